@@ -1,0 +1,27 @@
+package pachyderm
+
+import (
+	_ "github.com/coreos/go-oidc/v3/oidc"
+	_ "github.com/dexidp/dex/connector"
+	_ "github.com/dexidp/dex/server/authflow"
+	_ "github.com/dexidp/dex/storage/conformance"
+	_ "github.com/go-jose/go-jose/v4"
+	_ "github.com/go-rod/rod"
+	_ "github.com/google/go-cmp/cmp"
+	_ "github.com/gorilla/mux"
+	_ "github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	_ "github.com/jackc/pgx/v5/stdlib"
+	_ "github.com/pressly/goose/v3"
+	_ "github.com/prometheus/client_golang/prometheus"
+	_ "github.com/rogpeppe/go-internal/testscript"
+	_ "github.com/spf13/cobra"
+	_ "github.com/tink-crypto/tink-go/v2/aead"
+	_ "github.com/zitadel/oidc/v3/pkg/op"
+	_ "go.yaml.in/yaml/v3"
+	_ "golang.org/x/net/html"
+	_ "golang.org/x/oauth2"
+	_ "golang.org/x/sync/errgroup"
+	_ "google.golang.org/grpc"
+	_ "google.golang.org/protobuf/proto"
+	_ "modernc.org/sqlite"
+)
