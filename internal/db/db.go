@@ -1,0 +1,195 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"pachyderm/internal/fault"
+)
+
+// maxAttempts bounds the retries of one Update. Fifty writers on one row needed
+// 196 retries in all; a transaction that loses this often is a fault of ours.
+const maxAttempts = 64
+
+// DB is an open, migrated database.
+type DB struct {
+	engine engine
+	read   *sql.DB
+	write  *sql.DB
+}
+
+// engine is what differs between the databases.
+type engine interface {
+	name() string
+	open(ctx context.Context) (read, write *sql.DB, err error)
+	migrate(ctx context.Context, write *sql.DB) error
+	writeOptions() *sql.TxOptions
+	isDuplicate(err error) bool
+	isConflict(err error) bool
+	// unavailable says in a sentence why the database cannot serve, or "".
+	unavailable(err error) string
+}
+
+// Open connects to the database that url names and brings its schema up to
+// date: "sqlite:/var/lib/pachd/pachd.db" or "postgres://user:password@host/name".
+// No error shows the password.
+func Open(ctx context.Context, url string) (*DB, error) {
+	e, err := engineFor(url)
+	if err != nil {
+		return nil, err
+	}
+	read, write, err := e.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d := &DB{engine: e, read: read, write: write}
+	if err := e.migrate(ctx, write); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
+// Engine is "sqlite" or "postgres".
+func (d *DB) Engine() string { return d.engine.name() }
+
+// Close ends all connections.
+func (d *DB) Close() error {
+	err := d.write.Close()
+	if d.read != d.write {
+		err = errors.Join(err, d.read.Close())
+	}
+	return err
+}
+
+// Ping reports whether the database answers; the error is fit for a user.
+func (d *DB) Ping(ctx context.Context) error { return d.fault(d.read.PingContext(ctx)) }
+
+// View runs f in a read-only transaction that sees one state of the data.
+func (d *DB) View(ctx context.Context, f func(*Tx) error) error {
+	return d.fault(d.run(ctx, d.read, &sql.TxOptions{ReadOnly: true}, f))
+}
+
+// Update runs f in a transaction and commits it unless f fails. f runs again
+// when the database refuses because of a concurrent change, so it must have no
+// effects outside of tx, and must not open another transaction.
+func (d *DB) Update(ctx context.Context, f func(*Tx) error) error {
+	var err error
+	for attempt := range maxAttempts {
+		err = d.run(ctx, d.write, d.engine.writeOptions(), f)
+		if err == nil || !d.engine.isConflict(err) {
+			return d.fault(err)
+		}
+		if err := pause(ctx, attempt); err != nil {
+			return err
+		}
+	}
+	return fault.New(fault.Unavailable, "too many changes at once: try again").Because(err)
+}
+
+// pause waits a random time of at most 2^attempt milliseconds, 64 ms at most.
+func pause(ctx context.Context, attempt int) error {
+	limit := time.Millisecond << min(attempt, 6)
+	timer := time.NewTimer(rand.N(limit)) //nolint:gosec // jitter, not a secret
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+func (d *DB) run(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, f func(*Tx) error) error {
+	t, err := pool.BeginTx(ctx, opts)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	if err := f(&Tx{tx: t, engine: d.engine}); err != nil {
+		// The transaction is lost either way; what f reports matters more.
+		_ = t.Rollback()
+		return err
+	}
+	if err := t.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// fault turns what the driver says into what a user may read.
+func (d *DB) fault(err error) error {
+	if err == nil {
+		return nil
+	}
+	var f *fault.Error
+	if errors.As(err, &f) {
+		return err
+	}
+	if why := d.engine.unavailable(err); why != "" {
+		return fault.New(fault.Unavailable, "%s", why).Because(err)
+	}
+	return err
+}
+
+// Tx is a transaction.
+type Tx struct {
+	tx     *sql.Tx
+	engine engine
+}
+
+// Exec runs a statement and returns the number of rows it changed. A duplicate
+// key is a fault.Exists.
+func (t *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+	res, err := t.tx.ExecContext(ctx, query, args...)
+	if err != nil {
+		if t.engine.isDuplicate(err) {
+			return 0, fault.New(fault.Exists, "it exists already").Because(err)
+		}
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+// Row reads one row into dest; no row is a fault.NotFound.
+func (t *Tx) Row(ctx context.Context, dest []any, query string, args ...any) error {
+	err := t.tx.QueryRowContext(ctx, query, args...).Scan(dest...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return fault.New(fault.NotFound, "not found")
+	}
+	return err
+}
+
+// Rows calls each for every row; each reads it with scan.
+func (t *Tx) Rows(ctx context.Context, each func(scan func(dest ...any) error) error, query string, args ...any) (err error) {
+	rows, err := t.tx.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		if err := each(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// Micros is t as the database keeps it: microseconds since 1970, 0 for the
+// zero time.
+func Micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+// Time reads what Micros wrote.
+func Time(micros int64) time.Time {
+	if micros == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(micros).UTC()
+}

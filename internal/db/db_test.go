@@ -1,0 +1,169 @@
+package db_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"pachyderm/internal/db"
+	"pachyderm/internal/db/dbtest"
+	"pachyderm/internal/fault"
+)
+
+func put(ctx context.Context, tx *db.Tx, key, value string) error {
+	_, err := tx.Exec(ctx, `INSERT INTO meta (key, value) VALUES ($1, $2)`, key, []byte(value))
+	return err
+}
+
+func TestConcurrentUpdatesLoseNothing(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		ctx := t.Context()
+		if _, err := d.EnsureMeta(ctx, "n", []byte{0}); err != nil {
+			t.Fatal(err)
+		}
+		const writers = 50
+		var wg sync.WaitGroup
+		for range writers {
+			wg.Go(func() {
+				err := d.Update(ctx, func(tx *db.Tx) error {
+					var v []byte
+					if err := tx.Row(ctx, []any{&v}, `SELECT value FROM meta WHERE key = $1`, "n"); err != nil {
+						return err
+					}
+					_, err := tx.Exec(ctx, `UPDATE meta SET value = $2 WHERE key = $1`, "n", []byte{v[0] + 1})
+					return err
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		got, err := d.Meta(ctx, "n")
+		if err != nil || got[0] != writers {
+			t.Errorf("after %d increments: %v, %v", writers, got, err)
+		}
+	})
+}
+
+func TestAFailedUpdateChangesNothing(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		ctx := t.Context()
+		boom := errors.New("boom")
+		err := d.Update(ctx, func(tx *db.Tx) error {
+			if err := put(ctx, tx, "a", "1"); err != nil {
+				return err
+			}
+			return boom
+		})
+		if !errors.Is(err, boom) {
+			t.Errorf("Update = %v", err)
+		}
+		if _, err := d.Meta(ctx, "a"); !fault.Is(err, fault.NotFound) {
+			t.Errorf("Meta = %v", err)
+		}
+	})
+}
+
+// The engines must agree wherever the one SQL text could mean two things.
+func TestTheEnginesAgree(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		ctx := t.Context()
+		err := d.Update(ctx, func(tx *db.Tx) error {
+			for _, k := range []string{"alice", "Alice", "ALICE", "ålice", "a lice ", ""} {
+				if err := put(ctx, tx, k, k); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := d.Meta(ctx, "Alice"); err != nil || string(got) != "Alice" {
+			t.Errorf("keys must be compared with case: %q, %v", got, err)
+		}
+		if got, err := d.Meta(ctx, ""); err != nil || len(got) != 0 {
+			t.Errorf("an empty key is a key: %q, %v", got, err)
+		}
+		err = d.Update(ctx, func(tx *db.Tx) error { return put(ctx, tx, "alice", "again") })
+		if !fault.Is(err, fault.Exists) {
+			t.Errorf("duplicate key: %v", err)
+		}
+		err = d.View(ctx, func(tx *db.Tx) error { return put(ctx, tx, "x", "y") })
+		if err == nil {
+			t.Error("View let a change through")
+		}
+	})
+}
+
+func TestANewerSchemaIsRefused(t *testing.T) {
+	for name, driver := range map[string]string{"sqlite": "sqlite", "postgres": "pgx"} {
+		t.Run(name, func(t *testing.T) {
+			url := dbtest.SQLiteURL(t)
+			dsn := strings.TrimPrefix(url, "sqlite:")
+			if name == "postgres" {
+				url = dbtest.PostgresURL(t)
+				dsn = url
+			}
+			d, err := db.Open(t.Context(), url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := d.Close(); err != nil {
+				t.Fatal(err)
+			}
+			pool, err := sql.Open(driver, dsn)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := pool.ExecContext(t.Context(), `INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, true)`); err != nil {
+				t.Fatal(err)
+			}
+			if err := pool.Close(); err != nil {
+				t.Fatal(err)
+			}
+			_, err = db.Open(t.Context(), url)
+			if !fault.Is(err, fault.Precondition) || !strings.Contains(fault.Message(err), "schema version 999") {
+				t.Errorf("Open = %v", err)
+			}
+		})
+	}
+}
+
+func TestOpenSaysWhatToDo(t *testing.T) {
+	garbage := filepath.Join(t.TempDir(), "pachd.db")
+	if err := os.WriteFile(garbage, []byte(strings.Repeat("not a database ", 100)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for url, want := range map[string]string{
+		"sqlite:/nosuch/dir/pachd.db":                         "--data-dir",
+		"sqlite:" + garbage:                                   "not a SQLite database",
+		"mysql://u:hunter2@h/d":                               "database.url must begin with",
+		"postgres://u:hunter2@127.0.0.1:1/d":                  "does not answer",
+		"postgres://u:hunter2@[::1/d":                         "not a PostgreSQL URL",
+		"postgres://u:hunter2@127.0.0.1:1/d?sslmode=whatever": "not a PostgreSQL URL",
+	} {
+		_, err := db.Open(t.Context(), url)
+		if err == nil || !strings.Contains(fault.Message(err), want) {
+			t.Errorf("Open(%q) = %v, want %q", url, err, want)
+		}
+		if err != nil && strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("Open(%q) shows the password: %v", url, err)
+		}
+	}
+}
+
+func TestTheDatabaseFileIsPrivate(t *testing.T) {
+	url := dbtest.SQLiteURL(t)
+	dbtest.Open(t, url)
+	info, err := os.Stat(strings.TrimPrefix(url, "sqlite:"))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+}

@@ -1,0 +1,37 @@
+package db
+
+import (
+	"context"
+	"fmt"
+
+	"pachyderm/internal/fault"
+)
+
+// Meta reads a value of the installation; a missing one is a fault.NotFound.
+func (d *DB) Meta(ctx context.Context, key string) ([]byte, error) {
+	var value []byte
+	err := d.View(ctx, func(tx *Tx) error {
+		return tx.Row(ctx, []any{&value}, `SELECT value FROM meta WHERE key = $1`, key)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", key, err)
+	}
+	return value, nil
+}
+
+// EnsureMeta returns the stored value, having stored the given one if there
+// was none. Of replicas that race, all get the same.
+func (d *DB) EnsureMeta(ctx context.Context, key string, value []byte) ([]byte, error) {
+	stored, err := d.Meta(ctx, key)
+	if err == nil || !fault.Is(err, fault.NotFound) {
+		return stored, err
+	}
+	err = d.Update(ctx, func(tx *Tx) error {
+		_, err := tx.Exec(ctx, `INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING`, key, value)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("store %s: %w", key, err)
+	}
+	return d.Meta(ctx, key)
+}

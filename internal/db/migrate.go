@@ -1,0 +1,59 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"strings"
+
+	"github.com/pressly/goose/v3"
+
+	"pachyderm/internal/fault"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+func engineFor(u string) (engine, error) {
+	scheme, rest, found := strings.Cut(u, ":")
+	switch {
+	case found && scheme == "sqlite" && rest != "":
+		path, err := url.PathUnescape(strings.TrimPrefix(rest, "//"))
+		if err != nil {
+			return nil, fault.New(fault.Invalid, "database.url: the path is not valid").At("database.url")
+		}
+		return sqliteEngine{path}, nil
+	case found && (scheme == "postgres" || scheme == "postgresql"):
+		return newPostgres(u)
+	}
+	return nil, fault.New(fault.Invalid, "database.url must begin with sqlite: or postgres:").At("database.url")
+}
+
+// migrate brings the schema up to date, and refuses one that a newer pachd has
+// made: running on it could destroy what this version does not know.
+func migrate(ctx context.Context, dialect goose.Dialect, pool *sql.DB, opts ...goose.ProviderOption) error {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	p, err := goose.NewProvider(dialect, pool, files, append(opts, goose.WithDisableGlobalRegistry(true))...)
+	if err != nil {
+		return err
+	}
+	has, err := p.GetDBVersion(ctx)
+	if err != nil {
+		return fmt.Errorf("read the schema version: %w", err)
+	}
+	sources := p.ListSources()
+	if knows := sources[len(sources)-1].Version; has > knows {
+		return fault.New(fault.Precondition,
+			"the database has schema version %d, this pachd knows versions up to %d: start the newer pachd that made it, or restore a backup from before the upgrade", has, knows)
+	}
+	if _, err := p.Up(ctx); err != nil {
+		return fmt.Errorf("bring the schema up to date: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,97 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+
+	"pachyderm/internal/fault"
+)
+
+type postgresEngine struct{ config *pgx.ConnConfig }
+
+func (postgresEngine) name() string { return "postgres" }
+
+func newPostgres(url string) (engine, error) {
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		// pgx's own message repeats the URL, and with it perhaps the password.
+		return nil, fault.New(fault.Invalid, "database.url is not a PostgreSQL URL: write postgres://user:password@host:5432/database").At("database.url")
+	}
+	return postgresEngine{config}, nil
+}
+
+func (e postgresEngine) open(ctx context.Context) (read, write *sql.DB, err error) {
+	pool := stdlib.OpenDB(*e.config)
+	pool.SetMaxOpenConns(32)
+	pool.SetMaxIdleConns(8)
+	pool.SetConnMaxIdleTime(5 * time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	if err := pool.PingContext(ctx); err != nil {
+		return nil, nil, errors.Join(e.refused(err), pool.Close())
+	}
+	return pool, pool, nil
+}
+
+// refused keeps the password out: pgx puts user and database into its text,
+// which is right for the log of the operator who starts pachd.
+func (e postgresEngine) refused(err error) error {
+	where := net.JoinHostPort(e.config.Host, fmt.Sprint(e.config.Port))
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return fault.New(fault.Unavailable, "PostgreSQL at %s refuses: %s: check user, password and database name in database.url", where, pg.Message).Because(err)
+	}
+	return fault.New(fault.Unavailable, "PostgreSQL at %s does not answer: start it or correct database.url", where).Because(err)
+}
+
+func (e postgresEngine) migrate(ctx context.Context, write *sql.DB) error {
+	// Replicas that start together take turns.
+	locker, err := lock.NewPostgresSessionLocker()
+	if err != nil {
+		return err
+	}
+	return migrate(ctx, goose.DialectPostgres, write, goose.WithSessionLocker(locker))
+}
+
+func (postgresEngine) writeOptions() *sql.TxOptions {
+	return &sql.TxOptions{Isolation: sql.LevelSerializable}
+}
+
+func (postgresEngine) isDuplicate(err error) bool { return sqlState(err) == "23505" }
+
+func (postgresEngine) isConflict(err error) bool {
+	s := sqlState(err)
+	return s == "40001" || s == "40P01"
+}
+
+func (postgresEngine) unavailable(err error) string {
+	var connect *pgconn.ConnectError
+	var network net.Error
+	s := sqlState(err)
+	switch {
+	case errors.As(err, &connect), errors.As(err, &network), errors.Is(err, driver.ErrBadConn), errors.Is(err, sql.ErrConnDone),
+		pgconn.SafeToRetry(err), strings.HasPrefix(s, "08"), strings.HasPrefix(s, "57P"), strings.HasPrefix(s, "53"):
+		return "the database does not answer: try again shortly; if it stays so, tell an administrator"
+	}
+	return ""
+}
+
+func sqlState(err error) string {
+	var e *pgconn.PgError
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
+}

@@ -1,0 +1,107 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/pressly/goose/v3"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"pachyderm/internal/fault"
+)
+
+type sqliteEngine struct{ path string }
+
+func (sqliteEngine) name() string { return "sqlite" }
+
+// open uses one writing connection, because SQLite has one writer and waiting
+// in Go is fairer than waiting in its busy handler, and several reading ones.
+func (e sqliteEngine) open(ctx context.Context) (read, write *sql.DB, err error) {
+	if err := e.create(); err != nil {
+		return nil, nil, err
+	}
+	const pragmas = "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)"
+	write, err = sql.Open("sqlite", "file:"+uriPath(e.path)+pragmas+"&_txlock=immediate")
+	if err != nil {
+		return nil, nil, err
+	}
+	write.SetMaxOpenConns(1)
+	if err := write.PingContext(ctx); err != nil {
+		return nil, nil, errors.Join(
+			fault.New(fault.Precondition, "cannot open the database %s: %s", e.path, e.reason(err)).Because(err), write.Close())
+	}
+	read, err = sql.Open("sqlite", "file:"+uriPath(e.path)+pragmas+"&_pragma=query_only(1)")
+	if err != nil {
+		return nil, nil, errors.Join(err, write.Close())
+	}
+	read.SetMaxOpenConns(max(4, runtime.GOMAXPROCS(0)))
+	read.SetMaxIdleConns(max(4, runtime.GOMAXPROCS(0)))
+	return read, write, nil
+}
+
+// create makes the file first, so that only its owner can read it; SQLite
+// itself would follow the umask.
+func (e sqliteEngine) create() error {
+	f, err := os.OpenFile(e.path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fault.New(fault.Precondition, "cannot write the database %s: give pachd a directory that it may write, with --data-dir", e.path).Because(err)
+	}
+	return f.Close()
+}
+
+func uriPath(p string) string {
+	if abs, err := filepath.Abs(p); err == nil {
+		p = abs
+	}
+	return strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(p)
+}
+
+func (sqliteEngine) reason(err error) string {
+	if code(err) == sqlite3.SQLITE_NOTADB {
+		return "the file is not a SQLite database; move it away or restore a backup"
+	}
+	return "check that the file is intact and that its directory may be written"
+}
+
+func (e sqliteEngine) migrate(ctx context.Context, write *sql.DB) error {
+	return migrate(ctx, goose.DialectSQLite3, write)
+}
+
+func (sqliteEngine) writeOptions() *sql.TxOptions { return nil }
+
+func (sqliteEngine) isDuplicate(err error) bool {
+	c := code(err)
+	return c == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY || c == sqlite3.SQLITE_CONSTRAINT_UNIQUE
+}
+
+func (sqliteEngine) isConflict(err error) bool {
+	c := code(err) & 0xff
+	return c == sqlite3.SQLITE_BUSY || c == sqlite3.SQLITE_LOCKED
+}
+
+func (e sqliteEngine) unavailable(err error) string {
+	switch code(err) & 0xff {
+	case sqlite3.SQLITE_FULL:
+		return fmt.Sprintf("the disk that holds the database is full: free some space on %s; nothing that was acknowledged is lost", filepath.Dir(e.path))
+	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY:
+		return "the database cannot be read or written: an administrator should look at pachd's disk"
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+		return "the database is damaged: an administrator should restore a backup"
+	}
+	return ""
+}
+
+func code(err error) int {
+	var e *sqlite.Error
+	if errors.As(err, &e) {
+		return e.Code()
+	}
+	return 0
+}

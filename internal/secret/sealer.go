@@ -1,0 +1,149 @@
+package secret
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/tink-crypto/tink-go/v2/aead"
+	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
+	"github.com/tink-crypto/tink-go/v2/keyset"
+	"github.com/tink-crypto/tink-go/v2/tink"
+
+	"pachyderm/internal/db"
+	"pachyderm/internal/fault"
+)
+
+// checkKey names the value in the database that only the right key opens.
+const checkKey = "sealing-check"
+
+// Sealer seals and opens values. It is safe for concurrent use.
+type Sealer struct{ aead tink.AEAD }
+
+// Seal encrypts plain for the given place, such as "connector/auth0".
+func (s *Sealer) Seal(plain []byte, place string) ([]byte, error) {
+	return s.aead.Encrypt(plain, []byte(place))
+}
+
+// Open decrypts what Seal made for the same place.
+func (s *Sealer) Open(sealed []byte, place string) ([]byte, error) {
+	plain, err := s.aead.Decrypt(sealed, []byte(place))
+	if err != nil {
+		return nil, fmt.Errorf("open the sealed value of %s: %w", place, err)
+	}
+	return plain, nil
+}
+
+// OpenFor returns the sealer for a database: it reads the key file, or makes
+// one for a database that has none yet, and proves that the key is the one the
+// database was written with. A key that is missing or wrong is a fault: a new
+// one would make every stored secret unreadable.
+func OpenFor(ctx context.Context, d *db.DB, keyFile string) (*Sealer, error) {
+	check, err := d.Meta(ctx, checkKey)
+	fresh := fault.Is(err, fault.NotFound)
+	if err != nil && !fresh {
+		return nil, err
+	}
+	handle, err := readKey(keyFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		if !fresh {
+			return nil, fault.New(fault.Precondition, "the sealing key %s is missing: restore it from a backup; without it the secrets in the database cannot be read", keyFile)
+		}
+		handle, err = makeKey(keyFile)
+	}
+	if err != nil {
+		return nil, err
+	}
+	primitive, err := aead.New(handle)
+	if err != nil {
+		return nil, notAKey(keyFile, err)
+	}
+	s := &Sealer{primitive}
+	if fresh {
+		sealed, err := s.Seal([]byte(checkKey), checkKey)
+		if err != nil {
+			return nil, err
+		}
+		if check, err = d.EnsureMeta(ctx, checkKey, sealed); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := s.Open(check, checkKey); err != nil {
+		return nil, fault.New(fault.Precondition, "the sealing key %s is not the one that this database was written with: restore the right key file", keyFile).Because(err)
+	}
+	return s, nil
+}
+
+func readKey(path string) (*keyset.Handle, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		return nil, fault.New(fault.Precondition, "cannot read the sealing key %s: check its owner and mode", path).Because(err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return nil, fault.New(fault.Precondition, "the sealing key %s can be read by others: chmod 600 it", path)
+	}
+	data, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+	if err != nil {
+		return nil, fault.New(fault.Precondition, "cannot read the sealing key %s: check its owner and mode", path).Because(err)
+	}
+	handle, err := insecurecleartextkeyset.Read(keyset.NewJSONReader(bytes.NewReader(data)))
+	if err != nil {
+		return nil, notAKey(path, err)
+	}
+	return handle, nil
+}
+
+func notAKey(path string, err error) error {
+	return fault.New(fault.Precondition, "%s is not a sealing key: restore the file that pachd made", path).Because(err)
+}
+
+// makeKey writes a new key so that a crash leaves the whole file or none.
+func makeKey(path string) (*keyset.Handle, error) {
+	handle, err := keyset.NewHandle(aead.AES256GCMKeyTemplate())
+	if err != nil {
+		return nil, err
+	}
+	var buf bytes.Buffer
+	if err := insecurecleartextkeyset.Write(handle, keyset.NewJSONWriter(&buf)); err != nil {
+		return nil, err
+	}
+	if err := WriteFile(path, buf.Bytes()); err != nil {
+		return nil, fault.New(fault.Precondition, "cannot write the sealing key %s: give pachd a directory that it may write, with --data-dir", path).Because(err)
+	}
+	return handle, nil
+}
+
+// WriteFile stores data readable by the owner alone: the whole of it, on disk,
+// or nothing.
+func WriteFile(path string, data []byte) (err error) {
+	dir := filepath.Dir(path)
+	f, err := os.CreateTemp(dir, ".new-*") // made with mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	d, err := os.Open(dir) //nolint:gosec // the operator names the directory
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

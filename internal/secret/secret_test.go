@@ -1,0 +1,97 @@
+package secret_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"pachyderm/internal/db/dbtest"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/secret"
+)
+
+func TestSealedValuesOpenOnlyInTheirPlace(t *testing.T) {
+	s, err := secret.OpenFor(t.Context(), dbtest.SQLite(t), filepath.Join(t.TempDir(), "key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := s.Seal([]byte("hunter2"), "connector/a")
+	if err != nil || bytes.Contains(sealed, []byte("hunter2")) {
+		t.Fatalf("Seal = %q, %v", sealed, err)
+	}
+	if got, err := s.Open(sealed, "connector/a"); err != nil || string(got) != "hunter2" {
+		t.Errorf("Open = %q, %v", got, err)
+	}
+	if _, err := s.Open(sealed, "connector/b"); err == nil {
+		t.Error("opened in another place")
+	}
+}
+
+func TestTheKeyFileMustBeTheRightOne(t *testing.T) {
+	ctx := t.Context()
+	d := dbtest.SQLite(t)
+	dir := t.TempDir()
+	key := filepath.Join(dir, "key")
+	if _, err := secret.OpenFor(ctx, d, key); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(key); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("key file: %v, %v", info.Mode(), err)
+	}
+	if _, err := secret.OpenFor(ctx, d, key); err != nil {
+		t.Errorf("second start: %v", err)
+	}
+
+	other := filepath.Join(dir, "other")
+	if _, err := secret.OpenFor(ctx, dbtest.SQLite(t), other); err != nil {
+		t.Fatal(err)
+	}
+	garbage := filepath.Join(dir, "garbage")
+	if err := os.WriteFile(garbage, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	open := filepath.Join(dir, "open")
+	if err := os.WriteFile(open, []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(open, 0o644); err != nil { //nolint:gosec // the point of the test
+		t.Fatal(err)
+	}
+	for file, want := range map[string]string{
+		other:                        "not the one",
+		garbage:                      "is not a sealing key",
+		open:                         "chmod 600",
+		filepath.Join(dir, "nosuch"): "is missing",
+	} {
+		_, err := secret.OpenFor(ctx, d, file)
+		if !fault.Is(err, fault.Precondition) || !strings.Contains(fault.Message(err), want) {
+			t.Errorf("OpenFor(%s) = %v, want %q", filepath.Base(file), err, want)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "nosuch")); err == nil {
+		t.Error("a new key was made for a database that has one")
+	}
+}
+
+func TestTextNeverShowsItself(t *testing.T) {
+	v := struct{ Secret secret.Text }{"hunter2"}
+	var out bytes.Buffer
+	slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "v", v, "s", v.Secret)
+	js, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out.Write(js)
+	fmt.Fprintf(&out, "%v %+v %#v %s %q %x", v, v, v, v.Secret, v.Secret, v.Secret)
+	if strings.Contains(out.String(), "hunter2") || strings.Contains(out.String(), fmt.Sprintf("%x", "hunter2")) {
+		t.Errorf("shown: %s", out.String())
+	}
+	if v.Secret.Reveal() != "hunter2" || !v.Secret.Equal("hunter2") || v.Secret.Equal("hunter") {
+		t.Error("the secret is lost")
+	}
+}
