@@ -1,0 +1,201 @@
+package dexstore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/dexidp/dex/storage"
+
+	"pachyderm/internal/db"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/secret"
+)
+
+// maxAttempts bounds how often one update is tried again after losing to
+// another; the updaters of Dex are short.
+const maxAttempts = 200
+
+// Store is Dex's storage on our database. It is safe for concurrent use and
+// for any number of replicas.
+type Store struct {
+	DB     *db.DB
+	Sealer *secret.Sealer
+}
+
+var _ storage.Storage = (*Store)(nil)
+
+// Close does nothing: the database belongs to pachd.
+func (s *Store) Close() error { return nil }
+
+// kind names a type of object, and how its documents are keyed and how long
+// they live.
+type kind[T any] struct {
+	name   string
+	id     func(T) string
+	expiry func(T) time.Time // nil: for ever
+}
+
+func (k kind[T]) place(id string) string { return "dex/" + k.name + "/" + id }
+
+func (k kind[T]) expiresAt(v T) any {
+	if k.expiry == nil {
+		return nil
+	}
+	return db.Micros(k.expiry(v))
+}
+
+func (k kind[T]) seal(s *Store, id string, v T) ([]byte, error) {
+	plain, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", k.name, err)
+	}
+	return s.Sealer.Seal(plain, k.place(id))
+}
+
+func (k kind[T]) open(s *Store, id string, body []byte) (v T, err error) {
+	plain, err := s.Sealer.Open(body, k.place(id))
+	if err != nil {
+		return v, err
+	}
+	if err := json.Unmarshal(plain, &v); err != nil {
+		return v, fmt.Errorf("decode %s: %w", k.name, err)
+	}
+	return v, nil
+}
+
+func (k kind[T]) create(ctx context.Context, s *Store, v T) error {
+	id := k.id(v)
+	body, err := k.seal(s, id, v)
+	if err != nil {
+		return err
+	}
+	return sentinel(s.DB.Update(ctx, func(tx *db.Tx) error {
+		_, err := tx.Exec(ctx, `INSERT INTO dex_objects (kind, id, body, version, expires_at) VALUES ($1, $2, $3, 1, $4)`,
+			k.name, id, body, k.expiresAt(v))
+		return err
+	}))
+}
+
+func (k kind[T]) get(ctx context.Context, s *Store, id string) (T, error) {
+	v, _, err := k.read(ctx, s, id)
+	return v, err
+}
+
+func (k kind[T]) read(ctx context.Context, s *Store, id string) (v T, version int64, err error) {
+	var body []byte
+	err = s.DB.View(ctx, func(tx *db.Tx) error {
+		return tx.Row(ctx, []any{&body, &version}, `SELECT body, version FROM dex_objects WHERE kind = $1 AND id = $2`, k.name, id)
+	})
+	if err != nil {
+		return v, 0, sentinel(err)
+	}
+	v, err = k.open(s, id, body)
+	return v, version, err
+}
+
+func (k kind[T]) list(ctx context.Context, s *Store) ([]T, error) {
+	type row struct {
+		id   string
+		body []byte
+	}
+	var rows []row
+	err := s.DB.View(ctx, func(tx *db.Tx) error {
+		rows = nil
+		return tx.Rows(ctx, func(scan func(...any) error) error {
+			var r row
+			if err := scan(&r.id, &r.body); err != nil {
+				return err
+			}
+			rows = append(rows, r)
+			return nil
+		}, `SELECT id, body FROM dex_objects WHERE kind = $1`, k.name)
+	})
+	if err != nil {
+		return nil, err
+	}
+	var all []T
+	for _, r := range rows {
+		v, err := k.open(s, r.id, r.body)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	return all, nil
+}
+
+func (k kind[T]) delete(ctx context.Context, s *Store, id string) error {
+	return s.DB.Update(ctx, func(tx *db.Tx) error {
+		n, err := tx.Exec(ctx, `DELETE FROM dex_objects WHERE kind = $1 AND id = $2`, k.name, id)
+		if err == nil && n == 0 {
+			return storage.ErrNotFound
+		}
+		return err
+	})
+}
+
+// update reads, changes and writes back if nobody else did meanwhile. The
+// updater runs outside of any transaction: Dex's may call an identity provider
+// or the store again.
+func (k kind[T]) update(ctx context.Context, s *Store, id string, updater func(T) (T, error)) error {
+	for attempt := range maxAttempts {
+		old, version, err := k.read(ctx, s, id)
+		if err != nil {
+			return err
+		}
+		changed, err := updater(old)
+		if err != nil {
+			return err
+		}
+		won, err := k.replace(ctx, s, id, version, changed)
+		if won || err != nil {
+			return err
+		}
+		if err := pause(ctx, attempt); err != nil {
+			return err
+		}
+	}
+	return fault.New(fault.Unavailable, "too many changes to one %s at once: try again", k.name)
+}
+
+func (k kind[T]) replace(ctx context.Context, s *Store, id string, version int64, v T) (bool, error) {
+	body, err := k.seal(s, id, v)
+	if err != nil {
+		return false, err
+	}
+	var n int64
+	err = s.DB.Update(ctx, func(tx *db.Tx) error {
+		n, err = tx.Exec(ctx, `UPDATE dex_objects SET body = $4, version = version + 1, expires_at = $5 WHERE kind = $1 AND id = $2 AND version = $3`,
+			k.name, id, version, body, k.expiresAt(v))
+		return err
+	})
+	return n == 1, err
+}
+
+func pause(ctx context.Context, attempt int) error {
+	timer := time.NewTimer(rand.N(time.Millisecond << min(attempt, 4))) //nolint:gosec // jitter, not a secret
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// sentinel gives Dex the error values that it compares with ==.
+func sentinel(err error) error {
+	switch {
+	case err == nil || errors.Is(err, storage.ErrNotFound):
+		return err
+	case fault.Is(err, fault.NotFound):
+		return storage.ErrNotFound
+	case fault.Is(err, fault.Exists):
+		return storage.ErrAlreadyExists
+	}
+	return err
+}
