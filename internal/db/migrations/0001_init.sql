@@ -38,16 +38,18 @@ CREATE TABLE connector_revisions (
     type         TEXT   NOT NULL,
     name         TEXT   NOT NULL,
     config       BYTEA  NOT NULL,
-    created_at   BIGINT NOT NULL
+    replaced_at  BIGINT NOT NULL
 );
 CREATE TABLE device_requests (
-    user_code   TEXT   NOT NULL PRIMARY KEY,
-    device_code TEXT   NOT NULL UNIQUE,
-    requester   TEXT   NOT NULL,
-    address     TEXT   NOT NULL,
-    created_at  BIGINT NOT NULL,
-    expires_at  BIGINT NOT NULL,
-    refused     TEXT   NOT NULL
+    user_code    TEXT   NOT NULL PRIMARY KEY,
+    device_hash  TEXT   NOT NULL UNIQUE,
+    client_id    TEXT   NOT NULL,
+    requester    TEXT   NOT NULL,
+    address      TEXT   NOT NULL,
+    confirmed_by TEXT   NOT NULL,
+    refused      TEXT   NOT NULL,
+    created_at   BIGINT NOT NULL,
+    expires_at   BIGINT NOT NULL
 );
 
 -- identity: people, what proves that they are they, and their groups with the
@@ -66,6 +68,7 @@ CREATE TABLE identities (
     issuer       TEXT   NOT NULL,
     subject      TEXT   NOT NULL,
     token_sub    TEXT   NOT NULL UNIQUE,
+    ended        BOOLEAN NOT NULL,
     email        TEXT   NOT NULL,
     created_at   BIGINT NOT NULL,
     login_at     BIGINT NOT NULL,

@@ -1,0 +1,213 @@
+package identity
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"slices"
+	"time"
+
+	"pachyderm/internal/db"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/principal"
+)
+
+// Service is the one way to people and groups.
+type Service struct {
+	DB  *db.DB
+	Now func() time.Time
+}
+
+// Identity is one account at one identity provider, seen through one instance
+// of a connector.
+type Identity struct {
+	ID          string
+	User        principal.Name
+	ConnectorID string
+	Instance    string // of the connector: a re-created connector has another
+	Issuer      string // empty for providers that have none, such as LDAP
+	Subject     string
+	TokenSub    string // the "sub" of the ID tokens that our issuer makes for it
+	Ended       bool   // its connector is gone: it proves nothing any more
+}
+
+// SignIn is what a connector vouches for after a successful login.
+type SignIn struct {
+	ConnectorID string
+	Instance    string
+	Issuer      string
+	Subject     string
+	Email       string
+	// Groups in their wire names without the prefix "group:". Nil means that
+	// the provider said nothing about groups, which changes nothing.
+	Groups []string
+	// TokenSub makes the token subject of a new identity from its id.
+	TokenSub func(id string) (string, error)
+}
+
+// SignedIn records a login: it finds or makes the identity, refuses a disabled
+// person and a stranger who claims somebody else's address, and replaces what
+// this connector said of the person's groups before. Faults: Invalid (not an
+// address), Denied.
+func (s *Service) SignedIn(ctx context.Context, in SignIn) (Identity, error) {
+	user, err := principal.OfUser(in.Email)
+	if err != nil {
+		return Identity{}, err
+	}
+	groups := make([]principal.Name, 0, len(in.Groups))
+	for _, g := range in.Groups {
+		name, err := principal.OfGroup(g)
+		if err != nil {
+			return Identity{}, fault.New(fault.Invalid, "the identity provider sent a group that cannot be one: %s", fault.Message(err)).Because(err)
+		}
+		groups = append(groups, name)
+	}
+	var who Identity
+	err = s.DB.Update(ctx, func(tx *db.Tx) error {
+		who, err = s.identify(ctx, tx, in, user)
+		if err != nil {
+			return err
+		}
+		if err := touchLogin(ctx, tx, who, in.Email, s.Now()); err != nil {
+			return err
+		}
+		if in.Groups == nil {
+			return nil
+		}
+		return replaceMemberships(ctx, tx, who.User, "connector:"+in.Instance, groups, s.Now())
+	})
+	return who, err
+}
+
+// identify finds the identity that signed in, or makes it for a person who is
+// new here.
+func (s *Service) identify(ctx context.Context, tx *db.Tx, in SignIn, user principal.Name) (Identity, error) {
+	who, err := identityBySubject(ctx, tx, in.Instance, in.Issuer, in.Subject)
+	switch {
+	case fault.Is(err, fault.NotFound):
+		return s.firstLogin(ctx, tx, in, user)
+	case err != nil:
+		return Identity{}, err
+	}
+	// The address may have changed at the provider; the person has not, and
+	// keeps the name that their roles are bound to.
+	return who, checkEnabled(ctx, tx, who.User)
+}
+
+func (s *Service) firstLogin(ctx context.Context, tx *db.Tx, in SignIn, user principal.Name) (Identity, error) {
+	switch owned, err := hasIdentity(ctx, tx, user); {
+	case err != nil:
+		return Identity{}, err
+	case owned:
+		return Identity{}, fault.New(fault.Denied,
+			"%s belongs to another account: somebody has signed in under this address through another identity provider or account before; an administrator can join the two with: pachctl idp link", user)
+	}
+	if err := createUser(ctx, tx, user, s.Now()); err != nil {
+		return Identity{}, err
+	}
+	if err := checkEnabled(ctx, tx, user); err != nil {
+		return Identity{}, err
+	}
+	who := Identity{
+		ID: rand.Text(), User: user, ConnectorID: in.ConnectorID, Instance: in.Instance, Issuer: in.Issuer, Subject: in.Subject,
+	}
+	var err error
+	if who.TokenSub, err = in.TokenSub(who.ID); err != nil {
+		return Identity{}, err
+	}
+	return who, createIdentity(ctx, tx, who, in.Email, s.Now())
+}
+
+func checkEnabled(ctx context.Context, tx *db.Tx, user principal.Name) error {
+	disabled, err := isDisabled(ctx, tx, user)
+	if err == nil && disabled {
+		return fault.New(fault.Denied, "%s is disabled: ask an administrator", user)
+	}
+	return err
+}
+
+// ByTokenSub finds the identity that an ID token of our issuer speaks of.
+func (s *Service) ByTokenSub(ctx context.Context, sub string) (who Identity, err error) {
+	err = s.DB.View(ctx, func(tx *db.Tx) error {
+		who, err = identityByTokenSub(ctx, tx, sub)
+		return err
+	})
+	return who, err
+}
+
+// ByID finds an identity.
+func (s *Service) ByID(ctx context.Context, id string) (who Identity, err error) {
+	err = s.DB.View(ctx, func(tx *db.Tx) error {
+		who, err = identityByID(ctx, tx, id)
+		return err
+	})
+	return who, err
+}
+
+// Gate is the check that each grant and each API call asks in its own
+// transaction: may this identity act now? A person whose account is disabled,
+// or whose connector is gone, may not, whatever token they hold. An empty id
+// stands for principals without identity: robots, root. Fault: Unauthenticated.
+func Gate(ctx context.Context, tx *db.Tx, identityID string) error {
+	if identityID == "" {
+		return nil
+	}
+	who, err := identityByID(ctx, tx, identityID)
+	if fault.Is(err, fault.NotFound) || err == nil && who.Ended {
+		return fault.New(fault.Unauthenticated, "the identity provider that this session came from is gone: log in again")
+	}
+	if err != nil {
+		return err
+	}
+	err = checkEnabled(ctx, tx, who.User)
+	if fault.Is(err, fault.Denied) {
+		return fault.New(fault.Unauthenticated, "%s", fault.Message(err))
+	}
+	return err
+}
+
+// EndInstance ends what a deleted connector vouched for: its identities prove
+// nothing any more, and its facts about groups are forgotten.
+func EndInstance(ctx context.Context, tx *db.Tx, instance string) error {
+	_, err := tx.Exec(ctx, `UPDATE identities SET ended = TRUE WHERE instance = $1`, instance)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `DELETE FROM memberships WHERE source = $1`, "connector:"+instance)
+	return err
+}
+
+// Groups lists the groups of a principal, from all sources, sorted.
+func Groups(ctx context.Context, tx *db.Tx, who principal.Name) ([]principal.Name, error) {
+	groups, err := groupsOf(ctx, tx, who)
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(groups)
+	return slices.Compact(groups), nil
+}
+
+// Groups is the function Groups in a transaction of its own.
+func (s *Service) Groups(ctx context.Context, who principal.Name) (groups []principal.Name, err error) {
+	err = s.DB.View(ctx, func(tx *db.Tx) error {
+		groups, err = Groups(ctx, tx, who)
+		return err
+	})
+	return groups, err
+}
+
+// SetEnabled lets a person in or keeps them out, from their next call on.
+func (s *Service) SetEnabled(ctx context.Context, user principal.Name, enabled bool) error {
+	if user.Kind() != principal.User {
+		return fault.New(fault.Invalid, "%s is not a person: only user:<e-mail> can be disabled", user)
+	}
+	return s.DB.Update(ctx, func(tx *db.Tx) error {
+		n, err := tx.Exec(ctx, `UPDATE users SET disabled = $2 WHERE name = $1`, user, !enabled)
+		if err == nil && n == 0 {
+			err = fault.New(fault.NotFound, "%s has never signed in", user)
+		}
+		return err
+	})
+}
+
+var errNoSub = errors.New("an identity needs a token subject")

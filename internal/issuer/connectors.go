@@ -1,0 +1,243 @@
+package issuer
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"reflect"
+	"regexp"
+	"strings"
+
+	"github.com/dexidp/dex/storage"
+
+	own "pachyderm/internal/connector"
+	"pachyderm/internal/db"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/identity"
+)
+
+// Connector is a connection to an identity provider as an administrator
+// writes and reads it. What is read has secret.Mask in place of secrets.
+type Connector struct {
+	ID      string
+	Name    string
+	Type    string
+	Version int64
+	Config  map[string]any
+	// Managed connectors come from pachd's configuration; the API may not
+	// change them.
+	Managed bool
+}
+
+// row is a stored connector at one revision, secrets and all.
+type row struct {
+	Connector
+	instance string // differs for a connector that was deleted and made again
+	revision string // unique over all connectors and times
+}
+
+// idForm keeps connector ids fit for URLs and for group names.
+var idForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
+
+// Connectors lists the connectors by id.
+func (i *Issuer) Connectors(ctx context.Context) ([]Connector, error) {
+	rows, err := i.readConnectors(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Connector, len(rows))
+	for n, r := range rows {
+		out[n] = r.redacted()
+	}
+	return out, nil
+}
+
+// Connector reads one. Fault: NotFound.
+func (i *Issuer) Connector(ctx context.Context, id string) (Connector, error) {
+	r, err := i.readConnector(ctx, id)
+	if err != nil {
+		return Connector{}, err
+	}
+	return r.redacted(), nil
+}
+
+func (r row) redacted() Connector {
+	c := r.Connector
+	c.Config = own.Redact(c.Type, c.Config)
+	return c
+}
+
+// CreateConnector checks the document, asks its provider, and stores it. The
+// first connector names groups as they are; those of others carry its id.
+// Faults: Invalid, Exists, Unavailable.
+func (i *Issuer) CreateConnector(ctx context.Context, c Connector) error {
+	if err := checkNew(c); err != nil {
+		return err
+	}
+	if err := own.Probe(ctx, c.Type, c.Config, i.connectorDeps()); err != nil {
+		return cannotOpen(err)
+	}
+	r := row{Connector: c, instance: rand.Text(), revision: rand.Text()}
+	return i.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := i.insertConnector(ctx, tx, r); err != nil {
+			if fault.Is(err, fault.Exists) {
+				return fault.New(fault.Exists, "connector %q: ID already exists; change it with: pachctl idp update-connector", c.ID)
+			}
+			return err
+		}
+		return claimBareGroups(ctx, tx, r.instance)
+	})
+}
+
+func checkNew(c Connector) error {
+	switch {
+	case c.ID == "":
+		return fault.New(fault.Invalid, "no id specified: give the connector one, such as auth0").At("id")
+	case !idForm.MatchString(c.ID):
+		return fault.New(fault.Invalid, "id %q: use letters, digits, dots, dashes and underscores, at most 63", c.ID).At("id")
+	case c.Type == "":
+		return fault.New(fault.Invalid, "no type specified: use one of %s", strings.Join(own.Types(), ", ")).At("type")
+	case c.Name == "":
+		return fault.New(fault.Invalid, "no name specified: give the name that people shall see, such as Auth0").At("name")
+	case len(c.Config) == 0 && c.Type != "mockCallback":
+		return fault.New(fault.Invalid, "no configs are defined: put issuer, clientID and the like under config").At("config")
+	case c.Version < 0:
+		return fault.New(fault.Invalid, "version %d: use 0 or more", c.Version).At("version")
+	}
+	return own.CheckSecrets(c.Type, c.Config)
+}
+
+func cannotOpen(err error) error {
+	return fault.New(fault.KindOf(err), "unable to open connector: %s", fault.Message(err)).At(fault.FieldOf(err)).Because(err)
+}
+
+// UpdateConnector changes what the document gives: an empty name or type and
+// absent keys of config stay, null removes a key. Version is 0 for "whatever
+// is stored", the stored one for no change at all, or the next. Faults:
+// NotFound, Conflict, Invalid, Precondition, Unavailable.
+func (i *Issuer) UpdateConnector(ctx context.Context, change Connector) error {
+	old, err := i.readConnector(ctx, change.ID)
+	if err != nil {
+		return err
+	}
+	if old.Managed {
+		return managedFault("connector", change.ID)
+	}
+	next, err := old.changedBy(change)
+	if err != nil {
+		return err
+	}
+	sameContent := next.Name == old.Name && next.Type == old.Type && reflect.DeepEqual(next.Config, old.Config)
+	if next.Version, err = nextVersion(change.Version, old.Version, sameContent); err != nil {
+		return err
+	}
+	if sameContent && next.Version == old.Version {
+		return nil
+	}
+	if next.Type != old.Type || !reflect.DeepEqual(next.Config, old.Config) {
+		if err := own.Probe(ctx, next.Type, next.Config, i.connectorDeps()); err != nil {
+			return cannotOpen(err)
+		}
+	}
+	next.revision = rand.Text()
+	return i.DB.Update(ctx, func(tx *db.Tx) error { return i.replaceConnector(ctx, tx, old, next) })
+}
+
+func (r row) changedBy(change Connector) (row, error) {
+	next := r
+	if change.Name != "" {
+		next.Name = change.Name
+	}
+	if change.Type != "" && change.Type != r.Type {
+		if len(change.Config) == 0 {
+			return next, fault.New(fault.Invalid, "the type changes from %s to %s: give the whole config of the new type", r.Type, change.Type).At("config")
+		}
+		next.Type, next.Config = change.Type, change.Config
+		return next, own.CheckSecrets(next.Type, next.Config)
+	}
+	next.Config = own.Merge(r.Type, r.Config, change.Config)
+	return next, nil
+}
+
+func nextVersion(given, stored int64, sameContent bool) (int64, error) {
+	switch {
+	case given == stored && sameContent, given == 0 && sameContent:
+		return stored, nil
+	case given == 0, given == stored+1:
+		return stored + 1, nil
+	}
+	return 0, fault.New(fault.Conflict, "new config version is %d, expected %d: version %d is stored; look at it with pachctl idp get-connector and write version: %d, or leave version out",
+		given, stored+1, stored, stored+1)
+}
+
+func managedFault(what, id string) error {
+	return fault.New(fault.Precondition, "%s %s is managed by pachd's configuration: change it there", what, id)
+}
+
+// DeleteConnector removes a connector. The sessions of people who signed in
+// through it end, and a new connector of the same id revives none. Faults:
+// NotFound, Precondition.
+func (i *Issuer) DeleteConnector(ctx context.Context, id string) error {
+	r, err := i.readConnector(ctx, id)
+	if err != nil {
+		return err
+	}
+	if r.Managed {
+		return managedFault("connector", id)
+	}
+	return i.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := deleteConnector(ctx, tx, r); err != nil {
+			return err
+		}
+		if err := releaseBareGroups(ctx, tx, r.instance); err != nil {
+			return err
+		}
+		return identity.EndInstance(ctx, tx, r.instance)
+	})
+}
+
+// The connector that owns bare group names: the first one made, so that a
+// second provider cannot put people into groups that roles are bound to.
+
+func (i *Issuer) ownsBareGroups(ctx context.Context, instance string) (owns bool, err error) {
+	err = i.DB.View(ctx, func(tx *db.Tx) error {
+		owner := ""
+		err := readSetting(ctx, tx, bareGroupsSetting, &owner)
+		owns = owner == instance
+		return err
+	})
+	return owns, err
+}
+
+func claimBareGroups(ctx context.Context, tx *db.Tx, instance string) error {
+	owner := ""
+	if err := readSetting(ctx, tx, bareGroupsSetting, &owner); err != nil || owner != "" {
+		return err
+	}
+	return writeSetting(ctx, tx, bareGroupsSetting, instance)
+}
+
+func releaseBareGroups(ctx context.Context, tx *db.Tx, instance string) error {
+	owner := ""
+	if err := readSetting(ctx, tx, bareGroupsSetting, &owner); err != nil || owner != instance {
+		return err
+	}
+	return writeSetting(ctx, tx, bareGroupsSetting, "")
+}
+
+// dexConfig carries through Dex's storage type what Dex has no field for.
+type dexConfig struct {
+	Instance string         `json:"instance"`
+	Config   map[string]any `json:"config"`
+}
+
+func (r row) forDex() (storage.Connector, error) {
+	body, err := json.Marshal(dexConfig{r.instance, r.Config})
+	return storage.Connector{ID: r.ID, Type: r.Type, Name: r.Name, ResourceVersion: r.revision, Config: body}, err
+}
+
+func fromDex(c storage.Connector) (config map[string]any, instance string, err error) {
+	var d dexConfig
+	err = json.Unmarshal(c.Config, &d)
+	return d.Config, d.Instance, err
+}

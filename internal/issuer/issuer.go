@@ -1,0 +1,168 @@
+package issuer
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/dexidp/dex/server/connectors"
+	"github.com/dexidp/dex/server/signer"
+	"github.com/go-jose/go-jose/v4"
+
+	"pachyderm/internal/connector"
+	"pachyderm/internal/db"
+	"pachyderm/internal/identity"
+	"pachyderm/internal/issuer/dexstore"
+	"pachyderm/internal/secret"
+)
+
+const (
+	// keysLiveFor is how long one signing key signs; Dex keeps verifying with
+	// it until the last ID token it signed has expired.
+	keysLiveFor = 6 * time.Hour
+	// loginsLiveFor is how long a person may take to sign in.
+	loginsLiveFor = 30 * time.Minute
+	// codesLiveFor is how long an authorization code can be redeemed (RFC 9700
+	// asks for a minute at most; Dex would give thirty).
+	codesLiveFor = time.Minute
+	// devicesLiveFor is how long a device waits for its person (RFC 8628).
+	devicesLiveFor = 10 * time.Minute
+	// cleanEvery is how often expired objects are deleted.
+	cleanEvery = 5 * time.Minute
+)
+
+// Config is what an Issuer is made from.
+type Config struct {
+	DB     *db.DB
+	Sealer *secret.Sealer
+	People *identity.Service
+	Log    *slog.Logger
+	Now    func() time.Time
+	// PublicURL is the issuer until settings name another.
+	PublicURL string
+	// Insecure allows plain http on hosts that are not this machine.
+	Insecure bool
+	// SigningAlgorithm is RS256 or ES256.
+	SigningAlgorithm string
+}
+
+// Issuer serves the issuer's HTTP endpoints and manages its connectors and
+// clients. It is safe for concurrent use.
+type Issuer struct {
+	Config
+	store   *view
+	cache   *connectors.Cache
+	signer  signer.Signer
+	keysAre chan struct{} // closed when there are signing keys
+
+	// legacySecret authenticates pachd to itself; both ends are this process.
+	legacySecret string
+
+	served   atomic.Pointer[served]
+	settings sync.Mutex // held while the settings change
+
+	flows  sync.Map // by state: *flow, from CreateAuthRequest to the end of that HTTP request
+	opened openedConnectors
+}
+
+// New makes an issuer with the stored settings. It makes no keys and opens no
+// connector; Run does the first, a login the second.
+func New(ctx context.Context, c Config) (*Issuer, error) {
+	i := &Issuer{Config: c, keysAre: make(chan struct{}), legacySecret: rand.Text() + rand.Text()}
+	objects := &dexstore.Store{DB: c.DB, Sealer: c.Sealer}
+	i.store = &view{Storage: objects, issuer: i}
+	i.cache = connectors.NewCache(i.store, i.resolve)
+	var err error
+	i.signer, err = (&signer.LocalConfig{
+		KeysRotationPeriod: keysLiveFor.String(),
+		Algorithm:          jose.SignatureAlgorithm(c.SigningAlgorithm),
+	}).Open(ctx, i.store, defaultIDTokenExpiry, c.Now, i.dexLog())
+	if err != nil {
+		return nil, fmt.Errorf("signing keys: %w", err)
+	}
+	s, err := i.loadSettings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return i, i.serve(s)
+}
+
+// Run makes and rotates the signing keys and deletes what has expired, until
+// ctx ends.
+func (i *Issuer) Run(ctx context.Context) error {
+	// Making an RSA key takes longer than all else at the start, so requests
+	// that need one wait for it instead of the listener.
+	i.signer.Start(ctx)
+	close(i.keysAre)
+	tick := time.NewTicker(cleanEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			if err := i.clean(ctx); err != nil {
+				i.Log.ErrorContext(ctx, "cannot delete expired sign-ins", "error", err)
+			}
+		}
+	}
+}
+
+func (i *Issuer) clean(ctx context.Context) error {
+	now := i.Now()
+	if _, err := i.store.GarbageCollect(ctx, now); err != nil {
+		return err
+	}
+	return i.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := deleteExpiredDevices(ctx, tx, now); err != nil {
+			return err
+		}
+		return deleteReplacedRevisions(ctx, tx, now.Add(-2*loginsLiveFor))
+	})
+}
+
+func (i *Issuer) waitForKeys(ctx context.Context) error {
+	select {
+	case <-i.keysAre:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// ServeHTTP serves everything below the issuer's path.
+func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	i.served.Load().ServeHTTP(w, r)
+}
+
+// URL is the issuer as tokens name it.
+func (i *Issuer) URL() string { return i.served.Load().url.String() }
+
+// Callback is where identity providers send people back to.
+func (i *Issuer) Callback() string { return i.served.Load().url.AbsURL("/callback") }
+
+// Endpoint is the absolute URL of a path below the issuer, such as "/auth".
+func (i *Issuer) Endpoint(path string) string { return i.served.Load().url.AbsURL(path) }
+
+func (i *Issuer) connectorDeps() connector.Deps {
+	return connector.Deps{
+		Now: i.Now, Log: i.dexLog(), Callback: i.Callback(), AllowHTTP: i.Insecure, LoginParams: i.loginParams,
+	}
+}
+
+// dexLog is the log for Dex, without its debug lines: some of them hold
+// upstream tokens.
+func (i *Issuer) dexLog() *slog.Logger { return slog.New(noDebug{i.Log.Handler()}) }
+
+type noDebug struct{ slog.Handler }
+
+func (h noDebug) Enabled(ctx context.Context, l slog.Level) bool {
+	return l > slog.LevelDebug && h.Handler.Enabled(ctx, l)
+}
+func (h noDebug) WithAttrs(a []slog.Attr) slog.Handler { return noDebug{h.Handler.WithAttrs(a)} }
+func (h noDebug) WithGroup(name string) slog.Handler   { return noDebug{h.Handler.WithGroup(name)} }

@@ -1,0 +1,432 @@
+package issuer_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"pachyderm/demo/op"
+	"pachyderm/demo/op/optest"
+	"pachyderm/internal/db"
+	"pachyderm/internal/db/dbtest"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/identity"
+	"pachyderm/internal/issuer"
+	"pachyderm/internal/secret"
+)
+
+const (
+	loopback = "http://127.0.0.1:7/answer"
+	verifier = "a-verifier-that-is-long-enough-for-rfc-7636-43"
+)
+
+// house is an issuer on a real listener, with the provider that it is
+// connected to, if it is.
+type house struct {
+	*issuer.Issuer
+	t      *testing.T
+	db     *db.DB
+	server *httptest.Server
+	op     *op.Provider
+}
+
+func open(t *testing.T, path string) *house {
+	t.Helper()
+	d := dbtest.SQLite(t)
+	sealer, err := secret.OpenFor(t.Context(), d, filepath.Join(t.TempDir(), "key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(nil)
+	i, err := issuer.New(t.Context(), issuer.Config{
+		DB: d, Sealer: sealer, People: &identity.Service{DB: d, Now: time.Now},
+		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Now: time.Now,
+		PublicURL: "http://" + server.Listener.Addr().String() + path, SigningAlgorithm: "ES256",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- i.Run(ctx) }()
+	server.Config.Handler = i
+	server.Start()
+	t.Cleanup(func() {
+		server.Close()
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return &house{Issuer: i, t: t, db: d, server: server}
+}
+
+func (h *house) document(changes map[string]any) issuer.Connector {
+	config := map[string]any{
+		"issuer": h.op.Issuer, "clientID": h.op.ClientID, "clientSecret": h.op.ClientSecret, "redirectURI": h.Callback(),
+		"insecureEnableGroups": true,
+	}
+	for k, v := range changes {
+		config[k] = v
+	}
+	return issuer.Connector{ID: "demo", Name: "Demo", Type: "oidc", Version: 1, Config: config}
+}
+
+func (h *house) connect(changes map[string]any) {
+	h.t.Helper()
+	callback := h.Callback()
+	if c, ok := changes["redirectURI"].(string); ok {
+		callback = c
+	}
+	h.op = optest.Start(h.t, callback)
+	if err := h.CreateConnector(h.t.Context(), h.document(changes)); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *house) browser() *optest.Browser {
+	return optest.NewBrowser(h.t, func(u *url.URL) bool { return u.Host == "127.0.0.1:7" })
+}
+
+// authURL is what a client with PKCE sends the browser to.
+func (h *house) authURL(changes map[string]string) string {
+	sum := sha256.Sum256([]byte(verifier))
+	q := url.Values{
+		"client_id": {issuer.CLIClient}, "redirect_uri": {loopback}, "response_type": {"code"}, "scope": {"openid email profile groups"},
+		"state": {"the-state"}, "nonce": {"the-nonce"},
+		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"},
+	}
+	for k, v := range changes {
+		q.Set(k, v)
+		if v == "" {
+			q.Del(k)
+		}
+	}
+	return h.Endpoint("/auth") + "?" + q.Encode()
+}
+
+func (h *house) post(path string, form url.Values) (int, map[string]any) {
+	h.t.Helper()
+	r, err := http.NewRequestWithContext(h.t.Context(), http.MethodPost, h.Endpoint(path), strings.NewReader(form.Encode()))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	answer := map[string]any{}
+	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil {
+		h.t.Fatal(err)
+	}
+	return res.StatusCode, answer
+}
+
+// redeem exchanges the code that a login ended with and verifies the token.
+func (h *house) redeem(end optest.Page) issuer.Claims {
+	h.t.Helper()
+	code := end.URL.Query().Get("code")
+	if code == "" {
+		h.t.Fatalf("the login did not end with a code but at %s: %s", end.URL, end.Text())
+	}
+	status, answer := h.post("/token", url.Values{
+		"grant_type": {"authorization_code"}, "client_id": {issuer.CLIClient}, "code": {code}, "redirect_uri": {loopback}, "code_verifier": {verifier},
+	})
+	raw, _ := answer["id_token"].(string)
+	if status != http.StatusOK || raw == "" {
+		h.t.Fatalf("token endpoint: %d %v", status, answer)
+	}
+	claims, err := h.Verify(h.t.Context(), raw)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return claims
+}
+
+func wantEnd(t *testing.T, end optest.Page, want map[string]string) {
+	t.Helper()
+	q := end.URL.Query()
+	for k, v := range want {
+		if !strings.Contains(q.Get(k), v) {
+			t.Errorf("%s = %q, want %q; at %s: %s", k, q.Get(k), v, end.URL, end.Text())
+		}
+	}
+}
+
+// The whole of what Dex does not do for us, at an issuer with and without a
+// path.
+func TestLogin(t *testing.T) {
+	for name, path := range map[string]string{"at the root": "", "below a path": "/dex"} {
+		t.Run(name, func(t *testing.T) {
+			for name, test := range map[string]func(*testing.T, *house){
+				"no connector":            noConnector,
+				"by loopback":             byLoopback,
+				"hint not forwarded":      hintNotForwarded,
+				"callback on other host":  callbackOnOtherHost,
+				"another browser":         anotherBrowser,
+				"update in mid-login":     updateInMidLogin,
+				"cancelled by loopback":   cancelledByLoopback,
+				"wrong password, retried": wrongPassword,
+				"by device":               byDevice,
+				"cancelled by device":     cancelledByDevice,
+				"device refused":          deviceRefused,
+				"device by link":          deviceByLink,
+				"dead provider":           deadProvider,
+			} {
+				t.Run(name, func(t *testing.T) { test(t, open(t, path)) })
+			}
+		})
+	}
+}
+
+func noConnector(t *testing.T, h *house) {
+	end := h.browser().Get(h.authURL(nil))
+	wantEnd(t, end, map[string]string{"error": "temporarily_unavailable", "error_description": "pachctl idp create-connector", "state": "the-state", "iss": h.URL()})
+}
+
+func byLoopback(t *testing.T, h *house) {
+	h.connect(map[string]any{"forwardedLoginParams": []any{"login_hint"}})
+	b := h.browser()
+	login := b.Get(h.authURL(map[string]string{"login_hint": optest.Alice.Email}))
+	end := b.Submit(login, map[string]string{"email": optest.Alice.Email, "password": optest.Alice.Password})
+	wantEnd(t, end, map[string]string{"state": "the-state", "iss": h.URL()})
+	claims := h.redeem(end)
+	if claims.Nonce != "the-nonce" || len(claims.Audience) != 1 || claims.Audience[0] != issuer.CLIClient {
+		t.Errorf("claims: %+v", claims)
+	}
+	who, err := h.People.ByTokenSub(t.Context(), claims.Subject)
+	if err != nil || who.User != "user:alice@example.com" || who.Issuer != h.op.Issuer {
+		t.Errorf("identity: %+v, %v", who, err)
+	}
+	groups, err := h.People.Groups(t.Context(), who.User)
+	if err != nil || len(groups) != 2 || groups[0] != "group:admins" || groups[1] != "group:engineers" {
+		t.Errorf("groups: %v, %v", groups, err)
+	}
+	if hints := h.op.Hints(); len(hints) != 1 || hints[0] != optest.Alice.Email {
+		t.Errorf("the provider got the hints %q", hints)
+	}
+	// A code is good once.
+	status, answer := h.post("/token", url.Values{
+		"grant_type": {"authorization_code"}, "client_id": {issuer.CLIClient}, "code": {end.URL.Query().Get("code")}, "redirect_uri": {loopback}, "code_verifier": {verifier},
+	})
+	if status != http.StatusBadRequest || answer["error"] != "invalid_grant" {
+		t.Errorf("second use of the code: %d %v", status, answer)
+	}
+}
+
+func hintNotForwarded(t *testing.T, h *house) {
+	h.connect(nil)
+	h.redeem(h.browser().SignIn(h.authURL(map[string]string{"login_hint": optest.Alice.Email, "acr_values": "x"}), optest.Alice))
+	if hints := h.op.Hints(); len(hints) != 1 || hints[0] != "" {
+		t.Errorf("the provider got the hints %q", hints)
+	}
+}
+
+func callbackOnOtherHost(t *testing.T, h *house) {
+	other := strings.Replace(h.Callback(), "127.0.0.1", "localhost", 1)
+	h.op = optest.Start(t, other)
+	err := h.CreateConnector(t.Context(), h.document(map[string]any{"redirectURI": other}))
+	if !fault.Is(err, fault.Invalid) || !strings.Contains(fault.Message(err), other) || !strings.Contains(fault.Message(err), h.Callback()) {
+		t.Errorf("a redirectURI on another host without the switch: %v", err)
+	}
+	if err := h.CreateConnector(t.Context(), h.document(map[string]any{"redirectURI": other, "insecureSkipIssuerCallbackDomainCheck": true})); err != nil {
+		t.Fatal(err)
+	}
+	h.redeem(h.browser().SignIn(h.authURL(nil), optest.Alice))
+}
+
+func anotherBrowser(t *testing.T, h *house) {
+	h.connect(nil)
+	victim := h.browser()
+	victim.Stop = func(u *url.URL) bool {
+		return strings.HasPrefix(u.String(), h.Callback()) || u.Host == "127.0.0.1:7"
+	}
+	callback := victim.SignIn(h.authURL(nil), optest.Alice) // stopped before our callback
+	thief := h.browser().Get(callback.URL.String())
+	if thief.Status != http.StatusBadRequest || !strings.Contains(thief.Text(), "another browser") {
+		t.Errorf("another browser got %d at %s: %s", thief.Status, thief.URL, thief.Text())
+	}
+	// and has not ended what is not its own
+	victim.Stop = h.browser().Stop
+	h.redeem(victim.Get(callback.URL.String()))
+}
+
+func updateInMidLogin(t *testing.T, h *house) {
+	h.connect(nil)
+	b := h.browser()
+	login := b.Get(h.authURL(nil))
+	change := issuer.Connector{ID: "demo", Config: map[string]any{"clientSecret": "a wrong one"}}
+	if err := h.UpdateConnector(t.Context(), change); err != nil {
+		t.Fatal(err)
+	}
+	h.redeem(b.Submit(login, map[string]string{"email": optest.Alice.Email, "password": optest.Alice.Password}))
+
+	end := h.browser().SignIn(h.authURL(nil), optest.Alice)
+	wantEnd(t, end, map[string]string{"error_description": "clientSecret"})
+}
+
+func cancelledByLoopback(t *testing.T, h *house) {
+	h.connect(nil)
+	b := h.browser()
+	login := b.Get(h.authURL(nil))
+	end := b.Submit(login, map[string]string{"cancel": "1"})
+	wantEnd(t, end, map[string]string{"error": "access_denied", "error_description": "cancelled", "state": "the-state", "iss": h.URL()})
+}
+
+func wrongPassword(t *testing.T, h *house) {
+	h.connect(nil)
+	b := h.browser()
+	login := b.Get(h.authURL(nil))
+	again := b.Submit(login, map[string]string{"email": optest.Alice.Email, "password": "wrong"})
+	if again.Status != http.StatusUnauthorized {
+		t.Fatalf("wrong password: %d", again.Status)
+	}
+	h.redeem(b.Submit(again, map[string]string{"email": optest.Alice.Email, "password": optest.Alice.Password}))
+}
+
+func (h *house) startDevice() (userCode string, poll func() (int, map[string]any)) {
+	h.t.Helper()
+	status, answer := h.post("/device/code", url.Values{"client_id": {issuer.DeviceClient}, "scope": {"openid email groups"}, "requester": {"alice@laptop"}})
+	if status != http.StatusOK {
+		h.t.Fatalf("device code: %d %v", status, answer)
+	}
+	return answer["user_code"].(string), func() (int, map[string]any) {
+		return h.post("/token", url.Values{
+			"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "device_code": {answer["device_code"].(string)}, "client_id": {issuer.DeviceClient},
+		})
+	}
+}
+
+func (h *house) confirmDevice(b *optest.Browser, userCode string) optest.Page {
+	h.t.Helper()
+	question := b.Submit(b.Get(h.Endpoint("/device")), map[string]string{"user_code": strings.ToLower(strings.ReplaceAll(userCode, "-", ""))})
+	if text := question.Text(); !strings.Contains(text, "alice@laptop") || !strings.Contains(text, "127.0.0.1") {
+		h.t.Errorf("the question does not say who asks: %s", text)
+	}
+	return b.Submit(question, map[string]string{"answer": "yes"})
+}
+
+func byDevice(t *testing.T, h *house) {
+	h.connect(nil)
+	userCode, poll := h.startDevice()
+	if status, answer := poll(); status != http.StatusBadRequest || answer["error"] != "authorization_pending" {
+		t.Errorf("before: %d %v", status, answer)
+	}
+	b := h.browser()
+	login := h.confirmDevice(b, userCode)
+	b.Submit(login, map[string]string{"email": optest.Alice.Email, "password": optest.Alice.Password})
+	status, answer := poll()
+	raw, _ := answer["id_token"].(string)
+	claims, err := h.Verify(t.Context(), raw)
+	if status != http.StatusOK || err != nil || claims.Audience[0] != issuer.DeviceClient {
+		t.Errorf("after: %d %v %v", status, answer, err)
+	}
+}
+
+func cancelledByDevice(t *testing.T, h *house) {
+	h.connect(nil)
+	userCode, poll := h.startDevice()
+	b := h.browser()
+	end := b.Submit(h.confirmDevice(b, userCode), map[string]string{"cancel": "1"})
+	if !strings.Contains(end.Text(), "not signed in") {
+		t.Errorf("the browser says: %s", end.Text())
+	}
+	status, answer := poll()
+	if status != http.StatusBadRequest || answer["error"] != "access_denied" || !strings.Contains(answer["error_description"].(string), "cancelled") {
+		t.Errorf("the device hears: %d %v", status, answer)
+	}
+}
+
+func deviceRefused(t *testing.T, h *house) {
+	h.connect(nil)
+	userCode, poll := h.startDevice()
+	b := h.browser()
+	question := b.Submit(b.Get(h.Endpoint("/device")), map[string]string{"user_code": userCode})
+	b.Submit(question, map[string]string{"answer": "no"})
+	if status, answer := poll(); status != http.StatusBadRequest || answer["error"] != "access_denied" {
+		t.Errorf("the device hears: %d %v", status, answer)
+	}
+	question.Body = strings.Replace(question.Body, "csrf", "other", 1)
+	if after := b.Submit(question, map[string]string{"answer": "yes"}); strings.Contains(after.URL.Path, "/login") {
+		t.Error("a yes without the token of the form was taken")
+	}
+}
+
+// A link that goes round the question must not sign a stranger's device in.
+func deviceByLink(t *testing.T, h *house) {
+	h.connect(nil)
+	userCode, _ := h.startDevice()
+	link := h.authURL(map[string]string{
+		"client_id": issuer.DeviceClient, "redirect_uri": mustPath(t, h.Endpoint("/device/callback")), "state": userCode,
+		"code_challenge": "", "code_challenge_method": "",
+	})
+	if end := h.browser().Get(link); !strings.HasSuffix(end.URL.Path, "/device") {
+		t.Errorf("the link led to %s", end.URL)
+	}
+}
+
+func mustPath(t *testing.T, raw string) string {
+	t.Helper()
+	u, err := url.Parse(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.Path
+}
+
+func deadProvider(t *testing.T, h *house) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	server.Close()
+	h.op = optest.Start(t, h.Callback())
+	err := h.CreateConnector(t.Context(), h.document(map[string]any{"issuer": server.URL}))
+	if !fault.Is(err, fault.Unavailable) || !strings.Contains(fault.Message(err), server.Listener.Addr().String()) {
+		t.Errorf("a connector whose provider is dead: %v", err)
+	}
+}
+
+func TestARequestThatBreaksARuleGoesNoFurther(t *testing.T) {
+	h := open(t, "/dex")
+	h.connect(nil)
+	for name, test := range map[string]struct {
+		change map[string]string
+		answer string // error that the client gets, or
+		page   string // what the person reads
+	}{
+		"no PKCE":                 {change: map[string]string{"code_challenge": "", "code_challenge_method": ""}, answer: "invalid_request"},
+		"plain PKCE":              {change: map[string]string{"code_challenge_method": "plain"}, answer: "invalid_request"},
+		"implicit flow":           {change: map[string]string{"response_type": "token"}, answer: "unsupported_response_type"},
+		"id_token flow":           {change: map[string]string{"response_type": "id_token"}, answer: "unsupported_response_type"},
+		"unknown client":          {change: map[string]string{"client_id": "nobody"}, page: "not known here"},
+		"redirect to another":     {change: map[string]string{"redirect_uri": "http://evil.example.com/"}, page: "may not be answered there"},
+		"redirect out of band":    {change: map[string]string{"redirect_uri": "urn:ietf:wg:oauth:2.0:oob"}, page: "may not be answered there"},
+		"redirect with user info": {change: map[string]string{"redirect_uri": "http://127.0.0.1:7@evil.example.com/"}, page: "may not be answered there"},
+		"redirect with https":     {change: map[string]string{"redirect_uri": "https://127.0.0.1:7/"}, page: "may not be answered there"},
+		"redirect with fragment":  {change: map[string]string{"redirect_uri": loopback + "#x"}, page: "may not be answered there"},
+		"pachd without secret":    {change: map[string]string{"client_id": issuer.LegacyClient}, page: "may not be answered there"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			end := h.browser().Get(h.authURL(test.change))
+			if test.answer != "" {
+				wantEnd(t, end, map[string]string{"error": test.answer, "state": "the-state", "iss": h.URL()})
+			}
+			if test.page != "" && (end.Status != http.StatusBadRequest || !strings.Contains(end.Text(), test.page)) {
+				t.Errorf("got %d at %s: %s", end.Status, end.URL, end.Text())
+			}
+		})
+	}
+	if end := h.browser().Get(h.authURL(nil) + "&client_id=x"); end.Status != http.StatusBadRequest {
+		t.Errorf("a parameter given twice: %d at %s", end.Status, end.URL)
+	}
+}

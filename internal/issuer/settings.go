@@ -1,0 +1,135 @@
+package issuer
+
+import (
+	"context"
+	"encoding/json"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+
+	"pachyderm/internal/db"
+	"pachyderm/internal/fault"
+)
+
+const (
+	identitySettings     = "identity"
+	bareGroupsSetting    = "bare-groups"
+	defaultIDTokenExpiry = 24 * time.Hour
+)
+
+// Settings are the identity server's settings as upstream names them.
+type Settings struct {
+	Issuer string `json:"issuer"`
+	// IDTokenExpiry is how long ID tokens are valid; 24 hours when empty.
+	IDTokenExpiry string `json:"id_token_expiry"`
+	// RotationTokenExpiry is how long a refresh token can be renewed; without
+	// limit when empty.
+	RotationTokenExpiry string `json:"rotation_token_expiry"`
+}
+
+// Settings returns what was stored, or the zero value.
+func (i *Issuer) Settings(ctx context.Context) (s Settings, err error) {
+	err = i.DB.View(ctx, func(tx *db.Tx) error { return readSetting(ctx, tx, identitySettings, &s) })
+	return s, err
+}
+
+// SetSettings stores and applies new settings; the next request sees them.
+// Fault: Invalid for a value that could not work.
+func (i *Issuer) SetSettings(ctx context.Context, s Settings) error {
+	i.settings.Lock()
+	defer i.settings.Unlock()
+	if err := i.serve(s); err != nil {
+		return err
+	}
+	err := i.DB.Update(ctx, func(tx *db.Tx) error { return writeSetting(ctx, tx, identitySettings, s) })
+	if err != nil {
+		old, readErr := i.loadSettings(ctx)
+		if readErr == nil {
+			_ = i.serve(old)
+		}
+	}
+	return err
+}
+
+func (i *Issuer) loadSettings(ctx context.Context) (Settings, error) { return i.Settings(ctx) }
+
+// parsed is Settings ready for use.
+type parsed struct {
+	issuer   url.URL
+	idTokens time.Duration
+	refresh  time.Duration
+}
+
+func (i *Issuer) parse(s Settings) (p parsed, err error) {
+	raw := s.Issuer
+	if raw == "" {
+		raw = i.PublicURL
+	}
+	u, err := CheckURL(raw, i.Insecure)
+	if err != nil {
+		return p, fault.New(fault.Invalid, "issuer: %s", fault.Message(err)).At("issuer")
+	}
+	p.issuer = *u
+	if p.idTokens, err = duration("id_token_expiry", s.IDTokenExpiry, defaultIDTokenExpiry); err != nil {
+		return p, err
+	}
+	p.refresh, err = duration("rotation_token_expiry", s.RotationTokenExpiry, 0)
+	return p, err
+}
+
+func duration(name, text string, absent time.Duration) (time.Duration, error) {
+	if text == "" {
+		return absent, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d <= 0 {
+		return 0, fault.New(fault.Invalid, "%s %q is not a duration: write one such as 24h or 90m", name, text).At(name)
+	}
+	return d, nil
+}
+
+// CheckURL checks an address that browsers and clients will be sent to: http
+// or https, no user, query or fragment, and plain http only on this machine
+// unless insecure.
+func CheckURL(raw string, insecure bool) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, fault.New(fault.Invalid, "%q is not a URL: write one such as https://pach.example.com/dex", raw)
+	}
+	if u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.ForceQuery {
+		return nil, fault.New(fault.Invalid, "%q must have no user, query or fragment", raw)
+	}
+	if u.Scheme == "http" && !insecure && !IsLoopback(u.Hostname()) {
+		return nil, fault.New(fault.Invalid, "%q sends passwords and tokens in clear: use https, or set insecure: true in pachd's configuration for a trial", raw)
+	}
+	u.Path = strings.TrimSuffix(u.Path, "/")
+	return u, nil
+}
+
+// IsLoopback reports whether a host name or address is this machine's own.
+func IsLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func readSetting(ctx context.Context, tx *db.Tx, id string, into any) error {
+	var body []byte
+	err := tx.Row(ctx, []any{&body}, `SELECT body FROM issuer_settings WHERE id = $1`, id)
+	if fault.Is(err, fault.NotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(body, into)
+}
+
+func writeSetting(ctx context.Context, tx *db.Tx, id string, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO issuer_settings (id, body) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET body = $2`, id, body)
+	return err
+}

@@ -1,0 +1,44 @@
+package web
+
+import "time"
+
+// Product is the name on the pages.
+const Product = "Pachyderm"
+
+// DexTheme names the folder of Dex's theme files.
+const DexTheme = "pachyderm"
+
+// Problem says what went wrong and what to do next.
+type Problem struct {
+	Title string
+	What  string
+	Next  string
+	Code  string // finds the entry in pachd's log; may be empty
+}
+
+// SignedIn tells a person that the waiting command goes on without them.
+type SignedIn struct {
+	User string
+}
+
+// ConfirmLogin asks a person whether it is they who wait for this sign-in.
+type ConfirmLogin struct {
+	Action    string // where the form goes
+	CSRF      string
+	State     string
+	User      string
+	Requester string // what the client calls itself; may be empty
+	Address   string // where the request came from
+	When      time.Time
+}
+
+// ConfirmDevice is the same question for a device with a code.
+type ConfirmDevice struct {
+	Action    string
+	CSRF      string
+	UserCode  string
+	Client    string
+	Requester string
+	Address   string
+	When      time.Time
+}
