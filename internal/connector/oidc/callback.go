@@ -1,0 +1,187 @@
+package oidc
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/dexidp/dex/connector"
+
+	"pachyderm/internal/connector/oidc/fetch"
+	"pachyderm/internal/fault"
+)
+
+// HandleCallback turns the provider's answer, which the browser carries and may
+// have forged, into an identity.
+func (c *Connector) HandleCallback(s connector.Scopes, connData []byte, r *http.Request) (connector.Identity, error) {
+	var p pending
+	if err := json.Unmarshal(connData, &p); err != nil || p.Nonce == "" || p.Verifier == "" {
+		return connector.Identity{}, forged("nothing is known of the beginning of this sign-in: start again").Because(err)
+	}
+	answer, err := parseAnswer(r.URL.RawQuery)
+	if err != nil {
+		return connector.Identity{}, err
+	}
+	ctx := r.Context()
+	m, err := c.checkAnswer(ctx, answer, p)
+	if err != nil {
+		return connector.Identity{}, err
+	}
+	t, err := c.requestTokens(ctx, m, url.Values{
+		"grant_type": {"authorization_code"}, "code": {answer["code"]},
+		"redirect_uri": {c.cfg.RedirectURI}, "code_verifier": {p.Verifier},
+	})
+	if err != nil {
+		return connector.Identity{}, err
+	}
+	if t.IDToken == "" {
+		return connector.Identity{}, forged("the provider sent no ID token: check that the client is allowed the scope openid there")
+	}
+	cl, err := c.verify(ctx, m, t, expected{nonce: p.Nonce})
+	if err != nil {
+		return connector.Identity{}, err
+	}
+	if !s.OfflineAccess {
+		t.RefreshToken = ""
+	}
+	return c.identity(ctx, m, t, cl, c.cfg.GetUserInfo)
+}
+
+// parseAnswer refuses a parameter that stands there twice, of which two readers
+// could pick different ones (RFC 6749, 3.1).
+func parseAnswer(query string) (map[string]string, error) {
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return nil, forged("the provider's answer cannot be read: start the sign-in again").Because(err)
+	}
+	answer := make(map[string]string)
+	for _, name := range []string{"state", "code", "iss", "error", "error_description"} {
+		if len(values[name]) > 1 {
+			return nil, forged("the provider's answer has %s more than once: start the sign-in again", name)
+		}
+		answer[name] = values.Get(name)
+	}
+	return answer, nil
+}
+
+func (c *Connector) checkAnswer(ctx context.Context, answer map[string]string, p pending) (*metadata, error) {
+	if answer["state"] == "" {
+		return nil, forged("the provider's answer has no state: start the sign-in again")
+	}
+	if !equal(answer["state"], p.State) {
+		return nil, forged("the provider's answer belongs to another sign-in: start again")
+	}
+	iss := answer["iss"]
+	if iss != "" && iss != c.cfg.Issuer {
+		return nil, forged("the answer comes from the provider %q, the question went to %q: start the sign-in again", fetch.Clean(iss), c.cfg.Issuer)
+	}
+	if answer["error"] != "" {
+		return nil, refusal(answer["error"], answer["error_description"])
+	}
+	if answer["code"] == "" {
+		return nil, forged("the provider's answer has no code: start the sign-in again")
+	}
+	m, err := c.meta.Get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if iss == "" && m.IssInResponse {
+		return nil, forged("the provider's answer does not say who it is from (iss), which this provider promises: start the sign-in again")
+	}
+	return m, nil
+}
+
+func equal(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
+
+// refusal words an error response (RFC 6749, 4.1.2.1; OpenID Connect Core, 3.1.2.6).
+func refusal(code, description string) error {
+	text := said(description)
+	switch code {
+	case "temporarily_unavailable", "server_error":
+		return fault.New(fault.Unavailable, "the provider cannot sign anybody in at the moment (%s)%s: try again later", code, text)
+	case "invalid_request", "unauthorized_client", "unsupported_response_type", "invalid_scope", "invalid_client", "redirect_uri_mismatch", "request_not_supported":
+		return fault.New(fault.Precondition, "the provider does not accept the connector's request (%s)%s: compare clientID, redirectURI and scopes with the client that is registered there", code, text)
+	case "access_denied":
+		return fault.New(fault.Denied, "the sign-in was cancelled or denied at the provider (access_denied)%s", text)
+	}
+	return fault.New(fault.Denied, "the provider ended the sign-in (%s)%s", fetch.Clean(code), text)
+}
+
+// said quotes what a provider said for itself, if it said anything.
+func said(text string) string {
+	if text = fetch.Clean(text); text != "" {
+		return fmt.Sprintf(", saying %q", text)
+	}
+	return ""
+}
+
+// tokens has no String and is never logged.
+type tokens struct {
+	AccessToken  string `json:"access_token"`
+	TokenType    string `json:"token_type"`
+	IDToken      string `json:"id_token"`
+	RefreshToken string `json:"refresh_token"`
+
+	Error       string `json:"error"`
+	Description string `json:"error_description"`
+}
+
+func (c *Connector) requestTokens(ctx context.Context, m *metadata, form url.Values) (*tokens, error) {
+	inForm := c.cfg.BasicAuthUnsupported ||
+		(slices.Contains(m.AuthMethods, "client_secret_post") && !slices.Contains(m.AuthMethods, "client_secret_basic"))
+	if inForm {
+		form.Set("client_id", c.cfg.ClientID)
+		form.Set("client_secret", c.cfg.ClientSecret)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, m.TokenURL, strings.NewReader(form.Encode())) //nolint:gosec // the address is the provider's, and the client guards where it leads
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if !inForm {
+		// Encoded first: RFC 6749, 2.3.1.
+		req.SetBasicAuth(url.QueryEscape(c.cfg.ClientID), url.QueryEscape(c.cfg.ClientSecret))
+	}
+	status, body, err := c.client.Do(req, "tokens")
+	if err != nil {
+		return nil, err
+	}
+	var t tokens
+	unreadable := fetch.Decode(body, &t)
+	switch {
+	case status != http.StatusOK || t.Error != "":
+		return nil, c.tokensRefused(status, t, form)
+	case unreadable != nil:
+		return nil, forged("the provider's tokens cannot be read: its answer is not the JSON that is prescribed")
+	case t.AccessToken == "" || (t.TokenType != "" && !strings.EqualFold(t.TokenType, "Bearer")):
+		return nil, forged("the provider sent no access token of type Bearer")
+	}
+	return &t, nil
+}
+
+// tokensRefused words an error of the token endpoint (RFC 6749, 5.2).
+func (c *Connector) tokensRefused(status int, t tokens, sent url.Values) error {
+	text := t.Description
+	for _, secret := range []string{sent.Get("code"), sent.Get("code_verifier"), sent.Get("refresh_token"), c.cfg.ClientSecret} {
+		if secret != "" {
+			text = strings.ReplaceAll(text, secret, "***")
+		}
+	}
+	text = said(text)
+	switch {
+	case fetch.IsOutage(status):
+		return fault.New(fault.Unavailable, "the provider has trouble giving out tokens (HTTP status %d)%s: try again later", status, text)
+	case t.Error == "invalid_grant" && sent.Get("grant_type") == "refresh_token":
+		return fault.New(fault.Unauthenticated, "the provider has ended this session (invalid_grant)%s: sign in again", text)
+	case t.Error == "invalid_grant":
+		return fault.New(fault.Unauthenticated, "the provider no longer accepts this sign-in (invalid_grant)%s: start it again", text)
+	case t.Error == "invalid_client" || status == http.StatusUnauthorized:
+		return fault.New(fault.Precondition, "the provider refused our client ID or secret%s: check clientID and clientSecret of the connector", text).At("config.clientSecret")
+	}
+	return fault.New(fault.Precondition, "the provider gave no tokens (HTTP status %d, %s)%s: compare the connector with the client that is registered there", status, or(fetch.Clean(t.Error), "no reason given"), text)
+}

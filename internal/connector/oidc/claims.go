@@ -1,0 +1,271 @@
+package oidc
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/dexidp/dex/connector"
+	"golang.org/x/net/idna"
+
+	"pachyderm/internal/connector/oidc/fetch"
+	"pachyderm/internal/fault"
+)
+
+// claims are what a provider says of a person, with numbers as json.Number.
+type claims map[string]any
+
+func (cl claims) has(key string) bool { return cl[key] != nil && cl[key] != "" }
+
+// text is "" for a claim that is absent.
+func (cl claims) text(key string) (string, error) {
+	switch v := cl[key].(type) {
+	case nil:
+		return "", nil
+	case string:
+		return v, nil
+	}
+	return "", forged("the provider's claim %q is %s where text is prescribed", fetch.Clean(key), kindOf(cl[key]))
+}
+
+func (cl claims) id(key string) (string, error) {
+	const limit = 255 // OpenID Connect Core, 2
+	id, err := cl.text(key)
+	switch {
+	case err != nil:
+		return "", err
+	case id == "":
+		return "", forged("the provider does not say who this is: its claim %q is missing or empty", fetch.Clean(key))
+	case len(id) > limit || strings.ContainsFunc(id, unicode.IsControl):
+		return "", forged("the provider's claim %q is not a user id: it is longer than %d bytes or has control characters", fetch.Clean(key), limit)
+	}
+	return id, nil
+}
+
+func kindOf(v any) string {
+	switch v.(type) {
+	case nil:
+		return "missing"
+	case string:
+		return "text"
+	case bool:
+		return "true or false"
+	case json.Number:
+		return "a number"
+	case []any:
+		return "a list"
+	}
+	return "an object"
+}
+
+// remembered is the upstream part of a session, kept for its refreshes.
+type remembered struct {
+	RefreshToken string `json:"refreshToken"`
+	Subject      string `json:"subject"`
+}
+
+// identity maps claims whose origin is verified.
+func (c *Connector) identity(ctx context.Context, m *metadata, t *tokens, cl claims, askUserInfo bool) (connector.Identity, error) {
+	none := connector.Identity{}
+	cl, err := c.complete(ctx, m, t.AccessToken, cl, askUserInfo)
+	if err != nil {
+		return none, err
+	}
+	var id connector.Identity
+	if id.UserID, err = cl.id(or(c.cfg.UserIDKey, "sub")); err != nil {
+		return none, err
+	}
+	if id.Email, err = c.email(cl); err != nil {
+		return none, err
+	}
+	id.EmailVerified = true
+	if id.PreferredUsername, err = cl.text(or(c.cfg.ClaimMapping.PreferredUsername, "preferred_username")); err != nil {
+		return none, err
+	}
+	if id.Username, err = cl.text(or(or(c.cfg.UserNameKey, c.cfg.ClaimMapping.Name), "name")); err != nil {
+		return none, err
+	}
+	id.Username = or(or(id.Username, id.PreferredUsername), id.Email)
+	if id.Groups, err = c.groups(cl); err != nil {
+		return none, err
+	}
+	if t.RefreshToken != "" {
+		sub, _ := cl["sub"].(string)
+		//nolint:gosec // this is where the token is kept: Dex stores it and shows it to nobody
+		if id.ConnectorData, err = json.Marshal(remembered{t.RefreshToken, sub}); err != nil {
+			return none, err
+		}
+	}
+	return id, nil
+}
+
+// complete adds what UserInfo knows to what the ID token says.
+func (c *Connector) complete(ctx context.Context, m *metadata, accessToken string, cl claims, ask bool) (claims, error) {
+	lacking := !cl.has(c.emailKey()) ||
+		(!c.cfg.InsecureSkipEmailVerified && !cl.has("email_verified")) ||
+		(c.cfg.InsecureEnableGroups && !cl.has(c.groupsKey()))
+	switch {
+	case !ask && (!lacking || m.UserInfoURL == ""):
+		return cl, nil
+	case m.UserInfoURL == "":
+		return nil, fault.New(fault.Precondition, "the provider has no UserInfo endpoint, which this sign-in needs: set getUserInfo to false, and have the provider put the claims into its ID tokens").At("config.getUserInfo")
+	}
+	var info claims
+	if err := c.client.JSON(ctx, m.UserInfoURL, "UserInfo", accessToken, &info); err != nil {
+		return nil, err
+	}
+	// OpenID Connect Core, 5.3.2: without this, a mixed-up access token brings
+	// another person's e-mail address and groups.
+	if !sameText(info["sub"], cl["sub"]) {
+		return nil, forged("the provider's UserInfo is about another person than its ID token (sub): start the sign-in again")
+	}
+	return c.merge(cl, info), nil
+}
+
+// merge fills in claims that the ID token lacks. Whether an address is verified
+// is a statement about one address, and is not carried over to another.
+func (c *Connector) merge(token, info claims) claims {
+	merged := maps.Clone(token)
+	email := c.emailKey()
+	if token.has(email) && !sameText(token[email], info[email]) {
+		info = maps.Clone(info)
+		delete(info, "email_verified")
+	}
+	if !token.has(email) && info["email_verified"] != nil && token["email_verified"] == true {
+		delete(merged, "email_verified")
+	}
+	for key, value := range info {
+		if !merged.has(key) && !isProtocolClaim(key) {
+			merged[key] = value
+		}
+	}
+	return merged
+}
+
+func sameText(a, b any) bool {
+	s, ok := a.(string)
+	return ok && b == s
+}
+
+// isProtocolClaim tells claims about the token from claims about the person.
+func isProtocolClaim(key string) bool {
+	switch key {
+	case "iss", "sub", "aud", "azp", "exp", "nbf", "iat", "jti", "nonce", "at_hash", "c_hash", "s_hash", "auth_time", "acr", "amr", "sid":
+		return true
+	}
+	return false
+}
+
+func (c *Connector) emailKey() string  { return or(c.cfg.ClaimMapping.Email, "email") }
+func (c *Connector) groupsKey() string { return or(c.cfg.ClaimMapping.Groups, "groups") }
+
+// email is the address of a person of whom the provider, or the administrator on
+// its behalf, says that it is theirs.
+func (c *Connector) email(cl claims) (string, error) {
+	key := c.emailKey()
+	email, err := cl.text(key)
+	switch {
+	case err != nil:
+		return "", err
+	case email == "":
+		return "", fault.New(fault.Precondition, "the provider sent no e-mail address (claim %q) but only %s: name the claim that holds it in claimMapping.email, or ask for the scope that brings it", fetch.Clean(key), cl.names()).At("config.claimMapping.email")
+	case !isAddress(email):
+		return "", forged("the provider's claim %q is %q, which is not exactly one e-mail address", fetch.Clean(key), fetch.Clean(email))
+	case c.cfg.InsecureSkipEmailVerified:
+		return email, nil
+	}
+	const remedy = "have it verified at the provider, or, if all addresses there can be trusted, set insecureSkipEmailVerified to true"
+	switch verified := cl["email_verified"].(type) {
+	case nil:
+		return "", fault.New(fault.Denied, "the provider does not say whether the e-mail address %s is verified: %s", fetch.Clean(email), remedy)
+	case bool:
+		if !verified {
+			return "", fault.New(fault.Denied, "the e-mail address %s is not verified: %s", fetch.Clean(email), remedy)
+		}
+		return email, nil
+	}
+	return "", forged("the provider's email_verified is %s, and only the JSON value true counts: mend it at the provider, or, if all addresses there can be trusted, set insecureSkipEmailVerified to true", kindOf(cl["email_verified"]))
+}
+
+// names lists the claims about the person that were sent, for the message that
+// one is missing; their values are nobody's business.
+func (cl claims) names() string {
+	const limit = 30
+	var names []string
+	for _, key := range slices.Sorted(maps.Keys(cl)) {
+		if !isProtocolClaim(key) && len(names) < limit {
+			names = append(names, fetch.Clean(key))
+		}
+	}
+	return or(strings.Join(names, ", "), "nothing else")
+}
+
+// isAddress accepts what every mail system reads as the same single address:
+// a dot-atom, one @, a domain name (RFC 5321, 4.1.2; RFC 6531, 3.3). Quoted
+// local parts, comments and address literals are where readers differ.
+func isAddress(s string) bool {
+	local, domain, found := strings.Cut(s, "@")
+	if !found || len(s) > 254 || len(local) > 64 || strings.ContainsAny(s, "\"(),:;<>[]\\") {
+		return false
+	}
+	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || unicode.IsSpace(r) || r == unicode.ReplacementChar }) {
+		return false
+	}
+	if slices.Contains(strings.Split(local, "."), "") || slices.Contains(strings.Split(domain, "."), "") {
+		return false
+	}
+	return isDomain(domain)
+}
+
+// isDomain wants a domain beyond ASCII in its one canonical form, so that no two
+// spellings stand for one host.
+func isDomain(s string) bool {
+	ascii, err := idna.Lookup.ToASCII(s)
+	if err != nil {
+		return false
+	}
+	if strings.EqualFold(ascii, s) {
+		return true
+	}
+	canonical, err := idna.Lookup.ToUnicode(ascii)
+	return err == nil && canonical == s
+}
+
+func (c *Connector) groups(cl claims) ([]string, error) {
+	if !c.cfg.InsecureEnableGroups {
+		return nil, nil
+	}
+	key := c.groupsKey()
+	// Microsoft Entra leaves the groups out when there are many.
+	elsewhere, _ := cl["_claim_names"].(map[string]any)
+	if elsewhere[key] != nil || (cl["hasgroups"] != nil && !cl.has(key)) {
+		return nil, fault.New(fault.Precondition, "this person is in more groups than the provider puts into a token, so that none came: in Microsoft Entra, emit only the groups assigned to the application, or application roles and claimMapping.groups: roles").At("config.insecureEnableGroups")
+	}
+	var groups []string
+	switch v := cl[key].(type) {
+	case nil:
+	case string:
+		groups = []string{v}
+	case []any:
+		for i, item := range v {
+			group, ok := item.(string)
+			if !ok {
+				return nil, forged("the provider's claim %q has %s as item %d where the name of a group is expected: mend it there, or name another claim in claimMapping.groups", fetch.Clean(key), kindOf(item), i+1)
+			}
+			groups = append(groups, group)
+		}
+	default:
+		return nil, forged("the provider's claim %q is %s where a list of names is expected: mend it there, or name another claim in claimMapping.groups", fetch.Clean(key), kindOf(v))
+	}
+	groups = unique(groups)
+	if allowed := c.cfg.AllowedGroups; len(allowed) > 0 && !slices.ContainsFunc(groups, func(g string) bool { return slices.Contains(allowed, g) }) {
+		// Dex tells this error from others.
+		cause := &connector.UserNotInRequiredGroupsError{UserID: fmt.Sprint(cl["sub"]), Groups: allowed}
+		return nil, fault.New(fault.Denied, "only members of certain groups may sign in here, and this account is in none of them: ask an administrator").Because(cause)
+	}
+	return groups, nil
+}

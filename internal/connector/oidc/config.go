@@ -1,0 +1,250 @@
+package oidc
+
+import (
+	"crypto/x509"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"unicode"
+
+	"pachyderm/internal/fault"
+)
+
+// Config is what stands under config: in a connector document of type oidc.
+type Config struct {
+	Issuer       string `json:"issuer"`
+	ClientID     string `json:"clientID"`
+	ClientSecret string `json:"clientSecret"`
+	RedirectURI  string `json:"redirectURI"`
+
+	// Scopes are asked for beside openid; profile and email unless given.
+	Scopes []string `json:"scopes"`
+	// ForwardedLoginParams are the query parameters of the login request, such
+	// as login_hint, that reach the provider. All others are dropped.
+	ForwardedLoginParams []string `json:"forwardedLoginParams"`
+	// PromptType is sent as prompt. Unless given it is consent when a refresh
+	// token is asked for (OpenID Connect Core, 11), and otherwise nothing.
+	PromptType *string  `json:"promptType"`
+	AcrValues  []string `json:"acrValues"`
+
+	InsecureEnableGroups      bool `json:"insecureEnableGroups"`
+	InsecureSkipEmailVerified bool `json:"insecureSkipEmailVerified"`
+	// InsecureSkipIssuerCallbackDomainCheck accepts a RedirectURI whose scheme,
+	// host or port is not that of our issuer, for local set-ups.
+	InsecureSkipIssuerCallbackDomainCheck bool `json:"insecureSkipIssuerCallbackDomainCheck"`
+
+	// GetUserInfo asks the UserInfo endpoint even if the ID token lacks nothing.
+	GetUserInfo   bool         `json:"getUserInfo"`
+	UserIDKey     string       `json:"userIDKey"`
+	UserNameKey   string       `json:"userNameKey"`
+	ClaimMapping  ClaimMapping `json:"claimMapping"`
+	AllowedGroups []string     `json:"allowedGroups"`
+
+	// BasicAuthUnsupported sends the secret in the form, not in the header.
+	BasicAuthUnsupported bool `json:"basicAuthUnsupported"`
+	// RootCAs, as PEM text or as files that hold it, are trusted beside the system's.
+	RootCAs []string `json:"rootCAs"`
+	// SigningAlgorithms narrows what an ID token may be signed with.
+	SigningAlgorithms []string `json:"signingAlgorithms"`
+}
+
+// ClaimMapping names the claims that hold what a provider keeps elsewhere than
+// the standard says.
+type ClaimMapping struct {
+	Email             string `json:"email"`
+	Groups            string `json:"groups"`
+	PreferredUsername string `json:"preferred_username"`
+	Name              string `json:"name"`
+}
+
+// Format keeps the client secret out of every %v, %+v and %#v.
+func (c Config) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, "oidc connector of "+c.Issuer)
+}
+
+// LogValue does the same for structured logs.
+func (c Config) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
+
+// Validate checks the document by itself. The callback is our issuer +
+// "/callback", where browsers come back to.
+func (c Config) Validate(callback string, allowHTTP bool) error {
+	if err := c.check(allowHTTP); err != nil {
+		return err
+	}
+	return c.checkRedirect(callback)
+}
+
+func (c Config) check(allowHTTP bool) error {
+	if err := c.checkRequired(); err != nil {
+		return err
+	}
+	issuer, err := parseURL("issuer", c.Issuer)
+	if err != nil {
+		return err
+	}
+	if issuer.Scheme != "https" && !allowHTTP && !isLoopback(issuer.Hostname()) {
+		return invalid("issuer", "issuer is %s: only https is accepted, except on this machine itself", c.Issuer)
+	}
+	if _, err := parseURL("redirectURI", c.RedirectURI); err != nil {
+		return err
+	}
+	if err := c.checkLists(); err != nil {
+		return err
+	}
+	for i, ca := range c.RootCAs {
+		if isPEM(ca) && !x509.NewCertPool().AppendCertsFromPEM([]byte(ca)) {
+			return invalid(fmt.Sprintf("rootCAs[%d]", i), "this PEM text holds no certificate that can be read: give the CA certificate, beginning with -----BEGIN CERTIFICATE-----")
+		}
+	}
+	return nil
+}
+
+func (c Config) checkRequired() error {
+	for _, f := range []struct{ key, value string }{
+		{"issuer", c.Issuer}, {"clientID", c.ClientID}, {"clientSecret", c.ClientSecret}, {"redirectURI", c.RedirectURI},
+	} {
+		if f.value == "" {
+			return invalid(f.key, "%s is missing: an oidc connector needs issuer, clientID, clientSecret and redirectURI", f.key)
+		}
+		if strings.ContainsFunc(f.value, unicode.IsControl) || strings.TrimSpace(f.value) != f.value {
+			return invalid(f.key, "%s begins or ends with white space or contains a control character: copy it again", f.key)
+		}
+	}
+	return nil
+}
+
+func (c Config) checkLists() error {
+	for i, name := range c.ForwardedLoginParams {
+		at := fmt.Sprintf("forwardedLoginParams[%d]", i)
+		if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			return invalid(at, "forwardedLoginParams: %q is not the name of a query parameter", name)
+		}
+		if isOwned(name) {
+			return invalid(at, "forwardedLoginParams: %s belongs to the protocol and cannot come from the login request: remove it", name)
+		}
+	}
+	for i, scope := range c.Scopes {
+		// RFC 6749, 3.3.
+		if scope == "" || strings.ContainsFunc(scope, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }) {
+			return invalid(fmt.Sprintf("scopes[%d]", i), "scopes: %q is not a scope: give each one as an item of the list", scope)
+		}
+	}
+	for i, alg := range c.SigningAlgorithms {
+		if !slices.Contains(algorithms(), alg) {
+			return invalid(fmt.Sprintf("signingAlgorithms[%d]", i), "signingAlgorithms: %q is not accepted: choose from %s", alg, strings.Join(algorithms(), ", "))
+		}
+	}
+	if len(c.AllowedGroups) > 0 && !c.InsecureEnableGroups {
+		return invalid("allowedGroups", "allowedGroups needs groups, which are off: set insecureEnableGroups to true")
+	}
+	if c.UserNameKey != "" && c.ClaimMapping.Name != "" && c.UserNameKey != c.ClaimMapping.Name {
+		return invalid("userNameKey", "userNameKey is %s and claimMapping.name is %s: give one of them", c.UserNameKey, c.ClaimMapping.Name)
+	}
+	return nil
+}
+
+// checkRedirect holds RedirectURI to where this server listens, so that the
+// mistake is found when the connector is made and not at somebody's sign-in.
+func (c Config) checkRedirect(callback string) error {
+	if c.RedirectURI == callback {
+		return nil
+	}
+	if !c.InsecureSkipIssuerCallbackDomainCheck {
+		return invalid("redirectURI", "redirectURI is %s, but sign-ins come back to %s: use that and register it with the provider, or, if a local set-up needs another host, set insecureSkipIssuerCallbackDomainCheck to true", c.RedirectURI, callback)
+	}
+	ours, err := url.Parse(callback)
+	if err != nil {
+		return fmt.Errorf("the server's callback: %w", err)
+	}
+	theirs, err := parseURL("redirectURI", c.RedirectURI)
+	if err != nil {
+		return err
+	}
+	if theirs.EscapedPath() != ours.EscapedPath() {
+		return invalid("redirectURI", "redirectURI is %s, but sign-ins come back to %s: insecureSkipIssuerCallbackDomainCheck allows another host, not another path", c.RedirectURI, callback)
+	}
+	return nil
+}
+
+func invalid(key, format string, a ...any) *fault.Error {
+	return fault.New(fault.Invalid, format, a...).At("config." + key)
+}
+
+// parseURL does not repeat the text where it may hold a password.
+func parseURL(key, text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	switch {
+	case strings.ContainsAny(text, "<>{}"):
+		return nil, invalid(key, "%s still has a placeholder in it: replace what stands in brackets", key)
+	case err != nil || strings.ContainsAny(text, ` \"`):
+		return nil, invalid(key, "%s is not a URL: give one such as https://id.example.com/", key)
+	case u.User != nil:
+		return nil, invalid(key, "%s carries a user name or password: remove it", key)
+	case (u.Scheme != "https" && u.Scheme != "http") || u.Hostname() == "":
+		return nil, invalid(key, "%s is %q: it must begin with https:// and a host", key, text)
+	case u.RawQuery != "" || u.ForceQuery || strings.Contains(text, "#"):
+		return nil, invalid(key, "%s is %s: it may have no query (?) and no fragment (#)", key, text)
+	}
+	return u, nil
+}
+
+func isLoopback(host string) bool {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return ip.Unmap().IsLoopback()
+	}
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+}
+
+// isOwned says whether a parameter of the authorization request decides who is
+// asked, for what, or where the answer goes.
+func isOwned(param string) bool {
+	switch param = strings.ToLower(param); param {
+	case "client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce", "prompt", "request", "request_uri":
+		return true
+	}
+	return strings.HasPrefix(param, "code_challenge")
+}
+
+// algorithms are those a provider signs with and nobody else can: no none, and
+// no HMAC, whose key would be the client secret.
+func algorithms() []string {
+	return []string{"RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "EdDSA"}
+}
+
+func isPEM(text string) bool { return strings.Contains(text, "-----BEGIN") }
+
+// roots is nil, the system's own, unless the connector has more.
+func (c Config) roots() (*x509.CertPool, error) {
+	if len(c.RootCAs) == 0 {
+		return nil, nil
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	for i, ca := range c.RootCAs {
+		text := []byte(ca)
+		if !isPEM(ca) {
+			if text, err = os.ReadFile(ca); err != nil { //nolint:gosec // an administrator names the file, and only certificates leave it
+				return nil, invalid(fmt.Sprintf("rootCAs[%d]", i), "the file cannot be read: give a path on the server, or the PEM text itself").Because(err)
+			}
+		}
+		if !pool.AppendCertsFromPEM(text) {
+			return nil, invalid(fmt.Sprintf("rootCAs[%d]", i), "the file holds no PEM certificate")
+		}
+	}
+	return pool, nil
+}
+
+func or(value, standard string) string {
+	if value == "" {
+		return standard
+	}
+	return value
+}

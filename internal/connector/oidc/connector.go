@@ -1,0 +1,181 @@
+package oidc
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"log/slog"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dexidp/dex/connector"
+	"github.com/go-jose/go-jose/v4"
+	"golang.org/x/oauth2"
+
+	"pachyderm/internal/connector/oidc/fetch"
+	"pachyderm/internal/fault"
+)
+
+// Deps is what a connector needs of the server around it.
+type Deps struct {
+	Now func() time.Time
+	// LoginParams gives the query of the login request that has this state.
+	LoginParams func(state string) url.Values
+	// AllowHTTP accepts an http issuer on another machine.
+	AllowHTTP bool
+	Log       *slog.Logger
+}
+
+// timeout is for one request to the provider; a sign-in makes up to four.
+const timeout = 10 * time.Second
+
+// Connector is safe for use by several sign-ins at once.
+type Connector struct {
+	cfg    Config
+	deps   Deps
+	client *fetch.Client
+	meta   *fetch.Document[*metadata]
+	keys   *fetch.Document[[]jose.JSONWebKey]
+}
+
+var (
+	_ connector.CallbackConnector = (*Connector)(nil)
+	_ connector.RefreshConnector  = (*Connector)(nil)
+)
+
+// Open makes no connection: a provider that is down must not keep the server,
+// or another connector, from starting.
+func Open(cfg Config, d Deps) (*Connector, error) {
+	if d.Now == nil {
+		return nil, fault.New(fault.Internal, "oidc: Deps.Now is missing")
+	}
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	if err := cfg.check(d.AllowHTTP); err != nil {
+		return nil, err
+	}
+	roots, err := cfg.roots()
+	if err != nil {
+		return nil, err
+	}
+	c := &Connector{cfg: cfg, deps: d, client: fetch.New(roots, timeout)}
+	c.meta = fetch.NewDocument("discovery document", c.loadMetadata, d.Now, d.Log)
+	c.keys = fetch.NewDocument("signing keys", c.loadKeys, d.Now, d.Log)
+	return c, nil
+}
+
+// Issuer is the provider's issuer as configured.
+func (c *Connector) Issuer() string { return c.cfg.Issuer }
+
+// Probe asks the provider now for what a sign-in will need of it.
+func (c *Connector) Probe(ctx context.Context) error {
+	m, err := c.meta.Renew(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := c.accepted(m); err != nil {
+		return err
+	}
+	_, err = c.keys.Renew(ctx)
+	return err
+}
+
+// pending is what a sign-in must still know when the browser comes back.
+type pending struct {
+	State    string `json:"state"`
+	Nonce    string `json:"nonce"`
+	Verifier string `json:"verifier"`
+}
+
+// LoginURL always sends nonce and PKCE; a provider that knows one of them not
+// must ignore it (OpenID Connect Core, 3.1.2.1; RFC 7636, 5).
+func (c *Connector) LoginURL(s connector.Scopes, callbackURL, state string) (string, []byte, error) {
+	if state == "" {
+		return "", nil, fault.New(fault.Internal, "oidc: a sign-in needs a state")
+	}
+	if err := c.cfg.checkRedirect(callbackURL); err != nil {
+		return "", nil, fault.New(fault.Precondition, "%s", fault.Message(err)).At(fault.FieldOf(err)).Because(err)
+	}
+	m, err := c.meta.Get(context.Background())
+	if err != nil {
+		return "", nil, err
+	}
+	p := pending{State: state, Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier()}
+	data, err := json.Marshal(p)
+	if err != nil {
+		return "", nil, err
+	}
+	to, err := url.Parse(m.AuthURL)
+	if err != nil {
+		return "", nil, err
+	}
+	to.RawQuery = c.authQuery(to.Query(), m, s, p).Encode()
+	return to.String(), data, nil
+}
+
+func (c *Connector) authQuery(q url.Values, m *metadata, s connector.Scopes, p pending) url.Values {
+	c.forward(q, p.State)
+	scopes := c.scopes(m, s)
+	q.Set("client_id", c.cfg.ClientID)
+	q.Set("redirect_uri", c.cfg.RedirectURI)
+	q.Set("response_type", "code")
+	q.Set("scope", strings.Join(scopes, " "))
+	q.Set("state", p.State)
+	q.Set("nonce", p.Nonce)
+	q.Set("code_challenge", oauth2.S256ChallengeFromVerifier(p.Verifier))
+	q.Set("code_challenge_method", "S256")
+	if len(c.cfg.AcrValues) > 0 {
+		q.Set("acr_values", strings.Join(c.cfg.AcrValues, " "))
+	}
+	switch {
+	case c.cfg.PromptType != nil && *c.cfg.PromptType != "":
+		q.Set("prompt", *c.cfg.PromptType)
+	case c.cfg.PromptType == nil && slices.Contains(scopes, "offline_access"):
+		q.Set("prompt", "consent")
+	}
+	return q
+}
+
+// forward copies the listed parameters of the login request, before our own are
+// set, so that ours win whatever the list says.
+func (c *Connector) forward(q url.Values, state string) {
+	if c.deps.LoginParams == nil || len(c.cfg.ForwardedLoginParams) == 0 {
+		return
+	}
+	given := c.deps.LoginParams(state)
+	for _, name := range c.cfg.ForwardedLoginParams {
+		if value := given.Get(name); value != "" && !isOwned(name) {
+			q.Set(name, value)
+		}
+	}
+}
+
+func (c *Connector) scopes(m *metadata, s connector.Scopes) []string {
+	wanted := []string{"openid"}
+	if len(c.cfg.Scopes) > 0 {
+		wanted = append(wanted, c.cfg.Scopes...)
+	} else {
+		wanted = append(wanted, "profile", "email")
+	}
+	if c.cfg.InsecureEnableGroups && slices.Contains(m.Scopes, "groups") {
+		wanted = append(wanted, "groups")
+	}
+	if s.OfflineAccess && slices.Contains(m.Scopes, "offline_access") {
+		wanted = append(wanted, "offline_access")
+	}
+	return unique(wanted)
+}
+
+// unique keeps the first of equals, and drops what is empty.
+func unique(list []string) []string {
+	var kept []string
+	for _, s := range list {
+		if s != "" && !slices.Contains(kept, s) {
+			kept = append(kept, s)
+		}
+	}
+	return kept
+}

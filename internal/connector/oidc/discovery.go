@@ -1,0 +1,156 @@
+package oidc
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"pachyderm/internal/connector/oidc/fetch"
+	"pachyderm/internal/fault"
+)
+
+// metadata is what we use of OpenID Connect Discovery 1.0, 3, and RFC 9207, 3.
+type metadata struct {
+	Issuer        string   `json:"issuer"`
+	AuthURL       string   `json:"authorization_endpoint"`
+	TokenURL      string   `json:"token_endpoint"`
+	KeysURL       string   `json:"jwks_uri"`
+	UserInfoURL   string   `json:"userinfo_endpoint"`
+	Scopes        []string `json:"scopes_supported"`
+	Algorithms    []string `json:"id_token_signing_alg_values_supported"`
+	AuthMethods   []string `json:"token_endpoint_auth_methods_supported"`
+	IssInResponse bool     `json:"authorization_response_iss_parameter_supported"`
+}
+
+func (c *Connector) loadMetadata(ctx context.Context) (*metadata, error) {
+	from := strings.TrimSuffix(c.cfg.Issuer, "/") + "/.well-known/openid-configuration"
+	var m metadata
+	if err := c.client.JSON(ctx, from, "discovery document", "", &m); err != nil {
+		return nil, err
+	}
+	if m.Issuer != c.cfg.Issuer {
+		return nil, fault.New(fault.Precondition, "the provider calls itself %q, the connector calls it %q: they must be equal to the last slash, so set the connector's issuer to what the provider says", fetch.Clean(m.Issuer), c.cfg.Issuer).At("config.issuer")
+	}
+	for _, e := range []struct {
+		key, value string
+		required   bool
+	}{
+		{"authorization_endpoint", m.AuthURL, true}, {"token_endpoint", m.TokenURL, true},
+		{"jwks_uri", m.KeysURL, true}, {"userinfo_endpoint", m.UserInfoURL, false},
+	} {
+		if err := c.checkEndpoint(e.key, e.value, e.required); err != nil {
+			return nil, err
+		}
+	}
+	return &m, nil
+}
+
+func (c *Connector) checkEndpoint(key, value string, required bool) error {
+	if value == "" {
+		if !required {
+			return nil
+		}
+		return fault.New(fault.Unauthenticated, "the provider's discovery document has no %s: check that the connector's issuer is an OpenID Connect provider", key)
+	}
+	u, err := url.Parse(value)
+	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Hostname() == "" || u.User != nil || u.Fragment != "" {
+		return fault.New(fault.Unauthenticated, "the provider's %s is %q, which is no address to send anything to", key, fetch.Clean(value)).Because(err)
+	}
+	if u.Scheme == "http" && strings.HasPrefix(c.cfg.Issuer, "https:") {
+		return fault.New(fault.Unauthenticated, "the provider's %s is %q: it must be https as the issuer is", key, fetch.Clean(value))
+	}
+	return nil
+}
+
+// accepted are the algorithms an ID token may be signed with.
+func (c *Connector) accepted(m *metadata) ([]jose.SignatureAlgorithm, error) {
+	allowed := c.cfg.SigningAlgorithms
+	if len(allowed) == 0 {
+		allowed = algorithms()
+	}
+	var both []jose.SignatureAlgorithm
+	for _, alg := range allowed {
+		if len(m.Algorithms) == 0 || slices.Contains(m.Algorithms, alg) {
+			both = append(both, jose.SignatureAlgorithm(alg))
+		}
+	}
+	if len(both) == 0 {
+		return nil, fault.New(fault.Precondition, "the provider signs ID tokens with %s only, the connector accepts %s: let the provider sign with RS256 or ES256",
+			fetch.Clean(strings.Join(m.Algorithms, ", ")), strings.Join(allowed, ", ")).At("config.signingAlgorithms")
+	}
+	return both, nil
+}
+
+// keysPause keeps forged tokens with made-up key ids from driving us to ask the
+// provider again and again.
+const keysPause = 10 * time.Second
+
+// loadKeys leaves out the keys it cannot use: a provider may publish others,
+// for encryption or of kinds yet to come.
+func (c *Connector) loadKeys(ctx context.Context) ([]jose.JSONWebKey, error) {
+	m, err := c.meta.Get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var set struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	if err := c.client.JSON(ctx, m.KeysURL, "signing keys", "", &set); err != nil {
+		return nil, err
+	}
+	var keys []jose.JSONWebKey
+	for _, raw := range set.Keys {
+		var key jose.JSONWebKey
+		if key.UnmarshalJSON(raw) == nil && key.IsPublic() && (key.Use == "" || key.Use == "sig") {
+			keys = append(keys, key)
+		}
+	}
+	if len(keys) == 0 {
+		return nil, fault.New(fault.Unauthenticated, "the provider publishes no signing key that can be used (%s)", m.KeysURL)
+	}
+	return keys, nil
+}
+
+// verifySignature returns the payload of a token that a key of the provider signed.
+func (c *Connector) verifySignature(ctx context.Context, token *jose.JSONWebSignature) ([]byte, error) {
+	keys, err := c.keys.Get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	payload, known := tryKeys(token, keys)
+	if payload != nil {
+		return payload, nil
+	}
+	if renewed, ok := c.keys.RenewUnless(ctx, keysPause); ok {
+		if payload, known = tryKeys(token, renewed); payload != nil {
+			return payload, nil
+		}
+	}
+	if !known {
+		return nil, forged("the ID token names the signing key %q, which the provider does not publish: sign in again, and if that fails, look at the provider's keys", fetch.Clean(token.Signatures[0].Header.KeyID))
+	}
+	return nil, forged("the signature of the ID token is not the provider's")
+}
+
+func tryKeys(token *jose.JSONWebSignature, keys []jose.JSONWebKey) (payload []byte, known bool) {
+	header := token.Signatures[0].Header
+	for _, key := range keys {
+		if (header.KeyID != "" && header.KeyID != key.KeyID) || (key.Algorithm != "" && key.Algorithm != header.Algorithm) {
+			continue
+		}
+		known = true
+		if payload, err := token.Verify(key.Key); err == nil {
+			return payload, true
+		}
+	}
+	return nil, known
+}
+
+func forged(format string, a ...any) *fault.Error {
+	return fault.New(fault.Unauthenticated, format, a...)
+}

@@ -1,0 +1,218 @@
+package fetch
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+	"unicode"
+
+	"pachyderm/internal/fault"
+)
+
+// maxAnswer is far more than any discovery document, key set or token has.
+const maxAnswer = 1 << 20
+
+// Client goes to addresses that a document named. It is safe for concurrent use.
+type Client struct{ http *http.Client }
+
+// New makes a client that spends at most timeout on a request, the answer
+// included. Nil roots are the system's.
+func New(roots *x509.CertPool, timeout time.Duration) *Client {
+	dialer := &net.Dialer{Timeout: timeout / 2, Control: guardAddress}
+	return &Client{&http.Client{
+		Timeout:       timeout,
+		CheckRedirect: guardRedirect,
+		Transport: &http.Transport{
+			Proxy:                  nil, // a proxy from the environment would dial in our place, unguarded
+			DialContext:            dialer.DialContext,
+			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
+			TLSHandshakeTimeout:    timeout / 2,
+			MaxResponseHeaderBytes: 64 << 10,
+			MaxIdleConnsPerHost:    4,
+			IdleConnTimeout:        time.Minute,
+			ForceAttemptHTTP2:      true,
+		},
+	}}
+}
+
+type addressError struct{ ip netip.Addr }
+
+func (e *addressError) Error() string { return "refused to connect to " + e.ip.String() }
+
+// guardAddress sees the address after the name is resolved, so that a name
+// cannot change its meaning between a check and the connection.
+func guardAddress(_, address string, _ syscall.RawConn) error {
+	to, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return err
+	}
+	if ip := to.Addr().Unmap().WithZone(""); isForbidden(ip) {
+		return &addressError{ip}
+	}
+	return nil
+}
+
+func isForbidden(ip netip.Addr) bool {
+	if ip.IsLinkLocalUnicast() || ip.IsMulticast() || ip.IsUnspecified() {
+		return true
+	}
+	for _, forbidden := range []string{
+		"0.0.0.0/8", "255.255.255.255/32", // this network, broadcast
+		"64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", // IPv4 in disguise: NAT64, 6to4
+		"100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32", "fd00:ec2::/32", // metadata services beyond 169.254
+	} {
+		if netip.MustParsePrefix(forbidden).Contains(ip) {
+			return true
+		}
+	}
+	return false
+}
+
+type redirectError struct{ to string }
+
+func (e *redirectError) Error() string { return "refused to follow the redirect to " + e.to }
+
+func guardRedirect(req *http.Request, via []*http.Request) error {
+	first := via[0]
+	if len(via) > 3 || first.Method != http.MethodGet || req.URL.Scheme != first.URL.Scheme || req.URL.Host != first.URL.Host {
+		return &redirectError{(&url.URL{Scheme: req.URL.Scheme, Host: req.URL.Host, Path: req.URL.Path}).String()}
+	}
+	return nil
+}
+
+// errTooLarge is a sentinel; it is compared, never changed.
+var errTooLarge = errors.New("the answer is larger than 1 MiB")
+
+// Do sends req and returns status and body of the answer. Its errors are faults
+// that call what was asked for by the name in what, and carry neither the
+// request's header nor its body.
+func (c *Client) Do(req *http.Request, what string) (int, []byte, error) {
+	req.Header.Set("Accept", "application/json")
+	res, err := c.http.Do(req)
+	if err != nil {
+		return 0, nil, c.unreachable(req.URL.Host, what, err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+	if err == nil && len(body) > maxAnswer {
+		err = errTooLarge
+	}
+	if err != nil {
+		return 0, nil, c.unreachable(req.URL.Host, what, err)
+	}
+	return res.StatusCode, body, nil
+}
+
+// JSON decodes what is found at from. A bearer token is sent if it is not empty.
+func (c *Client) JSON(ctx context.Context, from, what, bearer string, into any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
+	if err != nil {
+		return err
+	}
+	if bearer != "" {
+		req.Header.Set("Authorization", "Bearer "+bearer)
+	}
+	status, body, err := c.Do(req, what)
+	switch {
+	case err != nil:
+		return err
+	case IsOutage(status):
+		return fault.New(fault.Unavailable, "the provider at %s has trouble (HTTP status %d for its %s): try again later", req.URL.Host, status, what)
+	case status != http.StatusOK:
+		return fault.New(fault.Precondition, "the provider at %s gives no %s (HTTP status %d for %s): check the connector's issuer", req.URL.Host, what, status, from)
+	}
+	if err := Decode(body, into); err != nil {
+		return fault.New(fault.Unauthenticated, "the provider's %s at %s is not the JSON that is prescribed: check the connector's issuer", what, from).Because(err)
+	}
+	return nil
+}
+
+// Decode keeps numbers as they are written and accepts nothing after the value.
+func Decode(body []byte, into any) error {
+	d := json.NewDecoder(strings.NewReader(string(body)))
+	d.UseNumber()
+	if err := d.Decode(into); err != nil {
+		return err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("more than one JSON value")
+	}
+	return nil
+}
+
+// IsOutage says whether a status is the provider's trouble, not a mistake of ours.
+func IsOutage(status int) bool { return status >= 500 || status == http.StatusTooManyRequests }
+
+// unreachable says of a failed request what to look at first.
+func (c *Client) unreachable(host, what string, err error) error {
+	var (
+		address  *addressError
+		redirect *redirectError
+		name     *net.DNSError
+		timeout  net.Error
+	)
+	switch {
+	case errors.Is(err, errTooLarge):
+		return fault.New(fault.Unauthenticated, "the provider's %s is larger than 1 MiB and was not read: check the connector's issuer", what).Because(err)
+	case errors.As(err, &address):
+		return fault.New(fault.Precondition, "%s leads to %s, an address that this server does not connect to: check the connector's issuer", host, address.ip).Because(err)
+	case errors.As(err, &redirect):
+		return fault.New(fault.Precondition, "the provider redirects from its %s to %s, which is not followed: put the address it really has into the connector's issuer", what, Clean(redirect.to)).Because(err)
+	case errors.As(err, &name) && name.IsNotFound:
+		return fault.New(fault.Unavailable, "there is no host %s: check the connector's issuer, and the name server of this machine", host).Because(err)
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return fault.New(fault.Unavailable, "the provider at %s did not send its %s within %s: try again, and check that this server can reach it", host, what, c.http.Timeout).Because(err)
+	}
+	if reason := untrusted(err); reason != "" {
+		return fault.New(fault.Unavailable, "the certificate of the provider at %s was refused: %s", host, reason).Because(err)
+	}
+	return fault.New(fault.Unavailable, "the provider at %s cannot be reached (%s): try again, and check that this server can reach it", host, what).Because(err)
+}
+
+func untrusted(err error) string {
+	var (
+		authority x509.UnknownAuthorityError
+		name      x509.HostnameError
+		broken    x509.CertificateInvalidError
+		other     *tls.CertificateVerificationError
+	)
+	switch {
+	case errors.As(err, &authority):
+		return "an authority unknown here signed it; add that CA's certificate to config.rootCAs"
+	case errors.As(err, &name):
+		return "it is made out to another name; check the connector's issuer"
+	case errors.As(err, &broken) && broken.Reason == x509.Expired:
+		return "it has expired or is not yet valid; renew it, and check this server's clock"
+	case errors.As(err, &other):
+		return "it cannot be verified"
+	}
+	return ""
+}
+
+// Clean makes a stranger's text fit to be shown.
+func Clean(text string) string {
+	const limit = 200
+	runes := []rune(strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsPrint(r):
+			return r
+		case unicode.IsSpace(r):
+			return ' '
+		}
+		return -1
+	}, strings.ToValidUTF8(text, "")))
+	if len(runes) > limit {
+		return string(runes[:limit]) + "..."
+	}
+	return string(runes)
+}

@@ -1,0 +1,173 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pachyderm/internal/fault"
+)
+
+func TestForbiddenAddresses(t *testing.T) {
+	for address, want := range map[string]bool{
+		"169.254.169.254": true, "169.254.0.1": true, "fe80::1": true, "224.0.0.1": true, "ff02::1": true, "0.0.0.0": true, "::": true,
+		"0.1.2.3": true, "255.255.255.255": true, "64:ff9b::a9fe:a9fe": true, "2002:a9fe:a9fe::1": true, "fd00:ec2::254": true, "100.100.100.200": true,
+		"127.0.0.1": false, "::1": false, "10.0.0.7": false, "192.168.49.2": false, "fd12::1": false, "93.184.216.34": false, "2606:2800::1": false,
+	} {
+		if got := isForbidden(netip.MustParseAddr(address)); got != want {
+			t.Errorf("isForbidden(%s) = %v", address, got)
+		}
+	}
+}
+
+func TestNoConnectionToForbiddenAddresses(t *testing.T) {
+	for _, url := range []string{
+		"http://169.254.169.254/", "https://169.254.169.254/", "http://[::ffff:169.254.169.254]/", "http://[fe80::1%25lo]/", "http://0.0.0.0:1/", "http://[::]:1/",
+	} {
+		err := New(nil, time.Second).JSON(t.Context(), url, "keys", "", new(any))
+		if !fault.Is(err, fault.Precondition) || !strings.Contains(err.Error(), "does not connect to") {
+			t.Errorf("%s: got %v", url, err)
+		}
+	}
+}
+
+func TestRedirects(t *testing.T) {
+	mux := http.NewServeMux()
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	mux.HandleFunc("/here", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/there", http.StatusFound) })
+	mux.HandleFunc("/there", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`"reached"`)) })
+	mux.HandleFunc("/circle", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/circle", http.StatusFound) })
+
+	client := New(nil, 5*time.Second)
+	var got string
+	if err := client.JSON(t.Context(), server.URL+"/here", "page", "", &got); err != nil || got != "reached" {
+		t.Errorf("on one host: got %q, %v", got, err)
+	}
+	if err := client.JSON(t.Context(), server.URL+"/circle", "page", "", &got); err == nil || !strings.Contains(err.Error(), "/circle, which is not followed") {
+		t.Errorf("in a circle: got %v", err)
+	}
+}
+
+func TestDecode(t *testing.T) {
+	for _, bad := range []string{"", "{", "{} {}", "{}x", "<html>"} {
+		if err := Decode([]byte(bad), new(any)); err == nil {
+			t.Errorf("%q was accepted", bad)
+		}
+	}
+	if err := Decode([]byte(" {} \n"), new(any)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestClean(t *testing.T) {
+	if got, want := Clean("a\x00b\nc\u202ed\xff\u200b"), "ab cd"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// source is what a Document loads: whatever answer says, after a minute.
+type source struct {
+	loads  atomic.Int32
+	answer func() (int, error)
+}
+
+func (s *source) load(context.Context) (int, error) {
+	s.loads.Add(1)
+	time.Sleep(time.Minute) // of the bubble's clock: no test waits for it
+	return s.answer()
+}
+
+func TestDocument(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		outage := errors.New("outage")
+		s := &source{answer: func() (int, error) { return 0, outage }}
+		d := NewDocument("document", s.load, time.Now, slog.New(slog.DiscardHandler))
+		ask := func(want int, wantErr error, wantLoads int32) {
+			t.Helper()
+			got, err := d.Get(t.Context())
+			if got != want || !errors.Is(err, wantErr) || s.loads.Load() != wantLoads {
+				t.Errorf("got %d, %v after %d loads; want %d, %v after %d", got, err, s.loads.Load(), want, wantErr, wantLoads)
+			}
+			synctest.Wait()
+		}
+
+		ask(0, outage, 1)
+		ask(0, outage, 1) // a failure is kept for a moment,
+		time.Sleep(failedFor)
+		s.answer = func() (int, error) { return 1, nil }
+		ask(1, nil, 2) // and no longer.
+
+		time.Sleep(freshFor)
+		s.answer = func() (int, error) { return 2, nil }
+		if got, err := d.Get(t.Context()); got != 1 || err != nil {
+			t.Errorf("while a new one is fetched: got %d, %v", got, err)
+		}
+		time.Sleep(2 * time.Minute)
+		ask(2, nil, 3)
+
+		time.Sleep(trustedFor)
+		s.answer = func() (int, error) { return 0, outage }
+		ask(2, nil, 4) // the last good one outlives an outage,
+		ask(2, nil, 4) // which is not asked about at every call.
+		time.Sleep(failedFor)
+		s.answer = func() (int, error) { return 3, nil }
+		ask(3, nil, 5) // One that is a day old is not used if there is a new one.
+	})
+}
+
+func TestConcurrentCallersShareOneLoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &source{answer: func() (int, error) { return 1, nil }}
+		d := NewDocument("document", s.load, time.Now, slog.New(slog.DiscardHandler))
+		impatient, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		first := make(chan error)
+		go func() {
+			_, err := d.Get(impatient)
+			first <- err
+		}()
+		synctest.Wait()
+		var served atomic.Int32
+		for range 8 {
+			go func() {
+				if got, err := d.Get(t.Context()); got == 1 && err == nil {
+					served.Add(1)
+				}
+			}()
+		}
+		if err := <-first; !fault.Is(err, fault.Unavailable) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("the impatient caller: %v", err)
+		}
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if served.Load() != 8 || s.loads.Load() != 1 {
+			t.Errorf("served %d of 8 by %d loads: the load must outlive the caller that began it", served.Load(), s.loads.Load())
+		}
+	})
+}
+
+func TestRenewUnless(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &source{answer: func() (int, error) { return 1, nil }}
+		d := NewDocument("document", s.load, time.Now, slog.New(slog.DiscardHandler))
+		if got, ok := d.RenewUnless(t.Context(), 10*time.Second); got != 1 || !ok {
+			t.Errorf("at first: got %d, %v", got, ok)
+		}
+		if got, ok := d.RenewUnless(t.Context(), 10*time.Second); got != 1 || ok || s.loads.Load() != 1 {
+			t.Errorf("too soon: got %d, %v after %d loads", got, ok, s.loads.Load())
+		}
+		time.Sleep(10 * time.Second)
+		if _, ok := d.RenewUnless(t.Context(), 10*time.Second); !ok || s.loads.Load() != 2 {
+			t.Errorf("later: got %v after %d loads", ok, s.loads.Load())
+		}
+	})
+}

@@ -1,0 +1,37 @@
+package oidc
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+
+	"github.com/dexidp/dex/connector"
+
+	"pachyderm/internal/fault"
+)
+
+// Refresh asks the provider whether the person is still there, and what has
+// become of their claims. The old identity gives only its ConnectorData.
+func (c *Connector) Refresh(ctx context.Context, _ connector.Scopes, old connector.Identity) (connector.Identity, error) {
+	var known remembered
+	if err := json.Unmarshal(old.ConnectorData, &known); err != nil || known.RefreshToken == "" || known.Subject == "" {
+		return connector.Identity{}, fault.New(fault.Precondition, "the provider gave no refresh token for this session, so that it cannot be renewed: sign in again")
+	}
+	m, err := c.meta.Get(ctx)
+	if err != nil {
+		return connector.Identity{}, err
+	}
+	t, err := c.requestTokens(ctx, m, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {known.RefreshToken}})
+	if err != nil {
+		return connector.Identity{}, err
+	}
+	t.RefreshToken = or(t.RefreshToken, known.RefreshToken)
+	if t.IDToken == "" { // which OpenID Connect Core, 12.2, permits
+		return c.identity(ctx, m, t, claims{"sub": known.Subject}, true)
+	}
+	cl, err := c.verify(ctx, m, t, expected{subject: known.Subject})
+	if err != nil {
+		return connector.Identity{}, err
+	}
+	return c.identity(ctx, m, t, cl, c.cfg.GetUserInfo)
+}

@@ -1,0 +1,188 @@
+package oidc
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/go-jose/go-jose/v4"
+
+	"pachyderm/internal/connector/oidc/fetch"
+)
+
+const (
+	maxToken = 64 << 10
+	// skew is how far two clocks may be apart.
+	skew = 2 * time.Minute
+)
+
+// expected is what an ID token must repeat: the nonce of its sign-in or, when it
+// comes by a refresh and has none, the subject of the first one.
+type expected struct{ nonce, subject string }
+
+// verified hands a payload whose signature we checked to go-oidc.
+type verified []byte
+
+func (v verified) VerifySignature(context.Context, string) ([]byte, error) { return v, nil }
+
+// verify follows OpenID Connect Core, 3.1.3.7. Our own checks come first, since
+// they can say what is wrong; go-oidc then gives a second opinion, so that a
+// check forgotten by one is still made by the other.
+func (c *Connector) verify(ctx context.Context, m *metadata, t *tokens, want expected) (claims, error) {
+	payload, err := c.openToken(ctx, m, t.IDToken)
+	if err != nil {
+		return nil, err
+	}
+	var cl claims
+	if err := fetch.Decode(payload, &cl); err != nil || cl == nil {
+		return nil, forged("the claims of the ID token cannot be read").Because(err)
+	}
+	for _, check := range []func() error{
+		func() error { return c.checkIssuer(cl) },
+		func() error { return c.checkAudience(cl) },
+		func() error { return checkTimes(cl, c.deps.Now()) },
+		func() error { return checkExpected(cl, want) },
+	} {
+		if err := check(); err != nil {
+			return nil, err
+		}
+	}
+	second := oidc.NewVerifier(c.cfg.Issuer, verified(payload), &oidc.Config{
+		ClientID: c.cfg.ClientID, SupportedSigningAlgs: algorithms(), Now: func() time.Time { return c.deps.Now().Add(-skew) },
+	})
+	token, err := second.Verify(ctx, t.IDToken)
+	if err != nil {
+		return nil, forged("the ID token is not as prescribed").Because(err)
+	}
+	if cl["at_hash"] != nil && token.VerifyAccessToken(t.AccessToken) != nil {
+		return nil, forged("the ID token and the access token do not belong together (at_hash)")
+	}
+	return cl, nil
+}
+
+func (c *Connector) openToken(ctx context.Context, m *metadata, raw string) ([]byte, error) {
+	if len(raw) > maxToken {
+		return nil, forged("the ID token is %d bytes long, at most %d are read: send fewer claims from the provider", len(raw), maxToken)
+	}
+	accepted, err := c.accepted(m)
+	if err != nil {
+		return nil, err
+	}
+	token, err := jose.ParseSignedCompact(raw, accepted)
+	var algorithm *jose.ErrUnexpectedSignatureAlgorithm
+	switch {
+	case errors.As(err, &algorithm):
+		return nil, forged("the ID token is signed with %q, which is not accepted: let the provider sign with one of %s", fetch.Clean(string(algorithm.Got)), list(accepted))
+	case err != nil:
+		return nil, forged("the ID token is not a signed token").Because(err)
+	}
+	return c.verifySignature(ctx, token)
+}
+
+func list(algs []jose.SignatureAlgorithm) string {
+	var names []string
+	for _, a := range algs {
+		names = append(names, string(a))
+	}
+	return strings.Join(names, ", ")
+}
+
+func (c *Connector) checkIssuer(cl claims) error {
+	if iss, _ := cl["iss"].(string); iss != c.cfg.Issuer {
+		return forged("the ID token was issued by %q, not by %q", fetch.Clean(iss), c.cfg.Issuer)
+	}
+	return nil
+}
+
+func (c *Connector) checkAudience(cl claims) error {
+	var audience []string
+	switch aud := cl["aud"].(type) {
+	case string:
+		audience = []string{aud}
+	case []any:
+		for _, a := range aud {
+			s, ok := a.(string)
+			if !ok {
+				return forged("the audience of the ID token is not text")
+			}
+			audience = append(audience, s)
+		}
+	}
+	if !slices.Contains(audience, c.cfg.ClientID) {
+		return forged("the ID token is meant for %q, not for our client ID %q", fetch.Clean(strings.Join(audience, " ")), c.cfg.ClientID)
+	}
+	azp, present := cl["azp"]
+	if !present && len(audience) > 1 {
+		return forged("the ID token is meant for several clients and does not say which of them asked for it (azp)")
+	}
+	if present && azp != c.cfg.ClientID {
+		return forged("the ID token was issued to another client (azp), not to our client ID %q", c.cfg.ClientID)
+	}
+	return nil
+}
+
+func checkTimes(cl claims, now time.Time) error {
+	const clocks = "if this happens again, compare the clocks of this server and the provider"
+	exp, err := cl.time("exp")
+	if err != nil {
+		return err
+	}
+	iat, err := cl.time("iat")
+	if err != nil {
+		return err
+	}
+	if over := now.Sub(exp); over > skew {
+		return forged("the ID token expired %d seconds ago: sign in again, and %s", seconds(over), clocks)
+	}
+	if ahead := iat.Sub(now); ahead > skew {
+		return forged("the ID token was issued %d seconds in the future: %s", seconds(ahead), clocks)
+	}
+	if cl["nbf"] == nil {
+		return nil
+	}
+	nbf, err := cl.time("nbf")
+	if err != nil {
+		return err
+	}
+	if early := nbf.Sub(now); early > skew {
+		return forged("the ID token becomes valid only in %d seconds: %s", seconds(early), clocks)
+	}
+	return nil
+}
+
+func seconds(d time.Duration) int64 { return int64(d.Round(time.Second) / time.Second) }
+
+func checkExpected(cl claims, want expected) error {
+	if want.nonce != "" {
+		nonce, ok := cl["nonce"].(string)
+		if !ok {
+			return forged("the ID token has no nonce, so that it may belong to another sign-in: start again")
+		}
+		if !equal(nonce, want.nonce) {
+			return forged("the ID token belongs to another sign-in (nonce): start again")
+		}
+	}
+	sub, err := cl.id("sub")
+	if err != nil {
+		return err
+	}
+	if want.subject != "" && sub != want.subject {
+		return forged("the provider's new ID token is about another person (sub): sign in again")
+	}
+	return nil
+}
+
+// time reads a NumericDate (RFC 7519, 2), fractions dropped.
+func (cl claims) time(key string) (time.Time, error) {
+	const limit = 1 << 40 // the year 36812: beyond it, time.Duration says nothing
+	n, _ := cl[key].(json.Number)
+	f, err := n.Float64()
+	if err != nil || f < 0 || f > limit {
+		return time.Time{}, forged("the ID token's %s is missing or is not a time", key)
+	}
+	return time.Unix(int64(f), 0), nil
+}
