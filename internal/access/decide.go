@@ -1,0 +1,125 @@
+package access
+
+import (
+	"slices"
+	"strings"
+
+	"pachyderm/internal/fault"
+	"pachyderm/internal/principal"
+)
+
+// Decision is the answer to what was needed.
+type Decision struct {
+	Allowed   bool
+	Satisfied PermissionSet
+	Missing   PermissionSet
+	// Unbound is, when something is missing, the first resource from the
+	// cluster down on which nothing is bound: most likely it does not exist.
+	// Its type is UnknownResource when there is none.
+	Unbound Resource
+}
+
+// specReaders are the roles that everybody has on a SpecRepo.
+var specReaders = roleSet(1) << indexOfRole(RepoReader)
+
+// Decide says which of the needed permissions the subject has on the resource:
+// by bindings of its own, of its groups and of everybody, on the resource and
+// on what it lies in. There is no denial by binding: grants add up. It does not
+// allocate.
+func (ix *Index) Decide(subject principal.Name, groups []principal.Name, r Resource, need PermissionSet) Decision {
+	var have PermissionSet
+	unbound := ix.grants(subject, groups, r, func(_ Resource, _ principal.Name, roles roleSet) bool {
+		have = have.Union(roles.permissions())
+		return !have.Contains(need)
+	})
+	d := Decision{Satisfied: need.Intersect(have), Missing: need.Minus(have)}
+	d.Allowed = d.Missing == PermissionSet{}
+	if !d.Allowed {
+		d.Unbound = unbound
+	}
+	return d
+}
+
+// grants is the one place that knows how bindings apply. It calls yield with
+// each entry for the subject, from the cluster down, until yield has enough,
+// and returns the first resource on the way on which nothing is bound.
+func (ix *Index) grants(subject principal.Name, groups []principal.Name, r Resource,
+	yield func(at Resource, who principal.Name, roles roleSet) bool,
+) (unbound Resource) {
+	// The zero name is nobody, and nobody is not everybody.
+	if subject == "" {
+		return unbound
+	}
+	if r.Type == SpecRepo && !yield(r, principal.Everyone, specReaders) {
+		return unbound
+	}
+	// As many groups as people usually have are hashed once for all levels.
+	var hashes [16]uint64
+	for i := range min(len(groups), len(hashes)) {
+		hashes[i] = ix.hash(string(groups[i]))
+	}
+	own := ix.hash(string(subject))
+	p := pathTo(r)
+	for _, at := range p.at[:p.len] {
+		b := ix.bound(at)
+		if b == nil {
+			if unbound.Type == UnknownResource {
+				unbound = at
+			}
+			continue
+		}
+		if roles := b.rolesOf(own, subject); roles != 0 && !yield(at, subject, roles) {
+			return unbound
+		}
+		if b.everyone != 0 && !yield(at, principal.Everyone, b.everyone) {
+			return unbound
+		}
+		for i, g := range groups {
+			hash := hashes[i%len(hashes)]
+			if i >= len(hashes) {
+				hash = ix.hash(string(g))
+			}
+			// Membership in what is no group must not lend another's roles.
+			if roles := b.rolesOf(hash, g); roles != 0 && g.Kind() == principal.Group && !yield(at, g, roles) {
+				return unbound
+			}
+		}
+	}
+	return unbound
+}
+
+// Effective lists, by name, the roles that the subject has on the resource and
+// that are worth showing for its type, and what these roles permit.
+func (ix *Index) Effective(subject principal.Name, groups []principal.Name, r Resource) ([]string, PermissionSet) {
+	var held roleSet
+	ix.grants(subject, groups, r, func(_ Resource, _ principal.Name, roles roleSet) bool {
+		held |= roles
+		return true
+	})
+	t := r.Type
+	if t == SpecRepo {
+		t = Repo
+	}
+	names := []string{}
+	var all PermissionSet
+	for _, role := range held.roles() {
+		if slices.Contains(role.ReturnedFor, t) {
+			names = append(names, role.Name)
+			all = all.Union(SetOf(role.Permissions...))
+		}
+	}
+	slices.Sort(names)
+	return names, all
+}
+
+// DeniedError is the fault for a denial, in the words that clients look for. It
+// names what was needed rather than what was missing.
+func DeniedError(subject principal.Name, r Resource, need []Permission) error {
+	names := make([]string, len(need))
+	for i, p := range need {
+		names[i] = p.String()
+	}
+	return fault.New(fault.Denied,
+		"%s is not authorized to perform this operation - needs permissions [%s] on %s %s. Run `pachctl auth roles-for-permission` to find roles that grant a given permission.",
+		subject, strings.Join(names, " "), r.Type, r.Name)
+}

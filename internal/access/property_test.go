@@ -1,0 +1,256 @@
+package access_test
+
+import (
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"pachyderm/internal/access"
+	"pachyderm/internal/principal"
+)
+
+// world is a random set of bindings and a question about it, made from bytes so
+// that the fuzzer can steer.
+type world struct {
+	bindings []access.Binding
+	subject  principal.Name
+	groups   []principal.Name
+	on       access.Resource
+	need     []access.Permission
+}
+
+func worldFrom(data []byte) world {
+	next := func(n int) int {
+		if len(data) == 0 {
+			return 0
+		}
+		b := data[0]
+		data = data[1:]
+		return int(b) % n
+	}
+	principals := []principal.Name{alice, bob, carol, robot, root, engineers, admins, "group:c/x", principal.Everyone}
+	bindable := []access.Resource{cluster(), project("p"), project("q"), repo("p/a"), repo("p/b"), repo("q/a"), repo("r/a")}
+	asked := append(slices.Clone(bindable), spec("p/a"), spec("r/a"), spec("x/y"), job7, project("x"), repo("p"), repo("p/a/b"), access.Resource{})
+	roles, permissions := access.Roles(), access.Permissions()
+
+	var w world
+	w.subject = append(slices.Clone(principals), "")[next(len(principals)+1)]
+	w.on = asked[next(len(asked))]
+	for range next(5) {
+		w.groups = append(w.groups, principals[next(len(principals))])
+	}
+	for range next(24) {
+		w.bindings = append(w.bindings, bind(bindable[next(len(bindable))], principals[next(len(principals))], roles[next(len(roles))].Name))
+	}
+	// What one binding gives, so that it is often allowed, and sometimes anything.
+	from := permissions
+	if len(w.bindings) > 0 && next(8) != 0 {
+		r, _ := access.RoleNamed(w.bindings[next(len(w.bindings))].Roles[0])
+		from = r.Permissions
+	}
+	for range next(4) {
+		w.need = append(w.need, from[next(len(from))])
+	}
+	return w
+}
+
+// reference follows the rules as they are written down, with none of the
+// machinery: it returns each permission that the subject has, the roles it has
+// them by, and the first resource without a binding.
+func reference(w world) (map[access.Permission]bool, map[string]bool, access.Resource) {
+	granted, held := map[access.Permission]bool{}, map[string]bool{}
+	var unbound access.Resource
+	if w.subject == "" {
+		return granted, held, unbound
+	}
+	give := func(role string) {
+		r, _ := access.RoleNamed(role)
+		held[role] = true
+		for _, p := range r.Permissions {
+			granted[p] = true
+		}
+	}
+	on := w.on
+	if on.Type == access.SpecRepo {
+		give("repoReader")
+		on.Type = access.Repo
+	}
+	way := []access.Resource{cluster()}
+	if parts := strings.Split(on.Name, "/"); on.Type == access.Repo && len(parts) == 2 {
+		way = append(way, project(parts[0]))
+	}
+	if on.Type != access.Cluster {
+		way = append(way, on)
+	}
+	for _, at := range way {
+		bound := false
+		for _, b := range w.bindings {
+			if b.Resource != at {
+				continue
+			}
+			bound = true
+			byGroup := strings.HasPrefix(string(b.Principal), "group:") && slices.Contains(w.groups, b.Principal)
+			if b.Principal == w.subject || b.Principal == principal.Everyone || byGroup {
+				give(b.Roles[0])
+			}
+		}
+		if !bound && unbound == (access.Resource{}) {
+			unbound = at
+		}
+	}
+	return granted, held, unbound
+}
+
+func checkWorld(t *testing.T, w world) {
+	t.Helper()
+	ix := mustIndex(t, w.bindings)
+	need := access.SetOf(w.need...)
+	got := ix.Decide(w.subject, w.groups, w.on, need)
+	granted, held, unbound := reference(w)
+
+	want := access.Decision{Allowed: true}
+	for _, p := range need.List() {
+		if granted[p] {
+			want.Satisfied = want.Satisfied.Union(access.SetOf(p))
+		} else {
+			want.Missing = want.Missing.Union(access.SetOf(p))
+			want.Allowed, want.Unbound = false, unbound
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatalf("%+v: the reference disagrees (-reference +Decide):\n%s", w, diff)
+	}
+
+	backwards := slices.Clone(w.groups)
+	slices.Reverse(backwards)
+	if again := ix.Decide(w.subject, backwards, w.on, need); again != got {
+		t.Fatalf("%+v: the order of groups matters: %+v, %+v", w, got, again)
+	}
+	checkGrowth(t, w, got, need)
+	checkEffective(t, w, ix, held)
+	for _, p := range append(w.need, access.RepoRead, access.ClusterModifyBindings) {
+		checkExplanation(t, w, ix, p)
+	}
+	checkSet(t, w, ix)
+}
+
+// A binding more never is a permission less.
+func checkGrowth(t *testing.T, w world, after access.Decision, need access.PermissionSet) {
+	t.Helper()
+	if len(w.bindings) == 0 {
+		return
+	}
+	fewer := mustIndex(t, w.bindings[:len(w.bindings)-1])
+	before := fewer.Decide(w.subject, w.groups, w.on, need)
+	if !after.Satisfied.Contains(before.Satisfied) {
+		t.Fatalf("%+v: the last binding took away %v", w, before.Satisfied.Minus(after.Satisfied))
+	}
+}
+
+func checkEffective(t *testing.T, w world, ix *access.Index, held map[string]bool) {
+	t.Helper()
+	shownFor := w.on.Type
+	if shownFor == access.SpecRepo {
+		shownFor = access.Repo
+	}
+	wantNames := []string{}
+	var want access.PermissionSet
+	for name := range held {
+		if r, _ := access.RoleNamed(name); slices.Contains(r.ReturnedFor, shownFor) {
+			wantNames = append(wantNames, name)
+			want = want.Union(access.SetOf(r.Permissions...))
+		}
+	}
+	slices.Sort(wantNames)
+	names, got := ix.Effective(w.subject, w.groups, w.on)
+	if diff := cmp.Diff(wantNames, names); diff != "" || got != want {
+		t.Fatalf("%+v: effective permissions %v, want %v; roles (-reference +Effective):\n%s", w, got, want, diff)
+	}
+}
+
+func checkExplanation(t *testing.T, w world, ix *access.Index, p access.Permission) {
+	t.Helper()
+	e := ix.Explain(w.subject, w.groups, w.on, p)
+	d := ix.Decide(w.subject, w.groups, w.on, access.SetOf(p))
+	if e.Allowed != d.Allowed || e.Unbound != d.Unbound {
+		t.Fatalf("%+v: %s is decided %+v but explained %+v", w, p, d, e)
+	}
+	alone := func(g access.Grant) bool {
+		if g.Resource.Type == access.SpecRepo {
+			return mustIndex(t, nil).Decide(w.subject, w.groups, w.on, access.SetOf(p)).Allowed
+		}
+		only := mustIndex(t, []access.Binding{bind(g.Resource, g.Principal, g.Role)})
+		return only.Decide(w.subject, w.groups, w.on, access.SetOf(p)).Allowed
+	}
+	for _, g := range e.Grants {
+		if !alone(g) {
+			t.Fatalf("%+v: %s is said to come from %+v, which does not give it", w, p, g)
+		}
+	}
+	for _, g := range e.Suggestions {
+		if err := access.CheckBindable(g.Role, g.Resource.Type); err != nil || !alone(g) {
+			t.Fatalf("%+v: %+v is suggested for %s, but would not give it (%v)", w, g, p, err)
+		}
+	}
+	possible := w.subject != "" && len(access.RolesWith(p)) > 0
+	if got := len(e.Grants) > 0 || len(e.Suggestions) > 0; got != possible {
+		t.Fatalf("%+v: %s explained %+v, but possible is %t", w, p, e, possible)
+	}
+}
+
+// Set by Set must lead to where NewIndex leads at once.
+func checkSet(t *testing.T, w world, want *access.Index) {
+	t.Helper()
+	type entry struct {
+		on  access.Resource
+		who principal.Name
+	}
+	roles := map[entry][]string{}
+	ix := mustIndex(t, nil)
+	for _, b := range w.bindings {
+		e := entry{b.Resource, b.Principal}
+		roles[e] = append(roles[e], b.Roles...)
+		ix = mustSet(t, ix, e.on, e.who, roles[e]...)
+	}
+	for e := range roles {
+		if diff := cmp.Diff(want.Bindings(e.on), ix.Bindings(e.on)); diff != "" {
+			t.Fatalf("%+v: %s (-NewIndex +Set):\n%s", w, e.on, diff)
+		}
+	}
+}
+
+func TestDecideAgreesWithTheReference(t *testing.T) {
+	random := rand.NewChaCha8([32]byte{1})
+	const worlds = 5000
+	allowed := 0
+	for range worlds {
+		var data [128]byte
+		_, _ = random.Read(data[:])
+		w := worldFrom(data[:])
+		checkWorld(t, w)
+		if len(w.need) > 0 && mustIndex(t, w.bindings).Decide(w.subject, w.groups, w.on, access.SetOf(w.need...)).Allowed {
+			allowed++
+		}
+	}
+	// Worlds in which all is denied, or all allowed, would prove little.
+	if allowed < worlds/10 || allowed > worlds*9/10 {
+		t.Errorf("%d of %d random questions were allowed", allowed, worlds)
+	}
+}
+
+func FuzzDecide(f *testing.F) {
+	f.Add([]byte{})
+	f.Add([]byte("\x00\x03\x01\x32\x01\x05\x02\x03\x00\x00\x03\x05\x01"))
+	f.Add([]byte("alice reads p/a by a group on the project"))
+	f.Fuzz(func(t *testing.T, data []byte) { checkWorld(t, worldFrom(data)) })
+}
+
+func TestTheAdministratorMayDoEverything(t *testing.T) {
+	d := sample(t).Decide(root, nil, cluster(), access.SetOf(access.Permissions()...))
+	if diff := cmp.Diff([]access.Permission{access.PermissionUnknown}, d.Missing.List()); diff != "" {
+		t.Errorf("missing (-want +got):\n%s", diff)
+	}
+}
