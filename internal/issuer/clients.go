@@ -9,7 +9,9 @@ import (
 
 	"github.com/dexidp/dex/storage"
 
+	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/principal"
 )
 
 // The clients that are always there.
@@ -59,7 +61,7 @@ func (i *Issuer) RedeemLegacy(ctx context.Context, code, verifier string) (strin
 
 // CreateClient registers an application and returns it with its secret, for
 // the one time that it can be seen. Faults: Invalid, Exists.
-func (i *Issuer) CreateClient(ctx context.Context, c Client) (Client, error) {
+func (i *Issuer) CreateClient(ctx context.Context, by principal.Name, c Client) (Client, error) {
 	if c.Name == "" {
 		return Client{}, fault.New(fault.Invalid, "no client name specified").At("name")
 	}
@@ -81,7 +83,10 @@ func (i *Issuer) CreateClient(ctx context.Context, c Client) (Client, error) {
 	if errors.Is(err, storage.ErrAlreadyExists) {
 		err = fault.New(fault.Exists, "client %q: ID already exists; change it with: pachctl idp update-client", c.ID)
 	}
-	return c, err
+	if err != nil {
+		return Client{}, err
+	}
+	return c, i.recordAlone(ctx, by, "client.create", c.ID)
 }
 
 func checkRedirects(uris []string) error {
@@ -95,11 +100,11 @@ func checkRedirects(uris []string) error {
 
 // UpdateClient changes what is given: an empty name and nil lists stay.
 // Faults: NotFound, Invalid.
-func (i *Issuer) UpdateClient(ctx context.Context, c Client) error {
+func (i *Issuer) UpdateClient(ctx context.Context, by principal.Name, c Client) error {
 	if err := checkRedirects(c.RedirectURIs); err != nil {
 		return err
 	}
-	return noClient(c.ID, i.store.UpdateClient(ctx, c.ID, func(old storage.Client) (storage.Client, error) {
+	err := noClient(c.ID, i.store.UpdateClient(ctx, c.ID, func(old storage.Client) (storage.Client, error) {
 		if c.Name != "" {
 			old.Name = c.Name
 		}
@@ -114,6 +119,10 @@ func (i *Issuer) UpdateClient(ctx context.Context, c Client) error {
 		}
 		return old, nil
 	}))
+	if err != nil {
+		return err
+	}
+	return i.recordAlone(ctx, by, "client.update", c.ID)
 }
 
 // Client reads a registered application, without its secret. Fault: NotFound.
@@ -138,8 +147,17 @@ func (i *Issuer) Clients(ctx context.Context) ([]Client, error) {
 
 // DeleteClient forgets an application; its refresh tokens stop working. Fault:
 // NotFound.
-func (i *Issuer) DeleteClient(ctx context.Context, id string) error {
-	return noClient(id, i.store.DeleteClient(ctx, id))
+func (i *Issuer) DeleteClient(ctx context.Context, by principal.Name, id string) error {
+	if err := noClient(id, i.store.DeleteClient(ctx, id)); err != nil {
+		return err
+	}
+	return i.recordAlone(ctx, by, "client.delete", id)
+}
+
+// recordAlone is for changes that Dex's storage interface makes in a
+// transaction of its own.
+func (i *Issuer) recordAlone(ctx context.Context, by principal.Name, action, id string) error {
+	return i.DB.Update(ctx, func(tx *db.Tx) error { return i.record(ctx, tx, by, action, id) })
 }
 
 func fromDexClient(c storage.Client) Client {

@@ -10,10 +10,12 @@ import (
 
 	"github.com/dexidp/dex/storage"
 
+	"pachyderm/internal/audit"
 	own "pachyderm/internal/connector"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
+	"pachyderm/internal/principal"
 )
 
 // Connector is a connection to an identity provider as an administrator
@@ -70,7 +72,7 @@ func (r row) redacted() Connector {
 // CreateConnector checks the document, asks its provider, and stores it. The
 // first connector names groups as they are; those of others carry its id.
 // Faults: Invalid, Exists, Unavailable.
-func (i *Issuer) CreateConnector(ctx context.Context, c Connector) error {
+func (i *Issuer) CreateConnector(ctx context.Context, by principal.Name, c Connector) error {
 	if err := checkNew(c); err != nil {
 		return err
 	}
@@ -85,7 +87,10 @@ func (i *Issuer) CreateConnector(ctx context.Context, c Connector) error {
 			}
 			return err
 		}
-		return claimBareGroups(ctx, tx, r.instance)
+		if err := claimBareGroups(ctx, tx, r.instance); err != nil {
+			return err
+		}
+		return i.record(ctx, tx, by, "connector.create", c.ID)
 	})
 }
 
@@ -115,7 +120,7 @@ func cannotOpen(err error) error {
 // absent keys of config stay, null removes a key. Version is 0 for "whatever
 // is stored", the stored one for no change at all, or the next. Faults:
 // NotFound, Conflict, Invalid, Precondition, Unavailable.
-func (i *Issuer) UpdateConnector(ctx context.Context, change Connector) error {
+func (i *Issuer) UpdateConnector(ctx context.Context, by principal.Name, change Connector) error {
 	old, err := i.readConnector(ctx, change.ID)
 	if err != nil {
 		return err
@@ -140,7 +145,12 @@ func (i *Issuer) UpdateConnector(ctx context.Context, change Connector) error {
 		}
 	}
 	next.revision = rand.Text()
-	return i.DB.Update(ctx, func(tx *db.Tx) error { return i.replaceConnector(ctx, tx, old, next) })
+	return i.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := i.replaceConnector(ctx, tx, old, next); err != nil {
+			return err
+		}
+		return i.record(ctx, tx, by, "connector.update", change.ID)
+	})
 }
 
 func (r row) changedBy(change Connector) (row, error) {
@@ -177,7 +187,7 @@ func managedFault(what, id string) error {
 // DeleteConnector removes a connector. The sessions of people who signed in
 // through it end, and a new connector of the same id revives none. Faults:
 // NotFound, Precondition.
-func (i *Issuer) DeleteConnector(ctx context.Context, id string) error {
+func (i *Issuer) DeleteConnector(ctx context.Context, by principal.Name, id string) error {
 	r, err := i.readConnector(ctx, id)
 	if err != nil {
 		return err
@@ -192,8 +202,16 @@ func (i *Issuer) DeleteConnector(ctx context.Context, id string) error {
 		if err := releaseBareGroups(ctx, tx, r.instance); err != nil {
 			return err
 		}
-		return identity.EndInstance(ctx, tx, r.instance)
+		if err := identity.EndInstance(ctx, tx, r.instance); err != nil {
+			return err
+		}
+		return i.record(ctx, tx, by, "connector.delete", id)
 	})
+}
+
+func (i *Issuer) record(ctx context.Context, tx *db.Tx, by principal.Name, action, id string) error {
+	kind, _, _ := strings.Cut(action, ".")
+	return audit.Record(ctx, tx, audit.Event{At: i.Now(), Actor: by, Action: action, Object: kind + "/" + id})
 }
 
 // The connector that owns bare group names: the first one made, so that a

@@ -85,7 +85,7 @@ func New(ctx context.Context, c Config) (*Issuer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("signing keys: %w", err)
 	}
-	s, err := i.loadSettings(ctx)
+	s, err := i.Settings(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,7 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer"
+	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
 )
 
@@ -89,7 +90,7 @@ func (h *house) connect(changes map[string]any) {
 		callback = c
 	}
 	h.op = optest.Start(h.t, callback)
-	if err := h.CreateConnector(h.t.Context(), h.document(changes)); err != nil {
+	if err := h.CreateConnector(h.t.Context(), principal.Root, h.document(changes)); err != nil {
 		h.t.Fatal(err)
 	}
 }
@@ -237,11 +238,11 @@ func hintNotForwarded(t *testing.T, h *house) {
 func callbackOnOtherHost(t *testing.T, h *house) {
 	other := strings.Replace(h.Callback(), "127.0.0.1", "localhost", 1)
 	h.op = optest.Start(t, other)
-	err := h.CreateConnector(t.Context(), h.document(map[string]any{"redirectURI": other}))
+	err := h.CreateConnector(t.Context(), principal.Root, h.document(map[string]any{"redirectURI": other}))
 	if !fault.Is(err, fault.Invalid) || !strings.Contains(fault.Message(err), other) || !strings.Contains(fault.Message(err), h.Callback()) {
 		t.Errorf("a redirectURI on another host without the switch: %v", err)
 	}
-	if err := h.CreateConnector(t.Context(), h.document(map[string]any{"redirectURI": other, "insecureSkipIssuerCallbackDomainCheck": true})); err != nil {
+	if err := h.CreateConnector(t.Context(), principal.Root, h.document(map[string]any{"redirectURI": other, "insecureSkipIssuerCallbackDomainCheck": true})); err != nil {
 		t.Fatal(err)
 	}
 	h.redeem(h.browser().SignIn(h.authURL(nil), optest.Alice))
@@ -268,7 +269,7 @@ func updateInMidLogin(t *testing.T, h *house) {
 	b := h.browser()
 	login := b.Get(h.authURL(nil))
 	change := issuer.Connector{ID: "demo", Config: map[string]any{"clientSecret": "a wrong one"}}
-	if err := h.UpdateConnector(t.Context(), change); err != nil {
+	if err := h.UpdateConnector(t.Context(), principal.Root, change); err != nil {
 		t.Fatal(err)
 	}
 	h.redeem(b.Submit(login, map[string]string{"email": optest.Alice.Email, "password": optest.Alice.Password}))
@@ -390,7 +391,7 @@ func deadProvider(t *testing.T, h *house) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
 	h.op = optest.Start(t, h.Callback())
-	err := h.CreateConnector(t.Context(), h.document(map[string]any{"issuer": server.URL}))
+	err := h.CreateConnector(t.Context(), principal.Root, h.document(map[string]any{"issuer": server.URL}))
 	if !fault.Is(err, fault.Unavailable) || !strings.Contains(fault.Message(err), server.Listener.Addr().String()) {
 		t.Errorf("a connector whose provider is dead: %v", err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/principal"
 )
 
 const (
@@ -36,23 +37,24 @@ func (i *Issuer) Settings(ctx context.Context) (s Settings, err error) {
 
 // SetSettings stores and applies new settings; the next request sees them.
 // Fault: Invalid for a value that could not work.
-func (i *Issuer) SetSettings(ctx context.Context, s Settings) error {
+func (i *Issuer) SetSettings(ctx context.Context, by principal.Name, s Settings) error {
 	i.settings.Lock()
 	defer i.settings.Unlock()
+	before := i.served.Load()
 	if err := i.serve(s); err != nil {
 		return err
 	}
-	err := i.DB.Update(ctx, func(tx *db.Tx) error { return writeSetting(ctx, tx, identitySettings, s) })
-	if err != nil {
-		old, readErr := i.loadSettings(ctx)
-		if readErr == nil {
-			_ = i.serve(old)
+	err := i.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := writeSetting(ctx, tx, identitySettings, s); err != nil {
+			return err
 		}
+		return i.record(ctx, tx, by, "issuer.configure", s.Issuer)
+	})
+	if err != nil {
+		i.served.Store(before)
 	}
 	return err
 }
-
-func (i *Issuer) loadSettings(ctx context.Context) (Settings, error) { return i.Settings(ctx) }
 
 // parsed is Settings ready for use.
 type parsed struct {

@@ -1,0 +1,60 @@
+package access
+
+import (
+	"context"
+	"strings"
+
+	"pachyderm/internal/db"
+)
+
+func readAll(ctx context.Context, tx *db.Tx) (bindings []Binding, known []Resource, err error) {
+	err = tx.Rows(ctx, func(scan func(...any) error) error {
+		var b Binding
+		var role string
+		if err := scan(&b.Resource.Type, &b.Resource.Name, &b.Principal, &role); err != nil {
+			return err
+		}
+		b.Roles = []string{role}
+		bindings = append(bindings, b)
+		return nil
+	}, `SELECT resource_type, resource_name, principal, role FROM bindings`)
+	if err != nil {
+		return nil, nil, err
+	}
+	err = tx.Rows(ctx, func(scan func(...any) error) error {
+		var r Resource
+		if err := scan(&r.Type, &r.Name); err != nil {
+			return err
+		}
+		known = append(known, r)
+		return nil
+	}, `SELECT resource_type, resource_name FROM bound_resources`)
+	return bindings, known, err
+}
+
+// write stores a binding in place of what the principal had on the resource.
+func write(ctx context.Context, tx *db.Tx, b Binding) error {
+	_, err := tx.Exec(ctx, `INSERT INTO bound_resources (resource_type, resource_name) VALUES ($1, $2) ON CONFLICT DO NOTHING`, b.Resource.Type, b.Resource.Name)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `DELETE FROM bindings WHERE resource_type = $1 AND resource_name = $2 AND principal = $3`, b.Resource.Type, b.Resource.Name, b.Principal)
+	if err != nil {
+		return err
+	}
+	for _, role := range b.Roles {
+		_, err := tx.Exec(ctx, `INSERT INTO bindings (resource_type, resource_name, principal, role) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
+			b.Resource.Type, b.Resource.Name, b.Principal, role)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func rolesText(roles []string) string {
+	if len(roles) == 0 {
+		return "none"
+	}
+	return strings.Join(roles, ",")
+}

@@ -1,0 +1,7 @@
+// Package login is pachd as a client of its own issuer: it turns a finished
+// sign-in into a session token.
+//
+// pachctl brings an ID token that it got by itself; upstream's pachctl has
+// pachd wait for the browser on its behalf, and then the person in the browser
+// must say yes, because whoever holds the state gets the token.
+package login

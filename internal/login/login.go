@@ -1,0 +1,109 @@
+package login
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"log/slog"
+	"slices"
+	"time"
+
+	"pachyderm/internal/audit"
+	"pachyderm/internal/db"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/identity"
+	"pachyderm/internal/issuer"
+	"pachyderm/internal/secret"
+	"pachyderm/internal/token"
+)
+
+const (
+	// freshFor is how old an ID token may be to begin a full session: long
+	// enough for the way from the browser to pachctl.
+	freshFor = 5 * time.Minute
+	// skew is what clocks of replicas may differ by.
+	skew = time.Minute
+)
+
+// Service issues sessions for people. It is safe for concurrent use.
+type Service struct {
+	DB     *db.DB
+	Sealer *secret.Sealer
+	Issuer *issuer.Issuer
+	People *identity.Service
+	Log    *slog.Logger
+	Now    func() time.Time
+	// SessionTTL is how long a session by pachctl lives.
+	SessionTTL time.Duration
+}
+
+// WithIDToken gives a session for an ID token of our issuer. One made for
+// pachctl begins a full session, once, while it is fresh; one made for another
+// client that pachd trusts begins a session that ends with it. Fault:
+// Unauthenticated.
+func (s *Service) WithIDToken(ctx context.Context, raw string) (secret.Text, error) {
+	claims, err := s.Issuer.Verify(ctx, raw)
+	if err != nil {
+		return "", err
+	}
+	now := s.Now()
+	ttl := min(s.SessionTTL, claims.Expiry.Sub(now))
+	own := slices.Contains(claims.Audience, issuer.CLIClient) || slices.Contains(claims.Audience, issuer.DeviceClient)
+	switch {
+	case own && now.Sub(claims.IssuedAt) > freshFor+skew:
+		return "", fault.New(fault.Unauthenticated, "could not verify token: it is older than %v: log in again", freshFor)
+	case own:
+		ttl = s.SessionTTL
+	case !slices.Contains(claims.Audience, issuer.LegacyClient):
+		return "", fault.New(fault.Unauthenticated, "could not verify token: expected audience %q got %q: ask for the scope audience:server:client_id:%s",
+			issuer.LegacyClient, claims.Audience, issuer.LegacyClient)
+	}
+	who, err := s.People.ByTokenSub(ctx, claims.Subject)
+	if fault.Is(err, fault.NotFound) {
+		return "", fault.New(fault.Unauthenticated, "could not verify token: its person is not known here (any more): log in again")
+	}
+	if err != nil {
+		return "", err
+	}
+	var session secret.Text
+	err = s.DB.Update(ctx, func(tx *db.Tx) error {
+		if own {
+			if err := useOnce(ctx, tx, raw, claims.Expiry, now); err != nil {
+				return err
+			}
+		}
+		session, err = s.begin(ctx, tx, who, ttl)
+		return err
+	})
+	return session, err
+}
+
+// begin is where every session of a person begins: behind the gate.
+func (s *Service) begin(ctx context.Context, tx *db.Tx, who identity.Identity, ttl time.Duration) (secret.Text, error) {
+	if err := identity.Gate(ctx, tx, who.ID); err != nil {
+		return "", err
+	}
+	session, err := token.Issue(ctx, tx, who.User, who.ID, s.Now(), ttl)
+	if err != nil {
+		return "", err
+	}
+	return session, audit.Record(ctx, tx, audit.Event{
+		At: s.Now(), Actor: who.User, Action: "login", Object: "connector/" + who.ConnectorID, Detail: "session of " + ttl.Round(time.Second).String(),
+	})
+}
+
+func useOnce(ctx context.Context, tx *db.Tx, raw string, expires, now time.Time) error {
+	if _, err := tx.Exec(ctx, `DELETE FROM used_id_tokens WHERE expires_at < $1`, db.Micros(now.Add(-skew))); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `INSERT INTO used_id_tokens (hash, expires_at) VALUES ($1, $2)`, hash(raw), db.Micros(expires))
+	if fault.Is(err, fault.Exists) {
+		return fault.New(fault.Unauthenticated, "could not verify token: it was used before: log in again")
+	}
+	return err
+}
+
+func hash(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:])
+}

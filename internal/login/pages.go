@@ -1,0 +1,165 @@
+package login
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"net/http"
+	"strings"
+
+	"pachyderm/internal/fault"
+	"pachyderm/internal/issuer"
+	"pachyderm/internal/web"
+)
+
+// Paths of the callback, which upstream fixes, and of the answer to the
+// question there.
+const (
+	CallbackPath = "/authorization-code/callback"
+	ConfirmPath  = "/authorization-code/confirm"
+)
+
+// Handler serves the pages at CallbackPath and ConfirmPath.
+func (s *Service) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+CallbackPath, s.serveCallback)
+	mux.HandleFunc("POST "+ConfirmPath, s.serveConfirm)
+	return mux
+}
+
+// serveCallback takes the issuer's answer and asks the person whether it is
+// they who wait for it.
+func (s *Service) serveCallback(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	if q.Get("state") == "" || q.Get("code") == "" && q.Get("error") == "" {
+		s.problem(w, r, http.StatusBadRequest, "invalid OIDC callback request: missing OIDC state token or authorization code")
+		return
+	}
+	a, err := s.find(r.Context(), q.Get("state"))
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	if reason := q.Get("error"); reason != "" {
+		if description := q.Get("error_description"); description != "" {
+			reason = description
+		}
+		s.ended(w, r, a, waiting, issuer.Requester(reason))
+		return
+	}
+	user, err := s.identify(r.Context(), a, q.Get("code"))
+	if err != nil {
+		// A bad code is no reason to end what somebody else may be waiting for.
+		s.fail(w, r, err)
+		return
+	}
+	err = web.Render(w, http.StatusOK, web.ConfirmLogin{
+		Action: ConfirmPath, CSRF: s.csrf(w, r, a), State: q.Get("state"),
+		User: user, Requester: a.requester, Address: a.address, When: a.created,
+	})
+	if err != nil {
+		s.Log.ErrorContext(r.Context(), "cannot render a page", "error", err)
+	}
+}
+
+// identify redeems the code and remembers whose it was.
+func (s *Service) identify(ctx context.Context, a attempt, code string) (user string, err error) {
+	raw, err := s.Issuer.RedeemLegacy(ctx, code, a.Verifier)
+	if err != nil {
+		return "", err
+	}
+	claims, err := s.Issuer.Verify(ctx, raw)
+	if err != nil {
+		return "", err
+	}
+	if subtle.ConstantTimeCompare([]byte(claims.Nonce), []byte(a.Nonce)) != 1 {
+		return "", fault.New(fault.Unauthenticated, "the sign-in could not be completed: its nonce is another's: log in again")
+	}
+	who, err := s.People.ByTokenSub(ctx, claims.Subject)
+	if err != nil {
+		return "", err
+	}
+	moved, err := s.advance(ctx, a, waiting, asking, who.ID, "")
+	if err == nil && !moved {
+		err = errUnknownState()
+	}
+	return who.User.Local(), err
+}
+
+// serveConfirm takes the person's answer.
+func (s *Service) serveConfirm(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, 1<<16)
+	a, err := s.find(r.Context(), r.PostFormValue("state"))
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	if subtle.ConstantTimeCompare([]byte(r.PostFormValue("csrf")), []byte(s.csrf(w, r, a))) != 1 {
+		s.problem(w, r, http.StatusBadRequest, "this answer does not come from the page that asked: go back and try again, with cookies allowed")
+		return
+	}
+	if r.PostFormValue("answer") != "yes" {
+		s.ended(w, r, a, asking, "the person who was asked in the browser said that it was not they")
+		return
+	}
+	moved, err := s.advance(r.Context(), a, asking, confirmed, a.identityID, "")
+	if err == nil && !moved {
+		err = errUnknownState()
+	}
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	who, err := s.People.ByID(r.Context(), a.identityID)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	if err := web.Render(w, http.StatusOK, web.SignedIn{User: who.User.Local()}); err != nil {
+		s.Log.ErrorContext(r.Context(), "cannot render a page", "error", err)
+	}
+}
+
+// csrf is the token that this browser's form for the attempt carries.
+func (s *Service) csrf(w http.ResponseWriter, r *http.Request, a attempt) string {
+	secure := strings.HasPrefix(s.Issuer.URL(), "https:")
+	name := "pach-confirm"
+	if secure {
+		name = "__Host-pach-confirm"
+	}
+	if c, err := r.Cookie(name); err == nil && len(c.Value) >= 26 {
+		return hash(c.Value + a.stateHash)
+	}
+	value := rand.Text()
+	http.SetCookie(w, &http.Cookie{Name: name, Value: value, Path: "/", HttpOnly: true, Secure: secure, SameSite: http.SameSiteLaxMode})
+	return hash(value + a.stateHash)
+}
+
+// ended tells the person, and whoever waits at the given stage, why there will
+// be no session.
+func (s *Service) ended(w http.ResponseWriter, r *http.Request, a attempt, stage, reason string) {
+	if _, err := s.advance(r.Context(), a, stage, failed, "", reason); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.problem(w, r, http.StatusForbidden, reason)
+}
+
+func (s *Service) fail(w http.ResponseWriter, r *http.Request, err error) {
+	s.Log.WarnContext(r.Context(), "sign-in refused", "error", err)
+	status := http.StatusInternalServerError
+	switch fault.KindOf(err) {
+	case fault.Unauthenticated, fault.Denied:
+		status = http.StatusUnauthorized
+	case fault.Unavailable:
+		status = http.StatusServiceUnavailable
+	}
+	s.problem(w, r, status, fault.Message(err))
+}
+
+func (s *Service) problem(w http.ResponseWriter, r *http.Request, status int, what string) {
+	err := web.Render(w, status, web.Problem{Title: "You are not signed in", What: what, Next: "Start again in your terminal with: pachctl auth login"})
+	if err != nil {
+		s.Log.ErrorContext(r.Context(), "cannot render a page", "error", err)
+	}
+}

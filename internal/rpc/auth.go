@@ -1,0 +1,304 @@
+package rpc
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	pb "pachyderm/api/auth"
+	"pachyderm/internal/access"
+	"pachyderm/internal/audit"
+	"pachyderm/internal/db"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/principal"
+	"pachyderm/internal/secret"
+	"pachyderm/internal/token"
+)
+
+type authServer struct {
+	pb.UnimplementedAPIServer
+	*Server
+}
+
+func (s *authServer) GetOIDCLogin(ctx context.Context, _ *pb.GetOIDCLoginRequest) (*pb.GetOIDCLoginResponse, error) {
+	u, state, err := s.Login.Start(ctx, "pachctl", remoteHost(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return &pb.GetOIDCLoginResponse{LoginUrl: u, State: state}, nil
+}
+
+func (s *authServer) Authenticate(ctx context.Context, req *pb.AuthenticateRequest) (*pb.AuthenticateResponse, error) {
+	if !s.Access.Active() {
+		return nil, fault.New(fault.Unimplemented, "the auth service is not activated")
+	}
+	var session secret.Text
+	var err error
+	switch {
+	case req.GetOidcState() != "":
+		session, err = s.Login.Wait(ctx, req.GetOidcState())
+	case req.GetIdToken() != "":
+		session, err = s.Login.WithIDToken(ctx, req.GetIdToken())
+	default:
+		err = fault.New(fault.Invalid, "unrecognized authentication mechanism (old pachd?): send oidc_state or id_token")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &pb.AuthenticateResponse{PachToken: session.Reveal()}, nil
+}
+
+func (s *authServer) WhoAmI(ctx context.Context, _ *pb.WhoAmIRequest) (*pb.WhoAmIResponse, error) {
+	c := callerOf(ctx)
+	return &pb.WhoAmIResponse{Username: c.name.String(), Expiration: timestamp(c.token.Expires)}, nil
+}
+
+func timestamp(t time.Time) *timestamppb.Timestamp {
+	if t.IsZero() {
+		return nil
+	}
+	return timestamppb.New(t)
+}
+
+func (s *authServer) Authorize(ctx context.Context, req *pb.AuthorizeRequest) (*pb.AuthorizeResponse, error) {
+	r, err := resource(req.GetResource())
+	if err != nil {
+		return nil, err
+	}
+	need, err := permissionSet(req.GetPermissions())
+	if err != nil {
+		return nil, err
+	}
+	c := callerOf(ctx)
+	d := s.Access.Index().Decide(c.name, c.groups, r, need)
+	if !d.Allowed && d.Unbound.Type != access.UnknownResource {
+		return nil, errNoBinding(d.Unbound)
+	}
+	return &pb.AuthorizeResponse{
+		Authorized: d.Allowed, Satisfied: permissions(d.Satisfied), Missing: permissions(d.Missing), Principal: c.name.String(),
+	}, nil
+}
+
+func (s *authServer) GetPermissions(ctx context.Context, req *pb.GetPermissionsRequest) (*pb.GetPermissionsResponse, error) {
+	c := callerOf(ctx)
+	return s.effective(c.name, c.groups, req.GetResource())
+}
+
+func (s *authServer) GetPermissionsForPrincipal(ctx context.Context, req *pb.GetPermissionsForPrincipalRequest) (*pb.GetPermissionsResponse, error) {
+	who, err := principal.Parse(req.GetPrincipal())
+	if err != nil {
+		return nil, err
+	}
+	groups, err := s.People.Groups(ctx, who)
+	if err != nil {
+		return nil, err
+	}
+	return s.effective(who, groups, req.GetResource())
+}
+
+func (s *authServer) effective(who principal.Name, groups []principal.Name, of *pb.Resource) (*pb.GetPermissionsResponse, error) {
+	r, err := resource(of)
+	if err != nil {
+		return nil, err
+	}
+	ix := s.Access.Index()
+	roles, have := ix.Effective(who, groups, r)
+	if r.Type != access.Cluster && !ix.Known(r) && len(roles) == 0 {
+		return nil, errNoBinding(r)
+	}
+	return &pb.GetPermissionsResponse{Roles: roles, Permissions: permissions(have)}, nil
+}
+
+func (s *authServer) GetRolesForPermission(_ context.Context, req *pb.GetRolesForPermissionRequest) (*pb.GetRolesForPermissionResponse, error) {
+	out := &pb.GetRolesForPermissionResponse{}
+	for _, r := range access.RolesWith(access.Permission(req.GetPermission())) {
+		role := &pb.Role{Name: r.Name}
+		for _, p := range r.Permissions {
+			role.Permissions = append(role.Permissions, pb.Permission(p))
+		}
+		for _, t := range r.CanBeBoundTo {
+			role.CanBeBoundTo = append(role.CanBeBoundTo, pb.ResourceType(t))
+		}
+		for _, t := range r.ReturnedFor {
+			role.ReturnedFor = append(role.ReturnedFor, pb.ResourceType(t))
+		}
+		out.Roles = append(out.Roles, role)
+	}
+	return out, nil
+}
+
+// GetRoleBinding shows who may do what on a resource to those who may do
+// something on it themselves, and to those who may read all bindings.
+func (s *authServer) GetRoleBinding(ctx context.Context, req *pb.GetRoleBindingRequest) (*pb.GetRoleBindingResponse, error) {
+	r, err := resource(req.GetResource())
+	if err != nil {
+		return nil, err
+	}
+	c, ix := callerOf(ctx), s.Access.Index()
+	if roles, _ := ix.Effective(c.name, c.groups, r); len(roles) == 0 {
+		if err := s.authorize(c, access.Resource{Type: access.Cluster}, access.ClusterGetBindings); err != nil {
+			return nil, err
+		}
+	}
+	out := &pb.RoleBinding{Entries: map[string]*pb.Roles{}}
+	for _, b := range ix.Bindings(r) {
+		roles := map[string]bool{}
+		for _, name := range b.Roles {
+			roles[name] = true
+		}
+		out.Entries[b.Principal.String()] = &pb.Roles{Roles: roles}
+	}
+	return &pb.GetRoleBindingResponse{Binding: out}, nil
+}
+
+func (s *authServer) ModifyRoleBinding(ctx context.Context, req *pb.ModifyRoleBindingRequest) (*pb.ModifyRoleBindingResponse, error) {
+	r, err := resource(req.GetResource())
+	if err != nil {
+		return nil, err
+	}
+	who, err := principal.Parse(req.GetPrincipal())
+	if err != nil {
+		return nil, err
+	}
+	needs := map[access.ResourceType]access.Permission{
+		access.Cluster: access.ClusterModifyBindings, access.Project: access.ProjectModifyBindings, access.Repo: access.RepoModifyBindings,
+	}
+	p, ok := needs[r.Type]
+	if !ok {
+		return nil, fault.New(fault.Invalid, "unknown resource type %s: roles are bound on CLUSTER, PROJECT or REPO", r.Type)
+	}
+	c := callerOf(ctx)
+	if err := s.authorize(c, r, p); err != nil {
+		return nil, err
+	}
+	if !s.Access.Index().Known(r) && s.authorize(c, access.Resource{Type: access.Cluster}, access.ClusterModifyBindings) != nil {
+		return nil, errNoBinding(r)
+	}
+	if err := s.Access.Set(ctx, c.name, r, who, req.GetRoles()); err != nil {
+		return nil, err
+	}
+	return &pb.ModifyRoleBindingResponse{}, nil
+}
+
+func errNoBinding(r access.Resource) error {
+	return fault.New(fault.NotFound, "no role binding exists for %s %s: it does not exist, or nobody has a role on it", r.Type, r.Name)
+}
+
+// RevokeAuthToken ends a token: the caller's own, or with the right to revoke
+// those of users any other.
+func (s *authServer) RevokeAuthToken(ctx context.Context, req *pb.RevokeAuthTokenRequest) (*pb.RevokeAuthTokenResponse, error) {
+	c := callerOf(ctx)
+	hash := token.Hash(secret.Text(req.GetToken()))
+	if hash != c.token.Hash {
+		if err := s.authorize(c, access.Resource{Type: access.Cluster}, access.ClusterAuthRevokeUserTokens); err != nil {
+			return nil, err
+		}
+	} else if c.name == principal.Root {
+		return nil, fault.New(fault.Precondition, "the root token cannot revoke itself: nobody could administer pachd any more; rotate it instead")
+	}
+	var n int64
+	err := s.DB.Update(ctx, func(tx *db.Tx) error {
+		found, err := token.Revoke(ctx, tx, hash)
+		if err != nil || !found {
+			return err
+		}
+		n = 1
+		return audit.Record(ctx, tx, audit.Event{At: s.Now(), Actor: c.name, Action: "token.revoke", Object: "token/" + hash[:8]})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &pb.RevokeAuthTokenResponse{Number: n}, nil
+}
+
+func (s *authServer) RevokeAuthTokensForUser(ctx context.Context, req *pb.RevokeAuthTokensForUserRequest) (*pb.RevokeAuthTokensForUserResponse, error) {
+	who, err := principal.Parse(req.GetUsername())
+	if err != nil {
+		return nil, err
+	}
+	if who.Kind() == principal.Pach {
+		return nil, fault.New(fault.Precondition, "cannot revoke tokens for pach: users")
+	}
+	var n int64
+	err = s.DB.Update(ctx, func(tx *db.Tx) error {
+		if n, err = token.RevokeAllOf(ctx, tx, who); err != nil {
+			return err
+		}
+		return audit.Record(ctx, tx, audit.Event{At: s.Now(), Actor: callerOf(ctx).name, Action: "token.revoke-all", Object: who.String()})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &pb.RevokeAuthTokensForUserResponse{Number: n}, nil
+}
+
+func (s *authServer) GetRobotToken(ctx context.Context, req *pb.GetRobotTokenRequest) (*pb.GetRobotTokenResponse, error) {
+	who, err := principal.OfRobot(req.GetRobot())
+	if err != nil {
+		return nil, err
+	}
+	var raw secret.Text
+	err = s.DB.Update(ctx, func(tx *db.Tx) error {
+		raw, err = token.Issue(ctx, tx, who, "", s.Now(), time.Duration(max(req.GetTtl(), 0))*time.Second)
+		if err != nil {
+			return err
+		}
+		return audit.Record(ctx, tx, audit.Event{At: s.Now(), Actor: callerOf(ctx).name, Action: "token.robot", Object: who.String()})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &pb.GetRobotTokenResponse{Token: raw.Reveal()}, nil
+}
+
+func (s *authServer) GetGroups(ctx context.Context, _ *pb.GetGroupsRequest) (*pb.GetGroupsResponse, error) {
+	return &pb.GetGroupsResponse{Groups: texts(callerOf(ctx).groups)}, nil
+}
+
+func (s *authServer) GetGroupsForPrincipal(ctx context.Context, req *pb.GetGroupsForPrincipalRequest) (*pb.GetGroupsResponse, error) {
+	who, err := principal.Parse(req.GetPrincipal())
+	if err != nil {
+		return nil, err
+	}
+	groups, err := s.People.Groups(ctx, who)
+	if err != nil {
+		return nil, err
+	}
+	return &pb.GetGroupsResponse{Groups: texts(groups)}, nil
+}
+
+func texts(names []principal.Name) []string {
+	out := make([]string, len(names))
+	for n, name := range names {
+		out[n] = name.String()
+	}
+	return out
+}
+
+func resource(r *pb.Resource) (access.Resource, error) {
+	if r == nil {
+		return access.Resource{}, fault.New(fault.Invalid, "validate request: resource is required")
+	}
+	return access.ParseResource(access.ResourceType(r.GetType()), r.GetName())
+}
+
+func permissionSet(list []pb.Permission) (access.PermissionSet, error) {
+	all := make([]access.Permission, len(list))
+	for n, p := range list {
+		if _, ok := pb.Permission_name[int32(p)]; !ok || p == pb.Permission_PERMISSION_UNKNOWN {
+			return access.PermissionSet{}, fault.New(fault.Invalid, "unknown permission %d", p)
+		}
+		all[n] = access.Permission(p)
+	}
+	return access.SetOf(all...), nil
+}
+
+func permissions(s access.PermissionSet) []pb.Permission {
+	list := s.List()
+	out := make([]pb.Permission, len(list))
+	for n, p := range list {
+		out[n] = pb.Permission(p)
+	}
+	return out
+}

@@ -1,0 +1,133 @@
+package rpc
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"runtime/debug"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+
+	"pachyderm/internal/access"
+	"pachyderm/internal/db"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/identity"
+	"pachyderm/internal/principal"
+	"pachyderm/internal/secret"
+	"pachyderm/internal/token"
+)
+
+// tokenKey is the metadata key that upstream's clients send their token in.
+const tokenKey = "authn-token"
+
+// caller is who makes a call, as the interceptor found out.
+type caller struct {
+	name   principal.Name
+	groups []principal.Name
+	token  token.Info
+}
+
+type callerKey struct{}
+
+func callerOf(ctx context.Context) caller {
+	c, _ := ctx.Value(callerKey{}).(caller)
+	return c
+}
+
+// intercept is every call's way in: recover, authenticate, authorize, and on
+// the way out faults become status.
+func (s *Server) intercept(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (resp any, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+		}
+		err = toStatus(ctx, s.Log, info.FullMethod, err)
+	}()
+	ctx, err = s.admit(ctx, info.FullMethod)
+	if err != nil {
+		return nil, err
+	}
+	return handler(ctx, req)
+}
+
+func (s *Server) interceptStream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	_, err := s.admit(stream.Context(), info.FullMethod)
+	if err == nil {
+		err = handler(srv, stream)
+	}
+	return toStatus(stream.Context(), s.Log, info.FullMethod, err)
+}
+
+func (s *Server) admit(ctx context.Context, method string) (context.Context, error) {
+	r := s.rows[method]
+	switch r.kind {
+	case public:
+		return ctx, nil
+	case signedIn, clusterNeed:
+		c, err := s.authenticate(ctx)
+		if err != nil {
+			return ctx, err
+		}
+		if r.kind == clusterNeed {
+			if err := s.authorize(c, access.Resource{Type: access.Cluster}, r.need); err != nil {
+				return ctx, err
+			}
+		}
+		return context.WithValue(ctx, callerKey{}, c), nil
+	case later:
+		return ctx, fault.New(fault.Unimplemented, "%s is not part of this pachd yet", method)
+	}
+	return ctx, fmt.Errorf("no auth function for %q, this is a bug", method)
+}
+
+// authenticate finds out who calls: token, gate and groups in one view of the
+// database. The texts are upstream's, which clients look for.
+func (s *Server) authenticate(ctx context.Context) (c caller, err error) {
+	if !s.Access.Active() {
+		return c, fault.New(fault.Unimplemented, "the auth service is not activated")
+	}
+	md, _ := metadata.FromIncomingContext(ctx)
+	tokens := md.Get(tokenKey)
+	switch {
+	case len(tokens) == 0:
+		return c, fault.New(fault.Unauthenticated, "no authentication token (try logging in)")
+	case len(tokens) > 1:
+		return c, fault.New(fault.Unauthenticated, "multiple authentication token keys found in context")
+	}
+	err = s.DB.View(ctx, func(tx *db.Tx) error {
+		c.token, err = token.Verify(ctx, tx, secret.Text(tokens[0]), s.Now())
+		if err != nil {
+			return err
+		}
+		c.name = c.token.Subject
+		if err := identity.Gate(ctx, tx, c.token.IdentityID); err != nil {
+			return err
+		}
+		c.groups, err = identity.Groups(ctx, tx, c.name)
+		return err
+	})
+	return c, err
+}
+
+// authorize checks one permission of a caller on a resource.
+func (s *Server) authorize(c caller, r access.Resource, need access.Permission) error {
+	if s.Access.Index().Decide(c.name, c.groups, r, access.SetOf(need)).Allowed {
+		return nil
+	}
+	return access.DeniedError(c.name, r, []access.Permission{need})
+}
+
+// remoteHost is the address of the client, without its port.
+func remoteHost(ctx context.Context) string {
+	p, ok := peer.FromContext(ctx)
+	if !ok || p.Addr == nil {
+		return ""
+	}
+	host, _, err := net.SplitHostPort(p.Addr.String())
+	if err != nil {
+		return p.Addr.String()
+	}
+	return host
+}

@@ -1,0 +1,188 @@
+package rpc
+
+import (
+	"context"
+	"encoding/json"
+
+	"google.golang.org/protobuf/types/known/structpb"
+
+	pb "pachyderm/api/identity"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/issuer"
+	"pachyderm/internal/strict"
+)
+
+type identityServer struct {
+	pb.UnimplementedAPIServer
+	*Server
+}
+
+func (s *identityServer) SetIdentityServerConfig(ctx context.Context, req *pb.SetIdentityServerConfigRequest) (*pb.SetIdentityServerConfigResponse, error) {
+	c := req.GetConfig()
+	if c == nil {
+		return nil, fault.New(fault.Invalid, "validate request: config is required")
+	}
+	err := s.Issuer.SetSettings(ctx, callerOf(ctx).name, issuer.Settings{
+		Issuer: c.GetIssuer(), IDTokenExpiry: c.GetIdTokenExpiry(), RotationTokenExpiry: c.GetRotationTokenExpiry(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &pb.SetIdentityServerConfigResponse{}, nil
+}
+
+func (s *identityServer) GetIdentityServerConfig(ctx context.Context, _ *pb.GetIdentityServerConfigRequest) (*pb.GetIdentityServerConfigResponse, error) {
+	c, err := s.Issuer.Settings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &pb.GetIdentityServerConfigResponse{Config: &pb.IdentityServerConfig{
+		Issuer: c.Issuer, IdTokenExpiry: c.IDTokenExpiry, RotationTokenExpiry: c.RotationTokenExpiry,
+	}}, nil
+}
+
+func (s *identityServer) CreateIDPConnector(ctx context.Context, req *pb.CreateIDPConnectorRequest) (*pb.CreateIDPConnectorResponse, error) {
+	c, err := connectorFromProto(req.GetConnector())
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Issuer.CreateConnector(ctx, callerOf(ctx).name, c); err != nil {
+		return nil, err
+	}
+	return &pb.CreateIDPConnectorResponse{}, nil
+}
+
+func (s *identityServer) UpdateIDPConnector(ctx context.Context, req *pb.UpdateIDPConnectorRequest) (*pb.UpdateIDPConnectorResponse, error) {
+	c, err := connectorFromProto(req.GetConnector())
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Issuer.UpdateConnector(ctx, callerOf(ctx).name, c); err != nil {
+		return nil, err
+	}
+	return &pb.UpdateIDPConnectorResponse{}, nil
+}
+
+func (s *identityServer) GetIDPConnector(ctx context.Context, req *pb.GetIDPConnectorRequest) (*pb.GetIDPConnectorResponse, error) {
+	c, err := s.Issuer.Connector(ctx, req.GetId())
+	if err != nil {
+		return nil, err
+	}
+	out, err := connectorToProto(c)
+	if err != nil {
+		return nil, err
+	}
+	return &pb.GetIDPConnectorResponse{Connector: out}, nil
+}
+
+func (s *identityServer) ListIDPConnectors(ctx context.Context, _ *pb.ListIDPConnectorsRequest) (*pb.ListIDPConnectorsResponse, error) {
+	all, err := s.Issuer.Connectors(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := &pb.ListIDPConnectorsResponse{}
+	for _, c := range all {
+		p, err := connectorToProto(c)
+		if err != nil {
+			return nil, err
+		}
+		out.Connectors = append(out.Connectors, p)
+	}
+	return out, nil
+}
+
+func (s *identityServer) DeleteIDPConnector(ctx context.Context, req *pb.DeleteIDPConnectorRequest) (*pb.DeleteIDPConnectorResponse, error) {
+	if err := s.Issuer.DeleteConnector(ctx, callerOf(ctx).name, req.GetId()); err != nil {
+		return nil, err
+	}
+	return &pb.DeleteIDPConnectorResponse{}, nil
+}
+
+// connectorFromProto takes the configuration from the Struct, or from the
+// older field with JSON in it.
+func connectorFromProto(c *pb.IDPConnector) (issuer.Connector, error) {
+	if c == nil {
+		return issuer.Connector{}, fault.New(fault.Invalid, "validate request: connector is required")
+	}
+	out := issuer.Connector{ID: c.GetId(), Name: c.GetName(), Type: c.GetType(), Version: c.GetConfigVersion(), Config: c.GetConfig().AsMap()}
+	if j := c.GetJsonConfig(); len(out.Config) == 0 && j != "" && j != "null" {
+		if err := strict.Decode([]byte(j), &out.Config); err != nil {
+			return out, fault.New(fault.Invalid, "unable to deserialize JSON: %s", fault.Message(err)).At("jsonConfig")
+		}
+	}
+	return out, nil
+}
+
+func connectorToProto(c issuer.Connector) (*pb.IDPConnector, error) {
+	// By way of JSON, because Struct takes no typed slices.
+	raw, err := json.Marshal(c.Config)
+	if err != nil {
+		return nil, err
+	}
+	config := &structpb.Struct{}
+	if err := config.UnmarshalJSON(raw); err != nil {
+		return nil, err
+	}
+	return &pb.IDPConnector{Id: c.ID, Name: c.Name, Type: c.Type, ConfigVersion: c.Version, Config: config}, nil
+}
+
+func (s *identityServer) CreateOIDCClient(ctx context.Context, req *pb.CreateOIDCClientRequest) (*pb.CreateOIDCClientResponse, error) {
+	c, err := clientFromProto(req.GetClient())
+	if err != nil {
+		return nil, err
+	}
+	c, err = s.Issuer.CreateClient(ctx, callerOf(ctx).name, c)
+	if err != nil {
+		return nil, err
+	}
+	return &pb.CreateOIDCClientResponse{Client: clientToProto(c)}, nil
+}
+
+func (s *identityServer) UpdateOIDCClient(ctx context.Context, req *pb.UpdateOIDCClientRequest) (*pb.UpdateOIDCClientResponse, error) {
+	c, err := clientFromProto(req.GetClient())
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Issuer.UpdateClient(ctx, callerOf(ctx).name, c); err != nil {
+		return nil, err
+	}
+	return &pb.UpdateOIDCClientResponse{}, nil
+}
+
+func (s *identityServer) GetOIDCClient(ctx context.Context, req *pb.GetOIDCClientRequest) (*pb.GetOIDCClientResponse, error) {
+	c, err := s.Issuer.Client(ctx, req.GetId())
+	if err != nil {
+		return nil, err
+	}
+	return &pb.GetOIDCClientResponse{Client: clientToProto(c)}, nil
+}
+
+func (s *identityServer) ListOIDCClients(ctx context.Context, _ *pb.ListOIDCClientsRequest) (*pb.ListOIDCClientsResponse, error) {
+	all, err := s.Issuer.Clients(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := &pb.ListOIDCClientsResponse{}
+	for _, c := range all {
+		out.Clients = append(out.Clients, clientToProto(c))
+	}
+	return out, nil
+}
+
+func (s *identityServer) DeleteOIDCClient(ctx context.Context, req *pb.DeleteOIDCClientRequest) (*pb.DeleteOIDCClientResponse, error) {
+	if err := s.Issuer.DeleteClient(ctx, callerOf(ctx).name, req.GetId()); err != nil {
+		return nil, err
+	}
+	return &pb.DeleteOIDCClientResponse{}, nil
+}
+
+func clientFromProto(c *pb.OIDCClient) (issuer.Client, error) {
+	if c == nil {
+		return issuer.Client{}, fault.New(fault.Invalid, "validate request: client is required")
+	}
+	return issuer.Client{ID: c.GetId(), Name: c.GetName(), Secret: c.GetSecret(), RedirectURIs: c.GetRedirectUris(), TrustedPeers: c.GetTrustedPeers()}, nil
+}
+
+func clientToProto(c issuer.Client) *pb.OIDCClient {
+	return &pb.OIDCClient{Id: c.ID, Name: c.Name, Secret: c.Secret, RedirectUris: c.RedirectURIs, TrustedPeers: c.TrustedPeers}
+}

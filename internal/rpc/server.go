@@ -1,0 +1,75 @@
+package rpc
+
+import (
+	"log/slog"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	_ "google.golang.org/grpc/encoding/gzip" // upstream's clients may compress
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+
+	adminpb "pachyderm/api/admin"
+	authpb "pachyderm/api/auth"
+	identitypb "pachyderm/api/identity"
+	pachpb "pachyderm/api/pach"
+	versionpb "pachyderm/api/version"
+	"pachyderm/internal/access"
+	"pachyderm/internal/db"
+	"pachyderm/internal/identity"
+	"pachyderm/internal/issuer"
+	"pachyderm/internal/login"
+)
+
+// maxMessage is the largest message either way, in bytes, as upstream has it.
+const maxMessage = 20 << 20
+
+// Config is what a Server is made from.
+type Config struct {
+	DB     *db.DB
+	Access *access.Service
+	People *identity.Service
+	Issuer *issuer.Issuer
+	Login  *login.Service
+	Log    *slog.Logger
+	Now    func() time.Time
+	// Creds are nil for plain text.
+	Creds credentials.TransportCredentials
+	// ClusterID is this installation's, for ever.
+	ClusterID    string
+	DeploymentID string
+	PublicHost   string
+	PublicTLS    bool
+}
+
+// Server is the gRPC server.
+type Server struct {
+	Config
+	*grpc.Server
+	Health *health.Server
+	rows   map[string]rule
+}
+
+// New makes a server; it fails if a method has no row in the policy table.
+func New(c Config) (*Server, error) {
+	s := &Server{Config: c, Health: health.NewServer(), rows: policy()}
+	opts := []grpc.ServerOption{
+		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
+		grpc.UnaryInterceptor(s.intercept), grpc.StreamInterceptor(s.interceptStream),
+	}
+	if c.Creds != nil {
+		opts = append(opts, grpc.Creds(c.Creds))
+	}
+	s.Server = grpc.NewServer(opts...)
+	authpb.RegisterAPIServer(s.Server, &authServer{Server: s})
+	identitypb.RegisterAPIServer(s.Server, &identityServer{Server: s})
+	adminpb.RegisterAPIServer(s.Server, &adminServer{Server: s})
+	versionpb.RegisterAPIServer(s.Server, &versionServer{})
+	pachpb.RegisterAPIServer(s.Server, &pachServer{Server: s})
+	grpc_health_v1.RegisterHealthServer(s.Server, s.Health)
+	s.Health.SetServingStatus("", grpc_health_v1.HealthCheckResponse_NOT_SERVING)
+	return s, checkPolicy(s.rows, s.GetServiceInfo())
+}

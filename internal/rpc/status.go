@@ -1,0 +1,73 @@
+package rpc
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"pachyderm/internal/fault"
+)
+
+func codeOf(k fault.Kind) codes.Code {
+	switch k {
+	case fault.Invalid:
+		return codes.InvalidArgument
+	case fault.Unauthenticated:
+		return codes.Unauthenticated
+	case fault.Denied:
+		return codes.PermissionDenied
+	case fault.NotFound:
+		return codes.NotFound
+	case fault.Exists:
+		return codes.AlreadyExists
+	case fault.Conflict:
+		return codes.Aborted
+	case fault.Precondition:
+		return codes.FailedPrecondition
+	case fault.Unavailable:
+		return codes.Unavailable
+	case fault.Unimplemented:
+		return codes.Unimplemented
+	case fault.Internal:
+	}
+	return codes.Internal
+}
+
+// toStatus is the one place where an error of ours becomes a status. What is
+// not meant for users is logged under a code that they can quote.
+func toStatus(ctx context.Context, log *slog.Logger, method string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if s, ok := status.FromError(err); ok {
+		return s.Err()
+	}
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return status.Error(codes.DeadlineExceeded, "the time limit was reached before the answer was there")
+	case errors.Is(err, context.Canceled):
+		return status.Error(codes.Canceled, "the caller went away")
+	}
+	kind, message := fault.KindOf(err), fault.Message(err)
+	if kind == fault.Internal {
+		code := rand.Text()[:8]
+		log.ErrorContext(ctx, "call failed", "method", method, "code", code, "error", err)
+		message = "internal error: an administrator finds it in pachd's log by the code " + code
+	} else {
+		log.InfoContext(ctx, "call refused", "method", method, "kind", kind, "error", err)
+	}
+	info := &errdetails.ErrorInfo{Reason: string(kind), Domain: "pachd"}
+	if field := fault.FieldOf(err); field != "" {
+		info.Metadata = map[string]string{"field": field}
+	}
+	s := status.New(codeOf(kind), message)
+	if detailed, err := s.WithDetails(info); err == nil {
+		s = detailed
+	}
+	return s.Err()
+}

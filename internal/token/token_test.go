@@ -1,0 +1,107 @@
+package token_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"pachyderm/internal/db"
+	"pachyderm/internal/db/dbtest"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/secret"
+	"pachyderm/internal/token"
+)
+
+var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+func issue(t *testing.T, d *db.DB, ttl time.Duration) (raw secret.Text) {
+	t.Helper()
+	err := d.Update(t.Context(), func(tx *db.Tx) (err error) {
+		raw, err = token.Issue(t.Context(), tx, "robot:ci", "", now, ttl)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+func verify(t *testing.T, d *db.DB, raw secret.Text, at time.Time) (info token.Info, err error) {
+	t.Helper()
+	err = d.View(t.Context(), func(tx *db.Tx) error {
+		info, err = token.Verify(t.Context(), tx, raw, at)
+		return err
+	})
+	return info, err
+}
+
+func TestATokenWorksUntilItExpires(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		raw := issue(t, d, time.Hour)
+		if info, err := verify(t, d, raw, now.Add(time.Hour-1)); err != nil || info.Subject != "robot:ci" || !info.Expires.Equal(now.Add(time.Hour)) {
+			t.Errorf("before: %+v, %v", info, err)
+		}
+		_, err := verify(t, d, raw, now.Add(time.Hour))
+		if !fault.Is(err, fault.Unauthenticated) || !strings.Contains(err.Error(), "token expiration is in the past") {
+			t.Errorf("after: %v", err)
+		}
+		for _, wrong := range []secret.Text{"", "pach_", raw[:len(raw)-1], raw + "A", secret.Text(token.Hash(raw))} {
+			if _, err := verify(t, d, wrong, now); !fault.Is(err, fault.Unauthenticated) {
+				t.Errorf("%q was taken: %v", wrong.Reveal(), err)
+			}
+		}
+		forever := issue(t, d, 0)
+		if info, err := verify(t, d, forever, now.AddDate(100, 0, 0)); err != nil || !info.Expires.IsZero() {
+			t.Errorf("without expiry: %+v, %v", info, err)
+		}
+	})
+}
+
+func TestARevokedTokenIsGone(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		a, b, c := issue(t, d, 0), issue(t, d, 0), issue(t, d, time.Second)
+		err := d.Update(t.Context(), func(tx *db.Tx) error {
+			found, err := token.Revoke(t.Context(), tx, token.Hash(a))
+			if !found {
+				t.Error("Revoke found nothing")
+			}
+			if err != nil {
+				return err
+			}
+			n, err := token.DeleteExpired(t.Context(), tx, now.Add(time.Minute))
+			if n != 1 {
+				t.Errorf("DeleteExpired = %d", n)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for raw, want := range map[secret.Text]bool{a: false, b: true, c: false} {
+			if _, err := verify(t, d, raw, now); (err == nil) != want {
+				t.Errorf("Verify = %v, want it to work: %v", err, want)
+			}
+		}
+		err = d.Update(t.Context(), func(tx *db.Tx) error {
+			n, err := token.RevokeAllOf(t.Context(), tx, "robot:ci")
+			if n != 1 {
+				t.Errorf("RevokeAllOf = %d", n)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestANegativeLifeIsRefused(t *testing.T) {
+	d := dbtest.SQLite(t)
+	err := d.Update(t.Context(), func(tx *db.Tx) error {
+		_, err := token.Issue(t.Context(), tx, "robot:ci", "", now, -time.Hour)
+		return err
+	})
+	if !fault.Is(err, fault.Invalid) {
+		t.Errorf("Issue = %v", err)
+	}
+}
