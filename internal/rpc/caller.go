@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
 
 	"pachyderm/internal/access"
 	"pachyderm/internal/db"
@@ -44,6 +45,7 @@ func (s *Server) intercept(ctx context.Context, req any, info *grpc.UnaryServerI
 			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
 		}
 		err = toStatus(ctx, s.Log, info.FullMethod, err)
+		s.Calls.WithLabelValues(info.FullMethod, status.Code(err).String()).Inc()
 	}()
 	ctx, err = s.admit(ctx, info.FullMethod)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	_ "google.golang.org/grpc/encoding/gzip" // upstream's clients may compress
@@ -49,12 +50,15 @@ type Server struct {
 	Config
 	*grpc.Server
 	Health *health.Server
-	rows   map[string]rule
+	// Calls counts the calls by method and status code.
+	Calls *prometheus.CounterVec
+	rows  map[string]rule
 }
 
 // New makes a server; it fails if a method has no row in the policy table.
 func New(c Config) (*Server, error) {
 	s := &Server{Config: c, Health: health.NewServer(), rows: policy()}
+	s.Calls = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "pachd_rpc_calls_total", Help: "Calls by method and gRPC status code."}, []string{"method", "code"})
 	opts := []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),

@@ -1,0 +1,212 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"pachyderm/internal/fault"
+	"pachyderm/internal/secret"
+	"pachyderm/internal/strict"
+)
+
+// Config is pachd's configuration. The json tag is the key in pachd.yaml; the
+// environment variable is derived from it (Variables); doc explains it in
+// docs/config.md.
+type Config struct {
+	PublicURL string `json:"publicURL" doc:"Where browsers and clients reach pachd, and the issuer's name; a path such as /dex is allowed. Derived from listen.http when empty."`
+	Insecure  bool   `json:"insecure" doc:"Allow plain text on addresses that are not this machine's: for trials, or behind a proxy that ends TLS."`
+	Listen    Listen `json:"listen"`
+	TLS       TLS    `json:"tls"`
+	Database  struct {
+		URL secret.Text `json:"url" doc:"sqlite:PATH or postgres://user:password@host:5432/database. A SQLite file in the data directory when empty."`
+	} `json:"database"`
+	Sealing struct {
+		KeyFile string `json:"keyFile" doc:"The key that seals secrets in the database; sealing-key in the data directory when empty. Replicas share one."`
+	} `json:"sealing"`
+	Auth    Auth    `json:"auth"`
+	Issuer  Issuer  `json:"issuer"`
+	Log     Log     `json:"log"`
+	Cluster Cluster `json:"cluster"`
+
+	// DataDir comes from --data-dir.
+	DataDir string `json:"-"`
+}
+
+// Listen says where pachd listens; an empty address switches a listener off.
+type Listen struct {
+	GRPC     string `json:"grpc" doc:"Address of the gRPC API."`
+	HTTP     string `json:"http" doc:"Address of the issuer, the pages and the readiness check."`
+	Callback string `json:"callback" doc:"Address of upstream's separate callback port."`
+	Metrics  string `json:"metrics" doc:"Address of the Prometheus metrics."`
+}
+
+// TLS is for the gRPC and HTTP listeners.
+type TLS struct {
+	CertFile string `json:"certFile" doc:"Certificate chain in PEM; with keyFile it switches TLS on for gRPC and HTTP."`
+	KeyFile  string `json:"keyFile" doc:"Private key in PEM."`
+}
+
+// Auth is about tokens.
+type Auth struct {
+	Activate        bool        `json:"activate" doc:"Activate authentication at the first start."`
+	RootToken       secret.Text `json:"rootToken" doc:"The root token; one is made and stored in the data directory when empty."`
+	SessionDuration Duration    `json:"sessionDuration" doc:"How long a sign-in by pachctl lasts."`
+}
+
+// Issuer is about the tokens of the identity service.
+type Issuer struct {
+	SigningAlgorithm string `json:"signingAlgorithm" doc:"RS256, which every client knows, or ES256, which is faster. A change takes effect when the key rotates."`
+}
+
+// Log says what is logged, to standard error.
+type Log struct {
+	Level  string `json:"level" doc:"debug, info, warn or error."`
+	Format string `json:"format" doc:"text or json."`
+}
+
+// Cluster is what clients are told of this installation.
+type Cluster struct {
+	DeploymentID string `json:"deploymentID" doc:"Given back by InspectCluster."`
+	PublicHost   string `json:"publicHost" doc:"Host name of the proxy in front of pachd, given back by InspectCluster."`
+	PublicTLS    bool   `json:"publicTLS" doc:"Whether that proxy speaks TLS."`
+}
+
+// Duration is a time.Duration written as 90m or 720h.
+type Duration time.Duration
+
+// UnmarshalText reads what time.ParseDuration reads.
+func (d *Duration) UnmarshalText(b []byte) error {
+	v, err := time.ParseDuration(string(b))
+	if err != nil {
+		return errors.New("expected a duration such as 90m or 720h")
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// MarshalText writes what UnmarshalText reads.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// Default is the configuration of a pachd that was told nothing.
+func Default() Config {
+	return Config{
+		Listen: Listen{GRPC: "localhost:30650", HTTP: "localhost:30658", Callback: "localhost:30657", Metrics: "localhost:30656"},
+		Auth:   Auth{Activate: true, SessionDuration: Duration(30 * 24 * time.Hour)},
+		Issuer: Issuer{SigningAlgorithm: "RS256"},
+		Log:    Log{Level: "info", Format: "text"},
+	}
+}
+
+// Load reads the file, if one is named, and the environment, and validates.
+// environ is as of os.Environ.
+func Load(dataDir, file string, environ []string) (Config, error) {
+	c := Default()
+	c.DataDir = dataDir
+	if file != "" {
+		data, err := os.ReadFile(file) //nolint:gosec // the operator names the file
+		if err != nil {
+			return c, fault.New(fault.Precondition, "cannot read the configuration %s: check --config", file).Because(err)
+		}
+		if blank(data) {
+			data = []byte("{}")
+		}
+		if err := strict.Decode(data, &c); err != nil {
+			return c, fault.New(fault.Invalid, "%s: %s", file, fault.Message(err)).Because(err)
+		}
+	}
+	if err := c.readEnviron(environ); err != nil {
+		return c, err
+	}
+	c.complete()
+	return c, c.Validate()
+}
+
+// blank reports whether a file has only comments: all of its settings are
+// defaults then.
+func blank(data []byte) bool {
+	for line := range strings.Lines(string(data)) {
+		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *Config) complete() {
+	if c.Database.URL == "" {
+		c.Database.URL = secret.Text("sqlite:" + filepath.Join(c.DataDir, "pachd.db"))
+	}
+	if c.Sealing.KeyFile == "" {
+		c.Sealing.KeyFile = filepath.Join(c.DataDir, "sealing-key")
+	}
+}
+
+// RootTokenFile is where a root token that was made is kept.
+func (c Config) RootTokenFile() string { return filepath.Join(c.DataDir, "root-token") }
+
+// Validate returns every problem at once.
+func (c Config) Validate() error {
+	var problems []string
+	add := func(format string, a ...any) { problems = append(problems, fmt.Sprintf(format, a...)) }
+	if c.DataDir == "" {
+		add("no data directory: give one with --data-dir")
+	}
+	if (c.TLS.CertFile == "") != (c.TLS.KeyFile == "") {
+		add("tls: give both certFile and keyFile, or neither")
+	}
+	for key, address := range map[string]string{"listen.grpc": c.Listen.GRPC, "listen.http": c.Listen.HTTP, "listen.callback": c.Listen.Callback, "listen.metrics": c.Listen.Metrics} {
+		if address == "" {
+			continue
+		}
+		host, _, err := net.SplitHostPort(address)
+		if err != nil {
+			add("%s: %q is not an address: write one such as localhost:30650 or 0.0.0.0:30650", key, address)
+		} else if key != "listen.metrics" && !isLoopback(host) && c.TLS.CertFile == "" && !c.Insecure {
+			add("%s: %s would send tokens over the network in plain text: set tls.certFile and tls.keyFile, or insecure: true for a trial or behind a proxy that ends TLS", key, address)
+		}
+	}
+	if c.PublicURL != "" {
+		if u, err := url.Parse(c.PublicURL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			add("publicURL: %q is not a URL: write one such as https://pach.example.com/dex", c.PublicURL)
+		}
+	}
+	if c.Issuer.SigningAlgorithm != "RS256" && c.Issuer.SigningAlgorithm != "ES256" {
+		add("issuer.signingAlgorithm: %q: use RS256 or ES256", c.Issuer.SigningAlgorithm)
+	}
+	if c.Auth.SessionDuration <= 0 {
+		add("auth.sessionDuration: must be more than 0")
+	}
+	if t := c.Auth.RootToken.Reveal(); t != "" && len(t) < 6 {
+		add("auth.rootToken: is too short to be a secret: use at least 6 characters, better 32 random ones")
+	}
+	if !oneOf(c.Log.Level, "debug", "info", "warn", "error") {
+		add("log.level: %q: use debug, info, warn or error", c.Log.Level)
+	}
+	if !oneOf(c.Log.Format, "text", "json") {
+		add("log.format: %q: use text or json", c.Log.Format)
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	return fault.New(fault.Invalid, "%s", strings.Join(problems, "; "))
+}
+
+func oneOf(s string, allowed ...string) bool {
+	for _, a := range allowed {
+		if s == a {
+			return true
+		}
+	}
+	return false
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}

@@ -1,0 +1,89 @@
+package config_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"pachyderm/internal/config"
+	"pachyderm/internal/fault"
+)
+
+var update = flag.Bool("update", false, "rewrite docs/config.md")
+
+func write(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "pachd.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestTheEnvironmentWinsOverTheFile(t *testing.T) {
+	file := write(t, "publicURL: https://file.example.com\nlisten:\n  grpc: localhost:1\n  metrics: ''\nauth:\n  sessionDuration: 90m\n")
+	c, err := config.Load("/data", file, []string{
+		"PACHD_LISTEN_GRPC=localhost:2", "PACHD_PORT_30650_TCP_ADDR=10.0.0.1", "PACHD_DATABASE_URL=postgres://u:hunter2@h/d",
+		"PACHD_LISTEN_CALLBACK=", "PACHD_AUTH_ROOT_TOKEN=ours-wins", "AUTH_ROOT_TOKEN=upstream", "CLUSTER_DEPLOYMENT_ID=d",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []string{c.PublicURL, c.Listen.GRPC, c.Listen.HTTP, c.Listen.Callback, c.Listen.Metrics, c.Database.URL.Reveal(), c.Auth.RootToken.Reveal(), c.Cluster.DeploymentID, time.Duration(c.Auth.SessionDuration).String()}
+	want := []string{"https://file.example.com", "localhost:2", "localhost:30658", "", "", "postgres://u:hunter2@h/d", "ours-wins", "d", "1h30m0s"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestMistakesAreNamed(t *testing.T) {
+	for _, test := range []struct{ file, env, want string }{
+		{file: "publicUrl: x", want: "did you mean publicURL"},
+		{file: "listen:\n  grcp: x", want: "line 2"},
+		{file: "insecure: yes please", want: "insecure"},
+		{file: "listen: {grpc: 0.0.0.0:1}", want: "insecure: true"},
+		{file: "listen: {http: nonsense}", want: "listen.http"},
+		{file: "tls: {certFile: a}", want: "keyFile"},
+		{file: "issuer: {signingAlgorithm: none}", want: "RS256"},
+		{file: "auth: {sessionDuration: 0s}", want: "more than 0"},
+		{file: "auth: {sessionDuration: soon}", want: "90m"},
+		{file: "publicURL: ftp://x", want: "publicURL"},
+		{file: "log: {level: loud}", want: "log.level"},
+		{env: "PACHD_INSECURE=perhaps", want: "true or false"},
+		{env: "SESSION_DURATION_MINUTES=many", want: "SESSION_DURATION_MINUTES"},
+	} {
+		_, err := config.Load("/data", write(t, test.file), []string{test.env})
+		if !fault.Is(err, fault.Invalid) || !strings.Contains(fault.Message(err), test.want) {
+			t.Errorf("%q %q: %v, want %q", test.file, test.env, err, test.want)
+		}
+	}
+	if _, err := config.Load("/data", "/nosuch/pachd.yaml", nil); !fault.Is(err, fault.Precondition) {
+		t.Errorf("no file: %v", err)
+	}
+}
+
+func TestTheReferenceIsCurrent(t *testing.T) {
+	path := filepath.Join("..", "..", "docs", "config.md")
+	if *update {
+		if err := os.WriteFile(path, []byte(config.Reference()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(config.Reference(), string(got)); diff != "" {
+		t.Errorf("run make generate:\n%s", diff)
+	}
+	for _, s := range config.Settings() {
+		if s.Doc == "" {
+			t.Errorf("%s has no doc", s.Key)
+		}
+	}
+}

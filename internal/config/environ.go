@@ -1,0 +1,151 @@
+package config
+
+import (
+	"encoding"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"pachyderm/internal/fault"
+)
+
+// Setting is one key of the configuration.
+type Setting struct {
+	Key      string // in pachd.yaml, such as listen.grpc
+	Variable string // such as PACHD_LISTEN_GRPC
+	Doc      string
+	value    reflect.Value
+}
+
+// Default is the setting's value as text.
+func (s Setting) Default() string {
+	if m, ok := s.value.Interface().(encoding.TextMarshaler); ok {
+		text, err := m.MarshalText()
+		if err == nil {
+			return string(text)
+		}
+	}
+	return fmt.Sprint(s.value.Interface())
+}
+
+// Settings lists every setting with its default, in the order of the struct.
+func Settings() []Setting {
+	c := Default()
+	return settingsOf(reflect.ValueOf(&c).Elem(), "")
+}
+
+func settingsOf(v reflect.Value, prefix string) []Setting {
+	var all []Setting
+	for n := range v.NumField() {
+		field := v.Type().Field(n)
+		key := field.Tag.Get("json")
+		if key == "-" {
+			continue
+		}
+		key = prefix + key
+		if v.Field(n).Kind() == reflect.Struct {
+			all = append(all, settingsOf(v.Field(n), key+".")...)
+			continue
+		}
+		all = append(all, Setting{Key: key, Variable: variable(key), Doc: field.Tag.Get("doc"), value: v.Field(n)})
+	}
+	return all
+}
+
+// variable makes PACHD_PUBLIC_URL of publicURL and PACHD_TLS_CERT_FILE of
+// tls.certFile.
+func variable(key string) string {
+	var b strings.Builder
+	b.WriteString("PACHD_")
+	lower := false
+	for _, r := range key {
+		switch {
+		case r == '.':
+			b.WriteByte('_')
+			lower = false
+			continue
+		case unicode.IsUpper(r) && lower:
+			b.WriteByte('_')
+		}
+		lower = unicode.IsLower(r)
+		b.WriteRune(unicode.ToUpper(r))
+	}
+	return b.String()
+}
+
+// upstreamNames are variables that upstream's charts and scripts set.
+func upstreamNames() map[string]string {
+	return map[string]string{
+		"AUTH_ROOT_TOKEN":          "auth.rootToken",
+		"ACTIVATE_AUTH":            "auth.activate",
+		"SESSION_DURATION_MINUTES": "auth.sessionDuration",
+		"CLUSTER_DEPLOYMENT_ID":    "cluster.deploymentID",
+		"PACHYDERM_PUBLIC_HOST":    "cluster.publicHost",
+		"PACHYDERM_PUBLIC_TLS":     "cluster.publicTLS",
+	}
+}
+
+// readEnviron lets the environment override the file. A PACHD_* variable that
+// is none of ours is ignored: Kubernetes injects some for its services.
+func (c *Config) readEnviron(environ []string) error {
+	byVariable := map[string]Setting{}
+	byKey := map[string]Setting{}
+	for _, s := range settingsOf(reflect.ValueOf(c).Elem(), "") {
+		byVariable[s.Variable], byKey[s.Key] = s, s
+	}
+	names := upstreamNames()
+	// Upstream's names come first, so that ours win.
+	sorted := slices.Clone(environ)
+	slices.SortStableFunc(sorted, func(a, b string) int {
+		return strings.Compare(rank(a, names), rank(b, names))
+	})
+	for _, entry := range sorted {
+		name, text, _ := strings.Cut(entry, "=")
+		s, ok := byVariable[name]
+		if !ok {
+			key, known := names[name]
+			if !known || text == "" {
+				continue
+			}
+			s = byKey[key]
+			if name == "SESSION_DURATION_MINUTES" {
+				text += "m"
+			}
+		}
+		if err := set(s.value, text); err != nil {
+			return fault.New(fault.Invalid, "%s: %v", name, err)
+		}
+	}
+	return nil
+}
+
+func rank(entry string, upstream map[string]string) string {
+	name, _, _ := strings.Cut(entry, "=")
+	if _, ok := upstream[name]; ok {
+		return "0"
+	}
+	return "1"
+}
+
+// set never repeats the text in its error: it may be a secret.
+func set(v reflect.Value, text string) error {
+	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+		return u.UnmarshalText([]byte(text))
+	}
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(text)
+	case reflect.Bool:
+		b, err := strconv.ParseBool(text)
+		if err != nil {
+			return fmt.Errorf("expected true or false")
+		}
+		v.SetBool(b)
+	default:
+		return fmt.Errorf("settings of kind %s cannot come from the environment", v.Kind())
+	}
+	return nil
+}

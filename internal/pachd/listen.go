@@ -1,0 +1,140 @@
+package pachd
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/sync/errgroup"
+
+	"pachyderm/internal/config"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/login"
+)
+
+type listeners struct{ grpc, http, callback, metrics net.Listener }
+
+func listen(ctx context.Context, c config.Listen) (l listeners, err error) {
+	for _, one := range []struct {
+		key, variable, address string
+		into                   *net.Listener
+	}{
+		{"listen.grpc", "PACHD_LISTEN_GRPC", c.GRPC, &l.grpc},
+		{"listen.http", "PACHD_LISTEN_HTTP", c.HTTP, &l.http},
+		{"listen.callback", "PACHD_LISTEN_CALLBACK", c.Callback, &l.callback},
+		{"listen.metrics", "PACHD_LISTEN_METRICS", c.Metrics, &l.metrics},
+	} {
+		if one.address == "" {
+			continue
+		}
+		*one.into, err = (&net.ListenConfig{}).Listen(ctx, "tcp", one.address)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			return l, fault.New(fault.Precondition, "%s: the address %s is in use: stop what listens there, or choose another (%s)", one.key, one.address, one.variable)
+		}
+		if err != nil {
+			return l, fault.New(fault.Precondition, "%s: cannot listen on %s: %v (%s)", one.key, one.address, err, one.variable)
+		}
+	}
+	return l, nil
+}
+
+func (l listeners) close() error {
+	var err error
+	for _, one := range []net.Listener{l.grpc, l.http, l.callback, l.metrics} {
+		if one != nil {
+			if e := one.Close(); !errors.Is(e, net.ErrClosed) {
+				err = errors.Join(err, e)
+			}
+		}
+	}
+	return err
+}
+
+func address(l net.Listener) string {
+	if l == nil {
+		return ""
+	}
+	return l.Addr().String()
+}
+
+// lockDir keeps a second pachd off the directory: each would decide by its own
+// memory of who may do what.
+func lockDir(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fault.New(fault.Precondition, "cannot make the data directory %s: give pachd one that it may write, with --data-dir", dir).Because(err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "pachd.lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fault.New(fault.Precondition, "cannot write the data directory %s: give pachd one that it may write, with --data-dir", dir).Because(err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil { //nolint:gosec // a descriptor fits
+		return nil, errors.Join(
+			fault.New(fault.Precondition, "another pachd is running on the data directory %s: stop it, or give this one its own with --data-dir", dir), f.Close())
+	}
+	return f, nil
+}
+
+// serve starts an HTTP server on a listener, if there is one.
+func (p *Pachd) serve(g *errgroup.Group, l net.Listener, t *tls.Config, h http.Handler) *http.Server {
+	if l == nil {
+		return nil
+	}
+	if t != nil {
+		l = tls.NewListener(l, t)
+	}
+	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+	g.Go(func() error {
+		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	return s
+}
+
+// pages are everything that one host serves over HTTP: health, our callback,
+// and the issuer for all the rest.
+func (p *Pachd) pages() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", ok)
+	mux.HandleFunc("GET /readyz", p.ready)
+	mux.Handle("/authorization-code/", p.login.Handler())
+	mux.Handle("/", p.issuer)
+	return mux
+}
+
+// callbackPages are what upstream serves on its callback port.
+func (p *Pachd) callbackPages() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", ok)
+	mux.Handle(login.CallbackPath, p.login.Handler())
+	mux.Handle(login.ConfirmPath, p.login.Handler())
+	return mux
+}
+
+func (p *Pachd) metricsPage() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(p.metrics, promhttp.HandlerOpts{}))
+	return mux
+}
+
+func ok(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("200 OK\n")) }
+
+// ready tells a load balancer whether to send people here.
+func (p *Pachd) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
+	defer cancel()
+	if err := p.db.Ping(ctx); err != nil {
+		p.log.WarnContext(ctx, "not ready", "error", err)
+		http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
+		return
+	}
+	ok(w, r)
+}
