@@ -240,9 +240,9 @@ func (c *Connector) groups(cl claims) ([]string, error) {
 		return nil, nil
 	}
 	key := c.groupsKey()
-	// Microsoft Entra leaves the groups out when there are many.
+	// Microsoft Entra leaves the groups out when there are many, in two ways.
 	elsewhere, _ := cl["_claim_names"].(map[string]any)
-	if elsewhere[key] != nil || (cl["hasgroups"] != nil && !cl.has(key)) {
+	if elsewhere[key] != nil || (key == "groups" && cl["hasgroups"] != nil && !cl.has(key)) {
 		return nil, fault.New(fault.Precondition, "this person is in more groups than the provider puts into a token, so that none came: in Microsoft Entra, emit only the groups assigned to the application, or application roles and claimMapping.groups: roles").At("config.insecureEnableGroups")
 	}
 	var groups []string

@@ -222,12 +222,14 @@ func TestAuthorizationRequest(t *testing.T) {
 			map[string]string{"scope": "openid email x offline_access", "prompt": "login"}},
 		{"no prompt", connector.Scopes{OfflineAccess: true}, func(c *Config) { c.PromptType, c.AcrValues = &none, []string{"a", "b"} },
 			map[string]string{"scope": "openid profile email offline_access", "acr_values": "a b"}},
+		{"the connector's own acr_values", connector.Scopes{}, func(c *Config) { c.ForwardedLoginParams, c.AcrValues = []string{"acr_values"}, []string{"mfa"} },
+			map[string]string{"scope": "openid profile email", "acr_values": "mfa"}},
 		{"forwarded parameters", connector.Scopes{}, func(c *Config) { c.ForwardedLoginParams = []string{"login_hint", "absent", "tenant"} },
 			map[string]string{"scope": "openid profile email", "login_hint": "jane@x.test", "tenant": "8"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := start(t, c.change, nil)
-			f.login = url.Values{"login_hint": {"jane@x.test"}, "tenant": {"8"}, "connection": {"dropped"}, "redirect_uri": {"https://evil.test"}}
+			f.login = url.Values{"login_hint": {"jane@x.test"}, "tenant": {"8"}, "acr_values": {"weak"}, "connection": {"dropped"}, "redirect_uri": {"https://evil.test"}}
 			to, _, err := f.conn.LoginURL(c.scopes, callbackURL, "the-state")
 			if err != nil {
 				t.Fatal(err)
@@ -269,6 +271,24 @@ func TestOursWinsOverForwarded(t *testing.T) {
 	to, _, err := f.conn.LoginURL(connector.Scopes{}, callbackURL, "the-state")
 	if err != nil || strings.Contains(to, "evil") {
 		t.Errorf("got %s, %v", to, err)
+	}
+}
+
+func TestLoginURLChecksWhereThePersonComesBackTo(t *testing.T) {
+	f := start(t, nil, nil)
+	_, _, err := f.conn.LoginURL(connector.Scopes{}, "http://localhost:1/callback", "the-state")
+	if !fault.Is(err, fault.Precondition) || fault.FieldOf(err) != "config.redirectURI" {
+		t.Errorf("another callback: got %v", err)
+	}
+	if _, _, err := f.conn.LoginURL(connector.Scopes{}, callbackURL, ""); !fault.Is(err, fault.Internal) {
+		t.Errorf("no state: got %v", err)
+	}
+	f = start(t, func(c *Config) {
+		c.RedirectURI, c.InsecureSkipIssuerCallbackDomainCheck = "https://192.168.49.2/callback", true
+	}, nil)
+	to, _, err := f.conn.LoginURL(connector.Scopes{}, callbackURL, "the-state")
+	if err != nil || !strings.Contains(to, url.QueryEscape("https://192.168.49.2/callback")) {
+		t.Errorf("another host, check off: got %s, %v", to, err)
 	}
 }
 

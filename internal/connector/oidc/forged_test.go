@@ -317,6 +317,12 @@ func TestHasgroupsIsAnOverageToo(t *testing.T) {
 	if _, err := f.signIn(connector.Scopes{}, nil); !fault.Is(err, fault.Precondition) {
 		t.Errorf("got %v", err)
 	}
+	cfg := f.config()
+	cfg.InsecureEnableGroups, cfg.ClaimMapping.Groups = true, "roles"
+	f.conn = f.open(cfg)
+	if _, err := f.signIn(connector.Scopes{}, nil); err != nil {
+		t.Errorf("where the groups are not what is asked for: %v", err)
+	}
 }
 
 func TestAnotherVerifierIsRefusedByTheProvider(t *testing.T) {

@@ -2,5 +2,5 @@
 // as a provider's discovery document and its keys, within limits of time, size
 // and whereabouts, and keeps them through the provider's outages.
 //
-// Its errors are faults that say what to look at. It knows no protocol.
+// Its errors are faults that say what an administrator should look at.
 package fetch

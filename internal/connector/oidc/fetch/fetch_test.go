@@ -39,6 +39,14 @@ func TestNoConnectionToForbiddenAddresses(t *testing.T) {
 	}
 }
 
+func TestTheDialledAddressCounts(t *testing.T) {
+	for address, want := range map[string]bool{"[::ffff:100.100.100.200]:80": false, "[fe80::1%lo]:80": false, "[::ffff:10.0.0.7]:80": true, "127.0.0.1:80": true, "name:80": false} {
+		if err := guardAddress("tcp", address, nil); (err == nil) != want {
+			t.Errorf("%s: got %v", address, err)
+		}
+	}
+}
+
 func TestRedirects(t *testing.T) {
 	mux := http.NewServeMux()
 	server := httptest.NewServer(mux)
@@ -80,10 +88,14 @@ type source struct {
 	answer func() (int, error)
 }
 
-func (s *source) load(context.Context) (int, error) {
+func (s *source) load(ctx context.Context) (int, error) {
 	s.loads.Add(1)
-	time.Sleep(time.Minute) // of the bubble's clock: no test waits for it
-	return s.answer()
+	select {
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	case <-time.After(time.Minute): // by the bubble's clock: no test waits for it
+		return s.answer()
+	}
 }
 
 func TestDocument(t *testing.T) {
