@@ -12,13 +12,15 @@ import (
 	"github.com/dexidp/dex/storage"
 
 	"pachyderm/internal/fault"
+	"pachyderm/internal/issuer/flow"
+	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/web"
 )
 
 // serveAuth is the authorization endpoint: the start of a login, where a
 // connector is chosen, and its end, where Dex sends the code.
 func (s *served) serveAuth(w http.ResponseWriter, r *http.Request) {
-	if s.rehost(w, r) || !s.parsed(w, r) {
+	if s.bind.Rehost(w, r) || !s.parsed(w, r) {
 		return
 	}
 	if r.Form.Get("req") == "" {
@@ -34,9 +36,9 @@ func (s *served) serveAuth(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	rec := record(s.dex, r)
-	rec.addIssuer(s.url.String())
-	rec.flush(w)
+	rec := flow.Record(s.dex, r)
+	rec.AddIssuer(s.url.String())
+	rec.Flush(w)
 }
 
 func errNotConnected() error {
@@ -45,35 +47,35 @@ func errNotConnected() error {
 
 // serveStart begins the login at one connector.
 func (s *served) serveStart(w http.ResponseWriter, r *http.Request, connectorID string) {
-	if s.rehost(w, r) || !s.parsed(w, r) || !s.admit(w, r) {
+	if s.bind.Rehost(w, r) || !s.parsed(w, r) || !s.admit(w, r) {
 		return
 	}
-	if _, err := s.readConnector(r.Context(), connectorID); err != nil {
+	if _, err := s.ReadRevision(r.Context(), connectorID, ""); err != nil {
 		if fault.Is(err, fault.NotFound) {
 			err = fault.New(fault.NotFound, "the identity provider %q is not connected (any more): start again and choose another", connectorID)
 		}
 		s.refuse(w, r, requestOf(r), err)
 		return
 	}
-	f := &flow{browser: s.ensureBrowser(w, r), params: r.Form}
+	f := &flow.Flow{Browser: s.bind.Ensure(w, r), Params: r.Form}
 	defer func() {
-		if f.request != nil {
-			s.flows.Delete(f.request.ID)
+		if f.Request != nil {
+			s.flows.Delete(f.Request.ID)
 		}
 	}()
-	rec := record(s.dex, r.WithContext(withFlow(r.Context(), f)))
-	if f.err != nil {
-		s.end(w, r, f.request, f.err)
+	rec := flow.Record(s.dex, r.WithContext(f.In(r.Context())))
+	if f.Err != nil {
+		s.end(w, r, f.Request, f.Err)
 		return
 	}
-	rec.addIssuer(s.url.String())
-	rec.flush(w)
+	rec.AddIssuer(s.url.String())
+	rec.Flush(w)
 }
 
 // serveStep is each later step of a login that an identity provider or a
 // password form leads to: it must come from the browser that began.
 func (s *served) serveStep(w http.ResponseWriter, r *http.Request) {
-	if s.rehost(w, r) || !s.parsed(w, r) {
+	if s.bind.Rehost(w, r) || !s.parsed(w, r) {
 		return
 	}
 	state := r.URL.Query().Get("state")
@@ -88,21 +90,21 @@ func (s *served) serveStep(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, nil, err)
 		return
 	}
-	e, err := openEnvelope(request.ConnectorData)
-	if err != nil || !same(s.browser(r), e.Browser) {
+	e, err := flow.OpenEnvelope(request.ConnectorData)
+	if err != nil || !flow.Same(s.bind.Browser(r), e.Browser) {
 		// Whoever came here is not the one who began, so it ends nothing.
 		s.problem(w, r, http.StatusBadRequest, web.Problem{
 			Title: "This sign-in began in another browser", What: "For your safety it can only be finished in the browser window that it was started in, with cookies allowed.", Next: "Start again in this browser, for example with: pachctl auth login",
 		})
 		return
 	}
-	f := &flow{browser: e.Browser, revision: e.Revision, request: &request}
-	rec := record(s.dex, r.WithContext(withFlow(r.Context(), f)))
-	if f.err != nil {
-		s.end(w, r, &request, f.err)
+	f := &flow.Flow{Browser: e.Browser, Revision: e.Revision, Request: &request}
+	rec := flow.Record(s.dex, r.WithContext(f.In(r.Context())))
+	if f.Err != nil {
+		s.end(w, r, &request, f.Err)
 		return
 	}
-	rec.flush(w)
+	rec.Flush(w)
 }
 
 // parsed reads the form, so that parameters in body and query are one.
@@ -112,7 +114,7 @@ func (s *served) parsed(w http.ResponseWriter, r *http.Request) bool {
 		s.problem(w, r, http.StatusBadRequest, web.Problem{Title: "This request cannot be read", What: "The browser sent something that is not a form.", Next: "Start again."})
 		return false
 	}
-	r.Form.Del(hopped)
+	r.Form.Del(flow.Hopped)
 	return true
 }
 
@@ -164,7 +166,7 @@ func (s *served) redirectAllowed(c storage.Client, uri string) bool {
 		return false
 	}
 	u, err := url.Parse(uri)
-	return err == nil && u.Scheme == "http" && u.User == nil && u.Fragment == "" && IsLoopback(u.Hostname())
+	return err == nil && u.Scheme == "http" && u.User == nil && u.Fragment == "" && registry.IsLoopback(u.Hostname())
 }
 
 // requestOf is the auth request that Dex would make of a form that admit has

@@ -17,7 +17,10 @@ import (
 	"pachyderm/internal/connector"
 	"pachyderm/internal/db"
 	"pachyderm/internal/identity"
+	"pachyderm/internal/issuer/device"
 	"pachyderm/internal/issuer/dexstore"
+	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
 )
 
@@ -54,6 +57,7 @@ type Config struct {
 // Issuer serves the issuer's HTTP endpoints and manages its connectors and
 // clients. It is safe for concurrent use.
 type Issuer struct {
+	*registry.Registry
 	Config
 	store   *view
 	cache   *connectors.Cache
@@ -66,7 +70,7 @@ type Issuer struct {
 	served   atomic.Pointer[served]
 	settings sync.Mutex // held while the settings change
 
-	flows  sync.Map // by state: *flow, from CreateAuthRequest to the end of that HTTP request
+	flows  sync.Map // by state: *flow.Flow, from CreateAuthRequest to the end of that HTTP request
 	opened openedConnectors
 }
 
@@ -75,13 +79,16 @@ type Issuer struct {
 func New(ctx context.Context, c Config) (*Issuer, error) {
 	i := &Issuer{Config: c, keysAre: make(chan struct{}), legacySecret: rand.Text() + rand.Text()}
 	objects := &dexstore.Store{DB: c.DB, Sealer: c.Sealer}
+	i.Registry = registry.New(registry.Config{
+		DB: c.DB, Sealer: c.Sealer, Objects: objects, Now: c.Now, Deps: i.deps, Reserved: []string{CLIClient, DeviceClient},
+	})
 	i.store = &view{Storage: objects, issuer: i}
 	i.cache = connectors.NewCache(i.store, i.resolve)
 	var err error
 	i.signer, err = (&signer.LocalConfig{
 		KeysRotationPeriod: keysLiveFor.String(),
 		Algorithm:          jose.SignatureAlgorithm(c.SigningAlgorithm),
-	}).Open(ctx, i.store, defaultIDTokenExpiry, c.Now, i.dexLog())
+	}).Open(ctx, i.store, registry.DefaultIDTokenExpiry, c.Now, i.dexLog())
 	if err != nil {
 		return nil, fmt.Errorf("signing keys: %w", err)
 	}
@@ -119,10 +126,10 @@ func (i *Issuer) clean(ctx context.Context) error {
 		return err
 	}
 	return i.DB.Update(ctx, func(tx *db.Tx) error {
-		if err := deleteExpiredDevices(ctx, tx, now); err != nil {
+		if err := device.DeleteExpired(ctx, tx, now); err != nil {
 			return err
 		}
-		return deleteReplacedRevisions(ctx, tx, now.Add(-2*loginsLiveFor))
+		return registry.DeleteReplaced(ctx, tx, now.Add(-2*loginsLiveFor))
 	})
 }
 
@@ -140,6 +147,22 @@ func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	i.served.Load().ServeHTTP(w, r)
 }
 
+// SetSettings stores and applies new settings; the next request sees them.
+// Fault: Invalid for a value that could not work.
+func (i *Issuer) SetSettings(ctx context.Context, by principal.Name, s registry.Settings) error {
+	i.settings.Lock()
+	defer i.settings.Unlock()
+	before := i.served.Load()
+	if err := i.serve(s); err != nil {
+		return err
+	}
+	err := i.StoreSettings(ctx, by, s)
+	if err != nil {
+		i.served.Store(before)
+	}
+	return err
+}
+
 // URL is the issuer as tokens name it.
 func (i *Issuer) URL() string { return i.served.Load().url.String() }
 
@@ -149,7 +172,7 @@ func (i *Issuer) Callback() string { return i.served.Load().url.AbsURL("/callbac
 // Endpoint is the absolute URL of a path below the issuer, such as "/auth".
 func (i *Issuer) Endpoint(path string) string { return i.served.Load().url.AbsURL(path) }
 
-func (i *Issuer) connectorDeps() connector.Deps {
+func (i *Issuer) deps() connector.Deps {
 	return connector.Deps{
 		Now: i.Now, Log: i.dexLog(), Callback: i.Callback(), AllowHTTP: i.Insecure, LoginParams: i.loginParams,
 	}

@@ -22,6 +22,7 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer"
+	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
 )
@@ -72,7 +73,7 @@ func open(t *testing.T, path string) *house {
 	return &house{Issuer: i, t: t, db: d, server: server}
 }
 
-func (h *house) document(changes map[string]any) issuer.Connector {
+func (h *house) document(changes map[string]any) registry.Connector {
 	config := map[string]any{
 		"issuer": h.op.Issuer, "clientID": h.op.ClientID, "clientSecret": h.op.ClientSecret, "redirectURI": h.Callback(),
 		"insecureEnableGroups": true,
@@ -80,7 +81,7 @@ func (h *house) document(changes map[string]any) issuer.Connector {
 	for k, v := range changes {
 		config[k] = v
 	}
-	return issuer.Connector{ID: "demo", Name: "Demo", Type: "oidc", Version: 1, Config: config}
+	return registry.Connector{ID: "demo", Name: "Demo", Type: "oidc", Version: 1, Config: config}
 }
 
 func (h *house) connect(changes map[string]any) {
@@ -268,7 +269,7 @@ func updateInMidLogin(t *testing.T, h *house) {
 	h.connect(nil)
 	b := h.browser()
 	login := b.Get(h.authURL(nil))
-	change := issuer.Connector{ID: "demo", Config: map[string]any{"clientSecret": "a wrong one"}}
+	change := registry.Connector{ID: "demo", Config: map[string]any{"clientSecret": "a wrong one"}}
 	if err := h.UpdateConnector(t.Context(), principal.Root, change); err != nil {
 		t.Fatal(err)
 	}

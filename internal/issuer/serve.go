@@ -18,6 +18,8 @@ import (
 	"github.com/dexidp/dex/server/tokens"
 	"github.com/gorilla/mux"
 
+	"pachyderm/internal/issuer/flow"
+	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/web"
 )
 
@@ -30,17 +32,18 @@ const refreshReuse = 3
 type served struct {
 	*Issuer
 	url       oauth2.IssuerURL
+	bind      flow.Binding
 	dex       http.Handler
 	discovery []byte
 }
 
 // serve builds the handlers for settings and swaps them in.
-func (i *Issuer) serve(s Settings) error {
-	p, err := i.parse(s)
+func (i *Issuer) serve(s registry.Settings) error {
+	p, err := s.Parse(i.PublicURL, i.Insecure)
 	if err != nil {
 		return err
 	}
-	out := &served{Issuer: i, url: oauth2.IssuerURL{URL: p.issuer}}
+	out := &served{Issuer: i, url: oauth2.IssuerURL{URL: p.Issuer}, bind: flow.Binding{Issuer: p.Issuer}}
 	_, _, _, pages, err := templates.LoadWebConfig(templates.Config{
 		WebFS: web.DexFiles(), Issuer: web.Product, IssuerURL: out.url.String(), Theme: web.DexTheme,
 	})
@@ -67,10 +70,10 @@ func (i *Issuer) serve(s Settings) error {
 // handlers are the parts of Dex that serve. Left out are those that are not
 // ours to offer: logout and home need Dex's sessions, introspection verifies
 // RS256 only, and user info is our own for the same reason.
-func (s *served) handlers(p parsed, pages *templates.Templates) []router.Handler {
+func (s *served) handlers(p registry.Parsed, pages *templates.Templates) []router.Handler {
 	log := s.dexLog()
 	sessions := &session.Manager{Storage: s.store, Now: s.Now, Logger: log, IssuerURL: s.url} // no Config: off
-	issue := tokens.NewIssuer(s.store, s.signer, s.url.URL, p.idTokens, s.Now, log)
+	issue := tokens.NewIssuer(s.store, s.signer, s.url.URL, p.IDTokens, s.Now, log)
 	grantTypes := []string{oauth2.GrantTypeAuthorizationCode, oauth2.GrantTypeRefreshToken, oauth2.GrantTypeDeviceCode}
 	responseTypes := map[string]bool{oauth2.ResponseTypeCode: true}
 	pkce := []string{oauth2.PKCEMethodS256}
@@ -81,7 +84,7 @@ func (s *served) handlers(p parsed, pages *templates.Templates) []router.Handler
 		},
 		&grants.Handler{
 			Issuer: issue, Storage: s.store, Connectors: s.cache, Now: s.Now, Logger: log,
-			RefreshPolicy: tokens.NewRefreshStrategy(true, p.refresh, 0, refreshReuse*1e9, s.Now),
+			RefreshPolicy: tokens.NewRefreshStrategy(true, p.Refresh, 0, refreshReuse*1e9, s.Now),
 			Sessions:      sessions, SupportedGrantTypes: grantTypes,
 		},
 		&device.Handler{
@@ -104,7 +107,7 @@ func (s *served) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	web.SetHeaders(w.Header())
 	path, below := s.relative(r.URL.Path)
 	if !below {
-		s.problem(w, r, http.StatusNotFound, web.Problem{Title: "There is nothing here", What: "This address is not one of Pachyderm's.", Next: "Check the link that brought you here."})
+		s.notFound(w, r)
 		return
 	}
 	first, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
@@ -136,7 +139,7 @@ func (s *served) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case path == "/approval":
 		s.dex.ServeHTTP(w, r)
 	default:
-		s.problem(w, r, http.StatusNotFound, web.Problem{Title: "There is nothing here", What: "This address is not one of Pachyderm's.", Next: "Check the link that brought you here."})
+		s.notFound(w, r)
 	}
 }
 
@@ -150,6 +153,10 @@ func (s *served) withKeys(w http.ResponseWriter, r *http.Request, next http.Hand
 	if err := s.waitForKeys(r.Context()); err == nil {
 		next.ServeHTTP(w, r)
 	}
+}
+
+func (s *served) notFound(w http.ResponseWriter, r *http.Request) {
+	s.problem(w, r, http.StatusNotFound, web.Problem{Title: "There is nothing here", What: "This address is not one of Pachyderm's.", Next: "Check the link that brought you here."})
 }
 
 // serveHome answers load balancers, as upstream's identity service does.

@@ -16,6 +16,8 @@ import (
 
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/issuer/device"
+	"pachyderm/internal/issuer/flow"
 )
 
 // Claims are the parts of an ID token of ours that others use.
@@ -69,12 +71,12 @@ func (i *Issuer) Redeem(ctx context.Context, clientID, clientSecret, code, redir
 		return "", err
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	rec := record(i, r)
+	rec := flow.Record(i, r)
 	var answer struct {
 		IDToken     string `json:"id_token"`
 		Description string `json:"error_description"`
 	}
-	if err := json.Unmarshal(rec.body.Bytes(), &answer); err != nil || rec.status != http.StatusOK || answer.IDToken == "" {
+	if err := json.Unmarshal(rec.Body.Bytes(), &answer); err != nil || rec.Status != http.StatusOK || answer.IDToken == "" {
 		return "", fault.New(fault.Unauthenticated, "the sign-in could not be completed: %s: log in again", answer.Description).Because(err)
 	}
 	return answer.IDToken, nil
@@ -88,17 +90,17 @@ func (s *served) serveToken(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.PostForm.Get("grant_type") == oauth2.GrantTypeDeviceCode {
-		var d deviceRequest
+		var d device.Request
 		err := s.DB.View(r.Context(), func(tx *db.Tx) (err error) {
-			d, err = deviceByHash(r.Context(), tx, hash(r.PostForm.Get("device_code")))
+			d, err = device.ByDeviceCode(r.Context(), tx, r.PostForm.Get("device_code"))
 			return err
 		})
 		if err != nil && !fault.Is(err, fault.NotFound) {
 			s.oauthError(w, http.StatusServiceUnavailable, oauth2.TemporarilyUnavailable, fault.Message(err))
 			return
 		}
-		if d.refused != "" {
-			s.oauthError(w, http.StatusBadRequest, oauth2.AccessDenied, d.refused)
+		if d.Refused != "" {
+			s.oauthError(w, http.StatusBadRequest, oauth2.AccessDenied, d.Refused)
 			return
 		}
 	}
@@ -154,9 +156,9 @@ func (s *served) makeDiscovery() error {
 	if err != nil {
 		return err
 	}
-	rec := record(s.dex, r)
+	rec := flow.Record(s.dex, r)
 	doc := map[string]any{}
-	if err := json.Unmarshal(rec.body.Bytes(), &doc); err != nil {
+	if err := json.Unmarshal(rec.Body.Bytes(), &doc); err != nil {
 		return err
 	}
 	delete(doc, "introspection_endpoint")

@@ -12,6 +12,8 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
+	"pachyderm/internal/issuer/device"
+	"pachyderm/internal/issuer/flow"
 )
 
 // view is the storage as Dex shall see it: our connectors and built-in
@@ -37,17 +39,17 @@ func (v *view) GetKeys(ctx context.Context) (storage.Keys, error) {
 // CreateAuthRequest adds the browser and the connector revision, and makes
 // the flow known by state for the connector's LoginURL.
 func (v *view) CreateAuthRequest(ctx context.Context, a storage.AuthRequest) error {
-	f := flowOf(ctx)
+	f := flow.Of(ctx)
 	if f == nil {
 		return errors.New("a login outside of our own handler")
 	}
 	var err error
-	if a.ConnectorData, err = f.seal(nil); err != nil {
+	if a.ConnectorData, err = f.Envelope(nil); err != nil {
 		return err
 	}
-	f.request = &a
+	f.Request = &a
 	if err := v.Storage.CreateAuthRequest(ctx, a); err != nil {
-		f.err = err
+		f.Err = err
 		return err
 	}
 	v.issuer.flows.Store(a.ID, f)
@@ -94,32 +96,32 @@ func (v *view) gate(ctx context.Context, identityID string) error {
 // GetConnector returns the current revision, or inside a login the one that
 // the login began with.
 func (v *view) GetConnector(ctx context.Context, id string) (storage.Connector, error) {
-	f := flowOf(ctx)
+	f := flow.Of(ctx)
 	pinned := ""
 	if f != nil {
-		pinned = f.revision
+		pinned = f.Revision
 	}
-	c, err := v.issuer.readRevision(ctx, id, pinned)
+	c, err := v.issuer.ReadRevision(ctx, id, pinned)
 	if fault.Is(err, fault.NotFound) {
 		return storage.Connector{}, storage.ErrNotFound
 	}
 	if err != nil {
 		return storage.Connector{}, err
 	}
-	if f != nil && f.revision == "" {
-		f.revision = c.revision
+	if f != nil && f.Revision == "" {
+		f.Revision = c.Revision
 	}
-	return c.forDex()
+	return forDex(c)
 }
 
 func (v *view) ListConnectors(ctx context.Context) ([]storage.Connector, error) {
-	all, err := v.issuer.readConnectors(ctx)
+	all, err := v.issuer.Rows(ctx)
 	if err != nil {
 		return nil, err
 	}
 	out := make([]storage.Connector, len(all))
 	for n, c := range all {
-		if out[n], err = c.forDex(); err != nil {
+		if out[n], err = forDex(c); err != nil {
 			return nil, err
 		}
 	}
@@ -139,14 +141,14 @@ func (v *view) GetClient(ctx context.Context, id string) (storage.Client, error)
 // CreateDeviceRequest keeps who asks beside the request, for the page that
 // asks the person whether it was they.
 func (v *view) CreateDeviceRequest(ctx context.Context, d storage.DeviceRequest) error {
-	who, ok := ctx.Value(askerKey{}).(asker)
+	who, ok := ctx.Value(askerKey{}).(device.Asker)
 	if !ok {
 		return errors.New("a device request outside of our own handler")
 	}
 	err := v.issuer.DB.Update(ctx, func(tx *db.Tx) error {
-		return createDevice(ctx, tx, deviceRequest{
-			userCode: d.UserCode, deviceHash: hash(d.DeviceCode), clientID: d.ClientID, asker: who,
-		}, v.issuer.Now(), d.Expiry)
+		return device.Create(ctx, tx, device.Request{
+			UserCode: d.UserCode, DeviceCode: d.DeviceCode, ClientID: d.ClientID, Asker: who, Created: v.issuer.Now(), Expires: d.Expiry,
+		})
 	})
 	if err != nil {
 		return err

@@ -2,7 +2,9 @@ package issuer
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
+	"net/url"
 	"sync"
 
 	"github.com/dexidp/dex/connector"
@@ -12,7 +14,26 @@ import (
 	own "pachyderm/internal/connector"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
+	"pachyderm/internal/issuer/flow"
+	"pachyderm/internal/issuer/registry"
 )
+
+// flowByState finds the flow of the HTTP request under way that made the auth
+// request. Dex's LoginURL gets nothing else.
+func (i *Issuer) flowByState(state string) *flow.Flow {
+	f, ok := i.flows.Load(state)
+	if !ok {
+		return nil
+	}
+	return f.(*flow.Flow)
+}
+
+func (i *Issuer) loginParams(state string) url.Values {
+	if f := i.flowByState(state); f != nil {
+		return f.Params
+	}
+	return nil
+}
 
 // openedConnectors keeps opened connectors by revision, so that what one has
 // learnt of its provider (discovery, keys) serves all logins of that revision.
@@ -48,7 +69,7 @@ func (i *Issuer) resolve(c storage.Connector) (connector.Connector, error) {
 		if err != nil {
 			return broken{i, err}
 		}
-		inner, err := own.Open(c.Type, config, i.connectorDeps())
+		inner, err := own.Open(c.Type, config, i.deps())
 		if err != nil {
 			return broken{i, err}
 		}
@@ -90,7 +111,7 @@ type wrapped struct {
 func (w wrapped) signedIn(ctx context.Context, c connector.Identity) (connector.Identity, error) {
 	groups := c.Groups
 	if groups != nil {
-		bare, err := w.issuer.ownsBareGroups(ctx, w.instance)
+		bare, err := w.issuer.OwnsBareGroups(ctx, w.instance)
 		if err != nil {
 			return connector.Identity{}, err
 		}
@@ -122,16 +143,16 @@ func (w callback) LoginURL(s connector.Scopes, callbackURL, state string) (strin
 	}
 	u, inner, err := w.inner.(connector.CallbackConnector).LoginURL(s, callbackURL, state)
 	if err != nil {
-		f.err = err
+		f.Err = err
 		return "", nil, err
 	}
-	data, err := f.seal(inner)
+	data, err := f.Envelope(inner)
 	return u, data, err
 }
 
 func (w callback) HandleCallback(s connector.Scopes, data []byte, r *http.Request) (connector.Identity, error) {
 	return note(r.Context(), func() (connector.Identity, error) {
-		e, err := openEnvelope(data)
+		e, err := flow.OpenEnvelope(data)
 		if err != nil {
 			return connector.Identity{}, err
 		}
@@ -179,8 +200,8 @@ func (w refresh) Refresh(ctx context.Context, s connector.Scopes, c connector.Id
 func note(ctx context.Context, f func() (connector.Identity, error)) (connector.Identity, error) {
 	c, err := f()
 	if err != nil {
-		if flow := flowOf(ctx); flow != nil {
-			flow.err = err
+		if f := flow.Of(ctx); f != nil {
+			f.Err = err
 		}
 	}
 	return c, err
@@ -194,11 +215,28 @@ type broken struct {
 
 func (b broken) LoginURL(_ connector.Scopes, _, state string) (string, []byte, error) {
 	if f := b.issuer.flowByState(state); f != nil {
-		f.err = fault.New(fault.Precondition, "this identity provider is not set up correctly: an administrator can see why in pachd's log").Because(b.err)
+		f.Err = fault.New(fault.Precondition, "this identity provider is not set up correctly: an administrator can see why in pachd's log").Because(b.err)
 	}
 	return "", nil, b.err
 }
 
 func (b broken) HandleCallback(_ connector.Scopes, _ []byte, r *http.Request) (connector.Identity, error) {
 	return note(r.Context(), func() (connector.Identity, error) { return connector.Identity{}, b.err })
+}
+
+// dexConfig carries through Dex's storage type what Dex has no field for.
+type dexConfig struct {
+	Instance string         `json:"instance"`
+	Config   map[string]any `json:"config"`
+}
+
+func forDex(r registry.Row) (storage.Connector, error) {
+	body, err := json.Marshal(dexConfig{r.Instance, r.Config})
+	return storage.Connector{ID: r.ID, Type: r.Type, Name: r.Name, ResourceVersion: r.Revision, Config: body}, err
+}
+
+func fromDex(c storage.Connector) (config map[string]any, instance string, err error) {
+	var d dexConfig
+	err = json.Unmarshal(c.Config, &d)
+	return d.Config, d.Instance, err
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"pachyderm/internal/fault"
-	"pachyderm/internal/issuer"
+	"pachyderm/internal/issuer/device"
 	"pachyderm/internal/web"
 )
 
@@ -44,7 +44,7 @@ func (s *Service) serveCallback(w http.ResponseWriter, r *http.Request) {
 		if description := q.Get("error_description"); description != "" {
 			reason = description
 		}
-		s.ended(w, r, a, waiting, issuer.Requester(reason))
+		s.ended(w, r, a, waiting, device.CleanName(reason))
 		return
 	}
 	user, err := s.identify(r.Context(), a, q.Get("code"))

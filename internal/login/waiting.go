@@ -12,6 +12,7 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer"
+	"pachyderm/internal/issuer/device"
 	"pachyderm/internal/secret"
 )
 
@@ -61,7 +62,7 @@ func (s *Service) Start(ctx context.Context, requester, address string) (loginUR
 	}
 	state = rand.Text() + rand.Text()
 	a := attempt{
-		stateHash: hash(state), requester: issuer.Requester(requester), address: address, stage: waiting, created: s.Now(),
+		stateHash: hash(state), requester: device.CleanName(requester), address: address, stage: waiting, created: s.Now(),
 		attemptSecrets: attemptSecrets{Nonce: rand.Text(), Verifier: rand.Text() + rand.Text()},
 	}
 	if err := s.DB.Update(ctx, func(tx *db.Tx) error { return s.insert(ctx, tx, a) }); err != nil {

@@ -8,7 +8,7 @@ import (
 
 	pb "pachyderm/api/identity"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/issuer"
+	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/strict"
 )
 
@@ -22,7 +22,7 @@ func (s *identityServer) SetIdentityServerConfig(ctx context.Context, req *pb.Se
 	if c == nil {
 		return nil, fault.New(fault.Invalid, "validate request: config is required")
 	}
-	err := s.Issuer.SetSettings(ctx, callerOf(ctx).name, issuer.Settings{
+	err := s.Issuer.SetSettings(ctx, callerOf(ctx).name, registry.Settings{
 		Issuer: c.GetIssuer(), IDTokenExpiry: c.GetIdTokenExpiry(), RotationTokenExpiry: c.GetRotationTokenExpiry(),
 	})
 	if err != nil {
@@ -100,11 +100,11 @@ func (s *identityServer) DeleteIDPConnector(ctx context.Context, req *pb.DeleteI
 
 // connectorFromProto takes the configuration from the Struct, or from the
 // older field with JSON in it.
-func connectorFromProto(c *pb.IDPConnector) (issuer.Connector, error) {
+func connectorFromProto(c *pb.IDPConnector) (registry.Connector, error) {
 	if c == nil {
-		return issuer.Connector{}, fault.New(fault.Invalid, "validate request: connector is required")
+		return registry.Connector{}, fault.New(fault.Invalid, "validate request: connector is required")
 	}
-	out := issuer.Connector{ID: c.GetId(), Name: c.GetName(), Type: c.GetType(), Version: c.GetConfigVersion(), Config: c.GetConfig().AsMap()}
+	out := registry.Connector{ID: c.GetId(), Name: c.GetName(), Type: c.GetType(), Version: c.GetConfigVersion(), Config: c.GetConfig().AsMap()}
 	if j := c.GetJsonConfig(); len(out.Config) == 0 && j != "" && j != "null" {
 		if err := strict.Decode([]byte(j), &out.Config); err != nil {
 			return out, fault.New(fault.Invalid, "unable to deserialize JSON: %s", fault.Message(err)).At("jsonConfig")
@@ -113,7 +113,7 @@ func connectorFromProto(c *pb.IDPConnector) (issuer.Connector, error) {
 	return out, nil
 }
 
-func connectorToProto(c issuer.Connector) (*pb.IDPConnector, error) {
+func connectorToProto(c registry.Connector) (*pb.IDPConnector, error) {
 	// By way of JSON, because Struct takes no typed slices.
 	raw, err := json.Marshal(c.Config)
 	if err != nil {
@@ -176,13 +176,13 @@ func (s *identityServer) DeleteOIDCClient(ctx context.Context, req *pb.DeleteOID
 	return &pb.DeleteOIDCClientResponse{}, nil
 }
 
-func clientFromProto(c *pb.OIDCClient) (issuer.Client, error) {
+func clientFromProto(c *pb.OIDCClient) (registry.Client, error) {
 	if c == nil {
-		return issuer.Client{}, fault.New(fault.Invalid, "validate request: client is required")
+		return registry.Client{}, fault.New(fault.Invalid, "validate request: client is required")
 	}
-	return issuer.Client{ID: c.GetId(), Name: c.GetName(), Secret: c.GetSecret(), RedirectURIs: c.GetRedirectUris(), TrustedPeers: c.GetTrustedPeers()}, nil
+	return registry.Client{ID: c.GetId(), Name: c.GetName(), Secret: c.GetSecret(), RedirectURIs: c.GetRedirectUris(), TrustedPeers: c.GetTrustedPeers()}, nil
 }
 
-func clientToProto(c issuer.Client) *pb.OIDCClient {
+func clientToProto(c registry.Client) *pb.OIDCClient {
 	return &pb.OIDCClient{Id: c.ID, Name: c.Name, Secret: c.Secret, RedirectUris: c.RedirectURIs, TrustedPeers: c.TrustedPeers}
 }

@@ -1,14 +1,11 @@
-package issuer
+package registry
 
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"reflect"
 	"regexp"
 	"strings"
-
-	"github.com/dexidp/dex/storage"
 
 	"pachyderm/internal/audit"
 	own "pachyderm/internal/connector"
@@ -31,19 +28,19 @@ type Connector struct {
 	Managed bool
 }
 
-// row is a stored connector at one revision, secrets and all.
-type row struct {
+// Row is a stored connector at one revision, secrets and all.
+type Row struct {
 	Connector
-	instance string // differs for a connector that was deleted and made again
-	revision string // unique over all connectors and times
+	Instance string // differs for a connector that was deleted and made again
+	Revision string // unique over all connectors and times
 }
 
 // idForm keeps connector ids fit for URLs and for group names.
 var idForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 
 // Connectors lists the connectors by id.
-func (i *Issuer) Connectors(ctx context.Context) ([]Connector, error) {
-	rows, err := i.readConnectors(ctx)
+func (g *Registry) Connectors(ctx context.Context) ([]Connector, error) {
+	rows, err := g.Rows(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -55,15 +52,15 @@ func (i *Issuer) Connectors(ctx context.Context) ([]Connector, error) {
 }
 
 // Connector reads one. Fault: NotFound.
-func (i *Issuer) Connector(ctx context.Context, id string) (Connector, error) {
-	r, err := i.readConnector(ctx, id)
+func (g *Registry) Connector(ctx context.Context, id string) (Connector, error) {
+	r, err := g.read(ctx, id)
 	if err != nil {
 		return Connector{}, err
 	}
 	return r.redacted(), nil
 }
 
-func (r row) redacted() Connector {
+func (r Row) redacted() Connector {
 	c := r.Connector
 	c.Config = own.Redact(c.Type, c.Config)
 	return c
@@ -72,25 +69,25 @@ func (r row) redacted() Connector {
 // CreateConnector checks the document, asks its provider, and stores it. The
 // first connector names groups as they are; those of others carry its id.
 // Faults: Invalid, Exists, Unavailable.
-func (i *Issuer) CreateConnector(ctx context.Context, by principal.Name, c Connector) error {
+func (g *Registry) CreateConnector(ctx context.Context, by principal.Name, c Connector) error {
 	if err := checkNew(c); err != nil {
 		return err
 	}
-	if err := own.Probe(ctx, c.Type, c.Config, i.connectorDeps()); err != nil {
+	if err := own.Probe(ctx, c.Type, c.Config, g.with.Deps()); err != nil {
 		return cannotOpen(err)
 	}
-	r := row{Connector: c, instance: rand.Text(), revision: rand.Text()}
-	return i.DB.Update(ctx, func(tx *db.Tx) error {
-		if err := i.insertConnector(ctx, tx, r); err != nil {
+	r := Row{Connector: c, Instance: rand.Text(), Revision: rand.Text()}
+	return g.with.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := g.insertConnector(ctx, tx, r); err != nil {
 			if fault.Is(err, fault.Exists) {
 				return fault.New(fault.Exists, "connector %q: ID already exists; change it with: pachctl idp update-connector", c.ID)
 			}
 			return err
 		}
-		if err := claimBareGroups(ctx, tx, r.instance); err != nil {
+		if err := claimBareGroups(ctx, tx, r.Instance); err != nil {
 			return err
 		}
-		return i.record(ctx, tx, by, "connector.create", c.ID)
+		return g.record(ctx, tx, by, "connector.create", c.ID)
 	})
 }
 
@@ -120,8 +117,8 @@ func cannotOpen(err error) error {
 // absent keys of config stay, null removes a key. Version is 0 for "whatever
 // is stored", the stored one for no change at all, or the next. Faults:
 // NotFound, Conflict, Invalid, Precondition, Unavailable.
-func (i *Issuer) UpdateConnector(ctx context.Context, by principal.Name, change Connector) error {
-	old, err := i.readConnector(ctx, change.ID)
+func (g *Registry) UpdateConnector(ctx context.Context, by principal.Name, change Connector) error {
+	old, err := g.read(ctx, change.ID)
 	if err != nil {
 		return err
 	}
@@ -140,20 +137,20 @@ func (i *Issuer) UpdateConnector(ctx context.Context, by principal.Name, change 
 		return nil
 	}
 	if next.Type != old.Type || !reflect.DeepEqual(next.Config, old.Config) {
-		if err := own.Probe(ctx, next.Type, next.Config, i.connectorDeps()); err != nil {
+		if err := own.Probe(ctx, next.Type, next.Config, g.with.Deps()); err != nil {
 			return cannotOpen(err)
 		}
 	}
-	next.revision = rand.Text()
-	return i.DB.Update(ctx, func(tx *db.Tx) error {
-		if err := i.replaceConnector(ctx, tx, old, next); err != nil {
+	next.Revision = rand.Text()
+	return g.with.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := g.replaceConnector(ctx, tx, old, next); err != nil {
 			return err
 		}
-		return i.record(ctx, tx, by, "connector.update", change.ID)
+		return g.record(ctx, tx, by, "connector.update", change.ID)
 	})
 }
 
-func (r row) changedBy(change Connector) (row, error) {
+func (r Row) changedBy(change Connector) (Row, error) {
 	next := r
 	if change.Name != "" {
 		next.Name = change.Name
@@ -187,38 +184,38 @@ func managedFault(what, id string) error {
 // DeleteConnector removes a connector. The sessions of people who signed in
 // through it end, and a new connector of the same id revives none. Faults:
 // NotFound, Precondition.
-func (i *Issuer) DeleteConnector(ctx context.Context, by principal.Name, id string) error {
-	r, err := i.readConnector(ctx, id)
+func (g *Registry) DeleteConnector(ctx context.Context, by principal.Name, id string) error {
+	r, err := g.read(ctx, id)
 	if err != nil {
 		return err
 	}
 	if r.Managed {
 		return managedFault("connector", id)
 	}
-	return i.DB.Update(ctx, func(tx *db.Tx) error {
+	return g.with.DB.Update(ctx, func(tx *db.Tx) error {
 		if err := deleteConnector(ctx, tx, r); err != nil {
 			return err
 		}
-		if err := releaseBareGroups(ctx, tx, r.instance); err != nil {
+		if err := releaseBareGroups(ctx, tx, r.Instance); err != nil {
 			return err
 		}
-		if err := identity.EndInstance(ctx, tx, r.instance); err != nil {
+		if err := identity.EndInstance(ctx, tx, r.Instance); err != nil {
 			return err
 		}
-		return i.record(ctx, tx, by, "connector.delete", id)
+		return g.record(ctx, tx, by, "connector.delete", id)
 	})
 }
 
-func (i *Issuer) record(ctx context.Context, tx *db.Tx, by principal.Name, action, id string) error {
+func (g *Registry) record(ctx context.Context, tx *db.Tx, by principal.Name, action, id string) error {
 	kind, _, _ := strings.Cut(action, ".")
-	return audit.Record(ctx, tx, audit.Event{At: i.Now(), Actor: by, Action: action, Object: kind + "/" + id})
+	return audit.Record(ctx, tx, audit.Event{At: g.with.Now(), Actor: by, Action: action, Object: kind + "/" + id})
 }
 
 // The connector that owns bare group names: the first one made, so that a
 // second provider cannot put people into groups that roles are bound to.
 
-func (i *Issuer) ownsBareGroups(ctx context.Context, instance string) (owns bool, err error) {
-	err = i.DB.View(ctx, func(tx *db.Tx) error {
+func (g *Registry) OwnsBareGroups(ctx context.Context, instance string) (owns bool, err error) {
+	err = g.with.DB.View(ctx, func(tx *db.Tx) error {
 		owner := ""
 		err := readSetting(ctx, tx, bareGroupsSetting, &owner)
 		owns = owner == instance
@@ -241,21 +238,4 @@ func releaseBareGroups(ctx context.Context, tx *db.Tx, instance string) error {
 		return err
 	}
 	return writeSetting(ctx, tx, bareGroupsSetting, "")
-}
-
-// dexConfig carries through Dex's storage type what Dex has no field for.
-type dexConfig struct {
-	Instance string         `json:"instance"`
-	Config   map[string]any `json:"config"`
-}
-
-func (r row) forDex() (storage.Connector, error) {
-	body, err := json.Marshal(dexConfig{r.instance, r.Config})
-	return storage.Connector{ID: r.ID, Type: r.Type, Name: r.Name, ResourceVersion: r.revision, Config: body}, err
-}
-
-func fromDex(c storage.Connector) (config map[string]any, instance string, err error) {
-	var d dexConfig
-	err = json.Unmarshal(c.Config, &d)
-	return d.Config, d.Instance, err
 }

@@ -1,4 +1,4 @@
-package issuer
+package registry
 
 import (
 	"context"
@@ -14,9 +14,10 @@ import (
 )
 
 const (
-	identitySettings     = "identity"
-	bareGroupsSetting    = "bare-groups"
-	defaultIDTokenExpiry = 24 * time.Hour
+	identitySettings  = "identity"
+	bareGroupsSetting = "bare-groups"
+	// DefaultIDTokenExpiry is how long ID tokens are valid unless set.
+	DefaultIDTokenExpiry = 24 * time.Hour
 )
 
 // Settings are the identity server's settings as upstream names them.
@@ -30,53 +31,44 @@ type Settings struct {
 }
 
 // Settings returns what was stored, or the zero value.
-func (i *Issuer) Settings(ctx context.Context) (s Settings, err error) {
-	err = i.DB.View(ctx, func(tx *db.Tx) error { return readSetting(ctx, tx, identitySettings, &s) })
+func (g *Registry) Settings(ctx context.Context) (s Settings, err error) {
+	err = g.with.DB.View(ctx, func(tx *db.Tx) error { return readSetting(ctx, tx, identitySettings, &s) })
 	return s, err
 }
 
-// SetSettings stores and applies new settings; the next request sees them.
-// Fault: Invalid for a value that could not work.
-func (i *Issuer) SetSettings(ctx context.Context, by principal.Name, s Settings) error {
-	i.settings.Lock()
-	defer i.settings.Unlock()
-	before := i.served.Load()
-	if err := i.serve(s); err != nil {
-		return err
-	}
-	err := i.DB.Update(ctx, func(tx *db.Tx) error {
+// StoreSettings stores settings that Parse has accepted.
+func (g *Registry) StoreSettings(ctx context.Context, by principal.Name, s Settings) error {
+	return g.with.DB.Update(ctx, func(tx *db.Tx) error {
 		if err := writeSetting(ctx, tx, identitySettings, s); err != nil {
 			return err
 		}
-		return i.record(ctx, tx, by, "issuer.configure", s.Issuer)
+		return g.record(ctx, tx, by, "issuer.configure", s.Issuer)
 	})
-	if err != nil {
-		i.served.Store(before)
-	}
-	return err
 }
 
-// parsed is Settings ready for use.
-type parsed struct {
-	issuer   url.URL
-	idTokens time.Duration
-	refresh  time.Duration
+// Parsed is Settings ready for use.
+type Parsed struct {
+	Issuer   url.URL
+	IDTokens time.Duration
+	Refresh  time.Duration // 0: without limit
 }
 
-func (i *Issuer) parse(s Settings) (p parsed, err error) {
+// Parse checks settings; publicURL is the issuer if they name none. Fault:
+// Invalid for a value that could not work.
+func (s Settings) Parse(publicURL string, insecure bool) (p Parsed, err error) {
 	raw := s.Issuer
 	if raw == "" {
-		raw = i.PublicURL
+		raw = publicURL
 	}
-	u, err := CheckURL(raw, i.Insecure)
+	u, err := CheckURL(raw, insecure)
 	if err != nil {
 		return p, fault.New(fault.Invalid, "issuer: %s", fault.Message(err)).At("issuer")
 	}
-	p.issuer = *u
-	if p.idTokens, err = duration("id_token_expiry", s.IDTokenExpiry, defaultIDTokenExpiry); err != nil {
+	p.Issuer = *u
+	if p.IDTokens, err = duration("id_token_expiry", s.IDTokenExpiry, DefaultIDTokenExpiry); err != nil {
 		return p, err
 	}
-	p.refresh, err = duration("rotation_token_expiry", s.RotationTokenExpiry, 0)
+	p.Refresh, err = duration("rotation_token_expiry", s.RotationTokenExpiry, 0)
 	return p, err
 }
 

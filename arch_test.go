@@ -1,0 +1,270 @@
+package pachyderm_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// mayImport says which of our packages each package may import. A package that
+// is missing here fails: adding one means saying what it may know.
+var mayImport = map[string][]string{
+	"api/auth":       nil,
+	"api/identity":   nil,
+	"api/version":    nil,
+	"api/enterprise": nil,
+	"api/license":    {"api/enterprise"},
+	"api/pfs":        nil,
+	"api/pps":        nil,
+	"api/pach":       nil,
+	"api/admin":      {"api/pfs", "api/version"},
+	"api":            nil,
+
+	"internal/fault":     nil,
+	"internal/version":   nil,
+	"internal/principal": {"internal/fault"},
+	"internal/strict":    {"internal/fault"},
+	"internal/secret":    {"internal/fault"},
+	"internal/config":    {"internal/fault", "internal/secret", "internal/strict"},
+	"internal/db":        {"internal/fault"},
+	"internal/db/dbtest": {"internal/db"},
+	"internal/web/theme": nil,
+	"internal/web":       {"internal/web/theme"},
+
+	"internal/audit":    {"internal/db", "internal/principal"},
+	"internal/access":   {"internal/audit", "internal/db", "internal/fault", "internal/principal"},
+	"internal/identity": {"internal/db", "internal/fault", "internal/principal"},
+	"internal/token":    {"internal/db", "internal/fault", "internal/principal", "internal/secret"},
+
+	"internal/connector/oidc/fetch": {"internal/fault"},
+	"internal/connector/oidc":       {"internal/connector/oidc/fetch", "internal/fault"},
+	"internal/connector":            {"internal/connector/oidc", "internal/fault", "internal/secret", "internal/strict"},
+	"internal/issuer/dexstore":      {"internal/db", "internal/fault", "internal/secret"},
+	"internal/issuer/device":        {"internal/db"},
+	"internal/issuer/flow":          nil,
+	"internal/issuer/registry": {
+		"internal/audit", "internal/connector", "internal/db", "internal/fault", "internal/identity", "internal/principal", "internal/secret",
+	},
+	"internal/issuer": {
+		"internal/connector", "internal/db", "internal/fault", "internal/identity", "internal/issuer/device", "internal/issuer/dexstore", "internal/issuer/flow",
+		"internal/issuer/registry", "internal/principal", "internal/secret", "internal/web",
+	},
+	"internal/login": {
+		"internal/audit", "internal/db", "internal/fault", "internal/identity", "internal/issuer", "internal/issuer/device",
+		"internal/secret", "internal/token", "internal/web",
+	},
+	"internal/rpc": {
+		"api/admin", "api/auth", "api/identity", "api/pach", "api/version", "internal/access", "internal/audit", "internal/db", "internal/fault",
+		"internal/identity", "internal/issuer", "internal/issuer/registry", "internal/login", "internal/principal", "internal/secret", "internal/strict",
+		"internal/token", "internal/version",
+	},
+	"internal/pachd": {
+		"internal/access", "internal/config", "internal/db", "internal/fault", "internal/identity", "internal/issuer", "internal/login",
+		"internal/principal", "internal/rpc", "internal/secret", "internal/token", "internal/version",
+	},
+	"internal/pachd/pachdtest": {"internal/config", "internal/pachd", "internal/secret"},
+
+	"client": {"api/admin", "api/auth", "api/identity", "api/pach", "api/version"},
+	"internal/cli": {
+		"api/admin", "api/auth", "api/identity", "api/pach", "api/pfs", "api/version", "client",
+		"internal/fault", "internal/strict", "internal/version", "internal/web/theme",
+	},
+
+	"cmd/pachd":      {"internal/pachd"},
+	"cmd/pachctl":    {"internal/cli"},
+	"demo":           {"demo/op"},
+	"demo/op":        nil,
+	"demo/op/optest": {"demo/op"},
+}
+
+// onlyIn says which packages may import what comes from outside, and why.
+var onlyIn = []struct {
+	prefix, why string
+	packages    []string
+}{
+	{"github.com/dexidp/dex", "only issuer and connector know Dex", []string{"internal/issuer", "internal/issuer/", "internal/connector", "internal/connector/oidc"}},
+	{"modernc.org/sqlite", "only db knows SQLite from PostgreSQL", []string{"internal/db"}},
+	{"github.com/jackc/pgx", "only db knows SQLite from PostgreSQL", []string{"internal/db", "internal/db/dbtest"}},
+	{"github.com/pressly/goose", "only db migrates", []string{"internal/db"}},
+	{"google.golang.org/grpc", "domains know no transport; map in rpc", []string{"api/", "client", "internal/rpc", "internal/cli", "internal/pachd"}},
+	{"database/sql", "SQL goes through db", []string{"internal/db", "internal/db/dbtest"}},
+	{"github.com/spf13/cobra", "only cli has commands", []string{"internal/cli"}},
+}
+
+// source is one Go file that is not a test and not generated.
+type source struct {
+	path, pkg string
+	file      *ast.File
+	lines     int
+	fset      *token.FileSet
+}
+
+func sources(t *testing.T) []source {
+	t.Helper()
+	var all []source
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (strings.HasPrefix(d.Name(), ".") && path != "." || d.Name() == "node_modules" || d.Name() == "testdata" || d.Name() == "dev") {
+			return fs.SkipDir
+		}
+		if d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		fset := token.NewFileSet()
+		file, err := parser.ParseFile(fset, path, data, parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		all = append(all, source{path, filepath.ToSlash(filepath.Dir(path)), file, strings.Count(string(data), "\n"), fset})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func (s source) generated() bool { return ast.IsGenerated(s.file) }
+
+func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
+	for _, s := range sources(t) {
+		allowed, known := mayImport[s.pkg]
+		if !known {
+			t.Errorf("%s: the package is missing from mayImport", s.pkg)
+			continue
+		}
+		for _, spec := range s.file.Imports {
+			path := strings.Trim(spec.Path.Value, `"`)
+			if ours, ok := strings.CutPrefix(path, "pachyderm/"); ok && !slices.Contains(allowed, ours) {
+				t.Errorf("%s: %s must not import %s", s.path, s.pkg, ours)
+			}
+			for _, rule := range onlyIn {
+				if strings.HasPrefix(path, rule.prefix) && !slices.ContainsFunc(rule.packages, func(p string) bool {
+					return p == s.pkg || strings.HasSuffix(p, "/") && strings.HasPrefix(s.pkg, p)
+				}) {
+					t.Errorf("%s: %s must not import %s: %s", s.path, s.pkg, path, rule.why)
+				}
+			}
+		}
+	}
+}
+
+func TestPachctlLinksNeitherSQLNorDex(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "./cmd/pachctl").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dep := range strings.Lines(string(out)) {
+		for _, banned := range []string{"database/sql", "modernc.org/", "github.com/jackc/", "github.com/dexidp/"} {
+			if strings.HasPrefix(dep, banned) {
+				t.Errorf("pachctl links %s", strings.TrimSpace(dep))
+			}
+		}
+	}
+}
+
+const (
+	maxFunction = 80
+	maxPackage  = 1500
+)
+
+func TestNothingGrowsTooLarge(t *testing.T) {
+	lines := map[string]int{}
+	for _, s := range sources(t) {
+		if s.generated() {
+			continue
+		}
+		lines[s.pkg] += s.lines
+		for _, d := range s.file.Decls {
+			f, ok := d.(*ast.FuncDecl)
+			if !ok {
+				continue
+			}
+			if n := s.fset.Position(f.End()).Line - s.fset.Position(f.Pos()).Line + 1; n > maxFunction {
+				t.Errorf("%s: %s has %d lines, more than %d", s.path, f.Name.Name, n, maxFunction)
+			}
+		}
+	}
+	delete(lines, "internal/cli") // one file per noun
+	for _, pkg := range slices.Sorted(maps.Keys(lines)) {
+		if lines[pkg] > maxPackage {
+			t.Errorf("%s has %d lines, more than %d", pkg, lines[pkg], maxPackage)
+		}
+	}
+}
+
+func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
+	docs := map[string]int{}
+	all := map[string]bool{}
+	for _, s := range sources(t) {
+		if s.file.Name.Name == "main" && s.pkg != "demo" {
+			continue
+		}
+		all[s.pkg] = true
+		if filepath.Base(s.path) == "doc.go" && s.file.Doc != nil {
+			docs[s.pkg] = strings.Count(s.file.Doc.Text(), "\n")
+		}
+	}
+	for pkg := range all {
+		switch n := docs[pkg]; {
+		case n == 0:
+			t.Errorf("%s has no doc.go", pkg)
+		case n > 10:
+			t.Errorf("%s/doc.go says it in %d lines, more than 10", pkg, n)
+		}
+	}
+}
+
+// A table belongs to one package: whoever else needs its rows asks there.
+func TestATableIsNamedInOnePackage(t *testing.T) {
+	migrations, err := filepath.Glob("internal/db/migrations/*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	owners := map[string]map[string]bool{}
+	for _, m := range migrations {
+		data, err := os.ReadFile(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range regexp.MustCompile(`CREATE TABLE (\w+)`).FindAllStringSubmatch(string(data), -1) {
+			owners[match[1]] = map[string]bool{}
+		}
+	}
+	statement := regexp.MustCompile(`(?:FROM|JOIN|INTO|UPDATE) (\w+)`)
+	for _, s := range sources(t) {
+		if s.generated() {
+			continue
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+				for _, match := range statement.FindAllStringSubmatch(lit.Value, -1) {
+					if owners[match[1]] != nil {
+						owners[match[1]][s.pkg] = true
+					}
+				}
+			}
+			return true
+		})
+	}
+	for table, in := range owners {
+		if len(in) != 1 {
+			t.Errorf("table %s is named in %v, not in one package", table, slices.Sorted(maps.Keys(in)))
+		}
+	}
+}

@@ -1,0 +1,52 @@
+package flow
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+
+	"github.com/dexidp/dex/storage"
+)
+
+// Flow is one HTTP request of a login: what our side knows that Dex does not
+// hand on. It travels in the context, and by state where Dex has no context.
+type Flow struct {
+	Browser  string     // hash of the browser's cookie
+	Params   url.Values // query of the login request
+	Revision string     // of the connector, once one has been read
+	Request  *storage.AuthRequest
+	Err      error // why the connector, or our check of its answer, refused
+}
+
+type key struct{}
+
+// In puts the flow into the context of its request.
+func (f *Flow) In(ctx context.Context) context.Context {
+	return context.WithValue(ctx, key{}, f)
+}
+
+// Of is the flow that a request belongs to, or nil.
+func Of(ctx context.Context) *Flow {
+	f, _ := ctx.Value(key{}).(*Flow)
+	return f
+}
+
+// Envelope is what an auth request keeps, as Dex's connector data, until its
+// person has signed in: the browser and the connector revision it began with,
+// and what the connector itself wants back.
+type Envelope struct {
+	Browser  string `json:"browser"`
+	Revision string `json:"revision"`
+	Inner    []byte `json:"inner,omitempty"`
+}
+
+// Envelope makes the connector data of the flow's auth request.
+func (f *Flow) Envelope(inner []byte) ([]byte, error) {
+	return json.Marshal(Envelope{Browser: f.Browser, Revision: f.Revision, Inner: inner})
+}
+
+// OpenEnvelope reads what Envelope made.
+func OpenEnvelope(data []byte) (e Envelope, err error) {
+	err = json.Unmarshal(data, &e)
+	return e, err
+}

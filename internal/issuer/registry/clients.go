@@ -1,0 +1,136 @@
+package registry
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/dexidp/dex/storage"
+
+	"pachyderm/internal/db"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/principal"
+)
+
+// Client is an application that signs people in here.
+type Client struct {
+	ID           string
+	Name         string
+	Secret       string // only in the answer to its creation
+	RedirectURIs []string
+	TrustedPeers []string
+}
+
+// CreateClient registers an application and returns it with its secret, for
+// the one time that it can be seen. Faults: Invalid, Exists.
+func (g *Registry) CreateClient(ctx context.Context, by principal.Name, c Client) (Client, error) {
+	if c.Name == "" {
+		return Client{}, fault.New(fault.Invalid, "no client name specified").At("name")
+	}
+	if c.ID == "" {
+		return Client{}, fault.New(fault.Invalid, "no client id specified").At("id")
+	}
+	if slices.Contains(g.with.Reserved, c.ID) {
+		return Client{}, fault.New(fault.Exists, "client %q: ID already exists; it is pachctl's own", c.ID)
+	}
+	if err := checkRedirects(c.RedirectURIs); err != nil {
+		return Client{}, err
+	}
+	if c.Secret == "" {
+		c.Secret = rand.Text() + rand.Text()
+	}
+	err := g.with.Objects.CreateClient(ctx, storage.Client{
+		ID: c.ID, Name: c.Name, Secret: c.Secret, RedirectURIs: c.RedirectURIs, TrustedPeers: c.TrustedPeers,
+	})
+	if errors.Is(err, storage.ErrAlreadyExists) {
+		err = fault.New(fault.Exists, "client %q: ID already exists; change it with: pachctl idp update-client", c.ID)
+	}
+	if err != nil {
+		return Client{}, err
+	}
+	return c, g.recordAlone(ctx, by, "client.create", c.ID)
+}
+
+func checkRedirects(uris []string) error {
+	for _, u := range uris {
+		if _, err := CheckURL(strings.SplitN(u, "?", 2)[0], true); err != nil {
+			return fault.New(fault.Invalid, "redirect_uris: %s", fault.Message(err)).At("redirect_uris")
+		}
+	}
+	return nil
+}
+
+// UpdateClient changes what is given: an empty name and nil lists stay.
+// Faults: NotFound, Invalid.
+func (g *Registry) UpdateClient(ctx context.Context, by principal.Name, c Client) error {
+	if err := checkRedirects(c.RedirectURIs); err != nil {
+		return err
+	}
+	err := noClient(c.ID, g.with.Objects.UpdateClient(ctx, c.ID, func(old storage.Client) (storage.Client, error) {
+		if c.Name != "" {
+			old.Name = c.Name
+		}
+		if c.Secret != "" {
+			old.Secret = c.Secret
+		}
+		if c.RedirectURIs != nil {
+			old.RedirectURIs = c.RedirectURIs
+		}
+		if c.TrustedPeers != nil {
+			old.TrustedPeers = c.TrustedPeers
+		}
+		return old, nil
+	}))
+	if err != nil {
+		return err
+	}
+	return g.recordAlone(ctx, by, "client.update", c.ID)
+}
+
+// Client reads a registered application, without its secret. Fault: NotFound.
+func (g *Registry) Client(ctx context.Context, id string) (Client, error) {
+	c, err := g.with.Objects.GetClient(ctx, id)
+	return fromDexClient(c), noClient(id, err)
+}
+
+// Clients lists the registered applications by id.
+func (g *Registry) Clients(ctx context.Context) ([]Client, error) {
+	all, err := g.with.Objects.ListClients(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Client, len(all))
+	for n, c := range all {
+		out[n] = fromDexClient(c)
+	}
+	slices.SortFunc(out, func(a, b Client) int { return strings.Compare(a.ID, b.ID) })
+	return out, nil
+}
+
+// DeleteClient forgets an application; its refresh tokens stop working. Fault:
+// NotFound.
+func (g *Registry) DeleteClient(ctx context.Context, by principal.Name, id string) error {
+	if err := noClient(id, g.with.Objects.DeleteClient(ctx, id)); err != nil {
+		return err
+	}
+	return g.recordAlone(ctx, by, "client.delete", id)
+}
+
+// recordAlone is for changes that Dex's storage interface makes in a
+// transaction of its own.
+func (g *Registry) recordAlone(ctx context.Context, by principal.Name, action, id string) error {
+	return g.with.DB.Update(ctx, func(tx *db.Tx) error { return g.record(ctx, tx, by, action, id) })
+}
+
+func fromDexClient(c storage.Client) Client {
+	return Client{ID: c.ID, Name: c.Name, RedirectURIs: c.RedirectURIs, TrustedPeers: c.TrustedPeers}
+}
+
+func noClient(id string, err error) error {
+	if errors.Is(err, storage.ErrNotFound) {
+		return fault.New(fault.NotFound, "unable to find OIDC client with id %q: ID does not exist; pachctl idp list-client shows those that do", id)
+	}
+	return err
+}

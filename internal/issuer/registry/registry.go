@@ -1,0 +1,31 @@
+package registry
+
+import (
+	"time"
+
+	"github.com/dexidp/dex/storage"
+
+	"pachyderm/internal/connector"
+	"pachyderm/internal/db"
+	"pachyderm/internal/secret"
+)
+
+// Registry is the one way to connectors, clients and settings. It is safe for
+// concurrent use.
+type Registry struct{ with Config }
+
+// New makes a registry.
+func New(c Config) *Registry { return &Registry{c} }
+
+// Config is what a Registry is made from.
+type Config struct {
+	DB     *db.DB
+	Sealer *secret.Sealer
+	// Objects keeps the clients, as documents of Dex's.
+	Objects storage.Storage
+	Now     func() time.Time
+	// Deps are what connectors are checked and probed with.
+	Deps func() connector.Deps
+	// Reserved are client ids that nobody can register.
+	Reserved []string
+}
