@@ -1,19 +1,25 @@
 package web
 
-import "time"
+import (
+	"time"
+
+	"pachyderm/internal/web/theme"
+)
 
 // Product is the name on the pages.
-const Product = "Pachyderm"
+const Product = theme.Product
 
-// DexTheme names the folder of Dex's theme files.
+// DexTheme names the folder of Dex's theme files. There is none: what it would
+// hold is in the pages themselves.
 const DexTheme = "pachyderm"
 
 // Problem says what went wrong and what to do next.
 type Problem struct {
 	Title string
 	What  string
-	Next  string
-	Code  string // finds the entry in pachd's log; may be empty
+	Next  string    // may be empty: to start again
+	Code  string    // finds the entry in pachd's log; may be empty
+	When  time.Time // may be zero
 }
 
 // SignedIn tells a person that the waiting command goes on without them.

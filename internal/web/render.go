@@ -1,6 +1,7 @@
 package web
 
 import (
+	"archive/zip"
 	"bytes"
 	"embed"
 	"fmt"
@@ -18,10 +19,11 @@ var files embed.FS
 
 // templates are parsed on first use: a page is rare, a start should be quick.
 var templates = sync.OnceValues(func() (*template.Template, error) {
-	return template.New("").Funcs(template.FuncMap{
-		"css":     theme.CSS,
-		"product": func() string { return Product },
-	}).ParseFS(files, "templates/*.html")
+	layout, err := template.New("layout").Parse(theme.Layout())
+	if err != nil {
+		return nil, err
+	}
+	return layout.ParseFS(files, "templates/*.html")
 })
 
 // Render writes a page with its security headers.
@@ -32,7 +34,7 @@ func Render(w http.ResponseWriter, status int, page any) error {
 	}
 	name := reflect.TypeOf(page).Name()
 	var body bytes.Buffer
-	if err := all.ExecuteTemplate(&body, name, page); err != nil {
+	if err := all.ExecuteTemplate(&body, name+".html", page); err != nil {
 		http.Error(w, "internal error", http.StatusInternalServerError)
 		return fmt.Errorf("page %s: %w", name, err)
 	}
@@ -46,11 +48,37 @@ func Render(w http.ResponseWriter, status int, page any) error {
 // SetHeaders sets the security headers of a page.
 func SetHeaders(h http.Header) { theme.SetHeaders(h) }
 
-// DexFiles are the templates and static files that Dex renders its pages with.
+// DexFiles are the templates that Dex renders its pages with.
 func DexFiles() fs.FS {
-	sub, err := fs.Sub(files, "dex")
+	all, err := dexFiles()
 	if err != nil {
-		panic(err) // the folder is embedded above
+		panic(err) // made of nothing but what is embedded
 	}
-	return sub
+	return all
 }
+
+// dexFiles adds the layout to the embedded folder: Dex parses a folder and has
+// no other way in. An archive in memory is the file system at hand that can be
+// put together at run time.
+var dexFiles = sync.OnceValues(func() (fs.FS, error) {
+	embedded, err := fs.Sub(files, "dex")
+	if err != nil {
+		return nil, err
+	}
+	var archive bytes.Buffer
+	z := zip.NewWriter(&archive)
+	if err := z.AddFS(embedded); err != nil {
+		return nil, err
+	}
+	layout, err := z.Create("templates/layout.html")
+	if err != nil {
+		return nil, err
+	}
+	if _, err := layout.Write([]byte(theme.Layout())); err != nil {
+		return nil, err
+	}
+	if err := z.Close(); err != nil {
+		return nil, err
+	}
+	return zip.NewReader(bytes.NewReader(archive.Bytes()), int64(archive.Len()))
+})

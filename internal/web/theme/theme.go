@@ -6,21 +6,53 @@ import (
 	"encoding/base64"
 	"html/template"
 	"net/http"
+	"regexp"
+	"strings"
+	"sync"
 )
 
+// Product is the name on the pages.
+const Product = "Pachyderm"
+
 //go:embed pach.css
-var css string
+var source string
+
+//go:embed layout.html
+var layout string
+
+var comments = regexp.MustCompile(`(?s)/\*.*?\*/`)
+
+// css is the style sheet without comments and line breaks. html/template drops
+// comments of a template's own text but not those of a template.CSS, and the
+// hash must fit either way.
+var css = sync.OnceValue(func() string {
+	return strings.Join(strings.Fields(comments.ReplaceAllString(source, "")), " ")
+})
+
+// policy allows the style sheet and the icon in the page itself, no more. Forms
+// are not restricted to this host: a login form leads on to where the person
+// came from, and browsers apply form-action to that redirect too.
+var policy = sync.OnceValue(func() string {
+	sum := sha256.Sum256([]byte(css()))
+	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
+		"'; img-src data:; base-uri 'none'; frame-ancestors 'none'"
+})
 
 // CSS is the style sheet, to stand in a page's style element as it is: its
 // hash is in the Content-Security-Policy.
-func CSS() template.CSS { return template.CSS(css) } //nolint:gosec // our own file
+func CSS() template.CSS { return template.CSS(css()) } //nolint:gosec // our own file
 
-// SetHeaders sets the security headers of a page. Forms are not restricted to
-// this host: a login form leads on to where the person came from, and browsers
-// apply form-action to that redirect too.
+// Layout is what pages are made of, as definitions to parse into a set of
+// templates: "top" (given the page's title) and "bottom" around the content,
+// "product", and the signs "done", "problem" and "question" above the heading.
+// It calls no functions, so that it suits a set whose functions are not ours.
+func Layout() string {
+	return `{{define "css"}}` + css() + `{{end}}{{define "product"}}` + Product + `{{end}}` + layout
+}
+
+// SetHeaders sets the security headers of a page.
 func SetHeaders(h http.Header) {
-	sum := sha256.Sum256([]byte(css))
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'")
+	h.Set("Content-Security-Policy", policy())
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
