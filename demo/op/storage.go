@@ -272,13 +272,14 @@ func (p *Provider) Health(context.Context) error { return nil }
 type client struct{ p *Provider }
 
 func (c client) GetID() string                       { return c.p.ClientID }
-func (c client) RedirectURIs() []string              { return c.p.Config.RedirectURIs }
+func (c client) RedirectURIs() []string              { return c.p.RedirectURIs }
 func (c client) PostLogoutRedirectURIs() []string    { return nil }
 func (c client) ApplicationType() op.ApplicationType { return op.ApplicationTypeWeb }
 func (c client) AuthMethod() oidc.AuthMethod         { return oidc.AuthMethodBasic }
 func (c client) ResponseTypes() []oidc.ResponseType {
 	return []oidc.ResponseType{oidc.ResponseTypeCode}
 }
+
 func (c client) GrantTypes() []oidc.GrantType {
 	return []oidc.GrantType{oidc.GrantTypeCode, oidc.GrantTypeRefreshToken}
 }
@@ -292,6 +293,7 @@ func (c client) ClockSkew() time.Duration             { return 0 }
 func (c client) RestrictAdditionalIdTokenScopes() func([]string) []string {
 	return slices.Clone[[]string]
 }
+
 func (c client) RestrictAdditionalAccessTokenScopes() func([]string) []string {
 	return slices.Clone[[]string]
 }

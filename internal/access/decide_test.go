@@ -184,10 +184,16 @@ func TestADenialHasTheWordsClientsLookFor(t *testing.T) {
 		need []access.Permission
 		want string
 	}{
-		{repo("default/images"), []access.Permission{access.RepoWrite, access.RepoRead},
-			"user:alice@example.com is not authorized to perform this operation - needs permissions [REPO_WRITE REPO_READ] on REPO default/images. Run `pachctl auth roles-for-permission` to find roles that grant a given permission."},
-		{cluster(), []access.Permission{access.ClusterDeleteAll},
-			"user:alice@example.com is not authorized to perform this operation - needs permissions [CLUSTER_DELETE_ALL] on CLUSTER . Run `pachctl auth roles-for-permission` to find roles that grant a given permission."},
+		{
+			repo("default/images"),
+			[]access.Permission{access.RepoWrite, access.RepoRead},
+			"user:alice@example.com is not authorized to perform this operation - needs permissions [REPO_WRITE REPO_READ] on REPO default/images. Run `pachctl auth roles-for-permission` to find roles that grant a given permission.",
+		},
+		{
+			cluster(),
+			[]access.Permission{access.ClusterDeleteAll},
+			"user:alice@example.com is not authorized to perform this operation - needs permissions [CLUSTER_DELETE_ALL] on CLUSTER . Run `pachctl auth roles-for-permission` to find roles that grant a given permission.",
+		},
 	} {
 		err := access.DeniedError(alice, c.on, c.need)
 		if got := fault.Message(err); got != c.want || !fault.Is(err, fault.Denied) {

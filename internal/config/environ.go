@@ -78,7 +78,7 @@ func variable(key string) string {
 
 // upstreamNames are variables that upstream's charts and scripts set.
 func upstreamNames() map[string]string {
-	return map[string]string{
+	return map[string]string{ //nolint:gosec // names, not credentials
 		"AUTH_ROOT_TOKEN":          "auth.rootToken",
 		"ACTIVATE_AUTH":            "auth.activate",
 		"SESSION_DURATION_MINUTES": "auth.sessionDuration",

@@ -239,5 +239,5 @@ func (s *served) answer(w http.ResponseWriter, r *http.Request, request *storage
 		q.Set("state", request.State)
 	}
 	u.RawQuery = q.Encode()
-	http.Redirect(w, r, u.String(), http.StatusSeeOther)
+	http.Redirect(w, r, u.String(), http.StatusSeeOther) //nolint:gosec // checked against the client
 }

@@ -55,7 +55,7 @@ func (s *served) serveDeviceVerify(w http.ResponseWriter, r *http.Request) {
 	userCode := device.NormalUserCode(r.PostForm.Get("user_code"))
 	d, err := s.deviceRequest(r.Context(), userCode)
 	if fault.Is(err, fault.NotFound) || err == nil && d.Refused != "" {
-		http.Redirect(w, r, s.url.AbsPath("/device")+"?invalid=true", http.StatusSeeOther)
+		http.Redirect(w, r, s.url.AbsPath("/device")+"?invalid=true", http.StatusSeeOther) //nolint:gosec // our own page
 		return
 	}
 	if err != nil {
@@ -103,7 +103,7 @@ func (s *served) admitDevice(w http.ResponseWriter, r *http.Request) bool {
 		s.refuse(w, r, nil, err)
 		return false
 	}
-	http.Redirect(w, r, s.url.AbsPath("/device")+"?user_code="+url.QueryEscape(userCode), http.StatusSeeOther)
+	http.Redirect(w, r, s.url.AbsPath("/device")+"?user_code="+url.QueryEscape(userCode), http.StatusSeeOther) //nolint:gosec // our own page
 	return false
 }
 

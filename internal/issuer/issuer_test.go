@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -52,7 +51,7 @@ func open(t *testing.T, path string) *house {
 	server := httptest.NewUnstartedServer(nil)
 	i, err := issuer.New(t.Context(), issuer.Config{
 		DB: d, Sealer: sealer, People: &identity.Service{DB: d, Now: time.Now},
-		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Now: time.Now,
+		Log: slog.New(slog.DiscardHandler), Now: time.Now,
 		PublicURL: "http://" + server.Listener.Addr().String() + path, SigningAlgorithm: "ES256",
 	})
 	if err != nil {

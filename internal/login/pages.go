@@ -131,7 +131,9 @@ func (s *Service) csrf(w http.ResponseWriter, r *http.Request, a attempt) string
 		return hash(c.Value + a.stateHash)
 	}
 	value := rand.Text()
-	http.SetCookie(w, &http.Cookie{Name: name, Value: value, Path: "/", HttpOnly: true, Secure: secure, SameSite: http.SameSiteLaxMode})
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure wherever the issuer is https
+		Name: name, Value: value, Path: "/", HttpOnly: true, Secure: secure, SameSite: http.SameSiteLaxMode,
+	})
 	return hash(value + a.stateHash)
 }
 

@@ -70,11 +70,11 @@ func lockDir(dir string) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fault.New(fault.Precondition, "cannot make the data directory %s: give pachd one that it may write, with --data-dir", dir).Because(err)
 	}
-	f, err := os.OpenFile(filepath.Join(dir, "pachd.lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, "pachd.lock"), os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator names the directory
 	if err != nil {
 		return nil, fault.New(fault.Precondition, "cannot write the data directory %s: give pachd one that it may write, with --data-dir", dir).Because(err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil { //nolint:gosec // a descriptor fits
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		return nil, errors.Join(
 			fault.New(fault.Precondition, "another pachd is running on the data directory %s: stop it, or give this one its own with --data-dir", dir), f.Close())
 	}

@@ -2,6 +2,7 @@ package pachd
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -34,7 +35,7 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 	showVersion := flags.Bool("version", false, "")
 	err := flags.Parse(args)
 	switch {
-	case err == flag.ErrHelp:
+	case errors.Is(err, flag.ErrHelp):
 		_, _ = io.WriteString(stdout, usage)
 		return 0
 	case err != nil || flags.NArg() > 0:

@@ -4,14 +4,14 @@ import (
 	"context"
 	"fmt"
 
+	"google.golang.org/protobuf/types/known/emptypb"
+
 	adminpb "pachyderm/api/admin"
 	pachpb "pachyderm/api/pach"
 	versionpb "pachyderm/api/version"
 	"pachyderm/internal/access"
 	"pachyderm/internal/issuer"
 	"pachyderm/internal/version"
-
-	"google.golang.org/protobuf/types/known/emptypb"
 )
 
 type adminServer struct {

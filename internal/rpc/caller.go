@@ -21,7 +21,7 @@ import (
 )
 
 // tokenKey is the metadata key that upstream's clients send their token in.
-const tokenKey = "authn-token"
+const tokenKey = "authn-token" //nolint:gosec // a name, not a credential
 
 // caller is who makes a call, as the interceptor found out.
 type caller struct {

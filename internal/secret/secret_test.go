@@ -59,7 +59,7 @@ func TestTheKeyFileMustBeTheRightOne(t *testing.T) {
 	if err := os.WriteFile(open, []byte("{}"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(open, 0o644); err != nil { //nolint:gosec // the point of the test
+	if err := os.Chmod(open, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	for file, want := range map[string]string{

@@ -106,8 +106,10 @@ free: {a: {b: 2}}
 
 func TestDecodeRefuses(t *testing.T) {
 	for _, c := range []struct{ name, text, field, want string }{
-		{"the stray comma of the page", "config:\n  insecureSkipIssuerCallbackDomainCheck: false,\n", "config.insecureSkipIssuerCallbackDomainCheck",
-			`line 2: config.insecureSkipIssuerCallbackDomainCheck: expected true or false, got the text "false,": remove the comma`},
+		{
+			"the stray comma of the page", "config:\n  insecureSkipIssuerCallbackDomainCheck: false,\n", "config.insecureSkipIssuerCallbackDomainCheck",
+			`line 2: config.insecureSkipIssuerCallbackDomainCheck: expected true or false, got the text "false,": remove the comma`,
+		},
 		{"a key in the wrong case", "type: oidc\nconfig:\n  clientId: x", "config.clientId", "line 3: config.clientId: unknown key, did you mean clientID?"},
 		{"a key in another style", "config: {client_id: x}", "config.client_id", "line 1: config.client_id: unknown key, did you mean clientID?"},
 		{"a misspelt key", "config: {isuer: x}", "config.isuer", "line 1: config.isuer: unknown key, did you mean issuer?"},
@@ -185,8 +187,10 @@ func TestDecodeValue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := settings{Issuer: "https://x", Retries: 3, Small: 4, Port: 5, Ratio: 0.5, Params: []string{"login_hint"},
-		Labels: map[string]string{"a": "b"}, Mapping: mapping{Email: "upn"}}
+	want := settings{
+		Issuer: "https://x", Retries: 3, Small: 4, Port: 5, Ratio: 0.5, Params: []string{"login_hint"},
+		Labels: map[string]string{"a": "b"}, Mapping: mapping{Email: "upn"},
+	}
 	diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b }))
 	if diff != "" {
 		t.Error(diff)

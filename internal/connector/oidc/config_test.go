@@ -71,8 +71,10 @@ func TestValidateRefuses(t *testing.T) {
 		{"a file", func(c *Config) { c.Issuer = "file:///etc/passwd" }, "config.issuer", "must begin with https://"},
 		{"a backslash", func(c *Config) { c.Issuer = `https://x.test\@evil.test` }, "config.issuer", "is not a URL"},
 		{"the page's placeholder", func(c *Config) { c.RedirectURI = "http://<ip>:30658/callback" }, "config.redirectURI", "placeholder"},
-		{"another callback", func(c *Config) { c.RedirectURI = "http://10.0.0.7:30658/callback" }, "config.redirectURI",
-			"redirectURI is http://10.0.0.7:30658/callback, but sign-ins come back to http://localhost:30658/callback"},
+		{
+			"another callback", func(c *Config) { c.RedirectURI = "http://10.0.0.7:30658/callback" }, "config.redirectURI",
+			"redirectURI is http://10.0.0.7:30658/callback, but sign-ins come back to http://localhost:30658/callback",
+		},
 		{"the switch is named", func(c *Config) { c.RedirectURI = "https://localhost:30658/callback" }, "config.redirectURI", "set insecureSkipIssuerCallbackDomainCheck to true"},
 		{"a slash too many", func(c *Config) { c.RedirectURI += "/" }, "config.redirectURI", "sign-ins come back to"},
 		{"another path, check off", func(c *Config) {

@@ -131,17 +131,25 @@ func TestSignIn(t *testing.T) {
 	}{
 		{"plain", nil, nil, nil},
 		{"groups are ignored unless enabled", nil, func(p *provider) { p.claims = set(map[string]any{"groups": 7}) }, nil},
-		{"groups", func(c *Config) { c.InsecureEnableGroups = true },
+		{
+			"groups", func(c *Config) { c.InsecureEnableGroups = true },
 			func(p *provider) { p.claims = set(map[string]any{"groups": []string{"b", "", "a", "b"}}) },
-			func(id *connector.Identity) { id.Groups = []string{"b", "a"} }},
-		{"one group as text", func(c *Config) { c.InsecureEnableGroups = true },
+			func(id *connector.Identity) { id.Groups = []string{"b", "a"} },
+		},
+		{
+			"one group as text", func(c *Config) { c.InsecureEnableGroups = true },
 			func(p *provider) { p.claims = set(map[string]any{"groups": "a"}) },
-			func(id *connector.Identity) { id.Groups = []string{"a"} }},
-		{"an allowed group", func(c *Config) { c.InsecureEnableGroups, c.AllowedGroups = true, []string{"x", "a"} },
+			func(id *connector.Identity) { id.Groups = []string{"a"} },
+		},
+		{
+			"an allowed group", func(c *Config) { c.InsecureEnableGroups, c.AllowedGroups = true, []string{"x", "a"} },
 			func(p *provider) { p.claims = set(map[string]any{"groups": []string{"a", "b"}}) },
-			func(id *connector.Identity) { id.Groups = []string{"a", "b"} }},
-		{"an unverified address where all are trusted", func(c *Config) { c.InsecureSkipEmailVerified = true },
-			func(p *provider) { p.claims = set(map[string]any{"email_verified": "false"}) }, nil},
+			func(id *connector.Identity) { id.Groups = []string{"a", "b"} },
+		},
+		{
+			"an unverified address where all are trusted", func(c *Config) { c.InsecureSkipEmailVerified = true },
+			func(p *provider) { p.claims = set(map[string]any{"email_verified": "false"}) }, nil,
+		},
 		{"claims of other names", func(c *Config) {
 			c.UserIDKey, c.UserNameKey, c.InsecureEnableGroups = "oid", "display", true
 			c.ClaimMapping = ClaimMapping{Email: "upn", Groups: "roles", PreferredUsername: "nick"}
@@ -150,8 +158,10 @@ func TestSignIn(t *testing.T) {
 		}, func(id *connector.Identity) {
 			*id = connector.Identity{UserID: "o-1", Username: "J", PreferredUsername: "jj", Email: "j@x.test", EmailVerified: true, Groups: []string{"r"}}
 		}},
-		{"no name", nil, func(p *provider) { p.claims = without("name", "preferred_username") },
-			func(id *connector.Identity) { id.Username, id.PreferredUsername = "Jane.Doe@Example.com", "" }},
+		{
+			"no name", nil, func(p *provider) { p.claims = without("name", "preferred_username") },
+			func(id *connector.Identity) { id.Username, id.PreferredUsername = "Jane.Doe@Example.com", "" },
+		},
 		{"UserInfo has what the token lacks", func(c *Config) { c.InsecureEnableGroups = true }, func(p *provider) {
 			p.claims = without("email", "email_verified")
 			p.userInfo = set(map[string]any{"email": "j@x.test", "email_verified": true, "groups": []string{"g"}, "name": "not this"})
@@ -216,16 +226,36 @@ func TestAuthorizationRequest(t *testing.T) {
 		want   map[string]string
 	}{
 		{"plain", connector.Scopes{}, nil, map[string]string{"scope": "openid profile email", "redirect_uri": callbackURL}},
-		{"groups and offline access", connector.Scopes{OfflineAccess: true, Groups: true}, func(c *Config) { c.InsecureEnableGroups = true },
-			map[string]string{"scope": "openid profile email groups offline_access", "prompt": "consent"}},
-		{"own scopes and prompt", connector.Scopes{OfflineAccess: true}, func(c *Config) { c.Scopes, c.PromptType = []string{"email", "openid", "x"}, &login },
-			map[string]string{"scope": "openid email x offline_access", "prompt": "login"}},
-		{"no prompt", connector.Scopes{OfflineAccess: true}, func(c *Config) { c.PromptType, c.AcrValues = &none, []string{"a", "b"} },
-			map[string]string{"scope": "openid profile email offline_access", "acr_values": "a b"}},
-		{"the connector's own acr_values", connector.Scopes{}, func(c *Config) { c.ForwardedLoginParams, c.AcrValues = []string{"acr_values"}, []string{"mfa"} },
-			map[string]string{"scope": "openid profile email", "acr_values": "mfa"}},
-		{"forwarded parameters", connector.Scopes{}, func(c *Config) { c.ForwardedLoginParams = []string{"login_hint", "absent", "tenant"} },
-			map[string]string{"scope": "openid profile email", "login_hint": "jane@x.test", "tenant": "8"}},
+		{
+			"groups and offline access",
+			connector.Scopes{OfflineAccess: true, Groups: true},
+			func(c *Config) { c.InsecureEnableGroups = true },
+			map[string]string{"scope": "openid profile email groups offline_access", "prompt": "consent"},
+		},
+		{
+			"own scopes and prompt",
+			connector.Scopes{OfflineAccess: true},
+			func(c *Config) { c.Scopes, c.PromptType = []string{"email", "openid", "x"}, &login },
+			map[string]string{"scope": "openid email x offline_access", "prompt": "login"},
+		},
+		{
+			"no prompt",
+			connector.Scopes{OfflineAccess: true},
+			func(c *Config) { c.PromptType, c.AcrValues = &none, []string{"a", "b"} },
+			map[string]string{"scope": "openid profile email offline_access", "acr_values": "a b"},
+		},
+		{
+			"the connector's own acr_values",
+			connector.Scopes{},
+			func(c *Config) { c.ForwardedLoginParams, c.AcrValues = []string{"acr_values"}, []string{"mfa"} },
+			map[string]string{"scope": "openid profile email", "acr_values": "mfa"},
+		},
+		{
+			"forwarded parameters",
+			connector.Scopes{},
+			func(c *Config) { c.ForwardedLoginParams = []string{"login_hint", "absent", "tenant"} },
+			map[string]string{"scope": "openid profile email", "login_hint": "jane@x.test", "tenant": "8"},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := start(t, c.change, nil)

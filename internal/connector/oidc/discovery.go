@@ -40,8 +40,10 @@ func (c *Connector) loadMetadata(ctx context.Context) (*metadata, error) {
 		key, value string
 		required   bool
 	}{
-		{"authorization_endpoint", m.AuthURL, true}, {"token_endpoint", m.TokenURL, true},
-		{"jwks_uri", m.KeysURL, true}, {"userinfo_endpoint", m.UserInfoURL, false},
+		{"authorization_endpoint", m.AuthURL, true},
+		{"token_endpoint", m.TokenURL, true},
+		{"jwks_uri", m.KeysURL, true},
+		{"userinfo_endpoint", m.UserInfoURL, false},
 	} {
 		if err := c.checkEndpoint(e.key, e.value, e.required); err != nil {
 			return nil, err

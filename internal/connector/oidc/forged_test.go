@@ -176,8 +176,10 @@ func signatures() []forgery {
 		return key
 	}
 	return []forgery{
-		{"signature: none", nil, signed(func(p *provider, cl map[string]any) string { return signWith(p.t, "none", nil, "", cl) }), nil,
-			fault.Unauthenticated, `signed with "none"`},
+		{
+			"signature: none", nil, signed(func(p *provider, cl map[string]any) string { return signWith(p.t, "none", nil, "", cl) }), nil,
+			fault.Unauthenticated, `signed with "none"`,
+		},
 		{"signature: by the client secret", nil, signed(func(p *provider, cl map[string]any) string {
 			return signWith(p.t, jose.HS256, []byte(clientSecret+clientSecret), p.kid, cl)
 		}), nil, fault.Unauthenticated, `signed with "HS256"`},
@@ -259,8 +261,10 @@ func people() []forgery {
 		{"person: a long sub", nil, claim("sub", strings.Repeat("x", 256)), nil, fault.Unauthenticated, `claim "sub" is not a user id`},
 		{"person: no claim for the user id", func(c *Config) { c.UserIDKey = "oid" }, nil, nil, fault.Unauthenticated, `claim "oid" is missing or empty`},
 		{"person: a list for the name", nil, claim("name", []string{"x"}), nil, fault.Unauthenticated, `claim "name" is a list`},
-		{"person: no e-mail", nil, func(p *provider) { p.claims = without("email") }, nil, fault.Precondition,
-			`no e-mail address (claim "email") but only email_verified, name, preferred_username: name the claim that holds it in claimMapping.email`},
+		{
+			"person: no e-mail", nil, func(p *provider) { p.claims = without("email") }, nil, fault.Precondition,
+			`no e-mail address (claim "email") but only email_verified, name, preferred_username: name the claim that holds it in claimMapping.email`,
+		},
 		{"person: e-mails in a list", nil, func(p *provider) {
 			p.claims = set(map[string]any{"email": []string{"a@x.test"}})
 			p.userInfo = p.claims
@@ -278,22 +282,34 @@ func people() []forgery {
 		{"person: verified as text", nil, claim("email_verified", "true"), nil, fault.Unauthenticated, "email_verified is text, and only the JSON value true counts"},
 		{"person: verified as a number", nil, claim("email_verified", 1), nil, fault.Unauthenticated, "email_verified is a number"},
 		{"person: nothing said of verification", nil, func(p *provider) { p.claims = without("email_verified") }, nil, fault.Denied, "does not say whether the e-mail address"},
-		{"person: UserInfo of another", func(c *Config) { c.GetUserInfo = true }, func(p *provider) { p.userInfo = set(map[string]any{"sub": "2"}) }, nil,
-			fault.Unauthenticated, "UserInfo is about another person"},
-		{"person: UserInfo of nobody", nil, func(p *provider) { p.claims, p.userInfo = without("email"), without("sub") }, nil,
-			fault.Unauthenticated, "UserInfo is about another person"},
-		{"person: UserInfo verifies another address", nil, info(verified, map[string]any{"email": "other@x.test", "email_verified": true}), nil,
-			fault.Denied, "does not say whether the e-mail address"},
-		{"person: UserInfo unsays it", nil, info([]string{"email"}, map[string]any{"email": "other@x.test", "email_verified": false}), nil,
-			fault.Denied, "other@x.test is not verified"},
+		{
+			"person: UserInfo of another", func(c *Config) { c.GetUserInfo = true }, func(p *provider) { p.userInfo = set(map[string]any{"sub": "2"}) }, nil,
+			fault.Unauthenticated, "UserInfo is about another person",
+		},
+		{
+			"person: UserInfo of nobody", nil, func(p *provider) { p.claims, p.userInfo = without("email"), without("sub") }, nil,
+			fault.Unauthenticated, "UserInfo is about another person",
+		},
+		{
+			"person: UserInfo verifies another address", nil, info(verified, map[string]any{"email": "other@x.test", "email_verified": true}), nil,
+			fault.Denied, "does not say whether the e-mail address",
+		},
+		{
+			"person: UserInfo unsays it", nil, info([]string{"email"}, map[string]any{"email": "other@x.test", "email_verified": false}), nil,
+			fault.Denied, "other@x.test is not verified",
+		},
 		{"person: UserInfo does not override a no", nil, func(p *provider) {
 			p.claims = func(m map[string]any) { delete(m, "email"); m["email_verified"] = false }
 			p.userInfo = set(map[string]any{"email": "third@x.test", "email_verified": true})
 		}, nil, fault.Denied, "third@x.test is not verified"},
-		{"person: UserInfo refused", func(c *Config) { c.GetUserInfo = true }, func(p *provider) { p.handle["/userinfo"] = status(http.StatusForbidden) }, nil,
-			fault.Precondition, "gives no UserInfo (HTTP status 403"},
-		{"person: no UserInfo endpoint", func(c *Config) { c.GetUserInfo = true }, func(p *provider) { p.discovery = without("userinfo_endpoint") }, nil,
-			fault.Precondition, "no UserInfo endpoint"},
+		{
+			"person: UserInfo refused", func(c *Config) { c.GetUserInfo = true }, func(p *provider) { p.handle["/userinfo"] = status(http.StatusForbidden) }, nil,
+			fault.Precondition, "gives no UserInfo (HTTP status 403",
+		},
+		{
+			"person: no UserInfo endpoint", func(c *Config) { c.GetUserInfo = true }, func(p *provider) { p.discovery = without("userinfo_endpoint") }, nil,
+			fault.Precondition, "no UserInfo endpoint",
+		},
 	}
 }
 
@@ -307,8 +323,10 @@ func groupClaims() []forgery {
 		{"groups: too many for Entra", on, claims(map[string]any{
 			"_claim_names": map[string]any{"groups": "src1"}, "_claim_sources": map[string]any{"src1": map[string]any{"endpoint": "https://graph.test"}},
 		}), nil, fault.Precondition, "in more groups than the provider puts into a token"},
-		{"groups: not an allowed one", func(c *Config) { on(c); c.AllowedGroups = []string{"admins"} }, claims(map[string]any{"groups": []string{"Admins", "admins2"}}), nil,
-			fault.Denied, "only members of certain groups"},
+		{
+			"groups: not an allowed one", func(c *Config) { on(c); c.AllowedGroups = []string{"admins"} }, claims(map[string]any{"groups": []string{"Admins", "admins2"}}), nil,
+			fault.Denied, "only members of certain groups",
+		},
 	}
 }
 

@@ -45,33 +45,43 @@ func sessionExpiry(v storage.AuthSession) time.Time {
 func (s *Store) CreateAuthRequest(ctx context.Context, v storage.AuthRequest) error {
 	return authRequests.create(ctx, s, v)
 }
+
 func (s *Store) CreateAuthCode(ctx context.Context, v storage.AuthCode) error {
 	return authCodes.create(ctx, s, v)
 }
+
 func (s *Store) CreateClient(ctx context.Context, v storage.Client) error {
 	return clients.create(ctx, s, v)
 }
+
 func (s *Store) CreateConnector(ctx context.Context, v storage.Connector) error {
 	return connectors.create(ctx, s, v)
 }
+
 func (s *Store) CreateRefresh(ctx context.Context, v storage.RefreshToken) error {
 	return refreshTokens.create(ctx, s, v)
 }
+
 func (s *Store) CreatePassword(ctx context.Context, v storage.Password) error {
 	return passwords.create(ctx, s, v)
 }
+
 func (s *Store) CreateOfflineSessions(ctx context.Context, v storage.OfflineSessions) error {
 	return offlineSessions.create(ctx, s, v)
 }
+
 func (s *Store) CreateUserIdentity(ctx context.Context, v storage.UserIdentity) error {
 	return userIdentities.create(ctx, s, v)
 }
+
 func (s *Store) CreateAuthSession(ctx context.Context, v storage.AuthSession) error {
 	return authSessions.create(ctx, s, v)
 }
+
 func (s *Store) CreateDeviceRequest(ctx context.Context, v storage.DeviceRequest) error {
 	return deviceRequests.create(ctx, s, v)
 }
+
 func (s *Store) CreateDeviceToken(ctx context.Context, v storage.DeviceToken) error {
 	return deviceTokens.create(ctx, s, v)
 }
@@ -79,33 +89,43 @@ func (s *Store) CreateDeviceToken(ctx context.Context, v storage.DeviceToken) er
 func (s *Store) GetAuthRequest(ctx context.Context, id string) (storage.AuthRequest, error) {
 	return authRequests.get(ctx, s, id)
 }
+
 func (s *Store) GetAuthCode(ctx context.Context, id string) (storage.AuthCode, error) {
 	return authCodes.get(ctx, s, id)
 }
+
 func (s *Store) GetClient(ctx context.Context, id string) (storage.Client, error) {
 	return clients.get(ctx, s, id)
 }
+
 func (s *Store) GetConnector(ctx context.Context, id string) (storage.Connector, error) {
 	return connectors.get(ctx, s, id)
 }
+
 func (s *Store) GetRefresh(ctx context.Context, id string) (storage.RefreshToken, error) {
 	return refreshTokens.get(ctx, s, id)
 }
+
 func (s *Store) GetPassword(ctx context.Context, email string) (storage.Password, error) {
 	return passwords.get(ctx, s, strings.ToLower(email))
 }
+
 func (s *Store) GetOfflineSessions(ctx context.Context, userID, connID string) (storage.OfflineSessions, error) {
 	return offlineSessions.get(ctx, s, pair(userID, connID))
 }
+
 func (s *Store) GetUserIdentity(ctx context.Context, userID, connID string) (storage.UserIdentity, error) {
 	return userIdentities.get(ctx, s, pair(userID, connID))
 }
+
 func (s *Store) GetAuthSession(ctx context.Context, id string) (storage.AuthSession, error) {
 	return authSessions.get(ctx, s, id)
 }
+
 func (s *Store) GetDeviceRequest(ctx context.Context, userCode string) (storage.DeviceRequest, error) {
 	return deviceRequests.get(ctx, s, userCode)
 }
+
 func (s *Store) GetDeviceToken(ctx context.Context, deviceCode string) (storage.DeviceToken, error) {
 	return deviceTokens.get(ctx, s, deviceCode)
 }
@@ -122,18 +142,23 @@ func (s *Store) GetKeys(ctx context.Context) (storage.Keys, error) {
 func (s *Store) ListClients(ctx context.Context) ([]storage.Client, error) {
 	return clients.list(ctx, s)
 }
+
 func (s *Store) ListConnectors(ctx context.Context) ([]storage.Connector, error) {
 	return connectors.list(ctx, s)
 }
+
 func (s *Store) ListRefreshTokens(ctx context.Context) ([]storage.RefreshToken, error) {
 	return refreshTokens.list(ctx, s)
 }
+
 func (s *Store) ListPasswords(ctx context.Context) ([]storage.Password, error) {
 	return passwords.list(ctx, s)
 }
+
 func (s *Store) ListUserIdentities(ctx context.Context) ([]storage.UserIdentity, error) {
 	return userIdentities.list(ctx, s)
 }
+
 func (s *Store) ListAuthSessions(ctx context.Context) ([]storage.AuthSession, error) {
 	return authSessions.list(ctx, s)
 }
@@ -141,25 +166,33 @@ func (s *Store) ListAuthSessions(ctx context.Context) ([]storage.AuthSession, er
 func (s *Store) DeleteAuthRequest(ctx context.Context, id string) error {
 	return authRequests.delete(ctx, s, id)
 }
+
 func (s *Store) DeleteAuthCode(ctx context.Context, id string) error {
 	return authCodes.delete(ctx, s, id)
 }
+
 func (s *Store) DeleteClient(ctx context.Context, id string) error { return clients.delete(ctx, s, id) }
+
 func (s *Store) DeleteConnector(ctx context.Context, id string) error {
 	return connectors.delete(ctx, s, id)
 }
+
 func (s *Store) DeleteRefresh(ctx context.Context, id string) error {
 	return refreshTokens.delete(ctx, s, id)
 }
+
 func (s *Store) DeletePassword(ctx context.Context, email string) error {
 	return passwords.delete(ctx, s, strings.ToLower(email))
 }
+
 func (s *Store) DeleteOfflineSessions(ctx context.Context, userID, connID string) error {
 	return offlineSessions.delete(ctx, s, pair(userID, connID))
 }
+
 func (s *Store) DeleteUserIdentity(ctx context.Context, userID, connID string) error {
 	return userIdentities.delete(ctx, s, pair(userID, connID))
 }
+
 func (s *Store) DeleteAuthSession(ctx context.Context, id string) error {
 	return authSessions.delete(ctx, s, id)
 }
@@ -167,27 +200,35 @@ func (s *Store) DeleteAuthSession(ctx context.Context, id string) error {
 func (s *Store) UpdateAuthRequest(ctx context.Context, id string, updater func(storage.AuthRequest) (storage.AuthRequest, error)) error {
 	return authRequests.update(ctx, s, id, updater)
 }
+
 func (s *Store) UpdateClient(ctx context.Context, id string, updater func(storage.Client) (storage.Client, error)) error {
 	return clients.update(ctx, s, id, updater)
 }
+
 func (s *Store) UpdateConnector(ctx context.Context, id string, updater func(storage.Connector) (storage.Connector, error)) error {
 	return connectors.update(ctx, s, id, updater)
 }
+
 func (s *Store) UpdateRefreshToken(ctx context.Context, id string, updater func(storage.RefreshToken) (storage.RefreshToken, error)) error {
 	return refreshTokens.update(ctx, s, id, updater)
 }
+
 func (s *Store) UpdatePassword(ctx context.Context, email string, updater func(storage.Password) (storage.Password, error)) error {
 	return passwords.update(ctx, s, strings.ToLower(email), updater)
 }
+
 func (s *Store) UpdateOfflineSessions(ctx context.Context, userID, connID string, updater func(storage.OfflineSessions) (storage.OfflineSessions, error)) error {
 	return offlineSessions.update(ctx, s, pair(userID, connID), updater)
 }
+
 func (s *Store) UpdateUserIdentity(ctx context.Context, userID, connID string, updater func(storage.UserIdentity) (storage.UserIdentity, error)) error {
 	return userIdentities.update(ctx, s, pair(userID, connID), updater)
 }
+
 func (s *Store) UpdateAuthSession(ctx context.Context, id string, updater func(storage.AuthSession) (storage.AuthSession, error)) error {
 	return authSessions.update(ctx, s, id, updater)
 }
+
 func (s *Store) UpdateDeviceToken(ctx context.Context, deviceCode string, updater func(storage.DeviceToken) (storage.DeviceToken, error)) error {
 	return deviceTokens.update(ctx, s, deviceCode, updater)
 }

@@ -40,7 +40,7 @@ func (b Binding) Ensure(w http.ResponseWriter, r *http.Request) string {
 		return known
 	}
 	value := rand.Text()
-	http.SetCookie(w, &http.Cookie{
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure wherever the issuer is https
 		Name: b.cookieName(), Value: value, Path: "/", HttpOnly: true, Secure: b.Issuer.Scheme == "https", SameSite: http.SameSiteLaxMode,
 	})
 	return Hash(value)

@@ -11,7 +11,6 @@ import (
 
 	"pachyderm/internal/config"
 	"pachyderm/internal/pachd"
-	"pachyderm/internal/secret"
 )
 
 // Server is a running pachd.
@@ -82,7 +81,7 @@ func StartIn(t testing.TB, dir string, change ...func(*config.Config)) *Server {
 func rootToken(t testing.TB, c config.Config) string {
 	t.Helper()
 	if c.Auth.RootToken != "" {
-		return secret.Text(c.Auth.RootToken).Reveal()
+		return c.Auth.RootToken.Reveal()
 	}
 	data, err := os.ReadFile(c.RootTokenFile())
 	if err != nil {
