@@ -168,7 +168,7 @@ func TestPages(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			want, err := os.ReadFile(file)
+			want, err := fs.ReadFile(os.DirFS("testdata"), s.name+".html")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -308,13 +308,16 @@ func TestHostileDataIsShownAsText(t *testing.T) {
 
 // TestFormsKeepTheirFields: handlers, ours and Dex's, read these names.
 func TestFormsKeepTheirFields(t *testing.T) {
-	want := map[string]string{
-		"ConfirmLogin":   "/dex/confirm post csrf=c5rf state=5tate answer=yes answer=no",
-		"ConfirmDevice":  "/dex/device/auth/verify_code post csrf=c5rf user_code=BCDF-GHJK answer=yes answer=no",
-		"password":       "/dex/auth/ldap/login?back=%2Fdex%2Fauth&state=5tate post login= password=",
-		"approval":       " post req=r3q approval=approve approval=rejected",
-		"device":         "/dex/device/auth/verify_code post user_code=",
-		"device.invalid": "/dex/device/auth/verify_code post user_code=BCDF-GHJK",
+	want := map[string]string{}
+	for _, form := range []struct{ page, fields string }{
+		{"ConfirmLogin", "/dex/confirm post csrf=c5rf state=5tate answer=yes answer=no"},
+		{"ConfirmDevice", "/dex/device/auth/verify_code post csrf=c5rf user_code=BCDF-GHJK answer=yes answer=no"},
+		{"password", "/dex/auth/ldap/login?back=%2Fdex%2Fauth&state=5tate post login= password="},
+		{"approval", " post req=r3q approval=approve approval=rejected"},
+		{"device", "/dex/device/auth/verify_code post user_code="},
+		{"device.invalid", "/dex/device/auth/verify_code post user_code=BCDF-GHJK"},
+	} {
+		want[form.page] = form.fields
 	}
 	for _, s := range samples(t, "") {
 		if want[s.name] == "" {
