@@ -1,0 +1,85 @@
+# What people run is listed by: make help
+SHELL := /bin/bash -o pipefail
+.DEFAULT_GOAL := help
+
+GO    ?= go
+TOOLS := $(CURDIR)/.tools
+GOLANGCI_LINT := $(TOOLS)/golangci-lint-2.15.0
+BUF := $(TOOLS)/buf-1.75.0
+
+.PHONY: help run run-clean build test test-slow lint fmt generate bench fuzz deps clean
+
+help: ## print this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: build ## start pachd and the demo identity provider, and connect them
+	@demo/run.sh
+
+run-clean: ## forget what make run has kept in ./dev
+	rm -rf dev
+
+build: ## build bin/pachd and bin/pachctl
+	CGO_ENABLED=0 $(GO) build -o bin/ ./cmd/pachd ./cmd/pachctl
+	CGO_ENABLED=0 $(GO) build -o bin/demo-idp ./demo
+
+test: deps ## run all tests; installs what they need
+	$(GO) test -race -shuffle=on -timeout 20m ./...
+
+test-slow: deps ## what make test does, several times over, and the fuzz targets
+	$(GO) test -race -shuffle=on -count=3 -timeout 60m ./...
+	$(MAKE) fuzz
+
+lint: $(GOLANGCI_LINT) ## check the style, and that generated files are current
+	$(GO) mod tidy -diff
+	$(GO) mod verify
+	$(GOLANGCI_LINT) run ./...
+	@before=$$(git status --porcelain); $(MAKE) --no-print-directory generate && after=$$(git status --porcelain); \
+	if [ "$$before" != "$$after" ]; then echo "generated files are not current: run make generate and commit"; exit 1; fi
+
+fmt: $(GOLANGCI_LINT) ## format the code
+	$(GOLANGCI_LINT) fmt ./...
+
+generate: $(BUF) $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-go-grpc ## make generated code and documents anew
+	PATH="$(TOOLS):$$PATH" $(BUF) generate
+	$(GO) test ./internal/config -run TestTheReferenceIsCurrent -update >/dev/null
+
+bench: build ## measure start-up, memory, logins and decisions
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+fuzz: ## run each fuzz target for 30 seconds
+	@set -e; for pkg in $$($(GO) list ./...); do \
+		for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+			echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime 30s $$pkg; \
+		done; \
+	done
+
+# The race detector wants a C compiler; the tests want a PostgreSQL, a browser,
+# and Node for providers that come from npm.
+deps:
+	@missing=""; \
+	command -v gcc >/dev/null || missing="$$missing gcc libc6-dev"; \
+	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$$missing postgresql"; \
+	test -x /usr/bin/chromium || missing="$$missing chromium"; \
+	command -v npm >/dev/null || missing="$$missing nodejs npm"; \
+	if [ -n "$$missing" ]; then \
+		echo "installing$$missing"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	fi
+	@test -d test/node_modules/oidc-provider || npm --prefix test ci --no-audit --no-fund --loglevel=error
+
+$(GOLANGCI_LINT):
+	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+	mv $(TOOLS)/golangci-lint $@
+
+$(BUF):
+	GOBIN=$(TOOLS) $(GO) install github.com/bufbuild/buf/cmd/buf@v1.75.0
+	mv $(TOOLS)/buf $@
+
+$(TOOLS)/protoc-gen-go:
+	GOBIN=$(TOOLS) $(GO) install google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
+
+$(TOOLS)/protoc-gen-go-grpc:
+	GOBIN=$(TOOLS) $(GO) install google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
+
+clean: ## remove what was built
+	rm -rf bin .tools test/node_modules
