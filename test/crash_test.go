@@ -1,0 +1,182 @@
+package test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+
+	authpb "pachyderm/api/auth"
+	identitypb "pachyderm/api/identity"
+	"pachyderm/demo/op"
+	"pachyderm/demo/op/optest"
+)
+
+// acknowledged is what pachd has said yes to.
+type acknowledged struct {
+	mu      sync.Mutex
+	tokens  []string
+	version int64
+}
+
+// A kill -9 at any point of a login or an update loses nothing that was
+// acknowledged, and the next start works.
+func TestKillLosesNothingThatWasAcknowledged(t *testing.T) {
+	d := newDaemon(t, "PACHD_ISSUER_SIGNING_ALGORITHM=ES256")
+	provider := optest.Start(t, d.callback())
+	d.start()
+	root := d.rootToken()
+	d.connect(provider)
+	ack := &acknowledged{version: 1}
+	logins := 0
+	for round := range 12 {
+		ctx, stop := context.WithCancel(t.Context())
+		conn := d.dial()
+		var wg sync.WaitGroup
+		wg.Go(func() { d.keepLoggingIn(ctx, conn, ack) })
+		wg.Go(func() { d.keepUpdating(ctx, conn, root, provider, ack) })
+		// Anywhere between the first write and some dozens of them.
+		timer := time.NewTimer(time.Duration(rand.N(int64(400 * time.Millisecond))))
+		<-timer.C
+		d.kill()
+		stop()
+		wg.Wait()
+
+		d.start()
+		conn = d.dial()
+		if d.rootToken() != root {
+			t.Fatalf("round %d: the root token has changed", round)
+		}
+		if who, err := whoAmI(t.Context(), conn, root); err != nil || who != "pach:root" {
+			t.Fatalf("round %d: root is %q, %v", round, who, err)
+		}
+		for _, token := range ack.tokens {
+			if who, err := whoAmI(t.Context(), conn, token); err != nil || who != "user:alice@example.com" {
+				t.Fatalf("round %d: an acknowledged session is lost: %q, %v", round, who, err)
+			}
+		}
+		res, err := identitypb.NewAPIClient(conn).GetIDPConnector(as(t.Context(), root), &identitypb.GetIDPConnectorRequest{Id: "demo"})
+		if err != nil || res.GetConnector().GetConfigVersion() < ack.version {
+			t.Fatalf("round %d: the connector has version %d, acknowledged was %d: %v", round, res.GetConnector().GetConfigVersion(), ack.version, err)
+		}
+		ack.version = res.GetConnector().GetConfigVersion()
+		logins = len(ack.tokens)
+	}
+	t.Logf("%d logins and %d updates were acknowledged over the kills", logins, ack.version-1)
+	if logins == 0 || ack.version == 1 {
+		t.Error("nothing was acknowledged, so nothing was tested")
+	}
+	if strings.Contains(d.output.String(), "panic") {
+		t.Errorf("pachd panicked:\n%s", d.output)
+	}
+}
+
+func (d *daemon) keepLoggingIn(ctx context.Context, conn *grpc.ClientConn, ack *acknowledged) {
+	for ctx.Err() == nil {
+		token, err := d.login(ctx, conn, optest.Alice)
+		if err != nil {
+			continue
+		}
+		ack.mu.Lock()
+		ack.tokens = append(ack.tokens, token)
+		ack.mu.Unlock()
+	}
+}
+
+func (d *daemon) keepUpdating(ctx context.Context, conn *grpc.ClientConn, root string, p *op.Provider, ack *acknowledged) {
+	for ctx.Err() == nil {
+		ack.mu.Lock()
+		next := ack.version + 1
+		ack.mu.Unlock()
+		change := d.document(p, "demo", next)
+		change.Name = fmt.Sprintf("Demo, version %d", next)
+		_, err := identitypb.NewAPIClient(conn).UpdateIDPConnector(as(ctx, root), &identitypb.UpdateIDPConnectorRequest{Connector: change})
+		if err != nil {
+			continue
+		}
+		ack.mu.Lock()
+		ack.version = next
+		ack.mu.Unlock()
+	}
+}
+
+var (
+	loginID      = regexp.MustCompile(`name="id" value="([^"]+)"`)
+	errNoSession = errors.New("no session")
+)
+
+// login signs in as pachctl would, without giving up the test when pachd is
+// killed under it.
+func (d *daemon) login(ctx context.Context, conn *grpc.ClientConn, who op.Person) (string, error) {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		return "", err
+	}
+	const verifier, answer = "a-verifier-that-is-long-enough-for-rfc-7636-43", "http://127.0.0.1:7/answer"
+	browser := &http.Client{Jar: jar, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
+		if r.URL.Host == "127.0.0.1:7" {
+			return http.ErrUseLastResponse
+		}
+		return nil
+	}}
+	sum := sha256.Sum256([]byte(verifier))
+	q := url.Values{
+		"client_id": {"pachctl"}, "redirect_uri": {answer}, "response_type": {"code"}, "scope": {"openid email groups"}, "state": {"s"},
+		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"},
+	}
+	at, page, err := open(ctx, browser, http.MethodGet, "http://"+d.http+"/auth?"+q.Encode(), nil)
+	if err != nil {
+		return "", err
+	}
+	id := loginID.FindStringSubmatch(page)
+	if id == nil {
+		return "", errNoSession
+	}
+	at, _, err = open(ctx, browser, http.MethodPost, at.ResolveReference(&url.URL{Path: "/login"}).String(), url.Values{"id": {id[1]}, "email": {who.Email}, "password": {who.Password}})
+	if err != nil {
+		return "", err
+	}
+	tokens, err := postForm(ctx, "http://"+d.http+"/token", url.Values{
+		"grant_type": {"authorization_code"}, "client_id": {"pachctl"}, "code": {at.Query().Get("code")}, "redirect_uri": {answer}, "code_verifier": {verifier},
+	})
+	if err != nil {
+		return "", err
+	}
+	idToken, _ := tokens["id_token"].(string)
+	res, err := authpb.NewAPIClient(conn).Authenticate(ctx, &authpb.AuthenticateRequest{IdToken: idToken})
+	return res.GetPachToken(), err
+}
+
+// open returns where a request has led to, and the page there.
+func open(ctx context.Context, browser *http.Client, method, to string, form url.Values) (*url.URL, string, error) {
+	r, err := http.NewRequestWithContext(ctx, method, to, strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, "", err
+	}
+	if form != nil {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	res, err := browser.Do(r)
+	if err != nil {
+		return nil, "", err
+	}
+	defer func() { _ = res.Body.Close() }()
+	page, err := io.ReadAll(res.Body)
+	if to, err := res.Location(); err == nil {
+		return to, string(page), nil
+	}
+	return res.Request.URL, string(page), err
+}

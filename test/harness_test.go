@@ -1,0 +1,222 @@
+package test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	authpb "pachyderm/api/auth"
+	identitypb "pachyderm/api/identity"
+	"pachyderm/demo/op"
+)
+
+// binaries builds the programs once and returns the folder they are in.
+var binaries = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "pach-bin-")
+	if err != nil {
+		return "", err
+	}
+	build := exec.CommandContext(context.Background(), "go", "build", "-o", dir, "./cmd/pachd", "./demo")
+	build.Dir = ".."
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build: %w: %s", err, out)
+	}
+	return dir, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if dir, err := binaries(); err == nil {
+		_ = os.RemoveAll(dir)
+	}
+	os.Exit(code)
+}
+
+func program(tb testing.TB, name string) string {
+	tb.Helper()
+	dir, err := binaries()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return filepath.Join(dir, name)
+}
+
+// freePort is one that outgoing connections do not use either.
+func freePort(tb testing.TB) int {
+	tb.Helper()
+	for range 100 {
+		port := 20000 + rand.N(10000)
+		l, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			_ = l.Close()
+			return port
+		}
+	}
+	tb.Fatal("no free port")
+	return 0
+}
+
+// daemon is a pachd process; its ports and directory outlive it.
+type daemon struct {
+	tb         testing.TB
+	dir        string
+	grpc, http string
+	env        []string
+	output     *output
+	cmd        *exec.Cmd
+}
+
+// output collects what processes write, from several goroutines.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
+}
+
+func newDaemon(tb testing.TB, env ...string) *daemon {
+	tb.Helper()
+	d := &daemon{tb: tb, dir: tb.TempDir(), output: &output{}}
+	d.grpc = fmt.Sprintf("127.0.0.1:%d", freePort(tb))
+	d.http = fmt.Sprintf("127.0.0.1:%d", freePort(tb))
+	d.env = append([]string{
+		"PATH=" + os.Getenv("PATH"), "PACHD_LISTEN_GRPC=" + d.grpc, "PACHD_LISTEN_HTTP=" + d.http, "PACHD_LISTEN_CALLBACK=", "PACHD_LISTEN_METRICS=",
+	}, env...)
+	tb.Cleanup(d.kill)
+	return d
+}
+
+// start runs pachd and waits until it is ready.
+func (d *daemon) start() {
+	d.tb.Helper()
+	d.cmd = exec.CommandContext(context.Background(), program(d.tb, "pachd"), "--data-dir", d.dir)
+	d.cmd.Env, d.cmd.Stdout, d.cmd.Stderr = d.env, d.output, d.output
+	d.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := d.cmd.Start(); err != nil {
+		d.tb.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(d.tb.Context(), time.Minute)
+	defer cancel()
+	for {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+d.http+"/readyz", nil)
+		if err != nil {
+			d.tb.Fatal(err)
+		}
+		res, err := http.DefaultClient.Do(r)
+		if err == nil {
+			_ = res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		if ctx.Err() != nil {
+			d.tb.Fatalf("pachd does not get ready:\n%s", d.output)
+		}
+	}
+}
+
+// kill ends the process as a power cut would.
+func (d *daemon) kill() {
+	if d.cmd != nil && d.cmd.Process != nil {
+		_ = d.cmd.Process.Kill()
+		_ = d.cmd.Wait()
+		d.cmd = nil
+	}
+}
+
+func (d *daemon) rootToken() string {
+	d.tb.Helper()
+	data, err := os.ReadFile(filepath.Join(d.dir, "root-token"))
+	if err != nil {
+		d.tb.Fatal(err)
+	}
+	return strings.TrimSpace(string(data))
+}
+
+// as is the context of a call with a token.
+func as(ctx context.Context, token string) context.Context {
+	return metadata.AppendToOutgoingContext(ctx, "authn-token", token)
+}
+
+func (d *daemon) dial() *grpc.ClientConn {
+	d.tb.Helper()
+	conn, err := grpc.NewClient(d.grpc, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		d.tb.Fatal(err)
+	}
+	d.tb.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+func (d *daemon) callback() string { return "http://" + d.http + "/callback" }
+
+// document is a connector to a demo provider.
+func (d *daemon) document(p *op.Provider, id string, version int64) *identitypb.IDPConnector {
+	d.tb.Helper()
+	config, err := structpb.NewStruct(map[string]any{
+		"issuer": p.Issuer, "clientID": p.ClientID, "clientSecret": p.ClientSecret, "redirectURI": d.callback(), "insecureEnableGroups": true,
+	})
+	if err != nil {
+		d.tb.Fatal(err)
+	}
+	return &identitypb.IDPConnector{Id: id, Name: "Demo", Type: "oidc", ConfigVersion: version, Config: config}
+}
+
+func (d *daemon) connect(p *op.Provider) {
+	d.tb.Helper()
+	ctx := as(d.tb.Context(), d.rootToken())
+	if _, err := identitypb.NewAPIClient(d.dial()).CreateIDPConnector(ctx, &identitypb.CreateIDPConnectorRequest{Connector: d.document(p, "demo", 1)}); err != nil {
+		d.tb.Fatal(err)
+	}
+}
+
+// postForm sends a form and returns the JSON answer; an error means that pachd
+// was not there.
+func postForm(ctx context.Context, to string, form url.Values) (map[string]any, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, to, strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	answer := map[string]any{}
+	return answer, json.NewDecoder(res.Body).Decode(&answer)
+}
+
+func whoAmI(ctx context.Context, conn *grpc.ClientConn, token string) (string, error) {
+	res, err := authpb.NewAPIClient(conn).WhoAmI(as(ctx, token), &authpb.WhoAmIRequest{})
+	return res.GetUsername(), err
+}

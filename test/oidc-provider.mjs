@@ -1,0 +1,31 @@
+// A certified OpenID provider that is not ours: panva's oidc-provider, with its
+// development login pages. Usage: node oidc-provider.mjs PORT REDIRECT_URI
+import { Provider } from 'oidc-provider';
+
+const [port, redirectURI] = process.argv.slice(2);
+const people = {
+  jane: { email: 'jane@example.org', name: 'Jane Doe', groups: ['admins', 'developers'] },
+};
+
+const provider = new Provider(`http://127.0.0.1:${port}`, {
+  clients: [{
+    client_id: 'pachyderm',
+    client_secret: process.env.CLIENT_SECRET,
+    redirect_uris: [redirectURI],
+    grant_types: ['authorization_code', 'refresh_token'],
+    response_types: ['code'],
+  }],
+  scopes: ['openid', 'offline_access', 'email', 'profile', 'groups'],
+  claims: {
+    openid: ['sub'], email: ['email', 'email_verified'], profile: ['name'], groups: ['groups'],
+  },
+  findAccount: (_, id) => people[id] && {
+    accountId: id,
+    claims: () => ({ sub: id, email_verified: true, ...people[id] }),
+  },
+  features: { devInteractions: { enabled: true } },
+  pkce: { required: () => true },
+  cookies: { keys: [process.env.CLIENT_SECRET] },
+  ttl: { Session: 600, Grant: 600, AccessToken: 600, IdToken: 600, Interaction: 600 },
+});
+provider.listen(Number(port), '127.0.0.1', () => console.log('ready'));
