@@ -43,6 +43,10 @@ type SignIn struct {
 	Groups []string
 	// TokenSub makes the token subject of a new identity from its id.
 	TokenSub func(id string) (string, error)
+	// Connected fails if the connector has gone since the login began. It is
+	// asked in the transaction that records the login, or a login that overlaps
+	// with the deletion would leave an identity and groups that nothing ends.
+	Connected func(ctx context.Context, tx *db.Tx) error
 }
 
 // SignedIn records a login: it finds or makes the identity, refuses a disabled
@@ -64,6 +68,9 @@ func (s *Service) SignedIn(ctx context.Context, in SignIn) (Identity, error) {
 	}
 	var who Identity
 	err = s.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := in.Connected(ctx, tx); err != nil {
+			return err
+		}
 		who, err = s.identify(ctx, tx, in, user)
 		if err != nil {
 			return err

@@ -12,6 +12,7 @@ import (
 	"github.com/dexidp/dex/storage"
 
 	own "pachyderm/internal/connector"
+	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/flow"
@@ -124,7 +125,8 @@ func (w wrapped) signedIn(ctx context.Context, c connector.Identity) (connector.
 	}
 	who, err := w.issuer.People.SignedIn(ctx, identity.SignIn{
 		ConnectorID: w.id, Instance: w.instance, Issuer: own.Issuer(w.inner), Subject: c.UserID, Email: c.Email, Groups: groups,
-		TokenSub: func(id string) (string, error) { return tokens.GenSubject(id, w.id) },
+		TokenSub:  func(id string) (string, error) { return tokens.GenSubject(id, w.id) },
+		Connected: func(ctx context.Context, tx *db.Tx) error { return registry.CheckConnected(ctx, tx, w.id, w.instance) },
 	})
 	if err != nil {
 		return connector.Identity{}, err

@@ -63,6 +63,17 @@ func (g *Registry) ReadRevision(ctx context.Context, id, revision string) (r Row
 	return r, err
 }
 
+// CheckConnected refuses, for a login under way, a connector that was deleted
+// meanwhile. Fault: Denied.
+func CheckConnected(ctx context.Context, tx *db.Tx, id, instance string) error {
+	var n int64
+	err := tx.Row(ctx, []any{&n}, `SELECT COUNT(*) FROM connectors WHERE id = $1 AND instance = $2`, id, instance)
+	if err == nil && n == 0 {
+		err = fault.New(fault.Denied, "the identity provider %q was removed while you signed in: start again and choose another", id)
+	}
+	return err
+}
+
 func (g *Registry) insertConnector(ctx context.Context, tx *db.Tx, r Row) error {
 	now := db.Micros(g.with.Now())
 	_, err := tx.Exec(ctx, `INSERT INTO connectors (id, instance, revision, version, managed, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $6)`,

@@ -1,0 +1,291 @@
+package identity_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"pachyderm/internal/db"
+	"pachyderm/internal/db/dbtest"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/identity"
+	"pachyderm/internal/principal"
+)
+
+var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+func each(t *testing.T, f func(t *testing.T, s *identity.Service)) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		f(t, &identity.Service{DB: d, Now: func() time.Time { return now }})
+	})
+}
+
+// alice signs in through the connector instance "first".
+func alice() identity.SignIn {
+	return identity.SignIn{
+		ConnectorID: "corp", Instance: "first", Issuer: "https://id.example.com", Subject: "s-1", Email: "alice@example.com",
+		TokenSub:  func(id string) (string, error) { return "sub-" + id, nil },
+		Connected: func(context.Context, *db.Tx) error { return nil },
+	}
+}
+
+func with(change func(*identity.SignIn)) identity.SignIn {
+	in := alice()
+	change(&in)
+	return in
+}
+
+func mustSignIn(t *testing.T, s *identity.Service, in identity.SignIn) identity.Identity {
+	t.Helper()
+	who, err := s.SignedIn(t.Context(), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return who
+}
+
+func gate(t *testing.T, s *identity.Service, id string) error {
+	t.Helper()
+	return s.DB.View(t.Context(), func(tx *db.Tx) error { return identity.Gate(t.Context(), tx, id) })
+}
+
+func wantGroups(t *testing.T, s *identity.Service, who principal.Name, want ...principal.Name) {
+	t.Helper()
+	got, err := s.Groups(t.Context(), who)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("groups of %s (-want +got):\n%s", who, diff)
+	}
+}
+
+func TestTheFirstIdentityOwnsTheName(t *testing.T) {
+	each(t, func(t *testing.T, s *identity.Service) {
+		first := mustSignIn(t, s, alice())
+		if first.User != "user:alice@example.com" || first.ID == "" || first.TokenSub != "sub-"+first.ID {
+			t.Errorf("first login: %+v", first)
+		}
+		if again := mustSignIn(t, s, alice()); again != first {
+			t.Errorf("second login: %+v, not %+v", again, first)
+		}
+		for name, in := range map[string]identity.SignIn{
+			"another account of the provider": with(func(in *identity.SignIn) { in.Subject = "s-2" }),
+			"another issuer":                  with(func(in *identity.SignIn) { in.Issuer = "https://other.example.com" }),
+			"another connector instance":      with(func(in *identity.SignIn) { in.Instance = "second" }),
+		} {
+			_, err := s.SignedIn(t.Context(), in)
+			if !fault.Is(err, fault.Denied) || !strings.Contains(fault.Message(err), "user:alice@example.com") || !strings.Contains(fault.Message(err), "pachctl idp link") {
+				t.Errorf("%s claims her address: %v", name, err)
+			}
+		}
+		for _, find := range []func() (identity.Identity, error){
+			func() (identity.Identity, error) { return s.ByID(t.Context(), first.ID) },
+			func() (identity.Identity, error) { return s.ByTokenSub(t.Context(), first.TokenSub) },
+		} {
+			if got, err := find(); err != nil || got != first {
+				t.Errorf("found %+v, %v", got, err)
+			}
+		}
+		if _, err := s.ByTokenSub(t.Context(), "sub-of-nobody"); !fault.Is(err, fault.NotFound) {
+			t.Errorf("an unknown subject: %v", err)
+		}
+	})
+}
+
+func TestAnAddressThatChangesAtTheProviderKeepsTheName(t *testing.T) {
+	each(t, func(t *testing.T, s *identity.Service) {
+		first := mustSignIn(t, s, alice())
+		married := mustSignIn(t, s, with(func(in *identity.SignIn) { in.Email, in.Groups = "alice.b@example.com", []string{"admins"} }))
+		if married != first {
+			t.Errorf("with a new address: %+v, not %+v", married, first)
+		}
+		wantGroups(t, s, "user:alice@example.com", "group:admins")
+		wantGroups(t, s, "user:alice.b@example.com")
+		// nor may she take a name that is somebody's by changing her address
+		bob := mustSignIn(t, s, with(func(in *identity.SignIn) { in.Subject, in.Email = "s-2", "bob@example.com" }))
+		if got := mustSignIn(t, s, with(func(in *identity.SignIn) { in.Email = "bob@example.com" })); got.User == bob.User {
+			t.Errorf("alice became %s", got.User)
+		}
+	})
+}
+
+func TestWhatIsNoAddressOrGroupIsRefused(t *testing.T) {
+	each(t, func(t *testing.T, s *identity.Service) {
+		for name, in := range map[string]identity.SignIn{
+			"no address":            with(func(in *identity.SignIn) { in.Email = "" }),
+			"a line break":          with(func(in *identity.SignIn) { in.Email = "alice@example.com\nx" }),
+			"a group without name":  with(func(in *identity.SignIn) { in.Groups = []string{"admins", ""} }),
+			"an invisible group":    with(func(in *identity.SignIn) { in.Groups = []string{"ad\u200bmins"} }),
+			"a group of bare colon": with(func(in *identity.SignIn) { in.Groups = []string{"group:"} }),
+		} {
+			if _, err := s.SignedIn(t.Context(), in); !fault.Is(err, fault.Invalid) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		wantGroups(t, s, "user:alice@example.com")
+	})
+}
+
+func TestADisabledPersonIsKeptOutAtOnce(t *testing.T) {
+	each(t, func(t *testing.T, s *identity.Service) {
+		who := mustSignIn(t, s, alice())
+		if err := gate(t, s, who.ID); err != nil {
+			t.Fatalf("before: %v", err)
+		}
+		if err := s.SetEnabled(t.Context(), who.User, false); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.SignedIn(t.Context(), alice()); !fault.Is(err, fault.Denied) || !strings.Contains(fault.Message(err), "ask an administrator") {
+			t.Errorf("login: %v", err)
+		}
+		if err := gate(t, s, who.ID); !fault.Is(err, fault.Unauthenticated) || !strings.Contains(fault.Message(err), "disabled") {
+			t.Errorf("gate: %v", err)
+		}
+		if err := s.SetEnabled(t.Context(), who.User, true); err != nil {
+			t.Fatal(err)
+		}
+		if err := gate(t, s, who.ID); err != nil {
+			t.Errorf("enabled again: %v", err)
+		}
+		mustSignIn(t, s, alice())
+
+		if err := s.SetEnabled(t.Context(), "user:nobody@example.com", false); !fault.Is(err, fault.NotFound) {
+			t.Errorf("somebody unknown: %v", err)
+		}
+		if err := s.SetEnabled(t.Context(), principal.Root, false); !fault.Is(err, fault.Invalid) {
+			t.Errorf("root: %v", err)
+		}
+	})
+}
+
+func TestTheGateKnowsWhoHasNoIdentity(t *testing.T) {
+	each(t, func(t *testing.T, s *identity.Service) {
+		if err := gate(t, s, ""); err != nil {
+			t.Errorf("a robot or root: %v", err)
+		}
+		if err := gate(t, s, "made-up"); !fault.Is(err, fault.Unauthenticated) {
+			t.Errorf("an identity that does not exist: %v", err)
+		}
+	})
+}
+
+func endInstance(t *testing.T, s *identity.Service, instance string) {
+	t.Helper()
+	err := s.DB.Update(t.Context(), func(tx *db.Tx) error { return identity.EndInstance(t.Context(), tx, instance) })
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestADeletedConnectorProvesNothingAndANewOneRevivesNothing(t *testing.T) {
+	each(t, func(t *testing.T, s *identity.Service) {
+		who := mustSignIn(t, s, with(func(in *identity.SignIn) { in.Groups = []string{"admins"} }))
+		bob := mustSignIn(t, s, with(func(in *identity.SignIn) { in.Instance, in.Subject, in.Email = "second", "b", "bob@example.com" }))
+		endInstance(t, s, "first")
+		if err := gate(t, s, who.ID); !fault.Is(err, fault.Unauthenticated) || !strings.Contains(fault.Message(err), "is gone") {
+			t.Errorf("gate: %v", err)
+		}
+		if err := gate(t, s, bob.ID); err != nil {
+			t.Errorf("somebody of another connector: %v", err)
+		}
+		wantGroups(t, s, who.User)
+
+		// The same document again is a new instance.
+		again := with(func(in *identity.SignIn) { in.Instance, in.Groups = "third", []string{"admins"} })
+		if _, err := s.SignedIn(t.Context(), again); !fault.Is(err, fault.Denied) {
+			t.Errorf("the same account through a new connector: %v", err)
+		}
+		if err := gate(t, s, who.ID); !fault.Is(err, fault.Unauthenticated) {
+			t.Errorf("the old session afterwards: %v", err)
+		}
+		wantGroups(t, s, who.User)
+	})
+}
+
+func TestALoginThatOverlapsWithADeletionLeavesNothing(t *testing.T) {
+	each(t, func(t *testing.T, s *identity.Service) {
+		gone := fault.New(fault.Denied, "removed")
+		_, err := s.SignedIn(t.Context(), with(func(in *identity.SignIn) {
+			in.Groups = []string{"admins"}
+			in.Connected = func(context.Context, *db.Tx) error { return gone }
+		}))
+		if !fault.Is(err, fault.Denied) {
+			t.Errorf("login: %v", err)
+		}
+		wantGroups(t, s, "user:alice@example.com")
+		if err := s.SetEnabled(t.Context(), "user:alice@example.com", false); !fault.Is(err, fault.NotFound) {
+			t.Errorf("she was recorded: %v", err)
+		}
+	})
+}
+
+func TestALoginRefreshesOnlyTheGroupsOfItsOwnSource(t *testing.T) {
+	each(t, func(t *testing.T, s *identity.Service) {
+		login := func(groups []string) {
+			t.Helper()
+			mustSignIn(t, s, with(func(in *identity.SignIn) { in.Groups = groups }))
+		}
+		login([]string{"b", "a", "b", "group:c"})
+		wantGroups(t, s, "user:alice@example.com", "group:a", "group:b", "group:c")
+		// What an administrator has said of her, and what another connector says.
+		err := s.DB.Update(t.Context(), func(tx *db.Tx) error {
+			for group, source := range map[string]string{"group:manual": "admin", "group:a": "admin", "group:okta/x": "connector:second"} {
+				_, err := tx.Exec(t.Context(), `INSERT INTO memberships (member, group_name, source, seen_at) VALUES ($1, $2, $3, 1)`, "user:alice@example.com", group, source)
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		login(nil) // the provider said nothing about groups
+		wantGroups(t, s, "user:alice@example.com", "group:a", "group:b", "group:c", "group:manual", "group:okta/x")
+		login([]string{"d"})
+		wantGroups(t, s, "user:alice@example.com", "group:a", "group:d", "group:manual", "group:okta/x")
+		login([]string{}) // it said: none
+		wantGroups(t, s, "user:alice@example.com", "group:a", "group:manual", "group:okta/x")
+		endInstance(t, s, "second")
+		wantGroups(t, s, "user:alice@example.com", "group:a", "group:manual")
+	})
+}
+
+func TestOfManyFirstLoginsAtOnceOneIdentityComes(t *testing.T) {
+	each(t, func(t *testing.T, s *identity.Service) {
+		const logins = 16
+		ids, errs := make([]string, 2*logins), make([]error, 2*logins)
+		var wg sync.WaitGroup
+		for n := range 2 * logins {
+			wg.Go(func() {
+				// Two accounts that claim one address, each from many windows.
+				who, err := s.SignedIn(t.Context(), with(func(in *identity.SignIn) {
+					in.Subject, in.Groups = fmt.Sprintf("s-%d", n%2), []string{"a"}
+				}))
+				ids[n], errs[n] = who.ID, err
+			})
+		}
+		wg.Wait()
+		won := map[string]bool{}
+		refused := 0
+		for n, err := range errs {
+			switch {
+			case err == nil:
+				won[ids[n]] = true
+			case fault.Is(err, fault.Denied):
+				refused++
+			default:
+				t.Errorf("login %d: %v", n, err)
+			}
+		}
+		if len(won) != 1 || refused != logins {
+			t.Errorf("%d identities own the address, %d of %d logins were refused", len(won), refused, logins)
+		}
+	})
+}
