@@ -84,6 +84,7 @@ var mayImport = map[string][]string{
 	"demo":           {"demo/op"},
 	"demo/op":        nil,
 	"demo/op/optest": {"demo/op"},
+	"test":           nil,
 }
 
 // onlyIn says which packages may import what comes from outside, and why.
@@ -265,6 +266,33 @@ func TestATableIsNamedInOnePackage(t *testing.T) {
 	for table, in := range owners {
 		if len(in) != 1 {
 			t.Errorf("table %s is named in %v, not in one package", table, slices.Sorted(maps.Keys(in)))
+		}
+	}
+}
+
+// docs/security.md claims that tests hold its lines; at least they must exist.
+func TestTheSecurityPageNamesTestsThatExist(t *testing.T) {
+	page, err := os.ReadFile("docs/security.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	exist := map[string]bool{}
+	err = filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		for _, match := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(string(data), -1) {
+			exist[match[1]] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range regexp.MustCompile(`\bTest\w+`).FindAllString(string(page), -1) {
+		if !exist[name] {
+			t.Errorf("docs/security.md names %s, which does not exist", name)
 		}
 	}
 }
