@@ -104,6 +104,10 @@ func TestErrorsOfPachd(t *testing.T) {
 			t.Errorf("got %q, %q, %q of %v", client.ReasonOf(err), client.FieldOf(err), client.MessageOf(err), err)
 		}
 	}
+	wrapped := fmt.Errorf("read it: %w", detailed.Err())
+	if got := client.MessageOf(wrapped); got != "read it: the provider is down: try again" || client.FieldOf(wrapped) != "config.issuer" {
+		t.Errorf("wrapped: %q", got)
+	}
 	if client.ReasonOf(nil) != "" || client.MessageOf(errors.New("x")) != "x" {
 		t.Error("an error that is not pachd's is misread")
 	}

@@ -34,14 +34,14 @@ func ReasonOf(err error) string { return infoOf(err).GetReason() }
 // or "".
 func FieldOf(err error) string { return infoOf(err).GetMetadata()["field"] }
 
-// MessageOf is the text of an error without gRPC's own words around it.
+// MessageOf is the text of an error without gRPC's own words in it.
 func MessageOf(err error) string {
-	var unreachable *UnreachableError
-	if errors.As(err, &unreachable) {
-		return unreachable.Error()
+	var s interface {
+		error
+		GRPCStatus() *status.Status
 	}
-	if s, ok := status.FromError(err); ok {
-		return s.Message()
+	if errors.As(err, &s) {
+		return strings.ReplaceAll(err.Error(), s.Error(), s.GRPCStatus().Message())
 	}
 	return err.Error()
 }

@@ -1,0 +1,122 @@
+package cli
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"pachyderm/client"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/strict"
+)
+
+// document is what a user has written, to find the line of what is at fault.
+type document struct {
+	name string // of the file
+	data []byte
+}
+
+func (a *app) readDocument(path string) (document, error) {
+	data, err := a.readInput(path)
+	if path == "-" {
+		path = "standard input"
+	}
+	return document{path, data}, err
+}
+
+// decode reads the document into a struct, strictly. The keys on the top may
+// be in any case, as upstream takes them and prints them.
+func (d document) decode(into any, keys ...string) error {
+	members := map[string]any{}
+	if err := strict.Decode(d.data, &members); err != nil {
+		return d.fault(err)
+	}
+	renamed := map[string]any{}
+	for key, value := range members {
+		if i := slices.IndexFunc(keys, func(k string) bool { return strings.EqualFold(k, key) }); i >= 0 {
+			if _, twice := members[keys[i]]; twice && keys[i] != key {
+				return fmt.Errorf("unable to parse config: %s: %s is given twice, once as %s: remove one", d.name, keys[i], key)
+			}
+			key = keys[i]
+		}
+		renamed[key] = value
+	}
+	if err := strict.DecodeValue(renamed, into); err != nil {
+		return d.fault(err)
+	}
+	return nil
+}
+
+// fault words a mistake that was found in the document on this side.
+func (d document) fault(err error) error {
+	return failf(err, "unable to parse config: %s", d.at(fault.FieldOf(err), fault.Message(err)))
+}
+
+var startsWithLine = regexp.MustCompile(`^line \d+: `)
+
+// at puts the file, and the line of a field if it has one, before a message.
+func (d document) at(field, message string) string {
+	if line := d.line(field); line > 0 && !startsWithLine.MatchString(message) {
+		return fmt.Sprintf("%s: line %d: %s", d.name, line, message)
+	}
+	return d.name + ": " + message
+}
+
+// explain adds to an error of pachd where in the document its cause stands.
+func (d document) explain(err error) error {
+	field := client.FieldOf(err)
+	if field == "" || status.Code(err) == codes.Unauthenticated {
+		return err
+	}
+	return failf(err, "%s", d.at(field, client.MessageOf(err)))
+}
+
+// line is where a field such as config.rootCAs[1] stands, or 0.
+func (d document) line(field string) int {
+	var root yaml.Node
+	if field == "" || yaml.Unmarshal(d.data, &root) != nil || len(root.Content) == 0 {
+		return 0
+	}
+	return lineOf(root.Content[0], field, true)
+}
+
+// lineOf matches keys rather than splitting the path: a key may have dots.
+func lineOf(n *yaml.Node, path string, top bool) int {
+	switch n.Kind {
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			key := n.Content[i]
+			if len(key.Value) > len(path) || key.Value != path[:len(key.Value)] && (!top || !strings.EqualFold(key.Value, path[:len(key.Value)])) {
+				continue
+			}
+			switch rest := path[len(key.Value):]; {
+			case rest == "":
+				return key.Line
+			case rest[0] == '.':
+				if line := lineOf(n.Content[i+1], rest[1:], false); line > 0 {
+					return line
+				}
+			case rest[0] == '[':
+				if line := lineOf(n.Content[i+1], rest, false); line > 0 {
+					return line
+				}
+			}
+		}
+	case yaml.SequenceNode:
+		for i, item := range n.Content {
+			rest, ok := strings.CutPrefix(path, fmt.Sprintf("[%d]", i))
+			switch {
+			case ok && rest == "":
+				return item.Line
+			case ok:
+				return lineOf(item, strings.TrimPrefix(rest, "."), false)
+			}
+		}
+	}
+	return 0
+}

@@ -1,0 +1,108 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"pachyderm/client"
+	"pachyderm/internal/fault"
+)
+
+// The exit codes.
+const (
+	exitOK = iota
+	exitFailure
+	exitUsage
+	exitNotSignedIn
+)
+
+// interrupted is for a command that Ctrl-C ended on its way.
+const interrupted = "interrupted: whether pachd has done it already is not known"
+
+// usageError is a command line that cannot be understood.
+type usageError struct {
+	command *cobra.Command
+	message string
+}
+
+func (e *usageError) Error() string { return e.message }
+
+func usagef(c *cobra.Command, format string, a ...any) error {
+	return &usageError{c, fmt.Sprintf(format, a...)}
+}
+
+// failure is an error whose text is for the user as it is, and whose exit code
+// does not depend on its cause.
+type failure struct {
+	message string
+	cause   error
+}
+
+func (e *failure) Error() string { return e.message }
+func (e *failure) Unwrap() error { return e.cause }
+
+func failf(cause error, format string, a ...any) error {
+	return &failure{fmt.Sprintf(format, a...), cause}
+}
+
+// report tells the user what went wrong and returns the exit code.
+func (e Env) report(err error) int {
+	message, code := explain(err)
+	e.notef("pachctl: %s\n", strings.TrimSpace(message))
+	var usage *usageError
+	if errors.As(err, &usage) && usage.command != nil {
+		line := usage.command.UseLine()
+		if usage.command.HasSubCommands() {
+			line = usage.command.CommandPath() + " COMMAND"
+		}
+		e.notef("\nUsage: %s\nMore:  %s --help\n", line, usage.command.CommandPath())
+	}
+	return code
+}
+
+func explain(err error) (message string, code int) {
+	var usage *usageError
+	var said *failure
+	var unreachable *client.UnreachableError
+	switch {
+	case errors.As(err, &usage):
+		return usage.message, exitUsage
+	case errors.As(err, &said):
+		return said.message, exitFailure
+	case errors.As(err, &unreachable):
+		return client.MessageOf(err) + ": start it, or set the address with: pachctl connect ADDRESS", exitFailure
+	case errors.Is(err, context.Canceled):
+		return interrupted, exitFailure
+	case errors.Is(err, context.DeadlineExceeded):
+		return "pachd did not answer in time: context deadline exceeded: try again, or allow more time", exitFailure
+	}
+	message = client.MessageOf(err)
+	if fault.KindOf(err) != fault.Internal {
+		message = fault.Message(err)
+	}
+	switch status.Code(err) {
+	case codes.Unauthenticated:
+		return withHint(message, "sign in with: pachctl auth login"), exitNotSignedIn
+	case codes.Canceled:
+		return interrupted, exitFailure
+	case codes.DeadlineExceeded:
+		return "pachd did not answer in time: " + withHint(message, "try again, or allow more time"), exitFailure
+	case codes.Unimplemented:
+		return withHint(message, "the server does not offer this"), exitFailure
+	}
+	return message, exitFailure
+}
+
+// withHint adds what to do, unless the message says it already.
+func withHint(message, hint string) string {
+	if strings.Contains(message, "pachctl ") {
+		return message
+	}
+	return message + ": " + hint
+}

@@ -1,0 +1,493 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"pachyderm/api/identity"
+	"pachyderm/client"
+)
+
+func (a *app) idpCommands() *cobra.Command {
+	return group("idp", "Connect identity providers and manage OIDC clients",
+		`An identity provider (IdP), such as Auth0, Okta or LDAP, knows the people of an
+organisation. A connector lets them sign in here with it. An OIDC client is an
+application that signs people in through Pachyderm.`,
+		"  pachctl idp create-connector --config auth0.yaml\n  pachctl idp list-connector",
+		a.createConnector(), a.updateConnector(), a.getConnector(), a.listConnector(), a.deleteConnector(),
+		a.setIDPConfig(), a.getIDPConfig(),
+		a.createClient(), a.updateClient(), a.getClient(), a.listClient(), a.deleteClient(),
+	)
+}
+
+// withIDP connects to where identities are managed: the enterprise context if
+// there is one.
+func (a *app) withIDP(ctx context.Context, do func(context.Context, *client.Client) error) error {
+	return a.withClient(ctx, true, func(ctx context.Context, c *client.Client, _ *place) error { return do(ctx, c) })
+}
+
+// connectorDoc is a connector as people write it.
+type connectorDoc struct {
+	ID      string         `json:"id"`
+	Name    string         `json:"name"`
+	Type    string         `json:"type"`
+	Version int64          `json:"version"`
+	Config  map[string]any `json:"config"`
+}
+
+func (d document) connector() (*identity.IDPConnector, error) {
+	var doc connectorDoc
+	if err := d.decode(&doc, "id", "name", "type", "version", "config"); err != nil {
+		return nil, err
+	}
+	out := &identity.IDPConnector{Id: doc.ID, Name: doc.Name, Type: doc.Type, ConfigVersion: doc.Version}
+	if doc.Config == nil {
+		return out, nil
+	}
+	if err := exact(doc.Config); err != nil {
+		return nil, failf(err, "unable to parse config: %s: %s", d.name, err)
+	}
+	config, err := structpb.NewStruct(doc.Config)
+	if err != nil {
+		return nil, failf(err, "unable to parse config: %s: config is not text in UTF-8", d.name)
+	}
+	out.Config = config
+	return out, nil
+}
+
+// exact refuses whole numbers that the wire, which has floating point only,
+// would change.
+func exact(v any) error {
+	switch v := v.(type) {
+	case int64:
+		if v > 1<<53 || v < -(1<<53) {
+			return fmt.Errorf("the number %d is too large: put it in quotes", v)
+		}
+	case map[string]any:
+		for _, member := range v {
+			if err := exact(member); err != nil {
+				return err
+			}
+		}
+	case []any:
+		for _, item := range v {
+			if err := exact(item); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+const connectorHelp = `The document is YAML or JSON with the keys
+
+  id       name of the connector in commands, such as auth0
+  name     name that people see when they sign in
+  type     oidc, ldap, saml, github, ...
+  version  number of this revision; 0 or absent for "whatever is stored"
+  config   settings of the type; for oidc at least issuer, clientID,
+           clientSecret and redirectURI`
+
+func configFlag(c *cobra.Command, file *string) {
+	c.Flags().StringVar(file, "config", "-", "file with the document; - is standard input")
+}
+
+func (a *app) createConnector() *cobra.Command {
+	var file string
+	c := &cobra.Command{
+		Use: "create-connector", Short: "Connect an identity provider", Args: exactly(0),
+		Long:    "Connect an identity provider. pachd tries it before it keeps it.\n\n" + connectorHelp,
+		Example: "  pachctl idp create-connector --config auth0.yaml",
+		RunE: func(c *cobra.Command, _ []string) error {
+			d, err := a.readDocument(file)
+			if err != nil {
+				return err
+			}
+			connector, err := d.connector()
+			if err != nil {
+				return err
+			}
+			return a.withIDP(c.Context(), func(ctx context.Context, c *client.Client) error {
+				_, err := c.Identity.CreateIDPConnector(ctx, &identity.CreateIDPConnectorRequest{Connector: connector})
+				return d.explain(err)
+			})
+		},
+	}
+	configFlag(c, &file)
+	return c
+}
+
+func (a *app) updateConnector() *cobra.Command {
+	var file string
+	var version int64
+	c := &cobra.Command{
+		Use: "update-connector [ID]", Short: "Change a connector, or only its version", Args: between(0, 1),
+		Long: `Change what the document gives of a connector: keys that are absent stay as they
+are, null removes one, and *** keeps a secret. The version is absent or 0, or one
+more than the stored one. With an ID and --version alone, only the version
+changes.
+
+` + connectorHelp,
+		Example: "  pachctl idp update-connector --config auth0.yaml\n  pachctl idp update-connector auth0 --version 1",
+	}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		d, connector := document{}, &identity.IDPConnector{}
+		withFile := c.Flags().Changed("config") || len(args) == 0
+		switch {
+		case withFile:
+			var err error
+			if d, err = a.readDocument(file); err != nil {
+				return err
+			}
+			if connector, err = d.connector(); err != nil {
+				return err
+			}
+		case !c.Flags().Changed("version"):
+			return usagef(c, "nothing to change is given: add --config FILE or --version N")
+		}
+		if len(args) > 0 {
+			if connector.Id != "" && connector.Id != args[0] {
+				return usagef(c, "the document is for connector %q and the command for %q: give one of them", connector.Id, args[0])
+			}
+			connector.Id = args[0]
+		}
+		if c.Flags().Changed("version") {
+			if version < 0 || version == math.MaxInt64 {
+				return usagef(c, "--version %d: use 0 or more", version)
+			}
+			connector.ConfigVersion = version
+		}
+		if connector.Id == "" {
+			return failf(nil, "%s: the document has no id: say which connector to change", d.name)
+		}
+		return a.withIDP(c.Context(), func(ctx context.Context, c *client.Client) error {
+			_, err := c.Identity.UpdateIDPConnector(ctx, &identity.UpdateIDPConnectorRequest{Connector: connector})
+			return d.explain(err)
+		})
+	}
+	configFlag(c, &file)
+	c.Flags().Int64Var(&version, "version", 0, "version that the connector gets")
+	return c
+}
+
+// shownConnector is upstream's form of a connector, which create-connector and
+// update-connector take again.
+type shownConnector struct {
+	Config  map[string]any `yaml:"Config"`
+	ID      string         `yaml:"ID"`
+	Name    string         `yaml:"Name"`
+	Type    string         `yaml:"Type"`
+	Version int64          `yaml:"Version"`
+}
+
+func docOf(c *identity.IDPConnector) connectorDoc {
+	return connectorDoc{ID: c.GetId(), Name: c.GetName(), Type: c.GetType(), Version: c.GetConfigVersion(), Config: c.GetConfig().AsMap()}
+}
+
+func (a *app) getConnector() *cobra.Command {
+	var out format
+	c := &cobra.Command{
+		Use: "get-connector ID", Short: "Show a connector", Args: exactly(1),
+		Long:    "Show a connector, with *** in place of secrets.",
+		Example: "  pachctl idp get-connector auth0\n  pachctl idp get-connector auth0 -o json",
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.withIDP(c.Context(), func(ctx context.Context, c *client.Client) error {
+				r, err := c.Identity.GetIDPConnector(ctx, &identity.GetIDPConnectorRequest{Id: args[0]})
+				if err != nil {
+					return err
+				}
+				d := docOf(r.GetConnector())
+				if out != "" {
+					return a.show(out, d)
+				}
+				return a.printYAML(shownConnector{Config: d.Config, ID: d.ID, Name: d.Name, Type: d.Type, Version: d.Version})
+			})
+		},
+	}
+	outputFlag(c, &out)
+	return c
+}
+
+func (a *app) listConnector() *cobra.Command {
+	var out format
+	c := &cobra.Command{
+		Use: "list-connector", Short: "List the connectors", Example: "  pachctl idp list-connector", Args: exactly(0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.withIDP(c.Context(), func(ctx context.Context, c *client.Client) error {
+				r, err := c.Identity.ListIDPConnectors(ctx, &identity.ListIDPConnectorsRequest{})
+				if err != nil {
+					return err
+				}
+				docs := []connectorDoc{}
+				for _, c := range r.GetConnectors() {
+					docs = append(docs, docOf(c))
+				}
+				if out != "" {
+					return a.show(out, docs)
+				}
+				for _, d := range docs {
+					a.printf("%s - %s (%s)\n", d.ID, d.Name, d.Type)
+				}
+				return nil
+			})
+		},
+	}
+	outputFlag(c, &out)
+	return c
+}
+
+func (a *app) deleteConnector() *cobra.Command {
+	return &cobra.Command{
+		Use: "delete-connector ID", Short: "Disconnect an identity provider", Example: "  pachctl idp delete-connector auth0", Args: exactly(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.withIDP(c.Context(), func(ctx context.Context, c *client.Client) error {
+				_, err := c.Identity.DeleteIDPConnector(ctx, &identity.DeleteIDPConnectorRequest{Id: args[0]})
+				return err
+			})
+		},
+	}
+}
+
+// identityConfig is how pachd signs people in, as people write it.
+type identityConfig struct {
+	Issuer              string `json:"issuer,omitempty" yaml:"issuer,omitempty"`
+	IDTokenExpiry       string `json:"id_token_expiry,omitempty" yaml:"id_token_expiry,omitempty"`
+	RotationTokenExpiry string `json:"rotation_token_expiry,omitempty" yaml:"rotation_token_expiry,omitempty"`
+}
+
+func (a *app) setIDPConfig() *cobra.Command {
+	var file string
+	c := &cobra.Command{
+		Use: "set-config", Short: "Set the issuer and how long its tokens live", Args: exactly(0),
+		Long: `Set how pachd signs people in. The document is YAML or JSON with the keys
+
+  issuer                 address that browsers reach pachd at
+  id_token_expiry        how long an ID token lives, such as 24h
+  rotation_token_expiry  how long a refresh token lives while it is not used`,
+		Example: "  pachctl idp set-config --config identity.yaml",
+		RunE: func(c *cobra.Command, _ []string) error {
+			d, err := a.readDocument(file)
+			if err != nil {
+				return err
+			}
+			var doc identityConfig
+			if err := d.decode(&doc); err != nil {
+				return err
+			}
+			return a.withIDP(c.Context(), func(ctx context.Context, c *client.Client) error {
+				_, err := c.Identity.SetIdentityServerConfig(ctx, &identity.SetIdentityServerConfigRequest{Config: &identity.IdentityServerConfig{
+					Issuer: doc.Issuer, IdTokenExpiry: doc.IDTokenExpiry, RotationTokenExpiry: doc.RotationTokenExpiry,
+				}})
+				return d.explain(err)
+			})
+		},
+	}
+	configFlag(c, &file)
+	return c
+}
+
+func (a *app) getIDPConfig() *cobra.Command {
+	var out format
+	c := &cobra.Command{
+		Use: "get-config", Short: "Show the issuer and how long its tokens live", Example: "  pachctl idp get-config", Args: exactly(0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.withIDP(c.Context(), func(ctx context.Context, c *client.Client) error {
+				r, err := c.Identity.GetIdentityServerConfig(ctx, &identity.GetIdentityServerConfigRequest{})
+				if err != nil {
+					return err
+				}
+				doc := identityConfig{
+					Issuer: r.GetConfig().GetIssuer(), IDTokenExpiry: r.GetConfig().GetIdTokenExpiry(), RotationTokenExpiry: r.GetConfig().GetRotationTokenExpiry(),
+				}
+				if out != "" {
+					return a.show(out, doc)
+				}
+				return a.printYAML(doc)
+			})
+		},
+	}
+	outputFlag(c, &out)
+	return c
+}
+
+// clientDoc is an OIDC client as people write it.
+type clientDoc struct {
+	ID           string   `json:"id" yaml:"id"`
+	Name         string   `json:"name" yaml:"name"`
+	RedirectURIs []string `json:"redirect_uris" yaml:"redirect_uris"`
+	Secret       string   `json:"secret,omitempty" yaml:"secret,omitempty"`
+	TrustedPeers []string `json:"trusted_peers" yaml:"trusted_peers"`
+}
+
+const clientHelp = `The document is YAML or JSON with the keys
+
+  id             name of the application for programs
+  name           name of the application for people
+  redirect_uris  where people may be sent back to
+  secret         made up unless given
+  trusted_peers  ids of clients that may ask for tokens for this one`
+
+// client reads the document. A secret *** is one that get-client did not show.
+func (d document) client() (*identity.OIDCClient, error) {
+	var doc clientDoc
+	if err := d.decode(&doc); err != nil {
+		return nil, err
+	}
+	if doc.Secret == "***" {
+		doc.Secret = ""
+	}
+	return &identity.OIDCClient{Id: doc.ID, Name: doc.Name, RedirectUris: doc.RedirectURIs, Secret: doc.Secret, TrustedPeers: doc.TrustedPeers}, nil
+}
+
+func (a *app) createClient() *cobra.Command {
+	var file string
+	c := &cobra.Command{
+		Use: "create-client", Short: "Register an application as OIDC client", Args: exactly(0),
+		Long:    "Register an application that signs people in through Pachyderm. Its secret is\nshown this once.\n\n" + clientHelp,
+		Example: "  pachctl idp create-client --config dashboard.yaml",
+		RunE: func(c *cobra.Command, _ []string) error {
+			d, err := a.readDocument(file)
+			if err != nil {
+				return err
+			}
+			oidc, err := d.client()
+			if err != nil {
+				return err
+			}
+			return a.withIDP(c.Context(), func(ctx context.Context, c *client.Client) error {
+				r, err := c.Identity.CreateOIDCClient(ctx, &identity.CreateOIDCClientRequest{Client: oidc})
+				if err != nil {
+					return d.explain(err)
+				}
+				a.printf("Client secret: %q\n", r.GetClient().GetSecret())
+				return nil
+			})
+		},
+	}
+	configFlag(c, &file)
+	return c
+}
+
+func (a *app) updateClient() *cobra.Command {
+	var file string
+	c := &cobra.Command{
+		Use: "update-client", Short: "Change an OIDC client", Args: exactly(0),
+		Long:    "Change what the document gives of an OIDC client; what is absent stays.\n\n" + clientHelp,
+		Example: "  pachctl idp update-client --config dashboard.yaml",
+		RunE: func(c *cobra.Command, _ []string) error {
+			d, err := a.readDocument(file)
+			if err != nil {
+				return err
+			}
+			oidc, err := d.client()
+			if err != nil {
+				return err
+			}
+			return a.withIDP(c.Context(), func(ctx context.Context, c *client.Client) error {
+				if err := d.refuseEmptied(ctx, c, oidc); err != nil {
+					return err
+				}
+				_, err := c.Identity.UpdateOIDCClient(ctx, &identity.UpdateOIDCClientRequest{Client: oidc})
+				return d.explain(err)
+			})
+		},
+	}
+	configFlag(c, &file)
+	return c
+}
+
+// refuseEmptied: on the wire an empty list is none, so it would change nothing
+// and nobody would notice.
+func (d document) refuseEmptied(ctx context.Context, c *client.Client, update *identity.OIDCClient) error {
+	empty := func(list []string) bool { return list != nil && len(list) == 0 }
+	if !empty(update.GetRedirectUris()) && !empty(update.GetTrustedPeers()) {
+		return nil
+	}
+	r, err := c.Identity.GetOIDCClient(ctx, &identity.GetOIDCClientRequest{Id: update.GetId()})
+	if err != nil {
+		return err
+	}
+	stored := r.GetClient()
+	for key, emptied := range map[string]bool{
+		"redirect_uris": empty(update.GetRedirectUris()) && len(stored.GetRedirectUris()) > 0,
+		"trusted_peers": empty(update.GetTrustedPeers()) && len(stored.GetTrustedPeers()) > 0,
+	} {
+		if emptied {
+			return errors.New(d.at(key, key+" cannot be emptied by an update: leave the key out to keep the list, or delete the client and create it again"))
+		}
+	}
+	return nil
+}
+
+func docOfClient(c *identity.OIDCClient) clientDoc {
+	return clientDoc{
+		ID: c.GetId(), Name: c.GetName(), Secret: c.GetSecret(),
+		RedirectURIs: append([]string{}, c.GetRedirectUris()...), TrustedPeers: append([]string{}, c.GetTrustedPeers()...),
+	}
+}
+
+func (a *app) getClient() *cobra.Command {
+	var out format
+	c := &cobra.Command{
+		Use: "get-client ID", Short: "Show an OIDC client, without its secret", Example: "  pachctl idp get-client dashboard", Args: exactly(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.withIDP(c.Context(), func(ctx context.Context, c *client.Client) error {
+				r, err := c.Identity.GetOIDCClient(ctx, &identity.GetOIDCClientRequest{Id: args[0]})
+				if err != nil {
+					return err
+				}
+				if out != "" {
+					return a.show(out, docOfClient(r.GetClient()))
+				}
+				return a.printYAML(docOfClient(r.GetClient()))
+			})
+		},
+	}
+	outputFlag(c, &out)
+	return c
+}
+
+func (a *app) listClient() *cobra.Command {
+	var out format
+	c := &cobra.Command{
+		Use: "list-client", Short: "List the OIDC clients", Example: "  pachctl idp list-client", Args: exactly(0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.withIDP(c.Context(), func(ctx context.Context, c *client.Client) error {
+				r, err := c.Identity.ListOIDCClients(ctx, &identity.ListOIDCClientsRequest{})
+				if err != nil {
+					return err
+				}
+				docs := []clientDoc{}
+				for _, oidc := range r.GetClients() {
+					docs = append(docs, docOfClient(oidc))
+				}
+				if out != "" {
+					return a.show(out, docs)
+				}
+				for _, d := range docs {
+					a.printf("%s\n", d.ID)
+				}
+				return nil
+			})
+		},
+	}
+	outputFlag(c, &out)
+	return c
+}
+
+func (a *app) deleteClient() *cobra.Command {
+	return &cobra.Command{
+		Use: "delete-client ID", Short: "Remove an OIDC client", Example: "  pachctl idp delete-client dashboard", Args: exactly(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.withIDP(c.Context(), func(ctx context.Context, c *client.Client) error {
+				_, err := c.Identity.DeleteOIDCClient(ctx, &identity.DeleteOIDCClientRequest{Id: args[0]})
+				return err
+			})
+		},
+	}
+}

@@ -1,0 +1,85 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"go.yaml.in/yaml/v3"
+)
+
+// format is the value of --output.
+type format string
+
+func formats() []string { return []string{"json", "yaml"} }
+
+func (f *format) String() string { return string(*f) }
+func (*format) Type() string     { return "json|yaml" }
+
+func (f *format) Set(s string) error {
+	if !slices.Contains(formats(), s) {
+		return fmt.Errorf("use json or yaml")
+	}
+	*f = format(s)
+	return nil
+}
+
+// outputFlag adds -o to a command.
+func outputFlag(c *cobra.Command, f *format) {
+	c.Flags().VarP(f, "output", "o", "print in this form, for scripts")
+	c.Flags().SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		if name == "output-format" { // upstream's name at some commands
+			name = "output"
+		}
+		return pflag.NormalizedName(name)
+	})
+}
+
+// show prints v in a form for scripts. Its members are named by json tags.
+func (e Env) show(f format, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	if f == "yaml" {
+		// By way of JSON, so that both forms have the same names.
+		var tree yaml.Node
+		if err := yaml.Unmarshal(data, &tree); err != nil {
+			return err
+		}
+		unquote(&tree)
+		if data, err = yaml.Marshal(&tree); err != nil {
+			return err
+		}
+		out.Write(data)
+	} else {
+		if err := json.Indent(&out, data, "", "  "); err != nil {
+			return err
+		}
+		out.WriteByte('\n')
+	}
+	_, err = out.WriteTo(e.Stdout)
+	return err
+}
+
+// unquote lets the YAML writer choose its own style where it read JSON's.
+func unquote(n *yaml.Node) {
+	n.Style = 0
+	for _, child := range n.Content {
+		unquote(child)
+	}
+}
+
+// printYAML prints v with its yaml tags, and a blank line as upstream does.
+func (e Env) printYAML(v any) error {
+	data, err := yaml.Marshal(v)
+	if err != nil {
+		return err
+	}
+	e.printf("%s\n", data)
+	return nil
+}

@@ -1,0 +1,105 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	versionpb "pachyderm/api/version"
+	"pachyderm/client"
+)
+
+// shownVersion is a version for scripts.
+type shownVersion struct {
+	Version   string `json:"version"`
+	GitCommit string `json:"git_commit,omitempty"`
+	BuildDate string `json:"build_date,omitempty"`
+	GoVersion string `json:"go_version,omitempty"`
+	Platform  string `json:"platform,omitempty"`
+}
+
+func shown(v *versionpb.Version) *shownVersion {
+	return &shownVersion{Version: semver(v), GitCommit: v.GetGitCommit(), BuildDate: v.GetBuildDate(), GoVersion: v.GetGoVersion(), Platform: v.GetPlatform()}
+}
+
+func semver(v *versionpb.Version) string {
+	return fmt.Sprintf("%d.%d.%d%s", v.GetMajor(), v.GetMinor(), v.GetMicro(), v.GetAdditional())
+}
+
+type versionOptions struct {
+	clientOnly, architecture, enterprise, raw, compare bool
+	timeout                                            string
+	out                                                format
+}
+
+func (a *app) versionCommand() *cobra.Command {
+	var o versionOptions
+	c := &cobra.Command{
+		Use: "version", Short: "Show the versions of pachctl and pachd", Args: exactly(0),
+		Example: "  pachctl version\n  pachctl version --client-only\n  pachctl version -o json",
+		RunE:    func(c *cobra.Command, _ []string) error { return a.runVersion(c, o) },
+	}
+	f := c.Flags()
+	f.BoolVar(&o.clientOnly, "client-only", false, "show the version of pachctl alone")
+	f.BoolVar(&o.architecture, "print-architecture", false, "print the processor and the operating system first")
+	f.StringVar(&o.timeout, "timeout", "default", "how long to wait for pachd, such as 5s")
+	f.BoolVar(&o.raw, "raw", false, "as --output json")
+	f.BoolVar(&o.compare, "compare", false, "fail unless both versions are the same")
+	enterpriseFlag(c, &o.enterprise)
+	outputFlag(c, &o.out)
+	return c
+}
+
+func (a *app) runVersion(cmd *cobra.Command, o versionOptions) error {
+	if o.raw && o.out == "" {
+		o.out = "json"
+	}
+	timeout := 10 * time.Second
+	if o.timeout != "default" {
+		var err error
+		if timeout, err = time.ParseDuration(o.timeout); err != nil {
+			return usagef(cmd, "could not parse duration %q: write it as 500ms or 5s", o.timeout)
+		}
+	}
+	if o.architecture {
+		a.printf("%s\n%s\n", runtime.GOARCH, runtime.GOOS)
+	}
+	own := ownVersion()
+	if o.out == "" {
+		a.printf("%-20s%s\n%-20s%s\n", "COMPONENT", "VERSION", "pachctl", semver(own))
+	}
+	answer := map[string]*shownVersion{"pachctl": shown(own)}
+	if !o.clientOnly {
+		server, err := a.serverVersion(cmd.Context(), o.enterprise, timeout)
+		if err != nil {
+			return err
+		}
+		if o.out == "" {
+			a.printf("%-20s%s\n", "pachd", semver(server))
+		}
+		answer["pachd"] = shown(server)
+		if o.compare && semver(server) != semver(own) {
+			return errors.New("the versions differ: install the pachctl that belongs to the server")
+		}
+	}
+	if o.out != "" {
+		return a.show(o.out, answer)
+	}
+	return nil
+}
+
+func (a *app) serverVersion(ctx context.Context, enterprise bool, timeout time.Duration) (*versionpb.Version, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	var v *versionpb.Version
+	err := a.withClient(ctx, enterprise, func(ctx context.Context, c *client.Client, _ *place) (err error) {
+		v, err = c.Version.GetVersion(ctx, &emptypb.Empty{})
+		return err
+	})
+	return v, err
+}
