@@ -89,11 +89,13 @@ func Issuer(c connector.Connector) string {
 	return ""
 }
 
-// Redact copies a configuration with secret.Mask in place of its secrets.
+// Redact copies a configuration with secret.Mask in place of its secrets. Of a
+// type that is not known here, any value may be one.
 func Redact(typ string, config map[string]any) map[string]any {
 	out := maps.Clone(config)
-	for _, key := range kinds()[typ].secrets {
-		if _, ok := out[key]; ok {
+	k, known := kinds()[typ]
+	for key := range out {
+		if !known || slices.Contains(k.secrets, key) {
 			out[key] = secret.Mask
 		}
 	}
@@ -102,7 +104,8 @@ func Redact(typ string, config map[string]any) map[string]any {
 
 // Merge applies a change to a stored configuration: keys that the change does
 // not give stay, null removes one, and secret.Mask keeps a stored secret, so
-// that what was read can be written back (RFC 7396, JSON Merge Patch).
+// that what was read can be written back (RFC 7396, JSON Merge Patch). A mask
+// for which nothing is stored stays, for CheckSecrets to refuse.
 func Merge(typ string, stored, change map[string]any) map[string]any {
 	secrets := kinds()[typ].secrets
 	return merge(stored, change, func(key string) bool { return slices.Contains(secrets, key) })
@@ -118,7 +121,7 @@ func merge(stored, change map[string]any, isSecret func(string) bool) map[string
 		switch {
 		case value == nil:
 			delete(out, key)
-		case value == secret.Mask && isSecret(key):
+		case value == secret.Mask && isSecret(key) && out[key] != nil:
 		case ok:
 			old, _ := out[key].(map[string]any)
 			out[key] = merge(old, nested, func(string) bool { return false })

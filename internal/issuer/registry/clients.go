@@ -12,6 +12,7 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/principal"
+	"pachyderm/internal/secret"
 )
 
 // Client is an application that signs people in here.
@@ -38,6 +39,9 @@ func (g *Registry) CreateClient(ctx context.Context, by principal.Name, c Client
 	if err := checkRedirects(c.RedirectURIs); err != nil {
 		return Client{}, err
 	}
+	if c.Secret == secret.Mask {
+		return Client{}, fault.New(fault.Invalid, "the secret is %s, which stands for a stored one, and none is stored: write the secret itself, or leave it out to have one made", secret.Mask).At("secret")
+	}
 	if c.Secret == "" {
 		c.Secret = rand.Text() + rand.Text()
 	}
@@ -55,14 +59,21 @@ func (g *Registry) CreateClient(ctx context.Context, by principal.Name, c Client
 
 func checkRedirects(uris []string) error {
 	for _, u := range uris {
-		if _, err := CheckURL(strings.SplitN(u, "?", 2)[0], true); err != nil {
+		// A query is allowed here, a fragment not even behind one (RFC 6749, 3.1.2).
+		bare, _, _ := strings.Cut(u, "?")
+		_, err := CheckURL(bare, true)
+		if err == nil && strings.Contains(u, "#") {
+			err = fault.New(fault.Invalid, "%q must have no fragment", u)
+		}
+		if err != nil {
 			return fault.New(fault.Invalid, "redirect_uris: %s", fault.Message(err)).At("redirect_uris")
 		}
 	}
 	return nil
 }
 
-// UpdateClient changes what is given: an empty name and nil lists stay.
+// UpdateClient changes what is given: an empty name, a masked or empty secret
+// and nil lists stay.
 // Faults: NotFound, Invalid.
 func (g *Registry) UpdateClient(ctx context.Context, by principal.Name, c Client) error {
 	if err := checkRedirects(c.RedirectURIs); err != nil {
@@ -72,7 +83,7 @@ func (g *Registry) UpdateClient(ctx context.Context, by principal.Name, c Client
 		if c.Name != "" {
 			old.Name = c.Name
 		}
-		if c.Secret != "" {
+		if c.Secret != "" && c.Secret != secret.Mask {
 			old.Secret = c.Secret
 		}
 		if c.RedirectURIs != nil {

@@ -1,9 +1,10 @@
 package registry
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
-	"reflect"
+	"encoding/json"
 	"regexp"
 	"strings"
 
@@ -129,14 +130,15 @@ func (g *Registry) UpdateConnector(ctx context.Context, by principal.Name, chang
 	if err != nil {
 		return err
 	}
-	sameContent := next.Name == old.Name && next.Type == old.Type && reflect.DeepEqual(next.Config, old.Config)
+	sameProvider := next.Type == old.Type && sameConfig(next.Config, old.Config)
+	sameContent := sameProvider && next.Name == old.Name
 	if next.Version, err = nextVersion(change.Version, old.Version, sameContent); err != nil {
 		return err
 	}
 	if sameContent && next.Version == old.Version {
 		return nil
 	}
-	if next.Type != old.Type || !reflect.DeepEqual(next.Config, old.Config) {
+	if !sameProvider {
 		if err := own.Probe(ctx, next.Type, next.Config, g.with.Deps()); err != nil {
 			return cannotOpen(err)
 		}
@@ -160,10 +162,18 @@ func (r Row) changedBy(change Connector) (Row, error) {
 			return next, fault.New(fault.Invalid, "the type changes from %s to %s: give the whole config of the new type", r.Type, change.Type).At("config")
 		}
 		next.Type, next.Config = change.Type, change.Config
-		return next, own.CheckSecrets(next.Type, next.Config)
+	} else {
+		next.Config = own.Merge(r.Type, r.Config, change.Config)
 	}
-	next.Config = own.Merge(r.Type, r.Config, change.Config)
-	return next, nil
+	return next, own.CheckSecrets(next.Type, next.Config)
+}
+
+// sameConfig compares as documents: a number that came as JSON is another Go
+// type than the same one stored.
+func sameConfig(a, b map[string]any) bool {
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return errX == nil && errY == nil && bytes.Equal(x, y)
 }
 
 func nextVersion(given, stored int64, sameContent bool) (int64, error) {

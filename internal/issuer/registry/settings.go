@@ -77,6 +77,9 @@ func duration(name, text string, absent time.Duration) (time.Duration, error) {
 		return absent, nil
 	}
 	d, err := time.ParseDuration(text)
+	if err == nil && 0 < d && d < time.Second {
+		return 0, fault.New(fault.Invalid, "%s %q is too short: tokens tell time in seconds", name, text).At(name)
+	}
 	if err != nil || d <= 0 {
 		return 0, fault.New(fault.Invalid, "%s %q is not a duration: write one such as 24h or 90m", name, text).At(name)
 	}
