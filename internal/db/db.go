@@ -17,9 +17,10 @@ const maxAttempts = 64
 
 // DB is an open, migrated database.
 type DB struct {
-	engine engine
-	read   *sql.DB
-	write  *sql.DB
+	engine  engine
+	read    *sql.DB
+	write   *sql.DB
+	changes changes
 }
 
 // engine is what differs between the databases.
@@ -30,6 +31,11 @@ type engine interface {
 	writeOptions() *sql.TxOptions
 	isDuplicate(err error) bool
 	isConflict(err error) bool
+	// announce tells other replicas, when the transaction commits.
+	announce(ctx context.Context, t *Tx, payload string) error
+	// listen hears other replicas; it calls ready once it does, and returns
+	// when it cannot hear any more. An engine without replicas returns nil.
+	listen(ctx context.Context, ready func(), hear func(payload string)) error
 	// unavailable says in a sentence why the database cannot serve, or "".
 	unavailable(err error) string
 }
@@ -47,6 +53,7 @@ func Open(ctx context.Context, url string) (*DB, error) {
 		return nil, err
 	}
 	d := &DB{engine: e, read: read, write: write}
+	d.changes.deaf.Store(e.name() == "postgres") // until Listen is connected
 	if err := e.migrate(ctx, write); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
@@ -108,7 +115,8 @@ func (d *DB) run(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, f func(
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	if err := f(&Tx{tx: t, engine: d.engine}); err != nil {
+	tx := &Tx{tx: t, engine: d.engine}
+	if err := f(tx); err != nil {
 		// The transaction is lost either way; what f reports matters more.
 		_ = t.Rollback()
 		return err
@@ -116,6 +124,7 @@ func (d *DB) run(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, f func(
 	if err := t.Commit(); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
+	d.changes.tell(tx.changed...)
 	return nil
 }
 
@@ -136,8 +145,9 @@ func (d *DB) fault(err error) error {
 
 // Tx is a transaction.
 type Tx struct {
-	tx     *sql.Tx
-	engine engine
+	tx      *sql.Tx
+	engine  engine
+	changed []Change
 }
 
 // Exec runs a statement and returns the number of rows it changed. A duplicate

@@ -76,6 +76,45 @@ func (postgresEngine) isConflict(err error) bool {
 	return s == "40001" || s == "40P01"
 }
 
+func (postgresEngine) announce(ctx context.Context, t *Tx, payload string) error {
+	_, err := t.Exec(ctx, `SELECT pg_notify($1, $2)`, channel, payload)
+	return err
+}
+
+// listen uses a connection of its own. It asks the server for a sign of life
+// each second, because a network that drops everything looks like silence.
+func (e postgresEngine) listen(ctx context.Context, ready func(), hear func(payload string)) error {
+	conn, err := pgx.ConnectConfig(ctx, e.config)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	if _, err := conn.Exec(ctx, "LISTEN "+channel); err != nil {
+		return err
+	}
+	ready()
+	for {
+		wait, cancel := context.WithTimeout(ctx, time.Second)
+		n, err := conn.WaitForNotification(wait)
+		cancel()
+		switch {
+		case err == nil:
+			hear(n.Payload)
+		case ctx.Err() != nil:
+			return nil
+		case wait.Err() != nil && !conn.IsClosed():
+			alive, cancel := context.WithTimeout(ctx, time.Second)
+			err := conn.Ping(alive)
+			cancel()
+			if err != nil {
+				return err
+			}
+		default:
+			return err
+		}
+	}
+}
+
 func (postgresEngine) unavailable(err error) string {
 	var connect *pgconn.ConnectError
 	var network net.Error

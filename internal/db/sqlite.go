@@ -86,6 +86,11 @@ func (sqliteEngine) isConflict(err error) bool {
 	return c == sqlite3.SQLITE_BUSY || c == sqlite3.SQLITE_LOCKED
 }
 
+// One process has a SQLite database, so there is nobody else to tell.
+func (sqliteEngine) announce(context.Context, *Tx, string) error { return nil }
+
+func (sqliteEngine) listen(context.Context, func(), func(string)) error { return nil }
+
 func (e sqliteEngine) unavailable(err error) string {
 	switch code(err) & 0xff {
 	case sqlite3.SQLITE_FULL:

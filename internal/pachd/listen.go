@@ -17,6 +17,7 @@ import (
 	"pachyderm/internal/config"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/login"
+	"pachyderm/internal/rpc"
 )
 
 type listeners struct{ grpc, http, callback, metrics net.Listener }
@@ -106,6 +107,7 @@ func (p *Pachd) pages() http.Handler {
 	mux.HandleFunc("GET /healthz", ok)
 	mux.HandleFunc("GET /readyz", p.ready)
 	mux.Handle("/authorization-code/", p.login.Handler())
+	mux.Handle(rpc.RESTPath, p.rest)
 	mux.Handle("/", p.issuer)
 	return mux
 }

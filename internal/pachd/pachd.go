@@ -40,6 +40,7 @@ type Pachd struct {
 	issuer  *issuer.Issuer
 	login   *login.Service
 	rpc     *rpc.Server
+	rest    http.Handler
 	metrics *prometheus.Registry
 	listens listeners
 	lock    *os.File
@@ -104,6 +105,10 @@ func New(ctx context.Context, c config.Config, log *slog.Logger) (p *Pachd, err 
 		DB: p.db, Access: roles, People: people, Issuer: p.issuer, Login: p.login, Log: log, Now: time.Now, Creds: creds,
 		ClusterID: string(clusterID), DeploymentID: c.Cluster.DeploymentID, PublicHost: c.Cluster.PublicHost, PublicTLS: c.Cluster.PublicTLS,
 	})
+	if err != nil {
+		return p, err
+	}
+	p.rest, err = p.rpc.REST(ctx)
 	p.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), p.rpc.Calls)
 	return p, err
 }

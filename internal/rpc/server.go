@@ -68,12 +68,26 @@ func New(c Config) (*Server, error) {
 		opts = append(opts, grpc.Creds(c.Creds))
 	}
 	s.Server = grpc.NewServer(opts...)
-	authpb.RegisterAPIServer(s.Server, &authServer{Server: s})
-	identitypb.RegisterAPIServer(s.Server, &identityServer{Server: s})
-	adminpb.RegisterAPIServer(s.Server, &adminServer{Server: s})
-	versionpb.RegisterAPIServer(s.Server, &versionServer{})
-	pachpb.RegisterAPIServer(s.Server, &pachServer{Server: s})
+	for _, one := range s.services() {
+		s.RegisterService(one.desc, one.impl)
+	}
 	grpc_health_v1.RegisterHealthServer(s.Server, s.Health)
 	s.Health.SetServingStatus("", grpc_health_v1.HealthCheckResponse_NOT_SERVING)
 	return s, checkPolicy(s.rows, s.GetServiceInfo())
+}
+
+// service is one of ours, to be served over gRPC and over REST.
+type service struct {
+	desc *grpc.ServiceDesc
+	impl any
+}
+
+func (s *Server) services() []service {
+	return []service{
+		{&authpb.API_ServiceDesc, &authServer{Server: s}},
+		{&identitypb.API_ServiceDesc, &identityServer{Server: s}},
+		{&adminpb.API_ServiceDesc, &adminServer{Server: s}},
+		{&versionpb.API_ServiceDesc, &versionServer{}},
+		{&pachpb.API_ServiceDesc, &pachServer{Server: s}},
+	}
 }

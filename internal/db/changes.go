@@ -1,0 +1,82 @@
+package db
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// channel is the PostgreSQL channel on which replicas tell of changes.
+const channel = "pach_changes"
+
+// Change says that what is kept under a topic and key is not what it was. An
+// empty topic says that anything may have changed.
+type Change struct{ Topic, Key string }
+
+// changes tells watchers in this process of what was committed here, and of
+// what other replicas have committed.
+type changes struct {
+	mu       sync.Mutex
+	watchers []func(Change)
+	// deaf is set while other replicas cannot be heard.
+	deaf atomic.Bool
+}
+
+// Watch calls f after each committed change: before Update returns for one of
+// this process, within moments for one of another replica. f must be quick and
+// must not use the database. Call it before changes are made.
+func (d *DB) Watch(f func(Change)) {
+	d.changes.mu.Lock()
+	defer d.changes.mu.Unlock()
+	d.changes.watchers = append(d.changes.watchers, f)
+}
+
+// Exact reports whether watchers hear of every change. While it is false, what
+// was remembered may be wrong, and must be read again.
+func (d *DB) Exact() bool { return !d.changes.deaf.Load() }
+
+func (c *changes) tell(what ...Change) {
+	c.mu.Lock()
+	watchers := c.watchers
+	c.mu.Unlock()
+	for _, change := range what {
+		for _, f := range watchers {
+			f(change)
+		}
+	}
+}
+
+// Changed notes in a transaction what it changes; watchers hear of it when,
+// and only when, it is committed. Neither part may hold a line break.
+func (t *Tx) Changed(ctx context.Context, topic, key string) error {
+	t.changed = append(t.changed, Change{topic, key})
+	return t.engine.announce(ctx, t, topic+"\n"+key)
+}
+
+// Listen hears other replicas until ctx ends, where there can be any.
+func (d *DB) Listen(ctx context.Context) error {
+	const (
+		pause = 200 * time.Millisecond // between attempts to connect again
+	)
+	for {
+		err := d.engine.listen(ctx, func() {
+			// What happened while nobody listened is not known.
+			d.changes.deaf.Store(false)
+			d.changes.tell(Change{})
+		}, func(payload string) {
+			topic, key, _ := strings.Cut(payload, "\n")
+			d.changes.tell(Change{topic, key})
+		})
+		if err == nil || ctx.Err() != nil {
+			return nil
+		}
+		d.changes.deaf.Store(true)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(pause):
+		}
+	}
+}

@@ -1,0 +1,77 @@
+package db_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"pachyderm/internal/db"
+	"pachyderm/internal/db/dbtest"
+)
+
+func TestWatchersHearOfWhatIsCommittedAndOnlyOfThat(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		var heard []db.Change
+		d.Watch(func(c db.Change) { heard = append(heard, c) })
+		change := func(key string, fail error) {
+			err := d.Update(t.Context(), func(tx *db.Tx) error {
+				if err := tx.Changed(t.Context(), "token", key); err != nil {
+					return err
+				}
+				return fail
+			})
+			if !errors.Is(err, fail) {
+				t.Errorf("Update = %v", err)
+			}
+		}
+		change("a", nil)
+		change("b", errors.New("rolled back"))
+		change("c", nil)
+		if len(heard) != 2 || heard[0] != (db.Change{Topic: "token", Key: "a"}) || heard[1].Key != "c" {
+			t.Errorf("heard %v", heard)
+		}
+	})
+}
+
+func TestReplicasHearOfEachOther(t *testing.T) {
+	url := dbtest.PostgresURL(t)
+	here, there := dbtest.Open(t, url), dbtest.Open(t, url)
+	if there.Exact() {
+		t.Error("a replica that does not listen yet takes its memory for exact")
+	}
+	heard := make(chan db.Change, 10)
+	there.Watch(func(c db.Change) { heard <- c })
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- there.Listen(ctx) }()
+	if c := <-heard; c != (db.Change{}) {
+		t.Errorf("at first everything may have changed, heard %v", c)
+	}
+	if !there.Exact() {
+		t.Error("not exact although it listens")
+	}
+	err := here.Update(t.Context(), func(tx *db.Tx) error { return tx.Changed(t.Context(), "user", "user:alice@example.com") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := <-heard; c != (db.Change{Topic: "user", Key: "user:alice@example.com"}) {
+		t.Errorf("heard %v", c)
+	}
+
+	// The listener's connection is lost: until it is back nothing is exact,
+	// and then everything may have changed.
+	err = here.Update(t.Context(), func(tx *db.Tx) error {
+		_, err := tx.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'`)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := <-heard; c != (db.Change{}) {
+		t.Errorf("after the loss heard %v", c)
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}

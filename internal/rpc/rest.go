@@ -1,0 +1,141 @@
+package rpc
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"pachyderm/api"
+	adminpb "pachyderm/api/admin"
+	authpb "pachyderm/api/auth"
+	identitypb "pachyderm/api/identity"
+	pachpb "pachyderm/api/pach"
+	versionpb "pachyderm/api/version"
+)
+
+// RESTPath is where the methods are served as
+// POST /api/<package>.<Service>/<Method> with a JSON body, as upstream's
+// Console calls them.
+const RESTPath = "/api/"
+
+// REST serves every method over HTTP by the way that gRPC calls take, policy
+// and all, without leaving the process.
+func (s *Server) REST(ctx context.Context) (http.Handler, error) {
+	gateway := runtime.NewServeMux(
+		// Console takes an absent "authorized" for "authentication is off".
+		runtime.WithMarshalerOption(runtime.MIMEWildcard, &runtime.JSONPb{
+			MarshalOptions:   protojson.MarshalOptions{EmitUnpopulated: true},
+			UnmarshalOptions: protojson.UnmarshalOptions{DiscardUnknown: true},
+		}),
+		runtime.WithIncomingHeaderMatcher(func(name string) (string, bool) {
+			name = strings.ToLower(name)
+			return name, name == tokenKey || name == "x-request-id"
+		}),
+	)
+	conn := newInProcess(s)
+	for _, register := range []func(context.Context, *runtime.ServeMux, grpc.ClientConnInterface) error{
+		func(ctx context.Context, m *runtime.ServeMux, c grpc.ClientConnInterface) error {
+			return authpb.RegisterAPIHandlerClient(ctx, m, authpb.NewAPIClient(c))
+		},
+		func(ctx context.Context, m *runtime.ServeMux, c grpc.ClientConnInterface) error {
+			return identitypb.RegisterAPIHandlerClient(ctx, m, identitypb.NewAPIClient(c))
+		},
+		func(ctx context.Context, m *runtime.ServeMux, c grpc.ClientConnInterface) error {
+			return adminpb.RegisterAPIHandlerClient(ctx, m, adminpb.NewAPIClient(c))
+		},
+		func(ctx context.Context, m *runtime.ServeMux, c grpc.ClientConnInterface) error {
+			return versionpb.RegisterAPIHandlerClient(ctx, m, versionpb.NewAPIClient(c))
+		},
+		func(ctx context.Context, m *runtime.ServeMux, c grpc.ClientConnInterface) error {
+			return pachpb.RegisterAPIHandlerClient(ctx, m, pachpb.NewAPIClient(c))
+		},
+	} {
+		if err := register(ctx, gateway, conn); err != nil {
+			return nil, err
+		}
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+RESTPath+"openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(api.OpenAPI())
+	})
+	mux.Handle(RESTPath, http.StripPrefix(strings.TrimSuffix(RESTPath, "/"), fromHTTP(gateway)))
+	return mux, nil
+}
+
+// fromHTTP carries over what a gRPC call knows of its caller. A page of
+// another site can make a browser send a POST, but not with this type of
+// content unless we allowed it.
+func fromHTTP(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxMessage)
+		ctx := r.Context()
+		if addr, err := net.ResolveTCPAddr("tcp", r.RemoteAddr); err == nil {
+			ctx = peer.NewContext(ctx, &peer.Peer{Addr: addr})
+		}
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// inProcess is a connection to our own server without a network.
+type inProcess struct {
+	server  *Server
+	methods map[string]boundMethod
+}
+
+type boundMethod struct {
+	desc grpc.MethodDesc
+	impl any
+}
+
+func newInProcess(s *Server) *inProcess {
+	c := &inProcess{server: s, methods: map[string]boundMethod{}}
+	for _, service := range s.services() {
+		for _, m := range service.desc.Methods {
+			c.methods["/"+service.desc.ServiceName+"/"+m.MethodName] = boundMethod{m, service.impl}
+		}
+	}
+	return c
+}
+
+// Invoke runs a method through the interceptor, as a call over the network.
+func (c *inProcess) Invoke(ctx context.Context, method string, args, reply any, _ ...grpc.CallOption) error {
+	m, ok := c.methods[method]
+	if !ok {
+		return status.Errorf(codes.Unimplemented, "unknown method %s", method)
+	}
+	if md, ok := metadata.FromOutgoingContext(ctx); ok {
+		ctx = metadata.NewIncomingContext(ctx, md)
+	}
+	out, err := m.desc.Handler(m.impl, ctx, func(into any) error {
+		proto.Merge(into.(proto.Message), args.(proto.Message))
+		return nil
+	}, c.server.intercept)
+	if err != nil {
+		return err
+	}
+	message, ok := out.(proto.Message)
+	if !ok {
+		return fmt.Errorf("%s answered with %T", method, out)
+	}
+	proto.Merge(reply.(proto.Message), message)
+	return nil
+}
+
+// NewStream is refused: no method of ours streams.
+func (c *inProcess) NewStream(context.Context, *grpc.StreamDesc, string, ...grpc.CallOption) (grpc.ClientStream, error) {
+	return nil, status.Error(codes.Unimplemented, "there are no streams over REST")
+}
