@@ -25,7 +25,7 @@ var mayImport = map[string][]string{
 	"api/license":    {"api/enterprise"},
 	"api/pfs":        nil,
 	"api/pps":        nil,
-	"api/pach":       nil,
+	"api/pach":       {"api/auth"},
 	"api/admin":      {"api/pfs", "api/version"},
 	"api":            nil,
 
