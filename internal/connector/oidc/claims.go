@@ -160,7 +160,8 @@ func isProtocolClaim(key string) bool {
 	return false
 }
 
-func (c *Connector) emailKey() string  { return or(c.cfg.ClaimMapping.Email, "email") }
+func (c *Connector) emailKey() string  { return c.cfg.emailKey() }
+func (c Config) emailKey() string      { return or(c.ClaimMapping.Email, "email") }
 func (c *Connector) groupsKey() string { return or(c.cfg.ClaimMapping.Groups, "groups") }
 
 // email is the address of a person of whom the provider, or the administrator on

@@ -139,6 +139,9 @@ func (c Config) checkLists() error {
 			return invalid(fmt.Sprintf("signingAlgorithms[%d]", i), "signingAlgorithms: %q is not accepted: choose from %s", alg, strings.Join(algorithms(), ", "))
 		}
 	}
+	if key := c.emailKey(); key != "email" && !c.InsecureSkipEmailVerified {
+		return invalid("claimMapping.email", "claimMapping.email is %q, but the provider vouches with email_verified only for the claim email: if all that it puts into %q can be trusted, set insecureSkipEmailVerified to true", key, key)
+	}
 	if len(c.AllowedGroups) > 0 && !c.InsecureEnableGroups {
 		return invalid("allowedGroups", "allowedGroups needs groups, which are off: set insecureEnableGroups to true")
 	}

@@ -91,6 +91,7 @@ func TestValidateRefuses(t *testing.T) {
 		{"a symmetric signature", func(c *Config) { c.SigningAlgorithms = []string{"RS256", "HS256"} }, "config.signingAlgorithms[1]", "choose from"},
 		{"allowed groups without groups", func(c *Config) { c.AllowedGroups = []string{"a"} }, "config.allowedGroups", "set insecureEnableGroups to true"},
 		{"two claims for the name", func(c *Config) { c.UserNameKey, c.ClaimMapping.Name = "a", "b" }, "config.userNameKey", "give one of them"},
+		{"an unverified claim for the address", func(c *Config) { c.ClaimMapping.Email = "upn" }, "config.claimMapping.email", "set insecureSkipEmailVerified to true"},
 		{"a broken certificate", func(c *Config) { c.RootCAs = []string{"-----BEGIN CERTIFICATE-----\nx"} }, "config.rootCAs[0]", "no certificate that can be read"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -152,7 +153,7 @@ func TestIsAddress(t *testing.T) {
 func FuzzConfig(f *testing.F) {
 	for _, seed := range []string{
 		`{"issuer": "https://dev.example.com/", "clientID": "a", "clientSecret": "b", "redirectURI": "http://localhost:30658/callback", "forwardedLoginParams": ["login_hint"]}`,
-		`{"issuer": "http://127.0.0.1:80", "clientID": "a", "clientSecret": "b", "redirectURI": "https://h/callback", "insecureSkipIssuerCallbackDomainCheck": true, "claimMapping": {"email": "upn"}}`,
+		`{"issuer": "http://127.0.0.1:80", "clientID": "a", "clientSecret": "b", "redirectURI": "https://h/callback", "insecureSkipIssuerCallbackDomainCheck": true, "insecureSkipEmailVerified": true, "claimMapping": {"email": "upn"}}`,
 		`{"issuer": "https://%zz", "clientID": 7, "rootCAs": ["-----BEGIN"], "signingAlgorithms": ["EdDSA"], "promptType": null}`,
 	} {
 		f.Add(seed)

@@ -152,6 +152,7 @@ func TestSignIn(t *testing.T) {
 		},
 		{"claims of other names", func(c *Config) {
 			c.UserIDKey, c.UserNameKey, c.InsecureEnableGroups = "oid", "display", true
+			c.InsecureSkipEmailVerified = true // which speaks of the claim email only
 			c.ClaimMapping = ClaimMapping{Email: "upn", Groups: "roles", PreferredUsername: "nick"}
 		}, func(p *provider) {
 			p.claims = set(map[string]any{"oid": "o-1", "display": "J", "upn": "j@x.test", "nick": "jj", "roles": []string{"r"}, "groups": []string{"g"}})
@@ -391,6 +392,27 @@ func TestKeysOutliveAnOutage(t *testing.T) {
 	}
 	if err := f.conn.Probe(t.Context()); !fault.Is(err, fault.Unavailable) {
 		t.Errorf("Probe = %v", err)
+	}
+}
+
+func TestNobodyIsSentToAProviderThatHasGone(t *testing.T) {
+	f := start(t, nil, nil)
+	if _, err := f.signIn(connector.Scopes{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	begin := func() error {
+		_, _, err := f.conn.LoginURL(connector.Scopes{}, callbackURL, "the-state")
+		return err
+	}
+	f.Close()
+	if err := begin(); err != nil {
+		t.Errorf("within the time that it is taken to be up: %v", err)
+	}
+	f.clock.at = f.clock.at.Add(confirmedFor)
+	for range 2 {
+		if err := begin(); !fault.Is(err, fault.Unavailable) || !strings.Contains(fault.Message(err), "cannot be reached") {
+			t.Errorf("afterwards: %v", err)
+		}
 	}
 }
 
