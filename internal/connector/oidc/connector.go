@@ -28,8 +28,14 @@ type Deps struct {
 	Log       *slog.Logger
 }
 
-// timeout is for one request to the provider; a sign-in makes up to four.
-const timeout = 10 * time.Second
+const (
+	// timeout is for one request to the provider; a sign-in makes up to four.
+	timeout = 10 * time.Second
+	// confirmedFor is how long a provider that has answered is taken to be up,
+	// and confirmWithin how long a person waits to hear that it is not.
+	confirmedFor  = 5 * time.Second
+	confirmWithin = 3 * time.Second
+)
 
 // Connector is safe for use by several sign-ins at once.
 type Connector struct {
@@ -99,7 +105,9 @@ func (c *Connector) LoginURL(s connector.Scopes, callbackURL, state string) (str
 	if err := c.cfg.checkRedirect(callbackURL); err != nil {
 		return "", nil, fault.New(fault.Precondition, "%s", fault.Message(err)).At(fault.FieldOf(err)).Because(err)
 	}
-	m, err := c.meta.Get(context.Background())
+	// A browser that is sent to a provider which is down sees nothing of ours
+	// again, and whoever waits for it hears nothing either.
+	m, err := c.meta.Confirm(context.Background(), confirmedFor, confirmWithin)
 	if err != nil {
 		return "", nil, err
 	}

@@ -2,7 +2,9 @@ package fetch
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"net/url"
 	"sync"
 	"time"
 
@@ -63,6 +65,43 @@ func (d *Document[T]) Get(ctx context.Context) (T, error) {
 		return value, nil
 	}
 	return renewed, err
+}
+
+// Confirm is the document as long as its provider is there: if it has not
+// answered within the last pause, it is asked now, for as long as limit. One
+// that answers, if only that it has trouble, is there, and the last good
+// document serves as with Get; one that gives no answer is an error.
+func (d *Document[T]) Confirm(ctx context.Context, pause, limit time.Duration) (T, error) {
+	d.mu.Lock()
+	value, loaded, tried, err := d.value, d.loaded, d.tried, d.err
+	d.mu.Unlock()
+
+	now := d.now()
+	known := !loaded.IsZero()
+	switch {
+	case !known:
+		return d.Get(ctx)
+	case err == nil && now.Sub(tried) < pause:
+		return value, nil
+	case err == nil || now.Sub(tried) >= failedFor:
+		asked, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
+		var renewed T
+		if renewed, err = d.Renew(asked); err == nil {
+			return renewed, nil
+		}
+	}
+	if noAnswer(err) {
+		var none T
+		return none, err
+	}
+	return value, nil
+}
+
+// noAnswer tells a provider that cannot be reached from one that says no.
+func noAnswer(err error) bool {
+	var request *url.Error
+	return errors.As(err, &request) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // Renew fetches now, whatever is known.

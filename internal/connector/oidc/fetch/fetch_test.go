@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -164,6 +165,64 @@ func TestConcurrentCallersShareOneLoad(t *testing.T) {
 		if served.Load() != 8 || s.loads.Load() != 1 {
 			t.Errorf("served %d of 8 by %d loads: the load must outlive the caller that began it", served.Load(), s.loads.Load())
 		}
+	})
+}
+
+func TestConfirm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const pause, limit = 5 * time.Second, 3 * time.Second
+		var loads atomic.Int32
+		var takes time.Duration
+		answer := func() (int, error) { return 1, nil }
+		d := NewDocument("document", func(context.Context) (int, error) {
+			loads.Add(1)
+			time.Sleep(takes)
+			return answer()
+		}, time.Now, slog.New(slog.DiscardHandler))
+		confirm := func(when string, want int, wantErr error, wantLoads int32) {
+			t.Helper()
+			got, err := d.Confirm(t.Context(), pause, limit)
+			if got != want || !errors.Is(err, wantErr) || (err == nil) != (wantErr == nil) || loads.Load() != wantLoads {
+				t.Errorf("%s: got %d, %v after %d loads; want %d, %v after %d", when, got, err, loads.Load(), want, wantErr, wantLoads)
+			}
+		}
+		confirm("at first", 1, nil, 1)
+		time.Sleep(pause - 1)
+		confirm("within the pause", 1, nil, 1)
+
+		answer = func() (int, error) { return 2, nil }
+		time.Sleep(1)
+		confirm("after the pause", 2, nil, 2)
+
+		answer = func() (int, error) { return 0, fault.New(fault.Unavailable, "HTTP status 502") }
+		time.Sleep(pause)
+		confirm("in trouble, but there", 2, nil, 3)
+		confirm("again", 2, nil, 3)
+
+		dead := errors.New("connection refused")
+		answer = func() (int, error) {
+			return 0, fault.New(fault.Unavailable, "dead").Because(&url.Error{Op: "Get", Err: dead})
+		}
+		time.Sleep(failedFor)
+		confirm("dead", 0, dead, 4)
+		confirm("still dead, not asked again", 0, dead, 4)
+		if got, err := d.Get(t.Context()); got != 2 || err != nil {
+			t.Errorf("Get while it is dead: %d, %v", got, err)
+		}
+
+		answer = func() (int, error) { return 3, nil }
+		time.Sleep(failedFor)
+		confirm("back", 3, nil, 5)
+
+		takes = time.Minute
+		time.Sleep(pause)
+		began := time.Now()
+		confirm("silent", 0, context.DeadlineExceeded, 6)
+		if waited := time.Since(began); waited != limit {
+			t.Errorf("waited for %s", waited)
+		}
+		time.Sleep(takes)
+		synctest.Wait()
 	})
 }
 
