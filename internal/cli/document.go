@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"fmt"
 	"regexp"
 	"slices"
@@ -34,6 +35,9 @@ func (a *app) readDocument(path string) (document, error) {
 func (d document) decode(into any, keys ...string) error {
 	members := map[string]any{}
 	if err := strict.Decode(d.data, &members); err != nil {
+		if bytes.HasPrefix(bytes.TrimSpace(d.data), []byte(`"`)) {
+			return failf(err, "unable to parse config: %s: this is JSON without its braces: put { before it and } behind it, and the same around the settings of config", d.name)
+		}
 		return d.fault(err)
 	}
 	renamed := map[string]any{}

@@ -101,7 +101,7 @@ func explain(err error) (message string, code int) {
 
 // withHint adds what to do, unless the message says it already.
 func withHint(message, hint string) string {
-	if strings.Contains(message, "pachctl ") {
+	if strings.Contains(message, "pachctl ") || strings.Contains(message, "try again") {
 		return message
 	}
 	return message + ": " + hint
