@@ -40,10 +40,11 @@ var mayImport = map[string][]string{
 	"internal/web/theme": nil,
 	"internal/web":       {"internal/web/theme"},
 
-	"internal/audit":    {"internal/db", "internal/principal"},
-	"internal/access":   {"internal/audit", "internal/db", "internal/fault", "internal/principal"},
-	"internal/identity": {"internal/db", "internal/fault", "internal/principal"},
-	"internal/token":    {"internal/db", "internal/fault", "internal/principal", "internal/secret"},
+	"internal/audit":        {"internal/db", "internal/principal"},
+	"internal/access/table": nil,
+	"internal/access":       {"internal/access/table", "internal/audit", "internal/db", "internal/fault", "internal/principal"},
+	"internal/identity":     {"internal/db", "internal/fault", "internal/principal"},
+	"internal/token":        {"internal/db", "internal/fault", "internal/principal", "internal/secret"},
 
 	"internal/connector/oidc/fetch": {"internal/fault"},
 	"internal/connector/oidc":       {"internal/connector/oidc/fetch", "internal/fault"},
@@ -63,7 +64,7 @@ var mayImport = map[string][]string{
 		"internal/secret", "internal/token", "internal/web",
 	},
 	"internal/rpc": {
-		"api/admin", "api/auth", "api/identity", "api/pach", "api/version", "internal/access", "internal/audit", "internal/db", "internal/fault",
+		"api", "api/admin", "api/auth", "api/identity", "api/pach", "api/version", "internal/access", "internal/audit", "internal/db", "internal/fault",
 		"internal/identity", "internal/issuer", "internal/issuer/registry", "internal/login", "internal/principal", "internal/secret", "internal/strict",
 		"internal/token", "internal/version",
 	},

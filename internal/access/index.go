@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"pachyderm/internal/access/table"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/principal"
 )
@@ -23,15 +24,15 @@ type Binding struct {
 type Index struct {
 	seed     maphash.Seed
 	cluster  *bound
-	projects *shards[bound]
-	repos    *shards[bound]
+	projects *table.Shards[bound]
+	repos    *table.Shards[bound]
 }
 
 // bound is what is bound on one resource. Everybody's roles stand apart,
 // because every decision needs them.
 type bound struct {
 	everyone roleSet
-	roles    table[roleSet]
+	roles    table.Table[roleSet]
 }
 
 // NewIndex builds an index. Bindings of the same principal on the same
@@ -81,21 +82,21 @@ func NewIndex(bindings []Binding, known ...Resource) (*Index, error) {
 			ix.cluster = &b
 		}
 	}
-	ix.projects, ix.repos = newShards(ix.seed, projects), newShards(ix.seed, repos)
+	ix.projects, ix.repos = table.NewShards(ix.seed, projects), table.NewShards(ix.seed, repos)
 	return ix, nil
 }
 
 func newBound(seed maphash.Seed, roles map[principal.Name]roleSet) bound {
 	var b bound
-	entries := make([]entry[roleSet], 0, len(roles))
+	entries := make([]table.Entry[roleSet], 0, len(roles))
 	for who, set := range roles {
 		if who == principal.Everyone {
 			b.everyone = set
 			continue
 		}
-		entries = append(entries, entry[roleSet]{string(who), set})
+		entries = append(entries, table.Entry[roleSet]{Name: string(who), Value: set})
 	}
-	b.roles = newTable(seed, entries)
+	b.roles = table.New(seed, entries)
 	return b
 }
 
@@ -121,20 +122,51 @@ func (ix *Index) Set(r Resource, who principal.Name, roles []string) (*Index, er
 	case who == principal.Everyone:
 		next.everyone = set
 	case set == 0:
-		next.roles = b.roles.without(ix.seed, string(who))
+		next.roles = b.roles.Without(ix.seed, string(who))
 	default:
-		next.roles = b.roles.with(ix.seed, string(who), set)
+		next.roles = b.roles.With(ix.seed, string(who), set)
 	}
+	return ix.put(r, &next), nil
+}
+
+// put gives the index with b on r; nil takes the resource out.
+func (ix *Index) put(r Resource, b *bound) *Index {
 	changed := *ix
-	switch r.Type {
-	case Project:
-		changed.projects = ix.projects.with(ix.seed, r.Name, next)
-	case Repo:
-		changed.repos = ix.repos.with(ix.seed, r.Name, next)
+	switch {
+	case r.Type == Cluster:
+		changed.cluster = b
+	case r.Type == Project && b != nil:
+		changed.projects = ix.projects.With(ix.seed, r.Name, *b)
+	case r.Type == Project:
+		changed.projects = ix.projects.Without(ix.seed, r.Name)
+	case b != nil:
+		changed.repos = ix.repos.With(ix.seed, r.Name, *b)
 	default:
-		changed.cluster = &next
+		changed.repos = ix.repos.Without(ix.seed, r.Name)
 	}
-	return &changed, nil
+	return &changed
+}
+
+// replace gives the index in which exactly these bindings are on r; known says
+// that r exists although nobody has a role on it.
+func (ix *Index) replace(r Resource, bindings []Binding, known bool) (*Index, error) {
+	only, err := NewIndex(bindings)
+	if err != nil {
+		return nil, err
+	}
+	// Hashes are those of one seed, so the tables are made anew with ours.
+	roles := map[principal.Name]roleSet{}
+	for _, b := range only.Bindings(r) {
+		if roles[b.Principal], err = roleSetOf(b.Roles...); err != nil {
+			return nil, err
+		}
+	}
+	var next *bound
+	if known || len(roles) > 0 {
+		b := newBound(ix.seed, roles)
+		next = &b
+	}
+	return ix.put(r, next), nil
 }
 
 // checkBindingOn holds the index to resources on which decisions look for
@@ -164,12 +196,12 @@ func (ix *Index) Bindings(r Resource) []Binding {
 	if b == nil {
 		return nil
 	}
-	list := make([]Binding, 0, len(b.roles.entries)+1)
+	list := make([]Binding, 0, len(b.roles.Entries())+1)
 	if b.everyone != 0 {
 		list = append(list, Binding{Resource: r, Principal: principal.Everyone, Roles: b.everyone.names()})
 	}
-	for _, e := range b.roles.entries {
-		list = append(list, Binding{Resource: r, Principal: principal.Name(e.name), Roles: e.value.names()})
+	for _, e := range b.roles.Entries() {
+		list = append(list, Binding{Resource: r, Principal: principal.Name(e.Name), Roles: e.Value.names()})
 	}
 	slices.SortFunc(list, func(x, y Binding) int { return strings.Compare(string(x.Principal), string(y.Principal)) })
 	return list
@@ -180,9 +212,9 @@ func (ix *Index) bound(r Resource) *bound {
 	case Cluster:
 		return ix.cluster
 	case Project:
-		return ix.projects.find(ix.hash(r.Name), r.Name)
+		return ix.projects.Find(ix.hash(r.Name), r.Name)
 	case Repo:
-		return ix.repos.find(ix.hash(r.Name), r.Name)
+		return ix.repos.Find(ix.hash(r.Name), r.Name)
 	default:
 		return nil
 	}
@@ -192,7 +224,7 @@ func (ix *Index) hash(name string) uint64 { return maphash.String(ix.seed, name)
 
 // rolesOf are the roles of who on the resource; hash is that of who.
 func (b *bound) rolesOf(hash uint64, who principal.Name) roleSet {
-	if roles := b.roles.find(hash, string(who)); roles != nil {
+	if roles := b.roles.Find(hash, string(who)); roles != nil {
 		return *roles
 	}
 	return 0

@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"strconv"
 	"strings"
 
 	"pachyderm/internal/db"
@@ -32,6 +33,42 @@ func readAll(ctx context.Context, tx *db.Tx) (bindings []Binding, known []Resour
 	return bindings, known, err
 }
 
+// IsActive is Index.Active in a transaction.
+func IsActive(ctx context.Context, tx *db.Tx) (bool, error) {
+	bindings, _, err := readOne(ctx, tx, Resource{Type: Cluster})
+	return len(bindings) > 0, err
+}
+
+// readOne reads what is bound on one resource.
+func readOne(ctx context.Context, tx *db.Tx, r Resource) (bindings []Binding, known bool, err error) {
+	var n int64
+	err = tx.Row(ctx, []any{&n}, `SELECT COUNT(*) FROM bound_resources WHERE resource_type = $1 AND resource_name = $2`, r.Type, r.Name)
+	if err != nil {
+		return nil, false, err
+	}
+	err = tx.Rows(ctx, func(scan func(...any) error) error {
+		b := Binding{Resource: r, Roles: make([]string, 1)}
+		if err := scan(&b.Principal, &b.Roles[0]); err != nil {
+			return err
+		}
+		bindings = append(bindings, b)
+		return nil
+	}, `SELECT principal, role FROM bindings WHERE resource_type = $1 AND resource_name = $2`, r.Type, r.Name)
+	return bindings, n > 0, err
+}
+
+// The key of a change of bindings.
+func changeKey(r Resource) string { return strconv.Itoa(int(r.Type)) + ":" + r.Name }
+
+func resourceOf(key string) Resource {
+	t, name, _ := strings.Cut(key, ":")
+	n, err := strconv.Atoi(t)
+	if err != nil {
+		return Resource{}
+	}
+	return Resource{Type: ResourceType(n), Name: name} //nolint:gosec // one of ours
+}
+
 // write stores a binding in place of what the principal had on the resource.
 func write(ctx context.Context, tx *db.Tx, b Binding) error {
 	_, err := tx.Exec(ctx, `INSERT INTO bound_resources (resource_type, resource_name) VALUES ($1, $2) ON CONFLICT DO NOTHING`, b.Resource.Type, b.Resource.Name)
@@ -49,7 +86,7 @@ func write(ctx context.Context, tx *db.Tx, b Binding) error {
 			return err
 		}
 	}
-	return nil
+	return tx.Changed(ctx, topic, changeKey(b.Resource))
 }
 
 func rolesText(roles []string) string {

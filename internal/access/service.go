@@ -12,6 +12,10 @@ import (
 	"pachyderm/internal/principal"
 )
 
+// topic is what db.Watch calls a change of bindings; the key names the
+// resource.
+const topic = "binding"
+
 // Service keeps the bindings: in the database, and as the Index that every
 // decision runs over. It is safe for concurrent use.
 type Service struct {
@@ -19,41 +23,118 @@ type Service struct {
 	Now func() time.Time
 
 	current atomic.Pointer[Index]
-	writing sync.Mutex
+	// heard counts changes, and shown those that the index shows: when they
+	// differ it may not show what the database has.
+	heard, shown atomic.Uint64
+
+	mu      sync.Mutex // held while the index is brought up to date
+	pending pending
 }
 
-// Load reads all bindings. Call it before anything is decided.
+// pending is what has changed since the index was brought up to date.
+type pending struct {
+	mu        sync.Mutex
+	all       bool
+	resources map[Resource]bool
+}
+
+func (p *pending) add(c db.Change) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c.Topic == "" {
+		p.all = true
+		return
+	}
+	if p.resources == nil {
+		p.resources = map[Resource]bool{}
+	}
+	p.resources[resourceOf(c.Key)] = true
+}
+
+func (p *pending) take() (all bool, resources map[Resource]bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all, resources = p.all, p.resources
+	p.all, p.resources = false, nil
+	return all, resources
+}
+
+// Load reads all bindings, and from then on hears of their changes. Call it
+// before anything is decided.
 func (s *Service) Load(ctx context.Context) error {
-	s.writing.Lock()
-	defer s.writing.Unlock()
-	var bindings []Binding
-	var known []Resource
-	err := s.DB.View(ctx, func(tx *db.Tx) (err error) {
-		bindings, known, err = readAll(ctx, tx)
-		return err
+	s.DB.Watch(func(c db.Change) {
+		if c.Topic == topic || c.Topic == "" {
+			s.pending.add(c)
+			s.heard.Add(1)
+		}
 	})
-	if err != nil {
-		return err
-	}
-	ix, err := NewIndex(bindings, known...)
-	if err != nil {
-		return err
-	}
-	s.current.Store(ix)
-	return nil
+	s.pending.add(db.Change{})
+	s.heard.Add(1)
+	_, err := s.Index(ctx)
+	return err
 }
 
-// Index is the current state of all bindings.
-func (s *Service) Index() *Index { return s.current.Load() }
+// Index is the state of all bindings as the database has it now: the one in
+// memory, unless something has changed since it was made or changes of other
+// replicas cannot be heard.
+func (s *Service) Index(ctx context.Context) (*Index, error) {
+	if s.shown.Load() == s.heard.Load() && s.DB.Exact() {
+		return s.current.Load(), nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	heard := s.heard.Load()
+	if s.shown.Load() == heard && s.DB.Exact() {
+		return s.current.Load(), nil
+	}
+	all, resources := s.pending.take()
+	if !s.DB.Exact() {
+		all = true
+	}
+	next, err := s.read(ctx, all, resources)
+	if err != nil {
+		s.pending.add(db.Change{})
+		return nil, err
+	}
+	s.current.Store(next)
+	s.shown.Store(heard)
+	return next, nil
+}
+
+func (s *Service) read(ctx context.Context, all bool, resources map[Resource]bool) (ix *Index, err error) {
+	err = s.DB.View(ctx, func(tx *db.Tx) error {
+		if all {
+			bindings, known, err := readAll(ctx, tx)
+			if err != nil {
+				return err
+			}
+			ix, err = NewIndex(bindings, known...)
+			return err
+		}
+		ix = s.current.Load()
+		for r := range resources {
+			bindings, known, err := readOne(ctx, tx, r)
+			if err != nil {
+				return err
+			}
+			if ix, err = ix.replace(r, bindings, known); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return ix, err
+}
 
 // Active reports whether anybody has a role on the cluster: until then
 // upstream's clients are told that authentication is not activated.
-func (s *Service) Active() bool {
-	return len(s.Index().Bindings(Resource{Type: Cluster})) > 0
+func (ix *Index) Active() bool {
+	b := ix.bound(Resource{Type: Cluster})
+	return b != nil && (b.everyone != 0 || len(b.roles.Entries()) > 0)
 }
 
 // Activate gives the roles that a new cluster begins with, in the caller's
-// transaction; Load afterwards.
+// transaction.
 func Activate(ctx context.Context, tx *db.Tx) error {
 	cluster, standard := Resource{Type: Cluster}, Resource{Type: Project, Name: "default"}
 	for _, b := range []Binding{
@@ -81,21 +162,13 @@ func (s *Service) Set(ctx context.Context, by principal.Name, r Resource, who pr
 			return err
 		}
 	}
-	s.writing.Lock()
-	defer s.writing.Unlock()
-	next, err := s.Index().Set(r, who, roles)
-	if err != nil {
+	if err := checkBindingOn(r); err != nil {
 		return err
 	}
-	err = s.DB.Update(ctx, func(tx *db.Tx) error {
+	return s.DB.Update(ctx, func(tx *db.Tx) error {
 		if err := write(ctx, tx, Binding{r, who, roles}); err != nil {
 			return err
 		}
 		return audit.Record(ctx, tx, audit.Event{At: s.Now(), Actor: by, Action: "binding.set", Object: r.String(), Detail: who.String() + ": " + rolesText(roles)})
 	})
-	if err != nil {
-		return err
-	}
-	s.current.Store(next)
-	return nil
 }

@@ -180,8 +180,10 @@ func EndInstance(ctx context.Context, tx *db.Tx, instance string) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `DELETE FROM memberships WHERE source = $1`, "connector:"+instance)
-	return err
+	if _, err := tx.Exec(ctx, `DELETE FROM memberships WHERE source = $1`, "connector:"+instance); err != nil {
+		return err
+	}
+	return tx.Changed(ctx, "", "") // whoever it is that signed in through it
 }
 
 // Groups lists the groups of a principal, from all sources, sorted.
@@ -210,10 +212,13 @@ func (s *Service) SetEnabled(ctx context.Context, user principal.Name, enabled b
 	}
 	return s.DB.Update(ctx, func(tx *db.Tx) error {
 		n, err := tx.Exec(ctx, `UPDATE users SET disabled = $2 WHERE name = $1`, user, !enabled)
-		if err == nil && n == 0 {
-			err = fault.New(fault.NotFound, "%s has never signed in", user)
+		if err != nil {
+			return err
 		}
-		return err
+		if n == 0 {
+			return fault.New(fault.NotFound, "%s has never signed in", user)
+		}
+		return tx.Changed(ctx, principal.Topic, user.String())
 	})
 }
 

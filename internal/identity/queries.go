@@ -73,7 +73,7 @@ func replaceMemberships(ctx context.Context, tx *db.Tx, member principal.Name, s
 			return err
 		}
 	}
-	return nil
+	return tx.Changed(ctx, principal.Topic, member.String())
 }
 
 func groupsOf(ctx context.Context, tx *db.Tx, who principal.Name) (groups []principal.Name, err error) {

@@ -144,6 +144,7 @@ func (p *Pachd) IssuerURL() string { return p.issuer.URL() }
 // Run serves until ctx ends, and then lets calls under way finish.
 func (p *Pachd) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return p.db.Listen(ctx) })
 	g.Go(func() error { return p.issuer.Run(ctx) })
 	if p.listens.grpc != nil {
 		g.Go(func() error { return p.rpc.Serve(p.listens.grpc) })

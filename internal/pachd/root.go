@@ -54,10 +54,12 @@ func (p *Pachd) ensureRoot(ctx context.Context) (made bool, err error) {
 	})
 }
 
-func (p *Pachd) isActive(ctx context.Context) (bool, error) {
-	roles := &access.Service{DB: p.db}
-	err := roles.Load(ctx)
-	return err == nil && roles.Active(), err
+func (p *Pachd) isActive(ctx context.Context) (active bool, err error) {
+	err = p.db.View(ctx, func(tx *db.Tx) error {
+		active, err = access.IsActive(ctx, tx)
+		return err
+	})
+	return active, err
 }
 
 // rootFromFile reads the token that a start before this one made and did not

@@ -21,6 +21,10 @@ const (
 	Everyone Name = "allClusterUsers"
 )
 
+// Topic is what db.Watch calls a change of who a principal is: its tokens, its
+// groups, whether it may act. The key is its name.
+const Topic = "principal"
+
 // Kind is what stands before the colon.
 type Kind string
 

@@ -10,6 +10,7 @@ import (
 	pachpb "pachyderm/api/pach"
 	versionpb "pachyderm/api/version"
 	"pachyderm/internal/access"
+	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer"
 	"pachyderm/internal/version"
 )
@@ -21,7 +22,7 @@ type adminServer struct {
 
 // InspectCluster is what every client calls first. As upstream's it never
 // fails: what it would complain of becomes a warning.
-func (s *adminServer) InspectCluster(_ context.Context, req *adminpb.InspectClusterRequest) (*adminpb.ClusterInfo, error) {
+func (s *adminServer) InspectCluster(ctx context.Context, req *adminpb.InspectClusterRequest) (*adminpb.ClusterInfo, error) {
 	out := &adminpb.ClusterInfo{
 		Id: s.ClusterID, DeploymentId: s.DeploymentID, WarningsOk: true, ProxyHost: s.PublicHost, ProxyTls: s.PublicTLS,
 		WebResources: &adminpb.WebResource{ArchiveDownloadBaseUrl: "/archive/"},
@@ -36,8 +37,13 @@ func (s *adminServer) InspectCluster(_ context.Context, req *adminpb.InspectClus
 	if w := versionWarning(req.GetClientVersion()); w != "" {
 		out.Warnings = append(out.Warnings, w)
 	}
-	if p := req.GetCurrentProject().GetName(); p != "" && !s.Access.Index().Known(access.Resource{Type: access.Project, Name: p}) {
-		out.Warnings = append(out.Warnings, fmt.Sprintf("WARNING: Could not inspect project %q: it does not exist", p))
+	if p := req.GetCurrentProject().GetName(); p != "" {
+		switch ix, err := s.Access.Index(ctx); {
+		case err != nil:
+			out.Warnings = append(out.Warnings, fmt.Sprintf("WARNING: Could not inspect project %q: %s", p, fault.Message(err)))
+		case !ix.Known(access.Resource{Type: access.Project, Name: p}):
+			out.Warnings = append(out.Warnings, fmt.Sprintf("WARNING: Could not inspect project %q: it does not exist", p))
+		}
 	}
 	return out, nil
 }

@@ -30,8 +30,11 @@ func (s *authServer) GetOIDCLogin(ctx context.Context, _ *pb.GetOIDCLoginRequest
 }
 
 func (s *authServer) Authenticate(ctx context.Context, req *pb.AuthenticateRequest) (*pb.AuthenticateResponse, error) {
-	if !s.Access.Active() {
-		return nil, fault.New(fault.Unimplemented, "the auth service is not activated")
+	switch ix, err := s.Access.Index(ctx); {
+	case err != nil:
+		return nil, err
+	case !ix.Active():
+		return nil, errNotActivated()
 	}
 	var session secret.Text
 	var err error
@@ -71,7 +74,7 @@ func (s *authServer) Authorize(ctx context.Context, req *pb.AuthorizeRequest) (*
 		return nil, err
 	}
 	c := callerOf(ctx)
-	d := s.Access.Index().Decide(c.name, c.groups, r, need)
+	d := c.may.Decide(c.name, c.groups, r, need)
 	if !d.Allowed && d.Unbound.Type != access.UnknownResource {
 		return nil, errNoBinding(d.Unbound)
 	}
@@ -82,7 +85,7 @@ func (s *authServer) Authorize(ctx context.Context, req *pb.AuthorizeRequest) (*
 
 func (s *authServer) GetPermissions(ctx context.Context, req *pb.GetPermissionsRequest) (*pb.GetPermissionsResponse, error) {
 	c := callerOf(ctx)
-	return s.effective(c.name, c.groups, req.GetResource())
+	return effective(c.may, c.name, c.groups, req.GetResource())
 }
 
 func (s *authServer) GetPermissionsForPrincipal(ctx context.Context, req *pb.GetPermissionsForPrincipalRequest) (*pb.GetPermissionsResponse, error) {
@@ -94,15 +97,14 @@ func (s *authServer) GetPermissionsForPrincipal(ctx context.Context, req *pb.Get
 	if err != nil {
 		return nil, err
 	}
-	return s.effective(who, groups, req.GetResource())
+	return effective(callerOf(ctx).may, who, groups, req.GetResource())
 }
 
-func (s *authServer) effective(who principal.Name, groups []principal.Name, of *pb.Resource) (*pb.GetPermissionsResponse, error) {
+func effective(ix *access.Index, who principal.Name, groups []principal.Name, of *pb.Resource) (*pb.GetPermissionsResponse, error) {
 	r, err := resource(of)
 	if err != nil {
 		return nil, err
 	}
-	ix := s.Access.Index()
 	roles, have := ix.Effective(who, groups, r)
 	if r.Type != access.Cluster && !ix.Known(r) && len(roles) == 0 {
 		return nil, errNoBinding(r)
@@ -135,7 +137,8 @@ func (s *authServer) GetRoleBinding(ctx context.Context, req *pb.GetRoleBindingR
 	if err != nil {
 		return nil, err
 	}
-	c, ix := callerOf(ctx), s.Access.Index()
+	c := callerOf(ctx)
+	ix := c.may
 	if roles, _ := ix.Effective(c.name, c.groups, r); len(roles) == 0 {
 		if err := s.authorize(c, access.Resource{Type: access.Cluster}, access.ClusterGetBindings); err != nil {
 			return nil, err
@@ -172,7 +175,7 @@ func (s *authServer) ModifyRoleBinding(ctx context.Context, req *pb.ModifyRoleBi
 	if err := s.authorize(c, r, p); err != nil {
 		return nil, err
 	}
-	if !s.Access.Index().Known(r) && s.authorize(c, access.Resource{Type: access.Cluster}, access.ClusterModifyBindings) != nil {
+	if !c.may.Known(r) && s.authorize(c, access.Resource{Type: access.Cluster}, access.ClusterModifyBindings) != nil {
 		return nil, errNoBinding(r)
 	}
 	if err := s.Access.Set(ctx, c.name, r, who, req.GetRoles()); err != nil {

@@ -28,6 +28,8 @@ type caller struct {
 	name   principal.Name
 	groups []principal.Name
 	token  token.Info
+	// may is everybody's roles as they were when the call came in.
+	may *access.Index
 }
 
 type callerKey struct{}
@@ -84,11 +86,13 @@ func (s *Server) admit(ctx context.Context, method string) (context.Context, err
 	return ctx, fmt.Errorf("no auth function for %q, this is a bug", method)
 }
 
-// authenticate finds out who calls: token, gate and groups in one view of the
-// database. The texts are upstream's, which clients look for.
+// authenticate finds out who calls, and what all may do now. The texts are upstream's, which clients look for.
 func (s *Server) authenticate(ctx context.Context) (c caller, err error) {
-	if !s.Access.Active() {
-		return c, fault.New(fault.Unimplemented, "the auth service is not activated")
+	if c.may, err = s.Access.Index(ctx); err != nil {
+		return c, err
+	}
+	if !c.may.Active() {
+		return c, errNotActivated()
 	}
 	md, _ := metadata.FromIncomingContext(ctx)
 	tokens := md.Get(tokenKey)
@@ -98,8 +102,22 @@ func (s *Server) authenticate(ctx context.Context) (c caller, err error) {
 	case len(tokens) > 1:
 		return c, fault.New(fault.Unauthenticated, "multiple authentication token keys found in context")
 	}
+	known, err := s.callers.get(ctx, secret.Text(tokens[0]), s.identify)
+	if err != nil {
+		return c, err
+	}
+	if err := known.token.CheckExpiry(s.Now()); err != nil {
+		return c, err
+	}
+	known.may = c.may
+	return known, nil
+}
+
+// identify reads who a token belongs to: token, gate and groups in one view of
+// the database.
+func (s *Server) identify(ctx context.Context, raw secret.Text) (c caller, err error) {
 	err = s.DB.View(ctx, func(tx *db.Tx) error {
-		c.token, err = token.Verify(ctx, tx, secret.Text(tokens[0]), s.Now())
+		c.token, err = token.Verify(ctx, tx, raw, s.Now())
 		if err != nil {
 			return err
 		}
@@ -115,10 +133,14 @@ func (s *Server) authenticate(ctx context.Context) (c caller, err error) {
 
 // authorize checks one permission of a caller on a resource.
 func (s *Server) authorize(c caller, r access.Resource, need access.Permission) error {
-	if s.Access.Index().Decide(c.name, c.groups, r, access.SetOf(need)).Allowed {
+	if c.may.Decide(c.name, c.groups, r, access.SetOf(need)).Allowed {
 		return nil
 	}
 	return access.DeniedError(c.name, r, []access.Permission{need})
+}
+
+func errNotActivated() error {
+	return fault.New(fault.Unimplemented, "the auth service is not activated")
 }
 
 // remoteHost is the address of the client, without its port.

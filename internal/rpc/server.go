@@ -53,11 +53,13 @@ type Server struct {
 	// Calls counts the calls by method and status code.
 	Calls *prometheus.CounterVec
 	rows  map[string]rule
+
+	callers *callers
 }
 
 // New makes a server; it fails if a method has no row in the policy table.
 func New(c Config) (*Server, error) {
-	s := &Server{Config: c, Health: health.NewServer(), rows: policy()}
+	s := &Server{Config: c, Health: health.NewServer(), rows: policy(), callers: newCallers(c.DB)}
 	s.Calls = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "pachd_rpc_calls_total", Help: "Calls by method and gRPC status code."}, []string{"method", "code"})
 	opts := []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),

@@ -13,6 +13,9 @@ import (
 	"pachyderm/internal/secret"
 )
 
+// Topic is what db.Watch calls the end of a token; the key is its hash.
+const Topic = "token"
+
 // prefix lets secret scanners find a token that got into the wrong place.
 const prefix = "pach_"
 
@@ -61,21 +64,36 @@ func Verify(ctx context.Context, tx *db.Tx, raw secret.Text, now time.Time) (Inf
 	if err != nil {
 		return Info{}, err
 	}
-	if !info.Expires.IsZero() && !now.Before(info.Expires) {
-		return Info{}, fault.New(fault.Unauthenticated, "token expiration is in the past: log in again")
+	if err := info.CheckExpiry(now); err != nil {
+		return Info{}, err
 	}
 	return info, nil
+}
+
+// CheckExpiry refuses a token whose time is over. Fault: Unauthenticated.
+func (i Info) CheckExpiry(now time.Time) error {
+	if !i.Expires.IsZero() && !now.Before(i.Expires) {
+		return fault.New(fault.Unauthenticated, "token expiration is in the past: log in again")
+	}
+	return nil
 }
 
 // Revoke ends one token and reports whether there was one.
 func Revoke(ctx context.Context, tx *db.Tx, hash string) (bool, error) {
 	n, err := tx.Exec(ctx, `DELETE FROM tokens WHERE hash = $1`, hash)
-	return n > 0, err
+	if err != nil || n == 0 {
+		return false, err
+	}
+	return true, tx.Changed(ctx, Topic, hash)
 }
 
 // RevokeAllOf ends all tokens of a subject and returns how many there were.
 func RevokeAllOf(ctx context.Context, tx *db.Tx, subject principal.Name) (int64, error) {
-	return tx.Exec(ctx, `DELETE FROM tokens WHERE subject = $1`, subject)
+	n, err := tx.Exec(ctx, `DELETE FROM tokens WHERE subject = $1`, subject)
+	if err != nil {
+		return 0, err
+	}
+	return n, tx.Changed(ctx, principal.Topic, subject.String())
 }
 
 // DeleteExpired forgets tokens that have expired.

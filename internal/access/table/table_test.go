@@ -1,4 +1,4 @@
-package access
+package table
 
 import (
 	"fmt"
@@ -11,45 +11,45 @@ import (
 // A name that has the hash of another must not get its roles.
 func TestNamesDecideWhereHashesAgree(t *testing.T) {
 	seed := maphash.MakeSeed()
-	table := newTable(seed, []entry[int]{{"a", 1}, {"b", 2}})
-	if got := table.find(maphash.String(seed, "a"), "b"); got != nil {
+	names := New(seed, []Entry[int]{{"a", 1}, {"b", 2}})
+	if got := names.Find(maphash.String(seed, "a"), "b"); got != nil {
 		t.Errorf("b was found under the hash of a: %d", *got)
 	}
-	if got := table.find(maphash.String(seed, "a"), "a"); got == nil || *got != 1 {
+	if got := names.Find(maphash.String(seed, "a"), "a"); got == nil || *got != 1 {
 		t.Errorf("a: %v", got)
 	}
 }
 
 func TestATableDoesWhatAMapDoes(t *testing.T) {
 	seed := maphash.MakeSeed()
-	var table table[int]
+	var names Table[int]
 	want := map[string]int{}
 	name := func(i int) string { return fmt.Sprintf("name-%d", i%700) }
 	for i := range 2000 {
 		if i%3 == 2 {
-			table = table.without(seed, name(i*7))
+			names = names.Without(seed, name(i*7))
 			delete(want, name(i*7))
 			continue
 		}
-		table = table.with(seed, name(i), i)
+		names = names.With(seed, name(i), i)
 		want[name(i)] = i
 	}
 	got := map[string]int{}
 	for i := range 700 {
-		if v := table.find(maphash.String(seed, name(i)), name(i)); v != nil {
+		if v := names.Find(maphash.String(seed, name(i)), name(i)); v != nil {
 			got[name(i)] = *v
 		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-map +table):\n%s", diff)
 	}
-	if len(want) < 100 || len(want) == 700 || len(table.entries) != len(want) {
-		t.Errorf("%d names in the map and %d in the table", len(want), len(table.entries))
+	if len(want) < 100 || len(want) == 700 || len(names.Entries()) != len(want) {
+		t.Errorf("%d names in the map and %d in the table", len(want), len(names.Entries()))
 	}
 	for i := range 700 {
-		table = table.without(seed, name(i))
+		names = names.Without(seed, name(i))
 	}
-	if table.find(maphash.String(seed, name(1)), name(1)) != nil || len(table.entries) != 0 {
+	if names.Find(maphash.String(seed, name(1)), name(1)) != nil || len(names.Entries()) != 0 {
 		t.Error("the emptied table holds something")
 	}
 }
