@@ -1,0 +1,92 @@
+package rpc_test
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	authpb "pachyderm/api/auth"
+	"pachyderm/internal/config"
+	"pachyderm/internal/db/dbtest"
+	"pachyderm/internal/pachd/pachdtest"
+	"pachyderm/internal/secret"
+)
+
+// Two pachds on one PostgreSQL: what one changes the other soon knows, by
+// nothing but the announcement.
+func TestReplicasForgetWhatAnotherHasChanged(t *testing.T) {
+	url := dbtest.PostgresURL(t)
+	key := filepath.Join(t.TempDir(), "sealing-key")
+	share := func(c *config.Config) {
+		c.Database.URL = secret.Text(url)
+		c.Sealing.KeyFile = key
+		c.Auth.RootToken = "the-root-token-of-both"
+	}
+	here, there := pachdtest.Start(t, share), pachdtest.Start(t, share)
+	apiHere, apiThere := dial(t, here.GRPC), dial(t, there.GRPC)
+	root := as(t.Context(), here.RootToken)
+
+	res, err := apiHere.GetRobotToken(root, &authpb.GetRobotTokenRequest{Robot: "ci"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	robot := as(t.Context(), res.GetToken())
+	who, err := apiThere.WhoAmI(robot, &authpb.WhoAmIRequest{})
+	if err != nil || who.GetUsername() != "robot:ci" {
+		t.Fatalf("the other replica says %v, %v", who, err)
+	}
+
+	cluster := &authpb.Resource{Type: authpb.ResourceType_CLUSTER}
+	_, err = apiHere.ModifyRoleBinding(root, &authpb.ModifyRoleBindingRequest{Resource: cluster, Principal: "robot:ci", Roles: []string{"debugger"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	until(t, func() bool {
+		res, err := apiThere.Authorize(robot, &authpb.AuthorizeRequest{Resource: cluster, Permissions: []authpb.Permission{authpb.Permission_CLUSTER_DEBUG_DUMP}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.GetAuthorized()
+	})
+
+	if _, err := apiHere.RevokeAuthTokensForUser(root, &authpb.RevokeAuthTokensForUserRequest{Username: "robot:ci"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := apiHere.WhoAmI(robot, &authpb.WhoAmIRequest{}); status.Code(err) != codes.Unauthenticated {
+		t.Errorf("here, the very next call: %v", err)
+	}
+	until(t, func() bool {
+		_, err := apiThere.WhoAmI(robot, &authpb.WhoAmIRequest{})
+		return status.Code(err) == codes.Unauthenticated
+	})
+}
+
+// until asks again and again; the test's own time limit ends it.
+func until(t *testing.T, holds func() bool) {
+	t.Helper()
+	for !holds() {
+		if t.Context().Err() != nil {
+			t.Fatal(t.Context().Err())
+		}
+	}
+}
+
+func dial(tb testing.TB, address string) authpb.APIClient {
+	tb.Helper()
+	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = conn.Close() })
+	return authpb.NewAPIClient(conn)
+}
+
+func as(ctx context.Context, token string) context.Context {
+	return metadata.AppendToOutgoingContext(ctx, "authn-token", token)
+}
