@@ -212,7 +212,7 @@ func (s *served) refuse(w http.ResponseWriter, r *http.Request, request *storage
 	if request != nil {
 		s.refuseDevice(r.Context(), request.State, message)
 	}
-	s.problem(w, r, status, web.Problem{Title: "You are not signed in", What: message, Next: "Try again, or give an administrator the code below: it finds the entry in pachd's log.", Code: code})
+	s.problem(w, r, status, web.Problem{Title: "You are not signed in", What: message, Next: "Try again, or give an administrator the code below: it finds the entry in pachd's log.", Code: code, When: s.Now()})
 }
 
 func (s *served) logRefusal(ctx context.Context, code string, request *storage.AuthRequest, why error) {

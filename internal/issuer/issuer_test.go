@@ -431,3 +431,42 @@ func TestARequestThatBreaksARuleGoesNoFurther(t *testing.T) {
 		t.Errorf("a parameter given twice: %d at %s", end.Status, end.URL)
 	}
 }
+
+// answerOf asks the issuer, or another handler beside it, without a listener.
+func answerOf(t *testing.T, h http.Handler, u string) *httptest.ResponseRecorder {
+	t.Helper()
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, u, nil))
+	return w
+}
+
+func TestBrowsersStayOnHTTPSWhereTheIssuerIs(t *testing.T) {
+	h := open(t, "")
+	if got := answerOf(t, h, h.URL()+"/auth").Header().Get("Strict-Transport-Security"); got != "" {
+		t.Errorf("http: %q", got)
+	}
+	if err := h.SetSettings(t.Context(), principal.Root, registry.Settings{Issuer: "https://pach.example.com/dex"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/dex/auth", "/dex/.well-known/openid-configuration", "/dex/nothing", "/elsewhere"} {
+		if got := answerOf(t, h, "https://pach.example.com"+path).Header().Get("Strict-Transport-Security"); got != "max-age=31536000" {
+			t.Errorf("%s: %q", path, got)
+		}
+	}
+}
+
+func TestAPageWithACodeSaysWhen(t *testing.T) {
+	h := open(t, "")
+	before := time.Now().UTC().Format("2006")
+	if err := h.db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w := answerOf(t, h, h.authURL(nil))
+	page := optest.Page{Body: w.Body.String()}.Text()
+	if w.Code != http.StatusInternalServerError || !strings.Contains(page, "Code") || !strings.Contains(page, "Time") || !strings.Contains(page, before) {
+		t.Errorf("%d: %s", w.Code, page)
+	}
+	if strings.Contains(page, "sql:") {
+		t.Errorf("the cause was told: %s", page)
+	}
+}

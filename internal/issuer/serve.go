@@ -105,6 +105,7 @@ func (s *served) handlers(p registry.Parsed, pages *templates.Templates) []route
 // ServeHTTP puts our rules in front of Dex's handlers, by path.
 func (s *served) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	web.SetHeaders(w.Header())
+	s.StayOnHTTPS(w.Header())
 	path, below := s.relative(r.URL.Path)
 	if !below {
 		s.notFound(w, r)
@@ -140,6 +141,14 @@ func (s *served) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.dex.ServeHTTP(w, r)
 	default:
 		s.notFound(w, r)
+	}
+}
+
+// StayOnHTTPS tells browsers, where the issuer is https, never to come back in
+// plain text (RFC 6797). It says nothing of other hosts of the domain.
+func (i *Issuer) StayOnHTTPS(h http.Header) {
+	if i.served.Load().url.Scheme == "https" {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
 	}
 }
 
