@@ -36,8 +36,12 @@ func (i *Issuer) LegacyRedirect() string {
 	return u.String()
 }
 
-// RedeemLegacy is Redeem for the built-in client, whose secret never leaves
-// the process.
+// RedeemLegacy is Redeem for pachd's own client, whose secret never leaves the
+// process unless an administrator registered the client with one of theirs.
 func (i *Issuer) RedeemLegacy(ctx context.Context, code, verifier string) (string, error) {
-	return i.Redeem(ctx, LegacyClient, i.legacySecret, code, i.LegacyRedirect(), verifier)
+	c, err := i.store.GetClient(ctx, LegacyClient)
+	if err != nil {
+		return "", err
+	}
+	return i.Redeem(ctx, LegacyClient, c.Secret, code, i.LegacyRedirect(), verifier)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -130,10 +131,14 @@ func (v *view) ListConnectors(ctx context.Context) ([]storage.Connector, error) 
 
 func (v *view) GetClient(ctx context.Context, id string) (storage.Client, error) {
 	c, err := v.Storage.GetClient(ctx, id)
-	if errors.Is(err, storage.ErrNotFound) {
-		if built, ok := v.issuer.builtInClient(id); ok {
-			return built, nil
-		}
+	built, ok := v.issuer.builtInClient(id)
+	switch {
+	case ok && errors.Is(err, storage.ErrNotFound):
+		return built, nil
+	case id == LegacyClient && err == nil && !slices.Contains(c.RedirectURIs, built.RedirectURIs[0]):
+		// Registered, as upstream's set-up does and as is needed to name trusted
+		// peers; it must not take pachd's own way in away.
+		c.RedirectURIs = append(c.RedirectURIs, built.RedirectURIs...)
 	}
 	return c, err
 }
