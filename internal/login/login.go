@@ -21,7 +21,8 @@ const (
 	// freshFor is how old an ID token may be to begin a full session: long
 	// enough for the way from the browser to pachctl.
 	freshFor = 5 * time.Minute
-	// skew is what clocks of replicas may differ by.
+	// skew is what clocks of replicas may differ by: a used token is remembered
+	// for so much longer than it could be used.
 	skew = time.Minute
 )
 
@@ -50,25 +51,24 @@ func (s *Service) WithIDToken(ctx context.Context, raw string) (secret.Text, err
 	ttl := min(s.SessionTTL, claims.Expiry.Sub(now))
 	own := slices.Contains(claims.Audience, issuer.CLIClient) || slices.Contains(claims.Audience, issuer.DeviceClient)
 	switch {
-	case own && now.Sub(claims.IssuedAt) > freshFor+skew:
+	case own && now.Sub(claims.IssuedAt) > freshFor:
 		return "", fault.New(fault.Unauthenticated, "could not verify token: it is older than %v: log in again", freshFor)
 	case own:
 		ttl = s.SessionTTL
 	case !slices.Contains(claims.Audience, issuer.LegacyClient):
 		return "", fault.New(fault.Unauthenticated, "could not verify token: expected audience %q got %q: ask for the scope audience:server:client_id:%s",
 			issuer.LegacyClient, claims.Audience, issuer.LegacyClient)
+	case ttl <= 0: // no time at all would be taken for no limit
+		return "", fault.New(fault.Unauthenticated, "could not verify token: it has expired: log in again")
 	}
-	who, err := s.People.ByTokenSub(ctx, claims.Subject)
-	if fault.Is(err, fault.NotFound) {
-		return "", fault.New(fault.Unauthenticated, "could not verify token: its person is not known here (any more): log in again")
-	}
+	who, err := s.byTokenSub(ctx, claims.Subject)
 	if err != nil {
 		return "", err
 	}
 	var session secret.Text
 	err = s.DB.Update(ctx, func(tx *db.Tx) error {
 		if own {
-			if err := useOnce(ctx, tx, raw, claims.Expiry, now); err != nil {
+			if err := useOnce(ctx, tx, claims, now); err != nil {
 				return err
 			}
 		}
@@ -92,11 +92,21 @@ func (s *Service) begin(ctx context.Context, tx *db.Tx, who identity.Identity, t
 	})
 }
 
-func useOnce(ctx context.Context, tx *db.Tx, raw string, expires, now time.Time) error {
+func (s *Service) byTokenSub(ctx context.Context, sub string) (identity.Identity, error) {
+	who, err := s.People.ByTokenSub(ctx, sub)
+	if fault.Is(err, fault.NotFound) {
+		err = fault.New(fault.Unauthenticated, "could not verify token: its person is not known here (any more): log in again")
+	}
+	return who, err
+}
+
+// useOnce knows a token by what it says: the same token can be written in many
+// ways, with white space, other base64 padding bits or another signature.
+func useOnce(ctx context.Context, tx *db.Tx, c issuer.Claims, now time.Time) error {
 	if _, err := tx.Exec(ctx, `DELETE FROM used_id_tokens WHERE expires_at < $1`, db.Micros(now.Add(-skew))); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, `INSERT INTO used_id_tokens (hash, expires_at) VALUES ($1, $2)`, hash(raw), db.Micros(expires))
+	_, err := tx.Exec(ctx, `INSERT INTO used_id_tokens (hash, expires_at) VALUES ($1, $2)`, c.Digest, db.Micros(c.Expiry))
 	if fault.Is(err, fault.Exists) {
 		return fault.New(fault.Unauthenticated, "could not verify token: it was used before: log in again")
 	}

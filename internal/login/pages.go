@@ -24,7 +24,10 @@ func (s *Service) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+CallbackPath, s.serveCallback)
 	mux.HandleFunc("POST "+ConfirmPath, s.serveConfirm)
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.Issuer.StayOnHTTPS(w.Header())
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // serveCallback takes the issuer's answer and asks the person whether it is
@@ -47,23 +50,22 @@ func (s *Service) serveCallback(w http.ResponseWriter, r *http.Request) {
 		s.ended(w, r, a, waiting, device.CleanName(reason))
 		return
 	}
-	user, err := s.identify(r.Context(), a, q.Get("code"))
+	cookie := s.cookie(w, r)
+	user, err := s.identify(r.Context(), a, q.Get("code"), cookie)
 	if err != nil {
 		// A bad code is no reason to end what somebody else may be waiting for.
 		s.fail(w, r, err)
 		return
 	}
-	err = web.Render(w, http.StatusOK, web.ConfirmLogin{
-		Action: ConfirmPath, CSRF: s.csrf(w, r, a), State: q.Get("state"),
+	s.render(w, r, http.StatusOK, web.ConfirmLogin{
+		Action: ConfirmPath, CSRF: csrf(cookie, a), State: q.Get("state"),
 		User: user, Requester: a.requester, Address: a.address, When: a.created,
 	})
-	if err != nil {
-		s.Log.ErrorContext(r.Context(), "cannot render a page", "error", err)
-	}
 }
 
-// identify redeems the code and remembers whose it was.
-func (s *Service) identify(ctx context.Context, a attempt, code string) (user string, err error) {
+// identify redeems the code and remembers whose it was, and which browser is
+// asked: whoever waits knows the state, and so could answer for the person.
+func (s *Service) identify(ctx context.Context, a attempt, code, cookie string) (user string, err error) {
 	raw, err := s.Issuer.RedeemLegacy(ctx, code, a.Verifier)
 	if err != nil {
 		return "", err
@@ -72,14 +74,14 @@ func (s *Service) identify(ctx context.Context, a attempt, code string) (user st
 	if err != nil {
 		return "", err
 	}
-	if subtle.ConstantTimeCompare([]byte(claims.Nonce), []byte(a.Nonce)) != 1 {
+	if !same(claims.Nonce, a.Nonce) {
 		return "", fault.New(fault.Unauthenticated, "the sign-in could not be completed: its nonce is another's: log in again")
 	}
-	who, err := s.People.ByTokenSub(ctx, claims.Subject)
+	who, err := s.byTokenSub(ctx, claims.Subject)
 	if err != nil {
 		return "", err
 	}
-	moved, err := s.advance(ctx, a, waiting, asking, who.ID, "")
+	moved, err := s.ask(ctx, a, who.ID, hash(cookie))
 	if err == nil && !moved {
 		err = errUnknownState()
 	}
@@ -94,7 +96,8 @@ func (s *Service) serveConfirm(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	if subtle.ConstantTimeCompare([]byte(r.PostFormValue("csrf")), []byte(s.csrf(w, r, a))) != 1 {
+	cookie := s.cookie(w, r)
+	if !same(hash(cookie), a.browser) || !same(r.PostFormValue("csrf"), csrf(cookie, a)) {
 		s.problem(w, r, http.StatusBadRequest, "this answer does not come from the page that asked: go back and try again, with cookies allowed")
 		return
 	}
@@ -115,26 +118,35 @@ func (s *Service) serveConfirm(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	if err := web.Render(w, http.StatusOK, web.SignedIn{User: who.User.Local()}); err != nil {
-		s.Log.ErrorContext(r.Context(), "cannot render a page", "error", err)
-	}
+	s.render(w, r, http.StatusOK, web.SignedIn{User: who.User.Local()})
 }
 
-// csrf is the token that this browser's form for the attempt carries.
-func (s *Service) csrf(w http.ResponseWriter, r *http.Request, a attempt) string {
-	secure := strings.HasPrefix(s.Issuer.URL(), "https:")
+// cookie is the value of this browser's cookie, which it is given if it has
+// none.
+func (s *Service) cookie(w http.ResponseWriter, r *http.Request) string {
+	secure := s.isHTTPS()
 	name := "pach-confirm"
 	if secure {
 		name = "__Host-pach-confirm"
 	}
 	if c, err := r.Cookie(name); err == nil && len(c.Value) >= 26 {
-		return hash(c.Value + a.stateHash)
+		return c.Value
 	}
 	value := rand.Text()
 	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure wherever the issuer is https
 		Name: name, Value: value, Path: "/", HttpOnly: true, Secure: secure, SameSite: http.SameSiteLaxMode,
 	})
-	return hash(value + a.stateHash)
+	return value
+}
+
+func (s *Service) isHTTPS() bool { return strings.HasPrefix(s.Issuer.URL(), "https:") }
+
+// csrf is the token that a browser's form for the attempt carries.
+func csrf(cookie string, a attempt) string { return hash(cookie + a.stateHash) }
+
+// same compares in constant time; nothing is the same as "".
+func same(a, b string) bool {
+	return a != "" && subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1
 }
 
 // ended tells the person, and whoever waits at the given stage, why there will
@@ -147,21 +159,34 @@ func (s *Service) ended(w http.ResponseWriter, r *http.Request, a attempt, stage
 	s.problem(w, r, http.StatusForbidden, reason)
 }
 
+// fail tells the person; what is not meant for them is in the log under the
+// code that they are shown.
 func (s *Service) fail(w http.ResponseWriter, r *http.Request, err error) {
-	s.Log.WarnContext(r.Context(), "sign-in refused", "error", err)
-	status := http.StatusInternalServerError
+	status, p := http.StatusInternalServerError, trouble(fault.Message(err))
 	switch fault.KindOf(err) {
 	case fault.Unauthenticated, fault.Denied:
 		status = http.StatusUnauthorized
 	case fault.Unavailable:
 		status = http.StatusServiceUnavailable
+	case fault.Internal:
+		p.What = "Something went wrong on our side."
+		p.Next = "Start again in your terminal with: pachctl auth login, or give an administrator the code below: it finds the entry in pachd's log."
+		p.Code, p.When = rand.Text()[:8], s.Now()
 	}
-	s.problem(w, r, status, fault.Message(err))
+	s.Log.WarnContext(r.Context(), "sign-in refused", "code", p.Code, "error", err)
+	s.render(w, r, status, p)
 }
 
 func (s *Service) problem(w http.ResponseWriter, r *http.Request, status int, what string) {
-	err := web.Render(w, status, web.Problem{Title: "You are not signed in", What: what, Next: "Start again in your terminal with: pachctl auth login"})
-	if err != nil {
+	s.render(w, r, status, trouble(what))
+}
+
+func trouble(what string) web.Problem {
+	return web.Problem{Title: "You are not signed in", What: what, Next: "Start again in your terminal with: pachctl auth login"}
+}
+
+func (s *Service) render(w http.ResponseWriter, r *http.Request, status int, page any) {
+	if err := web.Render(w, status, page); err != nil {
 		s.Log.ErrorContext(r.Context(), "cannot render a page", "error", err)
 	}
 }

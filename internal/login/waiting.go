@@ -40,6 +40,7 @@ type attempt struct {
 	stage      string
 	identityID string
 	reason     string
+	browser    string // hash of the cookie of the browser that was asked
 	created    time.Time
 	// nonce and verifier bind the answer of the issuer to this attempt.
 	attemptSecrets
@@ -137,6 +138,17 @@ func (s *Service) advance(ctx context.Context, a attempt, from, to, identityID, 
 	return moved, err
 }
 
+// ask is advance to the question whether it is they, put to one browser.
+func (s *Service) ask(ctx context.Context, a attempt, identityID, browser string) (moved bool, err error) {
+	err = s.DB.Update(ctx, func(tx *db.Tx) error {
+		n, err := tx.Exec(ctx, `UPDATE login_attempts SET stage = $3, identity_id = $4, browser = $5 WHERE state_hash = $1 AND stage = $2`,
+			a.stateHash, waiting, asking, identityID, browser)
+		moved = n > 0
+		return err
+	})
+	return moved, err
+}
+
 func (s *Service) insert(ctx context.Context, tx *db.Tx, a attempt) error {
 	if _, err := tx.Exec(ctx, `DELETE FROM login_attempts WHERE expires_at < $1`, db.Micros(a.created)); err != nil {
 		return err
@@ -160,8 +172,8 @@ func (s *Service) find(ctx context.Context, state string) (attempt, error) {
 	var sealed []byte
 	var created int64
 	err := s.DB.View(ctx, func(tx *db.Tx) error {
-		return tx.Row(ctx, []any{&sealed, &a.requester, &a.address, &a.stage, &a.identityID, &a.reason, &created},
-			`SELECT secrets, requester, address, stage, identity_id, reason, created_at FROM login_attempts WHERE state_hash = $1 AND expires_at > $2`,
+		return tx.Row(ctx, []any{&sealed, &a.requester, &a.address, &a.stage, &a.identityID, &a.reason, &a.browser, &created},
+			`SELECT secrets, requester, address, stage, identity_id, reason, browser, created_at FROM login_attempts WHERE state_hash = $1 AND expires_at > $2`,
 			a.stateHash, db.Micros(s.Now()))
 	})
 	if fault.Is(err, fault.NotFound) {

@@ -115,7 +115,18 @@ func (b *Browser) Submit(p Page, values map[string]string) Page {
 	if err != nil {
 		b.T.Fatal(err)
 	}
-	r, err := http.NewRequestWithContext(b.T.Context(), strings.ToUpper(method), target.String(), strings.NewReader(form.Encode()))
+	return b.send(strings.ToUpper(method), target.String(), form)
+}
+
+// Post sends a form that no page showed.
+func (b *Browser) Post(u string, form url.Values) Page {
+	b.T.Helper()
+	return b.send(http.MethodPost, u, form)
+}
+
+func (b *Browser) send(method, u string, form url.Values) Page {
+	b.T.Helper()
+	r, err := http.NewRequestWithContext(b.T.Context(), method, u, strings.NewReader(form.Encode()))
 	if err != nil {
 		b.T.Fatal(err)
 	}

@@ -1,0 +1,643 @@
+package login_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"pachyderm/demo/op"
+	"pachyderm/demo/op/optest"
+	"pachyderm/internal/db"
+	"pachyderm/internal/db/dbtest"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/identity"
+	"pachyderm/internal/issuer"
+	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/login"
+	"pachyderm/internal/principal"
+	"pachyderm/internal/secret"
+	"pachyderm/internal/token"
+)
+
+const (
+	loopback   = "http://127.0.0.1:7/answer"
+	verifier   = "a-verifier-that-is-long-enough-for-rfc-7636-43"
+	sessionTTL = 30 * 24 * time.Hour
+)
+
+// house is pachd's sign-in on a real listener, with a provider connected and a
+// clock that the test can put forward.
+type house struct {
+	*login.Service
+	t     *testing.T
+	ahead atomic.Int64 // nanoseconds
+}
+
+func open(t *testing.T, d *db.DB) *house {
+	t.Helper()
+	sealer, err := secret.OpenFor(t.Context(), d, filepath.Join(t.TempDir(), "key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &house{t: t}
+	clock := func() time.Time { return time.Now().Add(time.Duration(h.ahead.Load())) }
+	people := &identity.Service{DB: d, Now: clock}
+	server := httptest.NewUnstartedServer(nil)
+	i, err := issuer.New(t.Context(), issuer.Config{
+		DB: d, Sealer: sealer, People: people, Log: slog.New(slog.DiscardHandler), Now: clock,
+		PublicURL: "http://" + server.Listener.Addr().String(), SigningAlgorithm: "ES256",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Service = &login.Service{
+		DB: d, Sealer: sealer, Issuer: i, People: people, Log: slog.New(slog.DiscardHandler), Now: clock, SessionTTL: sessionTTL,
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/authorization-code/", h.Handler())
+	mux.Handle("/", i)
+	server.Config.Handler = mux
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- i.Run(ctx) }()
+	server.Start()
+	t.Cleanup(func() {
+		server.Close()
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return h
+}
+
+func (h *house) connect() *house {
+	h.t.Helper()
+	p := optest.Start(h.t, h.Issuer.Callback())
+	err := h.Issuer.CreateConnector(h.t.Context(), principal.Root, registry.Connector{ID: "demo", Name: "Demo", Type: "oidc", Config: map[string]any{
+		"issuer": p.Issuer, "clientID": p.ClientID, "clientSecret": p.ClientSecret, "redirectURI": h.Issuer.Callback(),
+	}})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return h
+}
+
+func each(t *testing.T, f func(t *testing.T, h *house)) {
+	t.Helper()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) { f(t, open(t, d).connect()) })
+}
+
+func (h *house) browser() *optest.Browser {
+	return optest.NewBrowser(h.t, func(u *url.URL) bool { return u.Host == "127.0.0.1:7" })
+}
+
+func (h *house) start() (loginURL, state string) {
+	h.t.Helper()
+	u, state, err := h.Start(h.t.Context(), "alice@laptop", "192.0.2.7")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return u, state
+}
+
+type end struct {
+	session secret.Text
+	err     error
+}
+
+// wait begins to wait as a client does before it opens the browser.
+func (h *house) wait(state string) <-chan end {
+	ended := make(chan end, 1)
+	ctx := h.t.Context()
+	go func() {
+		session, err := h.Wait(ctx, state)
+		ended <- end{session, err}
+	}()
+	return ended
+}
+
+func (h *house) tokenInfo(session secret.Text) token.Info {
+	h.t.Helper()
+	var info token.Info
+	err := h.DB.View(h.t.Context(), func(tx *db.Tx) (err error) {
+		info, err = token.Verify(h.t.Context(), tx, session, h.Now())
+		return err
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return info
+}
+
+// wantSession checks the session to the second: the database keeps
+// microseconds, and the clock of these tests runs.
+func (h *house) wantSession(session secret.Text, user principal.Name, from, to time.Time, ttl time.Duration) {
+	h.t.Helper()
+	info := h.tokenInfo(session)
+	if info.Subject != user || info.IdentityID == "" {
+		h.t.Errorf("a session of %+v", info)
+	}
+	if ends := info.Expires; ends.Before(from.Add(ttl).Truncate(time.Microsecond)) || ends.After(to.Add(ttl)) {
+		h.t.Errorf("it ends at %v, want %v after %v to %v", ends, ttl, from, to)
+	}
+}
+
+func wantRefused(t *testing.T, err error, texts ...string) {
+	t.Helper()
+	if !fault.Is(err, fault.Unauthenticated) {
+		t.Errorf("got %v", err)
+	}
+	for _, text := range texts {
+		if !strings.Contains(fault.Message(err), text) {
+			t.Errorf("got %q, want %q", fault.Message(err), text)
+		}
+	}
+}
+
+func TestAWaitingClientGetsASessionOnceThePersonConfirms(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		loginURL, state := h.start()
+		if len(state) < 30 || !strings.Contains(loginURL, "state="+state) || !strings.Contains(loginURL, "nonce=") {
+			t.Errorf("login URL %s, state %s", loginURL, state)
+		}
+		waiting := h.wait(state)
+		b := h.browser()
+		question := b.SignIn(loginURL, optest.Alice)
+		for _, text := range []string{"alice@example.com", "alice@laptop", "192.0.2.7"} {
+			if !strings.Contains(question.Text(), text) {
+				t.Errorf("the question does not name %s: %s", text, question.Text())
+			}
+		}
+		select {
+		case got := <-waiting:
+			t.Fatalf("the wait ended before anybody confirmed: %v", got.err)
+		default:
+		}
+		before := h.Now()
+		done := b.Submit(question, map[string]string{"answer": "yes"})
+		if done.Status != http.StatusOK || !strings.Contains(done.Text(), "alice@example.com") {
+			t.Errorf("the browser says %d: %s", done.Status, done.Text())
+		}
+		got := <-waiting
+		if got.err != nil {
+			t.Fatal(got.err)
+		}
+		h.wantSession(got.session, "user:alice@example.com", before, h.Now(), sessionTTL)
+
+		// The state is used up.
+		_, err := h.Wait(t.Context(), state)
+		wantRefused(t, err, "OIDC state token expired", "log in again")
+		if again := b.Submit(question, map[string]string{"answer": "yes"}); again.Status != http.StatusUnauthorized {
+			t.Errorf("a second yes: %d: %s", again.Status, again.Text())
+		}
+	})
+}
+
+func TestOfSeveralThatWaitOneGetsTheSession(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		loginURL, state := h.start()
+		const waiters = 8
+		var waits [waiters]<-chan end
+		for n := range waits {
+			waits[n] = h.wait(state)
+		}
+		b := h.browser()
+		b.Submit(b.SignIn(loginURL, optest.Alice), map[string]string{"answer": "yes"})
+		sessions := 0
+		for _, w := range waits {
+			if got := <-w; got.err == nil {
+				sessions++
+			} else {
+				wantRefused(t, got.err)
+			}
+		}
+		if sessions != 1 {
+			t.Errorf("%d sessions for one sign-in", sessions)
+		}
+	})
+}
+
+func TestANoEndsTheWait(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		loginURL, state := h.start()
+		waiting := h.wait(state)
+		b := h.browser()
+		question := b.SignIn(loginURL, optest.Alice)
+		if page := b.Submit(question, map[string]string{"answer": "no"}); page.Status != http.StatusForbidden {
+			t.Errorf("the browser says %d: %s", page.Status, page.Text())
+		}
+		wantRefused(t, (<-waiting).err, "authorization failed", "it was not they")
+		if page := b.Submit(question, map[string]string{"answer": "yes"}); page.Status == http.StatusOK {
+			t.Errorf("a yes after the no: %s", page.Text())
+		}
+		_, err := h.Wait(t.Context(), state)
+		wantRefused(t, err, "authorization failed")
+	})
+}
+
+func TestACancelledLoginEndsTheWait(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		loginURL, state := h.start()
+		waiting := h.wait(state)
+		b := h.browser()
+		page := b.Submit(b.Get(loginURL), map[string]string{"cancel": "1"})
+		if page.Status != http.StatusForbidden || !strings.Contains(page.Text(), "cancelled") {
+			t.Errorf("the browser says %d: %s", page.Status, page.Text())
+		}
+		wantRefused(t, (<-waiting).err, "authorization failed", "cancelled")
+	})
+}
+
+func TestAProviderThatHasGoneEndsTheWait(t *testing.T) {
+	h := open(t, dbtest.SQLite(t))
+	var dead atomic.Bool
+	server := httptest.NewUnstartedServer(nil)
+	p, err := op.New(op.Config{
+		Issuer: "http://" + server.Listener.Addr().String(), ClientID: "pachyderm", ClientSecret: "demo-secret-value", RedirectURIs: []string{h.Issuer.Callback()},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if dead.Load() {
+			panic(http.ErrAbortHandler)
+		}
+		p.ServeHTTP(w, r)
+	})
+	server.Start()
+	t.Cleanup(server.Close)
+	err = h.Issuer.CreateConnector(t.Context(), principal.Root, registry.Connector{ID: "demo", Name: "Demo", Type: "oidc", Config: map[string]any{
+		"issuer": p.Issuer, "clientID": p.ClientID, "clientSecret": p.ClientSecret, "redirectURI": h.Issuer.Callback(),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// What is known of the provider outlives it; that it lives must be asked.
+	if page := h.browser().Get(first(h.start())); !strings.HasPrefix(page.URL.String(), p.Issuer) {
+		t.Fatalf("the first login led to %s", page.URL)
+	}
+	dead.Store(true)
+	h.ahead.Store(int64(time.Minute))
+	loginURL, state := h.start()
+	waiting := h.wait(state)
+	page := h.browser().Get(loginURL)
+	if strings.HasPrefix(page.URL.String(), p.Issuer) || !strings.Contains(page.Text(), "cannot be reached") {
+		t.Errorf("the browser is at %s: %s", page.URL, page.Text())
+	}
+	wantRefused(t, (<-waiting).err, "authorization failed", "cannot be reached")
+}
+
+func first(a, _ string) string { return a }
+
+func TestABadCodeEndsNobodysWait(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		loginURL, state := h.start()
+		waiting := h.wait(state)
+		callback := h.Issuer.LegacyRedirect() + "?state=" + state
+		for _, bad := range []string{callback + "&code=made-up", callback, h.Issuer.LegacyRedirect() + "?code=c"} {
+			if page := h.browser().Get(bad); page.Status < 400 {
+				t.Errorf("%s: %d: %s", bad, page.Status, page.Text())
+			}
+		}
+		// nor does a code that is good, but of another sign-in
+		otherURL, otherState := h.start()
+		other := h.browser()
+		other.Stop = func(u *url.URL) bool { return strings.HasPrefix(u.String(), h.Issuer.LegacyRedirect()) }
+		stopped := other.SignIn(otherURL, optest.Bob)
+		if page := h.browser().Get(strings.Replace(stopped.URL.String(), otherState, state, 1)); page.Status < 400 {
+			t.Errorf("another's code: %d: %s", page.Status, page.Text())
+		}
+		b := h.browser()
+		b.Submit(b.SignIn(loginURL, optest.Alice), map[string]string{"answer": "yes"})
+		got := <-waiting
+		if got.err != nil {
+			t.Fatal(got.err)
+		}
+		if info := h.tokenInfo(got.session); info.Subject != "user:alice@example.com" {
+			t.Errorf("a session of %s", info.Subject)
+		}
+	})
+}
+
+func hash(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:])
+}
+
+// Whoever waits knows the state, and with it could make up the form: that must
+// not let them say yes in the person's place.
+func TestOnlyTheBrowserThatWasAskedCanAnswer(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		loginURL, state := h.start()
+		waiting := h.wait(state)
+		victim := h.browser()
+		question := victim.SignIn(loginURL, optest.Alice)
+
+		confirm, err := url.Parse(strings.Replace(h.Issuer.LegacyRedirect(), login.CallbackPath, login.ConfirmPath, 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		cookie := strings.Repeat("a", 26)
+		for name, form := range map[string]url.Values{
+			"no token":        {"state": {state}, "answer": {"yes"}},
+			"no token, no":    {"state": {state}, "answer": {"no"}},
+			"a made-up token": {"state": {state}, "answer": {"yes"}, "csrf": {hash(cookie)}},
+			"a computed one":  {"state": {state}, "answer": {"yes"}, "csrf": {hash(cookie + hash(state))}},
+			"a computed no":   {"state": {state}, "answer": {"no"}, "csrf": {hash(cookie + hash(state))}},
+		} {
+			thief := h.browser()
+			thief.Client.Jar.SetCookies(confirm, []*http.Cookie{{Name: "pach-confirm", Value: cookie, Path: "/"}})
+			if page := thief.Post(confirm.String(), form); page.Status != http.StatusBadRequest {
+				t.Errorf("%s: %d: %s", name, page.Status, page.Text())
+			}
+		}
+		// The person's own form, sent from elsewhere and with another token.
+		if page := h.browser().Submit(question, map[string]string{"answer": "yes"}); page.Status != http.StatusBadRequest {
+			t.Errorf("the form from another browser: %d: %s", page.Status, page.Text())
+		}
+		if page := victim.Submit(question, map[string]string{"answer": "yes", "csrf": hash(state)}); page.Status != http.StatusBadRequest {
+			t.Errorf("another token: %d: %s", page.Status, page.Text())
+		}
+		select {
+		case got := <-waiting:
+			t.Fatalf("the wait ended: %v", got.err)
+		default:
+		}
+		if page := victim.Submit(question, map[string]string{"answer": "yes"}); page.Status != http.StatusOK {
+			t.Errorf("the person's own yes: %d: %s", page.Status, page.Text())
+		}
+		if got := <-waiting; got.err != nil {
+			t.Error(got.err)
+		}
+	})
+}
+
+func TestAStateThatIsNotKnownIsRefused(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		_, err := h.Wait(t.Context(), "made-up")
+		wantRefused(t, err, "OIDC state token expired")
+		if page := h.browser().Get(h.Issuer.LegacyRedirect() + "?code=c&state=made-up"); page.Status != http.StatusUnauthorized {
+			t.Errorf("in the browser: %d: %s", page.Status, page.Text())
+		}
+		_, state := h.start()
+		waiting := h.wait(state)
+		h.ahead.Store(int64(11 * time.Minute))
+		wantRefused(t, (<-waiting).err, "OIDC state token expired")
+	})
+}
+
+func TestAWaitEndsWithItsClient(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		_, state := h.start()
+		ctx, leave := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() {
+			_, err := h.Wait(ctx, state)
+			ended <- err
+		}()
+		leave()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestNobodyWaitsWithoutAProvider(t *testing.T) {
+	h := open(t, dbtest.SQLite(t))
+	_, _, err := h.Start(t.Context(), "", "")
+	if !fault.Is(err, fault.Precondition) || !strings.Contains(fault.Message(err), "pachctl idp create-connector") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestTheGateIsAskedBeforeASessionBegins(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		loginURL, state := h.start()
+		b := h.browser()
+		question := b.SignIn(loginURL, optest.Alice)
+		raw := h.idToken(issuer.CLIClient, "", "openid email", optest.Alice)
+		if err := h.People.SetEnabled(t.Context(), "user:alice@example.com", false); err != nil {
+			t.Fatal(err)
+		}
+		b.Submit(question, map[string]string{"answer": "yes"})
+		_, err := h.Wait(t.Context(), state)
+		wantRefused(t, err, "disabled")
+		_, err = h.WithIDToken(t.Context(), raw)
+		wantRefused(t, err, "disabled")
+
+		if err := h.People.SetEnabled(t.Context(), "user:alice@example.com", true); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.Issuer.DeleteConnector(t.Context(), principal.Root, "demo"); err != nil {
+			t.Fatal(err)
+		}
+		_, err = h.WithIDToken(t.Context(), raw)
+		wantRefused(t, err, "gone")
+		_, err = h.Wait(t.Context(), state)
+		wantRefused(t, err, "gone")
+	})
+}
+
+// idToken signs a person in for a client and returns the ID token.
+func (h *house) idToken(client, clientSecret, scope string, who op.Person) string {
+	h.t.Helper()
+	sum := sha256.Sum256([]byte(verifier))
+	q := url.Values{
+		"client_id": {client}, "redirect_uri": {loopback}, "response_type": {"code"}, "scope": {scope}, "state": {"s"},
+		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"},
+	}
+	page := h.browser().SignIn(h.Issuer.Endpoint("/auth")+"?"+q.Encode(), who)
+	code := page.URL.Query().Get("code")
+	if code == "" {
+		h.t.Fatalf("the login ended at %s: %s", page.URL, page.Text())
+	}
+	raw, err := h.Issuer.Redeem(h.t.Context(), client, clientSecret, code, loopback, verifier)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return raw
+}
+
+func TestAnIDTokenOfPachctlBeginsOneSession(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		raw := h.idToken(issuer.CLIClient, "", "openid email", optest.Alice)
+		h.ahead.Store(int64(5*time.Minute - 10*time.Second))
+		before := h.Now()
+		session, err := h.WithIDToken(t.Context(), raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.wantSession(session, "user:alice@example.com", before, h.Now(), sessionTTL)
+		// However it is written: base64 leaves bits open, and readers skip space.
+		last := strings.IndexByte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", raw[len(raw)-1])
+		variant := raw[:len(raw)-1] + "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"[last^1:last^1+1]
+		for name, again := range map[string]string{"again": raw, "with a line break": raw + "\n", "with space inside": raw[:40] + " " + raw[40:], "with other bits": variant} {
+			_, err := h.WithIDToken(t.Context(), again)
+			wantRefused(t, err, "could not verify token", "it was used before")
+			if t.Failed() {
+				t.Fatal(name)
+			}
+		}
+	})
+}
+
+func TestOfOneIDTokenAtOnceOneSessionComes(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		raw := h.idToken(issuer.CLIClient, "", "openid email", optest.Alice)
+		const clients = 8
+		ended := make(chan error, clients)
+		for range clients {
+			go func() {
+				_, err := h.WithIDToken(t.Context(), raw)
+				ended <- err
+			}()
+		}
+		sessions := 0
+		for range clients {
+			if err := <-ended; err == nil {
+				sessions++
+			} else {
+				wantRefused(t, err, "used before")
+			}
+		}
+		if sessions != 1 {
+			t.Errorf("%d sessions for one token", sessions)
+		}
+	})
+}
+
+func TestAnIDTokenThatIsNotGoodIsRefused(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		raw := h.idToken(issuer.CLIClient, "", "openid email", optest.Alice)
+		parts := strings.Split(raw, ".")
+		encode := base64.RawURLEncoding.EncodeToString
+		payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		root := encode([]byte(strings.Replace(string(payload), "alice", "admin", 1)))
+		stranger := open(t, dbtest.SQLite(t)).connect()
+		for name, bad := range map[string]string{
+			"nothing":                  "",
+			"no token":                 "made-up",
+			"another payload":          parts[0] + "." + root + "." + parts[2],
+			"no signature":             parts[0] + "." + parts[1] + ".",
+			"the algorithm none":       encode([]byte(`{"alg":"none"}`)) + "." + parts[1] + ".",
+			"the key as HMAC secret":   encode([]byte(`{"alg":"HS256"}`)) + "." + parts[1] + "." + parts[2],
+			"another issuer's":         stranger.idToken(issuer.CLIClient, "", "openid email", optest.Alice),
+			"four parts":               raw + ".x",
+			"a very long one":          raw + strings.Repeat("x", 1<<20),
+			"its own with a bad space": parts[0] + "." + parts[1] + "x." + parts[2],
+		} {
+			_, err := h.WithIDToken(t.Context(), bad)
+			wantRefused(t, err, "could not verify token")
+			if err != nil && strings.Contains(err.Error(), parts[1]) {
+				t.Errorf("%s: the token was told: %v", name, err)
+			}
+			if t.Failed() {
+				t.Fatal(name)
+			}
+		}
+		h.ahead.Store(int64(5*time.Minute + 2*time.Second))
+		_, err = h.WithIDToken(t.Context(), raw)
+		wantRefused(t, err, "could not verify token", "older than 5m0s")
+		h.ahead.Store(int64(25 * time.Hour))
+		_, err = h.WithIDToken(t.Context(), raw)
+		wantRefused(t, err, "could not verify token")
+	})
+}
+
+func (h *house) client(c registry.Client) registry.Client {
+	h.t.Helper()
+	made, err := h.Issuer.CreateClient(h.t.Context(), principal.Root, c)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return made
+}
+
+func TestAnIDTokenOfAnotherClientGivesASessionNoLongerThanItself(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		app := h.client(registry.Client{ID: "testapp", Name: "App", RedirectURIs: []string{loopback}})
+		_, err := h.WithIDToken(t.Context(), h.idToken("testapp", app.Secret, "openid email", optest.Alice))
+		wantRefused(t, err, `expected audience "pachd" got ["testapp"]`, "audience:server:client_id:pachd")
+
+		h.client(registry.Client{ID: "pachd", Name: "Pachyderm", TrustedPeers: []string{"testapp"}})
+		raw := h.idToken("testapp", app.Secret, "openid email audience:server:client_id:pachd", optest.Alice)
+		claims, err := h.Issuer.Verify(t.Context(), raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.ahead.Store(int64(time.Hour)) // as old as it may be
+		for range 2 {                   // and as often
+			before := h.Now()
+			session, err := h.WithIDToken(t.Context(), raw)
+			if err != nil {
+				t.Fatal(err)
+			}
+			info := h.tokenInfo(session)
+			if info.Subject != "user:alice@example.com" || info.Expires.After(claims.Expiry.Add(h.Now().Sub(before))) || info.Expires.Before(before.Add(time.Hour)) {
+				t.Errorf("a session of %s until %v by a token until %v", info.Subject, info.Expires, claims.Expiry)
+			}
+		}
+		h.ahead.Store(int64(25 * time.Hour))
+		_, err = h.WithIDToken(t.Context(), raw)
+		wantRefused(t, err, "could not verify token")
+	})
+}
+
+func TestPachdRegisteredAsAClientStillSignsPeopleIn(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		h.client(registry.Client{ID: "pachd", Name: "Pachyderm", RedirectURIs: []string{"http://localhost:30657/authorization-code/callback"}})
+		loginURL, state := h.start()
+		waiting := h.wait(state)
+		b := h.browser()
+		question := b.SignIn(loginURL, optest.Alice)
+		if question.Status != http.StatusOK {
+			t.Fatalf("%d at %s: %s", question.Status, question.URL, question.Text())
+		}
+		b.Submit(question, map[string]string{"answer": "yes"})
+		if got := <-waiting; got.err != nil {
+			t.Error(got.err)
+		}
+	})
+}
+
+func TestThePagesOfALogin(t *testing.T) {
+	h := open(t, dbtest.SQLite(t))
+	answer := func(u string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		h.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, u, nil))
+		return w
+	}
+	if got := answer(h.Issuer.LegacyRedirect()).Header(); got.Get("Strict-Transport-Security") != "" || got.Get("Content-Security-Policy") == "" {
+		t.Errorf("on http: %v", got)
+	}
+	if err := h.Issuer.SetSettings(t.Context(), principal.Root, registry.Settings{Issuer: "https://pach.example.com/dex"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := answer(h.Issuer.LegacyRedirect()).Header(); got.Get("Strict-Transport-Security") != "max-age=31536000" {
+		t.Errorf("on https: %v", got)
+	}
+	// What is not for people to read stands in the log, under a code.
+	if err := h.DB.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w := answer(h.Issuer.LegacyRedirect() + "?state=s&code=c")
+	page := optest.Page{Body: w.Body.String()}.Text()
+	if w.Code != http.StatusInternalServerError || !strings.Contains(page, "Code") || !strings.Contains(page, "Time") || strings.Contains(page, "sql:") {
+		t.Errorf("%d: %s", w.Code, page)
+	}
+}
