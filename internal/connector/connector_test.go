@@ -47,7 +47,8 @@ func TestMergeChangesOnlyWhatIsGiven(t *testing.T) {
 		"the mask elsewhere is text":  {"oidc", map[string]any{"issuer": "***"}, map[string]any{"issuer": "***"}},
 		"the mask of what is not set": {"mockPassword", map[string]any{"password": "***"}, map[string]any{"password": "***"}},
 		"inside of an object": {
-			"oidc", map[string]any{"claimMapping": map[string]any{"name": nil, "email": "upn"}},
+			"oidc",
+			map[string]any{"claimMapping": map[string]any{"name": nil, "email": "upn"}},
 			map[string]any{"claimMapping": map[string]any{"groups": "roles", "email": "upn"}},
 		},
 		"an object where there was none": {

@@ -191,7 +191,7 @@ func TestConfirm(t *testing.T) {
 		confirm("within the pause", 1, nil, 1)
 
 		answer = func() (int, error) { return 2, nil }
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		confirm("after the pause", 2, nil, 2)
 
 		answer = func() (int, error) { return 0, fault.New(fault.Unavailable, "HTTP status 502") }
