@@ -29,6 +29,7 @@ type Identity struct {
 	Subject     string
 	TokenSub    string // the "sub" of the ID tokens that our issuer makes for it
 	Ended       bool   // its connector is gone: it proves nothing any more
+	Waiting     bool   // until an administrator links it to User, it may not act
 }
 
 // SignIn is what a connector vouches for after a successful login.
@@ -51,8 +52,9 @@ type SignIn struct {
 
 // SignedIn records a login: it finds or makes the identity, refuses a disabled
 // person and a stranger who claims somebody else's address, and replaces what
-// this connector said of the person's groups before. Faults: Invalid (not an
-// address), Denied.
+// this connector said of the person's groups before. A stranger is remembered,
+// so that an administrator can link them. Faults: Invalid (not an address),
+// Denied.
 func (s *Service) SignedIn(ctx context.Context, in SignIn) (Identity, error) {
 	user, err := principal.OfUser(in.Email)
 	if err != nil {
@@ -75,15 +77,30 @@ func (s *Service) SignedIn(ctx context.Context, in SignIn) (Identity, error) {
 		if err != nil {
 			return err
 		}
+		if who.Waiting {
+			return touchIdentity(ctx, tx, who, in.Email, s.Now())
+		}
+		if err := checkEnabled(ctx, tx, who.User); err != nil {
+			return err
+		}
 		if err := touchLogin(ctx, tx, who, in.Email, s.Now()); err != nil {
 			return err
 		}
 		if in.Groups == nil {
 			return nil
 		}
-		return replaceMemberships(ctx, tx, who.User, "connector:"+in.Instance, groups, s.Now())
+		return replaceMemberships(ctx, tx, who.User, connectorSource(in.Instance), groups, s.Now())
 	})
+	if err == nil && who.Waiting {
+		return Identity{}, errWaiting(who)
+	}
 	return who, err
+}
+
+func errWaiting(who Identity) error {
+	return fault.New(fault.Denied,
+		"%s belongs to another account: somebody has signed in under this address through another identity provider or account before; an administrator can join the two with: pachctl idp link %s %s",
+		who.User, who.User, who.ID)
 }
 
 // identify finds the identity that signed in, or makes it for a person who is
@@ -98,27 +115,38 @@ func (s *Service) identify(ctx context.Context, tx *db.Tx, in SignIn, user princ
 	}
 	// The address may have changed at the provider; the person has not, and
 	// keeps the name that their roles are bound to.
-	return who, checkEnabled(ctx, tx, who.User)
+	if !who.Waiting || who.User == user {
+		return who, nil
+	}
+	return s.claim(ctx, tx, who, user)
+}
+
+// claim is for an identity that waits and now comes with another address: it
+// may have that name if nobody has.
+func (s *Service) claim(ctx context.Context, tx *db.Tx, who Identity, user principal.Name) (Identity, error) {
+	owned, err := hasIdentity(ctx, tx, user)
+	if err != nil {
+		return who, err
+	}
+	if err := createUser(ctx, tx, user, s.Now()); err != nil {
+		return who, err
+	}
+	who.User, who.Waiting = user, owned
+	_, err = tx.Exec(ctx, `UPDATE identities SET user_name = $2, waiting = $3 WHERE id = $1`, who.ID, who.User, who.Waiting)
+	return who, err
 }
 
 func (s *Service) firstLogin(ctx context.Context, tx *db.Tx, in SignIn, user principal.Name) (Identity, error) {
-	switch owned, err := hasIdentity(ctx, tx, user); {
-	case err != nil:
+	owned, err := hasIdentity(ctx, tx, user)
+	if err != nil {
 		return Identity{}, err
-	case owned:
-		return Identity{}, fault.New(fault.Denied,
-			"%s belongs to another account: somebody has signed in under this address through another identity provider or account before; an administrator can join the two with: pachctl idp link", user)
 	}
 	if err := createUser(ctx, tx, user, s.Now()); err != nil {
 		return Identity{}, err
 	}
-	if err := checkEnabled(ctx, tx, user); err != nil {
-		return Identity{}, err
-	}
 	who := Identity{
-		ID: rand.Text(), User: user, ConnectorID: in.ConnectorID, Instance: in.Instance, Issuer: in.Issuer, Subject: in.Subject,
+		ID: rand.Text(), User: user, ConnectorID: in.ConnectorID, Instance: in.Instance, Issuer: in.Issuer, Subject: in.Subject, Waiting: owned,
 	}
-	var err error
 	if who.TokenSub, err = in.TokenSub(who.ID); err != nil {
 		return Identity{}, err
 	}
@@ -166,7 +194,27 @@ func Gate(ctx context.Context, tx *db.Tx, identityID string) error {
 	if err != nil {
 		return err
 	}
-	err = checkEnabled(ctx, tx, who.User)
+	if who.Waiting {
+		return fault.New(fault.Unauthenticated, "this identity may not act as %s any more: an administrator unlinked it", who.User)
+	}
+	return gateUser(ctx, tx, who.User)
+}
+
+// GateName is the check for a token that names a person but no identity, as
+// restored ones do. Fault: Unauthenticated.
+func GateName(ctx context.Context, tx *db.Tx, who principal.Name) error {
+	if who.Kind() != principal.User {
+		return nil
+	}
+	err := gateUser(ctx, tx, who)
+	if fault.Is(err, fault.NotFound) {
+		return nil // never seen, so nobody disabled them
+	}
+	return err
+}
+
+func gateUser(ctx context.Context, tx *db.Tx, user principal.Name) error {
+	err := checkEnabled(ctx, tx, user)
 	if fault.Is(err, fault.Denied) {
 		return fault.New(fault.Unauthenticated, "%s", fault.Message(err))
 	}
@@ -180,7 +228,7 @@ func EndInstance(ctx context.Context, tx *db.Tx, instance string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := tx.Exec(ctx, `DELETE FROM memberships WHERE source = $1`, "connector:"+instance); err != nil {
+	if _, err := tx.Exec(ctx, `DELETE FROM memberships WHERE source = $1`, connectorSource(instance)); err != nil {
 		return err
 	}
 	return tx.Changed(ctx, "", "") // whoever it is that signed in through it
@@ -205,21 +253,9 @@ func (s *Service) Groups(ctx context.Context, who principal.Name) (groups []prin
 	return groups, err
 }
 
-// SetEnabled lets a person in or keeps them out, from their next call on.
+// SetEnabled is the function SetEnabled in a transaction of its own.
 func (s *Service) SetEnabled(ctx context.Context, user principal.Name, enabled bool) error {
-	if user.Kind() != principal.User {
-		return fault.New(fault.Invalid, "%s is not a person: only user:<e-mail> can be disabled", user)
-	}
-	return s.DB.Update(ctx, func(tx *db.Tx) error {
-		n, err := tx.Exec(ctx, `UPDATE users SET disabled = $2 WHERE name = $1`, user, !enabled)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return fault.New(fault.NotFound, "%s has never signed in", user)
-		}
-		return tx.Changed(ctx, principal.Topic, user.String())
-	})
+	return s.DB.Update(ctx, func(tx *db.Tx) error { return SetEnabled(ctx, tx, user, enabled) })
 }
 
 var errNoSub = errors.New("an identity needs a token subject")

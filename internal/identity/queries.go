@@ -8,10 +8,10 @@ import (
 	"pachyderm/internal/principal"
 )
 
-const identityColumns = `id, user_name, connector_id, instance, issuer, subject, token_sub, ended`
+const identityColumns = `id, user_name, connector_id, instance, issuer, subject, token_sub, ended, waiting`
 
 func scanIdentity(ctx context.Context, tx *db.Tx, where string, args ...any) (who Identity, err error) {
-	err = tx.Row(ctx, []any{&who.ID, &who.User, &who.ConnectorID, &who.Instance, &who.Issuer, &who.Subject, &who.TokenSub, &who.Ended},
+	err = tx.Row(ctx, []any{&who.ID, &who.User, &who.ConnectorID, &who.Instance, &who.Issuer, &who.Subject, &who.TokenSub, &who.Ended, &who.Waiting},
 		`SELECT `+identityColumns+` FROM identities WHERE `+where, args...)
 	return who, err
 }
@@ -32,8 +32,8 @@ func createIdentity(ctx context.Context, tx *db.Tx, who Identity, email string, 
 	if who.TokenSub == "" {
 		return errNoSub
 	}
-	_, err := tx.Exec(ctx, `INSERT INTO identities (`+identityColumns+`, email, created_at, login_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)`,
-		who.ID, who.User, who.ConnectorID, who.Instance, who.Issuer, who.Subject, who.TokenSub, who.Ended, email, db.Micros(now))
+	_, err := tx.Exec(ctx, `INSERT INTO identities (`+identityColumns+`, email, created_at, login_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)`,
+		who.ID, who.User, who.ConnectorID, who.Instance, who.Issuer, who.Subject, who.TokenSub, who.Ended, who.Waiting, email, db.Micros(now))
 	return err
 }
 
@@ -55,35 +55,134 @@ func isDisabled(ctx context.Context, tx *db.Tx, user principal.Name) (disabled b
 }
 
 func touchLogin(ctx context.Context, tx *db.Tx, who Identity, email string, now time.Time) error {
-	if _, err := tx.Exec(ctx, `UPDATE identities SET login_at = $2, email = $3 WHERE id = $1`, who.ID, db.Micros(now), email); err != nil {
+	if err := touchIdentity(ctx, tx, who, email, now); err != nil {
 		return err
 	}
 	_, err := tx.Exec(ctx, `UPDATE users SET login_at = $2 WHERE name = $1`, who.User, db.Micros(now))
 	return err
 }
 
+func touchIdentity(ctx context.Context, tx *db.Tx, who Identity, email string, now time.Time) error {
+	_, err := tx.Exec(ctx, `UPDATE identities SET login_at = $2, email = $3 WHERE id = $1`, who.ID, db.Micros(now), email)
+	return err
+}
+
 func replaceMemberships(ctx context.Context, tx *db.Tx, member principal.Name, source string, groups []principal.Name, now time.Time) error {
-	if _, err := tx.Exec(ctx, `DELETE FROM memberships WHERE member = $1 AND source = $2`, member, source); err != nil {
+	if err := deleteMemberships(ctx, tx, member, source); err != nil {
 		return err
 	}
 	for _, g := range groups {
-		_, err := tx.Exec(ctx, `INSERT INTO memberships (member, group_name, source, seen_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
-			member, g, source, db.Micros(now))
-		if err != nil {
+		if err := createMembership(ctx, tx, member, Membership{Group: g, Source: source, Seen: now}); err != nil {
 			return err
 		}
 	}
 	return tx.Changed(ctx, principal.Topic, member.String())
 }
 
-func groupsOf(ctx context.Context, tx *db.Tx, who principal.Name) (groups []principal.Name, err error) {
+func createMembership(ctx context.Context, tx *db.Tx, member principal.Name, m Membership) error {
+	_, err := tx.Exec(ctx, `INSERT INTO memberships (member, group_name, source, seen_at, written) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
+		member, m.Group, m.Source, db.Micros(m.Seen), m.Written)
+	return err
+}
+
+func deleteMemberships(ctx context.Context, tx *db.Tx, member principal.Name, source string) error {
+	_, err := tx.Exec(ctx, `DELETE FROM memberships WHERE member = $1 AND source = $2`, member, source)
+	return err
+}
+
+func deleteMembership(ctx context.Context, tx *db.Tx, member, group principal.Name, source string) error {
+	_, err := tx.Exec(ctx, `DELETE FROM memberships WHERE member = $1 AND group_name = $2 AND source = $3`, member, group, source)
+	return err
+}
+
+func membershipsOf(ctx context.Context, tx *db.Tx, who principal.Name) (facts []Membership, err error) {
 	err = tx.Rows(ctx, func(scan func(...any) error) error {
-		var g principal.Name
-		if err := scan(&g); err != nil {
+		var m Membership
+		var seen int64
+		if err := scan(&m.Group, &m.Written, &m.Source, &seen); err != nil {
 			return err
 		}
-		groups = append(groups, g)
+		if m.Written == "" {
+			m.Written = m.Group.String()
+		}
+		m.Seen = db.Time(seen)
+		facts = append(facts, m)
 		return nil
-	}, `SELECT group_name FROM memberships WHERE member = $1`, who)
-	return groups, err
+	}, `SELECT group_name, written, source, seen_at FROM memberships WHERE member = $1`, who)
+	return facts, err
+}
+
+func groupsOf(ctx context.Context, tx *db.Tx, who principal.Name) ([]principal.Name, error) {
+	return names(ctx, tx, `SELECT DISTINCT group_name FROM memberships WHERE member = $1`, who)
+}
+
+// members are those of one group, or of "" those of any.
+func members(ctx context.Context, tx *db.Tx, group principal.Name) ([]principal.Name, error) {
+	return names(ctx, tx, `SELECT DISTINCT member FROM memberships WHERE group_name = $1 OR $1 = '' ORDER BY member`, group)
+}
+
+func names(ctx context.Context, tx *db.Tx, query string, args ...any) (list []principal.Name, err error) {
+	err = tx.Rows(ctx, func(scan func(...any) error) error {
+		var n principal.Name
+		if err := scan(&n); err != nil {
+			return err
+		}
+		list = append(list, n)
+		return nil
+	}, query, args...)
+	return list, err
+}
+
+func createGroup(ctx context.Context, tx *db.Tx, group principal.Name, now time.Time) error {
+	_, err := tx.Exec(ctx, `INSERT INTO known_groups (name, created_at) VALUES ($1, $2) ON CONFLICT DO NOTHING`, group, db.Micros(now))
+	return err
+}
+
+func isKnownGroup(ctx context.Context, tx *db.Tx, group principal.Name) (bool, error) {
+	var n int64
+	err := tx.Row(ctx, []any{&n}, `SELECT COUNT(*) FROM known_groups WHERE name = $1`, group)
+	return n > 0, err
+}
+
+func groupSizes(ctx context.Context, tx *db.Tx) (all []GroupSize, err error) {
+	err = tx.Rows(ctx, func(scan func(...any) error) error {
+		var g GroupSize
+		if err := scan(&g.Group, &g.Members); err != nil {
+			return err
+		}
+		all = append(all, g)
+		return nil
+	}, `SELECT g.name, COUNT(DISTINCT m.member)
+		FROM (SELECT name FROM known_groups UNION SELECT group_name FROM memberships) g
+		LEFT JOIN memberships m ON m.group_name = g.name
+		GROUP BY g.name ORDER BY g.name`)
+	return all, err
+}
+
+func users(ctx context.Context, tx *db.Tx) (all []Person, err error) {
+	err = tx.Rows(ctx, func(scan func(...any) error) error {
+		var p Person
+		var disabled bool
+		var login int64
+		if err := scan(&p.Name, &disabled, &login); err != nil {
+			return err
+		}
+		p.Enabled, p.LastLogin = !disabled, db.Time(login)
+		all = append(all, p)
+		return nil
+	}, `SELECT name, disabled, login_at FROM users`)
+	return all, err
+}
+
+// accountsOf are those of one person, or of "" those of all.
+func accountsOf(ctx context.Context, tx *db.Tx, user principal.Name) (all []Account, err error) {
+	err = tx.Rows(ctx, func(scan func(...any) error) error {
+		var a Account
+		var login int64
+		err := scan(&a.ID, &a.User, &a.ConnectorID, &a.Instance, &a.Issuer, &a.Subject, &a.TokenSub, &a.Ended, &a.Waiting, &a.Email, &login)
+		a.LastLogin = db.Time(login)
+		all = append(all, a)
+		return err
+	}, `SELECT `+identityColumns+`, email, login_at FROM identities WHERE user_name = $1 OR $1 = '' ORDER BY id`, user)
+	return all, err
 }

@@ -69,6 +69,7 @@ CREATE TABLE identities (
     subject      TEXT   NOT NULL,
     token_sub    TEXT   NOT NULL UNIQUE,
     ended        BOOLEAN NOT NULL,
+    waiting      BOOLEAN NOT NULL,
     email        TEXT   NOT NULL,
     created_at   BIGINT NOT NULL,
     login_at     BIGINT NOT NULL,
@@ -80,9 +81,14 @@ CREATE TABLE memberships (
     group_name TEXT   NOT NULL,
     source     TEXT   NOT NULL,
     seen_at    BIGINT NOT NULL,
+    written    TEXT   NOT NULL DEFAULT '',
     PRIMARY KEY (member, group_name, source)
 );
 CREATE INDEX memberships_group ON memberships (group_name);
+CREATE TABLE known_groups (
+    name       TEXT   NOT NULL PRIMARY KEY,
+    created_at BIGINT NOT NULL
+);
 
 -- token: hashes only.
 CREATE TABLE tokens (
@@ -108,7 +114,8 @@ CREATE TABLE bound_resources (
     PRIMARY KEY (resource_type, resource_name)
 );
 
--- login: sign-ins by GetOIDCLogin, and ID tokens that have been handed in.
+-- login: sign-ins by GetOIDCLogin, where they lead if not to our own issuer
+-- (sealed), and ID tokens that have been handed in.
 CREATE TABLE login_attempts (
     state_hash TEXT   NOT NULL PRIMARY KEY,
     secrets    BYTEA  NOT NULL,
@@ -120,9 +127,29 @@ CREATE TABLE login_attempts (
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL
 );
+CREATE TABLE oidc_config (
+    id   TEXT  NOT NULL PRIMARY KEY,
+    body BYTEA NOT NULL
+);
 CREATE TABLE used_id_tokens (
     hash       TEXT   NOT NULL PRIMARY KEY,
     expires_at BIGINT NOT NULL
+);
+
+-- cluster: other installations that registered with this one, as clients of
+-- older versions have them do. The secret is a hash.
+CREATE TABLE clusters (
+    id                TEXT    NOT NULL PRIMARY KEY,
+    address           TEXT    NOT NULL,
+    user_address      TEXT    NOT NULL,
+    deployment_id     TEXT    NOT NULL,
+    enterprise_server BOOLEAN NOT NULL,
+    secret_hash       TEXT    NOT NULL,
+    version           TEXT    NOT NULL,
+    auth_enabled      BOOLEAN NOT NULL,
+    client_id         TEXT    NOT NULL,
+    created_at        BIGINT  NOT NULL,
+    heartbeat_at      BIGINT  NOT NULL
 );
 
 -- audit: what happened, append only.

@@ -1,0 +1,188 @@
+package identity
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"pachyderm/internal/db"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/principal"
+)
+
+// Administrator is the source of a membership that somebody with the right to
+// it has stated. Logins leave it alone, and it leaves alone what they say.
+const Administrator = "administrator"
+
+// Membership is one fact: a group of a principal, and who says so.
+type Membership struct {
+	Group principal.Name
+	// Written is the group as whoever stated the fact wrote it, with or
+	// without its prefix: clients of upstream compare what they read with what
+	// they wrote.
+	Written string
+	Source  string // Administrator, or "connector/" and its id
+	Seen    time.Time
+}
+
+// Memberships lists what is known of a principal's groups, by group and source.
+func Memberships(ctx context.Context, tx *db.Tx, who principal.Name) ([]Membership, error) {
+	accounts, err := accountsOf(ctx, tx, who)
+	if err != nil {
+		return nil, err
+	}
+	connectors := map[string]string{}
+	for _, a := range accounts {
+		connectors[connectorSource(a.Instance)] = "connector/" + a.ConnectorID
+	}
+	facts, err := membershipsOf(ctx, tx, who)
+	if err != nil {
+		return nil, err
+	}
+	for n, m := range facts {
+		if id, ok := connectors[m.Source]; ok {
+			facts[n].Source = id
+		}
+	}
+	slices.SortFunc(facts, func(a, b Membership) int {
+		return strings.Compare(string(a.Group)+"\n"+a.Source, string(b.Group)+"\n"+b.Source)
+	})
+	return facts, nil
+}
+
+func connectorSource(instance string) string { return "connector:" + instance }
+
+// SetGroups makes these the groups that administrators say a principal is in.
+// Faults: Invalid.
+func SetGroups(ctx context.Context, tx *db.Tx, who principal.Name, groups []string, now time.Time) error {
+	if err := checkMember(who); err != nil {
+		return err
+	}
+	if err := deleteMemberships(ctx, tx, who, Administrator); err != nil {
+		return err
+	}
+	for _, written := range groups {
+		if err := state(ctx, tx, who, written, now); err != nil {
+			return err
+		}
+	}
+	return tx.Changed(ctx, principal.Topic, who.String())
+}
+
+// ModifyMembers adds principals to a group, and then removes some. The group
+// exists from then on, also when it is empty. Faults: Invalid; Precondition
+// for a member whom a connector, not an administrator, put into the group.
+func ModifyMembers(ctx context.Context, tx *db.Tx, written string, add, remove []principal.Name, now time.Time) error {
+	group, err := groupNamed(written)
+	if err != nil {
+		return err
+	}
+	if err := createGroup(ctx, tx, group, now); err != nil {
+		return err
+	}
+	for _, who := range add {
+		if err := checkMember(who); err != nil {
+			return err
+		}
+		if err := state(ctx, tx, who, written, now); err != nil {
+			return err
+		}
+	}
+	for _, who := range remove {
+		if err := removeMember(ctx, tx, group, who); err != nil {
+			return err
+		}
+	}
+	for _, who := range slices.Concat(add, remove) {
+		if err := tx.Changed(ctx, principal.Topic, who.String()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func removeMember(ctx context.Context, tx *db.Tx, group, who principal.Name) error {
+	if err := deleteMembership(ctx, tx, who, group, Administrator); err != nil {
+		return err
+	}
+	left, err := Memberships(ctx, tx, who)
+	if err != nil {
+		return err
+	}
+	for _, m := range left {
+		if m.Group == group {
+			return fault.New(fault.Precondition, "%s is in %s because %s says so at each login: remove them there", who, group, m.Source)
+		}
+	}
+	return nil
+}
+
+// state records that an administrator says so.
+func state(ctx context.Context, tx *db.Tx, who principal.Name, written string, now time.Time) error {
+	group, err := groupNamed(written)
+	if err != nil {
+		return err
+	}
+	if err := createGroup(ctx, tx, group, now); err != nil {
+		return err
+	}
+	return createMembership(ctx, tx, who, Membership{Group: group, Written: written, Source: Administrator, Seen: now})
+}
+
+// groupNamed takes a group with or without its prefix for the same group, but
+// not another kind of principal for one.
+func groupNamed(written string) (principal.Name, error) {
+	if n, err := principal.Parse(written); err == nil && n.Kind() != principal.Group {
+		return "", fault.New(fault.Invalid, "%q is not a group: write group:<name>", written)
+	}
+	return principal.OfGroup(written)
+}
+
+func checkMember(who principal.Name) error {
+	switch who.Kind() {
+	case principal.User, principal.Robot, principal.Pipeline, principal.Pach, principal.System:
+		return nil
+	}
+	return fault.New(fault.Invalid, "%s cannot be in a group: groups have users, robots and pipelines as members", who)
+}
+
+// Members lists who is in a group, sorted; of "" it lists everybody who is or
+// was put into some group. Fault: NotFound.
+func Members(ctx context.Context, tx *db.Tx, written string) ([]principal.Name, error) {
+	if written == "" {
+		return members(ctx, tx, "")
+	}
+	group, err := groupNamed(written)
+	if err != nil {
+		return nil, err
+	}
+	who, err := members(ctx, tx, group)
+	if err != nil || len(who) > 0 {
+		return who, err
+	}
+	known, err := isKnownGroup(ctx, tx, group)
+	if err == nil && !known {
+		err = fault.New(fault.NotFound, "group %s not found: nobody is in it; pachctl auth list-groups shows those that exist", group)
+	}
+	return nil, err
+}
+
+// GroupSize is a group and how many are in it.
+type GroupSize struct {
+	Group   principal.Name
+	Members int64
+}
+
+// AllGroups lists the groups that exist, sorted.
+func AllGroups(ctx context.Context, tx *db.Tx) ([]GroupSize, error) { return groupSizes(ctx, tx) }
+
+// DeleteGroups forgets all groups and memberships, whoever stated them.
+func DeleteGroups(ctx context.Context, tx *db.Tx) error {
+	for _, statement := range []string{`DELETE FROM memberships`, `DELETE FROM known_groups`} {
+		if _, err := tx.Exec(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return tx.Changed(ctx, "", "")
+}

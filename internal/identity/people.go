@@ -1,0 +1,127 @@
+package identity
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"pachyderm/internal/db"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/principal"
+)
+
+// Person is somebody who has signed in.
+type Person struct {
+	Name      principal.Name
+	Enabled   bool
+	LastLogin time.Time
+	Accounts  []Account
+}
+
+// Account is an identity with what is worth showing of it.
+type Account struct {
+	Identity
+	Email     string
+	LastLogin time.Time
+}
+
+// People lists everybody, by name.
+func People(ctx context.Context, tx *db.Tx) ([]Person, error) {
+	all, err := users(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	accounts, err := accountsOf(ctx, tx, "")
+	if err != nil {
+		return nil, err
+	}
+	byUser := map[principal.Name][]Account{}
+	for _, a := range accounts {
+		byUser[a.User] = append(byUser[a.User], a)
+	}
+	for n := range all {
+		all[n].Accounts = byUser[all[n].Name]
+	}
+	slices.SortFunc(all, func(a, b Person) int { return strings.Compare(string(a.Name), string(b.Name)) })
+	return all, nil
+}
+
+// Accounts lists the identities of one person, by id.
+func Accounts(ctx context.Context, tx *db.Tx, user principal.Name) ([]Account, error) {
+	return accountsOf(ctx, tx, user)
+}
+
+// SetEnabled lets a person in or keeps them out, from their next call on.
+// Faults: Invalid, NotFound.
+func SetEnabled(ctx context.Context, tx *db.Tx, user principal.Name, enabled bool) error {
+	if user.Kind() != principal.User {
+		return fault.New(fault.Invalid, "%s is not a person: only user:<e-mail> can be disabled", user)
+	}
+	n, err := tx.Exec(ctx, `UPDATE users SET disabled = $2 WHERE name = $1`, user, !enabled)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return errNeverSeen(user)
+	}
+	return tx.Changed(ctx, principal.Topic, user.String())
+}
+
+func errNeverSeen(user principal.Name) error {
+	return fault.New(fault.NotFound, "%s has never signed in", user)
+}
+
+// Link lets an identity that waits act as a user. Faults: NotFound,
+// Precondition.
+func Link(ctx context.Context, tx *db.Tx, id string, user principal.Name) error {
+	if _, err := isDisabled(ctx, tx, user); err != nil {
+		if fault.Is(err, fault.NotFound) {
+			err = errNeverSeen(user)
+		}
+		return err
+	}
+	who, err := existing(ctx, tx, id)
+	switch {
+	case err != nil:
+		return err
+	case who.Ended:
+		return fault.New(fault.Precondition, "identity %s came through a connector that is gone: let its person sign in through one that exists, and link the new identity", id)
+	case !who.Waiting && who.User == user:
+		return nil
+	case !who.Waiting:
+		return fault.New(fault.Precondition, "identity %s is %s's: unlink it first, with: pachctl idp unlink %s %s", id, who.User, who.User, id)
+	}
+	if _, err := tx.Exec(ctx, `UPDATE identities SET user_name = $2, waiting = FALSE WHERE id = $1`, id, user); err != nil {
+		return err
+	}
+	return tx.Changed(ctx, principal.Topic, user.String())
+}
+
+// Unlink takes an identity away from a user: it waits again, and nothing that
+// was granted to it is good any more. Also the last one may go; the name stays
+// taken, so that nobody else inherits it. Faults: NotFound.
+func Unlink(ctx context.Context, tx *db.Tx, id string, user principal.Name) (Identity, error) {
+	who, err := existing(ctx, tx, id)
+	if err != nil {
+		return who, err
+	}
+	if who.User != user || who.Waiting {
+		return who, fault.New(fault.NotFound, "identity %s is not one of %s's: pachctl auth list-users shows which are", id, user)
+	}
+	if _, err := tx.Exec(ctx, `UPDATE identities SET waiting = TRUE WHERE id = $1`, id); err != nil {
+		return who, err
+	}
+	if err := deleteMemberships(ctx, tx, user, connectorSource(who.Instance)); err != nil {
+		return who, err
+	}
+	return who, tx.Changed(ctx, principal.Topic, user.String())
+}
+
+func existing(ctx context.Context, tx *db.Tx, id string) (Identity, error) {
+	who, err := identityByID(ctx, tx, id)
+	if fault.Is(err, fault.NotFound) {
+		err = fault.New(fault.NotFound, "there is no identity %q: pachctl auth list-users shows those that there are", id)
+	}
+	return who, err
+}
