@@ -39,6 +39,22 @@ func IsActive(ctx context.Context, tx *db.Tx) (bool, error) {
 	return len(bindings) > 0, err
 }
 
+// WasActive reports whether authentication is or was active: a cluster that an
+// administrator has deactivated is not to be activated by a restart.
+func WasActive(ctx context.Context, tx *db.Tx) (bool, error) {
+	_, known, err := readOne(ctx, tx, Resource{Type: Cluster})
+	return known, err
+}
+
+// deleteAll leaves the cluster known, for WasActive.
+func deleteAll(ctx context.Context, tx *db.Tx) error {
+	if _, err := tx.Exec(ctx, `DELETE FROM bindings`); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `DELETE FROM bound_resources WHERE resource_type <> $1`, Cluster)
+	return err
+}
+
 // readOne reads what is bound on one resource.
 func readOne(ctx context.Context, tx *db.Tx, r Resource) (bindings []Binding, known bool, err error) {
 	var n int64

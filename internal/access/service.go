@@ -150,6 +150,15 @@ func Activate(ctx context.Context, tx *db.Tx) error {
 	return nil
 }
 
+// Deactivate takes all roles away, in the caller's transaction: nobody may do
+// anything, and clients are told that authentication is not activated.
+func Deactivate(ctx context.Context, tx *db.Tx) error {
+	if err := deleteAll(ctx, tx); err != nil {
+		return err
+	}
+	return tx.Changed(ctx, "", "")
+}
+
 // Set gives a principal exactly these roles on a resource; none takes all
 // away. It is visible to the very next decision. Faults: Invalid,
 // Precondition.

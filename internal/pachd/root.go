@@ -25,12 +25,14 @@ func (p *Pachd) ensureRoot(ctx context.Context) (made bool, err error) {
 	if !p.config.Auth.Activate {
 		return false, nil
 	}
-	active, err := p.isActive(ctx)
+	active, was, err := p.isActive(ctx)
 	if err != nil {
 		return false, err
 	}
 	root := p.config.Auth.RootToken
 	switch {
+	case was && !active: // an administrator has deactivated it, over the API
+		return false, nil
 	case active && root == "":
 		return false, nil
 	case root == "":
@@ -54,12 +56,15 @@ func (p *Pachd) ensureRoot(ctx context.Context) (made bool, err error) {
 	})
 }
 
-func (p *Pachd) isActive(ctx context.Context) (active bool, err error) {
+func (p *Pachd) isActive(ctx context.Context) (active, was bool, err error) {
 	err = p.db.View(ctx, func(tx *db.Tx) error {
-		active, err = access.IsActive(ctx, tx)
+		if active, err = access.IsActive(ctx, tx); err != nil {
+			return err
+		}
+		was, err = access.WasActive(ctx, tx)
 		return err
 	})
-	return active, err
+	return active, was, err
 }
 
 // rootFromFile reads the token that a start before this one made and did not

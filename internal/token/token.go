@@ -24,6 +24,7 @@ type Info struct {
 	Hash       string
 	Subject    principal.Name
 	IdentityID string    // of the person who signed in; empty for robots and root
+	Created    time.Time
 	Expires    time.Time // zero: never
 }
 
@@ -44,14 +45,14 @@ func Issue(ctx context.Context, tx *db.Tx, subject principal.Name, identityID st
 // Put stores a token that was chosen elsewhere, such as the root token. Faults:
 // Invalid, Exists.
 func Put(ctx context.Context, tx *db.Tx, raw secret.Text, subject principal.Name, identityID string, now time.Time, ttl time.Duration) error {
-	info := Info{Hash: Hash(raw), Subject: subject, IdentityID: identityID}
+	info := Info{Hash: Hash(raw), Subject: subject, IdentityID: identityID, Created: now}
 	if ttl < 0 {
 		return fault.New(fault.Invalid, "a token cannot live for %v: give a positive time, or none for one that never expires", ttl)
 	}
 	if ttl > 0 {
 		info.Expires = now.Add(ttl)
 	}
-	return insert(ctx, tx, info, now)
+	return insert(ctx, tx, info)
 }
 
 // Verify finds a token. The texts are upstream's, which clients look for.
@@ -101,16 +102,17 @@ func DeleteExpired(ctx context.Context, tx *db.Tx, now time.Time) (int64, error)
 	return tx.Exec(ctx, `DELETE FROM tokens WHERE expires_at > 0 AND expires_at <= $1`, db.Micros(now))
 }
 
-func insert(ctx context.Context, tx *db.Tx, info Info, now time.Time) error {
+func insert(ctx context.Context, tx *db.Tx, info Info) error {
 	_, err := tx.Exec(ctx, `INSERT INTO tokens (hash, subject, identity_id, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)`,
-		info.Hash, info.Subject, info.IdentityID, db.Micros(now), db.Micros(info.Expires))
+		info.Hash, info.Subject, info.IdentityID, db.Micros(info.Created), db.Micros(info.Expires))
 	return err
 }
 
 func byHash(ctx context.Context, tx *db.Tx, hash string) (Info, error) {
 	info := Info{Hash: hash}
-	var expires int64
-	err := tx.Row(ctx, []any{&info.Subject, &info.IdentityID, &expires}, `SELECT subject, identity_id, expires_at FROM tokens WHERE hash = $1`, hash)
-	info.Expires = db.Time(expires)
+	var created, expires int64
+	err := tx.Row(ctx, []any{&info.Subject, &info.IdentityID, &created, &expires},
+		`SELECT subject, identity_id, created_at, expires_at FROM tokens WHERE hash = $1`, hash)
+	info.Created, info.Expires = db.Time(created), db.Time(expires)
 	return info, err
 }

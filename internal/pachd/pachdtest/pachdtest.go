@@ -17,7 +17,7 @@ import (
 type Server struct {
 	GRPC      string // host:port of the gRPC API
 	HTTP      string // base URL of pages and issuer
-	RootToken string
+	RootToken string // empty if authentication is not activated
 	DataDir   string
 	Log       *Log
 }
@@ -82,6 +82,9 @@ func rootToken(t testing.TB, c config.Config) string {
 	t.Helper()
 	if c.Auth.RootToken != "" {
 		return c.Auth.RootToken.Reveal()
+	}
+	if !c.Auth.Activate {
+		return ""
 	}
 	data, err := os.ReadFile(c.RootTokenFile())
 	if err != nil {
