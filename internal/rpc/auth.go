@@ -189,7 +189,7 @@ func errNoBinding(r access.Resource) error {
 }
 
 // RevokeAuthToken ends a token: the caller's own, or with the right to revoke
-// those of users any other.
+// those of users any other but that of root, which keeps pachd administrable.
 func (s *authServer) RevokeAuthToken(ctx context.Context, req *pb.RevokeAuthTokenRequest) (*pb.RevokeAuthTokenResponse, error) {
 	c := callerOf(ctx)
 	hash := token.Hash(secret.Text(req.GetToken()))
@@ -197,11 +197,16 @@ func (s *authServer) RevokeAuthToken(ctx context.Context, req *pb.RevokeAuthToke
 		if err := s.authorize(c, access.Resource{Type: access.Cluster}, access.ClusterAuthRevokeUserTokens); err != nil {
 			return nil, err
 		}
-	} else if c.name == principal.Root {
-		return nil, fault.New(fault.Precondition, "the root token cannot revoke itself: nobody could administer pachd any more; rotate it instead")
 	}
 	var n int64
 	err := s.DB.Update(ctx, func(tx *db.Tx) error {
+		n = 0
+		switch known, err := token.Verify(ctx, tx, secret.Text(req.GetToken()), s.Now()); {
+		case err != nil && !fault.Is(err, fault.Unauthenticated):
+			return err
+		case err == nil && known.Subject.Kind() == principal.Pach:
+			return fault.New(fault.Precondition, "cannot revoke tokens for pach: users: nobody might be left to administer pachd; rotate the root token instead")
+		}
 		found, err := token.Revoke(ctx, tx, hash)
 		if err != nil || !found {
 			return err
@@ -236,14 +241,22 @@ func (s *authServer) RevokeAuthTokensForUser(ctx context.Context, req *pb.Revoke
 	return &pb.RevokeAuthTokensForUserResponse{Number: n}, nil
 }
 
+// maxTTL is a hundred years in seconds. Much more would wrap round, to a token
+// that never expires.
+const maxTTL = 100 * 365 * 24 * 3600
+
 func (s *authServer) GetRobotToken(ctx context.Context, req *pb.GetRobotTokenRequest) (*pb.GetRobotTokenResponse, error) {
 	who, err := principal.OfRobot(req.GetRobot())
 	if err != nil {
 		return nil, err
 	}
+	ttl := time.Duration(req.GetTtl()) * time.Second
+	if req.GetTtl() < 0 || req.GetTtl() > maxTTL {
+		return nil, fault.New(fault.Invalid, "ttl is %d seconds: give 1 to %d, or 0 for a token that never expires", req.GetTtl(), maxTTL).At("ttl")
+	}
 	var raw secret.Text
 	err = s.DB.Update(ctx, func(tx *db.Tx) error {
-		raw, err = token.Issue(ctx, tx, who, "", s.Now(), time.Duration(max(req.GetTtl(), 0))*time.Second)
+		raw, err = token.Issue(ctx, tx, who, "", s.Now(), ttl)
 		if err != nil {
 			return err
 		}

@@ -42,13 +42,7 @@ func callerOf(ctx context.Context) caller {
 // intercept is every call's way in: recover, authenticate, authorize, and on
 // the way out faults become status.
 func (s *Server) intercept(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (resp any, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
-		}
-		err = toStatus(ctx, s.Log, info.FullMethod, err)
-		s.Calls.WithLabelValues(info.FullMethod, status.Code(err).String()).Inc()
-	}()
+	defer func() { err = s.finish(ctx, info.FullMethod, recover(), err) }()
 	ctx, err = s.admit(ctx, info.FullMethod)
 	if err != nil {
 		return nil, err
@@ -56,12 +50,22 @@ func (s *Server) intercept(ctx context.Context, req any, info *grpc.UnaryServerI
 	return handler(ctx, req)
 }
 
-func (s *Server) interceptStream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
-	_, err := s.admit(stream.Context(), info.FullMethod)
-	if err == nil {
-		err = handler(srv, stream)
+func (s *Server) interceptStream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) (err error) {
+	defer func() { err = s.finish(stream.Context(), info.FullMethod, recover(), err) }()
+	if _, err := s.admit(stream.Context(), info.FullMethod); err != nil {
+		return err
 	}
-	return toStatus(stream.Context(), s.Log, info.FullMethod, err)
+	return handler(srv, stream)
+}
+
+// finish is every call's way out.
+func (s *Server) finish(ctx context.Context, method string, panicked any, err error) error {
+	if panicked != nil {
+		err = fmt.Errorf("panic: %v\n%s", panicked, debug.Stack())
+	}
+	err = toStatus(ctx, s.Log, method, err)
+	s.Calls.WithLabelValues(method, status.Code(err).String()).Inc()
+	return err
 }
 
 func (s *Server) admit(ctx context.Context, method string) (context.Context, error) {

@@ -47,11 +47,15 @@ func toStatus(ctx context.Context, log *slog.Logger, method string, err error) e
 	if s, ok := status.FromError(err); ok {
 		return s.Err()
 	}
-	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		return status.Error(codes.DeadlineExceeded, "the time limit was reached before the answer was there")
-	case errors.Is(err, context.Canceled):
-		return status.Error(codes.Canceled, "the caller went away")
+	// A fault may well be caused by a time limit of its own, such as that for an
+	// answer of an identity provider; only the end of the call itself hides it.
+	if ctx.Err() != nil || fault.KindOf(err) == fault.Internal {
+		switch {
+		case errors.Is(err, context.DeadlineExceeded):
+			return status.Error(codes.DeadlineExceeded, "the time limit was reached before the answer was there")
+		case errors.Is(err, context.Canceled):
+			return status.Error(codes.Canceled, "the caller went away")
+		}
 	}
 	kind, message := fault.KindOf(err), fault.Message(err)
 	if kind == fault.Internal {

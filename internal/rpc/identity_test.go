@@ -1,0 +1,113 @@
+package rpc_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	identitypb "pachyderm/api/identity"
+	"pachyderm/demo/op/optest"
+)
+
+func field(err error) string {
+	for _, d := range status.Convert(err).Details() {
+		if info, ok := d.(*errdetails.ErrorInfo); ok {
+			return info.GetMetadata()["field"]
+		}
+	}
+	return ""
+}
+
+func TestConnectorsComeInBothFormsAndGoOutWithoutSecrets(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		p := optest.Start(t, h.issuer.Callback())
+		config := map[string]any{
+			"issuer": p.Issuer, "clientID": p.ClientID, "clientSecret": p.ClientSecret, "redirectURI": h.issuer.Callback(),
+			"insecureEnableGroups": true, "forwardedLoginParams": []any{"login_hint"},
+		}
+		asStruct, err := structpb.NewStruct(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		asJSON, err := json.Marshal(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for id, c := range map[string]*identitypb.IDPConnector{
+			"struct":               {Config: asStruct},
+			"json":                 {JsonConfig: string(asJSON)},
+			"both":                 {Config: asStruct, JsonConfig: `{"no": "matter"}`},
+			"json-beside-an-empty": {Config: &structpb.Struct{}, JsonConfig: string(asJSON)},
+		} {
+			c.Id, c.Name, c.Type, c.ConfigVersion = id, "Demo", "oidc", 1
+			if _, err := h.idp.CreateIDPConnector(h.root(), &identitypb.CreateIDPConnectorRequest{Connector: c}); err != nil {
+				t.Errorf("%s: %v", id, err)
+				continue
+			}
+			// The same again at the stored version changes nothing.
+			if _, err := h.idp.UpdateIDPConnector(h.root(), &identitypb.UpdateIDPConnectorRequest{Connector: c}); err != nil {
+				t.Errorf("%s again: %v", id, err)
+			}
+			res, err := h.idp.GetIDPConnector(h.root(), &identitypb.GetIDPConnectorRequest{Id: id})
+			got := res.GetConnector()
+			if err != nil || got.GetConfigVersion() != 1 || got.GetJsonConfig() != "" {
+				t.Errorf("%s: %v, %v", id, got, err)
+			}
+			shown := map[string]any{}
+			for k, v := range config {
+				shown[k] = v
+			}
+			shown["clientSecret"] = "***"
+			if diff := cmp.Diff(shown, got.GetConfig().AsMap()); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", id, diff)
+			}
+		}
+		all, err := h.idp.ListIDPConnectors(h.root(), &identitypb.ListIDPConnectorsRequest{})
+		if err != nil || len(all.GetConnectors()) != 4 {
+			t.Errorf("listed %v, %v", all, err)
+		}
+		for _, c := range all.GetConnectors() {
+			if c.GetConfig().AsMap()["clientSecret"] != "***" {
+				t.Errorf("%s shows its secret in the list", c.GetId())
+			}
+		}
+	})
+}
+
+func TestAConnectorIsRefusedWithItsField(t *testing.T) {
+	h := open(t, sqlite(t))
+	for text, c := range map[string]struct {
+		connector *identitypb.IDPConnector
+		code      codes.Code
+		field     string
+	}{
+		"validate request: connector is required": {nil, codes.InvalidArgument, ""},
+		"no id specified":                         {&identitypb.IDPConnector{}, codes.InvalidArgument, "id"},
+		"no type specified":                       {&identitypb.IDPConnector{Id: "x"}, codes.InvalidArgument, "type"},
+		"no name specified":                       {&identitypb.IDPConnector{Id: "x", Type: "oidc"}, codes.InvalidArgument, "name"},
+		"no configs are defined":                  {&identitypb.IDPConnector{Id: "x", Type: "oidc", Name: "X", JsonConfig: "null"}, codes.InvalidArgument, "config"},
+		`unknown connector type "x"`:              {&identitypb.IDPConnector{Id: "x", Type: "x", Name: "X", JsonConfig: `{"a":1}`}, codes.InvalidArgument, "type"},
+		"unable to deserialize JSON":              {&identitypb.IDPConnector{Id: "x", Type: "oidc", Name: "X", JsonConfig: `{"a":`}, codes.InvalidArgument, "jsonConfig"},
+		"unable to open connector":                {&identitypb.IDPConnector{Id: "x", Type: "oidc", Name: "X", JsonConfig: `{"clientId":"a"}`}, codes.InvalidArgument, "config.clientId"},
+	} {
+		_, err := h.idp.CreateIDPConnector(h.root(), &identitypb.CreateIDPConnectorRequest{Connector: c.connector})
+		want(t, err, c.code, text)
+		if field(err) != c.field {
+			t.Errorf("%s: field %q, want %q", text, field(err), c.field)
+		}
+	}
+	_, err := h.idp.GetIDPConnector(h.root(), &identitypb.GetIDPConnectorRequest{Id: "nosuch"})
+	want(t, err, codes.NotFound, `"nosuch"`, "ID does not exist")
+	_, err = h.idp.DeleteIDPConnector(h.root(), &identitypb.DeleteIDPConnectorRequest{Id: "nosuch"})
+	want(t, err, codes.NotFound, `"nosuch"`)
+	_, err = h.idp.SetIdentityServerConfig(h.root(), &identitypb.SetIdentityServerConfigRequest{Config: &identitypb.IdentityServerConfig{IdTokenExpiry: "soon"}})
+	want(t, err, codes.InvalidArgument, "id_token_expiry")
+	if got := field(err); got != "id_token_expiry" {
+		t.Errorf("field %q", got)
+	}
+}

@@ -1,0 +1,118 @@
+package rpc
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"pachyderm/internal/fault"
+)
+
+func TestAFaultBecomesAStatusWithItsKindAndField(t *testing.T) {
+	for kind, want := range map[fault.Kind]codes.Code{
+		fault.Invalid: codes.InvalidArgument, fault.Unauthenticated: codes.Unauthenticated, fault.Denied: codes.PermissionDenied,
+		fault.NotFound: codes.NotFound, fault.Exists: codes.AlreadyExists, fault.Conflict: codes.Aborted, fault.Precondition: codes.FailedPrecondition,
+		fault.Unavailable: codes.Unavailable, fault.Unimplemented: codes.Unimplemented, fault.Internal: codes.Internal,
+	} {
+		err := toStatus(t.Context(), slog.New(slog.DiscardHandler), "/x", fault.New(kind, "what is wrong").At("config.x").Because(errors.New("hidden")))
+		s := status.Convert(err)
+		if s.Code() != want || strings.Contains(s.Message(), "hidden") || kind != fault.Internal && s.Message() != "what is wrong" {
+			t.Errorf("%s: %v", kind, s)
+		}
+		var info *errdetails.ErrorInfo
+		for _, d := range s.Details() {
+			info, _ = d.(*errdetails.ErrorInfo)
+		}
+		if info.GetReason() != string(kind) || info.GetDomain() != "pachd" || info.GetMetadata()["field"] != "config.x" {
+			t.Errorf("%s: details %v", kind, info)
+		}
+	}
+}
+
+func TestOnlyTheEndOfTheCallItselfIsATimeLimit(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	silent := fault.New(fault.Unavailable, "the provider did not answer").Because(context.DeadlineExceeded)
+	if s := status.Convert(toStatus(t.Context(), log, "/x", silent)); s.Code() != codes.Unavailable || s.Message() != "the provider did not answer" {
+		t.Errorf("a provider's silence: %v", s)
+	}
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	for _, err := range []error{context.Canceled, fault.New(fault.Unavailable, "the database does not answer").Because(context.Canceled)} {
+		if got := status.Code(toStatus(gone, log, "/x", err)); got != codes.Canceled {
+			t.Errorf("%v after the caller has gone: %s", err, got)
+		}
+	}
+	if got := status.Code(toStatus(t.Context(), log, "/x", context.DeadlineExceeded)); got != codes.DeadlineExceeded {
+		t.Errorf("a time limit: %s", got)
+	}
+}
+
+// wantInternal checks that the error says nothing but a code, and that the log
+// says the rest under it.
+func wantInternal(t *testing.T, err error, log, cause string) {
+	t.Helper()
+	s := status.Convert(err)
+	code := regexp.MustCompile(`^internal error: an administrator finds it in pachd's log by the code ([A-Z2-7]{8})$`).FindStringSubmatch(s.Message())
+	if s.Code() != codes.Internal || code == nil {
+		t.Fatalf("the caller is told: %v", s)
+	}
+	if !strings.Contains(log, code[1]) || !strings.Contains(log, cause) {
+		t.Errorf("the log says: %s", log)
+	}
+}
+
+func TestAPanicEndsOnlyItsCall(t *testing.T) {
+	var log bytes.Buffer
+	s := &Server{
+		Config: Config{Log: slog.New(slog.NewTextHandler(&log, nil))}, rows: policy(),
+		Calls: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "x"}, []string{"method", "code"}),
+	}
+	_, err := s.intercept(t.Context(), nil, &grpc.UnaryServerInfo{FullMethod: "/versionpb_v2.API/GetVersion"}, func(context.Context, any) (any, error) {
+		panic("secret-of-a-call")
+	})
+	wantInternal(t, err, log.String(), "secret-of-a-call")
+
+	log.Reset()
+	err = s.interceptStream(nil, stream{ctx: t.Context()}, &grpc.StreamServerInfo{FullMethod: "/grpc.health.v1.Health/Watch"}, func(any, grpc.ServerStream) error {
+		panic("secret-of-a-stream")
+	})
+	wantInternal(t, err, log.String(), "secret-of-a-stream")
+
+	log.Reset()
+	_, err = s.intercept(t.Context(), nil, &grpc.UnaryServerInfo{FullMethod: "/no.such/Row"}, func(context.Context, any) (any, error) {
+		t.Error("a method without a row was called")
+		return nil, nil
+	})
+	wantInternal(t, err, log.String(), "no auth function")
+}
+
+// stream is what a stream has before anything is sent.
+type stream struct {
+	grpc.ServerStream
+	ctx context.Context
+}
+
+func (s stream) Context() context.Context { return s.ctx }
+
+func TestTheTableHasARowForEveryMethodAndNoOther(t *testing.T) {
+	services := map[string]grpc.ServiceInfo{"a.B": {Methods: []grpc.MethodInfo{{Name: "C"}}}}
+	if err := checkPolicy(map[string]rule{"/a.B/C": {kind: public}}, services); err != nil {
+		t.Error(err)
+	}
+	if err := checkPolicy(nil, services); err == nil || !strings.Contains(err.Error(), "/a.B/C has no row") {
+		t.Errorf("without a row: %v", err)
+	}
+	if err := checkPolicy(map[string]rule{"/a.B/C": {kind: public}, "/a.B/D": {kind: later}}, services); err == nil || !strings.Contains(err.Error(), "/a.B/D") {
+		t.Errorf("without a method: %v", err)
+	}
+}
