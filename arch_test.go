@@ -65,9 +65,11 @@ var mayImport = map[string][]string{
 	},
 	"internal/rpc": {
 		"api", "api/admin", "api/auth", "api/identity", "api/pach", "api/version", "internal/access", "internal/audit", "internal/db", "internal/fault",
-		"internal/identity", "internal/issuer", "internal/issuer/registry", "internal/login", "internal/principal", "internal/secret", "internal/strict",
-		"internal/token", "internal/version",
+		"internal/identity", "internal/issuer", "internal/issuer/registry", "internal/login", "internal/principal", "internal/rpc/caller", "internal/rpc/wire", "internal/secret",
+		"internal/strict", "internal/token", "internal/version",
 	},
+	"internal/rpc/caller": {"internal/access", "internal/principal", "internal/token"},
+	"internal/rpc/wire":   {"api/auth", "internal/access", "internal/fault", "internal/principal"},
 	"internal/pachd": {
 		"internal/access", "internal/config", "internal/db", "internal/fault", "internal/identity", "internal/issuer", "internal/login",
 		"internal/principal", "internal/rpc", "internal/secret", "internal/token", "internal/version",

@@ -4,14 +4,14 @@ import (
 	"context"
 	"time"
 
-	"google.golang.org/protobuf/types/known/timestamppb"
-
 	pb "pachyderm/api/auth"
 	"pachyderm/internal/access"
 	"pachyderm/internal/audit"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/principal"
+	"pachyderm/internal/rpc/caller"
+	"pachyderm/internal/rpc/wire"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/token"
 )
@@ -53,39 +53,32 @@ func (s *authServer) Authenticate(ctx context.Context, req *pb.AuthenticateReque
 }
 
 func (s *authServer) WhoAmI(ctx context.Context, _ *pb.WhoAmIRequest) (*pb.WhoAmIResponse, error) {
-	c := callerOf(ctx)
-	return &pb.WhoAmIResponse{Username: c.name.String(), Expiration: timestamp(c.token.Expires)}, nil
-}
-
-func timestamp(t time.Time) *timestamppb.Timestamp {
-	if t.IsZero() {
-		return nil
-	}
-	return timestamppb.New(t)
+	c := caller.Of(ctx)
+	return &pb.WhoAmIResponse{Username: c.Name.String(), Expiration: wire.Timestamp(c.Token.Expires)}, nil
 }
 
 func (s *authServer) Authorize(ctx context.Context, req *pb.AuthorizeRequest) (*pb.AuthorizeResponse, error) {
-	r, err := resource(req.GetResource())
+	r, err := wire.Resource(req.GetResource())
 	if err != nil {
 		return nil, err
 	}
-	need, err := permissionSet(req.GetPermissions())
+	need, err := wire.PermissionSet(req.GetPermissions())
 	if err != nil {
 		return nil, err
 	}
-	c := callerOf(ctx)
-	d := c.may.Decide(c.name, c.groups, r, need)
+	c := caller.Of(ctx)
+	d := c.May.Decide(c.Name, c.Groups, r, need)
 	if !d.Allowed && d.Unbound.Type != access.UnknownResource {
 		return nil, errNoBinding(d.Unbound)
 	}
 	return &pb.AuthorizeResponse{
-		Authorized: d.Allowed, Satisfied: permissions(d.Satisfied), Missing: permissions(d.Missing), Principal: c.name.String(),
+		Authorized: d.Allowed, Satisfied: wire.Permissions(d.Satisfied), Missing: wire.Permissions(d.Missing), Principal: c.Name.String(),
 	}, nil
 }
 
 func (s *authServer) GetPermissions(ctx context.Context, req *pb.GetPermissionsRequest) (*pb.GetPermissionsResponse, error) {
-	c := callerOf(ctx)
-	return effective(c.may, c.name, c.groups, req.GetResource())
+	c := caller.Of(ctx)
+	return effective(c.May, c.Name, c.Groups, req.GetResource())
 }
 
 func (s *authServer) GetPermissionsForPrincipal(ctx context.Context, req *pb.GetPermissionsForPrincipalRequest) (*pb.GetPermissionsResponse, error) {
@@ -97,11 +90,11 @@ func (s *authServer) GetPermissionsForPrincipal(ctx context.Context, req *pb.Get
 	if err != nil {
 		return nil, err
 	}
-	return effective(callerOf(ctx).may, who, groups, req.GetResource())
+	return effective(caller.Of(ctx).May, who, groups, req.GetResource())
 }
 
 func effective(ix *access.Index, who principal.Name, groups []principal.Name, of *pb.Resource) (*pb.GetPermissionsResponse, error) {
-	r, err := resource(of)
+	r, err := wire.Resource(of)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +102,7 @@ func effective(ix *access.Index, who principal.Name, groups []principal.Name, of
 	if r.Type != access.Cluster && !ix.Known(r) && len(roles) == 0 {
 		return nil, errNoBinding(r)
 	}
-	return &pb.GetPermissionsResponse{Roles: roles, Permissions: permissions(have)}, nil
+	return &pb.GetPermissionsResponse{Roles: roles, Permissions: wire.Permissions(have)}, nil
 }
 
 func (s *authServer) GetRolesForPermission(_ context.Context, req *pb.GetRolesForPermissionRequest) (*pb.GetRolesForPermissionResponse, error) {
@@ -133,14 +126,14 @@ func (s *authServer) GetRolesForPermission(_ context.Context, req *pb.GetRolesFo
 // GetRoleBinding shows who may do what on a resource to those who may do
 // something on it themselves, and to those who may read all bindings.
 func (s *authServer) GetRoleBinding(ctx context.Context, req *pb.GetRoleBindingRequest) (*pb.GetRoleBindingResponse, error) {
-	r, err := resource(req.GetResource())
+	r, err := wire.Resource(req.GetResource())
 	if err != nil {
 		return nil, err
 	}
-	c := callerOf(ctx)
-	ix := c.may
-	if roles, _ := ix.Effective(c.name, c.groups, r); len(roles) == 0 {
-		if err := s.authorize(c, access.Resource{Type: access.Cluster}, access.ClusterGetBindings); err != nil {
+	c := caller.Of(ctx)
+	ix := c.May
+	if roles, _ := ix.Effective(c.Name, c.Groups, r); len(roles) == 0 {
+		if err := c.AuthorizeCluster(access.ClusterGetBindings); err != nil {
 			return nil, err
 		}
 	}
@@ -156,7 +149,7 @@ func (s *authServer) GetRoleBinding(ctx context.Context, req *pb.GetRoleBindingR
 }
 
 func (s *authServer) ModifyRoleBinding(ctx context.Context, req *pb.ModifyRoleBindingRequest) (*pb.ModifyRoleBindingResponse, error) {
-	r, err := resource(req.GetResource())
+	r, err := wire.Resource(req.GetResource())
 	if err != nil {
 		return nil, err
 	}
@@ -171,14 +164,14 @@ func (s *authServer) ModifyRoleBinding(ctx context.Context, req *pb.ModifyRoleBi
 	if !ok {
 		return nil, fault.New(fault.Invalid, "unknown resource type %s: roles are bound on CLUSTER, PROJECT or REPO", r.Type)
 	}
-	c := callerOf(ctx)
-	if err := s.authorize(c, r, p); err != nil {
+	c := caller.Of(ctx)
+	if err := c.Authorize(r, p); err != nil {
 		return nil, err
 	}
-	if !c.may.Known(r) && s.authorize(c, access.Resource{Type: access.Cluster}, access.ClusterModifyBindings) != nil {
+	if !c.May.Known(r) && c.AuthorizeCluster(access.ClusterModifyBindings) != nil {
 		return nil, errNoBinding(r)
 	}
-	if err := s.Access.Set(ctx, c.name, r, who, req.GetRoles()); err != nil {
+	if err := s.Access.Set(ctx, c.Name, r, who, req.GetRoles()); err != nil {
 		return nil, err
 	}
 	return &pb.ModifyRoleBindingResponse{}, nil
@@ -191,10 +184,10 @@ func errNoBinding(r access.Resource) error {
 // RevokeAuthToken ends a token: the caller's own, or with the right to revoke
 // those of users any other but that of root, which keeps pachd administrable.
 func (s *authServer) RevokeAuthToken(ctx context.Context, req *pb.RevokeAuthTokenRequest) (*pb.RevokeAuthTokenResponse, error) {
-	c := callerOf(ctx)
+	c := caller.Of(ctx)
 	hash := token.Hash(secret.Text(req.GetToken()))
-	if hash != c.token.Hash {
-		if err := s.authorize(c, access.Resource{Type: access.Cluster}, access.ClusterAuthRevokeUserTokens); err != nil {
+	if hash != c.Token.Hash {
+		if err := c.AuthorizeCluster(access.ClusterAuthRevokeUserTokens); err != nil {
 			return nil, err
 		}
 	}
@@ -212,7 +205,7 @@ func (s *authServer) RevokeAuthToken(ctx context.Context, req *pb.RevokeAuthToke
 			return err
 		}
 		n = 1
-		return audit.Record(ctx, tx, audit.Event{At: s.Now(), Actor: c.name, Action: "token.revoke", Object: "token/" + hash[:8]})
+		return audit.Record(ctx, tx, audit.Event{At: s.Now(), Actor: c.Name, Action: "token.revoke", Object: "token/" + hash[:8]})
 	})
 	if err != nil {
 		return nil, err
@@ -233,7 +226,7 @@ func (s *authServer) RevokeAuthTokensForUser(ctx context.Context, req *pb.Revoke
 		if n, err = token.RevokeAllOf(ctx, tx, who); err != nil {
 			return err
 		}
-		return audit.Record(ctx, tx, audit.Event{At: s.Now(), Actor: callerOf(ctx).name, Action: "token.revoke-all", Object: who.String()})
+		return audit.Record(ctx, tx, audit.Event{At: s.Now(), Actor: caller.Of(ctx).Name, Action: "token.revoke-all", Object: who.String()})
 	})
 	if err != nil {
 		return nil, err
@@ -260,7 +253,7 @@ func (s *authServer) GetRobotToken(ctx context.Context, req *pb.GetRobotTokenReq
 		if err != nil {
 			return err
 		}
-		return audit.Record(ctx, tx, audit.Event{At: s.Now(), Actor: callerOf(ctx).name, Action: "token.robot", Object: who.String()})
+		return audit.Record(ctx, tx, audit.Event{At: s.Now(), Actor: caller.Of(ctx).Name, Action: "token.robot", Object: who.String()})
 	})
 	if err != nil {
 		return nil, err
@@ -269,7 +262,7 @@ func (s *authServer) GetRobotToken(ctx context.Context, req *pb.GetRobotTokenReq
 }
 
 func (s *authServer) GetGroups(ctx context.Context, _ *pb.GetGroupsRequest) (*pb.GetGroupsResponse, error) {
-	return &pb.GetGroupsResponse{Groups: texts(callerOf(ctx).groups)}, nil
+	return &pb.GetGroupsResponse{Groups: wire.Texts(caller.Of(ctx).Groups)}, nil
 }
 
 func (s *authServer) GetGroupsForPrincipal(ctx context.Context, req *pb.GetGroupsForPrincipalRequest) (*pb.GetGroupsResponse, error) {
@@ -281,40 +274,5 @@ func (s *authServer) GetGroupsForPrincipal(ctx context.Context, req *pb.GetGroup
 	if err != nil {
 		return nil, err
 	}
-	return &pb.GetGroupsResponse{Groups: texts(groups)}, nil
-}
-
-func texts(names []principal.Name) []string {
-	out := make([]string, len(names))
-	for n, name := range names {
-		out[n] = name.String()
-	}
-	return out
-}
-
-func resource(r *pb.Resource) (access.Resource, error) {
-	if r == nil {
-		return access.Resource{}, fault.New(fault.Invalid, "validate request: resource is required")
-	}
-	return access.ParseResource(access.ResourceType(r.GetType()), r.GetName())
-}
-
-func permissionSet(list []pb.Permission) (access.PermissionSet, error) {
-	all := make([]access.Permission, len(list))
-	for n, p := range list {
-		if _, ok := pb.Permission_name[int32(p)]; !ok || p == pb.Permission_PERMISSION_UNKNOWN {
-			return access.PermissionSet{}, fault.New(fault.Invalid, "unknown permission %d", p)
-		}
-		all[n] = access.Permission(p)
-	}
-	return access.SetOf(all...), nil
-}
-
-func permissions(s access.PermissionSet) []pb.Permission {
-	list := s.List()
-	out := make([]pb.Permission, len(list))
-	for n, p := range list {
-		out[n] = pb.Permission(p)
-	}
-	return out
+	return &pb.GetGroupsResponse{Groups: wire.Texts(groups)}, nil
 }

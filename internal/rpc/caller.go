@@ -11,33 +11,16 @@ import (
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
-	"pachyderm/internal/access"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
-	"pachyderm/internal/principal"
+	"pachyderm/internal/rpc/caller"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/token"
 )
 
 // tokenKey is the metadata key that upstream's clients send their token in.
 const tokenKey = "authn-token" //nolint:gosec // a name, not a credential
-
-// caller is who makes a call, as the interceptor found out.
-type caller struct {
-	name   principal.Name
-	groups []principal.Name
-	token  token.Info
-	// may is everybody's roles as they were when the call came in.
-	may *access.Index
-}
-
-type callerKey struct{}
-
-func callerOf(ctx context.Context) caller {
-	c, _ := ctx.Value(callerKey{}).(caller)
-	return c
-}
 
 // intercept is every call's way in: recover, authenticate, authorize, and on
 // the way out faults become status.
@@ -79,11 +62,11 @@ func (s *Server) admit(ctx context.Context, method string) (context.Context, err
 			return ctx, err
 		}
 		if r.kind == clusterNeed {
-			if err := s.authorize(c, access.Resource{Type: access.Cluster}, r.need); err != nil {
+			if err := c.AuthorizeCluster(r.need); err != nil {
 				return ctx, err
 			}
 		}
-		return context.WithValue(ctx, callerKey{}, c), nil
+		return caller.With(ctx, c), nil
 	case later:
 		return ctx, fault.New(fault.Unimplemented, "%s is not part of this pachd yet", method)
 	}
@@ -91,11 +74,11 @@ func (s *Server) admit(ctx context.Context, method string) (context.Context, err
 }
 
 // authenticate finds out who calls, and what all may do now. The texts are upstream's, which clients look for.
-func (s *Server) authenticate(ctx context.Context) (c caller, err error) {
-	if c.may, err = s.Access.Index(ctx); err != nil {
+func (s *Server) authenticate(ctx context.Context) (c caller.Caller, err error) {
+	if c.May, err = s.Access.Index(ctx); err != nil {
 		return c, err
 	}
-	if !c.may.Active() {
+	if !c.May.Active() {
 		return c, errNotActivated()
 	}
 	md, _ := metadata.FromIncomingContext(ctx)
@@ -110,37 +93,32 @@ func (s *Server) authenticate(ctx context.Context) (c caller, err error) {
 	if err != nil {
 		return c, err
 	}
-	if err := known.token.CheckExpiry(s.Now()); err != nil {
+	if err := known.Token.CheckExpiry(s.Now()); err != nil {
 		return c, err
 	}
-	known.may = c.may
+	known.May = c.May
 	return known, nil
 }
 
 // identify reads who a token belongs to: token, gate and groups in one view of
 // the database.
-func (s *Server) identify(ctx context.Context, raw secret.Text) (c caller, err error) {
+func (s *Server) identify(ctx context.Context, raw secret.Text) (c caller.Caller, err error) {
 	err = s.DB.View(ctx, func(tx *db.Tx) error {
-		c.token, err = token.Verify(ctx, tx, raw, s.Now())
+		c.Token, err = token.Verify(ctx, tx, raw, s.Now())
 		if err != nil {
 			return err
 		}
-		c.name = c.token.Subject
-		if err := identity.Gate(ctx, tx, c.token.IdentityID); err != nil {
+		c.Name = c.Token.Subject
+		if err := identity.Gate(ctx, tx, c.Token.IdentityID); err != nil {
 			return err
 		}
-		c.groups, err = identity.Groups(ctx, tx, c.name)
+		if err := identity.GateName(ctx, tx, c.Name); err != nil {
+			return err
+		}
+		c.Groups, err = identity.Groups(ctx, tx, c.Name)
 		return err
 	})
 	return c, err
-}
-
-// authorize checks one permission of a caller on a resource.
-func (s *Server) authorize(c caller, r access.Resource, need access.Permission) error {
-	if c.may.Decide(c.name, c.groups, r, access.SetOf(need)).Allowed {
-		return nil
-	}
-	return access.DeniedError(c.name, r, []access.Permission{need})
 }
 
 func errNotActivated() error {

@@ -6,6 +6,7 @@ import (
 
 	"pachyderm/internal/db"
 	"pachyderm/internal/principal"
+	"pachyderm/internal/rpc/caller"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/token"
 )
@@ -21,7 +22,7 @@ type callers struct {
 
 	mu        sync.RWMutex
 	changes   uint64 // counts what was heard, so that a slow read is not kept
-	byHash    map[string]*caller
+	byHash    map[string]*caller.Caller
 	bySubject map[principal.Name]map[string]bool // hashes
 }
 
@@ -56,19 +57,19 @@ func (c *callers) forget(hash string) {
 		return
 	}
 	delete(c.byHash, hash)
-	delete(c.bySubject[known.name], hash)
-	if len(c.bySubject[known.name]) == 0 {
-		delete(c.bySubject, known.name)
+	delete(c.bySubject[known.Name], hash)
+	if len(c.bySubject[known.Name]) == 0 {
+		delete(c.bySubject, known.Name)
 	}
 }
 
 func (c *callers) forgetAll() {
-	c.byHash, c.bySubject = map[string]*caller{}, map[principal.Name]map[string]bool{}
+	c.byHash, c.bySubject = map[string]*caller.Caller{}, map[principal.Name]map[string]bool{}
 }
 
 // get returns whose token it is, by read if that is not remembered. Only good
 // tokens are remembered, so guessing fills no memory.
-func (c *callers) get(ctx context.Context, raw secret.Text, read func(context.Context, secret.Text) (caller, error)) (caller, error) {
+func (c *callers) get(ctx context.Context, raw secret.Text, read func(context.Context, secret.Text) (caller.Caller, error)) (caller.Caller, error) {
 	if !c.exact() {
 		return read(ctx, raw)
 	}
@@ -82,7 +83,7 @@ func (c *callers) get(ctx context.Context, raw secret.Text, read func(context.Co
 	}
 	fresh, err := read(ctx, raw)
 	if err != nil {
-		return caller{}, err
+		return caller.Caller{}, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -92,13 +93,13 @@ func (c *callers) get(ctx context.Context, raw secret.Text, read func(context.Co
 	return fresh, nil
 }
 
-func (c *callers) keep(hash string, fresh caller) {
+func (c *callers) keep(hash string, fresh caller.Caller) {
 	if len(c.byHash) >= keepCallers {
 		c.forgetAll()
 	}
 	c.byHash[hash] = &fresh
-	if c.bySubject[fresh.name] == nil {
-		c.bySubject[fresh.name] = map[string]bool{}
+	if c.bySubject[fresh.Name] == nil {
+		c.bySubject[fresh.Name] = map[string]bool{}
 	}
-	c.bySubject[fresh.name][hash] = true
+	c.bySubject[fresh.Name][hash] = true
 }

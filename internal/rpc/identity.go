@@ -9,6 +9,7 @@ import (
 	pb "pachyderm/api/identity"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/rpc/caller"
 	"pachyderm/internal/strict"
 )
 
@@ -22,7 +23,7 @@ func (s *identityServer) SetIdentityServerConfig(ctx context.Context, req *pb.Se
 	if c == nil {
 		return nil, fault.New(fault.Invalid, "validate request: config is required")
 	}
-	err := s.Issuer.SetSettings(ctx, callerOf(ctx).name, registry.Settings{
+	err := s.Issuer.SetSettings(ctx, caller.Of(ctx).Name, registry.Settings{
 		Issuer: c.GetIssuer(), IDTokenExpiry: c.GetIdTokenExpiry(), RotationTokenExpiry: c.GetRotationTokenExpiry(),
 	})
 	if err != nil {
@@ -46,7 +47,7 @@ func (s *identityServer) CreateIDPConnector(ctx context.Context, req *pb.CreateI
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Issuer.CreateConnector(ctx, callerOf(ctx).name, c); err != nil {
+	if err := s.Issuer.CreateConnector(ctx, caller.Of(ctx).Name, c); err != nil {
 		return nil, err
 	}
 	return &pb.CreateIDPConnectorResponse{}, nil
@@ -57,7 +58,7 @@ func (s *identityServer) UpdateIDPConnector(ctx context.Context, req *pb.UpdateI
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Issuer.UpdateConnector(ctx, callerOf(ctx).name, c); err != nil {
+	if err := s.Issuer.UpdateConnector(ctx, caller.Of(ctx).Name, c); err != nil {
 		return nil, err
 	}
 	return &pb.UpdateIDPConnectorResponse{}, nil
@@ -92,7 +93,7 @@ func (s *identityServer) ListIDPConnectors(ctx context.Context, _ *pb.ListIDPCon
 }
 
 func (s *identityServer) DeleteIDPConnector(ctx context.Context, req *pb.DeleteIDPConnectorRequest) (*pb.DeleteIDPConnectorResponse, error) {
-	if err := s.Issuer.DeleteConnector(ctx, callerOf(ctx).name, req.GetId()); err != nil {
+	if err := s.Issuer.DeleteConnector(ctx, caller.Of(ctx).Name, req.GetId()); err != nil {
 		return nil, err
 	}
 	return &pb.DeleteIDPConnectorResponse{}, nil
@@ -131,7 +132,7 @@ func (s *identityServer) CreateOIDCClient(ctx context.Context, req *pb.CreateOID
 	if err != nil {
 		return nil, err
 	}
-	c, err = s.Issuer.CreateClient(ctx, callerOf(ctx).name, c)
+	c, err = s.Issuer.CreateClient(ctx, caller.Of(ctx).Name, c)
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +144,7 @@ func (s *identityServer) UpdateOIDCClient(ctx context.Context, req *pb.UpdateOID
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Issuer.UpdateClient(ctx, callerOf(ctx).name, c); err != nil {
+	if err := s.Issuer.UpdateClient(ctx, caller.Of(ctx).Name, c); err != nil {
 		return nil, err
 	}
 	return &pb.UpdateOIDCClientResponse{}, nil
@@ -170,7 +171,7 @@ func (s *identityServer) ListOIDCClients(ctx context.Context, _ *pb.ListOIDCClie
 }
 
 func (s *identityServer) DeleteOIDCClient(ctx context.Context, req *pb.DeleteOIDCClientRequest) (*pb.DeleteOIDCClientResponse, error) {
-	if err := s.Issuer.DeleteClient(ctx, callerOf(ctx).name, req.GetId()); err != nil {
+	if err := s.Issuer.DeleteClient(ctx, caller.Of(ctx).Name, req.GetId()); err != nil {
 		return nil, err
 	}
 	return &pb.DeleteOIDCClientResponse{}, nil

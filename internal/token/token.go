@@ -23,7 +23,7 @@ const prefix = "pach_"
 type Info struct {
 	Hash       string
 	Subject    principal.Name
-	IdentityID string    // of the person who signed in; empty for robots and root
+	IdentityID string // of the person who signed in; empty for robots and root
 	Created    time.Time
 	Expires    time.Time // zero: never
 }

@@ -1,0 +1,3 @@
+// Package wire turns what several services carry on the wire into our types,
+// and back.
+package wire
