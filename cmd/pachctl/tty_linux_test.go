@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -42,6 +41,9 @@ func terminal(t *testing.T) (person, program *os.File) {
 	return person, program
 }
 
+// over is what the person sees when the program has ended.
+const over = "<the program has ended>"
+
 // until reads what the person sees up to a text.
 func until(t *testing.T, person *os.File, text string) string {
 	t.Helper()
@@ -53,6 +55,9 @@ func until(t *testing.T, person *os.File, text string) string {
 			t.Fatalf("%v after %q", err, seen.String())
 		}
 		seen.Write(buf[:n])
+		if strings.Contains(seen.String(), over) && !strings.Contains(seen.String(), text) {
+			t.Fatalf("no %q in %q", text, seen.String())
+		}
 	}
 	return seen.String()
 }
@@ -65,23 +70,28 @@ func TestATokenThatIsTypedDoesNotShow(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			person, program := terminal(t)
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
-			c := exec.CommandContext(ctx, "pachctl", "auth", "use-auth-token")
+			c := exec.CommandContext(t.Context(), "pachctl", "auth", "use-auth-token")
 			c.Stdin, c.Stdout, c.Stderr = program, program, program
 			c.Env = append(os.Environ(), "PACHD_ADDRESS="+pachd.GRPC, "PACH_CONFIG="+filepath.Join(t.TempDir(), "config.json"))
 			c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 			if err := c.Start(); err != nil {
 				t.Fatal(err)
 			}
+			go func() {
+				_ = c.Wait() // what it said is what counts
+				_, _ = program.WriteString(over)
+			}()
 			until(t, person, "auth token: ")
 			if _, err := person.WriteString(test.typed); err != nil {
 				t.Fatal(err)
 			}
-			if seen := until(t, person, test.said); strings.Contains(seen, pachd.RootToken) {
+			seen := until(t, person, over)
+			if !strings.Contains(seen, test.said) {
+				t.Errorf("no %q in %q", test.said, seen)
+			}
+			if strings.Contains(seen, pachd.RootToken) {
 				t.Errorf("the token shows: %q", seen)
 			}
-			_ = c.Wait() // what it said is what counts
 			state, err := unix.IoctlGetTermios(int(program.Fd()), unix.TCGETS) //nolint:gosec // a file descriptor is small
 			if err != nil || state.Lflag&unix.ECHO == 0 {
 				t.Errorf("the terminal was left without echo: %v", err)
