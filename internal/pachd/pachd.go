@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/health/grpc_health_v1"
 
@@ -147,7 +148,13 @@ func (p *Pachd) Run(ctx context.Context) error {
 	g.Go(func() error { return p.db.Listen(ctx) })
 	g.Go(func() error { return p.issuer.Run(ctx) })
 	if p.listens.grpc != nil {
-		g.Go(func() error { return p.rpc.Serve(p.listens.grpc) })
+		g.Go(func() error {
+			// Told to stop before it began, as by a signal during the start.
+			if err := p.rpc.Serve(p.listens.grpc); !errors.Is(err, grpc.ErrServerStopped) {
+				return err
+			}
+			return nil
+		})
 	}
 	servers := []*http.Server{
 		p.serve(g, p.listens.http, p.tls, p.pages()),

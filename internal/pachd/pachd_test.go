@@ -1,0 +1,330 @@
+package pachd_test
+
+import (
+	"context"
+	"database/sql"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	adminpb "pachyderm/api/admin"
+	authpb "pachyderm/api/auth"
+	identitypb "pachyderm/api/identity"
+	"pachyderm/internal/config"
+	"pachyderm/internal/db/dbtest"
+	"pachyderm/internal/pachd/pachdtest"
+	"pachyderm/internal/secret"
+)
+
+func dial(t *testing.T, address string) *grpc.ClientConn {
+	t.Helper()
+	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+func as(ctx context.Context, token string) context.Context {
+	return metadata.AppendToOutgoingContext(ctx, "authn-token", token)
+}
+
+func whoAmI(t *testing.T, s *pachdtest.Server, token string) (string, error) {
+	t.Helper()
+	res, err := authpb.NewAPIClient(dial(t, s.GRPC)).WhoAmI(as(t.Context(), token), &authpb.WhoAmIRequest{})
+	return res.GetUsername(), err
+}
+
+func get(t *testing.T, u string) (int, string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, u, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(body)
+}
+
+func cluster() *authpb.Resource { return &authpb.Resource{Type: authpb.ResourceType_CLUSTER} }
+
+func bind(ctx context.Context, api authpb.APIClient, who string, roles ...string) error {
+	_, err := api.ModifyRoleBinding(ctx, &authpb.ModifyRoleBindingRequest{Resource: cluster(), Principal: who, Roles: roles})
+	return err
+}
+
+func may(ctx context.Context, api authpb.APIClient) (bool, error) {
+	res, err := api.Authorize(ctx, &authpb.AuthorizeRequest{Resource: cluster(), Permissions: []authpb.Permission{authpb.Permission_CLUSTER_DEBUG_DUMP}})
+	return res.GetAuthorized(), err
+}
+
+// engines runs f with a configuration for each database.
+func engines(t *testing.T, f func(t *testing.T, on func(*config.Config))) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) { f(t, func(*config.Config) {}) })
+	t.Run("postgres", func(t *testing.T) {
+		u := dbtest.PostgresURL(t)
+		f(t, func(c *config.Config) { c.Database.URL = secret.Text(u) })
+	})
+}
+
+func TestTheNextStartKeepsEverything(t *testing.T) {
+	engines(t, func(t *testing.T, on func(*config.Config)) {
+		dir := t.TempDir()
+		var root, robot, id, keys string
+		read := func(t *testing.T, s *pachdtest.Server) (id, keys string) {
+			t.Helper()
+			info, err := adminpb.NewAPIClient(dial(t, s.GRPC)).InspectCluster(t.Context(), &adminpb.InspectClusterRequest{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, keys = get(t, s.HTTP+"/keys")
+			return info.GetId(), keys
+		}
+		t.Run("first", func(t *testing.T) {
+			s := pachdtest.StartIn(t, dir, on)
+			root = s.RootToken
+			conn := dial(t, s.GRPC)
+			api := authpb.NewAPIClient(conn)
+			res, err := api.GetRobotToken(as(t.Context(), root), &authpb.GetRobotTokenRequest{Robot: "ci"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			robot = res.GetToken()
+			if err := bind(as(t.Context(), root), api, "robot:ci", "debugger"); err != nil {
+				t.Fatal(err)
+			}
+			document, err := structpb.NewStruct(map[string]any{"username": "u", "password": "hidden"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = identitypb.NewAPIClient(conn).CreateIDPConnector(as(t.Context(), root), &identitypb.CreateIDPConnectorRequest{
+				Connector: &identitypb.IDPConnector{Id: "mock", Name: "Mock", Type: "mockPassword", Config: document},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			id, keys = read(t, s)
+		})
+		t.Run("second", func(t *testing.T) {
+			s := pachdtest.StartIn(t, dir, on)
+			if s.RootToken != root {
+				t.Error("another root token was made")
+			}
+			if who, err := whoAmI(t, s, root); who != "pach:root" || err != nil {
+				t.Errorf("root is %s, %v", who, err)
+			}
+			if who, err := whoAmI(t, s, robot); who != "robot:ci" || err != nil {
+				t.Errorf("the robot is %s, %v", who, err)
+			}
+			conn := dial(t, s.GRPC)
+			if ok, err := may(as(t.Context(), robot), authpb.NewAPIClient(conn)); !ok || err != nil {
+				t.Errorf("the robot's role: %v, %v", ok, err)
+			}
+			all, err := identitypb.NewAPIClient(conn).ListIDPConnectors(as(t.Context(), root), &identitypb.ListIDPConnectorsRequest{})
+			if err != nil || len(all.GetConnectors()) != 1 || all.GetConnectors()[0].GetId() != "mock" {
+				t.Errorf("connectors: %v, %v", all, err)
+			}
+			againID, againKeys := read(t, s)
+			if againID != id || againKeys != keys || id == "" || !strings.Contains(keys, `"kid"`) {
+				t.Errorf("cluster %s, then %s; keys %s, then %s", id, againID, keys, againKeys)
+			}
+		})
+	})
+}
+
+func TestACrashBetweenTheRootTokenAndTheDatabaseLosesNothing(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "root-token"), []byte("pach_MADEBYTHESTARTBEFORE\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := pachdtest.StartIn(t, dir)
+	if who, err := whoAmI(t, s, "pach_MADEBYTHESTARTBEFORE"); who != "pach:root" || err != nil {
+		t.Errorf("%s, %v", who, err)
+	}
+}
+
+func TestANewRootTokenIsForItsOwnerOnly(t *testing.T) {
+	s := pachdtest.Start(t)
+	info, err := os.Stat(filepath.Join(s.DataDir, "root-token"))
+	if err != nil || info.Mode().Perm() != 0o600 || len(s.RootToken) < 26 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+	if strings.Contains(s.Log.String(), s.RootToken) {
+		t.Error("the root token is in the log")
+	}
+}
+
+func TestAConfiguredRootTokenTakesTheOthersPlace(t *testing.T) {
+	engines(t, func(t *testing.T, on func(*config.Config)) {
+		dir := t.TempDir()
+		made := ""
+		for n, c := range []struct{ configured, works, not string }{
+			{"", "", ""},
+			{"chosen-root-token", "chosen-root-token", "made"},
+			{"chosen-root-token", "chosen-root-token", "made"},
+			{"another-root-token", "another-root-token", "chosen-root-token"},
+			{"", "another-root-token", "made"},
+		} {
+			t.Run(string(rune('1'+n)), func(t *testing.T) {
+				s := pachdtest.StartIn(t, dir, on, func(c0 *config.Config) { c0.Auth.RootToken = secret.Text(c.configured) })
+				if n == 0 {
+					made, c.works = s.RootToken, s.RootToken
+				}
+				if who, err := whoAmI(t, s, c.works); who != "pach:root" || err != nil {
+					t.Errorf("%s: %s, %v", c.works, who, err)
+				}
+				if c.not == "made" {
+					c.not = made
+				}
+				if _, err := whoAmI(t, s, c.not); n > 0 && status.Code(err) != codes.Unauthenticated {
+					t.Errorf("%s: %v", c.not, err)
+				}
+			})
+		}
+	})
+}
+
+// outage makes a PostgreSQL database refuse everybody until the returned
+// function is called.
+func outage(t *testing.T, databaseURL string) (over func()) {
+	t.Helper()
+	u, err := url.Parse(databaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := strings.TrimPrefix(u.Path, "/")
+	u.Path = "/postgres"
+	pool, err := sql.Open("pgx", u.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = pool.Close() })
+	do := func(statement string) {
+		t.Helper()
+		if _, err := pool.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	do("ALTER DATABASE " + name + " WITH ALLOW_CONNECTIONS false")
+	do("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '" + name + "'")
+	return func() { do("ALTER DATABASE " + name + " WITH ALLOW_CONNECTIONS true") }
+}
+
+func TestADatabaseThatIsGoneIsSaidToBeSo(t *testing.T) {
+	database := dbtest.PostgresURL(t)
+	s := pachdtest.Start(t, func(c *config.Config) { c.Database.URL = secret.Text(database) })
+	if code, text := get(t, s.HTTP+"/readyz"); code != http.StatusOK {
+		t.Fatalf("before: %d: %s", code, text)
+	}
+	if who, err := whoAmI(t, s, s.RootToken); who != "pach:root" || err != nil {
+		t.Fatalf("before: %s, %v", who, err)
+	}
+	over := outage(t, database)
+	code, text := get(t, s.HTTP+"/readyz")
+	if code != http.StatusServiceUnavailable || strings.TrimSpace(text) != "the database does not answer" {
+		t.Errorf("readiness: %d: %s", code, text)
+	}
+	if code, _ := get(t, s.HTTP+"/healthz"); code != http.StatusOK {
+		t.Errorf("pachd itself lives, and says %d", code)
+	}
+	// Nobody is told that their token is bad, nor where the database is.
+	_, err := whoAmI(t, s, "made-up")
+	if status.Code(err) != codes.Unavailable || !strings.Contains(status.Convert(err).Message(), "the database does not answer") || strings.Contains(err.Error(), "127.0.0.1") {
+		t.Errorf("a call: %v", err)
+	}
+	_, err = authpb.NewAPIClient(dial(t, s.GRPC)).WhoAmI(t.Context(), &authpb.WhoAmIRequest{})
+	if text := status.Convert(err).Message(); strings.Contains(text, "test_") || strings.Contains(text, "127.0.0.1") {
+		t.Errorf("a call without a token: %v", err)
+	}
+	over()
+	if code, text := get(t, s.HTTP+"/readyz"); code != http.StatusOK {
+		t.Errorf("afterwards: %d: %s", code, text)
+	}
+	if who, err := whoAmI(t, s, s.RootToken); who != "pach:root" || err != nil {
+		t.Errorf("afterwards: %s, %v", who, err)
+	}
+}
+
+// Ten calls at once brought the original down, with a made-up token even.
+func TestManyCallsAtOnceAndEachChangeSeenByTheNext(t *testing.T) {
+	engines(t, func(t *testing.T, on func(*config.Config)) {
+		s := pachdtest.Start(t, on)
+		var apis [8]authpb.APIClient
+		for n := range apis {
+			apis[n] = authpb.NewAPIClient(dial(t, s.GRPC))
+		}
+		root := as(t.Context(), s.RootToken)
+		res, err := apis[0].GetRobotToken(root, &authpb.GetRobotTokenRequest{Robot: "ci"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		robot, stranger := as(t.Context(), res.GetToken()), as(t.Context(), "made-up")
+
+		const callers, changes = 64, 100
+		done := make(chan struct{})
+		var wg sync.WaitGroup
+		for n := range callers {
+			wg.Go(func() {
+				api := apis[n%len(apis)]
+				for {
+					select {
+					case <-done:
+						return
+					default:
+					}
+					_, err := may(robot, api)
+					if err == nil {
+						_, err = api.WhoAmI(root, &authpb.WhoAmIRequest{})
+					}
+					if err != nil {
+						t.Errorf("caller %d: %v", n, err)
+						return
+					}
+					if n%8 == 0 {
+						if _, err := may(stranger, api); status.Code(err) != codes.Unauthenticated {
+							t.Errorf("caller %d, made up: %v", n, err)
+							return
+						}
+					}
+				}
+			})
+		}
+		for n := range changes {
+			var roles []string
+			if n%2 == 0 {
+				roles = []string{"debugger"}
+			}
+			if err := bind(root, apis[n%len(apis)], "robot:ci", roles...); err != nil {
+				t.Errorf("change %d: %v", n, err)
+				break
+			}
+			if ok, err := may(robot, apis[(n+1)%len(apis)]); err != nil || ok != (n%2 == 0) {
+				t.Errorf("after change %d: %v, %v", n, ok, err)
+				break
+			}
+		}
+		close(done)
+		wg.Wait()
+	})
+}
