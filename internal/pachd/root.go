@@ -40,8 +40,17 @@ func (p *Pachd) ensureRoot(ctx context.Context) (made bool, err error) {
 			return false, err
 		}
 	}
-	return made, p.db.Update(ctx, func(tx *db.Tx) error {
-		if !active {
+	second := false
+	err = p.db.Update(ctx, func(tx *db.Tx) error {
+		now, err := access.IsActive(ctx, tx)
+		if err != nil {
+			return err
+		}
+		// Another replica was quicker, and has told of a root token of its own.
+		if second = now && p.config.Auth.RootToken == ""; second {
+			return nil
+		}
+		if !now {
 			if err := access.Activate(ctx, tx); err != nil {
 				return err
 			}
@@ -54,6 +63,10 @@ func (p *Pachd) ensureRoot(ctx context.Context) (made bool, err error) {
 		}
 		return token.Put(ctx, tx, root, principal.Root, "", time.Now(), 0)
 	})
+	if err == nil && second {
+		return false, os.Remove(p.config.RootTokenFile())
+	}
+	return made, err
 }
 
 func (p *Pachd) isActive(ctx context.Context) (active, was bool, err error) {

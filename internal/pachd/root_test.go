@@ -1,0 +1,62 @@
+package pachd
+
+import (
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"pachyderm/internal/config"
+	"pachyderm/internal/db"
+	"pachyderm/internal/db/dbtest"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/principal"
+	"pachyderm/internal/secret"
+	"pachyderm/internal/token"
+)
+
+// Replicas that start together on an empty database: those that come second
+// must not take away the root token that the first one has announced.
+func TestOfReplicasThatStartTogetherOneMakesTheRootToken(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		const replicas = 8
+		var all [replicas]*Pachd
+		var made [replicas]bool
+		var wg sync.WaitGroup
+		for n := range replicas {
+			all[n] = &Pachd{config: config.Config{DataDir: t.TempDir(), Auth: config.Auth{Activate: true}}, db: d}
+			wg.Go(func() {
+				var err error
+				if made[n], err = all[n].ensureRoot(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		tokens := 0
+		for n, p := range all {
+			data, err := os.ReadFile(p.config.RootTokenFile())
+			if (err == nil) != made[n] {
+				t.Errorf("replica %d has made a root token: %v; its file: %v", n, made[n], err)
+			}
+			if err != nil {
+				continue
+			}
+			tokens++
+			err = d.View(t.Context(), func(tx *db.Tx) error {
+				info, err := token.Verify(t.Context(), tx, secret.Text(strings.TrimSpace(string(data))), time.Now())
+				if err == nil && info.Subject != principal.Root {
+					err = fault.New(fault.Denied, "it is of %s", info.Subject)
+				}
+				return err
+			})
+			if err != nil {
+				t.Errorf("the root token of replica %d: %v", n, err)
+			}
+		}
+		if tokens != 1 {
+			t.Errorf("%d root tokens were made", tokens)
+		}
+	})
+}
