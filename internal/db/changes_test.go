@@ -75,3 +75,34 @@ func TestReplicasHearOfEachOther(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestAMemoryShowsEachChangeToTheNextGet(t *testing.T) {
+	d := dbtest.SQLite(t)
+	reads := 0
+	m := db.Remember(d, "n", func(context.Context) (int, error) { reads++; return reads, nil })
+	for range 3 {
+		if got, err := m.Get(t.Context()); got != 1 || err != nil {
+			t.Errorf("unchanged: %d, %v", got, err)
+		}
+	}
+	for want, topic := range []string{0: "other", 1: "n", 2: ""} {
+		err := d.Update(t.Context(), func(tx *db.Tx) error { return tx.Changed(t.Context(), topic, "") })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := m.Get(t.Context()); got != want+1 || err != nil {
+			t.Errorf("after a change of %q: %d, %v", topic, got, err)
+		}
+	}
+}
+
+func TestNothingIsRememberedWhileOthersCannotBeHeard(t *testing.T) {
+	d := dbtest.Open(t, dbtest.PostgresURL(t)) // and nobody calls Listen
+	reads := 0
+	m := db.Remember(d, "n", func(context.Context) (int, error) { reads++; return reads, nil })
+	for want := range 3 {
+		if got, err := m.Get(t.Context()); got != want+1 || err != nil {
+			t.Errorf("read %d: %d, %v", want+1, got, err)
+		}
+	}
+}

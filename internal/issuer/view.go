@@ -130,8 +130,11 @@ func (v *view) ListConnectors(ctx context.Context) ([]storage.Connector, error) 
 }
 
 func (v *view) GetClient(ctx context.Context, id string) (storage.Client, error) {
-	c, err := v.Storage.GetClient(ctx, id)
 	built, ok := v.issuer.builtInClient(id)
+	if ok && id != LegacyClient {
+		return built, nil // nobody can register these
+	}
+	c, err := v.Storage.GetClient(ctx, id)
 	switch {
 	case ok && errors.Is(err, storage.ErrNotFound):
 		return built, nil

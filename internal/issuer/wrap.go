@@ -228,17 +228,20 @@ func (b broken) HandleCallback(_ connector.Scopes, _ []byte, r *http.Request) (c
 
 // dexConfig carries through Dex's storage type what Dex has no field for.
 type dexConfig struct {
-	Instance string         `json:"instance"`
-	Config   map[string]any `json:"config"`
+	Instance string          `json:"instance"`
+	Config   json.RawMessage `json:"config"`
 }
 
 func forDex(r registry.Row) (storage.Connector, error) {
-	body, err := json.Marshal(dexConfig{r.Instance, r.Config})
+	body, err := json.Marshal(dexConfig{r.Instance, r.Document})
 	return storage.Connector{ID: r.ID, Type: r.Type, Name: r.Name, ResourceVersion: r.Revision, Config: body}, err
 }
 
 func fromDex(c storage.Connector) (config map[string]any, instance string, err error) {
 	var d dexConfig
-	err = json.Unmarshal(c.Config, &d)
-	return d.Config, d.Instance, err
+	if err := json.Unmarshal(c.Config, &d); err != nil {
+		return nil, "", err
+	}
+	err = json.Unmarshal(d.Config, &config)
+	return config, d.Instance, err
 }

@@ -34,6 +34,7 @@ type Row struct {
 	Connector
 	Instance string // differs for a connector that was deleted and made again
 	Revision string // unique over all connectors and times
+	Document []byte // Config as JSON
 }
 
 // idForm keeps connector ids fit for URLs and for group names.
@@ -224,14 +225,9 @@ func (g *Registry) record(ctx context.Context, tx *db.Tx, by principal.Name, act
 // The connector that owns bare group names: the first one made, so that a
 // second provider cannot put people into groups that roles are bound to.
 
-func (g *Registry) OwnsBareGroups(ctx context.Context, instance string) (owns bool, err error) {
-	err = g.with.DB.View(ctx, func(tx *db.Tx) error {
-		owner := ""
-		err := readSetting(ctx, tx, bareGroupsSetting, &owner)
-		owns = owner == instance
-		return err
-	})
-	return owns, err
+func (g *Registry) OwnsBareGroups(ctx context.Context, instance string) (bool, error) {
+	s, err := g.state.Get(ctx)
+	return err == nil && s.bareGroups == instance, err
 }
 
 func claimBareGroups(ctx context.Context, tx *db.Tx, instance string) error {

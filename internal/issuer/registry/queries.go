@@ -13,54 +13,88 @@ import (
 
 func configPlace(revision string) string { return "connector/" + revision }
 
-const connectorColumns = `c.id, c.instance, c.version, c.managed, v.revision, v.type, v.name, v.config`
+const connectorColumns = `c.id, c.instance, c.revision, c.version, c.managed, v.revision, v.type, v.name, v.config`
 
-func (g *Registry) scanConnector(scan func(...any) error) (r Row, err error) {
+func (g *Registry) scanConnector(scan func(...any) error) (r Row, current string, err error) {
 	var sealed []byte
-	if err := scan(&r.ID, &r.Instance, &r.Version, &r.Managed, &r.Revision, &r.Type, &r.Name, &sealed); err != nil {
-		return r, err
+	if err := scan(&r.ID, &r.Instance, &current, &r.Version, &r.Managed, &r.Revision, &r.Type, &r.Name, &sealed); err != nil {
+		return r, "", err
 	}
-	plain, err := g.with.Sealer.Open(sealed, configPlace(r.Revision))
+	r.Document, err = g.with.Sealer.Open(sealed, configPlace(r.Revision))
 	if err != nil {
-		return r, err
+		return r, "", err
 	}
-	return r, json.Unmarshal(plain, &r.Config)
+	return r, current, json.Unmarshal(r.Document, &r.Config)
 }
 
-// Rows reads all connectors by id, secrets and all.
-func (g *Registry) Rows(ctx context.Context) (all []Row, err error) {
-	err = g.with.DB.View(ctx, func(tx *db.Tx) error {
-		all = nil
-		return tx.Rows(ctx, func(scan func(...any) error) error {
-			r, err := g.scanConnector(scan)
-			all = append(all, r)
+// topic is what db.Watch calls a change of connectors.
+const topic = "connector"
+
+// state is all that logins need to know of connectors.
+type state struct {
+	current    []Row                     // by id
+	revisions  map[string]map[string]Row // by id and revision
+	bareGroups string                    // instance of the connector that owns bare names
+}
+
+func (g *Registry) readState(ctx context.Context) (*state, error) {
+	var s *state
+	err := g.with.DB.View(ctx, func(tx *db.Tx) error {
+		s = &state{revisions: map[string]map[string]Row{}}
+		if err := readSetting(ctx, tx, bareGroupsSetting, &s.bareGroups); err != nil {
 			return err
-		}, `SELECT `+connectorColumns+` FROM connectors c JOIN connector_revisions v ON v.revision = c.revision`)
+		}
+		return tx.Rows(ctx, func(scan func(...any) error) error {
+			r, current, err := g.scanConnector(scan)
+			if err != nil {
+				return err
+			}
+			if current == r.Revision {
+				s.current = append(s.current, r)
+			}
+			if s.revisions[r.ID] == nil {
+				s.revisions[r.ID] = map[string]Row{}
+			}
+			s.revisions[r.ID][r.Revision] = r
+			return nil
+		}, `SELECT `+connectorColumns+` FROM connectors c JOIN connector_revisions v ON v.connector_id = c.id`)
 	})
-	slices.SortFunc(all, func(a, b Row) int { return cmp.Compare(a.ID, b.ID) })
-	return all, err
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(s.current, func(a, b Row) int { return cmp.Compare(a.ID, b.ID) })
+	return s, nil
+}
+
+// Rows lists all connectors by id, secrets and all. What it returns is shared
+// and must not be changed.
+func (g *Registry) Rows(ctx context.Context) ([]Row, error) {
+	s, err := g.state.Get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.current, nil
 }
 
 func (g *Registry) read(ctx context.Context, id string) (Row, error) {
 	return g.ReadRevision(ctx, id, "")
 }
 
-// ReadRevision reads a connector that exists: its current revision, or the
+// ReadRevision finds a connector that exists: its current revision, or the
 // given one. Fault: NotFound.
-func (g *Registry) ReadRevision(ctx context.Context, id, revision string) (r Row, err error) {
-	found := false
-	err = g.with.DB.View(ctx, func(tx *db.Tx) error {
-		return tx.Rows(ctx, func(scan func(...any) error) error {
-			found = true
-			r, err = g.scanConnector(scan)
-			return err
-		}, `SELECT `+connectorColumns+` FROM connectors c JOIN connector_revisions v
-			ON v.connector_id = c.id AND v.revision = CASE WHEN $2 = '' THEN c.revision ELSE $2 END WHERE c.id = $1`, id, revision)
-	})
-	if err == nil && !found {
-		err = fault.New(fault.NotFound, "connector %q: ID does not exist; pachctl idp list-connector shows those that do", id)
+func (g *Registry) ReadRevision(ctx context.Context, id, revision string) (Row, error) {
+	s, err := g.state.Get(ctx)
+	if err != nil {
+		return Row{}, err
 	}
-	return r, err
+	if revision == "" {
+		if n := slices.IndexFunc(s.current, func(r Row) bool { return r.ID == id }); n >= 0 {
+			return s.current[n], nil
+		}
+	} else if r, ok := s.revisions[id][revision]; ok {
+		return r, nil
+	}
+	return Row{}, fault.New(fault.NotFound, "connector %q: ID does not exist; pachctl idp list-connector shows those that do", id)
 }
 
 // CheckConnected refuses, for a login under way, a connector that was deleted
@@ -95,7 +129,10 @@ func (g *Registry) insertRevision(ctx context.Context, tx *db.Tx, r Row) error {
 	}
 	_, err = tx.Exec(ctx, `INSERT INTO connector_revisions (revision, connector_id, type, name, config, replaced_at) VALUES ($1, $2, $3, $4, $5, 0)`,
 		r.Revision, r.ID, r.Type, r.Name, sealed)
-	return err
+	if err != nil {
+		return err
+	}
+	return tx.Changed(ctx, topic, r.ID)
 }
 
 // replaceConnector makes next the current revision, if old still is.
@@ -123,12 +160,17 @@ func deleteConnector(ctx context.Context, tx *db.Tx, r Row) error {
 	if n == 0 {
 		return fault.New(fault.Conflict, "connector %s was changed by somebody else just now: try again", r.ID)
 	}
-	_, err = tx.Exec(ctx, `DELETE FROM connector_revisions WHERE connector_id = $1`, r.ID)
-	return err
+	if _, err := tx.Exec(ctx, `DELETE FROM connector_revisions WHERE connector_id = $1`, r.ID); err != nil {
+		return err
+	}
+	return tx.Changed(ctx, topic, r.ID)
 }
 
 // DeleteReplaced forgets revisions that no login can be on any more.
 func DeleteReplaced(ctx context.Context, tx *db.Tx, before time.Time) error {
-	_, err := tx.Exec(ctx, `DELETE FROM connector_revisions WHERE replaced_at > 0 AND replaced_at < $1`, db.Micros(before))
-	return err
+	n, err := tx.Exec(ctx, `DELETE FROM connector_revisions WHERE replaced_at > 0 AND replaced_at < $1`, db.Micros(before))
+	if err != nil || n == 0 {
+		return err
+	}
+	return tx.Changed(ctx, topic, "")
 }

@@ -12,10 +12,17 @@ import (
 
 // Registry is the one way to connectors, clients and settings. It is safe for
 // concurrent use.
-type Registry struct{ with Config }
+type Registry struct {
+	with  Config
+	state *db.Memory[*state]
+}
 
 // New makes a registry.
-func New(c Config) *Registry { return &Registry{c} }
+func New(c Config) *Registry {
+	g := &Registry{with: c}
+	g.state = db.Remember(c.DB, topic, g.readState)
+	return g
+}
 
 // Config is what a Registry is made from.
 type Config struct {
