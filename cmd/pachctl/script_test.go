@@ -85,6 +85,7 @@ func setup(env *testscript.Env) error {
 		"PACH_CONFIG": filepath.Join(env.WorkDir, "config.json"), "USER": "tester",
 		"IDP": w.provider.Issuer, "IDP_SECRET": w.provider.ClientSecret,
 		"BROWSER": "browser", "DESK": desk.URL, "PERSON": "alice",
+		"GORACE": "atexit_sleep_ms=0", // or each command takes a second more
 	} {
 		env.Setenv(name, value)
 	}
