@@ -110,18 +110,9 @@ type wrapped struct {
 // signedIn turns the account at the provider into our identity, which is what
 // tokens then speak of.
 func (w wrapped) signedIn(ctx context.Context, c connector.Identity) (connector.Identity, error) {
-	groups := c.Groups
-	if groups != nil {
-		bare, err := w.issuer.OwnsBareGroups(ctx, w.instance)
-		if err != nil {
-			return connector.Identity{}, err
-		}
-		if !bare {
-			groups = make([]string, len(c.Groups))
-			for n, g := range c.Groups {
-				groups[n] = w.id + "/" + g
-			}
-		}
+	groups, err := w.issuer.GroupNames(ctx, w.id, w.instance, c.Groups)
+	if err != nil {
+		return connector.Identity{}, err
 	}
 	who, err := w.issuer.People.SignedIn(ctx, identity.SignIn{
 		ConnectorID: w.id, Instance: w.instance, Issuer: own.Issuer(w.inner), Subject: c.UserID, Email: c.Email, Groups: groups,

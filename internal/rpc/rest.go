@@ -74,9 +74,9 @@ func (s *Server) REST(ctx context.Context) (http.Handler, error) {
 	return mux, nil
 }
 
-// fromHTTP carries over what a gRPC call knows of its caller. A page of
-// another site can make a browser send a POST, but not with this type of
-// content unless we allowed it.
+// fromHTTP carries over what a gRPC call knows of its caller. A page of another
+// site can make a browser send a POST, but the token is in a header that it
+// cannot set.
 func fromHTTP(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxMessage)

@@ -123,7 +123,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"a list for text", "config: {clientID: [a]}", "config.clientID", "expected text, got a list"},
 		{"nothing for text", "config:\n  clientID:\n", "config.clientID", "line 2: config.clientID: expected text, got nothing: give a value or remove the key"},
 		{"nothing for a list", "config:\n  forwardedLoginParams:\n", "config.forwardedLoginParams", "expected a list, got nothing"},
-		{"text for a list", "config: {forwardedLoginParams: login_hint}", "config.forwardedLoginParams", `expected a list, got the text "login_hint"`},
+		{"text for a list", "config: {forwardedLoginParams: login_hint}", "config.forwardedLoginParams", `expected a list, got a text of 10 characters`},
 		{"a wrong item", "config: {forwardedLoginParams: [a, 1]}", "config.forwardedLoginParams[1]", "line 1: config.forwardedLoginParams[1]: expected text"},
 		{"quoted true", `config: {insecureSkipIssuerCallbackDomainCheck: "true"}`, "config.insecureSkipIssuerCallbackDomainCheck", `got the text "true": remove the quotes`},
 		{"the yes of YAML 1.1", "config: {insecureSkipIssuerCallbackDomainCheck: yes}", "config.insecureSkipIssuerCallbackDomainCheck", `got the text "yes"`},

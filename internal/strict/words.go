@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -46,8 +47,16 @@ func describe(n *yaml.Node) string {
 	case "!!int", "!!float":
 		return "the number " + shorten(n.Value)
 	}
+	// A mistyped "false," helps whoever reads it; a long text in the wrong place
+	// may be a secret.
+	if runes := utf8.RuneCountInString(n.Value); runes > showText {
+		return fmt.Sprintf("a text of %d characters", runes)
+	}
 	return fmt.Sprintf("the text %q", shorten(n.Value))
 }
+
+// showText is the longest text that an error repeats, in characters.
+const showText = 8
 
 // shorten makes a stranger's text fit for a message.
 func shorten(s string) string {

@@ -115,8 +115,8 @@ func cannotOpen(err error) error {
 	return fault.New(fault.KindOf(err), "unable to open connector: %s", fault.Message(err)).At(fault.FieldOf(err)).Because(err)
 }
 
-// UpdateConnector changes what the document gives: an empty name or type and
-// absent keys of config stay, null removes a key. Version is 0 for "whatever
+// UpdateConnector changes what the document gives: an empty name and absent
+// keys of config stay, null removes a key; the type stays for ever. Version is 0 for "whatever
 // is stored", the stored one for no change at all, or the next. Faults:
 // NotFound, Conflict, Invalid, Precondition, Unavailable.
 func (g *Registry) UpdateConnector(ctx context.Context, by principal.Name, change Connector) error {
@@ -131,7 +131,7 @@ func (g *Registry) UpdateConnector(ctx context.Context, by principal.Name, chang
 	if err != nil {
 		return err
 	}
-	sameProvider := next.Type == old.Type && sameConfig(next.Config, old.Config)
+	sameProvider := sameConfig(next.Config, old.Config)
 	sameContent := sameProvider && next.Name == old.Name
 	if next.Version, err = nextVersion(change.Version, old.Version, sameContent); err != nil {
 		return err
@@ -159,13 +159,11 @@ func (r Row) changedBy(change Connector) (Row, error) {
 		next.Name = change.Name
 	}
 	if change.Type != "" && change.Type != r.Type {
-		if len(change.Config) == 0 {
-			return next, fault.New(fault.Invalid, "the type changes from %s to %s: give the whole config of the new type", r.Type, change.Type).At("config")
-		}
-		next.Type, next.Config = change.Type, change.Config
-	} else {
-		next.Config = own.Merge(r.Type, r.Config, change.Config)
+		// Subjects of one type mean nothing to another: people would inherit
+		// the identities of strangers.
+		return next, fault.New(fault.Invalid, "connector %s is of type %s and cannot become %s: delete it and create another", r.ID, r.Type, change.Type).At("type")
 	}
+	next.Config = own.Merge(r.Type, r.Config, change.Config)
 	return next, own.CheckSecrets(next.Type, next.Config)
 }
 
@@ -225,9 +223,25 @@ func (g *Registry) record(ctx context.Context, tx *db.Tx, by principal.Name, act
 // The connector that owns bare group names: the first one made, so that a
 // second provider cannot put people into groups that roles are bound to.
 
-func (g *Registry) OwnsBareGroups(ctx context.Context, instance string) (bool, error) {
+// GroupNames are the names here of groups that a connector asserts: as they
+// are for the connector that owns bare names, under the connector's id for any
+// other, and for a name that would stand under another connector's id.
+func (g *Registry) GroupNames(ctx context.Context, id, instance string, groups []string) ([]string, error) {
 	s, err := g.state.Get(ctx)
-	return err == nil && s.bareGroups == instance, err
+	if err != nil || groups == nil {
+		return nil, err
+	}
+	names := make([]string, len(groups))
+	for n, group := range groups {
+		under, _, divided := strings.Cut(group, "/")
+		_, taken := s.revisions[under]
+		if s.bareGroups == instance && (!divided || !taken) {
+			names[n] = group
+		} else {
+			names[n] = id + "/" + group
+		}
+	}
+	return names, nil
 }
 
 func claimBareGroups(ctx context.Context, tx *db.Tx, instance string) error {

@@ -197,9 +197,7 @@ func TestAnUpdateIsRefused(t *testing.T) {
 			field  string
 		}{
 			"of what does not exist":      {registry.Connector{ID: "nosuch", Name: "x"}, fault.NotFound, ""},
-			"to another type without it":  {registry.Connector{ID: "demo", Type: "mockPassword"}, fault.Invalid, "config"},
-			"to a type that is not known": {registry.Connector{ID: "demo", Type: "ldapp", Config: map[string]any{"host": "h"}}, fault.Invalid, "type"},
-			"by a mask for another type":  {registry.Connector{ID: "demo", Type: "mockPassword", Config: map[string]any{"username": "u", "password": "***"}}, fault.Invalid, "config.password"},
+			"to another type":             {registry.Connector{ID: "demo", Type: "mockPassword", Config: map[string]any{"username": "u", "password": "p"}}, fault.Invalid, "type"},
 			"by an unknown key":           {registry.Connector{ID: "demo", Config: map[string]any{"clientId": "x"}}, fault.Invalid, "config.clientId"},
 			"by removing what is needed":  {registry.Connector{ID: "demo", Config: map[string]any{"clientSecret": nil}}, fault.Invalid, "config.clientSecret"},
 			"by a dead provider":          {registry.Connector{ID: "demo", Config: map[string]any{"issuer": "http://127.0.0.1:1"}}, fault.Unavailable, ""},
@@ -212,19 +210,6 @@ func TestAnUpdateIsRefused(t *testing.T) {
 			if diff := cmp.Diff(before, o.stored("demo")); diff != "" {
 				t.Errorf("%s: something changed:\n%s", name, diff)
 			}
-		}
-	})
-}
-
-func TestATypeChangesWithItsWholeConfig(t *testing.T) {
-	each(t, func(t *testing.T, o *office) {
-		o.create(o.document("demo"))
-		change := registry.Connector{ID: "demo", Type: "mockPassword", Config: map[string]any{"username": "u", "password": "hidden"}}
-		if err := o.update(change); err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(change.Config, o.stored("demo").Config); diff != "" {
-			t.Errorf("something of the other type stayed:\n%s", diff)
 		}
 	})
 }
@@ -355,11 +340,36 @@ func TestManagedConnectorsAreNotChanged(t *testing.T) {
 
 func (o *office) owns(id string) bool {
 	o.t.Helper()
-	owns, err := o.OwnsBareGroups(o.t.Context(), o.stored(id).Instance)
+	return cmp.Equal(o.names(id, "engineers"), []string{"engineers"})
+}
+
+// names are what groups that a connector asserts are called here.
+func (o *office) names(id string, groups ...string) []string {
+	o.t.Helper()
+	names, err := o.GroupNames(o.t.Context(), id, o.stored(id).Instance, groups)
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	return owns
+	return names
+}
+
+func TestNobodyNamesGroupsUnderAnothersID(t *testing.T) {
+	each(t, func(t *testing.T, o *office) {
+		o.create(o.document("gitlab"))
+		o.create(o.document("okta"))
+		asserted := []string{"admins", "team/admins", "okta/admins", "gitlab/x", "okta"}
+		for id, want := range map[string][]string{
+			"gitlab": {"admins", "team/admins", "gitlab/okta/admins", "gitlab/gitlab/x", "okta"},
+			"okta":   {"okta/admins", "okta/team/admins", "okta/okta/admins", "okta/gitlab/x", "okta/okta"},
+		} {
+			if diff := cmp.Diff(want, o.names(id, asserted...)); diff != "" {
+				t.Errorf("%s: %s", id, diff)
+			}
+		}
+		if names, err := o.GroupNames(t.Context(), "okta", o.stored("okta").Instance, nil); names != nil || err != nil {
+			t.Errorf("nothing said of groups became %v, %v", names, err)
+		}
+	})
 }
 
 func TestTheFirstConnectorOwnsBareGroupNames(t *testing.T) {

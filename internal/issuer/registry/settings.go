@@ -16,7 +16,8 @@ import (
 const (
 	identitySettings  = "identity"
 	bareGroupsSetting = "bare-groups"
-	// DefaultIDTokenExpiry is how long ID tokens are valid unless set.
+	// DefaultIDTokenExpiry is how long ID tokens are valid unless set, and the
+	// most that can be set.
 	DefaultIDTokenExpiry = 24 * time.Hour
 )
 
@@ -67,6 +68,10 @@ func (s Settings) Parse(publicURL string, insecure bool) (p Parsed, err error) {
 	p.Issuer = *u
 	if p.IDTokens, err = duration("id_token_expiry", s.IDTokenExpiry, DefaultIDTokenExpiry); err != nil {
 		return p, err
+	}
+	if p.IDTokens > DefaultIDTokenExpiry {
+		// Old keys are kept to verify with for this long.
+		return p, fault.New(fault.Invalid, "id_token_expiry %s is more than %v: ID tokens are for signing in, sessions have a time of their own", s.IDTokenExpiry, DefaultIDTokenExpiry).At("id_token_expiry")
 	}
 	p.Refresh, err = duration("rotation_token_expiry", s.RotationTokenExpiry, 0)
 	return p, err
