@@ -196,11 +196,27 @@ func TestWhereToConnect(t *testing.T) {
 		"address over ports": {contextDoc{Address: "grpc://a:1", PortForwarders: map[string]uint32{"pachd": 7}}, "", "grpc://a:1"},
 	} {
 		p := &place{doc: &test.doc}
-		if err := p.locate(test.override); err != nil || p.address != test.want || test.override != "" && p.cas != nil {
+		err := p.locate(func(name string) string { return map[string]string{"PACHD_ADDRESS": test.override}[name] })
+		if err != nil || p.address != test.want || test.override != "" && len(p.cas) > 0 {
 			t.Errorf("%s: got %q, %v, want %q", name, p.address, err, test.want)
 		}
 	}
-	if err := (&place{doc: &contextDoc{ServerCAs: "%"}}).locate(""); err == nil {
+	if err := (&place{doc: &contextDoc{ServerCAs: "%"}}).locate(func(string) string { return "" }); err == nil {
 		t.Error("server_cas that is not base64 was taken")
+	}
+	one, two := filepath.Join(t.TempDir(), "one"), filepath.Join(t.TempDir(), "two")
+	for _, path := range []string{one, two} {
+		if err := os.WriteFile(path, []byte(filepath.Base(path)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := &place{doc: &contextDoc{ServerCAs: "LS0t"}}
+	vars := map[string]string{"PACHD_ADDRESS": "grpcs://b", "PACH_CA_CERTS": one + "," + two}
+	if err := p.locate(func(name string) string { return vars[name] }); err != nil || string(p.cas) != "one\ntwo\n" {
+		t.Errorf("got %q, %v", p.cas, err)
+	}
+	vars["PACH_CA_CERTS"] = one + "-gone"
+	if err := p.locate(func(name string) string { return vars[name] }); err == nil {
+		t.Error("a missing file was taken")
 	}
 }

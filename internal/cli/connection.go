@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"os"
 	"strings"
 
 	"google.golang.org/grpc/codes"
@@ -53,27 +54,42 @@ func (a *app) place(enterprise bool) (*place, error) {
 		return nil, fmt.Errorf("no context is active: make one with: pachctl connect ADDRESS")
 	}
 	p := &place{name: name, doc: c.V2.Contexts[name]}
-	return p, p.locate(a.Getenv("PACHD_ADDRESS"))
+	return p, p.locate(a.Getenv)
 }
 
-func (p *place) locate(override string) error {
+// locate finds the address, and whom to trust there: an address from the
+// environment brings its own certificate authorities or has the system's.
+func (p *place) locate(getenv func(string) string) (err error) {
 	p.address = defaultAddress
 	switch port := p.doc.PortForwarders["pachd"]; {
-	case override != "":
-		p.address = override
+	case getenv("PACHD_ADDRESS") != "":
+		p.address = getenv("PACHD_ADDRESS")
+		p.cas, err = readCAs(getenv("PACH_CA_CERTS"))
+		return err
 	case p.doc.Address != "":
 		p.address = p.doc.Address
 	case port != 0:
 		p.address = fmt.Sprintf("grpc://localhost:%d", port)
 	}
-	if p.doc.ServerCAs != "" && override == "" {
-		pem, err := base64.StdEncoding.DecodeString(p.doc.ServerCAs)
-		if err != nil {
-			return fmt.Errorf("server_cas of context %q is not in base64: set it again with: pachctl config update context --server-cas", p.name)
-		}
-		p.cas = pem
+	if p.cas, err = base64.StdEncoding.DecodeString(p.doc.ServerCAs); err != nil {
+		return fmt.Errorf("server_cas of context %q is not in base64: set it again with: pachctl config update context --server-cas", p.name)
 	}
 	return nil
+}
+
+// readCAs reads the files that PACH_CA_CERTS lists.
+func readCAs(list string) (pem []byte, err error) {
+	for path := range strings.SplitSeq(list, ",") {
+		if path == "" {
+			continue
+		}
+		data, err := os.ReadFile(path) //nolint:gosec // the user names the file
+		if err != nil {
+			return nil, fmt.Errorf("cannot read the certificate authorities in PACH_CA_CERTS: %w", err)
+		}
+		pem = append(append(pem, data...), '\n')
+	}
+	return pem, nil
 }
 
 // project is what the user works in.
@@ -163,6 +179,9 @@ func (a *app) greet(ctx context.Context, c *client.Client, p *place) error {
 		return err
 	}
 	for _, w := range info.GetWarnings() {
+		if a.Getenv("PACHYDERM_IGNORE_VERSION_SKEW") != "" && (strings.Contains(w, "much older than") || strings.Contains(w, "much newer than")) {
+			continue
+		}
 		a.notef("pachctl: %s\n", strings.TrimPrefix(w, "WARNING: "))
 	}
 	if info.GetPaused() && a.Getenv("PACHYDERM_IGNORE_PAUSED_MODE") == "" {

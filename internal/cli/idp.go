@@ -15,7 +15,7 @@ import (
 
 func (a *app) idpCommands() *cobra.Command {
 	return group("idp", "Connect identity providers and manage OIDC clients",
-		`An identity provider (IdP), such as Auth0, Okta or LDAP, knows the people of an
+		`An identity provider (IdP), such as Auth0 or Okta, knows the people of an
 organisation. A connector lets them sign in here with it. An OIDC client is an
 application that signs people in through Pachyderm.`,
 		"  pachctl idp create-connector --config auth0.yaml\n  pachctl idp list-connector",
@@ -88,7 +88,7 @@ const connectorHelp = `The document is YAML or JSON with the keys
 
   id       name of the connector in commands, such as auth0
   name     name that people see when they sign in
-  type     oidc, ldap, saml, github, ...
+  type     such as oidc; the answer to an unknown one lists those there are
   version  number of this revision; 0 or absent for "whatever is stored"
   config   settings of the type; for oidc at least issuer, clientID,
            clientSecret and redirectURI`

@@ -69,12 +69,14 @@ func (a *app) runLogin(ctx context.Context, o loginOptions) error {
 	if err != nil {
 		return err
 	}
-	c, err := a.dial(ctx, p, "")
+	starting, cancel := a.limit(ctx)
+	defer cancel()
+	c, err := a.dial(starting, p, "")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = c.Close() }()
-	if err := a.greet(ctx, c, p); err != nil {
+	if err := a.greet(starting, c, p); err != nil {
 		return err
 	}
 	s := &signIn{app: a, place: p, client: c}

@@ -183,6 +183,59 @@ func TestPollHoldsToRFC8628(t *testing.T) {
 	}
 }
 
+func TestWaitingEndsWithItsReason(t *testing.T) {
+	late, cancel := context.WithDeadlineCause(t.Context(), time.Unix(0, 0), errTooLate())
+	defer cancel()
+	if err := ended(late); !strings.Contains(err.Error(), "nobody signed in within 10 minutes") {
+		t.Errorf("too late: %v", err)
+	}
+	stopped, stop := context.WithCancelCause(t.Context())
+	stop(errors.New("interrupt signal received"))
+	if err := ended(stopped); !strings.Contains(err.Error(), "interrupted: nobody was signed in") {
+		t.Errorf("interrupted: %v", err)
+	}
+}
+
+// A job that has an ID token and no session gets one by itself.
+func TestDexToken(t *testing.T) {
+	address := serve(t, func(s *grpc.Server) {
+		auth.RegisterAPIServer(s, tokenTaker{})
+		admin.RegisterAPIServer(s, inspector{info: &admin.ClusterInfo{}})
+	})
+	e, stdout, stderr := testEnv(t, map[string]string{"PACHD_ADDRESS": address, "DEX_TOKEN": "an-id-token"})
+	if code := Main(t.Context(), []string{"auth", "whoami"}, e); code != exitOK || !strings.Contains(stdout.String(), "alice") || !strings.Contains(e.got(t), "a-session") {
+		t.Errorf("exit code %d: %s%s", code, stdout, stderr)
+	}
+	e, stdout, stderr = testEnv(t, map[string]string{"PACHD_ADDRESS": address, "DEX_TOKEN": "an-old-one"})
+	if code := Main(t.Context(), []string{"auth", "whoami"}, e); code != exitOK || !strings.Contains(stderr.String(), "DEX_TOKEN was not accepted: too old") || strings.Contains(stderr.String(), "an-old-one") {
+		t.Errorf("exit code %d: %s%s", code, stdout, stderr)
+	}
+}
+
+type tokenTaker struct{ upstream }
+
+func (tokenTaker) Authenticate(_ context.Context, r *auth.AuthenticateRequest) (*auth.AuthenticateResponse, error) {
+	if r.GetIdToken() != "an-id-token" {
+		return nil, status.Error(codes.Unauthenticated, "too old")
+	}
+	return &auth.AuthenticateResponse{PachToken: "a-session"}, nil
+}
+
+func TestLoginWithAnIDToken(t *testing.T) {
+	address := serve(t, func(s *grpc.Server) {
+		auth.RegisterAPIServer(s, tokenTaker{})
+		admin.RegisterAPIServer(s, inspector{info: &admin.ClusterInfo{}})
+	})
+	for given, want := range map[string]string{"an-id-token": `You are "user:alice@example.com"`, "x\n": "you are not signed in: too old", "\n": "no ID token was given"} { //nolint:gosec // made up
+		e, stdout, stderr := testEnv(t, map[string]string{"PACHD_ADDRESS": address})
+		e.Stdin = strings.NewReader(given)
+		Main(t.Context(), []string{"auth", "login", "-t"}, e)
+		if got := stdout.String() + stderr.String(); !strings.Contains(got, want) {
+			t.Errorf("%q: got %s, want %s", given, got, want)
+		}
+	}
+}
+
 func TestBrowser(t *testing.T) {
 	for name, test := range map[string]struct {
 		vars   map[string]string
