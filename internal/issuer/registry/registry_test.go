@@ -196,12 +196,12 @@ func TestAnUpdateIsRefused(t *testing.T) {
 			kind   fault.Kind
 			field  string
 		}{
-			"of what does not exist":      {registry.Connector{ID: "nosuch", Name: "x"}, fault.NotFound, ""},
-			"to another type":             {registry.Connector{ID: "demo", Type: "mockPassword", Config: map[string]any{"username": "u", "password": "p"}}, fault.Invalid, "type"},
-			"by an unknown key":           {registry.Connector{ID: "demo", Config: map[string]any{"clientId": "x"}}, fault.Invalid, "config.clientId"},
-			"by removing what is needed":  {registry.Connector{ID: "demo", Config: map[string]any{"clientSecret": nil}}, fault.Invalid, "config.clientSecret"},
-			"by a dead provider":          {registry.Connector{ID: "demo", Config: map[string]any{"issuer": "http://127.0.0.1:1"}}, fault.Unavailable, ""},
-			"by what is no provider":      {registry.Connector{ID: "demo", Config: map[string]any{"issuer": o.op.Issuer + "/login"}}, fault.Precondition, ""},
+			"of what does not exist":     {registry.Connector{ID: "nosuch", Name: "x"}, fault.NotFound, ""},
+			"to another type":            {registry.Connector{ID: "demo", Type: "mockPassword", Config: map[string]any{"username": "u", "password": "p"}}, fault.Invalid, "type"},
+			"by an unknown key":          {registry.Connector{ID: "demo", Config: map[string]any{"clientId": "x"}}, fault.Invalid, "config.clientId"},
+			"by removing what is needed": {registry.Connector{ID: "demo", Config: map[string]any{"clientSecret": nil}}, fault.Invalid, "config.clientSecret"},
+			"by a dead provider":         {registry.Connector{ID: "demo", Config: map[string]any{"issuer": "http://127.0.0.1:1"}}, fault.Unavailable, ""},
+			"by what is no provider":     {registry.Connector{ID: "demo", Config: map[string]any{"issuer": o.op.Issuer + "/login"}}, fault.Precondition, ""},
 		} {
 			err := o.update(c.change)
 			if !fault.Is(err, c.kind) || fault.FieldOf(err) != c.field {
