@@ -115,6 +115,14 @@ func (s *Service) identify(ctx context.Context, tx *db.Tx, in SignIn, user princ
 	}
 	// The address may have changed at the provider; the person has not, and
 	// keeps the name that their roles are bound to.
+	if who.Ended {
+		// What it came through is there again, and is the same: an issuer that
+		// was configured, not a connector, which always differs.
+		who.Ended = false
+		if _, err := tx.Exec(ctx, `UPDATE identities SET ended = FALSE WHERE id = $1`, who.ID); err != nil {
+			return who, err
+		}
+	}
 	if !who.Waiting || who.User == user {
 		return who, nil
 	}

@@ -26,13 +26,13 @@ type Account struct {
 	LastLogin time.Time
 }
 
-// People lists everybody, by name.
-func People(ctx context.Context, tx *db.Tx) ([]Person, error) {
-	all, err := users(ctx, tx)
+// People lists everybody, by name, or of one name that person.
+func People(ctx context.Context, tx *db.Tx, only principal.Name) ([]Person, error) {
+	all, err := users(ctx, tx, only)
 	if err != nil {
 		return nil, err
 	}
-	accounts, err := accountsOf(ctx, tx, "")
+	accounts, err := accountsOf(ctx, tx, only)
 	if err != nil {
 		return nil, err
 	}

@@ -159,7 +159,7 @@ func groupSizes(ctx context.Context, tx *db.Tx) (all []GroupSize, err error) {
 	return all, err
 }
 
-func users(ctx context.Context, tx *db.Tx) (all []Person, err error) {
+func users(ctx context.Context, tx *db.Tx, only principal.Name) (all []Person, err error) {
 	err = tx.Rows(ctx, func(scan func(...any) error) error {
 		var p Person
 		var disabled bool
@@ -170,7 +170,7 @@ func users(ctx context.Context, tx *db.Tx) (all []Person, err error) {
 		p.Enabled, p.LastLogin = !disabled, db.Time(login)
 		all = append(all, p)
 		return nil
-	}, `SELECT name, disabled, login_at FROM users`)
+	}, `SELECT name, disabled, login_at FROM users WHERE name = $1 OR $1 = ''`, only)
 	return all, err
 }
 

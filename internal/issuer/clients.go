@@ -2,8 +2,12 @@ package issuer
 
 import (
 	"context"
+	"errors"
+	"slices"
 
 	"github.com/dexidp/dex/storage"
+
+	"pachyderm/internal/fault"
 )
 
 // The clients that are always there.
@@ -36,12 +40,56 @@ func (i *Issuer) LegacyRedirect() string {
 	return u.String()
 }
 
-// RedeemLegacy is Redeem for pachd's own client, whose secret never leaves the
-// process unless an administrator registered the client with one of theirs.
-func (i *Issuer) RedeemLegacy(ctx context.Context, code, verifier string) (string, error) {
-	c, err := i.store.GetClient(ctx, LegacyClient)
+// RedeemFor is Redeem for a client that pachd itself acts as. Its secret never
+// leaves the process unless an administrator registered the client with one of
+// theirs.
+func (i *Issuer) RedeemFor(ctx context.Context, clientID, redirectURI, code, verifier string) (string, error) {
+	c, err := i.store.GetClient(ctx, clientID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return "", fault.New(fault.Precondition, "pachd is set up to sign in as client %q, which is not registered any more: an administrator mends it with: pachctl auth set-config", clientID)
+	}
 	if err != nil {
 		return "", err
 	}
-	return i.Redeem(ctx, LegacyClient, c.Secret, code, i.LegacyRedirect(), verifier)
+	return i.Redeem(ctx, clientID, c.Secret, code, redirectURI, verifier)
+}
+
+// CheckClient reports whether a client exists, built in or registered, that
+// may be answered at redirectURI. Fault: Invalid.
+func (i *Issuer) CheckClient(ctx context.Context, id, redirectURI string) error {
+	c, err := i.store.GetClient(ctx, id)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return fault.New(fault.Invalid, "client_id %q is not registered: do so first, with: pachctl idp create-client", id).At("client_id")
+	case err != nil:
+		return err
+	case !slices.Contains(c.RedirectURIs, redirectURI):
+		return fault.New(fault.Invalid, "redirect_uri %q is not one of client %q, which has %q: add it with: pachctl idp update-client", redirectURI, id, c.RedirectURIs).At("redirect_uri")
+	}
+	return nil
+}
+
+// EndRefresh ends the refresh tokens of an identity and returns how many there
+// were.
+func (i *Issuer) EndRefresh(ctx context.Context, identityID, connectorID string) (int64, error) {
+	sessions, err := i.store.GetOfflineSessions(ctx, identityID, connectorID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	var n int64
+	for _, ref := range sessions.Refresh {
+		switch err := i.store.DeleteRefresh(ctx, ref.ID); {
+		case err == nil:
+			n++
+		case !errors.Is(err, storage.ErrNotFound):
+			return n, err
+		}
+	}
+	if err := i.store.DeleteOfflineSessions(ctx, identityID, connectorID); err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return n, err
+	}
+	return n, nil
 }

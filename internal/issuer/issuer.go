@@ -163,6 +163,21 @@ func (i *Issuer) SetSettings(ctx context.Context, by principal.Name, s registry.
 	return err
 }
 
+// DeleteAll removes connectors, clients and settings.
+func (i *Issuer) DeleteAll(ctx context.Context, by principal.Name) error {
+	i.settings.Lock()
+	defer i.settings.Unlock()
+	before := i.served.Load()
+	if err := i.serve(registry.Settings{}); err != nil {
+		return err
+	}
+	err := i.Registry.DeleteAll(ctx, by)
+	if err != nil {
+		i.served.Store(before)
+	}
+	return err
+}
+
 // URL is the issuer as tokens name it.
 func (i *Issuer) URL() string { return i.served.Load().url.String() }
 

@@ -25,6 +25,9 @@ type Claims struct {
 	Subject  string // Identity.TokenSub of package identity
 	Audience []string
 	Nonce    string
+	// EmailVerified is what the identity provider said of the address.
+	EmailVerified bool
+
 	IssuedAt time.Time
 	Expiry   time.Time
 	// Digest stands for all that the token says. No two tokens say the same:
@@ -44,8 +47,14 @@ func (i *Issuer) Verify(ctx context.Context, raw string) (Claims, error) {
 	if err := t.Claims(&said); err != nil {
 		return Claims{}, err
 	}
+	var person struct {
+		EmailVerified bool `json:"email_verified"`
+	}
+	if err := json.Unmarshal(said, &person); err != nil {
+		return Claims{}, err
+	}
 	return Claims{
-		Subject: t.Subject, Audience: t.Audience, Nonce: t.Nonce, IssuedAt: t.IssuedAt, Expiry: t.Expiry, Digest: flow.Hash(string(said)),
+		Subject: t.Subject, EmailVerified: person.EmailVerified, Audience: t.Audience, Nonce: t.Nonce, IssuedAt: t.IssuedAt, Expiry: t.Expiry, Digest: flow.Hash(string(said)),
 	}, nil
 }
 

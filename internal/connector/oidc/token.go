@@ -98,7 +98,7 @@ func (c *Connector) checkIssuer(cl claims) error {
 	return nil
 }
 
-func (c *Connector) checkAudience(cl claims) error {
+func (cl claims) audience() ([]string, error) {
 	var audience []string
 	switch aud := cl["aud"].(type) {
 	case string:
@@ -107,10 +107,18 @@ func (c *Connector) checkAudience(cl claims) error {
 		for _, a := range aud {
 			s, ok := a.(string)
 			if !ok {
-				return forged("the audience of the ID token is not text")
+				return nil, forged("the audience of the ID token is not text")
 			}
 			audience = append(audience, s)
 		}
+	}
+	return audience, nil
+}
+
+func (c *Connector) checkAudience(cl claims) error {
+	audience, err := cl.audience()
+	if err != nil {
+		return err
 	}
 	if !slices.Contains(audience, c.cfg.ClientID) {
 		return forged("the ID token is meant for %q, not for our client ID %q", fetch.Clean(strings.Join(audience, " ")), c.cfg.ClientID)

@@ -100,6 +100,13 @@ func (g *Registry) UpdateClient(ctx context.Context, by principal.Name, c Client
 	return g.recordAlone(ctx, by, "client.update", c.ID)
 }
 
+// RotateClientSecret gives an application a new secret and returns it, for the
+// one time that it can be seen; the old one ends. Fault: NotFound.
+func (g *Registry) RotateClientSecret(ctx context.Context, by principal.Name, id string) (string, error) {
+	c := Client{ID: id, Secret: rand.Text() + rand.Text()}
+	return c.Secret, g.UpdateClient(ctx, by, c)
+}
+
 // Client reads a registered application, without its secret. Fault: NotFound.
 func (g *Registry) Client(ctx context.Context, id string) (Client, error) {
 	c, err := g.with.Objects.GetClient(ctx, id)

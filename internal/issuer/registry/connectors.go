@@ -86,7 +86,7 @@ func (g *Registry) CreateConnector(ctx context.Context, by principal.Name, c Con
 			}
 			return err
 		}
-		if err := claimBareGroups(ctx, tx, r.Instance); err != nil {
+		if err := ClaimBareGroups(ctx, tx, r.Instance); err != nil {
 			return err
 		}
 		return g.record(ctx, tx, by, "connector.create", c.ID)
@@ -201,17 +201,48 @@ func (g *Registry) DeleteConnector(ctx context.Context, by principal.Name, id st
 	if r.Managed {
 		return managedFault("connector", id)
 	}
+	return g.with.DB.Update(ctx, func(tx *db.Tx) error { return g.endConnector(ctx, tx, by, r) })
+}
+
+func (g *Registry) endConnector(ctx context.Context, tx *db.Tx, by principal.Name, r Row) error {
+	if err := deleteConnector(ctx, tx, r); err != nil {
+		return err
+	}
+	if err := ReleaseBareGroups(ctx, tx, r.Instance); err != nil {
+		return err
+	}
+	if err := identity.EndInstance(ctx, tx, r.Instance); err != nil {
+		return err
+	}
+	return g.record(ctx, tx, by, "connector.delete", r.ID)
+}
+
+// DeleteAll removes every connector, every registered application and the
+// settings; people stay known, but none of their identities proves anything.
+func (g *Registry) DeleteAll(ctx context.Context, by principal.Name) error {
+	clients, err := g.Clients(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range clients {
+		if err := g.DeleteClient(ctx, by, c.ID); err != nil && !fault.Is(err, fault.NotFound) {
+			return err
+		}
+	}
+	rows, err := g.Rows(ctx)
+	if err != nil {
+		return err
+	}
 	return g.with.DB.Update(ctx, func(tx *db.Tx) error {
-		if err := deleteConnector(ctx, tx, r); err != nil {
+		for _, r := range rows {
+			if err := g.endConnector(ctx, tx, by, r); err != nil {
+				return err
+			}
+		}
+		if err := writeSetting(ctx, tx, identitySettings, Settings{}); err != nil {
 			return err
 		}
-		if err := releaseBareGroups(ctx, tx, r.Instance); err != nil {
-			return err
-		}
-		if err := identity.EndInstance(ctx, tx, r.Instance); err != nil {
-			return err
-		}
-		return g.record(ctx, tx, by, "connector.delete", id)
+		return g.record(ctx, tx, by, "issuer.delete-all", "")
 	})
 }
 
@@ -244,18 +275,27 @@ func (g *Registry) GroupNames(ctx context.Context, id, instance string, groups [
 	return names, nil
 }
 
-func claimBareGroups(ctx context.Context, tx *db.Tx, instance string) error {
+// ClaimBareGroups makes an instance the owner if there is none.
+func ClaimBareGroups(ctx context.Context, tx *db.Tx, instance string) error {
 	owner := ""
 	if err := readSetting(ctx, tx, bareGroupsSetting, &owner); err != nil || owner != "" {
 		return err
 	}
-	return writeSetting(ctx, tx, bareGroupsSetting, instance)
+	return setBareGroups(ctx, tx, instance)
 }
 
-func releaseBareGroups(ctx context.Context, tx *db.Tx, instance string) error {
+// ReleaseBareGroups lets the next one that is made be the owner.
+func ReleaseBareGroups(ctx context.Context, tx *db.Tx, instance string) error {
 	owner := ""
 	if err := readSetting(ctx, tx, bareGroupsSetting, &owner); err != nil || owner != instance {
 		return err
 	}
-	return writeSetting(ctx, tx, bareGroupsSetting, "")
+	return setBareGroups(ctx, tx, "")
+}
+
+func setBareGroups(ctx context.Context, tx *db.Tx, instance string) error {
+	if err := writeSetting(ctx, tx, bareGroupsSetting, instance); err != nil {
+		return err
+	}
+	return tx.Changed(ctx, topic, "")
 }
