@@ -36,16 +36,33 @@ type Service struct {
 	Now    func() time.Time
 	// SessionTTL is how long a session by pachctl lives.
 	SessionTTL time.Duration
+
+	remote lastRemote
 }
 
 // WithIDToken gives a session for an ID token of our issuer. One made for
 // pachctl begins a full session, once, while it is fresh; one made for another
-// client that pachd trusts begins a session that ends with it. Fault:
-// Unauthenticated.
+// client that pachd trusts begins a session that ends with it. So does one of
+// the server that is configured to be the identity service. Faults:
+// Unauthenticated, Denied, Unavailable.
 func (s *Service) WithIDToken(ctx context.Context, raw string) (secret.Text, error) {
+	c, err := s.configuration(ctx)
+	if err != nil {
+		return "", err
+	}
+	if !s.isOwn(c) && sameIssuer(issuerOf(raw), c.Issuer) {
+		return s.withRemoteToken(ctx, c, raw)
+	}
 	claims, err := s.Issuer.Verify(ctx, raw)
 	if err != nil {
 		return "", err
+	}
+	if err := c.checkVerified(claims.EmailVerified); err != nil {
+		return "", err
+	}
+	audience := issuer.LegacyClient
+	if s.isOwn(c) {
+		audience = c.clientID()
 	}
 	now := s.Now()
 	ttl := min(s.SessionTTL, claims.Expiry.Sub(now))
@@ -55,9 +72,9 @@ func (s *Service) WithIDToken(ctx context.Context, raw string) (secret.Text, err
 		return "", fault.New(fault.Unauthenticated, "could not verify token: it is older than %v: log in again", freshFor)
 	case own:
 		ttl = s.SessionTTL
-	case !slices.Contains(claims.Audience, issuer.LegacyClient):
+	case !slices.Contains(claims.Audience, audience):
 		return "", fault.New(fault.Unauthenticated, "could not verify token: expected audience %q got %q: ask for the scope audience:server:client_id:%s",
-			issuer.LegacyClient, claims.Audience, issuer.LegacyClient)
+			audience, claims.Audience, audience)
 	case ttl <= 0: // no time at all would be taken for no limit
 		return "", fault.New(fault.Unauthenticated, "could not verify token: it has expired: log in again")
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"pachyderm/internal/fault"
+	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/device"
 	"pachyderm/internal/web"
 )
@@ -51,7 +52,11 @@ func (s *Service) serveCallback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	cookie := s.cookie(w, r)
-	user, err := s.identify(r.Context(), a, q.Get("code"), cookie)
+	user, err := s.identify(r, a, q.Get("code"), cookie)
+	if fault.Is(err, fault.Denied) { // the person is known, and may not sign in
+		s.ended(w, r, a, waiting, fault.Message(err))
+		return
+	}
 	if err != nil {
 		// A bad code is no reason to end what somebody else may be waiting for.
 		s.fail(w, r, err)
@@ -65,19 +70,18 @@ func (s *Service) serveCallback(w http.ResponseWriter, r *http.Request) {
 
 // identify redeems the code and remembers whose it was, and which browser is
 // asked: whoever waits knows the state, and so could answer for the person.
-func (s *Service) identify(ctx context.Context, a attempt, code, cookie string) (user string, err error) {
-	raw, err := s.Issuer.RedeemLegacy(ctx, code, a.Verifier)
+func (s *Service) identify(r *http.Request, a attempt, code, cookie string) (user string, err error) {
+	ctx := r.Context()
+	c, err := s.configuration(ctx)
 	if err != nil {
 		return "", err
 	}
-	claims, err := s.Issuer.Verify(ctx, raw)
-	if err != nil {
-		return "", err
+	var who identity.Identity
+	if a.Issuer != "" {
+		who, err = s.finishRemote(r, c, a)
+	} else {
+		who, err = s.finishOwn(ctx, c, a, code)
 	}
-	if !same(claims.Nonce, a.Nonce) {
-		return "", fault.New(fault.Unauthenticated, "the sign-in could not be completed: its nonce is another's: log in again")
-	}
-	who, err := s.byTokenSub(ctx, claims.Subject)
 	if err != nil {
 		return "", err
 	}
@@ -86,6 +90,24 @@ func (s *Service) identify(ctx context.Context, a attempt, code, cookie string) 
 		err = errUnknownState()
 	}
 	return who.User.Local(), err
+}
+
+func (s *Service) finishOwn(ctx context.Context, c Config, a attempt, code string) (who identity.Identity, err error) {
+	raw, err := s.Issuer.RedeemFor(ctx, a.Client, a.Redirect, code, a.Verifier)
+	if err != nil {
+		return who, err
+	}
+	claims, err := s.Issuer.Verify(ctx, raw)
+	if err != nil {
+		return who, err
+	}
+	if !same(claims.Nonce, a.Nonce) {
+		return who, fault.New(fault.Unauthenticated, "the sign-in could not be completed: its nonce is another's: log in again")
+	}
+	if err := c.checkVerified(claims.EmailVerified); err != nil {
+		return who, err
+	}
+	return s.byTokenSub(ctx, claims.Subject)
 }
 
 // serveConfirm takes the person's answer.

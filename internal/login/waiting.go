@@ -7,11 +7,11 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/url"
+	"strings"
 	"time"
 
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/issuer"
 	"pachyderm/internal/issuer/device"
 	"pachyderm/internal/secret"
 )
@@ -49,33 +49,52 @@ type attempt struct {
 type attemptSecrets struct {
 	Nonce    string `json:"nonce"`
 	Verifier string `json:"verifier"`
+	// Client and Redirect are what the issuer was asked with; they may be
+	// configured anew before it answers.
+	Client   string `json:"client"`
+	Redirect string `json:"redirect"`
+	// Issuer is set for another server than our own, and Pending is what the
+	// connector to it must still know.
+	Issuer  string `json:"issuer,omitempty"`
+	Pending []byte `json:"pending,omitempty"`
 }
 
 // Start begins a sign-in that a client will wait for (upstream's
 // GetOIDCLogin): the address to open in a browser, and the state to wait with.
 // Fault: Precondition without an identity provider.
 func (s *Service) Start(ctx context.Context, requester, address string) (loginURL, state string, err error) {
-	switch connected, err := s.Issuer.Connected(ctx); {
-	case err != nil:
+	c, err := s.configuration(ctx)
+	if err != nil {
 		return "", "", err
-	case !connected:
-		return "", "", fault.New(fault.Precondition, "no identity provider is connected yet: an administrator connects one with: pachctl idp create-connector --config FILE")
 	}
 	state = rand.Text() + rand.Text()
-	a := attempt{
-		stateHash: hash(state), requester: device.CleanName(requester), address: address, stage: waiting, created: s.Now(),
-		attemptSecrets: attemptSecrets{Nonce: rand.Text(), Verifier: rand.Text() + rand.Text()},
+	a := attempt{stateHash: hash(state), requester: device.CleanName(requester), address: address, stage: waiting, created: s.Now()}
+	if s.isOwn(c) {
+		loginURL, err = s.startOwn(ctx, c, &a, state)
+	} else {
+		loginURL, err = s.startRemote(c, &a, state)
 	}
-	if err := s.DB.Update(ctx, func(tx *db.Tx) error { return s.insert(ctx, tx, a) }); err != nil {
+	if err != nil {
 		return "", "", err
 	}
+	return loginURL, state, s.DB.Update(ctx, func(tx *db.Tx) error { return s.insert(ctx, tx, a) })
+}
+
+func (s *Service) startOwn(ctx context.Context, c Config, a *attempt, state string) (string, error) {
+	switch connected, err := s.Issuer.Connected(ctx); {
+	case err != nil:
+		return "", err
+	case !connected:
+		return "", fault.New(fault.Precondition, "no identity provider is connected yet: an administrator connects one with: pachctl idp create-connector --config FILE")
+	}
+	a.attemptSecrets = attemptSecrets{Nonce: rand.Text(), Verifier: rand.Text() + rand.Text(), Client: c.clientID(), Redirect: s.redirectURI(c)}
 	challenge := sha256.Sum256([]byte(a.Verifier))
 	q := url.Values{
-		"client_id": {issuer.LegacyClient}, "redirect_uri": {s.Issuer.LegacyRedirect()}, "response_type": {"code"},
-		"scope": {"openid email profile groups"}, "state": {state}, "nonce": {a.Nonce},
+		"client_id": {a.Client}, "redirect_uri": {a.Redirect}, "response_type": {"code"},
+		"scope": {strings.Join(c.scopes(), " ")}, "state": {state}, "nonce": {a.Nonce},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}, "code_challenge_method": {"S256"},
 	}
-	return s.Issuer.Endpoint("/auth") + "?" + q.Encode(), state, nil
+	return reachable(s.Issuer.Endpoint("/auth")+"?"+q.Encode(), c.UserAccessibleIssuerHost)
 }
 
 // Wait returns a session once the person has signed in and confirmed, and

@@ -1,0 +1,285 @@
+package login
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+	"slices"
+	"strings"
+
+	"pachyderm/internal/audit"
+	"pachyderm/internal/db"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/identity"
+	"pachyderm/internal/issuer"
+	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/principal"
+	"pachyderm/internal/secret"
+	"pachyderm/internal/token"
+)
+
+// Config is where pachd lets people sign in, as a client of which issuer. The
+// zero value is its own issuer, as the built-in client. The json names are
+// stored: do not change them.
+type Config struct {
+	Issuer       string   `json:"issuer"`
+	ClientID     string   `json:"client_id"`
+	ClientSecret string   `json:"client_secret"` // secret.Mask wherever it is read
+	RedirectURI  string   `json:"redirect_uri"`
+	Scopes       []string `json:"scopes"`
+	// RequireEmailVerified refuses people whose provider does not vouch for
+	// their address.
+	RequireEmailVerified bool `json:"require_email_verified"`
+	// LocalhostIssuer says that the issuer is this pachd.
+	LocalhostIssuer bool `json:"localhost_issuer"`
+	// UserAccessibleIssuerHost replaces scheme and host of the address that
+	// browsers are sent to.
+	UserAccessibleIssuerHost string `json:"user_accessible_issuer_host"`
+}
+
+const (
+	// configID is the one row of oidc_config, and where it is sealed.
+	configID    = "auth"
+	configPlace = "oidc-config"
+)
+
+func (c Config) isZero() bool {
+	return c.Issuer == "" && c.ClientID == "" && c.ClientSecret == "" && c.RedirectURI == "" && len(c.Scopes) == 0 &&
+		!c.RequireEmailVerified && !c.LocalhostIssuer && c.UserAccessibleIssuerHost == ""
+}
+
+// Configuration is what was set, or the zero value, with a mask for the secret.
+func (s *Service) Configuration(ctx context.Context) (Config, error) {
+	c, err := s.configuration(ctx)
+	if c.ClientSecret != "" {
+		c.ClientSecret = secret.Mask
+	}
+	return c, err
+}
+
+// Elsewhere is the issuer if it is another server than this one, or "".
+func (s *Service) Elsewhere(ctx context.Context) (string, error) {
+	c, err := s.configuration(ctx)
+	if s.isOwn(c) {
+		return "", err
+	}
+	return c.Issuer, err
+}
+
+func (s *Service) configuration(ctx context.Context) (c Config, err error) {
+	err = s.DB.View(ctx, func(tx *db.Tx) error {
+		c, err = s.readConfig(ctx, tx)
+		return err
+	})
+	return c, err
+}
+
+func (s *Service) readConfig(ctx context.Context, tx *db.Tx) (c Config, err error) {
+	var sealed []byte
+	err = tx.Row(ctx, []any{&sealed}, `SELECT body FROM oidc_config WHERE id = $1`, configID)
+	if fault.Is(err, fault.NotFound) {
+		return c, nil
+	}
+	if err != nil {
+		return c, err
+	}
+	plain, err := s.Sealer.Open(sealed, configPlace)
+	if err != nil {
+		return c, err
+	}
+	return c, json.Unmarshal(plain, &c)
+}
+
+// SetConfiguration checks a configuration, asks its issuer, and stores it; the
+// zero value goes back to the built-in client. A masked secret stays what it
+// is. Faults: Invalid, Precondition, Unavailable.
+func (s *Service) SetConfiguration(ctx context.Context, by principal.Name, c Config) error {
+	old, err := s.configuration(ctx)
+	if err != nil {
+		return err
+	}
+	if c.ClientSecret == secret.Mask {
+		if old.ClientSecret == "" || !sameIssuer(c.Issuer, old.Issuer) {
+			return fault.New(fault.Invalid, "client_secret is %s, which stands for the stored secret of the same issuer, and there is none: write the secret itself", secret.Mask).At("client_secret")
+		}
+		c.ClientSecret = old.ClientSecret
+	}
+	if !c.isZero() {
+		if err := s.check(ctx, c); err != nil {
+			return err
+		}
+	}
+	return s.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := s.changeIssuer(ctx, tx, c); err != nil {
+			return err
+		}
+		if err := s.writeConfig(ctx, tx, c); err != nil {
+			return err
+		}
+		return audit.Record(ctx, tx, audit.Event{At: s.Now(), Actor: by, Action: "auth.configure", Object: "auth-config", Detail: c.Issuer + " as " + c.ClientID})
+	})
+}
+
+// DeleteConfiguration goes back to the built-in client, in the caller's
+// transaction.
+func (s *Service) DeleteConfiguration(ctx context.Context, tx *db.Tx) error {
+	if err := s.changeIssuer(ctx, tx, Config{}); err != nil {
+		return err
+	}
+	return s.writeConfig(ctx, tx, Config{})
+}
+
+func (s *Service) writeConfig(ctx context.Context, tx *db.Tx, c Config) error {
+	if _, err := tx.Exec(ctx, `DELETE FROM oidc_config WHERE id = $1`, configID); err != nil || c.isZero() {
+		return err
+	}
+	plain, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	sealed, err := s.Sealer.Seal(plain, configPlace)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO oidc_config (id, body) VALUES ($1, $2)`, configID, sealed)
+	return err
+}
+
+// changeIssuer ends what another issuer than the next one vouched for, and
+// lets one that is not our own name groups if nobody else does.
+func (s *Service) changeIssuer(ctx context.Context, tx *db.Tx, next Config) error {
+	old, err := s.readConfig(ctx, tx)
+	if err != nil {
+		return err
+	}
+	if !s.isOwn(old) && !sameIssuer(old.Issuer, next.Issuer) {
+		if err := registry.ReleaseBareGroups(ctx, tx, instanceOf(old.Issuer)); err != nil {
+			return err
+		}
+		if err := endInstance(ctx, tx, instanceOf(old.Issuer)); err != nil {
+			return err
+		}
+	}
+	if s.isOwn(next) {
+		return nil
+	}
+	return registry.ClaimBareGroups(ctx, tx, instanceOf(next.Issuer))
+}
+
+// endInstance ends the sessions, too: the same issuer may come back, and they
+// must not with it.
+func endInstance(ctx context.Context, tx *db.Tx, instance string) error {
+	all, err := identity.Accounts(ctx, tx, "")
+	if err != nil {
+		return err
+	}
+	for _, a := range all {
+		if a.Instance == instance {
+			if _, err := token.RevokeOfIdentity(ctx, tx, a.User, a.ID); err != nil {
+				return err
+			}
+		}
+	}
+	return identity.EndInstance(ctx, tx, instance)
+}
+
+// check follows upstream's order: issuer, discovery, redirect URI, client.
+func (s *Service) check(ctx context.Context, c Config) error {
+	if _, err := webAddress(c.Issuer); err != nil {
+		return fault.New(fault.Invalid, "OIDC issuer must be a valid URL: %q is not: write one such as https://pach.example.com/dex", c.Issuer).At("issuer")
+	}
+	if err := s.discover(ctx, c); err != nil {
+		return fault.New(fault.KindOf(err), "provided OIDC issuer does not implement OIDC protocol: %s", fault.Message(err)).At("issuer").Because(err)
+	}
+	if _, err := webAddress(c.RedirectURI); err != nil {
+		return fault.New(fault.Invalid, "OIDC redirect_uri must be a valid URL: %q is not: write pachd's own address and %s", c.RedirectURI, CallbackPath).At("redirect_uri")
+	}
+	if c.ClientID == "" {
+		return fault.New(fault.Invalid, "OIDC configuration must have a non-empty client_id").At("client_id")
+	}
+	if h := c.UserAccessibleIssuerHost; h != "" {
+		if _, err := reachable("https://x/", h); err != nil {
+			return err
+		}
+	}
+	if s.isOwn(c) {
+		return s.Issuer.CheckClient(ctx, c.ClientID, c.RedirectURI)
+	}
+	_, err := s.open(c)
+	return err
+}
+
+// discover asks the issuer whether it is one; our own needs no asking.
+func (s *Service) discover(ctx context.Context, c Config) error {
+	switch {
+	case s.isOwn(c):
+		return nil
+	case c.LocalhostIssuer:
+		return fault.New(fault.Invalid, "localhost_issuer says that it is this pachd, which calls itself %q: write that, or set it with: pachctl idp set-config", s.Issuer.URL())
+	}
+	return s.probe(ctx, c.Issuer)
+}
+
+func webAddress(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.Fragment != "" {
+		return nil, fault.New(fault.Invalid, "not a web address")
+	}
+	return u, nil
+}
+
+// isOwn reports whether the issuer is the one in this process.
+func (s *Service) isOwn(c Config) bool { return c.Issuer == "" || sameIssuer(c.Issuer, s.Issuer.URL()) }
+
+func sameIssuer(a, b string) bool { return strings.TrimSuffix(a, "/") == strings.TrimSuffix(b, "/") }
+
+// clientID is the client that pachd is.
+func (c Config) clientID() string {
+	if c.ClientID == "" {
+		return issuer.LegacyClient
+	}
+	return c.ClientID
+}
+
+func (s *Service) redirectURI(c Config) string {
+	if c.RedirectURI == "" {
+		return s.Issuer.LegacyRedirect()
+	}
+	return c.RedirectURI
+}
+
+func (c Config) scopes() []string {
+	if len(c.Scopes) == 0 {
+		return []string{"openid", "email", "profile", "groups"}
+	}
+	if !slices.Contains(c.Scopes, "openid") {
+		return append([]string{"openid"}, c.Scopes...)
+	}
+	return c.Scopes
+}
+
+// checkVerified is in upstream's words.
+func (c Config) checkVerified(verified bool) error {
+	if c.RequireEmailVerified && !verified {
+		return fault.New(fault.Denied, "email_verified claim was false, and require_email_verified was set: have the address verified at the identity provider")
+	}
+	return nil
+}
+
+// reachable puts another scheme and host into the address that a browser is
+// sent to; host may come with a scheme or without one.
+func reachable(loginURL, host string) (string, error) {
+	u, err := url.Parse(loginURL)
+	if err != nil || host == "" {
+		return loginURL, err
+	}
+	if !strings.Contains(host, "://") {
+		host = u.Scheme + "://" + host
+	}
+	to, err := webAddress(host)
+	if err != nil {
+		return "", fault.New(fault.Invalid, "user_accessible_issuer_host %q is not a host: write one such as https://pach.example.com", host).At("user_accessible_issuer_host")
+	}
+	u.Scheme, u.Host = to.Scheme, to.Host
+	return u.String(), nil
+}

@@ -1,0 +1,171 @@
+package login
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"pachyderm/internal/connector/oidc"
+	"pachyderm/internal/db"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/identity"
+	"pachyderm/internal/secret"
+)
+
+// remote is another server that is our identity service: another pachd, or any
+// OpenID Connect provider. It is spoken to by our oidc connector, so that what
+// holds for connectors holds for it.
+type remote struct {
+	config    Config
+	connector *oidc.Connector
+}
+
+// lastRemote keeps what was learnt of the issuer for as long as it is the one.
+type lastRemote = atomic.Pointer[remote]
+
+// instanceOf is what takes the place of a connector's instance in identities.
+func instanceOf(issuerURL string) string { return "issuer:" + strings.TrimSuffix(issuerURL, "/") }
+
+func (s *Service) open(c Config) (*oidc.Connector, error) {
+	if last := s.remote.Load(); last != nil && same(last.config.ClientSecret, c.ClientSecret) && last.config.equal(c) {
+		return last.connector, nil
+	}
+	scopes := slices.DeleteFunc(slices.Clone(c.scopes()), func(scope string) bool { return scope == "openid" })
+	opened, err := oidc.Open(oidc.Config{
+		Issuer: c.Issuer, ClientID: c.ClientID, ClientSecret: c.ClientSecret, RedirectURI: c.RedirectURI, Scopes: scopes,
+		InsecureEnableGroups: true, InsecureSkipEmailVerified: !c.RequireEmailVerified,
+	}, oidc.Deps{Now: s.Now, Log: s.Log, AllowHTTP: s.Issuer.Insecure})
+	if err != nil {
+		return nil, err
+	}
+	s.remote.Store(&remote{c, opened})
+	return opened, nil
+}
+
+func (c Config) equal(o Config) bool {
+	return c.Issuer == o.Issuer && c.ClientID == o.ClientID && c.RedirectURI == o.RedirectURI && c.RequireEmailVerified == o.RequireEmailVerified && slices.Equal(c.Scopes, o.Scopes)
+}
+
+// probe asks an issuer for its discovery document and keys; what pachd would
+// be there does not matter for that.
+func (s *Service) probe(ctx context.Context, issuerURL string) error {
+	c, err := oidc.Open(oidc.Config{Issuer: issuerURL, ClientID: "probe", ClientSecret: "probe", RedirectURI: "http://localhost/"}, //nolint:gosec // sent to nobody
+		oidc.Deps{Now: s.Now, Log: s.Log, AllowHTTP: s.Issuer.Insecure})
+	if err != nil {
+		return err
+	}
+	return c.Probe(ctx)
+}
+
+// startRemote sends the browser to the other server.
+func (s *Service) startRemote(c Config, a *attempt, state string) (string, error) {
+	at, err := s.open(c)
+	if err != nil {
+		return "", err
+	}
+	to, pending, err := at.Begin(state)
+	if err != nil {
+		return "", err
+	}
+	a.Issuer, a.Pending = c.Issuer, pending
+	return reachable(to, c.UserAccessibleIssuerHost)
+}
+
+// finishRemote takes the other server's answer.
+func (s *Service) finishRemote(r *http.Request, c Config, a attempt) (identity.Identity, error) {
+	if c.Issuer != a.Issuer {
+		return identity.Identity{}, errUnknownState()
+	}
+	at, err := s.open(c)
+	if err != nil {
+		return identity.Identity{}, err
+	}
+	account, err := at.Finish(r, a.Pending)
+	if err != nil {
+		return identity.Identity{}, err
+	}
+	return s.signedIn(r.Context(), c, account)
+}
+
+// withRemoteToken gives a session for an ID token of the other server; the
+// session ends with it.
+func (s *Service) withRemoteToken(ctx context.Context, c Config, raw string) (secret.Text, error) {
+	at, err := s.open(c)
+	if err != nil {
+		return "", err
+	}
+	account, err := at.VerifyIDToken(ctx, raw)
+	if err != nil {
+		return "", fault.New(fault.KindOf(err), "could not verify token: %s", fault.Message(err)).Because(err)
+	}
+	ttl := min(s.SessionTTL, account.Expires.Sub(s.Now()))
+	if ttl <= 0 { // it would be taken for no limit
+		return "", fault.New(fault.Unauthenticated, "could not verify token: it has expired: log in again")
+	}
+	who, err := s.signedIn(ctx, c, account)
+	if err != nil {
+		return "", err
+	}
+	var session secret.Text
+	err = s.DB.Update(ctx, func(tx *db.Tx) error {
+		session, err = s.begin(ctx, tx, who, ttl)
+		return err
+	})
+	return session, err
+}
+
+// signedIn records whom the other server vouches for, as a connector's people
+// are.
+func (s *Service) signedIn(ctx context.Context, c Config, a oidc.Account) (identity.Identity, error) {
+	instance := instanceOf(c.Issuer)
+	groups := a.Groups
+	bare, err := s.Issuer.OwnsBareGroups(ctx, instance)
+	if err != nil {
+		return identity.Identity{}, err
+	}
+	name := hostOf(c.Issuer)
+	if groups != nil && !bare {
+		groups = make([]string, len(a.Groups))
+		for n, g := range a.Groups {
+			groups[n] = name + "/" + g
+		}
+	}
+	return s.People.SignedIn(ctx, identity.SignIn{
+		ConnectorID: name, Instance: instance, Issuer: c.Issuer, Subject: a.Subject, Email: a.Email, Groups: groups,
+		TokenSub: func(id string) (string, error) { return "issuer:" + id, nil },
+		Connected: func(ctx context.Context, tx *db.Tx) error {
+			now, err := s.readConfig(ctx, tx)
+			if err == nil && now.Issuer != c.Issuer {
+				err = fault.New(fault.Denied, "another identity service was set while you signed in: start again")
+			}
+			return err
+		},
+	})
+}
+
+func hostOf(issuerURL string) string {
+	if u, err := url.Parse(issuerURL); err == nil {
+		return u.Host
+	}
+	return issuerURL
+}
+
+// issuerOf is who a token says made it. Nothing is believed for it: it only
+// says who is to verify the token.
+func issuerOf(raw string) string {
+	var claims struct {
+		Issuer string `json:"iss"`
+	}
+	_, rest, _ := strings.Cut(raw, ".")
+	payload, _, _ := strings.Cut(rest, ".")
+	plain, err := base64.RawURLEncoding.DecodeString(payload)
+	if err != nil || json.Unmarshal(plain, &claims) != nil {
+		return ""
+	}
+	return claims.Issuer
+}
