@@ -44,6 +44,7 @@ var mayImport = map[string][]string{
 	"internal/access/table": nil,
 	"internal/access":       {"internal/access/table", "internal/audit", "internal/db", "internal/fault", "internal/principal"},
 	"internal/identity":     {"internal/db", "internal/fault", "internal/principal"},
+	"internal/cluster":      {"internal/db", "internal/fault", "internal/secret"},
 	"internal/token":        {"internal/db", "internal/fault", "internal/principal", "internal/secret"},
 
 	"internal/connector/oidc/fetch": {"internal/fault"},
@@ -61,12 +62,22 @@ var mayImport = map[string][]string{
 	},
 	"internal/login": {
 		"internal/audit", "internal/db", "internal/fault", "internal/identity", "internal/issuer", "internal/issuer/device",
-		"internal/secret", "internal/token", "internal/web",
+		"internal/connector/oidc", "internal/issuer/registry", "internal/principal", "internal/secret", "internal/token", "internal/web",
 	},
 	"internal/rpc": {
-		"api", "api/admin", "api/auth", "api/identity", "api/pach", "api/version", "internal/access", "internal/audit", "internal/db", "internal/fault",
-		"internal/identity", "internal/issuer", "internal/issuer/registry", "internal/login", "internal/principal", "internal/rpc/caller", "internal/rpc/wire", "internal/secret",
+		"api", "api/admin", "api/auth", "api/enterprise", "api/identity", "api/license", "api/pach", "api/pfs", "api/pps", "api/version", "internal/access", "internal/audit", "internal/db", "internal/fault",
+		"internal/identity", "internal/issuer", "internal/issuer/registry", "internal/login", "internal/principal", "internal/rpc/caller",
+		"internal/rpc/enterprise", "internal/rpc/identity", "internal/rpc/pach", "internal/rpc/wire", "internal/secret",
 		"internal/strict", "internal/token", "internal/version",
+	},
+	"internal/rpc/pach": {
+		"api/pach", "internal/access", "internal/audit", "internal/db", "internal/fault", "internal/identity", "internal/issuer", "internal/issuer/registry",
+		"internal/login", "internal/principal", "internal/rpc/caller", "internal/rpc/wire", "internal/token",
+	},
+	"internal/rpc/identity": {"api/identity", "internal/fault", "internal/issuer", "internal/issuer/registry", "internal/rpc/caller", "internal/strict"},
+	"internal/rpc/enterprise": {
+		"api/enterprise", "api/license", "internal/audit", "internal/cluster", "internal/db", "internal/fault", "internal/rpc/caller", "internal/rpc/wire",
+		"internal/secret",
 	},
 	"internal/rpc/caller": {"internal/access", "internal/principal", "internal/token"},
 	"internal/rpc/wire":   {"api/auth", "internal/access", "internal/fault", "internal/principal"},

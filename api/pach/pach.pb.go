@@ -120,7 +120,9 @@ type GetSignInResponse struct {
 	AuthorizationEndpoint       string                 `protobuf:"bytes,2,opt,name=authorization_endpoint,json=authorizationEndpoint,proto3" json:"authorization_endpoint,omitempty"`
 	TokenEndpoint               string                 `protobuf:"bytes,3,opt,name=token_endpoint,json=tokenEndpoint,proto3" json:"token_endpoint,omitempty"`
 	DeviceAuthorizationEndpoint string                 `protobuf:"bytes,4,opt,name=device_authorization_endpoint,json=deviceAuthorizationEndpoint,proto3" json:"device_authorization_endpoint,omitempty"`
-	// For the sign-in by loopback redirect with PKCE.
+	// For the sign-in by loopback redirect with PKCE. Empty when people sign in at
+	// another server: then auth_v2's GetOIDCLogin is the way, and of the endpoints
+	// above only the issuer is there.
 	ClientId       string `protobuf:"bytes,5,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
 	DeviceClientId string `protobuf:"bytes,6,opt,name=device_client_id,json=deviceClientId,proto3" json:"device_client_id,omitempty"`
 	// At least one identity provider is connected.

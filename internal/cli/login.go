@@ -103,6 +103,8 @@ func (s *signIn) withProvider(ctx context.Context, o loginOptions) error {
 		return s.legacy(ctx, o)
 	case err != nil:
 		return err
+	case info.GetConnected() && info.GetClientId() == "" && info.GetTokenEndpoint() == "": // people sign in at another server
+		return s.legacy(ctx, o)
 	case !info.GetConnected():
 		return errors.New("no identity provider is connected yet: an administrator connects one with: pachctl idp create-connector --config FILE")
 	}

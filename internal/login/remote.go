@@ -123,17 +123,10 @@ func (s *Service) withRemoteToken(ctx context.Context, c Config, raw string) (se
 // are.
 func (s *Service) signedIn(ctx context.Context, c Config, a oidc.Account) (identity.Identity, error) {
 	instance := instanceOf(c.Issuer)
-	groups := a.Groups
-	bare, err := s.Issuer.OwnsBareGroups(ctx, instance)
+	name := hostOf(c.Issuer)
+	groups, err := s.Issuer.GroupNames(ctx, name, instance, a.Groups)
 	if err != nil {
 		return identity.Identity{}, err
-	}
-	name := hostOf(c.Issuer)
-	if groups != nil && !bare {
-		groups = make([]string, len(a.Groups))
-		for n, g := range a.Groups {
-			groups[n] = name + "/" + g
-		}
 	}
 	return s.People.SignedIn(ctx, identity.SignIn{
 		ConnectorID: name, Instance: instance, Issuer: c.Issuer, Subject: a.Subject, Email: a.Email, Groups: groups,

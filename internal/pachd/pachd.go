@@ -105,6 +105,7 @@ func New(ctx context.Context, c config.Config, log *slog.Logger) (p *Pachd, err 
 	p.rpc, err = rpc.New(rpc.Config{
 		DB: p.db, Access: roles, People: people, Issuer: p.issuer, Login: p.login, Log: log, Now: time.Now, Creds: creds,
 		ClusterID: string(clusterID), DeploymentID: c.Cluster.DeploymentID, PublicHost: c.Cluster.PublicHost, PublicTLS: c.Cluster.PublicTLS,
+		RootConfigured: c.Auth.RootToken != "",
 	})
 	if err != nil {
 		return p, err
@@ -147,6 +148,7 @@ func (p *Pachd) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return p.db.Listen(ctx) })
 	g.Go(func() error { return p.issuer.Run(ctx) })
+	g.Go(func() error { return p.forgetExpired(ctx) })
 	if p.listens.grpc != nil {
 		g.Go(func() error {
 			// Told to stop before it began, as by a signal during the start.

@@ -97,3 +97,26 @@ func (p *Pachd) rootFromFile() (root secret.Text, made bool, err error) {
 	}
 	return root, true, nil
 }
+
+// forgetEvery is how often tokens that have expired are forgotten.
+const forgetEvery = time.Hour
+
+// forgetExpired does so until ctx ends, first at once.
+func (p *Pachd) forgetExpired(ctx context.Context) error {
+	tick := time.NewTicker(forgetEvery)
+	defer tick.Stop()
+	for {
+		err := p.db.Update(ctx, func(tx *db.Tx) error {
+			_, err := token.DeleteExpired(ctx, tx, time.Now())
+			return err
+		})
+		if err != nil && ctx.Err() == nil {
+			p.log.ErrorContext(ctx, "cannot forget expired tokens", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}

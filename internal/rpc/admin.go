@@ -7,11 +7,9 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	adminpb "pachyderm/api/admin"
-	pachpb "pachyderm/api/pach"
 	versionpb "pachyderm/api/version"
 	"pachyderm/internal/access"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/issuer"
 	"pachyderm/internal/version"
 )
 
@@ -72,23 +70,5 @@ func (*versionServer) GetVersion(context.Context, *emptypb.Empty) (*versionpb.Ve
 	return &versionpb.Version{
 		Major: v.Major, Minor: v.Minor, Micro: v.Micro, Additional: v.Additional,
 		GitCommit: v.Commit, GitTreeModified: v.Modified, BuildDate: v.Date, GoVersion: v.Go, Platform: v.Platform,
-	}, nil
-}
-
-type pachServer struct {
-	pachpb.UnimplementedAPIServer
-	*Server
-}
-
-// GetSignIn tells pachctl where and how to sign in.
-func (s *pachServer) GetSignIn(ctx context.Context, _ *pachpb.GetSignInRequest) (*pachpb.GetSignInResponse, error) {
-	connected, err := s.Issuer.Connected(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &pachpb.GetSignInResponse{
-		Issuer: s.Issuer.URL(), AuthorizationEndpoint: s.Issuer.Endpoint("/auth"), TokenEndpoint: s.Issuer.Endpoint("/token"),
-		DeviceAuthorizationEndpoint: s.Issuer.Endpoint("/device/code"), ClientId: issuer.CLIClient, DeviceClientId: issuer.DeviceClient,
-		Connected: connected, CallbackUrl: s.Issuer.Callback(),
 	}, nil
 }

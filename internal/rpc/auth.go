@@ -260,19 +260,3 @@ func (s *authServer) GetRobotToken(ctx context.Context, req *pb.GetRobotTokenReq
 	}
 	return &pb.GetRobotTokenResponse{Token: raw.Reveal()}, nil
 }
-
-func (s *authServer) GetGroups(ctx context.Context, _ *pb.GetGroupsRequest) (*pb.GetGroupsResponse, error) {
-	return &pb.GetGroupsResponse{Groups: wire.Texts(caller.Of(ctx).Groups)}, nil
-}
-
-func (s *authServer) GetGroupsForPrincipal(ctx context.Context, req *pb.GetGroupsForPrincipalRequest) (*pb.GetGroupsResponse, error) {
-	who, err := principal.Parse(req.GetPrincipal())
-	if err != nil {
-		return nil, err
-	}
-	groups, err := s.People.Groups(ctx, who)
-	if err != nil {
-		return nil, err
-	}
-	return &pb.GetGroupsResponse{Groups: wire.Texts(groups)}, nil
-}

@@ -56,12 +56,15 @@ func (s *Server) admit(ctx context.Context, method string) (context.Context, err
 	switch r.kind {
 	case public:
 		return ctx, nil
-	case signedIn, clusterNeed:
+	case signedIn, clusterNeed, onceActive:
 		c, err := s.authenticate(ctx)
+		if r.kind == onceActive && c.May != nil && !c.May.Active() {
+			return ctx, nil
+		}
 		if err != nil {
 			return ctx, err
 		}
-		if r.kind == clusterNeed {
+		if r.need != 0 {
 			if err := c.AuthorizeCluster(r.need); err != nil {
 				return ctx, err
 			}

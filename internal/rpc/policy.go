@@ -13,7 +13,7 @@ import (
 // rule says who may call a method.
 type rule struct {
 	kind ruleKind
-	need access.Permission // of clusterNeed: on the cluster
+	need access.Permission // of clusterNeed and onceActive: on the cluster; 0 for none
 }
 
 type ruleKind int
@@ -26,6 +26,9 @@ const (
 	signedIn
 	// clusterNeed methods need a permission on the cluster.
 	clusterNeed
+	// onceActive methods need a permission on the cluster while authentication
+	// is active, and nothing while it is not.
+	onceActive
 	// later methods are part of upstream's interface that pachd does not have
 	// yet; whoever calls one is told so.
 	later
@@ -36,29 +39,66 @@ func need(p access.Permission) rule { return rule{kind: clusterNeed, need: p} }
 // policy is the whole interface's access on one page. New refuses a server
 // with a method that has no row, and a row that has no method.
 func policy() map[string]rule {
-	rows := map[string]rule{
+	rows := map[string]rule{}
+	maps.Copy(rows, authPolicy())
+	maps.Copy(rows, identityPolicy())
+	maps.Copy(rows, pachPolicy())
+	maps.Copy(rows, enterprisePolicy())
+	maps.Copy(rows, map[string]rule{
 		"/admin_v2.API/InspectCluster":   {kind: public},
 		"/admin_v2.API/RestartPachyderm": {kind: later},
 
 		"/versionpb_v2.API/GetVersion": {kind: public},
 
-		"/pach_v1.API/GetSignIn": {kind: public},
+		"/pfs_v2.API/ActivateAuth": need(access.ClusterAuthActivate),
+		"/pps_v2.API/ActivateAuth": need(access.ClusterAuthActivate),
 
-		"/auth_v2.API/GetOIDCLogin":               {kind: public},
-		"/auth_v2.API/Authenticate":               {kind: public},
-		"/auth_v2.API/WhoAmI":                     {kind: signedIn},
-		"/auth_v2.API/Authorize":                  {kind: signedIn},
-		"/auth_v2.API/GetPermissions":             {kind: signedIn},
-		"/auth_v2.API/GetRolesForPermission":      {kind: signedIn},
-		"/auth_v2.API/GetRoleBinding":             {kind: signedIn},
-		"/auth_v2.API/ModifyRoleBinding":          {kind: signedIn},
-		"/auth_v2.API/RevokeAuthToken":            {kind: signedIn},
-		"/auth_v2.API/GetGroups":                  {kind: signedIn},
+		"/grpc.health.v1.Health/Check": {kind: public},
+		"/grpc.health.v1.Health/Watch": {kind: public},
+		"/grpc.health.v1.Health/List":  {kind: public},
+
+		// What the interface is, is no secret.
+		"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo":      {kind: public},
+		"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": {kind: public},
+	})
+	return rows
+}
+
+func authPolicy() map[string]rule {
+	return map[string]rule{
+		// Whoever activates becomes the administrator: there is none yet.
+		"/auth_v2.API/Activate":     {kind: public},
+		"/auth_v2.API/GetOIDCLogin": {kind: public},
+		"/auth_v2.API/Authenticate": {kind: public},
+
+		"/auth_v2.API/WhoAmI":                {kind: signedIn},
+		"/auth_v2.API/Authorize":             {kind: signedIn},
+		"/auth_v2.API/GetPermissions":        {kind: signedIn},
+		"/auth_v2.API/GetRolesForPermission": {kind: signedIn},
+		"/auth_v2.API/GetRoleBinding":        {kind: signedIn},
+		"/auth_v2.API/ModifyRoleBinding":     {kind: signedIn},
+		"/auth_v2.API/RevokeAuthToken":       {kind: signedIn},
+		"/auth_v2.API/GetGroups":             {kind: signedIn},
+
+		"/auth_v2.API/Deactivate":                 need(access.ClusterAuthDeactivate),
+		"/auth_v2.API/GetConfiguration":           need(access.ClusterAuthGetConfig),
+		"/auth_v2.API/SetConfiguration":           need(access.ClusterAuthSetConfig),
+		"/auth_v2.API/SetGroupsForUser":           need(access.ClusterAuthModifyGroupMembers),
+		"/auth_v2.API/ModifyMembers":              need(access.ClusterAuthModifyGroupMembers),
+		"/auth_v2.API/GetUsers":                   need(access.ClusterAuthGetGroupUsers),
 		"/auth_v2.API/GetGroupsForPrincipal":      need(access.ClusterAuthGetGroups),
+		"/auth_v2.API/GetPermissionsForPrincipal": need(access.ClusterAuthGetPermissionsForPrincipal),
 		"/auth_v2.API/GetRobotToken":              need(access.ClusterAuthGetRobotToken),
 		"/auth_v2.API/RevokeAuthTokensForUser":    need(access.ClusterAuthRevokeUserTokens),
-		"/auth_v2.API/GetPermissionsForPrincipal": need(access.ClusterAuthGetPermissionsForPrincipal),
+		"/auth_v2.API/ExtractAuthTokens":          need(access.ClusterAuthExtractTokens),
+		"/auth_v2.API/RestoreAuthToken":           need(access.ClusterAuthRestoreToken),
+		"/auth_v2.API/DeleteExpiredAuthTokens":    need(access.ClusterAuthDeleteExpiredTokens),
+		"/auth_v2.API/RotateRootToken":            need(access.ClusterAuthRotateRootToken),
+	}
+}
 
+func identityPolicy() map[string]rule {
+	return map[string]rule{
 		"/identity_v2.API/SetIdentityServerConfig": need(access.ClusterIdentitySetConfig),
 		"/identity_v2.API/GetIdentityServerConfig": need(access.ClusterIdentityGetConfig),
 		"/identity_v2.API/CreateIDPConnector":      need(access.ClusterIdentityCreateIDP),
@@ -71,40 +111,51 @@ func policy() map[string]rule {
 		"/identity_v2.API/GetOIDCClient":           need(access.ClusterIdentityGetOIDCClient),
 		"/identity_v2.API/ListOIDCClients":         need(access.ClusterIdentityListOIDCClients),
 		"/identity_v2.API/DeleteOIDCClient":        need(access.ClusterIdentityDeleteOIDCClient),
-
-		"/grpc.health.v1.Health/Check": {kind: public},
-		"/grpc.health.v1.Health/Watch": {kind: public},
-		"/grpc.health.v1.Health/List":  {kind: public},
+		"/identity_v2.API/DeleteAll":               need(access.ClusterDeleteAll),
 	}
-	for _, m := range notYet {
-		rows[m] = rule{kind: later}
-	}
-	return rows
 }
 
-// notYet lists the methods that belong to the next step.
-var notYet = []string{
-	"/auth_v2.API/Activate",
-	"/auth_v2.API/Deactivate",
-	"/auth_v2.API/GetConfiguration",
-	"/auth_v2.API/SetConfiguration",
-	"/auth_v2.API/SetGroupsForUser",
-	"/auth_v2.API/ModifyMembers",
-	"/auth_v2.API/GetUsers",
-	"/auth_v2.API/ExtractAuthTokens",
-	"/auth_v2.API/RestoreAuthToken",
-	"/auth_v2.API/DeleteExpiredAuthTokens",
-	"/auth_v2.API/RotateRootToken",
-	"/identity_v2.API/DeleteAll",
-	"/pach_v1.API/Explain",
-	"/pach_v1.API/ListUsers",
-	"/pach_v1.API/SetUserEnabled",
-	"/pach_v1.API/LinkIdentity",
-	"/pach_v1.API/UnlinkIdentity",
-	"/pach_v1.API/ListTokens",
-	"/pach_v1.API/RevokeAll",
-	"/pach_v1.API/ListGroups",
-	"/pach_v1.API/UpdateOIDCClient",
+func pachPolicy() map[string]rule {
+	return map[string]rule{
+		"/pach_v1.API/GetSignIn":  {kind: public},
+		"/pach_v1.API/Explain":    {kind: signedIn},
+		"/pach_v1.API/ListTokens": {kind: signedIn},
+
+		"/pach_v1.API/ListUsers":  need(access.ClusterAuthGetGroupUsers),
+		"/pach_v1.API/ListGroups": need(access.ClusterAuthGetGroups),
+		// To be in a group, or to be a person, is to have their roles; only
+		// cluster administrators may say so.
+		"/pach_v1.API/SetUserEnabled":   need(access.ClusterAuthModifyGroupMembers),
+		"/pach_v1.API/LinkIdentity":     need(access.ClusterAuthModifyGroupMembers),
+		"/pach_v1.API/UnlinkIdentity":   need(access.ClusterAuthModifyGroupMembers),
+		"/pach_v1.API/RevokeAll":        need(access.ClusterAuthRevokeUserTokens),
+		"/pach_v1.API/UpdateOIDCClient": need(access.ClusterIdentityUpdateOIDCClient),
+	}
+}
+
+func enterprisePolicy() map[string]rule {
+	once := func(p access.Permission) rule { return rule{kind: onceActive, need: p} }
+	return map[string]rule{
+		"/enterprise_v2.API/GetState":          {kind: public},
+		"/enterprise_v2.API/Activate":          once(access.ClusterEnterpriseActivate),
+		"/enterprise_v2.API/GetActivationCode": once(access.ClusterEnterpriseGetCode),
+		"/enterprise_v2.API/Heartbeat":         once(access.ClusterEnterpriseHeartbeat),
+		"/enterprise_v2.API/Deactivate":        once(access.ClusterEnterpriseDeactivate),
+		"/enterprise_v2.API/Pause":             once(access.ClusterEnterprisePause),
+		"/enterprise_v2.API/Unpause":           once(access.ClusterEnterprisePause),
+		"/enterprise_v2.API/PauseStatus":       {kind: onceActive},
+
+		"/license_v2.API/Activate":          once(access.ClusterLicenseActivate),
+		"/license_v2.API/GetActivationCode": once(access.ClusterLicenseGetCode),
+		"/license_v2.API/AddCluster":        once(access.ClusterLicenseAddCluster),
+		"/license_v2.API/UpdateCluster":     once(access.ClusterLicenseUpdateCluster),
+		"/license_v2.API/DeleteCluster":     once(access.ClusterLicenseDeleteCluster),
+		"/license_v2.API/ListClusters":      once(access.ClusterLicenseListClusters),
+		"/license_v2.API/DeleteAll":         once(access.ClusterDeleteAll),
+		"/license_v2.API/ListUserClusters":  {kind: onceActive},
+		// A cluster shows its own secret.
+		"/license_v2.API/Heartbeat": {kind: public},
+	}
 }
 
 // checkPolicy compares the table with what a server has registered.

@@ -19,8 +19,12 @@ import (
 	"pachyderm/api"
 	adminpb "pachyderm/api/admin"
 	authpb "pachyderm/api/auth"
+	enterprisepb "pachyderm/api/enterprise"
 	identitypb "pachyderm/api/identity"
+	licensepb "pachyderm/api/license"
 	pachpb "pachyderm/api/pach"
+	pfspb "pachyderm/api/pfs"
+	ppspb "pachyderm/api/pps"
 	versionpb "pachyderm/api/version"
 )
 
@@ -44,22 +48,12 @@ func (s *Server) REST(ctx context.Context) (http.Handler, error) {
 		}),
 	)
 	conn := newInProcess(s)
-	for _, register := range []func(context.Context, *runtime.ServeMux, grpc.ClientConnInterface) error{
-		func(ctx context.Context, m *runtime.ServeMux, c grpc.ClientConnInterface) error {
-			return authpb.RegisterAPIHandlerClient(ctx, m, authpb.NewAPIClient(c))
-		},
-		func(ctx context.Context, m *runtime.ServeMux, c grpc.ClientConnInterface) error {
-			return identitypb.RegisterAPIHandlerClient(ctx, m, identitypb.NewAPIClient(c))
-		},
-		func(ctx context.Context, m *runtime.ServeMux, c grpc.ClientConnInterface) error {
-			return adminpb.RegisterAPIHandlerClient(ctx, m, adminpb.NewAPIClient(c))
-		},
-		func(ctx context.Context, m *runtime.ServeMux, c grpc.ClientConnInterface) error {
-			return versionpb.RegisterAPIHandlerClient(ctx, m, versionpb.NewAPIClient(c))
-		},
-		func(ctx context.Context, m *runtime.ServeMux, c grpc.ClientConnInterface) error {
-			return pachpb.RegisterAPIHandlerClient(ctx, m, pachpb.NewAPIClient(c))
-		},
+	for _, register := range []func(context.Context, *runtime.ServeMux, *inProcess) error{
+		viaREST(authpb.NewAPIClient, authpb.RegisterAPIHandlerClient), viaREST(identitypb.NewAPIClient, identitypb.RegisterAPIHandlerClient),
+		viaREST(adminpb.NewAPIClient, adminpb.RegisterAPIHandlerClient), viaREST(versionpb.NewAPIClient, versionpb.RegisterAPIHandlerClient),
+		viaREST(pachpb.NewAPIClient, pachpb.RegisterAPIHandlerClient), viaREST(enterprisepb.NewAPIClient, enterprisepb.RegisterAPIHandlerClient),
+		viaREST(licensepb.NewAPIClient, licensepb.RegisterAPIHandlerClient), viaREST(pfspb.NewAPIClient, pfspb.RegisterAPIHandlerClient),
+		viaREST(ppspb.NewAPIClient, ppspb.RegisterAPIHandlerClient),
 	} {
 		if err := register(ctx, gateway, conn); err != nil {
 			return nil, err
@@ -74,9 +68,21 @@ func (s *Server) REST(ctx context.Context) (http.Handler, error) {
 	return mux, nil
 }
 
+<<<<<<< HEAD
 // fromHTTP carries over what a gRPC call knows of its caller. A page of another
 // site can make a browser send a POST, but the token is in a header that it
 // cannot set.
+=======
+func viaREST[C any](client func(grpc.ClientConnInterface) C, register func(context.Context, *runtime.ServeMux, C) error) func(context.Context, *runtime.ServeMux, *inProcess) error {
+	return func(ctx context.Context, mux *runtime.ServeMux, c *inProcess) error {
+		return register(ctx, mux, client(c))
+	}
+}
+
+// fromHTTP carries over what a gRPC call knows of its caller. A page of
+// another site can make a browser send a POST, but not with this type of
+// content unless we allowed it.
+>>>>>>> e73005f (rpc: serve the whole of auth_v2, identity_v2, enterprise_v2, license_v2 and pach_v1)
 func fromHTTP(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxMessage)

@@ -11,17 +11,25 @@ import (
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
 
 	adminpb "pachyderm/api/admin"
 	authpb "pachyderm/api/auth"
+	enterprisepb "pachyderm/api/enterprise"
 	identitypb "pachyderm/api/identity"
+	licensepb "pachyderm/api/license"
 	pachpb "pachyderm/api/pach"
+	pfspb "pachyderm/api/pfs"
+	ppspb "pachyderm/api/pps"
 	versionpb "pachyderm/api/version"
 	"pachyderm/internal/access"
 	"pachyderm/internal/db"
 	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer"
 	"pachyderm/internal/login"
+	"pachyderm/internal/rpc/enterprise"
+	identityrpc "pachyderm/internal/rpc/identity"
+	"pachyderm/internal/rpc/pach"
 )
 
 // maxMessage is the largest message either way, in bytes, as upstream has it.
@@ -43,6 +51,8 @@ type Config struct {
 	DeploymentID string
 	PublicHost   string
 	PublicTLS    bool
+	// RootConfigured is set if the root token comes from the configuration.
+	RootConfigured bool
 }
 
 // Server is the gRPC server.
@@ -74,6 +84,7 @@ func New(c Config) (*Server, error) {
 		s.RegisterService(one.desc, one.impl)
 	}
 	grpc_health_v1.RegisterHealthServer(s.Server, s.Health)
+	reflection.Register(s.Server)
 	s.Health.SetServingStatus("", grpc_health_v1.HealthCheckResponse_NOT_SERVING)
 	return s, checkPolicy(s.rows, s.GetServiceInfo())
 }
@@ -87,9 +98,13 @@ type service struct {
 func (s *Server) services() []service {
 	return []service{
 		{&authpb.API_ServiceDesc, &authServer{Server: s}},
-		{&identitypb.API_ServiceDesc, &identityServer{Server: s}},
+		{&identitypb.API_ServiceDesc, &identityrpc.Server{Issuer: s.Issuer}},
 		{&adminpb.API_ServiceDesc, &adminServer{Server: s}},
 		{&versionpb.API_ServiceDesc, &versionServer{}},
-		{&pachpb.API_ServiceDesc, &pachServer{Server: s}},
+		{&pachpb.API_ServiceDesc, &pach.Server{DB: s.DB, Issuer: s.Issuer, Login: s.Login, Now: s.Now}},
+		{&enterprisepb.API_ServiceDesc, enterprise.Server{}},
+		{&licensepb.API_ServiceDesc, enterprise.License{DB: s.DB, Now: s.Now}},
+		{&pfspb.API_ServiceDesc, pfsServer{}},
+		{&ppspb.API_ServiceDesc, ppsServer{}},
 	}
 }

@@ -1,4 +1,4 @@
-package rpc
+package identity
 
 import (
 	"context"
@@ -8,17 +8,20 @@ import (
 
 	pb "pachyderm/api/identity"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/issuer"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/rpc/caller"
 	"pachyderm/internal/strict"
 )
 
-type identityServer struct {
+// Server is identity_v2.
+type Server struct {
 	pb.UnimplementedAPIServer
-	*Server
+	Issuer *issuer.Issuer
 }
 
-func (s *identityServer) SetIdentityServerConfig(ctx context.Context, req *pb.SetIdentityServerConfigRequest) (*pb.SetIdentityServerConfigResponse, error) {
+// SetIdentityServerConfig replaces the settings.
+func (s *Server) SetIdentityServerConfig(ctx context.Context, req *pb.SetIdentityServerConfigRequest) (*pb.SetIdentityServerConfigResponse, error) {
 	c := req.GetConfig()
 	if c == nil {
 		return nil, fault.New(fault.Invalid, "validate request: config is required")
@@ -32,7 +35,8 @@ func (s *identityServer) SetIdentityServerConfig(ctx context.Context, req *pb.Se
 	return &pb.SetIdentityServerConfigResponse{}, nil
 }
 
-func (s *identityServer) GetIdentityServerConfig(ctx context.Context, _ *pb.GetIdentityServerConfigRequest) (*pb.GetIdentityServerConfigResponse, error) {
+// GetIdentityServerConfig is what was set.
+func (s *Server) GetIdentityServerConfig(ctx context.Context, _ *pb.GetIdentityServerConfigRequest) (*pb.GetIdentityServerConfigResponse, error) {
 	c, err := s.Issuer.Settings(ctx)
 	if err != nil {
 		return nil, err
@@ -42,7 +46,8 @@ func (s *identityServer) GetIdentityServerConfig(ctx context.Context, _ *pb.GetI
 	}}, nil
 }
 
-func (s *identityServer) CreateIDPConnector(ctx context.Context, req *pb.CreateIDPConnectorRequest) (*pb.CreateIDPConnectorResponse, error) {
+// CreateIDPConnector connects an identity provider.
+func (s *Server) CreateIDPConnector(ctx context.Context, req *pb.CreateIDPConnectorRequest) (*pb.CreateIDPConnectorResponse, error) {
 	c, err := connectorFromProto(req.GetConnector())
 	if err != nil {
 		return nil, err
@@ -53,7 +58,8 @@ func (s *identityServer) CreateIDPConnector(ctx context.Context, req *pb.CreateI
 	return &pb.CreateIDPConnectorResponse{}, nil
 }
 
-func (s *identityServer) UpdateIDPConnector(ctx context.Context, req *pb.UpdateIDPConnectorRequest) (*pb.UpdateIDPConnectorResponse, error) {
+// UpdateIDPConnector changes what the document gives.
+func (s *Server) UpdateIDPConnector(ctx context.Context, req *pb.UpdateIDPConnectorRequest) (*pb.UpdateIDPConnectorResponse, error) {
 	c, err := connectorFromProto(req.GetConnector())
 	if err != nil {
 		return nil, err
@@ -64,7 +70,8 @@ func (s *identityServer) UpdateIDPConnector(ctx context.Context, req *pb.UpdateI
 	return &pb.UpdateIDPConnectorResponse{}, nil
 }
 
-func (s *identityServer) GetIDPConnector(ctx context.Context, req *pb.GetIDPConnectorRequest) (*pb.GetIDPConnectorResponse, error) {
+// GetIDPConnector shows one, without its secrets.
+func (s *Server) GetIDPConnector(ctx context.Context, req *pb.GetIDPConnectorRequest) (*pb.GetIDPConnectorResponse, error) {
 	c, err := s.Issuer.Connector(ctx, req.GetId())
 	if err != nil {
 		return nil, err
@@ -76,7 +83,8 @@ func (s *identityServer) GetIDPConnector(ctx context.Context, req *pb.GetIDPConn
 	return &pb.GetIDPConnectorResponse{Connector: out}, nil
 }
 
-func (s *identityServer) ListIDPConnectors(ctx context.Context, _ *pb.ListIDPConnectorsRequest) (*pb.ListIDPConnectorsResponse, error) {
+// ListIDPConnectors shows all, without their secrets.
+func (s *Server) ListIDPConnectors(ctx context.Context, _ *pb.ListIDPConnectorsRequest) (*pb.ListIDPConnectorsResponse, error) {
 	all, err := s.Issuer.Connectors(ctx)
 	if err != nil {
 		return nil, err
@@ -92,7 +100,8 @@ func (s *identityServer) ListIDPConnectors(ctx context.Context, _ *pb.ListIDPCon
 	return out, nil
 }
 
-func (s *identityServer) DeleteIDPConnector(ctx context.Context, req *pb.DeleteIDPConnectorRequest) (*pb.DeleteIDPConnectorResponse, error) {
+// DeleteIDPConnector ends what came through it.
+func (s *Server) DeleteIDPConnector(ctx context.Context, req *pb.DeleteIDPConnectorRequest) (*pb.DeleteIDPConnectorResponse, error) {
 	if err := s.Issuer.DeleteConnector(ctx, caller.Of(ctx).Name, req.GetId()); err != nil {
 		return nil, err
 	}
@@ -127,7 +136,8 @@ func connectorToProto(c registry.Connector) (*pb.IDPConnector, error) {
 	return &pb.IDPConnector{Id: c.ID, Name: c.Name, Type: c.Type, ConfigVersion: c.Version, Config: config}, nil
 }
 
-func (s *identityServer) CreateOIDCClient(ctx context.Context, req *pb.CreateOIDCClientRequest) (*pb.CreateOIDCClientResponse, error) {
+// CreateOIDCClient registers an application; the answer has its secret, this once.
+func (s *Server) CreateOIDCClient(ctx context.Context, req *pb.CreateOIDCClientRequest) (*pb.CreateOIDCClientResponse, error) {
 	c, err := clientFromProto(req.GetClient())
 	if err != nil {
 		return nil, err
@@ -139,7 +149,8 @@ func (s *identityServer) CreateOIDCClient(ctx context.Context, req *pb.CreateOID
 	return &pb.CreateOIDCClientResponse{Client: clientToProto(c)}, nil
 }
 
-func (s *identityServer) UpdateOIDCClient(ctx context.Context, req *pb.UpdateOIDCClientRequest) (*pb.UpdateOIDCClientResponse, error) {
+// UpdateOIDCClient changes what is given.
+func (s *Server) UpdateOIDCClient(ctx context.Context, req *pb.UpdateOIDCClientRequest) (*pb.UpdateOIDCClientResponse, error) {
 	c, err := clientFromProto(req.GetClient())
 	if err != nil {
 		return nil, err
@@ -150,7 +161,8 @@ func (s *identityServer) UpdateOIDCClient(ctx context.Context, req *pb.UpdateOID
 	return &pb.UpdateOIDCClientResponse{}, nil
 }
 
-func (s *identityServer) GetOIDCClient(ctx context.Context, req *pb.GetOIDCClientRequest) (*pb.GetOIDCClientResponse, error) {
+// GetOIDCClient shows one, without its secret.
+func (s *Server) GetOIDCClient(ctx context.Context, req *pb.GetOIDCClientRequest) (*pb.GetOIDCClientResponse, error) {
 	c, err := s.Issuer.Client(ctx, req.GetId())
 	if err != nil {
 		return nil, err
@@ -158,7 +170,8 @@ func (s *identityServer) GetOIDCClient(ctx context.Context, req *pb.GetOIDCClien
 	return &pb.GetOIDCClientResponse{Client: clientToProto(c)}, nil
 }
 
-func (s *identityServer) ListOIDCClients(ctx context.Context, _ *pb.ListOIDCClientsRequest) (*pb.ListOIDCClientsResponse, error) {
+// ListOIDCClients shows all, without their secrets.
+func (s *Server) ListOIDCClients(ctx context.Context, _ *pb.ListOIDCClientsRequest) (*pb.ListOIDCClientsResponse, error) {
 	all, err := s.Issuer.Clients(ctx)
 	if err != nil {
 		return nil, err
@@ -170,11 +183,20 @@ func (s *identityServer) ListOIDCClients(ctx context.Context, _ *pb.ListOIDCClie
 	return out, nil
 }
 
-func (s *identityServer) DeleteOIDCClient(ctx context.Context, req *pb.DeleteOIDCClientRequest) (*pb.DeleteOIDCClientResponse, error) {
+// DeleteOIDCClient forgets an application.
+func (s *Server) DeleteOIDCClient(ctx context.Context, req *pb.DeleteOIDCClientRequest) (*pb.DeleteOIDCClientResponse, error) {
 	if err := s.Issuer.DeleteClient(ctx, caller.Of(ctx).Name, req.GetId()); err != nil {
 		return nil, err
 	}
 	return &pb.DeleteOIDCClientResponse{}, nil
+}
+
+// DeleteAll removes connectors, clients and settings; people stay known.
+func (s *Server) DeleteAll(ctx context.Context, _ *pb.DeleteAllRequest) (*pb.DeleteAllResponse, error) {
+	if err := s.Issuer.DeleteAll(ctx, caller.Of(ctx).Name); err != nil {
+		return nil, err
+	}
+	return &pb.DeleteAllResponse{}, nil
 }
 
 func clientFromProto(c *pb.OIDCClient) (registry.Client, error) {

@@ -1,0 +1,3 @@
+// Package identity serves identity_v2: connectors, applications and settings
+// of the identity service.
+package identity
