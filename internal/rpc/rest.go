@@ -68,21 +68,15 @@ func (s *Server) REST(ctx context.Context) (http.Handler, error) {
 	return mux, nil
 }
 
-<<<<<<< HEAD
-// fromHTTP carries over what a gRPC call knows of its caller. A page of another
-// site can make a browser send a POST, but the token is in a header that it
-// cannot set.
-=======
 func viaREST[C any](client func(grpc.ClientConnInterface) C, register func(context.Context, *runtime.ServeMux, C) error) func(context.Context, *runtime.ServeMux, *inProcess) error {
 	return func(ctx context.Context, mux *runtime.ServeMux, c *inProcess) error {
 		return register(ctx, mux, client(c))
 	}
 }
 
-// fromHTTP carries over what a gRPC call knows of its caller. A page of
-// another site can make a browser send a POST, but not with this type of
-// content unless we allowed it.
->>>>>>> e73005f (rpc: serve the whole of auth_v2, identity_v2, enterprise_v2, license_v2 and pach_v1)
+// fromHTTP carries over what a gRPC call knows of its caller. A page of another
+// site can make a browser send a POST, but the token is in a header that it
+// cannot set.
 func fromHTTP(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxMessage)
