@@ -107,9 +107,9 @@ func (m *terminal) login(args ...string) (address string, end func() string) {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	line, _ := bufio.NewReader(f).ReadString('\n')
+	line, err := bufio.NewReader(f).ReadString('\n')
 	_ = f.Close()
-	if line == "" {
+	if err != nil {
 		<-done
 		m.t.Fatalf("pachctl auth login opened no browser:\n%s", out)
 	}

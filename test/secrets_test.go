@@ -82,34 +82,39 @@ func dump(t *testing.T, url string) []byte {
 	ctx := t.Context()
 	var all bytes.Buffer
 	for _, table := range column(ctx, t, pool, `SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'`) {
-		rows, err := pool.QueryContext(ctx, `SELECT * FROM `+table)
-		if err != nil {
-			t.Fatal(err)
-		}
-		columns, err := rows.Columns()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for rows.Next() {
-			values := make([]sql.RawBytes, len(columns))
-			into := make([]any, len(columns))
-			for n := range values {
-				into[n] = &values[n]
-			}
-			if err := rows.Scan(into...); err != nil {
-				t.Fatal(err)
-			}
-			for _, v := range values {
-				all.Write(v)
-				all.WriteByte('\n')
-			}
-		}
-		if err := rows.Err(); err != nil {
-			t.Fatal(err)
-		}
-		_ = rows.Close()
+		dumpTable(ctx, t, pool, table, &all)
 	}
 	return all.Bytes()
+}
+
+func dumpTable(ctx context.Context, t *testing.T, pool *sql.DB, table string, all *bytes.Buffer) {
+	t.Helper()
+	rows, err := pool.QueryContext(ctx, `SELECT * FROM `+table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	columns, err := rows.Columns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for rows.Next() {
+		values := make([]sql.RawBytes, len(columns))
+		into := make([]any, len(columns))
+		for n := range values {
+			into[n] = &values[n]
+		}
+		if err := rows.Scan(into...); err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range values {
+			all.Write(v)
+			all.WriteByte('\n')
+		}
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func column(ctx context.Context, t *testing.T, pool *sql.DB, query string) (all []string) {
