@@ -124,6 +124,7 @@ CREATE TABLE login_attempts (
     stage      TEXT   NOT NULL,
     identity_id TEXT  NOT NULL,
     reason     TEXT   NOT NULL,
+    browser    TEXT   NOT NULL DEFAULT '', -- that was asked, by the hash of its cookie
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL
 );
