@@ -7,8 +7,8 @@ type Row struct{ Public, SignedIn, Later bool }
 func Policy() (rows map[string]Row, needs map[string]string) {
 	rows, needs = map[string]Row{}, map[string]string{}
 	for method, r := range policy() {
-		rows[method] = Row{Public: r.kind == public, SignedIn: r.kind == signedIn || r.kind == clusterNeed, Later: r.kind == later}
-		if r.kind == clusterNeed {
+		rows[method] = Row{Public: r.kind == public, SignedIn: r.kind == signedIn || r.kind == clusterNeed || r.kind == onceActive, Later: r.kind == later}
+		if r.need != 0 {
 			needs[method] = r.need.String()
 		}
 	}

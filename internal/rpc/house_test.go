@@ -19,6 +19,7 @@ import (
 
 	authpb "pachyderm/api/auth"
 	identitypb "pachyderm/api/identity"
+	pachpb "pachyderm/api/pach"
 	"pachyderm/demo/op/optest"
 	"pachyderm/internal/access"
 	"pachyderm/internal/db"
@@ -45,6 +46,9 @@ type house struct {
 	conn   *grpc.ClientConn
 	auth   authpb.APIClient
 	idp    identitypb.APIClient
+	pach   pachpb.APIClient
+	url    string // of the pages
+	login  *login.Service
 	log    *lines
 	ahead  atomic.Int64
 }
@@ -102,6 +106,7 @@ func open(t *testing.T, d *db.DB) *house {
 		t.Fatal(err)
 	}
 	signIn := &login.Service{DB: d, Sealer: sealer, Issuer: h.issuer, People: h.people, Log: log, Now: h.now, SessionTTL: time.Hour}
+	h.login = signIn
 	mux := http.NewServeMux()
 	mux.Handle("/authorization-code/", signIn.Handler())
 	mux.Handle("/", h.issuer)
@@ -145,7 +150,8 @@ func (h *house) serve(s *rpc.Server, pages *httptest.Server) {
 		h.t.Fatal(err)
 	}
 	h.t.Cleanup(func() { _ = h.conn.Close() })
-	h.auth, h.idp = authpb.NewAPIClient(h.conn), identitypb.NewAPIClient(h.conn)
+	h.auth, h.idp, h.pach = authpb.NewAPIClient(h.conn), identitypb.NewAPIClient(h.conn), pachpb.NewAPIClient(h.conn)
+	h.url = pages.URL
 }
 
 func (h *house) update(f func(tx *db.Tx) error) {

@@ -1,0 +1,179 @@
+package rpc_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	authpb "pachyderm/api/auth"
+	"pachyderm/internal/secret"
+	"pachyderm/internal/token"
+)
+
+func (h *house) extract() map[string]*authpb.TokenInfo {
+	h.t.Helper()
+	res, err := h.auth.ExtractAuthTokens(h.root(), &authpb.ExtractAuthTokensRequest{})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	byHash := map[string]*authpb.TokenInfo{}
+	for _, t := range res.GetTokens() {
+		byHash[t.GetHashedToken()] = t
+	}
+	return byHash
+}
+
+func (h *house) whoAmI(ctx context.Context) (*authpb.WhoAmIResponse, error) {
+	return h.auth.WhoAmI(ctx, &authpb.WhoAmIRequest{})
+}
+
+// Upstream's TestDeleteExpiredAuthTokens.
+func TestExpiredTokensAreDeleted(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		forEver, foreverRaw := h.robot("robot:forever", 0)
+		short, shortRaw := h.robot("short", 1)
+		_, longRaw := h.robot("long", 1000)
+		if all := h.extract(); len(all) != 3 {
+			t.Fatalf("extracted %v", all)
+		}
+		h.ahead.Store(int64(time.Minute))
+		_, err := h.whoAmI(short)
+		want(t, err, codes.Unauthenticated, "token expiration is in the past")
+		if _, err := h.auth.DeleteExpiredAuthTokens(h.root(), &authpb.DeleteExpiredAuthTokensRequest{}); err != nil {
+			t.Fatal(err)
+		}
+		left := h.extract()
+		for raw, kept := range map[string]bool{foreverRaw: true, longRaw: true, shortRaw: false} {
+			if (left[token.Hash(secret.Text(raw))] != nil) != kept {
+				t.Errorf("kept %v, want %v", !kept, kept)
+			}
+		}
+		if who, err := h.whoAmI(forEver); err != nil || who.GetUsername() != "robot:forever" || who.GetExpiration() != nil {
+			t.Errorf("the token without expiry: %v, %v", who, err)
+		}
+	})
+}
+
+// Upstream's TestExtractAuthToken.
+func TestTheTokensOfRobotsAreExtracted(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		h.connect()
+		session := h.alice()
+		_, forEver := h.robot("a", 0)
+		_, long := h.robot("b", 1000)
+		all := h.extract()
+		if len(all) != 2 {
+			t.Errorf("extracted %v", all)
+		}
+		if got := all[token.Hash(secret.Text(forEver))]; got.GetSubject() != "robot:a" || got.GetExpiration() != nil {
+			t.Errorf("without expiry: %v", got)
+		}
+		if got := all[token.Hash(secret.Text(long))]; got.GetSubject() != "robot:b" || !got.GetExpiration().AsTime().After(time.Now()) {
+			t.Errorf("with expiry: %v", got)
+		}
+		_, err := h.auth.ExtractAuthTokens(as(t.Context(), session), &authpb.ExtractAuthTokensRequest{})
+		want(t, err, codes.PermissionDenied, "not authorized")
+	})
+}
+
+// Upstream's TestRestoreAuthToken, and pitfall 36.
+func TestTokensAreRestored(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		restore := func(ctx context.Context, raw, who string, expires time.Time) error {
+			info := &authpb.TokenInfo{HashedToken: token.Hash(secret.Text(raw)), Subject: who}
+			if !expires.IsZero() {
+				info.Expiration = timestamppb.New(expires)
+			}
+			_, err := h.auth.RestoreAuthToken(ctx, &authpb.RestoreAuthTokenRequest{Token: info})
+			return err
+		}
+		robot, _ := h.robot("nobody", 0)
+		want(t, restore(robot, "one", "robot:one", time.Time{}), codes.PermissionDenied, "not authorized")
+		if err := restore(h.root(), "one", "robot:one", time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		want(t, restore(h.root(), "one", "robot:two", time.Time{}), codes.AlreadyExists, "error restoring auth token: cannot overwrite existing token with same hash")
+		who, err := h.whoAmI(as(t.Context(), "one"))
+		if err != nil || who.GetUsername() != "robot:one" || who.GetExpiration() != nil {
+			t.Errorf("restored: %v, %v", who, err)
+		}
+		until := h.now().Add(10 * time.Minute)
+		if err := restore(h.root(), "two", "robot:two", until); err != nil {
+			t.Fatal(err)
+		}
+		who, err = h.whoAmI(as(t.Context(), "two"))
+		if got := who.GetExpiration().AsTime(); err != nil || got.After(until) || !got.After(h.now()) {
+			t.Errorf("restored with an expiry: %v, %v", who, err)
+		}
+
+		want(t, restore(h.root(), "three", "robot:three", h.now().Add(-time.Minute)), codes.InvalidArgument, "token expiration is in the past")
+		h.ahead.Store(int64(time.Hour))
+		want(t, restore(h.root(), "three", "robot:three", h.now().Add(700*time.Millisecond)), codes.InvalidArgument, "less than 1s")
+		_, err = h.whoAmI(as(t.Context(), "three"))
+		want(t, err, codes.Unauthenticated)
+		want(t, restore(h.root(), "four", "four", time.Time{}), codes.InvalidArgument, "subject has no prefix")
+		want(t, restore(h.root(), "four", "group:four", time.Time{}), codes.InvalidArgument, "has no tokens")
+		for _, hash := range []string{"", "abc", strings.ToUpper(token.Hash("x")), strings.Repeat("g", 64)} {
+			_, err := h.auth.RestoreAuthToken(h.root(), &authpb.RestoreAuthTokenRequest{Token: &authpb.TokenInfo{HashedToken: hash, Subject: "robot:x"}})
+			want(t, err, codes.InvalidArgument, "64 lower-case hexadecimal digits")
+		}
+		_, err = h.auth.RestoreAuthToken(h.root(), &authpb.RestoreAuthTokenRequest{})
+		want(t, err, codes.InvalidArgument, "token is required")
+	})
+}
+
+func TestARestoredTokenOfADisabledPersonIsRefused(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		h.connect()
+		h.alice()
+		_, err := h.auth.RestoreAuthToken(h.root(), &authpb.RestoreAuthTokenRequest{Token: &authpb.TokenInfo{HashedToken: token.Hash("kept"), Subject: "user:alice@example.com"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.whoAmI(as(t.Context(), "kept")); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.people.SetEnabled(t.Context(), "user:alice@example.com", false); err != nil {
+			t.Fatal(err)
+		}
+		_, err = h.whoAmI(as(t.Context(), "kept"))
+		want(t, err, codes.Unauthenticated, "is disabled")
+	})
+}
+
+// Upstream's TestRotateRootToken.
+func TestTheRootTokenRotates(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		rotate := func(ctx context.Context, to string) string {
+			t.Helper()
+			res, err := h.auth.RotateRootToken(ctx, &authpb.RotateRootTokenRequest{RootToken: to})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return res.GetRootToken()
+		}
+		made := rotate(h.root(), "")
+		_, err := h.whoAmI(h.root())
+		want(t, err, codes.Unauthenticated, "provided auth token is corrupted or has expired")
+		if who, err := h.whoAmI(as(t.Context(), made)); err != nil || who.GetUsername() != "pach:root" {
+			t.Errorf("the new token: %v, %v", who, err)
+		}
+		if got := rotate(as(t.Context(), made), "chosen-by-hand"); got != "chosen-by-hand" {
+			t.Errorf("answered %q", got)
+		}
+		_, err = h.whoAmI(as(t.Context(), made))
+		want(t, err, codes.Unauthenticated)
+		if who, err := h.whoAmI(as(t.Context(), "chosen-by-hand")); err != nil || who.GetUsername() != "pach:root" {
+			t.Errorf("the chosen token: %v, %v", who, err)
+		}
+		_, err = h.auth.RotateRootToken(as(t.Context(), "chosen-by-hand"), &authpb.RotateRootTokenRequest{RootToken: "short"})
+		want(t, err, codes.InvalidArgument, "too short")
+		if _, err := h.whoAmI(as(t.Context(), "chosen-by-hand")); err != nil {
+			t.Errorf("after a refusal the old one: %v", err)
+		}
+	})
+}
