@@ -1,0 +1,190 @@
+package rpc_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+
+	authpb "pachyderm/api/auth"
+	identitypb "pachyderm/api/identity"
+	pfspb "pachyderm/api/pfs"
+	ppspb "pachyderm/api/pps"
+	"pachyderm/internal/config"
+	"pachyderm/internal/pachd/pachdtest"
+)
+
+var firstBindings = map[string][]string{
+	"pach:root": {"clusterAdmin"}, "internal:auth-server": {"clusterAdmin"}, "allClusterUsers": {"projectCreator"},
+}
+
+func (h *house) wantBindings(ctx context.Context, want map[string][]string) {
+	h.t.Helper()
+	got, err := h.bound(ctx, cluster())
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		h.t.Errorf("cluster (-want +got):\n%s", diff)
+	}
+}
+
+func (h *house) deactivate(ctx context.Context) {
+	h.t.Helper()
+	if _, err := h.auth.Deactivate(ctx, &authpb.DeactivateRequest{}); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// Upstream's TestActivate and TestActivateKnownToken.
+func TestAuthenticationIsDeactivatedAndActivated(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		_, err := h.auth.Activate(t.Context(), &authpb.ActivateRequest{})
+		want(t, err, codes.Unimplemented, "the auth service is already activated")
+		_, err = h.auth.Activate(h.root(), &authpb.ActivateRequest{RootToken: "another-token"})
+		want(t, err, codes.Unimplemented, "the auth service is already activated")
+
+		h.connect()
+		session, robot := h.alice(), ""
+		_, robot = h.robot("ci", 0)
+		if err := h.bind(cluster(), "robot:ci", "clusterAdmin"); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.bind(project("default"), "robot:ci", "projectOwner"); err != nil {
+			t.Fatal(err)
+		}
+		h.deactivate(as(t.Context(), robot))
+		for name, ctx := range map[string]context.Context{"root": h.root(), "a robot": as(t.Context(), robot), "a person": as(t.Context(), session), "nobody": t.Context()} {
+			_, err := h.whoAmI(ctx)
+			want(t, err, codes.Unimplemented, "the auth service is not activated")
+			if t.Failed() {
+				t.Fatal(name)
+			}
+		}
+		_, err = h.auth.Deactivate(h.root(), &authpb.DeactivateRequest{})
+		want(t, err, codes.Unimplemented, "the auth service is not activated")
+		_, err = h.auth.Authenticate(t.Context(), &authpb.AuthenticateRequest{OidcState: "x"})
+		want(t, err, codes.Unimplemented, "the auth service is not activated")
+
+		_, err = h.auth.Activate(t.Context(), &authpb.ActivateRequest{RootToken: "short"})
+		want(t, err, codes.InvalidArgument, "too short")
+		for _, given := range []string{"", "iamroot"} {
+			res, err := h.auth.Activate(t.Context(), &authpb.ActivateRequest{RootToken: given})
+			if err != nil || res.GetPachToken() == "" || given != "" && res.GetPachToken() != given {
+				t.Fatalf("Activate with %q: %v, %v", given, res, err)
+			}
+			root := as(t.Context(), res.GetPachToken())
+			if who, err := h.whoAmI(root); err != nil || who.GetUsername() != "pach:root" || who.GetExpiration() != nil {
+				t.Errorf("the new root: %v, %v", who, err)
+			}
+			h.wantBindings(root, firstBindings)
+			for name, old := range map[string]string{"root": rootToken, "the robot": robot, "the person": session} {
+				_, err := h.whoAmI(as(t.Context(), old))
+				want(t, err, codes.Unauthenticated)
+				if t.Failed() {
+					t.Fatal(name)
+				}
+			}
+			all, err := h.idp.ListIDPConnectors(root, &identitypb.ListIDPConnectorsRequest{})
+			if err != nil || len(all.GetConnectors()) != 1 {
+				t.Errorf("connectors: %v, %v", all, err)
+			}
+			owner, err := h.auth.GetPermissionsForPrincipal(root, &authpb.GetPermissionsForPrincipalRequest{Resource: project("default"), Principal: "robot:ci"})
+			if err != nil || !cmp.Equal(owner.GetRoles(), []string{"projectWriter"}) {
+				t.Errorf("roles of the robot on the project: %v, %v", owner.GetRoles(), err)
+			}
+			h.deactivate(root)
+		}
+	})
+}
+
+// Upstream's TestSuperAdminRWO, TestDeactivateFSAdmin and TestCannotRemoveRootAdmin.
+func TestTheLastAdministratorsStay(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		robot, _ := h.robot("admin", 0)
+		h.wantBindings(robot, firstBindings)
+		if err := h.bind(cluster(), "robot:admin", "repoOwner"); err != nil {
+			t.Fatal(err)
+		}
+		_, err := h.auth.Deactivate(robot, &authpb.DeactivateRequest{})
+		want(t, err, codes.PermissionDenied, "not authorized", "CLUSTER_AUTH_DEACTIVATE")
+
+		if err := h.bind(cluster(), "robot:admin", "clusterAdmin"); err != nil {
+			t.Fatal(err)
+		}
+		withAdmin := map[string][]string{"robot:admin": {"clusterAdmin"}}
+		for who, roles := range firstBindings {
+			withAdmin[who] = roles
+		}
+		for _, by := range []context.Context{h.root(), robot} {
+			for _, who := range []string{"pach:root", "internal:auth-server"} {
+				for _, roles := range [][]string{nil, {"debugger"}} {
+					_, err := h.auth.ModifyRoleBinding(by, &authpb.ModifyRoleBindingRequest{Resource: cluster(), Principal: who, Roles: roles})
+					want(t, err, codes.FailedPrecondition, "cannot modify cluster role bindings for")
+				}
+			}
+			h.wantBindings(by, withAdmin)
+		}
+		if err := h.bind(cluster(), "robot:admin"); err != nil {
+			t.Fatal(err)
+		}
+		h.wantBindings(h.root(), firstBindings)
+	})
+}
+
+// What upstream's "pachctl auth activate" calls, on a server that begins with
+// authentication off.
+func TestUpstreamsActivateGetsThrough(t *testing.T) {
+	dir := t.TempDir()
+	off := func(c *config.Config) { c.Auth.Activate = false }
+	t.Run("at first", func(t *testing.T) {
+		server := pachdtest.StartIn(t, dir, off)
+		conn, err := grpc.NewClient(server.GRPC, grpc.WithTransportCredentials(insecure.NewCredentials()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }()
+		auth, idp := authpb.NewAPIClient(conn), identitypb.NewAPIClient(conn)
+		_, err = auth.WhoAmI(t.Context(), &authpb.WhoAmIRequest{})
+		want(t, err, codes.Unimplemented, "the auth service is not activated")
+		_, err = pfspb.NewAPIClient(conn).ActivateAuth(t.Context(), &pfspb.ActivateAuthRequest{})
+		want(t, err, codes.Unimplemented, "the auth service is not activated")
+
+		res, err := auth.Activate(t.Context(), &authpb.ActivateRequest{RootToken: "iamroot"})
+		if err != nil || res.GetPachToken() != "iamroot" {
+			t.Fatalf("Activate: %v, %v", res, err)
+		}
+		root := as(t.Context(), "iamroot")
+		_, errs := pfspb.NewAPIClient(conn).ActivateAuth(root, &pfspb.ActivateAuthRequest{})
+		want(t, errs, codes.OK)
+		_, errs = ppspb.NewAPIClient(conn).ActivateAuth(root, &ppspb.ActivateAuthRequest{})
+		want(t, errs, codes.OK)
+		redirect := server.HTTP + "/authorization-code/callback"
+		_, errs = idp.SetIdentityServerConfig(root, &identitypb.SetIdentityServerConfigRequest{Config: &identitypb.IdentityServerConfig{Issuer: server.HTTP + "/"}})
+		want(t, errs, codes.OK)
+		client, errs := idp.CreateOIDCClient(root, &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{Id: "pachd", Name: "pachd", RedirectUris: []string{redirect}}})
+		want(t, errs, codes.OK)
+		_, errs = auth.SetConfiguration(root, &authpb.SetConfigurationRequest{Configuration: &authpb.OIDCConfig{
+			Issuer: server.HTTP + "/", ClientId: "pachd", ClientSecret: client.GetClient().GetSecret(), RedirectUri: redirect,
+			Scopes: []string{"email", "profile", "groups", "openid"}, LocalhostIssuer: true,
+		}})
+		want(t, errs, codes.OK)
+		_, errs = auth.Deactivate(root, &authpb.DeactivateRequest{})
+		want(t, errs, codes.OK)
+	})
+	// What an administrator has deactivated, a restart does not activate.
+	t.Run("after a restart", func(t *testing.T) {
+		server := pachdtest.StartIn(t, dir, func(c *config.Config) { c.Auth.RootToken = "configured-token" })
+		_, err := dial(t, server.GRPC).WhoAmI(as(t.Context(), server.RootToken), &authpb.WhoAmIRequest{})
+		want(t, err, codes.Unimplemented, "the auth service is not activated")
+	})
+}
+
+func TestAConfiguredRootTokenIsRotatedInTheConfiguration(t *testing.T) {
+	server := pachdtest.Start(t, func(c *config.Config) { c.Auth.RootToken = "configured-token" })
+	_, err := dial(t, server.GRPC).RotateRootToken(as(t.Context(), server.RootToken), &authpb.RotateRootTokenRequest{})
+	want(t, err, codes.FailedPrecondition, "RotateRootToken() is disabled when the root token is configured in the environment")
+}

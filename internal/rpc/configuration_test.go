@@ -1,0 +1,168 @@
+package rpc_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/testing/protocmp"
+
+	authpb "pachyderm/api/auth"
+	identitypb "pachyderm/api/identity"
+)
+
+func (h *house) configure(ctx context.Context, c *authpb.OIDCConfig) error {
+	_, err := h.auth.SetConfiguration(ctx, &authpb.SetConfigurationRequest{Configuration: c})
+	return err
+}
+
+func (h *house) wantConfiguration(want *authpb.OIDCConfig) {
+	h.t.Helper()
+	got, err := h.auth.GetConfiguration(h.root(), &authpb.GetConfigurationRequest{})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got.GetConfiguration(), protocmp.Transform()); diff != "" {
+		h.t.Errorf("configuration (-want +got):\n%s", diff)
+	}
+}
+
+// client registers the application that pachd is configured to be.
+func (h *house) client(id string, peers ...string) *authpb.OIDCConfig {
+	h.t.Helper()
+	redirect := h.url + "/authorization-code/callback"
+	res, err := h.idp.CreateOIDCClient(h.root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{
+		Id: id, Name: id, RedirectUris: []string{redirect}, TrustedPeers: peers,
+	}})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return &authpb.OIDCConfig{
+		Issuer: h.url, ClientId: id, ClientSecret: res.GetClient().GetSecret(), RedirectUri: redirect, Scopes: []string{"email", "profile", "groups", "openid"},
+	}
+}
+
+func changed(c *authpb.OIDCConfig, f func(*authpb.OIDCConfig)) *authpb.OIDCConfig {
+	out := proto.Clone(c).(*authpb.OIDCConfig)
+	f(out)
+	return out
+}
+
+// Upstream's config tests; the secret is shown to nobody, and the client must
+// exist (pitfalls 7 and 12).
+func TestTheConfigurationIsSetAndRead(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		robot, _ := h.robot("nobody", 0)
+		h.wantConfiguration(&authpb.OIDCConfig{})
+		c := h.client("pachyderm")
+		shown := changed(c, func(c *authpb.OIDCConfig) { c.ClientSecret = "***" })
+		if err := h.configure(h.root(), c); err != nil {
+			t.Fatal(err)
+		}
+		h.wantConfiguration(shown)
+		// What was read can be written back.
+		other := changed(shown, func(c *authpb.OIDCConfig) { c.RequireEmailVerified = true })
+		if err := h.configure(h.root(), other); err != nil {
+			t.Fatal(err)
+		}
+		h.wantConfiguration(other)
+
+		want(t, h.configure(robot, c), codes.PermissionDenied, "not authorized", "needs permissions [CLUSTER_AUTH_SET_CONFIG] on CLUSTER")
+		_, err := h.auth.GetConfiguration(robot, &authpb.GetConfigurationRequest{})
+		want(t, err, codes.PermissionDenied, "needs permissions [CLUSTER_AUTH_GET_CONFIG] on CLUSTER")
+		h.wantConfiguration(other)
+
+		if err := h.configure(h.root(), nil); err != nil {
+			t.Fatal(err)
+		}
+		h.wantConfiguration(&authpb.OIDCConfig{})
+		want(t, h.configure(h.root(), shown), codes.InvalidArgument, "client_secret is ***")
+
+		if err := h.configure(h.root(), c); err != nil {
+			t.Fatal(err)
+		}
+		h.deactivate(h.root())
+		want(t, h.configure(h.root(), c), codes.Unimplemented, "activated")
+		_, err = h.auth.GetConfiguration(h.root(), &authpb.GetConfigurationRequest{})
+		want(t, err, codes.Unimplemented, "activated")
+		if _, err := h.auth.Activate(t.Context(), &authpb.ActivateRequest{RootToken: rootToken}); err != nil {
+			t.Fatal(err)
+		}
+		h.wantConfiguration(&authpb.OIDCConfig{})
+		// The client is still there.
+		if err := h.configure(h.root(), c); err != nil {
+			t.Fatal(err)
+		}
+		h.wantConfiguration(shown)
+	})
+}
+
+func TestAConfigurationThatCannotWorkIsRefused(t *testing.T) {
+	h := open(t, sqlite(t))
+	good := h.client("pachyderm")
+	nothing := httptest.NewServer(http.NotFoundHandler())
+	defer nothing.Close()
+	for name, c := range map[string]struct {
+		change func(*authpb.OIDCConfig)
+		code   codes.Code
+		text   string
+	}{
+		"no issuer":       {func(c *authpb.OIDCConfig) { c.Issuer = "" }, codes.InvalidArgument, "OIDC issuer must be a valid URL"},
+		"no URL":          {func(c *authpb.OIDCConfig) { c.Issuer = "::" }, codes.InvalidArgument, "OIDC issuer must be a valid URL"},
+		"no provider":     {func(c *authpb.OIDCConfig) { c.Issuer, c.RedirectUri = nothing.URL, "" }, codes.FailedPrecondition, "provided OIDC issuer does not implement OIDC protocol"},
+		"nobody there":    {func(c *authpb.OIDCConfig) { c.Issuer = "http://127.0.0.1:1" }, codes.Unavailable, "provided OIDC issuer does not implement OIDC protocol"},
+		"not this one":    {func(c *authpb.OIDCConfig) { c.Issuer, c.LocalhostIssuer = nothing.URL, true }, codes.InvalidArgument, "which calls itself"},
+		"no redirect URI": {func(c *authpb.OIDCConfig) { c.RedirectUri, c.ClientId = "", "" }, codes.InvalidArgument, "OIDC redirect_uri must be a valid URL"},
+		"no client":       {func(c *authpb.OIDCConfig) { c.ClientId = "" }, codes.InvalidArgument, "OIDC configuration must have a non-empty client_id"},
+		"unknown client":  {func(c *authpb.OIDCConfig) { c.ClientId = "nosuch" }, codes.InvalidArgument, `client_id "nosuch" is not registered`},
+		"unregistered":    {func(c *authpb.OIDCConfig) { c.RedirectUri += "/x" }, codes.InvalidArgument, "is not one of client"},
+		"no host":         {func(c *authpb.OIDCConfig) { c.UserAccessibleIssuerHost = "ftp://x" }, codes.InvalidArgument, "user_accessible_issuer_host"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			want(t, h.configure(h.root(), changed(good, c.change)), c.code, c.text)
+		})
+	}
+	h.wantConfiguration(&authpb.OIDCConfig{})
+}
+
+func TestTheConfiguredClientSignsPeopleIn(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		h.connect()
+		c := h.client("pachyderm")
+		c.Scopes, c.Issuer = []string{"email", "groups"}, c.Issuer+"/"
+		if err := h.configure(h.root(), c); err != nil {
+			t.Fatal(err)
+		}
+		start, err := h.auth.GetOIDCLogin(t.Context(), &authpb.GetOIDCLoginRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		u, err := url.Parse(start.GetLoginUrl())
+		if err != nil || u.Query().Get("client_id") != "pachyderm" || u.Query().Get("scope") != "openid email groups" || len(start.GetState()) < 30 {
+			t.Errorf("sent to %s, %v", u, err)
+		}
+		if who, err := h.whoAmI(as(t.Context(), h.alice())); err != nil || who.GetUsername() != "user:alice@example.com" {
+			t.Errorf("WhoAmI: %v, %v", who, err)
+		}
+		for _, host := range []string{"https://pach.example.com", "pach.example.com:8080"} {
+			if err := h.configure(h.root(), changed(c, func(c *authpb.OIDCConfig) { c.UserAccessibleIssuerHost = host })); err != nil {
+				t.Fatal(err)
+			}
+			start, err := h.auth.GetOIDCLogin(t.Context(), &authpb.GetOIDCLoginRequest{})
+			if !strings.HasPrefix(strings.TrimPrefix(start.GetLoginUrl(), "http://"), host+"/auth?") || err != nil {
+				t.Errorf("%s: sent to %s, %v", host, start.GetLoginUrl(), err)
+			}
+		}
+		// A client that goes takes the way in with it, and says so.
+		if _, err := h.idp.DeleteOIDCClient(h.root(), &identitypb.DeleteOIDCClientRequest{Id: "pachyderm"}); err != nil {
+			t.Fatal(err)
+		}
+		want(t, h.configure(h.root(), c), codes.InvalidArgument, "is not registered")
+	})
+}
