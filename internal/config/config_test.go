@@ -87,3 +87,23 @@ func TestTheReferenceIsCurrent(t *testing.T) {
 		}
 	}
 }
+
+// Whatever stands in the file, it is taken or refused, and what is taken is
+// safe to serve with.
+func FuzzLoad(f *testing.F) {
+	f.Add("publicURL: https://pach.example.com\nlisten: {grpc: 0.0.0.0:30650}\ninsecure: true\n")
+	f.Add("listen:\n  http: localhost:0\nauth: {sessionDuration: 1h}\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := config.Load("/data", write(t, text), nil)
+		if err != nil {
+			return
+		}
+		if host, _, _ := strings.Cut(c.Listen.GRPC, ":"); host != "" && host != "localhost" && host != "127.0.0.1" && !strings.HasPrefix(c.Listen.GRPC, "[::1]") &&
+			!strings.HasPrefix(host, "127.") && !c.Insecure && c.TLS.CertFile == "" && !strings.Contains(c.Listen.GRPC, "::1") {
+			t.Errorf("plain text on %s was accepted: %q", c.Listen.GRPC, text)
+		}
+		if c.Auth.SessionDuration <= 0 {
+			t.Errorf("a session of %v was accepted", c.Auth.SessionDuration)
+		}
+	})
+}

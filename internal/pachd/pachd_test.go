@@ -270,7 +270,7 @@ func TestADatabaseThatIsGoneIsSaidToBeSo(t *testing.T) {
 func TestManyCallsAtOnceAndEachChangeSeenByTheNext(t *testing.T) {
 	engines(t, func(t *testing.T, on func(*config.Config)) {
 		s := pachdtest.Start(t, on)
-		var apis [8]authpb.APIClient
+		var apis [200]authpb.APIClient
 		for n := range apis {
 			apis[n] = authpb.NewAPIClient(dial(t, s.GRPC))
 		}
@@ -281,7 +281,7 @@ func TestManyCallsAtOnceAndEachChangeSeenByTheNext(t *testing.T) {
 		}
 		robot, stranger := as(t.Context(), res.GetToken()), as(t.Context(), "made-up")
 
-		const callers, changes = 64, 100
+		const callers, changes = len(apis), 40
 		done := make(chan struct{})
 		var wg sync.WaitGroup
 		for n := range callers {

@@ -105,3 +105,26 @@ func TestANegativeLifeIsRefused(t *testing.T) {
 		t.Errorf("Issue = %v", err)
 	}
 }
+
+// Nothing but the token itself opens anything.
+func FuzzVerify(f *testing.F) {
+	f.Add("")
+	f.Add("pach_")
+	f.Add("iamroot")
+	d := dbtest.SQLite(f)
+	var raw secret.Text
+	err := d.Update(f.Context(), func(tx *db.Tx) (err error) {
+		raw, err = token.Issue(f.Context(), tx, "robot:ci", "", now, 0)
+		return err
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(raw.Reveal())
+	f.Add(raw.Reveal() + "\x00")
+	f.Fuzz(func(t *testing.T, given string) {
+		if _, err := verify(t, d, secret.Text(given), now); (err == nil) != (given == raw.Reveal()) {
+			t.Errorf("%q: %v", given, err)
+		}
+	})
+}
