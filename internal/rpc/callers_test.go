@@ -1,0 +1,102 @@
+package rpc
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"testing"
+
+	"pachyderm/internal/db"
+	"pachyderm/internal/db/dbtest"
+	"pachyderm/internal/principal"
+	"pachyderm/internal/rpc/caller"
+	"pachyderm/internal/secret"
+	"pachyderm/internal/token"
+)
+
+// A read that began before a change was heard must not be kept: it may be of
+// before the change.
+func TestASlowReadIsNotKept(t *testing.T) {
+	d := dbtest.SQLite(t)
+	c := newCallers(d)
+	reads := 0
+	read := func(context.Context, secret.Text) (caller.Caller, error) {
+		reads++
+		if reads == 1 {
+			c.hear(db.Change{Topic: principal.Topic, Key: "user:bob@example.com"})
+		}
+		return caller.Caller{Name: "user:alice@example.com"}, nil
+	}
+	for range 3 {
+		if got, err := c.get(t.Context(), "raw", read); err != nil || got.Name != "user:alice@example.com" {
+			t.Fatalf("%+v, %v", got, err)
+		}
+	}
+	if reads != 2 {
+		t.Errorf("%d reads, want the first, which was overtaken, and one more", reads)
+	}
+}
+
+func TestOnlyWhatAChangeNamesIsForgotten(t *testing.T) {
+	c := newCallers(dbtest.SQLite(t))
+	reads := 0
+	get := func(raw secret.Text, name principal.Name) {
+		t.Helper()
+		_, err := c.get(t.Context(), raw, func(context.Context, secret.Text) (caller.Caller, error) {
+			reads++
+			return caller.Caller{Name: name}, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	all := func() int {
+		before := reads
+		get("a1", "user:a")
+		get("a2", "user:a")
+		get("b1", "user:b")
+		return reads - before
+	}
+	if n := all(); n != 3 {
+		t.Errorf("at first %d reads", n)
+	}
+	for _, step := range []struct {
+		change db.Change
+		want   int
+	}{
+		{db.Change{Topic: "binding", Key: "1:"}, 0},
+		{db.Change{Topic: principal.Topic, Key: "user:nobody"}, 0},
+		{db.Change{Topic: token.Topic, Key: token.Hash("a2")}, 1},
+		{db.Change{Topic: principal.Topic, Key: "user:a"}, 2},
+		{db.Change{}, 3},
+	} {
+		c.hear(step.change)
+		if n := all(); n != step.want {
+			t.Errorf("after %+v: %d reads, want %d", step.change, n, step.want)
+		}
+	}
+}
+
+// BenchmarkRemembered reports what a remembered token costs in memory, of a
+// million of them.
+func BenchmarkRemembered(b *testing.B) {
+	const million = 1_000_000
+	d := dbtest.SQLite(b)
+	for range b.N {
+		before := heapInUse()
+		c := newCallers(d)
+		for n := range million {
+			who := caller.Caller{Name: principal.Name(fmt.Sprintf("user:person-%d@example.com", n)), Groups: []principal.Name{"group:engineers", "group:staff"}}
+			c.keep(fmt.Sprintf("%064x", n), who)
+		}
+		b.ReportMetric(float64(heapInUse()-before)/million, "B/token")
+		runtime.KeepAlive(c)
+	}
+}
+
+func heapInUse() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
