@@ -99,7 +99,7 @@ func (s *Service) SignedIn(ctx context.Context, in SignIn) (Identity, error) {
 
 func errWaiting(who Identity) error {
 	return fault.New(fault.Denied,
-		"%s belongs to another account: somebody has signed in under this address through another identity provider or account before; an administrator can join the two with: pachctl idp link %s %s",
+		"%s belongs to another account, which has signed in with this address before; an administrator can join the two with: pachctl idp link %s %s",
 		who.User, who.User, who.ID)
 }
 

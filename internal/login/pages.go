@@ -48,7 +48,7 @@ func (s *Service) serveCallback(w http.ResponseWriter, r *http.Request) {
 		if description := q.Get("error_description"); description != "" {
 			reason = description
 		}
-		s.ended(w, r, a, waiting, device.CleanName(reason))
+		s.ended(w, r, a, waiting, device.CleanReason(reason))
 		return
 	}
 	cookie := s.cookie(w, r)

@@ -28,17 +28,22 @@ type Request struct {
 }
 
 // CleanName makes the name that a client gives itself fit for display.
-func CleanName(name string) string {
-	name = strings.Map(func(c rune) rune {
+func CleanName(name string) string { return clean(name, 100) }
+
+// CleanReason does so with a reason, which tells what to do next at its end.
+func CleanReason(reason string) string { return clean(reason, 600) }
+
+func clean(text string, limit int) string {
+	text = strings.Map(func(c rune) rune {
 		if unicode.IsControl(c) || unicode.Is(unicode.Cf, c) {
 			return -1
 		}
 		return c
-	}, name)
-	if runes := []rune(name); len(runes) > 100 {
-		name = string(runes[:100])
+	}, text)
+	if runes := []rune(text); len(runes) > limit {
+		text = string(runes[:limit])
 	}
-	return strings.TrimSpace(name)
+	return strings.TrimSpace(text)
 }
 
 // NormalUserCode forgives lower case, spaces and a missing dash.

@@ -61,7 +61,7 @@ func (s *Server) SetUserEnabled(ctx context.Context, req *pb.SetUserEnabledReque
 	if err != nil {
 		return nil, err
 	}
-	if who == caller.Of(ctx).Name && !req.GetEnabled() {
+	if who == caller.Of(ctx).Name && who.Kind() == principal.User && !req.GetEnabled() {
 		return nil, fault.New(fault.Precondition, "you would lock yourself out: have somebody else disable %s", who)
 	}
 	action := "user.disable"
