@@ -1,0 +1,117 @@
+package rpc_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/reflection/grpc_reflection_v1"
+
+	enterprisepb "pachyderm/api/enterprise"
+	licensepb "pachyderm/api/license"
+)
+
+func TestNoLicenceIsNeeded(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		enterprise, license := enterprisepb.NewAPIClient(h.conn), licensepb.NewAPIClient(h.conn)
+		robot, _ := h.robot("nobody", 0)
+		state, err := enterprise.GetState(t.Context(), &enterprisepb.GetStateRequest{})
+		if err != nil || state.GetState() != enterprisepb.State_ACTIVE || state.GetInfo().GetExpires() == nil || state.GetActivationCode() != "" {
+			t.Errorf("state: %v, %v", state, err)
+		}
+		// "license activate" and "enterprise register" of older clients.
+		got, err := license.Activate(h.root(), &licensepb.ActivateRequest{ActivationCode: "any"})
+		if err != nil || got.GetInfo().GetExpires() == nil {
+			t.Errorf("license activate: %v, %v", got, err)
+		}
+		added, err := license.AddCluster(h.root(), &licensepb.AddClusterRequest{
+			Id: "member", Address: "grpc://member:30650", UserAddress: "grpc://localhost:30651", ClusterDeploymentId: "d", EnterpriseServer: true,
+		})
+		if err != nil || added.GetSecret() == "" {
+			t.Fatalf("AddCluster: %v, %v", added, err)
+		}
+		_, err = enterprise.Activate(h.root(), &enterprisepb.ActivateRequest{LicenseServer: "grpc://localhost:1650", Id: "member", Secret: added.GetSecret()})
+		want(t, err, codes.OK)
+		_, err = license.AddCluster(h.root(), &licensepb.AddClusterRequest{Id: "member", Address: "x"})
+		want(t, err, codes.AlreadyExists, "cluster ID is not unique")
+		_, err = license.AddCluster(h.root(), &licensepb.AddClusterRequest{Address: "x"})
+		want(t, err, codes.InvalidArgument)
+
+		for id, secret := range map[string]string{"member": "wrong", "nosuch": added.GetSecret(), "": ""} {
+			_, err := license.Heartbeat(t.Context(), &licensepb.HeartbeatRequest{Id: id, Secret: secret})
+			want(t, err, codes.Unauthenticated, "cluster ID or secret is not valid")
+		}
+		beat, err := license.Heartbeat(t.Context(), &licensepb.HeartbeatRequest{Id: "member", Secret: added.GetSecret(), Version: "2.5.0", AuthEnabled: true, ClientId: "pachd"})
+		if err != nil || beat.GetLicense().GetExpires() == nil {
+			t.Errorf("heartbeat: %v, %v", beat, err)
+		}
+		if _, err := license.UpdateCluster(h.root(), &licensepb.UpdateClusterRequest{Id: "member", Address: "grpc://elsewhere:30650"}); err != nil {
+			t.Fatal(err)
+		}
+		all, err := license.ListClusters(h.root(), &licensepb.ListClustersRequest{})
+		if err != nil || len(all.GetClusters()) != 1 {
+			t.Fatalf("clusters: %v, %v", all, err)
+		}
+		if c := all.GetClusters()[0]; c.GetAddress() != "grpc://elsewhere:30650" || c.GetVersion() != "2.5.0" || !c.GetAuthEnabled() || c.GetLastHeartbeat() == nil || c.GetCreatedAt() == nil {
+			t.Errorf("the cluster: %v", c)
+		}
+		mine, err := license.ListUserClusters(robot, &licensepb.ListUserClustersRequest{})
+		if err != nil || len(mine.GetClusters()) != 1 || mine.GetClusters()[0].GetAddress() != "grpc://localhost:30651" || !mine.GetClusters()[0].GetEnterpriseServer() {
+			t.Errorf("for people: %v, %v", mine, err)
+		}
+		if _, err := license.DeleteCluster(h.root(), &licensepb.DeleteClusterRequest{Id: "member"}); err != nil {
+			t.Fatal(err)
+		}
+		_, err = license.DeleteCluster(h.root(), &licensepb.DeleteClusterRequest{Id: "member"})
+		want(t, err, codes.NotFound)
+		_, err = license.UpdateCluster(h.root(), &licensepb.UpdateClusterRequest{Id: "member"})
+		want(t, err, codes.NotFound)
+
+		_, err = enterprise.Deactivate(h.root(), &enterprisepb.DeactivateRequest{})
+		want(t, err, codes.FailedPrecondition, "needs no licence")
+		_, err = enterprise.Pause(h.root(), &enterprisepb.PauseRequest{})
+		want(t, err, codes.Unimplemented, "pausing is for")
+		paused, err := enterprise.PauseStatus(robot, &enterprisepb.PauseStatusRequest{})
+		if err != nil || paused.GetStatus() != enterprisepb.PauseStatusResponse_UNPAUSED {
+			t.Errorf("%v, %v", paused, err)
+		}
+		_, err = license.ListClusters(robot, &licensepb.ListClustersRequest{})
+		want(t, err, codes.PermissionDenied, "CLUSTER_LICENSE_LIST_CLUSTERS")
+
+		// While authentication is off, these are open.
+		h.deactivate(h.root())
+		_, err = license.ListClusters(t.Context(), &licensepb.ListClustersRequest{})
+		want(t, err, codes.OK)
+		_, err = enterprise.PauseStatus(t.Context(), &enterprisepb.PauseStatusRequest{})
+		want(t, err, codes.OK)
+		_, err = license.DeleteAll(t.Context(), &licensepb.DeleteAllRequest{})
+		want(t, err, codes.OK)
+	})
+}
+
+func TestTheServicesAreReflected(t *testing.T) {
+	h := open(t, sqlite(t))
+	stream, err := grpc_reflection_v1.NewServerReflectionClient(h.conn).ServerReflectionInfo(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = stream.Send(&grpc_reflection_v1.ServerReflectionRequest{MessageRequest: &grpc_reflection_v1.ServerReflectionRequest_ListServices{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := stream.Recv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, s := range res.GetListServicesResponse().GetService() {
+		names = append(names, s.GetName())
+	}
+	wanted := []string{
+		"admin_v2.API", "auth_v2.API", "enterprise_v2.API", "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection",
+		"identity_v2.API", "license_v2.API", "pach_v1.API", "pfs_v2.API", "pps_v2.API", "versionpb_v2.API",
+	}
+	if diff := cmp.Diff(wanted, names); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,433 @@
+package rpc_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/testing/protocmp"
+
+	authpb "pachyderm/api/auth"
+	identitypb "pachyderm/api/identity"
+	pachpb "pachyderm/api/pach"
+	"pachyderm/demo/op"
+	"pachyderm/demo/op/optest"
+	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/principal"
+)
+
+const alice = "user:alice@example.com"
+
+// connectAs connects another provider of the same people.
+func (h *house) connectAs(id string) {
+	h.t.Helper()
+	p := optest.Start(h.t, h.issuer.Callback())
+	err := h.issuer.CreateConnector(h.t.Context(), principal.Root, registry.Connector{ID: id, Name: id, Type: "oidc", Config: map[string]any{
+		"issuer": p.Issuer, "clientID": p.ClientID, "clientSecret": p.ClientSecret, "redirectURI": h.issuer.Callback(), "insecureEnableGroups": true,
+	}})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// through signs somebody in by one of several connectors and returns the page
+// that it ended on, and a session if there is one.
+func (h *house) through(connector string, who op.Person) (optest.Page, string) {
+	h.t.Helper()
+	start, err := h.auth.GetOIDCLogin(h.t.Context(), &authpb.GetOIDCLoginRequest{})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	b := optest.NewBrowser(h.t, func(*url.URL) bool { return false })
+	page := b.SignIn(strings.Replace(start.GetLoginUrl(), "/auth?", "/auth/"+connector+"?", 1), who)
+	if page.Status != http.StatusOK {
+		return page, ""
+	}
+	waiting := h.wait(start.GetState())
+	page = b.Submit(page, map[string]string{"answer": "yes"})
+	return page, <-waiting
+}
+
+func (h *house) users() map[string]*pachpb.User {
+	h.t.Helper()
+	res, err := h.pach.ListUsers(h.root(), &pachpb.ListUsersRequest{})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	byName := map[string]*pachpb.User{}
+	for _, u := range res.GetUsers() {
+		byName[u.GetName()] = u
+	}
+	return byName
+}
+
+func TestEverybodyWhoSignedInIsListed(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		h.connect()
+		if got := h.users(); len(got) != 0 {
+			t.Fatalf("before: %v", got)
+		}
+		h.alice()
+		h.alice()
+		got := h.users()[alice]
+		if got.GetLastLogin() == nil || len(got.GetIdentities()) != 1 || got.GetIdentities()[0].GetLastLogin() == nil {
+			t.Fatalf("she is %v", got)
+		}
+		id := got.GetIdentities()[0]
+		if id.GetId() == "" || id.GetIssuer() == "" || id.GetSubject() == "" {
+			t.Errorf("her identity is %v", id)
+		}
+		wanted := &pachpb.User{
+			Name: alice, Enabled: true, LastLogin: got.GetLastLogin(), Groups: []string{"group:admins", "group:engineers"}, LiveTokens: 2,
+			Identities: []*pachpb.Identity{{
+				Id: id.GetId(), Connector: "demo", Issuer: id.GetIssuer(), Subject: id.GetSubject(), Email: "alice@example.com",
+				State: pachpb.Identity_LINKED, LastLogin: id.GetLastLogin(),
+			}},
+		}
+		if diff := cmp.Diff(wanted, got, protocmp.Transform()); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		if err := h.issuer.DeleteConnector(t.Context(), principal.Root, "demo"); err != nil {
+			t.Fatal(err)
+		}
+		if got := h.users()[alice].GetIdentities()[0].GetState(); got != pachpb.Identity_ENDED {
+			t.Errorf("after the end of the connector: %v", got)
+		}
+	})
+}
+
+func TestADisabledPersonIsRefusedAtTheNextCallAndRefresh(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		h.connect()
+		session := as(t.Context(), h.alice())
+		app, err := h.idp.CreateOIDCClient(h.root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{
+			Id: "app", Name: "app", RedirectUris: []string{"http://test.example.com/callback"},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		refresh := h.refreshToken(app.GetClient())
+		refresh, status := h.refresh(app.GetClient(), refresh)
+		if status != http.StatusOK {
+			t.Fatalf("refresh while enabled: %d", status)
+		}
+		enable := func(ctx context.Context, who string, enabled bool) error {
+			_, err := h.pach.SetUserEnabled(ctx, &pachpb.SetUserEnabledRequest{User: who, Enabled: enabled})
+			return err
+		}
+		if _, err := h.whoAmI(session); err != nil {
+			t.Fatal(err)
+		}
+		want(t, enable(session, alice, false), codes.PermissionDenied)
+		if err := enable(h.root(), alice, false); err != nil {
+			t.Fatal(err)
+		}
+		_, err = h.whoAmI(session)
+		want(t, err, codes.Unauthenticated, "is disabled", "ask an administrator")
+		if _, status := h.refresh(app.GetClient(), refresh); status != http.StatusBadRequest {
+			t.Errorf("refresh while disabled: %d", status)
+		}
+		if h.users()[alice].GetEnabled() {
+			t.Error("she is listed as enabled")
+		}
+		if err := enable(h.root(), alice, true); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.whoAmI(session); err != nil {
+			t.Errorf("enabled again: %v", err)
+		}
+		want(t, enable(h.root(), "user:nobody@example.com", false), codes.NotFound, "has never signed in")
+		want(t, enable(h.root(), "pach:root", false), codes.InvalidArgument, "is not a person")
+		if err := h.bind(cluster(), alice, "clusterAdmin"); err != nil {
+			t.Fatal(err)
+		}
+		want(t, enable(session, alice, false), codes.FailedPrecondition, "lock yourself out")
+	})
+}
+
+// refreshToken signs alice in to an application that wants to stay.
+func (h *house) refreshToken(c *identitypb.OIDCClient) string {
+	h.t.Helper()
+	redirect := c.GetRedirectUris()[0]
+	b := optest.NewBrowser(h.t, func(u *url.URL) bool { return strings.HasPrefix(u.String(), redirect) })
+	page := b.SignIn(h.url+"/auth?"+url.Values{
+		"client_id": {c.GetId()}, "redirect_uri": {redirect}, "response_type": {"code"}, "scope": {"openid email offline_access"}, "state": {"s"},
+	}.Encode(), optest.Alice)
+	token, status := h.redeem(c, url.Values{"grant_type": {"authorization_code"}, "code": {page.URL.Query().Get("code")}, "redirect_uri": {redirect}})
+	if status != http.StatusOK || token == "" {
+		h.t.Fatalf("no refresh token: %d; the page was %s", status, page.URL)
+	}
+	return token
+}
+
+func (h *house) refresh(c *identitypb.OIDCClient, token string) (next string, status int) {
+	return h.redeem(c, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}})
+}
+
+func (h *house) redeem(c *identitypb.OIDCClient, form url.Values) (refresh string, status int) {
+	h.t.Helper()
+	form.Set("client_id", c.GetId())
+	form.Set("client_secret", c.GetSecret())
+	res, err := http.PostForm(h.url+"/token", form) //nolint:noctx // our own server
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	var answer struct {
+		RefreshToken string `json:"refresh_token"`
+	}
+	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil {
+		h.t.Fatal(err)
+	}
+	return answer.RefreshToken, res.StatusCode
+}
+
+// Design decision 4: takeover by e-mail is refused, and an administrator may
+// join the two.
+func TestAnIdentityThatWasRefusedIsLinkedAndUnlinked(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		h.connectAs("first")
+		_, session := h.through("first", optest.Alice)
+		h.connectAs("second")
+
+		page, _ := h.through("second", optest.Alice)
+		if !strings.Contains(page.Text(), "pachctl idp link") {
+			t.Errorf("the refusal says %q", page.Text())
+		}
+		own, waiting := h.identities()
+		if waiting.GetState() != pachpb.Identity_WAITING || waiting.GetEmail() != "alice@example.com" || waiting.GetLastLogin() == nil {
+			t.Fatalf("the identity that waits: %v", waiting)
+		}
+		if !strings.Contains(page.Text(), "pachctl idp link "+alice+" "+waiting.GetId()) {
+			t.Errorf("the refusal does not say how to link %s: %q", waiting.GetId(), page.Text())
+		}
+		link := func(ctx context.Context, who, id string) error {
+			_, err := h.pach.LinkIdentity(ctx, &pachpb.LinkIdentityRequest{User: who, IdentityId: id})
+			return err
+		}
+		unlink := func(who, id string) error {
+			_, err := h.pach.UnlinkIdentity(h.root(), &pachpb.UnlinkIdentityRequest{User: who, IdentityId: id})
+			return err
+		}
+		want(t, link(as(t.Context(), session), alice, waiting.GetId()), codes.PermissionDenied)
+		want(t, link(h.root(), "user:nobody@example.com", waiting.GetId()), codes.NotFound, "has never signed in")
+		want(t, link(h.root(), alice, "nosuch"), codes.NotFound, "pachctl auth list-users")
+		want(t, unlink(alice, waiting.GetId()), codes.NotFound)
+		if err := link(h.root(), alice, waiting.GetId()); err != nil {
+			t.Fatal(err)
+		}
+		if err := link(h.root(), alice, waiting.GetId()); err != nil {
+			t.Errorf("once more: %v", err)
+		}
+		_, second := h.through("second", optest.Alice)
+		if who, err := h.whoAmI(as(t.Context(), second)); err != nil || who.GetUsername() != alice {
+			t.Errorf("through the second: %v, %v", who, err)
+		}
+		h.wantGroups(alice, "group:admins", "group:engineers", "group:second/admins", "group:second/engineers")
+
+		// Also the last one may go: nobody else inherits the name.
+		for n, id := range []string{waiting.GetId(), own.GetId()} {
+			if err := unlink(alice, id); err != nil {
+				t.Fatal(err)
+			}
+			for m, raw := range []string{second, session} {
+				_, err := h.whoAmI(as(t.Context(), raw))
+				if ended := m <= n; ended != (err != nil) {
+					t.Errorf("after %d were unlinked, session %d: %v", n+1, m, err)
+				}
+			}
+		}
+		h.wantGroups(alice)
+		for _, connector := range []string{"first", "second"} {
+			if page, _ := h.through(connector, optest.Alice); !strings.Contains(page.Text(), "pachctl idp link") {
+				t.Errorf("%s: %q", connector, page.Text())
+			}
+		}
+		want(t, unlink(alice, own.GetId()), codes.NotFound)
+		if err := link(h.root(), alice, own.GetId()); err != nil {
+			t.Fatal(err)
+		}
+		if _, raw := h.through("first", optest.Alice); raw == "" {
+			t.Error("linked again, she cannot sign in")
+		}
+	})
+}
+
+func (h *house) identities() (first, second *pachpb.Identity) {
+	h.t.Helper()
+	for _, id := range h.users()[alice].GetIdentities() {
+		switch id.GetConnector() {
+		case "first":
+			first = id
+		case "second":
+			second = id
+		}
+	}
+	return first, second
+}
+
+func TestTokensAreListedWithoutTheirValues(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		h.connect()
+		session := h.alice()
+		_, robot := h.robot("ci", 3600)
+		list := func(ctx context.Context, req *pachpb.ListTokensRequest) []*pachpb.Token {
+			t.Helper()
+			res, err := h.pach.ListTokens(ctx, req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, raw := range []string{session, robot, rootToken} {
+				if strings.Contains(res.String(), raw) {
+					t.Errorf("a value is in %v", res)
+				}
+			}
+			return res.GetTokens()
+		}
+		names := func(all []*pachpb.Token) (out []string) {
+			for _, one := range all {
+				out = append(out, one.GetPrincipal()+" "+one.GetConnector())
+			}
+			return out
+		}
+		her := as(t.Context(), session)
+		if diff := cmp.Diff([]string{"pach:root ", "robot:ci ", alice + " demo"}, names(list(h.root(), &pachpb.ListTokensRequest{}))); diff != "" {
+			t.Errorf("all (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff([]string{alice + " demo"}, names(list(h.root(), &pachpb.ListTokensRequest{Sessions: true}))); diff != "" {
+			t.Errorf("sessions (-want +got):\n%s", diff)
+		}
+		own := list(her, &pachpb.ListTokensRequest{Principal: alice, Sessions: true})
+		if len(own) != 1 || len(own[0].GetId()) != 12 || own[0].GetCreated() == nil || own[0].GetExpires() == nil {
+			t.Errorf("her own: %v", own)
+		}
+		for _, req := range []*pachpb.ListTokensRequest{{}, {Principal: "robot:ci"}, {Sessions: true}} {
+			_, err := h.pach.ListTokens(her, req)
+			want(t, err, codes.PermissionDenied, "CLUSTER_AUTH_EXTRACT_TOKENS")
+		}
+		h.robotsGone()
+		if _, err := h.pach.SetUserEnabled(h.root(), &pachpb.SetUserEnabledRequest{User: alice}); err != nil {
+			t.Fatal(err)
+		}
+		if got := list(h.root(), &pachpb.ListTokensRequest{}); len(got) != 1 {
+			t.Errorf("after all but root's have ended: %v", got)
+		}
+	})
+}
+
+// robotsGone lets the tokens of robots that live for an hour expire.
+func (h *house) robotsGone() { h.ahead.Store(int64(2 * 3600 * 1e9)) }
+
+func TestAllThatSomebodyHoldsIsRevoked(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		h.connect()
+		sessions := []string{h.alice(), h.alice()}
+		app, err := h.idp.CreateOIDCClient(h.root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{
+			Id: "app", Name: "app", RedirectUris: []string{"http://test.example.com/callback"},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		refresh := h.refreshToken(app.GetClient())
+		robot, _ := h.robot("ci", 0)
+		_, err = h.pach.RevokeAll(robot, &pachpb.RevokeAllRequest{Principal: alice})
+		want(t, err, codes.PermissionDenied, "CLUSTER_AUTH_REVOKE_USER_TOKENS")
+		got, err := h.pach.RevokeAll(h.root(), &pachpb.RevokeAllRequest{Principal: alice})
+		if err != nil || got.GetTokens() != 2 || got.GetRefreshTokens() != 1 {
+			t.Errorf("revoked %v, %v", got, err)
+		}
+		for _, raw := range sessions {
+			_, err := h.whoAmI(as(t.Context(), raw))
+			want(t, err, codes.Unauthenticated)
+		}
+		if _, status := h.refresh(app.GetClient(), refresh); status != http.StatusBadRequest {
+			t.Errorf("refresh afterwards: %d", status)
+		}
+		if _, err := h.whoAmI(robot); err != nil {
+			t.Errorf("somebody else: %v", err)
+		}
+		_, err = h.pach.RevokeAll(h.root(), &pachpb.RevokeAllRequest{Principal: "pach:root"})
+		want(t, err, codes.FailedPrecondition, "cannot revoke tokens for pach: users")
+	})
+}
+
+func TestAnExplanationNamesBindingGroupAndSource(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		h.connect()
+		session := as(t.Context(), h.alice())
+		if err := h.bind(cluster(), "group:admins", "debugger"); err != nil {
+			t.Fatal(err)
+		}
+		ask := &pachpb.ExplainRequest{Permission: authpb.Permission_CLUSTER_DEBUG_DUMP, Resource: cluster()}
+		got, err := h.pach.Explain(session, ask)
+		if err != nil || len(got.GetGrants()) != 1 || len(got.GetGrants()[0].GetSources()) != 1 {
+			t.Fatalf("%v, %v", got, err)
+		}
+		seen := got.GetGrants()[0].GetSources()[0].GetSeen()
+		wanted := &pachpb.ExplainResponse{Allowed: true, Principal: alice, Grants: []*pachpb.Grant{{
+			Resource: cluster(), Principal: "group:admins", Role: "debugger", Sources: []*pachpb.MembershipSource{{Source: "connector/demo", Seen: seen}},
+		}}}
+		if diff := cmp.Diff(wanted, got, protocmp.Transform()); diff != "" || seen == nil {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		ask.Permission, ask.Resource = authpb.Permission_REPO_READ, repo("default/images")
+		ask.Principal = alice
+		got, err = h.pach.Explain(session, ask)
+		if err != nil || got.GetAllowed() || len(got.GetSuggestions()) == 0 || got.GetSuggestions()[0].GetRole() != "repoReader" {
+			t.Errorf("what would be needed: %v, %v", got, err)
+		}
+		ask.Principal = "user:bob@example.com"
+		_, err = h.pach.Explain(session, ask)
+		want(t, err, codes.PermissionDenied, "CLUSTER_AUTH_GET_PERMISSIONS_FOR_PRINCIPAL")
+		if got, err := h.pach.Explain(h.root(), ask); err != nil || got.GetPrincipal() != ask.GetPrincipal() {
+			t.Errorf("an administrator asks: %v, %v", got, err)
+		}
+		for text, bad := range map[string]*pachpb.ExplainRequest{
+			"resource is required": {Permission: authpb.Permission_REPO_READ},
+			"unknown permission":   {Resource: cluster()},
+			"no prefix":            {Principal: "bob", Resource: cluster(), Permission: authpb.Permission_REPO_READ},
+		} {
+			_, err := h.pach.Explain(h.root(), bad)
+			want(t, err, codes.InvalidArgument, text)
+		}
+	})
+}
+
+// Pitfall 16.
+func TestAClientsListsAreClearedAndItsSecretRotates(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		h.connect()
+		created, err := h.idp.CreateOIDCClient(h.root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{
+			Id: "app", Name: "app", RedirectUris: []string{"http://test.example.com/callback"}, TrustedPeers: []string{"other"},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		app := created.GetClient()
+		got, err := h.pach.UpdateOIDCClient(h.root(), &pachpb.UpdateOIDCClientRequest{Id: "app", TrustedPeers: &pachpb.StringList{}})
+		if err != nil || got.GetSecret() != "" {
+			t.Fatalf("%v, %v", got, err)
+		}
+		stored, err := h.idp.GetOIDCClient(h.root(), &identitypb.GetOIDCClientRequest{Id: "app"})
+		wanted := &identitypb.OIDCClient{Id: "app", Name: "app", RedirectUris: app.GetRedirectUris()}
+		if diff := cmp.Diff(wanted, stored.GetClient(), protocmp.Transform()); err != nil || diff != "" {
+			t.Errorf("%v (-want +got):\n%s", err, diff)
+		}
+		got, err = h.pach.UpdateOIDCClient(h.root(), &pachpb.UpdateOIDCClientRequest{Id: "app", NewSecret: true})
+		if err != nil || len(got.GetSecret()) < 40 || got.GetSecret() == app.GetSecret() {
+			t.Fatalf("%v, %v", got, err)
+		}
+		if _, status := h.refresh(app, "x"); status != http.StatusUnauthorized {
+			t.Errorf("with the old secret: %d", status)
+		}
+		app.Secret = got.GetSecret()
+		h.refreshToken(app)
+		_, err = h.pach.UpdateOIDCClient(h.root(), &pachpb.UpdateOIDCClientRequest{Id: "nosuch", NewSecret: true})
+		want(t, err, codes.NotFound, `unable to find OIDC client with id "nosuch"`)
+	})
+}
