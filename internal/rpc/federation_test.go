@@ -1,0 +1,154 @@
+package rpc_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc/codes"
+
+	authpb "pachyderm/api/auth"
+	identitypb "pachyderm/api/identity"
+	pachpb "pachyderm/api/pach"
+	"pachyderm/demo/op/optest"
+)
+
+// member is a pachd that uses another as its identity service.
+func member(t *testing.T, service, h *house) *authpb.OIDCConfig {
+	t.Helper()
+	redirect := h.url + "/authorization-code/callback"
+	client, err := service.idp.CreateOIDCClient(service.root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{
+		Id: "member", Name: "member", RedirectUris: []string{redirect}, TrustedPeers: []string{"app"},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &authpb.OIDCConfig{
+		Issuer: service.url, ClientId: "member", ClientSecret: client.GetClient().GetSecret(), RedirectUri: redirect,
+		Scopes: []string{"email", "profile", "groups", "openid"},
+	}
+	if err := h.configure(h.root(), c); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// arrive goes through the browser until the member asks whether it is they.
+func (h *house) arrive() (b *optest.Browser, page optest.Page, state string) {
+	h.t.Helper()
+	start, err := h.auth.GetOIDCLogin(h.t.Context(), &authpb.GetOIDCLoginRequest{})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	b = optest.NewBrowser(h.t, func(*url.URL) bool { return false })
+	return b, b.SignIn(start.GetLoginUrl(), optest.Alice), start.GetState()
+}
+
+func TestAnotherPachdIsTheIdentityService(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		service := open(t, sqlite(t))
+		service.connect()
+		c := member(t, service, h)
+		h.wantConfiguration(changed(c, func(c *authpb.OIDCConfig) { c.ClientSecret = "***" }))
+		info, err := h.pach.GetSignIn(t.Context(), &pachpb.GetSignInRequest{})
+		if err != nil || !info.GetConnected() || info.GetIssuer() != service.url || info.GetClientId() != "" {
+			t.Errorf("sign-in information: %v, %v", info, err)
+		}
+		b, page, state := h.arrive()
+		if page.Status != http.StatusOK || !strings.HasPrefix(page.URL.String(), c.GetRedirectUri()) {
+			t.Fatalf("ended at %s: %s", page.URL, page.Text())
+		}
+		waiting := h.wait(state)
+		b.Submit(page, map[string]string{"answer": "yes"})
+		session := as(t.Context(), <-waiting)
+		if who, err := h.whoAmI(session); err != nil || who.GetUsername() != alice {
+			t.Fatalf("WhoAmI: %v, %v", who, err)
+		}
+		h.wantGroups(alice, "group:admins", "group:engineers")
+		if got := h.users()[alice].GetIdentities(); len(got) != 1 || got[0].GetIssuer() != service.url {
+			t.Errorf("identities here: %v", got)
+		}
+
+		// Another issuer ends what this one vouched for; when it is back its
+		// people sign in again, and old sessions stay dead.
+		if err := h.configure(h.root(), nil); err != nil {
+			t.Fatal(err)
+		}
+		_, err = h.whoAmI(session)
+		want(t, err, codes.Unauthenticated)
+		h.wantGroups(alice)
+		if err := h.configure(h.root(), c); err != nil {
+			t.Fatal(err)
+		}
+		b, page, state = h.arrive()
+		waiting = h.wait(state)
+		b.Submit(page, map[string]string{"answer": "yes"})
+		if who, err := h.whoAmI(as(t.Context(), <-waiting)); err != nil || who.GetUsername() != alice {
+			t.Errorf("again: %v, %v", who, err)
+		}
+		_, err = h.whoAmI(session)
+		want(t, err, codes.Unauthenticated)
+
+		if _, err := h.pach.SetUserEnabled(h.root(), &pachpb.SetUserEnabledRequest{User: alice}); err != nil {
+			t.Fatal(err)
+		}
+		_, page, state = h.arrive()
+		if !strings.Contains(page.Text(), "is disabled") {
+			t.Errorf("disabled here: %s", page.Text())
+		}
+		_, err = h.auth.Authenticate(t.Context(), &authpb.AuthenticateRequest{OidcState: state})
+		want(t, err, codes.Unauthenticated, "is disabled")
+	})
+}
+
+func TestAnIDTokenOfTheIdentityServiceSignsIn(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		service := open(t, sqlite(t))
+		service.mock()
+		app, err := service.idp.CreateOIDCClient(service.root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{
+			Id: "app", Name: "app", RedirectUris: []string{"http://test.example.com/callback"},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		member(t, service, h)
+		raw := service.idToken(app.GetClient(), "openid email audience:server:client_id:member")
+		res, err := h.auth.Authenticate(t.Context(), &authpb.AuthenticateRequest{IdToken: raw})
+		if err != nil {
+			t.Fatal(err)
+		}
+		who, err := h.whoAmI(as(t.Context(), res.GetPachToken()))
+		if err != nil || who.GetUsername() != "user:kilgore@kilgore.trout" || who.GetExpiration() == nil {
+			t.Errorf("WhoAmI: %v, %v", who, err)
+		}
+		plain := service.idToken(app.GetClient(), "openid email")
+		_, err = h.auth.Authenticate(t.Context(), &authpb.AuthenticateRequest{IdToken: plain})
+		want(t, err, codes.Unauthenticated, "could not verify token", `expected audience "member" got ["app"]`)
+		head, rest, _ := strings.Cut(raw, ".")
+		payload, _, _ := strings.Cut(rest, ".")
+		_, err = h.auth.Authenticate(t.Context(), &authpb.AuthenticateRequest{IdToken: head + "." + payload + ".AAAA"})
+		want(t, err, codes.Unauthenticated, "could not verify token")
+		// It means nothing where the service is not configured.
+		other := open(t, sqlite(t))
+		_, err = other.auth.Authenticate(t.Context(), &authpb.AuthenticateRequest{IdToken: raw})
+		want(t, err, codes.Unauthenticated, "could not verify token")
+	})
+}
+
+// A secret that is kept must not be sent to another issuer.
+func TestAKeptSecretStaysWithItsIssuer(t *testing.T) {
+	h := open(t, sqlite(t))
+	first, second := open(t, sqlite(t)), open(t, sqlite(t))
+	c := member(t, first, h)
+	err := h.configure(h.root(), changed(c, func(c *authpb.OIDCConfig) { c.Issuer, c.ClientSecret = second.url, "***" }))
+	want(t, err, codes.InvalidArgument, "client_secret is ***")
+	kept := changed(c, func(c *authpb.OIDCConfig) { c.ClientSecret, c.RequireEmailVerified = "***", true })
+	if err := h.configure(h.root(), kept); err != nil {
+		t.Fatal(err)
+	}
+	first.connect()
+	if _, page, _ := h.arrive(); page.Status != http.StatusOK {
+		t.Errorf("with the kept secret: %s", page.Text())
+	}
+}
