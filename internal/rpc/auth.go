@@ -57,6 +57,9 @@ func (s *authServer) WhoAmI(ctx context.Context, _ *pb.WhoAmIRequest) (*pb.WhoAm
 	return &pb.WhoAmIResponse{Username: c.Name.String(), Expiration: wire.Timestamp(c.Token.Expires)}, nil
 }
 
+// Authorize answers for a resource that does not exist as for one on which the
+// caller may do nothing; they could try names otherwise until they know which
+// exist. (Upstream answers "no role binding exists".)
 func (s *authServer) Authorize(ctx context.Context, req *pb.AuthorizeRequest) (*pb.AuthorizeResponse, error) {
 	r, err := wire.Resource(req.GetResource())
 	if err != nil {
@@ -68,20 +71,25 @@ func (s *authServer) Authorize(ctx context.Context, req *pb.AuthorizeRequest) (*
 	}
 	c := caller.Of(ctx)
 	d := c.May.Decide(c.Name, c.Groups, r, need)
-	if !d.Allowed && d.Unbound.Type != access.UnknownResource {
-		return nil, errNoBinding(d.Unbound)
-	}
 	return &pb.AuthorizeResponse{
 		Authorized: d.Allowed, Satisfied: wire.Permissions(d.Satisfied), Missing: wire.Permissions(d.Missing), Principal: c.Name.String(),
 	}, nil
 }
 
 func (s *authServer) GetPermissions(ctx context.Context, req *pb.GetPermissionsRequest) (*pb.GetPermissionsResponse, error) {
+	r, err := wire.Resource(req.GetResource())
+	if err != nil {
+		return nil, err
+	}
 	c := caller.Of(ctx)
-	return effective(c.May, c.Name, c.Groups, req.GetResource())
+	return effective(c.May, c.Name, c.Groups, r), nil
 }
 
 func (s *authServer) GetPermissionsForPrincipal(ctx context.Context, req *pb.GetPermissionsForPrincipalRequest) (*pb.GetPermissionsResponse, error) {
+	r, err := wire.Resource(req.GetResource())
+	if err != nil {
+		return nil, err
+	}
 	who, err := principal.Parse(req.GetPrincipal())
 	if err != nil {
 		return nil, err
@@ -90,19 +98,12 @@ func (s *authServer) GetPermissionsForPrincipal(ctx context.Context, req *pb.Get
 	if err != nil {
 		return nil, err
 	}
-	return effective(caller.Of(ctx).May, who, groups, req.GetResource())
+	return effective(caller.Of(ctx).May, who, groups, r), nil
 }
 
-func effective(ix *access.Index, who principal.Name, groups []principal.Name, of *pb.Resource) (*pb.GetPermissionsResponse, error) {
-	r, err := wire.Resource(of)
-	if err != nil {
-		return nil, err
-	}
+func effective(ix *access.Index, who principal.Name, groups []principal.Name, r access.Resource) *pb.GetPermissionsResponse {
 	roles, have := ix.Effective(who, groups, r)
-	if r.Type != access.Cluster && !ix.Known(r) && len(roles) == 0 {
-		return nil, errNoBinding(r)
-	}
-	return &pb.GetPermissionsResponse{Roles: roles, Permissions: wire.Permissions(have)}, nil
+	return &pb.GetPermissionsResponse{Roles: roles, Permissions: wire.Permissions(have)}
 }
 
 func (s *authServer) GetRolesForPermission(_ context.Context, req *pb.GetRolesForPermissionRequest) (*pb.GetRolesForPermissionResponse, error) {
