@@ -3,6 +3,9 @@ package login
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
 	"net/url"
 	"slices"
 	"strings"
@@ -36,6 +39,14 @@ type Config struct {
 	// browsers are sent to.
 	UserAccessibleIssuerHost string `json:"user_accessible_issuer_host"`
 }
+
+// Format keeps the client secret out of every %v, %+v and %#v.
+func (c Config) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, "client "+c.ClientID+" of "+c.Issuer)
+}
+
+// LogValue does the same for structured logs.
+func (c Config) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
 
 const (
 	// configID is the one row of oidc_config, and where it is sealed.
@@ -133,7 +144,7 @@ func (s *Service) writeConfig(ctx context.Context, tx *db.Tx, c Config) error {
 	if _, err := tx.Exec(ctx, `DELETE FROM oidc_config WHERE id = $1`, configID); err != nil || c.isZero() {
 		return err
 	}
-	plain, err := json.Marshal(c)
+	plain, err := json.Marshal(c) //nolint:gosec // to be sealed
 	if err != nil {
 		return err
 	}

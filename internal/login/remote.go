@@ -54,7 +54,7 @@ func (c Config) equal(o Config) bool {
 // probe asks an issuer for its discovery document and keys; what pachd would
 // be there does not matter for that.
 func (s *Service) probe(ctx context.Context, issuerURL string) error {
-	c, err := oidc.Open(oidc.Config{Issuer: issuerURL, ClientID: "probe", ClientSecret: "probe", RedirectURI: "http://localhost/"}, //nolint:gosec // sent to nobody
+	c, err := oidc.Open(oidc.Config{Issuer: issuerURL, ClientID: "probe", ClientSecret: "probe", RedirectURI: "http://localhost/"},
 		oidc.Deps{Now: s.Now, Log: s.Log, AllowHTTP: s.Issuer.Insecure})
 	if err != nil {
 		return err

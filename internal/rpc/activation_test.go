@@ -48,8 +48,8 @@ func TestAuthenticationIsDeactivatedAndActivated(t *testing.T) {
 		want(t, err, codes.Unimplemented, "the auth service is already activated")
 
 		h.connect()
-		session, robot := h.alice(), ""
-		_, robot = h.robot("ci", 0)
+		session := h.alice()
+		_, robot := h.robot("ci", 0)
 		if err := h.bind(cluster(), "robot:ci", "clusterAdmin"); err != nil {
 			t.Fatal(err)
 		}

@@ -34,8 +34,9 @@ func (h *house) wantConfiguration(want *authpb.OIDCConfig) {
 }
 
 // client registers the application that pachd is configured to be.
-func (h *house) client(id string, peers ...string) *authpb.OIDCConfig {
+func (h *house) client(peers ...string) *authpb.OIDCConfig {
 	h.t.Helper()
+	const id = "pachyderm"
 	redirect := h.url + "/authorization-code/callback"
 	res, err := h.idp.CreateOIDCClient(h.root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{
 		Id: id, Name: id, RedirectUris: []string{redirect}, TrustedPeers: peers,
@@ -60,7 +61,7 @@ func TestTheConfigurationIsSetAndRead(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		robot, _ := h.robot("nobody", 0)
 		h.wantConfiguration(&authpb.OIDCConfig{})
-		c := h.client("pachyderm")
+		c := h.client()
 		shown := changed(c, func(c *authpb.OIDCConfig) { c.ClientSecret = "***" })
 		if err := h.configure(h.root(), c); err != nil {
 			t.Fatal(err)
@@ -105,7 +106,7 @@ func TestTheConfigurationIsSetAndRead(t *testing.T) {
 
 func TestAConfigurationThatCannotWorkIsRefused(t *testing.T) {
 	h := open(t, sqlite(t))
-	good := h.client("pachyderm")
+	good := h.client()
 	nothing := httptest.NewServer(http.NotFoundHandler())
 	defer nothing.Close()
 	for name, c := range map[string]struct {
@@ -134,7 +135,7 @@ func TestAConfigurationThatCannotWorkIsRefused(t *testing.T) {
 func TestTheConfiguredClientSignsPeopleIn(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		h.connect()
-		c := h.client("pachyderm")
+		c := h.client()
 		c.Scopes, c.Issuer = []string{"email", "groups"}, c.Issuer+"/"
 		if err := h.configure(h.root(), c); err != nil {
 			t.Fatal(err)

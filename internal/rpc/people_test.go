@@ -173,7 +173,7 @@ func (h *house) redeem(c *identitypb.OIDCClient, form url.Values) (refresh strin
 	h.t.Helper()
 	form.Set("client_id", c.GetId())
 	form.Set("client_secret", c.GetSecret())
-	res, err := http.PostForm(h.url+"/token", form) //nolint:noctx // our own server
+	res, err := http.PostForm(h.url+"/token", form)
 	if err != nil {
 		h.t.Fatal(err)
 	}

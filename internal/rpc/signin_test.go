@@ -57,7 +57,7 @@ func (h *house) idToken(c *identitypb.OIDCClient, scope string) string {
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}, "code_challenge_method": {"S256"},
 	}.Encode())
 	page = b.Submit(page, map[string]string{"login": "admin", "password": "password"})
-	res, err := http.PostForm(h.url+"/token", url.Values{ //nolint:gosec,noctx // our own server
+	res, err := http.PostForm(h.url+"/token", url.Values{
 		"grant_type": {"authorization_code"}, "code": {page.URL.Query().Get("code")}, "redirect_uri": {redirect},
 		"client_id": {c.GetId()}, "client_secret": {c.GetSecret()}, "code_verifier": {verifier},
 	})
@@ -93,7 +93,7 @@ func TestPeopleSignInAsUpstreamTests(t *testing.T) {
 			t.Errorf("discovery: %s", page.Body)
 		}
 		h.mock()
-		c := h.client("pachyderm", "testapp")
+		c := h.client("testapp")
 		c.Issuer = issuer.GetIssuer()
 		if err := h.configure(h.root(), c); err != nil {
 			t.Fatal(err)
@@ -125,7 +125,7 @@ func TestAnIDTokenOfATrustedPeerSignsIn(t *testing.T) {
 		if err != nil || app.GetClient().GetSecret() != "the-secret-of-testapp" {
 			t.Fatalf("%v, %v", app, err)
 		}
-		if err := h.configure(h.root(), h.client("pachyderm", "testapp")); err != nil {
+		if err := h.configure(h.root(), h.client("testapp")); err != nil {
 			t.Fatal(err)
 		}
 		raw := h.idToken(app.GetClient(), "openid email profile audience:server:client_id:pachyderm")
@@ -180,7 +180,7 @@ func TestAnAddressThatNobodyVouchesForIsRefusedWhereThatIsAsked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := h.client("pachyderm", "testapp")
+	c := h.client("testapp")
 	c.RequireEmailVerified = true
 	if err := h.configure(h.root(), c); err != nil {
 		t.Fatal(err)
