@@ -26,6 +26,7 @@ import (
 	pfspb "pachyderm/api/pfs"
 	ppspb "pachyderm/api/pps"
 	versionpb "pachyderm/api/version"
+	"pachyderm/internal/version"
 )
 
 // RESTPath is where the methods are served as
@@ -59,10 +60,14 @@ func (s *Server) REST(ctx context.Context) (http.Handler, error) {
 			return nil, err
 		}
 	}
+	description, err := api.OpenAPI(strings.TrimSuffix(RESTPath, "/"), version.Current().String())
+	if err != nil {
+		return nil, err
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+RESTPath+"openapi.json", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(api.OpenAPI())
+		_, _ = w.Write(description)
 	})
 	mux.Handle(RESTPath, http.StripPrefix(strings.TrimSuffix(RESTPath, "/"), fromHTTP(gateway)))
 	return mux, nil
