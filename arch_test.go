@@ -87,9 +87,11 @@ var mayImport = map[string][]string{
 	},
 	"internal/pachd/pachdtest": {"internal/config", "internal/pachd", "internal/secret"},
 
-	"client": {"api/admin", "api/auth", "api/identity", "api/pach", "api/version"},
+	"client": {
+		"api/admin", "api/auth", "api/enterprise", "api/identity", "api/license", "api/pach", "api/pfs", "api/pps", "api/version",
+	},
 	"internal/cli": {
-		"api/admin", "api/auth", "api/identity", "api/pach", "api/pfs", "api/version", "client",
+		"api/admin", "api/auth", "api/enterprise", "api/identity", "api/license", "api/pach", "api/pfs", "api/pps", "api/version", "client",
 		"internal/fault", "internal/strict", "internal/version", "internal/web/theme",
 	},
 

@@ -17,8 +17,12 @@ import (
 
 	"pachyderm/api/admin"
 	"pachyderm/api/auth"
+	"pachyderm/api/enterprise"
 	"pachyderm/api/identity"
+	"pachyderm/api/license"
 	"pachyderm/api/pach"
+	"pachyderm/api/pfs"
+	"pachyderm/api/pps"
 	"pachyderm/api/version"
 )
 
@@ -33,11 +37,15 @@ const (
 
 // Client is a connection to one pachd. It is safe for concurrent use.
 type Client struct {
-	Auth     auth.APIClient
-	Identity identity.APIClient
-	Admin    admin.APIClient
-	Version  version.APIClient
-	Pach     pach.APIClient
+	Auth       auth.APIClient
+	Identity   identity.APIClient
+	Admin      admin.APIClient
+	Version    version.APIClient
+	Pach       pach.APIClient
+	Enterprise enterprise.APIClient
+	License    license.APIClient
+	PFS        pfs.APIClient
+	PPS        pps.APIClient
 
 	address Address
 	conn    *grpc.ClientConn
@@ -102,7 +110,9 @@ func prepare(address string, opts ...Option) (*Client, error) {
 	}
 	return &Client{
 		Auth: auth.NewAPIClient(conn), Identity: identity.NewAPIClient(conn), Admin: admin.NewAPIClient(conn),
-		Version: version.NewAPIClient(conn), Pach: pach.NewAPIClient(conn), address: a, conn: conn,
+		Version: version.NewAPIClient(conn), Pach: pach.NewAPIClient(conn),
+		Enterprise: enterprise.NewAPIClient(conn), License: license.NewAPIClient(conn), PFS: pfs.NewAPIClient(conn), PPS: pps.NewAPIClient(conn),
+		address: a, conn: conn,
 	}, nil
 }
 

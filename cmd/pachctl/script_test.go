@@ -43,12 +43,13 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup:               setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":   exits,
-			"expand":  expand,
-			"page":    page,
-			"hints":   hints,
-			"saved":   saved,
-			"stopidp": stopIDP,
+			"exits":    exits,
+			"expand":   expand,
+			"page":     page,
+			"hints":    hints,
+			"identity": identity,
+			"saved":    saved,
+			"stopidp":  stopIDP,
 		},
 	})
 }
@@ -108,7 +109,7 @@ var hole = regexp.MustCompile(`\$\{[A-Z_]+\}`)
 
 // fill puts variables into a file of the script; testscript leaves files alone.
 func fill(file string, getenv func(string) string) error {
-	data, err := os.ReadFile(file) //nolint:gosec // a file of the script
+	data, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
@@ -118,7 +119,7 @@ func fill(file string, getenv func(string) string) error {
 		}
 		return b // to be set by the script, and expanded there
 	})
-	return os.WriteFile(file, data, 0o600) //nolint:gosec // the same
+	return os.WriteFile(file, data, 0o600)
 }
 
 // desk is where the person sits: an address that is put there is opened, and
@@ -158,13 +159,13 @@ func (d *desk) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 // visit lets the person at the desk open an address, and returns once they are
 // done.
 func visit(address, code string) error {
-	r, err := http.NewRequestWithContext(context.Background(), http.MethodPost, os.Getenv("DESK"), //nolint:gosec // the test's own server
+	r, err := http.NewRequestWithContext(context.Background(), http.MethodPost, os.Getenv("DESK"),
 		strings.NewReader(url.Values{"url": {address}, "code": {code}, "person": {os.Getenv("PERSON")}}.Encode()))
 	if err != nil {
 		return err
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	res, err := http.DefaultClient.Do(r) //nolint:gosec // the same
+	res, err := http.DefaultClient.Do(r)
 	if err != nil {
 		return err
 	}
@@ -182,7 +183,7 @@ func openBrowser() {
 // device is pachctl where a person reads the screen: when there is an address
 // and a code, they go and open it.
 func device() {
-	env := cli.Env{Stdin: os.Stdin, Stdout: &screen{}, Stderr: os.Stderr, Getenv: os.Getenv}
+	env := cli.Env{Stdin: os.Stdin, Stdout: &screen{}, Stderr: os.Stderr, Getenv: os.Getenv, Now: time.Now}
 	os.Exit(cli.Main(context.Background(), os.Args[1:], env))
 }
 
@@ -261,6 +262,15 @@ func saved(ts *testscript.TestScript, _ bool, args []string) {
 	m := regexp.MustCompile(`"session_token": "([^"]*)"`).FindStringSubmatch(ts.ReadFile(ts.Getenv("PACH_CONFIG")))
 	if m == nil {
 		m = []string{"", ""}
+	}
+	ts.Setenv(args[0], m[1])
+}
+
+// identity VARIABLE keeps the identity that the last command showed.
+func identity(ts *testscript.TestScript, _ bool, args []string) {
+	m := regexp.MustCompile(`"identities": \[\s*\{\s*"id": "([^"]+)"`).FindStringSubmatch(ts.ReadFile("stdout"))
+	if m == nil {
+		ts.Fatalf("no identity was shown")
 	}
 	ts.Setenv(args[0], m[1])
 }

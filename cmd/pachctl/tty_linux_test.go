@@ -22,7 +22,7 @@ func terminal(t *testing.T) (person, program *os.File) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fd := int(person.Fd()) //nolint:gosec // a file descriptor is small
+	fd := int(person.Fd())
 	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func TestATokenThatIsTypedDoesNotShow(t *testing.T) {
 			if strings.Contains(seen, pachd.RootToken) {
 				t.Errorf("the token shows: %q", seen)
 			}
-			state, err := unix.IoctlGetTermios(int(program.Fd()), unix.TCGETS) //nolint:gosec // a file descriptor is small
+			state, err := unix.IoctlGetTermios(int(program.Fd()), unix.TCGETS)
 			if err != nil || state.Lflag&unix.ECHO == 0 {
 				t.Errorf("the terminal was left without echo: %v", err)
 			}

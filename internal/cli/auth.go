@@ -3,9 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,15 +14,18 @@ import (
 )
 
 func (a *app) authCommands() *cobra.Command {
-	return group("auth", "Sign in and out, and manage roles, robots and tokens", "",
+	return group("auth", "Sign in and out, and manage who may do what", "",
 		"  pachctl auth login\n  pachctl auth whoami\n  pachctl auth get cluster",
-		a.login(), a.logout(), a.whoami(), a.useAuthToken(), a.getRobotToken(), a.revoke(), a.getGroups(), a.rolesForPermission(),
+		a.login(), a.logout(), a.whoami(), a.useAuthToken(), a.getRobotToken(), a.revoke(), a.listTokens(), a.listSessions(),
+		a.getGroups(), a.listGroups(), a.getUsers(), a.createGroup(), a.addMember(), a.removeMember(),
+		a.listUsers(), a.disableUser(), a.enableUser(), a.rolesForPermission(), a.explainCommand(),
+		a.activate(), a.deactivate(), a.getAuthConfig(), a.setAuthConfig(), a.rotateRootToken(),
 		group("get", "Show who has which roles on a resource", "", "  pachctl auth get cluster\n  pachctl auth get repo images",
 			a.getBinding(onCluster()), a.getBinding(onProject()), a.getBinding(onRepo()), a.getBinding(onEnterprise())),
 		group("set", "Set the roles of a user, group or robot on a resource", "", "  pachctl auth set cluster clusterAdmin user:alice@example.com",
 			a.setBinding(onCluster()), a.setBinding(onProject()), a.setBinding(onRepo()), a.setBinding(onEnterprise())),
 		group("check", "Show what you, or somebody else, may do on a resource", "", "  pachctl auth check repo images",
-			a.checkAccess(onProject()), a.checkAccess(onRepo())),
+			a.checkAccess(onCluster()), a.checkAccess(onProject()), a.checkAccess(onRepo())),
 	)
 }
 
@@ -182,196 +182,4 @@ func (a *app) endSession(ctx context.Context, p *place) error {
 		return nil // it had ended already
 	}
 	return err
-}
-
-func (a *app) getRobotToken() *cobra.Command {
-	var enterprise, quiet bool
-	var ttl string
-	c := &cobra.Command{
-		Use: "get-robot-token ROBOT", Short: "Make a token for a robot", Args: exactly(1),
-		Long:    "Make a token for a robot, a program that works with Pachyderm. Without --ttl it never expires.",
-		Example: "  pachctl auth get-robot-token ci --ttl 720h\n  pachctl auth get-robot-token ci --quiet",
-		RunE: func(c *cobra.Command, args []string) error {
-			seconds, err := robotTTL(c, ttl)
-			if err != nil {
-				return err
-			}
-			return a.withClient(c.Context(), enterprise, func(ctx context.Context, c *client.Client, _ *place) error {
-				r, err := c.Auth.GetRobotToken(ctx, &auth.GetRobotTokenRequest{Robot: args[0], Ttl: seconds})
-				switch {
-				case err != nil:
-					return err
-				case quiet:
-					a.printf("%s\n", r.GetToken())
-				default:
-					a.printf("Token: %s\n", r.GetToken())
-				}
-				return nil
-			})
-		},
-	}
-	c.Flags().StringVar(&ttl, "ttl", "", "how long the token lives, such as 24h; empty means for ever")
-	c.Flags().BoolVarP(&quiet, "quiet", "q", false, "print the token alone")
-	enterpriseFlag(c, &enterprise)
-	return c
-}
-
-// robotTTL refuses what the wire, which counts whole seconds and takes zero
-// for ever, would make something else of.
-func robotTTL(c *cobra.Command, text string) (int64, error) {
-	if text == "" {
-		return 0, nil
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil {
-		return 0, usagef(c, "could not parse duration %q: write it as 90s, 30m or 24h", text)
-	}
-	if d < time.Second {
-		return 0, usagef(c, "a token cannot live for %s: give a second or more, or no --ttl for one that never expires", text)
-	}
-	return int64(d / time.Second), nil
-}
-
-func (a *app) revoke() *cobra.Command {
-	var enterprise bool
-	var token, user string
-	c := &cobra.Command{
-		Use: "revoke", Short: "Revoke a token, or all tokens of a user or robot", Args: exactly(0),
-		Example: "  pachctl auth revoke --token - < token\n  pachctl auth revoke --user robot:ci",
-		RunE: func(c *cobra.Command, _ []string) error {
-			switch {
-			case token == "" && user == "":
-				return usagef(c, "one of --token or --user must be set")
-			case token != "" && user != "":
-				return usagef(c, "only one of --token or --user may be set")
-			case token == "-":
-				var err error
-				if token, err = a.readSecret(c.Context(), "Token to revoke:"); err != nil {
-					return err
-				}
-			}
-			return a.withClient(c.Context(), enterprise, func(ctx context.Context, c *client.Client, _ *place) error {
-				n, err := revoked(ctx, c, token, user)
-				if err != nil {
-					return err
-				}
-				a.printf("%s\n", plural(n, "auth token")+" revoked")
-				return nil
-			})
-		},
-	}
-	c.Flags().StringVar(&token, "token", "", "the token to revoke; - reads it from standard input, which keeps it out of the list of processes")
-	c.Flags().StringVar(&user, "user", "", "whose tokens to revoke, with prefix, such as user:alice@example.com")
-	enterpriseFlag(c, &enterprise)
-	return c
-}
-
-func revoked(ctx context.Context, c *client.Client, token, user string) (int64, error) {
-	if user != "" {
-		r, err := c.Auth.RevokeAuthTokensForUser(ctx, &auth.RevokeAuthTokensForUserRequest{Username: user})
-		if err == nil && r.GetNumber() == 0 {
-			err = fmt.Errorf("%s has no token: nothing was revoked", user)
-		}
-		return r.GetNumber(), err
-	}
-	r, err := c.Auth.RevokeAuthToken(ctx, &auth.RevokeAuthTokenRequest{Token: token})
-	if err == nil && r.GetNumber() == 0 {
-		err = errors.New("there is no such token: nothing was revoked")
-	}
-	return r.GetNumber(), err
-}
-
-// plural counts things in English: 1 token, 1,234 tokens.
-func plural(n int64, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	digits := fmt.Sprint(n)
-	for i := len(digits) - 3; i > 0; i -= 3 {
-		digits = digits[:i] + "," + digits[i:]
-	}
-	return digits + " " + thing + "s"
-}
-
-func (a *app) getGroups() *cobra.Command {
-	var enterprise bool
-	var out format
-	c := &cobra.Command{
-		Use: "get-groups [PRINCIPAL]", Short: "List the groups that you, or somebody else, are in", Args: between(0, 1),
-		Example: "  pachctl auth get-groups\n  pachctl auth get-groups user:alice@example.com",
-		RunE: func(c *cobra.Command, args []string) error {
-			return a.withClient(c.Context(), enterprise, func(ctx context.Context, c *client.Client, _ *place) error {
-				var r *auth.GetGroupsResponse
-				var err error
-				if len(args) == 0 {
-					r, err = c.Auth.GetGroups(ctx, &auth.GetGroupsRequest{})
-				} else {
-					r, err = c.Auth.GetGroupsForPrincipal(ctx, &auth.GetGroupsForPrincipalRequest{Principal: args[0]})
-				}
-				if err != nil {
-					return err
-				}
-				groups := slices.Sorted(slices.Values(r.GetGroups()))
-				if out != "" {
-					return a.show(out, append([]string{}, groups...))
-				}
-				for _, g := range groups {
-					a.printf("%s\n", g)
-				}
-				return nil
-			})
-		},
-	}
-	enterpriseFlag(c, &enterprise)
-	outputFlag(c, &out)
-	return c
-}
-
-func (a *app) rolesForPermission() *cobra.Command {
-	var out format
-	c := &cobra.Command{
-		Use: "roles-for-permission PERMISSION", Short: "List the roles that grant a permission", Args: exactly(1),
-		Example: "  pachctl auth roles-for-permission REPO_READ",
-		RunE: func(c *cobra.Command, args []string) error {
-			name := strings.ToUpper(args[0])
-			permission, ok := auth.Permission_value[name]
-			if !ok || permission == 0 {
-				return unknownPermission(args[0])
-			}
-			return a.withClient(c.Context(), false, func(ctx context.Context, c *client.Client, _ *place) error {
-				r, err := c.Auth.GetRolesForPermission(ctx, &auth.GetRolesForPermissionRequest{Permission: auth.Permission(permission)})
-				if err != nil {
-					return err
-				}
-				names := []string{}
-				for _, role := range r.GetRoles() {
-					names = append(names, role.GetName())
-				}
-				slices.Sort(names)
-				if out != "" {
-					return a.show(out, names)
-				}
-				for _, name := range names {
-					a.printf("%s\n", name)
-				}
-				return nil
-			})
-		},
-	}
-	outputFlag(c, &out)
-	return c
-}
-
-func unknownPermission(name string) error {
-	var all []string
-	for known, n := range auth.Permission_value {
-		if n != 0 {
-			all = append(all, known)
-		}
-	}
-	slices.Sort(all)
-	if near := nearest(strings.ToUpper(name), all); near != "" {
-		return fmt.Errorf("unknown permission %q: did you mean %s?", name, near)
-	}
-	return fmt.Errorf("unknown permission %q: choose from %s", name, strings.Join(all, ", "))
 }

@@ -23,9 +23,11 @@ func onCluster() kind { return kind{name: "cluster", typ: auth.ResourceType_CLUS
 func onEnterprise() kind {
 	return kind{name: "enterprise", typ: auth.ResourceType_CLUSTER, enterprise: true}
 }
+
 func onProject() kind {
 	return kind{name: "project", alias: "projects", arg: "PROJECT", typ: auth.ResourceType_PROJECT}
 }
+
 func onRepo() kind {
 	return kind{name: "repo", alias: "repos", arg: "REPO", typ: auth.ResourceType_REPO}
 }
@@ -133,7 +135,7 @@ allClusterUsers.`,
 		return a.withClient(cmd.Context(), k.enterprise, func(ctx context.Context, c *client.Client, p *place) error {
 			on, rest := k.resource(p, *project, args)
 			_, err := c.Auth.ModifyRoleBinding(ctx, &auth.ModifyRoleBindingRequest{Resource: on, Principal: rest[1], Roles: roles})
-			return err
+			return nearestRole(err, roles)
 		})
 	}
 	return c

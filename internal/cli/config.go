@@ -32,12 +32,14 @@ func (a *app) configCommands() *cobra.Command {
 			a.setContext(), a.setMetrics()),
 		group("list", "List parts of the configuration", "", "  pachctl config list context", a.listContext()),
 		group("update", "Change a part of the configuration", "", "  pachctl config update context --project genomics", a.updateContext()),
+		a.importKube(),
 		group("delete", "Delete a part of the configuration", "", "  pachctl config delete context old", a.deleteContext()),
 	)
 }
 
 func (a *app) getActive(name, what string, which func(Env, *configFile) (string, error)) *cobra.Command {
-	return &cobra.Command{
+	var out format
+	c := &cobra.Command{
 		Use: name, Short: "Show the " + what, Example: "  pachctl config get " + name, Args: exactly(0),
 		RunE: func(*cobra.Command, []string) error {
 			c, err := a.loadConfig()
@@ -51,15 +53,17 @@ func (a *app) getActive(name, what string, which func(Env, *configFile) (string,
 			if active == "" {
 				active = "NONE"
 			}
-			a.printf("%s\n", active)
-			return nil
+			return a.answer(out, active, func() { a.printf("%s\n", active) })
 		},
 	}
+	outputFlag(c, &out)
+	return c
 }
 
 func (a *app) setActive(name, what string, which func(*configV2) *string) *cobra.Command {
 	return &cobra.Command{
 		Use: name + " CONTEXT", Short: "Set the " + what, Example: "  pachctl config set " + name + " prod", Args: exactly(1),
+		ValidArgsFunction: completing(a.contextNames),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.changeConfig(func(c *configFile) error {
 				if _, err := c.find(args[0]); err != nil {
@@ -73,17 +77,20 @@ func (a *app) setActive(name, what string, which func(*configV2) *string) *cobra
 }
 
 func (a *app) getMetrics() *cobra.Command {
-	return &cobra.Command{
+	var out format
+	c := &cobra.Command{
 		Use: "metrics", Short: "Show whether metrics may be collected", Example: "  pachctl config get metrics", Args: exactly(0),
 		Long: "Show whether metrics may be collected. Upstream's clients read this setting;\nthis pachctl sends none in either case.",
 		RunE: func(*cobra.Command, []string) error {
 			c, err := a.loadConfig()
-			if err == nil {
-				a.printf("%t\n", c.V2.Metrics)
+			if err != nil {
+				return err
 			}
-			return err
+			return a.answer(out, c.V2.Metrics, func() { a.printf("%t\n", c.V2.Metrics) })
 		},
 	}
+	outputFlag(c, &out)
+	return c
 }
 
 func (a *app) setMetrics() *cobra.Command {
@@ -103,9 +110,10 @@ func (a *app) setMetrics() *cobra.Command {
 }
 
 func (a *app) getContext() *cobra.Command {
-	return &cobra.Command{
+	var out format
+	c := &cobra.Command{
 		Use: "context CONTEXT", Short: "Show a context", Example: "  pachctl config get context default", Args: exactly(1),
-		Long: "Show a context in the form that \"pachctl config set context\" takes. It holds\nthe session token: whoever has that can act as you.",
+		Long: "Show a context in the form that \"pachctl config set context\" takes, with *** in\nplace of the session token.",
 		RunE: func(_ *cobra.Command, args []string) error {
 			c, err := a.loadConfig()
 			if err != nil {
@@ -116,15 +124,19 @@ func (a *app) getContext() *cobra.Command {
 				return err
 			}
 			text, err := doc.text()
-			if err == nil {
-				a.printf("%s\n\n", text)
+			if err != nil {
+				return err
 			}
-			return err
+			return a.answer(out, json.RawMessage(text), func() { a.printf("%s\n\n", text) })
 		},
+		ValidArgsFunction: completing(a.contextNames),
 	}
+	outputFlag(c, &out)
+	return c
 }
 
-// text is the context for people: its source has a name.
+// text is the context for people: its source has a name, and its session
+// token, with which anybody could act as the user, stays where it is.
 func (c contextDoc) text() ([]byte, error) {
 	name, err := json.Marshal(c.Source.String())
 	if err != nil {
@@ -137,6 +149,9 @@ func (c contextDoc) text() ([]byte, error) {
 		plain.Source = 0
 	}
 	plain.others = others
+	if plain.Token != "" {
+		plain.Token = mask
+	}
 	return json.MarshalIndent(plain, "", "  ")
 }
 
@@ -144,7 +159,7 @@ func (a *app) setContext() *cobra.Command {
 	var overwrite bool
 	c := &cobra.Command{
 		Use: "context CONTEXT", Short: "Make a context of a JSON document", Args: exactly(1),
-		Long:    "Make a context of a JSON document on standard input, such as \"pachctl config\nget context\" prints.",
+		Long:    "Make a context of a JSON document on standard input, such as \"pachctl config\nget context\" prints. A session token *** keeps the one that the context has.",
 		Example: `  echo '{"pachd_address": "grpc://pachd.example.com:30650"}' | pachctl config set context prod`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			data, err := a.readInput("-")
@@ -156,8 +171,15 @@ func (a *app) setContext() *cobra.Command {
 				return err
 			}
 			return a.changeConfig(func(c *configFile) error {
-				if _, err := c.find(args[0]); err == nil && !overwrite {
+				old, err := c.find(args[0])
+				if err == nil && !overwrite {
 					return fmt.Errorf("context '%s' already exists, use `--overwrite` if you wish to replace it", args[0])
+				}
+				if doc.Token == mask {
+					if old == nil || old.Token == "" {
+						return fmt.Errorf("session_token is %s, which stands for the one that context '%s' has, and it has none: remove it, and sign in", mask, args[0])
+					}
+					doc.Token = old.Token
 				}
 				c.V2.Contexts[args[0]] = doc
 				return nil
@@ -301,6 +323,7 @@ func (a *app) updateContext() *cobra.Command {
 func (a *app) deleteContext() *cobra.Command {
 	return &cobra.Command{
 		Use: "context CONTEXT", Short: "Delete a context", Example: "  pachctl config delete context old", Args: exactly(1),
+		ValidArgsFunction: completing(a.contextNames),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.changeConfig(func(c *configFile) error {
 				if _, err := c.find(args[0]); err != nil {

@@ -71,7 +71,13 @@ type source int
 
 func sources() []string { return []string{"NONE", "CONFIG_V1", "HUB", "IMPORTED"} }
 
-const sourceV1 source = 1
+const (
+	sourceV1       source = 1
+	sourceImported source = 3
+)
+
+// mask stands for a secret that is kept and not shown.
+const mask = "***"
 
 func (s source) String() string {
 	if names := sources(); int(s) >= 0 && int(s) < len(names) {

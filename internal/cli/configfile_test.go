@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -19,7 +20,7 @@ func testEnv(t *testing.T, vars map[string]string) (Env, *bytes.Buffer, *bytes.B
 		all[k] = v
 	}
 	stdout, stderr := &bytes.Buffer{}, &bytes.Buffer{}
-	return Env{Stdin: strings.NewReader(""), Stdout: stdout, Stderr: stderr, Getenv: func(k string) string { return all[k] }}, stdout, stderr
+	return Env{Stdin: strings.NewReader(""), Stdout: stdout, Stderr: stderr, Getenv: func(k string) string { return all[k] }, Now: time.Now}, stdout, stderr
 }
 
 func (e Env) put(t *testing.T, text string) {
@@ -155,7 +156,7 @@ func TestConfigWrittenThroughALinkStaysOne(t *testing.T) {
 	if err := e.changeConfig(func(c *configFile) error { c.UserID = "me"; return nil }); err != nil {
 		t.Fatal(err)
 	}
-	data, err := os.ReadFile(target) //nolint:gosec // of this test
+	data, err := os.ReadFile(target)
 	if err != nil || !strings.Contains(string(data), `"me"`) {
 		t.Errorf("the target has %s, %v", data, err)
 	}

@@ -94,21 +94,8 @@ func lineOf(n *yaml.Node, path string, top bool) int {
 	switch n.Kind {
 	case yaml.MappingNode:
 		for i := 0; i+1 < len(n.Content); i += 2 {
-			key := n.Content[i]
-			if len(key.Value) > len(path) || key.Value != path[:len(key.Value)] && (!top || !strings.EqualFold(key.Value, path[:len(key.Value)])) {
-				continue
-			}
-			switch rest := path[len(key.Value):]; {
-			case rest == "":
-				return key.Line
-			case rest[0] == '.':
-				if line := lineOf(n.Content[i+1], rest[1:], false); line > 0 {
-					return line
-				}
-			case rest[0] == '[':
-				if line := lineOf(n.Content[i+1], rest, false); line > 0 {
-					return line
-				}
+			if line := lineOfMember(n.Content[i], n.Content[i+1], path, top); line > 0 {
+				return line
 			}
 		}
 	case yaml.SequenceNode:
@@ -121,6 +108,25 @@ func lineOf(n *yaml.Node, path string, top bool) int {
 				return lineOf(item, strings.TrimPrefix(rest, "."), false)
 			}
 		}
+	}
+	return 0
+}
+
+// lineOfMember matches a key in any case on the top, as decode does.
+func lineOfMember(key, value *yaml.Node, path string, top bool) int {
+	if len(key.Value) > len(path) {
+		return 0
+	}
+	begin, rest := path[:len(key.Value)], path[len(key.Value):]
+	switch {
+	case begin != key.Value && (!top || !strings.EqualFold(begin, key.Value)):
+		return 0
+	case rest == "":
+		return key.Line
+	case rest[0] == '.':
+		return lineOf(value, rest[1:], false)
+	case rest[0] == '[':
+		return lineOf(value, rest, false)
 	}
 	return 0
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"time"
 )
 
 // Env is the world as the commands see it.
@@ -17,6 +18,7 @@ type Env struct {
 	Stdout io.Writer
 	Stderr io.Writer
 	Getenv func(string) string
+	Now    func() time.Time
 }
 
 func (e Env) printf(format string, a ...any) {
@@ -37,6 +39,19 @@ func (e Env) readSecret(ctx context.Context, prompt string) (string, error) {
 		hidden = echo(ctx, terminal, false) == nil
 		e.notef("%s ", prompt)
 	}
+	line, err := e.readLine(ctx)
+	if hidden {
+		e.notef("\n")
+		if err := echo(context.WithoutCancel(ctx), terminal, true); err != nil {
+			return "", fmt.Errorf("the terminal cannot be restored: %w: type: stty echo", err)
+		}
+	}
+	return line, err
+}
+
+// readLine reads one line, which needs no newline at its end, without the
+// space around it.
+func (e Env) readLine(ctx context.Context) (string, error) {
 	type answer struct {
 		line string
 		err  error
@@ -49,18 +64,12 @@ func (e Env) readSecret(ctx context.Context, prompt string) (string, error) {
 		}
 		read <- answer{line, err}
 	}()
-	got := answer{err: errors.New("interrupted: nothing was changed")}
 	select {
-	case got = <-read:
+	case got := <-read:
+		return strings.TrimSpace(got.line), got.err
 	case <-ctx.Done():
+		return "", errors.New("interrupted: nothing was changed")
 	}
-	if hidden {
-		e.notef("\n")
-		if err := echo(context.WithoutCancel(ctx), terminal, true); err != nil {
-			return "", fmt.Errorf("the terminal cannot be restored: %w: type: stty echo", err)
-		}
-	}
-	return strings.TrimSpace(got.line), got.err
 }
 
 func isTerminal(f *os.File) bool {

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 
@@ -22,6 +21,7 @@ application that signs people in through Pachyderm.`,
 		a.createConnector(), a.updateConnector(), a.getConnector(), a.listConnector(), a.deleteConnector(),
 		a.setIDPConfig(), a.getIDPConfig(),
 		a.createClient(), a.updateClient(), a.getClient(), a.listClient(), a.deleteClient(),
+		a.linkIdentity(), a.unlinkIdentity(),
 	)
 }
 
@@ -313,181 +313,4 @@ func (a *app) getIDPConfig() *cobra.Command {
 	}
 	outputFlag(c, &out)
 	return c
-}
-
-// clientDoc is an OIDC client as people write it.
-type clientDoc struct {
-	ID           string   `json:"id" yaml:"id"`
-	Name         string   `json:"name" yaml:"name"`
-	RedirectURIs []string `json:"redirect_uris" yaml:"redirect_uris"`
-	Secret       string   `json:"secret,omitempty" yaml:"secret,omitempty"`
-	TrustedPeers []string `json:"trusted_peers" yaml:"trusted_peers"`
-}
-
-const clientHelp = `The document is YAML or JSON with the keys
-
-  id             name of the application for programs
-  name           name of the application for people
-  redirect_uris  where people may be sent back to
-  secret         made up unless given
-  trusted_peers  ids of clients that may ask for tokens for this one`
-
-// client reads the document. A secret *** is one that get-client did not show.
-func (d document) client() (*identity.OIDCClient, error) {
-	var doc clientDoc
-	if err := d.decode(&doc); err != nil {
-		return nil, err
-	}
-	if doc.Secret == "***" {
-		doc.Secret = ""
-	}
-	return &identity.OIDCClient{Id: doc.ID, Name: doc.Name, RedirectUris: doc.RedirectURIs, Secret: doc.Secret, TrustedPeers: doc.TrustedPeers}, nil
-}
-
-func (a *app) createClient() *cobra.Command {
-	var file string
-	c := &cobra.Command{
-		Use: "create-client", Short: "Register an application as OIDC client", Args: exactly(0),
-		Long:    "Register an application that signs people in through Pachyderm. Its secret is\nshown this once.\n\n" + clientHelp,
-		Example: "  pachctl idp create-client --config dashboard.yaml",
-		RunE: func(c *cobra.Command, _ []string) error {
-			d, err := a.readDocument(file)
-			if err != nil {
-				return err
-			}
-			oidc, err := d.client()
-			if err != nil {
-				return err
-			}
-			return a.withIDP(c.Context(), func(ctx context.Context, c *client.Client) error {
-				r, err := c.Identity.CreateOIDCClient(ctx, &identity.CreateOIDCClientRequest{Client: oidc})
-				if err != nil {
-					return d.explain(err)
-				}
-				a.printf("Client secret: %q\n", r.GetClient().GetSecret())
-				return nil
-			})
-		},
-	}
-	configFlag(c, &file)
-	return c
-}
-
-func (a *app) updateClient() *cobra.Command {
-	var file string
-	c := &cobra.Command{
-		Use: "update-client", Short: "Change an OIDC client", Args: exactly(0),
-		Long:    "Change what the document gives of an OIDC client; what is absent stays.\n\n" + clientHelp,
-		Example: "  pachctl idp update-client --config dashboard.yaml",
-		RunE: func(c *cobra.Command, _ []string) error {
-			d, err := a.readDocument(file)
-			if err != nil {
-				return err
-			}
-			oidc, err := d.client()
-			if err != nil {
-				return err
-			}
-			return a.withIDP(c.Context(), func(ctx context.Context, c *client.Client) error {
-				if err := d.refuseEmptied(ctx, c, oidc); err != nil {
-					return err
-				}
-				_, err := c.Identity.UpdateOIDCClient(ctx, &identity.UpdateOIDCClientRequest{Client: oidc})
-				return d.explain(err)
-			})
-		},
-	}
-	configFlag(c, &file)
-	return c
-}
-
-// refuseEmptied: on the wire an empty list is none, so it would change nothing
-// and nobody would notice.
-func (d document) refuseEmptied(ctx context.Context, c *client.Client, update *identity.OIDCClient) error {
-	empty := func(list []string) bool { return list != nil && len(list) == 0 }
-	if !empty(update.GetRedirectUris()) && !empty(update.GetTrustedPeers()) {
-		return nil
-	}
-	r, err := c.Identity.GetOIDCClient(ctx, &identity.GetOIDCClientRequest{Id: update.GetId()})
-	if err != nil {
-		return err
-	}
-	stored := r.GetClient()
-	for key, emptied := range map[string]bool{
-		"redirect_uris": empty(update.GetRedirectUris()) && len(stored.GetRedirectUris()) > 0,
-		"trusted_peers": empty(update.GetTrustedPeers()) && len(stored.GetTrustedPeers()) > 0,
-	} {
-		if emptied {
-			return errors.New(d.at(key, key+" cannot be emptied by an update: leave the key out to keep the list, or delete the client and create it again"))
-		}
-	}
-	return nil
-}
-
-func docOfClient(c *identity.OIDCClient) clientDoc {
-	return clientDoc{
-		ID: c.GetId(), Name: c.GetName(), Secret: c.GetSecret(),
-		RedirectURIs: append([]string{}, c.GetRedirectUris()...), TrustedPeers: append([]string{}, c.GetTrustedPeers()...),
-	}
-}
-
-func (a *app) getClient() *cobra.Command {
-	var out format
-	c := &cobra.Command{
-		Use: "get-client ID", Short: "Show an OIDC client, without its secret", Example: "  pachctl idp get-client dashboard", Args: exactly(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			return a.withIDP(c.Context(), func(ctx context.Context, c *client.Client) error {
-				r, err := c.Identity.GetOIDCClient(ctx, &identity.GetOIDCClientRequest{Id: args[0]})
-				if err != nil {
-					return err
-				}
-				if out != "" {
-					return a.show(out, docOfClient(r.GetClient()))
-				}
-				return a.printYAML(docOfClient(r.GetClient()))
-			})
-		},
-	}
-	outputFlag(c, &out)
-	return c
-}
-
-func (a *app) listClient() *cobra.Command {
-	var out format
-	c := &cobra.Command{
-		Use: "list-client", Short: "List the OIDC clients", Example: "  pachctl idp list-client", Args: exactly(0),
-		RunE: func(c *cobra.Command, _ []string) error {
-			return a.withIDP(c.Context(), func(ctx context.Context, c *client.Client) error {
-				r, err := c.Identity.ListOIDCClients(ctx, &identity.ListOIDCClientsRequest{})
-				if err != nil {
-					return err
-				}
-				docs := []clientDoc{}
-				for _, oidc := range r.GetClients() {
-					docs = append(docs, docOfClient(oidc))
-				}
-				if out != "" {
-					return a.show(out, docs)
-				}
-				for _, d := range docs {
-					a.printf("%s\n", d.ID)
-				}
-				return nil
-			})
-		},
-	}
-	outputFlag(c, &out)
-	return c
-}
-
-func (a *app) deleteClient() *cobra.Command {
-	return &cobra.Command{
-		Use: "delete-client ID", Short: "Remove an OIDC client", Example: "  pachctl idp delete-client dashboard", Args: exactly(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			return a.withIDP(c.Context(), func(ctx context.Context, c *client.Client) error {
-				_, err := c.Identity.DeleteOIDCClient(ctx, &identity.DeleteOIDCClientRequest{Id: args[0]})
-				return err
-			})
-		},
-	}
 }

@@ -108,6 +108,9 @@ func (s *signIn) withProvider(ctx context.Context, o loginOptions) error {
 	case !info.GetConnected():
 		return errors.New("no identity provider is connected yet: an administrator connects one with: pachctl idp create-connector --config FILE")
 	}
+	if info.GetTokenEndpoint() == "" { // people sign in at another server, which only pachd knows
+		return s.legacy(ctx, o)
+	}
 	s.GetSignInResponse = info
 	// What pachd answers is about to be opened in a browser and to be sent codes.
 	for _, u := range []string{info.GetAuthorizationEndpoint(), info.GetTokenEndpoint(), info.GetDeviceAuthorizationEndpoint()} {

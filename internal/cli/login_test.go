@@ -226,7 +226,7 @@ func TestLoginWithAnIDToken(t *testing.T) {
 		auth.RegisterAPIServer(s, tokenTaker{})
 		admin.RegisterAPIServer(s, inspector{info: &admin.ClusterInfo{}})
 	})
-	for given, want := range map[string]string{"an-id-token": `You are "user:alice@example.com"`, "x\n": "you are not signed in: too old", "\n": "no ID token was given"} { //nolint:gosec // made up
+	for given, want := range map[string]string{"an-id-token": `You are "user:alice@example.com"`, "x\n": "you are not signed in: too old", "\n": "no ID token was given"} {
 		e, stdout, stderr := testEnv(t, map[string]string{"PACHD_ADDRESS": address})
 		e.Stdin = strings.NewReader(given)
 		Main(t.Context(), []string{"auth", "login", "-t"}, e)
@@ -354,7 +354,7 @@ func TestLoginOpensNothingButWebAddresses(t *testing.T) {
 	for _, bad := range []string{"file:///etc/passwd", "javascript:alert(1)", "-x", "", "https://", "https://alice:pw@x"} {
 		address := serve(t, func(s *grpc.Server) {
 			admin.RegisterAPIServer(s, inspector{info: &admin.ClusterInfo{}})
-			pach.RegisterAPIServer(s, signInInfo{info: &pach.GetSignInResponse{ //nolint:gosec // addresses, no credentials
+			pach.RegisterAPIServer(s, signInInfo{info: &pach.GetSignInResponse{
 				Connected: true, AuthorizationEndpoint: bad, TokenEndpoint: "https://x/token", DeviceAuthorizationEndpoint: "https://x/device",
 			}})
 		})

@@ -5,10 +5,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
+	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // format is the value of --output.
@@ -82,4 +86,65 @@ func (e Env) printYAML(v any) error {
 	}
 	e.printf("%s\n", data)
 	return nil
+}
+
+// answer shows v if a form was asked for, and says it in words otherwise.
+func (e Env) answer(f format, v any, say func()) error {
+	if f != "" {
+		return e.show(f, v)
+	}
+	say()
+	return nil
+}
+
+// table prints rows in columns below their names.
+func (e Env) table(names []string, rows [][]string) {
+	w := tabwriter.NewWriter(e.Stdout, 0, 0, 2, ' ', 0)
+	for _, row := range append([][]string{names}, rows...) {
+		_, _ = fmt.Fprintln(w, strings.Join(row, "\t"))
+	}
+	_ = w.Flush()
+}
+
+// instant is a time for scripts, or nil.
+func instant(t *timestamppb.Timestamp) *time.Time {
+	if t == nil {
+		return nil
+	}
+	at := t.AsTime().Truncate(time.Second)
+	return &at
+}
+
+// moment is a time for people.
+func moment(t *timestamppb.Timestamp) string {
+	if t == nil {
+		return "-"
+	}
+	return t.AsTime().Format("2006-01-02 15:04 MST")
+}
+
+func orNever(t *timestamppb.Timestamp) string {
+	if t == nil {
+		return "never"
+	}
+	return moment(t)
+}
+
+func orDash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}
+
+// plural counts things in English: 1 token, 1,234 tokens.
+func plural(n int64, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	digits := fmt.Sprint(n)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits + " " + thing + "s"
 }

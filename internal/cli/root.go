@@ -39,6 +39,7 @@ overrides the address.`,
   pachctl auth login
   pachctl auth whoami`,
 		a.authCommands(), a.idpCommands(), a.configCommands(), a.connectCommand(), a.versionCommand(),
+		a.enterpriseCommands(), a.licenseCommands(), a.completionCommands(),
 		group("inspect", "Show details of the installation", "", "  pachctl inspect cluster", a.inspectCluster()),
 	)
 	root.SetIn(env.Stdin)
@@ -48,7 +49,7 @@ overrides the address.`,
 	root.SetUsageTemplate(usageTemplate)
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(helpCommand())
-	root.InitDefaultCompletionCmd()
+	root.CompletionOptions.DisableDefaultCmd = true // there is one with upstream's flags
 	flags := root.PersistentFlags()
 	flags.DurationVar(&a.rpcTimeout, "rpc-timeout", time.Minute, "how long a call to pachd may take; 0 means for ever")
 	// Upstream's, for scripts that give them; there is nothing to change.
@@ -175,6 +176,15 @@ func between(least, most int) cobra.PositionalArgs {
 		default:
 			return usagef(c, "expected %d to %d arguments, got %d", least, most, n)
 		}
+	}
+}
+
+func atLeast(least int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) < least {
+			return usagef(c, "expected at least %s, got %d", arguments(least), len(args))
+		}
+		return nil
 	}
 }
 

@@ -10,9 +10,7 @@ import (
 func everyCommand(c *cobra.Command, do func(*cobra.Command)) {
 	do(c)
 	for _, sub := range c.Commands() {
-		if sub.Name() != "completion" { // cobra's own
-			everyCommand(sub, do)
-		}
+		everyCommand(sub, do)
 	}
 }
 

@@ -1,0 +1,208 @@
+package cli
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"pachyderm/api/identity"
+	"pachyderm/api/pach"
+	"pachyderm/client"
+)
+
+// clientDoc is an OIDC client as people write it.
+type clientDoc struct {
+	ID           string   `json:"id" yaml:"id"`
+	Name         string   `json:"name" yaml:"name"`
+	RedirectURIs []string `json:"redirect_uris" yaml:"redirect_uris"`
+	Secret       string   `json:"secret,omitempty" yaml:"secret,omitempty"`
+	TrustedPeers []string `json:"trusted_peers" yaml:"trusted_peers"`
+}
+
+const clientHelp = `The document is YAML or JSON with the keys
+
+  id             name of the application for programs
+  name           name of the application for people
+  redirect_uris  where people may be sent back to
+  secret         made up unless given
+  trusted_peers  ids of clients that may ask for tokens for this one`
+
+// client reads the document. A secret *** is one that get-client did not show.
+func (d document) client() (*identity.OIDCClient, error) {
+	var doc clientDoc
+	if err := d.decode(&doc); err != nil {
+		return nil, err
+	}
+	if doc.Secret == mask {
+		doc.Secret = ""
+	}
+	return &identity.OIDCClient{Id: doc.ID, Name: doc.Name, RedirectUris: doc.RedirectURIs, Secret: doc.Secret, TrustedPeers: doc.TrustedPeers}, nil
+}
+
+func (a *app) createClient() *cobra.Command {
+	var file string
+	var out format
+	c := &cobra.Command{
+		Use: "create-client", Short: "Register an application as OIDC client", Args: exactly(0),
+		Long:    "Register an application that signs people in through Pachyderm. Its secret is\nshown this once.\n\n" + clientHelp,
+		Example: "  pachctl idp create-client --config dashboard.yaml",
+		RunE: func(c *cobra.Command, _ []string) error {
+			d, err := a.readDocument(file)
+			if err != nil {
+				return err
+			}
+			oidc, err := d.client()
+			if err != nil {
+				return err
+			}
+			return a.withIDP(c.Context(), func(ctx context.Context, c *client.Client) error {
+				r, err := c.Identity.CreateOIDCClient(ctx, &identity.CreateOIDCClientRequest{Client: oidc})
+				if err != nil {
+					return d.explain(err)
+				}
+				made := r.GetClient().GetSecret()
+				return a.answer(out, map[string]string{"secret": made}, func() { a.printf("Client secret: %q\n", made) })
+			})
+		},
+	}
+	configFlag(c, &file)
+	outputFlag(c, &out)
+	return c
+}
+
+func (a *app) updateClient() *cobra.Command {
+	var file string
+	var newSecret bool
+	var out format
+	c := &cobra.Command{
+		Use: "update-client [ID]", Short: "Change an OIDC client, or give it a new secret", Args: between(0, 1),
+		Long: `Change what the document gives of an OIDC client: what is absent stays, and a list
+that is given empty becomes empty. With --new-secret the secret is made anew and
+shown this once; the old one ends. With an ID and --new-secret alone only that
+changes.
+
+` + clientHelp,
+		Example: "  pachctl idp update-client --config dashboard.yaml\n  pachctl idp update-client dashboard --new-secret",
+		RunE: func(c *cobra.Command, args []string) error {
+			d, request := document{}, &pach.UpdateOIDCClientRequest{NewSecret: newSecret}
+			switch {
+			case c.Flags().Changed("config") || len(args) == 0:
+				var err error
+				if d, err = a.readDocument(file); err != nil {
+					return err
+				}
+				if err := d.clientUpdate(request); err != nil {
+					return err
+				}
+			case !newSecret:
+				return usagef(c, "nothing to change is given: add --config FILE or --new-secret")
+			}
+			if len(args) > 0 {
+				if request.Id != "" && request.Id != args[0] {
+					return usagef(c, "the document is for client %q and the command for %q: give one of them", request.Id, args[0])
+				}
+				request.Id = args[0]
+			}
+			return a.withIDP(c.Context(), func(ctx context.Context, c *client.Client) error {
+				r, err := c.Pach.UpdateOIDCClient(ctx, request)
+				if err != nil || r.GetSecret() == "" {
+					return d.explain(err)
+				}
+				return a.answer(out, map[string]string{"secret": r.GetSecret()}, func() { a.printf("Client secret: %q\n", r.GetSecret()) })
+			})
+		},
+	}
+	configFlag(c, &file)
+	c.Flags().BoolVar(&newSecret, "new-secret", false, "make the secret anew and show it")
+	outputFlag(c, &out)
+	return c
+}
+
+// clientUpdate reads the document into a request. A secret cannot be given:
+// pachd makes it, so that nobody has chosen it.
+func (d document) clientUpdate(request *pach.UpdateOIDCClientRequest) error {
+	oidc, err := d.client()
+	switch {
+	case err != nil:
+		return err
+	case oidc.GetSecret() != "":
+		return errors.New(d.at("secret", "secret cannot be changed by an update: remove it, and have a new one made with --new-secret"))
+	}
+	request.Id, request.Name = oidc.GetId(), oidc.GetName()
+	if oidc.RedirectUris != nil {
+		request.RedirectUris = &pach.StringList{Values: oidc.GetRedirectUris()}
+	}
+	if oidc.TrustedPeers != nil {
+		request.TrustedPeers = &pach.StringList{Values: oidc.GetTrustedPeers()}
+	}
+	return nil
+}
+
+func docOfClient(c *identity.OIDCClient) clientDoc {
+	return clientDoc{
+		ID: c.GetId(), Name: c.GetName(), Secret: c.GetSecret(),
+		RedirectURIs: append([]string{}, c.GetRedirectUris()...), TrustedPeers: append([]string{}, c.GetTrustedPeers()...),
+	}
+}
+
+func (a *app) getClient() *cobra.Command {
+	var out format
+	c := &cobra.Command{
+		Use: "get-client ID", Short: "Show an OIDC client, without its secret", Example: "  pachctl idp get-client dashboard", Args: exactly(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.withIDP(c.Context(), func(ctx context.Context, c *client.Client) error {
+				r, err := c.Identity.GetOIDCClient(ctx, &identity.GetOIDCClientRequest{Id: args[0]})
+				if err != nil {
+					return err
+				}
+				if out != "" {
+					return a.show(out, docOfClient(r.GetClient()))
+				}
+				return a.printYAML(docOfClient(r.GetClient()))
+			})
+		},
+	}
+	outputFlag(c, &out)
+	return c
+}
+
+func (a *app) listClient() *cobra.Command {
+	var out format
+	c := &cobra.Command{
+		Use: "list-client", Short: "List the OIDC clients", Example: "  pachctl idp list-client", Args: exactly(0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.withIDP(c.Context(), func(ctx context.Context, c *client.Client) error {
+				r, err := c.Identity.ListOIDCClients(ctx, &identity.ListOIDCClientsRequest{})
+				if err != nil {
+					return err
+				}
+				docs := []clientDoc{}
+				for _, oidc := range r.GetClients() {
+					docs = append(docs, docOfClient(oidc))
+				}
+				if out != "" {
+					return a.show(out, docs)
+				}
+				for _, d := range docs {
+					a.printf("%s\n", d.ID)
+				}
+				return nil
+			})
+		},
+	}
+	outputFlag(c, &out)
+	return c
+}
+
+func (a *app) deleteClient() *cobra.Command {
+	return &cobra.Command{
+		Use: "delete-client ID", Short: "Remove an OIDC client", Example: "  pachctl idp delete-client dashboard", Args: exactly(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.withIDP(c.Context(), func(ctx context.Context, c *client.Client) error {
+				_, err := c.Identity.DeleteOIDCClient(ctx, &identity.DeleteOIDCClientRequest{Id: args[0]})
+				return err
+			})
+		},
+	}
+}
