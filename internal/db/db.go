@@ -90,15 +90,16 @@ func (d *DB) Update(ctx context.Context, f func(*Tx) error) error {
 		if err == nil || !d.engine.isConflict(err) {
 			return d.fault(err)
 		}
-		if err := pause(ctx, attempt); err != nil {
+		if err := Pause(ctx, attempt); err != nil {
 			return err
 		}
 	}
 	return fault.New(fault.Unavailable, "too many changes at once: try again").Because(err)
 }
 
-// pause waits a random time of at most 2^attempt milliseconds, 64 ms at most.
-func pause(ctx context.Context, attempt int) error {
+// Pause waits, before an attempt that follows a lost one, a random time of at
+// most 2^attempt milliseconds, 64 ms at most.
+func Pause(ctx context.Context, attempt int) error {
 	limit := time.Millisecond << min(attempt, 6)
 	timer := time.NewTimer(rand.N(limit)) //nolint:gosec // jitter, not a secret
 	defer timer.Stop()

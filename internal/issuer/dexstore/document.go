@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/dexidp/dex/storage"
@@ -155,7 +154,7 @@ func (k kind[T]) update(ctx context.Context, s *Store, id string, updater func(T
 		if won || err != nil {
 			return err
 		}
-		if err := pause(ctx, attempt); err != nil {
+		if err := db.Pause(ctx, attempt); err != nil {
 			return err
 		}
 	}
@@ -174,17 +173,6 @@ func (k kind[T]) replace(ctx context.Context, s *Store, id string, version int64
 		return err
 	})
 	return n == 1, err
-}
-
-func pause(ctx context.Context, attempt int) error {
-	timer := time.NewTimer(rand.N(time.Millisecond << min(attempt, 4))) //nolint:gosec // jitter, not a secret
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }
 
 // sentinel gives Dex the error values that it compares with ==.
