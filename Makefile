@@ -7,7 +7,7 @@ TOOLS := $(CURDIR)/.tools
 GOLANGCI_LINT := $(TOOLS)/golangci-lint-2.15.0
 BUF := $(TOOLS)/buf-1.75.0
 
-.PHONY: help run run-clean build test test-slow lint fmt generate bench fuzz deps clean
+.PHONY: help run run-clean build test test-slow lint fmt generate man bench fuzz deps clean
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,7 +41,10 @@ fmt: $(GOLANGCI_LINT) ## format the code
 
 generate: $(BUF) $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-go-grpc ## make generated code and documents anew
 	PATH="$(TOOLS):$$PATH" $(BUF) generate
-	$(GO) test ./internal/config -run TestTheReferenceIsCurrent -update >/dev/null
+	$(GO) test ./internal/config ./internal/cli -run TestTheReferenceIsCurrent -update >/dev/null
+
+man: ## write pachctl's manual pages to bin/man
+	$(GO) test ./internal/cli -run TestManualPages -man $(CURDIR)/bin/man >/dev/null
 
 bench: build ## measure start-up, memory, logins and decisions
 	$(GO) test -run '^$$' -bench . -benchmem ./...

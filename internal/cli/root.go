@@ -34,7 +34,10 @@ func newRoot(env Env) *cobra.Command {
 	root := group("pachctl", "Sign in to Pachyderm and manage who may do what",
 		`pachctl talks to a Pachyderm server, pachd. Its address and your session are
 kept in ~/.pachyderm/config.json, or where PACH_CONFIG says; PACHD_ADDRESS
-overrides the address.`,
+overrides the address.
+
+The exit code is 0 when all is done, 1 for a failure, 2 for a command line that
+is not understood, and 3 when you have to sign in first.`,
 		`  pachctl connect grpc://localhost:30650
   pachctl auth login
   pachctl auth whoami`,
