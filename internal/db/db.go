@@ -98,9 +98,9 @@ func (d *DB) Update(ctx context.Context, f func(*Tx) error) error {
 }
 
 // Pause waits, before an attempt that follows a lost one, a random time of at
-// most 2^attempt milliseconds, 64 ms at most.
+// most 2^attempt milliseconds, 16 ms at most.
 func Pause(ctx context.Context, attempt int) error {
-	limit := time.Millisecond << min(attempt, 6)
+	limit := time.Millisecond << min(attempt, 4)
 	timer := time.NewTimer(rand.N(limit)) //nolint:gosec // jitter, not a secret
 	defer timer.Stop()
 	select {
