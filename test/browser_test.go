@@ -110,8 +110,7 @@ func (m *terminal) login(args ...string) (address string, end func() string) {
 	line, err := bufio.NewReader(f).ReadString('\n')
 	_ = f.Close()
 	if err != nil {
-		_ = <-done
-		m.t.Fatalf("pachctl auth login opened no browser:\n%s", out)
+		m.t.Fatalf("pachctl auth login opened no browser: %v\n%s", <-done, out)
 	}
 	return strings.TrimSpace(line), func() string {
 		m.t.Helper()
