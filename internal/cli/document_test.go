@@ -1,8 +1,12 @@
 package cli
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/proto"
 )
 
 func TestLineOfAField(t *testing.T) {
@@ -59,4 +63,56 @@ func TestConnectorDocument(t *testing.T) {
 	if z, ok := c.GetConfig().AsMap()["z"]; !ok || z != nil {
 		t.Error("a null, which removes a key, got lost")
 	}
+}
+
+// Whatever stands in a document, it is taken or refused: it is refused in one
+// line that names it, and what is taken can be written and read again without
+// a change.
+func FuzzConnectorDocument(f *testing.F) {
+	for _, seed := range []string{
+		"", "- a", "config: x", "id: a\nconfig: {clientSecret: s3cret}", `"type": "oidc",`, "config: {a: [{b: 9007199254740993}]}", "config: {a: &x 1, b: *x}",
+		"Id: a\nVERSION: 3\nconfig: {n: 7, f: 1.5, t: true, z: null, l: [a]}", "id: a\n---\nid: b", "config: {f: .nan, i: -.inf}", "config: {d: 2001-01-01}",
+		"version: 99999999999999999999", "config: {a.b: {c[0]: 1}}", "config: {\"\\ud800\": 1}", "config: {1: 2, true: 3}", "config: !!binary aGk=",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		d := document{"f.yaml", data}
+		c, err := d.connector()
+		if err != nil {
+			message, _ := explain(err)
+			if !strings.Contains(message, "f.yaml") || !utf8.ValidString(message) {
+				t.Errorf("%q is refused with %q", data, message)
+			}
+			return
+		}
+		if _, err := proto.Marshal(c); err != nil {
+			t.Fatalf("%q cannot be sent: %v", data, err)
+		}
+		text, err := json.Marshal(docOf(c))
+		if err != nil {
+			t.Fatalf("%q cannot be written: %v", data, err)
+		}
+		again, err := document{"again.json", text}.connector()
+		if err != nil {
+			t.Fatalf("%q becomes %s, which is refused: %v", data, text, err)
+		}
+		if c.Config == nil {
+			c.Config = again.Config // written as an empty one
+		}
+		if !proto.Equal(c, again) {
+			t.Errorf("%q becomes %v, and then %v", data, c, again)
+		}
+	})
+}
+
+// A field that pachd finds fault with is looked for in documents of any form.
+func FuzzLineOfAField(f *testing.F) {
+	f.Add([]byte("ID: demo\nconfig:\n  rootCAs: [a, b]\n  a.b: {c: 1}"), "config.rootCAs[1]")
+	f.Add([]byte("config: [[1, [2]]]"), "config[0][1][0]")
+	f.Fuzz(func(t *testing.T, data []byte, field string) {
+		if line := (document{"f.yaml", data}).line(field); line < 0 || line > len(data)+1 {
+			t.Errorf("line %d of %q", line, data)
+		}
+	})
 }
