@@ -48,6 +48,7 @@ func TestScripts(t *testing.T) {
 			"page":     page,
 			"hints":    hints,
 			"identity": identity,
+			"member":   member,
 			"saved":    saved,
 			"stopidp":  stopIDP,
 		},
@@ -56,6 +57,7 @@ func TestScripts(t *testing.T) {
 
 // world is what a script plays in.
 type world struct {
+	t        testing.TB
 	provider *op.Provider
 	server   *httptest.Server // the provider's
 	pages    chan string
@@ -66,7 +68,7 @@ const worldKey = "world"
 func setup(env *testscript.Env) error {
 	t := env.T().(testing.TB)
 	pachd := pachdtest.Start(t)
-	w := &world{server: httptest.NewUnstartedServer(nil), pages: make(chan string, 10)}
+	w := &world{t: t, server: httptest.NewUnstartedServer(nil), pages: make(chan string, 10)}
 	var err error
 	w.provider, err = op.New(op.Config{
 		Issuer: "http://" + w.server.Listener.Addr().String(), ClientID: "pachyderm", ClientSecret: "demo-secret-value",
@@ -78,7 +80,7 @@ func setup(env *testscript.Env) error {
 	w.server.Config.Handler = w.provider
 	w.server.Start()
 	t.Cleanup(w.server.Close)
-	desk := httptest.NewServer(&desk{t, w})
+	desk := httptest.NewServer(&desk{w})
 	t.Cleanup(desk.Close)
 	env.Values[worldKey] = w
 	for name, value := range map[string]string{
@@ -124,10 +126,7 @@ func fill(file string, getenv func(string) string) error {
 
 // desk is where the person sits: an address that is put there is opened, and
 // walked through as that person would.
-type desk struct {
-	t testing.TB
-	*world
-}
+type desk struct{ *world }
 
 func (d *desk) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	b := optest.NewBrowser(d.t, nil)
@@ -144,6 +143,10 @@ func (d *desk) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	switch r.FormValue("person") {
 	case "alice":
 		at = b.Submit(at, alice)
+	case "asked": // whether it is they who wait
+		question := b.Submit(at, alice)
+		d.pages <- question.Text()
+		at = b.Submit(question, map[string]string{"answer": "yes"})
 	case "forgetful":
 		d.pages <- b.Submit(at, map[string]string{"email": optest.Alice.Email, "password": "wrong"}).Text()
 		at = b.Submit(at, alice)
@@ -273,4 +276,12 @@ func identity(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("no identity was shown")
 	}
 	ts.Setenv(args[0], m[1])
+}
+
+// member starts another pachd, which is to use the first one's identities.
+func member(ts *testscript.TestScript, _ bool, _ []string) {
+	pachd := pachdtest.Start(ts.Value(worldKey).(*world).t)
+	for name, value := range map[string]string{"MEMBER": pachd.GRPC, "MEMBER_HTTP": pachd.HTTP, "MEMBER_TOKEN": pachd.RootToken} {
+		ts.Setenv(name, value)
+	}
 }

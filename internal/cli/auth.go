@@ -51,22 +51,17 @@ func (a *app) whoami() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if out != "" {
-					answer := whoami{Username: who.GetUsername()}
-					if e := who.GetExpiration(); e != nil {
-						t := e.AsTime().Truncate(time.Second)
-						answer.Expiration = &t
-					}
-					return a.show(out, answer)
-				}
-				a.sayWho(who)
-				return nil
+				return a.showWho(out, who)
 			})
 		},
 	}
 	enterpriseFlag(c, &enterprise)
 	outputFlag(c, &out)
 	return c
+}
+
+func (a *app) showWho(out format, who *auth.WhoAmIResponse) error {
+	return a.answer(out, whoami{who.GetUsername(), instant(who.GetExpiration())}, func() { a.sayWho(who) })
 }
 
 func (a *app) sayWho(who *auth.WhoAmIResponse) {
@@ -78,6 +73,7 @@ func (a *app) sayWho(who *auth.WhoAmIResponse) {
 
 func (a *app) useAuthToken() *cobra.Command {
 	var enterprise bool
+	var out format
 	c := &cobra.Command{
 		Use: "use-auth-token", Short: "Sign in with a token that you already have", Args: exactly(0),
 		Long: `Sign in with a token that you already have, such as the root token or a
@@ -85,14 +81,15 @@ robot's. It is read from standard input, asked for at a terminal, and kept only
 if pachd accepts it.`,
 		Example: "  pachctl auth use-auth-token < root-token",
 		RunE: func(c *cobra.Command, _ []string) error {
-			return a.runUseAuthToken(c.Context(), enterprise)
+			return a.runUseAuthToken(c.Context(), enterprise, out)
 		},
 	}
 	enterpriseFlag(c, &enterprise)
+	outputFlag(c, &out)
 	return c
 }
 
-func (a *app) runUseAuthToken(ctx context.Context, enterprise bool) error {
+func (a *app) runUseAuthToken(ctx context.Context, enterprise bool, out format) error {
 	p, err := a.place(enterprise)
 	if err != nil {
 		return err
@@ -106,11 +103,11 @@ func (a *app) runUseAuthToken(ctx context.Context, enterprise bool) error {
 	}
 	ctx, cancel := a.limit(ctx)
 	defer cancel()
-	return a.adopt(ctx, p, token)
+	return a.adopt(ctx, p, token, out)
 }
 
 // adopt keeps a token once pachd has said whose it is.
-func (a *app) adopt(ctx context.Context, p *place, token string) error {
+func (a *app) adopt(ctx context.Context, p *place, token string, out format) error {
 	c, err := a.dial(ctx, p, token)
 	if err != nil {
 		return err
@@ -129,8 +126,7 @@ func (a *app) adopt(ctx context.Context, p *place, token string) error {
 	if err := a.remember(p, token); err != nil {
 		return err
 	}
-	a.sayWho(who)
-	return nil
+	return a.showWho(out, who)
 }
 
 func (a *app) logout() *cobra.Command {

@@ -125,7 +125,8 @@ func (a *app) setBinding(k kind) *cobra.Command {
 it has there; none removes it. Several roles are separated by commas. PRINCIPAL
 has its prefix, such as user:alice@example.com, group:engineers, robot:ci, or is
 allClusterUsers.`,
-		Example: "  " + k.example("set", k.exampleRole()+" user:alice@example.com") + "\n  " + k.example("set", "none user:alice@example.com"),
+		Example:           "  " + k.example("set", k.exampleRole()+" user:alice@example.com") + "\n  " + k.example("set", "none user:alice@example.com"),
+		ValidArgsFunction: completing(roleNames),
 	}, "ROLES|none", "PRINCIPAL")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		roles, err := parseRoles(cmd, args[len(args)-2])
