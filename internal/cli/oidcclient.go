@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 
 	"github.com/spf13/cobra"
 
@@ -79,33 +78,21 @@ func (a *app) updateClient() *cobra.Command {
 		Use: "update-client [ID]", Short: "Change an OIDC client, or give it a new secret", Args: between(0, 1),
 		Long: `Change what the document gives of an OIDC client: what is absent stays, and a list
 that is given empty becomes empty. With --new-secret the secret is made anew and
-shown this once; the old one ends. With an ID and --new-secret alone only that
-changes.
+shown this once; the old one ends, as it does when the document gives one. With
+an ID and --new-secret alone only that changes.
 
 ` + clientHelp,
 		Example: "  pachctl idp update-client --config dashboard.yaml\n  pachctl idp update-client dashboard --new-secret",
 		RunE: func(c *cobra.Command, args []string) error {
-			d, request := document{}, &pach.UpdateOIDCClientRequest{NewSecret: newSecret}
-			switch {
-			case c.Flags().Changed("config") || len(args) == 0:
-				var err error
-				if d, err = a.readDocument(file); err != nil {
-					return err
-				}
-				if err := d.clientUpdate(request); err != nil {
-					return err
-				}
-			case !newSecret:
-				return usagef(c, "nothing to change is given: add --config FILE or --new-secret")
-			}
-			if len(args) > 0 {
-				if request.Id != "" && request.Id != args[0] {
-					return usagef(c, "the document is for client %q and the command for %q: give one of them", request.Id, args[0])
-				}
-				request.Id = args[0]
+			d, request, secret, err := a.readUpdate(c, args, file, newSecret)
+			if err != nil {
+				return err
 			}
 			return a.withIDP(c.Context(), func(ctx context.Context, c *client.Client) error {
 				r, err := c.Pach.UpdateOIDCClient(ctx, request)
+				if err == nil && secret != "" {
+					_, err = c.Identity.UpdateOIDCClient(ctx, &identity.UpdateOIDCClientRequest{Client: &identity.OIDCClient{Id: request.Id, Secret: secret}})
+				}
 				if err != nil || r.GetSecret() == "" {
 					return d.explain(err)
 				}
@@ -119,15 +106,38 @@ changes.
 	return c
 }
 
-// clientUpdate reads the document into a request. A secret cannot be given:
-// pachd makes it, so that nobody has chosen it.
-func (d document) clientUpdate(request *pach.UpdateOIDCClientRequest) error {
-	oidc, err := d.client()
+// readUpdate is what the arguments and the document ask for.
+func (a *app) readUpdate(c *cobra.Command, args []string, file string, newSecret bool) (d document, request *pach.UpdateOIDCClientRequest, secret string, err error) {
+	request = &pach.UpdateOIDCClientRequest{NewSecret: newSecret}
 	switch {
-	case err != nil:
-		return err
-	case oidc.GetSecret() != "":
-		return errors.New(d.at("secret", "secret cannot be changed by an update: remove it, and have a new one made with --new-secret"))
+	case c.Flags().Changed("config") || len(args) == 0:
+		if d, err = a.readDocument(file); err != nil {
+			return d, nil, "", err
+		}
+		if secret, err = d.clientUpdate(request); err != nil {
+			return d, nil, "", err
+		}
+	case !newSecret:
+		return d, nil, "", usagef(c, "nothing to change is given: add --config FILE or --new-secret")
+	}
+	if secret != "" && newSecret {
+		return d, nil, "", usagef(c, "the document gives a secret and --new-secret asks for another: choose one")
+	}
+	if len(args) > 0 {
+		if request.Id != "" && request.Id != args[0] {
+			return d, nil, "", usagef(c, "the document is for client %q and the command for %q: give one of them", request.Id, args[0])
+		}
+		request.Id = args[0]
+	}
+	return d, request, secret, nil
+}
+
+// clientUpdate reads the document into a request, which has no place for the
+// secret.
+func (d document) clientUpdate(request *pach.UpdateOIDCClientRequest) (secret string, err error) {
+	oidc, err := d.client()
+	if err != nil {
+		return "", err
 	}
 	request.Id, request.Name = oidc.GetId(), oidc.GetName()
 	if oidc.RedirectUris != nil {
@@ -136,7 +146,7 @@ func (d document) clientUpdate(request *pach.UpdateOIDCClientRequest) error {
 	if oidc.TrustedPeers != nil {
 		request.TrustedPeers = &pach.StringList{Values: oidc.GetTrustedPeers()}
 	}
-	return nil
+	return oidc.GetSecret(), nil
 }
 
 func docOfClient(c *identity.OIDCClient) clientDoc {
