@@ -135,21 +135,39 @@ func (a *app) switchOn(ctx context.Context, p *place, given string, out format) 
 	}
 	r, err := c.Auth.Activate(ctx, &auth.ActivateRequest{RootToken: given})
 	if err != nil && strings.Contains(client.MessageOf(err), "already activated") {
-		if given != "" {
-			return false, failf(err, "authentication is active already, and the root token was not changed: change it with: pachctl auth rotate-root-token --supply-token -")
-		}
-		a.notef("Authentication is active already.\n")
-		return false, nil
+		return false, a.activeAlready(ctx, p, given)
 	}
 	if err != nil {
 		return false, prefixed("error activating Pachyderm auth", err)
 	}
-	if err := a.remember(p, r.GetPachToken()); err != nil {
-		return false, err
-	}
-	return true, a.answer(out, map[string]string{"root_token": r.GetPachToken()}, func() {
+	// Shown before it is kept: what is lost here is lost for good.
+	err = a.answer(out, map[string]string{"root_token": r.GetPachToken()}, func() {
 		a.printf("WARNING: Keep this token in a safe place: whoever has it may do everything, and\nit is not shown again.\n\nPachyderm root token:\n%s\n", r.GetPachToken())
 	})
+	return true, errors.Join(err, a.remember(p, r.GetPachToken()))
+}
+
+// activeAlready is no failure: scripts activate again and go on. The token
+// that they give becomes the session if it is the root token, as it would have.
+func (a *app) activeAlready(ctx context.Context, p *place, given string) error {
+	a.notef("Authentication is active already.\n")
+	if given == "" {
+		return nil
+	}
+	c, err := a.dial(ctx, p, given)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }()
+	who, err := c.Auth.WhoAmI(ctx, &auth.WhoAmIRequest{})
+	switch {
+	case err == nil && who.GetUsername() == "pach:root":
+		return a.remember(p, given)
+	case err == nil || status.Code(err) == codes.Unauthenticated:
+		a.notef("The token that was given is not the root token, and nothing was changed; to make it that: pachctl auth rotate-root-token --supply-token -\n")
+		return nil
+	}
+	return err
 }
 
 // prefixed says at which step an error of pachd came up, and keeps its code.
