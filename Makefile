@@ -6,6 +6,7 @@ GO    ?= go
 TOOLS := $(CURDIR)/.tools
 GOLANGCI_LINT := $(TOOLS)/golangci-lint-2.15.0
 BUF := $(TOOLS)/buf-1.75.0
+PLUGINS := $(addprefix $(TOOLS)/,protoc-gen-go protoc-gen-go-grpc protoc-gen-grpc-gateway protoc-gen-openapiv2)
 
 .PHONY: help run run-clean build test test-slow lint fmt generate man bench fuzz deps clean
 
@@ -39,7 +40,7 @@ lint: $(GOLANGCI_LINT) ## check the style, and that generated files are current
 fmt: $(GOLANGCI_LINT) ## format the code
 	$(GOLANGCI_LINT) fmt ./...
 
-generate: $(BUF) $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-go-grpc ## make generated code and documents anew
+generate: $(BUF) $(PLUGINS) ## make generated code and documents anew
 	PATH="$(TOOLS):$$PATH" $(BUF) generate
 	$(GO) test ./internal/config ./internal/cli -run TestTheReferenceIsCurrent -update >/dev/null
 
@@ -83,6 +84,9 @@ $(TOOLS)/protoc-gen-go:
 
 $(TOOLS)/protoc-gen-go-grpc:
 	GOBIN=$(TOOLS) $(GO) install google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
+
+$(TOOLS)/protoc-gen-grpc-gateway $(TOOLS)/protoc-gen-openapiv2:
+	GOBIN=$(TOOLS) $(GO) install github.com/grpc-ecosystem/grpc-gateway/v2/$(@F)@v2.33.0
 
 clean: ## remove what was built
 	rm -rf bin .tools test/node_modules
