@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc/codes"
 
@@ -129,6 +130,9 @@ func TestAnIDTokenOfTheIdentityServiceSignsIn(t *testing.T) {
 		payload, _, _ := strings.Cut(rest, ".")
 		_, err = h.auth.Authenticate(t.Context(), &authpb.AuthenticateRequest{IdToken: head + "." + payload + ".AAAA"})
 		want(t, err, codes.Unauthenticated, "could not verify token")
+		h.ahead.Store(int64(25 * time.Hour))
+		_, err = h.auth.Authenticate(t.Context(), &authpb.AuthenticateRequest{IdToken: raw})
+		want(t, err, codes.Unauthenticated, "could not verify token: the ID token expired")
 		// It means nothing where the service is not configured.
 		other := open(t, sqlite(t))
 		_, err = other.auth.Authenticate(t.Context(), &authpb.AuthenticateRequest{IdToken: raw})

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc/codes"
@@ -255,6 +256,8 @@ func TestAnIdentityThatWasRefusedIsLinkedAndUnlinked(t *testing.T) {
 		if _, raw := h.through("first", optest.Alice); raw == "" {
 			t.Error("linked again, she cannot sign in")
 		}
+		_, err := h.whoAmI(as(t.Context(), session))
+		want(t, err, codes.Unauthenticated) // what had ended stays so
 	})
 }
 
@@ -310,18 +313,18 @@ func TestTokensAreListedWithoutTheirValues(t *testing.T) {
 			_, err := h.pach.ListTokens(her, req)
 			want(t, err, codes.PermissionDenied, "CLUSTER_AUTH_EXTRACT_TOKENS")
 		}
-		h.robotsGone()
 		if _, err := h.pach.SetUserEnabled(h.root(), &pachpb.SetUserEnabledRequest{User: alice}); err != nil {
 			t.Fatal(err)
 		}
-		if got := list(h.root(), &pachpb.ListTokensRequest{}); len(got) != 1 {
-			t.Errorf("after all but root's have ended: %v", got)
+		if diff := cmp.Diff([]string{"pach:root ", "robot:ci "}, names(list(h.root(), &pachpb.ListTokensRequest{}))); diff != "" {
+			t.Errorf("without who is disabled (-want +got):\n%s", diff)
+		}
+		h.ahead.Store(int64(2 * time.Hour))
+		if diff := cmp.Diff([]string{"pach:root "}, names(list(h.root(), &pachpb.ListTokensRequest{}))); diff != "" {
+			t.Errorf("without what has expired (-want +got):\n%s", diff)
 		}
 	})
 }
-
-// robotsGone lets the tokens of robots that live for an hour expire.
-func (h *house) robotsGone() { h.ahead.Store(int64(2 * 3600 * 1e9)) }
 
 func TestAllThatSomebodyHoldsIsRevoked(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
