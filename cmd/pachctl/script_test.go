@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -28,11 +29,44 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"pachctl": main,
+		"pachctl": watched,
 		"browser": openBrowser,
 		"device":  device,
 	})
 }
+
+// watched is pachctl, with a copy of all that it writes for the script's end.
+func watched() {
+	name := os.Getenv("WRITTEN")
+	if name == "" {
+		main()
+		return
+	}
+	copied, err := os.OpenFile(name, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(run(io.MultiWriter(os.Stdout, copied), io.MultiWriter(os.Stderr, copied)))
+}
+
+// checkSecrets looks, when a script has ended, for what it gave to pachctl and
+// pachd in confidence.
+func checkSecrets(t testing.TB, pachd *pachdtest.Server, written string) {
+	data, err := os.ReadFile(written)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
+	for where, text := range map[string]string{"pachctl wrote": string(data), "pachd logged": pachd.Log.String()} {
+		for name, secret := range map[string]string{"root token": pachd.RootToken, "client secret": clientSecret, "password": optest.Alice.Password} {
+			if strings.Contains(text, secret) {
+				t.Errorf("%s the %s:\n%s", where, name, text)
+			}
+		}
+	}
+}
+
+const clientSecret = "demo-secret-value"
 
 // TestScripts runs the real pachctl against a real pachd and a real OpenID
 // provider, one of each for every script. $PERSON is who sits at the browser.
@@ -71,7 +105,7 @@ func setup(env *testscript.Env) error {
 	w := &world{t: t, server: httptest.NewUnstartedServer(nil), pages: make(chan string, 10)}
 	var err error
 	w.provider, err = op.New(op.Config{
-		Issuer: "http://" + w.server.Listener.Addr().String(), ClientID: "pachyderm", ClientSecret: "demo-secret-value",
+		Issuer: "http://" + w.server.Listener.Addr().String(), ClientID: "pachyderm", ClientSecret: clientSecret,
 		RedirectURIs: []string{pachd.HTTP + "/callback"}, People: []op.Person{optest.Alice},
 	})
 	if err != nil {
@@ -83,11 +117,13 @@ func setup(env *testscript.Env) error {
 	desk := httptest.NewServer(&desk{w})
 	t.Cleanup(desk.Close)
 	env.Values[worldKey] = w
+	written := filepath.Join(t.TempDir(), "written")
+	t.Cleanup(func() { checkSecrets(t, pachd, written) })
 	for name, value := range map[string]string{
 		"PACHD_ADDRESS": pachd.GRPC, "PACHD_HTTP": pachd.HTTP, "ROOT_TOKEN": pachd.RootToken,
 		"PACH_CONFIG": filepath.Join(env.WorkDir, "config.json"), "USER": "tester",
 		"IDP": w.provider.Issuer, "IDP_SECRET": w.provider.ClientSecret,
-		"BROWSER": "browser", "DESK": desk.URL, "PERSON": "alice",
+		"WRITTEN": written, "BROWSER": "browser", "DESK": desk.URL, "PERSON": "alice",
 		"GORACE": "atexit_sleep_ms=0", // or each command takes a second more
 	} {
 		env.Setenv(name, value)
