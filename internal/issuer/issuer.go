@@ -68,7 +68,8 @@ type Issuer struct {
 	legacySecret string
 
 	served   atomic.Pointer[served]
-	settings sync.Mutex // held while the settings change
+	settings sync.Mutex    // held while the settings change
+	changed  chan struct{} // when they may have, perhaps on another replica
 
 	flows  sync.Map // by state: *flow.Flow, from CreateAuthRequest to the end of that HTTP request
 	opened openedConnectors
@@ -77,7 +78,7 @@ type Issuer struct {
 // New makes an issuer with the stored settings. It makes no keys and opens no
 // connector; Run does the first, a login the second.
 func New(ctx context.Context, c Config) (*Issuer, error) {
-	i := &Issuer{Config: c, keysAre: make(chan struct{}), legacySecret: rand.Text() + rand.Text()}
+	i := &Issuer{Config: c, keysAre: make(chan struct{}), changed: make(chan struct{}, 1), legacySecret: rand.Text() + rand.Text()}
 	objects := &dexstore.Store{DB: c.DB, Sealer: c.Sealer}
 	i.Registry = registry.New(registry.Config{
 		DB: c.DB, Sealer: c.Sealer, Objects: objects, Now: c.Now, Deps: i.deps, Reserved: []string{CLIClient, DeviceClient},
@@ -92,6 +93,14 @@ func New(ctx context.Context, c Config) (*Issuer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("signing keys: %w", err)
 	}
+	c.DB.Watch(func(change db.Change) {
+		if change.Topic == registry.SettingsTopic || change.Topic == "" {
+			select {
+			case i.changed <- struct{}{}:
+			default: // one is enough
+			}
+		}
+	})
 	s, err := i.Settings(ctx)
 	if err != nil {
 		return nil, err
@@ -99,8 +108,19 @@ func New(ctx context.Context, c Config) (*Issuer, error) {
 	return i, i.serve(s)
 }
 
-// Run makes and rotates the signing keys and deletes what has expired, until
-// ctx ends.
+// reload applies settings that another replica has stored.
+func (i *Issuer) reload(ctx context.Context) error {
+	i.settings.Lock()
+	defer i.settings.Unlock()
+	s, err := i.Settings(ctx)
+	if err != nil || s == i.served.Load().settings {
+		return err
+	}
+	return i.serve(s)
+}
+
+// Run makes and rotates the signing keys, applies what other replicas change
+// and deletes what has expired, until ctx ends.
 func (i *Issuer) Run(ctx context.Context) error {
 	// Making an RSA key takes longer than all else at the start, so requests
 	// that need one wait for it instead of the listener.
@@ -112,6 +132,10 @@ func (i *Issuer) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-i.changed:
+			if err := i.reload(ctx); err != nil && ctx.Err() == nil {
+				i.Log.ErrorContext(ctx, "cannot apply the stored settings", "error", err)
+			}
 		case <-tick.C:
 			if err := i.clean(ctx); err != nil {
 				i.Log.ErrorContext(ctx, "cannot delete expired sign-ins", "error", err)

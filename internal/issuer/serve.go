@@ -31,6 +31,7 @@ const refreshReuse = 3
 // in front of them.
 type served struct {
 	*Issuer
+	settings  registry.Settings
 	url       oauth2.IssuerURL
 	bind      flow.Binding
 	dex       http.Handler
@@ -43,7 +44,7 @@ func (i *Issuer) serve(s registry.Settings) error {
 	if err != nil {
 		return err
 	}
-	out := &served{Issuer: i, url: oauth2.IssuerURL{URL: p.Issuer}, bind: flow.Binding{Issuer: p.Issuer}}
+	out := &served{Issuer: i, settings: s, url: oauth2.IssuerURL{URL: p.Issuer}, bind: flow.Binding{Issuer: p.Issuer}}
 	_, _, _, pages, err := templates.LoadWebConfig(templates.Config{
 		WebFS: web.DexFiles(), Issuer: web.Product, IssuerURL: out.url.String(), Theme: web.DexTheme,
 	})

@@ -22,11 +22,9 @@ import (
 // flowByState finds the flow of the HTTP request under way that made the auth
 // request. Dex's LoginURL gets nothing else.
 func (i *Issuer) flowByState(state string) *flow.Flow {
-	f, ok := i.flows.Load(state)
-	if !ok {
-		return nil
-	}
-	return f.(*flow.Flow)
+	found, _ := i.flows.Load(state)
+	f, _ := found.(*flow.Flow)
+	return f
 }
 
 func (i *Issuer) loginParams(state string) url.Values {

@@ -2,6 +2,8 @@ package rpc_test
 
 import (
 	"context"
+	"encoding/json"
+	"net/http"
 	"path/filepath"
 	"testing"
 
@@ -12,6 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	authpb "pachyderm/api/auth"
+	identitypb "pachyderm/api/identity"
 	"pachyderm/internal/config"
 	"pachyderm/internal/db/dbtest"
 	"pachyderm/internal/pachd/pachdtest"
@@ -65,6 +68,45 @@ func TestReplicasForgetWhatAnotherHasChanged(t *testing.T) {
 		_, err := apiThere.WhoAmI(robot, &authpb.WhoAmIRequest{})
 		return status.Code(err) == codes.Unauthenticated
 	})
+}
+
+// What one is told of the issuer the other serves.
+func TestReplicasServeTheSameIssuer(t *testing.T) {
+	url := dbtest.PostgresURL(t)
+	key := filepath.Join(t.TempDir(), "sealing-key")
+	share := func(c *config.Config) {
+		c.Database.URL = secret.Text(url)
+		c.Sealing.KeyFile = key
+		c.Auth.RootToken = "the-root-token-of-both"
+	}
+	here, there := pachdtest.Start(t, share), pachdtest.Start(t, share)
+	conn, err := grpc.NewClient(here.GRPC, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	const issuer = "http://localhost:30658/dex"
+	_, err = identitypb.NewAPIClient(conn).SetIdentityServerConfig(as(t.Context(), here.RootToken), &identitypb.SetIdentityServerConfigRequest{
+		Config: &identitypb.IdentityServerConfig{Issuer: issuer},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, replica := range []*pachdtest.Server{here, there} {
+		until(t, func() bool {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, replica.HTTP+"/dex/.well-known/openid-configuration", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = res.Body.Close() }()
+			var document struct{ Issuer string }
+			return res.StatusCode == http.StatusOK && json.NewDecoder(res.Body).Decode(&document) == nil && document.Issuer == issuer
+		})
+	}
 }
 
 // until asks again and again; the test's own time limit ends it.

@@ -21,6 +21,9 @@ const (
 	DefaultIDTokenExpiry = 24 * time.Hour
 )
 
+// SettingsTopic is what db.Watch calls a change of settings.
+const SettingsTopic = "issuer-setting"
+
 // Settings are the identity server's settings as upstream names them.
 type Settings struct {
 	Issuer string `json:"issuer"`
@@ -133,5 +136,8 @@ func writeSetting(ctx context.Context, tx *db.Tx, id string, v any) error {
 		return err
 	}
 	_, err = tx.Exec(ctx, `INSERT INTO issuer_settings (id, body) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET body = $2`, id, body)
-	return err
+	if err != nil {
+		return err
+	}
+	return tx.Changed(ctx, SettingsTopic, id)
 }
