@@ -51,8 +51,8 @@ var mayImport = map[string][]string{
 	"internal/connector/oidc":       {"internal/connector/oidc/fetch", "internal/fault"},
 	"internal/connector":            {"internal/connector/oidc", "internal/fault", "internal/secret", "internal/strict"},
 	"internal/issuer/dexstore":      {"internal/db", "internal/fault", "internal/secret"},
-	"internal/issuer/device":        {"internal/db"},
-	"internal/issuer/flow":          nil,
+	"internal/issuer/device":        {"internal/db", "internal/secret"},
+	"internal/issuer/flow":          {"internal/secret"},
 	"internal/issuer/registry": {
 		"internal/audit", "internal/connector", "internal/db", "internal/fault", "internal/identity", "internal/principal", "internal/secret",
 	},

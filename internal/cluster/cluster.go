@@ -3,9 +3,7 @@ package cluster
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/hex"
 	"time"
 
 	"pachyderm/internal/db"
@@ -43,23 +41,18 @@ func Add(ctx context.Context, tx *db.Tx, c Cluster, given secret.Text) (secret.T
 	}
 	_, err := tx.Exec(ctx, `INSERT INTO clusters (id, address, user_address, deployment_id, enterprise_server, secret_hash, version, auth_enabled, client_id, created_at, heartbeat_at)
 		VALUES ($1, $2, $3, $4, $5, $6, '', FALSE, '', $7, 0)`,
-		c.ID, c.Address, c.UserAddress, c.DeploymentID, c.EnterpriseServer, hash(given), db.Micros(c.Created))
+		c.ID, c.Address, c.UserAddress, c.DeploymentID, c.EnterpriseServer, secret.Hash(given.Reveal()), db.Micros(c.Created))
 	if fault.Is(err, fault.Exists) {
 		return "", fault.New(fault.Exists, "cluster ID is not unique: %q is registered; change it with: pachctl license update-cluster", c.ID)
 	}
 	return given, err
 }
 
-func hash(s secret.Text) string {
-	sum := sha256.Sum256([]byte(s.Reveal()))
-	return hex.EncodeToString(sum[:])
-}
-
 // Update changes what is given of addresses and deployment. Fault: NotFound.
 func Update(ctx context.Context, tx *db.Tx, c Cluster, newSecret secret.Text) error {
 	newHash := ""
 	if newSecret != "" {
-		newHash = hash(newSecret)
+		newHash = secret.Hash(newSecret.Reveal())
 	}
 	n, err := tx.Exec(ctx, `UPDATE clusters SET
 		address = CASE WHEN $2 = '' THEN address ELSE $2 END,
@@ -111,7 +104,7 @@ func Beat(ctx context.Context, tx *db.Tx, c Cluster, shown secret.Text) error {
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return err
 	}
-	if stored == "" || subtle.ConstantTimeCompare([]byte(stored), []byte(hash(shown))) != 1 {
+	if stored == "" || subtle.ConstantTimeCompare([]byte(stored), []byte(secret.Hash(shown.Reveal()))) != 1 {
 		return fault.New(fault.Unauthenticated, "cluster ID or secret is not valid")
 	}
 	_, err = tx.Exec(ctx, `UPDATE clusters SET version = $2, auth_enabled = $3, client_id = $4, heartbeat_at = $5 WHERE id = $1`,

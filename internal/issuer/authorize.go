@@ -14,6 +14,7 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/flow"
 	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/secret"
 	"pachyderm/internal/web"
 )
 
@@ -91,7 +92,7 @@ func (s *served) serveStep(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	e, err := flow.OpenEnvelope(request.ConnectorData)
-	if err != nil || !flow.Same(s.bind.Browser(r), e.Browser) {
+	if err != nil || !secret.Same(s.bind.Browser(r), e.Browser) {
 		// Whoever came here is not the one who began, so it ends nothing.
 		s.problem(w, r, http.StatusBadRequest, web.Problem{
 			Title: "This sign-in began in another browser", What: "For your safety it can only be finished in the browser window that it was started in, with cookies allowed.", Next: "Start again in this browser, for example with: pachctl auth login",

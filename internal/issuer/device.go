@@ -13,7 +13,7 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/device"
-	"pachyderm/internal/issuer/flow"
+	"pachyderm/internal/secret"
 	"pachyderm/internal/web"
 )
 
@@ -29,7 +29,7 @@ func (s *served) serveDeviceCode(w http.ResponseWriter, r *http.Request) {
 		s.oauthError(w, http.StatusServiceUnavailable, oauth2.TemporarilyUnavailable, fault.Message(err))
 		return
 	}
-	if err != nil || !flow.Same(flow.Hash(client.Secret), flow.Hash(r.Form.Get("client_secret"))) {
+	if err != nil || !secret.Same(secret.Hash(client.Secret), secret.Hash(r.Form.Get("client_secret"))) {
 		s.oauthError(w, http.StatusUnauthorized, oauth2.InvalidClient, "no such client, or a wrong secret")
 		return
 	}
@@ -63,9 +63,9 @@ func (s *served) serveDeviceVerify(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	browser := s.bind.Ensure(w, r)
-	csrf := flow.Hash(browser + userCode)
+	csrf := secret.Hash(browser + userCode)
 	answer := r.PostForm.Get("answer")
-	if answer != "" && !flow.Same(csrf, r.PostForm.Get("csrf")) {
+	if answer != "" && !secret.Same(csrf, r.PostForm.Get("csrf")) {
 		answer = ""
 	}
 	switch answer {
@@ -96,7 +96,7 @@ func (s *served) serveDeviceVerify(w http.ResponseWriter, r *http.Request) {
 func (s *served) admitDevice(w http.ResponseWriter, r *http.Request) bool {
 	userCode := device.NormalUserCode(r.Form.Get("state"))
 	d, err := s.deviceRequest(r.Context(), userCode)
-	if err == nil && d.Refused == "" && d.ClientID == r.Form.Get("client_id") && flow.Same(d.ConfirmedBy, s.bind.Browser(r)) {
+	if err == nil && d.Refused == "" && d.ClientID == r.Form.Get("client_id") && secret.Same(d.ConfirmedBy, s.bind.Browser(r)) {
 		return true
 	}
 	if err != nil && !fault.Is(err, fault.NotFound) {

@@ -126,12 +126,10 @@ func (s *served) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.withKeys(w, r, http.HandlerFunc(s.serveUserInfo))
 	case path == "/auth":
 		s.serveAuth(w, r)
-	case first == "auth" && strings.HasSuffix(rest, "/login"):
+	case first == "callback", first == "auth" && strings.HasSuffix(rest, "/login"):
 		s.serveStep(w, r)
 	case first == "auth":
 		s.serveStart(w, r, rest)
-	case first == "callback":
-		s.serveStep(w, r)
 	case path == "/device/code":
 		s.serveDeviceCode(w, r)
 	case path == "/device/auth/verify_code":
@@ -181,9 +179,9 @@ func (s *served) problem(w http.ResponseWriter, r *http.Request, status int, p w
 	}
 }
 
-// connected reports whether there is a connector to sign in with.
+// Connected reports whether there is a connector to sign in with.
 func (i *Issuer) Connected(ctx context.Context) (bool, error) {
-	all, err := i.Connectors(ctx)
+	all, err := i.Rows(ctx)
 	return len(all) > 0, err
 }
 

@@ -18,6 +18,7 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/device"
 	"pachyderm/internal/issuer/flow"
+	"pachyderm/internal/secret"
 )
 
 // Claims are the parts of an ID token of ours that others use.
@@ -54,7 +55,7 @@ func (i *Issuer) Verify(ctx context.Context, raw string) (Claims, error) {
 		return Claims{}, err
 	}
 	return Claims{
-		Subject: t.Subject, EmailVerified: person.EmailVerified, Audience: t.Audience, Nonce: t.Nonce, IssuedAt: t.IssuedAt, Expiry: t.Expiry, Digest: flow.Hash(string(said)),
+		Subject: t.Subject, EmailVerified: person.EmailVerified, Audience: t.Audience, Nonce: t.Nonce, IssuedAt: t.IssuedAt, Expiry: t.Expiry, Digest: secret.Hash(string(said)),
 	}, nil
 }
 

@@ -2,8 +2,6 @@ package login
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"log/slog"
 	"slices"
 	"time"
@@ -128,9 +126,4 @@ func useOnce(ctx context.Context, tx *db.Tx, c issuer.Claims, now time.Time) err
 		return fault.New(fault.Unauthenticated, "could not verify token: it was used before: log in again")
 	}
 	return err
-}
-
-func hash(s string) string {
-	sum := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(sum[:])
 }

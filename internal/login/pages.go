@@ -3,13 +3,13 @@ package login
 import (
 	"context"
 	"crypto/rand"
-	"crypto/subtle"
 	"net/http"
 	"strings"
 
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/device"
+	"pachyderm/internal/secret"
 	"pachyderm/internal/web"
 )
 
@@ -85,7 +85,7 @@ func (s *Service) identify(r *http.Request, a attempt, code, cookie string) (use
 	if err != nil {
 		return "", err
 	}
-	moved, err := s.ask(ctx, a, who.ID, hash(cookie))
+	moved, err := s.ask(ctx, a, who.ID, secret.Hash(cookie))
 	if err == nil && !moved {
 		err = errUnknownState()
 	}
@@ -101,7 +101,7 @@ func (s *Service) finishOwn(ctx context.Context, c Config, a attempt, code strin
 	if err != nil {
 		return who, err
 	}
-	if !same(claims.Nonce, a.Nonce) {
+	if !secret.Same(claims.Nonce, a.Nonce) {
 		return who, fault.New(fault.Unauthenticated, "the sign-in could not be completed: its nonce is another's: log in again")
 	}
 	if err := c.checkVerified(claims.EmailVerified); err != nil {
@@ -119,7 +119,7 @@ func (s *Service) serveConfirm(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	cookie := s.cookie(w, r)
-	if !same(hash(cookie), a.browser) || !same(r.PostFormValue("csrf"), csrf(cookie, a)) {
+	if !secret.Same(secret.Hash(cookie), a.browser) || !secret.Same(r.PostFormValue("csrf"), csrf(cookie, a)) {
 		s.problem(w, r, http.StatusBadRequest, "this answer does not come from the page that asked: go back and try again, with cookies allowed")
 		return
 	}
@@ -164,12 +164,7 @@ func (s *Service) cookie(w http.ResponseWriter, r *http.Request) string {
 func (s *Service) isHTTPS() bool { return strings.HasPrefix(s.Issuer.URL(), "https:") }
 
 // csrf is the token that a browser's form for the attempt carries.
-func csrf(cookie string, a attempt) string { return hash(cookie + a.stateHash) }
-
-// same compares in constant time; nothing is the same as "".
-func same(a, b string) bool {
-	return a != "" && subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1
-}
+func csrf(cookie string, a attempt) string { return secret.Hash(cookie + a.stateHash) }
 
 // ended tells the person, and whoever waits at the given stage, why there will
 // be no session.

@@ -32,7 +32,7 @@ type lastRemote = atomic.Pointer[remote]
 func instanceOf(issuerURL string) string { return "issuer:" + strings.TrimSuffix(issuerURL, "/") }
 
 func (s *Service) open(c Config) (*oidc.Connector, error) {
-	if last := s.remote.Load(); last != nil && same(last.config.ClientSecret, c.ClientSecret) && last.config.equal(c) {
+	if last := s.remote.Load(); last != nil && secret.Same(last.config.ClientSecret, c.ClientSecret) && last.config.equal(c) {
 		return last.connector, nil
 	}
 	scopes := slices.DeleteFunc(slices.Clone(c.scopes()), func(scope string) bool { return scope == "openid" })

@@ -68,7 +68,7 @@ func (s *Service) Start(ctx context.Context, requester, address string) (loginUR
 		return "", "", err
 	}
 	state = rand.Text() + rand.Text()
-	a := attempt{stateHash: hash(state), requester: device.CleanName(requester), address: address, stage: waiting, created: s.Now()}
+	a := attempt{stateHash: secret.Hash(state), requester: device.CleanName(requester), address: address, stage: waiting, created: s.Now()}
 	if s.isOwn(c) {
 		loginURL, err = s.startOwn(ctx, c, &a, state)
 	} else {
@@ -187,7 +187,7 @@ func (s *Service) insert(ctx context.Context, tx *db.Tx, a attempt) error {
 }
 
 func (s *Service) find(ctx context.Context, state string) (attempt, error) {
-	a := attempt{stateHash: hash(state)}
+	a := attempt{stateHash: secret.Hash(state)}
 	var sealed []byte
 	var created int64
 	err := s.DB.View(ctx, func(tx *db.Tx) error {

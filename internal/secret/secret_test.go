@@ -95,3 +95,14 @@ func TestTextNeverShowsItself(t *testing.T) {
 		t.Error("the secret is lost")
 	}
 }
+
+func TestNothingIsTheSameAsNothing(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want bool
+	}{{"", "", false}, {"a", "", false}, {"", "a", false}, {"a", "b", false}, {"a", "a", true}, {"a", "aa", false}} {
+		if got := secret.Same(c.a, c.b); got != c.want {
+			t.Errorf("Same(%q, %q) = %v", c.a, c.b, got)
+		}
+	}
+}

@@ -3,8 +3,6 @@ package token
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"time"
 
 	"pachyderm/internal/db"
@@ -30,10 +28,7 @@ type Info struct {
 
 // Hash is the form in which a token is stored: lower-case hex of its SHA-256,
 // as upstream's extract and restore exchange it.
-func Hash(raw secret.Text) string {
-	sum := sha256.Sum256([]byte(raw.Reveal()))
-	return hex.EncodeToString(sum[:])
-}
+func Hash(raw secret.Text) string { return secret.Hash(raw.Reveal()) }
 
 // Issue makes a token of 130 random bits that lives for ttl, or for ever if
 // ttl is 0.

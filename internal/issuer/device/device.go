@@ -2,13 +2,12 @@ package device
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"strings"
 	"time"
 	"unicode"
 
 	"pachyderm/internal/db"
+	"pachyderm/internal/secret"
 )
 
 // Asker is who asks, for the person to recognise: a name that the client
@@ -60,16 +59,11 @@ func NormalUserCode(s string) string {
 	return s[:4] + "-" + s[4:]
 }
 
-func hash(code string) string {
-	sum := sha256.Sum256([]byte(code))
-	return hex.EncodeToString(sum[:])
-}
-
 // Create stores a new request.
 func Create(ctx context.Context, tx *db.Tx, r Request) error {
 	_, err := tx.Exec(ctx, `INSERT INTO device_requests (user_code, device_hash, client_id, requester, address, confirmed_by, refused, created_at, expires_at)
 		VALUES ($1, $2, $3, $4, $5, '', '', $6, $7)`,
-		r.UserCode, hash(r.DeviceCode), r.ClientID, r.Name, r.Address, db.Micros(r.Created), db.Micros(r.Expires))
+		r.UserCode, secret.Hash(r.DeviceCode), r.ClientID, r.Name, r.Address, db.Micros(r.Created), db.Micros(r.Expires))
 	return err
 }
 
@@ -88,7 +82,7 @@ func ByUserCode(ctx context.Context, tx *db.Tx, userCode string, now time.Time) 
 
 // ByDeviceCode finds a request. Fault: NotFound.
 func ByDeviceCode(ctx context.Context, tx *db.Tx, deviceCode string) (Request, error) {
-	return scan(ctx, tx, `device_hash = $1`, hash(deviceCode))
+	return scan(ctx, tx, `device_hash = $1`, secret.Hash(deviceCode))
 }
 
 // Confirm notes that the person said yes in a browser.

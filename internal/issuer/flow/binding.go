@@ -2,11 +2,10 @@ package flow
 
 import (
 	"crypto/rand"
-	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/hex"
 	"net/http"
 	"net/url"
+
+	"pachyderm/internal/secret"
 )
 
 // Hopped marks a request that was sent on from another host name, so that a
@@ -31,7 +30,7 @@ func (b Binding) Browser(r *http.Request) string {
 	if err != nil || len(c.Value) < 26 {
 		return ""
 	}
-	return Hash(c.Value)
+	return secret.Hash(c.Value)
 }
 
 // Ensure gives the browser a cookie if it has none.
@@ -43,18 +42,7 @@ func (b Binding) Ensure(w http.ResponseWriter, r *http.Request) string {
 	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure wherever the issuer is https
 		Name: b.cookieName(), Value: value, Path: "/", HttpOnly: true, Secure: b.Issuer.Scheme == "https", SameSite: http.SameSiteLaxMode,
 	})
-	return Hash(value)
-}
-
-// Hash is the form in which cookies and codes are kept.
-func Hash(s string) string {
-	sum := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(sum[:])
-}
-
-// Same compares two hashes in constant time; nothing is the same as "".
-func Same(a, b string) bool {
-	return a != "" && subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1
+	return secret.Hash(value)
 }
 
 // Rehost sends a browser that came by another name of this host to the
