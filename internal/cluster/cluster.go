@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"crypto/rand"
-	"crypto/subtle"
 	"time"
 
 	"pachyderm/internal/db"
@@ -104,7 +103,7 @@ func Beat(ctx context.Context, tx *db.Tx, c Cluster, shown secret.Text) error {
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return err
 	}
-	if stored == "" || subtle.ConstantTimeCompare([]byte(stored), []byte(secret.Hash(shown.Reveal()))) != 1 {
+	if !secret.Same(stored, secret.Hash(shown.Reveal())) {
 		return fault.New(fault.Unauthenticated, "cluster ID or secret is not valid")
 	}
 	_, err = tx.Exec(ctx, `UPDATE clusters SET version = $2, auth_enabled = $3, client_id = $4, heartbeat_at = $5 WHERE id = $1`,
