@@ -47,12 +47,14 @@ var mayImport = map[string][]string{
 	"internal/cluster":      {"internal/db", "internal/fault", "internal/secret"},
 	"internal/token":        {"internal/db", "internal/fault", "internal/principal", "internal/secret"},
 
-	"internal/connector/oidc/fetch": {"internal/fault"},
-	"internal/connector/oidc":       {"internal/connector/oidc/fetch", "internal/fault"},
-	"internal/connector":            {"internal/connector/oidc", "internal/fault", "internal/secret", "internal/strict"},
-	"internal/issuer/dexstore":      {"internal/db", "internal/fault", "internal/secret"},
-	"internal/issuer/device":        {"internal/db", "internal/secret"},
-	"internal/issuer/flow":          {"internal/secret"},
+	"internal/connector/fetch":   {"internal/fault"},
+	"internal/connector/witness": nil,
+	"internal/connector/oidc":    {"internal/connector/fetch", "internal/connector/witness", "internal/fault"},
+	"internal/connector/saml":    {"internal/connector/fetch", "internal/connector/witness", "internal/fault"},
+	"internal/connector":         {"internal/connector/oidc", "internal/connector/saml", "internal/fault", "internal/secret", "internal/strict"},
+	"internal/issuer/dexstore":   {"internal/db", "internal/fault", "internal/secret"},
+	"internal/issuer/device":     {"internal/db", "internal/secret"},
+	"internal/issuer/flow":       {"internal/secret"},
 	"internal/issuer/registry": {
 		"internal/audit", "internal/connector", "internal/db", "internal/fault", "internal/identity", "internal/principal", "internal/secret",
 	},
@@ -108,7 +110,7 @@ var onlyIn = []struct {
 	prefix, why string
 	packages    []string
 }{
-	{"github.com/dexidp/dex", "only issuer and connector know Dex", []string{"internal/issuer", "internal/issuer/", "internal/connector", "internal/connector/oidc"}},
+	{"github.com/dexidp/dex", "only issuer and connector know Dex", []string{"internal/issuer", "internal/issuer/", "internal/connector", "internal/connector/oidc", "internal/connector/saml"}},
 	{"modernc.org/sqlite", "only db knows SQLite from PostgreSQL", []string{"internal/db"}},
 	{"github.com/jackc/pgx", "only db knows SQLite from PostgreSQL", []string{"internal/db", "internal/db/dbtest"}},
 	{"github.com/pressly/goose", "only db migrates", []string{"internal/db"}},

@@ -8,7 +8,7 @@ import (
 
 	"github.com/dexidp/dex/connector"
 
-	"pachyderm/internal/connector/oidc/fetch"
+	"pachyderm/internal/connector/fetch"
 )
 
 // Account is whom a provider vouches for, for callers that know nothing of

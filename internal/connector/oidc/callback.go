@@ -12,7 +12,7 @@ import (
 
 	"github.com/dexidp/dex/connector"
 
-	"pachyderm/internal/connector/oidc/fetch"
+	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/fault"
 )
 

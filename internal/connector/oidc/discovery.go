@@ -10,7 +10,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"pachyderm/internal/connector/oidc/fetch"
+	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/fault"
 )
 

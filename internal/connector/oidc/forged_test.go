@@ -16,7 +16,7 @@ import (
 	"github.com/dexidp/dex/connector"
 	"github.com/go-jose/go-jose/v4"
 
-	"pachyderm/internal/connector/oidc/fetch"
+	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/fault"
 )
 

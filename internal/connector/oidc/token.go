@@ -11,7 +11,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
 
-	"pachyderm/internal/connector/oidc/fetch"
+	"pachyderm/internal/connector/fetch"
 )
 
 const (
