@@ -61,12 +61,12 @@ func (d document) fault(err error) error {
 	return failf(err, "unable to parse config: %s", d.at(fault.FieldOf(err), fault.Message(err)))
 }
 
-var startsWithLine = regexp.MustCompile(`^line \d+: `)
+var endsWithLine = regexp.MustCompile(` \(line \d+\)$`)
 
-// at puts the file, and the line of a field if it has one, before a message.
+// at puts the file around a message, and the line of a field if it has one.
 func (d document) at(field, message string) string {
-	if line := d.line(field); line > 0 && !startsWithLine.MatchString(message) {
-		return fmt.Sprintf("%s: line %d: %s", d.name, line, message)
+	if line := d.line(field); line > 0 && !endsWithLine.MatchString(message) {
+		return fmt.Sprintf("%s: %s (line %d)", d.name, message, line)
 	}
 	return d.name + ": " + message
 }

@@ -43,7 +43,7 @@ func TestConnectorDocument(t *testing.T) {
 	for name, test := range map[string]struct{ text, want string }{
 		"empty":           {"", "the document is empty"},
 		"no mapping":      {"- a", "expected keys with values"},
-		"not a mapping":   {"config: x", "line 1: config: expected keys with values"},
+		"not a mapping":   {"config: x", "config: expected keys with values, got the text \"x\" (line 1)"},
 		"large number":    {"config: {a: [{b: 9007199254740993}]}", "too large: put it in quotes"},
 		"alias":           {"config: {a: &x 1, b: *x}", "anchors and aliases"},
 		"second document": {"id: a\n---\nid: b", "second document"},

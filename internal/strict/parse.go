@@ -50,11 +50,11 @@ func syntax(err error) error {
 	if line, rest, ok := strings.Cut(text, ": "); ok {
 		if number, isLine := strings.CutPrefix(line, "line "); isLine {
 			if _, bad := strconv.Atoi(number); bad == nil {
-				where, text = line+": ", rest
+				where, text = " ("+line+")", rest
 			}
 		}
 	}
-	return fault.New(fault.Invalid, "%sthis is neither valid YAML nor JSON: %s", where, text)
+	return fault.New(fault.Invalid, "this is neither valid YAML nor JSON: %s%s", text, where)
 }
 
 // yamlOf rewrites the few forms of JSON that YAML does not share: the escape \/,

@@ -59,7 +59,7 @@ func problem(n *yaml.Node, path, format string, a ...any) error {
 		text = path + ": " + text
 	}
 	if n.Line > 0 {
-		text = fmt.Sprintf("line %d: %s", n.Line, text)
+		text = fmt.Sprintf("%s (line %d)", text, n.Line)
 	}
 	return fault.New(fault.Invalid, "%s", text).At(path)
 }

@@ -110,12 +110,12 @@ func TestDecodeRefuses(t *testing.T) {
 			"the stray comma of the page", "config:\n  insecureSkipIssuerCallbackDomainCheck: false,\n", "config.insecureSkipIssuerCallbackDomainCheck",
 			`line 2: config.insecureSkipIssuerCallbackDomainCheck: expected true or false, got the text "false,": remove the comma`,
 		},
-		{"a key in the wrong case", "type: oidc\nconfig:\n  clientId: x", "config.clientId", "line 3: config.clientId: unknown key, did you mean clientID?"},
-		{"a key in another style", "config: {client_id: x}", "config.client_id", "line 1: config.client_id: unknown key, did you mean clientID?"},
-		{"a misspelt key", "config: {isuer: x}", "config.isuer", "line 1: config.isuer: unknown key, did you mean issuer?"},
-		{"a strange key", "colour: red", "colour", "line 1: colour: unknown key, known keys are type, version, config, extra, free"},
-		{"a hidden field", "config: {Hidden: x}", "config.Hidden", "unknown key"},
-		{"an unprintable key", "\"a\\x00\\nb\": 1", "a??b", "line 1: a??b: unknown key"},
+		{"a key in the wrong case", "type: oidc\nconfig:\n  clientId: x", "config.clientId", "line 3: config.clientId: did you mean clientID?"},
+		{"a key in another style", "config: {client_id: x}", "config.client_id", "line 1: config.client_id: did you mean clientID?"},
+		{"a misspelt key", "config: {isuer: x}", "config.isuer", "line 1: config.isuer: did you mean issuer?"},
+		{"a strange key", "colour: red", "colour", "line 1: colour: unknown key; known are type, version, config, extra, free"},
+		{"a hidden field", "config: {Hidden: x}", "config.Hidden", "known are"},
+		{"an unprintable key", "\"a\\x00\\nb\": 1", "a??b", "line 1: a??b: unknown key;"},
 		{"a key given twice", "type: a\nversion: 1\ntype: b", "type", "line 3: type: given twice, first on line 1"},
 		{"a key given twice within any", "free:\n  x: {y: 1,\n    y: 2}", "free.x.y", "line 3: free.x.y: given twice, first on line 2"},
 		{"a number for text", "config: {clientID: 1234}", "config.clientID", "line 1: config.clientID: expected text: put it in quotes"},
@@ -156,7 +156,7 @@ func TestDecodeRefuses(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			got := document{Type: "before"}
 			err := strict.Decode([]byte(c.text), &got)
-			if err == nil || !strings.Contains(err.Error(), c.want) {
+			if err == nil || !says(err.Error(), c.want) {
 				t.Fatalf("got error %v, want %q", err, c.want)
 			}
 			if fault.KindOf(err) != fault.Invalid || fault.FieldOf(err) != c.field {
@@ -167,6 +167,14 @@ func TestDecodeRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// says takes "line 3: x" for a message that has x and names line 3 at its end.
+func says(message, want string) bool {
+	if line, rest, ok := strings.Cut(want, ": "); ok && strings.HasPrefix(line, "line ") {
+		return strings.Contains(message, rest) && strings.HasSuffix(message, " ("+line+")")
+	}
+	return strings.Contains(message, want)
 }
 
 func TestARefusalDoesNotRepeatASecret(t *testing.T) {
@@ -207,7 +215,7 @@ func TestDecodeValueRefuses(t *testing.T) {
 		value       any
 		field, want string
 	}{
-		{"an unknown key", map[string]any{"clientId": "x"}, "config.clientId", "config.clientId: unknown key, did you mean clientID?"},
+		{"an unknown key", map[string]any{"clientId": "x"}, "config.clientId", "config.clientId: did you mean clientID?"},
 		{"a wrong type", map[string]any{"clientID": 3}, "config.clientID", "config.clientID: expected text: put it in quotes"},
 		{"a number that JSON rounded", map[string]any{"retries": float64(1 << 60)}, "config.retries", "config.retries: expected a whole number, got the number 1.15"},
 		{"a type of its own", map[string]any{"issuer": struct{}{}}, "config.issuer", "config.issuer: a value of type struct {} is not accepted"},

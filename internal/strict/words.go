@@ -84,7 +84,7 @@ func suggest(key string, known []string) string {
 	if best != "" {
 		return fmt.Sprintf("did you mean %s?", best)
 	}
-	return "known keys are " + strings.Join(known, ", ")
+	return "unknown key; known are " + strings.Join(known, ", ")
 }
 
 // fold makes client_id, client-id and clientId one with clientID.
