@@ -103,6 +103,7 @@ var mayImport = map[string][]string{
 	"demo/op":        nil,
 	"demo/op/optest": {"demo/op"},
 	"test":           nil,
+	"test/idp":       nil,
 }
 
 // onlyIn says which packages may import what comes from outside, and why.
@@ -110,7 +111,7 @@ var onlyIn = []struct {
 	prefix, why string
 	packages    []string
 }{
-	{"github.com/dexidp/dex", "only issuer and connector know Dex", []string{"internal/issuer", "internal/issuer/", "internal/connector", "internal/connector/oidc", "internal/connector/saml"}},
+	{"github.com/dexidp/dex", "only issuer and connector know Dex", []string{"internal/issuer", "internal/issuer/", "internal/connector", "internal/connector/oidc", "internal/connector/saml", "test/idp"}},
 	{"modernc.org/sqlite", "only db knows SQLite from PostgreSQL", []string{"internal/db"}},
 	{"github.com/jackc/pgx", "only db knows SQLite from PostgreSQL", []string{"internal/db", "internal/db/dbtest"}},
 	{"github.com/pressly/goose", "only db migrates", []string{"internal/db"}},
