@@ -57,19 +57,32 @@ fuzz: ## run each fuzz target for 30 seconds
 		done; \
 	done
 
-# The race detector wants a C compiler; the tests want a PostgreSQL, a browser,
-# and Node for providers that come from npm.
+# The race detector wants a C compiler; the tests want a PostgreSQL, a browser, a
+# directory, a domain controller, a SAML provider, and Node for providers that
+# come from npm. The tests start all of these themselves, so nothing of what is
+# installed here may start now (SYSTEMD_OFFLINE and RUNLEVEL see to that) or with
+# the machine: what has just come is disabled, what was there is left alone.
 deps:
-	@missing=""; \
+	@missing=""; units=""; \
 	command -v gcc >/dev/null || missing="$$missing gcc libc6-dev"; \
 	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$$missing postgresql"; \
 	test -x /usr/bin/chromium || missing="$$missing chromium"; \
 	command -v npm >/dev/null || missing="$$missing nodejs npm"; \
+	test -x /usr/bin/ldapsearch || missing="$$missing ldap-utils"; \
+	test -x /usr/sbin/slapd || { missing="$$missing slapd"; units="$$units slapd"; }; \
+	test -x /usr/sbin/samba && ls /usr/lib/*/samba/ldb/samba_dsdb.so >/dev/null 2>&1 \
+		|| { missing="$$missing samba samba-ad-dc"; units="$$units smbd nmbd winbind samba-ad-dc"; }; \
+	test -d /usr/share/simplesamlphp/www && php -m 2>/dev/null | grep -qx dom && php -m | grep -qx mbstring \
+		|| { missing="$$missing simplesamlphp php-cli php-xml php-mbstring"; test -x /usr/sbin/apache2 || units="$$units apache2 apache-htcacheclean"; }; \
 	if [ -n "$$missing" ]; then \
 		echo "installing$$missing"; \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+		apt-get update -qq && SYSTEMD_OFFLINE=1 RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
+			apt-get install -y -qq --no-install-recommends $$missing >/dev/null || exit 1; \
+		for unit in $$units; do SYSTEMD_OFFLINE=1 systemctl disable -q $$unit 2>/dev/null || true; done; \
 	fi
-	@test -d test/node_modules/oidc-provider || npm --prefix test ci --no-audit --no-fund --loglevel=error
+	@for package in $$(sed -n '/"dependencies"/,/}/s/^    "\([^"]*\)":.*/\1/p' test/package.json); do \
+		test -d test/node_modules/$$package || { npm --prefix test ci --no-audit --no-fund --loglevel=error; break; }; \
+	done
 
 $(GOLANGCI_LINT):
 	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
