@@ -1,17 +1,20 @@
 // A certified OpenID provider that is not ours: panva's oidc-provider, with its
-// development login pages. Usage: node oidc-provider.mjs PORT REDIRECT_URI
+// development login pages. Usage: node oidc-provider.mjs PORT REDIRECT_URI...
 import { Provider } from 'oidc-provider';
 
-const [port, redirectURI] = process.argv.slice(2);
+const [port, ...redirectURIs] = process.argv.slice(2);
 const people = {
   jane: { email: 'jane@example.org', name: 'Jane Doe', groups: ['admins', 'developers'] },
 };
+for (const p of JSON.parse(process.env.PEOPLE ?? '[]')) {
+  people[p.Name] = { email: p.Email, name: p.Name, groups: p.Groups };
+}
 
 const provider = new Provider(`http://127.0.0.1:${port}`, {
   clients: [{
     client_id: 'pachyderm',
     client_secret: process.env.CLIENT_SECRET,
-    redirect_uris: [redirectURI],
+    redirect_uris: redirectURIs,
     grant_types: ['authorization_code', 'refresh_token'],
     response_types: ['code'],
   }],

@@ -3,6 +3,7 @@ package idp_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -49,7 +50,7 @@ func (r relyingParty) signIn(t *testing.T, p idp.Person) (map[string]any, error)
 		return nil, err
 	}
 	if end.Query().Get("state") != "the-state" {
-		t.Fatalf("it ends at %s: %s", end, text)
+		return nil, fmt.Errorf("it ends at %s: %s", end, text)
 	}
 	token, err := config.Exchange(ctx, end.Query().Get("code"), oauth2.VerifierOption(verifier))
 	if err != nil {
@@ -129,4 +130,19 @@ func TestAuth0(t *testing.T) {
 	t.Parallel()
 	a := idp.StartAuth0(t, nil)
 	relyingParty{issuer: a.Issuer, id: a.ClientID, secret: a.ClientSecret, client: func() *http.Client { return a.CA.Client(t) }}.check(t, a.People)
+}
+
+func TestPanva(t *testing.T) {
+	t.Parallel()
+	p := idp.StartPanva(t, callback)
+	party := relyingParty{issuer: p.Issuer, id: p.ClientID, secret: p.ClientSecret, client: func() *http.Client { return idp.NewClient(t) }, userInfo: true}
+	for _, who := range p.People {
+		claims, err := party.signIn(t, who)
+		if err != nil || claims["email"] != who.Email {
+			t.Errorf("%s is %v, %v", who.Name, claims, err)
+		}
+	}
+	if claims, err := party.signIn(t, idp.Carol); err == nil {
+		t.Errorf("somebody unknown: %v, %v", claims, err)
+	}
 }
