@@ -70,8 +70,8 @@ deps:
 	command -v npm >/dev/null || missing="$$missing nodejs npm"; \
 	test -x /usr/bin/ldapsearch || missing="$$missing ldap-utils"; \
 	test -x /usr/sbin/slapd || { missing="$$missing slapd"; units="$$units slapd"; }; \
-	test -x /usr/sbin/samba && ls /usr/lib/*/samba/ldb/samba_dsdb.so >/dev/null 2>&1 \
-		|| { missing="$$missing samba samba-ad-dc"; units="$$units smbd nmbd winbind samba-ad-dc"; }; \
+	test -x /usr/sbin/samba && ls /usr/lib/*/samba/ldb/samba_dsdb.so >/dev/null 2>&1 && test -d /usr/share/samba/setup/ad-schema \
+		|| { missing="$$missing samba samba-ad-dc samba-ad-provision"; units="$$units smbd nmbd winbind samba-ad-dc"; }; \
 	test -d /usr/share/simplesamlphp/www && php -m 2>/dev/null | grep -qx dom && php -m | grep -qx mbstring \
 		|| { missing="$$missing simplesamlphp php-cli php-xml php-mbstring"; test -x /usr/sbin/apache2 || units="$$units apache2 apache-htcacheclean"; }; \
 	if [ -n "$$missing" ]; then \
