@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -29,13 +30,16 @@ type Config struct {
 	Sealing struct {
 		KeyFile string `json:"keyFile" doc:"The key that seals secrets in the database; sealing-key in the data directory when empty. Replicas share one."`
 	} `json:"sealing"`
-	Auth    Auth    `json:"auth"`
-	Issuer  Issuer  `json:"issuer"`
-	Log     Log     `json:"log"`
-	Cluster Cluster `json:"cluster"`
+	Auth       Auth       `json:"auth"`
+	Issuer     Issuer     `json:"issuer"`
+	Connectors Connectors `json:"connectors"`
+	Log        Log        `json:"log"`
+	Cluster    Cluster    `json:"cluster"`
 
 	// DataDir comes from --data-dir.
 	DataDir string `json:"-"`
+	// Environ are the variables that are not pachd's own.
+	Environ map[string]secret.Text `json:"-"`
 }
 
 // Listen says where pachd listens; an empty address switches a listener off.
@@ -62,6 +66,63 @@ type Auth struct {
 // Issuer is about the tokens of the identity service.
 type Issuer struct {
 	SigningAlgorithm string `json:"signingAlgorithm" doc:"RS256, which every client knows, or ES256, which is faster. A change takes effect when the key rotates."`
+}
+
+// Connectors is about what connector documents may rely on.
+type Connectors struct {
+	TrustedProxies Prefixes `json:"trustedProxies" doc:"Networks, separated by commas, of the proxies whose headers an authproxy connector believes. Without one, that type is off."`
+	SecretEnv      Names    `json:"secretEnv" doc:"Environment variables, separated by commas, that ${env:NAME} may name; any but pachd's own when empty."`
+	SecretFolders  Names    `json:"secretFolders" doc:"Folders, separated by commas, that ${file:PATH} may read from; any but pachd's own and the service account's when empty."`
+}
+
+// Names is a list written with commas.
+type Names []string
+
+// UnmarshalText splits at commas.
+func (n *Names) UnmarshalText(b []byte) error {
+	*n = nil
+	for name := range strings.SplitSeq(string(b), ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			*n = append(*n, name)
+		}
+	}
+	return nil
+}
+
+// MarshalText writes what UnmarshalText reads.
+func (n Names) MarshalText() ([]byte, error) { return []byte(strings.Join(n, ",")), nil }
+
+// Prefixes is a list of networks written with commas.
+type Prefixes []netip.Prefix
+
+// UnmarshalText reads networks such as 10.0.0.0/8 and single addresses.
+func (p *Prefixes) UnmarshalText(b []byte) error {
+	var names Names
+	if err := names.UnmarshalText(b); err != nil {
+		return err
+	}
+	*p = nil
+	for _, name := range names {
+		prefix, err := netip.ParsePrefix(name)
+		if err != nil {
+			address, err := netip.ParseAddr(name)
+			if err != nil {
+				return errors.New("expected networks such as 10.0.0.0/8 or addresses, separated by commas")
+			}
+			prefix = netip.PrefixFrom(address, address.BitLen())
+		}
+		*p = append(*p, prefix)
+	}
+	return nil
+}
+
+// MarshalText writes what UnmarshalText reads.
+func (p Prefixes) MarshalText() ([]byte, error) {
+	var names Names
+	for _, prefix := range p {
+		names = append(names, prefix.String())
+	}
+	return names.MarshalText()
 }
 
 // Log says what is logged, to standard error.
@@ -124,6 +185,7 @@ func Load(dataDir, file string, environ []string) (Config, error) {
 		return c, err
 	}
 	c.complete()
+	c.Environ = foreign(environ)
 	return c, c.Validate()
 }
 

@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"pachyderm/internal/fault"
+	"pachyderm/internal/secret"
 )
 
 // Setting is one key of the configuration.
@@ -120,6 +121,19 @@ func (c *Config) readEnviron(environ []string) error {
 		}
 	}
 	return nil
+}
+
+// foreign are the variables that pachd does not read itself.
+func foreign(environ []string) map[string]secret.Text {
+	out := map[string]secret.Text{}
+	names := upstreamNames()
+	for _, entry := range environ {
+		name, text, _ := strings.Cut(entry, "=")
+		if _, own := names[name]; !own && !strings.HasPrefix(name, "PACHD_") {
+			out[name] = secret.Text(text)
+		}
+	}
+	return out
 }
 
 func rank(entry string, upstream map[string]string) string {

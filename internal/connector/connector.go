@@ -4,17 +4,15 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"net/netip"
 	"net/url"
 	"slices"
 	"time"
 
 	"github.com/dexidp/dex/connector"
-	"github.com/dexidp/dex/connector/mock"
 
-	"pachyderm/internal/connector/oidc"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/secret"
-	"pachyderm/internal/strict"
 )
 
 // Deps is what connectors take from the issuer.
@@ -29,73 +27,82 @@ type Deps struct {
 	// LoginParams are the query parameters of the login request that is known
 	// to the provider by state.
 	LoginParams func(state string) url.Values
+	// FormURL is our page that posts the request of the login known by state.
+	FormURL func(state string) string
+	// References finds secrets that stand outside of documents.
+	References References
+	// TrustedProxies are where an authproxy connector believes headers from.
+	TrustedProxies []netip.Prefix
 }
 
-// kind is one type of connector.
-type kind struct {
-	secrets []string
-	open    func(config map[string]any, d Deps) (connector.Connector, error)
+// common are the keys of config that every type has.
+type common struct {
+	EmailDomains []string `json:"emailDomains" doc:"e-mail domains, such as example.com, whose people are sent here when they give their address"`
 }
 
-func kinds() map[string]kind {
-	return map[string]kind{
-		"oidc":         {secrets: []string{"clientSecret"}, open: openOIDC},
-		"mockCallback": {open: openMockCallback},
-		"mockPassword": {secrets: []string{"password"}, open: openMockPassword},
+// Provider is an opened connector, and what is known of who is behind it.
+type Provider struct {
+	connector.Connector
+	site Site
+	deps Deps
+}
+
+// Issuer is what the provider's subjects belong to, or "" for types whose
+// provider has no such name.
+func (p *Provider) Issuer() string {
+	if i, ok := p.Connector.(interface{ Issuer() string }); ok {
+		return or(i.Issuer(), p.site.Issuer)
 	}
-}
-
-// Types lists the types that can be used, sorted.
-func Types() []string { return slices.Sorted(maps.Keys(kinds())) }
-
-func kindNamed(typ string) (kind, error) {
-	k, ok := kinds()[typ]
-	if !ok {
-		return kind{}, fault.New(fault.Invalid, "unknown connector type %q: use one of %v", typ, Types()).At("type")
-	}
-	return k, nil
+	return p.site.Issuer
 }
 
 // Open makes a connector ready from its configuration. It does no network
 // I/O, so a provider that is down does not matter; what is wrong with the
 // configuration is a fault that names the key.
-func Open(typ string, config map[string]any, d Deps) (connector.Connector, error) {
+func Open(id, typ string, config map[string]any, d Deps) (*Provider, error) {
 	k, err := kindNamed(typ)
 	if err != nil {
 		return nil, err
 	}
-	return k.open(config, d)
+	if _, err := EmailDomains(config); err != nil {
+		return nil, err
+	}
+	config, err = d.resolve(typ, config)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range keysOfCommon() {
+		delete(config, c.path)
+	}
+	return k.open(id, config, d)
 }
 
 // Probe opens the connector and asks its provider whether it is there, for
 // types that have such a question.
-func Probe(ctx context.Context, typ string, config map[string]any, d Deps) error {
-	c, err := Open(typ, config, d)
+func Probe(ctx context.Context, id, typ string, config map[string]any, d Deps) error {
+	p, err := Open(id, typ, config, d)
 	if err != nil {
 		return err
 	}
-	if p, ok := c.(interface{ Probe(context.Context) error }); ok {
-		return p.Probe(ctx)
-	}
-	return nil
+	return p.Probe(ctx)
 }
 
-// Issuer is the issuer that a connector's subjects belong to, or "" for types
-// whose provider has no such name.
-func Issuer(c connector.Connector) string {
-	if i, ok := c.(interface{ Issuer() string }); ok {
-		return i.Issuer()
+// Probe asks the provider whether it is there.
+func (p *Provider) Probe(ctx context.Context) error {
+	if c, ok := p.Connector.(interface{ Probe(context.Context) error }); ok {
+		return c.Probe(ctx)
 	}
-	return ""
+	return nil
 }
 
 // Redact copies a configuration with secret.Mask in place of its secrets. Of a
 // type that is not known here, any value may be one.
 func Redact(typ string, config map[string]any) map[string]any {
 	out := maps.Clone(config)
-	k, known := kinds()[typ]
-	for key := range out {
-		if !known || slices.Contains(k.secrets, key) {
+	_, known := kinds()[typ]
+	secrets := secretsOf(typ)
+	for key, value := range out {
+		if (!known || slices.Contains(secrets, key)) && !IsReference(value) {
 			out[key] = secret.Mask
 		}
 	}
@@ -107,7 +114,7 @@ func Redact(typ string, config map[string]any) map[string]any {
 // that what was read can be written back (RFC 7396, JSON Merge Patch). A mask
 // for which nothing is stored stays, for CheckSecrets to refuse.
 func Merge(typ string, stored, change map[string]any) map[string]any {
-	secrets := kinds()[typ].secrets
+	secrets := secretsOf(typ)
 	return merge(stored, change, func(key string) bool { return slices.Contains(secrets, key) })
 }
 
@@ -135,51 +142,10 @@ func merge(stored, change map[string]any, isSecret func(string) bool) map[string
 // CheckSecrets refuses a mask that stands for nothing: a new connector has no
 // stored secret to keep.
 func CheckSecrets(typ string, config map[string]any) error {
-	for _, key := range kinds()[typ].secrets {
+	for _, key := range secretsOf(typ) {
 		if config[key] == secret.Mask {
 			return fault.New(fault.Invalid, "config.%s is %s, which stands for a stored secret, and none is stored: write the secret itself", key, secret.Mask).At("config." + key)
 		}
 	}
 	return nil
-}
-
-func openOIDC(config map[string]any, d Deps) (connector.Connector, error) {
-	var c oidc.Config
-	if err := decode(config, &c); err != nil {
-		return nil, err
-	}
-	if err := c.Validate(d.Callback, d.AllowHTTP); err != nil {
-		return nil, err
-	}
-	return oidc.Open(c, oidc.Deps{Now: d.Now, LoginParams: d.LoginParams, AllowHTTP: d.AllowHTTP, Log: d.Log})
-}
-
-// The mock connectors are Dex's, for tests and trials: mockCallback signs in
-// the same made-up person without asking anything.
-func openMockCallback(config map[string]any, d Deps) (connector.Connector, error) {
-	var none struct{}
-	if err := decode(config, &none); err != nil {
-		return nil, err
-	}
-	return mock.NewCallbackConnector(d.Log), nil
-}
-
-func openMockPassword(config map[string]any, d Deps) (connector.Connector, error) {
-	var c mock.PasswordConfig
-	if err := decode(config, &c); err != nil {
-		return nil, err
-	}
-	opened, err := c.Open("", d.Log)
-	if err != nil {
-		return nil, fault.New(fault.Invalid, "config: %v", err).At("config")
-	}
-	return opened, nil
-}
-
-func decode(config map[string]any, into any) error {
-	err := strict.DecodeValue(config, into)
-	if err == nil {
-		return nil
-	}
-	return fault.New(fault.KindOf(err), "config.%s", fault.Message(err)).At("config." + fault.FieldOf(err))
 }

@@ -92,7 +92,7 @@ func TestRedactNeverShowsASecret(t *testing.T) {
 	// A type whose documents have a key that looks like a secret must list it.
 	for _, typ := range connector.Types() {
 		for _, key := range []string{"clientSecret", "password"} {
-			err := connector.Probe(t.Context(), typ, map[string]any{key: []any{}}, deps())
+			err := connector.Probe(t.Context(), "demo", typ, map[string]any{key: []any{}}, deps())
 			if strings.Contains(fault.Message(err), "known are") || strings.Contains(fault.Message(err), "did you mean") {
 				continue
 			}
@@ -148,7 +148,7 @@ func configOf(t *testing.T, document string) map[string]any {
 
 func TestTheDocumentOfThePageIsAccepted(t *testing.T) {
 	p := optest.Start(t, callback)
-	if err := connector.Probe(t.Context(), "oidc", configOf(t, strings.Replace(page, "ISSUER", p.Issuer, 1)), deps()); err != nil {
+	if err := connector.Probe(t.Context(), "demo", "oidc", configOf(t, strings.Replace(page, "ISSUER", p.Issuer, 1)), deps()); err != nil {
 		t.Error(err)
 	}
 }
@@ -171,7 +171,7 @@ func TestAConfigurationIsRefusedByTheKeyAtFault(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			document := strings.Replace(strings.Replace(page, "ISSUER", "https://id.example.com/", 1), c.old, c.new, 1)
-			_, err := connector.Open("oidc", configOf(t, document), deps())
+			_, err := connector.Open("demo", "oidc", configOf(t, document), deps())
 			if !fault.Is(err, fault.Invalid) || fault.FieldOf(err) != c.field || !strings.Contains(fault.Message(err), c.want) {
 				t.Errorf("got %v at %q, want %q at %q", err, fault.FieldOf(err), c.want, c.field)
 			}
@@ -184,7 +184,7 @@ func TestAConfigurationIsRefusedByTheKeyAtFault(t *testing.T) {
 
 func TestTypesThatAreNotKnownAreRefused(t *testing.T) {
 	for _, typ := range []string{"", "OIDC", "placeholder", "saml2"} {
-		_, err := connector.Open(typ, map[string]any{}, deps())
+		_, err := connector.Open("demo", typ, map[string]any{}, deps())
 		if !fault.Is(err, fault.Invalid) || fault.FieldOf(err) != "type" || !strings.Contains(fault.Message(err), "unknown connector type") {
 			t.Errorf("%q: %v", typ, err)
 		}
@@ -193,7 +193,7 @@ func TestTypesThatAreNotKnownAreRefused(t *testing.T) {
 		t.Errorf("types: %v", connector.Types())
 	}
 	for typ, config := range map[string]map[string]any{"mockPassword": {"username": "u"}, "mockCallback": {"x": 1}} {
-		if _, err := connector.Open(typ, config, deps()); !fault.Is(err, fault.Invalid) {
+		if _, err := connector.Open("demo", typ, config, deps()); !fault.Is(err, fault.Invalid) {
 			t.Errorf("%s with %v: %v", typ, config, err)
 		}
 	}

@@ -61,7 +61,7 @@ func (s *served) serveStart(w http.ResponseWriter, r *http.Request, connectorID 
 	f := &flow.Flow{Browser: s.bind.Ensure(w, r), Params: r.Form}
 	defer func() {
 		if f.Request != nil {
-			s.flows.Delete(f.Request.ID)
+			s.providers.Forget(f.Request.ID)
 		}
 	}()
 	rec := flow.Record(s.dex, r.WithContext(f.In(r.Context())))
@@ -79,12 +79,14 @@ func (s *served) serveStep(w http.ResponseWriter, r *http.Request) {
 	if s.bind.Rehost(w, r) || !s.parsed(w, r) {
 		return
 	}
+	if r.Method == http.MethodPost && r.PostForm.Has("SAMLResponse") {
+		s.keepAnswer(w, r)
+		return
+	}
 	state := r.URL.Query().Get("state")
 	request, err := s.store.GetAuthRequest(r.Context(), state)
 	if errors.Is(err, storage.ErrNotFound) {
-		s.problem(w, r, http.StatusBadRequest, web.Problem{
-			Title: "This sign-in is over", What: "It was finished or cancelled before, or it took longer than half an hour.", Next: "Start again where you came from, for example with: pachctl auth login",
-		})
+		s.over(w, r)
 		return
 	}
 	if err != nil {
@@ -94,10 +96,11 @@ func (s *served) serveStep(w http.ResponseWriter, r *http.Request) {
 	e, err := flow.OpenEnvelope(request.ConnectorData)
 	if err != nil || !secret.Same(s.bind.Browser(r), e.Browser) {
 		// Whoever came here is not the one who began, so it ends nothing.
-		s.problem(w, r, http.StatusBadRequest, web.Problem{
-			Title: "This sign-in began in another browser", What: "For your safety it can only be finished in the browser window that it was started in, with cookies allowed.", Next: "Start again in this browser, for example with: pachctl auth login",
-		})
+		s.stranger(w, r)
 		return
+	}
+	if e.Answer != nil {
+		r.PostForm = e.Answer
 	}
 	f := &flow.Flow{Browser: e.Browser, Revision: e.Revision, Request: &request}
 	rec := flow.Record(s.dex, r.WithContext(f.In(r.Context())))
@@ -106,6 +109,18 @@ func (s *served) serveStep(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	rec.Flush(w)
+}
+
+func (s *served) over(w http.ResponseWriter, r *http.Request) {
+	s.problem(w, r, http.StatusBadRequest, web.Problem{
+		Title: "This sign-in is over", What: "It was finished or cancelled before, or it took longer than half an hour.", Next: "Start again where you came from, for example with: pachctl auth login",
+	})
+}
+
+func (s *served) stranger(w http.ResponseWriter, r *http.Request) {
+	s.problem(w, r, http.StatusBadRequest, web.Problem{
+		Title: "This sign-in began in another browser", What: "For your safety it can only be finished in the browser window that it was started in, with cookies allowed.", Next: "Start again in this browser, for example with: pachctl auth login",
+	})
 }
 
 // parsed reads the form, so that parameters in body and query are one.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,6 +22,7 @@ import (
 	"pachyderm/internal/issuer/device"
 	"pachyderm/internal/issuer/dexstore"
 	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/issuer/upstream"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
 )
@@ -52,6 +55,11 @@ type Config struct {
 	Insecure bool
 	// SigningAlgorithm is RS256 or ES256.
 	SigningAlgorithm string
+	// References finds the secrets of connectors that stand outside of their
+	// documents, and TrustedProxies are where authproxy connectors believe
+	// headers from.
+	References     connector.References
+	TrustedProxies []netip.Prefix
 }
 
 // Issuer serves the issuer's HTTP endpoints and manages its connectors and
@@ -71,8 +79,7 @@ type Issuer struct {
 	settings sync.Mutex    // held while the settings change
 	changed  chan struct{} // when they may have, perhaps on another replica
 
-	flows  sync.Map // by state: *flow.Flow, from CreateAuthRequest to the end of that HTTP request
-	opened openedConnectors
+	providers *upstream.Upstream
 }
 
 // New makes an issuer with the stored settings. It makes no keys and opens no
@@ -84,7 +91,8 @@ func New(ctx context.Context, c Config) (*Issuer, error) {
 		DB: c.DB, Sealer: c.Sealer, Objects: objects, Now: c.Now, Deps: i.deps, Reserved: []string{CLIClient, DeviceClient},
 	})
 	i.store = &view{Storage: objects, issuer: i}
-	i.cache = connectors.NewCache(i.store, i.resolve)
+	i.providers = upstream.New(upstream.Config{Registry: i.Registry, People: c.People, Log: c.Log, Now: c.Now, Deps: i.deps})
+	i.cache = connectors.NewCache(i.store, i.providers.Resolve)
 	var err error
 	i.signer, err = (&signer.LocalConfig{
 		KeysRotationPeriod: keysLiveFor.String(),
@@ -126,6 +134,7 @@ func (i *Issuer) Run(ctx context.Context) error {
 	// that need one wait for it instead of the listener.
 	i.signer.Start(ctx)
 	close(i.keysAre)
+	go i.providers.Run(ctx)
 	tick := time.NewTicker(cleanEvery)
 	defer tick.Stop()
 	for {
@@ -213,7 +222,9 @@ func (i *Issuer) Endpoint(path string) string { return i.served.Load().url.AbsUR
 
 func (i *Issuer) deps() connector.Deps {
 	return connector.Deps{
-		Now: i.Now, Log: i.dexLog(), Callback: i.Callback(), AllowHTTP: i.Insecure, LoginParams: i.loginParams,
+		Now: i.Now, Log: i.dexLog(), Callback: i.Callback(), AllowHTTP: i.Insecure, LoginParams: i.providers.LoginParams,
+		FormURL:    func(state string) string { return i.Endpoint("/saml/request") + "?state=" + url.QueryEscape(state) },
+		References: i.References, TrustedProxies: i.TrustedProxies,
 	}
 }
 

@@ -130,6 +130,10 @@ func (s *served) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveStep(w, r)
 	case first == "auth":
 		s.serveStart(w, r, rest)
+	case path == "/saml/request":
+		s.serveSAMLRequest(w, r)
+	case first == "saml":
+		s.serveSAMLMetadata(w, r, rest)
 	case path == "/device/code":
 		s.serveDeviceCode(w, r)
 	case path == "/device/auth/verify_code":

@@ -53,7 +53,7 @@ func (v *view) CreateAuthRequest(ctx context.Context, a storage.AuthRequest) err
 		f.Err = err
 		return err
 	}
-	v.issuer.flows.Store(a.ID, f)
+	v.issuer.providers.Began(a.ID, f)
 	return nil
 }
 
@@ -112,7 +112,7 @@ func (v *view) GetConnector(ctx context.Context, id string) (storage.Connector, 
 	if f != nil && f.Revision == "" {
 		f.Revision = c.Revision
 	}
-	return forDex(c)
+	return v.issuer.providers.ForDex(c)
 }
 
 func (v *view) ListConnectors(ctx context.Context) ([]storage.Connector, error) {
@@ -122,7 +122,7 @@ func (v *view) ListConnectors(ctx context.Context) ([]storage.Connector, error) 
 	}
 	out := make([]storage.Connector, len(all))
 	for n, c := range all {
-		if out[n], err = forDex(c); err != nil {
+		if out[n], err = v.issuer.providers.ForDex(c); err != nil {
 			return nil, err
 		}
 	}

@@ -91,6 +91,7 @@ func New(ctx context.Context, c config.Config, log *slog.Logger) (p *Pachd, err 
 	p.issuer, err = issuer.New(ctx, issuer.Config{
 		DB: p.db, Sealer: sealer, People: people, Log: log, Now: time.Now,
 		PublicURL: p.publicURL(), Insecure: c.Insecure, SigningAlgorithm: c.Issuer.SigningAlgorithm,
+		References: references(c), TrustedProxies: c.Connectors.TrustedProxies,
 	})
 	if err != nil {
 		return p, err
@@ -204,6 +205,17 @@ func (p *Pachd) close() error {
 		err = errors.Join(err, p.lock.Close())
 	}
 	return err
+}
+
+// references is what connector documents may name. What pachd keeps for itself
+// they may not, wherever it is configured to be.
+func references(c config.Config) secret.References {
+	return secret.References{
+		Environ: c.Environ, Names: c.Connectors.SecretEnv, Folders: c.Connectors.SecretFolders,
+		Never: []string{
+			c.DataDir, c.Sealing.KeyFile, c.TLS.KeyFile, "/var/run/secrets/kubernetes.io", "/run/secrets/kubernetes.io", "/proc", "/sys", "/dev",
+		},
+	}
 }
 
 func loadTLS(c config.TLS) (*tls.Config, error) {

@@ -31,6 +31,11 @@ func assign(n *yaml.Node, path string, into reflect.Value) error {
 	case reflect.Map:
 		return assignMap(n, path, into)
 	case reflect.Slice:
+		if into.Type() == reflect.TypeFor[Texts]() && n.Kind == yaml.ScalarNode {
+			text, err := textOf(n, path)
+			into.Set(reflect.ValueOf(Texts{text}))
+			return err
+		}
 		return assignSlice(n, path, into)
 	case reflect.String:
 		text, err := textOf(n, path)

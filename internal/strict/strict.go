@@ -17,6 +17,9 @@ const (
 	MaxDepth = 32
 )
 
+// Texts is a list of texts that may be written as one text.
+type Texts []string
+
 // Decode reads one YAML or JSON document into the struct or map that into points
 // to. On error into is left as it was.
 func Decode(data []byte, into any) error {

@@ -48,3 +48,10 @@ type ConfirmDevice struct {
 	Address   string
 	When      time.Time
 }
+
+// Onward leads on to a provider that wants to be posted to.
+type Onward struct {
+	Action string
+	To     string // the provider's name
+	Fields map[string]string
+}

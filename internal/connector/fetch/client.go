@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -23,18 +24,21 @@ import (
 const maxAnswer = 1 << 20
 
 // Client goes to addresses that a document named. It is safe for concurrent use.
-type Client struct{ http *http.Client }
+type Client struct {
+	http *http.Client
+	// setting is what an administrator should check when something is amiss.
+	setting string
+}
 
 // New makes a client that spends at most timeout on a request, the answer
 // included. Nil roots are the system's.
 func New(roots *x509.CertPool, timeout time.Duration) *Client {
-	dialer := &net.Dialer{Timeout: timeout / 2, Control: guardAddress}
-	return &Client{&http.Client{
+	return &Client{setting: "the connector's issuer", http: &http.Client{
 		Timeout:       timeout,
 		CheckRedirect: guardRedirect,
 		Transport: &http.Transport{
 			Proxy:                  nil, // a proxy from the environment would dial in our place, unguarded
-			DialContext:            dialer.DialContext,
+			DialContext:            Dialer(timeout / 2).DialContext,
 			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
 			TLSHandshakeTimeout:    timeout / 2,
 			MaxResponseHeaderBytes: 64 << 10,
@@ -44,6 +48,18 @@ func New(roots *x509.CertPool, timeout time.Duration) *Client {
 		},
 	}}
 }
+
+// Blaming is c with faults that tell to check setting, for connectors whose
+// addresses do not come from an issuer.
+func (c *Client) Blaming(setting string) *Client { return &Client{c.http, setting} }
+
+// Dialer connects to the same addresses only, for protocols other than HTTP.
+func Dialer(timeout time.Duration) *net.Dialer {
+	return &net.Dialer{Timeout: timeout, Control: guardAddress}
+}
+
+// HTTPClient is a client with the same rules, for libraries that want one.
+func HTTPClient(timeout time.Duration) *http.Client { return New(nil, timeout).http }
 
 type addressError struct{ ip netip.Addr }
 
@@ -97,7 +113,9 @@ var errTooLarge = errors.New("the answer is larger than 1 MiB")
 // that call what was asked for by the name in what, and carry neither the
 // request's header nor its body.
 func (c *Client) Do(req *http.Request, what string) (int, []byte, error) {
-	req.Header.Set("Accept", "application/json")
+	if req.Header.Get("Accept") == "" {
+		req.Header.Set("Accept", "application/json")
+	}
 	res, err := c.http.Do(req)
 	if err != nil {
 		return 0, nil, c.unreachable(req.URL.Host, what, err)
@@ -115,26 +133,37 @@ func (c *Client) Do(req *http.Request, what string) (int, []byte, error) {
 
 // JSON decodes what is found at from. A bearer token is sent if it is not empty.
 func (c *Client) JSON(ctx context.Context, from, what, bearer string, into any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
+	header := http.Header{}
+	if bearer != "" {
+		header.Set("Authorization", "Bearer "+bearer)
+	}
+	body, err := c.Get(ctx, from, what, header)
 	if err != nil {
 		return err
 	}
-	if bearer != "" {
-		req.Header.Set("Authorization", "Bearer "+bearer)
+	if err := Decode(body, into); err != nil {
+		return fault.New(fault.Unauthenticated, "the provider's %s at %s is not the JSON that is prescribed: check %s", what, from, c.setting).Because(err)
 	}
+	return nil
+}
+
+// Get is what is found at from; any status but 200 is a fault.
+func (c *Client) Get(ctx context.Context, from, what string, header http.Header) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(req.Header, header)
 	status, body, err := c.Do(req, what)
 	switch {
 	case err != nil:
-		return err
+		return nil, err
 	case IsOutage(status):
-		return fault.New(fault.Unavailable, "the provider at %s has trouble (HTTP status %d for its %s): try again later", req.URL.Host, status, what)
+		return nil, fault.New(fault.Unavailable, "the provider at %s has trouble (HTTP status %d for its %s): try again later", req.URL.Host, status, what)
 	case status != http.StatusOK:
-		return fault.New(fault.Precondition, "the provider at %s gives no %s (HTTP status %d for %s): check the connector's issuer", req.URL.Host, what, status, from)
+		return nil, fault.New(fault.Precondition, "the provider at %s gives no %s (HTTP status %d for %s): check %s", req.URL.Host, what, status, from, c.setting)
 	}
-	if err := Decode(body, into); err != nil {
-		return fault.New(fault.Unauthenticated, "the provider's %s at %s is not the JSON that is prescribed: check the connector's issuer", what, from).Because(err)
-	}
-	return nil
+	return body, nil
 }
 
 // Decode keeps numbers as they are written and accepts nothing after the value.
@@ -163,23 +192,26 @@ func (c *Client) unreachable(host, what string, err error) error {
 	)
 	switch {
 	case errors.Is(err, errTooLarge):
-		return fault.New(fault.Unauthenticated, "the provider's %s is larger than 1 MiB and was not read: check the connector's issuer", what).Because(err)
+		return fault.New(fault.Unauthenticated, "the provider's %s is larger than 1 MiB and was not read: check %s", what, c.setting).Because(err)
 	case errors.As(err, &address):
-		return fault.New(fault.Precondition, "%s leads to %s, an address that this server does not connect to: check the connector's issuer", host, address.ip).Because(err)
+		return fault.New(fault.Precondition, "%s leads to %s, an address that this server does not connect to: check %s", host, address.ip, c.setting).Because(err)
 	case errors.As(err, &redirect):
-		return fault.New(fault.Precondition, "the provider redirects from its %s to %s, which is not followed: put the address it really has into the connector's issuer", what, Clean(redirect.to)).Because(err)
+		return fault.New(fault.Precondition, "the provider redirects from its %s to %s, which is not followed: put the address it really has into %s", what, Clean(redirect.to), c.setting).Because(err)
 	case errors.As(err, &name) && name.IsNotFound:
-		return fault.New(fault.Unavailable, "there is no host %s: check the connector's issuer, and the name server of this machine", host).Because(err)
+		return fault.New(fault.Unavailable, "there is no host %s: check %s, and the name server of this machine", host, c.setting).Because(err)
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return fault.New(fault.Unavailable, "the provider at %s did not send its %s within %s: try again, and check that this server can reach it", host, what, c.http.Timeout).Because(err)
 	}
-	if reason := untrusted(err); reason != "" {
+	if reason := Untrusted(err, "config.rootCAs", c.setting); reason != "" {
 		return fault.New(fault.Unavailable, "the certificate of the provider at %s was refused: %s", host, reason).Because(err)
 	}
 	return fault.New(fault.Unavailable, "the provider at %s cannot be reached (%s): try again, and check that this server can reach it", host, what).Because(err)
 }
 
-func untrusted(err error) string {
+// Untrusted says why a certificate was refused and what to do about it, or ""
+// if err has another cause: roots is the key that authorities are added to,
+// setting what names the host.
+func Untrusted(err error, roots, setting string) string {
 	var (
 		authority x509.UnknownAuthorityError
 		name      x509.HostnameError
@@ -188,9 +220,9 @@ func untrusted(err error) string {
 	)
 	switch {
 	case errors.As(err, &authority):
-		return "an authority unknown here signed it; add that CA's certificate to config.rootCAs"
+		return "an authority unknown here signed it; add that CA's certificate to " + roots
 	case errors.As(err, &name):
-		return "it is made out to another name; check the connector's issuer"
+		return "it is made out to another name; check " + setting
 	case errors.As(err, &broken) && broken.Reason == x509.Expired:
 		return "it has expired or is not yet valid; renew it, and check this server's clock"
 	case errors.As(err, &other):

@@ -10,10 +10,10 @@ import (
 	"unicode"
 
 	"github.com/dexidp/dex/connector"
-	"golang.org/x/net/idna"
 
 	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/principal"
 )
 
 // claims are what a provider says of a person, with numbers as json.Number.
@@ -174,7 +174,7 @@ func (c *Connector) email(cl claims) (string, error) {
 		return "", err
 	case email == "":
 		return "", fault.New(fault.Precondition, "the provider sent no e-mail address (claim %q) but only %s: name the claim that holds it in claimMapping.email, or ask for the scope that brings it", fetch.Clean(key), cl.names()).At("config.claimMapping.email")
-	case !isAddress(email):
+	case !principal.IsEmail(email):
 		return "", forged("the provider's claim %q is %q, which is not exactly one e-mail address", fetch.Clean(key), fetch.Clean(email))
 	case c.cfg.InsecureSkipEmailVerified:
 		return email, nil
@@ -203,37 +203,6 @@ func (cl claims) names() string {
 		}
 	}
 	return or(strings.Join(names, ", "), "nothing else")
-}
-
-// isAddress accepts what every mail system reads as the same single address:
-// a dot-atom, one @, a domain name (RFC 5321, 4.1.2; RFC 6531, 3.3). Quoted
-// local parts, comments and address literals are where readers differ.
-func isAddress(s string) bool {
-	local, domain, found := strings.Cut(s, "@")
-	if !found || len(s) > 254 || len(local) > 64 || strings.ContainsAny(s, "\"(),:;<>[]\\") {
-		return false
-	}
-	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || unicode.IsSpace(r) || r == unicode.ReplacementChar }) {
-		return false
-	}
-	if slices.Contains(strings.Split(local, "."), "") || slices.Contains(strings.Split(domain, "."), "") {
-		return false
-	}
-	return isDomain(domain)
-}
-
-// isDomain wants a domain beyond ASCII in its one canonical form, so that no two
-// spellings stand for one host.
-func isDomain(s string) bool {
-	ascii, err := idna.Lookup.ToASCII(s)
-	if err != nil {
-		return false
-	}
-	if strings.EqualFold(ascii, s) {
-		return true
-	}
-	canonical, err := idna.Lookup.ToUnicode(ascii)
-	return err == nil && canonical == s
 }
 
 func (c *Connector) groups(cl claims) ([]string, error) {

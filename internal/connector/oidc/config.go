@@ -17,49 +17,49 @@ import (
 
 // Config is what stands under config: in a connector document of type oidc.
 type Config struct {
-	Issuer       string `json:"issuer"`
-	ClientID     string `json:"clientID"`
-	ClientSecret string `json:"clientSecret"`
-	RedirectURI  string `json:"redirectURI"`
+	Issuer       string `json:"issuer" rule:"required" doc:"the provider's issuer, exactly as its discovery document has it, to the last slash"`
+	ClientID     string `json:"clientID" rule:"required" doc:"client ID that the provider gave"`
+	ClientSecret string `json:"clientSecret" rule:"required,secret" doc:"client secret that the provider gave"`
+	RedirectURI  string `json:"redirectURI" rule:"required" doc:"our callback, as registered with the provider; pachctl idp callback prints it"`
 
 	// Scopes are asked for beside openid; profile and email unless given.
-	Scopes []string `json:"scopes"`
+	Scopes []string `json:"scopes" doc:"asked for beside openid; profile and email unless given"`
 	// ForwardedLoginParams are the query parameters of the login request, such
 	// as login_hint, that reach the provider. All others are dropped.
-	ForwardedLoginParams []string `json:"forwardedLoginParams"`
+	ForwardedLoginParams []string `json:"forwardedLoginParams" doc:"query parameters of the login request, such as login_hint, that are passed on to the provider"`
 	// PromptType is sent as prompt. Unless given it is consent when a refresh
 	// token is asked for (OpenID Connect Core, 11), and otherwise nothing.
-	PromptType *string  `json:"promptType"`
-	AcrValues  []string `json:"acrValues"`
+	PromptType *string  `json:"promptType" doc:"sent as prompt; consent when a refresh token is asked for, unless given"`
+	AcrValues  []string `json:"acrValues" doc:"sent as acr_values"`
 
-	InsecureEnableGroups      bool `json:"insecureEnableGroups"`
-	InsecureSkipEmailVerified bool `json:"insecureSkipEmailVerified"`
+	InsecureEnableGroups      bool `json:"insecureEnableGroups" doc:"take groups from the provider"`
+	InsecureSkipEmailVerified bool `json:"insecureSkipEmailVerified" doc:"accept addresses of which the provider does not say that they are verified"`
 	// InsecureSkipIssuerCallbackDomainCheck accepts a RedirectURI whose scheme,
 	// host or port is not that of our issuer, for local set-ups.
-	InsecureSkipIssuerCallbackDomainCheck bool `json:"insecureSkipIssuerCallbackDomainCheck"`
+	InsecureSkipIssuerCallbackDomainCheck bool `json:"insecureSkipIssuerCallbackDomainCheck" doc:"accept a redirectURI on another host than our issuer, for local set-ups"`
 
 	// GetUserInfo asks the UserInfo endpoint even if the ID token lacks nothing.
-	GetUserInfo   bool         `json:"getUserInfo"`
-	UserIDKey     string       `json:"userIDKey"`
-	UserNameKey   string       `json:"userNameKey"`
+	GetUserInfo   bool         `json:"getUserInfo" doc:"ask the UserInfo endpoint even if the ID token lacks nothing"`
+	UserIDKey     string       `json:"userIDKey" doc:"claim that identifies a person; sub unless given"`
+	UserNameKey   string       `json:"userNameKey" doc:"claim with the name; name unless given"`
 	ClaimMapping  ClaimMapping `json:"claimMapping"`
-	AllowedGroups []string     `json:"allowedGroups"`
+	AllowedGroups []string     `json:"allowedGroups" doc:"groups whose members may sign in; anybody there unless given"`
 
 	// BasicAuthUnsupported sends the secret in the form, not in the header.
-	BasicAuthUnsupported bool `json:"basicAuthUnsupported"`
+	BasicAuthUnsupported bool `json:"basicAuthUnsupported" doc:"send the client secret in the form and not in the header"`
 	// RootCAs, as PEM text or as files that hold it, are trusted beside the system's.
-	RootCAs []string `json:"rootCAs"`
+	RootCAs []string `json:"rootCAs" doc:"CA certificates to trust beside the system's, as PEM text or as files on the server that hold it"`
 	// SigningAlgorithms narrows what an ID token may be signed with.
-	SigningAlgorithms []string `json:"signingAlgorithms"`
+	SigningAlgorithms []string `json:"signingAlgorithms" doc:"what ID tokens may be signed with, such as RS256; all that are safe unless given"`
 }
 
 // ClaimMapping names the claims that hold what a provider keeps elsewhere than
 // the standard says.
 type ClaimMapping struct {
-	Email             string `json:"email"`
-	Groups            string `json:"groups"`
-	PreferredUsername string `json:"preferred_username"`
-	Name              string `json:"name"`
+	Email             string `json:"email" doc:"claim with the e-mail address; email unless given"`
+	Groups            string `json:"groups" doc:"claim with the groups; groups unless given"`
+	PreferredUsername string `json:"preferred_username" doc:"claim with the short name; preferred_username unless given"`
+	Name              string `json:"name" doc:"claim with the name; name unless given"`
 }
 
 // Format keeps the client secret out of every %v, %+v and %#v.

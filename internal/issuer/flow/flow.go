@@ -38,12 +38,17 @@ type Envelope struct {
 	Browser  string `json:"browser"`
 	Revision string `json:"revision"`
 	Inner    []byte `json:"inner,omitempty"`
+	// Answer is the form that the provider's answer came in, if it came in one.
+	Answer url.Values `json:"answer,omitempty"`
 }
 
 // Envelope makes the connector data of the flow's auth request.
 func (f *Flow) Envelope(inner []byte) ([]byte, error) {
-	return json.Marshal(Envelope{Browser: f.Browser, Revision: f.Revision, Inner: inner})
+	return Envelope{Browser: f.Browser, Revision: f.Revision, Inner: inner}.Bytes()
 }
+
+// Bytes is what OpenEnvelope reads.
+func (e Envelope) Bytes() ([]byte, error) { return json.Marshal(e) }
 
 // OpenEnvelope reads what Envelope made.
 func OpenEnvelope(data []byte) (e Envelope, err error) {

@@ -75,7 +75,7 @@ func (g *Registry) CreateConnector(ctx context.Context, by principal.Name, c Con
 	if err := checkNew(c); err != nil {
 		return err
 	}
-	if err := own.Probe(ctx, c.Type, c.Config, g.with.Deps()); err != nil {
+	if err := own.Probe(ctx, c.ID, c.Type, c.Config, g.with.Deps()); err != nil {
 		return cannotOpen(err)
 	}
 	r := Row{Connector: c, Instance: rand.Text(), Revision: rand.Text()}
@@ -140,7 +140,7 @@ func (g *Registry) UpdateConnector(ctx context.Context, by principal.Name, chang
 		return nil
 	}
 	if !sameProvider {
-		if err := own.Probe(ctx, next.Type, next.Config, g.with.Deps()); err != nil {
+		if err := own.Probe(ctx, next.ID, next.Type, next.Config, g.with.Deps()); err != nil {
 			return cannotOpen(err)
 		}
 	}

@@ -1,0 +1,65 @@
+package connector
+
+import (
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/dexidp/dex/connector"
+	"github.com/dexidp/dex/connector/authproxy"
+
+	"pachyderm/internal/fault"
+)
+
+type authproxyDoc struct {
+	UserIDHeader         string   `json:"userIDHeader" doc:"header with what identifies a person; X-Remote-User-Id unless given"`
+	UserHeader           string   `json:"userHeader" doc:"header with the user name; X-Remote-User unless given"`
+	UserNameHeader       string   `json:"userNameHeader" doc:"header with the short name; X-Remote-User-Name unless given"`
+	EmailHeader          string   `json:"emailHeader" doc:"header with the e-mail address; X-Remote-User-Email unless given"`
+	GroupHeader          string   `json:"groupHeader" doc:"header with the groups; X-Remote-Group unless given"`
+	GroupHeaderSeparator string   `json:"groupHeaderSeparator" doc:"what stands between groups; a comma unless given"`
+	Groups               []string `json:"staticGroups" doc:"groups that everybody who comes this way is in"`
+}
+
+func (c *authproxyDoc) open(id string, d Deps) (connector.Connector, error) {
+	if len(d.TrustedProxies) == 0 {
+		return nil, fault.New(fault.Precondition, "authproxy is off, since anybody who reaches pachd could claim to be anybody: name the addresses of the proxies in connectors.trustedProxies of pachd's configuration").At("type")
+	}
+	out := authproxy.Config{
+		UserIDHeader: c.UserIDHeader, UserHeader: c.UserHeader, UserNameHeader: c.UserNameHeader, EmailHeader: c.EmailHeader,
+		GroupHeader: c.GroupHeader, GroupHeaderSeparator: c.GroupHeaderSeparator, Groups: c.Groups,
+	}
+	inner, err := out.Open(id, d.Log)
+	if err != nil {
+		return nil, err
+	}
+	headers := []string{
+		or(c.UserIDHeader, "X-Remote-User-Id"), or(c.UserHeader, "X-Remote-User"), or(c.UserNameHeader, "X-Remote-User-Name"),
+		or(c.EmailHeader, "X-Remote-User-Email"), or(c.GroupHeader, "X-Remote-Group"),
+	}
+	return &proxied{inner.(connector.CallbackConnector), d.TrustedProxies, headers}, nil
+}
+
+// proxied believes headers only if a trusted proxy sent them, and each only once.
+type proxied struct {
+	connector.CallbackConnector
+	trusted []netip.Prefix
+	headers []string
+}
+
+func (p *proxied) HandleCallback(s connector.Scopes, data []byte, r *http.Request) (connector.Identity, error) {
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil || !slices.ContainsFunc(p.trusted, func(t netip.Prefix) bool { return t.Contains(from.Addr().Unmap()) }) {
+		return connector.Identity{}, fault.New(fault.Denied, "this way in is for a proxy that signs people in, and the request did not come from one: use the address of the proxy").Because(err)
+	}
+	for name, values := range r.Header {
+		// What stands twice, or is the same but for an underscore, may come from
+		// the person and not from the proxy.
+		plain := http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))
+		if slices.ContainsFunc(p.headers, func(h string) bool { return http.CanonicalHeaderKey(h) == plain }) && (len(values) > 1 || plain != name) {
+			return connector.Identity{}, fault.New(fault.Denied, "the header %s came in more than one form: let the proxy remove what people send under this name", plain)
+		}
+	}
+	return p.CallbackConnector.HandleCallback(s, data, r)
+}

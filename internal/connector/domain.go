@@ -1,0 +1,46 @@
+package connector
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"golang.org/x/net/idna"
+)
+
+func keysOfCommon() []key { return keysOf(reflect.TypeFor[common](), "") }
+
+// EmailDomains are the e-mail domains of a document whose people are sent to
+// it, as DNS writes them. Fault: Invalid.
+func EmailDomains(config map[string]any) ([]string, error) {
+	given := map[string]any{}
+	for _, k := range keysOfCommon() {
+		if v, ok := config[k.path]; ok {
+			given[k.path] = v
+		}
+	}
+	var c common
+	if err := decode(given, &c); err != nil {
+		return nil, err
+	}
+	var domains []string
+	for n, written := range c.EmailDomains {
+		domain, err := idna.Lookup.ToASCII(strings.ToLower(written))
+		if err != nil || !strings.Contains(domain, ".") || strings.HasSuffix(domain, ".") {
+			return nil, invalid(fmt.Sprintf("emailDomains[%d]", n), "emailDomains: %q is no domain: write one such as example.com, without the @", written)
+		}
+		domains = append(domains, domain)
+	}
+	return slices.Compact(slices.Sorted(slices.Values(domains))), nil
+}
+
+// DomainOf is the domain of an e-mail address as EmailDomains writes it, or "".
+func DomainOf(email string) string {
+	local, domain, found := strings.Cut(strings.ToLower(strings.TrimSpace(email)), "@")
+	ascii, err := idna.Lookup.ToASCII(domain)
+	if !found || local == "" || err != nil {
+		return ""
+	}
+	return ascii
+}

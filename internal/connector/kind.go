@@ -1,0 +1,162 @@
+package connector
+
+import (
+	"maps"
+	"net/url"
+	"reflect"
+	"slices"
+
+	"github.com/dexidp/dex/connector"
+	"github.com/dexidp/dex/connector/mock"
+
+	"pachyderm/internal/connector/ldap"
+	"pachyderm/internal/connector/oidc"
+	"pachyderm/internal/connector/saml"
+	"pachyderm/internal/fault"
+)
+
+// kind is one type of connector.
+type kind struct {
+	shape reflect.Type // of its document
+	open  func(id string, config map[string]any, d Deps) (*Provider, error)
+}
+
+// document is a type's struct, which knows how to open a connector from itself.
+type document[T any] interface {
+	*T
+	open(id string, d Deps) (connector.Connector, error)
+}
+
+// Site is what there is to know of a provider besides the protocol.
+type Site struct {
+	Base     string // address to try
+	Issuer   string // what its subjects belong to
+	AuthURL  string // OAuth 2.0 endpoints, if it has them
+	TokenURL string
+	Client   client
+	RootCAs  []string // files or PEM text
+	AnyCA    bool
+}
+
+// of makes a kind of a struct; typ is for messages.
+func of[T any, D document[T]](typ string) kind {
+	return kind{shape: reflect.TypeFor[T](), open: func(id string, config map[string]any, d Deps) (*Provider, error) {
+		doc := D(new(T))
+		if err := decode(config, doc); err != nil {
+			return nil, err
+		}
+		if err := checkShape(typ, doc, d); err != nil {
+			return nil, err
+		}
+		c, err := doc.open(id, d)
+		if err != nil {
+			return nil, asFault(err)
+		}
+		p := &Provider{Connector: c, deps: d}
+		if s, ok := any(doc).(interface{ site(Deps) Site }); ok {
+			p.site = s.site(d)
+		}
+		return p, nil
+	}}
+}
+
+// asFault blames the document for what Dex refuses to open.
+func asFault(err error) error {
+	if fault.KindOf(err) != fault.Internal {
+		return err
+	}
+	return fault.New(fault.Invalid, "config: %v", err).At("config")
+}
+
+func kinds() map[string]kind {
+	return map[string]kind{
+		"oidc":            of[oidcDoc]("oidc"),
+		"saml":            of[samlDoc]("saml"),
+		"ldap":            of[ldapDoc]("ldap"),
+		"github":          of[githubDoc]("github"),
+		"gitlab":          of[gitlabDoc]("gitlab"),
+		"gitea":           of[giteaDoc]("gitea"),
+		"google":          of[googleDoc]("google"),
+		"microsoft":       of[microsoftDoc]("microsoft"),
+		"bitbucket-cloud": of[bitbucketDoc]("bitbucket-cloud"),
+		"linkedin":        of[linkedinDoc]("linkedin"),
+		"openshift":       of[openshiftDoc]("openshift"),
+		"oauth":           of[oauthDoc]("oauth"),
+		"keystone":        of[keystoneDoc]("keystone"),
+		"atlassian-crowd": of[crowdDoc]("atlassian-crowd"),
+		"authproxy":       of[authproxyDoc]("authproxy"),
+		"mockCallback":    of[mockCallbackDoc]("mockCallback"),
+		"mockPassword":    of[mockPasswordDoc]("mockPassword"),
+	}
+}
+
+// Types lists the types that can be used, sorted.
+func Types() []string { return slices.Sorted(maps.Keys(kinds())) }
+
+func kindNamed(typ string) (kind, error) {
+	k, ok := kinds()[typ]
+	if !ok {
+		return kind{}, fault.New(fault.Invalid, "unknown connector type %q: use one of %v", typ, Types()).At("type")
+	}
+	return k, nil
+}
+
+// secretsOf lists the keys of a type that hold secrets.
+func secretsOf(typ string) []string {
+	k, ok := kinds()[typ]
+	if !ok {
+		return nil
+	}
+	var out []string
+	for _, f := range keysOf(k.shape, "") {
+		if f.is("secret") {
+			out = append(out, f.path)
+		}
+	}
+	return out
+}
+
+type oidcDoc oidc.Config
+
+func (c *oidcDoc) open(_ string, d Deps) (connector.Connector, error) {
+	if err := oidc.Config(*c).Validate(d.Callback, d.AllowHTTP); err != nil {
+		return nil, err
+	}
+	return oidc.Open(oidc.Config(*c), oidc.Deps{Now: d.Now, LoginParams: d.LoginParams, AllowHTTP: d.AllowHTTP, Log: d.Log})
+}
+
+type samlDoc saml.Config
+
+func (c *samlDoc) open(_ string, d Deps) (connector.Connector, error) {
+	if err := saml.Config(*c).Validate(d.Callback, d.AllowHTTP); err != nil {
+		return nil, err
+	}
+	return saml.Open(saml.Config(*c), saml.Deps{Now: d.Now, Log: d.Log, AllowHTTP: d.AllowHTTP, FormURL: d.FormURL})
+}
+
+type ldapDoc ldap.Config
+
+func (c *ldapDoc) open(string, Deps) (connector.Connector, error) { return ldap.Open(ldap.Config(*c)) }
+
+func (c *ldapDoc) site(Deps) Site {
+	u := url.URL{Scheme: "ldap", Host: ldap.Config(*c).Address()}
+	return Site{Issuer: u.String()}
+}
+
+// The mock connectors are Dex's, for tests and trials: mockCallback signs in
+// the same made-up person without asking anything.
+type mockCallbackDoc struct{}
+
+func (*mockCallbackDoc) open(_ string, d Deps) (connector.Connector, error) {
+	return mock.NewCallbackConnector(d.Log), nil
+}
+
+type mockPasswordDoc struct {
+	Username string `json:"username" rule:"required" doc:"the one user name"`
+	Password string `json:"password" rule:"required,secret" doc:"the password of it"`
+}
+
+func (c *mockPasswordDoc) open(id string, d Deps) (connector.Connector, error) {
+	out := mock.PasswordConfig{Username: c.Username, Password: c.Password}
+	return out.Open(id, d.Log)
+}

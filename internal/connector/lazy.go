@@ -1,0 +1,94 @@
+package connector
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/dexidp/dex/connector"
+	"golang.org/x/sync/singleflight"
+
+	"pachyderm/internal/fault"
+)
+
+const (
+	// openWithin is how long a sign-in waits for a connector of Dex's that asks
+	// its provider before it can be used, and failedFor how long its failure is
+	// answered without asking again.
+	openWithin = 10 * time.Second
+	failedFor  = 5 * time.Second
+)
+
+// lazy is such a connector, opened when somebody needs it, so that a provider
+// that is down does not matter before.
+type lazy struct {
+	open func() (connector.Connector, error)
+	now  func() time.Time
+
+	flight singleflight.Group
+
+	mu     sync.Mutex
+	opened connector.Connector
+	tried  time.Time
+	err    error
+}
+
+func (l *lazy) get(ctx context.Context) (connector.Connector, error) {
+	l.mu.Lock()
+	opened, err, recent := l.opened, l.err, l.now().Sub(l.tried) < failedFor
+	l.mu.Unlock()
+	if opened != nil || err != nil && recent {
+		return opened, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, openWithin)
+	defer cancel()
+	select {
+	case <-ctx.Done():
+		return nil, fault.New(fault.Unavailable, "the provider did not answer in time: try again").Because(ctx.Err())
+	case <-l.flight.DoChan("", func() (any, error) { l.tryOpen(); return nil, nil }):
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.opened, l.err
+}
+
+func (l *lazy) tryOpen() {
+	c, err := l.open()
+	if err != nil {
+		err = fault.New(fault.Unavailable, "the provider cannot be asked how to sign in with it: try again, and check that this server can reach it").Because(err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.opened, l.err, l.tried = c, err, l.now()
+}
+
+// Probe opens the connector if it is not.
+func (l *lazy) Probe(ctx context.Context) error {
+	_, err := l.get(ctx)
+	return err
+}
+
+func (l *lazy) LoginURL(s connector.Scopes, callbackURL, state string) (string, []byte, error) {
+	c, err := l.get(context.Background())
+	if err != nil {
+		return "", nil, err
+	}
+	return c.(connector.CallbackConnector).LoginURL(s, callbackURL, state)
+}
+
+func (l *lazy) HandleCallback(s connector.Scopes, data []byte, r *http.Request) (connector.Identity, error) {
+	c, err := l.get(r.Context())
+	if err != nil {
+		return connector.Identity{}, err
+	}
+	return c.(connector.CallbackConnector).HandleCallback(s, data, r)
+}
+
+func (l *lazy) Refresh(ctx context.Context, s connector.Scopes, id connector.Identity) (connector.Identity, error) {
+	c, err := l.get(ctx)
+	if err != nil {
+		return id, err
+	}
+	return c.(connector.RefreshConnector).Refresh(ctx, s, id)
+}

@@ -1,0 +1,233 @@
+package ldap
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"pachyderm/internal/fault"
+	"pachyderm/internal/strict"
+)
+
+// Config is what stands under config: in a connector document of type ldap. Its
+// keys are those of Dex's connector.
+type Config struct {
+	Host               string `json:"host" rule:"required" doc:"host or host:port of the directory; the port is 636, or 389 with startTLS or insecureNoSSL"`
+	InsecureNoSSL      bool   `json:"insecureNoSSL" doc:"speak plain text, which shows everybody's password to the network; only for a directory on this machine"`
+	InsecureSkipVerify bool   `json:"insecureSkipVerify" doc:"accept any certificate, and so any impostor; for a first trial"`
+	StartTLS           bool   `json:"startTLS" doc:"begin in plain text and switch to TLS before anything is said"`
+	RootCA             string `json:"rootCA" doc:"file on the server with the CA certificates to trust, in PEM"`
+	RootCAData         string `json:"rootCAData" doc:"the CA certificates themselves, as PEM text or as base64 of it"`
+	ClientCert         string `json:"clientCert" doc:"file on the server with a client certificate, in PEM"`
+	ClientKey          string `json:"clientKey" doc:"file on the server with its key, in PEM"`
+
+	BindDN         string `json:"bindDN" doc:"account that searches the directory; nobody in particular when empty"`
+	BindPW         string `json:"bindPW" rule:"secret" doc:"its password"`
+	UsernamePrompt string `json:"usernamePrompt" doc:"what the sign-in page calls the user name; Username unless given"`
+
+	UserSearch  UserSearch  `json:"userSearch"`
+	GroupSearch GroupSearch `json:"groupSearch"`
+
+	// Kerberos is a key of Dex's that is refused in words.
+	Kerberos any `json:"kerberos" doc:"not offered: people sign in with their password"`
+}
+
+// UserSearch says how the entry of a person is found, and what is in it.
+type UserSearch struct {
+	BaseDN   string       `json:"baseDN" rule:"required" doc:"where people are, such as ou=People,dc=example,dc=com"`
+	Filter   string       `json:"filter" doc:"which entries are people who may sign in, such as (objectClass=person)"`
+	Username strict.Texts `json:"username" rule:"required" doc:"attribute, or list of them, that holds the name people type, such as uid"`
+	Scope    string       `json:"scope" oneof:"sub one" doc:"sub for all below baseDN, which is usual, or one for one level"`
+
+	IDAttr                string `json:"idAttr" doc:"attribute that identifies a person and never changes, such as entryUUID or objectGUID; uid unless given"`
+	EmailAttr             string `json:"emailAttr" doc:"attribute with the e-mail address; mail unless given"`
+	NameAttr              string `json:"nameAttr" doc:"attribute with the name for display"`
+	PreferredUsernameAttr string `json:"preferredUsernameAttr" doc:"attribute with the short name for display"`
+	EmailSuffix           string `json:"emailSuffix" doc:"domain that makes an e-mail address of the value of idAttr, for directories without addresses"`
+}
+
+// GroupSearch says how the groups of a person are found.
+type GroupSearch struct {
+	BaseDN   string `json:"baseDN" doc:"where groups are; without it nothing is known of groups"`
+	Filter   string `json:"filter" doc:"which entries are groups, such as (objectClass=groupOfNames)"`
+	Scope    string `json:"scope" oneof:"sub one" doc:"as in userSearch"`
+	NameAttr string `json:"nameAttr" doc:"attribute with the name of a group; cn unless given"`
+
+	UserMatchers []UserMatcher `json:"userMatchers" doc:"how a person and their groups are matched"`
+
+	UserAttr           string `json:"userAttr" doc:"older form of one entry of userMatchers"`
+	GroupAttr          string `json:"groupAttr" doc:"older form of one entry of userMatchers"`
+	RecursionGroupAttr string `json:"recursionGroupAttr" doc:"older form of one entry of userMatchers"`
+}
+
+// UserMatcher finds groups whose GroupAttr has the value of the person's UserAttr.
+type UserMatcher struct {
+	UserAttr           string `json:"userAttr" doc:"attribute of the person, such as DN or uid"`
+	GroupAttr          string `json:"groupAttr" doc:"attribute of the group that holds it, such as member or memberUid; member:1.2.840.113556.1.4.1941: asks Active Directory for nested groups too"`
+	RecursionGroupAttr string `json:"recursionGroupAttr" doc:"attribute of a group that holds the DN of a group within it, to find nested groups, such as member"`
+}
+
+// Format keeps the password out of every %v, %+v and %#v.
+func (c Config) Format(f fmt.State, _ rune) { _, _ = fmt.Fprint(f, "ldap connector to ", c.Host) }
+
+// Validate checks the document by itself. Fault: Invalid.
+func (c Config) Validate() error {
+	host := c.hostname()
+	if strings.ContainsAny(c.Host, "/ ") {
+		return invalid("host", "host is %q: write the host alone, without ldap://, such as ldap.example.com or ldap.example.com:636", c.Host)
+	}
+	switch {
+	case c.Kerberos != nil:
+		return invalid("kerberos", "kerberos is not offered: remove the key; people sign in with their password")
+	case c.InsecureNoSSL && c.StartTLS:
+		return invalid("startTLS", "insecureNoSSL and startTLS contradict each other: remove insecureNoSSL")
+	case c.InsecureNoSSL && !isLoopback(host):
+		return invalid("insecureNoSSL", "insecureNoSSL would send passwords to %s in plain text: use startTLS: true or LDAPS; plain text is accepted for this machine only", host)
+	case c.BindDN == "" && c.BindPW != "":
+		return invalid("bindDN", "bindPW is given without bindDN: name the account that it belongs to")
+	case c.BindDN != "" && c.BindPW == "":
+		// An empty password would be an anonymous bind that succeeds (RFC 4513, 5.1.2).
+		return invalid("bindPW", "bindDN is given without bindPW: give its password")
+	case (c.ClientCert == "") != (c.ClientKey == ""):
+		return invalid("clientKey", "give both clientCert and clientKey, or neither")
+	}
+	if err := checkDN("bindDN", c.BindDN); err != nil {
+		return err
+	}
+	if err := c.checkSearches(); err != nil {
+		return err
+	}
+	_, err := c.tls()
+	return err
+}
+
+func (c Config) checkSearches() error {
+	for _, s := range []struct{ key, dn, filter string }{
+		{"userSearch", c.UserSearch.BaseDN, c.UserSearch.Filter}, {"groupSearch", c.GroupSearch.BaseDN, c.GroupSearch.Filter},
+	} {
+		if err := checkDN(s.key+".baseDN", s.dn); err != nil {
+			return err
+		}
+		if s.filter == "" {
+			continue
+		}
+		if _, err := ldap.CompileFilter(s.filter); err != nil {
+			return invalid(s.key+".filter", "%s.filter is no LDAP filter: write one in parentheses, such as (objectClass=person)", s.key).Because(err)
+		}
+	}
+	for n, name := range c.UserSearch.Username {
+		if !isAttribute(name) {
+			return invalid(fmt.Sprintf("userSearch.username[%d]", n), "userSearch.username: %q is not the name of an attribute", name)
+		}
+	}
+	if strings.Contains(c.UserSearch.EmailSuffix, "@") {
+		return invalid("userSearch.emailSuffix", "userSearch.emailSuffix is the domain alone, without the @")
+	}
+	if c.GroupSearch.BaseDN == "" {
+		return nil
+	}
+	for n, m := range c.matchers() {
+		if !isAttribute(m.UserAttr) || !isAttribute(m.GroupAttr) || m.RecursionGroupAttr != "" && !isAttribute(m.RecursionGroupAttr) {
+			return invalid(fmt.Sprintf("groupSearch.userMatchers[%d]", n), "groupSearch needs userMatchers with userAttr and groupAttr, such as userAttr: DN and groupAttr: member")
+		}
+	}
+	return nil
+}
+
+// matchers takes the older form too.
+func (c Config) matchers() []UserMatcher {
+	if len(c.GroupSearch.UserMatchers) > 0 {
+		return c.GroupSearch.UserMatchers
+	}
+	return []UserMatcher{{c.GroupSearch.UserAttr, c.GroupSearch.GroupAttr, c.GroupSearch.RecursionGroupAttr}}
+}
+
+// isAttribute accepts attribute descriptions and matching rules (RFC 4512, 2.5;
+// RFC 4515, 3), and nothing that could change a filter.
+func isAttribute(name string) bool {
+	return name != "" && !strings.ContainsFunc(name, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("-;.:", r)
+	})
+}
+
+func checkDN(key, dn string) error {
+	if dn == "" || key == "bindDN" && !strings.Contains(dn, "=") { // Active Directory takes user@domain too
+		return nil
+	}
+	if _, err := ldap.ParseDN(dn); err != nil {
+		return invalid(key, "%s is no distinguished name: write one such as ou=People,dc=example,dc=com", key).Because(err)
+	}
+	return nil
+}
+
+func invalid(key, format string, a ...any) *fault.Error {
+	return fault.New(fault.Invalid, format, a...).At("config." + key)
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func (c Config) hostname() string {
+	if host, _, err := net.SplitHostPort(c.Host); err == nil {
+		return host
+	}
+	return strings.Trim(c.Host, "[]")
+}
+
+// Address is host:port.
+func (c Config) Address() string {
+	switch {
+	case c.hostname() != strings.Trim(c.Host, "[]"):
+		return c.Host
+	case c.InsecureNoSSL || c.StartTLS:
+		return net.JoinHostPort(c.hostname(), "389")
+	}
+	return net.JoinHostPort(c.hostname(), "636")
+}
+
+func (c Config) tls() (*tls.Config, error) {
+	t := &tls.Config{ServerName: c.hostname(), MinVersion: tls.VersionTLS12, InsecureSkipVerify: c.InsecureSkipVerify} //nolint:gosec // the administrator asked for it by that name
+	if c.ClientCert != "" {
+		pair, err := tls.LoadX509KeyPair(c.ClientCert, c.ClientKey)
+		if err != nil {
+			return nil, invalid("clientCert", "the pair of clientCert and clientKey cannot be used: check the files on the server").Because(err)
+		}
+		t.Certificates = []tls.Certificate{pair}
+	}
+	key, text := "rootCAData", []byte(c.RootCAData)
+	switch {
+	case c.RootCA != "":
+		var err error
+		key = "rootCA"
+		if text, err = os.ReadFile(c.RootCA); err != nil {
+			return nil, invalid(key, "the file of rootCA cannot be read: give a path on the server, or the certificates in rootCAData").Because(err)
+		}
+	case c.RootCAData == "":
+		return t, nil
+	case !strings.Contains(c.RootCAData, "-----BEGIN"):
+		var err error
+		if text, err = base64.StdEncoding.DecodeString(strings.TrimSpace(c.RootCAData)); err != nil {
+			return nil, invalid(key, "rootCAData is neither PEM nor base64 of it").Because(err)
+		}
+	}
+	t.RootCAs = x509.NewCertPool()
+	if !t.RootCAs.AppendCertsFromPEM(text) {
+		return nil, invalid(key, "%s holds no certificate in PEM: give the CA's, beginning with -----BEGIN CERTIFICATE-----", key)
+	}
+	return t, nil
+}
+
+func or(value, standard string) string {
+	if value == "" {
+		return standard
+	}
+	return value
+}

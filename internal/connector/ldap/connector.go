@@ -1,0 +1,415 @@
+package ldap
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/dexidp/dex/connector"
+	"github.com/go-ldap/ldap/v3"
+	"github.com/google/uuid"
+
+	"pachyderm/internal/connector/fetch"
+	"pachyderm/internal/connector/witness"
+	"pachyderm/internal/fault"
+)
+
+const (
+	// timeout is for one request to the directory; a sign-in makes four or more.
+	timeout = 10 * time.Second
+	// maxGroups bounds a search for nested groups.
+	maxGroups = 2000
+)
+
+// Connector is safe for use by several sign-ins at once: each has a connection
+// of its own.
+type Connector struct {
+	cfg Config
+	tls *tls.Config
+}
+
+var (
+	_ connector.PasswordConnector = (*Connector)(nil)
+	_ connector.RefreshConnector  = (*Connector)(nil)
+)
+
+// Open makes no connection. Fault: Invalid.
+func Open(c Config) (*Connector, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	t, err := c.tls()
+	return &Connector{cfg: c, tls: t}, err
+}
+
+// Prompt is what the sign-in page calls the user name.
+func (c *Connector) Prompt() string { return c.cfg.UsernamePrompt }
+
+// Issuer is the directory's address: subjects of another mean other people.
+func (c *Connector) Issuer() string { return "" }
+
+// Probe connects as a sign-in does, and looks for the places it would search.
+func (c *Connector) Probe(ctx context.Context) error {
+	return c.with(ctx, func(conn *ldap.Conn) error {
+		if err := c.checkBase(conn, "userSearch.baseDN", c.cfg.UserSearch.BaseDN); err != nil {
+			return err
+		}
+		return c.checkBase(conn, "groupSearch.baseDN", c.cfg.GroupSearch.BaseDN)
+	})
+}
+
+func (c *Connector) checkBase(conn *ldap.Conn, key, dn string) error {
+	if dn == "" {
+		return nil
+	}
+	_, err := conn.Search(&ldap.SearchRequest{BaseDN: dn, Scope: ldap.ScopeBaseObject, Filter: "(objectClass=*)", Attributes: []string{"1.1"}, TimeLimit: int(timeout / time.Second)})
+	if err != nil {
+		return c.searchFailed(key, err)
+	}
+	return nil
+}
+
+// with connects, binds as the account that searches, and ends with ctx.
+func (c *Connector) with(ctx context.Context, do func(*ldap.Conn) error) error {
+	conn, err := c.dial()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+	if err := c.bindSearcher(conn); err != nil {
+		return err
+	}
+	err = do(conn)
+	if ctx.Err() != nil {
+		return fault.New(fault.Unavailable, "the directory at %s took too long: try again", c.cfg.Address()).Because(ctx.Err())
+	}
+	return err
+}
+
+func (c *Connector) dial() (*ldap.Conn, error) {
+	u := url.URL{Scheme: "ldaps", Host: c.cfg.Address()}
+	if c.cfg.InsecureNoSSL || c.cfg.StartTLS {
+		u.Scheme = "ldap"
+	}
+	conn, err := ldap.DialURL(u.String(), ldap.DialWithDialer(fetch.Dialer(timeout)), ldap.DialWithTLSConfig(c.tls.Clone()))
+	if err != nil {
+		return nil, c.unreachable(err)
+	}
+	conn.SetTimeout(timeout)
+	if c.cfg.StartTLS {
+		if err := conn.StartTLS(c.tls.Clone()); err != nil {
+			_ = conn.Close()
+			return nil, c.startTLSFailed(err)
+		}
+	}
+	return conn, nil
+}
+
+func (c *Connector) unreachable(err error) error {
+	if reason := fetch.Untrusted(err, "config.rootCA or config.rootCAData", "config.host"); reason != "" {
+		return fault.New(fault.Unavailable, "the certificate of the directory at %s was refused: %s", c.cfg.Address(), reason).At("config.rootCA").Because(err)
+	}
+	return fault.New(fault.Unavailable, "the directory at %s cannot be reached: try again, and check config.host and that this server can reach it", c.cfg.Address()).At("config.host").Because(err)
+}
+
+func (c *Connector) startTLSFailed(err error) error {
+	if fetch.Untrusted(err, "", "") != "" {
+		return c.unreachable(err)
+	}
+	return fault.New(fault.Unavailable, "the directory at %s does not begin TLS when asked (StartTLS): switch it on there, or use LDAPS with startTLS: false", c.cfg.Address()).At("config.startTLS").Because(err)
+}
+
+func (c *Connector) bindSearcher(conn *ldap.Conn) error {
+	var err error
+	if c.cfg.BindDN == "" {
+		err = conn.UnauthenticatedBind("")
+	} else {
+		err = conn.Bind(c.cfg.BindDN, c.cfg.BindPW)
+	}
+	switch {
+	case err == nil:
+		return nil
+	case c.cfg.BindDN == "" && !ldap.IsErrorWithCode(err, ldap.ErrorNetwork):
+		return fault.New(fault.Precondition, "the directory wants to know who searches it: give bindDN and bindPW").At("config.bindDN").Because(err)
+	case ldap.IsErrorAnyOf(err, ldap.LDAPResultInvalidCredentials, ldap.LDAPResultNoSuchObject, ldap.LDAPResultInvalidDNSyntax):
+		return fault.New(fault.Precondition, "the directory refused bindDN or bindPW: check the account that searches").At("config.bindPW").Because(err)
+	case ldap.IsErrorAnyOf(err, ldap.LDAPResultConfidentialityRequired, ldap.LDAPResultStrongAuthRequired):
+		return fault.New(fault.Precondition, "the directory wants TLS: use startTLS: true or LDAPS, without insecureNoSSL").At("config.insecureNoSSL").Because(err)
+	}
+	return fault.New(fault.Unavailable, "the directory at %s did not let the account that searches in: try again", c.cfg.Address()).At("config.bindDN").Because(err)
+}
+
+func (c *Connector) searchFailed(key string, err error) error {
+	switch {
+	case ldap.IsErrorWithCode(err, ldap.LDAPResultNoSuchObject):
+		return fault.New(fault.Precondition, "the directory has no entry at %s, or does not let the account that searches see it: check the key and the rights of bindDN", key).At("config." + key).Because(err)
+	case ldap.IsErrorAnyOf(err, ldap.LDAPResultInsufficientAccessRights, ldap.LDAPResultOperationsError):
+		return fault.New(fault.Precondition, "the directory does not let the account that searches read %s: check bindDN and its rights", key).At("config." + key).Because(err)
+	case ldap.IsErrorWithCode(err, ldap.LDAPResultReferral):
+		return fault.New(fault.Precondition, "the directory refers to another one for %s, which is not followed: connect to the one that holds it", key).At("config." + key).Because(err)
+	}
+	return fault.New(fault.Unavailable, "the directory at %s cannot be searched: try again", c.cfg.Address()).At("config." + key).Because(err)
+}
+
+// Login asks the directory whether the password is that of the person by that
+// name. A name that is not there, or that the filter leaves out, is as a wrong
+// password, so that nobody can find out who is there.
+func (c *Connector) Login(ctx context.Context, s connector.Scopes, username, password string) (id connector.Identity, valid bool, err error) {
+	// A bind with a name and no password succeeds as anonymous (RFC 4513, 5.1.2).
+	if password == "" || username == "" {
+		return id, false, nil
+	}
+	err = c.with(ctx, func(conn *ldap.Conn) error {
+		person, err := c.find(conn, username)
+		if err != nil || person == nil {
+			return err
+		}
+		switch err := conn.Bind(person.DN, password); {
+		case ldap.IsErrorAnyOf(err, ldap.LDAPResultInvalidCredentials, ldap.LDAPResultConstraintViolation, ldap.LDAPResultInappropriateAuthentication, ldap.LDAPResultUnwillingToPerform):
+			return nil
+		case err != nil:
+			return fault.New(fault.Unavailable, "the directory at %s could not check the password: try again", c.cfg.Address()).Because(err)
+		}
+		if err := c.bindSearcher(conn); err != nil {
+			return err
+		}
+		id, err = c.identity(ctx, conn, person)
+		valid = err == nil
+		return err
+	})
+	if err != nil || !valid {
+		return connector.Identity{}, false, err
+	}
+	if s.OfflineAccess {
+		id.ConnectorData, err = json.Marshal(remembered{username})
+	}
+	return id, valid, err
+}
+
+// remembered finds the person again when their session is renewed.
+type remembered struct {
+	Username string `json:"username"`
+}
+
+// Refresh reads the person and their groups again. One who is no longer found,
+// or whom the filter now leaves out, is refused.
+func (c *Connector) Refresh(ctx context.Context, _ connector.Scopes, old connector.Identity) (connector.Identity, error) {
+	var r remembered
+	if err := json.Unmarshal(old.ConnectorData, &r); err != nil {
+		return old, err
+	}
+	var id connector.Identity
+	err := c.with(ctx, func(conn *ldap.Conn) error {
+		person, err := c.find(conn, r.Username)
+		if err != nil {
+			return err
+		}
+		if person != nil {
+			id, err = c.identity(ctx, conn, person)
+		}
+		return err
+	})
+	if err == nil && id.UserID != old.UserID {
+		err = fault.New(fault.Unauthenticated, "the directory does not know this person any more, or does not let them sign in: sign in again")
+	}
+	id.ConnectorData = old.ConnectorData
+	return id, err
+}
+
+// find is nil for a name that is not there.
+func (c *Connector) find(conn *ldap.Conn, username string) (*ldap.Entry, error) {
+	u := c.cfg.UserSearch
+	var any strings.Builder
+	for _, attr := range u.Username {
+		fmt.Fprintf(&any, "(%s=%s)", attr, ldap.EscapeFilter(username))
+	}
+	filter := any.String()
+	if len(u.Username) > 1 {
+		filter = "(|" + filter + ")"
+	}
+	entries, err := c.search(conn, "userSearch.baseDN", u.BaseDN, u.Scope, u.Filter, filter, c.userAttributes(), 2)
+	switch {
+	case ldap.IsErrorWithCode(errors.Unwrap(err), ldap.LDAPResultSizeLimitExceeded), len(entries) > 1:
+		return nil, fault.New(fault.Precondition, "the directory has more than one entry by this user name: make userSearch.username or userSearch.filter say which one is meant").At("config.userSearch.username")
+	case err != nil || len(entries) == 0:
+		return nil, err
+	}
+	return entries[0], nil
+}
+
+func (c *Connector) userAttributes() []string {
+	u := c.cfg.UserSearch
+	names := append([]string{or(u.IDAttr, "uid"), or(u.EmailAttr, "mail")}, u.Username...)
+	for _, more := range []string{u.NameAttr, u.PreferredUsernameAttr} {
+		if more != "" {
+			names = append(names, more)
+		}
+	}
+	for _, m := range c.cfg.matchers() {
+		if m.UserAttr != "" {
+			names = append(names, m.UserAttr)
+		}
+	}
+	return names
+}
+
+func (c *Connector) search(conn *ldap.Conn, key, base, scope, always, filter string, attributes []string, limit int) ([]*ldap.Entry, error) {
+	if always != "" {
+		filter = "(&" + always + filter + ")"
+	}
+	req := &ldap.SearchRequest{
+		BaseDN: base, Scope: ldap.ScopeWholeSubtree, DerefAliases: ldap.NeverDerefAliases, SizeLimit: limit, TimeLimit: int(timeout / time.Second),
+		Filter: filter, Attributes: attributes,
+	}
+	if scope == "one" {
+		req.Scope = ldap.ScopeSingleLevel
+	}
+	found, err := conn.Search(req)
+	if err != nil {
+		return nil, c.searchFailed(key, err)
+	}
+	return found.Entries, nil
+}
+
+// identity makes an identity of a person's entry.
+func (c *Connector) identity(ctx context.Context, conn *ldap.Conn, person *ldap.Entry) (connector.Identity, error) {
+	u := c.cfg.UserSearch
+	id := connector.Identity{
+		UserID: first(person, or(u.IDAttr, "uid")), Email: first(person, or(u.EmailAttr, "mail")), EmailVerified: true,
+		Username: first(person, u.NameAttr), PreferredUsername: first(person, u.PreferredUsernameAttr),
+	}
+	if u.EmailSuffix != "" && id.UserID != "" {
+		id.Email = id.UserID + "@" + u.EmailSuffix
+	}
+	id.Username = or(or(id.Username, id.PreferredUsername), id.Email)
+	groups, err := c.groups(conn, person)
+	c.tell(ctx, person, groups)
+	if err != nil {
+		return id, err
+	}
+	id.Groups = groups
+	for _, want := range []struct{ key, attr, value string }{{"idAttr", or(u.IDAttr, "uid"), id.UserID}, {"emailAttr", or(u.EmailAttr, "mail"), id.Email}} {
+		if want.value == "" {
+			return id, fault.New(fault.Precondition, "the directory's entry of this person has no attribute %q but only %s: set userSearch.%s to one that all people have", want.attr, names(person), want.key).At("config.userSearch." + want.key)
+		}
+	}
+	return id, nil
+}
+
+// names lists what was read of an entry, without the values.
+func names(e *ldap.Entry) string {
+	var list []string
+	for _, a := range e.Attributes {
+		list = append(list, a.Name)
+	}
+	return or(strings.Join(list, ", "), "others")
+}
+
+func (c *Connector) tell(ctx context.Context, person *ldap.Entry, groups []string) {
+	u := c.cfg.UserSearch
+	said := map[string]any{"DN": person.DN}
+	for _, a := range person.Attributes {
+		said[a.Name] = values(person, a.Name)
+	}
+	uses := []witness.Use{{As: witness.UserID, Claim: or(u.IDAttr, "uid")}, {As: witness.Email, Claim: or(u.EmailAttr, "mail")}}
+	if u.NameAttr != "" {
+		uses = append(uses, witness.Use{As: witness.Name, Claim: u.NameAttr})
+	}
+	if u.PreferredUsernameAttr != "" {
+		uses = append(uses, witness.Use{As: witness.Username, Claim: u.PreferredUsernameAttr})
+	}
+	if c.cfg.GroupSearch.BaseDN != "" {
+		said["(groups found)"] = groups
+		uses = append(uses, witness.Use{As: witness.Groups, Claim: "(groups found)"})
+	}
+	witness.Saw(ctx, said, uses...)
+}
+
+// values of an attribute whose name may be written in any case (RFC 4512, 2.5).
+func values(e *ldap.Entry, name string) []string {
+	if strings.EqualFold(name, "dn") {
+		return []string{e.DN}
+	}
+	out := e.GetEqualFoldRawAttributeValues(name)
+	texts := make([]string, len(out))
+	for n, raw := range out {
+		texts[n] = text(name, raw)
+	}
+	return texts
+}
+
+func first(e *ldap.Entry, name string) string {
+	if v := values(e, name); name != "" && len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
+// text shows Active Directory's objectGUID as its own tools do: the first three
+// fields are little-endian (MS-DTYP, 2.3.4.2).
+func text(name string, raw []byte) string {
+	if strings.EqualFold(name, "objectGUID") && len(raw) == 16 {
+		u := uuid.UUID{raw[3], raw[2], raw[1], raw[0], raw[5], raw[4], raw[7], raw[6]}
+		copy(u[8:], raw[8:])
+		return u.String()
+	}
+	if !utf8.Valid(raw) {
+		return fmt.Sprintf("%x", raw)
+	}
+	return string(raw)
+}
+
+// groups is nil if the connector does not look for groups.
+func (c *Connector) groups(conn *ldap.Conn, person *ldap.Entry) ([]string, error) {
+	if c.cfg.GroupSearch.BaseDN == "" {
+		return nil, nil
+	}
+	found, seen := []string{}, map[string]bool{}
+	for _, m := range c.cfg.matchers() {
+		for _, value := range values(person, m.UserAttr) {
+			if err := c.addGroups(conn, m, m.GroupAttr, value, seen, &found); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return found, nil
+}
+
+// addGroups follows nested groups breadth first; a group that was seen, perhaps
+// because groups contain each other, is not followed again.
+func (c *Connector) addGroups(conn *ldap.Conn, m UserMatcher, attr, value string, seen map[string]bool, found *[]string) error {
+	g := c.cfg.GroupSearch
+	nameAttr := or(g.NameAttr, "cn")
+	entries, err := c.search(conn, "groupSearch.baseDN", g.BaseDN, g.Scope, g.Filter, fmt.Sprintf("(%s=%s)", attr, ldap.EscapeFilter(value)), []string{nameAttr}, 0)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if seen[e.DN] {
+			continue
+		}
+		if len(seen) >= maxGroups {
+			return fault.New(fault.Precondition, "this person is in more than %d groups: narrow groupSearch.filter", maxGroups).At("config.groupSearch.filter")
+		}
+		seen[e.DN] = true
+		name := first(e, nameAttr)
+		if name == "" {
+			return fault.New(fault.Precondition, "the directory has a group without the attribute %q: set groupSearch.nameAttr to one that all groups have", nameAttr).At("config.groupSearch.nameAttr")
+		}
+		*found = append(*found, name)
+		if m.RecursionGroupAttr != "" {
+			if err := c.addGroups(conn, m, m.RecursionGroupAttr, e.DN, seen, found); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,138 @@
+package connector
+
+import (
+	"net/netip"
+	"net/url"
+	"reflect"
+	"slices"
+	"strings"
+
+	"pachyderm/internal/fault"
+	"pachyderm/internal/strict"
+)
+
+// What a type's document may hold is said once, by the tags of the struct that
+// it is read into: json names the key, doc explains it, oneof lists its values,
+// and rule has any of
+//
+//	required  the key must be there and not be empty
+//	secret    it is never shown, and may be a reference (reference.go)
+//	url       an absolute http or https URL; https unless it is this machine's
+//	callback  our own callback, where the provider sends people back to
+
+// key is one key of a document.
+type key struct {
+	path  string // below config, such as userSearch.baseDN
+	typ   reflect.Type
+	rules []string
+	oneOf []string
+	doc   string
+}
+
+func (k key) is(rule string) bool { return slices.Contains(k.rules, rule) }
+
+// keysOf lists the keys of a struct type; those of an object follow its own.
+func keysOf(t reflect.Type, under string) []key {
+	var keys []key
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if !f.IsExported() || name == "-" {
+			continue
+		}
+		k := key{
+			path: under + name, typ: f.Type, doc: f.Tag.Get("doc"),
+			rules: strings.FieldsFunc(f.Tag.Get("rule"), func(r rune) bool { return r == ',' }), oneOf: strings.Fields(f.Tag.Get("oneof")),
+		}
+		keys = append(keys, k)
+		if f.Type.Kind() == reflect.Struct {
+			keys = append(keys, keysOf(f.Type, k.path+".")...)
+		}
+	}
+	return keys
+}
+
+// valueAt is what a decoded document has at a path.
+func valueAt(v reflect.Value, path string) reflect.Value {
+	for part := range strings.SplitSeq(path, ".") {
+		for i := range v.NumField() {
+			if name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ","); name == part {
+				v = v.Field(i)
+				break
+			}
+		}
+	}
+	return v
+}
+
+// checkShape holds a decoded document to the tags of its type.
+func checkShape(typ string, doc any, d Deps) error {
+	v := reflect.ValueOf(doc).Elem()
+	keys := keysOf(v.Type(), "")
+	for _, k := range keys {
+		if k.is("required") && valueAt(v, k.path).IsZero() {
+			var all []string
+			for _, other := range keys {
+				if other.is("required") {
+					all = append(all, other.path)
+				}
+			}
+			return invalid(k.path, "%s is missing: a connector of type %s needs %s", k.path, typ, strings.Join(all, ", "))
+		}
+	}
+	for _, k := range keys {
+		value := valueAt(v, k.path)
+		if value.Kind() != reflect.String || value.IsZero() {
+			continue
+		}
+		if err := checkText(k, value.String(), d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkText(k key, text string, d Deps) error {
+	if strings.TrimSpace(text) != text {
+		return invalid(k.path, "%s begins or ends with white space: copy it again", k.path)
+	}
+	if len(k.oneOf) > 0 && !slices.Contains(k.oneOf, text) {
+		return invalid(k.path, "%s is %q: use one of %s", k.path, text, strings.Join(k.oneOf, ", "))
+	}
+	if k.is("callback") && text != d.Callback {
+		return invalid(k.path, "%s is %s, but sign-ins come back to %s: use that and register it with the provider", k.path, text, d.Callback)
+	}
+	if !k.is("url") {
+		return nil
+	}
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
+		return invalid(k.path, "%s is not a URL: give one such as https://id.example.com", k.path)
+	case u.User != nil || u.Fragment != "":
+		return invalid(k.path, "%s may have no user name, password or fragment: remove it", k.path)
+	case u.Scheme == "http" && !d.AllowHTTP && !isLoopback(u.Hostname()):
+		return invalid(k.path, "%s is %s: only https is accepted, except on this machine itself", k.path, text)
+	}
+	return nil
+}
+
+func isLoopback(host string) bool {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return ip.Unmap().IsLoopback()
+	}
+	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+}
+
+func invalid(path, format string, a ...any) *fault.Error {
+	return fault.New(fault.Invalid, format, a...).At("config." + path)
+}
+
+// decode reads a document into its struct, and names what is wrong by its key.
+func decode(config map[string]any, into any) error {
+	err := strict.DecodeValue(config, into)
+	if err == nil {
+		return nil
+	}
+	return fault.New(fault.KindOf(err), "config.%s", fault.Message(err)).At("config." + fault.FieldOf(err))
+}

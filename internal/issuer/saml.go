@@ -1,0 +1,118 @@
+package issuer
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/dexidp/dex/storage"
+
+	"pachyderm/internal/fault"
+	"pachyderm/internal/issuer/flow"
+	"pachyderm/internal/secret"
+	"pachyderm/internal/web"
+)
+
+// keepAnswer takes an answer that an identity provider has the browser post to
+// us. A post from another site brings no cookie of ours (SameSite=Lax), so the
+// answer is kept, and the browser comes for it with a GET, which does.
+func (s *served) keepAnswer(w http.ResponseWriter, r *http.Request) {
+	state := r.PostForm.Get("RelayState")
+	answer := url.Values{"SAMLResponse": r.PostForm["SAMLResponse"], "RelayState": {state}}
+	err := s.store.UpdateAuthRequest(r.Context(), state, func(a storage.AuthRequest) (storage.AuthRequest, error) {
+		e, err := flow.OpenEnvelope(a.ConnectorData)
+		if err != nil {
+			return a, err
+		}
+		e.Answer = answer
+		a.ConnectorData, err = e.Bytes()
+		return a, err
+	})
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		s.over(w, r)
+	case err != nil:
+		s.refuse(w, r, nil, err)
+	default:
+		http.Redirect(w, r, s.url.AbsURL("/callback")+"?state="+url.QueryEscape(state), http.StatusSeeOther) //nolint:gosec // our own page
+	}
+}
+
+// samlForm is a connector whose request goes to the provider in a form.
+type samlForm interface {
+	Form(data []byte) (action string, fields map[string]string, err error)
+}
+
+// serveSAMLRequest leads on to a provider that takes requests by POST only.
+func (s *served) serveSAMLRequest(w http.ResponseWriter, r *http.Request) {
+	request, err := s.store.GetAuthRequest(r.Context(), r.URL.Query().Get("state"))
+	if errors.Is(err, storage.ErrNotFound) {
+		s.over(w, r)
+		return
+	}
+	if err != nil {
+		s.refuse(w, r, nil, err)
+		return
+	}
+	e, err := flow.OpenEnvelope(request.ConnectorData)
+	if err != nil || !secret.Same(s.bind.Browser(r), e.Browser) {
+		s.stranger(w, r)
+		return
+	}
+	row, err := s.ReadRevision(r.Context(), request.ConnectorID, "")
+	if err != nil {
+		s.refuse(w, r, &request, err)
+		return
+	}
+	p, err := s.providers.Provider(row)
+	if err != nil {
+		s.refuse(w, r, &request, err)
+		return
+	}
+	c, ok := p.Connector.(samlForm)
+	if !ok {
+		s.notFound(w, r)
+		return
+	}
+	action, fields, err := c.Form(e.Inner)
+	if err != nil {
+		s.refuse(w, r, &request, err)
+		return
+	}
+	if err := web.Render(w, http.StatusOK, web.Onward{Action: action, To: row.Name, Fields: fields}); err != nil {
+		s.Log.ErrorContext(r.Context(), "cannot render a page", "error", err)
+	}
+}
+
+// serveSAMLMetadata is what an identity provider is told of us (SAML metadata,
+// 2.4.4), at /saml/{connector}/metadata. It is public, as all metadata is.
+func (s *served) serveSAMLMetadata(w http.ResponseWriter, r *http.Request, rest string) {
+	id, isMetadata := strings.CutSuffix(rest, "/metadata")
+	row, err := s.ReadRevision(r.Context(), id, "")
+	if !isMetadata || fault.Is(err, fault.NotFound) {
+		s.notFound(w, r)
+		return
+	}
+	if err != nil {
+		s.refuse(w, r, nil, err)
+		return
+	}
+	p, err := s.providers.Provider(row)
+	if err != nil {
+		s.notFound(w, r)
+		return
+	}
+	c, ok := p.Connector.(interface{ SPMetadata() ([]byte, error) })
+	if !ok {
+		s.notFound(w, r)
+		return
+	}
+	body, err := c.SPMetadata()
+	if err != nil {
+		s.refuse(w, r, nil, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/samlmetadata+xml")
+	_, _ = w.Write(body) //nolint:gosec // XML that we made
+}

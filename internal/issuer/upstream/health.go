@@ -1,0 +1,133 @@
+package upstream
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"pachyderm/internal/fault"
+	"pachyderm/internal/issuer/registry"
+)
+
+const (
+	// probeEvery is how often each provider is asked whether it is there, and
+	// probeWithin how long it may take.
+	probeEvery  = 30 * time.Second
+	probeWithin = 10 * time.Second
+	// breakAfter failures in a row, a provider is left in peace for breakFor.
+	breakAfter = 3
+	breakFor   = 5 * time.Second
+)
+
+// The states of a connector.
+const (
+	Unknown = "unknown" // nobody has asked it yet
+	Ready   = "ready"
+	Failing = "failing"
+)
+
+// Health is how a connector fares, as this replica sees it.
+type Health struct {
+	State    string
+	Since    time.Time // when State began
+	Error    string    // the last one, which may be over; for administrators only
+	LastGood time.Time // zero for never
+	Checked  time.Time
+
+	revision string
+	failures int   // in a row
+	err      error // of the last one
+}
+
+type health struct {
+	mu  sync.Mutex
+	now func() time.Time
+	by  map[string]*Health // by connector id
+}
+
+func (h *health) of(id, revision string) *Health {
+	known, ok := h.by[id]
+	if !ok || revision != "" && known.revision != revision {
+		known = &Health{State: Unknown, Since: h.now(), revision: revision}
+		h.by[id] = known
+	}
+	return known
+}
+
+func (h *health) record(id, revision string, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now, s := h.now(), h.of(id, revision)
+	s.Checked = now
+	state := Ready
+	if err != nil {
+		state = Failing
+		s.Error, s.err = fault.Message(err), err
+		if fault.KindOf(err) == fault.Internal {
+			s.Error = err.Error()
+		}
+		s.failures++
+	} else {
+		s.LastGood, s.failures = now, 0
+	}
+	if s.State != state {
+		s.State, s.Since = state, now
+	}
+}
+
+// open is the error that a provider which has just failed several times in a
+// row is answered with, unasked.
+func (h *health) open(id string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if s, ok := h.by[id]; ok && s.failures >= breakAfter && h.now().Sub(s.Checked) < breakFor && fault.Is(s.err, fault.Unavailable) {
+		return s.err
+	}
+	return nil
+}
+
+// Health is how a stored connector fares.
+func (u *Upstream) Health(r registry.Row) Health {
+	u.health.mu.Lock()
+	defer u.health.mu.Unlock()
+	return *u.health.of(r.ID, u.Revision(r))
+}
+
+// Run asks all providers, now and then, whether they are there, until ctx ends.
+func (u *Upstream) Run(ctx context.Context) {
+	tick := time.NewTicker(probeEvery)
+	defer tick.Stop()
+	for {
+		u.ProbeAll(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// ProbeAll asks all providers at once and waits for their answers.
+func (u *Upstream) ProbeAll(ctx context.Context) {
+	rows, err := u.Registry.Rows(ctx)
+	if err != nil {
+		return // the next login says so
+	}
+	var all sync.WaitGroup
+	for _, r := range rows {
+		all.Go(func() {
+			revision := u.Revision(r)
+			_, err := within(ctx, probeWithin, func(ctx context.Context) (struct{}, error) {
+				p, err := u.Provider(r)
+				if err == nil {
+					err = p.Probe(ctx)
+				}
+				return struct{}{}, err
+			})
+			if ctx.Err() == nil {
+				u.health.record(r.ID, revision, err)
+			}
+		})
+	}
+	all.Wait()
+}

@@ -1,0 +1,195 @@
+package upstream
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/dexidp/dex/connector"
+	"github.com/dexidp/dex/storage"
+
+	own "pachyderm/internal/connector"
+	"pachyderm/internal/connector/fetch"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/identity"
+	"pachyderm/internal/issuer/flow"
+	"pachyderm/internal/issuer/registry"
+)
+
+// answerWithin bounds each call of a connector, so that a provider which hangs
+// costs the people who chose it a while and others nothing.
+const answerWithin = 20 * time.Second
+
+// Config is what an Upstream is made from.
+type Config struct {
+	Registry *registry.Registry
+	People   *identity.Service
+	Log      *slog.Logger
+	Now      func() time.Time
+	Deps     func() own.Deps
+}
+
+// Upstream is safe for concurrent use.
+type Upstream struct {
+	Config
+	client *http.Client
+	flows  sync.Map // by state: *flow.Flow, while the HTTP request that began it lasts
+	opened opened
+	health health
+}
+
+// New makes an Upstream; it opens nothing.
+func New(c Config) *Upstream {
+	return &Upstream{Config: c, client: fetch.HTTPClient(answerWithin), health: health{by: map[string]*Health{}, now: c.Now}}
+}
+
+// Began makes a flow known by its state until Forget. Dex's LoginURL gets
+// nothing else.
+func (u *Upstream) Began(state string, f *flow.Flow) { u.flows.Store(state, f) }
+
+// Forget is for the end of the HTTP request that the flow began in.
+func (u *Upstream) Forget(state string) { u.flows.Delete(state) }
+
+func (u *Upstream) flow(state string) *flow.Flow {
+	found, _ := u.flows.Load(state)
+	f, _ := found.(*flow.Flow)
+	return f
+}
+
+// LoginParams are the query of the login request known by state.
+func (u *Upstream) LoginParams(state string) url.Values {
+	if f := u.flow(state); f != nil {
+		return f.Params
+	}
+	return nil
+}
+
+// opened keeps opened connectors by revision, so that what one has learnt of
+// its provider (discovery, keys) serves all logins of that revision.
+type opened struct {
+	mu sync.Mutex
+	by map[string]provider
+}
+
+// provider is an opened connector, or why it cannot be opened.
+type provider struct {
+	*own.Provider
+	err error
+}
+
+// keepOpen bounds opened; more revisions than this at once are only opened again.
+const keepOpen = 64
+
+func (o *opened) get(revision string, open func() provider) provider {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if p, ok := o.by[revision]; ok {
+		return p
+	}
+	if o.by == nil || len(o.by) >= keepOpen {
+		o.by = map[string]provider{}
+	}
+	p := open()
+	o.by[revision] = p
+	return p
+}
+
+// open finds or opens the connector of a row.
+func (u *Upstream) open(id, typ, revision string, config map[string]any) provider {
+	return u.opened.get(revision, func() provider {
+		p, err := own.Open(id, typ, config, u.Deps())
+		return provider{p, err}
+	})
+}
+
+// Provider opens a stored connector. Faults: those of own.Open.
+func (u *Upstream) Provider(r registry.Row) (*own.Provider, error) {
+	p := u.open(r.ID, r.Type, u.Revision(r), r.Config)
+	return p.Provider, p.err
+}
+
+// Revision changes with the connector and with what its references lead to.
+func (u *Upstream) Revision(r registry.Row) string {
+	if !own.HasReferences(r.Type, r.Config) {
+		return r.Revision
+	}
+	return r.Revision + "." + own.Fingerprint(r.Type, r.Config, u.Deps())
+}
+
+// Resolve opens a connector for Dex inside our wrapper. It never fails: a
+// connector that cannot be opened says so when somebody wants to log in with
+// it, and hurts nobody else.
+func (u *Upstream) Resolve(c storage.Connector) (connector.Connector, error) {
+	var d dexConfig
+	if err := json.Unmarshal(c.Config, &d); err != nil {
+		return nil, err
+	}
+	var config map[string]any
+	if err := json.Unmarshal(d.Config, &config); err != nil {
+		return nil, err
+	}
+	p := u.open(c.ID, c.Type, c.ResourceVersion, config)
+	if p.err != nil {
+		return broken{u, p.err}, nil
+	}
+	w := wrapped{upstream: u, id: c.ID, instance: d.Instance, provider: p.Provider}
+	_, refreshes := p.Connector.(connector.RefreshConnector)
+	switch p.Connector.(type) {
+	case connector.CallbackConnector:
+		if refreshes {
+			return struct {
+				callback
+				refresh
+			}{callback{w}, refresh{w}}, nil
+		}
+		return callback{w}, nil
+	case connector.PasswordConnector:
+		if refreshes {
+			return struct {
+				password
+				refresh
+			}{password{w}, refresh{w}}, nil
+		}
+		return password{w}, nil
+	}
+	return broken{u, fault.New(fault.Precondition, "connectors of type %s cannot be used yet", c.Type)}, nil
+}
+
+// dexConfig carries through Dex's storage type what Dex has no field for.
+type dexConfig struct {
+	Instance string          `json:"instance"`
+	Config   json.RawMessage `json:"config"`
+}
+
+// ForDex is a stored connector as Dex's storage has it.
+func (u *Upstream) ForDex(r registry.Row) (storage.Connector, error) {
+	body, err := json.Marshal(dexConfig{r.Instance, r.Document})
+	return storage.Connector{ID: r.ID, Type: r.Type, Name: r.Name, ResourceVersion: u.Revision(r), Config: body}, err
+}
+
+// within runs a call of a connector for a bounded time. One that does not heed
+// its context is left behind; it ends when its connection does.
+func within[T any](ctx context.Context, limit time.Duration, do func(context.Context) (T, error)) (T, error) {
+	type answer struct {
+		value T
+		err   error
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	done := make(chan answer, 1)
+	go func() {
+		v, err := do(ctx)
+		done <- answer{v, err}
+	}()
+	select {
+	case a := <-done:
+		return a.value, a.err
+	case <-ctx.Done():
+		var none T
+		return none, fault.New(fault.Unavailable, "the identity provider did not answer within %s: try again, or tell an administrator", limit).Because(ctx.Err())
+	}
+}

@@ -1,0 +1,201 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"unicode"
+
+	"github.com/dexidp/dex/connector"
+	"github.com/dexidp/dex/server/tokens"
+	"golang.org/x/oauth2"
+
+	own "pachyderm/internal/connector"
+	"pachyderm/internal/connector/fetch"
+	"pachyderm/internal/db"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/identity"
+	"pachyderm/internal/issuer/flow"
+	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/principal"
+)
+
+// wrapped is a connector with our part: what it vouches for is recorded, and
+// what it refuses is said to the person who waits.
+type wrapped struct {
+	upstream *Upstream
+	id       string
+	instance string
+	provider *own.Provider
+}
+
+// ask calls the connector, unless its provider has just failed several times.
+func ask[T any](ctx context.Context, w wrapped, do func(context.Context) (T, error)) (T, error) {
+	if err := w.upstream.health.open(w.id); err != nil {
+		var none T
+		return none, err
+	}
+	// Dex's connectors that have no client of their own take this one.
+	ctx = context.WithValue(ctx, oauth2.HTTPClient, w.upstream.client)
+	v, err := within(ctx, answerWithin, do)
+	switch {
+	case err == nil:
+		w.upstream.health.record(w.id, "", nil)
+	case fault.Is(err, fault.Unavailable):
+		w.upstream.health.record(w.id, "", err)
+	case errors.As(err, new(*connector.UserNotInRequiredGroupsError)) && fault.KindOf(err) == fault.Internal:
+		err = fault.New(fault.Denied, "only members of certain groups may sign in here, and this account is in none of them: ask an administrator").Because(err)
+	case fault.KindOf(err) == fault.Internal: // of Dex's, which speaks to the log
+		err = fault.New(fault.Unauthenticated, "the identity provider did not complete the sign-in: try again, and if that fails, an administrator finds the reason in pachd's log").Because(err)
+	}
+	return v, err
+}
+
+// checkAccount holds what any connector says of a person to the same rules.
+func checkAccount(c connector.Identity) error {
+	switch {
+	case c.UserID == "" || len(c.UserID) > 255 || strings.ContainsFunc(c.UserID, unicode.IsControl):
+		return fault.New(fault.Unauthenticated, "the identity provider does not say who this is: its user id is missing, too long or has control characters")
+	case c.Email == "":
+		return fault.New(fault.Denied, "the identity provider sent no e-mail address of this person: give the account one there, or let the connector see it")
+	case !principal.IsEmail(c.Email):
+		return fault.New(fault.Denied, "the identity provider sent %q, which is not exactly one e-mail address", fetch.Clean(c.Email))
+	}
+	return nil
+}
+
+// signedIn turns the account at the provider into our identity, which is what
+// tokens then speak of.
+func (w wrapped) signedIn(ctx context.Context, c connector.Identity) (connector.Identity, error) {
+	if err := checkAccount(c); err != nil {
+		return connector.Identity{}, err
+	}
+	groups, err := w.upstream.Registry.GroupNames(ctx, w.id, w.instance, c.Groups)
+	if err != nil {
+		return connector.Identity{}, err
+	}
+	who, err := w.upstream.People.SignedIn(ctx, identity.SignIn{
+		ConnectorID: w.id, Instance: w.instance, Issuer: w.provider.Issuer(), Subject: c.UserID, Email: c.Email, Groups: groups,
+		TokenSub:  func(id string) (string, error) { return tokens.GenSubject(id, w.id) },
+		Connected: func(ctx context.Context, tx *db.Tx) error { return registry.CheckConnected(ctx, tx, w.id, w.instance) },
+	})
+	if err != nil {
+		return connector.Identity{}, err
+	}
+	c.UserID, c.Email, c.Groups = who.ID, who.User.Local(), groups
+	return c, nil
+}
+
+// callback is for providers that the browser is sent to.
+type callback struct{ wrapped }
+
+// begun is what a connector returns from LoginURL.
+type begun struct {
+	url   string
+	inner []byte
+}
+
+func (w callback) LoginURL(s connector.Scopes, callbackURL, state string) (string, []byte, error) {
+	f := w.upstream.flow(state)
+	if f == nil {
+		return "", nil, fault.New(fault.Internal, "no login is known by this state")
+	}
+	b, err := ask(context.Background(), w.wrapped, func(context.Context) (begun, error) {
+		u, inner, err := w.provider.Connector.(connector.CallbackConnector).LoginURL(s, callbackURL, state)
+		return begun{u, inner}, err
+	})
+	if err != nil {
+		f.Err = err
+		return "", nil, err
+	}
+	data, err := f.Envelope(b.inner)
+	return b.url, data, err
+}
+
+func (w callback) HandleCallback(s connector.Scopes, data []byte, r *http.Request) (connector.Identity, error) {
+	return note(r.Context(), func() (connector.Identity, error) {
+		e, err := flow.OpenEnvelope(data)
+		if err != nil {
+			return connector.Identity{}, err
+		}
+		c, err := ask(r.Context(), w.wrapped, func(ctx context.Context) (connector.Identity, error) {
+			return w.provider.Connector.(connector.CallbackConnector).HandleCallback(s, e.Inner, r.WithContext(ctx))
+		})
+		if err != nil {
+			return connector.Identity{}, err
+		}
+		return w.signedIn(r.Context(), c)
+	})
+}
+
+// password is for providers that Dex asks for name and password itself.
+type password struct{ wrapped }
+
+func (w password) Prompt() string {
+	return w.provider.Connector.(connector.PasswordConnector).Prompt()
+}
+
+func (w password) Login(ctx context.Context, s connector.Scopes, username, pass string) (c connector.Identity, valid bool, err error) {
+	type answer struct {
+		who   connector.Identity
+		valid bool
+	}
+	c, err = note(ctx, func() (connector.Identity, error) {
+		a, err := ask(ctx, w.wrapped, func(ctx context.Context) (answer, error) {
+			who, valid, err := w.provider.Connector.(connector.PasswordConnector).Login(ctx, s, username, pass)
+			return answer{who, valid}, err
+		})
+		if valid = a.valid; err != nil || !valid {
+			return a.who, err
+		}
+		return w.signedIn(ctx, a.who)
+	})
+	return c, valid, err
+}
+
+// refresh renews what a provider says of a person without asking the person.
+type refresh struct{ wrapped }
+
+func (w refresh) Refresh(ctx context.Context, s connector.Scopes, c connector.Identity) (connector.Identity, error) {
+	who, err := w.upstream.People.ByID(ctx, c.UserID)
+	if err != nil {
+		return connector.Identity{}, err
+	}
+	c.UserID = who.Subject
+	c, err = ask(ctx, w.wrapped, func(ctx context.Context) (connector.Identity, error) {
+		return w.provider.Connector.(connector.RefreshConnector).Refresh(ctx, s, c)
+	})
+	if err != nil {
+		return connector.Identity{}, err
+	}
+	return w.signedIn(ctx, c)
+}
+
+// note keeps the error of a connector for our handler: Dex would only log it.
+func note(ctx context.Context, f func() (connector.Identity, error)) (connector.Identity, error) {
+	c, err := f()
+	if err != nil {
+		if f := flow.Of(ctx); f != nil {
+			f.Err = err
+		}
+	}
+	return c, err
+}
+
+// broken stands for a connector that cannot be opened.
+type broken struct {
+	upstream *Upstream
+	err      error
+}
+
+func (b broken) LoginURL(_ connector.Scopes, _, state string) (string, []byte, error) {
+	if f := b.upstream.flow(state); f != nil {
+		f.Err = fault.New(fault.Precondition, "this identity provider is not set up correctly: an administrator can see why with: pachctl idp list-connector").Because(b.err)
+	}
+	return "", nil, b.err
+}
+
+func (b broken) HandleCallback(_ connector.Scopes, _ []byte, r *http.Request) (connector.Identity, error) {
+	return note(r.Context(), func() (connector.Identity, error) { return connector.Identity{}, b.err })
+}

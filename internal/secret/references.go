@@ -1,0 +1,76 @@
+package secret
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"pachyderm/internal/fault"
+)
+
+// maxFile is far more than any secret is long.
+const maxFile = 64 << 10
+
+// References reads secrets from the environment and from files, for those who
+// may name them but may not see them. Where they are sent is their choice, so
+// what they can name is bounded.
+type References struct {
+	Environ map[string]Text
+	Names   []string // of Environ; any if empty
+	Folders []string // that files must be in; any if empty
+	// Never are files and folders that hold what nobody may name: pachd's own
+	// keys, and those that the platform gives it.
+	Never []string
+}
+
+// Env is the value of an environment variable. Fault: Invalid.
+func (r References) Env(name string) (string, error) {
+	value, ok := r.Environ[name]
+	switch {
+	case len(r.Names) > 0 && !slices.Contains(r.Names, name):
+		return "", fault.New(fault.Invalid, "the environment variable %s may not be used: add it to connectors.secretEnv of pachd's configuration", name)
+	case !ok:
+		return "", fault.New(fault.Invalid, "pachd has no environment variable %s, or one that is its own: set it where pachd runs and start pachd again", name)
+	}
+	return strings.TrimRight(value.Reveal(), "\r\n"), nil
+}
+
+// File is the content of a file, without the line's end. Links are followed
+// before the place is judged. Fault: Invalid.
+func (r References) File(path string) (string, error) {
+	if !filepath.IsAbs(path) {
+		return "", fault.New(fault.Invalid, "%s is no absolute path: write one such as /run/secrets/client-secret", path)
+	}
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return "", fault.New(fault.Invalid, "pachd cannot read the file %s: check that it is there, where pachd runs, and who may read it", path).Because(err)
+	}
+	if within(real, r.Never) || len(r.Folders) > 0 && !within(real, r.Folders) {
+		return "", fault.New(fault.Invalid, "the file %s may not be used: put secrets into a folder of their own, and if connectors.secretFolders is set in pachd's configuration, into one of those", path)
+	}
+	info, err := os.Stat(real)
+	if err == nil && (!info.Mode().IsRegular() || info.Size() > maxFile) {
+		return "", fault.New(fault.Invalid, "%s is no file of at most %d bytes", path, maxFile)
+	}
+	data, err := os.ReadFile(real)
+	if err != nil {
+		return "", fault.New(fault.Invalid, "pachd cannot read the file %s: check that it is there, where pachd runs, and who may read it", path).Because(err)
+	}
+	return strings.TrimRight(string(data), "\r\n"), nil
+}
+
+func within(path string, places []string) bool {
+	for _, place := range places {
+		if place == "" {
+			continue
+		}
+		if real, err := filepath.EvalSymlinks(place); err == nil {
+			place = real
+		}
+		if rel, err := filepath.Rel(place, path); err == nil && rel != ".." && !strings.HasPrefix(rel, "../") {
+			return true
+		}
+	}
+	return false
+}
