@@ -65,14 +65,14 @@ fuzz: ## run each fuzz target for 30 seconds
 deps:
 	@missing=""; units=""; \
 	command -v gcc >/dev/null || missing="$$missing gcc libc6-dev"; \
-	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$$missing postgresql"; \
+	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || { missing="$$missing postgresql"; units="$$units postgresql"; }; \
 	test -x /usr/bin/chromium || missing="$$missing chromium"; \
 	command -v npm >/dev/null || missing="$$missing nodejs npm"; \
 	test -x /usr/bin/ldapsearch || missing="$$missing ldap-utils"; \
 	test -x /usr/sbin/slapd || { missing="$$missing slapd"; units="$$units slapd"; }; \
 	test -x /usr/sbin/samba && ls /usr/lib/*/samba/ldb/samba_dsdb.so >/dev/null 2>&1 && test -d /usr/share/samba/setup/ad-schema \
-		|| { missing="$$missing samba samba-ad-dc samba-ad-provision"; units="$$units smbd nmbd winbind samba-ad-dc"; }; \
-	test -d /usr/share/simplesamlphp/www && php -m 2>/dev/null | grep -qx dom && php -m | grep -qx mbstring \
+		|| { missing="$$missing samba samba-ad-dc samba-ad-provision"; test -x /usr/sbin/smbd || units="$$units smbd nmbd winbind samba-ad-dc"; }; \
+	test -d /usr/share/simplesamlphp/www && php -r 'exit(extension_loaded("dom") && extension_loaded("mbstring") ? 0 : 1);' 2>/dev/null \
 		|| { missing="$$missing simplesamlphp php-cli php-xml php-mbstring"; test -x /usr/sbin/apache2 || units="$$units apache2 apache-htcacheclean"; }; \
 	if [ -n "$$missing" ]; then \
 		echo "installing$$missing"; \
