@@ -131,6 +131,24 @@ func (c *Client) Do(req *http.Request, what string) (int, []byte, error) {
 	return res.StatusCode, body, nil
 }
 
+// Visit sends req as a browser would that follows no redirect, and returns
+// where it would be sent.
+func (c *Client) Visit(req *http.Request, what string) (status int, location string, body []byte, err error) {
+	req.Header.Set("Accept", "text/html")
+	visitor := *c.http
+	visitor.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	res, err := visitor.Do(req)
+	if err != nil {
+		return 0, "", nil, c.unreachable(req.URL.Host, what, err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err = io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	if err != nil {
+		return 0, "", nil, c.unreachable(req.URL.Host, what, err)
+	}
+	return res.StatusCode, res.Header.Get("Location"), body, nil
+}
+
 // JSON decodes what is found at from. A bearer token is sent if it is not empty.
 func (c *Client) JSON(ctx context.Context, from, what, bearer string, into any) error {
 	header := http.Header{}

@@ -237,12 +237,18 @@ func (c *Connector) find(conn *ldap.Conn, username string) (*ldap.Entry, error) 
 	}
 	entries, err := c.search(conn, "userSearch.baseDN", u.BaseDN, u.Scope, u.Filter, filter, c.userAttributes(), 2)
 	switch {
-	case ldap.IsErrorWithCode(errors.Unwrap(err), ldap.LDAPResultSizeLimitExceeded), len(entries) > 1:
+	case isSizeLimit(err), len(entries) > 1:
 		return nil, fault.New(fault.Precondition, "the directory has more than one entry by this user name: make userSearch.username or userSearch.filter say which one is meant").At("config.userSearch.username")
 	case err != nil || len(entries) == 0:
 		return nil, err
 	}
 	return entries[0], nil
+}
+
+// isSizeLimit sees that a search found more than it asked for.
+func isSizeLimit(err error) bool {
+	var refused *ldap.Error
+	return errors.As(err, &refused) && refused.ResultCode == ldap.LDAPResultSizeLimitExceeded
 }
 
 func (c *Connector) userAttributes() []string {

@@ -12,6 +12,7 @@ import (
 	"github.com/dexidp/dex/connector"
 
 	"pachyderm/internal/connector/fetch"
+	"pachyderm/internal/connector/witness"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/principal"
 )
@@ -75,6 +76,7 @@ func (c *Connector) identity(ctx context.Context, m *metadata, t *tokens, cl cla
 	if err != nil {
 		return none, err
 	}
+	c.tell(ctx, cl)
 	var id connector.Identity
 	if id.UserID, err = cl.id(or(c.cfg.UserIDKey, "sub")); err != nil {
 		return none, err
@@ -101,6 +103,22 @@ func (c *Connector) identity(ctx context.Context, m *metadata, t *tokens, cl cla
 		}
 	}
 	return id, nil
+}
+
+// tell shows a trial's administrator the claims, before any is refused.
+func (c *Connector) tell(ctx context.Context, cl claims) {
+	name := or(or(c.cfg.UserNameKey, c.cfg.ClaimMapping.Name), "name")
+	uses := []witness.Use{
+		{As: witness.UserID, Claim: or(c.cfg.UserIDKey, "sub")}, {As: witness.Email, Claim: c.emailKey()}, {As: witness.Name, Claim: name},
+		{As: witness.Username, Claim: or(c.cfg.ClaimMapping.PreferredUsername, "preferred_username")},
+	}
+	if !c.cfg.InsecureSkipEmailVerified {
+		uses = append(uses, witness.Use{As: witness.Verified, Claim: "email_verified"})
+	}
+	if c.cfg.InsecureEnableGroups {
+		uses = append(uses, witness.Use{As: witness.Groups, Claim: c.groupsKey()})
+	}
+	witness.Saw(ctx, cl, uses...)
 }
 
 // complete adds what UserInfo knows to what the ID token says.

@@ -7,11 +7,11 @@ import (
 	"log/slog"
 	"net/netip"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"unicode"
 
+	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/fault"
 )
 
@@ -95,11 +95,6 @@ func (c Config) check(allowHTTP bool) error {
 	}
 	if err := c.checkLists(); err != nil {
 		return err
-	}
-	for i, ca := range c.RootCAs {
-		if isPEM(ca) && !x509.NewCertPool().AppendCertsFromPEM([]byte(ca)) {
-			return invalid(fmt.Sprintf("rootCAs[%d]", i), "this PEM text holds no certificate that can be read: give the CA certificate, beginning with -----BEGIN CERTIFICATE-----")
-		}
 	}
 	return nil
 }
@@ -220,30 +215,8 @@ func algorithms() []string {
 	return []string{"RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "EdDSA"}
 }
 
-func isPEM(text string) bool { return strings.Contains(text, "-----BEGIN") }
-
 // roots is nil, the system's own, unless the connector has more.
-func (c Config) roots() (*x509.CertPool, error) {
-	if len(c.RootCAs) == 0 {
-		return nil, nil
-	}
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool()
-	}
-	for i, ca := range c.RootCAs {
-		text := []byte(ca)
-		if !isPEM(ca) {
-			if text, err = os.ReadFile(ca); err != nil { //nolint:gosec // an administrator names the file, and only certificates leave it
-				return nil, invalid(fmt.Sprintf("rootCAs[%d]", i), "the file cannot be read: give a path on the server, or the PEM text itself").Because(err)
-			}
-		}
-		if !pool.AppendCertsFromPEM(text) {
-			return nil, invalid(fmt.Sprintf("rootCAs[%d]", i), "the file holds no PEM certificate")
-		}
-	}
-	return pool, nil
-}
+func (c Config) roots() (*x509.CertPool, error) { return fetch.Roots("config.rootCAs", c.RootCAs...) }
 
 func or(value, standard string) string {
 	if value == "" {

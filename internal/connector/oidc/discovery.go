@@ -24,18 +24,38 @@ type metadata struct {
 	Scopes        []string `json:"scopes_supported"`
 	Algorithms    []string `json:"id_token_signing_alg_values_supported"`
 	AuthMethods   []string `json:"token_endpoint_auth_methods_supported"`
+	Challenges    []string `json:"code_challenge_methods_supported"`
+	Grants        []string `json:"grant_types_supported"`
+	Claims        []string `json:"claims_supported"`
 	IssInResponse bool     `json:"authorization_response_iss_parameter_supported"`
 }
 
 func (c *Connector) loadMetadata(ctx context.Context) (*metadata, error) {
-	from := strings.TrimSuffix(c.cfg.Issuer, "/") + "/.well-known/openid-configuration"
 	var m metadata
-	if err := c.client.JSON(ctx, from, "discovery document", "", &m); err != nil {
+	if err := c.client.JSON(ctx, c.discoveryURL(), "discovery document", "", &m); err != nil {
 		return nil, err
 	}
-	if m.Issuer != c.cfg.Issuer {
-		return nil, fault.New(fault.Precondition, "the provider calls itself %q, the connector calls it %q: they must be equal to the last slash, so set the connector's issuer to what the provider says", fetch.Clean(m.Issuer), c.cfg.Issuer).At("config.issuer")
+	if err := c.checkName(&m); err != nil {
+		return nil, err
 	}
+	if err := c.checkEndpoints(&m); err != nil {
+		return nil, err
+	}
+	return &m, nil
+}
+
+func (c *Connector) discoveryURL() string {
+	return strings.TrimSuffix(c.cfg.Issuer, "/") + "/.well-known/openid-configuration"
+}
+
+func (c *Connector) checkName(m *metadata) error {
+	if m.Issuer != c.cfg.Issuer {
+		return fault.New(fault.Precondition, "the provider calls itself %q, the connector calls it %q: they must be equal to the last slash, so set the connector's issuer to what the provider says", fetch.Clean(m.Issuer), c.cfg.Issuer).At("config.issuer")
+	}
+	return nil
+}
+
+func (c *Connector) checkEndpoints(m *metadata) error {
 	for _, e := range []struct {
 		key, value string
 		required   bool
@@ -46,10 +66,10 @@ func (c *Connector) loadMetadata(ctx context.Context) (*metadata, error) {
 		{"userinfo_endpoint", m.UserInfoURL, false},
 	} {
 		if err := c.checkEndpoint(e.key, e.value, e.required); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return &m, nil
+	return nil
 }
 
 func (c *Connector) checkEndpoint(key, value string, required bool) error {
@@ -99,6 +119,10 @@ func (c *Connector) loadKeys(ctx context.Context) ([]jose.JSONWebKey, error) {
 	if err != nil {
 		return nil, err
 	}
+	return c.fetchKeys(ctx, m)
+}
+
+func (c *Connector) fetchKeys(ctx context.Context, m *metadata) ([]jose.JSONWebKey, error) {
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
 	}

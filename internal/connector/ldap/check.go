@@ -1,0 +1,92 @@
+package ldap
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"pachyderm/internal/connector/fetch"
+	"pachyderm/internal/connector/probe"
+)
+
+// The steps that only a directory has.
+const (
+	stepUsers  = "users"
+	stepGroups = "groups"
+)
+
+// Check looks at all that a sign-in will need of the directory, short of a
+// person.
+func (c *Connector) Check(ctx context.Context, l *probe.Ladder) {
+	host, port, _ := net.SplitHostPort(c.cfg.Address())
+	t := probe.Target{Host: host, Port: port, Roots: "config.rootCA or config.rootCAData", Setting: "config.host"}
+	if !c.cfg.InsecureNoSSL {
+		t.TLS = c.tls
+	}
+	if c.cfg.StartTLS {
+		t.StartTLS = c.startTLS
+	}
+	if !l.Reach(ctx, t) {
+		l.Skip(probe.Credentials, stepUsers, stepGroups)
+		return
+	}
+	conn, err := c.dial()
+	if err == nil {
+		defer func() { _ = conn.Close() }()
+	}
+	bound := l.Do(probe.Credentials, func() (string, error) {
+		if err != nil {
+			return "", err
+		}
+		if err := c.bindSearcher(conn); err != nil {
+			return "", err
+		}
+		return "the directory lets the account that searches in", nil
+	})
+	if !bound {
+		l.Skip(stepUsers, stepGroups)
+		return
+	}
+	l.Do(stepUsers, func() (string, error) {
+		return c.count(conn, "userSearch.baseDN", c.cfg.UserSearch.BaseDN, c.cfg.UserSearch.Scope, c.cfg.UserSearch.Filter, "("+c.cfg.UserSearch.Username[0]+"=*)", "people")
+	})
+	l.Do(stepGroups, func() (string, error) {
+		if c.cfg.GroupSearch.BaseDN == "" {
+			return "", probe.Skip("groupSearch.baseDN is not given: nothing is known of groups")
+		}
+		return c.count(conn, "groupSearch.baseDN", c.cfg.GroupSearch.BaseDN, c.cfg.GroupSearch.Scope, c.cfg.GroupSearch.Filter, "("+or(c.cfg.GroupSearch.NameAttr, "cn")+"=*)", "groups")
+	})
+}
+
+func (c *Connector) startTLS(context.Context) (tls.ConnectionState, error) {
+	conn, err := ldap.DialURL("ldap://"+c.cfg.Address(), ldap.DialWithDialer(fetch.Dialer(timeout)))
+	if err != nil {
+		return tls.ConnectionState{}, err
+	}
+	defer func() { _ = conn.Close() }()
+	conn.SetTimeout(timeout)
+	if err := conn.StartTLS(c.tls.Clone()); err != nil {
+		return tls.ConnectionState{}, err
+	}
+	state, _ := conn.TLSConnectionState()
+	return state, nil
+}
+
+// count looks for a few entries: that there are some is what matters.
+func (c *Connector) count(conn *ldap.Conn, key, base, scope, always, filter, what string) (string, error) {
+	const enough = 3
+	found, err := c.search(conn, key, base, scope, always, filter, []string{"1.1"}, enough)
+	switch n := len(found); {
+	case isSizeLimit(err):
+		return fmt.Sprintf("more than %d %s are found", enough, what), nil
+	case err != nil:
+		return "", err
+	case n == 0:
+		return "", probe.Warn("check "+key+", the filter, and the rights of bindDN", "no %s are found below %s", what, base)
+	default:
+		return fmt.Sprintf("%d %s are found", n, what), nil
+	}
+}

@@ -1,0 +1,129 @@
+package oidc
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"golang.org/x/oauth2"
+
+	"pachyderm/internal/connector/probe"
+	"pachyderm/internal/fault"
+)
+
+// Check looks at all that a sign-in will need of the provider, short of a
+// person.
+func (c *Connector) Check(ctx context.Context, l *probe.Ladder) {
+	roots, err := c.cfg.roots()
+	if err != nil {
+		l.Do(probe.TLS, func() (string, error) { return "", err })
+		return
+	}
+	rest := []string{probe.Discovery, probe.Issuer, probe.Keys, probe.Support, probe.Credentials, probe.Callback}
+	if !l.Reach(ctx, probe.OfURL(c.cfg.Issuer, roots, "config.rootCAs", "config.issuer")) {
+		l.Skip(rest...)
+		return
+	}
+	var m metadata
+	if !l.Do(probe.Discovery, func() (string, error) { return c.checkDiscovery(ctx, &m) }) {
+		l.Skip(rest[1:]...)
+		return
+	}
+	l.Do(probe.Issuer, func() (string, error) { return c.checkIssuerName(&m) })
+	l.Do(probe.Keys, func() (string, error) { return c.checkKeys(ctx, &m) })
+	l.Do(probe.Support, func() (string, error) { return c.checkSupport(&m) })
+	l.Do(probe.Credentials, func() (string, error) { return c.checkCredentials(ctx, &m) })
+	l.Do(probe.Callback, func() (string, error) { return c.checkCallback(ctx, &m) })
+}
+
+func (c *Connector) checkDiscovery(ctx context.Context, m *metadata) (string, error) {
+	from := c.discoveryURL()
+	if err := c.client.JSON(ctx, from, "discovery document", "", m); err != nil {
+		return "", err
+	}
+	return "read " + from, c.checkEndpoints(m)
+}
+
+func (c *Connector) checkIssuerName(m *metadata) (string, error) {
+	if err := c.checkName(m); err != nil {
+		return "", err
+	}
+	return "the provider calls itself " + m.Issuer + ", as the connector does", nil
+}
+
+func (c *Connector) checkKeys(ctx context.Context, m *metadata) (string, error) {
+	accepted, err := c.accepted(m)
+	if err != nil {
+		return "", err
+	}
+	keys, err := c.fetchKeys(ctx, m)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%d signing keys; ID tokens may be signed with %s", len(keys), list(accepted)), nil
+}
+
+func (c *Connector) checkSupport(m *metadata) (string, error) {
+	var lacks []string
+	if !slices.Contains(m.Challenges, "S256") {
+		lacks = append(lacks, "PKCE (S256)")
+	}
+	if !slices.Contains(m.Scopes, "offline_access") && !slices.Contains(m.Grants, "refresh_token") {
+		lacks = append(lacks, "refresh tokens")
+	}
+	if c.cfg.InsecureEnableGroups && c.cfg.ClaimMapping.Groups == "" && !slices.Contains(m.Scopes, "groups") && !slices.Contains(m.Claims, "groups") {
+		lacks = append(lacks, "groups")
+	}
+	if len(lacks) > 0 {
+		return "", probe.Warn("nothing, if it can do so without saying; test-connector shows what it really sends", "the provider does not say that it can do: %s", strings.Join(lacks, ", "))
+	}
+	return "PKCE with S256, and refresh tokens", nil
+}
+
+// checkCredentials exchanges a code that cannot be right: a provider that
+// refuses the code has accepted the client (RFC 6749, 5.2).
+func (c *Connector) checkCredentials(ctx context.Context, m *metadata) (string, error) {
+	_, err := c.requestTokens(ctx, m, url.Values{
+		"grant_type": {"authorization_code"}, "code": {rand.Text()}, "redirect_uri": {c.cfg.RedirectURI}, "code_verifier": {oauth2.GenerateVerifier()},
+	})
+	switch {
+	case err == nil:
+		return "", fault.New(fault.Unauthenticated, "the provider gave tokens for a code that we made up: do not trust it")
+	case fault.Is(err, fault.Unauthenticated): // invalid_grant
+		return "the provider knows the client ID and the secret", nil
+	case fault.FieldOf(err) == "config.clientSecret" || fault.Is(err, fault.Unavailable):
+		return "", err
+	}
+	return "", probe.Skip("the provider's answer to a made-up code does not tell: %s", fault.Message(err))
+}
+
+// checkCallback begins a sign-in that asks the provider not to show anything
+// (prompt=none): it answers to the callback if that is registered, and with a
+// page of its own if not (OpenID Connect Core, 3.1.2.6).
+func (c *Connector) checkCallback(ctx context.Context, m *metadata) (string, error) {
+	to, err := url.Parse(m.AuthURL)
+	if err != nil {
+		return "", err
+	}
+	q := to.Query()
+	for name, value := range map[string]string{
+		"client_id": c.cfg.ClientID, "redirect_uri": c.cfg.RedirectURI, "response_type": "code", "scope": "openid", "state": rand.Text(), "nonce": rand.Text(),
+		"code_challenge": oauth2.S256ChallengeFromVerifier(oauth2.GenerateVerifier()), "code_challenge_method": "S256", "prompt": "none",
+	} {
+		q.Set(name, value)
+	}
+	to.RawQuery = q.Encode()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, to.String(), nil) //nolint:gosec // the address is the provider's, and the client guards where it leads
+	if err != nil {
+		return "", err
+	}
+	status, location, body, err := c.client.Visit(req, "authorization endpoint")
+	if err != nil {
+		return "", err
+	}
+	return probe.JudgeCallback(c.cfg.RedirectURI, status, location, string(body))
+}

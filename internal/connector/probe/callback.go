@@ -1,0 +1,29 @@
+package probe
+
+import (
+	"net/url"
+	"strings"
+
+	"pachyderm/internal/connector/fetch"
+	"pachyderm/internal/fault"
+)
+
+// JudgeCallback reads from how a provider takes the beginning of a sign-in
+// whether it would send people back to redirect.
+func JudgeCallback(redirect string, status int, location, body string) (string, error) {
+	back, err := url.Parse(location)
+	switch {
+	case err == nil && strings.HasPrefix(location, redirect):
+		code := back.Query().Get("error")
+		switch code {
+		case "", "login_required", "interaction_required", "consent_required", "account_selection_required":
+			return "the provider sends people back to " + redirect, nil
+		}
+		return "", fault.New(fault.Precondition, "the provider knows the callback and refuses the request (%s): compare the client's grant types and scopes with the connector", fetch.Clean(code))
+	case status >= 400 && (strings.Contains(body, "redirect_uri") || strings.Contains(strings.ToLower(body), "redirect") || strings.Contains(strings.ToLower(body), "callback")):
+		return "", fault.New(fault.Precondition, "the provider refuses to send people back to %s: register exactly this callback with it", redirect)
+	case status >= 400:
+		return "", fault.New(fault.Precondition, "the provider refuses the beginning of a sign-in (HTTP status %d): register the callback %s with it, and compare the client ID", status, redirect)
+	}
+	return "", Skip("the provider shows its sign-in page first, so that it does not tell whether %s is registered", redirect)
+}

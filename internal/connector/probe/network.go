@@ -1,0 +1,197 @@
+package probe
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"pachyderm/internal/connector/fetch"
+	"pachyderm/internal/fault"
+)
+
+const (
+	// stepWithin bounds one step on the network.
+	stepWithin = 5 * time.Second
+	// expiresSoon is when a certificate is worth a warning, clocksApart when two
+	// clocks are, and clocksTooFar when tokens stop being accepted.
+	expiresSoon  = 21 * 24 * time.Hour
+	clocksApart  = 30 * time.Second
+	clocksTooFar = 2 * time.Minute
+)
+
+// The names of the steps.
+const (
+	DNS         = "dns"
+	TCP         = "tcp"
+	TLS         = "tls"
+	Clock       = "clock"
+	Discovery   = "discovery"
+	Issuer      = "issuer"
+	Keys        = "keys"
+	Support     = "support"
+	Credentials = "credentials"
+	Callback    = "callback"
+)
+
+// Target is a server to be reached.
+type Target struct {
+	Host, Port string
+	// TLS is nil for plain text. StartTLS, if given, does the protocol's own
+	// beginning of TLS instead of a plain handshake.
+	TLS      *tls.Config
+	StartTLS func(ctx context.Context) (tls.ConnectionState, error)
+	// Roots is the key that authorities are added to, Setting what names the host.
+	Roots, Setting string
+	// HTTP is an address whose answer tells the time; "" for other protocols.
+	HTTP string
+}
+
+// OfURL is the target of an http or https address.
+func OfURL(raw string, roots *x509.CertPool, rootsKey, setting string) Target {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return Target{Setting: setting}
+	}
+	t := Target{Host: u.Hostname(), Port: u.Port(), Roots: rootsKey, Setting: setting, HTTP: raw}
+	if u.Scheme == "https" {
+		t.TLS = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, ServerName: t.Host}
+	}
+	if t.Port == "" {
+		t.Port = map[bool]string{true: "443", false: "80"}[u.Scheme == "https"]
+	}
+	return t
+}
+
+// Reach takes the steps of the network and reports whether the server answered.
+func (l *Ladder) Reach(ctx context.Context, t Target) bool {
+	if !l.Do(DNS, func() (string, error) { return lookUp(ctx, t) }) {
+		l.Skip(TCP, TLS)
+		return false
+	}
+	if !l.Do(TCP, func() (string, error) { return connect(ctx, t) }) {
+		l.Skip(TLS)
+		return false
+	}
+	if !l.Do(TLS, func() (string, error) { return l.handshake(ctx, t) }) {
+		return false
+	}
+	if t.HTTP != "" {
+		return l.Do(Clock, func() (string, error) { return l.askTime(ctx, t) })
+	}
+	return true
+}
+
+func lookUp(ctx context.Context, t Target) (string, error) {
+	if net.ParseIP(t.Host) != nil {
+		return t.Host + " is an address", nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, stepWithin)
+	defer cancel()
+	found, err := net.DefaultResolver.LookupHost(ctx, t.Host)
+	if err != nil {
+		return "", fault.New(fault.Unavailable, "there is no host %s: check %s, and the name server of the machine that pachd runs on", t.Host, t.Setting).Because(err)
+	}
+	return t.Host + " is " + strings.Join(found, ", "), nil
+}
+
+func connect(ctx context.Context, t Target) (string, error) {
+	address := net.JoinHostPort(t.Host, t.Port)
+	ctx, cancel := context.WithTimeout(ctx, stepWithin)
+	defer cancel()
+	c, err := fetch.Dialer(stepWithin).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return "", fault.New(fault.Unavailable, "nothing answers at %s: check %s, firewalls, and that the provider runs", address, t.Setting).Because(err)
+	}
+	defer func() { _ = c.Close() }()
+	return "connected to " + c.RemoteAddr().String(), nil
+}
+
+func (l *Ladder) handshake(ctx context.Context, t Target) (string, error) {
+	if t.TLS == nil {
+		return "", Warn("use TLS unless the provider is on this machine", "plain text: what is sent can be read on the way")
+	}
+	ctx, cancel := context.WithTimeout(ctx, stepWithin)
+	defer cancel()
+	state, err := t.begin(ctx)
+	if err != nil {
+		if why := fetch.Untrusted(err, t.Roots, t.Setting); why != "" {
+			return "", fault.New(fault.Unavailable, "the certificate of %s was refused: %s", t.Host, why).Because(err)
+		}
+		return "", fault.New(fault.Unavailable, "%s does not speak TLS 1.2 or later on port %s: check the port and %s", t.Host, t.Port, t.Setting).Because(err)
+	}
+	return l.judge(t, state)
+}
+
+func (t Target) begin(ctx context.Context) (tls.ConnectionState, error) {
+	if t.StartTLS != nil {
+		return t.StartTLS(ctx)
+	}
+	d := tls.Dialer{NetDialer: fetch.Dialer(stepWithin), Config: t.TLS.Clone()}
+	c, err := d.DialContext(ctx, "tcp", net.JoinHostPort(t.Host, t.Port))
+	if err != nil {
+		return tls.ConnectionState{}, err
+	}
+	defer func() { _ = c.Close() }()
+	return c.(*tls.Conn).ConnectionState(), nil
+}
+
+func (l *Ladder) judge(t Target, state tls.ConnectionState) (string, error) {
+	if len(state.PeerCertificates) == 0 {
+		return "the certificate cannot be seen from here", nil
+	}
+	leaf := state.PeerCertificates[0]
+	left := leaf.NotAfter.Sub(l.now())
+	text := fmt.Sprintf("%s, signed by %s, valid until %s (%d days)", tls.VersionName(state.Version), fetch.Clean(leaf.Issuer.String()), leaf.NotAfter.UTC().Format("2006-01-02"), int(left.Hours()/24))
+	switch {
+	case t.TLS.InsecureSkipVerify:
+		return "", Warn("add the CA's certificate to "+t.Roots+" and remove the key that skips the check", "%s; nobody checks it", text)
+	case left < expiresSoon:
+		return "", Warn("have the provider's certificate renewed", "%s", text)
+	}
+	return text, nil
+}
+
+func (l *Ladder) askTime(ctx context.Context, t Target) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, stepWithin)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, t.HTTP, nil)
+	if err != nil {
+		return "", err
+	}
+	client := http.Client{
+		Transport:     &http.Transport{DialContext: fetch.Dialer(stepWithin).DialContext, TLSClientConfig: t.TLS, DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return "", fault.New(fault.Unavailable, "%s does not answer over HTTP: check the port and %s", t.Host, t.Setting).Because(err)
+	}
+	_ = res.Body.Close()
+	theirs, err := http.ParseTime(res.Header.Get("Date"))
+	if err != nil {
+		return "", Skip("%s does not say what time it is", t.Host)
+	}
+	return compare(l.now(), theirs)
+}
+
+// compare knows that the Date header tells whole seconds.
+func compare(ours, theirs time.Time) (string, error) {
+	offset := theirs.Sub(ours).Round(time.Second)
+	text := fmt.Sprintf("the provider's clock is %d seconds ahead of pachd's", int(offset.Seconds()))
+	if offset < 0 {
+		text = fmt.Sprintf("the provider's clock is %d seconds behind pachd's", int(-offset.Seconds()))
+	}
+	switch apart := offset.Abs(); {
+	case apart > clocksTooFar:
+		return "", fault.New(fault.Precondition, "%s: have both machines set their clocks from the network (NTP), or tokens are refused", text)
+	case apart > clocksApart:
+		return "", Warn("have both machines set their clocks from the network (NTP)", "%s", text)
+	}
+	return text, nil
+}
