@@ -96,7 +96,8 @@ func (c Config) check(allowHTTP bool) error {
 	if err := c.checkLists(); err != nil {
 		return err
 	}
-	return nil
+	_, err = c.roots()
+	return err
 }
 
 func (c Config) checkRequired() error {
