@@ -1,0 +1,357 @@
+package saml
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"unicode"
+
+	"pachyderm/internal/connector/saml/metadata"
+	"pachyderm/internal/fault"
+)
+
+// Config is what stands under config: in a connector document of type saml. The
+// provider is described by one of metadataURL, metadataFile and metadata or, as
+// Dex has it, by ssoURL with ca or caData.
+type Config struct {
+	// MetadataURL is where the provider publishes its metadata, which brings its
+	// address and certificates, also those of a change to come.
+	MetadataURL string `json:"metadataURL"`
+	// MetadataFile is a file on the server that holds it.
+	MetadataFile string `json:"metadataFile"`
+	// Metadata is the document itself.
+	Metadata string `json:"metadata"`
+	// RootCAs, as PEM text or as files that hold it, are trusted beside the
+	// system's when metadataURL is fetched.
+	RootCAs []string `json:"rootCAs"`
+
+	// SSOURL is where people are sent to sign in, if there is no metadata.
+	SSOURL string `json:"ssoURL"`
+	// SSOIssuer is the provider's entity id. With metadata of several providers it
+	// says which one is meant.
+	SSOIssuer string `json:"ssoIssuer"`
+	// CA is a file on the server with the PEM certificates that the provider signs
+	// with. They are trusted by themselves: not whatever they have signed.
+	CA string `json:"ca"`
+	// CAData is the same as text, or as base64 of it.
+	CAData string `json:"caData"`
+
+	// RedirectURI is where the provider has the browser post its answer.
+	RedirectURI string `json:"redirectURI"`
+	// EntityIssuer is our own entity id, for which assertions must be meant;
+	// redirectURI unless given.
+	EntityIssuer string `json:"entityIssuer"`
+	// NameIDPolicyFormat is what kind of NameID is asked for, by its short name or
+	// its URN; persistent unless given.
+	NameIDPolicyFormat string `json:"nameIDPolicyFormat"`
+	// RequestBinding is how the request travels: redirect or post. Unless given it
+	// is redirect if the metadata offers it, and otherwise post.
+	RequestBinding string `json:"requestBinding"`
+
+	// EmailAttr is the attribute that holds the e-mail address; NameID stands for
+	// the NameID itself, here and in the other three.
+	EmailAttr string `json:"emailAttr"`
+	// UsernameAttr is the attribute that holds the user name. It is the user id
+	// where the provider sends no NameID, or one that is new each time.
+	UsernameAttr string `json:"usernameAttr"`
+	// NameAttr is the attribute that holds the name to show.
+	NameAttr string `json:"nameAttr"`
+	// GroupsAttr is the attribute that holds groups; without it the provider says
+	// nothing of groups.
+	GroupsAttr string `json:"groupsAttr"`
+	// GroupsDelim splits each value of GroupsAttr.
+	GroupsDelim string `json:"groupsDelim"`
+	// AllowedGroups are those of which a person must be in one.
+	AllowedGroups []string `json:"allowedGroups"`
+	// FilterGroups leaves out groups that are not among AllowedGroups.
+	FilterGroups bool `json:"filterGroups"`
+
+	// InsecureSkipSignatureValidation is known only to be refused.
+	InsecureSkipSignatureValidation bool `json:"insecureSkipSignatureValidation"`
+}
+
+// Validate checks the document by itself. The callback is our issuer +
+// "/callback", where browsers come back to. Its errors are faults of kind
+// Invalid that name the key.
+func (c Config) Validate(callback string, allowHTTP bool) error {
+	if err := c.check(allowHTTP); err != nil {
+		return err
+	}
+	return c.checkRedirect(callback)
+}
+
+func (c Config) check(allowHTTP bool) error {
+	if c.InsecureSkipSignatureValidation {
+		return invalid("insecureSkipSignatureValidation", "insecureSkipSignatureValidation is true, which would let anybody sign in as anybody: remove it, and give the provider's metadata or its signing certificate in caData")
+	}
+	for _, check := range []func() error{
+		c.checkTexts,
+		func() error { return c.checkSource(allowHTTP) },
+		c.checkCertificates,
+		c.checkRequest,
+		c.checkAttributes,
+	} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c Config) checkTexts() error {
+	for _, f := range []struct {
+		key, value string
+		required   bool
+	}{
+		{"redirectURI", c.RedirectURI, true},
+		{"emailAttr", c.EmailAttr, true},
+		{"metadataURL", c.MetadataURL, false},
+		{"metadataFile", c.MetadataFile, false},
+		{"ssoURL", c.SSOURL, false},
+		{"ssoIssuer", c.SSOIssuer, false},
+		{"ca", c.CA, false},
+		{"entityIssuer", c.EntityIssuer, false},
+		{"usernameAttr", c.UsernameAttr, false},
+		{"nameAttr", c.NameAttr, false},
+		{"groupsAttr", c.GroupsAttr, false},
+	} {
+		if f.value == "" && f.required {
+			return invalid(f.key, "%s is missing: a saml connector needs redirectURI, emailAttr and the provider's metadata (metadataURL, metadataFile or metadata) or ssoURL with caData", f.key)
+		}
+		if strings.ContainsFunc(f.value, unicode.IsControl) || strings.TrimSpace(f.value) != f.value {
+			return invalid(f.key, "%s begins or ends with white space or contains a control character: copy it again", f.key)
+		}
+	}
+	return nil
+}
+
+// checkSource wants one description of the provider, since of two that differ
+// one would silently be ignored.
+func (c Config) checkSource(allowHTTP bool) error {
+	var given []string
+	for _, f := range []struct{ key, value string }{
+		{"metadataURL", c.MetadataURL}, {"metadataFile", c.MetadataFile}, {"metadata", c.Metadata}, {"ssoURL", c.SSOURL},
+	} {
+		if f.value != "" {
+			given = append(given, f.key)
+		}
+	}
+	switch {
+	case len(given) == 0:
+		return invalid("metadataURL", "nothing says which provider is meant: give metadataURL, metadataFile, metadata, or ssoURL with caData")
+	case len(given) > 1:
+		return invalid(given[1], "%s describe the provider more than once: keep one of them", strings.Join(given, " and "))
+	case c.SSOURL != "" && c.CA == "" && c.CAData == "":
+		return invalid("caData", "caData is missing: with ssoURL give the certificate that the provider signs with in caData, or its file in ca; metadataURL would bring it by itself")
+	case len(c.RootCAs) > 0 && c.MetadataURL == "":
+		return invalid("rootCAs", "rootCAs is for fetching metadataURL, which is not given: remove it; the certificate that signs assertions belongs into caData")
+	}
+	for _, f := range []struct{ key, value string }{{"metadataURL", c.MetadataURL}, {"ssoURL", c.SSOURL}} {
+		if f.value == "" {
+			continue
+		}
+		u, err := parseURL(f.key, f.value)
+		if err != nil {
+			return err
+		}
+		if !metadata.IsSafe(u, allowHTTP) {
+			return invalid(f.key, "%s is %s: only https is accepted, except on this machine itself", f.key, f.value)
+		}
+	}
+	if c.Metadata == "" {
+		return nil
+	}
+	_, err := metadata.Parse([]byte(c.Metadata), c.SSOIssuer, allowHTTP)
+	if err != nil {
+		return invalid("metadata", "%s", fault.Message(err)).Because(err)
+	}
+	return nil
+}
+
+func (c Config) checkCertificates() error {
+	if c.CAData != "" {
+		if _, err := parsePEM("caData", c.CAData); err != nil {
+			return err
+		}
+	}
+	for i, ca := range c.RootCAs {
+		if isPEM(ca) && !x509.NewCertPool().AppendCertsFromPEM([]byte(ca)) {
+			return invalid(fmt.Sprintf("rootCAs[%d]", i), "this PEM text holds no certificate that can be read: give the CA certificate, beginning with -----BEGIN CERTIFICATE-----")
+		}
+	}
+	return nil
+}
+
+func (c Config) checkRequest() error {
+	if u, err := parseURL("redirectURI", c.RedirectURI); err != nil {
+		return err
+	} else if u.RawQuery != "" || u.ForceQuery {
+		return invalid("redirectURI", "redirectURI is %s: it may have no query (?)", c.RedirectURI)
+	}
+	switch c.RequestBinding {
+	case "", "redirect", "post":
+	default:
+		return invalid("requestBinding", "requestBinding is %q: choose redirect or post, or leave it out", c.RequestBinding)
+	}
+	if c.NameIDPolicyFormat != "" && nameIDFormat(c.NameIDPolicyFormat) == "" {
+		return invalid("nameIDPolicyFormat", "nameIDPolicyFormat is %q: use persistent, emailAddress, unspecified, transient, X509SubjectName, WindowsDomainQualifiedName, encrypted, entity, kerberos, or a URN", c.NameIDPolicyFormat)
+	}
+	return nil
+}
+
+func (c Config) checkAttributes() error {
+	switch {
+	case nameIDFormat(c.NameIDPolicyFormat) == formatTransient && c.UsernameAttr == "":
+		return invalid("usernameAttr", "a transient NameID is new at each sign-in and cannot say who somebody is: set usernameAttr to an attribute that can, or nameIDPolicyFormat to persistent")
+	case c.GroupsDelim != "" && c.GroupsAttr == "":
+		return invalid("groupsDelim", "groupsDelim needs groups, which are off: set groupsAttr")
+	case len(c.AllowedGroups) > 0 && c.GroupsAttr == "":
+		return invalid("allowedGroups", "allowedGroups needs groups, which are off: set groupsAttr")
+	case c.FilterGroups && len(c.AllowedGroups) == 0:
+		return invalid("filterGroups", "filterGroups keeps only allowedGroups, and there are none: list them, or set filterGroups to false")
+	}
+	return nil
+}
+
+// checkRedirect holds RedirectURI to where this server listens, so that the
+// mistake is found when the connector is made and not at somebody's sign-in.
+func (c Config) checkRedirect(callback string) error {
+	if c.RedirectURI == callback {
+		return nil
+	}
+	return invalid("redirectURI", "redirectURI is %s, but sign-ins come back to %s: use that and register it with the provider", c.RedirectURI, callback)
+}
+
+func (c Config) entityID() string { return or(c.EntityIssuer, c.RedirectURI) }
+
+const formatTransient = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient"
+
+// nameIDFormat spells out the short names of SAML core, 8.3; "" is no format.
+func nameIDFormat(name string) string {
+	switch name {
+	case "":
+		return "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"
+	case "emailAddress", "unspecified", "X509SubjectName", "WindowsDomainQualifiedName":
+		return "urn:oasis:names:tc:SAML:1.1:nameid-format:" + name
+	case "encrypted", "entity", "kerberos", "persistent", "transient":
+		return "urn:oasis:names:tc:SAML:2.0:nameid-format:" + name
+	}
+	if strings.HasPrefix(name, "urn:") && !strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return name
+	}
+	return ""
+}
+
+func invalid(key, format string, a ...any) *fault.Error {
+	return fault.New(fault.Invalid, format, a...).At("config." + key)
+}
+
+// parseURL does not repeat the text where it may hold a password.
+func parseURL(key, text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	switch {
+	case strings.ContainsAny(text, "<>{}"):
+		return nil, invalid(key, "%s still has a placeholder in it: replace what stands in brackets", key)
+	case err != nil || strings.ContainsAny(text, ` \"`):
+		return nil, invalid(key, "%s is not a URL: give one such as https://id.example.com/saml", key)
+	case u.User != nil:
+		return nil, invalid(key, "%s carries a user name or password: remove it", key)
+	case (u.Scheme != "https" && u.Scheme != "http") || u.Hostname() == "":
+		return nil, invalid(key, "%s is %q: it must begin with https:// and a host", key, text)
+	case strings.Contains(text, "#"):
+		return nil, invalid(key, "%s is %s: it may have no fragment (#)", key, text)
+	}
+	return u, nil
+}
+
+func isPEM(text string) bool { return strings.Contains(text, "-----BEGIN") }
+
+// parsePEM also takes base64 of PEM, which Dex's caData is.
+func parsePEM(key, text string) ([]*x509.Certificate, error) {
+	rest := []byte(text)
+	if !isPEM(text) {
+		decoded, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text), ""))
+		if err != nil {
+			return nil, invalid(key, "%s is neither PEM text nor base64 of it: give the provider's signing certificate, beginning with -----BEGIN CERTIFICATE-----", key)
+		}
+		rest = decoded
+	}
+	var certs []*x509.Certificate
+	for {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		if block.Type != "CERTIFICATE" {
+			return nil, invalid(key, "%s has something beside certificates (%s): remove it", key, block.Type)
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, invalid(key, "%s holds a certificate that cannot be read: copy it again", key).Because(err)
+		}
+		certs = append(certs, cert)
+	}
+	if len(certs) == 0 || len(bytes.TrimSpace(rest)) > 0 {
+		return nil, invalid(key, "%s does not end with a whole certificate: copy it again, from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----", key)
+	}
+	return certs, nil
+}
+
+// pinned are the certificates of ca and caData.
+func (c Config) pinned() ([]*x509.Certificate, error) {
+	var certs []*x509.Certificate
+	if c.CAData != "" {
+		given, err := parsePEM("caData", c.CAData)
+		if err != nil {
+			return nil, err
+		}
+		certs = given
+	}
+	if c.CA != "" {
+		text, err := os.ReadFile(c.CA)
+		if err != nil {
+			return nil, invalid("ca", "the file cannot be read: give a path on the server, or the certificate itself in caData").Because(err)
+		}
+		given, err := parsePEM("ca", string(text))
+		if err != nil {
+			return nil, err
+		}
+		certs = append(certs, given...)
+	}
+	return certs, nil
+}
+
+// roots is nil, the system's own, unless the connector has more.
+func (c Config) roots() (*x509.CertPool, error) {
+	if len(c.RootCAs) == 0 {
+		return nil, nil
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	for i, ca := range c.RootCAs {
+		text := []byte(ca)
+		if !isPEM(ca) {
+			if text, err = os.ReadFile(ca); err != nil { //nolint:gosec // an administrator names the file, and only certificates leave it
+				return nil, invalid(fmt.Sprintf("rootCAs[%d]", i), "the file cannot be read: give a path on the server, or the PEM text itself").Because(err)
+			}
+		}
+		if !pool.AppendCertsFromPEM(text) {
+			return nil, invalid(fmt.Sprintf("rootCAs[%d]", i), "the file holds no PEM certificate")
+		}
+	}
+	return pool, nil
+}
+
+func or(value, standard string) string {
+	if value == "" {
+		return standard
+	}
+	return value
+}

@@ -1,0 +1,139 @@
+package saml
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/json"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/dexidp/dex/connector"
+
+	"pachyderm/internal/connector/fetch"
+	"pachyderm/internal/connector/saml/metadata"
+	"pachyderm/internal/fault"
+)
+
+// Deps is what a connector needs of the server around it.
+type Deps struct {
+	Now func() time.Time
+	Log *slog.Logger
+	// AllowHTTP accepts http addresses on other machines.
+	AllowHTTP bool
+	// FormURL is the page of ours that posts the request of the sign-in with this
+	// state, which it gets from Form.
+	FormURL func(state string) string
+}
+
+// timeout is for one request of metadata.
+const timeout = 10 * time.Second
+
+// Connector is safe for use by several sign-ins at once.
+type Connector struct {
+	cfg    Config
+	deps   Deps
+	client *fetch.Client
+	pinned []*x509.Certificate
+	meta   *fetch.Document[*metadata.Document]
+	seen   *memory
+}
+
+var _ connector.CallbackConnector = (*Connector)(nil)
+
+// Open makes no connection: a provider that is down must not keep the server,
+// or another connector, from starting.
+func Open(cfg Config, d Deps) (*Connector, error) {
+	if d.Now == nil {
+		return nil, fault.New(fault.Internal, "saml: Deps.Now is missing")
+	}
+	if d.FormURL == nil {
+		return nil, fault.New(fault.Internal, "saml: Deps.FormURL is missing")
+	}
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	if err := cfg.check(d.AllowHTTP); err != nil {
+		return nil, err
+	}
+	roots, err := cfg.roots()
+	if err != nil {
+		return nil, err
+	}
+	c := &Connector{cfg: cfg, deps: d, client: fetch.New(roots, timeout).Blaming("the connector's metadataURL"), seen: newMemory()}
+	if c.pinned, err = cfg.pinned(); err != nil {
+		return nil, err
+	}
+	c.meta = fetch.NewDocument("metadata", c.loadMetadata, d.Now, d.Log)
+	return c, nil
+}
+
+// Issuer is the provider's entity id as the configuration has it, or "" if that
+// says only where to ask.
+func (c *Connector) Issuer() string {
+	if c.cfg.SSOIssuer == "" && c.cfg.Metadata != "" {
+		if m, err := metadata.Parse([]byte(c.cfg.Metadata), "", c.deps.AllowHTTP); err == nil {
+			return m.EntityID
+		}
+	}
+	return c.cfg.SSOIssuer
+}
+
+// pending is what a sign-in must still know when the browser comes back, and on
+// the way to the provider.
+type pending struct {
+	State  string    `json:"state"`
+	ID     string    `json:"id"`
+	Issued time.Time `json:"issued"`
+	// To is where a request by POST goes; empty when it went by redirect.
+	To string `json:"to,omitempty"`
+}
+
+func parsePending(connData []byte) (pending, error) {
+	var p pending
+	if err := json.Unmarshal(connData, &p); err != nil || p.State == "" || p.ID == "" || p.Issued.IsZero() {
+		return pending{}, forged("nothing is known of the beginning of this sign-in: start again").Because(err)
+	}
+	return p, nil
+}
+
+// LoginURL is the provider's address with the request in it (SAML bindings, 3.4)
+// or, if the provider wants it posted, our own page that does so. It fails with
+// a fault if the provider's metadata cannot be had.
+func (c *Connector) LoginURL(_ connector.Scopes, callbackURL, state string) (string, []byte, error) {
+	if state == "" {
+		return "", nil, fault.New(fault.Internal, "saml: a sign-in needs a state")
+	}
+	if err := c.cfg.checkRedirect(callbackURL); err != nil {
+		return "", nil, fault.New(fault.Precondition, "%s", fault.Message(err)).At(fault.FieldOf(err)).Because(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	binding, address, err := c.endpoint(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	// An ID is an xs:ID, which does not begin with a digit, and 128 bits of chance
+	// (SAML core, 1.3.4).
+	p := pending{State: state, ID: "_" + strings.ToLower(rand.Text()), Issued: c.deps.Now().UTC().Truncate(time.Second)}
+	to := c.deps.FormURL(state)
+	if binding == metadata.POST {
+		p.To = address
+	} else if to, err = c.redirect(p, address); err != nil {
+		return "", nil, err
+	}
+	data, err := json.Marshal(p)
+	if err != nil {
+		return "", nil, err
+	}
+	return to, data, nil
+}
+
+func forged(format string, a ...any) *fault.Error {
+	return fault.New(fault.Unauthenticated, format, a...)
+}
+
+func precondition(format string, a ...any) *fault.Error {
+	return fault.New(fault.Precondition, format, a...)
+}

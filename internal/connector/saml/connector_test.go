@@ -1,0 +1,597 @@
+package saml
+
+import (
+	"bytes"
+	"compress/flate"
+	"context"
+	"crypto"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/beevik/etree"
+	"github.com/dexidp/dex/connector"
+	"github.com/google/go-cmp/cmp"
+
+	"pachyderm/internal/connector/witness"
+	"pachyderm/internal/fault"
+)
+
+// signIn has a provider answer and takes the answer.
+func signIn(t *testing.T, c *Connector, change func(*draft)) (connector.Identity, error) {
+	t.Helper()
+	return signInSeen(t.Context(), t, c, change)
+}
+
+func signInSeen(ctx context.Context, t *testing.T, c *Connector, change func(*draft)) (connector.Identity, error) {
+	t.Helper()
+	data, p := begin(t, c)
+	d := newDraft(p.ID)
+	change(d)
+	return c.HandleCallback(connector.Scopes{}, data, post(t, serialize(d.build())).WithContext(ctx))
+}
+
+func TestSignedMessagesAreAccepted(t *testing.T) {
+	for name, change := range map[string]func(*draft){
+		"response":  modes()["response"],
+		"assertion": modes()["assertion"],
+		"both":      modes()["both"],
+		"SHA-512": func(d *draft) {
+			d.method, d.hash, d.digest = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha512", crypto.SHA512, "http://www.w3.org/2001/04/xmlenc#sha512"
+		},
+		"ECDSA":                     func(d *draft) { d.by, d.method = curve(), "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256" },
+		"comments kept, none there": func(d *draft) { d.transforms = strings.Replace(d.transforms, excURI, excURI+"WithComments", 1) },
+		"inclusive namespaces":      func(d *draft) { d.signResponse, d.prefixes = true, "xs" },
+		"another certificate shown": func(d *draft) { d.by.cert = other().cert },
+		"a destination left out":    func(d *draft) { d.destination = "" },
+		"a response without issuer": func(d *draft) { d.responseIssuer = "" },
+		"a time without zone":       func(d *draft) { d.session = `<saml:AuthnStatement SessionNotOnOrAfter="2026-11-23T13:00:00.1234567"/>` },
+		"an audience laid out":      func(d *draft) { d.audience = strings.Replace(d.audience, callbackURL, "\n  "+callbackURL+"\n", 1) },
+		"one of several audiences": func(d *draft) {
+			d.audience = strings.Replace(d.audience, "<saml:Audience>", "<saml:Audience>https://x.test</saml:Audience><saml:Audience>", 1)
+		},
+		"just within the skew":     func(d *draft) { d.notOnOrAfter = at().Add(-119 * time.Second); d.notBefore = at().Add(2 * time.Minute) },
+		"a value in CDATA":         func(d *draft) { d.nameID = "<saml:NameID><![CDATA[ja]]>ne</saml:NameID>" },
+		"a value in several parts": func(d *draft) { d.nameID = "<saml:NameID>j&#97;ne</saml:NameID>" },
+		"XML that nobody asked about": func(d *draft) {
+			d.attributes += `<saml:Attribute Name="eptid"><saml:AttributeValue><saml:NameID>x</saml:NameID></saml:AttributeValue></saml:Attribute>`
+		},
+		"a second confirmation": func(d *draft) {
+			d.nameID += `<saml:SubjectConfirmation Method="urn:oasis:names:tc:SAML:2.0:cm:sender-vouches"/>`
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := config()
+			cfg.CAData += curve().pem()
+			c, _ := open(t, cfg)
+			id, err := signIn(t, c, change)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(jane(), id); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestIdentity(t *testing.T) {
+	attribute := func(name string, values ...string) string {
+		s := `<saml:Attribute Name="` + name + `">`
+		for _, v := range values {
+			s += "<saml:AttributeValue>" + v + "</saml:AttributeValue>"
+		}
+		return s + "</saml:Attribute>"
+	}
+	email := attribute("email", "jane@example.com")
+	for _, c := range []struct {
+		name   string
+		change func(*Config)
+		answer func(*draft)
+		want   connector.Identity
+	}{
+		{"the e-mail address is the NameID", func(c *Config) { c.EmailAttr, c.GroupsAttr = "NameID", "" }, func(d *draft) {
+			d.nameID, d.attributes = "<saml:NameID>jane@example.com</saml:NameID>", ""
+		}, connector.Identity{UserID: "jane@example.com", Username: "jane@example.com", Email: "jane@example.com", EmailVerified: true}},
+		{"by friendly name", func(c *Config) { c.EmailAttr = "mail" }, func(*draft) {}, jane()},
+		{"user name, and no NameID", func(c *Config) { c.UsernameAttr = "uid" }, func(d *draft) {
+			d.nameID = ""
+			d.attributes += attribute("uid", "jdoe")
+		}, connector.Identity{UserID: "jdoe", PreferredUsername: "jdoe", Username: "Jane Doe", Email: "jane@example.com", EmailVerified: true, Groups: []string{"admins", "engineers"}}},
+		{"user name, and a transient NameID", func(c *Config) {
+			c.UsernameAttr, c.NameIDPolicyFormat, c.GroupsAttr, c.NameAttr = "uid", "transient", "", ""
+		}, func(d *draft) {
+			d.nameID = `<saml:NameID Format="` + formatTransient + `">_8f</saml:NameID>`
+			d.attributes += attribute("uid", "jdoe")
+		}, connector.Identity{UserID: "jdoe", PreferredUsername: "jdoe", Username: "jdoe", Email: "jane@example.com", EmailVerified: true}},
+		{"groups left out", func(*Config) {}, func(d *draft) { d.attributes = email }, connector.Identity{
+			UserID: "jane", Username: "jane@example.com", Email: "jane@example.com", EmailVerified: true, Groups: []string{},
+		}},
+		{"groups in one value", func(c *Config) { c.GroupsDelim = ";" }, func(d *draft) { d.attributes = email + attribute("groups", "a b; c;;a b") }, connector.Identity{
+			UserID: "jane", Username: "jane@example.com", Email: "jane@example.com", EmailVerified: true, Groups: []string{"a b", "c"},
+		}},
+		{"groups in several attributes", func(*Config) {}, func(d *draft) { d.attributes = email + attribute("groups", "a") + attribute("groups", "b", "a") }, connector.Identity{
+			UserID: "jane", Username: "jane@example.com", Email: "jane@example.com", EmailVerified: true, Groups: []string{"a", "b"},
+		}},
+		{"in an allowed group", func(c *Config) { c.AllowedGroups = []string{"engineers", "x"} }, func(*draft) {}, jane()},
+		{"only the allowed groups", func(c *Config) { c.AllowedGroups, c.FilterGroups = []string{"engineers", "x"}, true }, func(*draft) {}, connector.Identity{
+			UserID: "jane", Username: "Jane Doe", Email: "jane@example.com", EmailVerified: true, Groups: []string{"engineers"},
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cfg := config()
+			c.change(&cfg)
+			conn, _ := open(t, cfg)
+			id, err := signIn(t, conn, c.answer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, id); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestPeopleWhoCannotBeNamedAreRefused(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		change      func(*Config)
+		answer      func(*draft)
+		kind        fault.Kind
+		field, want string
+	}{
+		{"no address", func(c *Config) { c.EmailAttr = "emailAddress" }, func(*draft) {}, fault.Precondition, "config.emailAttr", "but only NameID, email (mail), groups, urn:oid:1.1 (displayName)"},
+		{"two addresses", func(c *Config) { c.EmailAttr = "groups" }, func(*draft) {}, fault.Unauthenticated, "", "has 2 values"},
+		{"no address at all", func(c *Config) { c.EmailAttr = "displayName" }, func(*draft) {}, fault.Unauthenticated, "", "not exactly one e-mail address"},
+		{"two in one", func(*Config) {}, func(d *draft) {
+			d.attributes = strings.Replace(d.attributes, "jane@example.com", "jane@example.com,b@evil.test", 1)
+		}, fault.Unauthenticated, "", "not exactly one e-mail address"},
+		{"an element in the address", func(*Config) {}, func(d *draft) {
+			d.attributes = strings.Replace(d.attributes, "jane@example.com", "jane@example.com<x/>.evil.test", 1)
+		}, fault.Unauthenticated, "", "more in it than text"},
+		{"an element in the NameID", func(*Config) {}, func(d *draft) { d.nameID = "<saml:NameID>ja<x/>ne</saml:NameID>" }, fault.Unauthenticated, "", "more in it than text"},
+		{"two NameIDs", func(*Config) {}, func(d *draft) { d.nameID += d.nameID }, fault.Unauthenticated, "", "2 elements NameID"},
+		{"no NameID", func(*Config) {}, func(d *draft) { d.nameID = "" }, fault.Precondition, "config.usernameAttr", "no NameID but only email"},
+		{"a transient NameID", func(*Config) {}, func(d *draft) {
+			d.nameID = `<saml:NameID Format="` + formatTransient + `">_8f</saml:NameID>`
+		}, fault.Precondition, "config.nameIDPolicyFormat", "transient"},
+		{"white space in the NameID", func(*Config) {}, func(d *draft) { d.nameID = "<saml:NameID> jane</saml:NameID>" }, fault.Unauthenticated, "", "not a user id"},
+		{"a friendly name of two", func(c *Config) { c.EmailAttr = "mail" }, func(d *draft) {
+			d.attributes += `<saml:Attribute Name="other" FriendlyName="mail"><saml:AttributeValue>x@example.com</saml:AttributeValue></saml:Attribute>`
+		}, fault.Unauthenticated, "", "several of the provider's attributes"},
+		{"in no allowed group", func(c *Config) { c.AllowedGroups = []string{"x"} }, func(*draft) {}, fault.Denied, "", "only members of certain groups"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cfg := config()
+			c.change(&cfg)
+			conn, _ := open(t, cfg)
+			var w witness.Witness
+			_, err := signInSeen(witness.In(t.Context(), &w), t, conn, c.answer)
+			if fault.KindOf(err) != c.kind || fault.FieldOf(err) != c.field || !strings.Contains(fault.Message(err), c.want) {
+				t.Errorf("%s at %q: %v", fault.KindOf(err), fault.FieldOf(err), err)
+			}
+			if refused := new(connector.UserNotInRequiredGroupsError); c.kind == fault.Denied && !errors.As(err, &refused) {
+				t.Errorf("Dex does not know the reason: %v", err)
+			}
+			if c.kind == fault.Precondition && w.Claims["email"] != "jane@example.com" {
+				t.Errorf("the trial does not see what came: %v", w.Claims)
+			}
+		})
+	}
+}
+
+func TestATrialSeesWhatTheProviderSaid(t *testing.T) {
+	cfg := config()
+	cfg.EmailAttr, cfg.UsernameAttr = "missing", "email"
+	c, _ := open(t, cfg)
+	var got witness.Witness
+	if _, err := signInSeen(witness.In(t.Context(), &got), t, c, func(*draft) {}); err == nil {
+		t.Fatal("accepted without an address")
+	}
+	want := witness.Witness{
+		Claims: map[string]any{"NameID": "jane", "email": "jane@example.com", "groups": []string{"admins", "engineers"}, "urn:oid:1.1": "Jane Doe"},
+		Uses: []witness.Use{
+			{As: witness.UserID, Claim: "NameID"},
+			{As: witness.Email, Claim: "missing"},
+			{As: witness.Username, Claim: "email"},
+			{As: witness.Name, Claim: "displayName"},
+			{As: witness.Groups, Claim: "groups"},
+		},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestTheRequestGoesByRedirect(t *testing.T) {
+	cfg := config()
+	cfg.SSOURL, cfg.CAData, cfg.Metadata, cfg.EntityIssuer, cfg.NameIDPolicyFormat = "", "", metadataOf(entityID, ours()), "urn:pachd:<&>", "emailAddress"
+	c, _ := open(t, cfg)
+	to, data, err := c.LoginURL(connector.Scopes{}, callbackURL, state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := url.Parse(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := u.Query()
+	if !strings.HasPrefix(to, ssoURL+"&") || q.Get("RelayState") != state || q.Get("tenant") != "7" {
+		t.Errorf("goes to %s", to)
+	}
+	deflated, err := base64.StdEncoding.DecodeString(q.Get("SAMLRequest"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := io.ReadAll(flate.NewReader(bytes.NewReader(deflated)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkRequest(t, raw, data, ssoURL, "urn:pachd:<&>", "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress")
+	if _, _, err := c.Form(data); !fault.Is(err, fault.Unauthenticated) {
+		t.Errorf("a form of a sign-in that has none: %v", err)
+	}
+}
+
+func TestTheRequestIsPosted(t *testing.T) {
+	c, _ := open(t, config())
+	to, data, err := c.LoginURL(connector.Scopes{}, callbackURL, state)
+	if err != nil || to != "https://pachd.example.com/form?state="+state {
+		t.Fatalf("goes to %s, %v", to, err)
+	}
+	action, fields, err := c.Form(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if action != config().SSOURL || fields["RelayState"] != state || len(fields) != 2 {
+		t.Errorf("posts %v to %s", fields, action)
+	}
+	raw, err := base64.StdEncoding.DecodeString(fields["SAMLRequest"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkRequest(t, raw, data, config().SSOURL, callbackURL, "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent")
+	_, other, err := c.LoginURL(connector.Scopes{}, callbackURL, state)
+	if err != nil || bytes.Equal(other, data) {
+		t.Errorf("two requests have one ID: %s, %v", other, err)
+	}
+}
+
+func checkRequest(t *testing.T, raw, data []byte, destination, issuer, format string) {
+	t.Helper()
+	r := tree(string(raw))
+	p, err := parsePending(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{"": r.NamespaceURI(), "Issuer": r.FindElement("./Issuer").Text(), "Format": r.FindElement("./NameIDPolicy").SelectAttrValue("Format", "")}
+	for _, a := range r.Attr {
+		if a.Space != "xmlns" {
+			got[a.Key] = a.Value
+		}
+	}
+	want := map[string]string{
+		"": "urn:oasis:names:tc:SAML:2.0:protocol", "Issuer": issuer, "Format": format,
+		"ID": p.ID, "Version": "2.0", "IssueInstant": "2026-11-23T12:00:00Z", "Destination": destination,
+		"ProtocolBinding": "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST", "AssertionConsumerServiceURL": callbackURL,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestLoginURLRefusesAnotherCallback(t *testing.T) {
+	c, _ := open(t, config())
+	if _, _, err := c.LoginURL(connector.Scopes{}, "https://other.test/callback", state); !fault.Is(err, fault.Precondition) || fault.FieldOf(err) != "config.redirectURI" {
+		t.Errorf("%v", err)
+	}
+}
+
+// published serves metadata that can be changed, and counts who asks.
+type published struct {
+	text   atomic.Value
+	status atomic.Int32
+	asked  atomic.Int32
+}
+
+func publish(t *testing.T, text string) (*published, string) {
+	t.Helper()
+	p := &published{}
+	p.text.Store(text)
+	p.status.Store(http.StatusOK)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		p.asked.Add(1)
+		w.WriteHeader(int(p.status.Load()))
+		_, _ = io.WriteString(w, p.text.Load().(string))
+	}))
+	t.Cleanup(s.Close)
+	return p, s.URL + "/metadata?appid=1"
+}
+
+func byMetadata(address string) Config {
+	cfg := config()
+	cfg.SSOURL, cfg.SSOIssuer, cfg.CAData, cfg.MetadataURL = "", "", "", address
+	return cfg
+}
+
+func TestCertificatesChange(t *testing.T) {
+	idp, address := publish(t, metadataOf(entityID, ours()))
+	c, clock := open(t, byMetadata(address))
+	try := func(by signer) error {
+		t.Helper()
+		_, err := signIn(t, c, func(d *draft) { d.by, d.assertionID = by, fmt.Sprintf("_a%d", clock.now.UnixNano()) })
+		return err
+	}
+	later := func(d time.Duration) { clock.now = clock.now.Add(d) }
+	if err := try(ours()); err != nil {
+		t.Fatal(err)
+	}
+	later(11 * time.Second)
+	if err := try(other()); !fault.Is(err, fault.Unauthenticated) {
+		t.Errorf("a key that is nobody's: %v", err)
+	}
+	if n := idp.asked.Load(); n != 2 {
+		t.Errorf("asked %d times, want 2: at the start, and for the unknown key", n)
+	}
+	later(time.Second)
+	if err := try(other()); !fault.Is(err, fault.Unauthenticated) || idp.asked.Load() != 2 {
+		t.Errorf("asked %d times, want 2: forged messages make us ask at every one (%v)", idp.asked.Load(), err)
+	}
+
+	idp.text.Store(metadataOf(entityID, ours(), other()))
+	later(11 * time.Second)
+	if err := try(other()); err != nil {
+		t.Errorf("the new key: %v", err)
+	}
+	if err := try(ours()); fault.Message(err) != "" && strings.Contains(fault.Message(err), "certificate") {
+		t.Errorf("the old key while both are published: %v", err)
+	}
+	idp.text.Store(metadataOf(entityID, other()))
+	later(11 * time.Second)
+	if err := c.Probe(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	later(time.Second)
+	if err := try(ours()); !fault.Is(err, fault.Unauthenticated) {
+		t.Errorf("a key that was withdrawn: %v", err)
+	}
+}
+
+func TestMetadataOutlivesAnOutage(t *testing.T) {
+	idp, address := publish(t, metadataOf(entityID, ours()))
+	c, clock := open(t, byMetadata(address))
+	if err := c.Probe(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	idp.status.Store(http.StatusServiceUnavailable)
+	if err := c.Probe(t.Context()); !fault.Is(err, fault.Unavailable) {
+		t.Errorf("the probe of a provider in trouble: %v", err)
+	}
+	clock.now = clock.now.Add(48 * time.Hour)
+	if u, err := c.SSOURL(t.Context()); u != ssoURL || err != nil {
+		t.Errorf("after two days: %s, %v", u, err)
+	}
+
+	ends := strings.Replace(metadataOf(entityID, ours()), "entityID=", `validUntil="2026-11-23T13:00:00Z" entityID=`, 1)
+	idp2, address := publish(t, ends)
+	c, clock = open(t, byMetadata(address))
+	if err := c.Probe(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	idp2.status.Store(http.StatusServiceUnavailable)
+	clock.now = clock.now.Add(2 * time.Hour)
+	if _, err := c.SSOURL(t.Context()); !fault.Is(err, fault.Precondition) || !strings.Contains(fault.Message(err), "valid until 2026-11-23T13:00:00Z") {
+		t.Errorf("beyond its own end: %v", err)
+	}
+}
+
+func TestMetadataFromAFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "idp.xml")
+	cfg := byMetadata("")
+	cfg.MetadataFile = file
+	c, clock := open(t, cfg)
+	if err := c.Probe(t.Context()); fault.FieldOf(err) != "config.metadataFile" {
+		t.Errorf("no file: %v", err)
+	}
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		clock.now = clock.now.Add(11 * time.Second)
+	}
+	write("\ufeff" + metadataOf(entityID, other()))
+	if err := c.Probe(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	write(metadataOf(entityID, ours()))
+	if _, err := signIn(t, c, func(*draft) {}); err != nil {
+		t.Errorf("with the certificate that came later: %v", err)
+	}
+}
+
+func TestMetadataThatCannotBeUsed(t *testing.T) {
+	good := metadataOf(entityID, ours())
+	many := `<md:EntitiesDescriptor xmlns:md="urn:oasis:names:tc:SAML:2.0:metadata">` +
+		good[strings.Index(good, "<md:Entity"):] + strings.ReplaceAll(good[strings.Index(good, "<md:Entity"):], entityID, "https://second.example.com") + `</md:EntitiesDescriptor>`
+	for want, text := range map[string]string{
+		"only https is accepted":     strings.Replace(good, ssoURL, "http://idp.example.com/sso", 1),
+		"which is none":              strings.Replace(good, ssoURL, "javascript:alert(1)", 1),
+		"no signing certificate":     metadataOf(entityID),
+		"has no signing certificate": strings.Replace(good, `use="signing"`, `use="encryption"`, 1),
+		"describes no SAML 2.0":      strings.Replace(good, "IDPSSODescriptor", "SPSSODescriptor", 2),
+		"is not SAML metadata":       "<html></html>",
+		"DTD":                        "<!DOCTYPE x>" + good,
+		"no SingleSignOnService":     strings.ReplaceAll(good, "bindings:HTTP-", "bindings:X-"),
+		"no entityID":                metadataOf("", ours()),
+		"describes 2 providers":      many,
+		"not well-formed":            good[:len(good)-2],
+		"ended on 2026-11-23 11:00":  metadataOf(entityID, past()),
+		"was valid until 2026-11-23": strings.Replace(good, "entityID=", `validUntil="2026-11-23T11:00:00Z" entityID=`, 1),
+	} {
+		_, address := publish(t, text)
+		c, _ := open(t, byMetadata(address))
+		if err := c.Probe(t.Context()); !fault.Is(err, fault.Precondition) || !strings.Contains(fault.Message(err), want) {
+			t.Errorf("want %q: %v", want, err)
+		}
+	}
+	_, address := publish(t, many)
+	cfg := byMetadata(address)
+	cfg.SSOIssuer = "https://second.example.com"
+	c, _ := open(t, cfg)
+	if err := c.Probe(t.Context()); err != nil {
+		t.Errorf("the second of two: %v", err)
+	}
+	cfg.SSOIssuer = "https://third.example.com"
+	c, _ = open(t, cfg)
+	if err := c.Probe(t.Context()); fault.FieldOf(err) != "config.ssoIssuer" {
+		t.Errorf("none of two: %v", err)
+	}
+}
+
+func TestAnExpiredCertificateIsNamedByItsEnd(t *testing.T) {
+	cfg := config()
+	cfg.CAData = past().pem() + ours().pem()
+	c, _ := open(t, cfg)
+	_, err := signIn(t, c, func(d *draft) { d.by = past() })
+	if !fault.Is(err, fault.Precondition) || !strings.Contains(fault.Message(err), "ended on 2026-11-23 11:00 UTC") {
+		t.Errorf("%v", err)
+	}
+	if _, err := signIn(t, c, func(*draft) {}); err != nil {
+		t.Errorf("with the other one: %v", err)
+	}
+}
+
+func TestSPMetadata(t *testing.T) {
+	c, _ := open(t, config())
+	raw, err := c.SPMetadata()
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := tree(string(raw))
+	acs := root.FindElement("./SPSSODescriptor/AssertionConsumerService")
+	if root.SelectAttrValue("entityID", "") != callbackURL || acs.SelectAttrValue("Location", "") != callbackURL ||
+		acs.SelectAttrValue("Binding", "") != "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST" ||
+		root.FindElement("./SPSSODescriptor").SelectAttrValue("WantAssertionsSigned", "") != "true" {
+		t.Errorf("%s", raw)
+	}
+}
+
+func TestIssuer(t *testing.T) {
+	for want, change := range map[string]func(*Config){
+		entityID: func(*Config) {},
+		"":       func(c *Config) { c.SSOIssuer = "" },
+		"urn:x":  func(c *Config) { *c = byMetadata(""); c.Metadata = metadataOf("urn:x", ours()) },
+	} {
+		cfg := config()
+		change(&cfg)
+		if c, _ := open(t, cfg); c.Issuer() != want {
+			t.Errorf("%q, want %q", c.Issuer(), want)
+		}
+	}
+}
+
+func TestMemoryIsBounded(t *testing.T) {
+	m := newMemory()
+	for i := range maxSeen + 5 {
+		if !m.first(fmt.Sprint(i), at().Add(time.Duration(i+1)*time.Second), at()) {
+			t.Fatal("a new one is taken for an old one")
+		}
+	}
+	if len(m.ends) != maxSeen {
+		t.Errorf("remembers %d, want %d", len(m.ends), maxSeen)
+	}
+	if m.first(fmt.Sprint(maxSeen), at(), at()) {
+		t.Error("the one that lives longest was forgotten")
+	}
+	if !m.first("0", at().Add(time.Second), at()) {
+		t.Error("the one that ends first was kept")
+	}
+	if !m.first("x", at(), at().AddDate(1, 0, 0)) || len(m.ends) != 1 {
+		t.Errorf("remembers %d that expired", len(m.ends)-1)
+	}
+}
+
+func TestPendingIsPlain(t *testing.T) {
+	c, _ := open(t, config())
+	data, _ := begin(t, c)
+	var fields map[string]any
+	if err := json.Unmarshal(data, &fields); err != nil || fields["id"] == "" || fields["state"] != state {
+		t.Errorf("%s: %v", data, err)
+	}
+}
+
+// Providers differ in how they write the same thing; canonicalization of a part
+// is where that matters.
+func TestPrefixesAndInheritedNamespaces(t *testing.T) {
+	rename := func(from, to, uri string) func(*etree.Element) {
+		var walk func(*etree.Element)
+		walk = func(el *etree.Element) {
+			if el.Space == from {
+				el.Space = to
+			}
+			for _, child := range el.ChildElements() {
+				walk(child)
+			}
+		}
+		return func(root *etree.Element) {
+			walk(root)
+			if to == "" {
+				for _, el := range append([]*etree.Element{root}, root.ChildElements()...) {
+					if el.Space == "" {
+						el.CreateAttr("xmlns", uri)
+					}
+				}
+			} else {
+				root.CreateAttr("xmlns:"+to, uri)
+			}
+		}
+	}
+	for name, before := range map[string]func(*etree.Element){
+		"saml2": rename("saml", "saml2", "urn:oasis:names:tc:SAML:2.0:assertion"),
+		"no prefix for either": func(root *etree.Element) {
+			rename("samlp", "", "urn:oasis:names:tc:SAML:2.0:protocol")(root)
+			defaultAssertion(root)
+		},
+		"declared where needed": defaultAssertion,
+	} {
+		for mode, set := range modes() {
+			c, _ := open(t, config())
+			id, err := signIn(t, c, func(d *draft) { set(d); d.before = before })
+			if diff := cmp.Diff(jane(), id); err != nil || diff != "" {
+				t.Errorf("%s, %s signed: %v %s", name, mode, err, diff)
+			}
+		}
+	}
+}
+
+// defaultAssertion gives every topmost element of the assertion's namespace a
+// default namespace in place of the prefix.
+func defaultAssertion(root *etree.Element) {
+	var walk func(el *etree.Element, declared bool)
+	walk = func(el *etree.Element, declared bool) {
+		if el.Space == "saml" {
+			el.Space = ""
+			if !declared {
+				el.CreateAttr("xmlns", "urn:oasis:names:tc:SAML:2.0:assertion")
+			}
+			declared = true
+		}
+		for _, child := range el.ChildElements() {
+			walk(child, declared)
+		}
+	}
+	walk(root, false)
+}

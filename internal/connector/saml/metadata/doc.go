@@ -1,0 +1,2 @@
+// Package metadata reads what a SAML identity provider publishes of itself.
+package metadata
