@@ -595,3 +595,55 @@ func defaultAssertion(root *etree.Element) {
 	}
 	walk(root, false)
 }
+
+func TestBindings(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		change   func(*Config)
+		metadata string
+		want     string
+	}{
+		{"the configuration's address", func(*Config) {}, "", "form"},
+		{"the same by redirect", func(c *Config) { c.RequestBinding = "redirect" }, "", "https://idp.example.com/saml/sso?"},
+		{"both offered", func(*Config) {}, metadataOf(entityID, ours()), ssoURL + "&"},
+		{"both offered, post wanted", func(c *Config) { c.RequestBinding = "post" }, metadataOf(entityID, ours()), "form"},
+		{"only post offered", func(*Config) {}, strings.Replace(metadataOf(entityID, ours()), "HTTP-Redirect", "SOAP", 1), "form"},
+		{"redirect wanted, not offered", func(c *Config) { c.RequestBinding = "redirect" }, strings.Replace(metadataOf(entityID, ours()), "HTTP-Redirect", "SOAP", 1), ""},
+	} {
+		cfg := config()
+		if c.metadata != "" {
+			cfg = byMetadata("")
+			cfg.Metadata = c.metadata
+		}
+		c.change(&cfg)
+		conn, err := Open(cfg, Deps{Now: at, FormURL: func(string) string { return "form" }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		to, _, err := conn.LoginURL(connector.Scopes{}, callbackURL, state)
+		if c.want == "" {
+			if fault.FieldOf(err) != "config.requestBinding" {
+				t.Errorf("%s: %v", c.name, err)
+			}
+		} else if err != nil || !strings.HasPrefix(to, c.want) {
+			t.Errorf("%s: goes to %s, %v", c.name, to, err)
+		}
+	}
+}
+
+// Dex lets ssoIssuer be left out; the pinned certificate then says who it is.
+func TestAnyIssuerIfNoneIsConfigured(t *testing.T) {
+	cfg := config()
+	cfg.SSOIssuer = ""
+	c, _ := open(t, cfg)
+	other := func(d *draft) { d.issuer, d.responseIssuer = "urn:x", "urn:x" }
+	if _, err := signIn(t, c, other); err != nil {
+		t.Error(err)
+	}
+	cfg = byMetadata("")
+	cfg.Metadata = metadataOf(entityID, ours())
+	c, _ = open(t, cfg)
+	if _, err := signIn(t, c, other); !fault.Is(err, fault.Unauthenticated) || !strings.Contains(fault.Message(err), `issued by "urn:x"`) {
+		t.Errorf("another than the metadata's: %v", err)
+	}
+}
