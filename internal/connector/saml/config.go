@@ -19,60 +19,35 @@ import (
 // provider is described by one of metadataURL, metadataFile and metadata or, as
 // Dex has it, by ssoURL with ca or caData.
 type Config struct {
-	// MetadataURL is where the provider publishes its metadata, which brings its
-	// address and certificates, also those of a change to come.
-	MetadataURL string `json:"metadataURL"`
-	// MetadataFile is a file on the server that holds it.
-	MetadataFile string `json:"metadataFile"`
-	// Metadata is the document itself.
-	Metadata string `json:"metadata"`
-	// RootCAs, as PEM text or as files that hold it, are trusted beside the
-	// system's when metadataURL is fetched.
-	RootCAs []string `json:"rootCAs"`
+	MetadataURL  string   `json:"metadataURL" doc:"where the provider publishes its metadata, which brings its address and its certificates, also those of a change to come"`
+	MetadataFile string   `json:"metadataFile" doc:"file on the server that holds the metadata"`
+	Metadata     string   `json:"metadata" doc:"the metadata itself, as text"`
+	RootCAs      []string `json:"rootCAs" doc:"CA certificates to trust beside the system's when metadataURL is fetched, as PEM text or as files on the server that hold it"`
 
-	// SSOURL is where people are sent to sign in, if there is no metadata.
-	SSOURL string `json:"ssoURL"`
-	// SSOIssuer is the provider's entity id. With metadata of several providers it
-	// says which one is meant.
-	SSOIssuer string `json:"ssoIssuer"`
-	// CA is a file on the server with the PEM certificates that the provider signs
-	// with. They are trusted by themselves: not whatever they have signed.
-	CA string `json:"ca"`
-	// CAData is the same as text, or as base64 of it.
-	CAData string `json:"caData"`
+	SSOURL    string `json:"ssoURL" doc:"where people are sent to sign in, if there is no metadata"`
+	SSOIssuer string `json:"ssoIssuer" doc:"the provider's entity ID; with metadata of several providers it says which one is meant"`
+	// The certificates of CA and CAData are trusted by themselves: not whatever
+	// they have signed.
+	CA     string `json:"ca" doc:"file on the server with the certificates that the provider signs with, in PEM"`
+	CAData string `json:"caData" doc:"the certificates that the provider signs with, as PEM text or as base64 of it"`
 
-	// RedirectURI is where the provider has the browser post its answer.
-	RedirectURI string `json:"redirectURI"`
-	// EntityIssuer is our own entity id, for which assertions must be meant;
-	// redirectURI unless given.
-	EntityIssuer string `json:"entityIssuer"`
-	// NameIDPolicyFormat is what kind of NameID is asked for, by its short name or
-	// its URN; persistent unless given.
-	NameIDPolicyFormat string `json:"nameIDPolicyFormat"`
-	// RequestBinding is how the request travels: redirect or post. Unless given it
-	// is redirect if the metadata offers it, and otherwise post.
-	RequestBinding string `json:"requestBinding"`
+	RedirectURI        string `json:"redirectURI" rule:"required" doc:"our callback, where the provider has the browser post its answer; pachctl idp callback prints it"`
+	EntityIssuer       string `json:"entityIssuer" doc:"our own entity ID, for which assertions must be meant; redirectURI unless given"`
+	NameIDPolicyFormat string `json:"nameIDPolicyFormat" doc:"kind of NameID that is asked for, by its short name or its URN; persistent unless given"`
+	RequestBinding     string `json:"requestBinding" oneof:"redirect post" doc:"how the request travels; redirect if the metadata offers it, and otherwise post, unless given"`
 
-	// EmailAttr is the attribute that holds the e-mail address; NameID stands for
-	// the NameID itself, here and in the other three.
-	EmailAttr string `json:"emailAttr"`
-	// UsernameAttr is the attribute that holds the user name. It is the user id
-	// where the provider sends no NameID, or one that is new each time.
-	UsernameAttr string `json:"usernameAttr"`
-	// NameAttr is the attribute that holds the name to show.
-	NameAttr string `json:"nameAttr"`
-	// GroupsAttr is the attribute that holds groups; without it the provider says
-	// nothing of groups.
-	GroupsAttr string `json:"groupsAttr"`
-	// GroupsDelim splits each value of GroupsAttr.
-	GroupsDelim string `json:"groupsDelim"`
-	// AllowedGroups are those of which a person must be in one.
-	AllowedGroups []string `json:"allowedGroups"`
-	// FilterGroups leaves out groups that are not among AllowedGroups.
-	FilterGroups bool `json:"filterGroups"`
+	EmailAttr string `json:"emailAttr" rule:"required" doc:"attribute with the e-mail address; NameID stands for the NameID itself, here and in the other three"`
+	// UsernameAttr is the user id where the provider sends no NameID, or one that
+	// is new each time.
+	UsernameAttr  string   `json:"usernameAttr" doc:"attribute with the user name, which identifies a person if the NameID cannot"`
+	NameAttr      string   `json:"nameAttr" doc:"attribute with the name to show"`
+	GroupsAttr    string   `json:"groupsAttr" doc:"attribute with the groups; without it nothing is known of groups"`
+	GroupsDelim   string   `json:"groupsDelim" doc:"what stands between groups, where one value of groupsAttr holds several"`
+	AllowedGroups []string `json:"allowedGroups" doc:"groups whose members may sign in; anybody there unless given"`
+	FilterGroups  bool     `json:"filterGroups" doc:"of a person's groups take those in allowedGroups only"`
 
 	// InsecureSkipSignatureValidation is known only to be refused.
-	InsecureSkipSignatureValidation bool `json:"insecureSkipSignatureValidation"`
+	InsecureSkipSignatureValidation bool `json:"insecureSkipSignatureValidation" doc:"not offered: it would let anybody sign in as anybody"`
 }
 
 // Validate checks the document by itself. The callback is our issuer +
