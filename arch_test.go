@@ -25,7 +25,7 @@ var mayImport = map[string][]string{
 	"api/license":    {"api/enterprise"},
 	"api/pfs":        nil,
 	"api/pps":        nil,
-	"api/pach":       {"api/auth"},
+	"api/pach":       {"api/auth", "api/identity"},
 	"api/admin":      {"api/pfs", "api/version"},
 	"api":            nil,
 
@@ -71,9 +71,13 @@ var mayImport = map[string][]string{
 		"internal/connector", "internal/connector/fetch", "internal/db", "internal/fault", "internal/identity", "internal/issuer/flow",
 		"internal/issuer/registry", "internal/principal",
 	},
+	"internal/issuer/trial": {
+		"internal/connector", "internal/connector/fetch", "internal/connector/witness", "internal/db", "internal/fault", "internal/identity",
+		"internal/issuer/flow", "internal/issuer/registry", "internal/issuer/upstream", "internal/principal", "internal/secret", "internal/web",
+	},
 	"internal/issuer": {
-		"internal/connector", "internal/db", "internal/fault", "internal/identity", "internal/issuer/device", "internal/issuer/dexstore", "internal/issuer/flow",
-		"internal/issuer/registry", "internal/issuer/upstream", "internal/principal", "internal/secret", "internal/web",
+		"internal/connector", "internal/connector/probe", "internal/db", "internal/fault", "internal/identity", "internal/issuer/device", "internal/issuer/dexstore", "internal/issuer/flow",
+		"internal/issuer/registry", "internal/issuer/trial", "internal/issuer/upstream", "internal/principal", "internal/secret", "internal/web",
 	},
 	"internal/login": {
 		"internal/audit", "internal/db", "internal/fault", "internal/identity", "internal/issuer", "internal/issuer/device",
@@ -86,7 +90,8 @@ var mayImport = map[string][]string{
 		"internal/strict", "internal/token", "internal/version",
 	},
 	"internal/rpc/pach": {
-		"api/pach", "internal/access", "internal/audit", "internal/db", "internal/fault", "internal/identity", "internal/issuer", "internal/issuer/registry",
+		"api/pach", "internal/access", "internal/audit", "internal/connector/probe", "internal/db", "internal/fault", "internal/identity", "internal/issuer",
+		"internal/issuer/registry", "internal/issuer/upstream", "internal/rpc/identity",
 		"internal/login", "internal/principal", "internal/rpc/caller", "internal/rpc/wire", "internal/token",
 	},
 	"internal/rpc/identity": {"api/identity", "internal/fault", "internal/issuer", "internal/issuer/registry", "internal/rpc/caller", "internal/strict"},

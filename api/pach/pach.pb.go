@@ -11,6 +11,7 @@ import (
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	auth "pachyderm/api/auth"
+	identity "pachyderm/api/identity"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -76,6 +77,112 @@ func (x Identity_State) Number() protoreflect.EnumNumber {
 // Deprecated: Use Identity_State.Descriptor instead.
 func (Identity_State) EnumDescriptor() ([]byte, []int) {
 	return file_api_pach_pach_proto_rawDescGZIP(), []int{8, 0}
+}
+
+type ConnectorState_State int32
+
+const (
+	// Nobody has asked its provider yet.
+	ConnectorState_UNKNOWN ConnectorState_State = 0
+	ConnectorState_READY   ConnectorState_State = 1
+	ConnectorState_FAILING ConnectorState_State = 2
+)
+
+// Enum value maps for ConnectorState_State.
+var (
+	ConnectorState_State_name = map[int32]string{
+		0: "UNKNOWN",
+		1: "READY",
+		2: "FAILING",
+	}
+	ConnectorState_State_value = map[string]int32{
+		"UNKNOWN": 0,
+		"READY":   1,
+		"FAILING": 2,
+	}
+)
+
+func (x ConnectorState_State) Enum() *ConnectorState_State {
+	p := new(ConnectorState_State)
+	*p = x
+	return p
+}
+
+func (x ConnectorState_State) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ConnectorState_State) Descriptor() protoreflect.EnumDescriptor {
+	return file_api_pach_pach_proto_enumTypes[1].Descriptor()
+}
+
+func (ConnectorState_State) Type() protoreflect.EnumType {
+	return &file_api_pach_pach_proto_enumTypes[1]
+}
+
+func (x ConnectorState_State) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ConnectorState_State.Descriptor instead.
+func (ConnectorState_State) EnumDescriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{32, 0}
+}
+
+type CheckStep_Status int32
+
+const (
+	CheckStep_UNKNOWN CheckStep_Status = 0
+	CheckStep_OK      CheckStep_Status = 1
+	// It keeps nobody from signing in.
+	CheckStep_WARNING CheckStep_Status = 2
+	CheckStep_FAILED  CheckStep_Status = 3
+	CheckStep_SKIPPED CheckStep_Status = 4
+)
+
+// Enum value maps for CheckStep_Status.
+var (
+	CheckStep_Status_name = map[int32]string{
+		0: "UNKNOWN",
+		1: "OK",
+		2: "WARNING",
+		3: "FAILED",
+		4: "SKIPPED",
+	}
+	CheckStep_Status_value = map[string]int32{
+		"UNKNOWN": 0,
+		"OK":      1,
+		"WARNING": 2,
+		"FAILED":  3,
+		"SKIPPED": 4,
+	}
+)
+
+func (x CheckStep_Status) Enum() *CheckStep_Status {
+	p := new(CheckStep_Status)
+	*p = x
+	return p
+}
+
+func (x CheckStep_Status) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (CheckStep_Status) Descriptor() protoreflect.EnumDescriptor {
+	return file_api_pach_pach_proto_enumTypes[2].Descriptor()
+}
+
+func (CheckStep_Status) Type() protoreflect.EnumType {
+	return &file_api_pach_pach_proto_enumTypes[2]
+}
+
+func (x CheckStep_Status) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use CheckStep_Status.Descriptor instead.
+func (CheckStep_Status) EnumDescriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{36, 0}
 }
 
 type GetSignInRequest struct {
@@ -1440,14 +1547,16 @@ func (x *StringList) GetValues() []string {
 }
 
 type UpdateOIDCClientRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	RedirectUris  *StringList            `protobuf:"bytes,3,opt,name=redirect_uris,json=redirectUris,proto3" json:"redirect_uris,omitempty"`
-	TrustedPeers  *StringList            `protobuf:"bytes,4,opt,name=trusted_peers,json=trustedPeers,proto3" json:"trusted_peers,omitempty"`
-	NewSecret     bool                   `protobuf:"varint,5,opt,name=new_secret,json=newSecret,proto3" json:"new_secret,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Id           string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Name         string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	RedirectUris *StringList            `protobuf:"bytes,3,opt,name=redirect_uris,json=redirectUris,proto3" json:"redirect_uris,omitempty"`
+	TrustedPeers *StringList            `protobuf:"bytes,4,opt,name=trusted_peers,json=trustedPeers,proto3" json:"trusted_peers,omitempty"`
+	NewSecret    bool                   `protobuf:"varint,5,opt,name=new_secret,json=newSecret,proto3" json:"new_secret,omitempty"`
+	// The only connectors that people may come through; empty for all.
+	AllowedConnectors *StringList `protobuf:"bytes,6,opt,name=allowed_connectors,json=allowedConnectors,proto3" json:"allowed_connectors,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *UpdateOIDCClientRequest) Reset() {
@@ -1515,6 +1624,13 @@ func (x *UpdateOIDCClientRequest) GetNewSecret() bool {
 	return false
 }
 
+func (x *UpdateOIDCClientRequest) GetAllowedConnectors() *StringList {
+	if x != nil {
+		return x.AllowedConnectors
+	}
+	return nil
+}
+
 type UpdateOIDCClientResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Only when a new one was asked for, and only this once.
@@ -1560,11 +1676,964 @@ func (x *UpdateOIDCClientResponse) GetSecret() string {
 	return ""
 }
 
+type CreateOIDCClientRequest struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Client *identity.OIDCClient   `protobuf:"bytes,1,opt,name=client,proto3" json:"client,omitempty"`
+	// The only connectors that people may come through; empty for all.
+	AllowedConnectors []string `protobuf:"bytes,2,rep,name=allowed_connectors,json=allowedConnectors,proto3" json:"allowed_connectors,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *CreateOIDCClientRequest) Reset() {
+	*x = CreateOIDCClientRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateOIDCClientRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateOIDCClientRequest) ProtoMessage() {}
+
+func (x *CreateOIDCClientRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateOIDCClientRequest.ProtoReflect.Descriptor instead.
+func (*CreateOIDCClientRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *CreateOIDCClientRequest) GetClient() *identity.OIDCClient {
+	if x != nil {
+		return x.Client
+	}
+	return nil
+}
+
+func (x *CreateOIDCClientRequest) GetAllowedConnectors() []string {
+	if x != nil {
+		return x.AllowedConnectors
+	}
+	return nil
+}
+
+type CreateOIDCClientResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// With its secret, this once.
+	Client        *identity.OIDCClient `protobuf:"bytes,1,opt,name=client,proto3" json:"client,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateOIDCClientResponse) Reset() {
+	*x = CreateOIDCClientResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateOIDCClientResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateOIDCClientResponse) ProtoMessage() {}
+
+func (x *CreateOIDCClientResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateOIDCClientResponse.ProtoReflect.Descriptor instead.
+func (*CreateOIDCClientResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *CreateOIDCClientResponse) GetClient() *identity.OIDCClient {
+	if x != nil {
+		return x.Client
+	}
+	return nil
+}
+
+type GetOIDCClientRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetOIDCClientRequest) Reset() {
+	*x = GetOIDCClientRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetOIDCClientRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetOIDCClientRequest) ProtoMessage() {}
+
+func (x *GetOIDCClientRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetOIDCClientRequest.ProtoReflect.Descriptor instead.
+func (*GetOIDCClientRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *GetOIDCClientRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+type GetOIDCClientResponse struct {
+	state             protoimpl.MessageState `protogen:"open.v1"`
+	Client            *identity.OIDCClient   `protobuf:"bytes,1,opt,name=client,proto3" json:"client,omitempty"`
+	AllowedConnectors []string               `protobuf:"bytes,2,rep,name=allowed_connectors,json=allowedConnectors,proto3" json:"allowed_connectors,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *GetOIDCClientResponse) Reset() {
+	*x = GetOIDCClientResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetOIDCClientResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetOIDCClientResponse) ProtoMessage() {}
+
+func (x *GetOIDCClientResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetOIDCClientResponse.ProtoReflect.Descriptor instead.
+func (*GetOIDCClientResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *GetOIDCClientResponse) GetClient() *identity.OIDCClient {
+	if x != nil {
+		return x.Client
+	}
+	return nil
+}
+
+func (x *GetOIDCClientResponse) GetAllowedConnectors() []string {
+	if x != nil {
+		return x.AllowedConnectors
+	}
+	return nil
+}
+
+type ListConnectorStatesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListConnectorStatesRequest) Reset() {
+	*x = ListConnectorStatesRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListConnectorStatesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListConnectorStatesRequest) ProtoMessage() {}
+
+func (x *ListConnectorStatesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListConnectorStatesRequest.ProtoReflect.Descriptor instead.
+func (*ListConnectorStatesRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{31}
+}
+
+type ConnectorState struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Id       string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	State    ConnectorState_State   `protobuf:"varint,2,opt,name=state,proto3,enum=pach_v1.ConnectorState_State" json:"state,omitempty"`
+	Since    *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=since,proto3" json:"since,omitempty"`
+	LastGood *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=last_good,json=lastGood,proto3" json:"last_good,omitempty"`
+	// The last one, which may be over.
+	Error         string                 `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
+	Checked       *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=checked,proto3" json:"checked,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConnectorState) Reset() {
+	*x = ConnectorState{}
+	mi := &file_api_pach_pach_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConnectorState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConnectorState) ProtoMessage() {}
+
+func (x *ConnectorState) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConnectorState.ProtoReflect.Descriptor instead.
+func (*ConnectorState) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *ConnectorState) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ConnectorState) GetState() ConnectorState_State {
+	if x != nil {
+		return x.State
+	}
+	return ConnectorState_UNKNOWN
+}
+
+func (x *ConnectorState) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *ConnectorState) GetLastGood() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastGood
+	}
+	return nil
+}
+
+func (x *ConnectorState) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+func (x *ConnectorState) GetChecked() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Checked
+	}
+	return nil
+}
+
+type ListConnectorStatesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	States        []*ConnectorState      `protobuf:"bytes,1,rep,name=states,proto3" json:"states,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListConnectorStatesResponse) Reset() {
+	*x = ListConnectorStatesResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListConnectorStatesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListConnectorStatesResponse) ProtoMessage() {}
+
+func (x *ListConnectorStatesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListConnectorStatesResponse.ProtoReflect.Descriptor instead.
+func (*ListConnectorStatesResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *ListConnectorStatesResponse) GetStates() []*ConnectorState {
+	if x != nil {
+		return x.States
+	}
+	return nil
+}
+
+// ConnectorDraft is a stored connector by its id, or a document: one that names
+// a stored connector changes it as an update would, so that *** keeps a secret.
+type ConnectorDraft struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Connector     *identity.IDPConnector `protobuf:"bytes,2,opt,name=connector,proto3" json:"connector,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConnectorDraft) Reset() {
+	*x = ConnectorDraft{}
+	mi := &file_api_pach_pach_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConnectorDraft) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConnectorDraft) ProtoMessage() {}
+
+func (x *ConnectorDraft) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConnectorDraft.ProtoReflect.Descriptor instead.
+func (*ConnectorDraft) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *ConnectorDraft) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ConnectorDraft) GetConnector() *identity.IDPConnector {
+	if x != nil {
+		return x.Connector
+	}
+	return nil
+}
+
+type CheckConnectorRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Draft         *ConnectorDraft        `protobuf:"bytes,1,opt,name=draft,proto3" json:"draft,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckConnectorRequest) Reset() {
+	*x = CheckConnectorRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckConnectorRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckConnectorRequest) ProtoMessage() {}
+
+func (x *CheckConnectorRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckConnectorRequest.ProtoReflect.Descriptor instead.
+func (*CheckConnectorRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *CheckConnectorRequest) GetDraft() *ConnectorDraft {
+	if x != nil {
+		return x.Draft
+	}
+	return nil
+}
+
+type CheckStep struct {
+	state            protoimpl.MessageState `protogen:"open.v1"`
+	Name             string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Status           CheckStep_Status       `protobuf:"varint,2,opt,name=status,proto3,enum=pach_v1.CheckStep_Status" json:"status,omitempty"`
+	TookMicroseconds int64                  `protobuf:"varint,3,opt,name=took_microseconds,json=tookMicroseconds,proto3" json:"took_microseconds,omitempty"`
+	Result           string                 `protobuf:"bytes,4,opt,name=result,proto3" json:"result,omitempty"`
+	Remedy           string                 `protobuf:"bytes,5,opt,name=remedy,proto3" json:"remedy,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *CheckStep) Reset() {
+	*x = CheckStep{}
+	mi := &file_api_pach_pach_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckStep) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckStep) ProtoMessage() {}
+
+func (x *CheckStep) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckStep.ProtoReflect.Descriptor instead.
+func (*CheckStep) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *CheckStep) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *CheckStep) GetStatus() CheckStep_Status {
+	if x != nil {
+		return x.Status
+	}
+	return CheckStep_UNKNOWN
+}
+
+func (x *CheckStep) GetTookMicroseconds() int64 {
+	if x != nil {
+		return x.TookMicroseconds
+	}
+	return 0
+}
+
+func (x *CheckStep) GetResult() string {
+	if x != nil {
+		return x.Result
+	}
+	return ""
+}
+
+func (x *CheckStep) GetRemedy() string {
+	if x != nil {
+		return x.Remedy
+	}
+	return ""
+}
+
+type CheckConnectorResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Steps         []*CheckStep           `protobuf:"bytes,1,rep,name=steps,proto3" json:"steps,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckConnectorResponse) Reset() {
+	*x = CheckConnectorResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckConnectorResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckConnectorResponse) ProtoMessage() {}
+
+func (x *CheckConnectorResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckConnectorResponse.ProtoReflect.Descriptor instead.
+func (*CheckConnectorResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *CheckConnectorResponse) GetSteps() []*CheckStep {
+	if x != nil {
+		return x.Steps
+	}
+	return nil
+}
+
+type StartConnectorTestRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Draft         *ConnectorDraft        `protobuf:"bytes,1,opt,name=draft,proto3" json:"draft,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StartConnectorTestRequest) Reset() {
+	*x = StartConnectorTestRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StartConnectorTestRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StartConnectorTestRequest) ProtoMessage() {}
+
+func (x *StartConnectorTestRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StartConnectorTestRequest.ProtoReflect.Descriptor instead.
+func (*StartConnectorTestRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *StartConnectorTestRequest) GetDraft() *ConnectorDraft {
+	if x != nil {
+		return x.Draft
+	}
+	return nil
+}
+
+type StartConnectorTestResponse struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	TestId string                 `protobuf:"bytes,1,opt,name=test_id,json=testId,proto3" json:"test_id,omitempty"`
+	// Where a person signs in, in a browser.
+	Url           string                 `protobuf:"bytes,2,opt,name=url,proto3" json:"url,omitempty"`
+	Expires       *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=expires,proto3" json:"expires,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StartConnectorTestResponse) Reset() {
+	*x = StartConnectorTestResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StartConnectorTestResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StartConnectorTestResponse) ProtoMessage() {}
+
+func (x *StartConnectorTestResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StartConnectorTestResponse.ProtoReflect.Descriptor instead.
+func (*StartConnectorTestResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *StartConnectorTestResponse) GetTestId() string {
+	if x != nil {
+		return x.TestId
+	}
+	return ""
+}
+
+func (x *StartConnectorTestResponse) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *StartConnectorTestResponse) GetExpires() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Expires
+	}
+	return nil
+}
+
+type WaitConnectorTestRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	TestId        string                 `protobuf:"bytes,1,opt,name=test_id,json=testId,proto3" json:"test_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WaitConnectorTestRequest) Reset() {
+	*x = WaitConnectorTestRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WaitConnectorTestRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WaitConnectorTestRequest) ProtoMessage() {}
+
+func (x *WaitConnectorTestRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WaitConnectorTestRequest.ProtoReflect.Descriptor instead.
+func (*WaitConnectorTestRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *WaitConnectorTestRequest) GetTestId() string {
+	if x != nil {
+		return x.TestId
+	}
+	return ""
+}
+
+type TestedClaim struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// As JSON; cut when it is long.
+	Value string `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	// What it was used as; empty for nothing.
+	UsedAs        string `protobuf:"bytes,3,opt,name=used_as,json=usedAs,proto3" json:"used_as,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TestedClaim) Reset() {
+	*x = TestedClaim{}
+	mi := &file_api_pach_pach_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TestedClaim) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TestedClaim) ProtoMessage() {}
+
+func (x *TestedClaim) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TestedClaim.ProtoReflect.Descriptor instead.
+func (*TestedClaim) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *TestedClaim) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *TestedClaim) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *TestedClaim) GetUsedAs() string {
+	if x != nil {
+		return x.UsedAs
+	}
+	return ""
+}
+
+type TestedDifference struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Key   string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	// As JSON, *** for secrets; empty for a key that is not there.
+	Live          string `protobuf:"bytes,2,opt,name=live,proto3" json:"live,omitempty"`
+	Tested        string `protobuf:"bytes,3,opt,name=tested,proto3" json:"tested,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TestedDifference) Reset() {
+	*x = TestedDifference{}
+	mi := &file_api_pach_pach_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TestedDifference) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TestedDifference) ProtoMessage() {}
+
+func (x *TestedDifference) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TestedDifference.ProtoReflect.Descriptor instead.
+func (*TestedDifference) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *TestedDifference) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *TestedDifference) GetLive() string {
+	if x != nil {
+		return x.Live
+	}
+	return ""
+}
+
+func (x *TestedDifference) GetTested() string {
+	if x != nil {
+		return x.Tested
+	}
+	return ""
+}
+
+type WaitConnectorTestResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Done  bool                   `protobuf:"varint,1,opt,name=done,proto3" json:"done,omitempty"`
+	// Why the sign-in would be refused; empty if it would not.
+	Error  string         `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"`
+	Claims []*TestedClaim `protobuf:"bytes,3,rep,name=claims,proto3" json:"claims,omitempty"`
+	User   string         `protobuf:"bytes,4,opt,name=user,proto3" json:"user,omitempty"`
+	// What an administrator should know of the user, such as that it is new.
+	Note string `protobuf:"bytes,5,opt,name=note,proto3" json:"note,omitempty"`
+	// Absent if the connector says nothing of groups.
+	Groups *StringList `protobuf:"bytes,6,opt,name=groups,proto3" json:"groups,omitempty"`
+	// Whether a connector of this id is stored, and how the tested one differs.
+	IsLive        bool                `protobuf:"varint,7,opt,name=is_live,json=isLive,proto3" json:"is_live,omitempty"`
+	Differences   []*TestedDifference `protobuf:"bytes,8,rep,name=differences,proto3" json:"differences,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WaitConnectorTestResponse) Reset() {
+	*x = WaitConnectorTestResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WaitConnectorTestResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WaitConnectorTestResponse) ProtoMessage() {}
+
+func (x *WaitConnectorTestResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WaitConnectorTestResponse.ProtoReflect.Descriptor instead.
+func (*WaitConnectorTestResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *WaitConnectorTestResponse) GetDone() bool {
+	if x != nil {
+		return x.Done
+	}
+	return false
+}
+
+func (x *WaitConnectorTestResponse) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+func (x *WaitConnectorTestResponse) GetClaims() []*TestedClaim {
+	if x != nil {
+		return x.Claims
+	}
+	return nil
+}
+
+func (x *WaitConnectorTestResponse) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *WaitConnectorTestResponse) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+func (x *WaitConnectorTestResponse) GetGroups() *StringList {
+	if x != nil {
+		return x.Groups
+	}
+	return nil
+}
+
+func (x *WaitConnectorTestResponse) GetIsLive() bool {
+	if x != nil {
+		return x.IsLive
+	}
+	return false
+}
+
+func (x *WaitConnectorTestResponse) GetDifferences() []*TestedDifference {
+	if x != nil {
+		return x.Differences
+	}
+	return nil
+}
+
 var File_api_pach_pach_proto protoreflect.FileDescriptor
 
 const file_api_pach_pach_proto_rawDesc = "" +
 	"\n" +
-	"\x13api/pach/pach.proto\x12\apach_v1\x1a\x13api/auth/auth.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n" +
+	"\x13api/pach/pach.proto\x12\apach_v1\x1a\x13api/auth/auth.proto\x1a\x1bapi/identity/identity.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n" +
 	"\x10GetSignInRequest\"\xd5\x02\n" +
 	"\x11GetSignInResponse\x12\x16\n" +
 	"\x06issuer\x18\x01 \x01(\tR\x06issuer\x125\n" +
@@ -1661,16 +2730,87 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\x06groups\x18\x01 \x03(\v2\x0e.pach_v1.GroupR\x06groups\"$\n" +
 	"\n" +
 	"StringList\x12\x16\n" +
-	"\x06values\x18\x01 \x03(\tR\x06values\"\xd0\x01\n" +
+	"\x06values\x18\x01 \x03(\tR\x06values\"\x94\x02\n" +
 	"\x17UpdateOIDCClientRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x128\n" +
 	"\rredirect_uris\x18\x03 \x01(\v2\x13.pach_v1.StringListR\fredirectUris\x128\n" +
 	"\rtrusted_peers\x18\x04 \x01(\v2\x13.pach_v1.StringListR\ftrustedPeers\x12\x1d\n" +
 	"\n" +
-	"new_secret\x18\x05 \x01(\bR\tnewSecret\"2\n" +
+	"new_secret\x18\x05 \x01(\bR\tnewSecret\x12B\n" +
+	"\x12allowed_connectors\x18\x06 \x01(\v2\x13.pach_v1.StringListR\x11allowedConnectors\"2\n" +
 	"\x18UpdateOIDCClientResponse\x12\x16\n" +
-	"\x06secret\x18\x01 \x01(\tR\x06secret2\xe9\x05\n" +
+	"\x06secret\x18\x01 \x01(\tR\x06secret\"y\n" +
+	"\x17CreateOIDCClientRequest\x12/\n" +
+	"\x06client\x18\x01 \x01(\v2\x17.identity_v2.OIDCClientR\x06client\x12-\n" +
+	"\x12allowed_connectors\x18\x02 \x03(\tR\x11allowedConnectors\"K\n" +
+	"\x18CreateOIDCClientResponse\x12/\n" +
+	"\x06client\x18\x01 \x01(\v2\x17.identity_v2.OIDCClientR\x06client\"&\n" +
+	"\x14GetOIDCClientRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"w\n" +
+	"\x15GetOIDCClientResponse\x12/\n" +
+	"\x06client\x18\x01 \x01(\v2\x17.identity_v2.OIDCClientR\x06client\x12-\n" +
+	"\x12allowed_connectors\x18\x02 \x03(\tR\x11allowedConnectors\"\x1c\n" +
+	"\x1aListConnectorStatesRequest\"\xba\x02\n" +
+	"\x0eConnectorState\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x123\n" +
+	"\x05state\x18\x02 \x01(\x0e2\x1d.pach_v1.ConnectorState.StateR\x05state\x120\n" +
+	"\x05since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x127\n" +
+	"\tlast_good\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\blastGood\x12\x14\n" +
+	"\x05error\x18\x05 \x01(\tR\x05error\x124\n" +
+	"\achecked\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\achecked\",\n" +
+	"\x05State\x12\v\n" +
+	"\aUNKNOWN\x10\x00\x12\t\n" +
+	"\x05READY\x10\x01\x12\v\n" +
+	"\aFAILING\x10\x02\"N\n" +
+	"\x1bListConnectorStatesResponse\x12/\n" +
+	"\x06states\x18\x01 \x03(\v2\x17.pach_v1.ConnectorStateR\x06states\"Y\n" +
+	"\x0eConnectorDraft\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x127\n" +
+	"\tconnector\x18\x02 \x01(\v2\x19.identity_v2.IDPConnectorR\tconnector\"F\n" +
+	"\x15CheckConnectorRequest\x12-\n" +
+	"\x05draft\x18\x01 \x01(\v2\x17.pach_v1.ConnectorDraftR\x05draft\"\xf4\x01\n" +
+	"\tCheckStep\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x121\n" +
+	"\x06status\x18\x02 \x01(\x0e2\x19.pach_v1.CheckStep.StatusR\x06status\x12+\n" +
+	"\x11took_microseconds\x18\x03 \x01(\x03R\x10tookMicroseconds\x12\x16\n" +
+	"\x06result\x18\x04 \x01(\tR\x06result\x12\x16\n" +
+	"\x06remedy\x18\x05 \x01(\tR\x06remedy\"C\n" +
+	"\x06Status\x12\v\n" +
+	"\aUNKNOWN\x10\x00\x12\x06\n" +
+	"\x02OK\x10\x01\x12\v\n" +
+	"\aWARNING\x10\x02\x12\n" +
+	"\n" +
+	"\x06FAILED\x10\x03\x12\v\n" +
+	"\aSKIPPED\x10\x04\"B\n" +
+	"\x16CheckConnectorResponse\x12(\n" +
+	"\x05steps\x18\x01 \x03(\v2\x12.pach_v1.CheckStepR\x05steps\"J\n" +
+	"\x19StartConnectorTestRequest\x12-\n" +
+	"\x05draft\x18\x01 \x01(\v2\x17.pach_v1.ConnectorDraftR\x05draft\"}\n" +
+	"\x1aStartConnectorTestResponse\x12\x17\n" +
+	"\atest_id\x18\x01 \x01(\tR\x06testId\x12\x10\n" +
+	"\x03url\x18\x02 \x01(\tR\x03url\x124\n" +
+	"\aexpires\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\"3\n" +
+	"\x18WaitConnectorTestRequest\x12\x17\n" +
+	"\atest_id\x18\x01 \x01(\tR\x06testId\"P\n" +
+	"\vTestedClaim\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\x12\x17\n" +
+	"\aused_as\x18\x03 \x01(\tR\x06usedAs\"P\n" +
+	"\x10TestedDifference\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x12\n" +
+	"\x04live\x18\x02 \x01(\tR\x04live\x12\x16\n" +
+	"\x06tested\x18\x03 \x01(\tR\x06tested\"\x9e\x02\n" +
+	"\x19WaitConnectorTestResponse\x12\x12\n" +
+	"\x04done\x18\x01 \x01(\bR\x04done\x12\x14\n" +
+	"\x05error\x18\x02 \x01(\tR\x05error\x12,\n" +
+	"\x06claims\x18\x03 \x03(\v2\x14.pach_v1.TestedClaimR\x06claims\x12\x12\n" +
+	"\x04user\x18\x04 \x01(\tR\x04user\x12\x12\n" +
+	"\x04note\x18\x05 \x01(\tR\x04note\x12+\n" +
+	"\x06groups\x18\x06 \x01(\v2\x13.pach_v1.StringListR\x06groups\x12\x17\n" +
+	"\ais_live\x18\a \x01(\bR\x06isLive\x12;\n" +
+	"\vdifferences\x18\b \x03(\v2\x19.pach_v1.TestedDifferenceR\vdifferences2\x82\n" +
+	"\n" +
 	"\x03API\x12B\n" +
 	"\tGetSignIn\x12\x19.pach_v1.GetSignInRequest\x1a\x1a.pach_v1.GetSignInResponse\x12<\n" +
 	"\aExplain\x12\x17.pach_v1.ExplainRequest\x1a\x18.pach_v1.ExplainResponse\x12B\n" +
@@ -1683,7 +2823,13 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\tRevokeAll\x12\x19.pach_v1.RevokeAllRequest\x1a\x1a.pach_v1.RevokeAllResponse\x12E\n" +
 	"\n" +
 	"ListGroups\x12\x1a.pach_v1.ListGroupsRequest\x1a\x1b.pach_v1.ListGroupsResponse\x12W\n" +
-	"\x10UpdateOIDCClient\x12 .pach_v1.UpdateOIDCClientRequest\x1a!.pach_v1.UpdateOIDCClientResponseB\x19Z\x17pachyderm/api/pach;pachb\x06proto3"
+	"\x10UpdateOIDCClient\x12 .pach_v1.UpdateOIDCClientRequest\x1a!.pach_v1.UpdateOIDCClientResponse\x12W\n" +
+	"\x10CreateOIDCClient\x12 .pach_v1.CreateOIDCClientRequest\x1a!.pach_v1.CreateOIDCClientResponse\x12N\n" +
+	"\rGetOIDCClient\x12\x1d.pach_v1.GetOIDCClientRequest\x1a\x1e.pach_v1.GetOIDCClientResponse\x12`\n" +
+	"\x13ListConnectorStates\x12#.pach_v1.ListConnectorStatesRequest\x1a$.pach_v1.ListConnectorStatesResponse\x12Q\n" +
+	"\x0eCheckConnector\x12\x1e.pach_v1.CheckConnectorRequest\x1a\x1f.pach_v1.CheckConnectorResponse\x12]\n" +
+	"\x12StartConnectorTest\x12\".pach_v1.StartConnectorTestRequest\x1a#.pach_v1.StartConnectorTestResponse\x12Z\n" +
+	"\x11WaitConnectorTest\x12!.pach_v1.WaitConnectorTestRequest\x1a\".pach_v1.WaitConnectorTestResponseB\x19Z\x17pachyderm/api/pach;pachb\x06proto3"
 
 var (
 	file_api_pach_pach_proto_rawDescOnce sync.Once
@@ -1697,85 +2843,136 @@ func file_api_pach_pach_proto_rawDescGZIP() []byte {
 	return file_api_pach_pach_proto_rawDescData
 }
 
-var file_api_pach_pach_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_api_pach_pach_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
+var file_api_pach_pach_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_api_pach_pach_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
 var file_api_pach_pach_proto_goTypes = []any{
-	(Identity_State)(0),              // 0: pach_v1.Identity.State
-	(*GetSignInRequest)(nil),         // 1: pach_v1.GetSignInRequest
-	(*GetSignInResponse)(nil),        // 2: pach_v1.GetSignInResponse
-	(*ExplainRequest)(nil),           // 3: pach_v1.ExplainRequest
-	(*Grant)(nil),                    // 4: pach_v1.Grant
-	(*MembershipSource)(nil),         // 5: pach_v1.MembershipSource
-	(*ExplainResponse)(nil),          // 6: pach_v1.ExplainResponse
-	(*ListUsersRequest)(nil),         // 7: pach_v1.ListUsersRequest
-	(*User)(nil),                     // 8: pach_v1.User
-	(*Identity)(nil),                 // 9: pach_v1.Identity
-	(*ListUsersResponse)(nil),        // 10: pach_v1.ListUsersResponse
-	(*SetUserEnabledRequest)(nil),    // 11: pach_v1.SetUserEnabledRequest
-	(*SetUserEnabledResponse)(nil),   // 12: pach_v1.SetUserEnabledResponse
-	(*LinkIdentityRequest)(nil),      // 13: pach_v1.LinkIdentityRequest
-	(*LinkIdentityResponse)(nil),     // 14: pach_v1.LinkIdentityResponse
-	(*UnlinkIdentityRequest)(nil),    // 15: pach_v1.UnlinkIdentityRequest
-	(*UnlinkIdentityResponse)(nil),   // 16: pach_v1.UnlinkIdentityResponse
-	(*ListTokensRequest)(nil),        // 17: pach_v1.ListTokensRequest
-	(*Token)(nil),                    // 18: pach_v1.Token
-	(*ListTokensResponse)(nil),       // 19: pach_v1.ListTokensResponse
-	(*RevokeAllRequest)(nil),         // 20: pach_v1.RevokeAllRequest
-	(*RevokeAllResponse)(nil),        // 21: pach_v1.RevokeAllResponse
-	(*ListGroupsRequest)(nil),        // 22: pach_v1.ListGroupsRequest
-	(*Group)(nil),                    // 23: pach_v1.Group
-	(*ListGroupsResponse)(nil),       // 24: pach_v1.ListGroupsResponse
-	(*StringList)(nil),               // 25: pach_v1.StringList
-	(*UpdateOIDCClientRequest)(nil),  // 26: pach_v1.UpdateOIDCClientRequest
-	(*UpdateOIDCClientResponse)(nil), // 27: pach_v1.UpdateOIDCClientResponse
-	(auth.Permission)(0),             // 28: auth_v2.Permission
-	(*auth.Resource)(nil),            // 29: auth_v2.Resource
-	(*timestamppb.Timestamp)(nil),    // 30: google.protobuf.Timestamp
+	(Identity_State)(0),                 // 0: pach_v1.Identity.State
+	(ConnectorState_State)(0),           // 1: pach_v1.ConnectorState.State
+	(CheckStep_Status)(0),               // 2: pach_v1.CheckStep.Status
+	(*GetSignInRequest)(nil),            // 3: pach_v1.GetSignInRequest
+	(*GetSignInResponse)(nil),           // 4: pach_v1.GetSignInResponse
+	(*ExplainRequest)(nil),              // 5: pach_v1.ExplainRequest
+	(*Grant)(nil),                       // 6: pach_v1.Grant
+	(*MembershipSource)(nil),            // 7: pach_v1.MembershipSource
+	(*ExplainResponse)(nil),             // 8: pach_v1.ExplainResponse
+	(*ListUsersRequest)(nil),            // 9: pach_v1.ListUsersRequest
+	(*User)(nil),                        // 10: pach_v1.User
+	(*Identity)(nil),                    // 11: pach_v1.Identity
+	(*ListUsersResponse)(nil),           // 12: pach_v1.ListUsersResponse
+	(*SetUserEnabledRequest)(nil),       // 13: pach_v1.SetUserEnabledRequest
+	(*SetUserEnabledResponse)(nil),      // 14: pach_v1.SetUserEnabledResponse
+	(*LinkIdentityRequest)(nil),         // 15: pach_v1.LinkIdentityRequest
+	(*LinkIdentityResponse)(nil),        // 16: pach_v1.LinkIdentityResponse
+	(*UnlinkIdentityRequest)(nil),       // 17: pach_v1.UnlinkIdentityRequest
+	(*UnlinkIdentityResponse)(nil),      // 18: pach_v1.UnlinkIdentityResponse
+	(*ListTokensRequest)(nil),           // 19: pach_v1.ListTokensRequest
+	(*Token)(nil),                       // 20: pach_v1.Token
+	(*ListTokensResponse)(nil),          // 21: pach_v1.ListTokensResponse
+	(*RevokeAllRequest)(nil),            // 22: pach_v1.RevokeAllRequest
+	(*RevokeAllResponse)(nil),           // 23: pach_v1.RevokeAllResponse
+	(*ListGroupsRequest)(nil),           // 24: pach_v1.ListGroupsRequest
+	(*Group)(nil),                       // 25: pach_v1.Group
+	(*ListGroupsResponse)(nil),          // 26: pach_v1.ListGroupsResponse
+	(*StringList)(nil),                  // 27: pach_v1.StringList
+	(*UpdateOIDCClientRequest)(nil),     // 28: pach_v1.UpdateOIDCClientRequest
+	(*UpdateOIDCClientResponse)(nil),    // 29: pach_v1.UpdateOIDCClientResponse
+	(*CreateOIDCClientRequest)(nil),     // 30: pach_v1.CreateOIDCClientRequest
+	(*CreateOIDCClientResponse)(nil),    // 31: pach_v1.CreateOIDCClientResponse
+	(*GetOIDCClientRequest)(nil),        // 32: pach_v1.GetOIDCClientRequest
+	(*GetOIDCClientResponse)(nil),       // 33: pach_v1.GetOIDCClientResponse
+	(*ListConnectorStatesRequest)(nil),  // 34: pach_v1.ListConnectorStatesRequest
+	(*ConnectorState)(nil),              // 35: pach_v1.ConnectorState
+	(*ListConnectorStatesResponse)(nil), // 36: pach_v1.ListConnectorStatesResponse
+	(*ConnectorDraft)(nil),              // 37: pach_v1.ConnectorDraft
+	(*CheckConnectorRequest)(nil),       // 38: pach_v1.CheckConnectorRequest
+	(*CheckStep)(nil),                   // 39: pach_v1.CheckStep
+	(*CheckConnectorResponse)(nil),      // 40: pach_v1.CheckConnectorResponse
+	(*StartConnectorTestRequest)(nil),   // 41: pach_v1.StartConnectorTestRequest
+	(*StartConnectorTestResponse)(nil),  // 42: pach_v1.StartConnectorTestResponse
+	(*WaitConnectorTestRequest)(nil),    // 43: pach_v1.WaitConnectorTestRequest
+	(*TestedClaim)(nil),                 // 44: pach_v1.TestedClaim
+	(*TestedDifference)(nil),            // 45: pach_v1.TestedDifference
+	(*WaitConnectorTestResponse)(nil),   // 46: pach_v1.WaitConnectorTestResponse
+	(auth.Permission)(0),                // 47: auth_v2.Permission
+	(*auth.Resource)(nil),               // 48: auth_v2.Resource
+	(*timestamppb.Timestamp)(nil),       // 49: google.protobuf.Timestamp
+	(*identity.OIDCClient)(nil),         // 50: identity_v2.OIDCClient
+	(*identity.IDPConnector)(nil),       // 51: identity_v2.IDPConnector
 }
 var file_api_pach_pach_proto_depIdxs = []int32{
-	28, // 0: pach_v1.ExplainRequest.permission:type_name -> auth_v2.Permission
-	29, // 1: pach_v1.ExplainRequest.resource:type_name -> auth_v2.Resource
-	29, // 2: pach_v1.Grant.resource:type_name -> auth_v2.Resource
-	5,  // 3: pach_v1.Grant.sources:type_name -> pach_v1.MembershipSource
-	30, // 4: pach_v1.MembershipSource.seen:type_name -> google.protobuf.Timestamp
-	4,  // 5: pach_v1.ExplainResponse.grants:type_name -> pach_v1.Grant
-	4,  // 6: pach_v1.ExplainResponse.suggestions:type_name -> pach_v1.Grant
-	30, // 7: pach_v1.User.last_login:type_name -> google.protobuf.Timestamp
-	9,  // 8: pach_v1.User.identities:type_name -> pach_v1.Identity
+	47, // 0: pach_v1.ExplainRequest.permission:type_name -> auth_v2.Permission
+	48, // 1: pach_v1.ExplainRequest.resource:type_name -> auth_v2.Resource
+	48, // 2: pach_v1.Grant.resource:type_name -> auth_v2.Resource
+	7,  // 3: pach_v1.Grant.sources:type_name -> pach_v1.MembershipSource
+	49, // 4: pach_v1.MembershipSource.seen:type_name -> google.protobuf.Timestamp
+	6,  // 5: pach_v1.ExplainResponse.grants:type_name -> pach_v1.Grant
+	6,  // 6: pach_v1.ExplainResponse.suggestions:type_name -> pach_v1.Grant
+	49, // 7: pach_v1.User.last_login:type_name -> google.protobuf.Timestamp
+	11, // 8: pach_v1.User.identities:type_name -> pach_v1.Identity
 	0,  // 9: pach_v1.Identity.state:type_name -> pach_v1.Identity.State
-	30, // 10: pach_v1.Identity.last_login:type_name -> google.protobuf.Timestamp
-	8,  // 11: pach_v1.ListUsersResponse.users:type_name -> pach_v1.User
-	30, // 12: pach_v1.Token.created:type_name -> google.protobuf.Timestamp
-	30, // 13: pach_v1.Token.expires:type_name -> google.protobuf.Timestamp
-	18, // 14: pach_v1.ListTokensResponse.tokens:type_name -> pach_v1.Token
-	23, // 15: pach_v1.ListGroupsResponse.groups:type_name -> pach_v1.Group
-	25, // 16: pach_v1.UpdateOIDCClientRequest.redirect_uris:type_name -> pach_v1.StringList
-	25, // 17: pach_v1.UpdateOIDCClientRequest.trusted_peers:type_name -> pach_v1.StringList
-	1,  // 18: pach_v1.API.GetSignIn:input_type -> pach_v1.GetSignInRequest
-	3,  // 19: pach_v1.API.Explain:input_type -> pach_v1.ExplainRequest
-	7,  // 20: pach_v1.API.ListUsers:input_type -> pach_v1.ListUsersRequest
-	11, // 21: pach_v1.API.SetUserEnabled:input_type -> pach_v1.SetUserEnabledRequest
-	13, // 22: pach_v1.API.LinkIdentity:input_type -> pach_v1.LinkIdentityRequest
-	15, // 23: pach_v1.API.UnlinkIdentity:input_type -> pach_v1.UnlinkIdentityRequest
-	17, // 24: pach_v1.API.ListTokens:input_type -> pach_v1.ListTokensRequest
-	20, // 25: pach_v1.API.RevokeAll:input_type -> pach_v1.RevokeAllRequest
-	22, // 26: pach_v1.API.ListGroups:input_type -> pach_v1.ListGroupsRequest
-	26, // 27: pach_v1.API.UpdateOIDCClient:input_type -> pach_v1.UpdateOIDCClientRequest
-	2,  // 28: pach_v1.API.GetSignIn:output_type -> pach_v1.GetSignInResponse
-	6,  // 29: pach_v1.API.Explain:output_type -> pach_v1.ExplainResponse
-	10, // 30: pach_v1.API.ListUsers:output_type -> pach_v1.ListUsersResponse
-	12, // 31: pach_v1.API.SetUserEnabled:output_type -> pach_v1.SetUserEnabledResponse
-	14, // 32: pach_v1.API.LinkIdentity:output_type -> pach_v1.LinkIdentityResponse
-	16, // 33: pach_v1.API.UnlinkIdentity:output_type -> pach_v1.UnlinkIdentityResponse
-	19, // 34: pach_v1.API.ListTokens:output_type -> pach_v1.ListTokensResponse
-	21, // 35: pach_v1.API.RevokeAll:output_type -> pach_v1.RevokeAllResponse
-	24, // 36: pach_v1.API.ListGroups:output_type -> pach_v1.ListGroupsResponse
-	27, // 37: pach_v1.API.UpdateOIDCClient:output_type -> pach_v1.UpdateOIDCClientResponse
-	28, // [28:38] is the sub-list for method output_type
-	18, // [18:28] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	49, // 10: pach_v1.Identity.last_login:type_name -> google.protobuf.Timestamp
+	10, // 11: pach_v1.ListUsersResponse.users:type_name -> pach_v1.User
+	49, // 12: pach_v1.Token.created:type_name -> google.protobuf.Timestamp
+	49, // 13: pach_v1.Token.expires:type_name -> google.protobuf.Timestamp
+	20, // 14: pach_v1.ListTokensResponse.tokens:type_name -> pach_v1.Token
+	25, // 15: pach_v1.ListGroupsResponse.groups:type_name -> pach_v1.Group
+	27, // 16: pach_v1.UpdateOIDCClientRequest.redirect_uris:type_name -> pach_v1.StringList
+	27, // 17: pach_v1.UpdateOIDCClientRequest.trusted_peers:type_name -> pach_v1.StringList
+	27, // 18: pach_v1.UpdateOIDCClientRequest.allowed_connectors:type_name -> pach_v1.StringList
+	50, // 19: pach_v1.CreateOIDCClientRequest.client:type_name -> identity_v2.OIDCClient
+	50, // 20: pach_v1.CreateOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
+	50, // 21: pach_v1.GetOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
+	1,  // 22: pach_v1.ConnectorState.state:type_name -> pach_v1.ConnectorState.State
+	49, // 23: pach_v1.ConnectorState.since:type_name -> google.protobuf.Timestamp
+	49, // 24: pach_v1.ConnectorState.last_good:type_name -> google.protobuf.Timestamp
+	49, // 25: pach_v1.ConnectorState.checked:type_name -> google.protobuf.Timestamp
+	35, // 26: pach_v1.ListConnectorStatesResponse.states:type_name -> pach_v1.ConnectorState
+	51, // 27: pach_v1.ConnectorDraft.connector:type_name -> identity_v2.IDPConnector
+	37, // 28: pach_v1.CheckConnectorRequest.draft:type_name -> pach_v1.ConnectorDraft
+	2,  // 29: pach_v1.CheckStep.status:type_name -> pach_v1.CheckStep.Status
+	39, // 30: pach_v1.CheckConnectorResponse.steps:type_name -> pach_v1.CheckStep
+	37, // 31: pach_v1.StartConnectorTestRequest.draft:type_name -> pach_v1.ConnectorDraft
+	49, // 32: pach_v1.StartConnectorTestResponse.expires:type_name -> google.protobuf.Timestamp
+	44, // 33: pach_v1.WaitConnectorTestResponse.claims:type_name -> pach_v1.TestedClaim
+	27, // 34: pach_v1.WaitConnectorTestResponse.groups:type_name -> pach_v1.StringList
+	45, // 35: pach_v1.WaitConnectorTestResponse.differences:type_name -> pach_v1.TestedDifference
+	3,  // 36: pach_v1.API.GetSignIn:input_type -> pach_v1.GetSignInRequest
+	5,  // 37: pach_v1.API.Explain:input_type -> pach_v1.ExplainRequest
+	9,  // 38: pach_v1.API.ListUsers:input_type -> pach_v1.ListUsersRequest
+	13, // 39: pach_v1.API.SetUserEnabled:input_type -> pach_v1.SetUserEnabledRequest
+	15, // 40: pach_v1.API.LinkIdentity:input_type -> pach_v1.LinkIdentityRequest
+	17, // 41: pach_v1.API.UnlinkIdentity:input_type -> pach_v1.UnlinkIdentityRequest
+	19, // 42: pach_v1.API.ListTokens:input_type -> pach_v1.ListTokensRequest
+	22, // 43: pach_v1.API.RevokeAll:input_type -> pach_v1.RevokeAllRequest
+	24, // 44: pach_v1.API.ListGroups:input_type -> pach_v1.ListGroupsRequest
+	28, // 45: pach_v1.API.UpdateOIDCClient:input_type -> pach_v1.UpdateOIDCClientRequest
+	30, // 46: pach_v1.API.CreateOIDCClient:input_type -> pach_v1.CreateOIDCClientRequest
+	32, // 47: pach_v1.API.GetOIDCClient:input_type -> pach_v1.GetOIDCClientRequest
+	34, // 48: pach_v1.API.ListConnectorStates:input_type -> pach_v1.ListConnectorStatesRequest
+	38, // 49: pach_v1.API.CheckConnector:input_type -> pach_v1.CheckConnectorRequest
+	41, // 50: pach_v1.API.StartConnectorTest:input_type -> pach_v1.StartConnectorTestRequest
+	43, // 51: pach_v1.API.WaitConnectorTest:input_type -> pach_v1.WaitConnectorTestRequest
+	4,  // 52: pach_v1.API.GetSignIn:output_type -> pach_v1.GetSignInResponse
+	8,  // 53: pach_v1.API.Explain:output_type -> pach_v1.ExplainResponse
+	12, // 54: pach_v1.API.ListUsers:output_type -> pach_v1.ListUsersResponse
+	14, // 55: pach_v1.API.SetUserEnabled:output_type -> pach_v1.SetUserEnabledResponse
+	16, // 56: pach_v1.API.LinkIdentity:output_type -> pach_v1.LinkIdentityResponse
+	18, // 57: pach_v1.API.UnlinkIdentity:output_type -> pach_v1.UnlinkIdentityResponse
+	21, // 58: pach_v1.API.ListTokens:output_type -> pach_v1.ListTokensResponse
+	23, // 59: pach_v1.API.RevokeAll:output_type -> pach_v1.RevokeAllResponse
+	26, // 60: pach_v1.API.ListGroups:output_type -> pach_v1.ListGroupsResponse
+	29, // 61: pach_v1.API.UpdateOIDCClient:output_type -> pach_v1.UpdateOIDCClientResponse
+	31, // 62: pach_v1.API.CreateOIDCClient:output_type -> pach_v1.CreateOIDCClientResponse
+	33, // 63: pach_v1.API.GetOIDCClient:output_type -> pach_v1.GetOIDCClientResponse
+	36, // 64: pach_v1.API.ListConnectorStates:output_type -> pach_v1.ListConnectorStatesResponse
+	40, // 65: pach_v1.API.CheckConnector:output_type -> pach_v1.CheckConnectorResponse
+	42, // 66: pach_v1.API.StartConnectorTest:output_type -> pach_v1.StartConnectorTestResponse
+	46, // 67: pach_v1.API.WaitConnectorTest:output_type -> pach_v1.WaitConnectorTestResponse
+	52, // [52:68] is the sub-list for method output_type
+	36, // [36:52] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_api_pach_pach_proto_init() }
@@ -1788,8 +2985,8 @@ func file_api_pach_pach_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_pach_pach_proto_rawDesc), len(file_api_pach_pach_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   27,
+			NumEnums:      3,
+			NumMessages:   44,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

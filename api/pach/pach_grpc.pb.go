@@ -19,16 +19,22 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	API_GetSignIn_FullMethodName        = "/pach_v1.API/GetSignIn"
-	API_Explain_FullMethodName          = "/pach_v1.API/Explain"
-	API_ListUsers_FullMethodName        = "/pach_v1.API/ListUsers"
-	API_SetUserEnabled_FullMethodName   = "/pach_v1.API/SetUserEnabled"
-	API_LinkIdentity_FullMethodName     = "/pach_v1.API/LinkIdentity"
-	API_UnlinkIdentity_FullMethodName   = "/pach_v1.API/UnlinkIdentity"
-	API_ListTokens_FullMethodName       = "/pach_v1.API/ListTokens"
-	API_RevokeAll_FullMethodName        = "/pach_v1.API/RevokeAll"
-	API_ListGroups_FullMethodName       = "/pach_v1.API/ListGroups"
-	API_UpdateOIDCClient_FullMethodName = "/pach_v1.API/UpdateOIDCClient"
+	API_GetSignIn_FullMethodName           = "/pach_v1.API/GetSignIn"
+	API_Explain_FullMethodName             = "/pach_v1.API/Explain"
+	API_ListUsers_FullMethodName           = "/pach_v1.API/ListUsers"
+	API_SetUserEnabled_FullMethodName      = "/pach_v1.API/SetUserEnabled"
+	API_LinkIdentity_FullMethodName        = "/pach_v1.API/LinkIdentity"
+	API_UnlinkIdentity_FullMethodName      = "/pach_v1.API/UnlinkIdentity"
+	API_ListTokens_FullMethodName          = "/pach_v1.API/ListTokens"
+	API_RevokeAll_FullMethodName           = "/pach_v1.API/RevokeAll"
+	API_ListGroups_FullMethodName          = "/pach_v1.API/ListGroups"
+	API_UpdateOIDCClient_FullMethodName    = "/pach_v1.API/UpdateOIDCClient"
+	API_CreateOIDCClient_FullMethodName    = "/pach_v1.API/CreateOIDCClient"
+	API_GetOIDCClient_FullMethodName       = "/pach_v1.API/GetOIDCClient"
+	API_ListConnectorStates_FullMethodName = "/pach_v1.API/ListConnectorStates"
+	API_CheckConnector_FullMethodName      = "/pach_v1.API/CheckConnector"
+	API_StartConnectorTest_FullMethodName  = "/pach_v1.API/StartConnectorTest"
+	API_WaitConnectorTest_FullMethodName   = "/pach_v1.API/WaitConnectorTest"
 )
 
 // APIClient is the client API for API service.
@@ -55,6 +61,18 @@ type APIClient interface {
 	// Like identity_v2's, but a list that is given empty becomes empty, and an
 	// absent one stays. Answers with the new secret if one was asked for.
 	UpdateOIDCClient(ctx context.Context, in *UpdateOIDCClientRequest, opts ...grpc.CallOption) (*UpdateOIDCClientResponse, error)
+	// identity_v2's, with what a client may be restricted to.
+	CreateOIDCClient(ctx context.Context, in *CreateOIDCClientRequest, opts ...grpc.CallOption) (*CreateOIDCClientResponse, error)
+	GetOIDCClient(ctx context.Context, in *GetOIDCClientRequest, opts ...grpc.CallOption) (*GetOIDCClientResponse, error)
+	// How each connector fares, as the replica that answers sees it.
+	ListConnectorStates(ctx context.Context, in *ListConnectorStatesRequest, opts ...grpc.CallOption) (*ListConnectorStatesResponse, error)
+	// Looks, step by step, at all that a sign-in will need of a provider.
+	CheckConnector(ctx context.Context, in *CheckConnectorRequest, opts ...grpc.CallOption) (*CheckConnectorResponse, error)
+	// Begins a real sign-in with a document that is not stored.
+	StartConnectorTest(ctx context.Context, in *StartConnectorTestRequest, opts ...grpc.CallOption) (*StartConnectorTestResponse, error)
+	// Waits for its end, for half a minute at most; ask again until it is done.
+	// Only who began it may ask.
+	WaitConnectorTest(ctx context.Context, in *WaitConnectorTestRequest, opts ...grpc.CallOption) (*WaitConnectorTestResponse, error)
 }
 
 type aPIClient struct {
@@ -165,6 +183,66 @@ func (c *aPIClient) UpdateOIDCClient(ctx context.Context, in *UpdateOIDCClientRe
 	return out, nil
 }
 
+func (c *aPIClient) CreateOIDCClient(ctx context.Context, in *CreateOIDCClientRequest, opts ...grpc.CallOption) (*CreateOIDCClientResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CreateOIDCClientResponse)
+	err := c.cc.Invoke(ctx, API_CreateOIDCClient_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) GetOIDCClient(ctx context.Context, in *GetOIDCClientRequest, opts ...grpc.CallOption) (*GetOIDCClientResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetOIDCClientResponse)
+	err := c.cc.Invoke(ctx, API_GetOIDCClient_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) ListConnectorStates(ctx context.Context, in *ListConnectorStatesRequest, opts ...grpc.CallOption) (*ListConnectorStatesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListConnectorStatesResponse)
+	err := c.cc.Invoke(ctx, API_ListConnectorStates_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) CheckConnector(ctx context.Context, in *CheckConnectorRequest, opts ...grpc.CallOption) (*CheckConnectorResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CheckConnectorResponse)
+	err := c.cc.Invoke(ctx, API_CheckConnector_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) StartConnectorTest(ctx context.Context, in *StartConnectorTestRequest, opts ...grpc.CallOption) (*StartConnectorTestResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(StartConnectorTestResponse)
+	err := c.cc.Invoke(ctx, API_StartConnectorTest_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) WaitConnectorTest(ctx context.Context, in *WaitConnectorTestRequest, opts ...grpc.CallOption) (*WaitConnectorTestResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(WaitConnectorTestResponse)
+	err := c.cc.Invoke(ctx, API_WaitConnectorTest_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // APIServer is the server API for API service.
 // All implementations must embed UnimplementedAPIServer
 // for forward compatibility.
@@ -189,6 +267,18 @@ type APIServer interface {
 	// Like identity_v2's, but a list that is given empty becomes empty, and an
 	// absent one stays. Answers with the new secret if one was asked for.
 	UpdateOIDCClient(context.Context, *UpdateOIDCClientRequest) (*UpdateOIDCClientResponse, error)
+	// identity_v2's, with what a client may be restricted to.
+	CreateOIDCClient(context.Context, *CreateOIDCClientRequest) (*CreateOIDCClientResponse, error)
+	GetOIDCClient(context.Context, *GetOIDCClientRequest) (*GetOIDCClientResponse, error)
+	// How each connector fares, as the replica that answers sees it.
+	ListConnectorStates(context.Context, *ListConnectorStatesRequest) (*ListConnectorStatesResponse, error)
+	// Looks, step by step, at all that a sign-in will need of a provider.
+	CheckConnector(context.Context, *CheckConnectorRequest) (*CheckConnectorResponse, error)
+	// Begins a real sign-in with a document that is not stored.
+	StartConnectorTest(context.Context, *StartConnectorTestRequest) (*StartConnectorTestResponse, error)
+	// Waits for its end, for half a minute at most; ask again until it is done.
+	// Only who began it may ask.
+	WaitConnectorTest(context.Context, *WaitConnectorTestRequest) (*WaitConnectorTestResponse, error)
 	mustEmbedUnimplementedAPIServer()
 }
 
@@ -228,6 +318,24 @@ func (UnimplementedAPIServer) ListGroups(context.Context, *ListGroupsRequest) (*
 }
 func (UnimplementedAPIServer) UpdateOIDCClient(context.Context, *UpdateOIDCClientRequest) (*UpdateOIDCClientResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method UpdateOIDCClient not implemented")
+}
+func (UnimplementedAPIServer) CreateOIDCClient(context.Context, *CreateOIDCClientRequest) (*CreateOIDCClientResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CreateOIDCClient not implemented")
+}
+func (UnimplementedAPIServer) GetOIDCClient(context.Context, *GetOIDCClientRequest) (*GetOIDCClientResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetOIDCClient not implemented")
+}
+func (UnimplementedAPIServer) ListConnectorStates(context.Context, *ListConnectorStatesRequest) (*ListConnectorStatesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListConnectorStates not implemented")
+}
+func (UnimplementedAPIServer) CheckConnector(context.Context, *CheckConnectorRequest) (*CheckConnectorResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CheckConnector not implemented")
+}
+func (UnimplementedAPIServer) StartConnectorTest(context.Context, *StartConnectorTestRequest) (*StartConnectorTestResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method StartConnectorTest not implemented")
+}
+func (UnimplementedAPIServer) WaitConnectorTest(context.Context, *WaitConnectorTestRequest) (*WaitConnectorTestResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method WaitConnectorTest not implemented")
 }
 func (UnimplementedAPIServer) mustEmbedUnimplementedAPIServer() {}
 func (UnimplementedAPIServer) testEmbeddedByValue()             {}
@@ -430,6 +538,114 @@ func _API_UpdateOIDCClient_Handler(srv interface{}, ctx context.Context, dec fun
 	return interceptor(ctx, in, info, handler)
 }
 
+func _API_CreateOIDCClient_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CreateOIDCClientRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).CreateOIDCClient(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_CreateOIDCClient_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).CreateOIDCClient(ctx, req.(*CreateOIDCClientRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_GetOIDCClient_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetOIDCClientRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).GetOIDCClient(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_GetOIDCClient_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).GetOIDCClient(ctx, req.(*GetOIDCClientRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_ListConnectorStates_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListConnectorStatesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).ListConnectorStates(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_ListConnectorStates_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).ListConnectorStates(ctx, req.(*ListConnectorStatesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_CheckConnector_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CheckConnectorRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).CheckConnector(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_CheckConnector_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).CheckConnector(ctx, req.(*CheckConnectorRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_StartConnectorTest_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(StartConnectorTestRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).StartConnectorTest(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_StartConnectorTest_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).StartConnectorTest(ctx, req.(*StartConnectorTestRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_WaitConnectorTest_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(WaitConnectorTestRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).WaitConnectorTest(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_WaitConnectorTest_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).WaitConnectorTest(ctx, req.(*WaitConnectorTestRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // API_ServiceDesc is the grpc.ServiceDesc for API service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -476,6 +692,30 @@ var API_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "UpdateOIDCClient",
 			Handler:    _API_UpdateOIDCClient_Handler,
+		},
+		{
+			MethodName: "CreateOIDCClient",
+			Handler:    _API_CreateOIDCClient_Handler,
+		},
+		{
+			MethodName: "GetOIDCClient",
+			Handler:    _API_GetOIDCClient_Handler,
+		},
+		{
+			MethodName: "ListConnectorStates",
+			Handler:    _API_ListConnectorStates_Handler,
+		},
+		{
+			MethodName: "CheckConnector",
+			Handler:    _API_CheckConnector_Handler,
+		},
+		{
+			MethodName: "StartConnectorTest",
+			Handler:    _API_StartConnectorTest_Handler,
+		},
+		{
+			MethodName: "WaitConnectorTest",
+			Handler:    _API_WaitConnectorTest_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -14,6 +14,7 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/flow"
 	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/issuer/trial"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/web"
 )
@@ -84,6 +85,10 @@ func (s *served) serveStep(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	state := r.URL.Query().Get("state")
+	if trial.IsState(state) {
+		s.trial.Return(w, r, state)
+		return
+	}
 	request, err := s.store.GetAuthRequest(r.Context(), state)
 	if errors.Is(err, storage.ErrNotFound) {
 		s.over(w, r)

@@ -22,6 +22,7 @@ import (
 	"pachyderm/internal/issuer/device"
 	"pachyderm/internal/issuer/dexstore"
 	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/issuer/trial"
 	"pachyderm/internal/issuer/upstream"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
@@ -80,6 +81,7 @@ type Issuer struct {
 	changed  chan struct{} // when they may have, perhaps on another replica
 
 	providers *upstream.Upstream
+	trials    *trial.Server
 }
 
 // New makes an issuer with the stored settings. It makes no keys and opens no
@@ -92,6 +94,7 @@ func New(ctx context.Context, c Config) (*Issuer, error) {
 	})
 	i.store = &view{Storage: objects, issuer: i}
 	i.providers = upstream.New(upstream.Config{Registry: i.Registry, People: c.People, Log: c.Log, Now: c.Now, Deps: i.deps})
+	i.trials = &trial.Server{DB: c.DB, Sealer: c.Sealer, Registry: i.Registry, People: c.People, Deps: i.deps, Log: c.Log, Now: c.Now}
 	i.cache = connectors.NewCache(i.store, i.providers.Resolve)
 	var err error
 	i.signer, err = (&signer.LocalConfig{
@@ -160,6 +163,9 @@ func (i *Issuer) clean(ctx context.Context) error {
 	}
 	return i.DB.Update(ctx, func(tx *db.Tx) error {
 		if err := device.DeleteExpired(ctx, tx, now); err != nil {
+			return err
+		}
+		if err := trial.DeleteExpired(ctx, tx, now); err != nil {
 			return err
 		}
 		return registry.DeleteReplaced(ctx, tx, now.Add(-2*loginsLiveFor))

@@ -10,6 +10,7 @@ import (
 
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/flow"
+	"pachyderm/internal/issuer/trial"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/web"
 )
@@ -20,6 +21,10 @@ import (
 func (s *served) keepAnswer(w http.ResponseWriter, r *http.Request) {
 	state := r.PostForm.Get("RelayState")
 	answer := url.Values{"SAMLResponse": r.PostForm["SAMLResponse"], "RelayState": {state}}
+	if trial.IsState(state) {
+		s.trial.KeepAnswer(w, r, state, answer)
+		return
+	}
 	err := s.store.UpdateAuthRequest(r.Context(), state, func(a storage.AuthRequest) (storage.AuthRequest, error) {
 		e, err := flow.OpenEnvelope(a.ConnectorData)
 		if err != nil {
@@ -46,7 +51,12 @@ type samlForm interface {
 
 // serveSAMLRequest leads on to a provider that takes requests by POST only.
 func (s *served) serveSAMLRequest(w http.ResponseWriter, r *http.Request) {
-	request, err := s.store.GetAuthRequest(r.Context(), r.URL.Query().Get("state"))
+	state := r.URL.Query().Get("state")
+	if trial.IsState(state) {
+		s.trial.Form(w, r, state)
+		return
+	}
+	request, err := s.store.GetAuthRequest(r.Context(), state)
 	if errors.Is(err, storage.ErrNotFound) {
 		s.over(w, r)
 		return

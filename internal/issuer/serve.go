@@ -20,6 +20,7 @@ import (
 
 	"pachyderm/internal/issuer/flow"
 	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/issuer/trial"
 	"pachyderm/internal/web"
 )
 
@@ -34,6 +35,7 @@ type served struct {
 	settings  registry.Settings
 	url       oauth2.IssuerURL
 	bind      flow.Binding
+	trial     *trial.Page
 	dex       http.Handler
 	discovery []byte
 }
@@ -45,6 +47,7 @@ func (i *Issuer) serve(s registry.Settings) error {
 		return err
 	}
 	out := &served{Issuer: i, settings: s, url: oauth2.IssuerURL{URL: p.Issuer}, bind: flow.Binding{Issuer: p.Issuer}}
+	out.trial = &trial.Page{Server: i.trials, Bind: out.bind, Callback: out.url.AbsURL("/callback"), Path: out.url.AbsPath("/trial") + "/"}
 	_, _, _, pages, err := templates.LoadWebConfig(templates.Config{
 		WebFS: web.DexFiles(), Issuer: web.Product, IssuerURL: out.url.String(), Theme: web.DexTheme,
 	})
@@ -130,6 +133,10 @@ func (s *served) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveStep(w, r)
 	case first == "auth":
 		s.serveStart(w, r, rest)
+	case first == "trial":
+		if !s.bind.Rehost(w, r) && s.parsed(w, r) {
+			s.trial.Serve(w, r, rest)
+		}
 	case path == "/saml/request":
 		s.serveSAMLRequest(w, r)
 	case first == "saml":

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/dexidp/dex/server/connectors"
 	"github.com/dexidp/dex/storage"
 
 	"pachyderm/internal/db"
@@ -65,13 +66,14 @@ func (v *view) CreateAuthCode(ctx context.Context, c storage.AuthCode) error {
 }
 
 // GetAuthCode and GetRefresh ask the gate: a code or refresh token of somebody
-// who may not sign in any more does not exist.
+// who may not sign in any more, or not at this client by this connector, does
+// not exist.
 func (v *view) GetAuthCode(ctx context.Context, id string) (storage.AuthCode, error) {
 	c, err := v.Storage.GetAuthCode(ctx, id)
 	if err != nil {
 		return c, err
 	}
-	return c, v.gate(ctx, c.Claims.UserID)
+	return c, v.gate(ctx, c.ClientID, c.ConnectorID, c.Claims.UserID)
 }
 
 func (v *view) GetRefresh(ctx context.Context, id string) (storage.RefreshToken, error) {
@@ -79,14 +81,22 @@ func (v *view) GetRefresh(ctx context.Context, id string) (storage.RefreshToken,
 	if err != nil {
 		return t, err
 	}
-	return t, v.gate(ctx, t.Claims.UserID)
+	return t, v.gate(ctx, t.ClientID, t.ConnectorID, t.Claims.UserID)
 }
 
-func (v *view) gate(ctx context.Context, identityID string) error {
+func (v *view) gate(ctx context.Context, clientID, connectorID, identityID string) error {
+	client, err := v.GetClient(ctx, clientID)
+	if err != nil {
+		return err
+	}
+	if !connectors.ConnectorAllowed(client.AllowedConnectors, connectorID) {
+		v.issuer.Log.WarnContext(ctx, "grant refused", "identity", identityID, "client", clientID, "connector", connectorID)
+		return storage.ErrNotFound
+	}
 	if identityID == "" {
 		return storage.ErrNotFound
 	}
-	err := v.issuer.DB.View(ctx, func(tx *db.Tx) error { return identity.Gate(ctx, tx, identityID) })
+	err = v.issuer.DB.View(ctx, func(tx *db.Tx) error { return identity.Gate(ctx, tx, identityID) })
 	if fault.Is(err, fault.Unauthenticated) {
 		v.issuer.Log.WarnContext(ctx, "grant refused", "identity", identityID, "error", err)
 		return storage.ErrNotFound

@@ -130,6 +130,14 @@ func pachPolicy() map[string]rule {
 		"/pach_v1.API/UnlinkIdentity":   need(access.ClusterAuthModifyGroupMembers),
 		"/pach_v1.API/RevokeAll":        need(access.ClusterAuthRevokeUserTokens),
 		"/pach_v1.API/UpdateOIDCClient": need(access.ClusterIdentityUpdateOIDCClient),
+		"/pach_v1.API/CreateOIDCClient": need(access.ClusterIdentityCreateOIDCClient),
+		"/pach_v1.API/GetOIDCClient":    need(access.ClusterIdentityGetOIDCClient),
+
+		"/pach_v1.API/ListConnectorStates": need(access.ClusterIdentityListIDPs),
+		// Both have pachd connect to where the document says, with its secrets.
+		"/pach_v1.API/CheckConnector":     need(access.ClusterIdentityUpdateIDP),
+		"/pach_v1.API/StartConnectorTest": need(access.ClusterIdentityUpdateIDP),
+		"/pach_v1.API/WaitConnectorTest":  need(access.ClusterIdentityUpdateIDP),
 	}
 }
 

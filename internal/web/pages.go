@@ -49,6 +49,23 @@ type ConfirmDevice struct {
 	When      time.Time
 }
 
+// TrialPassword asks for a password that only tests a connector.
+type TrialPassword struct {
+	Name     string // of the connector
+	Action   string
+	CSRF     string
+	Prompt   string // for Username; may be empty
+	Username string
+	Invalid  bool
+}
+
+// Trial tells an administrator how the test of a connector went.
+type Trial struct {
+	Name  string
+	User  string // who it would be; empty after an error
+	Error string
+}
+
 // Onward leads on to a provider that wants to be posted to.
 type Onward struct {
 	Action string

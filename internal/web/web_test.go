@@ -69,6 +69,10 @@ func ourSamples(s string) []sample {
 			Action: or("/dex/device/auth/verify_code"), CSRF: or("c5rf"), UserCode: or("BCDF-GHJK"), Client: or("pachctl-device"),
 			Requester: or("root@build-7"), Address: or("2001:db8::7"), When: when,
 		}),
+		ours("", 200, web.TrialPassword{Name: or("Directory"), Action: or("/dex/trial/x"), CSRF: or("c5rf"), Prompt: or(""), Username: or("")}),
+		ours(".invalid", 200, web.TrialPassword{Name: "Directory", Action: "/trial/x", CSRF: "c5rf", Prompt: "E-mail address", Username: or("alice"), Invalid: true}),
+		ours("", 200, web.Trial{Name: or("Okta"), User: or("user:alice@example.com")}),
+		ours(".failed", 200, web.Trial{Name: or("Okta"), Error: or("the provider sent no e-mail address")}),
 		ours("", 200, web.Onward{Action: or("https://idp.example.com/sso"), To: or("Okta"), Fields: map[string]string{"SAMLRequest": or("PHNhbWw+"), "RelayState": or("5tate")}}),
 		ours(".unknown", 200, web.ConfirmDevice{Action: "/device/auth/verify_code", CSRF: "c5rf", UserCode: "BCDF-GHJK"}),
 	}

@@ -22,6 +22,9 @@ type Client struct {
 	Secret       string // only in the answer to its creation
 	RedirectURIs []string
 	TrustedPeers []string
+	// AllowedConnectors are the only ones that people may come through; all if
+	// there are none.
+	AllowedConnectors []string
 }
 
 // CreateClient registers an application and returns it with its secret, for
@@ -39,6 +42,9 @@ func (g *Registry) CreateClient(ctx context.Context, by principal.Name, c Client
 	if err := checkRedirects(c.RedirectURIs); err != nil {
 		return Client{}, err
 	}
+	if err := g.checkAllowed(ctx, c.AllowedConnectors); err != nil {
+		return Client{}, err
+	}
 	if c.Secret == secret.Mask {
 		return Client{}, fault.New(fault.Invalid, "the secret is %s, which stands for a stored one, and none is stored: write the secret itself, or leave it out to have one made", secret.Mask).At("secret")
 	}
@@ -46,7 +52,7 @@ func (g *Registry) CreateClient(ctx context.Context, by principal.Name, c Client
 		c.Secret = rand.Text() + rand.Text()
 	}
 	err := g.with.Objects.CreateClient(ctx, storage.Client{
-		ID: c.ID, Name: c.Name, Secret: c.Secret, RedirectURIs: c.RedirectURIs, TrustedPeers: c.TrustedPeers,
+		ID: c.ID, Name: c.Name, Secret: c.Secret, RedirectURIs: c.RedirectURIs, TrustedPeers: c.TrustedPeers, AllowedConnectors: c.AllowedConnectors,
 	})
 	if errors.Is(err, storage.ErrAlreadyExists) {
 		err = fault.New(fault.Exists, "client %q: ID already exists; change it with: pachctl idp update-client", c.ID)
@@ -55,6 +61,20 @@ func (g *Registry) CreateClient(ctx context.Context, by principal.Name, c Client
 		return Client{}, err
 	}
 	return c, g.recordAlone(ctx, by, "client.create", c.ID)
+}
+
+// checkAllowed refuses a name that no connector has: a misspelt one would keep
+// everybody out.
+func (g *Registry) checkAllowed(ctx context.Context, ids []string) error {
+	for _, id := range ids {
+		if _, err := g.read(ctx, id); err != nil {
+			if fault.Is(err, fault.NotFound) {
+				return fault.New(fault.Invalid, "allowed_connectors: there is no connector %q: create it first", id).At("allowed_connectors")
+			}
+			return err
+		}
+	}
+	return nil
 }
 
 func checkRedirects(uris []string) error {
@@ -79,6 +99,9 @@ func (g *Registry) UpdateClient(ctx context.Context, by principal.Name, c Client
 	if err := checkRedirects(c.RedirectURIs); err != nil {
 		return err
 	}
+	if err := g.checkAllowed(ctx, c.AllowedConnectors); err != nil {
+		return err
+	}
 	err := noClient(c.ID, g.with.Objects.UpdateClient(ctx, c.ID, func(old storage.Client) (storage.Client, error) {
 		if c.Name != "" {
 			old.Name = c.Name
@@ -91,6 +114,9 @@ func (g *Registry) UpdateClient(ctx context.Context, by principal.Name, c Client
 		}
 		if c.TrustedPeers != nil {
 			old.TrustedPeers = c.TrustedPeers
+		}
+		if c.AllowedConnectors != nil {
+			old.AllowedConnectors = c.AllowedConnectors
 		}
 		return old, nil
 	}))
@@ -143,7 +169,7 @@ func (g *Registry) recordAlone(ctx context.Context, by principal.Name, action, i
 }
 
 func fromDexClient(c storage.Client) Client {
-	return Client{ID: c.ID, Name: c.Name, RedirectURIs: c.RedirectURIs, TrustedPeers: c.TrustedPeers}
+	return Client{ID: c.ID, Name: c.Name, RedirectURIs: c.RedirectURIs, TrustedPeers: c.TrustedPeers, AllowedConnectors: c.AllowedConnectors}
 }
 
 func noClient(id string, err error) error {

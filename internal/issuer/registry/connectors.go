@@ -153,6 +153,22 @@ func (g *Registry) UpdateConnector(ctx context.Context, by principal.Name, chang
 	})
 }
 
+// Draft is what a document would be if it were stored, and what is stored under
+// its id, if anything: then the document changes that as an update would. A
+// document of nothing but an id is the stored connector. Faults: NotFound,
+// Invalid.
+func (g *Registry) Draft(ctx context.Context, c Connector) (draft Row, live *Row, err error) {
+	stored, err := g.read(ctx, c.ID)
+	switch {
+	case err == nil:
+		draft, err = stored.changedBy(c)
+		return draft, &stored, err
+	case !fault.Is(err, fault.NotFound), c.Type == "" && c.Name == "" && len(c.Config) == 0:
+		return Row{}, nil, err
+	}
+	return Row{Connector: c}, nil, checkNew(c)
+}
+
 func (r Row) changedBy(change Connector) (Row, error) {
 	next := r
 	if change.Name != "" {

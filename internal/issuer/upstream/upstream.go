@@ -20,9 +20,9 @@ import (
 	"pachyderm/internal/issuer/registry"
 )
 
-// answerWithin bounds each call of a connector, so that a provider which hangs
+// AnswerWithin bounds each call of a connector, so that a provider which hangs
 // costs the people who chose it a while and others nothing.
-const answerWithin = 20 * time.Second
+const AnswerWithin = 20 * time.Second
 
 // Config is what an Upstream is made from.
 type Config struct {
@@ -44,7 +44,7 @@ type Upstream struct {
 
 // New makes an Upstream; it opens nothing.
 func New(c Config) *Upstream {
-	return &Upstream{Config: c, client: fetch.HTTPClient(answerWithin), health: health{by: map[string]*Health{}, now: c.Now}}
+	return &Upstream{Config: c, client: fetch.HTTPClient(AnswerWithin), health: health{by: map[string]*Health{}, now: c.Now}}
 }
 
 // Began makes a flow known by its state until Forget. Dex's LoginURL gets
@@ -169,6 +169,11 @@ type dexConfig struct {
 func (u *Upstream) ForDex(r registry.Row) (storage.Connector, error) {
 	body, err := json.Marshal(dexConfig{r.Instance, r.Document})
 	return storage.Connector{ID: r.ID, Type: r.Type, Name: r.Name, ResourceVersion: u.Revision(r), Config: body}, err
+}
+
+// Within runs a call of a connector for as long as it may take.
+func Within[T any](ctx context.Context, do func(context.Context) (T, error)) (T, error) {
+	return within(ctx, AnswerWithin, do)
 }
 
 // within runs a call of a connector for a bounded time. One that does not heed

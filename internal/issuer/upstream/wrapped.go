@@ -38,7 +38,7 @@ func ask[T any](ctx context.Context, w wrapped, do func(context.Context) (T, err
 	}
 	// Dex's connectors that have no client of their own take this one.
 	ctx = context.WithValue(ctx, oauth2.HTTPClient, w.upstream.client)
-	v, err := within(ctx, answerWithin, do)
+	v, err := Within(ctx, do)
 	switch {
 	case err == nil:
 		w.upstream.health.record(w.id, "", nil)
@@ -52,8 +52,8 @@ func ask[T any](ctx context.Context, w wrapped, do func(context.Context) (T, err
 	return v, err
 }
 
-// checkAccount holds what any connector says of a person to the same rules.
-func checkAccount(c connector.Identity) error {
+// CheckAccount holds what any connector says of a person to the same rules.
+func CheckAccount(c connector.Identity) error {
 	switch {
 	case c.UserID == "" || len(c.UserID) > 255 || strings.ContainsFunc(c.UserID, unicode.IsControl):
 		return fault.New(fault.Unauthenticated, "the identity provider does not say who this is: its user id is missing, too long or has control characters")
@@ -68,7 +68,7 @@ func checkAccount(c connector.Identity) error {
 // signedIn turns the account at the provider into our identity, which is what
 // tokens then speak of.
 func (w wrapped) signedIn(ctx context.Context, c connector.Identity) (connector.Identity, error) {
-	if err := checkAccount(c); err != nil {
+	if err := CheckAccount(c); err != nil {
 		return connector.Identity{}, err
 	}
 	groups, err := w.upstream.Registry.GroupNames(ctx, w.id, w.instance, c.Groups)

@@ -48,7 +48,7 @@ func (s *Server) GetIdentityServerConfig(ctx context.Context, _ *pb.GetIdentityS
 
 // CreateIDPConnector connects an identity provider.
 func (s *Server) CreateIDPConnector(ctx context.Context, req *pb.CreateIDPConnectorRequest) (*pb.CreateIDPConnectorResponse, error) {
-	c, err := connectorFromProto(req.GetConnector())
+	c, err := ConnectorFromProto(req.GetConnector())
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func (s *Server) CreateIDPConnector(ctx context.Context, req *pb.CreateIDPConnec
 
 // UpdateIDPConnector changes what the document gives.
 func (s *Server) UpdateIDPConnector(ctx context.Context, req *pb.UpdateIDPConnectorRequest) (*pb.UpdateIDPConnectorResponse, error) {
-	c, err := connectorFromProto(req.GetConnector())
+	c, err := ConnectorFromProto(req.GetConnector())
 	if err != nil {
 		return nil, err
 	}
@@ -108,9 +108,9 @@ func (s *Server) DeleteIDPConnector(ctx context.Context, req *pb.DeleteIDPConnec
 	return &pb.DeleteIDPConnectorResponse{}, nil
 }
 
-// connectorFromProto takes the configuration from the Struct, or from the
+// ConnectorFromProto takes the configuration from the Struct, or from the
 // older field with JSON in it.
-func connectorFromProto(c *pb.IDPConnector) (registry.Connector, error) {
+func ConnectorFromProto(c *pb.IDPConnector) (registry.Connector, error) {
 	if c == nil {
 		return registry.Connector{}, fault.New(fault.Invalid, "validate request: connector is required")
 	}
@@ -138,7 +138,7 @@ func connectorToProto(c registry.Connector) (*pb.IDPConnector, error) {
 
 // CreateOIDCClient registers an application; the answer has its secret, this once.
 func (s *Server) CreateOIDCClient(ctx context.Context, req *pb.CreateOIDCClientRequest) (*pb.CreateOIDCClientResponse, error) {
-	c, err := clientFromProto(req.GetClient())
+	c, err := ClientFromProto(req.GetClient())
 	if err != nil {
 		return nil, err
 	}
@@ -146,12 +146,12 @@ func (s *Server) CreateOIDCClient(ctx context.Context, req *pb.CreateOIDCClientR
 	if err != nil {
 		return nil, err
 	}
-	return &pb.CreateOIDCClientResponse{Client: clientToProto(c)}, nil
+	return &pb.CreateOIDCClientResponse{Client: ClientToProto(c)}, nil
 }
 
 // UpdateOIDCClient changes what is given.
 func (s *Server) UpdateOIDCClient(ctx context.Context, req *pb.UpdateOIDCClientRequest) (*pb.UpdateOIDCClientResponse, error) {
-	c, err := clientFromProto(req.GetClient())
+	c, err := ClientFromProto(req.GetClient())
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +167,7 @@ func (s *Server) GetOIDCClient(ctx context.Context, req *pb.GetOIDCClientRequest
 	if err != nil {
 		return nil, err
 	}
-	return &pb.GetOIDCClientResponse{Client: clientToProto(c)}, nil
+	return &pb.GetOIDCClientResponse{Client: ClientToProto(c)}, nil
 }
 
 // ListOIDCClients shows all, without their secrets.
@@ -178,7 +178,7 @@ func (s *Server) ListOIDCClients(ctx context.Context, _ *pb.ListOIDCClientsReque
 	}
 	out := &pb.ListOIDCClientsResponse{}
 	for _, c := range all {
-		out.Clients = append(out.Clients, clientToProto(c))
+		out.Clients = append(out.Clients, ClientToProto(c))
 	}
 	return out, nil
 }
@@ -199,13 +199,15 @@ func (s *Server) DeleteAll(ctx context.Context, _ *pb.DeleteAllRequest) (*pb.Del
 	return &pb.DeleteAllResponse{}, nil
 }
 
-func clientFromProto(c *pb.OIDCClient) (registry.Client, error) {
+// ClientFromProto is an application as the wire has it.
+func ClientFromProto(c *pb.OIDCClient) (registry.Client, error) {
 	if c == nil {
 		return registry.Client{}, fault.New(fault.Invalid, "validate request: client is required")
 	}
 	return registry.Client{ID: c.GetId(), Name: c.GetName(), Secret: c.GetSecret(), RedirectURIs: c.GetRedirectUris(), TrustedPeers: c.GetTrustedPeers()}, nil
 }
 
-func clientToProto(c registry.Client) *pb.OIDCClient {
+// ClientToProto is the inverse of ClientFromProto.
+func ClientToProto(c registry.Client) *pb.OIDCClient {
 	return &pb.OIDCClient{Id: c.ID, Name: c.Name, Secret: c.Secret, RedirectUris: c.RedirectURIs, TrustedPeers: c.TrustedPeers}
 }

@@ -10,7 +10,6 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer"
-	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/login"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/rpc/caller"
@@ -108,29 +107,4 @@ func (s *Server) Explain(ctx context.Context, req *pb.ExplainRequest) (*pb.Expla
 
 func grant(g access.Grant, sources map[principal.Name][]*pb.MembershipSource) *pb.Grant {
 	return &pb.Grant{Resource: wire.FromResource(g.Resource), Principal: g.Principal.String(), Role: g.Role, Sources: sources[g.Group()]}
-}
-
-// UpdateOIDCClient changes what is given; a list that is given empty becomes
-// empty.
-func (s *Server) UpdateOIDCClient(ctx context.Context, req *pb.UpdateOIDCClientRequest) (*pb.UpdateOIDCClientResponse, error) {
-	by := caller.Of(ctx).Name
-	err := s.Issuer.UpdateClient(ctx, by, registry.Client{
-		ID: req.GetId(), Name: req.GetName(), RedirectURIs: values(req.GetRedirectUris()), TrustedPeers: values(req.GetTrustedPeers()),
-	})
-	if err != nil || !req.GetNewSecret() {
-		return &pb.UpdateOIDCClientResponse{}, err
-	}
-	fresh, err := s.Issuer.RotateClientSecret(ctx, by, req.GetId())
-	if err != nil {
-		return nil, err
-	}
-	return &pb.UpdateOIDCClientResponse{Secret: fresh}, nil
-}
-
-// values keeps an empty list apart from one that is absent.
-func values(l *pb.StringList) []string {
-	if l == nil {
-		return nil
-	}
-	return append([]string{}, l.GetValues()...)
 }

@@ -1,0 +1,60 @@
+package pach
+
+import (
+	"context"
+
+	pb "pachyderm/api/pach"
+	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/rpc/caller"
+	"pachyderm/internal/rpc/identity"
+)
+
+// CreateOIDCClient registers an application, restricted to some connectors
+// from its first moment.
+func (s *Server) CreateOIDCClient(ctx context.Context, req *pb.CreateOIDCClientRequest) (*pb.CreateOIDCClientResponse, error) {
+	c, err := identity.ClientFromProto(req.GetClient())
+	if err != nil {
+		return nil, err
+	}
+	c.AllowedConnectors = req.GetAllowedConnectors()
+	c, err = s.Issuer.CreateClient(ctx, caller.Of(ctx).Name, c)
+	if err != nil {
+		return nil, err
+	}
+	return &pb.CreateOIDCClientResponse{Client: identity.ClientToProto(c)}, nil
+}
+
+// GetOIDCClient shows one, without its secret.
+func (s *Server) GetOIDCClient(ctx context.Context, req *pb.GetOIDCClientRequest) (*pb.GetOIDCClientResponse, error) {
+	c, err := s.Issuer.Client(ctx, req.GetId())
+	if err != nil {
+		return nil, err
+	}
+	return &pb.GetOIDCClientResponse{Client: identity.ClientToProto(c), AllowedConnectors: c.AllowedConnectors}, nil
+}
+
+// UpdateOIDCClient changes what is given; a list that is given empty becomes
+// empty.
+func (s *Server) UpdateOIDCClient(ctx context.Context, req *pb.UpdateOIDCClientRequest) (*pb.UpdateOIDCClientResponse, error) {
+	by := caller.Of(ctx).Name
+	err := s.Issuer.UpdateClient(ctx, by, registry.Client{
+		ID: req.GetId(), Name: req.GetName(), RedirectURIs: values(req.GetRedirectUris()), TrustedPeers: values(req.GetTrustedPeers()),
+		AllowedConnectors: values(req.GetAllowedConnectors()),
+	})
+	if err != nil || !req.GetNewSecret() {
+		return &pb.UpdateOIDCClientResponse{}, err
+	}
+	fresh, err := s.Issuer.RotateClientSecret(ctx, by, req.GetId())
+	if err != nil {
+		return nil, err
+	}
+	return &pb.UpdateOIDCClientResponse{Secret: fresh}, nil
+}
+
+// values keeps an empty list apart from one that is absent.
+func values(l *pb.StringList) []string {
+	if l == nil {
+		return nil
+	}
+	return append([]string{}, l.GetValues()...)
+}

@@ -1,0 +1,103 @@
+package pach
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	pb "pachyderm/api/pach"
+	"pachyderm/internal/connector/probe"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/issuer/upstream"
+	"pachyderm/internal/rpc/caller"
+	"pachyderm/internal/rpc/identity"
+	"pachyderm/internal/rpc/wire"
+)
+
+// ListConnectorStates shows how each connector fares.
+func (s *Server) ListConnectorStates(ctx context.Context, _ *pb.ListConnectorStatesRequest) (*pb.ListConnectorStatesResponse, error) {
+	all, err := s.Issuer.Health(ctx)
+	if err != nil {
+		return nil, err
+	}
+	states := map[string]pb.ConnectorState_State{upstream.Ready: pb.ConnectorState_READY, upstream.Failing: pb.ConnectorState_FAILING}
+	out := &pb.ListConnectorStatesResponse{}
+	for _, id := range slices.Sorted(maps.Keys(all)) {
+		h := all[id]
+		out.States = append(out.States, &pb.ConnectorState{
+			Id: id, State: states[h.State], Since: wire.Timestamp(h.Since), LastGood: wire.Timestamp(h.LastGood), Error: h.Error, Checked: wire.Timestamp(h.Checked),
+		})
+	}
+	return out, nil
+}
+
+// draftFromProto is a document, or only the id of a stored connector.
+func draftFromProto(d *pb.ConnectorDraft) (registry.Connector, error) {
+	switch {
+	case d.GetConnector() != nil:
+		c, err := identity.ConnectorFromProto(d.GetConnector())
+		if err == nil && c.ID == "" {
+			c.ID = d.GetId()
+		}
+		c.Version = 0 // nothing is stored, so that nobody can be overtaken
+		return c, err
+	case d.GetId() != "":
+		return registry.Connector{ID: d.GetId()}, nil
+	}
+	return registry.Connector{}, fault.New(fault.Invalid, "validate request: give the id of a connector, or a document")
+}
+
+// CheckConnector looks at what a sign-in will need of a provider.
+func (s *Server) CheckConnector(ctx context.Context, req *pb.CheckConnectorRequest) (*pb.CheckConnectorResponse, error) {
+	draft, err := draftFromProto(req.GetDraft())
+	if err != nil {
+		return nil, err
+	}
+	steps, err := s.Issuer.CheckConnector(ctx, draft)
+	if err != nil {
+		return nil, err
+	}
+	statuses := map[probe.Status]pb.CheckStep_Status{
+		probe.OK: pb.CheckStep_OK, probe.Warning: pb.CheckStep_WARNING, probe.Failed: pb.CheckStep_FAILED, probe.Skipped: pb.CheckStep_SKIPPED,
+	}
+	out := &pb.CheckConnectorResponse{}
+	for _, step := range steps {
+		out.Steps = append(out.Steps, &pb.CheckStep{
+			Name: step.Name, Status: statuses[step.Status], TookMicroseconds: step.Took.Microseconds(), Result: step.Result, Remedy: step.Remedy,
+		})
+	}
+	return out, nil
+}
+
+// StartConnectorTest begins a sign-in of which nothing is stored.
+func (s *Server) StartConnectorTest(ctx context.Context, req *pb.StartConnectorTestRequest) (*pb.StartConnectorTestResponse, error) {
+	draft, err := draftFromProto(req.GetDraft())
+	if err != nil {
+		return nil, err
+	}
+	id, address, expires, err := s.Issuer.StartTrial(ctx, caller.Of(ctx).Name, draft)
+	if err != nil {
+		return nil, err
+	}
+	return &pb.StartConnectorTestResponse{TestId: id, Url: address, Expires: wire.Timestamp(expires)}, nil
+}
+
+// WaitConnectorTest waits for its end.
+func (s *Server) WaitConnectorTest(ctx context.Context, req *pb.WaitConnectorTestRequest) (*pb.WaitConnectorTestResponse, error) {
+	r, done, err := s.Issuer.WaitTrial(ctx, caller.Of(ctx).Name, req.GetTestId())
+	if err != nil || !done {
+		return &pb.WaitConnectorTestResponse{}, err
+	}
+	out := &pb.WaitConnectorTestResponse{Done: true, Error: r.Error, User: r.User.String(), Note: r.Note, IsLive: r.IsLive}
+	if r.Groups != nil {
+		out.Groups = &pb.StringList{Values: r.Groups}
+	}
+	for _, c := range r.Claims {
+		out.Claims = append(out.Claims, &pb.TestedClaim{Name: c.Name, Value: c.Value, UsedAs: c.UsedAs})
+	}
+	for _, d := range r.Differences {
+		out.Differences = append(out.Differences, &pb.TestedDifference{Key: d.Key, Live: d.Live, Tested: d.Tested})
+	}
+	return out, nil
+}
