@@ -28,6 +28,7 @@ var mayImport = map[string][]string{
 	"api/pach":       {"api/auth", "api/identity"},
 	"api/admin":      {"api/pfs", "api/version"},
 	"api":            nil,
+	"api/connector":  nil,
 
 	"internal/fault":     nil,
 	"internal/version":   nil,
@@ -71,13 +72,18 @@ var mayImport = map[string][]string{
 		"internal/connector", "internal/connector/fetch", "internal/db", "internal/fault", "internal/identity", "internal/issuer/flow",
 		"internal/issuer/registry", "internal/principal",
 	},
+	"internal/issuer/chooser": {"internal/connector", "internal/issuer/registry", "internal/web"},
+	"internal/issuer/view": {
+		"internal/db", "internal/fault", "internal/identity", "internal/issuer/device", "internal/issuer/flow", "internal/issuer/registry",
+		"internal/issuer/upstream",
+	},
 	"internal/issuer/trial": {
 		"internal/connector", "internal/connector/fetch", "internal/connector/witness", "internal/db", "internal/fault", "internal/identity",
 		"internal/issuer/flow", "internal/issuer/registry", "internal/issuer/upstream", "internal/principal", "internal/secret", "internal/web",
 	},
 	"internal/issuer": {
-		"internal/connector", "internal/connector/probe", "internal/db", "internal/fault", "internal/identity", "internal/issuer/device", "internal/issuer/dexstore", "internal/issuer/flow",
-		"internal/issuer/registry", "internal/issuer/trial", "internal/issuer/upstream", "internal/principal", "internal/secret", "internal/web",
+		"internal/connector", "internal/connector/probe", "internal/db", "internal/fault", "internal/identity", "internal/issuer/chooser", "internal/issuer/device", "internal/issuer/dexstore", "internal/issuer/flow",
+		"internal/issuer/registry", "internal/issuer/trial", "internal/issuer/upstream", "internal/issuer/view", "internal/principal", "internal/secret", "internal/web",
 	},
 	"internal/login": {
 		"internal/audit", "internal/db", "internal/fault", "internal/identity", "internal/issuer", "internal/issuer/device",
@@ -111,7 +117,7 @@ var mayImport = map[string][]string{
 		"api/admin", "api/auth", "api/enterprise", "api/identity", "api/license", "api/pach", "api/pfs", "api/pps", "api/version",
 	},
 	"internal/cli": {
-		"api/admin", "api/auth", "api/enterprise", "api/identity", "api/license", "api/pach", "api/pfs", "api/pps", "api/version", "client",
+		"api/admin", "api/auth", "api/connector", "api/enterprise", "api/identity", "api/license", "api/pach", "api/pfs", "api/pps", "api/version", "client",
 		"internal/fault", "internal/strict", "internal/version", "internal/web/theme",
 	},
 

@@ -12,9 +12,11 @@ import (
 	"github.com/dexidp/dex/storage"
 
 	"pachyderm/internal/fault"
+	"pachyderm/internal/issuer/chooser"
 	"pachyderm/internal/issuer/flow"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/trial"
+	"pachyderm/internal/issuer/upstream"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/web"
 )
@@ -29,18 +31,49 @@ func (s *served) serveAuth(w http.ResponseWriter, r *http.Request) {
 		if !s.admit(w, r) {
 			return
 		}
-		switch connected, err := s.Connected(r.Context()); {
-		case err != nil:
-			s.refuse(w, r, nil, err)
-			return
-		case !connected:
-			s.refuse(w, r, requestOf(r), errNotConnected())
-			return
-		}
+		s.choose(w, r)
+		return
 	}
 	rec := flow.Record(s.dex, r)
 	rec.AddIssuer(s.url.String())
 	rec.Flush(w)
+}
+
+// choose sends a new login on to its connector, or asks the person which.
+func (s *served) choose(w http.ResponseWriter, r *http.Request) {
+	rows, err := s.Rows(r.Context())
+	if err == nil && len(rows) == 0 {
+		s.refuse(w, r, requestOf(r), errNotConnected())
+		return
+	}
+	var client storage.Client
+	if err == nil {
+		client, err = s.store.GetClient(r.Context(), r.Form.Get("client_id"))
+	}
+	if err != nil {
+		s.refuse(w, r, nil, err)
+		return
+	}
+	q := chooser.Question{
+		Form: r.Form, Rows: rows, Allowed: client.AllowedConnectors, Last: chooser.Last(r, s.url.Scheme == "https"), Path: s.url.AbsPath("/auth"),
+		Down: func(c registry.Row) bool { return s.providers.Health(c).State == upstream.Failing },
+	}
+	id, page := q.Choose()
+	switch {
+	case id != "":
+		r.Form.Del(chooser.ConnectorID)
+		http.Redirect(w, r, q.Path+"/"+url.PathEscape(id)+"?"+r.Form.Encode(), http.StatusSeeOther) //nolint:gosec // our own page
+	case len(page.Choices) == 0:
+		s.refuse(w, r, requestOf(r), errNoneAllowed(client))
+	default:
+		if err := web.Render(w, http.StatusOK, page); err != nil {
+			s.Log.ErrorContext(r.Context(), "cannot render a page", "error", err)
+		}
+	}
+}
+
+func errNoneAllowed(c storage.Client) error {
+	return fault.New(fault.Denied, "none of the identity providers that %s may be used with is connected: an administrator can look with: pachctl idp get-client %s", c.Name, c.ID)
 }
 
 func errNotConnected() error {
@@ -59,6 +92,15 @@ func (s *served) serveStart(w http.ResponseWriter, r *http.Request, connectorID 
 		s.refuse(w, r, requestOf(r), err)
 		return
 	}
+	client, err := s.store.GetClient(r.Context(), r.Form.Get("client_id"))
+	if err == nil && !chooser.Allows(client.AllowedConnectors, connectorID) {
+		err = fault.New(fault.Denied, "%s may not be used with the identity provider %q: start again and choose another", client.Name, connectorID)
+	}
+	if err != nil {
+		s.refuse(w, r, requestOf(r), err)
+		return
+	}
+	chooser.Remember(w, connectorID, s.url.Scheme == "https")
 	f := &flow.Flow{Browser: s.bind.Ensure(w, r), Params: r.Form}
 	defer func() {
 		if f.Request != nil {

@@ -21,16 +21,18 @@ const (
 	LegacyClient = "pachd"
 )
 
-func (i *Issuer) builtInClient(id string) (storage.Client, bool) {
+// builtInClient says too whether the client is fixed: pachd itself may be
+// registered, as upstream's set-up does.
+func (i *Issuer) builtInClient(id string) (c storage.Client, fixed, ok bool) {
 	switch id {
 	case CLIClient:
-		return storage.Client{ID: id, Name: "pachctl", Public: true}, true
+		return storage.Client{ID: id, Name: "pachctl", Public: true}, true, true
 	case DeviceClient:
-		return storage.Client{ID: id, Name: "pachctl", Public: true, RedirectURIs: []string{i.served.Load().url.AbsPath("/device/callback")}}, true
+		return storage.Client{ID: id, Name: "pachctl", Public: true, RedirectURIs: []string{i.served.Load().url.AbsPath("/device/callback")}}, true, true
 	case LegacyClient:
-		return storage.Client{ID: id, Name: "Pachyderm", Secret: i.legacySecret, RedirectURIs: []string{i.LegacyRedirect()}}, true
+		return storage.Client{ID: id, Name: "Pachyderm", Secret: i.legacySecret, RedirectURIs: []string{i.LegacyRedirect()}}, false, true
 	}
-	return storage.Client{}, false
+	return c, false, false
 }
 
 // LegacyRedirect is where pachd, as a client of its own issuer, is answered.

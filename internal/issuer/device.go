@@ -13,11 +13,10 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/device"
+	"pachyderm/internal/issuer/view"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/web"
 )
-
-type askerKey struct{}
 
 // serveDeviceCode is the start of RFC 8628. Dex would take any client id.
 func (s *served) serveDeviceCode(w http.ResponseWriter, r *http.Request) {
@@ -34,7 +33,7 @@ func (s *served) serveDeviceCode(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	who := device.Asker{Name: device.CleanName(r.Form.Get("requester")), Address: remoteHost(r)}
-	s.dex.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), askerKey{}, who)))
+	s.dex.ServeHTTP(w, r.WithContext(view.Asking(r.Context(), who)))
 }
 
 // remoteHost is the address that a request came from, without its port.

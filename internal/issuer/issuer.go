@@ -24,6 +24,7 @@ import (
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/trial"
 	"pachyderm/internal/issuer/upstream"
+	"pachyderm/internal/issuer/view"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
 )
@@ -34,9 +35,6 @@ const (
 	keysLiveFor = 6 * time.Hour
 	// loginsLiveFor is how long a person may take to sign in.
 	loginsLiveFor = 30 * time.Minute
-	// codesLiveFor is how long an authorization code can be redeemed (RFC 9700
-	// asks for a minute at most; Dex would give thirty).
-	codesLiveFor = time.Minute
 	// devicesLiveFor is how long a device waits for its person (RFC 8628).
 	devicesLiveFor = 10 * time.Minute
 	// cleanEvery is how often expired objects are deleted.
@@ -68,7 +66,7 @@ type Config struct {
 type Issuer struct {
 	*registry.Registry
 	Config
-	store   *view
+	store   *view.View
 	cache   *connectors.Cache
 	signer  signer.Signer
 	keysAre chan struct{} // closed when there are signing keys
@@ -92,8 +90,8 @@ func New(ctx context.Context, c Config) (*Issuer, error) {
 	i.Registry = registry.New(registry.Config{
 		DB: c.DB, Sealer: c.Sealer, Objects: objects, Now: c.Now, Deps: i.deps, Reserved: []string{CLIClient, DeviceClient},
 	})
-	i.store = &view{Storage: objects, issuer: i}
 	i.providers = upstream.New(upstream.Config{Registry: i.Registry, People: c.People, Log: c.Log, Now: c.Now, Deps: i.deps})
+	i.store = view.New(view.Config{Objects: objects, DB: c.DB, Registry: i.Registry, Providers: i.providers, Log: c.Log, Now: c.Now, BuiltIn: i.builtInClient})
 	i.trials = &trial.Server{DB: c.DB, Sealer: c.Sealer, Registry: i.Registry, People: c.People, Deps: i.deps, Log: c.Log, Now: c.Now}
 	i.cache = connectors.NewCache(i.store, i.providers.Resolve)
 	var err error

@@ -461,7 +461,8 @@ func TestAPageWithACodeSaysWhen(t *testing.T) {
 	if err := h.db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	w := answerOf(t, h, h.authURL(nil))
+	// An application that only the database knows.
+	w := answerOf(t, h, h.authURL(map[string]string{"client_id": "dashboard"}))
 	page := optest.Page{Body: w.Body.String()}.Text()
 	if w.Code != http.StatusInternalServerError || !strings.Contains(page, "Code") || !strings.Contains(page, "Time") || !strings.Contains(page, before) {
 		t.Errorf("%d: %s", w.Code, page)

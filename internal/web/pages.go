@@ -1,7 +1,9 @@
 package web
 
 import (
+	"strings"
 	"time"
+	"unicode"
 
 	"pachyderm/internal/web/theme"
 )
@@ -47,6 +49,38 @@ type ConfirmDevice struct {
 	Requester string
 	Address   string
 	When      time.Time
+}
+
+// Choose asks a person with which provider they sign in.
+type Choose struct {
+	Choices []Choice
+	Email   *EmailFirst // nil where no provider has e-mail domains
+}
+
+// Choice is one provider.
+type Choice struct {
+	URL  string
+	Name string
+	Last bool // taken last in this browser
+	Down bool // it does not answer at the moment
+}
+
+// Letter stands for a provider beside its name.
+func (c Choice) Letter() string {
+	for _, r := range c.Name {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return strings.ToUpper(string(r))
+		}
+	}
+	return "?"
+}
+
+// EmailFirst finds a person's provider by the domain of their address.
+type EmailFirst struct {
+	Action  string
+	Fields  map[string]string
+	Value   string
+	Unknown string // domain that no provider has
 }
 
 // TrialPassword asks for a password that only tests a connector.

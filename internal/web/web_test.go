@@ -69,6 +69,12 @@ func ourSamples(s string) []sample {
 			Action: or("/dex/device/auth/verify_code"), CSRF: or("c5rf"), UserCode: or("BCDF-GHJK"), Client: or("pachctl-device"),
 			Requester: or("root@build-7"), Address: or("2001:db8::7"), When: when,
 		}),
+		ours("", 200, web.Choose{Choices: []web.Choice{
+			{URL: or("/dex/auth/okta?state=x"), Name: or("Okta"), Last: true}, {URL: or("/dex/auth/ldap?state=x"), Name: or("Directory")}, {URL: or("/dex/auth/old"), Name: or("Old one"), Down: true},
+		}}),
+		ours(".email", 200, web.Choose{Choices: []web.Choice{{URL: "/auth/okta", Name: or("Okta")}}, Email: &web.EmailFirst{
+			Action: or("/dex/auth"), Fields: map[string]string{"state": or("5tate")}, Value: or("alice@example.org"), Unknown: or("example.org"),
+		}}),
 		ours("", 200, web.TrialPassword{Name: or("Directory"), Action: or("/dex/trial/x"), CSRF: or("c5rf"), Prompt: or(""), Username: or("")}),
 		ours(".invalid", 200, web.TrialPassword{Name: "Directory", Action: "/trial/x", CSRF: "c5rf", Prompt: "E-mail address", Username: or("alice"), Invalid: true}),
 		ours("", 200, web.Trial{Name: or("Okta"), User: or("user:alice@example.com")}),

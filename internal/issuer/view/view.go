@@ -1,9 +1,10 @@
-package issuer
+package view
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -16,23 +17,51 @@ import (
 	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/device"
 	"pachyderm/internal/issuer/flow"
+	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/issuer/upstream"
 )
 
-// view is the storage as Dex shall see it: our connectors and built-in
-// clients, codes that die soon, and nothing of a person who may not sign in.
-type view struct {
+// codesLiveFor is how long an authorization code can be redeemed (RFC 9700
+// asks for a minute at most; Dex would give thirty).
+const codesLiveFor = time.Minute
+
+// Config is what a View is made from.
+type Config struct {
+	Objects   storage.Storage
+	DB        *db.DB
+	Registry  *registry.Registry
+	Providers *upstream.Upstream
+	Log       *slog.Logger
+	Now       func() time.Time
+	// BuiltIn are the clients that are always there; what of them is fixed
+	// cannot be registered by anybody.
+	BuiltIn func(id string) (c storage.Client, fixed, ok bool)
+}
+
+// View is the storage as Dex shall see it.
+type View struct {
 	storage.Storage
-	issuer *Issuer
-	keys   atomic.Pointer[storage.Keys]
+	with Config
+	keys atomic.Pointer[storage.Keys]
+}
+
+// New makes a view.
+func New(c Config) *View { return &View{Storage: c.Objects, with: c} }
+
+type askerKey struct{}
+
+// Asking notes who asks for a device, for CreateDeviceRequest.
+func Asking(ctx context.Context, who device.Asker) context.Context {
+	return context.WithValue(ctx, askerKey{}, who)
 }
 
 // GetKeys keeps the keys in memory until they rotate: each token needs them.
-func (v *view) GetKeys(ctx context.Context) (storage.Keys, error) {
-	if k := v.keys.Load(); k != nil && v.issuer.Now().Before(k.NextRotation) {
+func (v *View) GetKeys(ctx context.Context) (storage.Keys, error) {
+	if k := v.keys.Load(); k != nil && v.with.Now().Before(k.NextRotation) {
 		return *k, nil
 	}
 	k, err := v.Storage.GetKeys(ctx)
-	if err == nil && v.issuer.Now().Before(k.NextRotation) {
+	if err == nil && v.with.Now().Before(k.NextRotation) {
 		v.keys.Store(&k)
 	}
 	return k, err
@@ -40,7 +69,7 @@ func (v *view) GetKeys(ctx context.Context) (storage.Keys, error) {
 
 // CreateAuthRequest adds the browser and the connector revision, and makes
 // the flow known by state for the connector's LoginURL.
-func (v *view) CreateAuthRequest(ctx context.Context, a storage.AuthRequest) error {
+func (v *View) CreateAuthRequest(ctx context.Context, a storage.AuthRequest) error {
 	f := flow.Of(ctx)
 	if f == nil {
 		return errors.New("a login outside of our own handler")
@@ -54,12 +83,12 @@ func (v *view) CreateAuthRequest(ctx context.Context, a storage.AuthRequest) err
 		f.Err = err
 		return err
 	}
-	v.issuer.providers.Began(a.ID, f)
+	v.with.Providers.Began(a.ID, f)
 	return nil
 }
 
-func (v *view) CreateAuthCode(ctx context.Context, c storage.AuthCode) error {
-	if limit := v.issuer.Now().Add(codesLiveFor); c.Expiry.After(limit) {
+func (v *View) CreateAuthCode(ctx context.Context, c storage.AuthCode) error {
+	if limit := v.with.Now().Add(codesLiveFor); c.Expiry.After(limit) {
 		c.Expiry = limit
 	}
 	return v.Storage.CreateAuthCode(ctx, c)
@@ -68,7 +97,7 @@ func (v *view) CreateAuthCode(ctx context.Context, c storage.AuthCode) error {
 // GetAuthCode and GetRefresh ask the gate: a code or refresh token of somebody
 // who may not sign in any more, or not at this client by this connector, does
 // not exist.
-func (v *view) GetAuthCode(ctx context.Context, id string) (storage.AuthCode, error) {
+func (v *View) GetAuthCode(ctx context.Context, id string) (storage.AuthCode, error) {
 	c, err := v.Storage.GetAuthCode(ctx, id)
 	if err != nil {
 		return c, err
@@ -76,7 +105,7 @@ func (v *view) GetAuthCode(ctx context.Context, id string) (storage.AuthCode, er
 	return c, v.gate(ctx, c.ClientID, c.ConnectorID, c.Claims.UserID)
 }
 
-func (v *view) GetRefresh(ctx context.Context, id string) (storage.RefreshToken, error) {
+func (v *View) GetRefresh(ctx context.Context, id string) (storage.RefreshToken, error) {
 	t, err := v.Storage.GetRefresh(ctx, id)
 	if err != nil {
 		return t, err
@@ -84,21 +113,21 @@ func (v *view) GetRefresh(ctx context.Context, id string) (storage.RefreshToken,
 	return t, v.gate(ctx, t.ClientID, t.ConnectorID, t.Claims.UserID)
 }
 
-func (v *view) gate(ctx context.Context, clientID, connectorID, identityID string) error {
+func (v *View) gate(ctx context.Context, clientID, connectorID, identityID string) error {
 	client, err := v.GetClient(ctx, clientID)
 	if err != nil {
 		return err
 	}
 	if !connectors.ConnectorAllowed(client.AllowedConnectors, connectorID) {
-		v.issuer.Log.WarnContext(ctx, "grant refused", "identity", identityID, "client", clientID, "connector", connectorID)
+		v.with.Log.WarnContext(ctx, "grant refused", "identity", identityID, "client", clientID, "connector", connectorID)
 		return storage.ErrNotFound
 	}
 	if identityID == "" {
 		return storage.ErrNotFound
 	}
-	err = v.issuer.DB.View(ctx, func(tx *db.Tx) error { return identity.Gate(ctx, tx, identityID) })
+	err = v.with.DB.View(ctx, func(tx *db.Tx) error { return identity.Gate(ctx, tx, identityID) })
 	if fault.Is(err, fault.Unauthenticated) {
-		v.issuer.Log.WarnContext(ctx, "grant refused", "identity", identityID, "error", err)
+		v.with.Log.WarnContext(ctx, "grant refused", "identity", identityID, "error", err)
 		return storage.ErrNotFound
 	}
 	return err
@@ -106,13 +135,13 @@ func (v *view) gate(ctx context.Context, clientID, connectorID, identityID strin
 
 // GetConnector returns the current revision, or inside a login the one that
 // the login began with.
-func (v *view) GetConnector(ctx context.Context, id string) (storage.Connector, error) {
+func (v *View) GetConnector(ctx context.Context, id string) (storage.Connector, error) {
 	f := flow.Of(ctx)
 	pinned := ""
 	if f != nil {
 		pinned = f.Revision
 	}
-	c, err := v.issuer.ReadRevision(ctx, id, pinned)
+	c, err := v.with.Registry.ReadRevision(ctx, id, pinned)
 	if fault.Is(err, fault.NotFound) {
 		return storage.Connector{}, storage.ErrNotFound
 	}
@@ -122,33 +151,33 @@ func (v *view) GetConnector(ctx context.Context, id string) (storage.Connector, 
 	if f != nil && f.Revision == "" {
 		f.Revision = c.Revision
 	}
-	return v.issuer.providers.ForDex(c)
+	return v.with.Providers.ForDex(c)
 }
 
-func (v *view) ListConnectors(ctx context.Context) ([]storage.Connector, error) {
-	all, err := v.issuer.Rows(ctx)
+func (v *View) ListConnectors(ctx context.Context) ([]storage.Connector, error) {
+	all, err := v.with.Registry.Rows(ctx)
 	if err != nil {
 		return nil, err
 	}
 	out := make([]storage.Connector, len(all))
 	for n, c := range all {
-		if out[n], err = v.issuer.providers.ForDex(c); err != nil {
+		if out[n], err = v.with.Providers.ForDex(c); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
 }
 
-func (v *view) GetClient(ctx context.Context, id string) (storage.Client, error) {
-	built, ok := v.issuer.builtInClient(id)
-	if ok && id != LegacyClient {
-		return built, nil // nobody can register these
+func (v *View) GetClient(ctx context.Context, id string) (storage.Client, error) {
+	built, fixed, ok := v.with.BuiltIn(id)
+	if fixed {
+		return built, nil
 	}
 	c, err := v.Storage.GetClient(ctx, id)
 	switch {
 	case ok && errors.Is(err, storage.ErrNotFound):
 		return built, nil
-	case id == LegacyClient && err == nil && !slices.Contains(c.RedirectURIs, built.RedirectURIs[0]):
+	case ok && err == nil && !slices.Contains(c.RedirectURIs, built.RedirectURIs[0]):
 		// Registered, as upstream's set-up does and as is needed to name trusted
 		// peers; it must not take pachd's own way in away.
 		c.RedirectURIs = append(c.RedirectURIs, built.RedirectURIs...)
@@ -158,14 +187,14 @@ func (v *view) GetClient(ctx context.Context, id string) (storage.Client, error)
 
 // CreateDeviceRequest keeps who asks beside the request, for the page that
 // asks the person whether it was they.
-func (v *view) CreateDeviceRequest(ctx context.Context, d storage.DeviceRequest) error {
+func (v *View) CreateDeviceRequest(ctx context.Context, d storage.DeviceRequest) error {
 	who, ok := ctx.Value(askerKey{}).(device.Asker)
 	if !ok {
 		return errors.New("a device request outside of our own handler")
 	}
-	err := v.issuer.DB.Update(ctx, func(tx *db.Tx) error {
+	err := v.with.DB.Update(ctx, func(tx *db.Tx) error {
 		return device.Create(ctx, tx, device.Request{
-			UserCode: d.UserCode, DeviceCode: d.DeviceCode, ClientID: d.ClientID, Asker: who, Created: v.issuer.Now(), Expires: d.Expiry,
+			UserCode: d.UserCode, DeviceCode: d.DeviceCode, ClientID: d.ClientID, Asker: who, Created: v.with.Now(), Expires: d.Expiry,
 		})
 	})
 	if err != nil {
@@ -176,7 +205,7 @@ func (v *view) CreateDeviceRequest(ctx context.Context, d storage.DeviceRequest)
 
 // GarbageCollect gives Dex's objects a moment more than they live, so that a
 // clock that is behind does not lose what another replica still accepts.
-func (v *view) GarbageCollect(ctx context.Context, now time.Time) (storage.GCResult, error) {
+func (v *View) GarbageCollect(ctx context.Context, now time.Time) (storage.GCResult, error) {
 	n, err := v.Storage.GarbageCollect(ctx, now.Add(-time.Minute))
 	if err != nil {
 		err = fmt.Errorf("delete expired objects: %w", err)

@@ -1,0 +1,145 @@
+package chooser
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dexidp/dex/server/connectors"
+
+	own "pachyderm/internal/connector"
+	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/web"
+)
+
+// Parameters of the authorization request: of OpenID Connect Core, 3.1.2.1; of
+// Dex; and of what Microsoft and others call the domain of a person.
+const (
+	LoginHint   = "login_hint"
+	ConnectorID = "connector_id"
+	DomainHint  = "domain_hint"
+)
+
+// rememberFor is how long a browser remembers.
+const rememberFor = 365 * 24 * time.Hour
+
+// Question is one authorization request that names no connector, or none yet.
+type Question struct {
+	Form    url.Values
+	Rows    []registry.Row // all connectors
+	Allowed []string       // ids that the client may use; empty for all
+	Down    func(registry.Row) bool
+	Last    string // id that this browser took last
+	Path    string // of the authorization endpoint
+}
+
+// Allows reports whether a client with this list may use a connector.
+func Allows(allowed []string, id string) bool { return connectors.ConnectorAllowed(allowed, id) }
+
+// Choose returns the id of the connector that answers the question, or else
+// the page that asks the person. A page without choices means that there is no
+// connector for this client.
+func (q Question) Choose() (id string, page web.Choose) {
+	rows := slices.DeleteFunc(slices.Clone(q.Rows), func(r registry.Row) bool { return !Allows(q.Allowed, r.ID) })
+	if id := q.Form.Get(ConnectorID); id != "" && slices.ContainsFunc(rows, func(r registry.Row) bool { return r.ID == id }) {
+		return id, page
+	}
+	hint := q.Form.Get(LoginHint)
+	domain := own.DomainOf(hint)
+	if domain == "" {
+		domain = own.DomainOf("anybody@" + q.Form.Get(DomainHint))
+	}
+	domains := map[string]string{} // to the connector, or "" for several
+	for _, r := range rows {
+		names, _ := own.EmailDomains(r.Config) // checked when it was stored
+		for _, name := range names {
+			if _, taken := domains[name]; taken {
+				domains[name] = ""
+			} else {
+				domains[name] = r.ID
+			}
+		}
+	}
+	if id := domains[domain]; domain != "" && id != "" {
+		return id, page
+	}
+	if len(rows) == 1 {
+		return rows[0].ID, page
+	}
+	page.Choices = q.choices(rows)
+	if len(domains) > 0 {
+		page.Email = &web.EmailFirst{Action: q.Path, Fields: single(q.Form), Value: hint}
+		if _, shared := domains[domain]; domain != "" && !shared {
+			page.Email.Unknown = domain
+		}
+	}
+	return "", page
+}
+
+// choices puts what was taken last first, and what does not answer last.
+func (q Question) choices(rows []registry.Row) []web.Choice {
+	form := url.Values{}
+	for name, values := range q.Form {
+		if name != ConnectorID {
+			form[name] = values
+		}
+	}
+	var out []web.Choice
+	for _, r := range rows {
+		out = append(out, web.Choice{
+			URL: q.Path + "/" + url.PathEscape(r.ID) + "?" + form.Encode(), Name: r.Name, Last: r.ID == q.Last, Down: q.Down(r),
+		})
+	}
+	rank := func(c web.Choice) int {
+		switch {
+		case c.Down:
+			return 2
+		case c.Last:
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(out, func(a, b web.Choice) int {
+		if d := rank(a) - rank(b); d != 0 {
+			return d
+		}
+		return strings.Compare(a.Name, b.Name)
+	})
+	return out
+}
+
+// single is a form without what the person types and chooses.
+func single(form url.Values) map[string]string {
+	out := map[string]string{}
+	for name := range form {
+		if name != LoginHint && name != ConnectorID {
+			out[name] = form.Get(name)
+		}
+	}
+	return out
+}
+
+func cookieName(secure bool) string {
+	if secure {
+		return "__Host-pach-connector"
+	}
+	return "pach-connector"
+}
+
+// Last is the connector that a browser took last, or "".
+func Last(r *http.Request, secure bool) string {
+	c, err := r.Cookie(cookieName(secure))
+	if err != nil {
+		return ""
+	}
+	return c.Value
+}
+
+// Remember has a browser remember what it took.
+func Remember(w http.ResponseWriter, id string, secure bool) {
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure wherever the issuer is https
+		Name: cookieName(secure), Value: id, Path: "/", MaxAge: int(rememberFor / time.Second), HttpOnly: true, Secure: secure, SameSite: http.SameSiteLaxMode,
+	})
+}
