@@ -80,7 +80,7 @@ type gitlabDoc struct {
 	ClientSecret string   `json:"clientSecret" rule:"required,secret" doc:"secret of the application"`
 	RedirectURI  string   `json:"redirectURI" rule:"required,callback" doc:"the redirect URI registered with the application"`
 	Groups       []string `json:"groups" doc:"groups whose members may sign in, by full path; anybody there unless given"`
-	RootCAData   string   `json:"rootCAData" doc:"CA certificates of baseURL, as PEM text or as base64 of it"`
+	RootCAData   string   `json:"rootCAData" rule:"lines" doc:"CA certificates of baseURL, as PEM text or as base64 of it"`
 
 	UseLoginAsID        bool `json:"useLoginAsID" doc:"identify people by their user name, which they can change, and not by their number"`
 	GetGroupsPermission bool `json:"getGroupsPermission" doc:"add groups such as team:owner for a person's level in a group"`
@@ -260,7 +260,7 @@ func (c *googleDoc) open(id string, d Deps) (connector.Connector, error) {
 	return &lazy{now: d.Now, open: func() (connector.Connector, error) {
 		out := google.Config{
 			ClientID: c.ClientID, ClientSecret: c.ClientSecret, RedirectURI: c.RedirectURI, HostedDomains: c.HostedDomains, Groups: c.Groups, Scopes: c.Scopes,
-			ServiceAccountFilePath: c.ServiceAccountFilePath, AdminEmail: c.AdminEmail, DomainToAdminEmail: c.DomainToAdminEmail,
+			ServiceAccountFilePath: c.ServiceAccountFilePath, AdminEmail: c.AdminEmail, DomainToAdminEmail: c.DomainToAdminEmail, //nolint:staticcheck // AdminEmail is in documents that are in use
 			FetchTransitiveGroupMembership: c.FetchTransitiveGroupMembership, PromptType: c.PromptType,
 		}
 		return out.Open(id, d.Log)
@@ -269,7 +269,7 @@ func (c *googleDoc) open(id string, d Deps) (connector.Connector, error) {
 
 func (c *googleDoc) site(Deps) Site {
 	const base = "https://accounts.google.com"
-	return Site{
+	return Site{ //nolint:gosec // addresses that everybody knows
 		Base: base, Issuer: base, AuthURL: base + "/o/oauth2/v2/auth", TokenURL: "https://oauth2.googleapis.com/token",
 		Client: client{c.ClientID, c.ClientSecret, c.RedirectURI},
 	}
@@ -285,7 +285,7 @@ type openshiftDoc struct {
 	RootCA       string   `json:"rootCA" doc:"file on the server with the cluster's CA certificate, in PEM"`
 }
 
-func (c *openshiftDoc) open(id string, d Deps) (connector.Connector, error) {
+func (c *openshiftDoc) open(id string, d Deps) (connector.Connector, error) { //nolint:unparam // as all documents
 	return &lazy{now: d.Now, open: func() (connector.Connector, error) {
 		out := openshift.Config{
 			Issuer: c.Issuer, ClientID: c.ClientID, ClientSecret: c.ClientSecret, RedirectURI: c.RedirectURI, Groups: c.Groups, InsecureCA: c.InsecureCA, RootCA: c.RootCA,

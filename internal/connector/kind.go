@@ -147,7 +147,7 @@ func (c *ldapDoc) site(Deps) Site {
 // the same made-up person without asking anything.
 type mockCallbackDoc struct{}
 
-func (*mockCallbackDoc) open(_ string, d Deps) (connector.Connector, error) {
+func (*mockCallbackDoc) open(_ string, d Deps) (connector.Connector, error) { //nolint:unparam // as all documents
 	return mock.NewCallbackConnector(d.Log), nil
 }
 

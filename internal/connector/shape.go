@@ -1,9 +1,11 @@
 package connector
 
 import (
+	"fmt"
 	"net/netip"
 	"net/url"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -19,6 +21,7 @@ import (
 //	secret    it is never shown, and may be a reference (reference.go)
 //	url       an absolute http or https URL; https unless it is this machine's
 //	callback  our own callback, where the provider sends people back to
+//	lines     text of several lines, such as PEM, which may end with a line's end
 
 // key is one key of a document.
 type key struct {
@@ -82,6 +85,9 @@ func checkShape(typ string, doc any, d Deps) error {
 	}
 	for _, k := range keys {
 		value := valueAt(v, k.path)
+		if err := checkItems(k, value, d); err != nil {
+			return err
+		}
 		if value.Kind() != reflect.String || value.IsZero() {
 			continue
 		}
@@ -92,9 +98,45 @@ func checkShape(typ string, doc any, d Deps) error {
 	return nil
 }
 
+// checkItems holds the objects of a list to their tags.
+func checkItems(list key, value reflect.Value, d Deps) error {
+	if value.Kind() != reflect.Slice || value.Type().Elem().Kind() != reflect.Struct {
+		return nil
+	}
+	for n := range value.Len() {
+		for _, k := range keysOf(value.Type().Elem(), fmt.Sprintf("%s[%d].", list.path, n)) {
+			_, name, _ := strings.Cut(k.path, "].")
+			item := valueAt(value.Index(n), name)
+			switch {
+			case k.is("required") && item.IsZero():
+				return invalid(k.path, "%s is missing", k.path)
+			case item.Kind() == reflect.String && !item.IsZero():
+				if err := checkText(k, item.String(), d); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// placeholder is what stands in examples for a value of one's own.
+var placeholder = regexp.MustCompile(`<[^<>\\]+>`)
+
+// hasPlaceholder is careful with secrets, which may be made of any characters,
+// and with text that need not be a plain name, such as filters.
+func hasPlaceholder(k key, text string) bool {
+	found := placeholder.FindString(text)
+	whole := found == text && !k.is("lines")
+	return found != "" && (whole || !k.is("secret") && (k.is("required") || k.is("url") || k.is("callback")))
+}
+
 func checkText(k key, text string, d Deps) error {
-	if strings.TrimSpace(text) != text {
+	if strings.TrimSpace(text) != text && !k.is("lines") {
 		return invalid(k.path, "%s begins or ends with white space: copy it again", k.path)
+	}
+	if hasPlaceholder(k, text) {
+		return invalid(k.path, "%s still has a placeholder in it: replace what stands in brackets", k.path)
 	}
 	if len(k.oneOf) > 0 && !slices.Contains(k.oneOf, text) {
 		return invalid(k.path, "%s is %q: use one of %s", k.path, text, strings.Join(k.oneOf, ", "))

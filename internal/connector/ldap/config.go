@@ -23,7 +23,7 @@ type Config struct {
 	InsecureSkipVerify bool   `json:"insecureSkipVerify" doc:"accept any certificate, and so any impostor; for a first trial"`
 	StartTLS           bool   `json:"startTLS" doc:"begin in plain text and switch to TLS before anything is said"`
 	RootCA             string `json:"rootCA" doc:"file on the server with the CA certificates to trust, in PEM"`
-	RootCAData         string `json:"rootCAData" doc:"the CA certificates themselves, as PEM text or as base64 of it"`
+	RootCAData         string `json:"rootCAData" rule:"lines" doc:"the CA certificates themselves, as PEM text or as base64 of it"`
 	ClientCert         string `json:"clientCert" doc:"file on the server with a client certificate, in PEM"`
 	ClientKey          string `json:"clientKey" doc:"file on the server with its key, in PEM"`
 

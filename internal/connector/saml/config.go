@@ -21,7 +21,7 @@ import (
 type Config struct {
 	MetadataURL  string   `json:"metadataURL" doc:"where the provider publishes its metadata, which brings its address and its certificates, also those of a change to come"`
 	MetadataFile string   `json:"metadataFile" doc:"file on the server that holds the metadata"`
-	Metadata     string   `json:"metadata" doc:"the metadata itself, as text"`
+	Metadata     string   `json:"metadata" rule:"lines" doc:"the metadata itself, as text"`
 	RootCAs      []string `json:"rootCAs" doc:"CA certificates to trust beside the system's when metadataURL is fetched, as PEM text or as files on the server that hold it"`
 
 	SSOURL    string `json:"ssoURL" doc:"where people are sent to sign in, if there is no metadata"`
@@ -29,7 +29,7 @@ type Config struct {
 	// The certificates of CA and CAData are trusted by themselves: not whatever
 	// they have signed.
 	CA     string `json:"ca" doc:"file on the server with the certificates that the provider signs with, in PEM"`
-	CAData string `json:"caData" doc:"the certificates that the provider signs with, as PEM text or as base64 of it"`
+	CAData string `json:"caData" rule:"lines" doc:"the certificates that the provider signs with, as PEM text or as base64 of it"`
 
 	RedirectURI        string `json:"redirectURI" rule:"required" doc:"our callback, where the provider has the browser post its answer; pachctl idp callback prints it"`
 	EntityIssuer       string `json:"entityIssuer" doc:"our own entity ID, for which assertions must be meant; redirectURI unless given"`
