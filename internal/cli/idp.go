@@ -17,7 +17,8 @@ func (a *app) idpCommands() *cobra.Command {
 		`An identity provider (IdP), such as Auth0 or Okta, knows the people of an
 organisation. A connector lets them sign in here with it. An OIDC client is an
 application that signs people in through Pachyderm.`,
-		"  pachctl idp create-connector --config auth0.yaml\n  pachctl idp list-connector",
+		"  pachctl idp new-connector auth0 --domain acme.eu.auth0.com\n  pachctl idp create-connector --config auth0.yaml\n  pachctl idp list-connector",
+		a.newConnector(), a.connectorSchema(), a.callbackCommand(),
 		a.createConnector(), a.updateConnector(), a.getConnector(), a.listConnector(), a.deleteConnector(),
 		a.setIDPConfig(), a.getIDPConfig(),
 		a.createClient(), a.updateClient(), a.getClient(), a.listClient(), a.deleteClient(),
@@ -88,10 +89,12 @@ const connectorHelp = `The document is YAML or JSON with the keys
 
   id       name of the connector in commands, such as auth0
   name     name that people see when they sign in
-  type     such as oidc; the answer to an unknown one lists those there are
+  type     such as oidc; pachctl idp schema lists them in its help
   version  number of this revision; 0 or absent for "whatever is stored"
   config   settings of the type; for oidc at least issuer, clientID,
-           clientSecret and redirectURI`
+           clientSecret and redirectURI
+
+pachctl idp new-connector writes one for many providers.`
 
 func configFlag(c *cobra.Command, file *string) {
 	c.Flags().StringVar(file, "config", "-", "file with the document; - is standard input")
