@@ -50,8 +50,9 @@ var mayImport = map[string][]string{
 
 	"internal/connector/fetch":         {"internal/fault"},
 	"internal/connector/witness":       nil,
+	"internal/connector/oidc/claim":    {"internal/connector/fetch", "internal/fault"},
 	"internal/connector/probe":         {"internal/connector/fetch", "internal/fault"},
-	"internal/connector/oidc":          {"internal/connector/fetch", "internal/connector/probe", "internal/connector/witness", "internal/fault", "internal/principal"},
+	"internal/connector/oidc":          {"internal/connector/fetch", "internal/connector/oidc/claim", "internal/connector/probe", "internal/connector/witness", "internal/fault", "internal/principal"},
 	"internal/connector/ldap":          {"internal/connector/fetch", "internal/connector/probe", "internal/connector/witness", "internal/fault", "internal/strict"},
 	"internal/connector/saml/xmltree":  {"internal/fault"},
 	"internal/connector/saml/metadata": {"internal/connector/fetch", "internal/connector/saml/xmltree", "internal/fault"},

@@ -71,6 +71,18 @@ func (s Site) check(ctx context.Context, l *probe.Ladder) {
 // minds tells whether it knows the client (RFC 6749, 5.2). GitHub has codes of
 // its own for both, and answers them with status 200.
 func (s Site) checkCredentials(ctx context.Context, client *fetch.Client) (string, error) {
+	result, err := s.madeUpCode(ctx, client)
+	if err != nil {
+		return "", err
+	}
+	s.Client.Secret = rand.Text()
+	if _, err := s.madeUpCode(ctx, client); !fault.Is(err, fault.Precondition) {
+		return "", probe.Skip("the provider refuses a made-up code whatever the secret is, so that it does not tell")
+	}
+	return result, nil
+}
+
+func (s Site) madeUpCode(ctx context.Context, client *fetch.Client) (string, error) {
 	form := url.Values{
 		"grant_type": {"authorization_code"}, "code": {rand.Text()}, "redirect_uri": {s.Client.RedirectURI}, "client_id": {s.Client.ID}, "client_secret": {s.Client.Secret},
 	}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/netip"
 	"net/url"
+	"reflect"
 	"slices"
 	"time"
 
@@ -67,12 +68,16 @@ func Open(id, typ string, config map[string]any, d Deps) (*Provider, error) {
 	if _, err := EmailDomains(config); err != nil {
 		return nil, err
 	}
-	config, err = d.resolve(typ, config)
-	if err != nil {
-		return nil, err
-	}
+	config = maps.Clone(config)
 	for _, c := range keysOfCommon() {
 		delete(config, c.path)
+	}
+	// A misspelt key comes before a reference that leads nowhere.
+	if err := decode(config, reflect.New(k.shape).Interface()); err != nil {
+		return nil, err
+	}
+	if config, err = d.resolve(typ, config); err != nil {
+		return nil, err
 	}
 	return k.open(id, config, d)
 }

@@ -103,6 +103,9 @@ func New(ctx context.Context, c Config) (*Issuer, error) {
 		return nil, fmt.Errorf("signing keys: %w", err)
 	}
 	c.DB.Watch(func(change db.Change) {
+		if change.Topic == registry.Topic || change.Topic == "" {
+			i.providers.Changed()
+		}
 		if change.Topic == registry.SettingsTopic || change.Topic == "" {
 			select {
 			case i.changed <- struct{}{}:

@@ -9,6 +9,7 @@ import (
 	"github.com/dexidp/dex/connector"
 
 	"pachyderm/internal/connector/fetch"
+	"pachyderm/internal/connector/oidc/claim"
 )
 
 // Account is whom a provider vouches for, for callers that know nothing of
@@ -45,14 +46,14 @@ func (c *Connector) VerifyIDToken(ctx context.Context, raw string) (a Account, e
 	if err != nil {
 		return a, err
 	}
-	var cl claims
+	var cl claim.Set
 	if err := fetch.Decode(payload, &cl); err != nil || cl == nil {
 		return a, forged("the claims of the ID token cannot be read").Because(err)
 	}
 	if err := c.checkIssuer(cl); err != nil {
 		return a, err
 	}
-	if audience, err := cl.audience(); err != nil {
+	if audience, err := cl.Audience(); err != nil {
 		return a, err
 	} else if !slices.Contains(audience, c.cfg.ClientID) {
 		return a, forged("expected audience %q got %q: ask for the scope audience:server:client_id:%s", c.cfg.ClientID, audience, c.cfg.ClientID)
@@ -60,10 +61,10 @@ func (c *Connector) VerifyIDToken(ctx context.Context, raw string) (a Account, e
 	if err := checkTimes(cl, c.deps.Now()); err != nil {
 		return a, err
 	}
-	if a.Expires, err = cl.time("exp"); err != nil {
+	if a.Expires, err = cl.Time("exp"); err != nil {
 		return a, err
 	}
-	if a.Subject, err = cl.id("sub"); err != nil {
+	if a.Subject, err = cl.ID("sub"); err != nil {
 		return a, err
 	}
 	if a.Email, err = c.email(cl); err != nil {

@@ -132,20 +132,9 @@ type tokens struct {
 }
 
 func (c *Connector) requestTokens(ctx context.Context, m *metadata, form url.Values) (*tokens, error) {
-	inForm := c.cfg.BasicAuthUnsupported ||
-		(slices.Contains(m.AuthMethods, "client_secret_post") && !slices.Contains(m.AuthMethods, "client_secret_basic"))
-	if inForm {
-		form.Set("client_id", c.cfg.ClientID)
-		form.Set("client_secret", c.cfg.ClientSecret)
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, m.TokenURL, strings.NewReader(form.Encode())) //nolint:gosec // the address is the provider's, and the client guards where it leads
+	req, err := c.tokenRequest(ctx, m, m.TokenURL, form)
 	if err != nil {
 		return nil, err
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if !inForm {
-		// Encoded first: RFC 6749, 2.3.1.
-		req.SetBasicAuth(url.QueryEscape(c.cfg.ClientID), url.QueryEscape(c.cfg.ClientSecret))
 	}
 	status, body, err := c.client.Do(req, "tokens")
 	if err != nil {
@@ -162,6 +151,26 @@ func (c *Connector) requestTokens(ctx context.Context, m *metadata, form url.Val
 		return nil, forged("the provider sent no access token of type Bearer")
 	}
 	return &t, nil
+}
+
+// tokenRequest is a form from a client that says who it is (RFC 6749, 2.3.1).
+func (c *Connector) tokenRequest(ctx context.Context, m *metadata, to string, form url.Values) (*http.Request, error) {
+	inForm := c.cfg.BasicAuthUnsupported ||
+		(slices.Contains(m.AuthMethods, "client_secret_post") && !slices.Contains(m.AuthMethods, "client_secret_basic"))
+	if inForm {
+		form.Set("client_id", c.cfg.ClientID)
+		form.Set("client_secret", c.cfg.ClientSecret)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, strings.NewReader(form.Encode())) //nolint:gosec // the address is the provider's, and the client guards where it leads
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if !inForm {
+		// Encoded first: RFC 6749, 2.3.1.
+		req.SetBasicAuth(url.QueryEscape(c.cfg.ClientID), url.QueryEscape(c.cfg.ClientSecret))
+	}
+	return req, nil
 }
 
 // tokensRefused words an error of the token endpoint (RFC 6749, 5.2).

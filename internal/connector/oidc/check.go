@@ -85,20 +85,53 @@ func (c *Connector) checkSupport(m *metadata) (string, error) {
 }
 
 // checkCredentials exchanges a code that cannot be right: a provider that
-// refuses the code has accepted the client (RFC 6749, 5.2).
+// refuses the code has accepted the client (RFC 6749, 5.2), unless it does so
+// whatever the secret is.
 func (c *Connector) checkCredentials(ctx context.Context, m *metadata) (string, error) {
-	_, err := c.requestTokens(ctx, m, url.Values{
-		"grant_type": {"authorization_code"}, "code": {rand.Text()}, "redirect_uri": {c.cfg.RedirectURI}, "code_verifier": {oauth2.GenerateVerifier()},
-	})
+	err := c.madeUpCode(ctx, m)
 	switch {
 	case err == nil:
 		return "", fault.New(fault.Unauthenticated, "the provider gave tokens for a code that we made up: do not trust it")
-	case fault.Is(err, fault.Unauthenticated): // invalid_grant
-		return "the provider knows the client ID and the secret", nil
 	case fault.FieldOf(err) == "config.clientSecret" || fault.Is(err, fault.Unavailable):
 		return "", err
+	case !fault.Is(err, fault.Unauthenticated): // anything but invalid_grant
+		return "", probe.Skip("the provider's answer to a made-up code does not tell: %s", fault.Message(err))
 	}
-	return "", probe.Skip("the provider's answer to a made-up code does not tell: %s", fault.Message(err))
+	stranger := *c
+	stranger.cfg.ClientSecret = rand.Text()
+	if err := stranger.madeUpCode(ctx, m); fault.FieldOf(err) == "config.clientSecret" {
+		return "the provider knows the client ID and the secret", nil
+	}
+	weMay, anyoneMay := c.mayRevoke(ctx, m), stranger.mayRevoke(ctx, m)
+	switch {
+	case weMay && !anyoneMay:
+		return "the provider knows the client ID and the secret", nil
+	case m.RevocationURL != "" && !weMay && !anyoneMay:
+		return "", fault.New(fault.Precondition, "the provider refused our client ID or secret: check clientID and clientSecret of the connector")
+	}
+	return "", probe.Skip("the provider answers the same whatever the secret is, so that it does not tell")
+}
+
+// mayRevoke revokes a token that was never given out, which a known client may
+// do (RFC 7009, 2.2).
+func (c *Connector) mayRevoke(ctx context.Context, m *metadata) bool {
+	if m.RevocationURL == "" {
+		return false
+	}
+	form := url.Values{"token": {rand.Text()}}
+	req, err := c.tokenRequest(ctx, m, m.RevocationURL, form)
+	if err != nil {
+		return false
+	}
+	status, _, err := c.client.Do(req, "revocation")
+	return err == nil && status == http.StatusOK
+}
+
+func (c *Connector) madeUpCode(ctx context.Context, m *metadata) error {
+	_, err := c.requestTokens(ctx, m, url.Values{
+		"grant_type": {"authorization_code"}, "code": {rand.Text()}, "redirect_uri": {c.cfg.RedirectURI}, "code_verifier": {oauth2.GenerateVerifier()},
+	})
+	return err
 }
 
 // checkCallback begins a sign-in that asks the provider not to show anything
@@ -117,7 +150,7 @@ func (c *Connector) checkCallback(ctx context.Context, m *metadata) (string, err
 		q.Set(name, value)
 	}
 	to.RawQuery = q.Encode()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, to.String(), nil) //nolint:gosec // the address is the provider's, and the client guards where it leads
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, to.String(), nil)
 	if err != nil {
 		return "", err
 	}

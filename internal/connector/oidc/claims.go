@@ -6,62 +6,15 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
-	"unicode"
 
 	"github.com/dexidp/dex/connector"
 
 	"pachyderm/internal/connector/fetch"
+	"pachyderm/internal/connector/oidc/claim"
 	"pachyderm/internal/connector/witness"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/principal"
 )
-
-// claims are what a provider says of a person, with numbers as json.Number.
-type claims map[string]any
-
-func (cl claims) has(key string) bool { return cl[key] != nil && cl[key] != "" }
-
-// text is "" for a claim that is absent.
-func (cl claims) text(key string) (string, error) {
-	switch v := cl[key].(type) {
-	case nil:
-		return "", nil
-	case string:
-		return v, nil
-	}
-	return "", forged("the provider's claim %q is %s where text is prescribed", fetch.Clean(key), kindOf(cl[key]))
-}
-
-func (cl claims) id(key string) (string, error) {
-	const limit = 255 // OpenID Connect Core, 2
-	id, err := cl.text(key)
-	switch {
-	case err != nil:
-		return "", err
-	case id == "":
-		return "", forged("the provider does not say who this is: its claim %q is missing or empty", fetch.Clean(key))
-	case len(id) > limit || strings.ContainsFunc(id, unicode.IsControl):
-		return "", forged("the provider's claim %q is not a user id: it is longer than %d bytes or has control characters", fetch.Clean(key), limit)
-	}
-	return id, nil
-}
-
-func kindOf(v any) string {
-	switch v.(type) {
-	case nil:
-		return "missing"
-	case string:
-		return "text"
-	case bool:
-		return "true or false"
-	case json.Number:
-		return "a number"
-	case []any:
-		return "a list"
-	}
-	return "an object"
-}
 
 // remembered is the upstream part of a session, kept for its refreshes.
 type remembered struct {
@@ -70,7 +23,7 @@ type remembered struct {
 }
 
 // identity maps claims whose origin is verified.
-func (c *Connector) identity(ctx context.Context, m *metadata, t *tokens, cl claims, askUserInfo bool) (connector.Identity, error) {
+func (c *Connector) identity(ctx context.Context, m *metadata, t *tokens, cl claim.Set, askUserInfo bool) (connector.Identity, error) {
 	none := connector.Identity{}
 	cl, err := c.complete(ctx, m, t.AccessToken, cl, askUserInfo)
 	if err != nil {
@@ -78,17 +31,17 @@ func (c *Connector) identity(ctx context.Context, m *metadata, t *tokens, cl cla
 	}
 	c.tell(ctx, cl)
 	var id connector.Identity
-	if id.UserID, err = cl.id(or(c.cfg.UserIDKey, "sub")); err != nil {
+	if id.UserID, err = cl.ID(or(c.cfg.UserIDKey, "sub")); err != nil {
 		return none, err
 	}
 	if id.Email, err = c.email(cl); err != nil {
 		return none, err
 	}
 	id.EmailVerified = true
-	if id.PreferredUsername, err = cl.text(or(c.cfg.ClaimMapping.PreferredUsername, "preferred_username")); err != nil {
+	if id.PreferredUsername, err = cl.Text(or(c.cfg.ClaimMapping.PreferredUsername, "preferred_username")); err != nil {
 		return none, err
 	}
-	if id.Username, err = cl.text(or(or(c.cfg.UserNameKey, c.cfg.ClaimMapping.Name), "name")); err != nil {
+	if id.Username, err = cl.Text(or(or(c.cfg.UserNameKey, c.cfg.ClaimMapping.Name), "name")); err != nil {
 		return none, err
 	}
 	id.Username = or(or(id.Username, id.PreferredUsername), id.Email)
@@ -106,10 +59,12 @@ func (c *Connector) identity(ctx context.Context, m *metadata, t *tokens, cl cla
 }
 
 // tell shows a trial's administrator the claims, before any is refused.
-func (c *Connector) tell(ctx context.Context, cl claims) {
+func (c *Connector) tell(ctx context.Context, cl claim.Set) {
 	name := or(or(c.cfg.UserNameKey, c.cfg.ClaimMapping.Name), "name")
 	uses := []witness.Use{
-		{As: witness.UserID, Claim: or(c.cfg.UserIDKey, "sub")}, {As: witness.Email, Claim: c.emailKey()}, {As: witness.Name, Claim: name},
+		{As: witness.UserID, Claim: or(c.cfg.UserIDKey, "sub")},
+		{As: witness.Email, Claim: c.emailKey()},
+		{As: witness.Name, Claim: name},
 		{As: witness.Username, Claim: or(c.cfg.ClaimMapping.PreferredUsername, "preferred_username")},
 	}
 	if !c.cfg.InsecureSkipEmailVerified {
@@ -122,23 +77,23 @@ func (c *Connector) tell(ctx context.Context, cl claims) {
 }
 
 // complete adds what UserInfo knows to what the ID token says.
-func (c *Connector) complete(ctx context.Context, m *metadata, accessToken string, cl claims, ask bool) (claims, error) {
-	lacking := !cl.has(c.emailKey()) ||
-		(!c.cfg.InsecureSkipEmailVerified && !cl.has("email_verified")) ||
-		(c.cfg.InsecureEnableGroups && !cl.has(c.groupsKey()))
+func (c *Connector) complete(ctx context.Context, m *metadata, accessToken string, cl claim.Set, ask bool) (claim.Set, error) {
+	lacking := !cl.Has(c.emailKey()) ||
+		(!c.cfg.InsecureSkipEmailVerified && !cl.Has("email_verified")) ||
+		(c.cfg.InsecureEnableGroups && !cl.Has(c.groupsKey()))
 	switch {
 	case !ask && (!lacking || m.UserInfoURL == ""):
 		return cl, nil
 	case m.UserInfoURL == "":
 		return nil, fault.New(fault.Precondition, "the provider has no UserInfo endpoint, which this sign-in needs: set getUserInfo to false, and have the provider put the claims into its ID tokens").At("config.getUserInfo")
 	}
-	var info claims
+	var info claim.Set
 	if err := c.client.JSON(ctx, m.UserInfoURL, "UserInfo", accessToken, &info); err != nil {
 		return nil, err
 	}
 	// OpenID Connect Core, 5.3.2: without this, a mixed-up access token brings
 	// another person's e-mail address and groups.
-	if !sameText(info["sub"], cl["sub"]) {
+	if !claim.SameText(info["sub"], cl["sub"]) {
 		return nil, forged("the provider's UserInfo is about another person than its ID token (sub): start the sign-in again")
 	}
 	return c.merge(cl, info), nil
@@ -146,36 +101,22 @@ func (c *Connector) complete(ctx context.Context, m *metadata, accessToken strin
 
 // merge fills in claims that the ID token lacks. Whether an address is verified
 // is a statement about one address, and is not carried over to another.
-func (c *Connector) merge(token, info claims) claims {
+func (c *Connector) merge(token, info claim.Set) claim.Set {
 	merged := maps.Clone(token)
 	email := c.emailKey()
-	if token.has(email) && !sameText(token[email], info[email]) {
+	if token.Has(email) && !claim.SameText(token[email], info[email]) {
 		info = maps.Clone(info)
 		delete(info, "email_verified")
 	}
-	if !token.has(email) && info["email_verified"] != nil && token["email_verified"] == true {
+	if !token.Has(email) && info["email_verified"] != nil && token["email_verified"] == true {
 		delete(merged, "email_verified")
 	}
 	for key, value := range info {
-		if !merged.has(key) && !isProtocolClaim(key) {
+		if !merged.Has(key) && !claim.IsProtocol(key) {
 			merged[key] = value
 		}
 	}
 	return merged
-}
-
-func sameText(a, b any) bool {
-	s, ok := a.(string)
-	return ok && b == s
-}
-
-// isProtocolClaim tells claims about the token from claims about the person.
-func isProtocolClaim(key string) bool {
-	switch key {
-	case "iss", "sub", "aud", "azp", "exp", "nbf", "iat", "jti", "nonce", "at_hash", "c_hash", "s_hash", "auth_time", "acr", "amr", "sid":
-		return true
-	}
-	return false
 }
 
 func (c *Connector) emailKey() string  { return c.cfg.emailKey() }
@@ -184,14 +125,14 @@ func (c *Connector) groupsKey() string { return or(c.cfg.ClaimMapping.Groups, "g
 
 // email is the address of a person of whom the provider, or the administrator on
 // its behalf, says that it is theirs.
-func (c *Connector) email(cl claims) (string, error) {
+func (c *Connector) email(cl claim.Set) (string, error) {
 	key := c.emailKey()
-	email, err := cl.text(key)
+	email, err := cl.Text(key)
 	switch {
 	case err != nil:
 		return "", err
 	case email == "":
-		return "", fault.New(fault.Precondition, "the provider sent no e-mail address (claim %q) but only %s: name the claim that holds it in claimMapping.email, or ask for the scope that brings it", fetch.Clean(key), cl.names()).At("config.claimMapping.email")
+		return "", fault.New(fault.Precondition, "the provider sent no e-mail address (claim %q) but only %s: name the claim that holds it in claimMapping.email, or ask for the scope that brings it", fetch.Clean(key), cl.Names()).At("config.claimMapping.email")
 	case !principal.IsEmail(email):
 		return "", forged("the provider's claim %q is %q, which is not exactly one e-mail address", fetch.Clean(key), fetch.Clean(email))
 	case c.cfg.InsecureSkipEmailVerified:
@@ -207,30 +148,17 @@ func (c *Connector) email(cl claims) (string, error) {
 		}
 		return email, nil
 	}
-	return "", forged("the provider's email_verified is %s, and only the JSON value true counts: mend it at the provider, or, if all addresses there can be trusted, set insecureSkipEmailVerified to true", kindOf(cl["email_verified"]))
+	return "", forged("the provider's email_verified is %s, and only the JSON value true counts: mend it at the provider, or, if all addresses there can be trusted, set insecureSkipEmailVerified to true", claim.KindOf(cl["email_verified"]))
 }
 
-// names lists the claims about the person that were sent, for the message that
-// one is missing; their values are nobody's business.
-func (cl claims) names() string {
-	const limit = 30
-	var names []string
-	for _, key := range slices.Sorted(maps.Keys(cl)) {
-		if !isProtocolClaim(key) && len(names) < limit {
-			names = append(names, fetch.Clean(key))
-		}
-	}
-	return or(strings.Join(names, ", "), "nothing else")
-}
-
-func (c *Connector) groups(cl claims) ([]string, error) {
+func (c *Connector) groups(cl claim.Set) ([]string, error) {
 	if !c.cfg.InsecureEnableGroups {
 		return nil, nil
 	}
 	key := c.groupsKey()
 	// Microsoft Entra leaves the groups out when there are many, in two ways.
 	elsewhere, _ := cl["_claim_names"].(map[string]any)
-	if elsewhere[key] != nil || (key == "groups" && cl["hasgroups"] != nil && !cl.has(key)) {
+	if elsewhere[key] != nil || (key == "groups" && cl["hasgroups"] != nil && !cl.Has(key)) {
 		return nil, fault.New(fault.Precondition, "this person is in more groups than the provider puts into a token, so that none came: in Microsoft Entra, emit only the groups assigned to the application, or application roles and claimMapping.groups: roles").At("config.insecureEnableGroups")
 	}
 	var groups []string
@@ -242,12 +170,12 @@ func (c *Connector) groups(cl claims) ([]string, error) {
 		for i, item := range v {
 			group, ok := item.(string)
 			if !ok {
-				return nil, forged("the provider's claim %q has %s as item %d where the name of a group is expected: mend it there, or name another claim in claimMapping.groups", fetch.Clean(key), kindOf(item), i+1)
+				return nil, forged("the provider's claim %q has %s as item %d where the name of a group is expected: mend it there, or name another claim in claimMapping.groups", fetch.Clean(key), claim.KindOf(item), i+1)
 			}
 			groups = append(groups, group)
 		}
 	default:
-		return nil, forged("the provider's claim %q is %s where a list of names is expected: mend it there, or name another claim in claimMapping.groups", fetch.Clean(key), kindOf(v))
+		return nil, forged("the provider's claim %q is %s where a list of names is expected: mend it there, or name another claim in claimMapping.groups", fetch.Clean(key), claim.KindOf(v))
 	}
 	groups = unique(groups)
 	if allowed := c.cfg.AllowedGroups; len(allowed) > 0 && !slices.ContainsFunc(groups, func(g string) bool { return slices.Contains(allowed, g) }) {

@@ -24,6 +24,7 @@ type metadata struct {
 	Scopes        []string `json:"scopes_supported"`
 	Algorithms    []string `json:"id_token_signing_alg_values_supported"`
 	AuthMethods   []string `json:"token_endpoint_auth_methods_supported"`
+	RevocationURL string   `json:"revocation_endpoint"`
 	Challenges    []string `json:"code_challenge_methods_supported"`
 	Grants        []string `json:"grant_types_supported"`
 	Claims        []string `json:"claims_supported"`

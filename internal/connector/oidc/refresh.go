@@ -7,6 +7,7 @@ import (
 
 	"github.com/dexidp/dex/connector"
 
+	"pachyderm/internal/connector/oidc/claim"
 	"pachyderm/internal/fault"
 )
 
@@ -27,7 +28,7 @@ func (c *Connector) Refresh(ctx context.Context, _ connector.Scopes, old connect
 	}
 	t.RefreshToken = or(t.RefreshToken, known.RefreshToken)
 	if t.IDToken == "" { // which OpenID Connect Core, 12.2, permits
-		return c.identity(ctx, m, t, claims{"sub": known.Subject}, true)
+		return c.identity(ctx, m, t, claim.Set{"sub": known.Subject}, true)
 	}
 	cl, err := c.verify(ctx, m, t, expected{subject: known.Subject})
 	if err != nil {

@@ -2,7 +2,6 @@ package oidc
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"pachyderm/internal/connector/fetch"
+	"pachyderm/internal/connector/oidc/claim"
 )
 
 const (
@@ -32,12 +32,12 @@ func (v verified) VerifySignature(context.Context, string) ([]byte, error) { ret
 // verify follows OpenID Connect Core, 3.1.3.7. Our own checks come first, since
 // they can say what is wrong; go-oidc then gives a second opinion, so that a
 // check forgotten by one is still made by the other.
-func (c *Connector) verify(ctx context.Context, m *metadata, t *tokens, want expected) (claims, error) {
+func (c *Connector) verify(ctx context.Context, m *metadata, t *tokens, want expected) (claim.Set, error) {
 	payload, err := c.openToken(ctx, m, t.IDToken)
 	if err != nil {
 		return nil, err
 	}
-	var cl claims
+	var cl claim.Set
 	if err := fetch.Decode(payload, &cl); err != nil || cl == nil {
 		return nil, forged("the claims of the ID token cannot be read").Because(err)
 	}
@@ -91,32 +91,15 @@ func list(algs []jose.SignatureAlgorithm) string {
 	return strings.Join(names, ", ")
 }
 
-func (c *Connector) checkIssuer(cl claims) error {
+func (c *Connector) checkIssuer(cl claim.Set) error {
 	if iss, _ := cl["iss"].(string); iss != c.cfg.Issuer {
 		return forged("the ID token was issued by %q, not by %q", fetch.Clean(iss), c.cfg.Issuer)
 	}
 	return nil
 }
 
-func (cl claims) audience() ([]string, error) {
-	var audience []string
-	switch aud := cl["aud"].(type) {
-	case string:
-		audience = []string{aud}
-	case []any:
-		for _, a := range aud {
-			s, ok := a.(string)
-			if !ok {
-				return nil, forged("the audience of the ID token is not text")
-			}
-			audience = append(audience, s)
-		}
-	}
-	return audience, nil
-}
-
-func (c *Connector) checkAudience(cl claims) error {
-	audience, err := cl.audience()
+func (c *Connector) checkAudience(cl claim.Set) error {
+	audience, err := cl.Audience()
 	if err != nil {
 		return err
 	}
@@ -133,13 +116,13 @@ func (c *Connector) checkAudience(cl claims) error {
 	return nil
 }
 
-func checkTimes(cl claims, now time.Time) error {
+func checkTimes(cl claim.Set, now time.Time) error {
 	const clocks = "if this happens again, compare the clocks of this server and the provider"
-	exp, err := cl.time("exp")
+	exp, err := cl.Time("exp")
 	if err != nil {
 		return err
 	}
-	iat, err := cl.time("iat")
+	iat, err := cl.Time("iat")
 	if err != nil {
 		return err
 	}
@@ -152,7 +135,7 @@ func checkTimes(cl claims, now time.Time) error {
 	if cl["nbf"] == nil {
 		return nil
 	}
-	nbf, err := cl.time("nbf")
+	nbf, err := cl.Time("nbf")
 	if err != nil {
 		return err
 	}
@@ -164,7 +147,7 @@ func checkTimes(cl claims, now time.Time) error {
 
 func seconds(d time.Duration) int64 { return int64(d.Round(time.Second) / time.Second) }
 
-func checkExpected(cl claims, want expected) error {
+func checkExpected(cl claim.Set, want expected) error {
 	if want.nonce != "" {
 		nonce, ok := cl["nonce"].(string)
 		if !ok {
@@ -174,7 +157,7 @@ func checkExpected(cl claims, want expected) error {
 			return forged("the ID token belongs to another sign-in (nonce): start again")
 		}
 	}
-	sub, err := cl.id("sub")
+	sub, err := cl.ID("sub")
 	if err != nil {
 		return err
 	}
@@ -182,15 +165,4 @@ func checkExpected(cl claims, want expected) error {
 		return forged("the provider's new ID token is about another person (sub): sign in again")
 	}
 	return nil
-}
-
-// time reads a NumericDate (RFC 7519, 2), fractions dropped.
-func (cl claims) time(key string) (time.Time, error) {
-	const limit = 1 << 40 // the year 36812: beyond it, time.Duration says nothing
-	n, _ := cl[key].(json.Number)
-	f, err := n.Float64()
-	if err != nil || f < 0 || f > limit {
-		return time.Time{}, forged("the ID token's %s is missing or is not a time", key)
-	}
-	return time.Unix(int64(f), 0), nil
 }

@@ -113,8 +113,11 @@ func connect(ctx context.Context, t Target) (string, error) {
 }
 
 func (l *Ladder) handshake(ctx context.Context, t Target) (string, error) {
+	if t.TLS == nil && isLoopback(t.Host) {
+		return "plain text, on this machine", nil
+	}
 	if t.TLS == nil {
-		return "", Warn("use TLS unless the provider is on this machine", "plain text: what is sent can be read on the way")
+		return "", Warn("use TLS", "plain text: what is sent can be read on the way")
 	}
 	ctx, cancel := context.WithTimeout(ctx, stepWithin)
 	defer cancel()
@@ -126,6 +129,11 @@ func (l *Ladder) handshake(ctx context.Context, t Target) (string, error) {
 		return "", fault.New(fault.Unavailable, "%s does not speak TLS 1.2 or later on port %s: check the port and %s", t.Host, t.Port, t.Setting).Because(err)
 	}
 	return l.judge(t, state)
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 func (t Target) begin(ctx context.Context) (tls.ConnectionState, error) {
@@ -184,7 +192,9 @@ func (l *Ladder) askTime(ctx context.Context, t Target) (string, error) {
 func compare(ours, theirs time.Time) (string, error) {
 	offset := theirs.Sub(ours).Round(time.Second)
 	text := fmt.Sprintf("the provider's clock is %d seconds ahead of pachd's", int(offset.Seconds()))
-	if offset < 0 {
+	if offset == 0 {
+		text = "the provider's clock agrees with pachd's"
+	} else if offset < 0 {
 		text = fmt.Sprintf("the provider's clock is %d seconds behind pachd's", int(-offset.Seconds()))
 	}
 	switch apart := offset.Abs(); {

@@ -313,5 +313,5 @@ func setBareGroups(ctx context.Context, tx *db.Tx, instance string) error {
 	if err := writeSetting(ctx, tx, bareGroupsSetting, instance); err != nil {
 		return err
 	}
-	return tx.Changed(ctx, topic, "")
+	return tx.Changed(ctx, Topic, "")
 }

@@ -27,8 +27,8 @@ func (g *Registry) scanConnector(scan func(...any) error) (r Row, current string
 	return r, current, json.Unmarshal(r.Document, &r.Config)
 }
 
-// topic is what db.Watch calls a change of connectors.
-const topic = "connector"
+// Topic is what db.Watch calls a change of connectors.
+const Topic = "connector"
 
 // state is all that logins need to know of connectors.
 type state struct {
@@ -132,7 +132,7 @@ func (g *Registry) insertRevision(ctx context.Context, tx *db.Tx, r Row) error {
 	if err != nil {
 		return err
 	}
-	return tx.Changed(ctx, topic, r.ID)
+	return tx.Changed(ctx, Topic, r.ID)
 }
 
 // replaceConnector makes next the current revision, if old still is.
@@ -163,7 +163,7 @@ func deleteConnector(ctx context.Context, tx *db.Tx, r Row) error {
 	if _, err := tx.Exec(ctx, `DELETE FROM connector_revisions WHERE connector_id = $1`, r.ID); err != nil {
 		return err
 	}
-	return tx.Changed(ctx, topic, r.ID)
+	return tx.Changed(ctx, Topic, r.ID)
 }
 
 // DeleteReplaced forgets revisions that no login can be on any more.
@@ -172,5 +172,5 @@ func DeleteReplaced(ctx context.Context, tx *db.Tx, before time.Time) error {
 	if err != nil || n == 0 {
 		return err
 	}
-	return tx.Changed(ctx, topic, "")
+	return tx.Changed(ctx, Topic, "")
 }

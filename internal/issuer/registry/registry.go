@@ -20,7 +20,7 @@ type Registry struct {
 // New makes a registry.
 func New(c Config) *Registry {
 	g := &Registry{with: c}
-	g.state = db.Remember(c.DB, topic, g.readState)
+	g.state = db.Remember(c.DB, Topic, g.readState)
 	return g
 }
 

@@ -85,7 +85,7 @@ func (p *Page) begin(w http.ResponseWriter, r *http.Request, id string, b body, 
 		p.refuse(w, r, err)
 		return
 	}
-	http.Redirect(w, r, to, http.StatusSeeOther) //nolint:gosec // the provider that the document names
+	http.Redirect(w, r, to, http.StatusSeeOther)
 }
 
 func (p *Page) password(w http.ResponseWriter, r *http.Request, id string, b body, c *own.Provider, inner connector.PasswordConnector) {
@@ -116,7 +116,7 @@ func (p *Page) KeepAnswer(w http.ResponseWriter, r *http.Request, state string, 
 		p.refuse(w, r, err)
 		return
 	}
-	http.Redirect(w, r, p.Callback+"?state="+url.QueryEscape(state), http.StatusSeeOther) //nolint:gosec // our own page
+	http.Redirect(w, r, p.Callback+"?state="+url.QueryEscape(state), http.StatusSeeOther)
 }
 
 // mine finds the trial of a state in the browser that began it.

@@ -63,8 +63,11 @@ func claims(seen *witness.Witness, who connector.Identity) []Claim {
 		seen = &witness.Witness{
 			Claims: map[string]any{"id": who.UserID, "email": who.Email, "name": who.Username, "username": who.PreferredUsername, "groups": who.Groups},
 			Uses: []witness.Use{
-				{As: witness.UserID, Claim: "id"}, {As: witness.Email, Claim: "email"}, {As: witness.Name, Claim: "name"},
-				{As: witness.Username, Claim: "username"}, {As: witness.Groups, Claim: "groups"},
+				{As: witness.UserID, Claim: "id"},
+				{As: witness.Email, Claim: "email"},
+				{As: witness.Name, Claim: "name"},
+				{As: witness.Username, Claim: "username"},
+				{As: witness.Groups, Claim: "groups"},
 			},
 		}
 	}

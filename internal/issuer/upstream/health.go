@@ -93,6 +93,15 @@ func (u *Upstream) Health(r registry.Row) Health {
 	return *u.health.of(r.ID, u.Revision(r))
 }
 
+// Changed has Run ask at once: connectors were made or changed, perhaps by
+// another replica.
+func (u *Upstream) Changed() {
+	select {
+	case u.changed <- struct{}{}:
+	default: // one is enough
+	}
+}
+
 // Run asks all providers, now and then, whether they are there, until ctx ends.
 func (u *Upstream) Run(ctx context.Context) {
 	tick := time.NewTicker(probeEvery)
@@ -102,6 +111,7 @@ func (u *Upstream) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-u.changed:
 		case <-tick.C:
 		}
 	}

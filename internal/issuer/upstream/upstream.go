@@ -36,15 +36,16 @@ type Config struct {
 // Upstream is safe for concurrent use.
 type Upstream struct {
 	Config
-	client *http.Client
-	flows  sync.Map // by state: *flow.Flow, while the HTTP request that began it lasts
-	opened opened
-	health health
+	client  *http.Client
+	flows   sync.Map // by state: *flow.Flow, while the HTTP request that began it lasts
+	opened  opened
+	changed chan struct{}
+	health  health
 }
 
 // New makes an Upstream; it opens nothing.
 func New(c Config) *Upstream {
-	return &Upstream{Config: c, client: fetch.HTTPClient(AnswerWithin), health: health{by: map[string]*Health{}, now: c.Now}}
+	return &Upstream{Config: c, changed: make(chan struct{}, 1), client: fetch.HTTPClient(AnswerWithin), health: health{by: map[string]*Health{}, now: c.Now}}
 }
 
 // Began makes a flow known by its state until Forget. Dex's LoginURL gets
@@ -134,7 +135,7 @@ func (u *Upstream) Resolve(c storage.Connector) (connector.Connector, error) {
 	}
 	p := u.open(c.ID, c.Type, c.ResourceVersion, config)
 	if p.err != nil {
-		return broken{u, p.err}, nil
+		return broken{u, p.err}, nil //nolint:nilerr // it says so when somebody wants to log in with it
 	}
 	w := wrapped{upstream: u, id: c.ID, instance: d.Instance, provider: p.Provider}
 	_, refreshes := p.Connector.(connector.RefreshConnector)
