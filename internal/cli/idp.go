@@ -4,11 +4,16 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"pachyderm/api/identity"
+	"pachyderm/api/pach"
 	"pachyderm/client"
 )
 
@@ -20,6 +25,7 @@ application that signs people in through Pachyderm.`,
 		"  pachctl idp new-connector auth0 --domain acme.eu.auth0.com\n  pachctl idp create-connector --config auth0.yaml\n  pachctl idp list-connector",
 		a.newConnector(), a.connectorSchema(), a.callbackCommand(),
 		a.createConnector(), a.updateConnector(), a.getConnector(), a.listConnector(), a.deleteConnector(),
+		a.checkConnector(), a.testConnector(),
 		a.setIDPConfig(), a.getIDPConfig(),
 		a.createClient(), a.updateClient(), a.getClient(), a.listClient(), a.deleteClient(),
 		a.linkIdentity(), a.unlinkIdentity(),
@@ -216,25 +222,73 @@ func (a *app) getConnector() *cobra.Command {
 	return c
 }
 
+// listedConnector is a connector and how it fares.
+type listedConnector struct {
+	connectorDoc
+	State     string     `json:"state,omitempty"`
+	Since     *time.Time `json:"since,omitempty"`
+	LastError string     `json:"last_error,omitempty"`
+	LastGood  *time.Time `json:"last_good,omitempty"`
+}
+
+func listed(d connectorDoc, s *pach.ConnectorState) listedConnector {
+	if s == nil {
+		return listedConnector{connectorDoc: d}
+	}
+	return listedConnector{d, strings.ToLower(s.GetState().String()), instant(s.GetSince()), s.GetError(), instant(s.GetLastGood())}
+}
+
+// fares stands behind what upstream prints.
+func (l listedConnector) fares() string {
+	switch {
+	case l.State == "" || l.Since == nil:
+		return ""
+	case l.State == "failing":
+		return fmt.Sprintf(": failing since %s: %s", l.Since.Format(momentForm), l.LastError)
+	case l.LastError != "":
+		return fmt.Sprintf(": %s since %s; last error: %s", l.State, l.Since.Format(momentForm), l.LastError)
+	}
+	return fmt.Sprintf(": %s since %s", l.State, l.Since.Format(momentForm))
+}
+
+// connectorStates are by id, and none at a pachd that does not tell.
+func connectorStates(ctx context.Context, c *client.Client) (map[string]*pach.ConnectorState, error) {
+	r, err := c.Pach.ListConnectorStates(ctx, &pach.ListConnectorStatesRequest{})
+	if status.Code(err) == codes.Unimplemented {
+		return nil, nil
+	}
+	states := map[string]*pach.ConnectorState{}
+	for _, s := range r.GetStates() {
+		states[s.GetId()] = s
+	}
+	return states, err
+}
+
 func (a *app) listConnector() *cobra.Command {
 	var out format
 	c := &cobra.Command{
-		Use: "list-connector", Short: "List the connectors", Example: "  pachctl idp list-connector", Args: exactly(0),
+		Use: "list-connector", Short: "List the connectors, and how each fares", Example: "  pachctl idp list-connector", Args: exactly(0),
+		Long: `List the connectors, and whether pachd can reach the identity provider of each,
+since when, and what was wrong last.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.withIDP(c.Context(), func(ctx context.Context, c *client.Client) error {
 				r, err := c.Identity.ListIDPConnectors(ctx, &identity.ListIDPConnectorsRequest{})
 				if err != nil {
 					return err
 				}
-				docs := []connectorDoc{}
+				states, err := connectorStates(ctx, c)
+				if err != nil {
+					return err
+				}
+				docs := []listedConnector{}
 				for _, c := range r.GetConnectors() {
-					docs = append(docs, docOf(c))
+					docs = append(docs, listed(docOf(c), states[c.GetId()]))
 				}
 				if out != "" {
 					return a.show(out, docs)
 				}
 				for _, d := range docs {
-					a.printf("%s - %s (%s)\n", d.ID, d.Name, d.Type)
+					a.printf("%s - %s (%s)%s\n", d.ID, d.Name, d.Type, d.fares())
 				}
 				return nil
 			})

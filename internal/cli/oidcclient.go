@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"pachyderm/api/identity"
 	"pachyderm/api/pach"
@@ -17,6 +19,8 @@ type clientDoc struct {
 	RedirectURIs []string `json:"redirect_uris" yaml:"redirect_uris"`
 	Secret       string   `json:"secret,omitempty" yaml:"secret,omitempty"`
 	TrustedPeers []string `json:"trusted_peers" yaml:"trusted_peers"`
+	// Allowed is nil where pachd was not asked for it.
+	Allowed []string `json:"allowed_connectors,omitempty" yaml:"allowed_connectors,omitempty"`
 }
 
 const clientHelp = `The document is YAML or JSON with the keys
@@ -25,18 +29,21 @@ const clientHelp = `The document is YAML or JSON with the keys
   name           name of the application for people
   redirect_uris  where people may be sent back to
   secret         made up unless given
-  trusted_peers  ids of clients that may ask for tokens for this one`
+  trusted_peers  ids of clients that may ask for tokens for this one
+  allowed_connectors
+                 ids of the only connectors people may come through; all when
+                 there are none`
 
 // client reads the document. A secret *** is one that get-client did not show.
-func (d document) client() (*identity.OIDCClient, error) {
+func (d document) client() (*identity.OIDCClient, []string, error) {
 	var doc clientDoc
 	if err := d.decode(&doc); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if doc.Secret == mask {
 		doc.Secret = ""
 	}
-	return &identity.OIDCClient{Id: doc.ID, Name: doc.Name, RedirectUris: doc.RedirectURIs, Secret: doc.Secret, TrustedPeers: doc.TrustedPeers}, nil
+	return &identity.OIDCClient{Id: doc.ID, Name: doc.Name, RedirectUris: doc.RedirectURIs, Secret: doc.Secret, TrustedPeers: doc.TrustedPeers}, doc.Allowed, nil
 }
 
 func (a *app) createClient() *cobra.Command {
@@ -51,16 +58,15 @@ func (a *app) createClient() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			oidc, err := d.client()
+			oidc, allowed, err := d.client()
 			if err != nil {
 				return err
 			}
 			return a.withIDP(c.Context(), func(ctx context.Context, c *client.Client) error {
-				r, err := c.Identity.CreateOIDCClient(ctx, &identity.CreateOIDCClientRequest{Client: oidc})
+				made, err := register(ctx, c, oidc, allowed)
 				if err != nil {
 					return d.explain(err)
 				}
-				made := r.GetClient().GetSecret()
 				return a.answer(out, map[string]string{"secret": made}, func() { a.printf("Client secret: %q\n", made) })
 			})
 		},
@@ -68,6 +74,16 @@ func (a *app) createClient() *cobra.Command {
 	configFlag(c, &file)
 	outputFlag(c, &out)
 	return c
+}
+
+// register asks a pachd of ours only for what upstream's does not know.
+func register(ctx context.Context, c *client.Client, oidc *identity.OIDCClient, allowed []string) (secret string, err error) {
+	if len(allowed) == 0 {
+		r, err := c.Identity.CreateOIDCClient(ctx, &identity.CreateOIDCClientRequest{Client: oidc})
+		return r.GetClient().GetSecret(), err
+	}
+	r, err := c.Pach.CreateOIDCClient(ctx, &pach.CreateOIDCClientRequest{Client: oidc, AllowedConnectors: allowed})
+	return r.GetClient().GetSecret(), err
 }
 
 func (a *app) updateClient() *cobra.Command {
@@ -135,9 +151,12 @@ func (a *app) readUpdate(c *cobra.Command, args []string, file string, newSecret
 // clientUpdate reads the document into a request, which has no place for the
 // secret.
 func (d document) clientUpdate(request *pach.UpdateOIDCClientRequest) (secret string, err error) {
-	oidc, err := d.client()
+	oidc, allowed, err := d.client()
 	if err != nil {
 		return "", err
+	}
+	if allowed != nil {
+		request.AllowedConnectors = &pach.StringList{Values: allowed}
 	}
 	request.Id, request.Name = oidc.GetId(), oidc.GetName()
 	if oidc.RedirectUris != nil {
@@ -162,14 +181,21 @@ func (a *app) getClient() *cobra.Command {
 		Use: "get-client ID", Short: "Show an OIDC client, without its secret", Example: "  pachctl idp get-client dashboard", Args: exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withIDP(c.Context(), func(ctx context.Context, c *client.Client) error {
-				r, err := c.Identity.GetOIDCClient(ctx, &identity.GetOIDCClientRequest{Id: args[0]})
+				r, err := c.Pach.GetOIDCClient(ctx, &pach.GetOIDCClientRequest{Id: args[0]})
+				if status.Code(err) == codes.Unimplemented { // upstream's
+					var theirs *identity.GetOIDCClientResponse
+					theirs, err = c.Identity.GetOIDCClient(ctx, &identity.GetOIDCClientRequest{Id: args[0]})
+					r = &pach.GetOIDCClientResponse{Client: theirs.GetClient()}
+				}
 				if err != nil {
 					return err
 				}
+				doc := docOfClient(r.GetClient())
+				doc.Allowed = r.GetAllowedConnectors()
 				if out != "" {
-					return a.show(out, docOfClient(r.GetClient()))
+					return a.show(out, doc)
 				}
-				return a.printYAML(docOfClient(r.GetClient()))
+				return a.printYAML(doc)
 			})
 		},
 	}

@@ -120,8 +120,10 @@ func moment(t *timestamppb.Timestamp) string {
 	if t == nil {
 		return "-"
 	}
-	return t.AsTime().Format("2006-01-02 15:04 MST")
+	return t.AsTime().Format(momentForm)
 }
+
+const momentForm = "2006-01-02 15:04 MST"
 
 func orNever(t *timestamppb.Timestamp) string {
 	if t == nil {
