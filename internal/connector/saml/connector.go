@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"log/slog"
+	"net/url"
 	"strings"
 	"time"
 
@@ -27,8 +28,14 @@ type Deps struct {
 	FormURL func(state string) string
 }
 
-// timeout is for one request of metadata.
-const timeout = 10 * time.Second
+const (
+	// timeout is for one request of metadata.
+	timeout = 10 * time.Second
+	// confirmedFor is how long a provider that has answered is taken to be up,
+	// and confirmWithin how long a person waits to hear that it is not.
+	confirmedFor  = 5 * time.Second
+	confirmWithin = 3 * time.Second
+)
 
 // Connector is safe for use by several sign-ins at once.
 type Connector struct {
@@ -111,6 +118,9 @@ func (c *Connector) LoginURL(_ connector.Scopes, callbackURL, state string) (str
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	binding, address, err := c.endpoint(ctx)
+	if err == nil {
+		err = c.confirm(ctx, address)
+	}
 	if err != nil {
 		return "", nil, err
 	}
@@ -128,6 +138,22 @@ func (c *Connector) LoginURL(_ connector.Scopes, callbackURL, state string) (str
 		return "", nil, err
 	}
 	return to, data, nil
+}
+
+// confirm asks whether the provider is there, if the server that publishes its
+// metadata is the one that signs people in. A browser that is sent to a provider
+// which is down sees nothing of ours again, and whoever waits for it hears
+// nothing either.
+func (c *Connector) confirm(ctx context.Context, address string) error {
+	from, err := url.Parse(c.cfg.MetadataURL)
+	if err != nil {
+		return err
+	}
+	if to, err := url.Parse(address); err != nil || from.Host != to.Host {
+		return err
+	}
+	_, err = c.meta.Confirm(ctx, confirmedFor, confirmWithin)
+	return err
 }
 
 func forged(format string, a ...any) *fault.Error {
