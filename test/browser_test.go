@@ -78,6 +78,42 @@ func (m *terminal) run(stdin string, args ...string) string {
 // what to call for its end.
 func (m *terminal) login(args ...string) (address string, end func() string) {
 	m.t.Helper()
+	l := m.begin(args...)
+	return l.address, func() string {
+		m.t.Helper()
+		out, err := l.wait()
+		if err != nil {
+			m.t.Fatalf("pachctl auth login: %v\n%s", err, out)
+		}
+		return out
+	}
+}
+
+// login is a pachctl auth login that waits for its person.
+type login struct {
+	address string
+	cmd     *exec.Cmd
+	out     *output
+	done    chan error
+}
+
+// wait returns what pachctl wrote, and its failure, once it has ended.
+func (l *login) wait() (string, error) {
+	select {
+	case err := <-l.done:
+		return l.out.String(), err
+	case <-time.After(patience):
+		l.kill()
+		return l.out.String(), fmt.Errorf("it still waits after %s", patience)
+	}
+}
+
+// kill is for one whose person has given up.
+func (l *login) kill() { _ = l.cmd.Process.Kill() }
+
+// begin is login for one that may be refused.
+func (m *terminal) begin(args ...string) *login {
+	m.t.Helper()
 	// The browser of this machine only passes on where it was sent.
 	opened := filepath.Join(m.t.TempDir(), "opened")
 	if err := syscall.Mkfifo(opened, 0o600); err != nil {
@@ -112,13 +148,7 @@ func (m *terminal) login(args ...string) (address string, end func() string) {
 	if err != nil {
 		m.t.Fatalf("pachctl auth login opened no browser: %v\n%s", <-done, out)
 	}
-	return strings.TrimSpace(line), func() string {
-		m.t.Helper()
-		if err := <-done; err != nil {
-			m.t.Fatalf("pachctl auth login: %v\n%s", err, out)
-		}
-		return out.String()
-	}
+	return &login{strings.TrimSpace(line), c, out, done}
 }
 
 // provider starts an identity provider's process and waits for its first line
