@@ -33,7 +33,10 @@ type Document[T any] struct {
 	value  T
 	loaded time.Time
 	tried  time.Time
-	err    error // of the last try
+	// confirmed is when a sign-in last asked; what others asked meanwhile, such
+	// as how the provider fares, says less about the moment after.
+	confirmed time.Time
+	err       error // of the last try
 }
 
 // NewDocument fetches nothing yet; load does when it is time.
@@ -72,22 +75,26 @@ func (d *Document[T]) Get(ctx context.Context) (T, error) {
 // that answers, if only that it has trouble, is there, and the last good
 // document serves as with Get; one that gives no answer is an error.
 func (d *Document[T]) Confirm(ctx context.Context, pause, limit time.Duration) (T, error) {
+	now := d.now()
 	d.mu.Lock()
-	value, loaded, tried, err := d.value, d.loaded, d.tried, d.err
+	value, loaded, tried, confirmed, err := d.value, d.loaded, d.tried, d.confirmed, d.err
 	d.mu.Unlock()
 
-	now := d.now()
 	known := !loaded.IsZero()
 	switch {
 	case !known:
-		return d.Get(ctx)
-	case err == nil && now.Sub(tried) < pause:
+		if value, err = d.Get(ctx); err == nil {
+			d.confirm(now)
+		}
+		return value, err
+	case err == nil && now.Sub(confirmed) < pause:
 		return value, nil
 	case err == nil || now.Sub(tried) >= failedFor:
 		asked, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
 		var renewed T
 		if renewed, err = d.Renew(asked); err == nil {
+			d.confirm(now)
 			return renewed, nil
 		}
 	}
@@ -96,6 +103,12 @@ func (d *Document[T]) Confirm(ctx context.Context, pause, limit time.Duration) (
 		return none, err
 	}
 	return value, nil
+}
+
+func (d *Document[T]) confirm(now time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.confirmed = now
 }
 
 // noAnswer tells a provider that cannot be reached from one that says no.
