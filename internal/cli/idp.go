@@ -238,17 +238,17 @@ func listed(d connectorDoc, s *pach.ConnectorState) listedConnector {
 	return listedConnector{d, strings.ToLower(s.GetState().String()), instant(s.GetSince()), s.GetError(), instant(s.GetLastGood())}
 }
 
-// fares stands behind what upstream prints.
+// fares stands below what upstream prints, on a line of its own.
 func (l listedConnector) fares() string {
 	switch {
 	case l.State == "" || l.Since == nil:
 		return ""
 	case l.State == "failing":
-		return fmt.Sprintf(": failing since %s: %s", l.Since.Format(momentForm), l.LastError)
+		return fmt.Sprintf("    failing since %s: %s\n", l.Since.Format(momentForm), l.LastError)
 	case l.LastError != "":
-		return fmt.Sprintf(": %s since %s; last error: %s", l.State, l.Since.Format(momentForm), l.LastError)
+		return fmt.Sprintf("    %s since %s; last error: %s\n", l.State, l.Since.Format(momentForm), l.LastError)
 	}
-	return fmt.Sprintf(": %s since %s", l.State, l.Since.Format(momentForm))
+	return fmt.Sprintf("    %s since %s\n", l.State, l.Since.Format(momentForm))
 }
 
 // connectorStates are by id, and none at a pachd that does not tell.
@@ -288,7 +288,7 @@ since when, and what was wrong last.`,
 					return a.show(out, docs)
 				}
 				for _, d := range docs {
-					a.printf("%s - %s (%s)%s\n", d.ID, d.Name, d.Type, d.fares())
+					a.printf("%s - %s (%s)\n%s", d.ID, d.Name, d.Type, d.fares())
 				}
 				return nil
 			})
