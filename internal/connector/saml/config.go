@@ -11,6 +11,7 @@ import (
 	"strings"
 	"unicode"
 
+	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/saml/metadata"
 	"pachyderm/internal/fault"
 )
@@ -302,27 +303,7 @@ func (c Config) pinned() ([]*x509.Certificate, error) {
 }
 
 // roots is nil, the system's own, unless the connector has more.
-func (c Config) roots() (*x509.CertPool, error) {
-	if len(c.RootCAs) == 0 {
-		return nil, nil
-	}
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool()
-	}
-	for i, ca := range c.RootCAs {
-		text := []byte(ca)
-		if !isPEM(ca) {
-			if text, err = os.ReadFile(ca); err != nil { //nolint:gosec // an administrator names the file, and only certificates leave it
-				return nil, invalid(fmt.Sprintf("rootCAs[%d]", i), "the file cannot be read: give a path on the server, or the PEM text itself").Because(err)
-			}
-		}
-		if !pool.AppendCertsFromPEM(text) {
-			return nil, invalid(fmt.Sprintf("rootCAs[%d]", i), "the file holds no PEM certificate")
-		}
-	}
-	return pool, nil
-}
+func (c Config) roots() (*x509.CertPool, error) { return fetch.Roots("config.rootCAs", c.RootCAs...) }
 
 func or(value, standard string) string {
 	if value == "" {

@@ -9,12 +9,12 @@ import (
 
 	"github.com/beevik/etree"
 	"github.com/dexidp/dex/connector"
-	"golang.org/x/net/idna"
 
 	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/saml/xmltree"
 	"pachyderm/internal/connector/witness"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/principal"
 )
 
 // nameID is what the NameID is called where an attribute is named.
@@ -232,7 +232,7 @@ func (c *Connector) email(s said) (string, error) {
 		return "", err
 	case email == "":
 		return "", precondition("the provider sent no e-mail address (attribute %q) but only %s: name the attribute that holds it in emailAttr, or have the provider send it", c.cfg.EmailAttr, s.names()).At("config.emailAttr")
-	case !isAddress(email):
+	case !principal.IsEmail(email):
 		return "", forged("the provider's attribute %q is %q, which is not exactly one e-mail address", c.cfg.EmailAttr, fetch.Clean(email))
 	}
 	return email, nil
@@ -284,28 +284,4 @@ func (c *Connector) split(value string) []string {
 		parts[i] = strings.TrimSpace(parts[i])
 	}
 	return parts
-}
-
-// isAddress accepts what every mail system reads as the same single address:
-// a dot-atom, one @, a domain name (RFC 5321, 4.1.2; RFC 6531, 3.3). Quoted
-// local parts, comments and address literals are where readers differ.
-func isAddress(s string) bool {
-	local, domain, found := strings.Cut(s, "@")
-	if !found || len(s) > 254 || len(local) > 64 || strings.ContainsAny(s, "\"(),:;<>[]\\") {
-		return false
-	}
-	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || unicode.IsSpace(r) || r == unicode.ReplacementChar }) {
-		return false
-	}
-	if slices.Contains(strings.Split(local, "."), "") || slices.Contains(strings.Split(domain, "."), "") {
-		return false
-	}
-	// A domain beyond ASCII has one canonical form, so that no two spellings stand
-	// for one host.
-	ascii, err := idna.Lookup.ToASCII(domain)
-	if err != nil {
-		return false
-	}
-	canonical, err := idna.Lookup.ToUnicode(ascii)
-	return strings.EqualFold(ascii, domain) || (err == nil && canonical == domain)
 }

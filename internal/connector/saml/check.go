@@ -1,0 +1,84 @@
+package saml
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"pachyderm/internal/connector/fetch"
+	"pachyderm/internal/connector/probe"
+	"pachyderm/internal/connector/saml/signed"
+)
+
+// expiresSoon is when the provider's signing certificate is worth a warning.
+const expiresSoon = 21 * 24 * time.Hour
+
+// Check looks at all that a sign-in will need of the provider, short of a
+// person. Whether the provider knows us, only a sign-in tells.
+func (c *Connector) Check(ctx context.Context, l *probe.Ladder) {
+	roots, err := c.cfg.roots()
+	if err != nil {
+		l.Do(probe.TLS, func() (string, error) { return "", err })
+		return
+	}
+	from := or(c.cfg.MetadataURL, c.cfg.SSOURL)
+	if from != "" && !l.Reach(ctx, probe.OfURL(from, roots, "config.rootCAs", "config.metadataURL or config.ssoURL")) {
+		l.Skip(probe.Discovery, probe.Issuer, probe.Keys, probe.Callback)
+		return
+	}
+	known := l.Do(probe.Discovery, func() (string, error) { return c.checkMetadata(ctx) })
+	if !known {
+		l.Skip(probe.Issuer, probe.Keys, probe.Callback)
+		return
+	}
+	l.Do(probe.Issuer, func() (string, error) { return c.checkName(ctx) })
+	l.Do(probe.Keys, func() (string, error) { return c.checkCertificates(ctx) })
+	l.Do(probe.Callback, func() (string, error) {
+		return "", probe.Skip("the provider must know %s as assertion consumer service, and %s as entity id: test-connector shows whether it does", c.cfg.RedirectURI, or(c.cfg.EntityIssuer, c.cfg.RedirectURI))
+	})
+}
+
+func (c *Connector) checkMetadata(ctx context.Context) (string, error) {
+	if c.cfg.SSOURL == "" {
+		if _, err := c.meta.Renew(ctx); err != nil {
+			return "", err
+		}
+	}
+	binding, address, err := c.endpoint(ctx)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("people sign in at %s (%s)", address, binding[strings.LastIndex(binding, ":")+1:]), nil
+}
+
+func (c *Connector) checkName(ctx context.Context) (string, error) {
+	m, err := c.provider(ctx)
+	switch {
+	case err != nil:
+		return "", err
+	case m.EntityID == "":
+		return "", probe.Warn("give ssoIssuer, so that no other provider with this certificate is taken for it", "the connector does not say what the provider calls itself")
+	}
+	return "the provider calls itself " + fetch.Clean(m.EntityID), nil
+}
+
+func (c *Connector) checkCertificates(ctx context.Context) (string, error) {
+	certs, err := c.Certificates(ctx)
+	if err != nil {
+		return "", err
+	}
+	now := c.deps.Now()
+	current := slices.DeleteFunc(slices.Clone(certs), func(cert *x509.Certificate) bool { return !signed.IsCurrent(cert, now) })
+	if len(current) == 0 {
+		return "", signed.Outdated(certs[0], now)
+	}
+	last := slices.MaxFunc(current, func(a, b *x509.Certificate) int { return a.NotAfter.Compare(b.NotAfter) })
+	text := fmt.Sprintf("%d signing certificates, the last valid until %s", len(current), last.NotAfter.UTC().Format("2006-01-02"))
+	if last.NotAfter.Sub(now) < expiresSoon {
+		return "", probe.Warn("have the provider announce a new certificate in its metadata", "%s", text)
+	}
+	return text, nil
+}
