@@ -8,7 +8,6 @@ import (
 
 	"github.com/go-ldap/ldap/v3"
 
-	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/probe"
 )
 
@@ -27,13 +26,13 @@ func (c *Connector) Check(ctx context.Context, l *probe.Ladder) {
 		t.TLS = c.tls
 	}
 	if c.cfg.StartTLS {
-		t.StartTLS = c.startTLS
+		t.StartTLS = c.beginTLS
 	}
 	if !l.Reach(ctx, t) {
 		l.Skip(probe.Credentials, stepUsers, stepGroups)
 		return
 	}
-	conn, err := c.dial()
+	conn, err := c.dial(ctx)
 	if err == nil {
 		defer func() { _ = conn.Close() }()
 	}
@@ -61,16 +60,12 @@ func (c *Connector) Check(ctx context.Context, l *probe.Ladder) {
 	})
 }
 
-func (c *Connector) startTLS(context.Context) (tls.ConnectionState, error) {
-	conn, err := ldap.DialURL("ldap://"+c.cfg.Address(), ldap.DialWithDialer(fetch.Dialer(timeout)))
+func (c *Connector) beginTLS(ctx context.Context) (tls.ConnectionState, error) {
+	conn, err := c.dialStartTLS(ctx)
 	if err != nil {
 		return tls.ConnectionState{}, err
 	}
 	defer func() { _ = conn.Close() }()
-	conn.SetTimeout(timeout)
-	if err := conn.StartTLS(c.tls.Clone()); err != nil {
-		return tls.ConnectionState{}, err
-	}
 	state, _ := conn.TLSConnectionState()
 	return state, nil
 }

@@ -3,9 +3,11 @@ package ldap
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"strings"
 	"time"
@@ -48,6 +50,9 @@ func Open(c Config) (*Connector, error) {
 	return &Connector{cfg: c, tls: t}, err
 }
 
+// Format keeps the password out of every %v, %+v and %#v.
+func (c *Connector) Format(f fmt.State, verb rune) { c.cfg.Format(f, verb) }
+
 // Prompt is what the sign-in page calls the user name.
 func (c *Connector) Prompt() string { return c.cfg.UsernamePrompt }
 
@@ -77,7 +82,7 @@ func (c *Connector) checkBase(conn *ldap.Conn, key, dn string) error {
 
 // with connects, binds as the account that searches, and ends with ctx.
 func (c *Connector) with(ctx context.Context, do func(*ldap.Conn) error) error {
-	conn, err := c.dial()
+	conn, err := c.dial(ctx)
 	if err != nil {
 		return err
 	}
@@ -94,9 +99,12 @@ func (c *Connector) with(ctx context.Context, do func(*ldap.Conn) error) error {
 	return err
 }
 
-func (c *Connector) dial() (*ldap.Conn, error) {
+func (c *Connector) dial(ctx context.Context) (*ldap.Conn, error) {
+	if c.cfg.StartTLS {
+		return c.dialStartTLS(ctx)
+	}
 	u := url.URL{Scheme: "ldaps", Host: c.cfg.Address()}
-	if c.cfg.InsecureNoSSL || c.cfg.StartTLS {
+	if c.cfg.InsecureNoSSL {
 		u.Scheme = "ldap"
 	}
 	conn, err := ldap.DialURL(u.String(), ldap.DialWithDialer(fetch.Dialer(timeout)), ldap.DialWithTLSConfig(c.tls.Clone()))
@@ -104,13 +112,66 @@ func (c *Connector) dial() (*ldap.Conn, error) {
 		return nil, c.unreachable(err)
 	}
 	conn.SetTimeout(timeout)
-	if c.cfg.StartTLS {
-		if err := conn.StartTLS(c.tls.Clone()); err != nil {
-			_ = conn.Close()
-			return nil, c.startTLSFailed(err)
+	return conn, nil
+}
+
+func (c *Connector) dialStartTLS(ctx context.Context) (*ldap.Conn, error) {
+	conn, err := c.startTLS(ctx, c.tls)
+	switch {
+	case err == nil:
+		return conn, nil
+	case errors.As(err, new(*net.OpError)):
+		return nil, c.unreachable(err)
+	case ldap.IsErrorWithCode(err, ldap.ErrorNetwork):
+		if why := c.distrusted(ctx); why != nil {
+			return nil, c.unreachable(why)
 		}
 	}
-	return conn, nil
+	return nil, fault.New(fault.Unavailable, "the directory at %s does not begin TLS when asked (StartTLS): switch it on there, or use LDAPS with startTLS: false", c.cfg.Address()).At("config.startTLS").Because(err)
+}
+
+// startTLS returns a connection with TLS, or none.
+func (c *Connector) startTLS(ctx context.Context, t *tls.Config) (*ldap.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	raw, err := fetch.Dialer(timeout).DialContext(ctx, "tcp", c.cfg.Address())
+	if err != nil {
+		return nil, err
+	}
+	// The library waits for the end of a handshake without end.
+	stop := context.AfterFunc(ctx, func() { _ = raw.Close() })
+	conn := ldap.NewConn(raw, false)
+	conn.Start()
+	conn.SetTimeout(timeout)
+	err = conn.StartTLS(t.Clone())
+	if err == nil && stop() {
+		return conn, nil
+	}
+	_ = conn.Close()
+	return nil, errors.Join(err, ctx.Err())
+}
+
+// distrusted says why a directory's certificate was refused, which the library
+// keeps for itself: it looks at the certificate on a connection on which nothing
+// else is said.
+func (c *Connector) distrusted(ctx context.Context) error {
+	t := c.tls.Clone()
+	t.InsecureSkipVerify = true
+	conn, err := c.startTLS(ctx, t)
+	if err != nil {
+		return nil // it is not the certificate then
+	}
+	defer func() { _ = conn.Close() }()
+	state, ok := conn.TLSConnectionState()
+	if !ok || len(state.PeerCertificates) == 0 {
+		return nil
+	}
+	intermediates := x509.NewCertPool()
+	for _, cert := range state.PeerCertificates[1:] {
+		intermediates.AddCert(cert)
+	}
+	_, err = state.PeerCertificates[0].Verify(x509.VerifyOptions{DNSName: c.tls.ServerName, Roots: c.tls.RootCAs, Intermediates: intermediates})
+	return err
 }
 
 func (c *Connector) unreachable(err error) error {
@@ -118,13 +179,6 @@ func (c *Connector) unreachable(err error) error {
 		return fault.New(fault.Unavailable, "the certificate of the directory at %s was refused: %s", c.cfg.Address(), reason).At("config.rootCA").Because(err)
 	}
 	return fault.New(fault.Unavailable, "the directory at %s cannot be reached: try again, and check config.host and that this server can reach it", c.cfg.Address()).At("config.host").Because(err)
-}
-
-func (c *Connector) startTLSFailed(err error) error {
-	if fetch.Untrusted(err, "", "") != "" {
-		return c.unreachable(err)
-	}
-	return fault.New(fault.Unavailable, "the directory at %s does not begin TLS when asked (StartTLS): switch it on there, or use LDAPS with startTLS: false", c.cfg.Address()).At("config.startTLS").Because(err)
 }
 
 func (c *Connector) bindSearcher(conn *ldap.Conn) error {
