@@ -70,7 +70,7 @@ func (s *served) serveSAMLRequest(w http.ResponseWriter, r *http.Request) {
 		s.stranger(w, r)
 		return
 	}
-	row, err := s.ReadRevision(r.Context(), request.ConnectorID, "")
+	row, err := s.ReadRevision(r.Context(), request.ConnectorID, e.Revision)
 	if err != nil {
 		s.refuse(w, r, &request, err)
 		return
