@@ -43,7 +43,7 @@ func claimNamed(r trial.Result, name string) trial.Claim {
 func TestATrialShowsWhatWouldComeOfASignInAndKeepsNothing(t *testing.T) {
 	h := open(t, "/dex")
 	h.op = optest.Start(t, h.Callback())
-	r, page := h.try(h.document(nil), asAlice)
+	r, page := h.try(h.document(map[string]any{"userNameKey": "nickname"}), asAlice)
 	if r.Error != "" || r.User != "user:alice@example.com" || r.Note != "new here" || r.IsLive {
 		t.Errorf("got %+v", r)
 	}
@@ -53,8 +53,8 @@ func TestATrialShowsWhatWouldComeOfASignInAndKeepsNothing(t *testing.T) {
 	if c := claimNamed(r, "email"); c.Value != `"alice@example.com"` || c.UsedAs != "e-mail address" {
 		t.Errorf("the claim email: %+v", c)
 	}
-	if c := claimNamed(r, "preferred_username"); !strings.Contains(c.UsedAs, "it is not there") {
-		t.Errorf("the claim preferred_username, which is not sent: %+v", c)
+	if c := claimNamed(r, "nickname"); !strings.Contains(c.UsedAs, "it is not there") {
+		t.Errorf("the claim nickname, which is not sent: %+v", c)
 	}
 	if !strings.Contains(page.Text(), "went well") || !strings.Contains(page.Text(), "user:alice@example.com") {
 		t.Errorf("the page: %s", page.Text())
