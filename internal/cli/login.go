@@ -34,7 +34,7 @@ const (
 
 type loginOptions struct {
 	noBrowser, idToken, enterprise bool
-	hint                           string
+	hint, connector                string
 }
 
 func (a *app) login() *cobra.Command {
@@ -51,6 +51,8 @@ The browser is the one in BROWSER, or the desktop's.`,
 	c.Flags().BoolVarP(&o.noBrowser, "no-browser", "b", false, "use a browser on another machine")
 	c.Flags().BoolVarP(&o.idToken, "id-token", "t", false, "sign in with an ID token from standard input")
 	c.Flags().StringVar(&o.hint, "login-hint", "", "e-mail address to suggest to the identity provider")
+	c.Flags().StringVar(&o.connector, "connector", "", "id of the connector to sign in with, of several")
+	c.MarkFlagsMutuallyExclusive("no-browser", "connector") // the browser elsewhere asks
 	enterpriseFlag(c, &o.enterprise)
 	return c
 }
@@ -126,7 +128,7 @@ func (s *signIn) withProvider(ctx context.Context, o loginOptions) error {
 	if o.noBrowser {
 		return s.byDevice(ctx)
 	}
-	return s.byLoopback(ctx, o.hint)
+	return s.byLoopback(ctx, o)
 }
 
 func errTooLate() error {

@@ -32,7 +32,7 @@ type outcome struct {
 }
 
 // byLoopback is the sign-in with a browser on this machine.
-func (s *signIn) byLoopback(ctx context.Context, hint string) error {
+func (s *signIn) byLoopback(ctx context.Context, o loginOptions) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return fmt.Errorf("a browser cannot answer here: %w: use a browser on another machine with: pachctl auth login --no-browser", err)
@@ -52,8 +52,10 @@ func (s *signIn) byLoopback(ctx context.Context, hint string) error {
 		"client_id": {s.GetClientId()}, "redirect_uri": {redirect}, "response_type": {"code"}, "scope": {loginScopes}, "state": {l.state}, "nonce": {nonce},
 		"code_challenge": {challenge}, "code_challenge_method": {"S256"}, "requester": {s.requester()},
 	}
-	if hint != "" {
-		query.Set("login_hint", hint)
+	for name, value := range map[string]string{"login_hint": o.hint, "connector_id": o.connector} {
+		if value != "" {
+			query.Set(name, value)
+		}
 	}
 	address := s.GetAuthorizationEndpoint() + "?" + query.Encode()
 	s.showURL(address)
