@@ -63,8 +63,28 @@ func (s Site) check(ctx context.Context, l *probe.Ladder) {
 		return
 	}
 	client := fetch.New(roots, checkWithin)
+	defer client.Close()
 	l.Do(probe.Credentials, func() (string, error) { return s.checkCredentials(ctx, client) })
 	l.Do(probe.Callback, func() (string, error) { return s.checkCallback(ctx, client) })
+}
+
+// reach is an error if nothing answers at the provider's address.
+func (s Site) reach(ctx context.Context) error {
+	if s.Base == "" || s.AnyCA {
+		return nil
+	}
+	roots, err := fetch.Roots("config.rootCAs", s.RootCAs...)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Base, nil)
+	if err != nil {
+		return err
+	}
+	client := fetch.New(roots, checkWithin).Blaming("the connector's address of the provider")
+	defer client.Close()
+	_, _, _, err = client.Visit(req, "page")
+	return err
 }
 
 // checkCredentials exchanges a code that cannot be right; what the provider

@@ -92,12 +92,25 @@ func Probe(ctx context.Context, id, typ string, config map[string]any, d Deps) e
 	return p.Probe(ctx)
 }
 
-// Probe asks the provider whether it is there.
+// Probe asks the provider what a sign-in will need of it, for types that have
+// such a question: a connector is not stored if it cannot work.
 func (p *Provider) Probe(ctx context.Context) error {
 	if c, ok := p.Connector.(interface{ Probe(context.Context) error }); ok {
 		return c.Probe(ctx)
 	}
 	return nil
+}
+
+// Alive is Probe for any type: of a provider without such a question it asks
+// no more than any answer at its address.
+func (p *Provider) Alive(ctx context.Context) error {
+	if c, ok := p.Connector.(interface{ Probe(context.Context) error }); ok {
+		return c.Probe(ctx)
+	}
+	if c, ok := p.Connector.(interface{ Reach(context.Context) error }); ok {
+		return c.Reach(ctx)
+	}
+	return p.site.reach(ctx)
 }
 
 // Redact copies a configuration with secret.Mask in place of its secrets. Of a

@@ -63,8 +63,8 @@ func (l *lazy) tryOpen() {
 	l.opened, l.err, l.tried = c, err, l.now()
 }
 
-// Probe opens the connector if it is not.
-func (l *lazy) Probe(ctx context.Context) error {
+// Reach opens the connector if it is not.
+func (l *lazy) Reach(ctx context.Context) error {
 	_, err := l.get(ctx)
 	return err
 }

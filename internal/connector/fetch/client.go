@@ -131,6 +131,9 @@ func (c *Client) Do(req *http.Request, what string) (int, []byte, error) {
 	return res.StatusCode, body, nil
 }
 
+// Close lets go of connections that are kept for the next request.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
 // Visit sends req as a browser would that follows no redirect, and returns
 // where it would be sent.
 func (c *Client) Visit(req *http.Request, what string) (status int, location string, body []byte, err error) {

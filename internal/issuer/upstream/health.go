@@ -10,9 +10,10 @@ import (
 )
 
 const (
-	// probeEvery is how often each provider is asked whether it is there, and
-	// probeWithin how long it may take.
+	// probeEvery is how often each provider is asked whether it is there, again
+	// how often one that was not, and probeWithin how long it may take.
 	probeEvery  = 30 * time.Second
+	again       = 5 * time.Second
 	probeWithin = 10 * time.Second
 	// breakAfter failures in a row, a provider is left in peace for breakFor.
 	breakAfter = 3
@@ -104,33 +105,45 @@ func (u *Upstream) Changed() {
 
 // Run asks all providers, now and then, whether they are there, until ctx ends.
 func (u *Upstream) Run(ctx context.Context) {
-	tick := time.NewTicker(probeEvery)
-	defer tick.Stop()
+	all, failing := time.NewTicker(probeEvery), time.NewTicker(again)
+	defer all.Stop()
+	defer failing.Stop()
+	u.ProbeAll(ctx)
 	for {
-		u.ProbeAll(ctx)
 		select {
 		case <-ctx.Done():
 			return
 		case <-u.changed:
-		case <-tick.C:
+			u.ProbeAll(ctx)
+		case <-all.C:
+			u.ProbeAll(ctx)
+		case <-failing.C:
+			u.probe(ctx, func(r registry.Row) bool { return u.Health(r).State == Failing })
 		}
 	}
 }
 
 // ProbeAll asks all providers at once and waits for their answers.
 func (u *Upstream) ProbeAll(ctx context.Context) {
+	u.probe(ctx, func(registry.Row) bool { return true })
+}
+
+func (u *Upstream) probe(ctx context.Context, which func(registry.Row) bool) {
 	rows, err := u.Registry.Rows(ctx)
 	if err != nil {
 		return // the next login says so
 	}
 	var all sync.WaitGroup
 	for _, r := range rows {
+		if !which(r) {
+			continue
+		}
 		all.Go(func() {
 			revision := u.Revision(r)
 			_, err := within(ctx, probeWithin, func(ctx context.Context) (struct{}, error) {
 				p, err := u.Provider(r)
 				if err == nil {
-					err = p.Probe(ctx)
+					err = p.Alive(ctx)
 				}
 				return struct{}{}, err
 			})
