@@ -48,6 +48,9 @@ type health struct {
 
 func (h *health) of(id, revision string) *Health {
 	known, ok := h.by[id]
+	if ok && known.revision == "" { // a sign-in was before the first probe
+		known.revision = revision
+	}
 	if !ok || revision != "" && known.revision != revision {
 		known = &Health{State: Unknown, Since: h.now(), revision: revision}
 		h.by[id] = known

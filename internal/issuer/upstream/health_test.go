@@ -1,0 +1,323 @@
+package upstream_test
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	dex "github.com/dexidp/dex/connector"
+
+	"pachyderm/demo/op/optest"
+	"pachyderm/internal/connector"
+	"pachyderm/internal/db/dbtest"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/identity"
+	"pachyderm/internal/issuer/dexstore"
+	"pachyderm/internal/issuer/flow"
+	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/issuer/upstream"
+	"pachyderm/internal/principal"
+	"pachyderm/internal/secret"
+	"pachyderm/test/idp"
+)
+
+const callback = "http://localhost:30658/callback"
+
+// office has an Upstream, the connectors that it serves, and a clock.
+type office struct {
+	*upstream.Upstream
+	t *testing.T
+
+	mu  sync.Mutex
+	now time.Time
+}
+
+func open(t *testing.T) *office {
+	t.Helper()
+	d := dbtest.SQLite(t)
+	sealer, err := secret.OpenFor(t.Context(), d, filepath.Join(t.TempDir(), "key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &office{t: t, now: time.Now()}
+	deps := func() connector.Deps {
+		return connector.Deps{
+			Now: o.clock, Log: slog.New(slog.DiscardHandler), Callback: callback,
+			LoginParams: func(string) url.Values { return nil }, FormURL: func(string) string { return "" },
+		}
+	}
+	r := registry.New(registry.Config{DB: d, Sealer: sealer, Objects: &dexstore.Store{DB: d, Sealer: sealer}, Now: o.clock, Deps: deps})
+	o.Upstream = upstream.New(upstream.Config{Registry: r, People: &identity.Service{DB: d, Now: o.clock}, Log: slog.New(slog.DiscardHandler), Now: o.clock, Deps: deps})
+	return o
+}
+
+func (o *office) clock() time.Time {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.now
+}
+
+func (o *office) later(d time.Duration) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.now = o.now.Add(d)
+}
+
+func (o *office) connect(id, typ string, config map[string]any) {
+	o.t.Helper()
+	if err := o.Registry.CreateConnector(o.t.Context(), principal.Root, registry.Connector{ID: id, Name: id, Type: typ, Version: 1, Config: config}); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+func (o *office) row(id string) registry.Row {
+	o.t.Helper()
+	r, err := o.Registry.ReadRevision(o.t.Context(), id, "")
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return r
+}
+
+// forDex is the connector as Dex gets it.
+func (o *office) forDex(id string) dex.Connector {
+	o.t.Helper()
+	stored, err := o.ForDex(o.row(id))
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	c, err := o.Resolve(stored)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return c
+}
+
+// begins says whether a sign-in can begin with a connector.
+func (o *office) begins(id string) error {
+	state := "state-of-" + id
+	o.Began(state, &flow.Flow{})
+	defer o.Forget(state)
+	_, _, err := o.forDex(id).(dex.CallbackConnector).LoginURL(dex.Scopes{}, callback, state)
+	return err
+}
+
+func oidcOf(issuer, id, secret string, more map[string]any) map[string]any {
+	out := map[string]any{"issuer": issuer, "clientID": id, "clientSecret": secret, "redirectURI": callback}
+	for k, v := range more {
+		out[k] = v
+	}
+	return out
+}
+
+// troubles are the ways in which providers fail, and what their health says.
+var troubles = map[idp.Trouble]string{
+	idp.Hangs: "", idp.Garbage: "discovery document", idp.Outdated: "expired", idp.AnotherIssuer: "calls itself", "refuses": "cannot be reached",
+}
+
+func TestHealthTellsWhoIsInTrouble(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	ca := idp.NewCA(t)
+	providers := map[idp.Trouble]*idp.Troubled{}
+	for trouble := range troubles {
+		p := idp.StartTroubled(t, ca)
+		providers[trouble] = p
+		o.connect(id(trouble), "oidc", oidcOf(p.Issuer, "c", "s", map[string]any{"rootCAs": []any{string(ca.PEM)}}))
+	}
+	well := []string{"well-1", "well-2", "well-3", "well-4", "well-5"}
+	for _, id := range well {
+		p := optest.Start(t, callback)
+		o.connect(id, "oidc", oidcOf(p.Issuer, p.ClientID, p.ClientSecret, nil))
+	}
+	states := func() map[string]upstream.Health {
+		all := map[string]upstream.Health{}
+		for trouble := range troubles {
+			all[id(trouble)] = o.Health(o.row(id(trouble)))
+		}
+		for _, id := range well {
+			all[id] = o.Health(o.row(id))
+		}
+		return all
+	}
+	for id, h := range states() {
+		if h.State != upstream.Unknown || h.Since != o.clock() {
+			t.Errorf("%s before anybody has asked: %+v", id, h)
+		}
+	}
+	o.later(time.Minute)
+	first := o.clock()
+	o.ProbeAll(t.Context())
+	for id, h := range states() {
+		if h.State != upstream.Ready || h.Since != first || h.LastGood != first || h.Checked != first || h.Error != "" {
+			t.Errorf("%s at first: %+v", id, h)
+		}
+	}
+	for trouble, p := range providers {
+		if trouble == "refuses" {
+			p.Stop()
+		} else {
+			p.Fall(trouble)
+		}
+	}
+	o.later(time.Minute)
+	second := o.clock()
+	asked := make(chan struct{})
+	go func() {
+		defer close(asked)
+		o.ProbeAll(context.WithoutCancel(t.Context()))
+	}()
+	// One of those that are asked does not answer, and keeps nobody else.
+	for _, id := range well {
+		if err := o.begins(id); err != nil {
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+	<-asked
+	for trouble, want := range troubles {
+		h := o.Health(o.row(id(trouble)))
+		if h.State != upstream.Failing || h.Since != second || h.LastGood != first || h.Checked != second || h.Error == "" || !strings.Contains(h.Error, want) {
+			t.Errorf("%s: %+v; want an error with %q", trouble, h, want)
+		}
+	}
+	for _, id := range well {
+		if h := o.Health(o.row(id)); h.State != upstream.Ready || h.Since != first || h.LastGood != second {
+			t.Errorf("%s beside the others: %+v", id, h)
+		}
+	}
+	for trouble, p := range providers {
+		if trouble == "refuses" {
+			p.Start()
+		} else {
+			p.Fall(idp.None)
+		}
+	}
+	o.later(time.Minute)
+	third := o.clock()
+	o.ProbeAll(t.Context())
+	for trouble := range troubles {
+		if h := o.Health(o.row(id(trouble))); h.State != upstream.Ready || h.Since != third || h.LastGood != third {
+			t.Errorf("%s is over: %+v", trouble, h)
+		}
+		if err := o.begins(id(trouble)); err != nil {
+			t.Errorf("%s is over: %v", trouble, err)
+		}
+	}
+}
+
+func id(trouble idp.Trouble) string { return strings.ReplaceAll(string(trouble), " ", "-") }
+
+func TestAProviderThatKeepsFailingIsLeftInPeace(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	l := idp.StartOpenLDAP(t, idp.OpenLDAPOptions{})
+	o.connect("ldap", "ldap", map[string]any{
+		"host": l.LDAPS, "rootCAData": string(l.CA.PEM), "bindDN": l.BindDN, "bindPW": l.BindPassword,
+		"userSearch": map[string]any{"baseDN": l.PeopleDN, "username": "uid"},
+	})
+	login := func() (bool, error) {
+		_, valid, err := o.forDex("ldap").(dex.PasswordConnector).Login(t.Context(), dex.Scopes{}, "alice", idp.Alice.Password)
+		return valid, err
+	}
+	if valid, err := login(); !valid || err != nil {
+		t.Fatalf("%v, %v", valid, err)
+	}
+	// A wrong password is no failure of the directory.
+	for range 5 {
+		if _, valid, err := o.forDex("ldap").(dex.PasswordConnector).Login(t.Context(), dex.Scopes{}, "alice", "wrong"); valid || err != nil {
+			t.Fatalf("%v, %v", valid, err)
+		}
+	}
+	l.Stop()
+	asked, end := hangUp(t, l.LDAPS)
+	for n, c := range []struct {
+		later time.Duration
+		asked int32 // by then
+	}{
+		{0, 1},
+		{0, 2},
+		{0, 3},
+		{0, 3},               // left in peace
+		{4 * time.Second, 3}, // still
+		{2 * time.Second, 4}, // asked again
+		{0, 4},               // and again left in peace
+		{6 * time.Second, 5},
+	} {
+		o.later(c.later)
+		if valid, err := login(); valid || !fault.Is(err, fault.Unavailable) || asked.Load() != c.asked {
+			t.Errorf("login %d: %v, %v; asked %d times, want %d", n, valid, err, asked.Load(), c.asked)
+		}
+	}
+	end()
+	l.Start()
+	o.later(6 * time.Second)
+	if valid, err := login(); !valid || err != nil {
+		t.Errorf("it is back: %v, %v", valid, err)
+	}
+	if h := o.Health(o.row("ldap")); h.State != upstream.Ready {
+		t.Errorf("it is back: %+v", h)
+	}
+}
+
+// One failure after a success is the first of a row.
+func TestASuccessEndsARowOfFailures(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	l := idp.StartOpenLDAP(t, idp.OpenLDAPOptions{})
+	o.connect("ldap", "ldap", map[string]any{
+		"host": l.LDAPS, "rootCAData": string(l.CA.PEM), "bindDN": l.BindDN, "bindPW": l.BindPassword,
+		"userSearch": map[string]any{"baseDN": l.PeopleDN, "username": "uid"},
+	})
+	login := func() bool {
+		_, valid, _ := o.forDex("ldap").(dex.PasswordConnector).Login(t.Context(), dex.Scopes{}, "alice", idp.Alice.Password)
+		return valid
+	}
+	for round := range 2 {
+		l.Stop()
+		asked, end := hangUp(t, l.LDAPS)
+		for range 2 {
+			login()
+		}
+		end()
+		if asked.Load() != 2 {
+			t.Errorf("round %d: asked %d times of 2", round, asked.Load())
+		}
+		l.Start()
+		if !login() {
+			t.Errorf("round %d: left in peace after two failures", round)
+		}
+	}
+}
+
+// hangUp takes connections, counts them and ends them.
+func hangUp(t *testing.T, address string) (count *atomic.Int32, end func()) {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	count = &atomic.Int32{}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			count.Add(1)
+			_ = conn.Close()
+		}
+	}()
+	return count, func() {
+		_ = l.Close()
+		<-done
+	}
+}
