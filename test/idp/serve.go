@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"testing"
@@ -34,7 +36,7 @@ func (s *inProcess) Start() {
 	if s.tls != nil {
 		l = tls.NewListener(l, s.tls)
 	}
-	s.server = &http.Server{Handler: s.handler, ReadHeaderTimeout: time.Minute}
+	s.server = &http.Server{Handler: s.handler, ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0)}
 	s.done = make(chan error, 1)
 	go func(server *http.Server, done chan<- error) { done <- server.Serve(l) }(s.server, s.done)
 }
