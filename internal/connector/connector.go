@@ -23,6 +23,8 @@ type Deps struct {
 	// Callback is where identity providers send people back to: the issuer
 	// plus "/callback".
 	Callback string
+	// Outside is the same as browsers reach it, where that is another address.
+	Outside func() string
 	// AllowHTTP lets providers on other hosts be spoken to without TLS.
 	AllowHTTP bool
 	// LoginParams are the query parameters of the login request that is known
@@ -44,9 +46,13 @@ type common struct {
 // Provider is an opened connector, and what is known of who is behind it.
 type Provider struct {
 	connector.Connector
-	site Site
-	deps Deps
+	site     Site
+	callback string
 }
+
+// Callback is where the provider sends people back to, of the ways that lead
+// to us.
+func (p *Provider) Callback() string { return p.callback }
 
 // Issuer is what the provider's subjects belong to, or "" for types whose
 // provider has no such name.

@@ -45,6 +45,7 @@ func of[T any, D document[T]](typ string) kind {
 		if err := decode(config, doc); err != nil {
 			return nil, err
 		}
+		d = d.answeredAt(redirectOf(doc))
 		if err := checkShape(typ, doc, d); err != nil {
 			return nil, err
 		}
@@ -52,12 +53,30 @@ func of[T any, D document[T]](typ string) kind {
 		if err != nil {
 			return nil, asFault(err)
 		}
-		p := &Provider{Connector: c, deps: d}
+		p := &Provider{Connector: c, callback: d.Callback}
 		if s, ok := any(doc).(interface{ site(Deps) Site }); ok {
 			p.site = s.site(d)
 		}
 		return p, nil
 	}}
+}
+
+// redirectOf is where a document has people sent back to, or "".
+func redirectOf(doc any) string {
+	v := reflect.ValueOf(doc).Elem()
+	if f := valueAt(v, "redirectURI"); f.Kind() == reflect.String {
+		return f.String()
+	}
+	return ""
+}
+
+// answeredAt takes the address that browsers have for us where a document
+// gives that one.
+func (d Deps) answeredAt(redirect string) Deps {
+	if redirect != d.Callback && d.Outside != nil && redirect == d.Outside() {
+		d.Callback = redirect
+	}
+	return d
 }
 
 // asFault blames the document for what Dex refuses to open.

@@ -24,7 +24,7 @@ import (
 // serveAuth is the authorization endpoint: the start of a login, where a
 // connector is chosen, and its end, where Dex sends the code.
 func (s *served) serveAuth(w http.ResponseWriter, r *http.Request) {
-	if s.bind.Rehost(w, r) || !s.parsed(w, r) {
+	if s.rehost(w, r) || !s.parsed(w, r) {
 		return
 	}
 	if r.Form.Get("req") == "" {
@@ -82,7 +82,7 @@ func errNotConnected() error {
 
 // serveStart begins the login at one connector.
 func (s *served) serveStart(w http.ResponseWriter, r *http.Request, connectorID string) {
-	if s.bind.Rehost(w, r) || !s.parsed(w, r) || !s.admit(w, r) {
+	if s.rehost(w, r) || !s.parsed(w, r) || !s.admit(w, r) {
 		return
 	}
 	if _, err := s.ReadRevision(r.Context(), connectorID, ""); err != nil {
@@ -119,7 +119,7 @@ func (s *served) serveStart(w http.ResponseWriter, r *http.Request, connectorID 
 // serveStep is each later step of a login that an identity provider or a
 // password form leads to: it must come from the browser that began.
 func (s *served) serveStep(w http.ResponseWriter, r *http.Request) {
-	if s.bind.Rehost(w, r) || !s.parsed(w, r) {
+	if s.rehost(w, r) || !s.parsed(w, r) {
 		return
 	}
 	if r.Method == http.MethodPost && r.PostForm.Has("SAMLResponse") {

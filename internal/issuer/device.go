@@ -33,7 +33,7 @@ func (s *served) serveDeviceCode(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	who := device.Asker{Name: device.CleanName(r.Form.Get("requester")), Address: remoteHost(r)}
-	s.dex.ServeHTTP(w, r.WithContext(view.Asking(r.Context(), who)))
+	s.outsideDevice(w, r.WithContext(view.Asking(r.Context(), who)))
 }
 
 // remoteHost is the address that a request came from, without its port.

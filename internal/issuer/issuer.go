@@ -80,6 +80,7 @@ type Issuer struct {
 
 	providers *upstream.Upstream
 	trials    *trial.Server
+	reachedAt func(context.Context) *url.URL
 }
 
 // New makes an issuer with the stored settings. It makes no keys and opens no
@@ -231,6 +232,7 @@ func (i *Issuer) deps() connector.Deps {
 	return connector.Deps{
 		Now: i.Now, Log: i.dexLog(), Callback: i.Callback(), AllowHTTP: i.Insecure, LoginParams: i.providers.LoginParams,
 		FormURL:    func(state string) string { return i.Endpoint("/saml/request") + "?state=" + url.QueryEscape(state) },
+		Outside:    func() string { return i.Outside(context.Background(), i.Callback()) },
 		References: i.References, TrustedProxies: i.TrustedProxies,
 	}
 }

@@ -40,7 +40,7 @@ func (s *served) keepAnswer(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		s.refuse(w, r, nil, err)
 	default:
-		http.Redirect(w, r, s.url.AbsURL("/callback")+"?state="+url.QueryEscape(state), http.StatusSeeOther) //nolint:gosec // our own page
+		http.Redirect(w, r, s.url.AbsPath("/callback")+"?state="+url.QueryEscape(state), http.StatusSeeOther) //nolint:gosec // our own page
 	}
 }
 

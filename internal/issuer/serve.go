@@ -47,7 +47,7 @@ func (i *Issuer) serve(s registry.Settings) error {
 		return err
 	}
 	out := &served{Issuer: i, settings: s, url: oauth2.IssuerURL{URL: p.Issuer}, bind: flow.Binding{Issuer: p.Issuer}}
-	out.trial = &trial.Page{Server: i.trials, Bind: out.bind, Callback: out.url.AbsURL("/callback"), Path: out.url.AbsPath("/trial") + "/"}
+	out.trial = &trial.Page{Server: i.trials, Bind: out.bind, Back: out.url.AbsPath("/callback"), Path: out.url.AbsPath("/trial") + "/"}
 	_, _, _, pages, err := templates.LoadWebConfig(templates.Config{
 		WebFS: web.DexFiles(), Issuer: web.Product, IssuerURL: out.url.String(), Theme: web.DexTheme,
 	})
@@ -134,7 +134,7 @@ func (s *served) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case first == "auth":
 		s.serveStart(w, r, rest)
 	case first == "trial":
-		if !s.bind.Rehost(w, r) && s.parsed(w, r) {
+		if !s.rehost(w, r) && s.parsed(w, r) {
 			s.trial.Serve(w, r, rest)
 		}
 	case path == "/saml/request":

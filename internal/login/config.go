@@ -68,6 +68,26 @@ func (s *Service) Configuration(ctx context.Context) (Config, error) {
 	return c, err
 }
 
+// BrowsersAt is where browsers reach our own issuer if not by its name, or nil.
+func (s *Service) BrowsersAt(ctx context.Context) *url.URL {
+	c, err := s.configuration(ctx)
+	if err != nil || c.UserAccessibleIssuerHost == "" || !s.isOwn(c) {
+		return nil
+	}
+	to, err := reachable("https://x/", c.UserAccessibleIssuerHost) // checked when it was stored
+	if err != nil {
+		return nil
+	}
+	u, err := url.Parse(to)
+	if err != nil {
+		return nil
+	}
+	if !strings.Contains(c.UserAccessibleIssuerHost, "://") {
+		u.Scheme = "" // the issuer's
+	}
+	return u
+}
+
 // Elsewhere is the issuer if it is another server than this one, or "".
 func (s *Service) Elsewhere(ctx context.Context) (string, error) {
 	c, err := s.configuration(ctx)

@@ -99,6 +99,7 @@ func New(ctx context.Context, c config.Config, log *slog.Logger) (p *Pachd, err 
 	p.login = &login.Service{
 		DB: p.db, Sealer: sealer, Issuer: p.issuer, People: people, Log: log, Now: time.Now, SessionTTL: time.Duration(c.Auth.SessionDuration),
 	}
+	p.issuer.ReachedAt(p.login.BrowsersAt)
 	var creds credentials.TransportCredentials
 	if p.tls != nil {
 		creds = credentials.NewTLS(p.tls)

@@ -31,9 +31,9 @@ func idOf(state string) string { return strings.TrimPrefix(state, statePrefix) }
 // Page serves trials under one set of the issuer's settings.
 type Page struct {
 	*Server
-	Bind     flow.Binding
-	Callback string // where providers send people back to
-	Path     string // of the trials' own pages, with a slash at the end
+	Bind flow.Binding
+	Back string // path that providers send people back to
+	Path string // of the trials' own pages, with a slash at the end
 }
 
 // errStranger: whoever came is not the browser that began.
@@ -62,7 +62,7 @@ func (p *Page) Serve(w http.ResponseWriter, r *http.Request, id string) {
 	}
 	switch inner := c.Connector.(type) {
 	case connector.CallbackConnector:
-		p.begin(w, r, id, b, inner)
+		p.begin(w, r, id, b, inner, c.Callback())
 	case connector.PasswordConnector:
 		p.password(w, r, id, b, c, inner)
 	}
@@ -71,10 +71,10 @@ func (p *Page) Serve(w http.ResponseWriter, r *http.Request, id string) {
 // asked are the scopes that a trial asks for.
 func asked() connector.Scopes { return connector.Scopes{Groups: true} }
 
-func (p *Page) begin(w http.ResponseWriter, r *http.Request, id string, b body, c connector.CallbackConnector) {
+func (p *Page) begin(w http.ResponseWriter, r *http.Request, id string, b body, c connector.CallbackConnector, callback string) {
 	var pending []byte
 	to, err := upstream.Within(r.Context(), func(context.Context) (to string, err error) {
-		to, pending, err = c.LoginURL(asked(), p.Callback, statePrefix+id)
+		to, pending, err = c.LoginURL(asked(), callback, statePrefix+id)
 		return to, err
 	})
 	if err != nil {
@@ -116,7 +116,7 @@ func (p *Page) KeepAnswer(w http.ResponseWriter, r *http.Request, state string, 
 		p.refuse(w, r, err)
 		return
 	}
-	http.Redirect(w, r, p.Callback+"?state="+url.QueryEscape(state), http.StatusSeeOther)
+	http.Redirect(w, r, p.Back+"?state="+url.QueryEscape(state), http.StatusSeeOther)
 }
 
 // mine finds the trial of a state in the browser that began it.

@@ -96,13 +96,13 @@ type begun struct {
 	inner []byte
 }
 
-func (w callback) LoginURL(s connector.Scopes, callbackURL, state string) (string, []byte, error) {
+func (w callback) LoginURL(s connector.Scopes, _, state string) (string, []byte, error) {
 	f := w.upstream.flow(state)
 	if f == nil {
 		return "", nil, fault.New(fault.Internal, "no login is known by this state")
 	}
 	b, err := ask(context.Background(), w.wrapped, func(context.Context) (begun, error) {
-		u, inner, err := w.provider.Connector.(connector.CallbackConnector).LoginURL(s, callbackURL, state)
+		u, inner, err := w.provider.Connector.(connector.CallbackConnector).LoginURL(s, w.provider.Callback(), state)
 		return begun{u, inner}, err
 	})
 	if err != nil {

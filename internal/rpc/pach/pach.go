@@ -37,10 +37,11 @@ func (s *Server) GetSignIn(ctx context.Context, _ *pb.GetSignInRequest) (*pb.Get
 	if err != nil {
 		return nil, err
 	}
+	at := func(path string) string { return s.Issuer.Outside(ctx, s.Issuer.Endpoint(path)) }
 	return &pb.GetSignInResponse{
-		Issuer: s.Issuer.URL(), AuthorizationEndpoint: s.Issuer.Endpoint("/auth"), TokenEndpoint: s.Issuer.Endpoint("/token"),
-		DeviceAuthorizationEndpoint: s.Issuer.Endpoint("/device/code"), ClientId: issuer.CLIClient, DeviceClientId: issuer.DeviceClient,
-		Connected: connected, CallbackUrl: s.Issuer.Callback(),
+		Issuer: s.Issuer.URL(), AuthorizationEndpoint: at("/auth"), TokenEndpoint: at("/token"),
+		DeviceAuthorizationEndpoint: at("/device/code"), ClientId: issuer.CLIClient, DeviceClientId: issuer.DeviceClient,
+		Connected: connected, CallbackUrl: at("/callback"),
 	}, nil
 }
 
