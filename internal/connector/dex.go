@@ -1,7 +1,10 @@
 package connector
 
 import (
+	"context"
 	"encoding/base64"
+	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -347,7 +350,26 @@ type keystoneDoc struct {
 
 func (c *keystoneDoc) open(id string, d Deps) (connector.Connector, error) {
 	out := keystone.Config{Domain: c.Domain, Host: c.Host, AdminUsername: c.AdminUsername, AdminPassword: c.AdminPassword}
-	return out.Open(id, d.Log)
+	opened, err := out.Open(id, d.Log)
+	if err != nil {
+		return nil, err
+	}
+	return keystoneLogin{opened.(connector.PasswordConnector), opened.(connector.RefreshConnector)}, nil
+}
+
+// keystoneLogin knows a wrong password, which Dex's connector takes for a
+// failure of the provider, so that nobody could try again.
+type keystoneLogin struct {
+	connector.PasswordConnector
+	connector.RefreshConnector
+}
+
+func (k keystoneLogin) Login(ctx context.Context, s connector.Scopes, username, password string) (connector.Identity, bool, error) {
+	id, valid, err := k.PasswordConnector.Login(ctx, s, username, password)
+	if err != nil && err.Error() == fmt.Sprintf("keystone login: error %d", http.StatusUnauthorized) {
+		return connector.Identity{}, false, nil
+	}
+	return id, valid, err
 }
 
 func (c *keystoneDoc) site(Deps) Site { return Site{Base: c.Host, Issuer: c.Host} }

@@ -46,6 +46,10 @@ func (s shape) start(t *testing.T) string {
 				return
 			}
 			w.Header().Set("Content-Type", "application/json")
+			if page := r.URL.Query().Get("page"); page != "" && page != "1" {
+				_, _ = io.WriteString(w, "[]") // the first has all
+				return
+			}
 			_ = json.NewEncoder(w).Encode(answer(server.URL))
 		})
 	}
@@ -94,7 +98,7 @@ func TestPeopleOfProvidersThatSpeakOAuth(t *testing.T) {
 				"GET /api/v1/user":               says(m{"id": 7, "full_name": "Alice", "login": "alice", "email": "alice@example.com"}),
 				"GET /api/v1/user/teams":         says([]m{{"id": 1, "name": "admins", "organization": m{"id": 1, "username": "example"}}}),
 			},
-			func(base string) m { return m{"baseURL": base, "orgs": []any{m{"name": "example"}}} }, "/login/oauth/authorize",
+			func(base string) m { return m{"baseURL": base, "loadAllGroups": true} }, "/login/oauth/authorize",
 			dex.Identity{UserID: "7", Username: "Alice", PreferredUsername: "alice", Email: "alice@example.com", EmailVerified: true, Groups: []string{"example", "example:admins"}},
 		},
 		"microsoft": {
@@ -393,7 +397,7 @@ func TestWaitingForAProviderEndsWithTheSignIn(t *testing.T) {
 			_, _ = io.Copy(io.Discard, conn)
 		}
 	}()
-	if err := p.Probe(ctx); !fault.Is(err, fault.Unavailable) {
+	if err := p.Alive(ctx); !fault.Is(err, fault.Unavailable) {
 		t.Errorf("got %v", err)
 	}
 }
