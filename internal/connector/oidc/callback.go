@@ -131,7 +131,28 @@ type tokens struct {
 	Description string `json:"error_description"`
 }
 
+// requestTokens sends the secret in the header and, if the provider refuses
+// that and may have it in the form, once more: several register each client
+// for one of the two, and their metadata lists both.
 func (c *Connector) requestTokens(ctx context.Context, m *metadata, form url.Values) (*tokens, error) {
+	t, err := c.requestTokensOnce(ctx, m, form)
+	if fault.FieldOf(err) != "config.clientSecret" || c.inForm(m) || len(m.AuthMethods) > 0 && !slices.Contains(m.AuthMethods, "client_secret_post") {
+		return t, err
+	}
+	c.formOnly.Store(true)
+	if t, again := c.requestTokensOnce(ctx, m, form); fault.FieldOf(again) != "config.clientSecret" {
+		return t, again
+	}
+	c.formOnly.Store(false)
+	return t, err
+}
+
+func (c *Connector) inForm(m *metadata) bool {
+	return c.cfg.BasicAuthUnsupported || c.formOnly.Load() ||
+		(slices.Contains(m.AuthMethods, "client_secret_post") && !slices.Contains(m.AuthMethods, "client_secret_basic"))
+}
+
+func (c *Connector) requestTokensOnce(ctx context.Context, m *metadata, form url.Values) (*tokens, error) {
 	req, err := c.tokenRequest(ctx, m, m.TokenURL, form)
 	if err != nil {
 		return nil, err
@@ -155,8 +176,7 @@ func (c *Connector) requestTokens(ctx context.Context, m *metadata, form url.Val
 
 // tokenRequest is a form from a client that says who it is (RFC 6749, 2.3.1).
 func (c *Connector) tokenRequest(ctx context.Context, m *metadata, to string, form url.Values) (*http.Request, error) {
-	inForm := c.cfg.BasicAuthUnsupported ||
-		(slices.Contains(m.AuthMethods, "client_secret_post") && !slices.Contains(m.AuthMethods, "client_secret_basic"))
+	inForm := c.inForm(m)
 	if inForm {
 		form.Set("client_id", c.cfg.ClientID)
 		form.Set("client_secret", c.cfg.ClientSecret)

@@ -64,7 +64,7 @@ func (c *Connector) checkKeys(ctx context.Context, m *metadata) (string, error) 
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%d signing keys; ID tokens may be signed with %s", len(keys), list(accepted)), nil
+	return fmt.Sprintf("signing keys: %d; ID tokens may be signed with %s", len(keys), list(accepted)), nil
 }
 
 func (c *Connector) checkSupport(m *metadata) (string, error) {
@@ -97,7 +97,7 @@ func (c *Connector) checkCredentials(ctx context.Context, m *metadata) (string, 
 	case !fault.Is(err, fault.Unauthenticated): // anything but invalid_grant
 		return "", probe.Skip("the provider's answer to a made-up code does not tell: %s", fault.Message(err))
 	}
-	stranger := *c
+	stranger := &Connector{cfg: c.cfg, deps: c.deps, client: c.client, meta: c.meta, keys: c.keys}
 	stranger.cfg.ClientSecret = rand.Text()
 	if err := stranger.madeUpCode(ctx, m); fault.FieldOf(err) == "config.clientSecret" {
 		return "the provider knows the client ID and the secret", nil

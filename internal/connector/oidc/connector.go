@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/dexidp/dex/connector"
@@ -44,6 +45,8 @@ type Connector struct {
 	client *fetch.Client
 	meta   *fetch.Document[*metadata]
 	keys   *fetch.Document[[]jose.JSONWebKey]
+	// formOnly is learnt from a provider that refuses the secret in the header.
+	formOnly atomic.Bool
 }
 
 var (

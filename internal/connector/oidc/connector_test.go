@@ -191,6 +191,16 @@ func TestSignIn(t *testing.T) {
 			noBasic(p)
 			p.discovery = set(map[string]any{"token_endpoint_auth_methods_supported": []string{"private_key_jwt", "client_secret_post"}})
 		}, nil},
+		{"the secret in the form, once the header is refused", nil, func(p *provider) {
+			p.discovery = set(map[string]any{"token_endpoint_auth_methods_supported": []string{"client_secret_basic", "client_secret_post"}})
+			p.handle["/token"] = func(w http.ResponseWriter, r *http.Request) {
+				if r.Header.Get("Authorization") != "" {
+					p.refuse(w, http.StatusUnauthorized, "invalid_client")
+					return
+				}
+				p.serveTokens(w, r)
+			}
+		}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := start(t, c.change, c.misbehave)

@@ -191,11 +191,11 @@ func (l *Ladder) askTime(ctx context.Context, t Target) (string, error) {
 // compare knows that the Date header tells whole seconds.
 func compare(ours, theirs time.Time) (string, error) {
 	offset := theirs.Sub(ours).Round(time.Second)
-	text := fmt.Sprintf("the provider's clock is %d seconds ahead of pachd's", int(offset.Seconds()))
+	text := fmt.Sprintf("the provider's clock is %d s ahead of pachd's", int(offset.Seconds()))
 	if offset == 0 {
 		text = "the provider's clock agrees with pachd's"
 	} else if offset < 0 {
-		text = fmt.Sprintf("the provider's clock is %d seconds behind pachd's", int(-offset.Seconds()))
+		text = fmt.Sprintf("the provider's clock is %d s behind pachd's", int(-offset.Seconds()))
 	}
 	switch apart := offset.Abs(); {
 	case apart > clocksTooFar:
