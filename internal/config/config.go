@@ -36,8 +36,9 @@ type Config struct {
 	Log        Log        `json:"log"`
 	Cluster    Cluster    `json:"cluster"`
 
-	// DataDir comes from --data-dir.
+	// DataDir comes from --data-dir, and File from --config.
 	DataDir string `json:"-"`
+	File    string `json:"-"`
 	// Environ are the variables that are not pachd's own.
 	Environ map[string]secret.Text `json:"-"`
 }
@@ -168,7 +169,7 @@ func Default() Config {
 // environ is as of os.Environ.
 func Load(dataDir, file string, environ []string) (Config, error) {
 	c := Default()
-	c.DataDir = dataDir
+	c.DataDir, c.File = dataDir, file
 	if file != "" {
 		data, err := os.ReadFile(file) //nolint:gosec // the operator names the file
 		if err != nil {
@@ -211,6 +212,15 @@ func (c *Config) complete() {
 
 // RootTokenFile is where a root token that was made is kept.
 func (c Config) RootTokenFile() string { return filepath.Join(c.DataDir, "root-token") }
+
+// Own are the files and folders that hold what is pachd's alone.
+func (c Config) Own() []string {
+	own := []string{c.DataDir, c.File, c.Sealing.KeyFile, c.TLS.KeyFile}
+	if path, isFile := strings.CutPrefix(c.Database.URL.Reveal(), "sqlite:"); isFile {
+		own = append(own, path)
+	}
+	return own
+}
 
 // Validate returns every problem at once.
 func (c Config) Validate() error {

@@ -123,13 +123,17 @@ func (c *Config) readEnviron(environ []string) error {
 	return nil
 }
 
+// ofDatabase are variables that the PostgreSQL driver reads and that hold
+// passwords.
+func ofDatabase() []string { return []string{"PGPASSWORD", "PGSSLPASSWORD"} }
+
 // foreign are the variables that pachd does not read itself.
 func foreign(environ []string) map[string]secret.Text {
 	out := map[string]secret.Text{}
 	names := upstreamNames()
 	for _, entry := range environ {
 		name, text, _ := strings.Cut(entry, "=")
-		if _, own := names[name]; !own && !strings.HasPrefix(name, "PACHD_") {
+		if _, own := names[name]; !own && !strings.HasPrefix(name, "PACHD_") && !slices.Contains(ofDatabase(), name) {
 			out[name] = secret.Text(text)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/dexidp/dex/connector"
 
+	"pachyderm/internal/connector/probe"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/secret"
 )
@@ -46,7 +47,7 @@ type common struct {
 // Provider is an opened connector, and what is known of who is behind it.
 type Provider struct {
 	connector.Connector
-	site     Site
+	site     probe.Site
 	callback string
 }
 
@@ -107,6 +108,14 @@ func (p *Provider) Probe(ctx context.Context) error {
 	return nil
 }
 
+// AsksFirst reports whether a sign-in asks the provider before the browser is
+// sent there.
+func (p *Provider) AsksFirst() bool {
+	_, ours := p.Connector.(interface{ Probe(context.Context) error })
+	_, lazily := p.Connector.(interface{ Reach(context.Context) error })
+	return ours || lazily || p.site.Base == ""
+}
+
 // Alive is Probe for any type: of a provider without such a question it asks
 // no more than any answer at its address.
 func (p *Provider) Alive(ctx context.Context) error {
@@ -116,7 +125,7 @@ func (p *Provider) Alive(ctx context.Context) error {
 	if c, ok := p.Connector.(interface{ Reach(context.Context) error }); ok {
 		return c.Reach(ctx)
 	}
-	return p.site.reach(ctx)
+	return p.site.Reach(ctx)
 }
 
 // Redact copies a configuration with secret.Mask in place of its secrets. Of a

@@ -21,12 +21,12 @@ import (
 	"github.com/dexidp/dex/connector/microsoft"
 	"github.com/dexidp/dex/connector/oauth"
 	"github.com/dexidp/dex/connector/openshift"
+
+	"pachyderm/internal/connector/probe"
+	"pachyderm/internal/fault"
 )
 
 // The documents of Dex's connectors: its keys, with our rules for them.
-
-// client is how the provider knows us.
-type client struct{ ID, Secret, RedirectURI string }
 
 type githubDoc struct {
 	ClientID     string      `json:"clientID" rule:"required" doc:"client ID of the OAuth App"`
@@ -69,11 +69,11 @@ func (c *githubDoc) open(id string, d Deps) (connector.Connector, error) {
 	return out.Open(id, d.Log)
 }
 
-func (c *githubDoc) site(Deps) Site {
+func (c *githubDoc) site(Deps) probe.Site {
 	base := "https://" + or(c.HostName, "github.com")
-	return Site{
+	return probe.Site{
 		Base: base, Issuer: base, AuthURL: base + "/login/oauth/authorize", TokenURL: base + "/login/oauth/access_token",
-		Client: client{c.ClientID, c.ClientSecret, c.RedirectURI}, RootCAs: nonEmpty(c.RootCA),
+		Client: probe.Client{ID: c.ClientID, Secret: c.ClientSecret, RedirectURI: c.RedirectURI}, RootCAs: nonEmpty(c.RootCA),
 	}
 }
 
@@ -102,11 +102,11 @@ func (c *gitlabDoc) open(id string, d Deps) (connector.Connector, error) {
 	return out.Open(id, d.Log)
 }
 
-func (c *gitlabDoc) site(Deps) Site {
+func (c *gitlabDoc) site(Deps) probe.Site {
 	base := strings.TrimSuffix(or(c.BaseURL, "https://gitlab.com"), "/")
-	return Site{
+	return probe.Site{
 		Base: base, Issuer: base, AuthURL: base + "/oauth/authorize", TokenURL: base + "/oauth/token",
-		Client: client{c.ClientID, c.ClientSecret, c.RedirectURI}, RootCAs: nonEmpty(c.RootCAData),
+		Client: probe.Client{ID: c.ClientID, Secret: c.ClientSecret, RedirectURI: c.RedirectURI}, RootCAs: nonEmpty(c.RootCAData),
 	}
 }
 
@@ -142,11 +142,11 @@ func (c *giteaDoc) open(id string, d Deps) (connector.Connector, error) {
 	return out.Open(id, d.Log)
 }
 
-func (c *giteaDoc) site(Deps) Site {
+func (c *giteaDoc) site(Deps) probe.Site {
 	base := strings.TrimSuffix(or(c.BaseURL, "https://gitea.com"), "/")
-	return Site{
+	return probe.Site{
 		Base: base, Issuer: base, AuthURL: base + "/login/oauth/authorize", TokenURL: base + "/login/oauth/access_token",
-		Client: client{c.ClientID, c.ClientSecret, c.RedirectURI},
+		Client: probe.Client{ID: c.ClientID, Secret: c.ClientSecret, RedirectURI: c.RedirectURI},
 	}
 }
 
@@ -167,11 +167,11 @@ func (c *bitbucketDoc) open(id string, d Deps) (connector.Connector, error) {
 	return out.Open(id, d.Log)
 }
 
-func (c *bitbucketDoc) site(Deps) Site {
+func (c *bitbucketDoc) site(Deps) probe.Site {
 	const base = "https://bitbucket.org"
-	return Site{
+	return probe.Site{
 		Base: base, Issuer: base, AuthURL: base + "/site/oauth2/authorize", TokenURL: base + "/site/oauth2/access_token",
-		Client: client{c.ClientID, c.ClientSecret, c.RedirectURI},
+		Client: probe.Client{ID: c.ClientID, Secret: c.ClientSecret, RedirectURI: c.RedirectURI},
 	}
 }
 
@@ -186,11 +186,11 @@ func (c *linkedinDoc) open(id string, d Deps) (connector.Connector, error) {
 	return out.Open(id, d.Log)
 }
 
-func (c *linkedinDoc) site(Deps) Site {
+func (c *linkedinDoc) site(Deps) probe.Site {
 	const base = "https://www.linkedin.com"
-	return Site{
+	return probe.Site{
 		Base: base, Issuer: base, AuthURL: base + "/oauth/v2/authorization", TokenURL: base + "/oauth/v2/accessToken",
-		Client: client{c.ClientID, c.ClientSecret, c.RedirectURI},
+		Client: probe.Client{ID: c.ClientID, Secret: c.ClientSecret, RedirectURI: c.RedirectURI},
 	}
 }
 
@@ -229,11 +229,11 @@ func (c *microsoftDoc) open(id string, d Deps) (connector.Connector, error) {
 	return out.Open(id, d.Log)
 }
 
-func (c *microsoftDoc) site(Deps) Site {
+func (c *microsoftDoc) site(Deps) probe.Site {
 	base := strings.TrimSuffix(or(c.APIURL, "https://login.microsoftonline.com"), "/") + "/" + url.PathEscape(or(c.Tenant, "common"))
-	return Site{
+	return probe.Site{
 		Base: base, Issuer: base, AuthURL: base + "/oauth2/v2.0/authorize", TokenURL: base + "/oauth2/v2.0/token",
-		Client: client{c.ClientID, c.ClientSecret, c.RedirectURI},
+		Client: probe.Client{ID: c.ClientID, Secret: c.ClientSecret, RedirectURI: c.RedirectURI},
 	}
 }
 
@@ -260,7 +260,7 @@ func (c *googleDoc) open(id string, d Deps) (connector.Connector, error) {
 	case c.ServiceAccountFilePath != "" && len(c.DomainToAdminEmail) == 0 && c.AdminEmail == "":
 		return nil, invalid("domainToAdminEmail", "serviceAccountFilePath needs domainToAdminEmail, such as {\"*\": admin@example.com}")
 	}
-	return &lazy{now: d.Now, open: func() (connector.Connector, error) {
+	return &lazy{now: d.Now, verified: true, open: func() (connector.Connector, error) {
 		out := google.Config{
 			ClientID: c.ClientID, ClientSecret: c.ClientSecret, RedirectURI: c.RedirectURI, HostedDomains: c.HostedDomains, Groups: c.Groups, Scopes: c.Scopes,
 			ServiceAccountFilePath: c.ServiceAccountFilePath, AdminEmail: c.AdminEmail, DomainToAdminEmail: c.DomainToAdminEmail, //nolint:staticcheck // AdminEmail is in documents that are in use
@@ -270,11 +270,11 @@ func (c *googleDoc) open(id string, d Deps) (connector.Connector, error) {
 	}}, nil
 }
 
-func (c *googleDoc) site(Deps) Site {
+func (c *googleDoc) site(Deps) probe.Site {
 	const base = "https://accounts.google.com"
-	return Site{ //nolint:gosec // addresses that everybody knows
+	return probe.Site{ //nolint:gosec // addresses that everybody knows
 		Base: base, Issuer: base, AuthURL: base + "/o/oauth2/v2/auth", TokenURL: "https://oauth2.googleapis.com/token",
-		Client: client{c.ClientID, c.ClientSecret, c.RedirectURI},
+		Client: probe.Client{ID: c.ClientID, Secret: c.ClientSecret, RedirectURI: c.RedirectURI},
 	}
 }
 
@@ -297,22 +297,25 @@ func (c *openshiftDoc) open(id string, d Deps) (connector.Connector, error) { //
 	}}, nil
 }
 
-func (c *openshiftDoc) site(Deps) Site {
-	return Site{Base: c.Issuer, Issuer: c.Issuer, Client: client{c.ClientID, c.ClientSecret, c.RedirectURI}, RootCAs: nonEmpty(c.RootCA), AnyCA: c.InsecureCA}
+func (c *openshiftDoc) site(Deps) probe.Site {
+	return probe.Site{Base: c.Issuer, Issuer: c.Issuer, Client: probe.Client{ID: c.ClientID, Secret: c.ClientSecret, RedirectURI: c.RedirectURI}, RootCAs: nonEmpty(c.RootCA), AnyCA: c.InsecureCA}
 }
 
 type oauthDoc struct {
-	ClientID           string       `json:"clientID" rule:"required" doc:"client ID at the provider"`
-	ClientSecret       string       `json:"clientSecret" rule:"required,secret" doc:"client secret at the provider"`
-	RedirectURI        string       `json:"redirectURI" rule:"required,callback" doc:"the redirect URI registered with the provider"`
-	AuthorizationURL   string       `json:"authorizationURL" rule:"required,url" doc:"where people sign in"`
-	TokenURL           string       `json:"tokenURL" rule:"required,url" doc:"where codes are exchanged"`
-	UserInfoURL        string       `json:"userInfoURL" rule:"required,url" doc:"where the provider says who signed in"`
-	Scopes             []string     `json:"scopes" doc:"asked for"`
-	RootCAs            []string     `json:"rootCAs" doc:"CA certificates, as PEM text or as files on the server that hold it"`
-	InsecureSkipVerify bool         `json:"insecureSkipVerify" doc:"accept any certificate, and so any impostor; for a first trial"`
-	UserIDKey          string       `json:"userIDKey" doc:"field that identifies a person; id unless given"`
-	ClaimMapping       oauthMapping `json:"claimMapping"`
+	ClientID           string   `json:"clientID" rule:"required" doc:"client ID at the provider"`
+	ClientSecret       string   `json:"clientSecret" rule:"required,secret" doc:"client secret at the provider"`
+	RedirectURI        string   `json:"redirectURI" rule:"required,callback" doc:"the redirect URI registered with the provider"`
+	AuthorizationURL   string   `json:"authorizationURL" rule:"required,url" doc:"where people sign in"`
+	TokenURL           string   `json:"tokenURL" rule:"required,url" doc:"where codes are exchanged"`
+	UserInfoURL        string   `json:"userInfoURL" rule:"required,url" doc:"where the provider says who signed in"`
+	Scopes             []string `json:"scopes" doc:"asked for"`
+	RootCAs            []string `json:"rootCAs" doc:"CA certificates, as PEM text or as files on the server that hold it"`
+	InsecureSkipVerify bool     `json:"insecureSkipVerify" doc:"accept any certificate, and so any impostor; for a first trial"`
+
+	InsecureSkipEmailVerified bool `json:"insecureSkipEmailVerified" doc:"accept addresses of which the provider does not say that they are verified"`
+
+	UserIDKey    string       `json:"userIDKey" doc:"field that identifies a person; id unless given"`
+	ClaimMapping oauthMapping `json:"claimMapping"`
 }
 
 type oauthMapping struct {
@@ -331,12 +334,35 @@ func (c *oauthDoc) open(id string, d Deps) (connector.Connector, error) {
 	out.ClaimMapping.UserNameKey, out.ClaimMapping.PreferredUsernameKey = c.ClaimMapping.UserNameKey, c.ClaimMapping.PreferredUsernameKey
 	out.ClaimMapping.GroupsKey, out.ClaimMapping.EmailKey = c.ClaimMapping.GroupsKey, c.ClaimMapping.EmailKey
 	out.ClaimMapping.EmailVerifiedKey = c.ClaimMapping.EmailVerifiedKey
-	return out.Open(id, d.Log)
+	inner, err := out.Open(id, d.Log)
+	if err != nil || c.InsecureSkipEmailVerified {
+		return inner, err
+	}
+	return verifiedOnly{inner.(connector.CallbackConnector)}, nil
 }
 
-func (c *oauthDoc) site(Deps) Site {
-	return Site{
-		Base: c.AuthorizationURL, Issuer: c.AuthorizationURL, AuthURL: c.AuthorizationURL, TokenURL: c.TokenURL, Client: client{c.ClientID, c.ClientSecret, c.RedirectURI},
+// verifiedOnly refuses an address of which the provider does not say that it is
+// verified: whoever may write it there could be anybody here.
+type verifiedOnly struct{ connector.CallbackConnector }
+
+func (v verifiedOnly) HandleCallback(s connector.Scopes, data []byte, r *http.Request) (connector.Identity, error) {
+	id, err := v.CallbackConnector.HandleCallback(s, data, r)
+	if err == nil {
+		err = checkVerified(id)
+	}
+	return id, err
+}
+
+func checkVerified(id connector.Identity) error {
+	if id.EmailVerified {
+		return nil
+	}
+	return fault.New(fault.Denied, "the identity provider does not say that the e-mail address of this account is verified: have it verified there, or, if all addresses there can be trusted and the type of the connector has it, set insecureSkipEmailVerified to true")
+}
+
+func (c *oauthDoc) site(Deps) probe.Site {
+	return probe.Site{
+		Base: c.AuthorizationURL, Issuer: c.AuthorizationURL, AuthURL: c.AuthorizationURL, TokenURL: c.TokenURL, Client: probe.Client{ID: c.ClientID, Secret: c.ClientSecret, RedirectURI: c.RedirectURI},
 		RootCAs: c.RootCAs, AnyCA: c.InsecureSkipVerify,
 	}
 }
@@ -372,7 +398,7 @@ func (k keystoneLogin) Login(ctx context.Context, s connector.Scopes, username, 
 	return id, valid, err
 }
 
-func (c *keystoneDoc) site(Deps) Site { return Site{Base: c.Host, Issuer: c.Host} }
+func (c *keystoneDoc) site(Deps) probe.Site { return probe.Site{Base: c.Host, Issuer: c.Host} }
 
 type crowdDoc struct {
 	BaseURL                string   `json:"baseURL" rule:"required,url" doc:"address of Crowd, such as https://crowd.example.com/crowd"`
@@ -390,7 +416,7 @@ func (c *crowdDoc) open(id string, d Deps) (connector.Connector, error) {
 	return out.Open(id, d.Log)
 }
 
-func (c *crowdDoc) site(Deps) Site { return Site{Base: c.BaseURL, Issuer: c.BaseURL} }
+func (c *crowdDoc) site(Deps) probe.Site { return probe.Site{Base: c.BaseURL, Issuer: c.BaseURL} }
 
 func or(value, standard string) string {
 	if value == "" {

@@ -11,6 +11,7 @@ import (
 
 	"pachyderm/internal/connector/ldap"
 	"pachyderm/internal/connector/oidc"
+	"pachyderm/internal/connector/probe"
 	"pachyderm/internal/connector/saml"
 	"pachyderm/internal/fault"
 )
@@ -25,17 +26,6 @@ type kind struct {
 type document[T any] interface {
 	*T
 	open(id string, d Deps) (connector.Connector, error)
-}
-
-// Site is what there is to know of a provider besides the protocol.
-type Site struct {
-	Base     string // address to try
-	Issuer   string // what its subjects belong to
-	AuthURL  string // OAuth 2.0 endpoints, if it has them
-	TokenURL string
-	Client   client
-	RootCAs  []string // files or PEM text
-	AnyCA    bool
 }
 
 // of makes a kind of a struct; typ is for messages.
@@ -54,7 +44,7 @@ func of[T any, D document[T]](typ string) kind {
 			return nil, asFault(err)
 		}
 		p := &Provider{Connector: c, callback: d.Callback}
-		if s, ok := any(doc).(interface{ site(Deps) Site }); ok {
+		if s, ok := any(doc).(interface{ site(Deps) probe.Site }); ok {
 			p.site = s.site(d)
 		}
 		return p, nil
@@ -157,9 +147,9 @@ type ldapDoc ldap.Config
 
 func (c *ldapDoc) open(string, Deps) (connector.Connector, error) { return ldap.Open(ldap.Config(*c)) }
 
-func (c *ldapDoc) site(Deps) Site {
+func (c *ldapDoc) site(Deps) probe.Site {
 	u := url.URL{Scheme: "ldap", Host: ldap.Config(*c).Address()}
-	return Site{Issuer: u.String()}
+	return probe.Site{Issuer: u.String()}
 }
 
 // The mock connectors are Dex's, for tests and trials: mockCallback signs in

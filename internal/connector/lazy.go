@@ -24,7 +24,9 @@ const (
 // that is down does not matter before.
 type lazy struct {
 	open func() (connector.Connector, error)
-	now  func() time.Time
+	// verified is for providers that say of an address whether it is.
+	verified bool
+	now      func() time.Time
 
 	flight singleflight.Group
 
@@ -82,7 +84,11 @@ func (l *lazy) HandleCallback(s connector.Scopes, data []byte, r *http.Request) 
 	if err != nil {
 		return connector.Identity{}, err
 	}
-	return c.(connector.CallbackConnector).HandleCallback(s, data, r)
+	id, err := c.(connector.CallbackConnector).HandleCallback(s, data, r)
+	if err == nil && l.verified {
+		err = checkVerified(id)
+	}
+	return id, err
 }
 
 func (l *lazy) Refresh(ctx context.Context, s connector.Scopes, id connector.Identity) (connector.Identity, error) {

@@ -213,9 +213,7 @@ func (p *Pachd) close() error {
 func references(c config.Config) secret.References {
 	return secret.References{
 		Environ: c.Environ, Names: c.Connectors.SecretEnv, Folders: c.Connectors.SecretFolders,
-		Never: []string{
-			c.DataDir, c.Sealing.KeyFile, c.TLS.KeyFile, "/var/run/secrets/kubernetes.io", "/run/secrets/kubernetes.io", "/proc", "/sys", "/dev",
-		},
+		Never: append(c.Own(), "/var/run/secrets/kubernetes.io", "/run/secrets/kubernetes.io", "/proc", "/sys", "/dev"),
 	}
 }
 

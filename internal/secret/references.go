@@ -12,6 +12,9 @@ import (
 // maxFile is far more than any secret is long.
 const maxFile = 64 << 10
 
+// maxNamed is far more than any file with certificates or metadata is long.
+const maxNamed = 8 << 20
+
 // References reads secrets from the environment and from files, for those who
 // may name them but may not see them. Where they are sent is their choice, so
 // what they can name is bounded.
@@ -60,10 +63,34 @@ func (r References) File(path string) (string, error) {
 	return strings.TrimRight(string(data), "\r\n"), nil
 }
 
+// Check refuses a file that nobody may name, for those who read it themselves
+// and keep what it holds, such as a CA's certificate. One that is not there is
+// left for them to miss. Fault: Invalid.
+func (r References) Check(path string) error {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return nil //nolint:nilerr // whoever reads it says so
+	}
+	if within(real, r.Never) {
+		return fault.New(fault.Invalid, "the file %s may not be used: it is pachd's own, or the platform's", path)
+	}
+	if info, err := os.Stat(real); err == nil && (!info.Mode().IsRegular() || info.Size() > maxNamed) {
+		return fault.New(fault.Invalid, "%s is no file of at most %d bytes", path, maxNamed)
+	}
+	return nil
+}
+
 func within(path string, places []string) bool {
 	for _, place := range places {
 		if place == "" {
 			continue
+		}
+		if whole, err := filepath.Abs(place); err == nil {
+			place = whole
 		}
 		if real, err := filepath.EvalSymlinks(place); err == nil {
 			place = real

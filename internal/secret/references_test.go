@@ -146,6 +146,37 @@ func TestFilesThatMayNotBeRead(t *testing.T) {
 	}
 }
 
+// A data directory may be named as it looks from where pachd was started.
+func TestPlacesMayBeRelative(t *testing.T) {
+	s := newStore(t)
+	t.Chdir(s.dir)
+	r := secret.References{Never: []string{"data", "./other"}}
+	for _, path := range []string{s.data + "/root-token", s.other + "/x"} {
+		got, err := r.File(path)
+		refused(t, path, got, err, "may not be used")
+	}
+	if got, err := (secret.References{Folders: []string{"secrets"}}).File(s.secrets + "/good"); err != nil || got != hidden {
+		t.Errorf("in a folder: %q, %v", got, err)
+	}
+}
+
+func TestFilesThatOthersRead(t *testing.T) {
+	s := newStore(t)
+	t.Chdir(s.dir)
+	r := s.references(s.secrets) // which is for secrets only
+	for _, path := range []string{s.other + "/x", "other/x", s.secrets + "/more", s.dir + "/no-such-file"} {
+		if err := r.Check(path); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	for path, want := range map[string]string{
+		s.data + "/root-token": "may not be used", "data/root-token": "may not be used", s.secrets + "/data": "may not be used",
+		"/proc/self/environ": "may not be used", "/dev/zero": "may not be used", s.secrets + "/fifo": "bytes", s.secrets: "bytes",
+	} {
+		refused(t, path, "", r.Check(path), want)
+	}
+}
+
 func TestVariablesThatMayBeRead(t *testing.T) {
 	environ := map[string]secret.Text{"CLIENT_SECRET": hidden, "OTHER": hidden, "LINE": hidden + "\r\n"}
 	any, listed := secret.References{Environ: environ}, secret.References{Environ: environ, Names: []string{"CLIENT_SECRET", "NOT_SET"}}

@@ -135,16 +135,19 @@ type tokens struct {
 // that and may have it in the form, once more: several register each client
 // for one of the two, and their metadata lists both.
 func (c *Connector) requestTokens(ctx context.Context, m *metadata, form url.Values) (*tokens, error) {
-	t, err := c.requestTokensOnce(ctx, m, form)
-	if fault.FieldOf(err) != "config.clientSecret" || c.inForm(m) || len(m.AuthMethods) > 0 && !slices.Contains(m.AuthMethods, "client_secret_post") {
+	t, err := c.requestTokensOnce(ctx, m, form, c.inForm(m))
+	if fault.FieldOf(err) != "config.clientSecret" || !c.mayChangeToForm(m) {
 		return t, err
 	}
-	c.formOnly.Store(true)
-	if t, again := c.requestTokensOnce(ctx, m, form); fault.FieldOf(again) != "config.clientSecret" {
-		return t, again
+	if t, again := c.requestTokensOnce(ctx, m, form, true); again == nil {
+		c.formOnly.Store(true)
+		return t, nil
 	}
-	c.formOnly.Store(false)
 	return t, err
+}
+
+func (c *Connector) mayChangeToForm(m *metadata) bool {
+	return !c.inForm(m) && (len(m.AuthMethods) == 0 || slices.Contains(m.AuthMethods, "client_secret_post"))
 }
 
 func (c *Connector) inForm(m *metadata) bool {
@@ -152,8 +155,8 @@ func (c *Connector) inForm(m *metadata) bool {
 		(slices.Contains(m.AuthMethods, "client_secret_post") && !slices.Contains(m.AuthMethods, "client_secret_basic"))
 }
 
-func (c *Connector) requestTokensOnce(ctx context.Context, m *metadata, form url.Values) (*tokens, error) {
-	req, err := c.tokenRequest(ctx, m, m.TokenURL, form)
+func (c *Connector) requestTokensOnce(ctx context.Context, m *metadata, form url.Values, inForm bool) (*tokens, error) {
+	req, err := c.tokenRequest(ctx, m.TokenURL, form, inForm)
 	if err != nil {
 		return nil, err
 	}
@@ -175,8 +178,7 @@ func (c *Connector) requestTokensOnce(ctx context.Context, m *metadata, form url
 }
 
 // tokenRequest is a form from a client that says who it is (RFC 6749, 2.3.1).
-func (c *Connector) tokenRequest(ctx context.Context, m *metadata, to string, form url.Values) (*http.Request, error) {
-	inForm := c.inForm(m)
+func (c *Connector) tokenRequest(ctx context.Context, to string, form url.Values, inForm bool) (*http.Request, error) {
 	if inForm {
 		form.Set("client_id", c.cfg.ClientID)
 		form.Set("client_secret", c.cfg.ClientSecret)

@@ -88,7 +88,17 @@ func (c *Connector) checkSupport(m *metadata) (string, error) {
 // refuses the code has accepted the client (RFC 6749, 5.2), unless it does so
 // whatever the secret is.
 func (c *Connector) checkCredentials(ctx context.Context, m *metadata) (string, error) {
-	err := c.madeUpCode(ctx, m)
+	result, err := c.judgeSecret(ctx, m, c.inForm(m))
+	if fault.FieldOf(err) == "config.clientSecret" && c.mayChangeToForm(m) {
+		if inForm, again := c.judgeSecret(ctx, m, true); again == nil {
+			return inForm + " in the form", nil
+		}
+	}
+	return result, err
+}
+
+func (c *Connector) judgeSecret(ctx context.Context, m *metadata, inForm bool) (string, error) {
+	err := c.madeUpCode(ctx, m, inForm)
 	switch {
 	case err == nil:
 		return "", fault.New(fault.Unauthenticated, "the provider gave tokens for a code that we made up: do not trust it")
@@ -97,29 +107,29 @@ func (c *Connector) checkCredentials(ctx context.Context, m *metadata) (string, 
 	case !fault.Is(err, fault.Unauthenticated): // anything but invalid_grant
 		return "", probe.Skip("the provider's answer to a made-up code does not tell: %s", fault.Message(err))
 	}
+	const known = "the provider knows the client ID and the secret"
 	stranger := &Connector{cfg: c.cfg, deps: c.deps, client: c.client, meta: c.meta, keys: c.keys}
 	stranger.cfg.ClientSecret = rand.Text()
-	if err := stranger.madeUpCode(ctx, m); fault.FieldOf(err) == "config.clientSecret" {
-		return "the provider knows the client ID and the secret", nil
+	if err := stranger.madeUpCode(ctx, m, inForm); fault.FieldOf(err) == "config.clientSecret" {
+		return known, nil
 	}
-	weMay, anyoneMay := c.mayRevoke(ctx, m), stranger.mayRevoke(ctx, m)
+	weMay, anyoneMay := c.mayRevoke(ctx, m, inForm), stranger.mayRevoke(ctx, m, inForm)
 	switch {
 	case weMay && !anyoneMay:
-		return "the provider knows the client ID and the secret", nil
+		return known, nil
 	case m.RevocationURL != "" && !weMay && !anyoneMay:
-		return "", fault.New(fault.Precondition, "the provider refused our client ID or secret: check clientID and clientSecret of the connector")
+		return "", fault.New(fault.Precondition, "the provider refused our client ID or secret: check clientID and clientSecret of the connector").At("config.clientSecret")
 	}
 	return "", probe.Skip("the provider answers the same whatever the secret is, so that it does not tell")
 }
 
 // mayRevoke revokes a token that was never given out, which a known client may
 // do (RFC 7009, 2.2).
-func (c *Connector) mayRevoke(ctx context.Context, m *metadata) bool {
+func (c *Connector) mayRevoke(ctx context.Context, m *metadata, inForm bool) bool {
 	if m.RevocationURL == "" {
 		return false
 	}
-	form := url.Values{"token": {rand.Text()}}
-	req, err := c.tokenRequest(ctx, m, m.RevocationURL, form)
+	req, err := c.tokenRequest(ctx, m.RevocationURL, url.Values{"token": {rand.Text()}}, inForm)
 	if err != nil {
 		return false
 	}
@@ -127,10 +137,10 @@ func (c *Connector) mayRevoke(ctx context.Context, m *metadata) bool {
 	return err == nil && status == http.StatusOK
 }
 
-func (c *Connector) madeUpCode(ctx context.Context, m *metadata) error {
-	_, err := c.requestTokens(ctx, m, url.Values{
+func (c *Connector) madeUpCode(ctx context.Context, m *metadata, inForm bool) error {
+	_, err := c.requestTokensOnce(ctx, m, url.Values{
 		"grant_type": {"authorization_code"}, "code": {rand.Text()}, "redirect_uri": {c.cfg.RedirectURI}, "code_verifier": {oauth2.GenerateVerifier()},
-	})
+	}, inForm)
 	return err
 }
 

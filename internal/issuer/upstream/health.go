@@ -15,6 +15,10 @@ const (
 	probeEvery  = 30 * time.Second
 	again       = 5 * time.Second
 	probeWithin = 10 * time.Second
+	// confirmedFor is how long a provider that has answered is taken to be up,
+	// and confirmWithin how long a person waits to hear that it is not.
+	confirmedFor  = 5 * time.Second
+	confirmWithin = 3 * time.Second
 	// breakAfter failures in a row, a provider is left in peace for breakFor.
 	breakAfter = 3
 	breakFor   = 5 * time.Second
@@ -77,6 +81,14 @@ func (h *health) record(id, revision string, err error) {
 	if s.State != state {
 		s.State, s.Since = state, now
 	}
+}
+
+// recent reports whether a provider answered a short while ago.
+func (h *health) recent(id string, since time.Duration) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s, ok := h.by[id]
+	return ok && s.State == Ready && h.now().Sub(s.LastGood) < since
 }
 
 // open is the error that a provider which has just failed several times in a

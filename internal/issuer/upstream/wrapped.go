@@ -59,7 +59,7 @@ func CheckAccount(c connector.Identity) error {
 		return fault.New(fault.Unauthenticated, "the identity provider does not say who this is: its user id is missing, too long or has control characters")
 	case c.Email == "":
 		return fault.New(fault.Denied, "the identity provider sent no e-mail address of this person: give the account one there, or let the connector see it")
-	case !principal.IsEmail(c.Email):
+	case strings.Contains(c.Email, "@") && !principal.IsEmail(c.Email): // some providers have names only
 		return fault.New(fault.Denied, "the identity provider sent %q, which is not exactly one e-mail address", fetch.Clean(c.Email))
 	}
 	return nil
@@ -101,7 +101,10 @@ func (w callback) LoginURL(s connector.Scopes, _, state string) (string, []byte,
 	if f == nil {
 		return "", nil, fault.New(fault.Internal, "no login is known by this state")
 	}
-	b, err := ask(context.Background(), w.wrapped, func(context.Context) (begun, error) {
+	b, err := ask(context.Background(), w.wrapped, func(ctx context.Context) (begun, error) {
+		if err := w.confirm(ctx); err != nil {
+			return begun{}, err
+		}
 		u, inner, err := w.provider.Connector.(connector.CallbackConnector).LoginURL(s, w.provider.Callback(), state)
 		return begun{u, inner}, err
 	})
@@ -111,6 +114,17 @@ func (w callback) LoginURL(s connector.Scopes, _, state string) (string, []byte,
 	}
 	data, err := f.Envelope(b.inner)
 	return b.url, data, err
+}
+
+// confirm keeps a browser from being sent to a provider that does not answer:
+// it would see nothing of ours again, and whoever waits for it would hear
+// nothing. Connectors of our own ask in their LoginURL.
+func (w callback) confirm(ctx context.Context) error {
+	if w.provider.AsksFirst() || w.upstream.health.recent(w.id, confirmedFor) {
+		return nil
+	}
+	_, err := within(ctx, confirmWithin, func(ctx context.Context) (struct{}, error) { return struct{}{}, w.provider.Alive(ctx) })
+	return err
 }
 
 func (w callback) HandleCallback(s connector.Scopes, data []byte, r *http.Request) (connector.Identity, error) {

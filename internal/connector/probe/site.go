@@ -1,0 +1,145 @@
+package probe
+
+import (
+	"context"
+	"crypto/rand"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"pachyderm/internal/connector/fetch"
+	"pachyderm/internal/fault"
+)
+
+// siteWithin bounds one request to a site.
+const siteWithin = 10 * time.Second
+
+// Site is what is known of a provider whose protocol is somebody else's.
+type Site struct {
+	Base     string // address to try
+	Issuer   string // what its subjects belong to
+	AuthURL  string // OAuth 2.0 endpoints, if it has them
+	TokenURL string
+	Client   Client
+	RootCAs  []string // files or PEM text
+	AnyCA    bool
+}
+
+// Client is how a provider knows us.
+type Client struct{ ID, Secret, RedirectURI string }
+
+// Check is for providers of which only addresses are known.
+func (s Site) Check(ctx context.Context, l *Ladder) {
+	if s.Base == "" {
+		return
+	}
+	roots, err := fetch.Roots("config.rootCAs", s.RootCAs...)
+	if err != nil {
+		l.Do(TLS, func() (string, error) { return "", err })
+		return
+	}
+	t := OfURL(s.Base, roots, "the connector's CA certificates", "the connector's address of the provider")
+	if t.TLS != nil {
+		t.TLS.InsecureSkipVerify = s.AnyCA
+	}
+	if !l.Reach(ctx, t) {
+		l.Skip(Credentials, Callback)
+		return
+	}
+	if s.TokenURL == "" {
+		return
+	}
+	client := fetch.New(roots, siteWithin)
+	defer client.Close()
+	l.Do(Credentials, func() (string, error) { return s.checkCredentials(ctx, client) })
+	l.Do(Callback, func() (string, error) { return s.checkCallback(ctx, client) })
+}
+
+// Reach is an error if nothing answers at the provider's address.
+func (s Site) Reach(ctx context.Context) error {
+	if s.Base == "" || s.AnyCA {
+		return nil
+	}
+	roots, err := fetch.Roots("config.rootCAs", s.RootCAs...)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Base, nil)
+	if err != nil {
+		return err
+	}
+	client := fetch.New(roots, siteWithin).Blaming("the connector's address of the provider")
+	defer client.Close()
+	_, _, _, err = client.Visit(req, "page")
+	return err
+}
+
+// checkCredentials exchanges a code that cannot be right; what the provider
+// minds tells whether it knows the client (RFC 6749, 5.2). GitHub has codes of
+// its own for both, and answers them with status 200.
+func (s Site) checkCredentials(ctx context.Context, client *fetch.Client) (string, error) {
+	result, err := s.madeUpCode(ctx, client)
+	if err != nil {
+		return "", err
+	}
+	s.Client.Secret = rand.Text()
+	if _, err := s.madeUpCode(ctx, client); !fault.Is(err, fault.Precondition) {
+		return "", Skip("the provider refuses a made-up code whatever the secret is, so that it does not tell")
+	}
+	return result, nil
+}
+
+func (s Site) madeUpCode(ctx context.Context, client *fetch.Client) (string, error) {
+	form := url.Values{
+		"grant_type": {"authorization_code"}, "code": {rand.Text()}, "redirect_uri": {s.Client.RedirectURI}, "client_id": {s.Client.ID}, "client_secret": {s.Client.Secret},
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.TokenURL, strings.NewReader(form.Encode()))
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	status, body, err := client.Do(req, "tokens")
+	if err != nil {
+		return "", err
+	}
+	var answer struct {
+		Error string `json:"error"`
+	}
+	_ = fetch.Decode(body, &answer) // what cannot be read does not tell
+	switch {
+	case answer.Error == "invalid_grant", answer.Error == "bad_verification_code":
+		return "the provider knows the client ID and the secret", nil
+	case answer.Error == "invalid_client", answer.Error == "incorrect_client_credentials", answer.Error == "unauthorized_client", status == http.StatusUnauthorized, status == http.StatusNotFound:
+		return "", fault.New(fault.Precondition, "the provider refused the client ID or the secret (%s): check clientID and clientSecret", orElse(fetch.Clean(answer.Error), http.StatusText(status)))
+	}
+	return "", Skip("the provider's answer to a made-up code does not tell (HTTP status %d, %s)", status, orElse(fetch.Clean(answer.Error), "no reason given"))
+}
+
+func (s Site) checkCallback(ctx context.Context, client *fetch.Client) (string, error) {
+	to, err := url.Parse(s.AuthURL)
+	if err != nil {
+		return "", err
+	}
+	q := to.Query()
+	for name, value := range map[string]string{"client_id": s.Client.ID, "redirect_uri": s.Client.RedirectURI, "response_type": "code", "state": rand.Text()} {
+		q.Set(name, value)
+	}
+	to.RawQuery = q.Encode()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, to.String(), nil)
+	if err != nil {
+		return "", err
+	}
+	status, location, body, err := client.Visit(req, "authorization endpoint")
+	if err != nil {
+		return "", err
+	}
+	return JudgeCallback(s.Client.RedirectURI, status, location, string(body))
+}
+
+func orElse(text, standard string) string {
+	if text == "" {
+		return standard
+	}
+	return text
+}
