@@ -9,6 +9,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -30,6 +31,12 @@ func (s *inProcess) Start() {
 		s.tb.Fatal("it runs already")
 	}
 	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", s.address)
+	// A program that another test has just begun may hold a copy of the socket
+	// that was closed, until it runs.
+	for tries := 0; errors.Is(err, syscall.EADDRINUSE) && tries < 1000; tries++ {
+		time.Sleep(10 * time.Millisecond)
+		l, err = (&net.ListenConfig{}).Listen(context.Background(), "tcp", s.address)
+	}
 	if err != nil {
 		s.tb.Fatal(err)
 	}
