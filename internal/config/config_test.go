@@ -107,3 +107,18 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// Whoever writes connectors may name files and variables, but not these.
+func TestWhatIsPachdsOwn(t *testing.T) {
+	file := write(t, "auth: {rootToken: hunter2}\ndatabase: {url: 'sqlite:/var/lib/p.db'}\nsealing: {keyFile: /keys/seal}\ntls: {certFile: /tls/c, keyFile: /tls/k}\n")
+	c, err := config.Load("/data", file, []string{"CLIENT_SECRET=x", "PGPASSWORD=hunter2", "PGSSLPASSWORD=hunter2", "PACHD_INSECURE=true", "AUTH_ROOT_TOKEN=hunter2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"/data", file, "/keys/seal", "/tls/k", "/var/lib/p.db"}, c.Own()); diff != "" {
+		t.Error(diff)
+	}
+	if _, ok := c.Environ["CLIENT_SECRET"]; !ok || len(c.Environ) != 1 {
+		t.Errorf("variables that may be named: %v", c.Environ)
+	}
+}
