@@ -195,3 +195,21 @@ func TestACheckFindsWhatIsWrong(t *testing.T) {
 		})
 	}
 }
+
+func TestSignInsAndTrialsGoOnAtAnyReplica(t *testing.T) {
+	h := openReplicas(t, "/dex", 3)
+	h.connect(nil)
+	h.mock("other", nil)
+	for range 3 { // a login takes a number of requests that three does not divide
+		h.redeem(h.browser().SignIn(h.authURL(map[string]string{"connector_id": "demo"}), optest.Alice))
+		if r, _ := h.try(registry.Connector{ID: "demo"}, asAlice); r.Error != "" || r.User != "user:alice@example.com" {
+			t.Errorf("a trial: %+v", r)
+		}
+		r, _ := h.try(registry.Connector{ID: "other"}, func(b *optest.Browser, start string) optest.Page {
+			return b.Submit(b.Get(start), map[string]string{"login": "other", "password": "other-password"})
+		})
+		if r.Error != "" {
+			t.Errorf("a trial with a password: %+v", r)
+		}
+	}
+}

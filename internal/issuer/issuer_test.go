@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -41,7 +42,11 @@ type house struct {
 	op     *op.Provider
 }
 
-func open(t *testing.T, path string) *house {
+func open(t *testing.T, path string) *house { return openReplicas(t, path, 1) }
+
+// openReplicas has each request answered by another of so many issuers on one
+// database, as a load balancer does.
+func openReplicas(t *testing.T, path string, count int) *house {
 	t.Helper()
 	d := dbtest.SQLite(t)
 	sealer, err := secret.OpenFor(t.Context(), d, filepath.Join(t.TempDir(), "key"))
@@ -49,27 +54,35 @@ func open(t *testing.T, path string) *house {
 		t.Fatal(err)
 	}
 	server := httptest.NewUnstartedServer(nil)
-	i, err := issuer.New(t.Context(), issuer.Config{
-		DB: d, Sealer: sealer, People: &identity.Service{DB: d, Now: time.Now},
-		Log: slog.New(slog.DiscardHandler), Now: time.Now,
-		PublicURL: "http://" + server.Listener.Addr().String() + path, SigningAlgorithm: "ES256",
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- i.Run(ctx) }()
-	server.Config.Handler = i
+	done := make(chan error, count)
+	replicas := make([]*issuer.Issuer, count)
+	for n := range replicas {
+		replicas[n], err = issuer.New(t.Context(), issuer.Config{
+			DB: d, Sealer: sealer, People: &identity.Service{DB: d, Now: time.Now},
+			Log: slog.New(slog.DiscardHandler), Now: time.Now,
+			PublicURL: "http://" + server.Listener.Addr().String() + path, SigningAlgorithm: "ES256",
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() { done <- replicas[n].Run(ctx) }()
+	}
+	var turn atomic.Int64
+	server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		replicas[int(turn.Add(1))%count].ServeHTTP(w, r)
+	})
 	server.Start()
 	t.Cleanup(func() {
 		server.Close()
 		stop()
-		if err := <-done; err != nil {
-			t.Error(err)
+		for range replicas {
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
 		}
 	})
-	return &house{Issuer: i, t: t, db: d, server: server}
+	return &house{Issuer: replicas[0], t: t, db: d, server: server}
 }
 
 func (h *house) document(changes map[string]any) registry.Connector {
