@@ -40,6 +40,12 @@ answers() { # URL PID NAME
 	return 1
 }
 
+for port in 30650 30656 30657 30658 30670; do
+	if (exec 3<>"/dev/tcp/localhost/$port") 2>/dev/null; then
+		echo "make run: something listens on port $port already, perhaps another make run: stop it first" >&2
+		exit 1
+	fi
+done
 bin/demo-idp &
 idp=$!
 answers localhost 30670 "$idp" || { echo "make run: the demo identity provider did not start" >&2; exit 1; }
