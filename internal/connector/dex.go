@@ -35,7 +35,7 @@ type githubDoc struct {
 	Orgs         []githubOrg `json:"orgs" doc:"organisations whose members may sign in; anybody on GitHub unless given"`
 	Org          string      `json:"org" doc:"older form of orgs, for one organisation"`
 	HostName     string      `json:"hostName" doc:"host of GitHub Enterprise Server, without https://"`
-	RootCA       string      `json:"rootCA" doc:"file on the server with the CA certificate of hostName, in PEM"`
+	RootCA       string      `json:"rootCA" rule:"file" doc:"file on the server with the CA certificate of hostName, in PEM"`
 
 	TeamNameField        string `json:"teamNameField" oneof:"name slug both" doc:"what stands for a team in its group: its name, slug or both"`
 	LoadAllGroups        bool   `json:"loadAllGroups" doc:"take the groups of all organisations, not of those in orgs only; not with orgs"`
@@ -197,7 +197,7 @@ func (c *linkedinDoc) site(Deps) probe.Site {
 type microsoftDoc struct {
 	ClientID        string `json:"clientID" rule:"required" doc:"application (client) ID"`
 	ClientSecret    string `json:"clientSecret" rule:"secret" doc:"client secret value; or clientAssertion"`
-	ClientAssertion string `json:"clientAssertion" doc:"file on the server with a client assertion (workload identity), instead of a secret"`
+	ClientAssertion string `json:"clientAssertion" rule:"file,sent" doc:"file on the server with a client assertion (workload identity), instead of a secret"`
 	RedirectURI     string `json:"redirectURI" rule:"required,callback" doc:"the redirect URI of platform Web of the app registration"`
 	Tenant          string `json:"tenant" doc:"directory (tenant) ID or domain; unless given it is common, which lets in anybody with a Microsoft account"`
 
@@ -245,7 +245,7 @@ type googleDoc struct {
 	Groups        []string `json:"groups" doc:"groups whose members may sign in; needs domainToAdminEmail"`
 	Scopes        []string `json:"scopes" doc:"asked for beside openid; profile and email unless given"`
 
-	ServiceAccountFilePath string            `json:"serviceAccountFilePath" doc:"file on the server with the key of a service account that may read groups"`
+	ServiceAccountFilePath string            `json:"serviceAccountFilePath" rule:"file" doc:"file on the server with the key of a service account that may read groups"`
 	AdminEmail             string            `json:"adminEmail" doc:"older form of domainToAdminEmail, for one domain"`
 	DomainToAdminEmail     map[string]string `json:"domainToAdminEmail" doc:"for each domain, or *, the administrator that the service account acts for when it reads groups"`
 
@@ -285,7 +285,7 @@ type openshiftDoc struct {
 	RedirectURI  string   `json:"redirectURI" rule:"required,callback" doc:"the redirect URI registered with the client"`
 	Groups       []string `json:"groups" doc:"groups whose members may sign in; anybody in the cluster unless given"`
 	InsecureCA   bool     `json:"insecureCA" doc:"accept any certificate, and so any impostor; for a first trial"`
-	RootCA       string   `json:"rootCA" doc:"file on the server with the cluster's CA certificate, in PEM"`
+	RootCA       string   `json:"rootCA" rule:"file" doc:"file on the server with the cluster's CA certificate, in PEM"`
 }
 
 func (c *openshiftDoc) open(id string, d Deps) (connector.Connector, error) { //nolint:unparam // as all documents
@@ -309,7 +309,7 @@ type oauthDoc struct {
 	TokenURL           string   `json:"tokenURL" rule:"required,url" doc:"where codes are exchanged"`
 	UserInfoURL        string   `json:"userInfoURL" rule:"required,url" doc:"where the provider says who signed in"`
 	Scopes             []string `json:"scopes" doc:"asked for"`
-	RootCAs            []string `json:"rootCAs" doc:"CA certificates, as PEM text or as files on the server that hold it"`
+	RootCAs            []string `json:"rootCAs" rule:"file" doc:"CA certificates, as PEM text or as files on the server that hold it"`
 	InsecureSkipVerify bool     `json:"insecureSkipVerify" doc:"accept any certificate, and so any impostor; for a first trial"`
 
 	InsecureSkipEmailVerified bool `json:"insecureSkipEmailVerified" doc:"accept addresses of which the provider does not say that they are verified"`

@@ -105,4 +105,6 @@ func (d Deps) lookUp(name, text string) (string, error) {
 type References interface {
 	Env(name string) (string, error)
 	File(path string) (string, error)
+	// Check is for files that are no secrets; one that is not there is all right.
+	Check(path string) error
 }

@@ -22,6 +22,8 @@ import (
 //	url       an absolute http or https URL; https unless it is this machine's
 //	callback  our own callback, where the provider sends people back to
 //	lines     text of several lines, such as PEM, which may end with a line's end
+//	file      a file on the server, and in a list either that or PEM text
+//	sent      such a file whose content goes to the provider, as a secret does
 
 // key is one key of a document.
 type key struct {
@@ -88,6 +90,9 @@ func checkShape(typ string, doc any, d Deps) error {
 		if err := checkItems(k, value, d); err != nil {
 			return err
 		}
+		if err := checkFiles(k, value, d); err != nil {
+			return err
+		}
 		if value.Kind() != reflect.String || value.IsZero() {
 			continue
 		}
@@ -115,6 +120,32 @@ func checkItems(list key, value reflect.Value, d Deps) error {
 					return err
 				}
 			}
+		}
+	}
+	return nil
+}
+
+// checkFiles keeps documents from naming pachd's own files: what is in one that
+// is sent is told to whoever the document says, and some have no end.
+func checkFiles(k key, value reflect.Value, d Deps) error {
+	if !k.is("file") || d.References == nil {
+		return nil
+	}
+	paths, isList := value.Interface().([]string)
+	if !isList {
+		paths = []string{value.String()}
+	}
+	for _, path := range paths {
+		var err error
+		switch {
+		case path == "" || strings.Contains(path, "-----BEGIN"):
+		case k.is("sent"):
+			_, err = d.References.File(path)
+		default:
+			err = d.References.Check(path)
+		}
+		if err != nil {
+			return invalid(k.path, "%s: %s", k.path, fault.Message(err)).Because(err)
 		}
 	}
 	return nil

@@ -22,10 +22,10 @@ type Config struct {
 	InsecureNoSSL      bool   `json:"insecureNoSSL" doc:"speak plain text, which shows everybody's password to the network; only for a directory on this machine"`
 	InsecureSkipVerify bool   `json:"insecureSkipVerify" doc:"accept any certificate, and so any impostor; for a first trial"`
 	StartTLS           bool   `json:"startTLS" doc:"begin in plain text and switch to TLS before anything is said"`
-	RootCA             string `json:"rootCA" doc:"file on the server with the CA certificates to trust, in PEM"`
+	RootCA             string `json:"rootCA" rule:"file" doc:"file on the server with the CA certificates to trust, in PEM"`
 	RootCAData         string `json:"rootCAData" rule:"lines" doc:"the CA certificates themselves, as PEM text or as base64 of it"`
-	ClientCert         string `json:"clientCert" doc:"file on the server with a client certificate, in PEM"`
-	ClientKey          string `json:"clientKey" doc:"file on the server with its key, in PEM"`
+	ClientCert         string `json:"clientCert" rule:"file" doc:"file on the server with a client certificate, in PEM"`
+	ClientKey          string `json:"clientKey" rule:"file" doc:"file on the server with its key, in PEM"`
 
 	BindDN         string `json:"bindDN" doc:"account that searches the directory; nobody in particular when empty"`
 	BindPW         string `json:"bindPW" rule:"secret" doc:"its password"`

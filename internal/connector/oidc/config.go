@@ -48,7 +48,7 @@ type Config struct {
 	// BasicAuthUnsupported sends the secret in the form, not in the header.
 	BasicAuthUnsupported bool `json:"basicAuthUnsupported" doc:"send the client secret in the form and not in the header"`
 	// RootCAs, as PEM text or as files that hold it, are trusted beside the system's.
-	RootCAs []string `json:"rootCAs" doc:"CA certificates to trust beside the system's, as PEM text or as files on the server that hold it"`
+	RootCAs []string `json:"rootCAs" rule:"file" doc:"CA certificates to trust beside the system's, as PEM text or as files on the server that hold it"`
 	// SigningAlgorithms narrows what an ID token may be signed with.
 	SigningAlgorithms []string `json:"signingAlgorithms" doc:"what ID tokens may be signed with, such as RS256; all that are safe unless given"`
 }

@@ -21,15 +21,15 @@ import (
 // Dex has it, by ssoURL with ca or caData.
 type Config struct {
 	MetadataURL  string   `json:"metadataURL" doc:"where the provider publishes its metadata, which brings its address and its certificates, also those of a change to come"`
-	MetadataFile string   `json:"metadataFile" doc:"file on the server that holds the metadata"`
+	MetadataFile string   `json:"metadataFile" rule:"file" doc:"file on the server that holds the metadata"`
 	Metadata     string   `json:"metadata" rule:"lines" doc:"the metadata itself, as text"`
-	RootCAs      []string `json:"rootCAs" doc:"CA certificates to trust beside the system's when metadataURL is fetched, as PEM text or as files on the server that hold it"`
+	RootCAs      []string `json:"rootCAs" rule:"file" doc:"CA certificates to trust beside the system's when metadataURL is fetched, as PEM text or as files on the server that hold it"`
 
 	SSOURL    string `json:"ssoURL" doc:"where people are sent to sign in, if there is no metadata"`
 	SSOIssuer string `json:"ssoIssuer" doc:"the provider's entity ID; with metadata of several providers it says which one is meant"`
 	// The certificates of CA and CAData are trusted by themselves: not whatever
 	// they have signed.
-	CA     string `json:"ca" doc:"file on the server with the certificates that the provider signs with, in PEM"`
+	CA     string `json:"ca" rule:"file" doc:"file on the server with the certificates that the provider signs with, in PEM"`
 	CAData string `json:"caData" rule:"lines" doc:"the certificates that the provider signs with, as PEM text or as base64 of it"`
 
 	RedirectURI        string `json:"redirectURI" rule:"required" doc:"our callback, where the provider has the browser post its answer; pachctl idp callback prints it"`
