@@ -3,9 +3,12 @@ package upstream
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -85,16 +88,20 @@ type provider struct {
 // keepOpen bounds opened; more revisions than this at once are only opened again.
 const keepOpen = 64
 
+// get does not keep a failure: it may be over when a file is there, or mended.
 func (o *opened) get(revision string, open func() provider) provider {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if p, ok := o.by[revision]; ok {
 		return p
 	}
+	p := open()
+	if p.err != nil {
+		return p
+	}
 	if o.by == nil || len(o.by) >= keepOpen {
 		o.by = map[string]provider{}
 	}
-	p := open()
 	o.by[revision] = p
 	return p
 }
@@ -133,7 +140,7 @@ func (u *Upstream) Resolve(c storage.Connector) (connector.Connector, error) {
 	if err := json.Unmarshal(d.Config, &config); err != nil {
 		return nil, err
 	}
-	p := u.open(c.ID, c.Type, c.ResourceVersion, config)
+	p := u.open(c.ID, c.Type, strings.TrimSuffix(c.ResourceVersion, cannotOpen), config)
 	if p.err != nil {
 		return broken{u, p.err}, nil //nolint:nilerr // it says so when somebody wants to log in with it
 	}
@@ -166,11 +173,18 @@ type dexConfig struct {
 	Config   json.RawMessage `json:"config"`
 }
 
-// ForDex is a stored connector as Dex's storage has it.
+// ForDex is a stored connector as Dex's storage has it. One that cannot be
+// opened has a version of its own, so that Dex tries again when it can.
 func (u *Upstream) ForDex(r registry.Row) (storage.Connector, error) {
+	version := u.Revision(r)
+	if u.open(r.ID, r.Type, version, r.Config).err != nil {
+		version += cannotOpen
+	}
 	body, err := json.Marshal(dexConfig{r.Instance, r.Document})
-	return storage.Connector{ID: r.ID, Type: r.Type, Name: r.Name, ResourceVersion: u.Revision(r), Config: body}, err
+	return storage.Connector{ID: r.ID, Type: r.Type, Name: r.Name, ResourceVersion: version, Config: body}, err
 }
+
+const cannotOpen = "!"
 
 // Within runs a call of a connector for as long as it may take.
 func Within[T any](ctx context.Context, do func(context.Context) (T, error)) (T, error) {
@@ -178,7 +192,8 @@ func Within[T any](ctx context.Context, do func(context.Context) (T, error)) (T,
 }
 
 // within runs a call of a connector for a bounded time. One that does not heed
-// its context is left behind; it ends when its connection does.
+// its context is left behind; it ends when its connection does. One that panics
+// ends with an error, as it would in the goroutine of its request.
 func within[T any](ctx context.Context, limit time.Duration, do func(context.Context) (T, error)) (T, error) {
 	type answer struct {
 		value T
@@ -188,8 +203,14 @@ func within[T any](ctx context.Context, limit time.Duration, do func(context.Con
 	defer cancel()
 	done := make(chan answer, 1)
 	go func() {
-		v, err := do(ctx)
-		done <- answer{v, err}
+		var a answer
+		defer func() {
+			if p := recover(); p != nil {
+				a.err = fmt.Errorf("the connector panicked: %v\n%s", p, debug.Stack())
+			}
+			done <- a
+		}()
+		a.value, a.err = do(ctx)
 	}()
 	select {
 	case a := <-done:

@@ -28,6 +28,9 @@ type wrapped struct {
 	id       string
 	instance string
 	provider *own.Provider
+	// hearsay is set where a browser brings an error instead of an answer:
+	// anybody can write one, so that it says nothing of the provider.
+	hearsay bool
 }
 
 // ask calls the connector, unless its provider has just failed several times.
@@ -39,11 +42,11 @@ func ask[T any](ctx context.Context, w wrapped, do func(context.Context) (T, err
 	// Dex's connectors that have no client of their own take this one.
 	ctx = context.WithValue(ctx, oauth2.HTTPClient, w.upstream.client)
 	v, err := Within(ctx, do)
+	if !w.hearsay && (err == nil || fault.Is(err, fault.Unavailable)) {
+		w.upstream.health.record(w.id, "", err)
+	}
 	switch {
 	case err == nil:
-		w.upstream.health.record(w.id, "", nil)
-	case fault.Is(err, fault.Unavailable):
-		w.upstream.health.record(w.id, "", err)
 	case errors.As(err, new(*connector.UserNotInRequiredGroupsError)) && fault.KindOf(err) == fault.Internal:
 		err = fault.New(fault.Denied, "only members of certain groups may sign in here, and this account is in none of them: ask an administrator").Because(err)
 	case fault.KindOf(err) == fault.Internal: // of Dex's, which speaks to the log
@@ -133,6 +136,7 @@ func (w callback) HandleCallback(s connector.Scopes, data []byte, r *http.Reques
 		if err != nil {
 			return connector.Identity{}, err
 		}
+		w.hearsay = r.URL.Query().Has("error")
 		c, err := ask(r.Context(), w.wrapped, func(ctx context.Context) (connector.Identity, error) {
 			return w.provider.Connector.(connector.CallbackConnector).HandleCallback(s, e.Inner, r.WithContext(ctx))
 		})

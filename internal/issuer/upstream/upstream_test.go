@@ -1,0 +1,107 @@
+package upstream_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	dex "github.com/dexidp/dex/connector"
+	"github.com/dexidp/dex/server/connectors"
+	"github.com/dexidp/dex/storage"
+
+	"pachyderm/demo/op/optest"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/issuer/flow"
+	"pachyderm/internal/issuer/upstream"
+	"pachyderm/test/idp"
+)
+
+func TestAConnectorThatPanicsEndsOneCall(t *testing.T) {
+	t.Parallel()
+	_, err := upstream.Within(t.Context(), func(ctx context.Context) (dex.CallbackConnector, error) {
+		return ctx.Value("no such").(dex.CallbackConnector), nil
+	})
+	if fault.KindOf(err) != fault.Internal || !strings.Contains(err.Error(), "conversion") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// cached is how Dex gets at connectors.
+type cached struct {
+	storage.Storage
+	o *office
+}
+
+func (c cached) GetConnector(_ context.Context, id string) (storage.Connector, error) {
+	return c.o.ForDex(c.o.row(id))
+}
+
+func TestAConnectorIsMendedWithItsFile(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	p := optest.Start(t, callback)
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(file, idp.NewCA(t).PEM, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o.connect("demo", "oidc", oidcOf(p.Issuer, p.ClientID, p.ClientSecret, map[string]any{"rootCAs": []any{file}}))
+	cache := connectors.NewCache(cached{o: o}, o.Resolve)
+	begins := func() error {
+		c, err := cache.Get(t.Context(), "demo")
+		if err != nil {
+			return err
+		}
+		o.Began("state", &flow.Flow{})
+		defer o.Forget("state")
+		_, _, err = c.Connector.(dex.CallbackConnector).LoginURL(dex.Scopes{}, callback, "state")
+		return err
+	}
+	away := file + ".away"
+	if err := os.Rename(file, away); err != nil {
+		t.Fatal(err)
+	}
+	if err := begins(); fault.KindOf(err) != fault.Invalid {
+		t.Errorf("without its file: %v", err)
+	}
+	if err := os.Rename(away, file); err != nil {
+		t.Fatal(err)
+	}
+	if err := begins(); err != nil {
+		t.Errorf("with its file again: %v", err)
+	}
+}
+
+// What a browser brings says nothing of how the provider fares: anybody can
+// write it into an address.
+func TestNobodyCanSayThatAProviderIsDown(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	p := optest.Start(t, callback)
+	o.connect("demo", "oidc", oidcOf(p.Issuer, p.ClientID, p.ClientSecret, nil))
+	c := o.forDex("demo").(dex.CallbackConnector)
+	var begun [][]byte
+	for range 3 {
+		o.Began("state", &flow.Flow{Revision: o.row("demo").Revision})
+		_, data, err := c.LoginURL(dex.Scopes{}, callback, "state")
+		if err != nil {
+			t.Fatal(err)
+		}
+		begun = append(begun, data)
+	}
+	for _, data := range begun {
+		r := httptest.NewRequest(http.MethodGet, callback+"?state=state&error=server_error&iss="+p.Issuer, nil)
+		if _, err := c.HandleCallback(dex.Scopes{}, data, r); !fault.Is(err, fault.Unavailable) {
+			t.Fatal(err)
+		}
+	}
+	if h := o.Health(o.row("demo")); h.State != upstream.Ready {
+		t.Errorf("the connector is %s: %s", h.State, h.Error)
+	}
+	if err := o.begins("demo"); err != nil {
+		t.Errorf("the next sign-in: %v", err)
+	}
+}
