@@ -116,10 +116,12 @@ func TestPeopleOfSimpleSAMLphpSignIn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t)
 			s := idp.StartSimpleSAML(t, h.callback(), h.callback(), o)
+			config := map[string]any{"metadataURL": s.MetadataURL, "emailAttr": "email", "nameAttr": "displayName", "groupsAttr": "groups", "allowedGroups": []any{"admins"}}
+			if o.UnsignedResponse { // as a document for Dex, whose request goes by POST
+				config = with(config, map[string]any{"metadataURL": nil, "ssoURL": s.SSOURL, "ssoIssuer": s.EntityID, "caData": s.Certificate, "usernameAttr": "uid"})
+			}
 			c := trial{
-				document: document("saml", map[string]any{
-					"metadataURL": s.MetadataURL, "emailAttr": "email", "nameAttr": "displayName", "groupsAttr": "groups", "allowedGroups": []any{"admins"},
-				}),
+				document: document("saml", config),
 				client: newClient, person: idp.Alice, groups: idp.Alice.Groups, told: "Incorrect username or password",
 				refused: idp.Bob, reason: "groups", away: "cannot be reached",
 			}

@@ -131,31 +131,40 @@ func (s *served) serveStep(w http.ResponseWriter, r *http.Request) {
 		s.trial.Return(w, r, state)
 		return
 	}
-	request, err := s.store.GetAuthRequest(r.Context(), state)
-	if errors.Is(err, storage.ErrNotFound) {
-		s.over(w, r)
-		return
-	}
-	if err != nil {
-		s.refuse(w, r, nil, err)
-		return
-	}
-	e, err := flow.OpenEnvelope(request.ConnectorData)
-	if err != nil || !secret.Same(s.bind.Browser(r), e.Browser) {
-		// Whoever came here is not the one who began, so it ends nothing.
-		s.stranger(w, r)
+	request, e, ok := s.mine(w, r, state)
+	if !ok {
 		return
 	}
 	if e.Answer != nil {
 		r.PostForm = e.Answer
 	}
-	f := &flow.Flow{Browser: e.Browser, Revision: e.Revision, Request: &request}
+	f := &flow.Flow{Browser: e.Browser, Revision: e.Revision, Request: request}
 	rec := flow.Record(s.dex, r.WithContext(f.In(r.Context())))
 	if f.Err != nil {
-		s.end(w, r, &request, f.Err)
+		s.end(w, r, request, f.Err)
 		return
 	}
 	rec.Flush(w)
+}
+
+// mine finds the login that has a state, if it began in this browser. If not it
+// has answered, and whoever came is not the one who began, so it ends nothing.
+func (s *served) mine(w http.ResponseWriter, r *http.Request, state string) (*storage.AuthRequest, flow.Envelope, bool) {
+	request, err := s.store.GetAuthRequest(r.Context(), state)
+	if errors.Is(err, storage.ErrNotFound) {
+		s.over(w, r)
+		return nil, flow.Envelope{}, false
+	}
+	if err != nil {
+		s.refuse(w, r, nil, err)
+		return nil, flow.Envelope{}, false
+	}
+	e, err := flow.OpenEnvelope(request.ConnectorData)
+	if err != nil || !secret.Same(s.bind.Browser(r), e.Browser) {
+		s.stranger(w, r)
+		return nil, flow.Envelope{}, false
+	}
+	return &request, e, true
 }
 
 func (s *served) over(w http.ResponseWriter, r *http.Request) {

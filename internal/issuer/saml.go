@@ -11,7 +11,6 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/flow"
 	"pachyderm/internal/issuer/trial"
-	"pachyderm/internal/secret"
 	"pachyderm/internal/web"
 )
 
@@ -56,28 +55,18 @@ func (s *served) serveSAMLRequest(w http.ResponseWriter, r *http.Request) {
 		s.trial.Form(w, r, state)
 		return
 	}
-	request, err := s.store.GetAuthRequest(r.Context(), state)
-	if errors.Is(err, storage.ErrNotFound) {
-		s.over(w, r)
-		return
-	}
-	if err != nil {
-		s.refuse(w, r, nil, err)
-		return
-	}
-	e, err := flow.OpenEnvelope(request.ConnectorData)
-	if err != nil || !secret.Same(s.bind.Browser(r), e.Browser) {
-		s.stranger(w, r)
+	request, e, ok := s.mine(w, r, state)
+	if !ok {
 		return
 	}
 	row, err := s.ReadRevision(r.Context(), request.ConnectorID, e.Revision)
 	if err != nil {
-		s.refuse(w, r, &request, err)
+		s.refuse(w, r, request, err)
 		return
 	}
 	p, err := s.providers.Provider(row)
 	if err != nil {
-		s.refuse(w, r, &request, err)
+		s.refuse(w, r, request, err)
 		return
 	}
 	c, ok := p.Connector.(samlForm)
@@ -87,7 +76,7 @@ func (s *served) serveSAMLRequest(w http.ResponseWriter, r *http.Request) {
 	}
 	action, fields, err := c.Form(e.Inner)
 	if err != nil {
-		s.refuse(w, r, &request, err)
+		s.refuse(w, r, request, err)
 		return
 	}
 	if err := web.Render(w, http.StatusOK, web.Onward{Action: action, To: row.Name, Fields: fields}); err != nil {
