@@ -356,6 +356,10 @@ func (c *Connector) identity(ctx context.Context, conn *ldap.Conn, person *ldap.
 		return id, err
 	}
 	id.Groups = groups
+	if n := len(values(person, or(u.IDAttr, "uid"))); n > 1 {
+		// They come in any order, and which of them a person may add is another question.
+		return id, fault.New(fault.Precondition, "the directory's entry of this person has %d values of %q, which cannot say who somebody is: set userSearch.idAttr to an attribute with one, such as entryUUID", n, or(u.IDAttr, "uid")).At("config.userSearch.idAttr")
+	}
 	for _, want := range []struct{ key, attr, value string }{{"idAttr", or(u.IDAttr, "uid"), id.UserID}, {"emailAttr", or(u.EmailAttr, "mail"), id.Email}} {
 		if want.value == "" {
 			return id, fault.New(fault.Precondition, "the directory's entry of this person has no attribute %q but only %s: set userSearch.%s to one that all people have", want.attr, names(person), want.key).At("config.userSearch." + want.key)
@@ -443,7 +447,7 @@ func (c *Connector) groups(conn *ldap.Conn, person *ldap.Entry) ([]string, error
 	return found, nil
 }
 
-// addGroups follows nested groups breadth first; a group that was seen, perhaps
+// addGroups follows nested groups to the end; a group that was seen, perhaps
 // because groups contain each other, is not followed again.
 func (c *Connector) addGroups(conn *ldap.Conn, m UserMatcher, attr, value string, seen map[string]bool, found *[]string) error {
 	g := c.cfg.GroupSearch

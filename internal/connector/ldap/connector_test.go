@@ -153,6 +153,8 @@ func TestWhatIsReadOfAPerson(t *testing.T) {
 	fails(t, open(t, base), "bare", fault.Precondition, "userSearch.emailAttr", `"mail"`, "uid, cn")
 	fails(t, open(t, base, func(c *ldap.Config) { c.UserSearch.IDAttr = "employeeNumber" }), "alice", fault.Precondition, "userSearch.idAttr", `"employeeNumber"`)
 	fails(t, open(t, base, func(c *ldap.Config) { c.GroupSearch.NameAttr = "description" }), "alice", fault.Precondition, "groupSearch.nameAttr", `"description"`)
+	l.Modify("dn: uid=twin1," + l.PeopleDN + "\nchangetype: modify\nadd: uid\nuid: alice2\n")
+	fails(t, open(t, base), "twin1", fault.Precondition, "userSearch.idAttr", "2 values", "entryUUID")
 	one := open(t, base, func(c *ldap.Config) { c.UserSearch.BaseDN, c.UserSearch.Scope = l.BaseDN, "one" })
 	if _, valid, err := one.Login(t.Context(), connector.Scopes{}, "alice", idp.Alice.Password); valid || err != nil {
 		t.Errorf("one level does not reach alice: %v, %v", valid, err)
