@@ -325,12 +325,12 @@ func TestTheGuideToEntraIsTrue(t *testing.T) {
 func TestTheDocumentsOfTheGuidesAreTaken(t *testing.T) {
 	ca := idp.NewCA(t)
 	guides, err := filepath.Glob(filepath.Join(guidesDir, "*.md"))
-	if err != nil || len(guides) != 11 {
+	if err != nil || len(guides) != 13 {
 		t.Fatalf("guides: %v, %v", guides, err)
 	}
 	for _, guide := range guides {
 		name := filepath.Base(guide)
-		if name == "README.md" {
+		if slices.Contains([]string{"README.md", "local.md", "several.md"}, name) { // of no one provider
 			continue
 		}
 		documents := 0
