@@ -14,6 +14,7 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
 	"pachyderm/internal/principal"
+	"pachyderm/internal/secret"
 )
 
 // Connector is a connection to an identity provider as an administrator
@@ -156,17 +157,33 @@ func (g *Registry) UpdateConnector(ctx context.Context, by principal.Name, chang
 // Draft is what a document would be if it were stored, and what is stored under
 // its id, if anything: then the document changes that as an update would. A
 // document of nothing but an id is the stored connector. Faults: NotFound,
-// Invalid.
+// Invalid, Precondition.
 func (g *Registry) Draft(ctx context.Context, c Connector) (draft Row, live *Row, err error) {
 	stored, err := g.read(ctx, c.ID)
 	switch {
 	case err == nil:
-		draft, err = stored.changedBy(c)
+		if draft, err = stored.changedBy(c); err == nil && stored.Managed && stored.lendsSecrets(draft) {
+			err = fault.New(fault.Precondition, "connector %s is managed by pachd's configuration, and its secret is not used with another document: write a secret into the document", c.ID)
+		}
 		return draft, &stored, err
 	case !fault.Is(err, fault.NotFound), c.Type == "" && c.Name == "" && len(c.Config) == 0:
 		return Row{}, nil, err
 	}
 	return Row{Connector: c}, nil, checkNew(c)
+}
+
+// lendsSecrets reports whether another document would send a secret of r's,
+// perhaps to another place than r does.
+func (r Row) lendsSecrets(draft Row) bool {
+	if sameConfig(r.Config, draft.Config) {
+		return false
+	}
+	for key, shown := range own.Redact(r.Type, r.Config) {
+		if text, ok := r.Config[key].(string); ok && shown == secret.Mask && draft.Config[key] == text {
+			return true
+		}
+	}
+	return false
 }
 
 func (r Row) changedBy(change Connector) (Row, error) {
