@@ -2,13 +2,13 @@ package connector
 
 import (
 	"fmt"
-	"net/netip"
 	"net/url"
 	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 
+	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/strict"
 )
@@ -184,17 +184,10 @@ func checkText(k key, text string, d Deps) error {
 		return invalid(k.path, "%s is not a URL: give one such as https://id.example.com", k.path)
 	case u.User != nil || u.Fragment != "":
 		return invalid(k.path, "%s may have no user name, password or fragment: remove it", k.path)
-	case u.Scheme == "http" && !d.AllowHTTP && !isLoopback(u.Hostname()):
+	case u.Scheme == "http" && !d.AllowHTTP && !fetch.IsLoopback(u.Hostname()):
 		return invalid(k.path, "%s is %s: only https is accepted, except on this machine itself", k.path, text)
 	}
 	return nil
-}
-
-func isLoopback(host string) bool {
-	if ip, err := netip.ParseAddr(host); err == nil {
-		return ip.Unmap().IsLoopback()
-	}
-	return host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
 
 func invalid(path, format string, a ...any) *fault.Error {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-ldap/ldap/v3"
 
+	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/strict"
 )
@@ -87,7 +88,7 @@ func (c Config) Validate() error {
 		return invalid("kerberos", "kerberos is not offered: remove the key; people sign in with their password")
 	case c.InsecureNoSSL && c.StartTLS:
 		return invalid("startTLS", "insecureNoSSL and startTLS contradict each other: remove insecureNoSSL")
-	case c.InsecureNoSSL && !isLoopback(host):
+	case c.InsecureNoSSL && !fetch.IsLoopback(host):
 		return invalid("insecureNoSSL", "insecureNoSSL would send passwords to %s in plain text: use startTLS: true or LDAPS; plain text is accepted for this machine only", host)
 	case c.BindDN == "" && c.BindPW != "":
 		return invalid("bindDN", "bindPW is given without bindDN: name the account that it belongs to")
@@ -168,11 +169,6 @@ func checkDN(key, dn string) error {
 
 func invalid(key, format string, a ...any) *fault.Error {
 	return fault.New(fault.Invalid, format, a...).At("config." + key)
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 func (c Config) hostname() string {

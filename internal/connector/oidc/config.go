@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -87,7 +86,7 @@ func (c Config) check(allowHTTP bool) error {
 	if err != nil {
 		return err
 	}
-	if issuer.Scheme != "https" && !allowHTTP && !isLoopback(issuer.Hostname()) {
+	if issuer.Scheme != "https" && !allowHTTP && !fetch.IsLoopback(issuer.Hostname()) {
 		return invalid("issuer", "issuer is %s: only https is accepted, except on this machine itself", c.Issuer)
 	}
 	if _, err := parseURL("redirectURI", c.RedirectURI); err != nil {
@@ -190,14 +189,6 @@ func parseURL(key, text string) (*url.URL, error) {
 		return nil, invalid(key, "%s is %s: it may have no query (?) and no fragment (#)", key, text)
 	}
 	return u, nil
-}
-
-func isLoopback(host string) bool {
-	if ip, err := netip.ParseAddr(host); err == nil {
-		return ip.Unmap().IsLoopback()
-	}
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	return host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
 
 // isOwned says whether a parameter of the authorization request decides who is

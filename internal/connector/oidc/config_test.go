@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/strict"
 )
@@ -167,7 +168,7 @@ func FuzzConfig(f *testing.F) {
 			return
 		}
 		issuer, err := url.Parse(c.Issuer)
-		if err != nil || issuer.User != nil || issuer.RawQuery != "" || issuer.Host == "" || (issuer.Scheme != "https" && !isLoopback(issuer.Hostname())) {
+		if err != nil || issuer.User != nil || issuer.RawQuery != "" || issuer.Host == "" || (issuer.Scheme != "https" && !fetch.IsLoopback(issuer.Hostname())) {
 			t.Errorf("accepted the issuer %q", c.Issuer)
 		}
 		redirect, err := url.Parse(c.RedirectURI)

@@ -113,7 +113,7 @@ func connect(ctx context.Context, t Target) (string, error) {
 }
 
 func (l *Ladder) handshake(ctx context.Context, t Target) (string, error) {
-	if t.TLS == nil && isLoopback(t.Host) {
+	if t.TLS == nil && fetch.IsLoopback(t.Host) {
 		return "plain text, on this machine", nil
 	}
 	if t.TLS == nil {
@@ -129,11 +129,6 @@ func (l *Ladder) handshake(ctx context.Context, t Target) (string, error) {
 		return "", fault.New(fault.Unavailable, "%s does not speak TLS 1.2 or later on port %s: check the port and %s", t.Host, t.Port, t.Setting).Because(err)
 	}
 	return l.judge(t, state)
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 func (t Target) begin(ctx context.Context) (tls.ConnectionState, error) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/x509"
 	"encoding/base64"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -179,13 +178,5 @@ func signingCertificates(idp *etree.Element) []*x509.Certificate {
 
 // IsSafe says whether an address can be trusted with a browser or with metadata.
 func IsSafe(u *url.URL, allowHTTP bool) bool {
-	return u.Scheme == "https" || u.Scheme == "http" && (allowHTTP || isLoopback(u.Hostname()))
-}
-
-func isLoopback(host string) bool {
-	if ip, err := netip.ParseAddr(host); err == nil {
-		return ip.Unmap().IsLoopback()
-	}
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+	return u.Scheme == "https" || u.Scheme == "http" && (allowHTTP || fetch.IsLoopback(u.Hostname()))
 }
