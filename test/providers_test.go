@@ -122,7 +122,7 @@ func TestPeopleOfSimpleSAMLphpSignIn(t *testing.T) {
 			}
 			c := trial{
 				document: document("saml", config),
-				client: newClient, person: idp.Alice, groups: idp.Alice.Groups, told: "Incorrect username or password",
+				client:   newClient, person: idp.Alice, groups: idp.Alice.Groups, told: "Incorrect username or password",
 				refused: idp.Bob, reason: "groups", away: "cannot be reached",
 			}
 			if o == (idp.SimpleSAMLOptions{}) {

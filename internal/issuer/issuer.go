@@ -231,7 +231,9 @@ func (i *Issuer) Endpoint(path string) string { return i.served.Load().url.AbsUR
 func (i *Issuer) deps() connector.Deps {
 	return connector.Deps{
 		Now: i.Now, Log: i.dexLog(), Callback: i.Callback(), AllowHTTP: i.Insecure, LoginParams: i.providers.LoginParams,
-		FormURL:    func(state string) string { return i.served.Load().url.AbsPath("/saml/request") + "?state=" + url.QueryEscape(state) },
+		FormURL: func(state string) string {
+			return i.served.Load().url.AbsPath("/saml/request") + "?state=" + url.QueryEscape(state)
+		},
 		Outside:    func() string { return i.Outside(context.Background(), i.Callback()) },
 		References: i.References, TrustedProxies: i.TrustedProxies,
 	}
