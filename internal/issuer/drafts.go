@@ -30,7 +30,7 @@ func (i *Issuer) StartTrial(ctx context.Context, by principal.Name, c registry.C
 		return "", "", expires, err
 	}
 	id, expires, err = i.trials.Start(ctx, by, draft, live)
-	return id, i.Endpoint("/trial/" + id), expires, err
+	return id, i.Outside(ctx, i.Endpoint("/trial/"+id)), expires, err
 }
 
 // WaitTrial waits a while for the end of a trial. Fault: NotFound.

@@ -1,6 +1,7 @@
 package issuer_test
 
 import (
+	"context"
 	"net/url"
 	"slices"
 	"strings"
@@ -211,5 +212,25 @@ func TestSignInsAndTrialsGoOnAtAnyReplica(t *testing.T) {
 		if r.Error != "" {
 			t.Errorf("a trial with a password: %+v", r)
 		}
+	}
+}
+
+// Of long values only the beginning is shown, and all of it is compared.
+func TestATrialSeesADifferenceAtTheEnd(t *testing.T) {
+	h := open(t, "")
+	h.connect(map[string]any{"scopes": []any{strings.Repeat("x", 300), "a"}})
+	r, _ := h.try(registry.Connector{ID: "demo", Config: map[string]any{"scopes": []any{strings.Repeat("x", 300), "b"}}}, asAlice)
+	if len(r.Differences) != 1 || r.Differences[0].Key != "config.scopes" {
+		t.Errorf("got %+v", r.Differences)
+	}
+}
+
+func TestATrialBeginsWhereBrowsersReachUs(t *testing.T) {
+	h := open(t, "/dex")
+	h.op = optest.Start(t, h.Callback())
+	h.ReachedAt(func(context.Context) *url.URL { return &url.URL{Host: "outside.example.com:8443", Scheme: "https"} })
+	_, address, _, err := h.StartTrial(t.Context(), principal.Root, h.document(nil))
+	if err != nil || !strings.HasPrefix(address, "https://outside.example.com:8443/dex/trial/") {
+		t.Errorf("%s, %v", address, err)
 	}
 }

@@ -1,10 +1,10 @@
 package trial
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -105,6 +105,14 @@ func short(v any) string {
 	return fetch.Clean(string(raw))
 }
 
+// same compares as documents: a number that came as JSON is another Go type
+// than the same one stored.
+func same(a, b any) bool {
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return errX == nil && errY == nil && bytes.Equal(x, y)
+}
+
 // differences are the keys that a test would change; a secret is only said to
 // be another.
 func differences(live *registry.Row, draft registry.Row) []Difference {
@@ -123,7 +131,7 @@ func differences(live *registry.Row, draft registry.Row) []Difference {
 	maps.Copy(keys, draft.Config)
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		was, is := live.Config[key], draft.Config[key]
-		if reflect.DeepEqual(was, is) || short(was) == short(is) {
+		if same(was, is) {
 			continue
 		}
 		d := Difference{Key: "config." + key}
