@@ -89,21 +89,33 @@ type provider struct {
 const keepOpen = 64
 
 // get does not keep a failure: it may be over when a file is there, or mended.
+// Nobody waits for another connector to be opened; of two who open the same one
+// at once, both get what the first has made.
 func (o *opened) get(revision string, open func() provider) provider {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if p, ok := o.by[revision]; ok {
+	if p, ok := o.known(revision); ok {
 		return p
 	}
 	p := open()
 	if p.err != nil {
 		return p
 	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if first, ok := o.by[revision]; ok {
+		return first
+	}
 	if o.by == nil || len(o.by) >= keepOpen {
 		o.by = map[string]provider{}
 	}
 	o.by[revision] = p
 	return p
+}
+
+func (o *opened) known(revision string) (provider, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	p, ok := o.by[revision]
+	return p, ok
 }
 
 // open finds or opens the connector of a row.

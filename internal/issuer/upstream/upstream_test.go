@@ -2,12 +2,15 @@ package upstream_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	dex "github.com/dexidp/dex/connector"
 	"github.com/dexidp/dex/server/connectors"
@@ -73,6 +76,44 @@ func TestAConnectorIsMendedWithItsFile(t *testing.T) {
 	if err := begins(); err != nil {
 		t.Errorf("with its file again: %v", err)
 	}
+}
+
+// A file may be on a disk that does not answer.
+func TestNobodyWaitsForAnotherConnectorToOpen(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	p := optest.Start(t, callback)
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(file, idp.NewCA(t).PEM, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o.connect("slow", "oidc", oidcOf(p.Issuer, p.ClientID, p.ClientSecret, map[string]any{"rootCAs": []any{file}}))
+	o.connect("well", "oidc", oidcOf(p.Issuer, p.ClientID, p.ClientSecret, nil))
+	if err := errors.Join(os.Remove(file), syscall.Mkfifo(file, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	slow, well := o.row("slow"), make(chan error, 1)
+	opening := make(chan struct{})
+	go func() {
+		close(opening)
+		_, _ = o.Provider(slow)
+	}()
+	<-opening
+	time.Sleep(50 * time.Millisecond)
+	go func() { well <- o.begins("well") }()
+	select {
+	case err := <-well:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("the other connector is waited for")
+	}
+	w, err := os.OpenFile(file, os.O_WRONLY, 0) // lets the one that waits go
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = w.Close()
 }
 
 // What a browser brings says nothing of how the provider fares: anybody can
