@@ -2,6 +2,8 @@ package upstream
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -102,6 +104,16 @@ func (h *health) open(id string) error {
 	return nil
 }
 
+// forgetOthers clears what is known of connectors that are gone, so that one
+// made again under the same id is not answered for with it.
+func (h *health) forgetOthers(rows []registry.Row) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	maps.DeleteFunc(h.by, func(id string, _ *Health) bool {
+		return !slices.ContainsFunc(rows, func(r registry.Row) bool { return r.ID == id })
+	})
+}
+
 // Health is how a stored connector fares.
 func (u *Upstream) Health(r registry.Row) Health {
 	u.health.mu.Lock()
@@ -148,6 +160,7 @@ func (u *Upstream) probe(ctx context.Context, which func(registry.Row) bool) {
 	if err != nil {
 		return // the next login says so
 	}
+	u.health.forgetOthers(rows)
 	var all sync.WaitGroup
 	for _, r := range rows {
 		if !which(r) {

@@ -20,6 +20,7 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/flow"
 	"pachyderm/internal/issuer/upstream"
+	"pachyderm/internal/principal"
 	"pachyderm/test/idp"
 )
 
@@ -144,5 +145,31 @@ func TestNobodyCanSayThatAProviderIsDown(t *testing.T) {
 	}
 	if err := o.begins("demo"); err != nil {
 		t.Errorf("the next sign-in: %v", err)
+	}
+}
+
+func TestADeletedConnectorLeavesNoHealth(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	p := idp.StartTroubled(t, idp.NewCA(t))
+	config := oidcOf(p.Issuer, "c", "s", map[string]any{"rootCAs": []any{string(p.CA.PEM)}})
+	o.connect("demo", "oidc", config)
+	p.Fall(idp.Outdated)
+	for range 3 {
+		o.ProbeAll(t.Context())
+		o.later(time.Minute)
+	}
+	o.later(-time.Minute)
+	if err := o.begins("demo"); !fault.Is(err, fault.Unavailable) {
+		t.Fatalf("while it is down: %v", err)
+	}
+	p.Fall("")
+	if err := o.Registry.DeleteConnector(t.Context(), principal.Root, "demo"); err != nil {
+		t.Fatal(err)
+	}
+	o.ProbeAll(t.Context())
+	o.connect("demo", "oidc", config)
+	if err := o.begins("demo"); err != nil {
+		t.Errorf("a new one of its id: %v", err)
 	}
 }
