@@ -13,11 +13,11 @@ import (
 )
 
 type authproxyDoc struct {
-	UserIDHeader         string   `json:"userIDHeader" doc:"header with what identifies a person; X-Remote-User-Id unless given"`
+	UserIDHeader         string   `json:"userIDHeader" doc:"header with what identifies a person, such as X-Remote-User-Id; the user name unless given"`
 	UserHeader           string   `json:"userHeader" doc:"header with the user name; X-Remote-User unless given"`
-	UserNameHeader       string   `json:"userNameHeader" doc:"header with the short name; X-Remote-User-Name unless given"`
-	EmailHeader          string   `json:"emailHeader" doc:"header with the e-mail address; X-Remote-User-Email unless given"`
-	GroupHeader          string   `json:"groupHeader" doc:"header with the groups; X-Remote-Group unless given"`
+	UserNameHeader       string   `json:"userNameHeader" doc:"header with the short name, such as X-Remote-User-Name; the user name unless given"`
+	EmailHeader          string   `json:"emailHeader" doc:"header with the e-mail address, such as X-Remote-User-Email; the user name unless given"`
+	GroupHeader          string   `json:"groupHeader" doc:"header with the groups, such as X-Remote-Group; no groups come by header unless given"`
 	GroupHeaderSeparator string   `json:"groupHeaderSeparator" doc:"what stands between groups; a comma unless given"`
 	Groups               []string `json:"staticGroups" doc:"groups that everybody who comes this way is in"`
 }
@@ -26,18 +26,18 @@ func (c *authproxyDoc) open(id string, d Deps) (connector.Connector, error) {
 	if len(d.TrustedProxies) == 0 {
 		return nil, fault.New(fault.Precondition, "authproxy is off, since anybody who reaches pachd could claim to be anybody: name the addresses of the proxies in connectors.trustedProxies of pachd's configuration").At("type")
 	}
+	// Dex would believe its standard names too, which a proxy that knows nothing
+	// of them lets through from anybody.
+	const nobodySends = "-"
 	out := authproxy.Config{
-		UserIDHeader: c.UserIDHeader, UserHeader: c.UserHeader, UserNameHeader: c.UserNameHeader, EmailHeader: c.EmailHeader,
-		GroupHeader: c.GroupHeader, GroupHeaderSeparator: c.GroupHeaderSeparator, Groups: c.Groups,
+		UserIDHeader: or(c.UserIDHeader, nobodySends), UserHeader: c.UserHeader, UserNameHeader: or(c.UserNameHeader, nobodySends),
+		EmailHeader: or(c.EmailHeader, nobodySends), GroupHeader: or(c.GroupHeader, nobodySends), GroupHeaderSeparator: c.GroupHeaderSeparator, Groups: c.Groups,
 	}
 	inner, err := out.Open(id, d.Log)
 	if err != nil {
 		return nil, err
 	}
-	headers := []string{
-		or(c.UserIDHeader, "X-Remote-User-Id"), or(c.UserHeader, "X-Remote-User"), or(c.UserNameHeader, "X-Remote-User-Name"),
-		or(c.EmailHeader, "X-Remote-User-Email"), or(c.GroupHeader, "X-Remote-Group"),
-	}
+	headers := nonEmpty(c.UserIDHeader, or(c.UserHeader, "X-Remote-User"), c.UserNameHeader, c.EmailHeader, c.GroupHeader)
 	return &proxied{inner.(connector.CallbackConnector), d.TrustedProxies, headers}, nil
 }
 
@@ -59,6 +59,12 @@ func (p *proxied) HandleCallback(s connector.Scopes, data []byte, r *http.Reques
 		plain := http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))
 		if slices.ContainsFunc(p.headers, func(h string) bool { return http.CanonicalHeaderKey(h) == plain }) && (len(values) > 1 || plain != name) {
 			return connector.Identity{}, fault.New(fault.Denied, "the header %s came in more than one form: let the proxy remove what people send under this name", plain)
+		}
+	}
+	r = r.Clone(r.Context())
+	for name := range r.Header {
+		if !slices.ContainsFunc(p.headers, func(h string) bool { return http.CanonicalHeaderKey(h) == name }) {
+			delete(r.Header, name)
 		}
 	}
 	return p.CallbackConnector.HandleCallback(s, data, r)

@@ -172,6 +172,17 @@ func merge(stored, change map[string]any, isSecret func(string) bool) map[string
 	return out
 }
 
+// SameDestination reports whether two documents of a type send their secrets to
+// the same place.
+func SameDestination(typ string, a, b map[string]any) bool {
+	for _, k := range keysOf(kinds()[typ].shape, "") {
+		if (k.is("dest") || k.is("url")) && a[k.path] != b[k.path] {
+			return false
+		}
+	}
+	return true
+}
+
 // CheckSecrets refuses a mask that stands for nothing: a new connector has no
 // stored secret to keep.
 func CheckSecrets(typ string, config map[string]any) error {

@@ -19,7 +19,6 @@ import (
 	"github.com/dexidp/dex/connector/keystone"
 	"github.com/dexidp/dex/connector/linkedin"
 	"github.com/dexidp/dex/connector/microsoft"
-	"github.com/dexidp/dex/connector/oauth"
 	"github.com/dexidp/dex/connector/openshift"
 
 	"pachyderm/internal/connector/probe"
@@ -34,7 +33,7 @@ type githubDoc struct {
 	RedirectURI  string      `json:"redirectURI" rule:"required,callback" doc:"the authorization callback URL registered with the app"`
 	Orgs         []githubOrg `json:"orgs" doc:"organisations whose members may sign in; anybody on GitHub unless given"`
 	Org          string      `json:"org" doc:"older form of orgs, for one organisation"`
-	HostName     string      `json:"hostName" doc:"host of GitHub Enterprise Server, without https://"`
+	HostName     string      `json:"hostName" rule:"dest" doc:"host of GitHub Enterprise Server, without https://"`
 	RootCA       string      `json:"rootCA" rule:"file" doc:"file on the server with the CA certificate of hostName, in PEM"`
 
 	TeamNameField        string `json:"teamNameField" oneof:"name slug both" doc:"what stands for a team in its group: its name, slug or both"`
@@ -301,70 +300,11 @@ func (c *openshiftDoc) site(Deps) probe.Site {
 	return probe.Site{Base: c.Issuer, Issuer: c.Issuer, Client: probe.Client{ID: c.ClientID, Secret: c.ClientSecret, RedirectURI: c.RedirectURI}, RootCAs: nonEmpty(c.RootCA), AnyCA: c.InsecureCA}
 }
 
-type oauthDoc struct {
-	ClientID           string   `json:"clientID" rule:"required" doc:"client ID at the provider"`
-	ClientSecret       string   `json:"clientSecret" rule:"required,secret" doc:"client secret at the provider"`
-	RedirectURI        string   `json:"redirectURI" rule:"required,callback" doc:"the redirect URI registered with the provider"`
-	AuthorizationURL   string   `json:"authorizationURL" rule:"required,url" doc:"where people sign in"`
-	TokenURL           string   `json:"tokenURL" rule:"required,url" doc:"where codes are exchanged"`
-	UserInfoURL        string   `json:"userInfoURL" rule:"required,url" doc:"where the provider says who signed in"`
-	Scopes             []string `json:"scopes" doc:"asked for"`
-	RootCAs            []string `json:"rootCAs" rule:"file" doc:"CA certificates, as PEM text or as files on the server that hold it"`
-	InsecureSkipVerify bool     `json:"insecureSkipVerify" doc:"accept any certificate, and so any impostor; for a first trial"`
-
-	InsecureSkipEmailVerified bool `json:"insecureSkipEmailVerified" doc:"accept addresses of which the provider does not say that they are verified"`
-
-	UserIDKey    string       `json:"userIDKey" doc:"field that identifies a person; id unless given"`
-	ClaimMapping oauthMapping `json:"claimMapping"`
-}
-
-type oauthMapping struct {
-	UserNameKey          string `json:"userNameKey" doc:"field with the name; user_name unless given"`
-	PreferredUsernameKey string `json:"preferredUsernameKey" doc:"field with the short name; preferred_username unless given"`
-	GroupsKey            string `json:"groupsKey" doc:"field with the groups; groups unless given"`
-	EmailKey             string `json:"emailKey" doc:"field with the e-mail address; email unless given"`
-	EmailVerifiedKey     string `json:"emailVerifiedKey" doc:"field that says whether it is verified; email_verified unless given"`
-}
-
-func (c *oauthDoc) open(id string, d Deps) (connector.Connector, error) {
-	out := oauth.Config{
-		ClientID: c.ClientID, ClientSecret: c.ClientSecret, RedirectURI: c.RedirectURI, TokenURL: c.TokenURL, AuthorizationURL: c.AuthorizationURL,
-		UserInfoURL: c.UserInfoURL, Scopes: c.Scopes, RootCAs: c.RootCAs, InsecureSkipVerify: c.InsecureSkipVerify, UserIDKey: c.UserIDKey,
-	}
-	out.ClaimMapping.UserNameKey, out.ClaimMapping.PreferredUsernameKey = c.ClaimMapping.UserNameKey, c.ClaimMapping.PreferredUsernameKey
-	out.ClaimMapping.GroupsKey, out.ClaimMapping.EmailKey = c.ClaimMapping.GroupsKey, c.ClaimMapping.EmailKey
-	out.ClaimMapping.EmailVerifiedKey = c.ClaimMapping.EmailVerifiedKey
-	inner, err := out.Open(id, d.Log)
-	if err != nil || c.InsecureSkipEmailVerified {
-		return inner, err
-	}
-	return verifiedOnly{inner.(connector.CallbackConnector)}, nil
-}
-
-// verifiedOnly refuses an address of which the provider does not say that it is
-// verified: whoever may write it there could be anybody here.
-type verifiedOnly struct{ connector.CallbackConnector }
-
-func (v verifiedOnly) HandleCallback(s connector.Scopes, data []byte, r *http.Request) (connector.Identity, error) {
-	id, err := v.CallbackConnector.HandleCallback(s, data, r)
-	if err == nil {
-		err = checkVerified(id)
-	}
-	return id, err
-}
-
 func checkVerified(id connector.Identity) error {
 	if id.EmailVerified {
 		return nil
 	}
 	return fault.New(fault.Denied, "the identity provider does not say that the e-mail address of this account is verified: have it verified there, or, if all addresses there can be trusted and the type of the connector has it, set insecureSkipEmailVerified to true")
-}
-
-func (c *oauthDoc) site(Deps) probe.Site {
-	return probe.Site{
-		Base: c.AuthorizationURL, Issuer: c.AuthorizationURL, AuthURL: c.AuthorizationURL, TokenURL: c.TokenURL, Client: probe.Client{ID: c.ClientID, Secret: c.ClientSecret, RedirectURI: c.RedirectURI},
-		RootCAs: c.RootCAs, AnyCA: c.InsecureSkipVerify,
-	}
 }
 
 type keystoneDoc struct {

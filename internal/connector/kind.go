@@ -10,6 +10,7 @@ import (
 	"github.com/dexidp/dex/connector/mock"
 
 	"pachyderm/internal/connector/ldap"
+	"pachyderm/internal/connector/oauth"
 	"pachyderm/internal/connector/oidc"
 	"pachyderm/internal/connector/probe"
 	"pachyderm/internal/connector/saml"
@@ -150,6 +151,19 @@ func (c *ldapDoc) open(string, Deps) (connector.Connector, error) { return ldap.
 func (c *ldapDoc) site(Deps) probe.Site {
 	u := url.URL{Scheme: "ldap", Host: ldap.Config(*c).Address()}
 	return probe.Site{Issuer: u.String()}
+}
+
+type oauthDoc oauth.Config
+
+func (c *oauthDoc) open(string, Deps) (connector.Connector, error) {
+	return oauth.Open(oauth.Config(*c))
+}
+
+func (c *oauthDoc) site(Deps) probe.Site {
+	return probe.Site{
+		Base: c.AuthorizationURL, Issuer: c.AuthorizationURL, AuthURL: c.AuthorizationURL, TokenURL: c.TokenURL, RootCAs: c.RootCAs,
+		Client: probe.Client{ID: c.ClientID, Secret: c.ClientSecret, RedirectURI: c.RedirectURI},
+	}
 }
 
 // The mock connectors are Dex's, for tests and trials: mockCallback signs in

@@ -295,7 +295,7 @@ func TestHeadersAreBelievedOfTrustedProxiesOnly(t *testing.T) {
 	if _, err := connector.Open("demo", "authproxy", m{}, d); !fault.Is(err, fault.Precondition) || !strings.Contains(fault.Message(err), "trustedProxies") {
 		t.Errorf("without trusted proxies: %v", err)
 	}
-	conn := open(t, "authproxy", m{"staticGroups": []any{"all"}}).Connector.(dex.CallbackConnector)
+	conn := open(t, "authproxy", m{"staticGroups": []any{"all"}, "emailHeader": "X-Remote-User-Email", "groupHeader": "X-Remote-Group"}).Connector.(dex.CallbackConnector)
 	good := http.Header{"X-Remote-User": {"alice"}, "X-Remote-User-Email": {"alice@example.com"}, "X-Remote-Group": {"admins, developers"}}
 	for name, c := range map[string]struct {
 		from   string
@@ -312,6 +312,7 @@ func TestHeadersAreBelievedOfTrustedProxiesOnly(t *testing.T) {
 		"groups that are there twice":  {"127.0.0.1:7", func(h http.Header) { h.Add("X-Remote-Group", "root") }, "more than one form"},
 		"with an underscore":           {"127.0.0.1:7", func(h http.Header) { h["X_remote_user"] = []string{"root"} }, "more than one form"},
 		"with one underscore":          {"127.0.0.1:7", func(h http.Header) { h["X-Remote_group"] = []string{"root"} }, "more than one form"},
+		"headers that nobody named":    {"127.0.0.1:7", func(h http.Header) { h.Set("X-Remote-User-Id", "root"); h.Set("X-Remote-User-Name", "root") }, ""},
 		"another header twice":         {"127.0.0.1:7", func(h http.Header) { h["Accept_x"] = []string{"a", "b"} }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

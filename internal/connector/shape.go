@@ -20,6 +20,7 @@ import (
 //	required  the key must be there and not be empty
 //	secret    it is never shown, and may be a reference (reference.go)
 //	url       an absolute http or https URL; https unless it is this machine's
+//	dest      it says, as every url does, where secrets are sent
 //	callback  our own callback, where the provider sends people back to
 //	lines     text of several lines, such as PEM, which may end with a line's end
 //	file      a file on the server, and in a list either that or PEM text

@@ -234,3 +234,19 @@ func TestATrialBeginsWhereBrowsersReachUs(t *testing.T) {
 		t.Errorf("%s, %v", address, err)
 	}
 }
+
+func TestAStoredSecretIsNotSentToAnotherPlace(t *testing.T) {
+	h := open(t, "")
+	h.connect(nil)
+	elsewhere := registry.Connector{ID: "demo", Config: map[string]any{"issuer": "https://evil.example.com"}}
+	if _, err := h.CheckConnector(t.Context(), elsewhere); !fault.Is(err, fault.Invalid) || !strings.Contains(fault.Message(err), "write the secret itself") {
+		t.Errorf("a check: %v", err)
+	}
+	if _, _, _, err := h.StartTrial(t.Context(), principal.Root, elsewhere); !fault.Is(err, fault.Invalid) {
+		t.Errorf("a trial: %v", err)
+	}
+	elsewhere.Config["clientSecret"] = "its own"
+	if _, err := h.CheckConnector(t.Context(), elsewhere); err != nil {
+		t.Errorf("with a secret of its own: %v", err)
+	}
+}

@@ -14,11 +14,18 @@ import (
 	"pachyderm/internal/web"
 )
 
+// maxAnswer is more than a connector reads, in base64.
+const maxAnswer = 512 << 10
+
 // keepAnswer takes an answer that an identity provider has the browser post to
 // us. A post from another site brings no cookie of ours (SameSite=Lax), so the
 // answer is kept, and the browser comes for it with a GET, which does.
 func (s *served) keepAnswer(w http.ResponseWriter, r *http.Request) {
 	state := r.PostForm.Get("RelayState")
+	if len(r.PostForm.Get("SAMLResponse")) > maxAnswer {
+		s.problem(w, r, http.StatusRequestEntityTooLarge, web.Problem{Title: "This answer is too large", What: "The identity provider sent more than is read.", Next: "Tell an administrator: it should send fewer attributes."})
+		return
+	}
 	answer := url.Values{"SAMLResponse": r.PostForm["SAMLResponse"], "RelayState": {state}}
 	if trial.IsState(state) {
 		s.trial.KeepAnswer(w, r, state, answer)

@@ -19,7 +19,7 @@ import (
 // Config is what stands under config: in a connector document of type ldap. Its
 // keys are those of Dex's connector.
 type Config struct {
-	Host               string `json:"host" rule:"required" doc:"host or host:port of the directory; the port is 636, or 389 with startTLS or insecureNoSSL"`
+	Host               string `json:"host" rule:"required,dest" doc:"host or host:port of the directory; the port is 636, or 389 with startTLS or insecureNoSSL"`
 	InsecureNoSSL      bool   `json:"insecureNoSSL" doc:"speak plain text, which shows everybody's password to the network; only for a directory on this machine"`
 	InsecureSkipVerify bool   `json:"insecureSkipVerify" doc:"accept any certificate, and so any impostor; for a first trial"`
 	StartTLS           bool   `json:"startTLS" doc:"begin in plain text and switch to TLS before anything is said"`

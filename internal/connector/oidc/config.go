@@ -16,7 +16,7 @@ import (
 
 // Config is what stands under config: in a connector document of type oidc.
 type Config struct {
-	Issuer       string `json:"issuer" rule:"required" doc:"the provider's issuer, exactly as its discovery document has it, to the last slash"`
+	Issuer       string `json:"issuer" rule:"required,dest" doc:"the provider's issuer, exactly as its discovery document has it, to the last slash"`
 	ClientID     string `json:"clientID" rule:"required" doc:"client ID that the provider gave"`
 	ClientSecret string `json:"clientSecret" rule:"required,secret" doc:"client secret that the provider gave"`
 	RedirectURI  string `json:"redirectURI" rule:"required" doc:"our callback, as registered with the provider; pachctl idp callback prints it"`

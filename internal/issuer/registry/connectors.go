@@ -162,7 +162,11 @@ func (g *Registry) Draft(ctx context.Context, c Connector) (draft Row, live *Row
 	stored, err := g.read(ctx, c.ID)
 	switch {
 	case err == nil:
-		if draft, err = stored.changedBy(c); err == nil && stored.Managed && stored.lendsSecrets(draft) {
+		draft, err = stored.changedBy(c)
+		switch lends := err == nil && stored.lendsSecrets(draft); {
+		case lends && !stored.Managed && !own.SameDestination(stored.Type, stored.Config, draft.Config):
+			err = fault.New(fault.Invalid, "the document would send the stored secret of connector %s to another place than it was given for: write the secret itself into it", c.ID)
+		case lends && stored.Managed:
 			err = fault.New(fault.Precondition, "connector %s is managed by pachd's configuration, and its secret is not used with another document: write a secret into the document", c.ID)
 		}
 		return draft, &stored, err

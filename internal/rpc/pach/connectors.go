@@ -7,6 +7,7 @@ import (
 
 	pb "pachyderm/api/pach"
 	"pachyderm/internal/connector/probe"
+	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/upstream"
@@ -55,6 +56,9 @@ func (s *Server) CheckConnector(ctx context.Context, req *pb.CheckConnectorReque
 		return nil, err
 	}
 	steps, err := s.Issuer.CheckConnector(ctx, draft)
+	if err == nil {
+		err = s.tried(ctx, "connector.check", draft)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -70,6 +74,11 @@ func (s *Server) CheckConnector(ctx context.Context, req *pb.CheckConnectorReque
 	return out, nil
 }
 
+// tried records that pachd connected to where a document says, with its secrets.
+func (s *Server) tried(ctx context.Context, action string, c registry.Connector) error {
+	return s.change(ctx, action, "connector/"+c.ID, c.Type, func(*db.Tx) error { return nil })
+}
+
 // StartConnectorTest begins a sign-in of which nothing is stored.
 func (s *Server) StartConnectorTest(ctx context.Context, req *pb.StartConnectorTestRequest) (*pb.StartConnectorTestResponse, error) {
 	draft, err := draftFromProto(req.GetDraft())
@@ -77,6 +86,9 @@ func (s *Server) StartConnectorTest(ctx context.Context, req *pb.StartConnectorT
 		return nil, err
 	}
 	id, address, expires, err := s.Issuer.StartTrial(ctx, caller.Of(ctx).Name, draft)
+	if err == nil {
+		err = s.tried(ctx, "connector.test", draft)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,229 @@
+package oauth
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dexidp/dex/connector"
+	"golang.org/x/oauth2"
+
+	"pachyderm/internal/connector/fetch"
+	"pachyderm/internal/connector/oidc/claim"
+	"pachyderm/internal/connector/witness"
+	"pachyderm/internal/fault"
+)
+
+// timeout is for one request to the provider.
+const timeout = 10 * time.Second
+
+// Config is what stands under config: in a connector document of type oauth.
+// Its keys are those of Dex's connector.
+type Config struct {
+	ClientID           string   `json:"clientID" rule:"required" doc:"client ID at the provider"`
+	ClientSecret       string   `json:"clientSecret" rule:"required,secret" doc:"client secret at the provider"`
+	RedirectURI        string   `json:"redirectURI" rule:"required,callback" doc:"the redirect URI registered with the provider"`
+	AuthorizationURL   string   `json:"authorizationURL" rule:"required,url" doc:"where people sign in"`
+	TokenURL           string   `json:"tokenURL" rule:"required,url" doc:"where codes are exchanged"`
+	UserInfoURL        string   `json:"userInfoURL" rule:"required,url" doc:"where the provider says who signed in"`
+	Scopes             []string `json:"scopes" doc:"asked for"`
+	RootCAs            []string `json:"rootCAs" rule:"file" doc:"CA certificates, as PEM text or as files on the server that hold it"`
+	InsecureSkipVerify bool     `json:"insecureSkipVerify" doc:"not offered: add the CA's certificate to rootCAs"`
+
+	InsecureSkipEmailVerified bool `json:"insecureSkipEmailVerified" doc:"accept addresses of which the provider does not say that they are verified"`
+
+	UserIDKey    string  `json:"userIDKey" doc:"field that identifies a person; id unless given"`
+	ClaimMapping Mapping `json:"claimMapping"`
+}
+
+// Mapping names the fields that hold what is known of a person.
+type Mapping struct {
+	UserNameKey          string `json:"userNameKey" doc:"field with the name; user_name unless given"`
+	PreferredUsernameKey string `json:"preferredUsernameKey" doc:"field with the short name; preferred_username unless given"`
+	GroupsKey            string `json:"groupsKey" doc:"field with the groups; groups unless given"`
+	EmailKey             string `json:"emailKey" doc:"field with the e-mail address; email unless given"`
+	EmailVerifiedKey     string `json:"emailVerifiedKey" doc:"field that says whether it is verified; email_verified unless given"`
+}
+
+// Connector is safe for use by several sign-ins at once.
+type Connector struct {
+	cfg    Config
+	client *fetch.Client
+}
+
+var _ connector.CallbackConnector = (*Connector)(nil)
+
+// Open makes no connection. Fault: Invalid.
+func Open(c Config) (*Connector, error) {
+	if c.InsecureSkipVerify {
+		return nil, fault.New(fault.Invalid, "insecureSkipVerify is not offered: add the certificate of the provider's CA to rootCAs").At("config.insecureSkipVerify")
+	}
+	roots, err := fetch.Roots("config.rootCAs", c.RootCAs...)
+	if err != nil {
+		return nil, err
+	}
+	c.UserIDKey = or(c.UserIDKey, "id")
+	m := &c.ClaimMapping
+	m.UserNameKey, m.PreferredUsernameKey = or(m.UserNameKey, "user_name"), or(m.PreferredUsernameKey, "preferred_username")
+	m.GroupsKey, m.EmailKey, m.EmailVerifiedKey = or(m.GroupsKey, "groups"), or(m.EmailKey, "email"), or(m.EmailVerifiedKey, "email_verified")
+	return &Connector{c, fetch.New(roots, timeout).Blaming("the connector's URLs")}, nil
+}
+
+func or(value, standard string) string {
+	if value == "" {
+		return standard
+	}
+	return value
+}
+
+// pending is what a sign-in must still know when the browser comes back.
+type pending struct {
+	State    string `json:"state"`
+	Verifier string `json:"verifier"`
+}
+
+// LoginURL always sends PKCE; a provider that does not know it must ignore it
+// (RFC 7636, 5).
+func (c *Connector) LoginURL(_ connector.Scopes, _, state string) (string, []byte, error) {
+	to, err := url.Parse(c.cfg.AuthorizationURL)
+	if err != nil {
+		return "", nil, err
+	}
+	p := pending{state, oauth2.GenerateVerifier()}
+	q := to.Query()
+	for name, value := range map[string]string{
+		"client_id": c.cfg.ClientID, "redirect_uri": c.cfg.RedirectURI, "response_type": "code", "state": state,
+		"code_challenge": oauth2.S256ChallengeFromVerifier(p.Verifier), "code_challenge_method": "S256",
+	} {
+		q.Set(name, value)
+	}
+	if len(c.cfg.Scopes) > 0 {
+		q.Set("scope", strings.Join(c.cfg.Scopes, " "))
+	}
+	to.RawQuery = q.Encode()
+	data, err := json.Marshal(p)
+	return to.String(), data, err
+}
+
+// HandleCallback exchanges the code and asks who signed in. Faults:
+// Unauthenticated, Denied, Precondition, Unavailable.
+func (c *Connector) HandleCallback(s connector.Scopes, data []byte, r *http.Request) (connector.Identity, error) {
+	var p pending
+	q := r.URL.Query()
+	switch err := json.Unmarshal(data, &p); {
+	case err != nil || p.State == "" || q.Get("state") != p.State:
+		return connector.Identity{}, fault.New(fault.Unauthenticated, "the provider's answer belongs to another sign-in: start again").Because(err)
+	case q.Get("error") != "":
+		return connector.Identity{}, fault.New(fault.Denied, "the provider ended the sign-in (%s): %s", fetch.Clean(q.Get("error")), or(fetch.Clean(q.Get("error_description")), "it gave no reason"))
+	case q.Get("code") == "":
+		return connector.Identity{}, fault.New(fault.Unauthenticated, "the provider's answer has no code: start the sign-in again")
+	}
+	ctx := r.Context()
+	token, err := c.exchange(ctx, q.Get("code"), p.Verifier)
+	if err != nil {
+		return connector.Identity{}, err
+	}
+	var said claim.Set
+	if err := c.client.JSON(ctx, c.cfg.UserInfoURL, "user information", token, &said); err != nil {
+		return connector.Identity{}, err
+	}
+	return c.identity(ctx, s, said)
+}
+
+// exchange sends the secret in the header and, if that is refused, in the form:
+// nothing says which of the two a provider takes.
+func (c *Connector) exchange(ctx context.Context, code, verifier string) (string, error) {
+	form := url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {c.cfg.RedirectURI}, "code_verifier": {verifier}}
+	token, status, err := c.request(ctx, form, true)
+	if err == nil && token == "" && (status == http.StatusUnauthorized || status == http.StatusBadRequest) {
+		form.Set("client_id", c.cfg.ClientID)
+		form.Set("client_secret", c.cfg.ClientSecret)
+		token, status, err = c.request(ctx, form, false)
+	}
+	switch {
+	case err != nil:
+		return "", err
+	case fetch.IsOutage(status):
+		return "", fault.New(fault.Unavailable, "the provider has trouble giving out tokens (HTTP status %d): try again later", status)
+	case token == "":
+		return "", fault.New(fault.Precondition, "the provider gave no token (HTTP status %d): check clientID, clientSecret and tokenURL", status).At("config.clientSecret")
+	}
+	return token, nil
+}
+
+func (c *Connector) request(ctx context.Context, form url.Values, basic bool) (token string, status int, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.cfg.TokenURL, strings.NewReader(form.Encode()))
+	if err != nil {
+		return "", 0, err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if basic {
+		req.SetBasicAuth(url.QueryEscape(c.cfg.ClientID), url.QueryEscape(c.cfg.ClientSecret)) // RFC 6749, 2.3.1
+	}
+	status, body, err := c.client.Do(req, "tokens")
+	if err != nil {
+		return "", 0, err
+	}
+	var answer struct {
+		AccessToken string `json:"access_token"`
+	}
+	if status == http.StatusOK && fetch.Decode(body, &answer) != nil {
+		return "", status, fault.New(fault.Unauthenticated, "the provider's tokens cannot be read: its answer is not the JSON that is prescribed")
+	}
+	return answer.AccessToken, status, nil
+}
+
+func (c *Connector) identity(ctx context.Context, s connector.Scopes, said claim.Set) (id connector.Identity, err error) {
+	m := c.cfg.ClaimMapping
+	witness.Saw(ctx, said, witness.Use{As: witness.UserID, Claim: c.cfg.UserIDKey}, witness.Use{As: witness.Email, Claim: m.EmailKey},
+		witness.Use{As: witness.Verified, Claim: m.EmailVerifiedKey}, witness.Use{As: witness.Name, Claim: m.UserNameKey},
+		witness.Use{As: witness.Username, Claim: m.PreferredUsernameKey}, witness.Use{As: witness.Groups, Claim: m.GroupsKey})
+	if number, ok := said[c.cfg.UserIDKey].(json.Number); ok { // as GitHub and others have it
+		id.UserID = number.String()
+	} else if id.UserID, err = said.ID(c.cfg.UserIDKey); err != nil {
+		return id, err
+	}
+	for key, into := range map[string]*string{m.EmailKey: &id.Email, m.UserNameKey: &id.Username, m.PreferredUsernameKey: &id.PreferredUsername} {
+		if *into, err = said.Text(key); err != nil {
+			return id, err
+		}
+	}
+	id.EmailVerified = c.cfg.InsecureSkipEmailVerified || said[m.EmailVerifiedKey] == true
+	if !id.EmailVerified {
+		return id, fault.New(fault.Denied, "the provider does not say that the e-mail address of this account is verified: have it verified there, or, if all addresses there can be trusted, set insecureSkipEmailVerified to true")
+	}
+	id.Username = or(or(id.Username, id.PreferredUsername), id.Email)
+	if s.Groups {
+		id.Groups, err = groups(m.GroupsKey, said[m.GroupsKey])
+	}
+	return id, err
+}
+
+// groups are texts, or objects with a name; nil if nothing was said of them.
+func groups(key string, said any) ([]string, error) {
+	list, ok := said.([]any)
+	if !ok {
+		if said == nil {
+			return nil, nil
+		}
+		return nil, fault.New(fault.Unauthenticated, "the provider's field %q is %s where a list of groups is expected: name another in claimMapping.groupsKey", fetch.Clean(key), claim.KindOf(said))
+	}
+	found := []string{}
+	for n, item := range list {
+		name, isText := item.(string)
+		if object, ok := item.(map[string]any); ok {
+			name, isText = object["name"].(string)
+		}
+		if !isText || name == "" {
+			return nil, fault.New(fault.Unauthenticated, "the provider's field %q has no name of a group as item %d: name another in claimMapping.groupsKey", fetch.Clean(key), n+1)
+		}
+		if !slices.Contains(found, name) {
+			found = append(found, name)
+		}
+	}
+	return found, nil
+}
