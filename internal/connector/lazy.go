@@ -2,6 +2,7 @@ package connector
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
@@ -56,13 +57,24 @@ func (l *lazy) get(ctx context.Context) (connector.Connector, error) {
 }
 
 func (l *lazy) tryOpen() {
-	c, err := l.open()
+	c, err := l.openSafely()
 	if err != nil {
 		err = fault.New(fault.Unavailable, "the provider cannot be asked how to sign in with it: try again, and check that this server can reach it").Because(err)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.opened, l.err, l.tried = c, err, l.now()
+}
+
+// openSafely keeps a panic in somebody else's code from ending pachd: this runs
+// in a goroutine that no request recovers for.
+func (l *lazy) openSafely() (c connector.Connector, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			c, err = nil, fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return l.open()
 }
 
 // Reach opens the connector if it is not.

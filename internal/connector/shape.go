@@ -167,6 +167,9 @@ func checkText(k key, text string, d Deps) error {
 	if strings.TrimSpace(text) != text && !k.is("lines") {
 		return invalid(k.path, "%s begins or ends with white space: copy it again", k.path)
 	}
+	if !k.is("secret") && IsReference(text) {
+		return invalid(k.path, "%s: a reference such as %s is for secrets only: write the value itself", k.path, text)
+	}
 	if hasPlaceholder(k, text) {
 		return invalid(k.path, "%s still has a placeholder in it: replace what stands in brackets", k.path)
 	}

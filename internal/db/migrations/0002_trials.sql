@@ -6,6 +6,5 @@ CREATE TABLE connector_trials (
     id         TEXT   NOT NULL PRIMARY KEY,
     owner      TEXT   NOT NULL,
     body       BYTEA  NOT NULL,
-    revision   BIGINT NOT NULL,
     expires_at BIGINT NOT NULL
 );

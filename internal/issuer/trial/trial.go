@@ -74,7 +74,7 @@ func (s *Server) Start(ctx context.Context, by principal.Name, draft registry.Ro
 		return "", expires, err
 	}
 	err = s.DB.Update(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec(ctx, `INSERT INTO connector_trials (id, owner, body, revision, expires_at) VALUES ($1, $2, $3, 1, $4)`, secret.Hash(id), by, sealed, db.Micros(expires))
+		_, err := tx.Exec(ctx, `INSERT INTO connector_trials (id, owner, body, expires_at) VALUES ($1, $2, $3, $4)`, secret.Hash(id), by, sealed, db.Micros(expires))
 		return err
 	})
 	return id, expires, err
@@ -124,30 +124,29 @@ func (s *Server) seal(id string, b body) ([]byte, error) {
 
 func (s *Server) read(ctx context.Context, id string) (owner principal.Name, b body, err error) {
 	err = s.DB.View(ctx, func(tx *db.Tx) error {
-		owner, b, _, err = s.readIn(ctx, tx, id)
+		owner, b, err = s.readIn(ctx, tx, id)
 		return err
 	})
 	return owner, b, err
 }
 
-func (s *Server) readIn(ctx context.Context, tx *db.Tx, id string) (owner principal.Name, b body, revision int64, err error) {
+func (s *Server) readIn(ctx context.Context, tx *db.Tx, id string) (owner principal.Name, b body, err error) {
 	var sealed []byte
-	err = tx.Row(ctx, []any{&owner, &sealed, &revision}, `SELECT owner, body, revision FROM connector_trials WHERE id = $1 AND expires_at > $2`, secret.Hash(id), db.Micros(s.Now()))
+	err = tx.Row(ctx, []any{&owner, &sealed}, `SELECT owner, body FROM connector_trials WHERE id = $1 AND expires_at > $2`, secret.Hash(id), db.Micros(s.Now()))
 	if err != nil {
-		return owner, b, revision, err
+		return owner, b, err
 	}
 	plain, err := s.Sealer.Open(sealed, place(id))
 	if err != nil {
-		return owner, b, revision, err
+		return owner, b, err
 	}
-	return owner, b, revision, json.Unmarshal(plain, &b)
+	return owner, b, json.Unmarshal(plain, &b)
 }
 
 // change rewrites a trial; what change refuses stays as it was.
 func (s *Server) change(ctx context.Context, id string, change func(*body) error) (b body, err error) {
 	err = s.DB.Update(ctx, func(tx *db.Tx) error {
-		var revision int64
-		if _, b, revision, err = s.readIn(ctx, tx, id); err != nil {
+		if _, b, err = s.readIn(ctx, tx, id); err != nil {
 			return err
 		}
 		if err := change(&b); err != nil {
@@ -157,7 +156,7 @@ func (s *Server) change(ctx context.Context, id string, change func(*body) error
 		if err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, `UPDATE connector_trials SET body = $2, revision = $3 WHERE id = $1`, secret.Hash(id), sealed, revision+1)
+		_, err = tx.Exec(ctx, `UPDATE connector_trials SET body = $2 WHERE id = $1`, secret.Hash(id), sealed)
 		return err
 	})
 	return b, err
