@@ -33,7 +33,7 @@ func what() map[string]string {
 // The reference of all types is made from what pachd holds documents to.
 func TestTheConnectorReferenceIsCurrent(t *testing.T) {
 	var b strings.Builder
-	b.WriteString("# Connector documents\n\nGenerated from the code by `make generate`; do not edit. The guides for common providers are in [docs/guides](../guides/README.md).\n\n" +
+	b.WriteString("# Connector documents\n\nGenerated from the code by `make generate`; do not edit. The guides for common providers are in [docs/guides](guides/README.md).\n\n" +
 		"A document is YAML or JSON with `type`, `id`, `name`, `version` and, under `config`, the keys of its type. A secret (S) is shown as `***`, and may be `${env:NAME}` or `${file:/path}` on the server; a required key is marked R.\n" +
 		"`pachctl idp schema TYPE` prints the same for editors.\n\n## Every type\n\n")
 	table(&b, connector.CommonKeys())
@@ -48,7 +48,7 @@ func TestTheConnectorReferenceIsCurrent(t *testing.T) {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n", typ, explained[typ])
 		table(&b, connector.Keys(typ))
 	}
-	file := filepath.Join("..", "..", "docs", "reference", "connectors.md")
+	file := filepath.Join("..", "..", "docs", "connectors.md")
 	if *update {
 		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
 			t.Fatal(err)
@@ -59,7 +59,7 @@ func TestTheConnectorReferenceIsCurrent(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(b.String(), string(kept)); diff != "" {
-		t.Errorf("docs/reference/connectors.md is not current: run make generate (-want +got):\n%s", diff)
+		t.Errorf("docs/connectors.md is not current: run make generate (-want +got):\n%s", diff)
 	}
 }
 
