@@ -169,26 +169,17 @@ func (c Config) checkRedirect(callback string) error {
 	return nil
 }
 
-func invalid(key, format string, a ...any) *fault.Error {
-	return fault.New(fault.Invalid, format, a...).At("config." + key)
-}
-
-// parseURL does not repeat the text where it may hold a password.
+// parseURL is for addresses that a path is put behind.
 func parseURL(key, text string) (*url.URL, error) {
-	u, err := url.Parse(text)
-	switch {
-	case strings.ContainsAny(text, "<>{}"):
-		return nil, invalid(key, "%s still has a placeholder in it: replace what stands in brackets", key)
-	case err != nil || strings.ContainsAny(text, ` \"`):
-		return nil, invalid(key, "%s is not a URL: give one such as https://id.example.com/", key)
-	case u.User != nil:
-		return nil, invalid(key, "%s carries a user name or password: remove it", key)
-	case (u.Scheme != "https" && u.Scheme != "http") || u.Hostname() == "":
-		return nil, invalid(key, "%s is %q: it must begin with https:// and a host", key, text)
-	case u.RawQuery != "" || u.ForceQuery || strings.Contains(text, "#"):
+	u, err := fetch.ParseURL(key, text)
+	if err == nil && (u.RawQuery != "" || u.ForceQuery) {
 		return nil, invalid(key, "%s is %s: it may have no query (?) and no fragment (#)", key, text)
 	}
-	return u, nil
+	return u, err
+}
+
+func invalid(key, format string, a ...any) *fault.Error {
+	return fault.New(fault.Invalid, format, a...).At("config." + key)
 }
 
 // isOwned says whether a parameter of the authorization request decides who is

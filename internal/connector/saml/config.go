@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"fmt"
-	"net/url"
 	"os"
 	"strings"
 	"unicode"
@@ -131,7 +130,7 @@ func (c Config) checkSource(allowHTTP bool) error {
 		if f.value == "" {
 			continue
 		}
-		u, err := parseURL(f.key, f.value)
+		u, err := fetch.ParseURL(f.key, f.value)
 		if err != nil {
 			return err
 		}
@@ -164,7 +163,7 @@ func (c Config) checkCertificates() error {
 }
 
 func (c Config) checkRequest() error {
-	if u, err := parseURL("redirectURI", c.RedirectURI); err != nil {
+	if u, err := fetch.ParseURL("redirectURI", c.RedirectURI); err != nil {
 		return err
 	} else if u.RawQuery != "" || u.ForceQuery {
 		return invalid("redirectURI", "redirectURI is %s: it may have no query (?)", c.RedirectURI)
@@ -225,24 +224,6 @@ func nameIDFormat(name string) string {
 
 func invalid(key, format string, a ...any) *fault.Error {
 	return fault.New(fault.Invalid, format, a...).At("config." + key)
-}
-
-// parseURL does not repeat the text where it may hold a password.
-func parseURL(key, text string) (*url.URL, error) {
-	u, err := url.Parse(text)
-	switch {
-	case strings.ContainsAny(text, "<>{}"):
-		return nil, invalid(key, "%s still has a placeholder in it: replace what stands in brackets", key)
-	case err != nil || strings.ContainsAny(text, ` \"`):
-		return nil, invalid(key, "%s is not a URL: give one such as https://id.example.com/saml", key)
-	case u.User != nil:
-		return nil, invalid(key, "%s carries a user name or password: remove it", key)
-	case (u.Scheme != "https" && u.Scheme != "http") || u.Hostname() == "":
-		return nil, invalid(key, "%s is %q: it must begin with https:// and a host", key, text)
-	case strings.Contains(text, "#"):
-		return nil, invalid(key, "%s is %s: it may have no fragment (#)", key, text)
-	}
-	return u, nil
 }
 
 func isPEM(text string) bool { return strings.Contains(text, "-----BEGIN") }

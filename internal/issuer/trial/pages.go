@@ -55,7 +55,7 @@ func (p *Page) Serve(w http.ResponseWriter, r *http.Request, id string) {
 		p.refuse(w, r, err)
 		return
 	}
-	c, err := own.Open(b.Draft.ID, b.Draft.Type, b.Draft.Config, p.Deps())
+	c, err := p.open(b.Draft)
 	if err != nil {
 		p.finish(w, r, id, b, nil, connector.Identity{}, err)
 		return
@@ -138,7 +138,7 @@ func (p *Page) Return(w http.ResponseWriter, r *http.Request, state string) {
 		p.refuse(w, r, err)
 		return
 	}
-	c, err := own.Open(b.Draft.ID, b.Draft.Type, b.Draft.Config, p.Deps())
+	c, err := p.open(b.Draft)
 	if err != nil {
 		p.finish(w, r, id, b, nil, connector.Identity{}, err)
 		return
@@ -166,7 +166,7 @@ func (p *Page) Form(w http.ResponseWriter, r *http.Request, state string) {
 		p.refuse(w, r, err)
 		return
 	}
-	c, err := own.Open(b.Draft.ID, b.Draft.Type, b.Draft.Config, p.Deps())
+	c, err := p.open(b.Draft)
 	if err == nil {
 		if inner, ok := c.Connector.(interface {
 			Form(data []byte) (string, map[string]string, error)

@@ -65,7 +65,7 @@ type body struct {
 
 // Start begins a trial of a document. Faults: those of opening a connector.
 func (s *Server) Start(ctx context.Context, by principal.Name, draft registry.Row, live *registry.Row) (id string, expires time.Time, err error) {
-	if _, err := own.Open(draft.ID, draft.Type, draft.Config, s.Deps()); err != nil {
+	if _, err := s.open(draft); err != nil {
 		return "", expires, err
 	}
 	id, expires = rand.Text(), s.Now().Add(livesFor)
@@ -78,6 +78,10 @@ func (s *Server) Start(ctx context.Context, by principal.Name, draft registry.Ro
 		return err
 	})
 	return id, expires, err
+}
+
+func (s *Server) open(draft registry.Row) (*own.Provider, error) {
+	return own.Open(draft.ID, draft.Type, draft.Config, s.Deps())
 }
 
 // Wait waits a while for the end of a trial, which only its owner may do, and
