@@ -46,13 +46,17 @@ here, --no-browser shows an address and a code to use in a browser elsewhere.
 
 The browser is the one in BROWSER, or the desktop's.`,
 		Example: "  pachctl auth login\n  pachctl auth login --no-browser\n  pachctl auth login --id-token < id-token",
-		RunE:    func(c *cobra.Command, _ []string) error { return a.runLogin(c.Context(), o) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if o.connector != "" && (o.noBrowser || o.idToken) {
+				return usagef(c, "--connector is for the browser on this machine: with --no-browser the page elsewhere asks which")
+			}
+			return a.runLogin(c.Context(), o)
+		},
 	}
 	c.Flags().BoolVarP(&o.noBrowser, "no-browser", "b", false, "use a browser on another machine")
 	c.Flags().BoolVarP(&o.idToken, "id-token", "t", false, "sign in with an ID token from standard input")
 	c.Flags().StringVar(&o.hint, "login-hint", "", "e-mail address to suggest to the identity provider")
 	c.Flags().StringVar(&o.connector, "connector", "", "id of the connector to sign in with, of several")
-	c.MarkFlagsMutuallyExclusive("no-browser", "connector") // the browser elsewhere asks
 	enterpriseFlag(c, &o.enterprise)
 	return c
 }

@@ -60,16 +60,7 @@ func claims(seen *witness.Witness, who connector.Identity) []Claim {
 		if who.UserID == "" {
 			return nil
 		}
-		seen = &witness.Witness{
-			Claims: map[string]any{"id": who.UserID, "email": who.Email, "name": who.Username, "username": who.PreferredUsername, "groups": who.Groups},
-			Uses: []witness.Use{
-				{As: witness.UserID, Claim: "id"},
-				{As: witness.Email, Claim: "email"},
-				{As: witness.Name, Claim: "name"},
-				{As: witness.Username, Claim: "username"},
-				{As: witness.Groups, Claim: "groups"},
-			},
-		}
+		seen = madeOf(who)
 	}
 	var out []Claim
 	for _, name := range slices.Sorted(maps.Keys(seen.Claims)) {
@@ -90,6 +81,22 @@ func claims(seen *witness.Witness, who connector.Identity) []Claim {
 		}
 	}
 	return out
+}
+
+// madeOf is what a connector that tells no witness has made of a person.
+func madeOf(who connector.Identity) *witness.Witness {
+	w := &witness.Witness{Claims: map[string]any{}}
+	for _, said := range []struct{ claim, as, value string }{
+		{"id", witness.UserID, who.UserID}, {"email", witness.Email, who.Email}, {"name", witness.Name, who.Username}, {"username", witness.Username, who.PreferredUsername},
+	} {
+		if said.value != "" {
+			w.Claims[said.claim], w.Uses = said.value, append(w.Uses, witness.Use{As: said.as, Claim: said.claim})
+		}
+	}
+	if who.Groups != nil {
+		w.Claims["groups"], w.Uses = who.Groups, append(w.Uses, witness.Use{As: witness.Groups, Claim: "groups"})
+	}
+	return w
 }
 
 // isOneTime is for claims that mean something to one sign-in only.
