@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"cmp"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -30,14 +31,14 @@ func (c *authproxyDoc) open(id string, d Deps) (connector.Connector, error) {
 	// of them lets through from anybody.
 	const nobodySends = "-"
 	out := authproxy.Config{
-		UserIDHeader: or(c.UserIDHeader, nobodySends), UserHeader: c.UserHeader, UserNameHeader: or(c.UserNameHeader, nobodySends),
-		EmailHeader: or(c.EmailHeader, nobodySends), GroupHeader: or(c.GroupHeader, nobodySends), GroupHeaderSeparator: c.GroupHeaderSeparator, Groups: c.Groups,
+		UserIDHeader: cmp.Or(c.UserIDHeader, nobodySends), UserHeader: c.UserHeader, UserNameHeader: cmp.Or(c.UserNameHeader, nobodySends),
+		EmailHeader: cmp.Or(c.EmailHeader, nobodySends), GroupHeader: cmp.Or(c.GroupHeader, nobodySends), GroupHeaderSeparator: c.GroupHeaderSeparator, Groups: c.Groups,
 	}
 	inner, err := out.Open(id, d.Log)
 	if err != nil {
 		return nil, err
 	}
-	headers := nonEmpty(c.UserIDHeader, or(c.UserHeader, "X-Remote-User"), c.UserNameHeader, c.EmailHeader, c.GroupHeader)
+	headers := nonEmpty(c.UserIDHeader, cmp.Or(c.UserHeader, "X-Remote-User"), c.UserNameHeader, c.EmailHeader, c.GroupHeader)
 	return &proxied{inner.(connector.CallbackConnector), d.TrustedProxies, headers}, nil
 }
 

@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"maps"
@@ -59,7 +60,7 @@ func (p *Provider) Callback() string { return p.callback }
 // provider has no such name.
 func (p *Provider) Issuer() string {
 	if i, ok := p.Connector.(interface{ Issuer() string }); ok {
-		return or(i.Issuer(), p.site.Issuer)
+		return cmp.Or(i.Issuer(), p.site.Issuer)
 	}
 	return p.site.Issuer
 }

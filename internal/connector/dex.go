@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"fmt"
@@ -69,7 +70,7 @@ func (c *githubDoc) open(id string, d Deps) (connector.Connector, error) {
 }
 
 func (c *githubDoc) site(Deps) probe.Site {
-	base := "https://" + or(c.HostName, "github.com")
+	base := "https://" + cmp.Or(c.HostName, "github.com")
 	return probe.Site{
 		Base: base, Issuer: base, AuthURL: base + "/login/oauth/authorize", TokenURL: base + "/login/oauth/access_token",
 		Client: probe.Client{ID: c.ClientID, Secret: c.ClientSecret, RedirectURI: c.RedirectURI}, RootCAs: nonEmpty(c.RootCA),
@@ -102,7 +103,7 @@ func (c *gitlabDoc) open(id string, d Deps) (connector.Connector, error) {
 }
 
 func (c *gitlabDoc) site(Deps) probe.Site {
-	base := strings.TrimSuffix(or(c.BaseURL, "https://gitlab.com"), "/")
+	base := strings.TrimSuffix(cmp.Or(c.BaseURL, "https://gitlab.com"), "/")
 	return probe.Site{
 		Base: base, Issuer: base, AuthURL: base + "/oauth/authorize", TokenURL: base + "/oauth/token",
 		Client: probe.Client{ID: c.ClientID, Secret: c.ClientSecret, RedirectURI: c.RedirectURI}, RootCAs: nonEmpty(c.RootCAData),
@@ -142,7 +143,7 @@ func (c *giteaDoc) open(id string, d Deps) (connector.Connector, error) {
 }
 
 func (c *giteaDoc) site(Deps) probe.Site {
-	base := strings.TrimSuffix(or(c.BaseURL, "https://gitea.com"), "/")
+	base := strings.TrimSuffix(cmp.Or(c.BaseURL, "https://gitea.com"), "/")
 	return probe.Site{
 		Base: base, Issuer: base, AuthURL: base + "/login/oauth/authorize", TokenURL: base + "/login/oauth/access_token",
 		Client: probe.Client{ID: c.ClientID, Secret: c.ClientSecret, RedirectURI: c.RedirectURI},
@@ -229,7 +230,7 @@ func (c *microsoftDoc) open(id string, d Deps) (connector.Connector, error) {
 }
 
 func (c *microsoftDoc) site(Deps) probe.Site {
-	base := strings.TrimSuffix(or(c.APIURL, "https://login.microsoftonline.com"), "/") + "/" + url.PathEscape(or(c.Tenant, "common"))
+	base := strings.TrimSuffix(cmp.Or(c.APIURL, "https://login.microsoftonline.com"), "/") + "/" + url.PathEscape(cmp.Or(c.Tenant, "common"))
 	return probe.Site{
 		Base: base, Issuer: base, AuthURL: base + "/oauth2/v2.0/authorize", TokenURL: base + "/oauth2/v2.0/token",
 		Client: probe.Client{ID: c.ClientID, Secret: c.ClientSecret, RedirectURI: c.RedirectURI},
@@ -357,13 +358,6 @@ func (c *crowdDoc) open(id string, d Deps) (connector.Connector, error) {
 }
 
 func (c *crowdDoc) site(Deps) probe.Site { return probe.Site{Base: c.BaseURL, Issuer: c.BaseURL} }
-
-func or(value, standard string) string {
-	if value == "" {
-		return standard
-	}
-	return value
-}
 
 func nonEmpty(list ...string) []string {
 	return slices.DeleteFunc(list, func(s string) bool { return s == "" })

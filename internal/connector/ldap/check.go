@@ -1,6 +1,7 @@
 package ldap
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -56,7 +57,7 @@ func (c *Connector) Check(ctx context.Context, l *probe.Ladder) {
 		if c.cfg.GroupSearch.BaseDN == "" {
 			return "", probe.Skip("groupSearch.baseDN is not given: nothing is known of groups")
 		}
-		return c.count(conn, "groupSearch.baseDN", c.cfg.GroupSearch.BaseDN, c.cfg.GroupSearch.Scope, c.cfg.GroupSearch.Filter, "("+or(c.cfg.GroupSearch.NameAttr, "cn")+"=*)", "groups")
+		return c.count(conn, "groupSearch.baseDN", c.cfg.GroupSearch.BaseDN, c.cfg.GroupSearch.Scope, c.cfg.GroupSearch.Filter, "("+cmp.Or(c.cfg.GroupSearch.NameAttr, "cn")+"=*)", "groups")
 	})
 }
 

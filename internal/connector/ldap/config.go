@@ -220,10 +220,3 @@ func (c Config) tls() (*tls.Config, error) {
 	}
 	return t, nil
 }
-
-func or(value, standard string) string {
-	if value == "" {
-		return standard
-	}
-	return value
-}

@@ -1,6 +1,7 @@
 package ldap
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -307,7 +308,7 @@ func isSizeLimit(err error) bool {
 
 func (c *Connector) userAttributes() []string {
 	u := c.cfg.UserSearch
-	names := append([]string{or(u.IDAttr, "uid"), or(u.EmailAttr, "mail")}, u.Username...)
+	names := append([]string{cmp.Or(u.IDAttr, "uid"), cmp.Or(u.EmailAttr, "mail")}, u.Username...)
 	for _, more := range []string{u.NameAttr, u.PreferredUsernameAttr} {
 		if more != "" {
 			names = append(names, more)
@@ -343,24 +344,24 @@ func (c *Connector) search(conn *ldap.Conn, key, base, scope, always, filter str
 func (c *Connector) identity(ctx context.Context, conn *ldap.Conn, person *ldap.Entry) (connector.Identity, error) {
 	u := c.cfg.UserSearch
 	id := connector.Identity{
-		UserID: first(person, or(u.IDAttr, "uid")), Email: first(person, or(u.EmailAttr, "mail")), EmailVerified: true,
+		UserID: first(person, cmp.Or(u.IDAttr, "uid")), Email: first(person, cmp.Or(u.EmailAttr, "mail")), EmailVerified: true,
 		Username: first(person, u.NameAttr), PreferredUsername: first(person, u.PreferredUsernameAttr),
 	}
 	if u.EmailSuffix != "" && id.UserID != "" {
 		id.Email = id.UserID + "@" + u.EmailSuffix
 	}
-	id.Username = or(or(id.Username, id.PreferredUsername), id.Email)
+	id.Username = cmp.Or(id.Username, id.PreferredUsername, id.Email)
 	groups, err := c.groups(conn, person)
 	c.tell(ctx, person, groups)
 	if err != nil {
 		return id, err
 	}
 	id.Groups = groups
-	if n := len(values(person, or(u.IDAttr, "uid"))); n > 1 {
+	if n := len(values(person, cmp.Or(u.IDAttr, "uid"))); n > 1 {
 		// They come in any order, and which of them a person may add is another question.
-		return id, fault.New(fault.Precondition, "the directory's entry of this person has %d values of %q, which cannot say who somebody is: set userSearch.idAttr to an attribute with one, such as entryUUID", n, or(u.IDAttr, "uid")).At("config.userSearch.idAttr")
+		return id, fault.New(fault.Precondition, "the directory's entry of this person has %d values of %q, which cannot say who somebody is: set userSearch.idAttr to an attribute with one, such as entryUUID", n, cmp.Or(u.IDAttr, "uid")).At("config.userSearch.idAttr")
 	}
-	for _, want := range []struct{ key, attr, value string }{{"idAttr", or(u.IDAttr, "uid"), id.UserID}, {"emailAttr", or(u.EmailAttr, "mail"), id.Email}} {
+	for _, want := range []struct{ key, attr, value string }{{"idAttr", cmp.Or(u.IDAttr, "uid"), id.UserID}, {"emailAttr", cmp.Or(u.EmailAttr, "mail"), id.Email}} {
 		if want.value == "" {
 			return id, fault.New(fault.Precondition, "the directory's entry of this person has no attribute %q but only %s: set userSearch.%s to one that all people have", want.attr, names(person), want.key).At("config.userSearch." + want.key)
 		}
@@ -374,7 +375,7 @@ func names(e *ldap.Entry) string {
 	for _, a := range e.Attributes {
 		list = append(list, a.Name)
 	}
-	return or(strings.Join(list, ", "), "others")
+	return cmp.Or(strings.Join(list, ", "), "others")
 }
 
 func (c *Connector) tell(ctx context.Context, person *ldap.Entry, groups []string) {
@@ -383,7 +384,7 @@ func (c *Connector) tell(ctx context.Context, person *ldap.Entry, groups []strin
 	for _, a := range person.Attributes {
 		said[a.Name] = values(person, a.Name)
 	}
-	uses := []witness.Use{{As: witness.UserID, Claim: or(u.IDAttr, "uid")}, {As: witness.Email, Claim: or(u.EmailAttr, "mail")}}
+	uses := []witness.Use{{As: witness.UserID, Claim: cmp.Or(u.IDAttr, "uid")}, {As: witness.Email, Claim: cmp.Or(u.EmailAttr, "mail")}}
 	if u.NameAttr != "" {
 		uses = append(uses, witness.Use{As: witness.Name, Claim: u.NameAttr})
 	}
@@ -451,7 +452,7 @@ func (c *Connector) groups(conn *ldap.Conn, person *ldap.Entry) ([]string, error
 // because groups contain each other, is not followed again.
 func (c *Connector) addGroups(conn *ldap.Conn, m UserMatcher, attr, value string, seen map[string]bool, found *[]string) error {
 	g := c.cfg.GroupSearch
-	nameAttr := or(g.NameAttr, "cn")
+	nameAttr := cmp.Or(g.NameAttr, "cn")
 	entries, err := c.search(conn, "groupSearch.baseDN", g.BaseDN, g.Scope, g.Filter, fmt.Sprintf("(%s=%s)", attr, ldap.EscapeFilter(value)), []string{nameAttr}, 0)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -66,18 +67,11 @@ func Open(c Config) (*Connector, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.UserIDKey = or(c.UserIDKey, "id")
+	c.UserIDKey = cmp.Or(c.UserIDKey, "id")
 	m := &c.ClaimMapping
-	m.UserNameKey, m.PreferredUsernameKey = or(m.UserNameKey, "user_name"), or(m.PreferredUsernameKey, "preferred_username")
-	m.GroupsKey, m.EmailKey, m.EmailVerifiedKey = or(m.GroupsKey, "groups"), or(m.EmailKey, "email"), or(m.EmailVerifiedKey, "email_verified")
+	m.UserNameKey, m.PreferredUsernameKey = cmp.Or(m.UserNameKey, "user_name"), cmp.Or(m.PreferredUsernameKey, "preferred_username")
+	m.GroupsKey, m.EmailKey, m.EmailVerifiedKey = cmp.Or(m.GroupsKey, "groups"), cmp.Or(m.EmailKey, "email"), cmp.Or(m.EmailVerifiedKey, "email_verified")
 	return &Connector{c, fetch.New(roots, timeout).Blaming("the connector's URLs")}, nil
-}
-
-func or(value, standard string) string {
-	if value == "" {
-		return standard
-	}
-	return value
 }
 
 // pending is what a sign-in must still know when the browser comes back.
@@ -118,7 +112,7 @@ func (c *Connector) HandleCallback(s connector.Scopes, data []byte, r *http.Requ
 	case err != nil || p.State == "" || q.Get("state") != p.State:
 		return connector.Identity{}, fault.New(fault.Unauthenticated, "the provider's answer belongs to another sign-in: start again").Because(err)
 	case q.Get("error") != "":
-		return connector.Identity{}, fault.New(fault.Denied, "the provider ended the sign-in (%s): %s", fetch.Clean(q.Get("error")), or(fetch.Clean(q.Get("error_description")), "it gave no reason"))
+		return connector.Identity{}, fault.New(fault.Denied, "the provider ended the sign-in (%s): %s", fetch.Clean(q.Get("error")), cmp.Or(fetch.Clean(q.Get("error_description")), "it gave no reason"))
 	case q.Get("code") == "":
 		return connector.Identity{}, fault.New(fault.Unauthenticated, "the provider's answer has no code: start the sign-in again")
 	}
@@ -196,7 +190,7 @@ func (c *Connector) identity(ctx context.Context, s connector.Scopes, said claim
 	if !id.EmailVerified {
 		return id, fault.New(fault.Denied, "the provider does not say that the e-mail address of this account is verified: have it verified there, or, if all addresses there can be trusted, set insecureSkipEmailVerified to true")
 	}
-	id.Username = or(or(id.Username, id.PreferredUsername), id.Email)
+	id.Username = cmp.Or(id.Username, id.PreferredUsername, id.Email)
 	if s.Groups {
 		id.Groups, err = groups(m.GroupsKey, said[m.GroupsKey])
 	}

@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"cmp"
 	"context"
 	"crypto/subtle"
 	"encoding/json"
@@ -214,5 +215,5 @@ func (c *Connector) tokensRefused(status int, t tokens, sent url.Values) error {
 	case t.Error == "invalid_client" || status == http.StatusUnauthorized:
 		return fault.New(fault.Precondition, "the provider refused our client ID or secret%s: check clientID and clientSecret of the connector", text).At("config.clientSecret")
 	}
-	return fault.New(fault.Precondition, "the provider gave no tokens (HTTP status %d, %s)%s: compare the connector with the client that is registered there", status, or(fetch.Clean(t.Error), "no reason given"), text)
+	return fault.New(fault.Precondition, "the provider gave no tokens (HTTP status %d, %s)%s: compare the connector with the client that is registered there", status, cmp.Or(fetch.Clean(t.Error), "no reason given"), text)
 }

@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -31,20 +32,20 @@ func (c *Connector) identity(ctx context.Context, m *metadata, t *tokens, cl cla
 	}
 	c.tell(ctx, cl)
 	var id connector.Identity
-	if id.UserID, err = cl.ID(or(c.cfg.UserIDKey, "sub")); err != nil {
+	if id.UserID, err = cl.ID(cmp.Or(c.cfg.UserIDKey, "sub")); err != nil {
 		return none, err
 	}
 	if id.Email, err = c.email(cl); err != nil {
 		return none, err
 	}
 	id.EmailVerified = true
-	if id.PreferredUsername, err = cl.Text(or(c.cfg.ClaimMapping.PreferredUsername, "preferred_username")); err != nil {
+	if id.PreferredUsername, err = cl.Text(cmp.Or(c.cfg.ClaimMapping.PreferredUsername, "preferred_username")); err != nil {
 		return none, err
 	}
-	if id.Username, err = cl.Text(or(or(c.cfg.UserNameKey, c.cfg.ClaimMapping.Name), "name")); err != nil {
+	if id.Username, err = cl.Text(cmp.Or(c.cfg.UserNameKey, c.cfg.ClaimMapping.Name, "name")); err != nil {
 		return none, err
 	}
-	id.Username = or(or(id.Username, id.PreferredUsername), id.Email)
+	id.Username = cmp.Or(id.Username, id.PreferredUsername, id.Email)
 	if id.Groups, err = c.groups(cl); err != nil {
 		return none, err
 	}
@@ -60,12 +61,12 @@ func (c *Connector) identity(ctx context.Context, m *metadata, t *tokens, cl cla
 
 // tell shows a trial's administrator the claims, before any is refused.
 func (c *Connector) tell(ctx context.Context, cl claim.Set) {
-	name := or(or(c.cfg.UserNameKey, c.cfg.ClaimMapping.Name), "name")
+	name := cmp.Or(c.cfg.UserNameKey, c.cfg.ClaimMapping.Name, "name")
 	uses := []witness.Use{
-		{As: witness.UserID, Claim: or(c.cfg.UserIDKey, "sub")},
+		{As: witness.UserID, Claim: cmp.Or(c.cfg.UserIDKey, "sub")},
 		{As: witness.Email, Claim: c.emailKey()},
 		{As: witness.Name, Claim: name},
-		{As: witness.Username, Claim: or(c.cfg.ClaimMapping.PreferredUsername, "preferred_username")},
+		{As: witness.Username, Claim: cmp.Or(c.cfg.ClaimMapping.PreferredUsername, "preferred_username")},
 	}
 	if !c.cfg.InsecureSkipEmailVerified {
 		uses = append(uses, witness.Use{As: witness.Verified, Claim: "email_verified"})
@@ -120,8 +121,8 @@ func (c *Connector) merge(token, info claim.Set) claim.Set {
 }
 
 func (c *Connector) emailKey() string  { return c.cfg.emailKey() }
-func (c Config) emailKey() string      { return or(c.ClaimMapping.Email, "email") }
-func (c *Connector) groupsKey() string { return or(c.cfg.ClaimMapping.Groups, "groups") }
+func (c Config) emailKey() string      { return cmp.Or(c.ClaimMapping.Email, "email") }
+func (c *Connector) groupsKey() string { return cmp.Or(c.cfg.ClaimMapping.Groups, "groups") }
 
 // email is the address of a person of whom the provider, or the administrator on
 // its behalf, says that it is theirs.

@@ -200,10 +200,3 @@ func algorithms() []string {
 
 // roots is nil, the system's own, unless the connector has more.
 func (c Config) roots() (*x509.CertPool, error) { return fetch.Roots("config.rootCAs", c.RootCAs...) }
-
-func or(value, standard string) string {
-	if value == "" {
-		return standard
-	}
-	return value
-}

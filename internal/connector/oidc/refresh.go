@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/url"
@@ -26,7 +27,7 @@ func (c *Connector) Refresh(ctx context.Context, _ connector.Scopes, old connect
 	if err != nil {
 		return connector.Identity{}, err
 	}
-	t.RefreshToken = or(t.RefreshToken, known.RefreshToken)
+	t.RefreshToken = cmp.Or(t.RefreshToken, known.RefreshToken)
 	if t.IDToken == "" { // which OpenID Connect Core, 12.2, permits
 		return c.identity(ctx, m, t, claim.Set{"sub": known.Subject}, true)
 	}

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"net/http"
@@ -111,9 +112,9 @@ func (s Site) madeUpCode(ctx context.Context, client *fetch.Client) (string, err
 	case answer.Error == "invalid_grant", answer.Error == "bad_verification_code":
 		return "the provider knows the client ID and the secret", nil
 	case answer.Error == "invalid_client", answer.Error == "incorrect_client_credentials", answer.Error == "unauthorized_client", status == http.StatusUnauthorized, status == http.StatusNotFound:
-		return "", fault.New(fault.Precondition, "the provider refused the client ID or the secret (%s): check clientID and clientSecret", orElse(fetch.Clean(answer.Error), http.StatusText(status)))
+		return "", fault.New(fault.Precondition, "the provider refused the client ID or the secret (%s): check clientID and clientSecret", cmp.Or(fetch.Clean(answer.Error), http.StatusText(status)))
 	}
-	return "", Skip("the provider's answer to a made-up code does not tell (HTTP status %d, %s)", status, orElse(fetch.Clean(answer.Error), "no reason given"))
+	return "", Skip("the provider's answer to a made-up code does not tell (HTTP status %d, %s)", status, cmp.Or(fetch.Clean(answer.Error), "no reason given"))
 }
 
 func (s Site) checkCallback(ctx context.Context, client *fetch.Client) (string, error) {
@@ -135,11 +136,4 @@ func (s Site) checkCallback(ctx context.Context, client *fetch.Client) (string, 
 		return "", err
 	}
 	return JudgeCallback(s.Client.RedirectURI, status, location, string(body))
-}
-
-func orElse(text, standard string) string {
-	if text == "" {
-		return standard
-	}
-	return text
 }

@@ -1,6 +1,7 @@
 package saml
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"fmt"
@@ -24,7 +25,7 @@ func (c *Connector) Check(ctx context.Context, l *probe.Ladder) {
 		l.Do(probe.TLS, func() (string, error) { return "", err })
 		return
 	}
-	from := or(c.cfg.MetadataURL, c.cfg.SSOURL)
+	from := cmp.Or(c.cfg.MetadataURL, c.cfg.SSOURL)
 	if from != "" && !l.Reach(ctx, probe.OfURL(from, roots, "config.rootCAs", "config.metadataURL or config.ssoURL")) {
 		l.Skip(probe.Discovery, probe.Issuer, probe.Keys, probe.Callback)
 		return
@@ -37,7 +38,7 @@ func (c *Connector) Check(ctx context.Context, l *probe.Ladder) {
 	l.Do(probe.Issuer, func() (string, error) { return c.checkName(ctx) })
 	l.Do(probe.Keys, func() (string, error) { return c.checkCertificates(ctx) })
 	l.Do(probe.Callback, func() (string, error) {
-		return "", probe.Skip("the provider must know %s as assertion consumer service, and %s as entity id: test-connector shows whether it does", c.cfg.RedirectURI, or(c.cfg.EntityIssuer, c.cfg.RedirectURI))
+		return "", probe.Skip("the provider must know %s as assertion consumer service, and %s as entity id: test-connector shows whether it does", c.cfg.RedirectURI, cmp.Or(c.cfg.EntityIssuer, c.cfg.RedirectURI))
 	})
 }
 

@@ -2,6 +2,7 @@ package saml
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
@@ -202,7 +203,7 @@ func (c Config) checkRedirect(callback string) error {
 	return invalid("redirectURI", "redirectURI is %s, but sign-ins come back to %s: use that and register it with the provider", c.RedirectURI, callback)
 }
 
-func (c Config) entityID() string { return or(c.EntityIssuer, c.RedirectURI) }
+func (c Config) entityID() string { return cmp.Or(c.EntityIssuer, c.RedirectURI) }
 
 const formatTransient = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient"
 
@@ -285,10 +286,3 @@ func (c Config) pinned() ([]*x509.Certificate, error) {
 
 // roots is nil, the system's own, unless the connector has more.
 func (c Config) roots() (*x509.CertPool, error) { return fetch.Roots("config.rootCAs", c.RootCAs...) }
-
-func or(value, standard string) string {
-	if value == "" {
-		return standard
-	}
-	return value
-}

@@ -1,6 +1,7 @@
 package saml
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -130,7 +131,7 @@ func (s said) names() string {
 			names = append(names, fetch.Clean(name))
 		}
 	}
-	return or(strings.Join(names, ", "), "nothing else")
+	return cmp.Or(strings.Join(names, ", "), "nothing else")
 }
 
 func (s said) claims() map[string]any {
@@ -173,7 +174,7 @@ func (c *Connector) identity(ctx context.Context, a *etree.Element) (connector.I
 	if id.Username, err = s.one(c.cfg.NameAttr); err != nil {
 		return none, err
 	}
-	id.Username = or(or(id.Username, id.PreferredUsername), id.Email)
+	id.Username = cmp.Or(id.Username, id.PreferredUsername, id.Email)
 	id.Groups, err = c.groups(s, id.UserID)
 	return id, err
 }
@@ -184,7 +185,7 @@ func (c *Connector) tell(ctx context.Context, s said) {
 		{As: witness.UserID, Claim: c.userIDFrom(s)},
 		{As: witness.Email, Claim: c.cfg.EmailAttr},
 		{As: witness.Username, Claim: c.cfg.UsernameAttr},
-		{As: witness.Name, Claim: or(c.cfg.NameAttr, c.cfg.UsernameAttr)},
+		{As: witness.Name, Claim: cmp.Or(c.cfg.NameAttr, c.cfg.UsernameAttr)},
 		{As: witness.Groups, Claim: c.cfg.GroupsAttr},
 	} {
 		if use.Claim != "" {
