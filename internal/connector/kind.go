@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"reflect"
 	"slices"
+	"sync"
 
 	"github.com/dexidp/dex/connector"
 	"github.com/dexidp/dex/connector/mock"
@@ -64,7 +65,7 @@ func redirectOf(doc any) string {
 // answeredAt takes the address that browsers have for us where a document
 // gives that one.
 func (d Deps) answeredAt(redirect string) Deps {
-	if redirect != d.Callback && d.Outside != nil && redirect == d.Outside() {
+	if redirect != "" && redirect != d.Callback && d.Outside != nil && redirect == d.Outside() {
 		d.Callback = redirect
 	}
 	return d
@@ -78,7 +79,8 @@ func asFault(err error) error {
 	return fault.New(fault.Invalid, "config: %v", err).At("config")
 }
 
-func kinds() map[string]kind {
+// kinds are made once: each login asks for its type several times.
+var kinds = sync.OnceValue(func() map[string]kind {
 	return map[string]kind{
 		"oidc":            of[oidcDoc]("oidc"),
 		"saml":            of[samlDoc]("saml"),
@@ -98,7 +100,7 @@ func kinds() map[string]kind {
 		"mockCallback":    of[mockCallbackDoc]("mockCallback"),
 		"mockPassword":    of[mockPasswordDoc]("mockPassword"),
 	}
-}
+})
 
 // Types lists the types that can be used, sorted.
 func Types() []string { return slices.Sorted(maps.Keys(kinds())) }

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"pachyderm/internal/fault"
@@ -21,13 +22,13 @@ var reference = regexp.MustCompile(`^\$\{(env|file):([^{}]+)\}$`)
 // secret: it is shown when the connector is read.
 func IsReference(value any) bool {
 	text, ok := value.(string)
-	return ok && reference.MatchString(text)
+	return ok && strings.HasPrefix(text, "${") && reference.MatchString(text)
 }
 
 // HasReferences reports whether a document has secrets that stand elsewhere.
 func HasReferences(typ string, config map[string]any) bool {
-	for _, name := range secretsOf(typ) {
-		if IsReference(config[name]) {
+	for name, value := range config {
+		if IsReference(value) && slices.Contains(secretsOf(typ), name) {
 			return true
 		}
 	}
@@ -57,14 +58,7 @@ func (d Deps) resolve(typ string, config map[string]any) (map[string]any, error)
 	secrets := secretsOf(typ)
 	for name, value := range config {
 		text, ok := value.(string)
-		if !ok || !strings.HasPrefix(text, "${") {
-			continue
-		}
-		isSecret := false
-		for _, s := range secrets {
-			isSecret = isSecret || s == name
-		}
-		if !isSecret {
+		if !ok || !strings.HasPrefix(text, "${") || !slices.Contains(secrets, name) {
 			continue
 		}
 		found, err := d.lookUp(name, text)

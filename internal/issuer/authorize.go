@@ -28,10 +28,9 @@ func (s *served) serveAuth(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.Form.Get("req") == "" {
-		if !s.admit(w, r) {
-			return
+		if client, ok := s.admit(w, r); ok {
+			s.choose(w, r, client)
 		}
-		s.choose(w, r)
 		return
 	}
 	rec := flow.Record(s.dex, r)
@@ -40,18 +39,14 @@ func (s *served) serveAuth(w http.ResponseWriter, r *http.Request) {
 }
 
 // choose sends a new login on to its connector, or asks the person which.
-func (s *served) choose(w http.ResponseWriter, r *http.Request) {
+func (s *served) choose(w http.ResponseWriter, r *http.Request, client storage.Client) {
 	rows, err := s.Rows(r.Context())
-	if err == nil && len(rows) == 0 {
-		s.refuse(w, r, requestOf(r), errNotConnected())
-		return
-	}
-	var client storage.Client
-	if err == nil {
-		client, err = s.store.GetClient(r.Context(), r.Form.Get("client_id"))
-	}
 	if err != nil {
 		s.refuse(w, r, nil, err)
+		return
+	}
+	if len(rows) == 0 {
+		s.refuse(w, r, requestOf(r), errNotConnected())
 		return
 	}
 	q := chooser.Question{
@@ -82,7 +77,11 @@ func errNotConnected() error {
 
 // serveStart begins the login at one connector.
 func (s *served) serveStart(w http.ResponseWriter, r *http.Request, connectorID string) {
-	if s.rehost(w, r) || !s.parsed(w, r) || !s.admit(w, r) {
+	if s.rehost(w, r) || !s.parsed(w, r) {
+		return
+	}
+	client, ok := s.admit(w, r)
+	if !ok {
 		return
 	}
 	if _, err := s.ReadRevision(r.Context(), connectorID, ""); err != nil {
@@ -92,12 +91,8 @@ func (s *served) serveStart(w http.ResponseWriter, r *http.Request, connectorID 
 		s.refuse(w, r, requestOf(r), err)
 		return
 	}
-	client, err := s.store.GetClient(r.Context(), r.Form.Get("client_id"))
-	if err == nil && !chooser.Allows(client.AllowedConnectors, connectorID) {
-		err = fault.New(fault.Denied, "%s may not be used with the identity provider %q: start again and choose another", client.Name, connectorID)
-	}
-	if err != nil {
-		s.refuse(w, r, requestOf(r), err)
+	if !chooser.Allows(client.AllowedConnectors, connectorID) {
+		s.refuse(w, r, requestOf(r), fault.New(fault.Denied, "%s may not be used with the identity provider %q: start again and choose another", client.Name, connectorID))
 		return
 	}
 	chooser.Remember(w, connectorID, s.url.Scheme == "https")
@@ -192,36 +187,36 @@ func (s *served) parsed(w http.ResponseWriter, r *http.Request) bool {
 
 // admit holds a new authorization request to rules that Dex does not have:
 // the redirect URI of our own clients, PKCE, and that a device was confirmed
-// in this very browser. It reports whether the request may go on.
-func (s *served) admit(w http.ResponseWriter, r *http.Request) bool {
+// in this very browser. It returns the client, and whether the request may go on.
+func (s *served) admit(w http.ResponseWriter, r *http.Request) (storage.Client, bool) {
 	for name, values := range r.Form {
 		if len(values) > 1 {
 			s.problem(w, r, http.StatusBadRequest, web.Problem{Title: "This sign-in request is not valid", What: "It gives " + name + " more than once.", Next: "Tell whoever runs the application that sent you here."})
-			return false
+			return storage.Client{}, false
 		}
 	}
 	client, err := s.store.GetClient(r.Context(), r.Form.Get("client_id"))
 	if errors.Is(err, storage.ErrNotFound) {
 		s.problem(w, r, http.StatusBadRequest, web.Problem{Title: "This application is not known here", What: "No OIDC client has the client ID that it sent.", Next: "An administrator can register it with: pachctl idp create-client"})
-		return false
+		return storage.Client{}, false
 	}
 	if err != nil {
 		s.refuse(w, r, nil, err)
-		return false
+		return storage.Client{}, false
 	}
 	redirect := r.Form.Get("redirect_uri")
 	if !s.redirectAllowed(client, redirect) {
 		s.problem(w, r, http.StatusBadRequest, web.Problem{Title: "This application may not be answered there", What: "The redirect URI that it sent is not registered for it.", Next: "An administrator can add it to the client with: pachctl idp update-client"})
-		return false
+		return storage.Client{}, false
 	}
 	if isDeviceRedirect(redirect, s.url.Path) {
-		return s.admitDevice(w, r)
+		return client, s.admitDevice(w, r)
 	}
 	if needsPKCE(client) && (r.Form.Get("code_challenge") == "" || r.Form.Get("code_challenge_method") != oauth2.PKCEMethodS256) {
 		s.answer(w, r, requestOf(r), oauth2.InvalidRequest, "PKCE is required: send code_challenge with code_challenge_method=S256 (RFC 7636)")
-		return false
+		return storage.Client{}, false
 	}
-	return true
+	return client, true
 }
 
 // needsPKCE: confidential clients made over upstream's API cannot say whether

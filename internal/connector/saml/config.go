@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
-	"fmt"
 	"os"
 	"strings"
 	"unicode"
@@ -155,12 +154,8 @@ func (c Config) checkCertificates() error {
 			return err
 		}
 	}
-	for i, ca := range c.RootCAs {
-		if isPEM(ca) && !x509.NewCertPool().AppendCertsFromPEM([]byte(ca)) {
-			return invalid(fmt.Sprintf("rootCAs[%d]", i), "this PEM text holds no certificate that can be read: give the CA certificate, beginning with -----BEGIN CERTIFICATE-----")
-		}
-	}
-	return nil
+	_, err := c.roots()
+	return err
 }
 
 func (c Config) checkRequest() error {
