@@ -31,14 +31,21 @@ trap stop EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-answers() { # URL PID NAME
-	for _ in $(seq 200); do
-		if (exec 3<>"/dev/tcp/$1/$2") 2>/dev/null; then return 0; fi
+# A port answers before what is behind it does: a page must be there.
+answers() { # PORT PATH PID
+	for _ in $(seq 600); do
+		if page "$1" "$2" 2>/dev/null; then return 0; fi
 		if ! kill -0 "$3" 2>/dev/null; then return 1; fi
 		sleep 0.05
 	done
 	return 1
 }
+
+page() ( # PORT PATH
+	exec 3<>"/dev/tcp/localhost/$1" || exit 1
+	printf 'GET %s HTTP/1.0\r\nHost: localhost:%s\r\n\r\n' "$2" "$1" >&3
+	read -r -t 10 _ status _ <&3 && [ "$status" = 200 ]
+)
 
 for port in 30650 30656 30657 30658 30670; do
 	if (exec 3<>"/dev/tcp/localhost/$port") 2>/dev/null; then
@@ -48,10 +55,10 @@ for port in 30650 30656 30657 30658 30670; do
 done
 bin/demo-idp &
 idp=$!
-answers localhost 30670 "$idp" || { echo "make run: the demo identity provider did not start" >&2; exit 1; }
+answers 30670 /.well-known/openid-configuration "$idp" || { echo "make run: the demo identity provider did not start" >&2; exit 1; }
 bin/pachd --data-dir "$dev" 2>"$dev/pachd.log" &
 pachd=$!
-answers localhost 30650 "$pachd" || { wait "$pachd" || true; tail -n 3 "$dev/pachd.log" >&2; exit 1; }
+answers 30658 /readyz "$pachd" || { wait "$pachd" || true; tail -n 3 "$dev/pachd.log" >&2; exit 1; }
 
 if [ ! -f "$dev/connected" ]; then
 	cat >"$dev/connector.yaml" <<EOF
