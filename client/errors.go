@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -33,6 +34,17 @@ func ReasonOf(err error) string { return infoOf(err).GetReason() }
 // FieldOf is the input that pachd finds fault with, such as "config.issuer",
 // or "".
 func FieldOf(err error) string { return infoOf(err).GetMetadata()["field"] }
+
+// NextOf is what pachd says to do about an error, or "". It is part of the
+// message too.
+func NextOf(err error) string { return infoOf(err).GetMetadata()["next"] }
+
+// LineOf is the line of the document that pachd finds fault with, counted from
+// 1, or 0. It is part of the message too.
+func LineOf(err error) int {
+	line, _ := strconv.Atoi(infoOf(err).GetMetadata()["line"])
+	return line
+}
 
 // MessageOf is the text of an error without gRPC's own words in it.
 func MessageOf(err error) string {

@@ -216,7 +216,8 @@ func ParsePermission(name string) (Permission, error) {
 			return known.permission, nil
 		}
 	}
-	return PermissionUnknown, fault.New(fault.Invalid, "unknown permission %q: use a name such as REPO_READ", name)
+	return PermissionUnknown, fault.New(fault.Invalid, "unknown permission %q", name).
+		Next("use a name such as REPO_READ")
 }
 
 // Permissions lists every permission by number, PermissionUnknown first.

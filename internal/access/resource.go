@@ -70,7 +70,8 @@ func ParseResource(t ResourceType, name string) (Resource, error) {
 			return Resource{}, fault.New(fault.Invalid, "invalid resource name %s: a JOB is named by letters, digits, _, - and dots", name)
 		}
 	default:
-		return Resource{}, fault.New(fault.Invalid, "unknown resource type %s: use CLUSTER, PROJECT or REPO", t)
+		return Resource{}, fault.New(fault.Invalid, "unknown resource type %s", t).
+			Next("use CLUSTER, PROJECT or REPO")
 	}
 	return r, nil
 }

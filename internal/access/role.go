@@ -147,7 +147,8 @@ func CheckBindable(role string, t ResourceType) error {
 		for _, at := range r.CanBeBoundTo {
 			types = append(types, at.String())
 		}
-		return fault.New(fault.Invalid, "role %q cannot be bound to a %s: bind it to %s", role, t, strings.Join(types, " or "))
+		return fault.New(fault.Invalid, "role %q cannot be bound to a %s", role, t).
+			Next("bind it to %s", strings.Join(types, " or "))
 	}
 	return nil
 }
@@ -157,7 +158,8 @@ func unknownRole(name string) error {
 	for _, r := range roleTable {
 		names = append(names, r.Name)
 	}
-	return fault.New(fault.Invalid, "unknown role %q: use one of %s", name, strings.Join(names, ", "))
+	return fault.New(fault.Invalid, "unknown role %q", name).
+		Next("use one of %s", strings.Join(names, ", "))
 }
 
 func (r Role) bindableTo(t ResourceType) bool {

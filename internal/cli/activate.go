@@ -134,7 +134,7 @@ func (a *app) switchOn(ctx context.Context, p *place, given string, out format) 
 		return false, err
 	}
 	r, err := c.Auth.Activate(ctx, &auth.ActivateRequest{RootToken: given})
-	if err != nil && strings.Contains(client.MessageOf(err), "already activated") {
+	if status.Code(err) == codes.Unimplemented { // upstream's code for "already activated"
 		return false, a.activeAlready(ctx, p, given)
 	}
 	if err != nil {

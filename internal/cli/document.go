@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -58,17 +57,10 @@ func (d document) decode(into any, keys ...string) error {
 
 // fault words a mistake that was found in the document on this side.
 func (d document) fault(err error) error {
-	return failf(err, "unable to parse config: %s", d.at(fault.FieldOf(err), fault.Message(err)))
-}
-
-var endsWithLine = regexp.MustCompile(` \(line \d+\)$`)
-
-// at puts the file around a message, and the line of a field if it has one.
-func (d document) at(field, message string) string {
-	if line := d.line(field); line > 0 && !endsWithLine.MatchString(message) {
-		return fmt.Sprintf("%s: %s (line %d)", d.name, message, line)
+	if line := d.line(fault.FieldOf(err)); line > 0 && fault.LineOf(err) == 0 {
+		err = fault.As(fault.KindOf(err), err).OnLine(line)
 	}
-	return d.name + ": " + message
+	return failf(err, "unable to parse config: %s: %s", d.name, fault.Message(err))
 }
 
 // explain adds to an error of pachd where in the document its cause stands.
@@ -77,7 +69,11 @@ func (d document) explain(err error) error {
 	if field == "" || status.Code(err) == codes.Unauthenticated {
 		return err
 	}
-	return failf(err, "%s", d.at(field, client.MessageOf(err)))
+	message := d.name + ": " + client.MessageOf(err)
+	if line := d.line(field); line > 0 && client.LineOf(err) == 0 {
+		message += fmt.Sprintf(" (line %d)", line)
+	}
+	return failf(err, "%s", message)
 }
 
 // line is where a field such as config.rootCAs[1] stands, or 0.

@@ -88,21 +88,21 @@ func explain(err error) (message string, code int) {
 	}
 	switch status.Code(err) {
 	case codes.Unauthenticated:
-		return withHint(message, "sign in with: pachctl auth login"), exitNotSignedIn
+		return withNext(err, message, "sign in with: pachctl auth login"), exitNotSignedIn
 	case codes.Canceled:
 		return interrupted, exitFailure
 	case codes.DeadlineExceeded:
-		return "pachd did not answer in time: " + withHint(message, "try again, or allow more time"), exitFailure
+		return "pachd did not answer in time: " + withNext(err, message, "try again, or allow more time"), exitFailure
 	case codes.Unimplemented:
-		return withHint(message, "the server does not offer this"), exitFailure
+		return withNext(err, message, "the server does not offer this"), exitFailure
 	}
 	return message, exitFailure
 }
 
-// withHint adds what to do, unless the message says it already.
-func withHint(message, hint string) string {
-	if strings.Contains(message, "pachctl ") || strings.Contains(message, "try again") {
+// withNext adds what to do, unless pachd has said that in the message.
+func withNext(err error, message, next string) string {
+	if client.NextOf(err) != "" {
 		return message
 	}
-	return message + ": " + hint
+	return message + ": " + next
 }

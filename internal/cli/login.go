@@ -164,7 +164,7 @@ func (s *signIn) authenticate(ctx context.Context, proof *auth.AuthenticateReque
 	}
 	session, err := s.client.Auth.Authenticate(ctx, proof)
 	if status.Code(err) == codes.Unauthenticated || status.Code(err) == codes.PermissionDenied {
-		return nil, failf(err, "you are not signed in: %s", withHint(client.MessageOf(err), "try again with: pachctl auth login"))
+		return nil, failf(err, "you are not signed in: %s", withNext(err, client.MessageOf(err), "try again with: pachctl auth login"))
 	}
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"html/template"
 	"net"
@@ -139,7 +140,7 @@ func (l *loopback) end(q url.Values) outcome {
 		// RFC 9207: the answer of one issuer must not be taken to another.
 		return outcome{err: failf(nil, "you are not signed in: the answer came from another issuer than %s: try again, and if it happens again, tell an administrator", l.issuer)}
 	case q.Get("error") != "":
-		return outcome{err: refused(&oauthError{q.Get("error"), q.Get("error_description")})}
+		return outcome{err: refused(&oauthError{q.Get("error"), q.Get("error_description"), q.Get("error_hint")})}
 	case q.Get("code") == "":
 		return outcome{err: failf(nil, "you are not signed in: the browser came back without a code: try again with: pachctl auth login")}
 	}
@@ -149,13 +150,14 @@ func (l *loopback) end(q url.Values) outcome {
 
 // refused words a failed sign-in, whoever made it fail.
 func refused(err error) error {
-	switch err := err.(type) { //nolint:errorlint // only these as they are
-	case nil:
-		return nil
-	case *oauthError:
-		return failf(err, "you are not signed in: %s", withHint(err.Error(), "try again with: pachctl auth login"))
+	var no *oauthError
+	switch {
+	case !errors.As(err, &no):
+		return err
+	case no.Hint != "":
+		return failf(err, "you are not signed in: %s", no)
 	}
-	return err
+	return failf(err, "you are not signed in: %s: try again with: pachctl auth login", no)
 }
 
 // page is what the browser shows at the end. Without User it says what went

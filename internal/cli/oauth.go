@@ -20,6 +20,8 @@ import (
 type oauthError struct {
 	Code        string `json:"error"`
 	Description string `json:"error_description"`
+	// Hint is the part of Description that says what to do, which only pachd sends.
+	Hint string `json:"error_hint"`
 }
 
 // Error is the description, which is written for people, made fit to show.

@@ -32,9 +32,11 @@ type Cluster struct {
 func Add(ctx context.Context, tx *db.Tx, c Cluster, given secret.Text) (secret.Text, error) {
 	switch {
 	case c.ID == "":
-		return "", fault.New(fault.Invalid, "no id provided for cluster: give it one").At("id")
+		return "", fault.New(fault.Invalid, "no id provided for cluster").
+			Next("give it one").At("id")
 	case c.Address == "":
-		return "", fault.New(fault.Invalid, "no address provided for cluster: say where its pachd is").At("address")
+		return "", fault.New(fault.Invalid, "no address provided for cluster").
+			Next("say where its pachd is").At("address")
 	case given == "":
 		given = secret.Text(rand.Text())
 	}
@@ -42,7 +44,8 @@ func Add(ctx context.Context, tx *db.Tx, c Cluster, given secret.Text) (secret.T
 		VALUES ($1, $2, $3, $4, $5, $6, '', FALSE, '', $7, 0)`,
 		c.ID, c.Address, c.UserAddress, c.DeploymentID, c.EnterpriseServer, secret.Hash(given.Reveal()), db.Micros(c.Created))
 	if fault.Is(err, fault.Exists) {
-		return "", fault.New(fault.Exists, "cluster ID is not unique: %q is registered; change it with: pachctl license update-cluster", c.ID)
+		return "", fault.New(fault.Exists, "cluster ID is not unique: %q is registered", c.ID).
+			Next("change it with: pachctl license update-cluster")
 	}
 	return given, err
 }
@@ -70,7 +73,8 @@ func Delete(ctx context.Context, tx *db.Tx, id string) error {
 
 func known(n int64, err error, id string) error {
 	if err == nil && n == 0 {
-		err = fault.New(fault.NotFound, "there is no cluster %q: pachctl license list-clusters shows those that registered", id)
+		err = fault.New(fault.NotFound, "there is no cluster %q", id).
+			Next("pachctl license list-clusters shows those that registered")
 	}
 	return err
 }

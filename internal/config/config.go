@@ -173,13 +173,14 @@ func Load(dataDir, file string, environ []string) (Config, error) {
 	if file != "" {
 		data, err := os.ReadFile(file) //nolint:gosec // the operator names the file
 		if err != nil {
-			return c, fault.New(fault.Precondition, "cannot read the configuration %s: check --config", file).Because(err)
+			return c, fault.New(fault.Precondition, "cannot read the configuration %s", file).
+				Next("check --config").Because(err)
 		}
 		if blank(data) {
 			data = []byte("{}")
 		}
 		if err := strict.Decode(data, &c); err != nil {
-			return c, fault.New(fault.Invalid, "%s: %s", file, fault.Message(err)).Because(err)
+			return c, fault.Prefix(err, "%s", file)
 		}
 	}
 	if err := c.readEnviron(environ); err != nil {

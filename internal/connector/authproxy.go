@@ -25,7 +25,8 @@ type authproxyDoc struct {
 
 func (c *authproxyDoc) open(id string, d Deps) (connector.Connector, error) {
 	if len(d.TrustedProxies) == 0 {
-		return nil, fault.New(fault.Precondition, "authproxy is off, since anybody who reaches pachd could claim to be anybody: name the addresses of the proxies in connectors.trustedProxies of pachd's configuration").At("type")
+		return nil, fault.New(fault.Precondition, "authproxy is off, since anybody who reaches pachd could claim to be anybody").
+			Next("name the addresses of the proxies in connectors.trustedProxies of pachd's configuration").At("type")
 	}
 	// Dex would believe its standard names too, which a proxy that knows nothing
 	// of them lets through from anybody.
@@ -52,14 +53,16 @@ type proxied struct {
 func (p *proxied) HandleCallback(s connector.Scopes, data []byte, r *http.Request) (connector.Identity, error) {
 	from, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil || !slices.ContainsFunc(p.trusted, func(t netip.Prefix) bool { return t.Contains(from.Addr().Unmap()) }) {
-		return connector.Identity{}, fault.New(fault.Denied, "this way in is for a proxy that signs people in, and the request did not come from one: use the address of the proxy").Because(err)
+		return connector.Identity{}, fault.New(fault.Denied, "this way in is for a proxy that signs people in, and the request did not come from one").
+			Next("use the address of the proxy").Because(err)
 	}
 	for name, values := range r.Header {
 		// What stands twice, or is the same but for an underscore, may come from
 		// the person and not from the proxy.
 		plain := http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))
 		if slices.ContainsFunc(p.headers, func(h string) bool { return http.CanonicalHeaderKey(h) == plain }) && (len(values) > 1 || plain != name) {
-			return connector.Identity{}, fault.New(fault.Denied, "the header %s came in more than one form: let the proxy remove what people send under this name", plain)
+			return connector.Identity{}, fault.New(fault.Denied, "the header %s came in more than one form", plain).
+				Next("let the proxy remove what people send under this name")
 		}
 	}
 	r = r.Clone(r.Context())

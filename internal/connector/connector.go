@@ -189,7 +189,8 @@ func SameDestination(typ string, a, b map[string]any) bool {
 func CheckSecrets(typ string, config map[string]any) error {
 	for _, key := range secretsOf(typ) {
 		if config[key] == secret.Mask {
-			return fault.New(fault.Invalid, "config.%s is %s, which stands for a stored secret, and none is stored: write the secret itself", key, secret.Mask).At("config." + key)
+			return fault.New(fault.Invalid, "config.%s is %s, which stands for a stored secret, and none is stored", key, secret.Mask).
+				Next("write the secret itself").At("config." + key)
 		}
 	}
 	return nil

@@ -51,13 +51,16 @@ type githubOrg struct {
 func (c *githubDoc) open(id string, d Deps) (connector.Connector, error) {
 	switch {
 	case c.Org != "" && len(c.Orgs) > 0:
-		return nil, invalid("org", "org and orgs are both given: remove org")
+		return nil, invalid("org", "org and orgs are both given").
+			Next("remove org")
 	case strings.ContainsAny(c.HostName, "/@"):
 		return nil, invalid("hostName", "hostName is the host alone, without https:// and path, such as github.example.com")
 	case c.RootCA != "" && c.HostName == "":
-		return nil, invalid("rootCA", "rootCA is for GitHub Enterprise Server: give hostName too, or remove it")
+		return nil, invalid("rootCA", "rootCA is for GitHub Enterprise Server").
+			Next("give hostName too, or remove it")
 	case c.LoadAllGroups && (c.Org != "" || len(c.Orgs) > 0):
-		return nil, invalid("loadAllGroups", "loadAllGroups has no effect beside orgs: remove one of them")
+		return nil, invalid("loadAllGroups", "loadAllGroups has no effect beside orgs").
+			Next("remove one of them")
 	}
 	out := github.Config{
 		ClientID: c.ClientID, ClientSecret: c.ClientSecret, RedirectURI: c.RedirectURI, Org: c.Org, HostName: c.HostName, RootCA: c.RootCA,
@@ -117,7 +120,8 @@ func pemText(path, text string) ([]byte, error) {
 	}
 	decoded, err := base64.StdEncoding.DecodeString(text)
 	if err != nil || !strings.Contains(string(decoded), "-----BEGIN") {
-		return nil, invalid(path, "%s is neither PEM nor base64 of it: give the CA's certificate, beginning with -----BEGIN CERTIFICATE-----", path)
+		return nil, invalid(path, "%s is neither PEM nor base64 of it", path).
+			Next("give the CA's certificate, beginning with -----BEGIN CERTIFICATE-----")
 	}
 	return decoded, nil
 }
@@ -161,7 +165,8 @@ type bitbucketDoc struct {
 
 func (c *bitbucketDoc) open(id string, d Deps) (connector.Connector, error) {
 	if c.IncludeTeamGroups {
-		return nil, invalid("includeTeamGroups", "includeTeamGroups has no effect any more, Bitbucket has removed what it needs: use getWorkspacePermissions")
+		return nil, invalid("includeTeamGroups", "includeTeamGroups has no effect any more, Bitbucket has removed what it needs").
+			Next("use getWorkspacePermissions")
 	}
 	out := bitbucketcloud.Config{ClientID: c.ClientID, ClientSecret: c.ClientSecret, RedirectURI: c.RedirectURI, Teams: c.Teams, GetWorkspacePermissions: c.GetWorkspacePermissions}
 	return out.Open(id, d.Log)
@@ -256,7 +261,8 @@ type googleDoc struct {
 func (c *googleDoc) open(id string, d Deps) (connector.Connector, error) {
 	switch {
 	case len(c.Groups) > 0 && len(c.DomainToAdminEmail) == 0 && c.AdminEmail == "":
-		return nil, invalid("groups", "groups can be read only with serviceAccountFilePath and domainToAdminEmail: give both")
+		return nil, invalid("groups", "groups can be read only with serviceAccountFilePath and domainToAdminEmail").
+			Next("give both")
 	case c.ServiceAccountFilePath != "" && len(c.DomainToAdminEmail) == 0 && c.AdminEmail == "":
 		return nil, invalid("domainToAdminEmail", "serviceAccountFilePath needs domainToAdminEmail, such as {\"*\": admin@example.com}")
 	}
@@ -305,7 +311,8 @@ func checkVerified(id connector.Identity) error {
 	if id.EmailVerified {
 		return nil
 	}
-	return fault.New(fault.Denied, "the identity provider does not say that the e-mail address of this account is verified: have it verified there, or, if all addresses there can be trusted and the type of the connector has it, set insecureSkipEmailVerified to true")
+	return fault.New(fault.Denied, "the identity provider does not say that the e-mail address of this account is verified").
+		Next("have it verified there, or, if all addresses there can be trusted and the type of the connector has it, set insecureSkipEmailVerified to true")
 }
 
 type keystoneDoc struct {

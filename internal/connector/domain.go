@@ -28,7 +28,8 @@ func EmailDomains(config map[string]any) ([]string, error) {
 	for n, written := range c.EmailDomains {
 		domain, err := idna.Lookup.ToASCII(strings.ToLower(written))
 		if err != nil || !strings.Contains(domain, ".") || strings.HasSuffix(domain, ".") {
-			return nil, invalid(fmt.Sprintf("emailDomains[%d]", n), "emailDomains: %q is no domain: write one such as example.com, without the @", written)
+			return nil, invalid(fmt.Sprintf("emailDomains[%d]", n), "emailDomains: %q is no domain", written).
+				Next("write one such as example.com, without the @")
 		}
 		domains = append(domains, domain)
 	}

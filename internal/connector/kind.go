@@ -108,7 +108,8 @@ func Types() []string { return slices.Sorted(maps.Keys(kinds())) }
 func kindNamed(typ string) (kind, error) {
 	k, ok := kinds()[typ]
 	if !ok {
-		return kind{}, fault.New(fault.Invalid, "unknown connector type %q: use one of %v", typ, Types()).At("type")
+		return kind{}, fault.New(fault.Invalid, "unknown connector type %q", typ).
+			Next("use one of %v", Types()).At("type")
 	}
 	return k, nil
 }

@@ -48,7 +48,8 @@ func (l *lazy) get(ctx context.Context) (connector.Connector, error) {
 	defer cancel()
 	select {
 	case <-ctx.Done():
-		return nil, fault.New(fault.Unavailable, "the provider did not answer in time: try again").Because(ctx.Err())
+		return nil, fault.New(fault.Unavailable, "the provider did not answer in time").
+			Next("try again").Because(ctx.Err())
 	case <-l.flight.DoChan("", func() (any, error) { l.tryOpen(); return nil, nil }):
 	}
 	l.mu.Lock()
@@ -59,7 +60,8 @@ func (l *lazy) get(ctx context.Context) (connector.Connector, error) {
 func (l *lazy) tryOpen() {
 	c, err := l.openSafely()
 	if err != nil {
-		err = fault.New(fault.Unavailable, "the provider cannot be asked how to sign in with it: try again, and check that this server can reach it").Because(err)
+		err = fault.New(fault.Unavailable, "the provider cannot be asked how to sign in with it").
+			Next("try again, and check that this server can reach it").Because(err)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

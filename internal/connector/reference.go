@@ -73,7 +73,8 @@ func (d Deps) resolve(typ string, config map[string]any) (map[string]any, error)
 func (d Deps) lookUp(name, text string) (string, error) {
 	m := reference.FindStringSubmatch(text)
 	if m == nil {
-		return "", invalid(name, "%s begins like a reference: write ${env:NAME} or ${file:/path}, both on the server", name)
+		return "", invalid(name, "%s begins like a reference", name).
+			Next("write ${env:NAME} or ${file:/path}, both on the server")
 	}
 	if d.References == nil {
 		return "", invalid(name, "%s: references are not available here", name)
@@ -86,7 +87,7 @@ func (d Deps) lookUp(name, text string) (string, error) {
 		value, err = d.References.File(filepath.Clean(m[2]))
 	}
 	if err != nil {
-		return "", fault.New(fault.Invalid, "%s: %s", name, fault.Message(err)).At("config." + name).Because(err)
+		return "", fault.Prefix(err, "%s", name).At("config." + name)
 	}
 	if value == "" {
 		return "", invalid(name, "%s: what %s leads to is empty", name, text)

@@ -146,7 +146,7 @@ func checkFiles(k key, value reflect.Value, d Deps) error {
 			err = d.References.Check(path)
 		}
 		if err != nil {
-			return invalid(k.path, "%s: %s", k.path, fault.Message(err)).Because(err)
+			return fault.Prefix(err, "%s", k.path).At("config." + k.path)
 		}
 	}
 	return nil
@@ -165,19 +165,24 @@ func hasPlaceholder(k key, text string) bool {
 
 func checkText(k key, text string, d Deps) error {
 	if strings.TrimSpace(text) != text && !k.is("lines") {
-		return invalid(k.path, "%s begins or ends with white space: copy it again", k.path)
+		return invalid(k.path, "%s begins or ends with white space", k.path).
+			Next("copy it again")
 	}
 	if !k.is("secret") && IsReference(text) {
-		return invalid(k.path, "%s: a reference such as %s is for secrets only: write the value itself", k.path, text)
+		return invalid(k.path, "%s: a reference such as %s is for secrets only", k.path, text).
+			Next("write the value itself")
 	}
 	if hasPlaceholder(k, text) {
-		return invalid(k.path, "%s still has a placeholder in it: replace what stands in brackets", k.path)
+		return invalid(k.path, "%s still has a placeholder in it", k.path).
+			Next("replace what stands in brackets")
 	}
 	if len(k.oneOf) > 0 && !slices.Contains(k.oneOf, text) {
-		return invalid(k.path, "%s is %q: use one of %s", k.path, text, strings.Join(k.oneOf, ", "))
+		return invalid(k.path, "%s is %q", k.path, text).
+			Next("use one of %s", strings.Join(k.oneOf, ", "))
 	}
 	if k.is("callback") && text != d.Callback {
-		return invalid(k.path, "%s is %s, but sign-ins come back to %s: use that and register it with the provider", k.path, text, d.Callback)
+		return invalid(k.path, "%s is %s, but sign-ins come back to %s", k.path, text, d.Callback).
+			Next("use that and register it with the provider")
 	}
 	if !k.is("url") {
 		return nil
@@ -185,9 +190,11 @@ func checkText(k key, text string, d Deps) error {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
-		return invalid(k.path, "%s is not a URL: give one such as https://id.example.com", k.path)
+		return invalid(k.path, "%s is not a URL", k.path).
+			Next("give one such as https://id.example.com")
 	case u.User != nil || u.Fragment != "":
-		return invalid(k.path, "%s may have no user name, password or fragment: remove it", k.path)
+		return invalid(k.path, "%s may have no user name, password or fragment", k.path).
+			Next("remove it")
 	case u.Scheme == "http" && !d.AllowHTTP && !fetch.IsLoopback(u.Hostname()):
 		return invalid(k.path, "%s is %s: only https is accepted, except on this machine itself", k.path, text)
 	}
@@ -200,9 +207,5 @@ func invalid(path, format string, a ...any) *fault.Error {
 
 // decode reads a document into its struct, and names what is wrong by its key.
 func decode(config map[string]any, into any) error {
-	err := strict.DecodeValue(config, into)
-	if err == nil {
-		return nil
-	}
-	return fault.New(fault.KindOf(err), "config.%s", fault.Message(err)).At("config." + fault.FieldOf(err))
+	return strict.DecodeValue(config, into, "config")
 }

@@ -94,7 +94,8 @@ func (d *DB) Update(ctx context.Context, f func(*Tx) error) error {
 			return err
 		}
 	}
-	return fault.New(fault.Unavailable, "too many changes at once: try again").Because(err)
+	return fault.New(fault.Unavailable, "too many changes at once").
+		Next("try again").Because(err)
 }
 
 // Pause waits, before an attempt that follows a lost one, a random time of at

@@ -49,8 +49,8 @@ func migrate(ctx context.Context, dialect goose.Dialect, pool *sql.DB, opts ...g
 	}
 	sources := p.ListSources()
 	if knows := sources[len(sources)-1].Version; has > knows {
-		return fault.New(fault.Precondition,
-			"the database has schema version %d, this pachd knows versions up to %d: start the newer pachd that made it, or restore a backup from before the upgrade", has, knows)
+		return fault.New(fault.Precondition, "the database has schema version %d, this pachd knows versions up to %d", has, knows).
+			Next("start the newer pachd that made it, or restore a backup from before the upgrade")
 	}
 	if _, err := p.Up(ctx); err != nil {
 		return fmt.Errorf("bring the schema up to date: %w", err)

@@ -27,7 +27,8 @@ func newPostgres(url string) (engine, error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
 		// pgx's own message repeats the URL, and with it perhaps the password.
-		return nil, fault.New(fault.Invalid, "database.url is not a PostgreSQL URL: write postgres://user:password@host:5432/database").At("database.url")
+		return nil, fault.New(fault.Invalid, "database.url is not a PostgreSQL URL").
+			Next("write postgres://user:password@host:5432/database").At("database.url")
 	}
 	return postgresEngine{config}, nil
 }
@@ -51,9 +52,11 @@ func (e postgresEngine) refused(err error) error {
 	where := net.JoinHostPort(e.config.Host, fmt.Sprint(e.config.Port))
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
-		return fault.New(fault.Unavailable, "PostgreSQL at %s refuses: %s: check user, password and database name in database.url", where, pg.Message).Because(err)
+		return fault.New(fault.Unavailable, "PostgreSQL at %s refuses: %s", where, pg.Message).
+			Next("check user, password and database name in database.url").Because(err)
 	}
-	return fault.New(fault.Unavailable, "PostgreSQL at %s does not answer: start it or correct database.url", where).Because(err)
+	return fault.New(fault.Unavailable, "PostgreSQL at %s does not answer", where).
+		Next("start it or correct database.url").Because(err)
 }
 
 func (e postgresEngine) migrate(ctx context.Context, write *sql.DB) error {

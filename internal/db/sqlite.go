@@ -51,7 +51,8 @@ func (e sqliteEngine) open(ctx context.Context) (read, write *sql.DB, err error)
 func (e sqliteEngine) create() error {
 	f, err := os.OpenFile(e.path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return fault.New(fault.Precondition, "cannot write the database %s: give pachd a directory that it may write, with --data-dir", e.path).Because(err)
+		return fault.New(fault.Precondition, "cannot write the database %s", e.path).
+			Next("give pachd a directory that it may write, with --data-dir").Because(err)
 	}
 	return f.Close()
 }

@@ -23,20 +23,27 @@ const (
 	Internal        Kind = "internal"
 )
 
-// Error is a fault: Message may be shown to the person who made the request,
-// the cause may not.
+// Error is a fault. All of it but the cause may be shown to the person who made
+// the request.
 type Error struct {
-	Kind    Kind
-	Message string
-	// Field is the input that is at fault, such as "config.issuer"; empty when
-	// it is not one field. pachctl turns it into a line number.
-	Field string
+	kind  Kind
+	what  string
+	next  string
+	field string
+	line  int
 	cause error
 }
 
-// New makes a fault. The message names what is wrong and what to do next.
+// New makes a fault; the text names what is wrong. What to do about it is said
+// by Next.
 func New(k Kind, format string, a ...any) *Error {
-	return &Error{Kind: k, Message: fmt.Sprintf(format, a...)}
+	return &Error{kind: k, what: fmt.Sprintf(format, a...)}
+}
+
+// Next says what the person can do about it, beginning with a verb.
+func (e *Error) Next(format string, a ...any) *Error {
+	e.next = fmt.Sprintf(format, a...)
+	return e
 }
 
 // Because attaches the cause, for the log only.
@@ -45,28 +52,72 @@ func (e *Error) Because(cause error) *Error {
 	return e
 }
 
-// At names the input field at fault.
+// At names the input field at fault, such as "config.issuer". pachctl turns it
+// into a line number.
 func (e *Error) At(field string) *Error {
-	e.Field = field
+	e.field = field
+	return e
+}
+
+// OnLine is the line of the document at fault, counted from 1.
+func (e *Error) OnLine(line int) *Error {
+	e.line = line
 	return e
 }
 
 // Error is the full text, cause included: for logs, not for users.
 func (e *Error) Error() string {
 	if e.cause == nil {
-		return e.Message
+		return e.message()
 	}
-	return e.Message + ": " + e.cause.Error()
+	return e.message() + ": " + e.cause.Error()
+}
+
+func (e *Error) message() string {
+	text := e.what
+	if e.next != "" {
+		text += ": " + e.next
+	}
+	if e.line > 0 {
+		text += fmt.Sprintf(" (line %d)", e.line)
+	}
+	return text
 }
 
 // Unwrap gives the cause to errors.Is and errors.As.
 func (e *Error) Unwrap() error { return e.cause }
 
+// Prefix says in front of the first fault in the chain where it was found, such
+// as the file, and keeps its other parts. It must not be called without error.
+func Prefix(err error, format string, a ...any) *Error {
+	e := As(KindOf(err), err)
+	e.what = fmt.Sprintf(format, a...) + ": " + e.what
+	return e
+}
+
+// As is the first fault in the chain with another kind. It must not be called
+// without error.
+func As(k Kind, err error) *Error {
+	e := first(err)
+	if e == nil {
+		return New(k, internal).Because(err)
+	}
+	as := *e
+	as.kind = k
+	return &as
+}
+
+// first is the first fault in the chain, or nil.
+func first(err error) *Error {
+	var e *Error
+	errors.As(err, &e)
+	return e
+}
+
 // KindOf is the kind of the first fault in the chain, or Internal.
 func KindOf(err error) Kind {
-	var e *Error
-	if errors.As(err, &e) {
-		return e.Kind
+	if e := first(err); e != nil {
+		return e.kind
 	}
 	return Internal
 }
@@ -74,21 +125,46 @@ func KindOf(err error) Kind {
 // Is reports whether err is a fault of kind k.
 func Is(err error, k Kind) bool { return err != nil && KindOf(err) == k }
 
-// Message is what the person may read: the message of the first fault in the
-// chain, or "internal error".
+// internal is all that is shown of an error that is not for users.
+const internal = "internal error"
+
+// Message is what the person may read: what is wrong, what to do and on which
+// line, of the first fault in the chain, or "internal error".
 func Message(err error) string {
-	var e *Error
-	if errors.As(err, &e) && e.Kind != Internal {
-		return e.Message
+	if e := first(err); e != nil && e.kind != Internal {
+		return e.message()
 	}
-	return "internal error"
+	return internal
+}
+
+// What is the part of Message that says what is wrong.
+func What(err error) string {
+	if e := first(err); e != nil && e.kind != Internal {
+		return e.what
+	}
+	return internal
+}
+
+// NextOf is the part of Message that says what to do, or "".
+func NextOf(err error) string {
+	if e := first(err); e != nil && e.kind != Internal {
+		return e.next
+	}
+	return ""
 }
 
 // FieldOf is the input field at fault, or "".
 func FieldOf(err error) string {
-	var e *Error
-	if errors.As(err, &e) {
-		return e.Field
+	if e := first(err); e != nil {
+		return e.field
 	}
 	return ""
+}
+
+// LineOf is the line of the document at fault, or 0.
+func LineOf(err error) int {
+	if e := first(err); e != nil {
+		return e.line
+	}
+	return 0
 }

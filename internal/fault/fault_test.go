@@ -8,9 +8,24 @@ import (
 	"pachyderm/internal/fault"
 )
 
-func TestTheCauseIsForTheLogOnly(t *testing.T) {
+func Example() {
+	err := fault.New(fault.Invalid, "issuer is %s, which is not https", "http://id.example.com").
+		Next("use https, or set insecure: true").At("config.issuer").OnLine(4)
+
+	fmt.Println(fault.KindOf(err))
+	fmt.Println(fault.Message(err))
+	fmt.Println(fault.What(err))
+	fmt.Println(fault.NextOf(err))
+	// Output:
+	// invalid
+	// issuer is http://id.example.com, which is not https: use https, or set insecure: true (line 4)
+	// issuer is http://id.example.com, which is not https
+	// use https, or set insecure: true
+}
+
+func TestMessage_CauseIsForTheLogOnly(t *testing.T) {
 	err := fmt.Errorf("update connector: %w",
-		fault.New(fault.Unavailable, "the database does not answer: try again").Because(errors.New("dial 10.0.0.7: refused")))
+		fault.New(fault.Unavailable, "the database does not answer").Next("try again").Because(errors.New("dial 10.0.0.7: refused")))
 
 	if got, want := fault.Message(err), "the database does not answer: try again"; got != want {
 		t.Errorf("Message = %q, want %q", got, want)
@@ -23,9 +38,36 @@ func TestTheCauseIsForTheLogOnly(t *testing.T) {
 	}
 }
 
-func TestAnUnknownErrorIsInternalAndHidden(t *testing.T) {
-	err := errors.New("password=hunter2")
-	if fault.KindOf(err) != fault.Internal || fault.Message(err) != "internal error" {
-		t.Errorf("got %q, %q", fault.KindOf(err), fault.Message(err))
+func TestMessage_UnknownErrorIsInternalAndHidden(t *testing.T) {
+	for _, err := range []error{errors.New("password=hunter2"), fault.New(fault.Internal, "password=hunter2").Next("password=hunter2")} {
+		if fault.KindOf(err) != fault.Internal || fault.Message(err) != "internal error" || fault.What(err) != "internal error" || fault.NextOf(err) != "" {
+			t.Errorf("got %q, %q, %q, %q", fault.KindOf(err), fault.Message(err), fault.What(err), fault.NextOf(err))
+		}
+	}
+}
+
+func TestPrefix_KeepsTheParts(t *testing.T) {
+	cause := errors.New("no such file")
+	original := fault.New(fault.NotFound, "it is gone").Next("look elsewhere").At("path").OnLine(3).Because(cause)
+	err := fault.Prefix(fmt.Errorf("read: %w", original), "%s.yaml", "a")
+
+	if got, want := fault.Message(err), "a.yaml: it is gone: look elsewhere (line 3)"; got != want {
+		t.Errorf("Message = %q, want %q", got, want)
+	}
+	if fault.KindOf(err) != fault.NotFound || fault.FieldOf(err) != "path" || fault.LineOf(err) != 3 || !errors.Is(err, cause) {
+		t.Errorf("lost a part: %#v", err)
+	}
+	if got, want := fault.Message(original), "it is gone: look elsewhere (line 3)"; got != want {
+		t.Errorf("the original became %q", got)
+	}
+	if hidden := fault.Prefix(errors.New("password=hunter2"), "a.yaml"); fault.Message(hidden) != "internal error" {
+		t.Errorf("Message of an unknown error = %q", fault.Message(hidden))
+	}
+}
+
+func TestAs_ChangesTheKindAlone(t *testing.T) {
+	err := fault.As(fault.Unauthenticated, fault.New(fault.Denied, "disabled").Next("ask an administrator"))
+	if got, want := fault.Message(err), "disabled: ask an administrator"; got != want || fault.KindOf(err) != fault.Unauthenticated {
+		t.Errorf("got %q, %q", fault.KindOf(err), got)
 	}
 }

@@ -112,7 +112,8 @@ func removeMember(ctx context.Context, tx *db.Tx, group, who principal.Name) err
 	}
 	for _, m := range left {
 		if m.Group == group {
-			return fault.New(fault.Precondition, "%s is in %s because %s says so at each login: remove them there", who, group, m.Source)
+			return fault.New(fault.Precondition, "%s is in %s because %s says so at each login", who, group, m.Source).
+				Next("remove them there")
 		}
 	}
 	return nil
@@ -134,7 +135,8 @@ func state(ctx context.Context, tx *db.Tx, who principal.Name, written string, n
 // not another kind of principal for one.
 func groupNamed(written string) (principal.Name, error) {
 	if n, err := principal.Parse(written); err == nil && n.Kind() != principal.Group {
-		return "", fault.New(fault.Invalid, "%q is not a group: write group:<name>", written)
+		return "", fault.New(fault.Invalid, "%q is not a group", written).
+			Next("write group:<name>")
 	}
 	return principal.OfGroup(written)
 }
@@ -163,7 +165,8 @@ func Members(ctx context.Context, tx *db.Tx, written string) ([]principal.Name, 
 	}
 	known, err := isKnownGroup(ctx, tx, group)
 	if err == nil && !known {
-		err = fault.New(fault.NotFound, "group %s not found: nobody is in it; pachctl auth list-groups shows those that exist", group)
+		err = fault.New(fault.NotFound, "group %s not found: nobody is in it", group).
+			Next("pachctl auth list-groups shows those that exist")
 	}
 	return nil, err
 }

@@ -64,7 +64,7 @@ func (s *Service) SignedIn(ctx context.Context, in SignIn) (Identity, error) {
 	for _, g := range in.Groups {
 		name, err := principal.OfGroup(g)
 		if err != nil {
-			return Identity{}, fault.New(fault.Invalid, "the identity provider sent a group that cannot be one: %s", fault.Message(err)).Because(err)
+			return Identity{}, fault.Prefix(err, "the identity provider sent a group that cannot be one")
 		}
 		groups = append(groups, name)
 	}
@@ -98,9 +98,8 @@ func (s *Service) SignedIn(ctx context.Context, in SignIn) (Identity, error) {
 }
 
 func errWaiting(who Identity) error {
-	return fault.New(fault.Denied,
-		"%s belongs to another account, which has signed in with this address before; an administrator can join the two with: pachctl idp link %s %s",
-		who.User, who.User, who.ID)
+	return fault.New(fault.Denied, "%s belongs to another account, which has signed in with this address before", who.User).
+		Next("an administrator can join the two with: pachctl idp link %s %s", who.User, who.ID)
 }
 
 // identify finds the identity that signed in, or makes it for a person who is
@@ -164,7 +163,8 @@ func (s *Service) firstLogin(ctx context.Context, tx *db.Tx, in SignIn, user pri
 func checkEnabled(ctx context.Context, tx *db.Tx, user principal.Name) error {
 	disabled, err := isDisabled(ctx, tx, user)
 	if err == nil && disabled {
-		return fault.New(fault.Denied, "%s is disabled: ask an administrator", user)
+		return fault.New(fault.Denied, "%s is disabled", user).
+			Next("ask an administrator")
 	}
 	return err
 }
@@ -197,13 +197,15 @@ func Gate(ctx context.Context, tx *db.Tx, identityID string) error {
 	}
 	who, err := identityByID(ctx, tx, identityID)
 	if fault.Is(err, fault.NotFound) || err == nil && who.Ended {
-		return fault.New(fault.Unauthenticated, "the identity provider that this session came from is gone: log in again")
+		return fault.New(fault.Unauthenticated, "the identity provider that this session came from is gone").
+			Next("log in again")
 	}
 	if err != nil {
 		return err
 	}
 	if who.Waiting {
-		return fault.New(fault.Unauthenticated, "this identity may not act as %s any more: an administrator unlinked it", who.User)
+		return fault.New(fault.Unauthenticated, "this identity may not act as %s any more", who.User).
+			Next("an administrator unlinked it")
 	}
 	return gateUser(ctx, tx, who.User)
 }
@@ -224,7 +226,7 @@ func GateName(ctx context.Context, tx *db.Tx, who principal.Name) error {
 func gateUser(ctx context.Context, tx *db.Tx, user principal.Name) error {
 	err := checkEnabled(ctx, tx, user)
 	if fault.Is(err, fault.Denied) {
-		return fault.New(fault.Unauthenticated, "%s", fault.Message(err))
+		return fault.As(fault.Unauthenticated, err)
 	}
 	return err
 }

@@ -86,11 +86,13 @@ func Link(ctx context.Context, tx *db.Tx, id string, user principal.Name) error 
 	case err != nil:
 		return err
 	case who.Ended:
-		return fault.New(fault.Precondition, "identity %s came through a connector that is gone: let its person sign in through one that exists, and link the new identity", id)
+		return fault.New(fault.Precondition, "identity %s came through a connector that is gone", id).
+			Next("let its person sign in through one that exists, and link the new identity")
 	case !who.Waiting && who.User == user:
 		return nil
 	case !who.Waiting:
-		return fault.New(fault.Precondition, "identity %s is %s's: unlink it first, with: pachctl idp unlink %s %s", id, who.User, who.User, id)
+		return fault.New(fault.Precondition, "identity %s is %s's", id, who.User).
+			Next("unlink it first, with: pachctl idp unlink %s %s", who.User, id)
 	}
 	if _, err := tx.Exec(ctx, `UPDATE identities SET user_name = $2, waiting = FALSE WHERE id = $1`, id, user); err != nil {
 		return err
@@ -107,7 +109,8 @@ func Unlink(ctx context.Context, tx *db.Tx, id string, user principal.Name) (Ide
 		return who, err
 	}
 	if who.User != user || who.Waiting {
-		return who, fault.New(fault.NotFound, "identity %s is not one of %s's: pachctl auth list-users shows which are", id, user)
+		return who, fault.New(fault.NotFound, "identity %s is not one of %s's", id, user).
+			Next("pachctl auth list-users shows which are")
 	}
 	if _, err := tx.Exec(ctx, `UPDATE identities SET waiting = TRUE WHERE id = $1`, id); err != nil {
 		return who, err
@@ -121,7 +124,8 @@ func Unlink(ctx context.Context, tx *db.Tx, id string, user principal.Name) (Ide
 func existing(ctx context.Context, tx *db.Tx, id string) (Identity, error) {
 	who, err := identityByID(ctx, tx, id)
 	if fault.Is(err, fault.NotFound) {
-		err = fault.New(fault.NotFound, "there is no identity %q: pachctl auth list-users shows those that there are", id)
+		err = fault.New(fault.NotFound, "there is no identity %q", id).
+			Next("pachctl auth list-users shows those that there are")
 	}
 	return who, err
 }

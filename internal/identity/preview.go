@@ -31,7 +31,8 @@ func (s *Service) Preview(ctx context.Context, in SignIn) (user principal.Name, 
 		case err != nil:
 			return err
 		case owned:
-			return fault.New(fault.Denied, "%s belongs to another account, which has signed in with this address before; after a first try to sign in, an administrator can join the two with: pachctl idp link", user)
+			return fault.New(fault.Denied, "%s belongs to another account, which has signed in with this address before", user).
+				Next("after a first try to sign in, an administrator can join the two with: pachctl idp link")
 		}
 		note = "new here"
 		return nil

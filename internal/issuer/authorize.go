@@ -68,11 +68,13 @@ func (s *served) choose(w http.ResponseWriter, r *http.Request, client storage.C
 }
 
 func errNoneAllowed(c storage.Client) error {
-	return fault.New(fault.Denied, "none of the identity providers that %s may be used with is connected: an administrator can look with: pachctl idp get-client %s", c.Name, c.ID)
+	return fault.New(fault.Denied, "none of the identity providers that %s may be used with is connected", c.Name).
+		Next("an administrator can look with: pachctl idp get-client %s", c.ID)
 }
 
 func errNotConnected() error {
-	return fault.New(fault.Precondition, "no identity provider is connected yet: an administrator connects one with: pachctl idp create-connector --config FILE")
+	return fault.New(fault.Precondition, "no identity provider is connected yet").
+		Next("an administrator connects one with: pachctl idp create-connector --config FILE")
 }
 
 // serveStart begins the login at one connector.
@@ -86,13 +88,15 @@ func (s *served) serveStart(w http.ResponseWriter, r *http.Request, connectorID 
 	}
 	if _, err := s.ReadRevision(r.Context(), connectorID, ""); err != nil {
 		if fault.Is(err, fault.NotFound) {
-			err = fault.New(fault.NotFound, "the identity provider %q is not connected (any more): start again and choose another", connectorID)
+			err = fault.New(fault.NotFound, "the identity provider %q is not connected (any more)", connectorID).
+				Next("start again and choose another")
 		}
 		s.refuse(w, r, requestOf(r), err)
 		return
 	}
 	if !chooser.Allows(client.AllowedConnectors, connectorID) {
-		s.refuse(w, r, requestOf(r), fault.New(fault.Denied, "%s may not be used with the identity provider %q: start again and choose another", client.Name, connectorID))
+		s.refuse(w, r, requestOf(r), fault.New(fault.Denied, "%s may not be used with the identity provider %q", client.Name, connectorID).
+			Next("start again and choose another"))
 		return
 	}
 	chooser.Remember(w, connectorID, s.url.Scheme == "https")

@@ -48,7 +48,8 @@ func (i *Issuer) LegacyRedirect() string {
 func (i *Issuer) RedeemFor(ctx context.Context, clientID, redirectURI, code, verifier string) (string, error) {
 	c, err := i.store.GetClient(ctx, clientID)
 	if errors.Is(err, storage.ErrNotFound) {
-		return "", fault.New(fault.Precondition, "pachd is set up to sign in as client %q, which is not registered any more: an administrator mends it with: pachctl auth set-config", clientID)
+		return "", fault.New(fault.Precondition, "pachd is set up to sign in as client %q, which is not registered any more", clientID).
+			Next("an administrator mends it with: pachctl auth set-config")
 	}
 	if err != nil {
 		return "", err
@@ -62,11 +63,13 @@ func (i *Issuer) CheckClient(ctx context.Context, id, redirectURI string) error 
 	c, err := i.store.GetClient(ctx, id)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
-		return fault.New(fault.Invalid, "client_id %q is not registered: do so first, with: pachctl idp create-client", id).At("client_id")
+		return fault.New(fault.Invalid, "client_id %q is not registered", id).
+			Next("do so first, with: pachctl idp create-client").At("client_id")
 	case err != nil:
 		return err
 	case !slices.Contains(c.RedirectURIs, redirectURI):
-		return fault.New(fault.Invalid, "redirect_uri %q is not one of client %q, which has %q: add it with: pachctl idp update-client", redirectURI, id, c.RedirectURIs).At("redirect_uri")
+		return fault.New(fault.Invalid, "redirect_uri %q is not one of client %q, which has %q", redirectURI, id, c.RedirectURIs).
+			Next("add it with: pachctl idp update-client").At("redirect_uri")
 	}
 	return nil
 }

@@ -64,7 +64,8 @@ func (i *Issuer) verify(ctx context.Context, raw string) (*oidc.IDToken, error) 
 		return nil, err
 	}
 	if _, err := i.signer.ValidationKeys(ctx); err != nil {
-		return nil, fault.New(fault.Unavailable, "the signing keys cannot be read: try again shortly").Because(err)
+		return nil, fault.New(fault.Unavailable, "the signing keys cannot be read").
+			Next("try again shortly").Because(err)
 	}
 	t, err := oidc.NewVerifier(i.URL(), &signer.KeySet{Signer: i.signer}, &oidc.Config{
 		SkipClientIDCheck:    true, // the callers know different audiences
@@ -72,7 +73,8 @@ func (i *Issuer) verify(ctx context.Context, raw string) (*oidc.IDToken, error) 
 		Now:                  i.Now,
 	}).Verify(ctx, raw)
 	if err != nil {
-		return nil, fault.New(fault.Unauthenticated, "could not verify token: it is not a valid ID token of %s: log in again", i.URL()).Because(err)
+		return nil, fault.New(fault.Unauthenticated, "could not verify token: it is not a valid ID token of %s", i.URL()).
+			Next("log in again").Because(err)
 	}
 	return t, nil
 }
@@ -96,7 +98,8 @@ func (i *Issuer) Redeem(ctx context.Context, clientID, clientSecret, code, redir
 		Description string `json:"error_description"`
 	}
 	if err := json.Unmarshal(rec.Body.Bytes(), &answer); err != nil || rec.Status != http.StatusOK || answer.IDToken == "" {
-		return "", fault.New(fault.Unauthenticated, "the sign-in could not be completed: %s: log in again", answer.Description).Because(err)
+		return "", fault.New(fault.Unauthenticated, "the sign-in could not be completed: %s", answer.Description).
+			Next("log in again").Because(err)
 	}
 	return answer.IDToken, nil
 }

@@ -131,7 +131,8 @@ func (s *Service) SetConfiguration(ctx context.Context, by principal.Name, c Con
 	}
 	if c.ClientSecret == secret.Mask {
 		if old.ClientSecret == "" || !sameIssuer(c.Issuer, old.Issuer) {
-			return fault.New(fault.Invalid, "client_secret is %s, which stands for the stored secret of the same issuer, and there is none: write the secret itself", secret.Mask).At("client_secret")
+			return fault.New(fault.Invalid, "client_secret is %s, which stands for the stored secret of the same issuer, and there is none", secret.Mask).
+				Next("write the secret itself").At("client_secret")
 		}
 		c.ClientSecret = old.ClientSecret
 	}
@@ -217,13 +218,15 @@ func endInstance(ctx context.Context, tx *db.Tx, instance string) error {
 // check follows upstream's order: issuer, discovery, redirect URI, client.
 func (s *Service) check(ctx context.Context, c Config) error {
 	if _, err := webAddress(c.Issuer); err != nil {
-		return fault.New(fault.Invalid, "OIDC issuer must be a valid URL: %q is not: write one such as https://pach.example.com/dex", c.Issuer).At("issuer")
+		return fault.New(fault.Invalid, "OIDC issuer must be a valid URL: %q is not", c.Issuer).
+			Next("write one such as https://pach.example.com/dex").At("issuer")
 	}
 	if err := s.discover(ctx, c); err != nil {
-		return fault.New(fault.KindOf(err), "provided OIDC issuer does not implement OIDC protocol: %s", fault.Message(err)).At("issuer").Because(err)
+		return fault.Prefix(err, "provided OIDC issuer does not implement OIDC protocol").At("issuer")
 	}
 	if _, err := webAddress(c.RedirectURI); err != nil {
-		return fault.New(fault.Invalid, "OIDC redirect_uri must be a valid URL: %q is not: write pachd's own address and %s", c.RedirectURI, CallbackPath).At("redirect_uri")
+		return fault.New(fault.Invalid, "OIDC redirect_uri must be a valid URL: %q is not", c.RedirectURI).
+			Next("write pachd's own address and %s", CallbackPath).At("redirect_uri")
 	}
 	if c.ClientID == "" {
 		return fault.New(fault.Invalid, "OIDC configuration must have a non-empty client_id").At("client_id")
@@ -246,7 +249,8 @@ func (s *Service) discover(ctx context.Context, c Config) error {
 	case s.isOwn(c):
 		return nil
 	case c.LocalhostIssuer:
-		return fault.New(fault.Invalid, "localhost_issuer says that it is this pachd, which calls itself %q: write that, or set it with: pachctl idp set-config", s.Issuer.URL())
+		return fault.New(fault.Invalid, "localhost_issuer says that it is this pachd, which calls itself %q", s.Issuer.URL()).
+			Next("write that, or set it with: pachctl idp set-config")
 	}
 	return s.probe(ctx, c.Issuer)
 }
@@ -292,7 +296,8 @@ func (c Config) scopes() []string {
 // checkVerified is in upstream's words.
 func (c Config) checkVerified(verified bool) error {
 	if c.RequireEmailVerified && !verified {
-		return fault.New(fault.Denied, "email_verified claim was false, and require_email_verified was set: have the address verified at the identity provider")
+		return fault.New(fault.Denied, "email_verified claim was false, and require_email_verified was set").
+			Next("have the address verified at the identity provider")
 	}
 	return nil
 }
@@ -309,7 +314,8 @@ func reachable(loginURL, host string) (string, error) {
 	}
 	to, err := webAddress(host)
 	if err != nil {
-		return "", fault.New(fault.Invalid, "user_accessible_issuer_host %q is not a host: write one such as https://pach.example.com", host).At("user_accessible_issuer_host")
+		return "", fault.New(fault.Invalid, "user_accessible_issuer_host %q is not a host", host).
+			Next("write one such as https://pach.example.com").At("user_accessible_issuer_host")
 	}
 	u.Scheme, u.Host = to.Scheme, to.Host
 	return u.String(), nil

@@ -67,14 +67,16 @@ func (s *Service) WithIDToken(ctx context.Context, raw string) (secret.Text, err
 	own := slices.Contains(claims.Audience, issuer.CLIClient) || slices.Contains(claims.Audience, issuer.DeviceClient)
 	switch {
 	case own && now.Sub(claims.IssuedAt) > freshFor:
-		return "", fault.New(fault.Unauthenticated, "could not verify token: it is older than %v: log in again", freshFor)
+		return "", fault.New(fault.Unauthenticated, "could not verify token: it is older than %v", freshFor).
+			Next("log in again")
 	case own:
 		ttl = s.SessionTTL
 	case !slices.Contains(claims.Audience, audience):
-		return "", fault.New(fault.Unauthenticated, "could not verify token: expected audience %q got %q: ask for the scope audience:server:client_id:%s",
-			audience, claims.Audience, audience)
+		return "", fault.New(fault.Unauthenticated, "could not verify token: expected audience %q got %q", audience, claims.Audience).
+			Next("ask for the scope audience:server:client_id:%s", audience)
 	case ttl <= 0: // no time at all would be taken for no limit
-		return "", fault.New(fault.Unauthenticated, "could not verify token: it has expired: log in again")
+		return "", fault.New(fault.Unauthenticated, "could not verify token: it has expired").
+			Next("log in again")
 	}
 	who, err := s.byTokenSub(ctx, claims.Subject)
 	if err != nil {
@@ -110,7 +112,8 @@ func (s *Service) begin(ctx context.Context, tx *db.Tx, who identity.Identity, t
 func (s *Service) byTokenSub(ctx context.Context, sub string) (identity.Identity, error) {
 	who, err := s.People.ByTokenSub(ctx, sub)
 	if fault.Is(err, fault.NotFound) {
-		err = fault.New(fault.Unauthenticated, "could not verify token: its person is not known here (any more): log in again")
+		err = fault.New(fault.Unauthenticated, "could not verify token: its person is not known here (any more)").
+			Next("log in again")
 	}
 	return who, err
 }
@@ -123,7 +126,8 @@ func useOnce(ctx context.Context, tx *db.Tx, c issuer.Claims, now time.Time) err
 	}
 	_, err := tx.Exec(ctx, `INSERT INTO used_id_tokens (hash, expires_at) VALUES ($1, $2)`, c.Digest, db.Micros(c.Expiry))
 	if fault.Is(err, fault.Exists) {
-		return fault.New(fault.Unauthenticated, "could not verify token: it was used before: log in again")
+		return fault.New(fault.Unauthenticated, "could not verify token: it was used before").
+			Next("log in again")
 	}
 	return err
 }

@@ -102,7 +102,8 @@ func (s *Service) finishOwn(ctx context.Context, c Config, a attempt, code strin
 		return who, err
 	}
 	if !secret.Same(claims.Nonce, a.Nonce) {
-		return who, fault.New(fault.Unauthenticated, "the sign-in could not be completed: its nonce is another's: log in again")
+		return who, fault.New(fault.Unauthenticated, "the sign-in could not be completed: its nonce is another's").
+			Next("log in again")
 	}
 	if err := c.checkVerified(claims.EmailVerified); err != nil {
 		return who, err

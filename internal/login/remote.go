@@ -101,11 +101,12 @@ func (s *Service) withRemoteToken(ctx context.Context, c Config, raw string) (se
 	}
 	account, err := at.VerifyIDToken(ctx, raw)
 	if err != nil {
-		return "", fault.New(fault.KindOf(err), "could not verify token: %s", fault.Message(err)).Because(err)
+		return "", fault.Prefix(err, "could not verify token")
 	}
 	ttl := min(s.SessionTTL, account.Expires.Sub(s.Now()))
 	if ttl <= 0 { // it would be taken for no limit
-		return "", fault.New(fault.Unauthenticated, "could not verify token: it has expired: log in again")
+		return "", fault.New(fault.Unauthenticated, "could not verify token: it has expired").
+			Next("log in again")
 	}
 	who, err := s.signedIn(ctx, c, account)
 	if err != nil {
@@ -134,7 +135,8 @@ func (s *Service) signedIn(ctx context.Context, c Config, a oidc.Account) (ident
 		Connected: func(ctx context.Context, tx *db.Tx) error {
 			now, err := s.readConfig(ctx, tx)
 			if err == nil && now.Issuer != c.Issuer {
-				err = fault.New(fault.Denied, "another identity service was set while you signed in: start again")
+				err = fault.New(fault.Denied, "another identity service was set while you signed in").
+					Next("start again")
 			}
 			return err
 		},

@@ -85,7 +85,8 @@ func (s *Service) startOwn(ctx context.Context, c Config, a *attempt, state stri
 	case err != nil:
 		return "", err
 	case !connected:
-		return "", fault.New(fault.Precondition, "no identity provider is connected yet: an administrator connects one with: pachctl idp create-connector --config FILE")
+		return "", fault.New(fault.Precondition, "no identity provider is connected yet").
+			Next("an administrator connects one with: pachctl idp create-connector --config FILE")
 	}
 	a.attemptSecrets = attemptSecrets{Nonce: rand.Text(), Verifier: rand.Text() + rand.Text(), Client: c.clientID(), Redirect: s.redirectURI(c)}
 	challenge := sha256.Sum256([]byte(a.Verifier))
@@ -143,7 +144,8 @@ func (s *Service) take(ctx context.Context, a attempt) (session secret.Text, err
 }
 
 func errUnknownState() error {
-	return fault.New(fault.Unauthenticated, "error during authorization: OIDC state token expired, or it was used before: log in again")
+	return fault.New(fault.Unauthenticated, "error during authorization: OIDC state token expired, or it was used before").
+		Next("log in again")
 }
 
 // advance moves an attempt from one stage to the next, if it is still there.

@@ -37,7 +37,8 @@ func listen(ctx context.Context, c config.Listen) (l listeners, err error) {
 		}
 		*one.into, err = (&net.ListenConfig{}).Listen(ctx, "tcp", one.address)
 		if errors.Is(err, syscall.EADDRINUSE) {
-			return l, fault.New(fault.Precondition, "%s: the address %s is in use: stop what listens there, or choose another (%s)", one.key, one.address, one.variable)
+			return l, fault.New(fault.Precondition, "%s: the address %s is in use", one.key, one.address).
+				Next("stop what listens there, or choose another (%s)", one.variable)
 		}
 		if err != nil {
 			return l, fault.New(fault.Precondition, "%s: cannot listen on %s: %v (%s)", one.key, one.address, err, one.variable)
@@ -69,15 +70,18 @@ func address(l net.Listener) string {
 // memory of who may do what.
 func lockDir(dir string) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fault.New(fault.Precondition, "cannot make the data directory %s: give pachd one that it may write, with --data-dir", dir).Because(err)
+		return nil, fault.New(fault.Precondition, "cannot make the data directory %s", dir).
+			Next("give pachd one that it may write, with --data-dir").Because(err)
 	}
 	f, err := os.OpenFile(filepath.Join(dir, "pachd.lock"), os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator names the directory
 	if err != nil {
-		return nil, fault.New(fault.Precondition, "cannot write the data directory %s: give pachd one that it may write, with --data-dir", dir).Because(err)
+		return nil, fault.New(fault.Precondition, "cannot write the data directory %s", dir).
+			Next("give pachd one that it may write, with --data-dir").Because(err)
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		return nil, errors.Join(
-			fault.New(fault.Precondition, "another pachd is running on the data directory %s: stop it, or give this one its own with --data-dir", dir), f.Close())
+			fault.New(fault.Precondition, "another pachd is running on the data directory %s", dir).
+				Next("stop it, or give this one its own with --data-dir"), f.Close())
 	}
 	return f, nil
 }

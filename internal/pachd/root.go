@@ -89,11 +89,13 @@ func (p *Pachd) rootFromFile() (root secret.Text, made bool, err error) {
 	case err == nil && strings.TrimSpace(string(data)) != "":
 		return secret.Text(strings.TrimSpace(string(data))), true, nil
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return "", false, fault.New(fault.Precondition, "cannot read the root token %s: check its owner and mode", path).Because(err)
+		return "", false, fault.New(fault.Precondition, "cannot read the root token %s", path).
+			Next("check its owner and mode").Because(err)
 	}
 	root = secret.Text("pach_" + rand.Text())
 	if err := secret.WriteFile(path, []byte(root.Reveal()+"\n")); err != nil {
-		return "", false, fault.New(fault.Precondition, "cannot write the root token %s: give pachd a directory that it may write, with --data-dir", path).Because(err)
+		return "", false, fault.New(fault.Precondition, "cannot write the root token %s", path).
+			Next("give pachd a directory that it may write, with --data-dir").Because(err)
 	}
 	return root, true, nil
 }

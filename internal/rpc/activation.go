@@ -56,11 +56,13 @@ func (s *authServer) replaceRoot(ctx context.Context, tx *db.Tx, given string) (
 		return token.Issue(ctx, tx, principal.Root, "", s.Now(), 0)
 	}
 	if len(given) < shortestRoot {
-		return "", fault.New(fault.Invalid, "the root token is too short to be a secret: use at least %d characters, better 32 random ones", shortestRoot).At("root_token")
+		return "", fault.New(fault.Invalid, "the root token is too short to be a secret").
+			Next("use at least %d characters, better 32 random ones", shortestRoot).At("root_token")
 	}
 	err := token.Put(ctx, tx, secret.Text(given), principal.Root, "", s.Now(), 0)
 	if fault.Is(err, fault.Exists) {
-		err = fault.New(fault.Exists, "this token is somebody else's already: choose another").At("root_token")
+		err = fault.New(fault.Exists, "this token is somebody else's already").
+			Next("choose another").At("root_token")
 	}
 	return secret.Text(given), err
 }
@@ -89,7 +91,8 @@ func (s *authServer) Deactivate(ctx context.Context, _ *pb.DeactivateRequest) (*
 // RotateRootToken ends the root token in use.
 func (s *authServer) RotateRootToken(ctx context.Context, req *pb.RotateRootTokenRequest) (*pb.RotateRootTokenResponse, error) {
 	if s.RootConfigured {
-		return nil, fault.New(fault.Precondition, "RotateRootToken() is disabled when the root token is configured in the environment: change it there, and start pachd again")
+		return nil, fault.New(fault.Precondition, "RotateRootToken() is disabled when the root token is configured in the environment").
+			Next("change it there, and start pachd again")
 	}
 	var root secret.Text
 	err := s.DB.Update(ctx, func(tx *db.Tx) (err error) {

@@ -44,7 +44,8 @@ func (s *authServer) Authenticate(ctx context.Context, req *pb.AuthenticateReque
 	case req.GetIdToken() != "":
 		session, err = s.Login.WithIDToken(ctx, req.GetIdToken())
 	default:
-		err = fault.New(fault.Invalid, "unrecognized authentication mechanism (old pachd?): send oidc_state or id_token")
+		err = fault.New(fault.Invalid, "unrecognized authentication mechanism (old pachd?)").
+			Next("send oidc_state or id_token")
 	}
 	if err != nil {
 		return nil, err
@@ -199,7 +200,8 @@ func (s *authServer) RevokeAuthToken(ctx context.Context, req *pb.RevokeAuthToke
 		case err != nil && !fault.Is(err, fault.Unauthenticated):
 			return err
 		case err == nil && known.Subject.Kind() == principal.Pach:
-			return fault.New(fault.Precondition, "cannot revoke tokens for pach: users: nobody might be left to administer pachd; rotate the root token instead")
+			return fault.New(fault.Precondition, "cannot revoke tokens for pach: users: nobody might be left to administer pachd").
+				Next("rotate the root token instead")
 		}
 		found, err := token.Revoke(ctx, tx, hash)
 		if err != nil || !found {
@@ -246,7 +248,8 @@ func (s *authServer) GetRobotToken(ctx context.Context, req *pb.GetRobotTokenReq
 	}
 	ttl := time.Duration(req.GetTtl()) * time.Second
 	if req.GetTtl() < 0 || req.GetTtl() > maxTTL {
-		return nil, fault.New(fault.Invalid, "ttl is %d seconds: give 1 to %d, or 0 for a token that never expires", req.GetTtl(), maxTTL).At("ttl")
+		return nil, fault.New(fault.Invalid, "ttl is %d seconds", req.GetTtl()).
+			Next("give 1 to %d, or 0 for a token that never expires", maxTTL).At("ttl")
 	}
 	var raw secret.Text
 	err = s.DB.Update(ctx, func(tx *db.Tx) error {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	"strconv"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
@@ -38,6 +39,21 @@ func codeOf(k fault.Kind) codes.Code {
 	return codes.Internal
 }
 
+// partsOf are the parts of a fault that a client may want by themselves.
+func partsOf(err error) map[string]string {
+	parts := map[string]string{}
+	if next := fault.NextOf(err); next != "" {
+		parts["next"] = next
+	}
+	if field := fault.FieldOf(err); field != "" {
+		parts["field"] = field
+	}
+	if line := fault.LineOf(err); line > 0 {
+		parts["line"] = strconv.Itoa(line)
+	}
+	return parts
+}
+
 // toStatus is the one place where an error of ours becomes a status. What is
 // not meant for users is logged under a code that they can quote.
 func toStatus(ctx context.Context, log *slog.Logger, method string, err error) error {
@@ -65,10 +81,7 @@ func toStatus(ctx context.Context, log *slog.Logger, method string, err error) e
 	} else {
 		log.InfoContext(ctx, "call refused", "method", method, "kind", kind, "error", err)
 	}
-	info := &errdetails.ErrorInfo{Reason: string(kind), Domain: "pachd"}
-	if field := fault.FieldOf(err); field != "" {
-		info.Metadata = map[string]string{"field": field}
-	}
+	info := &errdetails.ErrorInfo{Reason: string(kind), Domain: "pachd", Metadata: partsOf(err)}
 	s := status.New(codeOf(kind), message)
 	if detailed, err := s.WithDetails(info); err == nil {
 		s = detailed

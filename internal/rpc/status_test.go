@@ -24,17 +24,20 @@ func TestAFaultBecomesAStatusWithItsKindAndField(t *testing.T) {
 		fault.NotFound: codes.NotFound, fault.Exists: codes.AlreadyExists, fault.Conflict: codes.Aborted, fault.Precondition: codes.FailedPrecondition,
 		fault.Unavailable: codes.Unavailable, fault.Unimplemented: codes.Unimplemented, fault.Internal: codes.Internal,
 	} {
-		err := toStatus(t.Context(), slog.New(slog.DiscardHandler), "/x", fault.New(kind, "what is wrong").At("config.x").Because(errors.New("hidden")))
+		err := toStatus(t.Context(), slog.New(slog.DiscardHandler), "/x", fault.New(kind, "what is wrong").Next("do that").At("config.x").OnLine(7).Because(errors.New("hidden")))
 		s := status.Convert(err)
-		if s.Code() != want || strings.Contains(s.Message(), "hidden") || kind != fault.Internal && s.Message() != "what is wrong" {
+		if s.Code() != want || strings.Contains(s.Message(), "hidden") || kind != fault.Internal && s.Message() != "what is wrong: do that (line 7)" {
 			t.Errorf("%s: %v", kind, s)
 		}
 		var info *errdetails.ErrorInfo
 		for _, d := range s.Details() {
 			info, _ = d.(*errdetails.ErrorInfo)
 		}
-		if info.GetReason() != string(kind) || info.GetDomain() != "pachd" || info.GetMetadata()["field"] != "config.x" {
+		if info.GetReason() != string(kind) || info.GetDomain() != "pachd" || info.GetMetadata()["field"] != "config.x" || info.GetMetadata()["line"] != "7" {
 			t.Errorf("%s: details %v", kind, info)
+		}
+		if next := info.GetMetadata()["next"]; kind != fault.Internal && next != "do that" || kind == fault.Internal && next != "" {
+			t.Errorf("%s: what to do: %q", kind, next)
 		}
 	}
 }

@@ -32,9 +32,11 @@ func (r References) Env(name string) (string, error) {
 	value, ok := r.Environ[name]
 	switch {
 	case len(r.Names) > 0 && !slices.Contains(r.Names, name):
-		return "", fault.New(fault.Invalid, "the environment variable %s may not be used: add it to connectors.secretEnv of pachd's configuration", name)
+		return "", fault.New(fault.Invalid, "the environment variable %s may not be used", name).
+			Next("add it to connectors.secretEnv of pachd's configuration")
 	case !ok:
-		return "", fault.New(fault.Invalid, "pachd has no environment variable %s, or one that is its own: set it where pachd runs and start pachd again", name)
+		return "", fault.New(fault.Invalid, "pachd has no environment variable %s, or one that is its own", name).
+			Next("set it where pachd runs and start pachd again")
 	}
 	return strings.TrimRight(value.Reveal(), "\r\n"), nil
 }
@@ -43,14 +45,17 @@ func (r References) Env(name string) (string, error) {
 // before the place is judged. Fault: Invalid.
 func (r References) File(path string) (string, error) {
 	if !filepath.IsAbs(path) {
-		return "", fault.New(fault.Invalid, "%s is no absolute path: write one such as /run/secrets/client-secret", path)
+		return "", fault.New(fault.Invalid, "%s is no absolute path", path).
+			Next("write one such as /run/secrets/client-secret")
 	}
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
-		return "", fault.New(fault.Invalid, "pachd cannot read the file %s: check that it is there, where pachd runs, and who may read it", path).Because(err)
+		return "", fault.New(fault.Invalid, "pachd cannot read the file %s", path).
+			Next("check that it is there, where pachd runs, and who may read it").Because(err)
 	}
 	if within(real, r.Never) || len(r.Folders) > 0 && !within(real, r.Folders) {
-		return "", fault.New(fault.Invalid, "the file %s may not be used: put secrets into a folder of their own, and if connectors.secretFolders is set in pachd's configuration, into one of those", path)
+		return "", fault.New(fault.Invalid, "the file %s may not be used", path).
+			Next("put secrets into a folder of their own, and if connectors.secretFolders is set in pachd's configuration, into one of those")
 	}
 	info, err := os.Stat(real)
 	if err == nil && (!info.Mode().IsRegular() || info.Size() > maxFile) {
@@ -58,7 +63,8 @@ func (r References) File(path string) (string, error) {
 	}
 	data, err := os.ReadFile(real)
 	if err != nil {
-		return "", fault.New(fault.Invalid, "pachd cannot read the file %s: check that it is there, where pachd runs, and who may read it", path).Because(err)
+		return "", fault.New(fault.Invalid, "pachd cannot read the file %s", path).
+			Next("check that it is there, where pachd runs, and who may read it").Because(err)
 	}
 	return strings.TrimRight(string(data), "\r\n"), nil
 }

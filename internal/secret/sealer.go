@@ -56,7 +56,8 @@ func OpenFor(ctx context.Context, d Values, keyFile string) (*Sealer, error) {
 	handle, err := readKey(keyFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		if !fresh {
-			return nil, fault.New(fault.Precondition, "the sealing key %s is missing: restore it from a backup; without it the secrets in the database cannot be read", keyFile)
+			return nil, fault.New(fault.Precondition, "the sealing key %s is missing", keyFile).
+				Next("restore it from a backup; without it the secrets in the database cannot be read")
 		}
 		handle, err = makeKey(keyFile)
 	}
@@ -78,7 +79,8 @@ func OpenFor(ctx context.Context, d Values, keyFile string) (*Sealer, error) {
 		}
 	}
 	if _, err := s.Open(check, checkKey); err != nil {
-		return nil, fault.New(fault.Precondition, "the sealing key %s is not the one that this database was written with: restore the right key file", keyFile).Because(err)
+		return nil, fault.New(fault.Precondition, "the sealing key %s is not the one that this database was written with", keyFile).
+			Next("restore the right key file").Because(err)
 	}
 	return s, nil
 }
@@ -89,14 +91,17 @@ func readKey(path string) (*keyset.Handle, error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
-		return nil, fault.New(fault.Precondition, "cannot read the sealing key %s: check its owner and mode", path).Because(err)
+		return nil, fault.New(fault.Precondition, "cannot read the sealing key %s", path).
+			Next("check its owner and mode").Because(err)
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return nil, fault.New(fault.Precondition, "the sealing key %s can be read by others: chmod 600 it", path)
+		return nil, fault.New(fault.Precondition, "the sealing key %s can be read by others", path).
+			Next("chmod 600 it")
 	}
 	data, err := os.ReadFile(path) //nolint:gosec // the operator names the file
 	if err != nil {
-		return nil, fault.New(fault.Precondition, "cannot read the sealing key %s: check its owner and mode", path).Because(err)
+		return nil, fault.New(fault.Precondition, "cannot read the sealing key %s", path).
+			Next("check its owner and mode").Because(err)
 	}
 	handle, err := insecurecleartextkeyset.Read(keyset.NewJSONReader(bytes.NewReader(data)))
 	if err != nil {
@@ -106,7 +111,8 @@ func readKey(path string) (*keyset.Handle, error) {
 }
 
 func notAKey(path string, err error) error {
-	return fault.New(fault.Precondition, "%s is not a sealing key: restore the file that pachd made", path).Because(err)
+	return fault.New(fault.Precondition, "%s is not a sealing key", path).
+		Next("restore the file that pachd made").Because(err)
 }
 
 // makeKey writes a new key so that a crash leaves the whole file or none.
@@ -120,7 +126,8 @@ func makeKey(path string) (*keyset.Handle, error) {
 		return nil, err
 	}
 	if err := WriteFile(path, buf.Bytes()); err != nil {
-		return nil, fault.New(fault.Precondition, "cannot write the sealing key %s: give pachd a directory that it may write, with --data-dir", path).Because(err)
+		return nil, fault.New(fault.Precondition, "cannot write the sealing key %s", path).
+			Next("give pachd a directory that it may write, with --data-dir").Because(err)
 	}
 	return handle, nil
 }

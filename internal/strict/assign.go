@@ -20,7 +20,8 @@ func assign(n *yaml.Node, path string, into reflect.Value) error {
 		return assignAny(n, path, into)
 	}
 	if n.ShortTag() == "!!null" {
-		return problem(n, path, "expected %s, got nothing: give a value or remove the key", wanted(into.Type()))
+		return problem(n, path, "expected %s, got nothing", wanted(into.Type())).
+			Next("give a value or remove the key")
 	}
 	if text, ok := into.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		return assignText(n, path, text)
@@ -143,7 +144,8 @@ func textOf(n *yaml.Node, path string) (string, error) {
 	case n.Kind != yaml.ScalarNode:
 		return "", problem(n, path, "expected text, got %s", describe(n))
 	case n.ShortTag() != "!!str":
-		return "", problem(n, path, "expected text: put it in quotes")
+		return "", problem(n, path, "expected text").
+			Next("put it in quotes")
 	}
 	return n.Value, nil
 }
@@ -155,7 +157,7 @@ func assignText(n *yaml.Node, path string, into encoding.TextUnmarshaler) error 
 	}
 	if err := into.UnmarshalText([]byte(text)); err != nil {
 		if fault.KindOf(err) != fault.Internal {
-			return problem(n, path, "%s", fault.Message(err))
+			return at(n, path, fault.As(fault.Invalid, err))
 		}
 		return problem(n, path, "%s", err)
 	}

@@ -37,7 +37,8 @@ func parse(data []byte) (*yaml.Node, error) {
 	case err != nil:
 		return nil, syntax(err)
 	default:
-		return nil, problem(&second, "", "a second document begins here: give one document only")
+		return nil, problem(&second, "", "a second document begins here").
+			Next("give one document only")
 	}
 	root := doc.Content[0]
 	return root, wellFormed(root, "", 1)
@@ -46,15 +47,15 @@ func parse(data []byte) (*yaml.Node, error) {
 // syntax rewords a parser's error, whose text begins with "yaml: line 3: ".
 func syntax(err error) error {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	where := ""
+	where := 0
 	if line, rest, ok := strings.Cut(text, ": "); ok {
 		if number, isLine := strings.CutPrefix(line, "line "); isLine {
-			if _, bad := strconv.Atoi(number); bad == nil {
-				where, text = " ("+line+")", rest
+			if n, bad := strconv.Atoi(number); bad == nil {
+				where, text = n, rest
 			}
 		}
 	}
-	return fault.New(fault.Invalid, "this is neither valid YAML nor JSON: %s%s", text, where)
+	return fault.New(fault.Invalid, "this is neither valid YAML nor JSON: %s", text).OnLine(where)
 }
 
 // yamlOf rewrites the few forms of JSON that YAML does not share: the escape \/,
@@ -86,12 +87,14 @@ func wellFormed(n *yaml.Node, path string, depth int) error {
 		return problem(n, "", "nested deeper than %d levels", MaxDepth)
 	}
 	if n.Kind == yaml.AliasNode || n.Anchor != "" {
-		return problem(n, path, "anchors and aliases (& and *) are not accepted: write the value out")
+		return problem(n, path, "anchors and aliases (& and *) are not accepted").
+			Next("write the value out")
 	}
 	switch n.ShortTag() {
 	case "!!str", "!!bool", "!!int", "!!float", "!!null", "!!timestamp", "!!merge", "!!map", "!!seq":
 	default:
-		return problem(n, path, "the tag %s is not accepted: remove it", shorten(n.Tag))
+		return problem(n, path, "the tag %s is not accepted", shorten(n.Tag)).
+			Next("remove it")
 	}
 	switch n.Kind {
 	case yaml.MappingNode:
@@ -111,7 +114,8 @@ func wellFormedKeys(n *yaml.Node, path string, depth int) error {
 	for i := 0; i < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		if key.Kind != yaml.ScalarNode || key.ShortTag() != "!!str" || key.Anchor != "" {
-			return problem(key, path, "a key must be plain text: put it in quotes")
+			return problem(key, path, "a key must be plain text").
+				Next("put it in quotes")
 		}
 		if first, twice := lines[key.Value]; twice {
 			return problem(key, join(path, key.Value), "given twice, first on line %d", first)

@@ -2,7 +2,6 @@ package strict
 
 import (
 	"errors"
-	"fmt"
 	"reflect"
 	"strings"
 
@@ -56,15 +55,15 @@ func decode(root *yaml.Node, at string, into any) error {
 	return nil
 }
 
-func problem(n *yaml.Node, path, format string, a ...any) error {
-	text := fmt.Sprintf(format, a...)
+func problem(n *yaml.Node, path, format string, a ...any) *fault.Error {
+	return at(n, path, fault.New(fault.Invalid, format, a...))
+}
+
+func at(n *yaml.Node, path string, err *fault.Error) *fault.Error {
 	if path != "" {
-		text = path + ": " + text
+		err = fault.Prefix(err, "%s", path)
 	}
-	if n.Line > 0 {
-		text = fmt.Sprintf("%s (line %d)", text, n.Line)
-	}
-	return fault.New(fault.Invalid, "%s", text).At(path)
+	return err.At(path).OnLine(n.Line)
 }
 
 func join(path, key string) string {

@@ -70,7 +70,8 @@ func listNode(v reflect.Value, path string, depth int) (*yaml.Node, error) {
 
 func mapNode(v reflect.Value, path string, depth int) (*yaml.Node, error) {
 	if v.Type().Key().Kind() != reflect.String {
-		return nil, fault.New(fault.Invalid, "%s: a key must be plain text: put it in quotes", path).At(path)
+		return nil, fault.New(fault.Invalid, "%s: a key must be plain text", path).
+			Next("put it in quotes").At(path)
 	}
 	keys := v.MapKeys()
 	slices.SortFunc(keys, func(a, b reflect.Value) int {

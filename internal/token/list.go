@@ -57,7 +57,8 @@ func Restore(ctx context.Context, tx *db.Tx, info Info, now time.Time) error {
 	raw, err := hex.DecodeString(info.Hash)
 	switch {
 	case err != nil || len(raw) != 32 || strings.ToLower(info.Hash) != info.Hash:
-		return fault.New(fault.Invalid, "the hash is not one: send the SHA-256 of the token in 64 lower-case hexadecimal digits").At("hashed_token")
+		return fault.New(fault.Invalid, "the hash is not one").
+			Next("send the SHA-256 of the token in 64 lower-case hexadecimal digits").At("hashed_token")
 	case info.Expires.IsZero():
 	case !now.Before(info.Expires):
 		return fault.New(fault.Invalid, "token expiration is in the past: there is nothing to restore").At("expiration")

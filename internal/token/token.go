@@ -42,7 +42,8 @@ func Issue(ctx context.Context, tx *db.Tx, subject principal.Name, identityID st
 func Put(ctx context.Context, tx *db.Tx, raw secret.Text, subject principal.Name, identityID string, now time.Time, ttl time.Duration) error {
 	info := Info{Hash: Hash(raw), Subject: subject, IdentityID: identityID, Created: now}
 	if ttl < 0 {
-		return fault.New(fault.Invalid, "a token cannot live for %v: give a positive time, or none for one that never expires", ttl)
+		return fault.New(fault.Invalid, "a token cannot live for %v", ttl).
+			Next("give a positive time, or none for one that never expires")
 	}
 	if ttl > 0 {
 		info.Expires = now.Add(ttl)
@@ -69,7 +70,8 @@ func Verify(ctx context.Context, tx *db.Tx, raw secret.Text, now time.Time) (Inf
 // CheckExpiry refuses a token whose time is over. Fault: Unauthenticated.
 func (i Info) CheckExpiry(now time.Time) error {
 	if !i.Expires.IsZero() && !now.Before(i.Expires) {
-		return fault.New(fault.Unauthenticated, "token expiration is in the past: log in again")
+		return fault.New(fault.Unauthenticated, "token expiration is in the past").
+			Next("log in again")
 	}
 	return nil
 }

@@ -163,7 +163,8 @@ func (c *Client) JSON(ctx context.Context, from, what, bearer string, into any) 
 		return err
 	}
 	if err := Decode(body, into); err != nil {
-		return fault.New(fault.Unauthenticated, "the provider's %s at %s is not the JSON that is prescribed: check %s", what, from, c.setting).Because(err)
+		return fault.New(fault.Unauthenticated, "the provider's %s at %s is not the JSON that is prescribed", what, from).
+			Next("check %s", c.setting).Because(err)
 	}
 	return nil
 }
@@ -180,9 +181,11 @@ func (c *Client) Get(ctx context.Context, from, what string, header http.Header)
 	case err != nil:
 		return nil, err
 	case IsOutage(status):
-		return nil, fault.New(fault.Unavailable, "the provider at %s has trouble (HTTP status %d for its %s): try again later", req.URL.Host, status, what)
+		return nil, fault.New(fault.Unavailable, "the provider at %s has trouble (HTTP status %d for its %s)", req.URL.Host, status, what).
+			Next("try again later")
 	case status != http.StatusOK:
-		return nil, fault.New(fault.Precondition, "the provider at %s gives no %s (HTTP status %d for %s): check %s", req.URL.Host, what, status, from, c.setting)
+		return nil, fault.New(fault.Precondition, "the provider at %s gives no %s (HTTP status %d for %s)", req.URL.Host, what, status, from).
+			Next("check %s", c.setting)
 	}
 	return body, nil
 }
@@ -213,20 +216,26 @@ func (c *Client) unreachable(host, what string, err error) error {
 	)
 	switch {
 	case errors.Is(err, errTooLarge):
-		return fault.New(fault.Unauthenticated, "the provider's %s is larger than 1 MiB and was not read: check %s", what, c.setting).Because(err)
+		return fault.New(fault.Unauthenticated, "the provider's %s is larger than 1 MiB and was not read", what).
+			Next("check %s", c.setting).Because(err)
 	case errors.As(err, &address):
-		return fault.New(fault.Precondition, "%s leads to %s, an address that this server does not connect to: check %s", host, address.ip, c.setting).Because(err)
+		return fault.New(fault.Precondition, "%s leads to %s, an address that this server does not connect to", host, address.ip).
+			Next("check %s", c.setting).Because(err)
 	case errors.As(err, &redirect):
-		return fault.New(fault.Precondition, "the provider redirects from its %s to %s, which is not followed: put the address it really has into %s", what, Clean(redirect.to), c.setting).Because(err)
+		return fault.New(fault.Precondition, "the provider redirects from its %s to %s, which is not followed", what, Clean(redirect.to)).
+			Next("put the address it really has into %s", c.setting).Because(err)
 	case errors.As(err, &name) && name.IsNotFound:
-		return fault.New(fault.Unavailable, "there is no host %s: check %s, and the name server of this machine", host, c.setting).Because(err)
+		return fault.New(fault.Unavailable, "there is no host %s", host).
+			Next("check %s, and the name server of this machine", c.setting).Because(err)
 	case errors.As(err, &timeout) && timeout.Timeout():
-		return fault.New(fault.Unavailable, "the provider at %s did not send its %s within %s: try again, and check that this server can reach it", host, what, c.http.Timeout).Because(err)
+		return fault.New(fault.Unavailable, "the provider at %s did not send its %s within %s", host, what, c.http.Timeout).
+			Next("try again, and check that this server can reach it").Because(err)
 	}
 	if reason := Untrusted(err, "config.rootCAs", c.setting); reason != "" {
 		return fault.New(fault.Unavailable, "the certificate of the provider at %s was refused: %s", host, reason).Because(err)
 	}
-	return fault.New(fault.Unavailable, "the provider at %s cannot be reached (%s): try again, and check that this server can reach it", host, what).Because(err)
+	return fault.New(fault.Unavailable, "the provider at %s cannot be reached (%s)", host, what).
+		Next("try again, and check that this server can reach it").Because(err)
 }
 
 // Untrusted says why a certificate was refused and what to do about it, or ""

@@ -142,7 +142,8 @@ func (d *Document[T]) wait(ctx context.Context, arrival <-chan singleflight.Resu
 	var none T
 	select {
 	case <-ctx.Done():
-		return none, fault.New(fault.Unavailable, "the provider did not send its %s in time: try again", d.what).Because(ctx.Err())
+		return none, fault.New(fault.Unavailable, "the provider did not send its %s in time", d.what).
+			Next("try again").Because(ctx.Err())
 	case res := <-arrival:
 		if res.Err != nil {
 			return none, res.Err

@@ -81,20 +81,26 @@ func (c Config) Format(f fmt.State, _ rune) { _, _ = fmt.Fprint(f, "ldap connect
 func (c Config) Validate() error {
 	host := c.hostname()
 	if strings.ContainsAny(c.Host, "/ ") {
-		return invalid("host", "host is %q: write the host alone, without ldap://, such as ldap.example.com or ldap.example.com:636", c.Host)
+		return invalid("host", "host is %q", c.Host).
+			Next("write the host alone, without ldap://, such as ldap.example.com or ldap.example.com:636")
 	}
 	switch {
 	case c.Kerberos != nil:
-		return invalid("kerberos", "kerberos is not offered: remove the key; people sign in with their password")
+		return invalid("kerberos", "kerberos is not offered").
+			Next("remove the key; people sign in with their password")
 	case c.InsecureNoSSL && c.StartTLS:
-		return invalid("startTLS", "insecureNoSSL and startTLS contradict each other: remove insecureNoSSL")
+		return invalid("startTLS", "insecureNoSSL and startTLS contradict each other").
+			Next("remove insecureNoSSL")
 	case c.InsecureNoSSL && !fetch.IsLoopback(host):
-		return invalid("insecureNoSSL", "insecureNoSSL would send passwords to %s in plain text: use startTLS: true or LDAPS; plain text is accepted for this machine only", host)
+		return invalid("insecureNoSSL", "insecureNoSSL would send passwords to %s in plain text", host).
+			Next("use startTLS: true or LDAPS; plain text is accepted for this machine only")
 	case c.BindDN == "" && c.BindPW != "":
-		return invalid("bindDN", "bindPW is given without bindDN: name the account that it belongs to")
+		return invalid("bindDN", "bindPW is given without bindDN").
+			Next("name the account that it belongs to")
 	case c.BindDN != "" && c.BindPW == "":
 		// An empty password would be an anonymous bind that succeeds (RFC 4513, 5.1.2).
-		return invalid("bindPW", "bindDN is given without bindPW: give its password")
+		return invalid("bindPW", "bindDN is given without bindPW").
+			Next("give its password")
 	case (c.ClientCert == "") != (c.ClientKey == ""):
 		return invalid("clientKey", "give both clientCert and clientKey, or neither")
 	}
@@ -119,7 +125,8 @@ func (c Config) checkSearches() error {
 			continue
 		}
 		if _, err := ldap.CompileFilter(s.filter); err != nil {
-			return invalid(s.key+".filter", "%s.filter is no LDAP filter: write one in parentheses, such as (objectClass=person)", s.key).Because(err)
+			return invalid(s.key+".filter", "%s.filter is no LDAP filter", s.key).
+				Next("write one in parentheses, such as (objectClass=person)").Because(err)
 		}
 	}
 	for n, name := range c.UserSearch.Username {
@@ -162,7 +169,8 @@ func checkDN(key, dn string) error {
 		return nil
 	}
 	if _, err := ldap.ParseDN(dn); err != nil {
-		return invalid(key, "%s is no distinguished name: write one such as ou=People,dc=example,dc=com", key).Because(err)
+		return invalid(key, "%s is no distinguished name", key).
+			Next("write one such as ou=People,dc=example,dc=com").Because(err)
 	}
 	return nil
 }
@@ -194,7 +202,8 @@ func (c Config) tls() (*tls.Config, error) {
 	if c.ClientCert != "" {
 		pair, err := tls.LoadX509KeyPair(c.ClientCert, c.ClientKey)
 		if err != nil {
-			return nil, invalid("clientCert", "the pair of clientCert and clientKey cannot be used: check the files on the server").Because(err)
+			return nil, invalid("clientCert", "the pair of clientCert and clientKey cannot be used").
+				Next("check the files on the server").Because(err)
 		}
 		t.Certificates = []tls.Certificate{pair}
 	}
@@ -204,7 +213,8 @@ func (c Config) tls() (*tls.Config, error) {
 		var err error
 		key = "rootCA"
 		if text, err = os.ReadFile(c.RootCA); err != nil {
-			return nil, invalid(key, "the file of rootCA cannot be read: give a path on the server, or the certificates in rootCAData").Because(err)
+			return nil, invalid(key, "the file of rootCA cannot be read").
+				Next("give a path on the server, or the certificates in rootCAData").Because(err)
 		}
 	case c.RootCAData == "":
 		return t, nil
@@ -216,7 +226,8 @@ func (c Config) tls() (*tls.Config, error) {
 	}
 	t.RootCAs = x509.NewCertPool()
 	if !t.RootCAs.AppendCertsFromPEM(text) {
-		return nil, invalid(key, "%s holds no certificate in PEM: give the CA's, beginning with -----BEGIN CERTIFICATE-----", key)
+		return nil, invalid(key, "%s holds no certificate in PEM", key).
+			Next("give the CA's, beginning with -----BEGIN CERTIFICATE-----")
 	}
 	return t, nil
 }

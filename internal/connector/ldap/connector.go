@@ -95,7 +95,8 @@ func (c *Connector) with(ctx context.Context, do func(*ldap.Conn) error) error {
 	}
 	err = do(conn)
 	if ctx.Err() != nil {
-		return fault.New(fault.Unavailable, "the directory at %s took too long: try again", c.cfg.Address()).Because(ctx.Err())
+		return fault.New(fault.Unavailable, "the directory at %s took too long", c.cfg.Address()).
+			Next("try again").Because(ctx.Err())
 	}
 	return err
 }
@@ -128,7 +129,8 @@ func (c *Connector) dialStartTLS(ctx context.Context) (*ldap.Conn, error) {
 			return nil, c.unreachable(why)
 		}
 	}
-	return nil, fault.New(fault.Unavailable, "the directory at %s does not begin TLS when asked (StartTLS): switch it on there, or use LDAPS with startTLS: false", c.cfg.Address()).At("config.startTLS").Because(err)
+	return nil, fault.New(fault.Unavailable, "the directory at %s does not begin TLS when asked (StartTLS)", c.cfg.Address()).
+		Next("switch it on there, or use LDAPS with startTLS: false").At("config.startTLS").Because(err)
 }
 
 // startTLS returns a connection with TLS, or none.
@@ -179,7 +181,8 @@ func (c *Connector) unreachable(err error) error {
 	if reason := fetch.Untrusted(err, "config.rootCA or config.rootCAData", "config.host"); reason != "" {
 		return fault.New(fault.Unavailable, "the certificate of the directory at %s was refused: %s", c.cfg.Address(), reason).At("config.rootCA").Because(err)
 	}
-	return fault.New(fault.Unavailable, "the directory at %s cannot be reached: try again, and check config.host and that this server can reach it", c.cfg.Address()).At("config.host").Because(err)
+	return fault.New(fault.Unavailable, "the directory at %s cannot be reached", c.cfg.Address()).
+		Next("try again, and check config.host and that this server can reach it").At("config.host").Because(err)
 }
 
 func (c *Connector) bindSearcher(conn *ldap.Conn) error {
@@ -193,25 +196,33 @@ func (c *Connector) bindSearcher(conn *ldap.Conn) error {
 	case err == nil:
 		return nil
 	case c.cfg.BindDN == "" && !ldap.IsErrorWithCode(err, ldap.ErrorNetwork):
-		return fault.New(fault.Precondition, "the directory wants to know who searches it: give bindDN and bindPW").At("config.bindDN").Because(err)
+		return fault.New(fault.Precondition, "the directory wants to know who searches it").
+			Next("give bindDN and bindPW").At("config.bindDN").Because(err)
 	case ldap.IsErrorAnyOf(err, ldap.LDAPResultInvalidCredentials, ldap.LDAPResultNoSuchObject, ldap.LDAPResultInvalidDNSyntax):
-		return fault.New(fault.Precondition, "the directory refused bindDN or bindPW: check the account that searches").At("config.bindPW").Because(err)
+		return fault.New(fault.Precondition, "the directory refused bindDN or bindPW").
+			Next("check the account that searches").At("config.bindPW").Because(err)
 	case ldap.IsErrorAnyOf(err, ldap.LDAPResultConfidentialityRequired, ldap.LDAPResultStrongAuthRequired):
-		return fault.New(fault.Precondition, "the directory wants TLS: use startTLS: true or LDAPS, without insecureNoSSL").At("config.insecureNoSSL").Because(err)
+		return fault.New(fault.Precondition, "the directory wants TLS").
+			Next("use startTLS: true or LDAPS, without insecureNoSSL").At("config.insecureNoSSL").Because(err)
 	}
-	return fault.New(fault.Unavailable, "the directory at %s did not let the account that searches in: try again", c.cfg.Address()).At("config.bindDN").Because(err)
+	return fault.New(fault.Unavailable, "the directory at %s did not let the account that searches in", c.cfg.Address()).
+		Next("try again").At("config.bindDN").Because(err)
 }
 
 func (c *Connector) searchFailed(key string, err error) error {
 	switch {
 	case ldap.IsErrorWithCode(err, ldap.LDAPResultNoSuchObject):
-		return fault.New(fault.Precondition, "the directory has no entry at %s, or does not let the account that searches see it: check the key and the rights of bindDN", key).At("config." + key).Because(err)
+		return fault.New(fault.Precondition, "the directory has no entry at %s, or does not let the account that searches see it", key).
+			Next("check the key and the rights of bindDN").At("config." + key).Because(err)
 	case ldap.IsErrorAnyOf(err, ldap.LDAPResultInsufficientAccessRights, ldap.LDAPResultOperationsError):
-		return fault.New(fault.Precondition, "the directory does not let the account that searches read %s: check bindDN and its rights", key).At("config." + key).Because(err)
+		return fault.New(fault.Precondition, "the directory does not let the account that searches read %s", key).
+			Next("check bindDN and its rights").At("config." + key).Because(err)
 	case ldap.IsErrorWithCode(err, ldap.LDAPResultReferral):
-		return fault.New(fault.Precondition, "the directory refers to another one for %s, which is not followed: connect to the one that holds it", key).At("config." + key).Because(err)
+		return fault.New(fault.Precondition, "the directory refers to another one for %s, which is not followed", key).
+			Next("connect to the one that holds it").At("config." + key).Because(err)
 	}
-	return fault.New(fault.Unavailable, "the directory at %s cannot be searched: try again", c.cfg.Address()).At("config." + key).Because(err)
+	return fault.New(fault.Unavailable, "the directory at %s cannot be searched", c.cfg.Address()).
+		Next("try again").At("config." + key).Because(err)
 }
 
 // Login asks the directory whether the password is that of the person by that
@@ -231,7 +242,8 @@ func (c *Connector) Login(ctx context.Context, s connector.Scopes, username, pas
 		case ldap.IsErrorAnyOf(err, ldap.LDAPResultInvalidCredentials, ldap.LDAPResultConstraintViolation, ldap.LDAPResultInappropriateAuthentication, ldap.LDAPResultUnwillingToPerform):
 			return nil
 		case err != nil:
-			return fault.New(fault.Unavailable, "the directory at %s could not check the password: try again", c.cfg.Address()).Because(err)
+			return fault.New(fault.Unavailable, "the directory at %s could not check the password", c.cfg.Address()).
+				Next("try again").Because(err)
 		}
 		if err := c.bindSearcher(conn); err != nil {
 			return err
@@ -273,7 +285,8 @@ func (c *Connector) Refresh(ctx context.Context, _ connector.Scopes, old connect
 		return err
 	})
 	if err == nil && id.UserID != old.UserID {
-		err = fault.New(fault.Unauthenticated, "the directory does not know this person any more, or does not let them sign in: sign in again")
+		err = fault.New(fault.Unauthenticated, "the directory does not know this person any more, or does not let them sign in").
+			Next("sign in again")
 	}
 	id.ConnectorData = old.ConnectorData
 	return id, err
@@ -293,7 +306,8 @@ func (c *Connector) find(conn *ldap.Conn, username string) (*ldap.Entry, error) 
 	entries, err := c.search(conn, "userSearch.baseDN", u.BaseDN, u.Scope, u.Filter, filter, c.userAttributes(), 2)
 	switch {
 	case isSizeLimit(err), len(entries) > 1:
-		return nil, fault.New(fault.Precondition, "the directory has more than one entry by this user name: make userSearch.username or userSearch.filter say which one is meant").At("config.userSearch.username")
+		return nil, fault.New(fault.Precondition, "the directory has more than one entry by this user name").
+			Next("make userSearch.username or userSearch.filter say which one is meant").At("config.userSearch.username")
 	case err != nil || len(entries) == 0:
 		return nil, err
 	}
@@ -359,11 +373,13 @@ func (c *Connector) identity(ctx context.Context, conn *ldap.Conn, person *ldap.
 	id.Groups = groups
 	if n := len(values(person, cmp.Or(u.IDAttr, "uid"))); n > 1 {
 		// They come in any order, and which of them a person may add is another question.
-		return id, fault.New(fault.Precondition, "the directory's entry of this person has %d values of %q, which cannot say who somebody is: set userSearch.idAttr to an attribute with one, such as entryUUID", n, cmp.Or(u.IDAttr, "uid")).At("config.userSearch.idAttr")
+		return id, fault.New(fault.Precondition, "the directory's entry of this person has %d values of %q, which cannot say who somebody is", n, cmp.Or(u.IDAttr, "uid")).
+			Next("set userSearch.idAttr to an attribute with one, such as entryUUID").At("config.userSearch.idAttr")
 	}
 	for _, want := range []struct{ key, attr, value string }{{"idAttr", cmp.Or(u.IDAttr, "uid"), id.UserID}, {"emailAttr", cmp.Or(u.EmailAttr, "mail"), id.Email}} {
 		if want.value == "" {
-			return id, fault.New(fault.Precondition, "the directory's entry of this person has no attribute %q but only %s: set userSearch.%s to one that all people have", want.attr, names(person), want.key).At("config.userSearch." + want.key)
+			return id, fault.New(fault.Precondition, "the directory's entry of this person has no attribute %q but only %s", want.attr, names(person)).
+				Next("set userSearch.%s to one that all people have", want.key).At("config.userSearch." + want.key)
 		}
 	}
 	return id, nil
@@ -462,12 +478,14 @@ func (c *Connector) addGroups(conn *ldap.Conn, m UserMatcher, attr, value string
 			continue
 		}
 		if len(seen) >= maxGroups {
-			return fault.New(fault.Precondition, "this person is in more than %d groups: narrow groupSearch.filter", maxGroups).At("config.groupSearch.filter")
+			return fault.New(fault.Precondition, "this person is in more than %d groups", maxGroups).
+				Next("narrow groupSearch.filter").At("config.groupSearch.filter")
 		}
 		seen[e.DN] = true
 		name := first(e, nameAttr)
 		if name == "" {
-			return fault.New(fault.Precondition, "the directory has a group without the attribute %q: set groupSearch.nameAttr to one that all groups have", nameAttr).At("config.groupSearch.nameAttr")
+			return fault.New(fault.Precondition, "the directory has a group without the attribute %q", nameAttr).
+				Next("set groupSearch.nameAttr to one that all groups have").At("config.groupSearch.nameAttr")
 		}
 		*found = append(*found, name)
 		if m.RecursionGroupAttr != "" {

@@ -61,7 +61,8 @@ var _ connector.CallbackConnector = (*Connector)(nil)
 // Open makes no connection. Fault: Invalid.
 func Open(c Config) (*Connector, error) {
 	if c.InsecureSkipVerify {
-		return nil, fault.New(fault.Invalid, "insecureSkipVerify is not offered: add the certificate of the provider's CA to rootCAs").At("config.insecureSkipVerify")
+		return nil, fault.New(fault.Invalid, "insecureSkipVerify is not offered").
+			Next("add the certificate of the provider's CA to rootCAs").At("config.insecureSkipVerify")
 	}
 	roots, err := fetch.Roots("config.rootCAs", c.RootCAs...)
 	if err != nil {
@@ -110,11 +111,13 @@ func (c *Connector) HandleCallback(s connector.Scopes, data []byte, r *http.Requ
 	q := r.URL.Query()
 	switch err := json.Unmarshal(data, &p); {
 	case err != nil || p.State == "" || q.Get("state") != p.State:
-		return connector.Identity{}, fault.New(fault.Unauthenticated, "the provider's answer belongs to another sign-in: start again").Because(err)
+		return connector.Identity{}, fault.New(fault.Unauthenticated, "the provider's answer belongs to another sign-in").
+			Next("start again").Because(err)
 	case q.Get("error") != "":
 		return connector.Identity{}, fault.New(fault.Denied, "the provider ended the sign-in (%s): %s", fetch.Clean(q.Get("error")), cmp.Or(fetch.Clean(q.Get("error_description")), "it gave no reason"))
 	case q.Get("code") == "":
-		return connector.Identity{}, fault.New(fault.Unauthenticated, "the provider's answer has no code: start the sign-in again")
+		return connector.Identity{}, fault.New(fault.Unauthenticated, "the provider's answer has no code").
+			Next("start the sign-in again")
 	}
 	ctx := r.Context()
 	token, err := c.exchange(ctx, q.Get("code"), p.Verifier)
@@ -142,9 +145,11 @@ func (c *Connector) exchange(ctx context.Context, code, verifier string) (string
 	case err != nil:
 		return "", err
 	case fetch.IsOutage(status):
-		return "", fault.New(fault.Unavailable, "the provider has trouble giving out tokens (HTTP status %d): try again later", status)
+		return "", fault.New(fault.Unavailable, "the provider has trouble giving out tokens (HTTP status %d)", status).
+			Next("try again later")
 	case token == "":
-		return "", fault.New(fault.Precondition, "the provider gave no token (HTTP status %d): check clientID, clientSecret and tokenURL", status).At("config.clientSecret")
+		return "", fault.New(fault.Precondition, "the provider gave no token (HTTP status %d)", status).
+			Next("check clientID, clientSecret and tokenURL").At("config.clientSecret")
 	}
 	return token, nil
 }
@@ -188,7 +193,8 @@ func (c *Connector) identity(ctx context.Context, s connector.Scopes, said claim
 	}
 	id.EmailVerified = c.cfg.InsecureSkipEmailVerified || said[m.EmailVerifiedKey] == true
 	if !id.EmailVerified {
-		return id, fault.New(fault.Denied, "the provider does not say that the e-mail address of this account is verified: have it verified there, or, if all addresses there can be trusted, set insecureSkipEmailVerified to true")
+		return id, fault.New(fault.Denied, "the provider does not say that the e-mail address of this account is verified").
+			Next("have it verified there, or, if all addresses there can be trusted, set insecureSkipEmailVerified to true")
 	}
 	id.Username = cmp.Or(id.Username, id.PreferredUsername, id.Email)
 	if s.Groups {
@@ -204,7 +210,8 @@ func groups(key string, said any) ([]string, error) {
 		if said == nil {
 			return nil, nil
 		}
-		return nil, fault.New(fault.Unauthenticated, "the provider's field %q is %s where a list of groups is expected: name another in claimMapping.groupsKey", fetch.Clean(key), claim.KindOf(said))
+		return nil, fault.New(fault.Unauthenticated, "the provider's field %q is %s where a list of groups is expected", fetch.Clean(key), claim.KindOf(said)).
+			Next("name another in claimMapping.groupsKey")
 	}
 	found := []string{}
 	for n, item := range list {
@@ -213,7 +220,8 @@ func groups(key string, said any) ([]string, error) {
 			name, isText = object["name"].(string)
 		}
 		if !isText || name == "" {
-			return nil, fault.New(fault.Unauthenticated, "the provider's field %q has no name of a group as item %d: name another in claimMapping.groupsKey", fetch.Clean(key), n+1)
+			return nil, fault.New(fault.Unauthenticated, "the provider's field %q has no name of a group as item %d", fetch.Clean(key), n+1).
+				Next("name another in claimMapping.groupsKey")
 		}
 		if !slices.Contains(found, name) {
 			found = append(found, name)

@@ -56,7 +56,8 @@ func (c *Connector) VerifyIDToken(ctx context.Context, raw string) (a Account, e
 	if audience, err := cl.Audience(); err != nil {
 		return a, err
 	} else if !slices.Contains(audience, c.cfg.ClientID) {
-		return a, forged("expected audience %q got %q: ask for the scope audience:server:client_id:%s", c.cfg.ClientID, audience, c.cfg.ClientID)
+		return a, forged("expected audience %q got %q", c.cfg.ClientID, audience).
+			Next("ask for the scope audience:server:client_id:%s", c.cfg.ClientID)
 	}
 	if err := checkTimes(cl, c.deps.Now()); err != nil {
 		return a, err

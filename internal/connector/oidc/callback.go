@@ -22,7 +22,8 @@ import (
 func (c *Connector) HandleCallback(s connector.Scopes, connData []byte, r *http.Request) (connector.Identity, error) {
 	var p pending
 	if err := json.Unmarshal(connData, &p); err != nil || p.Nonce == "" || p.Verifier == "" {
-		return connector.Identity{}, forged("nothing is known of the beginning of this sign-in: start again").Because(err)
+		return connector.Identity{}, forged("nothing is known of the beginning of this sign-in").
+			Next("start again").Because(err)
 	}
 	answer, err := parseAnswer(r.URL.RawQuery)
 	if err != nil {
@@ -41,7 +42,8 @@ func (c *Connector) HandleCallback(s connector.Scopes, connData []byte, r *http.
 		return connector.Identity{}, err
 	}
 	if t.IDToken == "" {
-		return connector.Identity{}, forged("the provider sent no ID token: check that the client is allowed the scope openid there")
+		return connector.Identity{}, forged("the provider sent no ID token").
+			Next("check that the client is allowed the scope openid there")
 	}
 	cl, err := c.verify(ctx, m, t, expected{nonce: p.Nonce})
 	if err != nil {
@@ -58,12 +60,14 @@ func (c *Connector) HandleCallback(s connector.Scopes, connData []byte, r *http.
 func parseAnswer(query string) (map[string]string, error) {
 	values, err := url.ParseQuery(query)
 	if err != nil {
-		return nil, forged("the provider's answer cannot be read: start the sign-in again").Because(err)
+		return nil, forged("the provider's answer cannot be read").
+			Next("start the sign-in again").Because(err)
 	}
 	answer := make(map[string]string)
 	for _, name := range []string{"state", "code", "iss", "error", "error_description"} {
 		if len(values[name]) > 1 {
-			return nil, forged("the provider's answer has %s more than once: start the sign-in again", name)
+			return nil, forged("the provider's answer has %s more than once", name).
+				Next("start the sign-in again")
 		}
 		answer[name] = values.Get(name)
 	}
@@ -72,27 +76,32 @@ func parseAnswer(query string) (map[string]string, error) {
 
 func (c *Connector) checkAnswer(ctx context.Context, answer map[string]string, p pending) (*metadata, error) {
 	if answer["state"] == "" {
-		return nil, forged("the provider's answer has no state: start the sign-in again")
+		return nil, forged("the provider's answer has no state").
+			Next("start the sign-in again")
 	}
 	if !equal(answer["state"], p.State) {
-		return nil, forged("the provider's answer belongs to another sign-in: start again")
+		return nil, forged("the provider's answer belongs to another sign-in").
+			Next("start again")
 	}
 	iss := answer["iss"]
 	if iss != "" && iss != c.cfg.Issuer {
-		return nil, forged("the answer comes from the provider %q, the question went to %q: start the sign-in again", fetch.Clean(iss), c.cfg.Issuer)
+		return nil, forged("the answer comes from the provider %q, the question went to %q", fetch.Clean(iss), c.cfg.Issuer).
+			Next("start the sign-in again")
 	}
 	if answer["error"] != "" {
 		return nil, refusal(answer["error"], answer["error_description"])
 	}
 	if answer["code"] == "" {
-		return nil, forged("the provider's answer has no code: start the sign-in again")
+		return nil, forged("the provider's answer has no code").
+			Next("start the sign-in again")
 	}
 	m, err := c.meta.Get(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if iss == "" && m.IssInResponse {
-		return nil, forged("the provider's answer does not say who it is from (iss), which this provider promises: start the sign-in again")
+		return nil, forged("the provider's answer does not say who it is from (iss), which this provider promises").
+			Next("start the sign-in again")
 	}
 	return m, nil
 }
@@ -104,9 +113,11 @@ func refusal(code, description string) error {
 	text := said(description)
 	switch code {
 	case "temporarily_unavailable", "server_error":
-		return fault.New(fault.Unavailable, "the provider cannot sign anybody in at the moment (%s)%s: try again later", code, text)
+		return fault.New(fault.Unavailable, "the provider cannot sign anybody in at the moment (%s)%s", code, text).
+			Next("try again later")
 	case "invalid_request", "unauthorized_client", "unsupported_response_type", "invalid_scope", "invalid_client", "redirect_uri_mismatch", "request_not_supported":
-		return fault.New(fault.Precondition, "the provider does not accept the connector's request (%s)%s: compare clientID, redirectURI and scopes with the client that is registered there", code, text)
+		return fault.New(fault.Precondition, "the provider does not accept the connector's request (%s)%s", code, text).
+			Next("compare clientID, redirectURI and scopes with the client that is registered there")
 	case "access_denied":
 		return fault.New(fault.Denied, "the sign-in was cancelled or denied at the provider (access_denied)%s", text)
 	}
@@ -207,13 +218,18 @@ func (c *Connector) tokensRefused(status int, t tokens, sent url.Values) error {
 	text = said(text)
 	switch {
 	case fetch.IsOutage(status):
-		return fault.New(fault.Unavailable, "the provider has trouble giving out tokens (HTTP status %d)%s: try again later", status, text)
+		return fault.New(fault.Unavailable, "the provider has trouble giving out tokens (HTTP status %d)%s", status, text).
+			Next("try again later")
 	case t.Error == "invalid_grant" && sent.Get("grant_type") == "refresh_token":
-		return fault.New(fault.Unauthenticated, "the provider has ended this session (invalid_grant)%s: sign in again", text)
+		return fault.New(fault.Unauthenticated, "the provider has ended this session (invalid_grant)%s", text).
+			Next("sign in again")
 	case t.Error == "invalid_grant":
-		return fault.New(fault.Unauthenticated, "the provider no longer accepts this sign-in (invalid_grant)%s: start it again", text)
+		return fault.New(fault.Unauthenticated, "the provider no longer accepts this sign-in (invalid_grant)%s", text).
+			Next("start it again")
 	case t.Error == "invalid_client" || status == http.StatusUnauthorized:
-		return fault.New(fault.Precondition, "the provider refused our client ID or secret%s: check clientID and clientSecret of the connector", text).At("config.clientSecret")
+		return fault.New(fault.Precondition, "the provider refused our client ID or secret%s", text).
+			Next("check clientID and clientSecret of the connector").At("config.clientSecret")
 	}
-	return fault.New(fault.Precondition, "the provider gave no tokens (HTTP status %d, %s)%s: compare the connector with the client that is registered there", status, cmp.Or(fetch.Clean(t.Error), "no reason given"), text)
+	return fault.New(fault.Precondition, "the provider gave no tokens (HTTP status %d, %s)%s", status, cmp.Or(fetch.Clean(t.Error), "no reason given"), text).
+		Next("compare the connector with the client that is registered there")
 }

@@ -101,7 +101,8 @@ func (c *Connector) judgeSecret(ctx context.Context, m *metadata, inForm bool) (
 	err := c.madeUpCode(ctx, m, inForm)
 	switch {
 	case err == nil:
-		return "", fault.New(fault.Unauthenticated, "the provider gave tokens for a code that we made up: do not trust it")
+		return "", fault.New(fault.Unauthenticated, "the provider gave tokens for a code that we made up").
+			Next("do not trust it")
 	case fault.FieldOf(err) == "config.clientSecret" || fault.Is(err, fault.Unavailable):
 		return "", err
 	case !fault.Is(err, fault.Unauthenticated): // anything but invalid_grant
@@ -118,7 +119,8 @@ func (c *Connector) judgeSecret(ctx context.Context, m *metadata, inForm bool) (
 	case weMay && !anyoneMay:
 		return known, nil
 	case m.RevocationURL != "" && !weMay && !anyoneMay:
-		return "", fault.New(fault.Precondition, "the provider refused our client ID or secret: check clientID and clientSecret of the connector").At("config.clientSecret")
+		return "", fault.New(fault.Precondition, "the provider refused our client ID or secret").
+			Next("check clientID and clientSecret of the connector").At("config.clientSecret")
 	}
 	return "", probe.Skip("the provider answers the same whatever the secret is, so that it does not tell")
 }

@@ -86,7 +86,8 @@ func (c *Connector) complete(ctx context.Context, m *metadata, accessToken strin
 	case !ask && (!lacking || m.UserInfoURL == ""):
 		return cl, nil
 	case m.UserInfoURL == "":
-		return nil, fault.New(fault.Precondition, "the provider has no UserInfo endpoint, which this sign-in needs: set getUserInfo to false, and have the provider put the claims into its ID tokens").At("config.getUserInfo")
+		return nil, fault.New(fault.Precondition, "the provider has no UserInfo endpoint, which this sign-in needs").
+			Next("set getUserInfo to false, and have the provider put the claims into its ID tokens").At("config.getUserInfo")
 	}
 	var info claim.Set
 	if err := c.client.JSON(ctx, m.UserInfoURL, "UserInfo", accessToken, &info); err != nil {
@@ -95,7 +96,8 @@ func (c *Connector) complete(ctx context.Context, m *metadata, accessToken strin
 	// OpenID Connect Core, 5.3.2: without this, a mixed-up access token brings
 	// another person's e-mail address and groups.
 	if !claim.SameText(info["sub"], cl["sub"]) {
-		return nil, forged("the provider's UserInfo is about another person than its ID token (sub): start the sign-in again")
+		return nil, forged("the provider's UserInfo is about another person than its ID token (sub)").
+			Next("start the sign-in again")
 	}
 	return c.merge(cl, info), nil
 }
@@ -133,7 +135,8 @@ func (c *Connector) email(cl claim.Set) (string, error) {
 	case err != nil:
 		return "", err
 	case email == "":
-		return "", fault.New(fault.Precondition, "the provider sent no e-mail address (claim %q) but only %s: name the claim that holds it in claimMapping.email, or ask for the scope that brings it", fetch.Clean(key), cl.Names()).At("config.claimMapping.email")
+		return "", fault.New(fault.Precondition, "the provider sent no e-mail address (claim %q) but only %s", fetch.Clean(key), cl.Names()).
+			Next("name the claim that holds it in claimMapping.email, or ask for the scope that brings it").At("config.claimMapping.email")
 	case !principal.IsEmail(email):
 		return "", forged("the provider's claim %q is %q, which is not exactly one e-mail address", fetch.Clean(key), fetch.Clean(email))
 	case c.cfg.InsecureSkipEmailVerified:
@@ -149,7 +152,8 @@ func (c *Connector) email(cl claim.Set) (string, error) {
 		}
 		return email, nil
 	}
-	return "", forged("the provider's email_verified is %s, and only the JSON value true counts: mend it at the provider, or, if all addresses there can be trusted, set insecureSkipEmailVerified to true", claim.KindOf(cl["email_verified"]))
+	return "", forged("the provider's email_verified is %s, and only the JSON value true counts", claim.KindOf(cl["email_verified"])).
+		Next("mend it at the provider, or, if all addresses there can be trusted, set insecureSkipEmailVerified to true")
 }
 
 func (c *Connector) groups(cl claim.Set) ([]string, error) {
@@ -160,7 +164,8 @@ func (c *Connector) groups(cl claim.Set) ([]string, error) {
 	// Microsoft Entra leaves the groups out when there are many, in two ways.
 	elsewhere, _ := cl["_claim_names"].(map[string]any)
 	if elsewhere[key] != nil || (key == "groups" && cl["hasgroups"] != nil && !cl.Has(key)) {
-		return nil, fault.New(fault.Precondition, "this person is in more groups than the provider puts into a token, so that none came: in Microsoft Entra, emit only the groups assigned to the application, or application roles and claimMapping.groups: roles").At("config.insecureEnableGroups")
+		return nil, fault.New(fault.Precondition, "this person is in more groups than the provider puts into a token, so that none came").
+			Next("in Microsoft Entra, emit only the groups assigned to the application, or application roles and claimMapping.groups: roles").At("config.insecureEnableGroups")
 	}
 	var groups []string
 	switch v := cl[key].(type) {
@@ -171,18 +176,21 @@ func (c *Connector) groups(cl claim.Set) ([]string, error) {
 		for i, item := range v {
 			group, ok := item.(string)
 			if !ok {
-				return nil, forged("the provider's claim %q has %s as item %d where the name of a group is expected: mend it there, or name another claim in claimMapping.groups", fetch.Clean(key), claim.KindOf(item), i+1)
+				return nil, forged("the provider's claim %q has %s as item %d where the name of a group is expected", fetch.Clean(key), claim.KindOf(item), i+1).
+					Next("mend it there, or name another claim in claimMapping.groups")
 			}
 			groups = append(groups, group)
 		}
 	default:
-		return nil, forged("the provider's claim %q is %s where a list of names is expected: mend it there, or name another claim in claimMapping.groups", fetch.Clean(key), claim.KindOf(v))
+		return nil, forged("the provider's claim %q is %s where a list of names is expected", fetch.Clean(key), claim.KindOf(v)).
+			Next("mend it there, or name another claim in claimMapping.groups")
 	}
 	groups = unique(groups)
 	if allowed := c.cfg.AllowedGroups; len(allowed) > 0 && !slices.ContainsFunc(groups, func(g string) bool { return slices.Contains(allowed, g) }) {
 		// Dex tells this error from others.
 		cause := &connector.UserNotInRequiredGroupsError{UserID: fmt.Sprint(cl["sub"]), Groups: allowed}
-		return nil, fault.New(fault.Denied, "only members of certain groups may sign in here, and this account is in none of them: ask an administrator").Because(cause)
+		return nil, fault.New(fault.Denied, "only members of certain groups may sign in here, and this account is in none of them").
+			Next("ask an administrator").Because(cause)
 	}
 	return groups, nil
 }

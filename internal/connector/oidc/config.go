@@ -107,7 +107,8 @@ func (c Config) checkRequired() error {
 			return invalid(f.key, "%s is missing: an oidc connector needs issuer, clientID, clientSecret and redirectURI", f.key)
 		}
 		if strings.ContainsFunc(f.value, unicode.IsControl) || strings.TrimSpace(f.value) != f.value {
-			return invalid(f.key, "%s begins or ends with white space or contains a control character: copy it again", f.key)
+			return invalid(f.key, "%s begins or ends with white space or contains a control character", f.key).
+				Next("copy it again")
 		}
 	}
 	return nil
@@ -120,28 +121,34 @@ func (c Config) checkLists() error {
 			return invalid(at, "forwardedLoginParams: %q is not the name of a query parameter", name)
 		}
 		if isOwned(name) {
-			return invalid(at, "forwardedLoginParams: %s belongs to the protocol and cannot come from the login request: remove it", name)
+			return invalid(at, "forwardedLoginParams: %s belongs to the protocol and cannot come from the login request", name).
+				Next("remove it")
 		}
 	}
 	for i, scope := range c.Scopes {
 		// RFC 6749, 3.3.
 		if scope == "" || strings.ContainsFunc(scope, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }) {
-			return invalid(fmt.Sprintf("scopes[%d]", i), "scopes: %q is not a scope: give each one as an item of the list", scope)
+			return invalid(fmt.Sprintf("scopes[%d]", i), "scopes: %q is not a scope", scope).
+				Next("give each one as an item of the list")
 		}
 	}
 	for i, alg := range c.SigningAlgorithms {
 		if !slices.Contains(algorithms(), alg) {
-			return invalid(fmt.Sprintf("signingAlgorithms[%d]", i), "signingAlgorithms: %q is not accepted: choose from %s", alg, strings.Join(algorithms(), ", "))
+			return invalid(fmt.Sprintf("signingAlgorithms[%d]", i), "signingAlgorithms: %q is not accepted", alg).
+				Next("choose from %s", strings.Join(algorithms(), ", "))
 		}
 	}
 	if key := c.emailKey(); key != "email" && !c.InsecureSkipEmailVerified {
-		return invalid("claimMapping.email", "claimMapping.email is %q, but the provider vouches with email_verified only for the claim email: if all that it puts into %q can be trusted, set insecureSkipEmailVerified to true", key, key)
+		return invalid("claimMapping.email", "claimMapping.email is %q, but the provider vouches with email_verified only for the claim email", key).
+			Next("if all that it puts into %q can be trusted, set insecureSkipEmailVerified to true", key)
 	}
 	if len(c.AllowedGroups) > 0 && !c.InsecureEnableGroups {
-		return invalid("allowedGroups", "allowedGroups needs groups, which are off: set insecureEnableGroups to true")
+		return invalid("allowedGroups", "allowedGroups needs groups, which are off").
+			Next("set insecureEnableGroups to true")
 	}
 	if c.UserNameKey != "" && c.ClaimMapping.Name != "" && c.UserNameKey != c.ClaimMapping.Name {
-		return invalid("userNameKey", "userNameKey is %s and claimMapping.name is %s: give one of them", c.UserNameKey, c.ClaimMapping.Name)
+		return invalid("userNameKey", "userNameKey is %s and claimMapping.name is %s", c.UserNameKey, c.ClaimMapping.Name).
+			Next("give one of them")
 	}
 	return nil
 }
@@ -153,7 +160,8 @@ func (c Config) checkRedirect(callback string) error {
 		return nil
 	}
 	if !c.InsecureSkipIssuerCallbackDomainCheck {
-		return invalid("redirectURI", "redirectURI is %s, but sign-ins come back to %s: use that and register it with the provider, or, if a local set-up needs another host, set insecureSkipIssuerCallbackDomainCheck to true", c.RedirectURI, callback)
+		return invalid("redirectURI", "redirectURI is %s, but sign-ins come back to %s", c.RedirectURI, callback).
+			Next("use that and register it with the provider, or, if a local set-up needs another host, set insecureSkipIssuerCallbackDomainCheck to true")
 	}
 	ours, err := url.Parse(callback)
 	if err != nil {

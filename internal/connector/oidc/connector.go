@@ -106,7 +106,7 @@ func (c *Connector) LoginURL(s connector.Scopes, callbackURL, state string) (str
 		return "", nil, fault.New(fault.Internal, "oidc: a sign-in needs a state")
 	}
 	if err := c.cfg.checkRedirect(callbackURL); err != nil {
-		return "", nil, fault.New(fault.Precondition, "%s", fault.Message(err)).At(fault.FieldOf(err)).Because(err)
+		return "", nil, fault.As(fault.Precondition, err)
 	}
 	// A browser that is sent to a provider which is down sees nothing of ours
 	// again, and whoever waits for it hears nothing either.

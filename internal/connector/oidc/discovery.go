@@ -51,7 +51,8 @@ func (c *Connector) discoveryURL() string {
 
 func (c *Connector) checkName(m *metadata) error {
 	if m.Issuer != c.cfg.Issuer {
-		return fault.New(fault.Precondition, "the provider calls itself %q, the connector calls it %q: they must be equal to the last slash, so set the connector's issuer to what the provider says", fetch.Clean(m.Issuer), c.cfg.Issuer).At("config.issuer")
+		return fault.New(fault.Precondition, "the provider calls itself %q, the connector calls it %q", fetch.Clean(m.Issuer), c.cfg.Issuer).
+			Next("set the connector's issuer to what the provider says: they must be equal to the last slash").At("config.issuer")
 	}
 	return nil
 }
@@ -78,7 +79,8 @@ func (c *Connector) checkEndpoint(key, value string, required bool) error {
 		if !required {
 			return nil
 		}
-		return fault.New(fault.Unauthenticated, "the provider's discovery document has no %s: check that the connector's issuer is an OpenID Connect provider", key)
+		return fault.New(fault.Unauthenticated, "the provider's discovery document has no %s", key).
+			Next("check that the connector's issuer is an OpenID Connect provider")
 	}
 	u, err := url.Parse(value)
 	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Hostname() == "" || u.User != nil || u.Fragment != "" {
@@ -103,8 +105,8 @@ func (c *Connector) accepted(m *metadata) ([]jose.SignatureAlgorithm, error) {
 		}
 	}
 	if len(both) == 0 {
-		return nil, fault.New(fault.Precondition, "the provider signs ID tokens with %s only, the connector accepts %s: let the provider sign with RS256 or ES256",
-			fetch.Clean(strings.Join(m.Algorithms, ", ")), strings.Join(allowed, ", ")).At("config.signingAlgorithms")
+		return nil, fault.New(fault.Precondition, "the provider signs ID tokens with %s only, the connector accepts %s", fetch.Clean(strings.Join(m.Algorithms, ", ")), strings.Join(allowed, ", ")).
+			Next("let the provider sign with RS256 or ES256").At("config.signingAlgorithms")
 	}
 	return both, nil
 }
@@ -159,7 +161,8 @@ func (c *Connector) verifySignature(ctx context.Context, token *jose.JSONWebSign
 		}
 	}
 	if !known {
-		return nil, forged("the ID token names the signing key %q, which the provider does not publish: sign in again, and if that fails, look at the provider's keys", fetch.Clean(token.Signatures[0].Header.KeyID))
+		return nil, forged("the ID token names the signing key %q, which the provider does not publish", fetch.Clean(token.Signatures[0].Header.KeyID)).
+			Next("sign in again, and if that fails, look at the provider's keys")
 	}
 	return nil, forged("the signature of the ID token is not the provider's")
 }

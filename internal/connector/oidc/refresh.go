@@ -17,7 +17,8 @@ import (
 func (c *Connector) Refresh(ctx context.Context, _ connector.Scopes, old connector.Identity) (connector.Identity, error) {
 	var known remembered
 	if err := json.Unmarshal(old.ConnectorData, &known); err != nil || known.RefreshToken == "" || known.Subject == "" {
-		return connector.Identity{}, fault.New(fault.Precondition, "the provider gave no refresh token for this session, so that it cannot be renewed: sign in again")
+		return connector.Identity{}, fault.New(fault.Precondition, "the provider gave no refresh token for this session, so that it cannot be renewed").
+			Next("sign in again")
 	}
 	m, err := c.meta.Get(ctx)
 	if err != nil {

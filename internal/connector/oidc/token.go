@@ -66,7 +66,8 @@ func (c *Connector) verify(ctx context.Context, m *metadata, t *tokens, want exp
 
 func (c *Connector) openToken(ctx context.Context, m *metadata, raw string) ([]byte, error) {
 	if len(raw) > maxToken {
-		return nil, forged("the ID token is %d bytes long, at most %d are read: send fewer claims from the provider", len(raw), maxToken)
+		return nil, forged("the ID token is %d bytes long, at most %d are read", len(raw), maxToken).
+			Next("send fewer claims from the provider")
 	}
 	accepted, err := c.accepted(m)
 	if err != nil {
@@ -76,7 +77,8 @@ func (c *Connector) openToken(ctx context.Context, m *metadata, raw string) ([]b
 	var algorithm *jose.ErrUnexpectedSignatureAlgorithm
 	switch {
 	case errors.As(err, &algorithm):
-		return nil, forged("the ID token is signed with %q, which is not accepted: let the provider sign with one of %s", fetch.Clean(string(algorithm.Got)), list(accepted))
+		return nil, forged("the ID token is signed with %q, which is not accepted", fetch.Clean(string(algorithm.Got))).
+			Next("let the provider sign with one of %s", list(accepted))
 	case err != nil:
 		return nil, forged("the ID token is not a signed token").Because(err)
 	}
@@ -127,7 +129,8 @@ func checkTimes(cl claim.Set, now time.Time) error {
 		return err
 	}
 	if over := now.Sub(exp); over > skew {
-		return forged("the ID token expired %d seconds ago: sign in again, and %s", seconds(over), clocks)
+		return forged("the ID token expired %d seconds ago", seconds(over)).
+			Next("sign in again, and %s", clocks)
 	}
 	if ahead := iat.Sub(now); ahead > skew {
 		return forged("the ID token was issued %d seconds in the future: %s", seconds(ahead), clocks)
@@ -151,10 +154,12 @@ func checkExpected(cl claim.Set, want expected) error {
 	if want.nonce != "" {
 		nonce, ok := cl["nonce"].(string)
 		if !ok {
-			return forged("the ID token has no nonce, so that it may belong to another sign-in: start again")
+			return forged("the ID token has no nonce, so that it may belong to another sign-in").
+				Next("start again")
 		}
 		if !equal(nonce, want.nonce) {
-			return forged("the ID token belongs to another sign-in (nonce): start again")
+			return forged("the ID token belongs to another sign-in (nonce)").
+				Next("start again")
 		}
 	}
 	sub, err := cl.ID("sub")
@@ -162,7 +167,8 @@ func checkExpected(cl claim.Set, want expected) error {
 		return err
 	}
 	if want.subject != "" && sub != want.subject {
-		return forged("the provider's new ID token is about another person (sub): sign in again")
+		return forged("the provider's new ID token is about another person (sub)").
+			Next("sign in again")
 	}
 	return nil
 }

@@ -19,11 +19,14 @@ func JudgeCallback(redirect string, status int, location, body string) (string, 
 		case "", "login_required", "interaction_required", "consent_required", "account_selection_required":
 			return "the provider sends people back to " + redirect, nil
 		}
-		return "", fault.New(fault.Precondition, "the provider knows the callback and refuses the request (%s): compare the client's grant types and scopes with the connector", fetch.Clean(code))
+		return "", fault.New(fault.Precondition, "the provider knows the callback and refuses the request (%s)", fetch.Clean(code)).
+			Next("compare the client's grant types and scopes with the connector")
 	case status >= 400 && (strings.Contains(body, "redirect_uri") || strings.Contains(strings.ToLower(body), "redirect") || strings.Contains(strings.ToLower(body), "callback")):
-		return "", fault.New(fault.Precondition, "the provider refuses to send people back to %s: register exactly this callback with it", redirect)
+		return "", fault.New(fault.Precondition, "the provider refuses to send people back to %s", redirect).
+			Next("register exactly this callback with it")
 	case status >= 400:
-		return "", fault.New(fault.Precondition, "the provider refuses the beginning of a sign-in (HTTP status %d): register the callback %s with it, and compare the client ID", status, redirect)
+		return "", fault.New(fault.Precondition, "the provider refuses the beginning of a sign-in (HTTP status %d)", status).
+			Next("register the callback %s with it, and compare the client ID", redirect)
 	}
 	return "", Skip("the provider shows its sign-in page first, so that it does not tell whether %s is registered", redirect)
 }

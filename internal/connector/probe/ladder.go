@@ -3,7 +3,6 @@ package probe
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"pachyderm/internal/fault"
@@ -57,8 +56,7 @@ func (s *skipped) Error() string { return s.why }
 // Skip is the error for a step that cannot tell.
 func Skip(format string, a ...any) error { return &skipped{fmt.Sprintf(format, a...)} }
 
-// Do takes a step and reports whether it was good enough to go on. The remedy
-// of a fault is what stands behind the last colon of its message.
+// Do takes a step and reports whether it was good enough to go on.
 func (l *Ladder) Do(name string, look func() (string, error)) bool {
 	from := l.now()
 	result, err := look()
@@ -71,12 +69,9 @@ func (l *Ladder) Do(name string, look func() (string, error)) bool {
 	case errors.As(err, &k):
 		s.Status, s.Result = Skipped, k.why
 	case err != nil:
-		s.Status, s.Result = Failed, fault.Message(err)
+		s.Status, s.Result, s.Remedy = Failed, fault.What(err), fault.NextOf(err)
 		if fault.KindOf(err) == fault.Internal {
-			s.Result = "it did not work: look at pachd's log"
-		}
-		if n := strings.LastIndex(s.Result, ": "); n > 0 {
-			s.Result, s.Remedy = s.Result[:n], s.Result[n+2:]
+			s.Result, s.Remedy = "it did not work", "look at pachd's log"
 		}
 	}
 	l.Steps = append(l.Steps, s)

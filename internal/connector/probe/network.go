@@ -95,7 +95,8 @@ func lookUp(ctx context.Context, t Target) (string, error) {
 	defer cancel()
 	found, err := net.DefaultResolver.LookupHost(ctx, t.Host)
 	if err != nil {
-		return "", fault.New(fault.Unavailable, "there is no host %s: check %s, and the name server of the machine that pachd runs on", t.Host, t.Setting).Because(err)
+		return "", fault.New(fault.Unavailable, "there is no host %s", t.Host).
+			Next("check %s, and the name server of the machine that pachd runs on", t.Setting).Because(err)
 	}
 	return t.Host + " is " + strings.Join(found, ", "), nil
 }
@@ -106,7 +107,8 @@ func connect(ctx context.Context, t Target) (string, error) {
 	defer cancel()
 	c, err := fetch.Dialer(stepWithin).DialContext(ctx, "tcp", address)
 	if err != nil {
-		return "", fault.New(fault.Unavailable, "nothing answers at %s: check %s, firewalls, and that the provider runs", address, t.Setting).Because(err)
+		return "", fault.New(fault.Unavailable, "nothing answers at %s", address).
+			Next("check %s, firewalls, and that the provider runs", t.Setting).Because(err)
 	}
 	defer func() { _ = c.Close() }()
 	return "connected to " + c.RemoteAddr().String(), nil
@@ -126,7 +128,8 @@ func (l *Ladder) handshake(ctx context.Context, t Target) (string, error) {
 		if why := fetch.Untrusted(err, t.Roots, t.Setting); why != "" {
 			return "", fault.New(fault.Unavailable, "the certificate of %s was refused: %s", t.Host, why).Because(err)
 		}
-		return "", fault.New(fault.Unavailable, "%s does not speak TLS 1.2 or later on port %s: check the port and %s", t.Host, t.Port, t.Setting).Because(err)
+		return "", fault.New(fault.Unavailable, "%s does not speak TLS 1.2 or later on port %s", t.Host, t.Port).
+			Next("check the port and %s", t.Setting).Because(err)
 	}
 	return l.judge(t, state)
 }
@@ -173,7 +176,8 @@ func (l *Ladder) askTime(ctx context.Context, t Target) (string, error) {
 	}
 	res, err := client.Do(req)
 	if err != nil {
-		return "", fault.New(fault.Unavailable, "%s does not answer over HTTP: check the port and %s", t.Host, t.Setting).Because(err)
+		return "", fault.New(fault.Unavailable, "%s does not answer over HTTP", t.Host).
+			Next("check the port and %s", t.Setting).Because(err)
 	}
 	_ = res.Body.Close()
 	theirs, err := http.ParseTime(res.Header.Get("Date"))
@@ -194,7 +198,8 @@ func compare(ours, theirs time.Time) (string, error) {
 	}
 	switch apart := offset.Abs(); {
 	case apart > clocksTooFar:
-		return "", fault.New(fault.Precondition, "%s: have both machines set their clocks from the network (NTP), or tokens are refused", text)
+		return "", fault.New(fault.Precondition, "%s", text).
+			Next("have both machines set their clocks from the network (NTP), or tokens are refused")
 	case apart > clocksApart:
 		return "", Warn("have both machines set their clocks from the network (NTP)", "%s", text)
 	}

@@ -112,7 +112,8 @@ func (s Site) madeUpCode(ctx context.Context, client *fetch.Client) (string, err
 	case answer.Error == "invalid_grant", answer.Error == "bad_verification_code":
 		return "the provider knows the client ID and the secret", nil
 	case answer.Error == "invalid_client", answer.Error == "incorrect_client_credentials", answer.Error == "unauthorized_client", status == http.StatusUnauthorized, status == http.StatusNotFound:
-		return "", fault.New(fault.Precondition, "the provider refused the client ID or the secret (%s): check clientID and clientSecret", cmp.Or(fetch.Clean(answer.Error), http.StatusText(status)))
+		return "", fault.New(fault.Precondition, "the provider refused the client ID or the secret (%s)", cmp.Or(fetch.Clean(answer.Error), http.StatusText(status))).
+			Next("check clientID and clientSecret")
 	}
 	return "", Skip("the provider's answer to a made-up code does not tell (HTTP status %d, %s)", status, cmp.Or(fetch.Clean(answer.Error), "no reason given"))
 }

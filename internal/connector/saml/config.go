@@ -62,7 +62,8 @@ func (c Config) Validate(callback string, allowHTTP bool) error {
 
 func (c Config) check(allowHTTP bool) error {
 	if c.InsecureSkipSignatureValidation {
-		return invalid("insecureSkipSignatureValidation", "insecureSkipSignatureValidation is true, which would let anybody sign in as anybody: remove it, and give the provider's metadata or its signing certificate in caData")
+		return invalid("insecureSkipSignatureValidation", "insecureSkipSignatureValidation is true, which would let anybody sign in as anybody").
+			Next("remove it, and give the provider's metadata or its signing certificate in caData")
 	}
 	for _, check := range []func() error{
 		c.checkTexts,
@@ -99,7 +100,8 @@ func (c Config) checkTexts() error {
 			return invalid(f.key, "%s is missing: a saml connector needs redirectURI, emailAttr and the provider's metadata (metadataURL, metadataFile or metadata) or ssoURL with caData", f.key)
 		}
 		if strings.ContainsFunc(f.value, unicode.IsControl) || strings.TrimSpace(f.value) != f.value {
-			return invalid(f.key, "%s begins or ends with white space or contains a control character: copy it again", f.key)
+			return invalid(f.key, "%s begins or ends with white space or contains a control character", f.key).
+				Next("copy it again")
 		}
 	}
 	return nil
@@ -118,13 +120,17 @@ func (c Config) checkSource(allowHTTP bool) error {
 	}
 	switch {
 	case len(given) == 0:
-		return invalid("metadataURL", "nothing says which provider is meant: give metadataURL, metadataFile, metadata, or ssoURL with caData")
+		return invalid("metadataURL", "nothing says which provider is meant").
+			Next("give metadataURL, metadataFile, metadata, or ssoURL with caData")
 	case len(given) > 1:
-		return invalid(given[1], "%s describe the provider more than once: keep one of them", strings.Join(given, " and "))
+		return invalid(given[1], "%s describe the provider more than once", strings.Join(given, " and ")).
+			Next("keep one of them")
 	case c.SSOURL != "" && c.CA == "" && c.CAData == "":
-		return invalid("caData", "caData is missing: with ssoURL give the certificate that the provider signs with in caData, or its file in ca; metadataURL would bring it by itself")
+		return invalid("caData", "caData is missing").
+			Next("with ssoURL give the certificate that the provider signs with in caData, or its file in ca; metadataURL would bring it by itself")
 	case len(c.RootCAs) > 0 && c.MetadataURL == "":
-		return invalid("rootCAs", "rootCAs is for fetching metadataURL, which is not given: remove it; the certificate that signs assertions belongs into caData")
+		return invalid("rootCAs", "rootCAs is for fetching metadataURL, which is not given").
+			Next("remove it; the certificate that signs assertions belongs into caData")
 	}
 	for _, f := range []struct{ key, value string }{{"metadataURL", c.MetadataURL}, {"ssoURL", c.SSOURL}} {
 		if f.value == "" {
@@ -143,7 +149,7 @@ func (c Config) checkSource(allowHTTP bool) error {
 	}
 	_, err := metadata.Parse([]byte(c.Metadata), c.SSOIssuer, allowHTTP)
 	if err != nil {
-		return invalid("metadata", "%s", fault.Message(err)).Because(err)
+		return fault.As(fault.Invalid, err).At("config.metadata")
 	}
 	return nil
 }
@@ -167,10 +173,12 @@ func (c Config) checkRequest() error {
 	switch c.RequestBinding {
 	case "", "redirect", "post":
 	default:
-		return invalid("requestBinding", "requestBinding is %q: choose redirect or post, or leave it out", c.RequestBinding)
+		return invalid("requestBinding", "requestBinding is %q", c.RequestBinding).
+			Next("choose redirect or post, or leave it out")
 	}
 	if c.NameIDPolicyFormat != "" && nameIDFormat(c.NameIDPolicyFormat) == "" {
-		return invalid("nameIDPolicyFormat", "nameIDPolicyFormat is %q: use persistent, emailAddress, unspecified, transient, X509SubjectName, WindowsDomainQualifiedName, encrypted, entity, kerberos, or a URN", c.NameIDPolicyFormat)
+		return invalid("nameIDPolicyFormat", "nameIDPolicyFormat is %q", c.NameIDPolicyFormat).
+			Next("use persistent, emailAddress, unspecified, transient, X509SubjectName, WindowsDomainQualifiedName, encrypted, entity, kerberos, or a URN")
 	}
 	return nil
 }
@@ -178,13 +186,17 @@ func (c Config) checkRequest() error {
 func (c Config) checkAttributes() error {
 	switch {
 	case nameIDFormat(c.NameIDPolicyFormat) == formatTransient && c.UsernameAttr == "":
-		return invalid("usernameAttr", "a transient NameID is new at each sign-in and cannot say who somebody is: set usernameAttr to an attribute that can, or nameIDPolicyFormat to persistent")
+		return invalid("usernameAttr", "a transient NameID is new at each sign-in and cannot say who somebody is").
+			Next("set usernameAttr to an attribute that can, or nameIDPolicyFormat to persistent")
 	case c.GroupsDelim != "" && c.GroupsAttr == "":
-		return invalid("groupsDelim", "groupsDelim needs groups, which are off: set groupsAttr")
+		return invalid("groupsDelim", "groupsDelim needs groups, which are off").
+			Next("set groupsAttr")
 	case len(c.AllowedGroups) > 0 && c.GroupsAttr == "":
-		return invalid("allowedGroups", "allowedGroups needs groups, which are off: set groupsAttr")
+		return invalid("allowedGroups", "allowedGroups needs groups, which are off").
+			Next("set groupsAttr")
 	case c.FilterGroups && len(c.AllowedGroups) == 0:
-		return invalid("filterGroups", "filterGroups keeps only allowedGroups, and there are none: list them, or set filterGroups to false")
+		return invalid("filterGroups", "filterGroups keeps only allowedGroups, and there are none").
+			Next("list them, or set filterGroups to false")
 	}
 	return nil
 }
@@ -195,7 +207,8 @@ func (c Config) checkRedirect(callback string) error {
 	if c.RedirectURI == callback {
 		return nil
 	}
-	return invalid("redirectURI", "redirectURI is %s, but sign-ins come back to %s: use that and register it with the provider", c.RedirectURI, callback)
+	return invalid("redirectURI", "redirectURI is %s, but sign-ins come back to %s", c.RedirectURI, callback).
+		Next("use that and register it with the provider")
 }
 
 func (c Config) entityID() string { return cmp.Or(c.EntityIssuer, c.RedirectURI) }
@@ -230,7 +243,8 @@ func parsePEM(key, text string) ([]*x509.Certificate, error) {
 	if !isPEM(text) {
 		decoded, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text), ""))
 		if err != nil {
-			return nil, invalid(key, "%s is neither PEM text nor base64 of it: give the provider's signing certificate, beginning with -----BEGIN CERTIFICATE-----", key)
+			return nil, invalid(key, "%s is neither PEM text nor base64 of it", key).
+				Next("give the provider's signing certificate, beginning with -----BEGIN CERTIFICATE-----")
 		}
 		rest = decoded
 	}
@@ -241,16 +255,19 @@ func parsePEM(key, text string) ([]*x509.Certificate, error) {
 			break
 		}
 		if block.Type != "CERTIFICATE" {
-			return nil, invalid(key, "%s has something beside certificates (%s): remove it", key, block.Type)
+			return nil, invalid(key, "%s has something beside certificates (%s)", key, block.Type).
+				Next("remove it")
 		}
 		cert, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return nil, invalid(key, "%s holds a certificate that cannot be read: copy it again", key).Because(err)
+			return nil, invalid(key, "%s holds a certificate that cannot be read", key).
+				Next("copy it again").Because(err)
 		}
 		certs = append(certs, cert)
 	}
 	if len(certs) == 0 || len(bytes.TrimSpace(rest)) > 0 {
-		return nil, invalid(key, "%s does not end with a whole certificate: copy it again, from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----", key)
+		return nil, invalid(key, "%s does not end with a whole certificate", key).
+			Next("copy it again, from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----")
 	}
 	return certs, nil
 }
@@ -268,7 +285,8 @@ func (c Config) pinned() ([]*x509.Certificate, error) {
 	if c.CA != "" {
 		text, err := os.ReadFile(c.CA)
 		if err != nil {
-			return nil, invalid("ca", "the file cannot be read: give a path on the server, or the certificate itself in caData").Because(err)
+			return nil, invalid("ca", "the file cannot be read").
+				Next("give a path on the server, or the certificate itself in caData").Because(err)
 		}
 		given, err := parsePEM("ca", string(text))
 		if err != nil {

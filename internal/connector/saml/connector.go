@@ -100,7 +100,8 @@ type pending struct {
 func parsePending(connData []byte) (pending, error) {
 	var p pending
 	if err := json.Unmarshal(connData, &p); err != nil || p.State == "" || p.ID == "" || p.Issued.IsZero() {
-		return pending{}, forged("nothing is known of the beginning of this sign-in: start again").Because(err)
+		return pending{}, forged("nothing is known of the beginning of this sign-in").
+			Next("start again").Because(err)
 	}
 	return p, nil
 }
@@ -113,7 +114,7 @@ func (c *Connector) LoginURL(_ connector.Scopes, callbackURL, state string) (str
 		return "", nil, fault.New(fault.Internal, "saml: a sign-in needs a state")
 	}
 	if err := c.cfg.checkRedirect(callbackURL); err != nil {
-		return "", nil, fault.New(fault.Precondition, "%s", fault.Message(err)).At(fault.FieldOf(err)).Because(err)
+		return "", nil, fault.As(fault.Precondition, err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()

@@ -67,7 +67,8 @@ func read(a *etree.Element) (said, error) {
 	}
 	value, ok := xmltree.Text(id)
 	if !ok {
-		return s, forged("the provider's NameID has more in it than text: look at what it sends")
+		return s, forged("the provider's NameID has more in it than text").
+			Next("look at what it sends")
 	}
 	s.nameID, s.transient = value, xmltree.Attr(id, "Format") == formatTransient
 	return s, nil
@@ -89,13 +90,15 @@ func (s said) find(name string) (*attribute, error) {
 				continue
 			}
 			if found != nil {
-				return nil, forged("several of the provider's attributes have the friendly name %q: name the one that is meant by its Name", fetch.Clean(name))
+				return nil, forged("several of the provider's attributes have the friendly name %q", fetch.Clean(name)).
+					Next("name the one that is meant by its Name")
 			}
 			found = at
 		}
 	}
 	if found != nil && found.broken {
-		return nil, forged("the provider's attribute %q has more in it than text: mend it there, or name another attribute", fetch.Clean(name))
+		return nil, forged("the provider's attribute %q has more in it than text", fetch.Clean(name)).
+			Next("mend it there, or name another attribute")
 	}
 	return found, nil
 }
@@ -110,7 +113,8 @@ func (s said) one(name string) (string, error) {
 	case err != nil || at == nil || len(at.values) == 0:
 		return "", err
 	case len(at.values) > 1:
-		return "", forged("the provider's attribute %q has %d values where one is expected: send one, or name another attribute", fetch.Clean(name), len(at.values))
+		return "", forged("the provider's attribute %q has %d values where one is expected", fetch.Clean(name), len(at.values)).
+			Next("send one, or name another attribute")
 	}
 	return at.values[0], nil
 }
@@ -268,7 +272,8 @@ func (c *Connector) groups(s said, userID string) ([]string, error) {
 	if len(matching) == 0 {
 		// Dex tells this error from others.
 		cause := &connector.UserNotInRequiredGroupsError{UserID: userID, Groups: allowed}
-		return nil, fault.New(fault.Denied, "only members of certain groups may sign in here, and this account is in none of them: ask an administrator").Because(cause)
+		return nil, fault.New(fault.Denied, "only members of certain groups may sign in here, and this account is in none of them").
+			Next("ask an administrator").Because(cause)
 	}
 	if c.cfg.FilterGroups {
 		return matching, nil

@@ -70,7 +70,8 @@ func (c *Connector) Form(connData []byte) (action string, fields map[string]stri
 		return "", nil, err
 	}
 	if p.To == "" {
-		return "", nil, forged("this sign-in sends no form to the provider: start it again")
+		return "", nil, forged("this sign-in sends no form to the provider").
+			Next("start it again")
 	}
 	message, err := c.request(p, p.To)
 	if err != nil {

@@ -46,22 +46,26 @@ func (c *Connector) HandleCallback(_ connector.Scopes, connData []byte, r *http.
 func answer(r *http.Request, p pending) ([]byte, error) {
 	for _, name := range []string{"SAMLResponse", "RelayState"} {
 		if len(r.PostForm[name]) > 1 {
-			return nil, forged("the provider's answer has %s more than once: start the sign-in again", name)
+			return nil, forged("the provider's answer has %s more than once", name).
+				Next("start the sign-in again")
 		}
 	}
 	if subtle.ConstantTimeCompare([]byte(r.PostForm.Get("RelayState")), []byte(p.State)) != 1 {
-		return nil, forged("the provider's answer belongs to another sign-in: start again")
+		return nil, forged("the provider's answer belongs to another sign-in").
+			Next("start again")
 	}
 	encoded := r.PostForm.Get("SAMLResponse")
 	switch {
 	case encoded == "":
-		return nil, forged("the provider's answer has no SAMLResponse: start the sign-in again")
+		return nil, forged("the provider's answer has no SAMLResponse").
+			Next("start the sign-in again")
 	case len(encoded) > 2*maxMessage:
 		return nil, tooLarge()
 	}
 	raw, err := base64.StdEncoding.Strict().DecodeString(encoded)
 	if err != nil {
-		return nil, forged("the provider's SAMLResponse is not base64: start the sign-in again").Because(err)
+		return nil, forged("the provider's SAMLResponse is not base64").
+			Next("start the sign-in again").Because(err)
 	}
 	if len(raw) > maxMessage {
 		return nil, tooLarge()
@@ -70,7 +74,8 @@ func answer(r *http.Request, p pending) ([]byte, error) {
 }
 
 func tooLarge() error {
-	return forged("the provider's answer is larger than %d KiB and was not read: have it send fewer groups or attributes", maxMessage>>10)
+	return forged("the provider's answer is larger than %d KiB and was not read", maxMessage>>10).
+		Next("have it send fewer groups or attributes")
 }
 
 // assertion is the message's assertion, in a tree that was made of verified bytes
@@ -84,9 +89,11 @@ func (c *Connector) assertion(ctx context.Context, m *signed.Message, p pending)
 	}
 	switch {
 	case m.Assertion == nil:
-		return nil, forged("the provider's answer has no Assertion: look at the provider's log")
+		return nil, forged("the provider's answer has no Assertion").
+			Next("look at the provider's log")
 	case m.OfResponse == nil && m.OfAssertion == nil:
-		return nil, forged("the provider signed neither the Response nor the Assertion: let it sign the Assertion")
+		return nil, forged("the provider signed neither the Response nor the Assertion").
+			Next("let it sign the Assertion")
 	}
 	response, a := m.Response, (*etree.Element)(nil)
 	if m.OfResponse != nil {
@@ -122,7 +129,8 @@ func (c *Connector) assertion(ctx context.Context, m *signed.Message, p pending)
 		return nil, err
 	}
 	if !c.seen.first(xmltree.Attr(a, "ID"), end, expected.Now) {
-		return nil, forged("the provider's Assertion was used before: start the sign-in again")
+		return nil, forged("the provider's Assertion was used before").
+			Next("start the sign-in again")
 	}
 	return a, nil
 }

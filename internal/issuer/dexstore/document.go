@@ -158,7 +158,8 @@ func (k kind[T]) update(ctx context.Context, s *Store, id string, updater func(T
 			return err
 		}
 	}
-	return fault.New(fault.Unavailable, "too many changes to one %s at once: try again", k.name)
+	return fault.New(fault.Unavailable, "too many changes to one %s at once", k.name).
+		Next("try again")
 }
 
 func (k kind[T]) replace(ctx context.Context, s *Store, id string, version int64, v T) (bool, error) {

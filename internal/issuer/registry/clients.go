@@ -46,7 +46,8 @@ func (g *Registry) CreateClient(ctx context.Context, by principal.Name, c Client
 		return Client{}, err
 	}
 	if c.Secret == secret.Mask {
-		return Client{}, fault.New(fault.Invalid, "the secret is %s, which stands for a stored one, and none is stored: write the secret itself, or leave it out to have one made", secret.Mask).At("secret")
+		return Client{}, fault.New(fault.Invalid, "the secret is %s, which stands for a stored one, and none is stored", secret.Mask).
+			Next("write the secret itself, or leave it out to have one made").At("secret")
 	}
 	if c.Secret == "" {
 		c.Secret = rand.Text() + rand.Text()
@@ -55,7 +56,8 @@ func (g *Registry) CreateClient(ctx context.Context, by principal.Name, c Client
 		ID: c.ID, Name: c.Name, Secret: c.Secret, RedirectURIs: c.RedirectURIs, TrustedPeers: c.TrustedPeers, AllowedConnectors: c.AllowedConnectors,
 	})
 	if errors.Is(err, storage.ErrAlreadyExists) {
-		err = fault.New(fault.Exists, "client %q: ID already exists; change it with: pachctl idp update-client", c.ID)
+		err = fault.New(fault.Exists, "client %q: ID already exists", c.ID).
+			Next("change it with: pachctl idp update-client")
 	}
 	if err != nil {
 		return Client{}, err
@@ -69,7 +71,8 @@ func (g *Registry) checkAllowed(ctx context.Context, ids []string) error {
 	for _, id := range ids {
 		if _, err := g.read(ctx, id); err != nil {
 			if fault.Is(err, fault.NotFound) {
-				return fault.New(fault.Invalid, "allowed_connectors: there is no connector %q: create it first", id).At("allowed_connectors")
+				return fault.New(fault.Invalid, "allowed_connectors: there is no connector %q", id).
+					Next("create it first").At("allowed_connectors")
 			}
 			return err
 		}
@@ -86,7 +89,7 @@ func checkRedirects(uris []string) error {
 			err = fault.New(fault.Invalid, "%q must have no fragment", u)
 		}
 		if err != nil {
-			return fault.New(fault.Invalid, "redirect_uris: %s", fault.Message(err)).At("redirect_uris")
+			return fault.Prefix(err, "redirect_uris").At("redirect_uris")
 		}
 	}
 	return nil
@@ -174,7 +177,8 @@ func fromDexClient(c storage.Client) Client {
 
 func noClient(id string, err error) error {
 	if errors.Is(err, storage.ErrNotFound) {
-		return fault.New(fault.NotFound, "unable to find OIDC client with id %q: ID does not exist; pachctl idp list-client shows those that do", id)
+		return fault.New(fault.NotFound, "unable to find OIDC client with id %q: ID does not exist", id).
+			Next("pachctl idp list-client shows those that do")
 	}
 	return err
 }

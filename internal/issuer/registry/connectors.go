@@ -83,7 +83,8 @@ func (g *Registry) CreateConnector(ctx context.Context, by principal.Name, c Con
 	return g.with.DB.Update(ctx, func(tx *db.Tx) error {
 		if err := g.insertConnector(ctx, tx, r); err != nil {
 			if fault.Is(err, fault.Exists) {
-				return fault.New(fault.Exists, "connector %q: ID already exists; change it with: pachctl idp update-connector", c.ID)
+				return fault.New(fault.Exists, "connector %q: ID already exists", c.ID).
+					Next("change it with: pachctl idp update-connector")
 			}
 			return err
 		}
@@ -97,23 +98,29 @@ func (g *Registry) CreateConnector(ctx context.Context, by principal.Name, c Con
 func checkNew(c Connector) error {
 	switch {
 	case c.ID == "":
-		return fault.New(fault.Invalid, "no id specified: give the connector one, such as auth0").At("id")
+		return fault.New(fault.Invalid, "no id specified").
+			Next("give the connector one, such as auth0").At("id")
 	case !idForm.MatchString(c.ID):
-		return fault.New(fault.Invalid, "id %q: use letters, digits, dots, dashes and underscores, at most 63", c.ID).At("id")
+		return fault.New(fault.Invalid, "id %q", c.ID).
+			Next("use letters, digits, dots, dashes and underscores, at most 63").At("id")
 	case c.Type == "":
-		return fault.New(fault.Invalid, "no type specified: use one of %s", strings.Join(own.Types(), ", ")).At("type")
+		return fault.New(fault.Invalid, "no type specified").
+			Next("use one of %s", strings.Join(own.Types(), ", ")).At("type")
 	case c.Name == "":
-		return fault.New(fault.Invalid, "no name specified: give the name that people shall see, such as Auth0").At("name")
+		return fault.New(fault.Invalid, "no name specified").
+			Next("give the name that people shall see, such as Auth0").At("name")
 	case len(c.Config) == 0 && c.Type != "mockCallback":
-		return fault.New(fault.Invalid, "no configs are defined: put issuer, clientID and the like under config").At("config")
+		return fault.New(fault.Invalid, "no configs are defined").
+			Next("put issuer, clientID and the like under config").At("config")
 	case c.Version < 0:
-		return fault.New(fault.Invalid, "version %d: use 0 or more", c.Version).At("version")
+		return fault.New(fault.Invalid, "version %d", c.Version).
+			Next("use 0 or more").At("version")
 	}
 	return own.CheckSecrets(c.Type, c.Config)
 }
 
 func cannotOpen(err error) error {
-	return fault.New(fault.KindOf(err), "unable to open connector: %s", fault.Message(err)).At(fault.FieldOf(err)).Because(err)
+	return fault.Prefix(err, "unable to open connector")
 }
 
 // UpdateConnector changes what the document gives: an empty name and absent
@@ -165,9 +172,11 @@ func (g *Registry) Draft(ctx context.Context, c Connector) (draft Row, live *Row
 		draft, err = stored.changedBy(c)
 		switch lends := err == nil && stored.lendsSecrets(draft); {
 		case lends && !stored.Managed && !own.SameDestination(stored.Type, stored.Config, draft.Config):
-			err = fault.New(fault.Invalid, "the document would send the stored secret of connector %s to another place than it was given for: write the secret itself into it", c.ID)
+			err = fault.New(fault.Invalid, "the document would send the stored secret of connector %s to another place than it was given for", c.ID).
+				Next("write the secret itself into it")
 		case lends && stored.Managed:
-			err = fault.New(fault.Precondition, "connector %s is managed by pachd's configuration, and its secret is not used with another document: write a secret into the document", c.ID)
+			err = fault.New(fault.Precondition, "connector %s is managed by pachd's configuration, and its secret is not used with another document", c.ID).
+				Next("write a secret into the document")
 		}
 		return draft, &stored, err
 	case !fault.Is(err, fault.NotFound), c.Type == "" && c.Name == "" && len(c.Config) == 0:
@@ -198,7 +207,8 @@ func (r Row) changedBy(change Connector) (Row, error) {
 	if change.Type != "" && change.Type != r.Type {
 		// Subjects of one type mean nothing to another: people would inherit
 		// the identities of strangers.
-		return next, fault.New(fault.Invalid, "connector %s is of type %s and cannot become %s: delete it and create another", r.ID, r.Type, change.Type).At("type")
+		return next, fault.New(fault.Invalid, "connector %s is of type %s and cannot become %s", r.ID, r.Type, change.Type).
+			Next("delete it and create another").At("type")
 	}
 	next.Config = own.Merge(r.Type, r.Config, change.Config)
 	return next, own.CheckSecrets(next.Type, next.Config)
@@ -219,12 +229,13 @@ func nextVersion(given, stored int64, sameContent bool) (int64, error) {
 	case given == 0, given == stored+1:
 		return stored + 1, nil
 	}
-	return 0, fault.New(fault.Conflict, "new config version is %d, expected %d: version %d is stored; look at it with pachctl idp get-connector and write version: %d, or leave version out",
-		given, stored+1, stored, stored+1)
+	return 0, fault.New(fault.Conflict, "new config version is %d, expected %d: version %d is stored", given, stored+1, stored).
+		Next("look at it with pachctl idp get-connector and write version: %d, or leave version out", stored+1)
 }
 
 func managedFault(what, id string) error {
-	return fault.New(fault.Precondition, "%s %s is managed by pachd's configuration: change it there", what, id)
+	return fault.New(fault.Precondition, "%s %s is managed by pachd's configuration", what, id).
+		Next("change it there")
 }
 
 // DeleteConnector removes a connector. The sessions of people who signed in

@@ -94,7 +94,8 @@ func (g *Registry) ReadRevision(ctx context.Context, id, revision string) (Row, 
 	} else if r, ok := s.revisions[id][revision]; ok {
 		return r, nil
 	}
-	return Row{}, fault.New(fault.NotFound, "connector %q: ID does not exist; pachctl idp list-connector shows those that do", id)
+	return Row{}, fault.New(fault.NotFound, "connector %q: ID does not exist", id).
+		Next("pachctl idp list-connector shows those that do")
 }
 
 // CheckConnected refuses, for a login under way, a connector that was deleted
@@ -103,7 +104,8 @@ func CheckConnected(ctx context.Context, tx *db.Tx, id, instance string) error {
 	var n int64
 	err := tx.Row(ctx, []any{&n}, `SELECT COUNT(*) FROM connectors WHERE id = $1 AND instance = $2`, id, instance)
 	if err == nil && n == 0 {
-		err = fault.New(fault.Denied, "the identity provider %q was removed while you signed in: start again and choose another", id)
+		err = fault.New(fault.Denied, "the identity provider %q was removed while you signed in", id).
+			Next("start again and choose another")
 	}
 	return err
 }
@@ -144,7 +146,8 @@ func (g *Registry) replaceConnector(ctx context.Context, tx *db.Tx, old, next Ro
 		return err
 	}
 	if n == 0 {
-		return fault.New(fault.Conflict, "connector %s was changed by somebody else just now: look at it with pachctl idp get-connector and try again", old.ID)
+		return fault.New(fault.Conflict, "connector %s was changed by somebody else just now", old.ID).
+			Next("look at it with pachctl idp get-connector and try again")
 	}
 	if _, err := tx.Exec(ctx, `UPDATE connector_revisions SET replaced_at = $2 WHERE revision = $1`, old.Revision, now); err != nil {
 		return err
@@ -158,7 +161,8 @@ func deleteConnector(ctx context.Context, tx *db.Tx, r Row) error {
 		return err
 	}
 	if n == 0 {
-		return fault.New(fault.Conflict, "connector %s was changed by somebody else just now: try again", r.ID)
+		return fault.New(fault.Conflict, "connector %s was changed by somebody else just now", r.ID).
+			Next("try again")
 	}
 	if _, err := tx.Exec(ctx, `DELETE FROM connector_revisions WHERE connector_id = $1`, r.ID); err != nil {
 		return err

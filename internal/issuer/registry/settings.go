@@ -66,7 +66,7 @@ func (s Settings) Parse(publicURL string, insecure bool) (p Parsed, err error) {
 	}
 	u, err := CheckURL(raw, insecure)
 	if err != nil {
-		return p, fault.New(fault.Invalid, "issuer: %s", fault.Message(err)).At("issuer")
+		return p, fault.Prefix(err, "issuer").At("issuer")
 	}
 	p.Issuer = *u
 	if p.IDTokens, err = duration("id_token_expiry", s.IDTokenExpiry, DefaultIDTokenExpiry); err != nil {
@@ -89,7 +89,8 @@ func duration(name, text string, absent time.Duration) (time.Duration, error) {
 		return 0, fault.New(fault.Invalid, "%s %q is too short: tokens tell time in seconds", name, text).At(name)
 	}
 	if err != nil || d <= 0 {
-		return 0, fault.New(fault.Invalid, "%s %q is not a duration: write one such as 24h or 90m", name, text).At(name)
+		return 0, fault.New(fault.Invalid, "%s %q is not a duration", name, text).
+			Next("write one such as 24h or 90m").At(name)
 	}
 	return d, nil
 }
@@ -100,13 +101,15 @@ func duration(name, text string, absent time.Duration) (time.Duration, error) {
 func CheckURL(raw string, insecure bool) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, fault.New(fault.Invalid, "%q is not a URL: write one such as https://pach.example.com/dex", raw)
+		return nil, fault.New(fault.Invalid, "%q is not a URL", raw).
+			Next("write one such as https://pach.example.com/dex")
 	}
 	if u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.ForceQuery {
 		return nil, fault.New(fault.Invalid, "%q must have no user, query or fragment", raw)
 	}
 	if u.Scheme == "http" && !insecure && !IsLoopback(u.Hostname()) {
-		return nil, fault.New(fault.Invalid, "%q sends passwords and tokens in clear: use https, or set insecure: true in pachd's configuration for a trial", raw)
+		return nil, fault.New(fault.Invalid, "%q sends passwords and tokens in clear", raw).
+			Next("use https, or set insecure: true in pachd's configuration for a trial")
 	}
 	u.Path = strings.TrimSuffix(u.Path, "/")
 	return u, nil

@@ -93,7 +93,8 @@ func (s *Server) Wait(ctx context.Context, by principal.Name, id string) (Result
 		owner, b, err := s.read(ctx, id)
 		switch {
 		case err == nil && owner != by, fault.Is(err, fault.NotFound):
-			return Result{}, false, fault.New(fault.NotFound, "this test is over, or somebody else began it: start another with: pachctl idp test-connector")
+			return Result{}, false, fault.New(fault.NotFound, "this test is over, or somebody else began it").
+				Next("start another with: pachctl idp test-connector")
 		case err != nil && ctx.Err() == nil:
 			return Result{}, false, err
 		case err == nil && b.Result != nil:

@@ -229,6 +229,7 @@ func within[T any](ctx context.Context, limit time.Duration, do func(context.Con
 		return a.value, a.err
 	case <-ctx.Done():
 		var none T
-		return none, fault.New(fault.Unavailable, "the identity provider did not answer within %s: try again, or tell an administrator", limit).Because(ctx.Err())
+		return none, fault.New(fault.Unavailable, "the identity provider did not answer within %s", limit).
+			Next("try again, or tell an administrator").Because(ctx.Err())
 	}
 }

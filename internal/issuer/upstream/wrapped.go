@@ -48,9 +48,11 @@ func ask[T any](ctx context.Context, w wrapped, do func(context.Context) (T, err
 	switch {
 	case err == nil:
 	case errors.As(err, new(*connector.UserNotInRequiredGroupsError)) && fault.KindOf(err) == fault.Internal:
-		err = fault.New(fault.Denied, "only members of certain groups may sign in here, and this account is in none of them: ask an administrator").Because(err)
+		err = fault.New(fault.Denied, "only members of certain groups may sign in here, and this account is in none of them").
+			Next("ask an administrator").Because(err)
 	case fault.KindOf(err) == fault.Internal: // of Dex's, which speaks to the log
-		err = fault.New(fault.Unauthenticated, "the identity provider did not complete the sign-in: try again, and if that fails, an administrator finds the reason in pachd's log").Because(err)
+		err = fault.New(fault.Unauthenticated, "the identity provider did not complete the sign-in").
+			Next("try again, and if that fails, an administrator finds the reason in pachd's log").Because(err)
 	}
 	return v, err
 }
@@ -61,7 +63,8 @@ func CheckAccount(c connector.Identity) error {
 	case c.UserID == "" || len(c.UserID) > 255 || strings.ContainsFunc(c.UserID, unicode.IsControl):
 		return fault.New(fault.Unauthenticated, "the identity provider does not say who this is: its user id is missing, too long or has control characters")
 	case c.Email == "":
-		return fault.New(fault.Denied, "the identity provider sent no e-mail address of this person: give the account one there, or let the connector see it")
+		return fault.New(fault.Denied, "the identity provider sent no e-mail address of this person").
+			Next("give the account one there, or let the connector see it")
 	case strings.Contains(c.Email, "@") && !principal.IsEmail(c.Email): // some providers have names only
 		return fault.New(fault.Denied, "the identity provider sent %q, which is not exactly one e-mail address", fetch.Clean(c.Email))
 	}
@@ -209,7 +212,8 @@ type broken struct {
 
 func (b broken) LoginURL(_ connector.Scopes, _, state string) (string, []byte, error) {
 	if f := b.upstream.flow(state); f != nil {
-		f.Err = fault.New(fault.Precondition, "this identity provider is not set up correctly: an administrator can see why with: pachctl idp list-connector").Because(b.err)
+		f.Err = fault.New(fault.Precondition, "this identity provider is not set up correctly").
+			Next("an administrator can see why with: pachctl idp list-connector").Because(b.err)
 	}
 	return "", nil, b.err
 }

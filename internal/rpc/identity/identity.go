@@ -117,7 +117,7 @@ func ConnectorFromProto(c *pb.IDPConnector) (registry.Connector, error) {
 	out := registry.Connector{ID: c.GetId(), Name: c.GetName(), Type: c.GetType(), Version: c.GetConfigVersion(), Config: c.GetConfig().AsMap()}
 	if j := c.GetJsonConfig(); len(out.Config) == 0 && j != "" && j != "null" {
 		if err := strict.Decode([]byte(j), &out.Config); err != nil {
-			return out, fault.New(fault.Invalid, "unable to deserialize JSON: %s", fault.Message(err)).At("jsonConfig")
+			return out, fault.Prefix(err, "unable to deserialize JSON").At("jsonConfig")
 		}
 	}
 	return out, nil

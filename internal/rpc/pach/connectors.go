@@ -46,7 +46,8 @@ func draftFromProto(d *pb.ConnectorDraft) (registry.Connector, error) {
 	case d.GetId() != "":
 		return registry.Connector{ID: d.GetId()}, nil
 	}
-	return registry.Connector{}, fault.New(fault.Invalid, "validate request: give the id of a connector, or a document")
+	return registry.Connector{}, fault.New(fault.Invalid, "validate request").
+		Next("give the id of a connector, or a document")
 }
 
 // CheckConnector looks at what a sign-in will need of a provider.

@@ -62,7 +62,8 @@ func (s *Server) SetUserEnabled(ctx context.Context, req *pb.SetUserEnabledReque
 		return nil, err
 	}
 	if who == caller.Of(ctx).Name && who.Kind() == principal.User && !req.GetEnabled() {
-		return nil, fault.New(fault.Precondition, "you would lock yourself out: have somebody else disable %s", who)
+		return nil, fault.New(fault.Precondition, "you would lock yourself out").
+			Next("have somebody else disable %s", who)
 	}
 	action := "user.disable"
 	if req.GetEnabled() {
@@ -122,7 +123,8 @@ func (s *Server) RevokeAll(ctx context.Context, req *pb.RevokeAllRequest) (*pb.R
 		return nil, err
 	}
 	if who.Kind() == principal.Pach {
-		return nil, fault.New(fault.Precondition, "cannot revoke tokens for pach: users: nobody might be left to administer pachd; rotate the root token instead")
+		return nil, fault.New(fault.Precondition, "cannot revoke tokens for pach: users: nobody might be left to administer pachd").
+			Next("rotate the root token instead")
 	}
 	out := &pb.RevokeAllResponse{}
 	var accounts []identity.Account

@@ -139,7 +139,8 @@ func (e Expected) checkConditions(a *etree.Element, cl clocks) error {
 		}
 	}
 	if audiences == 0 {
-		return forged("the provider's Assertion does not say whom it is meant for (AudienceRestriction): set the audience at the provider to %s", e.Audience)
+		return forged("the provider's Assertion does not say whom it is meant for (AudienceRestriction)").
+			Next("set the audience at the provider to %s", e.Audience)
 	}
 	return nil
 }
@@ -154,7 +155,8 @@ func (e Expected) checkAudience(restriction *etree.Element) error {
 		}
 		named = append(named, name)
 	}
-	return forged("the provider's Assertion is meant for %q, not for %q: make the audience at the provider and entityIssuer equal", fetch.Clean(strings.Join(named, " ")), e.Audience)
+	return forged("the provider's Assertion is meant for %q, not for %q", fetch.Clean(strings.Join(named, " ")), e.Audience).
+		Next("make the audience at the provider and entityIssuer equal")
 }
 
 func checkStatements(a *etree.Element, cl clocks) error {
@@ -203,10 +205,12 @@ func (e Expected) checkSubject(a *etree.Element, cl clocks) (time.Time, error) {
 
 func (e Expected) checkConfirmation(data *etree.Element, cl clocks) (time.Time, error) {
 	if recipient := xmltree.Attr(data, "Recipient"); recipient != e.Recipient {
-		return time.Time{}, forged("the provider's Assertion is for the recipient %q, not for %q: correct the address that is registered at the provider", fetch.Clean(recipient), e.Recipient)
+		return time.Time{}, forged("the provider's Assertion is for the recipient %q, not for %q", fetch.Clean(recipient), e.Recipient).
+			Next("correct the address that is registered at the provider")
 	}
 	if xmltree.Attr(data, "InResponseTo") != e.Request {
-		return time.Time{}, forged("the provider's Assertion belongs to another sign-in (InResponseTo): start again")
+		return time.Time{}, forged("the provider's Assertion belongs to another sign-in (InResponseTo)").
+			Next("start again")
 	}
 	if err := cl.after(data, "NotBefore"); err != nil {
 		return time.Time{}, err

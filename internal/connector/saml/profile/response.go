@@ -67,9 +67,11 @@ func CheckStatus(response *etree.Element) error {
 	case "AuthnFailed", "RequestDenied", "NoPassive", "UnknownPrincipal", "NoAuthnContext":
 		return fault.New(fault.Denied, "the provider did not sign this person in (%s)%s", name, said)
 	case "InvalidNameIDPolicy":
-		return fault.New(fault.Precondition, "the provider cannot give the NameID that the connector asks for (%s)%s: set nameIDPolicyFormat to one it has, or to unspecified", name, said).At("config.nameIDPolicyFormat")
+		return fault.New(fault.Precondition, "the provider cannot give the NameID that the connector asks for (%s)%s", name, said).
+			Next("set nameIDPolicyFormat to one it has, or to unspecified").At("config.nameIDPolicyFormat")
 	}
-	return fault.New(fault.Precondition, "the provider ended the sign-in (%s)%s: look at the provider's log, and compare entityIssuer, redirectURI and requestBinding with what is registered there", name, said)
+	return fault.New(fault.Precondition, "the provider ended the sign-in (%s)%s", name, said).
+		Next("look at the provider's log, and compare entityIssuer, redirectURI and requestBinding with what is registered there")
 }
 
 // CheckResponse is for what stands around the assertion. One that is not signed
@@ -83,14 +85,17 @@ func (e Expected) CheckResponse(response *etree.Element, signed bool) error {
 		return forged("the provider's signed Response does not say where it was sent to (Destination)")
 	}
 	if destination != "" && destination != e.Recipient {
-		return forged("the provider sent its Response to %q, not to %q: correct the address that is registered at the provider", fetch.Clean(destination), e.Recipient)
+		return forged("the provider sent its Response to %q, not to %q", fetch.Clean(destination), e.Recipient).
+			Next("correct the address that is registered at the provider")
 	}
 	switch xmltree.Attr(response, "InResponseTo") {
 	case e.Request:
 	case "":
-		return forged("the provider's Response answers no request (InResponseTo): begin the sign-in here, not at the provider")
+		return forged("the provider's Response answers no request (InResponseTo)").
+			Next("begin the sign-in here, not at the provider")
 	default:
-		return forged("the provider's Response belongs to another sign-in (InResponseTo): start again")
+		return forged("the provider's Response belongs to another sign-in (InResponseTo)").
+			Next("start again")
 	}
 	issuer, err := xmltree.Child(response, xmltree.Assertion, "Issuer")
 	if err != nil || issuer == nil {
@@ -106,7 +111,8 @@ func (e Expected) checkIssuer(issuer *etree.Element, of string) error {
 	case name == "":
 		return forged("the provider's %s does not say who issued it (Issuer)", of)
 	case e.Issuer != "" && name != e.Issuer:
-		return forged("the %s was issued by %q, not by %q: if that is the provider's entity id, correct ssoIssuer or the metadata", of, fetch.Clean(name), e.Issuer)
+		return forged("the %s was issued by %q, not by %q", of, fetch.Clean(name), e.Issuer).
+			Next("if that is the provider's entity id, correct ssoIssuer or the metadata")
 	}
 	return nil
 }

@@ -58,7 +58,8 @@ func Parse(raw []byte) (*Message, error) {
 }
 
 func misplaced() error {
-	return forged("the provider's answer has a signature in a place where none belongs: let the provider sign the Response or the Assertion, once each")
+	return forged("the provider's answer has a signature in a place where none belongs").
+		Next("let the provider sign the Response or the Assertion, once each")
 }
 
 // isPlacedWell says whether nothing but the Issuer precedes a signature, as the
@@ -94,7 +95,8 @@ func isNCName(id string) bool {
 func (s *survey) walk(el *etree.Element) error {
 	switch {
 	case slices.Contains([]string{"EncryptedAssertion", "EncryptedID", "EncryptedAttribute", "EncryptedData"}, el.Tag):
-		return fault.New(fault.Precondition, "the provider encrypts its assertions (%s), which is not supported: switch encryption off for this application at the provider; the way there is encrypted by https", el.Tag)
+		return fault.New(fault.Precondition, "the provider encrypts its assertions (%s), which is not supported", el.Tag).
+			Next("switch encryption off for this application at the provider; the way there is encrypted by https")
 	case el.Tag == "Response" && el.Parent() != nil && el.Parent().Parent() != nil:
 		return forged("the provider's answer has a Response within the Response")
 	case el.Tag == "Assertion":
@@ -108,7 +110,8 @@ func (s *survey) walk(el *etree.Element) error {
 			continue
 		}
 		if own++; own > 1 || s.ids[a.Value] || !isNCName(a.Value) {
-			return forged("the provider's answer has an ID twice, or one that is none: start the sign-in again")
+			return forged("the provider's answer has an ID twice, or one that is none").
+				Next("start the sign-in again")
 		}
 		s.ids[a.Value] = true
 	}

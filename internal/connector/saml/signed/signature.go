@@ -62,7 +62,8 @@ func Verify(el, signature *etree.Element, certs []*x509.Certificate, now time.Ti
 			return found, nil
 		}
 	}
-	return nil, forged("the signature of the %s is not by a certificate that the connector knows, or what it signed was changed: sign in again, and if that fails, compare caData or the metadata with the provider's signing certificate", el.Tag).Because(why)
+	return nil, forged("the signature of the %s is not by a certificate that the connector knows, or what it signed was changed", el.Tag).
+		Next("sign in again, and if that fails, compare caData or the metadata with the provider's signing certificate").Because(why)
 }
 
 // IsCurrent says whether a certificate counts now.
@@ -74,9 +75,11 @@ func IsCurrent(cert *x509.Certificate, now time.Time) bool {
 func Outdated(cert *x509.Certificate, now time.Time) error {
 	const day = "2006-01-02 15:04 MST"
 	if now.Before(cert.NotBefore) {
-		return fault.New(fault.Precondition, "the provider's signing certificate is valid only from %s: check this server's clock, or have the provider sign with another one", cert.NotBefore.UTC().Format(day))
+		return fault.New(fault.Precondition, "the provider's signing certificate is valid only from %s", cert.NotBefore.UTC().Format(day)).
+			Next("check this server's clock, or have the provider sign with another one")
 	}
-	return fault.New(fault.Precondition, "the provider's signing certificate ended on %s: have the provider sign with a new one, and give that in caData if it is not in the metadata", cert.NotAfter.UTC().Format(day))
+	return fault.New(fault.Precondition, "the provider's signing certificate ended on %s", cert.NotAfter.UTC().Format(day)).
+		Next("have the provider sign with a new one, and give that in caData if it is not in the metadata")
 }
 
 func tryCertificate(el *etree.Element, cert *x509.Certificate, at time.Time) (*etree.Element, error) {
@@ -218,7 +221,9 @@ func unacceptable(what, algorithm, remedy string) error {
 		name = algorithm[i+1:]
 	}
 	if strings.Contains(strings.ToLower(name), "sha1") {
-		return fault.New(fault.Precondition, "the provider signs with SHA-1 (%s %s), which can be forged: let it sign with %s", what, fetch.Clean(name), remedy)
+		return fault.New(fault.Precondition, "the provider signs with SHA-1 (%s %s), which can be forged", what, fetch.Clean(name)).
+			Next("let it sign with %s", remedy)
 	}
-	return fault.New(fault.Precondition, "the provider's signature uses the %s %q, which is not accepted: let it use %s", what, fetch.Clean(name), remedy)
+	return fault.New(fault.Precondition, "the provider's signature uses the %s %q, which is not accepted", what, fetch.Clean(name)).
+		Next("let it use %s", remedy)
 }
