@@ -1,0 +1,39 @@
+package db
+
+// MaxPage is the most items of a page.
+const MaxPage = 1000
+
+// Page asks for a part of a list: the items whose keys come after After, in the
+// order that the database compares keys in, which need not be the bytes'.
+type Page struct {
+	After string
+	Limit int // 0: MaxPage
+}
+
+// Size is the Limit that a query is given.
+func (p Page) Size() int {
+	if p.Limit <= 0 || p.Limit > MaxPage {
+		return MaxPage
+	}
+	return p.Limit
+}
+
+// Next is the key that the next page comes after, or "" if this one, of so many
+// items, the last of which has the key last, is the end.
+func (p Page) Next(items int, last string) string {
+	if items < p.Size() {
+		return ""
+	}
+	return last
+}
+
+// EachPage reads a list to its end, page by page; read returns Next of its page.
+func EachPage(read func(Page) (next string, err error)) error {
+	for p := (Page{}); ; {
+		next, err := read(p)
+		if err != nil || next == "" {
+			return err
+		}
+		p.After = next
+	}
+}
