@@ -27,8 +27,10 @@ var mayImport = map[string][]string{
 	"api/pps":        nil,
 	"api/pach":       {"api/auth", "api/identity"},
 	"api/admin":      {"api/pfs", "api/version"},
-	"api":            nil,
-	"api/connector":  nil,
+	"api": {
+		"api/admin", "api/auth", "api/enterprise", "api/identity", "api/license", "api/pach", "api/pfs", "api/pps", "api/version",
+	},
+	"api/connector": nil,
 
 	"internal/fault":     nil,
 	"internal/version":   nil,
@@ -44,9 +46,13 @@ var mayImport = map[string][]string{
 	"internal/audit":        {"internal/db", "internal/principal"},
 	"internal/access/table": nil,
 	"internal/access":       {"internal/access/table", "internal/audit", "internal/db", "internal/fault", "internal/principal"},
-	"internal/identity":     {"internal/db", "internal/fault", "internal/principal"},
-	"internal/cluster":      {"internal/db", "internal/fault", "internal/secret"},
+	"internal/identity":     {"internal/audit", "internal/db", "internal/fault", "internal/principal"},
+	"internal/cluster":      {"internal/audit", "internal/db", "internal/fault", "internal/secret"},
 	"internal/token":        {"internal/db", "internal/fault", "internal/principal", "internal/secret"},
+
+	"internal/session": {
+		"internal/access", "internal/audit", "internal/db", "internal/fault", "internal/identity", "internal/principal", "internal/secret", "internal/token",
+	},
 
 	"internal/connector/fetch":         {"internal/fault"},
 	"internal/connector/witness":       nil,
@@ -68,7 +74,8 @@ var mayImport = map[string][]string{
 	"internal/issuer/device":   {"internal/db", "internal/secret"},
 	"internal/issuer/flow":     {"internal/secret"},
 	"internal/issuer/registry": {
-		"internal/audit", "internal/connector", "internal/db", "internal/fault", "internal/identity", "internal/principal", "internal/secret",
+		"internal/audit", "internal/connector", "internal/db", "internal/fault", "internal/identity", "internal/issuer/dexstore", "internal/principal",
+		"internal/secret",
 	},
 	"internal/issuer/upstream": {
 		"internal/connector", "internal/connector/fetch", "internal/db", "internal/fault", "internal/identity", "internal/issuer/flow",
@@ -80,44 +87,48 @@ var mayImport = map[string][]string{
 		"internal/issuer/upstream",
 	},
 	"internal/issuer/trial": {
-		"internal/connector", "internal/connector/fetch", "internal/connector/witness", "internal/db", "internal/fault", "internal/identity",
+		"internal/audit", "internal/connector", "internal/connector/fetch", "internal/connector/witness", "internal/db", "internal/fault", "internal/identity",
 		"internal/issuer/flow", "internal/issuer/registry", "internal/issuer/upstream", "internal/principal", "internal/secret", "internal/web",
 	},
 	"internal/issuer": {
-		"internal/connector", "internal/connector/probe", "internal/db", "internal/fault", "internal/identity", "internal/issuer/chooser", "internal/issuer/device", "internal/issuer/dexstore", "internal/issuer/flow",
+		"internal/audit", "internal/connector", "internal/connector/probe", "internal/db", "internal/fault", "internal/identity", "internal/issuer/chooser", "internal/issuer/device", "internal/issuer/dexstore", "internal/issuer/flow",
 		"internal/issuer/registry", "internal/issuer/trial", "internal/issuer/upstream", "internal/issuer/view", "internal/principal", "internal/secret", "internal/web",
 	},
 	"internal/login": {
 		"internal/audit", "internal/db", "internal/fault", "internal/identity", "internal/issuer", "internal/issuer/device",
-		"internal/connector/oidc", "internal/issuer/registry", "internal/principal", "internal/secret", "internal/token", "internal/web",
+		"internal/connector/oidc", "internal/issuer/registry", "internal/principal", "internal/secret", "internal/session", "internal/token", "internal/web",
 	},
 	"internal/rpc": {
-		"api", "api/admin", "api/auth", "api/enterprise", "api/identity", "api/license", "api/pach", "api/pfs", "api/pps", "api/version", "internal/access", "internal/audit", "internal/db", "internal/fault",
-		"internal/identity", "internal/issuer", "internal/issuer/registry", "internal/login", "internal/principal", "internal/rpc/caller",
-		"internal/rpc/enterprise", "internal/rpc/identity", "internal/rpc/pach", "internal/rpc/wire", "internal/secret",
-		"internal/strict", "internal/token", "internal/version",
+		"api", "api/admin", "api/auth", "api/enterprise", "api/identity", "api/license", "api/pach", "api/pfs", "api/pps", "api/version", "internal/access",
+		"internal/db", "internal/fault", "internal/issuer", "internal/login", "internal/rpc/admin", "internal/rpc/auth", "internal/rpc/enterprise",
+		"internal/rpc/identity", "internal/rpc/pach", "internal/secret", "internal/session", "internal/version",
+	},
+	"internal/rpc/admin": {"api/admin", "api/version", "internal/access", "internal/fault", "internal/session", "internal/version"},
+	"internal/rpc/auth": {
+		"api/auth", "internal/access", "internal/db", "internal/fault", "internal/identity", "internal/login", "internal/principal", "internal/rpc/wire",
+		"internal/secret", "internal/session", "internal/token",
 	},
 	"internal/rpc/pach": {
-		"api/pach", "internal/access", "internal/audit", "internal/connector/probe", "internal/db", "internal/fault", "internal/identity", "internal/issuer",
-		"internal/issuer/registry", "internal/issuer/upstream", "internal/rpc/identity",
-		"internal/login", "internal/principal", "internal/rpc/caller", "internal/rpc/wire", "internal/token",
+		"api/pach", "internal/access", "internal/connector/probe", "internal/db", "internal/fault", "internal/identity", "internal/issuer",
+		"internal/issuer/registry", "internal/issuer/trial", "internal/issuer/upstream", "internal/login", "internal/principal", "internal/rpc/identity",
+		"internal/rpc/wire", "internal/session", "internal/token",
 	},
-	"internal/rpc/identity": {"api/identity", "internal/fault", "internal/issuer", "internal/issuer/registry", "internal/rpc/caller", "internal/strict"},
+	"internal/rpc/identity": {"api/identity", "internal/fault", "internal/issuer", "internal/issuer/registry", "internal/session", "internal/strict"},
 	"internal/rpc/enterprise": {
-		"api/enterprise", "api/license", "internal/audit", "internal/cluster", "internal/db", "internal/fault", "internal/rpc/caller", "internal/rpc/wire",
-		"internal/secret",
+		"api/enterprise", "api/license", "internal/audit", "internal/cluster", "internal/db", "internal/fault", "internal/rpc/wire", "internal/secret",
+		"internal/session",
 	},
-	"internal/rpc/caller": {"internal/access", "internal/principal", "internal/token"},
-	"internal/rpc/wire":   {"api/auth", "internal/access", "internal/fault", "internal/principal"},
+	"internal/rpc/wire": {"api/auth", "internal/access", "internal/db", "internal/fault", "internal/principal"},
 	"internal/pachd": {
 		"internal/access", "internal/config", "internal/db", "internal/fault", "internal/identity", "internal/issuer", "internal/login",
-		"internal/principal", "internal/rpc", "internal/secret", "internal/token", "internal/version",
+		"internal/rpc", "internal/rpc/admin", "internal/secret", "internal/session", "internal/token", "internal/version",
 	},
-	"internal/pachd/pachdtest": {"internal/config", "internal/pachd", "internal/secret"},
+	"internal/pachd/pachdtest": {
+		"api", "api/auth", "api/pach", "demo/op", "demo/op/optest", "internal/config", "internal/db", "internal/db/dbtest", "internal/issuer/registry",
+		"internal/pachd", "internal/principal", "internal/secret",
+	},
 
-	"client": {
-		"api/admin", "api/auth", "api/enterprise", "api/identity", "api/license", "api/pach", "api/pfs", "api/pps", "api/version",
-	},
+	"client": {"api"},
 	"internal/cli": {
 		"api/admin", "api/auth", "api/connector", "api/enterprise", "api/identity", "api/license", "api/pach", "api/pfs", "api/pps", "api/version", "client",
 		"internal/fault", "internal/strict", "internal/version", "internal/web/theme",
@@ -141,7 +152,7 @@ var onlyIn = []struct {
 	{"modernc.org/sqlite", "only db knows SQLite from PostgreSQL", []string{"internal/db"}},
 	{"github.com/jackc/pgx", "only db knows SQLite from PostgreSQL", []string{"internal/db", "internal/db/dbtest"}},
 	{"github.com/pressly/goose", "only db migrates", []string{"internal/db"}},
-	{"google.golang.org/grpc", "domains know no transport; map in rpc", []string{"api/", "client", "internal/rpc", "internal/cli", "internal/pachd"}},
+	{"google.golang.org/grpc", "domains know no transport; map in rpc", []string{"api", "api/", "client", "internal/rpc", "internal/rpc/", "internal/cli", "internal/pachd", "internal/pachd/pachdtest"}},
 	{"database/sql", "SQL goes through db", []string{"internal/db", "internal/db/dbtest"}},
 	{"github.com/spf13/cobra", "only cli has commands", []string{"internal/cli"}},
 }
@@ -251,6 +262,25 @@ func TestNothingGrowsTooLarge(t *testing.T) {
 	for _, pkg := range slices.Sorted(maps.Keys(lines)) {
 		if lines[pkg] > maxPackage {
 			t.Errorf("%s has %d lines, more than %d", pkg, lines[pkg], maxPackage)
+		}
+	}
+}
+
+// A handler decodes, calls and encodes; a longer one hides a rule.
+func TestHandlersAreShort(t *testing.T) {
+	const maxHandler = 15
+	for _, s := range sources(t) {
+		if !strings.HasPrefix(s.pkg, "internal/rpc/") {
+			continue
+		}
+		for _, d := range s.file.Decls {
+			f, ok := d.(*ast.FuncDecl)
+			if !ok || f.Recv == nil || !f.Name.IsExported() || f.Type.Params.NumFields() != 2 {
+				continue
+			}
+			if n := s.fset.Position(f.Body.Rbrace).Line - s.fset.Position(f.Body.Lbrace).Line - 1; n > maxHandler {
+				t.Errorf("%s: the handler %s has %d lines, more than %d", s.path, f.Name.Name, n, maxHandler)
+			}
 		}
 	}
 }

@@ -15,38 +15,16 @@ import (
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/protobuf/types/known/emptypb"
 
-	"pachyderm/api/admin"
-	"pachyderm/api/auth"
-	"pachyderm/api/enterprise"
-	"pachyderm/api/identity"
-	"pachyderm/api/license"
-	"pachyderm/api/pach"
-	"pachyderm/api/pfs"
-	"pachyderm/api/pps"
-	"pachyderm/api/version"
+	"pachyderm/api"
 )
 
-const (
-	// maxMessage is what pachd takes and sends at most.
-	maxMessage = 20 << 20
-	// connectWithin bounds the wait for a host that swallows packets.
-	connectWithin = 10 * time.Second
-	// sessionKey is the metadata key that pachd reads the token from.
-	sessionKey = "authn-token"
-)
+// connectWithin bounds the wait for a host that swallows packets.
+const connectWithin = 10 * time.Second
 
-// Client is a connection to one pachd. It is safe for concurrent use.
+// Client is a connection to one pachd, with a client of each service. It is
+// safe for concurrent use.
 type Client struct {
-	Auth       auth.APIClient
-	Identity   identity.APIClient
-	Admin      admin.APIClient
-	Version    version.APIClient
-	Pach       pach.APIClient
-	Enterprise enterprise.APIClient
-	License    license.APIClient
-	PFS        pfs.APIClient
-	PPS        pps.APIClient
-
+	api.Clients
 	address Address
 	conn    *grpc.ClientConn
 }
@@ -96,7 +74,7 @@ func prepare(address string, opts ...Option) (*Client, error) {
 	dial := []grpc.DialOption{
 		grpc.WithTransportCredentials(creds),
 		grpc.WithDisableServiceConfig(),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(api.MaxMessage), grpc.MaxCallSendMsgSize(api.MaxMessage)),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 20 * time.Second, Timeout: 20 * time.Second, PermitWithoutStream: true}),
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.DefaultConfig, MinConnectTimeout: connectWithin}),
 		grpc.WithUnaryInterceptor(a.explain),
@@ -108,12 +86,7 @@ func prepare(address string, opts ...Option) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{
-		Auth: auth.NewAPIClient(conn), Identity: identity.NewAPIClient(conn), Admin: admin.NewAPIClient(conn),
-		Version: version.NewAPIClient(conn), Pach: pach.NewAPIClient(conn),
-		Enterprise: enterprise.NewAPIClient(conn), License: license.NewAPIClient(conn), PFS: pfs.NewAPIClient(conn), PPS: pps.NewAPIClient(conn),
-		address: a, conn: conn,
-	}, nil
+	return &Client{Clients: api.NewClients(conn), address: a, conn: conn}, nil
 }
 
 // connect waits until the connection stands. Its state has no reason to tell
@@ -163,7 +136,7 @@ func (c *Client) Close() error { return c.conn.Close() }
 type session string
 
 func (s session) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
-	return map[string]string{sessionKey: string(s)}, nil
+	return map[string]string{api.TokenKey: string(s)}, nil
 }
 
 func (session) RequireTransportSecurity() bool { return false }

@@ -578,8 +578,13 @@ func (x *ExplainResponse) GetPrincipal() string {
 	return ""
 }
 
+// Every list comes in pages (https://google.aip.dev/158): page_size is the most
+// items of one, at most and by default 1000; page_token is next_page_token of
+// the page before. The order is the server's.
 type ListUsersRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
+	PageSize      int32                  `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken     string                 `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -612,6 +617,20 @@ func (x *ListUsersRequest) ProtoReflect() protoreflect.Message {
 // Deprecated: Use ListUsersRequest.ProtoReflect.Descriptor instead.
 func (*ListUsersRequest) Descriptor() ([]byte, []int) {
 	return file_api_pach_pach_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ListUsersRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListUsersRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
 }
 
 type User struct {
@@ -793,6 +812,7 @@ func (x *Identity) GetLastLogin() *timestamppb.Timestamp {
 type ListUsersResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Users         []*User                `protobuf:"bytes,1,rep,name=users,proto3" json:"users,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -832,6 +852,13 @@ func (x *ListUsersResponse) GetUsers() []*User {
 		return x.Users
 	}
 	return nil
+}
+
+func (x *ListUsersResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
 }
 
 type SetUserEnabledRequest struct {
@@ -1103,7 +1130,9 @@ type ListTokensRequest struct {
 	// Empty for all.
 	Principal string `protobuf:"bytes,1,opt,name=principal,proto3" json:"principal,omitempty"`
 	// Only sessions: tokens that a sign-in has made.
-	Sessions      bool `protobuf:"varint,2,opt,name=sessions,proto3" json:"sessions,omitempty"`
+	Sessions      bool   `protobuf:"varint,2,opt,name=sessions,proto3" json:"sessions,omitempty"`
+	PageSize      int32  `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken     string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1150,6 +1179,20 @@ func (x *ListTokensRequest) GetSessions() bool {
 		return x.Sessions
 	}
 	return false
+}
+
+func (x *ListTokensRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListTokensRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
 }
 
 type Token struct {
@@ -1233,6 +1276,7 @@ func (x *Token) GetConnector() string {
 type ListTokensResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Tokens        []*Token               `protobuf:"bytes,1,rep,name=tokens,proto3" json:"tokens,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1272,6 +1316,13 @@ func (x *ListTokensResponse) GetTokens() []*Token {
 		return x.Tokens
 	}
 	return nil
+}
+
+func (x *ListTokensResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
 }
 
 type RevokeAllRequest struct {
@@ -1372,6 +1423,8 @@ func (x *RevokeAllResponse) GetRefreshTokens() int64 {
 
 type ListGroupsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
+	PageSize      int32                  `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken     string                 `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1404,6 +1457,20 @@ func (x *ListGroupsRequest) ProtoReflect() protoreflect.Message {
 // Deprecated: Use ListGroupsRequest.ProtoReflect.Descriptor instead.
 func (*ListGroupsRequest) Descriptor() ([]byte, []int) {
 	return file_api_pach_pach_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *ListGroupsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListGroupsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
 }
 
 type Group struct {
@@ -1461,6 +1528,7 @@ func (x *Group) GetMembers() int64 {
 type ListGroupsResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Groups        []*Group               `protobuf:"bytes,1,rep,name=groups,proto3" json:"groups,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1500,6 +1568,13 @@ func (x *ListGroupsResponse) GetGroups() []*Group {
 		return x.Groups
 	}
 	return nil
+}
+
+func (x *ListGroupsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
 }
 
 type StringList struct {
@@ -1872,6 +1947,8 @@ func (x *GetOIDCClientResponse) GetAllowedConnectors() []string {
 
 type ListConnectorStatesRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
+	PageSize      int32                  `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken     string                 `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1904,6 +1981,20 @@ func (x *ListConnectorStatesRequest) ProtoReflect() protoreflect.Message {
 // Deprecated: Use ListConnectorStatesRequest.ProtoReflect.Descriptor instead.
 func (*ListConnectorStatesRequest) Descriptor() ([]byte, []int) {
 	return file_api_pach_pach_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *ListConnectorStatesRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListConnectorStatesRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
 }
 
 type ConnectorState struct {
@@ -1994,6 +2085,7 @@ func (x *ConnectorState) GetChecked() *timestamppb.Timestamp {
 type ListConnectorStatesResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	States        []*ConnectorState      `protobuf:"bytes,1,rep,name=states,proto3" json:"states,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2033,6 +2125,13 @@ func (x *ListConnectorStatesResponse) GetStates() []*ConnectorState {
 		return x.States
 	}
 	return nil
+}
+
+func (x *ListConnectorStatesResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
 }
 
 // ConnectorDraft is a stored connector by its id, or a document: one that names
@@ -2662,8 +2761,11 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\aallowed\x18\x01 \x01(\bR\aallowed\x12&\n" +
 	"\x06grants\x18\x02 \x03(\v2\x0e.pach_v1.GrantR\x06grants\x120\n" +
 	"\vsuggestions\x18\x03 \x03(\v2\x0e.pach_v1.GrantR\vsuggestions\x12\x1c\n" +
-	"\tprincipal\x18\x04 \x01(\tR\tprincipal\"\x12\n" +
-	"\x10ListUsersRequest\"\xdb\x01\n" +
+	"\tprincipal\x18\x04 \x01(\tR\tprincipal\"N\n" +
+	"\x10ListUsersRequest\x12\x1b\n" +
+	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\"\xdb\x01\n" +
 	"\x04User\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aenabled\x18\x02 \x01(\bR\aenabled\x129\n" +
@@ -2689,9 +2791,10 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\n" +
 	"\x06LINKED\x10\x01\x12\v\n" +
 	"\aWAITING\x10\x02\x12\t\n" +
-	"\x05ENDED\x10\x03\"8\n" +
+	"\x05ENDED\x10\x03\"`\n" +
 	"\x11ListUsersResponse\x12#\n" +
-	"\x05users\x18\x01 \x03(\v2\r.pach_v1.UserR\x05users\"E\n" +
+	"\x05users\x18\x01 \x03(\v2\r.pach_v1.UserR\x05users\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"E\n" +
 	"\x15SetUserEnabledRequest\x12\x12\n" +
 	"\x04user\x18\x01 \x01(\tR\x04user\x12\x18\n" +
 	"\aenabled\x18\x02 \x01(\bR\aenabled\"\x18\n" +
@@ -2705,29 +2808,37 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\x04user\x18\x01 \x01(\tR\x04user\x12\x1f\n" +
 	"\videntity_id\x18\x02 \x01(\tR\n" +
 	"identityId\"\x18\n" +
-	"\x16UnlinkIdentityResponse\"M\n" +
+	"\x16UnlinkIdentityResponse\"\x89\x01\n" +
 	"\x11ListTokensRequest\x12\x1c\n" +
 	"\tprincipal\x18\x01 \x01(\tR\tprincipal\x12\x1a\n" +
-	"\bsessions\x18\x02 \x01(\bR\bsessions\"\xbf\x01\n" +
+	"\bsessions\x18\x02 \x01(\bR\bsessions\x12\x1b\n" +
+	"\tpage_size\x18\x03 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x04 \x01(\tR\tpageToken\"\xbf\x01\n" +
 	"\x05Token\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
 	"\tprincipal\x18\x02 \x01(\tR\tprincipal\x124\n" +
 	"\acreated\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x124\n" +
 	"\aexpires\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\x12\x1c\n" +
-	"\tconnector\x18\x05 \x01(\tR\tconnector\"<\n" +
+	"\tconnector\x18\x05 \x01(\tR\tconnector\"d\n" +
 	"\x12ListTokensResponse\x12&\n" +
-	"\x06tokens\x18\x01 \x03(\v2\x0e.pach_v1.TokenR\x06tokens\"0\n" +
+	"\x06tokens\x18\x01 \x03(\v2\x0e.pach_v1.TokenR\x06tokens\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"0\n" +
 	"\x10RevokeAllRequest\x12\x1c\n" +
 	"\tprincipal\x18\x01 \x01(\tR\tprincipal\"R\n" +
 	"\x11RevokeAllResponse\x12\x16\n" +
 	"\x06tokens\x18\x01 \x01(\x03R\x06tokens\x12%\n" +
-	"\x0erefresh_tokens\x18\x02 \x01(\x03R\rrefreshTokens\"\x13\n" +
-	"\x11ListGroupsRequest\"5\n" +
+	"\x0erefresh_tokens\x18\x02 \x01(\x03R\rrefreshTokens\"O\n" +
+	"\x11ListGroupsRequest\x12\x1b\n" +
+	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\"5\n" +
 	"\x05Group\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
-	"\amembers\x18\x02 \x01(\x03R\amembers\"<\n" +
+	"\amembers\x18\x02 \x01(\x03R\amembers\"d\n" +
 	"\x12ListGroupsResponse\x12&\n" +
-	"\x06groups\x18\x01 \x03(\v2\x0e.pach_v1.GroupR\x06groups\"$\n" +
+	"\x06groups\x18\x01 \x03(\v2\x0e.pach_v1.GroupR\x06groups\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"$\n" +
 	"\n" +
 	"StringList\x12\x16\n" +
 	"\x06values\x18\x01 \x03(\tR\x06values\"\x94\x02\n" +
@@ -2750,8 +2861,11 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"w\n" +
 	"\x15GetOIDCClientResponse\x12/\n" +
 	"\x06client\x18\x01 \x01(\v2\x17.identity_v2.OIDCClientR\x06client\x12-\n" +
-	"\x12allowed_connectors\x18\x02 \x03(\tR\x11allowedConnectors\"\x1c\n" +
-	"\x1aListConnectorStatesRequest\"\xba\x02\n" +
+	"\x12allowed_connectors\x18\x02 \x03(\tR\x11allowedConnectors\"X\n" +
+	"\x1aListConnectorStatesRequest\x12\x1b\n" +
+	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\"\xba\x02\n" +
 	"\x0eConnectorState\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x123\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x1d.pach_v1.ConnectorState.StateR\x05state\x120\n" +
@@ -2762,9 +2876,10 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\x05State\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\t\n" +
 	"\x05READY\x10\x01\x12\v\n" +
-	"\aFAILING\x10\x02\"N\n" +
+	"\aFAILING\x10\x02\"v\n" +
 	"\x1bListConnectorStatesResponse\x12/\n" +
-	"\x06states\x18\x01 \x03(\v2\x17.pach_v1.ConnectorStateR\x06states\"Y\n" +
+	"\x06states\x18\x01 \x03(\v2\x17.pach_v1.ConnectorStateR\x06states\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"Y\n" +
 	"\x0eConnectorDraft\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x127\n" +
 	"\tconnector\x18\x02 \x01(\v2\x19.identity_v2.IDPConnectorR\tconnector\"F\n" +

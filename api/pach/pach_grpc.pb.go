@@ -64,7 +64,7 @@ type APIClient interface {
 	// identity_v2's, with what a client may be restricted to.
 	CreateOIDCClient(ctx context.Context, in *CreateOIDCClientRequest, opts ...grpc.CallOption) (*CreateOIDCClientResponse, error)
 	GetOIDCClient(ctx context.Context, in *GetOIDCClientRequest, opts ...grpc.CallOption) (*GetOIDCClientResponse, error)
-	// How each connector fares, as the replica that answers sees it.
+	// The health of each connector, as the replica that answers sees it.
 	ListConnectorStates(ctx context.Context, in *ListConnectorStatesRequest, opts ...grpc.CallOption) (*ListConnectorStatesResponse, error)
 	// Looks, step by step, at all that a sign-in will need of a provider.
 	CheckConnector(ctx context.Context, in *CheckConnectorRequest, opts ...grpc.CallOption) (*CheckConnectorResponse, error)
@@ -270,7 +270,7 @@ type APIServer interface {
 	// identity_v2's, with what a client may be restricted to.
 	CreateOIDCClient(context.Context, *CreateOIDCClientRequest) (*CreateOIDCClientResponse, error)
 	GetOIDCClient(context.Context, *GetOIDCClientRequest) (*GetOIDCClientResponse, error)
-	// How each connector fares, as the replica that answers sees it.
+	// The health of each connector, as the replica that answers sees it.
 	ListConnectorStates(context.Context, *ListConnectorStatesRequest) (*ListConnectorStatesResponse, error)
 	// Looks, step by step, at all that a sign-in will need of a provider.
 	CheckConnector(context.Context, *CheckConnectorRequest) (*CheckConnectorResponse, error)

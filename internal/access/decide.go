@@ -123,3 +123,22 @@ func DeniedError(subject principal.Name, r Resource, need []Permission) error {
 		"%s is not authorized to perform this operation - needs permissions [%s] on %s %s. Run `pachctl auth roles-for-permission` to find roles that grant a given permission.",
 		subject, strings.Join(names, " "), r.Type, r.Name)
 }
+
+// ErrNoBinding is in upstream's words, which clients look for.
+func ErrNoBinding(r Resource) error {
+	return fault.New(fault.NotFound, "no role binding exists for %s %s: it does not exist, or nobody has a role on it", r.Type, r.Name)
+}
+
+// BindPermission is what somebody needs to change who has which role on a
+// resource of a type. Fault: Invalid for one on which there are none.
+func BindPermission(t ResourceType) (Permission, error) {
+	switch t {
+	case Cluster:
+		return ClusterModifyBindings, nil
+	case Project:
+		return ProjectModifyBindings, nil
+	case Repo:
+		return RepoModifyBindings, nil
+	}
+	return 0, fault.New(fault.Invalid, "unknown resource type %s: roles are bound on CLUSTER, PROJECT or REPO", t)
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"pachyderm/internal/audit"
 	"pachyderm/internal/db"
@@ -19,8 +18,7 @@ const topic = "binding"
 // Service keeps the bindings: in the database, and as the Index that every
 // decision runs over. It is safe for concurrent use.
 type Service struct {
-	DB  *db.DB
-	Now func() time.Time
+	DB *db.DB
 
 	current atomic.Pointer[Index]
 	// heard counts changes, and shown those that the index shows: when they
@@ -160,9 +158,9 @@ func Deactivate(ctx context.Context, tx *db.Tx) error {
 }
 
 // Set gives a principal exactly these roles on a resource; none takes all
-// away. It is visible to the very next decision. Faults: Invalid,
+// away. Once it is committed, the very next decision sees it. Faults: Invalid,
 // Precondition.
-func (s *Service) Set(ctx context.Context, by principal.Name, r Resource, who principal.Name, roles []string) error {
+func Set(ctx context.Context, tx *db.Tx, by audit.By, r Resource, who principal.Name, roles []string) error {
 	if r.Type == Cluster && (who.Kind() == principal.Pach || who.Kind() == principal.System) {
 		return fault.New(fault.Precondition, "cannot modify cluster role bindings for %s: users: they keep pachd administrable", who.Kind())
 	}
@@ -174,10 +172,8 @@ func (s *Service) Set(ctx context.Context, by principal.Name, r Resource, who pr
 	if err := checkBindingOn(r); err != nil {
 		return err
 	}
-	return s.DB.Update(ctx, func(tx *db.Tx) error {
-		if err := write(ctx, tx, Binding{r, who, roles}); err != nil {
-			return err
-		}
-		return audit.Record(ctx, tx, audit.Event{At: s.Now(), Actor: by, Action: "binding.set", Object: r.String(), Detail: who.String() + ": " + rolesText(roles)})
-	})
+	if err := write(ctx, tx, Binding{r, who, roles}); err != nil {
+		return err
+	}
+	return by.Record(ctx, tx, "binding.set", r.String(), who.String()+": "+rolesText(roles))
 }

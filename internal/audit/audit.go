@@ -9,18 +9,17 @@ import (
 	"pachyderm/internal/principal"
 )
 
-// Event is one entry. Nothing in it may be secret.
-type Event struct {
-	At     time.Time
-	Actor  principal.Name
-	Action string // such as "connector.create"
-	Object string // such as "connector/auth0"
-	Detail string
+// By is who changes something, and when.
+type By struct {
+	Actor principal.Name
+	At    time.Time
 }
 
-// Record adds an event to the transaction.
-func Record(ctx context.Context, tx *db.Tx, e Event) error {
+// Record adds to the transaction what it changes: an action such as
+// "connector.create" on an object such as "connector/auth0". Nothing of it may
+// be secret.
+func (b By) Record(ctx context.Context, tx *db.Tx, action, object, detail string) error {
 	_, err := tx.Exec(ctx, `INSERT INTO audit_events (id, at, actor, action, object, detail) VALUES ($1, $2, $3, $4, $5, $6)`,
-		rand.Text(), db.Micros(e.At), e.Actor, e.Action, e.Object, e.Detail)
+		rand.Text(), db.Micros(b.At), b.Actor, action, object, detail)
 	return err
 }

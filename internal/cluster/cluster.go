@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"time"
 
+	"pachyderm/internal/audit"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/secret"
@@ -29,7 +30,7 @@ type Cluster struct {
 
 // Add registers a cluster under the given secret, or one that is made, and
 // returns it. Faults: Invalid, Exists.
-func Add(ctx context.Context, tx *db.Tx, c Cluster, given secret.Text) (secret.Text, error) {
+func Add(ctx context.Context, tx *db.Tx, by audit.By, c Cluster, given secret.Text) (secret.Text, error) {
 	switch {
 	case c.ID == "":
 		return "", fault.New(fault.Invalid, "no id provided for cluster").
@@ -42,16 +43,19 @@ func Add(ctx context.Context, tx *db.Tx, c Cluster, given secret.Text) (secret.T
 	}
 	_, err := tx.Exec(ctx, `INSERT INTO clusters (id, address, user_address, deployment_id, enterprise_server, secret_hash, version, auth_enabled, client_id, created_at, heartbeat_at)
 		VALUES ($1, $2, $3, $4, $5, $6, '', FALSE, '', $7, 0)`,
-		c.ID, c.Address, c.UserAddress, c.DeploymentID, c.EnterpriseServer, secret.Hash(given.Reveal()), db.Micros(c.Created))
+		c.ID, c.Address, c.UserAddress, c.DeploymentID, c.EnterpriseServer, secret.Hash(given.Reveal()), db.Micros(by.At))
 	if fault.Is(err, fault.Exists) {
 		return "", fault.New(fault.Exists, "cluster ID is not unique: %q is registered", c.ID).
 			Next("change it with: pachctl license update-cluster")
 	}
-	return given, err
+	if err != nil {
+		return "", err
+	}
+	return given, by.Record(ctx, tx, "cluster.add", "cluster/"+c.ID, "")
 }
 
 // Update changes what is given of addresses and deployment. Fault: NotFound.
-func Update(ctx context.Context, tx *db.Tx, c Cluster, newSecret secret.Text) error {
+func Update(ctx context.Context, tx *db.Tx, by audit.By, c Cluster, newSecret secret.Text) error {
 	newHash := ""
 	if newSecret != "" {
 		newHash = secret.Hash(newSecret.Reveal())
@@ -62,13 +66,19 @@ func Update(ctx context.Context, tx *db.Tx, c Cluster, newSecret secret.Text) er
 		deployment_id = CASE WHEN $4 = '' THEN deployment_id ELSE $4 END,
 		secret_hash = CASE WHEN $5 = '' THEN secret_hash ELSE $5 END
 		WHERE id = $1`, c.ID, c.Address, c.UserAddress, c.DeploymentID, newHash)
-	return known(n, err, c.ID)
+	if err := known(n, err, c.ID); err != nil {
+		return err
+	}
+	return by.Record(ctx, tx, "cluster.update", "cluster/"+c.ID, "")
 }
 
 // Delete forgets a cluster. Fault: NotFound.
-func Delete(ctx context.Context, tx *db.Tx, id string) error {
+func Delete(ctx context.Context, tx *db.Tx, by audit.By, id string) error {
 	n, err := tx.Exec(ctx, `DELETE FROM clusters WHERE id = $1`, id)
-	return known(n, err, id)
+	if err := known(n, err, id); err != nil {
+		return err
+	}
+	return by.Record(ctx, tx, "cluster.delete", "cluster/"+id, "")
 }
 
 func known(n int64, err error, id string) error {
@@ -80,13 +90,15 @@ func known(n int64, err error, id string) error {
 }
 
 // DeleteAll forgets all.
-func DeleteAll(ctx context.Context, tx *db.Tx) error {
-	_, err := tx.Exec(ctx, `DELETE FROM clusters`)
-	return err
+func DeleteAll(ctx context.Context, tx *db.Tx, by audit.By) error {
+	if _, err := tx.Exec(ctx, `DELETE FROM clusters`); err != nil {
+		return err
+	}
+	return by.Record(ctx, tx, "cluster.delete-all", "cluster/", "")
 }
 
-// List is all of them, by id.
-func List(ctx context.Context, tx *db.Tx) (all []Cluster, err error) {
+// List is a page of them.
+func List(ctx context.Context, tx *db.Tx, p db.Page) (all []Cluster, next string, err error) {
 	err = tx.Rows(ctx, func(scan func(...any) error) error {
 		var c Cluster
 		var created, beat int64
@@ -94,8 +106,12 @@ func List(ctx context.Context, tx *db.Tx) (all []Cluster, err error) {
 		c.Created, c.Heartbeat = db.Time(created), db.Time(beat)
 		all = append(all, c)
 		return err
-	}, `SELECT id, address, user_address, deployment_id, enterprise_server, version, auth_enabled, client_id, created_at, heartbeat_at FROM clusters ORDER BY id`)
-	return all, err
+	}, `SELECT id, address, user_address, deployment_id, enterprise_server, version, auth_enabled, client_id, created_at, heartbeat_at FROM clusters WHERE id > $1 ORDER BY id LIMIT $2`,
+		p.After, p.Size())
+	if err != nil || len(all) == 0 {
+		return nil, "", err
+	}
+	return all, p.Next(len(all), all[len(all)-1].ID), nil
 }
 
 // Beat records that a cluster lives, and what it says of itself. Its secret is

@@ -255,8 +255,8 @@ func (c Config) Validate() error {
 	if c.Auth.SessionDuration <= 0 {
 		add("auth.sessionDuration: must be more than 0")
 	}
-	if t := c.Auth.RootToken.Reveal(); t != "" && len(t) < 6 {
-		add("auth.rootToken: is too short to be a secret: use at least 6 characters, better 32 random ones")
+	if t := c.Auth.RootToken.Reveal(); t != "" && len(t) < secret.MinLength {
+		add("auth.rootToken: is too short to be a secret: use at least %d characters, better 32 random ones", secret.MinLength)
 	}
 	if !oneOf(c.Log.Level, "debug", "info", "warn", "error") {
 		add("log.level: %q: use debug, info, warn or error", c.Log.Level)

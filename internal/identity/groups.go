@@ -2,10 +2,12 @@ package identity
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
+	"pachyderm/internal/audit"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/principal"
@@ -28,7 +30,7 @@ type Membership struct {
 
 // Memberships lists what is known of a principal's groups, by group and source.
 func Memberships(ctx context.Context, tx *db.Tx, who principal.Name) ([]Membership, error) {
-	accounts, err := accountsOf(ctx, tx, who)
+	accounts, err := Accounts(ctx, tx, who)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +57,7 @@ func connectorSource(instance string) string { return "connector:" + instance }
 
 // SetGroups makes these the groups that administrators say a principal is in.
 // Faults: Invalid.
-func SetGroups(ctx context.Context, tx *db.Tx, who principal.Name, groups []string, now time.Time) error {
+func SetGroups(ctx context.Context, tx *db.Tx, by audit.By, who principal.Name, groups []string) error {
 	if err := checkMember(who); err != nil {
 		return err
 	}
@@ -63,29 +65,44 @@ func SetGroups(ctx context.Context, tx *db.Tx, who principal.Name, groups []stri
 		return err
 	}
 	for _, written := range groups {
-		if err := state(ctx, tx, who, written, now); err != nil {
+		if err := state(ctx, tx, who, written, by.At); err != nil {
 			return err
 		}
 	}
-	return tx.Changed(ctx, principal.Topic, who.String())
+	if err := tx.Changed(ctx, principal.Topic, who.String()); err != nil {
+		return err
+	}
+	return by.Record(ctx, tx, "group.set", who.String(), listed(groups))
 }
 
-// ModifyMembers adds principals to a group, and then removes some. The group
-// exists from then on, also when it is empty. Faults: Invalid; Precondition
-// for a member whom a connector, not an administrator, put into the group.
-func ModifyMembers(ctx context.Context, tx *db.Tx, written string, add, remove []principal.Name, now time.Time) error {
+func listed[T ~string](list []T) string {
+	if len(list) == 0 {
+		return "none"
+	}
+	texts := make([]string, len(list))
+	for n, one := range list {
+		texts[n] = string(one)
+	}
+	return strings.Join(texts, " ")
+}
+
+// ModifyMembers adds principals to a group, and then removes some, so that who
+// is in both lists ends up outside. The group exists from then on, also when it
+// is empty. Faults: Invalid; Precondition for a member whom a connector, not an
+// administrator, put into the group.
+func ModifyMembers(ctx context.Context, tx *db.Tx, by audit.By, written string, add, remove []principal.Name) error {
 	group, err := groupNamed(written)
 	if err != nil {
 		return err
 	}
-	if err := createGroup(ctx, tx, group, now); err != nil {
+	if err := createGroup(ctx, tx, group, by.At); err != nil {
 		return err
 	}
 	for _, who := range add {
 		if err := checkMember(who); err != nil {
 			return err
 		}
-		if err := state(ctx, tx, who, written, now); err != nil {
+		if err := state(ctx, tx, who, written, by.At); err != nil {
 			return err
 		}
 	}
@@ -99,7 +116,7 @@ func ModifyMembers(ctx context.Context, tx *db.Tx, written string, add, remove [
 			return err
 		}
 	}
-	return nil
+	return by.Record(ctx, tx, "group.modify", written, "added "+listed(add)+", removed "+listed(remove))
 }
 
 func removeMember(ctx context.Context, tx *db.Tx, group, who principal.Name) error {
@@ -149,26 +166,51 @@ func checkMember(who principal.Name) error {
 	return fault.New(fault.Invalid, "%s cannot be in a group: groups have users, robots and pipelines as members", who)
 }
 
-// Members lists who is in a group, sorted; of "" it lists everybody who is or
-// was put into some group. Fault: NotFound.
-func Members(ctx context.Context, tx *db.Tx, written string) ([]principal.Name, error) {
-	if written == "" {
-		return members(ctx, tx, "")
-	}
+// Members lists who is in a group. Fault: NotFound.
+func Members(ctx context.Context, tx *db.Tx, written string, p db.Page) (who []principal.Name, next string, err error) {
 	group, err := groupNamed(written)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	who, err := members(ctx, tx, group)
-	if err != nil || len(who) > 0 {
-		return who, err
+	who, err = membersOf(ctx, tx, group, p)
+	if err != nil || len(who) > 0 || p.After != "" {
+		return who, nextMember(p, who), err
 	}
 	known, err := isKnownGroup(ctx, tx, group)
 	if err == nil && !known {
 		err = fault.New(fault.NotFound, "group %s not found: nobody is in it", group).
 			Next("pachctl auth list-groups shows those that exist")
 	}
-	return nil, err
+	return nil, "", err
+}
+
+// MembersOfAny lists everybody who is in some group.
+func MembersOfAny(ctx context.Context, tx *db.Tx, p db.Page) (who []principal.Name, next string, err error) {
+	who, err = membersOfAny(ctx, tx, p)
+	return who, nextMember(p, who), err
+}
+
+func nextMember(p db.Page, who []principal.Name) string {
+	if len(who) == 0 {
+		return ""
+	}
+	return p.Next(len(who), who[len(who)-1].String())
+}
+
+// WrittenGroups lists the groups of a principal as whoever stated them wrote
+// them, each once: of several spellings an administrator's.
+func WrittenGroups(ctx context.Context, tx *db.Tx, who principal.Name) ([]string, error) {
+	facts, err := Memberships(ctx, tx, who)
+	if err != nil {
+		return nil, err
+	}
+	written := map[principal.Name]string{}
+	for _, m := range facts {
+		if written[m.Group] == "" || m.Source == Administrator {
+			written[m.Group] = m.Written
+		}
+	}
+	return slices.Sorted(maps.Values(written)), nil
 }
 
 // GroupSize is a group and how many are in it.
@@ -177,8 +219,13 @@ type GroupSize struct {
 	Members int64
 }
 
-// AllGroups lists the groups that exist, sorted.
-func AllGroups(ctx context.Context, tx *db.Tx) ([]GroupSize, error) { return groupSizes(ctx, tx) }
+// AllGroups lists the groups that exist, with or without members.
+func AllGroups(ctx context.Context, tx *db.Tx, p db.Page) (all []GroupSize, next string, err error) {
+	if all, err = groupSizes(ctx, tx, p); err != nil || len(all) == 0 {
+		return nil, "", err
+	}
+	return all, p.Next(len(all), all[len(all)-1].Group.String()), nil
+}
 
 // DeleteGroups forgets all groups and memberships, whoever stated them.
 func DeleteGroups(ctx context.Context, tx *db.Tx) error {

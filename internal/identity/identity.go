@@ -163,10 +163,14 @@ func (s *Service) firstLogin(ctx context.Context, tx *db.Tx, in SignIn, user pri
 func checkEnabled(ctx context.Context, tx *db.Tx, user principal.Name) error {
 	disabled, err := isDisabled(ctx, tx, user)
 	if err == nil && disabled {
-		return fault.New(fault.Denied, "%s is disabled", user).
-			Next("ask an administrator")
+		return errDisabled(user)
 	}
 	return err
+}
+
+func errDisabled(user principal.Name) *fault.Error {
+	return fault.New(fault.Denied, "%s is disabled", user).
+		Next("ask an administrator")
 }
 
 // ByTokenSub finds the identity that an ID token of our issuer speaks of.
@@ -185,50 +189,6 @@ func (s *Service) ByID(ctx context.Context, id string) (who Identity, err error)
 		return err
 	})
 	return who, err
-}
-
-// Gate is the check that each grant and each API call asks in its own
-// transaction: may this identity act now? A person whose account is disabled,
-// or whose connector is gone, may not, whatever token they hold. An empty id
-// stands for principals without identity: robots, root. Fault: Unauthenticated.
-func Gate(ctx context.Context, tx *db.Tx, identityID string) error {
-	if identityID == "" {
-		return nil
-	}
-	who, err := identityByID(ctx, tx, identityID)
-	if fault.Is(err, fault.NotFound) || err == nil && who.Ended {
-		return fault.New(fault.Unauthenticated, "the identity provider that this session came from is gone").
-			Next("log in again")
-	}
-	if err != nil {
-		return err
-	}
-	if who.Waiting {
-		return fault.New(fault.Unauthenticated, "this identity may not act as %s any more", who.User).
-			Next("an administrator unlinked it")
-	}
-	return gateUser(ctx, tx, who.User)
-}
-
-// GateName is the check for a token that names a person but no identity, as
-// restored ones do. Fault: Unauthenticated.
-func GateName(ctx context.Context, tx *db.Tx, who principal.Name) error {
-	if who.Kind() != principal.User {
-		return nil
-	}
-	err := gateUser(ctx, tx, who)
-	if fault.Is(err, fault.NotFound) {
-		return nil // never seen, so nobody disabled them
-	}
-	return err
-}
-
-func gateUser(ctx context.Context, tx *db.Tx, user principal.Name) error {
-	err := checkEnabled(ctx, tx, user)
-	if fault.Is(err, fault.Denied) {
-		return fault.As(fault.Unauthenticated, err)
-	}
-	return err
 }
 
 // EndInstance ends what a deleted connector vouched for: its identities prove
@@ -252,20 +212,6 @@ func Groups(ctx context.Context, tx *db.Tx, who principal.Name) ([]principal.Nam
 	}
 	slices.Sort(groups)
 	return slices.Compact(groups), nil
-}
-
-// Groups is the function Groups in a transaction of its own.
-func (s *Service) Groups(ctx context.Context, who principal.Name) (groups []principal.Name, err error) {
-	err = s.DB.View(ctx, func(tx *db.Tx) error {
-		groups, err = Groups(ctx, tx, who)
-		return err
-	})
-	return groups, err
-}
-
-// SetEnabled is the function SetEnabled in a transaction of its own.
-func (s *Service) SetEnabled(ctx context.Context, user principal.Name, enabled bool) error {
-	return s.DB.Update(ctx, func(tx *db.Tx) error { return SetEnabled(ctx, tx, user, enabled) })
 }
 
 var errNoSub = errors.New("an identity needs a token subject")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"pachyderm/internal/audit"
 	"pachyderm/internal/db"
 	"pachyderm/internal/db/dbtest"
 	"pachyderm/internal/fault"
@@ -40,6 +41,9 @@ func with(change func(*identity.SignIn)) identity.SignIn {
 	return in
 }
 
+// byRoot is who changes people in these tests.
+var byRoot = audit.By{Actor: principal.Root, At: time.Now()}
+
 func mustSignIn(t *testing.T, s *identity.Service, in identity.SignIn) identity.Identity {
 	t.Helper()
 	who, err := s.SignedIn(t.Context(), in)
@@ -51,12 +55,24 @@ func mustSignIn(t *testing.T, s *identity.Service, in identity.SignIn) identity.
 
 func gate(t *testing.T, s *identity.Service, id string) error {
 	t.Helper()
-	return s.DB.View(t.Context(), func(tx *db.Tx) error { return identity.Gate(t.Context(), tx, id) })
+	return s.DB.View(t.Context(), func(tx *db.Tx) error {
+		_, err := identity.Gate(t.Context(), tx, "", id)
+		return err
+	})
+}
+
+func setEnabled(t *testing.T, s *identity.Service, user principal.Name, enabled bool) error {
+	t.Helper()
+	return s.DB.Update(t.Context(), func(tx *db.Tx) error { return identity.SetEnabled(t.Context(), tx, byRoot, user, enabled) })
 }
 
 func wantGroups(t *testing.T, s *identity.Service, who principal.Name, want ...principal.Name) {
 	t.Helper()
-	got, err := s.Groups(t.Context(), who)
+	var got []principal.Name
+	err := s.DB.View(t.Context(), func(tx *db.Tx) (err error) {
+		got, err = identity.Groups(t.Context(), tx, who)
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +154,7 @@ func TestADisabledPersonIsKeptOutAtOnce(t *testing.T) {
 		if err := gate(t, s, who.ID); err != nil {
 			t.Fatalf("before: %v", err)
 		}
-		if err := s.SetEnabled(t.Context(), who.User, false); err != nil {
+		if err := setEnabled(t, s, who.User, false); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.SignedIn(t.Context(), alice()); !fault.Is(err, fault.Denied) || !strings.Contains(fault.Message(err), "ask an administrator") {
@@ -147,7 +163,7 @@ func TestADisabledPersonIsKeptOutAtOnce(t *testing.T) {
 		if err := gate(t, s, who.ID); !fault.Is(err, fault.Unauthenticated) || !strings.Contains(fault.Message(err), "disabled") {
 			t.Errorf("gate: %v", err)
 		}
-		if err := s.SetEnabled(t.Context(), who.User, true); err != nil {
+		if err := setEnabled(t, s, who.User, true); err != nil {
 			t.Fatal(err)
 		}
 		if err := gate(t, s, who.ID); err != nil {
@@ -155,10 +171,10 @@ func TestADisabledPersonIsKeptOutAtOnce(t *testing.T) {
 		}
 		mustSignIn(t, s, alice())
 
-		if err := s.SetEnabled(t.Context(), "user:nobody@example.com", false); !fault.Is(err, fault.NotFound) {
+		if err := setEnabled(t, s, "user:nobody@example.com", false); !fault.Is(err, fault.NotFound) {
 			t.Errorf("somebody unknown: %v", err)
 		}
-		if err := s.SetEnabled(t.Context(), principal.Root, false); !fault.Is(err, fault.Invalid) {
+		if err := setEnabled(t, s, principal.Root, false); !fault.Is(err, fault.Invalid) {
 			t.Errorf("root: %v", err)
 		}
 	})
@@ -219,7 +235,7 @@ func TestALoginThatOverlapsWithADeletionLeavesNothing(t *testing.T) {
 			t.Errorf("login: %v", err)
 		}
 		wantGroups(t, s, "user:alice@example.com")
-		if err := s.SetEnabled(t.Context(), "user:alice@example.com", false); !fault.Is(err, fault.NotFound) {
+		if err := setEnabled(t, s, "user:alice@example.com", false); !fault.Is(err, fault.NotFound) {
 			t.Errorf("she was recorded: %v", err)
 		}
 	})

@@ -2,10 +2,9 @@ package identity
 
 import (
 	"context"
-	"slices"
-	"strings"
 	"time"
 
+	"pachyderm/internal/audit"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/principal"
@@ -17,6 +16,7 @@ type Person struct {
 	Enabled   bool
 	LastLogin time.Time
 	Accounts  []Account
+	Groups    []principal.Name // from all sources
 }
 
 // Account is an identity with what is worth showing of it.
@@ -26,37 +26,44 @@ type Account struct {
 	LastLogin time.Time
 }
 
-// People lists everybody, by name, or of one name that person.
-func People(ctx context.Context, tx *db.Tx, only principal.Name) ([]Person, error) {
-	all, err := users(ctx, tx, only)
-	if err != nil {
-		return nil, err
+// People lists those who have signed in.
+func People(ctx context.Context, tx *db.Tx, p db.Page) (all []Person, next string, err error) {
+	if all, err = users(ctx, tx, p); err != nil || len(all) == 0 {
+		return nil, "", err
 	}
-	accounts, err := accountsOf(ctx, tx, only)
+	last := all[len(all)-1].Name.String()
+	accounts, err := accountsBetween(ctx, tx, p.After, last)
 	if err != nil {
-		return nil, err
+		return nil, "", err
+	}
+	groups, err := groupsBetween(ctx, tx, p.After, last)
+	if err != nil {
+		return nil, "", err
 	}
 	byUser := map[principal.Name][]Account{}
 	for _, a := range accounts {
 		byUser[a.User] = append(byUser[a.User], a)
 	}
 	for n := range all {
-		all[n].Accounts = byUser[all[n].Name]
+		all[n].Accounts, all[n].Groups = byUser[all[n].Name], groups[all[n].Name]
 	}
-	slices.SortFunc(all, func(a, b Person) int { return strings.Compare(string(a.Name), string(b.Name)) })
-	return all, nil
-}
-
-// Accounts lists the identities of one person, by id.
-func Accounts(ctx context.Context, tx *db.Tx, user principal.Name) ([]Account, error) {
-	return accountsOf(ctx, tx, user)
+	return all, p.Next(len(all), last), nil
 }
 
 // SetEnabled lets a person in or keeps them out, from their next call on.
-// Faults: Invalid, NotFound.
-func SetEnabled(ctx context.Context, tx *db.Tx, user principal.Name, enabled bool) error {
+// Faults: Invalid, NotFound; Precondition for somebody who would lock
+// themselves out.
+func SetEnabled(ctx context.Context, tx *db.Tx, by audit.By, user principal.Name, enabled bool) error {
 	if user.Kind() != principal.User {
 		return fault.New(fault.Invalid, "%s is not a person: only user:<e-mail> can be disabled", user)
+	}
+	if user == by.Actor && !enabled {
+		return fault.New(fault.Precondition, "you would lock yourself out").
+			Next("have somebody else disable %s", user)
+	}
+	action := "user.disable"
+	if enabled {
+		action = "user.enable"
 	}
 	n, err := tx.Exec(ctx, `UPDATE users SET disabled = $2 WHERE name = $1`, user, !enabled)
 	if err != nil {
@@ -65,7 +72,10 @@ func SetEnabled(ctx context.Context, tx *db.Tx, user principal.Name, enabled boo
 	if n == 0 {
 		return errNeverSeen(user)
 	}
-	return tx.Changed(ctx, principal.Topic, user.String())
+	if err := tx.Changed(ctx, principal.Topic, user.String()); err != nil {
+		return err
+	}
+	return by.Record(ctx, tx, action, user.String(), "")
 }
 
 func errNeverSeen(user principal.Name) error {
@@ -74,7 +84,7 @@ func errNeverSeen(user principal.Name) error {
 
 // Link lets an identity that waits act as a user. Faults: NotFound,
 // Precondition.
-func Link(ctx context.Context, tx *db.Tx, id string, user principal.Name) error {
+func Link(ctx context.Context, tx *db.Tx, by audit.By, id string, user principal.Name) error {
 	if _, err := isDisabled(ctx, tx, user); err != nil {
 		if fault.Is(err, fault.NotFound) {
 			err = errNeverSeen(user)
@@ -97,13 +107,16 @@ func Link(ctx context.Context, tx *db.Tx, id string, user principal.Name) error 
 	if _, err := tx.Exec(ctx, `UPDATE identities SET user_name = $2, waiting = FALSE WHERE id = $1`, id, user); err != nil {
 		return err
 	}
-	return tx.Changed(ctx, principal.Topic, user.String())
+	if err := tx.Changed(ctx, principal.Topic, user.String()); err != nil {
+		return err
+	}
+	return by.Record(ctx, tx, "identity.link", user.String(), id)
 }
 
 // Unlink takes an identity away from a user: it waits again, and nothing that
 // was granted to it is good any more. Also the last one may go; the name stays
 // taken, so that nobody else inherits it. Faults: NotFound.
-func Unlink(ctx context.Context, tx *db.Tx, id string, user principal.Name) (Identity, error) {
+func Unlink(ctx context.Context, tx *db.Tx, by audit.By, id string, user principal.Name) (Identity, error) {
 	who, err := existing(ctx, tx, id)
 	if err != nil {
 		return who, err
@@ -118,7 +131,10 @@ func Unlink(ctx context.Context, tx *db.Tx, id string, user principal.Name) (Ide
 	if err := deleteMemberships(ctx, tx, user, connectorSource(who.Instance)); err != nil {
 		return who, err
 	}
-	return who, tx.Changed(ctx, principal.Topic, user.String())
+	if err := tx.Changed(ctx, principal.Topic, user.String()); err != nil {
+		return who, err
+	}
+	return who, by.Record(ctx, tx, "identity.unlink", user.String(), id)
 }
 
 func existing(ctx context.Context, tx *db.Tx, id string) (Identity, error) {

@@ -52,7 +52,7 @@ func TestWhoeverWaitsMayNotActUntilLinked(t *testing.T) {
 			t.Errorf("gate before: %v", err)
 		}
 		link := func(ctx context.Context, tx *db.Tx) error {
-			return identity.Link(ctx, tx, w.ID, "user:alice@example.com")
+			return identity.Link(ctx, tx, byRoot, w.ID, "user:alice@example.com")
 		}
 		if err := update(t, s, link); err != nil {
 			t.Fatal(err)
@@ -64,7 +64,7 @@ func TestWhoeverWaitsMayNotActUntilLinked(t *testing.T) {
 			t.Errorf("gate after: %v", err)
 		}
 		err := update(t, s, func(ctx context.Context, tx *db.Tx) error {
-			_, err := identity.Unlink(ctx, tx, w.ID, "user:alice@example.com")
+			_, err := identity.Unlink(ctx, tx, byRoot, w.ID, "user:alice@example.com")
 			return err
 		})
 		if err != nil {
@@ -114,7 +114,7 @@ func TestWhatCannotBeLinked(t *testing.T) {
 			"to a stranger":   {w.ID, "user:nobody@example.com", fault.NotFound},
 			"an unknown one":  {"nosuch", who.User, fault.NotFound},
 		} {
-			err := update(t, s, func(ctx context.Context, tx *db.Tx) error { return identity.Link(ctx, tx, c.id, c.user) })
+			err := update(t, s, func(ctx context.Context, tx *db.Tx) error { return identity.Link(ctx, tx, byRoot, c.id, c.user) })
 			if !fault.Is(err, c.kind) {
 				t.Errorf("%s: %v", name, err)
 			}

@@ -2,6 +2,8 @@ package identity
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"pachyderm/internal/db"
@@ -116,9 +118,13 @@ func groupsOf(ctx context.Context, tx *db.Tx, who principal.Name) ([]principal.N
 	return names(ctx, tx, `SELECT DISTINCT group_name FROM memberships WHERE member = $1`, who)
 }
 
-// members are those of one group, or of "" those of any.
-func members(ctx context.Context, tx *db.Tx, group principal.Name) ([]principal.Name, error) {
-	return names(ctx, tx, `SELECT DISTINCT member FROM memberships WHERE group_name = $1 OR $1 = '' ORDER BY member`, group)
+func membersOf(ctx context.Context, tx *db.Tx, group principal.Name, p db.Page) ([]principal.Name, error) {
+	return names(ctx, tx, `SELECT DISTINCT member FROM memberships WHERE group_name = $3 AND member > $1 ORDER BY member LIMIT $2`,
+		p.After, p.Size(), group)
+}
+
+func membersOfAny(ctx context.Context, tx *db.Tx, p db.Page) ([]principal.Name, error) {
+	return names(ctx, tx, `SELECT DISTINCT member FROM memberships WHERE member > $1 ORDER BY member LIMIT $2`, p.After, p.Size())
 }
 
 func names(ctx context.Context, tx *db.Tx, query string, args ...any) (list []principal.Name, err error) {
@@ -144,7 +150,7 @@ func isKnownGroup(ctx context.Context, tx *db.Tx, group principal.Name) (bool, e
 	return n > 0, err
 }
 
-func groupSizes(ctx context.Context, tx *db.Tx) (all []GroupSize, err error) {
+func groupSizes(ctx context.Context, tx *db.Tx, p db.Page) (all []GroupSize, err error) {
 	err = tx.Rows(ctx, func(scan func(...any) error) error {
 		var g GroupSize
 		if err := scan(&g.Group, &g.Members); err != nil {
@@ -155,11 +161,11 @@ func groupSizes(ctx context.Context, tx *db.Tx) (all []GroupSize, err error) {
 	}, `SELECT g.name, COUNT(DISTINCT m.member)
 		FROM (SELECT name FROM known_groups UNION SELECT group_name FROM memberships) g
 		LEFT JOIN memberships m ON m.group_name = g.name
-		GROUP BY g.name ORDER BY g.name`)
+		WHERE g.name > $1 GROUP BY g.name ORDER BY g.name LIMIT $2`, p.After, p.Size())
 	return all, err
 }
 
-func users(ctx context.Context, tx *db.Tx, only principal.Name) (all []Person, err error) {
+func users(ctx context.Context, tx *db.Tx, page db.Page) (all []Person, err error) {
 	err = tx.Rows(ctx, func(scan func(...any) error) error {
 		var p Person
 		var disabled bool
@@ -170,12 +176,26 @@ func users(ctx context.Context, tx *db.Tx, only principal.Name) (all []Person, e
 		p.Enabled, p.LastLogin = !disabled, db.Time(login)
 		all = append(all, p)
 		return nil
-	}, `SELECT name, disabled, login_at FROM users WHERE name = $1 OR $1 = ''`, only)
+	}, `SELECT name, disabled, login_at FROM users WHERE name > $1 ORDER BY name LIMIT $2`, page.After, page.Size())
 	return all, err
 }
 
-// accountsOf are those of one person, or of "" those of all.
-func accountsOf(ctx context.Context, tx *db.Tx, user principal.Name) (all []Account, err error) {
+// Accounts lists the identities of one person, by id.
+func Accounts(ctx context.Context, tx *db.Tx, user principal.Name) ([]Account, error) {
+	return accounts(ctx, tx, `user_name = $1`, user)
+}
+
+// OfInstance lists the identities that came through one instance of a
+// connector.
+func OfInstance(ctx context.Context, tx *db.Tx, instance string) ([]Account, error) {
+	return accounts(ctx, tx, `instance = $1`, instance)
+}
+
+func accountsBetween(ctx context.Context, tx *db.Tx, after, last string) ([]Account, error) {
+	return accounts(ctx, tx, `user_name > $1 AND user_name <= $2`, after, last)
+}
+
+func accounts(ctx context.Context, tx *db.Tx, where string, args ...any) (all []Account, err error) {
 	err = tx.Rows(ctx, func(scan func(...any) error) error {
 		var a Account
 		var login int64
@@ -183,6 +203,23 @@ func accountsOf(ctx context.Context, tx *db.Tx, user principal.Name) (all []Acco
 		a.LastLogin = db.Time(login)
 		all = append(all, a)
 		return err
-	}, `SELECT `+identityColumns+`, email, login_at FROM identities WHERE user_name = $1 OR $1 = '' ORDER BY id`, user)
+	}, `SELECT `+identityColumns+`, email, login_at FROM identities WHERE `+where, args...)
+	slices.SortFunc(all, func(a, b Account) int { return strings.Compare(a.ID, b.ID) })
+	return all, err
+}
+
+// groupsBetween are the groups of people whose names come after one and not
+// after the other.
+func groupsBetween(ctx context.Context, tx *db.Tx, after, last string) (map[principal.Name][]principal.Name, error) {
+	all := map[principal.Name][]principal.Name{}
+	err := tx.Rows(ctx, func(scan func(...any) error) error {
+		var member, group principal.Name
+		err := scan(&member, &group)
+		all[member] = append(all[member], group)
+		return err
+	}, `SELECT DISTINCT member, group_name FROM memberships WHERE member > $1 AND member <= $2`, after, last)
+	for _, groups := range all {
+		slices.Sort(groups)
+	}
 	return all, err
 }

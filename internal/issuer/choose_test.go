@@ -12,7 +12,7 @@ import (
 )
 
 // mock adds a connector that asks nobody outside.
-func (h *house) mock(id string, config map[string]any) {
+func (h *env) mock(id string, config map[string]any) {
 	h.t.Helper()
 	with := map[string]any{"username": id, "password": id + "-password"}
 	for k, v := range config {
@@ -86,7 +86,7 @@ func TestAClientIsHeldToItsConnectors(t *testing.T) {
 		t.Fatal(err)
 	}
 	params := map[string]string{"client_id": "dashboard", "scope": "openid email offline_access"}
-	if page := h.browser().Get(h.authURL(params)); page.URL.Host == h.server.Listener.Addr().String() {
+	if page := h.browser().Get(h.authURL(params)); page.URL.Host == strings.TrimPrefix(h.server.HTTP, "http://") {
 		t.Errorf("one of two is allowed, and the person is asked at %s: %s", page.URL, page.Text())
 	}
 	direct := strings.Replace(h.authURL(params), "/auth?", "/auth/other?", 1)

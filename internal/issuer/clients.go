@@ -7,6 +7,7 @@ import (
 
 	"github.com/dexidp/dex/storage"
 
+	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 )
 
@@ -74,10 +75,11 @@ func (i *Issuer) CheckClient(ctx context.Context, id, redirectURI string) error 
 	return nil
 }
 
-// EndRefresh ends the refresh tokens of an identity and returns how many there
-// were.
-func (i *Issuer) EndRefresh(ctx context.Context, identityID, connectorID string) (int64, error) {
-	sessions, err := i.store.GetOfflineSessions(ctx, identityID, connectorID)
+// EndRefresh ends, in the caller's transaction, the refresh tokens of an
+// identity and returns how many there were.
+func (i *Issuer) EndRefresh(ctx context.Context, tx *db.Tx, identityID, connectorID string) (int64, error) {
+	store := i.objects.In(tx)
+	sessions, err := store.GetOfflineSessions(ctx, identityID, connectorID)
 	if errors.Is(err, storage.ErrNotFound) {
 		return 0, nil
 	}
@@ -86,15 +88,12 @@ func (i *Issuer) EndRefresh(ctx context.Context, identityID, connectorID string)
 	}
 	var n int64
 	for _, ref := range sessions.Refresh {
-		switch err := i.store.DeleteRefresh(ctx, ref.ID); {
+		switch err := store.DeleteRefresh(ctx, ref.ID); {
 		case err == nil:
 			n++
 		case !errors.Is(err, storage.ErrNotFound):
 			return n, err
 		}
 	}
-	if err := i.store.DeleteOfflineSessions(ctx, identityID, connectorID); err != nil && !errors.Is(err, storage.ErrNotFound) {
-		return n, err
-	}
-	return n, nil
+	return n, store.DeleteOfflineSessions(ctx, identityID, connectorID)
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"time"
 
+	"pachyderm/internal/audit"
 	"pachyderm/internal/connector"
 	"pachyderm/internal/connector/probe"
+	"pachyderm/internal/db"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/trial"
 	"pachyderm/internal/issuer/upstream"
@@ -13,13 +15,17 @@ import (
 )
 
 // CheckConnector looks, step by step, at what a sign-in with a document will
-// need of its provider. Faults: those of registry.Draft.
-func (i *Issuer) CheckConnector(ctx context.Context, c registry.Connector) ([]probe.Step, error) {
+// need of its provider; it connects to where the document says, with its
+// secrets. Faults: those of registry.Draft.
+func (i *Issuer) CheckConnector(ctx context.Context, by principal.Name, c registry.Connector) ([]probe.Step, error) {
 	draft, _, err := i.Draft(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	return connector.Check(ctx, draft.ID, draft.Type, draft.Config, i.deps()), nil
+	steps := connector.Check(ctx, draft.ID, draft.Type, draft.Config, i.deps())
+	return steps, i.DB.Update(ctx, func(tx *db.Tx) error {
+		return audit.By{Actor: by, At: i.Now()}.Record(ctx, tx, "connector.check", "connector/"+draft.ID, draft.Type)
+	})
 }
 
 // StartTrial begins a real sign-in with a document that is not stored, at the

@@ -18,7 +18,7 @@ import (
 )
 
 // try runs a trial to its end; sign drives the browser from the trial's page.
-func (h *house) try(c registry.Connector, sign func(b *optest.Browser, start string) optest.Page) (trial.Result, optest.Page) {
+func (h *env) try(c registry.Connector, sign func(b *optest.Browser, start string) optest.Page) (trial.Result, optest.Page) {
 	h.t.Helper()
 	id, address, _, err := h.StartTrial(h.t.Context(), principal.Root, c)
 	if err != nil {
@@ -64,7 +64,7 @@ func TestATrialShowsWhatWouldComeOfASignInAndKeepsNothing(t *testing.T) {
 		t.Errorf("connectors after the trial: %v, %v", all, err)
 	}
 	var people int64
-	err := h.db.View(t.Context(), func(tx *db.Tx) error { return tx.Row(t.Context(), []any{&people}, `SELECT COUNT(*) FROM identities`) })
+	err := h.server.DB.View(t.Context(), func(tx *db.Tx) error { return tx.Row(t.Context(), []any{&people}, `SELECT COUNT(*) FROM identities`) })
 	if err != nil || people != 0 {
 		t.Errorf("%d identities after the trial, %v", people, err)
 	}
@@ -172,11 +172,11 @@ func TestACheckFindsWhatIsWrong(t *testing.T) {
 		"nobody there":    {map[string]any{"issuer": "http://127.0.0.1:1"}, "tcp", "nothing answers"},
 		"no such host":    {map[string]any{"issuer": "https://nosuch.invalid"}, "dns", "there is no host"},
 		"a misspelt key":  {map[string]any{"clientId": "x"}, "document", "config.clientId"},
-		"not a provider":  {map[string]any{"issuer": h.server.URL + "/nothing"}, "discovery", "discovery document"},
+		"not a provider":  {map[string]any{"issuer": h.server.HTTP + "/nothing"}, "discovery", "discovery document"},
 		"a metadata host": {map[string]any{"issuer": "https://169.254.169.254"}, "tcp", "nothing answers"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			steps, err := h.CheckConnector(t.Context(), h.document(test.change))
+			steps, err := h.CheckConnector(t.Context(), principal.Root, h.document(test.change))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -239,14 +239,14 @@ func TestAStoredSecretIsNotSentToAnotherPlace(t *testing.T) {
 	h := open(t, "")
 	h.connect(nil)
 	elsewhere := registry.Connector{ID: "demo", Config: map[string]any{"issuer": "https://evil.example.com"}}
-	if _, err := h.CheckConnector(t.Context(), elsewhere); !fault.Is(err, fault.Invalid) || !strings.Contains(fault.Message(err), "write the secret itself") {
+	if _, err := h.CheckConnector(t.Context(), principal.Root, elsewhere); !fault.Is(err, fault.Invalid) || !strings.Contains(fault.Message(err), "write the secret itself") {
 		t.Errorf("a check: %v", err)
 	}
 	if _, _, _, err := h.StartTrial(t.Context(), principal.Root, elsewhere); !fault.Is(err, fault.Invalid) {
 		t.Errorf("a trial: %v", err)
 	}
 	elsewhere.Config["clientSecret"] = "its own"
-	if _, err := h.CheckConnector(t.Context(), elsewhere); err != nil {
+	if _, err := h.CheckConnector(t.Context(), principal.Root, elsewhere); err != nil {
 		t.Errorf("with a secret of its own: %v", err)
 	}
 }

@@ -37,8 +37,6 @@ const (
 	loginsLiveFor = 30 * time.Minute
 	// devicesLiveFor is how long a device waits for its person (RFC 8628).
 	devicesLiveFor = 10 * time.Minute
-	// cleanEvery is how often expired objects are deleted.
-	cleanEvery = 5 * time.Minute
 )
 
 // Config is what an Issuer is made from.
@@ -66,6 +64,7 @@ type Config struct {
 type Issuer struct {
 	*registry.Registry
 	Config
+	objects *dexstore.Store
 	store   *view.View
 	cache   *connectors.Cache
 	signer  signer.Signer
@@ -87,12 +86,12 @@ type Issuer struct {
 // connector; Run does the first, a login the second.
 func New(ctx context.Context, c Config) (*Issuer, error) {
 	i := &Issuer{Config: c, keysAre: make(chan struct{}), changed: make(chan struct{}, 1), legacySecret: rand.Text() + rand.Text()}
-	objects := &dexstore.Store{DB: c.DB, Sealer: c.Sealer}
+	i.objects = &dexstore.Store{DB: c.DB, Sealer: c.Sealer}
 	i.Registry = registry.New(registry.Config{
-		DB: c.DB, Sealer: c.Sealer, Objects: objects, Now: c.Now, Deps: i.deps, Reserved: []string{CLIClient, DeviceClient},
+		DB: c.DB, Sealer: c.Sealer, Objects: i.objects, Now: c.Now, Deps: i.deps, Reserved: []string{CLIClient, DeviceClient},
 	})
 	i.providers = upstream.New(upstream.Config{Registry: i.Registry, People: c.People, Log: c.Log, Now: c.Now, Deps: i.deps})
-	i.store = view.New(view.Config{Objects: objects, DB: c.DB, Registry: i.Registry, Providers: i.providers, Log: c.Log, Now: c.Now, BuiltIn: i.builtInClient})
+	i.store = view.New(view.Config{Objects: i.objects, DB: c.DB, Registry: i.Registry, Providers: i.providers, Log: c.Log, Now: c.Now, BuiltIn: i.builtInClient})
 	i.trials = &trial.Server{DB: c.DB, Sealer: c.Sealer, Registry: i.Registry, People: c.People, Deps: i.deps, Log: c.Log, Now: c.Now}
 	i.cache = connectors.NewCache(i.store, i.providers.Resolve)
 	var err error
@@ -132,16 +131,14 @@ func (i *Issuer) reload(ctx context.Context) error {
 	return i.serve(s)
 }
 
-// Run makes and rotates the signing keys, applies what other replicas change
-// and deletes what has expired, until ctx ends.
+// Run makes and rotates the signing keys and applies what other replicas
+// change, until ctx ends.
 func (i *Issuer) Run(ctx context.Context) error {
 	// Making an RSA key takes longer than all else at the start, so requests
 	// that need one wait for it instead of the listener.
 	i.signer.Start(ctx)
 	close(i.keysAre)
 	go i.providers.Run(ctx)
-	tick := time.NewTicker(cleanEvery)
-	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -150,28 +147,25 @@ func (i *Issuer) Run(ctx context.Context) error {
 			if err := i.reload(ctx); err != nil && ctx.Err() == nil {
 				i.Log.ErrorContext(ctx, "cannot apply the stored settings", "error", err)
 			}
-		case <-tick.C:
-			if err := i.clean(ctx); err != nil {
-				i.Log.ErrorContext(ctx, "cannot delete expired sign-ins", "error", err)
-			}
 		}
 	}
 }
 
-func (i *Issuer) clean(ctx context.Context) error {
-	now := i.Now()
-	if _, err := i.store.GarbageCollect(ctx, now); err != nil {
+// DeleteExpired deletes logins, codes, device and test sign-ins that have
+// expired, and the revisions of connectors that no login can be on any more.
+// Dex's objects get a moment more than they live, so that a clock that is
+// behind does not lose what another replica still accepts.
+func (i *Issuer) DeleteExpired(ctx context.Context, tx *db.Tx, now time.Time) error {
+	if _, err := i.objects.In(tx).GarbageCollect(ctx, now.Add(-time.Minute)); err != nil {
 		return err
 	}
-	return i.DB.Update(ctx, func(tx *db.Tx) error {
-		if err := device.DeleteExpired(ctx, tx, now); err != nil {
-			return err
-		}
-		if err := trial.DeleteExpired(ctx, tx, now); err != nil {
-			return err
-		}
-		return registry.DeleteReplaced(ctx, tx, now.Add(-2*loginsLiveFor))
-	})
+	if err := device.DeleteExpired(ctx, tx, now); err != nil {
+		return err
+	}
+	if err := trial.DeleteExpired(ctx, tx, now); err != nil {
+		return err
+	}
+	return registry.DeleteReplaced(ctx, tx, now.Add(-2*loginsLiveFor))
 }
 
 func (i *Issuer) waitForKeys(ctx context.Context) error {

@@ -1,13 +1,12 @@
 package issuer_test
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -17,12 +16,14 @@ import (
 
 	"pachyderm/demo/op"
 	"pachyderm/demo/op/optest"
+	"pachyderm/internal/config"
 	"pachyderm/internal/db"
 	"pachyderm/internal/db/dbtest"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer"
 	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/pachd/pachdtest"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
 )
@@ -32,60 +33,65 @@ const (
 	verifier = "a-verifier-that-is-long-enough-for-rfc-7636-43"
 )
 
-// house is an issuer on a real listener, with the provider that it is
-// connected to, if it is.
-type house struct {
+// env is the issuer of a pachd, with the provider that it is connected to, if
+// it is.
+type env struct {
 	*issuer.Issuer
 	t      *testing.T
-	db     *db.DB
-	server *httptest.Server
+	server *pachdtest.Server
 	op     *op.Provider
 }
 
-func open(t *testing.T, path string) *house { return openReplicas(t, path, 1) }
-
-// openReplicas has each request answered by another of so many issuers on one
-// database, as a load balancer does.
-func openReplicas(t *testing.T, path string, count int) *house {
+// open starts a pachd whose issuer is below a path.
+func open(t *testing.T, path string) *env {
 	t.Helper()
-	d := dbtest.SQLite(t)
-	sealer, err := secret.OpenFor(t.Context(), d, filepath.Join(t.TempDir(), "key"))
-	if err != nil {
-		t.Fatal(err)
+	s := pachdtest.Start(t)
+	h := &env{Issuer: s.Issuer, t: t, server: s}
+	if path != "" {
+		h.setIssuer(s.HTTP + path)
 	}
-	server := httptest.NewUnstartedServer(nil)
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan error, count)
-	replicas := make([]*issuer.Issuer, count)
+	return h
+}
+
+func (h *env) setIssuer(url string) {
+	h.t.Helper()
+	if err := h.SetSettings(h.t.Context(), principal.Root, registry.Settings{Issuer: url}); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// openReplicas has each request answered by another of so many pachds on one
+// database, as a load balancer does.
+func openReplicas(t *testing.T, path string, count int) *env {
+	t.Helper()
+	database, key := dbtest.PostgresURL(t), filepath.Join(t.TempDir(), "sealing-key")
+	front := httptest.NewUnstartedServer(nil)
+	replicas := make([]http.Handler, count)
+	var h *env
 	for n := range replicas {
-		replicas[n], err = issuer.New(t.Context(), issuer.Config{
-			DB: d, Sealer: sealer, People: &identity.Service{DB: d, Now: time.Now},
-			Log: slog.New(slog.DiscardHandler), Now: time.Now,
-			PublicURL: "http://" + server.Listener.Addr().String() + path, SigningAlgorithm: "ES256",
+		s := pachdtest.Start(t, func(c *config.Config) {
+			c.Database.URL, c.Sealing.KeyFile, c.Auth.RootToken = secret.Text(database), key, "the-root-token-of-all"
+			c.PublicURL = "http://" + front.Listener.Addr().String() + path
 		})
+		behind, err := url.Parse(s.HTTP)
 		if err != nil {
 			t.Fatal(err)
 		}
-		go func() { done <- replicas[n].Run(ctx) }()
+		replicas[n] = &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+			r.Out.URL.Scheme, r.Out.URL.Host = behind.Scheme, behind.Host
+		}}
+		h = &env{Issuer: s.Issuer, t: t, server: s}
 	}
 	var turn atomic.Int64
-	server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	front.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		replicas[int(turn.Add(1))%count].ServeHTTP(w, r)
 	})
-	server.Start()
-	t.Cleanup(func() {
-		server.Close()
-		stop()
-		for range replicas {
-			if err := <-done; err != nil {
-				t.Error(err)
-			}
-		}
-	})
-	return &house{Issuer: replicas[0], t: t, db: d, server: server}
+	front.Start()
+	t.Cleanup(front.Close)
+	return h
 }
 
-func (h *house) document(changes map[string]any) registry.Connector {
+func (h *env) document(changes map[string]any) registry.Connector {
 	config := map[string]any{
 		"issuer": h.op.Issuer, "clientID": h.op.ClientID, "clientSecret": h.op.ClientSecret, "redirectURI": h.Callback(),
 		"insecureEnableGroups": true,
@@ -96,7 +102,7 @@ func (h *house) document(changes map[string]any) registry.Connector {
 	return registry.Connector{ID: "demo", Name: "Demo", Type: "oidc", Version: 1, Config: config}
 }
 
-func (h *house) connect(changes map[string]any) {
+func (h *env) connect(changes map[string]any) {
 	h.t.Helper()
 	callback := h.Callback()
 	if c, ok := changes["redirectURI"].(string); ok {
@@ -108,12 +114,12 @@ func (h *house) connect(changes map[string]any) {
 	}
 }
 
-func (h *house) browser() *optest.Browser {
+func (h *env) browser() *optest.Browser {
 	return optest.NewBrowser(h.t, func(u *url.URL) bool { return u.Host == "127.0.0.1:7" })
 }
 
 // authURL is what a client with PKCE sends the browser to.
-func (h *house) authURL(changes map[string]string) string {
+func (h *env) authURL(changes map[string]string) string {
 	sum := sha256.Sum256([]byte(verifier))
 	q := url.Values{
 		"client_id": {issuer.CLIClient}, "redirect_uri": {loopback}, "response_type": {"code"}, "scope": {"openid email profile groups"},
@@ -129,7 +135,7 @@ func (h *house) authURL(changes map[string]string) string {
 	return h.Endpoint("/auth") + "?" + q.Encode()
 }
 
-func (h *house) post(path string, form url.Values) (int, map[string]any) {
+func (h *env) post(path string, form url.Values) (int, map[string]any) {
 	h.t.Helper()
 	r, err := http.NewRequestWithContext(h.t.Context(), http.MethodPost, h.Endpoint(path), strings.NewReader(form.Encode()))
 	if err != nil {
@@ -149,7 +155,7 @@ func (h *house) post(path string, form url.Values) (int, map[string]any) {
 }
 
 // redeem exchanges the code that a login ended with and verifies the token.
-func (h *house) redeem(end optest.Page) issuer.Claims {
+func (h *env) redeem(end optest.Page) issuer.Claims {
 	h.t.Helper()
 	code := end.URL.Query().Get("code")
 	if code == "" {
@@ -184,7 +190,7 @@ func wantEnd(t *testing.T, end optest.Page, want map[string]string) {
 func TestLogin(t *testing.T) {
 	for name, path := range map[string]string{"at the root": "", "below a path": "/dex"} {
 		t.Run(name, func(t *testing.T) {
-			for name, test := range map[string]func(*testing.T, *house){
+			for name, test := range map[string]func(*testing.T, *env){
 				"no connector":            noConnector,
 				"by loopback":             byLoopback,
 				"hint not forwarded":      hintNotForwarded,
@@ -205,12 +211,12 @@ func TestLogin(t *testing.T) {
 	}
 }
 
-func noConnector(t *testing.T, h *house) {
+func noConnector(t *testing.T, h *env) {
 	end := h.browser().Get(h.authURL(nil))
 	wantEnd(t, end, map[string]string{"error": "temporarily_unavailable", "error_description": "pachctl idp create-connector", "state": "the-state", "iss": h.URL()})
 }
 
-func byLoopback(t *testing.T, h *house) {
+func byLoopback(t *testing.T, h *env) {
 	h.connect(map[string]any{"forwardedLoginParams": []any{"login_hint"}})
 	b := h.browser()
 	login := b.Get(h.authURL(map[string]string{"login_hint": optest.Alice.Email}))
@@ -224,7 +230,11 @@ func byLoopback(t *testing.T, h *house) {
 	if err != nil || who.User != "user:alice@example.com" || who.Issuer != h.op.Issuer {
 		t.Errorf("identity: %+v, %v", who, err)
 	}
-	groups, err := h.People.Groups(t.Context(), who.User)
+	var groups []principal.Name
+	err = h.server.DB.View(t.Context(), func(tx *db.Tx) (err error) {
+		groups, err = identity.Groups(t.Context(), tx, who.User)
+		return err
+	})
 	if err != nil || len(groups) != 2 || groups[0] != "group:admins" || groups[1] != "group:engineers" {
 		t.Errorf("groups: %v, %v", groups, err)
 	}
@@ -240,7 +250,7 @@ func byLoopback(t *testing.T, h *house) {
 	}
 }
 
-func hintNotForwarded(t *testing.T, h *house) {
+func hintNotForwarded(t *testing.T, h *env) {
 	h.connect(nil)
 	h.redeem(h.browser().SignIn(h.authURL(map[string]string{"login_hint": optest.Alice.Email, "acr_values": "x"}), optest.Alice))
 	if hints := h.op.Hints(); len(hints) != 1 || hints[0] != "" {
@@ -248,7 +258,7 @@ func hintNotForwarded(t *testing.T, h *house) {
 	}
 }
 
-func callbackOnOtherHost(t *testing.T, h *house) {
+func callbackOnOtherHost(t *testing.T, h *env) {
 	other := strings.Replace(h.Callback(), "127.0.0.1", "localhost", 1)
 	h.op = optest.Start(t, other)
 	err := h.CreateConnector(t.Context(), principal.Root, h.document(map[string]any{"redirectURI": other}))
@@ -261,7 +271,7 @@ func callbackOnOtherHost(t *testing.T, h *house) {
 	h.redeem(h.browser().SignIn(h.authURL(nil), optest.Alice))
 }
 
-func anotherBrowser(t *testing.T, h *house) {
+func anotherBrowser(t *testing.T, h *env) {
 	h.connect(nil)
 	victim := h.browser()
 	victim.Stop = func(u *url.URL) bool {
@@ -277,7 +287,7 @@ func anotherBrowser(t *testing.T, h *house) {
 	h.redeem(victim.Get(callback.URL.String()))
 }
 
-func updateInMidLogin(t *testing.T, h *house) {
+func updateInMidLogin(t *testing.T, h *env) {
 	h.connect(nil)
 	b := h.browser()
 	login := b.Get(h.authURL(nil))
@@ -291,7 +301,7 @@ func updateInMidLogin(t *testing.T, h *house) {
 	wantEnd(t, end, map[string]string{"error_description": "clientSecret"})
 }
 
-func cancelledByLoopback(t *testing.T, h *house) {
+func cancelledByLoopback(t *testing.T, h *env) {
 	h.connect(nil)
 	b := h.browser()
 	login := b.Get(h.authURL(nil))
@@ -299,7 +309,7 @@ func cancelledByLoopback(t *testing.T, h *house) {
 	wantEnd(t, end, map[string]string{"error": "access_denied", "error_description": "cancelled", "state": "the-state", "iss": h.URL()})
 }
 
-func wrongPassword(t *testing.T, h *house) {
+func wrongPassword(t *testing.T, h *env) {
 	h.connect(nil)
 	b := h.browser()
 	login := b.Get(h.authURL(nil))
@@ -310,7 +320,7 @@ func wrongPassword(t *testing.T, h *house) {
 	h.redeem(b.Submit(again, map[string]string{"email": optest.Alice.Email, "password": optest.Alice.Password}))
 }
 
-func (h *house) startDevice() (userCode string, poll func() (int, map[string]any)) {
+func (h *env) startDevice() (userCode string, poll func() (int, map[string]any)) {
 	h.t.Helper()
 	status, answer := h.post("/device/code", url.Values{"client_id": {issuer.DeviceClient}, "scope": {"openid email groups"}, "requester": {"alice@laptop"}})
 	if status != http.StatusOK {
@@ -323,7 +333,7 @@ func (h *house) startDevice() (userCode string, poll func() (int, map[string]any
 	}
 }
 
-func (h *house) confirmDevice(b *optest.Browser, userCode string) optest.Page {
+func (h *env) confirmDevice(b *optest.Browser, userCode string) optest.Page {
 	h.t.Helper()
 	question := b.Submit(b.Get(h.Endpoint("/device")), map[string]string{"user_code": strings.ToLower(strings.ReplaceAll(userCode, "-", ""))})
 	if text := question.Text(); !strings.Contains(text, "alice@laptop") || !strings.Contains(text, "127.0.0.1") {
@@ -332,7 +342,7 @@ func (h *house) confirmDevice(b *optest.Browser, userCode string) optest.Page {
 	return b.Submit(question, map[string]string{"answer": "yes"})
 }
 
-func byDevice(t *testing.T, h *house) {
+func byDevice(t *testing.T, h *env) {
 	h.connect(nil)
 	userCode, poll := h.startDevice()
 	if status, answer := poll(); status != http.StatusBadRequest || answer["error"] != "authorization_pending" {
@@ -349,7 +359,7 @@ func byDevice(t *testing.T, h *house) {
 	}
 }
 
-func cancelledByDevice(t *testing.T, h *house) {
+func cancelledByDevice(t *testing.T, h *env) {
 	h.connect(nil)
 	userCode, poll := h.startDevice()
 	b := h.browser()
@@ -363,7 +373,7 @@ func cancelledByDevice(t *testing.T, h *house) {
 	}
 }
 
-func deviceRefused(t *testing.T, h *house) {
+func deviceRefused(t *testing.T, h *env) {
 	h.connect(nil)
 	userCode, poll := h.startDevice()
 	b := h.browser()
@@ -379,7 +389,7 @@ func deviceRefused(t *testing.T, h *house) {
 }
 
 // A link that goes round the question must not sign a stranger's device in.
-func deviceByLink(t *testing.T, h *house) {
+func deviceByLink(t *testing.T, h *env) {
 	h.connect(nil)
 	userCode, _ := h.startDevice()
 	link := h.authURL(map[string]string{
@@ -400,7 +410,7 @@ func mustPath(t *testing.T, raw string) string {
 	return u.Path
 }
 
-func deadProvider(t *testing.T, h *house) {
+func deadProvider(t *testing.T, h *env) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
 	h.op = optest.Start(t, h.Callback())
@@ -471,7 +481,7 @@ func TestBrowsersStayOnHTTPSWhereTheIssuerIs(t *testing.T) {
 func TestAPageWithACodeSaysWhen(t *testing.T) {
 	h := open(t, "")
 	before := time.Now().UTC().Format("2006")
-	if err := h.db.Close(); err != nil {
+	if err := h.server.DB.Close(); err != nil {
 		t.Fatal(err)
 	}
 	// An application that only the database knows.

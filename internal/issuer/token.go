@@ -74,7 +74,7 @@ func (i *Issuer) verify(ctx context.Context, raw string) (*oidc.IDToken, error) 
 	}).Verify(ctx, raw)
 	if err != nil {
 		return nil, fault.New(fault.Unauthenticated, "could not verify token: it is not a valid ID token of %s", i.URL()).
-			Next("log in again").Because(err)
+			Next("log in again with: pachctl auth login").Because(err)
 	}
 	return t, nil
 }
@@ -99,7 +99,7 @@ func (i *Issuer) Redeem(ctx context.Context, clientID, clientSecret, code, redir
 	}
 	if err := json.Unmarshal(rec.Body.Bytes(), &answer); err != nil || rec.Status != http.StatusOK || answer.IDToken == "" {
 		return "", fault.New(fault.Unauthenticated, "the sign-in could not be completed: %s", answer.Description).
-			Next("log in again").Because(err)
+			Next("log in again with: pachctl auth login").Because(err)
 	}
 	return answer.IDToken, nil
 }

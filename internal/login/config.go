@@ -98,7 +98,7 @@ func (s *Service) Elsewhere(ctx context.Context) (string, error) {
 }
 
 func (s *Service) configuration(ctx context.Context) (c Config, err error) {
-	err = s.DB.View(ctx, func(tx *db.Tx) error {
+	err = s.with.DB.View(ctx, func(tx *db.Tx) error {
 		c, err = s.readConfig(ctx, tx)
 		return err
 	})
@@ -106,15 +106,14 @@ func (s *Service) configuration(ctx context.Context) (c Config, err error) {
 }
 
 func (s *Service) readConfig(ctx context.Context, tx *db.Tx) (c Config, err error) {
-	var sealed []byte
-	err = tx.Row(ctx, []any{&sealed}, `SELECT body FROM oidc_config WHERE id = $1`, configID)
+	sealed, err := readOIDCConfig(ctx, tx)
 	if fault.Is(err, fault.NotFound) {
 		return c, nil
 	}
 	if err != nil {
 		return c, err
 	}
-	plain, err := s.Sealer.Open(sealed, configPlace)
+	plain, err := s.with.Sealer.Open(sealed, configPlace)
 	if err != nil {
 		return c, err
 	}
@@ -141,14 +140,14 @@ func (s *Service) SetConfiguration(ctx context.Context, by principal.Name, c Con
 			return err
 		}
 	}
-	return s.DB.Update(ctx, func(tx *db.Tx) error {
+	return s.with.DB.Update(ctx, func(tx *db.Tx) error {
 		if err := s.changeIssuer(ctx, tx, c); err != nil {
 			return err
 		}
 		if err := s.writeConfig(ctx, tx, c); err != nil {
 			return err
 		}
-		return audit.Record(ctx, tx, audit.Event{At: s.Now(), Actor: by, Action: "auth.configure", Object: "auth-config", Detail: c.Issuer + " as " + c.ClientID})
+		return audit.By{Actor: by, At: s.with.Now()}.Record(ctx, tx, "auth.configure", "auth-config", c.Issuer+" as "+c.ClientID)
 	})
 }
 
@@ -162,19 +161,18 @@ func (s *Service) DeleteConfiguration(ctx context.Context, tx *db.Tx) error {
 }
 
 func (s *Service) writeConfig(ctx context.Context, tx *db.Tx, c Config) error {
-	if _, err := tx.Exec(ctx, `DELETE FROM oidc_config WHERE id = $1`, configID); err != nil || c.isZero() {
+	if err := deleteOIDCConfig(ctx, tx); err != nil || c.isZero() {
 		return err
 	}
 	plain, err := json.Marshal(c) //nolint:gosec // to be sealed
 	if err != nil {
 		return err
 	}
-	sealed, err := s.Sealer.Seal(plain, configPlace)
+	sealed, err := s.with.Sealer.Seal(plain, configPlace)
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `INSERT INTO oidc_config (id, body) VALUES ($1, $2)`, configID, sealed)
-	return err
+	return insertOIDCConfig(ctx, tx, sealed)
 }
 
 // changeIssuer ends what another issuer than the next one vouched for, and
@@ -201,15 +199,13 @@ func (s *Service) changeIssuer(ctx context.Context, tx *db.Tx, next Config) erro
 // endInstance ends the sessions, too: the same issuer may come back, and they
 // must not with it.
 func endInstance(ctx context.Context, tx *db.Tx, instance string) error {
-	all, err := identity.Accounts(ctx, tx, "")
+	all, err := identity.OfInstance(ctx, tx, instance)
 	if err != nil {
 		return err
 	}
 	for _, a := range all {
-		if a.Instance == instance {
-			if _, err := token.RevokeOfIdentity(ctx, tx, a.User, a.ID); err != nil {
-				return err
-			}
+		if err := token.RevokeOfIdentity(ctx, tx, a.User, a.ID); err != nil {
+			return err
 		}
 	}
 	return identity.EndInstance(ctx, tx, instance)
@@ -237,7 +233,7 @@ func (s *Service) check(ctx context.Context, c Config) error {
 		}
 	}
 	if s.isOwn(c) {
-		return s.Issuer.CheckClient(ctx, c.ClientID, c.RedirectURI)
+		return s.with.Issuer.CheckClient(ctx, c.ClientID, c.RedirectURI)
 	}
 	_, err := s.open(c)
 	return err
@@ -249,7 +245,7 @@ func (s *Service) discover(ctx context.Context, c Config) error {
 	case s.isOwn(c):
 		return nil
 	case c.LocalhostIssuer:
-		return fault.New(fault.Invalid, "localhost_issuer says that it is this pachd, which calls itself %q", s.Issuer.URL()).
+		return fault.New(fault.Invalid, "localhost_issuer says that it is this pachd, which calls itself %q", s.with.Issuer.URL()).
 			Next("write that, or set it with: pachctl idp set-config")
 	}
 	return s.probe(ctx, c.Issuer)
@@ -264,7 +260,9 @@ func webAddress(text string) (*url.URL, error) {
 }
 
 // isOwn reports whether the issuer is the one in this process.
-func (s *Service) isOwn(c Config) bool { return c.Issuer == "" || sameIssuer(c.Issuer, s.Issuer.URL()) }
+func (s *Service) isOwn(c Config) bool {
+	return c.Issuer == "" || sameIssuer(c.Issuer, s.with.Issuer.URL())
+}
 
 func sameIssuer(a, b string) bool { return strings.TrimSuffix(a, "/") == strings.TrimSuffix(b, "/") }
 
@@ -278,7 +276,7 @@ func (c Config) clientID() string {
 
 func (s *Service) redirectURI(c Config) string {
 	if c.RedirectURI == "" {
-		return s.Issuer.LegacyRedirect()
+		return s.with.Issuer.LegacyRedirect()
 	}
 	return c.RedirectURI
 }

@@ -6,11 +6,9 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -19,12 +17,11 @@ import (
 	"pachyderm/demo/op"
 	"pachyderm/demo/op/optest"
 	"pachyderm/internal/db"
-	"pachyderm/internal/db/dbtest"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/login"
+	"pachyderm/internal/pachd/pachdtest"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/token"
@@ -36,76 +33,33 @@ const (
 	sessionTTL = 30 * 24 * time.Hour
 )
 
-// house is pachd's sign-in on a real listener, with a provider connected and a
-// clock that the test can put forward.
-type house struct {
-	*login.Service
-	t     *testing.T
-	ahead atomic.Int64 // nanoseconds
+// env is a pachd and what the tests of this package ask of it.
+type env struct {
+	*pachdtest.Server
+	t *testing.T
 }
 
-func open(t *testing.T, d *db.DB) *house {
-	t.Helper()
-	sealer, err := secret.OpenFor(t.Context(), d, filepath.Join(t.TempDir(), "key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := &house{t: t}
-	clock := func() time.Time { return time.Now().Add(time.Duration(h.ahead.Load())) }
-	people := &identity.Service{DB: d, Now: clock}
-	server := httptest.NewUnstartedServer(nil)
-	i, err := issuer.New(t.Context(), issuer.Config{
-		DB: d, Sealer: sealer, People: people, Log: slog.New(slog.DiscardHandler), Now: clock,
-		PublicURL: "http://" + server.Listener.Addr().String(), SigningAlgorithm: "ES256",
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.Service = &login.Service{
-		DB: d, Sealer: sealer, Issuer: i, People: people, Log: slog.New(slog.DiscardHandler), Now: clock, SessionTTL: sessionTTL,
-	}
-	mux := http.NewServeMux()
-	mux.Handle("/authorization-code/", h.Handler())
-	mux.Handle("/", i)
-	server.Config.Handler = mux
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- i.Run(ctx) }()
-	server.Start()
-	t.Cleanup(func() {
-		server.Close()
-		stop()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
+func open(t *testing.T) *env { return &env{pachdtest.Start(t), t} }
+
+func (h *env) connected() *env {
+	h.Connect()
 	return h
 }
 
-func (h *house) connect() *house {
-	h.t.Helper()
-	p := optest.Start(h.t, h.Issuer.Callback())
-	err := h.Issuer.CreateConnector(h.t.Context(), principal.Root, registry.Connector{ID: "demo", Name: "Demo", Type: "oidc", Config: map[string]any{
-		"issuer": p.Issuer, "clientID": p.ClientID, "clientSecret": p.ClientSecret, "redirectURI": h.Issuer.Callback(),
-	}})
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	return h
-}
-
-func each(t *testing.T, f func(t *testing.T, h *house)) {
+func each(t *testing.T, f func(t *testing.T, h *env)) {
 	t.Helper()
-	dbtest.Each(t, func(t *testing.T, d *db.DB) { f(t, open(t, d).connect()) })
+	pachdtest.Each(t, func(t *testing.T, s *pachdtest.Server) {
+		f(t, (&env{s, t}).connected())
+	})
 }
 
-func (h *house) browser() *optest.Browser {
+func (h *env) browser() *optest.Browser {
 	return optest.NewBrowser(h.t, func(u *url.URL) bool { return u.Host == "127.0.0.1:7" })
 }
 
-func (h *house) start() (loginURL, state string) {
+func (h *env) start() (loginURL, state string) {
 	h.t.Helper()
-	u, state, err := h.Start(h.t.Context(), "alice@laptop", "192.0.2.7")
+	u, state, err := h.Login.Start(h.t.Context(), "alice@laptop", "192.0.2.7")
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -118,17 +72,17 @@ type end struct {
 }
 
 // wait begins to wait as a client does before it opens the browser.
-func (h *house) wait(state string) <-chan end {
+func (h *env) wait(state string) <-chan end {
 	ended := make(chan end, 1)
 	ctx := h.t.Context()
 	go func() {
-		session, err := h.Wait(ctx, state)
+		session, err := h.Login.Wait(ctx, state)
 		ended <- end{session, err}
 	}()
 	return ended
 }
 
-func (h *house) tokenInfo(session secret.Text) token.Info {
+func (h *env) tokenInfo(session secret.Text) token.Info {
 	h.t.Helper()
 	var info token.Info
 	err := h.DB.View(h.t.Context(), func(tx *db.Tx) (err error) {
@@ -143,7 +97,7 @@ func (h *house) tokenInfo(session secret.Text) token.Info {
 
 // wantSession checks the session to the second: the database keeps
 // microseconds, and the clock of these tests runs.
-func (h *house) wantSession(session secret.Text, user principal.Name, from, to time.Time, ttl time.Duration) {
+func (h *env) wantSession(session secret.Text, user principal.Name, from, to time.Time, ttl time.Duration) {
 	h.t.Helper()
 	info := h.tokenInfo(session)
 	if info.Subject != user || info.IdentityID == "" {
@@ -167,7 +121,7 @@ func wantRefused(t *testing.T, err error, texts ...string) {
 }
 
 func TestAWaitingClientGetsASessionOnceThePersonConfirms(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *env) {
 		loginURL, state := h.start()
 		if len(state) < 30 || !strings.Contains(loginURL, "state="+state) || !strings.Contains(loginURL, "nonce=") {
 			t.Errorf("login URL %s, state %s", loginURL, state)
@@ -197,7 +151,7 @@ func TestAWaitingClientGetsASessionOnceThePersonConfirms(t *testing.T) {
 		h.wantSession(got.session, "user:alice@example.com", before, h.Now(), sessionTTL)
 
 		// The state is used up.
-		_, err := h.Wait(t.Context(), state)
+		_, err := h.Login.Wait(t.Context(), state)
 		wantRefused(t, err, "OIDC state token expired", "log in again")
 		if again := b.Submit(question, map[string]string{"answer": "yes"}); again.Status != http.StatusUnauthorized {
 			t.Errorf("a second yes: %d: %s", again.Status, again.Text())
@@ -206,7 +160,7 @@ func TestAWaitingClientGetsASessionOnceThePersonConfirms(t *testing.T) {
 }
 
 func TestOfSeveralThatWaitOneGetsTheSession(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *env) {
 		loginURL, state := h.start()
 		const waiters = 8
 		var waits [waiters]<-chan end
@@ -230,7 +184,7 @@ func TestOfSeveralThatWaitOneGetsTheSession(t *testing.T) {
 }
 
 func TestANoEndsTheWait(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *env) {
 		loginURL, state := h.start()
 		waiting := h.wait(state)
 		b := h.browser()
@@ -242,13 +196,13 @@ func TestANoEndsTheWait(t *testing.T) {
 		if page := b.Submit(question, map[string]string{"answer": "yes"}); page.Status == http.StatusOK {
 			t.Errorf("a yes after the no: %s", page.Text())
 		}
-		_, err := h.Wait(t.Context(), state)
+		_, err := h.Login.Wait(t.Context(), state)
 		wantRefused(t, err, "authorization failed")
 	})
 }
 
 func TestACancelledLoginEndsTheWait(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *env) {
 		loginURL, state := h.start()
 		waiting := h.wait(state)
 		b := h.browser()
@@ -261,7 +215,7 @@ func TestACancelledLoginEndsTheWait(t *testing.T) {
 }
 
 func TestAProviderThatHasGoneEndsTheWait(t *testing.T) {
-	h := open(t, dbtest.SQLite(t))
+	h := open(t)
 	var dead atomic.Bool
 	server := httptest.NewUnstartedServer(nil)
 	p, err := op.New(op.Config{
@@ -289,7 +243,7 @@ func TestAProviderThatHasGoneEndsTheWait(t *testing.T) {
 		t.Fatalf("the first login led to %s", page.URL)
 	}
 	dead.Store(true)
-	h.ahead.Store(int64(time.Minute))
+	h.Ahead(time.Minute)
 	loginURL, state := h.start()
 	waiting := h.wait(state)
 	page := h.browser().Get(loginURL)
@@ -302,7 +256,7 @@ func TestAProviderThatHasGoneEndsTheWait(t *testing.T) {
 func first(a, _ string) string { return a }
 
 func TestABadCodeEndsNobodysWait(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *env) {
 		loginURL, state := h.start()
 		waiting := h.wait(state)
 		callback := h.Issuer.LegacyRedirect() + "?state=" + state
@@ -339,7 +293,7 @@ func hash(s string) string {
 // Whoever waits knows the state, and with it could make up the form: that must
 // not let them say yes in the person's place.
 func TestOnlyTheBrowserThatWasAskedCanAnswer(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *env) {
 		loginURL, state := h.start()
 		waiting := h.wait(state)
 		victim := h.browser()
@@ -385,26 +339,26 @@ func TestOnlyTheBrowserThatWasAskedCanAnswer(t *testing.T) {
 }
 
 func TestAStateThatIsNotKnownIsRefused(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		_, err := h.Wait(t.Context(), "made-up")
+	each(t, func(t *testing.T, h *env) {
+		_, err := h.Login.Wait(t.Context(), "made-up")
 		wantRefused(t, err, "OIDC state token expired")
 		if page := h.browser().Get(h.Issuer.LegacyRedirect() + "?code=c&state=made-up"); page.Status != http.StatusUnauthorized {
 			t.Errorf("in the browser: %d: %s", page.Status, page.Text())
 		}
 		_, state := h.start()
 		waiting := h.wait(state)
-		h.ahead.Store(int64(11 * time.Minute))
+		h.Ahead(11 * time.Minute)
 		wantRefused(t, (<-waiting).err, "OIDC state token expired")
 	})
 }
 
 func TestAWaitEndsWithItsClient(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *env) {
 		_, state := h.start()
 		ctx, leave := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() {
-			_, err := h.Wait(ctx, state)
+			_, err := h.Login.Wait(ctx, state)
 			ended <- err
 		}()
 		leave()
@@ -415,43 +369,43 @@ func TestAWaitEndsWithItsClient(t *testing.T) {
 }
 
 func TestNobodyWaitsWithoutAProvider(t *testing.T) {
-	h := open(t, dbtest.SQLite(t))
-	_, _, err := h.Start(t.Context(), "", "")
+	h := open(t)
+	_, _, err := h.Login.Start(t.Context(), "", "")
 	if !fault.Is(err, fault.Precondition) || !strings.Contains(fault.Message(err), "pachctl idp create-connector") {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestTheGateIsAskedBeforeASessionBegins(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *env) {
 		loginURL, state := h.start()
 		b := h.browser()
 		question := b.SignIn(loginURL, optest.Alice)
 		raw := h.idToken(issuer.CLIClient, "", "openid email", optest.Alice)
-		if err := h.People.SetEnabled(t.Context(), "user:alice@example.com", false); err != nil {
+		if err := h.SetEnabled("user:alice@example.com", false); err != nil {
 			t.Fatal(err)
 		}
 		b.Submit(question, map[string]string{"answer": "yes"})
-		_, err := h.Wait(t.Context(), state)
+		_, err := h.Login.Wait(t.Context(), state)
 		wantRefused(t, err, "disabled")
-		_, err = h.WithIDToken(t.Context(), raw)
+		_, err = h.Login.WithIDToken(t.Context(), raw)
 		wantRefused(t, err, "disabled")
 
-		if err := h.People.SetEnabled(t.Context(), "user:alice@example.com", true); err != nil {
+		if err := h.SetEnabled("user:alice@example.com", true); err != nil {
 			t.Fatal(err)
 		}
 		if err := h.Issuer.DeleteConnector(t.Context(), principal.Root, "demo"); err != nil {
 			t.Fatal(err)
 		}
-		_, err = h.WithIDToken(t.Context(), raw)
+		_, err = h.Login.WithIDToken(t.Context(), raw)
 		wantRefused(t, err, "gone")
-		_, err = h.Wait(t.Context(), state)
+		_, err = h.Login.Wait(t.Context(), state)
 		wantRefused(t, err, "gone")
 	})
 }
 
 // idToken signs a person in for a client and returns the ID token.
-func (h *house) idToken(client, clientSecret, scope string, who op.Person) string {
+func (h *env) idToken(client, clientSecret, scope string, who op.Person) string {
 	h.t.Helper()
 	sum := sha256.Sum256([]byte(verifier))
 	q := url.Values{
@@ -471,11 +425,11 @@ func (h *house) idToken(client, clientSecret, scope string, who op.Person) strin
 }
 
 func TestAnIDTokenOfPachctlBeginsOneSession(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *env) {
 		raw := h.idToken(issuer.CLIClient, "", "openid email", optest.Alice)
-		h.ahead.Store(int64(5*time.Minute - 10*time.Second))
+		h.Ahead(5*time.Minute - 10*time.Second)
 		before := h.Now()
-		session, err := h.WithIDToken(t.Context(), raw)
+		session, err := h.Login.WithIDToken(t.Context(), raw)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -484,7 +438,7 @@ func TestAnIDTokenOfPachctlBeginsOneSession(t *testing.T) {
 		last := strings.IndexByte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", raw[len(raw)-1])
 		variant := raw[:len(raw)-1] + "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"[last^1:last^1+1]
 		for name, again := range map[string]string{"again": raw, "with a line break": raw + "\n", "with space inside": raw[:40] + " " + raw[40:], "with other bits": variant} {
-			_, err := h.WithIDToken(t.Context(), again)
+			_, err := h.Login.WithIDToken(t.Context(), again)
 			wantRefused(t, err, "could not verify token", "it was used before")
 			if t.Failed() {
 				t.Fatal(name)
@@ -494,13 +448,13 @@ func TestAnIDTokenOfPachctlBeginsOneSession(t *testing.T) {
 }
 
 func TestOfOneIDTokenAtOnceOneSessionComes(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *env) {
 		raw := h.idToken(issuer.CLIClient, "", "openid email", optest.Alice)
 		const clients = 8
 		ended := make(chan error, clients)
 		for range clients {
 			go func() {
-				_, err := h.WithIDToken(t.Context(), raw)
+				_, err := h.Login.WithIDToken(t.Context(), raw)
 				ended <- err
 			}()
 		}
@@ -519,7 +473,7 @@ func TestOfOneIDTokenAtOnceOneSessionComes(t *testing.T) {
 }
 
 func TestAnIDTokenThatIsNotGoodIsRefused(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *env) {
 		raw := h.idToken(issuer.CLIClient, "", "openid email", optest.Alice)
 		parts := strings.Split(raw, ".")
 		encode := base64.RawURLEncoding.EncodeToString
@@ -528,7 +482,7 @@ func TestAnIDTokenThatIsNotGoodIsRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		root := encode([]byte(strings.Replace(string(payload), "alice", "admin", 1)))
-		stranger := open(t, dbtest.SQLite(t)).connect()
+		stranger := open(t).connected()
 		for name, bad := range map[string]string{
 			"nothing":                  "",
 			"no token":                 "made-up",
@@ -541,7 +495,7 @@ func TestAnIDTokenThatIsNotGoodIsRefused(t *testing.T) {
 			"a very long one":          raw + strings.Repeat("x", 1<<20),
 			"its own with a bad space": parts[0] + "." + parts[1] + "x." + parts[2],
 		} {
-			_, err := h.WithIDToken(t.Context(), bad)
+			_, err := h.Login.WithIDToken(t.Context(), bad)
 			wantRefused(t, err, "could not verify token")
 			if err != nil && strings.Contains(err.Error(), parts[1]) {
 				t.Errorf("%s: the token was told: %v", name, err)
@@ -550,16 +504,16 @@ func TestAnIDTokenThatIsNotGoodIsRefused(t *testing.T) {
 				t.Fatal(name)
 			}
 		}
-		h.ahead.Store(int64(5*time.Minute + 2*time.Second))
-		_, err = h.WithIDToken(t.Context(), raw)
+		h.Ahead(5*time.Minute + 2*time.Second)
+		_, err = h.Login.WithIDToken(t.Context(), raw)
 		wantRefused(t, err, "could not verify token", "older than 5m0s")
-		h.ahead.Store(int64(25 * time.Hour))
-		_, err = h.WithIDToken(t.Context(), raw)
+		h.Ahead(25 * time.Hour)
+		_, err = h.Login.WithIDToken(t.Context(), raw)
 		wantRefused(t, err, "could not verify token")
 	})
 }
 
-func (h *house) client(c registry.Client) registry.Client {
+func (h *env) client(c registry.Client) registry.Client {
 	h.t.Helper()
 	made, err := h.Issuer.CreateClient(h.t.Context(), principal.Root, c)
 	if err != nil {
@@ -569,9 +523,9 @@ func (h *house) client(c registry.Client) registry.Client {
 }
 
 func TestAnIDTokenOfAnotherClientGivesASessionNoLongerThanItself(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *env) {
 		app := h.client(registry.Client{ID: "testapp", Name: "App", RedirectURIs: []string{loopback}})
-		_, err := h.WithIDToken(t.Context(), h.idToken("testapp", app.Secret, "openid email", optest.Alice))
+		_, err := h.Login.WithIDToken(t.Context(), h.idToken("testapp", app.Secret, "openid email", optest.Alice))
 		wantRefused(t, err, `expected audience "pachd" got ["testapp"]`, "audience:server:client_id:pachd")
 
 		h.client(registry.Client{ID: "pachd", Name: "Pachyderm", TrustedPeers: []string{"testapp"}})
@@ -580,10 +534,10 @@ func TestAnIDTokenOfAnotherClientGivesASessionNoLongerThanItself(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		h.ahead.Store(int64(time.Hour)) // as old as it may be
-		for range 2 {                   // and as often
+		h.Ahead(time.Hour) // as old as it may be
+		for range 2 {      // and as often
 			before := h.Now()
-			session, err := h.WithIDToken(t.Context(), raw)
+			session, err := h.Login.WithIDToken(t.Context(), raw)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -592,14 +546,14 @@ func TestAnIDTokenOfAnotherClientGivesASessionNoLongerThanItself(t *testing.T) {
 				t.Errorf("a session of %s until %v by a token until %v", info.Subject, info.Expires, claims.Expiry)
 			}
 		}
-		h.ahead.Store(int64(25 * time.Hour))
-		_, err = h.WithIDToken(t.Context(), raw)
+		h.Ahead(25 * time.Hour)
+		_, err = h.Login.WithIDToken(t.Context(), raw)
 		wantRefused(t, err, "could not verify token")
 	})
 }
 
 func TestPachdRegisteredAsAClientStillSignsPeopleIn(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *env) {
 		h.client(registry.Client{ID: "pachd", Name: "Pachyderm", RedirectURIs: []string{"http://localhost:30657/authorization-code/callback"}})
 		loginURL, state := h.start()
 		waiting := h.wait(state)
@@ -616,10 +570,10 @@ func TestPachdRegisteredAsAClientStillSignsPeopleIn(t *testing.T) {
 }
 
 func TestThePagesOfALogin(t *testing.T) {
-	h := open(t, dbtest.SQLite(t))
+	h := open(t)
 	answer := func(u string) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()
-		h.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, u, nil))
+		h.Login.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, u, nil))
 		return w
 	}
 	if got := answer(h.Issuer.LegacyRedirect()).Header(); got.Get("Strict-Transport-Security") != "" || got.Get("Content-Security-Policy") == "" {

@@ -26,7 +26,7 @@ func (s *Service) Handler() http.Handler {
 	mux.HandleFunc("GET "+CallbackPath, s.serveCallback)
 	mux.HandleFunc("POST "+ConfirmPath, s.serveConfirm)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.Issuer.StayOnHTTPS(w.Header())
+		s.with.Issuer.StayOnHTTPS(w.Header())
 		mux.ServeHTTP(w, r)
 	})
 }
@@ -93,17 +93,17 @@ func (s *Service) identify(r *http.Request, a attempt, code, cookie string) (use
 }
 
 func (s *Service) finishOwn(ctx context.Context, c Config, a attempt, code string) (who identity.Identity, err error) {
-	raw, err := s.Issuer.RedeemFor(ctx, a.Client, a.Redirect, code, a.Verifier)
+	raw, err := s.with.Issuer.RedeemFor(ctx, a.Client, a.Redirect, code, a.Verifier)
 	if err != nil {
 		return who, err
 	}
-	claims, err := s.Issuer.Verify(ctx, raw)
+	claims, err := s.with.Issuer.Verify(ctx, raw)
 	if err != nil {
 		return who, err
 	}
 	if !secret.Same(claims.Nonce, a.Nonce) {
 		return who, fault.New(fault.Unauthenticated, "the sign-in could not be completed: its nonce is another's").
-			Next("log in again")
+			Next("log in again with: pachctl auth login")
 	}
 	if err := c.checkVerified(claims.EmailVerified); err != nil {
 		return who, err
@@ -136,7 +136,7 @@ func (s *Service) serveConfirm(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	who, err := s.People.ByID(r.Context(), a.identityID)
+	who, err := s.with.People.ByID(r.Context(), a.identityID)
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -162,7 +162,7 @@ func (s *Service) cookie(w http.ResponseWriter, r *http.Request) string {
 	return value
 }
 
-func (s *Service) isHTTPS() bool { return strings.HasPrefix(s.Issuer.URL(), "https:") }
+func (s *Service) isHTTPS() bool { return strings.HasPrefix(s.with.Issuer.URL(), "https:") }
 
 // csrf is the token that a browser's form for the attempt carries.
 func csrf(cookie string, a attempt) string { return secret.Hash(cookie + a.stateHash) }
@@ -189,9 +189,9 @@ func (s *Service) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case fault.Internal:
 		p.What = "Something went wrong on our side."
 		p.Next = "Start again in your terminal with: pachctl auth login, or give an administrator the code below: it finds the entry in pachd's log."
-		p.Code, p.When = rand.Text()[:8], s.Now()
+		p.Code, p.When = rand.Text()[:8], s.with.Now()
 	}
-	s.Log.WarnContext(r.Context(), "sign-in refused", "code", p.Code, "error", err)
+	s.with.Log.WarnContext(r.Context(), "sign-in refused", "code", p.Code, "error", err)
 	s.render(w, r, status, p)
 }
 
@@ -205,6 +205,6 @@ func trouble(what string) web.Problem {
 
 func (s *Service) render(w http.ResponseWriter, r *http.Request, status int, page any) {
 	if err := web.Render(w, status, page); err != nil {
-		s.Log.ErrorContext(r.Context(), "cannot render a page", "error", err)
+		s.with.Log.ErrorContext(r.Context(), "cannot render a page", "error", err)
 	}
 }

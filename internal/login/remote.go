@@ -15,6 +15,7 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
 	"pachyderm/internal/secret"
+	"pachyderm/internal/session"
 )
 
 // remote is another server that is our identity service: another pachd, or any
@@ -39,7 +40,7 @@ func (s *Service) open(c Config) (*oidc.Connector, error) {
 	opened, err := oidc.Open(oidc.Config{
 		Issuer: c.Issuer, ClientID: c.ClientID, ClientSecret: c.ClientSecret, RedirectURI: c.RedirectURI, Scopes: scopes,
 		InsecureEnableGroups: true, InsecureSkipEmailVerified: !c.RequireEmailVerified,
-	}, oidc.Deps{Now: s.Now, Log: s.Log, AllowHTTP: s.Issuer.Insecure})
+	}, oidc.Deps{Now: s.with.Now, Log: s.with.Log, AllowHTTP: s.with.Issuer.Insecure})
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +56,7 @@ func (c Config) equal(o Config) bool {
 // be there does not matter for that.
 func (s *Service) probe(ctx context.Context, issuerURL string) error {
 	c, err := oidc.Open(oidc.Config{Issuer: issuerURL, ClientID: "probe", ClientSecret: "probe", RedirectURI: "http://localhost/"},
-		oidc.Deps{Now: s.Now, Log: s.Log, AllowHTTP: s.Issuer.Insecure})
+		oidc.Deps{Now: s.with.Now, Log: s.with.Log, AllowHTTP: s.with.Issuer.Insecure})
 	if err != nil {
 		return err
 	}
@@ -103,21 +104,21 @@ func (s *Service) withRemoteToken(ctx context.Context, c Config, raw string) (se
 	if err != nil {
 		return "", fault.Prefix(err, "could not verify token")
 	}
-	ttl := min(s.SessionTTL, account.Expires.Sub(s.Now()))
+	ttl := min(s.with.SessionTTL, account.Expires.Sub(s.with.Now()))
 	if ttl <= 0 { // it would be taken for no limit
 		return "", fault.New(fault.Unauthenticated, "could not verify token: it has expired").
-			Next("log in again")
+			Next("log in again with: pachctl auth login")
 	}
 	who, err := s.signedIn(ctx, c, account)
 	if err != nil {
 		return "", err
 	}
-	var session secret.Text
-	err = s.DB.Update(ctx, func(tx *db.Tx) error {
-		session, err = s.begin(ctx, tx, who, ttl)
+	var held secret.Text
+	err = s.with.DB.Update(ctx, func(tx *db.Tx) error {
+		held, err = session.Begin(ctx, tx, who, s.with.Now(), ttl)
 		return err
 	})
-	return session, err
+	return held, err
 }
 
 // signedIn records whom the other server vouches for, as a connector's people
@@ -125,11 +126,11 @@ func (s *Service) withRemoteToken(ctx context.Context, c Config, raw string) (se
 func (s *Service) signedIn(ctx context.Context, c Config, a oidc.Account) (identity.Identity, error) {
 	instance := instanceOf(c.Issuer)
 	name := hostOf(c.Issuer)
-	groups, err := s.Issuer.GroupNames(ctx, name, instance, a.Groups)
+	groups, err := s.with.Issuer.GroupNames(ctx, name, instance, a.Groups)
 	if err != nil {
 		return identity.Identity{}, err
 	}
-	return s.People.SignedIn(ctx, identity.SignIn{
+	return s.with.People.SignedIn(ctx, identity.SignIn{
 		ConnectorID: name, Instance: instance, Issuer: c.Issuer, Subject: a.Subject, Email: a.Email, Groups: groups,
 		TokenSub: func(id string) (string, error) { return "issuer:" + id, nil },
 		Connected: func(ctx context.Context, tx *db.Tx) error {

@@ -14,15 +14,11 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/device"
 	"pachyderm/internal/secret"
+	"pachyderm/internal/session"
 )
 
-const (
-	// waitFor is how long a person may take; upstream gives three minutes.
-	waitFor = 10 * time.Minute
-	// lookEvery is how often a waiting call looks for the end; the browser may
-	// have been answered by another replica.
-	lookEvery = 150 * time.Millisecond
-)
+// waitFor is how long a person may take; upstream gives three minutes.
+const waitFor = 10 * time.Minute
 
 // The stages of an attempt.
 const (
@@ -68,7 +64,7 @@ func (s *Service) Start(ctx context.Context, requester, address string) (loginUR
 		return "", "", err
 	}
 	state = rand.Text() + rand.Text()
-	a := attempt{stateHash: secret.Hash(state), requester: device.CleanName(requester), address: address, stage: waiting, created: s.Now()}
+	a := attempt{stateHash: secret.Hash(state), requester: device.CleanName(requester), address: address, stage: waiting, created: s.with.Now()}
 	if s.isOwn(c) {
 		loginURL, err = s.startOwn(ctx, c, &a, state)
 	} else {
@@ -77,11 +73,11 @@ func (s *Service) Start(ctx context.Context, requester, address string) (loginUR
 	if err != nil {
 		return "", "", err
 	}
-	return loginURL, state, s.DB.Update(ctx, func(tx *db.Tx) error { return s.insert(ctx, tx, a) })
+	return loginURL, state, s.with.DB.Update(ctx, func(tx *db.Tx) error { return s.insert(ctx, tx, a) })
 }
 
 func (s *Service) startOwn(ctx context.Context, c Config, a *attempt, state string) (string, error) {
-	switch connected, err := s.Issuer.Connected(ctx); {
+	switch connected, err := s.with.Issuer.Connected(ctx); {
 	case err != nil:
 		return "", err
 	case !connected:
@@ -95,15 +91,15 @@ func (s *Service) startOwn(ctx context.Context, c Config, a *attempt, state stri
 		"scope": {strings.Join(c.scopes(), " ")}, "state": {state}, "nonce": {a.Nonce},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}, "code_challenge_method": {"S256"},
 	}
-	return reachable(s.Issuer.Endpoint("/auth")+"?"+q.Encode(), c.UserAccessibleIssuerHost)
+	return reachable(s.with.Issuer.Endpoint("/auth")+"?"+q.Encode(), c.UserAccessibleIssuerHost)
 }
 
 // Wait returns a session once the person has signed in and confirmed, and
 // ends at once when that has failed. A state is good for one session. Faults:
-// Unauthenticated, with the reason; Invalid for a state that is not known.
+// Unauthenticated, with the reason, and for a state that is not known.
 func (s *Service) Wait(ctx context.Context, state string) (secret.Text, error) {
-	tick := time.NewTicker(lookEvery)
-	defer tick.Stop()
+	changed, stop := s.attempts.On(secret.Hash(state))
+	defer stop()
 	for {
 		a, err := s.find(ctx, state)
 		if err != nil {
@@ -115,45 +111,46 @@ func (s *Service) Wait(ctx context.Context, state string) (secret.Text, error) {
 		case failed:
 			return "", fault.New(fault.Unauthenticated, "authorization failed: %s", a.reason)
 		}
+		over := time.NewTimer(a.created.Add(waitFor).Sub(s.with.Now()))
 		select {
 		case <-ctx.Done():
+			over.Stop()
 			return "", ctx.Err()
-		case <-tick.C:
+		case <-changed:
+			over.Stop()
+		case <-over.C:
 		}
 	}
 }
 
 // take hands the session out and forgets the attempt, in one transaction.
-func (s *Service) take(ctx context.Context, a attempt) (session secret.Text, err error) {
-	who, err := s.People.ByID(ctx, a.identityID)
+func (s *Service) take(ctx context.Context, a attempt) (held secret.Text, err error) {
+	who, err := s.with.People.ByID(ctx, a.identityID)
 	if err != nil {
 		return "", err
 	}
-	err = s.DB.Update(ctx, func(tx *db.Tx) error {
-		n, err := tx.Exec(ctx, `DELETE FROM login_attempts WHERE state_hash = $1`, a.stateHash)
-		if err != nil {
+	err = s.with.DB.Update(ctx, func(tx *db.Tx) error {
+		switch there, err := deleteAttempt(ctx, tx, a); {
+		case err != nil:
 			return err
-		}
-		if n == 0 {
+		case !there:
 			return errUnknownState()
 		}
-		session, err = s.begin(ctx, tx, who, s.SessionTTL)
+		held, err = session.Begin(ctx, tx, who, s.with.Now(), s.with.SessionTTL)
 		return err
 	})
-	return session, err
+	return held, err
 }
 
 func errUnknownState() error {
 	return fault.New(fault.Unauthenticated, "error during authorization: OIDC state token expired, or it was used before").
-		Next("log in again")
+		Next("log in again with: pachctl auth login")
 }
 
 // advance moves an attempt from one stage to the next, if it is still there.
 func (s *Service) advance(ctx context.Context, a attempt, from, to, identityID, reason string) (moved bool, err error) {
-	err = s.DB.Update(ctx, func(tx *db.Tx) error {
-		n, err := tx.Exec(ctx, `UPDATE login_attempts SET stage = $3, identity_id = $4, reason = $5 WHERE state_hash = $1 AND stage = $2`,
-			a.stateHash, from, to, identityID, reason)
-		moved = n > 0
+	err = s.with.DB.Update(ctx, func(tx *db.Tx) error {
+		moved, err = advanceAttempt(ctx, tx, a, from, to, identityID, reason)
 		return err
 	})
 	return moved, err
@@ -161,41 +158,32 @@ func (s *Service) advance(ctx context.Context, a attempt, from, to, identityID, 
 
 // ask is advance to the question whether it is they, put to one browser.
 func (s *Service) ask(ctx context.Context, a attempt, identityID, browser string) (moved bool, err error) {
-	err = s.DB.Update(ctx, func(tx *db.Tx) error {
-		n, err := tx.Exec(ctx, `UPDATE login_attempts SET stage = $3, identity_id = $4, browser = $5 WHERE state_hash = $1 AND stage = $2`,
-			a.stateHash, waiting, asking, identityID, browser)
-		moved = n > 0
+	err = s.with.DB.Update(ctx, func(tx *db.Tx) error {
+		moved, err = askAttempt(ctx, tx, a, identityID, browser)
 		return err
 	})
 	return moved, err
 }
 
+func attemptPlace(stateHash string) string { return "login/" + stateHash }
+
 func (s *Service) insert(ctx context.Context, tx *db.Tx, a attempt) error {
-	if _, err := tx.Exec(ctx, `DELETE FROM login_attempts WHERE expires_at < $1`, db.Micros(a.created)); err != nil {
-		return err
-	}
 	plain, err := json.Marshal(a.attemptSecrets)
 	if err != nil {
 		return err
 	}
-	sealed, err := s.Sealer.Seal(plain, "login/"+a.stateHash)
+	sealed, err := s.with.Sealer.Seal(plain, attemptPlace(a.stateHash))
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `INSERT INTO login_attempts (state_hash, secrets, requester, address, stage, identity_id, reason, created_at, expires_at)
-		VALUES ($1, $2, $3, $4, $5, '', '', $6, $7)`,
-		a.stateHash, sealed, a.requester, a.address, a.stage, db.Micros(a.created), db.Micros(a.created.Add(waitFor)))
-	return err
+	return insertAttempt(ctx, tx, a, sealed)
 }
 
-func (s *Service) find(ctx context.Context, state string) (attempt, error) {
-	a := attempt{stateHash: secret.Hash(state)}
+func (s *Service) find(ctx context.Context, state string) (a attempt, err error) {
 	var sealed []byte
-	var created int64
-	err := s.DB.View(ctx, func(tx *db.Tx) error {
-		return tx.Row(ctx, []any{&sealed, &a.requester, &a.address, &a.stage, &a.identityID, &a.reason, &a.browser, &created},
-			`SELECT secrets, requester, address, stage, identity_id, reason, browser, created_at FROM login_attempts WHERE state_hash = $1 AND expires_at > $2`,
-			a.stateHash, db.Micros(s.Now()))
+	err = s.with.DB.View(ctx, func(tx *db.Tx) error {
+		a, sealed, err = readAttempt(ctx, tx, secret.Hash(state), s.with.Now())
+		return err
 	})
 	if fault.Is(err, fault.NotFound) {
 		return a, errUnknownState()
@@ -203,8 +191,7 @@ func (s *Service) find(ctx context.Context, state string) (attempt, error) {
 	if err != nil {
 		return a, err
 	}
-	a.created = db.Time(created)
-	plain, err := s.Sealer.Open(sealed, "login/"+a.stateHash)
+	plain, err := s.with.Sealer.Open(sealed, attemptPlace(a.stateHash))
 	if err != nil {
 		return a, err
 	}

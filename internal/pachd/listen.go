@@ -110,9 +110,9 @@ func (p *Pachd) pages() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", ok)
 	mux.HandleFunc("GET /readyz", p.ready)
-	mux.Handle("/authorization-code/", p.login.Handler())
+	mux.Handle("/authorization-code/", p.Login.Handler())
 	mux.Handle(rpc.RESTPath, p.rest)
-	mux.Handle("/", p.issuer)
+	mux.Handle("/", p.Issuer)
 	return mux
 }
 
@@ -120,8 +120,8 @@ func (p *Pachd) pages() http.Handler {
 func (p *Pachd) callbackPages() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", ok)
-	mux.Handle(login.CallbackPath, p.login.Handler())
-	mux.Handle(login.ConfirmPath, p.login.Handler())
+	mux.Handle(login.CallbackPath, p.Login.Handler())
+	mux.Handle(login.ConfirmPath, p.Login.Handler())
 	return mux
 }
 
@@ -137,8 +137,8 @@ func ok(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("200 OK\
 func (p *Pachd) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
 	defer cancel()
-	if err := p.db.Ping(ctx); err != nil {
-		p.log.WarnContext(ctx, "not ready", "error", err)
+	if err := p.DB.Ping(ctx); err != nil {
+		p.with.Log.WarnContext(ctx, "not ready", "error", err)
 		http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
 		return
 	}

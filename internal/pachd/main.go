@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"time"
 
 	"pachyderm/internal/config"
 	"pachyderm/internal/fault"
@@ -73,11 +74,11 @@ func run(ctx context.Context, dataDir, file string, environ []string, stdout, st
 	if err != nil {
 		return err
 	}
-	p, err := New(ctx, c, newLog(c.Log, stderr))
+	p, err := New(ctx, c, Options{Log: newLog(c.Log, stderr), Now: time.Now})
 	if err != nil {
 		return err
 	}
-	p.greet(stdout)
+	p.announce(stdout)
 	return p.Run(ctx)
 }
 
@@ -93,9 +94,9 @@ func newLog(c config.Log, w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, opts))
 }
 
-// greet says where pachd is. The root token is shown once, to a person at a
+// announce says where pachd is. The root token is shown once, to a person at a
 // terminal, and never to what may keep it, such as a log.
-func (p *Pachd) greet(w io.Writer) {
+func (p *Pachd) announce(w io.Writer) {
 	_, _ = fmt.Fprintf(w, "pachd %s is ready: gRPC on %s, sign-in at %s\n", version.Current(), p.GRPC(), p.IssuerURL())
 	if !p.NewRoot {
 		return

@@ -27,34 +27,44 @@ import (
 	"pachyderm/internal/issuer"
 	"pachyderm/internal/login"
 	"pachyderm/internal/rpc"
+	"pachyderm/internal/rpc/admin"
 	"pachyderm/internal/secret"
+	"pachyderm/internal/session"
 )
 
-// goodbye is how long calls under way may take to finish when pachd stops.
-const goodbye = 5 * time.Second
+// shutdownTimeout is how long calls under way may take to finish when pachd
+// stops.
+const shutdownTimeout = 5 * time.Second
+
+// Options are what a process has one of, and a test its own.
+type Options struct {
+	Log *slog.Logger
+	Now func() time.Time
+}
 
 // Pachd is a server that is ready to run.
 type Pachd struct {
+	DB       *db.DB
+	Sessions *session.Service
+	Issuer   *issuer.Issuer
+	Login    *login.Service
+	// NewRoot is set when this start made the root token.
+	NewRoot bool
+
 	config  config.Config
-	log     *slog.Logger
-	db      *db.DB
-	issuer  *issuer.Issuer
-	login   *login.Service
+	with    Options
 	rpc     *rpc.Server
 	rest    http.Handler
 	metrics *prometheus.Registry
 	listens listeners
 	lock    *os.File
 	tls     *tls.Config
-
-	// NewRoot is set when this start made the root token.
-	NewRoot bool
 }
 
 // New opens everything that pachd needs; on failure it has closed it again.
 // The errors are one sentence for the operator.
-func New(ctx context.Context, c config.Config, log *slog.Logger) (p *Pachd, err error) {
-	p = &Pachd{config: c, log: log, metrics: prometheus.NewRegistry()}
+func New(ctx context.Context, c config.Config, with Options) (p *Pachd, err error) {
+	p = &Pachd{config: c, with: with, metrics: prometheus.NewRegistry()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.close())
@@ -69,52 +79,68 @@ func New(ctx context.Context, c config.Config, log *slog.Logger) (p *Pachd, err 
 	if p.listens, err = listen(ctx, c.Listen); err != nil {
 		return p, err
 	}
-	if p.db, err = db.Open(ctx, c.Database.URL.Reveal()); err != nil {
+	if p.DB, err = db.Open(ctx, c.Database.URL.Reveal()); err != nil {
 		return p, err
 	}
-	sealer, err := secret.OpenFor(ctx, p.db, c.Sealing.KeyFile)
+	if err := p.wirePeople(ctx); err != nil {
+		return p, err
+	}
+	return p, p.wireServer(ctx)
+}
+
+// wirePeople makes the parts that know who somebody is and what they hold.
+func (p *Pachd) wirePeople(ctx context.Context) error {
+	c, with := p.config, p.with
+	sealer, err := secret.OpenFor(ctx, p.DB, c.Sealing.KeyFile)
 	if err != nil {
-		return p, err
+		return err
 	}
-	if p.NewRoot, err = p.ensureRoot(ctx); err != nil {
-		return p, err
-	}
-	clusterID, err := p.db.EnsureMeta(ctx, "cluster-id", []byte(rand.Text()))
-	if err != nil {
-		return p, err
-	}
-	people := &identity.Service{DB: p.db, Now: time.Now}
-	roles := &access.Service{DB: p.db, Now: time.Now}
-	if err := roles.Load(ctx); err != nil {
-		return p, err
-	}
-	p.issuer, err = issuer.New(ctx, issuer.Config{
-		DB: p.db, Sealer: sealer, People: people, Log: log, Now: time.Now,
+	roles := &access.Service{DB: p.DB}
+	people := &identity.Service{DB: p.DB, Now: with.Now}
+	p.Issuer, err = issuer.New(ctx, issuer.Config{
+		DB: p.DB, Sealer: sealer, People: people, Log: with.Log, Now: with.Now,
 		PublicURL: p.publicURL(), Insecure: c.Insecure, SigningAlgorithm: c.Issuer.SigningAlgorithm,
 		References: references(c), TrustedProxies: c.Connectors.TrustedProxies,
 	})
 	if err != nil {
-		return p, err
+		return err
 	}
-	p.login = &login.Service{
-		DB: p.db, Sealer: sealer, Issuer: p.issuer, People: people, Log: log, Now: time.Now, SessionTTL: time.Duration(c.Auth.SessionDuration),
+	p.Sessions = session.New(session.Config{
+		DB: p.DB, Access: roles, Now: with.Now, EndRefresh: p.Issuer.EndRefresh, RootToken: c.Auth.RootToken, RootFile: c.RootTokenFile(),
+	})
+	p.Login = login.New(login.Deps{
+		DB: p.DB, Sealer: sealer, Issuer: p.Issuer, People: people, Log: with.Log, Now: with.Now, SessionTTL: time.Duration(c.Auth.SessionDuration),
+	})
+	p.Issuer.ReachedAt(p.Login.BrowsersAt)
+	if c.Auth.Activate {
+		if p.NewRoot, err = p.Sessions.EnsureRoot(ctx); err != nil {
+			return err
+		}
 	}
-	p.issuer.ReachedAt(p.login.BrowsersAt)
+	return roles.Load(ctx)
+}
+
+// wireServer makes what clients call.
+func (p *Pachd) wireServer(ctx context.Context) error {
+	clusterID, err := p.DB.EnsureMeta(ctx, "cluster-id", []byte(rand.Text()))
+	if err != nil {
+		return err
+	}
 	var creds credentials.TransportCredentials
 	if p.tls != nil {
 		creds = credentials.NewTLS(p.tls)
 	}
+	c := p.config.Cluster
 	p.rpc, err = rpc.New(rpc.Config{
-		DB: p.db, Access: roles, People: people, Issuer: p.issuer, Login: p.login, Log: log, Now: time.Now, Creds: creds,
-		ClusterID: string(clusterID), DeploymentID: c.Cluster.DeploymentID, PublicHost: c.Cluster.PublicHost, PublicTLS: c.Cluster.PublicTLS,
-		RootConfigured: c.Auth.RootToken != "",
+		DB: p.DB, Sessions: p.Sessions, Issuer: p.Issuer, Login: p.Login, Log: p.with.Log, Now: p.with.Now, Creds: creds,
+		Cluster: admin.Cluster{ID: string(clusterID), DeploymentID: c.DeploymentID, PublicHost: c.PublicHost, PublicTLS: c.PublicTLS},
 	})
 	if err != nil {
-		return p, err
+		return err
 	}
 	p.rest, err = p.rpc.REST(ctx)
 	p.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), p.rpc.Calls)
-	return p, err
+	return err
 }
 
 // publicURL is the configured one, or the address that was really bound.
@@ -143,18 +169,18 @@ func (p *Pachd) GRPC() string { return address(p.listens.grpc) }
 func (p *Pachd) HTTP() string { return address(p.listens.http) }
 
 // IssuerURL is where people sign in.
-func (p *Pachd) IssuerURL() string { return p.issuer.URL() }
+func (p *Pachd) IssuerURL() string { return p.Issuer.URL() }
 
 // Run serves until ctx ends, and then lets calls under way finish.
 func (p *Pachd) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return p.db.Listen(ctx) })
-	g.Go(func() error { return p.issuer.Run(ctx) })
-	g.Go(func() error { return p.forgetExpired(ctx) })
+	g.Go(func() error { return p.DB.Listen(ctx) })
+	g.Go(func() error { return p.Issuer.Run(ctx) })
+	g.Go(func() error { return p.sweep(ctx) })
 	if p.listens.grpc != nil {
 		g.Go(func() error {
 			// Told to stop before it began, as by a signal during the start.
-			if err := p.rpc.Serve(p.listens.grpc); !errors.Is(err, grpc.ErrServerStopped) {
+			if err := p.rpc.GRPC.Serve(p.listens.grpc); !errors.Is(err, grpc.ErrServerStopped) {
 				return err
 			}
 			return nil
@@ -176,31 +202,31 @@ func (p *Pachd) Run(ctx context.Context) error {
 
 func (p *Pachd) stop(servers []*http.Server) {
 	p.rpc.Health.Shutdown()
-	ctx, cancel := context.WithTimeout(context.Background(), goodbye)
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
 	stopped := make(chan struct{})
 	go func() {
-		p.rpc.GracefulStop()
+		p.rpc.GRPC.GracefulStop()
 		close(stopped)
 	}()
 	for _, s := range servers {
 		if s != nil {
 			if err := s.Shutdown(ctx); err != nil {
-				p.log.Warn("a page was cut off", "error", err)
+				p.with.Log.Warn("a page was cut off", "error", err)
 			}
 		}
 	}
 	select {
 	case <-stopped:
 	case <-ctx.Done():
-		p.rpc.Stop()
+		p.rpc.GRPC.Stop()
 	}
 }
 
 func (p *Pachd) close() error {
 	err := p.listens.close()
-	if p.db != nil {
-		err = errors.Join(err, p.db.Close())
+	if p.DB != nil {
+		err = errors.Join(err, p.DB.Close())
 	}
 	if p.lock != nil {
 		err = errors.Join(err, p.lock.Close())

@@ -21,7 +21,7 @@ var firstBindings = map[string][]string{
 	"pach:root": {"clusterAdmin"}, "internal:auth-server": {"clusterAdmin"}, "allClusterUsers": {"projectCreator"},
 }
 
-func (h *house) wantBindings(ctx context.Context, want map[string][]string) {
+func (h *env) wantBindings(ctx context.Context, want map[string][]string) {
 	h.t.Helper()
 	got, err := h.bound(ctx, cluster())
 	if err != nil {
@@ -32,7 +32,7 @@ func (h *house) wantBindings(ctx context.Context, want map[string][]string) {
 	}
 }
 
-func (h *house) deactivate(ctx context.Context) {
+func (h *env) deactivate(ctx context.Context) {
 	h.t.Helper()
 	if _, err := h.auth.Deactivate(ctx, &authpb.DeactivateRequest{}); err != nil {
 		h.t.Fatal(err)
@@ -41,30 +41,30 @@ func (h *house) deactivate(ctx context.Context) {
 
 // Upstream's TestActivate and TestActivateKnownToken.
 func TestAuthenticationIsDeactivatedAndActivated(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *env) {
 		_, err := h.auth.Activate(t.Context(), &authpb.ActivateRequest{})
 		want(t, err, codes.Unimplemented, "the auth service is already activated")
-		_, err = h.auth.Activate(h.root(), &authpb.ActivateRequest{RootToken: "another-token"})
+		_, err = h.auth.Activate(h.Root(), &authpb.ActivateRequest{RootToken: "another-token"})
 		want(t, err, codes.Unimplemented, "the auth service is already activated")
 
-		h.connect()
-		session := h.alice()
-		_, robot := h.robot("ci", 0)
-		if err := h.bind(cluster(), "robot:ci", "clusterAdmin"); err != nil {
+		h.Connect()
+		session := h.Alice()
+		_, robot := h.Robot("ci", 0)
+		if err := h.Bind(cluster(), "robot:ci", "clusterAdmin"); err != nil {
 			t.Fatal(err)
 		}
-		if err := h.bind(project("default"), "robot:ci", "projectOwner"); err != nil {
+		if err := h.Bind(project("default"), "robot:ci", "projectOwner"); err != nil {
 			t.Fatal(err)
 		}
 		h.deactivate(as(t.Context(), robot))
-		for name, ctx := range map[string]context.Context{"root": h.root(), "a robot": as(t.Context(), robot), "a person": as(t.Context(), session), "nobody": t.Context()} {
+		for name, ctx := range map[string]context.Context{"root": h.Root(), "a robot": as(t.Context(), robot), "a person": as(t.Context(), session), "nobody": t.Context()} {
 			_, err := h.whoAmI(ctx)
 			want(t, err, codes.Unimplemented, "the auth service is not activated")
 			if t.Failed() {
 				t.Fatal(name)
 			}
 		}
-		_, err = h.auth.Deactivate(h.root(), &authpb.DeactivateRequest{})
+		_, err = h.auth.Deactivate(h.Root(), &authpb.DeactivateRequest{})
 		want(t, err, codes.Unimplemented, "the auth service is not activated")
 		_, err = h.auth.Authenticate(t.Context(), &authpb.AuthenticateRequest{OidcState: "x"})
 		want(t, err, codes.Unimplemented, "the auth service is not activated")
@@ -81,7 +81,7 @@ func TestAuthenticationIsDeactivatedAndActivated(t *testing.T) {
 				t.Errorf("the new root: %v, %v", who, err)
 			}
 			h.wantBindings(root, firstBindings)
-			for name, old := range map[string]string{"root": rootToken, "the robot": robot, "the person": session} {
+			for name, old := range map[string]string{"root": h.RootToken, "the robot": robot, "the person": session} {
 				_, err := h.whoAmI(as(t.Context(), old))
 				want(t, err, codes.Unauthenticated)
 				if t.Failed() {
@@ -103,23 +103,23 @@ func TestAuthenticationIsDeactivatedAndActivated(t *testing.T) {
 
 // Upstream's TestSuperAdminRWO, TestDeactivateFSAdmin and TestCannotRemoveRootAdmin.
 func TestTheLastAdministratorsStay(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		robot, _ := h.robot("admin", 0)
+	each(t, func(t *testing.T, h *env) {
+		robot, _ := h.Robot("admin", 0)
 		h.wantBindings(robot, firstBindings)
-		if err := h.bind(cluster(), "robot:admin", "repoOwner"); err != nil {
+		if err := h.Bind(cluster(), "robot:admin", "repoOwner"); err != nil {
 			t.Fatal(err)
 		}
 		_, err := h.auth.Deactivate(robot, &authpb.DeactivateRequest{})
 		want(t, err, codes.PermissionDenied, "not authorized", "CLUSTER_AUTH_DEACTIVATE")
 
-		if err := h.bind(cluster(), "robot:admin", "clusterAdmin"); err != nil {
+		if err := h.Bind(cluster(), "robot:admin", "clusterAdmin"); err != nil {
 			t.Fatal(err)
 		}
 		withAdmin := map[string][]string{"robot:admin": {"clusterAdmin"}}
 		for who, roles := range firstBindings {
 			withAdmin[who] = roles
 		}
-		for _, by := range []context.Context{h.root(), robot} {
+		for _, by := range []context.Context{h.Root(), robot} {
 			for _, who := range []string{"pach:root", "internal:auth-server"} {
 				for _, roles := range [][]string{nil, {"debugger"}} {
 					_, err := h.auth.ModifyRoleBinding(by, &authpb.ModifyRoleBindingRequest{Resource: cluster(), Principal: who, Roles: roles})
@@ -128,10 +128,10 @@ func TestTheLastAdministratorsStay(t *testing.T) {
 			}
 			h.wantBindings(by, withAdmin)
 		}
-		if err := h.bind(cluster(), "robot:admin"); err != nil {
+		if err := h.Bind(cluster(), "robot:admin"); err != nil {
 			t.Fatal(err)
 		}
-		h.wantBindings(h.root(), firstBindings)
+		h.wantBindings(h.Root(), firstBindings)
 	})
 }
 

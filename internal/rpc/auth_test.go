@@ -14,11 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	authpb "pachyderm/api/auth"
-	"pachyderm/internal/db"
-	"pachyderm/internal/db/dbtest"
 )
-
-func sqlite(t *testing.T) *db.DB { return dbtest.SQLite(t) }
 
 func cluster() *authpb.Resource { return &authpb.Resource{Type: authpb.ResourceType_CLUSTER} }
 
@@ -30,7 +26,7 @@ func repo(name string) *authpb.Resource {
 	return &authpb.Resource{Type: authpb.ResourceType_REPO, Name: name}
 }
 
-func (h *house) bound(ctx context.Context, r *authpb.Resource) (map[string][]string, error) {
+func (h *env) bound(ctx context.Context, r *authpb.Resource) (map[string][]string, error) {
 	res, err := h.auth.GetRoleBinding(ctx, &authpb.GetRoleBindingRequest{Resource: r})
 	got := map[string][]string{}
 	for who, roles := range res.GetBinding().GetEntries() {
@@ -43,12 +39,12 @@ func (h *house) bound(ctx context.Context, r *authpb.Resource) (map[string][]str
 }
 
 func TestALoginThroughUpstreamsCalls(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *env) {
 		_, err := h.auth.GetOIDCLogin(t.Context(), &authpb.GetOIDCLoginRequest{})
 		want(t, err, codes.FailedPrecondition, "no identity provider is connected yet", "pachctl idp create-connector")
 
-		h.connect()
-		session := as(t.Context(), h.alice())
+		h.Connect()
+		session := as(t.Context(), h.Alice())
 		who, err := h.auth.WhoAmI(session, &authpb.WhoAmIRequest{})
 		if err != nil || who.GetUsername() != "user:alice@example.com" || who.GetExpiration() == nil {
 			t.Fatalf("WhoAmI: %v, %v", who, err)
@@ -58,7 +54,7 @@ func TestALoginThroughUpstreamsCalls(t *testing.T) {
 			t.Errorf("groups: %v\n%s", err, diff)
 		}
 		// A role of her group is hers.
-		if err := h.bind(cluster(), "group:admins", "debugger"); err != nil {
+		if err := h.Bind(cluster(), "group:admins", "debugger"); err != nil {
 			t.Fatal(err)
 		}
 		res, err := h.auth.Authorize(session, &authpb.AuthorizeRequest{Resource: cluster(), Permissions: []authpb.Permission{authpb.Permission_CLUSTER_DEBUG_DUMP}})
@@ -92,8 +88,8 @@ func TestALoginThroughUpstreamsCalls(t *testing.T) {
 }
 
 func TestRolesAreBoundByTheRules(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		before, err := h.bound(h.root(), cluster())
+	each(t, func(t *testing.T, h *env) {
+		before, err := h.bound(h.Root(), cluster())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -127,20 +123,20 @@ func TestRolesAreBoundByTheRules(t *testing.T) {
 			"clusterAdmin on a project": {project("default"), "robot:x", []string{"clusterAdmin"}, codes.InvalidArgument, "clusterAdmin"},
 			"projectOwner on a repo":    {repo("default/images"), "robot:x", []string{"projectOwner"}, codes.InvalidArgument, "projectOwner"},
 		} {
-			_, err := h.auth.ModifyRoleBinding(h.root(), &authpb.ModifyRoleBindingRequest{Resource: c.resource, Principal: c.principal, Roles: c.roles})
+			_, err := h.auth.ModifyRoleBinding(h.Root(), &authpb.ModifyRoleBindingRequest{Resource: c.resource, Principal: c.principal, Roles: c.roles})
 			want(t, err, c.code, c.text)
 			if t.Failed() {
 				t.Fatal(name)
 			}
 		}
-		if after, err := h.bound(h.root(), cluster()); err != nil || cmp.Diff(before, after) != "" {
+		if after, err := h.bound(h.Root(), cluster()); err != nil || cmp.Diff(before, after) != "" {
 			t.Errorf("a refused change was made: %v, %v", after, err)
 		}
 	})
 }
 
 func TestRolesReplaceWhatAPrincipalHad(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *env) {
 		for _, c := range []struct {
 			roles []string
 			want  []string
@@ -150,10 +146,10 @@ func TestRolesReplaceWhatAPrincipalHad(t *testing.T) {
 			{nil, nil},
 			{nil, nil}, // taking away what is not there
 		} {
-			if err := h.bind(cluster(), "robot:ci", c.roles...); err != nil {
+			if err := h.Bind(cluster(), "robot:ci", c.roles...); err != nil {
 				t.Fatal(err)
 			}
-			got, err := h.bound(h.root(), cluster())
+			got, err := h.bound(h.Root(), cluster())
 			if diff := cmp.Diff(c.want, got["robot:ci"]); diff != "" || err != nil {
 				t.Errorf("after %v: %v\n%s", c.roles, err, diff)
 			}
@@ -162,12 +158,12 @@ func TestRolesReplaceWhatAPrincipalHad(t *testing.T) {
 }
 
 func TestWhoMayBindWhere(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		owner, _ := h.robot("owner", 0)
-		if err := h.bind(project("p"), "robot:owner", "projectOwner"); err != nil {
+	each(t, func(t *testing.T, h *env) {
+		owner, _ := h.Robot("owner", 0)
+		if err := h.Bind(project("p"), "robot:owner", "projectOwner"); err != nil {
 			t.Fatal(err)
 		}
-		if err := h.bind(repo("p/known"), "robot:x", "repoReader"); err != nil {
+		if err := h.Bind(repo("p/known"), "robot:x", "repoReader"); err != nil {
 			t.Fatal(err)
 		}
 		bind := func(r *authpb.Resource, roles ...string) error {
@@ -185,7 +181,7 @@ func TestWhoMayBindWhere(t *testing.T) {
 		want(t, bind(repo("default/x"), "repoReader"), codes.PermissionDenied, "needs permissions [REPO_MODIFY_BINDINGS] on REPO default/x")
 
 		// To take nothing away from what does not exist makes nothing exist.
-		if err := h.bind(project("ghost"), "robot:x"); err != nil {
+		if err := h.Bind(project("ghost"), "robot:x"); err != nil {
 			t.Fatal(err)
 		}
 		err := bind(repo("p/unknown"), "repoReader")
@@ -196,13 +192,13 @@ func TestWhoMayBindWhere(t *testing.T) {
 }
 
 func TestBindingsAreShownToThoseWhoHaveARightThere(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		stranger, _ := h.robot("stranger", 0)
-		reader, _ := h.robot("reader", 0)
-		if err := h.bind(repo("p/r"), "robot:reader", "repoReader"); err != nil {
+	each(t, func(t *testing.T, h *env) {
+		stranger, _ := h.Robot("stranger", 0)
+		reader, _ := h.Robot("reader", 0)
+		if err := h.Bind(repo("p/r"), "robot:reader", "repoReader"); err != nil {
 			t.Fatal(err)
 		}
-		if err := h.bind(project("p"), "robot:boss", "projectOwner"); err != nil {
+		if err := h.Bind(project("p"), "robot:boss", "projectOwner"); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := h.bound(stranger, cluster()); err != nil {
@@ -218,10 +214,10 @@ func TestBindingsAreShownToThoseWhoHaveARightThere(t *testing.T) {
 		}
 		_, err = h.bound(reader, project("p"))
 		want(t, err, codes.PermissionDenied)
-		if got, err := h.bound(h.root(), project("nosuch")); err != nil || len(got) != 0 {
+		if got, err := h.bound(h.Root(), project("nosuch")); err != nil || len(got) != 0 {
 			t.Errorf("what is not there, by root: %v, %v", got, err)
 		}
-		if err := h.bind(cluster(), "allClusterUsers"); err != nil {
+		if err := h.Bind(cluster(), "allClusterUsers"); err != nil {
 			t.Fatal(err)
 		}
 		_, err = h.bound(stranger, cluster())
@@ -230,7 +226,7 @@ func TestBindingsAreShownToThoseWhoHaveARightThere(t *testing.T) {
 }
 
 func TestTokensAreRevokedByTheirOwnersAndAdministrators(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *env) {
 		revoke := func(ctx context.Context, raw string) (int64, error) {
 			res, err := h.auth.RevokeAuthToken(ctx, &authpb.RevokeAuthTokenRequest{Token: raw})
 			return res.GetNumber(), err
@@ -239,12 +235,12 @@ func TestTokensAreRevokedByTheirOwnersAndAdministrators(t *testing.T) {
 			_, err := h.auth.WhoAmI(as(t.Context(), raw), &authpb.WhoAmIRequest{})
 			return err == nil
 		}
-		one, rawOne := h.robot("one", 0)
-		admin, _ := h.robot("admin", 0)
-		if err := h.bind(cluster(), "robot:admin", "clusterAdmin"); err != nil {
+		one, rawOne := h.Robot("one", 0)
+		admin, _ := h.Robot("admin", 0)
+		if err := h.Bind(cluster(), "robot:admin", "clusterAdmin"); err != nil {
 			t.Fatal(err)
 		}
-		_, rawTwo := h.robot("two", 0)
+		_, rawTwo := h.Robot("two", 0)
 
 		_, err := revoke(one, rawTwo)
 		want(t, err, codes.PermissionDenied, "CLUSTER_AUTH_REVOKE_USER_TOKENS")
@@ -262,25 +258,25 @@ func TestTokensAreRevokedByTheirOwnersAndAdministrators(t *testing.T) {
 		if n, err := revoke(admin, rawTwo); n != 0 || err != nil {
 			t.Errorf("again: %d, %v", n, err)
 		}
-		for name, ctx := range map[string]context.Context{"root itself": h.root(), "an administrator": admin} {
-			_, err := revoke(ctx, rootToken)
+		for name, ctx := range map[string]context.Context{"root itself": h.Root(), "an administrator": admin} {
+			_, err := revoke(ctx, h.RootToken)
 			want(t, err, codes.FailedPrecondition, "cannot revoke tokens for pach: users", "rotate")
-			if !works(rootToken) {
+			if !works(h.RootToken) {
 				t.Fatalf("%s has revoked the root token", name)
 			}
 		}
-		_, err = revoke(one, rootToken)
+		_, err = revoke(one, h.RootToken)
 		want(t, err, codes.Unauthenticated) // theirs is revoked
 	})
 }
 
 func TestAllTokensOfOneAreRevoked(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		a, _ := h.robot("ci", 0)
-		b, _ := h.robot("ci", 600)
-		other, _ := h.robot("other", 0)
+	each(t, func(t *testing.T, h *env) {
+		a, _ := h.Robot("ci", 0)
+		b, _ := h.Robot("ci", 600)
+		other, _ := h.Robot("other", 0)
 		revoke := func(who string) (int64, error) {
-			res, err := h.auth.RevokeAuthTokensForUser(h.root(), &authpb.RevokeAuthTokensForUserRequest{Username: who})
+			res, err := h.auth.RevokeAuthTokensForUser(h.Root(), &authpb.RevokeAuthTokensForUserRequest{Username: who})
 			return res.GetNumber(), err
 		}
 		for _, ctx := range []context.Context{a, b} { // so that they are remembered
@@ -308,36 +304,36 @@ func TestAllTokensOfOneAreRevoked(t *testing.T) {
 }
 
 func TestRobotTokensLiveAsLongAsTheySay(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		before := h.now()
+	each(t, func(t *testing.T, h *env) {
+		before := h.Now()
 		for ttl, lives := range map[int64]bool{0: false, 1: true, 600: true, 100 * 365 * 24 * 3600: true} {
-			ctx, raw := h.robot("robot:ci", ttl)
+			ctx, raw := h.Robot("robot:ci", ttl)
 			who, err := h.auth.WhoAmI(ctx, &authpb.WhoAmIRequest{})
 			if err != nil || who.GetUsername() != "robot:ci" || (who.GetExpiration() != nil) != lives || !strings.HasPrefix(raw, "pach_") {
 				t.Fatalf("ttl %d: %v, %v", ttl, who, err)
 			}
-			if ends := who.GetExpiration().AsTime(); lives && (ends.Before(before.Add(time.Duration(ttl)*time.Second).Truncate(time.Microsecond)) || ends.After(h.now().Add(time.Duration(ttl)*time.Second))) {
+			if ends := who.GetExpiration().AsTime(); lives && (ends.Before(before.Add(time.Duration(ttl)*time.Second).Truncate(time.Microsecond)) || ends.After(h.Now().Add(time.Duration(ttl)*time.Second))) {
 				t.Errorf("ttl %d: it ends at %v", ttl, ends)
 			}
 		}
 		// 2^55 seconds are 0 nanoseconds, modulo 2^64: a token for ever.
 		for _, ttl := range []int64{-1, -3600, math.MinInt64, 1 << 55, math.MaxInt64, 100*365*24*3600 + 1} {
-			_, err := h.auth.GetRobotToken(h.root(), &authpb.GetRobotTokenRequest{Robot: "ci", Ttl: ttl})
+			_, err := h.auth.GetRobotToken(h.Root(), &authpb.GetRobotTokenRequest{Robot: "ci", Ttl: ttl})
 			want(t, err, codes.InvalidArgument, "ttl")
 			if t.Failed() {
 				t.Fatalf("ttl %d", ttl)
 			}
 		}
 		for robot, text := range map[string]string{"": "empty", "robot:": "empty", "a:b": "robot names cannot contain colons (':')", "robot:a:b": "robot names cannot contain colons"} {
-			_, err := h.auth.GetRobotToken(h.root(), &authpb.GetRobotTokenRequest{Robot: robot})
+			_, err := h.auth.GetRobotToken(h.Root(), &authpb.GetRobotTokenRequest{Robot: robot})
 			want(t, err, codes.InvalidArgument, text)
 		}
 	})
 }
 
 func TestPermissionsAreExplainedToThoseWhoMayAsk(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		ci, _ := h.robot("ci", 0)
+	each(t, func(t *testing.T, h *env) {
+		ci, _ := h.Robot("ci", 0)
 		own, err := h.auth.GetPermissions(ci, &authpb.GetPermissionsRequest{Resource: cluster()})
 		if diff := cmp.Diff([]string{"projectCreator"}, own.GetRoles()); diff != "" || err != nil {
 			t.Errorf("their own: %v\n%s", err, diff)
@@ -345,7 +341,7 @@ func TestPermissionsAreExplainedToThoseWhoMayAsk(t *testing.T) {
 		other := &authpb.GetPermissionsForPrincipalRequest{Resource: cluster(), Principal: "user:bob@example.com"}
 		_, err = h.auth.GetPermissionsForPrincipal(ci, other)
 		want(t, err, codes.PermissionDenied, "is not authorized to perform this operation - needs permissions")
-		res, err := h.auth.GetPermissionsForPrincipal(h.root(), other)
+		res, err := h.auth.GetPermissionsForPrincipal(h.Root(), other)
 		if diff := cmp.Diff([]string{"projectCreator"}, res.GetRoles()); diff != "" || err != nil {
 			t.Errorf("of somebody who never logged in: %v\n%s", err, diff)
 		}
@@ -369,9 +365,9 @@ func TestPermissionsAreExplainedToThoseWhoMayAsk(t *testing.T) {
 }
 
 func TestAnInternalErrorTellsNothing(t *testing.T) {
-	h := open(t, sqlite(t))
-	ci, _ := h.robot("ci", 0)
-	if err := h.db.Close(); err != nil {
+	h := open(t)
+	ci, _ := h.Robot("ci", 0)
+	if err := h.DB.Close(); err != nil {
 		t.Fatal(err)
 	}
 	err := h.call(ci, "/auth_v2.API/WhoAmI")
@@ -380,7 +376,7 @@ func TestAnInternalErrorTellsNothing(t *testing.T) {
 	if s.Code() != codes.Internal || code == nil || strings.Contains(s.String(), "sql") || reason(err) != "internal" {
 		t.Fatalf("the caller is told: %v", s)
 	}
-	if log := h.log.String(); !strings.Contains(log, code[1]) || !strings.Contains(log, "sql: database is closed") {
+	if log := h.Log.String(); !strings.Contains(log, code[1]) || !strings.Contains(log, "sql: database is closed") {
 		t.Errorf("the log says: %s", log)
 	}
 	// Who has no token is told just that, database or not.

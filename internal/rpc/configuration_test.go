@@ -17,14 +17,14 @@ import (
 	identitypb "pachyderm/api/identity"
 )
 
-func (h *house) configure(ctx context.Context, c *authpb.OIDCConfig) error {
+func (h *env) configure(ctx context.Context, c *authpb.OIDCConfig) error {
 	_, err := h.auth.SetConfiguration(ctx, &authpb.SetConfigurationRequest{Configuration: c})
 	return err
 }
 
-func (h *house) wantConfiguration(want *authpb.OIDCConfig) {
+func (h *env) wantConfiguration(want *authpb.OIDCConfig) {
 	h.t.Helper()
-	got, err := h.auth.GetConfiguration(h.root(), &authpb.GetConfigurationRequest{})
+	got, err := h.auth.GetConfiguration(h.Root(), &authpb.GetConfigurationRequest{})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -34,18 +34,18 @@ func (h *house) wantConfiguration(want *authpb.OIDCConfig) {
 }
 
 // client registers the application that pachd is configured to be.
-func (h *house) client(peers ...string) *authpb.OIDCConfig {
+func (h *env) client(peers ...string) *authpb.OIDCConfig {
 	h.t.Helper()
 	const id = "pachyderm"
-	redirect := h.url + "/authorization-code/callback"
-	res, err := h.idp.CreateOIDCClient(h.root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{
+	redirect := h.HTTP + "/authorization-code/callback"
+	res, err := h.idp.CreateOIDCClient(h.Root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{
 		Id: id, Name: id, RedirectUris: []string{redirect}, TrustedPeers: peers,
 	}})
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	return &authpb.OIDCConfig{
-		Issuer: h.url, ClientId: id, ClientSecret: res.GetClient().GetSecret(), RedirectUri: redirect, Scopes: []string{"email", "profile", "groups", "openid"},
+		Issuer: h.HTTP, ClientId: id, ClientSecret: res.GetClient().GetSecret(), RedirectUri: redirect, Scopes: []string{"email", "profile", "groups", "openid"},
 	}
 }
 
@@ -58,18 +58,18 @@ func changed(c *authpb.OIDCConfig, f func(*authpb.OIDCConfig)) *authpb.OIDCConfi
 // Upstream's config tests; the secret is shown to nobody, and the client must
 // exist (pitfalls 7 and 12).
 func TestTheConfigurationIsSetAndRead(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		robot, _ := h.robot("nobody", 0)
+	each(t, func(t *testing.T, h *env) {
+		robot, _ := h.Robot("nobody", 0)
 		h.wantConfiguration(&authpb.OIDCConfig{})
 		c := h.client()
 		shown := changed(c, func(c *authpb.OIDCConfig) { c.ClientSecret = "***" })
-		if err := h.configure(h.root(), c); err != nil {
+		if err := h.configure(h.Root(), c); err != nil {
 			t.Fatal(err)
 		}
 		h.wantConfiguration(shown)
 		// What was read can be written back.
 		other := changed(shown, func(c *authpb.OIDCConfig) { c.RequireEmailVerified = true })
-		if err := h.configure(h.root(), other); err != nil {
+		if err := h.configure(h.Root(), other); err != nil {
 			t.Fatal(err)
 		}
 		h.wantConfiguration(other)
@@ -79,25 +79,25 @@ func TestTheConfigurationIsSetAndRead(t *testing.T) {
 		want(t, err, codes.PermissionDenied, "needs permissions [CLUSTER_AUTH_GET_CONFIG] on CLUSTER")
 		h.wantConfiguration(other)
 
-		if err := h.configure(h.root(), nil); err != nil {
+		if err := h.configure(h.Root(), nil); err != nil {
 			t.Fatal(err)
 		}
 		h.wantConfiguration(&authpb.OIDCConfig{})
-		want(t, h.configure(h.root(), shown), codes.InvalidArgument, "client_secret is ***")
+		want(t, h.configure(h.Root(), shown), codes.InvalidArgument, "client_secret is ***")
 
-		if err := h.configure(h.root(), c); err != nil {
+		if err := h.configure(h.Root(), c); err != nil {
 			t.Fatal(err)
 		}
-		h.deactivate(h.root())
-		want(t, h.configure(h.root(), c), codes.Unimplemented, "activated")
-		_, err = h.auth.GetConfiguration(h.root(), &authpb.GetConfigurationRequest{})
+		h.deactivate(h.Root())
+		want(t, h.configure(h.Root(), c), codes.Unimplemented, "activated")
+		_, err = h.auth.GetConfiguration(h.Root(), &authpb.GetConfigurationRequest{})
 		want(t, err, codes.Unimplemented, "activated")
-		if _, err := h.auth.Activate(t.Context(), &authpb.ActivateRequest{RootToken: rootToken}); err != nil {
+		if _, err := h.auth.Activate(t.Context(), &authpb.ActivateRequest{RootToken: h.RootToken}); err != nil {
 			t.Fatal(err)
 		}
 		h.wantConfiguration(&authpb.OIDCConfig{})
 		// The client is still there.
-		if err := h.configure(h.root(), c); err != nil {
+		if err := h.configure(h.Root(), c); err != nil {
 			t.Fatal(err)
 		}
 		h.wantConfiguration(shown)
@@ -105,7 +105,7 @@ func TestTheConfigurationIsSetAndRead(t *testing.T) {
 }
 
 func TestAConfigurationThatCannotWorkIsRefused(t *testing.T) {
-	h := open(t, sqlite(t))
+	h := open(t)
 	good := h.client()
 	nothing := httptest.NewServer(http.NotFoundHandler())
 	defer nothing.Close()
@@ -126,18 +126,18 @@ func TestAConfigurationThatCannotWorkIsRefused(t *testing.T) {
 		"no host":         {func(c *authpb.OIDCConfig) { c.UserAccessibleIssuerHost = "ftp://x" }, codes.InvalidArgument, "user_accessible_issuer_host"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			want(t, h.configure(h.root(), changed(good, c.change)), c.code, c.text)
+			want(t, h.configure(h.Root(), changed(good, c.change)), c.code, c.text)
 		})
 	}
 	h.wantConfiguration(&authpb.OIDCConfig{})
 }
 
 func TestTheConfiguredClientSignsPeopleIn(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		h.connect()
+	each(t, func(t *testing.T, h *env) {
+		h.Connect()
 		c := h.client()
 		c.Scopes, c.Issuer = []string{"email", "groups"}, c.Issuer+"/"
-		if err := h.configure(h.root(), c); err != nil {
+		if err := h.configure(h.Root(), c); err != nil {
 			t.Fatal(err)
 		}
 		start, err := h.auth.GetOIDCLogin(t.Context(), &authpb.GetOIDCLoginRequest{})
@@ -148,11 +148,11 @@ func TestTheConfiguredClientSignsPeopleIn(t *testing.T) {
 		if err != nil || u.Query().Get("client_id") != "pachyderm" || u.Query().Get("scope") != "openid email groups" || len(start.GetState()) < 30 {
 			t.Errorf("sent to %s, %v", u, err)
 		}
-		if who, err := h.whoAmI(as(t.Context(), h.alice())); err != nil || who.GetUsername() != "user:alice@example.com" {
+		if who, err := h.whoAmI(as(t.Context(), h.Alice())); err != nil || who.GetUsername() != "user:alice@example.com" {
 			t.Errorf("WhoAmI: %v, %v", who, err)
 		}
 		for _, host := range []string{"https://pach.example.com", "pach.example.com:8080"} {
-			if err := h.configure(h.root(), changed(c, func(c *authpb.OIDCConfig) { c.UserAccessibleIssuerHost = host })); err != nil {
+			if err := h.configure(h.Root(), changed(c, func(c *authpb.OIDCConfig) { c.UserAccessibleIssuerHost = host })); err != nil {
 				t.Fatal(err)
 			}
 			start, err := h.auth.GetOIDCLogin(t.Context(), &authpb.GetOIDCLoginRequest{})
@@ -161,9 +161,9 @@ func TestTheConfiguredClientSignsPeopleIn(t *testing.T) {
 			}
 		}
 		// A client that goes takes the way in with it, and says so.
-		if _, err := h.idp.DeleteOIDCClient(h.root(), &identitypb.DeleteOIDCClientRequest{Id: "pachyderm"}); err != nil {
+		if _, err := h.idp.DeleteOIDCClient(h.Root(), &identitypb.DeleteOIDCClientRequest{Id: "pachyderm"}); err != nil {
 			t.Fatal(err)
 		}
-		want(t, h.configure(h.root(), c), codes.InvalidArgument, "is not registered")
+		want(t, h.configure(h.Root(), c), codes.InvalidArgument, "is not registered")
 	})
 }

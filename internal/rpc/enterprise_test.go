@@ -12,29 +12,29 @@ import (
 )
 
 func TestNoLicenceIsNeeded(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		enterprise, license := enterprisepb.NewAPIClient(h.conn), licensepb.NewAPIClient(h.conn)
-		robot, _ := h.robot("nobody", 0)
+	each(t, func(t *testing.T, h *env) {
+		enterprise, license := enterprisepb.NewAPIClient(h.Conn), licensepb.NewAPIClient(h.Conn)
+		robot, _ := h.Robot("nobody", 0)
 		state, err := enterprise.GetState(t.Context(), &enterprisepb.GetStateRequest{})
 		if err != nil || state.GetState() != enterprisepb.State_ACTIVE || state.GetInfo().GetExpires() == nil || state.GetActivationCode() != "" {
 			t.Errorf("state: %v, %v", state, err)
 		}
 		// "license activate" and "enterprise register" of older clients.
-		got, err := license.Activate(h.root(), &licensepb.ActivateRequest{ActivationCode: "any"})
+		got, err := license.Activate(h.Root(), &licensepb.ActivateRequest{ActivationCode: "any"})
 		if err != nil || got.GetInfo().GetExpires() == nil {
 			t.Errorf("license activate: %v, %v", got, err)
 		}
-		added, err := license.AddCluster(h.root(), &licensepb.AddClusterRequest{
+		added, err := license.AddCluster(h.Root(), &licensepb.AddClusterRequest{
 			Id: "member", Address: "grpc://member:30650", UserAddress: "grpc://localhost:30651", ClusterDeploymentId: "d", EnterpriseServer: true,
 		})
 		if err != nil || added.GetSecret() == "" {
 			t.Fatalf("AddCluster: %v, %v", added, err)
 		}
-		_, err = enterprise.Activate(h.root(), &enterprisepb.ActivateRequest{LicenseServer: "grpc://localhost:1650", Id: "member", Secret: added.GetSecret()})
+		_, err = enterprise.Activate(h.Root(), &enterprisepb.ActivateRequest{LicenseServer: "grpc://localhost:1650", Id: "member", Secret: added.GetSecret()})
 		want(t, err, codes.OK)
-		_, err = license.AddCluster(h.root(), &licensepb.AddClusterRequest{Id: "member", Address: "x"})
+		_, err = license.AddCluster(h.Root(), &licensepb.AddClusterRequest{Id: "member", Address: "x"})
 		want(t, err, codes.AlreadyExists, "cluster ID is not unique")
-		_, err = license.AddCluster(h.root(), &licensepb.AddClusterRequest{Address: "x"})
+		_, err = license.AddCluster(h.Root(), &licensepb.AddClusterRequest{Address: "x"})
 		want(t, err, codes.InvalidArgument)
 
 		for id, secret := range map[string]string{"member": "wrong", "nosuch": added.GetSecret(), "": ""} {
@@ -45,10 +45,10 @@ func TestNoLicenceIsNeeded(t *testing.T) {
 		if err != nil || beat.GetLicense().GetExpires() == nil {
 			t.Errorf("heartbeat: %v, %v", beat, err)
 		}
-		if _, err := license.UpdateCluster(h.root(), &licensepb.UpdateClusterRequest{Id: "member", Address: "grpc://elsewhere:30650"}); err != nil {
+		if _, err := license.UpdateCluster(h.Root(), &licensepb.UpdateClusterRequest{Id: "member", Address: "grpc://elsewhere:30650"}); err != nil {
 			t.Fatal(err)
 		}
-		all, err := license.ListClusters(h.root(), &licensepb.ListClustersRequest{})
+		all, err := license.ListClusters(h.Root(), &licensepb.ListClustersRequest{})
 		if err != nil || len(all.GetClusters()) != 1 {
 			t.Fatalf("clusters: %v, %v", all, err)
 		}
@@ -59,17 +59,17 @@ func TestNoLicenceIsNeeded(t *testing.T) {
 		if err != nil || len(mine.GetClusters()) != 1 || mine.GetClusters()[0].GetAddress() != "grpc://localhost:30651" || !mine.GetClusters()[0].GetEnterpriseServer() {
 			t.Errorf("for people: %v, %v", mine, err)
 		}
-		if _, err := license.DeleteCluster(h.root(), &licensepb.DeleteClusterRequest{Id: "member"}); err != nil {
+		if _, err := license.DeleteCluster(h.Root(), &licensepb.DeleteClusterRequest{Id: "member"}); err != nil {
 			t.Fatal(err)
 		}
-		_, err = license.DeleteCluster(h.root(), &licensepb.DeleteClusterRequest{Id: "member"})
+		_, err = license.DeleteCluster(h.Root(), &licensepb.DeleteClusterRequest{Id: "member"})
 		want(t, err, codes.NotFound)
-		_, err = license.UpdateCluster(h.root(), &licensepb.UpdateClusterRequest{Id: "member"})
+		_, err = license.UpdateCluster(h.Root(), &licensepb.UpdateClusterRequest{Id: "member"})
 		want(t, err, codes.NotFound)
 
-		_, err = enterprise.Deactivate(h.root(), &enterprisepb.DeactivateRequest{})
+		_, err = enterprise.Deactivate(h.Root(), &enterprisepb.DeactivateRequest{})
 		want(t, err, codes.FailedPrecondition, "needs no licence")
-		_, err = enterprise.Pause(h.root(), &enterprisepb.PauseRequest{})
+		_, err = enterprise.Pause(h.Root(), &enterprisepb.PauseRequest{})
 		want(t, err, codes.Unimplemented, "pausing is for")
 		paused, err := enterprise.PauseStatus(robot, &enterprisepb.PauseStatusRequest{})
 		if err != nil || paused.GetStatus() != enterprisepb.PauseStatusResponse_UNPAUSED {
@@ -79,7 +79,7 @@ func TestNoLicenceIsNeeded(t *testing.T) {
 		want(t, err, codes.PermissionDenied, "CLUSTER_LICENSE_LIST_CLUSTERS")
 
 		// While authentication is off, these are open.
-		h.deactivate(h.root())
+		h.deactivate(h.Root())
 		_, err = license.ListClusters(t.Context(), &licensepb.ListClustersRequest{})
 		want(t, err, codes.OK)
 		_, err = enterprise.PauseStatus(t.Context(), &enterprisepb.PauseStatusRequest{})
@@ -90,8 +90,8 @@ func TestNoLicenceIsNeeded(t *testing.T) {
 }
 
 func TestTheServicesAreReflected(t *testing.T) {
-	h := open(t, sqlite(t))
-	stream, err := grpc_reflection_v1.NewServerReflectionClient(h.conn).ServerReflectionInfo(t.Context())
+	h := open(t)
+	stream, err := grpc_reflection_v1.NewServerReflectionClient(h.Conn).ServerReflectionInfo(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,27 +16,27 @@ import (
 )
 
 // member is a pachd that uses another as its identity service.
-func member(t *testing.T, service, h *house) *authpb.OIDCConfig {
+func member(t *testing.T, service, h *env) *authpb.OIDCConfig {
 	t.Helper()
-	redirect := h.url + "/authorization-code/callback"
-	client, err := service.idp.CreateOIDCClient(service.root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{
+	redirect := h.HTTP + "/authorization-code/callback"
+	client, err := service.idp.CreateOIDCClient(service.Root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{
 		Id: "member", Name: "member", RedirectUris: []string{redirect}, TrustedPeers: []string{"app"},
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := &authpb.OIDCConfig{
-		Issuer: service.url, ClientId: "member", ClientSecret: client.GetClient().GetSecret(), RedirectUri: redirect,
+		Issuer: service.HTTP, ClientId: "member", ClientSecret: client.GetClient().GetSecret(), RedirectUri: redirect,
 		Scopes: []string{"email", "profile", "groups", "openid"},
 	}
-	if err := h.configure(h.root(), c); err != nil {
+	if err := h.configure(h.Root(), c); err != nil {
 		t.Fatal(err)
 	}
 	return c
 }
 
 // arrive goes through the browser until the member asks whether it is they.
-func (h *house) arrive() (b *optest.Browser, page optest.Page, state string) {
+func (h *env) arrive() (b *optest.Browser, page optest.Page, state string) {
 	h.t.Helper()
 	start, err := h.auth.GetOIDCLogin(h.t.Context(), &authpb.GetOIDCLoginRequest{})
 	if err != nil {
@@ -47,13 +47,13 @@ func (h *house) arrive() (b *optest.Browser, page optest.Page, state string) {
 }
 
 func TestAnotherPachdIsTheIdentityService(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		service := open(t, sqlite(t))
-		service.connect()
+	each(t, func(t *testing.T, h *env) {
+		service := open(t)
+		service.Connect()
 		c := member(t, service, h)
 		h.wantConfiguration(changed(c, func(c *authpb.OIDCConfig) { c.ClientSecret = "***" }))
 		info, err := h.pach.GetSignIn(t.Context(), &pachpb.GetSignInRequest{})
-		if err != nil || !info.GetConnected() || info.GetIssuer() != service.url || info.GetClientId() != "" {
+		if err != nil || !info.GetConnected() || info.GetIssuer() != service.HTTP || info.GetClientId() != "" {
 			t.Errorf("sign-in information: %v, %v", info, err)
 		}
 		b, page, state := h.arrive()
@@ -67,19 +67,19 @@ func TestAnotherPachdIsTheIdentityService(t *testing.T) {
 			t.Fatalf("WhoAmI: %v, %v", who, err)
 		}
 		h.wantGroups(alice, "group:admins", "group:engineers")
-		if got := h.users()[alice].GetIdentities(); len(got) != 1 || got[0].GetIssuer() != service.url {
+		if got := h.users()[alice].GetIdentities(); len(got) != 1 || got[0].GetIssuer() != service.HTTP {
 			t.Errorf("identities here: %v", got)
 		}
 
 		// Another issuer ends what this one vouched for; when it is back its
 		// people sign in again, and old sessions stay dead.
-		if err := h.configure(h.root(), nil); err != nil {
+		if err := h.configure(h.Root(), nil); err != nil {
 			t.Fatal(err)
 		}
 		_, err = h.whoAmI(session)
 		want(t, err, codes.Unauthenticated)
 		h.wantGroups(alice)
-		if err := h.configure(h.root(), c); err != nil {
+		if err := h.configure(h.Root(), c); err != nil {
 			t.Fatal(err)
 		}
 		b, page, state = h.arrive()
@@ -91,7 +91,7 @@ func TestAnotherPachdIsTheIdentityService(t *testing.T) {
 		_, err = h.whoAmI(session)
 		want(t, err, codes.Unauthenticated)
 
-		if _, err := h.pach.SetUserEnabled(h.root(), &pachpb.SetUserEnabledRequest{User: alice}); err != nil {
+		if _, err := h.pach.SetUserEnabled(h.Root(), &pachpb.SetUserEnabledRequest{User: alice}); err != nil {
 			t.Fatal(err)
 		}
 		_, page, state = h.arrive()
@@ -104,10 +104,10 @@ func TestAnotherPachdIsTheIdentityService(t *testing.T) {
 }
 
 func TestAnIDTokenOfTheIdentityServiceSignsIn(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		service := open(t, sqlite(t))
+	each(t, func(t *testing.T, h *env) {
+		service := open(t)
 		service.mock()
-		app, err := service.idp.CreateOIDCClient(service.root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{
+		app, err := service.idp.CreateOIDCClient(service.Root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{
 			Id: "app", Name: "app", RedirectUris: []string{"http://test.example.com/callback"},
 		}})
 		if err != nil {
@@ -130,11 +130,11 @@ func TestAnIDTokenOfTheIdentityServiceSignsIn(t *testing.T) {
 		payload, _, _ := strings.Cut(rest, ".")
 		_, err = h.auth.Authenticate(t.Context(), &authpb.AuthenticateRequest{IdToken: head + "." + payload + ".AAAA"})
 		want(t, err, codes.Unauthenticated, "could not verify token")
-		h.ahead.Store(int64(25 * time.Hour))
+		h.Ahead(25 * time.Hour)
 		_, err = h.auth.Authenticate(t.Context(), &authpb.AuthenticateRequest{IdToken: raw})
 		want(t, err, codes.Unauthenticated, "could not verify token: the ID token expired")
 		// It means nothing where the service is not configured.
-		other := open(t, sqlite(t))
+		other := open(t)
 		_, err = other.auth.Authenticate(t.Context(), &authpb.AuthenticateRequest{IdToken: raw})
 		want(t, err, codes.Unauthenticated, "could not verify token")
 	})
@@ -142,16 +142,16 @@ func TestAnIDTokenOfTheIdentityServiceSignsIn(t *testing.T) {
 
 // A secret that is kept must not be sent to another issuer.
 func TestAKeptSecretStaysWithItsIssuer(t *testing.T) {
-	h := open(t, sqlite(t))
-	first, second := open(t, sqlite(t)), open(t, sqlite(t))
+	h := open(t)
+	first, second := open(t), open(t)
 	c := member(t, first, h)
-	err := h.configure(h.root(), changed(c, func(c *authpb.OIDCConfig) { c.Issuer, c.ClientSecret = second.url, "***" }))
+	err := h.configure(h.Root(), changed(c, func(c *authpb.OIDCConfig) { c.Issuer, c.ClientSecret = second.HTTP, "***" }))
 	want(t, err, codes.InvalidArgument, "client_secret is ***")
 	kept := changed(c, func(c *authpb.OIDCConfig) { c.ClientSecret, c.RequireEmailVerified = "***", true })
-	if err := h.configure(h.root(), kept); err != nil {
+	if err := h.configure(h.Root(), kept); err != nil {
 		t.Fatal(err)
 	}
-	first.connect()
+	first.Connect()
 	if _, page, _ := h.arrive(); page.Status != http.StatusOK {
 		t.Errorf("with the kept secret: %s", page.Text())
 	}

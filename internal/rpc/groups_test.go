@@ -11,9 +11,9 @@ import (
 	pachpb "pachyderm/api/pach"
 )
 
-func (h *house) wantGroups(who string, want ...string) {
+func (h *env) wantGroups(who string, want ...string) {
 	h.t.Helper()
-	got, err := h.auth.GetGroupsForPrincipal(h.root(), &authpb.GetGroupsForPrincipalRequest{Principal: who})
+	got, err := h.auth.GetGroupsForPrincipal(h.Root(), &authpb.GetGroupsForPrincipalRequest{Principal: who})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -22,9 +22,9 @@ func (h *house) wantGroups(who string, want ...string) {
 	}
 }
 
-func (h *house) wantMembers(group string, want ...string) {
+func (h *env) wantMembers(group string, want ...string) {
 	h.t.Helper()
-	got, err := h.auth.GetUsers(h.root(), &authpb.GetUsersRequest{Group: group})
+	got, err := h.auth.GetUsers(h.Root(), &authpb.GetUsersRequest{Group: group})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -36,9 +36,9 @@ func (h *house) wantMembers(group string, want ...string) {
 
 // Upstream's TestModifyMembers, one request after the other.
 func TestMembersAreAddedAndRemoved(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *env) {
 		modify := func(group string, add, remove []string) error {
-			_, err := h.auth.ModifyMembers(h.root(), &authpb.ModifyMembersRequest{Group: group, Add: add, Remove: remove})
+			_, err := h.auth.ModifyMembers(h.Root(), &authpb.ModifyMembersRequest{Group: group, Add: add, Remove: remove})
 			return err
 		}
 		for n, step := range []struct {
@@ -66,7 +66,7 @@ func TestMembersAreAddedAndRemoved(t *testing.T) {
 		h.wantMembers("organization")
 		h.wantMembers("", "robot:bob")
 
-		_, err := h.auth.GetUsers(h.root(), &authpb.GetUsersRequest{Group: "nosuch"})
+		_, err := h.auth.GetUsers(h.Root(), &authpb.GetUsersRequest{Group: "nosuch"})
 		want(t, err, codes.NotFound, "not found")
 		want(t, modify("group:x", []string{"alice"}, nil), codes.InvalidArgument, "subject has no prefix, must be of the form <type>:<name>")
 		want(t, modify("group:x", nil, []string{"person:alice"}), codes.InvalidArgument, "subject has unrecognized prefix: person:")
@@ -75,7 +75,7 @@ func TestMembersAreAddedAndRemoved(t *testing.T) {
 		want(t, modify("robot:x", []string{"robot:alice"}, nil), codes.InvalidArgument, "is not a group")
 		want(t, modify("", []string{"robot:alice"}, nil), codes.InvalidArgument)
 
-		all, err := h.pach.ListGroups(h.root(), &pachpb.ListGroupsRequest{})
+		all, err := h.pach.ListGroups(h.Root(), &pachpb.ListGroupsRequest{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,10 +91,10 @@ func TestMembersAreAddedAndRemoved(t *testing.T) {
 
 // Upstream's TestSetGroupsForUser and TestGetOwnGroups.
 func TestTheGroupsOfOneAreSet(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		robot, _ := h.robot("alice", 0)
+	each(t, func(t *testing.T, h *env) {
+		robot, _ := h.Robot("alice", 0)
 		for _, groups := range [][]string{{"engineering"}, {"engineering", "group:security"}, {"group:security"}, nil} {
-			if _, err := h.auth.SetGroupsForUser(h.root(), &authpb.SetGroupsForUserRequest{Username: "robot:alice", Groups: groups}); err != nil {
+			if _, err := h.auth.SetGroupsForUser(h.Root(), &authpb.SetGroupsForUserRequest{Username: "robot:alice", Groups: groups}); err != nil {
 				t.Fatal(err)
 			}
 			h.wantGroups("robot:alice", groups...)
@@ -106,19 +106,19 @@ func TestTheGroupsOfOneAreSet(t *testing.T) {
 				t.Errorf("her own: %v\n%s", err, diff)
 			}
 		}
-		own, err := h.auth.GetGroups(h.root(), &authpb.GetGroupsRequest{})
+		own, err := h.auth.GetGroups(h.Root(), &authpb.GetGroupsRequest{})
 		if err != nil || len(own.GetGroups()) != 0 {
 			t.Errorf("groups of root: %v, %v", own, err)
 		}
-		_, err = h.auth.SetGroupsForUser(h.root(), &authpb.SetGroupsForUserRequest{Username: "alice", Groups: []string{"group:x"}})
+		_, err = h.auth.SetGroupsForUser(h.Root(), &authpb.SetGroupsForUserRequest{Username: "alice", Groups: []string{"group:x"}})
 		want(t, err, codes.InvalidArgument, "subject has no prefix")
 	})
 }
 
 func TestAGroupOfAnAdministratorGivesItsRolesAtOnceHoweverItIsWritten(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		robot, _ := h.robot("ci", 0)
-		if err := h.bind(cluster(), "group:debuggers", "debugger"); err != nil {
+	each(t, func(t *testing.T, h *env) {
+		robot, _ := h.Robot("ci", 0)
+		if err := h.Bind(cluster(), "group:debuggers", "debugger"); err != nil {
 			t.Fatal(err)
 		}
 		may := func() bool {
@@ -132,13 +132,13 @@ func TestAGroupOfAnAdministratorGivesItsRolesAtOnceHoweverItIsWritten(t *testing
 			if may() {
 				t.Fatalf("%s: before", written)
 			}
-			if _, err := h.auth.ModifyMembers(h.root(), &authpb.ModifyMembersRequest{Group: written, Add: []string{"robot:ci"}}); err != nil {
+			if _, err := h.auth.ModifyMembers(h.Root(), &authpb.ModifyMembersRequest{Group: written, Add: []string{"robot:ci"}}); err != nil {
 				t.Fatal(err)
 			}
 			if !may() {
 				t.Errorf("%s: the role of the group is not lent", written)
 			}
-			if _, err := h.auth.ModifyMembers(h.root(), &authpb.ModifyMembersRequest{Group: written, Remove: []string{"robot:ci"}}); err != nil {
+			if _, err := h.auth.ModifyMembers(h.Root(), &authpb.ModifyMembersRequest{Group: written, Remove: []string{"robot:ci"}}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -147,21 +147,21 @@ func TestAGroupOfAnAdministratorGivesItsRolesAtOnceHoweverItIsWritten(t *testing
 
 // Pitfall 33: a login wiped what an administrator had said.
 func TestLoginsAndAdministratorsLeaveEachOthersGroupsAlone(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		h.connect()
-		h.alice()
+	each(t, func(t *testing.T, h *env) {
+		h.Connect()
+		h.Alice()
 		const alice = "user:alice@example.com"
-		if _, err := h.auth.ModifyMembers(h.root(), &authpb.ModifyMembersRequest{Group: "group:manual", Add: []string{alice}}); err != nil {
+		if _, err := h.auth.ModifyMembers(h.Root(), &authpb.ModifyMembersRequest{Group: "group:manual", Add: []string{alice}}); err != nil {
 			t.Fatal(err)
 		}
-		h.alice()
+		h.Alice()
 		h.wantGroups(alice, "group:admins", "group:engineers", "group:manual")
 
-		if _, err := h.auth.SetGroupsForUser(h.root(), &authpb.SetGroupsForUserRequest{Username: alice}); err != nil {
+		if _, err := h.auth.SetGroupsForUser(h.Root(), &authpb.SetGroupsForUserRequest{Username: alice}); err != nil {
 			t.Fatal(err)
 		}
 		h.wantGroups(alice, "group:admins", "group:engineers")
-		_, err := h.auth.ModifyMembers(h.root(), &authpb.ModifyMembersRequest{Group: "group:admins", Remove: []string{alice}})
+		_, err := h.auth.ModifyMembers(h.Root(), &authpb.ModifyMembersRequest{Group: "group:admins", Remove: []string{alice}})
 		want(t, err, codes.FailedPrecondition, "connector/demo")
 		h.wantGroups(alice, "group:admins", "group:engineers")
 	})

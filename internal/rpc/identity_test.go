@@ -24,10 +24,10 @@ func field(err error) string {
 }
 
 func TestConnectorsComeInBothFormsAndGoOutWithoutSecrets(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		p := optest.Start(t, h.issuer.Callback())
+	each(t, func(t *testing.T, h *env) {
+		p := optest.Start(t, h.Issuer.Callback())
 		config := map[string]any{
-			"issuer": p.Issuer, "clientID": p.ClientID, "clientSecret": p.ClientSecret, "redirectURI": h.issuer.Callback(),
+			"issuer": p.Issuer, "clientID": p.ClientID, "clientSecret": p.ClientSecret, "redirectURI": h.Issuer.Callback(),
 			"insecureEnableGroups": true, "forwardedLoginParams": []any{"login_hint"},
 		}
 		asStruct, err := structpb.NewStruct(config)
@@ -45,15 +45,15 @@ func TestConnectorsComeInBothFormsAndGoOutWithoutSecrets(t *testing.T) {
 			"json-beside-an-empty": {Config: &structpb.Struct{}, JsonConfig: string(asJSON)},
 		} {
 			c.Id, c.Name, c.Type, c.ConfigVersion = id, "Demo", "oidc", 1
-			if _, err := h.idp.CreateIDPConnector(h.root(), &identitypb.CreateIDPConnectorRequest{Connector: c}); err != nil {
+			if _, err := h.idp.CreateIDPConnector(h.Root(), &identitypb.CreateIDPConnectorRequest{Connector: c}); err != nil {
 				t.Errorf("%s: %v", id, err)
 				continue
 			}
 			// The same again at the stored version changes nothing.
-			if _, err := h.idp.UpdateIDPConnector(h.root(), &identitypb.UpdateIDPConnectorRequest{Connector: c}); err != nil {
+			if _, err := h.idp.UpdateIDPConnector(h.Root(), &identitypb.UpdateIDPConnectorRequest{Connector: c}); err != nil {
 				t.Errorf("%s again: %v", id, err)
 			}
-			res, err := h.idp.GetIDPConnector(h.root(), &identitypb.GetIDPConnectorRequest{Id: id})
+			res, err := h.idp.GetIDPConnector(h.Root(), &identitypb.GetIDPConnectorRequest{Id: id})
 			got := res.GetConnector()
 			if err != nil || got.GetConfigVersion() != 1 || got.GetJsonConfig() != "" {
 				t.Errorf("%s: %v, %v", id, got, err)
@@ -67,7 +67,7 @@ func TestConnectorsComeInBothFormsAndGoOutWithoutSecrets(t *testing.T) {
 				t.Errorf("%s (-want +got):\n%s", id, diff)
 			}
 		}
-		all, err := h.idp.ListIDPConnectors(h.root(), &identitypb.ListIDPConnectorsRequest{})
+		all, err := h.idp.ListIDPConnectors(h.Root(), &identitypb.ListIDPConnectorsRequest{})
 		if err != nil || len(all.GetConnectors()) != 4 {
 			t.Errorf("listed %v, %v", all, err)
 		}
@@ -80,7 +80,7 @@ func TestConnectorsComeInBothFormsAndGoOutWithoutSecrets(t *testing.T) {
 }
 
 func TestAConnectorIsRefusedWithItsField(t *testing.T) {
-	h := open(t, sqlite(t))
+	h := open(t)
 	for text, c := range map[string]struct {
 		connector *identitypb.IDPConnector
 		code      codes.Code
@@ -95,17 +95,17 @@ func TestAConnectorIsRefusedWithItsField(t *testing.T) {
 		"unable to deserialize JSON":              {&identitypb.IDPConnector{Id: "x", Type: "oidc", Name: "X", JsonConfig: `{"a":`}, codes.InvalidArgument, "jsonConfig"},
 		"unable to open connector":                {&identitypb.IDPConnector{Id: "x", Type: "oidc", Name: "X", JsonConfig: `{"clientId":"a"}`}, codes.InvalidArgument, "config.clientId"},
 	} {
-		_, err := h.idp.CreateIDPConnector(h.root(), &identitypb.CreateIDPConnectorRequest{Connector: c.connector})
+		_, err := h.idp.CreateIDPConnector(h.Root(), &identitypb.CreateIDPConnectorRequest{Connector: c.connector})
 		want(t, err, c.code, text)
 		if field(err) != c.field {
 			t.Errorf("%s: field %q, want %q", text, field(err), c.field)
 		}
 	}
-	_, err := h.idp.GetIDPConnector(h.root(), &identitypb.GetIDPConnectorRequest{Id: "nosuch"})
+	_, err := h.idp.GetIDPConnector(h.Root(), &identitypb.GetIDPConnectorRequest{Id: "nosuch"})
 	want(t, err, codes.NotFound, `"nosuch"`, "ID does not exist")
-	_, err = h.idp.DeleteIDPConnector(h.root(), &identitypb.DeleteIDPConnectorRequest{Id: "nosuch"})
+	_, err = h.idp.DeleteIDPConnector(h.Root(), &identitypb.DeleteIDPConnectorRequest{Id: "nosuch"})
 	want(t, err, codes.NotFound, `"nosuch"`)
-	_, err = h.idp.SetIdentityServerConfig(h.root(), &identitypb.SetIdentityServerConfigRequest{Config: &identitypb.IdentityServerConfig{IdTokenExpiry: "soon"}})
+	_, err = h.idp.SetIdentityServerConfig(h.Root(), &identitypb.SetIdentityServerConfigRequest{Config: &identitypb.IdentityServerConfig{IdTokenExpiry: "soon"}})
 	want(t, err, codes.InvalidArgument, "id_token_expiry")
 	if got := field(err); got != "id_token_expiry" {
 		t.Errorf("field %q", got)

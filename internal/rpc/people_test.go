@@ -25,11 +25,11 @@ import (
 const alice = "user:alice@example.com"
 
 // connectAs connects another provider of the same people.
-func (h *house) connectAs(id string) {
+func (h *env) connectAs(id string) {
 	h.t.Helper()
-	p := optest.Start(h.t, h.issuer.Callback())
-	err := h.issuer.CreateConnector(h.t.Context(), principal.Root, registry.Connector{ID: id, Name: id, Type: "oidc", Config: map[string]any{
-		"issuer": p.Issuer, "clientID": p.ClientID, "clientSecret": p.ClientSecret, "redirectURI": h.issuer.Callback(), "insecureEnableGroups": true,
+	p := optest.Start(h.t, h.Issuer.Callback())
+	err := h.Issuer.CreateConnector(h.t.Context(), principal.Root, registry.Connector{ID: id, Name: id, Type: "oidc", Config: map[string]any{
+		"issuer": p.Issuer, "clientID": p.ClientID, "clientSecret": p.ClientSecret, "redirectURI": h.Issuer.Callback(), "insecureEnableGroups": true,
 	}})
 	if err != nil {
 		h.t.Fatal(err)
@@ -38,7 +38,7 @@ func (h *house) connectAs(id string) {
 
 // through signs somebody in by one of several connectors and returns the page
 // that it ended on, and a session if there is one.
-func (h *house) through(connector string, who op.Person) (optest.Page, string) {
+func (h *env) through(connector string, who op.Person) (optest.Page, string) {
 	h.t.Helper()
 	start, err := h.auth.GetOIDCLogin(h.t.Context(), &authpb.GetOIDCLoginRequest{})
 	if err != nil {
@@ -54,9 +54,9 @@ func (h *house) through(connector string, who op.Person) (optest.Page, string) {
 	return page, <-waiting
 }
 
-func (h *house) users() map[string]*pachpb.User {
+func (h *env) users() map[string]*pachpb.User {
 	h.t.Helper()
-	res, err := h.pach.ListUsers(h.root(), &pachpb.ListUsersRequest{})
+	res, err := h.pach.ListUsers(h.Root(), &pachpb.ListUsersRequest{})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -68,13 +68,13 @@ func (h *house) users() map[string]*pachpb.User {
 }
 
 func TestEverybodyWhoSignedInIsListed(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		h.connect()
+	each(t, func(t *testing.T, h *env) {
+		h.Connect()
 		if got := h.users(); len(got) != 0 {
 			t.Fatalf("before: %v", got)
 		}
-		h.alice()
-		h.alice()
+		h.Alice()
+		h.Alice()
 		got := h.users()[alice]
 		if got.GetLastLogin() == nil || len(got.GetIdentities()) != 1 || got.GetIdentities()[0].GetLastLogin() == nil {
 			t.Fatalf("she is %v", got)
@@ -93,7 +93,7 @@ func TestEverybodyWhoSignedInIsListed(t *testing.T) {
 		if diff := cmp.Diff(wanted, got, protocmp.Transform()); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
-		if err := h.issuer.DeleteConnector(t.Context(), principal.Root, "demo"); err != nil {
+		if err := h.Issuer.DeleteConnector(t.Context(), principal.Root, "demo"); err != nil {
 			t.Fatal(err)
 		}
 		if got := h.users()[alice].GetIdentities()[0].GetState(); got != pachpb.Identity_ENDED {
@@ -103,10 +103,10 @@ func TestEverybodyWhoSignedInIsListed(t *testing.T) {
 }
 
 func TestADisabledPersonIsRefusedAtTheNextCallAndRefresh(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		h.connect()
-		session := as(t.Context(), h.alice())
-		app, err := h.idp.CreateOIDCClient(h.root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{
+	each(t, func(t *testing.T, h *env) {
+		h.Connect()
+		session := as(t.Context(), h.Alice())
+		app, err := h.idp.CreateOIDCClient(h.Root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{
 			Id: "app", Name: "app", RedirectUris: []string{"http://test.example.com/callback"},
 		}})
 		if err != nil {
@@ -125,7 +125,7 @@ func TestADisabledPersonIsRefusedAtTheNextCallAndRefresh(t *testing.T) {
 			t.Fatal(err)
 		}
 		want(t, enable(session, alice, false), codes.PermissionDenied)
-		if err := enable(h.root(), alice, false); err != nil {
+		if err := enable(h.Root(), alice, false); err != nil {
 			t.Fatal(err)
 		}
 		_, err = h.whoAmI(session)
@@ -136,15 +136,15 @@ func TestADisabledPersonIsRefusedAtTheNextCallAndRefresh(t *testing.T) {
 		if h.users()[alice].GetEnabled() {
 			t.Error("she is listed as enabled")
 		}
-		if err := enable(h.root(), alice, true); err != nil {
+		if err := enable(h.Root(), alice, true); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := h.whoAmI(session); err != nil {
 			t.Errorf("enabled again: %v", err)
 		}
-		want(t, enable(h.root(), "user:nobody@example.com", false), codes.NotFound, "has never signed in")
-		want(t, enable(h.root(), "pach:root", false), codes.InvalidArgument, "is not a person")
-		if err := h.bind(cluster(), alice, "clusterAdmin"); err != nil {
+		want(t, enable(h.Root(), "user:nobody@example.com", false), codes.NotFound, "has never signed in")
+		want(t, enable(h.Root(), "pach:root", false), codes.InvalidArgument, "is not a person")
+		if err := h.Bind(cluster(), alice, "clusterAdmin"); err != nil {
 			t.Fatal(err)
 		}
 		want(t, enable(session, alice, false), codes.FailedPrecondition, "lock yourself out")
@@ -152,11 +152,11 @@ func TestADisabledPersonIsRefusedAtTheNextCallAndRefresh(t *testing.T) {
 }
 
 // refreshToken signs alice in to an application that wants to stay.
-func (h *house) refreshToken(c *identitypb.OIDCClient) string {
+func (h *env) refreshToken(c *identitypb.OIDCClient) string {
 	h.t.Helper()
 	redirect := c.GetRedirectUris()[0]
 	b := optest.NewBrowser(h.t, func(u *url.URL) bool { return strings.HasPrefix(u.String(), redirect) })
-	page := b.SignIn(h.url+"/auth?"+url.Values{
+	page := b.SignIn(h.HTTP+"/auth?"+url.Values{
 		"client_id": {c.GetId()}, "redirect_uri": {redirect}, "response_type": {"code"}, "scope": {"openid email offline_access"}, "state": {"s"},
 	}.Encode(), optest.Alice)
 	token, status := h.redeem(c, url.Values{"grant_type": {"authorization_code"}, "code": {page.URL.Query().Get("code")}, "redirect_uri": {redirect}})
@@ -166,15 +166,15 @@ func (h *house) refreshToken(c *identitypb.OIDCClient) string {
 	return token
 }
 
-func (h *house) refresh(c *identitypb.OIDCClient, token string) (next string, status int) {
+func (h *env) refresh(c *identitypb.OIDCClient, token string) (next string, status int) {
 	return h.redeem(c, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}})
 }
 
-func (h *house) redeem(c *identitypb.OIDCClient, form url.Values) (refresh string, status int) {
+func (h *env) redeem(c *identitypb.OIDCClient, form url.Values) (refresh string, status int) {
 	h.t.Helper()
 	form.Set("client_id", c.GetId())
 	form.Set("client_secret", c.GetSecret())
-	res, err := http.PostForm(h.url+"/token", form)
+	res, err := http.PostForm(h.HTTP+"/token", form)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -191,7 +191,7 @@ func (h *house) redeem(c *identitypb.OIDCClient, form url.Values) (refresh strin
 // Design decision 4: takeover by e-mail is refused, and an administrator may
 // join the two.
 func TestAnIdentityThatWasRefusedIsLinkedAndUnlinked(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *env) {
 		h.connectAs("first")
 		_, session := h.through("first", optest.Alice)
 		h.connectAs("second")
@@ -212,17 +212,17 @@ func TestAnIdentityThatWasRefusedIsLinkedAndUnlinked(t *testing.T) {
 			return err
 		}
 		unlink := func(who, id string) error {
-			_, err := h.pach.UnlinkIdentity(h.root(), &pachpb.UnlinkIdentityRequest{User: who, IdentityId: id})
+			_, err := h.pach.UnlinkIdentity(h.Root(), &pachpb.UnlinkIdentityRequest{User: who, IdentityId: id})
 			return err
 		}
 		want(t, link(as(t.Context(), session), alice, waiting.GetId()), codes.PermissionDenied)
-		want(t, link(h.root(), "user:nobody@example.com", waiting.GetId()), codes.NotFound, "has never signed in")
-		want(t, link(h.root(), alice, "nosuch"), codes.NotFound, "pachctl auth list-users")
+		want(t, link(h.Root(), "user:nobody@example.com", waiting.GetId()), codes.NotFound, "has never signed in")
+		want(t, link(h.Root(), alice, "nosuch"), codes.NotFound, "pachctl auth list-users")
 		want(t, unlink(alice, waiting.GetId()), codes.NotFound)
-		if err := link(h.root(), alice, waiting.GetId()); err != nil {
+		if err := link(h.Root(), alice, waiting.GetId()); err != nil {
 			t.Fatal(err)
 		}
-		if err := link(h.root(), alice, waiting.GetId()); err != nil {
+		if err := link(h.Root(), alice, waiting.GetId()); err != nil {
 			t.Errorf("once more: %v", err)
 		}
 		_, second := h.through("second", optest.Alice)
@@ -250,7 +250,7 @@ func TestAnIdentityThatWasRefusedIsLinkedAndUnlinked(t *testing.T) {
 			}
 		}
 		want(t, unlink(alice, own.GetId()), codes.NotFound)
-		if err := link(h.root(), alice, own.GetId()); err != nil {
+		if err := link(h.Root(), alice, own.GetId()); err != nil {
 			t.Fatal(err)
 		}
 		if _, raw := h.through("first", optest.Alice); raw == "" {
@@ -261,7 +261,7 @@ func TestAnIdentityThatWasRefusedIsLinkedAndUnlinked(t *testing.T) {
 	})
 }
 
-func (h *house) identities() (first, second *pachpb.Identity) {
+func (h *env) identities() (first, second *pachpb.Identity) {
 	h.t.Helper()
 	for _, id := range h.users()[alice].GetIdentities() {
 		switch id.GetConnector() {
@@ -275,17 +275,17 @@ func (h *house) identities() (first, second *pachpb.Identity) {
 }
 
 func TestTokensAreListedWithoutTheirValues(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		h.connect()
-		session := h.alice()
-		_, robot := h.robot("ci", 3600)
+	each(t, func(t *testing.T, h *env) {
+		h.Connect()
+		session := h.Alice()
+		_, robot := h.Robot("ci", 3600)
 		list := func(ctx context.Context, req *pachpb.ListTokensRequest) []*pachpb.Token {
 			t.Helper()
 			res, err := h.pach.ListTokens(ctx, req)
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, raw := range []string{session, robot, rootToken} {
+			for _, raw := range []string{session, robot, h.RootToken} {
 				if strings.Contains(res.String(), raw) {
 					t.Errorf("a value is in %v", res)
 				}
@@ -299,10 +299,10 @@ func TestTokensAreListedWithoutTheirValues(t *testing.T) {
 			return out
 		}
 		her := as(t.Context(), session)
-		if diff := cmp.Diff([]string{"pach:root ", "robot:ci ", alice + " demo"}, names(list(h.root(), &pachpb.ListTokensRequest{}))); diff != "" {
+		if diff := cmp.Diff([]string{"pach:root ", "robot:ci ", alice + " demo"}, names(list(h.Root(), &pachpb.ListTokensRequest{}))); diff != "" {
 			t.Errorf("all (-want +got):\n%s", diff)
 		}
-		if diff := cmp.Diff([]string{alice + " demo"}, names(list(h.root(), &pachpb.ListTokensRequest{Sessions: true}))); diff != "" {
+		if diff := cmp.Diff([]string{alice + " demo"}, names(list(h.Root(), &pachpb.ListTokensRequest{Sessions: true}))); diff != "" {
 			t.Errorf("sessions (-want +got):\n%s", diff)
 		}
 		own := list(her, &pachpb.ListTokensRequest{Principal: alice, Sessions: true})
@@ -313,34 +313,34 @@ func TestTokensAreListedWithoutTheirValues(t *testing.T) {
 			_, err := h.pach.ListTokens(her, req)
 			want(t, err, codes.PermissionDenied, "CLUSTER_AUTH_EXTRACT_TOKENS")
 		}
-		if _, err := h.pach.SetUserEnabled(h.root(), &pachpb.SetUserEnabledRequest{User: alice}); err != nil {
+		if _, err := h.pach.SetUserEnabled(h.Root(), &pachpb.SetUserEnabledRequest{User: alice}); err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff([]string{"pach:root ", "robot:ci "}, names(list(h.root(), &pachpb.ListTokensRequest{}))); diff != "" {
+		if diff := cmp.Diff([]string{"pach:root ", "robot:ci "}, names(list(h.Root(), &pachpb.ListTokensRequest{}))); diff != "" {
 			t.Errorf("without who is disabled (-want +got):\n%s", diff)
 		}
-		h.ahead.Store(int64(2 * time.Hour))
-		if diff := cmp.Diff([]string{"pach:root "}, names(list(h.root(), &pachpb.ListTokensRequest{}))); diff != "" {
+		h.Ahead(2 * time.Hour)
+		if diff := cmp.Diff([]string{"pach:root "}, names(list(h.Root(), &pachpb.ListTokensRequest{}))); diff != "" {
 			t.Errorf("without what has expired (-want +got):\n%s", diff)
 		}
 	})
 }
 
 func TestAllThatSomebodyHoldsIsRevoked(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		h.connect()
-		sessions := []string{h.alice(), h.alice()}
-		app, err := h.idp.CreateOIDCClient(h.root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{
+	each(t, func(t *testing.T, h *env) {
+		h.Connect()
+		sessions := []string{h.Alice(), h.Alice()}
+		app, err := h.idp.CreateOIDCClient(h.Root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{
 			Id: "app", Name: "app", RedirectUris: []string{"http://test.example.com/callback"},
 		}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		refresh := h.refreshToken(app.GetClient())
-		robot, _ := h.robot("ci", 0)
+		robot, _ := h.Robot("ci", 0)
 		_, err = h.pach.RevokeAll(robot, &pachpb.RevokeAllRequest{Principal: alice})
 		want(t, err, codes.PermissionDenied, "CLUSTER_AUTH_REVOKE_USER_TOKENS")
-		got, err := h.pach.RevokeAll(h.root(), &pachpb.RevokeAllRequest{Principal: alice})
+		got, err := h.pach.RevokeAll(h.Root(), &pachpb.RevokeAllRequest{Principal: alice})
 		if err != nil || got.GetTokens() != 2 || got.GetRefreshTokens() != 1 {
 			t.Errorf("revoked %v, %v", got, err)
 		}
@@ -354,16 +354,16 @@ func TestAllThatSomebodyHoldsIsRevoked(t *testing.T) {
 		if _, err := h.whoAmI(robot); err != nil {
 			t.Errorf("somebody else: %v", err)
 		}
-		_, err = h.pach.RevokeAll(h.root(), &pachpb.RevokeAllRequest{Principal: "pach:root"})
+		_, err = h.pach.RevokeAll(h.Root(), &pachpb.RevokeAllRequest{Principal: "pach:root"})
 		want(t, err, codes.FailedPrecondition, "cannot revoke tokens for pach: users")
 	})
 }
 
 func TestAnExplanationNamesBindingGroupAndSource(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		h.connect()
-		session := as(t.Context(), h.alice())
-		if err := h.bind(cluster(), "group:admins", "debugger"); err != nil {
+	each(t, func(t *testing.T, h *env) {
+		h.Connect()
+		session := as(t.Context(), h.Alice())
+		if err := h.Bind(cluster(), "group:admins", "debugger"); err != nil {
 			t.Fatal(err)
 		}
 		ask := &pachpb.ExplainRequest{Permission: authpb.Permission_CLUSTER_DEBUG_DUMP, Resource: cluster()}
@@ -387,7 +387,7 @@ func TestAnExplanationNamesBindingGroupAndSource(t *testing.T) {
 		ask.Principal = "user:bob@example.com"
 		_, err = h.pach.Explain(session, ask)
 		want(t, err, codes.PermissionDenied, "CLUSTER_AUTH_GET_PERMISSIONS_FOR_PRINCIPAL")
-		if got, err := h.pach.Explain(h.root(), ask); err != nil || got.GetPrincipal() != ask.GetPrincipal() {
+		if got, err := h.pach.Explain(h.Root(), ask); err != nil || got.GetPrincipal() != ask.GetPrincipal() {
 			t.Errorf("an administrator asks: %v, %v", got, err)
 		}
 		for text, bad := range map[string]*pachpb.ExplainRequest{
@@ -395,7 +395,7 @@ func TestAnExplanationNamesBindingGroupAndSource(t *testing.T) {
 			"unknown permission":   {Resource: cluster()},
 			"no prefix":            {Principal: "bob", Resource: cluster(), Permission: authpb.Permission_REPO_READ},
 		} {
-			_, err := h.pach.Explain(h.root(), bad)
+			_, err := h.pach.Explain(h.Root(), bad)
 			want(t, err, codes.InvalidArgument, text)
 		}
 	})
@@ -403,25 +403,25 @@ func TestAnExplanationNamesBindingGroupAndSource(t *testing.T) {
 
 // Pitfall 16.
 func TestAClientsListsAreClearedAndItsSecretRotates(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		h.connect()
-		created, err := h.idp.CreateOIDCClient(h.root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{
+	each(t, func(t *testing.T, h *env) {
+		h.Connect()
+		created, err := h.idp.CreateOIDCClient(h.Root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{
 			Id: "app", Name: "app", RedirectUris: []string{"http://test.example.com/callback"}, TrustedPeers: []string{"other"},
 		}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		app := created.GetClient()
-		got, err := h.pach.UpdateOIDCClient(h.root(), &pachpb.UpdateOIDCClientRequest{Id: "app", TrustedPeers: &pachpb.StringList{}})
+		got, err := h.pach.UpdateOIDCClient(h.Root(), &pachpb.UpdateOIDCClientRequest{Id: "app", TrustedPeers: &pachpb.StringList{}})
 		if err != nil || got.GetSecret() != "" {
 			t.Fatalf("%v, %v", got, err)
 		}
-		stored, err := h.idp.GetOIDCClient(h.root(), &identitypb.GetOIDCClientRequest{Id: "app"})
+		stored, err := h.idp.GetOIDCClient(h.Root(), &identitypb.GetOIDCClientRequest{Id: "app"})
 		wanted := &identitypb.OIDCClient{Id: "app", Name: "app", RedirectUris: app.GetRedirectUris()}
 		if diff := cmp.Diff(wanted, stored.GetClient(), protocmp.Transform()); err != nil || diff != "" {
 			t.Errorf("%v (-want +got):\n%s", err, diff)
 		}
-		got, err = h.pach.UpdateOIDCClient(h.root(), &pachpb.UpdateOIDCClientRequest{Id: "app", NewSecret: true})
+		got, err = h.pach.UpdateOIDCClient(h.Root(), &pachpb.UpdateOIDCClientRequest{Id: "app", NewSecret: true})
 		if err != nil || len(got.GetSecret()) < 40 || got.GetSecret() == app.GetSecret() {
 			t.Fatalf("%v, %v", got, err)
 		}
@@ -430,7 +430,50 @@ func TestAClientsListsAreClearedAndItsSecretRotates(t *testing.T) {
 		}
 		app.Secret = got.GetSecret()
 		h.refreshToken(app)
-		_, err = h.pach.UpdateOIDCClient(h.root(), &pachpb.UpdateOIDCClientRequest{Id: "nosuch", NewSecret: true})
+		_, err = h.pach.UpdateOIDCClient(h.Root(), &pachpb.UpdateOIDCClientRequest{Id: "nosuch", NewSecret: true})
 		want(t, err, codes.NotFound, `unable to find OIDC client with id "nosuch"`)
 	})
+}
+
+func TestListTokens_Pages(t *testing.T) {
+	each(t, func(t *testing.T, h *env) {
+		want := map[string]bool{"pach:root": true}
+		for _, name := range []string{"a", "b", "c", "d"} {
+			h.Robot(name, 0)
+			want["robot:"+name] = true
+		}
+		got := map[string]bool{}
+		req := &pachpb.ListTokensRequest{PageSize: 2}
+		for n := 1; ; n++ {
+			res, err := h.pach.ListTokens(h.Root(), req)
+			if err != nil || len(res.GetTokens()) > 2 || n > 3 {
+				t.Fatalf("page %d: %v, %v", n, res, err)
+			}
+			for _, token := range res.GetTokens() {
+				if got[token.GetPrincipal()] {
+					t.Errorf("%s is listed twice", token.GetPrincipal())
+				}
+				got[token.GetPrincipal()] = true
+			}
+			if req.PageToken = res.GetNextPageToken(); req.GetPageToken() == "" {
+				break
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("all pages (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestListConnectorStates_Pages(t *testing.T) {
+	h := open(t)
+	h.Connect()
+	first, err := h.pach.ListConnectorStates(h.Root(), &pachpb.ListConnectorStatesRequest{PageSize: 1})
+	if err != nil || len(first.GetStates()) != 1 {
+		t.Fatalf("%v, %v", first, err)
+	}
+	after, err := h.pach.ListConnectorStates(h.Root(), &pachpb.ListConnectorStatesRequest{PageSize: 1, PageToken: first.GetStates()[0].GetId()})
+	if err != nil || len(after.GetStates()) != 0 || after.GetNextPageToken() != "" {
+		t.Errorf("after the last one: %v, %v", after, err)
+	}
 }

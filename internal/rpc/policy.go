@@ -13,7 +13,7 @@ import (
 // rule says who may call a method.
 type rule struct {
 	kind ruleKind
-	need access.Permission // of clusterNeed and onceActive: on the cluster; 0 for none
+	need access.Permission // of clusterPermission and openUntilActivated: on the cluster; 0 for none
 }
 
 type ruleKind int
@@ -24,17 +24,19 @@ const (
 	// signedIn methods need a valid token; what else they need depends on the
 	// request and is checked in the handler.
 	signedIn
-	// clusterNeed methods need a permission on the cluster.
-	clusterNeed
-	// onceActive methods need a permission on the cluster while authentication
-	// is active, and nothing while it is not.
-	onceActive
-	// later methods are part of upstream's interface that pachd does not have
-	// yet; whoever calls one is told so.
-	later
+	// clusterPermission methods need a permission on the cluster.
+	clusterPermission
+	// openUntilActivated methods need a token, and perhaps a permission on the
+	// cluster, while authentication is active, and nothing while it is not.
+	openUntilActivated
+	// publicOnceActivated methods need no token, but authentication.
+	publicOnceActivated
+	// unimplemented methods are part of upstream's interface that pachd does not
+	// have yet; whoever calls one is told so.
+	unimplemented
 )
 
-func need(p access.Permission) rule { return rule{kind: clusterNeed, need: p} }
+func need(p access.Permission) rule { return rule{kind: clusterPermission, need: p} }
 
 // policy is the whole interface's access on one page. New refuses a server
 // with a method that has no row, and a row that has no method.
@@ -46,7 +48,7 @@ func policy() map[string]rule {
 	maps.Copy(rows, enterprisePolicy())
 	maps.Copy(rows, map[string]rule{
 		"/admin_v2.API/InspectCluster":   {kind: public},
-		"/admin_v2.API/RestartPachyderm": {kind: later},
+		"/admin_v2.API/RestartPachyderm": {kind: unimplemented},
 
 		"/versionpb_v2.API/GetVersion": {kind: public},
 
@@ -69,7 +71,7 @@ func authPolicy() map[string]rule {
 		// Whoever activates becomes the administrator: there is none yet.
 		"/auth_v2.API/Activate":     {kind: public},
 		"/auth_v2.API/GetOIDCLogin": {kind: public},
-		"/auth_v2.API/Authenticate": {kind: public},
+		"/auth_v2.API/Authenticate": {kind: publicOnceActivated},
 
 		"/auth_v2.API/WhoAmI":                {kind: signedIn},
 		"/auth_v2.API/Authorize":             {kind: signedIn},
@@ -142,25 +144,25 @@ func pachPolicy() map[string]rule {
 }
 
 func enterprisePolicy() map[string]rule {
-	once := func(p access.Permission) rule { return rule{kind: onceActive, need: p} }
+	untilActivated := func(p access.Permission) rule { return rule{kind: openUntilActivated, need: p} }
 	return map[string]rule{
 		"/enterprise_v2.API/GetState":          {kind: public},
-		"/enterprise_v2.API/Activate":          once(access.ClusterEnterpriseActivate),
-		"/enterprise_v2.API/GetActivationCode": once(access.ClusterEnterpriseGetCode),
-		"/enterprise_v2.API/Heartbeat":         once(access.ClusterEnterpriseHeartbeat),
-		"/enterprise_v2.API/Deactivate":        once(access.ClusterEnterpriseDeactivate),
-		"/enterprise_v2.API/Pause":             once(access.ClusterEnterprisePause),
-		"/enterprise_v2.API/Unpause":           once(access.ClusterEnterprisePause),
-		"/enterprise_v2.API/PauseStatus":       {kind: onceActive},
+		"/enterprise_v2.API/Activate":          untilActivated(access.ClusterEnterpriseActivate),
+		"/enterprise_v2.API/GetActivationCode": untilActivated(access.ClusterEnterpriseGetCode),
+		"/enterprise_v2.API/Heartbeat":         untilActivated(access.ClusterEnterpriseHeartbeat),
+		"/enterprise_v2.API/Deactivate":        untilActivated(access.ClusterEnterpriseDeactivate),
+		"/enterprise_v2.API/Pause":             untilActivated(access.ClusterEnterprisePause),
+		"/enterprise_v2.API/Unpause":           untilActivated(access.ClusterEnterprisePause),
+		"/enterprise_v2.API/PauseStatus":       {kind: openUntilActivated},
 
-		"/license_v2.API/Activate":          once(access.ClusterLicenseActivate),
-		"/license_v2.API/GetActivationCode": once(access.ClusterLicenseGetCode),
-		"/license_v2.API/AddCluster":        once(access.ClusterLicenseAddCluster),
-		"/license_v2.API/UpdateCluster":     once(access.ClusterLicenseUpdateCluster),
-		"/license_v2.API/DeleteCluster":     once(access.ClusterLicenseDeleteCluster),
-		"/license_v2.API/ListClusters":      once(access.ClusterLicenseListClusters),
-		"/license_v2.API/DeleteAll":         once(access.ClusterDeleteAll),
-		"/license_v2.API/ListUserClusters":  {kind: onceActive},
+		"/license_v2.API/Activate":          untilActivated(access.ClusterLicenseActivate),
+		"/license_v2.API/GetActivationCode": untilActivated(access.ClusterLicenseGetCode),
+		"/license_v2.API/AddCluster":        untilActivated(access.ClusterLicenseAddCluster),
+		"/license_v2.API/UpdateCluster":     untilActivated(access.ClusterLicenseUpdateCluster),
+		"/license_v2.API/DeleteCluster":     untilActivated(access.ClusterLicenseDeleteCluster),
+		"/license_v2.API/ListClusters":      untilActivated(access.ClusterLicenseListClusters),
+		"/license_v2.API/DeleteAll":         untilActivated(access.ClusterDeleteAll),
+		"/license_v2.API/ListUserClusters":  {kind: openUntilActivated},
 		// A cluster shows its own secret.
 		"/license_v2.API/Heartbeat": {kind: public},
 	}

@@ -22,8 +22,8 @@ import (
 )
 
 // call sends an empty message: who may call is decided before it is read.
-func (h *house) call(ctx context.Context, method string) error {
-	return h.conn.Invoke(ctx, method, &emptypb.Empty{}, &emptypb.Empty{})
+func (h *env) call(ctx context.Context, method string) error {
+	return h.Conn.Invoke(ctx, method, &emptypb.Empty{}, &emptypb.Empty{})
 }
 
 func want(t *testing.T, err error, code codes.Code, texts ...string) {
@@ -50,21 +50,21 @@ func reason(err error) string {
 
 func TestNoMethodServesWhomTheTableDoesNotName(t *testing.T) {
 	rows, needs := rpc.Policy()
-	each(t, func(t *testing.T, h *house) {
-		h.connect()
-		_, old := h.robot("old", 60)
-		disabled := h.alice()
-		nobody, _ := h.robot("nobody", 0)
+	each(t, func(t *testing.T, h *env) {
+		h.Connect()
+		_, old := h.Robot("old", 60)
+		disabled := h.Alice()
+		nobody, _ := h.Robot("nobody", 0)
 		if err := h.call(as(t.Context(), old), "/auth_v2.API/WhoAmI"); err != nil {
 			t.Fatal(err)
 		}
 		if err := h.call(as(t.Context(), disabled), "/auth_v2.API/WhoAmI"); err != nil {
 			t.Fatal(err) // and is remembered, so that it has to be forgotten
 		}
-		if err := h.people.SetEnabled(t.Context(), "user:alice@example.com", false); err != nil {
+		if err := h.SetEnabled("user:alice@example.com", false); err != nil {
 			t.Fatal(err)
 		}
-		h.ahead.Store(int64(2 * time.Minute))
+		h.Ahead(2 * time.Minute)
 		for _, method := range slices.Sorted(maps.Keys(rows)) {
 			if !rows[method].SignedIn {
 				continue
@@ -78,7 +78,7 @@ func TestNoMethodServesWhomTheTableDoesNotName(t *testing.T) {
 				{"a wrong token", as(t.Context(), "made-up"), "provided auth token is corrupted or has expired (try logging in again)"},
 				{"an empty token", as(t.Context(), ""), "provided auth token is corrupted or has expired (try logging in again)"},
 				{"the token's hash", as(t.Context(), strings.Repeat("0a", 32)), "provided auth token is corrupted"},
-				{"two tokens", as(h.root(), rootToken), "multiple authentication token keys found in context"},
+				{"two tokens", as(h.Root(), h.RootToken), "multiple authentication token keys found in context"},
 				{"an expired token", as(t.Context(), old), "token expiration is in the past"},
 				{"a disabled person", as(t.Context(), disabled), "user:alice@example.com is disabled"},
 			} {
@@ -107,13 +107,13 @@ func TestNoMethodServesWhomTheTableDoesNotName(t *testing.T) {
 
 func TestADeletedConnectorEndsItsSessionsForEveryMethod(t *testing.T) {
 	rows, _ := rpc.Policy()
-	each(t, func(t *testing.T, h *house) {
-		h.connect()
-		session := as(t.Context(), h.alice())
+	each(t, func(t *testing.T, h *env) {
+		h.Connect()
+		session := as(t.Context(), h.Alice())
 		if err := h.call(session, "/auth_v2.API/WhoAmI"); err != nil {
 			t.Fatal(err)
 		}
-		if err := h.issuer.DeleteConnector(t.Context(), principal.Root, "demo"); err != nil {
+		if err := h.Issuer.DeleteConnector(t.Context(), principal.Root, "demo"); err != nil {
 			t.Fatal(err)
 		}
 		for method, row := range rows {
@@ -126,24 +126,24 @@ func TestADeletedConnectorEndsItsSessionsForEveryMethod(t *testing.T) {
 
 func TestWhatIsNotThereYetSaysSo(t *testing.T) {
 	rows, _ := rpc.Policy()
-	h := open(t, sqlite(t))
+	h := open(t)
 	for method, row := range rows {
-		if row.Later {
-			want(t, h.call(h.root(), method), codes.Unimplemented, method+" is not part of this pachd yet")
+		if row.Unimplemented {
+			want(t, h.call(h.Root(), method), codes.Unimplemented, method+" is not part of this pachd yet")
 		}
 	}
-	want(t, h.call(h.root(), "/auth_v2.API/NoSuchMethod"), codes.Unimplemented)
+	want(t, h.call(h.Root(), "/auth_v2.API/NoSuchMethod"), codes.Unimplemented)
 }
 
 func TestPublicMethodsTakeNoNoticeOfATokenThatIsWrong(t *testing.T) {
 	rows, _ := rpc.Policy()
-	h := open(t, sqlite(t))
+	h := open(t)
 	for method, row := range rows {
 		if !row.Public || strings.HasPrefix(method, "/grpc.health") {
 			continue
 		}
 		plain := h.call(t.Context(), method)
-		for _, ctx := range []context.Context{as(t.Context(), "made-up"), as(h.root(), rootToken)} {
+		for _, ctx := range []context.Context{as(t.Context(), "made-up"), as(h.Root(), h.RootToken)} {
 			if err := h.call(ctx, method); status.Code(err) != status.Code(plain) || status.Convert(err).Message() != status.Convert(plain).Message() {
 				t.Errorf("%s: %v, and without a token %v", method, err, plain)
 			}
@@ -152,11 +152,15 @@ func TestPublicMethodsTakeNoNoticeOfATokenThatIsWrong(t *testing.T) {
 }
 
 func TestInspectClusterNeverFails(t *testing.T) {
-	h := open(t, sqlite(t))
-	if err := h.db.Close(); err != nil {
+	h := open(t)
+	id, err := h.DB.Meta(t.Context(), "cluster-id")
+	if err != nil {
 		t.Fatal(err)
 	}
-	admin := adminpb.NewAPIClient(h.conn)
+	if err := h.DB.Close(); err != nil {
+		t.Fatal(err)
+	}
+	admin := adminpb.NewAPIClient(h.Conn)
 	version := func(major, minor uint32) *versionpb.Version { return &versionpb.Version{Major: major, Minor: minor} }
 	for name, c := range map[string]struct {
 		req     *adminpb.InspectClusterRequest
@@ -169,14 +173,14 @@ func TestInspectClusterNeverFails(t *testing.T) {
 		"the default":        {&adminpb.InspectClusterRequest{ClientVersion: version(0, 0), CurrentProject: &pfspb.Project{Name: "default"}}, ""},
 		"an unknown project": {&adminpb.InspectClusterRequest{ClientVersion: version(0, 0), CurrentProject: &pfspb.Project{Name: "no/such\x01"}}, "it does not exist"},
 	} {
-		for _, ctx := range []context.Context{t.Context(), as(t.Context(), "made-up"), as(h.root(), "two")} {
+		for _, ctx := range []context.Context{t.Context(), as(t.Context(), "made-up"), as(h.Root(), "two")} {
 			info, err := admin.InspectCluster(ctx, c.req)
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
 				continue
 			}
 			warnings := strings.Join(info.GetWarnings(), "\n")
-			if info.GetId() != "the-cluster" || info.GetDeploymentId() != "the-deployment" || !info.GetWarningsOk() ||
+			if info.GetId() != string(id) || info.GetDeploymentId() != "the-deployment" || !info.GetWarningsOk() ||
 				(warnings == "") != (c.warning == "") || !strings.Contains(warnings, c.warning) {
 				t.Errorf("%s: %v", name, info)
 			}

@@ -1,7 +1,6 @@
 package rpc_test
 
 import (
-	"context"
 	"encoding/json"
 	"net/http"
 	"path/filepath"
@@ -10,7 +9,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	authpb "pachyderm/api/auth"
@@ -127,8 +125,4 @@ func dial(tb testing.TB, address string) authpb.APIClient {
 	}
 	tb.Cleanup(func() { _ = conn.Close() })
 	return authpb.NewAPIClient(conn)
-}
-
-func as(ctx context.Context, token string) context.Context {
-	return metadata.AppendToOutgoingContext(ctx, "authn-token", token)
 }

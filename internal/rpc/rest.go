@@ -17,15 +17,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"pachyderm/api"
-	adminpb "pachyderm/api/admin"
-	authpb "pachyderm/api/auth"
-	enterprisepb "pachyderm/api/enterprise"
-	identitypb "pachyderm/api/identity"
-	licensepb "pachyderm/api/license"
-	pachpb "pachyderm/api/pach"
-	pfspb "pachyderm/api/pfs"
-	ppspb "pachyderm/api/pps"
-	versionpb "pachyderm/api/version"
 	"pachyderm/internal/version"
 )
 
@@ -45,18 +36,11 @@ func (s *Server) REST(ctx context.Context) (http.Handler, error) {
 		}),
 		runtime.WithIncomingHeaderMatcher(func(name string) (string, bool) {
 			name = strings.ToLower(name)
-			return name, name == tokenKey || name == "x-request-id"
+			return name, name == api.TokenKey || name == "x-request-id"
 		}),
 	)
-	conn := newInProcess(s)
-	for _, register := range []func(context.Context, *runtime.ServeMux, *inProcess) error{
-		viaREST(authpb.NewAPIClient, authpb.RegisterAPIHandlerClient), viaREST(identitypb.NewAPIClient, identitypb.RegisterAPIHandlerClient),
-		viaREST(adminpb.NewAPIClient, adminpb.RegisterAPIHandlerClient), viaREST(versionpb.NewAPIClient, versionpb.RegisterAPIHandlerClient),
-		viaREST(pachpb.NewAPIClient, pachpb.RegisterAPIHandlerClient), viaREST(enterprisepb.NewAPIClient, enterprisepb.RegisterAPIHandlerClient),
-		viaREST(licensepb.NewAPIClient, licensepb.RegisterAPIHandlerClient), viaREST(pfspb.NewAPIClient, pfspb.RegisterAPIHandlerClient),
-		viaREST(ppspb.NewAPIClient, ppspb.RegisterAPIHandlerClient),
-	} {
-		if err := register(ctx, gateway, conn); err != nil {
+	for _, service := range api.Services() {
+		if err := service.REST(ctx, gateway, inProcess{s}); err != nil {
 			return nil, err
 		}
 	}
@@ -73,18 +57,12 @@ func (s *Server) REST(ctx context.Context) (http.Handler, error) {
 	return mux, nil
 }
 
-func viaREST[C any](client func(grpc.ClientConnInterface) C, register func(context.Context, *runtime.ServeMux, C) error) func(context.Context, *runtime.ServeMux, *inProcess) error {
-	return func(ctx context.Context, mux *runtime.ServeMux, c *inProcess) error {
-		return register(ctx, mux, client(c))
-	}
-}
-
 // fromHTTP carries over what a gRPC call knows of its caller. A page of another
 // site can make a browser send a POST, but the token is in a header that it
 // cannot set.
 func fromHTTP(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, maxMessage)
+		r.Body = http.MaxBytesReader(w, r.Body, api.MaxMessage)
 		ctx := r.Context()
 		if addr, err := net.ResolveTCPAddr("tcp", r.RemoteAddr); err == nil {
 			ctx = peer.NewContext(ctx, &peer.Peer{Addr: addr})
@@ -96,29 +74,16 @@ func fromHTTP(next http.Handler) http.Handler {
 }
 
 // inProcess is a connection to our own server without a network.
-type inProcess struct {
-	server  *Server
-	methods map[string]boundMethod
-}
+type inProcess struct{ server *Server }
 
 type boundMethod struct {
 	desc grpc.MethodDesc
 	impl any
 }
 
-func newInProcess(s *Server) *inProcess {
-	c := &inProcess{server: s, methods: map[string]boundMethod{}}
-	for _, service := range s.services() {
-		for _, m := range service.desc.Methods {
-			c.methods["/"+service.desc.ServiceName+"/"+m.MethodName] = boundMethod{m, service.impl}
-		}
-	}
-	return c
-}
-
 // Invoke runs a method through the interceptor, as a call over the network.
-func (c *inProcess) Invoke(ctx context.Context, method string, args, reply any, _ ...grpc.CallOption) error {
-	m, ok := c.methods[method]
+func (c inProcess) Invoke(ctx context.Context, method string, args, reply any, _ ...grpc.CallOption) error {
+	m, ok := c.server.methods[method]
 	if !ok {
 		return status.Errorf(codes.Unimplemented, "unknown method %s", method)
 	}
@@ -141,6 +106,6 @@ func (c *inProcess) Invoke(ctx context.Context, method string, args, reply any, 
 }
 
 // NewStream is refused: no method of ours streams.
-func (c *inProcess) NewStream(context.Context, *grpc.StreamDesc, string, ...grpc.CallOption) (grpc.ClientStream, error) {
+func (inProcess) NewStream(context.Context, *grpc.StreamDesc, string, ...grpc.CallOption) (grpc.ClientStream, error) {
 	return nil, status.Error(codes.Unimplemented, "there are no streams over REST")
 }

@@ -1,6 +1,8 @@
 package rpc
 
 import (
+	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 
+	"pachyderm/api"
 	adminpb "pachyderm/api/admin"
 	authpb "pachyderm/api/auth"
 	enterprisepb "pachyderm/api/enterprise"
@@ -22,89 +25,104 @@ import (
 	pfspb "pachyderm/api/pfs"
 	ppspb "pachyderm/api/pps"
 	versionpb "pachyderm/api/version"
-	"pachyderm/internal/access"
 	"pachyderm/internal/db"
-	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer"
 	"pachyderm/internal/login"
+	"pachyderm/internal/rpc/admin"
+	"pachyderm/internal/rpc/auth"
 	"pachyderm/internal/rpc/enterprise"
-	identityrpc "pachyderm/internal/rpc/identity"
+	"pachyderm/internal/rpc/identity"
 	"pachyderm/internal/rpc/pach"
+	"pachyderm/internal/session"
 )
-
-// maxMessage is the largest message either way, in bytes, as upstream has it.
-const maxMessage = 20 << 20
 
 // Config is what a Server is made from.
 type Config struct {
-	DB     *db.DB
-	Access *access.Service
-	People *identity.Service
-	Issuer *issuer.Issuer
-	Login  *login.Service
-	Log    *slog.Logger
-	Now    func() time.Time
+	DB       *db.DB
+	Sessions *session.Service
+	Issuer   *issuer.Issuer
+	Login    *login.Service
+	Log      *slog.Logger
+	Now      func() time.Time
 	// Creds are nil for plain text.
-	Creds credentials.TransportCredentials
-	// ClusterID is this installation's, for ever.
-	ClusterID    string
-	DeploymentID string
-	PublicHost   string
-	PublicTLS    bool
-	// RootConfigured is set if the root token comes from the configuration.
-	RootConfigured bool
+	Creds   credentials.TransportCredentials
+	Cluster admin.Cluster
 }
 
 // Server is the gRPC server.
 type Server struct {
-	Config
-	*grpc.Server
+	GRPC   *grpc.Server
 	Health *health.Server
 	// Calls counts the calls by method and status code.
 	Calls *prometheus.CounterVec
-	rows  map[string]rule
 
-	callers *callers
+	sessions *session.Service
+	log      *slog.Logger
+	rows     map[string]rule
+	// methods are those that are not streams, by full name.
+	methods map[string]boundMethod
 }
 
 // New makes a server; it fails if a method has no row in the policy table.
 func New(c Config) (*Server, error) {
-	s := &Server{Config: c, Health: health.NewServer(), rows: policy(), callers: newCallers(c.DB)}
-	s.Calls = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "pachd_rpc_calls_total", Help: "Calls by method and gRPC status code."}, []string{"method", "code"})
+	s := &Server{Health: health.NewServer(), sessions: c.Sessions, log: c.Log, rows: policy(), methods: map[string]boundMethod{}}
+	s.Calls = prometheus.NewCounterVec(
+		prometheus.CounterOpts{Name: "pachd_rpc_calls_total", Help: "Calls by method and gRPC status code."}, []string{"method", "code"})
 	opts := []grpc.ServerOption{
-		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
+		grpc.MaxRecvMsgSize(api.MaxMessage), grpc.MaxSendMsgSize(api.MaxMessage),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 		grpc.UnaryInterceptor(s.intercept), grpc.StreamInterceptor(s.interceptStream),
 	}
 	if c.Creds != nil {
 		opts = append(opts, grpc.Creds(c.Creds))
 	}
-	s.Server = grpc.NewServer(opts...)
-	for _, one := range s.services() {
-		s.RegisterService(one.desc, one.impl)
+	s.GRPC = grpc.NewServer(opts...)
+	serving := implementations(c)
+	for _, service := range api.Services() {
+		impl, ok := serving[service.Desc.ServiceName]
+		if !ok {
+			return s, fmt.Errorf("nothing serves %s", service.Desc.ServiceName)
+		}
+		s.register(service.Desc, impl)
 	}
-	grpc_health_v1.RegisterHealthServer(s.Server, s.Health)
-	reflection.Register(s.Server)
+	grpc_health_v1.RegisterHealthServer(s.GRPC, s.Health)
+	reflection.Register(s.GRPC)
 	s.Health.SetServingStatus("", grpc_health_v1.HealthCheckResponse_NOT_SERVING)
-	return s, checkPolicy(s.rows, s.GetServiceInfo())
+	return s, checkPolicy(s.rows, s.GRPC.GetServiceInfo())
 }
 
-// service is one of ours, to be served over gRPC and over REST.
-type service struct {
-	desc *grpc.ServiceDesc
-	impl any
-}
-
-func (s *Server) services() []service {
-	return []service{
-		{&authpb.API_ServiceDesc, &authServer{Server: s}},
-		{&identitypb.API_ServiceDesc, &identityrpc.Server{Issuer: s.Issuer}},
-		{&adminpb.API_ServiceDesc, &adminServer{Server: s}},
-		{&versionpb.API_ServiceDesc, &versionServer{}},
-		{&pachpb.API_ServiceDesc, &pach.Server{DB: s.DB, Issuer: s.Issuer, Login: s.Login, Now: s.Now}},
-		{&enterprisepb.API_ServiceDesc, enterprise.Server{}},
-		{&licensepb.API_ServiceDesc, enterprise.License{DB: s.DB, Now: s.Now}},
-		{&pfspb.API_ServiceDesc, pfsServer{}},
-		{&ppspb.API_ServiceDesc, ppsServer{}},
+func (s *Server) register(desc *grpc.ServiceDesc, impl any) {
+	s.GRPC.RegisterService(desc, impl)
+	for _, m := range desc.Methods {
+		s.methods["/"+desc.ServiceName+"/"+m.MethodName] = boundMethod{m, impl}
 	}
+}
+
+// implementations are what serves each of api.Services, by name.
+func implementations(c Config) map[string]any {
+	return map[string]any{
+		authpb.API_ServiceDesc.ServiceName:       &auth.Server{DB: c.DB, Sessions: c.Sessions, Login: c.Login},
+		identitypb.API_ServiceDesc.ServiceName:   &identity.Server{Issuer: c.Issuer},
+		adminpb.API_ServiceDesc.ServiceName:      &admin.Server{Cluster: c.Cluster, Sessions: c.Sessions},
+		versionpb.API_ServiceDesc.ServiceName:    admin.Version{},
+		pachpb.API_ServiceDesc.ServiceName:       &pach.Server{DB: c.DB, Sessions: c.Sessions, Issuer: c.Issuer, Login: c.Login, Now: c.Now},
+		enterprisepb.API_ServiceDesc.ServiceName: enterprise.Server{},
+		licensepb.API_ServiceDesc.ServiceName:    enterprise.License{DB: c.DB, Sessions: c.Sessions, Now: c.Now},
+		pfspb.API_ServiceDesc.ServiceName:        pfsServer{},
+		ppspb.API_ServiceDesc.ServiceName:        ppsServer{},
+	}
+}
+
+// pfsServer and ppsServer are what upstream's "auth activate" calls of services
+// that do not exist yet: there is nothing to bind roles on.
+type pfsServer struct{ pfspb.UnimplementedAPIServer }
+
+func (pfsServer) ActivateAuth(context.Context, *pfspb.ActivateAuthRequest) (*pfspb.ActivateAuthResponse, error) {
+	return &pfspb.ActivateAuthResponse{}, nil
+}
+
+type ppsServer struct{ ppspb.UnimplementedAPIServer }
+
+func (ppsServer) ActivateAuth(context.Context, *ppspb.ActivateAuthRequest) (*ppspb.ActivateAuthResponse, error) {
+	return &ppspb.ActivateAuthResponse{}, nil
 }

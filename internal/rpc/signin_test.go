@@ -21,9 +21,9 @@ import (
 )
 
 // mock connects Dex's mockPassword, through the API.
-func (h *house) mock() {
+func (h *env) mock() {
 	h.t.Helper()
-	_, err := h.idp.CreateIDPConnector(h.root(), &identitypb.CreateIDPConnectorRequest{Connector: &identitypb.IDPConnector{
+	_, err := h.idp.CreateIDPConnector(h.Root(), &identitypb.CreateIDPConnectorRequest{Connector: &identitypb.IDPConnector{
 		Id: "test", Name: "test", Type: "mockPassword", JsonConfig: `{"username": "admin", "password": "password"}`,
 	}})
 	if err != nil {
@@ -32,7 +32,7 @@ func (h *house) mock() {
 }
 
 // wait calls Authenticate as upstream's pachctl does while the browser is busy.
-func (h *house) wait(state string) <-chan string {
+func (h *env) wait(state string) <-chan string {
 	ctx, session := h.t.Context(), make(chan string, 1)
 	go func() {
 		res, err := h.auth.Authenticate(ctx, &authpb.AuthenticateRequest{OidcState: state})
@@ -46,18 +46,18 @@ func (h *house) wait(state string) <-chan string {
 
 // idToken is what an application gets for somebody who signs in to it by
 // mockPassword.
-func (h *house) idToken(c *identitypb.OIDCClient, scope string) string {
+func (h *env) idToken(c *identitypb.OIDCClient, scope string) string {
 	h.t.Helper()
 	const verifier = "a-verifier-that-is-as-long-as-RFC-7636-wants-it"
 	challenge := sha256.Sum256([]byte(verifier))
 	redirect := c.GetRedirectUris()[0]
 	b := optest.NewBrowser(h.t, func(u *url.URL) bool { return strings.HasPrefix(u.String(), redirect) })
-	page := b.Get(h.url + "/auth?" + url.Values{
+	page := b.Get(h.HTTP + "/auth?" + url.Values{
 		"client_id": {c.GetId()}, "redirect_uri": {redirect}, "response_type": {"code"}, "scope": {scope}, "state": {"s"},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}, "code_challenge_method": {"S256"},
 	}.Encode())
 	page = b.Submit(page, map[string]string{"login": "admin", "password": "password"})
-	res, err := http.PostForm(h.url+"/token", url.Values{
+	res, err := http.PostForm(h.HTTP+"/token", url.Values{
 		"grant_type": {"authorization_code"}, "code": {page.URL.Query().Get("code")}, "redirect_uri": {redirect},
 		"client_id": {c.GetId()}, "client_secret": {c.GetSecret()}, "code_verifier": {verifier},
 	})
@@ -77,25 +77,25 @@ func (h *house) idToken(c *identitypb.OIDCClient, scope string) string {
 // Upstream's oidc tests. Where design.md differs, the browser asks the person
 // before the client that waits gets its token.
 func TestPeopleSignInAsUpstreamTests(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		if _, err := h.idp.DeleteAll(h.root(), &identitypb.DeleteAllRequest{}); err != nil {
+	each(t, func(t *testing.T, h *env) {
+		if _, err := h.idp.DeleteAll(h.Root(), &identitypb.DeleteAllRequest{}); err != nil {
 			t.Fatal(err)
 		}
-		issuer := &identitypb.IdentityServerConfig{Issuer: h.url + "/dex"}
-		if _, err := h.idp.SetIdentityServerConfig(h.root(), &identitypb.SetIdentityServerConfigRequest{Config: issuer}); err != nil {
+		issuer := &identitypb.IdentityServerConfig{Issuer: h.HTTP + "/dex"}
+		if _, err := h.idp.SetIdentityServerConfig(h.Root(), &identitypb.SetIdentityServerConfigRequest{Config: issuer}); err != nil {
 			t.Fatal(err)
 		}
-		got, err := h.idp.GetIdentityServerConfig(h.root(), &identitypb.GetIdentityServerConfigRequest{})
+		got, err := h.idp.GetIdentityServerConfig(h.Root(), &identitypb.GetIdentityServerConfigRequest{})
 		if diff := cmp.Diff(issuer, got.GetConfig(), protocmp.Transform()); err != nil || diff != "" {
 			t.Errorf("settings: %v\n%s", err, diff)
 		}
-		if page := optest.NewBrowser(t, nil).Get(h.url + "/dex/.well-known/openid-configuration"); !strings.Contains(page.Body, `"issuer": "`+issuer.GetIssuer()+`"`) {
+		if page := optest.NewBrowser(t, nil).Get(h.HTTP + "/dex/.well-known/openid-configuration"); !strings.Contains(page.Body, `"issuer": "`+issuer.GetIssuer()+`"`) {
 			t.Errorf("discovery: %s", page.Body)
 		}
 		h.mock()
 		c := h.client("testapp")
 		c.Issuer = issuer.GetIssuer()
-		if err := h.configure(h.root(), c); err != nil {
+		if err := h.configure(h.Root(), c); err != nil {
 			t.Fatal(err)
 		}
 		start, err := h.auth.GetOIDCLogin(t.Context(), &authpb.GetOIDCLoginRequest{})
@@ -117,15 +117,15 @@ func TestPeopleSignInAsUpstreamTests(t *testing.T) {
 }
 
 func TestAnIDTokenOfATrustedPeerSignsIn(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *env) {
 		h.mock()
-		app, err := h.idp.CreateOIDCClient(h.root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{
+		app, err := h.idp.CreateOIDCClient(h.Root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{
 			Id: "testapp", Name: "testapp", Secret: "the-secret-of-testapp", RedirectUris: []string{"http://test.example.com:1657/authorization-code/callback"},
 		}})
 		if err != nil || app.GetClient().GetSecret() != "the-secret-of-testapp" {
 			t.Fatalf("%v, %v", app, err)
 		}
-		if err := h.configure(h.root(), h.client("testapp")); err != nil {
+		if err := h.configure(h.Root(), h.client("testapp")); err != nil {
 			t.Fatal(err)
 		}
 		raw := h.idToken(app.GetClient(), "openid email profile audience:server:client_id:pachyderm")
@@ -146,15 +146,15 @@ func TestAnIDTokenOfATrustedPeerSignsIn(t *testing.T) {
 
 // Upstream's TestIDTokenExpiry, of its identity tests.
 func TestASessionByIDTokenEndsWithIt(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *env) {
 		h.mock()
-		_, err := h.idp.SetIdentityServerConfig(h.root(), &identitypb.SetIdentityServerConfigRequest{Config: &identitypb.IdentityServerConfig{
-			Issuer: h.url, IdTokenExpiry: "30m", RotationTokenExpiry: "5h",
+		_, err := h.idp.SetIdentityServerConfig(h.Root(), &identitypb.SetIdentityServerConfigRequest{Config: &identitypb.IdentityServerConfig{
+			Issuer: h.HTTP, IdTokenExpiry: "30m", RotationTokenExpiry: "5h",
 		}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		app, err := h.idp.CreateOIDCClient(h.root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{
+		app, err := h.idp.CreateOIDCClient(h.Root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{
 			Id: "pachd", Name: "pachd", RedirectUris: []string{"http://test.example.com/callback"},
 		}})
 		if err != nil {
@@ -172,9 +172,9 @@ func TestASessionByIDTokenEndsWithIt(t *testing.T) {
 }
 
 func TestAnAddressThatNobodyVouchesForIsRefusedWhereThatIsAsked(t *testing.T) {
-	h := open(t, sqlite(t))
+	h := open(t)
 	h.mock()
-	app, err := h.idp.CreateOIDCClient(h.root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{
+	app, err := h.idp.CreateOIDCClient(h.Root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{
 		Id: "testapp", Name: "testapp", RedirectUris: []string{"http://test.example.com/callback"},
 	}})
 	if err != nil {
@@ -182,7 +182,7 @@ func TestAnAddressThatNobodyVouchesForIsRefusedWhereThatIsAsked(t *testing.T) {
 	}
 	c := h.client("testapp")
 	c.RequireEmailVerified = true
-	if err := h.configure(h.root(), c); err != nil {
+	if err := h.configure(h.Root(), c); err != nil {
 		t.Fatal(err)
 	}
 	// Without the scope email nothing is said of the address.
@@ -198,8 +198,8 @@ func TestAnAddressThatNobodyVouchesForIsRefusedWhereThatIsAsked(t *testing.T) {
 // Upstream's identity tests: what is off for everybody, and what an ordinary
 // caller may not do whatever they send.
 func TestTheIdentityServiceIsForAdministrators(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		robot, _ := h.robot("nobody", 0)
+	each(t, func(t *testing.T, h *env) {
+		robot, _ := h.Robot("nobody", 0)
 		calls := map[string]func() error{
 			"SetIdentityServerConfig": func() error {
 				_, err := h.idp.SetIdentityServerConfig(robot, &identitypb.SetIdentityServerConfigRequest{})
@@ -226,7 +226,7 @@ func TestTheIdentityServiceIsForAdministrators(t *testing.T) {
 				t.Errorf("%s: %v", method, err)
 			}
 		}
-		h.deactivate(h.root())
+		h.deactivate(h.Root())
 		for method, call := range calls {
 			if err := call(); err.Error() != "rpc error: code = Unimplemented desc = the auth service is not activated" {
 				t.Errorf("%s while off: %v", method, err)
@@ -236,7 +236,7 @@ func TestTheIdentityServiceIsForAdministrators(t *testing.T) {
 }
 
 func TestConnectorsAndClientsLiveAndEnd(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *env) {
 		document := func(name string, version int64) *identitypb.IDPConnector {
 			config, err := structpb.NewStruct(map[string]any{})
 			if err != nil {
@@ -249,19 +249,19 @@ func TestConnectorsAndClientsLiveAndEnd(t *testing.T) {
 			do   func() error
 		}{
 			{"create connector", func() error {
-				_, err := h.idp.CreateIDPConnector(h.root(), &identitypb.CreateIDPConnectorRequest{Connector: document("first", 0)})
+				_, err := h.idp.CreateIDPConnector(h.Root(), &identitypb.CreateIDPConnectorRequest{Connector: document("first", 0)})
 				return err
 			}},
 			{"update connector", func() error {
-				_, err := h.idp.UpdateIDPConnector(h.root(), &identitypb.UpdateIDPConnectorRequest{Connector: document("second", 1)})
+				_, err := h.idp.UpdateIDPConnector(h.Root(), &identitypb.UpdateIDPConnectorRequest{Connector: document("second", 1)})
 				return err
 			}},
 			{"create client", func() error {
-				_, err := h.idp.CreateOIDCClient(h.root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{Id: "app", Name: "app", Secret: "a-secret"}})
+				_, err := h.idp.CreateOIDCClient(h.Root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{Id: "app", Name: "app", Secret: "a-secret"}})
 				return err
 			}},
 			{"update client", func() error {
-				_, err := h.idp.UpdateOIDCClient(h.root(), &identitypb.UpdateOIDCClientRequest{Client: &identitypb.OIDCClient{Id: "app", Name: "new", RedirectUris: []string{"http://localhost:1/x"}}})
+				_, err := h.idp.UpdateOIDCClient(h.Root(), &identitypb.UpdateOIDCClientRequest{Client: &identitypb.OIDCClient{Id: "app", Name: "new", RedirectUris: []string{"http://localhost:1/x"}}})
 				return err
 			}},
 		}
@@ -270,34 +270,34 @@ func TestConnectorsAndClientsLiveAndEnd(t *testing.T) {
 				t.Fatalf("%s: %v", s.name, err)
 			}
 		}
-		one, err := h.idp.GetIDPConnector(h.root(), &identitypb.GetIDPConnectorRequest{Id: "mock"})
+		one, err := h.idp.GetIDPConnector(h.Root(), &identitypb.GetIDPConnectorRequest{Id: "mock"})
 		if diff := cmp.Diff(document("second", 1), one.GetConnector(), protocmp.Transform()); err != nil || diff != "" {
 			t.Errorf("connector: %v\n%s", err, diff)
 		}
-		client, err := h.idp.GetOIDCClient(h.root(), &identitypb.GetOIDCClientRequest{Id: "app"})
+		client, err := h.idp.GetOIDCClient(h.Root(), &identitypb.GetOIDCClientRequest{Id: "app"})
 		if diff := cmp.Diff(&identitypb.OIDCClient{Id: "app", Name: "new", RedirectUris: []string{"http://localhost:1/x"}}, client.GetClient(), protocmp.Transform()); err != nil || diff != "" {
 			t.Errorf("client: %v\n%s", err, diff)
 		}
-		if _, err := h.idp.SetIdentityServerConfig(h.root(), &identitypb.SetIdentityServerConfigRequest{Config: &identitypb.IdentityServerConfig{Issuer: h.url + "/elsewhere"}}); err != nil {
+		if _, err := h.idp.SetIdentityServerConfig(h.Root(), &identitypb.SetIdentityServerConfigRequest{Config: &identitypb.IdentityServerConfig{Issuer: h.HTTP + "/elsewhere"}}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := h.idp.DeleteAll(h.root(), &identitypb.DeleteAllRequest{}); err != nil {
+		if _, err := h.idp.DeleteAll(h.Root(), &identitypb.DeleteAllRequest{}); err != nil {
 			t.Fatal(err)
 		}
-		connectors, err := h.idp.ListIDPConnectors(h.root(), &identitypb.ListIDPConnectorsRequest{})
+		connectors, err := h.idp.ListIDPConnectors(h.Root(), &identitypb.ListIDPConnectorsRequest{})
 		if err != nil || len(connectors.GetConnectors()) != 0 {
 			t.Errorf("connectors are left: %v, %v", connectors, err)
 		}
-		clients, err := h.idp.ListOIDCClients(h.root(), &identitypb.ListOIDCClientsRequest{})
+		clients, err := h.idp.ListOIDCClients(h.Root(), &identitypb.ListOIDCClientsRequest{})
 		if err != nil || len(clients.GetClients()) != 0 {
 			t.Errorf("clients are left: %v, %v", clients, err)
 		}
-		settings, err := h.idp.GetIdentityServerConfig(h.root(), &identitypb.GetIdentityServerConfigRequest{})
+		settings, err := h.idp.GetIdentityServerConfig(h.Root(), &identitypb.GetIdentityServerConfigRequest{})
 		if diff := cmp.Diff(&identitypb.IdentityServerConfig{}, settings.GetConfig(), protocmp.Transform()); err != nil || diff != "" {
 			t.Errorf("settings: %v\n%s", err, diff)
 		}
-		if got := h.issuer.URL(); got != h.url {
-			t.Errorf("the issuer is %s, not %s again", got, h.url)
+		if got := h.Issuer.URL(); got != h.HTTP {
+			t.Errorf("the issuer is %s, not %s again", got, h.HTTP)
 		}
 	})
 }

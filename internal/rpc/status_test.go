@@ -77,7 +77,7 @@ func wantInternal(t *testing.T, err error, log, cause string) {
 func TestAPanicEndsOnlyItsCall(t *testing.T) {
 	var log bytes.Buffer
 	s := &Server{
-		Config: Config{Log: slog.New(slog.NewTextHandler(&log, nil))}, rows: policy(),
+		log: slog.New(slog.NewTextHandler(&log, nil)), rows: policy(),
 		Calls: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "x"}, []string{"method", "code"}),
 	}
 	_, err := s.intercept(t.Context(), nil, &grpc.UnaryServerInfo{FullMethod: "/versionpb_v2.API/GetVersion"}, func(context.Context, any) (any, error) {
@@ -115,7 +115,7 @@ func TestTheTableHasARowForEveryMethodAndNoOther(t *testing.T) {
 	if err := checkPolicy(nil, services); err == nil || !strings.Contains(err.Error(), "/a.B/C has no row") {
 		t.Errorf("without a row: %v", err)
 	}
-	if err := checkPolicy(map[string]rule{"/a.B/C": {kind: public}, "/a.B/D": {kind: later}}, services); err == nil || !strings.Contains(err.Error(), "/a.B/D") {
+	if err := checkPolicy(map[string]rule{"/a.B/C": {kind: public}, "/a.B/D": {kind: unimplemented}}, services); err == nil || !strings.Contains(err.Error(), "/a.B/D") {
 		t.Errorf("without a method: %v", err)
 	}
 }

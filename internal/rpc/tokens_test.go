@@ -14,9 +14,9 @@ import (
 	"pachyderm/internal/token"
 )
 
-func (h *house) extract() map[string]*authpb.TokenInfo {
+func (h *env) extract() map[string]*authpb.TokenInfo {
 	h.t.Helper()
-	res, err := h.auth.ExtractAuthTokens(h.root(), &authpb.ExtractAuthTokensRequest{})
+	res, err := h.auth.ExtractAuthTokens(h.Root(), &authpb.ExtractAuthTokensRequest{})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -27,23 +27,23 @@ func (h *house) extract() map[string]*authpb.TokenInfo {
 	return byHash
 }
 
-func (h *house) whoAmI(ctx context.Context) (*authpb.WhoAmIResponse, error) {
+func (h *env) whoAmI(ctx context.Context) (*authpb.WhoAmIResponse, error) {
 	return h.auth.WhoAmI(ctx, &authpb.WhoAmIRequest{})
 }
 
 // Upstream's TestDeleteExpiredAuthTokens.
 func TestExpiredTokensAreDeleted(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		forEver, foreverRaw := h.robot("robot:forever", 0)
-		short, shortRaw := h.robot("short", 1)
-		_, longRaw := h.robot("long", 1000)
+	each(t, func(t *testing.T, h *env) {
+		forEver, foreverRaw := h.Robot("robot:forever", 0)
+		short, shortRaw := h.Robot("short", 1)
+		_, longRaw := h.Robot("long", 1000)
 		if all := h.extract(); len(all) != 3 {
 			t.Fatalf("extracted %v", all)
 		}
-		h.ahead.Store(int64(time.Minute))
+		h.Ahead(time.Minute)
 		_, err := h.whoAmI(short)
 		want(t, err, codes.Unauthenticated, "token expiration is in the past")
-		if _, err := h.auth.DeleteExpiredAuthTokens(h.root(), &authpb.DeleteExpiredAuthTokensRequest{}); err != nil {
+		if _, err := h.auth.DeleteExpiredAuthTokens(h.Root(), &authpb.DeleteExpiredAuthTokensRequest{}); err != nil {
 			t.Fatal(err)
 		}
 		left := h.extract()
@@ -60,11 +60,11 @@ func TestExpiredTokensAreDeleted(t *testing.T) {
 
 // Upstream's TestExtractAuthToken.
 func TestTheTokensOfRobotsAreExtracted(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		h.connect()
-		session := h.alice()
-		_, forEver := h.robot("a", 0)
-		_, long := h.robot("b", 1000)
+	each(t, func(t *testing.T, h *env) {
+		h.Connect()
+		session := h.Alice()
+		_, forEver := h.Robot("a", 0)
+		_, long := h.Robot("b", 1000)
 		all := h.extract()
 		if len(all) != 2 {
 			t.Errorf("extracted %v", all)
@@ -82,7 +82,7 @@ func TestTheTokensOfRobotsAreExtracted(t *testing.T) {
 
 // Upstream's TestRestoreAuthToken, and pitfall 36.
 func TestTokensAreRestored(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *env) {
 		restore := func(ctx context.Context, raw, who string, expires time.Time) error {
 			info := &authpb.TokenInfo{HashedToken: token.Hash(secret.Text(raw)), Subject: who}
 			if !expires.IsZero() {
@@ -91,53 +91,53 @@ func TestTokensAreRestored(t *testing.T) {
 			_, err := h.auth.RestoreAuthToken(ctx, &authpb.RestoreAuthTokenRequest{Token: info})
 			return err
 		}
-		robot, _ := h.robot("nobody", 0)
+		robot, _ := h.Robot("nobody", 0)
 		want(t, restore(robot, "one", "robot:one", time.Time{}), codes.PermissionDenied, "not authorized")
-		if err := restore(h.root(), "one", "robot:one", time.Time{}); err != nil {
+		if err := restore(h.Root(), "one", "robot:one", time.Time{}); err != nil {
 			t.Fatal(err)
 		}
-		want(t, restore(h.root(), "one", "robot:two", time.Time{}), codes.AlreadyExists, "error restoring auth token: cannot overwrite existing token with same hash")
+		want(t, restore(h.Root(), "one", "robot:two", time.Time{}), codes.AlreadyExists, "error restoring auth token: cannot overwrite existing token with same hash")
 		who, err := h.whoAmI(as(t.Context(), "one"))
 		if err != nil || who.GetUsername() != "robot:one" || who.GetExpiration() != nil {
 			t.Errorf("restored: %v, %v", who, err)
 		}
-		until := h.now().Add(10 * time.Minute)
-		if err := restore(h.root(), "two", "robot:two", until); err != nil {
+		until := h.Now().Add(10 * time.Minute)
+		if err := restore(h.Root(), "two", "robot:two", until); err != nil {
 			t.Fatal(err)
 		}
 		who, err = h.whoAmI(as(t.Context(), "two"))
-		if got := who.GetExpiration().AsTime(); err != nil || got.After(until) || !got.After(h.now()) {
+		if got := who.GetExpiration().AsTime(); err != nil || got.After(until) || !got.After(h.Now()) {
 			t.Errorf("restored with an expiry: %v, %v", who, err)
 		}
 
-		want(t, restore(h.root(), "three", "robot:three", h.now().Add(-time.Minute)), codes.InvalidArgument, "token expiration is in the past")
-		h.ahead.Store(int64(time.Hour))
-		want(t, restore(h.root(), "three", "robot:three", h.now().Add(700*time.Millisecond)), codes.InvalidArgument, "less than 1s")
+		want(t, restore(h.Root(), "three", "robot:three", h.Now().Add(-time.Minute)), codes.InvalidArgument, "token expiration is in the past")
+		h.Ahead(time.Hour)
+		want(t, restore(h.Root(), "three", "robot:three", h.Now().Add(700*time.Millisecond)), codes.InvalidArgument, "less than 1s")
 		_, err = h.whoAmI(as(t.Context(), "three"))
 		want(t, err, codes.Unauthenticated)
-		want(t, restore(h.root(), "four", "four", time.Time{}), codes.InvalidArgument, "subject has no prefix")
-		want(t, restore(h.root(), "four", "group:four", time.Time{}), codes.InvalidArgument, "has no tokens")
+		want(t, restore(h.Root(), "four", "four", time.Time{}), codes.InvalidArgument, "subject has no prefix")
+		want(t, restore(h.Root(), "four", "group:four", time.Time{}), codes.InvalidArgument, "has no tokens")
 		for _, hash := range []string{"", "abc", strings.ToUpper(token.Hash("x")), strings.Repeat("g", 64)} {
-			_, err := h.auth.RestoreAuthToken(h.root(), &authpb.RestoreAuthTokenRequest{Token: &authpb.TokenInfo{HashedToken: hash, Subject: "robot:x"}})
+			_, err := h.auth.RestoreAuthToken(h.Root(), &authpb.RestoreAuthTokenRequest{Token: &authpb.TokenInfo{HashedToken: hash, Subject: "robot:x"}})
 			want(t, err, codes.InvalidArgument, "64 lower-case hexadecimal digits")
 		}
-		_, err = h.auth.RestoreAuthToken(h.root(), &authpb.RestoreAuthTokenRequest{})
+		_, err = h.auth.RestoreAuthToken(h.Root(), &authpb.RestoreAuthTokenRequest{})
 		want(t, err, codes.InvalidArgument, "token is required")
 	})
 }
 
 func TestARestoredTokenOfADisabledPersonIsRefused(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		h.connect()
-		h.alice()
-		_, err := h.auth.RestoreAuthToken(h.root(), &authpb.RestoreAuthTokenRequest{Token: &authpb.TokenInfo{HashedToken: token.Hash("kept"), Subject: "user:alice@example.com"}})
+	each(t, func(t *testing.T, h *env) {
+		h.Connect()
+		h.Alice()
+		_, err := h.auth.RestoreAuthToken(h.Root(), &authpb.RestoreAuthTokenRequest{Token: &authpb.TokenInfo{HashedToken: token.Hash("kept"), Subject: "user:alice@example.com"}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if _, err := h.whoAmI(as(t.Context(), "kept")); err != nil {
 			t.Fatal(err)
 		}
-		if err := h.people.SetEnabled(t.Context(), "user:alice@example.com", false); err != nil {
+		if err := h.SetEnabled("user:alice@example.com", false); err != nil {
 			t.Fatal(err)
 		}
 		_, err = h.whoAmI(as(t.Context(), "kept"))
@@ -147,7 +147,7 @@ func TestARestoredTokenOfADisabledPersonIsRefused(t *testing.T) {
 
 // Upstream's TestRotateRootToken.
 func TestTheRootTokenRotates(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *env) {
 		rotate := func(ctx context.Context, to string) string {
 			t.Helper()
 			res, err := h.auth.RotateRootToken(ctx, &authpb.RotateRootTokenRequest{RootToken: to})
@@ -156,8 +156,8 @@ func TestTheRootTokenRotates(t *testing.T) {
 			}
 			return res.GetRootToken()
 		}
-		made := rotate(h.root(), "")
-		_, err := h.whoAmI(h.root())
+		made := rotate(h.Root(), "")
+		_, err := h.whoAmI(h.Root())
 		want(t, err, codes.Unauthenticated, "provided auth token is corrupted or has expired")
 		if who, err := h.whoAmI(as(t.Context(), made)); err != nil || who.GetUsername() != "pach:root" {
 			t.Errorf("the new token: %v, %v", who, err)

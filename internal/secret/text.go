@@ -9,6 +9,9 @@ import (
 // it means "keep what is stored".
 const Mask = "***"
 
+// MinLength is the fewest characters of a secret that a person chooses.
+const MinLength = 6
+
 // Text is a secret string that prints, logs and marshals as Mask. Reveal is
 // the one way to its value, so a search for it finds every use.
 type Text string

@@ -1,4 +1,4 @@
-package rpc
+package session
 
 import (
 	"context"
@@ -9,7 +9,6 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/db/dbtest"
 	"pachyderm/internal/principal"
-	"pachyderm/internal/rpc/caller"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/token"
 )
@@ -18,14 +17,14 @@ import (
 // before the change.
 func TestASlowReadIsNotKept(t *testing.T) {
 	d := dbtest.SQLite(t)
-	c := newCallers(d)
+	c := newMemory(d)
 	reads := 0
-	read := func(context.Context, secret.Text) (caller.Caller, error) {
+	read := func(context.Context, secret.Text) (Caller, error) {
 		reads++
 		if reads == 1 {
-			c.hear(db.Change{Topic: principal.Topic, Key: "user:bob@example.com"})
+			c.receive(db.Change{Topic: principal.Topic, Key: "user:bob@example.com"})
 		}
-		return caller.Caller{Name: "user:alice@example.com"}, nil
+		return Caller{Name: "user:alice@example.com"}, nil
 	}
 	for range 3 {
 		if got, err := c.get(t.Context(), "raw", read); err != nil || got.Name != "user:alice@example.com" {
@@ -38,13 +37,13 @@ func TestASlowReadIsNotKept(t *testing.T) {
 }
 
 func TestOnlyWhatAChangeNamesIsForgotten(t *testing.T) {
-	c := newCallers(dbtest.SQLite(t))
+	c := newMemory(dbtest.SQLite(t))
 	reads := 0
 	get := func(raw secret.Text, name principal.Name) {
 		t.Helper()
-		_, err := c.get(t.Context(), raw, func(context.Context, secret.Text) (caller.Caller, error) {
+		_, err := c.get(t.Context(), raw, func(context.Context, secret.Text) (Caller, error) {
 			reads++
-			return caller.Caller{Name: name}, nil
+			return Caller{Name: name}, nil
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -70,7 +69,7 @@ func TestOnlyWhatAChangeNamesIsForgotten(t *testing.T) {
 		{db.Change{Topic: principal.Topic, Key: "user:a"}, 2},
 		{db.Change{}, 3},
 	} {
-		c.hear(step.change)
+		c.receive(step.change)
 		if n := all(); n != step.want {
 			t.Errorf("after %+v: %d reads, want %d", step.change, n, step.want)
 		}
@@ -84,9 +83,9 @@ func BenchmarkRemembered(b *testing.B) {
 	d := dbtest.SQLite(b)
 	for range b.N {
 		before := heapInUse()
-		c := newCallers(d)
+		c := newMemory(d)
 		for n := range million {
-			who := caller.Caller{Name: principal.Name(fmt.Sprintf("user:person-%d@example.com", n)), Groups: []principal.Name{"group:engineers", "group:staff"}}
+			who := Caller{Name: principal.Name(fmt.Sprintf("user:person-%d@example.com", n)), Groups: []principal.Name{"group:engineers", "group:staff"}}
 			c.keep(fmt.Sprintf("%064x", n), who)
 		}
 		b.ReportMetric(float64(heapInUse()-before)/million, "B/token")

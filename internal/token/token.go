@@ -3,6 +3,8 @@ package token
 import (
 	"context"
 	"crypto/rand"
+	"encoding/hex"
+	"strings"
 	"time"
 
 	"pachyderm/internal/db"
@@ -13,9 +15,6 @@ import (
 
 // Topic is what db.Watch calls the end of a token; the key is its hash.
 const Topic = "token"
-
-// prefix lets secret scanners find a token that got into the wrong place.
-const prefix = "pach_"
 
 // Info is what is known of a token.
 type Info struct {
@@ -30,10 +29,14 @@ type Info struct {
 // as upstream's extract and restore exchange it.
 func Hash(raw secret.Text) string { return secret.Hash(raw.Reveal()) }
 
-// Issue makes a token of 130 random bits that lives for ttl, or for ever if
+// New is 130 random bits, for a token that is not stored yet. Its prefix lets
+// secret scanners find one that got into the wrong place.
+func New() secret.Text { return secret.Text("pach_" + rand.Text()) }
+
+// Issue makes a token that lives for ttl, or for ever if
 // ttl is 0.
 func Issue(ctx context.Context, tx *db.Tx, subject principal.Name, identityID string, now time.Time, ttl time.Duration) (secret.Text, error) {
-	raw := secret.Text(prefix + rand.Text())
+	raw := New()
 	return raw, Put(ctx, tx, raw, subject, identityID, now, ttl)
 }
 
@@ -71,45 +74,36 @@ func Verify(ctx context.Context, tx *db.Tx, raw secret.Text, now time.Time) (Inf
 func (i Info) CheckExpiry(now time.Time) error {
 	if !i.Expires.IsZero() && !now.Before(i.Expires) {
 		return fault.New(fault.Unauthenticated, "token expiration is in the past").
-			Next("log in again")
+			Next("log in again with: pachctl auth login")
 	}
 	return nil
 }
 
-// Revoke ends one token and reports whether there was one.
-func Revoke(ctx context.Context, tx *db.Tx, hash string) (bool, error) {
-	n, err := tx.Exec(ctx, `DELETE FROM tokens WHERE hash = $1`, hash)
-	if err != nil || n == 0 {
-		return false, err
+// Restore brings back a token of which only the hash is known. One that has
+// expired is refused, and so is one that is about to: rounded to nothing, its
+// time would be no limit. The texts are upstream's. Faults: Invalid, Exists.
+func Restore(ctx context.Context, tx *db.Tx, info Info, now time.Time) error {
+	const shortest = time.Second
+	raw, err := hex.DecodeString(info.Hash)
+	switch {
+	case err != nil || len(raw) != 32 || strings.ToLower(info.Hash) != info.Hash:
+		return fault.New(fault.Invalid, "the hash is not one").
+			Next("send the SHA-256 of the token in 64 lower-case hexadecimal digits").At("hashed_token")
+	case info.Expires.IsZero():
+	case !now.Before(info.Expires):
+		return fault.New(fault.Invalid, "token expiration is in the past: there is nothing to restore").At("expiration")
+	case info.Expires.Sub(now) < shortest:
+		return fault.New(fault.Invalid, "the token expires in less than %v: there is nothing to restore", shortest).At("expiration")
 	}
-	return true, tx.Changed(ctx, Topic, hash)
-}
-
-// RevokeAllOf ends all tokens of a subject and returns how many there were.
-func RevokeAllOf(ctx context.Context, tx *db.Tx, subject principal.Name) (int64, error) {
-	n, err := tx.Exec(ctx, `DELETE FROM tokens WHERE subject = $1`, subject)
-	if err != nil {
-		return 0, err
+	switch info.Subject.Kind() {
+	case principal.User, principal.Robot, principal.Pipeline, principal.Pach:
+	default:
+		return fault.New(fault.Invalid, "%s has no tokens: users, robots and pipelines have", info.Subject).At("subject")
 	}
-	return n, tx.Changed(ctx, principal.Topic, subject.String())
-}
-
-// DeleteExpired forgets tokens that have expired.
-func DeleteExpired(ctx context.Context, tx *db.Tx, now time.Time) (int64, error) {
-	return tx.Exec(ctx, `DELETE FROM tokens WHERE expires_at > 0 AND expires_at <= $1`, db.Micros(now))
-}
-
-func insert(ctx context.Context, tx *db.Tx, info Info) error {
-	_, err := tx.Exec(ctx, `INSERT INTO tokens (hash, subject, identity_id, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)`,
-		info.Hash, info.Subject, info.IdentityID, db.Micros(info.Created), db.Micros(info.Expires))
+	info.IdentityID, info.Created = "", now
+	err = insert(ctx, tx, info)
+	if fault.Is(err, fault.Exists) {
+		return fault.New(fault.Exists, "error restoring auth token: cannot overwrite existing token with same hash")
+	}
 	return err
-}
-
-func byHash(ctx context.Context, tx *db.Tx, hash string) (Info, error) {
-	info := Info{Hash: hash}
-	var created, expires int64
-	err := tx.Row(ctx, []any{&info.Subject, &info.IdentityID, &created, &expires},
-		`SELECT subject, identity_id, created_at, expires_at FROM tokens WHERE hash = $1`, hash)
-	info.Created, info.Expires = db.Time(created), db.Time(expires)
-	return info, err
 }

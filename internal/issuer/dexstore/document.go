@@ -23,6 +23,25 @@ const maxAttempts = 200
 type Store struct {
 	DB     *db.DB
 	Sealer *secret.Sealer
+
+	tx *db.Tx // nil: each call has a transaction of its own
+}
+
+// In is the store within a transaction.
+func (s *Store) In(tx *db.Tx) *Store { return &Store{DB: s.DB, Sealer: s.Sealer, tx: tx} }
+
+func (s *Store) view(ctx context.Context, f func(*db.Tx) error) error {
+	if s.tx != nil {
+		return f(s.tx)
+	}
+	return s.DB.View(ctx, f)
+}
+
+func (s *Store) update(ctx context.Context, f func(*db.Tx) error) error {
+	if s.tx != nil {
+		return f(s.tx)
+	}
+	return s.DB.Update(ctx, f)
 }
 
 var _ storage.Storage = (*Store)(nil)
@@ -72,7 +91,7 @@ func (k kind[T]) create(ctx context.Context, s *Store, v T) error {
 	if err != nil {
 		return err
 	}
-	return sentinel(s.DB.Update(ctx, func(tx *db.Tx) error {
+	return sentinel(s.update(ctx, func(tx *db.Tx) error {
 		_, err := tx.Exec(ctx, `INSERT INTO dex_objects (kind, id, body, version, expires_at) VALUES ($1, $2, $3, 1, $4)`,
 			k.name, id, body, k.expiresAt(v))
 		return err
@@ -86,7 +105,7 @@ func (k kind[T]) get(ctx context.Context, s *Store, id string) (T, error) {
 
 func (k kind[T]) read(ctx context.Context, s *Store, id string) (v T, version int64, err error) {
 	var body []byte
-	err = s.DB.View(ctx, func(tx *db.Tx) error {
+	err = s.view(ctx, func(tx *db.Tx) error {
 		return tx.Row(ctx, []any{&body, &version}, `SELECT body, version FROM dex_objects WHERE kind = $1 AND id = $2`, k.name, id)
 	})
 	if err != nil {
@@ -102,7 +121,7 @@ func (k kind[T]) list(ctx context.Context, s *Store) ([]T, error) {
 		body []byte
 	}
 	var rows []row
-	err := s.DB.View(ctx, func(tx *db.Tx) error {
+	err := s.view(ctx, func(tx *db.Tx) error {
 		rows = nil
 		return tx.Rows(ctx, func(scan func(...any) error) error {
 			var r row
@@ -128,7 +147,7 @@ func (k kind[T]) list(ctx context.Context, s *Store) ([]T, error) {
 }
 
 func (k kind[T]) delete(ctx context.Context, s *Store, id string) error {
-	return s.DB.Update(ctx, func(tx *db.Tx) error {
+	return s.update(ctx, func(tx *db.Tx) error {
 		n, err := tx.Exec(ctx, `DELETE FROM dex_objects WHERE kind = $1 AND id = $2`, k.name, id)
 		if err == nil && n == 0 {
 			return storage.ErrNotFound
@@ -168,7 +187,7 @@ func (k kind[T]) replace(ctx context.Context, s *Store, id string, version int64
 		return false, err
 	}
 	var n int64
-	err = s.DB.Update(ctx, func(tx *db.Tx) error {
+	err = s.update(ctx, func(tx *db.Tx) error {
 		n, err = tx.Exec(ctx, `UPDATE dex_objects SET body = $4, version = version + 1, expires_at = $5 WHERE kind = $1 AND id = $2 AND version = $3`,
 			k.name, id, version, body, k.expiresAt(v))
 		return err

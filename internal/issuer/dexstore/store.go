@@ -260,7 +260,7 @@ func (s *Store) GarbageCollect(ctx context.Context, now time.Time) (storage.GCRe
 		deviceTokens.name:   &n.DeviceTokens,
 		authSessions.name:   &n.AuthSessions,
 	}
-	err := s.DB.Update(ctx, func(tx *db.Tx) error {
+	err := s.update(ctx, func(tx *db.Tx) error {
 		for name, count := range counts {
 			deleted, err := tx.Exec(ctx, `DELETE FROM dex_objects WHERE kind = $1 AND expires_at < $2`, name, db.Micros(now))
 			if err != nil {

@@ -52,17 +52,20 @@ func (g *Registry) CreateClient(ctx context.Context, by principal.Name, c Client
 	if c.Secret == "" {
 		c.Secret = rand.Text() + rand.Text()
 	}
-	err := g.with.Objects.CreateClient(ctx, storage.Client{
-		ID: c.ID, Name: c.Name, Secret: c.Secret, RedirectURIs: c.RedirectURIs, TrustedPeers: c.TrustedPeers, AllowedConnectors: c.AllowedConnectors,
+	err := g.with.DB.Update(ctx, func(tx *db.Tx) error {
+		err := g.with.Objects.In(tx).CreateClient(ctx, storage.Client{
+			ID: c.ID, Name: c.Name, Secret: c.Secret, RedirectURIs: c.RedirectURIs, TrustedPeers: c.TrustedPeers, AllowedConnectors: c.AllowedConnectors,
+		})
+		if errors.Is(err, storage.ErrAlreadyExists) {
+			return fault.New(fault.Exists, "client %q: ID already exists", c.ID).
+				Next("change it with: pachctl idp update-client")
+		}
+		if err != nil {
+			return err
+		}
+		return g.record(ctx, tx, by, "client.create", c.ID)
 	})
-	if errors.Is(err, storage.ErrAlreadyExists) {
-		err = fault.New(fault.Exists, "client %q: ID already exists", c.ID).
-			Next("change it with: pachctl idp update-client")
-	}
-	if err != nil {
-		return Client{}, err
-	}
-	return c, g.recordAlone(ctx, by, "client.create", c.ID)
+	return c, err
 }
 
 // checkAllowed refuses a name that no connector has: a misspelt one would keep
@@ -105,28 +108,32 @@ func (g *Registry) UpdateClient(ctx context.Context, by principal.Name, c Client
 	if err := g.checkAllowed(ctx, c.AllowedConnectors); err != nil {
 		return err
 	}
-	err := noClient(c.ID, g.with.Objects.UpdateClient(ctx, c.ID, func(old storage.Client) (storage.Client, error) {
-		if c.Name != "" {
-			old.Name = c.Name
+	return g.with.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := g.with.Objects.In(tx).UpdateClient(ctx, c.ID, c.changes); err != nil {
+			return noClient(c.ID, err)
 		}
-		if c.Secret != "" && c.Secret != secret.Mask {
-			old.Secret = c.Secret
-		}
-		if c.RedirectURIs != nil {
-			old.RedirectURIs = c.RedirectURIs
-		}
-		if c.TrustedPeers != nil {
-			old.TrustedPeers = c.TrustedPeers
-		}
-		if c.AllowedConnectors != nil {
-			old.AllowedConnectors = c.AllowedConnectors
-		}
-		return old, nil
-	}))
-	if err != nil {
-		return err
+		return g.record(ctx, tx, by, "client.update", c.ID)
+	})
+}
+
+// changes puts what is given of c into what is stored.
+func (c Client) changes(old storage.Client) (storage.Client, error) {
+	if c.Name != "" {
+		old.Name = c.Name
 	}
-	return g.recordAlone(ctx, by, "client.update", c.ID)
+	if c.Secret != "" && c.Secret != secret.Mask {
+		old.Secret = c.Secret
+	}
+	if c.RedirectURIs != nil {
+		old.RedirectURIs = c.RedirectURIs
+	}
+	if c.TrustedPeers != nil {
+		old.TrustedPeers = c.TrustedPeers
+	}
+	if c.AllowedConnectors != nil {
+		old.AllowedConnectors = c.AllowedConnectors
+	}
+	return old, nil
 }
 
 // RotateClientSecret gives an application a new secret and returns it, for the
@@ -159,16 +166,14 @@ func (g *Registry) Clients(ctx context.Context) ([]Client, error) {
 // DeleteClient forgets an application; its refresh tokens stop working. Fault:
 // NotFound.
 func (g *Registry) DeleteClient(ctx context.Context, by principal.Name, id string) error {
-	if err := noClient(id, g.with.Objects.DeleteClient(ctx, id)); err != nil {
-		return err
-	}
-	return g.recordAlone(ctx, by, "client.delete", id)
+	return g.with.DB.Update(ctx, func(tx *db.Tx) error { return g.endClient(ctx, tx, by, id) })
 }
 
-// recordAlone is for changes that Dex's storage interface makes in a
-// transaction of its own.
-func (g *Registry) recordAlone(ctx context.Context, by principal.Name, action, id string) error {
-	return g.with.DB.Update(ctx, func(tx *db.Tx) error { return g.record(ctx, tx, by, action, id) })
+func (g *Registry) endClient(ctx context.Context, tx *db.Tx, by principal.Name, id string) error {
+	if err := g.with.Objects.In(tx).DeleteClient(ctx, id); err != nil {
+		return noClient(id, err)
+	}
+	return g.record(ctx, tx, by, "client.delete", id)
 }
 
 func fromDexClient(c storage.Client) Client {

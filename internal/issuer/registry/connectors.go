@@ -272,16 +272,16 @@ func (g *Registry) DeleteAll(ctx context.Context, by principal.Name) error {
 	if err != nil {
 		return err
 	}
-	for _, c := range clients {
-		if err := g.DeleteClient(ctx, by, c.ID); err != nil && !fault.Is(err, fault.NotFound) {
-			return err
-		}
-	}
 	rows, err := g.Rows(ctx)
 	if err != nil {
 		return err
 	}
 	return g.with.DB.Update(ctx, func(tx *db.Tx) error {
+		for _, c := range clients {
+			if err := g.endClient(ctx, tx, by, c.ID); err != nil && !fault.Is(err, fault.NotFound) {
+				return err
+			}
+		}
 		for _, r := range rows {
 			if err := g.endConnector(ctx, tx, by, r); err != nil {
 				return err
@@ -296,7 +296,7 @@ func (g *Registry) DeleteAll(ctx context.Context, by principal.Name) error {
 
 func (g *Registry) record(ctx context.Context, tx *db.Tx, by principal.Name, action, id string) error {
 	kind, _, _ := strings.Cut(action, ".")
-	return audit.Record(ctx, tx, audit.Event{At: g.with.Now(), Actor: by, Action: action, Object: kind + "/" + id})
+	return audit.By{Actor: by, At: g.with.Now()}.Record(ctx, tx, action, kind+"/"+id, "")
 }
 
 // The connector that owns bare group names: the first one made, so that a

@@ -3,10 +3,9 @@ package registry
 import (
 	"time"
 
-	"github.com/dexidp/dex/storage"
-
 	"pachyderm/internal/connector"
 	"pachyderm/internal/db"
+	"pachyderm/internal/issuer/dexstore"
 	"pachyderm/internal/secret"
 )
 
@@ -29,7 +28,7 @@ type Config struct {
 	DB     *db.DB
 	Sealer *secret.Sealer
 	// Objects keeps the clients, as documents of Dex's.
-	Objects storage.Storage
+	Objects *dexstore.Store
 	Now     func() time.Time
 	// Deps are what connectors are checked and probed with.
 	Deps func() connector.Deps

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"time"
 
+	"pachyderm/internal/audit"
 	own "pachyderm/internal/connector"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
@@ -75,7 +76,10 @@ func (s *Server) Start(ctx context.Context, by principal.Name, draft registry.Ro
 	}
 	err = s.DB.Update(ctx, func(tx *db.Tx) error {
 		_, err := tx.Exec(ctx, `INSERT INTO connector_trials (id, owner, body, expires_at) VALUES ($1, $2, $3, $4)`, secret.Hash(id), by, sealed, db.Micros(expires))
-		return err
+		if err != nil {
+			return err
+		}
+		return audit.By{Actor: by, At: s.Now()}.Record(ctx, tx, "connector.test", "connector/"+draft.ID, draft.Type)
 	})
 	return id, expires, err
 }

@@ -3,7 +3,6 @@ package view
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"sync/atomic"
@@ -125,7 +124,10 @@ func (v *View) gate(ctx context.Context, clientID, connectorID, identityID strin
 	if identityID == "" {
 		return storage.ErrNotFound
 	}
-	err = v.with.DB.View(ctx, func(tx *db.Tx) error { return identity.Gate(ctx, tx, identityID) })
+	err = v.with.DB.View(ctx, func(tx *db.Tx) error {
+		_, err := identity.Gate(ctx, tx, "", identityID)
+		return err
+	})
 	if fault.Is(err, fault.Unauthenticated) {
 		v.with.Log.WarnContext(ctx, "grant refused", "identity", identityID, "error", err)
 		return storage.ErrNotFound
@@ -201,14 +203,4 @@ func (v *View) CreateDeviceRequest(ctx context.Context, d storage.DeviceRequest)
 		return err
 	}
 	return v.Storage.CreateDeviceRequest(ctx, d)
-}
-
-// GarbageCollect gives Dex's objects a moment more than they live, so that a
-// clock that is behind does not lose what another replica still accepts.
-func (v *View) GarbageCollect(ctx context.Context, now time.Time) (storage.GCResult, error) {
-	n, err := v.Storage.GarbageCollect(ctx, now.Add(-time.Minute))
-	if err != nil {
-		err = fmt.Errorf("delete expired objects: %w", err)
-	}
-	return n, err
 }

@@ -7,20 +7,40 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"pachyderm/api"
 	"pachyderm/internal/config"
+	"pachyderm/internal/db/dbtest"
 	"pachyderm/internal/pachd"
+	"pachyderm/internal/secret"
 )
 
-// Server is a running pachd.
+// Server is a running pachd, with its parts within reach.
 type Server struct {
+	*pachd.Pachd
 	GRPC      string // host:port of the gRPC API
 	HTTP      string // base URL of pages and issuer
 	RootToken string // empty if authentication is not activated
 	DataDir   string
 	Log       *Log
+	Conn      *grpc.ClientConn // without a token
+	API       api.Clients      // over Conn
+
+	t     testing.TB
+	ahead atomic.Int64
 }
+
+// Now is the server's clock.
+func (s *Server) Now() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) }
+
+// Ahead puts the server's clock so much ahead of the real one.
+func (s *Server) Ahead(d time.Duration) { s.ahead.Store(int64(d)) }
 
 // Log keeps what pachd logs.
 type Log struct {
@@ -39,6 +59,16 @@ func (l *Log) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.buf.String()
+}
+
+// Each runs f with a pachd on a fresh database of each engine.
+func Each(t *testing.T, f func(t *testing.T, s *Server), change ...func(*config.Config)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) { f(t, Start(t, change...)) })
+	t.Run("postgres", func(t *testing.T) {
+		url := dbtest.PostgresURL(t)
+		f(t, Start(t, append([]func(*config.Config){func(c *config.Config) { c.Database.URL = secret.Text(url) }}, change...)...))
+	})
 }
 
 // Start runs pachd until the test ends; change may alter its configuration.
@@ -61,21 +91,29 @@ func StartIn(t testing.TB, dir string, change ...func(*config.Config)) *Server {
 	for _, f := range change {
 		f(&c)
 	}
-	log := &Log{}
-	p, err := pachd.New(t.Context(), c, slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	s := &Server{DataDir: dir, Log: &Log{}, t: t}
+	log := slog.New(slog.NewTextHandler(s.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	s.Pachd, err = pachd.New(t.Context(), c, pachd.Options{Log: log, Now: s.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.GRPC, s.HTTP, s.RootToken = s.Pachd.GRPC(), "http://"+s.Pachd.HTTP(), rootToken(t, c)
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- p.Run(ctx) }()
+	go func() { done <- s.Run(ctx) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-done; err != nil {
 			t.Errorf("pachd: %v", err)
 		}
 	})
-	return &Server{GRPC: p.GRPC(), HTTP: "http://" + p.HTTP(), RootToken: rootToken(t, c), DataDir: dir, Log: log}
+	s.Conn, err = grpc.NewClient(s.GRPC, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Conn.Close() })
+	s.API = api.NewClients(s.Conn)
+	return s
 }
 
 func rootToken(t testing.TB, c config.Config) string {

@@ -1,4 +1,4 @@
-package rpc
+package admin
 
 import (
 	"context"
@@ -10,40 +10,63 @@ import (
 	versionpb "pachyderm/api/version"
 	"pachyderm/internal/access"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/session"
 	"pachyderm/internal/version"
 )
 
-type adminServer struct {
+// Cluster is what is said of this installation.
+type Cluster struct {
+	// ID is this installation's, for ever.
+	ID           string
+	DeploymentID string
+	// PublicHost and PublicTLS are where clients reach it from outside.
+	PublicHost string
+	PublicTLS  bool
+}
+
+// Server is admin_v2.
+type Server struct {
 	adminpb.UnimplementedAPIServer
-	*Server
+	Cluster  Cluster
+	Sessions *session.Service
 }
 
 // InspectCluster is what every client calls first. As upstream's it never
 // fails: what it would complain of becomes a warning.
-func (s *adminServer) InspectCluster(ctx context.Context, req *adminpb.InspectClusterRequest) (*adminpb.ClusterInfo, error) {
+func (s *Server) InspectCluster(ctx context.Context, req *adminpb.InspectClusterRequest) (*adminpb.ClusterInfo, error) {
 	out := &adminpb.ClusterInfo{
-		Id: s.ClusterID, DeploymentId: s.DeploymentID, WarningsOk: true, ProxyHost: s.PublicHost, ProxyTls: s.PublicTLS,
-		WebResources: &adminpb.WebResource{ArchiveDownloadBaseUrl: "/archive/"},
+		Id: s.Cluster.ID, DeploymentId: s.Cluster.DeploymentID, WarningsOk: true, ProxyHost: s.Cluster.PublicHost, ProxyTls: s.Cluster.PublicTLS,
+		WebResources: &adminpb.WebResource{ArchiveDownloadBaseUrl: s.Cluster.archives()},
 	}
-	if s.PublicHost != "" {
-		scheme := "http"
-		if s.PublicTLS {
-			scheme = "https"
-		}
-		out.WebResources.ArchiveDownloadBaseUrl = scheme + "://" + s.PublicHost + "/archive/"
-	}
-	if w := versionWarning(req.GetClientVersion()); w != "" {
-		out.Warnings = append(out.Warnings, w)
-	}
-	if p := req.GetCurrentProject().GetName(); p != "" {
-		switch ix, err := s.Access.Index(ctx); {
-		case err != nil:
-			out.Warnings = append(out.Warnings, fmt.Sprintf("WARNING: Could not inspect project %q: %s", p, fault.Message(err)))
-		case !ix.Known(access.Resource{Type: access.Project, Name: p}):
-			out.Warnings = append(out.Warnings, fmt.Sprintf("WARNING: Could not inspect project %q: it does not exist", p))
+	for _, w := range []string{versionWarning(req.GetClientVersion()), s.projectWarning(ctx, req.GetCurrentProject().GetName())} {
+		if w != "" {
+			out.Warnings = append(out.Warnings, w)
 		}
 	}
 	return out, nil
+}
+
+func (c Cluster) archives() string {
+	switch {
+	case c.PublicHost == "":
+		return "/archive/"
+	case c.PublicTLS:
+		return "https://" + c.PublicHost + "/archive/"
+	}
+	return "http://" + c.PublicHost + "/archive/"
+}
+
+func (s *Server) projectWarning(ctx context.Context, project string) string {
+	if project == "" {
+		return ""
+	}
+	switch roles, err := s.Sessions.Roles(ctx); {
+	case err != nil:
+		return fmt.Sprintf("WARNING: Could not inspect project %q: %s", project, fault.Message(err))
+	case !roles.Known(access.Resource{Type: access.Project, Name: project}):
+		return fmt.Sprintf("WARNING: Could not inspect project %q: it does not exist", project)
+	}
+	return ""
 }
 
 // versionWarning compares as upstream does: the same major and minor version
@@ -61,11 +84,13 @@ func versionWarning(c *versionpb.Version) string {
 	return fmt.Sprintf("WARNING: the client (%d.%d) is much newer than the server (%d.%d): upgrade the server", c.GetMajor(), c.GetMinor(), own.Major, own.Minor)
 }
 
-type versionServer struct {
+// Version is versionpb_v2.
+type Version struct {
 	versionpb.UnimplementedAPIServer
 }
 
-func (*versionServer) GetVersion(context.Context, *emptypb.Empty) (*versionpb.Version, error) {
+// GetVersion says what this pachd is.
+func (Version) GetVersion(context.Context, *emptypb.Empty) (*versionpb.Version, error) {
 	v := version.Current()
 	return &versionpb.Version{
 		Major: v.Major, Minor: v.Minor, Micro: v.Micro, Additional: v.Additional,

@@ -9,16 +9,17 @@ import (
 	"pachyderm/internal/audit"
 	"pachyderm/internal/cluster"
 	"pachyderm/internal/db"
-	"pachyderm/internal/rpc/caller"
 	"pachyderm/internal/rpc/wire"
 	"pachyderm/internal/secret"
+	"pachyderm/internal/session"
 )
 
 // License is license_v2.
 type License struct {
 	licensepb.UnimplementedAPIServer
-	DB  *db.DB
-	Now func() time.Time
+	DB       *db.DB
+	Sessions *session.Service
+	Now      func() time.Time
 }
 
 // Activate takes any code, for none is needed, and keeps none.
@@ -34,57 +35,37 @@ func (l License) GetActivationCode(context.Context, *licensepb.GetActivationCode
 // AddCluster is the first half of "enterprise register".
 func (l License) AddCluster(ctx context.Context, req *licensepb.AddClusterRequest) (*licensepb.AddClusterResponse, error) {
 	var shared secret.Text
-	err := l.change(ctx, "cluster.add", req.GetId(), func(tx *db.Tx) (err error) {
-		shared, err = cluster.Add(ctx, tx, cluster.Cluster{
+	err := l.DB.Update(ctx, func(tx *db.Tx) (err error) {
+		shared, err = cluster.Add(ctx, tx, l.by(ctx), cluster.Cluster{
 			ID: req.GetId(), Address: req.GetAddress(), UserAddress: req.GetUserAddress(), DeploymentID: req.GetClusterDeploymentId(),
-			EnterpriseServer: req.GetEnterpriseServer(), Created: l.Now(),
+			EnterpriseServer: req.GetEnterpriseServer(),
 		}, secret.Text(req.GetSecret()))
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &licensepb.AddClusterResponse{Secret: shared.Reveal()}, nil
+	return &licensepb.AddClusterResponse{Secret: shared.Reveal()}, err
 }
 
 // UpdateCluster changes what is given.
 func (l License) UpdateCluster(ctx context.Context, req *licensepb.UpdateClusterRequest) (*licensepb.UpdateClusterResponse, error) {
-	err := l.change(ctx, "cluster.update", req.GetId(), func(tx *db.Tx) error {
-		return cluster.Update(ctx, tx, cluster.Cluster{
+	return &licensepb.UpdateClusterResponse{}, l.DB.Update(ctx, func(tx *db.Tx) error {
+		return cluster.Update(ctx, tx, l.by(ctx), cluster.Cluster{
 			ID: req.GetId(), Address: req.GetAddress(), UserAddress: req.GetUserAddress(), DeploymentID: req.GetClusterDeploymentId(),
 		}, secret.Text(req.GetSecret()))
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &licensepb.UpdateClusterResponse{}, nil
 }
 
 // DeleteCluster forgets one.
 func (l License) DeleteCluster(ctx context.Context, req *licensepb.DeleteClusterRequest) (*licensepb.DeleteClusterResponse, error) {
-	err := l.change(ctx, "cluster.delete", req.GetId(), func(tx *db.Tx) error { return cluster.Delete(ctx, tx, req.GetId()) })
-	if err != nil {
-		return nil, err
-	}
-	return &licensepb.DeleteClusterResponse{}, nil
+	return &licensepb.DeleteClusterResponse{}, l.DB.Update(ctx, func(tx *db.Tx) error { return cluster.Delete(ctx, tx, l.by(ctx), req.GetId()) })
 }
 
 // DeleteAll forgets all; there is no licence to forget.
 func (l License) DeleteAll(ctx context.Context, _ *licensepb.DeleteAllRequest) (*licensepb.DeleteAllResponse, error) {
-	err := l.change(ctx, "cluster.delete-all", "", func(tx *db.Tx) error { return cluster.DeleteAll(ctx, tx) })
-	if err != nil {
-		return nil, err
-	}
-	return &licensepb.DeleteAllResponse{}, nil
+	return &licensepb.DeleteAllResponse{}, l.DB.Update(ctx, func(tx *db.Tx) error { return cluster.DeleteAll(ctx, tx, l.by(ctx)) })
 }
 
-func (l License) change(ctx context.Context, action, id string, f func(*db.Tx) error) error {
-	return l.DB.Update(ctx, func(tx *db.Tx) error {
-		if err := f(tx); err != nil {
-			return err
-		}
-		return audit.Record(ctx, tx, audit.Event{At: l.Now(), Actor: caller.Of(ctx).Name, Action: action, Object: "cluster/" + id})
-	})
+func (l License) by(ctx context.Context) audit.By {
+	return l.Sessions.By(session.FromContext(ctx).Name)
 }
 
 // Heartbeat is a cluster's, which shows its secret instead of a token.
@@ -94,18 +75,12 @@ func (l License) Heartbeat(ctx context.Context, req *licensepb.HeartbeatRequest)
 			ID: req.GetId(), Version: req.GetVersion(), AuthEnabled: req.GetAuthEnabled(), ClientID: req.GetClientId(), Heartbeat: l.Now(),
 		}, secret.Text(req.GetSecret()))
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &licensepb.HeartbeatResponse{License: &pb.LicenseRecord{Expires: info().GetExpires()}}, nil
+	return &licensepb.HeartbeatResponse{License: &pb.LicenseRecord{Expires: info().GetExpires()}}, err
 }
 
 // ListClusters is for administrators.
 func (l License) ListClusters(ctx context.Context, _ *licensepb.ListClustersRequest) (*licensepb.ListClustersResponse, error) {
 	all, err := l.clusters(ctx)
-	if err != nil {
-		return nil, err
-	}
 	out := &licensepb.ListClustersResponse{}
 	for _, c := range all {
 		out.Clusters = append(out.Clusters, &licensepb.ClusterStatus{
@@ -113,28 +88,29 @@ func (l License) ListClusters(ctx context.Context, _ *licensepb.ListClustersRequ
 			LastHeartbeat: wire.Timestamp(c.Heartbeat), CreatedAt: wire.Timestamp(c.Created),
 		})
 	}
-	return out, nil
+	return out, err
 }
 
 // ListUserClusters is what anybody who is signed in may know, for contexts.
 func (l License) ListUserClusters(ctx context.Context, _ *licensepb.ListUserClustersRequest) (*licensepb.ListUserClustersResponse, error) {
 	all, err := l.clusters(ctx)
-	if err != nil {
-		return nil, err
-	}
 	out := &licensepb.ListUserClustersResponse{}
 	for _, c := range all {
 		out.Clusters = append(out.Clusters, &licensepb.UserClusterInfo{
 			Id: c.ID, ClusterDeploymentId: c.DeploymentID, Address: c.UserAddress, EnterpriseServer: c.EnterpriseServer,
 		})
 	}
-	return out, nil
+	return out, err
 }
 
-func (l License) clusters(ctx context.Context) (all []cluster.Cluster, err error) {
-	err = l.DB.View(ctx, func(tx *db.Tx) error {
-		all, err = cluster.List(ctx, tx)
-		return err
+func (l License) clusters(ctx context.Context) (clusters []cluster.Cluster, err error) {
+	err = db.EachPage(func(p db.Page) (next string, err error) {
+		err = l.DB.View(ctx, func(tx *db.Tx) error {
+			page, after, err := cluster.List(ctx, tx, p)
+			clusters, next = append(clusters, page...), after
+			return err
+		})
+		return next, err
 	})
-	return all, err
+	return clusters, err
 }

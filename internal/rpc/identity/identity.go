@@ -10,7 +10,7 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer"
 	"pachyderm/internal/issuer/registry"
-	"pachyderm/internal/rpc/caller"
+	"pachyderm/internal/session"
 	"pachyderm/internal/strict"
 )
 
@@ -26,24 +26,17 @@ func (s *Server) SetIdentityServerConfig(ctx context.Context, req *pb.SetIdentit
 	if c == nil {
 		return nil, fault.New(fault.Invalid, "validate request: config is required")
 	}
-	err := s.Issuer.SetSettings(ctx, caller.Of(ctx).Name, registry.Settings{
+	return &pb.SetIdentityServerConfigResponse{}, s.Issuer.SetSettings(ctx, session.FromContext(ctx).Name, registry.Settings{
 		Issuer: c.GetIssuer(), IDTokenExpiry: c.GetIdTokenExpiry(), RotationTokenExpiry: c.GetRotationTokenExpiry(),
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &pb.SetIdentityServerConfigResponse{}, nil
 }
 
 // GetIdentityServerConfig is what was set.
 func (s *Server) GetIdentityServerConfig(ctx context.Context, _ *pb.GetIdentityServerConfigRequest) (*pb.GetIdentityServerConfigResponse, error) {
 	c, err := s.Issuer.Settings(ctx)
-	if err != nil {
-		return nil, err
-	}
 	return &pb.GetIdentityServerConfigResponse{Config: &pb.IdentityServerConfig{
 		Issuer: c.Issuer, IdTokenExpiry: c.IDTokenExpiry, RotationTokenExpiry: c.RotationTokenExpiry,
-	}}, nil
+	}}, err
 }
 
 // CreateIDPConnector connects an identity provider.
@@ -52,10 +45,7 @@ func (s *Server) CreateIDPConnector(ctx context.Context, req *pb.CreateIDPConnec
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Issuer.CreateConnector(ctx, caller.Of(ctx).Name, c); err != nil {
-		return nil, err
-	}
-	return &pb.CreateIDPConnectorResponse{}, nil
+	return &pb.CreateIDPConnectorResponse{}, s.Issuer.CreateConnector(ctx, session.FromContext(ctx).Name, c)
 }
 
 // UpdateIDPConnector changes what the document gives.
@@ -64,10 +54,7 @@ func (s *Server) UpdateIDPConnector(ctx context.Context, req *pb.UpdateIDPConnec
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Issuer.UpdateConnector(ctx, caller.Of(ctx).Name, c); err != nil {
-		return nil, err
-	}
-	return &pb.UpdateIDPConnectorResponse{}, nil
+	return &pb.UpdateIDPConnectorResponse{}, s.Issuer.UpdateConnector(ctx, session.FromContext(ctx).Name, c)
 }
 
 // GetIDPConnector shows one, without its secrets.
@@ -77,10 +64,7 @@ func (s *Server) GetIDPConnector(ctx context.Context, req *pb.GetIDPConnectorReq
 		return nil, err
 	}
 	out, err := connectorToProto(c)
-	if err != nil {
-		return nil, err
-	}
-	return &pb.GetIDPConnectorResponse{Connector: out}, nil
+	return &pb.GetIDPConnectorResponse{Connector: out}, err
 }
 
 // ListIDPConnectors shows all, without their secrets.
@@ -102,10 +86,7 @@ func (s *Server) ListIDPConnectors(ctx context.Context, _ *pb.ListIDPConnectorsR
 
 // DeleteIDPConnector ends what came through it.
 func (s *Server) DeleteIDPConnector(ctx context.Context, req *pb.DeleteIDPConnectorRequest) (*pb.DeleteIDPConnectorResponse, error) {
-	if err := s.Issuer.DeleteConnector(ctx, caller.Of(ctx).Name, req.GetId()); err != nil {
-		return nil, err
-	}
-	return &pb.DeleteIDPConnectorResponse{}, nil
+	return &pb.DeleteIDPConnectorResponse{}, s.Issuer.DeleteConnector(ctx, session.FromContext(ctx).Name, req.GetId())
 }
 
 // ConnectorFromProto takes the configuration from the Struct, or from the
@@ -142,11 +123,8 @@ func (s *Server) CreateOIDCClient(ctx context.Context, req *pb.CreateOIDCClientR
 	if err != nil {
 		return nil, err
 	}
-	c, err = s.Issuer.CreateClient(ctx, caller.Of(ctx).Name, c)
-	if err != nil {
-		return nil, err
-	}
-	return &pb.CreateOIDCClientResponse{Client: ClientToProto(c)}, nil
+	c, err = s.Issuer.CreateClient(ctx, session.FromContext(ctx).Name, c)
+	return &pb.CreateOIDCClientResponse{Client: ClientToProto(c)}, err
 }
 
 // UpdateOIDCClient changes what is given.
@@ -155,48 +133,33 @@ func (s *Server) UpdateOIDCClient(ctx context.Context, req *pb.UpdateOIDCClientR
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Issuer.UpdateClient(ctx, caller.Of(ctx).Name, c); err != nil {
-		return nil, err
-	}
-	return &pb.UpdateOIDCClientResponse{}, nil
+	return &pb.UpdateOIDCClientResponse{}, s.Issuer.UpdateClient(ctx, session.FromContext(ctx).Name, c)
 }
 
 // GetOIDCClient shows one, without its secret.
 func (s *Server) GetOIDCClient(ctx context.Context, req *pb.GetOIDCClientRequest) (*pb.GetOIDCClientResponse, error) {
 	c, err := s.Issuer.Client(ctx, req.GetId())
-	if err != nil {
-		return nil, err
-	}
-	return &pb.GetOIDCClientResponse{Client: ClientToProto(c)}, nil
+	return &pb.GetOIDCClientResponse{Client: ClientToProto(c)}, err
 }
 
 // ListOIDCClients shows all, without their secrets.
 func (s *Server) ListOIDCClients(ctx context.Context, _ *pb.ListOIDCClientsRequest) (*pb.ListOIDCClientsResponse, error) {
 	all, err := s.Issuer.Clients(ctx)
-	if err != nil {
-		return nil, err
-	}
 	out := &pb.ListOIDCClientsResponse{}
 	for _, c := range all {
 		out.Clients = append(out.Clients, ClientToProto(c))
 	}
-	return out, nil
+	return out, err
 }
 
 // DeleteOIDCClient forgets an application.
 func (s *Server) DeleteOIDCClient(ctx context.Context, req *pb.DeleteOIDCClientRequest) (*pb.DeleteOIDCClientResponse, error) {
-	if err := s.Issuer.DeleteClient(ctx, caller.Of(ctx).Name, req.GetId()); err != nil {
-		return nil, err
-	}
-	return &pb.DeleteOIDCClientResponse{}, nil
+	return &pb.DeleteOIDCClientResponse{}, s.Issuer.DeleteClient(ctx, session.FromContext(ctx).Name, req.GetId())
 }
 
 // DeleteAll removes connectors, clients and settings; people stay known.
 func (s *Server) DeleteAll(ctx context.Context, _ *pb.DeleteAllRequest) (*pb.DeleteAllResponse, error) {
-	if err := s.Issuer.DeleteAll(ctx, caller.Of(ctx).Name); err != nil {
-		return nil, err
-	}
-	return &pb.DeleteAllResponse{}, nil
+	return &pb.DeleteAllResponse{}, s.Issuer.DeleteAll(ctx, session.FromContext(ctx).Name)
 }
 
 // ClientFromProto is an application as the wire has it.

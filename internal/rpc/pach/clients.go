@@ -5,8 +5,8 @@ import (
 
 	pb "pachyderm/api/pach"
 	"pachyderm/internal/issuer/registry"
-	"pachyderm/internal/rpc/caller"
 	"pachyderm/internal/rpc/identity"
+	"pachyderm/internal/session"
 )
 
 // CreateOIDCClient registers an application, restricted to some connectors
@@ -17,26 +17,20 @@ func (s *Server) CreateOIDCClient(ctx context.Context, req *pb.CreateOIDCClientR
 		return nil, err
 	}
 	c.AllowedConnectors = req.GetAllowedConnectors()
-	c, err = s.Issuer.CreateClient(ctx, caller.Of(ctx).Name, c)
-	if err != nil {
-		return nil, err
-	}
-	return &pb.CreateOIDCClientResponse{Client: identity.ClientToProto(c)}, nil
+	c, err = s.Issuer.CreateClient(ctx, session.FromContext(ctx).Name, c)
+	return &pb.CreateOIDCClientResponse{Client: identity.ClientToProto(c)}, err
 }
 
 // GetOIDCClient shows one, without its secret.
 func (s *Server) GetOIDCClient(ctx context.Context, req *pb.GetOIDCClientRequest) (*pb.GetOIDCClientResponse, error) {
 	c, err := s.Issuer.Client(ctx, req.GetId())
-	if err != nil {
-		return nil, err
-	}
-	return &pb.GetOIDCClientResponse{Client: identity.ClientToProto(c), AllowedConnectors: c.AllowedConnectors}, nil
+	return &pb.GetOIDCClientResponse{Client: identity.ClientToProto(c), AllowedConnectors: c.AllowedConnectors}, err
 }
 
 // UpdateOIDCClient changes what is given; a list that is given empty becomes
 // empty.
 func (s *Server) UpdateOIDCClient(ctx context.Context, req *pb.UpdateOIDCClientRequest) (*pb.UpdateOIDCClientResponse, error) {
-	by := caller.Of(ctx).Name
+	by := session.FromContext(ctx).Name
 	err := s.Issuer.UpdateClient(ctx, by, registry.Client{
 		ID: req.GetId(), Name: req.GetName(), RedirectURIs: values(req.GetRedirectUris()), TrustedPeers: values(req.GetTrustedPeers()),
 		AllowedConnectors: values(req.GetAllowedConnectors()),
@@ -45,10 +39,7 @@ func (s *Server) UpdateOIDCClient(ctx context.Context, req *pb.UpdateOIDCClientR
 		return &pb.UpdateOIDCClientResponse{}, err
 	}
 	fresh, err := s.Issuer.RotateClientSecret(ctx, by, req.GetId())
-	if err != nil {
-		return nil, err
-	}
-	return &pb.UpdateOIDCClientResponse{Secret: fresh}, nil
+	return &pb.UpdateOIDCClientResponse{Secret: fresh}, err
 }
 
 // values keeps an empty list apart from one that is absent.

@@ -7,30 +7,37 @@ import (
 
 	pb "pachyderm/api/pach"
 	"pachyderm/internal/connector/probe"
-	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/issuer/trial"
 	"pachyderm/internal/issuer/upstream"
-	"pachyderm/internal/rpc/caller"
 	"pachyderm/internal/rpc/identity"
 	"pachyderm/internal/rpc/wire"
+	"pachyderm/internal/session"
 )
 
-// ListConnectorStates shows how each connector fares.
-func (s *Server) ListConnectorStates(ctx context.Context, _ *pb.ListConnectorStatesRequest) (*pb.ListConnectorStatesResponse, error) {
+// ListConnectorStates shows the health of each connector, by id.
+func (s *Server) ListConnectorStates(ctx context.Context, req *pb.ListConnectorStatesRequest) (*pb.ListConnectorStatesResponse, error) {
 	all, err := s.Issuer.Health(ctx)
-	if err != nil {
-		return nil, err
-	}
-	states := map[string]pb.ConnectorState_State{upstream.Ready: pb.ConnectorState_READY, upstream.Failing: pb.ConnectorState_FAILING}
-	out := &pb.ListConnectorStatesResponse{}
+	out, p := &pb.ListConnectorStatesResponse{}, wire.Page(req)
 	for _, id := range slices.Sorted(maps.Keys(all)) {
-		h := all[id]
-		out.States = append(out.States, &pb.ConnectorState{
-			Id: id, State: states[h.State], Since: wire.Timestamp(h.Since), LastGood: wire.Timestamp(h.LastGood), Error: h.Error, Checked: wire.Timestamp(h.Checked),
-		})
+		switch {
+		case id <= p.After:
+		case len(out.States) == p.Size():
+			out.NextPageToken = out.States[len(out.States)-1].GetId()
+			return out, nil
+		default:
+			out.States = append(out.States, healthToProto(id, all[id]))
+		}
 	}
-	return out, nil
+	return out, err
+}
+
+func healthToProto(id string, h upstream.Health) *pb.ConnectorState {
+	states := map[string]pb.ConnectorState_State{upstream.Ready: pb.ConnectorState_READY, upstream.Failing: pb.ConnectorState_FAILING}
+	return &pb.ConnectorState{
+		Id: id, State: states[h.State], Since: wire.Timestamp(h.Since), LastGood: wire.Timestamp(h.LastGood), Error: h.Error, Checked: wire.Timestamp(h.Checked),
+	}
 }
 
 // draftFromProto is a document, or only the id of a stored connector.
@@ -56,28 +63,21 @@ func (s *Server) CheckConnector(ctx context.Context, req *pb.CheckConnectorReque
 	if err != nil {
 		return nil, err
 	}
-	steps, err := s.Issuer.CheckConnector(ctx, draft)
-	if err == nil {
-		err = s.tried(ctx, "connector.check", draft)
+	out := &pb.CheckConnectorResponse{}
+	steps, err := s.Issuer.CheckConnector(ctx, session.FromContext(ctx).Name, draft)
+	for _, step := range steps {
+		out.Steps = append(out.Steps, stepToProto(step))
 	}
-	if err != nil {
-		return nil, err
-	}
+	return out, err
+}
+
+func stepToProto(step probe.Step) *pb.CheckStep {
 	statuses := map[probe.Status]pb.CheckStep_Status{
 		probe.OK: pb.CheckStep_OK, probe.Warning: pb.CheckStep_WARNING, probe.Failed: pb.CheckStep_FAILED, probe.Skipped: pb.CheckStep_SKIPPED,
 	}
-	out := &pb.CheckConnectorResponse{}
-	for _, step := range steps {
-		out.Steps = append(out.Steps, &pb.CheckStep{
-			Name: step.Name, Status: statuses[step.Status], TookMicroseconds: step.Took.Microseconds(), Result: step.Result, Remedy: step.Remedy,
-		})
+	return &pb.CheckStep{
+		Name: step.Name, Status: statuses[step.Status], TookMicroseconds: step.Took.Microseconds(), Result: step.Result, Remedy: step.Remedy,
 	}
-	return out, nil
-}
-
-// tried records that pachd connected to where a document says, with its secrets.
-func (s *Server) tried(ctx context.Context, action string, c registry.Connector) error {
-	return s.change(ctx, action, "connector/"+c.ID, c.Type, func(*db.Tx) error { return nil })
 }
 
 // StartConnectorTest begins a sign-in of which nothing is stored.
@@ -86,22 +86,20 @@ func (s *Server) StartConnectorTest(ctx context.Context, req *pb.StartConnectorT
 	if err != nil {
 		return nil, err
 	}
-	id, address, expires, err := s.Issuer.StartTrial(ctx, caller.Of(ctx).Name, draft)
-	if err == nil {
-		err = s.tried(ctx, "connector.test", draft)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &pb.StartConnectorTestResponse{TestId: id, Url: address, Expires: wire.Timestamp(expires)}, nil
+	id, address, expires, err := s.Issuer.StartTrial(ctx, session.FromContext(ctx).Name, draft)
+	return &pb.StartConnectorTestResponse{TestId: id, Url: address, Expires: wire.Timestamp(expires)}, err
 }
 
 // WaitConnectorTest waits for its end.
 func (s *Server) WaitConnectorTest(ctx context.Context, req *pb.WaitConnectorTestRequest) (*pb.WaitConnectorTestResponse, error) {
-	r, done, err := s.Issuer.WaitTrial(ctx, caller.Of(ctx).Name, req.GetTestId())
+	r, done, err := s.Issuer.WaitTrial(ctx, session.FromContext(ctx).Name, req.GetTestId())
 	if err != nil || !done {
 		return &pb.WaitConnectorTestResponse{}, err
 	}
+	return resultToProto(r), nil
+}
+
+func resultToProto(r trial.Result) *pb.WaitConnectorTestResponse {
 	out := &pb.WaitConnectorTestResponse{Done: true, Error: r.Error, User: r.User.String(), Note: r.Note, IsLive: r.IsLive}
 	if r.Groups != nil {
 		out.Groups = &pb.StringList{Values: r.Groups}
@@ -112,5 +110,5 @@ func (s *Server) WaitConnectorTest(ctx context.Context, req *pb.WaitConnectorTes
 	for _, d := range r.Differences {
 		out.Differences = append(out.Differences, &pb.TestedDifference{Key: d.Key, Live: d.Live, Tested: d.Tested})
 	}
-	return out, nil
+	return out
 }

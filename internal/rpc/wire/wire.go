@@ -7,6 +7,7 @@ import (
 
 	pb "pachyderm/api/auth"
 	"pachyderm/internal/access"
+	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/principal"
 )
@@ -60,6 +61,24 @@ func Permissions(s access.PermissionSet) []pb.Permission {
 		out[n] = pb.Permission(p)
 	}
 	return out
+}
+
+// Roles are role names as a binding has them.
+func Roles(names []string) *pb.Roles {
+	roles := make(map[string]bool, len(names))
+	for _, name := range names {
+		roles[name] = true
+	}
+	return &pb.Roles{Roles: roles}
+}
+
+// Page is what a List request asks for.
+func Page(list interface {
+	GetPageSize() int32
+	GetPageToken() string
+},
+) db.Page {
+	return db.Page{After: list.GetPageToken(), Limit: int(list.GetPageSize())}
 }
 
 // Texts are names as text.

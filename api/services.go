@@ -1,0 +1,85 @@
+package api
+
+import (
+	"context"
+
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"google.golang.org/grpc"
+
+	"pachyderm/api/admin"
+	"pachyderm/api/auth"
+	"pachyderm/api/enterprise"
+	"pachyderm/api/identity"
+	"pachyderm/api/license"
+	"pachyderm/api/pach"
+	"pachyderm/api/pfs"
+	"pachyderm/api/pps"
+	"pachyderm/api/version"
+)
+
+const (
+	// TokenKey is the metadata key that clients send their token in, as
+	// upstream's do.
+	TokenKey = "authn-token" //nolint:gosec // a name, not a credential
+	// MaxMessage is the largest message either way, in bytes, as upstream has it.
+	MaxMessage = 20 << 20
+)
+
+// Clients has a client of each service.
+type Clients struct {
+	Auth       auth.APIClient
+	Identity   identity.APIClient
+	Admin      admin.APIClient
+	Version    version.APIClient
+	Pach       pach.APIClient
+	Enterprise enterprise.APIClient
+	License    license.APIClient
+	PFS        pfs.APIClient
+	PPS        pps.APIClient
+}
+
+// Service is what was generated for one service.
+type Service struct {
+	Desc *grpc.ServiceDesc
+	// REST serves the service's methods on a mux, by calls over conn.
+	REST func(ctx context.Context, mux *runtime.ServeMux, conn grpc.ClientConnInterface) error
+
+	connect func(into *Clients, conn grpc.ClientConnInterface)
+}
+
+// Services is every service on the wire. The server, REST and the clients are
+// made from it.
+func Services() []Service {
+	return []Service{
+		of(&auth.API_ServiceDesc, auth.RegisterAPIHandlerClient, auth.NewAPIClient, func(c *Clients) *auth.APIClient { return &c.Auth }),
+		of(&identity.API_ServiceDesc, identity.RegisterAPIHandlerClient, identity.NewAPIClient, func(c *Clients) *identity.APIClient { return &c.Identity }),
+		of(&admin.API_ServiceDesc, admin.RegisterAPIHandlerClient, admin.NewAPIClient, func(c *Clients) *admin.APIClient { return &c.Admin }),
+		of(&version.API_ServiceDesc, version.RegisterAPIHandlerClient, version.NewAPIClient, func(c *Clients) *version.APIClient { return &c.Version }),
+		of(&pach.API_ServiceDesc, pach.RegisterAPIHandlerClient, pach.NewAPIClient, func(c *Clients) *pach.APIClient { return &c.Pach }),
+		of(&enterprise.API_ServiceDesc, enterprise.RegisterAPIHandlerClient, enterprise.NewAPIClient, func(c *Clients) *enterprise.APIClient { return &c.Enterprise }),
+		of(&license.API_ServiceDesc, license.RegisterAPIHandlerClient, license.NewAPIClient, func(c *Clients) *license.APIClient { return &c.License }),
+		of(&pfs.API_ServiceDesc, pfs.RegisterAPIHandlerClient, pfs.NewAPIClient, func(c *Clients) *pfs.APIClient { return &c.PFS }),
+		of(&pps.API_ServiceDesc, pps.RegisterAPIHandlerClient, pps.NewAPIClient, func(c *Clients) *pps.APIClient { return &c.PPS }),
+	}
+}
+
+func of[C any](
+	desc *grpc.ServiceDesc, rest func(context.Context, *runtime.ServeMux, C) error,
+	client func(grpc.ClientConnInterface) C, field func(*Clients) *C,
+) Service {
+	return Service{
+		Desc: desc,
+		REST: func(ctx context.Context, mux *runtime.ServeMux, conn grpc.ClientConnInterface) error {
+			return rest(ctx, mux, client(conn))
+		},
+		connect: func(into *Clients, conn grpc.ClientConnInterface) { *field(into) = client(conn) },
+	}
+}
+
+// NewClients makes a client of each service over one connection.
+func NewClients(conn grpc.ClientConnInterface) (c Clients) {
+	for _, s := range Services() {
+		s.connect(&c, conn)
+	}
+	return c
+}

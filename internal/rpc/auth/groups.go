@@ -1,0 +1,95 @@
+package auth
+
+import (
+	"context"
+	"slices"
+
+	pb "pachyderm/api/auth"
+	"pachyderm/internal/db"
+	"pachyderm/internal/identity"
+	"pachyderm/internal/principal"
+	"pachyderm/internal/rpc/wire"
+	"pachyderm/internal/session"
+)
+
+// SetGroupsForUser replaces the groups that administrators put somebody into.
+func (s *Server) SetGroupsForUser(ctx context.Context, req *pb.SetGroupsForUserRequest) (*pb.SetGroupsForUserResponse, error) {
+	who, err := principal.Parse(req.GetUsername())
+	if err != nil {
+		return nil, err
+	}
+	by := s.Sessions.By(session.FromContext(ctx).Name)
+	return &pb.SetGroupsForUserResponse{}, s.DB.Update(ctx, func(tx *db.Tx) error { return identity.SetGroups(ctx, tx, by, who, req.GetGroups()) })
+}
+
+// ModifyMembers adds to a group first and removes then.
+func (s *Server) ModifyMembers(ctx context.Context, req *pb.ModifyMembersRequest) (*pb.ModifyMembersResponse, error) {
+	add, err := parseAll(req.GetAdd())
+	if err != nil {
+		return nil, err
+	}
+	remove, err := parseAll(req.GetRemove())
+	if err != nil {
+		return nil, err
+	}
+	by := s.Sessions.By(session.FromContext(ctx).Name)
+	return &pb.ModifyMembersResponse{}, s.DB.Update(ctx, func(tx *db.Tx) error {
+		return identity.ModifyMembers(ctx, tx, by, req.GetGroup(), add, remove)
+	})
+}
+
+func parseAll(texts []string) ([]principal.Name, error) {
+	out := make([]principal.Name, len(texts))
+	for n, t := range texts {
+		var err error
+		if out[n], err = principal.Parse(t); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// GetUsers lists the members of a group, or everybody who is in one, by name.
+func (s *Server) GetUsers(ctx context.Context, req *pb.GetUsersRequest) (*pb.GetUsersResponse, error) {
+	var members []principal.Name
+	err := db.EachPage(func(p db.Page) (next string, err error) {
+		err = s.DB.View(ctx, func(tx *db.Tx) error {
+			page, after, err := membersOf(ctx, tx, req.GetGroup(), p)
+			members, next = append(members, page...), after
+			return err
+		})
+		return next, err
+	})
+	slices.Sort(members)
+	return &pb.GetUsersResponse{Usernames: wire.Texts(members)}, err
+}
+
+func membersOf(ctx context.Context, tx *db.Tx, group string, p db.Page) ([]principal.Name, string, error) {
+	if group == "" {
+		return identity.MembersOfAny(ctx, tx, p)
+	}
+	return identity.Members(ctx, tx, group, p)
+}
+
+// GetGroups lists the caller's own.
+func (s *Server) GetGroups(ctx context.Context, _ *pb.GetGroupsRequest) (*pb.GetGroupsResponse, error) {
+	return s.groupsOf(ctx, session.FromContext(ctx).Name)
+}
+
+// GetGroupsForPrincipal lists somebody else's.
+func (s *Server) GetGroupsForPrincipal(ctx context.Context, req *pb.GetGroupsForPrincipalRequest) (*pb.GetGroupsResponse, error) {
+	who, err := principal.Parse(req.GetPrincipal())
+	if err != nil {
+		return nil, err
+	}
+	return s.groupsOf(ctx, who)
+}
+
+func (s *Server) groupsOf(ctx context.Context, who principal.Name) (*pb.GetGroupsResponse, error) {
+	out := &pb.GetGroupsResponse{}
+	err := s.DB.View(ctx, func(tx *db.Tx) (err error) {
+		out.Groups, err = identity.WrittenGroups(ctx, tx, who)
+		return err
+	})
+	return out, err
+}

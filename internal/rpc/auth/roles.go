@@ -1,0 +1,119 @@
+package auth
+
+import (
+	"context"
+
+	pb "pachyderm/api/auth"
+	"pachyderm/internal/access"
+	"pachyderm/internal/db"
+	"pachyderm/internal/identity"
+	"pachyderm/internal/principal"
+	"pachyderm/internal/rpc/wire"
+	"pachyderm/internal/session"
+)
+
+// Authorize answers for a resource that does not exist as for one on which the
+// caller may do nothing; they could try names otherwise until they know which
+// exist. (Upstream answers "no role binding exists".)
+func (s *Server) Authorize(ctx context.Context, req *pb.AuthorizeRequest) (*pb.AuthorizeResponse, error) {
+	r, err := wire.Resource(req.GetResource())
+	if err != nil {
+		return nil, err
+	}
+	need, err := wire.PermissionSet(req.GetPermissions())
+	if err != nil {
+		return nil, err
+	}
+	c := session.FromContext(ctx)
+	d := c.Roles.Decide(c.Name, c.Groups, r, need)
+	return &pb.AuthorizeResponse{
+		Authorized: d.Allowed, Satisfied: wire.Permissions(d.Satisfied), Missing: wire.Permissions(d.Missing), Principal: c.Name.String(),
+	}, nil
+}
+
+// GetPermissions shows the caller's own.
+func (s *Server) GetPermissions(ctx context.Context, req *pb.GetPermissionsRequest) (*pb.GetPermissionsResponse, error) {
+	r, err := wire.Resource(req.GetResource())
+	if err != nil {
+		return nil, err
+	}
+	c := session.FromContext(ctx)
+	return effective(c.Roles, c.Name, c.Groups, r), nil
+}
+
+// GetPermissionsForPrincipal shows somebody else's.
+func (s *Server) GetPermissionsForPrincipal(ctx context.Context, req *pb.GetPermissionsForPrincipalRequest) (*pb.GetPermissionsResponse, error) {
+	r, err := wire.Resource(req.GetResource())
+	if err != nil {
+		return nil, err
+	}
+	who, err := principal.Parse(req.GetPrincipal())
+	if err != nil {
+		return nil, err
+	}
+	var groups []principal.Name
+	err = s.DB.View(ctx, func(tx *db.Tx) error {
+		groups, err = identity.Groups(ctx, tx, who)
+		return err
+	})
+	return effective(session.FromContext(ctx).Roles, who, groups, r), err
+}
+
+func effective(ix *access.Index, who principal.Name, groups []principal.Name, r access.Resource) *pb.GetPermissionsResponse {
+	roles, have := ix.Effective(who, groups, r)
+	return &pb.GetPermissionsResponse{Roles: roles, Permissions: wire.Permissions(have)}
+}
+
+// GetRolesForPermission is the same for everybody.
+func (s *Server) GetRolesForPermission(_ context.Context, req *pb.GetRolesForPermissionRequest) (*pb.GetRolesForPermissionResponse, error) {
+	out := &pb.GetRolesForPermissionResponse{}
+	for _, r := range access.RolesWith(access.Permission(req.GetPermission())) {
+		out.Roles = append(out.Roles, &pb.Role{
+			Name: r.Name, Permissions: enums[pb.Permission](r.Permissions),
+			CanBeBoundTo: enums[pb.ResourceType](r.CanBeBoundTo), ReturnedFor: enums[pb.ResourceType](r.ReturnedFor),
+		})
+	}
+	return out, nil
+}
+
+// enums are our numbers as the wire's, which are the same.
+func enums[W, O ~int32](list []O) (out []W) {
+	for _, v := range list {
+		out = append(out, W(v))
+	}
+	return out
+}
+
+// GetRoleBinding shows who may do what on a resource.
+func (s *Server) GetRoleBinding(ctx context.Context, req *pb.GetRoleBindingRequest) (*pb.GetRoleBindingResponse, error) {
+	r, err := wire.Resource(req.GetResource())
+	if err != nil {
+		return nil, err
+	}
+	c := session.FromContext(ctx)
+	if err := c.AuthorizeSeeBindings(r); err != nil {
+		return nil, err
+	}
+	out := &pb.RoleBinding{Entries: map[string]*pb.Roles{}}
+	for _, b := range c.Roles.Bindings(r) {
+		out.Entries[b.Principal.String()] = wire.Roles(b.Roles)
+	}
+	return &pb.GetRoleBindingResponse{Binding: out}, nil
+}
+
+// ModifyRoleBinding gives a principal exactly these roles.
+func (s *Server) ModifyRoleBinding(ctx context.Context, req *pb.ModifyRoleBindingRequest) (*pb.ModifyRoleBindingResponse, error) {
+	r, err := wire.Resource(req.GetResource())
+	if err != nil {
+		return nil, err
+	}
+	who, err := principal.Parse(req.GetPrincipal())
+	if err != nil {
+		return nil, err
+	}
+	c := session.FromContext(ctx)
+	if err := c.AuthorizeBind(r); err != nil {
+		return nil, err
+	}
+	return &pb.ModifyRoleBindingResponse{}, s.DB.Update(ctx, func(tx *db.Tx) error { return access.Set(ctx, tx, s.Sessions.By(c.Name), r, who, req.GetRoles()) })
+}

@@ -1,0 +1,76 @@
+package auth
+
+import (
+	"context"
+
+	pb "pachyderm/api/auth"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/principal"
+	"pachyderm/internal/rpc/wire"
+	"pachyderm/internal/secret"
+	"pachyderm/internal/session"
+	"pachyderm/internal/token"
+)
+
+// GetRobotToken makes a token of a robot.
+func (s *Server) GetRobotToken(ctx context.Context, req *pb.GetRobotTokenRequest) (*pb.GetRobotTokenResponse, error) {
+	raw, err := s.Sessions.ForRobot(ctx, session.FromContext(ctx).Name, req.GetRobot(), req.GetTtl())
+	return &pb.GetRobotTokenResponse{Token: raw.Reveal()}, err
+}
+
+// RevokeAuthToken ends a token.
+func (s *Server) RevokeAuthToken(ctx context.Context, req *pb.RevokeAuthTokenRequest) (*pb.RevokeAuthTokenResponse, error) {
+	n, err := s.Sessions.Revoke(ctx, session.FromContext(ctx), secret.Text(req.GetToken()))
+	return &pb.RevokeAuthTokenResponse{Number: n}, err
+}
+
+// RevokeAuthTokensForUser ends the tokens of a principal.
+func (s *Server) RevokeAuthTokensForUser(ctx context.Context, req *pb.RevokeAuthTokensForUserRequest) (*pb.RevokeAuthTokensForUserResponse, error) {
+	who, err := principal.Parse(req.GetUsername())
+	if err != nil {
+		return nil, err
+	}
+	n, err := s.Sessions.RevokeTokens(ctx, session.FromContext(ctx).Name, who)
+	return &pb.RevokeAuthTokensForUserResponse{Number: n}, err
+}
+
+// ExtractAuthTokens is a backup of the tokens of robots: people sign in again.
+func (s *Server) ExtractAuthTokens(ctx context.Context, _ *pb.ExtractAuthTokensRequest) (*pb.ExtractAuthTokensResponse, error) {
+	all, err := s.Sessions.Robots(ctx)
+	out := &pb.ExtractAuthTokensResponse{}
+	for _, t := range all {
+		out.Tokens = append(out.Tokens, &pb.TokenInfo{Subject: t.Subject.String(), HashedToken: t.Hash, Expiration: wire.Timestamp(t.Expires)})
+	}
+	return out, err
+}
+
+// RestoreAuthToken brings back what ExtractAuthTokens gave.
+func (s *Server) RestoreAuthToken(ctx context.Context, req *pb.RestoreAuthTokenRequest) (*pb.RestoreAuthTokenResponse, error) {
+	info, err := tokenFromProto(req.GetToken())
+	if err != nil {
+		return nil, err
+	}
+	return &pb.RestoreAuthTokenResponse{}, s.Sessions.Restore(ctx, session.FromContext(ctx).Name, info)
+}
+
+func tokenFromProto(t *pb.TokenInfo) (info token.Info, err error) {
+	if t == nil {
+		return info, fault.New(fault.Invalid, "validate request: token is required")
+	}
+	info.Hash = t.GetHashedToken()
+	if info.Subject, err = principal.Parse(t.GetSubject()); err != nil {
+		return info, err
+	}
+	if e := t.GetExpiration(); e != nil {
+		if err := e.CheckValid(); err != nil {
+			return info, fault.New(fault.Invalid, "the expiration is not a time").At("expiration").Because(err)
+		}
+		info.Expires = e.AsTime()
+	}
+	return info, nil
+}
+
+// DeleteExpiredAuthTokens does at once what pachd does every hour.
+func (s *Server) DeleteExpiredAuthTokens(ctx context.Context, _ *pb.DeleteExpiredAuthTokensRequest) (*pb.DeleteExpiredAuthTokensResponse, error) {
+	return &pb.DeleteExpiredAuthTokensResponse{}, s.Sessions.DeleteExpired(ctx, session.FromContext(ctx).Name)
+}

@@ -1,0 +1,104 @@
+package session
+
+import (
+	"context"
+	"sync"
+
+	"pachyderm/internal/db"
+	"pachyderm/internal/principal"
+	"pachyderm/internal/secret"
+	"pachyderm/internal/token"
+)
+
+// memoryLimit bounds how many tokens are remembered; beyond it, it begins anew.
+const memoryLimit = 1 << 20
+
+// memory remembers who tokens belong to, exactly: what a change has made wrong
+// is forgotten before the call that made it returns, and nothing is taken from
+// memory while changes of other replicas cannot be received.
+type memory struct {
+	exact func() bool
+
+	mu        sync.RWMutex
+	changes   uint64 // counts what was received, so that a slow read is not kept
+	byHash    map[string]*Caller
+	bySubject map[principal.Name]map[string]bool // hashes
+}
+
+func newMemory(d *db.DB) *memory {
+	m := &memory{exact: d.Exact}
+	m.forgetAll()
+	d.Watch(m.receive)
+	return m
+}
+
+func (m *memory) receive(change db.Change) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch change.Topic {
+	case token.Topic:
+		m.forget(change.Key)
+	case principal.Topic:
+		for hash := range m.bySubject[principal.Name(change.Key)] {
+			m.forget(hash)
+		}
+	case "":
+		m.forgetAll()
+	default:
+		return
+	}
+	m.changes++
+}
+
+func (m *memory) forget(hash string) {
+	known, ok := m.byHash[hash]
+	if !ok {
+		return
+	}
+	delete(m.byHash, hash)
+	delete(m.bySubject[known.Name], hash)
+	if len(m.bySubject[known.Name]) == 0 {
+		delete(m.bySubject, known.Name)
+	}
+}
+
+func (m *memory) forgetAll() {
+	m.byHash, m.bySubject = map[string]*Caller{}, map[principal.Name]map[string]bool{}
+}
+
+// get returns whose token it is, by read if that is not remembered. Only good
+// tokens are remembered, so guessing fills no memory.
+func (m *memory) get(ctx context.Context, raw secret.Text, read func(context.Context, secret.Text) (Caller, error)) (Caller, error) {
+	if !m.exact() {
+		return read(ctx, raw)
+	}
+	hash := token.Hash(raw)
+	m.mu.RLock()
+	known, ok := m.byHash[hash]
+	before := m.changes
+	m.mu.RUnlock()
+	if ok {
+		return *known, nil
+	}
+	fresh, err := read(ctx, raw)
+	if err != nil {
+		return Caller{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.changes == before {
+		m.keep(hash, fresh)
+	}
+	return fresh, nil
+}
+
+func (m *memory) keep(hash string, fresh Caller) {
+	if len(m.byHash) >= memoryLimit {
+		m.forgetAll()
+	}
+	m.byHash[hash] = &fresh
+	if m.bySubject[fresh.Name] == nil {
+		m.bySubject[fresh.Name] = map[string]bool{}
+	}
+	m.bySubject[fresh.Name][hash] = true
+}

@@ -1,0 +1,178 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"strings"
+
+	"pachyderm/internal/access"
+	"pachyderm/internal/db"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/identity"
+	"pachyderm/internal/principal"
+	"pachyderm/internal/secret"
+	"pachyderm/internal/token"
+)
+
+// EnsureRoot activates authentication on a new database, with a root token
+// that is in its file before the database knows it: a crash between the two
+// loses nothing. A configured root token replaces the one in use, as upstream
+// has it. It reports whether this call made the root token.
+func (s *Service) EnsureRoot(ctx context.Context) (made bool, err error) {
+	active, was, err := s.isActive(ctx)
+	if err != nil {
+		return false, err
+	}
+	root := s.with.RootToken
+	switch {
+	case was && !active: // an administrator has deactivated it, over the API
+		return false, nil
+	case active && root == "":
+		return false, nil
+	case root == "":
+		if root, made, err = s.rootFromFile(); err != nil {
+			return false, err
+		}
+	}
+	second := false
+	err = s.with.DB.Update(ctx, func(tx *db.Tx) (err error) {
+		second, err = s.installRoot(ctx, tx, root)
+		return err
+	})
+	if err == nil && second {
+		return false, os.Remove(s.with.RootFile)
+	}
+	return made, err
+}
+
+// installRoot reports whether another replica was quicker, and has announced a
+// root token of its own.
+func (s *Service) installRoot(ctx context.Context, tx *db.Tx, root secret.Text) (second bool, err error) {
+	active, err := access.IsActive(ctx, tx)
+	if err != nil || active && s.with.RootToken == "" {
+		return active, err
+	}
+	if !active {
+		if err := access.Activate(ctx, tx); err != nil {
+			return false, err
+		}
+	}
+	if known, err := token.Verify(ctx, tx, root, s.with.Now()); err == nil && known.Subject == principal.Root {
+		return false, nil
+	}
+	return false, s.replaceRoot(ctx, tx, root)
+}
+
+func (s *Service) isActive(ctx context.Context) (active, was bool, err error) {
+	err = s.with.DB.View(ctx, func(tx *db.Tx) error {
+		if active, err = access.IsActive(ctx, tx); err != nil {
+			return err
+		}
+		was, err = access.WasActive(ctx, tx)
+		return err
+	})
+	return active, was, err
+}
+
+// rootFromFile reads the token that a start before this one made and did not
+// live to use, or makes one.
+func (s *Service) rootFromFile() (root secret.Text, made bool, err error) {
+	path := s.with.RootFile
+	data, err := os.ReadFile(path) //nolint:gosec // the operator names the directory
+	switch {
+	case err == nil && strings.TrimSpace(string(data)) != "":
+		return secret.Text(strings.TrimSpace(string(data))), true, nil
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return "", false, fault.New(fault.Precondition, "cannot read the root token %s", path).
+			Next("check its owner and mode").Because(err)
+	}
+	root = token.New()
+	if err := secret.WriteFile(path, []byte(root.Reveal()+"\n")); err != nil {
+		return "", false, fault.New(fault.Precondition, "cannot write the root token %s", path).
+			Next("give pachd a directory that it may write, with --data-dir").Because(err)
+	}
+	return root, true, nil
+}
+
+// replaceRoot ends all root tokens but the given one.
+func (s *Service) replaceRoot(ctx context.Context, tx *db.Tx, root secret.Text) error {
+	if _, err := token.RevokeAllOf(ctx, tx, principal.Root); err != nil {
+		return err
+	}
+	err := token.Put(ctx, tx, root, principal.Root, "", s.with.Now(), 0)
+	if fault.Is(err, fault.Exists) {
+		err = fault.New(fault.Exists, "this token is already in use by another principal").
+			Next("choose a different one").At("root_token")
+	}
+	return err
+}
+
+// chosenRoot is the given root token, or one that is made. Fault: Invalid.
+func chosenRoot(given secret.Text) (secret.Text, error) {
+	switch {
+	case given == "":
+		return token.New(), nil
+	case len(given) < secret.MinLength:
+		return "", fault.New(fault.Invalid, "the root token is too short to be a secret").
+			Next("use at least %d characters, better 32 random ones", secret.MinLength).At("root_token")
+	}
+	return given, nil
+}
+
+// RotateRoot ends the root token in use; the new one is the given one, or one
+// that is made. Faults: Invalid, Exists, Precondition.
+func (s *Service) RotateRoot(ctx context.Context, by principal.Name, given secret.Text) (secret.Text, error) {
+	if s.with.RootToken != "" {
+		return "", fault.New(fault.Precondition, "RotateRootToken() is disabled when the root token is configured in the environment").
+			Next("change it there, and start pachd again")
+	}
+	root, err := chosenRoot(given)
+	if err != nil {
+		return "", err
+	}
+	return root, s.with.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := s.replaceRoot(ctx, tx, root); err != nil {
+			return err
+		}
+		return s.By(by).Record(ctx, tx, "token.rotate-root", principal.Root.String(), "")
+	})
+}
+
+// Activate makes whoever calls the administrator of a pachd that has none: with
+// the token they give, or one that is made. Faults: Unimplemented, in upstream's
+// words, if there is one; Invalid, Exists.
+func (s *Service) Activate(ctx context.Context, given secret.Text) (secret.Text, error) {
+	root, err := chosenRoot(given)
+	return root, s.with.DB.Update(ctx, func(tx *db.Tx) error {
+		switch active, failed := access.IsActive(ctx, tx); {
+		case failed != nil:
+			return failed
+		case active:
+			return fault.New(fault.Unimplemented, "the auth service is already activated")
+		case err != nil:
+			return err
+		}
+		if err := access.Activate(ctx, tx); err != nil {
+			return err
+		}
+		if err := s.replaceRoot(ctx, tx, root); err != nil {
+			return err
+		}
+		return s.By(principal.Root).Record(ctx, tx, "auth.activate", "cluster", "")
+	})
+}
+
+// Deactivate forgets who may do what: roles, tokens and groups, and whatever
+// else is to be forgotten with them. What the identity service has stays.
+func (s *Service) Deactivate(ctx context.Context, by principal.Name, also func(context.Context, *db.Tx) error) error {
+	return s.with.DB.Update(ctx, func(tx *db.Tx) error {
+		for _, forget := range []func(context.Context, *db.Tx) error{access.Deactivate, token.DeleteAll, identity.DeleteGroups, also} {
+			if err := forget(ctx, tx); err != nil {
+				return err
+			}
+		}
+		return s.By(by).Record(ctx, tx, "auth.deactivate", "cluster", "")
+	})
+}

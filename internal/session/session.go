@@ -1,0 +1,95 @@
+package session
+
+import (
+	"context"
+	"time"
+
+	"pachyderm/internal/access"
+	"pachyderm/internal/audit"
+	"pachyderm/internal/db"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/identity"
+	"pachyderm/internal/principal"
+	"pachyderm/internal/secret"
+	"pachyderm/internal/token"
+)
+
+// Config is what a Service is made from.
+type Config struct {
+	DB     *db.DB
+	Access *access.Service
+	Now    func() time.Time
+	// EndRefresh ends, in the caller's transaction, the refresh tokens that an
+	// identity's applications hold, and returns how many there were.
+	EndRefresh func(ctx context.Context, tx *db.Tx, identityID, connectorID string) (int64, error)
+	// RootToken is the configured root token, or empty.
+	RootToken secret.Text
+	// RootFile is where a root token that is made is written to.
+	RootFile string
+}
+
+// Service knows who holds what. It is safe for concurrent use.
+type Service struct {
+	with   Config
+	memory *memory
+}
+
+// New makes a service; call it before changes are made.
+func New(c Config) *Service { return &Service{with: c, memory: newMemory(c.DB)} }
+
+// By is the actor of a change that is made now.
+func (s *Service) By(actor principal.Name) audit.By { return audit.By{Actor: actor, At: s.with.Now()} }
+
+// Begin is where every session of a person begins: behind the gate. Fault:
+// Unauthenticated.
+func Begin(ctx context.Context, tx *db.Tx, who identity.Identity, now time.Time, ttl time.Duration) (secret.Text, error) {
+	if _, err := identity.Gate(ctx, tx, who.User, who.ID); err != nil {
+		return "", err
+	}
+	raw, err := token.Issue(ctx, tx, who.User, who.ID, now, ttl)
+	if err != nil {
+		return "", err
+	}
+	by := audit.By{Actor: who.User, At: now}
+	return raw, by.Record(ctx, tx, "login", "connector/"+who.ConnectorID, "session of "+ttl.Round(time.Second).String())
+}
+
+// Roles are everybody's roles as they are now.
+func (s *Service) Roles(ctx context.Context) (*access.Index, error) { return s.with.Access.Index(ctx) }
+
+// ErrNotActivated is in upstream's words, which clients look for.
+func ErrNotActivated() error {
+	return fault.New(fault.Unimplemented, "the auth service is not activated")
+}
+
+// Verify finds out who holds a token; roles are those that decide about the
+// call. The texts are upstream's, which clients look for. Fault:
+// Unauthenticated.
+func (s *Service) Verify(ctx context.Context, roles *access.Index, raw secret.Text) (Caller, error) {
+	c, err := s.memory.get(ctx, raw, s.identify)
+	if err == nil {
+		err = c.Token.CheckExpiry(s.with.Now())
+	}
+	if err != nil {
+		return Caller{}, err
+	}
+	c.Roles = roles
+	return c, nil
+}
+
+// identify reads who a token belongs to: token, gate and groups in one view of
+// the database.
+func (s *Service) identify(ctx context.Context, raw secret.Text) (c Caller, err error) {
+	err = s.with.DB.View(ctx, func(tx *db.Tx) error {
+		if c.Token, err = token.Verify(ctx, tx, raw, s.with.Now()); err != nil {
+			return err
+		}
+		c.Name = c.Token.Subject
+		if _, err := identity.Gate(ctx, tx, c.Name, c.Token.IdentityID); err != nil {
+			return err
+		}
+		c.Groups, err = identity.Groups(ctx, tx, c.Name)
+		return err
+	})
+	return c, err
+}

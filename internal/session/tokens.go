@@ -1,0 +1,223 @@
+package session
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"pachyderm/internal/access"
+	"pachyderm/internal/db"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/identity"
+	"pachyderm/internal/principal"
+	"pachyderm/internal/secret"
+	"pachyderm/internal/token"
+)
+
+// maxTTL is a hundred years in seconds. Much more would wrap round, to a token
+// that never expires.
+const maxTTL = 100 * 365 * 24 * 3600
+
+// ForRobot makes a token of a robot that lives for ttl seconds, or for ever if
+// ttl is 0. Fault: Invalid.
+func (s *Service) ForRobot(ctx context.Context, by principal.Name, robot string, ttl int64) (raw secret.Text, err error) {
+	who, err := principal.OfRobot(robot)
+	if err != nil {
+		return "", err
+	}
+	if ttl < 0 || ttl > maxTTL {
+		return "", fault.New(fault.Invalid, "ttl is %d seconds", ttl).
+			Next("set 1 to %d, or 0 for a token that never expires", maxTTL).At("ttl")
+	}
+	err = s.with.DB.Update(ctx, func(tx *db.Tx) error {
+		raw, err = token.Issue(ctx, tx, who, "", s.with.Now(), time.Duration(ttl)*time.Second)
+		if err != nil {
+			return err
+		}
+		return s.By(by).Record(ctx, tx, "token.robot", who.String(), "")
+	})
+	return raw, err
+}
+
+// Robots lists the tokens of robots, also those that have expired and are not
+// deleted yet: what a backup of them consists of.
+func (s *Service) Robots(ctx context.Context) (robots []token.Info, err error) {
+	err = db.EachPage(func(p db.Page) (next string, err error) {
+		err = s.with.DB.View(ctx, func(tx *db.Tx) error {
+			all, more, err := token.Page(ctx, tx, p)
+			for _, t := range all {
+				if t.Subject.Kind() == principal.Robot {
+					robots = append(robots, t)
+				}
+			}
+			next = more
+			return err
+		})
+		return next, err
+	})
+	return robots, err
+}
+
+// Restore brings back a token of which only the hash is known. Faults: those of
+// token.Restore.
+func (s *Service) Restore(ctx context.Context, by principal.Name, info token.Info) error {
+	return s.with.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := token.Restore(ctx, tx, info, s.with.Now()); err != nil {
+			return err
+		}
+		return s.By(by).Record(ctx, tx, "token.restore", "token/"+info.Hash[:8], info.Subject.String())
+	})
+}
+
+// DeleteExpired deletes tokens that have expired.
+func (s *Service) DeleteExpired(ctx context.Context, by principal.Name) error {
+	return s.with.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := token.DeleteExpired(ctx, tx, s.with.Now()); err != nil {
+			return err
+		}
+		return s.By(by).Record(ctx, tx, "token.delete-expired", "tokens", "")
+	})
+}
+
+// Revoke ends a token: the caller's own, or with the right to revoke those of
+// users any other but that of root. It returns how many there were. Faults:
+// Denied, Precondition.
+func (s *Service) Revoke(ctx context.Context, by Caller, raw secret.Text) (n int64, err error) {
+	hash := token.Hash(raw)
+	if hash != by.Token.Hash {
+		if err := by.AuthorizeCluster(access.ClusterAuthRevokeUserTokens); err != nil {
+			return 0, err
+		}
+	}
+	err = s.with.DB.Update(ctx, func(tx *db.Tx) error {
+		n = 0
+		switch known, err := token.Verify(ctx, tx, raw, s.with.Now()); {
+		case err != nil && !fault.Is(err, fault.Unauthenticated):
+			return err
+		case err == nil:
+			if err := checkRevocable(known.Subject); err != nil {
+				return err
+			}
+		}
+		found, err := token.Revoke(ctx, tx, hash)
+		if err != nil || !found {
+			return err
+		}
+		n = 1
+		return s.By(by.Name).Record(ctx, tx, "token.revoke", "token/"+hash[:8], "")
+	})
+	return n, err
+}
+
+// checkRevocable keeps pachd administrable. The text begins with upstream's.
+func checkRevocable(who principal.Name) error {
+	if who.Kind() == principal.Pach {
+		return fault.New(fault.Precondition, "cannot revoke tokens for pach: users: nobody might be left to administer pachd").
+			Next("rotate the root token instead")
+	}
+	return nil
+}
+
+// RevokeTokens ends the tokens of a principal and returns how many there were.
+// Fault: Precondition.
+func (s *Service) RevokeTokens(ctx context.Context, by, who principal.Name) (n int64, err error) {
+	if err := checkRevocable(who); err != nil {
+		return 0, err
+	}
+	err = s.with.DB.Update(ctx, func(tx *db.Tx) error {
+		if n, err = token.RevokeAllOf(ctx, tx, who); err != nil {
+			return err
+		}
+		return s.By(by).Record(ctx, tx, "token.revoke-all", who.String(), "")
+	})
+	return n, err
+}
+
+// RevokeAll ends all that a principal holds: tokens, and the refresh tokens of
+// applications that a person signed in to. It returns how many there were.
+// Fault: Precondition.
+func (s *Service) RevokeAll(ctx context.Context, by, who principal.Name) (tokens, refresh int64, err error) {
+	if err := checkRevocable(who); err != nil {
+		return 0, 0, err
+	}
+	err = s.with.DB.Update(ctx, func(tx *db.Tx) error {
+		if tokens, err = token.RevokeAllOf(ctx, tx, who); err != nil {
+			return err
+		}
+		accounts, err := identity.Accounts(ctx, tx, who)
+		if err != nil {
+			return err
+		}
+		refresh = 0
+		for _, a := range accounts {
+			n, err := s.with.EndRefresh(ctx, tx, a.ID, a.ConnectorID)
+			if err != nil {
+				return err
+			}
+			refresh += n
+		}
+		return s.By(by).Record(ctx, tx, "token.revoke-all", who.String(), "")
+	})
+	return tokens, refresh, err
+}
+
+// Unlink takes an identity away from a user; what it signed in to ends. Fault:
+// NotFound.
+func (s *Service) Unlink(ctx context.Context, by principal.Name, identityID string, user principal.Name) error {
+	return s.with.DB.Update(ctx, func(tx *db.Tx) error {
+		gone, err := identity.Unlink(ctx, tx, s.By(by), identityID, user)
+		if err != nil {
+			return err
+		}
+		if err := token.RevokeOfIdentity(ctx, tx, user, gone.ID); err != nil {
+			return err
+		}
+		_, err = s.with.EndRefresh(ctx, tx, gone.ID, gone.ConnectorID)
+		return err
+	})
+}
+
+// Held is a token that works.
+type Held struct {
+	token.Info
+	ConnectorID string // that the session came from; empty for other tokens
+}
+
+// Held lists the tokens that work, of one principal or of "" all: everybody
+// their own, those of others whoever may extract them. Fault: Denied.
+func (s *Service) Held(ctx context.Context, by Caller, who principal.Name, p db.Page) (held []Held, next string, err error) {
+	if err := by.AuthorizeAbout(who, access.ClusterAuthExtractTokens); err != nil {
+		return nil, "", err
+	}
+	err = s.with.DB.View(ctx, func(tx *db.Tx) error {
+		var all []token.Info
+		if who == "" {
+			all, next, err = token.Page(ctx, tx, p)
+		} else {
+			all, next, err = token.PageOf(ctx, tx, who, p)
+		}
+		if err != nil {
+			return err
+		}
+		for _, t := range all {
+			if t.CheckExpiry(s.with.Now()) != nil {
+				continue
+			}
+			began, err := identity.Gate(ctx, tx, t.Subject, t.IdentityID)
+			if fault.Is(err, fault.Unauthenticated) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			held = append(held, Held{t, began.ConnectorID})
+		}
+		return nil
+	})
+	slices.SortFunc(held, func(a, b Held) int {
+		return cmp.Or(strings.Compare(a.Subject.String(), b.Subject.String()), a.Created.Compare(b.Created))
+	})
+	return held, next, err
+}

@@ -1,0 +1,113 @@
+package token
+
+import (
+	"context"
+	"time"
+
+	"pachyderm/internal/db"
+	"pachyderm/internal/principal"
+)
+
+const columns = `hash, subject, identity_id, created_at, expires_at`
+
+func insert(ctx context.Context, tx *db.Tx, info Info) error {
+	_, err := tx.Exec(ctx, `INSERT INTO tokens (`+columns+`) VALUES ($1, $2, $3, $4, $5)`,
+		info.Hash, info.Subject, info.IdentityID, db.Micros(info.Created), db.Micros(info.Expires))
+	return err
+}
+
+func byHash(ctx context.Context, tx *db.Tx, hash string) (Info, error) {
+	info := Info{Hash: hash}
+	var created, expires int64
+	err := tx.Row(ctx, []any{&info.Subject, &info.IdentityID, &created, &expires},
+		`SELECT subject, identity_id, created_at, expires_at FROM tokens WHERE hash = $1`, hash)
+	info.Created, info.Expires = db.Time(created), db.Time(expires)
+	return info, err
+}
+
+// Page lists tokens by hash, also those that have expired and are not deleted
+// yet.
+func Page(ctx context.Context, tx *db.Tx, p db.Page) (all []Info, next string, err error) {
+	all, err = list(ctx, tx, `hash > $1 ORDER BY hash LIMIT $2`, p.After, p.Size())
+	return all, nextOf(p, all), err
+}
+
+// PageOf is Page of one subject's.
+func PageOf(ctx context.Context, tx *db.Tx, subject principal.Name, p db.Page) (all []Info, next string, err error) {
+	all, err = list(ctx, tx, `subject = $3 AND hash > $1 ORDER BY hash LIMIT $2`, p.After, p.Size(), subject)
+	return all, nextOf(p, all), err
+}
+
+func nextOf(p db.Page, all []Info) string {
+	if len(all) == 0 {
+		return ""
+	}
+	return p.Next(len(all), all[len(all)-1].Hash)
+}
+
+func list(ctx context.Context, tx *db.Tx, where string, args ...any) (all []Info, err error) {
+	err = tx.Rows(ctx, func(scan func(...any) error) error {
+		var i Info
+		var created, expires int64
+		err := scan(&i.Hash, &i.Subject, &i.IdentityID, &created, &expires)
+		i.Created, i.Expires = db.Time(created), db.Time(expires)
+		all = append(all, i)
+		return err
+	}, `SELECT `+columns+` FROM tokens WHERE `+where, args...)
+	return all, err
+}
+
+// CountLive counts, by subject, the tokens that have not expired, of subjects
+// that come after one and not after the other.
+func CountLive(ctx context.Context, tx *db.Tx, after, last string, now time.Time) (map[principal.Name]int64, error) {
+	counts := map[principal.Name]int64{}
+	err := tx.Rows(ctx, func(scan func(...any) error) error {
+		var who principal.Name
+		var n int64
+		err := scan(&who, &n)
+		counts[who] = n
+		return err
+	}, `SELECT subject, COUNT(*) FROM tokens WHERE (expires_at = 0 OR expires_at > $1) AND subject > $2 AND subject <= $3 GROUP BY subject`,
+		db.Micros(now), after, last)
+	return counts, err
+}
+
+// Revoke ends one token and reports whether there was one.
+func Revoke(ctx context.Context, tx *db.Tx, hash string) (bool, error) {
+	n, err := tx.Exec(ctx, `DELETE FROM tokens WHERE hash = $1`, hash)
+	if err != nil || n == 0 {
+		return false, err
+	}
+	return true, tx.Changed(ctx, Topic, hash)
+}
+
+// RevokeAllOf ends all tokens of a subject and returns how many there were.
+func RevokeAllOf(ctx context.Context, tx *db.Tx, subject principal.Name) (int64, error) {
+	n, err := tx.Exec(ctx, `DELETE FROM tokens WHERE subject = $1`, subject)
+	if err != nil {
+		return 0, err
+	}
+	return n, tx.Changed(ctx, principal.Topic, subject.String())
+}
+
+// RevokeOfIdentity ends the sessions that one identity of a person began.
+func RevokeOfIdentity(ctx context.Context, tx *db.Tx, subject principal.Name, identityID string) error {
+	if _, err := tx.Exec(ctx, `DELETE FROM tokens WHERE identity_id = $1`, identityID); err != nil {
+		return err
+	}
+	return tx.Changed(ctx, principal.Topic, subject.String())
+}
+
+// DeleteExpired forgets tokens that have expired.
+func DeleteExpired(ctx context.Context, tx *db.Tx, now time.Time) error {
+	_, err := tx.Exec(ctx, `DELETE FROM tokens WHERE expires_at > 0 AND expires_at <= $1`, db.Micros(now))
+	return err
+}
+
+// DeleteAll ends every token.
+func DeleteAll(ctx context.Context, tx *db.Tx) error {
+	if _, err := tx.Exec(ctx, `DELETE FROM tokens`); err != nil {
+		return err
+	}
+	return tx.Changed(ctx, "", "")
+}
