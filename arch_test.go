@@ -309,17 +309,9 @@ func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
 
 // A table belongs to one package: whoever else needs its rows asks there.
 func TestATableIsNamedInOnePackage(t *testing.T) {
-	migrations, err := filepath.Glob("internal/db/migrations/*.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
 	owners := map[string]map[string]bool{}
-	for _, m := range migrations {
-		data, err := os.ReadFile(m)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, match := range regexp.MustCompile(`CREATE TABLE (\w+)`).FindAllStringSubmatch(string(data), -1) {
+	for _, m := range migrations(t) {
+		for _, match := range regexp.MustCompile(`CREATE TABLE (\w+)`).FindAllStringSubmatch(m, -1) {
 			owners[match[1]] = map[string]bool{}
 		}
 	}
@@ -344,6 +336,67 @@ func TestATableIsNamedInOnePackage(t *testing.T) {
 			t.Errorf("table %s is named in %v, not in one package", table, slices.Sorted(maps.Keys(in)))
 		}
 	}
+}
+
+// The two databases differ in what these mean (CONTRIBUTING.md, SQL): the case
+// that LIKE ignores, the clock behind now(), the collation of ORDER BY. A page
+// may be ordered by its key, since the same database compares and orders it.
+func TestSQLIsWhatBothDatabasesUnderstandAlike(t *testing.T) {
+	texts := textColumns(t)
+	statement := regexp.MustCompile(`\b(SELECT|INSERT|UPDATE|DELETE)\b|ORDER BY`)
+	banned := regexp.MustCompile(`\bLIKE\b|(?i:\bnow\(\)|\bAUTOINCREMENT\b|\bFOR UPDATE\b)`)
+	order := regexp.MustCompile(`ORDER BY ([\w., ]+?)(?: LIMIT (\S+))?$`)
+	for _, s := range sources(t) {
+		if s.generated() || strings.HasPrefix(s.pkg, "internal/cli") {
+			continue
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			lit, ok := n.(*ast.BasicLit)
+			if !ok || lit.Kind != token.STRING || lit.Value[0] != '`' || !statement.MatchString(lit.Value) {
+				return true
+			}
+			where := s.fset.Position(lit.Pos())
+			if found := banned.FindString(lit.Value); found != "" {
+				t.Errorf("%s: %s means different things to the two databases", where, found)
+			}
+			for _, match := range order.FindAllStringSubmatch(strings.Trim(lit.Value, "`"), -1) {
+				for column := range strings.FieldsSeq(strings.ReplaceAll(match[1], ",", " ")) {
+					if column = column[strings.LastIndex(column, ".")+1:]; texts[column] && match[2] == "" {
+						t.Errorf("%s: ORDER BY %s, which is text, outside of a page", where, column)
+					}
+				}
+			}
+			return true
+		})
+	}
+}
+
+// textColumns are the names of the columns that are text somewhere.
+func textColumns(t *testing.T) map[string]bool {
+	t.Helper()
+	texts := map[string]bool{}
+	for _, m := range migrations(t) {
+		for _, match := range regexp.MustCompile(`(?m)^\s+(\w+)\s+TEXT\b`).FindAllStringSubmatch(m, -1) {
+			texts[match[1]] = true
+		}
+	}
+	return texts
+}
+
+func migrations(t *testing.T) (texts []string) {
+	t.Helper()
+	files, err := filepath.Glob("internal/db/migrations/*.sql")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d migrations, %v", len(files), err)
+	}
+	for _, f := range files {
+		data, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts = append(texts, string(data))
+	}
+	return texts
 }
 
 // docs/security.md claims that tests hold its lines; at least they must exist.

@@ -21,9 +21,9 @@ type Service struct {
 	DB *db.DB
 
 	current atomic.Pointer[Index]
-	// heard counts changes, and shown those that the index shows: when they
-	// differ it may not show what the database has.
-	heard, shown atomic.Uint64
+	// version counts changes, and loadedVersion those that the index has: when
+	// they differ it may not be what the database has.
+	version, loadedVersion atomic.Uint64
 
 	mu      sync.Mutex // held while the index is brought up to date
 	pending pending
@@ -57,32 +57,32 @@ func (p *pending) take() (all bool, resources map[Resource]bool) {
 	return all, resources
 }
 
-// Load reads all bindings, and from then on hears of their changes. Call it
+// Load reads all bindings, and from then on receives their changes. Call it
 // before anything is decided.
 func (s *Service) Load(ctx context.Context) error {
 	s.DB.Watch(func(c db.Change) {
 		if c.Topic == topic || c.Topic == "" {
 			s.pending.add(c)
-			s.heard.Add(1)
+			s.version.Add(1)
 		}
 	})
 	s.pending.add(db.Change{})
-	s.heard.Add(1)
+	s.version.Add(1)
 	_, err := s.Index(ctx)
 	return err
 }
 
 // Index is the state of all bindings as the database has it now: the one in
 // memory, unless something has changed since it was made or changes of other
-// replicas cannot be heard.
+// replicas are not received.
 func (s *Service) Index(ctx context.Context) (*Index, error) {
-	if s.shown.Load() == s.heard.Load() && s.DB.Exact() {
+	if s.loadedVersion.Load() == s.version.Load() && s.DB.Exact() {
 		return s.current.Load(), nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	heard := s.heard.Load()
-	if s.shown.Load() == heard && s.DB.Exact() {
+	version := s.version.Load()
+	if s.loadedVersion.Load() == version && s.DB.Exact() {
 		return s.current.Load(), nil
 	}
 	all, resources := s.pending.take()
@@ -95,7 +95,7 @@ func (s *Service) Index(ctx context.Context) (*Index, error) {
 		return nil, err
 	}
 	s.current.Store(next)
-	s.shown.Store(heard)
+	s.loadedVersion.Store(version)
 	return next, nil
 }
 

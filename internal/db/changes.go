@@ -8,20 +8,20 @@ import (
 	"time"
 )
 
-// channel is the PostgreSQL channel on which replicas tell of changes.
+// channel is the PostgreSQL channel on which replicas announce changes.
 const channel = "pach_changes"
 
 // Change says that what is kept under a topic and key is not what it was. An
 // empty topic says that anything may have changed.
 type Change struct{ Topic, Key string }
 
-// changes tells watchers in this process of what was committed here, and of
+// changes notifies watchers in this process of what was committed here, and of
 // what other replicas have committed.
 type changes struct {
 	mu       sync.Mutex
 	watchers []func(Change)
-	// deaf is set while other replicas cannot be heard.
-	deaf atomic.Bool
+	// disconnected is set while changes of other replicas are not received.
+	disconnected atomic.Bool
 }
 
 // Watch calls f after each committed change: before Update returns for one of
@@ -33,11 +33,11 @@ func (d *DB) Watch(f func(Change)) {
 	d.changes.watchers = append(d.changes.watchers, f)
 }
 
-// Exact reports whether watchers hear of every change. While it is false, what
+// Exact reports whether watchers receive every change. While it is false, what
 // was remembered may be wrong, and must be read again.
-func (d *DB) Exact() bool { return !d.changes.deaf.Load() }
+func (d *DB) Exact() bool { return !d.changes.disconnected.Load() }
 
-func (c *changes) tell(what ...Change) {
+func (c *changes) notify(what ...Change) {
 	c.mu.Lock()
 	watchers := c.watchers
 	c.mu.Unlock()
@@ -48,14 +48,14 @@ func (c *changes) tell(what ...Change) {
 	}
 }
 
-// Changed notes in a transaction what it changes; watchers hear of it when,
+// Changed notes in a transaction what it changes; watchers receive it when,
 // and only when, it is committed. Neither part may hold a line break.
 func (t *Tx) Changed(ctx context.Context, topic, key string) error {
 	t.changed = append(t.changed, Change{topic, key})
 	return t.engine.announce(ctx, t, topic+"\n"+key)
 }
 
-// Listen hears other replicas until ctx ends, where there can be any.
+// Listen receives changes of other replicas until ctx ends, where there can be any.
 func (d *DB) Listen(ctx context.Context) error {
 	const (
 		pause = 200 * time.Millisecond // between attempts to connect again
@@ -63,16 +63,16 @@ func (d *DB) Listen(ctx context.Context) error {
 	for {
 		err := d.engine.listen(ctx, func() {
 			// What happened while nobody listened is not known.
-			d.changes.deaf.Store(false)
-			d.changes.tell(Change{})
+			d.changes.disconnected.Store(false)
+			d.changes.notify(Change{})
 		}, func(payload string) {
 			topic, key, _ := strings.Cut(payload, "\n")
-			d.changes.tell(Change{topic, key})
+			d.changes.notify(Change{topic, key})
 		})
 		if err == nil || ctx.Err() != nil {
 			return nil //nolint:nilerr // to be told to stop is no failure
 		}
-		d.changes.deaf.Store(true)
+		d.changes.disconnected.Store(true)
 		select {
 		case <-ctx.Done():
 			return nil

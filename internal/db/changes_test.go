@@ -11,8 +11,8 @@ import (
 
 func TestWatchersHearOfWhatIsCommittedAndOnlyOfThat(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		var heard []db.Change
-		d.Watch(func(c db.Change) { heard = append(heard, c) })
+		var received []db.Change
+		d.Watch(func(c db.Change) { received = append(received, c) })
 		change := func(key string, fail error) {
 			err := d.Update(t.Context(), func(tx *db.Tx) error {
 				if err := tx.Changed(t.Context(), "token", key); err != nil {
@@ -27,8 +27,8 @@ func TestWatchersHearOfWhatIsCommittedAndOnlyOfThat(t *testing.T) {
 		change("a", nil)
 		change("b", errors.New("rolled back"))
 		change("c", nil)
-		if len(heard) != 2 || heard[0] != (db.Change{Topic: "token", Key: "a"}) || heard[1].Key != "c" {
-			t.Errorf("heard %v", heard)
+		if len(received) != 2 || received[0] != (db.Change{Topic: "token", Key: "a"}) || received[1].Key != "c" {
+			t.Errorf("received %v", received)
 		}
 	})
 }
@@ -39,13 +39,13 @@ func TestReplicasHearOfEachOther(t *testing.T) {
 	if there.Exact() {
 		t.Error("a replica that does not listen yet takes its memory for exact")
 	}
-	heard := make(chan db.Change, 10)
-	there.Watch(func(c db.Change) { heard <- c })
+	received := make(chan db.Change, 10)
+	there.Watch(func(c db.Change) { received <- c })
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- there.Listen(ctx) }()
-	if c := <-heard; c != (db.Change{}) {
-		t.Errorf("at first everything may have changed, heard %v", c)
+	if c := <-received; c != (db.Change{}) {
+		t.Errorf("at first everything may have changed, received %v", c)
 	}
 	if !there.Exact() {
 		t.Error("not exact although it listens")
@@ -54,8 +54,8 @@ func TestReplicasHearOfEachOther(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c := <-heard; c != (db.Change{Topic: "user", Key: "user:alice@example.com"}) {
-		t.Errorf("heard %v", c)
+	if c := <-received; c != (db.Change{Topic: "user", Key: "user:alice@example.com"}) {
+		t.Errorf("received %v", c)
 	}
 
 	// The listener's connection is lost: until it is back nothing is exact,
@@ -67,8 +67,8 @@ func TestReplicasHearOfEachOther(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c := <-heard; c != (db.Change{}) {
-		t.Errorf("after the loss heard %v", c)
+	if c := <-received; c != (db.Change{}) {
+		t.Errorf("after the loss received %v", c)
 	}
 	stop()
 	if err := <-done; err != nil {

@@ -31,13 +31,13 @@ type engine interface {
 	writeOptions() *sql.TxOptions
 	isDuplicate(err error) bool
 	isConflict(err error) bool
-	// announce tells other replicas, when the transaction commits.
+	// announce notifies other replicas when the transaction commits.
 	announce(ctx context.Context, t *Tx, payload string) error
-	// listen hears other replicas; it calls ready once it does, and returns
-	// when it cannot hear any more. An engine without replicas returns nil.
-	listen(ctx context.Context, ready func(), hear func(payload string)) error
-	// unavailable says in a sentence why the database cannot serve, or "".
-	unavailable(err error) string
+	// listen receives changes of other replicas; it calls ready once it does,
+	// and returns when the connection is lost. An engine without replicas returns nil.
+	listen(ctx context.Context, ready func(), receive func(payload string)) error
+	// unavailable is the fault to show if the database cannot serve, or nil.
+	unavailable(err error) *fault.Error
 }
 
 // Open connects to the database that url names and brings its schema up to
@@ -53,7 +53,7 @@ func Open(ctx context.Context, url string) (*DB, error) {
 		return nil, err
 	}
 	d := &DB{engine: e, read: read, write: write}
-	d.changes.deaf.Store(e.name() == "postgres") // until Listen is connected
+	d.changes.disconnected.Store(e.name() == "postgres") // until Listen is connected
 	if err := e.migrate(ctx, write); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
@@ -126,7 +126,7 @@ func (d *DB) run(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, f func(
 	if err := t.Commit(); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
-	d.changes.tell(tx.changed...)
+	d.changes.notify(tx.changed...)
 	return nil
 }
 
@@ -139,8 +139,8 @@ func (d *DB) fault(err error) error {
 	if errors.As(err, &f) {
 		return err
 	}
-	if why := d.engine.unavailable(err); why != "" {
-		return fault.New(fault.Unavailable, "%s", why).Because(err)
+	if why := d.engine.unavailable(err); why != nil {
+		return why.Because(err)
 	}
 	return err
 }

@@ -86,7 +86,7 @@ func (postgresEngine) announce(ctx context.Context, t *Tx, payload string) error
 
 // listen uses a connection of its own. It asks the server for a sign of life
 // each second, because a network that drops everything looks like silence.
-func (e postgresEngine) listen(ctx context.Context, ready func(), hear func(payload string)) error {
+func (e postgresEngine) listen(ctx context.Context, ready func(), receive func(payload string)) error {
 	conn, err := pgx.ConnectConfig(ctx, e.config)
 	if err != nil {
 		return err
@@ -102,7 +102,7 @@ func (e postgresEngine) listen(ctx context.Context, ready func(), hear func(payl
 		cancel()
 		switch {
 		case err == nil:
-			hear(n.Payload)
+			receive(n.Payload)
 		case ctx.Err() != nil:
 			return nil
 		case wait.Err() != nil && !conn.IsClosed():
@@ -118,16 +118,17 @@ func (e postgresEngine) listen(ctx context.Context, ready func(), hear func(payl
 	}
 }
 
-func (postgresEngine) unavailable(err error) string {
+func (postgresEngine) unavailable(err error) *fault.Error {
 	var connect *pgconn.ConnectError
 	var network net.Error
 	s := sqlState(err)
 	switch {
 	case errors.As(err, &connect), errors.As(err, &network), errors.Is(err, driver.ErrBadConn), errors.Is(err, sql.ErrConnDone),
 		pgconn.SafeToRetry(err), strings.HasPrefix(s, "08"), strings.HasPrefix(s, "57P"), strings.HasPrefix(s, "53"):
-		return "the database does not answer: try again shortly; if it stays so, tell an administrator"
+		return fault.New(fault.Unavailable, "the database does not answer").
+			Next("try again shortly; if it stays so, tell an administrator")
 	}
-	return ""
+	return nil
 }
 
 func sqlState(err error) string {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -87,21 +86,24 @@ func (sqliteEngine) isConflict(err error) bool {
 	return c == sqlite3.SQLITE_BUSY || c == sqlite3.SQLITE_LOCKED
 }
 
-// One process has a SQLite database, so there is nobody else to tell.
+// One process has a SQLite database, so there is nobody else to notify.
 func (sqliteEngine) announce(context.Context, *Tx, string) error { return nil }
 
 func (sqliteEngine) listen(context.Context, func(), func(string)) error { return nil }
 
-func (e sqliteEngine) unavailable(err error) string {
+func (e sqliteEngine) unavailable(err error) *fault.Error {
 	switch code(err) & 0xff {
 	case sqlite3.SQLITE_FULL:
-		return fmt.Sprintf("the disk that holds the database is full: free some space on %s; nothing that was acknowledged is lost", filepath.Dir(e.path))
+		return fault.New(fault.Unavailable, "the disk that holds the database is full").
+			Next("free some space on %s; nothing that was acknowledged is lost", filepath.Dir(e.path))
 	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY:
-		return "the database cannot be read or written: an administrator should look at pachd's disk"
+		return fault.New(fault.Unavailable, "the database cannot be read or written").
+			Next("an administrator should look at pachd's disk")
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
-		return "the database is damaged: an administrator should restore a backup"
+		return fault.New(fault.Unavailable, "the database is damaged").
+			Next("an administrator should restore a backup")
 	}
-	return ""
+	return nil
 }
 
 func code(err error) int {
