@@ -35,7 +35,8 @@ var mayImport = map[string][]string{
 	"internal/principal": {"internal/fault"},
 	"internal/strict":    {"internal/fault"},
 	"internal/secret":    {"internal/fault"},
-	"internal/config":    {"internal/fault", "internal/secret", "internal/strict"},
+	"internal/webaddr":   {"internal/fault"},
+	"internal/config":    {"internal/fault", "internal/secret", "internal/strict", "internal/webaddr"},
 	"internal/db":        {"internal/fault"},
 	"internal/db/dbtest": {"internal/db"},
 	"internal/web/theme": nil,
@@ -69,6 +70,7 @@ var mayImport = map[string][]string{
 	"internal/issuer/flow":     {"internal/secret"},
 	"internal/issuer/registry": {
 		"internal/audit", "internal/connector", "internal/db", "internal/fault", "internal/identity", "internal/principal", "internal/secret",
+		"internal/webaddr",
 	},
 	"internal/issuer/upstream": {
 		"internal/connector", "internal/connector/fetch", "internal/db", "internal/fault", "internal/identity", "internal/issuer/flow",
@@ -86,10 +88,12 @@ var mayImport = map[string][]string{
 	"internal/issuer": {
 		"internal/connector", "internal/connector/probe", "internal/db", "internal/fault", "internal/identity", "internal/issuer/chooser", "internal/issuer/device", "internal/issuer/dexstore", "internal/issuer/flow",
 		"internal/issuer/registry", "internal/issuer/trial", "internal/issuer/upstream", "internal/issuer/view", "internal/principal", "internal/secret", "internal/web",
+		"internal/webaddr",
 	},
 	"internal/login": {
 		"internal/audit", "internal/db", "internal/fault", "internal/identity", "internal/issuer", "internal/issuer/device",
 		"internal/connector/oidc", "internal/issuer/registry", "internal/principal", "internal/secret", "internal/token", "internal/web",
+		"internal/webaddr",
 	},
 	"internal/rpc": {
 		"api", "api/admin", "api/auth", "api/enterprise", "api/identity", "api/license", "api/pach", "api/pfs", "api/pps", "api/version", "internal/access", "internal/audit", "internal/db", "internal/fault",
