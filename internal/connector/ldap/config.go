@@ -3,7 +3,6 @@ package ldap
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/base64"
 	"fmt"
 	"net"
 	"os"
@@ -11,9 +10,10 @@ import (
 
 	"github.com/go-ldap/ldap/v3"
 
-	"pachyderm/internal/connector/fetch"
-	"pachyderm/internal/fault"
+	"pachyderm/internal/connector/document"
+	"pachyderm/internal/connector/refuse"
 	"pachyderm/internal/strict"
+	"pachyderm/internal/webaddr"
 )
 
 // Config is what stands under config: in a connector document of type ldap. Its
@@ -77,41 +77,37 @@ type UserMatcher struct {
 // Format keeps the password out of every %v, %+v and %#v.
 func (c Config) Format(f fmt.State, _ rune) { _, _ = fmt.Fprint(f, "ldap connector to ", c.Host) }
 
-// Validate checks the document by itself. Fault: Invalid.
-func (c Config) Validate() error {
+// validate checks what the tags cannot say. Fault: Invalid, at the key.
+func (c Config) validate() error {
 	host := c.hostname()
 	if strings.ContainsAny(c.Host, "/ ") {
-		return invalid("host", "host is %q", c.Host).
+		return refuse.Config("host", "host is %q", c.Host).
 			Next("write the host alone, without ldap://, such as ldap.example.com or ldap.example.com:636")
 	}
 	switch {
 	case c.Kerberos != nil:
-		return invalid("kerberos", "kerberos is not offered").
+		return refuse.Config("kerberos", "kerberos is not offered").
 			Next("remove the key; people sign in with their password")
 	case c.InsecureNoSSL && c.StartTLS:
-		return invalid("startTLS", "insecureNoSSL and startTLS contradict each other").
+		return refuse.Config("startTLS", "insecureNoSSL and startTLS contradict each other").
 			Next("remove insecureNoSSL")
-	case c.InsecureNoSSL && !fetch.IsLoopback(host):
-		return invalid("insecureNoSSL", "insecureNoSSL would send passwords to %s in plain text", host).
+	case c.InsecureNoSSL && !webaddr.IsLoopback(host):
+		return refuse.Config("insecureNoSSL", "insecureNoSSL would send passwords to %s in plain text", host).
 			Next("use startTLS: true or LDAPS; plain text is accepted for this machine only")
 	case c.BindDN == "" && c.BindPW != "":
-		return invalid("bindDN", "bindPW is given without bindDN").
+		return refuse.Config("bindDN", "bindPW is given without bindDN").
 			Next("name the account that it belongs to")
 	case c.BindDN != "" && c.BindPW == "":
 		// An empty password would be an anonymous bind that succeeds (RFC 4513, 5.1.2).
-		return invalid("bindPW", "bindDN is given without bindPW").
+		return refuse.Config("bindPW", "bindDN is given without bindPW").
 			Next("give its password")
 	case (c.ClientCert == "") != (c.ClientKey == ""):
-		return invalid("clientKey", "give both clientCert and clientKey, or neither")
+		return refuse.Config("clientKey", "give both clientCert and clientKey, or neither")
 	}
 	if err := checkDN("bindDN", c.BindDN); err != nil {
 		return err
 	}
-	if err := c.checkSearches(); err != nil {
-		return err
-	}
-	_, err := c.tls()
-	return err
+	return c.checkSearches()
 }
 
 func (c Config) checkSearches() error {
@@ -125,24 +121,24 @@ func (c Config) checkSearches() error {
 			continue
 		}
 		if _, err := ldap.CompileFilter(s.filter); err != nil {
-			return invalid(s.key+".filter", "%s.filter is no LDAP filter", s.key).
+			return refuse.Config(s.key+".filter", "%s.filter is no LDAP filter", s.key).
 				Next("write one in parentheses, such as (objectClass=person)").Because(err)
 		}
 	}
 	for n, name := range c.UserSearch.Username {
 		if !isAttribute(name) {
-			return invalid(fmt.Sprintf("userSearch.username[%d]", n), "userSearch.username: %q is not the name of an attribute", name)
+			return refuse.Config(fmt.Sprintf("userSearch.username[%d]", n), "userSearch.username: %q is not the name of an attribute", name)
 		}
 	}
 	if strings.Contains(c.UserSearch.EmailSuffix, "@") {
-		return invalid("userSearch.emailSuffix", "userSearch.emailSuffix is the domain alone, without the @")
+		return refuse.Config("userSearch.emailSuffix", "userSearch.emailSuffix is the domain alone, without the @")
 	}
 	if c.GroupSearch.BaseDN == "" {
 		return nil
 	}
 	for n, m := range c.matchers() {
 		if !isAttribute(m.UserAttr) || !isAttribute(m.GroupAttr) || m.RecursionGroupAttr != "" && !isAttribute(m.RecursionGroupAttr) {
-			return invalid(fmt.Sprintf("groupSearch.userMatchers[%d]", n), "groupSearch needs userMatchers with userAttr and groupAttr, such as userAttr: DN and groupAttr: member")
+			return refuse.Config(fmt.Sprintf("groupSearch.userMatchers[%d]", n), "groupSearch needs userMatchers with userAttr and groupAttr, such as userAttr: DN and groupAttr: member")
 		}
 	}
 	return nil
@@ -169,14 +165,10 @@ func checkDN(key, dn string) error {
 		return nil
 	}
 	if _, err := ldap.ParseDN(dn); err != nil {
-		return invalid(key, "%s is no distinguished name", key).
+		return refuse.Config(key, "%s is no distinguished name", key).
 			Next("write one such as ou=People,dc=example,dc=com").Because(err)
 	}
 	return nil
-}
-
-func invalid(key, format string, a ...any) *fault.Error {
-	return fault.New(fault.Invalid, format, a...).At("config." + key)
 }
 
 func (c Config) hostname() string {
@@ -202,31 +194,26 @@ func (c Config) tls() (*tls.Config, error) {
 	if c.ClientCert != "" {
 		pair, err := tls.LoadX509KeyPair(c.ClientCert, c.ClientKey)
 		if err != nil {
-			return nil, invalid("clientCert", "the pair of clientCert and clientKey cannot be used").
+			return nil, refuse.Config("clientCert", "the pair of clientCert and clientKey cannot be used").
 				Next("check the files on the server").Because(err)
 		}
 		t.Certificates = []tls.Certificate{pair}
 	}
-	key, text := "rootCAData", []byte(c.RootCAData)
-	switch {
-	case c.RootCA != "":
-		var err error
+	key := "rootCAData"
+	text, err := document.PEM(key, c.RootCAData)
+	if c.RootCA != "" {
 		key = "rootCA"
 		if text, err = os.ReadFile(c.RootCA); err != nil {
-			return nil, invalid(key, "the file of rootCA cannot be read").
+			err = refuse.Config(key, "the file of rootCA cannot be read").
 				Next("give a path on the server, or the certificates in rootCAData").Because(err)
 		}
-	case c.RootCAData == "":
-		return t, nil
-	case !strings.Contains(c.RootCAData, "-----BEGIN"):
-		var err error
-		if text, err = base64.StdEncoding.DecodeString(strings.TrimSpace(c.RootCAData)); err != nil {
-			return nil, invalid(key, "rootCAData is neither PEM nor base64 of it").Because(err)
-		}
+	}
+	if err != nil || c.RootCA+c.RootCAData == "" {
+		return t, err
 	}
 	t.RootCAs = x509.NewCertPool()
 	if !t.RootCAs.AppendCertsFromPEM(text) {
-		return nil, invalid(key, "%s holds no certificate in PEM", key).
+		return nil, refuse.Config(key, "%s holds no certificate in PEM", key).
 			Next("give the CA's, beginning with -----BEGIN CERTIFICATE-----")
 	}
 	return t, nil

@@ -64,7 +64,7 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 		"no such CA file":      {func(c *ldap.Config) { c.RootCA = filepath.Join(dir, "nowhere") }, "rootCA", "cannot be read"},
 		"a key as the CA":      {func(c *ldap.Config) { c.RootCA = pair.KeyFile }, "rootCA", "no certificate"},
 		"CA that is no base64": {func(c *ldap.Config) { c.RootCAData = "?" }, "rootCAData", "neither PEM"},
-		"CA that is no PEM":    {func(c *ldap.Config) { c.RootCAData = "AAAA" }, "rootCAData", "no certificate"},
+		"CA that is no PEM":    {func(c *ldap.Config) { c.RootCAData = "AAAA" }, "rootCAData", "neither PEM"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := good()

@@ -14,12 +14,13 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/dexidp/dex/connector"
+	dexconn "github.com/dexidp/dex/connector"
 	"github.com/go-ldap/ldap/v3"
 	"github.com/google/uuid"
 
+	"pachyderm/internal/connector/claimlog"
+	"pachyderm/internal/connector/document"
 	"pachyderm/internal/connector/fetch"
-	"pachyderm/internal/connector/witness"
 	"pachyderm/internal/fault"
 )
 
@@ -38,13 +39,16 @@ type Connector struct {
 }
 
 var (
-	_ connector.PasswordConnector = (*Connector)(nil)
-	_ connector.RefreshConnector  = (*Connector)(nil)
+	_ dexconn.PasswordConnector = (*Connector)(nil)
+	_ dexconn.RefreshConnector  = (*Connector)(nil)
 )
 
 // Open makes no connection. Fault: Invalid.
 func Open(c Config) (*Connector, error) {
-	if err := c.Validate(); err != nil {
+	if err := (document.Rules{}).Check("ldap", &c); err != nil {
+		return nil, err
+	}
+	if err := c.validate(); err != nil {
 		return nil, err
 	}
 	t, err := c.tls()
@@ -57,11 +61,8 @@ func (c *Connector) Format(f fmt.State, verb rune) { c.cfg.Format(f, verb) }
 // Prompt is what the sign-in page calls the user name.
 func (c *Connector) Prompt() string { return c.cfg.UsernamePrompt }
 
-// Issuer is the directory's address: subjects of another mean other people.
-func (c *Connector) Issuer() string { return "" }
-
-// Probe connects as a sign-in does, and looks for the places it would search.
-func (c *Connector) Probe(ctx context.Context) error {
+// Ping connects as a sign-in does, and looks for the places it would search.
+func (c *Connector) Ping(ctx context.Context) error {
 	return c.with(ctx, func(conn *ldap.Conn) error {
 		if err := c.checkBase(conn, "userSearch.baseDN", c.cfg.UserSearch.BaseDN); err != nil {
 			return err
@@ -228,7 +229,7 @@ func (c *Connector) searchFailed(key string, err error) error {
 // Login asks the directory whether the password is that of the person by that
 // name. A name that is not there, or that the filter leaves out, is as a wrong
 // password, so that nobody can find out who is there.
-func (c *Connector) Login(ctx context.Context, s connector.Scopes, username, password string) (id connector.Identity, valid bool, err error) {
+func (c *Connector) Login(ctx context.Context, s dexconn.Scopes, username, password string) (id dexconn.Identity, valid bool, err error) {
 	// A bind with a name and no password succeeds as anonymous (RFC 4513, 5.1.2).
 	if password == "" || username == "" {
 		return id, false, nil
@@ -253,7 +254,7 @@ func (c *Connector) Login(ctx context.Context, s connector.Scopes, username, pas
 		return err
 	})
 	if err != nil || !valid {
-		return connector.Identity{}, false, err
+		return dexconn.Identity{}, false, err
 	}
 	if s.OfflineAccess {
 		id.ConnectorData, err = json.Marshal(remembered{username})
@@ -268,12 +269,12 @@ type remembered struct {
 
 // Refresh reads the person and their groups again. One who is no longer found,
 // or whom the filter now leaves out, is refused.
-func (c *Connector) Refresh(ctx context.Context, _ connector.Scopes, old connector.Identity) (connector.Identity, error) {
+func (c *Connector) Refresh(ctx context.Context, _ dexconn.Scopes, old dexconn.Identity) (dexconn.Identity, error) {
 	var r remembered
 	if err := json.Unmarshal(old.ConnectorData, &r); err != nil {
 		return old, err
 	}
-	var id connector.Identity
+	var id dexconn.Identity
 	err := c.with(ctx, func(conn *ldap.Conn) error {
 		person, err := c.find(conn, r.Username)
 		if err != nil {
@@ -295,11 +296,11 @@ func (c *Connector) Refresh(ctx context.Context, _ connector.Scopes, old connect
 // find is nil for a name that is not there.
 func (c *Connector) find(conn *ldap.Conn, username string) (*ldap.Entry, error) {
 	u := c.cfg.UserSearch
-	var any strings.Builder
+	var matches strings.Builder
 	for _, attr := range u.Username {
-		fmt.Fprintf(&any, "(%s=%s)", attr, ldap.EscapeFilter(username))
+		fmt.Fprintf(&matches, "(%s=%s)", attr, ldap.EscapeFilter(username))
 	}
-	filter := any.String()
+	filter := matches.String()
 	if len(u.Username) > 1 {
 		filter = "(|" + filter + ")"
 	}
@@ -355,9 +356,9 @@ func (c *Connector) search(conn *ldap.Conn, key, base, scope, always, filter str
 }
 
 // identity makes an identity of a person's entry.
-func (c *Connector) identity(ctx context.Context, conn *ldap.Conn, person *ldap.Entry) (connector.Identity, error) {
+func (c *Connector) identity(ctx context.Context, conn *ldap.Conn, person *ldap.Entry) (dexconn.Identity, error) {
 	u := c.cfg.UserSearch
-	id := connector.Identity{
+	id := dexconn.Identity{
 		UserID: first(person, cmp.Or(u.IDAttr, "uid")), Email: first(person, cmp.Or(u.EmailAttr, "mail")), EmailVerified: true,
 		Username: first(person, u.NameAttr), PreferredUsername: first(person, u.PreferredUsernameAttr),
 	}
@@ -366,7 +367,7 @@ func (c *Connector) identity(ctx context.Context, conn *ldap.Conn, person *ldap.
 	}
 	id.Username = cmp.Or(id.Username, id.PreferredUsername, id.Email)
 	groups, err := c.groups(conn, person)
-	c.tell(ctx, person, groups)
+	c.record(ctx, person, groups)
 	if err != nil {
 		return id, err
 	}
@@ -394,24 +395,24 @@ func names(e *ldap.Entry) string {
 	return cmp.Or(strings.Join(list, ", "), "others")
 }
 
-func (c *Connector) tell(ctx context.Context, person *ldap.Entry, groups []string) {
+func (c *Connector) record(ctx context.Context, person *ldap.Entry, groups []string) {
 	u := c.cfg.UserSearch
 	said := map[string]any{"DN": person.DN}
 	for _, a := range person.Attributes {
 		said[a.Name] = values(person, a.Name)
 	}
-	uses := []witness.Use{{As: witness.UserID, Claim: cmp.Or(u.IDAttr, "uid")}, {As: witness.Email, Claim: cmp.Or(u.EmailAttr, "mail")}}
+	uses := []claimlog.Use{{As: claimlog.UserID, Claim: cmp.Or(u.IDAttr, "uid")}, {As: claimlog.Email, Claim: cmp.Or(u.EmailAttr, "mail")}}
 	if u.NameAttr != "" {
-		uses = append(uses, witness.Use{As: witness.Name, Claim: u.NameAttr})
+		uses = append(uses, claimlog.Use{As: claimlog.Name, Claim: u.NameAttr})
 	}
 	if u.PreferredUsernameAttr != "" {
-		uses = append(uses, witness.Use{As: witness.Username, Claim: u.PreferredUsernameAttr})
+		uses = append(uses, claimlog.Use{As: claimlog.Username, Claim: u.PreferredUsernameAttr})
 	}
 	if c.cfg.GroupSearch.BaseDN != "" {
 		said["(groups found)"] = groups
-		uses = append(uses, witness.Use{As: witness.Groups, Claim: "(groups found)"})
+		uses = append(uses, claimlog.Use{As: claimlog.Groups, Claim: "(groups found)"})
 	}
-	witness.Saw(ctx, said, uses...)
+	claimlog.Record(ctx, said, uses...)
 }
 
 // values of an attribute whose name may be written in any case (RFC 4512, 2.5).

@@ -10,12 +10,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dexidp/dex/connector"
+	dexconn "github.com/dexidp/dex/connector"
 	"golang.org/x/oauth2"
 
+	"pachyderm/internal/connector/claimlog"
+	"pachyderm/internal/connector/document"
 	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/oidc/claim"
-	"pachyderm/internal/connector/witness"
 	"pachyderm/internal/fault"
 )
 
@@ -56,10 +57,13 @@ type Connector struct {
 	client *fetch.Client
 }
 
-var _ connector.CallbackConnector = (*Connector)(nil)
+var _ dexconn.CallbackConnector = (*Connector)(nil)
 
-// Open makes no connection. Fault: Invalid.
-func Open(c Config) (*Connector, error) {
+// Open makes no connection. Fault: Invalid, at the key.
+func Open(c Config, r document.Rules) (*Connector, error) {
+	if err := r.Check("oauth", &c); err != nil {
+		return nil, err
+	}
 	if c.InsecureSkipVerify {
 		return nil, fault.New(fault.Invalid, "insecureSkipVerify is not offered").
 			Next("add the certificate of the provider's CA to rootCAs").At("config.insecureSkipVerify")
@@ -83,7 +87,7 @@ type pending struct {
 
 // LoginURL always sends PKCE; a provider that does not know it must ignore it
 // (RFC 7636, 5).
-func (c *Connector) LoginURL(_ connector.Scopes, _, state string) (string, []byte, error) {
+func (c *Connector) LoginURL(_ dexconn.Scopes, _, state string) (string, []byte, error) {
 	to, err := url.Parse(c.cfg.AuthorizationURL)
 	if err != nil {
 		return "", nil, err
@@ -106,27 +110,27 @@ func (c *Connector) LoginURL(_ connector.Scopes, _, state string) (string, []byt
 
 // HandleCallback exchanges the code and asks who signed in. Faults:
 // Unauthenticated, Denied, Precondition, Unavailable.
-func (c *Connector) HandleCallback(s connector.Scopes, data []byte, r *http.Request) (connector.Identity, error) {
+func (c *Connector) HandleCallback(s dexconn.Scopes, data []byte, r *http.Request) (dexconn.Identity, error) {
 	var p pending
 	q := r.URL.Query()
 	switch err := json.Unmarshal(data, &p); {
 	case err != nil || p.State == "" || q.Get("state") != p.State:
-		return connector.Identity{}, fault.New(fault.Unauthenticated, "the provider's answer belongs to another sign-in").
+		return dexconn.Identity{}, fault.New(fault.Unauthenticated, "the provider's answer belongs to another sign-in").
 			Next("start again").Because(err)
 	case q.Get("error") != "":
-		return connector.Identity{}, fault.New(fault.Denied, "the provider ended the sign-in (%s): %s", fetch.Clean(q.Get("error")), cmp.Or(fetch.Clean(q.Get("error_description")), "it gave no reason"))
+		return dexconn.Identity{}, fault.New(fault.Denied, "the provider ended the sign-in (%s): %s", fetch.Clean(q.Get("error")), cmp.Or(fetch.Clean(q.Get("error_description")), "it gave no reason"))
 	case q.Get("code") == "":
-		return connector.Identity{}, fault.New(fault.Unauthenticated, "the provider's answer has no code").
+		return dexconn.Identity{}, fault.New(fault.Unauthenticated, "the provider's answer has no code").
 			Next("start the sign-in again")
 	}
 	ctx := r.Context()
 	token, err := c.exchange(ctx, q.Get("code"), p.Verifier)
 	if err != nil {
-		return connector.Identity{}, err
+		return dexconn.Identity{}, err
 	}
 	var said claim.Set
 	if err := c.client.JSON(ctx, c.cfg.UserInfoURL, "user information", token, &said); err != nil {
-		return connector.Identity{}, err
+		return dexconn.Identity{}, err
 	}
 	return c.identity(ctx, s, said)
 }
@@ -176,11 +180,11 @@ func (c *Connector) request(ctx context.Context, form url.Values, basic bool) (t
 	return answer.AccessToken, status, nil
 }
 
-func (c *Connector) identity(ctx context.Context, s connector.Scopes, said claim.Set) (id connector.Identity, err error) {
+func (c *Connector) identity(ctx context.Context, s dexconn.Scopes, said claim.Set) (id dexconn.Identity, err error) {
 	m := c.cfg.ClaimMapping
-	witness.Saw(ctx, said, witness.Use{As: witness.UserID, Claim: c.cfg.UserIDKey}, witness.Use{As: witness.Email, Claim: m.EmailKey},
-		witness.Use{As: witness.Verified, Claim: m.EmailVerifiedKey}, witness.Use{As: witness.Name, Claim: m.UserNameKey},
-		witness.Use{As: witness.Username, Claim: m.PreferredUsernameKey}, witness.Use{As: witness.Groups, Claim: m.GroupsKey})
+	claimlog.Record(ctx, said, claimlog.Use{As: claimlog.UserID, Claim: c.cfg.UserIDKey}, claimlog.Use{As: claimlog.Email, Claim: m.EmailKey},
+		claimlog.Use{As: claimlog.Verified, Claim: m.EmailVerifiedKey}, claimlog.Use{As: claimlog.Name, Claim: m.UserNameKey},
+		claimlog.Use{As: claimlog.Username, Claim: m.PreferredUsernameKey}, claimlog.Use{As: claimlog.Groups, Claim: m.GroupsKey})
 	if number, ok := said[c.cfg.UserIDKey].(json.Number); ok { // as GitHub and others have it
 		id.UserID = number.String()
 	} else if id.UserID, err = said.ID(c.cfg.UserIDKey); err != nil {

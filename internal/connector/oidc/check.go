@@ -17,27 +17,22 @@ import (
 
 // Check looks at all that a sign-in will need of the provider, short of a
 // person.
-func (c *Connector) Check(ctx context.Context, l *probe.Ladder) {
-	roots, err := c.cfg.roots()
-	if err != nil {
-		l.Do(probe.TLS, func() (string, error) { return "", err })
-		return
-	}
+func (c *Connector) Check(ctx context.Context, r *probe.Report) {
 	rest := []string{probe.Discovery, probe.Issuer, probe.Keys, probe.Support, probe.Credentials, probe.Callback}
-	if !l.Reach(ctx, probe.OfURL(c.cfg.Issuer, roots, "config.rootCAs", "config.issuer")) {
-		l.Skip(rest...)
+	if !r.Reach(ctx, probe.OfURL(c.cfg.Issuer, c.roots, "config.rootCAs", "config.issuer")) {
+		r.Skip(rest...)
 		return
 	}
 	var m metadata
-	if !l.Do(probe.Discovery, func() (string, error) { return c.checkDiscovery(ctx, &m) }) {
-		l.Skip(rest[1:]...)
+	if !r.Do(probe.Discovery, func() (string, error) { return c.checkDiscovery(ctx, &m) }) {
+		r.Skip(rest[1:]...)
 		return
 	}
-	l.Do(probe.Issuer, func() (string, error) { return c.checkIssuerName(&m) })
-	l.Do(probe.Keys, func() (string, error) { return c.checkKeys(ctx, &m) })
-	l.Do(probe.Support, func() (string, error) { return c.checkSupport(&m) })
-	l.Do(probe.Credentials, func() (string, error) { return c.checkCredentials(ctx, &m) })
-	l.Do(probe.Callback, func() (string, error) { return c.checkCallback(ctx, &m) })
+	r.Do(probe.Issuer, func() (string, error) { return c.checkIssuerName(&m) })
+	r.Do(probe.Keys, func() (string, error) { return c.checkKeys(ctx, &m) })
+	r.Do(probe.Support, func() (string, error) { return c.checkSupport(&m) })
+	r.Do(probe.Credentials, func() (string, error) { return c.checkCredentials(ctx, &m) })
+	r.Do(probe.Callback, func() (string, error) { return c.checkCallback(ctx, &m) })
 }
 
 func (c *Connector) checkDiscovery(ctx context.Context, m *metadata) (string, error) {
@@ -109,7 +104,7 @@ func (c *Connector) judgeSecret(ctx context.Context, m *metadata, inForm bool) (
 		return "", probe.Skip("the provider's answer to a made-up code does not tell: %s", fault.Message(err))
 	}
 	const known = "the provider knows the client ID and the secret"
-	stranger := &Connector{cfg: c.cfg, deps: c.deps, client: c.client, meta: c.meta, keys: c.keys}
+	stranger := &Connector{cfg: c.cfg, deps: c.deps, roots: c.roots, client: c.client, meta: c.meta, keys: c.keys}
 	stranger.cfg.ClientSecret = rand.Text()
 	if err := stranger.madeUpCode(ctx, m, inForm); fault.FieldOf(err) == "config.clientSecret" {
 		return known, nil

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dexidp/dex/connector"
+	dexconn "github.com/dexidp/dex/connector"
 	"github.com/go-jose/go-jose/v4"
 
 	"pachyderm/internal/connector/fetch"
@@ -40,7 +40,7 @@ func TestForgedAndBrokenAnswersAreRefused(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			f := start(t, c.change, c.misbehave)
 			f.conn.client = fetch.New(nil, 500*time.Millisecond)
-			got, err := f.signIn(connector.Scopes{OfflineAccess: true}, c.answer)
+			got, err := f.signIn(dexconn.Scopes{OfflineAccess: true}, c.answer)
 			if err == nil {
 				t.Fatalf("accepted as %+v", got)
 			}
@@ -332,43 +332,43 @@ func groupClaims() []forgery {
 
 func TestHasgroupsIsAnOverageToo(t *testing.T) {
 	f := start(t, func(c *Config) { c.InsecureEnableGroups = true }, func(p *provider) { p.claims = set(map[string]any{"hasgroups": true}) })
-	if _, err := f.signIn(connector.Scopes{}, nil); !fault.Is(err, fault.Precondition) {
+	if _, err := f.signIn(dexconn.Scopes{}, nil); !fault.Is(err, fault.Precondition) {
 		t.Errorf("got %v", err)
 	}
 	cfg := f.config()
 	cfg.InsecureEnableGroups, cfg.ClaimMapping.Groups = true, "roles"
 	f.conn = f.open(cfg)
-	if _, err := f.signIn(connector.Scopes{}, nil); err != nil {
+	if _, err := f.signIn(dexconn.Scopes{}, nil); err != nil {
 		t.Errorf("where the groups are not what is asked for: %v", err)
 	}
 }
 
 func TestAnotherVerifierIsRefusedByTheProvider(t *testing.T) {
 	f := start(t, nil, nil)
-	to, data, err := f.conn.LoginURL(connector.Scopes{}, callbackURL, "the-state")
+	to, data, err := f.conn.LoginURL(dexconn.Scopes{}, callbackURL, "the-state")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, other, err := f.conn.LoginURL(connector.Scopes{}, callbackURL, "the-state")
+	_, other, err := f.conn.LoginURL(dexconn.Scopes{}, callbackURL, "the-state")
 	if err != nil {
 		t.Fatal(err)
 	}
 	back := f.visit(to)
 	for name, bad := range map[string][]byte{"another sign-in's": other, "none": nil, "half": []byte(`{"state":"the-state","nonce":"x"}`)} {
-		_, err := f.conn.HandleCallback(connector.Scopes{}, bad, httptest.NewRequestWithContext(t.Context(), http.MethodGet, back.String(), nil))
+		_, err := f.conn.HandleCallback(dexconn.Scopes{}, bad, httptest.NewRequestWithContext(t.Context(), http.MethodGet, back.String(), nil))
 		if !fault.Is(err, fault.Unauthenticated) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
-	if _, err := f.conn.HandleCallback(connector.Scopes{}, data, httptest.NewRequestWithContext(t.Context(), http.MethodGet, back.String(), nil)); err == nil {
+	if _, err := f.conn.HandleCallback(dexconn.Scopes{}, data, httptest.NewRequestWithContext(t.Context(), http.MethodGet, back.String(), nil)); err == nil {
 		t.Error("a code was accepted twice")
 	}
 }
 
 func TestGroupRefusalIsOneThatDexKnows(t *testing.T) {
 	f := start(t, func(c *Config) { c.InsecureEnableGroups, c.AllowedGroups = true, []string{"admins"} }, nil)
-	_, err := f.signIn(connector.Scopes{}, nil)
-	if _, ok := errorsAs[*connector.UserNotInRequiredGroupsError](err); !ok || !fault.Is(err, fault.Denied) {
+	_, err := f.signIn(dexconn.Scopes{}, nil)
+	if _, ok := errorsAs[*dexconn.UserNotInRequiredGroupsError](err); !ok || !fault.Is(err, fault.Denied) {
 		t.Errorf("got %v", err)
 	}
 }

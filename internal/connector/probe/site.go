@@ -31,21 +31,21 @@ type Site struct {
 type Client struct{ ID, Secret, RedirectURI string }
 
 // Check is for providers of which only addresses are known.
-func (s Site) Check(ctx context.Context, l *Ladder) {
+func (s Site) Check(ctx context.Context, r *Report) {
 	if s.Base == "" {
 		return
 	}
 	roots, err := fetch.Roots("config.rootCAs", s.RootCAs...)
 	if err != nil {
-		l.Do(TLS, func() (string, error) { return "", err })
+		r.Do(TLS, func() (string, error) { return "", err })
 		return
 	}
 	t := OfURL(s.Base, roots, "the connector's CA certificates", "the connector's address of the provider")
 	if t.TLS != nil {
 		t.TLS.InsecureSkipVerify = s.AnyCA
 	}
-	if !l.Reach(ctx, t) {
-		l.Skip(Credentials, Callback)
+	if !r.Reach(ctx, t) {
+		r.Skip(Credentials, Callback)
 		return
 	}
 	if s.TokenURL == "" {
@@ -53,12 +53,12 @@ func (s Site) Check(ctx context.Context, l *Ladder) {
 	}
 	client := fetch.New(roots, siteWithin)
 	defer client.Close()
-	l.Do(Credentials, func() (string, error) { return s.checkCredentials(ctx, client) })
-	l.Do(Callback, func() (string, error) { return s.checkCallback(ctx, client) })
+	r.Do(Credentials, func() (string, error) { return s.checkCredentials(ctx, client) })
+	r.Do(Callback, func() (string, error) { return s.checkCallback(ctx, client) })
 }
 
-// Reach is an error if nothing answers at the provider's address.
-func (s Site) Reach(ctx context.Context) error {
+// Ping is an error if nothing answers at the provider's address.
+func (s Site) Ping(ctx context.Context) error {
 	if s.Base == "" || s.AnyCA {
 		return nil
 	}

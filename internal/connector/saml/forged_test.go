@@ -8,15 +8,15 @@ import (
 	"time"
 
 	"github.com/beevik/etree"
-	"github.com/dexidp/dex/connector"
+	dexconn "github.com/dexidp/dex/connector"
 	"github.com/google/go-cmp/cmp"
 
 	"pachyderm/internal/connector/saml/xmltree"
 	"pachyderm/internal/fault"
 )
 
-func jane() connector.Identity {
-	return connector.Identity{UserID: "jane", Username: "Jane Doe", Email: "jane@example.com", EmailVerified: true, Groups: []string{"admins", "engineers"}}
+func jane() dexconn.Identity {
+	return dexconn.Identity{UserID: "jane", Username: "Jane Doe", Email: "jane@example.com", EmailVerified: true, Groups: []string{"admins", "engineers"}}
 }
 
 // attack is an answer that must be refused, and what the refusal says.
@@ -169,7 +169,7 @@ func wrapsResponse() []attack {
 // check accepts the message as it is and refuses it with the attack.
 func check(t *testing.T, mode func(*draft), a attack) {
 	t.Helper()
-	run := func(a attack) (connector.Identity, error) {
+	run := func(a attack) (dexconn.Identity, error) {
 		c, _ := open(t, config())
 		data, p := begin(t, c)
 		d := newDraft(p.ID)
@@ -185,7 +185,7 @@ func check(t *testing.T, mode func(*draft), a attack) {
 		if a.text != nil {
 			text = a.text(text)
 		}
-		return c.HandleCallback(connector.Scopes{}, data, post(t, text))
+		return c.HandleCallback(dexconn.Scopes{}, data, post(t, text))
 	}
 	id, err := run(attack{})
 	if err != nil {
@@ -422,7 +422,7 @@ func TestAFailingStatusSaysWhy(t *testing.T) {
 		d.status = `<samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:Responder"><samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:` + second + `"/></samlp:StatusCode><samlp:StatusMessage>no&#9;luck</samlp:StatusMessage>`
 		root := d.build()
 		root.RemoveChild(theAssertion(root))
-		_, err := c.HandleCallback(connector.Scopes{}, data, post(t, serialize(root)))
+		_, err := c.HandleCallback(dexconn.Scopes{}, data, post(t, serialize(root)))
 		if fault.KindOf(err) != want.kind || fault.FieldOf(err) != want.field || !strings.Contains(fault.Message(err), "(Responder, "+second+`), saying "no luck"`) {
 			t.Errorf("%s: %s at %q: %v", second, fault.KindOf(err), fault.FieldOf(err), err)
 		}
@@ -433,15 +433,15 @@ func TestAnAnswerIsUsedOnce(t *testing.T) {
 	c, clock := open(t, config())
 	data, p := begin(t, c)
 	raw := serialize(newDraft(p.ID).build())
-	if _, err := c.HandleCallback(connector.Scopes{}, data, post(t, raw)); err != nil {
+	if _, err := c.HandleCallback(dexconn.Scopes{}, data, post(t, raw)); err != nil {
 		t.Fatal(err)
 	}
-	_, err := c.HandleCallback(connector.Scopes{}, data, post(t, raw))
+	_, err := c.HandleCallback(dexconn.Scopes{}, data, post(t, raw))
 	if !fault.Is(err, fault.Unauthenticated) || !strings.Contains(fault.Message(err), "used before") {
 		t.Errorf("a second time: %v", err)
 	}
 	clock.now = clock.now.Add(5*time.Minute + 119*time.Second)
-	if _, err := c.HandleCallback(connector.Scopes{}, data, post(t, raw)); !strings.Contains(fault.Message(err), "used before") {
+	if _, err := c.HandleCallback(dexconn.Scopes{}, data, post(t, raw)); !strings.Contains(fault.Message(err), "used before") {
 		t.Errorf("in its last second: %v", err)
 	}
 }
@@ -460,14 +460,14 @@ func TestTheFormMustBelongToTheSignIn(t *testing.T) {
 	} {
 		r := post(t, good)
 		change(r.PostForm)
-		if _, err := c.HandleCallback(connector.Scopes{}, data, r); !fault.Is(err, fault.Unauthenticated) || !strings.Contains(fault.Message(err), want) {
+		if _, err := c.HandleCallback(dexconn.Scopes{}, data, r); !fault.Is(err, fault.Unauthenticated) || !strings.Contains(fault.Message(err), want) {
 			t.Errorf("want %q: %v", want, err)
 		}
 	}
-	if _, err := c.HandleCallback(connector.Scopes{}, []byte("{}"), post(t, good)); !fault.Is(err, fault.Unauthenticated) {
+	if _, err := c.HandleCallback(dexconn.Scopes{}, []byte("{}"), post(t, good)); !fault.Is(err, fault.Unauthenticated) {
 		t.Errorf("a sign-in that nobody began: %v", err)
 	}
-	if _, err := c.HandleCallback(connector.Scopes{}, data, post(t, good)); err != nil {
+	if _, err := c.HandleCallback(dexconn.Scopes{}, data, post(t, good)); err != nil {
 		t.Errorf("as it was: %v", err)
 	}
 }
@@ -485,7 +485,7 @@ func FuzzResponse(f *testing.F) {
 	f.Add("<a>")
 	f.Add(`<samlp:Response xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol"><Signature xmlns="http://www.w3.org/2000/09/xmldsig#"/></samlp:Response>`)
 	f.Fuzz(func(t *testing.T, raw string) {
-		if id, err := c.HandleCallback(connector.Scopes{}, data, post(t, raw)); err == nil {
+		if id, err := c.HandleCallback(dexconn.Scopes{}, data, post(t, raw)); err == nil {
 			t.Errorf("accepted as %q: %q", id.UserID, raw)
 		}
 	})
