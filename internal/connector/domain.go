@@ -15,7 +15,7 @@ import (
 
 // common are the keys of config that every type has.
 type common struct {
-	EmailDomains []string `json:"emailDomains" doc:"e-mail domains, such as example.com, whose people are sent here when they give their address"`
+	EmailDomains []string `json:"emailDomains" doc:"e-mail domains, such as example.com; people who enter such an address are sent to this provider"`
 }
 
 func keysOfCommon() []document.Key { return document.Keys(reflect.TypeFor[common]()) }
@@ -37,7 +37,7 @@ func EmailDomains(config map[string]any) ([]string, error) {
 	for n, written := range c.EmailDomains {
 		domain, err := idna.Lookup.ToASCII(strings.ToLower(written))
 		if err != nil || !strings.Contains(domain, ".") || strings.HasSuffix(domain, ".") {
-			return nil, refuse.Config(fmt.Sprintf("emailDomains[%d]", n), "emailDomains: %q is no domain", written).
+			return nil, refuse.Config(fmt.Sprintf("emailDomains[%d]", n), "emailDomains: %q is not a domain", written).
 				Next("write one such as example.com, without the @")
 		}
 		domains = append(domains, domain)

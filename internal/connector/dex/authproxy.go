@@ -15,13 +15,13 @@ import (
 )
 
 type authproxyDoc struct {
-	UserIDHeader         string   `json:"userIDHeader" doc:"header with what identifies a person, such as X-Remote-User-Id; the user name unless given"`
-	UserHeader           string   `json:"userHeader" doc:"header with the user name; X-Remote-User unless given"`
-	UserNameHeader       string   `json:"userNameHeader" doc:"header with the short name, such as X-Remote-User-Name; the user name unless given"`
-	EmailHeader          string   `json:"emailHeader" doc:"header with the e-mail address, such as X-Remote-User-Email; the user name unless given"`
-	GroupHeader          string   `json:"groupHeader" doc:"header with the groups, such as X-Remote-Group; no groups come by header unless given"`
-	GroupHeaderSeparator string   `json:"groupHeaderSeparator" doc:"what stands between groups; a comma unless given"`
-	Groups               []string `json:"staticGroups" doc:"groups that everybody who comes this way is in"`
+	UserIDHeader         string   `json:"userIDHeader" doc:"header with what identifies a person, such as X-Remote-User-Id; default: the user name"`
+	UserHeader           string   `json:"userHeader" doc:"header with the user name; default: X-Remote-User"`
+	UserNameHeader       string   `json:"userNameHeader" doc:"header with the short name, such as X-Remote-User-Name; default: the user name"`
+	EmailHeader          string   `json:"emailHeader" doc:"header with the e-mail address, such as X-Remote-User-Email; default: the user name"`
+	GroupHeader          string   `json:"groupHeader" doc:"header with the groups, such as X-Remote-Group; default: groups are not read"`
+	GroupHeaderSeparator string   `json:"groupHeaderSeparator" doc:"separator between groups; default: a comma"`
+	Groups               []string `json:"staticGroups" doc:"groups that everyone who signs in this way is in"`
 }
 
 func (c *authproxyDoc) open(id string, d Deps) (dexconn.Connector, error) {
@@ -56,7 +56,7 @@ type proxied struct {
 func (p *proxied) HandleCallback(s dexconn.Scopes, data []byte, r *http.Request) (dexconn.Identity, error) {
 	from, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil || !slices.ContainsFunc(p.trusted, func(t netip.Prefix) bool { return t.Contains(from.Addr().Unmap()) }) {
-		return dexconn.Identity{}, fault.New(fault.Denied, "this way in is for a proxy that signs people in, and the request did not come from one").
+		return dexconn.Identity{}, fault.New(fault.Denied, "this address is for a proxy that signs people in, and the request did not come from one").
 			Next("use the address of the proxy").Because(err)
 	}
 	for name, values := range r.Header {
@@ -65,7 +65,7 @@ func (p *proxied) HandleCallback(s dexconn.Scopes, data []byte, r *http.Request)
 		plain := http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))
 		if slices.ContainsFunc(p.headers, func(h string) bool { return http.CanonicalHeaderKey(h) == plain }) && (len(values) > 1 || plain != name) {
 			return dexconn.Identity{}, fault.New(fault.Denied, "the header %s came in more than one form", plain).
-				Next("let the proxy remove what people send under this name")
+				Next("have the proxy remove what people send under this name")
 		}
 	}
 	r = r.Clone(r.Context())

@@ -12,8 +12,8 @@ type bitbucketDoc struct {
 	ClientID                string   `json:"clientID" rule:"required" doc:"key of the OAuth consumer"`
 	ClientSecret            string   `json:"clientSecret" rule:"required,secret" doc:"secret of the OAuth consumer"`
 	RedirectURI             string   `json:"redirectURI" rule:"required,callback" doc:"the callback URL registered with the consumer"`
-	Teams                   []string `json:"teams" doc:"workspaces whose members may sign in; anybody on Bitbucket unless given"`
-	IncludeTeamGroups       bool     `json:"includeTeamGroups" doc:"without effect: Bitbucket has removed what it needs"`
+	Teams                   []string `json:"teams" doc:"only members of these workspaces may sign in; default: everyone on Bitbucket"`
+	IncludeTeamGroups       bool     `json:"includeTeamGroups" doc:"not supported: Bitbucket has removed what it needs"`
 	GetWorkspacePermissions bool     `json:"getWorkspacePermissions" doc:"add groups such as workspace:owner for a person's rights in a workspace"`
 }
 

@@ -11,13 +11,13 @@ import (
 )
 
 type giteaDoc struct {
-	BaseURL       string      `json:"baseURL" rule:"url" doc:"address of the Gitea or Forgejo server; https://gitea.com unless given"`
+	BaseURL       string      `json:"baseURL" rule:"url" doc:"address of the Gitea or Forgejo server; default: https://gitea.com"`
 	ClientID      string      `json:"clientID" rule:"required" doc:"client ID of the OAuth2 application"`
 	ClientSecret  string      `json:"clientSecret" rule:"required,secret" doc:"client secret of the OAuth2 application"`
 	RedirectURI   string      `json:"redirectURI" rule:"required,callback" doc:"the redirect URI registered with the application"`
-	Orgs          []githubOrg `json:"orgs" doc:"organisations whose members may sign in; anybody there unless given"`
-	LoadAllGroups bool        `json:"loadAllGroups" doc:"take the groups of all organisations, not of those in orgs only"`
-	UseLoginAsID  bool        `json:"useLoginAsID" doc:"identify people by their login, which they can change, and not by their number"`
+	Orgs          []githubOrg `json:"orgs" doc:"only members of these organisations may sign in; default: everyone"`
+	LoadAllGroups bool        `json:"loadAllGroups" doc:"read the groups of all organisations, not only of those in orgs"`
+	UseLoginAsID  bool        `json:"useLoginAsID" doc:"identify people by their login, which they can change, instead of their number"`
 }
 
 func (c *giteaDoc) open(id string, d Deps) (dexconn.Connector, error) {

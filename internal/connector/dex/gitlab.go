@@ -12,16 +12,16 @@ import (
 )
 
 type gitlabDoc struct {
-	BaseURL      string   `json:"baseURL" rule:"url" doc:"address of the GitLab server; https://gitlab.com unless given"`
+	BaseURL      string   `json:"baseURL" rule:"url" doc:"address of the GitLab server; default: https://gitlab.com"`
 	ClientID     string   `json:"clientID" rule:"required" doc:"application ID"`
 	ClientSecret string   `json:"clientSecret" rule:"required,secret" doc:"secret of the application"`
 	RedirectURI  string   `json:"redirectURI" rule:"required,callback" doc:"the redirect URI registered with the application"`
-	Groups       []string `json:"groups" doc:"groups whose members may sign in, by full path; anybody there unless given"`
-	RootCAData   string   `json:"rootCAData" rule:"lines" doc:"CA certificates of baseURL, as PEM text or as base64 of it"`
+	Groups       []string `json:"groups" doc:"only members of these groups, by full path, may sign in; default: everyone"`
+	RootCAData   string   `json:"rootCAData" rule:"lines" doc:"CA certificates of baseURL, as PEM text or base64 of it"`
 
-	UseLoginAsID        bool `json:"useLoginAsID" doc:"identify people by their user name, which they can change, and not by their number"`
+	UseLoginAsID        bool `json:"useLoginAsID" doc:"identify people by their user name, which they can change, instead of their number"`
 	GetGroupsPermission bool `json:"getGroupsPermission" doc:"add groups such as team:owner for a person's level in a group"`
-	InheritedGroups     bool `json:"inheritedGroups" doc:"take groups too that a person is in through a group above them"`
+	InheritedGroups     bool `json:"inheritedGroups" doc:"add inherited groups, which a person is in through a parent group"`
 }
 
 func (c *gitlabDoc) open(id string, d Deps) (dexconn.Connector, error) {

@@ -13,16 +13,16 @@ type googleDoc struct {
 	ClientID      string   `json:"clientID" rule:"required" doc:"client ID, ending in .apps.googleusercontent.com"`
 	ClientSecret  string   `json:"clientSecret" rule:"required,secret" doc:"client secret"`
 	RedirectURI   string   `json:"redirectURI" rule:"required,callback" doc:"the authorised redirect URI of the client"`
-	HostedDomains []string `json:"hostedDomains" doc:"Workspace domains whose people may sign in; anybody with a Google account unless given"`
-	Groups        []string `json:"groups" doc:"groups whose members may sign in; needs domainToAdminEmail"`
-	Scopes        []string `json:"scopes" doc:"asked for beside openid; profile and email unless given"`
+	HostedDomains []string `json:"hostedDomains" doc:"only people of these Workspace domains may sign in; default: everyone with a Google account"`
+	Groups        []string `json:"groups" doc:"only members of these groups may sign in; needs domainToAdminEmail; default: everyone"`
+	Scopes        []string `json:"scopes" doc:"scopes to request beside openid; default: profile and email"`
 
 	ServiceAccountFilePath string            `json:"serviceAccountFilePath" rule:"file" doc:"file on the server with the key of a service account that may read groups"`
 	AdminEmail             string            `json:"adminEmail" doc:"older form of domainToAdminEmail, for one domain"`
-	DomainToAdminEmail     map[string]string `json:"domainToAdminEmail" doc:"for each domain, or *, the administrator that the service account acts for when it reads groups"`
+	DomainToAdminEmail     map[string]string `json:"domainToAdminEmail" doc:"for each domain, or *, the administrator whom the service account impersonates to read groups"`
 
-	FetchTransitiveGroupMembership bool    `json:"fetchTransitiveGroupMembership" doc:"take groups of groups too"`
-	PromptType                     *string `json:"promptType" doc:"sent as prompt; consent unless given"`
+	FetchTransitiveGroupMembership bool    `json:"fetchTransitiveGroupMembership" doc:"add nested groups"`
+	PromptType                     *string `json:"promptType" doc:"sent as prompt; default: consent"`
 }
 
 func (c *googleDoc) open(id string, d Deps) (dexconn.Connector, error) {

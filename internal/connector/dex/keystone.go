@@ -12,7 +12,7 @@ import (
 )
 
 type keystoneDoc struct {
-	Domain        string `json:"domain" rule:"required" doc:"domain of the people, by id or name; default is one"`
+	Domain        string `json:"domain" rule:"required" doc:"domain of the people, by id or name, such as default"`
 	Host          string `json:"keystoneHost" rule:"required,url" doc:"address of Keystone, such as https://keystone.example.com:5000"`
 	AdminUsername string `json:"keystoneUsername" rule:"required" doc:"account that may read users and groups"`
 	AdminPassword string `json:"keystonePassword" rule:"required,secret" doc:"its password"`

@@ -60,7 +60,7 @@ func (l *lazy) get(ctx context.Context) (dexconn.Connector, error) {
 func (l *lazy) tryOpen() {
 	c, err := l.openSafely()
 	if err != nil {
-		err = fault.New(fault.Unavailable, "the provider cannot be asked how to sign in with it").
+		err = fault.New(fault.Unavailable, "the provider's sign-in configuration cannot be read").
 			Next("try again, and check that this server can reach it").Because(err)
 	}
 	l.mu.Lock()

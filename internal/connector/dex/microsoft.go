@@ -17,20 +17,20 @@ type microsoftDoc struct {
 	ClientSecret    string `json:"clientSecret" rule:"secret" doc:"client secret value; or clientAssertion"`
 	ClientAssertion string `json:"clientAssertion" rule:"file,sent" doc:"file on the server with a client assertion (workload identity), instead of a secret"`
 	RedirectURI     string `json:"redirectURI" rule:"required,callback" doc:"the redirect URI of platform Web of the app registration"`
-	Tenant          string `json:"tenant" doc:"directory (tenant) ID or domain; unless given it is common, which lets in anybody with a Microsoft account"`
+	Tenant          string `json:"tenant" doc:"directory (tenant) ID or domain; default: common, which admits everyone with a Microsoft account"`
 
-	Groups               []string `json:"groups" doc:"groups whose members may sign in; anybody in the tenant unless given"`
-	OnlySecurityGroups   bool     `json:"onlySecurityGroups" doc:"take security groups only"`
-	GroupNameFormat      string   `json:"groupNameFormat" oneof:"id name" doc:"what a group is called: its object id, which never changes, or its name"`
-	UseGroupsAsWhitelist bool     `json:"useGroupsAsWhitelist" doc:"of a person's groups take those in groups only"`
+	Groups               []string `json:"groups" doc:"only members of these groups may sign in; default: everyone in the tenant"`
+	OnlySecurityGroups   bool     `json:"onlySecurityGroups" doc:"read security groups only"`
+	GroupNameFormat      string   `json:"groupNameFormat" oneof:"id name" doc:"how a group is named: by its object id, which never changes, or by its name"`
+	UseGroupsAsWhitelist bool     `json:"useGroupsAsWhitelist" doc:"keep only a person's groups that are in groups"`
 	BatchGroupLookups    bool     `json:"batchGroupLookups" doc:"ask Graph for the names of many groups at once"`
 
-	EmailToLowercase       bool     `json:"emailToLowercase" doc:"write addresses in small letters"`
-	APIURL                 string   `json:"apiURL" rule:"url" doc:"sign-in address of a national cloud; https://login.microsoftonline.com unless given"`
-	GraphURL               string   `json:"graphURL" rule:"url" doc:"Graph address of a national cloud; https://graph.microsoft.com unless given"`
+	EmailToLowercase       bool     `json:"emailToLowercase" doc:"convert e-mail addresses to lower case"`
+	APIURL                 string   `json:"apiURL" rule:"url" doc:"sign-in address of a national cloud; default: https://login.microsoftonline.com"`
+	GraphURL               string   `json:"graphURL" rule:"url" doc:"Graph address of a national cloud; default: https://graph.microsoft.com"`
 	PromptType             string   `json:"promptType" doc:"sent as prompt, such as select_account"`
 	DomainHint             string   `json:"domainHint" doc:"sent as domain_hint, to skip Microsoft's choice of account"`
-	Scopes                 []string `json:"scopes" doc:"asked for; openid profile email unless given"`
+	Scopes                 []string `json:"scopes" doc:"scopes to request; default: openid, profile and email"`
 	PreferredUsernameField string   `json:"preferredUsernameField" oneof:"name email mailNickname onPremisesSamAccountName" doc:"field that is the short name"`
 }
 

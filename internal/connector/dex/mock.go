@@ -18,8 +18,8 @@ func (*mockCallbackDoc) open(_ string, d Deps) (dexconn.Connector, error) { //no
 func (*mockCallbackDoc) site() probe.Site { return probe.Site{} }
 
 type mockPasswordDoc struct {
-	Username string `json:"username" rule:"required" doc:"the one user name"`
-	Password string `json:"password" rule:"required,secret" doc:"the password of it"`
+	Username string `json:"username" rule:"required" doc:"the only user name"`
+	Password string `json:"password" rule:"required,secret" doc:"its password"`
 }
 
 func (c *mockPasswordDoc) open(id string, d Deps) (dexconn.Connector, error) {

@@ -12,8 +12,8 @@ type openshiftDoc struct {
 	ClientID     string   `json:"clientID" rule:"required" doc:"OAuth client, or service account as system:serviceaccount:NAMESPACE:NAME"`
 	ClientSecret string   `json:"clientSecret" rule:"required,secret" doc:"secret of the OAuth client, or token of the service account"`
 	RedirectURI  string   `json:"redirectURI" rule:"required,callback" doc:"the redirect URI registered with the client"`
-	Groups       []string `json:"groups" doc:"groups whose members may sign in; anybody in the cluster unless given"`
-	InsecureCA   bool     `json:"insecureCA" doc:"accept any certificate, and so any impostor; for a first trial"`
+	Groups       []string `json:"groups" doc:"only members of these groups may sign in; default: everyone in the cluster"`
+	InsecureCA   bool     `json:"insecureCA" doc:"accept any certificate, and so any impostor; for a first test"`
 	RootCA       string   `json:"rootCA" rule:"file" doc:"file on the server with the cluster's CA certificate, in PEM"`
 }
 

@@ -44,7 +44,7 @@ func (c *Connector) Check(ctx context.Context, r *probe.Report) {
 		if err := c.bindSearcher(conn); err != nil {
 			return "", err
 		}
-		return "the directory lets the account that searches in", nil
+		return "the directory accepts the search account", nil
 	})
 	if !bound {
 		r.Skip(stepUsers, stepGroups)
@@ -55,7 +55,7 @@ func (c *Connector) Check(ctx context.Context, r *probe.Report) {
 	})
 	r.Do(stepGroups, func() (string, error) {
 		if c.cfg.GroupSearch.BaseDN == "" {
-			return "", probe.Skip("groupSearch.baseDN is not given: nothing is known of groups")
+			return "", probe.Skip("groupSearch.baseDN is not set, so that groups are not read")
 		}
 		return c.count(conn, "groupSearch.baseDN", c.cfg.GroupSearch.BaseDN, c.cfg.GroupSearch.Scope, c.cfg.GroupSearch.Filter, "("+cmp.Or(c.cfg.GroupSearch.NameAttr, "cn")+"=*)", "groups")
 	})

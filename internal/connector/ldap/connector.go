@@ -130,7 +130,7 @@ func (c *Connector) dialStartTLS(ctx context.Context) (*ldap.Conn, error) {
 			return nil, c.unreachable(why)
 		}
 	}
-	return nil, fault.New(fault.Unavailable, "the directory at %s does not begin TLS when asked (StartTLS)", c.cfg.Address()).
+	return nil, fault.New(fault.Unavailable, "the directory at %s does not start TLS when asked (StartTLS)", c.cfg.Address()).
 		Next("switch it on there, or use LDAPS with startTLS: false").At("config.startTLS").Because(err)
 }
 
@@ -197,29 +197,29 @@ func (c *Connector) bindSearcher(conn *ldap.Conn) error {
 	case err == nil:
 		return nil
 	case c.cfg.BindDN == "" && !ldap.IsErrorWithCode(err, ldap.ErrorNetwork):
-		return fault.New(fault.Precondition, "the directory wants to know who searches it").
-			Next("give bindDN and bindPW").At("config.bindDN").Because(err)
+		return fault.New(fault.Precondition, "the directory does not allow anonymous search").
+			Next("set bindDN and bindPW").At("config.bindDN").Because(err)
 	case ldap.IsErrorAnyOf(err, ldap.LDAPResultInvalidCredentials, ldap.LDAPResultNoSuchObject, ldap.LDAPResultInvalidDNSyntax):
 		return fault.New(fault.Precondition, "the directory refused bindDN or bindPW").
-			Next("check the account that searches").At("config.bindPW").Because(err)
+			Next("check the search account").At("config.bindPW").Because(err)
 	case ldap.IsErrorAnyOf(err, ldap.LDAPResultConfidentialityRequired, ldap.LDAPResultStrongAuthRequired):
-		return fault.New(fault.Precondition, "the directory wants TLS").
+		return fault.New(fault.Precondition, "the directory requires TLS").
 			Next("use startTLS: true or LDAPS, without insecureNoSSL").At("config.insecureNoSSL").Because(err)
 	}
-	return fault.New(fault.Unavailable, "the directory at %s did not let the account that searches in", c.cfg.Address()).
+	return fault.New(fault.Unavailable, "the directory at %s did not accept the search account", c.cfg.Address()).
 		Next("try again").At("config.bindDN").Because(err)
 }
 
 func (c *Connector) searchFailed(key string, err error) error {
 	switch {
 	case ldap.IsErrorWithCode(err, ldap.LDAPResultNoSuchObject):
-		return fault.New(fault.Precondition, "the directory has no entry at %s, or does not let the account that searches see it", key).
+		return fault.New(fault.Precondition, "the directory has no entry at %s, or does not let the search account see it", key).
 			Next("check the key and the rights of bindDN").At("config." + key).Because(err)
 	case ldap.IsErrorAnyOf(err, ldap.LDAPResultInsufficientAccessRights, ldap.LDAPResultOperationsError):
-		return fault.New(fault.Precondition, "the directory does not let the account that searches read %s", key).
+		return fault.New(fault.Precondition, "the directory does not let the search account read %s", key).
 			Next("check bindDN and its rights").At("config." + key).Because(err)
 	case ldap.IsErrorWithCode(err, ldap.LDAPResultReferral):
-		return fault.New(fault.Precondition, "the directory refers to another one for %s, which is not followed", key).
+		return fault.New(fault.Precondition, "the directory returned a referral for %s, which is not followed", key).
 			Next("connect to the one that holds it").At("config." + key).Because(err)
 	}
 	return fault.New(fault.Unavailable, "the directory at %s cannot be searched", c.cfg.Address()).
@@ -374,7 +374,7 @@ func (c *Connector) identity(ctx context.Context, conn *ldap.Conn, person *ldap.
 	id.Groups = groups
 	if n := len(values(person, cmp.Or(u.IDAttr, "uid"))); n > 1 {
 		// They come in any order, and which of them a person may add is another question.
-		return id, fault.New(fault.Precondition, "the directory's entry of this person has %d values of %q, which cannot say who somebody is", n, cmp.Or(u.IDAttr, "uid")).
+		return id, fault.New(fault.Precondition, "the directory's entry of this person has %d values of %q, which cannot identify a person", n, cmp.Or(u.IDAttr, "uid")).
 			Next("set userSearch.idAttr to an attribute with one, such as entryUUID").At("config.userSearch.idAttr")
 	}
 	for _, want := range []struct{ key, attr, value string }{{"idAttr", cmp.Or(u.IDAttr, "uid"), id.UserID}, {"emailAttr", cmp.Or(u.EmailAttr, "mail"), id.Email}} {

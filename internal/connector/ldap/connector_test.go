@@ -260,7 +260,7 @@ func TestWithoutTLSNothingIsSaid(t *testing.T) {
 	}()
 	config := good()
 	config.Host, config.StartTLS = server.Addr().String(), true
-	fails(t, open(t, config), "alice", fault.Unavailable, "startTLS", "does not begin TLS")
+	fails(t, open(t, config), "alice", fault.Unavailable, "startTLS", "does not start TLS")
 	_ = server.Close()
 	all := <-heard
 	if !bytes.Contains(all, []byte("1.3.6.1.4.1.1466.20037")) {
@@ -365,7 +365,7 @@ func TestCheck(t *testing.T) {
 		"expired, StartTLS": {old, func(c *ldap.Config) { c.Host, c.StartTLS = old.Plain, true }, "dns:o tcp:o tls:f credentials:s users:s groups:s", "expired"},
 		"another CA":        {l, func(c *ldap.Config) { c.RootCAData = string(idp.NewCA(t).PEM) }, "dns:o tcp:o tls:f credentials:s users:s groups:s", "rootCA"},
 		"TLS on plain":      {l, func(c *ldap.Config) { c.Host = l.Plain }, "dns:o tcp:o tls:f credentials:s users:s groups:s", "TLS"},
-		"anybody's word":    {old, func(c *ldap.Config) { c.InsecureSkipVerify = true }, "dns:o tcp:o tls:w credentials:o users:o groups:o", "nobody checks"},
+		"anybody's word":    {old, func(c *ldap.Config) { c.InsecureSkipVerify = true }, "dns:o tcp:o tls:w credentials:o users:o groups:o", "not verified"},
 		"nothing listens":   {l, func(c *ldap.Config) { c.Host = "127.0.0.1:1" }, "dns:o tcp:f tls:s credentials:s users:s groups:s", "config.host"},
 		"no such host":      {l, func(c *ldap.Config) { c.Host = "nowhere.invalid" }, "dns:f tcp:s tls:s credentials:s users:s groups:s", "config.host"},
 	} {

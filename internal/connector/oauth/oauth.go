@@ -32,23 +32,23 @@ type Config struct {
 	AuthorizationURL   string   `json:"authorizationURL" rule:"required,url" doc:"where people sign in"`
 	TokenURL           string   `json:"tokenURL" rule:"required,url" doc:"where codes are exchanged"`
 	UserInfoURL        string   `json:"userInfoURL" rule:"required,url" doc:"where the provider says who signed in"`
-	Scopes             []string `json:"scopes" doc:"asked for"`
-	RootCAs            []string `json:"rootCAs" rule:"file" doc:"CA certificates, as PEM text or as files on the server that hold it"`
-	InsecureSkipVerify bool     `json:"insecureSkipVerify" doc:"not offered: add the CA's certificate to rootCAs"`
+	Scopes             []string `json:"scopes" doc:"scopes to request"`
+	RootCAs            []string `json:"rootCAs" rule:"file" doc:"CA certificates to trust beside the system's: PEM text, or files on the server"`
+	InsecureSkipVerify bool     `json:"insecureSkipVerify" doc:"not supported: add the CA's certificate to rootCAs"`
 
-	InsecureSkipEmailVerified bool `json:"insecureSkipEmailVerified" doc:"accept addresses of which the provider does not say that they are verified"`
+	InsecureSkipEmailVerified bool `json:"insecureSkipEmailVerified" doc:"accept e-mail addresses that the provider does not call verified"`
 
-	UserIDKey    string  `json:"userIDKey" doc:"field that identifies a person; id unless given"`
+	UserIDKey    string  `json:"userIDKey" doc:"field that identifies a person; default: id"`
 	ClaimMapping Mapping `json:"claimMapping"`
 }
 
 // Mapping names the fields that hold what is known of a person.
 type Mapping struct {
-	UserNameKey          string `json:"userNameKey" doc:"field with the name; user_name unless given"`
-	PreferredUsernameKey string `json:"preferredUsernameKey" doc:"field with the short name; preferred_username unless given"`
-	GroupsKey            string `json:"groupsKey" doc:"field with the groups; groups unless given"`
-	EmailKey             string `json:"emailKey" doc:"field with the e-mail address; email unless given"`
-	EmailVerifiedKey     string `json:"emailVerifiedKey" doc:"field that says whether it is verified; email_verified unless given"`
+	UserNameKey          string `json:"userNameKey" doc:"field with the display name; default: user_name"`
+	PreferredUsernameKey string `json:"preferredUsernameKey" doc:"field with the short name; default: preferred_username"`
+	GroupsKey            string `json:"groupsKey" doc:"field with the groups; default: groups"`
+	EmailKey             string `json:"emailKey" doc:"field with the e-mail address; default: email"`
+	EmailVerifiedKey     string `json:"emailVerifiedKey" doc:"field that says whether the e-mail address is verified; default: email_verified"`
 }
 
 // Connector is safe for use by several sign-ins at once.
@@ -65,7 +65,7 @@ func Open(c Config, r document.Rules) (*Connector, error) {
 		return nil, err
 	}
 	if c.InsecureSkipVerify {
-		return nil, fault.New(fault.Invalid, "insecureSkipVerify is not offered").
+		return nil, fault.New(fault.Invalid, "insecureSkipVerify is not supported").
 			Next("add the certificate of the provider's CA to rootCAs").At("config.insecureSkipVerify")
 	}
 	roots, err := fetch.Roots("config.rootCAs", c.RootCAs...)
@@ -76,7 +76,7 @@ func Open(c Config, r document.Rules) (*Connector, error) {
 	m := &c.ClaimMapping
 	m.UserNameKey, m.PreferredUsernameKey = cmp.Or(m.UserNameKey, "user_name"), cmp.Or(m.PreferredUsernameKey, "preferred_username")
 	m.GroupsKey, m.EmailKey, m.EmailVerifiedKey = cmp.Or(m.GroupsKey, "groups"), cmp.Or(m.EmailKey, "email"), cmp.Or(m.EmailVerifiedKey, "email_verified")
-	return &Connector{c, fetch.New(roots, timeout).Blaming("the connector's URLs")}, nil
+	return &Connector{c, fetch.New(roots, timeout).WithSetting("the connector's URLs")}, nil
 }
 
 // pending is what a sign-in must still know when the browser comes back.
@@ -115,12 +115,12 @@ func (c *Connector) HandleCallback(s dexconn.Scopes, data []byte, r *http.Reques
 	q := r.URL.Query()
 	switch err := json.Unmarshal(data, &p); {
 	case err != nil || p.State == "" || q.Get("state") != p.State:
-		return dexconn.Identity{}, fault.New(fault.Unauthenticated, "the provider's answer belongs to another sign-in").
+		return dexconn.Identity{}, fault.New(fault.Unauthenticated, "the provider's response belongs to another sign-in").
 			Next("start again").Because(err)
 	case q.Get("error") != "":
 		return dexconn.Identity{}, fault.New(fault.Denied, "the provider ended the sign-in (%s): %s", fetch.Clean(q.Get("error")), cmp.Or(fetch.Clean(q.Get("error_description")), "it gave no reason"))
 	case q.Get("code") == "":
-		return dexconn.Identity{}, fault.New(fault.Unauthenticated, "the provider's answer has no code").
+		return dexconn.Identity{}, fault.New(fault.Unauthenticated, "the provider's response has no code").
 			Next("start the sign-in again")
 	}
 	ctx := r.Context()
@@ -149,10 +149,10 @@ func (c *Connector) exchange(ctx context.Context, code, verifier string) (string
 	case err != nil:
 		return "", err
 	case fetch.IsOutage(status):
-		return "", fault.New(fault.Unavailable, "the provider has trouble giving out tokens (HTTP status %d)", status).
+		return "", fault.New(fault.Unavailable, "the provider has a problem issuing tokens (HTTP status %d)", status).
 			Next("try again later")
 	case token == "":
-		return "", fault.New(fault.Precondition, "the provider gave no token (HTTP status %d)", status).
+		return "", fault.New(fault.Precondition, "the provider issued no token (HTTP status %d)", status).
 			Next("check clientID, clientSecret and tokenURL").At("config.clientSecret")
 	}
 	return token, nil
@@ -175,7 +175,7 @@ func (c *Connector) request(ctx context.Context, form url.Values, basic bool) (t
 		AccessToken string `json:"access_token"`
 	}
 	if status == http.StatusOK && fetch.Decode(body, &answer) != nil {
-		return "", status, fault.New(fault.Unauthenticated, "the provider's tokens cannot be read: its answer is not the JSON that is prescribed")
+		return "", status, fault.New(fault.Unauthenticated, "the provider's tokens cannot be read: the response is not valid JSON")
 	}
 	return answer.AccessToken, status, nil
 }
@@ -215,7 +215,7 @@ func groups(key string, said any) ([]string, error) {
 			return nil, nil
 		}
 		return nil, fault.New(fault.Unauthenticated, "the provider's field %q is %s where a list of groups is expected", fetch.Clean(key), claim.KindOf(said)).
-			Next("name another in claimMapping.groupsKey")
+			Next("set claimMapping.groupsKey to another")
 	}
 	found := []string{}
 	for n, item := range list {
@@ -225,7 +225,7 @@ func groups(key string, said any) ([]string, error) {
 		}
 		if !isText || name == "" {
 			return nil, fault.New(fault.Unauthenticated, "the provider's field %q has no name of a group as item %d", fetch.Clean(key), n+1).
-				Next("name another in claimMapping.groupsKey")
+				Next("set claimMapping.groupsKey to another")
 		}
 		if !slices.Contains(found, name) {
 			found = append(found, name)

@@ -47,7 +47,7 @@ func (c *Connector) checkIssuerName(m *metadata) (string, error) {
 	if err := c.checkName(m); err != nil {
 		return "", err
 	}
-	return "the provider calls itself " + m.Issuer + ", as the connector does", nil
+	return "the provider's issuer is " + m.Issuer + ", as in the connector", nil
 }
 
 func (c *Connector) checkKeys(ctx context.Context, m *metadata) (string, error) {
@@ -74,7 +74,7 @@ func (c *Connector) checkSupport(m *metadata) (string, error) {
 		lacks = append(lacks, "groups")
 	}
 	if len(lacks) > 0 {
-		return "", probe.Warn("nothing, if it can do so without saying; test-connector shows what it really sends", "the provider does not say that it can do: %s", strings.Join(lacks, ", "))
+		return "", probe.Warn("nothing, if it supports them unannounced; test-connector shows what it really sends", "the provider does not announce: %s", strings.Join(lacks, ", "))
 	}
 	return "PKCE with S256, and refresh tokens", nil
 }
@@ -96,12 +96,12 @@ func (c *Connector) judgeSecret(ctx context.Context, m *metadata, inForm bool) (
 	err := c.madeUpCode(ctx, m, inForm)
 	switch {
 	case err == nil:
-		return "", fault.New(fault.Unauthenticated, "the provider gave tokens for a code that we made up").
+		return "", fault.New(fault.Unauthenticated, "the provider issued tokens for a code that we made up").
 			Next("do not trust it")
 	case fault.FieldOf(err) == "config.clientSecret" || fault.Is(err, fault.Unavailable):
 		return "", err
 	case !fault.Is(err, fault.Unauthenticated): // anything but invalid_grant
-		return "", probe.Skip("the provider's answer to a made-up code does not tell: %s", fault.Message(err))
+		return "", probe.Skip("the provider's response to a made-up code is inconclusive: %s", fault.Message(err))
 	}
 	const known = "the provider knows the client ID and the secret"
 	stranger := &Connector{cfg: c.cfg, deps: c.deps, roots: c.roots, client: c.client, meta: c.meta, keys: c.keys}
@@ -117,7 +117,7 @@ func (c *Connector) judgeSecret(ctx context.Context, m *metadata, inForm bool) (
 		return "", fault.New(fault.Precondition, "the provider refused our client ID or secret").
 			Next("check clientID and clientSecret of the connector").At("config.clientSecret")
 	}
-	return "", probe.Skip("the provider answers the same whatever the secret is, so that it does not tell")
+	return "", probe.Skip("the provider responds the same whatever the secret is, so that this cannot be checked")
 }
 
 // mayRevoke revokes a token that was never given out, which a known client may

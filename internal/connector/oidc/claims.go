@@ -137,7 +137,7 @@ func (c *Connector) email(cl claim.Set) (string, error) {
 		return "", err
 	case email == "":
 		return "", fault.New(fault.Precondition, "the provider sent no e-mail address (claim %q) but only %s", fetch.Clean(key), cl.Names()).
-			Next("name the claim that holds it in claimMapping.email, or ask for the scope that brings it").At("config.claimMapping.email")
+			Next("set claimMapping.email to the claim that holds it, or add the scope that brings it").At("config.claimMapping.email")
 	case !principal.IsEmail(email):
 		return "", refuse.Response("the provider's claim %q is %q, which is not exactly one e-mail address", fetch.Clean(key), fetch.Clean(email))
 	case c.cfg.InsecureSkipEmailVerified:
@@ -154,7 +154,7 @@ func (c *Connector) email(cl claim.Set) (string, error) {
 		return email, nil
 	}
 	return "", refuse.Response("the provider's email_verified is %s, and only the JSON value true counts", claim.KindOf(cl["email_verified"])).
-		Next("mend it at the provider, or, if all addresses there can be trusted, set insecureSkipEmailVerified to true")
+		Next("correct it at the provider, or, if all addresses there can be trusted, set insecureSkipEmailVerified to true")
 }
 
 func (c *Connector) groups(cl claim.Set) ([]string, error) {
@@ -178,13 +178,13 @@ func (c *Connector) groups(cl claim.Set) ([]string, error) {
 			group, ok := item.(string)
 			if !ok {
 				return nil, refuse.Response("the provider's claim %q has %s as item %d where the name of a group is expected", fetch.Clean(key), claim.KindOf(item), i+1).
-					Next("mend it there, or name another claim in claimMapping.groups")
+					Next("correct it there, or set claimMapping.groups to another claim")
 			}
 			groups = append(groups, group)
 		}
 	default:
 		return nil, refuse.Response("the provider's claim %q is %s where a list of names is expected", fetch.Clean(key), claim.KindOf(v)).
-			Next("mend it there, or name another claim in claimMapping.groups")
+			Next("correct it there, or set claimMapping.groups to another claim")
 	}
 	groups = unique(groups)
 	if allowed := c.cfg.AllowedGroups; len(allowed) > 0 && !slices.ContainsFunc(groups, func(g string) bool { return slices.Contains(allowed, g) }) {

@@ -14,39 +14,39 @@ import (
 
 // Config is what stands under config: in a connector document of type oidc.
 type Config struct {
-	Issuer       string `json:"issuer" rule:"required,url,noquery" doc:"the provider's issuer, exactly as its discovery document has it, to the last slash"`
-	ClientID     string `json:"clientID" rule:"required" doc:"client ID that the provider gave"`
-	ClientSecret string `json:"clientSecret" rule:"required,secret" doc:"client secret that the provider gave"`
+	Issuer       string `json:"issuer" rule:"required,url,noquery" doc:"the provider's issuer, exactly as in its discovery document, including a final slash"`
+	ClientID     string `json:"clientID" rule:"required" doc:"client ID that the provider issued"`
+	ClientSecret string `json:"clientSecret" rule:"required,secret" doc:"client secret that the provider issued"`
 	RedirectURI  string `json:"redirectURI" rule:"required,web,noquery" doc:"our callback, as registered with the provider; pachctl idp callback prints it"`
 
-	Scopes               []string `json:"scopes" doc:"asked for beside openid; profile and email unless given"`
-	ForwardedLoginParams []string `json:"forwardedLoginParams" doc:"query parameters of the login request, such as login_hint, that are passed on to the provider"`
+	Scopes               []string `json:"scopes" doc:"scopes to request beside openid; default: profile and email"`
+	ForwardedLoginParams []string `json:"forwardedLoginParams" doc:"query parameters of the login request, such as login_hint, to pass on to the provider"`
 	// Consent for a refresh token: OpenID Connect Core, 11.
-	PromptType *string  `json:"promptType" doc:"sent as prompt; consent when a refresh token is asked for, unless given"`
+	PromptType *string  `json:"promptType" doc:"sent as prompt; default: consent if a refresh token is requested, otherwise nothing"`
 	AcrValues  []string `json:"acrValues" doc:"sent as acr_values"`
 
-	InsecureEnableGroups                  bool `json:"insecureEnableGroups" doc:"take groups from the provider"`
-	InsecureSkipEmailVerified             bool `json:"insecureSkipEmailVerified" doc:"accept addresses of which the provider does not say that they are verified"`
+	InsecureEnableGroups                  bool `json:"insecureEnableGroups" doc:"read groups from the provider"`
+	InsecureSkipEmailVerified             bool `json:"insecureSkipEmailVerified" doc:"accept e-mail addresses that the provider does not call verified"`
 	InsecureSkipIssuerCallbackDomainCheck bool `json:"insecureSkipIssuerCallbackDomainCheck" doc:"accept a redirectURI on another host than our issuer, for local set-ups"`
 
-	GetUserInfo   bool         `json:"getUserInfo" doc:"ask the UserInfo endpoint even if the ID token lacks nothing"`
-	UserIDKey     string       `json:"userIDKey" doc:"claim that identifies a person; sub unless given"`
-	UserNameKey   string       `json:"userNameKey" doc:"claim with the name; name unless given"`
+	GetUserInfo   bool         `json:"getUserInfo" doc:"call the UserInfo endpoint even if the ID token has all claims"`
+	UserIDKey     string       `json:"userIDKey" doc:"claim that identifies a person; default: sub"`
+	UserNameKey   string       `json:"userNameKey" doc:"claim with the display name; default: name"`
 	ClaimMapping  ClaimMapping `json:"claimMapping"`
-	AllowedGroups []string     `json:"allowedGroups" doc:"groups whose members may sign in; anybody there unless given"`
+	AllowedGroups []string     `json:"allowedGroups" doc:"only members of these groups may sign in; default: everyone"`
 
-	BasicAuthUnsupported bool     `json:"basicAuthUnsupported" doc:"send the client secret in the form and not in the header"`
-	RootCAs              []string `json:"rootCAs" rule:"file" doc:"CA certificates to trust beside the system's, as PEM text or as files on the server that hold it"`
-	SigningAlgorithms    []string `json:"signingAlgorithms" doc:"what ID tokens may be signed with, such as RS256; all that are safe unless given"`
+	BasicAuthUnsupported bool     `json:"basicAuthUnsupported" doc:"send the client secret in the form instead of the header"`
+	RootCAs              []string `json:"rootCAs" rule:"file" doc:"CA certificates to trust beside the system's: PEM text, or files on the server"`
+	SigningAlgorithms    []string `json:"signingAlgorithms" doc:"algorithms that ID tokens may be signed with, such as RS256; default: all that are safe"`
 }
 
 // ClaimMapping names the claims that hold what a provider keeps elsewhere than
 // the standard says.
 type ClaimMapping struct {
-	Email             string `json:"email" doc:"claim with the e-mail address; email unless given"`
-	Groups            string `json:"groups" doc:"claim with the groups; groups unless given"`
-	PreferredUsername string `json:"preferred_username" doc:"claim with the short name; preferred_username unless given"`
-	Name              string `json:"name" doc:"claim with the name; name unless given"`
+	Email             string `json:"email" doc:"claim with the e-mail address; default: email"`
+	Groups            string `json:"groups" doc:"claim with the groups; default: groups"`
+	PreferredUsername string `json:"preferred_username" doc:"claim with the short name; default: preferred_username"`
+	Name              string `json:"name" doc:"claim with the display name; default: name"`
 }
 
 // Format keeps the client secret out of every %v, %+v and %#v.
@@ -81,7 +81,7 @@ func (c Config) checkLists() error {
 		// RFC 6749, 3.3.
 		if scope == "" || strings.ContainsFunc(scope, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }) {
 			return refuse.Config(fmt.Sprintf("scopes[%d]", i), "scopes: %q is not a scope", scope).
-				Next("give each one as an item of the list")
+				Next("write each scope as an item of the list")
 		}
 	}
 	for i, alg := range c.SigningAlgorithms {
@@ -100,7 +100,7 @@ func (c Config) checkLists() error {
 	}
 	if c.UserNameKey != "" && c.ClaimMapping.Name != "" && c.UserNameKey != c.ClaimMapping.Name {
 		return refuse.Config("userNameKey", "userNameKey is %s and claimMapping.name is %s", c.UserNameKey, c.ClaimMapping.Name).
-			Next("give one of them")
+			Next("set only one of them")
 	}
 	return nil
 }

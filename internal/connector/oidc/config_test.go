@@ -98,7 +98,7 @@ func TestValidateRefuses(t *testing.T) {
 		{"no signature", func(c *Config) { c.SigningAlgorithms = []string{"none"} }, "config.signingAlgorithms[0]", "choose from RS256"},
 		{"a symmetric signature", func(c *Config) { c.SigningAlgorithms = []string{"RS256", "HS256"} }, "config.signingAlgorithms[1]", "choose from"},
 		{"allowed groups without groups", func(c *Config) { c.AllowedGroups = []string{"a"} }, "config.allowedGroups", "set insecureEnableGroups to true"},
-		{"two claims for the name", func(c *Config) { c.UserNameKey, c.ClaimMapping.Name = "a", "b" }, "config.userNameKey", "give one of them"},
+		{"two claims for the name", func(c *Config) { c.UserNameKey, c.ClaimMapping.Name = "a", "b" }, "config.userNameKey", "set only one of them"},
 		{"an unverified claim for the address", func(c *Config) { c.ClaimMapping.Email = "upn" }, "config.claimMapping.email", "set insecureSkipEmailVerified to true"},
 		{"a broken certificate", func(c *Config) { c.RootCAs = []string{"-----BEGIN CERTIFICATE-----\nx"} }, "config.rootCAs[0]", "no certificate that can be read"},
 	} {

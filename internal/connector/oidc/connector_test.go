@@ -470,7 +470,7 @@ func TestRefreshRefuses(t *testing.T) {
 		}, fault.Precondition, "no UserInfo endpoint"},
 		{"no longer verified", "", func(p *provider) { p.claims = set(map[string]any{"email_verified": false}) }, fault.Denied, "is not verified"},
 		{"an expired token", "", func(p *provider) { p.claims = set(map[string]any{"exp": p.now().Add(-time.Hour).Unix()}) }, fault.Unauthenticated, "expired 3600 seconds ago"},
-		{"an outage", "", func(p *provider) { p.handle["/token"] = status(http.StatusServiceUnavailable) }, fault.Unavailable, "has trouble giving out tokens (HTTP status 503)"},
+		{"an outage", "", func(p *provider) { p.handle["/token"] = status(http.StatusServiceUnavailable) }, fault.Unavailable, "has a problem issuing tokens (HTTP status 503)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := start(t, nil, c.misbehave)

@@ -52,8 +52,8 @@ func (c *Connector) discoveryURL() string {
 
 func (c *Connector) checkName(m *metadata) error {
 	if m.Issuer != c.cfg.Issuer {
-		return fault.New(fault.Precondition, "the provider calls itself %q, the connector calls it %q", fetch.Clean(m.Issuer), c.cfg.Issuer).
-			Next("set the connector's issuer to what the provider says: they must be equal to the last slash").At("config.issuer")
+		return fault.New(fault.Precondition, "issuer mismatch: the provider says %q, the connector has %q", fetch.Clean(m.Issuer), c.cfg.Issuer).
+			Next("set the connector's issuer to exactly what the provider says, including a final slash").At("config.issuer")
 	}
 	return nil
 }
@@ -85,7 +85,7 @@ func (c *Connector) checkEndpoint(key, value string, required bool) error {
 	}
 	u, err := webaddr.Parse(value)
 	if err != nil || !webaddr.IsBare(u) {
-		return refuse.Response("the provider's %s is %q, which is no address to send anything to", key, fetch.Clean(value))
+		return refuse.Response("the provider's %s is %q, which is not a valid http or https address", key, fetch.Clean(value))
 	}
 	if u.Scheme == "http" && strings.HasPrefix(c.cfg.Issuer, "https:") {
 		return refuse.Response("the provider's %s is %q: it must be https as the issuer is", key, fetch.Clean(value))

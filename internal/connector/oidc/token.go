@@ -57,10 +57,10 @@ func (c *Connector) verify(ctx context.Context, m *metadata, t *tokens, want exp
 	})
 	token, err := second.Verify(ctx, t.IDToken)
 	if err != nil {
-		return nil, refuse.Response("the ID token is not as prescribed").Because(err)
+		return nil, refuse.Response("the ID token does not match the specification").Because(err)
 	}
 	if cl["at_hash"] != nil && token.VerifyAccessToken(t.AccessToken) != nil {
-		return nil, refuse.Response("the ID token and the access token do not belong together (at_hash)")
+		return nil, refuse.Response("the ID token and the access token do not belong together (at_hash mismatch)")
 	}
 	return cl, nil
 }
@@ -68,7 +68,7 @@ func (c *Connector) verify(ctx context.Context, m *metadata, t *tokens, want exp
 func (c *Connector) openToken(ctx context.Context, m *metadata, raw string) ([]byte, error) {
 	if len(raw) > maxToken {
 		return nil, refuse.Response("the ID token is %d bytes long, at most %d are read", len(raw), maxToken).
-			Next("send fewer claims from the provider")
+			Next("have the provider send fewer claims")
 	}
 	accepted, err := c.accepted(m)
 	if err != nil {
@@ -159,7 +159,7 @@ func checkExpected(cl claim.Set, want expected) error {
 				Next("start again")
 		}
 		if !equal(nonce, want.nonce) {
-			return refuse.Response("the ID token belongs to another sign-in (nonce)").
+			return refuse.Response("the ID token belongs to another sign-in (nonce mismatch)").
 				Next("start again")
 		}
 	}

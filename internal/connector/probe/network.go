@@ -157,7 +157,7 @@ func (r *Report) judge(t Target, state tls.ConnectionState) (string, error) {
 	text := fmt.Sprintf("%s, signed by %s, valid until %s (%d days)", tls.VersionName(state.Version), fetch.Clean(leaf.Issuer.String()), leaf.NotAfter.UTC().Format("2006-01-02"), int(left.Hours()/24))
 	switch {
 	case t.TLS.InsecureSkipVerify:
-		return "", Warn("add the CA's certificate to "+t.Roots+" and remove the key that skips the check", "%s; nobody checks it", text)
+		return "", Warn("add the CA's certificate to "+t.Roots+" and remove the key that skips the check", "%s; it is not verified", text)
 	case left < expiresSoon:
 		return "", Warn("have the provider's certificate renewed", "%s", text)
 	}
@@ -183,7 +183,7 @@ func (r *Report) askTime(ctx context.Context, t Target) (string, error) {
 	_ = res.Body.Close()
 	theirs, err := http.ParseTime(res.Header.Get("Date"))
 	if err != nil {
-		return "", Skip("%s does not say what time it is", t.Host)
+		return "", Skip("%s does not send the time (Date header)", t.Host)
 	}
 	return compare(r.now(), theirs)
 }

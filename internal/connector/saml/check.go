@@ -33,7 +33,8 @@ func (c *Connector) Check(ctx context.Context, r *probe.Report) {
 	r.Do(probe.Issuer, func() (string, error) { return c.checkName(ctx) })
 	r.Do(probe.Keys, func() (string, error) { return c.checkCertificates(ctx) })
 	r.Do(probe.Callback, func() (string, error) {
-		return "", probe.Skip("the provider must know %s as assertion consumer service, and %s as entity id: test-connector shows whether it does", c.cfg.RedirectURI, cmp.Or(c.cfg.EntityIssuer, c.cfg.RedirectURI))
+		return "", probe.Skip("the provider must have %s as assertion consumer service, and %s as entity id: test-connector shows whether it does",
+			c.cfg.RedirectURI, c.cfg.entityID())
 	})
 }
 
@@ -56,9 +57,10 @@ func (c *Connector) checkName(ctx context.Context) (string, error) {
 	case err != nil:
 		return "", err
 	case m.EntityID == "":
-		return "", probe.Warn("give ssoIssuer, so that no other provider with this certificate is taken for it", "the connector does not say what the provider calls itself")
+		return "", probe.Warn("set ssoIssuer, so that no other provider with this certificate is accepted",
+			"the connector does not have the provider's entity ID")
 	}
-	return "the provider calls itself " + fetch.Clean(m.EntityID), nil
+	return "the provider's entity ID is " + fetch.Clean(m.EntityID), nil
 }
 
 func (c *Connector) checkCertificates(ctx context.Context) (string, error) {

@@ -18,35 +18,35 @@ import (
 // provider is described by one of metadataURL, metadataFile and metadata or, as
 // Dex has it, by ssoURL with ca or caData.
 type Config struct {
-	MetadataURL  string   `json:"metadataURL" rule:"url" doc:"where the provider publishes its metadata, which brings its address and its certificates, also those of a change to come"`
+	MetadataURL  string   `json:"metadataURL" rule:"url" doc:"where the provider publishes its metadata, which has its address and its certificates, also announced ones"`
 	MetadataFile string   `json:"metadataFile" rule:"file" doc:"file on the server that holds the metadata"`
 	Metadata     string   `json:"metadata" rule:"lines" doc:"the metadata itself, as text"`
-	RootCAs      []string `json:"rootCAs" rule:"file" doc:"CA certificates to trust beside the system's when metadataURL is fetched, as PEM text or as files on the server that hold it"`
+	RootCAs      []string `json:"rootCAs" rule:"file" doc:"CA certificates to trust for metadataURL, beside the system's: PEM text, or files on the server"`
 
 	SSOURL    string `json:"ssoURL" rule:"url" doc:"where people are sent to sign in, if there is no metadata"`
-	SSOIssuer string `json:"ssoIssuer" doc:"the provider's entity ID; with metadata of several providers it says which one is meant"`
+	SSOIssuer string `json:"ssoIssuer" doc:"the provider's entity ID; required if the metadata describes several providers"`
 	// The certificates of CA and CAData are trusted by themselves: not whatever
 	// they have signed.
 	CA     string `json:"ca" rule:"file" doc:"file on the server with the certificates that the provider signs with, in PEM"`
-	CAData string `json:"caData" rule:"lines" doc:"the certificates that the provider signs with, as PEM text or as base64 of it"`
+	CAData string `json:"caData" rule:"lines" doc:"the certificates that the provider signs with, as PEM text or base64 of it"`
 
-	RedirectURI        string `json:"redirectURI" rule:"required,callback" doc:"our callback, where the provider has the browser post its answer; pachctl idp callback prints it"`
-	EntityIssuer       string `json:"entityIssuer" doc:"our own entity ID, for which assertions must be meant; redirectURI unless given"`
-	NameIDPolicyFormat string `json:"nameIDPolicyFormat" doc:"kind of NameID that is asked for, by its short name or its URN; persistent unless given"`
-	RequestBinding     string `json:"requestBinding" oneof:"redirect post" doc:"how the request travels; redirect if the metadata offers it, and otherwise post, unless given"`
+	RedirectURI        string `json:"redirectURI" rule:"required,callback" doc:"our callback, where the provider has the browser post its response; pachctl idp callback prints it"`
+	EntityIssuer       string `json:"entityIssuer" doc:"our own entity ID, which must be an audience of assertions; default: redirectURI"`
+	NameIDPolicyFormat string `json:"nameIDPolicyFormat" doc:"NameID format to request, by its short name or its URN; default: persistent"`
+	RequestBinding     string `json:"requestBinding" oneof:"redirect post" doc:"how the request is sent; default: redirect if the metadata offers it, otherwise post"`
 
-	EmailAttr string `json:"emailAttr" rule:"required" doc:"attribute with the e-mail address; NameID stands for the NameID itself, here and in the other three"`
+	EmailAttr string `json:"emailAttr" rule:"required" doc:"attribute with the e-mail address; here and in the next three, NameID means the NameID itself"`
 	// UsernameAttr is the user id where the provider sends no NameID, or one that
 	// is new each time.
 	UsernameAttr  string   `json:"usernameAttr" doc:"attribute with the user name, which identifies a person if the NameID cannot"`
-	NameAttr      string   `json:"nameAttr" doc:"attribute with the name to show"`
-	GroupsAttr    string   `json:"groupsAttr" doc:"attribute with the groups; without it nothing is known of groups"`
-	GroupsDelim   string   `json:"groupsDelim" doc:"what stands between groups, where one value of groupsAttr holds several"`
-	AllowedGroups []string `json:"allowedGroups" doc:"groups whose members may sign in; anybody there unless given"`
-	FilterGroups  bool     `json:"filterGroups" doc:"of a person's groups take those in allowedGroups only"`
+	NameAttr      string   `json:"nameAttr" doc:"attribute with the display name"`
+	GroupsAttr    string   `json:"groupsAttr" doc:"attribute with the groups; default: groups are not read"`
+	GroupsDelim   string   `json:"groupsDelim" doc:"separator, if one value of groupsAttr holds several groups"`
+	AllowedGroups []string `json:"allowedGroups" doc:"only members of these groups may sign in; default: everyone"`
+	FilterGroups  bool     `json:"filterGroups" doc:"keep only a person's groups that are in allowedGroups"`
 
 	// InsecureSkipSignatureValidation is known only to be refused.
-	InsecureSkipSignatureValidation bool `json:"insecureSkipSignatureValidation" doc:"not offered: it would let anybody sign in as anybody"`
+	InsecureSkipSignatureValidation bool `json:"insecureSkipSignatureValidation" doc:"not supported: it would let anybody sign in as anybody"`
 }
 
 // validate checks what the tags cannot say. Fault: Invalid, at the key.
@@ -54,7 +54,7 @@ func (c Config) validate(allowHTTP bool) error {
 	if c.InsecureSkipSignatureValidation {
 		return refuse.Config("insecureSkipSignatureValidation",
 			"insecureSkipSignatureValidation is true, which would let anybody sign in as anybody").
-			Next("remove it, and give the provider's metadata or its signing certificate in caData")
+			Next("remove it, and set the provider's metadata, or caData to its signing certificate")
 	}
 	if err := c.checkSource(allowHTTP); err != nil {
 		return err
@@ -76,16 +76,16 @@ func (c Config) checkSource(allowHTTP bool) error {
 	switch {
 	case len(given) == 0:
 		return refuse.Config("metadataURL", "nothing says which provider is meant").
-			Next("give metadataURL, metadataFile, metadata, or ssoURL with caData")
+			Next("set metadataURL, metadataFile, metadata, or ssoURL with caData")
 	case len(given) > 1:
 		return refuse.Config(given[1], "%s describe the provider more than once", strings.Join(given, " and ")).
 			Next("keep one of them")
 	case c.SSOURL != "" && c.CA == "" && c.CAData == "":
 		return refuse.Config("caData", "caData is missing").
-			Next("with ssoURL give the certificate that the provider signs with in caData, or its file in ca; metadataURL would bring it by itself")
+			Next("with ssoURL, put the certificate that the provider signs with into caData, or set ca to its file; metadataURL would include it")
 	case len(c.RootCAs) > 0 && c.MetadataURL == "":
-		return refuse.Config("rootCAs", "rootCAs is for fetching metadataURL, which is not given").
-			Next("remove it; the certificate that signs assertions belongs into caData")
+		return refuse.Config("rootCAs", "rootCAs is for fetching metadataURL, which is not set").
+			Next("remove it; the certificate that signs assertions belongs in caData")
 	}
 	if c.Metadata == "" {
 		return nil
@@ -103,7 +103,7 @@ func (c Config) checkAttributes() error {
 		return refuse.Config("nameIDPolicyFormat", "nameIDPolicyFormat is %q", c.NameIDPolicyFormat).
 			Next("use persistent, emailAddress, unspecified, transient, X509SubjectName, WindowsDomainQualifiedName, encrypted, entity, kerberos, or a URN")
 	case nameIDFormat(c.NameIDPolicyFormat) == formatTransient && c.UsernameAttr == "":
-		return refuse.Config("usernameAttr", "a transient NameID is new at each sign-in and cannot say who somebody is").
+		return refuse.Config("usernameAttr", "a transient NameID is new at each sign-in and cannot identify a person").
 			Next("set usernameAttr to an attribute that can, or nameIDPolicyFormat to persistent")
 	case c.GroupsDelim != "" && c.GroupsAttr == "":
 		return refuse.Config("groupsDelim", "groupsDelim needs groups, which are off").
@@ -182,7 +182,7 @@ func (c Config) pinned() ([]*x509.Certificate, error) {
 		text, err := os.ReadFile(c.CA)
 		if err != nil {
 			return nil, refuse.Config("ca", "the file cannot be read").
-				Next("give a path on the server, or the certificate itself in caData").Because(err)
+				Next("set it to a file on the server, or put the certificate into caData").Because(err)
 		}
 		given, err := certificates("ca", string(text))
 		if err != nil {

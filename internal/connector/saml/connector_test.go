@@ -429,7 +429,7 @@ func TestMetadataThatCannotBeUsed(t *testing.T) {
 		good[strings.Index(good, "<md:Entity"):] + strings.ReplaceAll(good[strings.Index(good, "<md:Entity"):], entityID, "https://second.example.com") + `</md:EntitiesDescriptor>`
 	for want, text := range map[string]string{
 		"only https is accepted":     strings.Replace(good, ssoURL, "http://idp.example.com/sso", 1),
-		"which is none":              strings.Replace(good, ssoURL, "javascript:alert(1)", 1),
+		"which is not a valid http or https address":              strings.Replace(good, ssoURL, "javascript:alert(1)", 1),
 		"no signing certificate":     metadataOf(entityID),
 		"has no signing certificate": strings.Replace(good, `use="signing"`, `use="encryption"`, 1),
 		"describes no SAML 2.0":      strings.Replace(good, "IDPSSODescriptor", "SPSSODescriptor", 2),
@@ -439,7 +439,7 @@ func TestMetadataThatCannotBeUsed(t *testing.T) {
 		"no entityID":                metadataOf("", ours()),
 		"describes 2 providers":      many,
 		"not well-formed":            good[:len(good)-2],
-		"ended on 2026-11-23 11:00":  metadataOf(entityID, past()),
+		"expired on 2026-11-23 11:00":  metadataOf(entityID, past()),
 		"was valid until 2026-11-23": strings.Replace(good, "entityID=", `validUntil="2026-11-23T11:00:00Z" entityID=`, 1),
 	} {
 		_, address := publish(t, text)
@@ -467,7 +467,7 @@ func TestAnExpiredCertificateIsNamedByItsEnd(t *testing.T) {
 	cfg.CAData = past().pem() + ours().pem()
 	c, _ := open(t, cfg)
 	_, err := signIn(t, c, func(d *draft) { d.by = past() })
-	if !fault.Is(err, fault.Precondition) || !strings.Contains(fault.Message(err), "ended on 2026-11-23 11:00 UTC") {
+	if !fault.Is(err, fault.Precondition) || !strings.Contains(fault.Message(err), "expired on 2026-11-23 11:00 UTC") {
 		t.Errorf("%v", err)
 	}
 	if _, err := signIn(t, c, func(*draft) {}); err != nil {

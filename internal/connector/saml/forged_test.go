@@ -276,9 +276,9 @@ func TestForgedMessagesAreRefused(t *testing.T) {
 		{name: "ID twice, spelt another way", want: "ID twice", text: replace("<samlp:Status>", `<samlp:Status Id="_assertion1">`)},
 		{name: "two kinds of ID", want: "ID twice", text: replace("<samlp:Status>", `<samlp:Status Id="_x" id="_y">`)},
 		{name: "ID with a prefix", want: "ID twice", text: replace("<samlp:Status>", `<samlp:Status xml:id="_assertion1">`)},
-		{name: "an ID that begins with a digit", want: "one that is none", change: func(d *draft) { d.assertionID = "1a" }},
-		{name: "an ID with a space", want: "one that is none", change: func(d *draft) { d.assertionID = "_a b" }},
-		{name: "no ID", want: "one that is none", change: func(d *draft) { d.assertionID = "" }},
+		{name: "an ID that begins with a digit", want: "one that is not valid", change: func(d *draft) { d.assertionID = "1a" }},
+		{name: "an ID with a space", want: "one that is not valid", change: func(d *draft) { d.assertionID = "_a b" }},
+		{name: "no ID", want: "one that is not valid", change: func(d *draft) { d.assertionID = "" }},
 
 		{name: "unsigned", want: "signed neither", change: func(d *draft) { d.signResponse, d.signAssertion = false, false }},
 		{name: "signed by another key", want: "not by a certificate", change: func(d *draft) { d.by = other() }},
@@ -298,24 +298,24 @@ func TestForgedMessagesAreRefused(t *testing.T) {
 		}},
 		{name: "signature of another element", want: "another element", change: func(d *draft) { d.uri = "#_response1" }},
 		{name: "signature of everything", want: "another element", change: func(d *draft) { d.uri = " " }},
-		{name: "two references", want: "form that SAML prescribes", change: func(d *draft) {
+		{name: "two references", want: "form that SAML requires", change: func(d *draft) {
 			d.extra = `<ds:Reference URI="#_response1"><ds:Transforms/><ds:DigestMethod Algorithm="` + sha256URI + `"/><ds:DigestValue>AAAA</ds:DigestValue></ds:Reference>`
 		}},
-		{name: "object in the signature", want: "form that SAML prescribes", change: func(d *draft) { d.object = "<ds:Object></ds:Object>" }},
-		{name: "signature value twice", want: "form that SAML prescribes", text: replace("<ds:KeyInfo>", "<ds:SignatureValue>AAAA</ds:SignatureValue><ds:KeyInfo>")},
+		{name: "object in the signature", want: "form that SAML requires", change: func(d *draft) { d.object = "<ds:Object></ds:Object>" }},
+		{name: "signature value twice", want: "form that SAML requires", text: replace("<ds:KeyInfo>", "<ds:SignatureValue>AAAA</ds:SignatureValue><ds:KeyInfo>")},
 		{name: "XSLT", want: "transform", change: func(d *draft) {
 			d.transforms += `<ds:Transform Algorithm="http://www.w3.org/TR/1999/REC-xslt-19991116"></ds:Transform>`
 		}},
 		{name: "XPath", want: "transform", change: func(d *draft) {
 			d.transforms = `<ds:Transform Algorithm="http://www.w3.org/TR/1999/REC-xpath-19991116"><ds:XPath>not(ancestor-or-self::saml:Subject)</ds:XPath></ds:Transform>` + d.transforms
 		}},
-		{name: "transforms in another order", want: "form that SAML prescribes", change: func(d *draft) {
+		{name: "transforms in another order", want: "form that SAML requires", change: func(d *draft) {
 			d.transforms = `<ds:Transform Algorithm="` + excURI + `"></ds:Transform><ds:Transform Algorithm="` + envURI + `"></ds:Transform>`
 		}},
-		{name: "not enveloped", want: "form that SAML prescribes", change: func(d *draft) {
+		{name: "not enveloped", want: "form that SAML requires", change: func(d *draft) {
 			d.transforms = strings.Repeat(`<ds:Transform Algorithm="`+excURI+`"></ds:Transform>`, 2)
 		}},
-		{name: "no transforms", want: "form that SAML prescribes", change: func(d *draft) { d.transforms = "" }},
+		{name: "no transforms", want: "form that SAML requires", change: func(d *draft) { d.transforms = "" }},
 		{name: "inclusive canonicalization", want: "canonicalization method", change: func(d *draft) { d.c14n = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315" }},
 		{name: "SHA-1 signature", want: "SHA-1", change: func(d *draft) {
 			d.method, d.hash = "http://www.w3.org/2000/09/xmldsig#rsa-sha1", crypto.SHA1
@@ -390,7 +390,7 @@ func TestMessagesThatAreNotForThisSignInAreRefused(t *testing.T) {
 			d.session = fmt.Sprintf(`<saml:AuthnStatement SessionNotOnOrAfter="%s"/>`, stamp(now.Add(-time.Hour)))
 		}},
 		{name: "nobody signed in", want: "AuthnStatement", change: func(d *draft) { d.session = "" }},
-		{name: "a time that is none", want: "where a time is prescribed", change: func(d *draft) {
+		{name: "a time that is none", want: "where a time is required", change: func(d *draft) {
 			d.session = `<saml:AuthnStatement SessionNotOnOrAfter="tomorrow"/>`
 		}},
 		{name: "issuer of the assertion", want: `issued by "https://evil.test"`, change: func(d *draft) { d.issuer = "https://evil.test" }},

@@ -99,7 +99,7 @@ func (s said) find(name string) (*attribute, error) {
 	}
 	if found != nil && found.broken {
 		return nil, refuse.Response("the provider's attribute %q has more in it than text", fetch.Clean(name)).
-			Next("mend it there, or name another attribute")
+			Next("correct it there, or set another attribute")
 	}
 	return found, nil
 }
@@ -212,19 +212,24 @@ func (c *Connector) userID(s said) (string, error) {
 	const limit = 256 // SAML core, 8.3.7
 	from := c.userIDFrom(s)
 	if from == "" && s.transient {
-		return "", fault.New(fault.Precondition, "the provider sends a transient NameID, which is new at each sign-in and cannot say who somebody is: have it send a persistent one, or set usernameAttr").At("config.nameIDPolicyFormat")
+		return "", fault.New(fault.Precondition, "the provider sends a transient NameID, which is new at each sign-in and cannot identify a person").
+			Next("have it send a persistent one, or set usernameAttr").At("config.nameIDPolicyFormat")
 	}
 	if from == "" {
-		return "", fault.New(fault.Precondition, "the provider does not say who this is: it sent no NameID but only %s; have it send one, or set usernameAttr", s.names()).At("config.usernameAttr")
+		return "", fault.New(fault.Precondition, "the provider does not say who this is: it sent no NameID but only %s", s.names()).
+			Next("have it send one, or set usernameAttr").At("config.usernameAttr")
 	}
 	id, err := s.one(from)
 	switch {
 	case err != nil:
 		return "", err
 	case id == "":
-		return "", fault.New(fault.Precondition, "the provider does not say who this is: it sent no %s but only %s", fetch.Clean(from), s.names()).At("config.usernameAttr")
+		return "", fault.New(fault.Precondition, "the provider does not say who this is: it sent no %s but only %s", fetch.Clean(from), s.names()).
+			Next("have it send that, or set usernameAttr to another attribute").At("config.usernameAttr")
 	case len(id) > limit || strings.TrimSpace(id) != id || strings.ContainsFunc(id, unicode.IsControl):
-		return "", refuse.Response("the provider's %s is not a user id: it is longer than %d bytes, begins or ends with white space, or has control characters", fetch.Clean(from), limit)
+		return "", refuse.Response(
+			"the provider's %s is not a user id: it is longer than %d bytes, begins or ends with white space, or has control characters",
+			fetch.Clean(from), limit)
 	}
 	return id, nil
 }
@@ -237,7 +242,8 @@ func (c *Connector) email(s said) (string, error) {
 	case err != nil:
 		return "", err
 	case email == "":
-		return "", fault.New(fault.Precondition, "the provider sent no e-mail address (attribute %q) but only %s: name the attribute that holds it in emailAttr, or have the provider send it", c.cfg.EmailAttr, s.names()).At("config.emailAttr")
+		return "", fault.New(fault.Precondition, "the provider sent no e-mail address (attribute %q) but only %s", c.cfg.EmailAttr, s.names()).
+			Next("set emailAttr to the attribute that holds it, or have the provider send it").At("config.emailAttr")
 	case !principal.IsEmail(email):
 		return "", refuse.Response("the provider's attribute %q is %q, which is not exactly one e-mail address", c.cfg.EmailAttr, fetch.Clean(email))
 	}

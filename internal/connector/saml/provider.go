@@ -77,7 +77,8 @@ func (c *Connector) provider(ctx context.Context) (*metadata.Document, error) {
 		}
 	}
 	if ended(m, c.deps.Now()) {
-		return nil, fault.New(fault.Precondition, "the provider's metadata was valid until %s: get a newer one", m.ValidUntil.UTC().Format(time.RFC3339))
+		return nil, fault.New(fault.Precondition, "the provider's metadata was valid until %s", m.ValidUntil.UTC().Format(time.RFC3339)).
+			Next("get a newer one")
 	}
 	return m, nil
 }
@@ -98,7 +99,8 @@ func (c *Connector) endpoint(ctx context.Context) (binding, address string, err 
 		binding, address = metadata.POST, m.PostURL
 	}
 	if address == "" {
-		return "", "", fault.New(fault.Precondition, "the provider's metadata has no address for requestBinding %s: use the other one, or leave it out", c.cfg.RequestBinding).At("config.requestBinding")
+		return "", "", fault.New(fault.Precondition, "the provider's metadata has no address for requestBinding %s", c.cfg.RequestBinding).
+			Next("use the other one, or leave it out").At("config.requestBinding")
 	}
 	return binding, address, nil
 }
@@ -140,12 +142,14 @@ func (c *Connector) readMetadata(ctx context.Context) ([]byte, error) {
 	}
 	f, err := os.Open(c.cfg.MetadataFile)
 	if err != nil {
-		return nil, fault.New(fault.Precondition, "metadataFile cannot be read: give the path of the provider's metadata on the server").At("config.metadataFile").Because(err)
+		return nil, fault.New(fault.Precondition, "metadataFile cannot be read").
+			Next("set it to the path of the provider's metadata on the server").At("config.metadataFile").Because(err)
 	}
 	defer func() { _ = f.Close() }()
 	raw, err := io.ReadAll(io.LimitReader(f, maxMetadata+1))
 	if err != nil || len(raw) > maxMetadata {
-		return nil, fault.New(fault.Precondition, "metadataFile cannot be read, or is larger than %d KiB", maxMetadata>>10).At("config.metadataFile").Because(err)
+		return nil, fault.New(fault.Precondition, "metadataFile cannot be read, or is larger than %d KiB", maxMetadata>>10).
+			At("config.metadataFile").Because(err)
 	}
 	return raw, nil
 }

@@ -47,18 +47,18 @@ func (c *Connector) HandleCallback(_ dexconn.Scopes, connData []byte, r *http.Re
 func answer(r *http.Request, p pending) ([]byte, error) {
 	for _, name := range []string{"SAMLResponse", "RelayState"} {
 		if len(r.PostForm[name]) > 1 {
-			return nil, refuse.Response("the provider's answer has %s more than once", name).
+			return nil, refuse.Response("the provider's response has %s more than once", name).
 				Next("start the sign-in again")
 		}
 	}
 	if subtle.ConstantTimeCompare([]byte(r.PostForm.Get("RelayState")), []byte(p.State)) != 1 {
-		return nil, refuse.Response("the provider's answer belongs to another sign-in").
+		return nil, refuse.Response("the provider's response belongs to another sign-in").
 			Next("start again")
 	}
 	encoded := r.PostForm.Get("SAMLResponse")
 	switch {
 	case encoded == "":
-		return nil, refuse.Response("the provider's answer has no SAMLResponse").
+		return nil, refuse.Response("the provider's response has no SAMLResponse").
 			Next("start the sign-in again")
 	case len(encoded) > 2*maxMessage:
 		return nil, tooLarge()
@@ -75,7 +75,7 @@ func answer(r *http.Request, p pending) ([]byte, error) {
 }
 
 func tooLarge() error {
-	return refuse.Response("the provider's answer is larger than %d KiB and was not read", maxMessage>>10).
+	return refuse.Response("the provider's response is larger than %d KiB and was not read", maxMessage>>10).
 		Next("have it send fewer groups or attributes")
 }
 
@@ -90,7 +90,7 @@ func (c *Connector) assertion(ctx context.Context, m *signed.Message, p pending)
 	}
 	switch {
 	case m.Assertion == nil:
-		return nil, refuse.Response("the provider's answer has no Assertion").
+		return nil, refuse.Response("the provider's response has no Assertion").
 			Next("look at the provider's log")
 	case m.OfResponse == nil && m.OfAssertion == nil:
 		return nil, refuse.Response("the provider signed neither the Response nor the Assertion").

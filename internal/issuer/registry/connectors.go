@@ -97,7 +97,7 @@ func checkNew(c Connector) error {
 	switch {
 	case c.ID == "":
 		return fault.New(fault.Invalid, "no id specified").
-			Next("give the connector one, such as auth0").At("id")
+			Next("set one, such as auth0").At("id")
 	case !idForm.MatchString(c.ID):
 		return fault.New(fault.Invalid, "id %q", c.ID).
 			Next("use letters, digits, dots, dashes and underscores, at most 63").At("id")
@@ -106,7 +106,7 @@ func checkNew(c Connector) error {
 			Next("use one of %s", strings.Join(connector.Types(), ", ")).At("type")
 	case c.Name == "":
 		return fault.New(fault.Invalid, "no name specified").
-			Next("give the name that people shall see, such as Auth0").At("name")
+			Next("set the name that people will see, such as Auth0").At("name")
 	case len(c.Config) == 0 && c.Type != "mockCallback":
 		return fault.New(fault.Invalid, "no configs are defined").
 			Next("put issuer, clientID and the like under config").At("config")
@@ -170,8 +170,8 @@ func (g *Registry) Draft(ctx context.Context, c Connector) (draft Row, live *Row
 		draft, err = stored.changedBy(c)
 		switch reuses := err == nil && stored.reusesStoredSecret(draft); {
 		case reuses && !stored.Managed && !connector.SameDestination(stored.Type, stored.Config, draft.Config):
-			err = fault.New(fault.Invalid, "the document would send the stored secret of connector %s to another place than it was given for", c.ID).
-				Next("write the secret itself into it")
+			err = fault.New(fault.Invalid, "the document would send the stored secret of connector %s to another destination", c.ID).
+				Next("write the secret itself into the document")
 		case reuses && stored.Managed:
 			err = fault.New(fault.Precondition, "connector %s is managed by pachd's configuration, and its secret is not used with another document", c.ID).
 				Next("write a secret into the document")

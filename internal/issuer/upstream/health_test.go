@@ -119,7 +119,7 @@ func oidcOf(issuer, id, secret string, more map[string]any) map[string]any {
 
 // troubles are the ways in which providers fail, and what their health says.
 var troubles = map[idp.Trouble]string{
-	idp.Hangs: "", idp.Garbage: "discovery document", idp.Outdated: "expired", idp.AnotherIssuer: "calls itself", "refuses": "cannot be reached",
+	idp.Hangs: "", idp.Garbage: "discovery document", idp.Outdated: "expired", idp.AnotherIssuer: "issuer mismatch", "refuses": "cannot be reached",
 }
 
 func TestHealthTellsWhoIsInTrouble(t *testing.T) {

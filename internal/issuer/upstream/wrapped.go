@@ -64,7 +64,7 @@ func CheckAccount(c dexconn.Identity) error {
 		return fault.New(fault.Unauthenticated, "the identity provider does not say who this is: its user id is missing, too long or has control characters")
 	case c.Email == "":
 		return fault.New(fault.Denied, "the identity provider sent no e-mail address of this person").
-			Next("give the account one there, or let the connector see it")
+			Next("add one to the account there, or let the connector read it")
 	case strings.Contains(c.Email, "@") && !principal.IsEmail(c.Email): // some providers have names only
 		return fault.New(fault.Denied, "the identity provider sent %q, which is not exactly one e-mail address", fetch.Clean(c.Email))
 	}

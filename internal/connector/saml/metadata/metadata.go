@@ -51,7 +51,7 @@ func Parse(raw []byte, entityID string, allowHTTP bool) (*Document, error) {
 		}
 		end, err := time.Parse(time.RFC3339, xmltree.Attr(el, "validUntil"))
 		if err != nil {
-			return nil, fault.New(fault.Precondition, "the provider's metadata has a validUntil that is no time").Because(err)
+			return nil, fault.New(fault.Precondition, "the provider's metadata has a validUntil that is not a time").Because(err)
 		}
 		if d.ValidUntil.IsZero() || end.Before(d.ValidUntil) {
 			d.ValidUntil = end
@@ -72,7 +72,8 @@ func Parse(raw []byte, entityID string, allowHTTP bool) (*Document, error) {
 		}
 	}
 	if d.RedirectURL == "" && d.PostURL == "" {
-		return nil, fault.New(fault.Precondition, "the provider's metadata has no SingleSignOnService for HTTP-Redirect or HTTP-POST: switch one of them on at the provider")
+		return nil, fault.New(fault.Precondition, "the provider's metadata has no SingleSignOnService for HTTP-Redirect or HTTP-POST").
+			Next("switch one of them on at the provider")
 	}
 	d.Certificates = signingCertificates(idp)
 	if len(d.Certificates) == 0 {
@@ -86,10 +87,11 @@ func Parse(raw []byte, entityID string, allowHTTP bool) (*Document, error) {
 func takeAddress(into *string, location string, allowHTTP bool) error {
 	u, err := webaddr.Parse(location)
 	if err != nil || !webaddr.IsBare(u) || strings.Contains(location, "#") {
-		return fault.New(fault.Precondition, "the provider's metadata has the sign-in address %q, which is none", fetch.Clean(location))
+		return fault.New(fault.Precondition, "the provider's metadata has the sign-in address %q, which is not a valid http or https address", fetch.Clean(location))
 	}
 	if !webaddr.IsSafe(u, allowHTTP) {
-		return fault.New(fault.Precondition, "the provider's metadata has the sign-in address %q: only https is accepted, except on this machine itself", fetch.Clean(location))
+		return fault.New(fault.Precondition,
+			"the provider's metadata has the sign-in address %q: only https is accepted, except on this machine itself", fetch.Clean(location))
 	}
 	if *into == "" {
 		*into = location
@@ -105,7 +107,8 @@ func chooseProvider(root *etree.Element, entityID string) (entity, idp *etree.El
 	case xmltree.Is(root, xmltree.Metadata, "EntitiesDescriptor"):
 		entities = descendants(root)
 	default:
-		return nil, nil, fault.New(fault.Precondition, "the provider's metadata is not SAML metadata: it begins with %q where EntityDescriptor is expected", fetch.Clean(root.Tag))
+		return nil, nil, fault.New(fault.Precondition,
+			"the provider's metadata is not SAML metadata: it begins with %q where EntityDescriptor is expected", fetch.Clean(root.Tag))
 	}
 	var names []string
 	for _, e := range entities {
@@ -120,11 +123,14 @@ func chooseProvider(root *etree.Element, entityID string) (entity, idp *etree.El
 	}
 	switch {
 	case len(names) == 0:
-		return nil, nil, fault.New(fault.Precondition, "the provider's metadata describes no SAML 2.0 identity provider (IDPSSODescriptor): take that of the provider, not that of an application")
+		return nil, nil, fault.New(fault.Precondition, "the provider's metadata describes no SAML 2.0 identity provider (IDPSSODescriptor)").
+			Next("take that of the provider, not that of an application")
 	case idp == nil:
-		return nil, nil, fault.New(fault.Precondition, "the provider's metadata is about %s, not about ssoIssuer %s: they must be equal", listed(names), entityID).At("config.ssoIssuer")
+		return nil, nil, fault.New(fault.Precondition, "the provider's metadata is about %s, not about ssoIssuer %s", listed(names), entityID).
+			Next("make them equal").At("config.ssoIssuer")
 	case entityID == "" && len(names) > 1:
-		return nil, nil, fault.New(fault.Precondition, "the metadata describes %d providers (%s): say in ssoIssuer which one is meant", len(names), listed(names)).At("config.ssoIssuer")
+		return nil, nil, fault.New(fault.Precondition, "the metadata describes %d providers (%s)", len(names), listed(names)).
+			Next("set ssoIssuer to the one that is meant").At("config.ssoIssuer")
 	case xmltree.Attr(entity, "entityID") == "":
 		return nil, nil, fault.New(fault.Precondition, "the provider's metadata has no entityID")
 	}

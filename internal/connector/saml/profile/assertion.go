@@ -71,7 +71,7 @@ func instant(el *etree.Element, key string) (time.Time, error) {
 		at, err = time.Parse("2006-01-02T15:04:05", value)
 	}
 	if err != nil {
-		return time.Time{}, refuse.Response("the provider's Assertion has %q where a time is prescribed (%s of %s)", fetch.Clean(value), key, el.Tag).Because(err)
+		return time.Time{}, refuse.Response("the provider's Assertion has %q where a time is required (%s of %s)", fetch.Clean(value), key, el.Tag).Because(err)
 	}
 	return at, nil
 }
@@ -193,7 +193,7 @@ func (e Expected) checkSubject(a *etree.Element, cl clocks) (time.Time, error) {
 			return time.Time{}, err
 		}
 		if data == nil {
-			why = refuse.Response("the provider's Assertion does not say where and how long it is good (SubjectConfirmationData)")
+			why = refuse.Response("the provider's Assertion does not say where and how long it is valid (SubjectConfirmationData)")
 			continue
 		}
 		var end time.Time

@@ -39,14 +39,14 @@ func CheckStatus(response *etree.Element) error {
 		return err
 	}
 	if status == nil {
-		return refuse.Response("the provider's answer has no Status")
+		return refuse.Response("the provider's response has no Status")
 	}
 	code, err := xmltree.Child(status, xmltree.Protocol, "StatusCode")
 	if err != nil {
 		return err
 	}
 	if code == nil {
-		return refuse.Response("the provider's answer has no StatusCode")
+		return refuse.Response("the provider's response has no StatusCode")
 	}
 	top := xmltree.Attr(code, "Value")
 	if top == statusSuccess {

@@ -79,8 +79,8 @@ func Outdated(cert *x509.Certificate, now time.Time) error {
 		return fault.New(fault.Precondition, "the provider's signing certificate is valid only from %s", cert.NotBefore.UTC().Format(day)).
 			Next("check this server's clock, or have the provider sign with another one")
 	}
-	return fault.New(fault.Precondition, "the provider's signing certificate ended on %s", cert.NotAfter.UTC().Format(day)).
-		Next("have the provider sign with a new one, and give that in caData if it is not in the metadata")
+	return fault.New(fault.Precondition, "the provider's signing certificate expired on %s", cert.NotAfter.UTC().Format(day)).
+		Next("have the provider sign with a new one, and put that into caData if it is not in the metadata")
 }
 
 func tryCertificate(el *etree.Element, cert *x509.Certificate, at time.Time) (*etree.Element, error) {
@@ -213,7 +213,7 @@ func sequence(el *etree.Element, names ...string) ([]*etree.Element, error) {
 }
 
 func misshapen() error {
-	return refuse.Response("the provider's signature does not have the form that SAML prescribes: one reference to the signed element, enveloped-signature and exclusive canonicalization")
+	return refuse.Response("the provider's signature does not have the form that SAML requires: one reference to the signed element, enveloped-signature and exclusive canonicalization")
 }
 
 func unacceptable(what, algorithm, remedy string) error {
