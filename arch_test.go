@@ -37,7 +37,8 @@ var mayImport = map[string][]string{
 	"internal/principal": {"internal/fault"},
 	"internal/strict":    {"internal/fault"},
 	"internal/secret":    {"internal/fault"},
-	"internal/config":    {"internal/fault", "internal/secret", "internal/strict"},
+	"internal/webaddr":   {"internal/fault"},
+	"internal/config":    {"internal/fault", "internal/secret", "internal/strict", "internal/webaddr"},
 	"internal/db":        {"internal/fault"},
 	"internal/db/dbtest": {"internal/db"},
 	"internal/web/theme": nil,
@@ -54,28 +55,51 @@ var mayImport = map[string][]string{
 		"internal/access", "internal/audit", "internal/db", "internal/fault", "internal/identity", "internal/principal", "internal/secret", "internal/token",
 	},
 
-	"internal/connector/fetch":         {"internal/fault"},
-	"internal/connector/witness":       nil,
-	"internal/connector/oidc/claim":    {"internal/connector/fetch", "internal/fault"},
-	"internal/connector/probe":         {"internal/connector/fetch", "internal/fault"},
-	"internal/connector/oidc":          {"internal/connector/fetch", "internal/connector/oidc/claim", "internal/connector/probe", "internal/connector/witness", "internal/fault", "internal/principal"},
-	"internal/connector/oauth":         {"internal/connector/fetch", "internal/connector/oidc/claim", "internal/connector/witness", "internal/fault"},
-	"internal/connector/ldap":          {"internal/connector/fetch", "internal/connector/probe", "internal/connector/witness", "internal/fault", "internal/strict"},
-	"internal/connector/saml/xmltree":  {"internal/fault"},
-	"internal/connector/saml/metadata": {"internal/connector/fetch", "internal/connector/saml/xmltree", "internal/fault"},
-	"internal/connector/saml/profile":  {"internal/connector/fetch", "internal/connector/saml/xmltree", "internal/fault"},
-	"internal/connector/saml/signed":   {"internal/connector/fetch", "internal/connector/saml/xmltree", "internal/fault"},
-	"internal/connector/saml": {
-		"internal/connector/fetch", "internal/connector/probe", "internal/connector/saml/metadata", "internal/connector/saml/profile", "internal/connector/saml/signed",
-		"internal/connector/saml/xmltree", "internal/connector/witness", "internal/fault", "internal/principal",
+	"internal/connector/refuse":       {"internal/fault"},
+	"internal/connector/claimlog":     nil,
+	"internal/connector/document":     {"internal/connector/refuse", "internal/fault", "internal/webaddr"},
+	"internal/connector/fetch":        {"internal/fault"},
+	"internal/connector/probe":        {"internal/connector/fetch", "internal/fault", "internal/webaddr"},
+	"internal/connector/oidc/claim":   {"internal/connector/fetch", "internal/fault"},
+	"internal/connector/saml/xmltree": {"internal/fault"},
+	"internal/connector/saml/metadata": {
+		"internal/connector/fetch", "internal/connector/saml/xmltree", "internal/fault", "internal/webaddr",
 	},
-	"internal/connector":       {"internal/connector/fetch", "internal/connector/oauth", "internal/connector/ldap", "internal/connector/probe", "internal/connector/oidc", "internal/connector/saml", "internal/fault", "internal/secret", "internal/strict"},
+	"internal/connector/saml/profile": {
+		"internal/connector/fetch", "internal/connector/refuse", "internal/connector/saml/xmltree", "internal/fault",
+	},
+	"internal/connector/saml/signed": {
+		"internal/connector/fetch", "internal/connector/refuse", "internal/connector/saml/xmltree", "internal/fault",
+	},
+	"internal/connector/oidc": {
+		"internal/connector/claimlog", "internal/connector/document", "internal/connector/fetch", "internal/connector/oidc/claim",
+		"internal/connector/probe", "internal/connector/refuse", "internal/fault", "internal/principal", "internal/webaddr",
+	},
+	"internal/connector/saml": {
+		"internal/connector/claimlog", "internal/connector/document", "internal/connector/fetch", "internal/connector/probe",
+		"internal/connector/refuse", "internal/connector/saml/metadata", "internal/connector/saml/profile", "internal/connector/saml/signed",
+		"internal/connector/saml/xmltree", "internal/fault", "internal/principal",
+	},
+	"internal/connector/ldap": {
+		"internal/connector/claimlog", "internal/connector/document", "internal/connector/fetch", "internal/connector/probe",
+		"internal/connector/refuse", "internal/fault", "internal/strict", "internal/webaddr",
+	},
+	"internal/connector/oauth": {
+		"internal/connector/claimlog", "internal/connector/document", "internal/connector/fetch", "internal/connector/oidc/claim",
+		"internal/fault",
+	},
+	"internal/connector/dex": {"internal/connector/document", "internal/connector/probe", "internal/connector/refuse", "internal/fault"},
+	"internal/connector": {
+		"internal/connector/dex", "internal/connector/document", "internal/connector/ldap", "internal/connector/oauth",
+		"internal/connector/oidc", "internal/connector/probe", "internal/connector/refuse", "internal/connector/saml",
+		"internal/fault", "internal/secret", "internal/strict",
+	},
 	"internal/issuer/dexstore": {"internal/db", "internal/fault", "internal/secret"},
 	"internal/issuer/device":   {"internal/db", "internal/secret"},
 	"internal/issuer/flow":     {"internal/secret"},
 	"internal/issuer/registry": {
 		"internal/audit", "internal/connector", "internal/db", "internal/fault", "internal/identity", "internal/issuer/dexstore", "internal/principal",
-		"internal/secret",
+		"internal/secret", "internal/webaddr",
 	},
 	"internal/issuer/upstream": {
 		"internal/connector", "internal/connector/fetch", "internal/db", "internal/fault", "internal/identity", "internal/issuer/flow",
@@ -87,16 +111,18 @@ var mayImport = map[string][]string{
 		"internal/issuer/upstream",
 	},
 	"internal/issuer/trial": {
-		"internal/audit", "internal/connector", "internal/connector/fetch", "internal/connector/witness", "internal/db", "internal/fault", "internal/identity",
+		"internal/audit", "internal/connector", "internal/connector/fetch", "internal/connector/claimlog", "internal/db", "internal/fault", "internal/identity",
 		"internal/issuer/flow", "internal/issuer/registry", "internal/issuer/upstream", "internal/principal", "internal/secret", "internal/web",
 	},
 	"internal/issuer": {
 		"internal/audit", "internal/connector", "internal/connector/probe", "internal/db", "internal/fault", "internal/identity", "internal/issuer/chooser", "internal/issuer/device", "internal/issuer/dexstore", "internal/issuer/flow",
 		"internal/issuer/registry", "internal/issuer/trial", "internal/issuer/upstream", "internal/issuer/view", "internal/principal", "internal/secret", "internal/web",
+		"internal/webaddr",
 	},
 	"internal/login": {
 		"internal/audit", "internal/db", "internal/fault", "internal/identity", "internal/issuer", "internal/issuer/device",
-		"internal/connector/oidc", "internal/issuer/registry", "internal/principal", "internal/secret", "internal/session", "internal/token", "internal/web",
+		"internal/connector/document", "internal/connector/oidc", "internal/issuer/registry", "internal/principal", "internal/secret",
+		"internal/session", "internal/token", "internal/web", "internal/webaddr",
 	},
 	"internal/rpc": {
 		"api", "api/admin", "api/auth", "api/enterprise", "api/identity", "api/license", "api/pach", "api/pfs", "api/pps", "api/version", "internal/access",
@@ -149,6 +175,10 @@ var onlyIn = []struct {
 	packages    []string
 }{
 	{"github.com/dexidp/dex", "only issuer and connector know Dex", []string{"internal/issuer", "internal/issuer/", "internal/connector", "internal/connector/", "test/idp"}},
+	{"github.com/dexidp/dex/connector/", "only dex adapts Dex's connectors", []string{"internal/connector/dex"}},
+	{"github.com/dexidp/dex/connector", "only connectors and those who call them know Dex's interfaces", []string{
+		"internal/connector", "internal/connector/", "internal/issuer/trial", "internal/issuer/upstream",
+	}},
 	{"modernc.org/sqlite", "only db knows SQLite from PostgreSQL", []string{"internal/db"}},
 	{"github.com/jackc/pgx", "only db knows SQLite from PostgreSQL", []string{"internal/db", "internal/db/dbtest"}},
 	{"github.com/pressly/goose", "only db migrates", []string{"internal/db"}},

@@ -52,7 +52,7 @@ func TestHalfOfTheProvidersAreInTrouble(t *testing.T) {
 	}
 	h.begin("well-0", newClient(t)).succeeds(who(optest.Alice.Email, optest.Alice.Password), nil)
 	h.begin("well-4", newClient(t)).succeeds(who(optest.Bob.Email, optest.Bob.Password), nil)
-	for n, reason := range []string{"", "discovery document", "expired", "calls itself", "cannot be reached"} {
+	for n, reason := range []string{"", "discovery document", "expired", "issuer mismatch", "cannot be reached"} {
 		a := h.begin(fmt.Sprintf("bad-%d", n), newClient(t))
 		if _, err := a.as(idp.Alice); err != nil {
 			t.Errorf("bad-%d: %v", n, err)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/strict"
+	"pachyderm/internal/webaddr"
 )
 
 // Config is pachd's configuration. The json tag is the key in pachd.yaml; the
@@ -240,13 +240,13 @@ func (c Config) Validate() error {
 		host, _, err := net.SplitHostPort(address)
 		if err != nil {
 			add("%s: %q is not an address: write one such as localhost:30650 or 0.0.0.0:30650", key, address)
-		} else if key != "listen.metrics" && !isLoopback(host) && c.TLS.CertFile == "" && !c.Insecure {
+		} else if key != "listen.metrics" && !webaddr.IsLoopback(host) && c.TLS.CertFile == "" && !c.Insecure {
 			add("%s: %s would send tokens over the network in plain text: set tls.certFile and tls.keyFile, or insecure: true for a trial or behind a proxy that ends TLS", key, address)
 		}
 	}
 	if c.PublicURL != "" {
-		if u, err := url.Parse(c.PublicURL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			add("publicURL: %q is not a URL: write one such as https://pach.example.com/dex", c.PublicURL)
+		if _, err := webaddr.Parse(c.PublicURL); err != nil {
+			add("publicURL: %s", fault.Message(err))
 		}
 	}
 	if c.Issuer.SigningAlgorithm != "RS256" && c.Issuer.SigningAlgorithm != "ES256" {
@@ -277,9 +277,4 @@ func oneOf(s string, allowed ...string) bool {
 		}
 	}
 	return false
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -9,9 +9,9 @@ import (
 // Check opens the connector and looks at all that a sign-in will need of its
 // provider, short of a person. Nothing is stored.
 func Check(ctx context.Context, id, typ string, config map[string]any, d Deps) []probe.Step {
-	l := probe.New(d.Now)
+	r := probe.New(d.Now)
 	var p *Provider
-	opened := l.Do("document", func() (result string, err error) {
+	opened := r.Do("document", func() (result string, err error) {
 		if err := CheckSecrets(typ, config); err != nil {
 			return "", err
 		}
@@ -19,14 +19,12 @@ func Check(ctx context.Context, id, typ string, config map[string]any, d Deps) [
 		return "the document is complete", err
 	})
 	if !opened {
-		return l.Steps
+		return r.Steps
 	}
-	if c, ok := p.Connector.(interface {
-		Check(context.Context, *probe.Ladder)
-	}); ok {
-		c.Check(ctx, l)
+	if c, ok := p.Connector.(Checker); ok {
+		c.Check(ctx, r)
 	} else {
-		p.site.Check(ctx, l)
+		p.site.Check(ctx, r)
 	}
-	return l.Steps
+	return r.Steps
 }

@@ -1,8 +1,9 @@
 package connector
 
 import (
-	"cmp"
+	"bytes"
 	"context"
+	"encoding/json"
 	"log/slog"
 	"maps"
 	"net/netip"
@@ -11,11 +12,13 @@ import (
 	"slices"
 	"time"
 
-	"github.com/dexidp/dex/connector"
+	dexconn "github.com/dexidp/dex/connector"
 
+	"pachyderm/internal/connector/document"
 	"pachyderm/internal/connector/probe"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/secret"
+	"pachyderm/internal/strict"
 )
 
 // Deps is what connectors take from the issuer.
@@ -40,14 +43,23 @@ type Deps struct {
 	TrustedProxies []netip.Prefix
 }
 
-// common are the keys of config that every type has.
-type common struct {
-	EmailDomains []string `json:"emailDomains" doc:"e-mail domains, such as example.com, whose people are sent here when they give their address"`
+func (d Deps) rules() document.Rules {
+	return document.Rules{Callback: d.Callback, AllowHTTP: d.AllowHTTP}
 }
 
-// Provider is an opened connector, and what is known of who is behind it.
+// answeredAt takes the address that browsers have for us where a document
+// gives that one.
+func (d Deps) answeredAt(redirectURI string) Deps {
+	if redirectURI != "" && redirectURI != d.Callback && d.Outside != nil && redirectURI == d.Outside() {
+		d.Callback = redirectURI
+	}
+	return d
+}
+
+// Provider is an opened connector, and what is known of who is behind it. What
+// else it can do is said by the interfaces of this package.
 type Provider struct {
-	connector.Connector
+	dexconn.Connector
 	site     probe.Site
 	callback string
 }
@@ -58,11 +70,15 @@ func (p *Provider) Callback() string { return p.callback }
 
 // Issuer is what the provider's subjects belong to, or "" for types whose
 // provider has no such name.
-func (p *Provider) Issuer() string {
-	if i, ok := p.Connector.(interface{ Issuer() string }); ok {
-		return cmp.Or(i.Issuer(), p.site.Issuer)
+func (p *Provider) Issuer() string { return p.site.Issuer }
+
+// Ping asks the provider whether it is up: of one that is no Pinger, any answer
+// at its address will do.
+func (p *Provider) Ping(ctx context.Context) error {
+	if c, ok := p.Connector.(Pinger); ok {
+		return c.Ping(ctx)
 	}
-	return p.site.Issuer
+	return p.site.Ping(ctx)
 }
 
 // Open makes a connector ready from its configuration. It does no network
@@ -78,55 +94,51 @@ func Open(id, typ string, config map[string]any, d Deps) (*Provider, error) {
 	}
 	config = maps.Clone(config)
 	for _, c := range keysOfCommon() {
-		delete(config, c.path)
+		delete(config, c.Path)
 	}
 	// A misspelt key comes before a reference that leads nowhere.
-	if err := decode(config, reflect.New(k.shape).Interface()); err != nil {
+	doc := reflect.New(k.document)
+	if err := strict.DecodeValue(config, doc.Interface(), "config"); err != nil {
 		return nil, err
 	}
-	if config, err = d.resolve(typ, config); err != nil {
+	for _, key := range document.Keys(k.document) {
+		value := key.In(doc.Elem())
+		if key.Path == "redirectURI" {
+			d = d.answeredAt(value.String())
+		}
+		if err := d.resolve(key, value); err != nil {
+			return nil, err
+		}
+		if err := d.checkFiles(key, value); err != nil {
+			return nil, err
+		}
+	}
+	c, site, err := k.open(id, doc.Interface(), d)
+	if err != nil {
 		return nil, err
 	}
-	return k.open(id, config, d)
+	return &Provider{c, site, d.Callback}, nil
 }
 
-// Probe opens the connector and asks its provider whether it is there, for
-// types that have such a question.
-func Probe(ctx context.Context, id, typ string, config map[string]any, d Deps) error {
+// Verify opens the connector and, of a Checker, pings its provider: a document
+// is not stored if it cannot work.
+func Verify(ctx context.Context, id, typ string, config map[string]any, d Deps) error {
 	p, err := Open(id, typ, config, d)
 	if err != nil {
 		return err
 	}
-	return p.Probe(ctx)
-}
-
-// Probe asks the provider what a sign-in will need of it, for types that have
-// such a question: a connector is not stored if it cannot work.
-func (p *Provider) Probe(ctx context.Context) error {
-	if c, ok := p.Connector.(interface{ Probe(context.Context) error }); ok {
-		return c.Probe(ctx)
+	if c, ok := p.Connector.(Checker); ok {
+		return c.Ping(ctx)
 	}
 	return nil
 }
 
-// AsksFirst reports whether a sign-in asks the provider before the browser is
-// sent there.
-func (p *Provider) AsksFirst() bool {
-	_, ours := p.Connector.(interface{ Probe(context.Context) error })
-	_, lazily := p.Connector.(interface{ Reach(context.Context) error })
-	return ours || lazily || p.site.Base == ""
-}
-
-// Alive is Probe for any type: of a provider without such a question it asks
-// no more than any answer at its address.
-func (p *Provider) Alive(ctx context.Context) error {
-	if c, ok := p.Connector.(interface{ Probe(context.Context) error }); ok {
-		return c.Probe(ctx)
-	}
-	if c, ok := p.Connector.(interface{ Reach(context.Context) error }); ok {
-		return c.Reach(ctx)
-	}
-	return p.site.Reach(ctx)
+// Equal compares as documents: a number that came as JSON is another Go type
+// than the same one stored.
+func Equal(a, b any) bool {
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return errX == nil && errY == nil && bytes.Equal(x, y)
 }
 
 // Redact copies a configuration with secret.Mask in place of its secrets. Of a
@@ -136,7 +148,7 @@ func Redact(typ string, config map[string]any) map[string]any {
 	_, known := kinds()[typ]
 	secrets := secretsOf(typ)
 	for key, value := range out {
-		if (!known || slices.Contains(secrets, key)) && !IsReference(value) {
+		if (!known || slices.Contains(secrets, key)) && !isReference(value) {
 			out[key] = secret.Mask
 		}
 	}
@@ -176,8 +188,8 @@ func merge(stored, change map[string]any, isSecret func(string) bool) map[string
 // SameDestination reports whether two documents of a type send their secrets to
 // the same place.
 func SameDestination(typ string, a, b map[string]any) bool {
-	for _, k := range keysOf(kinds()[typ].shape, "") {
-		if (k.is("dest") || k.is("url")) && a[k.path] != b[k.path] {
+	for _, k := range keysOf(typ) {
+		if (k.Is("dest") || k.Is("url")) && a[k.Path] != b[k.Path] {
 			return false
 		}
 	}

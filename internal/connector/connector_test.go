@@ -92,7 +92,7 @@ func TestRedactNeverShowsASecret(t *testing.T) {
 	// A type whose documents have a key that looks like a secret must list it.
 	for _, typ := range connector.Types() {
 		for _, key := range []string{"clientSecret", "password"} {
-			err := connector.Probe(t.Context(), "demo", typ, map[string]any{key: []any{}}, deps())
+			err := connector.Verify(t.Context(), "demo", typ, map[string]any{key: []any{}}, deps())
 			if strings.Contains(fault.Message(err), "known are") || strings.Contains(fault.Message(err), "did you mean") {
 				continue
 			}
@@ -148,7 +148,7 @@ func configOf(t *testing.T, document string) map[string]any {
 
 func TestTheDocumentOfThePageIsAccepted(t *testing.T) {
 	p := optest.Start(t, callback)
-	if err := connector.Probe(t.Context(), "demo", "oidc", configOf(t, strings.Replace(page, "ISSUER", p.Issuer, 1)), deps()); err != nil {
+	if err := connector.Verify(t.Context(), "demo", "oidc", configOf(t, strings.Replace(page, "ISSUER", p.Issuer, 1)), deps()); err != nil {
 		t.Error(err)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	dex "github.com/dexidp/dex/connector"
+	dexconn "github.com/dexidp/dex/connector"
 
 	"pachyderm/internal/connector"
 	"pachyderm/internal/fault"
@@ -76,7 +76,7 @@ func TestAnAssertionIsHeldToWhatSecretsAre(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		_, err = p.Connector.(dex.CallbackConnector).HandleCallback(dex.Scopes{}, nil, httptest.NewRequest(http.MethodGet, callback+"?code=x", nil))
+		_, err = p.Connector.(dexconn.CallbackConnector).HandleCallback(dexconn.Scopes{}, nil, httptest.NewRequest(http.MethodGet, callback+"?code=x", nil))
 		return err
 	}
 	_ = signIn(elsewhere) // which fails, since nothing answers with tokens

@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	dex "github.com/dexidp/dex/connector"
+	dexconn "github.com/dexidp/dex/connector"
 	"github.com/google/go-cmp/cmp"
 
 	"pachyderm/internal/connector"
@@ -77,7 +77,7 @@ func TestPeopleOfProvidersThatSpeakOAuth(t *testing.T) {
 		shape  shape
 		config func(base string) m // beside the client
 		begins string              // the path that people are sent to
-		want   dex.Identity
+		want   dexconn.Identity
 	}{
 		"gitlab": {
 			"gitlab",
@@ -89,7 +89,7 @@ func TestPeopleOfProvidersThatSpeakOAuth(t *testing.T) {
 				"GET /api/v4/projects": says([]m{}),
 			},
 			func(base string) m { return m{"baseURL": base, "groups": []any{"admins"}} }, "/oauth/authorize",
-			dex.Identity{UserID: "7", Username: "Alice", PreferredUsername: "alice", Email: "alice@example.com", EmailVerified: true, Groups: []string{"admins"}},
+			dexconn.Identity{UserID: "7", Username: "Alice", PreferredUsername: "alice", Email: "alice@example.com", EmailVerified: true, Groups: []string{"admins"}},
 		},
 		"gitea": {
 			"gitea",
@@ -99,7 +99,7 @@ func TestPeopleOfProvidersThatSpeakOAuth(t *testing.T) {
 				"GET /api/v1/user/teams":         says([]m{{"id": 1, "name": "admins", "organization": m{"id": 1, "username": "example"}}}),
 			},
 			func(base string) m { return m{"baseURL": base, "loadAllGroups": true} }, "/login/oauth/authorize",
-			dex.Identity{UserID: "7", Username: "Alice", PreferredUsername: "alice", Email: "alice@example.com", EmailVerified: true, Groups: []string{"example", "example:admins"}},
+			dexconn.Identity{UserID: "7", Username: "Alice", PreferredUsername: "alice", Email: "alice@example.com", EmailVerified: true, Groups: []string{"example", "example:admins"}},
 		},
 		"microsoft": {
 			"microsoft",
@@ -114,7 +114,7 @@ func TestPeopleOfProvidersThatSpeakOAuth(t *testing.T) {
 				return m{"apiURL": base, "graphURL": base, "tenant": "the-tenant", "emailToLowercase": true, "groups": []any{"admins"}}
 			},
 			"/the-tenant/oauth2/v2.0/authorize",
-			dex.Identity{UserID: "guid-7", Username: "Alice", Email: "alice@example.com", EmailVerified: true, Groups: []string{"admins"}},
+			dexconn.Identity{UserID: "guid-7", Username: "Alice", Email: "alice@example.com", EmailVerified: true, Groups: []string{"admins"}},
 		},
 		"openshift": {
 			"openshift",
@@ -126,7 +126,7 @@ func TestPeopleOfProvidersThatSpeakOAuth(t *testing.T) {
 				"GET /apis/user.openshift.io/v1/users/{n}": says(m{"metadata": m{"name": "alice@example.com", "uid": "guid-7"}, "fullName": "Alice", "groups": []string{"admins"}}),
 			},
 			func(base string) m { return m{"issuer": base, "groups": []any{"admins"}} }, "/oauth/authorize",
-			dex.Identity{UserID: "guid-7", Username: "alice@example.com", PreferredUsername: "alice@example.com", Email: "alice@example.com", Groups: []string{"admins"}},
+			dexconn.Identity{UserID: "guid-7", Username: "alice@example.com", PreferredUsername: "alice@example.com", Email: "alice@example.com", Groups: []string{"admins"}},
 		},
 		"oauth": {
 			"oauth",
@@ -141,7 +141,7 @@ func TestPeopleOfProvidersThatSpeakOAuth(t *testing.T) {
 				}
 			},
 			"/begin",
-			dex.Identity{UserID: "alice", Username: "Alice", PreferredUsername: "alice", Email: "alice@example.com", EmailVerified: true, Groups: []string{"admins"}},
+			dexconn.Identity{UserID: "alice", Username: "Alice", PreferredUsername: "alice", Email: "alice@example.com", EmailVerified: true, Groups: []string{"admins"}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -151,8 +151,8 @@ func TestPeopleOfProvidersThatSpeakOAuth(t *testing.T) {
 				config[k] = v
 			}
 			p := open(t, c.typ, config)
-			conn := p.Connector.(dex.CallbackConnector)
-			scopes := dex.Scopes{Groups: true}
+			conn := p.Connector.(dexconn.CallbackConnector)
+			scopes := dexconn.Scopes{Groups: true}
 			to, data, err := conn.LoginURL(scopes, callback, "the-state")
 			if err != nil {
 				t.Fatal(err)
@@ -161,7 +161,7 @@ func TestPeopleOfProvidersThatSpeakOAuth(t *testing.T) {
 			if err != nil || !strings.HasPrefix(to, base+c.begins+"?") || u.Query().Get("state") != "the-state" || u.Query().Get("client_id") != "the-client" || u.Query().Get("redirect_uri") != callback {
 				t.Errorf("people are sent to %s", to)
 			}
-			back := func(query string) (dex.Identity, error) {
+			back := func(query string) (dexconn.Identity, error) {
 				return conn.HandleCallback(scopes, data, httptest.NewRequestWithContext(t.Context(), http.MethodGet, callback+"?state=the-state&"+query, nil))
 			}
 			got, err := back("code=the-code")
@@ -259,20 +259,20 @@ func crowd(t *testing.T) string {
 func TestPeopleOfProvidersThatPachdAsksForThePassword(t *testing.T) {
 	for typ, c := range map[string]struct {
 		config m
-		want   dex.Identity
+		want   dexconn.Identity
 	}{
 		"keystone": {
 			m{"domain": "default", "keystoneHost": keystone(t), "keystoneUsername": "reader", "keystonePassword": "the-secret"},
-			dex.Identity{UserID: "id-of-alice", Username: "alice", Email: "alice@example.com", EmailVerified: true, Groups: []string{"admins"}},
+			dexconn.Identity{UserID: "id-of-alice", Username: "alice", Email: "alice@example.com", EmailVerified: true, Groups: []string{"admins"}},
 		},
 		"atlassian-crowd": {
 			m{"baseURL": crowd(t), "clientID": "pachyderm", "clientSecret": "the-secret", "groups": []any{"admins"}, "preferredUsernameField": "name"},
-			dex.Identity{UserID: "7:alice", Username: "alice", PreferredUsername: "alice", Email: "alice@example.com", EmailVerified: true, Groups: []string{"admins"}},
+			dexconn.Identity{UserID: "7:alice", Username: "alice", PreferredUsername: "alice", Email: "alice@example.com", EmailVerified: true, Groups: []string{"admins"}},
 		},
 	} {
 		t.Run(typ, func(t *testing.T) {
-			conn := open(t, typ, c.config).Connector.(dex.PasswordConnector)
-			got, valid, err := conn.Login(t.Context(), dex.Scopes{Groups: true}, "alice", "wonderland")
+			conn := open(t, typ, c.config).Connector.(dexconn.PasswordConnector)
+			got, valid, err := conn.Login(t.Context(), dexconn.Scopes{Groups: true}, "alice", "wonderland")
 			if err != nil || !valid {
 				t.Fatalf("%v, %v", valid, err)
 			}
@@ -281,7 +281,7 @@ func TestPeopleOfProvidersThatPachdAsksForThePassword(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 			for _, wrong := range []string{"wrong", ""} {
-				if got, valid, err := conn.Login(t.Context(), dex.Scopes{}, "alice", wrong); valid || err != nil {
+				if got, valid, err := conn.Login(t.Context(), dexconn.Scopes{}, "alice", wrong); valid || err != nil {
 					t.Errorf("%q: %v, %v, %v", wrong, got, valid, err)
 				}
 			}
@@ -295,7 +295,7 @@ func TestHeadersAreBelievedOfTrustedProxiesOnly(t *testing.T) {
 	if _, err := connector.Open("demo", "authproxy", m{}, d); !fault.Is(err, fault.Precondition) || !strings.Contains(fault.Message(err), "trustedProxies") {
 		t.Errorf("without trusted proxies: %v", err)
 	}
-	conn := open(t, "authproxy", m{"staticGroups": []any{"all"}, "emailHeader": "X-Remote-User-Email", "groupHeader": "X-Remote-Group"}).Connector.(dex.CallbackConnector)
+	conn := open(t, "authproxy", m{"staticGroups": []any{"all"}, "emailHeader": "X-Remote-User-Email", "groupHeader": "X-Remote-Group"}).Connector.(dexconn.CallbackConnector)
 	good := http.Header{"X-Remote-User": {"alice"}, "X-Remote-User-Email": {"alice@example.com"}, "X-Remote-Group": {"admins, developers"}}
 	for name, c := range map[string]struct {
 		from   string
@@ -321,14 +321,14 @@ func TestHeadersAreBelievedOfTrustedProxiesOnly(t *testing.T) {
 			if c.change != nil {
 				c.change(r.Header)
 			}
-			got, err := conn.HandleCallback(dex.Scopes{}, nil, r)
+			got, err := conn.HandleCallback(dexconn.Scopes{}, nil, r)
 			if c.want != "" {
 				if !fault.Is(err, fault.Denied) || !strings.Contains(fault.Message(err), c.want) || got.UserID != "" {
 					t.Errorf("%v, %v", got, err)
 				}
 				return
 			}
-			want := dex.Identity{UserID: "alice", Username: "alice", PreferredUsername: "alice", Email: "alice@example.com", EmailVerified: true, Groups: []string{"admins", "developers", "all"}}
+			want := dexconn.Identity{UserID: "alice", Username: "alice", PreferredUsername: "alice", Email: "alice@example.com", EmailVerified: true, Groups: []string{"admins", "developers", "all"}}
 			if diff := cmp.Diff(want, got); err != nil || diff != "" {
 				t.Errorf("%v (-want +got):\n%s", err, diff)
 			}
@@ -336,7 +336,7 @@ func TestHeadersAreBelievedOfTrustedProxiesOnly(t *testing.T) {
 	}
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, callback, nil)
 	r.RemoteAddr = "127.0.0.1:7"
-	if got, err := conn.HandleCallback(dex.Scopes{}, nil, r); err == nil {
+	if got, err := conn.HandleCallback(dexconn.Scopes{}, nil, r); err == nil {
 		t.Errorf("no header signs in %v", got)
 	}
 }
@@ -356,7 +356,7 @@ func TestAProviderThatIsAwayDoesNotKeepAConnectorFromOpening(t *testing.T) {
 		t.Fatal(err)
 	}
 	begin := func() error {
-		_, _, err := p.Connector.(dex.CallbackConnector).LoginURL(dex.Scopes{}, callback, "the-state")
+		_, _, err := p.Connector.(dexconn.CallbackConnector).LoginURL(dexconn.Scopes{}, callback, "the-state")
 		return err
 	}
 	if err := begin(); !fault.Is(err, fault.Unavailable) || strings.Contains(fmt.Sprintf("%+v", err), "the-secret") {
@@ -398,7 +398,7 @@ func TestWaitingForAProviderEndsWithTheSignIn(t *testing.T) {
 			_, _ = io.Copy(io.Discard, conn)
 		}
 	}()
-	if err := p.Alive(ctx); !fault.Is(err, fault.Unavailable) {
+	if err := p.Ping(ctx); !fault.Is(err, fault.Unavailable) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -416,7 +416,7 @@ func TestSecretsMayStandElsewhere(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, valid, err := p.Connector.(dex.PasswordConnector).Login(t.Context(), dex.Scopes{}, "u", "the-secret"); err != nil || !valid {
+		if _, valid, err := p.Connector.(dexconn.PasswordConnector).Login(t.Context(), dexconn.Scopes{}, "u", "the-secret"); err != nil || !valid {
 			t.Errorf("%s: %v, %v", reference, valid, err)
 		}
 		_, err = connector.Open("demo", "mockPassword", m{"username": reference, "password": "p"}, d)

@@ -1,12 +1,13 @@
 package connector
 
 import (
-	"maps"
 	"path/filepath"
-	"regexp"
+	"reflect"
 	"slices"
 	"strings"
 
+	"pachyderm/internal/connector/document"
+	"pachyderm/internal/connector/refuse"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/secret"
 )
@@ -15,20 +16,18 @@ import (
 // connectors chooses where the secret is sent, so what a reference may read is
 // bounded by Deps.References.
 
-// reference is all of a value, or the value is the secret itself.
-var reference = regexp.MustCompile(`^\$\{(env|file):([^{}]+)\}$`)
-
-// IsReference reports whether a secret stands elsewhere. A reference is no
+// isReference reports whether a secret stands elsewhere. A reference is no
 // secret: it is shown when the connector is read.
-func IsReference(value any) bool {
-	text, ok := value.(string)
-	return ok && strings.HasPrefix(text, "${") && reference.MatchString(text)
+func isReference(value any) bool {
+	text, isText := value.(string)
+	_, _, ok := document.Reference(text)
+	return isText && ok
 }
 
 // HasReferences reports whether a document has secrets that stand elsewhere.
 func HasReferences(typ string, config map[string]any) bool {
 	for name, value := range config {
-		if IsReference(value) && slices.Contains(secretsOf(typ), name) {
+		if isReference(value) && slices.Contains(secretsOf(typ), name) {
 			return true
 		}
 	}
@@ -40,7 +39,7 @@ func HasReferences(typ string, config map[string]any) bool {
 func Fingerprint(typ string, config map[string]any, d Deps) string {
 	var found []string
 	for _, name := range secretsOf(typ) {
-		if IsReference(config[name]) {
+		if isReference(config[name]) {
 			value, _ := d.lookUp(name, config[name].(string))
 			found = append(found, name, value)
 		}
@@ -51,48 +50,68 @@ func Fingerprint(typ string, config map[string]any, d Deps) string {
 	return secret.Hash(strings.Join(found, "\x00"))[:16]
 }
 
-// resolve copies a document with what its references lead to. Fault: Invalid,
-// naming the key and never the value.
-func (d Deps) resolve(typ string, config map[string]any) (map[string]any, error) {
-	out := maps.Clone(config)
-	secrets := secretsOf(typ)
-	for name, value := range config {
-		text, ok := value.(string)
-		if !ok || !strings.HasPrefix(text, "${") || !slices.Contains(secrets, name) {
-			continue
-		}
-		found, err := d.lookUp(name, text)
-		if err != nil {
-			return nil, err
-		}
-		out[name] = found
+// resolve puts what a reference leads to in its place. Fault: Invalid, naming
+// the key and never the value.
+func (d Deps) resolve(k document.Key, value reflect.Value) error {
+	if !k.Is("secret") || !strings.HasPrefix(value.String(), "${") {
+		return nil
 	}
-	return out, nil
+	found, err := d.lookUp(k.Path, value.String())
+	if err == nil {
+		value.SetString(found)
+	}
+	return err
 }
 
-func (d Deps) lookUp(name, text string) (string, error) {
-	m := reference.FindStringSubmatch(text)
-	if m == nil {
-		return "", invalid(name, "%s begins like a reference", name).
+func (d Deps) lookUp(path, text string) (string, error) {
+	kind, name, ok := document.Reference(text)
+	if !ok {
+		return "", refuse.Config(path, "%s begins like a reference", path).
 			Next("write ${env:NAME} or ${file:/path}, both on the server")
 	}
 	if d.References == nil {
-		return "", invalid(name, "%s: references are not available here", name)
+		return "", refuse.Config(path, "%s: references are not available here", path)
 	}
 	var value string
 	var err error
-	if m[1] == "env" {
-		value, err = d.References.Env(m[2])
+	if kind == "env" {
+		value, err = d.References.Env(name)
 	} else {
-		value, err = d.References.File(filepath.Clean(m[2]))
+		value, err = d.References.File(filepath.Clean(name))
 	}
 	if err != nil {
-		return "", fault.Prefix(err, "%s", name).At("config." + name)
+		return "", fault.Prefix(err, "%s", path).At("config." + path)
 	}
 	if value == "" {
-		return "", invalid(name, "%s: what %s leads to is empty", name, text)
+		return "", refuse.Config(path, "%s: what %s leads to is empty", path, text)
 	}
 	return value, nil
+}
+
+// checkFiles keeps documents from naming pachd's own files. One that is sent is
+// shown to whoever the document says, and a device such as /dev/zero never ends.
+func (d Deps) checkFiles(k document.Key, value reflect.Value) error {
+	if !k.Is("file") || d.References == nil {
+		return nil
+	}
+	paths, isList := value.Interface().([]string)
+	if !isList {
+		paths = []string{value.String()}
+	}
+	for _, path := range paths {
+		var err error
+		switch {
+		case path == "" || document.IsPEM(path):
+		case k.Is("sent"):
+			_, err = d.References.File(path)
+		default:
+			err = d.References.Check(path)
+		}
+		if err != nil {
+			return fault.Prefix(err, "%s", k.Path).At("config." + k.Path)
+		}
+	}
+	return nil
 }
 
 // References reads secrets that stand outside of the documents. Its faults are

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"pachyderm/internal/connector"
+	"pachyderm/internal/connector/document"
 )
 
 // what says of a type what the reference's reader must know of it as a whole.
@@ -63,7 +64,7 @@ func TestTheConnectorReferenceIsCurrent(t *testing.T) {
 	}
 }
 
-func table(b *strings.Builder, keys []connector.Key) {
+func table(b *strings.Builder, keys []document.Key) {
 	b.WriteString("| key | | meaning |\n|---|---|---|\n")
 	for _, k := range keys {
 		if k.Doc == "" && k.Type.Kind() == reflect.Struct {

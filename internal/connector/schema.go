@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strings"
 
+	"pachyderm/internal/connector/document"
 	"pachyderm/internal/strict"
 )
 
@@ -15,10 +16,10 @@ func Schema(typ string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	config := schemaOf(k.shape)
+	config := schemaOf(k.document)
 	properties, _ := config["properties"].(map[string]any)
-	for _, f := range keysOf(reflect.TypeFor[common](), "") {
-		properties[f.path] = schemaOfKey(f)
+	for _, f := range keysOfCommon() {
+		properties[f.Path] = schemaOfKey(f)
 	}
 	return json.MarshalIndent(map[string]any{
 		"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Pachyderm connector of type " + typ, "type": "object",
@@ -54,13 +55,13 @@ func schemaOf(t reflect.Type) map[string]any {
 		return map[string]any{"type": "integer"}
 	}
 	properties, required := map[string]any{}, []string{}
-	for _, k := range keysOf(t, "") {
-		if strings.Contains(k.path, ".") {
+	for _, k := range document.Keys(t) {
+		if strings.Contains(k.Path, ".") {
 			continue // in the schema of its object
 		}
-		properties[k.path] = schemaOfKey(k)
-		if k.is("required") {
-			required = append(required, k.path)
+		properties[k.Path] = schemaOfKey(k)
+		if k.Is("required") {
+			required = append(required, k.Path)
 		}
 	}
 	out := map[string]any{"type": "object", "properties": properties, "additionalProperties": false}
@@ -70,19 +71,19 @@ func schemaOf(t reflect.Type) map[string]any {
 	return out
 }
 
-func schemaOfKey(k key) map[string]any {
-	out := schemaOf(k.typ)
-	if k.doc != "" {
-		out["description"] = k.doc
+func schemaOfKey(k document.Key) map[string]any {
+	out := schemaOf(k.Type)
+	if k.Doc != "" {
+		out["description"] = k.Doc
 	}
-	if len(k.oneOf) > 0 {
-		out["enum"] = k.oneOf
+	if len(k.OneOf) > 0 {
+		out["enum"] = k.OneOf
 	}
 	switch {
-	case k.is("secret"):
+	case k.Is("secret"):
 		out["writeOnly"] = true
-		out["description"] = k.doc + "; the secret itself, or ${env:NAME} or ${file:/path} on the server"
-	case k.is("url"), k.is("callback"):
+		out["description"] = k.Doc + "; the secret itself, or ${env:NAME} or ${file:/path} on the server"
+	case k.Is("url"), k.Is("web"), k.Is("callback"):
 		out["format"] = "uri"
 	}
 	return out

@@ -19,6 +19,7 @@ import (
 	"pachyderm/internal/issuer/upstream"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/web"
+	"pachyderm/internal/webaddr"
 )
 
 // serveAuth is the authorization endpoint: the start of a login, where a
@@ -236,8 +237,8 @@ func (s *served) redirectAllowed(c storage.Client, uri string) bool {
 	if !c.Public || len(c.RedirectURIs) > 0 {
 		return false
 	}
-	u, err := url.Parse(uri)
-	return err == nil && u.Scheme == "http" && u.User == nil && u.Fragment == "" && registry.IsLoopback(u.Hostname())
+	u, err := webaddr.Parse(uri)
+	return err == nil && u.Scheme == "http" && webaddr.IsBare(u) && webaddr.IsLoopback(u.Hostname())
 }
 
 // requestOf is the auth request that Dex would make of a form that admit has

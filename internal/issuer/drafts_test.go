@@ -138,7 +138,7 @@ func TestATrialBelongsToWhoBeganIt(t *testing.T) {
 	}
 	mine := optest.NewBrowser(t, func(u *url.URL) bool { return strings.HasPrefix(u.String(), h.Callback()) })
 	answer := mine.SignIn(address, optest.Alice) // stopped before our callback
-	for name, u := range map[string]string{"its page": address, "the provider's answer": answer.URL.String()} {
+	for name, u := range map[string]string{"its page": address, "the provider's response": answer.URL.String()} {
 		if page := h.browser().Get(u); !strings.Contains(page.Text(), "another browser") {
 			t.Errorf("%s in another browser: %s", name, page.Text())
 		}
@@ -168,7 +168,7 @@ func TestACheckFindsWhatIsWrong(t *testing.T) {
 	}{
 		"nothing":         {nil, "", ""},
 		"a wrong secret":  {map[string]any{"clientSecret": "wrong"}, "credentials", "client ID or secret"},
-		"another issuer":  {map[string]any{"issuer": strings.Replace(h.op.Issuer, "127.0.0.1", "localhost", 1)}, "issuer", "calls itself"},
+		"another issuer":  {map[string]any{"issuer": strings.Replace(h.op.Issuer, "127.0.0.1", "localhost", 1)}, "issuer", "issuer mismatch"},
 		"nobody there":    {map[string]any{"issuer": "http://127.0.0.1:1"}, "tcp", "nothing answers"},
 		"no such host":    {map[string]any{"issuer": "https://nosuch.invalid"}, "dns", "there is no host"},
 		"a misspelt key":  {map[string]any{"clientId": "x"}, "document", "config.clientId"},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/dexidp/dex/storage"
 
+	"pachyderm/internal/connector"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/flow"
 	"pachyderm/internal/issuer/trial"
@@ -50,11 +51,6 @@ func (s *served) keepAnswer(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// samlForm is a connector whose request goes to the provider in a form.
-type samlForm interface {
-	Form(data []byte) (action string, fields map[string]string, err error)
-}
-
 // serveSAMLRequest leads on to a provider that takes requests by POST only.
 func (s *served) serveSAMLRequest(w http.ResponseWriter, r *http.Request) {
 	state := r.URL.Query().Get("state")
@@ -76,7 +72,7 @@ func (s *served) serveSAMLRequest(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, request, err)
 		return
 	}
-	c, ok := p.Connector.(samlForm)
+	c, ok := p.Connector.(connector.FormPoster)
 	if !ok {
 		s.notFound(w, r)
 		return
@@ -109,7 +105,7 @@ func (s *served) serveSAMLMetadata(w http.ResponseWriter, r *http.Request, rest 
 		s.notFound(w, r)
 		return
 	}
-	c, ok := p.Connector.(interface{ SPMetadata() ([]byte, error) })
+	c, ok := p.Connector.(connector.Describer)
 	if !ok {
 		s.notFound(w, r)
 		return

@@ -19,6 +19,7 @@ import (
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/token"
+	"pachyderm/internal/webaddr"
 )
 
 // Config is where pachd lets people sign in, as a client of which issuer. The
@@ -252,11 +253,11 @@ func (s *Service) discover(ctx context.Context, c Config) error {
 }
 
 func webAddress(text string) (*url.URL, error) {
-	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.Fragment != "" {
-		return nil, fault.New(fault.Invalid, "not a web address")
+	u, err := webaddr.Parse(text)
+	if err == nil && !webaddr.IsBare(u) {
+		err = fault.New(fault.Invalid, "not a web address")
 	}
-	return u, nil
+	return u, err
 }
 
 // isOwn reports whether the issuer is the one in this process.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"pachyderm/internal/connector/document"
 	"pachyderm/internal/connector/oidc"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
@@ -40,7 +41,7 @@ func (s *Service) open(c Config) (*oidc.Connector, error) {
 	opened, err := oidc.Open(oidc.Config{
 		Issuer: c.Issuer, ClientID: c.ClientID, ClientSecret: c.ClientSecret, RedirectURI: c.RedirectURI, Scopes: scopes,
 		InsecureEnableGroups: true, InsecureSkipEmailVerified: !c.RequireEmailVerified,
-	}, oidc.Deps{Now: s.with.Now, Log: s.with.Log, AllowHTTP: s.with.Issuer.Insecure})
+	}, oidc.Deps{Now: s.with.Now, Log: s.with.Log, Rules: document.Rules{AllowHTTP: s.with.Issuer.Insecure}})
 	if err != nil {
 		return nil, err
 	}
@@ -56,11 +57,11 @@ func (c Config) equal(o Config) bool {
 // be there does not matter for that.
 func (s *Service) probe(ctx context.Context, issuerURL string) error {
 	c, err := oidc.Open(oidc.Config{Issuer: issuerURL, ClientID: "probe", ClientSecret: "probe", RedirectURI: "http://localhost/"},
-		oidc.Deps{Now: s.with.Now, Log: s.with.Log, AllowHTTP: s.with.Issuer.Insecure})
+		oidc.Deps{Now: s.with.Now, Log: s.with.Log, Rules: document.Rules{AllowHTTP: s.with.Issuer.Insecure}})
 	if err != nil {
 		return err
 	}
-	return c.Probe(ctx)
+	return c.Ping(ctx)
 }
 
 // startRemote sends the browser to the other server.

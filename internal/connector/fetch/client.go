@@ -49,9 +49,9 @@ func New(roots *x509.CertPool, timeout time.Duration) *Client {
 	}}
 }
 
-// Blaming is c with faults that tell to check setting, for connectors whose
+// WithSetting is c with faults that say to check setting, for connectors whose
 // addresses do not come from an issuer.
-func (c *Client) Blaming(setting string) *Client { return &Client{c.http, setting} }
+func (c *Client) WithSetting(setting string) *Client { return &Client{c.http, setting} }
 
 // Dialer connects to the same addresses only, for protocols other than HTTP.
 func Dialer(timeout time.Duration) *net.Dialer {
@@ -163,7 +163,7 @@ func (c *Client) JSON(ctx context.Context, from, what, bearer string, into any) 
 		return err
 	}
 	if err := Decode(body, into); err != nil {
-		return fault.New(fault.Unauthenticated, "the provider's %s at %s is not the JSON that is prescribed", what, from).
+		return fault.New(fault.Unauthenticated, "the provider's %s at %s is not valid JSON or does not match the specification", what, from).
 			Next("check %s", c.setting).Because(err)
 	}
 	return nil
@@ -181,10 +181,10 @@ func (c *Client) Get(ctx context.Context, from, what string, header http.Header)
 	case err != nil:
 		return nil, err
 	case IsOutage(status):
-		return nil, fault.New(fault.Unavailable, "the provider at %s has trouble (HTTP status %d for its %s)", req.URL.Host, status, what).
+		return nil, fault.New(fault.Unavailable, "the provider at %s has a problem (HTTP status %d for its %s)", req.URL.Host, status, what).
 			Next("try again later")
 	case status != http.StatusOK:
-		return nil, fault.New(fault.Precondition, "the provider at %s gives no %s (HTTP status %d for %s)", req.URL.Host, what, status, from).
+		return nil, fault.New(fault.Precondition, "the provider at %s did not return its %s (HTTP status %d for %s)", req.URL.Host, what, status, from).
 			Next("check %s", c.setting)
 	}
 	return body, nil
@@ -223,7 +223,7 @@ func (c *Client) unreachable(host, what string, err error) error {
 			Next("check %s", c.setting).Because(err)
 	case errors.As(err, &redirect):
 		return fault.New(fault.Precondition, "the provider redirects from its %s to %s, which is not followed", what, Clean(redirect.to)).
-			Next("put the address it really has into %s", c.setting).Because(err)
+			Next("put the address that it redirects to into %s", c.setting).Because(err)
 	case errors.As(err, &name) && name.IsNotFound:
 		return fault.New(fault.Unavailable, "there is no host %s", host).
 			Next("check %s, and the name server of this machine", c.setting).Because(err)

@@ -14,6 +14,11 @@ import (
 )
 
 const (
+	// ConfirmedFor is how long a provider that has answered is taken to be up, and
+	// ConfirmWithin how long a person waits to hear that it is not.
+	ConfirmedFor  = 5 * time.Second
+	ConfirmWithin = 3 * time.Second
+
 	freshFor   = time.Hour       // then it is fetched again while the old one serves
 	trustedFor = 24 * time.Hour  // then a sign-in waits for the new one, if there is one
 	failedFor  = 3 * time.Second // how long a failure is answered without asking again
@@ -34,7 +39,7 @@ type Document[T any] struct {
 	loaded time.Time
 	tried  time.Time
 	// confirmed is when a sign-in last asked; what others asked meanwhile, such
-	// as how the provider fares, says less about the moment after.
+	// as for its health, says less about the moment after.
 	confirmed time.Time
 	err       error // of the last try
 }
@@ -70,11 +75,11 @@ func (d *Document[T]) Get(ctx context.Context) (T, error) {
 	return renewed, err
 }
 
-// Confirm is the document as long as its provider is there: if it has not
-// answered within the last pause, it is asked now, for as long as limit. One
-// that answers, if only that it has trouble, is there, and the last good
-// document serves as with Get; one that gives no answer is an error.
-func (d *Document[T]) Confirm(ctx context.Context, pause, limit time.Duration) (T, error) {
+// Confirm is the document as long as its provider is up: if it has not answered
+// within ConfirmedFor, it is asked now, for as long as ConfirmWithin. One that
+// answers, if only with an error, is up, and the last good document serves as
+// with Get; one that gives no answer is an error.
+func (d *Document[T]) Confirm(ctx context.Context) (T, error) {
 	now := d.now()
 	d.mu.Lock()
 	value, loaded, tried, confirmed, err := d.value, d.loaded, d.tried, d.confirmed, d.err
@@ -87,10 +92,10 @@ func (d *Document[T]) Confirm(ctx context.Context, pause, limit time.Duration) (
 			d.confirm(now)
 		}
 		return value, err
-	case err == nil && now.Sub(confirmed) < pause:
+	case err == nil && now.Sub(confirmed) < ConfirmedFor:
 		return value, nil
 	case err == nil || now.Sub(tried) >= failedFor:
-		asked, cancel := context.WithTimeout(ctx, limit)
+		asked, cancel := context.WithTimeout(ctx, ConfirmWithin)
 		defer cancel()
 		var renewed T
 		if renewed, err = d.Renew(asked); err == nil {

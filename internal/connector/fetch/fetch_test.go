@@ -170,7 +170,6 @@ func TestConcurrentCallersShareOneLoad(t *testing.T) {
 
 func TestConfirm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const pause, limit = 5 * time.Second, 3 * time.Second
 		var loads atomic.Int32
 		var takes time.Duration
 		answer := func() (int, error) { return 1, nil }
@@ -181,13 +180,13 @@ func TestConfirm(t *testing.T) {
 		}, time.Now, slog.New(slog.DiscardHandler))
 		confirm := func(when string, want int, wantErr error, wantLoads int32) {
 			t.Helper()
-			got, err := d.Confirm(t.Context(), pause, limit)
+			got, err := d.Confirm(t.Context())
 			if got != want || !errors.Is(err, wantErr) || (err == nil) != (wantErr == nil) || loads.Load() != wantLoads {
 				t.Errorf("%s: got %d, %v after %d loads; want %d, %v after %d", when, got, err, loads.Load(), want, wantErr, wantLoads)
 			}
 		}
 		confirm("at first", 1, nil, 1)
-		time.Sleep(pause - 1)
+		time.Sleep(ConfirmedFor - 1)
 		confirm("within the pause", 1, nil, 1)
 
 		answer = func() (int, error) { return 2, nil }
@@ -195,7 +194,7 @@ func TestConfirm(t *testing.T) {
 		confirm("after the pause", 2, nil, 2)
 
 		answer = func() (int, error) { return 0, fault.New(fault.Unavailable, "HTTP status 502") }
-		time.Sleep(pause)
+		time.Sleep(ConfirmedFor)
 		confirm("in trouble, but there", 2, nil, 3)
 		confirm("again", 2, nil, 3)
 
@@ -215,10 +214,10 @@ func TestConfirm(t *testing.T) {
 		confirm("back", 3, nil, 5)
 
 		takes = time.Minute
-		time.Sleep(pause)
+		time.Sleep(ConfirmedFor)
 		began := time.Now()
 		confirm("silent", 0, context.DeadlineExceeded, 6)
-		if waited := time.Since(began); waited != limit {
+		if waited := time.Since(began); waited != ConfirmWithin {
 			t.Errorf("waited for %s", waited)
 		}
 		time.Sleep(takes)

@@ -26,7 +26,7 @@ func Roots(key string, authorities ...string) (*x509.CertPool, error) {
 		if !isText {
 			if text, err = os.ReadFile(ca); err != nil { //nolint:gosec // an administrator names the file, and only certificates leave it
 				return nil, fault.New(fault.Invalid, "the file cannot be read").
-					Next("give a path on the server, or the PEM text itself").At(at).Because(err)
+					Next("provide a path on the server, or the PEM text itself").At(at).Because(err)
 			}
 		}
 		if pool.AppendCertsFromPEM(text) {
@@ -34,10 +34,10 @@ func Roots(key string, authorities ...string) (*x509.CertPool, error) {
 		}
 		if isText {
 			return nil, fault.New(fault.Invalid, "this PEM text holds no certificate that can be read").
-				Next("give the CA certificate, beginning with -----BEGIN CERTIFICATE-----").At(at)
+				Next("provide the CA certificate, beginning with -----BEGIN CERTIFICATE-----").At(at)
 		}
 		return nil, fault.New(fault.Invalid, "the file holds no PEM certificate").
-			Next("give the CA certificate, beginning with -----BEGIN CERTIFICATE-----").At(at)
+			Next("provide the CA certificate, beginning with -----BEGIN CERTIFICATE-----").At(at)
 	}
 	return pool, nil
 }

@@ -20,7 +20,7 @@ const (
 
 // Check looks at all that a sign-in will need of the directory, short of a
 // person.
-func (c *Connector) Check(ctx context.Context, l *probe.Ladder) {
+func (c *Connector) Check(ctx context.Context, r *probe.Report) {
 	host, port, _ := net.SplitHostPort(c.cfg.Address())
 	t := probe.Target{Host: host, Port: port, Roots: "config.rootCA or config.rootCAData", Setting: "config.host"}
 	if !c.cfg.InsecureNoSSL {
@@ -29,33 +29,33 @@ func (c *Connector) Check(ctx context.Context, l *probe.Ladder) {
 	if c.cfg.StartTLS {
 		t.StartTLS = c.beginTLS
 	}
-	if !l.Reach(ctx, t) {
-		l.Skip(probe.Credentials, stepUsers, stepGroups)
+	if !r.Reach(ctx, t) {
+		r.Skip(probe.Credentials, stepUsers, stepGroups)
 		return
 	}
 	conn, err := c.dial(ctx)
 	if err == nil {
 		defer func() { _ = conn.Close() }()
 	}
-	bound := l.Do(probe.Credentials, func() (string, error) {
+	bound := r.Do(probe.Credentials, func() (string, error) {
 		if err != nil {
 			return "", err
 		}
 		if err := c.bindSearcher(conn); err != nil {
 			return "", err
 		}
-		return "the directory lets the account that searches in", nil
+		return "the directory accepts the search account", nil
 	})
 	if !bound {
-		l.Skip(stepUsers, stepGroups)
+		r.Skip(stepUsers, stepGroups)
 		return
 	}
-	l.Do(stepUsers, func() (string, error) {
+	r.Do(stepUsers, func() (string, error) {
 		return c.count(conn, "userSearch.baseDN", c.cfg.UserSearch.BaseDN, c.cfg.UserSearch.Scope, c.cfg.UserSearch.Filter, "("+c.cfg.UserSearch.Username[0]+"=*)", "people")
 	})
-	l.Do(stepGroups, func() (string, error) {
+	r.Do(stepGroups, func() (string, error) {
 		if c.cfg.GroupSearch.BaseDN == "" {
-			return "", probe.Skip("groupSearch.baseDN is not given: nothing is known of groups")
+			return "", probe.Skip("groupSearch.baseDN is not set, so that groups are not read")
 		}
 		return c.count(conn, "groupSearch.baseDN", c.cfg.GroupSearch.BaseDN, c.cfg.GroupSearch.Scope, c.cfg.GroupSearch.Filter, "("+cmp.Or(c.cfg.GroupSearch.NameAttr, "cn")+"=*)", "groups")
 	})

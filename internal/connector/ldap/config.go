@@ -3,7 +3,6 @@ package ldap
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/base64"
 	"fmt"
 	"net"
 	"os"
@@ -11,56 +10,57 @@ import (
 
 	"github.com/go-ldap/ldap/v3"
 
-	"pachyderm/internal/connector/fetch"
-	"pachyderm/internal/fault"
+	"pachyderm/internal/connector/document"
+	"pachyderm/internal/connector/refuse"
 	"pachyderm/internal/strict"
+	"pachyderm/internal/webaddr"
 )
 
 // Config is what stands under config: in a connector document of type ldap. Its
 // keys are those of Dex's connector.
 type Config struct {
-	Host               string `json:"host" rule:"required,dest" doc:"host or host:port of the directory; the port is 636, or 389 with startTLS or insecureNoSSL"`
-	InsecureNoSSL      bool   `json:"insecureNoSSL" doc:"speak plain text, which shows everybody's password to the network; only for a directory on this machine"`
-	InsecureSkipVerify bool   `json:"insecureSkipVerify" doc:"accept any certificate, and so any impostor; for a first trial"`
-	StartTLS           bool   `json:"startTLS" doc:"begin in plain text and switch to TLS before anything is said"`
+	Host               string `json:"host" rule:"required,dest" doc:"host or host:port of the directory; default port: 636, or 389 with startTLS or insecureNoSSL"`
+	InsecureNoSSL      bool   `json:"insecureNoSSL" doc:"use plain text, which shows passwords to the network; only for a directory on this machine"`
+	InsecureSkipVerify bool   `json:"insecureSkipVerify" doc:"accept any certificate, and so any impostor; for a first test"`
+	StartTLS           bool   `json:"startTLS" doc:"connect in plain text and switch to TLS before anything is sent"`
 	RootCA             string `json:"rootCA" rule:"file" doc:"file on the server with the CA certificates to trust, in PEM"`
-	RootCAData         string `json:"rootCAData" rule:"lines" doc:"the CA certificates themselves, as PEM text or as base64 of it"`
+	RootCAData         string `json:"rootCAData" rule:"lines" doc:"the CA certificates themselves, as PEM text or base64 of it"`
 	ClientCert         string `json:"clientCert" rule:"file" doc:"file on the server with a client certificate, in PEM"`
 	ClientKey          string `json:"clientKey" rule:"file" doc:"file on the server with its key, in PEM"`
 
-	BindDN         string `json:"bindDN" doc:"account that searches the directory; nobody in particular when empty"`
+	BindDN         string `json:"bindDN" doc:"account that searches the directory; default: anonymous search"`
 	BindPW         string `json:"bindPW" rule:"secret" doc:"its password"`
-	UsernamePrompt string `json:"usernamePrompt" doc:"what the sign-in page calls the user name; Username unless given"`
+	UsernamePrompt string `json:"usernamePrompt" doc:"label of the user name on the sign-in page; default: Username"`
 
 	UserSearch  UserSearch  `json:"userSearch"`
 	GroupSearch GroupSearch `json:"groupSearch"`
 
 	// Kerberos is a key of Dex's that is refused in words.
-	Kerberos any `json:"kerberos" doc:"not offered: people sign in with their password"`
+	Kerberos any `json:"kerberos" doc:"not supported: people sign in with their password"`
 }
 
 // UserSearch says how the entry of a person is found, and what is in it.
 type UserSearch struct {
 	BaseDN   string       `json:"baseDN" rule:"required" doc:"where people are, such as ou=People,dc=example,dc=com"`
-	Filter   string       `json:"filter" doc:"which entries are people who may sign in, such as (objectClass=person)"`
-	Username strict.Texts `json:"username" rule:"required" doc:"attribute, or list of them, that holds the name people type, such as uid"`
-	Scope    string       `json:"scope" oneof:"sub one" doc:"sub for all below baseDN, which is usual, or one for one level"`
+	Filter   string       `json:"filter" doc:"filter for people who may sign in, such as (objectClass=person)"`
+	Username strict.Texts `json:"username" rule:"required" doc:"attribute, or list of them, with the user name that people type, such as uid"`
+	Scope    string       `json:"scope" oneof:"sub one" doc:"sub for all below baseDN, which is usual, or one for a single level"`
 
-	IDAttr                string `json:"idAttr" doc:"attribute that identifies a person and never changes, such as entryUUID or objectGUID; uid unless given"`
-	EmailAttr             string `json:"emailAttr" doc:"attribute with the e-mail address; mail unless given"`
-	NameAttr              string `json:"nameAttr" doc:"attribute with the name for display"`
+	IDAttr                string `json:"idAttr" doc:"attribute that identifies a person and never changes, such as entryUUID or objectGUID; default: uid"`
+	EmailAttr             string `json:"emailAttr" doc:"attribute with the e-mail address; default: mail"`
+	NameAttr              string `json:"nameAttr" doc:"attribute with the display name"`
 	PreferredUsernameAttr string `json:"preferredUsernameAttr" doc:"attribute with the short name for display"`
-	EmailSuffix           string `json:"emailSuffix" doc:"domain that makes an e-mail address of the value of idAttr, for directories without addresses"`
+	EmailSuffix           string `json:"emailSuffix" doc:"domain that makes an e-mail address of the value of idAttr, where the directory has none"`
 }
 
 // GroupSearch says how the groups of a person are found.
 type GroupSearch struct {
-	BaseDN   string `json:"baseDN" doc:"where groups are; without it nothing is known of groups"`
-	Filter   string `json:"filter" doc:"which entries are groups, such as (objectClass=groupOfNames)"`
+	BaseDN   string `json:"baseDN" doc:"where groups are; default: groups are not read"`
+	Filter   string `json:"filter" doc:"filter for groups, such as (objectClass=groupOfNames)"`
 	Scope    string `json:"scope" oneof:"sub one" doc:"as in userSearch"`
-	NameAttr string `json:"nameAttr" doc:"attribute with the name of a group; cn unless given"`
+	NameAttr string `json:"nameAttr" doc:"attribute with the name of a group; default: cn"`
 
-	UserMatchers []UserMatcher `json:"userMatchers" doc:"how a person and their groups are matched"`
+	UserMatchers []UserMatcher `json:"userMatchers" doc:"how people and their groups are matched"`
 
 	UserAttr           string `json:"userAttr" doc:"older form of one entry of userMatchers"`
 	GroupAttr          string `json:"groupAttr" doc:"older form of one entry of userMatchers"`
@@ -70,48 +70,44 @@ type GroupSearch struct {
 // UserMatcher finds groups whose GroupAttr has the value of the person's UserAttr.
 type UserMatcher struct {
 	UserAttr           string `json:"userAttr" doc:"attribute of the person, such as DN or uid"`
-	GroupAttr          string `json:"groupAttr" doc:"attribute of the group that holds it, such as member or memberUid; member:1.2.840.113556.1.4.1941: asks Active Directory for nested groups too"`
-	RecursionGroupAttr string `json:"recursionGroupAttr" doc:"attribute of a group that holds the DN of a group within it, to find nested groups, such as member"`
+	GroupAttr          string `json:"groupAttr" doc:"attribute of the group that holds it, such as member; member:1.2.840.113556.1.4.1941: has Active Directory add nested groups"`
+	RecursionGroupAttr string `json:"recursionGroupAttr" doc:"attribute of a group with the DN of a group within it, such as member, to find nested groups"`
 }
 
 // Format keeps the password out of every %v, %+v and %#v.
 func (c Config) Format(f fmt.State, _ rune) { _, _ = fmt.Fprint(f, "ldap connector to ", c.Host) }
 
-// Validate checks the document by itself. Fault: Invalid.
-func (c Config) Validate() error {
+// validate checks what the tags cannot say. Fault: Invalid, at the key.
+func (c Config) validate() error {
 	host := c.hostname()
 	if strings.ContainsAny(c.Host, "/ ") {
-		return invalid("host", "host is %q", c.Host).
+		return refuse.Config("host", "host is %q", c.Host).
 			Next("write the host alone, without ldap://, such as ldap.example.com or ldap.example.com:636")
 	}
 	switch {
 	case c.Kerberos != nil:
-		return invalid("kerberos", "kerberos is not offered").
+		return refuse.Config("kerberos", "kerberos is not supported").
 			Next("remove the key; people sign in with their password")
 	case c.InsecureNoSSL && c.StartTLS:
-		return invalid("startTLS", "insecureNoSSL and startTLS contradict each other").
+		return refuse.Config("startTLS", "insecureNoSSL and startTLS contradict each other").
 			Next("remove insecureNoSSL")
-	case c.InsecureNoSSL && !fetch.IsLoopback(host):
-		return invalid("insecureNoSSL", "insecureNoSSL would send passwords to %s in plain text", host).
+	case c.InsecureNoSSL && !webaddr.IsLoopback(host):
+		return refuse.Config("insecureNoSSL", "insecureNoSSL would send passwords to %s in plain text", host).
 			Next("use startTLS: true or LDAPS; plain text is accepted for this machine only")
 	case c.BindDN == "" && c.BindPW != "":
-		return invalid("bindDN", "bindPW is given without bindDN").
-			Next("name the account that it belongs to")
+		return refuse.Config("bindDN", "bindPW is set without bindDN").
+			Next("set bindDN to the account that it belongs to")
 	case c.BindDN != "" && c.BindPW == "":
 		// An empty password would be an anonymous bind that succeeds (RFC 4513, 5.1.2).
-		return invalid("bindPW", "bindDN is given without bindPW").
-			Next("give its password")
+		return refuse.Config("bindPW", "bindDN is set without bindPW").
+			Next("set bindPW to its password")
 	case (c.ClientCert == "") != (c.ClientKey == ""):
-		return invalid("clientKey", "give both clientCert and clientKey, or neither")
+		return refuse.Config("clientKey", "set both clientCert and clientKey, or neither")
 	}
 	if err := checkDN("bindDN", c.BindDN); err != nil {
 		return err
 	}
-	if err := c.checkSearches(); err != nil {
-		return err
-	}
-	_, err := c.tls()
-	return err
+	return c.checkSearches()
 }
 
 func (c Config) checkSearches() error {
@@ -125,24 +121,24 @@ func (c Config) checkSearches() error {
 			continue
 		}
 		if _, err := ldap.CompileFilter(s.filter); err != nil {
-			return invalid(s.key+".filter", "%s.filter is no LDAP filter", s.key).
+			return refuse.Config(s.key+".filter", "%s.filter is not an LDAP filter", s.key).
 				Next("write one in parentheses, such as (objectClass=person)").Because(err)
 		}
 	}
 	for n, name := range c.UserSearch.Username {
 		if !isAttribute(name) {
-			return invalid(fmt.Sprintf("userSearch.username[%d]", n), "userSearch.username: %q is not the name of an attribute", name)
+			return refuse.Config(fmt.Sprintf("userSearch.username[%d]", n), "userSearch.username: %q is not the name of an attribute", name)
 		}
 	}
 	if strings.Contains(c.UserSearch.EmailSuffix, "@") {
-		return invalid("userSearch.emailSuffix", "userSearch.emailSuffix is the domain alone, without the @")
+		return refuse.Config("userSearch.emailSuffix", "userSearch.emailSuffix is the domain alone, without the @")
 	}
 	if c.GroupSearch.BaseDN == "" {
 		return nil
 	}
 	for n, m := range c.matchers() {
 		if !isAttribute(m.UserAttr) || !isAttribute(m.GroupAttr) || m.RecursionGroupAttr != "" && !isAttribute(m.RecursionGroupAttr) {
-			return invalid(fmt.Sprintf("groupSearch.userMatchers[%d]", n), "groupSearch needs userMatchers with userAttr and groupAttr, such as userAttr: DN and groupAttr: member")
+			return refuse.Config(fmt.Sprintf("groupSearch.userMatchers[%d]", n), "groupSearch needs userMatchers with userAttr and groupAttr, such as userAttr: DN and groupAttr: member")
 		}
 	}
 	return nil
@@ -169,14 +165,10 @@ func checkDN(key, dn string) error {
 		return nil
 	}
 	if _, err := ldap.ParseDN(dn); err != nil {
-		return invalid(key, "%s is no distinguished name", key).
+		return refuse.Config(key, "%s is not a distinguished name", key).
 			Next("write one such as ou=People,dc=example,dc=com").Because(err)
 	}
 	return nil
-}
-
-func invalid(key, format string, a ...any) *fault.Error {
-	return fault.New(fault.Invalid, format, a...).At("config." + key)
 }
 
 func (c Config) hostname() string {
@@ -202,32 +194,27 @@ func (c Config) tls() (*tls.Config, error) {
 	if c.ClientCert != "" {
 		pair, err := tls.LoadX509KeyPair(c.ClientCert, c.ClientKey)
 		if err != nil {
-			return nil, invalid("clientCert", "the pair of clientCert and clientKey cannot be used").
+			return nil, refuse.Config("clientCert", "the pair of clientCert and clientKey cannot be used").
 				Next("check the files on the server").Because(err)
 		}
 		t.Certificates = []tls.Certificate{pair}
 	}
-	key, text := "rootCAData", []byte(c.RootCAData)
-	switch {
-	case c.RootCA != "":
-		var err error
+	key := "rootCAData"
+	text, err := document.PEM(key, c.RootCAData)
+	if c.RootCA != "" {
 		key = "rootCA"
 		if text, err = os.ReadFile(c.RootCA); err != nil {
-			return nil, invalid(key, "the file of rootCA cannot be read").
-				Next("give a path on the server, or the certificates in rootCAData").Because(err)
+			err = refuse.Config(key, "the file of rootCA cannot be read").
+				Next("set it to a file on the server, or put the certificates into rootCAData").Because(err)
 		}
-	case c.RootCAData == "":
-		return t, nil
-	case !strings.Contains(c.RootCAData, "-----BEGIN"):
-		var err error
-		if text, err = base64.StdEncoding.DecodeString(strings.TrimSpace(c.RootCAData)); err != nil {
-			return nil, invalid(key, "rootCAData is neither PEM nor base64 of it").Because(err)
-		}
+	}
+	if err != nil || c.RootCA+c.RootCAData == "" {
+		return t, err
 	}
 	t.RootCAs = x509.NewCertPool()
 	if !t.RootCAs.AppendCertsFromPEM(text) {
-		return nil, invalid(key, "%s holds no certificate in PEM", key).
-			Next("give the CA's, beginning with -----BEGIN CERTIFICATE-----")
+		return nil, refuse.Config(key, "%s holds no certificate in PEM", key).
+			Next("provide the CA's, beginning with -----BEGIN CERTIFICATE-----")
 	}
 	return t, nil
 }

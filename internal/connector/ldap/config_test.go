@@ -37,7 +37,7 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 		"a URL as host":        {func(c *ldap.Config) { c.Host = "ldaps://ldap.example.com" }, "host", "without ldap://"},
 		"a path in the host":   {func(c *ldap.Config) { c.Host = "ldap.example.com/x" }, "host", "alone"},
 		"two hosts":            {func(c *ldap.Config) { c.Host = "a.example.com b.example.com" }, "host", "alone"},
-		"kerberos":             {func(c *ldap.Config) { c.Kerberos = map[string]any{} }, "kerberos", "not offered"},
+		"kerberos":             {func(c *ldap.Config) { c.Kerberos = map[string]any{} }, "kerberos", "not supported"},
 		"plain and StartTLS":   {func(c *ldap.Config) { c.Host, c.InsecureNoSSL, c.StartTLS = "localhost", true, true }, "startTLS", "contradict"},
 		"plain to elsewhere":   {func(c *ldap.Config) { c.InsecureNoSSL = true }, "insecureNoSSL", "plain text"},
 		"plain to a look-like": {func(c *ldap.Config) { c.Host, c.InsecureNoSSL = "localhost.example.com:389", true }, "insecureNoSSL", "plain text"},
@@ -50,10 +50,10 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 		"bind DN":              {func(c *ldap.Config) { c.BindDN = "cn=search,example" }, "bindDN", "distinguished name"},
 		"base of people":       {func(c *ldap.Config) { c.UserSearch.BaseDN = "people" }, "userSearch.baseDN", "distinguished name"},
 		"base of groups":       {func(c *ldap.Config) { c.GroupSearch.BaseDN = "groups" }, "groupSearch.baseDN", "distinguished name"},
-		"filter of people":     {func(c *ldap.Config) { c.UserSearch.Filter = "objectClass=person" }, "userSearch.filter", "no LDAP filter"},
-		"half a filter":        {func(c *ldap.Config) { c.UserSearch.Filter = "(objectClass=person" }, "userSearch.filter", "no LDAP filter"},
-		"two filters":          {func(c *ldap.Config) { c.UserSearch.Filter = "(a=b)(c=d)" }, "userSearch.filter", "no LDAP filter"},
-		"filter of groups":     {func(c *ldap.Config) { c.GroupSearch.Filter = "x" }, "groupSearch.filter", "no LDAP filter"},
+		"filter of people":     {func(c *ldap.Config) { c.UserSearch.Filter = "objectClass=person" }, "userSearch.filter", "not an LDAP filter"},
+		"half a filter":        {func(c *ldap.Config) { c.UserSearch.Filter = "(objectClass=person" }, "userSearch.filter", "not an LDAP filter"},
+		"two filters":          {func(c *ldap.Config) { c.UserSearch.Filter = "(a=b)(c=d)" }, "userSearch.filter", "not an LDAP filter"},
+		"filter of groups":     {func(c *ldap.Config) { c.GroupSearch.Filter = "x" }, "groupSearch.filter", "not an LDAP filter"},
 		"attribute of names":   {func(c *ldap.Config) { c.UserSearch.Username[1] = "uid=*)(x" }, "userSearch.username[1]", "attribute"},
 		"no attribute of it":   {func(c *ldap.Config) { c.UserSearch.Username[0] = "" }, "userSearch.username[0]", "attribute"},
 		"suffix with an @":     {func(c *ldap.Config) { c.UserSearch.EmailSuffix = "@example.com" }, "userSearch.emailSuffix", "without the @"},
@@ -64,7 +64,7 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 		"no such CA file":      {func(c *ldap.Config) { c.RootCA = filepath.Join(dir, "nowhere") }, "rootCA", "cannot be read"},
 		"a key as the CA":      {func(c *ldap.Config) { c.RootCA = pair.KeyFile }, "rootCA", "no certificate"},
 		"CA that is no base64": {func(c *ldap.Config) { c.RootCAData = "?" }, "rootCAData", "neither PEM"},
-		"CA that is no PEM":    {func(c *ldap.Config) { c.RootCAData = "AAAA" }, "rootCAData", "no certificate"},
+		"CA that is no PEM":    {func(c *ldap.Config) { c.RootCAData = "AAAA" }, "rootCAData", "neither PEM"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := good()

@@ -14,12 +14,13 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/dexidp/dex/connector"
+	dexconn "github.com/dexidp/dex/connector"
 	"github.com/go-ldap/ldap/v3"
 	"github.com/google/uuid"
 
+	"pachyderm/internal/connector/claimlog"
+	"pachyderm/internal/connector/document"
 	"pachyderm/internal/connector/fetch"
-	"pachyderm/internal/connector/witness"
 	"pachyderm/internal/fault"
 )
 
@@ -38,13 +39,16 @@ type Connector struct {
 }
 
 var (
-	_ connector.PasswordConnector = (*Connector)(nil)
-	_ connector.RefreshConnector  = (*Connector)(nil)
+	_ dexconn.PasswordConnector = (*Connector)(nil)
+	_ dexconn.RefreshConnector  = (*Connector)(nil)
 )
 
 // Open makes no connection. Fault: Invalid.
 func Open(c Config) (*Connector, error) {
-	if err := c.Validate(); err != nil {
+	if err := (document.Rules{}).Check("ldap", &c); err != nil {
+		return nil, err
+	}
+	if err := c.validate(); err != nil {
 		return nil, err
 	}
 	t, err := c.tls()
@@ -57,11 +61,8 @@ func (c *Connector) Format(f fmt.State, verb rune) { c.cfg.Format(f, verb) }
 // Prompt is what the sign-in page calls the user name.
 func (c *Connector) Prompt() string { return c.cfg.UsernamePrompt }
 
-// Issuer is the directory's address: subjects of another mean other people.
-func (c *Connector) Issuer() string { return "" }
-
-// Probe connects as a sign-in does, and looks for the places it would search.
-func (c *Connector) Probe(ctx context.Context) error {
+// Ping connects as a sign-in does, and looks for the places it would search.
+func (c *Connector) Ping(ctx context.Context) error {
 	return c.with(ctx, func(conn *ldap.Conn) error {
 		if err := c.checkBase(conn, "userSearch.baseDN", c.cfg.UserSearch.BaseDN); err != nil {
 			return err
@@ -129,7 +130,7 @@ func (c *Connector) dialStartTLS(ctx context.Context) (*ldap.Conn, error) {
 			return nil, c.unreachable(why)
 		}
 	}
-	return nil, fault.New(fault.Unavailable, "the directory at %s does not begin TLS when asked (StartTLS)", c.cfg.Address()).
+	return nil, fault.New(fault.Unavailable, "the directory at %s does not start TLS when asked (StartTLS)", c.cfg.Address()).
 		Next("switch it on there, or use LDAPS with startTLS: false").At("config.startTLS").Because(err)
 }
 
@@ -196,29 +197,29 @@ func (c *Connector) bindSearcher(conn *ldap.Conn) error {
 	case err == nil:
 		return nil
 	case c.cfg.BindDN == "" && !ldap.IsErrorWithCode(err, ldap.ErrorNetwork):
-		return fault.New(fault.Precondition, "the directory wants to know who searches it").
-			Next("give bindDN and bindPW").At("config.bindDN").Because(err)
+		return fault.New(fault.Precondition, "the directory does not allow anonymous search").
+			Next("set bindDN and bindPW").At("config.bindDN").Because(err)
 	case ldap.IsErrorAnyOf(err, ldap.LDAPResultInvalidCredentials, ldap.LDAPResultNoSuchObject, ldap.LDAPResultInvalidDNSyntax):
 		return fault.New(fault.Precondition, "the directory refused bindDN or bindPW").
-			Next("check the account that searches").At("config.bindPW").Because(err)
+			Next("check the search account").At("config.bindPW").Because(err)
 	case ldap.IsErrorAnyOf(err, ldap.LDAPResultConfidentialityRequired, ldap.LDAPResultStrongAuthRequired):
-		return fault.New(fault.Precondition, "the directory wants TLS").
+		return fault.New(fault.Precondition, "the directory requires TLS").
 			Next("use startTLS: true or LDAPS, without insecureNoSSL").At("config.insecureNoSSL").Because(err)
 	}
-	return fault.New(fault.Unavailable, "the directory at %s did not let the account that searches in", c.cfg.Address()).
+	return fault.New(fault.Unavailable, "the directory at %s did not accept the search account", c.cfg.Address()).
 		Next("try again").At("config.bindDN").Because(err)
 }
 
 func (c *Connector) searchFailed(key string, err error) error {
 	switch {
 	case ldap.IsErrorWithCode(err, ldap.LDAPResultNoSuchObject):
-		return fault.New(fault.Precondition, "the directory has no entry at %s, or does not let the account that searches see it", key).
+		return fault.New(fault.Precondition, "the directory has no entry at %s, or does not let the search account see it", key).
 			Next("check the key and the rights of bindDN").At("config." + key).Because(err)
 	case ldap.IsErrorAnyOf(err, ldap.LDAPResultInsufficientAccessRights, ldap.LDAPResultOperationsError):
-		return fault.New(fault.Precondition, "the directory does not let the account that searches read %s", key).
+		return fault.New(fault.Precondition, "the directory does not let the search account read %s", key).
 			Next("check bindDN and its rights").At("config." + key).Because(err)
 	case ldap.IsErrorWithCode(err, ldap.LDAPResultReferral):
-		return fault.New(fault.Precondition, "the directory refers to another one for %s, which is not followed", key).
+		return fault.New(fault.Precondition, "the directory returned a referral for %s, which is not followed", key).
 			Next("connect to the one that holds it").At("config." + key).Because(err)
 	}
 	return fault.New(fault.Unavailable, "the directory at %s cannot be searched", c.cfg.Address()).
@@ -228,7 +229,7 @@ func (c *Connector) searchFailed(key string, err error) error {
 // Login asks the directory whether the password is that of the person by that
 // name. A name that is not there, or that the filter leaves out, is as a wrong
 // password, so that nobody can find out who is there.
-func (c *Connector) Login(ctx context.Context, s connector.Scopes, username, password string) (id connector.Identity, valid bool, err error) {
+func (c *Connector) Login(ctx context.Context, s dexconn.Scopes, username, password string) (id dexconn.Identity, valid bool, err error) {
 	// A bind with a name and no password succeeds as anonymous (RFC 4513, 5.1.2).
 	if password == "" || username == "" {
 		return id, false, nil
@@ -253,7 +254,7 @@ func (c *Connector) Login(ctx context.Context, s connector.Scopes, username, pas
 		return err
 	})
 	if err != nil || !valid {
-		return connector.Identity{}, false, err
+		return dexconn.Identity{}, false, err
 	}
 	if s.OfflineAccess {
 		id.ConnectorData, err = json.Marshal(remembered{username})
@@ -268,12 +269,12 @@ type remembered struct {
 
 // Refresh reads the person and their groups again. One who is no longer found,
 // or whom the filter now leaves out, is refused.
-func (c *Connector) Refresh(ctx context.Context, _ connector.Scopes, old connector.Identity) (connector.Identity, error) {
+func (c *Connector) Refresh(ctx context.Context, _ dexconn.Scopes, old dexconn.Identity) (dexconn.Identity, error) {
 	var r remembered
 	if err := json.Unmarshal(old.ConnectorData, &r); err != nil {
 		return old, err
 	}
-	var id connector.Identity
+	var id dexconn.Identity
 	err := c.with(ctx, func(conn *ldap.Conn) error {
 		person, err := c.find(conn, r.Username)
 		if err != nil {
@@ -295,11 +296,11 @@ func (c *Connector) Refresh(ctx context.Context, _ connector.Scopes, old connect
 // find is nil for a name that is not there.
 func (c *Connector) find(conn *ldap.Conn, username string) (*ldap.Entry, error) {
 	u := c.cfg.UserSearch
-	var any strings.Builder
+	var matches strings.Builder
 	for _, attr := range u.Username {
-		fmt.Fprintf(&any, "(%s=%s)", attr, ldap.EscapeFilter(username))
+		fmt.Fprintf(&matches, "(%s=%s)", attr, ldap.EscapeFilter(username))
 	}
-	filter := any.String()
+	filter := matches.String()
 	if len(u.Username) > 1 {
 		filter = "(|" + filter + ")"
 	}
@@ -355,9 +356,9 @@ func (c *Connector) search(conn *ldap.Conn, key, base, scope, always, filter str
 }
 
 // identity makes an identity of a person's entry.
-func (c *Connector) identity(ctx context.Context, conn *ldap.Conn, person *ldap.Entry) (connector.Identity, error) {
+func (c *Connector) identity(ctx context.Context, conn *ldap.Conn, person *ldap.Entry) (dexconn.Identity, error) {
 	u := c.cfg.UserSearch
-	id := connector.Identity{
+	id := dexconn.Identity{
 		UserID: first(person, cmp.Or(u.IDAttr, "uid")), Email: first(person, cmp.Or(u.EmailAttr, "mail")), EmailVerified: true,
 		Username: first(person, u.NameAttr), PreferredUsername: first(person, u.PreferredUsernameAttr),
 	}
@@ -366,14 +367,14 @@ func (c *Connector) identity(ctx context.Context, conn *ldap.Conn, person *ldap.
 	}
 	id.Username = cmp.Or(id.Username, id.PreferredUsername, id.Email)
 	groups, err := c.groups(conn, person)
-	c.tell(ctx, person, groups)
+	c.record(ctx, person, groups)
 	if err != nil {
 		return id, err
 	}
 	id.Groups = groups
 	if n := len(values(person, cmp.Or(u.IDAttr, "uid"))); n > 1 {
 		// They come in any order, and which of them a person may add is another question.
-		return id, fault.New(fault.Precondition, "the directory's entry of this person has %d values of %q, which cannot say who somebody is", n, cmp.Or(u.IDAttr, "uid")).
+		return id, fault.New(fault.Precondition, "the directory's entry of this person has %d values of %q, which cannot identify a person", n, cmp.Or(u.IDAttr, "uid")).
 			Next("set userSearch.idAttr to an attribute with one, such as entryUUID").At("config.userSearch.idAttr")
 	}
 	for _, want := range []struct{ key, attr, value string }{{"idAttr", cmp.Or(u.IDAttr, "uid"), id.UserID}, {"emailAttr", cmp.Or(u.EmailAttr, "mail"), id.Email}} {
@@ -394,24 +395,24 @@ func names(e *ldap.Entry) string {
 	return cmp.Or(strings.Join(list, ", "), "others")
 }
 
-func (c *Connector) tell(ctx context.Context, person *ldap.Entry, groups []string) {
+func (c *Connector) record(ctx context.Context, person *ldap.Entry, groups []string) {
 	u := c.cfg.UserSearch
 	said := map[string]any{"DN": person.DN}
 	for _, a := range person.Attributes {
 		said[a.Name] = values(person, a.Name)
 	}
-	uses := []witness.Use{{As: witness.UserID, Claim: cmp.Or(u.IDAttr, "uid")}, {As: witness.Email, Claim: cmp.Or(u.EmailAttr, "mail")}}
+	uses := []claimlog.Use{{As: claimlog.UserID, Claim: cmp.Or(u.IDAttr, "uid")}, {As: claimlog.Email, Claim: cmp.Or(u.EmailAttr, "mail")}}
 	if u.NameAttr != "" {
-		uses = append(uses, witness.Use{As: witness.Name, Claim: u.NameAttr})
+		uses = append(uses, claimlog.Use{As: claimlog.Name, Claim: u.NameAttr})
 	}
 	if u.PreferredUsernameAttr != "" {
-		uses = append(uses, witness.Use{As: witness.Username, Claim: u.PreferredUsernameAttr})
+		uses = append(uses, claimlog.Use{As: claimlog.Username, Claim: u.PreferredUsernameAttr})
 	}
 	if c.cfg.GroupSearch.BaseDN != "" {
 		said["(groups found)"] = groups
-		uses = append(uses, witness.Use{As: witness.Groups, Claim: "(groups found)"})
+		uses = append(uses, claimlog.Use{As: claimlog.Groups, Claim: "(groups found)"})
 	}
-	witness.Saw(ctx, said, uses...)
+	claimlog.Record(ctx, said, uses...)
 }
 
 // values of an attribute whose name may be written in any case (RFC 4512, 2.5).

@@ -12,12 +12,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dexidp/dex/connector"
+	dexconn "github.com/dexidp/dex/connector"
 	"github.com/google/go-cmp/cmp"
 
+	"pachyderm/internal/connector/claimlog"
 	"pachyderm/internal/connector/ldap"
 	"pachyderm/internal/connector/probe"
-	"pachyderm/internal/connector/witness"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/strict"
 	"pachyderm/test/idp"
@@ -51,9 +51,9 @@ func open(t *testing.T, c ldap.Config, changes ...func(*ldap.Config)) *ldap.Conn
 }
 
 // login is for names and passwords that are good.
-func login(t *testing.T, c *ldap.Connector, name, password string) connector.Identity {
+func login(t *testing.T, c *ldap.Connector, name, password string) dexconn.Identity {
 	t.Helper()
-	id, valid, err := c.Login(t.Context(), connector.Scopes{Groups: true, OfflineAccess: true}, name, password)
+	id, valid, err := c.Login(t.Context(), dexconn.Scopes{Groups: true, OfflineAccess: true}, name, password)
 	if err != nil || !valid {
 		t.Fatalf("%s: %v, %v", name, valid, err)
 	}
@@ -64,7 +64,7 @@ func login(t *testing.T, c *ldap.Connector, name, password string) connector.Ide
 // fails says that a login is an error of a kind, at a key and with these words.
 func fails(t *testing.T, c *ldap.Connector, name string, kind fault.Kind, field string, words ...string) {
 	t.Helper()
-	id, valid, err := c.Login(t.Context(), connector.Scopes{}, name, idp.Alice.Password)
+	id, valid, err := c.Login(t.Context(), dexconn.Scopes{}, name, idp.Alice.Password)
 	if valid || id.UserID != "" || !fault.Is(err, kind) || field != "" && fault.FieldOf(err) != "config."+field {
 		t.Errorf("%s: %v, %v, %v at %q; want it at %q", name, id, valid, err, fault.FieldOf(err), field)
 		return
@@ -82,7 +82,7 @@ func fails(t *testing.T, c *ldap.Connector, name string, kind fault.Kind, field 
 func TestLogin(t *testing.T) {
 	l := idp.StartOpenLDAP(t, idp.OpenLDAPOptions{EmptyPassword: true})
 	c := open(t, of(l))
-	want := connector.Identity{
+	want := dexconn.Identity{
 		UserID: "alice", Username: "Alice Example", PreferredUsername: "Alice Example", Email: "alice@example.com", EmailVerified: true,
 		Groups: []string{"admins", "developers", "everyone"}, ConnectorData: []byte(`{"username":"alice"}`),
 	}
@@ -106,11 +106,11 @@ func TestLogin(t *testing.T) {
 		{"carol", idp.Carol.Password},
 		{"search", l.BindPassword},
 	} {
-		if id, valid, err := c.Login(t.Context(), connector.Scopes{}, who[0], who[1]); valid || err != nil || id.UserID != "" {
+		if id, valid, err := c.Login(t.Context(), dexconn.Scopes{}, who[0], who[1]); valid || err != nil || id.UserID != "" {
 			t.Errorf("%q with %q: %v, %v, %v", who[0], who[1], id, valid, err)
 		}
 	}
-	if _, valid, err := c.Login(t.Context(), connector.Scopes{}, "*", "x"); valid || err != nil {
+	if _, valid, err := c.Login(t.Context(), dexconn.Scopes{}, "*", "x"); valid || err != nil {
 		t.Errorf("a name for everybody is no name: %v, %v", valid, err)
 	}
 }
@@ -156,12 +156,12 @@ func TestWhatIsReadOfAPerson(t *testing.T) {
 	l.Modify("dn: uid=twin1," + l.PeopleDN + "\nchangetype: modify\nadd: uid\nuid: alice2\n")
 	fails(t, open(t, base), "twin1", fault.Precondition, "userSearch.idAttr", "2 values", "entryUUID")
 	one := open(t, base, func(c *ldap.Config) { c.UserSearch.BaseDN, c.UserSearch.Scope = l.BaseDN, "one" })
-	if _, valid, err := one.Login(t.Context(), connector.Scopes{}, "alice", idp.Alice.Password); valid || err != nil {
+	if _, valid, err := one.Login(t.Context(), dexconn.Scopes{}, "alice", idp.Alice.Password); valid || err != nil {
 		t.Errorf("one level does not reach alice: %v, %v", valid, err)
 	}
 
-	seen := &witness.Witness{}
-	if _, valid, err := open(t, base).Login(witness.In(t.Context(), seen), connector.Scopes{}, "alice", idp.Alice.Password); !valid || err != nil {
+	seen := &claimlog.Log{}
+	if _, valid, err := open(t, base).Login(claimlog.In(t.Context(), seen), dexconn.Scopes{}, "alice", idp.Alice.Password); !valid || err != nil {
 		t.Fatalf("%v, %v", valid, err)
 	}
 	text := fmt.Sprint(seen.Claims)
@@ -173,8 +173,8 @@ func TestWhatIsReadOfAPerson(t *testing.T) {
 func TestRefreshReadsThePersonAgain(t *testing.T) {
 	l := idp.StartOpenLDAP(t, idp.OpenLDAPOptions{})
 	c := open(t, of(l))
-	again := func(old connector.Identity) (connector.Identity, error) {
-		got, err := c.Refresh(t.Context(), connector.Scopes{Groups: true}, old)
+	again := func(old dexconn.Identity) (dexconn.Identity, error) {
+		got, err := c.Refresh(t.Context(), dexconn.Scopes{Groups: true}, old)
 		slices.Sort(got.Groups)
 		return got, err
 	}
@@ -192,7 +192,7 @@ func TestRefreshReadsThePersonAgain(t *testing.T) {
 	}
 	l.Modify("dn: " + l.DN(idp.Alice) + "\nchangetype: modify\nreplace: employeeType\nemployeeType: left\n\n" +
 		"dn: " + l.DN(idp.Bob) + "\nchangetype: delete\n")
-	for _, gone := range []connector.Identity{alice, bob} {
+	for _, gone := range []dexconn.Identity{alice, bob} {
 		if _, err := again(gone); !fault.Is(err, fault.Unauthenticated) {
 			t.Errorf("%s is gone: %v", gone.UserID, err)
 		}
@@ -206,7 +206,7 @@ func TestRefreshReadsThePersonAgain(t *testing.T) {
 	if _, err := again(bob); !fault.Is(err, fault.Unauthenticated) {
 		t.Errorf("another person by the same name: %v", err)
 	}
-	if _, err := c.Refresh(t.Context(), connector.Scopes{}, connector.Identity{UserID: "bob"}); err == nil {
+	if _, err := c.Refresh(t.Context(), dexconn.Scopes{}, dexconn.Identity{UserID: "bob"}); err == nil {
 		t.Error("a session of which nothing is remembered is renewed")
 	}
 }
@@ -260,7 +260,7 @@ func TestWithoutTLSNothingIsSaid(t *testing.T) {
 	}()
 	config := good()
 	config.Host, config.StartTLS = server.Addr().String(), true
-	fails(t, open(t, config), "alice", fault.Unavailable, "startTLS", "does not begin TLS")
+	fails(t, open(t, config), "alice", fault.Unavailable, "startTLS", "does not start TLS")
 	_ = server.Close()
 	all := <-heard
 	if !bytes.Contains(all, []byte("1.3.6.1.4.1.1466.20037")) {
@@ -300,7 +300,7 @@ func TestAHandshakeEndsWithItsSignIn(t *testing.T) {
 	}()
 	config := good()
 	config.Host, config.StartTLS = server.Addr().String(), true
-	_, valid, err := open(t, config).Login(ctx, connector.Scopes{}, "alice", idp.Alice.Password)
+	_, valid, err := open(t, config).Login(ctx, dexconn.Scopes{}, "alice", idp.Alice.Password)
 	if valid || !fault.Is(err, fault.Unavailable) {
 		t.Errorf("%v, %v", valid, err)
 	}
@@ -321,23 +321,23 @@ func TestADirectoryInTroubleIsNamed(t *testing.T) {
 	fails(t, open(t, base, func(c *ldap.Config) { c.GroupSearch.BaseDN = "ou=nowhere," + l.BaseDN }), "alice", fault.Precondition, "groupSearch.baseDN", "no entry")
 	// Whom nobody bound as, this directory shows nothing.
 	nobody := open(t, base, func(c *ldap.Config) { c.BindDN, c.BindPW = "", "" })
-	if _, valid, err := nobody.Login(t.Context(), connector.Scopes{}, "alice", idp.Alice.Password); valid || fault.Is(err, fault.Internal) {
+	if _, valid, err := nobody.Login(t.Context(), dexconn.Scopes{}, "alice", idp.Alice.Password); valid || fault.Is(err, fault.Internal) {
 		t.Errorf("searching as nobody: %v, %v", valid, err)
 	}
 	l.Stop()
 	c := open(t, base) // needs no directory
 	fails(t, c, "alice", fault.Unavailable, "host", l.LDAPS, "cannot be reached")
-	if err := c.Probe(t.Context()); !fault.Is(err, fault.Unavailable) {
+	if err := c.Ping(t.Context()); !fault.Is(err, fault.Unavailable) {
 		t.Errorf("the probe: %v", err)
 	}
 	l.Start()
 	login(t, c, "alice", idp.Alice.Password)
-	if err := c.Probe(t.Context()); err != nil {
+	if err := c.Ping(t.Context()); err != nil {
 		t.Errorf("the probe: %v", err)
 	}
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, valid, err := c.Login(cancelled, connector.Scopes{}, "alice", idp.Alice.Password); valid || err == nil {
+	if _, valid, err := c.Login(cancelled, dexconn.Scopes{}, "alice", idp.Alice.Password); valid || err == nil {
 		t.Errorf("a sign-in that is over: %v, %v", valid, err)
 	}
 }
@@ -365,7 +365,7 @@ func TestCheck(t *testing.T) {
 		"expired, StartTLS": {old, func(c *ldap.Config) { c.Host, c.StartTLS = old.Plain, true }, "dns:o tcp:o tls:f credentials:s users:s groups:s", "expired"},
 		"another CA":        {l, func(c *ldap.Config) { c.RootCAData = string(idp.NewCA(t).PEM) }, "dns:o tcp:o tls:f credentials:s users:s groups:s", "rootCA"},
 		"TLS on plain":      {l, func(c *ldap.Config) { c.Host = l.Plain }, "dns:o tcp:o tls:f credentials:s users:s groups:s", "TLS"},
-		"anybody's word":    {old, func(c *ldap.Config) { c.InsecureSkipVerify = true }, "dns:o tcp:o tls:w credentials:o users:o groups:o", "nobody checks"},
+		"anybody's word":    {old, func(c *ldap.Config) { c.InsecureSkipVerify = true }, "dns:o tcp:o tls:w credentials:o users:o groups:o", "not verified"},
 		"nothing listens":   {l, func(c *ldap.Config) { c.Host = "127.0.0.1:1" }, "dns:o tcp:f tls:s credentials:s users:s groups:s", "config.host"},
 		"no such host":      {l, func(c *ldap.Config) { c.Host = "nowhere.invalid" }, "dns:f tcp:s tls:s credentials:s users:s groups:s", "config.host"},
 	} {

@@ -10,12 +10,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dexidp/dex/connector"
+	dexconn "github.com/dexidp/dex/connector"
 	"golang.org/x/oauth2"
 
+	"pachyderm/internal/connector/claimlog"
+	"pachyderm/internal/connector/document"
 	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/oidc/claim"
-	"pachyderm/internal/connector/witness"
 	"pachyderm/internal/fault"
 )
 
@@ -31,23 +32,23 @@ type Config struct {
 	AuthorizationURL   string   `json:"authorizationURL" rule:"required,url" doc:"where people sign in"`
 	TokenURL           string   `json:"tokenURL" rule:"required,url" doc:"where codes are exchanged"`
 	UserInfoURL        string   `json:"userInfoURL" rule:"required,url" doc:"where the provider says who signed in"`
-	Scopes             []string `json:"scopes" doc:"asked for"`
-	RootCAs            []string `json:"rootCAs" rule:"file" doc:"CA certificates, as PEM text or as files on the server that hold it"`
-	InsecureSkipVerify bool     `json:"insecureSkipVerify" doc:"not offered: add the CA's certificate to rootCAs"`
+	Scopes             []string `json:"scopes" doc:"scopes to request"`
+	RootCAs            []string `json:"rootCAs" rule:"file" doc:"CA certificates to trust beside the system's: PEM text, or files on the server"`
+	InsecureSkipVerify bool     `json:"insecureSkipVerify" doc:"not supported: add the CA's certificate to rootCAs"`
 
-	InsecureSkipEmailVerified bool `json:"insecureSkipEmailVerified" doc:"accept addresses of which the provider does not say that they are verified"`
+	InsecureSkipEmailVerified bool `json:"insecureSkipEmailVerified" doc:"accept e-mail addresses that the provider does not call verified"`
 
-	UserIDKey    string  `json:"userIDKey" doc:"field that identifies a person; id unless given"`
+	UserIDKey    string  `json:"userIDKey" doc:"field that identifies a person; default: id"`
 	ClaimMapping Mapping `json:"claimMapping"`
 }
 
 // Mapping names the fields that hold what is known of a person.
 type Mapping struct {
-	UserNameKey          string `json:"userNameKey" doc:"field with the name; user_name unless given"`
-	PreferredUsernameKey string `json:"preferredUsernameKey" doc:"field with the short name; preferred_username unless given"`
-	GroupsKey            string `json:"groupsKey" doc:"field with the groups; groups unless given"`
-	EmailKey             string `json:"emailKey" doc:"field with the e-mail address; email unless given"`
-	EmailVerifiedKey     string `json:"emailVerifiedKey" doc:"field that says whether it is verified; email_verified unless given"`
+	UserNameKey          string `json:"userNameKey" doc:"field with the display name; default: user_name"`
+	PreferredUsernameKey string `json:"preferredUsernameKey" doc:"field with the short name; default: preferred_username"`
+	GroupsKey            string `json:"groupsKey" doc:"field with the groups; default: groups"`
+	EmailKey             string `json:"emailKey" doc:"field with the e-mail address; default: email"`
+	EmailVerifiedKey     string `json:"emailVerifiedKey" doc:"field that says whether the e-mail address is verified; default: email_verified"`
 }
 
 // Connector is safe for use by several sign-ins at once.
@@ -56,12 +57,15 @@ type Connector struct {
 	client *fetch.Client
 }
 
-var _ connector.CallbackConnector = (*Connector)(nil)
+var _ dexconn.CallbackConnector = (*Connector)(nil)
 
-// Open makes no connection. Fault: Invalid.
-func Open(c Config) (*Connector, error) {
+// Open makes no connection. Fault: Invalid, at the key.
+func Open(c Config, r document.Rules) (*Connector, error) {
+	if err := r.Check("oauth", &c); err != nil {
+		return nil, err
+	}
 	if c.InsecureSkipVerify {
-		return nil, fault.New(fault.Invalid, "insecureSkipVerify is not offered").
+		return nil, fault.New(fault.Invalid, "insecureSkipVerify is not supported").
 			Next("add the certificate of the provider's CA to rootCAs").At("config.insecureSkipVerify")
 	}
 	roots, err := fetch.Roots("config.rootCAs", c.RootCAs...)
@@ -72,7 +76,7 @@ func Open(c Config) (*Connector, error) {
 	m := &c.ClaimMapping
 	m.UserNameKey, m.PreferredUsernameKey = cmp.Or(m.UserNameKey, "user_name"), cmp.Or(m.PreferredUsernameKey, "preferred_username")
 	m.GroupsKey, m.EmailKey, m.EmailVerifiedKey = cmp.Or(m.GroupsKey, "groups"), cmp.Or(m.EmailKey, "email"), cmp.Or(m.EmailVerifiedKey, "email_verified")
-	return &Connector{c, fetch.New(roots, timeout).Blaming("the connector's URLs")}, nil
+	return &Connector{c, fetch.New(roots, timeout).WithSetting("the connector's URLs")}, nil
 }
 
 // pending is what a sign-in must still know when the browser comes back.
@@ -83,7 +87,7 @@ type pending struct {
 
 // LoginURL always sends PKCE; a provider that does not know it must ignore it
 // (RFC 7636, 5).
-func (c *Connector) LoginURL(_ connector.Scopes, _, state string) (string, []byte, error) {
+func (c *Connector) LoginURL(_ dexconn.Scopes, _, state string) (string, []byte, error) {
 	to, err := url.Parse(c.cfg.AuthorizationURL)
 	if err != nil {
 		return "", nil, err
@@ -106,27 +110,27 @@ func (c *Connector) LoginURL(_ connector.Scopes, _, state string) (string, []byt
 
 // HandleCallback exchanges the code and asks who signed in. Faults:
 // Unauthenticated, Denied, Precondition, Unavailable.
-func (c *Connector) HandleCallback(s connector.Scopes, data []byte, r *http.Request) (connector.Identity, error) {
+func (c *Connector) HandleCallback(s dexconn.Scopes, data []byte, r *http.Request) (dexconn.Identity, error) {
 	var p pending
 	q := r.URL.Query()
 	switch err := json.Unmarshal(data, &p); {
 	case err != nil || p.State == "" || q.Get("state") != p.State:
-		return connector.Identity{}, fault.New(fault.Unauthenticated, "the provider's answer belongs to another sign-in").
+		return dexconn.Identity{}, fault.New(fault.Unauthenticated, "the provider's response belongs to another sign-in").
 			Next("start again").Because(err)
 	case q.Get("error") != "":
-		return connector.Identity{}, fault.New(fault.Denied, "the provider ended the sign-in (%s): %s", fetch.Clean(q.Get("error")), cmp.Or(fetch.Clean(q.Get("error_description")), "it gave no reason"))
+		return dexconn.Identity{}, fault.New(fault.Denied, "the provider ended the sign-in (%s): %s", fetch.Clean(q.Get("error")), cmp.Or(fetch.Clean(q.Get("error_description")), "it gave no reason"))
 	case q.Get("code") == "":
-		return connector.Identity{}, fault.New(fault.Unauthenticated, "the provider's answer has no code").
+		return dexconn.Identity{}, fault.New(fault.Unauthenticated, "the provider's response has no code").
 			Next("start the sign-in again")
 	}
 	ctx := r.Context()
 	token, err := c.exchange(ctx, q.Get("code"), p.Verifier)
 	if err != nil {
-		return connector.Identity{}, err
+		return dexconn.Identity{}, err
 	}
 	var said claim.Set
 	if err := c.client.JSON(ctx, c.cfg.UserInfoURL, "user information", token, &said); err != nil {
-		return connector.Identity{}, err
+		return dexconn.Identity{}, err
 	}
 	return c.identity(ctx, s, said)
 }
@@ -145,10 +149,10 @@ func (c *Connector) exchange(ctx context.Context, code, verifier string) (string
 	case err != nil:
 		return "", err
 	case fetch.IsOutage(status):
-		return "", fault.New(fault.Unavailable, "the provider has trouble giving out tokens (HTTP status %d)", status).
+		return "", fault.New(fault.Unavailable, "the provider has a problem issuing tokens (HTTP status %d)", status).
 			Next("try again later")
 	case token == "":
-		return "", fault.New(fault.Precondition, "the provider gave no token (HTTP status %d)", status).
+		return "", fault.New(fault.Precondition, "the provider issued no token (HTTP status %d)", status).
 			Next("check clientID, clientSecret and tokenURL").At("config.clientSecret")
 	}
 	return token, nil
@@ -171,16 +175,16 @@ func (c *Connector) request(ctx context.Context, form url.Values, basic bool) (t
 		AccessToken string `json:"access_token"`
 	}
 	if status == http.StatusOK && fetch.Decode(body, &answer) != nil {
-		return "", status, fault.New(fault.Unauthenticated, "the provider's tokens cannot be read: its answer is not the JSON that is prescribed")
+		return "", status, fault.New(fault.Unauthenticated, "the provider's tokens cannot be read: the response is not valid JSON")
 	}
 	return answer.AccessToken, status, nil
 }
 
-func (c *Connector) identity(ctx context.Context, s connector.Scopes, said claim.Set) (id connector.Identity, err error) {
+func (c *Connector) identity(ctx context.Context, s dexconn.Scopes, said claim.Set) (id dexconn.Identity, err error) {
 	m := c.cfg.ClaimMapping
-	witness.Saw(ctx, said, witness.Use{As: witness.UserID, Claim: c.cfg.UserIDKey}, witness.Use{As: witness.Email, Claim: m.EmailKey},
-		witness.Use{As: witness.Verified, Claim: m.EmailVerifiedKey}, witness.Use{As: witness.Name, Claim: m.UserNameKey},
-		witness.Use{As: witness.Username, Claim: m.PreferredUsernameKey}, witness.Use{As: witness.Groups, Claim: m.GroupsKey})
+	claimlog.Record(ctx, said, claimlog.Use{As: claimlog.UserID, Claim: c.cfg.UserIDKey}, claimlog.Use{As: claimlog.Email, Claim: m.EmailKey},
+		claimlog.Use{As: claimlog.Verified, Claim: m.EmailVerifiedKey}, claimlog.Use{As: claimlog.Name, Claim: m.UserNameKey},
+		claimlog.Use{As: claimlog.Username, Claim: m.PreferredUsernameKey}, claimlog.Use{As: claimlog.Groups, Claim: m.GroupsKey})
 	if number, ok := said[c.cfg.UserIDKey].(json.Number); ok { // as GitHub and others have it
 		id.UserID = number.String()
 	} else if id.UserID, err = said.ID(c.cfg.UserIDKey); err != nil {
@@ -211,7 +215,7 @@ func groups(key string, said any) ([]string, error) {
 			return nil, nil
 		}
 		return nil, fault.New(fault.Unauthenticated, "the provider's field %q is %s where a list of groups is expected", fetch.Clean(key), claim.KindOf(said)).
-			Next("name another in claimMapping.groupsKey")
+			Next("set claimMapping.groupsKey to another")
 	}
 	found := []string{}
 	for n, item := range list {
@@ -221,7 +225,7 @@ func groups(key string, said any) ([]string, error) {
 		}
 		if !isText || name == "" {
 			return nil, fault.New(fault.Unauthenticated, "the provider's field %q has no name of a group as item %d", fetch.Clean(key), n+1).
-				Next("name another in claimMapping.groupsKey")
+				Next("set claimMapping.groupsKey to another")
 		}
 		if !slices.Contains(found, name) {
 			found = append(found, name)

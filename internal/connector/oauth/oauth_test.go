@@ -9,9 +9,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dexidp/dex/connector"
+	dexconn "github.com/dexidp/dex/connector"
 	"github.com/google/go-cmp/cmp"
 
+	"pachyderm/internal/connector/document"
 	"pachyderm/internal/connector/oauth"
 	"pachyderm/internal/fault"
 )
@@ -60,13 +61,13 @@ func start(t *testing.T, says string) (*provider, oauth.Config) {
 	}
 }
 
-func signIn(t *testing.T, c oauth.Config, query string) (connector.Identity, error) {
+func signIn(t *testing.T, c oauth.Config, query string) (dexconn.Identity, error) {
 	t.Helper()
-	conn, err := oauth.Open(c)
+	conn, err := oauth.Open(c, document.Rules{Callback: c.RedirectURI, AllowHTTP: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	to, data, err := conn.LoginURL(connector.Scopes{}, c.RedirectURI, "the-state")
+	to, data, err := conn.LoginURL(dexconn.Scopes{}, c.RedirectURI, "the-state")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,13 +76,13 @@ func signIn(t *testing.T, c oauth.Config, query string) (connector.Identity, err
 		t.Errorf("sent to %s, %v", to, err)
 	}
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, c.RedirectURI+"?"+query, nil)
-	return conn.HandleCallback(connector.Scopes{Groups: true}, data, r)
+	return conn.HandleCallback(dexconn.Scopes{Groups: true}, data, r)
 }
 
 const good = `{"id": 7, "email": "ann@example.com", "email_verified": true, "user_name": "Ann", "groups": ["a", {"name": "b"}, "a"]}`
 
 func TestWhatAProviderSays(t *testing.T) {
-	want := connector.Identity{UserID: "7", Email: "ann@example.com", EmailVerified: true, Username: "Ann", Groups: []string{"a", "b"}}
+	want := dexconn.Identity{UserID: "7", Email: "ann@example.com", EmailVerified: true, Username: "Ann", Groups: []string{"a", "b"}}
 	for _, formOnly := range []bool{false, true} {
 		p, c := start(t, good)
 		p.formOnly = formOnly
@@ -141,7 +142,9 @@ func TestAnswersThatAreRefused(t *testing.T) {
 			}
 		})
 	}
-	if _, err := oauth.Open(oauth.Config{InsecureSkipVerify: true}); fault.FieldOf(err) != "config.insecureSkipVerify" {
+	_, config := start(t, "")
+	config.InsecureSkipVerify = true
+	if _, err := oauth.Open(config, document.Rules{Callback: config.RedirectURI}); fault.FieldOf(err) != "config.insecureSkipVerify" {
 		t.Errorf("insecureSkipVerify: %v", err)
 	}
 }

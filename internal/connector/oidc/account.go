@@ -6,10 +6,11 @@ import (
 	"slices"
 	"time"
 
-	"github.com/dexidp/dex/connector"
+	dexconn "github.com/dexidp/dex/connector"
 
 	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/oidc/claim"
+	"pachyderm/internal/connector/refuse"
 )
 
 // Account is whom a provider vouches for, for callers that know nothing of
@@ -26,12 +27,12 @@ type Account struct {
 
 // Begin is LoginURL without what Dex wants to say.
 func (c *Connector) Begin(state string) (loginURL string, pending []byte, err error) {
-	return c.LoginURL(connector.Scopes{Groups: true}, c.cfg.RedirectURI, state)
+	return c.LoginURL(dexconn.Scopes{Groups: true}, c.cfg.RedirectURI, state)
 }
 
 // Finish is HandleCallback of what Begin began.
 func (c *Connector) Finish(r *http.Request, pending []byte) (Account, error) {
-	who, err := c.HandleCallback(connector.Scopes{Groups: true}, pending, r)
+	who, err := c.HandleCallback(dexconn.Scopes{Groups: true}, pending, r)
 	return Account{Subject: who.UserID, Email: who.Email, Groups: who.Groups}, err
 }
 
@@ -48,7 +49,7 @@ func (c *Connector) VerifyIDToken(ctx context.Context, raw string) (a Account, e
 	}
 	var cl claim.Set
 	if err := fetch.Decode(payload, &cl); err != nil || cl == nil {
-		return a, forged("the claims of the ID token cannot be read").Because(err)
+		return a, refuse.Response("the claims of the ID token cannot be read").Because(err)
 	}
 	if err := c.checkIssuer(cl); err != nil {
 		return a, err
@@ -56,7 +57,7 @@ func (c *Connector) VerifyIDToken(ctx context.Context, raw string) (a Account, e
 	if audience, err := cl.Audience(); err != nil {
 		return a, err
 	} else if !slices.Contains(audience, c.cfg.ClientID) {
-		return a, forged("expected audience %q got %q", c.cfg.ClientID, audience).
+		return a, refuse.Response("expected audience %q got %q", c.cfg.ClientID, audience).
 			Next("ask for the scope audience:server:client_id:%s", c.cfg.ClientID)
 	}
 	if err := checkTimes(cl, c.deps.Now()); err != nil {

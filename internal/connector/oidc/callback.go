@@ -11,43 +11,44 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/dexidp/dex/connector"
+	dexconn "github.com/dexidp/dex/connector"
 
 	"pachyderm/internal/connector/fetch"
+	"pachyderm/internal/connector/refuse"
 	"pachyderm/internal/fault"
 )
 
-// HandleCallback turns the provider's answer, which the browser carries and may
+// HandleCallback turns the provider's response, which the browser carries and may
 // have forged, into an identity.
-func (c *Connector) HandleCallback(s connector.Scopes, connData []byte, r *http.Request) (connector.Identity, error) {
+func (c *Connector) HandleCallback(s dexconn.Scopes, connData []byte, r *http.Request) (dexconn.Identity, error) {
 	var p pending
 	if err := json.Unmarshal(connData, &p); err != nil || p.Nonce == "" || p.Verifier == "" {
-		return connector.Identity{}, forged("nothing is known of the beginning of this sign-in").
+		return dexconn.Identity{}, refuse.Response("nothing is known of the beginning of this sign-in").
 			Next("start again").Because(err)
 	}
 	answer, err := parseAnswer(r.URL.RawQuery)
 	if err != nil {
-		return connector.Identity{}, err
+		return dexconn.Identity{}, err
 	}
 	ctx := r.Context()
 	m, err := c.checkAnswer(ctx, answer, p)
 	if err != nil {
-		return connector.Identity{}, err
+		return dexconn.Identity{}, err
 	}
 	t, err := c.requestTokens(ctx, m, url.Values{
 		"grant_type": {"authorization_code"}, "code": {answer["code"]},
 		"redirect_uri": {c.cfg.RedirectURI}, "code_verifier": {p.Verifier},
 	})
 	if err != nil {
-		return connector.Identity{}, err
+		return dexconn.Identity{}, err
 	}
 	if t.IDToken == "" {
-		return connector.Identity{}, forged("the provider sent no ID token").
-			Next("check that the client is allowed the scope openid there")
+		return dexconn.Identity{}, refuse.Response("the provider sent no ID token").
+			Next("check that the client may request the scope openid there")
 	}
 	cl, err := c.verify(ctx, m, t, expected{nonce: p.Nonce})
 	if err != nil {
-		return connector.Identity{}, err
+		return dexconn.Identity{}, err
 	}
 	if !s.OfflineAccess {
 		t.RefreshToken = ""
@@ -60,13 +61,13 @@ func (c *Connector) HandleCallback(s connector.Scopes, connData []byte, r *http.
 func parseAnswer(query string) (map[string]string, error) {
 	values, err := url.ParseQuery(query)
 	if err != nil {
-		return nil, forged("the provider's answer cannot be read").
+		return nil, refuse.Response("the provider's response cannot be read").
 			Next("start the sign-in again").Because(err)
 	}
 	answer := make(map[string]string)
 	for _, name := range []string{"state", "code", "iss", "error", "error_description"} {
 		if len(values[name]) > 1 {
-			return nil, forged("the provider's answer has %s more than once", name).
+			return nil, refuse.Response("the provider's response has %s more than once", name).
 				Next("start the sign-in again")
 		}
 		answer[name] = values.Get(name)
@@ -76,23 +77,23 @@ func parseAnswer(query string) (map[string]string, error) {
 
 func (c *Connector) checkAnswer(ctx context.Context, answer map[string]string, p pending) (*metadata, error) {
 	if answer["state"] == "" {
-		return nil, forged("the provider's answer has no state").
+		return nil, refuse.Response("the provider's response has no state").
 			Next("start the sign-in again")
 	}
 	if !equal(answer["state"], p.State) {
-		return nil, forged("the provider's answer belongs to another sign-in").
+		return nil, refuse.Response("the provider's response belongs to another sign-in").
 			Next("start again")
 	}
 	iss := answer["iss"]
 	if iss != "" && iss != c.cfg.Issuer {
-		return nil, forged("the answer comes from the provider %q, the question went to %q", fetch.Clean(iss), c.cfg.Issuer).
+		return nil, refuse.Response("the response is from issuer %q, but the request was sent to %q", fetch.Clean(iss), c.cfg.Issuer).
 			Next("start the sign-in again")
 	}
 	if answer["error"] != "" {
 		return nil, refusal(answer["error"], answer["error_description"])
 	}
 	if answer["code"] == "" {
-		return nil, forged("the provider's answer has no code").
+		return nil, refuse.Response("the provider's response has no code").
 			Next("start the sign-in again")
 	}
 	m, err := c.meta.Get(ctx)
@@ -100,7 +101,7 @@ func (c *Connector) checkAnswer(ctx context.Context, answer map[string]string, p
 		return nil, err
 	}
 	if iss == "" && m.IssInResponse {
-		return nil, forged("the provider's answer does not say who it is from (iss), which this provider promises").
+		return nil, refuse.Response("the provider's response does not say who it is from (iss), which this provider promises").
 			Next("start the sign-in again")
 	}
 	return m, nil
@@ -182,9 +183,9 @@ func (c *Connector) requestTokensOnce(ctx context.Context, m *metadata, form url
 	case status != http.StatusOK || t.Error != "":
 		return nil, c.tokensRefused(status, t, form)
 	case unreadable != nil:
-		return nil, forged("the provider's tokens cannot be read: its answer is not the JSON that is prescribed")
+		return nil, refuse.Response("the provider's tokens cannot be read: the response is not valid JSON")
 	case t.AccessToken == "" || (t.TokenType != "" && !strings.EqualFold(t.TokenType, "Bearer")):
-		return nil, forged("the provider sent no access token of type Bearer")
+		return nil, refuse.Response("the provider sent no access token of type Bearer")
 	}
 	return &t, nil
 }
@@ -218,18 +219,18 @@ func (c *Connector) tokensRefused(status int, t tokens, sent url.Values) error {
 	text = said(text)
 	switch {
 	case fetch.IsOutage(status):
-		return fault.New(fault.Unavailable, "the provider has trouble giving out tokens (HTTP status %d)%s", status, text).
+		return fault.New(fault.Unavailable, "the provider has a problem issuing tokens (HTTP status %d)%s", status, text).
 			Next("try again later")
 	case t.Error == "invalid_grant" && sent.Get("grant_type") == "refresh_token":
-		return fault.New(fault.Unauthenticated, "the provider has ended this session (invalid_grant)%s", text).
+		return refuse.Response("the provider has ended this session (invalid_grant)%s", text).
 			Next("sign in again")
 	case t.Error == "invalid_grant":
-		return fault.New(fault.Unauthenticated, "the provider no longer accepts this sign-in (invalid_grant)%s", text).
+		return refuse.Response("the provider no longer accepts this sign-in (invalid_grant)%s", text).
 			Next("start it again")
 	case t.Error == "invalid_client" || status == http.StatusUnauthorized:
 		return fault.New(fault.Precondition, "the provider refused our client ID or secret%s", text).
 			Next("check clientID and clientSecret of the connector").At("config.clientSecret")
 	}
-	return fault.New(fault.Precondition, "the provider gave no tokens (HTTP status %d, %s)%s", status, cmp.Or(fetch.Clean(t.Error), "no reason given"), text).
+	return fault.New(fault.Precondition, "the provider issued no tokens (HTTP status %d, %s)%s", status, cmp.Or(fetch.Clean(t.Error), "no reason given"), text).
 		Next("compare the connector with the client that is registered there")
 }

@@ -17,27 +17,22 @@ import (
 
 // Check looks at all that a sign-in will need of the provider, short of a
 // person.
-func (c *Connector) Check(ctx context.Context, l *probe.Ladder) {
-	roots, err := c.cfg.roots()
-	if err != nil {
-		l.Do(probe.TLS, func() (string, error) { return "", err })
-		return
-	}
+func (c *Connector) Check(ctx context.Context, r *probe.Report) {
 	rest := []string{probe.Discovery, probe.Issuer, probe.Keys, probe.Support, probe.Credentials, probe.Callback}
-	if !l.Reach(ctx, probe.OfURL(c.cfg.Issuer, roots, "config.rootCAs", "config.issuer")) {
-		l.Skip(rest...)
+	if !r.Reach(ctx, probe.OfURL(c.cfg.Issuer, c.roots, "config.rootCAs", "config.issuer")) {
+		r.Skip(rest...)
 		return
 	}
 	var m metadata
-	if !l.Do(probe.Discovery, func() (string, error) { return c.checkDiscovery(ctx, &m) }) {
-		l.Skip(rest[1:]...)
+	if !r.Do(probe.Discovery, func() (string, error) { return c.checkDiscovery(ctx, &m) }) {
+		r.Skip(rest[1:]...)
 		return
 	}
-	l.Do(probe.Issuer, func() (string, error) { return c.checkIssuerName(&m) })
-	l.Do(probe.Keys, func() (string, error) { return c.checkKeys(ctx, &m) })
-	l.Do(probe.Support, func() (string, error) { return c.checkSupport(&m) })
-	l.Do(probe.Credentials, func() (string, error) { return c.checkCredentials(ctx, &m) })
-	l.Do(probe.Callback, func() (string, error) { return c.checkCallback(ctx, &m) })
+	r.Do(probe.Issuer, func() (string, error) { return c.checkIssuerName(&m) })
+	r.Do(probe.Keys, func() (string, error) { return c.checkKeys(ctx, &m) })
+	r.Do(probe.Support, func() (string, error) { return c.checkSupport(&m) })
+	r.Do(probe.Credentials, func() (string, error) { return c.checkCredentials(ctx, &m) })
+	r.Do(probe.Callback, func() (string, error) { return c.checkCallback(ctx, &m) })
 }
 
 func (c *Connector) checkDiscovery(ctx context.Context, m *metadata) (string, error) {
@@ -52,7 +47,7 @@ func (c *Connector) checkIssuerName(m *metadata) (string, error) {
 	if err := c.checkName(m); err != nil {
 		return "", err
 	}
-	return "the provider calls itself " + m.Issuer + ", as the connector does", nil
+	return "the provider's issuer is " + m.Issuer + ", as in the connector", nil
 }
 
 func (c *Connector) checkKeys(ctx context.Context, m *metadata) (string, error) {
@@ -79,7 +74,7 @@ func (c *Connector) checkSupport(m *metadata) (string, error) {
 		lacks = append(lacks, "groups")
 	}
 	if len(lacks) > 0 {
-		return "", probe.Warn("nothing, if it can do so without saying; test-connector shows what it really sends", "the provider does not say that it can do: %s", strings.Join(lacks, ", "))
+		return "", probe.Warn("nothing, if it supports them unannounced; test-connector shows what it really sends", "the provider does not announce: %s", strings.Join(lacks, ", "))
 	}
 	return "PKCE with S256, and refresh tokens", nil
 }
@@ -101,15 +96,15 @@ func (c *Connector) judgeSecret(ctx context.Context, m *metadata, inForm bool) (
 	err := c.madeUpCode(ctx, m, inForm)
 	switch {
 	case err == nil:
-		return "", fault.New(fault.Unauthenticated, "the provider gave tokens for a code that we made up").
+		return "", fault.New(fault.Unauthenticated, "the provider issued tokens for a code that we made up").
 			Next("do not trust it")
 	case fault.FieldOf(err) == "config.clientSecret" || fault.Is(err, fault.Unavailable):
 		return "", err
 	case !fault.Is(err, fault.Unauthenticated): // anything but invalid_grant
-		return "", probe.Skip("the provider's answer to a made-up code does not tell: %s", fault.Message(err))
+		return "", probe.Skip("the provider's response to a made-up code is inconclusive: %s", fault.Message(err))
 	}
 	const known = "the provider knows the client ID and the secret"
-	stranger := &Connector{cfg: c.cfg, deps: c.deps, client: c.client, meta: c.meta, keys: c.keys}
+	stranger := &Connector{cfg: c.cfg, deps: c.deps, roots: c.roots, client: c.client, meta: c.meta, keys: c.keys}
 	stranger.cfg.ClientSecret = rand.Text()
 	if err := stranger.madeUpCode(ctx, m, inForm); fault.FieldOf(err) == "config.clientSecret" {
 		return known, nil
@@ -122,7 +117,7 @@ func (c *Connector) judgeSecret(ctx context.Context, m *metadata, inForm bool) (
 		return "", fault.New(fault.Precondition, "the provider refused our client ID or secret").
 			Next("check clientID and clientSecret of the connector").At("config.clientSecret")
 	}
-	return "", probe.Skip("the provider answers the same whatever the secret is, so that it does not tell")
+	return "", probe.Skip("the provider responds the same whatever the secret is, so that this cannot be checked")
 }
 
 // mayRevoke revokes a token that was never given out, which a known client may

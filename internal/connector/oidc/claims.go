@@ -8,11 +8,12 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/dexidp/dex/connector"
+	dexconn "github.com/dexidp/dex/connector"
 
+	"pachyderm/internal/connector/claimlog"
 	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/oidc/claim"
-	"pachyderm/internal/connector/witness"
+	"pachyderm/internal/connector/refuse"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/principal"
 )
@@ -24,14 +25,14 @@ type remembered struct {
 }
 
 // identity maps claims whose origin is verified.
-func (c *Connector) identity(ctx context.Context, m *metadata, t *tokens, cl claim.Set, askUserInfo bool) (connector.Identity, error) {
-	none := connector.Identity{}
+func (c *Connector) identity(ctx context.Context, m *metadata, t *tokens, cl claim.Set, askUserInfo bool) (dexconn.Identity, error) {
+	none := dexconn.Identity{}
 	cl, err := c.complete(ctx, m, t.AccessToken, cl, askUserInfo)
 	if err != nil {
 		return none, err
 	}
-	c.tell(ctx, cl)
-	var id connector.Identity
+	c.record(ctx, cl)
+	var id dexconn.Identity
 	if id.UserID, err = cl.ID(cmp.Or(c.cfg.UserIDKey, "sub")); err != nil {
 		return none, err
 	}
@@ -59,22 +60,22 @@ func (c *Connector) identity(ctx context.Context, m *metadata, t *tokens, cl cla
 	return id, nil
 }
 
-// tell shows a trial's administrator the claims, before any is refused.
-func (c *Connector) tell(ctx context.Context, cl claim.Set) {
+// record shows a trial's administrator the claims, before any is refused.
+func (c *Connector) record(ctx context.Context, cl claim.Set) {
 	name := cmp.Or(c.cfg.UserNameKey, c.cfg.ClaimMapping.Name, "name")
-	uses := []witness.Use{
-		{As: witness.UserID, Claim: cmp.Or(c.cfg.UserIDKey, "sub")},
-		{As: witness.Email, Claim: c.emailKey()},
-		{As: witness.Name, Claim: name},
-		{As: witness.Username, Claim: cmp.Or(c.cfg.ClaimMapping.PreferredUsername, "preferred_username")},
+	uses := []claimlog.Use{
+		{As: claimlog.UserID, Claim: cmp.Or(c.cfg.UserIDKey, "sub")},
+		{As: claimlog.Email, Claim: c.emailKey()},
+		{As: claimlog.Name, Claim: name},
+		{As: claimlog.Username, Claim: cmp.Or(c.cfg.ClaimMapping.PreferredUsername, "preferred_username")},
 	}
 	if !c.cfg.InsecureSkipEmailVerified {
-		uses = append(uses, witness.Use{As: witness.Verified, Claim: "email_verified"})
+		uses = append(uses, claimlog.Use{As: claimlog.Verified, Claim: "email_verified"})
 	}
 	if c.cfg.InsecureEnableGroups {
-		uses = append(uses, witness.Use{As: witness.Groups, Claim: c.groupsKey()})
+		uses = append(uses, claimlog.Use{As: claimlog.Groups, Claim: c.groupsKey()})
 	}
-	witness.Saw(ctx, cl, uses...)
+	claimlog.Record(ctx, cl, uses...)
 }
 
 // complete adds what UserInfo knows to what the ID token says.
@@ -96,7 +97,7 @@ func (c *Connector) complete(ctx context.Context, m *metadata, accessToken strin
 	// OpenID Connect Core, 5.3.2: without this, a mixed-up access token brings
 	// another person's e-mail address and groups.
 	if !claim.SameText(info["sub"], cl["sub"]) {
-		return nil, forged("the provider's UserInfo is about another person than its ID token (sub)").
+		return nil, refuse.Response("the provider's UserInfo is about another person than its ID token (sub)").
 			Next("start the sign-in again")
 	}
 	return c.merge(cl, info), nil
@@ -136,9 +137,9 @@ func (c *Connector) email(cl claim.Set) (string, error) {
 		return "", err
 	case email == "":
 		return "", fault.New(fault.Precondition, "the provider sent no e-mail address (claim %q) but only %s", fetch.Clean(key), cl.Names()).
-			Next("name the claim that holds it in claimMapping.email, or ask for the scope that brings it").At("config.claimMapping.email")
+			Next("set claimMapping.email to the claim that holds it, or add the scope that brings it").At("config.claimMapping.email")
 	case !principal.IsEmail(email):
-		return "", forged("the provider's claim %q is %q, which is not exactly one e-mail address", fetch.Clean(key), fetch.Clean(email))
+		return "", refuse.Response("the provider's claim %q is %q, which is not exactly one e-mail address", fetch.Clean(key), fetch.Clean(email))
 	case c.cfg.InsecureSkipEmailVerified:
 		return email, nil
 	}
@@ -152,8 +153,8 @@ func (c *Connector) email(cl claim.Set) (string, error) {
 		}
 		return email, nil
 	}
-	return "", forged("the provider's email_verified is %s, and only the JSON value true counts", claim.KindOf(cl["email_verified"])).
-		Next("mend it at the provider, or, if all addresses there can be trusted, set insecureSkipEmailVerified to true")
+	return "", refuse.Response("the provider's email_verified is %s, and only the JSON value true counts", claim.KindOf(cl["email_verified"])).
+		Next("correct it at the provider, or, if all addresses there can be trusted, set insecureSkipEmailVerified to true")
 }
 
 func (c *Connector) groups(cl claim.Set) ([]string, error) {
@@ -176,19 +177,19 @@ func (c *Connector) groups(cl claim.Set) ([]string, error) {
 		for i, item := range v {
 			group, ok := item.(string)
 			if !ok {
-				return nil, forged("the provider's claim %q has %s as item %d where the name of a group is expected", fetch.Clean(key), claim.KindOf(item), i+1).
-					Next("mend it there, or name another claim in claimMapping.groups")
+				return nil, refuse.Response("the provider's claim %q has %s as item %d where the name of a group is expected", fetch.Clean(key), claim.KindOf(item), i+1).
+					Next("correct it there, or set claimMapping.groups to another claim")
 			}
 			groups = append(groups, group)
 		}
 	default:
-		return nil, forged("the provider's claim %q is %s where a list of names is expected", fetch.Clean(key), claim.KindOf(v)).
-			Next("mend it there, or name another claim in claimMapping.groups")
+		return nil, refuse.Response("the provider's claim %q is %s where a list of names is expected", fetch.Clean(key), claim.KindOf(v)).
+			Next("correct it there, or set claimMapping.groups to another claim")
 	}
 	groups = unique(groups)
 	if allowed := c.cfg.AllowedGroups; len(allowed) > 0 && !slices.ContainsFunc(groups, func(g string) bool { return slices.Contains(allowed, g) }) {
 		// Dex tells this error from others.
-		cause := &connector.UserNotInRequiredGroupsError{UserID: fmt.Sprint(cl["sub"]), Groups: allowed}
+		cause := &dexconn.UserNotInRequiredGroupsError{UserID: fmt.Sprint(cl["sub"]), Groups: allowed}
 		return nil, fault.New(fault.Denied, "only members of certain groups may sign in here, and this account is in none of them").
 			Next("ask an administrator").Because(cause)
 	}

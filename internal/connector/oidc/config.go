@@ -1,64 +1,52 @@
 package oidc
 
 import (
-	"crypto/x509"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/url"
 	"slices"
 	"strings"
-	"unicode"
 
-	"pachyderm/internal/connector/fetch"
-	"pachyderm/internal/fault"
+	"pachyderm/internal/connector/document"
+	"pachyderm/internal/connector/refuse"
 )
 
 // Config is what stands under config: in a connector document of type oidc.
 type Config struct {
-	Issuer       string `json:"issuer" rule:"required,dest" doc:"the provider's issuer, exactly as its discovery document has it, to the last slash"`
-	ClientID     string `json:"clientID" rule:"required" doc:"client ID that the provider gave"`
-	ClientSecret string `json:"clientSecret" rule:"required,secret" doc:"client secret that the provider gave"`
-	RedirectURI  string `json:"redirectURI" rule:"required" doc:"our callback, as registered with the provider; pachctl idp callback prints it"`
+	Issuer       string `json:"issuer" rule:"required,url,noquery" doc:"the provider's issuer, exactly as in its discovery document, including a final slash"`
+	ClientID     string `json:"clientID" rule:"required" doc:"client ID that the provider issued"`
+	ClientSecret string `json:"clientSecret" rule:"required,secret" doc:"client secret that the provider issued"`
+	RedirectURI  string `json:"redirectURI" rule:"required,web,noquery" doc:"our callback, as registered with the provider; pachctl idp callback prints it"`
 
-	// Scopes are asked for beside openid; profile and email unless given.
-	Scopes []string `json:"scopes" doc:"asked for beside openid; profile and email unless given"`
-	// ForwardedLoginParams are the query parameters of the login request, such
-	// as login_hint, that reach the provider. All others are dropped.
-	ForwardedLoginParams []string `json:"forwardedLoginParams" doc:"query parameters of the login request, such as login_hint, that are passed on to the provider"`
-	// PromptType is sent as prompt. Unless given it is consent when a refresh
-	// token is asked for (OpenID Connect Core, 11), and otherwise nothing.
-	PromptType *string  `json:"promptType" doc:"sent as prompt; consent when a refresh token is asked for, unless given"`
+	Scopes               []string `json:"scopes" doc:"scopes to request beside openid; default: profile and email"`
+	ForwardedLoginParams []string `json:"forwardedLoginParams" doc:"query parameters of the login request, such as login_hint, to pass on to the provider"`
+	// Consent for a refresh token: OpenID Connect Core, 11.
+	PromptType *string  `json:"promptType" doc:"sent as prompt; default: consent if a refresh token is requested, otherwise nothing"`
 	AcrValues  []string `json:"acrValues" doc:"sent as acr_values"`
 
-	InsecureEnableGroups      bool `json:"insecureEnableGroups" doc:"take groups from the provider"`
-	InsecureSkipEmailVerified bool `json:"insecureSkipEmailVerified" doc:"accept addresses of which the provider does not say that they are verified"`
-	// InsecureSkipIssuerCallbackDomainCheck accepts a RedirectURI whose scheme,
-	// host or port is not that of our issuer, for local set-ups.
+	InsecureEnableGroups                  bool `json:"insecureEnableGroups" doc:"read groups from the provider"`
+	InsecureSkipEmailVerified             bool `json:"insecureSkipEmailVerified" doc:"accept e-mail addresses that the provider does not call verified"`
 	InsecureSkipIssuerCallbackDomainCheck bool `json:"insecureSkipIssuerCallbackDomainCheck" doc:"accept a redirectURI on another host than our issuer, for local set-ups"`
 
-	// GetUserInfo asks the UserInfo endpoint even if the ID token lacks nothing.
-	GetUserInfo   bool         `json:"getUserInfo" doc:"ask the UserInfo endpoint even if the ID token lacks nothing"`
-	UserIDKey     string       `json:"userIDKey" doc:"claim that identifies a person; sub unless given"`
-	UserNameKey   string       `json:"userNameKey" doc:"claim with the name; name unless given"`
+	GetUserInfo   bool         `json:"getUserInfo" doc:"call the UserInfo endpoint even if the ID token has all claims"`
+	UserIDKey     string       `json:"userIDKey" doc:"claim that identifies a person; default: sub"`
+	UserNameKey   string       `json:"userNameKey" doc:"claim with the display name; default: name"`
 	ClaimMapping  ClaimMapping `json:"claimMapping"`
-	AllowedGroups []string     `json:"allowedGroups" doc:"groups whose members may sign in; anybody there unless given"`
+	AllowedGroups []string     `json:"allowedGroups" doc:"only members of these groups may sign in; default: everyone"`
 
-	// BasicAuthUnsupported sends the secret in the form, not in the header.
-	BasicAuthUnsupported bool `json:"basicAuthUnsupported" doc:"send the client secret in the form and not in the header"`
-	// RootCAs, as PEM text or as files that hold it, are trusted beside the system's.
-	RootCAs []string `json:"rootCAs" rule:"file" doc:"CA certificates to trust beside the system's, as PEM text or as files on the server that hold it"`
-	// SigningAlgorithms narrows what an ID token may be signed with.
-	SigningAlgorithms []string `json:"signingAlgorithms" doc:"what ID tokens may be signed with, such as RS256; all that are safe unless given"`
+	BasicAuthUnsupported bool     `json:"basicAuthUnsupported" doc:"send the client secret in the form instead of the header"`
+	RootCAs              []string `json:"rootCAs" rule:"file" doc:"CA certificates to trust beside the system's: PEM text, or files on the server"`
+	SigningAlgorithms    []string `json:"signingAlgorithms" doc:"algorithms that ID tokens may be signed with, such as RS256; default: all that are safe"`
 }
 
 // ClaimMapping names the claims that hold what a provider keeps elsewhere than
 // the standard says.
 type ClaimMapping struct {
-	Email             string `json:"email" doc:"claim with the e-mail address; email unless given"`
-	Groups            string `json:"groups" doc:"claim with the groups; groups unless given"`
-	PreferredUsername string `json:"preferred_username" doc:"claim with the short name; preferred_username unless given"`
-	Name              string `json:"name" doc:"claim with the name; name unless given"`
+	Email             string `json:"email" doc:"claim with the e-mail address; default: email"`
+	Groups            string `json:"groups" doc:"claim with the groups; default: groups"`
+	PreferredUsername string `json:"preferred_username" doc:"claim with the short name; default: preferred_username"`
+	Name              string `json:"name" doc:"claim with the display name; default: name"`
 }
 
 // Format keeps the client secret out of every %v, %+v and %#v.
@@ -69,86 +57,50 @@ func (c Config) Format(f fmt.State, _ rune) {
 // LogValue does the same for structured logs.
 func (c Config) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
 
-// Validate checks the document by itself. The callback is our issuer +
-// "/callback", where browsers come back to.
-func (c Config) Validate(callback string, allowHTTP bool) error {
-	if err := c.check(allowHTTP); err != nil {
+// validate checks what the tags cannot say. The callback is our issuer +
+// "/callback", where browsers come back to, or "" if that does not matter.
+func (c Config) validate(callback string) error {
+	if err := c.checkLists(); err != nil || callback == "" {
 		return err
 	}
 	return c.checkRedirect(callback)
-}
-
-func (c Config) check(allowHTTP bool) error {
-	if err := c.checkRequired(); err != nil {
-		return err
-	}
-	issuer, err := parseURL("issuer", c.Issuer)
-	if err != nil {
-		return err
-	}
-	if issuer.Scheme != "https" && !allowHTTP && !fetch.IsLoopback(issuer.Hostname()) {
-		return invalid("issuer", "issuer is %s: only https is accepted, except on this machine itself", c.Issuer)
-	}
-	if _, err := parseURL("redirectURI", c.RedirectURI); err != nil {
-		return err
-	}
-	if err := c.checkLists(); err != nil {
-		return err
-	}
-	_, err = c.roots()
-	return err
-}
-
-func (c Config) checkRequired() error {
-	for _, f := range []struct{ key, value string }{
-		{"issuer", c.Issuer}, {"clientID", c.ClientID}, {"clientSecret", c.ClientSecret}, {"redirectURI", c.RedirectURI},
-	} {
-		if f.value == "" {
-			return invalid(f.key, "%s is missing: an oidc connector needs issuer, clientID, clientSecret and redirectURI", f.key)
-		}
-		if strings.ContainsFunc(f.value, unicode.IsControl) || strings.TrimSpace(f.value) != f.value {
-			return invalid(f.key, "%s begins or ends with white space or contains a control character", f.key).
-				Next("copy it again")
-		}
-	}
-	return nil
 }
 
 func (c Config) checkLists() error {
 	for i, name := range c.ForwardedLoginParams {
 		at := fmt.Sprintf("forwardedLoginParams[%d]", i)
 		if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' }) {
-			return invalid(at, "forwardedLoginParams: %q is not the name of a query parameter", name)
+			return refuse.Config(at, "forwardedLoginParams: %q is not the name of a query parameter", name)
 		}
 		if isOwned(name) {
-			return invalid(at, "forwardedLoginParams: %s belongs to the protocol and cannot come from the login request", name).
+			return refuse.Config(at, "forwardedLoginParams: %s belongs to the protocol and cannot come from the login request", name).
 				Next("remove it")
 		}
 	}
 	for i, scope := range c.Scopes {
 		// RFC 6749, 3.3.
 		if scope == "" || strings.ContainsFunc(scope, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }) {
-			return invalid(fmt.Sprintf("scopes[%d]", i), "scopes: %q is not a scope", scope).
-				Next("give each one as an item of the list")
+			return refuse.Config(fmt.Sprintf("scopes[%d]", i), "scopes: %q is not a scope", scope).
+				Next("write each scope as an item of the list")
 		}
 	}
 	for i, alg := range c.SigningAlgorithms {
 		if !slices.Contains(algorithms(), alg) {
-			return invalid(fmt.Sprintf("signingAlgorithms[%d]", i), "signingAlgorithms: %q is not accepted", alg).
+			return refuse.Config(fmt.Sprintf("signingAlgorithms[%d]", i), "signingAlgorithms: %q is not accepted", alg).
 				Next("choose from %s", strings.Join(algorithms(), ", "))
 		}
 	}
 	if key := c.emailKey(); key != "email" && !c.InsecureSkipEmailVerified {
-		return invalid("claimMapping.email", "claimMapping.email is %q, but the provider vouches with email_verified only for the claim email", key).
+		return refuse.Config("claimMapping.email", "claimMapping.email is %q, but the provider vouches with email_verified only for the claim email", key).
 			Next("if all that it puts into %q can be trusted, set insecureSkipEmailVerified to true", key)
 	}
 	if len(c.AllowedGroups) > 0 && !c.InsecureEnableGroups {
-		return invalid("allowedGroups", "allowedGroups needs groups, which are off").
+		return refuse.Config("allowedGroups", "allowedGroups needs groups, which are off").
 			Next("set insecureEnableGroups to true")
 	}
 	if c.UserNameKey != "" && c.ClaimMapping.Name != "" && c.UserNameKey != c.ClaimMapping.Name {
-		return invalid("userNameKey", "userNameKey is %s and claimMapping.name is %s", c.UserNameKey, c.ClaimMapping.Name).
-			Next("give one of them")
+		return refuse.Config("userNameKey", "userNameKey is %s and claimMapping.name is %s", c.UserNameKey, c.ClaimMapping.Name).
+			Next("set only one of them")
 	}
 	return nil
 }
@@ -159,35 +111,20 @@ func (c Config) checkRedirect(callback string) error {
 	if c.RedirectURI == callback {
 		return nil
 	}
+	other := document.OtherCallback("redirectURI", c.RedirectURI, callback)
 	if !c.InsecureSkipIssuerCallbackDomainCheck {
-		return invalid("redirectURI", "redirectURI is %s, but sign-ins come back to %s", c.RedirectURI, callback).
-			Next("use that and register it with the provider, or, if a local set-up needs another host, set insecureSkipIssuerCallbackDomainCheck to true")
+		return other.Next("use that and register it with the provider, " +
+			"or, if a local set-up needs another host, set insecureSkipIssuerCallbackDomainCheck to true")
 	}
 	ours, err := url.Parse(callback)
 	if err != nil {
 		return fmt.Errorf("the server's callback: %w", err)
 	}
-	theirs, err := parseURL("redirectURI", c.RedirectURI)
-	if err != nil {
-		return err
-	}
-	if theirs.EscapedPath() != ours.EscapedPath() {
-		return invalid("redirectURI", "redirectURI is %s, but sign-ins come back to %s: insecureSkipIssuerCallbackDomainCheck allows another host, not another path", c.RedirectURI, callback)
+	theirs, err := url.Parse(c.RedirectURI)
+	if err != nil || theirs.EscapedPath() != ours.EscapedPath() {
+		return other.Next("insecureSkipIssuerCallbackDomainCheck allows another host, not another path")
 	}
 	return nil
-}
-
-// parseURL is for addresses that a path is put behind.
-func parseURL(key, text string) (*url.URL, error) {
-	u, err := fetch.ParseURL(key, text)
-	if err == nil && (u.RawQuery != "" || u.ForceQuery) {
-		return nil, invalid(key, "%s is %s: it may have no query (?) and no fragment (#)", key, text)
-	}
-	return u, err
-}
-
-func invalid(key, format string, a ...any) *fault.Error {
-	return fault.New(fault.Invalid, format, a...).At("config." + key)
 }
 
 // isOwned says whether a parameter of the authorization request decides who is
@@ -205,6 +142,3 @@ func isOwned(param string) bool {
 func algorithms() []string {
 	return []string{"RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "EdDSA"}
 }
-
-// roots is nil, the system's own, unless the connector has more.
-func (c Config) roots() (*x509.CertPool, error) { return fetch.Roots("config.rootCAs", c.RootCAs...) }

@@ -3,6 +3,7 @@ package oidc
 import (
 	"context"
 	"crypto/rand"
+	"crypto/x509"
 	"encoding/json"
 	"log/slog"
 	"net/url"
@@ -11,10 +12,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/dexidp/dex/connector"
+	dexconn "github.com/dexidp/dex/connector"
 	"github.com/go-jose/go-jose/v4"
 	"golang.org/x/oauth2"
 
+	"pachyderm/internal/connector/document"
 	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/fault"
 )
@@ -24,24 +26,19 @@ type Deps struct {
 	Now func() time.Time
 	// LoginParams gives the query of the login request that has this state.
 	LoginParams func(state string) url.Values
-	// AllowHTTP accepts an http issuer on another machine.
-	AllowHTTP bool
-	Log       *slog.Logger
+	// Rules are of this server; without a callback there, any redirectURI will do.
+	Rules document.Rules
+	Log   *slog.Logger
 }
 
-const (
-	// timeout is for one request to the provider; a sign-in makes up to four.
-	timeout = 10 * time.Second
-	// confirmedFor is how long a provider that has answered is taken to be up,
-	// and confirmWithin how long a person waits to hear that it is not.
-	confirmedFor  = 5 * time.Second
-	confirmWithin = 3 * time.Second
-)
+// timeout is for one request to the provider; a sign-in makes up to four.
+const timeout = 10 * time.Second
 
 // Connector is safe for use by several sign-ins at once.
 type Connector struct {
 	cfg    Config
 	deps   Deps
+	roots  *x509.CertPool // nil for the system's own
 	client *fetch.Client
 	meta   *fetch.Document[*metadata]
 	keys   *fetch.Document[[]jose.JSONWebKey]
@@ -50,8 +47,8 @@ type Connector struct {
 }
 
 var (
-	_ connector.CallbackConnector = (*Connector)(nil)
-	_ connector.RefreshConnector  = (*Connector)(nil)
+	_ dexconn.CallbackConnector = (*Connector)(nil)
+	_ dexconn.RefreshConnector  = (*Connector)(nil)
 )
 
 // Open makes no connection: a provider that is down must not keep the server,
@@ -63,24 +60,24 @@ func Open(cfg Config, d Deps) (*Connector, error) {
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
-	if err := cfg.check(d.AllowHTTP); err != nil {
+	if err := d.Rules.Check("oidc", &cfg); err != nil {
 		return nil, err
 	}
-	roots, err := cfg.roots()
+	if err := cfg.validate(d.Rules.Callback); err != nil {
+		return nil, err
+	}
+	roots, err := fetch.Roots("config.rootCAs", cfg.RootCAs...)
 	if err != nil {
 		return nil, err
 	}
-	c := &Connector{cfg: cfg, deps: d, client: fetch.New(roots, timeout)}
+	c := &Connector{cfg: cfg, deps: d, roots: roots, client: fetch.New(roots, timeout)}
 	c.meta = fetch.NewDocument("discovery document", c.loadMetadata, d.Now, d.Log)
 	c.keys = fetch.NewDocument("signing keys", c.loadKeys, d.Now, d.Log)
 	return c, nil
 }
 
-// Issuer is the provider's issuer as configured.
-func (c *Connector) Issuer() string { return c.cfg.Issuer }
-
-// Probe asks the provider now for what a sign-in will need of it.
-func (c *Connector) Probe(ctx context.Context) error {
+// Ping asks the provider now for what a sign-in will need of it.
+func (c *Connector) Ping(ctx context.Context) error {
 	m, err := c.meta.Renew(ctx)
 	if err != nil {
 		return err
@@ -101,7 +98,7 @@ type pending struct {
 
 // LoginURL always sends nonce and PKCE; a provider that knows one of them not
 // must ignore it (OpenID Connect Core, 3.1.2.1; RFC 7636, 5).
-func (c *Connector) LoginURL(s connector.Scopes, callbackURL, state string) (string, []byte, error) {
+func (c *Connector) LoginURL(s dexconn.Scopes, callbackURL, state string) (string, []byte, error) {
 	if state == "" {
 		return "", nil, fault.New(fault.Internal, "oidc: a sign-in needs a state")
 	}
@@ -110,7 +107,7 @@ func (c *Connector) LoginURL(s connector.Scopes, callbackURL, state string) (str
 	}
 	// A browser that is sent to a provider which is down sees nothing of ours
 	// again, and whoever waits for it hears nothing either.
-	m, err := c.meta.Confirm(context.Background(), confirmedFor, confirmWithin)
+	m, err := c.meta.Confirm(context.Background())
 	if err != nil {
 		return "", nil, err
 	}
@@ -127,7 +124,7 @@ func (c *Connector) LoginURL(s connector.Scopes, callbackURL, state string) (str
 	return to.String(), data, nil
 }
 
-func (c *Connector) authQuery(q url.Values, m *metadata, s connector.Scopes, p pending) url.Values {
+func (c *Connector) authQuery(q url.Values, m *metadata, s dexconn.Scopes, p pending) url.Values {
 	c.forward(q, p.State)
 	scopes := c.scopes(m, s)
 	q.Set("client_id", c.cfg.ClientID)
@@ -164,7 +161,7 @@ func (c *Connector) forward(q url.Values, state string) {
 	}
 }
 
-func (c *Connector) scopes(m *metadata, s connector.Scopes) []string {
+func (c *Connector) scopes(m *metadata, s dexconn.Scopes) []string {
 	wanted := []string{"openid"}
 	if len(c.cfg.Scopes) > 0 {
 		wanted = append(wanted, c.cfg.Scopes...)

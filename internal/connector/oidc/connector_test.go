@@ -14,9 +14,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dexidp/dex/connector"
+	dexconn "github.com/dexidp/dex/connector"
 	"github.com/google/go-cmp/cmp"
 
+	"pachyderm/internal/connector/document"
+	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/fault"
 )
 
@@ -55,11 +57,8 @@ func (f *fixture) config() Config {
 
 func (f *fixture) open(cfg Config) *Connector {
 	f.t.Helper()
-	if err := cfg.Validate(callbackURL, false); err != nil {
-		f.t.Fatal(err)
-	}
 	conn, err := Open(cfg, Deps{
-		Now: f.clock.now, Log: slog.New(slog.NewTextHandler(f.logs, nil)),
+		Now: f.clock.now, Rules: document.Rules{Callback: callbackURL}, Log: slog.New(slog.NewTextHandler(f.logs, nil)),
 		LoginParams: func(state string) url.Values {
 			if state != "the-state" {
 				f.t.Errorf("login parameters asked for state %q", state)
@@ -74,11 +73,11 @@ func (f *fixture) open(cfg Config) *Connector {
 }
 
 // signIn goes through a sign-in as a browser would.
-func (f *fixture) signIn(s connector.Scopes, change func(url.Values)) (connector.Identity, error) {
+func (f *fixture) signIn(s dexconn.Scopes, change func(url.Values)) (dexconn.Identity, error) {
 	f.t.Helper()
 	to, data, err := f.conn.LoginURL(s, callbackURL, "the-state")
 	if err != nil {
-		return connector.Identity{}, err
+		return dexconn.Identity{}, err
 	}
 	back := f.visit(to)
 	if change != nil {
@@ -122,29 +121,29 @@ func (f *fixture) quiet(err error) {
 }
 
 func TestSignIn(t *testing.T) {
-	jane := connector.Identity{UserID: "248289761001", Username: "Jane Doe", PreferredUsername: "jane", Email: "Jane.Doe@Example.com", EmailVerified: true}
+	jane := dexconn.Identity{UserID: "248289761001", Username: "Jane Doe", PreferredUsername: "jane", Email: "Jane.Doe@Example.com", EmailVerified: true}
 	for _, c := range []struct {
 		name      string
 		change    func(*Config)
 		misbehave func(*provider)
-		want      func(*connector.Identity)
+		want      func(*dexconn.Identity)
 	}{
 		{"plain", nil, nil, nil},
 		{"groups are ignored unless enabled", nil, func(p *provider) { p.claims = set(map[string]any{"groups": 7}) }, nil},
 		{
 			"groups", func(c *Config) { c.InsecureEnableGroups = true },
 			func(p *provider) { p.claims = set(map[string]any{"groups": []string{"b", "", "a", "b"}}) },
-			func(id *connector.Identity) { id.Groups = []string{"b", "a"} },
+			func(id *dexconn.Identity) { id.Groups = []string{"b", "a"} },
 		},
 		{
 			"one group as text", func(c *Config) { c.InsecureEnableGroups = true },
 			func(p *provider) { p.claims = set(map[string]any{"groups": "a"}) },
-			func(id *connector.Identity) { id.Groups = []string{"a"} },
+			func(id *dexconn.Identity) { id.Groups = []string{"a"} },
 		},
 		{
 			"an allowed group", func(c *Config) { c.InsecureEnableGroups, c.AllowedGroups = true, []string{"x", "a"} },
 			func(p *provider) { p.claims = set(map[string]any{"groups": []string{"a", "b"}}) },
-			func(id *connector.Identity) { id.Groups = []string{"a", "b"} },
+			func(id *dexconn.Identity) { id.Groups = []string{"a", "b"} },
 		},
 		{
 			"an unverified address where all are trusted", func(c *Config) { c.InsecureSkipEmailVerified = true },
@@ -156,17 +155,17 @@ func TestSignIn(t *testing.T) {
 			c.ClaimMapping = ClaimMapping{Email: "upn", Groups: "roles", PreferredUsername: "nick"}
 		}, func(p *provider) {
 			p.claims = set(map[string]any{"oid": "o-1", "display": "J", "upn": "j@x.test", "nick": "jj", "roles": []string{"r"}, "groups": []string{"g"}})
-		}, func(id *connector.Identity) {
-			*id = connector.Identity{UserID: "o-1", Username: "J", PreferredUsername: "jj", Email: "j@x.test", EmailVerified: true, Groups: []string{"r"}}
+		}, func(id *dexconn.Identity) {
+			*id = dexconn.Identity{UserID: "o-1", Username: "J", PreferredUsername: "jj", Email: "j@x.test", EmailVerified: true, Groups: []string{"r"}}
 		}},
 		{
 			"no name", nil, func(p *provider) { p.claims = without("name", "preferred_username") },
-			func(id *connector.Identity) { id.Username, id.PreferredUsername = "Jane.Doe@Example.com", "" },
+			func(id *dexconn.Identity) { id.Username, id.PreferredUsername = "Jane.Doe@Example.com", "" },
 		},
 		{"UserInfo has what the token lacks", func(c *Config) { c.InsecureEnableGroups = true }, func(p *provider) {
 			p.claims = without("email", "email_verified")
 			p.userInfo = set(map[string]any{"email": "j@x.test", "email_verified": true, "groups": []string{"g"}, "name": "not this"})
-		}, func(id *connector.Identity) { id.Email, id.Groups = "j@x.test", []string{"g"} }},
+		}, func(id *dexconn.Identity) { id.Email, id.Groups = "j@x.test", []string{"g"} }},
 		{"UserInfo overrides nothing", func(c *Config) { c.GetUserInfo = true }, func(p *provider) {
 			p.userInfo = set(map[string]any{"email": "evil@x.test", "email_verified": false, "name": "not this", "iss": "x", "aud": "y"})
 		}, nil},
@@ -204,7 +203,7 @@ func TestSignIn(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := start(t, c.change, c.misbehave)
-			got, err := f.signIn(connector.Scopes{}, nil)
+			got, err := f.signIn(dexconn.Scopes{}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -232,38 +231,38 @@ func TestAuthorizationRequest(t *testing.T) {
 	none, login := "", "login"
 	for _, c := range []struct {
 		name   string
-		scopes connector.Scopes
+		scopes dexconn.Scopes
 		change func(*Config)
 		want   map[string]string
 	}{
-		{"plain", connector.Scopes{}, nil, map[string]string{"scope": "openid profile email", "redirect_uri": callbackURL}},
+		{"plain", dexconn.Scopes{}, nil, map[string]string{"scope": "openid profile email", "redirect_uri": callbackURL}},
 		{
 			"groups and offline access",
-			connector.Scopes{OfflineAccess: true, Groups: true},
+			dexconn.Scopes{OfflineAccess: true, Groups: true},
 			func(c *Config) { c.InsecureEnableGroups = true },
 			map[string]string{"scope": "openid profile email groups offline_access", "prompt": "consent"},
 		},
 		{
 			"own scopes and prompt",
-			connector.Scopes{OfflineAccess: true},
+			dexconn.Scopes{OfflineAccess: true},
 			func(c *Config) { c.Scopes, c.PromptType = []string{"email", "openid", "x"}, &login },
 			map[string]string{"scope": "openid email x offline_access", "prompt": "login"},
 		},
 		{
 			"no prompt",
-			connector.Scopes{OfflineAccess: true},
+			dexconn.Scopes{OfflineAccess: true},
 			func(c *Config) { c.PromptType, c.AcrValues = &none, []string{"a", "b"} },
 			map[string]string{"scope": "openid profile email offline_access", "acr_values": "a b"},
 		},
 		{
 			"the connector's own acr_values",
-			connector.Scopes{},
+			dexconn.Scopes{},
 			func(c *Config) { c.ForwardedLoginParams, c.AcrValues = []string{"acr_values"}, []string{"mfa"} },
 			map[string]string{"scope": "openid profile email", "acr_values": "mfa"},
 		},
 		{
 			"forwarded parameters",
-			connector.Scopes{},
+			dexconn.Scopes{},
 			func(c *Config) { c.ForwardedLoginParams = []string{"login_hint", "absent", "tenant"} },
 			map[string]string{"scope": "openid profile email", "login_hint": "jane@x.test", "tenant": "8"},
 		},
@@ -309,7 +308,7 @@ func TestOursWinsOverForwarded(t *testing.T) {
 	cfg.ForwardedLoginParams = []string{"state", "redirect_uri", "request"}
 	f.conn.cfg = cfg
 	f.login = url.Values{"state": {"evil"}, "redirect_uri": {"https://evil.test"}, "request": {"evil"}}
-	to, _, err := f.conn.LoginURL(connector.Scopes{}, callbackURL, "the-state")
+	to, _, err := f.conn.LoginURL(dexconn.Scopes{}, callbackURL, "the-state")
 	if err != nil || strings.Contains(to, "evil") {
 		t.Errorf("got %s, %v", to, err)
 	}
@@ -317,17 +316,17 @@ func TestOursWinsOverForwarded(t *testing.T) {
 
 func TestLoginURLChecksWhereThePersonComesBackTo(t *testing.T) {
 	f := start(t, nil, nil)
-	_, _, err := f.conn.LoginURL(connector.Scopes{}, "http://localhost:1/callback", "the-state")
+	_, _, err := f.conn.LoginURL(dexconn.Scopes{}, "http://localhost:1/callback", "the-state")
 	if !fault.Is(err, fault.Precondition) || fault.FieldOf(err) != "config.redirectURI" {
 		t.Errorf("another callback: got %v", err)
 	}
-	if _, _, err := f.conn.LoginURL(connector.Scopes{}, callbackURL, ""); !fault.Is(err, fault.Internal) {
+	if _, _, err := f.conn.LoginURL(dexconn.Scopes{}, callbackURL, ""); !fault.Is(err, fault.Internal) {
 		t.Errorf("no state: got %v", err)
 	}
 	f = start(t, func(c *Config) {
 		c.RedirectURI, c.InsecureSkipIssuerCallbackDomainCheck = "https://192.168.49.2/callback", true
 	}, nil)
-	to, _, err := f.conn.LoginURL(connector.Scopes{}, callbackURL, "the-state")
+	to, _, err := f.conn.LoginURL(dexconn.Scopes{}, callbackURL, "the-state")
 	if err != nil || !strings.Contains(to, url.QueryEscape("https://192.168.49.2/callback")) {
 		t.Errorf("another host, check off: got %s, %v", to, err)
 	}
@@ -335,8 +334,8 @@ func TestLoginURLChecksWhereThePersonComesBackTo(t *testing.T) {
 
 func TestEverySignInHasItsOwnSecrets(t *testing.T) {
 	f := start(t, nil, nil)
-	_, one, err1 := f.conn.LoginURL(connector.Scopes{}, callbackURL, "the-state")
-	_, two, err2 := f.conn.LoginURL(connector.Scopes{}, callbackURL, "the-state")
+	_, one, err1 := f.conn.LoginURL(dexconn.Scopes{}, callbackURL, "the-state")
+	_, two, err2 := f.conn.LoginURL(dexconn.Scopes{}, callbackURL, "the-state")
 	if err1 != nil || err2 != nil {
 		t.Fatal(err1, err2)
 	}
@@ -348,18 +347,18 @@ func TestEverySignInHasItsOwnSecrets(t *testing.T) {
 
 func TestOpenMakesNoConnection(t *testing.T) {
 	f := start(t, nil, nil)
-	if f.conn.Issuer() != f.URL || f.discoveries.Load() != 0 {
-		t.Errorf("issuer %q, %d fetches", f.conn.Issuer(), f.discoveries.Load())
+	if f.conn.cfg.Issuer != f.URL || f.discoveries.Load() != 0 {
+		t.Errorf("issuer %q, %d fetches", f.conn.cfg.Issuer, f.discoveries.Load())
 	}
-	if err := f.conn.Probe(t.Context()); err != nil || f.discoveries.Load() != 1 || f.keyFetches.Load() != 1 {
-		t.Errorf("Probe = %v after %d and %d fetches", err, f.discoveries.Load(), f.keyFetches.Load())
+	if err := f.conn.Ping(t.Context()); err != nil || f.discoveries.Load() != 1 || f.keyFetches.Load() != 1 {
+		t.Errorf("Ping = %v after %d and %d fetches", err, f.discoveries.Load(), f.keyFetches.Load())
 	}
 }
 
 func TestDiscoveryAndKeysAreCached(t *testing.T) {
 	f := start(t, nil, nil)
 	for range 3 {
-		if _, err := f.signIn(connector.Scopes{}, nil); err != nil {
+		if _, err := f.signIn(dexconn.Scopes{}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -370,15 +369,15 @@ func TestDiscoveryAndKeysAreCached(t *testing.T) {
 
 func TestKeyRotation(t *testing.T) {
 	f := start(t, nil, nil)
-	if _, err := f.signIn(connector.Scopes{}, nil); err != nil {
+	if _, err := f.signIn(dexconn.Scopes{}, nil); err != nil {
 		t.Fatal(err)
 	}
 	f.rotate("second")
-	if _, err := f.signIn(connector.Scopes{}, nil); err == nil || !strings.Contains(err.Error(), `signing key "second"`) {
+	if _, err := f.signIn(dexconn.Scopes{}, nil); err == nil || !strings.Contains(err.Error(), `signing key "second"`) {
 		t.Errorf("the keys were fetched twice within ten seconds: %v", err)
 	}
 	f.clock.at = f.clock.at.Add(keysPause)
-	if _, err := f.signIn(connector.Scopes{}, nil); err != nil {
+	if _, err := f.signIn(dexconn.Scopes{}, nil); err != nil {
 		t.Error(err)
 	}
 	if got := f.keyFetches.Load(); got != 2 {
@@ -388,37 +387,37 @@ func TestKeyRotation(t *testing.T) {
 
 func TestKeysOutliveAnOutage(t *testing.T) {
 	f := start(t, nil, nil)
-	if _, err := f.signIn(connector.Scopes{}, nil); err != nil {
+	if _, err := f.signIn(dexconn.Scopes{}, nil); err != nil {
 		t.Fatal(err)
 	}
 	down := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }
 	f.handle["/keys"], f.handle["/.well-known/openid-configuration"] = down, down
 	f.clock.at = f.clock.at.Add(48 * time.Hour)
-	if _, err := f.signIn(connector.Scopes{}, nil); err != nil {
+	if _, err := f.signIn(dexconn.Scopes{}, nil); err != nil {
 		t.Error(err)
 	}
 	if !strings.Contains(f.logs.String(), "last one stays in use") {
 		t.Errorf("nobody was told: %s", f.logs)
 	}
-	if err := f.conn.Probe(t.Context()); !fault.Is(err, fault.Unavailable) {
-		t.Errorf("Probe = %v", err)
+	if err := f.conn.Ping(t.Context()); !fault.Is(err, fault.Unavailable) {
+		t.Errorf("Ping = %v", err)
 	}
 }
 
 func TestNobodyIsSentToAProviderThatHasGone(t *testing.T) {
 	f := start(t, nil, nil)
-	if _, err := f.signIn(connector.Scopes{}, nil); err != nil {
+	if _, err := f.signIn(dexconn.Scopes{}, nil); err != nil {
 		t.Fatal(err)
 	}
 	begin := func() error {
-		_, _, err := f.conn.LoginURL(connector.Scopes{}, callbackURL, "the-state")
+		_, _, err := f.conn.LoginURL(dexconn.Scopes{}, callbackURL, "the-state")
 		return err
 	}
 	f.Close()
 	if err := begin(); err != nil {
 		t.Errorf("within the time that it is taken to be up: %v", err)
 	}
-	f.clock.at = f.clock.at.Add(confirmedFor)
+	f.clock.at = f.clock.at.Add(fetch.ConfirmedFor)
 	for range 2 {
 		if err := begin(); !fault.Is(err, fault.Unavailable) || !strings.Contains(fault.Message(err), "cannot be reached") {
 			t.Errorf("afterwards: %v", err)
@@ -427,7 +426,7 @@ func TestNobodyIsSentToAProviderThatHasGone(t *testing.T) {
 }
 
 func TestRefresh(t *testing.T) {
-	offline := connector.Scopes{OfflineAccess: true}
+	offline := dexconn.Scopes{OfflineAccess: true}
 	f := start(t, nil, nil)
 	id, err := f.signIn(offline, nil)
 	if err != nil {
@@ -471,7 +470,7 @@ func TestRefreshRefuses(t *testing.T) {
 		}, fault.Precondition, "no UserInfo endpoint"},
 		{"no longer verified", "", func(p *provider) { p.claims = set(map[string]any{"email_verified": false}) }, fault.Denied, "is not verified"},
 		{"an expired token", "", func(p *provider) { p.claims = set(map[string]any{"exp": p.now().Add(-time.Hour).Unix()}) }, fault.Unauthenticated, "expired 3600 seconds ago"},
-		{"an outage", "", func(p *provider) { p.handle["/token"] = status(http.StatusServiceUnavailable) }, fault.Unavailable, "has trouble giving out tokens (HTTP status 503)"},
+		{"an outage", "", func(p *provider) { p.handle["/token"] = status(http.StatusServiceUnavailable) }, fault.Unavailable, "has a problem issuing tokens (HTTP status 503)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := start(t, nil, c.misbehave)
@@ -479,7 +478,7 @@ func TestRefreshRefuses(t *testing.T) {
 			if c.misbehave != nil {
 				data = `{"refreshToken":"upstream-refresh-token","subject":"248289761001"}`
 			}
-			_, err := f.conn.Refresh(t.Context(), connector.Scopes{}, connector.Identity{ConnectorData: []byte(data)})
+			_, err := f.conn.Refresh(t.Context(), dexconn.Scopes{}, dexconn.Identity{ConnectorData: []byte(data)})
 			if err == nil || !strings.Contains(fault.Message(err), c.want) || fault.KindOf(err) != c.kind {
 				t.Fatalf("got %q: %v, want %q: %q", fault.KindOf(err), err, c.kind, c.want)
 			}
@@ -490,7 +489,7 @@ func TestRefreshRefuses(t *testing.T) {
 
 func TestNoRefreshTokenIsKeptUnasked(t *testing.T) {
 	f := start(t, nil, func(p *provider) { p.tokens = set(map[string]any{"refresh_token": "upstream-refresh-token"}) })
-	id, err := f.signIn(connector.Scopes{}, nil)
+	id, err := f.signIn(dexconn.Scopes{}, nil)
 	if err != nil || id.ConnectorData != nil {
 		t.Errorf("got %s, %v", id.ConnectorData, err)
 	}
@@ -504,19 +503,19 @@ func TestTLS(t *testing.T) {
 	t.Cleanup(secure.Close)
 	f.URL = secure.URL
 
-	err := f.open(f.config()).Probe(context.Background())
+	err := f.open(f.config()).Ping(context.Background())
 	if !fault.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "config.rootCAs") {
 		t.Errorf("an unknown authority: %v", err)
 	}
 
 	cfg := f.config()
 	cfg.RootCAs = []string{string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw}))}
-	if err := f.open(cfg).Probe(context.Background()); err != nil {
+	if err := f.open(cfg).Ping(context.Background()); err != nil {
 		t.Errorf("with its certificate: %v", err)
 	}
 
 	f.discovery = func(m map[string]any) { m["token_endpoint"] = "http://127.0.0.1/token" }
-	if err := f.open(cfg).Probe(context.Background()); err == nil || !strings.Contains(err.Error(), "must be https as the issuer is") {
+	if err := f.open(cfg).Ping(context.Background()); err == nil || !strings.Contains(err.Error(), "must be https as the issuer is") {
 		t.Errorf("a plain token endpoint: %v", err)
 	}
 }

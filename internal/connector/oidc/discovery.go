@@ -3,7 +3,6 @@ package oidc
 import (
 	"context"
 	"encoding/json"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -11,7 +10,9 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"pachyderm/internal/connector/fetch"
+	"pachyderm/internal/connector/refuse"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/webaddr"
 )
 
 // metadata is what we use of OpenID Connect Discovery 1.0, 3, and RFC 9207, 3.
@@ -51,8 +52,8 @@ func (c *Connector) discoveryURL() string {
 
 func (c *Connector) checkName(m *metadata) error {
 	if m.Issuer != c.cfg.Issuer {
-		return fault.New(fault.Precondition, "the provider calls itself %q, the connector calls it %q", fetch.Clean(m.Issuer), c.cfg.Issuer).
-			Next("set the connector's issuer to what the provider says: they must be equal to the last slash").At("config.issuer")
+		return fault.New(fault.Precondition, "issuer mismatch: the provider says %q, the connector has %q", fetch.Clean(m.Issuer), c.cfg.Issuer).
+			Next("set the connector's issuer to exactly what the provider says, including a final slash").At("config.issuer")
 	}
 	return nil
 }
@@ -79,15 +80,15 @@ func (c *Connector) checkEndpoint(key, value string, required bool) error {
 		if !required {
 			return nil
 		}
-		return fault.New(fault.Unauthenticated, "the provider's discovery document has no %s", key).
+		return refuse.Response("the provider's discovery document has no %s", key).
 			Next("check that the connector's issuer is an OpenID Connect provider")
 	}
-	u, err := url.Parse(value)
-	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Hostname() == "" || u.User != nil || u.Fragment != "" {
-		return fault.New(fault.Unauthenticated, "the provider's %s is %q, which is no address to send anything to", key, fetch.Clean(value)).Because(err)
+	u, err := webaddr.Parse(value)
+	if err != nil || !webaddr.IsBare(u) {
+		return refuse.Response("the provider's %s is %q, which is not a valid http or https address", key, fetch.Clean(value))
 	}
 	if u.Scheme == "http" && strings.HasPrefix(c.cfg.Issuer, "https:") {
-		return fault.New(fault.Unauthenticated, "the provider's %s is %q: it must be https as the issuer is", key, fetch.Clean(value))
+		return refuse.Response("the provider's %s is %q: it must be https as the issuer is", key, fetch.Clean(value))
 	}
 	return nil
 }
@@ -140,7 +141,7 @@ func (c *Connector) fetchKeys(ctx context.Context, m *metadata) ([]jose.JSONWebK
 		}
 	}
 	if len(keys) == 0 {
-		return nil, fault.New(fault.Unauthenticated, "the provider publishes no signing key that can be used (%s)", m.KeysURL)
+		return nil, refuse.Response("the provider publishes no signing key that can be used (%s)", m.KeysURL)
 	}
 	return keys, nil
 }
@@ -161,10 +162,10 @@ func (c *Connector) verifySignature(ctx context.Context, token *jose.JSONWebSign
 		}
 	}
 	if !known {
-		return nil, forged("the ID token names the signing key %q, which the provider does not publish", fetch.Clean(token.Signatures[0].Header.KeyID)).
+		return nil, refuse.Response("the ID token names the signing key %q, which the provider does not publish", fetch.Clean(token.Signatures[0].Header.KeyID)).
 			Next("sign in again, and if that fails, look at the provider's keys")
 	}
-	return nil, forged("the signature of the ID token is not the provider's")
+	return nil, refuse.Response("the signature of the ID token is not the provider's")
 }
 
 func tryKeys(token *jose.JSONWebSignature, keys []jose.JSONWebKey) (payload []byte, known bool) {
@@ -179,8 +180,4 @@ func tryKeys(token *jose.JSONWebSignature, keys []jose.JSONWebKey) (payload []by
 		}
 	}
 	return nil, known
-}
-
-func forged(format string, a ...any) *fault.Error {
-	return fault.New(fault.Unauthenticated, format, a...)
 }

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dexidp/dex/connector"
+	dexconn "github.com/dexidp/dex/connector"
 	"github.com/go-jose/go-jose/v4"
 
 	"pachyderm/internal/connector/fetch"
@@ -40,7 +40,7 @@ func TestForgedAndBrokenAnswersAreRefused(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			f := start(t, c.change, c.misbehave)
 			f.conn.client = fetch.New(nil, 500*time.Millisecond)
-			got, err := f.signIn(connector.Scopes{OfflineAccess: true}, c.answer)
+			got, err := f.signIn(dexconn.Scopes{OfflineAccess: true}, c.answer)
 			if err == nil {
 				t.Fatalf("accepted as %+v", got)
 			}
@@ -65,15 +65,15 @@ func discoveries() []forgery {
 	path := "/.well-known/openid-configuration"
 	handle := func(h http.HandlerFunc) func(*provider) { return func(p *provider) { p.handle[path] = h } }
 	return []forgery{
-		{"discovery: another issuer", nil, doc(map[string]any{"issuer": "https://evil.test"}), nil, fault.Precondition, `calls itself "https://evil.test"`},
-		{"discovery: a slash too many", nil, func(p *provider) { p.discovery = func(m map[string]any) { m["issuer"] = p.URL + "/" } }, nil, fault.Precondition, "equal to the last slash"},
+		{"discovery: another issuer", nil, doc(map[string]any{"issuer": "https://evil.test"}), nil, fault.Precondition, `provider says "https://evil.test"`},
+		{"discovery: a slash too many", nil, func(p *provider) { p.discovery = func(m map[string]any) { m["issuer"] = p.URL + "/" } }, nil, fault.Precondition, "including a final slash"},
 		{"discovery: no token endpoint", nil, func(p *provider) { p.discovery = without("token_endpoint") }, nil, fault.Unauthenticated, "has no token_endpoint"},
 		{"discovery: no keys", nil, func(p *provider) { p.discovery = without("jwks_uri") }, nil, fault.Unauthenticated, "has no jwks_uri"},
-		{"discovery: a script for an endpoint", nil, doc(map[string]any{"authorization_endpoint": "javascript:alert(1)"}), nil, fault.Unauthenticated, "no address to send anything to"},
+		{"discovery: a script for an endpoint", nil, doc(map[string]any{"authorization_endpoint": "javascript:alert(1)"}), nil, fault.Unauthenticated, "not a valid http or https address"},
 		{"discovery: only symmetric signatures", nil, doc(map[string]any{"id_token_signing_alg_values_supported": []string{"HS256"}}), nil, fault.Precondition, "signs ID tokens with HS256 only"},
 		{"discovery: nothing there", nil, handle(status(http.StatusNotFound)), nil, fault.Precondition, "HTTP status 404"},
-		{"discovery: an outage", nil, handle(status(http.StatusBadGateway)), nil, fault.Unavailable, "has trouble (HTTP status 502"},
-		{"discovery: a web page", nil, handle(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }), nil, fault.Unauthenticated, "is not the JSON that is prescribed"},
+		{"discovery: an outage", nil, handle(status(http.StatusBadGateway)), nil, fault.Unavailable, "has a problem (HTTP status 502"},
+		{"discovery: a web page", nil, handle(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }), nil, fault.Unauthenticated, "is not valid JSON or does not match the specification"},
 	}
 }
 
@@ -128,7 +128,7 @@ func answers() []forgery {
 		{"answer: no code", nil, nil, func(q url.Values) { q.Del("code") }, fault.Unauthenticated, "has no code"},
 		{"answer: two codes", nil, nil, func(q url.Values) { q.Add("code", "x") }, fault.Unauthenticated, "has code more than once"},
 		{"answer: another code", nil, nil, put("code", "x"), fault.Unauthenticated, "no longer accepts this sign-in (invalid_grant)"},
-		{"answer: another issuer", nil, nil, put("iss", "https://evil.test"), fault.Unauthenticated, `comes from the provider "https://evil.test"`},
+		{"answer: another issuer", nil, nil, put("iss", "https://evil.test"), fault.Unauthenticated, `is from issuer "https://evil.test"`},
 		{"answer: a promised issuer is missing", nil, func(p *provider) {
 			p.discovery = set(map[string]any{"authorization_response_iss_parameter_supported": true})
 		}, nil, fault.Unauthenticated, "does not say who it is from"},
@@ -142,7 +142,7 @@ func answers() []forgery {
 func tokenEndpoints() []forgery {
 	tokens := func(m map[string]any) func(*provider) { return func(p *provider) { p.tokens = set(m) } }
 	return []forgery{
-		{"tokens: an outage", nil, func(p *provider) { p.handle["/token"] = status(http.StatusInternalServerError) }, nil, fault.Unavailable, "trouble giving out tokens (HTTP status 500)"},
+		{"tokens: an outage", nil, func(p *provider) { p.handle["/token"] = status(http.StatusInternalServerError) }, nil, fault.Unavailable, "problem issuing tokens (HTTP status 500)"},
 		{"tokens: a wrong secret", func(c *Config) { c.ClientSecret = "wrong" }, nil, nil, fault.Precondition, "check clientID and clientSecret of the connector"},
 		{"tokens: an error that repeats the code", nil, func(p *provider) {
 			p.handle["/token"] = func(w http.ResponseWriter, r *http.Request) {
@@ -160,7 +160,7 @@ func tokenEndpoints() []forgery {
 		{"tokens: no ID token", nil, func(p *provider) { p.tokens = without("id_token") }, nil, fault.Unauthenticated, "sent no ID token"},
 		{"tokens: no token", nil, tokens(map[string]any{"id_token": "a.b.c"}), nil, fault.Unauthenticated, "is not a signed token"},
 		{"tokens: a token too long", nil, tokens(map[string]any{"id_token": strings.Repeat("a", maxToken+1)}), nil, fault.Unauthenticated, "65537 bytes long"},
-		{"tokens: another access token", nil, tokens(map[string]any{"access_token": "another"}), nil, fault.Unauthenticated, "(at_hash)"},
+		{"tokens: another access token", nil, tokens(map[string]any{"access_token": "another"}), nil, fault.Unauthenticated, "(at_hash mismatch)"},
 	}
 }
 
@@ -237,10 +237,10 @@ func idTokens() []forgery {
 		{"token: nbf as text", nil, claim("nbf", "x"), nil, fault.Unauthenticated, "nbf is missing or is not a time"},
 		{"token: issued in the future", nil, after("iat", 10*time.Minute), nil, fault.Unauthenticated, "issued 600 seconds in the future"},
 		{"token: no time of issue", nil, no("iat"), nil, fault.Unauthenticated, "iat is missing"},
-		{"token: another nonce", nil, claim("nonce", "other"), nil, fault.Unauthenticated, "another sign-in (nonce)"},
+		{"token: another nonce", nil, claim("nonce", "other"), nil, fault.Unauthenticated, "another sign-in (nonce mismatch)"},
 		{"token: no nonce", nil, no("nonce"), nil, fault.Unauthenticated, "has no nonce"},
-		{"token: a wrong at_hash", nil, claim("at_hash", "AAAAAAAAAAAAAAAAAAAAAA"), nil, fault.Unauthenticated, "(at_hash)"},
-		{"token: an at_hash that is no text", nil, claim("at_hash", 7), nil, fault.Unauthenticated, "not as prescribed"},
+		{"token: a wrong at_hash", nil, claim("at_hash", "AAAAAAAAAAAAAAAAAAAAAA"), nil, fault.Unauthenticated, "(at_hash mismatch)"},
+		{"token: an at_hash that is no text", nil, claim("at_hash", 7), nil, fault.Unauthenticated, "does not match the specification"},
 	}
 }
 
@@ -257,13 +257,13 @@ func people() []forgery {
 	verified := []string{"email_verified"}
 	return []forgery{
 		{"person: no sub", nil, func(p *provider) { p.claims = without("sub") }, nil, fault.Unauthenticated, `claim "sub" is missing or empty`},
-		{"person: a number for sub", nil, claim("sub", 7), nil, fault.Unauthenticated, `claim "sub" is a number where text is prescribed`},
+		{"person: a number for sub", nil, claim("sub", 7), nil, fault.Unauthenticated, `claim "sub" is a number where the specification requires text`},
 		{"person: a long sub", nil, claim("sub", strings.Repeat("x", 256)), nil, fault.Unauthenticated, `claim "sub" is not a user id`},
 		{"person: no claim for the user id", func(c *Config) { c.UserIDKey = "oid" }, nil, nil, fault.Unauthenticated, `claim "oid" is missing or empty`},
 		{"person: a list for the name", nil, claim("name", []string{"x"}), nil, fault.Unauthenticated, `claim "name" is a list`},
 		{
 			"person: no e-mail", nil, func(p *provider) { p.claims = without("email") }, nil, fault.Precondition,
-			`no e-mail address (claim "email") but only email_verified, name, preferred_username: name the claim that holds it in claimMapping.email`,
+			`no e-mail address (claim "email") but only email_verified, name, preferred_username: set claimMapping.email to the claim that holds it`,
 		},
 		{"person: e-mails in a list", nil, func(p *provider) {
 			p.claims = set(map[string]any{"email": []string{"a@x.test"}})
@@ -304,7 +304,7 @@ func people() []forgery {
 		}, nil, fault.Denied, "third@x.test is not verified"},
 		{
 			"person: UserInfo refused", func(c *Config) { c.GetUserInfo = true }, func(p *provider) { p.handle["/userinfo"] = status(http.StatusForbidden) }, nil,
-			fault.Precondition, "gives no UserInfo (HTTP status 403",
+			fault.Precondition, "did not return its UserInfo (HTTP status 403",
 		},
 		{
 			"person: no UserInfo endpoint", func(c *Config) { c.GetUserInfo = true }, func(p *provider) { p.discovery = without("userinfo_endpoint") }, nil,
@@ -332,43 +332,43 @@ func groupClaims() []forgery {
 
 func TestHasgroupsIsAnOverageToo(t *testing.T) {
 	f := start(t, func(c *Config) { c.InsecureEnableGroups = true }, func(p *provider) { p.claims = set(map[string]any{"hasgroups": true}) })
-	if _, err := f.signIn(connector.Scopes{}, nil); !fault.Is(err, fault.Precondition) {
+	if _, err := f.signIn(dexconn.Scopes{}, nil); !fault.Is(err, fault.Precondition) {
 		t.Errorf("got %v", err)
 	}
 	cfg := f.config()
 	cfg.InsecureEnableGroups, cfg.ClaimMapping.Groups = true, "roles"
 	f.conn = f.open(cfg)
-	if _, err := f.signIn(connector.Scopes{}, nil); err != nil {
+	if _, err := f.signIn(dexconn.Scopes{}, nil); err != nil {
 		t.Errorf("where the groups are not what is asked for: %v", err)
 	}
 }
 
 func TestAnotherVerifierIsRefusedByTheProvider(t *testing.T) {
 	f := start(t, nil, nil)
-	to, data, err := f.conn.LoginURL(connector.Scopes{}, callbackURL, "the-state")
+	to, data, err := f.conn.LoginURL(dexconn.Scopes{}, callbackURL, "the-state")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, other, err := f.conn.LoginURL(connector.Scopes{}, callbackURL, "the-state")
+	_, other, err := f.conn.LoginURL(dexconn.Scopes{}, callbackURL, "the-state")
 	if err != nil {
 		t.Fatal(err)
 	}
 	back := f.visit(to)
 	for name, bad := range map[string][]byte{"another sign-in's": other, "none": nil, "half": []byte(`{"state":"the-state","nonce":"x"}`)} {
-		_, err := f.conn.HandleCallback(connector.Scopes{}, bad, httptest.NewRequestWithContext(t.Context(), http.MethodGet, back.String(), nil))
+		_, err := f.conn.HandleCallback(dexconn.Scopes{}, bad, httptest.NewRequestWithContext(t.Context(), http.MethodGet, back.String(), nil))
 		if !fault.Is(err, fault.Unauthenticated) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
-	if _, err := f.conn.HandleCallback(connector.Scopes{}, data, httptest.NewRequestWithContext(t.Context(), http.MethodGet, back.String(), nil)); err == nil {
+	if _, err := f.conn.HandleCallback(dexconn.Scopes{}, data, httptest.NewRequestWithContext(t.Context(), http.MethodGet, back.String(), nil)); err == nil {
 		t.Error("a code was accepted twice")
 	}
 }
 
 func TestGroupRefusalIsOneThatDexKnows(t *testing.T) {
 	f := start(t, func(c *Config) { c.InsecureEnableGroups, c.AllowedGroups = true, []string{"admins"} }, nil)
-	_, err := f.signIn(connector.Scopes{}, nil)
-	if _, ok := errorsAs[*connector.UserNotInRequiredGroupsError](err); !ok || !fault.Is(err, fault.Denied) {
+	_, err := f.signIn(dexconn.Scopes{}, nil)
+	if _, ok := errorsAs[*dexconn.UserNotInRequiredGroupsError](err); !ok || !fault.Is(err, fault.Denied) {
 		t.Errorf("got %v", err)
 	}
 }

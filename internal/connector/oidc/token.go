@@ -12,6 +12,7 @@ import (
 
 	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/oidc/claim"
+	"pachyderm/internal/connector/refuse"
 )
 
 const (
@@ -39,7 +40,7 @@ func (c *Connector) verify(ctx context.Context, m *metadata, t *tokens, want exp
 	}
 	var cl claim.Set
 	if err := fetch.Decode(payload, &cl); err != nil || cl == nil {
-		return nil, forged("the claims of the ID token cannot be read").Because(err)
+		return nil, refuse.Response("the claims of the ID token cannot be read").Because(err)
 	}
 	for _, check := range []func() error{
 		func() error { return c.checkIssuer(cl) },
@@ -56,18 +57,18 @@ func (c *Connector) verify(ctx context.Context, m *metadata, t *tokens, want exp
 	})
 	token, err := second.Verify(ctx, t.IDToken)
 	if err != nil {
-		return nil, forged("the ID token is not as prescribed").Because(err)
+		return nil, refuse.Response("the ID token does not match the specification").Because(err)
 	}
 	if cl["at_hash"] != nil && token.VerifyAccessToken(t.AccessToken) != nil {
-		return nil, forged("the ID token and the access token do not belong together (at_hash)")
+		return nil, refuse.Response("the ID token and the access token do not belong together (at_hash mismatch)")
 	}
 	return cl, nil
 }
 
 func (c *Connector) openToken(ctx context.Context, m *metadata, raw string) ([]byte, error) {
 	if len(raw) > maxToken {
-		return nil, forged("the ID token is %d bytes long, at most %d are read", len(raw), maxToken).
-			Next("send fewer claims from the provider")
+		return nil, refuse.Response("the ID token is %d bytes long, at most %d are read", len(raw), maxToken).
+			Next("have the provider send fewer claims")
 	}
 	accepted, err := c.accepted(m)
 	if err != nil {
@@ -77,10 +78,10 @@ func (c *Connector) openToken(ctx context.Context, m *metadata, raw string) ([]b
 	var algorithm *jose.ErrUnexpectedSignatureAlgorithm
 	switch {
 	case errors.As(err, &algorithm):
-		return nil, forged("the ID token is signed with %q, which is not accepted", fetch.Clean(string(algorithm.Got))).
+		return nil, refuse.Response("the ID token is signed with %q, which is not accepted", fetch.Clean(string(algorithm.Got))).
 			Next("let the provider sign with one of %s", list(accepted))
 	case err != nil:
-		return nil, forged("the ID token is not a signed token").Because(err)
+		return nil, refuse.Response("the ID token is not a signed token").Because(err)
 	}
 	return c.verifySignature(ctx, token)
 }
@@ -95,7 +96,7 @@ func list(algs []jose.SignatureAlgorithm) string {
 
 func (c *Connector) checkIssuer(cl claim.Set) error {
 	if iss, _ := cl["iss"].(string); iss != c.cfg.Issuer {
-		return forged("the ID token was issued by %q, not by %q", fetch.Clean(iss), c.cfg.Issuer)
+		return refuse.Response("the ID token was issued by %q, not by %q", fetch.Clean(iss), c.cfg.Issuer)
 	}
 	return nil
 }
@@ -106,14 +107,14 @@ func (c *Connector) checkAudience(cl claim.Set) error {
 		return err
 	}
 	if !slices.Contains(audience, c.cfg.ClientID) {
-		return forged("the ID token is meant for %q, not for our client ID %q", fetch.Clean(strings.Join(audience, " ")), c.cfg.ClientID)
+		return refuse.Response("the ID token is meant for %q, not for our client ID %q", fetch.Clean(strings.Join(audience, " ")), c.cfg.ClientID)
 	}
 	azp, present := cl["azp"]
 	if !present && len(audience) > 1 {
-		return forged("the ID token is meant for several clients and does not say which of them asked for it (azp)")
+		return refuse.Response("the ID token is meant for several clients and does not say which of them asked for it (azp)")
 	}
 	if present && azp != c.cfg.ClientID {
-		return forged("the ID token was issued to another client (azp), not to our client ID %q", c.cfg.ClientID)
+		return refuse.Response("the ID token was issued to another client (azp), not to our client ID %q", c.cfg.ClientID)
 	}
 	return nil
 }
@@ -129,11 +130,11 @@ func checkTimes(cl claim.Set, now time.Time) error {
 		return err
 	}
 	if over := now.Sub(exp); over > skew {
-		return forged("the ID token expired %d seconds ago", seconds(over)).
+		return refuse.Response("the ID token expired %d seconds ago", seconds(over)).
 			Next("sign in again, and %s", clocks)
 	}
 	if ahead := iat.Sub(now); ahead > skew {
-		return forged("the ID token was issued %d seconds in the future: %s", seconds(ahead), clocks)
+		return refuse.Response("the ID token was issued %d seconds in the future: %s", seconds(ahead), clocks)
 	}
 	if cl["nbf"] == nil {
 		return nil
@@ -143,7 +144,7 @@ func checkTimes(cl claim.Set, now time.Time) error {
 		return err
 	}
 	if early := nbf.Sub(now); early > skew {
-		return forged("the ID token becomes valid only in %d seconds: %s", seconds(early), clocks)
+		return refuse.Response("the ID token becomes valid only in %d seconds: %s", seconds(early), clocks)
 	}
 	return nil
 }
@@ -154,11 +155,11 @@ func checkExpected(cl claim.Set, want expected) error {
 	if want.nonce != "" {
 		nonce, ok := cl["nonce"].(string)
 		if !ok {
-			return forged("the ID token has no nonce, so that it may belong to another sign-in").
+			return refuse.Response("the ID token has no nonce, so that it may belong to another sign-in").
 				Next("start again")
 		}
 		if !equal(nonce, want.nonce) {
-			return forged("the ID token belongs to another sign-in (nonce)").
+			return refuse.Response("the ID token belongs to another sign-in (nonce mismatch)").
 				Next("start again")
 		}
 	}
@@ -167,7 +168,7 @@ func checkExpected(cl claim.Set, want expected) error {
 		return err
 	}
 	if want.subject != "" && sub != want.subject {
-		return forged("the provider's new ID token is about another person (sub)").
+		return refuse.Response("the provider's new ID token is about another person (sub)").
 			Next("sign in again")
 	}
 	return nil

@@ -28,5 +28,5 @@ func JudgeCallback(redirect string, status int, location, body string) (string, 
 		return "", fault.New(fault.Precondition, "the provider refuses the beginning of a sign-in (HTTP status %d)", status).
 			Next("register the callback %s with it, and compare the client ID", redirect)
 	}
-	return "", Skip("the provider shows its sign-in page first, so that it does not tell whether %s is registered", redirect)
+	return "", Skip("the provider shows its sign-in page first, so that it cannot be checked whether %s is registered", redirect)
 }

@@ -13,6 +13,7 @@ import (
 
 	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/webaddr"
 )
 
 const (
@@ -69,20 +70,20 @@ func OfURL(raw string, roots *x509.CertPool, rootsKey, setting string) Target {
 }
 
 // Reach takes the steps of the network and reports whether the server answered.
-func (l *Ladder) Reach(ctx context.Context, t Target) bool {
-	if !l.Do(DNS, func() (string, error) { return lookUp(ctx, t) }) {
-		l.Skip(TCP, TLS)
+func (r *Report) Reach(ctx context.Context, t Target) bool {
+	if !r.Do(DNS, func() (string, error) { return lookUp(ctx, t) }) {
+		r.Skip(TCP, TLS)
 		return false
 	}
-	if !l.Do(TCP, func() (string, error) { return connect(ctx, t) }) {
-		l.Skip(TLS)
+	if !r.Do(TCP, func() (string, error) { return connect(ctx, t) }) {
+		r.Skip(TLS)
 		return false
 	}
-	if !l.Do(TLS, func() (string, error) { return l.handshake(ctx, t) }) {
+	if !r.Do(TLS, func() (string, error) { return r.handshake(ctx, t) }) {
 		return false
 	}
 	if t.HTTP != "" {
-		return l.Do(Clock, func() (string, error) { return l.askTime(ctx, t) })
+		return r.Do(Clock, func() (string, error) { return r.askTime(ctx, t) })
 	}
 	return true
 }
@@ -114,8 +115,8 @@ func connect(ctx context.Context, t Target) (string, error) {
 	return "connected to " + c.RemoteAddr().String(), nil
 }
 
-func (l *Ladder) handshake(ctx context.Context, t Target) (string, error) {
-	if t.TLS == nil && fetch.IsLoopback(t.Host) {
+func (r *Report) handshake(ctx context.Context, t Target) (string, error) {
+	if t.TLS == nil && webaddr.IsLoopback(t.Host) {
 		return "plain text, on this machine", nil
 	}
 	if t.TLS == nil {
@@ -131,7 +132,7 @@ func (l *Ladder) handshake(ctx context.Context, t Target) (string, error) {
 		return "", fault.New(fault.Unavailable, "%s does not speak TLS 1.2 or later on port %s", t.Host, t.Port).
 			Next("check the port and %s", t.Setting).Because(err)
 	}
-	return l.judge(t, state)
+	return r.judge(t, state)
 }
 
 func (t Target) begin(ctx context.Context) (tls.ConnectionState, error) {
@@ -147,23 +148,23 @@ func (t Target) begin(ctx context.Context) (tls.ConnectionState, error) {
 	return c.(*tls.Conn).ConnectionState(), nil
 }
 
-func (l *Ladder) judge(t Target, state tls.ConnectionState) (string, error) {
+func (r *Report) judge(t Target, state tls.ConnectionState) (string, error) {
 	if len(state.PeerCertificates) == 0 {
 		return "the certificate cannot be seen from here", nil
 	}
 	leaf := state.PeerCertificates[0]
-	left := leaf.NotAfter.Sub(l.now())
+	left := leaf.NotAfter.Sub(r.now())
 	text := fmt.Sprintf("%s, signed by %s, valid until %s (%d days)", tls.VersionName(state.Version), fetch.Clean(leaf.Issuer.String()), leaf.NotAfter.UTC().Format("2006-01-02"), int(left.Hours()/24))
 	switch {
 	case t.TLS.InsecureSkipVerify:
-		return "", Warn("add the CA's certificate to "+t.Roots+" and remove the key that skips the check", "%s; nobody checks it", text)
+		return "", Warn("add the CA's certificate to "+t.Roots+" and remove the key that skips the check", "%s; it is not verified", text)
 	case left < expiresSoon:
 		return "", Warn("have the provider's certificate renewed", "%s", text)
 	}
 	return text, nil
 }
 
-func (l *Ladder) askTime(ctx context.Context, t Target) (string, error) {
+func (r *Report) askTime(ctx context.Context, t Target) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, stepWithin)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, t.HTTP, nil)
@@ -182,9 +183,9 @@ func (l *Ladder) askTime(ctx context.Context, t Target) (string, error) {
 	_ = res.Body.Close()
 	theirs, err := http.ParseTime(res.Header.Get("Date"))
 	if err != nil {
-		return "", Skip("%s does not say what time it is", t.Host)
+		return "", Skip("%s does not send the time (Date header)", t.Host)
 	}
-	return compare(l.now(), theirs)
+	return compare(r.now(), theirs)
 }
 
 // compare knows that the Date header tells whole seconds.

@@ -31,21 +31,21 @@ type Site struct {
 type Client struct{ ID, Secret, RedirectURI string }
 
 // Check is for providers of which only addresses are known.
-func (s Site) Check(ctx context.Context, l *Ladder) {
+func (s Site) Check(ctx context.Context, r *Report) {
 	if s.Base == "" {
 		return
 	}
 	roots, err := fetch.Roots("config.rootCAs", s.RootCAs...)
 	if err != nil {
-		l.Do(TLS, func() (string, error) { return "", err })
+		r.Do(TLS, func() (string, error) { return "", err })
 		return
 	}
 	t := OfURL(s.Base, roots, "the connector's CA certificates", "the connector's address of the provider")
 	if t.TLS != nil {
 		t.TLS.InsecureSkipVerify = s.AnyCA
 	}
-	if !l.Reach(ctx, t) {
-		l.Skip(Credentials, Callback)
+	if !r.Reach(ctx, t) {
+		r.Skip(Credentials, Callback)
 		return
 	}
 	if s.TokenURL == "" {
@@ -53,12 +53,12 @@ func (s Site) Check(ctx context.Context, l *Ladder) {
 	}
 	client := fetch.New(roots, siteWithin)
 	defer client.Close()
-	l.Do(Credentials, func() (string, error) { return s.checkCredentials(ctx, client) })
-	l.Do(Callback, func() (string, error) { return s.checkCallback(ctx, client) })
+	r.Do(Credentials, func() (string, error) { return s.checkCredentials(ctx, client) })
+	r.Do(Callback, func() (string, error) { return s.checkCallback(ctx, client) })
 }
 
-// Reach is an error if nothing answers at the provider's address.
-func (s Site) Reach(ctx context.Context) error {
+// Ping is an error if nothing answers at the provider's address.
+func (s Site) Ping(ctx context.Context) error {
 	if s.Base == "" || s.AnyCA {
 		return nil
 	}
@@ -70,7 +70,7 @@ func (s Site) Reach(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	client := fetch.New(roots, siteWithin).Blaming("the connector's address of the provider")
+	client := fetch.New(roots, siteWithin).WithSetting("the connector's address of the provider")
 	defer client.Close()
 	_, _, _, err = client.Visit(req, "page")
 	return err
@@ -86,7 +86,7 @@ func (s Site) checkCredentials(ctx context.Context, client *fetch.Client) (strin
 	}
 	s.Client.Secret = rand.Text()
 	if _, err := s.madeUpCode(ctx, client); !fault.Is(err, fault.Precondition) {
-		return "", Skip("the provider refuses a made-up code whatever the secret is, so that it does not tell")
+		return "", Skip("the provider refuses a made-up code whatever the secret is, so that this cannot be checked")
 	}
 	return result, nil
 }
@@ -115,7 +115,7 @@ func (s Site) madeUpCode(ctx context.Context, client *fetch.Client) (string, err
 		return "", fault.New(fault.Precondition, "the provider refused the client ID or the secret (%s)", cmp.Or(fetch.Clean(answer.Error), http.StatusText(status))).
 			Next("check clientID and clientSecret")
 	}
-	return "", Skip("the provider's answer to a made-up code does not tell (HTTP status %d, %s)", status, cmp.Or(fetch.Clean(answer.Error), "no reason given"))
+	return "", Skip("the provider's response to a made-up code is inconclusive (HTTP status %d, %s)", status, cmp.Or(fetch.Clean(answer.Error), "no reason given"))
 }
 
 func (s Site) checkCallback(ctx context.Context, client *fetch.Client) (string, error) {

@@ -19,26 +19,22 @@ const expiresSoon = 21 * 24 * time.Hour
 
 // Check looks at all that a sign-in will need of the provider, short of a
 // person. Whether the provider knows us, only a sign-in tells.
-func (c *Connector) Check(ctx context.Context, l *probe.Ladder) {
-	roots, err := c.cfg.roots()
-	if err != nil {
-		l.Do(probe.TLS, func() (string, error) { return "", err })
-		return
-	}
+func (c *Connector) Check(ctx context.Context, r *probe.Report) {
 	from := cmp.Or(c.cfg.MetadataURL, c.cfg.SSOURL)
-	if from != "" && !l.Reach(ctx, probe.OfURL(from, roots, "config.rootCAs", "config.metadataURL or config.ssoURL")) {
-		l.Skip(probe.Discovery, probe.Issuer, probe.Keys, probe.Callback)
+	if from != "" && !r.Reach(ctx, probe.OfURL(from, c.roots, "config.rootCAs", "config.metadataURL or config.ssoURL")) {
+		r.Skip(probe.Discovery, probe.Issuer, probe.Keys, probe.Callback)
 		return
 	}
-	known := l.Do(probe.Discovery, func() (string, error) { return c.checkMetadata(ctx) })
+	known := r.Do(probe.Discovery, func() (string, error) { return c.checkMetadata(ctx) })
 	if !known {
-		l.Skip(probe.Issuer, probe.Keys, probe.Callback)
+		r.Skip(probe.Issuer, probe.Keys, probe.Callback)
 		return
 	}
-	l.Do(probe.Issuer, func() (string, error) { return c.checkName(ctx) })
-	l.Do(probe.Keys, func() (string, error) { return c.checkCertificates(ctx) })
-	l.Do(probe.Callback, func() (string, error) {
-		return "", probe.Skip("the provider must know %s as assertion consumer service, and %s as entity id: test-connector shows whether it does", c.cfg.RedirectURI, cmp.Or(c.cfg.EntityIssuer, c.cfg.RedirectURI))
+	r.Do(probe.Issuer, func() (string, error) { return c.checkName(ctx) })
+	r.Do(probe.Keys, func() (string, error) { return c.checkCertificates(ctx) })
+	r.Do(probe.Callback, func() (string, error) {
+		return "", probe.Skip("the provider must have %s as assertion consumer service, and %s as entity id: test-connector shows whether it does",
+			c.cfg.RedirectURI, c.cfg.entityID())
 	})
 }
 
@@ -61,9 +57,10 @@ func (c *Connector) checkName(ctx context.Context) (string, error) {
 	case err != nil:
 		return "", err
 	case m.EntityID == "":
-		return "", probe.Warn("give ssoIssuer, so that no other provider with this certificate is taken for it", "the connector does not say what the provider calls itself")
+		return "", probe.Warn("set ssoIssuer, so that no other provider with this certificate is accepted",
+			"the connector does not have the provider's entity ID")
 	}
-	return "the provider calls itself " + fetch.Clean(m.EntityID), nil
+	return "the provider's entity ID is " + fetch.Clean(m.EntityID), nil
 }
 
 func (c *Connector) checkCertificates(ctx context.Context) (string, error) {

@@ -9,8 +9,16 @@ import (
 	"strings"
 	"testing"
 
+	"pachyderm/internal/connector/document"
 	"pachyderm/internal/fault"
 )
+
+// opened says why a connector cannot be opened.
+func opened(c Config, allowHTTP bool) error {
+	rules := document.Rules{Callback: callbackURL, AllowHTTP: allowHTTP}
+	_, err := Open(c, Deps{Now: at, Rules: rules, FormURL: func(string) string { return "form" }})
+	return err
+}
 
 func TestValidate(t *testing.T) {
 	for name, change := range map[string]func(*Config){
@@ -25,13 +33,13 @@ func TestValidate(t *testing.T) {
 	} {
 		c := config()
 		change(&c)
-		if err := c.Validate(callbackURL, false); err != nil {
+		if err := opened(c, false); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	c := config()
 	c.SSOURL = "http://idp.example.com/sso"
-	if err := c.Validate(callbackURL, true); err != nil {
+	if err := opened(c, true); err != nil {
 		t.Errorf("http where it is allowed: %v", err)
 	}
 }
@@ -64,9 +72,9 @@ func TestValidateRefuses(t *testing.T) {
 		{"a password", func(c *Config) { c.SSOURL = "https://u:hunter2@x.test" }, "config.ssoURL", "user name or password"},
 		{"metadata that is none", func(c *Config) { c.SSOURL, c.Metadata = "", "<a/>" }, "config.metadata", "not SAML metadata"},
 		{"another callback", func(c *Config) { c.RedirectURI = "https://other.example.com/callback" }, "config.redirectURI", "redirectURI is https://other.example.com/callback, but sign-ins come back to " + callbackURL},
-		{"a query", func(c *Config) { c.RedirectURI += "?x=y" }, "config.redirectURI", "no query"},
+		{"a query", func(c *Config) { c.RedirectURI += "?x=y" }, "config.redirectURI", "sign-ins come back to"},
 		{"a placeholder", func(c *Config) { c.RedirectURI = "http://<ip>:30658/callback" }, "config.redirectURI", "placeholder"},
-		{"a binding", func(c *Config) { c.RequestBinding = "artifact" }, "config.requestBinding", "choose redirect or post"},
+		{"a binding", func(c *Config) { c.RequestBinding = "artifact" }, "config.requestBinding", "use one of redirect, post"},
 		{"a format", func(c *Config) { c.NameIDPolicyFormat = "email" }, "config.nameIDPolicyFormat", "use persistent"},
 		{"a transient user id", func(c *Config) { c.NameIDPolicyFormat = "transient" }, "config.usernameAttr", "new at each sign-in"},
 		{"a delimiter of nothing", func(c *Config) { c.GroupsAttr, c.GroupsDelim = "", ";" }, "config.groupsDelim", "set groupsAttr"},
@@ -75,7 +83,7 @@ func TestValidateRefuses(t *testing.T) {
 	} {
 		cfg := config()
 		c.change(&cfg)
-		err := cfg.Validate(callbackURL, false)
+		err := opened(cfg, false)
 		if !fault.Is(err, fault.Invalid) || fault.FieldOf(err) != c.field || !strings.Contains(fault.Message(err), c.want) {
 			t.Errorf("%s: at %q: %v", c.name, fault.FieldOf(err), err)
 		}

@@ -10,9 +10,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dexidp/dex/connector"
+	dexconn "github.com/dexidp/dex/connector"
 
+	"pachyderm/internal/connector/document"
 	"pachyderm/internal/connector/fetch"
+	"pachyderm/internal/connector/refuse"
 	"pachyderm/internal/connector/saml/metadata"
 	"pachyderm/internal/fault"
 )
@@ -21,33 +23,28 @@ import (
 type Deps struct {
 	Now func() time.Time
 	Log *slog.Logger
-	// AllowHTTP accepts http addresses on other machines.
-	AllowHTTP bool
+	// Rules are of this server.
+	Rules document.Rules
 	// FormURL is the page of ours that posts the request of the sign-in with this
 	// state, which it gets from Form.
 	FormURL func(state string) string
 }
 
-const (
-	// timeout is for one request of metadata.
-	timeout = 10 * time.Second
-	// confirmedFor is how long a provider that has answered is taken to be up,
-	// and confirmWithin how long a person waits to hear that it is not.
-	confirmedFor  = 5 * time.Second
-	confirmWithin = 3 * time.Second
-)
+// timeout is for one request of metadata.
+const timeout = 10 * time.Second
 
 // Connector is safe for use by several sign-ins at once.
 type Connector struct {
 	cfg    Config
 	deps   Deps
 	client *fetch.Client
+	roots  *x509.CertPool // nil for the system's own
 	pinned []*x509.Certificate
 	meta   *fetch.Document[*metadata.Document]
 	seen   *memory
 }
 
-var _ connector.CallbackConnector = (*Connector)(nil)
+var _ dexconn.CallbackConnector = (*Connector)(nil)
 
 // Open makes no connection: a provider that is down must not keep the server,
 // or another connector, from starting.
@@ -61,17 +58,22 @@ func Open(cfg Config, d Deps) (*Connector, error) {
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
-	if err := cfg.check(d.AllowHTTP); err != nil {
+	if err := d.Rules.Check("saml", &cfg); err != nil {
 		return nil, err
 	}
-	roots, err := cfg.roots()
+	if err := cfg.validate(d.Rules.AllowHTTP); err != nil {
+		return nil, err
+	}
+	pinned, err := cfg.pinned()
 	if err != nil {
 		return nil, err
 	}
-	c := &Connector{cfg: cfg, deps: d, client: fetch.New(roots, timeout).Blaming("the connector's metadataURL"), seen: newMemory()}
-	if c.pinned, err = cfg.pinned(); err != nil {
+	roots, err := fetch.Roots("config.rootCAs", cfg.RootCAs...)
+	if err != nil {
 		return nil, err
 	}
+	c := &Connector{cfg: cfg, deps: d, pinned: pinned, roots: roots, seen: newMemory()}
+	c.client = fetch.New(roots, timeout).WithSetting("the connector's metadataURL")
 	c.meta = fetch.NewDocument("metadata", c.loadMetadata, d.Now, d.Log)
 	return c, nil
 }
@@ -80,7 +82,7 @@ func Open(cfg Config, d Deps) (*Connector, error) {
 // says only where to ask.
 func (c *Connector) Issuer() string {
 	if c.cfg.SSOIssuer == "" && c.cfg.Metadata != "" {
-		if m, err := metadata.Parse([]byte(c.cfg.Metadata), "", c.deps.AllowHTTP); err == nil {
+		if m, err := metadata.Parse([]byte(c.cfg.Metadata), "", c.deps.Rules.AllowHTTP); err == nil {
 			return m.EntityID
 		}
 	}
@@ -100,7 +102,7 @@ type pending struct {
 func parsePending(connData []byte) (pending, error) {
 	var p pending
 	if err := json.Unmarshal(connData, &p); err != nil || p.State == "" || p.ID == "" || p.Issued.IsZero() {
-		return pending{}, forged("nothing is known of the beginning of this sign-in").
+		return pending{}, refuse.Response("nothing is known of the beginning of this sign-in").
 			Next("start again").Because(err)
 	}
 	return p, nil
@@ -109,12 +111,12 @@ func parsePending(connData []byte) (pending, error) {
 // LoginURL is the provider's address with the request in it (SAML bindings, 3.4)
 // or, if the provider wants it posted, our own page that does so. It fails with
 // a fault if the provider's metadata cannot be had.
-func (c *Connector) LoginURL(_ connector.Scopes, callbackURL, state string) (string, []byte, error) {
+func (c *Connector) LoginURL(_ dexconn.Scopes, callbackURL, state string) (string, []byte, error) {
 	if state == "" {
 		return "", nil, fault.New(fault.Internal, "saml: a sign-in needs a state")
 	}
-	if err := c.cfg.checkRedirect(callbackURL); err != nil {
-		return "", nil, fault.As(fault.Precondition, err)
+	if callbackURL != c.cfg.RedirectURI {
+		return "", nil, fault.As(fault.Precondition, document.OtherCallback("redirectURI", c.cfg.RedirectURI, callbackURL))
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
@@ -153,14 +155,6 @@ func (c *Connector) confirm(ctx context.Context, address string) error {
 	if to, err := url.Parse(address); err != nil || from.Host != to.Host {
 		return err
 	}
-	_, err = c.meta.Confirm(ctx, confirmedFor, confirmWithin)
+	_, err = c.meta.Confirm(ctx)
 	return err
-}
-
-func forged(format string, a ...any) *fault.Error {
-	return fault.New(fault.Unauthenticated, format, a...)
-}
-
-func precondition(format string, a ...any) *fault.Error {
-	return fault.New(fault.Precondition, format, a...)
 }

@@ -21,25 +21,26 @@ import (
 	"time"
 
 	"github.com/beevik/etree"
-	"github.com/dexidp/dex/connector"
+	dexconn "github.com/dexidp/dex/connector"
 	"github.com/google/go-cmp/cmp"
 
-	"pachyderm/internal/connector/witness"
+	"pachyderm/internal/connector/claimlog"
+	"pachyderm/internal/connector/document"
 	"pachyderm/internal/fault"
 )
 
 // signIn has a provider answer and takes the answer.
-func signIn(t *testing.T, c *Connector, change func(*draft)) (connector.Identity, error) {
+func signIn(t *testing.T, c *Connector, change func(*draft)) (dexconn.Identity, error) {
 	t.Helper()
 	return signInSeen(t.Context(), t, c, change)
 }
 
-func signInSeen(ctx context.Context, t *testing.T, c *Connector, change func(*draft)) (connector.Identity, error) {
+func signInSeen(ctx context.Context, t *testing.T, c *Connector, change func(*draft)) (dexconn.Identity, error) {
 	t.Helper()
 	data, p := begin(t, c)
 	d := newDraft(p.ID)
 	change(d)
-	return c.HandleCallback(connector.Scopes{}, data, post(t, serialize(d.build())).WithContext(ctx))
+	return c.HandleCallback(dexconn.Scopes{}, data, post(t, serialize(d.build())).WithContext(ctx))
 }
 
 func TestSignedMessagesAreAccepted(t *testing.T) {
@@ -99,33 +100,33 @@ func TestIdentity(t *testing.T) {
 		name   string
 		change func(*Config)
 		answer func(*draft)
-		want   connector.Identity
+		want   dexconn.Identity
 	}{
 		{"the e-mail address is the NameID", func(c *Config) { c.EmailAttr, c.GroupsAttr = "NameID", "" }, func(d *draft) {
 			d.nameID, d.attributes = "<saml:NameID>jane@example.com</saml:NameID>", ""
-		}, connector.Identity{UserID: "jane@example.com", Username: "jane@example.com", Email: "jane@example.com", EmailVerified: true}},
+		}, dexconn.Identity{UserID: "jane@example.com", Username: "jane@example.com", Email: "jane@example.com", EmailVerified: true}},
 		{"by friendly name", func(c *Config) { c.EmailAttr = "mail" }, func(*draft) {}, jane()},
 		{"user name, and no NameID", func(c *Config) { c.UsernameAttr = "uid" }, func(d *draft) {
 			d.nameID = ""
 			d.attributes += attribute("uid", "jdoe")
-		}, connector.Identity{UserID: "jdoe", PreferredUsername: "jdoe", Username: "Jane Doe", Email: "jane@example.com", EmailVerified: true, Groups: []string{"admins", "engineers"}}},
+		}, dexconn.Identity{UserID: "jdoe", PreferredUsername: "jdoe", Username: "Jane Doe", Email: "jane@example.com", EmailVerified: true, Groups: []string{"admins", "engineers"}}},
 		{"user name, and a transient NameID", func(c *Config) {
 			c.UsernameAttr, c.NameIDPolicyFormat, c.GroupsAttr, c.NameAttr = "uid", "transient", "", ""
 		}, func(d *draft) {
 			d.nameID = `<saml:NameID Format="` + formatTransient + `">_8f</saml:NameID>`
 			d.attributes += attribute("uid", "jdoe")
-		}, connector.Identity{UserID: "jdoe", PreferredUsername: "jdoe", Username: "jdoe", Email: "jane@example.com", EmailVerified: true}},
-		{"groups left out", func(*Config) {}, func(d *draft) { d.attributes = email }, connector.Identity{
+		}, dexconn.Identity{UserID: "jdoe", PreferredUsername: "jdoe", Username: "jdoe", Email: "jane@example.com", EmailVerified: true}},
+		{"groups left out", func(*Config) {}, func(d *draft) { d.attributes = email }, dexconn.Identity{
 			UserID: "jane", Username: "jane@example.com", Email: "jane@example.com", EmailVerified: true, Groups: []string{},
 		}},
-		{"groups in one value", func(c *Config) { c.GroupsDelim = ";" }, func(d *draft) { d.attributes = email + attribute("groups", "a b; c;;a b") }, connector.Identity{
+		{"groups in one value", func(c *Config) { c.GroupsDelim = ";" }, func(d *draft) { d.attributes = email + attribute("groups", "a b; c;;a b") }, dexconn.Identity{
 			UserID: "jane", Username: "jane@example.com", Email: "jane@example.com", EmailVerified: true, Groups: []string{"a b", "c"},
 		}},
-		{"groups in several attributes", func(*Config) {}, func(d *draft) { d.attributes = email + attribute("groups", "a") + attribute("groups", "b", "a") }, connector.Identity{
+		{"groups in several attributes", func(*Config) {}, func(d *draft) { d.attributes = email + attribute("groups", "a") + attribute("groups", "b", "a") }, dexconn.Identity{
 			UserID: "jane", Username: "jane@example.com", Email: "jane@example.com", EmailVerified: true, Groups: []string{"a", "b"},
 		}},
 		{"in an allowed group", func(c *Config) { c.AllowedGroups = []string{"engineers", "x"} }, func(*draft) {}, jane()},
-		{"only the allowed groups", func(c *Config) { c.AllowedGroups, c.FilterGroups = []string{"engineers", "x"}, true }, func(*draft) {}, connector.Identity{
+		{"only the allowed groups", func(c *Config) { c.AllowedGroups, c.FilterGroups = []string{"engineers", "x"}, true }, func(*draft) {}, dexconn.Identity{
 			UserID: "jane", Username: "Jane Doe", Email: "jane@example.com", EmailVerified: true, Groups: []string{"engineers"},
 		}},
 	} {
@@ -177,12 +178,12 @@ func TestPeopleWhoCannotBeNamedAreRefused(t *testing.T) {
 			cfg := config()
 			c.change(&cfg)
 			conn, _ := open(t, cfg)
-			var w witness.Witness
-			_, err := signInSeen(witness.In(t.Context(), &w), t, conn, c.answer)
+			var w claimlog.Log
+			_, err := signInSeen(claimlog.In(t.Context(), &w), t, conn, c.answer)
 			if fault.KindOf(err) != c.kind || fault.FieldOf(err) != c.field || !strings.Contains(fault.Message(err), c.want) {
 				t.Errorf("%s at %q: %v", fault.KindOf(err), fault.FieldOf(err), err)
 			}
-			if refused := new(connector.UserNotInRequiredGroupsError); c.kind == fault.Denied && !errors.As(err, &refused) {
+			if refused := new(dexconn.UserNotInRequiredGroupsError); c.kind == fault.Denied && !errors.As(err, &refused) {
 				t.Errorf("Dex does not know the reason: %v", err)
 			}
 			if c.kind == fault.Precondition && w.Claims["email"] != "jane@example.com" {
@@ -196,18 +197,18 @@ func TestATrialSeesWhatTheProviderSaid(t *testing.T) {
 	cfg := config()
 	cfg.EmailAttr, cfg.UsernameAttr = "missing", "email"
 	c, _ := open(t, cfg)
-	var got witness.Witness
-	if _, err := signInSeen(witness.In(t.Context(), &got), t, c, func(*draft) {}); err == nil {
+	var got claimlog.Log
+	if _, err := signInSeen(claimlog.In(t.Context(), &got), t, c, func(*draft) {}); err == nil {
 		t.Fatal("accepted without an address")
 	}
-	want := witness.Witness{
+	want := claimlog.Log{
 		Claims: map[string]any{"NameID": "jane", "email": "jane@example.com", "groups": []string{"admins", "engineers"}, "urn:oid:1.1": "Jane Doe"},
-		Uses: []witness.Use{
-			{As: witness.UserID, Claim: "NameID"},
-			{As: witness.Email, Claim: "missing"},
-			{As: witness.Username, Claim: "email"},
-			{As: witness.Name, Claim: "displayName"},
-			{As: witness.Groups, Claim: "groups"},
+		Uses: []claimlog.Use{
+			{As: claimlog.UserID, Claim: "NameID"},
+			{As: claimlog.Email, Claim: "missing"},
+			{As: claimlog.Username, Claim: "email"},
+			{As: claimlog.Name, Claim: "displayName"},
+			{As: claimlog.Groups, Claim: "groups"},
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -219,7 +220,7 @@ func TestTheRequestGoesByRedirect(t *testing.T) {
 	cfg := config()
 	cfg.SSOURL, cfg.CAData, cfg.Metadata, cfg.EntityIssuer, cfg.NameIDPolicyFormat = "", "", metadataOf(entityID, ours()), "urn:pachd:<&>", "emailAddress"
 	c, _ := open(t, cfg)
-	to, data, err := c.LoginURL(connector.Scopes{}, callbackURL, state)
+	to, data, err := c.LoginURL(dexconn.Scopes{}, callbackURL, state)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,7 +248,7 @@ func TestTheRequestGoesByRedirect(t *testing.T) {
 
 func TestTheRequestIsPosted(t *testing.T) {
 	c, _ := open(t, config())
-	to, data, err := c.LoginURL(connector.Scopes{}, callbackURL, state)
+	to, data, err := c.LoginURL(dexconn.Scopes{}, callbackURL, state)
 	if err != nil || to != "https://pachd.example.com/form?state="+state {
 		t.Fatalf("goes to %s, %v", to, err)
 	}
@@ -263,7 +264,7 @@ func TestTheRequestIsPosted(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkRequest(t, raw, data, config().SSOURL, callbackURL, "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent")
-	_, other, err := c.LoginURL(connector.Scopes{}, callbackURL, state)
+	_, other, err := c.LoginURL(dexconn.Scopes{}, callbackURL, state)
 	if err != nil || bytes.Equal(other, data) {
 		t.Errorf("two requests have one ID: %s, %v", other, err)
 	}
@@ -294,7 +295,7 @@ func checkRequest(t *testing.T, raw, data []byte, destination, issuer, format st
 
 func TestLoginURLRefusesAnotherCallback(t *testing.T) {
 	c, _ := open(t, config())
-	if _, _, err := c.LoginURL(connector.Scopes{}, "https://other.test/callback", state); !fault.Is(err, fault.Precondition) || fault.FieldOf(err) != "config.redirectURI" {
+	if _, _, err := c.LoginURL(dexconn.Scopes{}, "https://other.test/callback", state); !fault.Is(err, fault.Precondition) || fault.FieldOf(err) != "config.redirectURI" {
 		t.Errorf("%v", err)
 	}
 }
@@ -360,7 +361,7 @@ func TestCertificatesChange(t *testing.T) {
 	}
 	idp.text.Store(metadataOf(entityID, other()))
 	later(11 * time.Second)
-	if err := c.Probe(t.Context()); err != nil {
+	if err := c.Ping(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	later(time.Second)
@@ -372,11 +373,11 @@ func TestCertificatesChange(t *testing.T) {
 func TestMetadataOutlivesAnOutage(t *testing.T) {
 	idp, address := publish(t, metadataOf(entityID, ours()))
 	c, clock := open(t, byMetadata(address))
-	if err := c.Probe(t.Context()); err != nil {
+	if err := c.Ping(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	idp.status.Store(http.StatusServiceUnavailable)
-	if err := c.Probe(t.Context()); !fault.Is(err, fault.Unavailable) {
+	if err := c.Ping(t.Context()); !fault.Is(err, fault.Unavailable) {
 		t.Errorf("the probe of a provider in trouble: %v", err)
 	}
 	clock.now = clock.now.Add(48 * time.Hour)
@@ -387,7 +388,7 @@ func TestMetadataOutlivesAnOutage(t *testing.T) {
 	ends := strings.Replace(metadataOf(entityID, ours()), "entityID=", `validUntil="2026-11-23T13:00:00Z" entityID=`, 1)
 	idp2, address := publish(t, ends)
 	c, clock = open(t, byMetadata(address))
-	if err := c.Probe(t.Context()); err != nil {
+	if err := c.Ping(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	idp2.status.Store(http.StatusServiceUnavailable)
@@ -402,7 +403,7 @@ func TestMetadataFromAFile(t *testing.T) {
 	cfg := byMetadata("")
 	cfg.MetadataFile = file
 	c, clock := open(t, cfg)
-	if err := c.Probe(t.Context()); fault.FieldOf(err) != "config.metadataFile" {
+	if err := c.Ping(t.Context()); fault.FieldOf(err) != "config.metadataFile" {
 		t.Errorf("no file: %v", err)
 	}
 	write := func(text string) {
@@ -413,7 +414,7 @@ func TestMetadataFromAFile(t *testing.T) {
 		clock.now = clock.now.Add(11 * time.Second)
 	}
 	write("\ufeff" + metadataOf(entityID, other()))
-	if err := c.Probe(t.Context()); err != nil {
+	if err := c.Ping(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	write(metadataOf(entityID, ours()))
@@ -428,7 +429,7 @@ func TestMetadataThatCannotBeUsed(t *testing.T) {
 		good[strings.Index(good, "<md:Entity"):] + strings.ReplaceAll(good[strings.Index(good, "<md:Entity"):], entityID, "https://second.example.com") + `</md:EntitiesDescriptor>`
 	for want, text := range map[string]string{
 		"only https is accepted":     strings.Replace(good, ssoURL, "http://idp.example.com/sso", 1),
-		"which is none":              strings.Replace(good, ssoURL, "javascript:alert(1)", 1),
+		"which is not a valid http or https address":              strings.Replace(good, ssoURL, "javascript:alert(1)", 1),
 		"no signing certificate":     metadataOf(entityID),
 		"has no signing certificate": strings.Replace(good, `use="signing"`, `use="encryption"`, 1),
 		"describes no SAML 2.0":      strings.Replace(good, "IDPSSODescriptor", "SPSSODescriptor", 2),
@@ -438,12 +439,12 @@ func TestMetadataThatCannotBeUsed(t *testing.T) {
 		"no entityID":                metadataOf("", ours()),
 		"describes 2 providers":      many,
 		"not well-formed":            good[:len(good)-2],
-		"ended on 2026-11-23 11:00":  metadataOf(entityID, past()),
+		"expired on 2026-11-23 11:00":  metadataOf(entityID, past()),
 		"was valid until 2026-11-23": strings.Replace(good, "entityID=", `validUntil="2026-11-23T11:00:00Z" entityID=`, 1),
 	} {
 		_, address := publish(t, text)
 		c, _ := open(t, byMetadata(address))
-		if err := c.Probe(t.Context()); !fault.Is(err, fault.Precondition) || !strings.Contains(fault.Message(err), want) {
+		if err := c.Ping(t.Context()); !fault.Is(err, fault.Precondition) || !strings.Contains(fault.Message(err), want) {
 			t.Errorf("want %q: %v", want, err)
 		}
 	}
@@ -451,12 +452,12 @@ func TestMetadataThatCannotBeUsed(t *testing.T) {
 	cfg := byMetadata(address)
 	cfg.SSOIssuer = "https://second.example.com"
 	c, _ := open(t, cfg)
-	if err := c.Probe(t.Context()); err != nil {
+	if err := c.Ping(t.Context()); err != nil {
 		t.Errorf("the second of two: %v", err)
 	}
 	cfg.SSOIssuer = "https://third.example.com"
 	c, _ = open(t, cfg)
-	if err := c.Probe(t.Context()); fault.FieldOf(err) != "config.ssoIssuer" {
+	if err := c.Ping(t.Context()); fault.FieldOf(err) != "config.ssoIssuer" {
 		t.Errorf("none of two: %v", err)
 	}
 }
@@ -466,7 +467,7 @@ func TestAnExpiredCertificateIsNamedByItsEnd(t *testing.T) {
 	cfg.CAData = past().pem() + ours().pem()
 	c, _ := open(t, cfg)
 	_, err := signIn(t, c, func(d *draft) { d.by = past() })
-	if !fault.Is(err, fault.Precondition) || !strings.Contains(fault.Message(err), "ended on 2026-11-23 11:00 UTC") {
+	if !fault.Is(err, fault.Precondition) || !strings.Contains(fault.Message(err), "expired on 2026-11-23 11:00 UTC") {
 		t.Errorf("%v", err)
 	}
 	if _, err := signIn(t, c, func(*draft) {}); err != nil {
@@ -616,11 +617,11 @@ func TestBindings(t *testing.T) {
 			cfg.Metadata = c.metadata
 		}
 		c.change(&cfg)
-		conn, err := Open(cfg, Deps{Now: at, FormURL: func(string) string { return "form" }})
+		conn, err := Open(cfg, Deps{Now: at, Rules: document.Rules{Callback: callbackURL}, FormURL: func(string) string { return "form" }})
 		if err != nil {
 			t.Fatal(err)
 		}
-		to, _, err := conn.LoginURL(connector.Scopes{}, callbackURL, state)
+		to, _, err := conn.LoginURL(dexconn.Scopes{}, callbackURL, state)
 		if c.want == "" {
 			if fault.FieldOf(err) != "config.requestBinding" {
 				t.Errorf("%s: %v", c.name, err)

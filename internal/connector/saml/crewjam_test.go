@@ -15,9 +15,10 @@ import (
 
 	"github.com/beevik/etree"
 	idp "github.com/crewjam/saml"
-	"github.com/dexidp/dex/connector"
+	dexconn "github.com/dexidp/dex/connector"
 	"github.com/google/go-cmp/cmp"
 
+	"pachyderm/internal/connector/document"
 	"pachyderm/internal/fault"
 )
 
@@ -81,17 +82,17 @@ func signInAtCrewjam(t *testing.T, binding string) {
 		MetadataURL: server.URL + "/metadata", RedirectURI: callbackURL, RequestBinding: binding,
 		EmailAttr: "mail", UsernameAttr: "uid", NameAttr: "cn", GroupsAttr: "eduPersonAffiliation",
 	}
-	c, err := Open(cfg, Deps{Now: now, FormURL: func(string) string { return "form" }})
+	c, err := Open(cfg, Deps{Now: now, Rules: document.Rules{Callback: callbackURL}, FormURL: func(string) string { return "form" }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if who.metadata, err = c.SPMetadata(); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Probe(t.Context()); err != nil {
+	if err := c.Ping(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	to, data, err := c.LoginURL(connector.Scopes{}, callbackURL, state)
+	to, data, err := c.LoginURL(dexconn.Scopes{}, callbackURL, state)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,11 +125,11 @@ func signInAtCrewjam(t *testing.T, binding string) {
 	}
 	r := post(t, "")
 	r.PostForm = form
-	id, err := c.HandleCallback(connector.Scopes{}, data, r)
+	id, err := c.HandleCallback(dexconn.Scopes{}, data, r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := connector.Identity{UserID: "jane", Username: "Jane Doe", PreferredUsername: "jdoe", Email: "jane@example.com", EmailVerified: true, Groups: []string{"admins", "engineers"}}
+	want := dexconn.Identity{UserID: "jane", Username: "Jane Doe", PreferredUsername: "jdoe", Email: "jane@example.com", EmailVerified: true, Groups: []string{"admins", "engineers"}}
 	if diff := cmp.Diff(want, id); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -138,7 +139,7 @@ func signInAtCrewjam(t *testing.T, binding string) {
 		t.Fatal(err)
 	}
 	forged := post(t, strings.Replace(string(raw), "jane@example.com", "root@example.com", 1))
-	if _, err := c.HandleCallback(connector.Scopes{}, data, forged); !fault.Is(err, fault.Unauthenticated) || !strings.Contains(fault.Message(err), "what it signed was changed") {
+	if _, err := c.HandleCallback(dexconn.Scopes{}, data, forged); !fault.Is(err, fault.Unauthenticated) || !strings.Contains(fault.Message(err), "what it signed was changed") {
 		t.Errorf("changed on the way: %v", err)
 	}
 }

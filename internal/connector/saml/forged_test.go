@@ -8,15 +8,15 @@ import (
 	"time"
 
 	"github.com/beevik/etree"
-	"github.com/dexidp/dex/connector"
+	dexconn "github.com/dexidp/dex/connector"
 	"github.com/google/go-cmp/cmp"
 
 	"pachyderm/internal/connector/saml/xmltree"
 	"pachyderm/internal/fault"
 )
 
-func jane() connector.Identity {
-	return connector.Identity{UserID: "jane", Username: "Jane Doe", Email: "jane@example.com", EmailVerified: true, Groups: []string{"admins", "engineers"}}
+func jane() dexconn.Identity {
+	return dexconn.Identity{UserID: "jane", Username: "Jane Doe", Email: "jane@example.com", EmailVerified: true, Groups: []string{"admins", "engineers"}}
 }
 
 // attack is an answer that must be refused, and what the refusal says.
@@ -169,7 +169,7 @@ func wrapsResponse() []attack {
 // check accepts the message as it is and refuses it with the attack.
 func check(t *testing.T, mode func(*draft), a attack) {
 	t.Helper()
-	run := func(a attack) (connector.Identity, error) {
+	run := func(a attack) (dexconn.Identity, error) {
 		c, _ := open(t, config())
 		data, p := begin(t, c)
 		d := newDraft(p.ID)
@@ -185,7 +185,7 @@ func check(t *testing.T, mode func(*draft), a attack) {
 		if a.text != nil {
 			text = a.text(text)
 		}
-		return c.HandleCallback(connector.Scopes{}, data, post(t, text))
+		return c.HandleCallback(dexconn.Scopes{}, data, post(t, text))
 	}
 	id, err := run(attack{})
 	if err != nil {
@@ -276,9 +276,9 @@ func TestForgedMessagesAreRefused(t *testing.T) {
 		{name: "ID twice, spelt another way", want: "ID twice", text: replace("<samlp:Status>", `<samlp:Status Id="_assertion1">`)},
 		{name: "two kinds of ID", want: "ID twice", text: replace("<samlp:Status>", `<samlp:Status Id="_x" id="_y">`)},
 		{name: "ID with a prefix", want: "ID twice", text: replace("<samlp:Status>", `<samlp:Status xml:id="_assertion1">`)},
-		{name: "an ID that begins with a digit", want: "one that is none", change: func(d *draft) { d.assertionID = "1a" }},
-		{name: "an ID with a space", want: "one that is none", change: func(d *draft) { d.assertionID = "_a b" }},
-		{name: "no ID", want: "one that is none", change: func(d *draft) { d.assertionID = "" }},
+		{name: "an ID that begins with a digit", want: "one that is not valid", change: func(d *draft) { d.assertionID = "1a" }},
+		{name: "an ID with a space", want: "one that is not valid", change: func(d *draft) { d.assertionID = "_a b" }},
+		{name: "no ID", want: "one that is not valid", change: func(d *draft) { d.assertionID = "" }},
 
 		{name: "unsigned", want: "signed neither", change: func(d *draft) { d.signResponse, d.signAssertion = false, false }},
 		{name: "signed by another key", want: "not by a certificate", change: func(d *draft) { d.by = other() }},
@@ -298,24 +298,24 @@ func TestForgedMessagesAreRefused(t *testing.T) {
 		}},
 		{name: "signature of another element", want: "another element", change: func(d *draft) { d.uri = "#_response1" }},
 		{name: "signature of everything", want: "another element", change: func(d *draft) { d.uri = " " }},
-		{name: "two references", want: "form that SAML prescribes", change: func(d *draft) {
+		{name: "two references", want: "form that SAML requires", change: func(d *draft) {
 			d.extra = `<ds:Reference URI="#_response1"><ds:Transforms/><ds:DigestMethod Algorithm="` + sha256URI + `"/><ds:DigestValue>AAAA</ds:DigestValue></ds:Reference>`
 		}},
-		{name: "object in the signature", want: "form that SAML prescribes", change: func(d *draft) { d.object = "<ds:Object></ds:Object>" }},
-		{name: "signature value twice", want: "form that SAML prescribes", text: replace("<ds:KeyInfo>", "<ds:SignatureValue>AAAA</ds:SignatureValue><ds:KeyInfo>")},
+		{name: "object in the signature", want: "form that SAML requires", change: func(d *draft) { d.object = "<ds:Object></ds:Object>" }},
+		{name: "signature value twice", want: "form that SAML requires", text: replace("<ds:KeyInfo>", "<ds:SignatureValue>AAAA</ds:SignatureValue><ds:KeyInfo>")},
 		{name: "XSLT", want: "transform", change: func(d *draft) {
 			d.transforms += `<ds:Transform Algorithm="http://www.w3.org/TR/1999/REC-xslt-19991116"></ds:Transform>`
 		}},
 		{name: "XPath", want: "transform", change: func(d *draft) {
 			d.transforms = `<ds:Transform Algorithm="http://www.w3.org/TR/1999/REC-xpath-19991116"><ds:XPath>not(ancestor-or-self::saml:Subject)</ds:XPath></ds:Transform>` + d.transforms
 		}},
-		{name: "transforms in another order", want: "form that SAML prescribes", change: func(d *draft) {
+		{name: "transforms in another order", want: "form that SAML requires", change: func(d *draft) {
 			d.transforms = `<ds:Transform Algorithm="` + excURI + `"></ds:Transform><ds:Transform Algorithm="` + envURI + `"></ds:Transform>`
 		}},
-		{name: "not enveloped", want: "form that SAML prescribes", change: func(d *draft) {
+		{name: "not enveloped", want: "form that SAML requires", change: func(d *draft) {
 			d.transforms = strings.Repeat(`<ds:Transform Algorithm="`+excURI+`"></ds:Transform>`, 2)
 		}},
-		{name: "no transforms", want: "form that SAML prescribes", change: func(d *draft) { d.transforms = "" }},
+		{name: "no transforms", want: "form that SAML requires", change: func(d *draft) { d.transforms = "" }},
 		{name: "inclusive canonicalization", want: "canonicalization method", change: func(d *draft) { d.c14n = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315" }},
 		{name: "SHA-1 signature", want: "SHA-1", change: func(d *draft) {
 			d.method, d.hash = "http://www.w3.org/2000/09/xmldsig#rsa-sha1", crypto.SHA1
@@ -390,7 +390,7 @@ func TestMessagesThatAreNotForThisSignInAreRefused(t *testing.T) {
 			d.session = fmt.Sprintf(`<saml:AuthnStatement SessionNotOnOrAfter="%s"/>`, stamp(now.Add(-time.Hour)))
 		}},
 		{name: "nobody signed in", want: "AuthnStatement", change: func(d *draft) { d.session = "" }},
-		{name: "a time that is none", want: "where a time is prescribed", change: func(d *draft) {
+		{name: "a time that is none", want: "where a time is required", change: func(d *draft) {
 			d.session = `<saml:AuthnStatement SessionNotOnOrAfter="tomorrow"/>`
 		}},
 		{name: "issuer of the assertion", want: `issued by "https://evil.test"`, change: func(d *draft) { d.issuer = "https://evil.test" }},
@@ -422,7 +422,7 @@ func TestAFailingStatusSaysWhy(t *testing.T) {
 		d.status = `<samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:Responder"><samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:` + second + `"/></samlp:StatusCode><samlp:StatusMessage>no&#9;luck</samlp:StatusMessage>`
 		root := d.build()
 		root.RemoveChild(theAssertion(root))
-		_, err := c.HandleCallback(connector.Scopes{}, data, post(t, serialize(root)))
+		_, err := c.HandleCallback(dexconn.Scopes{}, data, post(t, serialize(root)))
 		if fault.KindOf(err) != want.kind || fault.FieldOf(err) != want.field || !strings.Contains(fault.Message(err), "(Responder, "+second+`), saying "no luck"`) {
 			t.Errorf("%s: %s at %q: %v", second, fault.KindOf(err), fault.FieldOf(err), err)
 		}
@@ -433,15 +433,15 @@ func TestAnAnswerIsUsedOnce(t *testing.T) {
 	c, clock := open(t, config())
 	data, p := begin(t, c)
 	raw := serialize(newDraft(p.ID).build())
-	if _, err := c.HandleCallback(connector.Scopes{}, data, post(t, raw)); err != nil {
+	if _, err := c.HandleCallback(dexconn.Scopes{}, data, post(t, raw)); err != nil {
 		t.Fatal(err)
 	}
-	_, err := c.HandleCallback(connector.Scopes{}, data, post(t, raw))
+	_, err := c.HandleCallback(dexconn.Scopes{}, data, post(t, raw))
 	if !fault.Is(err, fault.Unauthenticated) || !strings.Contains(fault.Message(err), "used before") {
 		t.Errorf("a second time: %v", err)
 	}
 	clock.now = clock.now.Add(5*time.Minute + 119*time.Second)
-	if _, err := c.HandleCallback(connector.Scopes{}, data, post(t, raw)); !strings.Contains(fault.Message(err), "used before") {
+	if _, err := c.HandleCallback(dexconn.Scopes{}, data, post(t, raw)); !strings.Contains(fault.Message(err), "used before") {
 		t.Errorf("in its last second: %v", err)
 	}
 }
@@ -460,14 +460,14 @@ func TestTheFormMustBelongToTheSignIn(t *testing.T) {
 	} {
 		r := post(t, good)
 		change(r.PostForm)
-		if _, err := c.HandleCallback(connector.Scopes{}, data, r); !fault.Is(err, fault.Unauthenticated) || !strings.Contains(fault.Message(err), want) {
+		if _, err := c.HandleCallback(dexconn.Scopes{}, data, r); !fault.Is(err, fault.Unauthenticated) || !strings.Contains(fault.Message(err), want) {
 			t.Errorf("want %q: %v", want, err)
 		}
 	}
-	if _, err := c.HandleCallback(connector.Scopes{}, []byte("{}"), post(t, good)); !fault.Is(err, fault.Unauthenticated) {
+	if _, err := c.HandleCallback(dexconn.Scopes{}, []byte("{}"), post(t, good)); !fault.Is(err, fault.Unauthenticated) {
 		t.Errorf("a sign-in that nobody began: %v", err)
 	}
-	if _, err := c.HandleCallback(connector.Scopes{}, data, post(t, good)); err != nil {
+	if _, err := c.HandleCallback(dexconn.Scopes{}, data, post(t, good)); err != nil {
 		t.Errorf("as it was: %v", err)
 	}
 }
@@ -485,7 +485,7 @@ func FuzzResponse(f *testing.F) {
 	f.Add("<a>")
 	f.Add(`<samlp:Response xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol"><Signature xmlns="http://www.w3.org/2000/09/xmldsig#"/></samlp:Response>`)
 	f.Fuzz(func(t *testing.T, raw string) {
-		if id, err := c.HandleCallback(connector.Scopes{}, data, post(t, raw)); err == nil {
+		if id, err := c.HandleCallback(dexconn.Scopes{}, data, post(t, raw)); err == nil {
 			t.Errorf("accepted as %q: %q", id.UserID, raw)
 		}
 	})

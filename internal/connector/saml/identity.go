@@ -9,11 +9,12 @@ import (
 	"unicode"
 
 	"github.com/beevik/etree"
-	"github.com/dexidp/dex/connector"
+	dexconn "github.com/dexidp/dex/connector"
 
+	"pachyderm/internal/connector/claimlog"
 	"pachyderm/internal/connector/fetch"
+	"pachyderm/internal/connector/refuse"
 	"pachyderm/internal/connector/saml/xmltree"
-	"pachyderm/internal/connector/witness"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/principal"
 )
@@ -67,7 +68,7 @@ func read(a *etree.Element) (said, error) {
 	}
 	value, ok := xmltree.Text(id)
 	if !ok {
-		return s, forged("the provider's NameID has more in it than text").
+		return s, refuse.Response("the provider's NameID has more in it than text").
 			Next("look at what it sends")
 	}
 	s.nameID, s.transient = value, xmltree.Attr(id, "Format") == formatTransient
@@ -90,15 +91,15 @@ func (s said) find(name string) (*attribute, error) {
 				continue
 			}
 			if found != nil {
-				return nil, forged("several of the provider's attributes have the friendly name %q", fetch.Clean(name)).
+				return nil, refuse.Response("several of the provider's attributes have the friendly name %q", fetch.Clean(name)).
 					Next("name the one that is meant by its Name")
 			}
 			found = at
 		}
 	}
 	if found != nil && found.broken {
-		return nil, forged("the provider's attribute %q has more in it than text", fetch.Clean(name)).
-			Next("mend it there, or name another attribute")
+		return nil, refuse.Response("the provider's attribute %q has more in it than text", fetch.Clean(name)).
+			Next("correct it there, or set another attribute")
 	}
 	return found, nil
 }
@@ -113,7 +114,7 @@ func (s said) one(name string) (string, error) {
 	case err != nil || at == nil || len(at.values) == 0:
 		return "", err
 	case len(at.values) > 1:
-		return "", forged("the provider's attribute %q has %d values where one is expected", fetch.Clean(name), len(at.values)).
+		return "", refuse.Response("the provider's attribute %q has %d values where one is expected", fetch.Clean(name), len(at.values)).
 			Next("send one, or name another attribute")
 	}
 	return at.values[0], nil
@@ -157,14 +158,14 @@ func (s said) claims() map[string]any {
 }
 
 // identity maps an assertion that is verified.
-func (c *Connector) identity(ctx context.Context, a *etree.Element) (connector.Identity, error) {
-	none := connector.Identity{}
+func (c *Connector) identity(ctx context.Context, a *etree.Element) (dexconn.Identity, error) {
+	none := dexconn.Identity{}
 	s, err := read(a)
 	if err != nil {
 		return none, err
 	}
-	c.tell(ctx, s)
-	var id connector.Identity
+	c.record(ctx, s)
+	var id dexconn.Identity
 	if id.UserID, err = c.userID(s); err != nil {
 		return none, err
 	}
@@ -183,20 +184,20 @@ func (c *Connector) identity(ctx context.Context, a *etree.Element) (connector.I
 	return id, err
 }
 
-func (c *Connector) tell(ctx context.Context, s said) {
-	var uses []witness.Use
-	for _, use := range []witness.Use{
-		{As: witness.UserID, Claim: c.userIDFrom(s)},
-		{As: witness.Email, Claim: c.cfg.EmailAttr},
-		{As: witness.Username, Claim: c.cfg.UsernameAttr},
-		{As: witness.Name, Claim: cmp.Or(c.cfg.NameAttr, c.cfg.UsernameAttr)},
-		{As: witness.Groups, Claim: c.cfg.GroupsAttr},
+func (c *Connector) record(ctx context.Context, s said) {
+	var uses []claimlog.Use
+	for _, use := range []claimlog.Use{
+		{As: claimlog.UserID, Claim: c.userIDFrom(s)},
+		{As: claimlog.Email, Claim: c.cfg.EmailAttr},
+		{As: claimlog.Username, Claim: c.cfg.UsernameAttr},
+		{As: claimlog.Name, Claim: cmp.Or(c.cfg.NameAttr, c.cfg.UsernameAttr)},
+		{As: claimlog.Groups, Claim: c.cfg.GroupsAttr},
 	} {
 		if use.Claim != "" {
 			uses = append(uses, use)
 		}
 	}
-	witness.Saw(ctx, s.claims(), uses...)
+	claimlog.Record(ctx, s.claims(), uses...)
 }
 
 // userIDFrom is the NameID, unless that is missing or new at each sign-in.
@@ -211,19 +212,24 @@ func (c *Connector) userID(s said) (string, error) {
 	const limit = 256 // SAML core, 8.3.7
 	from := c.userIDFrom(s)
 	if from == "" && s.transient {
-		return "", precondition("the provider sends a transient NameID, which is new at each sign-in and cannot say who somebody is: have it send a persistent one, or set usernameAttr").At("config.nameIDPolicyFormat")
+		return "", fault.New(fault.Precondition, "the provider sends a transient NameID, which is new at each sign-in and cannot identify a person").
+			Next("have it send a persistent one, or set usernameAttr").At("config.nameIDPolicyFormat")
 	}
 	if from == "" {
-		return "", precondition("the provider does not say who this is: it sent no NameID but only %s; have it send one, or set usernameAttr", s.names()).At("config.usernameAttr")
+		return "", fault.New(fault.Precondition, "the provider does not say who this is: it sent no NameID but only %s", s.names()).
+			Next("have it send one, or set usernameAttr").At("config.usernameAttr")
 	}
 	id, err := s.one(from)
 	switch {
 	case err != nil:
 		return "", err
 	case id == "":
-		return "", precondition("the provider does not say who this is: it sent no %s but only %s", fetch.Clean(from), s.names()).At("config.usernameAttr")
+		return "", fault.New(fault.Precondition, "the provider does not say who this is: it sent no %s but only %s", fetch.Clean(from), s.names()).
+			Next("have it send that, or set usernameAttr to another attribute").At("config.usernameAttr")
 	case len(id) > limit || strings.TrimSpace(id) != id || strings.ContainsFunc(id, unicode.IsControl):
-		return "", forged("the provider's %s is not a user id: it is longer than %d bytes, begins or ends with white space, or has control characters", fetch.Clean(from), limit)
+		return "", refuse.Response(
+			"the provider's %s is not a user id: it is longer than %d bytes, begins or ends with white space, or has control characters",
+			fetch.Clean(from), limit)
 	}
 	return id, nil
 }
@@ -236,9 +242,10 @@ func (c *Connector) email(s said) (string, error) {
 	case err != nil:
 		return "", err
 	case email == "":
-		return "", precondition("the provider sent no e-mail address (attribute %q) but only %s: name the attribute that holds it in emailAttr, or have the provider send it", c.cfg.EmailAttr, s.names()).At("config.emailAttr")
+		return "", fault.New(fault.Precondition, "the provider sent no e-mail address (attribute %q) but only %s", c.cfg.EmailAttr, s.names()).
+			Next("set emailAttr to the attribute that holds it, or have the provider send it").At("config.emailAttr")
 	case !principal.IsEmail(email):
-		return "", forged("the provider's attribute %q is %q, which is not exactly one e-mail address", c.cfg.EmailAttr, fetch.Clean(email))
+		return "", refuse.Response("the provider's attribute %q is %q, which is not exactly one e-mail address", c.cfg.EmailAttr, fetch.Clean(email))
 	}
 	return email, nil
 }
@@ -271,7 +278,7 @@ func (c *Connector) groups(s said, userID string) ([]string, error) {
 	matching := slices.DeleteFunc(slices.Clone(groups), isOther)
 	if len(matching) == 0 {
 		// Dex tells this error from others.
-		cause := &connector.UserNotInRequiredGroupsError{UserID: userID, Groups: allowed}
+		cause := &dexconn.UserNotInRequiredGroupsError{UserID: userID, Groups: allowed}
 		return nil, fault.New(fault.Denied, "only members of certain groups may sign in here, and this account is in none of them").
 			Next("ask an administrator").Because(cause)
 	}

@@ -25,9 +25,10 @@ import (
 	"time"
 
 	"github.com/beevik/etree"
-	"github.com/dexidp/dex/connector"
+	dexconn "github.com/dexidp/dex/connector"
 	dsig "github.com/russellhaering/goxmldsig"
 
+	"pachyderm/internal/connector/document"
 	"pachyderm/internal/connector/saml/xmltree"
 )
 
@@ -313,7 +314,10 @@ func (c *clock) Now() time.Time { return c.now }
 func open(t testing.TB, cfg Config) (*Connector, *clock) {
 	t.Helper()
 	cl := &clock{at()}
-	c, err := Open(cfg, Deps{Now: cl.Now, FormURL: func(state string) string { return "https://pachd.example.com/form?state=" + state }})
+	c, err := Open(cfg, Deps{
+		Now: cl.Now, Rules: document.Rules{Callback: callbackURL},
+		FormURL: func(state string) string { return "https://pachd.example.com/form?state=" + state },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -323,7 +327,7 @@ func open(t testing.TB, cfg Config) (*Connector, *clock) {
 // begin starts a sign-in and returns what is remembered of it.
 func begin(t testing.TB, c *Connector) ([]byte, pending) {
 	t.Helper()
-	_, data, err := c.LoginURL(connector.Scopes{}, callbackURL, state)
+	_, data, err := c.LoginURL(dexconn.Scopes{}, callbackURL, state)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"pachyderm/internal/connector/saml/metadata"
 	"pachyderm/internal/connector/saml/signed"
+	"pachyderm/internal/fault"
 )
 
 const (
@@ -23,9 +24,9 @@ const (
 	certificatesPause = 10 * time.Second
 )
 
-// Probe asks the provider now for what a sign-in will need of it. Of a provider
+// Ping asks the provider now for what a sign-in will need of it. Of a provider
 // that is described by ssoURL there is nothing to ask.
-func (c *Connector) Probe(ctx context.Context) error {
+func (c *Connector) Ping(ctx context.Context) error {
 	if c.cfg.SSOURL == "" {
 		if _, err := c.meta.Renew(ctx); err != nil {
 			return err
@@ -76,7 +77,8 @@ func (c *Connector) provider(ctx context.Context) (*metadata.Document, error) {
 		}
 	}
 	if ended(m, c.deps.Now()) {
-		return nil, precondition("the provider's metadata was valid until %s: get a newer one", m.ValidUntil.UTC().Format(time.RFC3339))
+		return nil, fault.New(fault.Precondition, "the provider's metadata was valid until %s", m.ValidUntil.UTC().Format(time.RFC3339)).
+			Next("get a newer one")
 	}
 	return m, nil
 }
@@ -97,7 +99,8 @@ func (c *Connector) endpoint(ctx context.Context) (binding, address string, err 
 		binding, address = metadata.POST, m.PostURL
 	}
 	if address == "" {
-		return "", "", precondition("the provider's metadata has no address for requestBinding %s: use the other one, or leave it out", c.cfg.RequestBinding).At("config.requestBinding")
+		return "", "", fault.New(fault.Precondition, "the provider's metadata has no address for requestBinding %s", c.cfg.RequestBinding).
+			Next("use the other one, or leave it out").At("config.requestBinding")
 	}
 	return binding, address, nil
 }
@@ -127,7 +130,7 @@ func (c *Connector) loadMetadata(ctx context.Context) (*metadata.Document, error
 	if err != nil {
 		return nil, err
 	}
-	return metadata.Parse(raw, c.cfg.SSOIssuer, c.deps.AllowHTTP)
+	return metadata.Parse(raw, c.cfg.SSOIssuer, c.deps.Rules.AllowHTTP)
 }
 
 func (c *Connector) readMetadata(ctx context.Context) ([]byte, error) {
@@ -139,12 +142,14 @@ func (c *Connector) readMetadata(ctx context.Context) ([]byte, error) {
 	}
 	f, err := os.Open(c.cfg.MetadataFile)
 	if err != nil {
-		return nil, precondition("metadataFile cannot be read: give the path of the provider's metadata on the server").At("config.metadataFile").Because(err)
+		return nil, fault.New(fault.Precondition, "metadataFile cannot be read").
+			Next("set it to the path of the provider's metadata on the server").At("config.metadataFile").Because(err)
 	}
 	defer func() { _ = f.Close() }()
 	raw, err := io.ReadAll(io.LimitReader(f, maxMetadata+1))
 	if err != nil || len(raw) > maxMetadata {
-		return nil, precondition("metadataFile cannot be read, or is larger than %d KiB", maxMetadata>>10).At("config.metadataFile").Because(err)
+		return nil, fault.New(fault.Precondition, "metadataFile cannot be read, or is larger than %d KiB", maxMetadata>>10).
+			At("config.metadataFile").Because(err)
 	}
 	return raw, nil
 }

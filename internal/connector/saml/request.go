@@ -9,6 +9,7 @@ import (
 
 	"github.com/beevik/etree"
 
+	"pachyderm/internal/connector/refuse"
 	"pachyderm/internal/connector/saml/metadata"
 	"pachyderm/internal/connector/saml/xmltree"
 )
@@ -70,7 +71,7 @@ func (c *Connector) Form(connData []byte) (action string, fields map[string]stri
 		return "", nil, err
 	}
 	if p.To == "" {
-		return "", nil, forged("this sign-in sends no form to the provider").
+		return "", nil, refuse.Response("this sign-in sends no form to the provider").
 			Next("start it again")
 	}
 	message, err := c.request(p, p.To)

@@ -7,8 +7,9 @@ import (
 	"net/http"
 
 	"github.com/beevik/etree"
-	"github.com/dexidp/dex/connector"
+	dexconn "github.com/dexidp/dex/connector"
 
+	"pachyderm/internal/connector/refuse"
 	"pachyderm/internal/connector/saml/profile"
 	"pachyderm/internal/connector/saml/signed"
 	"pachyderm/internal/connector/saml/xmltree"
@@ -21,8 +22,8 @@ const maxMessage = 256 << 10
 // have forged, into an identity (SAML profiles, 4.1.4.2 and 4.1.4.3). The errors
 // are faults: Unauthenticated for what proves nothing, Precondition for what an
 // administrator must change, Denied for who may not sign in.
-func (c *Connector) HandleCallback(_ connector.Scopes, connData []byte, r *http.Request) (connector.Identity, error) {
-	none := connector.Identity{}
+func (c *Connector) HandleCallback(_ dexconn.Scopes, connData []byte, r *http.Request) (dexconn.Identity, error) {
+	none := dexconn.Identity{}
 	p, err := parsePending(connData)
 	if err != nil {
 		return none, err
@@ -46,25 +47,25 @@ func (c *Connector) HandleCallback(_ connector.Scopes, connData []byte, r *http.
 func answer(r *http.Request, p pending) ([]byte, error) {
 	for _, name := range []string{"SAMLResponse", "RelayState"} {
 		if len(r.PostForm[name]) > 1 {
-			return nil, forged("the provider's answer has %s more than once", name).
+			return nil, refuse.Response("the provider's response has %s more than once", name).
 				Next("start the sign-in again")
 		}
 	}
 	if subtle.ConstantTimeCompare([]byte(r.PostForm.Get("RelayState")), []byte(p.State)) != 1 {
-		return nil, forged("the provider's answer belongs to another sign-in").
+		return nil, refuse.Response("the provider's response belongs to another sign-in").
 			Next("start again")
 	}
 	encoded := r.PostForm.Get("SAMLResponse")
 	switch {
 	case encoded == "":
-		return nil, forged("the provider's answer has no SAMLResponse").
+		return nil, refuse.Response("the provider's response has no SAMLResponse").
 			Next("start the sign-in again")
 	case len(encoded) > 2*maxMessage:
 		return nil, tooLarge()
 	}
 	raw, err := base64.StdEncoding.Strict().DecodeString(encoded)
 	if err != nil {
-		return nil, forged("the provider's SAMLResponse is not base64").
+		return nil, refuse.Response("the provider's SAMLResponse is not base64").
 			Next("start the sign-in again").Because(err)
 	}
 	if len(raw) > maxMessage {
@@ -74,7 +75,7 @@ func answer(r *http.Request, p pending) ([]byte, error) {
 }
 
 func tooLarge() error {
-	return forged("the provider's answer is larger than %d KiB and was not read", maxMessage>>10).
+	return refuse.Response("the provider's response is larger than %d KiB and was not read", maxMessage>>10).
 		Next("have it send fewer groups or attributes")
 }
 
@@ -89,10 +90,10 @@ func (c *Connector) assertion(ctx context.Context, m *signed.Message, p pending)
 	}
 	switch {
 	case m.Assertion == nil:
-		return nil, forged("the provider's answer has no Assertion").
+		return nil, refuse.Response("the provider's response has no Assertion").
 			Next("look at the provider's log")
 	case m.OfResponse == nil && m.OfAssertion == nil:
-		return nil, forged("the provider signed neither the Response nor the Assertion").
+		return nil, refuse.Response("the provider signed neither the Response nor the Assertion").
 			Next("let it sign the Assertion")
 	}
 	response, a := m.Response, (*etree.Element)(nil)
@@ -102,7 +103,7 @@ func (c *Connector) assertion(ctx context.Context, m *signed.Message, p pending)
 			return nil, err
 		}
 		if a, err = xmltree.Child(found, xmltree.Assertion, "Assertion"); err != nil || a == nil {
-			return nil, forged("the signature of the Response leaves the Assertion out").Because(err)
+			return nil, refuse.Response("the signature of the Response leaves the Assertion out").Because(err)
 		}
 		response = found
 	}
@@ -129,7 +130,7 @@ func (c *Connector) assertion(ctx context.Context, m *signed.Message, p pending)
 		return nil, err
 	}
 	if !c.seen.first(xmltree.Attr(a, "ID"), end, expected.Now) {
-		return nil, forged("the provider's Assertion was used before").
+		return nil, refuse.Response("the provider's Assertion was used before").
 			Next("start the sign-in again")
 	}
 	return a, nil

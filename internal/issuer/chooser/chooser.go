@@ -9,7 +9,7 @@ import (
 
 	"github.com/dexidp/dex/server/connectors"
 
-	own "pachyderm/internal/connector"
+	"pachyderm/internal/connector"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/web"
 )
@@ -47,13 +47,13 @@ func (q Question) Choose() (id string, page web.Choose) {
 		return id, page
 	}
 	hint := q.Form.Get(LoginHint)
-	domain := own.DomainOf(hint)
+	domain := connector.DomainOf(hint)
 	if domain == "" {
-		domain = own.DomainOf("anybody@" + q.Form.Get(DomainHint))
+		domain = connector.DomainOf("anybody@" + q.Form.Get(DomainHint))
 	}
 	domains := map[string]string{} // to the connector, or "" for several
 	for _, r := range rows {
-		names, _ := own.EmailDomains(r.Config) // checked when it was stored
+		names, _ := connector.EmailDomains(r.Config) // checked when it was stored
 		for _, name := range names {
 			if _, taken := domains[name]; taken {
 				domains[name] = ""

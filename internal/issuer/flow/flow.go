@@ -38,7 +38,7 @@ type Envelope struct {
 	Browser  string `json:"browser"`
 	Revision string `json:"revision"`
 	Inner    []byte `json:"inner,omitempty"`
-	// Answer is the form that the provider's answer came in, if it came in one.
+	// Answer is the form that the provider's response came in, if it came in one.
 	Answer url.Values `json:"answer,omitempty"`
 }
 

@@ -87,7 +87,7 @@ func checkRedirects(uris []string) error {
 	for _, u := range uris {
 		// A query is allowed here, a fragment not even behind one (RFC 6749, 3.1.2).
 		bare, _, _ := strings.Cut(u, "?")
-		_, err := CheckURL(bare, true)
+		_, err := checkURL(bare, true)
 		if err == nil && strings.Contains(u, "#") {
 			err = fault.New(fault.Invalid, "%q must have no fragment", u)
 		}

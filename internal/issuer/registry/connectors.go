@@ -1,15 +1,13 @@
 package registry
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"regexp"
 	"strings"
 
 	"pachyderm/internal/audit"
-	own "pachyderm/internal/connector"
+	"pachyderm/internal/connector"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
@@ -65,7 +63,7 @@ func (g *Registry) Connector(ctx context.Context, id string) (Connector, error) 
 
 func (r Row) redacted() Connector {
 	c := r.Connector
-	c.Config = own.Redact(c.Type, c.Config)
+	c.Config = connector.Redact(c.Type, c.Config)
 	return c
 }
 
@@ -76,7 +74,7 @@ func (g *Registry) CreateConnector(ctx context.Context, by principal.Name, c Con
 	if err := checkNew(c); err != nil {
 		return err
 	}
-	if err := own.Probe(ctx, c.ID, c.Type, c.Config, g.with.Deps()); err != nil {
+	if err := connector.Verify(ctx, c.ID, c.Type, c.Config, g.with.Deps()); err != nil {
 		return cannotOpen(err)
 	}
 	r := Row{Connector: c, Instance: rand.Text(), Revision: rand.Text()}
@@ -99,16 +97,16 @@ func checkNew(c Connector) error {
 	switch {
 	case c.ID == "":
 		return fault.New(fault.Invalid, "no id specified").
-			Next("give the connector one, such as auth0").At("id")
+			Next("set one, such as auth0").At("id")
 	case !idForm.MatchString(c.ID):
 		return fault.New(fault.Invalid, "id %q", c.ID).
 			Next("use letters, digits, dots, dashes and underscores, at most 63").At("id")
 	case c.Type == "":
 		return fault.New(fault.Invalid, "no type specified").
-			Next("use one of %s", strings.Join(own.Types(), ", ")).At("type")
+			Next("use one of %s", strings.Join(connector.Types(), ", ")).At("type")
 	case c.Name == "":
 		return fault.New(fault.Invalid, "no name specified").
-			Next("give the name that people shall see, such as Auth0").At("name")
+			Next("set the name that people will see, such as Auth0").At("name")
 	case len(c.Config) == 0 && c.Type != "mockCallback":
 		return fault.New(fault.Invalid, "no configs are defined").
 			Next("put issuer, clientID and the like under config").At("config")
@@ -116,7 +114,7 @@ func checkNew(c Connector) error {
 		return fault.New(fault.Invalid, "version %d", c.Version).
 			Next("use 0 or more").At("version")
 	}
-	return own.CheckSecrets(c.Type, c.Config)
+	return connector.CheckSecrets(c.Type, c.Config)
 }
 
 func cannotOpen(err error) error {
@@ -139,7 +137,7 @@ func (g *Registry) UpdateConnector(ctx context.Context, by principal.Name, chang
 	if err != nil {
 		return err
 	}
-	sameProvider := sameConfig(next.Config, old.Config)
+	sameProvider := connector.Equal(next.Config, old.Config)
 	sameContent := sameProvider && next.Name == old.Name
 	if next.Version, err = nextVersion(change.Version, old.Version, sameContent); err != nil {
 		return err
@@ -148,7 +146,7 @@ func (g *Registry) UpdateConnector(ctx context.Context, by principal.Name, chang
 		return nil
 	}
 	if !sameProvider {
-		if err := own.Probe(ctx, next.ID, next.Type, next.Config, g.with.Deps()); err != nil {
+		if err := connector.Verify(ctx, next.ID, next.Type, next.Config, g.with.Deps()); err != nil {
 			return cannotOpen(err)
 		}
 	}
@@ -170,11 +168,11 @@ func (g *Registry) Draft(ctx context.Context, c Connector) (draft Row, live *Row
 	switch {
 	case err == nil:
 		draft, err = stored.changedBy(c)
-		switch lends := err == nil && stored.lendsSecrets(draft); {
-		case lends && !stored.Managed && !own.SameDestination(stored.Type, stored.Config, draft.Config):
-			err = fault.New(fault.Invalid, "the document would send the stored secret of connector %s to another place than it was given for", c.ID).
-				Next("write the secret itself into it")
-		case lends && stored.Managed:
+		switch reuses := err == nil && stored.reusesStoredSecret(draft); {
+		case reuses && !stored.Managed && !connector.SameDestination(stored.Type, stored.Config, draft.Config):
+			err = fault.New(fault.Invalid, "the document would send the stored secret of connector %s to another destination", c.ID).
+				Next("write the secret itself into the document")
+		case reuses && stored.Managed:
 			err = fault.New(fault.Precondition, "connector %s is managed by pachd's configuration, and its secret is not used with another document", c.ID).
 				Next("write a secret into the document")
 		}
@@ -185,13 +183,13 @@ func (g *Registry) Draft(ctx context.Context, c Connector) (draft Row, live *Row
 	return Row{Connector: c}, nil, checkNew(c)
 }
 
-// lendsSecrets reports whether another document would send a secret of r's,
-// perhaps to another place than r does.
-func (r Row) lendsSecrets(draft Row) bool {
-	if sameConfig(r.Config, draft.Config) {
+// reusesStoredSecret reports whether another document would send a secret of
+// r's, perhaps to another place than r does.
+func (r Row) reusesStoredSecret(draft Row) bool {
+	if connector.Equal(r.Config, draft.Config) {
 		return false
 	}
-	for key, shown := range own.Redact(r.Type, r.Config) {
+	for key, shown := range connector.Redact(r.Type, r.Config) {
 		if text, ok := r.Config[key].(string); ok && shown == secret.Mask && draft.Config[key] == text {
 			return true
 		}
@@ -210,16 +208,8 @@ func (r Row) changedBy(change Connector) (Row, error) {
 		return next, fault.New(fault.Invalid, "connector %s is of type %s and cannot become %s", r.ID, r.Type, change.Type).
 			Next("delete it and create another").At("type")
 	}
-	next.Config = own.Merge(r.Type, r.Config, change.Config)
-	return next, own.CheckSecrets(next.Type, next.Config)
-}
-
-// sameConfig compares as documents: a number that came as JSON is another Go
-// type than the same one stored.
-func sameConfig(a, b map[string]any) bool {
-	x, errX := json.Marshal(a)
-	y, errY := json.Marshal(b)
-	return errX == nil && errY == nil && bytes.Equal(x, y)
+	next.Config = connector.Merge(r.Type, r.Config, change.Config)
+	return next, connector.CheckSecrets(next.Type, next.Config)
 }
 
 func nextVersion(given, stored int64, sameContent bool) (int64, error) {

@@ -3,7 +3,6 @@ package registry
 import (
 	"context"
 	"encoding/json"
-	"net"
 	"net/url"
 	"strings"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/principal"
+	"pachyderm/internal/webaddr"
 )
 
 const (
@@ -64,7 +64,7 @@ func (s Settings) Parse(publicURL string, insecure bool) (p Parsed, err error) {
 	if raw == "" {
 		raw = publicURL
 	}
-	u, err := CheckURL(raw, insecure)
+	u, err := checkURL(raw, insecure)
 	if err != nil {
 		return p, fault.Prefix(err, "issuer").At("issuer")
 	}
@@ -95,30 +95,22 @@ func duration(name, text string, absent time.Duration) (time.Duration, error) {
 	return d, nil
 }
 
-// CheckURL checks an address that browsers and clients will be sent to: http
+// checkURL checks an address that browsers and clients will be sent to: http
 // or https, no user, query or fragment, and plain http only on this machine
 // unless insecure.
-func CheckURL(raw string, insecure bool) (*url.URL, error) {
-	u, err := url.Parse(raw)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, fault.New(fault.Invalid, "%q is not a URL", raw).
-			Next("write one such as https://pach.example.com/dex")
-	}
-	if u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.ForceQuery {
+func checkURL(raw string, insecure bool) (*url.URL, error) {
+	u, err := webaddr.Parse(raw)
+	switch {
+	case err != nil:
+		return nil, err
+	case !webaddr.IsBare(u) || webaddr.HasQuery(u):
 		return nil, fault.New(fault.Invalid, "%q must have no user, query or fragment", raw)
-	}
-	if u.Scheme == "http" && !insecure && !IsLoopback(u.Hostname()) {
+	case !webaddr.IsSafe(u, insecure):
 		return nil, fault.New(fault.Invalid, "%q sends passwords and tokens in clear", raw).
 			Next("use https, or set insecure: true in pachd's configuration for a trial")
 	}
 	u.Path = strings.TrimSuffix(u.Path, "/")
 	return u, nil
-}
-
-// IsLoopback reports whether a host name or address is this machine's own.
-func IsLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 func readSetting(ctx context.Context, tx *db.Tx, id string, into any) error {

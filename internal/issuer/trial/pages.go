@@ -7,12 +7,12 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/dexidp/dex/connector"
+	dexconn "github.com/dexidp/dex/connector"
 	"golang.org/x/oauth2"
 
-	own "pachyderm/internal/connector"
+	"pachyderm/internal/connector"
+	"pachyderm/internal/connector/claimlog"
 	"pachyderm/internal/connector/fetch"
-	"pachyderm/internal/connector/witness"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/flow"
 	"pachyderm/internal/issuer/upstream"
@@ -57,28 +57,28 @@ func (p *Page) Serve(w http.ResponseWriter, r *http.Request, id string) {
 	}
 	c, err := p.open(b.Draft)
 	if err != nil {
-		p.finish(w, r, id, b, nil, connector.Identity{}, err)
+		p.finish(w, r, id, b, nil, dexconn.Identity{}, err)
 		return
 	}
 	switch inner := c.Connector.(type) {
-	case connector.CallbackConnector:
+	case dexconn.CallbackConnector:
 		p.begin(w, r, id, b, inner, c.Callback())
-	case connector.PasswordConnector:
+	case dexconn.PasswordConnector:
 		p.password(w, r, id, b, c, inner)
 	}
 }
 
 // asked are the scopes that a trial asks for.
-func asked() connector.Scopes { return connector.Scopes{Groups: true} }
+func asked() dexconn.Scopes { return dexconn.Scopes{Groups: true} }
 
-func (p *Page) begin(w http.ResponseWriter, r *http.Request, id string, b body, c connector.CallbackConnector, callback string) {
+func (p *Page) begin(w http.ResponseWriter, r *http.Request, id string, b body, c dexconn.CallbackConnector, callback string) {
 	var pending []byte
 	to, err := upstream.Within(r.Context(), func(context.Context) (to string, err error) {
 		to, pending, err = c.LoginURL(asked(), callback, statePrefix+id)
 		return to, err
 	})
 	if err != nil {
-		p.finish(w, r, id, b, nil, connector.Identity{}, err)
+		p.finish(w, r, id, b, nil, dexconn.Identity{}, err)
 		return
 	}
 	if _, err := p.change(r.Context(), id, func(b *body) error { b.Pending = pending; return nil }); err != nil {
@@ -88,16 +88,16 @@ func (p *Page) begin(w http.ResponseWriter, r *http.Request, id string, b body, 
 	http.Redirect(w, r, to, http.StatusSeeOther)
 }
 
-func (p *Page) password(w http.ResponseWriter, r *http.Request, id string, b body, c *own.Provider, inner connector.PasswordConnector) {
+func (p *Page) password(w http.ResponseWriter, r *http.Request, id string, b body, c *connector.Provider, inner dexconn.PasswordConnector) {
 	page := web.TrialPassword{Name: b.Draft.Name, Action: p.Path + id, CSRF: secret.Hash(b.Browser + id), Prompt: inner.Prompt()}
 	if r.Method != http.MethodPost || !secret.Same(page.CSRF, r.PostForm.Get("csrf")) {
 		p.render(w, r, http.StatusOK, page)
 		return
 	}
-	seen := &witness.Witness{}
+	seen := &claimlog.Log{}
 	var valid bool
-	who, err := upstream.Within(r.Context(), func(ctx context.Context) (who connector.Identity, err error) {
-		who, valid, err = inner.Login(witness.In(ctx, seen), asked(), r.PostForm.Get("login"), r.PostForm.Get("password"))
+	who, err := upstream.Within(r.Context(), func(ctx context.Context) (who dexconn.Identity, err error) {
+		who, valid, err = inner.Login(claimlog.In(ctx, seen), asked(), r.PostForm.Get("login"), r.PostForm.Get("password"))
 		return who, err
 	})
 	if err == nil && !valid {
@@ -140,10 +140,10 @@ func (p *Page) Return(w http.ResponseWriter, r *http.Request, state string) {
 	}
 	c, err := p.open(b.Draft)
 	if err != nil {
-		p.finish(w, r, id, b, nil, connector.Identity{}, err)
+		p.finish(w, r, id, b, nil, dexconn.Identity{}, err)
 		return
 	}
-	inner, ok := c.Connector.(connector.CallbackConnector)
+	inner, ok := c.Connector.(dexconn.CallbackConnector)
 	if !ok {
 		p.refuse(w, r, nil)
 		return
@@ -151,9 +151,9 @@ func (p *Page) Return(w http.ResponseWriter, r *http.Request, state string) {
 	if b.Answer != nil {
 		r.PostForm = b.Answer
 	}
-	seen := &witness.Witness{}
-	who, err := upstream.Within(r.Context(), func(ctx context.Context) (connector.Identity, error) {
-		ctx = context.WithValue(witness.In(ctx, seen), oauth2.HTTPClient, fetch.HTTPClient(upstream.AnswerWithin))
+	seen := &claimlog.Log{}
+	who, err := upstream.Within(r.Context(), func(ctx context.Context) (dexconn.Identity, error) {
+		ctx = context.WithValue(claimlog.In(ctx, seen), oauth2.HTTPClient, fetch.HTTPClient(upstream.AnswerWithin))
 		return inner.HandleCallback(asked(), b.Pending, r.WithContext(ctx))
 	})
 	p.finish(w, r, id, b, seen, who, err, c.Issuer())
@@ -168,9 +168,7 @@ func (p *Page) Form(w http.ResponseWriter, r *http.Request, state string) {
 	}
 	c, err := p.open(b.Draft)
 	if err == nil {
-		if inner, ok := c.Connector.(interface {
-			Form(data []byte) (string, map[string]string, error)
-		}); ok {
+		if inner, ok := c.Connector.(connector.FormPoster); ok {
 			page := web.Onward{To: b.Draft.Name}
 			if page.Action, page.Fields, err = inner.Form(b.Pending); err == nil {
 				p.render(w, r, http.StatusOK, page)
@@ -178,10 +176,10 @@ func (p *Page) Form(w http.ResponseWriter, r *http.Request, state string) {
 			}
 		}
 	}
-	p.finish(w, r, id, b, nil, connector.Identity{}, err)
+	p.finish(w, r, id, b, nil, dexconn.Identity{}, err)
 }
 
-func (p *Page) finish(w http.ResponseWriter, r *http.Request, id string, b body, seen *witness.Witness, who connector.Identity, why error, issuer ...string) {
+func (p *Page) finish(w http.ResponseWriter, r *http.Request, id string, b body, seen *claimlog.Log, who dexconn.Identity, why error, issuer ...string) {
 	if why != nil {
 		p.Log.InfoContext(r.Context(), "a connector's trial failed", "connector", b.Draft.ID, "type", b.Draft.Type, "error", why)
 	}

@@ -1,18 +1,17 @@
 package trial
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
 
-	"github.com/dexidp/dex/connector"
+	dexconn "github.com/dexidp/dex/connector"
 
-	own "pachyderm/internal/connector"
+	"pachyderm/internal/connector"
+	"pachyderm/internal/connector/claimlog"
 	"pachyderm/internal/connector/fetch"
-	"pachyderm/internal/connector/witness"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/registry"
@@ -20,7 +19,7 @@ import (
 )
 
 // result says what would come of a sign-in, as far as it got.
-func (s *Server) result(ctx context.Context, b body, seen *witness.Witness, who connector.Identity, why error, issuer string) Result {
+func (s *Server) result(ctx context.Context, b body, seen *claimlog.Log, who dexconn.Identity, why error, issuer string) Result {
 	out := Result{Claims: claims(seen, who), IsLive: b.Live != nil, Differences: differences(b.Live, b.Draft)}
 	if why == nil {
 		why = s.whoWouldItBe(ctx, b, who, issuer, &out)
@@ -36,7 +35,7 @@ func (s *Server) result(ctx context.Context, b body, seen *witness.Witness, who 
 	return out
 }
 
-func (s *Server) whoWouldItBe(ctx context.Context, b body, who connector.Identity, issuer string, out *Result) error {
+func (s *Server) whoWouldItBe(ctx context.Context, b body, who dexconn.Identity, issuer string, out *Result) error {
 	if err := upstream.CheckAccount(who); err != nil {
 		return err
 	}
@@ -53,9 +52,9 @@ func (s *Server) whoWouldItBe(ctx context.Context, b body, who connector.Identit
 	return err
 }
 
-// claims are what the witness saw or, of connectors that tell none, what they
-// made of it.
-func claims(seen *witness.Witness, who connector.Identity) []Claim {
+// claims are what the connector recorded or, of one that records none, what it
+// made of them.
+func claims(seen *claimlog.Log, who dexconn.Identity) []Claim {
 	if seen == nil || seen.Claims == nil {
 		if who.UserID == "" {
 			return nil
@@ -83,18 +82,18 @@ func claims(seen *witness.Witness, who connector.Identity) []Claim {
 	return out
 }
 
-// madeOf is what a connector that tells no witness has made of a person.
-func madeOf(who connector.Identity) *witness.Witness {
-	w := &witness.Witness{Claims: map[string]any{}}
+// madeOf is what a connector that records no claims has made of a person.
+func madeOf(who dexconn.Identity) *claimlog.Log {
+	w := &claimlog.Log{Claims: map[string]any{}}
 	for _, said := range []struct{ claim, as, value string }{
-		{"id", witness.UserID, who.UserID}, {"email", witness.Email, who.Email}, {"name", witness.Name, who.Username}, {"username", witness.Username, who.PreferredUsername},
+		{"id", claimlog.UserID, who.UserID}, {"email", claimlog.Email, who.Email}, {"name", claimlog.Name, who.Username}, {"username", claimlog.Username, who.PreferredUsername},
 	} {
 		if said.value != "" {
-			w.Claims[said.claim], w.Uses = said.value, append(w.Uses, witness.Use{As: said.as, Claim: said.claim})
+			w.Claims[said.claim], w.Uses = said.value, append(w.Uses, claimlog.Use{As: said.as, Claim: said.claim})
 		}
 	}
 	if who.Groups != nil {
-		w.Claims["groups"], w.Uses = who.Groups, append(w.Uses, witness.Use{As: witness.Groups, Claim: "groups"})
+		w.Claims["groups"], w.Uses = who.Groups, append(w.Uses, claimlog.Use{As: claimlog.Groups, Claim: "groups"})
 	}
 	return w
 }
@@ -112,14 +111,6 @@ func short(v any) string {
 	return fetch.Clean(string(raw))
 }
 
-// same compares as documents: a number that came as JSON is another Go type
-// than the same one stored.
-func same(a, b any) bool {
-	x, errX := json.Marshal(a)
-	y, errY := json.Marshal(b)
-	return errX == nil && errY == nil && bytes.Equal(x, y)
-}
-
 // differences are the keys that a test would change; a secret is only said to
 // be another.
 func differences(live *registry.Row, draft registry.Row) []Difference {
@@ -130,7 +121,7 @@ func differences(live *registry.Row, draft registry.Row) []Difference {
 	if live.Name != draft.Name {
 		out = append(out, Difference{"name", short(live.Name), short(draft.Name)})
 	}
-	shownLive, shownDraft := own.Redact(live.Type, live.Config), own.Redact(draft.Type, draft.Config)
+	shownLive, shownDraft := connector.Redact(live.Type, live.Config), connector.Redact(draft.Type, draft.Config)
 	keys := maps.Clone(live.Config)
 	if keys == nil {
 		keys = map[string]any{}
@@ -138,7 +129,7 @@ func differences(live *registry.Row, draft registry.Row) []Difference {
 	maps.Copy(keys, draft.Config)
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		was, is := live.Config[key], draft.Config[key]
-		if same(was, is) {
+		if connector.Equal(was, is) {
 			continue
 		}
 		d := Difference{Key: "config." + key}

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"pachyderm/internal/audit"
-	own "pachyderm/internal/connector"
+	"pachyderm/internal/connector"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
@@ -32,7 +32,7 @@ type Server struct {
 	Sealer   *secret.Sealer
 	Registry *registry.Registry
 	People   *identity.Service
-	Deps     func() own.Deps
+	Deps     func() connector.Deps
 	Log      *slog.Logger
 	Now      func() time.Time
 }
@@ -84,8 +84,8 @@ func (s *Server) Start(ctx context.Context, by principal.Name, draft registry.Ro
 	return id, expires, err
 }
 
-func (s *Server) open(draft registry.Row) (*own.Provider, error) {
-	return own.Open(draft.ID, draft.Type, draft.Config, s.Deps())
+func (s *Server) open(draft registry.Row) (*connector.Provider, error) {
+	return connector.Open(draft.ID, draft.Type, draft.Config, s.Deps())
 }
 
 // Wait waits a while for the end of a trial, which only its owner may do, and

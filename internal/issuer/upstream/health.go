@@ -12,16 +12,13 @@ import (
 )
 
 const (
-	// probeEvery is how often each provider is asked whether it is there, again
-	// how often one that was not, and probeWithin how long it may take.
-	probeEvery  = 30 * time.Second
-	again       = 5 * time.Second
-	probeWithin = 10 * time.Second
-	// confirmedFor is how long a provider that has answered is taken to be up,
-	// and confirmWithin how long a person waits to hear that it is not.
-	confirmedFor  = 5 * time.Second
-	confirmWithin = 3 * time.Second
-	// breakAfter failures in a row, a provider is left in peace for breakFor.
+	// pingEvery is how often each provider is asked whether it is up, retryEvery
+	// how often one that was not, and pingWithin how long it may take.
+	pingEvery  = 30 * time.Second
+	retryEvery = 5 * time.Second
+	pingWithin = 10 * time.Second
+	// After breakAfter failures in a row, the circuit is open for breakFor: the
+	// provider is not asked.
 	breakAfter = 3
 	breakFor   = 5 * time.Second
 )
@@ -33,7 +30,7 @@ const (
 	Failing = "failing"
 )
 
-// Health is how a connector fares, as this replica sees it.
+// Health is the health of a connector, as this replica sees it.
 type Health struct {
 	State    string
 	Since    time.Time // when State began
@@ -54,7 +51,7 @@ type health struct {
 
 func (h *health) of(id, revision string) *Health {
 	known, ok := h.by[id]
-	if ok && known.revision == "" { // a sign-in was before the first probe
+	if ok && known.revision == "" { // a sign-in was before the first ping
 		known.revision = revision
 	}
 	if !ok || revision != "" && known.revision != revision {
@@ -114,7 +111,7 @@ func (h *health) forgetOthers(rows []registry.Row) {
 	})
 }
 
-// Health is how a stored connector fares.
+// Health is the health of a stored connector.
 func (u *Upstream) Health(r registry.Row) Health {
 	u.health.mu.Lock()
 	defer u.health.mu.Unlock()
@@ -130,32 +127,32 @@ func (u *Upstream) Changed() {
 	}
 }
 
-// Run asks all providers, now and then, whether they are there, until ctx ends.
+// Run asks all providers, now and then, whether they are up, until ctx ends.
 func (u *Upstream) Run(ctx context.Context) {
-	all, failing := time.NewTicker(probeEvery), time.NewTicker(again)
+	all, failing := time.NewTicker(pingEvery), time.NewTicker(retryEvery)
 	defer all.Stop()
 	defer failing.Stop()
-	u.ProbeAll(ctx)
+	u.PingAll(ctx)
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-u.changed:
-			u.ProbeAll(ctx)
+			u.PingAll(ctx)
 		case <-all.C:
-			u.ProbeAll(ctx)
+			u.PingAll(ctx)
 		case <-failing.C:
-			u.probe(ctx, func(r registry.Row) bool { return u.Health(r).State == Failing })
+			u.ping(ctx, func(r registry.Row) bool { return u.Health(r).State == Failing })
 		}
 	}
 }
 
-// ProbeAll asks all providers at once and waits for their answers.
-func (u *Upstream) ProbeAll(ctx context.Context) {
-	u.probe(ctx, func(registry.Row) bool { return true })
+// PingAll asks all providers at once and waits for their answers.
+func (u *Upstream) PingAll(ctx context.Context) {
+	u.ping(ctx, func(registry.Row) bool { return true })
 }
 
-func (u *Upstream) probe(ctx context.Context, which func(registry.Row) bool) {
+func (u *Upstream) ping(ctx context.Context, which func(registry.Row) bool) {
 	rows, err := u.Registry.Rows(ctx)
 	if err != nil {
 		return // the next login says so
@@ -168,10 +165,10 @@ func (u *Upstream) probe(ctx context.Context, which func(registry.Row) bool) {
 		}
 		all.Go(func() {
 			revision := u.Revision(r)
-			_, err := within(ctx, probeWithin, func(ctx context.Context) (struct{}, error) {
+			_, err := within(ctx, pingWithin, func(ctx context.Context) (struct{}, error) {
 				p, err := u.Provider(r)
 				if err == nil {
-					err = p.Alive(ctx)
+					err = p.Ping(ctx)
 				}
 				return struct{}{}, err
 			})

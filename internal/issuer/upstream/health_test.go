@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	dex "github.com/dexidp/dex/connector"
+	dexconn "github.com/dexidp/dex/connector"
 
 	"pachyderm/demo/op/optest"
 	"pachyderm/internal/connector"
@@ -87,7 +87,7 @@ func (o *office) row(id string) registry.Row {
 }
 
 // forDex is the connector as Dex gets it.
-func (o *office) forDex(id string) dex.Connector {
+func (o *office) forDex(id string) dexconn.Connector {
 	o.t.Helper()
 	stored, err := o.ForDex(o.row(id))
 	if err != nil {
@@ -105,7 +105,7 @@ func (o *office) begins(id string) error {
 	state := "state-of-" + id
 	o.Began(state, &flow.Flow{})
 	defer o.Forget(state)
-	_, _, err := o.forDex(id).(dex.CallbackConnector).LoginURL(dex.Scopes{}, callback, state)
+	_, _, err := o.forDex(id).(dexconn.CallbackConnector).LoginURL(dexconn.Scopes{}, callback, state)
 	return err
 }
 
@@ -119,7 +119,7 @@ func oidcOf(issuer, id, secret string, more map[string]any) map[string]any {
 
 // troubles are the ways in which providers fail, and what their health says.
 var troubles = map[idp.Trouble]string{
-	idp.Hangs: "", idp.Garbage: "discovery document", idp.Outdated: "expired", idp.AnotherIssuer: "calls itself", "refuses": "cannot be reached",
+	idp.Hangs: "", idp.Garbage: "discovery document", idp.Outdated: "expired", idp.AnotherIssuer: "issuer mismatch", "refuses": "cannot be reached",
 }
 
 func TestHealthTellsWhoIsInTrouble(t *testing.T) {
@@ -154,7 +154,7 @@ func TestHealthTellsWhoIsInTrouble(t *testing.T) {
 	}
 	o.later(time.Minute)
 	first := o.clock()
-	o.ProbeAll(t.Context())
+	o.PingAll(t.Context())
 	for id, h := range states() {
 		if h.State != upstream.Ready || h.Since != first || h.LastGood != first || h.Checked != first || h.Error != "" {
 			t.Errorf("%s at first: %+v", id, h)
@@ -172,7 +172,7 @@ func TestHealthTellsWhoIsInTrouble(t *testing.T) {
 	asked := make(chan struct{})
 	go func() {
 		defer close(asked)
-		o.ProbeAll(context.WithoutCancel(t.Context()))
+		o.PingAll(context.WithoutCancel(t.Context()))
 	}()
 	// One of those that are asked does not answer, and keeps nobody else.
 	for _, id := range well {
@@ -201,7 +201,7 @@ func TestHealthTellsWhoIsInTrouble(t *testing.T) {
 	}
 	o.later(time.Minute)
 	third := o.clock()
-	o.ProbeAll(t.Context())
+	o.PingAll(t.Context())
 	for trouble := range troubles {
 		if h := o.Health(o.row(id(trouble))); h.State != upstream.Ready || h.Since != third || h.LastGood != third {
 			t.Errorf("%s is over: %+v", trouble, h)
@@ -223,7 +223,7 @@ func TestAProviderThatKeepsFailingIsLeftInPeace(t *testing.T) {
 		"userSearch": map[string]any{"baseDN": l.PeopleDN, "username": "uid"},
 	})
 	login := func() (bool, error) {
-		_, valid, err := o.forDex("ldap").(dex.PasswordConnector).Login(t.Context(), dex.Scopes{}, "alice", idp.Alice.Password)
+		_, valid, err := o.forDex("ldap").(dexconn.PasswordConnector).Login(t.Context(), dexconn.Scopes{}, "alice", idp.Alice.Password)
 		return valid, err
 	}
 	if valid, err := login(); !valid || err != nil {
@@ -231,7 +231,7 @@ func TestAProviderThatKeepsFailingIsLeftInPeace(t *testing.T) {
 	}
 	// A wrong password is no failure of the directory.
 	for range 5 {
-		if _, valid, err := o.forDex("ldap").(dex.PasswordConnector).Login(t.Context(), dex.Scopes{}, "alice", "wrong"); valid || err != nil {
+		if _, valid, err := o.forDex("ldap").(dexconn.PasswordConnector).Login(t.Context(), dexconn.Scopes{}, "alice", "wrong"); valid || err != nil {
 			t.Fatalf("%v, %v", valid, err)
 		}
 	}
@@ -276,7 +276,7 @@ func TestASuccessEndsARowOfFailures(t *testing.T) {
 		"userSearch": map[string]any{"baseDN": l.PeopleDN, "username": "uid"},
 	})
 	login := func() bool {
-		_, valid, _ := o.forDex("ldap").(dex.PasswordConnector).Login(t.Context(), dex.Scopes{}, "alice", idp.Alice.Password)
+		_, valid, _ := o.forDex("ldap").(dexconn.PasswordConnector).Login(t.Context(), dexconn.Scopes{}, "alice", idp.Alice.Password)
 		return valid
 	}
 	for round := range 2 {

@@ -12,10 +12,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/dexidp/dex/connector"
+	dexconn "github.com/dexidp/dex/connector"
 	"github.com/dexidp/dex/storage"
 
-	own "pachyderm/internal/connector"
+	"pachyderm/internal/connector"
 	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
@@ -33,7 +33,7 @@ type Config struct {
 	People   *identity.Service
 	Log      *slog.Logger
 	Now      func() time.Time
-	Deps     func() own.Deps
+	Deps     func() connector.Deps
 }
 
 // Upstream is safe for concurrent use.
@@ -81,7 +81,7 @@ type opened struct {
 
 // provider is an opened connector, or why it cannot be opened.
 type provider struct {
-	*own.Provider
+	*connector.Provider
 	err error
 }
 
@@ -121,29 +121,29 @@ func (o *opened) known(revision string) (provider, bool) {
 // open finds or opens the connector of a row.
 func (u *Upstream) open(id, typ, revision string, config map[string]any) provider {
 	return u.opened.get(revision, func() provider {
-		p, err := own.Open(id, typ, config, u.Deps())
+		p, err := connector.Open(id, typ, config, u.Deps())
 		return provider{p, err}
 	})
 }
 
-// Provider opens a stored connector. Faults: those of own.Open.
-func (u *Upstream) Provider(r registry.Row) (*own.Provider, error) {
+// Provider opens a stored connector. Faults: those of connector.Open.
+func (u *Upstream) Provider(r registry.Row) (*connector.Provider, error) {
 	p := u.open(r.ID, r.Type, u.Revision(r), r.Config)
 	return p.Provider, p.err
 }
 
 // Revision changes with the connector and with what its references lead to.
 func (u *Upstream) Revision(r registry.Row) string {
-	if !own.HasReferences(r.Type, r.Config) {
+	if !connector.HasReferences(r.Type, r.Config) {
 		return r.Revision
 	}
-	return r.Revision + "." + own.Fingerprint(r.Type, r.Config, u.Deps())
+	return r.Revision + "." + connector.Fingerprint(r.Type, r.Config, u.Deps())
 }
 
 // Resolve opens a connector for Dex inside our wrapper. It never fails: a
 // connector that cannot be opened says so when somebody wants to log in with
 // it, and hurts nobody else.
-func (u *Upstream) Resolve(c storage.Connector) (connector.Connector, error) {
+func (u *Upstream) Resolve(c storage.Connector) (dexconn.Connector, error) {
 	var d dexConfig
 	if err := json.Unmarshal(c.Config, &d); err != nil {
 		return nil, err
@@ -157,9 +157,9 @@ func (u *Upstream) Resolve(c storage.Connector) (connector.Connector, error) {
 		return broken{u, p.err}, nil //nolint:nilerr // it says so when somebody wants to log in with it
 	}
 	w := wrapped{upstream: u, id: c.ID, instance: d.Instance, provider: p.Provider}
-	_, refreshes := p.Connector.(connector.RefreshConnector)
+	_, refreshes := p.Connector.(dexconn.RefreshConnector)
 	switch p.Connector.(type) {
-	case connector.CallbackConnector:
+	case dexconn.CallbackConnector:
 		if refreshes {
 			return struct {
 				callback
@@ -167,7 +167,7 @@ func (u *Upstream) Resolve(c storage.Connector) (connector.Connector, error) {
 			}{callback{w}, refresh{w}}, nil
 		}
 		return callback{w}, nil
-	case connector.PasswordConnector:
+	case dexconn.PasswordConnector:
 		if refreshes {
 			return struct {
 				password

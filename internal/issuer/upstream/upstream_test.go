@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	dex "github.com/dexidp/dex/connector"
+	dexconn "github.com/dexidp/dex/connector"
 	"github.com/dexidp/dex/server/connectors"
 	"github.com/dexidp/dex/storage"
 
@@ -26,8 +26,8 @@ import (
 
 func TestAConnectorThatPanicsEndsOneCall(t *testing.T) {
 	t.Parallel()
-	_, err := upstream.Within(t.Context(), func(ctx context.Context) (dex.CallbackConnector, error) {
-		return ctx.Value("no such").(dex.CallbackConnector), nil
+	_, err := upstream.Within(t.Context(), func(ctx context.Context) (dexconn.CallbackConnector, error) {
+		return ctx.Value("no such").(dexconn.CallbackConnector), nil
 	})
 	if fault.KindOf(err) != fault.Internal || !strings.Contains(err.Error(), "conversion") {
 		t.Errorf("got %v", err)
@@ -61,7 +61,7 @@ func TestAConnectorIsMendedWithItsFile(t *testing.T) {
 		}
 		o.Began("state", &flow.Flow{})
 		defer o.Forget("state")
-		_, _, err = c.Connector.(dex.CallbackConnector).LoginURL(dex.Scopes{}, callback, "state")
+		_, _, err = c.Connector.(dexconn.CallbackConnector).LoginURL(dexconn.Scopes{}, callback, "state")
 		return err
 	}
 	away := file + ".away"
@@ -124,11 +124,11 @@ func TestNobodyCanSayThatAProviderIsDown(t *testing.T) {
 	o := open(t)
 	p := optest.Start(t, callback)
 	o.connect("demo", "oidc", oidcOf(p.Issuer, p.ClientID, p.ClientSecret, nil))
-	c := o.forDex("demo").(dex.CallbackConnector)
+	c := o.forDex("demo").(dexconn.CallbackConnector)
 	var begun [][]byte
 	for range 3 {
 		o.Began("state", &flow.Flow{Revision: o.row("demo").Revision})
-		_, data, err := c.LoginURL(dex.Scopes{}, callback, "state")
+		_, data, err := c.LoginURL(dexconn.Scopes{}, callback, "state")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -136,7 +136,7 @@ func TestNobodyCanSayThatAProviderIsDown(t *testing.T) {
 	}
 	for _, data := range begun {
 		r := httptest.NewRequest(http.MethodGet, callback+"?state=state&error=server_error&iss="+p.Issuer, nil)
-		if _, err := c.HandleCallback(dex.Scopes{}, data, r); !fault.Is(err, fault.Unavailable) {
+		if _, err := c.HandleCallback(dexconn.Scopes{}, data, r); !fault.Is(err, fault.Unavailable) {
 			t.Fatal(err)
 		}
 	}
@@ -156,7 +156,7 @@ func TestADeletedConnectorLeavesNoHealth(t *testing.T) {
 	o.connect("demo", "oidc", config)
 	p.Fall(idp.Outdated)
 	for range 3 {
-		o.ProbeAll(t.Context())
+		o.PingAll(t.Context())
 		o.later(time.Minute)
 	}
 	o.later(-time.Minute)
@@ -167,7 +167,7 @@ func TestADeletedConnectorLeavesNoHealth(t *testing.T) {
 	if err := o.Registry.DeleteConnector(t.Context(), principal.Root, "demo"); err != nil {
 		t.Fatal(err)
 	}
-	o.ProbeAll(t.Context())
+	o.PingAll(t.Context())
 	o.connect("demo", "oidc", config)
 	if err := o.begins("demo"); err != nil {
 		t.Errorf("a new one of its id: %v", err)

@@ -7,11 +7,11 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/dexidp/dex/connector"
+	dexconn "github.com/dexidp/dex/connector"
 	"github.com/dexidp/dex/server/tokens"
 	"golang.org/x/oauth2"
 
-	own "pachyderm/internal/connector"
+	"pachyderm/internal/connector"
 	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
@@ -27,10 +27,10 @@ type wrapped struct {
 	upstream *Upstream
 	id       string
 	instance string
-	provider *own.Provider
-	// hearsay is set where a browser brings an error instead of an answer:
+	provider *connector.Provider
+	// fromBrowser is set where a browser brings an error instead of an answer:
 	// anybody can write one, so that it says nothing of the provider.
-	hearsay bool
+	fromBrowser bool
 }
 
 // ask calls the connector, unless its provider has just failed several times.
@@ -42,12 +42,12 @@ func ask[T any](ctx context.Context, w wrapped, do func(context.Context) (T, err
 	// Dex's connectors that have no client of their own take this one.
 	ctx = context.WithValue(ctx, oauth2.HTTPClient, w.upstream.client)
 	v, err := Within(ctx, do)
-	if !w.hearsay && (err == nil || fault.Is(err, fault.Unavailable)) {
+	if !w.fromBrowser && (err == nil || fault.Is(err, fault.Unavailable)) {
 		w.upstream.health.record(w.id, "", err)
 	}
 	switch {
 	case err == nil:
-	case errors.As(err, new(*connector.UserNotInRequiredGroupsError)) && fault.KindOf(err) == fault.Internal:
+	case errors.As(err, new(*dexconn.UserNotInRequiredGroupsError)) && fault.KindOf(err) == fault.Internal:
 		err = fault.New(fault.Denied, "only members of certain groups may sign in here, and this account is in none of them").
 			Next("ask an administrator").Because(err)
 	case fault.KindOf(err) == fault.Internal: // of Dex's, which speaks to the log
@@ -58,13 +58,13 @@ func ask[T any](ctx context.Context, w wrapped, do func(context.Context) (T, err
 }
 
 // CheckAccount holds what any connector says of a person to the same rules.
-func CheckAccount(c connector.Identity) error {
+func CheckAccount(c dexconn.Identity) error {
 	switch {
 	case c.UserID == "" || len(c.UserID) > 255 || strings.ContainsFunc(c.UserID, unicode.IsControl):
 		return fault.New(fault.Unauthenticated, "the identity provider does not say who this is: its user id is missing, too long or has control characters")
 	case c.Email == "":
 		return fault.New(fault.Denied, "the identity provider sent no e-mail address of this person").
-			Next("give the account one there, or let the connector see it")
+			Next("add one to the account there, or let the connector read it")
 	case strings.Contains(c.Email, "@") && !principal.IsEmail(c.Email): // some providers have names only
 		return fault.New(fault.Denied, "the identity provider sent %q, which is not exactly one e-mail address", fetch.Clean(c.Email))
 	}
@@ -73,13 +73,13 @@ func CheckAccount(c connector.Identity) error {
 
 // signedIn turns the account at the provider into our identity, which is what
 // tokens then speak of.
-func (w wrapped) signedIn(ctx context.Context, c connector.Identity) (connector.Identity, error) {
+func (w wrapped) signedIn(ctx context.Context, c dexconn.Identity) (dexconn.Identity, error) {
 	if err := CheckAccount(c); err != nil {
-		return connector.Identity{}, err
+		return dexconn.Identity{}, err
 	}
 	groups, err := w.upstream.Registry.GroupNames(ctx, w.id, w.instance, c.Groups)
 	if err != nil {
-		return connector.Identity{}, err
+		return dexconn.Identity{}, err
 	}
 	who, err := w.upstream.People.SignedIn(ctx, identity.SignIn{
 		ConnectorID: w.id, Instance: w.instance, Issuer: w.provider.Issuer(), Subject: c.UserID, Email: c.Email, Groups: groups,
@@ -87,7 +87,7 @@ func (w wrapped) signedIn(ctx context.Context, c connector.Identity) (connector.
 		Connected: func(ctx context.Context, tx *db.Tx) error { return registry.CheckConnected(ctx, tx, w.id, w.instance) },
 	})
 	if err != nil {
-		return connector.Identity{}, err
+		return dexconn.Identity{}, err
 	}
 	c.UserID, c.Email, c.Groups = who.ID, who.User.Local(), groups
 	return c, nil
@@ -102,7 +102,7 @@ type begun struct {
 	inner []byte
 }
 
-func (w callback) LoginURL(s connector.Scopes, _, state string) (string, []byte, error) {
+func (w callback) LoginURL(s dexconn.Scopes, _, state string) (string, []byte, error) {
 	f := w.upstream.flow(state)
 	if f == nil {
 		return "", nil, fault.New(fault.Internal, "no login is known by this state")
@@ -111,7 +111,7 @@ func (w callback) LoginURL(s connector.Scopes, _, state string) (string, []byte,
 		if err := w.confirm(ctx); err != nil {
 			return begun{}, err
 		}
-		u, inner, err := w.provider.Connector.(connector.CallbackConnector).LoginURL(s, w.provider.Callback(), state)
+		u, inner, err := w.provider.Connector.(dexconn.CallbackConnector).LoginURL(s, w.provider.Callback(), state)
 		return begun{u, inner}, err
 	})
 	if err != nil {
@@ -124,27 +124,27 @@ func (w callback) LoginURL(s connector.Scopes, _, state string) (string, []byte,
 
 // confirm keeps a browser from being sent to a provider that does not answer:
 // it would see nothing of ours again, and whoever waits for it would hear
-// nothing. Connectors of our own ask in their LoginURL.
+// nothing. A Pinger asks in its LoginURL.
 func (w callback) confirm(ctx context.Context) error {
-	if w.provider.AsksFirst() || w.upstream.health.recent(w.id, confirmedFor) {
+	if _, asksFirst := w.provider.Connector.(connector.Pinger); asksFirst || w.upstream.health.recent(w.id, fetch.ConfirmedFor) {
 		return nil
 	}
-	_, err := within(ctx, confirmWithin, func(ctx context.Context) (struct{}, error) { return struct{}{}, w.provider.Alive(ctx) })
+	_, err := within(ctx, fetch.ConfirmWithin, func(ctx context.Context) (struct{}, error) { return struct{}{}, w.provider.Ping(ctx) })
 	return err
 }
 
-func (w callback) HandleCallback(s connector.Scopes, data []byte, r *http.Request) (connector.Identity, error) {
-	return note(r.Context(), func() (connector.Identity, error) {
+func (w callback) HandleCallback(s dexconn.Scopes, data []byte, r *http.Request) (dexconn.Identity, error) {
+	return note(r.Context(), func() (dexconn.Identity, error) {
 		e, err := flow.OpenEnvelope(data)
 		if err != nil {
-			return connector.Identity{}, err
+			return dexconn.Identity{}, err
 		}
-		w.hearsay = r.URL.Query().Has("error")
-		c, err := ask(r.Context(), w.wrapped, func(ctx context.Context) (connector.Identity, error) {
-			return w.provider.Connector.(connector.CallbackConnector).HandleCallback(s, e.Inner, r.WithContext(ctx))
+		w.fromBrowser = r.URL.Query().Has("error")
+		c, err := ask(r.Context(), w.wrapped, func(ctx context.Context) (dexconn.Identity, error) {
+			return w.provider.Connector.(dexconn.CallbackConnector).HandleCallback(s, e.Inner, r.WithContext(ctx))
 		})
 		if err != nil {
-			return connector.Identity{}, err
+			return dexconn.Identity{}, err
 		}
 		return w.signedIn(r.Context(), c)
 	})
@@ -154,17 +154,17 @@ func (w callback) HandleCallback(s connector.Scopes, data []byte, r *http.Reques
 type password struct{ wrapped }
 
 func (w password) Prompt() string {
-	return w.provider.Connector.(connector.PasswordConnector).Prompt()
+	return w.provider.Connector.(dexconn.PasswordConnector).Prompt()
 }
 
-func (w password) Login(ctx context.Context, s connector.Scopes, username, pass string) (c connector.Identity, valid bool, err error) {
+func (w password) Login(ctx context.Context, s dexconn.Scopes, username, pass string) (c dexconn.Identity, valid bool, err error) {
 	type answer struct {
-		who   connector.Identity
+		who   dexconn.Identity
 		valid bool
 	}
-	c, err = note(ctx, func() (connector.Identity, error) {
+	c, err = note(ctx, func() (dexconn.Identity, error) {
 		a, err := ask(ctx, w.wrapped, func(ctx context.Context) (answer, error) {
-			who, valid, err := w.provider.Connector.(connector.PasswordConnector).Login(ctx, s, username, pass)
+			who, valid, err := w.provider.Connector.(dexconn.PasswordConnector).Login(ctx, s, username, pass)
 			return answer{who, valid}, err
 		})
 		if valid = a.valid; err != nil || !valid {
@@ -178,23 +178,23 @@ func (w password) Login(ctx context.Context, s connector.Scopes, username, pass 
 // refresh renews what a provider says of a person without asking the person.
 type refresh struct{ wrapped }
 
-func (w refresh) Refresh(ctx context.Context, s connector.Scopes, c connector.Identity) (connector.Identity, error) {
+func (w refresh) Refresh(ctx context.Context, s dexconn.Scopes, c dexconn.Identity) (dexconn.Identity, error) {
 	who, err := w.upstream.People.ByID(ctx, c.UserID)
 	if err != nil {
-		return connector.Identity{}, err
+		return dexconn.Identity{}, err
 	}
 	c.UserID = who.Subject
-	c, err = ask(ctx, w.wrapped, func(ctx context.Context) (connector.Identity, error) {
-		return w.provider.Connector.(connector.RefreshConnector).Refresh(ctx, s, c)
+	c, err = ask(ctx, w.wrapped, func(ctx context.Context) (dexconn.Identity, error) {
+		return w.provider.Connector.(dexconn.RefreshConnector).Refresh(ctx, s, c)
 	})
 	if err != nil {
-		return connector.Identity{}, err
+		return dexconn.Identity{}, err
 	}
 	return w.signedIn(ctx, c)
 }
 
 // note keeps the error of a connector for our handler: Dex would only log it.
-func note(ctx context.Context, f func() (connector.Identity, error)) (connector.Identity, error) {
+func note(ctx context.Context, f func() (dexconn.Identity, error)) (dexconn.Identity, error) {
 	c, err := f()
 	if err != nil {
 		if f := flow.Of(ctx); f != nil {
@@ -210,7 +210,7 @@ type broken struct {
 	err      error
 }
 
-func (b broken) LoginURL(_ connector.Scopes, _, state string) (string, []byte, error) {
+func (b broken) LoginURL(_ dexconn.Scopes, _, state string) (string, []byte, error) {
 	if f := b.upstream.flow(state); f != nil {
 		f.Err = fault.New(fault.Precondition, "this identity provider is not set up correctly").
 			Next("an administrator can see why with: pachctl idp list-connector").Because(b.err)
@@ -218,6 +218,6 @@ func (b broken) LoginURL(_ connector.Scopes, _, state string) (string, []byte, e
 	return "", nil, b.err
 }
 
-func (b broken) HandleCallback(_ connector.Scopes, _ []byte, r *http.Request) (connector.Identity, error) {
-	return note(r.Context(), func() (connector.Identity, error) { return connector.Identity{}, b.err })
+func (b broken) HandleCallback(_ dexconn.Scopes, _ []byte, r *http.Request) (dexconn.Identity, error) {
+	return note(r.Context(), func() (dexconn.Identity, error) { return dexconn.Identity{}, b.err })
 }

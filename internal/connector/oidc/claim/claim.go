@@ -26,7 +26,7 @@ func (s Set) Text(key string) (string, error) {
 	case string:
 		return v, nil
 	}
-	return "", fault.New(fault.Unauthenticated, "the provider's claim %q is %s where text is prescribed", fetch.Clean(key), KindOf(s[key]))
+	return "", fault.New(fault.Unauthenticated, "the provider's claim %q is %s where the specification requires text", fetch.Clean(key), KindOf(s[key]))
 }
 
 // ID is a claim that identifies a person.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/x509"
 	"encoding/base64"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/saml/xmltree"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/webaddr"
 )
 
 // The ways a request can take.
@@ -31,10 +31,6 @@ type Document struct {
 	ValidUntil time.Time
 }
 
-func precondition(format string, a ...any) *fault.Error {
-	return fault.New(fault.Precondition, format, a...)
-}
-
 // Parse takes the provider that is called entityID, or the only one. A signature
 // in the document is not looked at: it is an administrator who says where the
 // document is, and https that says it comes from there. The errors are faults of
@@ -42,7 +38,7 @@ func precondition(format string, a ...any) *fault.Error {
 func Parse(raw []byte, entityID string, allowHTTP bool) (*Document, error) {
 	root, err := xmltree.Parse(bytes.TrimPrefix(raw, []byte("\ufeff")), xmltree.OfMetadata())
 	if err != nil {
-		return nil, precondition("the provider's metadata cannot be used: %s", fetch.Clean(err.Error()))
+		return nil, fault.New(fault.Precondition, "the provider's metadata cannot be used: %s", fetch.Clean(err.Error()))
 	}
 	entity, idp, err := chooseProvider(root, entityID)
 	if err != nil {
@@ -55,7 +51,7 @@ func Parse(raw []byte, entityID string, allowHTTP bool) (*Document, error) {
 		}
 		end, err := time.Parse(time.RFC3339, xmltree.Attr(el, "validUntil"))
 		if err != nil {
-			return nil, precondition("the provider's metadata has a validUntil that is no time").Because(err)
+			return nil, fault.New(fault.Precondition, "the provider's metadata has a validUntil that is not a time").Because(err)
 		}
 		if d.ValidUntil.IsZero() || end.Before(d.ValidUntil) {
 			d.ValidUntil = end
@@ -76,11 +72,12 @@ func Parse(raw []byte, entityID string, allowHTTP bool) (*Document, error) {
 		}
 	}
 	if d.RedirectURL == "" && d.PostURL == "" {
-		return nil, precondition("the provider's metadata has no SingleSignOnService for HTTP-Redirect or HTTP-POST: switch one of them on at the provider")
+		return nil, fault.New(fault.Precondition, "the provider's metadata has no SingleSignOnService for HTTP-Redirect or HTTP-POST").
+			Next("switch one of them on at the provider")
 	}
 	d.Certificates = signingCertificates(idp)
 	if len(d.Certificates) == 0 {
-		return nil, precondition("the provider's metadata has no signing certificate (KeyDescriptor) that can be read")
+		return nil, fault.New(fault.Precondition, "the provider's metadata has no signing certificate (KeyDescriptor) that can be read")
 	}
 	return d, nil
 }
@@ -88,12 +85,13 @@ func Parse(raw []byte, entityID string, allowHTTP bool) (*Document, error) {
 // takeAddress keeps the first. A browser will be sent there, so that what is no
 // web address must not get that far (CVE-2023-45683).
 func takeAddress(into *string, location string, allowHTTP bool) error {
-	u, err := url.Parse(location)
-	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Hostname() == "" || u.User != nil || strings.Contains(location, "#") {
-		return precondition("the provider's metadata has the sign-in address %q, which is none", fetch.Clean(location)).Because(err)
+	u, err := webaddr.Parse(location)
+	if err != nil || !webaddr.IsBare(u) || strings.Contains(location, "#") {
+		return fault.New(fault.Precondition, "the provider's metadata has the sign-in address %q, which is not a valid http or https address", fetch.Clean(location))
 	}
-	if !IsSafe(u, allowHTTP) {
-		return precondition("the provider's metadata has the sign-in address %q: only https is accepted, except on this machine itself", fetch.Clean(location))
+	if !webaddr.IsSafe(u, allowHTTP) {
+		return fault.New(fault.Precondition,
+			"the provider's metadata has the sign-in address %q: only https is accepted, except on this machine itself", fetch.Clean(location))
 	}
 	if *into == "" {
 		*into = location
@@ -109,7 +107,8 @@ func chooseProvider(root *etree.Element, entityID string) (entity, idp *etree.El
 	case xmltree.Is(root, xmltree.Metadata, "EntitiesDescriptor"):
 		entities = descendants(root)
 	default:
-		return nil, nil, precondition("the provider's metadata is not SAML metadata: it begins with %q where EntityDescriptor is expected", fetch.Clean(root.Tag))
+		return nil, nil, fault.New(fault.Precondition,
+			"the provider's metadata is not SAML metadata: it begins with %q where EntityDescriptor is expected", fetch.Clean(root.Tag))
 	}
 	var names []string
 	for _, e := range entities {
@@ -124,13 +123,16 @@ func chooseProvider(root *etree.Element, entityID string) (entity, idp *etree.El
 	}
 	switch {
 	case len(names) == 0:
-		return nil, nil, precondition("the provider's metadata describes no SAML 2.0 identity provider (IDPSSODescriptor): take that of the provider, not that of an application")
+		return nil, nil, fault.New(fault.Precondition, "the provider's metadata describes no SAML 2.0 identity provider (IDPSSODescriptor)").
+			Next("take that of the provider, not that of an application")
 	case idp == nil:
-		return nil, nil, precondition("the provider's metadata is about %s, not about ssoIssuer %s: they must be equal", listed(names), entityID).At("config.ssoIssuer")
+		return nil, nil, fault.New(fault.Precondition, "the provider's metadata is about %s, not about ssoIssuer %s", listed(names), entityID).
+			Next("make them equal").At("config.ssoIssuer")
 	case entityID == "" && len(names) > 1:
-		return nil, nil, precondition("the metadata describes %d providers (%s): say in ssoIssuer which one is meant", len(names), listed(names)).At("config.ssoIssuer")
+		return nil, nil, fault.New(fault.Precondition, "the metadata describes %d providers (%s)", len(names), listed(names)).
+			Next("set ssoIssuer to the one that is meant").At("config.ssoIssuer")
 	case xmltree.Attr(entity, "entityID") == "":
-		return nil, nil, precondition("the provider's metadata has no entityID")
+		return nil, nil, fault.New(fault.Precondition, "the provider's metadata has no entityID")
 	}
 	return entity, idp, nil
 }
@@ -174,9 +176,4 @@ func signingCertificates(idp *etree.Element) []*x509.Certificate {
 		}
 	}
 	return certs
-}
-
-// IsSafe says whether an address can be trusted with a browser or with metadata.
-func IsSafe(u *url.URL, allowHTTP bool) bool {
-	return u.Scheme == "https" || u.Scheme == "http" && (allowHTTP || fetch.IsLoopback(u.Hostname()))
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/beevik/etree"
 
 	"pachyderm/internal/connector/fetch"
+	"pachyderm/internal/connector/refuse"
 	"pachyderm/internal/connector/saml/xmltree"
 )
 
@@ -43,7 +44,7 @@ func (c clocks) before(el *etree.Element, key string, required bool) (time.Time,
 		return end, err
 	}
 	if late := c.now.Sub(end); late >= Skew {
-		return end, forged("the provider's Assertion expired %d seconds ago (%s of %s): %s", seconds(late), key, el.Tag, c.hint())
+		return end, refuse.Response("the provider's Assertion expired %d seconds ago (%s of %s): %s", seconds(late), key, el.Tag, c.hint())
 	}
 	return end, nil
 }
@@ -57,7 +58,7 @@ func (c clocks) after(el *etree.Element, key string) error {
 		return err
 	}
 	if early := begin.Sub(c.now); early > Skew {
-		return forged("the provider's Assertion becomes valid only in %d seconds (%s of %s): %s", seconds(early), key, el.Tag, c.hint())
+		return refuse.Response("the provider's Assertion becomes valid only in %d seconds (%s of %s): %s", seconds(early), key, el.Tag, c.hint())
 	}
 	return nil
 }
@@ -70,7 +71,7 @@ func instant(el *etree.Element, key string) (time.Time, error) {
 		at, err = time.Parse("2006-01-02T15:04:05", value)
 	}
 	if err != nil {
-		return time.Time{}, forged("the provider's Assertion has %q where a time is prescribed (%s of %s)", fetch.Clean(value), key, el.Tag).Because(err)
+		return time.Time{}, refuse.Response("the provider's Assertion has %q where a time is required (%s of %s)", fetch.Clean(value), key, el.Tag).Because(err)
 	}
 	return at, nil
 }
@@ -81,10 +82,10 @@ func instant(el *etree.Element, key string) (time.Time, error) {
 func (e Expected) CheckAssertion(a *etree.Element) (time.Time, error) {
 	none := time.Time{}
 	if version := xmltree.Attr(a, "Version"); version != "2.0" {
-		return none, forged("the provider's Assertion is of SAML %q, not 2.0", fetch.Clean(version))
+		return none, refuse.Response("the provider's Assertion is of SAML %q, not 2.0", fetch.Clean(version))
 	}
 	if xmltree.Attr(a, "ID") == "" {
-		return none, forged("the provider's Assertion has no ID")
+		return none, refuse.Response("the provider's Assertion has no ID")
 	}
 	issuer, err := xmltree.Child(a, xmltree.Assertion, "Issuer")
 	if err != nil {
@@ -98,7 +99,7 @@ func (e Expected) CheckAssertion(a *etree.Element) (time.Time, error) {
 		return none, err
 	}
 	if ahead := cl.issued.Sub(cl.now); ahead > Skew {
-		return none, forged("the provider's Assertion was issued %d seconds in the future: %s", seconds(ahead), cl.hint())
+		return none, refuse.Response("the provider's Assertion was issued %d seconds in the future: %s", seconds(ahead), cl.hint())
 	}
 	if err := e.checkConditions(a, cl); err != nil {
 		return none, err
@@ -116,7 +117,7 @@ func (e Expected) checkConditions(a *etree.Element, cl clocks) error {
 		return err
 	}
 	if conditions == nil {
-		return forged("the provider's Assertion has no Conditions, so that it does not say whom it is meant for")
+		return refuse.Response("the provider's Assertion has no Conditions, so that it does not say whom it is meant for")
 	}
 	if err := cl.after(conditions, "NotBefore"); err != nil {
 		return err
@@ -135,11 +136,11 @@ func (e Expected) checkConditions(a *etree.Element, cl clocks) error {
 		case xmltree.Is(condition, xmltree.Assertion, "OneTimeUse"), xmltree.Is(condition, xmltree.Assertion, "ProxyRestriction"):
 		default:
 			// SAML core, 2.5.1.1: what is not understood is not fulfilled.
-			return forged("the provider's Assertion has a condition that is not known here: %q", fetch.Clean(condition.Tag))
+			return refuse.Response("the provider's Assertion has a condition that is not known here: %q", fetch.Clean(condition.Tag))
 		}
 	}
 	if audiences == 0 {
-		return forged("the provider's Assertion does not say whom it is meant for (AudienceRestriction)").
+		return refuse.Response("the provider's Assertion does not say whom it is meant for (AudienceRestriction)").
 			Next("set the audience at the provider to %s", e.Audience)
 	}
 	return nil
@@ -155,14 +156,14 @@ func (e Expected) checkAudience(restriction *etree.Element) error {
 		}
 		named = append(named, name)
 	}
-	return forged("the provider's Assertion is meant for %q, not for %q", fetch.Clean(strings.Join(named, " ")), e.Audience).
+	return refuse.Response("the provider's Assertion is meant for %q, not for %q", fetch.Clean(strings.Join(named, " ")), e.Audience).
 		Next("make the audience at the provider and entityIssuer equal")
 }
 
 func checkStatements(a *etree.Element, cl clocks) error {
 	statements := xmltree.Children(a, xmltree.Assertion, "AuthnStatement")
 	if len(statements) == 0 {
-		return forged("the provider's Assertion does not say that anybody signed in there (AuthnStatement)")
+		return refuse.Response("the provider's Assertion does not say that anybody signed in there (AuthnStatement)")
 	}
 	for _, s := range statements {
 		if _, err := cl.before(s, "SessionNotOnOrAfter", false); err != nil {
@@ -180,9 +181,9 @@ func (e Expected) checkSubject(a *etree.Element, cl clocks) (time.Time, error) {
 		return time.Time{}, err
 	}
 	if subject == nil {
-		return time.Time{}, forged("the provider's Assertion does not say whom it is about (Subject)")
+		return time.Time{}, refuse.Response("the provider's Assertion does not say whom it is about (Subject)")
 	}
-	var why error = forged("the provider's Assertion has no bearer confirmation (SubjectConfirmation), the only kind that a browser can carry")
+	var why error = refuse.Response("the provider's Assertion has no bearer confirmation (SubjectConfirmation), the only kind that a browser can carry")
 	for _, confirmation := range xmltree.Children(subject, xmltree.Assertion, "SubjectConfirmation") {
 		if xmltree.Attr(confirmation, "Method") != confirmedBy {
 			continue
@@ -192,7 +193,7 @@ func (e Expected) checkSubject(a *etree.Element, cl clocks) (time.Time, error) {
 			return time.Time{}, err
 		}
 		if data == nil {
-			why = forged("the provider's Assertion does not say where and how long it is good (SubjectConfirmationData)")
+			why = refuse.Response("the provider's Assertion does not say where and how long it is valid (SubjectConfirmationData)")
 			continue
 		}
 		var end time.Time
@@ -205,11 +206,11 @@ func (e Expected) checkSubject(a *etree.Element, cl clocks) (time.Time, error) {
 
 func (e Expected) checkConfirmation(data *etree.Element, cl clocks) (time.Time, error) {
 	if recipient := xmltree.Attr(data, "Recipient"); recipient != e.Recipient {
-		return time.Time{}, forged("the provider's Assertion is for the recipient %q, not for %q", fetch.Clean(recipient), e.Recipient).
+		return time.Time{}, refuse.Response("the provider's Assertion is for the recipient %q, not for %q", fetch.Clean(recipient), e.Recipient).
 			Next("correct the address that is registered at the provider")
 	}
 	if xmltree.Attr(data, "InResponseTo") != e.Request {
-		return time.Time{}, forged("the provider's Assertion belongs to another sign-in (InResponseTo)").
+		return time.Time{}, refuse.Response("the provider's Assertion belongs to another sign-in (InResponseTo)").
 			Next("start again")
 	}
 	if err := cl.after(data, "NotBefore"); err != nil {

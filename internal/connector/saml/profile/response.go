@@ -8,6 +8,7 @@ import (
 	"github.com/beevik/etree"
 
 	"pachyderm/internal/connector/fetch"
+	"pachyderm/internal/connector/refuse"
 	"pachyderm/internal/connector/saml/xmltree"
 	"pachyderm/internal/fault"
 )
@@ -38,14 +39,14 @@ func CheckStatus(response *etree.Element) error {
 		return err
 	}
 	if status == nil {
-		return forged("the provider's answer has no Status")
+		return refuse.Response("the provider's response has no Status")
 	}
 	code, err := xmltree.Child(status, xmltree.Protocol, "StatusCode")
 	if err != nil {
 		return err
 	}
 	if code == nil {
-		return forged("the provider's answer has no StatusCode")
+		return refuse.Response("the provider's response has no StatusCode")
 	}
 	top := xmltree.Attr(code, "Value")
 	if top == statusSuccess {
@@ -78,23 +79,23 @@ func CheckStatus(response *etree.Element) error {
 // can only be refused for it. Its errors are faults of kind Unauthenticated.
 func (e Expected) CheckResponse(response *etree.Element, signed bool) error {
 	if version := xmltree.Attr(response, "Version"); version != "2.0" {
-		return forged("the provider's Response is of SAML %q, not 2.0", fetch.Clean(version))
+		return refuse.Response("the provider's Response is of SAML %q, not 2.0", fetch.Clean(version))
 	}
 	destination := xmltree.Attr(response, "Destination")
 	if destination == "" && signed {
-		return forged("the provider's signed Response does not say where it was sent to (Destination)")
+		return refuse.Response("the provider's signed Response does not say where it was sent to (Destination)")
 	}
 	if destination != "" && destination != e.Recipient {
-		return forged("the provider sent its Response to %q, not to %q", fetch.Clean(destination), e.Recipient).
+		return refuse.Response("the provider sent its Response to %q, not to %q", fetch.Clean(destination), e.Recipient).
 			Next("correct the address that is registered at the provider")
 	}
 	switch xmltree.Attr(response, "InResponseTo") {
 	case e.Request:
 	case "":
-		return forged("the provider's Response answers no request (InResponseTo)").
+		return refuse.Response("the provider's Response answers no request (InResponseTo)").
 			Next("begin the sign-in here, not at the provider")
 	default:
-		return forged("the provider's Response belongs to another sign-in (InResponseTo)").
+		return refuse.Response("the provider's Response belongs to another sign-in (InResponseTo)").
 			Next("start again")
 	}
 	issuer, err := xmltree.Child(response, xmltree.Assertion, "Issuer")
@@ -109,14 +110,10 @@ func (e Expected) CheckResponse(response *etree.Element, signed bool) error {
 func (e Expected) checkIssuer(issuer *etree.Element, of string) error {
 	switch name := xmltree.URI(issuer); {
 	case name == "":
-		return forged("the provider's %s does not say who issued it (Issuer)", of)
+		return refuse.Response("the provider's %s does not say who issued it (Issuer)", of)
 	case e.Issuer != "" && name != e.Issuer:
-		return forged("the %s was issued by %q, not by %q", of, fetch.Clean(name), e.Issuer).
+		return refuse.Response("the %s was issued by %q, not by %q", of, fetch.Clean(name), e.Issuer).
 			Next("if that is the provider's entity id, correct ssoIssuer or the metadata")
 	}
 	return nil
-}
-
-func forged(format string, a ...any) *fault.Error {
-	return fault.New(fault.Unauthenticated, format, a...)
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/beevik/etree"
 
 	"pachyderm/internal/connector/fetch"
+	"pachyderm/internal/connector/refuse"
 	"pachyderm/internal/connector/saml/xmltree"
 	"pachyderm/internal/fault"
 )
@@ -26,10 +27,10 @@ type Message struct {
 func Parse(raw []byte) (*Message, error) {
 	root, err := xmltree.Parse(raw, xmltree.OfMessages())
 	if err != nil {
-		return nil, forged("the provider's answer cannot be accepted: %s", fetch.Clean(err.Error()))
+		return nil, refuse.Response("the provider's response cannot be accepted: %s", fetch.Clean(err.Error()))
 	}
 	if !xmltree.Is(root, xmltree.Protocol, "Response") {
-		return nil, forged("the provider's answer is not a SAML 2.0 Response but %q", fetch.Clean(root.Tag))
+		return nil, refuse.Response("the provider's response is not a SAML 2.0 Response but %q", fetch.Clean(root.Tag))
 	}
 	s := survey{ids: map[string]bool{}}
 	if err := s.walk(root); err != nil {
@@ -38,7 +39,7 @@ func Parse(raw []byte) (*Message, error) {
 	m := &Message{Response: root}
 	for _, el := range s.assertions {
 		if len(s.assertions) > 1 || el.Parent() != root || !xmltree.Is(el, xmltree.Assertion, "Assertion") {
-			return nil, forged("the provider's answer must hold exactly one Assertion, as a child of the Response")
+			return nil, refuse.Response("the provider's response must hold exactly one Assertion, as a child of the Response")
 		}
 		m.Assertion = el
 	}
@@ -58,7 +59,7 @@ func Parse(raw []byte) (*Message, error) {
 }
 
 func misplaced() error {
-	return forged("the provider's answer has a signature in a place where none belongs").
+	return refuse.Response("the provider's response has a signature in a place where none belongs").
 		Next("let the provider sign the Response or the Assertion, once each")
 }
 
@@ -96,9 +97,9 @@ func (s *survey) walk(el *etree.Element) error {
 	switch {
 	case slices.Contains([]string{"EncryptedAssertion", "EncryptedID", "EncryptedAttribute", "EncryptedData"}, el.Tag):
 		return fault.New(fault.Precondition, "the provider encrypts its assertions (%s), which is not supported", el.Tag).
-			Next("switch encryption off for this application at the provider; the way there is encrypted by https")
+			Next("switch encryption off for this application at the provider; the connection is encrypted by https")
 	case el.Tag == "Response" && el.Parent() != nil && el.Parent().Parent() != nil:
-		return forged("the provider's answer has a Response within the Response")
+		return refuse.Response("the provider's response has a Response within the Response")
 	case el.Tag == "Assertion":
 		s.assertions = append(s.assertions, el)
 	case el.Tag == "Signature":
@@ -110,7 +111,7 @@ func (s *survey) walk(el *etree.Element) error {
 			continue
 		}
 		if own++; own > 1 || s.ids[a.Value] || !isNCName(a.Value) {
-			return forged("the provider's answer has an ID twice, or one that is none").
+			return refuse.Response("the provider's response has an ID twice, or one that is not valid").
 				Next("start the sign-in again")
 		}
 		s.ids[a.Value] = true
@@ -121,8 +122,4 @@ func (s *survey) walk(el *etree.Element) error {
 		}
 	}
 	return nil
-}
-
-func forged(format string, a ...any) *fault.Error {
-	return fault.New(fault.Unauthenticated, format, a...)
 }

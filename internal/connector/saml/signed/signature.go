@@ -15,6 +15,7 @@ import (
 	dsig "github.com/russellhaering/goxmldsig"
 
 	"pachyderm/internal/connector/fetch"
+	"pachyderm/internal/connector/refuse"
 	"pachyderm/internal/connector/saml/xmltree"
 	"pachyderm/internal/fault"
 )
@@ -62,7 +63,7 @@ func Verify(el, signature *etree.Element, certs []*x509.Certificate, now time.Ti
 			return found, nil
 		}
 	}
-	return nil, forged("the signature of the %s is not by a certificate that the connector knows, or what it signed was changed", el.Tag).
+	return nil, refuse.Response("the signature of the %s is not by a certificate that the connector knows, or what it signed was changed", el.Tag).
 		Next("sign in again, and if that fails, compare caData or the metadata with the provider's signing certificate").Because(why)
 }
 
@@ -78,8 +79,8 @@ func Outdated(cert *x509.Certificate, now time.Time) error {
 		return fault.New(fault.Precondition, "the provider's signing certificate is valid only from %s", cert.NotBefore.UTC().Format(day)).
 			Next("check this server's clock, or have the provider sign with another one")
 	}
-	return fault.New(fault.Precondition, "the provider's signing certificate ended on %s", cert.NotAfter.UTC().Format(day)).
-		Next("have the provider sign with a new one, and give that in caData if it is not in the metadata")
+	return fault.New(fault.Precondition, "the provider's signing certificate expired on %s", cert.NotAfter.UTC().Format(day)).
+		Next("have the provider sign with a new one, and put that into caData if it is not in the metadata")
 }
 
 func tryCertificate(el *etree.Element, cert *x509.Certificate, at time.Time) (*etree.Element, error) {
@@ -162,7 +163,7 @@ func checkReference(el, reference *etree.Element) error {
 		return err
 	}
 	if id := xmltree.Attr(el, "ID"); id == "" || xmltree.Attr(reference, "URI") != "#"+id {
-		return forged("the signature of the %s is about another element: it proves nothing", el.Tag)
+		return refuse.Response("the signature of the %s is about another element: it proves nothing", el.Tag)
 	}
 	if digest := xmltree.Attr(parts[1], "Algorithm"); !slices.Contains(digests(), digest) {
 		return unacceptable("digest method", digest, "SHA-256")
@@ -212,7 +213,7 @@ func sequence(el *etree.Element, names ...string) ([]*etree.Element, error) {
 }
 
 func misshapen() error {
-	return forged("the provider's signature does not have the form that SAML prescribes: one reference to the signed element, enveloped-signature and exclusive canonicalization")
+	return refuse.Response("the provider's signature does not have the form that SAML requires: one reference to the signed element, enveloped-signature and exclusive canonicalization")
 }
 
 func unacceptable(what, algorithm, remedy string) error {

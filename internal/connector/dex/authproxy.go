@@ -1,4 +1,4 @@
-package connector
+package dex
 
 import (
 	"cmp"
@@ -7,23 +7,24 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/dexidp/dex/connector"
+	dexconn "github.com/dexidp/dex/connector"
 	"github.com/dexidp/dex/connector/authproxy"
 
+	"pachyderm/internal/connector/probe"
 	"pachyderm/internal/fault"
 )
 
 type authproxyDoc struct {
-	UserIDHeader         string   `json:"userIDHeader" doc:"header with what identifies a person, such as X-Remote-User-Id; the user name unless given"`
-	UserHeader           string   `json:"userHeader" doc:"header with the user name; X-Remote-User unless given"`
-	UserNameHeader       string   `json:"userNameHeader" doc:"header with the short name, such as X-Remote-User-Name; the user name unless given"`
-	EmailHeader          string   `json:"emailHeader" doc:"header with the e-mail address, such as X-Remote-User-Email; the user name unless given"`
-	GroupHeader          string   `json:"groupHeader" doc:"header with the groups, such as X-Remote-Group; no groups come by header unless given"`
-	GroupHeaderSeparator string   `json:"groupHeaderSeparator" doc:"what stands between groups; a comma unless given"`
-	Groups               []string `json:"staticGroups" doc:"groups that everybody who comes this way is in"`
+	UserIDHeader         string   `json:"userIDHeader" doc:"header with what identifies a person, such as X-Remote-User-Id; default: the user name"`
+	UserHeader           string   `json:"userHeader" doc:"header with the user name; default: X-Remote-User"`
+	UserNameHeader       string   `json:"userNameHeader" doc:"header with the short name, such as X-Remote-User-Name; default: the user name"`
+	EmailHeader          string   `json:"emailHeader" doc:"header with the e-mail address, such as X-Remote-User-Email; default: the user name"`
+	GroupHeader          string   `json:"groupHeader" doc:"header with the groups, such as X-Remote-Group; default: groups are not read"`
+	GroupHeaderSeparator string   `json:"groupHeaderSeparator" doc:"separator between groups; default: a comma"`
+	Groups               []string `json:"staticGroups" doc:"groups that everyone who signs in this way is in"`
 }
 
-func (c *authproxyDoc) open(id string, d Deps) (connector.Connector, error) {
+func (c *authproxyDoc) open(id string, d Deps) (dexconn.Connector, error) {
 	if len(d.TrustedProxies) == 0 {
 		return nil, fault.New(fault.Precondition, "authproxy is off, since anybody who reaches pachd could claim to be anybody").
 			Next("name the addresses of the proxies in connectors.trustedProxies of pachd's configuration").At("type")
@@ -40,20 +41,22 @@ func (c *authproxyDoc) open(id string, d Deps) (connector.Connector, error) {
 		return nil, err
 	}
 	headers := nonEmpty(c.UserIDHeader, cmp.Or(c.UserHeader, "X-Remote-User"), c.UserNameHeader, c.EmailHeader, c.GroupHeader)
-	return &proxied{inner.(connector.CallbackConnector), d.TrustedProxies, headers}, nil
+	return &proxied{inner.(dexconn.CallbackConnector), d.TrustedProxies, headers}, nil
 }
+
+func (*authproxyDoc) site() probe.Site { return probe.Site{} }
 
 // proxied believes headers only if a trusted proxy sent them, and each only once.
 type proxied struct {
-	connector.CallbackConnector
+	dexconn.CallbackConnector
 	trusted []netip.Prefix
 	headers []string
 }
 
-func (p *proxied) HandleCallback(s connector.Scopes, data []byte, r *http.Request) (connector.Identity, error) {
+func (p *proxied) HandleCallback(s dexconn.Scopes, data []byte, r *http.Request) (dexconn.Identity, error) {
 	from, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil || !slices.ContainsFunc(p.trusted, func(t netip.Prefix) bool { return t.Contains(from.Addr().Unmap()) }) {
-		return connector.Identity{}, fault.New(fault.Denied, "this way in is for a proxy that signs people in, and the request did not come from one").
+		return dexconn.Identity{}, fault.New(fault.Denied, "this address is for a proxy that signs people in, and the request did not come from one").
 			Next("use the address of the proxy").Because(err)
 	}
 	for name, values := range r.Header {
@@ -61,8 +64,8 @@ func (p *proxied) HandleCallback(s connector.Scopes, data []byte, r *http.Reques
 		// the person and not from the proxy.
 		plain := http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))
 		if slices.ContainsFunc(p.headers, func(h string) bool { return http.CanonicalHeaderKey(h) == plain }) && (len(values) > 1 || plain != name) {
-			return connector.Identity{}, fault.New(fault.Denied, "the header %s came in more than one form", plain).
-				Next("let the proxy remove what people send under this name")
+			return dexconn.Identity{}, fault.New(fault.Denied, "the header %s came in more than one form", plain).
+				Next("have the proxy remove what people send under this name")
 		}
 	}
 	r = r.Clone(r.Context())

@@ -1,4 +1,4 @@
-package witness
+package claimlog
 
 import "context"
 
@@ -18,8 +18,8 @@ const (
 	Groups   = "groups"
 )
 
-// Witness is for one sign-in, which is one goroutine.
-type Witness struct {
+// Log is for one sign-in, which is one goroutine.
+type Log struct {
 	// Claims are what the provider said; tokens and secrets are never among them.
 	Claims map[string]any
 	Uses   []Use
@@ -27,12 +27,12 @@ type Witness struct {
 
 type key struct{}
 
-// In lets connectors tell w what they see.
-func In(ctx context.Context, w *Witness) context.Context { return context.WithValue(ctx, key{}, w) }
+// In lets connectors record what they see.
+func In(ctx context.Context, l *Log) context.Context { return context.WithValue(ctx, key{}, l) }
 
-// Saw tells the witness of ctx, if there is one.
-func Saw(ctx context.Context, claims map[string]any, uses ...Use) {
-	if w, ok := ctx.Value(key{}).(*Witness); ok {
-		w.Claims, w.Uses = claims, uses
+// Record writes to the log of ctx, if there is one.
+func Record(ctx context.Context, claims map[string]any, uses ...Use) {
+	if l, ok := ctx.Value(key{}).(*Log); ok {
+		l.Claims, l.Uses = claims, uses
 	}
 }

@@ -11,11 +11,11 @@ import (
 	"pachyderm/internal/fault"
 )
 
-func TestLadder_RemedyIsWhatTheFaultSays(t *testing.T) {
+func TestReport_RemedyIsWhatTheFaultSays(t *testing.T) {
 	at := time.Now()
 	l := probe.New(func() time.Time { return at })
 	for name, err := range map[string]error{
-		"colons": fault.New(fault.Precondition, "the directory wants TLS").Next("use startTLS: true or LDAPS, without insecureNoSSL"),
+		"colons": fault.New(fault.Precondition, "the directory requires TLS").Next("use startTLS: true or LDAPS, without insecureNoSSL"),
 		"none":   fault.New(fault.Precondition, "the directory: it wants TLS"),
 		"hidden": errors.New("dial 10.0.0.7: refused"),
 	} {
@@ -24,7 +24,7 @@ func TestLadder_RemedyIsWhatTheFaultSays(t *testing.T) {
 		}
 	}
 	want := map[string]probe.Step{
-		"colons": {Name: "colons", Status: probe.Failed, Result: "the directory wants TLS", Remedy: "use startTLS: true or LDAPS, without insecureNoSSL"},
+		"colons": {Name: "colons", Status: probe.Failed, Result: "the directory requires TLS", Remedy: "use startTLS: true or LDAPS, without insecureNoSSL"},
 		"none":   {Name: "none", Status: probe.Failed, Result: "the directory: it wants TLS"},
 		"hidden": {Name: "hidden", Status: probe.Failed, Result: "it did not work", Remedy: "look at pachd's log"},
 	}

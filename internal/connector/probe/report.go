@@ -29,14 +29,14 @@ type Step struct {
 	Remedy string // what to do; empty when all is well
 }
 
-// Ladder collects steps. It is for one goroutine.
-type Ladder struct {
+// Report collects steps. It is for one goroutine.
+type Report struct {
 	Steps []Step
 	now   func() time.Time
 }
 
-// New begins a ladder.
-func New(now func() time.Time) *Ladder { return &Ladder{now: now} }
+// New begins a report.
+func New(now func() time.Time) *Report { return &Report{now: now} }
 
 // warning is an error that keeps nobody from signing in.
 type warning struct{ result, remedy string }
@@ -57,10 +57,10 @@ func (s *skipped) Error() string { return s.why }
 func Skip(format string, a ...any) error { return &skipped{fmt.Sprintf(format, a...)} }
 
 // Do takes a step and reports whether it was good enough to go on.
-func (l *Ladder) Do(name string, look func() (string, error)) bool {
-	from := l.now()
+func (r *Report) Do(name string, look func() (string, error)) bool {
+	from := r.now()
 	result, err := look()
-	s := Step{Name: name, Status: OK, Took: l.now().Sub(from), Result: result}
+	s := Step{Name: name, Status: OK, Took: r.now().Sub(from), Result: result}
 	var w *warning
 	var k *skipped
 	switch {
@@ -74,13 +74,13 @@ func (l *Ladder) Do(name string, look func() (string, error)) bool {
 			s.Result, s.Remedy = "it did not work", "look at pachd's log"
 		}
 	}
-	l.Steps = append(l.Steps, s)
+	r.Steps = append(r.Steps, s)
 	return s.Status != Failed
 }
 
 // Skip names steps that cannot be taken because an earlier one failed.
-func (l *Ladder) Skip(names ...string) {
+func (r *Report) Skip(names ...string) {
 	for _, name := range names {
-		l.Steps = append(l.Steps, Step{Name: name, Status: Skipped, Result: "an earlier step failed"})
+		r.Steps = append(r.Steps, Step{Name: name, Status: Skipped, Result: "an earlier step failed"})
 	}
 }

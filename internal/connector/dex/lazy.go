@@ -1,4 +1,4 @@
-package connector
+package dex
 
 import (
 	"context"
@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/dexidp/dex/connector"
+	dexconn "github.com/dexidp/dex/connector"
 	"golang.org/x/sync/singleflight"
 
 	"pachyderm/internal/fault"
@@ -24,7 +24,7 @@ const (
 // lazy is such a connector, opened when somebody needs it, so that a provider
 // that is down does not matter before.
 type lazy struct {
-	open func() (connector.Connector, error)
+	open func() (dexconn.Connector, error)
 	// verified is for providers that say of an address whether it is.
 	verified bool
 	now      func() time.Time
@@ -32,12 +32,12 @@ type lazy struct {
 	flight singleflight.Group
 
 	mu     sync.Mutex
-	opened connector.Connector
+	opened dexconn.Connector
 	tried  time.Time
 	err    error
 }
 
-func (l *lazy) get(ctx context.Context) (connector.Connector, error) {
+func (l *lazy) get(ctx context.Context) (dexconn.Connector, error) {
 	l.mu.Lock()
 	opened, err, recent := l.opened, l.err, l.now().Sub(l.tried) < failedFor
 	l.mu.Unlock()
@@ -60,7 +60,7 @@ func (l *lazy) get(ctx context.Context) (connector.Connector, error) {
 func (l *lazy) tryOpen() {
 	c, err := l.openSafely()
 	if err != nil {
-		err = fault.New(fault.Unavailable, "the provider cannot be asked how to sign in with it").
+		err = fault.New(fault.Unavailable, "the provider's sign-in configuration cannot be read").
 			Next("try again, and check that this server can reach it").Because(err)
 	}
 	l.mu.Lock()
@@ -70,7 +70,7 @@ func (l *lazy) tryOpen() {
 
 // openSafely keeps a panic in somebody else's code from ending pachd: this runs
 // in a goroutine that no request recovers for.
-func (l *lazy) openSafely() (c connector.Connector, err error) {
+func (l *lazy) openSafely() (c dexconn.Connector, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			c, err = nil, fmt.Errorf("panic: %v", p)
@@ -79,36 +79,36 @@ func (l *lazy) openSafely() (c connector.Connector, err error) {
 	return l.open()
 }
 
-// Reach opens the connector if it is not.
-func (l *lazy) Reach(ctx context.Context) error {
+// Ping opens the connector if it is not.
+func (l *lazy) Ping(ctx context.Context) error {
 	_, err := l.get(ctx)
 	return err
 }
 
-func (l *lazy) LoginURL(s connector.Scopes, callbackURL, state string) (string, []byte, error) {
+func (l *lazy) LoginURL(s dexconn.Scopes, callbackURL, state string) (string, []byte, error) {
 	c, err := l.get(context.Background())
 	if err != nil {
 		return "", nil, err
 	}
-	return c.(connector.CallbackConnector).LoginURL(s, callbackURL, state)
+	return c.(dexconn.CallbackConnector).LoginURL(s, callbackURL, state)
 }
 
-func (l *lazy) HandleCallback(s connector.Scopes, data []byte, r *http.Request) (connector.Identity, error) {
+func (l *lazy) HandleCallback(s dexconn.Scopes, data []byte, r *http.Request) (dexconn.Identity, error) {
 	c, err := l.get(r.Context())
 	if err != nil {
-		return connector.Identity{}, err
+		return dexconn.Identity{}, err
 	}
-	id, err := c.(connector.CallbackConnector).HandleCallback(s, data, r)
+	id, err := c.(dexconn.CallbackConnector).HandleCallback(s, data, r)
 	if err == nil && l.verified {
 		err = checkVerified(id)
 	}
 	return id, err
 }
 
-func (l *lazy) Refresh(ctx context.Context, s connector.Scopes, id connector.Identity) (connector.Identity, error) {
+func (l *lazy) Refresh(ctx context.Context, s dexconn.Scopes, id dexconn.Identity) (dexconn.Identity, error) {
 	c, err := l.get(ctx)
 	if err != nil {
 		return id, err
 	}
-	return c.(connector.RefreshConnector).Refresh(ctx, s, id)
+	return c.(dexconn.RefreshConnector).Refresh(ctx, s, id)
 }

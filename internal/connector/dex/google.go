@@ -1,0 +1,60 @@
+package dex
+
+import (
+	dexconn "github.com/dexidp/dex/connector"
+	"github.com/dexidp/dex/connector/google"
+
+	"pachyderm/internal/connector/probe"
+	"pachyderm/internal/connector/refuse"
+	"pachyderm/internal/fault"
+)
+
+type googleDoc struct {
+	ClientID      string   `json:"clientID" rule:"required" doc:"client ID, ending in .apps.googleusercontent.com"`
+	ClientSecret  string   `json:"clientSecret" rule:"required,secret" doc:"client secret"`
+	RedirectURI   string   `json:"redirectURI" rule:"required,callback" doc:"the authorised redirect URI of the client"`
+	HostedDomains []string `json:"hostedDomains" doc:"only people of these Workspace domains may sign in; default: everyone with a Google account"`
+	Groups        []string `json:"groups" doc:"only members of these groups may sign in; needs domainToAdminEmail; default: everyone"`
+	Scopes        []string `json:"scopes" doc:"scopes to request beside openid; default: profile and email"`
+
+	ServiceAccountFilePath string            `json:"serviceAccountFilePath" rule:"file" doc:"file on the server with the key of a service account that may read groups"`
+	AdminEmail             string            `json:"adminEmail" doc:"older form of domainToAdminEmail, for one domain"`
+	DomainToAdminEmail     map[string]string `json:"domainToAdminEmail" doc:"for each domain, or *, the administrator whom the service account impersonates to read groups"`
+
+	FetchTransitiveGroupMembership bool    `json:"fetchTransitiveGroupMembership" doc:"add nested groups"`
+	PromptType                     *string `json:"promptType" doc:"sent as prompt; default: consent"`
+}
+
+func (c *googleDoc) open(id string, d Deps) (dexconn.Connector, error) {
+	switch {
+	case len(c.Groups) > 0 && len(c.DomainToAdminEmail) == 0 && c.AdminEmail == "":
+		return nil, refuse.Config("groups", "groups can be read only with serviceAccountFilePath and domainToAdminEmail").
+			Next("give both")
+	case c.ServiceAccountFilePath != "" && len(c.DomainToAdminEmail) == 0 && c.AdminEmail == "":
+		return nil, refuse.Config("domainToAdminEmail", "serviceAccountFilePath needs domainToAdminEmail, such as {\"*\": admin@example.com}")
+	}
+	return &lazy{now: d.Now, verified: true, open: func() (dexconn.Connector, error) {
+		out := google.Config{
+			ClientID: c.ClientID, ClientSecret: c.ClientSecret, RedirectURI: c.RedirectURI, HostedDomains: c.HostedDomains, Groups: c.Groups, Scopes: c.Scopes,
+			ServiceAccountFilePath: c.ServiceAccountFilePath, AdminEmail: c.AdminEmail, DomainToAdminEmail: c.DomainToAdminEmail, //nolint:staticcheck // AdminEmail is in documents that are in use
+			FetchTransitiveGroupMembership: c.FetchTransitiveGroupMembership, PromptType: c.PromptType,
+		}
+		return out.Open(id, d.Log)
+	}}, nil
+}
+
+func (c *googleDoc) site() probe.Site {
+	const base = "https://accounts.google.com"
+	return probe.Site{ //nolint:gosec // addresses that everybody knows
+		Base: base, Issuer: base, AuthURL: base + "/o/oauth2/v2/auth", TokenURL: "https://oauth2.googleapis.com/token",
+		Client: probe.Client{ID: c.ClientID, Secret: c.ClientSecret, RedirectURI: c.RedirectURI},
+	}
+}
+
+func checkVerified(id dexconn.Identity) error {
+	if id.EmailVerified {
+		return nil
+	}
+	return fault.New(fault.Denied, "the identity provider does not say that the e-mail address of this account is verified").
+		Next("have it verified there, or, if all addresses there can be trusted and the type of the connector has it, set insecureSkipEmailVerified to true")
+}
