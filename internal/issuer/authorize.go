@@ -2,70 +2,71 @@ package issuer
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
 
 	"github.com/dexidp/dex/server/oauth2"
 	"github.com/dexidp/dex/storage"
 
 	"pachyderm/internal/fault"
-	"pachyderm/internal/issuer/chooser"
-	"pachyderm/internal/issuer/flow"
+	"pachyderm/internal/issuer/connectortest"
+	"pachyderm/internal/issuer/homerealm"
+	"pachyderm/internal/issuer/loginctx"
 	"pachyderm/internal/issuer/registry"
-	"pachyderm/internal/issuer/trial"
 	"pachyderm/internal/issuer/upstream"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/web"
-	"pachyderm/internal/webaddr"
+	"pachyderm/internal/web/browser"
+	"pachyderm/internal/web/record"
 )
 
 // serveAuth is the authorization endpoint: the start of a login, where a
 // connector is chosen, and its end, where Dex sends the code.
-func (s *served) serveAuth(w http.ResponseWriter, r *http.Request) {
-	if s.rehost(w, r) || !s.parsed(w, r) {
-		return
+func (h *handler) serveAuth(w http.ResponseWriter, r *http.Request) error {
+	if h.rehost(w, r) {
+		return nil
+	}
+	if err := browser.ParseForm(w, r); err != nil {
+		return err
 	}
 	if r.Form.Get("req") == "" {
-		if client, ok := s.admit(w, r); ok {
-			s.choose(w, r, client)
+		client, moved, err := h.admit(w, r)
+		if err != nil || moved {
+			return err
 		}
-		return
+		return h.choose(w, r, client)
 	}
-	rec := flow.Record(s.dex, r)
-	rec.AddIssuer(s.url.String())
+	rec := record.Of(h.dex, r)
+	addIssuer(rec, h.url.String())
 	rec.Flush(w)
+	return nil
 }
 
 // choose sends a new login on to its connector, or asks the person which.
-func (s *served) choose(w http.ResponseWriter, r *http.Request, client storage.Client) {
-	rows, err := s.Rows(r.Context())
+func (h *handler) choose(w http.ResponseWriter, r *http.Request, client storage.Client) error {
+	rows, err := h.issuer.Registry.Rows(r.Context())
 	if err != nil {
-		s.refuse(w, r, nil, err)
-		return
+		return err
 	}
 	if len(rows) == 0 {
-		s.refuse(w, r, requestOf(r), errNotConnected())
-		return
+		return &refusal{requestOf(r), ErrNotConnected()}
 	}
-	q := chooser.Question{
-		Form: r.Form, Rows: rows, Allowed: client.AllowedConnectors, Last: chooser.Last(r, s.url.Scheme == "https"), Path: s.url.AbsPath("/auth"),
-		Down: func(c registry.Row) bool { return s.providers.Health(c).State == upstream.Failing },
+	q := homerealm.Question{
+		Form: r.Form, Rows: rows, Allowed: client.AllowedConnectors, Last: h.last.Value(r), Path: h.url.AbsPath("/auth"),
+		Down: func(c registry.Row) bool { return h.issuer.providers.Health(c).State == upstream.Failing },
 	}
 	id, page := q.Choose()
 	switch {
 	case id != "":
-		r.Form.Del(chooser.ConnectorID)
+		r.Form.Del(homerealm.ConnectorID)
 		http.Redirect(w, r, q.Path+"/"+url.PathEscape(id)+"?"+r.Form.Encode(), http.StatusSeeOther) //nolint:gosec // our own page
 	case len(page.Choices) == 0:
-		s.refuse(w, r, requestOf(r), errNoneAllowed(client))
+		return &refusal{requestOf(r), errNoneAllowed(client)}
 	default:
-		if err := web.Render(w, http.StatusOK, page); err != nil {
-			s.Log.ErrorContext(r.Context(), "cannot render a page", "error", err)
-		}
+		h.pages.Render(w, r, http.StatusOK, page)
 	}
+	return nil
 }
 
 func errNoneAllowed(c storage.Client) error {
@@ -73,173 +74,164 @@ func errNoneAllowed(c storage.Client) error {
 		Next("an administrator can look with: pachctl idp get-client %s", c.ID)
 }
 
-func errNotConnected() error {
+// ErrNotConnected is for whoever would sign in before there is a connector.
+func ErrNotConnected() error {
 	return fault.New(fault.Precondition, "no identity provider is connected yet").
 		Next("an administrator connects one with: pachctl idp create-connector --config FILE")
 }
 
 // serveStart begins the login at one connector.
-func (s *served) serveStart(w http.ResponseWriter, r *http.Request, connectorID string) {
-	if s.rehost(w, r) || !s.parsed(w, r) {
-		return
+func (h *handler) serveStart(w http.ResponseWriter, r *http.Request, connectorID string) error {
+	if h.rehost(w, r) {
+		return nil
 	}
-	client, ok := s.admit(w, r)
-	if !ok {
-		return
+	if err := browser.ParseForm(w, r); err != nil {
+		return err
 	}
-	if _, err := s.ReadRevision(r.Context(), connectorID, ""); err != nil {
-		if fault.Is(err, fault.NotFound) {
-			err = fault.New(fault.NotFound, "the identity provider %q is not connected (any more)", connectorID).
-				Next("start again and choose another")
-		}
-		s.refuse(w, r, requestOf(r), err)
-		return
+	client, moved, err := h.admit(w, r)
+	if err != nil || moved {
+		return err
 	}
-	if !chooser.Allows(client.AllowedConnectors, connectorID) {
-		s.refuse(w, r, requestOf(r), fault.New(fault.Denied, "%s may not be used with the identity provider %q", client.Name, connectorID).
-			Next("start again and choose another"))
-		return
+	if err := h.checkConnector(r.Context(), client, connectorID); err != nil {
+		return &refusal{requestOf(r), err}
 	}
-	chooser.Remember(w, connectorID, s.url.Scheme == "https")
-	f := &flow.Flow{Browser: s.bind.Ensure(w, r), Params: r.Form}
+	h.last.Set(w, connectorID)
+	l := &loginctx.Login{Browser: h.cookie.EnsureID(w, r), Params: r.Form}
 	defer func() {
-		if f.Request != nil {
-			s.providers.Forget(f.Request.ID)
+		if l.Request != nil {
+			h.issuer.providers.Forget(l.Request.ID)
 		}
 	}()
-	rec := flow.Record(s.dex, r.WithContext(f.In(r.Context())))
-	if f.Err != nil {
-		s.end(w, r, f.Request, f.Err)
-		return
+	rec := record.Of(h.dex, r.WithContext(loginctx.NewContext(r.Context(), l)))
+	if l.Err != nil {
+		return h.ended(r.Context(), l)
 	}
-	rec.AddIssuer(s.url.String())
+	addIssuer(rec, h.url.String())
 	rec.Flush(w)
+	return nil
+}
+
+func (h *handler) checkConnector(ctx context.Context, client storage.Client, id string) error {
+	_, err := h.issuer.Registry.ReadRevision(ctx, id, "")
+	switch {
+	case fault.Is(err, fault.NotFound):
+		return fault.New(fault.NotFound, "the identity provider %q is not connected (any more)", id).
+			Next("start again and choose another")
+	case err == nil && !homerealm.Allows(client.AllowedConnectors, id):
+		return fault.New(fault.Denied, "%s may not be used with the identity provider %q", client.Name, id).
+			Next("start again and choose another")
+	}
+	return err
 }
 
 // serveStep is each later step of a login that an identity provider or a
 // password form leads to: it must come from the browser that began.
-func (s *served) serveStep(w http.ResponseWriter, r *http.Request) {
-	if s.rehost(w, r) || !s.parsed(w, r) {
-		return
+func (h *handler) serveStep(w http.ResponseWriter, r *http.Request) error {
+	if h.rehost(w, r) {
+		return nil
+	}
+	if err := browser.ParseForm(w, r); err != nil {
+		return err
 	}
 	if r.Method == http.MethodPost && r.PostForm.Has("SAMLResponse") {
-		s.keepAnswer(w, r)
-		return
+		return h.keepResponse(w, r)
 	}
 	state := r.URL.Query().Get("state")
-	if trial.IsState(state) {
-		s.trial.Return(w, r, state)
-		return
+	if connectortest.IsState(state) {
+		return h.test.Return(w, r, state)
 	}
-	request, e, ok := s.mine(w, r, state)
-	if !ok {
-		return
+	request, e, err := h.sameBrowser(r, state)
+	if err != nil {
+		return err
 	}
 	if e.Answer != nil {
 		r.PostForm = e.Answer
 	}
-	f := &flow.Flow{Browser: e.Browser, Revision: e.Revision, Request: request}
-	rec := flow.Record(s.dex, r.WithContext(f.In(r.Context())))
-	if f.Err != nil {
-		s.end(w, r, request, f.Err)
-		return
+	l := &loginctx.Login{Browser: e.Browser, Revision: e.Revision, Request: request}
+	rec := record.Of(h.dex, r.WithContext(loginctx.NewContext(r.Context(), l)))
+	if l.Err != nil {
+		return h.ended(r.Context(), l)
 	}
 	rec.Flush(w)
+	return nil
 }
 
-// mine finds the login that has a state, if it began in this browser. If not it
-// has answered, and whoever came is not the one who began, so it ends nothing.
-func (s *served) mine(w http.ResponseWriter, r *http.Request, state string) (*storage.AuthRequest, flow.Envelope, bool) {
-	request, err := s.store.GetAuthRequest(r.Context(), state)
+// sameBrowser finds the login that has a state, if it began in this browser.
+// Whoever else came is not the one who began, so it ends nothing.
+func (h *handler) sameBrowser(r *http.Request, state string) (*storage.AuthRequest, loginctx.Envelope, error) {
+	request, err := h.issuer.store.GetAuthRequest(r.Context(), state)
 	if errors.Is(err, storage.ErrNotFound) {
-		s.over(w, r)
-		return nil, flow.Envelope{}, false
+		err = errLoginOver()
 	}
 	if err != nil {
-		s.refuse(w, r, nil, err)
-		return nil, flow.Envelope{}, false
+		return nil, loginctx.Envelope{}, err
 	}
-	e, err := flow.OpenEnvelope(request.ConnectorData)
-	if err != nil || !secret.Same(s.bind.Browser(r), e.Browser) {
-		s.stranger(w, r)
-		return nil, flow.Envelope{}, false
+	e, err := loginctx.OpenEnvelope(request.ConnectorData)
+	if err != nil || !secret.Same(h.cookie.ID(r), e.Browser) {
+		return nil, e, web.Problem{
+			Status: http.StatusBadRequest, Title: "This sign-in began in another browser",
+			What: "For your safety it can only be finished in the browser window that it was started in, with cookies allowed.",
+			Next: "Start again in this browser, for example with: pachctl auth login",
+		}
 	}
-	return &request, e, true
+	return &request, e, nil
 }
 
-func (s *served) over(w http.ResponseWriter, r *http.Request) {
-	s.problem(w, r, http.StatusBadRequest, web.Problem{
-		Title: "This sign-in is over", What: "It was finished or cancelled before, or it took longer than half an hour.", Next: "Start again where you came from, for example with: pachctl auth login",
-	})
-}
-
-func (s *served) stranger(w http.ResponseWriter, r *http.Request) {
-	s.problem(w, r, http.StatusBadRequest, web.Problem{
-		Title: "This sign-in began in another browser", What: "For your safety it can only be finished in the browser window that it was started in, with cookies allowed.", Next: "Start again in this browser, for example with: pachctl auth login",
-	})
-}
-
-// parsed reads the form, so that parameters in body and query are one.
-func (s *served) parsed(w http.ResponseWriter, r *http.Request) bool {
-	r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
-	if err := r.ParseForm(); err != nil {
-		s.problem(w, r, http.StatusBadRequest, web.Problem{Title: "This request cannot be read", What: "The browser sent something that is not a form.", Next: "Start again."})
-		return false
+func errLoginOver() error {
+	return web.Problem{
+		Status: http.StatusBadRequest, Title: "This sign-in is over",
+		What: "It was finished or cancelled before, or it took longer than half an hour.",
+		Next: "Start again where you came from, for example with: pachctl auth login",
 	}
-	r.Form.Del(flow.Hopped)
-	return true
 }
 
 // admit holds a new authorization request to rules that Dex does not have:
 // the redirect URI of our own clients, PKCE, and that a device was confirmed
-// in this very browser. It returns the client, and whether the request may go on.
-func (s *served) admit(w http.ResponseWriter, r *http.Request) (storage.Client, bool) {
+// in this very browser. It returns the client, unless it has sent the browser
+// elsewhere.
+func (h *handler) admit(w http.ResponseWriter, r *http.Request) (client storage.Client, moved bool, err error) {
 	for name, values := range r.Form {
 		if len(values) > 1 {
-			s.problem(w, r, http.StatusBadRequest, web.Problem{Title: "This sign-in request is not valid", What: "It gives " + name + " more than once.", Next: "Tell whoever runs the application that sent you here."})
-			return storage.Client{}, false
+			return client, false, web.Problem{
+				Status: http.StatusBadRequest, Title: "This sign-in request is not valid", What: "It gives " + name + " more than once.",
+				Next: "Tell whoever runs the application that sent you here.",
+			}
 		}
 	}
-	client, err := s.store.GetClient(r.Context(), r.Form.Get("client_id"))
+	client, err = h.issuer.store.GetClient(r.Context(), r.Form.Get("client_id"))
 	if errors.Is(err, storage.ErrNotFound) {
-		s.problem(w, r, http.StatusBadRequest, web.Problem{Title: "This application is not known here", What: "No OIDC client has the client ID that it sent.", Next: "An administrator can register it with: pachctl idp create-client"})
-		return storage.Client{}, false
+		err = web.Problem{
+			Status: http.StatusBadRequest, Title: "This application is not known here", What: "No OIDC client has the client ID that it sent.",
+			Next: "An administrator can register it with: pachctl idp create-client",
+		}
 	}
 	if err != nil {
-		s.refuse(w, r, nil, err)
-		return storage.Client{}, false
+		return client, false, err
 	}
 	redirect := r.Form.Get("redirect_uri")
-	if !s.redirectAllowed(client, redirect) {
-		s.problem(w, r, http.StatusBadRequest, web.Problem{Title: "This application may not be answered there", What: "The redirect URI that it sent is not registered for it.", Next: "An administrator can add it to the client with: pachctl idp update-client"})
-		return storage.Client{}, false
+	switch {
+	case !registry.MayRedirect(client, redirect):
+		return client, false, web.Problem{
+			Status: http.StatusBadRequest, Title: "This redirect URI is not registered",
+			What: "The application that sent you here asks for an answer at an address that is not registered for it.",
+			Next: "An administrator can add it to the client with: pachctl idp update-client",
+		}
+	case isDeviceRedirect(redirect, h.url.Path):
+		moved, err = h.admitDevice(w, r)
+	case needsPKCE(client) && (r.Form.Get("code_challenge") == "" || r.Form.Get("code_challenge_method") != oauth2.PKCEMethodS256):
+		err = &refusal{requestOf(r), errNoPKCE()}
 	}
-	if isDeviceRedirect(redirect, s.url.Path) {
-		return client, s.admitDevice(w, r)
-	}
-	if needsPKCE(client) && (r.Form.Get("code_challenge") == "" || r.Form.Get("code_challenge_method") != oauth2.PKCEMethodS256) {
-		s.answer(w, r, requestOf(r), oauth2.InvalidRequest, "PKCE is required: send code_challenge with code_challenge_method=S256 (RFC 7636)")
-		return storage.Client{}, false
-	}
-	return client, true
+	return client, moved, err
+}
+
+func errNoPKCE() error {
+	return fault.New(fault.Invalid, "PKCE is required").
+		Next("send code_challenge with code_challenge_method=S256 (RFC 7636)")
 }
 
 // needsPKCE: confidential clients made over upstream's API cannot say whether
 // they know PKCE, so only for them it is their choice.
 func needsPKCE(c storage.Client) bool { return c.Public || c.ID == LegacyClient }
-
-// redirectAllowed is stricter than Dex for clients without registered URIs:
-// only a loopback address of the caller's own machine (RFC 8252, 7.3).
-func (s *served) redirectAllowed(c storage.Client, uri string) bool {
-	if slices.Contains(c.RedirectURIs, uri) {
-		return true
-	}
-	if !c.Public || len(c.RedirectURIs) > 0 {
-		return false
-	}
-	u, err := webaddr.Parse(uri)
-	return err == nil && u.Scheme == "http" && webaddr.IsBare(u) && webaddr.IsLoopback(u.Hostname())
-}
 
 // requestOf is the auth request that Dex would make of a form that admit has
 // let through, as far as an answer needs it.
@@ -247,69 +239,18 @@ func requestOf(r *http.Request) *storage.AuthRequest {
 	return &storage.AuthRequest{ClientID: r.Form.Get("client_id"), RedirectURI: r.Form.Get("redirect_uri"), State: r.Form.Get("state")}
 }
 
-// end finishes a login that failed: the auth request is gone, and whoever
-// waits for it hears why at once.
-func (s *served) end(w http.ResponseWriter, r *http.Request, request *storage.AuthRequest, why error) {
-	if request == nil {
-		s.refuse(w, r, nil, why)
-		return
-	}
-	if err := s.store.DeleteAuthRequest(r.Context(), request.ID); err != nil && !errors.Is(err, storage.ErrNotFound) {
-		s.Log.ErrorContext(r.Context(), "cannot delete a failed sign-in", "error", err)
-	}
-	s.refuse(w, r, request, why)
-}
-
-// refuse tells the client, or the person if no client can be told.
-func (s *served) refuse(w http.ResponseWriter, r *http.Request, request *storage.AuthRequest, why error) {
-	code := rand.Text()[:8]
-	s.logRefusal(r.Context(), code, request, why)
-	status, typ := http.StatusInternalServerError, oauth2.ServerError
-	switch fault.KindOf(why) {
-	case fault.Denied, fault.Unauthenticated:
-		status, typ = http.StatusForbidden, oauth2.AccessDenied
-	case fault.Unavailable, fault.Precondition:
-		status, typ = http.StatusServiceUnavailable, oauth2.TemporarilyUnavailable
-	case fault.Invalid, fault.NotFound:
-		status = http.StatusBadRequest
-	}
-	message := fault.Message(why)
-	if fault.KindOf(why) == fault.Internal {
-		message = "something went wrong on our side: tell an administrator the code " + code
-	}
-	if request != nil && request.RedirectURI != "" && !isDeviceRedirect(request.RedirectURI, s.url.Path) {
-		s.answer(w, r, request, typ, message)
-		return
-	}
-	if request != nil {
-		s.refuseDevice(r.Context(), request.State, message)
-	}
-	s.problem(w, r, status, web.Problem{Title: "You are not signed in", What: message, Next: "Try again, or give an administrator the code below: it finds the entry in pachd's log.", Code: code, When: s.Now()})
-}
-
-func (s *served) logRefusal(ctx context.Context, code string, request *storage.AuthRequest, why error) {
-	client, conn := "", ""
-	if request != nil {
-		client, conn = request.ClientID, request.ConnectorID
-	}
-	s.Log.WarnContext(ctx, "sign-in refused", "code", code, "client", client, "connector", conn, "error", why)
-}
-
-// answer sends an error to the client (RFC 6749, 4.1.2.1). The redirect URI
-// has been checked against the client's.
-func (s *served) answer(w http.ResponseWriter, r *http.Request, request *storage.AuthRequest, typ, description string) {
-	u, err := url.Parse(request.RedirectURI)
+// addIssuer names the issuer in an authorization response (RFC 9207), which
+// Dex leaves out.
+func addIssuer(rec *record.Recorder, issuer string) {
+	u, err := url.Parse(rec.Header().Get("Location"))
 	if err != nil {
-		s.problem(w, r, http.StatusBadRequest, web.Problem{Title: "You are not signed in", What: description})
 		return
 	}
 	q := u.Query()
-	q.Set("error", typ)
-	q.Set("error_description", description)
-	q.Set("iss", s.url.String())
-	if request.State != "" {
-		q.Set("state", request.State)
+	if !q.Has("code") && !q.Has("error") {
+		return
 	}
+	q.Set("iss", issuer)
 	u.RawQuery = q.Encode()
-	http.Redirect(w, r, u.String(), http.StatusSeeOther) //nolint:gosec // checked against the client
+	rec.Header().Set("Location", u.String())
 }

@@ -18,7 +18,7 @@ func (h *env) mock(id string, config map[string]any) {
 	for k, v := range config {
 		with[k] = v
 	}
-	if err := h.CreateConnector(h.t.Context(), principal.Root, registry.Connector{ID: id, Name: strings.ToUpper(id[:1]) + id[1:], Type: "mockPassword", Config: with}); err != nil {
+	if err := h.Registry.CreateConnector(h.t.Context(), principal.Root, registry.Connector{ID: id, Name: strings.ToUpper(id[:1]) + id[1:], Type: "mockPassword", Config: with}); err != nil {
 		h.t.Fatal(err)
 	}
 }
@@ -81,7 +81,7 @@ func TestAClientIsHeldToItsConnectors(t *testing.T) {
 	h := open(t, "/dex")
 	h.connect(nil)
 	h.mock("other", nil)
-	client, err := h.CreateClient(t.Context(), principal.Root, registry.Client{ID: "dashboard", Name: "Dashboard", RedirectURIs: []string{loopback}, AllowedConnectors: []string{"demo"}})
+	client, err := h.Registry.CreateClient(t.Context(), principal.Root, registry.Client{ID: "dashboard", Name: "Dashboard", RedirectURIs: []string{loopback}, AllowedConnectors: []string{"demo"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func TestAClientIsHeldToItsConnectors(t *testing.T) {
 	}
 	restrict := func(ids ...string) {
 		t.Helper()
-		if err := h.UpdateClient(t.Context(), principal.Root, registry.Client{ID: client.ID, AllowedConnectors: ids}); err != nil {
+		if err := h.Registry.UpdateClient(t.Context(), principal.Root, registry.Client{ID: client.ID, AllowedConnectors: ids}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -126,7 +126,7 @@ func TestAClientIsHeldToItsConnectors(t *testing.T) {
 	if status, answer := grant(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh}}); status != http.StatusOK {
 		t.Errorf("allowed again: %d %v", status, answer)
 	}
-	if _, err := h.CreateClient(t.Context(), principal.Root, registry.Client{ID: "x", Name: "X", AllowedConnectors: []string{"nosuch"}}); err == nil {
+	if _, err := h.Registry.CreateClient(t.Context(), principal.Root, registry.Client{ID: "x", Name: "X", AllowedConnectors: []string{"nosuch"}}); err == nil {
 		t.Error("a connector that is not there was allowed")
 	}
 }

@@ -29,7 +29,7 @@ func (i *Issuer) builtInClient(id string) (c storage.Client, fixed, ok bool) {
 	case CLIClient:
 		return storage.Client{ID: id, Name: "pachctl", Public: true}, true, true
 	case DeviceClient:
-		return storage.Client{ID: id, Name: "pachctl", Public: true, RedirectURIs: []string{i.served.Load().url.AbsPath("/device/callback")}}, true, true
+		return storage.Client{ID: id, Name: "pachctl", Public: true, RedirectURIs: []string{i.current.Load().url.AbsPath("/device/callback")}}, true, true
 	case LegacyClient:
 		return storage.Client{ID: id, Name: "Pachyderm", Secret: i.legacySecret, RedirectURIs: []string{i.LegacyRedirect()}}, false, true
 	}
@@ -38,7 +38,7 @@ func (i *Issuer) builtInClient(id string) (c storage.Client, fixed, ok bool) {
 
 // LegacyRedirect is where pachd, as a client of its own issuer, is answered.
 func (i *Issuer) LegacyRedirect() string {
-	u := i.served.Load().url.URL
+	u := i.current.Load().url.URL
 	u.Path = "/authorization-code/callback"
 	return u.String()
 }
@@ -78,22 +78,5 @@ func (i *Issuer) CheckClient(ctx context.Context, id, redirectURI string) error 
 // EndRefresh ends, in the caller's transaction, the refresh tokens of an
 // identity and returns how many there were.
 func (i *Issuer) EndRefresh(ctx context.Context, tx *db.Tx, identityID, connectorID string) (int64, error) {
-	store := i.objects.In(tx)
-	sessions, err := store.GetOfflineSessions(ctx, identityID, connectorID)
-	if errors.Is(err, storage.ErrNotFound) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, err
-	}
-	var n int64
-	for _, ref := range sessions.Refresh {
-		switch err := store.DeleteRefresh(ctx, ref.ID); {
-		case err == nil:
-			n++
-		case !errors.Is(err, storage.ErrNotFound):
-			return n, err
-		}
-	}
-	return n, store.DeleteOfflineSessions(ctx, identityID, connectorID)
+	return i.objects.In(tx).EndRefresh(ctx, identityID, connectorID)
 }

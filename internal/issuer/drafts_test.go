@@ -12,20 +12,20 @@ import (
 	"pachyderm/demo/op/optest"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/issuer/connectortest"
 	"pachyderm/internal/issuer/registry"
-	"pachyderm/internal/issuer/trial"
 	"pachyderm/internal/principal"
 )
 
 // try runs a trial to its end; sign drives the browser from the trial's page.
-func (h *env) try(c registry.Connector, sign func(b *optest.Browser, start string) optest.Page) (trial.Result, optest.Page) {
+func (h *env) try(c registry.Connector, sign func(b *optest.Browser, start string) optest.Page) (connectortest.Result, optest.Page) {
 	h.t.Helper()
-	id, address, _, err := h.StartTrial(h.t.Context(), principal.Root, c)
+	id, address, _, err := h.StartTest(h.t.Context(), principal.Root, c)
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	page := sign(optest.NewBrowser(h.t, func(*url.URL) bool { return false }), address)
-	r, done, err := h.WaitTrial(h.t.Context(), principal.Root, id)
+	r, done, err := h.WaitTest(h.t.Context(), principal.Root, id)
 	if err != nil || !done {
 		h.t.Fatalf("done %v, %v; the page: %s", done, err, page.Text())
 	}
@@ -34,11 +34,11 @@ func (h *env) try(c registry.Connector, sign func(b *optest.Browser, start strin
 
 func asAlice(b *optest.Browser, start string) optest.Page { return b.SignIn(start, optest.Alice) }
 
-func claimNamed(r trial.Result, name string) trial.Claim {
-	if n := slices.IndexFunc(r.Claims, func(c trial.Claim) bool { return c.Name == name }); n >= 0 {
+func claimNamed(r connectortest.Result, name string) connectortest.Claim {
+	if n := slices.IndexFunc(r.Claims, func(c connectortest.Claim) bool { return c.Name == name }); n >= 0 {
 		return r.Claims[n]
 	}
-	return trial.Claim{}
+	return connectortest.Claim{}
 }
 
 func TestATrialShowsWhatWouldComeOfASignInAndKeepsNothing(t *testing.T) {
@@ -60,7 +60,7 @@ func TestATrialShowsWhatWouldComeOfASignInAndKeepsNothing(t *testing.T) {
 	if !strings.Contains(page.Text(), "went well") || !strings.Contains(page.Text(), "user:alice@example.com") {
 		t.Errorf("the page: %s", page.Text())
 	}
-	if all, err := h.Connectors(t.Context()); err != nil || len(all) != 0 {
+	if all, err := h.Registry.Connectors(t.Context()); err != nil || len(all) != 0 {
 		t.Errorf("connectors after the trial: %v, %v", all, err)
 	}
 	var people int64
@@ -89,7 +89,7 @@ func TestATrialTellsWhatDiffersAndWhy(t *testing.T) {
 	if c := claimNamed(r, "email"); c.Value == "" {
 		t.Errorf("the claims are not shown: %+v", r.Claims)
 	}
-	want := []trial.Difference{
+	want := []connectortest.Difference{
 		{Key: "name", Live: `"Demo"`, Tested: `"Demo 2"`},
 		{Key: "config.claimMapping", Tested: `{"email":"upn"}`},
 		{Key: "config.insecureSkipEmailVerified", Tested: "true"},
@@ -99,7 +99,7 @@ func TestATrialTellsWhatDiffersAndWhy(t *testing.T) {
 	}
 	// A new secret is said to be another, and neither is shown.
 	r, _ = h.try(registry.Connector{ID: "demo", Config: map[string]any{"clientSecret": "a wrong one"}}, asAlice)
-	if !strings.Contains(r.Error, "clientSecret") || len(r.Differences) != 1 || r.Differences[0] != (trial.Difference{Key: "config.clientSecret", Live: `"***"`, Tested: `"***"`}) {
+	if !strings.Contains(r.Error, "clientSecret") || len(r.Differences) != 1 || r.Differences[0] != (connectortest.Difference{Key: "config.clientSecret", Live: `"***"`, Tested: `"***"`}) {
 		t.Errorf("a wrong secret: %+v", r)
 	}
 	// The same person by another connector is somebody else.
@@ -129,11 +129,11 @@ func TestATrialWithAPassword(t *testing.T) {
 func TestATrialBelongsToWhoBeganIt(t *testing.T) {
 	h := open(t, "")
 	h.op = optest.Start(t, h.Callback())
-	id, address, _, err := h.StartTrial(t.Context(), principal.Root, h.document(nil))
+	id, address, _, err := h.StartTest(t.Context(), principal.Root, h.document(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := h.WaitTrial(t.Context(), "user:eve@example.com", id); !fault.Is(err, fault.NotFound) {
+	if _, _, err := h.WaitTest(t.Context(), "user:eve@example.com", id); !fault.Is(err, fault.NotFound) {
 		t.Errorf("somebody else waits: %v", err)
 	}
 	mine := optest.NewBrowser(t, func(u *url.URL) bool { return strings.HasPrefix(u.String(), h.Callback()) })
@@ -150,10 +150,10 @@ func TestATrialBelongsToWhoBeganIt(t *testing.T) {
 	if page := mine.Get(address); !strings.Contains(page.Text(), "is over") {
 		t.Errorf("once more: %s", page.Text())
 	}
-	if _, _, _, err := h.StartTrial(t.Context(), principal.Root, registry.Connector{ID: "nosuch"}); !fault.Is(err, fault.NotFound) {
+	if _, _, _, err := h.StartTest(t.Context(), principal.Root, registry.Connector{ID: "nosuch"}); !fault.Is(err, fault.NotFound) {
 		t.Errorf("of a connector that is not there: %v", err)
 	}
-	if _, _, _, err := h.StartTrial(t.Context(), principal.Root, registry.Connector{ID: "x", Name: "X", Type: "oidc", Config: map[string]any{"clientId": "x"}}); fault.FieldOf(err) != "config.clientId" {
+	if _, _, _, err := h.StartTest(t.Context(), principal.Root, registry.Connector{ID: "x", Name: "X", Type: "oidc", Config: map[string]any{"clientId": "x"}}); fault.FieldOf(err) != "config.clientId" {
 		t.Errorf("of a bad document: %v", err)
 	}
 }
@@ -229,8 +229,8 @@ func TestATrialBeginsWhereBrowsersReachUs(t *testing.T) {
 	h := open(t, "/dex")
 	h.op = optest.Start(t, h.Callback())
 	h.ReachedAt(func(context.Context) *url.URL { return &url.URL{Host: "outside.example.com:8443", Scheme: "https"} })
-	_, address, _, err := h.StartTrial(t.Context(), principal.Root, h.document(nil))
-	if err != nil || !strings.HasPrefix(address, "https://outside.example.com:8443/dex/trial/") {
+	_, address, _, err := h.StartTest(t.Context(), principal.Root, h.document(nil))
+	if err != nil || !strings.HasPrefix(address, "https://outside.example.com:8443/dex/connector-test/") {
 		t.Errorf("%s, %v", address, err)
 	}
 }
@@ -242,7 +242,7 @@ func TestAStoredSecretIsNotSentToAnotherPlace(t *testing.T) {
 	if _, err := h.CheckConnector(t.Context(), principal.Root, elsewhere); !fault.Is(err, fault.Invalid) || !strings.Contains(fault.Message(err), "write the secret itself") {
 		t.Errorf("a check: %v", err)
 	}
-	if _, _, _, err := h.StartTrial(t.Context(), principal.Root, elsewhere); !fault.Is(err, fault.Invalid) {
+	if _, _, _, err := h.StartTest(t.Context(), principal.Root, elsewhere); !fault.Is(err, fault.Invalid) {
 		t.Errorf("a trial: %v", err)
 	}
 	elsewhere.Config["clientSecret"] = "its own"

@@ -19,12 +19,12 @@ import (
 	"pachyderm/internal/connector"
 	"pachyderm/internal/db"
 	"pachyderm/internal/identity"
+	"pachyderm/internal/issuer/connectortest"
 	"pachyderm/internal/issuer/device"
 	"pachyderm/internal/issuer/dexstore"
+	"pachyderm/internal/issuer/dexview"
 	"pachyderm/internal/issuer/registry"
-	"pachyderm/internal/issuer/trial"
 	"pachyderm/internal/issuer/upstream"
-	"pachyderm/internal/issuer/view"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
 )
@@ -62,10 +62,13 @@ type Config struct {
 // Issuer serves the issuer's HTTP endpoints and manages its connectors and
 // clients. It is safe for concurrent use.
 type Issuer struct {
-	*registry.Registry
-	Config
+	// Registry has the connectors, clients and settings. What changes the
+	// settings goes through the Issuer, which applies them.
+	Registry *registry.Registry
+
+	with    Config
 	objects *dexstore.Store
-	store   *view.View
+	store   *dexview.View
 	cache   *connectors.Cache
 	signer  signer.Signer
 	keysAre chan struct{} // closed when there are signing keys
@@ -73,26 +76,28 @@ type Issuer struct {
 	// legacySecret authenticates pachd to itself; both ends are this process.
 	legacySecret string
 
-	served   atomic.Pointer[served]
-	settings sync.Mutex    // held while the settings change
-	changed  chan struct{} // when they may have, perhaps on another replica
+	current atomic.Pointer[handler]
+	mu      sync.Mutex    // held while the settings change
+	changed chan struct{} // when they may have, perhaps on another replica
 
 	providers *upstream.Upstream
-	trials    *trial.Server
+	tests     *connectortest.Service
 	reachedAt func(context.Context) *url.URL
 }
 
 // New makes an issuer with the stored settings. It makes no keys and opens no
 // connector; Run does the first, a login the second.
 func New(ctx context.Context, c Config) (*Issuer, error) {
-	i := &Issuer{Config: c, keysAre: make(chan struct{}), changed: make(chan struct{}, 1), legacySecret: rand.Text() + rand.Text()}
+	i := &Issuer{with: c, keysAre: make(chan struct{}), changed: make(chan struct{}, 1), legacySecret: rand.Text() + rand.Text()}
 	i.objects = &dexstore.Store{DB: c.DB, Sealer: c.Sealer}
 	i.Registry = registry.New(registry.Config{
 		DB: c.DB, Sealer: c.Sealer, Objects: i.objects, Now: c.Now, Deps: i.deps, Reserved: []string{CLIClient, DeviceClient},
 	})
 	i.providers = upstream.New(upstream.Config{Registry: i.Registry, People: c.People, Log: c.Log, Now: c.Now, Deps: i.deps})
-	i.store = view.New(view.Config{Objects: i.objects, DB: c.DB, Registry: i.Registry, Providers: i.providers, Log: c.Log, Now: c.Now, BuiltIn: i.builtInClient})
-	i.trials = &trial.Server{DB: c.DB, Sealer: c.Sealer, Registry: i.Registry, People: c.People, Deps: i.deps, Log: c.Log, Now: c.Now}
+	i.store = dexview.New(dexview.Config{Objects: i.objects, DB: c.DB, Registry: i.Registry, Providers: i.providers, Log: c.Log, Now: c.Now, BuiltIn: i.builtInClient})
+	i.tests = connectortest.New(connectortest.Config{
+		DB: c.DB, Sealer: c.Sealer, Registry: i.Registry, People: c.People, Deps: i.deps, Log: c.Log, Now: c.Now,
+	})
 	i.cache = connectors.NewCache(i.store, i.providers.Resolve)
 	var err error
 	i.signer, err = (&signer.LocalConfig{
@@ -113,22 +118,28 @@ func New(ctx context.Context, c Config) (*Issuer, error) {
 			}
 		}
 	})
-	s, err := i.Settings(ctx)
+	s, err := i.Registry.Settings(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return i, i.serve(s)
+	h, err := i.build(s)
+	i.current.Store(h)
+	return i, err
 }
 
 // reload applies settings that another replica has stored.
 func (i *Issuer) reload(ctx context.Context) error {
-	i.settings.Lock()
-	defer i.settings.Unlock()
-	s, err := i.Settings(ctx)
-	if err != nil || s == i.served.Load().settings {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	s, err := i.Registry.Settings(ctx)
+	if err != nil || s == i.current.Load().settings {
 		return err
 	}
-	return i.serve(s)
+	h, err := i.build(s)
+	if err == nil {
+		i.current.Store(h)
+	}
+	return err
 }
 
 // Run makes and rotates the signing keys and applies what other replicas
@@ -145,7 +156,7 @@ func (i *Issuer) Run(ctx context.Context) error {
 			return nil
 		case <-i.changed:
 			if err := i.reload(ctx); err != nil && ctx.Err() == nil {
-				i.Log.ErrorContext(ctx, "cannot apply the stored settings", "error", err)
+				i.with.Log.ErrorContext(ctx, "cannot apply the stored settings", "error", err)
 			}
 		}
 	}
@@ -162,7 +173,7 @@ func (i *Issuer) DeleteExpired(ctx context.Context, tx *db.Tx, now time.Time) er
 	if err := device.DeleteExpired(ctx, tx, now); err != nil {
 		return err
 	}
-	if err := trial.DeleteExpired(ctx, tx, now); err != nil {
+	if err := connectortest.DeleteExpired(ctx, tx, now); err != nil {
 		return err
 	}
 	return registry.DeleteReplaced(ctx, tx, now.Add(-2*loginsLiveFor))
@@ -179,63 +190,58 @@ func (i *Issuer) waitForKeys(ctx context.Context) error {
 
 // ServeHTTP serves everything below the issuer's path.
 func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	i.served.Load().ServeHTTP(w, r)
+	i.current.Load().ServeHTTP(w, r)
 }
 
 // SetSettings stores and applies new settings; the next request sees them.
 // Fault: Invalid for a value that could not work.
 func (i *Issuer) SetSettings(ctx context.Context, by principal.Name, s registry.Settings) error {
-	i.settings.Lock()
-	defer i.settings.Unlock()
-	before := i.served.Load()
-	if err := i.serve(s); err != nil {
-		return err
-	}
-	err := i.StoreSettings(ctx, by, s)
-	if err != nil {
-		i.served.Store(before)
-	}
-	return err
+	return i.apply(s, func() error { return i.Registry.StoreSettings(ctx, by, s) })
 }
 
 // DeleteAll removes connectors, clients and settings.
 func (i *Issuer) DeleteAll(ctx context.Context, by principal.Name) error {
-	i.settings.Lock()
-	defer i.settings.Unlock()
-	before := i.served.Load()
-	if err := i.serve(registry.Settings{}); err != nil {
+	return i.apply(registry.Settings{}, func() error { return i.Registry.DeleteAll(ctx, by) })
+}
+
+// apply serves by other settings once they are stored.
+func (i *Issuer) apply(s registry.Settings, store func() error) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	h, err := i.build(s)
+	if err != nil {
 		return err
 	}
-	err := i.Registry.DeleteAll(ctx, by)
-	if err != nil {
-		i.served.Store(before)
+	if err := store(); err != nil {
+		return err
 	}
-	return err
+	i.current.Store(h)
+	return nil
 }
 
 // URL is the issuer as tokens name it.
-func (i *Issuer) URL() string { return i.served.Load().url.String() }
+func (i *Issuer) URL() string { return i.current.Load().url.String() }
 
 // Callback is where identity providers send people back to.
-func (i *Issuer) Callback() string { return i.served.Load().url.AbsURL("/callback") }
+func (i *Issuer) Callback() string { return i.current.Load().url.AbsURL("/callback") }
 
 // Endpoint is the absolute URL of a path below the issuer, such as "/auth".
-func (i *Issuer) Endpoint(path string) string { return i.served.Load().url.AbsURL(path) }
+func (i *Issuer) Endpoint(path string) string { return i.current.Load().url.AbsURL(path) }
 
 func (i *Issuer) deps() connector.Deps {
 	return connector.Deps{
-		Now: i.Now, Log: i.dexLog(), Callback: i.Callback(), AllowHTTP: i.Insecure, LoginParams: i.providers.LoginParams,
+		Now: i.with.Now, Log: i.dexLog(), Callback: i.Callback(), AllowHTTP: i.with.Insecure, LoginParams: i.providers.LoginParams,
 		FormURL: func(state string) string {
-			return i.served.Load().url.AbsPath("/saml/request") + "?state=" + url.QueryEscape(state)
+			return i.current.Load().url.AbsPath("/saml/request") + "?state=" + url.QueryEscape(state)
 		},
 		Outside:    func() string { return i.Outside(context.Background(), i.Callback()) },
-		References: i.References, TrustedProxies: i.TrustedProxies,
+		References: i.with.References, TrustedProxies: i.with.TrustedProxies,
 	}
 }
 
 // dexLog is the log for Dex, without its debug lines: some of them hold
 // upstream tokens.
-func (i *Issuer) dexLog() *slog.Logger { return slog.New(noDebug{i.Log.Handler()}) }
+func (i *Issuer) dexLog() *slog.Logger { return slog.New(noDebug{i.with.Log.Handler()}) }
 
 type noDebug struct{ slog.Handler }
 

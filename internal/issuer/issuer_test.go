@@ -109,7 +109,7 @@ func (h *env) connect(changes map[string]any) {
 		callback = c
 	}
 	h.op = optest.Start(h.t, callback)
-	if err := h.CreateConnector(h.t.Context(), principal.Root, h.document(changes)); err != nil {
+	if err := h.Registry.CreateConnector(h.t.Context(), principal.Root, h.document(changes)); err != nil {
 		h.t.Fatal(err)
 	}
 }
@@ -226,7 +226,7 @@ func byLoopback(t *testing.T, h *env) {
 	if claims.Nonce != "the-nonce" || len(claims.Audience) != 1 || claims.Audience[0] != issuer.CLIClient {
 		t.Errorf("claims: %+v", claims)
 	}
-	who, err := h.People.ByTokenSub(t.Context(), claims.Subject)
+	who, err := (&identity.Service{DB: h.server.DB, Now: time.Now}).ByTokenSub(t.Context(), claims.Subject)
 	if err != nil || who.User != "user:alice@example.com" || who.Issuer != h.op.Issuer {
 		t.Errorf("identity: %+v, %v", who, err)
 	}
@@ -261,11 +261,11 @@ func hintNotForwarded(t *testing.T, h *env) {
 func callbackOnOtherHost(t *testing.T, h *env) {
 	other := strings.Replace(h.Callback(), "127.0.0.1", "localhost", 1)
 	h.op = optest.Start(t, other)
-	err := h.CreateConnector(t.Context(), principal.Root, h.document(map[string]any{"redirectURI": other}))
+	err := h.Registry.CreateConnector(t.Context(), principal.Root, h.document(map[string]any{"redirectURI": other}))
 	if !fault.Is(err, fault.Invalid) || !strings.Contains(fault.Message(err), other) || !strings.Contains(fault.Message(err), h.Callback()) {
 		t.Errorf("a redirectURI on another host without the switch: %v", err)
 	}
-	if err := h.CreateConnector(t.Context(), principal.Root, h.document(map[string]any{"redirectURI": other, "insecureSkipIssuerCallbackDomainCheck": true})); err != nil {
+	if err := h.Registry.CreateConnector(t.Context(), principal.Root, h.document(map[string]any{"redirectURI": other, "insecureSkipIssuerCallbackDomainCheck": true})); err != nil {
 		t.Fatal(err)
 	}
 	h.redeem(h.browser().SignIn(h.authURL(nil), optest.Alice))
@@ -292,7 +292,7 @@ func updateInMidLogin(t *testing.T, h *env) {
 	b := h.browser()
 	login := b.Get(h.authURL(nil))
 	change := registry.Connector{ID: "demo", Config: map[string]any{"clientSecret": "a wrong one"}}
-	if err := h.UpdateConnector(t.Context(), principal.Root, change); err != nil {
+	if err := h.Registry.UpdateConnector(t.Context(), principal.Root, change); err != nil {
 		t.Fatal(err)
 	}
 	h.redeem(b.Submit(login, map[string]string{"email": optest.Alice.Email, "password": optest.Alice.Password}))
@@ -414,7 +414,7 @@ func deadProvider(t *testing.T, h *env) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
 	h.op = optest.Start(t, h.Callback())
-	err := h.CreateConnector(t.Context(), principal.Root, h.document(map[string]any{"issuer": server.URL}))
+	err := h.Registry.CreateConnector(t.Context(), principal.Root, h.document(map[string]any{"issuer": server.URL}))
 	if !fault.Is(err, fault.Unavailable) || !strings.Contains(fault.Message(err), server.Listener.Addr().String()) {
 		t.Errorf("a connector whose provider is dead: %v", err)
 	}
@@ -433,12 +433,12 @@ func TestARequestThatBreaksARuleGoesNoFurther(t *testing.T) {
 		"implicit flow":           {change: map[string]string{"response_type": "token"}, answer: "unsupported_response_type"},
 		"id_token flow":           {change: map[string]string{"response_type": "id_token"}, answer: "unsupported_response_type"},
 		"unknown client":          {change: map[string]string{"client_id": "nobody"}, page: "not known here"},
-		"redirect to another":     {change: map[string]string{"redirect_uri": "http://evil.example.com/"}, page: "may not be answered there"},
-		"redirect out of band":    {change: map[string]string{"redirect_uri": "urn:ietf:wg:oauth:2.0:oob"}, page: "may not be answered there"},
-		"redirect with user info": {change: map[string]string{"redirect_uri": "http://127.0.0.1:7@evil.example.com/"}, page: "may not be answered there"},
-		"redirect with https":     {change: map[string]string{"redirect_uri": "https://127.0.0.1:7/"}, page: "may not be answered there"},
-		"redirect with fragment":  {change: map[string]string{"redirect_uri": loopback + "#x"}, page: "may not be answered there"},
-		"pachd without secret":    {change: map[string]string{"client_id": issuer.LegacyClient}, page: "may not be answered there"},
+		"redirect to another":     {change: map[string]string{"redirect_uri": "http://evil.example.com/"}, page: "This redirect URI is not registered"},
+		"redirect out of band":    {change: map[string]string{"redirect_uri": "urn:ietf:wg:oauth:2.0:oob"}, page: "This redirect URI is not registered"},
+		"redirect with user info": {change: map[string]string{"redirect_uri": "http://127.0.0.1:7@evil.example.com/"}, page: "This redirect URI is not registered"},
+		"redirect with https":     {change: map[string]string{"redirect_uri": "https://127.0.0.1:7/"}, page: "This redirect URI is not registered"},
+		"redirect with fragment":  {change: map[string]string{"redirect_uri": loopback + "#x"}, page: "This redirect URI is not registered"},
+		"pachd without secret":    {change: map[string]string{"client_id": issuer.LegacyClient}, page: "This redirect URI is not registered"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			end := h.browser().Get(h.authURL(test.change))

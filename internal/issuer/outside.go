@@ -2,12 +2,10 @@ package issuer
 
 import (
 	"context"
-	"encoding/json"
-	"maps"
 	"net/http"
 	"net/url"
 
-	"pachyderm/internal/issuer/flow"
+	"pachyderm/internal/web/browser"
 )
 
 // ReachedAt says where browsers reach the issuer if not by its own name, as in
@@ -38,35 +36,11 @@ func (i *Issuer) outsideHost(ctx context.Context) *url.URL {
 
 // rehost sends a browser that came by another name to where its cookie is,
 // unless that is a name which browsers have for us.
-func (s *served) rehost(w http.ResponseWriter, r *http.Request) bool {
-	if r.Host != s.bind.Issuer.Host {
-		if at := s.outsideHost(r.Context()); at != nil && at.Host == r.Host {
+func (h *handler) rehost(w http.ResponseWriter, r *http.Request) bool {
+	if r.Host != h.url.Host {
+		if at := h.issuer.outsideHost(r.Context()); at != nil && at.Host == r.Host {
 			return false
 		}
 	}
-	return s.bind.Rehost(w, r)
-}
-
-// outsideDevice has the answer to a device name pages that its person's
-// browser reaches.
-func (s *served) outsideDevice(w http.ResponseWriter, r *http.Request) {
-	if s.outsideHost(r.Context()) == nil {
-		s.dex.ServeHTTP(w, r)
-		return
-	}
-	rec := flow.Record(s.dex, r)
-	answer := map[string]any{}
-	if json.Unmarshal(rec.Body.Bytes(), &answer) != nil {
-		rec.Flush(w)
-		return
-	}
-	for _, name := range []string{"verification_uri", "verification_uri_complete"} {
-		if address, ok := answer[name].(string); ok {
-			answer[name] = s.Outside(r.Context(), address)
-		}
-	}
-	maps.Copy(w.Header(), rec.Header())
-	w.Header().Del("Content-Length")
-	w.WriteHeader(rec.Status)
-	_ = json.NewEncoder(w).Encode(answer)
+	return browser.Rehost(w, r, h.url.URL)
 }

@@ -1,6 +1,7 @@
 package issuer
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -10,111 +11,112 @@ import (
 
 	"pachyderm/internal/connector"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/issuer/flow"
-	"pachyderm/internal/issuer/trial"
+	"pachyderm/internal/issuer/connectortest"
+	"pachyderm/internal/issuer/loginctx"
+	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/web"
 )
 
-// maxAnswer is more than a connector reads, in base64.
-const maxAnswer = 512 << 10
+// maxResponse is more than a connector reads, in base64.
+const maxResponse = 512 << 10
 
-// keepAnswer takes an answer that an identity provider has the browser post to
-// us. A post from another site brings no cookie of ours (SameSite=Lax), so the
-// answer is kept, and the browser comes for it with a GET, which does.
-func (s *served) keepAnswer(w http.ResponseWriter, r *http.Request) {
+// keepResponse takes a response that an identity provider has the browser post
+// to us. A post from another site brings no cookie of ours (SameSite=Lax), so
+// the response is kept, and the browser comes for it with a GET, which does.
+func (h *handler) keepResponse(w http.ResponseWriter, r *http.Request) error {
 	state := r.PostForm.Get("RelayState")
-	if len(r.PostForm.Get("SAMLResponse")) > maxAnswer {
-		s.problem(w, r, http.StatusRequestEntityTooLarge, web.Problem{Title: "This answer is too large", What: "The identity provider sent more than is read.", Next: "Tell an administrator: it should send fewer attributes."})
-		return
+	if len(r.PostForm.Get("SAMLResponse")) > maxResponse {
+		return web.Problem{
+			Status: http.StatusRequestEntityTooLarge, Title: "This response is too large", What: "The identity provider sent more than is read.",
+			Next: "Tell an administrator: it should send fewer attributes.",
+		}
 	}
-	answer := url.Values{"SAMLResponse": r.PostForm["SAMLResponse"], "RelayState": {state}}
-	if trial.IsState(state) {
-		s.trial.KeepAnswer(w, r, state, answer)
-		return
+	response := url.Values{"SAMLResponse": r.PostForm["SAMLResponse"], "RelayState": {state}}
+	if connectortest.IsState(state) {
+		return h.test.KeepResponse(w, r, state, response)
 	}
-	err := s.store.UpdateAuthRequest(r.Context(), state, func(a storage.AuthRequest) (storage.AuthRequest, error) {
-		e, err := flow.OpenEnvelope(a.ConnectorData)
+	err := h.issuer.store.UpdateAuthRequest(r.Context(), state, func(a storage.AuthRequest) (storage.AuthRequest, error) {
+		e, err := loginctx.OpenEnvelope(a.ConnectorData)
 		if err != nil {
 			return a, err
 		}
-		e.Answer = answer
+		e.Answer = response
 		a.ConnectorData, err = e.Bytes()
 		return a, err
 	})
-	switch {
-	case errors.Is(err, storage.ErrNotFound):
-		s.over(w, r)
-	case err != nil:
-		s.refuse(w, r, nil, err)
-	default:
-		http.Redirect(w, r, s.url.AbsPath("/callback")+"?state="+url.QueryEscape(state), http.StatusSeeOther) //nolint:gosec // our own page
+	if errors.Is(err, storage.ErrNotFound) {
+		err = errLoginOver()
 	}
+	if err == nil {
+		http.Redirect(w, r, h.url.AbsPath("/callback")+"?state="+url.QueryEscape(state), http.StatusSeeOther) //nolint:gosec // our own page
+	}
+	return err
 }
 
 // serveSAMLRequest leads on to a provider that takes requests by POST only.
-func (s *served) serveSAMLRequest(w http.ResponseWriter, r *http.Request) {
+func (h *handler) serveSAMLRequest(w http.ResponseWriter, r *http.Request) error {
 	state := r.URL.Query().Get("state")
-	if trial.IsState(state) {
-		s.trial.Form(w, r, state)
-		return
+	if connectortest.IsState(state) {
+		return h.test.Form(w, r, state)
 	}
-	request, e, ok := s.mine(w, r, state)
+	request, e, err := h.sameBrowser(r, state)
+	if err != nil {
+		return err
+	}
+	page, err := h.postForm(r.Context(), request.ConnectorID, e)
+	if err != nil {
+		return &refusal{request, err}
+	}
+	h.pages.Render(w, r, http.StatusOK, page)
+	return nil
+}
+
+func (h *handler) postForm(ctx context.Context, connectorID string, e loginctx.Envelope) (page web.PostForm, err error) {
+	row, c, err := capable[connector.FormPoster](ctx, h.issuer, connectorID, e.Revision)
+	if err != nil {
+		return page, err
+	}
+	page.To = row.Name
+	page.Action, page.Fields, err = c.Form(e.Inner)
+	return page, err
+}
+
+// capable finds a connector that can do what C says. Fault: NotFound.
+func capable[C any](ctx context.Context, i *Issuer, id, revision string) (row registry.Row, c C, err error) {
+	if row, err = i.Registry.ReadRevision(ctx, id, revision); err != nil {
+		return row, c, err
+	}
+	p, err := i.providers.Provider(row)
+	if err != nil {
+		return row, c, err
+	}
+	c, ok := p.Connector.(C)
 	if !ok {
-		return
+		err = fault.New(fault.NotFound, "connector %s of type %s has no such page", row.ID, row.Type)
 	}
-	row, err := s.ReadRevision(r.Context(), request.ConnectorID, e.Revision)
-	if err != nil {
-		s.refuse(w, r, request, err)
-		return
-	}
-	p, err := s.providers.Provider(row)
-	if err != nil {
-		s.refuse(w, r, request, err)
-		return
-	}
-	c, ok := p.Connector.(connector.FormPoster)
-	if !ok {
-		s.notFound(w, r)
-		return
-	}
-	action, fields, err := c.Form(e.Inner)
-	if err != nil {
-		s.refuse(w, r, request, err)
-		return
-	}
-	if err := web.Render(w, http.StatusOK, web.Onward{Action: action, To: row.Name, Fields: fields}); err != nil {
-		s.Log.ErrorContext(r.Context(), "cannot render a page", "error", err)
-	}
+	return row, c, err
 }
 
 // serveSAMLMetadata is what an identity provider is told of us (SAML metadata,
-// 2.4.4), at /saml/{connector}/metadata. It is public, as all metadata is.
-func (s *served) serveSAMLMetadata(w http.ResponseWriter, r *http.Request, rest string) {
+// 2.4.4), at /saml/{connector}/metadata. It is public, as all metadata is, and
+// so whatever has none answers alike.
+func (h *handler) serveSAMLMetadata(w http.ResponseWriter, r *http.Request, rest string) error {
 	id, isMetadata := strings.CutSuffix(rest, "/metadata")
-	row, err := s.ReadRevision(r.Context(), id, "")
-	if !isMetadata || fault.Is(err, fault.NotFound) {
-		s.notFound(w, r)
-		return
+	if !isMetadata {
+		return errNothingHere()
+	}
+	_, c, err := capable[connector.Describer](r.Context(), h.issuer, id, "")
+	if err != nil && !fault.Is(err, fault.Internal) && !fault.Is(err, fault.Unavailable) {
+		return errNothingHere() // what is wrong with a connector is not for everybody
 	}
 	if err != nil {
-		s.refuse(w, r, nil, err)
-		return
-	}
-	p, err := s.providers.Provider(row)
-	if err != nil {
-		s.notFound(w, r)
-		return
-	}
-	c, ok := p.Connector.(connector.Describer)
-	if !ok {
-		s.notFound(w, r)
-		return
+		return err
 	}
 	body, err := c.SPMetadata()
 	if err != nil {
-		s.refuse(w, r, nil, err)
-		return
+		return err
 	}
 	w.Header().Set("Content-Type", "application/samlmetadata+xml")
 	_, _ = w.Write(body) //nolint:gosec // XML that we made
+	return nil
 }

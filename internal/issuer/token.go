@@ -3,7 +3,6 @@ package issuer
 import (
 	"context"
 	"encoding/json"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -14,11 +13,9 @@ import (
 	"github.com/dexidp/dex/server/signer"
 	"github.com/go-jose/go-jose/v4"
 
-	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/issuer/device"
-	"pachyderm/internal/issuer/flow"
 	"pachyderm/internal/secret"
+	"pachyderm/internal/web/record"
 )
 
 // Claims are the parts of an ID token of ours that others use.
@@ -55,7 +52,8 @@ func (i *Issuer) Verify(ctx context.Context, raw string) (Claims, error) {
 		return Claims{}, err
 	}
 	return Claims{
-		Subject: t.Subject, EmailVerified: person.EmailVerified, Audience: t.Audience, Nonce: t.Nonce, IssuedAt: t.IssuedAt, Expiry: t.Expiry, Digest: secret.Hash(string(said)),
+		Subject: t.Subject, EmailVerified: person.EmailVerified, Audience: t.Audience, Nonce: t.Nonce,
+		IssuedAt: t.IssuedAt, Expiry: t.Expiry, Digest: secret.Hash(string(said)),
 	}, nil
 }
 
@@ -70,7 +68,7 @@ func (i *Issuer) verify(ctx context.Context, raw string) (*oidc.IDToken, error) 
 	t, err := oidc.NewVerifier(i.URL(), &signer.KeySet{Signer: i.signer}, &oidc.Config{
 		SkipClientIDCheck:    true, // the callers know different audiences
 		SupportedSigningAlgs: []string{string(jose.RS256), string(jose.ES256)},
-		Now:                  i.Now,
+		Now:                  i.with.Now,
 	}).Verify(ctx, raw)
 	if err != nil {
 		return nil, fault.New(fault.Unauthenticated, "could not verify token: it is not a valid ID token of %s", i.URL()).
@@ -92,7 +90,7 @@ func (i *Issuer) Redeem(ctx context.Context, clientID, clientSecret, code, redir
 		return "", err
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	rec := flow.Record(i, r)
+	rec := record.Of(i, r)
 	var answer struct {
 		IDToken     string `json:"id_token"`
 		Description string `json:"error_description"`
@@ -102,102 +100,4 @@ func (i *Issuer) Redeem(ctx context.Context, clientID, clientSecret, code, redir
 			Next("log in again with: pachctl auth login").Because(err)
 	}
 	return answer.IDToken, nil
-}
-
-// serveToken is the token endpoint: Dex's, but for a device whose person, or
-// identity provider, said no, of which Dex has no notion.
-func (s *served) serveToken(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Cache-Control", "no-store")
-	if !s.parsed(w, r) {
-		return
-	}
-	if r.PostForm.Get("grant_type") == oauth2.GrantTypeDeviceCode {
-		var d device.Request
-		err := s.DB.View(r.Context(), func(tx *db.Tx) (err error) {
-			d, err = device.ByDeviceCode(r.Context(), tx, r.PostForm.Get("device_code"))
-			return err
-		})
-		if err != nil && !fault.Is(err, fault.NotFound) {
-			s.oauthError(w, http.StatusServiceUnavailable, oauth2.TemporarilyUnavailable, fault.Message(err))
-			return
-		}
-		if d.Refused != "" {
-			s.oauthError(w, http.StatusBadRequest, oauth2.AccessDenied, d.Refused)
-			return
-		}
-	}
-	s.dex.ServeHTTP(w, r)
-}
-
-// serveUserInfo answers with the claims about the person in the access token
-// (OpenID Connect Core, 5.3). Dex's own verifies RS256 only.
-func (s *served) serveUserInfo(w http.ResponseWriter, r *http.Request) {
-	raw, ok := bearer(r)
-	if !ok {
-		w.Header().Set("WWW-Authenticate", "Bearer")
-		s.oauthError(w, http.StatusUnauthorized, oauth2.AccessDenied, "send the access token as: Authorization: Bearer TOKEN")
-		return
-	}
-	t, err := s.verify(r.Context(), raw)
-	if err == nil {
-		_, err = s.People.ByTokenSub(r.Context(), t.Subject)
-	}
-	if err != nil {
-		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
-		s.oauthError(w, http.StatusUnauthorized, "invalid_token", "the access token is not valid")
-		return
-	}
-	claims := map[string]any{}
-	if err := t.Claims(&claims); err != nil {
-		s.oauthError(w, http.StatusInternalServerError, oauth2.ServerError, "")
-		return
-	}
-	out := map[string]any{}
-	for _, name := range []string{"sub", "email", "email_verified", "groups", "name", "preferred_username"} {
-		if v, ok := claims[name]; ok {
-			out[name] = v
-		}
-	}
-	writeJSON(w, out)
-}
-
-func bearer(r *http.Request) (string, bool) {
-	kind, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
-	return token, ok && strings.EqualFold(kind, "bearer") && token != ""
-}
-
-func (s *served) serveDiscovery(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(s.discovery) //nolint:gosec // JSON that we made
-}
-
-// makeDiscovery corrects Dex's document: what we add to the protocol, and
-// what we do not serve.
-func (s *served) makeDiscovery() error {
-	r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, s.url.AbsURL("/.well-known/openid-configuration"), nil)
-	if err != nil {
-		return err
-	}
-	rec := flow.Record(s.dex, r)
-	doc := map[string]any{}
-	if err := json.Unmarshal(rec.Body.Bytes(), &doc); err != nil {
-		return err
-	}
-	delete(doc, "introspection_endpoint")
-	doc["authorization_response_iss_parameter_supported"] = true
-	s.discovery, err = json.MarshalIndent(doc, "", "  ")
-	return err
-}
-
-func (s *served) oauthError(w http.ResponseWriter, status int, typ, description string) {
-	if err := oauth2.WriteError(w, typ, description, status); err != nil {
-		s.Log.Error("cannot write an answer", "error", err)
-	}
-}
-
-func writeJSON(w http.ResponseWriter, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	if err := json.NewEncoder(w).Encode(v); err != nil {
-		_, _ = io.WriteString(w, "\n")
-	}
 }

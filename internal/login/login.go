@@ -31,6 +31,8 @@ type Deps struct {
 	People *identity.Service
 	Log    *slog.Logger
 	Now    func() time.Time
+	// Insecure allows an issuer at plain http on a host that is not this machine.
+	Insecure bool
 	// SessionTTL is how long a session by pachctl lives.
 	SessionTTL time.Duration
 }

@@ -232,7 +232,7 @@ func TestAProviderThatHasGoneEndsTheWait(t *testing.T) {
 	})
 	server.Start()
 	t.Cleanup(server.Close)
-	err = h.Issuer.CreateConnector(t.Context(), principal.Root, registry.Connector{ID: "demo", Name: "Demo", Type: "oidc", Config: map[string]any{
+	err = h.Issuer.Registry.CreateConnector(t.Context(), principal.Root, registry.Connector{ID: "demo", Name: "Demo", Type: "oidc", Config: map[string]any{
 		"issuer": p.Issuer, "clientID": p.ClientID, "clientSecret": p.ClientSecret, "redirectURI": h.Issuer.Callback(),
 	}})
 	if err != nil {
@@ -394,7 +394,7 @@ func TestTheGateIsAskedBeforeASessionBegins(t *testing.T) {
 		if err := h.SetEnabled("user:alice@example.com", true); err != nil {
 			t.Fatal(err)
 		}
-		if err := h.Issuer.DeleteConnector(t.Context(), principal.Root, "demo"); err != nil {
+		if err := h.Issuer.Registry.DeleteConnector(t.Context(), principal.Root, "demo"); err != nil {
 			t.Fatal(err)
 		}
 		_, err = h.Login.WithIDToken(t.Context(), raw)
@@ -515,7 +515,7 @@ func TestAnIDTokenThatIsNotGoodIsRefused(t *testing.T) {
 
 func (h *env) client(c registry.Client) registry.Client {
 	h.t.Helper()
-	made, err := h.Issuer.CreateClient(h.t.Context(), principal.Root, c)
+	made, err := h.Issuer.Registry.CreateClient(h.t.Context(), principal.Root, c)
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -1,8 +1,8 @@
 package login
 
 import (
+	"cmp"
 	"context"
-	"crypto/rand"
 	"net/http"
 	"strings"
 
@@ -11,6 +11,7 @@ import (
 	"pachyderm/internal/issuer/device"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/web"
+	"pachyderm/internal/web/browser"
 )
 
 // Paths of the callback, which upstream fixes, and of the answer to the
@@ -22,9 +23,15 @@ const (
 
 // Handler serves the pages at CallbackPath and ConfirmPath.
 func (s *Service) Handler() http.Handler {
+	pages := web.Pages{
+		Log: s.with.Log, Now: s.with.Now, Title: "You are not signed in", Next: "Start again in your terminal with: pachctl auth login",
+	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+CallbackPath, s.serveCallback)
-	mux.HandleFunc("POST "+ConfirmPath, s.serveConfirm)
+	for pattern, serve := range map[string]func(web.Pages, http.ResponseWriter, *http.Request) error{
+		"GET " + CallbackPath: s.serveCallback, "POST " + ConfirmPath: s.serveConfirm,
+	} {
+		mux.Handle(pattern, pages.Handler(func(w http.ResponseWriter, r *http.Request) error { return serve(pages, w, r) }))
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.with.Issuer.StayOnHTTPS(w.Header())
 		mux.ServeHTTP(w, r)
@@ -33,44 +40,38 @@ func (s *Service) Handler() http.Handler {
 
 // serveCallback takes the issuer's answer and asks the person whether it is
 // they who wait for it.
-func (s *Service) serveCallback(w http.ResponseWriter, r *http.Request) {
+func (s *Service) serveCallback(pages web.Pages, w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	if q.Get("state") == "" || q.Get("code") == "" && q.Get("error") == "" {
-		s.problem(w, r, http.StatusBadRequest, "invalid OIDC callback request: missing OIDC state token or authorization code")
-		return
+		return fault.New(fault.Invalid, "invalid OIDC callback request: missing OIDC state token or authorization code")
 	}
 	a, err := s.find(r.Context(), q.Get("state"))
 	if err != nil {
-		s.fail(w, r, err)
-		return
+		return err
 	}
-	if reason := q.Get("error"); reason != "" {
-		if description := q.Get("error_description"); description != "" {
-			reason = description
-		}
-		s.ended(w, r, a, waiting, device.CleanReason(reason))
-		return
+	if q.Get("error") != "" {
+		reason := cmp.Or(q.Get("error_description"), q.Get("error"))
+		return s.ended(r.Context(), a, waiting, fault.New(fault.Denied, "%s", device.CleanReason(reason)))
 	}
-	cookie := s.cookie(w, r)
-	user, err := s.identify(r, a, q.Get("code"), cookie)
+	id := s.cookie().EnsureID(w, r)
+	user, err := s.identify(r, a, q.Get("code"), id)
 	if fault.Is(err, fault.Denied) { // the person is known, and may not sign in
-		s.ended(w, r, a, waiting, fault.Message(err))
-		return
+		return s.ended(r.Context(), a, waiting, err)
 	}
 	if err != nil {
 		// A bad code is no reason to end what somebody else may be waiting for.
-		s.fail(w, r, err)
-		return
+		return err
 	}
-	s.render(w, r, http.StatusOK, web.ConfirmLogin{
-		Action: ConfirmPath, CSRF: csrf(cookie, a), State: q.Get("state"),
+	pages.Render(w, r, http.StatusOK, web.ConfirmLogin{
+		Action: ConfirmPath, CSRF: browser.CSRF(id, a.stateHash), State: q.Get("state"),
 		User: user, Requester: a.requester, Address: a.address, When: a.created,
 	})
+	return nil
 }
 
 // identify redeems the code and remembers whose it was, and which browser is
 // asked: whoever waits knows the state, and so could answer for the person.
-func (s *Service) identify(r *http.Request, a attempt, code, cookie string) (user string, err error) {
+func (s *Service) identify(r *http.Request, a attempt, code, browserID string) (user string, err error) {
 	ctx := r.Context()
 	c, err := s.configuration(ctx)
 	if err != nil {
@@ -85,7 +86,7 @@ func (s *Service) identify(r *http.Request, a attempt, code, cookie string) (use
 	if err != nil {
 		return "", err
 	}
-	moved, err := s.ask(ctx, a, who.ID, secret.Hash(cookie))
+	moved, err := s.ask(ctx, a, who.ID, browserID)
 	if err == nil && !moved {
 		err = errUnknownState()
 	}
@@ -102,7 +103,7 @@ func (s *Service) finishOwn(ctx context.Context, c Config, a attempt, code strin
 		return who, err
 	}
 	if !secret.Same(claims.Nonce, a.Nonce) {
-		return who, fault.New(fault.Unauthenticated, "the sign-in could not be completed: its nonce is another's").
+		return who, fault.New(fault.Unauthenticated, "the sign-in could not be completed: nonce mismatch").
 			Next("log in again with: pachctl auth login")
 	}
 	if err := c.checkVerified(claims.EmailVerified); err != nil {
@@ -112,99 +113,44 @@ func (s *Service) finishOwn(ctx context.Context, c Config, a attempt, code strin
 }
 
 // serveConfirm takes the person's answer.
-func (s *Service) serveConfirm(w http.ResponseWriter, r *http.Request) {
+func (s *Service) serveConfirm(pages web.Pages, w http.ResponseWriter, r *http.Request) error {
 	r.Body = http.MaxBytesReader(w, r.Body, 1<<16)
 	a, err := s.find(r.Context(), r.PostFormValue("state"))
 	if err != nil {
-		s.fail(w, r, err)
-		return
+		return err
 	}
-	cookie := s.cookie(w, r)
-	if !secret.Same(secret.Hash(cookie), a.browser) || !secret.Same(r.PostFormValue("csrf"), csrf(cookie, a)) {
-		s.problem(w, r, http.StatusBadRequest, "this answer does not come from the page that asked: go back and try again, with cookies allowed")
-		return
+	id := s.cookie().ID(r)
+	if !secret.Same(id, a.browser) || !browser.CheckCSRF(r, id, a.stateHash) {
+		return fault.New(fault.Invalid, "this answer does not come from the page that asked").
+			Next("go back and try again, with cookies allowed")
 	}
 	if r.PostFormValue("answer") != "yes" {
-		s.ended(w, r, a, asking, "the person who was asked in the browser said that it was not they")
-		return
+		return s.ended(r.Context(), a, asking, fault.New(fault.Denied, "the person who was asked in the browser said that it was not they"))
 	}
 	moved, err := s.advance(r.Context(), a, asking, confirmed, a.identityID, "")
 	if err == nil && !moved {
 		err = errUnknownState()
 	}
 	if err != nil {
-		s.fail(w, r, err)
-		return
+		return err
 	}
 	who, err := s.with.People.ByID(r.Context(), a.identityID)
-	if err != nil {
-		s.fail(w, r, err)
-		return
+	if err == nil {
+		pages.Render(w, r, http.StatusOK, web.SignedIn{User: who.User.Local()})
 	}
-	s.render(w, r, http.StatusOK, web.SignedIn{User: who.User.Local()})
+	return err
 }
 
-// cookie is the value of this browser's cookie, which it is given if it has
-// none.
-func (s *Service) cookie(w http.ResponseWriter, r *http.Request) string {
-	secure := s.isHTTPS()
-	name := "pach-confirm"
-	if secure {
-		name = "__Host-pach-confirm"
-	}
-	if c, err := r.Cookie(name); err == nil && len(c.Value) >= 26 {
-		return c.Value
-	}
-	value := rand.Text()
-	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure wherever the issuer is https
-		Name: name, Value: value, Path: "/", HttpOnly: true, Secure: secure, SameSite: http.SameSiteLaxMode,
-	})
-	return value
+// cookie tells the browser that was asked from others.
+func (s *Service) cookie() browser.Cookie {
+	return browser.Cookie{Name: "pach-confirm", Secure: strings.HasPrefix(s.with.Issuer.URL(), "https:")}
 }
 
-func (s *Service) isHTTPS() bool { return strings.HasPrefix(s.with.Issuer.URL(), "https:") }
-
-// csrf is the token that a browser's form for the attempt carries.
-func csrf(cookie string, a attempt) string { return secret.Hash(cookie + a.stateHash) }
-
-// ended tells the person, and whoever waits at the given stage, why there will
-// be no session.
-func (s *Service) ended(w http.ResponseWriter, r *http.Request, a attempt, stage, reason string) {
-	if _, err := s.advance(r.Context(), a, stage, failed, "", reason); err != nil {
-		s.fail(w, r, err)
-		return
+// ended tells whoever waits at the given stage why there will be no session, and
+// returns it for the person.
+func (s *Service) ended(ctx context.Context, a attempt, stage string, why error) error {
+	if _, err := s.advance(ctx, a, stage, failed, "", fault.Message(why)); err != nil {
+		return err
 	}
-	s.problem(w, r, http.StatusForbidden, reason)
-}
-
-// fail tells the person; what is not meant for them is in the log under the
-// code that they are shown.
-func (s *Service) fail(w http.ResponseWriter, r *http.Request, err error) {
-	status, p := http.StatusInternalServerError, trouble(fault.Message(err))
-	switch fault.KindOf(err) {
-	case fault.Unauthenticated, fault.Denied:
-		status = http.StatusUnauthorized
-	case fault.Unavailable:
-		status = http.StatusServiceUnavailable
-	case fault.Internal:
-		p.What = "Something went wrong on our side."
-		p.Next = "Start again in your terminal with: pachctl auth login, or give an administrator the code below: it finds the entry in pachd's log."
-		p.Code, p.When = rand.Text()[:8], s.with.Now()
-	}
-	s.with.Log.WarnContext(r.Context(), "sign-in refused", "code", p.Code, "error", err)
-	s.render(w, r, status, p)
-}
-
-func (s *Service) problem(w http.ResponseWriter, r *http.Request, status int, what string) {
-	s.render(w, r, status, trouble(what))
-}
-
-func trouble(what string) web.Problem {
-	return web.Problem{Title: "You are not signed in", What: what, Next: "Start again in your terminal with: pachctl auth login"}
-}
-
-func (s *Service) render(w http.ResponseWriter, r *http.Request, status int, page any) {
-	if err := web.Render(w, status, page); err != nil {
-		s.with.Log.ErrorContext(r.Context(), "cannot render a page", "error", err)
-	}
+	return why
 }

@@ -41,7 +41,7 @@ func (s *Service) open(c Config) (*oidc.Connector, error) {
 	opened, err := oidc.Open(oidc.Config{
 		Issuer: c.Issuer, ClientID: c.ClientID, ClientSecret: c.ClientSecret, RedirectURI: c.RedirectURI, Scopes: scopes,
 		InsecureEnableGroups: true, InsecureSkipEmailVerified: !c.RequireEmailVerified,
-	}, oidc.Deps{Now: s.with.Now, Log: s.with.Log, Rules: document.Rules{AllowHTTP: s.with.Issuer.Insecure}})
+	}, oidc.Deps{Now: s.with.Now, Log: s.with.Log, Rules: document.Rules{AllowHTTP: s.with.Insecure}})
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +57,7 @@ func (c Config) equal(o Config) bool {
 // be there does not matter for that.
 func (s *Service) probe(ctx context.Context, issuerURL string) error {
 	c, err := oidc.Open(oidc.Config{Issuer: issuerURL, ClientID: "probe", ClientSecret: "probe", RedirectURI: "http://localhost/"},
-		oidc.Deps{Now: s.with.Now, Log: s.with.Log, Rules: document.Rules{AllowHTTP: s.with.Issuer.Insecure}})
+		oidc.Deps{Now: s.with.Now, Log: s.with.Log, Rules: document.Rules{AllowHTTP: s.with.Insecure}})
 	if err != nil {
 		return err
 	}
@@ -127,7 +127,7 @@ func (s *Service) withRemoteToken(ctx context.Context, c Config, raw string) (se
 func (s *Service) signedIn(ctx context.Context, c Config, a oidc.Account) (identity.Identity, error) {
 	instance := instanceOf(c.Issuer)
 	name := hostOf(c.Issuer)
-	groups, err := s.with.Issuer.GroupNames(ctx, name, instance, a.Groups)
+	groups, err := s.with.Issuer.Registry.GroupNames(ctx, name, instance, a.Groups)
 	if err != nil {
 		return identity.Identity{}, err
 	}

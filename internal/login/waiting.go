@@ -12,6 +12,7 @@ import (
 
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/issuer"
 	"pachyderm/internal/issuer/device"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/session"
@@ -81,8 +82,7 @@ func (s *Service) startOwn(ctx context.Context, c Config, a *attempt, state stri
 	case err != nil:
 		return "", err
 	case !connected:
-		return "", fault.New(fault.Precondition, "no identity provider is connected yet").
-			Next("an administrator connects one with: pachctl idp create-connector --config FILE")
+		return "", issuer.ErrNotConnected()
 	}
 	a.attemptSecrets = attemptSecrets{Nonce: rand.Text(), Verifier: rand.Text() + rand.Text(), Client: c.clientID(), Redirect: s.redirectURI(c)}
 	challenge := sha256.Sum256([]byte(a.Verifier))

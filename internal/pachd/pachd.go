@@ -109,7 +109,7 @@ func (p *Pachd) wirePeople(ctx context.Context) error {
 		DB: p.DB, Access: roles, Now: with.Now, EndRefresh: p.Issuer.EndRefresh, RootToken: c.Auth.RootToken, RootFile: c.RootTokenFile(),
 	})
 	p.Login = login.New(login.Deps{
-		DB: p.DB, Sealer: sealer, Issuer: p.Issuer, People: people, Log: with.Log, Now: with.Now, SessionTTL: time.Duration(c.Auth.SessionDuration),
+		DB: p.DB, Sealer: sealer, Issuer: p.Issuer, People: people, Log: with.Log, Now: with.Now, SessionTTL: time.Duration(c.Auth.SessionDuration), Insecure: c.Insecure,
 	})
 	p.Issuer.ReachedAt(p.Login.BrowsersAt)
 	if c.Auth.Activate {

@@ -28,7 +28,7 @@ const alice = "user:alice@example.com"
 func (h *env) connectAs(id string) {
 	h.t.Helper()
 	p := optest.Start(h.t, h.Issuer.Callback())
-	err := h.Issuer.CreateConnector(h.t.Context(), principal.Root, registry.Connector{ID: id, Name: id, Type: "oidc", Config: map[string]any{
+	err := h.Issuer.Registry.CreateConnector(h.t.Context(), principal.Root, registry.Connector{ID: id, Name: id, Type: "oidc", Config: map[string]any{
 		"issuer": p.Issuer, "clientID": p.ClientID, "clientSecret": p.ClientSecret, "redirectURI": h.Issuer.Callback(), "insecureEnableGroups": true,
 	}})
 	if err != nil {
@@ -93,7 +93,7 @@ func TestEverybodyWhoSignedInIsListed(t *testing.T) {
 		if diff := cmp.Diff(wanted, got, protocmp.Transform()); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
-		if err := h.Issuer.DeleteConnector(t.Context(), principal.Root, "demo"); err != nil {
+		if err := h.Issuer.Registry.DeleteConnector(t.Context(), principal.Root, "demo"); err != nil {
 			t.Fatal(err)
 		}
 		if got := h.users()[alice].GetIdentities()[0].GetState(); got != pachpb.Identity_ENDED {

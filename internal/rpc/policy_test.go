@@ -113,7 +113,7 @@ func TestADeletedConnectorEndsItsSessionsForEveryMethod(t *testing.T) {
 		if err := h.call(session, "/auth_v2.API/WhoAmI"); err != nil {
 			t.Fatal(err)
 		}
-		if err := h.Issuer.DeleteConnector(t.Context(), principal.Root, "demo"); err != nil {
+		if err := h.Issuer.Registry.DeleteConnector(t.Context(), principal.Root, "demo"); err != nil {
 			t.Fatal(err)
 		}
 		for method, row := range rows {

@@ -15,14 +15,19 @@ const Product = theme.Product
 // hold is in the pages themselves.
 const DexTheme = "pachyderm"
 
-// Problem says what went wrong and what to do next.
+// Problem says what went wrong and what to do next. It is an error, for handlers
+// to return.
 type Problem struct {
-	Title string
-	What  string
-	Next  string    // may be empty: to start again
-	Code  string    // finds the entry in pachd's log; may be empty
-	When  time.Time // may be zero
+	Status int // of the response
+	Title  string
+	What   string
+	Next   string    // may be empty: to start again
+	Code   string    // finds the entry in pachd's log; may be empty
+	When   time.Time // may be zero
 }
+
+// Error is what went wrong.
+func (p Problem) Error() string { return p.What }
 
 // SignedIn tells a person that the waiting command goes on without them.
 type SignedIn struct {
@@ -83,8 +88,8 @@ type EmailFirst struct {
 	Unknown string // domain that no provider has
 }
 
-// TrialPassword asks for a password that only tests a connector.
-type TrialPassword struct {
+// ConnectorTestPassword asks for a password that only tests a connector.
+type ConnectorTestPassword struct {
 	Name     string // of the connector
 	Action   string
 	CSRF     string
@@ -93,15 +98,15 @@ type TrialPassword struct {
 	Invalid  bool
 }
 
-// Trial tells an administrator how the test of a connector went.
-type Trial struct {
+// ConnectorTest tells an administrator how the test of a connector went.
+type ConnectorTest struct {
 	Name  string
 	User  string // who it would be; empty after an error
 	Error string
 }
 
-// Onward leads on to a provider that wants to be posted to.
-type Onward struct {
+// PostForm leads on to a provider that wants to be posted to.
+type PostForm struct {
 	Action string
 	To     string // the provider's name
 	Fields map[string]string

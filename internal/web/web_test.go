@@ -75,11 +75,11 @@ func ourSamples(s string) []sample {
 		ours(".email", 200, web.Choose{Choices: []web.Choice{{URL: "/auth/okta", Name: or("Okta")}}, Email: &web.EmailFirst{
 			Action: or("/dex/auth"), Fields: map[string]string{"state": or("5tate")}, Value: or("alice@example.org"), Unknown: or("example.org"),
 		}}),
-		ours("", 200, web.TrialPassword{Name: or("Directory"), Action: or("/dex/trial/x"), CSRF: or("c5rf"), Prompt: or(""), Username: or("")}),
-		ours(".invalid", 200, web.TrialPassword{Name: "Directory", Action: "/trial/x", CSRF: "c5rf", Prompt: "E-mail address", Username: or("alice"), Invalid: true}),
-		ours("", 200, web.Trial{Name: or("Okta"), User: or("user:alice@example.com")}),
-		ours(".failed", 200, web.Trial{Name: or("Okta"), Error: or("the provider sent no e-mail address")}),
-		ours("", 200, web.Onward{Action: or("https://idp.example.com/sso"), To: or("Okta"), Fields: map[string]string{"SAMLRequest": or("PHNhbWw+"), "RelayState": or("5tate")}}),
+		ours("", 200, web.ConnectorTestPassword{Name: or("Directory"), Action: or("/dex/connector-test/x"), CSRF: or("c5rf"), Prompt: or(""), Username: or("")}),
+		ours(".invalid", 200, web.ConnectorTestPassword{Name: "Directory", Action: "/connector-test/x", CSRF: "c5rf", Prompt: "E-mail address", Username: or("alice"), Invalid: true}),
+		ours("", 200, web.ConnectorTest{Name: or("Okta"), User: or("user:alice@example.com")}),
+		ours(".failed", 200, web.ConnectorTest{Name: or("Okta"), Error: or("the provider sent no e-mail address")}),
+		ours("", 200, web.PostForm{Action: or("https://idp.example.com/sso"), To: or("Okta"), Fields: map[string]string{"SAMLRequest": or("PHNhbWw+"), "RelayState": or("5tate")}}),
 		ours(".unknown", 200, web.ConfirmDevice{Action: "/device/auth/verify_code", CSRF: "c5rf", UserCode: "BCDF-GHJK"}),
 	}
 }
@@ -239,7 +239,7 @@ func TestPagesStandAlone(t *testing.T) {
 				if want := "style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "';"; !strings.Contains(policy, want) {
 					t.Errorf("policy %q lacks %q", policy, want)
 				}
-				if target, isOnward := strings.CutPrefix(s.name, "Onward"); isOnward && target == "" {
+				if target, isPostForm := strings.CutPrefix(s.name, "PostForm"); isPostForm && target == "" {
 					body = strings.Replace(body, "https://idp.example.com/sso", "/sso", 1) // what the page is for
 				}
 				if strings.Contains(body, "http://") || strings.Contains(body, "https://") {

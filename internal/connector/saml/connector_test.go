@@ -428,19 +428,19 @@ func TestMetadataThatCannotBeUsed(t *testing.T) {
 	many := `<md:EntitiesDescriptor xmlns:md="urn:oasis:names:tc:SAML:2.0:metadata">` +
 		good[strings.Index(good, "<md:Entity"):] + strings.ReplaceAll(good[strings.Index(good, "<md:Entity"):], entityID, "https://second.example.com") + `</md:EntitiesDescriptor>`
 	for want, text := range map[string]string{
-		"only https is accepted":     strings.Replace(good, ssoURL, "http://idp.example.com/sso", 1),
-		"which is not a valid http or https address":              strings.Replace(good, ssoURL, "javascript:alert(1)", 1),
-		"no signing certificate":     metadataOf(entityID),
-		"has no signing certificate": strings.Replace(good, `use="signing"`, `use="encryption"`, 1),
-		"describes no SAML 2.0":      strings.Replace(good, "IDPSSODescriptor", "SPSSODescriptor", 2),
-		"is not SAML metadata":       "<html></html>",
-		"DTD":                        "<!DOCTYPE x>" + good,
-		"no SingleSignOnService":     strings.ReplaceAll(good, "bindings:HTTP-", "bindings:X-"),
-		"no entityID":                metadataOf("", ours()),
-		"describes 2 providers":      many,
-		"not well-formed":            good[:len(good)-2],
-		"expired on 2026-11-23 11:00":  metadataOf(entityID, past()),
-		"was valid until 2026-11-23": strings.Replace(good, "entityID=", `validUntil="2026-11-23T11:00:00Z" entityID=`, 1),
+		"only https is accepted":                     strings.Replace(good, ssoURL, "http://idp.example.com/sso", 1),
+		"which is not a valid http or https address": strings.Replace(good, ssoURL, "javascript:alert(1)", 1),
+		"no signing certificate":                     metadataOf(entityID),
+		"has no signing certificate":                 strings.Replace(good, `use="signing"`, `use="encryption"`, 1),
+		"describes no SAML 2.0":                      strings.Replace(good, "IDPSSODescriptor", "SPSSODescriptor", 2),
+		"is not SAML metadata":                       "<html></html>",
+		"DTD":                                        "<!DOCTYPE x>" + good,
+		"no SingleSignOnService":                     strings.ReplaceAll(good, "bindings:HTTP-", "bindings:X-"),
+		"no entityID":                                metadataOf("", ours()),
+		"describes 2 providers":                      many,
+		"not well-formed":                            good[:len(good)-2],
+		"expired on 2026-11-23 11:00":                metadataOf(entityID, past()),
+		"was valid until 2026-11-23":                 strings.Replace(good, "entityID=", `validUntil="2026-11-23T11:00:00Z" entityID=`, 1),
 	} {
 		_, address := publish(t, text)
 		c, _ := open(t, byMetadata(address))

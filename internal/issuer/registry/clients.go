@@ -13,6 +13,7 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
+	"pachyderm/internal/webaddr"
 )
 
 // Client is an application that signs people in here.
@@ -186,4 +187,17 @@ func noClient(id string, err error) error {
 			Next("pachctl idp list-client shows those that do")
 	}
 	return err
+}
+
+// MayRedirect reports whether a client may be answered at uri. It is stricter
+// than Dex for clients without registered URIs: only at a loopback address of the caller's own machine (RFC 8252, 7.3).
+func MayRedirect(c storage.Client, uri string) bool {
+	if slices.Contains(c.RedirectURIs, uri) {
+		return true
+	}
+	if !c.Public || len(c.RedirectURIs) > 0 {
+		return false
+	}
+	u, err := webaddr.Parse(uri)
+	return err == nil && u.Scheme == "http" && webaddr.IsBare(u) && webaddr.IsLoopback(u.Hostname())
 }

@@ -153,7 +153,7 @@ func (u *Upstream) PingAll(ctx context.Context) {
 }
 
 func (u *Upstream) ping(ctx context.Context, which func(registry.Row) bool) {
-	rows, err := u.Registry.Rows(ctx)
+	rows, err := u.with.Registry.Rows(ctx)
 	if err != nil {
 		return // the next login says so
 	}

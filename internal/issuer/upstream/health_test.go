@@ -20,7 +20,7 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/dexstore"
-	"pachyderm/internal/issuer/flow"
+	"pachyderm/internal/issuer/loginctx"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/upstream"
 	"pachyderm/internal/principal"
@@ -33,7 +33,8 @@ const callback = "http://localhost:30658/callback"
 // office has an Upstream, the connectors that it serves, and a clock.
 type office struct {
 	*upstream.Upstream
-	t *testing.T
+	registry *registry.Registry
+	t        *testing.T
 
 	mu  sync.Mutex
 	now time.Time
@@ -54,7 +55,10 @@ func open(t *testing.T) *office {
 		}
 	}
 	r := registry.New(registry.Config{DB: d, Sealer: sealer, Objects: &dexstore.Store{DB: d, Sealer: sealer}, Now: o.clock, Deps: deps})
-	o.Upstream = upstream.New(upstream.Config{Registry: r, People: &identity.Service{DB: d, Now: o.clock}, Log: slog.New(slog.DiscardHandler), Now: o.clock, Deps: deps})
+	o.registry = r
+	o.Upstream = upstream.New(upstream.Config{
+		Registry: r, People: &identity.Service{DB: d, Now: o.clock}, Log: slog.New(slog.DiscardHandler), Now: o.clock, Deps: deps,
+	})
 	return o
 }
 
@@ -72,14 +76,14 @@ func (o *office) later(d time.Duration) {
 
 func (o *office) connect(id, typ string, config map[string]any) {
 	o.t.Helper()
-	if err := o.Registry.CreateConnector(o.t.Context(), principal.Root, registry.Connector{ID: id, Name: id, Type: typ, Version: 1, Config: config}); err != nil {
+	if err := o.registry.CreateConnector(o.t.Context(), principal.Root, registry.Connector{ID: id, Name: id, Type: typ, Version: 1, Config: config}); err != nil {
 		o.t.Fatal(err)
 	}
 }
 
 func (o *office) row(id string) registry.Row {
 	o.t.Helper()
-	r, err := o.Registry.ReadRevision(o.t.Context(), id, "")
+	r, err := o.registry.ReadRevision(o.t.Context(), id, "")
 	if err != nil {
 		o.t.Fatal(err)
 	}
@@ -103,7 +107,7 @@ func (o *office) forDex(id string) dexconn.Connector {
 // begins says whether a sign-in can begin with a connector.
 func (o *office) begins(id string) error {
 	state := "state-of-" + id
-	o.Began(state, &flow.Flow{})
+	o.Began(state, &loginctx.Login{})
 	defer o.Forget(state)
 	_, _, err := o.forDex(id).(dexconn.CallbackConnector).LoginURL(dexconn.Scopes{}, callback, state)
 	return err

@@ -19,7 +19,7 @@ import (
 	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
-	"pachyderm/internal/issuer/flow"
+	"pachyderm/internal/issuer/loginctx"
 	"pachyderm/internal/issuer/registry"
 )
 
@@ -38,9 +38,9 @@ type Config struct {
 
 // Upstream is safe for concurrent use.
 type Upstream struct {
-	Config
+	with    Config
 	client  *http.Client
-	flows   sync.Map // by state: *flow.Flow, while the HTTP request that began it lasts
+	logins  sync.Map // by state: *loginctx.Login, while the HTTP request that began it lasts
 	opened  opened
 	changed chan struct{}
 	health  health
@@ -48,25 +48,25 @@ type Upstream struct {
 
 // New makes an Upstream; it opens nothing.
 func New(c Config) *Upstream {
-	return &Upstream{Config: c, changed: make(chan struct{}, 1), client: fetch.HTTPClient(AnswerWithin), health: health{by: map[string]*Health{}, now: c.Now}}
+	return &Upstream{with: c, changed: make(chan struct{}, 1), client: fetch.HTTPClient(AnswerWithin), health: health{by: map[string]*Health{}, now: c.Now}}
 }
 
-// Began makes a flow known by its state until Forget. Dex's LoginURL gets
+// Began makes a login known by its state until Forget. Dex's LoginURL gets
 // nothing else.
-func (u *Upstream) Began(state string, f *flow.Flow) { u.flows.Store(state, f) }
+func (u *Upstream) Began(state string, l *loginctx.Login) { u.logins.Store(state, l) }
 
-// Forget is for the end of the HTTP request that the flow began in.
-func (u *Upstream) Forget(state string) { u.flows.Delete(state) }
+// Forget is for the end of the HTTP request that the login began in.
+func (u *Upstream) Forget(state string) { u.logins.Delete(state) }
 
-func (u *Upstream) flow(state string) *flow.Flow {
-	found, _ := u.flows.Load(state)
-	f, _ := found.(*flow.Flow)
+func (u *Upstream) login(state string) *loginctx.Login {
+	found, _ := u.logins.Load(state)
+	f, _ := found.(*loginctx.Login)
 	return f
 }
 
 // LoginParams are the query of the login request known by state.
 func (u *Upstream) LoginParams(state string) url.Values {
-	if f := u.flow(state); f != nil {
+	if f := u.login(state); f != nil {
 		return f.Params
 	}
 	return nil
@@ -121,7 +121,7 @@ func (o *opened) known(revision string) (provider, bool) {
 // open finds or opens the connector of a row.
 func (u *Upstream) open(id, typ, revision string, config map[string]any) provider {
 	return u.opened.get(revision, func() provider {
-		p, err := connector.Open(id, typ, config, u.Deps())
+		p, err := connector.Open(id, typ, config, u.with.Deps())
 		return provider{p, err}
 	})
 }
@@ -137,7 +137,7 @@ func (u *Upstream) Revision(r registry.Row) string {
 	if !connector.HasReferences(r.Type, r.Config) {
 		return r.Revision
 	}
-	return r.Revision + "." + connector.Fingerprint(r.Type, r.Config, u.Deps())
+	return r.Revision + "." + connector.Fingerprint(r.Type, r.Config, u.with.Deps())
 }
 
 // Resolve opens a connector for Dex inside our wrapper. It never fails: a

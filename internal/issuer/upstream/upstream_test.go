@@ -18,7 +18,7 @@ import (
 
 	"pachyderm/demo/op/optest"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/issuer/flow"
+	"pachyderm/internal/issuer/loginctx"
 	"pachyderm/internal/issuer/upstream"
 	"pachyderm/internal/principal"
 	"pachyderm/test/idp"
@@ -59,7 +59,7 @@ func TestAConnectorIsMendedWithItsFile(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		o.Began("state", &flow.Flow{})
+		o.Began("state", &loginctx.Login{})
 		defer o.Forget("state")
 		_, _, err = c.Connector.(dexconn.CallbackConnector).LoginURL(dexconn.Scopes{}, callback, "state")
 		return err
@@ -127,7 +127,7 @@ func TestNobodyCanSayThatAProviderIsDown(t *testing.T) {
 	c := o.forDex("demo").(dexconn.CallbackConnector)
 	var begun [][]byte
 	for range 3 {
-		o.Began("state", &flow.Flow{Revision: o.row("demo").Revision})
+		o.Began("state", &loginctx.Login{Revision: o.row("demo").Revision})
 		_, data, err := c.LoginURL(dexconn.Scopes{}, callback, "state")
 		if err != nil {
 			t.Fatal(err)
@@ -164,7 +164,7 @@ func TestADeletedConnectorLeavesNoHealth(t *testing.T) {
 		t.Fatalf("while it is down: %v", err)
 	}
 	p.Fall("")
-	if err := o.Registry.DeleteConnector(t.Context(), principal.Root, "demo"); err != nil {
+	if err := o.registry.DeleteConnector(t.Context(), principal.Root, "demo"); err != nil {
 		t.Fatal(err)
 	}
 	o.PingAll(t.Context())

@@ -16,7 +16,7 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
-	"pachyderm/internal/issuer/flow"
+	"pachyderm/internal/issuer/loginctx"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/principal"
 )
@@ -77,11 +77,11 @@ func (w wrapped) signedIn(ctx context.Context, c dexconn.Identity) (dexconn.Iden
 	if err := CheckAccount(c); err != nil {
 		return dexconn.Identity{}, err
 	}
-	groups, err := w.upstream.Registry.GroupNames(ctx, w.id, w.instance, c.Groups)
+	groups, err := w.upstream.with.Registry.GroupNames(ctx, w.id, w.instance, c.Groups)
 	if err != nil {
 		return dexconn.Identity{}, err
 	}
-	who, err := w.upstream.People.SignedIn(ctx, identity.SignIn{
+	who, err := w.upstream.with.People.SignedIn(ctx, identity.SignIn{
 		ConnectorID: w.id, Instance: w.instance, Issuer: w.provider.Issuer(), Subject: c.UserID, Email: c.Email, Groups: groups,
 		TokenSub:  func(id string) (string, error) { return tokens.GenSubject(id, w.id) },
 		Connected: func(ctx context.Context, tx *db.Tx) error { return registry.CheckConnected(ctx, tx, w.id, w.instance) },
@@ -103,7 +103,7 @@ type begun struct {
 }
 
 func (w callback) LoginURL(s dexconn.Scopes, _, state string) (string, []byte, error) {
-	f := w.upstream.flow(state)
+	f := w.upstream.login(state)
 	if f == nil {
 		return "", nil, fault.New(fault.Internal, "no login is known by this state")
 	}
@@ -135,7 +135,7 @@ func (w callback) confirm(ctx context.Context) error {
 
 func (w callback) HandleCallback(s dexconn.Scopes, data []byte, r *http.Request) (dexconn.Identity, error) {
 	return note(r.Context(), func() (dexconn.Identity, error) {
-		e, err := flow.OpenEnvelope(data)
+		e, err := loginctx.OpenEnvelope(data)
 		if err != nil {
 			return dexconn.Identity{}, err
 		}
@@ -179,7 +179,7 @@ func (w password) Login(ctx context.Context, s dexconn.Scopes, username, pass st
 type refresh struct{ wrapped }
 
 func (w refresh) Refresh(ctx context.Context, s dexconn.Scopes, c dexconn.Identity) (dexconn.Identity, error) {
-	who, err := w.upstream.People.ByID(ctx, c.UserID)
+	who, err := w.upstream.with.People.ByID(ctx, c.UserID)
 	if err != nil {
 		return dexconn.Identity{}, err
 	}
@@ -197,7 +197,7 @@ func (w refresh) Refresh(ctx context.Context, s dexconn.Scopes, c dexconn.Identi
 func note(ctx context.Context, f func() (dexconn.Identity, error)) (dexconn.Identity, error) {
 	c, err := f()
 	if err != nil {
-		if f := flow.Of(ctx); f != nil {
+		if f := loginctx.FromContext(ctx); f != nil {
 			f.Err = err
 		}
 	}
@@ -211,7 +211,7 @@ type broken struct {
 }
 
 func (b broken) LoginURL(_ dexconn.Scopes, _, state string) (string, []byte, error) {
-	if f := b.upstream.flow(state); f != nil {
+	if f := b.upstream.login(state); f != nil {
 		f.Err = fault.New(fault.Precondition, "this identity provider is not set up correctly").
 			Next("an administrator can see why with: pachctl idp list-connector").Because(b.err)
 	}

@@ -33,7 +33,7 @@ func (s *Server) SetIdentityServerConfig(ctx context.Context, req *pb.SetIdentit
 
 // GetIdentityServerConfig is what was set.
 func (s *Server) GetIdentityServerConfig(ctx context.Context, _ *pb.GetIdentityServerConfigRequest) (*pb.GetIdentityServerConfigResponse, error) {
-	c, err := s.Issuer.Settings(ctx)
+	c, err := s.Issuer.Registry.Settings(ctx)
 	return &pb.GetIdentityServerConfigResponse{Config: &pb.IdentityServerConfig{
 		Issuer: c.Issuer, IdTokenExpiry: c.IDTokenExpiry, RotationTokenExpiry: c.RotationTokenExpiry,
 	}}, err
@@ -45,7 +45,7 @@ func (s *Server) CreateIDPConnector(ctx context.Context, req *pb.CreateIDPConnec
 	if err != nil {
 		return nil, err
 	}
-	return &pb.CreateIDPConnectorResponse{}, s.Issuer.CreateConnector(ctx, session.FromContext(ctx).Name, c)
+	return &pb.CreateIDPConnectorResponse{}, s.Issuer.Registry.CreateConnector(ctx, session.FromContext(ctx).Name, c)
 }
 
 // UpdateIDPConnector changes what the document gives.
@@ -54,12 +54,12 @@ func (s *Server) UpdateIDPConnector(ctx context.Context, req *pb.UpdateIDPConnec
 	if err != nil {
 		return nil, err
 	}
-	return &pb.UpdateIDPConnectorResponse{}, s.Issuer.UpdateConnector(ctx, session.FromContext(ctx).Name, c)
+	return &pb.UpdateIDPConnectorResponse{}, s.Issuer.Registry.UpdateConnector(ctx, session.FromContext(ctx).Name, c)
 }
 
 // GetIDPConnector shows one, without its secrets.
 func (s *Server) GetIDPConnector(ctx context.Context, req *pb.GetIDPConnectorRequest) (*pb.GetIDPConnectorResponse, error) {
-	c, err := s.Issuer.Connector(ctx, req.GetId())
+	c, err := s.Issuer.Registry.Connector(ctx, req.GetId())
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func (s *Server) GetIDPConnector(ctx context.Context, req *pb.GetIDPConnectorReq
 
 // ListIDPConnectors shows all, without their secrets.
 func (s *Server) ListIDPConnectors(ctx context.Context, _ *pb.ListIDPConnectorsRequest) (*pb.ListIDPConnectorsResponse, error) {
-	all, err := s.Issuer.Connectors(ctx)
+	all, err := s.Issuer.Registry.Connectors(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ func (s *Server) ListIDPConnectors(ctx context.Context, _ *pb.ListIDPConnectorsR
 
 // DeleteIDPConnector ends what came through it.
 func (s *Server) DeleteIDPConnector(ctx context.Context, req *pb.DeleteIDPConnectorRequest) (*pb.DeleteIDPConnectorResponse, error) {
-	return &pb.DeleteIDPConnectorResponse{}, s.Issuer.DeleteConnector(ctx, session.FromContext(ctx).Name, req.GetId())
+	return &pb.DeleteIDPConnectorResponse{}, s.Issuer.Registry.DeleteConnector(ctx, session.FromContext(ctx).Name, req.GetId())
 }
 
 // ConnectorFromProto takes the configuration from the Struct, or from the
@@ -123,7 +123,7 @@ func (s *Server) CreateOIDCClient(ctx context.Context, req *pb.CreateOIDCClientR
 	if err != nil {
 		return nil, err
 	}
-	c, err = s.Issuer.CreateClient(ctx, session.FromContext(ctx).Name, c)
+	c, err = s.Issuer.Registry.CreateClient(ctx, session.FromContext(ctx).Name, c)
 	return &pb.CreateOIDCClientResponse{Client: ClientToProto(c)}, err
 }
 
@@ -133,18 +133,18 @@ func (s *Server) UpdateOIDCClient(ctx context.Context, req *pb.UpdateOIDCClientR
 	if err != nil {
 		return nil, err
 	}
-	return &pb.UpdateOIDCClientResponse{}, s.Issuer.UpdateClient(ctx, session.FromContext(ctx).Name, c)
+	return &pb.UpdateOIDCClientResponse{}, s.Issuer.Registry.UpdateClient(ctx, session.FromContext(ctx).Name, c)
 }
 
 // GetOIDCClient shows one, without its secret.
 func (s *Server) GetOIDCClient(ctx context.Context, req *pb.GetOIDCClientRequest) (*pb.GetOIDCClientResponse, error) {
-	c, err := s.Issuer.Client(ctx, req.GetId())
+	c, err := s.Issuer.Registry.Client(ctx, req.GetId())
 	return &pb.GetOIDCClientResponse{Client: ClientToProto(c)}, err
 }
 
 // ListOIDCClients shows all, without their secrets.
 func (s *Server) ListOIDCClients(ctx context.Context, _ *pb.ListOIDCClientsRequest) (*pb.ListOIDCClientsResponse, error) {
-	all, err := s.Issuer.Clients(ctx)
+	all, err := s.Issuer.Registry.Clients(ctx)
 	out := &pb.ListOIDCClientsResponse{}
 	for _, c := range all {
 		out.Clients = append(out.Clients, ClientToProto(c))
@@ -154,7 +154,7 @@ func (s *Server) ListOIDCClients(ctx context.Context, _ *pb.ListOIDCClientsReque
 
 // DeleteOIDCClient forgets an application.
 func (s *Server) DeleteOIDCClient(ctx context.Context, req *pb.DeleteOIDCClientRequest) (*pb.DeleteOIDCClientResponse, error) {
-	return &pb.DeleteOIDCClientResponse{}, s.Issuer.DeleteClient(ctx, session.FromContext(ctx).Name, req.GetId())
+	return &pb.DeleteOIDCClientResponse{}, s.Issuer.Registry.DeleteClient(ctx, session.FromContext(ctx).Name, req.GetId())
 }
 
 // DeleteAll removes connectors, clients and settings; people stay known.

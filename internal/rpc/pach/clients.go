@@ -17,13 +17,13 @@ func (s *Server) CreateOIDCClient(ctx context.Context, req *pb.CreateOIDCClientR
 		return nil, err
 	}
 	c.AllowedConnectors = req.GetAllowedConnectors()
-	c, err = s.Issuer.CreateClient(ctx, session.FromContext(ctx).Name, c)
+	c, err = s.Issuer.Registry.CreateClient(ctx, session.FromContext(ctx).Name, c)
 	return &pb.CreateOIDCClientResponse{Client: identity.ClientToProto(c)}, err
 }
 
 // GetOIDCClient shows one, without its secret.
 func (s *Server) GetOIDCClient(ctx context.Context, req *pb.GetOIDCClientRequest) (*pb.GetOIDCClientResponse, error) {
-	c, err := s.Issuer.Client(ctx, req.GetId())
+	c, err := s.Issuer.Registry.Client(ctx, req.GetId())
 	return &pb.GetOIDCClientResponse{Client: identity.ClientToProto(c), AllowedConnectors: c.AllowedConnectors}, err
 }
 
@@ -31,14 +31,14 @@ func (s *Server) GetOIDCClient(ctx context.Context, req *pb.GetOIDCClientRequest
 // empty.
 func (s *Server) UpdateOIDCClient(ctx context.Context, req *pb.UpdateOIDCClientRequest) (*pb.UpdateOIDCClientResponse, error) {
 	by := session.FromContext(ctx).Name
-	err := s.Issuer.UpdateClient(ctx, by, registry.Client{
+	err := s.Issuer.Registry.UpdateClient(ctx, by, registry.Client{
 		ID: req.GetId(), Name: req.GetName(), RedirectURIs: values(req.GetRedirectUris()), TrustedPeers: values(req.GetTrustedPeers()),
 		AllowedConnectors: values(req.GetAllowedConnectors()),
 	})
 	if err != nil || !req.GetNewSecret() {
 		return &pb.UpdateOIDCClientResponse{}, err
 	}
-	fresh, err := s.Issuer.RotateClientSecret(ctx, by, req.GetId())
+	fresh, err := s.Issuer.Registry.RotateClientSecret(ctx, by, req.GetId())
 	return &pb.UpdateOIDCClientResponse{Secret: fresh}, err
 }
 

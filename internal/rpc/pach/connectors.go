@@ -8,8 +8,8 @@ import (
 	pb "pachyderm/api/pach"
 	"pachyderm/internal/connector/probe"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/issuer/connectortest"
 	"pachyderm/internal/issuer/registry"
-	"pachyderm/internal/issuer/trial"
 	"pachyderm/internal/issuer/upstream"
 	"pachyderm/internal/rpc/identity"
 	"pachyderm/internal/rpc/wire"
@@ -86,20 +86,20 @@ func (s *Server) StartConnectorTest(ctx context.Context, req *pb.StartConnectorT
 	if err != nil {
 		return nil, err
 	}
-	id, address, expires, err := s.Issuer.StartTrial(ctx, session.FromContext(ctx).Name, draft)
+	id, address, expires, err := s.Issuer.StartTest(ctx, session.FromContext(ctx).Name, draft)
 	return &pb.StartConnectorTestResponse{TestId: id, Url: address, Expires: wire.Timestamp(expires)}, err
 }
 
 // WaitConnectorTest waits for its end.
 func (s *Server) WaitConnectorTest(ctx context.Context, req *pb.WaitConnectorTestRequest) (*pb.WaitConnectorTestResponse, error) {
-	r, done, err := s.Issuer.WaitTrial(ctx, session.FromContext(ctx).Name, req.GetTestId())
+	r, done, err := s.Issuer.WaitTest(ctx, session.FromContext(ctx).Name, req.GetTestId())
 	if err != nil || !done {
 		return &pb.WaitConnectorTestResponse{}, err
 	}
 	return resultToProto(r), nil
 }
 
-func resultToProto(r trial.Result) *pb.WaitConnectorTestResponse {
+func resultToProto(r connectortest.Result) *pb.WaitConnectorTestResponse {
 	out := &pb.WaitConnectorTestResponse{Done: true, Error: r.Error, User: r.User.String(), Note: r.Note, IsLive: r.IsLive}
 	if r.Groups != nil {
 		out.Groups = &pb.StringList{Values: r.Groups}

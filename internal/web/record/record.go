@@ -1,12 +1,11 @@
-package flow
+package record
 
 import (
 	"bytes"
 	"net/http"
-	"net/url"
 )
 
-// Recorder holds back a response of Dex until it is known how the login went.
+// Recorder holds back a response until it is known how the login went.
 // Its responses are pages and redirects of a few kilobytes.
 type Recorder struct {
 	header http.Header
@@ -14,8 +13,8 @@ type Recorder struct {
 	Body   bytes.Buffer
 }
 
-// Record runs a handler and keeps its response.
-func Record(h http.Handler, r *http.Request) *Recorder {
+// Of runs a handler and keeps its response.
+func Of(h http.Handler, r *http.Request) *Recorder {
 	rec := &Recorder{header: http.Header{}, Status: http.StatusOK}
 	h.ServeHTTP(rec, r)
 	return rec
@@ -33,20 +32,4 @@ func (rec *Recorder) Flush(w http.ResponseWriter) {
 	}
 	w.WriteHeader(rec.Status)
 	_, _ = w.Write(rec.Body.Bytes())
-}
-
-// AddIssuer names the issuer in an authorization response (RFC 9207), which
-// Dex leaves out.
-func (rec *Recorder) AddIssuer(issuer string) {
-	u, err := url.Parse(rec.header.Get("Location"))
-	if err != nil {
-		return
-	}
-	q := u.Query()
-	if !q.Has("code") && !q.Has("error") {
-		return
-	}
-	q.Set("iss", issuer)
-	u.RawQuery = q.Encode()
-	rec.header.Set("Location", u.String())
 }

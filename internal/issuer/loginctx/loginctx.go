@@ -1,4 +1,4 @@
-package flow
+package loginctx
 
 import (
 	"context"
@@ -8,9 +8,9 @@ import (
 	"github.com/dexidp/dex/storage"
 )
 
-// Flow is one HTTP request of a login: what our side knows that Dex does not
+// Login is one HTTP request of a login: what our side knows that Dex does not
 // hand on. It travels in the context, and by state where Dex has no context.
-type Flow struct {
+type Login struct {
 	Browser  string     // hash of the browser's cookie
 	Params   url.Values // query of the login request
 	Revision string     // of the connector, once one has been read
@@ -20,15 +20,15 @@ type Flow struct {
 
 type key struct{}
 
-// In puts the flow into the context of its request.
-func (f *Flow) In(ctx context.Context) context.Context {
-	return context.WithValue(ctx, key{}, f)
+// NewContext gives the context of the login's request.
+func NewContext(ctx context.Context, l *Login) context.Context {
+	return context.WithValue(ctx, key{}, l)
 }
 
-// Of is the flow that a request belongs to, or nil.
-func Of(ctx context.Context) *Flow {
-	f, _ := ctx.Value(key{}).(*Flow)
-	return f
+// FromContext is the login that a request belongs to, or nil.
+func FromContext(ctx context.Context) *Login {
+	l, _ := ctx.Value(key{}).(*Login)
+	return l
 }
 
 // Envelope is what an auth request keeps, as Dex's connector data, until its
@@ -42,9 +42,9 @@ type Envelope struct {
 	Answer url.Values `json:"answer,omitempty"`
 }
 
-// Envelope makes the connector data of the flow's auth request.
-func (f *Flow) Envelope(inner []byte) ([]byte, error) {
-	return Envelope{Browser: f.Browser, Revision: f.Revision, Inner: inner}.Bytes()
+// Envelope makes the connector data of the login's auth request.
+func (l *Login) Envelope(inner []byte) ([]byte, error) {
+	return Envelope{Browser: l.Browser, Revision: l.Revision, Inner: inner}.Bytes()
 }
 
 // Bytes is what OpenEnvelope reads.

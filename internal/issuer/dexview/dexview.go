@@ -1,4 +1,4 @@
-package view
+package dexview
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/device"
-	"pachyderm/internal/issuer/flow"
+	"pachyderm/internal/issuer/loginctx"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/upstream"
 )
@@ -69,7 +69,7 @@ func (v *View) GetKeys(ctx context.Context) (storage.Keys, error) {
 // CreateAuthRequest adds the browser and the connector revision, and makes
 // the flow known by state for the connector's LoginURL.
 func (v *View) CreateAuthRequest(ctx context.Context, a storage.AuthRequest) error {
-	f := flow.Of(ctx)
+	f := loginctx.FromContext(ctx)
 	if f == nil {
 		return errors.New("a login outside of our own handler")
 	}
@@ -138,7 +138,7 @@ func (v *View) gate(ctx context.Context, clientID, connectorID, identityID strin
 // GetConnector returns the current revision, or inside a login the one that
 // the login began with.
 func (v *View) GetConnector(ctx context.Context, id string) (storage.Connector, error) {
-	f := flow.Of(ctx)
+	f := loginctx.FromContext(ctx)
 	pinned := ""
 	if f != nil {
 		pinned = f.Revision

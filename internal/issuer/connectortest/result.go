@@ -1,4 +1,4 @@
-package trial
+package connectortest
 
 import (
 	"context"
@@ -19,10 +19,11 @@ import (
 )
 
 // result says what would come of a sign-in, as far as it got.
-func (s *Server) result(ctx context.Context, b body, seen *claimlog.Log, who dexconn.Identity, why error, issuer string) Result {
-	out := Result{Claims: claims(seen, who), IsLive: b.Live != nil, Differences: differences(b.Live, b.Draft)}
+func (s *Service) result(ctx context.Context, a attempt, why error) Result {
+	b := a.body
+	out := Result{Claims: claims(a.seen, a.who), IsLive: b.Live != nil, Differences: differences(b.Live, b.Tested)}
 	if why == nil {
-		why = s.whoWouldItBe(ctx, b, who, issuer, &out)
+		why = s.whoWouldItBe(ctx, b, a.who, a.issuer, &out)
 	}
 	if why == nil {
 		return out
@@ -35,7 +36,7 @@ func (s *Server) result(ctx context.Context, b body, seen *claimlog.Log, who dex
 	return out
 }
 
-func (s *Server) whoWouldItBe(ctx context.Context, b body, who dexconn.Identity, issuer string, out *Result) error {
+func (s *Service) whoWouldItBe(ctx context.Context, b body, who dexconn.Identity, issuer string, out *Result) error {
 	if err := upstream.CheckAccount(who); err != nil {
 		return err
 	}
@@ -43,12 +44,14 @@ func (s *Server) whoWouldItBe(ctx context.Context, b body, who dexconn.Identity,
 	if b.Live != nil {
 		instance = b.Live.Instance
 	}
-	groups, err := s.Registry.GroupNames(ctx, b.Draft.ID, instance, who.Groups)
+	groups, err := s.with.Registry.GroupNames(ctx, b.Tested.ID, instance, who.Groups)
 	if err != nil {
 		return err
 	}
 	out.Groups = groups
-	out.User, out.Note, err = s.People.Preview(ctx, identity.SignIn{ConnectorID: b.Draft.ID, Instance: instance, Issuer: issuer, Subject: who.UserID, Email: who.Email, Groups: groups})
+	out.User, out.Note, err = s.with.People.Preview(ctx, identity.SignIn{
+		ConnectorID: b.Tested.ID, Instance: instance, Issuer: issuer, Subject: who.UserID, Email: who.Email, Groups: groups,
+	})
 	return err
 }
 

@@ -8,8 +8,8 @@ import (
 	"pachyderm/internal/connector"
 	"pachyderm/internal/connector/probe"
 	"pachyderm/internal/db"
+	"pachyderm/internal/issuer/connectortest"
 	"pachyderm/internal/issuer/registry"
-	"pachyderm/internal/issuer/trial"
 	"pachyderm/internal/issuer/upstream"
 	"pachyderm/internal/principal"
 )
@@ -18,35 +18,35 @@ import (
 // need of its provider; it connects to where the document says, with its
 // secrets. Faults: those of registry.Draft.
 func (i *Issuer) CheckConnector(ctx context.Context, by principal.Name, c registry.Connector) ([]probe.Step, error) {
-	draft, _, err := i.Draft(ctx, c)
+	draft, _, err := i.Registry.Draft(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	steps := connector.Check(ctx, draft.ID, draft.Type, draft.Config, i.deps())
-	return steps, i.DB.Update(ctx, func(tx *db.Tx) error {
-		return audit.By{Actor: by, At: i.Now()}.Record(ctx, tx, "connector.check", "connector/"+draft.ID, draft.Type)
+	return steps, i.with.DB.Update(ctx, func(tx *db.Tx) error {
+		return audit.By{Actor: by, At: i.with.Now()}.Record(ctx, tx, "connector.check", "connector/"+draft.ID, draft.Type)
 	})
 }
 
-// StartTrial begins a real sign-in with a document that is not stored, at the
+// StartTest begins a real sign-in with a document that is not stored, at the
 // address that it returns. Faults: those of registry.Draft and connector.Open.
-func (i *Issuer) StartTrial(ctx context.Context, by principal.Name, c registry.Connector) (id, address string, expires time.Time, err error) {
-	draft, live, err := i.Draft(ctx, c)
+func (i *Issuer) StartTest(ctx context.Context, by principal.Name, c registry.Connector) (id, address string, expires time.Time, err error) {
+	draft, live, err := i.Registry.Draft(ctx, c)
 	if err != nil {
 		return "", "", expires, err
 	}
-	id, expires, err = i.trials.Start(ctx, by, draft, live)
-	return id, i.Outside(ctx, i.Endpoint("/trial/"+id)), expires, err
+	id, expires, err = i.tests.Start(ctx, by, draft, live)
+	return id, i.Outside(ctx, i.Endpoint("/connector-test/"+id)), expires, err
 }
 
-// WaitTrial waits a while for the end of a trial. Fault: NotFound.
-func (i *Issuer) WaitTrial(ctx context.Context, by principal.Name, id string) (trial.Result, bool, error) {
-	return i.trials.Wait(ctx, by, id)
+// WaitTest waits a while for the end of a connector test. Fault: NotFound.
+func (i *Issuer) WaitTest(ctx context.Context, by principal.Name, id string) (connectortest.Result, bool, error) {
+	return i.tests.Wait(ctx, by, id)
 }
 
-// Health is how each connector fares, by id.
+// Health is the health of each connector, by id.
 func (i *Issuer) Health(ctx context.Context) (map[string]upstream.Health, error) {
-	rows, err := i.Rows(ctx)
+	rows, err := i.Registry.Rows(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,6 @@
-package chooser
+package homerealm
 
 import (
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -22,8 +21,8 @@ const (
 	DomainHint  = "domain_hint"
 )
 
-// rememberFor is how long a browser remembers.
-const rememberFor = 365 * 24 * time.Hour
+// RememberFor is how long a browser remembers what it took last.
+const RememberFor = 365 * 24 * time.Hour
 
 // Question is one authorization request that names no connector, or none yet.
 type Question struct {
@@ -119,27 +118,4 @@ func single(form url.Values) map[string]string {
 		}
 	}
 	return out
-}
-
-func cookieName(secure bool) string {
-	if secure {
-		return "__Host-pach-connector"
-	}
-	return "pach-connector"
-}
-
-// Last is the connector that a browser took last, or "".
-func Last(r *http.Request, secure bool) string {
-	c, err := r.Cookie(cookieName(secure))
-	if err != nil {
-		return ""
-	}
-	return c.Value
-}
-
-// Remember has a browser remember what it took.
-func Remember(w http.ResponseWriter, id string, secure bool) {
-	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure wherever the issuer is https
-		Name: cookieName(secure), Value: id, Path: "/", MaxAge: int(rememberFor / time.Second), HttpOnly: true, Secure: secure, SameSite: http.SameSiteLaxMode,
-	})
 }

@@ -1,0 +1,174 @@
+package connectortest
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"log/slog"
+	"net/url"
+	"time"
+
+	"pachyderm/internal/audit"
+	"pachyderm/internal/connector"
+	"pachyderm/internal/db"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/identity"
+	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/principal"
+	"pachyderm/internal/secret"
+)
+
+const (
+	// livesFor is how long a person has.
+	livesFor = 15 * time.Minute
+	// waitFor is how long Wait waits.
+	waitFor = 25 * time.Second
+	// topic is what db.Watch calls a change of a test; the key is the hash of its
+	// id.
+	topic = "connector-test"
+)
+
+// Config is what a Service is made from.
+type Config struct {
+	DB       *db.DB
+	Sealer   *secret.Sealer
+	Registry *registry.Registry
+	People   *identity.Service
+	Deps     func() connector.Deps
+	Log      *slog.Logger
+	Now      func() time.Time
+}
+
+// Service keeps connector tests. It is safe for concurrent use.
+type Service struct {
+	with    Config
+	changed *db.Signals
+}
+
+// New makes a service; call it before changes are made.
+func New(c Config) *Service { return &Service{with: c, changed: c.DB.Signals(topic)} }
+
+// Result is how a test ended.
+type Result struct {
+	Error       string // why the sign-in would be refused
+	Claims      []Claim
+	User        principal.Name
+	Note        string
+	Groups      []string // nil if the connector says nothing of them
+	IsLive      bool
+	Differences []Difference
+}
+
+// Claim is one thing that the provider said, as JSON.
+type Claim struct{ Name, Value, UsedAs string }
+
+// Difference is a key that the live connector has otherwise, as JSON.
+type Difference struct{ Key, Live, Tested string }
+
+// body is a test as it is stored.
+type body struct {
+	Tested  registry.Row
+	Live    *registry.Row
+	Browser string     // hash of the cookie of the browser that began
+	Pending []byte     // what the connector wants back
+	Answer  url.Values // of a provider that posts
+	Result  *Result
+}
+
+// Start begins the test of a document, beside what is stored under its id, if
+// anything. Faults: those of opening a connector.
+func (s *Service) Start(ctx context.Context, by principal.Name, tested registry.Row, live *registry.Row) (id string, expires time.Time, err error) {
+	if _, err := s.open(tested); err != nil {
+		return "", expires, err
+	}
+	id, expires = rand.Text(), s.with.Now().Add(livesFor)
+	sealed, err := s.seal(id, body{Tested: tested, Live: live})
+	if err != nil {
+		return "", expires, err
+	}
+	err = s.with.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := insertTest(ctx, tx, id, by, sealed, expires); err != nil {
+			return err
+		}
+		return audit.By{Actor: by, At: s.with.Now()}.Record(ctx, tx, "connector.test", "connector/"+tested.ID, tested.Type)
+	})
+	return id, expires, err
+}
+
+func (s *Service) open(tested registry.Row) (*connector.Provider, error) {
+	return connector.Open(tested.ID, tested.Type, tested.Config, s.with.Deps())
+}
+
+// Wait waits a while for the end of a test, which only its owner may do, and
+// forgets it then. Fault: NotFound.
+func (s *Service) Wait(ctx context.Context, by principal.Name, id string) (Result, bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, waitFor)
+	defer cancel()
+	changed, stop := s.changed.On(secret.Hash(id))
+	defer stop()
+	for {
+		owner, b, err := s.read(ctx, id)
+		switch {
+		case err == nil && owner != by, fault.Is(err, fault.NotFound):
+			return Result{}, false, fault.New(fault.NotFound, "this test is over, or somebody else began it").
+				Next("start another with: pachctl idp test-connector")
+		case err != nil && ctx.Err() == nil:
+			return Result{}, false, err
+		case err == nil && b.Result != nil:
+			return *b.Result, true, s.with.DB.Update(ctx, func(tx *db.Tx) error { return deleteTest(ctx, tx, id) })
+		}
+		select {
+		case <-ctx.Done():
+			return Result{}, false, nil
+		case <-changed:
+		}
+	}
+}
+
+func place(id string) string { return "trial/" + secret.Hash(id) }
+
+func (s *Service) seal(id string, b body) ([]byte, error) {
+	plain, err := json.Marshal(b)
+	if err != nil {
+		return nil, err
+	}
+	return s.with.Sealer.Seal(plain, place(id))
+}
+
+func (s *Service) read(ctx context.Context, id string) (owner principal.Name, b body, err error) {
+	err = s.with.DB.View(ctx, func(tx *db.Tx) error {
+		owner, b, err = s.readIn(ctx, tx, id)
+		return err
+	})
+	return owner, b, err
+}
+
+func (s *Service) readIn(ctx context.Context, tx *db.Tx, id string) (owner principal.Name, b body, err error) {
+	owner, sealed, err := readTest(ctx, tx, id, s.with.Now())
+	if err != nil {
+		return owner, b, err
+	}
+	plain, err := s.with.Sealer.Open(sealed, place(id))
+	if err != nil {
+		return owner, b, err
+	}
+	return owner, b, json.Unmarshal(plain, &b)
+}
+
+// change rewrites a test; what change refuses stays as it was.
+func (s *Service) change(ctx context.Context, id string, change func(*body) error) (b body, err error) {
+	err = s.with.DB.Update(ctx, func(tx *db.Tx) error {
+		if _, b, err = s.readIn(ctx, tx, id); err != nil {
+			return err
+		}
+		if err := change(&b); err != nil {
+			return err
+		}
+		sealed, err := s.seal(id, b)
+		if err != nil {
+			return err
+		}
+		return updateTest(ctx, tx, id, sealed)
+	})
+	return b, err
+}

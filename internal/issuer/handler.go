@@ -1,0 +1,246 @@
+package issuer
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dexidp/dex/server/authflow"
+	"github.com/dexidp/dex/server/consent"
+	"github.com/dexidp/dex/server/device"
+	"github.com/dexidp/dex/server/discovery"
+	"github.com/dexidp/dex/server/grants"
+	"github.com/dexidp/dex/server/oauth2"
+	"github.com/dexidp/dex/server/router"
+	"github.com/dexidp/dex/server/session"
+	"github.com/dexidp/dex/server/templates"
+	"github.com/dexidp/dex/server/tokens"
+	"github.com/gorilla/mux"
+
+	"pachyderm/internal/issuer/connectortest"
+	"pachyderm/internal/issuer/homerealm"
+	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/web"
+	"pachyderm/internal/web/browser"
+)
+
+// refreshReuse is how long a rotated refresh token still works, so that a
+// client whose answer got lost can ask again.
+const refreshReuse = 3 * time.Second
+
+// handler is the issuer under one set of settings: Dex's handlers and our rules
+// in front of them.
+type handler struct {
+	issuer    *Issuer
+	settings  registry.Settings
+	url       oauth2.IssuerURL
+	cookie    browser.Cookie // binds a login to the browser it began in
+	last      browser.Cookie // remembers the connector that was taken last
+	pages     web.Pages
+	test      *connectortest.Handler
+	dex       http.Handler
+	discovery []byte
+}
+
+// build makes the handler for settings. Fault: Invalid for a value that could
+// not work.
+func (i *Issuer) build(s registry.Settings) (*handler, error) {
+	p, err := s.Parse(i.with.PublicURL, i.with.Insecure)
+	if err != nil {
+		return nil, err
+	}
+	https := p.Issuer.Scheme == "https"
+	h := &handler{
+		issuer: i, settings: s, url: oauth2.IssuerURL{URL: p.Issuer},
+		cookie: browser.Cookie{Name: "pach-login", Secure: https},
+		last:   browser.Cookie{Name: "pach-connector", Secure: https, MaxAge: homerealm.RememberFor},
+		pages:  web.Pages{Log: i.with.Log, Now: i.with.Now, Title: "You are not signed in", Next: "Try again."},
+	}
+	h.test = &connectortest.Handler{
+		Tests: i.tests, Cookie: h.cookie, Pages: h.pages, Back: h.url.AbsPath("/callback"), Path: h.url.AbsPath("/connector-test") + "/",
+	}
+	_, _, _, pages, err := templates.LoadWebConfig(templates.Config{
+		WebFS: web.DexFiles(), Issuer: web.Product, IssuerURL: h.url.String(), Theme: web.DexTheme,
+	})
+	if err != nil {
+		return nil, err
+	}
+	routes := mux.NewRouter().SkipClean(true).UseEncodedPath()
+	m := router.New(router.Config{
+		Router:     routes,
+		IssuerPath: h.url.Path,
+		Instrument: func(_ string, inner http.Handler) http.HandlerFunc { return inner.ServeHTTP },
+	})
+	for _, part := range i.dexHandlers(h.url, p, pages) {
+		part.Mount(m)
+	}
+	h.dex = routes
+	return h, h.makeDiscovery()
+}
+
+// dexHandlers are the parts of Dex that serve. Left out are those that are not
+// ours to offer: logout and home need Dex's sessions, introspection verifies
+// RS256 only, and user info is our own for the same reason.
+func (i *Issuer) dexHandlers(url oauth2.IssuerURL, p registry.Parsed, pages *templates.Templates) []router.Handler {
+	log, now := i.dexLog(), i.with.Now
+	sessions := &session.Manager{Storage: i.store, Now: now, Logger: log, IssuerURL: url} // no Config: off
+	issue := tokens.NewIssuer(i.store, i.signer, url.URL, p.IDTokens, now, log)
+	grantTypes := []string{oauth2.GrantTypeAuthorizationCode, oauth2.GrantTypeRefreshToken, oauth2.GrantTypeDeviceCode}
+	responseTypes := map[string]bool{oauth2.ResponseTypeCode: true}
+	pkce := []string{oauth2.PKCEMethodS256}
+	return []router.Handler{
+		&discovery.Handler{
+			IssuerURL: url, Templates: pages, Signer: i.signer, Logger: log,
+			ResponseTypes: responseTypes, GrantTypes: grantTypes, PKCEMethods: pkce,
+		},
+		&grants.Handler{
+			Issuer: issue, Storage: i.store, Connectors: i.cache, Now: now, Logger: log,
+			RefreshPolicy: tokens.NewRefreshStrategy(true, p.Refresh, 0, refreshReuse, now),
+			Sessions:      sessions, SupportedGrantTypes: grantTypes,
+		},
+		&device.Handler{
+			IssuerURL: url, Storage: i.store, Templates: pages, Now: now, RequestsValidFor: devicesLiveFor,
+			Logger: log, Issuer: issue, Connectors: i.cache,
+		},
+		&authflow.Handler{
+			IssuerURL: url, Connectors: i.cache, Storage: i.store, Templates: pages, Signer: i.signer, Now: now, Logger: log,
+			SupportedResponseTypes: responseTypes, PKCE: authflow.PKCEConfig{CodeChallengeMethodsSupported: pkce},
+			AuthRequestsValidFor: loginsLiveFor, Sessions: sessions, Issuer: issue, SkipApproval: true,
+		},
+		&consent.Handler{
+			Storage: i.store, Templates: pages, Logger: log, IssuerURL: url, Sessions: sessions, SkipApproval: true,
+		},
+	}
+}
+
+// ServeHTTP serves a request, and answers what a handler could not do.
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	web.SetHeaders(w.Header())
+	h.issuer.StayOnHTTPS(w.Header())
+	path, below := h.relative(r.URL.Path)
+	err := errNothingHere()
+	if below {
+		err = h.route(w, r, path)
+	}
+	if err != nil {
+		h.fail(w, r, err)
+	}
+}
+
+// route puts our rules in front of Dex's handlers, by path.
+func (h *handler) route(w http.ResponseWriter, r *http.Request, path string) error {
+	first, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	switch {
+	case path == "/" || path == "":
+		return serveHome(w)
+	case path == "/.well-known/openid-configuration":
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(h.discovery) //nolint:gosec // JSON that we made
+		return nil
+	case path == "/keys", path == "/device", path == "/device/callback":
+		return h.withKeys(w, r, h.serveDex)
+	case path == "/token":
+		return h.withKeys(w, r, h.serveToken)
+	case path == "/userinfo":
+		return h.withKeys(w, r, h.serveUserInfo)
+	case path == "/auth":
+		return h.serveAuth(w, r)
+	case first == "callback", first == "auth" && strings.HasSuffix(rest, "/login"):
+		return h.serveStep(w, r)
+	case first == "auth":
+		return h.serveStart(w, r, rest)
+	case first == "connector-test":
+		return h.serveTest(w, r, rest)
+	case path == "/saml/request":
+		return h.serveSAMLRequest(w, r)
+	case first == "saml":
+		return h.serveSAMLMetadata(w, r, rest)
+	case path == "/device/code":
+		return h.serveDeviceCode(w, r)
+	case path == "/device/auth/verify_code":
+		return h.serveDeviceVerify(w, r)
+	case path == "/approval":
+		return h.serveDex(w, r)
+	}
+	return errNothingHere()
+}
+
+// fail answers an application in its way, and everybody else with a page.
+func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
+	var oauth *oauthError
+	var refused *refusal
+	switch {
+	case errors.As(err, &oauth):
+		if err := oauth2.WriteError(w, oauth.typ, oauth.description, oauth.status); err != nil {
+			h.issuer.with.Log.ErrorContext(r.Context(), "cannot write an answer", "error", err)
+		}
+	case errors.As(err, &refused):
+		h.refuse(w, r, refused)
+	default:
+		h.pages.Fail(w, r, err)
+	}
+}
+
+// StayOnHTTPS tells browsers, where the issuer is https, never to come back in
+// plain text (RFC 6797). It says nothing of other hosts of the domain.
+func (i *Issuer) StayOnHTTPS(h http.Header) {
+	if i.current.Load().url.Scheme == "https" {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
+}
+
+// relative is a request's path below the issuer's.
+func (h *handler) relative(path string) (string, bool) {
+	rest, ok := strings.CutPrefix(path, h.url.Path)
+	return rest, ok && (rest == "" || rest[0] == '/')
+}
+
+// withKeys waits until there are signing keys, or the client has gone.
+func (h *handler) withKeys(w http.ResponseWriter, r *http.Request, next web.HandlerFunc) error {
+	if err := h.issuer.waitForKeys(r.Context()); err != nil {
+		return nil //nolint:nilerr // nobody is there to tell
+	}
+	return next(w, r)
+}
+
+func (h *handler) serveDex(w http.ResponseWriter, r *http.Request) error {
+	h.dex.ServeHTTP(w, r)
+	return nil
+}
+
+func errNothingHere() error {
+	return web.Problem{
+		Status: http.StatusNotFound, Title: "There is nothing here", What: "This address is not one of Pachyderm's.",
+		Next: "Check the link that brought you here.",
+	}
+}
+
+// serveHome answers load balancers, as upstream's identity service does.
+func serveHome(w http.ResponseWriter) error {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write([]byte("200 OK"))
+	return nil
+}
+
+func (h *handler) serveTest(w http.ResponseWriter, r *http.Request, id string) error {
+	if h.rehost(w, r) {
+		return nil
+	}
+	if err := browser.ParseForm(w, r); err != nil {
+		return err
+	}
+	return h.test.Serve(w, r, id)
+}
+
+// Connected reports whether there is a connector to sign in with.
+func (i *Issuer) Connected(ctx context.Context) (bool, error) {
+	all, err := i.Registry.Rows(ctx)
+	return len(all) > 0, err
+}
+
+func isDeviceRedirect(uri, issuerPath string) bool {
+	return slices.Contains([]string{oauth2.DeviceCallbackURI, issuerPath + oauth2.DeviceCallbackURI}, uri)
+}

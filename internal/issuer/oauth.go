@@ -1,0 +1,152 @@
+package issuer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/http"
+	"strings"
+
+	"github.com/dexidp/dex/server/oauth2"
+	"github.com/dexidp/dex/storage"
+
+	"pachyderm/internal/db"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/issuer/device"
+	"pachyderm/internal/issuer/dexview"
+	"pachyderm/internal/secret"
+	"pachyderm/internal/web/browser"
+	"pachyderm/internal/web/record"
+)
+
+// oauthError is the answer of an endpoint that applications call (RFC 6749, 5.2).
+type oauthError struct {
+	status           int
+	typ, description string
+}
+
+func (e *oauthError) Error() string { return e.typ + ": " + e.description }
+
+// oauthUnavailable is for what is in the way at the moment, such as the database.
+func oauthUnavailable(err error) error {
+	return &oauthError{http.StatusServiceUnavailable, oauth2.TemporarilyUnavailable, fault.Message(err)}
+}
+
+// serveToken is the token endpoint: Dex's, but for a device whose person, or
+// identity provider, said no, of which Dex has no notion.
+func (h *handler) serveToken(w http.ResponseWriter, r *http.Request) error {
+	w.Header().Set("Cache-Control", "no-store")
+	if err := browser.ParseForm(w, r); err != nil {
+		return err
+	}
+	if r.PostForm.Get("grant_type") == oauth2.GrantTypeDeviceCode {
+		var d device.Request
+		err := h.issuer.with.DB.View(r.Context(), func(tx *db.Tx) (err error) {
+			d, err = device.ByDeviceCode(r.Context(), tx, r.PostForm.Get("device_code"))
+			return err
+		})
+		switch {
+		case err != nil && !fault.Is(err, fault.NotFound):
+			return oauthUnavailable(err)
+		case d.Refused != "":
+			return &oauthError{http.StatusBadRequest, oauth2.AccessDenied, d.Refused}
+		}
+	}
+	h.dex.ServeHTTP(w, r)
+	return nil
+}
+
+// serveUserInfo answers with the claims about the person in the access token
+// (OpenID Connect Core, 5.3). Dex's own verifies RS256 only.
+func (h *handler) serveUserInfo(w http.ResponseWriter, r *http.Request) error {
+	raw, ok := bearer(r)
+	if !ok {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		return &oauthError{http.StatusUnauthorized, oauth2.AccessDenied, "send the access token as: Authorization: Bearer TOKEN"}
+	}
+	t, err := h.issuer.verify(r.Context(), raw)
+	if err == nil {
+		_, err = h.issuer.with.People.ByTokenSub(r.Context(), t.Subject)
+	}
+	claims := map[string]any{}
+	if err == nil {
+		err = t.Claims(&claims)
+	}
+	if err != nil {
+		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+		return &oauthError{http.StatusUnauthorized, "invalid_token", "the access token is not valid"}
+	}
+	out := map[string]any{}
+	for _, name := range []string{"sub", "email", "email_verified", "groups", "name", "preferred_username"} {
+		if v, ok := claims[name]; ok {
+			out[name] = v
+		}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(out) // the client may be gone
+	return nil
+}
+
+func bearer(r *http.Request) (string, bool) {
+	kind, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
+	return token, ok && strings.EqualFold(kind, "bearer") && token != ""
+}
+
+// serveDeviceCode is the start of RFC 8628. Dex would take any client id.
+func (h *handler) serveDeviceCode(w http.ResponseWriter, r *http.Request) error {
+	if err := browser.ParseForm(w, r); err != nil {
+		return err
+	}
+	client, err := h.issuer.store.GetClient(r.Context(), r.Form.Get("client_id"))
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return oauthUnavailable(err)
+	}
+	if err != nil || !secret.Same(secret.Hash(client.Secret), secret.Hash(r.Form.Get("client_secret"))) {
+		return &oauthError{http.StatusUnauthorized, oauth2.InvalidClient, "no such client, or a wrong secret"}
+	}
+	who := device.Asker{Name: device.CleanName(r.Form.Get("requester")), Address: browser.RemoteHost(r)}
+	h.answerDevice(w, r.WithContext(dexview.Asking(r.Context(), who)))
+	return nil
+}
+
+// answerDevice has the answer to a device name pages that its person's browser
+// reaches.
+func (h *handler) answerDevice(w http.ResponseWriter, r *http.Request) {
+	if h.issuer.outsideHost(r.Context()) == nil {
+		h.dex.ServeHTTP(w, r)
+		return
+	}
+	rec := record.Of(h.dex, r)
+	answer := map[string]any{}
+	if json.Unmarshal(rec.Body.Bytes(), &answer) != nil {
+		rec.Flush(w)
+		return
+	}
+	for _, name := range []string{"verification_uri", "verification_uri_complete"} {
+		if address, ok := answer[name].(string); ok {
+			answer[name] = h.issuer.Outside(r.Context(), address)
+		}
+	}
+	maps.Copy(w.Header(), rec.Header())
+	w.Header().Del("Content-Length")
+	w.WriteHeader(rec.Status)
+	_ = json.NewEncoder(w).Encode(answer) // the client may be gone
+}
+
+// makeDiscovery corrects Dex's document: what we add to the protocol, and
+// what we do not serve.
+func (h *handler) makeDiscovery() error {
+	r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, h.url.AbsURL("/.well-known/openid-configuration"), nil)
+	if err != nil {
+		return err
+	}
+	doc := map[string]any{}
+	if err := json.Unmarshal(record.Of(h.dex, r).Body.Bytes(), &doc); err != nil {
+		return err
+	}
+	delete(doc, "introspection_endpoint")
+	doc["authorization_response_iss_parameter_supported"] = true
+	h.discovery, err = json.MarshalIndent(doc, "", "  ")
+	return err
+}

@@ -1,0 +1,118 @@
+package browser
+
+import (
+	"crypto/rand"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"pachyderm/internal/secret"
+	"pachyderm/internal/web"
+)
+
+// Cookie is a cookie of ours, which no script reads and no other site's form
+// brings (HttpOnly, SameSite=Lax).
+type Cookie struct {
+	Name string
+	// Secure is for https: then no other host of the domain can plant the cookie
+	// either (__Host-), which http cannot carry.
+	Secure bool
+	// MaxAge is how long it is kept; 0 until the browser is closed.
+	MaxAge time.Duration
+}
+
+func (c Cookie) name() string {
+	if c.Secure {
+		return "__Host-" + c.Name
+	}
+	return c.Name
+}
+
+// Value is what the browser sent, or "".
+func (c Cookie) Value(r *http.Request) string {
+	sent, err := r.Cookie(c.name())
+	if err != nil {
+		return ""
+	}
+	return sent.Value
+}
+
+// Set gives the browser a value.
+func (c Cookie) Set(w http.ResponseWriter, value string) {
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure wherever the issuer is https
+		Name: c.name(), Value: value, Path: "/", MaxAge: int(c.MaxAge / time.Second), HttpOnly: true, Secure: c.Secure, SameSite: http.SameSiteLaxMode,
+	})
+}
+
+// ID tells the browser from others (RFC 9700, 4.7.1): the hash of its cookie,
+// or "" if it has none.
+func (c Cookie) ID(r *http.Request) string {
+	value := c.Value(r)
+	if len(value) < len(rand.Text()) {
+		return ""
+	}
+	return secret.Hash(value)
+}
+
+// EnsureID is ID, for which the browser is given a cookie if it has none.
+func (c Cookie) EnsureID(w http.ResponseWriter, r *http.Request) string {
+	if id := c.ID(r); id != "" {
+		return id
+	}
+	value := rand.Text()
+	c.Set(w, value)
+	return secret.Hash(value)
+}
+
+// CSRF is the token that the browser's form about a thing carries.
+func CSRF(id, thing string) string { return secret.Hash(id + thing) }
+
+// CheckCSRF reports whether a posted form, which is parsed, carries the token.
+func CheckCSRF(r *http.Request, id, thing string) bool {
+	return secret.Same(CSRF(id, thing), r.PostForm.Get("csrf"))
+}
+
+// Hopped marks a request that was sent on from another host name, so that a
+// proxy which hides the host cannot make it go round in circles.
+const Hopped = "pach_hop"
+
+// Rehost sends a browser that came by another name of this host to the one that
+// its cookies are for, and reports whether it did. The target is ours, whatever
+// was asked.
+func Rehost(w http.ResponseWriter, r *http.Request, to url.URL) bool {
+	q := r.URL.Query()
+	if r.Method != http.MethodGet || r.Host == to.Host || q.Has(Hopped) {
+		return false
+	}
+	q.Set(Hopped, "1")
+	to.Path = r.URL.Path
+	to.RawQuery = q.Encode()
+	http.Redirect(w, r, to.String(), http.StatusSeeOther) //nolint:gosec // to is ours
+	return true
+}
+
+// maxForm bounds a form, in bytes.
+const maxForm = 1 << 20
+
+// ParseForm makes the parameters of body and query one.
+func ParseForm(w http.ResponseWriter, r *http.Request) error {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if err := r.ParseForm(); err != nil {
+		return web.Problem{
+			Status: http.StatusBadRequest, Title: "This request cannot be read",
+			What: "The browser sent something that is not a form.", Next: "Start again.",
+		}
+	}
+	r.Form.Del(Hopped)
+	return nil
+}
+
+// RemoteHost is the address that a request came from, without its port.
+func RemoteHost(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
