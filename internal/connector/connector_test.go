@@ -37,8 +37,10 @@ func TestMergeChangesOnlyWhatIsGiven(t *testing.T) {
 		change map[string]any
 		want   map[string]any // beside what is stored; nil for a key that is gone
 	}{
-		"nothing":                     {"oidc", nil, nil},
-		"a key":                       {"oidc", map[string]any{"issuer": "https://other.example.com"}, map[string]any{"issuer": "https://other.example.com"}},
+		"nothing": {"oidc", nil, nil},
+		"a key": {
+			"oidc", map[string]any{"issuer": "https://other.example.com"}, map[string]any{"issuer": "https://other.example.com"},
+		},
 		"null removes":                {"oidc", map[string]any{"scopes": nil}, map[string]any{"scopes": nil}},
 		"null of what is not there":   {"oidc", map[string]any{"acrValues": nil}, nil},
 		"a list is replaced":          {"oidc", map[string]any{"scopes": []any{}}, map[string]any{"scopes": []any{}}},
@@ -83,7 +85,8 @@ func TestRedactNeverShowsASecret(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" || config["clientSecret"] != "hidden" {
 		t.Errorf("(-want +got):\n%s\nthe original: %v", diff, config)
 	}
-	if got := connector.Redact("mockPassword", map[string]any{"username": "u", "password": 7}); got["password"] != "***" || got["username"] != "u" {
+	if got := connector.Redact("mockPassword", map[string]any{"username": "u", "password": 7}); got["password"] != "***" ||
+		got["username"] != "u" {
 		t.Errorf("a password that is no text: %v", got)
 	}
 	if got := connector.Redact("of-a-newer-pachd", map[string]any{"bindPW": "hidden"}); got["bindPW"] != "***" {
@@ -158,16 +161,19 @@ func TestAConfigurationIsRefusedByTheKeyAtFault(t *testing.T) {
 		old, new    string
 		field, want string
 	}{
-		"the page's stray comma": {"Check: false", "Check: false,", "config.insecureSkipIssuerCallbackDomainCheck", "expected true or false, got the text \"false,\": remove the comma"},
-		"a misspelt key":         {"clientID", "clientId", "config.clientId", "did you mean clientID?"},
-		"an unknown key":         {"clientID:", "whatever: 1\n  clientID:", "config.whatever", "unknown key"},
-		"another case of a key":  {"clientSecret", "ClientSecret", "config.ClientSecret", "did you mean"},
-		"text for a list":        {"\n  - login_hint", " login_hint", "config.forwardedLoginParams", "expected a list"},
-		"a number for text":      {"hegmOc5rTotLPu5ByRDXOvBAzgs3wuw5", "7", "config.clientID", "put it in quotes"},
-		"an item of a list":      {"- login_hint", "- state", "config.forwardedLoginParams[0]", "belongs to the protocol"},
-		"nothing for a value":    {"http://localhost:30658/callback", "", "config.redirectURI", "got nothing"},
-		"a callback elsewhere":   {"http://localhost:30658/callback", "http://192.168.49.2:30658/callback", "config.redirectURI", callback},
-		"a placeholder":          {"localhost:30658", "<ip>:30658", "config.redirectURI", "placeholder"},
+		"the page's stray comma": {
+			"Check: false", "Check: false,", "config.insecureSkipIssuerCallbackDomainCheck",
+			"expected true or false, got the text \"false,\": remove the comma",
+		},
+		"a misspelt key":        {"clientID", "clientId", "config.clientId", "did you mean clientID?"},
+		"an unknown key":        {"clientID:", "whatever: 1\n  clientID:", "config.whatever", "unknown key"},
+		"another case of a key": {"clientSecret", "ClientSecret", "config.ClientSecret", "did you mean"},
+		"text for a list":       {"\n  - login_hint", " login_hint", "config.forwardedLoginParams", "expected a list"},
+		"a number for text":     {"hegmOc5rTotLPu5ByRDXOvBAzgs3wuw5", "7", "config.clientID", "put it in quotes"},
+		"an item of a list":     {"- login_hint", "- state", "config.forwardedLoginParams[0]", "belongs to the protocol"},
+		"nothing for a value":   {"http://localhost:30658/callback", "", "config.redirectURI", "got nothing"},
+		"a callback elsewhere":  {"http://localhost:30658/callback", "http://192.168.49.2:30658/callback", "config.redirectURI", callback},
+		"a placeholder":         {"localhost:30658", "<ip>:30658", "config.redirectURI", "placeholder"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			document := strings.Replace(strings.Replace(page, "ISSUER", "https://id.example.com/", 1), c.old, c.new, 1)

@@ -76,7 +76,9 @@ func TestAnAssertionIsHeldToWhatSecretsAre(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		_, err = p.Connector.(dexconn.CallbackConnector).HandleCallback(dexconn.Scopes{}, nil, httptest.NewRequest(http.MethodGet, callback+"?code=x", nil))
+		_, err = p.Connector.(dexconn.CallbackConnector).HandleCallback(
+			dexconn.Scopes{}, nil, httptest.NewRequest(http.MethodGet, callback+"?code=x", nil),
+		)
 		return err
 	}
 	_ = signIn(elsewhere) // which fails, since nothing answers with tokens

@@ -37,7 +37,8 @@ func (s shape) start(t *testing.T) string {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			_, secret, basic := r.BasicAuth()
 			if strings.Contains(pattern, "token") {
-				if r.FormValue("code") != "the-code" || r.FormValue("client_secret") != "the-secret" && secret != "the-secret" || r.FormValue("redirect_uri") != callback {
+				if r.FormValue("code") != "the-code" || r.FormValue("client_secret") != "the-secret" && secret != "the-secret" ||
+					r.FormValue("redirect_uri") != callback {
 					http.Error(w, `{"error": "invalid_grant"}`, http.StatusBadRequest)
 					return
 				}
@@ -89,7 +90,9 @@ func TestPeopleOfProvidersThatSpeakOAuth(t *testing.T) {
 				"GET /api/v4/projects": says([]m{}),
 			},
 			func(base string) m { return m{"baseURL": base, "groups": []any{"admins"}} }, "/oauth/authorize",
-			dexconn.Identity{UserID: "7", Username: "Alice", PreferredUsername: "alice", Email: "alice@example.com", EmailVerified: true, Groups: []string{"admins"}},
+			dexconn.Identity{
+				UserID: "7", Username: "Alice", PreferredUsername: "alice", Email: "alice@example.com", EmailVerified: true, Groups: []string{"admins"},
+			},
 		},
 		"gitea": {
 			"gitea",
@@ -99,7 +102,10 @@ func TestPeopleOfProvidersThatSpeakOAuth(t *testing.T) {
 				"GET /api/v1/user/teams":         says([]m{{"id": 1, "name": "admins", "organization": m{"id": 1, "username": "example"}}}),
 			},
 			func(base string) m { return m{"baseURL": base, "loadAllGroups": true} }, "/login/oauth/authorize",
-			dexconn.Identity{UserID: "7", Username: "Alice", PreferredUsername: "alice", Email: "alice@example.com", EmailVerified: true, Groups: []string{"example", "example:admins"}},
+			dexconn.Identity{
+				UserID: "7", Username: "Alice", PreferredUsername: "alice", Email: "alice@example.com", EmailVerified: true,
+				Groups: []string{"example", "example:admins"},
+			},
 		},
 		"microsoft": {
 			"microsoft",
@@ -122,11 +128,16 @@ func TestPeopleOfProvidersThatSpeakOAuth(t *testing.T) {
 				"GET /.well-known/oauth-authorization-server": func(base string) any {
 					return m{"issuer": base, "authorization_endpoint": base + "/oauth/authorize", "token_endpoint": base + "/oauth/token"}
 				},
-				"POST /oauth/token":                        token,
-				"GET /apis/user.openshift.io/v1/users/{n}": says(m{"metadata": m{"name": "alice@example.com", "uid": "guid-7"}, "fullName": "Alice", "groups": []string{"admins"}}),
+				"POST /oauth/token": token,
+				"GET /apis/user.openshift.io/v1/users/{n}": says(m{
+					"metadata": m{"name": "alice@example.com", "uid": "guid-7"}, "fullName": "Alice", "groups": []string{"admins"},
+				}),
 			},
 			func(base string) m { return m{"issuer": base, "groups": []any{"admins"}} }, "/oauth/authorize",
-			dexconn.Identity{UserID: "guid-7", Username: "alice@example.com", PreferredUsername: "alice@example.com", Email: "alice@example.com", Groups: []string{"admins"}},
+			dexconn.Identity{
+				UserID: "guid-7", Username: "alice@example.com", PreferredUsername: "alice@example.com", Email: "alice@example.com",
+				Groups: []string{"admins"},
+			},
 		},
 		"oauth": {
 			"oauth",
@@ -137,11 +148,16 @@ func TestPeopleOfProvidersThatSpeakOAuth(t *testing.T) {
 			func(base string) m {
 				return m{
 					"authorizationURL": base + "/begin", "tokenURL": base + "/token", "userInfoURL": base + "/me", "userIDKey": "login",
-					"claimMapping": m{"userNameKey": "who", "preferredUsernameKey": "login", "groupsKey": "teams", "emailKey": "mail", "emailVerifiedKey": "ok"},
+					"claimMapping": m{
+						"userNameKey": "who", "preferredUsernameKey": "login", "groupsKey": "teams", "emailKey": "mail", "emailVerifiedKey": "ok",
+					},
 				}
 			},
 			"/begin",
-			dexconn.Identity{UserID: "alice", Username: "Alice", PreferredUsername: "alice", Email: "alice@example.com", EmailVerified: true, Groups: []string{"admins"}},
+			dexconn.Identity{
+				UserID: "alice", Username: "Alice", PreferredUsername: "alice", Email: "alice@example.com", EmailVerified: true,
+				Groups: []string{"admins"},
+			},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -158,11 +174,14 @@ func TestPeopleOfProvidersThatSpeakOAuth(t *testing.T) {
 				t.Fatal(err)
 			}
 			u, err := url.Parse(to)
-			if err != nil || !strings.HasPrefix(to, base+c.begins+"?") || u.Query().Get("state") != "the-state" || u.Query().Get("client_id") != "the-client" || u.Query().Get("redirect_uri") != callback {
+			if err != nil || !strings.HasPrefix(to, base+c.begins+"?") || u.Query().Get("state") != "the-state" ||
+				u.Query().Get("client_id") != "the-client" || u.Query().Get("redirect_uri") != callback {
 				t.Errorf("people are sent to %s", to)
 			}
 			back := func(query string) (dexconn.Identity, error) {
-				return conn.HandleCallback(scopes, data, httptest.NewRequestWithContext(t.Context(), http.MethodGet, callback+"?state=the-state&"+query, nil))
+				return conn.HandleCallback(
+					scopes, data, httptest.NewRequestWithContext(t.Context(), http.MethodGet, callback+"?state=the-state&"+query, nil),
+				)
 			}
 			got, err := back("code=the-code")
 			if err != nil {
@@ -266,8 +285,13 @@ func TestPeopleOfProvidersThatPachdAsksForThePassword(t *testing.T) {
 			dexconn.Identity{UserID: "id-of-alice", Username: "alice", Email: "alice@example.com", EmailVerified: true, Groups: []string{"admins"}},
 		},
 		"atlassian-crowd": {
-			m{"baseURL": crowd(t), "clientID": "pachyderm", "clientSecret": "the-secret", "groups": []any{"admins"}, "preferredUsernameField": "name"},
-			dexconn.Identity{UserID: "7:alice", Username: "alice", PreferredUsername: "alice", Email: "alice@example.com", EmailVerified: true, Groups: []string{"admins"}},
+			m{
+				"baseURL": crowd(t), "clientID": "pachyderm", "clientSecret": "the-secret", "groups": []any{"admins"}, "preferredUsernameField": "name",
+			},
+			dexconn.Identity{
+				UserID: "7:alice", Username: "alice", PreferredUsername: "alice", Email: "alice@example.com", EmailVerified: true,
+				Groups: []string{"admins"},
+			},
 		},
 	} {
 		t.Run(typ, func(t *testing.T) {
@@ -292,10 +316,13 @@ func TestPeopleOfProvidersThatPachdAsksForThePassword(t *testing.T) {
 func TestHeadersAreBelievedOfTrustedProxiesOnly(t *testing.T) {
 	d := allDeps()
 	d.TrustedProxies = nil
-	if _, err := connector.Open("demo", "authproxy", m{}, d); !fault.Is(err, fault.Precondition) || !strings.Contains(fault.Message(err), "trustedProxies") {
+	if _, err := connector.Open("demo", "authproxy", m{}, d); !fault.Is(err, fault.Precondition) ||
+		!strings.Contains(fault.Message(err), "trustedProxies") {
 		t.Errorf("without trusted proxies: %v", err)
 	}
-	conn := open(t, "authproxy", m{"staticGroups": []any{"all"}, "emailHeader": "X-Remote-User-Email", "groupHeader": "X-Remote-Group"}).Connector.(dexconn.CallbackConnector)
+	conn := open(
+		t, "authproxy", m{"staticGroups": []any{"all"}, "emailHeader": "X-Remote-User-Email", "groupHeader": "X-Remote-Group"},
+	).Connector.(dexconn.CallbackConnector)
 	good := http.Header{"X-Remote-User": {"alice"}, "X-Remote-User-Email": {"alice@example.com"}, "X-Remote-Group": {"admins, developers"}}
 	for name, c := range map[string]struct {
 		from   string
@@ -328,7 +355,10 @@ func TestHeadersAreBelievedOfTrustedProxiesOnly(t *testing.T) {
 				}
 				return
 			}
-			want := dexconn.Identity{UserID: "alice", Username: "alice", PreferredUsername: "alice", Email: "alice@example.com", EmailVerified: true, Groups: []string{"admins", "developers", "all"}}
+			want := dexconn.Identity{
+				UserID: "alice", Username: "alice", PreferredUsername: "alice", Email: "alice@example.com", EmailVerified: true,
+				Groups: []string{"admins", "developers", "all"},
+			}
 			if diff := cmp.Diff(want, got); err != nil || diff != "" {
 				t.Errorf("%v (-want +got):\n%s", err, diff)
 			}
@@ -351,7 +381,9 @@ func TestAProviderThatIsAwayDoesNotKeepAConnectorFromOpening(t *testing.T) {
 	now := time.Now()
 	d := allDeps()
 	d.Now = func() time.Time { return now }
-	p, err := connector.Open("demo", "openshift", m{"issuer": "http://" + address, "clientID": "c", "clientSecret": "the-secret", "redirectURI": callback}, d)
+	p, err := connector.Open(
+		"demo", "openshift", m{"issuer": "http://" + address, "clientID": "c", "clientSecret": "the-secret", "redirectURI": callback}, d,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -366,7 +398,9 @@ func TestAProviderThatIsAwayDoesNotKeepAConnectorFromOpening(t *testing.T) {
 		t.Fatal(err)
 	}
 	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_ = json.NewEncoder(w).Encode(m{"issuer": "http://" + address, "authorization_endpoint": "http://" + address + "/a", "token_endpoint": "http://" + address + "/t"})
+		_ = json.NewEncoder(w).Encode(m{
+			"issuer": "http://" + address, "authorization_endpoint": "http://" + address + "/a", "token_endpoint": "http://" + address + "/t",
+		})
 	})}
 	go func() { _ = server.Serve(l) }()
 	t.Cleanup(func() { _ = server.Close() })
@@ -416,7 +450,8 @@ func TestSecretsMayStandElsewhere(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, valid, err := p.Connector.(dexconn.PasswordConnector).Login(t.Context(), dexconn.Scopes{}, "u", "the-secret"); err != nil || !valid {
+		if _, valid, err := p.Connector.(dexconn.PasswordConnector).Login(t.Context(), dexconn.Scopes{}, "u", "the-secret"); err != nil ||
+			!valid {
 			t.Errorf("%s: %v, %v", reference, valid, err)
 		}
 		_, err = connector.Open("demo", "mockPassword", m{"username": reference, "password": "p"}, d)
@@ -434,10 +469,12 @@ func TestSecretsMayStandElsewhere(t *testing.T) {
 				config = set(config, "bindDN", "cn=x,dc=y")
 			}
 			for reference, want := range map[string]string{
-				"${env:NOT_SET}": "NOT_SET", "${file:/no/such/file}": "/no/such/file", "${env:EMPTY}": "empty", "${secret:X}": "${env:NAME}", "${env:}": "${env:NAME}", "${env:SECRET} ": "${env:NAME}",
+				"${env:NOT_SET}": "NOT_SET", "${file:/no/such/file}": "/no/such/file", "${env:EMPTY}": "empty", "${secret:X}": "${env:NAME}",
+				"${env:}": "${env:NAME}", "${env:SECRET} ": "${env:NAME}",
 			} {
 				_, err := connector.Open("demo", typ, set(config, k.Path, reference), d)
-				if !fault.Is(err, fault.Invalid) || fault.FieldOf(err) != "config."+k.Path || !strings.Contains(fault.Message(err), want) || !strings.Contains(fault.Message(err), k.Path) {
+				if !fault.Is(err, fault.Invalid) || fault.FieldOf(err) != "config."+k.Path || !strings.Contains(fault.Message(err), want) ||
+					!strings.Contains(fault.Message(err), k.Path) {
 					t.Errorf("%s: %s: %v", typ, reference, err)
 				}
 			}
@@ -460,7 +497,8 @@ func TestSecretsMayStandElsewhere(t *testing.T) {
 	if err := os.WriteFile(file, []byte("another\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if after := connector.Fingerprint("mockPassword", m{"password": "${file:" + file + "}"}, d); before == "" || after == before || strings.Contains(after, "another") {
+	if after := connector.Fingerprint("mockPassword", m{"password": "${file:" + file + "}"}, d); before == "" || after == before ||
+		strings.Contains(after, "another") {
 		t.Errorf("the fingerprint was %q and is %q", before, after)
 	}
 }

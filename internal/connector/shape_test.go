@@ -19,13 +19,17 @@ import (
 func minimal(t *testing.T, typ string) map[string]any {
 	t.Helper()
 	all := map[string]map[string]any{
-		"oidc":            {"issuer": "https://id.example.com/", "clientID": "c", "clientSecret": "the-secret", "redirectURI": callback},
-		"saml":            {"ssoURL": "https://id.example.com/sso", "caData": string(idp.NewCA(t).PEM), "emailAttr": "email", "redirectURI": callback},
-		"ldap":            {"host": "ldap.example.com", "userSearch": map[string]any{"baseDN": "dc=example,dc=com", "username": "uid"}},
-		"google":          {"clientID": "c", "clientSecret": "the-secret", "redirectURI": callback},
-		"microsoft":       {"clientID": "c", "clientSecret": "the-secret", "redirectURI": callback},
-		"openshift":       {"issuer": "https://api.example.com:6443", "clientID": "c", "clientSecret": "the-secret", "redirectURI": callback},
-		"keystone":        {"domain": "default", "keystoneHost": "https://id.example.com:5000", "keystoneUsername": "u", "keystonePassword": "the-secret"},
+		"oidc": {"issuer": "https://id.example.com/", "clientID": "c", "clientSecret": "the-secret", "redirectURI": callback},
+		"saml": {
+			"ssoURL": "https://id.example.com/sso", "caData": string(idp.NewCA(t).PEM), "emailAttr": "email", "redirectURI": callback,
+		},
+		"ldap":      {"host": "ldap.example.com", "userSearch": map[string]any{"baseDN": "dc=example,dc=com", "username": "uid"}},
+		"google":    {"clientID": "c", "clientSecret": "the-secret", "redirectURI": callback},
+		"microsoft": {"clientID": "c", "clientSecret": "the-secret", "redirectURI": callback},
+		"openshift": {"issuer": "https://api.example.com:6443", "clientID": "c", "clientSecret": "the-secret", "redirectURI": callback},
+		"keystone": {
+			"domain": "default", "keystoneHost": "https://id.example.com:5000", "keystoneUsername": "u", "keystonePassword": "the-secret",
+		},
 		"atlassian-crowd": {"baseURL": "https://crowd.example.com/crowd", "clientID": "c", "clientSecret": "the-secret"},
 		"oauth": {
 			"clientID": "c", "clientSecret": "the-secret", "redirectURI": callback, "authorizationURL": "https://id.example.com/a",
@@ -182,7 +186,8 @@ func TestSignInsComeBackToUsOnly(t *testing.T) {
 			return
 		}
 		for _, other := range []string{
-			"http://localhost:30658/callback/", "https://localhost:30658/callback", "http://localhost:30659/callback", "http://localhost:30658/callback?x=y",
+			"http://localhost:30658/callback/", "https://localhost:30658/callback", "http://localhost:30659/callback",
+			"http://localhost:30658/callback?x=y",
 			"http://evil.example.com/callback",
 		} {
 			refused(t, typ, set(config, k.Path, other), "config."+k.Path)
@@ -201,7 +206,9 @@ func TestProvidersElsewhereAreSpokenToOverTLSOnly(t *testing.T) {
 			config = set(set(config, "ssoURL", nil), "caData", nil)
 		}
 		refused(t, typ, set(config, k.Path, "http://id.example.com"), "config."+k.Path, "only https")
-		for _, bad := range []string{"id.example.com", "ftp://id.example.com", "https://", "https://u:the-secret@id.example.com", "https://id.example.com/#x"} {
+		for _, bad := range []string{
+			"id.example.com", "ftp://id.example.com", "https://", "https://u:the-secret@id.example.com", "https://id.example.com/#x",
+		} {
 			refused(t, typ, set(config, k.Path, bad), "config."+k.Path)
 		}
 		for _, here := range []string{"http://localhost:1", "http://127.0.0.1:1", "https://id.example.com"} {

@@ -72,7 +72,8 @@ func signIn(t *testing.T, c oauth.Config, query string) (dexconn.Identity, error
 		t.Fatal(err)
 	}
 	u, err := url.Parse(to)
-	if err != nil || u.Query().Get("tenant") != "x" || u.Query().Get("scope") != "user email" || u.Query().Get("code_challenge_method") != "S256" {
+	if err != nil || u.Query().Get("tenant") != "x" || u.Query().Get("scope") != "user email" ||
+		u.Query().Get("code_challenge_method") != "S256" {
 		t.Errorf("sent to %s, %v", to, err)
 	}
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, c.RedirectURI+"?"+query, nil)
@@ -111,22 +112,26 @@ func TestAnswersThatAreRefused(t *testing.T) {
 		change      func(*oauth.Config)
 		kind        fault.Kind
 	}{
-		"another state":          {good, "state=other&code=the-code", nil, fault.Unauthenticated},
-		"no state":               {good, "code=the-code", nil, fault.Unauthenticated},
-		"no code":                {good, "state=the-state", nil, fault.Unauthenticated},
-		"a refusal":              {good, "state=the-state&error=access_denied&error_description=no", nil, fault.Denied},
-		"a wrong code":           {good, "state=the-state&code=x", nil, fault.Precondition},
-		"a wrong secret":         {good, answer, func(c *oauth.Config) { c.ClientSecret = "x" }, fault.Precondition},
-		"nobody there":           {good, answer, func(c *oauth.Config) { c.TokenURL = "http://127.0.0.1:1/" }, fault.Unavailable},
-		"a redirect elsewhere":   {elsewhere.URL, answer, nil, fault.Precondition},
-		"a metadata service":     {good, answer, func(c *oauth.Config) { c.UserInfoURL = "http://169.254.169.254/" }, fault.Precondition},
-		"no JSON":                {"<html>", answer, nil, fault.Unauthenticated},
-		"no id":                  {`{"email": "a@b.c", "email_verified": true}`, answer, nil, fault.Unauthenticated},
-		"an address unverified":  {`{"id": "x", "email": "a@b.c", "email_verified": false}`, answer, nil, fault.Denied},
-		"verified, but as text":  {`{"id": "x", "email": "a@b.c", "email_verified": "true"}`, answer, nil, fault.Denied},
-		"an address as a list":   {`{"id": "x", "email": ["a@b.c"], "email_verified": true}`, answer, nil, fault.Unauthenticated},
-		"groups as text":         {`{"id": "x", "email": "a@b.c", "email_verified": true, "groups": "admins"}`, answer, nil, fault.Unauthenticated},
-		"a group without a name": {`{"id": "x", "email": "a@b.c", "email_verified": true, "groups": [{"id": 1}]}`, answer, nil, fault.Unauthenticated},
+		"another state":         {good, "state=other&code=the-code", nil, fault.Unauthenticated},
+		"no state":              {good, "code=the-code", nil, fault.Unauthenticated},
+		"no code":               {good, "state=the-state", nil, fault.Unauthenticated},
+		"a refusal":             {good, "state=the-state&error=access_denied&error_description=no", nil, fault.Denied},
+		"a wrong code":          {good, "state=the-state&code=x", nil, fault.Precondition},
+		"a wrong secret":        {good, answer, func(c *oauth.Config) { c.ClientSecret = "x" }, fault.Precondition},
+		"nobody there":          {good, answer, func(c *oauth.Config) { c.TokenURL = "http://127.0.0.1:1/" }, fault.Unavailable},
+		"a redirect elsewhere":  {elsewhere.URL, answer, nil, fault.Precondition},
+		"a metadata service":    {good, answer, func(c *oauth.Config) { c.UserInfoURL = "http://169.254.169.254/" }, fault.Precondition},
+		"no JSON":               {"<html>", answer, nil, fault.Unauthenticated},
+		"no id":                 {`{"email": "a@b.c", "email_verified": true}`, answer, nil, fault.Unauthenticated},
+		"an address unverified": {`{"id": "x", "email": "a@b.c", "email_verified": false}`, answer, nil, fault.Denied},
+		"verified, but as text": {`{"id": "x", "email": "a@b.c", "email_verified": "true"}`, answer, nil, fault.Denied},
+		"an address as a list":  {`{"id": "x", "email": ["a@b.c"], "email_verified": true}`, answer, nil, fault.Unauthenticated},
+		"groups as text": {
+			`{"id": "x", "email": "a@b.c", "email_verified": true, "groups": "admins"}`, answer, nil, fault.Unauthenticated,
+		},
+		"a group without a name": {
+			`{"id": "x", "email": "a@b.c", "email_verified": true, "groups": [{"id": 1}]}`, answer, nil, fault.Unauthenticated,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, c := start(t, test.says)

@@ -121,7 +121,9 @@ func (f *fixture) quiet(err error) {
 }
 
 func TestSignIn(t *testing.T) {
-	jane := dexconn.Identity{UserID: "248289761001", Username: "Jane Doe", PreferredUsername: "jane", Email: "Jane.Doe@Example.com", EmailVerified: true}
+	jane := dexconn.Identity{
+		UserID: "248289761001", Username: "Jane Doe", PreferredUsername: "jane", Email: "Jane.Doe@Example.com", EmailVerified: true,
+	}
 	for _, c := range []struct {
 		name      string
 		change    func(*Config)
@@ -154,9 +156,13 @@ func TestSignIn(t *testing.T) {
 			c.InsecureSkipEmailVerified = true // which speaks of the claim email only
 			c.ClaimMapping = ClaimMapping{Email: "upn", Groups: "roles", PreferredUsername: "nick"}
 		}, func(p *provider) {
-			p.claims = set(map[string]any{"oid": "o-1", "display": "J", "upn": "j@x.test", "nick": "jj", "roles": []string{"r"}, "groups": []string{"g"}})
+			p.claims = set(map[string]any{
+				"oid": "o-1", "display": "J", "upn": "j@x.test", "nick": "jj", "roles": []string{"r"}, "groups": []string{"g"},
+			})
 		}, func(id *dexconn.Identity) {
-			*id = dexconn.Identity{UserID: "o-1", Username: "J", PreferredUsername: "jj", Email: "j@x.test", EmailVerified: true, Groups: []string{"r"}}
+			*id = dexconn.Identity{
+				UserID: "o-1", Username: "J", PreferredUsername: "jj", Email: "j@x.test", EmailVerified: true, Groups: []string{"r"},
+			}
 		}},
 		{
 			"no name", nil, func(p *provider) { p.claims = without("name", "preferred_username") },
@@ -175,7 +181,9 @@ func TestSignIn(t *testing.T) {
 		{"several audiences", nil, func(p *provider) { p.claims = set(map[string]any{"aud": []string{"api", clientID}, "azp": clientID}) }, nil},
 		{"clocks a minute apart", nil, func(p *provider) {
 			now := p.now()
-			p.claims = set(map[string]any{"iat": now.Add(time.Minute).Unix(), "nbf": now.Add(time.Minute).Unix(), "exp": now.Add(-time.Minute).Unix()})
+			p.claims = set(map[string]any{
+				"iat": now.Add(time.Minute).Unix(), "nbf": now.Add(time.Minute).Unix(), "exp": now.Add(-time.Minute).Unix(),
+			})
 		}, nil},
 		{"a time with a fraction", nil, func(p *provider) {
 			p.claims = set(map[string]any{"iat": float64(p.now().Unix()) + 0.5})
@@ -269,7 +277,10 @@ func TestAuthorizationRequest(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := start(t, c.change, nil)
-			f.login = url.Values{"login_hint": {"jane@x.test"}, "tenant": {"8"}, "acr_values": {"weak"}, "connection": {"dropped"}, "redirect_uri": {"https://evil.test"}}
+			f.login = url.Values{
+				"login_hint": {"jane@x.test"}, "tenant": {"8"}, "acr_values": {"weak"}, "connection": {"dropped"},
+				"redirect_uri": {"https://evil.test"},
+			}
 			to, _, err := f.conn.LoginURL(c.scopes, callbackURL, "the-state")
 			if err != nil {
 				t.Fatal(err)
@@ -460,17 +471,31 @@ func TestRefreshRefuses(t *testing.T) {
 	}{
 		{"no refresh token", ``, nil, fault.Precondition, "no refresh token for this session"},
 		{"an old form of data", `{"RefreshToken":"eA==","subject":""}`, nil, fault.Precondition, "no refresh token for this session"},
-		{"a session ended there", `{"refreshToken":"revoked-refresh-token","subject":"248289761001"}`, nil, fault.Unauthenticated, "has ended this session (invalid_grant)"},
-		{"another person", "", func(p *provider) { p.claims = set(map[string]any{"sub": "2"}) }, fault.Unauthenticated, "new ID token is about another person"},
+		{
+			"a session ended there", `{"refreshToken":"revoked-refresh-token","subject":"248289761001"}`, nil, fault.Unauthenticated,
+			"has ended this session (invalid_grant)",
+		},
+		{
+			"another person", "", func(p *provider) { p.claims = set(map[string]any{"sub": "2"}) }, fault.Unauthenticated,
+			"new ID token is about another person",
+		},
 		{"another person's UserInfo", "", func(p *provider) {
 			p.tokens, p.userInfo = without("id_token"), set(map[string]any{"sub": "2"})
 		}, fault.Unauthenticated, "UserInfo is about another person"},
 		{"neither token nor UserInfo", "", func(p *provider) {
 			p.tokens, p.discovery = without("id_token"), without("userinfo_endpoint")
 		}, fault.Precondition, "no UserInfo endpoint"},
-		{"no longer verified", "", func(p *provider) { p.claims = set(map[string]any{"email_verified": false}) }, fault.Denied, "is not verified"},
-		{"an expired token", "", func(p *provider) { p.claims = set(map[string]any{"exp": p.now().Add(-time.Hour).Unix()}) }, fault.Unauthenticated, "expired 3600 seconds ago"},
-		{"an outage", "", func(p *provider) { p.handle["/token"] = status(http.StatusServiceUnavailable) }, fault.Unavailable, "has a problem issuing tokens (HTTP status 503)"},
+		{
+			"no longer verified", "", func(p *provider) { p.claims = set(map[string]any{"email_verified": false}) }, fault.Denied, "is not verified",
+		},
+		{
+			"an expired token", "", func(p *provider) { p.claims = set(map[string]any{"exp": p.now().Add(-time.Hour).Unix()}) },
+			fault.Unauthenticated, "expired 3600 seconds ago",
+		},
+		{
+			"an outage", "", func(p *provider) { p.handle["/token"] = status(http.StatusServiceUnavailable) }, fault.Unavailable,
+			"has a problem issuing tokens (HTTP status 503)",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := start(t, nil, c.misbehave)

@@ -50,7 +50,10 @@ func TestValidateRefuses(t *testing.T) {
 		change      func(*Config)
 		field, want string
 	}{
-		{"signatures off", func(c *Config) { c.InsecureSkipSignatureValidation = true }, "config.insecureSkipSignatureValidation", "anybody sign in as anybody"},
+		{
+			"signatures off", func(c *Config) { c.InsecureSkipSignatureValidation = true }, "config.insecureSkipSignatureValidation",
+			"anybody sign in as anybody",
+		},
 		{"no redirect", func(c *Config) { c.RedirectURI = "" }, "config.redirectURI", "redirectURI is missing"},
 		{"no address", func(c *Config) { c.EmailAttr = "" }, "config.emailAttr", "emailAttr is missing"},
 		{"a line end", func(c *Config) { c.EmailAttr = "email\n" }, "config.emailAttr", "white space"},
@@ -71,14 +74,20 @@ func TestValidateRefuses(t *testing.T) {
 		{"script", func(c *Config) { c.SSOURL = "javascript:alert(1)" }, "config.ssoURL", "must begin with https://"},
 		{"a password", func(c *Config) { c.SSOURL = "https://u:hunter2@x.test" }, "config.ssoURL", "user name or password"},
 		{"metadata that is none", func(c *Config) { c.SSOURL, c.Metadata = "", "<a/>" }, "config.metadata", "not SAML metadata"},
-		{"another callback", func(c *Config) { c.RedirectURI = "https://other.example.com/callback" }, "config.redirectURI", "redirectURI is https://other.example.com/callback, but sign-ins come back to " + callbackURL},
+		{
+			"another callback", func(c *Config) { c.RedirectURI = "https://other.example.com/callback" }, "config.redirectURI",
+			"redirectURI is https://other.example.com/callback, but sign-ins come back to " + callbackURL,
+		},
 		{"a query", func(c *Config) { c.RedirectURI += "?x=y" }, "config.redirectURI", "sign-ins come back to"},
 		{"a placeholder", func(c *Config) { c.RedirectURI = "http://<ip>:30658/callback" }, "config.redirectURI", "placeholder"},
 		{"a binding", func(c *Config) { c.RequestBinding = "artifact" }, "config.requestBinding", "use one of redirect, post"},
 		{"a format", func(c *Config) { c.NameIDPolicyFormat = "email" }, "config.nameIDPolicyFormat", "use persistent"},
 		{"a transient user id", func(c *Config) { c.NameIDPolicyFormat = "transient" }, "config.usernameAttr", "new at each sign-in"},
 		{"a delimiter of nothing", func(c *Config) { c.GroupsAttr, c.GroupsDelim = "", ";" }, "config.groupsDelim", "set groupsAttr"},
-		{"allowed groups of none", func(c *Config) { c.GroupsAttr, c.AllowedGroups = "", []string{"x"} }, "config.allowedGroups", "set groupsAttr"},
+		{
+			"allowed groups of none", func(c *Config) { c.GroupsAttr, c.AllowedGroups = "", []string{"x"} }, "config.allowedGroups",
+			"set groupsAttr",
+		},
 		{"a filter of nothing", func(c *Config) { c.FilterGroups = true }, "config.filterGroups", "there are none"},
 	} {
 		cfg := config()

@@ -153,26 +153,41 @@ func TestPeopleWhoCannotBeNamedAreRefused(t *testing.T) {
 		kind        fault.Kind
 		field, want string
 	}{
-		{"no address", func(c *Config) { c.EmailAttr = "emailAddress" }, func(*draft) {}, fault.Precondition, "config.emailAttr", "but only NameID, email (mail), groups, urn:oid:1.1 (displayName)"},
+		{
+			"no address", func(c *Config) { c.EmailAttr = "emailAddress" }, func(*draft) {}, fault.Precondition, "config.emailAttr",
+			"but only NameID, email (mail), groups, urn:oid:1.1 (displayName)",
+		},
 		{"two addresses", func(c *Config) { c.EmailAttr = "groups" }, func(*draft) {}, fault.Unauthenticated, "", "has 2 values"},
-		{"no address at all", func(c *Config) { c.EmailAttr = "displayName" }, func(*draft) {}, fault.Unauthenticated, "", "not exactly one e-mail address"},
+		{
+			"no address at all", func(c *Config) { c.EmailAttr = "displayName" }, func(*draft) {}, fault.Unauthenticated, "",
+			"not exactly one e-mail address",
+		},
 		{"two in one", func(*Config) {}, func(d *draft) {
 			d.attributes = strings.Replace(d.attributes, "jane@example.com", "jane@example.com,b@evil.test", 1)
 		}, fault.Unauthenticated, "", "not exactly one e-mail address"},
 		{"an element in the address", func(*Config) {}, func(d *draft) {
 			d.attributes = strings.Replace(d.attributes, "jane@example.com", "jane@example.com<x/>.evil.test", 1)
 		}, fault.Unauthenticated, "", "more in it than text"},
-		{"an element in the NameID", func(*Config) {}, func(d *draft) { d.nameID = "<saml:NameID>ja<x/>ne</saml:NameID>" }, fault.Unauthenticated, "", "more in it than text"},
+		{
+			"an element in the NameID", func(*Config) {}, func(d *draft) { d.nameID = "<saml:NameID>ja<x/>ne</saml:NameID>" }, fault.Unauthenticated,
+			"", "more in it than text",
+		},
 		{"two NameIDs", func(*Config) {}, func(d *draft) { d.nameID += d.nameID }, fault.Unauthenticated, "", "2 elements NameID"},
 		{"no NameID", func(*Config) {}, func(d *draft) { d.nameID = "" }, fault.Precondition, "config.usernameAttr", "no NameID but only email"},
 		{"a transient NameID", func(*Config) {}, func(d *draft) {
 			d.nameID = `<saml:NameID Format="` + formatTransient + `">_8f</saml:NameID>`
 		}, fault.Precondition, "config.nameIDPolicyFormat", "transient"},
-		{"white space in the NameID", func(*Config) {}, func(d *draft) { d.nameID = "<saml:NameID> jane</saml:NameID>" }, fault.Unauthenticated, "", "not a user id"},
+		{
+			"white space in the NameID", func(*Config) {}, func(d *draft) { d.nameID = "<saml:NameID> jane</saml:NameID>" }, fault.Unauthenticated,
+			"", "not a user id",
+		},
 		{"a friendly name of two", func(c *Config) { c.EmailAttr = "mail" }, func(d *draft) {
 			d.attributes += `<saml:Attribute Name="other" FriendlyName="mail"><saml:AttributeValue>x@example.com</saml:AttributeValue></saml:Attribute>`
 		}, fault.Unauthenticated, "", "several of the provider's attributes"},
-		{"in no allowed group", func(c *Config) { c.AllowedGroups = []string{"x"} }, func(*draft) {}, fault.Denied, "", "only members of certain groups"},
+		{
+			"in no allowed group", func(c *Config) { c.AllowedGroups = []string{"x"} }, func(*draft) {}, fault.Denied, "",
+			"only members of certain groups",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cfg := config()
@@ -202,7 +217,9 @@ func TestATrialSeesWhatTheProviderSaid(t *testing.T) {
 		t.Fatal("accepted without an address")
 	}
 	want := claimlog.Log{
-		Claims: map[string]any{"NameID": "jane", "email": "jane@example.com", "groups": []string{"admins", "engineers"}, "urn:oid:1.1": "Jane Doe"},
+		Claims: map[string]any{
+			"NameID": "jane", "email": "jane@example.com", "groups": []string{"admins", "engineers"}, "urn:oid:1.1": "Jane Doe",
+		},
 		Uses: []claimlog.Use{
 			{As: claimlog.UserID, Claim: "NameID"},
 			{As: claimlog.Email, Claim: "missing"},
@@ -277,7 +294,9 @@ func checkRequest(t *testing.T, raw, data []byte, destination, issuer, format st
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := map[string]string{"": r.NamespaceURI(), "Issuer": r.FindElement("./Issuer").Text(), "Format": r.FindElement("./NameIDPolicy").SelectAttrValue("Format", "")}
+	got := map[string]string{
+		"": r.NamespaceURI(), "Issuer": r.FindElement("./Issuer").Text(), "Format": r.FindElement("./NameIDPolicy").SelectAttrValue("Format", ""),
+	}
 	for _, a := range r.Attr {
 		if a.Space != "xmlns" {
 			got[a.Key] = a.Value
@@ -295,7 +314,8 @@ func checkRequest(t *testing.T, raw, data []byte, destination, issuer, format st
 
 func TestLoginURLRefusesAnotherCallback(t *testing.T) {
 	c, _ := open(t, config())
-	if _, _, err := c.LoginURL(dexconn.Scopes{}, "https://other.test/callback", state); !fault.Is(err, fault.Precondition) || fault.FieldOf(err) != "config.redirectURI" {
+	if _, _, err := c.LoginURL(dexconn.Scopes{}, "https://other.test/callback", state); !fault.Is(err, fault.Precondition) ||
+		fault.FieldOf(err) != "config.redirectURI" {
 		t.Errorf("%v", err)
 	}
 }
@@ -393,7 +413,8 @@ func TestMetadataOutlivesAnOutage(t *testing.T) {
 	}
 	idp2.status.Store(http.StatusServiceUnavailable)
 	clock.now = clock.now.Add(2 * time.Hour)
-	if _, err := c.SSOURL(t.Context()); !fault.Is(err, fault.Precondition) || !strings.Contains(fault.Message(err), "valid until 2026-11-23T13:00:00Z") {
+	if _, err := c.SSOURL(t.Context()); !fault.Is(err, fault.Precondition) ||
+		!strings.Contains(fault.Message(err), "valid until 2026-11-23T13:00:00Z") {
 		t.Errorf("beyond its own end: %v", err)
 	}
 }
@@ -426,21 +447,23 @@ func TestMetadataFromAFile(t *testing.T) {
 func TestMetadataThatCannotBeUsed(t *testing.T) {
 	good := metadataOf(entityID, ours())
 	many := `<md:EntitiesDescriptor xmlns:md="urn:oasis:names:tc:SAML:2.0:metadata">` +
-		good[strings.Index(good, "<md:Entity"):] + strings.ReplaceAll(good[strings.Index(good, "<md:Entity"):], entityID, "https://second.example.com") + `</md:EntitiesDescriptor>`
+		good[strings.Index(good, "<md:Entity"):] + strings.ReplaceAll(
+		good[strings.Index(good, "<md:Entity"):], entityID, "https://second.example.com",
+	) + `</md:EntitiesDescriptor>`
 	for want, text := range map[string]string{
-		"only https is accepted":     strings.Replace(good, ssoURL, "http://idp.example.com/sso", 1),
-		"which is not a valid http or https address":              strings.Replace(good, ssoURL, "javascript:alert(1)", 1),
-		"no signing certificate":     metadataOf(entityID),
-		"has no signing certificate": strings.Replace(good, `use="signing"`, `use="encryption"`, 1),
-		"describes no SAML 2.0":      strings.Replace(good, "IDPSSODescriptor", "SPSSODescriptor", 2),
-		"is not SAML metadata":       "<html></html>",
-		"DTD":                        "<!DOCTYPE x>" + good,
-		"no SingleSignOnService":     strings.ReplaceAll(good, "bindings:HTTP-", "bindings:X-"),
-		"no entityID":                metadataOf("", ours()),
-		"describes 2 providers":      many,
-		"not well-formed":            good[:len(good)-2],
-		"expired on 2026-11-23 11:00":  metadataOf(entityID, past()),
-		"was valid until 2026-11-23": strings.Replace(good, "entityID=", `validUntil="2026-11-23T11:00:00Z" entityID=`, 1),
+		"only https is accepted":                     strings.Replace(good, ssoURL, "http://idp.example.com/sso", 1),
+		"which is not a valid http or https address": strings.Replace(good, ssoURL, "javascript:alert(1)", 1),
+		"no signing certificate":                     metadataOf(entityID),
+		"has no signing certificate":                 strings.Replace(good, `use="signing"`, `use="encryption"`, 1),
+		"describes no SAML 2.0":                      strings.Replace(good, "IDPSSODescriptor", "SPSSODescriptor", 2),
+		"is not SAML metadata":                       "<html></html>",
+		"DTD":                                        "<!DOCTYPE x>" + good,
+		"no SingleSignOnService":                     strings.ReplaceAll(good, "bindings:HTTP-", "bindings:X-"),
+		"no entityID":                                metadataOf("", ours()),
+		"describes 2 providers":                      many,
+		"not well-formed":                            good[:len(good)-2],
+		"expired on 2026-11-23 11:00":                metadataOf(entityID, past()),
+		"was valid until 2026-11-23":                 strings.Replace(good, "entityID=", `validUntil="2026-11-23T11:00:00Z" entityID=`, 1),
 	} {
 		_, address := publish(t, text)
 		c, _ := open(t, byMetadata(address))
@@ -609,7 +632,10 @@ func TestBindings(t *testing.T) {
 		{"both offered", func(*Config) {}, metadataOf(entityID, ours()), ssoURL + "&"},
 		{"both offered, post wanted", func(c *Config) { c.RequestBinding = "post" }, metadataOf(entityID, ours()), "form"},
 		{"only post offered", func(*Config) {}, strings.Replace(metadataOf(entityID, ours()), "HTTP-Redirect", "SOAP", 1), "form"},
-		{"redirect wanted, not offered", func(c *Config) { c.RequestBinding = "redirect" }, strings.Replace(metadataOf(entityID, ours()), "HTTP-Redirect", "SOAP", 1), ""},
+		{
+			"redirect wanted, not offered", func(c *Config) { c.RequestBinding = "redirect" },
+			strings.Replace(metadataOf(entityID, ours()), "HTTP-Redirect", "SOAP", 1), "",
+		},
 	} {
 		cfg := config()
 		if c.metadata != "" {

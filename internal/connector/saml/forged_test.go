@@ -16,7 +16,9 @@ import (
 )
 
 func jane() dexconn.Identity {
-	return dexconn.Identity{UserID: "jane", Username: "Jane Doe", Email: "jane@example.com", EmailVerified: true, Groups: []string{"admins", "engineers"}}
+	return dexconn.Identity{
+		UserID: "jane", Username: "Jane Doe", Email: "jane@example.com", EmailVerified: true, Groups: []string{"admins", "engineers"},
+	}
 }
 
 // attack is an answer that must be refused, and what the refusal says.
@@ -114,7 +116,10 @@ func wrapsAssertion() []attack {
 		{name: "it alone, elsewhere", want: "exactly one Assertion", after: func(root *etree.Element) {
 			root.FindElement("./Status").AddChild(root.RemoveChild(theAssertion(root)))
 		}},
-		{name: "changed", want: "what it signed was changed", after: func(root *etree.Element) { root.FindElement(".//NameID").SetText("mallory") }},
+		{
+			name: "changed", want: "what it signed was changed",
+			after: func(root *etree.Element) { root.FindElement(".//NameID").SetText("mallory") },
+		},
 	}
 }
 
@@ -266,7 +271,10 @@ func TestForgedMessagesAreRefused(t *testing.T) {
 		{name: "prefix without a name", want: "colon at its end", text: replace(`<samlp:Status>`, `<samlp:Status x:="y">`)},
 		{name: "name without a prefix", want: "colon at its end", text: replace(`<samlp:Status>`, `<:a></:a><samlp:Status>`)},
 		{name: "three names", want: "not well-formed", text: replace(`<samlp:Status>`, `<samlp:Status a:b:c="x">`)},
-		{name: "depth", want: "nests deeper", text: replace("<samlp:Status>", strings.Repeat("<a>", 40)+strings.Repeat("</a>", 40)+"<samlp:Status>")},
+		{
+			name: "depth", want: "nests deeper",
+			text: replace("<samlp:Status>", strings.Repeat("<a>", 40)+strings.Repeat("</a>", 40)+"<samlp:Status>"),
+		},
 		{name: "elements", want: "more than 10000 elements", text: replace("<samlp:Status>", strings.Repeat("<a/>", 10_001)+"<samlp:Status>")},
 		{name: "not a Response", want: "not a SAML 2.0 Response", text: func(string) string { return "<html></html>" }},
 		{name: "nothing", want: "not well-formed", text: func(string) string { return " " }},
@@ -282,7 +290,10 @@ func TestForgedMessagesAreRefused(t *testing.T) {
 
 		{name: "unsigned", want: "signed neither", change: func(d *draft) { d.signResponse, d.signAssertion = false, false }},
 		{name: "signed by another key", want: "not by a certificate", change: func(d *draft) { d.by = other() }},
-		{name: "signed by another key, our certificate shown", want: "not by a certificate", change: func(d *draft) { d.by = signer{other().key, ours().cert} }},
+		{
+			name: "signed by another key, our certificate shown", want: "not by a certificate",
+			change: func(d *draft) { d.by = signer{other().key, ours().cert} },
+		},
 		{name: "signed by another key, in a good response", want: "not by a certificate", change: func(d *draft) {
 			d.signResponse, d.signAssertion = true, false
 			d.before = func(root *etree.Element) {
@@ -302,7 +313,10 @@ func TestForgedMessagesAreRefused(t *testing.T) {
 			d.extra = `<ds:Reference URI="#_response1"><ds:Transforms/><ds:DigestMethod Algorithm="` + sha256URI + `"/><ds:DigestValue>AAAA</ds:DigestValue></ds:Reference>`
 		}},
 		{name: "object in the signature", want: "form that SAML requires", change: func(d *draft) { d.object = "<ds:Object></ds:Object>" }},
-		{name: "signature value twice", want: "form that SAML requires", text: replace("<ds:KeyInfo>", "<ds:SignatureValue>AAAA</ds:SignatureValue><ds:KeyInfo>")},
+		{
+			name: "signature value twice", want: "form that SAML requires",
+			text: replace("<ds:KeyInfo>", "<ds:SignatureValue>AAAA</ds:SignatureValue><ds:KeyInfo>"),
+		},
 		{name: "XSLT", want: "transform", change: func(d *draft) {
 			d.transforms += `<ds:Transform Algorithm="http://www.w3.org/TR/1999/REC-xslt-19991116"></ds:Transform>`
 		}},
@@ -316,7 +330,10 @@ func TestForgedMessagesAreRefused(t *testing.T) {
 			d.transforms = strings.Repeat(`<ds:Transform Algorithm="`+excURI+`"></ds:Transform>`, 2)
 		}},
 		{name: "no transforms", want: "form that SAML requires", change: func(d *draft) { d.transforms = "" }},
-		{name: "inclusive canonicalization", want: "canonicalization method", change: func(d *draft) { d.c14n = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315" }},
+		{
+			name: "inclusive canonicalization", want: "canonicalization method",
+			change: func(d *draft) { d.c14n = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315" },
+		},
 		{name: "SHA-1 signature", want: "SHA-1", change: func(d *draft) {
 			d.method, d.hash = "http://www.w3.org/2000/09/xmldsig#rsa-sha1", crypto.SHA1
 		}},
@@ -363,13 +380,18 @@ func TestMessagesThatAreNotForThisSignInAreRefused(t *testing.T) {
 			d.conditions = "<saml:Conditions>" + d.audience + "</saml:Conditions><saml:Conditions/>"
 		}},
 		{name: "recipient", want: "recipient", change: func(d *draft) { d.recipient += "/x" }},
-		{name: "destination", want: "sent its Response to", change: func(d *draft) { d.destination = `Destination="https://other.example.com/"` }},
+		{
+			name: "destination", want: "sent its Response to", change: func(d *draft) { d.destination = `Destination="https://other.example.com/"` },
+		},
 		{name: "no destination though signed", want: "(Destination)", change: func(d *draft) { signedResponse(d); d.destination = "" }},
 		{name: "response to another request", want: "another sign-in (InResponseTo)", change: func(d *draft) { d.responseTo = "_x" }},
 		{name: "response to none", want: "begin the sign-in here", change: func(d *draft) { d.responseTo = "" }},
 		{name: "subject of another request", want: "another sign-in (InResponseTo)", change: func(d *draft) { d.subjectTo = "_x" }},
 		{name: "subject of none", want: "another sign-in (InResponseTo)", change: func(d *draft) { d.subjectTo = "" }},
-		{name: "not bearer", want: "no bearer confirmation", change: func(d *draft) { d.method2 = "urn:oasis:names:tc:SAML:2.0:cm:holder-of-key" }},
+		{
+			name: "not bearer", want: "no bearer confirmation",
+			change: func(d *draft) { d.method2 = "urn:oasis:names:tc:SAML:2.0:cm:holder-of-key" },
+		},
 		{name: "no end", want: "NotOnOrAfter of SubjectConfirmationData", change: func(d *draft) {
 			d.before = func(root *etree.Element) { root.FindElement(".//SubjectConfirmationData").RemoveAttr("NotOnOrAfter") }
 		}},
@@ -385,7 +407,10 @@ func TestMessagesThatAreNotForThisSignInAreRefused(t *testing.T) {
 			d.issued, d.notOnOrAfter, d.limit = now.Add(-10*time.Minute), now.Add(-5*time.Minute), now.Add(-5*time.Minute)
 		}},
 		{name: "not yet valid", want: "becomes valid only in 121 seconds", change: func(d *draft) { d.notBefore = now.Add(121 * time.Second) }},
-		{name: "issued in the future", want: "clock seems to be 300 seconds ahead", change: func(d *draft) { d.issued = now.Add(5 * time.Minute) }},
+		{
+			name: "issued in the future", want: "clock seems to be 300 seconds ahead",
+			change: func(d *draft) { d.issued = now.Add(5 * time.Minute) },
+		},
 		{name: "session over", want: "SessionNotOnOrAfter", change: func(d *draft) {
 			d.session = fmt.Sprintf(`<saml:AuthnStatement SessionNotOnOrAfter="%s"/>`, stamp(now.Add(-time.Hour)))
 		}},
@@ -395,7 +420,10 @@ func TestMessagesThatAreNotForThisSignInAreRefused(t *testing.T) {
 		}},
 		{name: "issuer of the assertion", want: `issued by "https://evil.test"`, change: func(d *draft) { d.issuer = "https://evil.test" }},
 		{name: "no issuer", want: "does not say who issued it", change: func(d *draft) { d.issuer = "" }},
-		{name: "issuer of the response", want: `Response was issued by "https://evil.test"`, change: func(d *draft) { d.responseIssuer = "https://evil.test" }},
+		{
+			name: "issuer of the response", want: `Response was issued by "https://evil.test"`,
+			change: func(d *draft) { d.responseIssuer = "https://evil.test" },
+		},
 		{name: "version", want: `SAML "1.1"`, change: func(d *draft) { d.version = "1.1" }},
 		{name: "failing status", want: `Requester`, change: func(d *draft) {
 			d.status = `<samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:Requester"/>`
@@ -423,7 +451,8 @@ func TestAFailingStatusSaysWhy(t *testing.T) {
 		root := d.build()
 		root.RemoveChild(theAssertion(root))
 		_, err := c.HandleCallback(dexconn.Scopes{}, data, post(t, serialize(root)))
-		if fault.KindOf(err) != want.kind || fault.FieldOf(err) != want.field || !strings.Contains(fault.Message(err), "(Responder, "+second+`), saying "no luck"`) {
+		if fault.KindOf(err) != want.kind || fault.FieldOf(err) != want.field ||
+			!strings.Contains(fault.Message(err), "(Responder, "+second+`), saying "no luck"`) {
 			t.Errorf("%s: %s at %q: %v", second, fault.KindOf(err), fault.FieldOf(err), err)
 		}
 	}
@@ -460,7 +489,8 @@ func TestTheFormMustBelongToTheSignIn(t *testing.T) {
 	} {
 		r := post(t, good)
 		change(r.PostForm)
-		if _, err := c.HandleCallback(dexconn.Scopes{}, data, r); !fault.Is(err, fault.Unauthenticated) || !strings.Contains(fault.Message(err), want) {
+		if _, err := c.HandleCallback(dexconn.Scopes{}, data, r); !fault.Is(err, fault.Unauthenticated) ||
+			!strings.Contains(fault.Message(err), want) {
 			t.Errorf("want %q: %v", want, err)
 		}
 	}
