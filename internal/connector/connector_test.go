@@ -25,7 +25,7 @@ func isSecret(typ, key string) bool {
 	return connector.Redact(typ, map[string]any{key: "x"})[key] == "***"
 }
 
-func TestMergeChangesOnlyWhatIsGiven(t *testing.T) {
+func TestMerge(t *testing.T) {
 	stored := func() map[string]any {
 		return map[string]any{
 			"issuer": "https://id.example.com", "clientSecret": "hidden", "scopes": []any{"email"},
@@ -78,7 +78,7 @@ func TestMergeChangesOnlyWhatIsGiven(t *testing.T) {
 	}
 }
 
-func TestRedactNeverShowsASecret(t *testing.T) {
+func TestRedact(t *testing.T) {
 	config := map[string]any{"issuer": "https://id.example.com", "clientSecret": "hidden", "password": "not this type's"}
 	got := connector.Redact("oidc", config)
 	want := map[string]any{"issuer": "https://id.example.com", "clientSecret": "***", "password": "not this type's"}
@@ -106,7 +106,7 @@ func TestRedactNeverShowsASecret(t *testing.T) {
 	}
 }
 
-func TestAMaskThatStandsForNothingIsRefused(t *testing.T) {
+func TestCheckSecrets_MaskOfNothing(t *testing.T) {
 	err := connector.CheckSecrets("oidc", map[string]any{"clientSecret": "***"})
 	if !fault.Is(err, fault.Invalid) || fault.FieldOf(err) != "config.clientSecret" {
 		t.Errorf("got %v", err)
@@ -149,14 +149,14 @@ func configOf(t *testing.T, document string) map[string]any {
 	return d.Config
 }
 
-func TestTheDocumentOfThePageIsAccepted(t *testing.T) {
+func TestVerify_DocumentOfThePage(t *testing.T) {
 	p := optest.Start(t, callback)
 	if err := connector.Verify(t.Context(), "demo", "oidc", configOf(t, strings.Replace(page, "ISSUER", p.Issuer, 1)), deps()); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestAConfigurationIsRefusedByTheKeyAtFault(t *testing.T) {
+func TestOpen_NamesTheKeyAtFault(t *testing.T) {
 	for name, c := range map[string]struct {
 		old, new    string
 		field, want string
@@ -188,7 +188,7 @@ func TestAConfigurationIsRefusedByTheKeyAtFault(t *testing.T) {
 	}
 }
 
-func TestTypesThatAreNotKnownAreRefused(t *testing.T) {
+func TestOpen_UnknownType(t *testing.T) {
 	for _, typ := range []string{"", "OIDC", "placeholder", "saml2"} {
 		_, err := connector.Open("demo", typ, map[string]any{}, deps())
 		if !fault.Is(err, fault.Invalid) || fault.FieldOf(err) != "type" || !strings.Contains(fault.Message(err), "unknown connector type") {

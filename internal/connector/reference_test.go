@@ -38,7 +38,7 @@ func what() map[string]string {
 }
 
 // The reference of all types is made from what pachd holds documents to.
-func TestTheConnectorReferenceIsCurrent(t *testing.T) {
+func TestReferencePage_IsCurrent(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("# Connector documents\n\nGenerated from the code by `make generate`; do not edit. The guides for common providers are in " +
 		"[docs/guides](guides/README.md).\n\n" +

@@ -25,7 +25,7 @@ func good() ldap.Config {
 	}
 }
 
-func TestConfigurationsThatAreRefused(t *testing.T) {
+func TestLDAPConfig_Refused(t *testing.T) {
 	ca := idp.NewCA(t)
 	pair := ca.Certificate(t)
 	dir := t.TempDir()
@@ -92,7 +92,7 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 	}
 }
 
-func TestConfigurationsThatAreAccepted(t *testing.T) {
+func TestLDAPConfig_Accepted(t *testing.T) {
 	ca := idp.NewCA(t)
 	pair := ca.Certificate(t)
 	for name, change := range map[string]func(*ldap.Config){
@@ -124,7 +124,7 @@ func TestConfigurationsThatAreAccepted(t *testing.T) {
 	}
 }
 
-func TestAddress(t *testing.T) {
+func TestLDAPConfig_Address(t *testing.T) {
 	for _, c := range []struct {
 		config ldap.Config
 		want   string
@@ -143,7 +143,7 @@ func TestAddress(t *testing.T) {
 	}
 }
 
-func TestThePasswordIsNeverShown(t *testing.T) {
+func TestLDAPConfig_NeverPrintsItsPassword(t *testing.T) {
 	config := good()
 	c, err := ldap.Open(config)
 	if err != nil {

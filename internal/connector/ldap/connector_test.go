@@ -80,7 +80,7 @@ func fails(t *testing.T, c *ldap.Connector, name string, kind fault.Kind, field 
 	}
 }
 
-func TestLogin(t *testing.T) {
+func TestLDAPLogin(t *testing.T) {
 	l := idp.StartOpenLDAP(t, idp.OpenLDAPOptions{EmptyPassword: true})
 	c := open(t, of(l))
 	want := dexconn.Identity{
@@ -117,7 +117,7 @@ func TestLogin(t *testing.T) {
 	}
 }
 
-func TestWhatIsReadOfAPerson(t *testing.T) {
+func TestLDAPLogin_Attributes(t *testing.T) {
 	l := idp.StartOpenLDAP(t, idp.OpenLDAPOptions{})
 	// Two who share an address, one without, and groups that contain each other.
 	l.Modify("dn: uid=twin1," + l.PeopleDN + "\nchangetype: add\nobjectClass: inetOrgPerson\nuid: twin1\ncn: Twin\nsn: Twin\nmail: " +
@@ -183,7 +183,7 @@ func TestWhatIsReadOfAPerson(t *testing.T) {
 	}
 }
 
-func TestRefreshReadsThePersonAgain(t *testing.T) {
+func TestLDAPRefresh(t *testing.T) {
 	l := idp.StartOpenLDAP(t, idp.OpenLDAPOptions{})
 	c := open(t, of(l))
 	again := func(old dexconn.Identity) (dexconn.Identity, error) {
@@ -225,7 +225,7 @@ func TestRefreshReadsThePersonAgain(t *testing.T) {
 	}
 }
 
-func TestReferralsAreNotFollowed(t *testing.T) {
+func TestLDAPLogin_Referrals(t *testing.T) {
 	l := idp.StartOpenLDAP(t, idp.OpenLDAPOptions{})
 	elsewhere, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -254,7 +254,7 @@ func TestReferralsAreNotFollowed(t *testing.T) {
 // first message of a connection (RFC 4511, 4.14.2).
 var startTLSRefused = []byte{0x30, 0x0c, 0x02, 0x01, 0x01, 0x78, 0x07, 0x0a, 0x01, 0x02, 0x04, 0x00, 0x04, 0x00}
 
-func TestWithoutTLSNothingIsSaid(t *testing.T) {
+func TestLDAPLogin_NothingBeforeTLS(t *testing.T) {
 	server, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -290,7 +290,7 @@ func TestWithoutTLSNothingIsSaid(t *testing.T) {
 
 // A directory that agrees to begin TLS and then falls silent must not keep a
 // sign-in that is over.
-func TestAHandshakeEndsWithItsSignIn(t *testing.T) {
+func TestLDAPLogin_SilentHandshake(t *testing.T) {
 	server, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -323,7 +323,7 @@ func TestAHandshakeEndsWithItsSignIn(t *testing.T) {
 	_ = server.Close()
 }
 
-func TestADirectoryInTroubleIsNamed(t *testing.T) {
+func TestLDAPLogin_DirectoryProblems(t *testing.T) {
 	l := idp.StartOpenLDAP(t, idp.OpenLDAPOptions{})
 	base := of(l)
 	fails(t, open(t, base, func(c *ldap.Config) { c.BindPW = "wrong" }), "alice", fault.Precondition, "bindPW", "bindDN or bindPW")
@@ -365,7 +365,7 @@ func TestADirectoryInTroubleIsNamed(t *testing.T) {
 	}
 }
 
-func TestCheck(t *testing.T) {
+func TestLDAPCheck(t *testing.T) {
 	ca := idp.NewCA(t)
 	l := idp.StartOpenLDAP(t, idp.OpenLDAPOptions{CA: ca})
 	expired := ca.Expired(t)

@@ -82,7 +82,7 @@ func signIn(t *testing.T, c oauth.Config, query string) (dexconn.Identity, error
 
 const good = `{"id": 7, "email": "ann@example.com", "email_verified": true, "user_name": "Ann", "groups": ["a", {"name": "b"}, "a"]}`
 
-func TestWhatAProviderSays(t *testing.T) {
+func TestOAuthCallback(t *testing.T) {
 	want := dexconn.Identity{UserID: "7", Email: "ann@example.com", EmailVerified: true, Username: "Ann", Groups: []string{"a", "b"}}
 	for _, formOnly := range []bool{false, true} {
 		p, c := start(t, good)
@@ -98,9 +98,15 @@ func TestWhatAProviderSays(t *testing.T) {
 	if err != nil || got.UserID != "x" || got.Email != "ann@example.com" || got.Groups == nil || len(got.Groups) != 0 {
 		t.Errorf("fields of other names: %+v, %v", got, err)
 	}
+	_, c = start(t, `{"id": "x", "email": "ann@example.com", "email_verified": true}`)
+	c.ClaimMapping.UserNameKey, c.ClaimMapping.PreferredUsernameKey = "email", "email"
+	got, err = signIn(t, c, "state=the-state&code=the-code")
+	if err != nil || got.Email != "ann@example.com" || got.Username != got.Email || got.PreferredUsername != got.Email {
+		t.Errorf("one field for all: %+v, %v", got, err)
+	}
 }
 
-func TestAnswersThatAreRefused(t *testing.T) {
+func TestOAuthCallback_Refused(t *testing.T) {
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		t.Errorf("asked another host, with %q", r.Header.Get("Authorization"))
 		_, _ = fmt.Fprint(w, good)

@@ -34,7 +34,7 @@ func opened(c Config, allowHTTP bool) error {
 	return err
 }
 
-func TestValidate(t *testing.T) {
+func TestOIDCConfig_Accepted(t *testing.T) {
 	skip := func(uri string) func(*Config) {
 		return func(c *Config) { c.RedirectURI, c.InsecureSkipIssuerCallbackDomainCheck = uri, true }
 	}
@@ -58,7 +58,7 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-func TestValidateRefuses(t *testing.T) {
+func TestOIDCConfig_Refused(t *testing.T) {
 	for _, c := range []struct {
 		name        string
 		change      func(*Config)
@@ -146,7 +146,7 @@ func TestValidateRefuses(t *testing.T) {
 	}
 }
 
-func TestOpenChecksWhatItNeeds(t *testing.T) {
+func TestOpen_ChecksTheConfig(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ca.pem")
 	if err := os.WriteFile(file, []byte("no certificate"), 0o600); err != nil {
 		t.Fatal(err)
@@ -167,7 +167,7 @@ func TestOpenChecksWhatItNeeds(t *testing.T) {
 	}
 }
 
-func TestAConfigDoesNotPrintItsSecret(t *testing.T) {
+func TestOIDCConfig_NeverPrintsItsSecret(t *testing.T) {
 	var log strings.Builder
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("opened", "config", good())
 	for _, text := range []string{
@@ -179,7 +179,7 @@ func TestAConfigDoesNotPrintItsSecret(t *testing.T) {
 	}
 }
 
-func FuzzConfig(f *testing.F) {
+func FuzzOIDCConfig(f *testing.F) {
 	for _, seed := range []string{
 		`{"issuer": "https://dev.example.com/", "clientID": "a", "clientSecret": "b", "redirectURI": "http://localhost:30658/callback", "forwardedLoginParams": ["login_hint"]}`,
 		`{"issuer": "http://127.0.0.1:80", "clientID": "a", "clientSecret": "b", "redirectURI": "https://h/callback", "insecureSkipIssuerCallbackDomainCheck": true, "insecureSkipEmailVerified": true, "claimMapping": {"email": "upn"}}`,

@@ -120,7 +120,7 @@ func (f *fixture) quiet(err error) {
 	}
 }
 
-func TestSignIn(t *testing.T) {
+func TestOIDCCallback(t *testing.T) {
 	jane := dexconn.Identity{
 		UserID: "248289761001", Username: "Jane Doe", PreferredUsername: "jane", Email: "Jane.Doe@Example.com", EmailVerified: true,
 	}
@@ -235,7 +235,7 @@ func noBasic(p *provider) {
 	}
 }
 
-func TestAuthorizationRequest(t *testing.T) {
+func TestLoginURL_Parameters(t *testing.T) {
 	none, login := "", "login"
 	for _, c := range []struct {
 		name   string
@@ -312,7 +312,7 @@ func TestAuthorizationRequest(t *testing.T) {
 	}
 }
 
-func TestOursWinsOverForwarded(t *testing.T) {
+func TestLoginURL_OursOverForwarded(t *testing.T) {
 	f := start(t, nil, nil)
 	cfg := f.config()
 	// A document that came past Validate, by whatever way.
@@ -325,7 +325,7 @@ func TestOursWinsOverForwarded(t *testing.T) {
 	}
 }
 
-func TestLoginURLChecksWhereThePersonComesBackTo(t *testing.T) {
+func TestLoginURL_OtherCallback(t *testing.T) {
 	f := start(t, nil, nil)
 	_, _, err := f.conn.LoginURL(dexconn.Scopes{}, "http://localhost:1/callback", "the-state")
 	if !fault.Is(err, fault.Precondition) || fault.FieldOf(err) != "config.redirectURI" {
@@ -343,7 +343,7 @@ func TestLoginURLChecksWhereThePersonComesBackTo(t *testing.T) {
 	}
 }
 
-func TestEverySignInHasItsOwnSecrets(t *testing.T) {
+func TestLoginURL_FreshSecrets(t *testing.T) {
 	f := start(t, nil, nil)
 	_, one, err1 := f.conn.LoginURL(dexconn.Scopes{}, callbackURL, "the-state")
 	_, two, err2 := f.conn.LoginURL(dexconn.Scopes{}, callbackURL, "the-state")
@@ -356,7 +356,7 @@ func TestEverySignInHasItsOwnSecrets(t *testing.T) {
 	}
 }
 
-func TestOpenMakesNoConnection(t *testing.T) {
+func TestOpen_MakesNoConnection(t *testing.T) {
 	f := start(t, nil, nil)
 	if f.conn.cfg.Issuer != f.URL || f.discoveries.Load() != 0 {
 		t.Errorf("issuer %q, %d fetches", f.conn.cfg.Issuer, f.discoveries.Load())
@@ -366,7 +366,7 @@ func TestOpenMakesNoConnection(t *testing.T) {
 	}
 }
 
-func TestDiscoveryAndKeysAreCached(t *testing.T) {
+func TestDiscovery_IsCached(t *testing.T) {
 	f := start(t, nil, nil)
 	for range 3 {
 		if _, err := f.signIn(dexconn.Scopes{}, nil); err != nil {
@@ -378,7 +378,7 @@ func TestDiscoveryAndKeysAreCached(t *testing.T) {
 	}
 }
 
-func TestKeyRotation(t *testing.T) {
+func TestSigningKeys_Rotation(t *testing.T) {
 	f := start(t, nil, nil)
 	if _, err := f.signIn(dexconn.Scopes{}, nil); err != nil {
 		t.Fatal(err)
@@ -396,7 +396,7 @@ func TestKeyRotation(t *testing.T) {
 	}
 }
 
-func TestKeysOutliveAnOutage(t *testing.T) {
+func TestSigningKeys_OutliveAnOutage(t *testing.T) {
 	f := start(t, nil, nil)
 	if _, err := f.signIn(dexconn.Scopes{}, nil); err != nil {
 		t.Fatal(err)
@@ -415,7 +415,7 @@ func TestKeysOutliveAnOutage(t *testing.T) {
 	}
 }
 
-func TestNobodyIsSentToAProviderThatHasGone(t *testing.T) {
+func TestLoginURL_ProviderDown(t *testing.T) {
 	f := start(t, nil, nil)
 	if _, err := f.signIn(dexconn.Scopes{}, nil); err != nil {
 		t.Fatal(err)
@@ -436,7 +436,7 @@ func TestNobodyIsSentToAProviderThatHasGone(t *testing.T) {
 	}
 }
 
-func TestRefresh(t *testing.T) {
+func TestOIDCRefresh(t *testing.T) {
 	offline := dexconn.Scopes{OfflineAccess: true}
 	f := start(t, nil, nil)
 	id, err := f.signIn(offline, nil)
@@ -461,7 +461,7 @@ func TestRefresh(t *testing.T) {
 	}
 }
 
-func TestRefreshRefuses(t *testing.T) {
+func TestOIDCRefresh_Refused(t *testing.T) {
 	for _, c := range []struct {
 		name      string
 		data      string
@@ -512,7 +512,7 @@ func TestRefreshRefuses(t *testing.T) {
 	}
 }
 
-func TestNoRefreshTokenIsKeptUnasked(t *testing.T) {
+func TestRefreshToken_KeptOnlyIfRequested(t *testing.T) {
 	f := start(t, nil, func(p *provider) { p.tokens = set(map[string]any{"refresh_token": "upstream-refresh-token"}) })
 	id, err := f.signIn(dexconn.Scopes{}, nil)
 	if err != nil || id.ConnectorData != nil {
@@ -520,7 +520,7 @@ func TestNoRefreshTokenIsKeptUnasked(t *testing.T) {
 	}
 }
 
-func TestTLS(t *testing.T) {
+func TestPing_TLS(t *testing.T) {
 	f := start(t, nil, nil)
 	secure := httptest.NewUnstartedServer(f.provider)
 	secure.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)

@@ -30,7 +30,7 @@ type forgery struct {
 	want      string
 }
 
-func TestForgedAndBrokenAnswersAreRefused(t *testing.T) {
+func TestOIDCCallback_ForgedOrBroken(t *testing.T) {
 	var all []forgery
 	for _, some := range [][]forgery{
 		discoveries(), transports(), answers(), tokenEndpoints(), signatures(), idTokens(), people(), groupClaims(),
@@ -415,7 +415,7 @@ func groupClaims() []forgery {
 	}
 }
 
-func TestHasgroupsIsAnOverageToo(t *testing.T) {
+func TestGroups_EntraOverage(t *testing.T) {
 	f := start(t, func(c *Config) { c.InsecureEnableGroups = true }, func(p *provider) { p.claims = set(map[string]any{"hasgroups": true}) })
 	if _, err := f.signIn(dexconn.Scopes{}, nil); !fault.Is(err, fault.Precondition) {
 		t.Errorf("got %v", err)
@@ -428,7 +428,7 @@ func TestHasgroupsIsAnOverageToo(t *testing.T) {
 	}
 }
 
-func TestAnotherVerifierIsRefusedByTheProvider(t *testing.T) {
+func TestOIDCCallback_OtherVerifier(t *testing.T) {
 	f := start(t, nil, nil)
 	to, data, err := f.conn.LoginURL(dexconn.Scopes{}, callbackURL, "the-state")
 	if err != nil {
@@ -451,7 +451,7 @@ func TestAnotherVerifierIsRefusedByTheProvider(t *testing.T) {
 	}
 }
 
-func TestGroupRefusalIsOneThatDexKnows(t *testing.T) {
+func TestGroups_RefusalKnownToDex(t *testing.T) {
 	f := start(t, func(c *Config) { c.InsecureEnableGroups, c.AllowedGroups = true, []string{"admins"} }, nil)
 	_, err := f.signIn(dexconn.Scopes{}, nil)
 	if _, ok := errorsAs[*dexconn.UserNotInRequiredGroupsError](err); !ok || !fault.Is(err, fault.Denied) {

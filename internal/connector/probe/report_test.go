@@ -11,7 +11,7 @@ import (
 	"pachyderm/internal/fault"
 )
 
-func TestReport_RemedyIsWhatTheFaultSays(t *testing.T) {
+func TestReport_Do_Remedy(t *testing.T) {
 	at := time.Now()
 	l := probe.New(func() time.Time { return at })
 	for name, err := range map[string]error{

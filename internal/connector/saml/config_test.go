@@ -20,7 +20,7 @@ func opened(c Config, allowHTTP bool) error {
 	return err
 }
 
-func TestValidate(t *testing.T) {
+func TestSAMLConfig_Accepted(t *testing.T) {
 	for name, change := range map[string]func(*Config){
 		"plain":                      func(*Config) {},
 		"base64 of PEM":              func(c *Config) { c.CAData = base64.StdEncoding.EncodeToString([]byte(c.CAData)) },
@@ -44,7 +44,7 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-func TestValidateRefuses(t *testing.T) {
+func TestSAMLConfig_Refused(t *testing.T) {
 	for _, c := range []struct {
 		name        string
 		change      func(*Config)
@@ -103,7 +103,7 @@ func TestValidateRefuses(t *testing.T) {
 }
 
 // Every key of Dex's connector has its place here.
-func TestConfigTakesDexKeys(t *testing.T) {
+func TestSAMLConfig_TakesDexKeys(t *testing.T) {
 	const document = `{"entityIssuer":"a","ssoIssuer":"b","ssoURL":"c","ca":"d","caData":"e","redirectURI":"f","usernameAttr":"g","emailAttr":"h",
 "groupsAttr":"i","groupsDelim":"j","allowedGroups":["k"],"filterGroups":true,"nameIDPolicyFormat":"l","insecureSkipSignatureValidation":true}`
 	d := json.NewDecoder(strings.NewReader(document))
@@ -114,7 +114,7 @@ func TestConfigTakesDexKeys(t *testing.T) {
 	}
 }
 
-func TestTheCertificateMayBeInAFile(t *testing.T) {
+func TestSAMLConfig_CertificateInAFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "idp.pem")
 	if err := os.WriteFile(file, []byte(ours().pem()), 0o600); err != nil {
 		t.Fatal(err)

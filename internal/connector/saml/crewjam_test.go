@@ -46,7 +46,7 @@ func (p *people) GetServiceProvider(_ *http.Request, id string) (*idp.EntityDesc
 
 // An identity provider that others wrote takes our request and our metadata, and
 // we take its metadata and its answer, by either binding.
-func TestAnotherIdentityProvider(t *testing.T) {
+func TestSAMLCallback_Crewjam(t *testing.T) {
 	for _, binding := range []string{"redirect", "post"} {
 		t.Run(binding, func(t *testing.T) { signInAtCrewjam(t, binding) })
 	}

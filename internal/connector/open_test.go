@@ -106,7 +106,7 @@ func refused(t *testing.T, typ string, config map[string]any, field string, word
 	}
 }
 
-func TestAMinimalDocumentOpensWithoutItsProvider(t *testing.T) {
+func TestOpen_MinimalDocument(t *testing.T) {
 	for _, typ := range connector.Types() {
 		t.Run(typ, func(t *testing.T) {
 			if _, err := connector.Open("demo", typ, minimal(t, typ), allDeps()); err != nil {
@@ -116,7 +116,7 @@ func TestAMinimalDocumentOpensWithoutItsProvider(t *testing.T) {
 	}
 }
 
-func TestEachRequiredKeyIsAskedFor(t *testing.T) {
+func TestOpen_RequiredKey(t *testing.T) {
 	eachKey(t, func(t *testing.T, typ string, config map[string]any, k document.Key) {
 		if !slices.Contains(k.Rules, "required") {
 			return
@@ -129,7 +129,7 @@ func TestEachRequiredKeyIsAskedFor(t *testing.T) {
 	})
 }
 
-func TestEachKeyMindsTheTypeOfItsValue(t *testing.T) {
+func TestOpen_WrongTypeOfValue(t *testing.T) {
 	eachKey(t, func(t *testing.T, typ string, config map[string]any, k document.Key) {
 		var wrong []any
 		kind := k.Type.Kind()
@@ -158,7 +158,7 @@ func TestEachKeyMindsTheTypeOfItsValue(t *testing.T) {
 	})
 }
 
-func TestEachKeyOfAListOfWordsTakesNoOther(t *testing.T) {
+func TestOpen_OneOf(t *testing.T) {
 	eachKey(t, func(t *testing.T, typ string, config map[string]any, k document.Key) {
 		if len(k.OneOf) > 0 {
 			refused(t, typ, set(config, k.Path, "another"), "config."+k.Path, "another", k.OneOf[0])
@@ -166,7 +166,7 @@ func TestEachKeyOfAListOfWordsTakesNoOther(t *testing.T) {
 	})
 }
 
-func TestAMisspeltKeyIsRefusedWithTheRightOne(t *testing.T) {
+func TestOpen_MisspeltKey(t *testing.T) {
 	eachKey(t, func(t *testing.T, typ string, config map[string]any, k document.Key) {
 		dot := strings.LastIndex(k.Path, ".") + 1
 		misspelt := k.Path[:dot] + k.Path[dot:] + "s"
@@ -180,7 +180,7 @@ func TestAMisspeltKeyIsRefusedWithTheRightOne(t *testing.T) {
 	}
 }
 
-func TestSignInsComeBackToUsOnly(t *testing.T) {
+func TestOpen_OtherCallback(t *testing.T) {
 	eachKey(t, func(t *testing.T, typ string, config map[string]any, k document.Key) {
 		if k.Path != "redirectURI" {
 			return
@@ -195,7 +195,7 @@ func TestSignInsComeBackToUsOnly(t *testing.T) {
 	})
 }
 
-func TestProvidersElsewhereAreSpokenToOverTLSOnly(t *testing.T) {
+func TestOpen_PlainHTTP(t *testing.T) {
 	seen := 0
 	eachKey(t, func(t *testing.T, typ string, config map[string]any, k document.Key) {
 		if !k.Is("url") {
@@ -222,7 +222,7 @@ func TestProvidersElsewhereAreSpokenToOverTLSOnly(t *testing.T) {
 	}
 }
 
-func TestAPlaceholderThatWasLeftIsRefused(t *testing.T) {
+func TestOpen_Placeholder(t *testing.T) {
 	eachKey(t, func(t *testing.T, typ string, config map[string]any, k document.Key) {
 		if k.Type.Kind() != reflect.String || slices.Contains(k.Rules, "lines") || len(k.OneOf) > 0 {
 			return
@@ -250,7 +250,7 @@ func TestAPlaceholderThatWasLeftIsRefused(t *testing.T) {
 	}
 }
 
-func TestTheObjectsOfAListAreHeldToTheirKeys(t *testing.T) {
+func TestOpen_ObjectsInLists(t *testing.T) {
 	for _, typ := range []string{"github", "gitea"} {
 		for field, orgs := range map[string][]any{
 			"config.orgs[1].name":  {map[string]any{"name": "a"}, map[string]any{"teams": []any{"b"}}},
@@ -264,7 +264,7 @@ func TestTheObjectsOfAListAreHeldToTheirKeys(t *testing.T) {
 }
 
 // A block of YAML, which is how PEM is written there, ends with a line's end.
-func TestTextOfSeveralLinesMayEndWithALine(t *testing.T) {
+func TestOpen_TextOfSeveralLines(t *testing.T) {
 	ca := string(idp.NewCA(t).PEM)
 	for typ, key := range map[string]string{"ldap": "rootCAData", "gitlab": "rootCAData", "saml": "caData"} {
 		if _, err := connector.Open("demo", typ, set(minimal(t, typ), key, ca), allDeps()); err != nil {
