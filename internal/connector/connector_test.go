@@ -25,7 +25,7 @@ func isSecret(typ, key string) bool {
 	return connector.Redact(typ, map[string]any{key: "x"})[key] == "***"
 }
 
-func TestMergeChangesOnlyWhatIsGiven(t *testing.T) {
+func TestMerge(t *testing.T) {
 	stored := func() map[string]any {
 		return map[string]any{
 			"issuer": "https://id.example.com", "clientSecret": "hidden", "scopes": []any{"email"},
@@ -37,8 +37,10 @@ func TestMergeChangesOnlyWhatIsGiven(t *testing.T) {
 		change map[string]any
 		want   map[string]any // beside what is stored; nil for a key that is gone
 	}{
-		"nothing":                     {"oidc", nil, nil},
-		"a key":                       {"oidc", map[string]any{"issuer": "https://other.example.com"}, map[string]any{"issuer": "https://other.example.com"}},
+		"nothing": {"oidc", nil, nil},
+		"a key": {
+			"oidc", map[string]any{"issuer": "https://other.example.com"}, map[string]any{"issuer": "https://other.example.com"},
+		},
 		"null removes":                {"oidc", map[string]any{"scopes": nil}, map[string]any{"scopes": nil}},
 		"null of what is not there":   {"oidc", map[string]any{"acrValues": nil}, nil},
 		"a list is replaced":          {"oidc", map[string]any{"scopes": []any{}}, map[string]any{"scopes": []any{}}},
@@ -76,14 +78,15 @@ func TestMergeChangesOnlyWhatIsGiven(t *testing.T) {
 	}
 }
 
-func TestRedactNeverShowsASecret(t *testing.T) {
+func TestRedact(t *testing.T) {
 	config := map[string]any{"issuer": "https://id.example.com", "clientSecret": "hidden", "password": "not this type's"}
 	got := connector.Redact("oidc", config)
 	want := map[string]any{"issuer": "https://id.example.com", "clientSecret": "***", "password": "not this type's"}
 	if diff := cmp.Diff(want, got); diff != "" || config["clientSecret"] != "hidden" {
 		t.Errorf("(-want +got):\n%s\nthe original: %v", diff, config)
 	}
-	if got := connector.Redact("mockPassword", map[string]any{"username": "u", "password": 7}); got["password"] != "***" || got["username"] != "u" {
+	if got := connector.Redact("mockPassword", map[string]any{"username": "u", "password": 7}); got["password"] != "***" ||
+		got["username"] != "u" {
 		t.Errorf("a password that is no text: %v", got)
 	}
 	if got := connector.Redact("of-a-newer-pachd", map[string]any{"bindPW": "hidden"}); got["bindPW"] != "***" {
@@ -103,7 +106,7 @@ func TestRedactNeverShowsASecret(t *testing.T) {
 	}
 }
 
-func TestAMaskThatStandsForNothingIsRefused(t *testing.T) {
+func TestCheckSecrets_MaskOfNothing(t *testing.T) {
 	err := connector.CheckSecrets("oidc", map[string]any{"clientSecret": "***"})
 	if !fault.Is(err, fault.Invalid) || fault.FieldOf(err) != "config.clientSecret" {
 		t.Errorf("got %v", err)
@@ -146,28 +149,31 @@ func configOf(t *testing.T, document string) map[string]any {
 	return d.Config
 }
 
-func TestTheDocumentOfThePageIsAccepted(t *testing.T) {
+func TestVerify_DocumentOfThePage(t *testing.T) {
 	p := optest.Start(t, callback)
 	if err := connector.Verify(t.Context(), "demo", "oidc", configOf(t, strings.Replace(page, "ISSUER", p.Issuer, 1)), deps()); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestAConfigurationIsRefusedByTheKeyAtFault(t *testing.T) {
+func TestOpen_NamesTheKeyAtFault(t *testing.T) {
 	for name, c := range map[string]struct {
 		old, new    string
 		field, want string
 	}{
-		"the page's stray comma": {"Check: false", "Check: false,", "config.insecureSkipIssuerCallbackDomainCheck", "expected true or false, got the text \"false,\": remove the comma"},
-		"a misspelt key":         {"clientID", "clientId", "config.clientId", "did you mean clientID?"},
-		"an unknown key":         {"clientID:", "whatever: 1\n  clientID:", "config.whatever", "unknown key"},
-		"another case of a key":  {"clientSecret", "ClientSecret", "config.ClientSecret", "did you mean"},
-		"text for a list":        {"\n  - login_hint", " login_hint", "config.forwardedLoginParams", "expected a list"},
-		"a number for text":      {"hegmOc5rTotLPu5ByRDXOvBAzgs3wuw5", "7", "config.clientID", "put it in quotes"},
-		"an item of a list":      {"- login_hint", "- state", "config.forwardedLoginParams[0]", "belongs to the protocol"},
-		"nothing for a value":    {"http://localhost:30658/callback", "", "config.redirectURI", "got nothing"},
-		"a callback elsewhere":   {"http://localhost:30658/callback", "http://192.168.49.2:30658/callback", "config.redirectURI", callback},
-		"a placeholder":          {"localhost:30658", "<ip>:30658", "config.redirectURI", "placeholder"},
+		"the page's stray comma": {
+			"Check: false", "Check: false,", "config.insecureSkipIssuerCallbackDomainCheck",
+			"expected true or false, got the text \"false,\": remove the comma",
+		},
+		"a misspelt key":        {"clientID", "clientId", "config.clientId", "did you mean clientID?"},
+		"an unknown key":        {"clientID:", "whatever: 1\n  clientID:", "config.whatever", "unknown key"},
+		"another case of a key": {"clientSecret", "ClientSecret", "config.ClientSecret", "did you mean"},
+		"text for a list":       {"\n  - login_hint", " login_hint", "config.forwardedLoginParams", "expected a list"},
+		"a number for text":     {"hegmOc5rTotLPu5ByRDXOvBAzgs3wuw5", "7", "config.clientID", "put it in quotes"},
+		"an item of a list":     {"- login_hint", "- state", "config.forwardedLoginParams[0]", "belongs to the protocol"},
+		"nothing for a value":   {"http://localhost:30658/callback", "", "config.redirectURI", "got nothing"},
+		"a callback elsewhere":  {"http://localhost:30658/callback", "http://192.168.49.2:30658/callback", "config.redirectURI", callback},
+		"a placeholder":         {"localhost:30658", "<ip>:30658", "config.redirectURI", "placeholder"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			document := strings.Replace(strings.Replace(page, "ISSUER", "https://id.example.com/", 1), c.old, c.new, 1)
@@ -182,7 +188,7 @@ func TestAConfigurationIsRefusedByTheKeyAtFault(t *testing.T) {
 	}
 }
 
-func TestTypesThatAreNotKnownAreRefused(t *testing.T) {
+func TestOpen_UnknownType(t *testing.T) {
 	for _, typ := range []string{"", "OIDC", "placeholder", "saml2"} {
 		_, err := connector.Open("demo", typ, map[string]any{}, deps())
 		if !fault.Is(err, fault.Invalid) || fault.FieldOf(err) != "type" || !strings.Contains(fault.Message(err), "unknown connector type") {

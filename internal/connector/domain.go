@@ -15,7 +15,7 @@ import (
 
 // common are the keys of config that every type has.
 type common struct {
-	EmailDomains []string `json:"emailDomains" doc:"e-mail domains, such as example.com; people who enter such an address are sent to this provider"`
+	EmailDomains []string `json:"emailDomains" doc:"e-mail domains, such as example.com, whose people are sent to this provider"`
 }
 
 func keysOfCommon() []document.Key { return document.Keys(reflect.TypeFor[common]()) }

@@ -32,7 +32,7 @@ func guarded(t *testing.T) (d connector.Deps, token, elsewhere string) {
 	return d, token, elsewhere
 }
 
-func TestNoDocumentNamesPachdsOwnFiles(t *testing.T) {
+func TestFiles_PachdsOwn(t *testing.T) {
 	t.Parallel()
 	d, token, _ := guarded(t)
 	seen := 0
@@ -61,7 +61,7 @@ func TestNoDocumentNamesPachdsOwnFiles(t *testing.T) {
 }
 
 // What stands in clientAssertion is sent to where apiURL says.
-func TestAnAssertionIsHeldToWhatSecretsAre(t *testing.T) {
+func TestFiles_ClientAssertion(t *testing.T) {
 	t.Parallel()
 	d, token, elsewhere := guarded(t)
 	told := make(chan string, 8)
@@ -76,7 +76,9 @@ func TestAnAssertionIsHeldToWhatSecretsAre(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		_, err = p.Connector.(dexconn.CallbackConnector).HandleCallback(dexconn.Scopes{}, nil, httptest.NewRequest(http.MethodGet, callback+"?code=x", nil))
+		_, err = p.Connector.(dexconn.CallbackConnector).HandleCallback(
+			dexconn.Scopes{}, nil, httptest.NewRequest(http.MethodGet, callback+"?code=x", nil),
+		)
 		return err
 	}
 	_ = signIn(elsewhere) // which fails, since nothing answers with tokens

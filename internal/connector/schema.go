@@ -25,7 +25,9 @@ func Schema(typ string) ([]byte, error) {
 		"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Pachyderm connector of type " + typ, "type": "object",
 		"required": []string{"id", "name", "type", "config"}, "additionalProperties": false,
 		"properties": map[string]any{
-			"id":      map[string]any{"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$", "description": "name of the connector in commands, such as auth0"},
+			"id": map[string]any{
+				"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$", "description": "name of the connector in commands, such as auth0",
+			},
 			"name":    map[string]any{"type": "string", "minLength": 1, "description": "name that people see when they sign in"},
 			"type":    map[string]any{"const": typ},
 			"version": map[string]any{"type": "integer", "minimum": 0, "description": "number of this revision; 0 or absent for whatever is stored"},

@@ -22,7 +22,7 @@ var schemaDir = filepath.Join("..", "..", "api", "connector")
 
 // pachctl prints the schemas and must not link the connectors: what it embeds
 // is what the connectors say.
-func TestTheSchemasAreCurrent(t *testing.T) {
+func TestSchema_IsCurrent(t *testing.T) {
 	all := map[string]string{}
 	for _, typ := range connector.Types() {
 		data, err := connector.Schema(typ)
@@ -66,9 +66,9 @@ func TestTheSchemasAreCurrent(t *testing.T) {
 	}
 }
 
-// TestEveryKeyIsExplained is for those who write documents with an editor that
+// TestSchema_ExplainsEveryKey is for those who write documents with an editor that
 // shows the schema.
-func TestEveryKeyIsExplained(t *testing.T) {
+func TestSchema_ExplainsEveryKey(t *testing.T) {
 	for _, typ := range connector.Types() {
 		s := schemaOf(t, typ)
 		config, _ := s.Properties["config"]
@@ -174,7 +174,7 @@ func (s schema) objectFaults(at string, members map[string]any) []string {
 	return all
 }
 
-func TestTheSchemaHoldsADocumentToWhatPachdTakes(t *testing.T) {
+func TestSchema_RefusesWhatPachdRefuses(t *testing.T) {
 	s := schemaOf(t, "oidc")
 	for name, c := range map[string]struct {
 		old, new string

@@ -18,9 +18,7 @@ func (h *env) mock(id string, config map[string]any) {
 	for k, v := range config {
 		with[k] = v
 	}
-	if err := h.Registry.CreateConnector(h.t.Context(), principal.Root, registry.Connector{ID: id, Name: strings.ToUpper(id[:1]) + id[1:], Type: "mockPassword", Config: with}); err != nil {
-		h.t.Fatal(err)
-	}
+	h.create(registry.Connector{ID: id, Name: strings.ToUpper(id[:1]) + id[1:], Type: "mockPassword", Config: with})
 }
 
 func TestAPersonIsLedToTheirConnector(t *testing.T) {

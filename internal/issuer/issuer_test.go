@@ -40,6 +40,7 @@ type env struct {
 	t      *testing.T
 	server *pachdtest.Server
 	op     *op.Provider
+	replicas []*pachdtest.Server // of openReplicas
 }
 
 // open starts a pachd whose issuer is below a path.
@@ -67,7 +68,7 @@ func openReplicas(t *testing.T, path string, count int) *env {
 	database, key := dbtest.PostgresURL(t), filepath.Join(t.TempDir(), "sealing-key")
 	front := httptest.NewUnstartedServer(nil)
 	replicas := make([]http.Handler, count)
-	var h *env
+	h := &env{t: t}
 	for n := range replicas {
 		s := pachdtest.Start(t, func(c *config.Config) {
 			c.Database.URL, c.Sealing.KeyFile, c.Auth.RootToken = secret.Text(database), key, "the-root-token-of-all"
@@ -80,7 +81,7 @@ func openReplicas(t *testing.T, path string, count int) *env {
 		replicas[n] = &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 			r.Out.URL.Scheme, r.Out.URL.Host = behind.Scheme, behind.Host
 		}}
-		h = &env{Issuer: s.Issuer, t: t, server: s}
+		h.Issuer, h.server, h.replicas = s.Issuer, s, append(h.replicas, s)
 	}
 	var turn atomic.Int64
 	front.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -89,6 +90,28 @@ func openReplicas(t *testing.T, path string, count int) *env {
 	front.Start()
 	t.Cleanup(front.Close)
 	return h
+}
+
+// create makes a connector, and waits until every replica knows of it.
+func (h *env) create(c registry.Connector) {
+	h.t.Helper()
+	var changed []<-chan struct{}
+	for _, replica := range h.replicas {
+		signal, stop := replica.DB.Signals(registry.Topic).On(c.ID)
+		defer stop()
+		changed = append(changed, signal)
+	}
+	if err := h.Registry.CreateConnector(h.t.Context(), principal.Root, c); err != nil {
+		h.t.Fatal(err)
+	}
+	for n, replica := range h.replicas {
+		for {
+			if _, err := replica.Issuer.Registry.ReadRevision(h.t.Context(), c.ID, ""); err == nil {
+				break
+			}
+			<-changed[n]
+		}
+	}
 }
 
 func (h *env) document(changes map[string]any) registry.Connector {
@@ -109,9 +132,7 @@ func (h *env) connect(changes map[string]any) {
 		callback = c
 	}
 	h.op = optest.Start(h.t, callback)
-	if err := h.Registry.CreateConnector(h.t.Context(), principal.Root, h.document(changes)); err != nil {
-		h.t.Fatal(err)
-	}
+	h.create(h.document(changes))
 }
 
 func (h *env) browser() *optest.Browser {

@@ -63,8 +63,9 @@ func TestIsLoopback(t *testing.T) {
 	for host, want := range map[string]bool{
 		"localhost": true, "LOCALHOST": true, "localhost.": true, "dex.localhost": true,
 		"127.0.0.1": true, "127.8.9.10": true, "::1": true, "::ffff:127.0.0.1": true,
-		"": false, "0.0.0.0": false, "::": false, "10.0.0.1": false, "localhost.evil.test": false, "notlocalhost": false, "127.0.0.1.evil.test": false,
-		"169.254.0.1": false, "[::1]": false,
+		"": false, "0.0.0.0": false, "::": false, "10.0.0.1": false, "localhost.evil.test": false, "notlocalhost": false,
+		"127.0.0.1.evil.test": false,
+		"169.254.0.1":         false, "[::1]": false,
 	} {
 		if got := webaddr.IsLoopback(host); got != want {
 			t.Errorf("IsLoopback(%q) = %v", host, got)

@@ -15,10 +15,10 @@ import (
 )
 
 type authproxyDoc struct {
-	UserIDHeader         string   `json:"userIDHeader" doc:"header with what identifies a person, such as X-Remote-User-Id; default: the user name"`
+	UserIDHeader         string   `json:"userIDHeader" doc:"header with the user ID, such as X-Remote-User-Id; default: the user name"`
 	UserHeader           string   `json:"userHeader" doc:"header with the user name; default: X-Remote-User"`
 	UserNameHeader       string   `json:"userNameHeader" doc:"header with the short name, such as X-Remote-User-Name; default: the user name"`
-	EmailHeader          string   `json:"emailHeader" doc:"header with the e-mail address, such as X-Remote-User-Email; default: the user name"`
+	EmailHeader          string   `json:"emailHeader" doc:"header with the address, such as X-Remote-User-Email; default: the user name"`
 	GroupHeader          string   `json:"groupHeader" doc:"header with the groups, such as X-Remote-Group; default: groups are not read"`
 	GroupHeaderSeparator string   `json:"groupHeaderSeparator" doc:"separator between groups; default: a comma"`
 	Groups               []string `json:"staticGroups" doc:"groups that everyone who signs in this way is in"`
@@ -34,13 +34,17 @@ func (c *authproxyDoc) open(id string, d Deps) (dexconn.Connector, error) {
 	const nobodySends = "-"
 	out := authproxy.Config{
 		UserIDHeader: cmp.Or(c.UserIDHeader, nobodySends), UserHeader: c.UserHeader, UserNameHeader: cmp.Or(c.UserNameHeader, nobodySends),
-		EmailHeader: cmp.Or(c.EmailHeader, nobodySends), GroupHeader: cmp.Or(c.GroupHeader, nobodySends), GroupHeaderSeparator: c.GroupHeaderSeparator, Groups: c.Groups,
+		EmailHeader: cmp.Or(c.EmailHeader, nobodySends), GroupHeader: cmp.Or(c.GroupHeader, nobodySends),
+		GroupHeaderSeparator: c.GroupHeaderSeparator, Groups: c.Groups,
 	}
 	inner, err := out.Open(id, d.Log)
 	if err != nil {
 		return nil, err
 	}
 	headers := nonEmpty(c.UserIDHeader, cmp.Or(c.UserHeader, "X-Remote-User"), c.UserNameHeader, c.EmailHeader, c.GroupHeader)
+	for n, h := range headers {
+		headers[n] = http.CanonicalHeaderKey(h)
+	}
 	return &proxied{inner.(dexconn.CallbackConnector), d.TrustedProxies, headers}, nil
 }
 
@@ -50,27 +54,28 @@ func (*authproxyDoc) site() probe.Site { return probe.Site{} }
 type proxied struct {
 	dexconn.CallbackConnector
 	trusted []netip.Prefix
-	headers []string
+	headers []string // in their canonical form
 }
 
 func (p *proxied) HandleCallback(s dexconn.Scopes, data []byte, r *http.Request) (dexconn.Identity, error) {
 	from, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil || !slices.ContainsFunc(p.trusted, func(t netip.Prefix) bool { return t.Contains(from.Addr().Unmap()) }) {
-		return dexconn.Identity{}, fault.New(fault.Denied, "this address is for a proxy that signs people in, and the request did not come from one").
+		return dexconn.Identity{}, fault.New(fault.Denied,
+			"this address is for a proxy that signs people in, and the request did not come from one").
 			Next("use the address of the proxy").Because(err)
 	}
 	for name, values := range r.Header {
 		// What stands twice, or is the same but for an underscore, may come from
 		// the person and not from the proxy.
 		plain := http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))
-		if slices.ContainsFunc(p.headers, func(h string) bool { return http.CanonicalHeaderKey(h) == plain }) && (len(values) > 1 || plain != name) {
+		if slices.Contains(p.headers, plain) && (len(values) > 1 || plain != name) {
 			return dexconn.Identity{}, fault.New(fault.Denied, "the header %s came in more than one form", plain).
 				Next("have the proxy remove what people send under this name")
 		}
 	}
 	r = r.Clone(r.Context())
 	for name := range r.Header {
-		if !slices.ContainsFunc(p.headers, func(h string) bool { return http.CanonicalHeaderKey(h) == name }) {
+		if !slices.Contains(p.headers, name) {
 			delete(r.Header, name)
 		}
 	}

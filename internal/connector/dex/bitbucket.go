@@ -14,7 +14,7 @@ type bitbucketDoc struct {
 	RedirectURI             string   `json:"redirectURI" rule:"required,callback" doc:"the callback URL registered with the consumer"`
 	Teams                   []string `json:"teams" doc:"only members of these workspaces may sign in; default: everyone on Bitbucket"`
 	IncludeTeamGroups       bool     `json:"includeTeamGroups" doc:"not supported: Bitbucket has removed what it needs"`
-	GetWorkspacePermissions bool     `json:"getWorkspacePermissions" doc:"add groups such as workspace:owner for a person's rights in a workspace"`
+	GetWorkspacePermissions bool     `json:"getWorkspacePermissions" doc:"add groups such as workspace:owner, for rights in a workspace"`
 }
 
 func (c *bitbucketDoc) open(id string, d Deps) (dexconn.Connector, error) {
@@ -22,7 +22,10 @@ func (c *bitbucketDoc) open(id string, d Deps) (dexconn.Connector, error) {
 		return nil, refuse.Config("includeTeamGroups", "includeTeamGroups has no effect any more, Bitbucket has removed what it needs").
 			Next("use getWorkspacePermissions")
 	}
-	out := bitbucketcloud.Config{ClientID: c.ClientID, ClientSecret: c.ClientSecret, RedirectURI: c.RedirectURI, Teams: c.Teams, GetWorkspacePermissions: c.GetWorkspacePermissions}
+	out := bitbucketcloud.Config{
+		ClientID: c.ClientID, ClientSecret: c.ClientSecret, RedirectURI: c.RedirectURI, Teams: c.Teams,
+		GetWorkspacePermissions: c.GetWorkspacePermissions,
+	}
 	return out.Open(id, d.Log)
 }
 

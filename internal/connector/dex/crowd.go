@@ -18,7 +18,8 @@ type crowdDoc struct {
 
 func (c *crowdDoc) open(id string, d Deps) (dexconn.Connector, error) {
 	out := atlassiancrowd.Config{
-		BaseURL: c.BaseURL, ClientID: c.ClientID, ClientSecret: c.ClientSecret, Groups: c.Groups, PreferredUsernameField: c.PreferredUsernameField, UsernamePrompt: c.UsernamePrompt,
+		BaseURL: c.BaseURL, ClientID: c.ClientID, ClientSecret: c.ClientSecret, Groups: c.Groups,
+		PreferredUsernameField: c.PreferredUsernameField, UsernamePrompt: c.UsernamePrompt,
 	}
 	return out.Open(id, d.Log)
 }

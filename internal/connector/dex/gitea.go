@@ -22,7 +22,8 @@ type giteaDoc struct {
 
 func (c *giteaDoc) open(id string, d Deps) (dexconn.Connector, error) {
 	out := gitea.Config{
-		BaseURL: c.BaseURL, ClientID: c.ClientID, ClientSecret: c.ClientSecret, RedirectURI: c.RedirectURI, LoadAllGroups: c.LoadAllGroups, UseLoginAsID: c.UseLoginAsID,
+		BaseURL: c.BaseURL, ClientID: c.ClientID, ClientSecret: c.ClientSecret, RedirectURI: c.RedirectURI,
+		LoadAllGroups: c.LoadAllGroups, UseLoginAsID: c.UseLoginAsID,
 	}
 	for _, o := range c.Orgs {
 		out.Orgs = append(out.Orgs, gitea.Org{Name: o.Name, Teams: o.Teams})

@@ -20,10 +20,10 @@ type githubDoc struct {
 	HostName     string      `json:"hostName" rule:"dest" doc:"host of GitHub Enterprise Server, without https://"`
 	RootCA       string      `json:"rootCA" rule:"file" doc:"file on the server with the CA certificate of hostName, in PEM"`
 
-	TeamNameField        string `json:"teamNameField" oneof:"name slug both" doc:"how the group of a team is named: by its name, its slug or both"`
+	TeamNameField        string `json:"teamNameField" oneof:"name slug both" doc:"how the group of a team is named: by name, slug or both"`
 	LoadAllGroups        bool   `json:"loadAllGroups" doc:"read the groups of all organisations; not with orgs"`
 	UseLoginAsID         bool   `json:"useLoginAsID" doc:"identify people by their login, which they can change, instead of their number"`
-	PreferredEmailDomain string `json:"preferredEmailDomain" doc:"of a person's addresses, prefer the one in this domain, such as example.com or *.example.com"`
+	PreferredEmailDomain string `json:"preferredEmailDomain" doc:"of several addresses, take the one in this domain, such as *.example.com"`
 }
 
 type githubOrg struct {
@@ -46,8 +46,10 @@ func (c *githubDoc) open(id string, d Deps) (dexconn.Connector, error) {
 			Next("remove one of them")
 	}
 	out := github.Config{
-		ClientID: c.ClientID, ClientSecret: c.ClientSecret, RedirectURI: c.RedirectURI, Org: c.Org, HostName: c.HostName, RootCA: c.RootCA,
-		TeamNameField: c.TeamNameField, LoadAllGroups: c.LoadAllGroups, UseLoginAsID: c.UseLoginAsID, PreferredEmailDomain: c.PreferredEmailDomain,
+		ClientID: c.ClientID, ClientSecret: c.ClientSecret, RedirectURI: c.RedirectURI,
+		Org: c.Org, HostName: c.HostName, RootCA: c.RootCA,
+		TeamNameField: c.TeamNameField, LoadAllGroups: c.LoadAllGroups, UseLoginAsID: c.UseLoginAsID,
+		PreferredEmailDomain: c.PreferredEmailDomain,
 	}
 	for _, o := range c.Orgs {
 		out.Orgs = append(out.Orgs, github.Org{Name: o.Name, Teams: o.Teams})

@@ -13,13 +13,14 @@ type googleDoc struct {
 	ClientID      string   `json:"clientID" rule:"required" doc:"client ID, ending in .apps.googleusercontent.com"`
 	ClientSecret  string   `json:"clientSecret" rule:"required,secret" doc:"client secret"`
 	RedirectURI   string   `json:"redirectURI" rule:"required,callback" doc:"the authorised redirect URI of the client"`
-	HostedDomains []string `json:"hostedDomains" doc:"only people of these Workspace domains may sign in; default: everyone with a Google account"`
+	HostedDomains []string `json:"hostedDomains" doc:"only people of these Workspace domains may sign in; default: every Google account"`
 	Groups        []string `json:"groups" doc:"only members of these groups may sign in; needs domainToAdminEmail; default: everyone"`
 	Scopes        []string `json:"scopes" doc:"scopes to request beside openid; default: profile and email"`
 
-	ServiceAccountFilePath string            `json:"serviceAccountFilePath" rule:"file" doc:"file on the server with the key of a service account that may read groups"`
-	AdminEmail             string            `json:"adminEmail" doc:"older form of domainToAdminEmail, for one domain"`
-	DomainToAdminEmail     map[string]string `json:"domainToAdminEmail" doc:"for each domain, or *, the administrator whom the service account impersonates to read groups"`
+	ServiceAccountFilePath string `json:"serviceAccountFilePath" rule:"file" doc:"file with the key of a service account that may read groups"`
+	AdminEmail             string `json:"adminEmail" doc:"older form of domainToAdminEmail, for one domain"`
+
+	DomainToAdminEmail map[string]string `json:"domainToAdminEmail" doc:"for each domain, or *, the administrator to read groups as"`
 
 	FetchTransitiveGroupMembership bool    `json:"fetchTransitiveGroupMembership" doc:"add nested groups"`
 	PromptType                     *string `json:"promptType" doc:"sent as prompt; default: consent"`
@@ -35,9 +36,11 @@ func (c *googleDoc) open(id string, d Deps) (dexconn.Connector, error) {
 	}
 	return &lazy{now: d.Now, verified: true, open: func() (dexconn.Connector, error) {
 		out := google.Config{
-			ClientID: c.ClientID, ClientSecret: c.ClientSecret, RedirectURI: c.RedirectURI, HostedDomains: c.HostedDomains, Groups: c.Groups, Scopes: c.Scopes,
-			ServiceAccountFilePath: c.ServiceAccountFilePath, AdminEmail: c.AdminEmail, DomainToAdminEmail: c.DomainToAdminEmail, //nolint:staticcheck // AdminEmail is in documents that are in use
-			FetchTransitiveGroupMembership: c.FetchTransitiveGroupMembership, PromptType: c.PromptType,
+			ClientID: c.ClientID, ClientSecret: c.ClientSecret, RedirectURI: c.RedirectURI,
+			HostedDomains: c.HostedDomains, Groups: c.Groups, Scopes: c.Scopes, PromptType: c.PromptType,
+			AdminEmail:             c.AdminEmail, //nolint:staticcheck // it is in documents that are in use
+			ServiceAccountFilePath: c.ServiceAccountFilePath, DomainToAdminEmail: c.DomainToAdminEmail,
+			FetchTransitiveGroupMembership: c.FetchTransitiveGroupMembership,
 		}
 		return out.Open(id, d.Log)
 	}}, nil
@@ -56,5 +59,5 @@ func checkVerified(id dexconn.Identity) error {
 		return nil
 	}
 	return fault.New(fault.Denied, "the identity provider does not say that the e-mail address of this account is verified").
-		Next("have it verified there, or, if all addresses there can be trusted and the type of the connector has it, set insecureSkipEmailVerified to true")
+		Next("have it verified there")
 }

@@ -20,12 +20,16 @@ type openshiftDoc struct {
 func (c *openshiftDoc) open(id string, d Deps) (dexconn.Connector, error) { //nolint:unparam // as all documents
 	return &lazy{now: d.Now, open: func() (dexconn.Connector, error) {
 		out := openshift.Config{
-			Issuer: c.Issuer, ClientID: c.ClientID, ClientSecret: c.ClientSecret, RedirectURI: c.RedirectURI, Groups: c.Groups, InsecureCA: c.InsecureCA, RootCA: c.RootCA,
+			Issuer: c.Issuer, ClientID: c.ClientID, ClientSecret: c.ClientSecret, RedirectURI: c.RedirectURI,
+			Groups: c.Groups, InsecureCA: c.InsecureCA, RootCA: c.RootCA,
 		}
 		return out.Open(id, d.Log)
 	}}, nil
 }
 
 func (c *openshiftDoc) site() probe.Site {
-	return probe.Site{Base: c.Issuer, Issuer: c.Issuer, Client: probe.Client{ID: c.ClientID, Secret: c.ClientSecret, RedirectURI: c.RedirectURI}, RootCAs: nonEmpty(c.RootCA), AnyCA: c.InsecureCA}
+	return probe.Site{
+		Base: c.Issuer, Issuer: c.Issuer, Client: probe.Client{ID: c.ClientID, Secret: c.ClientSecret, RedirectURI: c.RedirectURI},
+		RootCAs: nonEmpty(c.RootCA), AnyCA: c.InsecureCA,
+	}
 }

@@ -184,7 +184,8 @@ func (c *Client) Get(ctx context.Context, from, what string, header http.Header)
 		return nil, fault.New(fault.Unavailable, "the provider at %s has a problem (HTTP status %d for its %s)", req.URL.Host, status, what).
 			Next("try again later")
 	case status != http.StatusOK:
-		return nil, fault.New(fault.Precondition, "the provider at %s did not return its %s (HTTP status %d for %s)", req.URL.Host, what, status, from).
+		return nil, fault.New(fault.Precondition,
+			"the provider at %s did not return its %s (HTTP status %d for %s)", req.URL.Host, what, status, from).
 			Next("check %s", c.setting)
 	}
 	return body, nil

@@ -17,11 +17,13 @@ import (
 	"pachyderm/internal/fault"
 )
 
-func TestForbiddenAddresses(t *testing.T) {
+func TestIsForbidden(t *testing.T) {
 	for address, want := range map[string]bool{
 		"169.254.169.254": true, "169.254.0.1": true, "fe80::1": true, "224.0.0.1": true, "ff02::1": true, "0.0.0.0": true, "::": true,
-		"0.1.2.3": true, "255.255.255.255": true, "64:ff9b::a9fe:a9fe": true, "2002:a9fe:a9fe::1": true, "fd00:ec2::254": true, "100.100.100.200": true,
-		"127.0.0.1": false, "::1": false, "10.0.0.7": false, "192.168.49.2": false, "fd12::1": false, "93.184.216.34": false, "2606:2800::1": false,
+		"0.1.2.3": true, "255.255.255.255": true, "64:ff9b::a9fe:a9fe": true, "2002:a9fe:a9fe::1": true, "fd00:ec2::254": true,
+		"100.100.100.200": true,
+		"127.0.0.1":       false, "::1": false, "10.0.0.7": false, "192.168.49.2": false, "fd12::1": false, "93.184.216.34": false,
+		"2606:2800::1": false,
 	} {
 		if got := isForbidden(netip.MustParseAddr(address)); got != want {
 			t.Errorf("isForbidden(%s) = %v", address, got)
@@ -29,9 +31,10 @@ func TestForbiddenAddresses(t *testing.T) {
 	}
 }
 
-func TestNoConnectionToForbiddenAddresses(t *testing.T) {
+func TestClient_ForbiddenAddresses(t *testing.T) {
 	for _, url := range []string{
-		"http://169.254.169.254/", "https://169.254.169.254/", "http://[::ffff:169.254.169.254]/", "http://[fe80::1%25lo]/", "http://0.0.0.0:1/", "http://[::]:1/",
+		"http://169.254.169.254/", "https://169.254.169.254/", "http://[::ffff:169.254.169.254]/", "http://[fe80::1%25lo]/", "http://0.0.0.0:1/",
+		"http://[::]:1/",
 	} {
 		err := New(nil, time.Second).JSON(t.Context(), url, "keys", "", new(any))
 		if !fault.Is(err, fault.Precondition) || !strings.Contains(err.Error(), "does not connect to") {
@@ -40,15 +43,17 @@ func TestNoConnectionToForbiddenAddresses(t *testing.T) {
 	}
 }
 
-func TestTheDialledAddressCounts(t *testing.T) {
-	for address, want := range map[string]bool{"[::ffff:100.100.100.200]:80": false, "[fe80::1%lo]:80": false, "[::ffff:10.0.0.7]:80": true, "127.0.0.1:80": true, "name:80": false} {
+func TestClient_DialledAddressCounts(t *testing.T) {
+	for address, want := range map[string]bool{
+		"[::ffff:100.100.100.200]:80": false, "[fe80::1%lo]:80": false, "[::ffff:10.0.0.7]:80": true, "127.0.0.1:80": true, "name:80": false,
+	} {
 		if err := guardAddress("tcp", address, nil); (err == nil) != want {
 			t.Errorf("%s: got %v", address, err)
 		}
 	}
 }
 
-func TestRedirects(t *testing.T) {
+func TestClient_Redirects(t *testing.T) {
 	mux := http.NewServeMux()
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
@@ -61,7 +66,8 @@ func TestRedirects(t *testing.T) {
 	if err := client.JSON(t.Context(), server.URL+"/here", "page", "", &got); err != nil || got != "reached" {
 		t.Errorf("on one host: got %q, %v", got, err)
 	}
-	if err := client.JSON(t.Context(), server.URL+"/circle", "page", "", &got); err == nil || !strings.Contains(err.Error(), "/circle, which is not followed") {
+	if err := client.JSON(t.Context(), server.URL+"/circle", "page", "", &got); err == nil ||
+		!strings.Contains(err.Error(), "/circle, which is not followed") {
 		t.Errorf("in a circle: got %v", err)
 	}
 }
@@ -137,7 +143,7 @@ func TestDocument(t *testing.T) {
 	})
 }
 
-func TestConcurrentCallersShareOneLoad(t *testing.T) {
+func TestDocument_ConcurrentCallersShareOneLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &source{answer: func() (int, error) { return 1, nil }}
 		d := NewDocument("document", s.load, time.Now, slog.New(slog.DiscardHandler))
@@ -168,7 +174,7 @@ func TestConcurrentCallersShareOneLoad(t *testing.T) {
 	})
 }
 
-func TestConfirm(t *testing.T) {
+func TestDocument_Confirm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var loads atomic.Int32
 		var takes time.Duration
@@ -225,7 +231,7 @@ func TestConfirm(t *testing.T) {
 	})
 }
 
-func TestRenewUnless(t *testing.T) {
+func TestDocument_RenewUnless(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &source{answer: func() (int, error) { return 1, nil }}
 		d := NewDocument("document", s.load, time.Now, slog.New(slog.DiscardHandler))

@@ -51,13 +51,13 @@ func (c *Connector) Check(ctx context.Context, r *probe.Report) {
 		return
 	}
 	r.Do(stepUsers, func() (string, error) {
-		return c.count(conn, "userSearch.baseDN", c.cfg.UserSearch.BaseDN, c.cfg.UserSearch.Scope, c.cfg.UserSearch.Filter, "("+c.cfg.UserSearch.Username[0]+"=*)", "people")
+		return c.count(conn, c.cfg.people(), "("+c.cfg.UserSearch.Username[0]+"=*)", "people")
 	})
 	r.Do(stepGroups, func() (string, error) {
 		if c.cfg.GroupSearch.BaseDN == "" {
 			return "", probe.Skip("groupSearch.baseDN is not set, so that groups are not read")
 		}
-		return c.count(conn, "groupSearch.baseDN", c.cfg.GroupSearch.BaseDN, c.cfg.GroupSearch.Scope, c.cfg.GroupSearch.Filter, "("+cmp.Or(c.cfg.GroupSearch.NameAttr, "cn")+"=*)", "groups")
+		return c.count(conn, c.cfg.groups(), "("+cmp.Or(c.cfg.GroupSearch.NameAttr, "cn")+"=*)", "groups")
 	})
 }
 
@@ -72,16 +72,16 @@ func (c *Connector) beginTLS(ctx context.Context) (tls.ConnectionState, error) {
 }
 
 // count looks for a few entries: that there are some is what matters.
-func (c *Connector) count(conn *ldap.Conn, key, base, scope, always, filter, what string) (string, error) {
+func (c *Connector) count(conn *ldap.Conn, b branch, filter, what string) (string, error) {
 	const enough = 3
-	found, err := c.search(conn, key, base, scope, always, filter, []string{"1.1"}, enough)
+	found, err := c.search(conn, b, filter, []string{"1.1"}, enough)
 	switch n := len(found); {
 	case isSizeLimit(err):
 		return fmt.Sprintf("more than %d %s are found", enough, what), nil
 	case err != nil:
 		return "", err
 	case n == 0:
-		return "", probe.Warn("check "+key+", the filter, and the rights of bindDN", "no %s are found below %s", what, base)
+		return "", probe.Warn("check "+b.key+".baseDN, the filter, and the rights of bindDN", "no %s are found below %s", what, b.baseDN)
 	default:
 		return fmt.Sprintf("%d %s are found", n, what), nil
 	}

@@ -19,8 +19,8 @@ import (
 // Config is what stands under config: in a connector document of type ldap. Its
 // keys are those of Dex's connector.
 type Config struct {
-	Host               string `json:"host" rule:"required,dest" doc:"host or host:port of the directory; default port: 636, or 389 with startTLS or insecureNoSSL"`
-	InsecureNoSSL      bool   `json:"insecureNoSSL" doc:"use plain text, which shows passwords to the network; only for a directory on this machine"`
+	Host               string `json:"host" rule:"required,dest" doc:"host or host:port; default: 636, or 389 with startTLS or insecureNoSSL"`
+	InsecureNoSSL      bool   `json:"insecureNoSSL" doc:"use plain text, which shows passwords; only for a directory on this machine"`
 	InsecureSkipVerify bool   `json:"insecureSkipVerify" doc:"accept any certificate, and so any impostor; for a first test"`
 	StartTLS           bool   `json:"startTLS" doc:"connect in plain text and switch to TLS before anything is sent"`
 	RootCA             string `json:"rootCA" rule:"file" doc:"file on the server with the CA certificates to trust, in PEM"`
@@ -46,11 +46,11 @@ type UserSearch struct {
 	Username strict.Texts `json:"username" rule:"required" doc:"attribute, or list of them, with the user name that people type, such as uid"`
 	Scope    string       `json:"scope" oneof:"sub one" doc:"sub for all below baseDN, which is usual, or one for a single level"`
 
-	IDAttr                string `json:"idAttr" doc:"attribute that identifies a person and never changes, such as entryUUID or objectGUID; default: uid"`
+	IDAttr                string `json:"idAttr" doc:"attribute that identifies a person for ever, such as entryUUID, objectGUID; default: uid"`
 	EmailAttr             string `json:"emailAttr" doc:"attribute with the e-mail address; default: mail"`
 	NameAttr              string `json:"nameAttr" doc:"attribute with the display name"`
 	PreferredUsernameAttr string `json:"preferredUsernameAttr" doc:"attribute with the short name for display"`
-	EmailSuffix           string `json:"emailSuffix" doc:"domain that makes an e-mail address of the value of idAttr, where the directory has none"`
+	EmailSuffix           string `json:"emailSuffix" doc:"domain that makes an e-mail address of the idAttr, if the directory has none"`
 }
 
 // GroupSearch says how the groups of a person are found.
@@ -70,8 +70,8 @@ type GroupSearch struct {
 // UserMatcher finds groups whose GroupAttr has the value of the person's UserAttr.
 type UserMatcher struct {
 	UserAttr           string `json:"userAttr" doc:"attribute of the person, such as DN or uid"`
-	GroupAttr          string `json:"groupAttr" doc:"attribute of the group that holds it, such as member; member:1.2.840.113556.1.4.1941: has Active Directory add nested groups"`
-	RecursionGroupAttr string `json:"recursionGroupAttr" doc:"attribute of a group with the DN of a group within it, such as member, to find nested groups"`
+	GroupAttr          string `json:"groupAttr" doc:"the group's, such as member; in AD, member:1.2.840.113556.1.4.1941: adds nested groups"`
+	RecursionGroupAttr string `json:"recursionGroupAttr" doc:"attribute of a group with the DN of a nested group, such as member"`
 }
 
 // Format keeps the password out of every %v, %+v and %#v.
@@ -111,17 +111,15 @@ func (c Config) validate() error {
 }
 
 func (c Config) checkSearches() error {
-	for _, s := range []struct{ key, dn, filter string }{
-		{"userSearch", c.UserSearch.BaseDN, c.UserSearch.Filter}, {"groupSearch", c.GroupSearch.BaseDN, c.GroupSearch.Filter},
-	} {
-		if err := checkDN(s.key+".baseDN", s.dn); err != nil {
+	for _, b := range []branch{c.people(), c.groups()} {
+		if err := checkDN(b.key+".baseDN", b.baseDN); err != nil {
 			return err
 		}
-		if s.filter == "" {
+		if b.filter == "" {
 			continue
 		}
-		if _, err := ldap.CompileFilter(s.filter); err != nil {
-			return refuse.Config(s.key+".filter", "%s.filter is not an LDAP filter", s.key).
+		if _, err := ldap.CompileFilter(b.filter); err != nil {
+			return refuse.Config(b.key+".filter", "%s.filter is not an LDAP filter", b.key).
 				Next("write one in parentheses, such as (objectClass=person)").Because(err)
 		}
 	}
@@ -138,7 +136,10 @@ func (c Config) checkSearches() error {
 	}
 	for n, m := range c.matchers() {
 		if !isAttribute(m.UserAttr) || !isAttribute(m.GroupAttr) || m.RecursionGroupAttr != "" && !isAttribute(m.RecursionGroupAttr) {
-			return refuse.Config(fmt.Sprintf("groupSearch.userMatchers[%d]", n), "groupSearch needs userMatchers with userAttr and groupAttr, such as userAttr: DN and groupAttr: member")
+			return refuse.Config(
+				fmt.Sprintf("groupSearch.userMatchers[%d]", n),
+				"groupSearch needs userMatchers with userAttr and groupAttr, such as userAttr: DN and groupAttr: member",
+			)
 		}
 	}
 	return nil
@@ -150,6 +151,17 @@ func (c Config) matchers() []UserMatcher {
 		return c.GroupSearch.UserMatchers
 	}
 	return []UserMatcher{{c.GroupSearch.UserAttr, c.GroupSearch.GroupAttr, c.GroupSearch.RecursionGroupAttr}}
+}
+
+// branch is where entries are, and which of them count.
+type branch struct{ key, baseDN, scope, filter string }
+
+func (c Config) people() branch {
+	return branch{"userSearch", c.UserSearch.BaseDN, c.UserSearch.Scope, c.UserSearch.Filter}
+}
+
+func (c Config) groups() branch {
+	return branch{"groupSearch", c.GroupSearch.BaseDN, c.GroupSearch.Scope, c.GroupSearch.Filter}
 }
 
 // isAttribute accepts attribute descriptions and matching rules (RFC 4512, 2.5;
@@ -190,7 +202,8 @@ func (c Config) Address() string {
 }
 
 func (c Config) tls() (*tls.Config, error) {
-	t := &tls.Config{ServerName: c.hostname(), MinVersion: tls.VersionTLS12, InsecureSkipVerify: c.InsecureSkipVerify} //nolint:gosec // the administrator asked for it by that name
+	//nolint:gosec // the administrator asked for it by that name
+	t := &tls.Config{ServerName: c.hostname(), MinVersion: tls.VersionTLS12, InsecureSkipVerify: c.InsecureSkipVerify}
 	if c.ClientCert != "" {
 		pair, err := tls.LoadX509KeyPair(c.ClientCert, c.ClientKey)
 		if err != nil {

@@ -25,7 +25,7 @@ func good() ldap.Config {
 	}
 }
 
-func TestConfigurationsThatAreRefused(t *testing.T) {
+func TestLDAPConfig_Refused(t *testing.T) {
 	ca := idp.NewCA(t)
 	pair := ca.Certificate(t)
 	dir := t.TempDir()
@@ -34,33 +34,45 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 		field  string
 		want   string
 	}{
-		"a URL as host":        {func(c *ldap.Config) { c.Host = "ldaps://ldap.example.com" }, "host", "without ldap://"},
-		"a path in the host":   {func(c *ldap.Config) { c.Host = "ldap.example.com/x" }, "host", "alone"},
-		"two hosts":            {func(c *ldap.Config) { c.Host = "a.example.com b.example.com" }, "host", "alone"},
-		"kerberos":             {func(c *ldap.Config) { c.Kerberos = map[string]any{} }, "kerberos", "not supported"},
-		"plain and StartTLS":   {func(c *ldap.Config) { c.Host, c.InsecureNoSSL, c.StartTLS = "localhost", true, true }, "startTLS", "contradict"},
-		"plain to elsewhere":   {func(c *ldap.Config) { c.InsecureNoSSL = true }, "insecureNoSSL", "plain text"},
-		"plain to a look-like": {func(c *ldap.Config) { c.Host, c.InsecureNoSSL = "localhost.example.com:389", true }, "insecureNoSSL", "plain text"},
-		"password of nobody":   {func(c *ldap.Config) { c.BindDN = "" }, "bindDN", "without bindDN"},
-		"no bind password":     {func(c *ldap.Config) { c.BindPW = "" }, "bindPW", "without bindPW"},
-		"certificate, no key":  {func(c *ldap.Config) { c.ClientCert = pair.CertFile }, "clientKey", "both"},
-		"key, no certificate":  {func(c *ldap.Config) { c.ClientKey = pair.KeyFile }, "clientKey", "both"},
-		"no such pair":         {func(c *ldap.Config) { c.ClientCert, c.ClientKey = "/nowhere", "/nowhere" }, "clientCert", "cannot be used"},
-		"pair the wrong way":   {func(c *ldap.Config) { c.ClientCert, c.ClientKey = pair.KeyFile, pair.CertFile }, "clientCert", "cannot be used"},
-		"bind DN":              {func(c *ldap.Config) { c.BindDN = "cn=search,example" }, "bindDN", "distinguished name"},
-		"base of people":       {func(c *ldap.Config) { c.UserSearch.BaseDN = "people" }, "userSearch.baseDN", "distinguished name"},
-		"base of groups":       {func(c *ldap.Config) { c.GroupSearch.BaseDN = "groups" }, "groupSearch.baseDN", "distinguished name"},
-		"filter of people":     {func(c *ldap.Config) { c.UserSearch.Filter = "objectClass=person" }, "userSearch.filter", "not an LDAP filter"},
-		"half a filter":        {func(c *ldap.Config) { c.UserSearch.Filter = "(objectClass=person" }, "userSearch.filter", "not an LDAP filter"},
-		"two filters":          {func(c *ldap.Config) { c.UserSearch.Filter = "(a=b)(c=d)" }, "userSearch.filter", "not an LDAP filter"},
-		"filter of groups":     {func(c *ldap.Config) { c.GroupSearch.Filter = "x" }, "groupSearch.filter", "not an LDAP filter"},
-		"attribute of names":   {func(c *ldap.Config) { c.UserSearch.Username[1] = "uid=*)(x" }, "userSearch.username[1]", "attribute"},
-		"no attribute of it":   {func(c *ldap.Config) { c.UserSearch.Username[0] = "" }, "userSearch.username[0]", "attribute"},
-		"suffix with an @":     {func(c *ldap.Config) { c.UserSearch.EmailSuffix = "@example.com" }, "userSearch.emailSuffix", "without the @"},
-		"no matchers":          {func(c *ldap.Config) { c.GroupSearch.UserMatchers = nil }, "groupSearch.userMatchers[0]", "userAttr"},
-		"half a matcher":       {func(c *ldap.Config) { c.GroupSearch.UserMatchers[0].GroupAttr = "" }, "groupSearch.userMatchers[0]", "groupAttr"},
-		"a matcher's filter":   {func(c *ldap.Config) { c.GroupSearch.UserMatchers[0].GroupAttr = "member=x)(y" }, "groupSearch.userMatchers[0]", "groupAttr"},
-		"recursion's filter":   {func(c *ldap.Config) { c.GroupSearch.UserMatchers[0].RecursionGroupAttr = "*" }, "groupSearch.userMatchers[0]", "groupAttr"},
+		"a URL as host":      {func(c *ldap.Config) { c.Host = "ldaps://ldap.example.com" }, "host", "without ldap://"},
+		"a path in the host": {func(c *ldap.Config) { c.Host = "ldap.example.com/x" }, "host", "alone"},
+		"two hosts":          {func(c *ldap.Config) { c.Host = "a.example.com b.example.com" }, "host", "alone"},
+		"kerberos":           {func(c *ldap.Config) { c.Kerberos = map[string]any{} }, "kerberos", "not supported"},
+		"plain and StartTLS": {
+			func(c *ldap.Config) { c.Host, c.InsecureNoSSL, c.StartTLS = "localhost", true, true }, "startTLS", "contradict",
+		},
+		"plain to elsewhere": {func(c *ldap.Config) { c.InsecureNoSSL = true }, "insecureNoSSL", "plain text"},
+		"plain to a look-like": {
+			func(c *ldap.Config) { c.Host, c.InsecureNoSSL = "localhost.example.com:389", true }, "insecureNoSSL", "plain text",
+		},
+		"password of nobody":  {func(c *ldap.Config) { c.BindDN = "" }, "bindDN", "without bindDN"},
+		"no bind password":    {func(c *ldap.Config) { c.BindPW = "" }, "bindPW", "without bindPW"},
+		"certificate, no key": {func(c *ldap.Config) { c.ClientCert = pair.CertFile }, "clientKey", "both"},
+		"key, no certificate": {func(c *ldap.Config) { c.ClientKey = pair.KeyFile }, "clientKey", "both"},
+		"no such pair":        {func(c *ldap.Config) { c.ClientCert, c.ClientKey = "/nowhere", "/nowhere" }, "clientCert", "cannot be used"},
+		"pair the wrong way": {
+			func(c *ldap.Config) { c.ClientCert, c.ClientKey = pair.KeyFile, pair.CertFile }, "clientCert", "cannot be used",
+		},
+		"bind DN":            {func(c *ldap.Config) { c.BindDN = "cn=search,example" }, "bindDN", "distinguished name"},
+		"base of people":     {func(c *ldap.Config) { c.UserSearch.BaseDN = "people" }, "userSearch.baseDN", "distinguished name"},
+		"base of groups":     {func(c *ldap.Config) { c.GroupSearch.BaseDN = "groups" }, "groupSearch.baseDN", "distinguished name"},
+		"filter of people":   {func(c *ldap.Config) { c.UserSearch.Filter = "objectClass=person" }, "userSearch.filter", "not an LDAP filter"},
+		"half a filter":      {func(c *ldap.Config) { c.UserSearch.Filter = "(objectClass=person" }, "userSearch.filter", "not an LDAP filter"},
+		"two filters":        {func(c *ldap.Config) { c.UserSearch.Filter = "(a=b)(c=d)" }, "userSearch.filter", "not an LDAP filter"},
+		"filter of groups":   {func(c *ldap.Config) { c.GroupSearch.Filter = "x" }, "groupSearch.filter", "not an LDAP filter"},
+		"attribute of names": {func(c *ldap.Config) { c.UserSearch.Username[1] = "uid=*)(x" }, "userSearch.username[1]", "attribute"},
+		"no attribute of it": {func(c *ldap.Config) { c.UserSearch.Username[0] = "" }, "userSearch.username[0]", "attribute"},
+		"suffix with an @":   {func(c *ldap.Config) { c.UserSearch.EmailSuffix = "@example.com" }, "userSearch.emailSuffix", "without the @"},
+		"no matchers":        {func(c *ldap.Config) { c.GroupSearch.UserMatchers = nil }, "groupSearch.userMatchers[0]", "userAttr"},
+		"half a matcher": {
+			func(c *ldap.Config) { c.GroupSearch.UserMatchers[0].GroupAttr = "" }, "groupSearch.userMatchers[0]", "groupAttr",
+		},
+		"a matcher's filter": {
+			func(c *ldap.Config) { c.GroupSearch.UserMatchers[0].GroupAttr = "member=x)(y" }, "groupSearch.userMatchers[0]", "groupAttr",
+		},
+		"recursion's filter": {
+			func(c *ldap.Config) { c.GroupSearch.UserMatchers[0].RecursionGroupAttr = "*" }, "groupSearch.userMatchers[0]", "groupAttr",
+		},
 		"no such CA file":      {func(c *ldap.Config) { c.RootCA = filepath.Join(dir, "nowhere") }, "rootCA", "cannot be read"},
 		"a key as the CA":      {func(c *ldap.Config) { c.RootCA = pair.KeyFile }, "rootCA", "no certificate"},
 		"CA that is no base64": {func(c *ldap.Config) { c.RootCAData = "?" }, "rootCAData", "neither PEM"},
@@ -80,7 +92,7 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 	}
 }
 
-func TestConfigurationsThatAreAccepted(t *testing.T) {
+func TestLDAPConfig_Accepted(t *testing.T) {
 	ca := idp.NewCA(t)
 	pair := ca.Certificate(t)
 	for name, change := range map[string]func(*ldap.Config){
@@ -112,7 +124,7 @@ func TestConfigurationsThatAreAccepted(t *testing.T) {
 	}
 }
 
-func TestAddress(t *testing.T) {
+func TestLDAPConfig_Address(t *testing.T) {
 	for _, c := range []struct {
 		config ldap.Config
 		want   string
@@ -131,14 +143,15 @@ func TestAddress(t *testing.T) {
 	}
 }
 
-func TestThePasswordIsNeverShown(t *testing.T) {
+func TestLDAPConfig_NeverPrintsItsPassword(t *testing.T) {
 	config := good()
 	c, err := ldap.Open(config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, v := range []any{config, &config, c, []any{config, c}, struct{ X any }{config}} {
-		if text := fmt.Sprintf("%v %+v %#v %s %q %x", v, v, v, v, v, v); strings.Contains(text, "the-password") || strings.Contains(text, fmt.Sprintf("%x", "the-password")) {
+		if text := fmt.Sprintf("%v %+v %#v %s %q %x", v, v, v, v, v, v); strings.Contains(text, "the-password") ||
+			strings.Contains(text, fmt.Sprintf("%x", "the-password")) {
 			t.Errorf("shown: %s", text)
 		}
 	}

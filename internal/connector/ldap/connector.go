@@ -64,20 +64,23 @@ func (c *Connector) Prompt() string { return c.cfg.UsernamePrompt }
 // Ping connects as a sign-in does, and looks for the places it would search.
 func (c *Connector) Ping(ctx context.Context) error {
 	return c.with(ctx, func(conn *ldap.Conn) error {
-		if err := c.checkBase(conn, "userSearch.baseDN", c.cfg.UserSearch.BaseDN); err != nil {
+		if err := c.checkBase(conn, c.cfg.people()); err != nil {
 			return err
 		}
-		return c.checkBase(conn, "groupSearch.baseDN", c.cfg.GroupSearch.BaseDN)
+		return c.checkBase(conn, c.cfg.groups())
 	})
 }
 
-func (c *Connector) checkBase(conn *ldap.Conn, key, dn string) error {
-	if dn == "" {
+func (c *Connector) checkBase(conn *ldap.Conn, b branch) error {
+	if b.baseDN == "" {
 		return nil
 	}
-	_, err := conn.Search(&ldap.SearchRequest{BaseDN: dn, Scope: ldap.ScopeBaseObject, Filter: "(objectClass=*)", Attributes: []string{"1.1"}, TimeLimit: int(timeout / time.Second)})
+	_, err := conn.Search(&ldap.SearchRequest{
+		BaseDN: b.baseDN, Scope: ldap.ScopeBaseObject, Filter: "(objectClass=*)", Attributes: []string{"1.1"},
+		TimeLimit: int(timeout / time.Second),
+	})
 	if err != nil {
-		return c.searchFailed(key, err)
+		return c.searchFailed(b.key+".baseDN", err)
 	}
 	return nil
 }
@@ -174,13 +177,16 @@ func (c *Connector) distrusted(ctx context.Context) error {
 	for _, cert := range state.PeerCertificates[1:] {
 		intermediates.AddCert(cert)
 	}
-	_, err = state.PeerCertificates[0].Verify(x509.VerifyOptions{DNSName: c.tls.ServerName, Roots: c.tls.RootCAs, Intermediates: intermediates})
+	_, err = state.PeerCertificates[0].Verify(x509.VerifyOptions{
+		DNSName: c.tls.ServerName, Roots: c.tls.RootCAs, Intermediates: intermediates,
+	})
 	return err
 }
 
 func (c *Connector) unreachable(err error) error {
 	if reason := fetch.Untrusted(err, "config.rootCA or config.rootCAData", "config.host"); reason != "" {
-		return fault.New(fault.Unavailable, "the certificate of the directory at %s was refused: %s", c.cfg.Address(), reason).At("config.rootCA").Because(err)
+		return fault.New(fault.Unavailable,
+			"the certificate of the directory at %s was refused: %s", c.cfg.Address(), reason).At("config.rootCA").Because(err)
 	}
 	return fault.New(fault.Unavailable, "the directory at %s cannot be reached", c.cfg.Address()).
 		Next("try again, and check config.host and that this server can reach it").At("config.host").Because(err)
@@ -240,7 +246,7 @@ func (c *Connector) Login(ctx context.Context, s dexconn.Scopes, username, passw
 			return err
 		}
 		switch err := conn.Bind(person.DN, password); {
-		case ldap.IsErrorAnyOf(err, ldap.LDAPResultInvalidCredentials, ldap.LDAPResultConstraintViolation, ldap.LDAPResultInappropriateAuthentication, ldap.LDAPResultUnwillingToPerform):
+		case isWrongPassword(err):
 			return nil
 		case err != nil:
 			return fault.New(fault.Unavailable, "the directory at %s could not check the password", c.cfg.Address()).
@@ -260,6 +266,11 @@ func (c *Connector) Login(ctx context.Context, s dexconn.Scopes, username, passw
 		id.ConnectorData, err = json.Marshal(remembered{username})
 	}
 	return id, valid, err
+}
+
+func isWrongPassword(err error) bool {
+	return ldap.IsErrorAnyOf(err, ldap.LDAPResultInvalidCredentials, ldap.LDAPResultConstraintViolation,
+		ldap.LDAPResultInappropriateAuthentication, ldap.LDAPResultUnwillingToPerform)
 }
 
 // remembered finds the person again when their session is renewed.
@@ -304,7 +315,7 @@ func (c *Connector) find(conn *ldap.Conn, username string) (*ldap.Entry, error) 
 	if len(u.Username) > 1 {
 		filter = "(|" + filter + ")"
 	}
-	entries, err := c.search(conn, "userSearch.baseDN", u.BaseDN, u.Scope, u.Filter, filter, c.userAttributes(), 2)
+	entries, err := c.search(conn, c.cfg.people(), filter, c.userAttributes(), 2)
 	switch {
 	case isSizeLimit(err), len(entries) > 1:
 		return nil, fault.New(fault.Precondition, "the directory has more than one entry by this user name").
@@ -337,20 +348,21 @@ func (c *Connector) userAttributes() []string {
 	return names
 }
 
-func (c *Connector) search(conn *ldap.Conn, key, base, scope, always, filter string, attributes []string, limit int) ([]*ldap.Entry, error) {
-	if always != "" {
-		filter = "(&" + always + filter + ")"
+// search looks in a branch for entries that match a filter beside its own.
+func (c *Connector) search(conn *ldap.Conn, b branch, filter string, attributes []string, limit int) ([]*ldap.Entry, error) {
+	if b.filter != "" {
+		filter = "(&" + b.filter + filter + ")"
 	}
 	req := &ldap.SearchRequest{
-		BaseDN: base, Scope: ldap.ScopeWholeSubtree, DerefAliases: ldap.NeverDerefAliases, SizeLimit: limit, TimeLimit: int(timeout / time.Second),
-		Filter: filter, Attributes: attributes,
+		BaseDN: b.baseDN, Scope: ldap.ScopeWholeSubtree, DerefAliases: ldap.NeverDerefAliases,
+		SizeLimit: limit, TimeLimit: int(timeout / time.Second), Filter: filter, Attributes: attributes,
 	}
-	if scope == "one" {
+	if b.scope == "one" {
 		req.Scope = ldap.ScopeSingleLevel
 	}
 	found, err := conn.Search(req)
 	if err != nil {
-		return nil, c.searchFailed(key, err)
+		return nil, c.searchFailed(b.key+".baseDN", err)
 	}
 	return found.Entries, nil
 }
@@ -374,12 +386,16 @@ func (c *Connector) identity(ctx context.Context, conn *ldap.Conn, person *ldap.
 	id.Groups = groups
 	if n := len(values(person, cmp.Or(u.IDAttr, "uid"))); n > 1 {
 		// They come in any order, and which of them a person may add is another question.
-		return id, fault.New(fault.Precondition, "the directory's entry of this person has %d values of %q, which cannot identify a person", n, cmp.Or(u.IDAttr, "uid")).
+		return id, fault.New(fault.Precondition,
+			"the directory's entry of this person has %d values of %q, which cannot identify a person", n, cmp.Or(u.IDAttr, "uid")).
 			Next("set userSearch.idAttr to an attribute with one, such as entryUUID").At("config.userSearch.idAttr")
 	}
-	for _, want := range []struct{ key, attr, value string }{{"idAttr", cmp.Or(u.IDAttr, "uid"), id.UserID}, {"emailAttr", cmp.Or(u.EmailAttr, "mail"), id.Email}} {
+	for _, want := range []struct{ key, attr, value string }{
+		{"idAttr", cmp.Or(u.IDAttr, "uid"), id.UserID}, {"emailAttr", cmp.Or(u.EmailAttr, "mail"), id.Email},
+	} {
 		if want.value == "" {
-			return id, fault.New(fault.Precondition, "the directory's entry of this person has no attribute %q but only %s", want.attr, names(person)).
+			return id, fault.New(fault.Precondition,
+				"the directory's entry of this person has no attribute %q but only %s", want.attr, names(person)).
 				Next("set userSearch.%s to one that all people have", want.key).At("config.userSearch." + want.key)
 		}
 	}
@@ -468,9 +484,9 @@ func (c *Connector) groups(conn *ldap.Conn, person *ldap.Entry) ([]string, error
 // addGroups follows nested groups to the end; a group that was seen, perhaps
 // because groups contain each other, is not followed again.
 func (c *Connector) addGroups(conn *ldap.Conn, m UserMatcher, attr, value string, seen map[string]bool, found *[]string) error {
-	g := c.cfg.GroupSearch
-	nameAttr := cmp.Or(g.NameAttr, "cn")
-	entries, err := c.search(conn, "groupSearch.baseDN", g.BaseDN, g.Scope, g.Filter, fmt.Sprintf("(%s=%s)", attr, ldap.EscapeFilter(value)), []string{nameAttr}, 0)
+	nameAttr := cmp.Or(c.cfg.GroupSearch.NameAttr, "cn")
+	filter := fmt.Sprintf("(%s=%s)", attr, ldap.EscapeFilter(value))
+	entries, err := c.search(conn, c.cfg.groups(), filter, []string{nameAttr}, 0)
 	if err != nil {
 		return err
 	}

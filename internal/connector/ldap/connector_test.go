@@ -28,7 +28,8 @@ func of(l *idp.OpenLDAP) ldap.Config {
 	return ldap.Config{
 		Host: l.LDAPS, RootCAData: string(l.CA.PEM), BindDN: l.BindDN, BindPW: l.BindPassword,
 		UserSearch: ldap.UserSearch{
-			BaseDN: l.PeopleDN, Filter: "(employeeType=staff)", Username: strict.Texts{"uid"}, IDAttr: "uid", EmailAttr: "mail", NameAttr: "displayName", PreferredUsernameAttr: "cn",
+			BaseDN: l.PeopleDN, Filter: "(employeeType=staff)", Username: strict.Texts{"uid"}, IDAttr: "uid", EmailAttr: "mail",
+			NameAttr: "displayName", PreferredUsernameAttr: "cn",
 		},
 		GroupSearch: ldap.GroupSearch{
 			BaseDN: l.GroupsDN, Filter: "(objectClass=groupOfNames)",
@@ -79,7 +80,7 @@ func fails(t *testing.T, c *ldap.Connector, name string, kind fault.Kind, field 
 	}
 }
 
-func TestLogin(t *testing.T) {
+func TestLDAPLogin(t *testing.T) {
 	l := idp.StartOpenLDAP(t, idp.OpenLDAPOptions{EmptyPassword: true})
 	c := open(t, of(l))
 	want := dexconn.Identity{
@@ -89,7 +90,8 @@ func TestLogin(t *testing.T) {
 	if diff := cmp.Diff(want, login(t, c, "alice", idp.Alice.Password)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if got := login(t, c, idp.Weird.Name, idp.Weird.Password); got.UserID != idp.Weird.Name || !slices.Equal(got.Groups, []string{"developers", "everyone"}) {
+	if got := login(t, c, idp.Weird.Name, idp.Weird.Password); got.UserID != idp.Weird.Name ||
+		!slices.Equal(got.Groups, []string{"developers", "everyone"}) {
 		t.Errorf("%s is %v", idp.Weird.Name, got)
 	}
 	for _, who := range [][2]string{
@@ -115,12 +117,15 @@ func TestLogin(t *testing.T) {
 	}
 }
 
-func TestWhatIsReadOfAPerson(t *testing.T) {
+func TestLDAPLogin_Attributes(t *testing.T) {
 	l := idp.StartOpenLDAP(t, idp.OpenLDAPOptions{})
 	// Two who share an address, one without, and groups that contain each other.
-	l.Modify("dn: uid=twin1," + l.PeopleDN + "\nchangetype: add\nobjectClass: inetOrgPerson\nuid: twin1\ncn: Twin\nsn: Twin\nmail: twin@example.com\nemployeeType: staff\nuserPassword: " + idp.Alice.Password +
-		"\n\ndn: uid=twin2," + l.PeopleDN + "\nchangetype: add\nobjectClass: inetOrgPerson\nuid: twin2\ncn: Twin\nsn: Twin\nmail: twin@example.com\nemployeeType: staff\nuserPassword: " + idp.Alice.Password +
-		"\n\ndn: uid=bare," + l.PeopleDN + "\nchangetype: add\nobjectClass: inetOrgPerson\nuid: bare\ncn: Bare\nsn: Bare\nemployeeType: staff\nuserPassword: " + idp.Alice.Password +
+	l.Modify("dn: uid=twin1," + l.PeopleDN + "\nchangetype: add\nobjectClass: inetOrgPerson\nuid: twin1\ncn: Twin\nsn: Twin\nmail: " +
+		"twin@example.com\nemployeeType: staff\nuserPassword: " + idp.Alice.Password +
+		"\n\ndn: uid=twin2," + l.PeopleDN + "\nchangetype: add\nobjectClass: inetOrgPerson\nuid: twin2\ncn: Twin\nsn: Twin\nmail: " +
+		"twin@example.com\nemployeeType: staff\nuserPassword: " + idp.Alice.Password +
+		"\n\ndn: uid=bare," + l.PeopleDN + "\nchangetype: add\nobjectClass: inetOrgPerson\nuid: bare\ncn: Bare\nsn: Bare\nemployeeType: staff\n" +
+		"userPassword: " + idp.Alice.Password +
 		"\n\ndn: cn=developers," + l.GroupsDN + "\nchangetype: modify\nadd: member\nmember: cn=everyone," + l.GroupsDN + "\n")
 	base := of(l)
 
@@ -151,8 +156,14 @@ func TestWhatIsReadOfAPerson(t *testing.T) {
 	}
 	fails(t, either, "twin@example.com", fault.Precondition, "userSearch.username", "more than one entry")
 	fails(t, open(t, base), "bare", fault.Precondition, "userSearch.emailAttr", `"mail"`, "uid, cn")
-	fails(t, open(t, base, func(c *ldap.Config) { c.UserSearch.IDAttr = "employeeNumber" }), "alice", fault.Precondition, "userSearch.idAttr", `"employeeNumber"`)
-	fails(t, open(t, base, func(c *ldap.Config) { c.GroupSearch.NameAttr = "description" }), "alice", fault.Precondition, "groupSearch.nameAttr", `"description"`)
+	fails(
+		t, open(t, base, func(c *ldap.Config) { c.UserSearch.IDAttr = "employeeNumber" }), "alice", fault.Precondition, "userSearch.idAttr",
+		`"employeeNumber"`,
+	)
+	fails(
+		t, open(t, base, func(c *ldap.Config) { c.GroupSearch.NameAttr = "description" }), "alice", fault.Precondition, "groupSearch.nameAttr",
+		`"description"`,
+	)
 	l.Modify("dn: uid=twin1," + l.PeopleDN + "\nchangetype: modify\nadd: uid\nuid: alice2\n")
 	fails(t, open(t, base), "twin1", fault.Precondition, "userSearch.idAttr", "2 values", "entryUUID")
 	one := open(t, base, func(c *ldap.Config) { c.UserSearch.BaseDN, c.UserSearch.Scope = l.BaseDN, "one" })
@@ -161,16 +172,18 @@ func TestWhatIsReadOfAPerson(t *testing.T) {
 	}
 
 	seen := &claimlog.Log{}
-	if _, valid, err := open(t, base).Login(claimlog.In(t.Context(), seen), dexconn.Scopes{}, "alice", idp.Alice.Password); !valid || err != nil {
+	if _, valid, err := open(t, base).Login(claimlog.In(t.Context(), seen), dexconn.Scopes{}, "alice", idp.Alice.Password); !valid ||
+		err != nil {
 		t.Fatalf("%v, %v", valid, err)
 	}
 	text := fmt.Sprint(seen.Claims)
-	if !strings.Contains(text, "alice@example.com") || !strings.Contains(text, "everyone") || strings.Contains(text, idp.Alice.Password) || strings.Contains(text, "userPassword") {
+	if !strings.Contains(text, "alice@example.com") || !strings.Contains(text, "everyone") || strings.Contains(text, idp.Alice.Password) ||
+		strings.Contains(text, "userPassword") {
 		t.Errorf("a trial sees %s", text)
 	}
 }
 
-func TestRefreshReadsThePersonAgain(t *testing.T) {
+func TestLDAPRefresh(t *testing.T) {
 	l := idp.StartOpenLDAP(t, idp.OpenLDAPOptions{})
 	c := open(t, of(l))
 	again := func(old dexconn.Identity) (dexconn.Identity, error) {
@@ -198,7 +211,8 @@ func TestRefreshReadsThePersonAgain(t *testing.T) {
 		}
 	}
 	// Somebody else has the name now.
-	l.Modify("dn: " + l.DN(idp.Bob) + "\nchangetype: add\nobjectClass: inetOrgPerson\nuid: bob\ncn: Bob\nsn: Bob\nmail: another@example.com\nemployeeType: staff\nuserPassword: x\n")
+	l.Modify("dn: " + l.DN(idp.Bob) + "\nchangetype: add\nobjectClass: inetOrgPerson\nuid: bob\ncn: Bob\nsn: Bob\nmail: another@example.com\n" +
+		"employeeType: staff\nuserPassword: x\n")
 	byNumber := of(l)
 	byNumber.UserSearch.IDAttr = "entryUUID"
 	c = open(t, byNumber)
@@ -211,7 +225,7 @@ func TestRefreshReadsThePersonAgain(t *testing.T) {
 	}
 }
 
-func TestReferralsAreNotFollowed(t *testing.T) {
+func TestLDAPLogin_Referrals(t *testing.T) {
 	l := idp.StartOpenLDAP(t, idp.OpenLDAPOptions{})
 	elsewhere, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -226,7 +240,8 @@ func TestReferralsAreNotFollowed(t *testing.T) {
 		}
 	}()
 	ref := "ou=elsewhere," + l.PeopleDN
-	l.Modify("dn: " + ref + "\nchangetype: add\nobjectClass: referral\nobjectClass: extensibleObject\nou: elsewhere\nref: ldap://" + elsewhere.Addr().String() + "/" + ref + "??sub\n")
+	l.Modify("dn: " + ref + "\nchangetype: add\nobjectClass: referral\nobjectClass: extensibleObject\nou: elsewhere\nref: " +
+		"ldap://" + elsewhere.Addr().String() + "/" + ref + "??sub\n")
 	login(t, open(t, of(l)), "alice", idp.Alice.Password)
 	// All that is below lives elsewhere.
 	there := open(t, of(l), func(c *ldap.Config) { c.UserSearch.BaseDN = ref })
@@ -239,7 +254,7 @@ func TestReferralsAreNotFollowed(t *testing.T) {
 // first message of a connection (RFC 4511, 4.14.2).
 var startTLSRefused = []byte{0x30, 0x0c, 0x02, 0x01, 0x01, 0x78, 0x07, 0x0a, 0x01, 0x02, 0x04, 0x00, 0x04, 0x00}
 
-func TestWithoutTLSNothingIsSaid(t *testing.T) {
+func TestLDAPLogin_NothingBeforeTLS(t *testing.T) {
 	server, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -275,7 +290,7 @@ func TestWithoutTLSNothingIsSaid(t *testing.T) {
 
 // A directory that agrees to begin TLS and then falls silent must not keep a
 // sign-in that is over.
-func TestAHandshakeEndsWithItsSignIn(t *testing.T) {
+func TestLDAPLogin_SilentHandshake(t *testing.T) {
 	server, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -308,17 +323,25 @@ func TestAHandshakeEndsWithItsSignIn(t *testing.T) {
 	_ = server.Close()
 }
 
-func TestADirectoryInTroubleIsNamed(t *testing.T) {
+func TestLDAPLogin_DirectoryProblems(t *testing.T) {
 	l := idp.StartOpenLDAP(t, idp.OpenLDAPOptions{})
 	base := of(l)
 	fails(t, open(t, base, func(c *ldap.Config) { c.BindPW = "wrong" }), "alice", fault.Precondition, "bindPW", "bindDN or bindPW")
 	fails(t, open(t, base, func(c *ldap.Config) { c.RootCAData = "" }), "alice", fault.Unavailable, "rootCA", "certificate")
-	fails(t, open(t, base, func(c *ldap.Config) { c.RootCAData = string(idp.NewCA(t).PEM) }), "alice", fault.Unavailable, "rootCA", "certificate")
+	fails(
+		t, open(t, base, func(c *ldap.Config) { c.RootCAData = string(idp.NewCA(t).PEM) }), "alice", fault.Unavailable, "rootCA", "certificate",
+	)
 	starttls := func(c *ldap.Config) { c.Host, c.StartTLS = l.Plain, true }
 	fails(t, open(t, base, starttls, func(c *ldap.Config) { c.RootCAData = "" }), "alice", fault.Unavailable, "rootCA", "authority unknown")
 	login(t, open(t, base, starttls), "alice", idp.Alice.Password)
-	fails(t, open(t, base, func(c *ldap.Config) { c.UserSearch.BaseDN = "ou=nowhere," + l.BaseDN }), "alice", fault.Precondition, "userSearch.baseDN", "no entry")
-	fails(t, open(t, base, func(c *ldap.Config) { c.GroupSearch.BaseDN = "ou=nowhere," + l.BaseDN }), "alice", fault.Precondition, "groupSearch.baseDN", "no entry")
+	fails(
+		t, open(t, base, func(c *ldap.Config) { c.UserSearch.BaseDN = "ou=nowhere," + l.BaseDN }), "alice", fault.Precondition,
+		"userSearch.baseDN", "no entry",
+	)
+	fails(
+		t, open(t, base, func(c *ldap.Config) { c.GroupSearch.BaseDN = "ou=nowhere," + l.BaseDN }), "alice", fault.Precondition,
+		"groupSearch.baseDN", "no entry",
+	)
 	// Whom nobody bound as, this directory shows nothing.
 	nobody := open(t, base, func(c *ldap.Config) { c.BindDN, c.BindPW = "", "" })
 	if _, valid, err := nobody.Login(t.Context(), dexconn.Scopes{}, "alice", idp.Alice.Password); valid || fault.Is(err, fault.Internal) {
@@ -342,7 +365,7 @@ func TestADirectoryInTroubleIsNamed(t *testing.T) {
 	}
 }
 
-func TestCheck(t *testing.T) {
+func TestLDAPCheck(t *testing.T) {
 	ca := idp.NewCA(t)
 	l := idp.StartOpenLDAP(t, idp.OpenLDAPOptions{CA: ca})
 	expired := ca.Expired(t)
@@ -353,21 +376,46 @@ func TestCheck(t *testing.T) {
 		want   string // statuses of the steps, by their first letters
 		says   string // of the last that is not ok
 	}{
-		"good":              {l, nil, "dns:o tcp:o tls:o credentials:o users:o groups:o", ""},
-		"good by StartTLS":  {l, func(c *ldap.Config) { c.Host, c.StartTLS = l.Plain, true }, "dns:o tcp:o tls:o credentials:o users:o groups:o", ""},
-		"plain":             {l, func(c *ldap.Config) { c.Host, c.InsecureNoSSL = l.Plain, true }, "dns:o tcp:o tls:o credentials:o users:o groups:o", ""},
-		"no groups":         {l, func(c *ldap.Config) { c.GroupSearch = ldap.GroupSearch{} }, "dns:o tcp:o tls:o credentials:o users:o groups:s", "groupSearch.baseDN"},
+		"good": {l, nil, "dns:o tcp:o tls:o credentials:o users:o groups:o", ""},
+		"good by StartTLS": {
+			l, func(c *ldap.Config) { c.Host, c.StartTLS = l.Plain, true }, "dns:o tcp:o tls:o credentials:o users:o groups:o", "",
+		},
+		"plain": {
+			l, func(c *ldap.Config) { c.Host, c.InsecureNoSSL = l.Plain, true }, "dns:o tcp:o tls:o credentials:o users:o groups:o", "",
+		},
+		"no groups": {
+			l, func(c *ldap.Config) { c.GroupSearch = ldap.GroupSearch{} }, "dns:o tcp:o tls:o credentials:o users:o groups:s", "groupSearch.baseDN",
+		},
 		"bad bind password": {l, func(c *ldap.Config) { c.BindPW = "wrong" }, "dns:o tcp:o tls:o credentials:f users:s groups:s", "bindPW"},
-		"wrong base":        {l, func(c *ldap.Config) { c.UserSearch.BaseDN = "ou=nowhere," + l.BaseDN }, "dns:o tcp:o tls:o credentials:o users:f groups:o", "userSearch.baseDN"},
-		"nobody there":      {l, func(c *ldap.Config) { c.UserSearch.Filter = "(uid=nobody)" }, "dns:o tcp:o tls:o credentials:o users:w groups:o", "userSearch.baseDN"},
-		"no groups there":   {l, func(c *ldap.Config) { c.GroupSearch.Filter = "(cn=nothing)" }, "dns:o tcp:o tls:o credentials:o users:o groups:w", "groupSearch.baseDN"},
-		"expired":           {old, nil, "dns:o tcp:o tls:f credentials:s users:s groups:s", "expired"},
-		"expired, StartTLS": {old, func(c *ldap.Config) { c.Host, c.StartTLS = old.Plain, true }, "dns:o tcp:o tls:f credentials:s users:s groups:s", "expired"},
-		"another CA":        {l, func(c *ldap.Config) { c.RootCAData = string(idp.NewCA(t).PEM) }, "dns:o tcp:o tls:f credentials:s users:s groups:s", "rootCA"},
-		"TLS on plain":      {l, func(c *ldap.Config) { c.Host = l.Plain }, "dns:o tcp:o tls:f credentials:s users:s groups:s", "TLS"},
-		"anybody's word":    {old, func(c *ldap.Config) { c.InsecureSkipVerify = true }, "dns:o tcp:o tls:w credentials:o users:o groups:o", "not verified"},
-		"nothing listens":   {l, func(c *ldap.Config) { c.Host = "127.0.0.1:1" }, "dns:o tcp:f tls:s credentials:s users:s groups:s", "config.host"},
-		"no such host":      {l, func(c *ldap.Config) { c.Host = "nowhere.invalid" }, "dns:f tcp:s tls:s credentials:s users:s groups:s", "config.host"},
+		"wrong base": {
+			l, func(c *ldap.Config) { c.UserSearch.BaseDN = "ou=nowhere," + l.BaseDN }, "dns:o tcp:o tls:o credentials:o users:f groups:o",
+			"userSearch.baseDN",
+		},
+		"nobody there": {
+			l, func(c *ldap.Config) { c.UserSearch.Filter = "(uid=nobody)" }, "dns:o tcp:o tls:o credentials:o users:w groups:o",
+			"userSearch.baseDN",
+		},
+		"no groups there": {
+			l, func(c *ldap.Config) { c.GroupSearch.Filter = "(cn=nothing)" }, "dns:o tcp:o tls:o credentials:o users:o groups:w",
+			"groupSearch.baseDN",
+		},
+		"expired": {old, nil, "dns:o tcp:o tls:f credentials:s users:s groups:s", "expired"},
+		"expired, StartTLS": {
+			old, func(c *ldap.Config) { c.Host, c.StartTLS = old.Plain, true }, "dns:o tcp:o tls:f credentials:s users:s groups:s", "expired",
+		},
+		"another CA": {
+			l, func(c *ldap.Config) { c.RootCAData = string(idp.NewCA(t).PEM) }, "dns:o tcp:o tls:f credentials:s users:s groups:s", "rootCA",
+		},
+		"TLS on plain": {l, func(c *ldap.Config) { c.Host = l.Plain }, "dns:o tcp:o tls:f credentials:s users:s groups:s", "TLS"},
+		"anybody's word": {
+			old, func(c *ldap.Config) { c.InsecureSkipVerify = true }, "dns:o tcp:o tls:w credentials:o users:o groups:o", "not verified",
+		},
+		"nothing listens": {
+			l, func(c *ldap.Config) { c.Host = "127.0.0.1:1" }, "dns:o tcp:f tls:s credentials:s users:s groups:s", "config.host",
+		},
+		"no such host": {
+			l, func(c *ldap.Config) { c.Host = "nowhere.invalid" }, "dns:f tcp:s tls:s credentials:s users:s groups:s", "config.host",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var changes []func(*ldap.Config)

@@ -33,7 +33,7 @@ type Config struct {
 	TokenURL           string   `json:"tokenURL" rule:"required,url" doc:"where codes are exchanged"`
 	UserInfoURL        string   `json:"userInfoURL" rule:"required,url" doc:"where the provider says who signed in"`
 	Scopes             []string `json:"scopes" doc:"scopes to request"`
-	RootCAs            []string `json:"rootCAs" rule:"file" doc:"CA certificates to trust beside the system's: PEM text, or files on the server"`
+	RootCAs            []string `json:"rootCAs" rule:"file" doc:"CA certificates to trust beside the system's: PEM text or files"`
 	InsecureSkipVerify bool     `json:"insecureSkipVerify" doc:"not supported: add the CA's certificate to rootCAs"`
 
 	InsecureSkipEmailVerified bool `json:"insecureSkipEmailVerified" doc:"accept e-mail addresses that the provider does not call verified"`
@@ -75,7 +75,8 @@ func Open(c Config, r document.Rules) (*Connector, error) {
 	c.UserIDKey = cmp.Or(c.UserIDKey, "id")
 	m := &c.ClaimMapping
 	m.UserNameKey, m.PreferredUsernameKey = cmp.Or(m.UserNameKey, "user_name"), cmp.Or(m.PreferredUsernameKey, "preferred_username")
-	m.GroupsKey, m.EmailKey, m.EmailVerifiedKey = cmp.Or(m.GroupsKey, "groups"), cmp.Or(m.EmailKey, "email"), cmp.Or(m.EmailVerifiedKey, "email_verified")
+	m.EmailKey, m.EmailVerifiedKey = cmp.Or(m.EmailKey, "email"), cmp.Or(m.EmailVerifiedKey, "email_verified")
+	m.GroupsKey = cmp.Or(m.GroupsKey, "groups")
 	return &Connector{c, fetch.New(roots, timeout).WithSetting("the connector's URLs")}, nil
 }
 
@@ -118,7 +119,9 @@ func (c *Connector) HandleCallback(s dexconn.Scopes, data []byte, r *http.Reques
 		return dexconn.Identity{}, fault.New(fault.Unauthenticated, "the provider's response belongs to another sign-in").
 			Next("start again").Because(err)
 	case q.Get("error") != "":
-		return dexconn.Identity{}, fault.New(fault.Denied, "the provider ended the sign-in (%s): %s", fetch.Clean(q.Get("error")), cmp.Or(fetch.Clean(q.Get("error_description")), "it gave no reason"))
+		return dexconn.Identity{}, fault.New(fault.Denied,
+			"the provider ended the sign-in (%s): %s",
+			fetch.Clean(q.Get("error")), cmp.Or(fetch.Clean(q.Get("error_description")), "it gave no reason"))
 	case q.Get("code") == "":
 		return dexconn.Identity{}, fault.New(fault.Unauthenticated, "the provider's response has no code").
 			Next("start the sign-in again")
@@ -190,7 +193,9 @@ func (c *Connector) identity(ctx context.Context, s dexconn.Scopes, said claim.S
 	} else if id.UserID, err = said.ID(c.cfg.UserIDKey); err != nil {
 		return id, err
 	}
-	for key, into := range map[string]*string{m.EmailKey: &id.Email, m.UserNameKey: &id.Username, m.PreferredUsernameKey: &id.PreferredUsername} {
+	for into, key := range map[*string]string{
+		&id.Email: m.EmailKey, &id.Username: m.UserNameKey, &id.PreferredUsername: m.PreferredUsernameKey,
+	} {
 		if *into, err = said.Text(key); err != nil {
 			return id, err
 		}
@@ -214,7 +219,8 @@ func groups(key string, said any) ([]string, error) {
 		if said == nil {
 			return nil, nil
 		}
-		return nil, fault.New(fault.Unauthenticated, "the provider's field %q is %s where a list of groups is expected", fetch.Clean(key), claim.KindOf(said)).
+		return nil, fault.New(fault.Unauthenticated,
+			"the provider's field %q is %s where a list of groups is expected", fetch.Clean(key), claim.KindOf(said)).
 			Next("set claimMapping.groupsKey to another")
 	}
 	found := []string{}

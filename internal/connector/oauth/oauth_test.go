@@ -72,7 +72,8 @@ func signIn(t *testing.T, c oauth.Config, query string) (dexconn.Identity, error
 		t.Fatal(err)
 	}
 	u, err := url.Parse(to)
-	if err != nil || u.Query().Get("tenant") != "x" || u.Query().Get("scope") != "user email" || u.Query().Get("code_challenge_method") != "S256" {
+	if err != nil || u.Query().Get("tenant") != "x" || u.Query().Get("scope") != "user email" ||
+		u.Query().Get("code_challenge_method") != "S256" {
 		t.Errorf("sent to %s, %v", to, err)
 	}
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, c.RedirectURI+"?"+query, nil)
@@ -81,7 +82,7 @@ func signIn(t *testing.T, c oauth.Config, query string) (dexconn.Identity, error
 
 const good = `{"id": 7, "email": "ann@example.com", "email_verified": true, "user_name": "Ann", "groups": ["a", {"name": "b"}, "a"]}`
 
-func TestWhatAProviderSays(t *testing.T) {
+func TestOAuthCallback(t *testing.T) {
 	want := dexconn.Identity{UserID: "7", Email: "ann@example.com", EmailVerified: true, Username: "Ann", Groups: []string{"a", "b"}}
 	for _, formOnly := range []bool{false, true} {
 		p, c := start(t, good)
@@ -97,9 +98,15 @@ func TestWhatAProviderSays(t *testing.T) {
 	if err != nil || got.UserID != "x" || got.Email != "ann@example.com" || got.Groups == nil || len(got.Groups) != 0 {
 		t.Errorf("fields of other names: %+v, %v", got, err)
 	}
+	_, c = start(t, `{"id": "x", "email": "ann@example.com", "email_verified": true}`)
+	c.ClaimMapping.UserNameKey, c.ClaimMapping.PreferredUsernameKey = "email", "email"
+	got, err = signIn(t, c, "state=the-state&code=the-code")
+	if err != nil || got.Email != "ann@example.com" || got.Username != got.Email || got.PreferredUsername != got.Email {
+		t.Errorf("one field for all: %+v, %v", got, err)
+	}
 }
 
-func TestAnswersThatAreRefused(t *testing.T) {
+func TestOAuthCallback_Refused(t *testing.T) {
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		t.Errorf("asked another host, with %q", r.Header.Get("Authorization"))
 		_, _ = fmt.Fprint(w, good)
@@ -111,22 +118,26 @@ func TestAnswersThatAreRefused(t *testing.T) {
 		change      func(*oauth.Config)
 		kind        fault.Kind
 	}{
-		"another state":          {good, "state=other&code=the-code", nil, fault.Unauthenticated},
-		"no state":               {good, "code=the-code", nil, fault.Unauthenticated},
-		"no code":                {good, "state=the-state", nil, fault.Unauthenticated},
-		"a refusal":              {good, "state=the-state&error=access_denied&error_description=no", nil, fault.Denied},
-		"a wrong code":           {good, "state=the-state&code=x", nil, fault.Precondition},
-		"a wrong secret":         {good, answer, func(c *oauth.Config) { c.ClientSecret = "x" }, fault.Precondition},
-		"nobody there":           {good, answer, func(c *oauth.Config) { c.TokenURL = "http://127.0.0.1:1/" }, fault.Unavailable},
-		"a redirect elsewhere":   {elsewhere.URL, answer, nil, fault.Precondition},
-		"a metadata service":     {good, answer, func(c *oauth.Config) { c.UserInfoURL = "http://169.254.169.254/" }, fault.Precondition},
-		"no JSON":                {"<html>", answer, nil, fault.Unauthenticated},
-		"no id":                  {`{"email": "a@b.c", "email_verified": true}`, answer, nil, fault.Unauthenticated},
-		"an address unverified":  {`{"id": "x", "email": "a@b.c", "email_verified": false}`, answer, nil, fault.Denied},
-		"verified, but as text":  {`{"id": "x", "email": "a@b.c", "email_verified": "true"}`, answer, nil, fault.Denied},
-		"an address as a list":   {`{"id": "x", "email": ["a@b.c"], "email_verified": true}`, answer, nil, fault.Unauthenticated},
-		"groups as text":         {`{"id": "x", "email": "a@b.c", "email_verified": true, "groups": "admins"}`, answer, nil, fault.Unauthenticated},
-		"a group without a name": {`{"id": "x", "email": "a@b.c", "email_verified": true, "groups": [{"id": 1}]}`, answer, nil, fault.Unauthenticated},
+		"another state":         {good, "state=other&code=the-code", nil, fault.Unauthenticated},
+		"no state":              {good, "code=the-code", nil, fault.Unauthenticated},
+		"no code":               {good, "state=the-state", nil, fault.Unauthenticated},
+		"a refusal":             {good, "state=the-state&error=access_denied&error_description=no", nil, fault.Denied},
+		"a wrong code":          {good, "state=the-state&code=x", nil, fault.Precondition},
+		"a wrong secret":        {good, answer, func(c *oauth.Config) { c.ClientSecret = "x" }, fault.Precondition},
+		"nobody there":          {good, answer, func(c *oauth.Config) { c.TokenURL = "http://127.0.0.1:1/" }, fault.Unavailable},
+		"a redirect elsewhere":  {elsewhere.URL, answer, nil, fault.Precondition},
+		"a metadata service":    {good, answer, func(c *oauth.Config) { c.UserInfoURL = "http://169.254.169.254/" }, fault.Precondition},
+		"no JSON":               {"<html>", answer, nil, fault.Unauthenticated},
+		"no id":                 {`{"email": "a@b.c", "email_verified": true}`, answer, nil, fault.Unauthenticated},
+		"an address unverified": {`{"id": "x", "email": "a@b.c", "email_verified": false}`, answer, nil, fault.Denied},
+		"verified, but as text": {`{"id": "x", "email": "a@b.c", "email_verified": "true"}`, answer, nil, fault.Denied},
+		"an address as a list":  {`{"id": "x", "email": ["a@b.c"], "email_verified": true}`, answer, nil, fault.Unauthenticated},
+		"groups as text": {
+			`{"id": "x", "email": "a@b.c", "email_verified": true, "groups": "admins"}`, answer, nil, fault.Unauthenticated,
+		},
+		"a group without a name": {
+			`{"id": "x", "email": "a@b.c", "email_verified": true, "groups": [{"id": 1}]}`, answer, nil, fault.Unauthenticated,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, c := start(t, test.says)

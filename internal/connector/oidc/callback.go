@@ -116,7 +116,8 @@ func refusal(code, description string) error {
 	case "temporarily_unavailable", "server_error":
 		return fault.New(fault.Unavailable, "the provider cannot sign anybody in at the moment (%s)%s", code, text).
 			Next("try again later")
-	case "invalid_request", "unauthorized_client", "unsupported_response_type", "invalid_scope", "invalid_client", "redirect_uri_mismatch", "request_not_supported":
+	case "invalid_request", "unauthorized_client", "unsupported_response_type", "invalid_scope",
+		"invalid_client", "redirect_uri_mismatch", "request_not_supported":
 		return fault.New(fault.Precondition, "the provider does not accept the connector's request (%s)%s", code, text).
 			Next("compare clientID, redirectURI and scopes with the client that is registered there")
 	case "access_denied":
@@ -196,7 +197,8 @@ func (c *Connector) tokenRequest(ctx context.Context, to string, form url.Values
 		form.Set("client_id", c.cfg.ClientID)
 		form.Set("client_secret", c.cfg.ClientSecret)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, strings.NewReader(form.Encode())) //nolint:gosec // the address is the provider's, and the client guards where it leads
+	//nolint:gosec // the address is the provider's, and the client guards where it leads
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, strings.NewReader(form.Encode()))
 	if err != nil {
 		return nil, err
 	}
@@ -231,6 +233,7 @@ func (c *Connector) tokensRefused(status int, t tokens, sent url.Values) error {
 		return fault.New(fault.Precondition, "the provider refused our client ID or secret%s", text).
 			Next("check clientID and clientSecret of the connector").At("config.clientSecret")
 	}
-	return fault.New(fault.Precondition, "the provider issued no tokens (HTTP status %d, %s)%s", status, cmp.Or(fetch.Clean(t.Error), "no reason given"), text).
+	return fault.New(fault.Precondition,
+		"the provider issued no tokens (HTTP status %d, %s)%s", status, cmp.Or(fetch.Clean(t.Error), "no reason given"), text).
 		Next("compare the connector with the client that is registered there")
 }

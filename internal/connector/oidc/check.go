@@ -70,11 +70,13 @@ func (c *Connector) checkSupport(m *metadata) (string, error) {
 	if !slices.Contains(m.Scopes, "offline_access") && !slices.Contains(m.Grants, "refresh_token") {
 		lacks = append(lacks, "refresh tokens")
 	}
-	if c.cfg.InsecureEnableGroups && c.cfg.ClaimMapping.Groups == "" && !slices.Contains(m.Scopes, "groups") && !slices.Contains(m.Claims, "groups") {
+	announced := slices.Contains(m.Scopes, "groups") || slices.Contains(m.Claims, "groups")
+	if c.cfg.InsecureEnableGroups && c.cfg.ClaimMapping.Groups == "" && !announced {
 		lacks = append(lacks, "groups")
 	}
 	if len(lacks) > 0 {
-		return "", probe.Warn("nothing, if it supports them unannounced; test-connector shows what it really sends", "the provider does not announce: %s", strings.Join(lacks, ", "))
+		return "", probe.Warn("nothing, if it supports them unannounced; test-connector shows what it really sends",
+			"the provider does not announce: %s", strings.Join(lacks, ", "))
 	}
 	return "PKCE with S256, and refresh tokens", nil
 }
@@ -136,7 +138,8 @@ func (c *Connector) mayRevoke(ctx context.Context, m *metadata, inForm bool) boo
 
 func (c *Connector) madeUpCode(ctx context.Context, m *metadata, inForm bool) error {
 	_, err := c.requestTokensOnce(ctx, m, url.Values{
-		"grant_type": {"authorization_code"}, "code": {rand.Text()}, "redirect_uri": {c.cfg.RedirectURI}, "code_verifier": {oauth2.GenerateVerifier()},
+		"grant_type": {"authorization_code"}, "code": {rand.Text()}, "redirect_uri": {c.cfg.RedirectURI},
+		"code_verifier": {oauth2.GenerateVerifier()},
 	}, inForm)
 	return err
 }
@@ -151,8 +154,9 @@ func (c *Connector) checkCallback(ctx context.Context, m *metadata) (string, err
 	}
 	q := to.Query()
 	for name, value := range map[string]string{
-		"client_id": c.cfg.ClientID, "redirect_uri": c.cfg.RedirectURI, "response_type": "code", "scope": "openid", "state": rand.Text(), "nonce": rand.Text(),
-		"code_challenge": oauth2.S256ChallengeFromVerifier(oauth2.GenerateVerifier()), "code_challenge_method": "S256", "prompt": "none",
+		"client_id": c.cfg.ClientID, "redirect_uri": c.cfg.RedirectURI, "response_type": "code", "scope": "openid",
+		"state": rand.Text(), "nonce": rand.Text(), "prompt": "none",
+		"code_challenge": oauth2.S256ChallengeFromVerifier(oauth2.GenerateVerifier()), "code_challenge_method": "S256",
 	} {
 		q.Set(name, value)
 	}

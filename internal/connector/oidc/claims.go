@@ -144,14 +144,15 @@ func (c *Connector) email(cl claim.Set) (string, error) {
 		return email, nil
 	}
 	const remedy = "have it verified at the provider, or, if all addresses there can be trusted, set insecureSkipEmailVerified to true"
-	switch verified := cl["email_verified"].(type) {
-	case nil:
-		return "", fault.New(fault.Denied, "the provider does not say whether the e-mail address %s is verified: %s", fetch.Clean(email), remedy)
-	case bool:
-		if !verified {
-			return "", fault.New(fault.Denied, "the e-mail address %s is not verified: %s", fetch.Clean(email), remedy)
-		}
+	switch cl["email_verified"] {
+	case true:
 		return email, nil
+	case false:
+		return "", fault.New(fault.Denied, "the e-mail address %s is not verified", fetch.Clean(email)).
+			Next(remedy)
+	case nil:
+		return "", fault.New(fault.Denied, "the provider does not say whether the e-mail address %s is verified", fetch.Clean(email)).
+			Next(remedy)
 	}
 	return "", refuse.Response("the provider's email_verified is %s, and only the JSON value true counts", claim.KindOf(cl["email_verified"])).
 		Next("correct it at the provider, or, if all addresses there can be trusted, set insecureSkipEmailVerified to true")
@@ -166,7 +167,8 @@ func (c *Connector) groups(cl claim.Set) ([]string, error) {
 	elsewhere, _ := cl["_claim_names"].(map[string]any)
 	if elsewhere[key] != nil || (key == "groups" && cl["hasgroups"] != nil && !cl.Has(key)) {
 		return nil, fault.New(fault.Precondition, "this person is in more groups than the provider puts into a token, so that none came").
-			Next("in Microsoft Entra, emit only the groups assigned to the application, or application roles and claimMapping.groups: roles").At("config.insecureEnableGroups")
+			Next("in Microsoft Entra, emit only the groups assigned to the application, " +
+				"or application roles and claimMapping.groups: roles").At("config.insecureEnableGroups")
 	}
 	var groups []string
 	switch v := cl[key].(type) {
@@ -177,7 +179,8 @@ func (c *Connector) groups(cl claim.Set) ([]string, error) {
 		for i, item := range v {
 			group, ok := item.(string)
 			if !ok {
-				return nil, refuse.Response("the provider's claim %q has %s as item %d where the name of a group is expected", fetch.Clean(key), claim.KindOf(item), i+1).
+				return nil, refuse.Response(
+					"the provider's claim %q has %s as item %d where the name of a group is expected", fetch.Clean(key), claim.KindOf(item), i+1).
 					Next("correct it there, or set claimMapping.groups to another claim")
 			}
 			groups = append(groups, group)
@@ -187,7 +190,9 @@ func (c *Connector) groups(cl claim.Set) ([]string, error) {
 			Next("correct it there, or set claimMapping.groups to another claim")
 	}
 	groups = unique(groups)
-	if allowed := c.cfg.AllowedGroups; len(allowed) > 0 && !slices.ContainsFunc(groups, func(g string) bool { return slices.Contains(allowed, g) }) {
+	allowed := c.cfg.AllowedGroups
+	isAllowed := func(group string) bool { return slices.Contains(allowed, group) }
+	if len(allowed) > 0 && !slices.ContainsFunc(groups, isAllowed) {
 		// Dex tells this error from others.
 		cause := &dexconn.UserNotInRequiredGroupsError{UserID: fmt.Sprint(cl["sub"]), Groups: allowed}
 		return nil, fault.New(fault.Denied, "only members of certain groups may sign in here, and this account is in none of them").

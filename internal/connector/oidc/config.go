@@ -14,20 +14,21 @@ import (
 
 // Config is what stands under config: in a connector document of type oidc.
 type Config struct {
-	Issuer       string `json:"issuer" rule:"required,url,noquery" doc:"the provider's issuer, exactly as in its discovery document, including a final slash"`
+	Issuer       string `json:"issuer" rule:"required,url,noquery" doc:"the issuer, exactly as in the discovery document, to the last slash"`
 	ClientID     string `json:"clientID" rule:"required" doc:"client ID that the provider issued"`
 	ClientSecret string `json:"clientSecret" rule:"required,secret" doc:"client secret that the provider issued"`
-	RedirectURI  string `json:"redirectURI" rule:"required,web,noquery" doc:"our callback, as registered with the provider; pachctl idp callback prints it"`
+	RedirectURI  string `json:"redirectURI" rule:"required,web,noquery" doc:"our callback, registered there; pachctl idp callback prints it"`
 
 	Scopes               []string `json:"scopes" doc:"scopes to request beside openid; default: profile and email"`
-	ForwardedLoginParams []string `json:"forwardedLoginParams" doc:"query parameters of the login request, such as login_hint, to pass on to the provider"`
+	ForwardedLoginParams []string `json:"forwardedLoginParams" doc:"query parameters of the login request to pass on, such as login_hint"`
 	// Consent for a refresh token: OpenID Connect Core, 11.
 	PromptType *string  `json:"promptType" doc:"sent as prompt; default: consent if a refresh token is requested, otherwise nothing"`
 	AcrValues  []string `json:"acrValues" doc:"sent as acr_values"`
 
-	InsecureEnableGroups                  bool `json:"insecureEnableGroups" doc:"read groups from the provider"`
-	InsecureSkipEmailVerified             bool `json:"insecureSkipEmailVerified" doc:"accept e-mail addresses that the provider does not call verified"`
-	InsecureSkipIssuerCallbackDomainCheck bool `json:"insecureSkipIssuerCallbackDomainCheck" doc:"accept a redirectURI on another host than our issuer, for local set-ups"`
+	InsecureEnableGroups      bool `json:"insecureEnableGroups" doc:"read groups from the provider"`
+	InsecureSkipEmailVerified bool `json:"insecureSkipEmailVerified" doc:"accept e-mail addresses that are not said to be verified"`
+
+	InsecureSkipIssuerCallbackDomainCheck bool `json:"insecureSkipIssuerCallbackDomainCheck" doc:"accept a redirectURI on another host"`
 
 	GetUserInfo   bool         `json:"getUserInfo" doc:"call the UserInfo endpoint even if the ID token has all claims"`
 	UserIDKey     string       `json:"userIDKey" doc:"claim that identifies a person; default: sub"`
@@ -36,8 +37,8 @@ type Config struct {
 	AllowedGroups []string     `json:"allowedGroups" doc:"only members of these groups may sign in; default: everyone"`
 
 	BasicAuthUnsupported bool     `json:"basicAuthUnsupported" doc:"send the client secret in the form instead of the header"`
-	RootCAs              []string `json:"rootCAs" rule:"file" doc:"CA certificates to trust beside the system's: PEM text, or files on the server"`
-	SigningAlgorithms    []string `json:"signingAlgorithms" doc:"algorithms that ID tokens may be signed with, such as RS256; default: all that are safe"`
+	RootCAs              []string `json:"rootCAs" rule:"file" doc:"CA certificates to trust beside the system's: PEM text or files"`
+	SigningAlgorithms    []string `json:"signingAlgorithms" doc:"algorithms of ID tokens, such as RS256; default: all that are safe"`
 }
 
 // ClaimMapping names the claims that hold what a provider keeps elsewhere than
@@ -91,7 +92,8 @@ func (c Config) checkLists() error {
 		}
 	}
 	if key := c.emailKey(); key != "email" && !c.InsecureSkipEmailVerified {
-		return refuse.Config("claimMapping.email", "claimMapping.email is %q, but the provider vouches with email_verified only for the claim email", key).
+		return refuse.Config("claimMapping.email",
+			"claimMapping.email is %q, but the provider vouches with email_verified only for the claim email", key).
 			Next("if all that it puts into %q can be trusted, set insecureSkipEmailVerified to true", key)
 	}
 	if len(c.AllowedGroups) > 0 && !c.InsecureEnableGroups {

@@ -34,7 +34,7 @@ func opened(c Config, allowHTTP bool) error {
 	return err
 }
 
-func TestValidate(t *testing.T) {
+func TestOIDCConfig_Accepted(t *testing.T) {
 	skip := func(uri string) func(*Config) {
 		return func(c *Config) { c.RedirectURI, c.InsecureSkipIssuerCallbackDomainCheck = uri, true }
 	}
@@ -58,7 +58,7 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-func TestValidateRefuses(t *testing.T) {
+func TestOIDCConfig_Refused(t *testing.T) {
 	for _, c := range []struct {
 		name        string
 		change      func(*Config)
@@ -83,7 +83,10 @@ func TestValidateRefuses(t *testing.T) {
 			"another callback", func(c *Config) { c.RedirectURI = "http://10.0.0.7:30658/callback" }, "config.redirectURI",
 			"redirectURI is http://10.0.0.7:30658/callback, but sign-ins come back to http://localhost:30658/callback",
 		},
-		{"the switch is named", func(c *Config) { c.RedirectURI = "https://localhost:30658/callback" }, "config.redirectURI", "set insecureSkipIssuerCallbackDomainCheck to true"},
+		{
+			"the switch is named", func(c *Config) { c.RedirectURI = "https://localhost:30658/callback" }, "config.redirectURI",
+			"set insecureSkipIssuerCallbackDomainCheck to true",
+		},
 		{"a slash too many", func(c *Config) { c.RedirectURI += "/" }, "config.redirectURI", "sign-ins come back to"},
 		{"another path, check off", func(c *Config) {
 			c.RedirectURI, c.InsecureSkipIssuerCallbackDomainCheck = "http://10.0.0.7/dex/callback", true
@@ -91,16 +94,40 @@ func TestValidateRefuses(t *testing.T) {
 		{"a query, check off", func(c *Config) {
 			c.RedirectURI, c.InsecureSkipIssuerCallbackDomainCheck = "http://10.0.0.7/callback?x=y", true
 		}, "config.redirectURI", "no query"},
-		{"a parameter of the protocol", func(c *Config) { c.ForwardedLoginParams = []string{"login_hint", "Redirect_URI"} }, "config.forwardedLoginParams[1]", "belongs to the protocol"},
-		{"a challenge", func(c *Config) { c.ForwardedLoginParams = []string{"code_challenge_method"} }, "config.forwardedLoginParams[0]", "belongs to the protocol"},
-		{"no parameter", func(c *Config) { c.ForwardedLoginParams = []string{""} }, "config.forwardedLoginParams[0]", "not the name of a query parameter"},
+		{
+			"a parameter of the protocol", func(c *Config) { c.ForwardedLoginParams = []string{"login_hint", "Redirect_URI"} },
+			"config.forwardedLoginParams[1]", "belongs to the protocol",
+		},
+		{
+			"a challenge", func(c *Config) { c.ForwardedLoginParams = []string{"code_challenge_method"} }, "config.forwardedLoginParams[0]",
+			"belongs to the protocol",
+		},
+		{
+			"no parameter", func(c *Config) { c.ForwardedLoginParams = []string{""} }, "config.forwardedLoginParams[0]",
+			"not the name of a query parameter",
+		},
 		{"two scopes in one", func(c *Config) { c.Scopes = []string{"profile email"} }, "config.scopes[0]", "is not a scope"},
 		{"no signature", func(c *Config) { c.SigningAlgorithms = []string{"none"} }, "config.signingAlgorithms[0]", "choose from RS256"},
-		{"a symmetric signature", func(c *Config) { c.SigningAlgorithms = []string{"RS256", "HS256"} }, "config.signingAlgorithms[1]", "choose from"},
-		{"allowed groups without groups", func(c *Config) { c.AllowedGroups = []string{"a"} }, "config.allowedGroups", "set insecureEnableGroups to true"},
-		{"two claims for the name", func(c *Config) { c.UserNameKey, c.ClaimMapping.Name = "a", "b" }, "config.userNameKey", "set only one of them"},
-		{"an unverified claim for the address", func(c *Config) { c.ClaimMapping.Email = "upn" }, "config.claimMapping.email", "set insecureSkipEmailVerified to true"},
-		{"a broken certificate", func(c *Config) { c.RootCAs = []string{"-----BEGIN CERTIFICATE-----\nx"} }, "config.rootCAs[0]", "no certificate that can be read"},
+		{
+			"a symmetric signature", func(c *Config) { c.SigningAlgorithms = []string{"RS256", "HS256"} }, "config.signingAlgorithms[1]",
+			"choose from",
+		},
+		{
+			"allowed groups without groups", func(c *Config) { c.AllowedGroups = []string{"a"} }, "config.allowedGroups",
+			"set insecureEnableGroups to true",
+		},
+		{
+			"two claims for the name", func(c *Config) { c.UserNameKey, c.ClaimMapping.Name = "a", "b" }, "config.userNameKey",
+			"set only one of them",
+		},
+		{
+			"an unverified claim for the address", func(c *Config) { c.ClaimMapping.Email = "upn" }, "config.claimMapping.email",
+			"set insecureSkipEmailVerified to true",
+		},
+		{
+			"a broken certificate", func(c *Config) { c.RootCAs = []string{"-----BEGIN CERTIFICATE-----\nx"} }, "config.rootCAs[0]",
+			"no certificate that can be read",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cfg := good()
@@ -119,7 +146,7 @@ func TestValidateRefuses(t *testing.T) {
 	}
 }
 
-func TestOpenChecksWhatItNeeds(t *testing.T) {
+func TestOpen_ChecksTheConfig(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ca.pem")
 	if err := os.WriteFile(file, []byte("no certificate"), 0o600); err != nil {
 		t.Fatal(err)
@@ -140,17 +167,19 @@ func TestOpenChecksWhatItNeeds(t *testing.T) {
 	}
 }
 
-func TestAConfigDoesNotPrintItsSecret(t *testing.T) {
+func TestOIDCConfig_NeverPrintsItsSecret(t *testing.T) {
 	var log strings.Builder
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("opened", "config", good())
-	for _, text := range []string{fmt.Sprint(good()), fmt.Sprintf("%+v", good()), fmt.Sprintf("%#v", good()), fmt.Sprintf("%q", good()), log.String()} {
+	for _, text := range []string{
+		fmt.Sprint(good()), fmt.Sprintf("%+v", good()), fmt.Sprintf("%#v", good()), fmt.Sprintf("%q", good()), log.String(),
+	} {
 		if strings.Contains(text, clientSecret) {
 			t.Errorf("got %s", text)
 		}
 	}
 }
 
-func FuzzConfig(f *testing.F) {
+func FuzzOIDCConfig(f *testing.F) {
 	for _, seed := range []string{
 		`{"issuer": "https://dev.example.com/", "clientID": "a", "clientSecret": "b", "redirectURI": "http://localhost:30658/callback", "forwardedLoginParams": ["login_hint"]}`,
 		`{"issuer": "http://127.0.0.1:80", "clientID": "a", "clientSecret": "b", "redirectURI": "https://h/callback", "insecureSkipIssuerCallbackDomainCheck": true, "insecureSkipEmailVerified": true, "claimMapping": {"email": "upn"}}`,
@@ -175,7 +204,8 @@ func FuzzConfig(f *testing.F) {
 			return
 		}
 		issuer, err := url.Parse(c.Issuer)
-		if err != nil || issuer.User != nil || issuer.RawQuery != "" || issuer.Host == "" || (issuer.Scheme != "https" && !webaddr.IsLoopback(issuer.Hostname())) {
+		if err != nil || issuer.User != nil || issuer.RawQuery != "" || issuer.Host == "" ||
+			(issuer.Scheme != "https" && !webaddr.IsLoopback(issuer.Hostname())) {
 			t.Errorf("accepted the issuer %q", c.Issuer)
 		}
 		redirect, err := url.Parse(c.RedirectURI)

@@ -120,8 +120,10 @@ func (f *fixture) quiet(err error) {
 	}
 }
 
-func TestSignIn(t *testing.T) {
-	jane := dexconn.Identity{UserID: "248289761001", Username: "Jane Doe", PreferredUsername: "jane", Email: "Jane.Doe@Example.com", EmailVerified: true}
+func TestOIDCCallback(t *testing.T) {
+	jane := dexconn.Identity{
+		UserID: "248289761001", Username: "Jane Doe", PreferredUsername: "jane", Email: "Jane.Doe@Example.com", EmailVerified: true,
+	}
 	for _, c := range []struct {
 		name      string
 		change    func(*Config)
@@ -154,9 +156,13 @@ func TestSignIn(t *testing.T) {
 			c.InsecureSkipEmailVerified = true // which speaks of the claim email only
 			c.ClaimMapping = ClaimMapping{Email: "upn", Groups: "roles", PreferredUsername: "nick"}
 		}, func(p *provider) {
-			p.claims = set(map[string]any{"oid": "o-1", "display": "J", "upn": "j@x.test", "nick": "jj", "roles": []string{"r"}, "groups": []string{"g"}})
+			p.claims = set(map[string]any{
+				"oid": "o-1", "display": "J", "upn": "j@x.test", "nick": "jj", "roles": []string{"r"}, "groups": []string{"g"},
+			})
 		}, func(id *dexconn.Identity) {
-			*id = dexconn.Identity{UserID: "o-1", Username: "J", PreferredUsername: "jj", Email: "j@x.test", EmailVerified: true, Groups: []string{"r"}}
+			*id = dexconn.Identity{
+				UserID: "o-1", Username: "J", PreferredUsername: "jj", Email: "j@x.test", EmailVerified: true, Groups: []string{"r"},
+			}
 		}},
 		{
 			"no name", nil, func(p *provider) { p.claims = without("name", "preferred_username") },
@@ -175,7 +181,9 @@ func TestSignIn(t *testing.T) {
 		{"several audiences", nil, func(p *provider) { p.claims = set(map[string]any{"aud": []string{"api", clientID}, "azp": clientID}) }, nil},
 		{"clocks a minute apart", nil, func(p *provider) {
 			now := p.now()
-			p.claims = set(map[string]any{"iat": now.Add(time.Minute).Unix(), "nbf": now.Add(time.Minute).Unix(), "exp": now.Add(-time.Minute).Unix()})
+			p.claims = set(map[string]any{
+				"iat": now.Add(time.Minute).Unix(), "nbf": now.Add(time.Minute).Unix(), "exp": now.Add(-time.Minute).Unix(),
+			})
 		}, nil},
 		{"a time with a fraction", nil, func(p *provider) {
 			p.claims = set(map[string]any{"iat": float64(p.now().Unix()) + 0.5})
@@ -227,7 +235,7 @@ func noBasic(p *provider) {
 	}
 }
 
-func TestAuthorizationRequest(t *testing.T) {
+func TestLoginURL_Parameters(t *testing.T) {
 	none, login := "", "login"
 	for _, c := range []struct {
 		name   string
@@ -269,7 +277,10 @@ func TestAuthorizationRequest(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := start(t, c.change, nil)
-			f.login = url.Values{"login_hint": {"jane@x.test"}, "tenant": {"8"}, "acr_values": {"weak"}, "connection": {"dropped"}, "redirect_uri": {"https://evil.test"}}
+			f.login = url.Values{
+				"login_hint": {"jane@x.test"}, "tenant": {"8"}, "acr_values": {"weak"}, "connection": {"dropped"},
+				"redirect_uri": {"https://evil.test"},
+			}
 			to, _, err := f.conn.LoginURL(c.scopes, callbackURL, "the-state")
 			if err != nil {
 				t.Fatal(err)
@@ -301,7 +312,7 @@ func TestAuthorizationRequest(t *testing.T) {
 	}
 }
 
-func TestOursWinsOverForwarded(t *testing.T) {
+func TestLoginURL_OursOverForwarded(t *testing.T) {
 	f := start(t, nil, nil)
 	cfg := f.config()
 	// A document that came past Validate, by whatever way.
@@ -314,7 +325,7 @@ func TestOursWinsOverForwarded(t *testing.T) {
 	}
 }
 
-func TestLoginURLChecksWhereThePersonComesBackTo(t *testing.T) {
+func TestLoginURL_OtherCallback(t *testing.T) {
 	f := start(t, nil, nil)
 	_, _, err := f.conn.LoginURL(dexconn.Scopes{}, "http://localhost:1/callback", "the-state")
 	if !fault.Is(err, fault.Precondition) || fault.FieldOf(err) != "config.redirectURI" {
@@ -332,7 +343,7 @@ func TestLoginURLChecksWhereThePersonComesBackTo(t *testing.T) {
 	}
 }
 
-func TestEverySignInHasItsOwnSecrets(t *testing.T) {
+func TestLoginURL_FreshSecrets(t *testing.T) {
 	f := start(t, nil, nil)
 	_, one, err1 := f.conn.LoginURL(dexconn.Scopes{}, callbackURL, "the-state")
 	_, two, err2 := f.conn.LoginURL(dexconn.Scopes{}, callbackURL, "the-state")
@@ -345,7 +356,7 @@ func TestEverySignInHasItsOwnSecrets(t *testing.T) {
 	}
 }
 
-func TestOpenMakesNoConnection(t *testing.T) {
+func TestOpen_MakesNoConnection(t *testing.T) {
 	f := start(t, nil, nil)
 	if f.conn.cfg.Issuer != f.URL || f.discoveries.Load() != 0 {
 		t.Errorf("issuer %q, %d fetches", f.conn.cfg.Issuer, f.discoveries.Load())
@@ -355,7 +366,7 @@ func TestOpenMakesNoConnection(t *testing.T) {
 	}
 }
 
-func TestDiscoveryAndKeysAreCached(t *testing.T) {
+func TestDiscovery_IsCached(t *testing.T) {
 	f := start(t, nil, nil)
 	for range 3 {
 		if _, err := f.signIn(dexconn.Scopes{}, nil); err != nil {
@@ -367,7 +378,7 @@ func TestDiscoveryAndKeysAreCached(t *testing.T) {
 	}
 }
 
-func TestKeyRotation(t *testing.T) {
+func TestSigningKeys_Rotation(t *testing.T) {
 	f := start(t, nil, nil)
 	if _, err := f.signIn(dexconn.Scopes{}, nil); err != nil {
 		t.Fatal(err)
@@ -385,7 +396,7 @@ func TestKeyRotation(t *testing.T) {
 	}
 }
 
-func TestKeysOutliveAnOutage(t *testing.T) {
+func TestSigningKeys_OutliveAnOutage(t *testing.T) {
 	f := start(t, nil, nil)
 	if _, err := f.signIn(dexconn.Scopes{}, nil); err != nil {
 		t.Fatal(err)
@@ -404,7 +415,7 @@ func TestKeysOutliveAnOutage(t *testing.T) {
 	}
 }
 
-func TestNobodyIsSentToAProviderThatHasGone(t *testing.T) {
+func TestLoginURL_ProviderDown(t *testing.T) {
 	f := start(t, nil, nil)
 	if _, err := f.signIn(dexconn.Scopes{}, nil); err != nil {
 		t.Fatal(err)
@@ -425,7 +436,7 @@ func TestNobodyIsSentToAProviderThatHasGone(t *testing.T) {
 	}
 }
 
-func TestRefresh(t *testing.T) {
+func TestOIDCRefresh(t *testing.T) {
 	offline := dexconn.Scopes{OfflineAccess: true}
 	f := start(t, nil, nil)
 	id, err := f.signIn(offline, nil)
@@ -450,7 +461,7 @@ func TestRefresh(t *testing.T) {
 	}
 }
 
-func TestRefreshRefuses(t *testing.T) {
+func TestOIDCRefresh_Refused(t *testing.T) {
 	for _, c := range []struct {
 		name      string
 		data      string
@@ -460,17 +471,31 @@ func TestRefreshRefuses(t *testing.T) {
 	}{
 		{"no refresh token", ``, nil, fault.Precondition, "no refresh token for this session"},
 		{"an old form of data", `{"RefreshToken":"eA==","subject":""}`, nil, fault.Precondition, "no refresh token for this session"},
-		{"a session ended there", `{"refreshToken":"revoked-refresh-token","subject":"248289761001"}`, nil, fault.Unauthenticated, "has ended this session (invalid_grant)"},
-		{"another person", "", func(p *provider) { p.claims = set(map[string]any{"sub": "2"}) }, fault.Unauthenticated, "new ID token is about another person"},
+		{
+			"a session ended there", `{"refreshToken":"revoked-refresh-token","subject":"248289761001"}`, nil, fault.Unauthenticated,
+			"has ended this session (invalid_grant)",
+		},
+		{
+			"another person", "", func(p *provider) { p.claims = set(map[string]any{"sub": "2"}) }, fault.Unauthenticated,
+			"new ID token is about another person",
+		},
 		{"another person's UserInfo", "", func(p *provider) {
 			p.tokens, p.userInfo = without("id_token"), set(map[string]any{"sub": "2"})
 		}, fault.Unauthenticated, "UserInfo is about another person"},
 		{"neither token nor UserInfo", "", func(p *provider) {
 			p.tokens, p.discovery = without("id_token"), without("userinfo_endpoint")
 		}, fault.Precondition, "no UserInfo endpoint"},
-		{"no longer verified", "", func(p *provider) { p.claims = set(map[string]any{"email_verified": false}) }, fault.Denied, "is not verified"},
-		{"an expired token", "", func(p *provider) { p.claims = set(map[string]any{"exp": p.now().Add(-time.Hour).Unix()}) }, fault.Unauthenticated, "expired 3600 seconds ago"},
-		{"an outage", "", func(p *provider) { p.handle["/token"] = status(http.StatusServiceUnavailable) }, fault.Unavailable, "has a problem issuing tokens (HTTP status 503)"},
+		{
+			"no longer verified", "", func(p *provider) { p.claims = set(map[string]any{"email_verified": false}) }, fault.Denied, "is not verified",
+		},
+		{
+			"an expired token", "", func(p *provider) { p.claims = set(map[string]any{"exp": p.now().Add(-time.Hour).Unix()}) },
+			fault.Unauthenticated, "expired 3600 seconds ago",
+		},
+		{
+			"an outage", "", func(p *provider) { p.handle["/token"] = status(http.StatusServiceUnavailable) }, fault.Unavailable,
+			"has a problem issuing tokens (HTTP status 503)",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := start(t, nil, c.misbehave)
@@ -487,7 +512,7 @@ func TestRefreshRefuses(t *testing.T) {
 	}
 }
 
-func TestNoRefreshTokenIsKeptUnasked(t *testing.T) {
+func TestRefreshToken_KeptOnlyIfRequested(t *testing.T) {
 	f := start(t, nil, func(p *provider) { p.tokens = set(map[string]any{"refresh_token": "upstream-refresh-token"}) })
 	id, err := f.signIn(dexconn.Scopes{}, nil)
 	if err != nil || id.ConnectorData != nil {
@@ -495,7 +520,7 @@ func TestNoRefreshTokenIsKeptUnasked(t *testing.T) {
 	}
 }
 
-func TestTLS(t *testing.T) {
+func TestPing_TLS(t *testing.T) {
 	f := start(t, nil, nil)
 	secure := httptest.NewUnstartedServer(f.provider)
 	secure.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)

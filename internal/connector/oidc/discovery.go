@@ -106,7 +106,9 @@ func (c *Connector) accepted(m *metadata) ([]jose.SignatureAlgorithm, error) {
 		}
 	}
 	if len(both) == 0 {
-		return nil, fault.New(fault.Precondition, "the provider signs ID tokens with %s only, the connector accepts %s", fetch.Clean(strings.Join(m.Algorithms, ", ")), strings.Join(allowed, ", ")).
+		return nil, fault.New(fault.Precondition,
+			"the provider signs ID tokens with %s only, the connector accepts %s",
+			fetch.Clean(strings.Join(m.Algorithms, ", ")), strings.Join(allowed, ", ")).
 			Next("let the provider sign with RS256 or ES256").At("config.signingAlgorithms")
 	}
 	return both, nil
@@ -162,7 +164,8 @@ func (c *Connector) verifySignature(ctx context.Context, token *jose.JSONWebSign
 		}
 	}
 	if !known {
-		return nil, refuse.Response("the ID token names the signing key %q, which the provider does not publish", fetch.Clean(token.Signatures[0].Header.KeyID)).
+		return nil, refuse.Response(
+			"the ID token names the signing key %q, which the provider does not publish", fetch.Clean(token.Signatures[0].Header.KeyID)).
 			Next("sign in again, and if that fails, look at the provider's keys")
 	}
 	return nil, refuse.Response("the signature of the ID token is not the provider's")

@@ -30,9 +30,11 @@ type forgery struct {
 	want      string
 }
 
-func TestForgedAndBrokenAnswersAreRefused(t *testing.T) {
+func TestOIDCCallback_ForgedOrBroken(t *testing.T) {
 	var all []forgery
-	for _, some := range [][]forgery{discoveries(), transports(), answers(), tokenEndpoints(), signatures(), idTokens(), people(), groupClaims()} {
+	for _, some := range [][]forgery{
+		discoveries(), transports(), answers(), tokenEndpoints(), signatures(), idTokens(), people(), groupClaims(),
+	} {
 		all = append(all, some...)
 	}
 	seen := map[string]string{}
@@ -65,15 +67,33 @@ func discoveries() []forgery {
 	path := "/.well-known/openid-configuration"
 	handle := func(h http.HandlerFunc) func(*provider) { return func(p *provider) { p.handle[path] = h } }
 	return []forgery{
-		{"discovery: another issuer", nil, doc(map[string]any{"issuer": "https://evil.test"}), nil, fault.Precondition, `provider says "https://evil.test"`},
-		{"discovery: a slash too many", nil, func(p *provider) { p.discovery = func(m map[string]any) { m["issuer"] = p.URL + "/" } }, nil, fault.Precondition, "including a final slash"},
-		{"discovery: no token endpoint", nil, func(p *provider) { p.discovery = without("token_endpoint") }, nil, fault.Unauthenticated, "has no token_endpoint"},
+		{
+			"discovery: another issuer", nil, doc(map[string]any{"issuer": "https://evil.test"}), nil, fault.Precondition,
+			`provider says "https://evil.test"`,
+		},
+		{
+			"discovery: a slash too many", nil, func(p *provider) { p.discovery = func(m map[string]any) { m["issuer"] = p.URL + "/" } }, nil,
+			fault.Precondition, "including a final slash",
+		},
+		{
+			"discovery: no token endpoint", nil, func(p *provider) { p.discovery = without("token_endpoint") }, nil, fault.Unauthenticated,
+			"has no token_endpoint",
+		},
 		{"discovery: no keys", nil, func(p *provider) { p.discovery = without("jwks_uri") }, nil, fault.Unauthenticated, "has no jwks_uri"},
-		{"discovery: a script for an endpoint", nil, doc(map[string]any{"authorization_endpoint": "javascript:alert(1)"}), nil, fault.Unauthenticated, "not a valid http or https address"},
-		{"discovery: only symmetric signatures", nil, doc(map[string]any{"id_token_signing_alg_values_supported": []string{"HS256"}}), nil, fault.Precondition, "signs ID tokens with HS256 only"},
+		{
+			"discovery: a script for an endpoint", nil, doc(map[string]any{"authorization_endpoint": "javascript:alert(1)"}), nil,
+			fault.Unauthenticated, "not a valid http or https address",
+		},
+		{
+			"discovery: only symmetric signatures", nil, doc(map[string]any{"id_token_signing_alg_values_supported": []string{"HS256"}}), nil,
+			fault.Precondition, "signs ID tokens with HS256 only",
+		},
 		{"discovery: nothing there", nil, handle(status(http.StatusNotFound)), nil, fault.Precondition, "HTTP status 404"},
 		{"discovery: an outage", nil, handle(status(http.StatusBadGateway)), nil, fault.Unavailable, "has a problem (HTTP status 502"},
-		{"discovery: a web page", nil, handle(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }), nil, fault.Unauthenticated, "is not valid JSON or does not match the specification"},
+		{
+			"discovery: a web page", nil, handle(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }), nil,
+			fault.Unauthenticated, "is not valid JSON or does not match the specification",
+		},
 	}
 }
 
@@ -132,35 +152,60 @@ func answers() []forgery {
 		{"answer: a promised issuer is missing", nil, func(p *provider) {
 			p.discovery = set(map[string]any{"authorization_response_iss_parameter_supported": true})
 		}, nil, fault.Unauthenticated, "does not say who it is from"},
-		{"answer: cancelled", nil, nil, failed("access_denied", "user said\x00 no\n"+strings.Repeat("x", 300)), fault.Denied, `(access_denied), saying "user said no ` + strings.Repeat("x", 187) + `..."`},
+		{
+			"answer: cancelled", nil, nil, failed("access_denied", "user said\x00 no\n"+strings.Repeat("x", 300)), fault.Denied,
+			`(access_denied), saying "user said no ` + strings.Repeat("x", 187) + `..."`,
+		},
 		{"answer: not signed in there", nil, nil, failed("login_required", ""), fault.Denied, "ended the sign-in (login_required)"},
 		{"answer: an outage", nil, nil, failed("temporarily_unavailable", ""), fault.Unavailable, "cannot sign anybody in at the moment"},
-		{"answer: a wrong scope", nil, nil, failed("invalid_scope", "unknown scope"), fault.Precondition, `(invalid_scope), saying "unknown scope"`},
+		{
+			"answer: a wrong scope", nil, nil, failed("invalid_scope", "unknown scope"), fault.Precondition,
+			`(invalid_scope), saying "unknown scope"`,
+		},
 	}
 }
 
 func tokenEndpoints() []forgery {
 	tokens := func(m map[string]any) func(*provider) { return func(p *provider) { p.tokens = set(m) } }
 	return []forgery{
-		{"tokens: an outage", nil, func(p *provider) { p.handle["/token"] = status(http.StatusInternalServerError) }, nil, fault.Unavailable, "problem issuing tokens (HTTP status 500)"},
-		{"tokens: a wrong secret", func(c *Config) { c.ClientSecret = "wrong" }, nil, nil, fault.Precondition, "check clientID and clientSecret of the connector"},
+		{
+			"tokens: an outage", nil, func(p *provider) { p.handle["/token"] = status(http.StatusInternalServerError) }, nil, fault.Unavailable,
+			"problem issuing tokens (HTTP status 500)",
+		},
+		{
+			"tokens: a wrong secret", func(c *Config) { c.ClientSecret = "wrong" }, nil, nil, fault.Precondition,
+			"check clientID and clientSecret of the connector",
+		},
 		{"tokens: an error that repeats the code", nil, func(p *provider) {
 			p.handle["/token"] = func(w http.ResponseWriter, r *http.Request) {
 				w.WriteHeader(http.StatusBadRequest)
-				p.send(w, map[string]any{"error": "invalid_request", "error_description": "code " + r.PostFormValue("code") + " for " + clientSecret}, nil)
+				p.send(
+					w, map[string]any{"error": "invalid_request", "error_description": "code " + r.PostFormValue("code") + " for " + clientSecret}, nil,
+				)
 			}
 		}, nil, fault.Precondition, `(HTTP status 400, invalid_request), saying "code *** for ***"`},
-		{"tokens: an error as success", nil, tokens(map[string]any{"error": "unauthorized_client"}), nil, fault.Precondition, "(HTTP status 200, unauthorized_client)"},
+		{
+			"tokens: an error as success", nil, tokens(map[string]any{"error": "unauthorized_client"}), nil, fault.Precondition,
+			"(HTTP status 200, unauthorized_client)",
+		},
 		{"tokens: garbage", nil, func(p *provider) {
 			p.handle["/token"] = func(w http.ResponseWriter, _ *http.Request) {
 				_, _ = w.Write([]byte("access_token=upstream-access-token&"))
 			}
 		}, nil, fault.Unauthenticated, "tokens cannot be read"},
-		{"tokens: no access token", nil, func(p *provider) { p.tokens = without("access_token") }, nil, fault.Unauthenticated, "no access token of type Bearer"},
+		{
+			"tokens: no access token", nil, func(p *provider) { p.tokens = without("access_token") }, nil, fault.Unauthenticated,
+			"no access token of type Bearer",
+		},
 		{"tokens: no ID token", nil, func(p *provider) { p.tokens = without("id_token") }, nil, fault.Unauthenticated, "sent no ID token"},
 		{"tokens: no token", nil, tokens(map[string]any{"id_token": "a.b.c"}), nil, fault.Unauthenticated, "is not a signed token"},
-		{"tokens: a token too long", nil, tokens(map[string]any{"id_token": strings.Repeat("a", maxToken+1)}), nil, fault.Unauthenticated, "65537 bytes long"},
-		{"tokens: another access token", nil, tokens(map[string]any{"access_token": "another"}), nil, fault.Unauthenticated, "(at_hash mismatch)"},
+		{
+			"tokens: a token too long", nil, tokens(map[string]any{"id_token": strings.Repeat("a", maxToken+1)}), nil, fault.Unauthenticated,
+			"65537 bytes long",
+		},
+		{
+			"tokens: another access token", nil, tokens(map[string]any{"access_token": "another"}), nil, fault.Unauthenticated, "(at_hash mismatch)",
+		},
 	}
 }
 
@@ -224,10 +269,19 @@ func idTokens() []forgery {
 	return []forgery{
 		{"token: another issuer", nil, claim("iss", "https://evil.test"), nil, fault.Unauthenticated, `issued by "https://evil.test"`},
 		{"token: the issuer in a list", nil, claim("iss", []string{"x"}), nil, fault.Unauthenticated, `issued by ""`},
-		{"token: another audience", nil, claim("aud", "other"), nil, fault.Unauthenticated, `meant for "other", not for our client ID "pachyderm"`},
+		{
+			"token: another audience", nil, claim("aud", "other"), nil, fault.Unauthenticated,
+			`meant for "other", not for our client ID "pachyderm"`,
+		},
 		{"token: no audience", nil, no("aud"), nil, fault.Unauthenticated, `meant for ""`},
-		{"token: an audience of numbers", nil, claim("aud", []any{clientID, 7}), nil, fault.Unauthenticated, "audience of the ID token is not text"},
-		{"token: two audiences, no azp", nil, claim("aud", []string{clientID, "api"}), nil, fault.Unauthenticated, "does not say which of them asked for it"},
+		{
+			"token: an audience of numbers", nil, claim("aud", []any{clientID, 7}), nil, fault.Unauthenticated,
+			"audience of the ID token is not text",
+		},
+		{
+			"token: two audiences, no azp", nil, claim("aud", []string{clientID, "api"}), nil, fault.Unauthenticated,
+			"does not say which of them asked for it",
+		},
 		{"token: another azp", nil, claim("azp", "other"), nil, fault.Unauthenticated, "issued to another client (azp)"},
 		{"token: expired", nil, after("exp", -10*time.Minute), nil, fault.Unauthenticated, "expired 600 seconds ago"},
 		{"token: no expiry", nil, no("exp"), nil, fault.Unauthenticated, "exp is missing or is not a time"},
@@ -257,9 +311,15 @@ func people() []forgery {
 	verified := []string{"email_verified"}
 	return []forgery{
 		{"person: no sub", nil, func(p *provider) { p.claims = without("sub") }, nil, fault.Unauthenticated, `claim "sub" is missing or empty`},
-		{"person: a number for sub", nil, claim("sub", 7), nil, fault.Unauthenticated, `claim "sub" is a number where the specification requires text`},
+		{
+			"person: a number for sub", nil, claim("sub", 7), nil, fault.Unauthenticated,
+			`claim "sub" is a number where the specification requires text`,
+		},
 		{"person: a long sub", nil, claim("sub", strings.Repeat("x", 256)), nil, fault.Unauthenticated, `claim "sub" is not a user id`},
-		{"person: no claim for the user id", func(c *Config) { c.UserIDKey = "oid" }, nil, nil, fault.Unauthenticated, `claim "oid" is missing or empty`},
+		{
+			"person: no claim for the user id", func(c *Config) { c.UserIDKey = "oid" }, nil, nil, fault.Unauthenticated,
+			`claim "oid" is missing or empty`,
+		},
 		{"person: a list for the name", nil, claim("name", []string{"x"}), nil, fault.Unauthenticated, `claim "name" is a list`},
 		{
 			"person: no e-mail", nil, func(p *provider) { p.claims = without("email") }, nil, fault.Precondition,
@@ -276,14 +336,26 @@ func people() []forgery {
 		mail("no @", "jane"), mail("two addresses", "jane@x.test@evil.test"), mail("a quoted local part", `"jane doe"@x.test`),
 		mail("a space", "jane doe@x.test"), mail("a new line", "jane@x.test\nbcc"), mail("an invisible character", "ja\u200bne@x.test"),
 		mail("a comma", "jane@x.test,admin@x.test"), mail("an empty label", "jane@x..test"), mail("no local part", "@x.test"),
-		mail("no domain", "jane@"), mail("a literal", "jane@[127.0.0.1]"), mail("dots", "jane..doe@x.test"), mail("a look-alike domain", "jane@ｘ.test"),
-		mail("a hyphen", "jane@-x.test"), mail("too long", "jane@"+strings.Repeat("x.", 130)+"test"), mail("a long local part", strings.Repeat("x", 65)+"@x.test"),
-		{"person: not verified", nil, claim("email_verified", false), nil, fault.Denied, "Jane.Doe@Example.com is not verified: have it verified"},
-		{"person: verified as text", nil, claim("email_verified", "true"), nil, fault.Unauthenticated, "email_verified is text, and only the JSON value true counts"},
-		{"person: verified as a number", nil, claim("email_verified", 1), nil, fault.Unauthenticated, "email_verified is a number"},
-		{"person: nothing said of verification", nil, func(p *provider) { p.claims = without("email_verified") }, nil, fault.Denied, "does not say whether the e-mail address"},
+		mail("no domain", "jane@"), mail("a literal", "jane@[127.0.0.1]"), mail("dots", "jane..doe@x.test"),
+		mail("a look-alike domain", "jane@ｘ.test"),
+		mail("a hyphen", "jane@-x.test"), mail("too long", "jane@"+strings.Repeat("x.", 130)+"test"), mail(
+			"a long local part", strings.Repeat("x", 65)+"@x.test",
+		),
 		{
-			"person: UserInfo of another", func(c *Config) { c.GetUserInfo = true }, func(p *provider) { p.userInfo = set(map[string]any{"sub": "2"}) }, nil,
+			"person: not verified", nil, claim("email_verified", false), nil, fault.Denied, "Jane.Doe@Example.com is not verified: have it verified",
+		},
+		{
+			"person: verified as text", nil, claim("email_verified", "true"), nil, fault.Unauthenticated,
+			"email_verified is text, and only the JSON value true counts",
+		},
+		{"person: verified as a number", nil, claim("email_verified", 1), nil, fault.Unauthenticated, "email_verified is a number"},
+		{
+			"person: nothing said of verification", nil, func(p *provider) { p.claims = without("email_verified") }, nil, fault.Denied,
+			"does not say whether the e-mail address",
+		},
+		{
+			"person: UserInfo of another", func(c *Config) { c.GetUserInfo = true },
+			func(p *provider) { p.userInfo = set(map[string]any{"sub": "2"}) }, nil,
 			fault.Unauthenticated, "UserInfo is about another person",
 		},
 		{
@@ -303,11 +375,13 @@ func people() []forgery {
 			p.userInfo = set(map[string]any{"email": "third@x.test", "email_verified": true})
 		}, nil, fault.Denied, "third@x.test is not verified"},
 		{
-			"person: UserInfo refused", func(c *Config) { c.GetUserInfo = true }, func(p *provider) { p.handle["/userinfo"] = status(http.StatusForbidden) }, nil,
+			"person: UserInfo refused", func(c *Config) { c.GetUserInfo = true },
+			func(p *provider) { p.handle["/userinfo"] = status(http.StatusForbidden) }, nil,
 			fault.Precondition, "did not return its UserInfo (HTTP status 403",
 		},
 		{
-			"person: no UserInfo endpoint", func(c *Config) { c.GetUserInfo = true }, func(p *provider) { p.discovery = without("userinfo_endpoint") }, nil,
+			"person: no UserInfo endpoint", func(c *Config) { c.GetUserInfo = true },
+			func(p *provider) { p.discovery = without("userinfo_endpoint") }, nil,
 			fault.Precondition, "no UserInfo endpoint",
 		},
 	}
@@ -317,20 +391,31 @@ func groupClaims() []forgery {
 	on := func(c *Config) { c.InsecureEnableGroups = true }
 	claims := func(m map[string]any) func(*provider) { return func(p *provider) { p.claims = set(m) } }
 	return []forgery{
-		{"groups: a number", on, claims(map[string]any{"groups": 7}), nil, fault.Unauthenticated, `claim "groups" is a number where a list of names`},
-		{"groups: an object", on, claims(map[string]any{"groups": map[string]any{"a": true}}), nil, fault.Unauthenticated, `claim "groups" is an object`},
-		{"groups: a list of other things", on, claims(map[string]any{"groups": []any{"a", nil}}), nil, fault.Unauthenticated, `has missing as item 2`},
+		{
+			"groups: a number", on, claims(map[string]any{"groups": 7}), nil, fault.Unauthenticated,
+			`claim "groups" is a number where a list of names`,
+		},
+		{
+			"groups: an object", on, claims(map[string]any{"groups": map[string]any{"a": true}}), nil, fault.Unauthenticated,
+			`claim "groups" is an object`,
+		},
+		{
+			"groups: a list of other things", on, claims(map[string]any{"groups": []any{"a", nil}}), nil, fault.Unauthenticated,
+			`has missing as item 2`,
+		},
 		{"groups: too many for Entra", on, claims(map[string]any{
-			"_claim_names": map[string]any{"groups": "src1"}, "_claim_sources": map[string]any{"src1": map[string]any{"endpoint": "https://graph.test"}},
+			"_claim_names":   map[string]any{"groups": "src1"},
+			"_claim_sources": map[string]any{"src1": map[string]any{"endpoint": "https://graph.test"}},
 		}), nil, fault.Precondition, "in more groups than the provider puts into a token"},
 		{
-			"groups: not an allowed one", func(c *Config) { on(c); c.AllowedGroups = []string{"admins"} }, claims(map[string]any{"groups": []string{"Admins", "admins2"}}), nil,
+			"groups: not an allowed one", func(c *Config) { on(c); c.AllowedGroups = []string{"admins"} },
+			claims(map[string]any{"groups": []string{"Admins", "admins2"}}), nil,
 			fault.Denied, "only members of certain groups",
 		},
 	}
 }
 
-func TestHasgroupsIsAnOverageToo(t *testing.T) {
+func TestGroups_EntraOverage(t *testing.T) {
 	f := start(t, func(c *Config) { c.InsecureEnableGroups = true }, func(p *provider) { p.claims = set(map[string]any{"hasgroups": true}) })
 	if _, err := f.signIn(dexconn.Scopes{}, nil); !fault.Is(err, fault.Precondition) {
 		t.Errorf("got %v", err)
@@ -343,7 +428,7 @@ func TestHasgroupsIsAnOverageToo(t *testing.T) {
 	}
 }
 
-func TestAnotherVerifierIsRefusedByTheProvider(t *testing.T) {
+func TestOIDCCallback_OtherVerifier(t *testing.T) {
 	f := start(t, nil, nil)
 	to, data, err := f.conn.LoginURL(dexconn.Scopes{}, callbackURL, "the-state")
 	if err != nil {
@@ -360,12 +445,13 @@ func TestAnotherVerifierIsRefusedByTheProvider(t *testing.T) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
-	if _, err := f.conn.HandleCallback(dexconn.Scopes{}, data, httptest.NewRequestWithContext(t.Context(), http.MethodGet, back.String(), nil)); err == nil {
+	again := httptest.NewRequestWithContext(t.Context(), http.MethodGet, back.String(), nil)
+	if _, err := f.conn.HandleCallback(dexconn.Scopes{}, data, again); err == nil {
 		t.Error("a code was accepted twice")
 	}
 }
 
-func TestGroupRefusalIsOneThatDexKnows(t *testing.T) {
+func TestGroups_RefusalKnownToDex(t *testing.T) {
 	f := start(t, func(c *Config) { c.InsecureEnableGroups, c.AllowedGroups = true, []string{"admins"} }, nil)
 	_, err := f.signIn(dexconn.Scopes{}, nil)
 	if _, ok := errorsAs[*dexconn.UserNotInRequiredGroupsError](err); !ok || !fault.Is(err, fault.Denied) {

@@ -57,7 +57,9 @@ type provider struct {
 
 func newProvider(t *testing.T, now func() time.Time) *provider {
 	t.Helper()
-	p := &provider{t: t, now: now, keys: map[string]*ecdsa.PrivateKey{}, grants: map[string]url.Values{}, handle: map[string]http.HandlerFunc{}}
+	p := &provider{
+		t: t, now: now, keys: map[string]*ecdsa.PrivateKey{}, grants: map[string]url.Values{}, handle: map[string]http.HandlerFunc{},
+	}
 	p.rotate("first")
 	p.Server = httptest.NewServer(p)
 	t.Cleanup(p.Close)
@@ -168,7 +170,8 @@ func (p *provider) serveTokens(w http.ResponseWriter, r *http.Request) {
 		asked = p.grants[code]
 		delete(p.grants, code)
 		hash := sha256.Sum256([]byte(r.PostFormValue("code_verifier")))
-		if asked == nil || asked.Get("code_challenge") != base64.RawURLEncoding.EncodeToString(hash[:]) || asked.Get("redirect_uri") != r.PostFormValue("redirect_uri") {
+		if asked == nil || asked.Get("code_challenge") != base64.RawURLEncoding.EncodeToString(hash[:]) ||
+			asked.Get("redirect_uri") != r.PostFormValue("redirect_uri") {
 			p.refuse(w, http.StatusBadRequest, "invalid_grant")
 			return
 		}

@@ -17,7 +17,8 @@ import (
 func (c *Connector) Refresh(ctx context.Context, _ dexconn.Scopes, old dexconn.Identity) (dexconn.Identity, error) {
 	var known remembered
 	if err := json.Unmarshal(old.ConnectorData, &known); err != nil || known.RefreshToken == "" || known.Subject == "" {
-		return dexconn.Identity{}, fault.New(fault.Precondition, "the provider issued no refresh token for this session, so that it cannot be renewed").
+		return dexconn.Identity{}, fault.New(fault.Precondition,
+			"the provider issued no refresh token for this session, so that it cannot be renewed").
 			Next("sign in again")
 	}
 	m, err := c.meta.Get(ctx)

@@ -134,7 +134,8 @@ func checkTimes(cl claim.Set, now time.Time) error {
 			Next("sign in again, and %s", clocks)
 	}
 	if ahead := iat.Sub(now); ahead > skew {
-		return refuse.Response("the ID token was issued %d seconds in the future: %s", seconds(ahead), clocks)
+		return refuse.Response("the ID token was issued %d seconds in the future", seconds(ahead)).
+			Next(clocks)
 	}
 	if cl["nbf"] == nil {
 		return nil
@@ -144,7 +145,8 @@ func checkTimes(cl claim.Set, now time.Time) error {
 		return err
 	}
 	if early := nbf.Sub(now); early > skew {
-		return refuse.Response("the ID token becomes valid only in %d seconds: %s", seconds(early), clocks)
+		return refuse.Response("the ID token becomes valid only in %d seconds", seconds(early)).
+			Next(clocks)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 // whether it would send people back to redirect.
 func JudgeCallback(redirect string, status int, location, body string) (string, error) {
 	back, err := url.Parse(location)
+	body = strings.ToLower(body)
 	switch {
 	case err == nil && strings.HasPrefix(location, redirect):
 		code := back.Query().Get("error")
@@ -21,7 +22,7 @@ func JudgeCallback(redirect string, status int, location, body string) (string, 
 		}
 		return "", fault.New(fault.Precondition, "the provider knows the callback and refuses the request (%s)", fetch.Clean(code)).
 			Next("compare the client's grant types and scopes with the connector")
-	case status >= 400 && (strings.Contains(body, "redirect_uri") || strings.Contains(strings.ToLower(body), "redirect") || strings.Contains(strings.ToLower(body), "callback")):
+	case status >= 400 && (strings.Contains(body, "redirect") || strings.Contains(body, "callback")):
 		return "", fault.New(fault.Precondition, "the provider refuses to send people back to %s", redirect).
 			Next("register exactly this callback with it")
 	case status >= 400:

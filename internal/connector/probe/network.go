@@ -63,8 +63,12 @@ func OfURL(raw string, roots *x509.CertPool, rootsKey, setting string) Target {
 	if u.Scheme == "https" {
 		t.TLS = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, ServerName: t.Host}
 	}
-	if t.Port == "" {
-		t.Port = map[bool]string{true: "443", false: "80"}[u.Scheme == "https"]
+	switch {
+	case t.Port != "":
+	case u.Scheme == "https":
+		t.Port = "443"
+	default:
+		t.Port = "80"
 	}
 	return t
 }
@@ -154,7 +158,10 @@ func (r *Report) judge(t Target, state tls.ConnectionState) (string, error) {
 	}
 	leaf := state.PeerCertificates[0]
 	left := leaf.NotAfter.Sub(r.now())
-	text := fmt.Sprintf("%s, signed by %s, valid until %s (%d days)", tls.VersionName(state.Version), fetch.Clean(leaf.Issuer.String()), leaf.NotAfter.UTC().Format("2006-01-02"), int(left.Hours()/24))
+	text := fmt.Sprintf(
+		"%s, signed by %s, valid until %s (%d days)", tls.VersionName(state.Version), fetch.Clean(leaf.Issuer.String()),
+		leaf.NotAfter.UTC().Format("2006-01-02"), int(left.Hours()/24),
+	)
 	switch {
 	case t.TLS.InsecureSkipVerify:
 		return "", Warn("add the CA's certificate to "+t.Roots+" and remove the key that skips the check", "%s; it is not verified", text)

@@ -11,7 +11,7 @@ import (
 	"pachyderm/internal/fault"
 )
 
-func TestReport_RemedyIsWhatTheFaultSays(t *testing.T) {
+func TestReport_Do_Remedy(t *testing.T) {
 	at := time.Now()
 	l := probe.New(func() time.Time { return at })
 	for name, err := range map[string]error{
@@ -24,7 +24,9 @@ func TestReport_RemedyIsWhatTheFaultSays(t *testing.T) {
 		}
 	}
 	want := map[string]probe.Step{
-		"colons": {Name: "colons", Status: probe.Failed, Result: "the directory requires TLS", Remedy: "use startTLS: true or LDAPS, without insecureNoSSL"},
+		"colons": {
+			Name: "colons", Status: probe.Failed, Result: "the directory requires TLS", Remedy: "use startTLS: true or LDAPS, without insecureNoSSL",
+		},
 		"none":   {Name: "none", Status: probe.Failed, Result: "the directory: it wants TLS"},
 		"hidden": {Name: "hidden", Status: probe.Failed, Result: "it did not work", Remedy: "look at pachd's log"},
 	}

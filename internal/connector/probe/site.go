@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -76,9 +77,9 @@ func (s Site) Ping(ctx context.Context) error {
 	return err
 }
 
-// checkCredentials exchanges a code that cannot be right; what the provider
-// minds tells whether it knows the client (RFC 6749, 5.2). GitHub has codes of
-// its own for both, and answers them with status 200.
+// checkCredentials exchanges a code that cannot be right; the error tells
+// whether the provider knows the client (RFC 6749, 5.2). GitHub has codes of its
+// own for both, and answers them with status 200.
 func (s Site) checkCredentials(ctx context.Context, client *fetch.Client) (string, error) {
 	result, err := s.madeUpCode(ctx, client)
 	if err != nil {
@@ -93,7 +94,8 @@ func (s Site) checkCredentials(ctx context.Context, client *fetch.Client) (strin
 
 func (s Site) madeUpCode(ctx context.Context, client *fetch.Client) (string, error) {
 	form := url.Values{
-		"grant_type": {"authorization_code"}, "code": {rand.Text()}, "redirect_uri": {s.Client.RedirectURI}, "client_id": {s.Client.ID}, "client_secret": {s.Client.Secret},
+		"grant_type": {"authorization_code"}, "code": {rand.Text()}, "redirect_uri": {s.Client.RedirectURI},
+		"client_id": {s.Client.ID}, "client_secret": {s.Client.Secret},
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.TokenURL, strings.NewReader(form.Encode()))
 	if err != nil {
@@ -108,14 +110,18 @@ func (s Site) madeUpCode(ctx context.Context, client *fetch.Client) (string, err
 		Error string `json:"error"`
 	}
 	_ = fetch.Decode(body, &answer) // what cannot be read does not tell
+	unknown := slices.Contains([]string{"invalid_client", "incorrect_client_credentials", "unauthorized_client"}, answer.Error)
 	switch {
 	case answer.Error == "invalid_grant", answer.Error == "bad_verification_code":
 		return "the provider knows the client ID and the secret", nil
-	case answer.Error == "invalid_client", answer.Error == "incorrect_client_credentials", answer.Error == "unauthorized_client", status == http.StatusUnauthorized, status == http.StatusNotFound:
-		return "", fault.New(fault.Precondition, "the provider refused the client ID or the secret (%s)", cmp.Or(fetch.Clean(answer.Error), http.StatusText(status))).
+	case unknown, status == http.StatusUnauthorized, status == http.StatusNotFound:
+		return "", fault.New(fault.Precondition,
+			"the provider refused the client ID or the secret (%s)", cmp.Or(fetch.Clean(answer.Error), http.StatusText(status))).
 			Next("check clientID and clientSecret")
 	}
-	return "", Skip("the provider's response to a made-up code is inconclusive (HTTP status %d, %s)", status, cmp.Or(fetch.Clean(answer.Error), "no reason given"))
+	return "", Skip(
+		"the provider's response to a made-up code is inconclusive (HTTP status %d, %s)",
+		status, cmp.Or(fetch.Clean(answer.Error), "no reason given"))
 }
 
 func (s Site) checkCallback(ctx context.Context, client *fetch.Client) (string, error) {
@@ -124,7 +130,9 @@ func (s Site) checkCallback(ctx context.Context, client *fetch.Client) (string, 
 		return "", err
 	}
 	q := to.Query()
-	for name, value := range map[string]string{"client_id": s.Client.ID, "redirect_uri": s.Client.RedirectURI, "response_type": "code", "state": rand.Text()} {
+	for name, value := range map[string]string{
+		"client_id": s.Client.ID, "redirect_uri": s.Client.RedirectURI, "response_type": "code", "state": rand.Text(),
+	} {
 		q.Set(name, value)
 	}
 	to.RawQuery = q.Encode()

@@ -33,7 +33,8 @@ func (c *Connector) Check(ctx context.Context, r *probe.Report) {
 	r.Do(probe.Issuer, func() (string, error) { return c.checkName(ctx) })
 	r.Do(probe.Keys, func() (string, error) { return c.checkCertificates(ctx) })
 	r.Do(probe.Callback, func() (string, error) {
-		return "", probe.Skip("the provider must have %s as assertion consumer service, and %s as entity id: test-connector shows whether it does",
+		return "", probe.Skip(
+			"the provider must have %s as assertion consumer service, and %s as entity id: test-connector shows whether it does",
 			c.cfg.RedirectURI, c.cfg.entityID())
 	})
 }

@@ -18,10 +18,10 @@ import (
 // provider is described by one of metadataURL, metadataFile and metadata or, as
 // Dex has it, by ssoURL with ca or caData.
 type Config struct {
-	MetadataURL  string   `json:"metadataURL" rule:"url" doc:"where the provider publishes its metadata, which has its address and its certificates, also announced ones"`
+	MetadataURL  string   `json:"metadataURL" rule:"url" doc:"where the provider publishes its metadata: its address and certificates"`
 	MetadataFile string   `json:"metadataFile" rule:"file" doc:"file on the server that holds the metadata"`
 	Metadata     string   `json:"metadata" rule:"lines" doc:"the metadata itself, as text"`
-	RootCAs      []string `json:"rootCAs" rule:"file" doc:"CA certificates to trust for metadataURL, beside the system's: PEM text, or files on the server"`
+	RootCAs      []string `json:"rootCAs" rule:"file" doc:"CA certificates to trust for metadataURL beside the system's: PEM text or files"`
 
 	SSOURL    string `json:"ssoURL" rule:"url" doc:"where people are sent to sign in, if there is no metadata"`
 	SSOIssuer string `json:"ssoIssuer" doc:"the provider's entity ID; required if the metadata describes several providers"`
@@ -30,12 +30,12 @@ type Config struct {
 	CA     string `json:"ca" rule:"file" doc:"file on the server with the certificates that the provider signs with, in PEM"`
 	CAData string `json:"caData" rule:"lines" doc:"the certificates that the provider signs with, as PEM text or base64 of it"`
 
-	RedirectURI        string `json:"redirectURI" rule:"required,callback" doc:"our callback, where the provider has the browser post its response; pachctl idp callback prints it"`
+	RedirectURI        string `json:"redirectURI" rule:"required,callback" doc:"our callback; pachctl idp callback prints it"`
 	EntityIssuer       string `json:"entityIssuer" doc:"our own entity ID, which must be an audience of assertions; default: redirectURI"`
 	NameIDPolicyFormat string `json:"nameIDPolicyFormat" doc:"NameID format to request, by its short name or its URN; default: persistent"`
-	RequestBinding     string `json:"requestBinding" oneof:"redirect post" doc:"how the request is sent; default: redirect if the metadata offers it, otherwise post"`
+	RequestBinding     string `json:"requestBinding" oneof:"redirect post" doc:"how to send requests; default: redirect if offered, else post"`
 
-	EmailAttr string `json:"emailAttr" rule:"required" doc:"attribute with the e-mail address; here and in the next three, NameID means the NameID itself"`
+	EmailAttr string `json:"emailAttr" rule:"required" doc:"attribute with the e-mail address; NameID, here and below, is the NameID itself"`
 	// UsernameAttr is the user id where the provider sends no NameID, or one that
 	// is new each time.
 	UsernameAttr  string   `json:"usernameAttr" doc:"attribute with the user name, which identifies a person if the NameID cannot"`
@@ -101,7 +101,8 @@ func (c Config) checkAttributes() error {
 	switch {
 	case nameIDFormat(c.NameIDPolicyFormat) == "":
 		return refuse.Config("nameIDPolicyFormat", "nameIDPolicyFormat is %q", c.NameIDPolicyFormat).
-			Next("use persistent, emailAddress, unspecified, transient, X509SubjectName, WindowsDomainQualifiedName, encrypted, entity, kerberos, or a URN")
+			Next("use persistent, emailAddress, unspecified, transient, X509SubjectName, WindowsDomainQualifiedName, " +
+				"encrypted, entity, kerberos, or a URN")
 	case nameIDFormat(c.NameIDPolicyFormat) == formatTransient && c.UsernameAttr == "":
 		return refuse.Config("usernameAttr", "a transient NameID is new at each sign-in and cannot identify a person").
 			Next("set usernameAttr to an attribute that can, or nameIDPolicyFormat to persistent")

@@ -20,7 +20,7 @@ func opened(c Config, allowHTTP bool) error {
 	return err
 }
 
-func TestValidate(t *testing.T) {
+func TestSAMLConfig_Accepted(t *testing.T) {
 	for name, change := range map[string]func(*Config){
 		"plain":                      func(*Config) {},
 		"base64 of PEM":              func(c *Config) { c.CAData = base64.StdEncoding.EncodeToString([]byte(c.CAData)) },
@@ -44,13 +44,16 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-func TestValidateRefuses(t *testing.T) {
+func TestSAMLConfig_Refused(t *testing.T) {
 	for _, c := range []struct {
 		name        string
 		change      func(*Config)
 		field, want string
 	}{
-		{"signatures off", func(c *Config) { c.InsecureSkipSignatureValidation = true }, "config.insecureSkipSignatureValidation", "anybody sign in as anybody"},
+		{
+			"signatures off", func(c *Config) { c.InsecureSkipSignatureValidation = true }, "config.insecureSkipSignatureValidation",
+			"anybody sign in as anybody",
+		},
 		{"no redirect", func(c *Config) { c.RedirectURI = "" }, "config.redirectURI", "redirectURI is missing"},
 		{"no address", func(c *Config) { c.EmailAttr = "" }, "config.emailAttr", "emailAttr is missing"},
 		{"a line end", func(c *Config) { c.EmailAttr = "email\n" }, "config.emailAttr", "white space"},
@@ -71,14 +74,20 @@ func TestValidateRefuses(t *testing.T) {
 		{"script", func(c *Config) { c.SSOURL = "javascript:alert(1)" }, "config.ssoURL", "must begin with https://"},
 		{"a password", func(c *Config) { c.SSOURL = "https://u:hunter2@x.test" }, "config.ssoURL", "user name or password"},
 		{"metadata that is none", func(c *Config) { c.SSOURL, c.Metadata = "", "<a/>" }, "config.metadata", "not SAML metadata"},
-		{"another callback", func(c *Config) { c.RedirectURI = "https://other.example.com/callback" }, "config.redirectURI", "redirectURI is https://other.example.com/callback, but sign-ins come back to " + callbackURL},
+		{
+			"another callback", func(c *Config) { c.RedirectURI = "https://other.example.com/callback" }, "config.redirectURI",
+			"redirectURI is https://other.example.com/callback, but sign-ins come back to " + callbackURL,
+		},
 		{"a query", func(c *Config) { c.RedirectURI += "?x=y" }, "config.redirectURI", "sign-ins come back to"},
 		{"a placeholder", func(c *Config) { c.RedirectURI = "http://<ip>:30658/callback" }, "config.redirectURI", "placeholder"},
 		{"a binding", func(c *Config) { c.RequestBinding = "artifact" }, "config.requestBinding", "use one of redirect, post"},
 		{"a format", func(c *Config) { c.NameIDPolicyFormat = "email" }, "config.nameIDPolicyFormat", "use persistent"},
 		{"a transient user id", func(c *Config) { c.NameIDPolicyFormat = "transient" }, "config.usernameAttr", "new at each sign-in"},
 		{"a delimiter of nothing", func(c *Config) { c.GroupsAttr, c.GroupsDelim = "", ";" }, "config.groupsDelim", "set groupsAttr"},
-		{"allowed groups of none", func(c *Config) { c.GroupsAttr, c.AllowedGroups = "", []string{"x"} }, "config.allowedGroups", "set groupsAttr"},
+		{
+			"allowed groups of none", func(c *Config) { c.GroupsAttr, c.AllowedGroups = "", []string{"x"} }, "config.allowedGroups",
+			"set groupsAttr",
+		},
 		{"a filter of nothing", func(c *Config) { c.FilterGroups = true }, "config.filterGroups", "there are none"},
 	} {
 		cfg := config()
@@ -94,7 +103,7 @@ func TestValidateRefuses(t *testing.T) {
 }
 
 // Every key of Dex's connector has its place here.
-func TestConfigTakesDexKeys(t *testing.T) {
+func TestSAMLConfig_TakesDexKeys(t *testing.T) {
 	const document = `{"entityIssuer":"a","ssoIssuer":"b","ssoURL":"c","ca":"d","caData":"e","redirectURI":"f","usernameAttr":"g","emailAttr":"h",
 "groupsAttr":"i","groupsDelim":"j","allowedGroups":["k"],"filterGroups":true,"nameIDPolicyFormat":"l","insecureSkipSignatureValidation":true}`
 	d := json.NewDecoder(strings.NewReader(document))
@@ -105,7 +114,7 @@ func TestConfigTakesDexKeys(t *testing.T) {
 	}
 }
 
-func TestTheCertificateMayBeInAFile(t *testing.T) {
+func TestSAMLConfig_CertificateInAFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "idp.pem")
 	if err := os.WriteFile(file, []byte(ours().pem()), 0o600); err != nil {
 		t.Fatal(err)

@@ -46,7 +46,7 @@ func (p *people) GetServiceProvider(_ *http.Request, id string) (*idp.EntityDesc
 
 // An identity provider that others wrote takes our request and our metadata, and
 // we take its metadata and its answer, by either binding.
-func TestAnotherIdentityProvider(t *testing.T) {
+func TestSAMLCallback_Crewjam(t *testing.T) {
 	for _, binding := range []string{"redirect", "post"} {
 		t.Run(binding, func(t *testing.T) { signInAtCrewjam(t, binding) })
 	}
@@ -67,8 +67,9 @@ func signInAtCrewjam(t *testing.T, binding string) {
 		return *u
 	}
 	who := &people{session: &idp.Session{
-		ID: "1", CreateTime: now(), ExpireTime: now().Add(time.Hour), Index: "1", NameID: "jane", NameIDFormat: "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent",
-		UserName: "jdoe", UserEmail: "jane@example.com", UserCommonName: "Jane Doe", Groups: []string{"admins", "engineers"},
+		ID: "1", CreateTime: now(), ExpireTime: now().Add(time.Hour), Index: "1", NameID: "jane",
+		NameIDFormat: "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent",
+		UserName:     "jdoe", UserEmail: "jane@example.com", UserCommonName: "Jane Doe", Groups: []string{"admins", "engineers"},
 	}}
 	provider := &idp.IdentityProvider{
 		Key: by.key, Certificate: by.cert, Logger: log.New(io.Discard, "", 0),
@@ -129,7 +130,10 @@ func signInAtCrewjam(t *testing.T, binding string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := dexconn.Identity{UserID: "jane", Username: "Jane Doe", PreferredUsername: "jdoe", Email: "jane@example.com", EmailVerified: true, Groups: []string{"admins", "engineers"}}
+	want := dexconn.Identity{
+		UserID: "jane", Username: "Jane Doe", PreferredUsername: "jdoe", Email: "jane@example.com", EmailVerified: true,
+		Groups: []string{"admins", "engineers"},
+	}
 	if diff := cmp.Diff(want, id); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -139,7 +143,8 @@ func signInAtCrewjam(t *testing.T, binding string) {
 		t.Fatal(err)
 	}
 	forged := post(t, strings.Replace(string(raw), "jane@example.com", "root@example.com", 1))
-	if _, err := c.HandleCallback(dexconn.Scopes{}, data, forged); !fault.Is(err, fault.Unauthenticated) || !strings.Contains(fault.Message(err), "what it signed was changed") {
+	if _, err := c.HandleCallback(dexconn.Scopes{}, data, forged); !fault.Is(err, fault.Unauthenticated) ||
+		!strings.Contains(fault.Message(err), "what it signed was changed") {
 		t.Errorf("changed on the way: %v", err)
 	}
 }

@@ -2,7 +2,6 @@ package saml
 
 import (
 	"crypto"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +15,9 @@ import (
 )
 
 func jane() dexconn.Identity {
-	return dexconn.Identity{UserID: "jane", Username: "Jane Doe", Email: "jane@example.com", EmailVerified: true, Groups: []string{"admins", "engineers"}}
+	return dexconn.Identity{
+		UserID: "jane", Username: "Jane Doe", Email: "jane@example.com", EmailVerified: true, Groups: []string{"admins", "engineers"},
+	}
 }
 
 // attack is an answer that must be refused, and what the refusal says.
@@ -114,7 +115,10 @@ func wrapsAssertion() []attack {
 		{name: "it alone, elsewhere", want: "exactly one Assertion", after: func(root *etree.Element) {
 			root.FindElement("./Status").AddChild(root.RemoveChild(theAssertion(root)))
 		}},
-		{name: "changed", want: "what it signed was changed", after: func(root *etree.Element) { root.FindElement(".//NameID").SetText("mallory") }},
+		{
+			name: "changed", want: "what it signed was changed",
+			after: func(root *etree.Element) { root.FindElement(".//NameID").SetText("mallory") },
+		},
 	}
 }
 
@@ -214,7 +218,7 @@ func modes() map[string]func(*draft) {
 	}
 }
 
-func TestWrappedMessagesAreRefused(t *testing.T) {
+func TestSAMLCallback_Wrapped(t *testing.T) {
 	for mode, set := range modes() {
 		attacks := wrapsResponse()
 		if mode == "assertion" {
@@ -241,48 +245,20 @@ func replace(from, to string) func(string) string {
 	}
 }
 
-func TestForgedMessagesAreRefused(t *testing.T) {
+func TestSAMLCallback_Forged(t *testing.T) {
 	for _, a := range []attack{
 		{name: "comment in the NameID", want: "comment", text: replace(">jane<", ">ja<!-- -->ne<")},
-		{name: "comment in the address", want: "comment", text: replace("jane@example.com<", "jane@example.com<!-- -->.evil.test<")},
 		{name: "signed comment in the address", want: "comment", change: func(d *draft) {
 			d.attributes = strings.Replace(d.attributes, "jane@example.com", "jane@example.com<!-- -->.evil.test", 1)
 		}},
-		{name: "processing instruction", want: "processing instruction", text: replace(">jane<", ">ja<?x y?>ne<")},
-		{name: "second declaration", want: "processing instruction", text: replace("<samlp:Status>", `<?xml version="1.0"?><samlp:Status>`)},
 		{name: "DTD", want: "DTD", text: func(s string) string { return `<!DOCTYPE x [<!ENTITY e "admin">]>` + s }},
-		{name: "entity", want: "not well-formed", text: replace(">jane<", ">&e;<")},
-		{name: "entities that grow", want: "DTD", text: func(s string) string {
-			return `<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>` + strings.Replace(s, ">jane<", ">&b;<", 1)
-		}},
-		{name: "external entity", want: "DTD", text: func(s string) string {
-			return `<!DOCTYPE x SYSTEM "file:///etc/passwd">` + s
-		}},
-		{name: "not UTF-8", want: "UTF-8", text: replace(">jane<", ">j\xff<")},
-		{name: "other encoding", want: "not well-formed", text: func(s string) string { return `<?xml version="1.0" encoding="UTF-7"?>` + s }},
-		{name: "two roots", want: "not well-formed", text: func(s string) string { return s + "<a></a>" }},
-		{name: "text after the root", want: "not well-formed", text: func(s string) string { return s + "x" }},
-		{name: "attribute twice", want: "same attribute twice", text: replace(`ID="_assertion1"`, `ID="_assertion1" ID="_x"`)},
-		{name: "prefix without a name", want: "colon at its end", text: replace(`<samlp:Status>`, `<samlp:Status x:="y">`)},
-		{name: "name without a prefix", want: "colon at its end", text: replace(`<samlp:Status>`, `<:a></:a><samlp:Status>`)},
-		{name: "three names", want: "not well-formed", text: replace(`<samlp:Status>`, `<samlp:Status a:b:c="x">`)},
-		{name: "depth", want: "nests deeper", text: replace("<samlp:Status>", strings.Repeat("<a>", 40)+strings.Repeat("</a>", 40)+"<samlp:Status>")},
-		{name: "elements", want: "more than 10000 elements", text: replace("<samlp:Status>", strings.Repeat("<a/>", 10_001)+"<samlp:Status>")},
-		{name: "not a Response", want: "not a SAML 2.0 Response", text: func(string) string { return "<html></html>" }},
-		{name: "nothing", want: "not well-formed", text: func(string) string { return " " }},
 		{name: "too large", want: "larger than 256 KiB", text: func(s string) string { return s + strings.Repeat(" ", maxMessage) }},
-
-		{name: "ID twice", want: "ID twice", change: func(d *draft) { d.responseID = d.assertionID }},
-		{name: "ID twice, spelt another way", want: "ID twice", text: replace("<samlp:Status>", `<samlp:Status Id="_assertion1">`)},
-		{name: "two kinds of ID", want: "ID twice", text: replace("<samlp:Status>", `<samlp:Status Id="_x" id="_y">`)},
-		{name: "ID with a prefix", want: "ID twice", text: replace("<samlp:Status>", `<samlp:Status xml:id="_assertion1">`)},
-		{name: "an ID that begins with a digit", want: "one that is not valid", change: func(d *draft) { d.assertionID = "1a" }},
-		{name: "an ID with a space", want: "one that is not valid", change: func(d *draft) { d.assertionID = "_a b" }},
-		{name: "no ID", want: "one that is not valid", change: func(d *draft) { d.assertionID = "" }},
-
 		{name: "unsigned", want: "signed neither", change: func(d *draft) { d.signResponse, d.signAssertion = false, false }},
 		{name: "signed by another key", want: "not by a certificate", change: func(d *draft) { d.by = other() }},
-		{name: "signed by another key, our certificate shown", want: "not by a certificate", change: func(d *draft) { d.by = signer{other().key, ours().cert} }},
+		{
+			name: "signed by another key, our certificate shown", want: "not by a certificate",
+			change: func(d *draft) { d.by = signer{other().key, ours().cert} },
+		},
 		{name: "signed by another key, in a good response", want: "not by a certificate", change: func(d *draft) {
 			d.signResponse, d.signAssertion = true, false
 			d.before = func(root *etree.Element) {
@@ -302,7 +278,10 @@ func TestForgedMessagesAreRefused(t *testing.T) {
 			d.extra = `<ds:Reference URI="#_response1"><ds:Transforms/><ds:DigestMethod Algorithm="` + sha256URI + `"/><ds:DigestValue>AAAA</ds:DigestValue></ds:Reference>`
 		}},
 		{name: "object in the signature", want: "form that SAML requires", change: func(d *draft) { d.object = "<ds:Object></ds:Object>" }},
-		{name: "signature value twice", want: "form that SAML requires", text: replace("<ds:KeyInfo>", "<ds:SignatureValue>AAAA</ds:SignatureValue><ds:KeyInfo>")},
+		{
+			name: "signature value twice", want: "form that SAML requires",
+			text: replace("<ds:KeyInfo>", "<ds:SignatureValue>AAAA</ds:SignatureValue><ds:KeyInfo>"),
+		},
 		{name: "XSLT", want: "transform", change: func(d *draft) {
 			d.transforms += `<ds:Transform Algorithm="http://www.w3.org/TR/1999/REC-xslt-19991116"></ds:Transform>`
 		}},
@@ -316,7 +295,10 @@ func TestForgedMessagesAreRefused(t *testing.T) {
 			d.transforms = strings.Repeat(`<ds:Transform Algorithm="`+excURI+`"></ds:Transform>`, 2)
 		}},
 		{name: "no transforms", want: "form that SAML requires", change: func(d *draft) { d.transforms = "" }},
-		{name: "inclusive canonicalization", want: "canonicalization method", change: func(d *draft) { d.c14n = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315" }},
+		{
+			name: "inclusive canonicalization", want: "canonicalization method",
+			change: func(d *draft) { d.c14n = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315" },
+		},
 		{name: "SHA-1 signature", want: "SHA-1", change: func(d *draft) {
 			d.method, d.hash = "http://www.w3.org/2000/09/xmldsig#rsa-sha1", crypto.SHA1
 		}},
@@ -324,112 +306,45 @@ func TestForgedMessagesAreRefused(t *testing.T) {
 		{name: "HMAC with the certificate as key", want: "hmac-sha256", change: func(d *draft) {
 			d.method = "http://www.w3.org/2001/04/xmldsig-more#hmac-sha256"
 		}},
-		{name: "signature after the subject", want: "place where none belongs", after: func(root *etree.Element) {
-			a := theAssertion(root)
-			a.AddChild(a.RemoveChild(signatureOf(a)))
-		}},
-		{name: "signature somewhere else", want: "place where none belongs", after: func(root *etree.Element) {
-			a := theAssertion(root)
-			root.FindElement("./Status").AddChild(a.RemoveChild(signatureOf(a)))
-		}},
-		{name: "two signatures", want: "place where none belongs", change: func(d *draft) {
-			d.before = func(root *etree.Element) { d.sign(theAssertion(root)) }
-		}},
-		{name: "encrypted assertion", want: "switch encryption off", after: func(root *etree.Element) {
-			root.RemoveChild(theAssertion(root))
-			root.CreateElement("saml:EncryptedAssertion")
-		}},
-		{name: "encrypted NameID", want: "switch encryption off", change: func(d *draft) { d.nameID = "<saml:EncryptedID/>" }},
 		{name: "no assertion", want: "has no Assertion", after: func(root *etree.Element) { root.RemoveChild(theAssertion(root)) }},
 	} {
 		t.Run(a.name, func(t *testing.T) { check(t, modes()["assertion"], a) })
 	}
 }
 
-func TestMessagesThatAreNotForThisSignInAreRefused(t *testing.T) {
-	now := at()
-	signedResponse := func(d *draft) { d.signResponse = true }
+func TestSAMLCallback_ForAnotherSignIn(t *testing.T) {
 	for _, a := range []attack{
 		{name: "audience", want: `meant for "https://other.example.com"`, change: func(d *draft) {
 			d.audience = strings.Replace(d.audience, callbackURL, "https://other.example.com", 1)
 		}},
-		{name: "no audience", want: "AudienceRestriction", change: func(d *draft) { d.audience = "" }},
-		{name: "second audience restriction", want: "meant for", change: func(d *draft) {
-			d.audience += strings.Replace(d.audience, callbackURL, "https://other.example.com", 1)
-		}},
-		{name: "unknown condition", want: "not known here", change: func(d *draft) { d.audience += "<saml:Condition/>" }},
-		{name: "no conditions", want: "no Conditions", change: func(d *draft) { d.conditions = " " }},
-		{name: "two conditions", want: "2 elements Conditions", change: func(d *draft) {
-			d.conditions = "<saml:Conditions>" + d.audience + "</saml:Conditions><saml:Conditions/>"
-		}},
 		{name: "recipient", want: "recipient", change: func(d *draft) { d.recipient += "/x" }},
-		{name: "destination", want: "sent its Response to", change: func(d *draft) { d.destination = `Destination="https://other.example.com/"` }},
-		{name: "no destination though signed", want: "(Destination)", change: func(d *draft) { signedResponse(d); d.destination = "" }},
+		{name: "no destination though signed", want: "(Destination)", change: func(d *draft) { d.signResponse, d.destination = true, "" }},
 		{name: "response to another request", want: "another sign-in (InResponseTo)", change: func(d *draft) { d.responseTo = "_x" }},
-		{name: "response to none", want: "begin the sign-in here", change: func(d *draft) { d.responseTo = "" }},
-		{name: "subject of another request", want: "another sign-in (InResponseTo)", change: func(d *draft) { d.subjectTo = "_x" }},
-		{name: "subject of none", want: "another sign-in (InResponseTo)", change: func(d *draft) { d.subjectTo = "" }},
-		{name: "not bearer", want: "no bearer confirmation", change: func(d *draft) { d.method2 = "urn:oasis:names:tc:SAML:2.0:cm:holder-of-key" }},
-		{name: "no end", want: "NotOnOrAfter of SubjectConfirmationData", change: func(d *draft) {
-			d.before = func(root *etree.Element) { root.FindElement(".//SubjectConfirmationData").RemoveAttr("NotOnOrAfter") }
-		}},
-		{name: "no confirmation data", want: "SubjectConfirmationData", change: func(d *draft) {
-			d.before = func(root *etree.Element) {
-				data := root.FindElement(".//SubjectConfirmationData")
-				data.Parent().RemoveChild(data)
-			}
-		}},
-		{name: "subject expired", want: "expired 120 seconds ago", change: func(d *draft) { d.notOnOrAfter = now.Add(-2 * time.Minute) }},
-		{name: "conditions expired", want: "expired 121 seconds ago", change: func(d *draft) { d.limit = now.Add(-121 * time.Second) }},
-		{name: "expired, as the provider's clock is behind", want: "clock seems to be 600 seconds behind", change: func(d *draft) {
-			d.issued, d.notOnOrAfter, d.limit = now.Add(-10*time.Minute), now.Add(-5*time.Minute), now.Add(-5*time.Minute)
-		}},
-		{name: "not yet valid", want: "becomes valid only in 121 seconds", change: func(d *draft) { d.notBefore = now.Add(121 * time.Second) }},
-		{name: "issued in the future", want: "clock seems to be 300 seconds ahead", change: func(d *draft) { d.issued = now.Add(5 * time.Minute) }},
-		{name: "session over", want: "SessionNotOnOrAfter", change: func(d *draft) {
-			d.session = fmt.Sprintf(`<saml:AuthnStatement SessionNotOnOrAfter="%s"/>`, stamp(now.Add(-time.Hour)))
-		}},
-		{name: "nobody signed in", want: "AuthnStatement", change: func(d *draft) { d.session = "" }},
-		{name: "a time that is none", want: "where a time is required", change: func(d *draft) {
-			d.session = `<saml:AuthnStatement SessionNotOnOrAfter="tomorrow"/>`
-		}},
-		{name: "issuer of the assertion", want: `issued by "https://evil.test"`, change: func(d *draft) { d.issuer = "https://evil.test" }},
-		{name: "no issuer", want: "does not say who issued it", change: func(d *draft) { d.issuer = "" }},
-		{name: "issuer of the response", want: `Response was issued by "https://evil.test"`, change: func(d *draft) { d.responseIssuer = "https://evil.test" }},
-		{name: "version", want: `SAML "1.1"`, change: func(d *draft) { d.version = "1.1" }},
 		{name: "failing status", want: `Requester`, change: func(d *draft) {
 			d.status = `<samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:Requester"/>`
 		}},
-		{name: "no status", want: "no StatusCode", change: func(d *draft) { d.status = "" }},
 	} {
 		t.Run(a.name, func(t *testing.T) { check(t, modes()["assertion"], a) })
 	}
 }
 
-func TestAFailingStatusSaysWhy(t *testing.T) {
-	for second, want := range map[string]struct {
-		kind  fault.Kind
-		field string
-	}{
-		"AuthnFailed":         {fault.Denied, ""},
-		"InvalidNameIDPolicy": {fault.Precondition, "config.nameIDPolicyFormat"},
-		"RequestUnsupported":  {fault.Precondition, ""},
-	} {
-		c, _ := open(t, config())
-		data, p := begin(t, c)
-		d := newDraft(p.ID)
-		d.signAssertion = false
-		d.status = `<samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:Responder"><samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:` + second + `"/></samlp:StatusCode><samlp:StatusMessage>no&#9;luck</samlp:StatusMessage>`
-		root := d.build()
-		root.RemoveChild(theAssertion(root))
-		_, err := c.HandleCallback(dexconn.Scopes{}, data, post(t, serialize(root)))
-		if fault.KindOf(err) != want.kind || fault.FieldOf(err) != want.field || !strings.Contains(fault.Message(err), "(Responder, "+second+`), saying "no luck"`) {
-			t.Errorf("%s: %s at %q: %v", second, fault.KindOf(err), fault.FieldOf(err), err)
-		}
+// That a sign-in failed is commonly said without a signature.
+func TestSAMLCallback_FailingStatusUnsigned(t *testing.T) {
+	c, _ := open(t, config())
+	data, p := begin(t, c)
+	d := newDraft(p.ID)
+	d.signAssertion = false
+	d.status = `<samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:Responder">` +
+		`<samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:AuthnFailed"/></samlp:StatusCode>`
+	root := d.build()
+	root.RemoveChild(theAssertion(root))
+	_, err := c.HandleCallback(dexconn.Scopes{}, data, post(t, serialize(root)))
+	if !fault.Is(err, fault.Denied) || !strings.Contains(fault.Message(err), "(Responder, AuthnFailed)") {
+		t.Errorf("got %v", err)
 	}
 }
 
-func TestAnAnswerIsUsedOnce(t *testing.T) {
+func TestSAMLCallback_Replay(t *testing.T) {
 	c, clock := open(t, config())
 	data, p := begin(t, c)
 	raw := serialize(newDraft(p.ID).build())
@@ -446,7 +361,7 @@ func TestAnAnswerIsUsedOnce(t *testing.T) {
 	}
 }
 
-func TestTheFormMustBelongToTheSignIn(t *testing.T) {
+func TestSAMLCallback_OtherForm(t *testing.T) {
 	c, _ := open(t, config())
 	data, p := begin(t, c)
 	good := serialize(newDraft(p.ID).build())
@@ -460,7 +375,8 @@ func TestTheFormMustBelongToTheSignIn(t *testing.T) {
 	} {
 		r := post(t, good)
 		change(r.PostForm)
-		if _, err := c.HandleCallback(dexconn.Scopes{}, data, r); !fault.Is(err, fault.Unauthenticated) || !strings.Contains(fault.Message(err), want) {
+		if _, err := c.HandleCallback(dexconn.Scopes{}, data, r); !fault.Is(err, fault.Unauthenticated) ||
+			!strings.Contains(fault.Message(err), want) {
 			t.Errorf("want %q: %v", want, err)
 		}
 	}
@@ -472,8 +388,8 @@ func TestTheFormMustBelongToTheSignIn(t *testing.T) {
 	}
 }
 
-// FuzzResponse looks for a panic, and for a way in without the key.
-func FuzzResponse(f *testing.F) {
+// FuzzSAMLCallback looks for a panic, and for a way in without the key.
+func FuzzSAMLCallback(f *testing.F) {
 	c, _ := open(f, config())
 	data, p := begin(f, c)
 	for _, mode := range modes() {

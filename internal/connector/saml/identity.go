@@ -212,7 +212,8 @@ func (c *Connector) userID(s said) (string, error) {
 	const limit = 256 // SAML core, 8.3.7
 	from := c.userIDFrom(s)
 	if from == "" && s.transient {
-		return "", fault.New(fault.Precondition, "the provider sends a transient NameID, which is new at each sign-in and cannot identify a person").
+		return "", fault.New(fault.Precondition,
+			"the provider sends a transient NameID, which is new at each sign-in and cannot identify a person").
 			Next("have it send a persistent one, or set usernameAttr").At("config.nameIDPolicyFormat")
 	}
 	if from == "" {
@@ -224,7 +225,8 @@ func (c *Connector) userID(s said) (string, error) {
 	case err != nil:
 		return "", err
 	case id == "":
-		return "", fault.New(fault.Precondition, "the provider does not say who this is: it sent no %s but only %s", fetch.Clean(from), s.names()).
+		return "", fault.New(fault.Precondition,
+			"the provider does not say who this is: it sent no %s but only %s", fetch.Clean(from), s.names()).
 			Next("have it send that, or set usernameAttr to another attribute").At("config.usernameAttr")
 	case len(id) > limit || strings.TrimSpace(id) != id || strings.ContainsFunc(id, unicode.IsControl):
 		return "", refuse.Response(
@@ -245,7 +247,8 @@ func (c *Connector) email(s said) (string, error) {
 		return "", fault.New(fault.Precondition, "the provider sent no e-mail address (attribute %q) but only %s", c.cfg.EmailAttr, s.names()).
 			Next("set emailAttr to the attribute that holds it, or have the provider send it").At("config.emailAttr")
 	case !principal.IsEmail(email):
-		return "", refuse.Response("the provider's attribute %q is %q, which is not exactly one e-mail address", c.cfg.EmailAttr, fetch.Clean(email))
+		return "", refuse.Response(
+			"the provider's attribute %q is %q, which is not exactly one e-mail address", c.cfg.EmailAttr, fetch.Clean(email))
 	}
 	return email, nil
 }

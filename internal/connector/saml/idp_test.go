@@ -179,7 +179,9 @@ func (d *draft) issuerOf(name string) string {
 func (d *draft) xml() string {
 	conditions := d.conditions
 	if conditions == "" {
-		conditions = fmt.Sprintf(`<saml:Conditions NotBefore="%s" NotOnOrAfter="%s">%s</saml:Conditions>`, stamp(d.notBefore), stamp(d.limit), d.audience)
+		conditions = fmt.Sprintf(
+			`<saml:Conditions NotBefore="%s" NotOnOrAfter="%s">%s</saml:Conditions>`, stamp(d.notBefore), stamp(d.limit), d.audience,
+		)
 	}
 	to := ""
 	if d.responseTo != "" {
@@ -251,7 +253,9 @@ func (d *draft) sign(el *etree.Element) {
 	}
 	transforms := d.transforms
 	if d.prefixes != "" {
-		transforms = strings.Replace(transforms, excURI+`">`, excURI+`"><ec:InclusiveNamespaces xmlns:ec="`+excURI+`" PrefixList="`+d.prefixes+`"/>`, 1)
+		transforms = strings.Replace(
+			transforms, excURI+`">`, excURI+`"><ec:InclusiveNamespaces xmlns:ec="`+excURI+`" PrefixList="`+d.prefixes+`"/>`, 1,
+		)
 	}
 	info := fmt.Sprintf(`<ds:SignedInfo xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><ds:CanonicalizationMethod Algorithm="%s"/><ds:SignatureMethod Algorithm="%s"/>`+
 		`<ds:Reference URI="%s"><ds:Transforms>%s</ds:Transforms><ds:DigestMethod Algorithm="%s"/><ds:DigestValue>%s</ds:DigestValue></ds:Reference>%s</ds:SignedInfo>`,

@@ -138,7 +138,9 @@ func (c *Connector) readMetadata(ctx context.Context) ([]byte, error) {
 	case c.cfg.Metadata != "":
 		return []byte(c.cfg.Metadata), nil
 	case c.cfg.MetadataURL != "":
-		return c.client.Get(ctx, c.cfg.MetadataURL, "metadata", http.Header{"Accept": {"application/samlmetadata+xml, application/xml;q=0.9, */*;q=0.5"}})
+		return c.client.Get(
+			ctx, c.cfg.MetadataURL, "metadata", http.Header{"Accept": {"application/samlmetadata+xml, application/xml;q=0.9, */*;q=0.5"}},
+		)
 	}
 	f, err := os.Open(c.cfg.MetadataFile)
 	if err != nil {

@@ -89,7 +89,7 @@ func (o *office) stored(id string) registry.Row {
 // In the words of the decision: absent or 0 means "whatever is stored"; the
 // stored version with identical content is a successful no-op; any other value
 // must be stored + 1.
-func TestVersionsOfAnUpdate(t *testing.T) {
+func TestUpdateConnector_Versions(t *testing.T) {
 	each(t, func(t *testing.T, o *office) {
 		for name, c := range map[string]struct {
 			given int64
@@ -142,7 +142,7 @@ func TestVersionsOfAnUpdate(t *testing.T) {
 	})
 }
 
-func TestAVersionAloneIsSet(t *testing.T) {
+func TestUpdateConnector_VersionAlone(t *testing.T) {
 	each(t, func(t *testing.T, o *office) {
 		o.create(o.document("demo"))
 		before := o.stored("demo")
@@ -160,7 +160,7 @@ func TestAVersionAloneIsSet(t *testing.T) {
 	})
 }
 
-func TestAnUpdateChangesOnlyWhatItGives(t *testing.T) {
+func TestUpdateConnector(t *testing.T) {
 	each(t, func(t *testing.T, o *office) {
 		o.create(o.document("demo"))
 		err := o.update(registry.Connector{ID: "demo", Config: map[string]any{
@@ -187,7 +187,7 @@ func TestAnUpdateChangesOnlyWhatItGives(t *testing.T) {
 	})
 }
 
-func TestAnUpdateIsRefused(t *testing.T) {
+func TestUpdateConnector_Refused(t *testing.T) {
 	each(t, func(t *testing.T, o *office) {
 		o.create(o.document("demo"))
 		before := o.stored("demo")
@@ -214,7 +214,7 @@ func TestAnUpdateIsRefused(t *testing.T) {
 	})
 }
 
-func TestANewConnectorIsChecked(t *testing.T) {
+func TestCreateConnector_Refused(t *testing.T) {
 	each(t, func(t *testing.T, o *office) {
 		for name, c := range map[string]struct {
 			change func(*registry.Connector)
@@ -261,7 +261,7 @@ func TestANewConnectorIsChecked(t *testing.T) {
 	})
 }
 
-func TestWhatIsReadHasNoSecret(t *testing.T) {
+func TestConnectors_NoSecrets(t *testing.T) {
 	each(t, func(t *testing.T, o *office) {
 		o.create(o.document("b"))
 		o.create(registry.Connector{ID: "a", Name: "Mock", Type: "mockPassword", Config: map[string]any{"username": "u", "password": "hidden"}})
@@ -288,7 +288,7 @@ func TestWhatIsReadHasNoSecret(t *testing.T) {
 	})
 }
 
-func TestOfAdministratorsAtOnceOneWins(t *testing.T) {
+func TestUpdateConnector_ConcurrentWriters(t *testing.T) {
 	each(t, func(t *testing.T, o *office) {
 		o.create(o.document("demo"))
 		const admins = 12
@@ -318,7 +318,7 @@ func TestOfAdministratorsAtOnceOneWins(t *testing.T) {
 	})
 }
 
-func TestManagedConnectorsAreNotChanged(t *testing.T) {
+func TestUpdateConnector_Managed(t *testing.T) {
 	each(t, func(t *testing.T, o *office) {
 		doc := o.document("demo")
 		doc.Managed = true
@@ -365,7 +365,7 @@ func (o *office) names(id string, groups ...string) []string {
 	return names
 }
 
-func TestNobodyNamesGroupsUnderAnothersID(t *testing.T) {
+func TestGroupNames_UnderAnotherConnector(t *testing.T) {
 	each(t, func(t *testing.T, o *office) {
 		o.create(o.document("gitlab"))
 		o.create(o.document("okta"))
@@ -384,7 +384,7 @@ func TestNobodyNamesGroupsUnderAnothersID(t *testing.T) {
 	})
 }
 
-func TestTheFirstConnectorOwnsBareGroupNames(t *testing.T) {
+func TestGroupNames_FirstConnectorOwnsBareOnes(t *testing.T) {
 	each(t, func(t *testing.T, o *office) {
 		remove := func(id string) {
 			t.Helper()
@@ -416,7 +416,7 @@ func TestTheFirstConnectorOwnsBareGroupNames(t *testing.T) {
 	})
 }
 
-func TestADeletedConnectorIsGone(t *testing.T) {
+func TestDeleteConnector(t *testing.T) {
 	each(t, func(t *testing.T, o *office) {
 		o.create(o.document("demo"))
 		old := o.stored("demo")
@@ -446,7 +446,7 @@ func TestADeletedConnectorIsGone(t *testing.T) {
 	})
 }
 
-func TestRevisionsStayWhileALoginCanBeOnThem(t *testing.T) {
+func TestReadRevision_ReplacedOnes(t *testing.T) {
 	each(t, func(t *testing.T, o *office) {
 		o.create(o.document("demo"))
 		first := o.stored("demo").Revision
@@ -477,7 +477,7 @@ func TestRevisionsStayWhileALoginCanBeOnThem(t *testing.T) {
 	})
 }
 
-func TestSettingsThatCouldNotWorkAreRefused(t *testing.T) {
+func TestSettings_Refused(t *testing.T) {
 	for name, c := range map[string]struct {
 		s        registry.Settings
 		insecure bool
@@ -518,7 +518,7 @@ func TestSettingsThatCouldNotWorkAreRefused(t *testing.T) {
 	}
 }
 
-func TestSettingsAreKept(t *testing.T) {
+func TestSettings(t *testing.T) {
 	each(t, func(t *testing.T, o *office) {
 		if s, err := o.Settings(t.Context()); err != nil || s != (registry.Settings{}) {
 			t.Errorf("at first: %+v, %v", s, err)
@@ -596,7 +596,7 @@ func secretOf(t *testing.T, o *office, id string) string {
 	return c.Secret
 }
 
-func TestANewClientIsChecked(t *testing.T) {
+func TestCreateClient_Refused(t *testing.T) {
 	o := open(t, dbtest.SQLite(t), nil)
 	for name, c := range map[string]struct {
 		client registry.Client

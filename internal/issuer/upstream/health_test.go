@@ -126,7 +126,7 @@ var troubles = map[idp.Trouble]string{
 	idp.Hangs: "", idp.Garbage: "discovery document", idp.Outdated: "expired", idp.AnotherIssuer: "issuer mismatch", "refuses": "cannot be reached",
 }
 
-func TestHealthTellsWhoIsInTrouble(t *testing.T) {
+func TestHealth_Problems(t *testing.T) {
 	t.Parallel()
 	o := open(t)
 	ca := idp.NewCA(t)
@@ -218,7 +218,7 @@ func TestHealthTellsWhoIsInTrouble(t *testing.T) {
 
 func id(trouble idp.Trouble) string { return strings.ReplaceAll(string(trouble), " ", "-") }
 
-func TestAProviderThatKeepsFailingIsLeftInPeace(t *testing.T) {
+func TestHealth_CircuitBreaker(t *testing.T) {
 	t.Parallel()
 	o := open(t)
 	l := idp.StartOpenLDAP(t, idp.OpenLDAPOptions{})
@@ -271,7 +271,7 @@ func TestAProviderThatKeepsFailingIsLeftInPeace(t *testing.T) {
 }
 
 // One failure after a success is the first of a row.
-func TestASuccessEndsARowOfFailures(t *testing.T) {
+func TestHealth_SuccessEndsFailures(t *testing.T) {
 	t.Parallel()
 	o := open(t)
 	l := idp.StartOpenLDAP(t, idp.OpenLDAPOptions{})

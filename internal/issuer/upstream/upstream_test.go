@@ -24,7 +24,7 @@ import (
 	"pachyderm/test/idp"
 )
 
-func TestAConnectorThatPanicsEndsOneCall(t *testing.T) {
+func TestWithin_Panic(t *testing.T) {
 	t.Parallel()
 	_, err := upstream.Within(t.Context(), func(ctx context.Context) (dexconn.CallbackConnector, error) {
 		return ctx.Value("no such").(dexconn.CallbackConnector), nil
@@ -44,7 +44,7 @@ func (c cached) GetConnector(_ context.Context, id string) (storage.Connector, e
 	return c.o.ForDex(c.o.row(id))
 }
 
-func TestAConnectorIsMendedWithItsFile(t *testing.T) {
+func TestResolve_FileComesBack(t *testing.T) {
 	t.Parallel()
 	o := open(t)
 	p := optest.Start(t, callback)
@@ -80,7 +80,7 @@ func TestAConnectorIsMendedWithItsFile(t *testing.T) {
 }
 
 // A file may be on a disk that does not answer.
-func TestNobodyWaitsForAnotherConnectorToOpen(t *testing.T) {
+func TestProvider_NobodyWaitsForAnother(t *testing.T) {
 	t.Parallel()
 	o := open(t)
 	p := optest.Start(t, callback)
@@ -119,7 +119,7 @@ func TestNobodyWaitsForAnotherConnectorToOpen(t *testing.T) {
 
 // What a browser brings says nothing of how the provider fares: anybody can
 // write it into an address.
-func TestNobodyCanSayThatAProviderIsDown(t *testing.T) {
+func TestHealth_ErrorsFromBrowsers(t *testing.T) {
 	t.Parallel()
 	o := open(t)
 	p := optest.Start(t, callback)
@@ -148,7 +148,7 @@ func TestNobodyCanSayThatAProviderIsDown(t *testing.T) {
 	}
 }
 
-func TestADeletedConnectorLeavesNoHealth(t *testing.T) {
+func TestHealth_DeletedConnector(t *testing.T) {
 	t.Parallel()
 	o := open(t)
 	p := idp.StartTroubled(t, idp.NewCA(t))

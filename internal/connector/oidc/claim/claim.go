@@ -26,7 +26,8 @@ func (s Set) Text(key string) (string, error) {
 	case string:
 		return v, nil
 	}
-	return "", fault.New(fault.Unauthenticated, "the provider's claim %q is %s where the specification requires text", fetch.Clean(key), KindOf(s[key]))
+	return "", fault.New(fault.Unauthenticated,
+		"the provider's claim %q is %s where the specification requires text", fetch.Clean(key), KindOf(s[key]))
 }
 
 // ID is a claim that identifies a person.
@@ -39,7 +40,8 @@ func (s Set) ID(key string) (string, error) {
 	case id == "":
 		return "", fault.New(fault.Unauthenticated, "the provider does not say who this is: its claim %q is missing or empty", fetch.Clean(key))
 	case len(id) > limit || strings.ContainsFunc(id, unicode.IsControl):
-		return "", fault.New(fault.Unauthenticated, "the provider's claim %q is not a user id: it is longer than %d bytes or has control characters", fetch.Clean(key), limit)
+		return "", fault.New(fault.Unauthenticated,
+			"the provider's claim %q is not a user id: it is longer than %d bytes or has control characters", fetch.Clean(key), limit)
 	}
 	return id, nil
 }

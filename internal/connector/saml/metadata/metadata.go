@@ -87,7 +87,8 @@ func Parse(raw []byte, entityID string, allowHTTP bool) (*Document, error) {
 func takeAddress(into *string, location string, allowHTTP bool) error {
 	u, err := webaddr.Parse(location)
 	if err != nil || !webaddr.IsBare(u) || strings.Contains(location, "#") {
-		return fault.New(fault.Precondition, "the provider's metadata has the sign-in address %q, which is not a valid http or https address", fetch.Clean(location))
+		return fault.New(fault.Precondition,
+			"the provider's metadata has the sign-in address %q, which is not a valid http or https address", fetch.Clean(location))
 	}
 	if !webaddr.IsSafe(u, allowHTTP) {
 		return fault.New(fault.Precondition,

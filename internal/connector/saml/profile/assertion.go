@@ -71,7 +71,8 @@ func instant(el *etree.Element, key string) (time.Time, error) {
 		at, err = time.Parse("2006-01-02T15:04:05", value)
 	}
 	if err != nil {
-		return time.Time{}, refuse.Response("the provider's Assertion has %q where a time is required (%s of %s)", fetch.Clean(value), key, el.Tag).Because(err)
+		return time.Time{}, refuse.Response(
+			"the provider's Assertion has %q where a time is required (%s of %s)", fetch.Clean(value), key, el.Tag).Because(err)
 	}
 	return at, nil
 }
@@ -183,7 +184,8 @@ func (e Expected) checkSubject(a *etree.Element, cl clocks) (time.Time, error) {
 	if subject == nil {
 		return time.Time{}, refuse.Response("the provider's Assertion does not say whom it is about (Subject)")
 	}
-	var why error = refuse.Response("the provider's Assertion has no bearer confirmation (SubjectConfirmation), the only kind that a browser can carry")
+	var why error = refuse.Response(
+		"the provider's Assertion has no bearer confirmation (SubjectConfirmation), the only kind that a browser can carry")
 	for _, confirmation := range xmltree.Children(subject, xmltree.Assertion, "SubjectConfirmation") {
 		if xmltree.Attr(confirmation, "Method") != confirmedBy {
 			continue

@@ -31,11 +31,15 @@ const (
 // could be its public certificate, and nothing that rests on SHA-1.
 func methods() []string {
 	const more = "http://www.w3.org/2001/04/xmldsig-more#"
-	return []string{more + "rsa-sha256", more + "rsa-sha384", more + "rsa-sha512", ecdsaPrefix + "sha256", ecdsaPrefix + "sha384", ecdsaPrefix + "sha512"}
+	return []string{
+		more + "rsa-sha256", more + "rsa-sha384", more + "rsa-sha512", ecdsaPrefix + "sha256", ecdsaPrefix + "sha384", ecdsaPrefix + "sha512",
+	}
 }
 
 func digests() []string {
-	return []string{"http://www.w3.org/2001/04/xmlenc#sha256", "http://www.w3.org/2001/04/xmldsig-more#sha384", "http://www.w3.org/2001/04/xmlenc#sha512"}
+	return []string{
+		"http://www.w3.org/2001/04/xmlenc#sha256", "http://www.w3.org/2001/04/xmldsig-more#sha384", "http://www.w3.org/2001/04/xmlenc#sha512",
+	}
 }
 
 // Verify gives a new tree, of the bytes that the signature of el covers, which
@@ -63,7 +67,8 @@ func Verify(el, signature *etree.Element, certs []*x509.Certificate, now time.Ti
 			return found, nil
 		}
 	}
-	return nil, refuse.Response("the signature of the %s is not by a certificate that the connector knows, or what it signed was changed", el.Tag).
+	return nil, refuse.Response(
+		"the signature of the %s is not by a certificate that the connector knows, or what it signed was changed", el.Tag).
 		Next("sign in again, and if that fails, compare caData or the metadata with the provider's signing certificate").Because(why)
 }
 
@@ -177,7 +182,8 @@ func checkReference(el, reference *etree.Element) error {
 	if err != nil {
 		return err
 	}
-	if xmltree.Attr(transforms[0], "Algorithm") != algEnveloped || !isExclusive(xmltree.Attr(transforms[1], "Algorithm")) || len(transforms[0].ChildElements()) > 0 {
+	first, second := xmltree.Attr(transforms[0], "Algorithm"), xmltree.Attr(transforms[1], "Algorithm")
+	if first != algEnveloped || !isExclusive(second) || len(transforms[0].ChildElements()) > 0 {
 		return misshapen()
 	}
 	for _, inner := range transforms[1].ChildElements() {
@@ -213,7 +219,8 @@ func sequence(el *etree.Element, names ...string) ([]*etree.Element, error) {
 }
 
 func misshapen() error {
-	return refuse.Response("the provider's signature does not have the form that SAML requires: one reference to the signed element, enveloped-signature and exclusive canonicalization")
+	return refuse.Response("the provider's signature does not have the form that SAML requires: " +
+		"one reference to the signed element, enveloped-signature and exclusive canonicalization")
 }
 
 func unacceptable(what, algorithm, remedy string) error {

@@ -151,7 +151,8 @@ func Child(el *etree.Element, space, tag string) (*etree.Element, error) {
 	case 1:
 		return found[0], nil
 	}
-	return nil, fault.New(fault.Unauthenticated, "the provider's message has %d elements %s in %s where there may be one", len(found), tag, el.Tag).
+	return nil, fault.New(fault.Unauthenticated,
+		"the provider's message has %d elements %s in %s where there may be one", len(found), tag, el.Tag).
 		Next("look at what it sends")
 }
 

@@ -19,13 +19,17 @@ import (
 func minimal(t *testing.T, typ string) map[string]any {
 	t.Helper()
 	all := map[string]map[string]any{
-		"oidc":            {"issuer": "https://id.example.com/", "clientID": "c", "clientSecret": "the-secret", "redirectURI": callback},
-		"saml":            {"ssoURL": "https://id.example.com/sso", "caData": string(idp.NewCA(t).PEM), "emailAttr": "email", "redirectURI": callback},
-		"ldap":            {"host": "ldap.example.com", "userSearch": map[string]any{"baseDN": "dc=example,dc=com", "username": "uid"}},
-		"google":          {"clientID": "c", "clientSecret": "the-secret", "redirectURI": callback},
-		"microsoft":       {"clientID": "c", "clientSecret": "the-secret", "redirectURI": callback},
-		"openshift":       {"issuer": "https://api.example.com:6443", "clientID": "c", "clientSecret": "the-secret", "redirectURI": callback},
-		"keystone":        {"domain": "default", "keystoneHost": "https://id.example.com:5000", "keystoneUsername": "u", "keystonePassword": "the-secret"},
+		"oidc": {"issuer": "https://id.example.com/", "clientID": "c", "clientSecret": "the-secret", "redirectURI": callback},
+		"saml": {
+			"ssoURL": "https://id.example.com/sso", "caData": string(idp.NewCA(t).PEM), "emailAttr": "email", "redirectURI": callback,
+		},
+		"ldap":      {"host": "ldap.example.com", "userSearch": map[string]any{"baseDN": "dc=example,dc=com", "username": "uid"}},
+		"google":    {"clientID": "c", "clientSecret": "the-secret", "redirectURI": callback},
+		"microsoft": {"clientID": "c", "clientSecret": "the-secret", "redirectURI": callback},
+		"openshift": {"issuer": "https://api.example.com:6443", "clientID": "c", "clientSecret": "the-secret", "redirectURI": callback},
+		"keystone": {
+			"domain": "default", "keystoneHost": "https://id.example.com:5000", "keystoneUsername": "u", "keystonePassword": "the-secret",
+		},
 		"atlassian-crowd": {"baseURL": "https://crowd.example.com/crowd", "clientID": "c", "clientSecret": "the-secret"},
 		"oauth": {
 			"clientID": "c", "clientSecret": "the-secret", "redirectURI": callback, "authorizationURL": "https://id.example.com/a",
@@ -102,7 +106,7 @@ func refused(t *testing.T, typ string, config map[string]any, field string, word
 	}
 }
 
-func TestAMinimalDocumentOpensWithoutItsProvider(t *testing.T) {
+func TestOpen_MinimalDocument(t *testing.T) {
 	for _, typ := range connector.Types() {
 		t.Run(typ, func(t *testing.T) {
 			if _, err := connector.Open("demo", typ, minimal(t, typ), allDeps()); err != nil {
@@ -112,7 +116,7 @@ func TestAMinimalDocumentOpensWithoutItsProvider(t *testing.T) {
 	}
 }
 
-func TestEachRequiredKeyIsAskedFor(t *testing.T) {
+func TestOpen_RequiredKey(t *testing.T) {
 	eachKey(t, func(t *testing.T, typ string, config map[string]any, k document.Key) {
 		if !slices.Contains(k.Rules, "required") {
 			return
@@ -125,7 +129,7 @@ func TestEachRequiredKeyIsAskedFor(t *testing.T) {
 	})
 }
 
-func TestEachKeyMindsTheTypeOfItsValue(t *testing.T) {
+func TestOpen_WrongTypeOfValue(t *testing.T) {
 	eachKey(t, func(t *testing.T, typ string, config map[string]any, k document.Key) {
 		var wrong []any
 		kind := k.Type.Kind()
@@ -154,7 +158,7 @@ func TestEachKeyMindsTheTypeOfItsValue(t *testing.T) {
 	})
 }
 
-func TestEachKeyOfAListOfWordsTakesNoOther(t *testing.T) {
+func TestOpen_OneOf(t *testing.T) {
 	eachKey(t, func(t *testing.T, typ string, config map[string]any, k document.Key) {
 		if len(k.OneOf) > 0 {
 			refused(t, typ, set(config, k.Path, "another"), "config."+k.Path, "another", k.OneOf[0])
@@ -162,7 +166,7 @@ func TestEachKeyOfAListOfWordsTakesNoOther(t *testing.T) {
 	})
 }
 
-func TestAMisspeltKeyIsRefusedWithTheRightOne(t *testing.T) {
+func TestOpen_MisspeltKey(t *testing.T) {
 	eachKey(t, func(t *testing.T, typ string, config map[string]any, k document.Key) {
 		dot := strings.LastIndex(k.Path, ".") + 1
 		misspelt := k.Path[:dot] + k.Path[dot:] + "s"
@@ -176,13 +180,14 @@ func TestAMisspeltKeyIsRefusedWithTheRightOne(t *testing.T) {
 	}
 }
 
-func TestSignInsComeBackToUsOnly(t *testing.T) {
+func TestOpen_OtherCallback(t *testing.T) {
 	eachKey(t, func(t *testing.T, typ string, config map[string]any, k document.Key) {
 		if k.Path != "redirectURI" {
 			return
 		}
 		for _, other := range []string{
-			"http://localhost:30658/callback/", "https://localhost:30658/callback", "http://localhost:30659/callback", "http://localhost:30658/callback?x=y",
+			"http://localhost:30658/callback/", "https://localhost:30658/callback", "http://localhost:30659/callback",
+			"http://localhost:30658/callback?x=y",
 			"http://evil.example.com/callback",
 		} {
 			refused(t, typ, set(config, k.Path, other), "config."+k.Path)
@@ -190,7 +195,7 @@ func TestSignInsComeBackToUsOnly(t *testing.T) {
 	})
 }
 
-func TestProvidersElsewhereAreSpokenToOverTLSOnly(t *testing.T) {
+func TestOpen_PlainHTTP(t *testing.T) {
 	seen := 0
 	eachKey(t, func(t *testing.T, typ string, config map[string]any, k document.Key) {
 		if !k.Is("url") {
@@ -201,7 +206,9 @@ func TestProvidersElsewhereAreSpokenToOverTLSOnly(t *testing.T) {
 			config = set(set(config, "ssoURL", nil), "caData", nil)
 		}
 		refused(t, typ, set(config, k.Path, "http://id.example.com"), "config."+k.Path, "only https")
-		for _, bad := range []string{"id.example.com", "ftp://id.example.com", "https://", "https://u:the-secret@id.example.com", "https://id.example.com/#x"} {
+		for _, bad := range []string{
+			"id.example.com", "ftp://id.example.com", "https://", "https://u:the-secret@id.example.com", "https://id.example.com/#x",
+		} {
 			refused(t, typ, set(config, k.Path, bad), "config."+k.Path)
 		}
 		for _, here := range []string{"http://localhost:1", "http://127.0.0.1:1", "https://id.example.com"} {
@@ -215,7 +222,7 @@ func TestProvidersElsewhereAreSpokenToOverTLSOnly(t *testing.T) {
 	}
 }
 
-func TestAPlaceholderThatWasLeftIsRefused(t *testing.T) {
+func TestOpen_Placeholder(t *testing.T) {
 	eachKey(t, func(t *testing.T, typ string, config map[string]any, k document.Key) {
 		if k.Type.Kind() != reflect.String || slices.Contains(k.Rules, "lines") || len(k.OneOf) > 0 {
 			return
@@ -243,7 +250,7 @@ func TestAPlaceholderThatWasLeftIsRefused(t *testing.T) {
 	}
 }
 
-func TestTheObjectsOfAListAreHeldToTheirKeys(t *testing.T) {
+func TestOpen_ObjectsInLists(t *testing.T) {
 	for _, typ := range []string{"github", "gitea"} {
 		for field, orgs := range map[string][]any{
 			"config.orgs[1].name":  {map[string]any{"name": "a"}, map[string]any{"teams": []any{"b"}}},
@@ -257,7 +264,7 @@ func TestTheObjectsOfAListAreHeldToTheirKeys(t *testing.T) {
 }
 
 // A block of YAML, which is how PEM is written there, ends with a line's end.
-func TestTextOfSeveralLinesMayEndWithALine(t *testing.T) {
+func TestOpen_TextOfSeveralLines(t *testing.T) {
 	ca := string(idp.NewCA(t).PEM)
 	for typ, key := range map[string]string{"ldap": "rootCAData", "gitlab": "rootCAData", "saml": "caData"} {
 		if _, err := connector.Open("demo", typ, set(minimal(t, typ), key, ca), allDeps()); err != nil {
