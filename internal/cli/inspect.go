@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"pachyderm/client"
+	"pachyderm/internal/cli/kit"
 )
 
 // cluster is an installation for scripts.
@@ -20,17 +20,17 @@ type cluster struct {
 	Metadata     map[string]string `json:"metadata,omitempty"`
 }
 
-func (a *app) inspectCluster() *cobra.Command {
-	var out format
+func inspectCluster(k *kit.Kit) *cobra.Command {
+	var out kit.Format
 	var raw bool
 	c := &cobra.Command{
-		Use: "cluster", Short: "Show the cluster that pachctl works with", Example: "  pachctl inspect cluster\n  pachctl inspect cluster -o json", Args: exactly(0),
+		Use: "cluster", Short: "Show the cluster that pachctl works with", Example: "  pachctl inspect cluster\n  pachctl inspect cluster -o json", Args: kit.Exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if raw && out == "" {
 				out = "json"
 			}
-			return a.withClient(c.Context(), false, func(ctx context.Context, c *client.Client, p *place) error {
-				info, err := inspect(ctx, c, p.project())
+			return k.WithConn(c.Context(), false, func(ctx context.Context, c *kit.Conn) error {
+				info, err := kit.InspectCluster(ctx, c.Client, c.Target.Project)
 				if err != nil {
 					return err
 				}
@@ -39,23 +39,23 @@ func (a *app) inspectCluster() *cobra.Command {
 					ProxyTLS: info.GetProxyTls(), Paused: info.GetPaused(), Warnings: info.GetWarnings(), Metadata: info.GetMetadata(),
 				}
 				if out != "" {
-					return a.show(out, answer)
+					return k.Show(out, answer)
 				}
-				a.printf("ID: %s\nAddress: %s\n", answer.ID, answer.Address)
+				k.Printf("ID: %s\nAddress: %s\n", answer.ID, answer.Address)
 				if answer.DeploymentID != "" {
-					a.printf("Deployment ID: %s\n", answer.DeploymentID)
+					k.Printf("Deployment ID: %s\n", answer.DeploymentID)
 				}
 				if answer.ProxyHost != "" {
-					a.printf("Public host: %s\n", answer.ProxyHost)
+					k.Printf("Public host: %s\n", answer.ProxyHost)
 				}
 				if answer.Paused {
-					a.printf("Paused: true\n")
+					k.Printf("Paused: true\n")
 				}
 				return nil
 			})
 		},
 	}
 	c.Flags().BoolVar(&raw, "raw", false, "as --output json")
-	outputFlag(c, &out)
+	kit.OutputFlag(c, &out)
 	return c
 }

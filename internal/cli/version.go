@@ -11,7 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	versionpb "pachyderm/api/version"
-	"pachyderm/client"
+	"pachyderm/internal/cli/kit"
 )
 
 // shownVersion is a version for scripts.
@@ -34,15 +34,15 @@ func semver(v *versionpb.Version) string {
 type versionOptions struct {
 	clientOnly, architecture, enterprise, raw, compare bool
 	timeout                                            string
-	out                                                format
+	out                                                kit.Format
 }
 
-func (a *app) versionCommand() *cobra.Command {
+func versionCommand(k *kit.Kit) *cobra.Command {
 	var o versionOptions
 	c := &cobra.Command{
-		Use: "version", Short: "Show the versions of pachctl and pachd", Args: exactly(0),
+		Use: "version", Short: "Show the versions of pachctl and pachd", Args: kit.Exactly(0),
 		Example: "  pachctl version\n  pachctl version --client-only\n  pachctl version -o json",
-		RunE:    func(c *cobra.Command, _ []string) error { return a.runVersion(c, o) },
+		RunE:    func(c *cobra.Command, _ []string) error { return runVersion(k, c, o) },
 	}
 	f := c.Flags()
 	f.BoolVar(&o.clientOnly, "client-only", false, "show the version of pachctl alone")
@@ -50,12 +50,12 @@ func (a *app) versionCommand() *cobra.Command {
 	f.StringVar(&o.timeout, "timeout", "default", "how long to wait for pachd, such as 5s")
 	f.BoolVar(&o.raw, "raw", false, "as --output json")
 	f.BoolVar(&o.compare, "compare", false, "fail unless both versions are the same")
-	enterpriseFlag(c, &o.enterprise)
-	outputFlag(c, &o.out)
+	kit.EnterpriseFlag(c, &o.enterprise)
+	kit.OutputFlag(c, &o.out)
 	return c
 }
 
-func (a *app) runVersion(cmd *cobra.Command, o versionOptions) error {
+func runVersion(k *kit.Kit, cmd *cobra.Command, o versionOptions) error {
 	if o.raw && o.out == "" {
 		o.out = "json"
 	}
@@ -63,24 +63,24 @@ func (a *app) runVersion(cmd *cobra.Command, o versionOptions) error {
 	if o.timeout != "default" {
 		var err error
 		if timeout, err = time.ParseDuration(o.timeout); err != nil {
-			return usagef(cmd, "could not parse duration %q: write it as 500ms or 5s", o.timeout)
+			return kit.Usagef(cmd, "could not parse duration %q: write it as 500ms or 5s", o.timeout)
 		}
 	}
 	if o.architecture {
-		a.printf("%s\n%s\n", runtime.GOARCH, runtime.GOOS)
+		k.Printf("%s\n%s\n", runtime.GOARCH, runtime.GOOS)
 	}
-	own := ownVersion()
+	own := kit.Version()
 	if o.out == "" {
-		a.printf("%-20s%s\n%-20s%s\n", "COMPONENT", "VERSION", "pachctl", semver(own))
+		k.Printf("%-20s%s\n%-20s%s\n", "COMPONENT", "VERSION", "pachctl", semver(own))
 	}
 	answer := map[string]*shownVersion{"pachctl": shown(own)}
 	if !o.clientOnly {
-		server, err := a.serverVersion(cmd.Context(), o.enterprise, timeout)
+		server, err := serverVersion(cmd.Context(), k, o.enterprise, timeout)
 		if err != nil {
 			return err
 		}
 		if o.out == "" {
-			a.printf("%-20s%s\n", "pachd", semver(server))
+			k.Printf("%-20s%s\n", "pachd", semver(server))
 		}
 		answer["pachd"] = shown(server)
 		if o.compare && semver(server) != semver(own) {
@@ -88,16 +88,16 @@ func (a *app) runVersion(cmd *cobra.Command, o versionOptions) error {
 		}
 	}
 	if o.out != "" {
-		return a.show(o.out, answer)
+		return k.Show(o.out, answer)
 	}
 	return nil
 }
 
-func (a *app) serverVersion(ctx context.Context, enterprise bool, timeout time.Duration) (*versionpb.Version, error) {
+func serverVersion(ctx context.Context, k *kit.Kit, enterprise bool, timeout time.Duration) (*versionpb.Version, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	var v *versionpb.Version
-	err := a.withClient(ctx, enterprise, func(ctx context.Context, c *client.Client, _ *place) (err error) {
+	err := k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) (err error) {
 		v, err = c.Version.GetVersion(ctx, &emptypb.Empty{})
 		return err
 	})

@@ -1,0 +1,352 @@
+package activation
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"pachyderm/api/auth"
+	"pachyderm/api/identity"
+	"pachyderm/api/pach"
+	"pachyderm/api/pfs"
+	"pachyderm/api/pps"
+	"pachyderm/client"
+	"pachyderm/internal/cli/kit"
+)
+
+// Commands are those of auth that switch authentication on and off, and say
+// where people sign in.
+func Commands(k *kit.Kit) []*cobra.Command {
+	return []*cobra.Command{activate(k), deactivate(k), getConfig(k), setConfig(k), rotateRootToken(k)}
+}
+
+type activation struct {
+	supplyToken, onlyActivate, enterprise bool
+	issuer, redirect, clientID            string
+	peers, scopes                         []string
+	out                                   kit.Format
+}
+
+// asks reports whether the sign-in is to be configured too. Without a word on
+// it pachd's own issuer and client are ready.
+func (activation) asks(c *cobra.Command) bool {
+	return slices.ContainsFunc([]string{"issuer", "redirect", "client-id", "trusted-peers", "scopes"}, func(name string) bool { return c.Flags().Changed(name) })
+}
+
+func activate(k *kit.Kit) *cobra.Command {
+	var o activation
+	c := &cobra.Command{
+		Use: "activate", Short: "Switch authentication on, where it is off", Args: kit.Exactly(0),
+		Long: `Switch authentication on. pachd has it on from its first start, unless it was
+configured otherwise or deactivated; if it is on, that is said and nothing
+changes. The root token is shown this once, and kept as your session.
+
+People then sign in at pachd's own issuer. With any of --issuer, --redirect,
+--client-id, --trusted-peers and --scopes a client for pachd is registered there
+and used instead of the built-in one. With an enterprise context of its own it
+is registered at that server, which becomes the issuer.`,
+		Example: "  pachctl auth activate\n  pachctl auth activate --supply-root-token < root-token",
+		RunE:    func(c *cobra.Command, _ []string) error { return runActivate(k, c, o) },
+	}
+	f := c.Flags()
+	f.BoolVar(&o.supplyToken, "supply-root-token", false, "use the root token on standard input in place of a new one")
+	f.BoolVar(&o.onlyActivate, "only-activate", false, "do not configure the sign-in")
+	f.StringVar(&o.issuer, "issuer", "", "address of the issuer; empty keeps the one that pachd has")
+	f.StringVar(&o.redirect, "redirect", "http://localhost:30657/authorization-code/callback", "address of pachd for the issuer's answers")
+	f.StringVar(&o.clientID, "client-id", "pachd", "id of the OIDC client that pachd is")
+	f.StringSliceVar(&o.peers, "trusted-peers", nil, "ids of clients that may ask for tokens for pachd")
+	f.StringSliceVar(&o.scopes, "scopes", []string{"email", "profile", "groups", "openid"}, "scopes to ask for")
+	kit.EnterpriseFlag(c, &o.enterprise)
+	kit.OutputFlag(c, &o.out)
+	return c
+}
+
+func runActivate(k *kit.Kit, cmd *cobra.Command, o activation) error {
+	ctx, cancel := k.Limit(cmd.Context())
+	defer cancel()
+	p, err := k.FindTarget(o.enterprise)
+	if err != nil {
+		return err
+	}
+	given := ""
+	if o.supplyToken {
+		if given, err = k.ReadSecret(ctx, "Root token:"); err != nil {
+			return err
+		}
+		if given == "" {
+			return errors.New("no root token was given, and nothing was changed: pass it on standard input")
+		}
+	}
+	fresh, err := switchOn(ctx, k, p, given, o.out)
+	if err != nil {
+		return err
+	}
+	elsewhere, err := elsewhere(k, p, o)
+	if err != nil {
+		return err
+	}
+	if !fresh && !o.asks(cmd) || o.onlyActivate {
+		return nil
+	}
+	c, err := k.Dial(ctx, p, p.Token)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }()
+	if fresh && !o.enterprise {
+		if err := activateData(ctx, c); err != nil {
+			return err
+		}
+	}
+	if !o.asks(cmd) && elsewhere == nil {
+		return nil
+	}
+	idp := c
+	if elsewhere != nil {
+		if idp, err = k.Dial(ctx, elsewhere, elsewhere.Token); err != nil {
+			return err
+		}
+		defer func() { _ = idp.Close() }()
+	}
+	return o.configure(ctx, c, idp, elsewhere != nil)
+}
+
+// elsewhere is the enterprise server if people are to sign in there, or nil.
+func elsewhere(k *kit.Kit, p *kit.Target, o activation) (*kit.Target, error) {
+	if o.enterprise {
+		return nil, nil
+	}
+	e, err := k.FindTarget(true)
+	if err != nil || e.Context == p.Context {
+		return nil, err
+	}
+	return e, nil
+}
+
+// switchOn makes the session of the root token the context's. It reports false
+// when there was nothing to switch on.
+func switchOn(ctx context.Context, k *kit.Kit, p *kit.Target, given string, out kit.Format) (bool, error) {
+	c, err := k.Dial(ctx, p, "")
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = c.Close() }()
+	if err := k.CheckCluster(ctx, c, p); err != nil {
+		return false, err
+	}
+	r, err := c.Auth.Activate(ctx, &auth.ActivateRequest{RootToken: given})
+	if status.Code(err) == codes.Unimplemented { // upstream's code for "already activated"
+		return false, activeAlready(ctx, k, p, given)
+	}
+	if err != nil {
+		return false, kit.Prefixed("error activating Pachyderm auth", err)
+	}
+	// Shown before it is kept: what is lost here is lost for good.
+	err = k.PrintResult(out, map[string]string{"root_token": r.GetPachToken()}, func() {
+		k.Printf("WARNING: Keep this token in a safe place: whoever has it may do everything, and\nit is not shown again.\n\nPachyderm root token:\n%s\n", r.GetPachToken())
+	})
+	return true, errors.Join(err, k.SetToken(p, r.GetPachToken()))
+}
+
+// activeAlready is no failure: scripts activate again and go on. The token
+// that they give becomes the session if it is the root token, as it would have.
+func activeAlready(ctx context.Context, k *kit.Kit, p *kit.Target, given string) error {
+	k.Notef("Authentication is active already.\n")
+	if given == "" {
+		return nil
+	}
+	c, err := k.Dial(ctx, p, given)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }()
+	who, err := c.Auth.WhoAmI(ctx, &auth.WhoAmIRequest{})
+	switch {
+	case err == nil && who.GetUsername() == "pach:root":
+		return k.SetToken(p, given)
+	case err == nil || status.Code(err) == codes.Unauthenticated:
+		k.Notef("The token that was given is not the root token, and nothing was changed; to make it that: pachctl auth rotate-root-token --supply-token -\n")
+		return nil
+	}
+	return err
+}
+
+// activateData tells the services for data and pipelines, where they exist.
+func activateData(ctx context.Context, c *client.Client) error {
+	_, err := c.PFS.ActivateAuth(ctx, &pfs.ActivateAuthRequest{})
+	if err != nil && status.Code(err) != codes.Unimplemented {
+		return kit.Prefixed("error configuring auth for existing PFS repos - run `pachctl auth activate` again", err)
+	}
+	_, err = c.PPS.ActivateAuth(ctx, &pps.ActivateAuthRequest{})
+	if err != nil && status.Code(err) != codes.Unimplemented {
+		return kit.Prefixed("error configuring auth for existing PPS pipelines - run `pachctl auth activate` again", err)
+	}
+	return nil
+}
+
+// configure registers a client at the issuer and lets pachd be it. What was
+// changed is changed back if the last step fails, so that the two never
+// disagree.
+func (o activation) configure(ctx context.Context, pachd, idp *client.Client, elsewhere bool) error {
+	issuer, undoIssuer, err := o.setIssuer(ctx, idp, elsewhere)
+	if err != nil {
+		return kit.Prefixed("failed to configure identity server issuer", err)
+	}
+	secret, undoClient, err := o.register(ctx, pachd, idp)
+	if err != nil {
+		undoIssuer()
+		return kit.Prefixed("failed to configure OIDC client ID", err)
+	}
+	_, err = pachd.Auth.SetConfiguration(ctx, &auth.SetConfigurationRequest{Configuration: &auth.OIDCConfig{
+		Issuer: issuer, ClientId: o.clientID, ClientSecret: secret, RedirectUri: o.redirect, Scopes: o.scopes, LocalhostIssuer: !elsewhere,
+	}})
+	if err != nil {
+		undoClient()
+		undoIssuer()
+		return kit.Prefixed("failed to configure OIDC in pachd", err)
+	}
+	return nil
+}
+
+// setIssuer leaves alone what else is configured beside the issuer.
+func (o activation) setIssuer(ctx context.Context, idp *client.Client, elsewhere bool) (issuer string, undo func(), err error) {
+	r, err := idp.Identity.GetIdentityServerConfig(ctx, &identity.GetIdentityServerConfigRequest{})
+	if err != nil {
+		return "", nil, err
+	}
+	old := r.GetConfig()
+	set := func(ctx context.Context, issuer string) error {
+		_, err := idp.Identity.SetIdentityServerConfig(ctx, &identity.SetIdentityServerConfigRequest{Config: &identity.IdentityServerConfig{
+			Issuer: issuer, IdTokenExpiry: old.GetIdTokenExpiry(), RotationTokenExpiry: old.GetRotationTokenExpiry(),
+		}})
+		return err
+	}
+	if o.issuer != "" && !elsewhere && o.issuer != old.GetIssuer() {
+		return o.issuer, func() {
+			ctx, cancel := kit.CleanupContext(ctx)
+			defer cancel()
+			_ = set(ctx, old.GetIssuer())
+		}, set(ctx, o.issuer)
+	}
+	issuer = cmp.Or(o.issuer, old.GetIssuer())
+	if issuer == "" {
+		info, err := idp.Pach.GetSignIn(ctx, &pach.GetSignInRequest{})
+		if err != nil {
+			return "", nil, err
+		}
+		issuer = info.GetIssuer()
+	}
+	return issuer, func() {}, nil
+}
+
+// register makes the client, or changes the one that pachd is already.
+func (o activation) register(ctx context.Context, pachd, idp *client.Client) (secret string, undo func(), err error) {
+	r, err := idp.Identity.CreateOIDCClient(ctx, &identity.CreateOIDCClientRequest{Client: &identity.OIDCClient{
+		Id: o.clientID, Name: o.clientID, RedirectUris: []string{o.redirect}, TrustedPeers: o.peers,
+	}})
+	if err == nil {
+		return r.GetClient().GetSecret(), func() {
+			ctx, cancel := kit.CleanupContext(ctx)
+			defer cancel()
+			_, _ = idp.Identity.DeleteOIDCClient(ctx, &identity.DeleteOIDCClientRequest{Id: o.clientID})
+		}, nil
+	}
+	if status.Code(err) != codes.AlreadyExists {
+		return "", nil, err
+	}
+	stored, getErr := pachd.Auth.GetConfiguration(ctx, &auth.GetConfigurationRequest{})
+	if getErr != nil {
+		return "", nil, getErr
+	}
+	if stored.GetConfiguration().GetClientId() != o.clientID {
+		return "", nil, kit.Failf(err, "%s: choose another with --client-id, or give its secret with: pachctl auth set-config", client.MessageOf(err))
+	}
+	before, err := idp.Identity.GetOIDCClient(ctx, &identity.GetOIDCClientRequest{Id: o.clientID})
+	if err != nil {
+		return "", nil, err
+	}
+	// The secret stays, which pachd knows and does not tell.
+	_, err = idp.Identity.UpdateOIDCClient(ctx, &identity.UpdateOIDCClientRequest{Client: &identity.OIDCClient{
+		Id: o.clientID, RedirectUris: []string{o.redirect}, TrustedPeers: o.peers,
+	}})
+	return kit.Mask, func() {
+		ctx, cancel := kit.CleanupContext(ctx)
+		defer cancel()
+		_, _ = idp.Identity.UpdateOIDCClient(ctx, &identity.UpdateOIDCClientRequest{Client: before.GetClient()})
+	}, err
+}
+
+func deactivate(k *kit.Kit) *cobra.Command {
+	var enterprise bool
+	c := &cobra.Command{
+		Use: "deactivate", Short: "Switch authentication off, and forget who may do what", Args: kit.Exactly(0),
+		Long: `Switch authentication off. All roles, tokens, groups, connectors and OIDC clients
+are deleted, and from then on everybody may do everything. It asks first.`,
+		Example: "  pachctl auth deactivate",
+		RunE: func(c *cobra.Command, _ []string) error {
+			err := k.Confirm(c.Context(), "Are you sure you want to delete ALL auth information (ACLs, roles, tokens, connectors) in this cluster? yN")
+			if err != nil {
+				return err
+			}
+			return k.WithConn(c.Context(), enterprise, func(ctx context.Context, c *kit.Conn) error {
+				if _, err := c.Identity.DeleteAll(ctx, &identity.DeleteAllRequest{}); err != nil {
+					return err
+				}
+				if _, err := c.Auth.Deactivate(ctx, &auth.DeactivateRequest{}); err != nil {
+					return kit.Prefixed("connectors and OIDC clients are deleted, but authentication is still active", err)
+				}
+				return k.SetToken(c.Target, "") // it is worth nothing any more
+			})
+		},
+	}
+	kit.EnterpriseFlag(c, &enterprise)
+	return c
+}
+
+func rotateRootToken(k *kit.Kit) *cobra.Command {
+	var supplied string
+	var out kit.Format
+	c := &cobra.Command{
+		Use: "rotate-root-token", Short: "Replace the root token", Args: kit.Exactly(0),
+		Long: `Replace the root token. The one in use ends at once; the new one is shown this
+once, and becomes your session here if the old one was.`,
+		Example: "  pachctl auth rotate-root-token\n  pachctl auth rotate-root-token --supply-token - < new-root-token",
+		RunE: func(c *cobra.Command, _ []string) error {
+			if supplied == "-" {
+				var err error
+				if supplied, err = k.ReadSecret(c.Context(), "New root token:"); err != nil {
+					return err
+				}
+				if supplied == "" {
+					return errors.New("no root token was given, and nothing was changed: pass it on standard input")
+				}
+			}
+			return k.WithConn(c.Context(), false, func(ctx context.Context, c *kit.Conn) error {
+				who, err := c.Auth.WhoAmI(ctx, &auth.WhoAmIRequest{})
+				if err != nil {
+					return err
+				}
+				r, err := c.Auth.RotateRootToken(ctx, &auth.RotateRootTokenRequest{RootToken: supplied})
+				if err != nil {
+					return err
+				}
+				// Shown before it is kept: what is lost here is lost for good.
+				err = k.PrintResult(out, map[string]string{"root_token": r.GetRootToken()}, func() {
+					k.Printf("WARNING: Keep this token in a safe place: whoever has it may do everything, and\nit is not shown again.\n\nPachyderm auth token:\n%s\n", r.GetRootToken())
+				})
+				if who.GetUsername() == "pach:root" {
+					err = errors.Join(err, k.SetToken(c.Target, r.GetRootToken()))
+				}
+				return err
+			})
+		},
+	}
+	c.Flags().StringVar(&supplied, "supply-token", "", "the new root token; - reads it from standard input, which keeps it out of the list of processes")
+	kit.OutputFlag(c, &out)
+	return c
+}

@@ -1,0 +1,111 @@
+package activation
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/spf13/cobra"
+
+	"pachyderm/api/auth"
+	"pachyderm/internal/cli/kit"
+)
+
+// authConfig is where pachd lets people sign in, as people write it.
+type authConfig struct {
+	Issuer                   string   `json:"issuer,omitempty"`
+	ClientID                 string   `json:"client_id,omitempty"`
+	ClientSecret             string   `json:"client_secret,omitempty"`
+	RedirectURI              string   `json:"redirect_uri,omitempty"`
+	Scopes                   []string `json:"scopes,omitempty"`
+	RequireEmailVerified     bool     `json:"require_email_verified,omitempty"`
+	LocalhostIssuer          bool     `json:"localhost_issuer,omitempty"`
+	UserAccessibleIssuerHost string   `json:"user_accessible_issuer_host,omitempty"`
+}
+
+func getConfig(k *kit.Kit) *cobra.Command {
+	var enterprise bool
+	var out kit.Format
+	c := &cobra.Command{
+		Use: "get-config", Short: "Show where people sign in, and as which client", Args: kit.Exactly(0),
+		Long:    "Show the issuer at which people sign in, and the OIDC client that pachd is there,\nwith *** in place of its secret.",
+		Example: "  pachctl auth get-config\n  pachctl auth get-config -o yaml",
+		RunE: func(c *cobra.Command, _ []string) error {
+			return k.WithConn(c.Context(), enterprise, func(ctx context.Context, c *kit.Conn) error {
+				r, err := c.Auth.GetConfiguration(ctx, &auth.GetConfigurationRequest{})
+				if err != nil {
+					return err
+				}
+				oidc := r.GetConfiguration()
+				doc := authConfig{
+					Issuer: oidc.GetIssuer(), ClientID: oidc.GetClientId(), ClientSecret: oidc.GetClientSecret(), RedirectURI: oidc.GetRedirectUri(),
+					Scopes: oidc.GetScopes(), RequireEmailVerified: oidc.GetRequireEmailVerified(), LocalhostIssuer: oidc.GetLocalhostIssuer(),
+					UserAccessibleIssuerHost: oidc.GetUserAccessibleIssuerHost(),
+				}
+				// Of our own pachd it is masked; another one's is nobody's business.
+				if doc.ClientSecret != "" {
+					doc.ClientSecret = kit.Mask
+				}
+				if out != "" {
+					return k.Show(out, doc)
+				}
+				if oidc == nil {
+					k.Printf("no auth config set\n")
+					return nil
+				}
+				text, err := json.MarshalIndent(doc, "", "  ") //nolint:gosec // the secret is *** here
+				if err == nil {
+					k.Printf("%s\n\n", text)
+				}
+				return err
+			})
+		},
+	}
+	kit.EnterpriseFlag(c, &enterprise)
+	kit.OutputFlag(c, &out)
+	return c
+}
+
+func setConfig(k *kit.Kit) *cobra.Command {
+	var enterprise bool
+	var file string
+	c := &cobra.Command{
+		Use: "set-config", Short: "Set where people sign in, and as which client", Args: kit.Exactly(0),
+		Long: `Set the issuer at which people sign in, and the OIDC client that pachd is there.
+The document is YAML or JSON with the keys
+
+  issuer                       address of the issuer; pachd's own or another's
+  client_id                    id of the client
+  client_secret                its secret; *** keeps the stored one
+  redirect_uri                 pachd's address for the issuer's answers
+  scopes                       what to ask for; openid, email, profile, groups
+  require_email_verified       refuse addresses that the issuer does not vouch for
+  localhost_issuer             the issuer is this pachd
+  user_accessible_issuer_host  host that browsers reach the issuer at
+
+An empty document, {}, goes back to pachd's own issuer and client.`,
+		Example: "  pachctl auth set-config -f auth.json",
+		RunE: func(c *cobra.Command, _ []string) error {
+			if file == "" {
+				return kit.Usagef(c, "must set input file (use \"-\" to read from stdin)")
+			}
+			d, err := k.ReadDocument(file)
+			if err != nil {
+				return err
+			}
+			var doc authConfig
+			if err := d.Decode(&doc); err != nil {
+				return err
+			}
+			return k.WithConn(c.Context(), enterprise, func(ctx context.Context, c *kit.Conn) error {
+				_, err := c.Auth.SetConfiguration(ctx, &auth.SetConfigurationRequest{Configuration: &auth.OIDCConfig{
+					Issuer: doc.Issuer, ClientId: doc.ClientID, ClientSecret: doc.ClientSecret, RedirectUri: doc.RedirectURI, Scopes: doc.Scopes,
+					RequireEmailVerified: doc.RequireEmailVerified, LocalhostIssuer: doc.LocalhostIssuer, UserAccessibleIssuerHost: doc.UserAccessibleIssuerHost,
+				}})
+				return d.Explain(err)
+			})
+		},
+	}
+	c.Flags().StringVarP(&file, "file", "f", "-", "file with the document; - is standard input")
+	kit.EnterpriseFlag(c, &enterprise)
+	return c
+}

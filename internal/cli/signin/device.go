@@ -1,0 +1,94 @@
+package signin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"pachyderm/internal/cli/kit"
+)
+
+// deviceCode is the answer that begins a sign-in elsewhere (RFC 8628, 3.2).
+type deviceCode struct {
+	DeviceCode string `json:"device_code"`
+	UserCode   string `json:"user_code"`
+	URL        string `json:"verification_uri"`
+	Complete   string `json:"verification_uri_complete"`
+	ExpiresIn  int64  `json:"expires_in"`
+	Interval   int64  `json:"interval"`
+}
+
+// byDevice is the sign-in with a browser on another machine.
+func (s *signIn) byDevice(ctx context.Context) error {
+	secret, challenge := verifier()
+	var d deviceCode
+	err := s.post(ctx, s.issuer.GetDeviceAuthorizationEndpoint(), url.Values{
+		"client_id": {s.issuer.GetDeviceClientId()}, "scope": {loginScopes}, "requester": {s.requester()},
+		"code_challenge": {challenge}, "code_challenge_method": {"S256"},
+	}, &d)
+	if err != nil {
+		return refused(err)
+	}
+	if !kit.IsWebURL(d.URL) || d.UserCode == "" || d.DeviceCode == "" {
+		return fmt.Errorf("the issuer %s does not answer as RFC 8628 wants: tell an administrator", s.issuer.GetIssuer())
+	}
+	if d.ExpiresIn > 0 && d.ExpiresIn < int64(personLimit/time.Second) {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, time.Duration(d.ExpiresIn)*time.Second, errCodeExpired())
+		defer cancel()
+	}
+	s.kit.Printf("Open this address in a browser, on any machine, and type the code:\n\n%s\n\nCode: %s\n\n", d.URL, printable(d.UserCode))
+	form := url.Values{
+		"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "device_code": {d.DeviceCode},
+		"client_id": {s.issuer.GetDeviceClientId()}, "code_verifier": {secret},
+	}
+	wait := func(ctx context.Context, d time.Duration) error {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			return nil
+		case <-ctx.Done():
+			return ended(ctx)
+		}
+	}
+	return poll(ctx, time.Duration(d.Interval)*time.Second, wait, func() error {
+		who, err := s.redeem(ctx, form, s.issuer.GetDeviceClientId(), "")
+		if err == nil {
+			printIdentity(s.kit, who)
+		}
+		return err
+	})
+}
+
+func errCodeExpired() error {
+	return errors.New("the code has expired before anybody signed in with it: start again with: pachctl auth login --no-browser")
+}
+
+// poll asks until there is an answer (RFC 8628, 3.5).
+func poll(ctx context.Context, interval time.Duration, wait func(context.Context, time.Duration) error, ask func() error) error {
+	if interval <= 0 {
+		interval = 5 * time.Second
+	}
+	for {
+		if err := wait(ctx, interval); err != nil {
+			return err
+		}
+		err := ask()
+		var no *oauthError
+		if !errors.As(err, &no) {
+			return err
+		}
+		switch no.Code {
+		case "authorization_pending":
+		case "slow_down":
+			interval += 5 * time.Second
+		case "expired_token":
+			return errCodeExpired()
+		default:
+			return refused(err)
+		}
+	}
+}

@@ -1,0 +1,189 @@
+package signin
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"html/template"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"pachyderm/api/auth"
+	"pachyderm/internal/cli/kit"
+	"pachyderm/internal/web/theme"
+)
+
+// loopback takes the browser's answer on this machine (RFC 8252, 7.3): one
+// request, at a path that nobody can guess.
+type loopback struct {
+	path, state, issuer string
+	// redeem turns the code into a session.
+	redeem func(code string) (*auth.WhoAmIResponse, error)
+	taken  atomic.Bool
+	done   chan outcome
+}
+
+type outcome struct {
+	who *auth.WhoAmIResponse
+	err error
+}
+
+// byLoopback is the sign-in with a browser on this machine.
+func (s *signIn) byLoopback(ctx context.Context, o loginOptions) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("a browser cannot answer here: %w: use a browser on another machine with: pachctl auth login --no-browser", err)
+	}
+	secret, challenge := verifier()
+	nonce := rand.Text()
+	l := &loopback{path: "/" + rand.Text(), state: rand.Text(), issuer: s.issuer.GetIssuer(), done: make(chan outcome, 1)}
+	redirect := "http://" + listener.Addr().String() + l.path
+	l.redeem = func(code string) (*auth.WhoAmIResponse, error) {
+		return s.redeem(ctx, url.Values{
+			"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {redirect}, "code_verifier": {secret}, "client_id": {s.issuer.GetClientId()},
+		}, s.issuer.GetClientId(), nonce)
+	}
+	server := &http.Server{Handler: l, ReadHeaderTimeout: httpLimit}
+	go func() { _ = server.Serve(listener) }() // ends with Shutdown
+	query := url.Values{
+		"client_id": {s.issuer.GetClientId()}, "redirect_uri": {redirect}, "response_type": {"code"}, "scope": {loginScopes}, "state": {l.state}, "nonce": {nonce},
+		"code_challenge": {challenge}, "code_challenge_method": {"S256"}, "requester": {s.requester()},
+	}
+	for name, value := range map[string]string{"login_hint": o.hint, "connector_id": o.connector} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	address := s.issuer.GetAuthorizationEndpoint() + "?" + query.Encode()
+	s.showURL(address)
+	s.kit.OpenBrowser(ctx, address)
+	end := outcome{}
+	select {
+	case end = <-l.done:
+	case <-ctx.Done():
+		end.err = ended(ctx)
+	}
+	// The page is still on its way to the browser.
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_ = server.Shutdown(closing)
+	if end.err == nil {
+		printIdentity(s.kit, end.who)
+	}
+	return end.err
+}
+
+// redeem exchanges a code or a device for an ID token, and that for a session.
+func (s *signIn) redeem(ctx context.Context, form url.Values, client, nonce string) (*auth.WhoAmIResponse, error) {
+	var answer struct {
+		IDToken string `json:"id_token"`
+	}
+	if err := s.post(ctx, s.issuer.GetTokenEndpoint(), form, &answer); err != nil {
+		return nil, err
+	}
+	if err := checkIDToken(answer.IDToken, s.issuer.GetIssuer(), client, nonce); err != nil {
+		return nil, err
+	}
+	return s.authenticate(ctx, &auth.AuthenticateRequest{IdToken: answer.IDToken})
+}
+
+// requester is how this side names itself to the person who is asked.
+func (s *signIn) requester() string {
+	name := s.kit.Getenv("USER")
+	if name == "" {
+		name = s.kit.Getenv("USERNAME")
+	}
+	host, err := os.Hostname()
+	if err != nil || name == "" {
+		return name + host
+	}
+	return name + "@" + host
+}
+
+func (l *loopback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != l.path {
+		http.NotFound(w, r)
+		return
+	}
+	if r.Method != http.MethodGet {
+		w.Header().Set("Allow", http.MethodGet)
+		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+		return
+	}
+	q := r.URL.Query()
+	if !equal(q.Get("state"), l.state) {
+		// Whoever sends this does not know of the sign-in, so it ends nothing.
+		writePage(w, http.StatusBadRequest, page{What: "This answer belongs to another sign-in than the one that waits here."})
+		return
+	}
+	if !l.taken.CompareAndSwap(false, true) {
+		writePage(w, http.StatusGone, page{What: "This sign-in is over: it was answered before."})
+		return
+	}
+	end := l.end(q)
+	if end.err == nil {
+		writePage(w, http.StatusOK, page{User: end.who.GetUsername()})
+	} else {
+		message, _ := kit.Explain(end.err)
+		writePage(w, http.StatusForbidden, page{What: message})
+	}
+	l.done <- end
+}
+
+func (l *loopback) end(q url.Values) outcome {
+	switch {
+	case q.Get("iss") != l.issuer:
+		// RFC 9207: the answer of one issuer must not be taken to another.
+		return outcome{err: kit.Failf(nil, "you are not signed in: the answer came from another issuer than %s: try again, and if it happens again, tell an administrator", l.issuer)}
+	case q.Get("error") != "":
+		return outcome{err: refused(&oauthError{q.Get("error"), q.Get("error_description"), q.Get("error_hint")})}
+	case q.Get("code") == "":
+		return outcome{err: kit.Failf(nil, "you are not signed in: the browser came back without a code: try again with: pachctl auth login")}
+	}
+	who, err := l.redeem(q.Get("code"))
+	return outcome{who, refused(err)}
+}
+
+// refused words a failed sign-in, whoever made it fail.
+func refused(err error) error {
+	var no *oauthError
+	switch {
+	case !errors.As(err, &no):
+		return err
+	case no.Hint != "":
+		return kit.Failf(err, "you are not signed in: %s", no)
+	}
+	return kit.Failf(err, "you are not signed in: %s: try again with: pachctl auth login", no)
+}
+
+// page is what the browser shows at the end. Without User it says what went
+// wrong.
+type page struct {
+	User string
+	What string
+}
+
+const pageTemplate = `{{if .User}}{{template "top" "Signed in"}}
+{{template "done"}}
+<h1>You are signed in</h1>
+<p>{{template "product"}} knows you as <strong><bdi>{{.User}}</bdi></strong>.</p>
+<p>You can close this window and go back to the terminal.</p>
+{{else}}{{template "top" "Not signed in"}}
+{{template "problem"}}
+<h1>That did not work</h1>
+<p role="alert">{{.What}}</p>
+<p>You can close this window. The terminal says the same.</p>
+{{end}}{{template "bottom"}}`
+
+func writePage(w http.ResponseWriter, status int, p page) {
+	theme.SetHeaders(w.Header())
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	t := template.Must(template.New("page").Parse(theme.Layout() + pageTemplate))
+	_ = t.Execute(w, p) // the browser may be gone
+}

@@ -1,0 +1,166 @@
+package signin
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"pachyderm/api/auth"
+	"pachyderm/client"
+	"pachyderm/internal/cli/kit"
+)
+
+// Commands are those of auth with which a person gets a session and ends it.
+func Commands(k *kit.Kit) []*cobra.Command {
+	return []*cobra.Command{login(k), logout(k), whoami(k), useAuthToken(k)}
+}
+
+type identity struct {
+	Username   string     `json:"username"`
+	Expiration *time.Time `json:"expiration,omitempty"`
+}
+
+func whoami(k *kit.Kit) *cobra.Command {
+	var enterprise bool
+	var out kit.Format
+	c := &cobra.Command{
+		Use: "whoami", Short: "Show who you are signed in as", Example: "  pachctl auth whoami\n  pachctl auth whoami -o json", Args: kit.Exactly(0),
+		Long: "Show who you are signed in as, and when the session ends if it does.",
+		RunE: func(c *cobra.Command, _ []string) error {
+			return k.WithConn(c.Context(), enterprise, func(ctx context.Context, c *kit.Conn) error {
+				who, err := c.Auth.WhoAmI(ctx, &auth.WhoAmIRequest{})
+				if err != nil {
+					return err
+				}
+				return printWho(k, out, who)
+			})
+		},
+	}
+	kit.EnterpriseFlag(c, &enterprise)
+	kit.OutputFlag(c, &out)
+	return c
+}
+
+func printWho(k *kit.Kit, out kit.Format, who *auth.WhoAmIResponse) error {
+	return k.PrintResult(out, identity{who.GetUsername(), kit.TimeOrNil(who.GetExpiration())}, func() { printIdentity(k, who) })
+}
+
+func printIdentity(k *kit.Kit, who *auth.WhoAmIResponse) {
+	k.Printf("You are %q\n", who.GetUsername())
+	if e := who.GetExpiration(); e != nil {
+		k.Printf("session expires: %s\n", e.AsTime().Format(time.RFC822))
+	}
+}
+
+func useAuthToken(k *kit.Kit) *cobra.Command {
+	var enterprise bool
+	var out kit.Format
+	c := &cobra.Command{
+		Use: "use-auth-token", Short: "Sign in with a token that you already have", Args: kit.Exactly(0),
+		Long: `Sign in with a token that you already have, such as the root token or a
+robot's. It is read from standard input, asked for at a terminal, and kept only
+if pachd accepts it.`,
+		Example: "  pachctl auth use-auth-token < root-token",
+		RunE: func(c *cobra.Command, _ []string) error {
+			return runUseAuthToken(c.Context(), k, enterprise, out)
+		},
+	}
+	kit.EnterpriseFlag(c, &enterprise)
+	kit.OutputFlag(c, &out)
+	return c
+}
+
+func runUseAuthToken(ctx context.Context, k *kit.Kit, enterprise bool, out kit.Format) error {
+	p, err := k.FindTarget(enterprise)
+	if err != nil {
+		return err
+	}
+	token, err := k.ReadSecret(ctx, "Please paste your Pachyderm auth token:")
+	if err != nil {
+		return err
+	}
+	if token == "" {
+		return errors.New("no token was given, and nothing was changed: pass it on standard input")
+	}
+	ctx, cancel := k.Limit(ctx)
+	defer cancel()
+	return saveToken(ctx, k, p, token, out)
+}
+
+// saveToken keeps a token once pachd has said whose it is.
+func saveToken(ctx context.Context, k *kit.Kit, p *kit.Target, token string, out kit.Format) error {
+	c, err := k.Dial(ctx, p, token)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }()
+	if err := k.CheckCluster(ctx, c, p); err != nil {
+		return err
+	}
+	who, err := c.Auth.WhoAmI(ctx, &auth.WhoAmIRequest{})
+	if status.Code(err) == codes.Unauthenticated {
+		return kit.Failf(err, "pachd does not accept this token, and nothing was changed: %s", client.MessageOf(err))
+	}
+	if err != nil {
+		return err
+	}
+	if err := k.SetToken(p, token); err != nil {
+		return err
+	}
+	return printWho(k, out, who)
+}
+
+func logout(k *kit.Kit) *cobra.Command {
+	var enterprise bool
+	c := &cobra.Command{
+		Use: "logout", Short: "Sign out", Example: "  pachctl auth logout", Args: kit.Exactly(0),
+		Long: "Sign out: the session ends on the server, and its token is removed here.",
+		RunE: func(c *cobra.Command, _ []string) error { return runLogout(c.Context(), k, enterprise) },
+	}
+	kit.EnterpriseFlag(c, &enterprise)
+	return c
+}
+
+// runLogout forgets the token whatever the server says, but does not pretend
+// that the session ended when it did not.
+func runLogout(ctx context.Context, k *kit.Kit, enterprise bool) error {
+	p, err := k.FindTarget(enterprise)
+	if err != nil {
+		return err
+	}
+	if p.Token == "" {
+		k.Notef("You were not signed in.\n")
+		return nil
+	}
+	ended := endSession(ctx, k, p)
+	if err := k.SetToken(p, ""); err != nil {
+		return err
+	}
+	switch {
+	case status.Code(ended) == codes.FailedPrecondition: // the root token
+		k.Notef("The token is removed here, and stays valid: %s\n", client.MessageOf(ended))
+		return nil
+	case ended != nil:
+		return kit.Failf(ended, "you are signed out here, but the session may still be valid on the server: %s: an administrator can end it with: pachctl auth revoke", client.MessageOf(ended))
+	}
+	return nil
+}
+
+func endSession(ctx context.Context, k *kit.Kit, p *kit.Target) error {
+	ctx, cancel := k.Limit(ctx)
+	defer cancel()
+	c, err := k.Dial(ctx, p, p.Token)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }()
+	_, err = c.Auth.RevokeAuthToken(ctx, &auth.RevokeAuthTokenRequest{Token: p.Token})
+	if status.Code(err) == codes.Unauthenticated {
+		return nil // it had ended already
+	}
+	return err
+}
