@@ -24,7 +24,9 @@ type shownVersion struct {
 }
 
 func shown(v *versionpb.Version) *shownVersion {
-	return &shownVersion{Version: semver(v), GitCommit: v.GetGitCommit(), BuildDate: v.GetBuildDate(), GoVersion: v.GetGoVersion(), Platform: v.GetPlatform()}
+	return &shownVersion{
+		Version: semver(v), GitCommit: v.GetGitCommit(), BuildDate: v.GetBuildDate(), GoVersion: v.GetGoVersion(), Platform: v.GetPlatform(),
+	}
 }
 
 func semver(v *versionpb.Version) string {
@@ -32,40 +34,44 @@ func semver(v *versionpb.Version) string {
 }
 
 type versionOptions struct {
-	clientOnly, architecture, enterprise, raw, compare bool
-	timeout                                            string
-	out                                                kit.Format
+	clientOnly, architecture, enterprise, compare bool
+	timeout                                       time.Duration
+	out                                           kit.Format
 }
 
-func versionCommand(k *kit.Kit) *cobra.Command {
+func version(k *kit.Kit) *cobra.Command {
 	var o versionOptions
+	var raw bool
+	var timeout string
 	c := &cobra.Command{
 		Use: "version", Short: "Show the versions of pachctl and pachd", Args: kit.Exactly(0),
 		Example: "  pachctl version\n  pachctl version --client-only\n  pachctl version -o json",
-		RunE:    func(c *cobra.Command, _ []string) error { return runVersion(k, c, o) },
+		RunE: func(c *cobra.Command, _ []string) (err error) {
+			if raw && o.out == "" {
+				o.out = "json"
+			}
+			o.timeout = 10 * time.Second
+			if timeout != "default" {
+				if o.timeout, err = time.ParseDuration(timeout); err != nil {
+					return kit.Usagef(c, "could not parse duration %q: write it as 500ms or 5s", timeout)
+				}
+			}
+			return o.run(c.Context(), k)
+		},
 	}
 	f := c.Flags()
 	f.BoolVar(&o.clientOnly, "client-only", false, "show the version of pachctl alone")
 	f.BoolVar(&o.architecture, "print-architecture", false, "print the processor and the operating system first")
-	f.StringVar(&o.timeout, "timeout", "default", "how long to wait for pachd, such as 5s")
-	f.BoolVar(&o.raw, "raw", false, "as --output json")
+	f.StringVar(&timeout, "timeout", "default", "how long to wait for pachd, such as 5s")
+	f.BoolVar(&raw, "raw", false, "as --output json")
 	f.BoolVar(&o.compare, "compare", false, "fail unless both versions are the same")
 	kit.EnterpriseFlag(c, &o.enterprise)
 	kit.OutputFlag(c, &o.out)
 	return c
 }
 
-func runVersion(k *kit.Kit, cmd *cobra.Command, o versionOptions) error {
-	if o.raw && o.out == "" {
-		o.out = "json"
-	}
-	timeout := 10 * time.Second
-	if o.timeout != "default" {
-		var err error
-		if timeout, err = time.ParseDuration(o.timeout); err != nil {
-			return kit.Usagef(cmd, "could not parse duration %q: write it as 500ms or 5s", o.timeout)
-		}
-	}
+// run shows people its own version first: pachd may not answer.
+func (o versionOptions) run(ctx context.Context, k *kit.Kit) error {
 	if o.architecture {
 		k.Printf("%s\n%s\n", runtime.GOARCH, runtime.GOOS)
 	}
@@ -73,31 +79,27 @@ func runVersion(k *kit.Kit, cmd *cobra.Command, o versionOptions) error {
 	if o.out == "" {
 		k.Printf("%-20s%s\n%-20s%s\n", "COMPONENT", "VERSION", "pachctl", semver(own))
 	}
-	answer := map[string]*shownVersion{"pachctl": shown(own)}
+	versions := map[string]*shownVersion{"pachctl": shown(own)}
 	if !o.clientOnly {
-		server, err := serverVersion(cmd.Context(), k, o.enterprise, timeout)
+		server, err := o.askServer(ctx, k)
 		if err != nil {
 			return err
 		}
 		if o.out == "" {
 			k.Printf("%-20s%s\n", "pachd", semver(server))
 		}
-		answer["pachd"] = shown(server)
+		versions["pachd"] = shown(server)
 		if o.compare && semver(server) != semver(own) {
 			return errors.New("the versions differ: install the pachctl that belongs to the server")
 		}
 	}
-	if o.out != "" {
-		return k.Show(o.out, answer)
-	}
-	return nil
+	return k.PrintResult(o.out, versions, func() {})
 }
 
-func serverVersion(ctx context.Context, k *kit.Kit, enterprise bool, timeout time.Duration) (*versionpb.Version, error) {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+func (o versionOptions) askServer(ctx context.Context, k *kit.Kit) (v *versionpb.Version, err error) {
+	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
-	var v *versionpb.Version
-	err := k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) (err error) {
+	err = k.WithConn(ctx, o.enterprise, func(ctx context.Context, c *kit.Conn) (err error) {
 		v, err = c.Version.GetVersion(ctx, &emptypb.Empty{})
 		return err
 	})

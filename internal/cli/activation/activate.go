@@ -25,21 +25,18 @@ func Commands(k *kit.Kit) []*cobra.Command {
 	return []*cobra.Command{activate(k), deactivate(k), getConfig(k), setConfig(k), rotateRootToken(k)}
 }
 
-type activation struct {
+type activateOptions struct {
 	supplyToken, onlyActivate, enterprise bool
-	issuer, redirect, clientID            string
-	peers, scopes                         []string
-	out                                   kit.Format
-}
-
-// asks reports whether the sign-in is to be configured too. Without a word on
-// it pachd's own issuer and client are ready.
-func (activation) asks(c *cobra.Command) bool {
-	return slices.ContainsFunc([]string{"issuer", "redirect", "client-id", "trusted-peers", "scopes"}, func(name string) bool { return c.Flags().Changed(name) })
+	// configure is whether the sign-in is to be configured too. Without a word on
+	// it pachd's own issuer and client are ready.
+	configure                  bool
+	issuer, redirect, clientID string
+	peers, scopes              []string
+	out                        kit.Format
 }
 
 func activate(k *kit.Kit) *cobra.Command {
-	var o activation
+	var o activateOptions
 	c := &cobra.Command{
 		Use: "activate", Short: "Switch authentication on, where it is off", Args: kit.Exactly(0),
 		Long: `Switch authentication on. pachd has it on from its first start, unless it was
@@ -51,7 +48,10 @@ People then sign in at pachd's own issuer. With any of --issuer, --redirect,
 and used instead of the built-in one. With an enterprise context of its own it
 is registered at that server, which becomes the issuer.`,
 		Example: "  pachctl auth activate\n  pachctl auth activate --supply-root-token < root-token",
-		RunE:    func(c *cobra.Command, _ []string) error { return runActivate(k, c, o) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			o.configure = slices.ContainsFunc([]string{"issuer", "redirect", "client-id", "trusted-peers", "scopes"}, c.Flags().Changed)
+			return o.run(c.Context(), k)
+		},
 	}
 	f := c.Flags()
 	f.BoolVar(&o.supplyToken, "supply-root-token", false, "use the root token on standard input in place of a new one")
@@ -66,34 +66,31 @@ is registered at that server, which becomes the issuer.`,
 	return c
 }
 
-func runActivate(k *kit.Kit, cmd *cobra.Command, o activation) error {
-	ctx, cancel := k.Limit(cmd.Context())
+func (o activateOptions) run(ctx context.Context, k *kit.Kit) error {
+	ctx, cancel := k.Limit(ctx)
 	defer cancel()
-	p, err := k.FindTarget(o.enterprise)
+	t, err := k.FindTarget(o.enterprise)
 	if err != nil {
 		return err
 	}
 	given := ""
 	if o.supplyToken {
-		if given, err = k.ReadSecret(ctx, "Root token:"); err != nil {
+		if given, err = readRootToken(ctx, k, "Root token:"); err != nil {
 			return err
 		}
-		if given == "" {
-			return errors.New("no root token was given, and nothing was changed: pass it on standard input")
-		}
 	}
-	fresh, err := switchOn(ctx, k, p, given, o.out)
+	fresh, err := switchOn(ctx, k, t, given, o.out)
 	if err != nil {
 		return err
 	}
-	elsewhere, err := elsewhere(k, p, o)
+	elsewhere, err := o.elsewhere(k, t)
 	if err != nil {
 		return err
 	}
-	if !fresh && !o.asks(cmd) || o.onlyActivate {
+	if !fresh && !o.configure || o.onlyActivate {
 		return nil
 	}
-	c, err := k.Dial(ctx, p, p.Token)
+	c, err := k.Dial(ctx, t, t.Token)
 	if err != nil {
 		return err
 	}
@@ -103,7 +100,7 @@ func runActivate(k *kit.Kit, cmd *cobra.Command, o activation) error {
 			return err
 		}
 	}
-	if !o.asks(cmd) && elsewhere == nil {
+	if !o.configure && elsewhere == nil {
 		return nil
 	}
 	idp := c
@@ -113,16 +110,24 @@ func runActivate(k *kit.Kit, cmd *cobra.Command, o activation) error {
 		}
 		defer func() { _ = idp.Close() }()
 	}
-	return o.configure(ctx, c, idp, elsewhere != nil)
+	return o.configureSignIn(ctx, c, idp, elsewhere != nil)
+}
+
+func readRootToken(ctx context.Context, k *kit.Kit, prompt string) (string, error) {
+	token, err := k.ReadSecret(ctx, prompt)
+	if err == nil && token == "" {
+		err = errors.New("no root token was given, and nothing was changed: pass it on standard input")
+	}
+	return token, err
 }
 
 // elsewhere is the enterprise server if people are to sign in there, or nil.
-func elsewhere(k *kit.Kit, p *kit.Target, o activation) (*kit.Target, error) {
+func (o activateOptions) elsewhere(k *kit.Kit, t *kit.Target) (*kit.Target, error) {
 	if o.enterprise {
 		return nil, nil
 	}
 	e, err := k.FindTarget(true)
-	if err != nil || e.Context == p.Context {
+	if err != nil || e.Context == t.Context {
 		return nil, err
 	}
 	return e, nil
@@ -130,37 +135,41 @@ func elsewhere(k *kit.Kit, p *kit.Target, o activation) (*kit.Target, error) {
 
 // switchOn makes the session of the root token the context's. It reports false
 // when there was nothing to switch on.
-func switchOn(ctx context.Context, k *kit.Kit, p *kit.Target, given string, out kit.Format) (bool, error) {
-	c, err := k.Dial(ctx, p, "")
+func switchOn(ctx context.Context, k *kit.Kit, t *kit.Target, given string, out kit.Format) (bool, error) {
+	c, err := k.Dial(ctx, t, "")
 	if err != nil {
 		return false, err
 	}
 	defer func() { _ = c.Close() }()
-	if err := k.CheckCluster(ctx, c, p); err != nil {
+	if err := k.CheckCluster(ctx, c, t); err != nil {
 		return false, err
 	}
 	r, err := c.Auth.Activate(ctx, &auth.ActivateRequest{RootToken: given})
 	if status.Code(err) == codes.Unimplemented { // upstream's code for "already activated"
-		return false, activeAlready(ctx, k, p, given)
+		return false, activeAlready(ctx, k, t, given)
 	}
 	if err != nil {
 		return false, kit.Prefixed("error activating Pachyderm auth", err)
 	}
 	// Shown before it is kept: what is lost here is lost for good.
-	err = k.PrintResult(out, map[string]string{"root_token": r.GetPachToken()}, func() {
-		k.Printf("WARNING: Keep this token in a safe place: whoever has it may do everything, and\nit is not shown again.\n\nPachyderm root token:\n%s\n", r.GetPachToken())
+	err = printRootToken(k, out, "Pachyderm root token", r.GetPachToken())
+	return true, errors.Join(err, k.SetToken(t, r.GetPachToken()))
+}
+
+func printRootToken(k *kit.Kit, out kit.Format, title, token string) error {
+	return k.PrintResult(out, map[string]string{"root_token": token}, func() {
+		k.Printf("WARNING: Keep this token in a safe place: whoever has it may do everything, and\nit is not shown again.\n\n%s:\n%s\n", title, token)
 	})
-	return true, errors.Join(err, k.SetToken(p, r.GetPachToken()))
 }
 
 // activeAlready is no failure: scripts activate again and go on. The token
 // that they give becomes the session if it is the root token, as it would have.
-func activeAlready(ctx context.Context, k *kit.Kit, p *kit.Target, given string) error {
+func activeAlready(ctx context.Context, k *kit.Kit, t *kit.Target, given string) error {
 	k.Notef("Authentication is active already.\n")
 	if given == "" {
 		return nil
 	}
-	c, err := k.Dial(ctx, p, given)
+	c, err := k.Dial(ctx, t, given)
 	if err != nil {
 		return err
 	}
@@ -168,9 +177,10 @@ func activeAlready(ctx context.Context, k *kit.Kit, p *kit.Target, given string)
 	who, err := c.Auth.WhoAmI(ctx, &auth.WhoAmIRequest{})
 	switch {
 	case err == nil && who.GetUsername() == "pach:root":
-		return k.SetToken(p, given)
+		return k.SetToken(t, given)
 	case err == nil || status.Code(err) == codes.Unauthenticated:
-		k.Notef("The token that was given is not the root token, and nothing was changed; to make it that: pachctl auth rotate-root-token --supply-token -\n")
+		k.Notef("The token that was given is not the root token, and nothing was changed; " +
+			"to make it that: pachctl auth rotate-root-token --supply-token -\n")
 		return nil
 	}
 	return err
@@ -189,10 +199,10 @@ func activateData(ctx context.Context, c *client.Client) error {
 	return nil
 }
 
-// configure registers a client at the issuer and lets pachd be it. What was
+// configureSignIn registers a client at the issuer and lets pachd be it. What was
 // changed is changed back if the last step fails, so that the two never
 // disagree.
-func (o activation) configure(ctx context.Context, pachd, idp *client.Client, elsewhere bool) error {
+func (o activateOptions) configureSignIn(ctx context.Context, pachd, idp *client.Client, elsewhere bool) error {
 	issuer, undoIssuer, err := o.setIssuer(ctx, idp, elsewhere)
 	if err != nil {
 		return kit.Prefixed("failed to configure identity server issuer", err)
@@ -214,7 +224,7 @@ func (o activation) configure(ctx context.Context, pachd, idp *client.Client, el
 }
 
 // setIssuer leaves alone what else is configured beside the issuer.
-func (o activation) setIssuer(ctx context.Context, idp *client.Client, elsewhere bool) (issuer string, undo func(), err error) {
+func (o activateOptions) setIssuer(ctx context.Context, idp *client.Client, elsewhere bool) (issuer string, undo func(), err error) {
 	r, err := idp.Identity.GetIdentityServerConfig(ctx, &identity.GetIdentityServerConfigRequest{})
 	if err != nil {
 		return "", nil, err
@@ -245,7 +255,7 @@ func (o activation) setIssuer(ctx context.Context, idp *client.Client, elsewhere
 }
 
 // register makes the client, or changes the one that pachd is already.
-func (o activation) register(ctx context.Context, pachd, idp *client.Client) (secret string, undo func(), err error) {
+func (o activateOptions) register(ctx context.Context, pachd, idp *client.Client) (secret string, undo func(), err error) {
 	r, err := idp.Identity.CreateOIDCClient(ctx, &identity.CreateOIDCClientRequest{Client: &identity.OIDCClient{
 		Id: o.clientID, Name: o.clientID, RedirectUris: []string{o.redirect}, TrustedPeers: o.peers,
 	}})
@@ -281,72 +291,76 @@ func (o activation) register(ctx context.Context, pachd, idp *client.Client) (se
 	}, err
 }
 
+type deactivateOptions struct{ enterprise bool }
+
 func deactivate(k *kit.Kit) *cobra.Command {
-	var enterprise bool
+	var o deactivateOptions
 	c := &cobra.Command{
 		Use: "deactivate", Short: "Switch authentication off, and forget who may do what", Args: kit.Exactly(0),
 		Long: `Switch authentication off. All roles, tokens, groups, connectors and OIDC clients
 are deleted, and from then on everybody may do everything. It asks first.`,
 		Example: "  pachctl auth deactivate",
-		RunE: func(c *cobra.Command, _ []string) error {
-			err := k.Confirm(c.Context(), "Are you sure you want to delete ALL auth information (ACLs, roles, tokens, connectors) in this cluster? yN")
-			if err != nil {
-				return err
-			}
-			return k.WithConn(c.Context(), enterprise, func(ctx context.Context, c *kit.Conn) error {
-				if _, err := c.Identity.DeleteAll(ctx, &identity.DeleteAllRequest{}); err != nil {
-					return err
-				}
-				if _, err := c.Auth.Deactivate(ctx, &auth.DeactivateRequest{}); err != nil {
-					return kit.Prefixed("connectors and OIDC clients are deleted, but authentication is still active", err)
-				}
-				return k.SetToken(c.Target, "") // it is worth nothing any more
-			})
-		},
+		RunE:    func(c *cobra.Command, _ []string) error { return o.run(c.Context(), k) },
 	}
-	kit.EnterpriseFlag(c, &enterprise)
+	kit.EnterpriseFlag(c, &o.enterprise)
 	return c
 }
 
+func (o deactivateOptions) run(ctx context.Context, k *kit.Kit) error {
+	err := k.Confirm(ctx, "Are you sure you want to delete ALL auth information (ACLs, roles, tokens, connectors) in this cluster? yN")
+	if err != nil {
+		return err
+	}
+	return k.WithConn(ctx, o.enterprise, func(ctx context.Context, c *kit.Conn) error {
+		if _, err := c.Identity.DeleteAll(ctx, &identity.DeleteAllRequest{}); err != nil {
+			return err
+		}
+		if _, err := c.Auth.Deactivate(ctx, &auth.DeactivateRequest{}); err != nil {
+			return kit.Prefixed("connectors and OIDC clients are deleted, but authentication is still active", err)
+		}
+		return k.SetToken(c.Target, "") // it is worth nothing any more
+	})
+}
+
+type rotateOptions struct {
+	token string // the new one, or - for standard input
+	out   kit.Format
+}
+
 func rotateRootToken(k *kit.Kit) *cobra.Command {
-	var supplied string
-	var out kit.Format
+	var o rotateOptions
 	c := &cobra.Command{
 		Use: "rotate-root-token", Short: "Replace the root token", Args: kit.Exactly(0),
 		Long: `Replace the root token. The one in use ends at once; the new one is shown this
 once, and becomes your session here if the old one was.`,
 		Example: "  pachctl auth rotate-root-token\n  pachctl auth rotate-root-token --supply-token - < new-root-token",
-		RunE: func(c *cobra.Command, _ []string) error {
-			if supplied == "-" {
-				var err error
-				if supplied, err = k.ReadSecret(c.Context(), "New root token:"); err != nil {
-					return err
-				}
-				if supplied == "" {
-					return errors.New("no root token was given, and nothing was changed: pass it on standard input")
-				}
-			}
-			return k.WithConn(c.Context(), false, func(ctx context.Context, c *kit.Conn) error {
-				who, err := c.Auth.WhoAmI(ctx, &auth.WhoAmIRequest{})
-				if err != nil {
-					return err
-				}
-				r, err := c.Auth.RotateRootToken(ctx, &auth.RotateRootTokenRequest{RootToken: supplied})
-				if err != nil {
-					return err
-				}
-				// Shown before it is kept: what is lost here is lost for good.
-				err = k.PrintResult(out, map[string]string{"root_token": r.GetRootToken()}, func() {
-					k.Printf("WARNING: Keep this token in a safe place: whoever has it may do everything, and\nit is not shown again.\n\nPachyderm auth token:\n%s\n", r.GetRootToken())
-				})
-				if who.GetUsername() == "pach:root" {
-					err = errors.Join(err, k.SetToken(c.Target, r.GetRootToken()))
-				}
-				return err
-			})
-		},
+		RunE:    func(c *cobra.Command, _ []string) error { return o.run(c.Context(), k) },
 	}
-	c.Flags().StringVar(&supplied, "supply-token", "", "the new root token; - reads it from standard input, which keeps it out of the list of processes")
-	kit.OutputFlag(c, &out)
+	c.Flags().StringVar(&o.token, "supply-token", "", "the new root token; - reads it from standard input, which keeps it out of the list of processes")
+	kit.OutputFlag(c, &o.out)
 	return c
+}
+
+func (o rotateOptions) run(ctx context.Context, k *kit.Kit) (err error) {
+	if o.token == "-" {
+		if o.token, err = readRootToken(ctx, k, "New root token:"); err != nil {
+			return err
+		}
+	}
+	return k.WithConn(ctx, false, func(ctx context.Context, c *kit.Conn) error {
+		who, err := c.Auth.WhoAmI(ctx, &auth.WhoAmIRequest{})
+		if err != nil {
+			return err
+		}
+		r, err := c.Auth.RotateRootToken(ctx, &auth.RotateRootTokenRequest{RootToken: o.token})
+		if err != nil {
+			return err
+		}
+		// Shown before it is kept: what is lost here is lost for good.
+		err = printRootToken(k, o.out, "Pachyderm auth token", r.GetRootToken())
+		if who.GetUsername() == "pach:root" {
+			err = errors.Join(err, k.SetToken(c.Target, r.GetRootToken()))
+		}
+		return err
+	})
 }

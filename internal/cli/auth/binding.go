@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -32,23 +33,48 @@ func onRepo() kind {
 	return kind{name: "repo", alias: "repos", arg: "REPO", typ: auth.ResourceType_REPO}
 }
 
-// what names the kind in a sentence.
-func (r kind) what() string {
+// title names the kind in a sentence.
+func (on kind) title() string {
 	switch {
-	case r.enterprise:
+	case on.enterprise:
 		return "the enterprise server"
-	case r.arg == "":
+	case on.arg == "":
 		return "the cluster"
 	}
-	return "a " + r.name
+	return "a " + on.name
 }
 
-// command begins a command about a kind; more are the arguments behind the
-// resource, the last of which may be in brackets.
-func (r kind) command(c *cobra.Command, more ...string) (cmd *cobra.Command, project *string) {
-	use, most := []string{r.name}, len(more)
-	if r.arg != "" {
-		use, most = append(use, r.arg), most+1
+// example is a command line about the kind.
+func (on kind) example(verb, rest string) string {
+	words := []string{"  pachctl auth", verb, on.name}
+	if on.arg != "" {
+		words = append(words, map[string]string{"project": "default", "repo": "images"}[on.name])
+	}
+	return strings.TrimSpace(strings.Join(append(words, rest), " "))
+}
+
+func (on kind) exampleRole() string {
+	if on.arg == "" {
+		return "clusterAdmin"
+	}
+	return on.name + "Owner"
+}
+
+// bindingOptions are what a command about the roles on a resource is given.
+type bindingOptions struct {
+	kind          kind
+	name, project string // of the resource
+	roles         []string
+	principal     []string // none for oneself
+	out           kit.Format
+}
+
+// command begins a command about a kind of resource; more are the arguments
+// behind the resource, the last of which may be in brackets.
+func (o *bindingOptions) command(c *cobra.Command, more ...string) *cobra.Command {
+	use, most := []string{o.kind.name}, len(more)
+	if o.kind.arg != "" {
+		use, most = append(use, o.kind.arg), most+1
 	}
 	least := most
 	if most > 0 && len(more) > 0 && strings.HasPrefix(more[len(more)-1], "[") {
@@ -56,97 +82,91 @@ func (r kind) command(c *cobra.Command, more ...string) (cmd *cobra.Command, pro
 	}
 	c.Use = strings.Join(append(use, more...), " ")
 	c.Args = kit.Between(least, most)
-	if r.alias != "" {
-		c.Aliases = []string{r.alias}
+	if o.kind.alias != "" {
+		c.Aliases = []string{o.kind.alias}
 	}
-	project = new(string)
-	if r.typ == auth.ResourceType_REPO {
-		c.Flags().StringVar(project, "project", "", "the project of the repo, in place of the context's")
+	if o.kind.typ == auth.ResourceType_REPO {
+		c.Flags().StringVar(&o.project, "project", "", "the project of the repo, in place of the context's")
 	}
-	return c, project
+	return c
 }
 
-// resource takes the resource from the arguments and returns the rest.
-func (r kind) resource(t *kit.Target, project string, args []string) (*auth.Resource, []string) {
-	res := &auth.Resource{Type: r.typ}
-	if r.arg == "" {
-		return res, args
+// takeName takes the resource from the arguments and returns the rest.
+func (o *bindingOptions) takeName(args []string) []string {
+	if o.kind.arg == "" {
+		return args
 	}
-	res.Name = args[0]
-	if r.typ == auth.ResourceType_REPO {
-		if project == "" {
-			project = t.Project
-		}
-		res.Name = project + "/" + res.Name
-	}
-	return res, args[1:]
+	o.name = args[0]
+	return args[1:]
 }
 
-// example is a command line about the kind.
-func (r kind) example(verb, rest string) string {
-	words := []string{"  pachctl auth", verb, r.name}
-	if r.arg != "" {
-		words = append(words, map[string]string{"project": "default", "repo": "images"}[r.name])
+func (o *bindingOptions) resource(t *kit.Target) *auth.Resource {
+	r := &auth.Resource{Type: o.kind.typ, Name: o.name}
+	if o.kind.typ == auth.ResourceType_REPO {
+		r.Name = cmp.Or(o.project, t.Project) + "/" + o.name
 	}
-	return strings.TrimSpace(strings.Join(append(words, rest), " "))
+	return r
 }
 
 func getBinding(k *kit.Kit, on kind) *cobra.Command {
-	var out kit.Format
-	c, project := on.command(&cobra.Command{Short: "Show who has which roles on " + on.what(), Example: "  " + on.example("get", "")})
+	o := bindingOptions{kind: on}
+	c := o.command(&cobra.Command{Short: "Show who has which roles on " + on.title(), Example: "  " + on.example("get", "")})
 	c.RunE = func(c *cobra.Command, args []string) error {
-		return k.WithConn(c.Context(), on.enterprise, func(ctx context.Context, c *kit.Conn) error {
-			what, _ := on.resource(c.Target, *project, args)
-			r, err := c.Auth.GetRoleBinding(ctx, &auth.GetRoleBindingRequest{Resource: what})
-			if err != nil {
-				return err
-			}
-			entries := map[string][]string{}
-			for who, roles := range r.GetBinding().GetEntries() {
-				entries[who] = slices.Sorted(maps.Keys(roles.GetRoles()))
-			}
-			if out != "" {
-				return k.Show(out, entries)
-			}
-			for _, who := range slices.Sorted(maps.Keys(entries)) {
-				k.Printf("%s: %v\n", who, entries[who])
-			}
-			return nil
-		})
+		o.takeName(args)
+		return o.runGet(c.Context(), k)
 	}
-	kit.OutputFlag(c, &out)
+	kit.OutputFlag(c, &o.out)
 	return c
 }
 
-func setBinding(k *kit.Kit, on kind) *cobra.Command {
-	c, project := on.command(&cobra.Command{
-		Short: "Set the roles of a user, group or robot on " + on.what(),
-		Long: "Set the roles of a user, group or robot on " + on.what() + `. They replace all that
-it has there; none removes it. Several roles are separated by commas. PRINCIPAL
-has its prefix, such as user:alice@example.com, group:engineers, robot:ci, or is
-allClusterUsers.`,
-		Example:           "  " + on.example("set", on.exampleRole()+" user:alice@example.com") + "\n  " + on.example("set", "none user:alice@example.com"),
-		ValidArgsFunction: kit.Completing(roleNames),
-	}, "ROLES|none", "PRINCIPAL")
-	c.RunE = func(cmd *cobra.Command, args []string) error {
-		roles, err := parseRoles(cmd, args[len(args)-2])
+func (o *bindingOptions) runGet(ctx context.Context, k *kit.Kit) error {
+	return k.WithConn(ctx, o.kind.enterprise, func(ctx context.Context, c *kit.Conn) error {
+		r, err := c.Auth.GetRoleBinding(ctx, &auth.GetRoleBindingRequest{Resource: o.resource(c.Target)})
 		if err != nil {
 			return err
 		}
-		return k.WithConn(cmd.Context(), on.enterprise, func(ctx context.Context, c *kit.Conn) error {
-			what, rest := on.resource(c.Target, *project, args)
-			_, err := c.Auth.ModifyRoleBinding(ctx, &auth.ModifyRoleBindingRequest{Resource: what, Principal: rest[1], Roles: roles})
-			return nearestRole(err, roles)
+		entries := map[string][]string{}
+		for principal, roles := range r.GetBinding().GetEntries() {
+			entries[principal] = slices.Sorted(maps.Keys(roles.GetRoles()))
+		}
+		return k.PrintResult(o.out, entries, func() {
+			for _, principal := range slices.Sorted(maps.Keys(entries)) {
+				k.Printf("%s: %v\n", principal, entries[principal])
+			}
 		})
+	})
+}
+
+func setBinding(k *kit.Kit, on kind) *cobra.Command {
+	o := bindingOptions{kind: on}
+	c := o.command(&cobra.Command{
+		Short: "Set the roles of a user, group or robot on " + on.title(),
+		Long: "Set the roles of a user, group or robot on " + on.title() + `. They replace all that
+it has there; none removes it. Several roles are separated by commas. PRINCIPAL
+has its prefix, such as user:alice@example.com, group:engineers, robot:ci, or is
+allClusterUsers.`,
+		Example: "  " + on.example("set", on.exampleRole()+" user:alice@example.com") + "\n  " +
+			on.example("set", "none user:alice@example.com"),
+		ValidArgsFunction: kit.Completing(roleNames),
+	}, "ROLES|none", "PRINCIPAL")
+	c.RunE = func(c *cobra.Command, args []string) (err error) {
+		rest := o.takeName(args)
+		if o.roles, err = parseRoles(c, rest[0]); err != nil {
+			return err
+		}
+		o.principal = rest[1:]
+		return o.runSet(c.Context(), k)
 	}
 	return c
 }
 
-func (r kind) exampleRole() string {
-	if r.arg == "" {
-		return "clusterAdmin"
-	}
-	return r.name + "Owner"
+func (o *bindingOptions) runSet(ctx context.Context, k *kit.Kit) error {
+	return k.WithConn(ctx, o.kind.enterprise, func(ctx context.Context, c *kit.Conn) error {
+		_, err := c.Auth.ModifyRoleBinding(ctx, &auth.ModifyRoleBindingRequest{
+			Resource: o.resource(c.Target), Principal: o.principal[0], Roles: o.roles,
+		})
+		return suggestRole(err, o.roles)
+	})
 }
 
 func parseRoles(c *cobra.Command, text string) ([]string, error) {
@@ -170,34 +190,35 @@ type granted struct {
 }
 
 func checkAccess(k *kit.Kit, on kind) *cobra.Command {
-	var out kit.Format
-	c, project := on.command(&cobra.Command{
-		Short: "Show what you, or somebody else, may do on " + on.what(), Example: "  " + on.example("check", "") + "\n  " + on.example("check", "robot:ci"),
+	o := bindingOptions{kind: on}
+	c := o.command(&cobra.Command{
+		Short:   "Show what you, or somebody else, may do on " + on.title(),
+		Example: "  " + on.example("check", "") + "\n  " + on.example("check", "robot:ci"),
 	}, "[PRINCIPAL]")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		return k.WithConn(c.Context(), false, func(ctx context.Context, c *kit.Conn) error {
-			what, rest := on.resource(c.Target, *project, args)
-			var r *auth.GetPermissionsResponse
-			var err error
-			if len(rest) == 0 {
-				r, err = c.Auth.GetPermissions(ctx, &auth.GetPermissionsRequest{Resource: what})
-			} else {
-				r, err = c.Auth.GetPermissionsForPrincipal(ctx, &auth.GetPermissionsForPrincipalRequest{Resource: what, Principal: rest[0]})
-			}
-			if err != nil {
-				return err
-			}
-			g := granted{Roles: append([]string{}, r.GetRoles()...), Permissions: []string{}}
-			for _, p := range r.GetPermissions() {
-				g.Permissions = append(g.Permissions, p.String())
-			}
-			if out != "" {
-				return k.Show(out, g)
-			}
-			k.Printf("Roles: %v\nPermissions: %v\n", g.Roles, g.Permissions)
-			return nil
-		})
+		o.principal = o.takeName(args)
+		return o.runCheck(c.Context(), k)
 	}
-	kit.OutputFlag(c, &out)
+	kit.OutputFlag(c, &o.out)
 	return c
+}
+
+func (o *bindingOptions) runCheck(ctx context.Context, k *kit.Kit) error {
+	return k.WithConn(ctx, o.kind.enterprise, func(ctx context.Context, c *kit.Conn) error {
+		var r *auth.GetPermissionsResponse
+		var err error
+		if on := o.resource(c.Target); len(o.principal) == 0 {
+			r, err = c.Auth.GetPermissions(ctx, &auth.GetPermissionsRequest{Resource: on})
+		} else {
+			r, err = c.Auth.GetPermissionsForPrincipal(ctx, &auth.GetPermissionsForPrincipalRequest{Resource: on, Principal: o.principal[0]})
+		}
+		if err != nil {
+			return err
+		}
+		g := granted{Roles: append([]string{}, r.GetRoles()...), Permissions: []string{}}
+		for _, p := range r.GetPermissions() {
+			g.Permissions = append(g.Permissions, p.String())
+		}
+		return k.PrintResult(o.out, g, func() { k.Printf("Roles: %v\nPermissions: %v\n", g.Roles, g.Permissions) })
+	})
 }

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -39,9 +40,16 @@ type explanation struct {
 	Suggestions []shownGrant `json:"suggestions,omitempty"`
 }
 
-func explainCommand(k *kit.Kit) *cobra.Command {
-	var project string
-	var out kit.Format
+type explainOptions struct {
+	principal  string
+	permission auth.Permission
+	resource   *auth.Resource // of which a repo may lack its project
+	project    string
+	out        kit.Format
+}
+
+func explain(k *kit.Kit) *cobra.Command {
+	var o explainOptions
 	c := &cobra.Command{
 		Use: "explain PRINCIPAL PERMISSION RESOURCE", Short: "Show why somebody may do something, or what it would take", Args: kit.Exactly(3),
 		Long: `Show by which role, on which resource, and through which group somebody has a
@@ -50,36 +58,27 @@ is known. If they do not have it, show the smallest grant that would allow it.
 
 RESOURCE is cluster, project:NAME, repo:NAME or repo:PROJECT/NAME. Everybody may
 ask about themselves. The exit code is 0 if it is allowed and 1 if not.`,
-		Example: "  pachctl auth explain user:alice@example.com REPO_WRITE repo:images\n  pachctl auth explain robot:ci CLUSTER_MODIFY_BINDINGS cluster",
-		RunE: func(c *cobra.Command, args []string) error {
-			permission, err := parsePermission(args[1])
-			if err != nil {
+		Example: "  pachctl auth explain user:alice@example.com REPO_WRITE repo:images\n" +
+			"  pachctl auth explain robot:ci CLUSTER_MODIFY_BINDINGS cluster",
+		ValidArgsFunction: kit.Completing(permissionNames),
+		RunE: func(c *cobra.Command, args []string) (err error) {
+			if o.permission, err = parsePermission(args[1]); err != nil {
 				return err
 			}
-			return k.WithConn(c.Context(), false, func(ctx context.Context, conn *kit.Conn) error {
-				if project == "" {
-					project = conn.Target.Project
-				}
-				on, err := parseResource(c, args[2], project)
-				if err != nil {
-					return err
-				}
-				r, err := conn.Pach.Explain(ctx, &pach.ExplainRequest{Principal: args[0], Permission: permission, Resource: on})
-				if err != nil {
-					return err
-				}
-				return sayExplanation(ctx, k, conn, out, permission, on, r)
-			})
+			if o.resource, err = parseResource(c, args[2]); err != nil {
+				return err
+			}
+			o.principal = args[0]
+			return o.run(c.Context(), k)
 		},
 	}
-	c.Flags().StringVar(&project, "project", "", "the project of a repo that is given without one, in place of the context's")
-	c.ValidArgsFunction = kit.Completing(permissionNames)
-	kit.OutputFlag(c, &out)
+	c.Flags().StringVar(&o.project, "project", "", "the project of a repo that is given without one, in place of the context's")
+	kit.OutputFlag(c, &o.out)
 	return c
 }
 
 // parseResource reads what resourceText writes.
-func parseResource(c *cobra.Command, text, project string) (*auth.Resource, error) {
+func parseResource(c *cobra.Command, text string) (*auth.Resource, error) {
 	typ, name, named := strings.Cut(text, ":")
 	switch typ = strings.ToUpper(typ); {
 	case typ == "CLUSTER" && name == "":
@@ -87,12 +86,17 @@ func parseResource(c *cobra.Command, text, project string) (*auth.Resource, erro
 	case typ == "PROJECT" && named && name != "":
 		return &auth.Resource{Type: auth.ResourceType_PROJECT, Name: name}, nil
 	case (typ == "REPO" || typ == "SPEC_REPO") && named && name != "":
-		if !strings.Contains(name, "/") {
-			name = project + "/" + name
-		}
 		return &auth.Resource{Type: auth.ResourceType(auth.ResourceType_value[typ]), Name: name}, nil
 	}
 	return nil, kit.Usagef(c, "%q is no resource: write cluster, project:NAME, repo:NAME or repo:PROJECT/NAME", text)
+}
+
+// inProject puts a repo that was given without a project into one.
+func inProject(r *auth.Resource, project string) *auth.Resource {
+	if (r.Type == auth.ResourceType_REPO || r.Type == auth.ResourceType_SPEC_REPO) && !strings.Contains(r.Name, "/") {
+		r.Name = project + "/" + r.Name
+	}
+	return r
 }
 
 func resourceText(r *auth.Resource) string {
@@ -110,23 +114,38 @@ func showGrant(g *pach.Grant) shownGrant {
 	return s
 }
 
-func sayExplanation(ctx context.Context, k *kit.Kit, c *kit.Conn, out kit.Format, permission auth.Permission, on *auth.Resource, r *pach.ExplainResponse) error {
-	e := explanation{Allowed: r.GetAllowed(), Principal: r.GetPrincipal(), Permission: permission.String(), Resource: resourceText(on), Grants: []shownGrant{}}
-	for _, g := range r.GetGrants() {
-		e.Grants = append(e.Grants, showGrant(g))
-	}
-	complete := true
-	for _, g := range r.GetSuggestions() {
-		s := showGrant(g)
-		var known bool
-		s.Command, known = grantCommand(ctx, c, g)
-		complete = complete && known
-		e.Suggestions = append(e.Suggestions, s)
-	}
+func (o explainOptions) run(ctx context.Context, k *kit.Kit) error {
+	return k.WithConn(ctx, false, func(ctx context.Context, c *kit.Conn) error {
+		on := inProject(o.resource, cmp.Or(o.project, c.Target.Project))
+		r, err := c.Pach.Explain(ctx, &pach.ExplainRequest{Principal: o.principal, Permission: o.permission, Resource: on})
+		if err != nil {
+			return err
+		}
+		e := explanation{
+			Allowed: r.GetAllowed(), Principal: r.GetPrincipal(), Permission: o.permission.String(), Resource: resourceText(on), Grants: []shownGrant{},
+		}
+		for _, g := range r.GetGrants() {
+			e.Grants = append(e.Grants, showGrant(g))
+		}
+		complete := true
+		for _, g := range r.GetSuggestions() {
+			s := showGrant(g)
+			var known bool
+			s.Command, known = grantCommand(ctx, c, g)
+			complete = complete && known
+			e.Suggestions = append(e.Suggestions, s)
+		}
+		if err := k.PrintResult(o.out, e, func() { printExplanation(k, e, r) }); err != nil || e.Allowed {
+			return err
+		}
+		return e.denied(complete)
+	})
+}
+
+// denied says what it would take; complete is false if the commands shown leave
+// out roles that could not be read.
+func (e explanation) denied(complete bool) error {
 	denied := kit.Failf(nil, "%s has no %s on %s", e.Principal, e.Permission, e.Resource)
-	if err := k.PrintResult(out, e, func() { explainInWords(k, e, r) }); err != nil || e.Allowed {
-		return err
-	}
 	switch {
 	case len(e.Suggestions) == 0:
 		return kit.Failf(denied, "%s: no role that can be given there grants it", denied)
@@ -136,7 +155,7 @@ func sayExplanation(ctx context.Context, k *kit.Kit, c *kit.Conn, out kit.Format
 	return kit.Failf(denied, "%s: an administrator can grant it with the command shown", denied)
 }
 
-func explainInWords(k *kit.Kit, e explanation, r *pach.ExplainResponse) {
+func printExplanation(k *kit.Kit, e explanation, r *pach.ExplainResponse) {
 	if !e.Allowed {
 		for n, s := range e.Suggestions {
 			if n > 0 {
@@ -150,18 +169,18 @@ func explainInWords(k *kit.Kit, e explanation, r *pach.ExplainResponse) {
 	for n, g := range e.Grants {
 		k.Printf("  by %s on %s, given to %s\n", g.Role, g.Resource, g.Principal)
 		for _, s := range r.GetGrants()[n].GetSources() {
-			k.Printf("    a member according to %s, %s\n", s.GetSource(), seen(k, s.GetSeen()))
+			k.Printf("    a member according to %s, %s\n", s.GetSource(), lastSeen(s.GetSeen(), k.Now()))
 		}
 	}
 }
 
-// seen says how old a fact is. It is a fact for ever to who stated it by hand,
+// lastSeen says how old a fact is. It is a fact for ever to who stated it by hand,
 // but the reader wants to know since when.
-func seen(k *kit.Kit, t *timestamppb.Timestamp) string {
+func lastSeen(t *timestamppb.Timestamp, now time.Time) string {
 	if t == nil {
 		return "of unknown age"
 	}
-	return fmt.Sprintf("last seen %s (%s ago)", kit.FormatTime(t), age(k.Now().Sub(t.AsTime())))
+	return fmt.Sprintf("last seen %s (%s ago)", kit.FormatTime(t), age(now.Sub(t.AsTime())))
 }
 
 // age is a duration in its largest unit.

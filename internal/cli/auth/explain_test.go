@@ -53,8 +53,8 @@ func TestResourceOfAnArgument(t *testing.T) {
 		"cluster": "cluster", "CLUSTER:": "cluster", "project:a": "project:a", "Repo:b": "repo:p/b", "repo:a/b": "repo:a/b", "spec_repo:b": "spec_repo:p/b",
 		"images": "", "project:": "", "project": "", "repo:": "", "job:x": "", "cluster:x": "", "": "",
 	} {
-		r, err := parseResource(nil, text, "p")
-		if (err == nil) != (want != "") || err == nil && resourceText(r) != want {
+		r, err := parseResource(nil, text)
+		if (err == nil) != (want != "") || err == nil && resourceText(inProject(r, "p")) != want {
 			t.Errorf("%q: %v, %v, want %q", text, r, err, want)
 		}
 	}

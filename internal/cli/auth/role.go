@@ -14,46 +14,52 @@ import (
 	"pachyderm/internal/cli/kit"
 )
 
+type rolesOptions struct {
+	permission auth.Permission
+	out        kit.Format
+}
+
 func rolesForPermission(k *kit.Kit) *cobra.Command {
-	var out kit.Format
+	var o rolesOptions
 	c := &cobra.Command{
 		Use: "roles-for-permission PERMISSION", Short: "List the roles that grant a permission", Args: kit.Exactly(1),
-		Example: "  pachctl auth roles-for-permission REPO_READ",
-		RunE: func(c *cobra.Command, args []string) error {
-			permission, err := parsePermission(args[0])
-			if err != nil {
+		Example:           "  pachctl auth roles-for-permission REPO_READ",
+		ValidArgsFunction: kit.Completing(permissionNames),
+		RunE: func(c *cobra.Command, args []string) (err error) {
+			if o.permission, err = parsePermission(args[0]); err != nil {
 				return err
 			}
-			return k.WithConn(c.Context(), false, func(ctx context.Context, c *kit.Conn) error {
-				r, err := c.Auth.GetRolesForPermission(ctx, &auth.GetRolesForPermissionRequest{Permission: permission})
-				if err != nil {
-					return err
-				}
-				names := []string{}
-				for _, role := range r.GetRoles() {
-					names = append(names, role.GetName())
-				}
-				slices.Sort(names)
-				if out != "" {
-					return k.Show(out, names)
-				}
-				for _, name := range names {
-					k.Printf("%s\n", name)
-				}
-				return nil
-			})
+			return o.run(c.Context(), k)
 		},
 	}
-	c.ValidArgsFunction = kit.Completing(permissionNames)
-	kit.OutputFlag(c, &out)
+	kit.OutputFlag(c, &o.out)
 	return c
 }
 
-func parsePermission(text string) (auth.Permission, error) {
-	if n := auth.Permission_value[strings.ToUpper(text)]; n != 0 {
+func (o rolesOptions) run(ctx context.Context, k *kit.Kit) error {
+	return k.WithConn(ctx, false, func(ctx context.Context, c *kit.Conn) error {
+		r, err := c.Auth.GetRolesForPermission(ctx, &auth.GetRolesForPermissionRequest{Permission: o.permission})
+		if err != nil {
+			return err
+		}
+		var names []string
+		for _, role := range r.GetRoles() {
+			names = append(names, role.GetName())
+		}
+		slices.Sort(names)
+		return k.PrintList(o.out, names)
+	})
+}
+
+func parsePermission(name string) (auth.Permission, error) {
+	if n := auth.Permission_value[strings.ToUpper(name)]; n != 0 {
 		return auth.Permission(n), nil
 	}
-	return 0, unknownPermission(text)
+	all := permissionNames()
+	if near := kit.Nearest(strings.ToUpper(name), all); near != "" {
+		return 0, fmt.Errorf("unknown permission %q: did you mean %s?", name, near)
+	}
+	return 0, fmt.Errorf("unknown permission %q: choose from %s", name, strings.Join(all, ", "))
 }
 
 func permissionNames() []string {
@@ -67,14 +73,6 @@ func permissionNames() []string {
 	return all
 }
 
-func unknownPermission(name string) error {
-	all := permissionNames()
-	if near := kit.Nearest(strings.ToUpper(name), all); near != "" {
-		return fmt.Errorf("unknown permission %q: did you mean %s?", name, near)
-	}
-	return fmt.Errorf("unknown permission %q: choose from %s", name, strings.Join(all, ", "))
-}
-
 // roleNames are the roles that there are; those of a later pachd may be more.
 func roleNames() []string {
 	return []string{
@@ -83,8 +81,8 @@ func roleNames() []string {
 	}
 }
 
-// nearestRole adds to pachd's refusal what a misspelt role may have been.
-func nearestRole(err error, roles []string) error {
+// suggestRole adds to pachd's refusal what a misspelt role may have been.
+func suggestRole(err error, roles []string) error {
 	if status.Code(err) != codes.InvalidArgument {
 		return err
 	}

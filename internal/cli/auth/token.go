@@ -13,45 +13,38 @@ import (
 	"pachyderm/internal/cli/kit"
 )
 
+type robotTokenOptions struct {
+	robot             string
+	ttl               int64 // in seconds; 0 means for ever
+	quiet, enterprise bool
+	out               kit.Format
+}
+
 func getRobotToken(k *kit.Kit) *cobra.Command {
-	var enterprise, quiet bool
+	var o robotTokenOptions
 	var ttl string
-	var out kit.Format
 	c := &cobra.Command{
 		Use: "get-robot-token ROBOT", Short: "Make a token for a robot", Args: kit.Exactly(1),
 		Long:    "Make a token for a robot, a program that works with Pachyderm. Without --ttl it never expires.",
 		Example: "  pachctl auth get-robot-token ci --ttl 720h\n  pachctl auth get-robot-token ci --quiet",
-		RunE: func(c *cobra.Command, args []string) error {
-			seconds, err := robotTTL(c, ttl)
-			if err != nil {
+		RunE: func(c *cobra.Command, args []string) (err error) {
+			if o.ttl, err = parseTTL(c, ttl); err != nil {
 				return err
 			}
-			return k.WithConn(c.Context(), enterprise, func(ctx context.Context, c *kit.Conn) error {
-				r, err := c.Auth.GetRobotToken(ctx, &auth.GetRobotTokenRequest{Robot: args[0], Ttl: seconds})
-				switch {
-				case err != nil:
-					return err
-				case out != "":
-					return k.Show(out, map[string]string{"token": r.GetToken()})
-				case quiet:
-					k.Printf("%s\n", r.GetToken())
-				default:
-					k.Printf("Token: %s\n", r.GetToken())
-				}
-				return nil
-			})
+			o.robot = args[0]
+			return o.run(c.Context(), k)
 		},
 	}
 	c.Flags().StringVar(&ttl, "ttl", "", "how long the token lives, such as 24h; empty means for ever")
-	c.Flags().BoolVarP(&quiet, "quiet", "q", false, "print the token alone")
-	kit.EnterpriseFlag(c, &enterprise)
-	kit.OutputFlag(c, &out)
+	c.Flags().BoolVarP(&o.quiet, "quiet", "q", false, "print the token alone")
+	kit.EnterpriseFlag(c, &o.enterprise)
+	kit.OutputFlag(c, &o.out)
 	return c
 }
 
-// robotTTL refuses what the wire, which counts whole seconds and takes zero
+// parseTTL refuses what the wire, which counts whole seconds and takes zero
 // for ever, would make something else of.
-func robotTTL(c *cobra.Command, text string) (int64, error) {
+func parseTTL(c *cobra.Command, text string) (int64, error) {
 	if text == "" {
 		return 0, nil
 	}
@@ -65,21 +58,41 @@ func robotTTL(c *cobra.Command, text string) (int64, error) {
 	return int64(d / time.Second), nil
 }
 
-type revocation struct {
+func (o robotTokenOptions) run(ctx context.Context, k *kit.Kit) error {
+	return k.WithConn(ctx, o.enterprise, func(ctx context.Context, c *kit.Conn) error {
+		r, err := c.Auth.GetRobotToken(ctx, &auth.GetRobotTokenRequest{Robot: o.robot, Ttl: o.ttl})
+		if err != nil {
+			return err
+		}
+		return k.PrintResult(o.out, map[string]string{"token": r.GetToken()}, func() {
+			if !o.quiet {
+				k.Printf("Token: ")
+			}
+			k.Printf("%s\n", r.GetToken())
+		})
+	})
+}
+
+type revokeOptions struct {
 	token, user, allOf string
 	enterprise         bool
 	out                kit.Format
 }
 
 func revoke(k *kit.Kit) *cobra.Command {
-	var o revocation
+	var o revokeOptions
 	c := &cobra.Command{
 		Use: "revoke", Short: "Revoke a token, or all that a user or robot has", Args: kit.Exactly(0),
 		Long: `Revoke a token, all tokens of a user or robot, or with --all-of what its
 applications hold as well, so that nothing goes on by itself. Nothing to revoke
 is a failure.`,
 		Example: "  pachctl auth revoke --token - < token\n  pachctl auth revoke --user robot:ci\n  pachctl auth revoke --all-of user:alice@example.com",
-		RunE:    func(c *cobra.Command, _ []string) error { return runRevoke(k, c, o) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := o.check(c); err != nil {
+				return err
+			}
+			return o.run(c.Context(), k)
+		},
 	}
 	c.Flags().StringVar(&o.token, "token", "", "the token to revoke; - reads it from standard input, which keeps it out of the list of processes")
 	c.Flags().StringVar(&o.user, "user", "", "whose tokens to revoke, with prefix, such as user:alice@example.com")
@@ -89,56 +102,60 @@ is a failure.`,
 	return c
 }
 
-func runRevoke(k *kit.Kit, c *cobra.Command, o revocation) error {
+func (o revokeOptions) check(c *cobra.Command) error {
 	given := 0
 	for _, flag := range []string{o.token, o.user, o.allOf} {
 		if flag != "" {
 			given++
 		}
 	}
-	switch {
-	case given == 0:
+	switch given {
+	case 0:
 		return kit.Usagef(c, "one of --token or --user must be set, or --all-of")
-	case given > 1:
-		return kit.Usagef(c, "only one of --token or --user may be set, or --all-of")
-	case o.token == "-":
-		var err error
-		if o.token, err = k.ReadSecret(c.Context(), "Token to revoke:"); err != nil {
+	case 1:
+		return nil
+	}
+	return kit.Usagef(c, "only one of --token or --user may be set, or --all-of")
+}
+
+func (o revokeOptions) run(ctx context.Context, k *kit.Kit) (err error) {
+	if o.token == "-" {
+		if o.token, err = k.ReadSecret(ctx, "Token to revoke:"); err != nil {
 			return err
 		}
 		if o.token == "" {
 			return errors.New("no token was given, and nothing was revoked: pass it on standard input")
 		}
 	}
-	return k.WithConn(c.Context(), o.enterprise, func(ctx context.Context, c *kit.Conn) error {
-		tokens, refresh, err := o.run(ctx, c)
+	return k.WithConn(ctx, o.enterprise, func(ctx context.Context, c *kit.Conn) error {
+		tokens, refresh, err := o.revoke(ctx, c)
 		if err != nil {
 			return err
 		}
 		return k.PrintResult(o.out, map[string]int64{"tokens": tokens, "refresh_tokens": refresh}, func() {
-			text := plural(tokens, "auth token") + " revoked"
+			text := plural(tokens, "auth token")
 			if o.allOf != "" {
-				text = plural(tokens, "auth token") + " and " + plural(refresh, "refresh token") + " of applications revoked"
+				text += " and " + plural(refresh, "refresh token") + " of applications"
 			}
-			k.Printf("%s\n", text)
+			k.Printf("%s revoked\n", text)
 		})
 	})
 }
 
-// run takes nothing to revoke for a mistake: whoever revokes wants to know
+// revoke takes nothing to revoke for a mistake: whoever revokes wants to know
 // that something ended.
-func (o revocation) run(ctx context.Context, c *kit.Conn) (tokens, refresh int64, err error) {
+func (o revokeOptions) revoke(ctx context.Context, c *kit.Conn) (tokens, refresh int64, err error) {
 	switch {
 	case o.allOf != "":
 		r, err := c.Pach.RevokeAll(ctx, &pach.RevokeAllRequest{Principal: o.allOf})
 		if err == nil && r.GetTokens()+r.GetRefreshTokens() == 0 {
-			err = noTokens(o.allOf)
+			err = errNoToken(o.allOf)
 		}
 		return r.GetTokens(), r.GetRefreshTokens(), err
 	case o.user != "":
 		r, err := c.Auth.RevokeAuthTokensForUser(ctx, &auth.RevokeAuthTokensForUserRequest{Username: o.user})
 		if err == nil && r.GetNumber() == 0 {
-			err = noTokens(o.user)
+			err = errNoToken(o.user)
 		}
 		return r.GetNumber(), 0, err
 	}
@@ -149,8 +166,8 @@ func (o revocation) run(ctx context.Context, c *kit.Conn) (tokens, refresh int64
 	return r.GetNumber(), 0, err
 }
 
-func noTokens(who string) error {
-	return fmt.Errorf("%s has no token: nothing was revoked: see who has any with: pachctl auth list-tokens", who)
+func errNoToken(principal string) error {
+	return fmt.Errorf("%s has no token: nothing was revoked: see who has any with: pachctl auth list-tokens", principal)
 }
 
 type shownToken struct {
@@ -159,6 +176,12 @@ type shownToken struct {
 	Created   *time.Time `json:"created,omitempty"`
 	Expires   *time.Time `json:"expires,omitempty"`
 	Connector string     `json:"connector,omitempty"`
+}
+
+type listTokensOptions struct {
+	principal            string
+	sessions, enterprise bool
+	out                  kit.Format
 }
 
 func listTokens(k *kit.Kit) *cobra.Command {
@@ -181,27 +204,35 @@ identity provider, and when they end. Everybody may ask for their own.`,
 
 // listsTokens completes a command that shows tokens.
 func listsTokens(k *kit.Kit, c *cobra.Command, sessions bool) *cobra.Command {
-	var enterprise bool
-	var out kit.Format
+	o := listTokensOptions{sessions: sessions}
 	c.RunE = func(c *cobra.Command, args []string) error {
-		who := ""
 		if len(args) > 0 {
-			who = args[0]
+			o.principal = args[0]
 		}
-		return k.WithConn(c.Context(), enterprise, func(ctx context.Context, c *kit.Conn) error {
-			r, err := c.Pach.ListTokens(ctx, &pach.ListTokensRequest{Principal: who, Sessions: sessions})
-			if err != nil {
-				return err
-			}
-			tokens, rows := []shownToken{}, [][]string{}
-			for _, t := range r.GetTokens() {
-				tokens = append(tokens, shownToken{t.GetId(), t.GetPrincipal(), kit.TimeOrNil(t.GetCreated()), kit.TimeOrNil(t.GetExpires()), t.GetConnector()})
-				rows = append(rows, []string{t.GetId(), t.GetPrincipal(), kit.OrDash(t.GetConnector()), kit.FormatTime(t.GetCreated()), orNever(t.GetExpires())})
-			}
-			return k.PrintResult(out, tokens, func() { k.Table([]string{"ID", "PRINCIPAL", "CONNECTOR", "CREATED", "EXPIRES"}, rows) })
-		})
+		return o.run(c.Context(), k)
 	}
-	kit.EnterpriseFlag(c, &enterprise)
-	kit.OutputFlag(c, &out)
+	kit.EnterpriseFlag(c, &o.enterprise)
+	kit.OutputFlag(c, &o.out)
 	return c
+}
+
+func (o listTokensOptions) run(ctx context.Context, k *kit.Kit) error {
+	return k.WithConn(ctx, o.enterprise, func(ctx context.Context, c *kit.Conn) error {
+		r, err := c.Pach.ListTokens(ctx, &pach.ListTokensRequest{Principal: o.principal, Sessions: o.sessions})
+		if err != nil {
+			return err
+		}
+		tokens, rows := []shownToken{}, [][]string{}
+		for _, t := range r.GetTokens() {
+			expires := "never"
+			if t.GetExpires() != nil {
+				expires = kit.FormatTime(t.GetExpires())
+			}
+			tokens = append(tokens, shownToken{
+				t.GetId(), t.GetPrincipal(), kit.TimeOrNil(t.GetCreated()), kit.TimeOrNil(t.GetExpires()), t.GetConnector(),
+			})
+			rows = append(rows, []string{t.GetId(), t.GetPrincipal(), kit.OrDash(t.GetConnector()), kit.FormatTime(t.GetCreated()), expires})
+		}
+		return k.PrintResult(o.out, tokens, func() { k.Table([]string{"ID", "PRINCIPAL", "CONNECTOR", "CREATED", "EXPIRES"}, rows) })
+	})
 }

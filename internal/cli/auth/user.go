@@ -45,36 +45,42 @@ func showUser(u *pach.User) shownUser {
 	return s
 }
 
+type listUsersOptions struct {
+	enterprise bool
+	out        kit.Format
+}
+
 func listUsers(k *kit.Kit) *cobra.Command {
-	var enterprise bool
-	var out kit.Format
+	var o listUsersOptions
 	c := &cobra.Command{
 		Use: "list-users", Short: "List everybody who has signed in", Args: kit.Exactly(0),
 		Long: `List everybody who has signed in, and what proves that it is they: the identities
 at their providers. One that is waiting was refused because another owns its
 e-mail address; an administrator lets it in with "pachctl idp link".`,
 		Example: "  pachctl auth list-users\n  pachctl auth list-users -o json",
-		RunE: func(c *cobra.Command, _ []string) error {
-			return k.WithConn(c.Context(), enterprise, func(ctx context.Context, c *kit.Conn) error {
-				r, err := c.Pach.ListUsers(ctx, &pach.ListUsersRequest{})
-				if err != nil {
-					return err
-				}
-				users := []shownUser{}
-				for _, u := range r.GetUsers() {
-					users = append(users, showUser(u))
-				}
-				return k.PrintResult(out, users, func() { tableOfUsers(k, r.GetUsers()) })
-			})
-		},
+		RunE:    func(c *cobra.Command, _ []string) error { return o.run(c.Context(), k) },
 	}
-	kit.EnterpriseFlag(c, &enterprise)
-	kit.OutputFlag(c, &out)
+	kit.EnterpriseFlag(c, &o.enterprise)
+	kit.OutputFlag(c, &o.out)
 	return c
 }
 
-// tableOfUsers has a line for each identity, the user's own words on the first.
-func tableOfUsers(k *kit.Kit, users []*pach.User) {
+func (o listUsersOptions) run(ctx context.Context, k *kit.Kit) error {
+	return k.WithConn(ctx, o.enterprise, func(ctx context.Context, c *kit.Conn) error {
+		r, err := c.Pach.ListUsers(ctx, &pach.ListUsersRequest{})
+		if err != nil {
+			return err
+		}
+		users := []shownUser{}
+		for _, u := range r.GetUsers() {
+			users = append(users, showUser(u))
+		}
+		return k.PrintResult(o.out, users, func() { printUsers(k, r.GetUsers()) })
+	})
+}
+
+// printUsers has a line for each identity, the user's own words on the first.
+func printUsers(k *kit.Kit, users []*pach.User) {
 	var rows [][]string
 	for _, u := range users {
 		state := "enabled"
@@ -93,6 +99,11 @@ func tableOfUsers(k *kit.Kit, users []*pach.User) {
 	k.Table([]string{"USER", "STATE", "LAST LOGIN", "TOKENS", "IDENTITY", "CONNECTOR", "IDENTITY STATE"}, rows)
 }
 
+type enableOptions struct {
+	user                string
+	enabled, enterprise bool
+}
+
 func disableUser(k *kit.Kit) *cobra.Command {
 	return enables(k, &cobra.Command{
 		Use: "disable-user USER", Short: "Keep a user out, from their next call on",
@@ -108,15 +119,21 @@ func enableUser(k *kit.Kit) *cobra.Command {
 	}, true)
 }
 
+// enables completes a command that lets a user in or keeps them out.
 func enables(k *kit.Kit, c *cobra.Command, enabled bool) *cobra.Command {
-	var enterprise bool
+	o := enableOptions{enabled: enabled}
 	c.Args = kit.Exactly(1)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		return k.WithConn(c.Context(), enterprise, func(ctx context.Context, c *kit.Conn) error {
-			_, err := c.Pach.SetUserEnabled(ctx, &pach.SetUserEnabledRequest{User: args[0], Enabled: enabled})
-			return err
-		})
+		o.user = args[0]
+		return o.run(c.Context(), k)
 	}
-	kit.EnterpriseFlag(c, &enterprise)
+	kit.EnterpriseFlag(c, &o.enterprise)
 	return c
+}
+
+func (o enableOptions) run(ctx context.Context, k *kit.Kit) error {
+	return k.WithConn(ctx, o.enterprise, func(ctx context.Context, c *kit.Conn) error {
+		_, err := c.Pach.SetUserEnabled(ctx, &pach.SetUserEnabledRequest{User: o.user, Enabled: o.enabled})
+		return err
+	})
 }

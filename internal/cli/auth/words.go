@@ -1,19 +1,6 @@
 package auth
 
-import (
-	"fmt"
-
-	"google.golang.org/protobuf/types/known/timestamppb"
-
-	"pachyderm/internal/cli/kit"
-)
-
-func orNever(t *timestamppb.Timestamp) string {
-	if t == nil {
-		return "never"
-	}
-	return kit.FormatTime(t)
-}
+import "fmt"
 
 // plural counts things in English: 1 token, 1,234 tokens.
 func plural(n int64, thing string) string {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,20 +29,24 @@ type kubeConfig struct {
 	} `yaml:"contexts"`
 }
 
-type kubeImport struct {
+type kubeOptions struct {
+	name                  string // of the context to make
 	overwrite, enterprise bool
 	from, namespace       string
 }
 
 func importKube(k *kit.Kit) *cobra.Command {
-	var o kubeImport
+	var o kubeOptions
 	c := &cobra.Command{
 		Use: "import-kube CONTEXT", Short: "Make a context of one of kubectl's", Args: kit.Exactly(1),
 		Long: `Make a context of one of kubectl's, the current one unless another is named, and
 make it the active one. It names the cluster; pachctl does not forward ports
 itself, so give it an address too, or run "kubectl port-forward".`,
 		Example: "  pachctl config import-kube prod --kubernetes prod-admin --namespace pachyderm",
-		RunE:    func(_ *cobra.Command, args []string) error { return runImportKube(k, args[0], o) },
+		RunE: func(_ *cobra.Command, args []string) error {
+			o.name = args[0]
+			return o.run(k)
+		},
 	}
 	f := c.Flags()
 	f.BoolVarP(&o.overwrite, "overwrite", "o", false, "replace the context if it exists")
@@ -51,69 +56,70 @@ itself, so give it an address too, or run "kubectl port-forward".`,
 	return c
 }
 
-func runImportKube(k *kit.Kit, name string, o kubeImport) error {
-	doc, err := fromKube(k, o)
+func (o kubeOptions) run(k *kit.Kit) error {
+	context, err := o.fromKube(k)
 	if err != nil {
 		return err
 	}
-	err = configfile.Change(k.Getenv, func(c *configfile.File) error {
-		if _, err := c.Find(name); err == nil && !o.overwrite {
-			return fmt.Errorf("context '%s' already exists, use `--overwrite` if you wish to replace it", name)
+	err = configfile.Change(k.Getenv, func(file *configfile.File) error {
+		if _, err := file.Find(o.name); err == nil && !o.overwrite {
+			return errExists(o.name)
 		}
-		c.V2.Contexts[name] = doc
+		file.V2.Contexts[o.name] = context
 		if o.enterprise {
-			c.V2.ActiveEnterprise = name
+			file.V2.ActiveEnterprise = o.name
 			return nil
 		}
-		c.V2.Active = name
+		file.V2.Active = o.name
 		return nil
 	})
 	if err == nil {
-		k.Notef("Without an address pachctl connects to %s; change that with: pachctl config update context %s --pachd-address ADDRESS\n", configfile.DefaultAddress, name)
+		k.Notef("Without an address pachctl connects to %s; change that with: pachctl config update context %s --pachd-address ADDRESS\n", configfile.DefaultAddress, o.name)
 	}
 	return err
 }
 
-// fromKube looks through kubectl's files as kubectl does: what comes first
-// counts.
-func fromKube(k *kit.Kit, o kubeImport) (*configfile.Context, error) {
+// fromKube makes a context of the one of kubectl's that is meant.
+func (o kubeOptions) fromKube(k *kit.Kit) (*configfile.Context, error) {
+	all, err := readKube(k)
+	if err != nil {
+		return nil, err
+	}
+	from := cmp.Or(o.from, all.Current)
+	if from == "" {
+		return nil, errors.New("kubectl has no current context: name one with --kubernetes")
+	}
+	for _, c := range all.Contexts {
+		if c.Name == from {
+			return &configfile.Context{
+				Source: configfile.SourceImported, ClusterName: c.Context.Cluster, AuthInfo: c.Context.User,
+				Namespace: cmp.Or(o.namespace, c.Context.Namespace), Enterprise: o.enterprise,
+			}, nil
+		}
+	}
+	return nil, fmt.Errorf("kubernetes context does not exist: %s: see those that do with: kubectl config get-contexts", from)
+}
+
+// readKube reads kubectl's files as kubectl does: what comes first counts.
+func readKube(k *kit.Kit) (all kubeConfig, err error) {
 	files := filepath.SplitList(k.Getenv("KUBECONFIG"))
 	if len(files) == 0 {
 		files = []string{filepath.Join(k.Getenv("HOME"), ".kube", "config")}
 	}
-	var all kubeConfig
 	for _, file := range files {
 		data, err := os.ReadFile(file) //nolint:gosec // the user's own file, wherever they say it is
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("cannot read kubectl's configuration: %w", err)
+			return all, fmt.Errorf("cannot read kubectl's configuration: %w", err)
 		}
 		var one kubeConfig
 		if err := yaml.Unmarshal(data, &one); err != nil {
-			return nil, fmt.Errorf("kubectl's configuration in %s does not have its form: see whether kubectl reads it: kubectl config view", file)
+			return all, fmt.Errorf("kubectl's configuration in %s does not have its form: see whether kubectl reads it: kubectl config view", file)
 		}
-		if all.Current == "" {
-			all.Current = one.Current
-		}
+		all.Current = cmp.Or(all.Current, one.Current)
 		all.Contexts = append(all.Contexts, one.Contexts...)
 	}
-	if o.from == "" {
-		o.from = all.Current
-	}
-	if o.from == "" {
-		return nil, errors.New("kubectl has no current context: name one with --kubernetes")
-	}
-	for _, c := range all.Contexts {
-		if c.Name != o.from {
-			continue
-		}
-		doc := &configfile.Context{Source: configfile.SourceImported, ClusterName: c.Context.Cluster, AuthInfo: c.Context.User, Namespace: c.Context.Namespace, Enterprise: o.enterprise}
-		if o.namespace != "" {
-			doc.Namespace = o.namespace
-		}
-		return doc, nil
-	}
-	return nil, fmt.Errorf("kubernetes context does not exist: %s: see those that do with: kubectl config get-contexts", o.from)
+	return all, nil
 }

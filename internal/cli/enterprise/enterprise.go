@@ -1,17 +1,15 @@
 package enterprise
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"pachyderm/api/enterprise"
 	"pachyderm/api/license"
-	"pachyderm/internal/cli/configfile"
 	"pachyderm/internal/cli/kit"
 )
 
@@ -24,7 +22,7 @@ func enterpriseCommand(k *kit.Kit) *cobra.Command {
 	return kit.Group("enterprise", "Work with several pachds that sign people in at one",
 		"Every feature is part of pachd, and no key is needed: these commands are for older\nscripts, and for pachds that use another one as their identity service.",
 		"  pachctl enterprise get-state\n  pachctl enterprise sync-contexts",
-		enterpriseState(k), register(k), enterpriseDeactivate(k), heartbeat(k), pause(k), unpause(k), pauseStatus(k), syncContexts(k),
+		getState(k), register(k), deactivate(k), heartbeat(k), pause(k), unpause(k), pauseStatus(k), syncContexts(k),
 	)
 }
 
@@ -33,59 +31,59 @@ const onEnterprise = true
 
 const noKey = "No key is needed: every feature is part of pachd.\n"
 
-type licenceState struct {
+type shownState struct {
 	State   string     `json:"state"`
 	Expires *time.Time `json:"expires,omitempty"`
 }
 
-// sayState prints what upstream prints, which scripts look for.
-func sayState(ctx context.Context, k *kit.Kit, c *kit.Conn, out kit.Format) error {
-	r, err := c.Enterprise.GetState(ctx, &enterprise.GetStateRequest{})
-	if err != nil {
-		return err
-	}
-	state := licenceState{State: r.GetState().String()}
-	// The end of what needs no licence is as far away as a date can be.
-	if e := r.GetInfo().GetExpires(); e != nil && e.AsTime().Year() < 9999 {
-		state.Expires = kit.TimeOrNil(e)
-	}
-	return k.PrintResult(out, state, func() {
-		k.Printf("Pachyderm Enterprise token state: %s\n", state.State)
-		if state.Expires != nil {
-			k.Printf("Expiration: %s\n", state.Expires)
-		}
-	})
+type stateOptions struct {
+	enterprise bool
+	out        kit.Format
 }
 
-// state completes a command that shows the state, on the enterprise context
-// or if it is asked for.
-func state(k *kit.Kit, c *cobra.Command, always bool) *cobra.Command {
-	on := always
-	var out kit.Format
+// command completes a command that shows the state.
+func (o *stateOptions) command(k *kit.Kit, c *cobra.Command) *cobra.Command {
 	c.Args = kit.Exactly(0)
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		return k.WithConn(c.Context(), on, func(ctx context.Context, c *kit.Conn) error {
-			k.Notef("%s", noKey)
-			return sayState(ctx, k, c, out)
-		})
-	}
-	if !always {
-		kit.EnterpriseFlag(c, &on)
-	}
-	kit.OutputFlag(c, &out)
+	c.RunE = func(c *cobra.Command, _ []string) error { return o.run(c.Context(), k) }
+	kit.OutputFlag(c, &o.out)
 	return c
 }
 
-func enterpriseState(k *kit.Kit) *cobra.Command {
-	return state(k, &cobra.Command{Use: "get-state", Short: "Show that every feature is active", Example: "  pachctl enterprise get-state"}, false)
+func getState(k *kit.Kit) *cobra.Command {
+	o := &stateOptions{}
+	c := o.command(k, &cobra.Command{Use: "get-state", Short: "Show that every feature is active", Example: "  pachctl enterprise get-state"})
+	kit.EnterpriseFlag(c, &o.enterprise)
+	return c
 }
 
-type registration struct {
+// run prints what upstream prints, which scripts look for.
+func (o *stateOptions) run(ctx context.Context, k *kit.Kit) error {
+	return k.WithConn(ctx, o.enterprise, func(ctx context.Context, c *kit.Conn) error {
+		k.Notef("%s", noKey)
+		r, err := c.Enterprise.GetState(ctx, &enterprise.GetStateRequest{})
+		if err != nil {
+			return err
+		}
+		state := shownState{State: r.GetState().String()}
+		// The end of what needs no licence is as far away as a date can be.
+		if e := r.GetInfo().GetExpires(); e != nil && e.AsTime().Year() < 9999 {
+			state.Expires = kit.TimeOrNil(e)
+		}
+		return k.PrintResult(o.out, state, func() {
+			k.Printf("Pachyderm Enterprise token state: %s\n", state.State)
+			if state.Expires != nil {
+				k.Printf("Expiration: %s\n", state.Expires)
+			}
+		})
+	})
+}
+
+type registerOptions struct {
 	id, pachd, user, server, deployment string
 }
 
 func register(k *kit.Kit) *cobra.Command {
-	var o registration
+	var o registerOptions
 	c := &cobra.Command{
 		Use: "register", Short: "Let the enterprise server know this pachd", Args: kit.Exactly(0),
 		Long: `Let the pachd of the enterprise context know that of the active one, so that
@@ -95,11 +93,7 @@ func register(k *kit.Kit) *cobra.Command {
 			if o.id == "" {
 				return kit.Usagef(c, "--id is not given: choose a name for this pachd")
 			}
-			return k.WithConn(c.Context(), false, func(ctx context.Context, member *kit.Conn) error {
-				return k.WithConn(ctx, onEnterprise, func(ctx context.Context, server *kit.Conn) error {
-					return o.run(ctx, member, server)
-				})
-			})
+			return o.run(c.Context(), k)
 		},
 	}
 	f := c.Flags()
@@ -111,16 +105,17 @@ func register(k *kit.Kit) *cobra.Command {
 	return c
 }
 
-// run registers in two halves, and takes the first back if the second fails.
-func (o registration) run(ctx context.Context, member, server *kit.Conn) error {
-	for _, field := range []struct {
-		value *string
-		or    string
-	}{{&o.pachd, member.Address().String()}, {&o.user, member.Address().String()}, {&o.server, server.Address().String()}} {
-		if *field.value == "" {
-			*field.value = field.or
-		}
-	}
+func (o registerOptions) run(ctx context.Context, k *kit.Kit) error {
+	return k.WithConn(ctx, false, func(ctx context.Context, member *kit.Conn) error {
+		return k.WithConn(ctx, onEnterprise, func(ctx context.Context, server *kit.Conn) error {
+			return o.register(ctx, member, server)
+		})
+	})
+}
+
+// register does it in two halves, and takes the first back if the second fails.
+func (o registerOptions) register(ctx context.Context, member, server *kit.Conn) error {
+	own, theirs := member.Address().String(), server.Address().String()
 	if o.deployment == "" {
 		info, err := kit.InspectCluster(ctx, member.Client, member.Target.Project)
 		if err != nil {
@@ -128,11 +123,15 @@ func (o registration) run(ctx context.Context, member, server *kit.Conn) error {
 		}
 		o.deployment = info.GetDeploymentId()
 	}
-	r, err := server.License.AddCluster(ctx, &license.AddClusterRequest{Id: o.id, Address: o.pachd, UserAddress: o.user, ClusterDeploymentId: o.deployment})
+	r, err := server.License.AddCluster(ctx, &license.AddClusterRequest{
+		Id: o.id, Address: cmp.Or(o.pachd, own), UserAddress: cmp.Or(o.user, own), ClusterDeploymentId: o.deployment,
+	})
 	if err != nil {
 		return kit.Prefixed("could not register pachd with the license service", err)
 	}
-	_, err = member.Enterprise.Activate(ctx, &enterprise.ActivateRequest{LicenseServer: o.server, Id: o.id, Secret: r.GetSecret()})
+	_, err = member.Enterprise.Activate(ctx, &enterprise.ActivateRequest{
+		LicenseServer: cmp.Or(o.server, theirs), Id: o.id, Secret: r.GetSecret(),
+	})
 	if err == nil {
 		return nil
 	}
@@ -144,7 +143,7 @@ func (o registration) run(ctx context.Context, member, server *kit.Conn) error {
 	return kit.Prefixed("could not register pachd", err)
 }
 
-func enterpriseDeactivate(k *kit.Kit) *cobra.Command {
+func deactivate(k *kit.Kit) *cobra.Command {
 	return &cobra.Command{
 		Use: "deactivate", Short: "Do nothing: there is no licence to give up", Args: kit.Exactly(0), Example: "  pachctl enterprise deactivate",
 		Long: "Do nothing: no licence is needed, so there is none to give up. It is here so that\nolder scripts go on.",
@@ -155,107 +154,21 @@ func enterpriseDeactivate(k *kit.Kit) *cobra.Command {
 	}
 }
 
+type heartbeatOptions struct{ enterprise bool }
+
 func heartbeat(k *kit.Kit) *cobra.Command {
-	var on bool
+	var o heartbeatOptions
 	c := &cobra.Command{
 		Use: "heartbeat", Short: "Let this pachd report to its enterprise server", Example: "  pachctl enterprise heartbeat", Args: kit.Exactly(0),
-		RunE: func(c *cobra.Command, _ []string) error {
-			return k.WithConn(c.Context(), on, func(ctx context.Context, c *kit.Conn) error {
-				_, err := c.Enterprise.Heartbeat(ctx, &enterprise.HeartbeatRequest{})
-				return err
-			})
-		},
+		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context(), k) },
 	}
-	kit.EnterpriseFlag(c, &on)
+	kit.EnterpriseFlag(c, &o.enterprise)
 	return c
 }
 
-func pause(k *kit.Kit) *cobra.Command {
-	return &cobra.Command{
-		Use: "pause", Short: "Pause the services for data and pipelines", Example: "  pachctl enterprise pause", Args: kit.Exactly(0),
-		RunE: func(c *cobra.Command, _ []string) error {
-			return k.WithConn(c.Context(), false, func(ctx context.Context, c *kit.Conn) error {
-				_, err := c.Enterprise.Pause(ctx, &enterprise.PauseRequest{})
-				return err
-			})
-		},
-	}
-}
-
-func unpause(k *kit.Kit) *cobra.Command {
-	return &cobra.Command{
-		Use: "unpause", Short: "Let paused services go on", Example: "  pachctl enterprise unpause", Args: kit.Exactly(0),
-		RunE: func(c *cobra.Command, _ []string) error {
-			return k.WithConn(c.Context(), false, func(ctx context.Context, c *kit.Conn) error {
-				_, err := c.Enterprise.Unpause(ctx, &enterprise.UnpauseRequest{})
-				return err
-			})
-		},
-	}
-}
-
-func pauseStatus(k *kit.Kit) *cobra.Command {
-	var out kit.Format
-	c := &cobra.Command{
-		Use: "pause-status", Short: "Show whether services are paused", Example: "  pachctl enterprise pause-status", Args: kit.Exactly(0),
-		RunE: func(c *cobra.Command, _ []string) error {
-			return k.WithConn(c.Context(), false, func(ctx context.Context, c *kit.Conn) error {
-				r, err := c.Enterprise.PauseStatus(ctx, &enterprise.PauseStatusRequest{})
-				if err != nil {
-					return err
-				}
-				text := r.GetStatus().String()
-				return k.PrintResult(out, map[string]string{"status": text}, func() { k.Printf("%s\n", text) })
-			})
-		},
-	}
-	kit.OutputFlag(c, &out)
-	return c
-}
-
-func syncContexts(k *kit.Kit) *cobra.Command {
-	return &cobra.Command{
-		Use: "sync-contexts", Short: "Make contexts for the pachds that the enterprise server knows", Args: kit.Exactly(0),
-		Long: `Make a context for each pachd that is registered with the enterprise server. One
-that exists gets the address that is registered; if that is another one than
-before, you sign in there again.`,
-		Example: "  pachctl enterprise sync-contexts",
-		RunE: func(c *cobra.Command, _ []string) error {
-			return k.WithConn(c.Context(), onEnterprise, func(ctx context.Context, c *kit.Conn) error {
-				r, err := c.License.ListUserClusters(ctx, &license.ListUserClustersRequest{})
-				if status.Code(err) == codes.Unimplemented {
-					return kit.Failf(err, "the enterprise server does not list pachds: it has none registered, or is too old")
-				}
-				if err != nil {
-					return err
-				}
-				return configfile.Change(k.Getenv, func(c *configfile.File) error {
-					for _, cluster := range r.GetClusters() {
-						c.V2.Contexts[cluster.GetId()] = synced(c.V2.Contexts[cluster.GetId()], cluster)
-					}
-					return nil
-				})
-			})
-		},
-	}
-}
-
-// synced makes or changes a context. Its session goes to no other address or
-// installation than the one that it was made at.
-func synced(c *configfile.Context, cluster *license.UserClusterInfo) *configfile.Context {
-	if c == nil {
-		c = &configfile.Context{Source: configfile.SourceImported}
-	}
-	fresh := configfile.Context{Address: cluster.GetAddress()}
-	if fresh.Normalise() != nil {
-		fresh.Address = "" // it is of no use, and of no harm so
-	}
-	if c.Address != fresh.Address || c.DeploymentID != cluster.GetClusterDeploymentId() {
-		c.Token = ""
-	}
-	c.Address, c.DeploymentID, c.Enterprise = fresh.Address, cluster.GetClusterDeploymentId(), cluster.GetEnterpriseServer()
-	if c.ServerCAs != "" && c.Normalise() != nil {
-		c.ServerCAs = ""
-	}
-	return c
+func (o heartbeatOptions) run(ctx context.Context, k *kit.Kit) error {
+	return k.WithConn(ctx, o.enterprise, func(ctx context.Context, c *kit.Conn) error {
+		_, err := c.Enterprise.Heartbeat(ctx, &enterprise.HeartbeatRequest{})
+		return err
+	})
 }

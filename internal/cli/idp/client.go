@@ -9,7 +9,6 @@ import (
 
 	"pachyderm/api/identity"
 	"pachyderm/api/pach"
-	"pachyderm/client"
 	"pachyderm/internal/cli/kit"
 )
 
@@ -47,38 +46,48 @@ func clientOf(d kit.Document) (*identity.OIDCClient, []string, error) {
 	return &identity.OIDCClient{Id: doc.ID, Name: doc.Name, RedirectUris: doc.RedirectURIs, Secret: doc.Secret, TrustedPeers: doc.TrustedPeers}, doc.Allowed, nil
 }
 
+type createClientOptions struct {
+	file string
+	out  kit.Format
+}
+
 func createClient(k *kit.Kit) *cobra.Command {
-	var file string
-	var out kit.Format
+	var o createClientOptions
 	c := &cobra.Command{
 		Use: "create-client", Short: "Register an application as OIDC client", Args: kit.Exactly(0),
 		Long:    "Register an application that signs people in through Pachyderm. Its secret is\nshown this once.\n\n" + clientHelp,
 		Example: "  pachctl idp create-client --config dashboard.yaml",
-		RunE: func(c *cobra.Command, _ []string) error {
-			d, err := k.ReadDocument(file)
-			if err != nil {
-				return err
-			}
-			oidc, allowed, err := clientOf(d)
-			if err != nil {
-				return err
-			}
-			return k.WithConn(c.Context(), enterprise, func(ctx context.Context, c *kit.Conn) error {
-				made, err := register(ctx, c.Client, oidc, allowed)
-				if err != nil {
-					return d.Explain(err)
-				}
-				return k.PrintResult(out, map[string]string{"secret": made}, func() { k.Printf("Client secret: %q\n", made) })
-			})
-		},
+		RunE:    func(c *cobra.Command, _ []string) error { return o.run(c.Context(), k) },
 	}
-	configFlag(c, &file)
-	kit.OutputFlag(c, &out)
+	documentFlag(c, &o.file)
+	kit.OutputFlag(c, &o.out)
 	return c
 }
 
+func (o createClientOptions) run(ctx context.Context, k *kit.Kit) error {
+	d, err := k.ReadDocument(o.file)
+	if err != nil {
+		return err
+	}
+	oidc, allowed, err := clientOf(d)
+	if err != nil {
+		return err
+	}
+	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
+		secret, err := register(ctx, c, oidc, allowed)
+		if err != nil {
+			return d.Explain(err)
+		}
+		return printSecret(k, o.out, secret)
+	})
+}
+
+func printSecret(k *kit.Kit, out kit.Format, secret string) error {
+	return k.PrintResult(out, map[string]string{"secret": secret}, func() { k.Printf("Client secret: %q\n", secret) })
+}
+
 // register asks a pachd of ours only for what upstream's does not know.
-func register(ctx context.Context, c *client.Client, oidc *identity.OIDCClient, allowed []string) (secret string, err error) {
+func register(ctx context.Context, c *kit.Conn, oidc *identity.OIDCClient, allowed []string) (secret string, err error) {
 	if len(allowed) == 0 {
 		r, err := c.Identity.CreateOIDCClient(ctx, &identity.CreateOIDCClientRequest{Client: oidc})
 		return r.GetClient().GetSecret(), err
@@ -87,10 +96,16 @@ func register(ctx context.Context, c *client.Client, oidc *identity.OIDCClient, 
 	return r.GetClient().GetSecret(), err
 }
 
+type updateClientOptions struct {
+	file     string
+	out      kit.Format
+	document kit.Document // none if only the secret changes
+	request  pach.UpdateOIDCClientRequest
+	secret   string // in the document; the request has no place for it
+}
+
 func updateClient(k *kit.Kit) *cobra.Command {
-	var file string
-	var newSecret bool
-	var out kit.Format
+	var o updateClientOptions
 	c := &cobra.Command{
 		Use: "update-client [ID]", Short: "Change an OIDC client, or give it a new secret", Args: kit.Between(0, 1),
 		Long: `Change what the document gives of an OIDC client: what is absent stays, and a list
@@ -101,72 +116,65 @@ an ID and --new-secret alone only that changes.
 ` + clientHelp,
 		Example: "  pachctl idp update-client --config dashboard.yaml\n  pachctl idp update-client dashboard --new-secret",
 		RunE: func(c *cobra.Command, args []string) error {
-			d, request, secret, err := readUpdate(k, c, args, file, newSecret)
-			if err != nil {
+			if err := o.read(c, k, args); err != nil {
 				return err
 			}
-			return k.WithConn(c.Context(), enterprise, func(ctx context.Context, c *kit.Conn) error {
-				r, err := c.Pach.UpdateOIDCClient(ctx, request)
-				if err == nil && secret != "" {
-					_, err = c.Identity.UpdateOIDCClient(ctx, &identity.UpdateOIDCClientRequest{Client: &identity.OIDCClient{Id: request.Id, Secret: secret}})
-				}
-				if err != nil || r.GetSecret() == "" {
-					return d.Explain(err)
-				}
-				return k.PrintResult(out, map[string]string{"secret": r.GetSecret()}, func() { k.Printf("Client secret: %q\n", r.GetSecret()) })
-			})
+			return o.run(c.Context(), k)
 		},
 	}
-	configFlag(c, &file)
-	c.Flags().BoolVar(&newSecret, "new-secret", false, "make the secret anew and show it")
-	kit.OutputFlag(c, &out)
+	documentFlag(c, &o.file)
+	c.Flags().BoolVar(&o.request.NewSecret, "new-secret", false, "make the secret anew and show it")
+	kit.OutputFlag(c, &o.out)
 	return c
 }
 
-// readUpdate is what the arguments and the document ask for.
-func readUpdate(k *kit.Kit, c *cobra.Command, args []string, file string, newSecret bool) (d kit.Document, request *pach.UpdateOIDCClientRequest, secret string, err error) {
-	request = &pach.UpdateOIDCClientRequest{NewSecret: newSecret}
+// read makes one request of the document, the id and --new-secret.
+func (o *updateClientOptions) read(c *cobra.Command, k *kit.Kit, args []string) (err error) {
 	switch {
 	case c.Flags().Changed("config") || len(args) == 0:
-		if d, err = k.ReadDocument(file); err != nil {
-			return d, nil, "", err
+		if o.document, err = k.ReadDocument(o.file); err != nil {
+			return err
 		}
-		if secret, err = readClientUpdate(d, request); err != nil {
-			return d, nil, "", err
+		if err := o.readDocument(); err != nil {
+			return err
 		}
-	case !newSecret:
-		return d, nil, "", kit.Usagef(c, "nothing to change is given: add --config FILE or --new-secret")
+	case !o.request.NewSecret:
+		return kit.Usagef(c, "nothing to change is given: add --config FILE or --new-secret")
 	}
-	if secret != "" && newSecret {
-		return d, nil, "", kit.Usagef(c, "the document gives a secret and --new-secret asks for another: choose one")
+	if o.secret != "" && o.request.NewSecret {
+		return kit.Usagef(c, "the document gives a secret and --new-secret asks for another: choose one")
 	}
-	if len(args) > 0 {
-		if request.Id != "" && request.Id != args[0] {
-			return d, nil, "", kit.Usagef(c, "the document is for client %q and the command for %q: give one of them", request.Id, args[0])
-		}
-		request.Id = args[0]
-	}
-	return d, request, secret, nil
+	return takeID(c, "client", &o.request.Id, args)
 }
 
-// readClientUpdate reads the document into a request, which has no place for the
-// secret.
-func readClientUpdate(d kit.Document, request *pach.UpdateOIDCClientRequest) (secret string, err error) {
-	oidc, allowed, err := clientOf(d)
+func (o *updateClientOptions) readDocument() error {
+	oidc, allowed, err := clientOf(o.document)
 	if err != nil {
-		return "", err
+		return err
 	}
-	if allowed != nil {
-		request.AllowedConnectors = &pach.StringList{Values: allowed}
+	o.secret, o.request.Id, o.request.Name = oidc.GetSecret(), oidc.GetId(), oidc.GetName()
+	for _, list := range []struct {
+		given []string
+		into  **pach.StringList
+	}{{allowed, &o.request.AllowedConnectors}, {oidc.RedirectUris, &o.request.RedirectUris}, {oidc.TrustedPeers, &o.request.TrustedPeers}} {
+		if list.given != nil {
+			*list.into = &pach.StringList{Values: list.given}
+		}
 	}
-	request.Id, request.Name = oidc.GetId(), oidc.GetName()
-	if oidc.RedirectUris != nil {
-		request.RedirectUris = &pach.StringList{Values: oidc.GetRedirectUris()}
-	}
-	if oidc.TrustedPeers != nil {
-		request.TrustedPeers = &pach.StringList{Values: oidc.GetTrustedPeers()}
-	}
-	return oidc.GetSecret(), nil
+	return nil
+}
+
+func (o *updateClientOptions) run(ctx context.Context, k *kit.Kit) error {
+	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
+		r, err := c.Pach.UpdateOIDCClient(ctx, &o.request)
+		if err == nil && o.secret != "" {
+			_, err = c.Identity.UpdateOIDCClient(ctx, &identity.UpdateOIDCClientRequest{Client: &identity.OIDCClient{Id: o.request.Id, Secret: o.secret}})
+		}
+		if err != nil || r.GetSecret() == "" {
+			return o.document.Explain(err)
+		}
+		return printSecret(k, o.out, r.GetSecret())
+	})
 }
 
 func docOfClient(c *identity.OIDCClient) clientDoc {
@@ -177,69 +185,79 @@ func docOfClient(c *identity.OIDCClient) clientDoc {
 }
 
 func getClient(k *kit.Kit) *cobra.Command {
-	var out kit.Format
+	var o idOptions
 	c := &cobra.Command{
 		Use: "get-client ID", Short: "Show an OIDC client, without its secret", Example: "  pachctl idp get-client dashboard", Args: kit.Exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return k.WithConn(c.Context(), enterprise, func(ctx context.Context, c *kit.Conn) error {
-				r, err := c.Pach.GetOIDCClient(ctx, &pach.GetOIDCClientRequest{Id: args[0]})
-				if status.Code(err) == codes.Unimplemented { // upstream's
-					var theirs *identity.GetOIDCClientResponse
-					theirs, err = c.Identity.GetOIDCClient(ctx, &identity.GetOIDCClientRequest{Id: args[0]})
-					r = &pach.GetOIDCClientResponse{Client: theirs.GetClient()}
-				}
-				if err != nil {
-					return err
-				}
-				doc := docOfClient(r.GetClient())
-				doc.Allowed = r.GetAllowedConnectors()
-				if out != "" {
-					return k.Show(out, doc)
-				}
-				return k.PrintYAML(doc)
-			})
+			o.id = args[0]
+			return o.runGetClient(c.Context(), k)
 		},
 	}
-	kit.OutputFlag(c, &out)
+	kit.OutputFlag(c, &o.out)
 	return c
 }
 
+func (o idOptions) runGetClient(ctx context.Context, k *kit.Kit) error {
+	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
+		r, err := c.Pach.GetOIDCClient(ctx, &pach.GetOIDCClientRequest{Id: o.id})
+		if status.Code(err) == codes.Unimplemented { // upstream's
+			var theirs *identity.GetOIDCClientResponse
+			theirs, err = c.Identity.GetOIDCClient(ctx, &identity.GetOIDCClientRequest{Id: o.id})
+			r = &pach.GetOIDCClientResponse{Client: theirs.GetClient()}
+		}
+		if err != nil {
+			return err
+		}
+		doc := docOfClient(r.GetClient())
+		doc.Allowed = r.GetAllowedConnectors()
+		return printYAML(k, o.out, doc, doc)
+	})
+}
+
+type listClientOptions struct{ out kit.Format }
+
 func listClient(k *kit.Kit) *cobra.Command {
-	var out kit.Format
+	var o listClientOptions
 	c := &cobra.Command{
 		Use: "list-client", Short: "List the OIDC clients", Example: "  pachctl idp list-client", Args: kit.Exactly(0),
-		RunE: func(c *cobra.Command, _ []string) error {
-			return k.WithConn(c.Context(), enterprise, func(ctx context.Context, c *kit.Conn) error {
-				r, err := c.Identity.ListOIDCClients(ctx, &identity.ListOIDCClientsRequest{})
-				if err != nil {
-					return err
-				}
-				docs := []clientDoc{}
-				for _, oidc := range r.GetClients() {
-					docs = append(docs, docOfClient(oidc))
-				}
-				if out != "" {
-					return k.Show(out, docs)
-				}
-				for _, d := range docs {
-					k.Printf("%s\n", d.ID)
-				}
-				return nil
-			})
-		},
+		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context(), k) },
 	}
-	kit.OutputFlag(c, &out)
+	kit.OutputFlag(c, &o.out)
 	return c
+}
+
+func (o listClientOptions) run(ctx context.Context, k *kit.Kit) error {
+	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
+		r, err := c.Identity.ListOIDCClients(ctx, &identity.ListOIDCClientsRequest{})
+		if err != nil {
+			return err
+		}
+		docs := []clientDoc{}
+		for _, oidc := range r.GetClients() {
+			docs = append(docs, docOfClient(oidc))
+		}
+		return k.PrintResult(o.out, docs, func() {
+			for _, d := range docs {
+				k.Printf("%s\n", d.ID)
+			}
+		})
+	})
 }
 
 func deleteClient(k *kit.Kit) *cobra.Command {
+	var o idOptions
 	return &cobra.Command{
 		Use: "delete-client ID", Short: "Remove an OIDC client", Example: "  pachctl idp delete-client dashboard", Args: kit.Exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return k.WithConn(c.Context(), enterprise, func(ctx context.Context, c *kit.Conn) error {
-				_, err := c.Identity.DeleteOIDCClient(ctx, &identity.DeleteOIDCClientRequest{Id: args[0]})
-				return err
-			})
+			o.id = args[0]
+			return o.runDeleteClient(c.Context(), k)
 		},
 	}
+}
+
+func (o idOptions) runDeleteClient(ctx context.Context, k *kit.Kit) error {
+	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
+		_, err := c.Identity.DeleteOIDCClient(ctx, &identity.DeleteOIDCClientRequest{Id: o.id})
+		return err
+	})
 }

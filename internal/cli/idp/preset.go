@@ -2,6 +2,7 @@ package idp
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"embed"
 	"errors"
@@ -14,7 +15,6 @@ import (
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
 
-	"pachyderm/api/pach"
 	"pachyderm/client"
 	"pachyderm/internal/cli/kit"
 )
@@ -121,45 +121,54 @@ provider step by step.`)
 	return b.String()
 }
 
+type newConnectorOptions struct {
+	preset preset
+	values presetValues
+}
+
 func newConnector(k *kit.Kit) *cobra.Command {
-	var v presetValues
+	var o newConnectorOptions
 	c := &cobra.Command{
 		Use: "new-connector " + strings.Join(presetNames(), "|"), Short: "Write a connector document for a provider", Args: kit.Exactly(1),
 		Long:              presetHelp(),
 		Example:           "  pachctl idp new-connector auth0 --domain acme.eu.auth0.com\n  pachctl idp new-connector ldap --domain ldap.example.com",
 		ValidArgsFunction: kit.Completing(presetNames),
-	}
-	c.RunE = func(c *cobra.Command, args []string) error {
-		p, err := presetNamed(c, args[0])
-		if err != nil {
-			return err
-		}
-		if v, err = p.values(c, v); err != nil {
-			return err
-		}
-		if v.Callback == "" && !p.offline {
-			if v.Callback, err = callback(c.Context(), k); err != nil {
-				return withoutPachd(err)
+		RunE: func(c *cobra.Command, args []string) (err error) {
+			if o.preset, err = presetNamed(c, args[0]); err != nil {
+				return err
 			}
-		}
-		v.Issuer = strings.TrimSuffix(v.Callback, "/callback")
-		document, err := p.render("document", v)
-		if err != nil {
-			return err
-		}
-		register, err := p.render("register", v)
-		if err != nil {
-			return err
-		}
-		k.Notef("%s", register)
-		k.Printf("%s", document)
-		return nil
+			if err := o.complete(c); err != nil {
+				return err
+			}
+			return o.run(c.Context(), k)
+		},
 	}
-	c.Flags().StringVar(&v.ID, "id", "", "name of the connector in commands; the preset's unless given")
-	c.Flags().StringVar(&v.Name, "name", "", "name that people see when they sign in; the provider's unless given")
-	c.Flags().StringVar(&v.Domain, "domain", "", "which tenant, organisation, realm or host; see above")
-	c.Flags().StringVar(&v.Callback, "callback", "", "pachd's callback URL; pachd is asked for it unless given")
+	c.Flags().StringVar(&o.values.ID, "id", "", "name of the connector in commands; the preset's unless given")
+	c.Flags().StringVar(&o.values.Name, "name", "", "name that people see when they sign in; the provider's unless given")
+	c.Flags().StringVar(&o.values.Domain, "domain", "", "which tenant, organisation, realm or host; see above")
+	c.Flags().StringVar(&o.values.Callback, "callback", "", "pachd's callback URL; pachd is asked for it unless given")
 	return c
+}
+
+func (o newConnectorOptions) run(ctx context.Context, k *kit.Kit) (err error) {
+	v := o.values
+	if v.Callback == "" && !o.preset.offline {
+		if v.Callback, err = callbackURL(ctx, k); err != nil {
+			return withoutPachd(err)
+		}
+	}
+	v.Issuer = strings.TrimSuffix(v.Callback, "/callback")
+	document, err := o.preset.render("document", v)
+	if err != nil {
+		return err
+	}
+	register, err := o.preset.render("register", v)
+	if err != nil {
+		return err
+	}
+	k.Notef("%s", register)
+	k.Printf("%s", document)
+	return nil
 }
 
 func presetNamed(c *cobra.Command, name string) (preset, error) {
@@ -175,31 +184,26 @@ func presetNamed(c *cobra.Command, name string) (preset, error) {
 
 var connectorID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 
-// values checks what was given, which comes to stand in the document as it is,
-// and adds what was not.
-func (p preset) values(c *cobra.Command, v presetValues) (presetValues, error) {
-	v.Type = p.typ
-	if v.ID == "" {
-		v.ID = p.key
-	}
-	if v.Name == "" {
-		v.Name = p.title
-	}
+// complete checks what was given, which comes to stand in the document as it
+// is, and adds what was not.
+func (o *newConnectorOptions) complete(c *cobra.Command) error {
+	p, v := o.preset, &o.values
+	v.Type, v.ID, v.Name = p.typ, cmp.Or(v.ID, p.key), cmp.Or(v.Name, p.title)
 	if !connectorID.MatchString(v.ID) {
-		return v, kit.Usagef(c, "--id %q: use letters, digits, dots, dashes and underscores, at most 63", v.ID)
+		return kit.Usagef(c, "--id %q: use letters, digits, dots, dashes and underscores, at most 63", v.ID)
 	}
 	if v.Domain != "" {
 		v.Domain = p.clean(v.Domain)
 		if !p.shape.MatchString(v.Domain) {
-			return v, kit.Usagef(c, "--domain %q: for %s it is the %s", v.Domain, p.key, p.domain)
+			return kit.Usagef(c, "--domain %q: for %s it is the %s", v.Domain, p.key, p.domain)
 		}
 	}
 	if v.Callback != "" {
 		if u, err := url.Parse(v.Callback); err != nil || !webURL.MatchString(v.Callback) || !strings.HasSuffix(u.Path, "/callback") {
-			return v, kit.Usagef(c, "--callback %q: it is a URL that ends in /callback, as pachctl idp callback prints it", v.Callback)
+			return kit.Usagef(c, "--callback %q: it is a URL that ends in /callback, as pachctl idp callback prints it", v.Callback)
 		}
 	}
-	return v, nil
+	return nil
 }
 
 // withoutPachd says that the callback can be given where pachd does not answer.
@@ -209,44 +213,4 @@ func withoutPachd(err error) error {
 		return kit.Failf(err, "%s: start it, or give its callback URL with --callback", client.MessageOf(err))
 	}
 	return err
-}
-
-// callback asks pachd, which tells anybody.
-func callback(ctx context.Context, k *kit.Kit) (string, error) {
-	p, err := k.FindTarget(true)
-	if err != nil {
-		return "", err
-	}
-	ctx, cancel := k.Limit(ctx)
-	defer cancel()
-	c, err := k.Dial(ctx, p, "")
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = c.Close() }()
-	info, err := c.Pach.GetSignIn(ctx, &pach.GetSignInRequest{})
-	if err != nil {
-		return "", err
-	}
-	if !kit.IsWebURL(info.GetCallbackUrl()) {
-		return "", errors.New("pachd does not say where its callback is: ask an administrator for its public URL; the callback is that and /callback")
-	}
-	return info.GetCallbackUrl(), nil
-}
-
-func callbackCommand(k *kit.Kit) *cobra.Command {
-	return &cobra.Command{
-		Use: "callback", Short: "Print the callback URL to register at an identity provider", Args: kit.Exactly(0),
-		Long: `Print the URL to which an identity provider sends people back, and nothing else,
-for scripts. Register exactly this with the provider. You need not be signed in.`,
-		Example: "  pachctl idp callback",
-		RunE: func(c *cobra.Command, _ []string) error {
-			callback, err := callback(c.Context(), k)
-			if err != nil {
-				return err
-			}
-			k.Printf("%s\n", callback)
-			return nil
-		},
-	}
 }

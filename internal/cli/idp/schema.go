@@ -9,7 +9,10 @@ import (
 	"pachyderm/internal/cli/kit"
 )
 
-func connectorSchema(k *kit.Kit) *cobra.Command {
+type schemaOptions struct{ typ string }
+
+func schema(k *kit.Kit) *cobra.Command {
+	var o schemaOptions
 	return &cobra.Command{
 		Use: "schema TYPE", Short: "Print the JSON Schema of a connector document", Args: kit.Exactly(1),
 		Long: `Print the JSON Schema of the document of a type of connector, with which an
@@ -21,17 +24,22 @@ Types: ` + wrapped(strings.Join(schemas.Types(), ", "), len("Types: ")) + `.`,
 		Example:           "  pachctl idp schema oidc\n  pachctl idp schema ldap",
 		ValidArgsFunction: kit.Completing(schemas.Types),
 		RunE: func(_ *cobra.Command, args []string) error {
-			data, ok := schemas.Schema(args[0])
-			if ok {
-				_, err := k.Stdout.Write(data)
-				return err
-			}
-			if near := kit.Nearest(args[0], schemas.Types()); near != "" {
-				return kit.Failf(nil, "unknown connector type %q: did you mean %s?", args[0], near)
-			}
-			return kit.Failf(nil, "unknown connector type %q: use one of %s", args[0], strings.Join(schemas.Types(), ", "))
+			o.typ = args[0]
+			return o.run(k)
 		},
 	}
+}
+
+func (o schemaOptions) run(k *kit.Kit) error {
+	data, ok := schemas.Schema(o.typ)
+	if ok {
+		_, err := k.Stdout.Write(data)
+		return err
+	}
+	if near := kit.Nearest(o.typ, schemas.Types()); near != "" {
+		return kit.Failf(nil, "unknown connector type %q: did you mean %s?", o.typ, near)
+	}
+	return kit.Failf(nil, "unknown connector type %q: use one of %s", o.typ, strings.Join(schemas.Types(), ", "))
 }
 
 // wrapped breaks a text for a help page; its first line begins at a column.

@@ -15,8 +15,8 @@ import (
 // Mask stands for a secret that is kept and not shown.
 const Mask = "***"
 
-// Show prints v in a form for scripts. Its members are named by json tags.
-func (k *Kit) Show(f Format, v any) error {
+// show prints v in a form for scripts. Its members are named by json tags.
+func (k *Kit) show(f Format, v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {
 		return err
@@ -51,23 +51,22 @@ func unquote(n *yaml.Node) {
 	}
 }
 
-// PrintYAML prints v with its yaml tags, and a blank line as upstream does.
-func (k *Kit) PrintYAML(v any) error {
-	data, err := yaml.Marshal(v)
-	if err != nil {
-		return err
-	}
-	k.Printf("%s\n", data)
-	return nil
-}
-
 // PrintResult shows v if a form was asked for, and says it in words otherwise.
 func (k *Kit) PrintResult(f Format, v any, say func()) error {
 	if f != "" {
-		return k.Show(f, v)
+		return k.show(f, v)
 	}
 	say()
 	return nil
+}
+
+// PrintList prints texts, each on a line for people.
+func (k *Kit) PrintList(f Format, list []string) error {
+	return k.PrintResult(f, append([]string{}, list...), func() {
+		for _, line := range list {
+			k.Printf("%s\n", line)
+		}
+	})
 }
 
 // Table prints rows in columns below their names.

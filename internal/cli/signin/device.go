@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"time"
 
+	"pachyderm/api/auth"
 	"pachyderm/internal/cli/kit"
 )
 
@@ -21,18 +22,18 @@ type deviceCode struct {
 }
 
 // byDevice is the sign-in with a browser on another machine.
-func (s *signIn) byDevice(ctx context.Context) error {
+func (s *signIn) byDevice(ctx context.Context) (who *auth.WhoAmIResponse, err error) {
 	secret, challenge := verifier()
 	var d deviceCode
-	err := s.post(ctx, s.issuer.GetDeviceAuthorizationEndpoint(), url.Values{
-		"client_id": {s.issuer.GetDeviceClientId()}, "scope": {loginScopes}, "requester": {s.requester()},
+	err = s.post(ctx, s.info.GetDeviceAuthorizationEndpoint(), url.Values{
+		"client_id": {s.info.GetDeviceClientId()}, "scope": {loginScopes}, "requester": {s.requester()},
 		"code_challenge": {challenge}, "code_challenge_method": {"S256"},
 	}, &d)
 	if err != nil {
-		return refused(err)
+		return nil, refused(err)
 	}
 	if !kit.IsWebURL(d.URL) || d.UserCode == "" || d.DeviceCode == "" {
-		return fmt.Errorf("the issuer %s does not answer as RFC 8628 wants: tell an administrator", s.issuer.GetIssuer())
+		return nil, fmt.Errorf("the issuer %s does not answer as RFC 8628 wants: tell an administrator", s.info.GetIssuer())
 	}
 	if d.ExpiresIn > 0 && d.ExpiresIn < int64(personLimit/time.Second) {
 		var cancel context.CancelFunc
@@ -42,7 +43,7 @@ func (s *signIn) byDevice(ctx context.Context) error {
 	s.kit.Printf("Open this address in a browser, on any machine, and type the code:\n\n%s\n\nCode: %s\n\n", d.URL, printable(d.UserCode))
 	form := url.Values{
 		"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "device_code": {d.DeviceCode},
-		"client_id": {s.issuer.GetDeviceClientId()}, "code_verifier": {secret},
+		"client_id": {s.info.GetDeviceClientId()}, "code_verifier": {secret},
 	}
 	wait := func(ctx context.Context, d time.Duration) error {
 		timer := time.NewTimer(d)
@@ -54,13 +55,11 @@ func (s *signIn) byDevice(ctx context.Context) error {
 			return ended(ctx)
 		}
 	}
-	return poll(ctx, time.Duration(d.Interval)*time.Second, wait, func() error {
-		who, err := s.redeem(ctx, form, s.issuer.GetDeviceClientId(), "")
-		if err == nil {
-			printIdentity(s.kit, who)
-		}
+	err = poll(ctx, time.Duration(d.Interval)*time.Second, wait, func() (err error) {
+		who, err = s.redeem(ctx, form, s.info.GetDeviceClientId(), "")
 		return err
 	})
+	return who, err
 }
 
 func errCodeExpired() error {

@@ -2,8 +2,6 @@ package signin
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -46,7 +44,7 @@ The browser is the one in BROWSER, or the desktop's.`,
 			if o.connector != "" && (o.noBrowser || o.idToken) {
 				return kit.Usagef(c, "--connector is for the browser on this machine: with --no-browser the page elsewhere asks which")
 			}
-			return runLogin(c.Context(), k, o)
+			return o.run(c.Context(), k)
 		},
 	}
 	c.Flags().BoolVarP(&o.noBrowser, "no-browser", "b", false, "use a browser on another machine")
@@ -62,66 +60,72 @@ type signIn struct {
 	kit    *kit.Kit
 	target *kit.Target
 	client *client.Client          // without a session
-	issuer *pach.GetSignInResponse // where to sign in, once pachd has said so
+	info   *pach.GetSignInResponse // where to sign in, once pachd has said so
 	http   *http.Client            // for the issuer
 }
 
-func runLogin(ctx context.Context, k *kit.Kit, o loginOptions) error {
-	p, err := k.FindTarget(o.enterprise)
+func (o loginOptions) run(ctx context.Context, k *kit.Kit) error {
+	t, err := k.FindTarget(o.enterprise)
 	if err != nil {
 		return err
 	}
 	starting, cancel := k.Limit(ctx)
 	defer cancel()
-	c, err := k.Dial(starting, p, "")
+	c, err := k.Dial(starting, t, "")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = c.Close() }()
-	if err := k.CheckCluster(starting, c, p); err != nil {
+	if err := k.CheckCluster(starting, c, t); err != nil {
 		return err
 	}
-	s := &signIn{kit: k, target: p, client: c}
-	if !o.idToken {
-		return s.withProvider(ctx, o)
+	s := &signIn{kit: k, target: t, client: c}
+	begin := s.withProvider
+	if o.idToken {
+		begin = s.withIDToken
 	}
-	raw, err := k.ReadSecret(ctx, "ID token:")
+	who, err := begin(ctx, o)
 	if err != nil {
 		return err
 	}
-	if raw == "" {
-		return errors.New("no ID token was given: pass it on standard input")
+	return printIdentity(k, "", who)
+}
+
+func (s *signIn) withIDToken(ctx context.Context, _ loginOptions) (*auth.WhoAmIResponse, error) {
+	raw, err := s.kit.ReadSecret(ctx, "ID token:")
+	if err != nil {
+		return nil, err
 	}
-	return s.finish(ctx, &auth.AuthenticateRequest{IdToken: raw})
+	if raw == "" {
+		return nil, errors.New("no ID token was given: pass it on standard input")
+	}
+	return s.authenticate(ctx, &auth.AuthenticateRequest{IdToken: raw})
 }
 
 // withProvider asks pachd where to sign in, and goes there.
-func (s *signIn) withProvider(ctx context.Context, o loginOptions) error {
+func (s *signIn) withProvider(ctx context.Context, o loginOptions) (*auth.WhoAmIResponse, error) {
 	asking, cancel := s.kit.Limit(ctx)
 	defer cancel()
 	info, err := s.client.Pach.GetSignIn(asking, &pach.GetSignInRequest{})
 	switch {
-	case status.Code(err) == codes.Unimplemented:
+	case status.Code(err) == codes.Unimplemented: // upstream's
 		return s.legacy(ctx, o)
 	case err != nil:
-		return err
-	case info.GetConnected() && info.GetClientId() == "" && info.GetTokenEndpoint() == "": // people sign in at another server
-		return s.legacy(ctx, o)
+		return nil, err
 	case !info.GetConnected():
-		return errors.New("no identity provider is connected yet: an administrator connects one with: pachctl idp create-connector --config FILE")
-	}
-	if info.GetTokenEndpoint() == "" { // people sign in at another server, which only pachd knows
+		return nil, errors.New("no identity provider is connected yet: an administrator connects one with: pachctl idp create-connector --config FILE")
+	case info.GetTokenEndpoint() == "": // people sign in at another server, which only pachd knows
 		return s.legacy(ctx, o)
 	}
-	s.issuer = info
 	// What pachd answers is about to be opened in a browser and to be sent codes.
 	for _, u := range []string{info.GetAuthorizationEndpoint(), info.GetTokenEndpoint(), info.GetDeviceAuthorizationEndpoint()} {
-		if !kit.IsWebURL(u) {
-			return fmt.Errorf("pachd says to sign in at %q, which is no web address: tell an administrator", u)
+		if err := checkURL(u); err != nil {
+			return nil, err
 		}
 	}
+	s.info = info
 	if s.http, err = httpClient(s.target.CAs); err != nil {
-		return err
+		return nil, err
 	}
 	ctx, cancel = context.WithTimeoutCause(ctx, personLimit, errTooLate())
 	defer cancel()
@@ -129,6 +133,41 @@ func (s *signIn) withProvider(ctx context.Context, o loginOptions) error {
 		return s.byDevice(ctx)
 	}
 	return s.byLoopback(ctx, o)
+}
+
+// legacy signs in at a server of upstream's, which waits for the person itself.
+func (s *signIn) legacy(ctx context.Context, o loginOptions) (*auth.WhoAmIResponse, error) {
+	asking, cancel := s.kit.Limit(ctx)
+	defer cancel()
+	r, err := s.client.Auth.GetOIDCLogin(asking, &auth.GetOIDCLoginRequest{})
+	if err != nil {
+		return nil, err
+	}
+	if err := checkURL(r.GetLoginUrl()); err != nil {
+		return nil, err
+	}
+	ctx, cancel = context.WithTimeoutCause(ctx, personLimit, errTooLate())
+	defer cancel()
+	s.showURL(r.GetLoginUrl())
+	if !o.noBrowser {
+		s.kit.OpenBrowser(ctx, r.GetLoginUrl())
+	}
+	who, err := s.authenticate(ctx, &auth.AuthenticateRequest{OidcState: r.GetState()})
+	if err != nil && ctx.Err() != nil {
+		return nil, ended(ctx)
+	}
+	return who, err
+}
+
+func checkURL(u string) error {
+	if kit.IsWebURL(u) {
+		return nil
+	}
+	return fmt.Errorf("pachd says to sign in at %q, which is no web address: tell an administrator", u)
+}
+
+func (s *signIn) showURL(u string) {
+	s.kit.Printf("Sign in at this address; a browser should open by itself:\n\n%s\n\n", u)
 }
 
 func errTooLate() error {
@@ -143,15 +182,7 @@ func ended(ctx context.Context) error {
 	return errors.New("interrupted: nobody was signed in: start again with: pachctl auth login")
 }
 
-// finish turns a proof into a session and keeps it.
-func (s *signIn) finish(ctx context.Context, proof *auth.AuthenticateRequest) error {
-	who, err := s.authenticate(ctx, proof)
-	if err == nil {
-		printIdentity(s.kit, who)
-	}
-	return err
-}
-
+// authenticate turns a proof into a session and keeps it.
 func (s *signIn) authenticate(ctx context.Context, proof *auth.AuthenticateRequest) (*auth.WhoAmIResponse, error) {
 	if proof.GetIdToken() != "" { // the other way waits for a person
 		var cancel context.CancelFunc
@@ -197,52 +228,4 @@ func (s *signIn) endEarlier(ctx context.Context, token string, now *auth.WhoAmIR
 	if err == nil && who.GetUsername() == now.GetUsername() && who.GetExpiration() != nil {
 		_, _ = c.Auth.RevokeAuthToken(ctx, &auth.RevokeAuthTokenRequest{Token: token}) // it ends by itself too
 	}
-}
-
-// legacy signs in at a server of upstream's.
-func (s *signIn) legacy(ctx context.Context, o loginOptions) error {
-	asking, cancel := s.kit.Limit(ctx)
-	defer cancel()
-	r, err := s.client.Auth.GetOIDCLogin(asking, &auth.GetOIDCLoginRequest{})
-	if err != nil {
-		return err
-	}
-	if !kit.IsWebURL(r.GetLoginUrl()) {
-		return fmt.Errorf("pachd says to sign in at %q, which is no web address: tell an administrator", r.GetLoginUrl())
-	}
-	ctx, cancel = context.WithTimeoutCause(ctx, personLimit, errTooLate())
-	defer cancel()
-	s.showURL(r.GetLoginUrl())
-	if !o.noBrowser {
-		s.kit.OpenBrowser(ctx, r.GetLoginUrl())
-	}
-	err = s.finish(ctx, &auth.AuthenticateRequest{OidcState: r.GetState()})
-	if err != nil && ctx.Err() != nil {
-		return ended(ctx)
-	}
-	return err
-}
-
-func (s *signIn) showURL(u string) {
-	s.kit.Printf("Sign in at this address; a browser should open by itself:\n\n%s\n\n", u)
-}
-
-// httpClient talks to the issuer, which may have its certificate from the same
-// authority as pachd. A redirect would carry a code to where it is not meant.
-func httpClient(cas []byte) (*http.Client, error) {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	if len(cas) > 0 {
-		pool, err := x509.SystemCertPool()
-		if err != nil {
-			pool = x509.NewCertPool()
-		}
-		if !pool.AppendCertsFromPEM(cas) {
-			return nil, errors.New("server_cas holds no certificate that can be read: set it again with: pachctl config update context --server-cas")
-		}
-		transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
-	}
-	return &http.Client{
-		Transport: transport, Timeout: httpLimit,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}, nil
 }

@@ -414,7 +414,7 @@ func TestIssuerThatDoesNotAnswerAsOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &signIn{issuer: &pach.GetSignInResponse{Issuer: issuer.URL}, http: client}
+	s := &signIn{info: &pach.GetSignInResponse{Issuer: issuer.URL}, http: client}
 	for path, want := range map[string]string{"/moved": "307", "/page": "not as an issuer does", "/no": "expired"} {
 		var into struct{}
 		if err := s.post(t.Context(), issuer.URL+path, url.Values{"code": {"c0de"}}, &into); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "c0de") {

@@ -34,24 +34,24 @@ type outcome struct {
 }
 
 // byLoopback is the sign-in with a browser on this machine.
-func (s *signIn) byLoopback(ctx context.Context, o loginOptions) error {
+func (s *signIn) byLoopback(ctx context.Context, o loginOptions) (*auth.WhoAmIResponse, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
-		return fmt.Errorf("a browser cannot answer here: %w: use a browser on another machine with: pachctl auth login --no-browser", err)
+		return nil, fmt.Errorf("a browser cannot answer here: %w: use a browser on another machine with: pachctl auth login --no-browser", err)
 	}
 	secret, challenge := verifier()
-	nonce := rand.Text()
-	l := &loopback{path: "/" + rand.Text(), state: rand.Text(), issuer: s.issuer.GetIssuer(), done: make(chan outcome, 1)}
-	redirect := "http://" + listener.Addr().String() + l.path
+	nonce, path := rand.Text(), "/"+rand.Text()
+	redirect := "http://" + listener.Addr().String() + path
+	l := &loopback{path: path, state: rand.Text(), issuer: s.info.GetIssuer(), done: make(chan outcome, 1)}
 	l.redeem = func(code string) (*auth.WhoAmIResponse, error) {
 		return s.redeem(ctx, url.Values{
-			"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {redirect}, "code_verifier": {secret}, "client_id": {s.issuer.GetClientId()},
-		}, s.issuer.GetClientId(), nonce)
+			"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {redirect}, "code_verifier": {secret}, "client_id": {s.info.GetClientId()},
+		}, s.info.GetClientId(), nonce)
 	}
 	server := &http.Server{Handler: l, ReadHeaderTimeout: httpLimit}
 	go func() { _ = server.Serve(listener) }() // ends with Shutdown
 	query := url.Values{
-		"client_id": {s.issuer.GetClientId()}, "redirect_uri": {redirect}, "response_type": {"code"}, "scope": {loginScopes}, "state": {l.state}, "nonce": {nonce},
+		"client_id": {s.info.GetClientId()}, "redirect_uri": {redirect}, "response_type": {"code"}, "scope": {loginScopes}, "state": {l.state}, "nonce": {nonce},
 		"code_challenge": {challenge}, "code_challenge_method": {"S256"}, "requester": {s.requester()},
 	}
 	for name, value := range map[string]string{"login_hint": o.hint, "connector_id": o.connector} {
@@ -59,7 +59,7 @@ func (s *signIn) byLoopback(ctx context.Context, o loginOptions) error {
 			query.Set(name, value)
 		}
 	}
-	address := s.issuer.GetAuthorizationEndpoint() + "?" + query.Encode()
+	address := s.info.GetAuthorizationEndpoint() + "?" + query.Encode()
 	s.showURL(address)
 	s.kit.OpenBrowser(ctx, address)
 	end := outcome{}
@@ -72,24 +72,7 @@ func (s *signIn) byLoopback(ctx context.Context, o loginOptions) error {
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	_ = server.Shutdown(closing)
-	if end.err == nil {
-		printIdentity(s.kit, end.who)
-	}
-	return end.err
-}
-
-// redeem exchanges a code or a device for an ID token, and that for a session.
-func (s *signIn) redeem(ctx context.Context, form url.Values, client, nonce string) (*auth.WhoAmIResponse, error) {
-	var answer struct {
-		IDToken string `json:"id_token"`
-	}
-	if err := s.post(ctx, s.issuer.GetTokenEndpoint(), form, &answer); err != nil {
-		return nil, err
-	}
-	if err := checkIDToken(answer.IDToken, s.issuer.GetIssuer(), client, nonce); err != nil {
-		return nil, err
-	}
-	return s.authenticate(ctx, &auth.AuthenticateRequest{IdToken: answer.IDToken})
+	return end.who, end.err
 }
 
 // requester is how this side names itself to the person who is asked.

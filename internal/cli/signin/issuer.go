@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -14,6 +16,8 @@ import (
 	"net/url"
 	"strings"
 	"unicode"
+
+	"pachyderm/api/auth"
 )
 
 // oauthError is the issuer's no (RFC 6749, 5.2).
@@ -47,6 +51,40 @@ func printable(s string) string {
 	return strings.TrimSpace(s)
 }
 
+// httpClient talks to the issuer, which may have its certificate from the same
+// authority as pachd. A redirect would carry a code to where it is not meant.
+func httpClient(cas []byte) (*http.Client, error) {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	if len(cas) > 0 {
+		pool, err := x509.SystemCertPool()
+		if err != nil {
+			pool = x509.NewCertPool()
+		}
+		if !pool.AppendCertsFromPEM(cas) {
+			return nil, errors.New("server_cas holds no certificate that can be read: set it again with: pachctl config update context --server-cas")
+		}
+		transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	}
+	return &http.Client{
+		Transport: transport, Timeout: httpLimit,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}, nil
+}
+
+// redeem exchanges a code or a device for an ID token, and that for a session.
+func (s *signIn) redeem(ctx context.Context, form url.Values, client, nonce string) (*auth.WhoAmIResponse, error) {
+	var tokens struct {
+		IDToken string `json:"id_token"`
+	}
+	if err := s.post(ctx, s.info.GetTokenEndpoint(), form, &tokens); err != nil {
+		return nil, err
+	}
+	if err := checkIDToken(tokens.IDToken, s.info.GetIssuer(), client, nonce); err != nil {
+		return nil, err
+	}
+	return s.authenticate(ctx, &auth.AuthenticateRequest{IdToken: tokens.IDToken})
+}
+
 // post sends a form to an endpoint of the issuer and reads its answer.
 func (s *signIn) post(ctx context.Context, endpoint string, form url.Values, into any) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader(form.Encode()))
@@ -61,7 +99,7 @@ func (s *signIn) post(ctx context.Context, endpoint string, form url.Values, int
 		if errors.As(err, &wrapped) {
 			err = wrapped.Err // its own text repeats method and address
 		}
-		return fmt.Errorf("the issuer %s cannot be reached: %w: check that this machine can open %s", s.issuer.GetIssuer(), err, endpoint)
+		return fmt.Errorf("the issuer %s cannot be reached: %w: check that this machine can open %s", s.info.GetIssuer(), err, endpoint)
 	}
 	defer func() { _ = res.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
