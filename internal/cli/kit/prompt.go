@@ -7,27 +7,45 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"strings"
+
+	"golang.org/x/term"
 )
 
 // ReadSecret reads one line. At a terminal it asks for it, and what is typed
 // does not show; elsewhere the last line needs no newline.
 func (k *Kit) ReadSecret(ctx context.Context, prompt string) (string, error) {
-	hidden := false
-	terminal, _ := k.Stdin.(*os.File)
-	if terminal != nil && isTerminal(terminal) {
-		hidden = echo(ctx, terminal, false) == nil
-		k.Notef("%s ", prompt)
+	terminal := k.terminal()
+	if terminal == nil {
+		return k.readLine(ctx)
 	}
-	line, err := k.readLine(ctx)
-	if hidden {
-		k.Notef("\n")
-		if err := echo(context.WithoutCancel(ctx), terminal, true); err != nil {
-			return "", fmt.Errorf("the terminal cannot be restored: %w: type: stty echo", err)
-		}
+	// Before the prompt, so that nothing shows of what is typed at once, for
+	// which term.ReadPassword is too late.
+	before, err := term.MakeRaw(int(terminal.Fd()))
+	if err != nil {
+		return "", err
 	}
+	k.Notef("%s ", prompt)
+	line, err := wait(ctx, func() (string, error) {
+		return term.NewTerminal(struct {
+			io.Reader
+			io.Writer
+		}{terminal, io.Discard}, "").ReadPassword("")
+	})
+	if errors.Is(err, io.EOF) { // Ctrl-C, which interrupts nothing in this mode, or Ctrl-D
+		err = errInterrupted()
+	}
+	err = errors.Join(err, term.Restore(int(terminal.Fd()), before))
+	k.Notef("\n")
 	return line, err
+}
+
+// terminal is the one at standard input, or nil.
+func (k *Kit) terminal() *os.File {
+	if f, ok := k.Stdin.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return f
+	}
+	return nil
 }
 
 // Confirm goes on only if the answer begins with y.
@@ -43,45 +61,38 @@ func (k *Kit) Confirm(ctx context.Context, question string) error {
 	return nil
 }
 
-// readLine reads one line, which needs no newline at its end, without the
-// space around it.
+// readLine reads one line, which needs no newline at its end.
 func (k *Kit) readLine(ctx context.Context) (string, error) {
-	type answer struct {
-		line string
-		err  error
-	}
-	read := make(chan answer, 1)
-	go func() {
+	return wait(ctx, func() (string, error) {
 		line, err := bufio.NewReader(io.LimitReader(k.Stdin, 1<<20)).ReadString('\n')
 		if errors.Is(err, io.EOF) {
 			err = nil
 		}
-		read <- answer{line, err}
+		return line, err
+	})
+}
+
+// wait gives the line that comes without the space around it, unless ctx ends
+// before it does: reading itself cannot be ended.
+func wait(ctx context.Context, read func() (string, error)) (string, error) {
+	type result struct {
+		line string
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		line, err := read()
+		done <- result{line, err}
 	}()
 	select {
-	case got := <-read:
-		return strings.TrimSpace(got.line), got.err
+	case r := <-done:
+		return strings.TrimSpace(r.line), r.err
 	case <-ctx.Done():
-		return "", errors.New("interrupted: nothing was changed")
+		return "", errInterrupted()
 	}
 }
 
-func isTerminal(f *os.File) bool {
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
-}
-
-// echo switches the terminal's echo. It fails on what is a device but no
-// terminal, such as /dev/null.
-func echo(ctx context.Context, terminal *os.File, on bool) error {
-	mode := "-echo"
-	if on {
-		mode = "echo"
-	}
-	c := exec.CommandContext(ctx, "stty", mode)
-	c.Stdin = terminal
-	return c.Run()
-}
+func errInterrupted() error { return errors.New("interrupted: nothing was changed") }
 
 // ReadInput is the content of a file, or of standard input for "-".
 func (k *Kit) ReadInput(path string) ([]byte, error) {
@@ -92,7 +103,7 @@ func (k *Kit) ReadInput(path string) ([]byte, error) {
 		}
 		return data, nil
 	}
-	if f, ok := k.Stdin.(*os.File); ok && isTerminal(f) {
+	if k.terminal() != nil {
 		k.Notef("Reading from the terminal; end with Ctrl-D.\n")
 	}
 	data, err := io.ReadAll(io.LimitReader(k.Stdin, 2<<20))
