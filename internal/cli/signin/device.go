@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"time"
 
+	"golang.org/x/oauth2"
+
 	"pachyderm/api/auth"
 	"pachyderm/internal/cli/kit"
 )
@@ -23,11 +25,11 @@ type deviceCode struct {
 
 // byDevice is the sign-in with a browser on another machine.
 func (s *signIn) byDevice(ctx context.Context) (who *auth.WhoAmIResponse, err error) {
-	secret, challenge := verifier()
+	verifier := oauth2.GenerateVerifier()
 	var d deviceCode
 	err = s.post(ctx, s.info.GetDeviceAuthorizationEndpoint(), url.Values{
 		"client_id": {s.info.GetDeviceClientId()}, "scope": {loginScopes}, "requester": {s.requester()},
-		"code_challenge": {challenge}, "code_challenge_method": {"S256"},
+		"code_challenge": {oauth2.S256ChallengeFromVerifier(verifier)}, "code_challenge_method": {"S256"},
 	}, &d)
 	if err != nil {
 		return nil, refused(err)
@@ -43,7 +45,7 @@ func (s *signIn) byDevice(ctx context.Context) (who *auth.WhoAmIResponse, err er
 	s.kit.Printf("Open this address in a browser, on any machine, and type the code:\n\n%s\n\nCode: %s\n\n", d.URL, printable(d.UserCode))
 	form := url.Values{
 		"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "device_code": {d.DeviceCode},
-		"client_id": {s.info.GetDeviceClientId()}, "code_verifier": {secret},
+		"client_id": {s.info.GetDeviceClientId()}, "code_verifier": {verifier},
 	}
 	wait := func(ctx context.Context, d time.Duration) error {
 		timer := time.NewTimer(d)

@@ -2,8 +2,6 @@ package signin
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
 	"crypto/subtle"
 	"crypto/tls"
 	"crypto/x509"
@@ -114,13 +112,6 @@ func (s *signIn) post(ctx context.Context, endpoint string, form url.Values, int
 		return no
 	}
 	return fmt.Errorf("%s answered %s and not as an issuer does: tell an administrator", endpoint, res.Status)
-}
-
-// verifier is a secret of PKCE (RFC 7636), and the challenge it answers.
-func verifier() (secret, challenge string) {
-	secret = rand.Text() + rand.Text()
-	sum := sha256.Sum256([]byte(secret))
-	return secret, base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 // checkIDToken compares what only this side knows. The signature is for pachd,

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/oauth2"
+
 	"pachyderm/api/auth"
 	"pachyderm/internal/cli/kit"
 	"pachyderm/internal/web/theme"
@@ -39,20 +41,21 @@ func (s *signIn) byLoopback(ctx context.Context, o loginOptions) (*auth.WhoAmIRe
 	if err != nil {
 		return nil, fmt.Errorf("a browser cannot answer here: %w: use a browser on another machine with: pachctl auth login --no-browser", err)
 	}
-	secret, challenge := verifier()
-	nonce, path := rand.Text(), "/"+rand.Text()
+	nonce, path, verifier := rand.Text(), "/"+rand.Text(), oauth2.GenerateVerifier()
 	redirect := "http://" + listener.Addr().String() + path
 	l := &loopback{path: path, state: rand.Text(), issuer: s.info.GetIssuer(), done: make(chan outcome, 1)}
 	l.redeem = func(code string) (*auth.WhoAmIResponse, error) {
 		return s.redeem(ctx, url.Values{
-			"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {redirect}, "code_verifier": {secret}, "client_id": {s.info.GetClientId()},
+			"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {redirect}, "code_verifier": {verifier},
+			"client_id": {s.info.GetClientId()},
 		}, s.info.GetClientId(), nonce)
 	}
 	server := &http.Server{Handler: l, ReadHeaderTimeout: httpLimit}
 	go func() { _ = server.Serve(listener) }() // ends with Shutdown
 	query := url.Values{
-		"client_id": {s.info.GetClientId()}, "redirect_uri": {redirect}, "response_type": {"code"}, "scope": {loginScopes}, "state": {l.state}, "nonce": {nonce},
-		"code_challenge": {challenge}, "code_challenge_method": {"S256"}, "requester": {s.requester()},
+		"client_id": {s.info.GetClientId()}, "redirect_uri": {redirect}, "response_type": {"code"}, "scope": {loginScopes},
+		"state": {l.state}, "nonce": {nonce}, "requester": {s.requester()},
+		"code_challenge": {oauth2.S256ChallengeFromVerifier(verifier)}, "code_challenge_method": {"S256"},
 	}
 	for name, value := range map[string]string{"login_hint": o.hint, "connector_id": o.connector} {
 		if value != "" {
