@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pachyderm/internal/cli/kit"
+	"pachyderm/internal/fault"
 )
 
 // shell is one that can complete commands.
@@ -61,7 +62,7 @@ func (o completionOptions) run(k *kit.Kit, root *cobra.Command) error {
 	}
 	path := cmp.Or(o.path, o.shell.path)
 	if err := os.WriteFile(path, script.Bytes(), 0o644); err != nil { //nolint:gosec // for every user of the machine
-		return fmt.Errorf("cannot install the script: %w: name a file that you may write with --path", err)
+		return fault.New(fault.Invalid, "cannot install the script: %v", err).Next("name a file that you may write with --path")
 	}
 	k.Notef("Installed in %s; it works in the next shell that you open.\n", path)
 	return nil

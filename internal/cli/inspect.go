@@ -42,7 +42,7 @@ func inspectCluster(k *kit.Kit) *cobra.Command {
 
 func (o inspectOptions) run(ctx context.Context, k *kit.Kit) error {
 	return k.WithConn(ctx, false, func(ctx context.Context, c *kit.Conn) error {
-		info, err := kit.InspectCluster(ctx, c.Client, c.Target.Project)
+		info, err := k.InspectCluster(ctx, c.Client, c.Target)
 		if err != nil {
 			return err
 		}

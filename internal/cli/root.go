@@ -36,8 +36,8 @@ func newRoot(k *kit.Kit) *cobra.Command {
 kept in ~/.pachyderm/config.json, or where PACH_CONFIG says; PACHD_ADDRESS
 overrides the address.
 
-The exit code is 0 when all is done, 1 for a failure, 2 for a command line that
-is not understood, and 3 when you have to sign in first.`,
+The exit code is 0 for success, 1 for a failure, 2 for a usage error, and 3 when
+you have to sign in first.`,
 		`  pachctl connect grpc://localhost:30650
   pachctl auth login
   pachctl auth whoami`,
@@ -61,7 +61,7 @@ is not understood, and 3 when you have to sign in first.`,
 	root.SetHelpCommand(helpCommand())
 	root.CompletionOptions.DisableDefaultCmd = true // there is one with upstream's flags
 	flags := root.PersistentFlags()
-	flags.DurationVar(&k.RPCTimeout, "rpc-timeout", time.Minute, "how long a call to pachd may take; 0 means for ever")
+	flags.DurationVar(&k.RPCTimeout, "rpc-timeout", time.Minute, "how long a call to pachd may take; 0 means no limit")
 	// Upstream's, for scripts that give them; there is nothing to change.
 	flags.BoolP("verbose", "v", false, "")
 	flags.Bool("no-color", false, "")

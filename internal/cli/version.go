@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"time"
@@ -12,6 +11,7 @@ import (
 
 	versionpb "pachyderm/api/version"
 	"pachyderm/internal/cli/kit"
+	"pachyderm/internal/fault"
 )
 
 // shownVersion is a version for scripts.
@@ -90,7 +90,7 @@ func (o versionOptions) run(ctx context.Context, k *kit.Kit) error {
 		}
 		versions["pachd"] = shown(server)
 		if o.compare && semver(server) != semver(own) {
-			return errors.New("the versions differ: install the pachctl that belongs to the server")
+			return fault.New(fault.Precondition, "the versions differ").Next("install the pachctl that belongs to the server")
 		}
 	}
 	return k.PrintResult(o.out, versions, func() {})

@@ -17,6 +17,7 @@ import (
 	"pachyderm/api/pps"
 	"pachyderm/client"
 	"pachyderm/internal/cli/kit"
+	"pachyderm/internal/fault"
 )
 
 // Commands are those of auth that switch authentication on and off, and say
@@ -56,11 +57,11 @@ is registered at that server, which becomes the issuer.`,
 	f := c.Flags()
 	f.BoolVar(&o.supplyToken, "supply-root-token", false, "use the root token on standard input in place of a new one")
 	f.BoolVar(&o.onlyActivate, "only-activate", false, "do not configure the sign-in")
-	f.StringVar(&o.issuer, "issuer", "", "address of the issuer; empty keeps the one that pachd has")
-	f.StringVar(&o.redirect, "redirect", "http://localhost:30657/authorization-code/callback", "address of pachd for the issuer's answers")
+	f.StringVar(&o.issuer, "issuer", "", "URL of the issuer; default: the one that pachd has")
+	f.StringVar(&o.redirect, "redirect", "http://localhost:30657/authorization-code/callback", "redirect URI of pachd")
 	f.StringVar(&o.clientID, "client-id", "pachd", "id of the OIDC client that pachd is")
-	f.StringSliceVar(&o.peers, "trusted-peers", nil, "ids of clients that may ask for tokens for pachd")
-	f.StringSliceVar(&o.scopes, "scopes", []string{"email", "profile", "groups", "openid"}, "scopes to ask for")
+	f.StringSliceVar(&o.peers, "trusted-peers", nil, "ids of clients that may request tokens for pachd")
+	f.StringSliceVar(&o.scopes, "scopes", []string{"email", "profile", "groups", "openid"}, "scopes to request")
 	kit.EnterpriseFlag(c, &o.enterprise)
 	kit.OutputFlag(c, &o.out)
 	return c
@@ -116,7 +117,7 @@ func (o activateOptions) run(ctx context.Context, k *kit.Kit) error {
 func readRootToken(ctx context.Context, k *kit.Kit, prompt string) (string, error) {
 	token, err := k.ReadSecret(ctx, prompt)
 	if err == nil && token == "" {
-		err = errors.New("no root token was given, and nothing was changed: pass it on standard input")
+		err = fault.New(fault.Invalid, "no root token was given, and nothing was changed").Next("pass it on standard input")
 	}
 	return token, err
 }
@@ -274,7 +275,8 @@ func (o activateOptions) register(ctx context.Context, pachd, idp *client.Client
 		return "", nil, getErr
 	}
 	if stored.GetConfiguration().GetClientId() != o.clientID {
-		return "", nil, kit.Failf(err, "%s: choose another with --client-id, or give its secret with: pachctl auth set-config", client.MessageOf(err))
+		return "", nil, fault.New(fault.Exists, "%s", client.MessageOf(err)).
+			Next("choose another with --client-id, or set its secret with: pachctl auth set-config")
 	}
 	before, err := idp.Identity.GetOIDCClient(ctx, &identity.GetOIDCClientRequest{Id: o.clientID})
 	if err != nil {

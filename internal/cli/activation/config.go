@@ -82,12 +82,12 @@ func setConfig(k *kit.Kit) *cobra.Command {
 		Long: `Set the issuer at which people sign in, and the OIDC client that pachd is there.
 The document is YAML or JSON with the keys
 
-  issuer                       address of the issuer; pachd's own or another's
+  issuer                       URL of the issuer; pachd's own or another's
   client_id                    id of the client
   client_secret                its secret; *** keeps the stored one
-  redirect_uri                 pachd's address for the issuer's answers
-  scopes                       what to ask for; openid, email, profile, groups
-  require_email_verified       refuse addresses that the issuer does not vouch for
+  redirect_uri                 redirect URI of pachd
+  scopes                       what to request, such as openid, email, profile, groups
+  require_email_verified       refuse e-mail addresses that the issuer has not verified
   localhost_issuer             the issuer is this pachd
   user_accessible_issuer_host  host that browsers reach the issuer at
 

@@ -15,6 +15,7 @@ import (
 	"pachyderm/api/auth"
 	"pachyderm/api/pach"
 	"pachyderm/internal/cli/kit"
+	"pachyderm/internal/fault"
 )
 
 type shownGrant struct {
@@ -145,14 +146,14 @@ func (o explainOptions) run(ctx context.Context, k *kit.Kit) error {
 // denied says what it would take; complete is false if the commands shown leave
 // out roles that could not be read.
 func (e explanation) denied(complete bool) error {
-	denied := kit.Failf(nil, "%s has no %s on %s", e.Principal, e.Permission, e.Resource)
+	denied := fault.New(fault.Denied, "%s has no %s on %s", e.Principal, e.Permission, e.Resource)
 	switch {
 	case len(e.Suggestions) == 0:
-		return kit.Failf(denied, "%s: no role that can be given there grants it", denied)
+		return denied.Next("no role that can be assigned there grants it")
 	case !complete:
-		return kit.Failf(denied, "%s: the command shown replaces the roles that %s has there already, which you may not see: add them to it", denied, e.Principal)
+		return denied.Next("the command shown replaces the roles that %s has there already, which you may not see: add them to it", e.Principal)
 	}
-	return kit.Failf(denied, "%s: an administrator can grant it with the command shown", denied)
+	return denied.Next("an administrator can grant it with the command shown")
 }
 
 func printExplanation(k *kit.Kit, e explanation, r *pach.ExplainResponse) {

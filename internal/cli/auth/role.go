@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -12,6 +11,7 @@ import (
 
 	"pachyderm/api/auth"
 	"pachyderm/internal/cli/kit"
+	"pachyderm/internal/fault"
 )
 
 type rolesOptions struct {
@@ -55,11 +55,11 @@ func parsePermission(name string) (auth.Permission, error) {
 	if n := auth.Permission_value[strings.ToUpper(name)]; n != 0 {
 		return auth.Permission(n), nil
 	}
-	all := permissionNames()
+	unknown, all := fault.New(fault.Invalid, "unknown permission %q", name), permissionNames()
 	if near := kit.Nearest(strings.ToUpper(name), all); near != "" {
-		return 0, fmt.Errorf("unknown permission %q: did you mean %s?", name, near)
+		return 0, unknown.Next("did you mean %s?", near)
 	}
-	return 0, fmt.Errorf("unknown permission %q: choose from %s", name, strings.Join(all, ", "))
+	return 0, unknown.Next("choose from %s", strings.Join(all, ", "))
 }
 
 func permissionNames() []string {
@@ -88,7 +88,7 @@ func suggestRole(err error, roles []string) error {
 	}
 	for _, role := range roles {
 		if near := kit.Nearest(role, roleNames()); near != "" && !slices.Contains(roleNames(), role) {
-			return kit.Failf(err, "unknown role %q: did you mean %s?", role, near)
+			return fault.New(fault.Invalid, "unknown role %q", role).Next("did you mean %s?", near)
 		}
 	}
 	return err

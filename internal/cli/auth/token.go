@@ -2,8 +2,6 @@ package auth
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,6 +9,7 @@ import (
 	"pachyderm/api/auth"
 	"pachyderm/api/pach"
 	"pachyderm/internal/cli/kit"
+	"pachyderm/internal/fault"
 )
 
 type robotTokenOptions struct {
@@ -35,7 +34,7 @@ func getRobotToken(k *kit.Kit) *cobra.Command {
 			return o.run(c.Context(), k)
 		},
 	}
-	c.Flags().StringVar(&ttl, "ttl", "", "how long the token lives, such as 24h; empty means for ever")
+	c.Flags().StringVar(&ttl, "ttl", "", "how long the token lives, such as 24h; default: it never expires")
 	c.Flags().BoolVarP(&o.quiet, "quiet", "q", false, "print the token alone")
 	kit.EnterpriseFlag(c, &o.enterprise)
 	kit.OutputFlag(c, &o.out)
@@ -53,7 +52,7 @@ func parseTTL(c *cobra.Command, text string) (int64, error) {
 		return 0, kit.Usagef(c, "could not parse duration %q: write it as 90s, 30m or 24h", text)
 	}
 	if d < time.Second {
-		return 0, kit.Usagef(c, "a token cannot live for %s: give a second or more, or no --ttl for one that never expires", text)
+		return 0, kit.Usagef(c, "a token cannot live for %s: use a second or more, or omit --ttl for a token that never expires", text)
 	}
 	return int64(d / time.Second), nil
 }
@@ -83,9 +82,9 @@ func revoke(k *kit.Kit) *cobra.Command {
 	var o revokeOptions
 	c := &cobra.Command{
 		Use: "revoke", Short: "Revoke a token, or all that a user or robot has", Args: kit.Exactly(0),
-		Long: `Revoke a token, all tokens of a user or robot, or with --all-of what its
-applications hold as well, so that nothing goes on by itself. Nothing to revoke
-is a failure.`,
+		Long: `Revoke a token, all tokens of a user or robot, or with --all-of the refresh
+tokens of their applications as well, so that nothing signs in by itself. Nothing
+to revoke is a failure.`,
 		Example: "  pachctl auth revoke --token - < token\n  pachctl auth revoke --user robot:ci\n  pachctl auth revoke --all-of user:alice@example.com",
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := o.check(c); err != nil {
@@ -124,7 +123,7 @@ func (o revokeOptions) run(ctx context.Context, k *kit.Kit) (err error) {
 			return err
 		}
 		if o.token == "" {
-			return errors.New("no token was given, and nothing was revoked: pass it on standard input")
+			return fault.New(fault.Invalid, "no token was given, and nothing was revoked").Next("pass it on standard input")
 		}
 	}
 	return k.WithConn(ctx, o.enterprise, func(ctx context.Context, c *kit.Conn) error {
@@ -161,13 +160,13 @@ func (o revokeOptions) revoke(ctx context.Context, c *kit.Conn) (tokens, refresh
 	}
 	r, err := c.Auth.RevokeAuthToken(ctx, &auth.RevokeAuthTokenRequest{Token: o.token})
 	if err == nil && r.GetNumber() == 0 {
-		err = errors.New("there is no such token: nothing was revoked")
+		err = fault.New(fault.NotFound, "there is no such token: nothing was revoked")
 	}
 	return r.GetNumber(), 0, err
 }
 
 func errNoToken(principal string) error {
-	return fmt.Errorf("%s has no token: nothing was revoked: see who has any with: pachctl auth list-tokens", principal)
+	return fault.New(fault.NotFound, "%s has no token: nothing was revoked", principal).Next("list the tokens with: pachctl auth list-tokens")
 }
 
 type shownToken struct {

@@ -20,8 +20,8 @@ func connect(k *kit.Kit) *cobra.Command {
 		Long: `Work with the pachd at an address: a context for it is made, if there is none,
 and becomes the active one. Nothing is sent; the next command connects.
 
-The address is [grpc://|grpcs://]HOST[:PORT], with TLS for grpcs; the port is
-` + strconv.Itoa(client.DefaultPort) + " unless given.",
+The address is [grpc://|grpcs://]HOST[:PORT], with TLS for grpcs; the default
+port is ` + strconv.Itoa(client.DefaultPort) + ".",
 		Example: "  pachctl connect localhost:30650\n  pachctl connect grpcs://pachd.example.com:443 --alias prod",
 		RunE: func(_ *cobra.Command, args []string) error {
 			o.address = args[0]

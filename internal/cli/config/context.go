@@ -3,8 +3,6 @@ package config
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -13,6 +11,7 @@ import (
 
 	"pachyderm/internal/cli/configfile"
 	"pachyderm/internal/cli/kit"
+	"pachyderm/internal/fault"
 )
 
 // completingContexts lets the shell complete the names of contexts.
@@ -101,7 +100,8 @@ func (o setContextOptions) run(k *kit.Kit) error {
 		}
 		if c.Token == kit.Mask {
 			if old == nil || old.Token == "" {
-				return fmt.Errorf("session_token is %s, which stands for the one that context '%s' has, and it has none: remove it, and sign in", kit.Mask, o.name)
+				return fault.New(fault.Invalid, "session_token is %s, which keeps the stored one, and context '%s' has none", kit.Mask, o.name).
+					Next("remove session_token, and sign in")
 			}
 			c.Token = old.Token
 		}
@@ -111,7 +111,7 @@ func (o setContextOptions) run(k *kit.Kit) error {
 }
 
 func errExists(name string) error {
-	return fmt.Errorf("context '%s' already exists, use `--overwrite` if you wish to replace it", name)
+	return fault.New(fault.Exists, "context '%s' already exists, use `--overwrite` if you wish to replace it", name) // upstream's text
 }
 
 type listContextOptions struct{ out kit.Format }
@@ -183,7 +183,7 @@ func updateContext(k *kit.Kit) *cobra.Command {
 	var o updateContextOptions
 	c := &cobra.Command{
 		Use: "context [CONTEXT]", Short: "Change a context", Args: kit.Between(0, 1),
-		Long:    "Change what is given of a context, the active one unless another is named. An\nempty value removes a setting.",
+		Long:    "Change the settings that have a flag, in the active context or the one that is\nnamed. An empty value removes a setting.",
 		Example: "  pachctl config update context --project genomics\n  pachctl config update context prod --pachd-address grpcs://pachd.example.com:30650",
 		RunE: func(c *cobra.Command, args []string) error {
 			o.name = args
@@ -246,7 +246,8 @@ func (o deleteContextOptions) run(k *kit.Kit) error {
 			return err
 		}
 		if o.name == file.V2.Active || o.name == file.V2.ActiveEnterprise {
-			return errors.New("cannot delete an active context: make another one active with: pachctl config set active-context CONTEXT")
+			return fault.New(fault.Precondition, "cannot delete an active context").
+				Next("make another one active with: pachctl config set active-context CONTEXT")
 		}
 		delete(file.V2.Contexts, o.name)
 		return nil

@@ -3,7 +3,6 @@ package config
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,6 +12,7 @@ import (
 
 	"pachyderm/internal/cli/configfile"
 	"pachyderm/internal/cli/kit"
+	"pachyderm/internal/fault"
 )
 
 // kubeConfig is as much of kubectl's configuration as a context names. The
@@ -41,7 +41,7 @@ func importKube(k *kit.Kit) *cobra.Command {
 		Use: "import-kube CONTEXT", Short: "Make a context of one of kubectl's", Args: kit.Exactly(1),
 		Long: `Make a context of one of kubectl's, the current one unless another is named, and
 make it the active one. It names the cluster; pachctl does not forward ports
-itself, so give it an address too, or run "kubectl port-forward".`,
+itself, so set an address too, or run "kubectl port-forward".`,
 		Example: "  pachctl config import-kube prod --kubernetes prod-admin --namespace pachyderm",
 		RunE: func(_ *cobra.Command, args []string) error {
 			o.name = args[0]
@@ -51,8 +51,8 @@ itself, so give it an address too, or run "kubectl port-forward".`,
 	f := c.Flags()
 	f.BoolVarP(&o.overwrite, "overwrite", "o", false, "replace the context if it exists")
 	f.BoolVarP(&o.enterprise, "enterprise", "e", false, "make it the active enterprise context")
-	f.StringVarP(&o.from, "kubernetes", "k", "", "name of kubectl's context; the current one unless given")
-	f.StringVarP(&o.namespace, "namespace", "n", "", "namespace of pachd; the one of kubectl's context unless given")
+	f.StringVarP(&o.from, "kubernetes", "k", "", "name of kubectl's context; default: the current one")
+	f.StringVarP(&o.namespace, "namespace", "n", "", "namespace of pachd; default: the one of kubectl's context")
 	return c
 }
 
@@ -87,7 +87,7 @@ func (o kubeOptions) fromKube(k *kit.Kit) (*configfile.Context, error) {
 	}
 	from := cmp.Or(o.from, all.Current)
 	if from == "" {
-		return nil, errors.New("kubectl has no current context: name one with --kubernetes")
+		return nil, fault.New(fault.Invalid, "kubectl has no current context").Next("name one with --kubernetes")
 	}
 	for _, c := range all.Contexts {
 		if c.Name == from {
@@ -97,7 +97,7 @@ func (o kubeOptions) fromKube(k *kit.Kit) (*configfile.Context, error) {
 			}, nil
 		}
 	}
-	return nil, fmt.Errorf("kubernetes context does not exist: %s: see those that do with: kubectl config get-contexts", from)
+	return nil, fault.New(fault.NotFound, "kubernetes context does not exist: %s", from).Next("list those that do with: kubectl config get-contexts")
 }
 
 // readKube reads kubectl's files as kubectl does: what comes first counts.
@@ -112,11 +112,11 @@ func readKube(k *kit.Kit) (all kubeConfig, err error) {
 			continue
 		}
 		if err != nil {
-			return all, fmt.Errorf("cannot read kubectl's configuration: %w", err)
+			return all, fault.New(fault.Unavailable, "cannot read kubectl's configuration: %v", err)
 		}
 		var one kubeConfig
 		if err := yaml.Unmarshal(data, &one); err != nil {
-			return all, fmt.Errorf("kubectl's configuration in %s does not have its form: see whether kubectl reads it: kubectl config view", file)
+			return all, fault.New(fault.Invalid, "%s is not a valid configuration of kubectl", file).Next("check it with: kubectl config view")
 		}
 		all.Current = cmp.Or(all.Current, one.Current)
 		all.Contexts = append(all.Contexts, one.Contexts...)

@@ -3,7 +3,6 @@ package configfile
 import (
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -107,7 +106,7 @@ func ParseContext(data []byte) (*Context, error) {
 		err = strict.DecodeValue(members, doc)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("malformed context: %s", fault.Message(err))
+		return nil, fault.Prefix(err, "malformed context")
 	}
 	return doc, doc.Normalise()
 }
@@ -125,10 +124,11 @@ func (c *Context) Normalise() error {
 		return nil
 	}
 	if _, err := base64.StdEncoding.DecodeString(c.ServerCAs); err != nil {
-		return errors.New("server_cas is not in base64: give the PEM file as: base64 -w0 ca.pem")
+		return fault.New(fault.Invalid, "server_cas is not valid base64").Next("encode the PEM file with: base64 -w0 ca.pem")
 	}
 	if c.Address != "" && !strings.HasPrefix(c.Address, "grpcs://") {
-		return fmt.Errorf("server_cas needs an address with TLS, and %s has none: let it begin with grpcs://", c.Address)
+		return fault.New(fault.Invalid, "server_cas needs an address with TLS, and %s has none", c.Address).
+			Next("use an address that begins with grpcs://")
 	}
 	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -19,6 +18,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"pachyderm/client"
+	"pachyderm/internal/fault"
 )
 
 // File is upstream's configuration file, which its own client and the
@@ -141,7 +141,8 @@ func Load(getenv func(string) string) (*File, error) {
 	path, named := locate(getenv)
 	if named {
 		if _, err := os.Stat(filepath.Dir(path)); err != nil {
-			return nil, fmt.Errorf("cannot use config at %s: could not stat parent directory: create it, or correct PACH_CONFIG", path)
+			return nil, fault.New(fault.Invalid, "cannot use config at %s: could not stat parent directory", path).
+				Next("create it, or correct PACH_CONFIG")
 		}
 	}
 	data, err := os.ReadFile(path) //nolint:gosec // the user's own file, wherever they say it is
@@ -153,11 +154,11 @@ func Load(getenv func(string) string) (*File, error) {
 		return c, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the configuration: %w", err)
+		return nil, fault.New(fault.Unavailable, "cannot read the configuration: %v", err)
 	}
 	c, err := parse(data)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the configuration in %s: %w: correct it, or move it away to start anew", path, err)
+		return nil, fault.Prefix(err, "cannot read the configuration in %s", path).Next("correct it, or move it away to start anew")
 	}
 	return c, nil
 }
@@ -178,16 +179,16 @@ func parse(data []byte) (*File, error) {
 	if !json.Valid(data) {
 		var v any
 		if err := yaml.Unmarshal(data, &v); err != nil {
-			return nil, errors.New("it is neither JSON nor YAML")
+			return nil, fault.New(fault.Invalid, "it is neither JSON nor YAML")
 		}
 		var err error
 		if data, err = json.Marshal(v); err != nil {
-			return nil, errors.New("it is neither JSON nor YAML")
+			return nil, fault.New(fault.Invalid, "it is neither JSON nor YAML")
 		}
 	}
 	c := &File{}
 	if err := json.Unmarshal(data, c); err != nil {
-		return nil, errors.New("it does not have the form of a configuration")
+		return nil, fault.New(fault.Invalid, "it is not a configuration of pachctl")
 	}
 	c.migrate()
 	return c, nil
@@ -232,7 +233,8 @@ func (c *File) save(getenv func(string) string) error {
 	}
 	text.WriteByte('\n')
 	if err := writeFile(path, text.Bytes(), !named); err != nil {
-		return fmt.Errorf("cannot write the configuration: %w: make %s writable, or name another place in PACH_CONFIG", err, filepath.Dir(path))
+		return fault.New(fault.Unavailable, "cannot write the configuration: %v", err).
+			Next("make %s writable, or set PACH_CONFIG to another file", filepath.Dir(path))
 	}
 	return nil
 }
@@ -278,7 +280,7 @@ func Change(getenv func(string) string, change func(*File) error) error {
 }
 
 func errNoContext(name string) error {
-	return fmt.Errorf("context does not exist: %s: see those that do with: pachctl config list context", name)
+	return fault.New(fault.NotFound, "context does not exist: %s", name).Next("list those that do with: pachctl config list context")
 }
 
 // Find is the named context.

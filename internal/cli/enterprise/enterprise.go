@@ -98,26 +98,26 @@ func register(k *kit.Kit) *cobra.Command {
 	}
 	f := c.Flags()
 	f.StringVar(&o.id, "id", "", "name of this pachd")
-	f.StringVar(&o.pachd, "pachd-address", "", "address of this pachd for the enterprise server; the context's unless given")
-	f.StringVar(&o.user, "pachd-user-address", "", "address of this pachd for users; the context's unless given")
-	f.StringVar(&o.server, "enterprise-server-address", "", "address of the enterprise server for this pachd; the context's unless given")
-	f.StringVar(&o.deployment, "cluster-deployment-id", "", "deployment id of this pachd; what it says itself unless given")
+	f.StringVar(&o.pachd, "pachd-address", "", "address of this pachd for the enterprise server; default: the context's")
+	f.StringVar(&o.user, "pachd-user-address", "", "address of this pachd for users; default: the context's")
+	f.StringVar(&o.server, "enterprise-server-address", "", "address of the enterprise server for this pachd; default: the context's")
+	f.StringVar(&o.deployment, "cluster-deployment-id", "", "deployment id of this pachd; default: the one that it reports")
 	return c
 }
 
 func (o registerOptions) run(ctx context.Context, k *kit.Kit) error {
 	return k.WithConn(ctx, false, func(ctx context.Context, member *kit.Conn) error {
 		return k.WithConn(ctx, onEnterprise, func(ctx context.Context, server *kit.Conn) error {
-			return o.register(ctx, member, server)
+			return o.register(ctx, k, member, server)
 		})
 	})
 }
 
 // register does it in two halves, and takes the first back if the second fails.
-func (o registerOptions) register(ctx context.Context, member, server *kit.Conn) error {
+func (o registerOptions) register(ctx context.Context, k *kit.Kit, member, server *kit.Conn) error {
 	own, theirs := member.Address().String(), server.Address().String()
 	if o.deployment == "" {
-		info, err := kit.InspectCluster(ctx, member.Client, member.Target.Project)
+		info, err := k.InspectCluster(ctx, member.Client, member.Target)
 		if err != nil {
 			return err
 		}

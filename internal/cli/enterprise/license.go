@@ -98,7 +98,7 @@ func (o *clusterOptions) flags(c *cobra.Command, id, address string) {
 	f.StringVar(&o.address, "address", "", address)
 	f.StringVar(&o.user, "user-address", "", "its address for users")
 	f.StringVar(&o.deployment, "cluster-deployment-id", "", "its deployment id")
-	f.StringVar(&o.secret, "secret", "", "what it shares with the enterprise server; - reads it from standard input")
+	f.StringVar(&o.secret, "secret", "", "the secret that it shares with the enterprise server; - reads it from standard input")
 }
 
 func (o *clusterOptions) check(c *cobra.Command) error {
@@ -120,7 +120,7 @@ func addCluster(k *kit.Kit) *cobra.Command {
 	var o clusterOptions
 	c := &cobra.Command{
 		Use: "add-cluster", Short: "Register a pachd", Args: kit.Exactly(0),
-		Long:    "Register a pachd. What it then shares with the enterprise server is shown this\nonce, unless it was given.",
+		Long:    "Register a pachd. The secret that it shares with the enterprise server is shown\nthis once, unless --secret sets it.",
 		Example: "  pachctl license add-cluster --id genomics --address grpc://genomics:1650",
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := o.check(c); err != nil {
@@ -153,7 +153,7 @@ func (o *clusterOptions) runAdd(ctx context.Context, k *kit.Kit) error {
 func updateCluster(k *kit.Kit) *cobra.Command {
 	var o clusterOptions
 	c := &cobra.Command{
-		Use: "update-cluster", Short: "Change what is given of a registered pachd", Args: kit.Exactly(0),
+		Use: "update-cluster", Short: "Change a registered pachd", Args: kit.Exactly(0),
 		Example: "  pachctl license update-cluster --id genomics --user-address grpcs://genomics.example.com:443",
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := o.check(c); err != nil {

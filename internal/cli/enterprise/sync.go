@@ -10,6 +10,7 @@ import (
 	"pachyderm/api/license"
 	"pachyderm/internal/cli/configfile"
 	"pachyderm/internal/cli/kit"
+	"pachyderm/internal/fault"
 )
 
 func syncContexts(k *kit.Kit) *cobra.Command {
@@ -27,7 +28,7 @@ func runSync(ctx context.Context, k *kit.Kit) error {
 	return k.WithConn(ctx, onEnterprise, func(ctx context.Context, c *kit.Conn) error {
 		r, err := c.License.ListUserClusters(ctx, &license.ListUserClustersRequest{})
 		if status.Code(err) == codes.Unimplemented {
-			return kit.Failf(err, "the enterprise server does not list pachds: it has none registered, or is too old")
+			return fault.New(fault.Unimplemented, "the enterprise server does not list pachds: none is registered, or it is too old")
 		}
 		if err != nil {
 			return err

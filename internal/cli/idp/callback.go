@@ -2,12 +2,12 @@ package idp
 
 import (
 	"context"
-	"errors"
 
 	"github.com/spf13/cobra"
 
 	"pachyderm/api/pach"
 	"pachyderm/internal/cli/kit"
+	"pachyderm/internal/fault"
 )
 
 func callback(k *kit.Kit) *cobra.Command {
@@ -47,7 +47,8 @@ func callbackURL(ctx context.Context, k *kit.Kit) (string, error) {
 		return "", err
 	}
 	if !kit.IsWebURL(info.GetCallbackUrl()) {
-		return "", errors.New("pachd does not say where its callback is: ask an administrator for its public URL; the callback is that and /callback")
+		return "", fault.New(fault.Unavailable, "pachd does not say where its callback is").
+			Next("ask an administrator for its public URL; the callback is that and /callback")
 	}
 	return info.GetCallbackUrl(), nil
 }

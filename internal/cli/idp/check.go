@@ -2,13 +2,13 @@ package idp
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"pachyderm/api/pach"
 	"pachyderm/internal/cli/kit"
+	"pachyderm/internal/fault"
 )
 
 // draftOptions say which connector a check or a test is of: a stored one, or a
@@ -32,7 +32,7 @@ func (o *draftOptions) read(c *cobra.Command, k *kit.Kit, args []string) (err er
 	}
 	if o.file == "" {
 		if o.draft.Id == "" {
-			return kit.Usagef(c, "say which connector: give its id, or a document with --config FILE")
+			return kit.Usagef(c, "say which connector: add its id, or a document with --config FILE")
 		}
 		return nil
 	}
@@ -104,7 +104,7 @@ func printSteps(k *kit.Kit, out kit.Format, steps []*pach.CheckStep) error {
 		}
 	})
 	if err == nil && failed {
-		err = errors.New("the check failed: each step that failed says what to do")
+		err = fault.New(fault.Precondition, "the check failed").Next("each step that failed says what to do")
 	}
 	return err
 }

@@ -27,12 +27,12 @@ const clientHelp = `The document is YAML or JSON with the keys
 
   id             name of the application for programs
   name           name of the application for people
-  redirect_uris  where people may be sent back to
-  secret         made up unless given
-  trusted_peers  ids of clients that may ask for tokens for this one
+  redirect_uris  where the browser may be sent back to
+  secret         default: a random one
+  trusted_peers  ids of clients that may request tokens for this one
   allowed_connectors
-                 ids of the only connectors people may come through; all when
-                 there are none`
+                 ids of the connectors that people may sign in with; default:
+                 all`
 
 // clientOf reads the document. A secret *** is one that get-client did not show.
 func clientOf(d kit.Document) (*identity.OIDCClient, []string, error) {
@@ -107,11 +107,11 @@ type updateClientOptions struct {
 func updateClient(k *kit.Kit) *cobra.Command {
 	var o updateClientOptions
 	c := &cobra.Command{
-		Use: "update-client [ID]", Short: "Change an OIDC client, or give it a new secret", Args: kit.Between(0, 1),
-		Long: `Change what the document gives of an OIDC client: what is absent stays, and a list
-that is given empty becomes empty. With --new-secret the secret is made anew and
-shown this once; the old one ends, as it does when the document gives one. With
-an ID and --new-secret alone only that changes.
+		Use: "update-client [ID]", Short: "Change an OIDC client, or renew its secret", Args: kit.Between(0, 1),
+		Long: `Change the settings of an OIDC client that are in the document: those that are
+absent stay, and an empty list empties the stored one. With --new-secret a new
+secret is generated and shown this once; the old one ends, as it does when the
+document sets one. With an ID and --new-secret alone only that changes.
 
 ` + clientHelp,
 		Example: "  pachctl idp update-client --config dashboard.yaml\n  pachctl idp update-client dashboard --new-secret",
@@ -123,7 +123,7 @@ an ID and --new-secret alone only that changes.
 		},
 	}
 	documentFlag(c, &o.file)
-	c.Flags().BoolVar(&o.request.NewSecret, "new-secret", false, "make the secret anew and show it")
+	c.Flags().BoolVar(&o.request.NewSecret, "new-secret", false, "generate a new secret and show it")
 	kit.OutputFlag(c, &o.out)
 	return c
 }
@@ -139,10 +139,10 @@ func (o *updateClientOptions) read(c *cobra.Command, k *kit.Kit, args []string) 
 			return err
 		}
 	case !o.request.NewSecret:
-		return kit.Usagef(c, "nothing to change is given: add --config FILE or --new-secret")
+		return kit.Usagef(c, "nothing to change: add --config FILE or --new-secret")
 	}
 	if o.secret != "" && o.request.NewSecret {
-		return kit.Usagef(c, "the document gives a secret and --new-secret asks for another: choose one")
+		return kit.Usagef(c, "the document sets a secret and --new-secret generates another: choose one")
 	}
 	return takeID(c, "client", &o.request.Id, args)
 }

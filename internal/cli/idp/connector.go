@@ -15,6 +15,7 @@ import (
 	"pachyderm/api/identity"
 	"pachyderm/api/pach"
 	"pachyderm/internal/cli/kit"
+	"pachyderm/internal/fault"
 )
 
 // connectorDoc is a connector as people write it.
@@ -36,11 +37,11 @@ func connectorOf(d kit.Document) (*identity.IDPConnector, error) {
 		return out, nil
 	}
 	if err := exact(doc.Config); err != nil {
-		return nil, kit.Failf(err, "unable to parse config: %s: %s", d.Name, err)
+		return nil, d.Invalid(err)
 	}
 	config, err := structpb.NewStruct(doc.Config)
 	if err != nil {
-		return nil, kit.Failf(err, "unable to parse config: %s: config is not text in UTF-8", d.Name)
+		return nil, d.Invalid(fault.New(fault.Invalid, "config is not valid UTF-8"))
 	}
 	out.Config = config
 	return out, nil
@@ -52,7 +53,7 @@ func exact(v any) error {
 	switch v := v.(type) {
 	case int64:
 		if v > 1<<53 || v < -(1<<53) {
-			return fmt.Errorf("the number %d is too large: put it in quotes", v)
+			return fault.New(fault.Invalid, "the number %d is too large", v).Next("put it in quotes")
 		}
 	case map[string]any:
 		for _, member := range v {
@@ -75,7 +76,7 @@ const connectorHelp = `The document is YAML or JSON with the keys
   id       name of the connector in commands, such as auth0
   name     name that people see when they sign in
   type     such as oidc; pachctl idp schema lists them in its help
-  version  number of this revision; 0 or absent for "whatever is stored"
+  version  number of this revision; default: one more than the stored
   config   settings of the type; for oidc at least issuer, clientID,
            clientSecret and redirectURI
 
@@ -121,8 +122,8 @@ func updateConnector(k *kit.Kit) *cobra.Command {
 	var o updateConnectorOptions
 	c := &cobra.Command{
 		Use: "update-connector [ID]", Short: "Change a connector, or only its version", Args: kit.Between(0, 1),
-		Long: `Change what the document gives of a connector: keys that are absent stay as they
-are, null removes one, and *** keeps a secret. The version is absent or 0, or one
+		Long: `Change the settings of a connector that are in the document: those that are absent
+stay, null removes one, and *** keeps a secret. The version is absent or 0, or one
 more than the stored one. With an ID and --version alone, only the version
 changes.
 
@@ -152,7 +153,7 @@ func (o *updateConnectorOptions) read(c *cobra.Command, k *kit.Kit, args []strin
 			return err
 		}
 	case !c.Flags().Changed("version"):
-		return kit.Usagef(c, "nothing to change is given: add --config FILE or --version N")
+		return kit.Usagef(c, "nothing to change: add --config FILE or --version N")
 	}
 	if err := takeID(c, "connector", &o.connector.Id, args); err != nil {
 		return err
@@ -164,7 +165,7 @@ func (o *updateConnectorOptions) read(c *cobra.Command, k *kit.Kit, args []strin
 		o.connector.ConfigVersion = o.version
 	}
 	if o.connector.Id == "" {
-		return kit.Failf(nil, "%s: the document has no id: say which connector to change", o.document.Name)
+		return fault.New(fault.Invalid, "%s: the document has no id", o.document.Name).Next("say which connector to change")
 	}
 	return nil
 }
@@ -264,9 +265,9 @@ type listConnectorOptions struct{ out kit.Format }
 func listConnector(k *kit.Kit) *cobra.Command {
 	var o listConnectorOptions
 	c := &cobra.Command{
-		Use: "list-connector", Short: "List the connectors, and how each fares", Example: "  pachctl idp list-connector", Args: kit.Exactly(0),
-		Long: `List the connectors, and whether pachd can reach the identity provider of each,
-since when, and what was wrong last.`,
+		Use: "list-connector", Short: "List the connectors and their health", Example: "  pachctl idp list-connector", Args: kit.Exactly(0),
+		Long: `List the connectors and their health: whether pachd can reach the identity
+provider of each, since when, and the last error.`,
 		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context(), k) },
 	}
 	kit.OutputFlag(c, &o.out)

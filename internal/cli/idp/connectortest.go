@@ -2,8 +2,6 @@ package idp
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -11,6 +9,7 @@ import (
 
 	"pachyderm/api/pach"
 	"pachyderm/internal/cli/kit"
+	"pachyderm/internal/fault"
 )
 
 type testOptions struct {
@@ -50,7 +49,7 @@ func (o *testOptions) run(ctx context.Context, k *kit.Kit) error {
 		return err
 	}
 	if !kit.IsWebURL(begun.GetUrl()) {
-		return fmt.Errorf("pachd says to sign in at %q, which is no web address: tell an administrator", begun.GetUrl())
+		return fault.New(fault.Precondition, "pachd says to sign in at %q, which is no web address", begun.GetUrl()).Next("tell an administrator")
 	}
 	k.Notef("Sign in at this address; a browser should open by itself:\n\n%s\n\n", begun.GetUrl())
 	if !o.noBrowser {
@@ -72,11 +71,12 @@ func waitForTest(ctx context.Context, k *kit.Kit, begun *pach.StartConnectorTest
 		})
 		switch {
 		case ctx.Err() != nil:
-			return nil, errors.New("interrupted: nothing was changed")
+			return nil, fault.New(fault.Unavailable, "interrupted: nothing was changed")
 		case err != nil || r.GetDone():
 			return r, err
 		case k.Now().After(begun.GetExpires().AsTime()):
-			return nil, fmt.Errorf("nobody came back from the identity provider within %s: it may not list the callback; pachctl idp check-connector looks at that", testLimit)
+			return nil, fault.New(fault.Unavailable, "nobody came back from the identity provider within %s", testLimit).
+				Next("check whether it lists the callback, with: pachctl idp check-connector")
 		}
 	}
 }
@@ -123,7 +123,7 @@ func printTested(k *kit.Kit, out kit.Format, r *pach.WaitConnectorTestResponse) 
 	}
 	err := k.PrintResult(out, t, func() { printTest(k, t) })
 	if err == nil && !t.OK {
-		err = fmt.Errorf("the sign-in would be refused: %s", t.Error)
+		err = fault.New(fault.Denied, "the sign-in would be refused: %s", t.Error)
 	}
 	return err
 }

@@ -45,7 +45,7 @@ func takeID(c *cobra.Command, noun string, id *string, args []string) error {
 	case *id == "":
 		*id = args[0]
 	default:
-		return kit.Usagef(c, "the document is for %s %q and the command for %q: give one of them", noun, *id, args[0])
+		return kit.Usagef(c, "the document is for %s %q and the command for %q: use one of them", noun, *id, args[0])
 	}
 	return nil
 }

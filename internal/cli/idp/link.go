@@ -38,8 +38,8 @@ func unlinkIdentity(k *kit.Kit) *cobra.Command {
 	var o linkOptions
 	return &cobra.Command{
 		Use: "unlink USER IDENTITY", Short: "Take an identity away from a user", Args: kit.Exactly(2),
-		Long: `Take an identity away from a user. What it has signed in to ends, and it can
-no longer sign in as that user.`,
+		Long: `Take an identity away from a user. Its sessions end, and it can no longer sign
+in as that user.`,
 		Example: "  pachctl idp unlink user:alice@example.com 3f2a9c",
 		RunE: func(c *cobra.Command, args []string) error {
 			o.user, o.identity = args[0], args[1]

@@ -17,6 +17,7 @@ import (
 
 	"pachyderm/client"
 	"pachyderm/internal/cli/kit"
+	"pachyderm/internal/fault"
 )
 
 // Each preset is a file with two templates: document, and register, which says
@@ -143,10 +144,10 @@ func newConnector(k *kit.Kit) *cobra.Command {
 			return o.run(c.Context(), k)
 		},
 	}
-	c.Flags().StringVar(&o.values.ID, "id", "", "name of the connector in commands; the preset's unless given")
-	c.Flags().StringVar(&o.values.Name, "name", "", "name that people see when they sign in; the provider's unless given")
+	c.Flags().StringVar(&o.values.ID, "id", "", "name of the connector in commands; default: the preset's")
+	c.Flags().StringVar(&o.values.Name, "name", "", "name that people see when they sign in; default: the provider's")
 	c.Flags().StringVar(&o.values.Domain, "domain", "", "which tenant, organisation, realm or host; see above")
-	c.Flags().StringVar(&o.values.Callback, "callback", "", "pachd's callback URL; pachd is asked for it unless given")
+	c.Flags().StringVar(&o.values.Callback, "callback", "", "pachd's callback URL; default: the one that pachd reports")
 	return c
 }
 
@@ -210,7 +211,7 @@ func (o *newConnectorOptions) complete(c *cobra.Command) error {
 func withoutPachd(err error) error {
 	var unreachable *client.UnreachableError
 	if errors.As(err, &unreachable) {
-		return kit.Failf(err, "%s: start it, or give its callback URL with --callback", client.MessageOf(err))
+		return fault.New(fault.Unavailable, "%s", client.MessageOf(err)).Next("start it, or set its callback URL with --callback")
 	}
 	return err
 }

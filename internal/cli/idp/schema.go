@@ -7,6 +7,7 @@ import (
 
 	schemas "pachyderm/api/connector"
 	"pachyderm/internal/cli/kit"
+	"pachyderm/internal/fault"
 )
 
 type schemaOptions struct{ typ string }
@@ -36,10 +37,11 @@ func (o schemaOptions) run(k *kit.Kit) error {
 		_, err := k.Stdout.Write(data)
 		return err
 	}
+	unknown := fault.New(fault.Invalid, "unknown connector type %q", o.typ)
 	if near := kit.Nearest(o.typ, schemas.Types()); near != "" {
-		return kit.Failf(nil, "unknown connector type %q: did you mean %s?", o.typ, near)
+		return unknown.Next("did you mean %s?", near)
 	}
-	return kit.Failf(nil, "unknown connector type %q: use one of %s", o.typ, strings.Join(schemas.Types(), ", "))
+	return unknown.Next("use one of %s", strings.Join(schemas.Types(), ", "))
 }
 
 // wrapped breaks a text for a help page; its first line begins at a column.

@@ -1,6 +1,7 @@
 package kit
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -108,7 +109,7 @@ func (*Format) Type() string     { return "json|yaml" }
 
 func (f *Format) Set(s string) error {
 	if !slices.Contains(formats(), s) {
-		return fmt.Errorf("use json or yaml")
+		return errors.New("use json or yaml")
 	}
 	*f = Format(s)
 	return nil

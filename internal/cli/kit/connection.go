@@ -19,6 +19,7 @@ import (
 	versionpb "pachyderm/api/version"
 	"pachyderm/client"
 	"pachyderm/internal/cli/configfile"
+	"pachyderm/internal/fault"
 	"pachyderm/internal/version"
 )
 
@@ -61,7 +62,7 @@ func (k *Kit) FindTarget(enterprise bool) (*Target, error) {
 		}
 	}
 	if name == "" {
-		return nil, fmt.Errorf("no context is active: make one with: pachctl connect ADDRESS")
+		return nil, fault.New(fault.Precondition, "no context is active").Next("make one with: pachctl connect ADDRESS")
 	}
 	return newTarget(name, file.V2.Contexts[name], k.Getenv)
 }
@@ -84,7 +85,8 @@ func newTarget(name string, c *configfile.Context, getenv func(string) string) (
 		t.address = fmt.Sprintf("grpc://localhost:%d", port)
 	}
 	if t.CAs, err = base64.StdEncoding.DecodeString(c.ServerCAs); err != nil {
-		return nil, fmt.Errorf("server_cas of context %q is not in base64: set it again with: pachctl config update context --server-cas", name)
+		return nil, fault.New(fault.Invalid, "server_cas of context %q is not valid base64", name).
+			Next("set it again with: pachctl config update context --server-cas")
 	}
 	return t, nil
 }
@@ -97,7 +99,7 @@ func readCAs(list string) (pem []byte, err error) {
 		}
 		data, err := os.ReadFile(path) //nolint:gosec // the user names the file
 		if err != nil {
-			return nil, fmt.Errorf("cannot read the certificate authorities in PACH_CA_CERTS: %w", err)
+			return nil, fault.New(fault.Invalid, "cannot read the certificate authorities in PACH_CA_CERTS: %v", err)
 		}
 		pem = append(append(pem, data...), '\n')
 	}
@@ -188,15 +190,12 @@ func (k *Kit) changeContext(t *Target, change func(*configfile.Context)) error {
 // CheckCluster passes the cluster's warnings on, and writes its deployment id
 // into the context if that has none.
 func (k *Kit) CheckCluster(ctx context.Context, c *client.Client, t *Target) error {
-	info, err := InspectCluster(ctx, c, t.Project)
+	info, err := k.InspectCluster(ctx, c, t)
 	if err != nil {
 		return err
 	}
 	for _, w := range info.GetWarnings() {
-		if k.Getenv("PACHYDERM_IGNORE_VERSION_SKEW") != "" && (strings.Contains(w, "much older than") || strings.Contains(w, "much newer than")) {
-			continue
-		}
-		k.Notef("pachctl: %s\n", strings.TrimPrefix(w, "WARNING: "))
+		k.Notef("pachctl: %s\n", strings.TrimPrefix(w, "WARNING: ")) // a label that each has
 	}
 	if info.GetPaused() && k.Getenv("PACHYDERM_IGNORE_PAUSED_MODE") == "" {
 		k.Notef("pachctl: the cluster is paused: most commands will fail until it is not\n")
@@ -212,8 +211,11 @@ func (k *Kit) CheckCluster(ctx context.Context, c *client.Client, t *Target) err
 }
 
 // InspectCluster leaves the project out for servers that want a sign-in for it.
-func InspectCluster(ctx context.Context, c *client.Client, project string) (*admin.ClusterInfo, error) {
-	request := &admin.InspectClusterRequest{ClientVersion: Version(), CurrentProject: &pfs.Project{Name: project}}
+func (k *Kit) InspectCluster(ctx context.Context, c *client.Client, t *Target) (*admin.ClusterInfo, error) {
+	request := &admin.InspectClusterRequest{ClientVersion: Version(), CurrentProject: &pfs.Project{Name: t.Project}}
+	if k.Getenv("PACHYDERM_IGNORE_VERSION_SKEW") != "" {
+		request.ClientVersion = &versionpb.Version{} // which no server warns of
+	}
 	info, err := c.Admin.InspectCluster(ctx, request)
 	switch status.Code(err) {
 	case codes.Unauthenticated, codes.PermissionDenied:
@@ -222,7 +224,8 @@ func InspectCluster(ctx context.Context, c *client.Client, project string) (*adm
 	case codes.Unimplemented:
 		own := Version()
 		if v, err := c.Version.GetVersion(ctx, &emptypb.Empty{}); err == nil && v.GetMajor() != own.GetMajor() {
-			return nil, fmt.Errorf("this client is for pachyderm %d.x, but the server has a version %d.x - please install the correct client for your server", own.GetMajor(), v.GetMajor())
+			return nil, fault.New(fault.Precondition, "this client is for pachyderm %d.x, but the server has a version %d.x", own.GetMajor(), v.GetMajor()).
+				Next("please install the correct client for your server")
 		}
 	}
 	return info, err

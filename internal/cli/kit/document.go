@@ -36,7 +36,8 @@ func (d Document) Decode(into any, keys ...string) error {
 	members := map[string]any{}
 	if err := strict.Decode(d.Data, &members); err != nil {
 		if bytes.HasPrefix(bytes.TrimSpace(d.Data), []byte(`"`)) {
-			return Failf(err, "unable to parse config: %s: this is JSON without its braces: put { before it and } behind it, and the same around the settings of config", d.Name)
+			return d.Invalid(fault.New(fault.Invalid, "this is JSON without its braces").
+				Next("put { before it and } behind it, and the same around the settings of config"))
 		}
 		return d.Invalid(err)
 	}
@@ -44,7 +45,7 @@ func (d Document) Decode(into any, keys ...string) error {
 	for key, value := range members {
 		if i := slices.IndexFunc(keys, func(k string) bool { return strings.EqualFold(k, key) }); i >= 0 {
 			if _, twice := members[keys[i]]; twice && keys[i] != key {
-				return fmt.Errorf("unable to parse config: %s: %s is given twice, once as %s: remove one", d.Name, keys[i], key)
+				return d.Invalid(fault.New(fault.Invalid, "%s is given twice, once as %s", keys[i], key).Next("remove one"))
 			}
 			key = keys[i]
 		}
@@ -61,7 +62,7 @@ func (d Document) Invalid(err error) error {
 	if line := d.line(fault.FieldOf(err)); line > 0 && fault.LineOf(err) == 0 {
 		err = fault.As(fault.KindOf(err), err).OnLine(line)
 	}
-	return Failf(err, "unable to parse config: %s: %s", d.Name, fault.Message(err))
+	return fault.Prefix(err, "unable to parse config: %s", d.Name)
 }
 
 // Explain adds to an error of pachd where in the document its cause stands.
@@ -70,11 +71,11 @@ func (d Document) Explain(err error) error {
 	if field == "" || status.Code(err) == codes.Unauthenticated {
 		return err
 	}
-	message := d.Name + ": " + client.MessageOf(err)
-	if line := d.line(field); line > 0 && client.LineOf(err) == 0 {
-		message += fmt.Sprintf(" (line %d)", line)
+	found := fault.New(fault.Invalid, "%s: %s", d.Name, client.MessageOf(err))
+	if client.LineOf(err) == 0 { // or the message says it
+		found.OnLine(d.line(field))
 	}
-	return Failf(err, "%s", message)
+	return found
 }
 
 // line is where a field such as config.rootCAs[1] stands, or 0.

@@ -39,21 +39,6 @@ func Usagef(c *cobra.Command, format string, a ...any) error {
 	return &usageError{c, fmt.Sprintf(format, a...)}
 }
 
-// failure is an error whose text is for the user as it is, and whose exit code
-// does not depend on its cause.
-type failure struct {
-	message string
-	cause   error
-}
-
-func (e *failure) Error() string { return e.message }
-func (e *failure) Unwrap() error { return e.cause }
-
-// Failf makes an error whose text is for the user as it is.
-func Failf(cause error, format string, a ...any) error {
-	return &failure{fmt.Sprintf(format, a...), cause}
-}
-
 // Report tells the user what went wrong and returns the exit code.
 func (k *Kit) Report(err error) int {
 	message, code := Explain(err)
@@ -69,54 +54,51 @@ func (k *Kit) Report(err error) int {
 	return code
 }
 
-// Explain is what the user is told of an error, and the exit code.
+// Explain is what the user is told of an error, and the exit code. A fault, as
+// commands make them, is told as it is.
 func Explain(err error) (message string, code int) {
 	var usage *usageError
-	var said *failure
 	var unreachable *client.UnreachableError
 	switch {
 	case errors.As(err, &usage):
 		return usage.message, exitUsage
-	case errors.As(err, &said):
-		return said.message, exitFailure
+	case fault.KindOf(err) != fault.Internal:
+		return fault.Message(err), exitFailure
 	case errors.As(err, &unreachable):
-		return client.MessageOf(err) + ": start it, or set the address with: pachctl connect ADDRESS", exitFailure
-	case errors.Is(err, context.Canceled):
+		return withNext(err, "start it, or set the address with: pachctl connect ADDRESS"), exitFailure
+	case errors.Is(err, context.Canceled) || status.Code(err) == codes.Canceled:
 		return interrupted, exitFailure
 	case errors.Is(err, context.DeadlineExceeded):
-		return "pachd did not answer in time: context deadline exceeded: try again, or allow more time", exitFailure
-	}
-	message = client.MessageOf(err)
-	if fault.KindOf(err) != fault.Internal {
-		message = fault.Message(err)
+		return "pachd did not respond in time: context deadline exceeded: " + moreTime, exitFailure
 	}
 	switch status.Code(err) {
 	case codes.Unauthenticated:
-		return WithNext(err, message, "sign in with: pachctl auth login"), exitNotSignedIn
-	case codes.Canceled:
-		return interrupted, exitFailure
+		return withNext(err, "sign in with: pachctl auth login"), exitNotSignedIn
 	case codes.DeadlineExceeded:
-		return "pachd did not answer in time: " + WithNext(err, message, "try again, or allow more time"), exitFailure
+		return "pachd did not respond in time: " + withNext(err, moreTime), exitFailure
 	case codes.Unimplemented:
-		return WithNext(err, message, "the server does not offer this"), exitFailure
+		return withNext(err, "the server does not offer this"), exitFailure
 	}
-	return message, exitFailure
+	return client.MessageOf(err), exitFailure
 }
 
-// WithNext adds what to do, unless pachd has said that in the message.
-func WithNext(err error, message, next string) string {
+const moreTime = "try again, or allow more time"
+
+// withNext adds what to do, unless the message says it already.
+func withNext(err error, next string) string {
 	if client.NextOf(err) != "" {
-		return message
+		return client.MessageOf(err)
 	}
-	return message + ": " + next
+	return client.MessageOf(err) + ": " + next
 }
 
-// Prefixed says at which step an error of pachd came up, and keeps its code.
+// Prefixed says at which step an error of pachd came up, unless it is about the
+// connection or the session.
 func Prefixed(step string, err error) error {
 	var unreachable *client.UnreachableError
 	if errors.As(err, &unreachable) || status.Code(err) == codes.Unauthenticated || errors.Is(err, context.Canceled) {
 		return err
 	}
 	message, _ := Explain(err)
-	return Failf(err, "%s: %s", step, message)
+	return fault.New(fault.Precondition, "%s: %s", step, message)
 }

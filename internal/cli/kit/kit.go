@@ -13,7 +13,7 @@ type Kit struct {
 	Stderr io.Writer
 	Getenv func(string) string
 	Now    func() time.Time
-	// RPCTimeout bounds what a command asks of pachd; 0 means for ever.
+	// RPCTimeout bounds what a command asks of pachd; 0 means no limit.
 	RPCTimeout time.Duration
 }
 

@@ -4,10 +4,11 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"strings"
+
+	"pachyderm/internal/fault"
 
 	"golang.org/x/term"
 )
@@ -56,7 +57,7 @@ func (k *Kit) Confirm(ctx context.Context, question string) error {
 		return err
 	}
 	if !strings.HasPrefix(strings.ToLower(line), "y") {
-		return errors.New("operation aborted: nothing was changed")
+		return fault.New(fault.Precondition, "operation aborted: nothing was changed")
 	}
 	return nil
 }
@@ -92,14 +93,14 @@ func wait(ctx context.Context, read func() (string, error)) (string, error) {
 	}
 }
 
-func errInterrupted() error { return errors.New("interrupted: nothing was changed") }
+func errInterrupted() error { return fault.New(fault.Unavailable, "interrupted: nothing was changed") }
 
 // ReadInput is the content of a file, or of standard input for "-".
 func (k *Kit) ReadInput(path string) ([]byte, error) {
 	if path != "-" {
 		data, err := os.ReadFile(path) //nolint:gosec // the user names the file
 		if err != nil {
-			return nil, fmt.Errorf("cannot read the file: %w", err)
+			return nil, fault.New(fault.Invalid, "cannot read the file: %v", err)
 		}
 		return data, nil
 	}
@@ -108,7 +109,7 @@ func (k *Kit) ReadInput(path string) ([]byte, error) {
 	}
 	data, err := io.ReadAll(io.LimitReader(k.Stdin, 2<<20))
 	if err != nil {
-		return nil, fmt.Errorf("cannot read standard input: %w", err)
+		return nil, fault.New(fault.Invalid, "cannot read standard input: %v", err)
 	}
 	return data, nil
 }

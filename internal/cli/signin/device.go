@@ -3,7 +3,6 @@ package signin
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/url"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 
 	"pachyderm/api/auth"
 	"pachyderm/internal/cli/kit"
+	"pachyderm/internal/fault"
 )
 
 // deviceCode is the answer that begins a sign-in elsewhere (RFC 8628, 3.2).
@@ -35,7 +35,7 @@ func (s *signIn) byDevice(ctx context.Context) (who *auth.WhoAmIResponse, err er
 		return nil, refused(err)
 	}
 	if !kit.IsWebURL(d.URL) || d.UserCode == "" || d.DeviceCode == "" {
-		return nil, fmt.Errorf("the issuer %s does not answer as RFC 8628 wants: tell an administrator", s.info.GetIssuer())
+		return nil, fault.New(fault.Unavailable, "the response of issuer %s does not match RFC 8628", s.info.GetIssuer()).Next("tell an administrator")
 	}
 	if d.ExpiresIn > 0 && d.ExpiresIn < int64(personLimit/time.Second) {
 		var cancel context.CancelFunc
@@ -65,7 +65,8 @@ func (s *signIn) byDevice(ctx context.Context) (who *auth.WhoAmIResponse, err er
 }
 
 func errCodeExpired() error {
-	return errors.New("the code has expired before anybody signed in with it: start again with: pachctl auth login --no-browser")
+	return fault.New(fault.Unauthenticated, "the code has expired before anybody signed in with it").
+		Next("start again with: pachctl auth login --no-browser")
 }
 
 // poll asks until there is an answer (RFC 8628, 3.5).

@@ -8,7 +8,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -16,6 +15,7 @@ import (
 	"unicode"
 
 	"pachyderm/api/auth"
+	"pachyderm/internal/fault"
 )
 
 // oauthError is the issuer's no (RFC 6749, 5.2).
@@ -59,7 +59,8 @@ func httpClient(cas []byte) (*http.Client, error) {
 			pool = x509.NewCertPool()
 		}
 		if !pool.AppendCertsFromPEM(cas) {
-			return nil, errors.New("server_cas holds no certificate that can be read: set it again with: pachctl config update context --server-cas")
+			return nil, fault.New(fault.Invalid, "server_cas contains no valid certificate").
+				Next("set it again with: pachctl config update context --server-cas")
 		}
 		transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 	}
@@ -92,17 +93,21 @@ func (s *signIn) post(ctx context.Context, endpoint string, form url.Values, int
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Accept", "application/json")
 	res, err := s.http.Do(r)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	if err != nil {
 		var wrapped *url.Error
 		if errors.As(err, &wrapped) {
 			err = wrapped.Err // its own text repeats method and address
 		}
-		return fmt.Errorf("the issuer %s cannot be reached: %w: check that this machine can open %s", s.info.GetIssuer(), err, endpoint)
+		return fault.New(fault.Unavailable, "the issuer %s cannot be reached: %v", s.info.GetIssuer(), err).
+			Next("check that this machine can open %s", endpoint)
 	}
 	defer func() { _ = res.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
 	if err != nil {
-		return fmt.Errorf("the answer of %s cannot be read: %w", endpoint, err)
+		return fault.New(fault.Unavailable, "cannot read the response of %s: %v", endpoint, err)
 	}
 	if res.StatusCode == http.StatusOK && json.Unmarshal(body, into) == nil {
 		return nil
@@ -111,7 +116,7 @@ func (s *signIn) post(ctx context.Context, endpoint string, form url.Values, int
 	if json.Unmarshal(body, no) == nil && no.Code != "" {
 		return no
 	}
-	return fmt.Errorf("%s answered %s and not as an issuer does: tell an administrator", endpoint, res.Status)
+	return fault.New(fault.Unavailable, "the response of %s (%s) does not match the specification", endpoint, res.Status).Next("tell an administrator")
 }
 
 // checkIDToken compares what only this side knows. The signature is for pachd,
@@ -125,19 +130,19 @@ func checkIDToken(raw, issuer, client, nonce string) error {
 		Nonce    string   `json:"nonce"`
 	}
 	if len(parts) != 3 {
-		return errors.New("the issuer's answer holds no ID token: try again")
+		return fault.New(fault.Unauthenticated, "the issuer's response contains no ID token").Next("try again")
 	}
 	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
 	if err != nil || json.Unmarshal(payload, &claims) != nil {
-		return errors.New("the issuer's answer holds an ID token that cannot be read: try again")
+		return fault.New(fault.Unauthenticated, "the issuer's response contains an invalid ID token").Next("try again")
 	}
 	switch {
 	case claims.Issuer != issuer:
-		return errors.New("the ID token is another issuer's: try again, and if it happens again, tell an administrator")
+		return fault.New(fault.Unauthenticated, "issuer mismatch in the ID token").Next(suspicious)
 	case len(claims.Audience) != 1 || claims.Audience[0] != client:
-		return errors.New("the ID token was made for another application: try again, and if it happens again, tell an administrator")
+		return fault.New(fault.Unauthenticated, "audience mismatch: the ID token is for another application").Next(suspicious)
 	case !equal(claims.Nonce, nonce):
-		return errors.New("the ID token belongs to another sign-in: try again, and if it happens again, tell an administrator")
+		return fault.New(fault.Unauthenticated, "nonce mismatch: the ID token belongs to a different sign-in").Next(suspicious)
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package signin
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"pachyderm/api/pach"
 	"pachyderm/client"
 	"pachyderm/internal/cli/kit"
+	"pachyderm/internal/fault"
 )
 
 const (
@@ -97,7 +97,7 @@ func (s *signIn) withIDToken(ctx context.Context, _ loginOptions) (*auth.WhoAmIR
 		return nil, err
 	}
 	if raw == "" {
-		return nil, errors.New("no ID token was given: pass it on standard input")
+		return nil, fault.New(fault.Invalid, "no ID token was given").Next("pass it on standard input")
 	}
 	return s.authenticate(ctx, &auth.AuthenticateRequest{IdToken: raw})
 }
@@ -113,7 +113,8 @@ func (s *signIn) withProvider(ctx context.Context, o loginOptions) (*auth.WhoAmI
 	case err != nil:
 		return nil, err
 	case !info.GetConnected():
-		return nil, errors.New("no identity provider is connected yet: an administrator connects one with: pachctl idp create-connector --config FILE")
+		return nil, fault.New(fault.Precondition, "no identity provider is connected yet").
+			Next("an administrator connects one with: pachctl idp create-connector --config FILE")
 	case info.GetTokenEndpoint() == "": // people sign in at another server, which only pachd knows
 		return s.legacy(ctx, o)
 	}
@@ -163,7 +164,7 @@ func checkURL(u string) error {
 	if kit.IsWebURL(u) {
 		return nil
 	}
-	return fmt.Errorf("pachd says to sign in at %q, which is no web address: tell an administrator", u)
+	return fault.New(fault.Precondition, "pachd says to sign in at %q, which is no web address", u).Next("tell an administrator")
 }
 
 func (s *signIn) showURL(u string) {
@@ -171,7 +172,7 @@ func (s *signIn) showURL(u string) {
 }
 
 func errTooLate() error {
-	return fmt.Errorf("nobody signed in within %d minutes: start again with: pachctl auth login", personLimit/time.Minute)
+	return fault.New(fault.Unauthenticated, "nobody signed in within %d minutes", personLimit/time.Minute).Next("start again with: pachctl auth login")
 }
 
 // ended is why waiting for a person ended before they were done.
@@ -179,7 +180,7 @@ func ended(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return context.Cause(ctx)
 	}
-	return errors.New("interrupted: nobody was signed in: start again with: pachctl auth login")
+	return fault.New(fault.Unauthenticated, "interrupted: nobody was signed in").Next("start again with: pachctl auth login")
 }
 
 // authenticate turns a proof into a session and keeps it.
@@ -191,7 +192,10 @@ func (s *signIn) authenticate(ctx context.Context, proof *auth.AuthenticateReque
 	}
 	session, err := s.client.Auth.Authenticate(ctx, proof)
 	if status.Code(err) == codes.Unauthenticated || status.Code(err) == codes.PermissionDenied {
-		return nil, kit.Failf(err, "you are not signed in: %s", kit.WithNext(err, client.MessageOf(err), "try again with: pachctl auth login"))
+		if client.NextOf(err) != "" { // which the message has too
+			return nil, notSignedIn(client.MessageOf(err), "")
+		}
+		return nil, notSignedIn(client.MessageOf(err), tryAgain)
 	}
 	if err != nil {
 		return nil, err

@@ -106,8 +106,8 @@ func TestLoopbackTakesOneAnswer(t *testing.T) {
 		"bad code":       {"state=s&iss=i&code=bad", 403, "the code is not valid", "the code is not valid: try again with: pachctl auth login"},
 		"refused":        {"state=s&iss=i&error=access_denied&error_description=" + url.QueryEscape("<script>no</script>\x1b[2J"), 403, "&lt;script&gt;no&lt;/script&gt;", "you are not signed in: <script>no</script> [2J"},
 		"without words":  {"state=s&iss=i&error=server_error", 403, "server_error", "server_error"},
-		"another issuer": {"state=s&iss=j&code=good", 403, "another issuer", "another issuer"},
-		"no issuer":      {"state=s&code=good", 403, "another issuer", "another issuer"},
+		"another issuer": {"state=s&iss=j&code=good", 403, "not from issuer i", "not from issuer i"},
+		"no issuer":      {"state=s&code=good", 403, "not from issuer i", "not from issuer i"},
 		"no code":        {"state=s&iss=i", 403, "without a code", "without a code"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -415,7 +415,7 @@ func TestIssuerThatDoesNotAnswerAsOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &signIn{info: &pach.GetSignInResponse{Issuer: issuer.URL}, http: client}
-	for path, want := range map[string]string{"/moved": "307", "/page": "not as an issuer does", "/no": "expired"} {
+	for path, want := range map[string]string{"/moved": "307", "/page": "does not match the specification", "/no": "expired"} {
 		var into struct{}
 		if err := s.post(t.Context(), issuer.URL+path, url.Values{"code": {"c0de"}}, &into); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "c0de") {
 			t.Errorf("%s: %v", path, err)

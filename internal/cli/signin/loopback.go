@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"html/template"
 	"net"
 	"net/http"
@@ -17,6 +16,7 @@ import (
 
 	"pachyderm/api/auth"
 	"pachyderm/internal/cli/kit"
+	"pachyderm/internal/fault"
 	"pachyderm/internal/web/theme"
 )
 
@@ -39,7 +39,8 @@ type outcome struct {
 func (s *signIn) byLoopback(ctx context.Context, o loginOptions) (*auth.WhoAmIResponse, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, fmt.Errorf("a browser cannot answer here: %w: use a browser on another machine with: pachctl auth login --no-browser", err)
+		return nil, fault.New(fault.Unavailable, "cannot listen for the response of a browser: %v", err).
+			Next("use a browser on another machine with: pachctl auth login --no-browser")
 	}
 	nonce, path, verifier := rand.Text(), "/"+rand.Text(), oauth2.GenerateVerifier()
 	redirect := "http://" + listener.Addr().String() + path
@@ -104,7 +105,7 @@ func (l *loopback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	if !equal(q.Get("state"), l.state) {
 		// Whoever sends this does not know of the sign-in, so it ends nothing.
-		writePage(w, http.StatusBadRequest, page{What: "This answer belongs to another sign-in than the one that waits here."})
+		writePage(w, http.StatusBadRequest, page{What: "This response belongs to a different sign-in."})
 		return
 	}
 	if !l.taken.CompareAndSwap(false, true) {
@@ -125,11 +126,11 @@ func (l *loopback) end(q url.Values) outcome {
 	switch {
 	case q.Get("iss") != l.issuer:
 		// RFC 9207: the answer of one issuer must not be taken to another.
-		return outcome{err: kit.Failf(nil, "you are not signed in: the answer came from another issuer than %s: try again, and if it happens again, tell an administrator", l.issuer)}
+		return outcome{err: notSignedIn("the response is not from issuer "+l.issuer, suspicious)}
 	case q.Get("error") != "":
 		return outcome{err: refused(&oauthError{q.Get("error"), q.Get("error_description"), q.Get("error_hint")})}
 	case q.Get("code") == "":
-		return outcome{err: kit.Failf(nil, "you are not signed in: the browser came back without a code: try again with: pachctl auth login")}
+		return outcome{err: notSignedIn("the browser came back without a code", tryAgain)}
 	}
 	who, err := l.redeem(q.Get("code"))
 	return outcome{who, refused(err)}
@@ -141,10 +142,19 @@ func refused(err error) error {
 	switch {
 	case !errors.As(err, &no):
 		return err
-	case no.Hint != "":
-		return kit.Failf(err, "you are not signed in: %s", no)
+	case no.Hint != "": // which the description has too
+		return notSignedIn(no.Error(), "")
 	}
-	return kit.Failf(err, "you are not signed in: %s: try again with: pachctl auth login", no)
+	return notSignedIn(no.Error(), tryAgain)
+}
+
+const (
+	tryAgain   = "try again with: pachctl auth login"
+	suspicious = "try again, and if it happens again, tell an administrator"
+)
+
+func notSignedIn(reason, next string) error {
+	return fault.New(fault.Unauthenticated, "you are not signed in: %s", reason).Next("%s", next)
 }
 
 // page is what the browser shows at the end. Without User it says what went

@@ -2,7 +2,6 @@ package signin
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,6 +11,7 @@ import (
 	"pachyderm/api/auth"
 	"pachyderm/client"
 	"pachyderm/internal/cli/kit"
+	"pachyderm/internal/fault"
 )
 
 // Commands are those of auth with which a person gets a session and ends it.
@@ -87,7 +87,7 @@ func (o *sessionOptions) runUseAuthToken(ctx context.Context, k *kit.Kit) error 
 		return err
 	}
 	if token == "" {
-		return errors.New("no token was given, and nothing was changed: pass it on standard input")
+		return fault.New(fault.Invalid, "no token was given, and nothing was changed").Next("pass it on standard input")
 	}
 	ctx, cancel := k.Limit(ctx)
 	defer cancel()
@@ -110,7 +110,7 @@ func saveToken(ctx context.Context, k *kit.Kit, t *kit.Target, token string) (*a
 	}
 	who, err := c.Auth.WhoAmI(ctx, &auth.WhoAmIRequest{})
 	if status.Code(err) == codes.Unauthenticated {
-		return nil, kit.Failf(err, "pachd does not accept this token, and nothing was changed: %s", client.MessageOf(err))
+		return nil, fault.New(fault.Unauthenticated, "pachd does not accept this token, and nothing was changed: %s", client.MessageOf(err))
 	}
 	if err != nil {
 		return nil, err
@@ -151,7 +151,8 @@ func (o logoutOptions) run(ctx context.Context, k *kit.Kit) error {
 		k.Notef("The token is removed here, and stays valid: %s\n", client.MessageOf(ended))
 		return nil
 	case ended != nil:
-		return kit.Failf(ended, "you are signed out here, but the session may still be valid on the server: %s: an administrator can end it with: pachctl auth revoke", client.MessageOf(ended))
+		return fault.New(fault.Unavailable, "you are signed out here, but the session may still be valid on the server: %s", client.MessageOf(ended)).
+			Next("an administrator can end it with: pachctl auth revoke")
 	}
 	return nil
 }
