@@ -84,7 +84,9 @@ func infoOf(err error) *errdetails.ErrorInfo {
 
 // explain tells an address at which there is no pachd from a pachd that says
 // Unavailable itself.
-func (a Address) explain(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+func (a Address) explain(
+	ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption,
+) error {
 	err := invoke(ctx, method, req, reply, conn, opts...)
 	if status.Code(err) == codes.Unavailable && ReasonOf(err) == "" {
 		reason, next := whyUnreachable(status.Convert(err).Message())

@@ -159,7 +159,8 @@ func switchOn(ctx context.Context, k *kit.Kit, t *kit.Target, given string, out 
 
 func printRootToken(k *kit.Kit, out kit.Format, title, token string) error {
 	return k.PrintResult(out, map[string]string{"root_token": token}, func() {
-		k.Printf("WARNING: Keep this token in a safe place: whoever has it may do everything, and\nit is not shown again.\n\n%s:\n%s\n", title, token)
+		k.Printf("WARNING: Keep this token in a safe place: whoever has it may do everything, and\nit is not shown again.\n\n")
+		k.Printf("%s:\n%s\n", title, token)
 	})
 }
 
@@ -338,7 +339,8 @@ once, and becomes your session here if the old one was.`,
 		Example: "  pachctl auth rotate-root-token\n  pachctl auth rotate-root-token --supply-token - < new-root-token",
 		RunE:    func(c *cobra.Command, _ []string) error { return o.run(c.Context(), k) },
 	}
-	c.Flags().StringVar(&o.token, "supply-token", "", "the new root token; - reads it from standard input, which keeps it out of the list of processes")
+	c.Flags().StringVar(&o.token, "supply-token", "",
+		"the new root token; - reads it from standard input, which keeps it out of the list of processes")
 	kit.OutputFlag(c, &o.out)
 	return c
 }

@@ -117,7 +117,8 @@ func (o setConfigOptions) run(ctx context.Context, k *kit.Kit) error {
 	return k.WithConn(ctx, o.enterprise, func(ctx context.Context, c *kit.Conn) error {
 		_, err := c.Auth.SetConfiguration(ctx, &auth.SetConfigurationRequest{Configuration: &auth.OIDCConfig{
 			Issuer: doc.Issuer, ClientId: doc.ClientID, ClientSecret: doc.ClientSecret, RedirectUri: doc.RedirectURI, Scopes: doc.Scopes,
-			RequireEmailVerified: doc.RequireEmailVerified, LocalhostIssuer: doc.LocalhostIssuer, UserAccessibleIssuerHost: doc.UserAccessibleIssuerHost,
+			RequireEmailVerified: doc.RequireEmailVerified, LocalhostIssuer: doc.LocalhostIssuer,
+			UserAccessibleIssuerHost: doc.UserAccessibleIssuerHost,
 		}})
 		return d.Explain(err)
 	})

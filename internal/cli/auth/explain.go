@@ -123,7 +123,8 @@ func (o explainOptions) run(ctx context.Context, k *kit.Kit) error {
 			return err
 		}
 		e := explanation{
-			Allowed: r.GetAllowed(), Principal: r.GetPrincipal(), Permission: o.permission.String(), Resource: resourceText(on), Grants: []shownGrant{},
+			Allowed: r.GetAllowed(), Principal: r.GetPrincipal(), Permission: o.permission.String(), Resource: resourceText(on),
+			Grants: []shownGrant{},
 		}
 		for _, g := range r.GetGrants() {
 			e.Grants = append(e.Grants, showGrant(g))

@@ -85,7 +85,8 @@ func revoke(k *kit.Kit) *cobra.Command {
 		Long: `Revoke a token, all tokens of a user or robot, or with --all-of the refresh
 tokens of their applications as well, so that nothing signs in by itself. Nothing
 to revoke is a failure.`,
-		Example: "  pachctl auth revoke --token - < token\n  pachctl auth revoke --user robot:ci\n  pachctl auth revoke --all-of user:alice@example.com",
+		Example: "  pachctl auth revoke --token - < token\n  pachctl auth revoke --user robot:ci\n" +
+			"  pachctl auth revoke --all-of user:alice@example.com",
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := o.check(c); err != nil {
 				return err
@@ -93,7 +94,8 @@ to revoke is a failure.`,
 			return o.run(c.Context(), k)
 		},
 	}
-	c.Flags().StringVar(&o.token, "token", "", "the token to revoke; - reads it from standard input, which keeps it out of the list of processes")
+	c.Flags().StringVar(&o.token, "token", "",
+		"the token to revoke; - reads it from standard input, which keeps it out of the list of processes")
 	c.Flags().StringVar(&o.user, "user", "", "whose tokens to revoke, with prefix, such as user:alice@example.com")
 	c.Flags().StringVar(&o.allOf, "all-of", "", "whose tokens, sessions and refresh tokens of applications to revoke, with prefix")
 	kit.EnterpriseFlag(c, &o.enterprise)

@@ -24,7 +24,8 @@ func configCommand(k *kit.Kit) *cobra.Command {
 			getContext(k), getMetrics(k)),
 		kit.Group("set", "Set a part of the configuration", "", "  pachctl config set active-context prod",
 			setActive(k, "active-context", "active context", func(c *configfile.File) *string { return &c.V2.Active }),
-			setActive(k, "active-enterprise-context", "active enterprise context", func(c *configfile.File) *string { return &c.V2.ActiveEnterprise }),
+			setActive(k, "active-enterprise-context", "active enterprise context",
+				func(c *configfile.File) *string { return &c.V2.ActiveEnterprise }),
 			setContext(k), setMetrics(k)),
 		kit.Group("list", "List parts of the configuration", "", "  pachctl config list context", listContext(k)),
 		kit.Group("update", "Change a part of the configuration", "", "  pachctl config update context --project genomics", updateContext(k)),
@@ -115,8 +116,9 @@ type setMetricsOptions struct{ allowed bool }
 func setMetrics(k *kit.Kit) *cobra.Command {
 	var o setMetricsOptions
 	return &cobra.Command{
-		Use: "metrics true|false", Short: "Set whether metrics may be collected", Example: "  pachctl config set metrics false", Args: kit.Exactly(1),
-		Long: "Set whether metrics may be collected. Upstream's clients read this setting;\nthis pachctl sends none in either case.",
+		Use: "metrics true|false", Short: "Set whether metrics may be collected", Args: kit.Exactly(1),
+		Example: "  pachctl config set metrics false",
+		Long:    "Set whether metrics may be collected. Upstream's clients read this setting;\nthis pachctl sends none in either case.",
 		RunE: func(c *cobra.Command, args []string) error {
 			if args[0] != "true" && args[0] != "false" {
 				return kit.Usagef(c, "invalid argument; use either `true` or `false`")

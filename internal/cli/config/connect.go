@@ -43,7 +43,8 @@ func (o connectOptions) run(k *kit.Kit) error {
 			file.V2.Contexts[name] = &configfile.Context{Address: address.String()}
 			k.Printf("New context '%s' created, will connect to Pachyderm at %s\n", name, address)
 		} else if old := cmp.Or(c.Address, configfile.DefaultAddress); old != address.String() {
-			k.Notef("Context '%s' exists and keeps its address %s; change it with: pachctl config update context %s --pachd-address %s\n", name, old, name, address)
+			k.Notef("Context '%s' exists and keeps its address %s; ", name, old)
+			k.Notef("change it with: pachctl config update context %s --pachd-address %s\n", name, address)
 		}
 		file.V2.Active = name
 		k.Printf("Context '%s' set as active\n", name)

@@ -73,7 +73,8 @@ func setContext(k *kit.Kit) *cobra.Command {
 	var o setContextOptions
 	c := &cobra.Command{
 		Use: "context CONTEXT", Short: "Make a context of a JSON document", Args: kit.Exactly(1),
-		Long:    "Make a context of a JSON document on standard input, such as \"pachctl config\nget context\" prints. A session token *** keeps the one that the context has.",
+		Long: "Make a context of a JSON document on standard input, such as \"pachctl config\n" +
+			"get context\" prints. A session token *** keeps the one that the context has.",
 		Example: `  echo '{"pachd_address": "grpc://pachd.example.com:30650"}' | pachctl config set context prod`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			o.name = args[0]
@@ -183,8 +184,9 @@ func updateContext(k *kit.Kit) *cobra.Command {
 	var o updateContextOptions
 	c := &cobra.Command{
 		Use: "context [CONTEXT]", Short: "Change a context", Args: kit.Between(0, 1),
-		Long:    "Change the settings that have a flag, in the active context or the one that is\nnamed. An empty value removes a setting.",
-		Example: "  pachctl config update context --project genomics\n  pachctl config update context prod --pachd-address grpcs://pachd.example.com:30650",
+		Long: "Change the settings that have a flag, in the active context or the one that is\nnamed. An empty value removes a setting.",
+		Example: "  pachctl config update context --project genomics\n" +
+			"  pachctl config update context prod --pachd-address grpcs://pachd.example.com:30650",
 		RunE: func(c *cobra.Command, args []string) error {
 			o.name = args
 			for _, s := range settings() {

@@ -74,7 +74,8 @@ func (o kubeOptions) run(k *kit.Kit) error {
 		return nil
 	})
 	if err == nil {
-		k.Notef("Without an address pachctl connects to %s; change that with: pachctl config update context %s --pachd-address ADDRESS\n", configfile.DefaultAddress, o.name)
+		k.Notef("Without an address pachctl connects to %s; ", configfile.DefaultAddress)
+		k.Notef("change that with: pachctl config update context %s --pachd-address ADDRESS\n", o.name)
 	}
 	return err
 }
@@ -97,7 +98,8 @@ func (o kubeOptions) fromKube(k *kit.Kit) (*configfile.Context, error) {
 			}, nil
 		}
 	}
-	return nil, fault.New(fault.NotFound, "kubernetes context does not exist: %s", from).Next("list those that do with: kubectl config get-contexts")
+	return nil, fault.New(fault.NotFound, "kubernetes context does not exist: %s", from).
+		Next("list those that do with: kubectl config get-contexts")
 }
 
 // readKube reads kubectl's files as kubectl does: what comes first counts.

@@ -20,7 +20,8 @@ func Commands(k *kit.Kit) []*cobra.Command {
 
 func enterpriseCommand(k *kit.Kit) *cobra.Command {
 	return kit.Group("enterprise", "Work with several pachds that sign people in at one",
-		"Every feature is part of pachd, and no key is needed: these commands are for older\nscripts, and for pachds that use another one as their identity service.",
+		"Every feature is part of pachd, and no key is needed: these commands are for older\n"+
+			"scripts, and for pachds that use another one as their identity service.",
 		"  pachctl enterprise get-state\n  pachctl enterprise sync-contexts",
 		getState(k), register(k), deactivate(k), heartbeat(k), pause(k), unpause(k), pauseStatus(k), syncContexts(k),
 	)
@@ -159,8 +160,9 @@ type heartbeatOptions struct{ enterprise bool }
 func heartbeat(k *kit.Kit) *cobra.Command {
 	var o heartbeatOptions
 	c := &cobra.Command{
-		Use: "heartbeat", Short: "Let this pachd report to its enterprise server", Example: "  pachctl enterprise heartbeat", Args: kit.Exactly(0),
-		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context(), k) },
+		Use: "heartbeat", Short: "Let this pachd report to its enterprise server", Args: kit.Exactly(0),
+		Example: "  pachctl enterprise heartbeat",
+		RunE:    func(c *cobra.Command, _ []string) error { return o.run(c.Context(), k) },
 	}
 	kit.EnterpriseFlag(c, &o.enterprise)
 	return c

@@ -181,7 +181,8 @@ func (o *clusterOptions) runUpdate(ctx context.Context, k *kit.Kit) error {
 func deleteCluster(k *kit.Kit) *cobra.Command {
 	var o clusterOptions
 	c := &cobra.Command{
-		Use: "delete-cluster", Short: "Remove a pachd from those registered", Example: "  pachctl license delete-cluster --id genomics", Args: kit.Exactly(0),
+		Use: "delete-cluster", Short: "Remove a pachd from those registered", Args: kit.Exactly(0),
+		Example: "  pachctl license delete-cluster --id genomics",
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := o.check(c); err != nil {
 				return err

@@ -43,7 +43,9 @@ func clientOf(d kit.Document) (*identity.OIDCClient, []string, error) {
 	if doc.Secret == kit.Mask {
 		doc.Secret = ""
 	}
-	return &identity.OIDCClient{Id: doc.ID, Name: doc.Name, RedirectUris: doc.RedirectURIs, Secret: doc.Secret, TrustedPeers: doc.TrustedPeers}, doc.Allowed, nil
+	return &identity.OIDCClient{
+		Id: doc.ID, Name: doc.Name, RedirectUris: doc.RedirectURIs, Secret: doc.Secret, TrustedPeers: doc.TrustedPeers,
+	}, doc.Allowed, nil
 }
 
 type createClientOptions struct {
@@ -168,7 +170,8 @@ func (o *updateClientOptions) run(ctx context.Context, k *kit.Kit) error {
 	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
 		r, err := c.Pach.UpdateOIDCClient(ctx, &o.request)
 		if err == nil && o.secret != "" {
-			_, err = c.Identity.UpdateOIDCClient(ctx, &identity.UpdateOIDCClientRequest{Client: &identity.OIDCClient{Id: o.request.Id, Secret: o.secret}})
+			change := &identity.OIDCClient{Id: o.request.Id, Secret: o.secret}
+			_, err = c.Identity.UpdateOIDCClient(ctx, &identity.UpdateOIDCClientRequest{Client: change})
 		}
 		if err != nil || r.GetSecret() == "" {
 			return o.document.Explain(err)
@@ -187,7 +190,8 @@ func docOfClient(c *identity.OIDCClient) clientDoc {
 func getClient(k *kit.Kit) *cobra.Command {
 	var o idOptions
 	c := &cobra.Command{
-		Use: "get-client ID", Short: "Show an OIDC client, without its secret", Example: "  pachctl idp get-client dashboard", Args: kit.Exactly(1),
+		Use: "get-client ID", Short: "Show an OIDC client, without its secret", Args: kit.Exactly(1),
+		Example: "  pachctl idp get-client dashboard",
 		RunE: func(c *cobra.Command, args []string) error {
 			o.id = args[0]
 			return o.runGetClient(c.Context(), k)

@@ -230,7 +230,9 @@ func listed(d connectorDoc, s *pach.ConnectorState) listedConnector {
 	if s == nil {
 		return listedConnector{connectorDoc: d}
 	}
-	return listedConnector{d, strings.ToLower(s.GetState().String()), kit.TimeOrNil(s.GetSince()), s.GetError(), kit.TimeOrNil(s.GetLastGood())}
+	return listedConnector{
+		d, strings.ToLower(s.GetState().String()), kit.TimeOrNil(s.GetSince()), s.GetError(), kit.TimeOrNil(s.GetLastGood()),
+	}
 }
 
 // health stands below what upstream prints, on a line of its own.
@@ -265,7 +267,8 @@ type listConnectorOptions struct{ out kit.Format }
 func listConnector(k *kit.Kit) *cobra.Command {
 	var o listConnectorOptions
 	c := &cobra.Command{
-		Use: "list-connector", Short: "List the connectors and their health", Example: "  pachctl idp list-connector", Args: kit.Exactly(0),
+		Use: "list-connector", Short: "List the connectors and their health", Args: kit.Exactly(0),
+		Example: "  pachctl idp list-connector",
 		Long: `List the connectors and their health: whether pachd can reach the identity
 provider of each, since when, and the last error.`,
 		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context(), k) },
@@ -299,7 +302,8 @@ func (o listConnectorOptions) run(ctx context.Context, k *kit.Kit) error {
 func deleteConnector(k *kit.Kit) *cobra.Command {
 	var o idOptions
 	return &cobra.Command{
-		Use: "delete-connector ID", Short: "Disconnect an identity provider", Example: "  pachctl idp delete-connector auth0", Args: kit.Exactly(1),
+		Use: "delete-connector ID", Short: "Disconnect an identity provider", Args: kit.Exactly(1),
+		Example: "  pachctl idp delete-connector auth0",
 		RunE: func(c *cobra.Command, args []string) error {
 			o.id = args[0]
 			return o.runDeleteConnector(c.Context(), k)

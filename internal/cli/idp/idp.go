@@ -13,7 +13,8 @@ func Commands(k *kit.Kit) []*cobra.Command {
 		`An identity provider (IdP), such as Auth0 or Okta, knows the people of an
 organisation. A connector lets them sign in here with it. An OIDC client is an
 application that signs people in through Pachyderm.`,
-		"  pachctl idp new-connector auth0 --domain acme.eu.auth0.com\n  pachctl idp create-connector --config auth0.yaml\n  pachctl idp list-connector",
+		"  pachctl idp new-connector auth0 --domain acme.eu.auth0.com\n"+
+			"  pachctl idp create-connector --config auth0.yaml\n  pachctl idp list-connector",
 		newConnector(k), schema(k), callback(k),
 		createConnector(k), updateConnector(k), getConnector(k), listConnector(k), deleteConnector(k),
 		checkConnector(k), testConnector(k),

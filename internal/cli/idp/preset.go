@@ -55,16 +55,46 @@ func asGiven(text string) string { return text }
 
 func presets() []preset {
 	return []preset{
-		{key: "auth0", typ: "oidc", title: "Auth0", domain: "domain of the tenant, such as acme.eu.auth0.com", shape: hostPort, clean: bare},
-		{key: "okta", typ: "oidc", title: "Okta", domain: "domain of the organisation, such as acme.okta.com", shape: hostPort, clean: bare},
-		{key: "entra", typ: "oidc", title: "Microsoft Entra ID", domain: "directory (tenant) ID, such as 72f988bf-86f1-41af-91ab-2d7cd011db47", shape: guid, clean: asGiven},
-		{key: "google", typ: "google", title: "Google", domain: "Workspace domain, such as example.com", shape: hostName, clean: bare},
-		{key: "github", typ: "github", title: "GitHub", domain: "login of the organisation, such as acme", shape: word, clean: asGiven},
-		{key: "gitlab", typ: "gitlab", title: "GitLab", domain: "host of the server, such as gitlab.com, which is the default", shape: hostPort, clean: bare},
-		{key: "keycloak", typ: "oidc", title: "Keycloak", domain: "address of the realm, such as https://id.example.com/realms/acme", shape: webURL, clean: noSlash},
-		{key: "ldap", typ: "ldap", title: "OpenLDAP", domain: "host of the directory, such as ldap.example.com", shape: hostPort, clean: asGiven, offline: true},
-		{key: "ad", typ: "ldap", title: "Active Directory", domain: "DNS name of the domain, such as ad.example.com", shape: hostName, clean: asGiven, offline: true},
-		{key: "saml", typ: "saml", title: "SAML", domain: "address of the provider's metadata", shape: webURL, clean: asGiven},
+		{
+			key: "auth0", typ: "oidc", title: "Auth0",
+			domain: "domain of the tenant, such as acme.eu.auth0.com", shape: hostPort, clean: bare,
+		},
+		{
+			key: "okta", typ: "oidc", title: "Okta",
+			domain: "domain of the organisation, such as acme.okta.com", shape: hostPort, clean: bare,
+		},
+		{
+			key: "entra", typ: "oidc", title: "Microsoft Entra ID",
+			domain: "directory (tenant) ID, such as 72f988bf-86f1-41af-91ab-2d7cd011db47", shape: guid, clean: asGiven,
+		},
+		{
+			key: "google", typ: "google", title: "Google",
+			domain: "Workspace domain, such as example.com", shape: hostName, clean: bare,
+		},
+		{
+			key: "github", typ: "github", title: "GitHub",
+			domain: "login of the organisation, such as acme", shape: word, clean: asGiven,
+		},
+		{
+			key: "gitlab", typ: "gitlab", title: "GitLab",
+			domain: "host of the server, such as gitlab.com, which is the default", shape: hostPort, clean: bare,
+		},
+		{
+			key: "keycloak", typ: "oidc", title: "Keycloak",
+			domain: "address of the realm, such as https://id.example.com/realms/acme", shape: webURL, clean: noSlash,
+		},
+		{
+			key: "ldap", typ: "ldap", title: "OpenLDAP",
+			domain: "host of the directory, such as ldap.example.com", shape: hostPort, clean: asGiven, offline: true,
+		},
+		{
+			key: "ad", typ: "ldap", title: "Active Directory",
+			domain: "DNS name of the domain, such as ad.example.com", shape: hostName, clean: asGiven, offline: true,
+		},
+		{
+			key: "saml", typ: "saml", title: "SAML",
+			domain: "address of the provider's metadata", shape: webURL, clean: asGiven,
+		},
 	}
 }
 
@@ -86,7 +116,8 @@ type presetValues struct {
 func (v presetValues) BaseDN() string { return "DC=" + strings.ReplaceAll(v.Domain, ".", ",DC=") }
 
 func (p preset) render(what string, v presetValues) (string, error) {
-	t, err := template.New(p.key).Option("missingkey=error").Funcs(template.FuncMap{"yaml": yamlText}).ParseFS(presetFiles, "preset/"+p.key+".tmpl")
+	t, err := template.New(p.key).Option("missingkey=error").Funcs(template.FuncMap{"yaml": yamlText}).
+		ParseFS(presetFiles, "preset/"+p.key+".tmpl")
 	if err != nil {
 		return "", err
 	}
@@ -131,8 +162,9 @@ func newConnector(k *kit.Kit) *cobra.Command {
 	var o newConnectorOptions
 	c := &cobra.Command{
 		Use: "new-connector " + strings.Join(presetNames(), "|"), Short: "Write a connector document for a provider", Args: kit.Exactly(1),
-		Long:              presetHelp(),
-		Example:           "  pachctl idp new-connector auth0 --domain acme.eu.auth0.com\n  pachctl idp new-connector ldap --domain ldap.example.com",
+		Long: presetHelp(),
+		Example: "  pachctl idp new-connector auth0 --domain acme.eu.auth0.com\n" +
+			"  pachctl idp new-connector ldap --domain ldap.example.com",
 		ValidArgsFunction: kit.Completing(presetNames),
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			if o.preset, err = presetNamed(c, args[0]); err != nil {
@@ -180,7 +212,8 @@ func presetNamed(c *cobra.Command, name string) (preset, error) {
 	if near := kit.Nearest(name, presetNames()); near != "" {
 		return preset{}, kit.Usagef(c, "unknown provider %q: did you mean %s?", name, near)
 	}
-	return preset{}, kit.Usagef(c, "unknown provider %q: choose from %s; for others, pachctl idp schema TYPE says what a document may hold", name, strings.Join(presetNames(), ", "))
+	return preset{}, kit.Usagef(c, "unknown provider %q: choose from %s; pachctl idp schema TYPE says what a document for others may hold",
+		name, strings.Join(presetNames(), ", "))
 }
 
 var connectorID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)

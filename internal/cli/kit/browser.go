@@ -14,7 +14,8 @@ import (
 func (k *Kit) OpenBrowser(ctx context.Context, u string) {
 	command := browser(k.Getenv, runtime.GOOS)
 	if len(command) == 0 {
-		k.Notef("No browser is known here. Open the address yourself if the browser is on this machine; otherwise press Ctrl-C and use: pachctl auth login --no-browser\n")
+		k.Notef("No browser was found. Open the address yourself if the browser is on this machine; " +
+			"otherwise press Ctrl-C and use: pachctl auth login --no-browser\n")
 		return
 	}
 	given := false

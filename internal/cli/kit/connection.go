@@ -224,7 +224,8 @@ func (k *Kit) InspectCluster(ctx context.Context, c *client.Client, t *Target) (
 	case codes.Unimplemented:
 		own := Version()
 		if v, err := c.Version.GetVersion(ctx, &emptypb.Empty{}); err == nil && v.GetMajor() != own.GetMajor() {
-			return nil, fault.New(fault.Precondition, "this client is for pachyderm %d.x, but the server has a version %d.x", own.GetMajor(), v.GetMajor()).
+			return nil, fault.New(fault.Precondition, "this client is for pachyderm %d.x, but the server has a version %d.x",
+				own.GetMajor(), v.GetMajor()).
 				Next("please install the correct client for your server")
 		}
 	}

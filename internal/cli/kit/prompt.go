@@ -8,9 +8,9 @@ import (
 	"os"
 	"strings"
 
-	"pachyderm/internal/fault"
-
 	"golang.org/x/term"
+
+	"pachyderm/internal/fault"
 )
 
 // ReadSecret reads one line. At a terminal it asks for it, and what is typed

@@ -35,7 +35,8 @@ func (s *signIn) byDevice(ctx context.Context) (who *auth.WhoAmIResponse, err er
 		return nil, refused(err)
 	}
 	if !kit.IsWebURL(d.URL) || d.UserCode == "" || d.DeviceCode == "" {
-		return nil, fault.New(fault.Unavailable, "the response of issuer %s does not match RFC 8628", s.info.GetIssuer()).Next("tell an administrator")
+		return nil, fault.New(fault.Unavailable, "the response of issuer %s does not match RFC 8628", s.info.GetIssuer()).
+			Next("tell an administrator")
 	}
 	if d.ExpiresIn > 0 && d.ExpiresIn < int64(personLimit/time.Second) {
 		var cancel context.CancelFunc

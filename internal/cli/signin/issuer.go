@@ -116,7 +116,8 @@ func (s *signIn) post(ctx context.Context, endpoint string, form url.Values, int
 	if json.Unmarshal(body, no) == nil && no.Code != "" {
 		return no
 	}
-	return fault.New(fault.Unavailable, "the response of %s (%s) does not match the specification", endpoint, res.Status).Next("tell an administrator")
+	return fault.New(fault.Unavailable, "the response of %s (%s) does not match the specification", endpoint, res.Status).
+		Next("tell an administrator")
 }
 
 // checkIDToken compares what only this side knows. The signature is for pachd,

@@ -172,7 +172,8 @@ func (s *signIn) showURL(u string) {
 }
 
 func errTooLate() error {
-	return fault.New(fault.Unauthenticated, "nobody signed in within %d minutes", personLimit/time.Minute).Next("start again with: pachctl auth login")
+	return fault.New(fault.Unauthenticated, "nobody signed in within %d minutes", personLimit/time.Minute).
+		Next("start again with: pachctl auth login")
 }
 
 // ended is why waiting for a person ended before they were done.

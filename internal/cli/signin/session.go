@@ -151,7 +151,8 @@ func (o logoutOptions) run(ctx context.Context, k *kit.Kit) error {
 		k.Notef("The token is removed here, and stays valid: %s\n", client.MessageOf(ended))
 		return nil
 	case ended != nil:
-		return fault.New(fault.Unavailable, "you are signed out here, but the session may still be valid on the server: %s", client.MessageOf(ended)).
+		return fault.New(fault.Unavailable, "you are signed out here, but the session may still be valid on the server: %s",
+			client.MessageOf(ended)).
 			Next("an administrator can end it with: pachctl auth revoke")
 	}
 	return nil
