@@ -66,7 +66,7 @@ func dial(t *testing.T, address string, opts ...client.Option) *client.Client {
 	return c
 }
 
-func TestTheTokenGoesWithEveryCall(t *testing.T) {
+func TestWithToken_EveryCall(t *testing.T) {
 	tcp := serve(t, "tcp", "127.0.0.1:0", fake{}).String()
 	socket := "unix:" + serve(t, "unix", filepath.Join(t.TempDir(), "s"), fake{}).String()
 	for _, address := range []string{tcp, socket} {
@@ -81,7 +81,7 @@ func TestTheTokenGoesWithEveryCall(t *testing.T) {
 	}
 }
 
-func TestErrorsOfPachd(t *testing.T) {
+func TestErrors_Parts(t *testing.T) {
 	detailed, err := status.New(codes.Unavailable, "the provider is down: try again").WithDetails(
 		&errdetails.ErrorInfo{Domain: "pachd", Reason: "unavailable", Metadata: map[string]string{
 			"field": "config.issuer", "next": "try again", "line": "7",
@@ -127,7 +127,7 @@ func TestErrorsOfPachd(t *testing.T) {
 	}
 }
 
-func TestUnreachableIsSaidAtOnceAndInPlainWords(t *testing.T) {
+func TestDial_Unreachable(t *testing.T) {
 	page := httptest.NewServer(http.NotFoundHandler())
 	defer page.Close()
 	secure := httptest.NewUnstartedServer(http.NotFoundHandler())
@@ -159,7 +159,7 @@ func TestUnreachableIsSaidAtOnceAndInPlainWords(t *testing.T) {
 	}
 }
 
-func TestDialHoldsToItsContext(t *testing.T) {
+func TestDial_Context(t *testing.T) {
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0") // accepts, and says nothing
 	if err != nil {
 		t.Fatal(err)
@@ -172,7 +172,7 @@ func TestDialHoldsToItsContext(t *testing.T) {
 	}
 }
 
-func TestServerCAs(t *testing.T) {
+func TestWithServerCAs(t *testing.T) {
 	page := httptest.NewTLSServer(http.NotFoundHandler()) // for its certificate
 	defer page.Close()
 	creds := grpc.Creds(credentials.NewServerTLSFromCert(&page.TLS.Certificates[0]))
@@ -184,7 +184,7 @@ func TestServerCAs(t *testing.T) {
 	}
 }
 
-func TestServerCAsRefused(t *testing.T) {
+func TestWithServerCAs_Refused(t *testing.T) {
 	_, err := client.Dial(t.Context(), "grpcs://localhost:1", client.WithServerCAs([]byte("no PEM")))
 	if err == nil || !strings.Contains(err.Error(), "PEM") {
 		t.Errorf("got %v", err)

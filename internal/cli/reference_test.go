@@ -75,7 +75,7 @@ func link(file string) string {
 	return fmt.Sprintf("%s_%s.md#%s", words[0], words[1], strings.Join(words, "-"))
 }
 
-func TestTheReferenceIsCurrent(t *testing.T) {
+func TestReference_Current(t *testing.T) {
 	all := pages(t)
 	if *update {
 		if err := os.RemoveAll(referenceDir); err != nil {
@@ -110,7 +110,7 @@ func TestTheReferenceIsCurrent(t *testing.T) {
 }
 
 // Every link leads to a heading that exists.
-func TestTheReferenceLinksToItself(t *testing.T) {
+func TestReference_Links(t *testing.T) {
 	all := pages(t)
 	for name, text := range all {
 		for line := range strings.Lines(text) {

@@ -23,9 +23,9 @@ func everyCommand(c *cobra.Command, do func(*cobra.Command)) {
 	}
 }
 
-// TestExamplesAreCommands holds the help to the truth: every command has an
+// TestCommands_Examples holds the help to the truth: every command has an
 // example of itself or of one below it, which parses.
-func TestExamplesAreCommands(t *testing.T) {
+func TestCommands_Examples(t *testing.T) {
 	k := testKit()
 	everyCommand(newRoot(k), func(c *cobra.Command) {
 		if c.Short == "" || strings.HasSuffix(c.Short, ".") {
@@ -57,7 +57,7 @@ func TestExamplesAreCommands(t *testing.T) {
 	})
 }
 
-func TestFlagsHaveHelp(t *testing.T) {
+func TestCommands_FlagHelp(t *testing.T) {
 	k := testKit()
 	everyCommand(newRoot(k), func(c *cobra.Command) {
 		for line := range strings.Lines(c.LocalFlags().FlagUsages()) {

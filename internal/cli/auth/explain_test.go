@@ -2,27 +2,10 @@ package auth
 
 import (
 	"os/exec"
-	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
-
-	"pachyderm/internal/access"
 )
-
-// The roles here are for suggestions; pachd has the table.
-func TestRoleNamesAreThoseOfPachd(t *testing.T) {
-	var want []string
-	for _, r := range access.Roles() {
-		want = append(want, r.Name)
-	}
-	slices.Sort(want)
-	if diff := cmp.Diff(want, roleNames()); diff != "" {
-		t.Errorf("-pachd +pachctl:\n%s", diff)
-	}
-}
 
 // What is meant to be pasted into a shell is one word there, whatever others
 // have called themselves.
@@ -48,7 +31,7 @@ func TestAge(t *testing.T) {
 	}
 }
 
-func TestResourceOfAnArgument(t *testing.T) {
+func TestParseResource(t *testing.T) {
 	for text, want := range map[string]string{
 		"cluster": "cluster", "CLUSTER:": "cluster", "project:a": "project:a", "Repo:b": "repo:p/b", "repo:a/b": "repo:a/b", "spec_repo:b": "spec_repo:p/b",
 		"images": "", "project:": "", "project": "", "repo:": "", "job:x": "", "cluster:x": "", "": "",

@@ -37,7 +37,7 @@ func (h home) text(t *testing.T) string {
 }
 
 // The form is upstream's to the byte, and what is not known here stays.
-func TestConfigIsKeptAsItWas(t *testing.T) {
+func TestChange_KeepsForm(t *testing.T) {
 	const text = `{
   "user_id": "0123456789abcdef0123456789abcdef",
   "v2": {
@@ -85,7 +85,7 @@ func TestConfigIsKeptAsItWas(t *testing.T) {
 	}
 }
 
-func TestConfigOfTheFirstRun(t *testing.T) {
+func TestLoad_FirstRun(t *testing.T) {
 	h := newHome(t, "")
 	h["PACHD_ADDRESS"] = "pachd.example.com"
 	c, err := Load(h.getenv)
@@ -109,7 +109,7 @@ func TestConfigOfTheFirstRun(t *testing.T) {
 	}
 }
 
-func TestConfigReadsWhatOthersWrite(t *testing.T) {
+func TestLoad_OtherForms(t *testing.T) {
 	for name, test := range map[string]struct{ text, context string }{
 		"first version": {
 			`{"user_id": "u", "v1": {"pachd_address": "1.2.3.4:650", "session_token": "t"}}`,
@@ -140,7 +140,7 @@ func TestConfigReadsWhatOthersWrite(t *testing.T) {
 	}
 }
 
-func TestConfigWrittenThroughALinkStaysOne(t *testing.T) {
+func TestChange_Symlink(t *testing.T) {
 	h := newHome(t, "")
 	target := filepath.Join(t.TempDir(), "elsewhere.json")
 	if err := os.WriteFile(target, []byte("{}"), 0o600); err != nil {
@@ -162,7 +162,7 @@ func TestConfigWrittenThroughALinkStaysOne(t *testing.T) {
 	}
 }
 
-func TestConfigThatCannotBeWritten(t *testing.T) {
+func TestSave_Unwritable(t *testing.T) {
 	h := newHome(t, "")
 	path := h["PACH_CONFIG"]
 	if err := os.Mkdir(path+".d", 0o700); err != nil {

@@ -11,7 +11,7 @@ import (
 
 // A session never goes to another place than the one it was made at because
 // the enterprise server says so.
-func TestSyncedContextsKeepTheirSessionToThemselves(t *testing.T) {
+func TestSynced_SessionStays(t *testing.T) {
 	for name, test := range map[string]struct {
 		info *license.UserClusterInfo
 		want configfile.Context

@@ -11,7 +11,7 @@ import (
 	"pachyderm/internal/cli/kit"
 )
 
-func TestConnectorDocument(t *testing.T) {
+func TestConnectorOf(t *testing.T) {
 	for name, test := range map[string]struct{ text, want string }{
 		"empty":           {"", "the document is empty"},
 		"no mapping":      {"- a", "expected keys with values"},
@@ -40,7 +40,7 @@ func TestConnectorDocument(t *testing.T) {
 // Whatever stands in a document, it is taken or refused: it is refused in one
 // line that names it, and what is taken can be written and read again without
 // a change.
-func FuzzConnectorDocument(f *testing.F) {
+func FuzzConnectorOf(f *testing.F) {
 	for _, seed := range []string{
 		"", "- a", "config: x", "id: a\nconfig: {clientSecret: s3cret}", `"type": "oidc",`, "config: {a: [{b: 9007199254740993}]}", "config: {a: &x 1, b: *x}",
 		"Id: a\nVERSION: 3\nconfig: {n: 7, f: 1.5, t: true, z: null, l: [a]}", "id: a\n---\nid: b", "config: {f: .nan, i: -.inf}", "config: {d: 2001-01-01}",

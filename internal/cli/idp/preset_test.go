@@ -2,7 +2,6 @@ package idp
 
 import (
 	"bytes"
-	"encoding/json"
 	"log/slog"
 	"maps"
 	"os"
@@ -96,7 +95,7 @@ func filled(document, ca string) string {
 	})
 }
 
-func TestEachPresetIsADocumentThatPachdTakes(t *testing.T) {
+func TestPreset_TakenByPachd(t *testing.T) {
 	ca := idp.NewCA(t).File
 	for _, p := range presets() {
 		t.Run(p.key, func(t *testing.T) {
@@ -144,7 +143,7 @@ func uncommented(text string) string {
 	return b.String()
 }
 
-func TestAPresetWithoutADomainSaysWhatToFillIn(t *testing.T) {
+func TestPreset_WithoutDomain(t *testing.T) {
 	for _, p := range presets() {
 		text, _ := newConnectorOf(t, p.key, "--callback", presetCallback)
 		var parsed map[string]any
@@ -161,7 +160,7 @@ func TestAPresetWithoutADomainSaysWhatToFillIn(t *testing.T) {
 // nobody is in a group or a domain of that name.
 var unfilled = regexp.MustCompile(`^- <|@<`)
 
-func TestAPlaceholderThatIsLeftIsRefused(t *testing.T) {
+func TestPreset_PlaceholderLeft(t *testing.T) {
 	ca := idp.NewCA(t).File
 	for _, p := range presets() {
 		text, _ := newConnectorOf(t, p.key, "--callback", presetCallback)
@@ -186,7 +185,7 @@ func TestAPlaceholderThatIsLeftIsRefused(t *testing.T) {
 	}
 }
 
-func TestWhatCannotStandInADocumentIsNotPutThere(t *testing.T) {
+func TestNewConnector_Refuses(t *testing.T) {
 	for _, args := range [][]string{
 		{"entra", "--domain", "example.onmicrosoft.com"},
 		{"github", "--domain", "https://github.com/acme"},
@@ -208,23 +207,8 @@ func TestWhatCannotStandInADocumentIsNotPutThere(t *testing.T) {
 	}
 }
 
-func TestEveryTypeHasASchemaToPrint(t *testing.T) {
-	for _, typ := range connector.Types() {
-		data, ok := connectorSchemaOf(t, typ)
-		if !ok || !json.Valid(data) {
-			t.Errorf("%s: %v", typ, ok)
-		}
-	}
-	if stdout, stderr, code := run(t, "schema", "oicd"); code != 1 || stdout.Len() > 0 || !strings.Contains(stderr.String(), "did you mean oidc?") {
-		t.Errorf("exit code %d: %s", code, stderr)
-	}
-	if stdout, stderr, code := run(t, "schema", "../doc"); code != 1 || stdout.Len() > 0 || strings.Contains(stderr.String(), "mock") {
-		t.Errorf("exit code %d: %s", code, stderr)
-	}
-}
-
 // A preset is one file, and has one.
-func TestPresetsAreTheFilesThatThereAre(t *testing.T) {
+func TestPreset_Files(t *testing.T) {
 	found, err := filepath.Glob(filepath.Join("preset", "*"))
 	if err != nil {
 		t.Fatal(err)

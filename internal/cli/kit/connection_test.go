@@ -8,7 +8,7 @@ import (
 	"pachyderm/internal/cli/configfile"
 )
 
-func TestWhereToConnect(t *testing.T) {
+func TestNewTarget(t *testing.T) {
 	for name, test := range map[string]struct {
 		context  configfile.Context
 		override string

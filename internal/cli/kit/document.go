@@ -73,7 +73,7 @@ func (d Document) Explain(err error) error {
 	}
 	found := fault.New(fault.Invalid, "%s: %s", d.Name, client.MessageOf(err))
 	if client.LineOf(err) == 0 { // or the message says it
-		found.OnLine(d.line(field))
+		found = found.OnLine(d.line(field))
 	}
 	return found
 }

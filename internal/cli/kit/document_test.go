@@ -2,7 +2,7 @@ package kit
 
 import "testing"
 
-func TestLineOfAField(t *testing.T) {
+func TestDocumentLine(t *testing.T) {
 	d := Document{Data: []byte(`ID: demo
 config:
   issuer: x
@@ -33,7 +33,7 @@ config:
 }
 
 // A field that pachd finds fault with is looked for in documents of any form.
-func FuzzLineOfAField(f *testing.F) {
+func FuzzDocumentLine(f *testing.F) {
 	f.Add([]byte("ID: demo\nconfig:\n  rootCAs: [a, b]\n  a.b: {c: 1}"), "config.rootCAs[1]")
 	f.Add([]byte("config: [[1, [2]]]"), "config[0][1][0]")
 	f.Fuzz(func(t *testing.T, data []byte, field string) {
