@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -56,10 +57,7 @@ func ParseAddress(s string) (Address, error) {
 }
 
 func unixAddress(s string, u *url.URL) (Address, error) {
-	path := u.Path
-	if u.Opaque != "" {
-		path = u.Opaque
-	}
+	path := cmp.Or(u.Opaque, u.Path)
 	if path == "" || u.Host != "" {
 		return Address{}, fmt.Errorf("the address %q names no socket: use one such as unix:///run/pachd.sock", s)
 	}

@@ -1,7 +1,6 @@
 package activation
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -12,7 +11,6 @@ import (
 
 	"pachyderm/api/auth"
 	"pachyderm/api/identity"
-	"pachyderm/api/pach"
 	"pachyderm/api/pfs"
 	"pachyderm/api/pps"
 	"pachyderm/client"
@@ -199,99 +197,6 @@ func activateData(ctx context.Context, c *client.Client) error {
 		return kit.Prefixed("error configuring auth for existing PPS pipelines - run `pachctl auth activate` again", err)
 	}
 	return nil
-}
-
-// configureSignIn registers a client at the issuer and lets pachd be it. What was
-// changed is changed back if the last step fails, so that the two never
-// disagree.
-func (o activateOptions) configureSignIn(ctx context.Context, pachd, idp *client.Client, elsewhere bool) error {
-	issuer, undoIssuer, err := o.setIssuer(ctx, idp, elsewhere)
-	if err != nil {
-		return kit.Prefixed("failed to configure identity server issuer", err)
-	}
-	secret, undoClient, err := o.register(ctx, pachd, idp)
-	if err != nil {
-		undoIssuer()
-		return kit.Prefixed("failed to configure OIDC client ID", err)
-	}
-	_, err = pachd.Auth.SetConfiguration(ctx, &auth.SetConfigurationRequest{Configuration: &auth.OIDCConfig{
-		Issuer: issuer, ClientId: o.clientID, ClientSecret: secret, RedirectUri: o.redirect, Scopes: o.scopes, LocalhostIssuer: !elsewhere,
-	}})
-	if err != nil {
-		undoClient()
-		undoIssuer()
-		return kit.Prefixed("failed to configure OIDC in pachd", err)
-	}
-	return nil
-}
-
-// setIssuer leaves alone what else is configured beside the issuer.
-func (o activateOptions) setIssuer(ctx context.Context, idp *client.Client, elsewhere bool) (issuer string, undo func(), err error) {
-	r, err := idp.Identity.GetIdentityServerConfig(ctx, &identity.GetIdentityServerConfigRequest{})
-	if err != nil {
-		return "", nil, err
-	}
-	old := r.GetConfig()
-	set := func(ctx context.Context, issuer string) error {
-		_, err := idp.Identity.SetIdentityServerConfig(ctx, &identity.SetIdentityServerConfigRequest{Config: &identity.IdentityServerConfig{
-			Issuer: issuer, IdTokenExpiry: old.GetIdTokenExpiry(), RotationTokenExpiry: old.GetRotationTokenExpiry(),
-		}})
-		return err
-	}
-	if o.issuer != "" && !elsewhere && o.issuer != old.GetIssuer() {
-		return o.issuer, func() {
-			ctx, cancel := kit.CleanupContext(ctx)
-			defer cancel()
-			_ = set(ctx, old.GetIssuer())
-		}, set(ctx, o.issuer)
-	}
-	issuer = cmp.Or(o.issuer, old.GetIssuer())
-	if issuer == "" {
-		info, err := idp.Pach.GetSignIn(ctx, &pach.GetSignInRequest{})
-		if err != nil {
-			return "", nil, err
-		}
-		issuer = info.GetIssuer()
-	}
-	return issuer, func() {}, nil
-}
-
-// register makes the client, or changes the one that pachd is already.
-func (o activateOptions) register(ctx context.Context, pachd, idp *client.Client) (secret string, undo func(), err error) {
-	r, err := idp.Identity.CreateOIDCClient(ctx, &identity.CreateOIDCClientRequest{Client: &identity.OIDCClient{
-		Id: o.clientID, Name: o.clientID, RedirectUris: []string{o.redirect}, TrustedPeers: o.peers,
-	}})
-	if err == nil {
-		return r.GetClient().GetSecret(), func() {
-			ctx, cancel := kit.CleanupContext(ctx)
-			defer cancel()
-			_, _ = idp.Identity.DeleteOIDCClient(ctx, &identity.DeleteOIDCClientRequest{Id: o.clientID})
-		}, nil
-	}
-	if status.Code(err) != codes.AlreadyExists {
-		return "", nil, err
-	}
-	stored, getErr := pachd.Auth.GetConfiguration(ctx, &auth.GetConfigurationRequest{})
-	if getErr != nil {
-		return "", nil, getErr
-	}
-	if stored.GetConfiguration().GetClientId() != o.clientID {
-		return "", nil, fault.New(fault.Exists, "%s", client.MessageOf(err)).
-			Next("choose another with --client-id, or set its secret with: pachctl auth set-config")
-	}
-	before, err := idp.Identity.GetOIDCClient(ctx, &identity.GetOIDCClientRequest{Id: o.clientID})
-	if err != nil {
-		return "", nil, err
-	}
-	// The secret stays, which pachd knows and does not tell.
-	_, err = idp.Identity.UpdateOIDCClient(ctx, &identity.UpdateOIDCClientRequest{Client: &identity.OIDCClient{
-		Id: o.clientID, RedirectUris: []string{o.redirect}, TrustedPeers: o.peers,
-	}})
-	return kit.Mask, func() {
-		ctx, cancel := kit.CleanupContext(ctx)
-		defer cancel()
-		_, _ = idp.Identity.UpdateOIDCClient(ctx, &identity.UpdateOIDCClientRequest{Client: before.GetClient()})
-	}, err
 }
 
 type deactivateOptions struct{ enterprise bool }

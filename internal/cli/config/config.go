@@ -69,14 +69,10 @@ type setActiveOptions struct {
 }
 
 func setActive(k *kit.Kit, use, title string, setting func(*configfile.File) *string) *cobra.Command {
-	o := setActiveOptions{setting: setting}
 	return &cobra.Command{
 		Use: use + " CONTEXT", Short: "Set the " + title, Example: "  pachctl config set " + use + " prod", Args: kit.Exactly(1),
 		ValidArgsFunction: completingContexts(k),
-		RunE: func(_ *cobra.Command, args []string) error {
-			o.context = args[0]
-			return o.run(k)
-		},
+		RunE:              func(_ *cobra.Command, args []string) error { return setActiveOptions{args[0], setting}.run(k) },
 	}
 }
 
@@ -114,7 +110,6 @@ func (o getMetricsOptions) run(k *kit.Kit) error {
 type setMetricsOptions struct{ allowed bool }
 
 func setMetrics(k *kit.Kit) *cobra.Command {
-	var o setMetricsOptions
 	return &cobra.Command{
 		Use: "metrics true|false", Short: "Set whether metrics may be collected", Args: kit.Exactly(1),
 		Example: "  pachctl config set metrics false",
@@ -123,8 +118,7 @@ func setMetrics(k *kit.Kit) *cobra.Command {
 			if args[0] != "true" && args[0] != "false" {
 				return kit.Usagef(c, "invalid argument; use either `true` or `false`")
 			}
-			o.allowed = args[0] == "true"
-			return o.run(k)
+			return setMetricsOptions{allowed: args[0] == "true"}.run(k)
 		},
 	}
 }

@@ -231,14 +231,10 @@ func (o updateContextOptions) run(k *kit.Kit) error {
 type deleteContextOptions struct{ name string }
 
 func deleteContext(k *kit.Kit) *cobra.Command {
-	var o deleteContextOptions
 	return &cobra.Command{
 		Use: "context CONTEXT", Short: "Delete a context", Example: "  pachctl config delete context old", Args: kit.Exactly(1),
 		ValidArgsFunction: completingContexts(k),
-		RunE: func(_ *cobra.Command, args []string) error {
-			o.name = args[0]
-			return o.run(k)
-		},
+		RunE:              func(_ *cobra.Command, args []string) error { return deleteContextOptions{args[0]}.run(k) },
 	}
 }
 

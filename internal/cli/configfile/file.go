@@ -2,6 +2,7 @@ package configfile
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
@@ -279,25 +280,19 @@ func Change(getenv func(string) string, change func(*File) error) error {
 	return c.save(getenv)
 }
 
-func errNoContext(name string) error {
-	return fault.New(fault.NotFound, "context does not exist: %s", name).Next("list those that do with: pachctl config list context")
-}
-
 // Find is the named context.
 func (c *File) Find(name string) (*Context, error) {
 	if doc, ok := c.V2.Contexts[name]; ok {
 		return doc, nil
 	}
-	return nil, errNoContext(name)
+	return nil, fault.New(fault.NotFound, "context does not exist: %s", name).
+		Next("list those that do with: pachctl config list context")
 }
 
-// ActiveName is the name of the active context, which PACH_CONTEXT overrides; it
-// is "" when there is none.
+// ActiveName is the name of the active context, which PACH_CONTEXT overrides;
+// it is "" when there is none.
 func (c *File) ActiveName(getenv func(string) string) (string, error) {
-	name := c.V2.Active
-	if over := getenv("PACH_CONTEXT"); over != "" {
-		name = over
-	}
+	name := cmp.Or(getenv("PACH_CONTEXT"), c.V2.Active)
 	if name == "" {
 		return "", nil
 	}
@@ -307,10 +302,7 @@ func (c *File) ActiveName(getenv func(string) string) (string, error) {
 
 // ActiveEnterpriseName falls back to the active context.
 func (c *File) ActiveEnterpriseName(getenv func(string) string) (string, error) {
-	name := c.V2.ActiveEnterprise
-	if over := getenv("PACH_ENTERPRISE_CONTEXT"); over != "" {
-		name = over
-	}
+	name := cmp.Or(getenv("PACH_ENTERPRISE_CONTEXT"), c.V2.ActiveEnterprise)
 	if name == "" {
 		return c.ActiveName(getenv)
 	}

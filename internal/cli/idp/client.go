@@ -249,12 +249,10 @@ func (o listClientOptions) run(ctx context.Context, k *kit.Kit) error {
 }
 
 func deleteClient(k *kit.Kit) *cobra.Command {
-	var o idOptions
 	return &cobra.Command{
 		Use: "delete-client ID", Short: "Remove an OIDC client", Example: "  pachctl idp delete-client dashboard", Args: kit.Exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			o.id = args[0]
-			return o.runDeleteClient(c.Context(), k)
+			return idOptions{id: args[0]}.runDeleteClient(c.Context(), k)
 		},
 	}
 }

@@ -300,13 +300,11 @@ func (o listConnectorOptions) run(ctx context.Context, k *kit.Kit) error {
 }
 
 func deleteConnector(k *kit.Kit) *cobra.Command {
-	var o idOptions
 	return &cobra.Command{
 		Use: "delete-connector ID", Short: "Disconnect an identity provider", Args: kit.Exactly(1),
 		Example: "  pachctl idp delete-connector auth0",
 		RunE: func(c *cobra.Command, args []string) error {
-			o.id = args[0]
-			return o.runDeleteConnector(c.Context(), k)
+			return idOptions{id: args[0]}.runDeleteConnector(c.Context(), k)
 		},
 	}
 }

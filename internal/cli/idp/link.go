@@ -13,7 +13,6 @@ import (
 type linkOptions struct{ user, identity string }
 
 func linkIdentity(k *kit.Kit) *cobra.Command {
-	var o linkOptions
 	return &cobra.Command{
 		Use: "link USER IDENTITY", Short: "Let a waiting identity sign in as a user", Args: kit.Exactly(2),
 		Long: `Let an identity that was refused, because another owns its e-mail address, sign
@@ -21,8 +20,7 @@ in as that user. First make sure that both are the same person. The identity is
 named in the refusal and in "pachctl auth list-users".`,
 		Example: "  pachctl idp link user:alice@example.com 3f2a9c",
 		RunE: func(c *cobra.Command, args []string) error {
-			o.user, o.identity = args[0], args[1]
-			return o.runLink(c.Context(), k)
+			return linkOptions{args[0], args[1]}.runLink(c.Context(), k)
 		},
 	}
 }
@@ -35,15 +33,13 @@ func (o linkOptions) runLink(ctx context.Context, k *kit.Kit) error {
 }
 
 func unlinkIdentity(k *kit.Kit) *cobra.Command {
-	var o linkOptions
 	return &cobra.Command{
 		Use: "unlink USER IDENTITY", Short: "Take an identity away from a user", Args: kit.Exactly(2),
 		Long: `Take an identity away from a user. Its sessions end, and it can no longer sign
 in as that user.`,
 		Example: "  pachctl idp unlink user:alice@example.com 3f2a9c",
 		RunE: func(c *cobra.Command, args []string) error {
-			o.user, o.identity = args[0], args[1]
-			return o.runUnlink(c.Context(), k)
+			return linkOptions{args[0], args[1]}.runUnlink(c.Context(), k)
 		},
 	}
 }

@@ -13,7 +13,6 @@ import (
 type schemaOptions struct{ typ string }
 
 func schema(k *kit.Kit) *cobra.Command {
-	var o schemaOptions
 	return &cobra.Command{
 		Use: "schema TYPE", Short: "Print the JSON Schema of a connector document", Args: kit.Exactly(1),
 		Long: `Print the JSON Schema of the document of a type of connector, with which an
@@ -24,10 +23,7 @@ editor that knows yaml-language-server finds it by a first line such as
 Types: ` + wrapped(strings.Join(schemas.Types(), ", "), len("Types: ")) + `.`,
 		Example:           "  pachctl idp schema oidc\n  pachctl idp schema ldap",
 		ValidArgsFunction: kit.Completing(schemas.Types),
-		RunE: func(_ *cobra.Command, args []string) error {
-			o.typ = args[0]
-			return o.run(k)
-		},
+		RunE:              func(_ *cobra.Command, args []string) error { return schemaOptions{args[0]}.run(k) },
 	}
 }
 

@@ -146,7 +146,7 @@ func (k *Kit) WithConn(ctx context.Context, enterprise bool, do func(context.Con
 	return do(ctx, &Conn{c, t})
 }
 
-// CleanupContext is for taking a step back, also if that is because of Ctrl-C.
+// CleanupContext is for taking steps back, also if that is because of Ctrl-C.
 func CleanupContext(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 }

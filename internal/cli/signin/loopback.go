@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -81,10 +82,7 @@ func (s *signIn) byLoopback(ctx context.Context, o loginOptions) (*auth.WhoAmIRe
 
 // requester is how this side names itself to the person who is asked.
 func (s *signIn) requester() string {
-	name := s.kit.Getenv("USER")
-	if name == "" {
-		name = s.kit.Getenv("USERNAME")
-	}
+	name := cmp.Or(s.kit.Getenv("USER"), s.kit.Getenv("USERNAME"))
 	host, err := os.Hostname()
 	if err != nil || name == "" {
 		return name + host
