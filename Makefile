@@ -43,7 +43,7 @@ fmt: $(GOLANGCI_LINT) ## format the code
 generate: $(BUF) $(PLUGINS) ## make generated code and documents anew
 	PATH="$(TOOLS):$$PATH" $(BUF) generate
 	$(GO) test ./internal/connector -run 'TestSchema_IsCurrent|TestReferencePage_IsCurrent' -update >/dev/null
-	$(GO) test ./internal/config ./internal/cli -run TestTheReferenceIsCurrent -update >/dev/null
+	$(GO) test ./internal/config ./internal/cli -run TestReference_Current -update >/dev/null
 
 man: ## write pachctl's manual pages to bin/man
 	$(GO) test ./internal/cli -run TestManualPages -man $(CURDIR)/bin/man >/dev/null

@@ -158,14 +158,24 @@ var mayImport = map[string][]string{
 		"internal/pachd", "internal/principal", "internal/secret",
 	},
 
-	"client": {"api"},
+	"client":                  {"api"},
+	"internal/cli/configfile": {"client", "internal/fault", "internal/strict"},
+	"internal/cli/kit": {
+		"api/admin", "api/auth", "api/pfs", "api/version", "client", "internal/cli/configfile", "internal/fault", "internal/strict", "internal/version",
+	},
+	"internal/cli/signin":     {"api/auth", "api/pach", "client", "internal/cli/kit", "internal/fault", "internal/web/theme"},
+	"internal/cli/auth":       {"api/auth", "api/pach", "internal/cli/kit", "internal/fault"},
+	"internal/cli/activation": {"api/auth", "api/identity", "api/pach", "api/pfs", "api/pps", "client", "internal/cli/kit", "internal/fault"},
+	"internal/cli/idp":        {"api/connector", "api/identity", "api/pach", "client", "internal/cli/kit", "internal/fault"},
+	"internal/cli/config":     {"client", "internal/cli/configfile", "internal/cli/kit", "internal/fault"},
+	"internal/cli/enterprise": {"api/enterprise", "api/license", "internal/cli/configfile", "internal/cli/kit", "internal/fault"},
 	"internal/cli": {
-		"api/admin", "api/auth", "api/connector", "api/enterprise", "api/identity", "api/license", "api/pach", "api/pfs", "api/pps", "api/version", "client",
-		"internal/fault", "internal/strict", "internal/version", "internal/web/theme",
+		"api/version", "internal/cli/activation", "internal/cli/auth", "internal/cli/config", "internal/cli/enterprise", "internal/cli/idp", "internal/cli/kit",
+		"internal/cli/signin", "internal/fault",
 	},
 
 	"cmd/pachd":      {"internal/pachd"},
-	"cmd/pachctl":    {"internal/cli"},
+	"cmd/pachctl":    {"internal/cli", "internal/cli/kit"},
 	"demo":           {"demo/op"},
 	"demo/op":        nil,
 	"demo/op/optest": {"demo/op"},
@@ -186,9 +196,11 @@ var onlyIn = []struct {
 	{"modernc.org/sqlite", "only db knows SQLite from PostgreSQL", []string{"internal/db"}},
 	{"github.com/jackc/pgx", "only db knows SQLite from PostgreSQL", []string{"internal/db", "internal/db/dbtest"}},
 	{"github.com/pressly/goose", "only db migrates", []string{"internal/db"}},
-	{"google.golang.org/grpc", "domains know no transport; map in rpc", []string{"api", "api/", "client", "internal/rpc", "internal/rpc/", "internal/cli", "internal/pachd", "internal/pachd/pachdtest"}},
+	{"google.golang.org/grpc", "domains know no transport; map in rpc", []string{
+		"api", "api/", "client", "internal/rpc", "internal/rpc/", "internal/cli/", "internal/pachd", "internal/pachd/pachdtest",
+	}},
 	{"database/sql", "SQL goes through db", []string{"internal/db", "internal/db/dbtest"}},
-	{"github.com/spf13/cobra", "only cli has commands", []string{"internal/cli"}},
+	{"github.com/spf13/cobra", "only cli has commands", []string{"internal/cli", "internal/cli/"}},
 }
 
 // source is one Go file that is not a test and not generated.
@@ -291,8 +303,7 @@ func TestNothingGrowsTooLarge(t *testing.T) {
 			}
 		}
 	}
-	delete(lines, "internal/cli") // one file per noun
-	delete(lines, "test/idp")     // for tests only
+	delete(lines, "test/idp") // for tests only
 	for _, pkg := range slices.Sorted(maps.Keys(lines)) {
 		if lines[pkg] > maxPackage {
 			t.Errorf("%s has %d lines, more than %d", pkg, lines[pkg], maxPackage)

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -27,7 +28,7 @@ type Address struct {
 func ParseAddress(s string) (Address, error) {
 	text := strings.TrimSpace(s)
 	if text == "" {
-		return Address{}, errors.New("the address of pachd is empty: give one such as grpc://localhost:30650")
+		return Address{}, errors.New("the address of pachd is empty: use one such as grpc://localhost:30650")
 	}
 	if ip := net.ParseIP(text); ip != nil && strings.Contains(text, ":") {
 		text = "[" + text + "]"
@@ -38,7 +39,7 @@ func ParseAddress(s string) (Address, error) {
 	u, err := url.Parse(text)
 	if err != nil {
 		// Its text is not repeated: it may hold a password.
-		return Address{}, errors.New("the address of pachd cannot be read: give one such as grpc://localhost:30650")
+		return Address{}, errors.New("the address of pachd cannot be read: use one such as grpc://localhost:30650")
 	}
 	switch {
 	case u.User != nil:
@@ -56,12 +57,9 @@ func ParseAddress(s string) (Address, error) {
 }
 
 func unixAddress(s string, u *url.URL) (Address, error) {
-	path := u.Path
-	if u.Opaque != "" {
-		path = u.Opaque
-	}
+	path := cmp.Or(u.Opaque, u.Path)
 	if path == "" || u.Host != "" {
-		return Address{}, fmt.Errorf("the address %q names no socket: give one such as unix:///run/pachd.sock", s)
+		return Address{}, fmt.Errorf("the address %q names no socket: use one such as unix:///run/pachd.sock", s)
 	}
 	return Address{Path: path}, nil
 }
@@ -76,7 +74,7 @@ func hostAddress(s string, u *url.URL) (Address, error) {
 		return Address{}, fmt.Errorf("the address %q begins with %s://: use grpc://, grpcs://, http://, https:// or unix://", s, u.Scheme)
 	}
 	if a.Host == "" {
-		return Address{}, fmt.Errorf("the address %q has no host: give one such as grpc://localhost:30650", s)
+		return Address{}, fmt.Errorf("the address %q has no host: use one such as grpc://localhost:30650", s)
 	}
 	if p := u.Port(); p != "" {
 		n, err := strconv.ParseUint(p, 10, 16)

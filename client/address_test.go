@@ -7,7 +7,7 @@ import (
 	"pachyderm/client"
 )
 
-func TestAddress(t *testing.T) {
+func TestParseAddress(t *testing.T) {
 	for in, want := range map[string]string{
 		"localhost":              "grpc://localhost:30650",
 		"localhost:1650":         "grpc://localhost:1650",
@@ -35,7 +35,7 @@ func TestAddress(t *testing.T) {
 	}
 }
 
-func TestAddressRefused(t *testing.T) {
+func TestParseAddress_Refused(t *testing.T) {
 	for in, want := range map[string]string{
 		"":                        "empty",
 		"  ":                      "empty",

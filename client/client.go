@@ -111,7 +111,7 @@ func (c *Client) connect(ctx context.Context) error {
 func (o options) transport(a Address) (credentials.TransportCredentials, error) {
 	if !a.TLS {
 		if len(o.cas) > 0 {
-			return nil, errors.New("certificate authorities are given for an address without TLS: let it begin with grpcs://")
+			return nil, errors.New("certificate authorities need an address with TLS: use one that begins with grpcs://")
 		}
 		return insecure.NewCredentials(), nil
 	}
@@ -119,7 +119,7 @@ func (o options) transport(a Address) (credentials.TransportCredentials, error) 
 	if len(o.cas) > 0 {
 		config.RootCAs = x509.NewCertPool()
 		if !config.RootCAs.AppendCertsFromPEM(o.cas) {
-			return nil, errors.New("the certificate authorities for pachd hold no certificate that can be read: give them in PEM")
+			return nil, errors.New("the certificate authorities for pachd contain no valid certificate: provide them in PEM")
 		}
 	}
 	return credentials.NewTLS(config), nil

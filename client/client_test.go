@@ -66,7 +66,7 @@ func dial(t *testing.T, address string, opts ...client.Option) *client.Client {
 	return c
 }
 
-func TestTheTokenGoesWithEveryCall(t *testing.T) {
+func TestWithToken_EveryCall(t *testing.T) {
 	tcp := serve(t, "tcp", "127.0.0.1:0", fake{}).String()
 	socket := "unix:" + serve(t, "unix", filepath.Join(t.TempDir(), "s"), fake{}).String()
 	for _, address := range []string{tcp, socket} {
@@ -81,31 +81,45 @@ func TestTheTokenGoesWithEveryCall(t *testing.T) {
 	}
 }
 
-func TestErrorsOfPachd(t *testing.T) {
+func TestErrors_Parts(t *testing.T) {
 	detailed, err := status.New(codes.Unavailable, "the provider is down: try again").WithDetails(
-		&errdetails.ErrorInfo{Domain: "pachd", Reason: "unavailable", Metadata: map[string]string{"field": "config.issuer"}})
+		&errdetails.ErrorInfo{Domain: "pachd", Reason: "unavailable", Metadata: map[string]string{
+			"field": "config.issuer", "next": "try again", "line": "7",
+		}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	foreign, err := status.New(codes.NotFound, "no").WithDetails(&errdetails.ErrorInfo{Domain: "example.com", Reason: "x"})
+	foreign, err := status.New(codes.NotFound, "no").WithDetails(
+		&errdetails.ErrorInfo{Domain: "example.com", Reason: "x", Metadata: map[string]string{"next": "pay", "line": "1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	odd, err := status.New(codes.InvalidArgument, "bad").WithDetails(
+		&errdetails.ErrorInfo{Domain: "pachd", Reason: "invalid", Metadata: map[string]string{"line": "the last"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, test := range []struct {
-		err                    error
-		reason, field, message string
+		err                          error
+		reason, field, next, message string
+		line                         int
 	}{
-		{detailed.Err(), "unavailable", "config.issuer", "the provider is down: try again"},
-		{foreign.Err(), "", "", "no"},
-		{status.Error(codes.Internal, "oops"), "", "", "oops"},
+		{detailed.Err(), "unavailable", "config.issuer", "try again", "the provider is down: try again", 7},
+		{foreign.Err(), "", "", "", "no", 0},
+		{odd.Err(), "invalid", "", "", "bad", 0},
+		{status.Error(codes.Internal, "oops"), "", "", "", "oops", 0},
 	} {
 		_, err := dial(t, serve(t, "tcp", "127.0.0.1:0", fake{err: test.err}).String()).Auth.WhoAmI(t.Context(), &auth.WhoAmIRequest{})
 		if client.ReasonOf(err) != test.reason || client.FieldOf(err) != test.field || client.MessageOf(err) != test.message {
 			t.Errorf("got %q, %q, %q of %v", client.ReasonOf(err), client.FieldOf(err), client.MessageOf(err), err)
 		}
+		if client.NextOf(err) != test.next || client.LineOf(err) != test.line {
+			t.Errorf("got %q, line %d of %v", client.NextOf(err), client.LineOf(err), err)
+		}
 	}
 	wrapped := fmt.Errorf("read it: %w", detailed.Err())
-	if got := client.MessageOf(wrapped); got != "read it: the provider is down: try again" || client.FieldOf(wrapped) != "config.issuer" {
+	if got := client.MessageOf(wrapped); got != "read it: the provider is down: try again" || client.FieldOf(wrapped) != "config.issuer" ||
+		client.NextOf(wrapped) != "try again" || client.LineOf(wrapped) != 7 {
 		t.Errorf("wrapped: %q", got)
 	}
 	if client.ReasonOf(nil) != "" || client.MessageOf(errors.New("x")) != "x" {
@@ -113,7 +127,7 @@ func TestErrorsOfPachd(t *testing.T) {
 	}
 }
 
-func TestUnreachableIsSaidAtOnceAndInPlainWords(t *testing.T) {
+func TestDial_Unreachable(t *testing.T) {
 	page := httptest.NewServer(http.NotFoundHandler())
 	defer page.Close()
 	secure := httptest.NewUnstartedServer(http.NotFoundHandler())
@@ -123,18 +137,21 @@ func TestUnreachableIsSaidAtOnceAndInPlainWords(t *testing.T) {
 	defer secure.Close()
 	gone := serve(t, "unix", filepath.Join(t.TempDir(), "s"), fake{}).String() + "-gone"
 	plain := serve(t, "tcp", "127.0.0.1:0", fake{}).String()
-	for address, want := range map[string]string{
-		"127.0.0.1:1":                                "cannot reach pachd at grpc://127.0.0.1:1: connection refused",
-		"unix:" + gone:                               "there is no such socket",
-		"grpcs://" + plain:                           "it does not speak TLS",
-		page.Listener.Addr().String():                "does not speak gRPC in plain text",
-		secure.Listener.Addr().String():              "does not speak gRPC in plain text",
-		"grpcs://" + secure.Listener.Addr().String(): "unknown authority",
+	for address, test := range map[string]struct{ want, next string }{
+		"127.0.0.1:1":                                {"cannot reach pachd at grpc://127.0.0.1:1: connection refused", ""},
+		"unix:" + gone:                               {"there is no such socket", ""},
+		"grpcs://" + plain:                           {"it does not speak TLS", "use an address that begins with grpc://"},
+		page.Listener.Addr().String():                {"does not speak gRPC in plain text", "check the port, or use an address that begins with grpcs://"},
+		secure.Listener.Addr().String():              {"does not speak gRPC in plain text", "check the port, or use an address that begins with grpcs://"},
+		"grpcs://" + secure.Listener.Addr().String(): {"unknown authority", ""},
 	} {
 		_, err := client.Dial(t.Context(), address)
 		var unreachable *client.UnreachableError
-		if !errors.As(err, &unreachable) || !strings.Contains(client.MessageOf(err), want) {
-			t.Errorf("%s: got %v, want %s", address, err, want)
+		if !errors.As(err, &unreachable) || !strings.Contains(client.MessageOf(err), test.want) || !strings.HasSuffix(client.MessageOf(err), test.next) {
+			t.Errorf("%s: got %v, want %s: %s", address, err, test.want, test.next)
+		}
+		if client.NextOf(err) != test.next {
+			t.Errorf("%s: next is %q", address, client.NextOf(err))
 		}
 		if status.Code(err) != codes.Unavailable {
 			t.Errorf("%s: the status is lost: %v", address, status.Code(err))
@@ -142,7 +159,7 @@ func TestUnreachableIsSaidAtOnceAndInPlainWords(t *testing.T) {
 	}
 }
 
-func TestDialHoldsToItsContext(t *testing.T) {
+func TestDial_Context(t *testing.T) {
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0") // accepts, and says nothing
 	if err != nil {
 		t.Fatal(err)
@@ -155,7 +172,7 @@ func TestDialHoldsToItsContext(t *testing.T) {
 	}
 }
 
-func TestServerCAs(t *testing.T) {
+func TestWithServerCAs(t *testing.T) {
 	page := httptest.NewTLSServer(http.NotFoundHandler()) // for its certificate
 	defer page.Close()
 	creds := grpc.Creds(credentials.NewServerTLSFromCert(&page.TLS.Certificates[0]))
@@ -167,7 +184,7 @@ func TestServerCAs(t *testing.T) {
 	}
 }
 
-func TestServerCAsRefused(t *testing.T) {
+func TestWithServerCAs_Refused(t *testing.T) {
 	_, err := client.Dial(t.Context(), "grpcs://localhost:1", client.WithServerCAs([]byte("no PEM")))
 	if err == nil || !strings.Contains(err.Error(), "PEM") {
 		t.Errorf("got %v", err)

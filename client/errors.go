@@ -17,11 +17,17 @@ import (
 type UnreachableError struct {
 	Address Address
 	Reason  string
-	cause   error
+	// Next is what to do about it, where the reason tells that, or "".
+	Next  string
+	cause error
 }
 
 func (e *UnreachableError) Error() string {
-	return fmt.Sprintf("cannot reach pachd at %s: %s", e.Address, e.Reason)
+	text := fmt.Sprintf("cannot reach pachd at %s: %s", e.Address, e.Reason)
+	if e.Next != "" {
+		text += ": " + e.Next
+	}
+	return text
 }
 
 // Unwrap gives the gRPC status.
@@ -35,9 +41,15 @@ func ReasonOf(err error) string { return infoOf(err).GetReason() }
 // or "".
 func FieldOf(err error) string { return infoOf(err).GetMetadata()["field"] }
 
-// NextOf is what pachd says to do about an error, or "". It is part of the
-// message too.
-func NextOf(err error) string { return infoOf(err).GetMetadata()["next"] }
+// NextOf is what to do about an error, as pachd or the connection tells it, or
+// "". It is part of the message too.
+func NextOf(err error) string {
+	var unreachable *UnreachableError
+	if errors.As(err, &unreachable) {
+		return unreachable.Next
+	}
+	return infoOf(err).GetMetadata()["next"]
+}
 
 // LineOf is the line of the document that pachd finds fault with, counted from
 // 1, or 0. It is part of the message too.
@@ -72,28 +84,34 @@ func infoOf(err error) *errdetails.ErrorInfo {
 
 // explain tells an address at which there is no pachd from a pachd that says
 // Unavailable itself.
-func (a Address) explain(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+func (a Address) explain(
+	ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption,
+) error {
 	err := invoke(ctx, method, req, reply, conn, opts...)
 	if status.Code(err) == codes.Unavailable && ReasonOf(err) == "" {
-		return &UnreachableError{Address: a, Reason: whyUnreachable(status.Convert(err).Message()), cause: err}
+		reason, next := whyUnreachable(status.Convert(err).Message())
+		return &UnreachableError{Address: a, Reason: reason, Next: next, cause: err}
 	}
 	return err
 }
 
 // whyUnreachable finds the reason in gRPC's text, which has no other form.
-func whyUnreachable(text string) string {
-	for _, known := range []struct{ sign, reason string }{
-		{"connection refused", "connection refused"},
-		{"no such host", "no such host"},
-		{"no such file or directory", "there is no such socket"},
-		{"does not look like a TLS handshake", "it does not speak TLS: let the address begin with grpc:// instead of grpcs://"},
-		{"error reading server preface", "what listens there does not speak gRPC in plain text: check the port, or let the address begin with grpcs://"},
-		{"signed by unknown authority", "its certificate is signed by an unknown authority"},
-		{"i/o timeout", "it does not answer"},
-		{"deadline exceeded", "it does not answer"},
+func whyUnreachable(text string) (reason, next string) {
+	for _, known := range []struct{ sign, reason, next string }{
+		{"connection refused", "connection refused", ""},
+		{"no such host", "no such host", ""},
+		{"no such file or directory", "there is no such socket", ""},
+		{"does not look like a TLS handshake", "it does not speak TLS", "use an address that begins with grpc://"},
+		{
+			"error reading server preface", "what listens there does not speak gRPC in plain text",
+			"check the port, or use an address that begins with grpcs://",
+		},
+		{"signed by unknown authority", "its certificate is signed by an unknown authority", ""},
+		{"i/o timeout", "it does not respond", ""},
+		{"deadline exceeded", "it does not respond", ""},
 	} {
 		if strings.Contains(text, known.sign) {
-			return known.reason
+			return known.reason, known.next
 		}
 	}
 	if _, rest, ok := strings.Cut(text, "authentication handshake failed: "); ok {
@@ -102,5 +120,5 @@ func whyUnreachable(text string) string {
 	if _, rest, ok := strings.Cut(text, "Error while dialing: "); ok {
 		text = rest
 	}
-	return strings.Trim(text, `"`)
+	return strings.Trim(text, `"`), ""
 }

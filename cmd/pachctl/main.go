@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"pachyderm/internal/cli"
+	"pachyderm/internal/cli/kit"
 )
 
 func main() { os.Exit(run(os.Stdout, os.Stderr)) }
@@ -17,5 +18,5 @@ func main() { os.Exit(run(os.Stdout, os.Stderr)) }
 func run(stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	return cli.Main(ctx, os.Args[1:], cli.Env{Stdin: os.Stdin, Stdout: stdout, Stderr: stderr, Getenv: os.Getenv, Now: time.Now})
+	return cli.Main(ctx, os.Args[1:], &kit.Kit{Stdin: os.Stdin, Stdout: stdout, Stderr: stderr, Getenv: os.Getenv, Now: time.Now})
 }

@@ -24,6 +24,7 @@ import (
 	"pachyderm/demo/op"
 	"pachyderm/demo/op/optest"
 	"pachyderm/internal/cli"
+	"pachyderm/internal/cli/kit"
 	"pachyderm/internal/pachd/pachdtest"
 )
 
@@ -222,8 +223,8 @@ func openBrowser() {
 // device is pachctl where a person reads the screen: when there is an address
 // and a code, they go and open it.
 func device() {
-	env := cli.Env{Stdin: os.Stdin, Stdout: &screen{}, Stderr: os.Stderr, Getenv: os.Getenv, Now: time.Now}
-	os.Exit(cli.Main(context.Background(), os.Args[1:], env))
+	k := &kit.Kit{Stdin: os.Stdin, Stdout: &screen{}, Stderr: os.Stderr, Getenv: os.Getenv, Now: time.Now}
+	os.Exit(cli.Main(context.Background(), os.Args[1:], k))
 }
 
 type screen struct{ seen bytes.Buffer }

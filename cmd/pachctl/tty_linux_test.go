@@ -62,7 +62,7 @@ func until(t *testing.T, person *os.File, text string) string {
 	return seen.String()
 }
 
-func TestATokenThatIsTypedDoesNotShow(t *testing.T) {
+func TestReadSecret_Terminal(t *testing.T) {
 	pachd := pachdtest.Start(t)
 	for name, test := range map[string]struct{ typed, said string }{
 		"typed":       {pachd.RootToken + "\n", `You are "pach:root"`},

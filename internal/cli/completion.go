@@ -2,69 +2,68 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/spf13/cobra"
+
+	"pachyderm/internal/cli/kit"
+	"pachyderm/internal/fault"
 )
 
-func (a *app) completionCommands() *cobra.Command {
-	home := a.Getenv("HOME")
-	return group("completion", "Let the shell complete commands", "Print, or install, a script with which the shell completes commands of pachctl.",
+// shell is one that can complete commands.
+type shell struct {
+	name, path string // path is where it looks for the script
+	write      func(*cobra.Command, io.Writer) error
+}
+
+func completion(k *kit.Kit) *cobra.Command {
+	bash := func(root *cobra.Command, w io.Writer) error { return root.GenBashCompletionV2(w, true) }
+	fish := func(root *cobra.Command, w io.Writer) error { return root.GenFishCompletion(w, true) }
+	fishPath := filepath.Join(k.Getenv("HOME"), ".config", "fish", "completions", "pachctl.fish")
+	return kit.Group("completion", "Let the shell complete commands",
+		"Print, or install, a script with which the shell completes commands of pachctl.",
 		"  pachctl completion bash --install --path ~/.bash_completion.d/pachctl",
-		a.completion("bash", "/etc/bash_completion.d/pachctl", func(root *cobra.Command, w io.Writer) error { return root.GenBashCompletionV2(w, true) }),
-		a.completion("zsh", "_pachctl", func(root *cobra.Command, w io.Writer) error { return root.GenZshCompletion(w) }),
-		a.completion("fish", filepath.Join(home, ".config", "fish", "completions", "pachctl.fish"), func(root *cobra.Command, w io.Writer) error {
-			return root.GenFishCompletion(w, true)
-		}),
+		completionFor(k, shell{"bash", "/etc/bash_completion.d/pachctl", bash}),
+		completionFor(k, shell{"zsh", "_pachctl", (*cobra.Command).GenZshCompletion}),
+		completionFor(k, shell{"fish", fishPath, fish}),
 	)
 }
 
-func (a *app) completion(shell, place string, write func(*cobra.Command, io.Writer) error) *cobra.Command {
-	var install bool
-	var path string
+type completionOptions struct {
+	shell   shell
+	install bool
+	path    string
+}
+
+func completionFor(k *kit.Kit, sh shell) *cobra.Command {
+	o := completionOptions{shell: sh}
 	c := &cobra.Command{
-		Use: shell, Short: "Print or install the script for " + shell, Args: exactly(0),
-		Example: fmt.Sprintf("  pachctl completion %s\n  pachctl completion %s --install", shell, shell),
-		RunE: func(c *cobra.Command, _ []string) error {
-			var script bytes.Buffer
-			if err := write(c.Root(), &script); err != nil {
-				return err
-			}
-			if !install {
-				_, err := script.WriteTo(a.Stdout)
-				return err
-			}
-			if path == "" {
-				path = place
-			}
-			if err := os.WriteFile(path, script.Bytes(), 0o644); err != nil { //nolint:gosec // for every user of the machine
-				return fmt.Errorf("cannot install the script: %w: name a file that you may write with --path", err)
-			}
-			a.notef("Installed in %s; it works in the next shell that you open.\n", path)
-			return nil
-		},
+		Use: sh.name, Short: "Print or install the script for " + sh.name, Args: kit.Exactly(0),
+		Example: fmt.Sprintf("  pachctl completion %s\n  pachctl completion %s --install", sh.name, sh.name),
+		RunE:    func(c *cobra.Command, _ []string) error { return o.run(k, c.Root()) },
 	}
-	c.Flags().BoolVar(&install, "install", false, "install the script")
-	c.Flags().StringVar(&path, "path", "", "file to install it in, in place of the shell's usual one")
+	c.Flags().BoolVar(&o.install, "install", false, "install the script")
+	c.Flags().StringVar(&o.path, "path", "", "file to install it in, in place of the shell's usual one")
 	return c
 }
 
-// completing lets the shell complete the arguments from some names.
-func completing(names func() []string) cobra.CompletionFunc {
-	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return names(), cobra.ShellCompDirectiveNoFileComp
+func (o completionOptions) run(k *kit.Kit, root *cobra.Command) error {
+	var script bytes.Buffer
+	if err := o.shell.write(root, &script); err != nil {
+		return err
 	}
-}
-
-func (e Env) contextNames() []string {
-	c, err := e.loadConfig()
-	if err != nil {
-		return nil
+	if !o.install {
+		_, err := script.WriteTo(k.Stdout)
+		return err
 	}
-	return slices.Sorted(maps.Keys(c.V2.Contexts))
+	path := cmp.Or(o.path, o.shell.path)
+	if err := os.WriteFile(path, script.Bytes(), 0o644); err != nil { //nolint:gosec // for every user of the machine
+		return fault.New(fault.Invalid, "cannot install the script: %v", err).Next("name a file that you may write with --path")
+	}
+	k.Notef("Installed in %s; it works in the next shell that you open.\n", path)
+	return nil
 }

@@ -5,11 +5,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"pachyderm/client"
+	"pachyderm/internal/cli/kit"
 )
 
-// cluster is an installation for scripts.
-type cluster struct {
+// shownCluster is an installation for scripts.
+type shownCluster struct {
 	ID           string            `json:"id"`
 	DeploymentID string            `json:"deployment_id,omitempty"`
 	Address      string            `json:"pachd_address"`
@@ -20,42 +20,47 @@ type cluster struct {
 	Metadata     map[string]string `json:"metadata,omitempty"`
 }
 
-func (a *app) inspectCluster() *cobra.Command {
-	var out format
+type inspectOptions struct{ out kit.Format }
+
+func inspectCluster(k *kit.Kit) *cobra.Command {
+	var o inspectOptions
 	var raw bool
 	c := &cobra.Command{
-		Use: "cluster", Short: "Show the cluster that pachctl works with", Example: "  pachctl inspect cluster\n  pachctl inspect cluster -o json", Args: exactly(0),
+		Use: "cluster", Short: "Show the cluster that pachctl works with", Args: kit.Exactly(0),
+		Example: "  pachctl inspect cluster\n  pachctl inspect cluster -o json",
 		RunE: func(c *cobra.Command, _ []string) error {
-			if raw && out == "" {
-				out = "json"
+			if raw && o.out == "" {
+				o.out = "json"
 			}
-			return a.withClient(c.Context(), false, func(ctx context.Context, c *client.Client, p *place) error {
-				info, err := inspect(ctx, c, p.project())
-				if err != nil {
-					return err
-				}
-				answer := cluster{
-					ID: info.GetId(), DeploymentID: info.GetDeploymentId(), Address: c.Address().String(), ProxyHost: info.GetProxyHost(),
-					ProxyTLS: info.GetProxyTls(), Paused: info.GetPaused(), Warnings: info.GetWarnings(), Metadata: info.GetMetadata(),
-				}
-				if out != "" {
-					return a.show(out, answer)
-				}
-				a.printf("ID: %s\nAddress: %s\n", answer.ID, answer.Address)
-				if answer.DeploymentID != "" {
-					a.printf("Deployment ID: %s\n", answer.DeploymentID)
-				}
-				if answer.ProxyHost != "" {
-					a.printf("Public host: %s\n", answer.ProxyHost)
-				}
-				if answer.Paused {
-					a.printf("Paused: true\n")
-				}
-				return nil
-			})
+			return o.run(c.Context(), k)
 		},
 	}
 	c.Flags().BoolVar(&raw, "raw", false, "as --output json")
-	outputFlag(c, &out)
+	kit.OutputFlag(c, &o.out)
 	return c
+}
+
+func (o inspectOptions) run(ctx context.Context, k *kit.Kit) error {
+	return k.WithConn(ctx, false, func(ctx context.Context, c *kit.Conn) error {
+		info, err := k.InspectCluster(ctx, c.Client, c.Target)
+		if err != nil {
+			return err
+		}
+		shown := shownCluster{
+			ID: info.GetId(), DeploymentID: info.GetDeploymentId(), Address: c.Address().String(), ProxyHost: info.GetProxyHost(),
+			ProxyTLS: info.GetProxyTls(), Paused: info.GetPaused(), Warnings: info.GetWarnings(), Metadata: info.GetMetadata(),
+		}
+		return k.PrintResult(o.out, shown, func() {
+			k.Printf("ID: %s\nAddress: %s\n", shown.ID, shown.Address)
+			if shown.DeploymentID != "" {
+				k.Printf("Deployment ID: %s\n", shown.DeploymentID)
+			}
+			if shown.ProxyHost != "" {
+				k.Printf("Public host: %s\n", shown.ProxyHost)
+			}
+			if shown.Paused {
+				k.Printf("Paused: true\n")
+			}
+		})
+	})
 }

@@ -24,11 +24,8 @@ var referenceDir = filepath.Join("..", "..", "docs", "reference")
 
 // documented is the real tree of commands, as the generators want it: what is
 // indented by two becomes a block only when it is indented by four.
-func documented(t *testing.T) *cobra.Command {
-	t.Helper()
-	env, _, _ := testEnv(t, nil)
-	env.Getenv = func(string) string { return "" }
-	root := newRoot(env)
+func documented() *cobra.Command {
+	root := newRoot(testKit())
 	root.DisableAutoGenTag = true
 	everyCommand(root, func(c *cobra.Command) {
 		c.InitDefaultHelpFlag()
@@ -45,7 +42,7 @@ func documented(t *testing.T) *cobra.Command {
 // pages are the reference: one for each noun, with all that is below it.
 func pages(t *testing.T) map[string]string {
 	t.Helper()
-	root := documented(t)
+	root := documented()
 	all := map[string]string{"pachctl.md": pageOf(t, root, false)}
 	for _, c := range root.Commands() {
 		if c.IsAvailableCommand() {
@@ -78,7 +75,7 @@ func link(file string) string {
 	return fmt.Sprintf("%s_%s.md#%s", words[0], words[1], strings.Join(words, "-"))
 }
 
-func TestTheReferenceIsCurrent(t *testing.T) {
+func TestReference_Current(t *testing.T) {
 	all := pages(t)
 	if *update {
 		if err := os.RemoveAll(referenceDir); err != nil {
@@ -113,7 +110,7 @@ func TestTheReferenceIsCurrent(t *testing.T) {
 }
 
 // Every link leads to a heading that exists.
-func TestTheReferenceLinksToItself(t *testing.T) {
+func TestReference_Links(t *testing.T) {
 	all := pages(t)
 	for name, text := range all {
 		for line := range strings.Lines(text) {
@@ -146,7 +143,7 @@ func TestManualPages(t *testing.T) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := doc.GenManTree(documented(t), &doc.GenManHeader{Title: "PACHCTL", Section: "1", Source: "Pachyderm", Manual: "Pachyderm"}, dir); err != nil {
+	if err := doc.GenManTree(documented(), &doc.GenManHeader{Title: "PACHCTL", Section: "1", Source: "Pachyderm", Manual: "Pachyderm"}, dir); err != nil {
 		t.Fatal(err)
 	}
 	data, err := os.ReadFile(filepath.Join(dir, "pachctl-auth-explain.1"))

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"time"
@@ -11,7 +10,8 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	versionpb "pachyderm/api/version"
-	"pachyderm/client"
+	"pachyderm/internal/cli/kit"
+	"pachyderm/internal/fault"
 )
 
 // shownVersion is a version for scripts.
@@ -24,7 +24,9 @@ type shownVersion struct {
 }
 
 func shown(v *versionpb.Version) *shownVersion {
-	return &shownVersion{Version: semver(v), GitCommit: v.GetGitCommit(), BuildDate: v.GetBuildDate(), GoVersion: v.GetGoVersion(), Platform: v.GetPlatform()}
+	return &shownVersion{
+		Version: semver(v), GitCommit: v.GetGitCommit(), BuildDate: v.GetBuildDate(), GoVersion: v.GetGoVersion(), Platform: v.GetPlatform(),
+	}
 }
 
 func semver(v *versionpb.Version) string {
@@ -32,72 +34,72 @@ func semver(v *versionpb.Version) string {
 }
 
 type versionOptions struct {
-	clientOnly, architecture, enterprise, raw, compare bool
-	timeout                                            string
-	out                                                format
+	clientOnly, architecture, enterprise, compare bool
+	timeout                                       time.Duration
+	out                                           kit.Format
 }
 
-func (a *app) versionCommand() *cobra.Command {
+func version(k *kit.Kit) *cobra.Command {
 	var o versionOptions
+	var raw bool
+	var timeout string
 	c := &cobra.Command{
-		Use: "version", Short: "Show the versions of pachctl and pachd", Args: exactly(0),
+		Use: "version", Short: "Show the versions of pachctl and pachd", Args: kit.Exactly(0),
 		Example: "  pachctl version\n  pachctl version --client-only\n  pachctl version -o json",
-		RunE:    func(c *cobra.Command, _ []string) error { return a.runVersion(c, o) },
+		RunE: func(c *cobra.Command, _ []string) (err error) {
+			if raw && o.out == "" {
+				o.out = "json"
+			}
+			o.timeout = 10 * time.Second
+			if timeout != "default" {
+				if o.timeout, err = time.ParseDuration(timeout); err != nil {
+					return kit.Usagef(c, "could not parse duration %q: write it as 500ms or 5s", timeout)
+				}
+			}
+			return o.run(c.Context(), k)
+		},
 	}
 	f := c.Flags()
 	f.BoolVar(&o.clientOnly, "client-only", false, "show the version of pachctl alone")
 	f.BoolVar(&o.architecture, "print-architecture", false, "print the processor and the operating system first")
-	f.StringVar(&o.timeout, "timeout", "default", "how long to wait for pachd, such as 5s")
-	f.BoolVar(&o.raw, "raw", false, "as --output json")
+	f.StringVar(&timeout, "timeout", "default", "how long to wait for pachd, such as 5s")
+	f.BoolVar(&raw, "raw", false, "as --output json")
 	f.BoolVar(&o.compare, "compare", false, "fail unless both versions are the same")
-	enterpriseFlag(c, &o.enterprise)
-	outputFlag(c, &o.out)
+	kit.EnterpriseFlag(c, &o.enterprise)
+	kit.OutputFlag(c, &o.out)
 	return c
 }
 
-func (a *app) runVersion(cmd *cobra.Command, o versionOptions) error {
-	if o.raw && o.out == "" {
-		o.out = "json"
-	}
-	timeout := 10 * time.Second
-	if o.timeout != "default" {
-		var err error
-		if timeout, err = time.ParseDuration(o.timeout); err != nil {
-			return usagef(cmd, "could not parse duration %q: write it as 500ms or 5s", o.timeout)
-		}
-	}
+// run shows people its own version first: pachd may not answer.
+func (o versionOptions) run(ctx context.Context, k *kit.Kit) error {
 	if o.architecture {
-		a.printf("%s\n%s\n", runtime.GOARCH, runtime.GOOS)
+		k.Printf("%s\n%s\n", runtime.GOARCH, runtime.GOOS)
 	}
-	own := ownVersion()
+	own := kit.Version()
 	if o.out == "" {
-		a.printf("%-20s%s\n%-20s%s\n", "COMPONENT", "VERSION", "pachctl", semver(own))
+		k.Printf("%-20s%s\n%-20s%s\n", "COMPONENT", "VERSION", "pachctl", semver(own))
 	}
-	answer := map[string]*shownVersion{"pachctl": shown(own)}
+	versions := map[string]*shownVersion{"pachctl": shown(own)}
 	if !o.clientOnly {
-		server, err := a.serverVersion(cmd.Context(), o.enterprise, timeout)
+		server, err := o.askServer(ctx, k)
 		if err != nil {
 			return err
 		}
 		if o.out == "" {
-			a.printf("%-20s%s\n", "pachd", semver(server))
+			k.Printf("%-20s%s\n", "pachd", semver(server))
 		}
-		answer["pachd"] = shown(server)
+		versions["pachd"] = shown(server)
 		if o.compare && semver(server) != semver(own) {
-			return errors.New("the versions differ: install the pachctl that belongs to the server")
+			return fault.New(fault.Precondition, "the versions differ").Next("install the pachctl that belongs to the server")
 		}
 	}
-	if o.out != "" {
-		return a.show(o.out, answer)
-	}
-	return nil
+	return k.PrintResult(o.out, versions, func() {})
 }
 
-func (a *app) serverVersion(ctx context.Context, enterprise bool, timeout time.Duration) (*versionpb.Version, error) {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+func (o versionOptions) askServer(ctx context.Context, k *kit.Kit) (v *versionpb.Version, err error) {
+	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
-	var v *versionpb.Version
-	err := a.withClient(ctx, enterprise, func(ctx context.Context, c *client.Client, _ *place) (err error) {
+	err = k.WithConn(ctx, o.enterprise, func(ctx context.Context, c *kit.Conn) (err error) {
 		v, err = c.Version.GetVersion(ctx, &emptypb.Empty{})
 		return err
 	})

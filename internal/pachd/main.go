@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/term"
+
 	"pachyderm/internal/config"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/version"
@@ -103,14 +105,9 @@ func (p *Pachd) announce(w io.Writer) {
 	}
 	path := p.config.RootTokenFile()
 	_, _ = fmt.Fprintf(w, "A root token was made; it is in %s and can do everything: keep it safe.\n", path)
-	if f, ok := w.(*os.File); ok && isTerminal(f) {
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		if data, err := os.ReadFile(path); err == nil { //nolint:gosec // our own file
 			_, _ = fmt.Fprintf(w, "Root token, shown this once: %s", data)
 		}
 	}
-}
-
-func isTerminal(f *os.File) bool {
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

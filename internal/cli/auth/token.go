@@ -1,0 +1,239 @@
+package auth
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"pachyderm/api/auth"
+	"pachyderm/api/pach"
+	"pachyderm/internal/cli/kit"
+	"pachyderm/internal/fault"
+)
+
+type robotTokenOptions struct {
+	robot             string
+	ttl               int64 // in seconds; 0 means for ever
+	quiet, enterprise bool
+	out               kit.Format
+}
+
+func getRobotToken(k *kit.Kit) *cobra.Command {
+	var o robotTokenOptions
+	var ttl string
+	c := &cobra.Command{
+		Use: "get-robot-token ROBOT", Short: "Make a token for a robot", Args: kit.Exactly(1),
+		Long:    "Make a token for a robot, a program that works with Pachyderm. Without --ttl it never expires.",
+		Example: "  pachctl auth get-robot-token ci --ttl 720h\n  pachctl auth get-robot-token ci --quiet",
+		RunE: func(c *cobra.Command, args []string) (err error) {
+			if o.ttl, err = parseTTL(c, ttl); err != nil {
+				return err
+			}
+			o.robot = args[0]
+			return o.run(c.Context(), k)
+		},
+	}
+	c.Flags().StringVar(&ttl, "ttl", "", "how long the token lives, such as 24h; default: it never expires")
+	c.Flags().BoolVarP(&o.quiet, "quiet", "q", false, "print the token alone")
+	kit.EnterpriseFlag(c, &o.enterprise)
+	kit.OutputFlag(c, &o.out)
+	return c
+}
+
+// parseTTL refuses what the wire, which counts whole seconds and takes zero
+// for ever, would make something else of.
+func parseTTL(c *cobra.Command, text string) (int64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return 0, kit.Usagef(c, "could not parse duration %q: write it as 90s, 30m or 24h", text)
+	}
+	if d < time.Second {
+		return 0, kit.Usagef(c, "a token cannot live for %s: use a second or more, or omit --ttl for a token that never expires", text)
+	}
+	return int64(d / time.Second), nil
+}
+
+func (o robotTokenOptions) run(ctx context.Context, k *kit.Kit) error {
+	return k.WithConn(ctx, o.enterprise, func(ctx context.Context, c *kit.Conn) error {
+		r, err := c.Auth.GetRobotToken(ctx, &auth.GetRobotTokenRequest{Robot: o.robot, Ttl: o.ttl})
+		if err != nil {
+			return err
+		}
+		return k.PrintResult(o.out, map[string]string{"token": r.GetToken()}, func() {
+			if !o.quiet {
+				k.Printf("Token: ")
+			}
+			k.Printf("%s\n", r.GetToken())
+		})
+	})
+}
+
+type revokeOptions struct {
+	token, user, allOf string
+	enterprise         bool
+	out                kit.Format
+}
+
+func revoke(k *kit.Kit) *cobra.Command {
+	var o revokeOptions
+	c := &cobra.Command{
+		Use: "revoke", Short: "Revoke a token, or all that a user or robot has", Args: kit.Exactly(0),
+		Long: `Revoke a token, all tokens of a user or robot, or with --all-of the refresh
+tokens of their applications as well, so that nothing signs in by itself. Nothing
+to revoke is a failure.`,
+		Example: "  pachctl auth revoke --token - < token\n  pachctl auth revoke --user robot:ci\n" +
+			"  pachctl auth revoke --all-of user:alice@example.com",
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := o.check(c); err != nil {
+				return err
+			}
+			return o.run(c.Context(), k)
+		},
+	}
+	c.Flags().StringVar(&o.token, "token", "",
+		"the token to revoke; - reads it from standard input, which keeps it out of the list of processes")
+	c.Flags().StringVar(&o.user, "user", "", "whose tokens to revoke, with prefix, such as user:alice@example.com")
+	c.Flags().StringVar(&o.allOf, "all-of", "", "whose tokens, sessions and refresh tokens of applications to revoke, with prefix")
+	kit.EnterpriseFlag(c, &o.enterprise)
+	kit.OutputFlag(c, &o.out)
+	return c
+}
+
+func (o revokeOptions) check(c *cobra.Command) error {
+	given := 0
+	for _, flag := range []string{o.token, o.user, o.allOf} {
+		if flag != "" {
+			given++
+		}
+	}
+	switch given {
+	case 0:
+		return kit.Usagef(c, "one of --token or --user must be set, or --all-of")
+	case 1:
+		return nil
+	}
+	return kit.Usagef(c, "only one of --token or --user may be set, or --all-of")
+}
+
+func (o revokeOptions) run(ctx context.Context, k *kit.Kit) (err error) {
+	if o.token == "-" {
+		if o.token, err = k.ReadSecret(ctx, "Token to revoke:"); err != nil {
+			return err
+		}
+		if o.token == "" {
+			return fault.New(fault.Invalid, "no token was given, and nothing was revoked").Next("pass it on standard input")
+		}
+	}
+	return k.WithConn(ctx, o.enterprise, func(ctx context.Context, c *kit.Conn) error {
+		tokens, refresh, err := o.revoke(ctx, c)
+		if err != nil {
+			return err
+		}
+		return k.PrintResult(o.out, map[string]int64{"tokens": tokens, "refresh_tokens": refresh}, func() {
+			text := plural(tokens, "auth token")
+			if o.allOf != "" {
+				text += " and " + plural(refresh, "refresh token") + " of applications"
+			}
+			k.Printf("%s revoked\n", text)
+		})
+	})
+}
+
+// revoke takes nothing to revoke for a mistake: whoever revokes wants to know
+// that something ended.
+func (o revokeOptions) revoke(ctx context.Context, c *kit.Conn) (tokens, refresh int64, err error) {
+	switch {
+	case o.allOf != "":
+		r, err := c.Pach.RevokeAll(ctx, &pach.RevokeAllRequest{Principal: o.allOf})
+		if err == nil && r.GetTokens()+r.GetRefreshTokens() == 0 {
+			err = errNoToken(o.allOf)
+		}
+		return r.GetTokens(), r.GetRefreshTokens(), err
+	case o.user != "":
+		r, err := c.Auth.RevokeAuthTokensForUser(ctx, &auth.RevokeAuthTokensForUserRequest{Username: o.user})
+		if err == nil && r.GetNumber() == 0 {
+			err = errNoToken(o.user)
+		}
+		return r.GetNumber(), 0, err
+	}
+	r, err := c.Auth.RevokeAuthToken(ctx, &auth.RevokeAuthTokenRequest{Token: o.token})
+	if err == nil && r.GetNumber() == 0 {
+		err = fault.New(fault.NotFound, "there is no such token: nothing was revoked")
+	}
+	return r.GetNumber(), 0, err
+}
+
+func errNoToken(principal string) error {
+	return fault.New(fault.NotFound, "%s has no token: nothing was revoked", principal).Next("list the tokens with: pachctl auth list-tokens")
+}
+
+type shownToken struct {
+	ID        string     `json:"id"`
+	Principal string     `json:"principal"`
+	Created   *time.Time `json:"created,omitempty"`
+	Expires   *time.Time `json:"expires,omitempty"`
+	Connector string     `json:"connector,omitempty"`
+}
+
+type listTokensOptions struct {
+	principal            string
+	sessions, enterprise bool
+	out                  kit.Format
+}
+
+func listTokens(k *kit.Kit) *cobra.Command {
+	return listsTokens(k, &cobra.Command{
+		Use: "list-tokens [PRINCIPAL]", Short: "List the tokens that work, without their values", Args: kit.Between(0, 1),
+		Long: `List the tokens that work now: whose they are, and when they end. Their values are
+not kept by pachd and cannot be shown. Everybody may ask for their own.`,
+		Example: "  pachctl auth list-tokens\n  pachctl auth list-tokens robot:ci -o json",
+	}, false)
+}
+
+func listSessions(k *kit.Kit) *cobra.Command {
+	return listsTokens(k, &cobra.Command{
+		Use: "list-sessions [PRINCIPAL]", Short: "List the sessions of people who have signed in", Args: kit.Between(0, 1),
+		Long: `List the sessions of people who have signed in: whose they are, through which
+identity provider, and when they end. Everybody may ask for their own.`,
+		Example: "  pachctl auth list-sessions\n  pachctl auth list-sessions user:alice@example.com",
+	}, true)
+}
+
+// listsTokens completes a command that shows tokens.
+func listsTokens(k *kit.Kit, c *cobra.Command, sessions bool) *cobra.Command {
+	o := listTokensOptions{sessions: sessions}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			o.principal = args[0]
+		}
+		return o.run(c.Context(), k)
+	}
+	kit.EnterpriseFlag(c, &o.enterprise)
+	kit.OutputFlag(c, &o.out)
+	return c
+}
+
+func (o listTokensOptions) run(ctx context.Context, k *kit.Kit) error {
+	return k.WithConn(ctx, o.enterprise, func(ctx context.Context, c *kit.Conn) error {
+		r, err := c.Pach.ListTokens(ctx, &pach.ListTokensRequest{Principal: o.principal, Sessions: o.sessions})
+		if err != nil {
+			return err
+		}
+		tokens, rows := []shownToken{}, [][]string{}
+		for _, t := range r.GetTokens() {
+			expires := "never"
+			if t.GetExpires() != nil {
+				expires = kit.FormatTime(t.GetExpires())
+			}
+			tokens = append(tokens, shownToken{
+				t.GetId(), t.GetPrincipal(), kit.TimeOrNil(t.GetCreated()), kit.TimeOrNil(t.GetExpires()), t.GetConnector(),
+			})
+			rows = append(rows, []string{t.GetId(), t.GetPrincipal(), kit.OrDash(t.GetConnector()), kit.FormatTime(t.GetCreated()), expires})
+		}
+		return k.PrintResult(o.out, tokens, func() { k.Table([]string{"ID", "PRINCIPAL", "CONNECTOR", "CREATED", "EXPIRES"}, rows) })
+	})
+}

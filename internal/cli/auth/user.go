@@ -1,0 +1,139 @@
+package auth
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"pachyderm/api/pach"
+	"pachyderm/internal/cli/kit"
+)
+
+type shownUser struct {
+	Name       string          `json:"name"`
+	Enabled    bool            `json:"enabled"`
+	LastLogin  *time.Time      `json:"last_login,omitempty"`
+	Identities []shownIdentity `json:"identities"`
+	Groups     []string        `json:"groups"`
+	LiveTokens int64           `json:"live_tokens"`
+}
+
+type shownIdentity struct {
+	ID        string     `json:"id"`
+	Connector string     `json:"connector"`
+	Issuer    string     `json:"issuer"`
+	Subject   string     `json:"subject"`
+	Email     string     `json:"email"`
+	State     string     `json:"state"`
+	LastLogin *time.Time `json:"last_login,omitempty"`
+}
+
+func showUser(u *pach.User) shownUser {
+	s := shownUser{
+		Name: u.GetName(), Enabled: u.GetEnabled(), LastLogin: kit.TimeOrNil(u.GetLastLogin()), Identities: []shownIdentity{},
+		Groups: append([]string{}, u.GetGroups()...), LiveTokens: u.GetLiveTokens(),
+	}
+	for _, i := range u.GetIdentities() {
+		s.Identities = append(s.Identities, shownIdentity{
+			ID: i.GetId(), Connector: i.GetConnector(), Issuer: i.GetIssuer(), Subject: i.GetSubject(), Email: i.GetEmail(),
+			State: strings.ToLower(i.GetState().String()), LastLogin: kit.TimeOrNil(i.GetLastLogin()),
+		})
+	}
+	return s
+}
+
+type listUsersOptions struct {
+	enterprise bool
+	out        kit.Format
+}
+
+func listUsers(k *kit.Kit) *cobra.Command {
+	var o listUsersOptions
+	c := &cobra.Command{
+		Use: "list-users", Short: "List everybody who has signed in", Args: kit.Exactly(0),
+		Long: `List everybody who has signed in, and what proves that it is they: the identities
+at their providers. One that is waiting was refused because another owns its
+e-mail address; an administrator lets it in with "pachctl idp link".`,
+		Example: "  pachctl auth list-users\n  pachctl auth list-users -o json",
+		RunE:    func(c *cobra.Command, _ []string) error { return o.run(c.Context(), k) },
+	}
+	kit.EnterpriseFlag(c, &o.enterprise)
+	kit.OutputFlag(c, &o.out)
+	return c
+}
+
+func (o listUsersOptions) run(ctx context.Context, k *kit.Kit) error {
+	return k.WithConn(ctx, o.enterprise, func(ctx context.Context, c *kit.Conn) error {
+		r, err := c.Pach.ListUsers(ctx, &pach.ListUsersRequest{})
+		if err != nil {
+			return err
+		}
+		users := []shownUser{}
+		for _, u := range r.GetUsers() {
+			users = append(users, showUser(u))
+		}
+		return k.PrintResult(o.out, users, func() { printUsers(k, r.GetUsers()) })
+	})
+}
+
+// printUsers has a line for each identity, the user's own words on the first.
+func printUsers(k *kit.Kit, users []*pach.User) {
+	var rows [][]string
+	for _, u := range users {
+		state := "enabled"
+		if !u.GetEnabled() {
+			state = "disabled"
+		}
+		first := []string{u.GetName(), state, kit.FormatTime(u.GetLastLogin()), fmt.Sprint(u.GetLiveTokens())}
+		if len(u.GetIdentities()) == 0 {
+			rows = append(rows, append(first, "-", "-", "-"))
+		}
+		for _, i := range u.GetIdentities() {
+			rows = append(rows, append(first, i.GetId(), i.GetConnector(), strings.ToLower(i.GetState().String())))
+			first = []string{"", "", "", ""}
+		}
+	}
+	k.Table([]string{"USER", "STATE", "LAST LOGIN", "TOKENS", "IDENTITY", "CONNECTOR", "IDENTITY STATE"}, rows)
+}
+
+type enableOptions struct {
+	user                string
+	enabled, enterprise bool
+}
+
+func disableUser(k *kit.Kit) *cobra.Command {
+	return enables(k, &cobra.Command{
+		Use: "disable-user USER", Short: "Keep a user out, from their next call on",
+		Long: `Keep a user out: from their next call on all their tokens are refused, and so is
+a new sign-in, until they are enabled again.`,
+		Example: "  pachctl auth disable-user user:alice@example.com",
+	}, false)
+}
+
+func enableUser(k *kit.Kit) *cobra.Command {
+	return enables(k, &cobra.Command{
+		Use: "enable-user USER", Short: "Let a user in again", Example: "  pachctl auth enable-user user:alice@example.com",
+	}, true)
+}
+
+// enables completes a command that lets a user in or keeps them out.
+func enables(k *kit.Kit, c *cobra.Command, enabled bool) *cobra.Command {
+	o := enableOptions{enabled: enabled}
+	c.Args = kit.Exactly(1)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		o.user = args[0]
+		return o.run(c.Context(), k)
+	}
+	kit.EnterpriseFlag(c, &o.enterprise)
+	return c
+}
+
+func (o enableOptions) run(ctx context.Context, k *kit.Kit) error {
+	return k.WithConn(ctx, o.enterprise, func(ctx context.Context, c *kit.Conn) error {
+		_, err := c.Pach.SetUserEnabled(ctx, &pach.SetUserEnabledRequest{User: o.user, Enabled: o.enabled})
+		return err
+	})
+}

@@ -1,0 +1,54 @@
+package idp
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"pachyderm/api/pach"
+	"pachyderm/internal/cli/kit"
+	"pachyderm/internal/fault"
+)
+
+func callback(k *kit.Kit) *cobra.Command {
+	return &cobra.Command{
+		Use: "callback", Short: "Print the callback URL to register at an identity provider", Args: kit.Exactly(0),
+		Long: `Print the URL to which an identity provider sends people back, and nothing else,
+for scripts. Register exactly this with the provider. You need not be signed in.`,
+		Example: "  pachctl idp callback",
+		RunE:    func(c *cobra.Command, _ []string) error { return runCallback(c.Context(), k) },
+	}
+}
+
+func runCallback(ctx context.Context, k *kit.Kit) error {
+	u, err := callbackURL(ctx, k)
+	if err != nil {
+		return err
+	}
+	k.Printf("%s\n", u)
+	return nil
+}
+
+// callbackURL asks pachd, which tells anybody.
+func callbackURL(ctx context.Context, k *kit.Kit) (string, error) {
+	t, err := k.FindTarget(enterprise)
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := k.Limit(ctx)
+	defer cancel()
+	c, err := k.Dial(ctx, t, "")
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = c.Close() }()
+	info, err := c.Pach.GetSignIn(ctx, &pach.GetSignInRequest{})
+	if err != nil {
+		return "", err
+	}
+	if !kit.IsWebURL(info.GetCallbackUrl()) {
+		return "", fault.New(fault.Unavailable, "pachd does not say where its callback is").
+			Next("ask an administrator for its public URL; the callback is that and /callback")
+	}
+	return info.GetCallbackUrl(), nil
+}

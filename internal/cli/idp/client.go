@@ -1,0 +1,265 @@
+package idp
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"pachyderm/api/identity"
+	"pachyderm/api/pach"
+	"pachyderm/internal/cli/kit"
+)
+
+// clientDoc is an OIDC client as people write it.
+type clientDoc struct {
+	ID           string   `json:"id" yaml:"id"`
+	Name         string   `json:"name" yaml:"name"`
+	RedirectURIs []string `json:"redirect_uris" yaml:"redirect_uris"`
+	Secret       string   `json:"secret,omitempty" yaml:"secret,omitempty"`
+	TrustedPeers []string `json:"trusted_peers" yaml:"trusted_peers"`
+	// Allowed is nil where pachd was not asked for it.
+	Allowed []string `json:"allowed_connectors,omitempty" yaml:"allowed_connectors,omitempty"`
+}
+
+const clientHelp = `The document is YAML or JSON with the keys
+
+  id             name of the application for programs
+  name           name of the application for people
+  redirect_uris  where the browser may be sent back to
+  secret         default: a random one
+  trusted_peers  ids of clients that may request tokens for this one
+  allowed_connectors
+                 ids of the connectors that people may sign in with; default:
+                 all`
+
+// clientOf reads the document. A secret *** is one that get-client did not show.
+func clientOf(d kit.Document) (*identity.OIDCClient, []string, error) {
+	var doc clientDoc
+	if err := d.Decode(&doc); err != nil {
+		return nil, nil, err
+	}
+	if doc.Secret == kit.Mask {
+		doc.Secret = ""
+	}
+	return &identity.OIDCClient{
+		Id: doc.ID, Name: doc.Name, RedirectUris: doc.RedirectURIs, Secret: doc.Secret, TrustedPeers: doc.TrustedPeers,
+	}, doc.Allowed, nil
+}
+
+type createClientOptions struct {
+	file string
+	out  kit.Format
+}
+
+func createClient(k *kit.Kit) *cobra.Command {
+	var o createClientOptions
+	c := &cobra.Command{
+		Use: "create-client", Short: "Register an application as OIDC client", Args: kit.Exactly(0),
+		Long:    "Register an application that signs people in through Pachyderm. Its secret is\nshown this once.\n\n" + clientHelp,
+		Example: "  pachctl idp create-client --config dashboard.yaml",
+		RunE:    func(c *cobra.Command, _ []string) error { return o.run(c.Context(), k) },
+	}
+	documentFlag(c, &o.file)
+	kit.OutputFlag(c, &o.out)
+	return c
+}
+
+func (o createClientOptions) run(ctx context.Context, k *kit.Kit) error {
+	d, err := k.ReadDocument(o.file)
+	if err != nil {
+		return err
+	}
+	oidc, allowed, err := clientOf(d)
+	if err != nil {
+		return err
+	}
+	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
+		secret, err := register(ctx, c, oidc, allowed)
+		if err != nil {
+			return d.Explain(err)
+		}
+		return printSecret(k, o.out, secret)
+	})
+}
+
+func printSecret(k *kit.Kit, out kit.Format, secret string) error {
+	return k.PrintResult(out, map[string]string{"secret": secret}, func() { k.Printf("Client secret: %q\n", secret) })
+}
+
+// register asks a pachd of ours only for what upstream's does not know.
+func register(ctx context.Context, c *kit.Conn, oidc *identity.OIDCClient, allowed []string) (secret string, err error) {
+	if len(allowed) == 0 {
+		r, err := c.Identity.CreateOIDCClient(ctx, &identity.CreateOIDCClientRequest{Client: oidc})
+		return r.GetClient().GetSecret(), err
+	}
+	r, err := c.Pach.CreateOIDCClient(ctx, &pach.CreateOIDCClientRequest{Client: oidc, AllowedConnectors: allowed})
+	return r.GetClient().GetSecret(), err
+}
+
+type updateClientOptions struct {
+	file     string
+	out      kit.Format
+	document kit.Document // none if only the secret changes
+	request  pach.UpdateOIDCClientRequest
+	secret   string // in the document; the request has no place for it
+}
+
+func updateClient(k *kit.Kit) *cobra.Command {
+	var o updateClientOptions
+	c := &cobra.Command{
+		Use: "update-client [ID]", Short: "Change an OIDC client, or renew its secret", Args: kit.Between(0, 1),
+		Long: `Change the settings of an OIDC client that are in the document: those that are
+absent stay, and an empty list empties the stored one. With --new-secret a new
+secret is generated and shown this once; the old one ends, as it does when the
+document sets one. With an ID and --new-secret alone only that changes.
+
+` + clientHelp,
+		Example: "  pachctl idp update-client --config dashboard.yaml\n  pachctl idp update-client dashboard --new-secret",
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := o.read(c, k, args); err != nil {
+				return err
+			}
+			return o.run(c.Context(), k)
+		},
+	}
+	documentFlag(c, &o.file)
+	c.Flags().BoolVar(&o.request.NewSecret, "new-secret", false, "generate a new secret and show it")
+	kit.OutputFlag(c, &o.out)
+	return c
+}
+
+// read makes one request of the document, the id and --new-secret.
+func (o *updateClientOptions) read(c *cobra.Command, k *kit.Kit, args []string) (err error) {
+	switch {
+	case c.Flags().Changed("config") || len(args) == 0:
+		if o.document, err = k.ReadDocument(o.file); err != nil {
+			return err
+		}
+		if err := o.readDocument(); err != nil {
+			return err
+		}
+	case !o.request.NewSecret:
+		return kit.Usagef(c, "nothing to change: add --config FILE or --new-secret")
+	}
+	if o.secret != "" && o.request.NewSecret {
+		return kit.Usagef(c, "the document sets a secret and --new-secret generates another: choose one")
+	}
+	return takeID(c, "client", &o.request.Id, args)
+}
+
+func (o *updateClientOptions) readDocument() error {
+	oidc, allowed, err := clientOf(o.document)
+	if err != nil {
+		return err
+	}
+	o.secret, o.request.Id, o.request.Name = oidc.GetSecret(), oidc.GetId(), oidc.GetName()
+	for _, list := range []struct {
+		given []string
+		into  **pach.StringList
+	}{{allowed, &o.request.AllowedConnectors}, {oidc.RedirectUris, &o.request.RedirectUris}, {oidc.TrustedPeers, &o.request.TrustedPeers}} {
+		if list.given != nil {
+			*list.into = &pach.StringList{Values: list.given}
+		}
+	}
+	return nil
+}
+
+func (o *updateClientOptions) run(ctx context.Context, k *kit.Kit) error {
+	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
+		r, err := c.Pach.UpdateOIDCClient(ctx, &o.request)
+		if err == nil && o.secret != "" {
+			change := &identity.OIDCClient{Id: o.request.Id, Secret: o.secret}
+			_, err = c.Identity.UpdateOIDCClient(ctx, &identity.UpdateOIDCClientRequest{Client: change})
+		}
+		if err != nil || r.GetSecret() == "" {
+			return o.document.Explain(err)
+		}
+		return printSecret(k, o.out, r.GetSecret())
+	})
+}
+
+func docOfClient(c *identity.OIDCClient) clientDoc {
+	return clientDoc{
+		ID: c.GetId(), Name: c.GetName(), Secret: c.GetSecret(),
+		RedirectURIs: append([]string{}, c.GetRedirectUris()...), TrustedPeers: append([]string{}, c.GetTrustedPeers()...),
+	}
+}
+
+func getClient(k *kit.Kit) *cobra.Command {
+	var o idOptions
+	c := &cobra.Command{
+		Use: "get-client ID", Short: "Show an OIDC client, without its secret", Args: kit.Exactly(1),
+		Example: "  pachctl idp get-client dashboard",
+		RunE: func(c *cobra.Command, args []string) error {
+			o.id = args[0]
+			return o.runGetClient(c.Context(), k)
+		},
+	}
+	kit.OutputFlag(c, &o.out)
+	return c
+}
+
+func (o idOptions) runGetClient(ctx context.Context, k *kit.Kit) error {
+	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
+		r, err := c.Pach.GetOIDCClient(ctx, &pach.GetOIDCClientRequest{Id: o.id})
+		if status.Code(err) == codes.Unimplemented { // upstream's
+			var theirs *identity.GetOIDCClientResponse
+			theirs, err = c.Identity.GetOIDCClient(ctx, &identity.GetOIDCClientRequest{Id: o.id})
+			r = &pach.GetOIDCClientResponse{Client: theirs.GetClient()}
+		}
+		if err != nil {
+			return err
+		}
+		doc := docOfClient(r.GetClient())
+		doc.Allowed = r.GetAllowedConnectors()
+		return printYAML(k, o.out, doc, doc)
+	})
+}
+
+type listClientOptions struct{ out kit.Format }
+
+func listClient(k *kit.Kit) *cobra.Command {
+	var o listClientOptions
+	c := &cobra.Command{
+		Use: "list-client", Short: "List the OIDC clients", Example: "  pachctl idp list-client", Args: kit.Exactly(0),
+		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context(), k) },
+	}
+	kit.OutputFlag(c, &o.out)
+	return c
+}
+
+func (o listClientOptions) run(ctx context.Context, k *kit.Kit) error {
+	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
+		r, err := c.Identity.ListOIDCClients(ctx, &identity.ListOIDCClientsRequest{})
+		if err != nil {
+			return err
+		}
+		docs := []clientDoc{}
+		for _, oidc := range r.GetClients() {
+			docs = append(docs, docOfClient(oidc))
+		}
+		return k.PrintResult(o.out, docs, func() {
+			for _, d := range docs {
+				k.Printf("%s\n", d.ID)
+			}
+		})
+	})
+}
+
+func deleteClient(k *kit.Kit) *cobra.Command {
+	return &cobra.Command{
+		Use: "delete-client ID", Short: "Remove an OIDC client", Example: "  pachctl idp delete-client dashboard", Args: kit.Exactly(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return idOptions{id: args[0]}.runDeleteClient(c.Context(), k)
+		},
+	}
+}
+
+func (o idOptions) runDeleteClient(ctx context.Context, k *kit.Kit) error {
+	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
+		_, err := c.Identity.DeleteOIDCClient(ctx, &identity.DeleteOIDCClientRequest{Id: o.id})
+		return err
+	})
+}

@@ -1,0 +1,130 @@
+package kit
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"pachyderm/client"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/strict"
+)
+
+// Document is what a user has written, to find the line of what is at fault.
+type Document struct {
+	Name string // of the file
+	Data []byte
+}
+
+// ReadDocument reads a file, or standard input for "-".
+func (k *Kit) ReadDocument(path string) (Document, error) {
+	data, err := k.ReadInput(path)
+	if path == "-" {
+		path = "standard input"
+	}
+	return Document{path, data}, err
+}
+
+// Decode reads the document into a struct, strictly. The keys on the top may
+// be in any case, as upstream takes them and prints them.
+func (d Document) Decode(into any, keys ...string) error {
+	members := map[string]any{}
+	if err := strict.Decode(d.Data, &members); err != nil {
+		if bytes.HasPrefix(bytes.TrimSpace(d.Data), []byte(`"`)) {
+			return d.Invalid(fault.New(fault.Invalid, "this is JSON without its braces").
+				Next("put { before it and } behind it, and the same around the settings of config"))
+		}
+		return d.Invalid(err)
+	}
+	renamed := map[string]any{}
+	for key, value := range members {
+		if i := slices.IndexFunc(keys, func(k string) bool { return strings.EqualFold(k, key) }); i >= 0 {
+			if _, twice := members[keys[i]]; twice && keys[i] != key {
+				return d.Invalid(fault.New(fault.Invalid, "%s is given twice, once as %s", keys[i], key).Next("remove one"))
+			}
+			key = keys[i]
+		}
+		renamed[key] = value
+	}
+	if err := strict.DecodeValue(renamed, into); err != nil {
+		return d.Invalid(err)
+	}
+	return nil
+}
+
+// Invalid words a mistake that was found in the document on this side.
+func (d Document) Invalid(err error) error {
+	if line := d.line(fault.FieldOf(err)); line > 0 && fault.LineOf(err) == 0 {
+		err = fault.As(fault.KindOf(err), err).OnLine(line)
+	}
+	return fault.Prefix(err, "unable to parse config: %s", d.Name)
+}
+
+// Explain adds to an error of pachd where in the document its cause stands.
+func (d Document) Explain(err error) error {
+	field := client.FieldOf(err)
+	if field == "" || status.Code(err) == codes.Unauthenticated {
+		return err
+	}
+	found := fault.New(fault.Invalid, "%s: %s", d.Name, client.MessageOf(err))
+	if client.LineOf(err) == 0 { // or the message says it
+		found = found.OnLine(d.line(field))
+	}
+	return found
+}
+
+// line is where a field such as config.rootCAs[1] stands, or 0.
+func (d Document) line(field string) int {
+	var root yaml.Node
+	if field == "" || yaml.Unmarshal(d.Data, &root) != nil || len(root.Content) == 0 {
+		return 0
+	}
+	return lineOf(root.Content[0], field, true)
+}
+
+// lineOf matches keys rather than splitting the path: a key may have dots.
+func lineOf(n *yaml.Node, path string, top bool) int {
+	switch n.Kind {
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if line := lineOfMember(n.Content[i], n.Content[i+1], path, top); line > 0 {
+				return line
+			}
+		}
+	case yaml.SequenceNode:
+		for i, item := range n.Content {
+			rest, ok := strings.CutPrefix(path, fmt.Sprintf("[%d]", i))
+			switch {
+			case ok && rest == "":
+				return item.Line
+			case ok:
+				return lineOf(item, strings.TrimPrefix(rest, "."), false)
+			}
+		}
+	}
+	return 0
+}
+
+// lineOfMember matches a key in any case on the top, as Decode does.
+func lineOfMember(key, value *yaml.Node, path string, top bool) int {
+	if len(key.Value) > len(path) {
+		return 0
+	}
+	begin, rest := path[:len(key.Value)], path[len(key.Value):]
+	switch {
+	case begin != key.Value && (!top || !strings.EqualFold(begin, key.Value)):
+		return 0
+	case rest == "":
+		return key.Line
+	case rest[0] == '.':
+		return lineOf(value, rest[1:], false)
+	case rest[0] == '[':
+		return lineOf(value, rest, false)
+	}
+	return 0
+}

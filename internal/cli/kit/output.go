@@ -1,0 +1,104 @@
+package kit
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// Mask stands for a secret that is kept and not shown.
+const Mask = "***"
+
+// show prints v in a form for scripts. Its members are named by json tags.
+func (k *Kit) show(f Format, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	if f == "yaml" {
+		// By way of JSON, so that both forms have the same names.
+		var tree yaml.Node
+		if err := yaml.Unmarshal(data, &tree); err != nil {
+			return err
+		}
+		unquote(&tree)
+		if data, err = yaml.Marshal(&tree); err != nil {
+			return err
+		}
+		out.Write(data)
+	} else {
+		if err := json.Indent(&out, data, "", "  "); err != nil {
+			return err
+		}
+		out.WriteByte('\n')
+	}
+	_, err = out.WriteTo(k.Stdout)
+	return err
+}
+
+// unquote lets the YAML writer choose its own style where it read JSON's.
+func unquote(n *yaml.Node) {
+	n.Style = 0
+	for _, child := range n.Content {
+		unquote(child)
+	}
+}
+
+// PrintResult shows v if a form was asked for, and says it in words otherwise.
+func (k *Kit) PrintResult(f Format, v any, say func()) error {
+	if f != "" {
+		return k.show(f, v)
+	}
+	say()
+	return nil
+}
+
+// PrintList prints texts, each on a line for people.
+func (k *Kit) PrintList(f Format, list []string) error {
+	return k.PrintResult(f, append([]string{}, list...), func() {
+		for _, line := range list {
+			k.Printf("%s\n", line)
+		}
+	})
+}
+
+// Table prints rows in columns below their names.
+func (k *Kit) Table(names []string, rows [][]string) {
+	w := tabwriter.NewWriter(k.Stdout, 0, 0, 2, ' ', 0)
+	for _, row := range append([][]string{names}, rows...) {
+		_, _ = fmt.Fprintln(w, strings.Join(row, "\t"))
+	}
+	_ = w.Flush()
+}
+
+// TimeOrNil is a time for scripts, or nil.
+func TimeOrNil(t *timestamppb.Timestamp) *time.Time {
+	if t == nil {
+		return nil
+	}
+	at := t.AsTime().Truncate(time.Second)
+	return &at
+}
+
+// FormatTime is a time for people.
+func FormatTime(t *timestamppb.Timestamp) string {
+	if t == nil {
+		return "-"
+	}
+	return t.AsTime().Format("2006-01-02 15:04 MST")
+}
+
+// OrDash fills a column that would be empty.
+func OrDash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}
