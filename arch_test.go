@@ -244,7 +244,7 @@ func sources(t *testing.T) []source {
 
 func (s source) generated() bool { return ast.IsGenerated(s.file) }
 
-func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
+func TestImports_OnlyWhatPackagesMay(t *testing.T) {
 	for _, s := range sources(t) {
 		allowed, known := mayImport[s.pkg]
 		if !known {
@@ -267,7 +267,7 @@ func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
 	}
 }
 
-func TestPachctlLinksNeitherSQLNorDex(t *testing.T) {
+func TestPachctl_LinksNeitherSQLNorDex(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "./cmd/pachctl").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -286,7 +286,7 @@ const (
 	maxPackage  = 1500
 )
 
-func TestNothingGrowsTooLarge(t *testing.T) {
+func TestSize_FunctionsAndPackages(t *testing.T) {
 	lines := map[string]int{}
 	for _, s := range sources(t) {
 		if s.generated() {
@@ -312,7 +312,7 @@ func TestNothingGrowsTooLarge(t *testing.T) {
 }
 
 // A handler decodes, calls and encodes; a longer one hides a rule.
-func TestHandlersAreShort(t *testing.T) {
+func TestSize_Handlers(t *testing.T) {
 	const maxHandler = 15
 	for _, s := range sources(t) {
 		if !strings.HasPrefix(s.pkg, "internal/rpc/") {
@@ -330,7 +330,7 @@ func TestHandlersAreShort(t *testing.T) {
 	}
 }
 
-func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
+func TestDoc_EveryPackage(t *testing.T) {
 	docs := map[string]int{}
 	all := map[string]bool{}
 	for _, s := range sources(t) {
@@ -353,7 +353,7 @@ func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
 }
 
 // A table belongs to one package: whoever else needs its rows asks there.
-func TestATableIsNamedInOnePackage(t *testing.T) {
+func TestSQL_TableInOnePackage(t *testing.T) {
 	owners := map[string]map[string]bool{}
 	for _, m := range migrations(t) {
 		for _, match := range regexp.MustCompile(`CREATE TABLE (\w+)`).FindAllStringSubmatch(m, -1) {
@@ -386,7 +386,7 @@ func TestATableIsNamedInOnePackage(t *testing.T) {
 // The two databases differ in what these mean (CONTRIBUTING.md, SQL): the case
 // that LIKE ignores, the clock behind now(), the collation of ORDER BY. A page
 // may be ordered by its key, since the same database compares and orders it.
-func TestSQLIsWhatBothDatabasesUnderstandAlike(t *testing.T) {
+func TestSQL_SameForBothDatabases(t *testing.T) {
 	texts := textColumns(t)
 	statement := regexp.MustCompile(`\b(SELECT|INSERT|UPDATE|DELETE)\b|ORDER BY`)
 	banned := regexp.MustCompile(`\bLIKE\b|(?i:\bnow\(\)|\bAUTOINCREMENT\b|\bFOR UPDATE\b)`)
@@ -445,7 +445,7 @@ func migrations(t *testing.T) (texts []string) {
 }
 
 // docs/security.md claims that tests hold its lines; at least they must exist.
-func TestTheSecurityPageNamesTestsThatExist(t *testing.T) {
+func TestSecurityPage_NamesTestsThatExist(t *testing.T) {
 	page, err := os.ReadFile("docs/security.md")
 	if err != nil {
 		t.Fatal(err)

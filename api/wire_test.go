@@ -28,7 +28,7 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 // The golden file is the contract with clients that we do not build. It changes
 // by additions only, and for upstream's packages not at all.
-func TestTheWireIsAsWritten(t *testing.T) {
+func TestWire_Golden(t *testing.T) {
 	var b strings.Builder
 	for _, f := range wireFiles(t) {
 		writeFile(&b, f)
@@ -48,7 +48,7 @@ func TestTheWireIsAsWritten(t *testing.T) {
 	}
 }
 
-func TestEveryProtoIsInTheGoldenFile(t *testing.T) {
+func TestWire_EveryProtoIsInTheGoldenFile(t *testing.T) {
 	want, err := filepath.Glob("*/*.proto")
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +66,7 @@ func TestEveryProtoIsInTheGoldenFile(t *testing.T) {
 	}
 }
 
-func TestPermissionHasTheNumbersOfUpstream(t *testing.T) {
+func TestPermission_NumbersOfUpstream(t *testing.T) {
 	d := auth.Permission_PERMISSION_UNKNOWN.Descriptor()
 	if got := d.Values().Len(); got != 75 {
 		t.Errorf("auth_v2.Permission has %d values, want 75", got)

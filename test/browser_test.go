@@ -278,7 +278,7 @@ func wantText(t *testing.T, page *rod.Page, want string) {
 	}
 }
 
-func TestSignInWithTheDemoProviderInABrowser(t *testing.T) {
+func TestSignIn_DemoProviderInBrowser(t *testing.T) {
 	d := newDaemon(t)
 	port := freePort(t)
 	idp := exec.CommandContext(context.Background(), program(t, "demo"), "-listen", fmt.Sprintf("127.0.0.1:%d", port), "-redirect-uri", d.callback())
@@ -306,7 +306,7 @@ func TestSignInWithTheDemoProviderInABrowser(t *testing.T) {
 	}
 }
 
-func TestSignInWithPanvasProviderInABrowser(t *testing.T) {
+func TestSignIn_PanvaProviderInBrowser(t *testing.T) {
 	d := newDaemon(t)
 	port := freePort(t)
 	const node = "node_modules/node/bin/node"

@@ -13,7 +13,7 @@ import (
 // Secrets that are given to any command, rightly or wrongly, appear in nothing
 // that the processes write: no output, no error, no log, at the most talkative
 // level.
-func TestNoSecretIsEverWritten(t *testing.T) {
+func TestSecrets_NeverWritten(t *testing.T) {
 	const (
 		rootToken    = "canary-root-Vq3Jm8Zt"
 		clientSecret = "canary-client-Hs7Kd2Wp"

@@ -34,7 +34,7 @@ type acknowledged struct {
 
 // A kill -9 at any point of a login or an update loses nothing that was
 // acknowledged, and the next start works.
-func TestKillLosesNothingThatWasAcknowledged(t *testing.T) {
+func TestKill_LosesNothingAcknowledged(t *testing.T) {
 	d := newDaemon(t, "PACHD_ISSUER_SIGNING_ALGORITHM=ES256")
 	provider := optest.Start(t, d.callback())
 	d.start()

@@ -206,7 +206,7 @@ func matches(shown []string, got string) bool {
 	return ok && err == nil
 }
 
-func TestTheGuideToOpenLDAPIsTrue(t *testing.T) {
+func TestGuide_OpenLDAP(t *testing.T) {
 	runGuide(t, "openldap.md", func(_ *daemon, ca *idp.CA) stage {
 		l := idp.StartOpenLDAP(t, idp.OpenLDAPOptions{CA: ca})
 		return stage{
@@ -219,7 +219,7 @@ func TestTheGuideToOpenLDAPIsTrue(t *testing.T) {
 	})
 }
 
-func TestTheGuideToActiveDirectoryIsTrue(t *testing.T) {
+func TestGuide_ActiveDirectory(t *testing.T) {
 	runGuide(t, "active-directory.md", func(_ *daemon, ca *idp.CA) stage {
 		s := idp.StartSamba(t, ca)
 		alice := idp.Alice
@@ -236,7 +236,7 @@ func TestTheGuideToActiveDirectoryIsTrue(t *testing.T) {
 
 // The simulator takes a made-up code now for a wrong one and now for a wrong
 // secret, so that check-connector is not run here.
-func TestTheGuideToAuth0IsTrue(t *testing.T) {
+func TestGuide_Auth0(t *testing.T) {
 	runGuide(t, "auth0.md", func(_ *daemon, ca *idp.CA) stage {
 		a := idp.StartAuth0(t, ca)
 		host := strings.TrimSuffix(strings.TrimPrefix(a.Issuer, "https://"), "/")
@@ -250,7 +250,7 @@ func TestTheGuideToAuth0IsTrue(t *testing.T) {
 	})
 }
 
-func TestTheGuideToGitHubIsTrue(t *testing.T) {
+func TestGuide_GitHub(t *testing.T) {
 	runGuide(t, "github.md", func(d *daemon, ca *idp.CA) stage {
 		g := idp.StartGitHub(t, ca, d.callback())
 		return stage{
@@ -263,7 +263,7 @@ func TestTheGuideToGitHubIsTrue(t *testing.T) {
 	})
 }
 
-func TestTheGuideToSAMLIsTrue(t *testing.T) {
+func TestGuide_SAML(t *testing.T) {
 	runGuide(t, "saml.md", func(d *daemon, _ *idp.CA) stage {
 		s := idp.StartSimpleSAML(t, d.callback(), d.callback(), idp.SimpleSAMLOptions{})
 		base := strings.TrimSuffix(s.EntityID, "/idp")
@@ -272,7 +272,7 @@ func TestTheGuideToSAMLIsTrue(t *testing.T) {
 }
 
 // Keycloak's place is taken by another Dex, whose issuer has a path too.
-func TestTheGuideToKeycloakIsTrue(t *testing.T) {
+func TestGuide_Keycloak(t *testing.T) {
 	runGuide(t, "keycloak.md", func(d *daemon, _ *idp.CA) stage {
 		dex := idp.StartDex(t, d.callback())
 		return stage{
@@ -286,7 +286,7 @@ func TestTheGuideToKeycloakIsTrue(t *testing.T) {
 
 // Okta's place is taken by panva's provider, which has the groups in its UserInfo
 // as Okta has.
-func TestTheGuideToOktaIsTrue(t *testing.T) {
+func TestGuide_Okta(t *testing.T) {
 	runGuide(t, "okta.md", func(d *daemon, _ *idp.CA) stage {
 		p := idp.StartPanva(t, d.callback())
 		return stage{
@@ -300,7 +300,7 @@ func TestTheGuideToOktaIsTrue(t *testing.T) {
 
 // Entra's place is taken by another Dex, which calls the object ID sub and its
 // groups by their names.
-func TestTheGuideToEntraIsTrue(t *testing.T) {
+func TestGuide_Entra(t *testing.T) {
 	runGuide(t, "entra.md", func(d *daemon, _ *idp.CA) stage {
 		dex := idp.StartDex(t, d.callback())
 		return stage{
@@ -322,7 +322,7 @@ func TestTheGuideToEntraIsTrue(t *testing.T) {
 
 // Each guide has a document that pachd takes, and which its preset writes but for
 // what people fill in: also those of providers that cannot be started here.
-func TestTheDocumentsOfTheGuidesAreTaken(t *testing.T) {
+func TestGuides_DocumentsAreAccepted(t *testing.T) {
 	ca := idp.NewCA(t)
 	guides, err := filepath.Glob(filepath.Join(guidesDir, "*.md"))
 	if err != nil || len(guides) != 13 {
@@ -374,7 +374,7 @@ func TestTheDocumentsOfTheGuidesAreTaken(t *testing.T) {
 var mdLink = regexp.MustCompile(`\]\(([^)#]+)(?:#[^)]*)?\)`)
 
 // Links within the repository lead somewhere, and every guide is in the table.
-func TestTheGuidesLinkToWhatThereIs(t *testing.T) {
+func TestGuides_Links(t *testing.T) {
 	guides, err := filepath.Glob(filepath.Join(guidesDir, "*.md"))
 	if err != nil {
 		t.Fatal(err)
@@ -407,7 +407,7 @@ var theirs = regexp.MustCompile(`says|AADSTS|signed in, but|does not know|Micros
 
 // The messages in the tables are ours to the letter, so that whoever searches
 // for one finds it.
-func TestTheMessagesInTheGuidesAreThoseOfPachd(t *testing.T) {
+func TestGuides_MessagesAreThoseOfPachd(t *testing.T) {
 	var source strings.Builder
 	err := filepath.WalkDir("../internal", func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() || strings.HasSuffix(path, "_test.go") || filepath.Ext(path) != ".go" && filepath.Ext(path) != ".html" {

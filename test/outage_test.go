@@ -13,7 +13,7 @@ import (
 )
 
 // pachd starts, and signs people in, whatever half of its providers do.
-func TestHalfOfTheProvidersAreInTrouble(t *testing.T) {
+func TestProviders_HalfInTrouble(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	ca := idp.NewCA(t)
@@ -65,7 +65,7 @@ func TestHalfOfTheProvidersAreInTrouble(t *testing.T) {
 }
 
 // A secret that stands in a file is the one that the file has when it is needed.
-func TestASecretInAFileIsReadAgain(t *testing.T) {
+func TestSecretFile_ReadAgain(t *testing.T) {
 	t.Parallel()
 	l := idp.StartOpenLDAP(t, idp.OpenLDAPOptions{})
 	h := newHouse(t)

@@ -26,7 +26,7 @@ func ldapConfig(l *idp.OpenLDAP) map[string]any {
 
 const wrongPassword = "Username or password is wrong"
 
-func TestPeopleOfOpenLDAPSignIn(t *testing.T) {
+func TestSignIn_OpenLDAP(t *testing.T) {
 	t.Parallel()
 	l := idp.StartOpenLDAP(t, idp.OpenLDAPOptions{})
 	for name, changes := range map[string]map[string]any{
@@ -45,7 +45,7 @@ func TestPeopleOfOpenLDAPSignIn(t *testing.T) {
 }
 
 // Whoever types a name must not be able to say more than a name.
-func TestOpenLDAPSignsInOnlyWhoIsMeant(t *testing.T) {
+func TestSignIn_OpenLDAPOnlyWhoIsMeant(t *testing.T) {
 	t.Parallel()
 	l := idp.StartOpenLDAP(t, idp.OpenLDAPOptions{EmptyPassword: true})
 	h := newHouse(t)
@@ -82,7 +82,7 @@ func TestOpenLDAPSignsInOnlyWhoIsMeant(t *testing.T) {
 	a.succeeds(idp.Alice, []string{"admins", "developers", "everyone"})
 }
 
-func TestPeopleOfActiveDirectorySignIn(t *testing.T) {
+func TestSignIn_ActiveDirectory(t *testing.T) {
 	t.Parallel()
 	s := idp.StartSamba(t, nil)
 	config := map[string]any{
@@ -108,7 +108,7 @@ func TestPeopleOfActiveDirectorySignIn(t *testing.T) {
 	})
 }
 
-func TestPeopleOfSimpleSAMLphpSignIn(t *testing.T) {
+func TestSignIn_SimpleSAMLphp(t *testing.T) {
 	t.Parallel()
 	for name, o := range map[string]idp.SimpleSAMLOptions{
 		"response signed": {UnsignedAssertion: true}, "assertion signed": {UnsignedResponse: true}, "both signed": {},
@@ -145,7 +145,7 @@ func rollsOver(t *testing.T, h *house, s *idp.SimpleSAML) {
 	eventuallySignedIn(t, h, trial{client: newClient, person: idp.Alice})
 }
 
-func TestPeopleOfCrewjamsProviderSignIn(t *testing.T) {
+func TestSignIn_CrewjamSAML(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	sp := fmt.Sprintf(`<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID=%[1]q>
@@ -168,7 +168,7 @@ func TestPeopleOfCrewjamsProviderSignIn(t *testing.T) {
 	}
 }
 
-func TestPeopleOfGitHubEnterpriseSignIn(t *testing.T) {
+func TestSignIn_GitHubEnterprise(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	g := idp.StartGitHub(t, nil, h.callback())
@@ -192,7 +192,7 @@ func oidcConfig(issuer, id, secret string, changes map[string]any) map[string]an
 	}, changes)
 }
 
-func TestPeopleOfPanvasProviderSignIn(t *testing.T) {
+func TestSignIn_PanvaOIDCProvider(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	p := idp.StartPanva(t, h.callback())
@@ -202,7 +202,7 @@ func TestPeopleOfPanvasProviderSignIn(t *testing.T) {
 	}.runIn(t, h)
 }
 
-func TestPeopleOfAnotherDexSignIn(t *testing.T) {
+func TestSignIn_AnotherDex(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	d := idp.StartDex(t, h.callback())
@@ -230,7 +230,7 @@ func TestPeopleOfAnotherDexSignIn(t *testing.T) {
 
 // The document of the page that describes this product, as complete as the page
 // would have it, with what the simulator needs.
-func TestPeopleOfAuth0SignInByThePagesDocument(t *testing.T) {
+func TestSignIn_Auth0ByThePagesDocument(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	a := idp.StartAuth0(t, nil)

@@ -44,7 +44,7 @@ func dexDocument(provider *idp.Dex, callback string, more ...string) string {
 	}, more...), "\n")
 }
 
-func TestThePageOfAPortForwardSignsIn(t *testing.T) {
+func TestQuick_PortForward(t *testing.T) {
 	// kubectl port-forward and the like: browsers come by a port of this machine
 	// that pachd does not listen at.
 	forward, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -82,7 +82,7 @@ func relay(from net.Listener, to string) {
 	}
 }
 
-func TestAnotherHostInTheCallbackNeedsTheSwitch(t *testing.T) {
+func TestQuick_CallbackOnOtherHost(t *testing.T) {
 	// The page's Minikube: the issuer has one name, the callback the address.
 	h := quick(t, func(d *daemon) string { return "http://" + strings.Replace(d.http, "127.0.0.1", "localhost", 1) })
 	byAddress := "http://" + h.http + "/callback"
@@ -97,7 +97,7 @@ func TestAnotherHostInTheCallbackNeedsTheSwitch(t *testing.T) {
 	h.begin("idp", idp.NewClient(t)).succeeds(provider.People[0], nil)
 }
 
-func TestANameThatOnlyTheClusterKnows(t *testing.T) {
+func TestQuick_NameOnlyTheClusterKnows(t *testing.T) {
 	// Upstream's chart: the issuer is http://pachd:1658/, localhost_issuer says
 	// that this is pachd itself, and user_accessible_issuer_host is where browsers
 	// get in. Nothing resolves pachd.internal.

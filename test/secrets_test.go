@@ -16,7 +16,7 @@ import (
 
 // Client secrets, signing keys and what logins need in between are sealed at
 // rest; a token is stored as its hash.
-func TestTheDatabaseHoldsNoSecretInClear(t *testing.T) {
+func TestDatabase_NoSecretInClear(t *testing.T) {
 	for engine, look := range map[string]func(*testing.T, *daemon, string) []byte{
 		"sqlite": func(t *testing.T, d *daemon, _ string) []byte {
 			t.Helper()

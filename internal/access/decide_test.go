@@ -118,7 +118,7 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-func TestAnyOfManyGroupsCounts(t *testing.T) {
+func TestDecide_AnyOfManyGroups(t *testing.T) {
 	ix := sample(t)
 	var groups []principal.Name
 	for i := range 40 {
@@ -136,7 +136,7 @@ func TestAnyOfManyGroupsCounts(t *testing.T) {
 	}
 }
 
-func TestNothingIsKnownToAnEmptyIndex(t *testing.T) {
+func TestIndex_Empty(t *testing.T) {
 	ix := mustIndex(t, nil)
 	d := ix.Decide(root, nil, repo("default/images"), access.SetOf(access.RepoRead))
 	if d.Allowed || d.Unbound != cluster() {
@@ -178,7 +178,7 @@ func TestEffective(t *testing.T) {
 	}
 }
 
-func TestADenialHasTheWordsClientsLookFor(t *testing.T) {
+func TestDeniedError_TextClientsMatch(t *testing.T) {
 	for _, c := range []struct {
 		on   access.Resource
 		need []access.Permission
@@ -202,7 +202,7 @@ func TestADenialHasTheWordsClientsLookFor(t *testing.T) {
 	}
 }
 
-func TestDecidingDoesNotAllocate(t *testing.T) {
+func TestDecide_DoesNotAllocate(t *testing.T) {
 	ix := sample(t)
 	groups := []principal.Name{"group:a", "group:b", "group:c", "group:d", engineers}
 	for _, on := range []access.Resource{cluster(), project("default"), repo("default/images"), spec("default/images"), repo("no/such"), job7} {

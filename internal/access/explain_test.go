@@ -66,7 +66,7 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-func TestAGrantNamesTheGroupItComesBy(t *testing.T) {
+func TestGrant_NamesItsGroup(t *testing.T) {
 	for who, want := range map[principal.Name]principal.Name{engineers: engineers, alice: "", principal.Everyone: ""} {
 		if got := grant(cluster(), who, "repoReader").Group(); got != want {
 			t.Errorf("by %s: group %q, want %q", who, got, want)

@@ -23,7 +23,7 @@ func mustSet(t testing.TB, ix *access.Index, r access.Resource, who principal.Na
 	return next
 }
 
-func TestSetReplacesTheWholeSetOfRoles(t *testing.T) {
+func TestSet_ReplacesAllRoles(t *testing.T) {
 	for _, who := range []principal.Name{alice, principal.Everyone, engineers} {
 		for _, on := range []access.Resource{cluster(), project("p"), repo("p/r")} {
 			ix := mustSet(t, mustIndex(t, nil), on, who, "repoOwner", "repoReader")
@@ -42,7 +42,7 @@ func TestSetReplacesTheWholeSetOfRoles(t *testing.T) {
 	}
 }
 
-func TestAnIndexNeverChanges(t *testing.T) {
+func TestIndex_Immutable(t *testing.T) {
 	before := sample(t)
 	resources := []access.Resource{cluster(), project("default"), repo("default/images"), repo("new/repo")}
 	var want [][]access.Binding
@@ -65,7 +65,7 @@ func TestAnIndexNeverChanges(t *testing.T) {
 	}
 }
 
-func TestRemovingFromWhatIsUnknownChangesNothing(t *testing.T) {
+func TestIndex_RemoveUnknown(t *testing.T) {
 	ix := mustSet(t, sample(t), repo("no/such"), alice)
 	if ix.Known(repo("no/such")) {
 		t.Error("no/such has become known")
@@ -76,7 +76,7 @@ func TestRemovingFromWhatIsUnknownChangesNothing(t *testing.T) {
 	}
 }
 
-func TestKnown(t *testing.T) {
+func TestIndex_Known(t *testing.T) {
 	ix := sample(t)
 	for r, want := range map[access.Resource]bool{
 		cluster():              true,
@@ -97,7 +97,7 @@ func TestKnown(t *testing.T) {
 	}
 }
 
-func TestBindingsAreInOrderAndAddUp(t *testing.T) {
+func TestIndex_Bindings(t *testing.T) {
 	ix := mustIndex(t, []access.Binding{
 		bind(repo("p/r"), robot, "repoReader"),
 		bind(repo("p/r"), principal.Everyone, "repoReader"),
@@ -115,7 +115,7 @@ func TestBindingsAreInOrderAndAddUp(t *testing.T) {
 	}
 }
 
-func TestTheIndexRefusesWhatNoDecisionWouldFind(t *testing.T) {
+func TestNewIndex_RefusesUnusableBindings(t *testing.T) {
 	for _, c := range []struct {
 		b    access.Binding
 		want string
@@ -141,7 +141,7 @@ func TestTheIndexRefusesWhatNoDecisionWouldFind(t *testing.T) {
 
 // Alice's role moves between the levels, always granted on the next before it
 // is taken from the last: whoever reads at any moment finds it.
-func TestAReaderNeverSeesHalfAChange(t *testing.T) {
+func TestIndex_ConcurrentReaders(t *testing.T) {
 	var current atomic.Pointer[access.Index]
 	current.Store(mustIndex(t, []access.Binding{bind(cluster(), alice, "repoReader")}))
 

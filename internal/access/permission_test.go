@@ -10,7 +10,7 @@ import (
 	"pachyderm/internal/access"
 )
 
-func TestPermissionsAreThoseOfTheWire(t *testing.T) {
+func TestPermission_MatchesWire(t *testing.T) {
 	onTheWire := map[string]int32{}
 	wire := auth.Permission(0).Descriptor().Values()
 	for i := range wire.Len() {
@@ -28,7 +28,7 @@ func TestPermissionsAreThoseOfTheWire(t *testing.T) {
 	}
 }
 
-func TestResourceTypesAreThoseOfTheWire(t *testing.T) {
+func TestResourceType_MatchesWire(t *testing.T) {
 	wire := auth.ResourceType(0).Descriptor().Values()
 	for i := range wire.Len() {
 		v := wire.Get(i)
@@ -43,7 +43,7 @@ func TestResourceTypesAreThoseOfTheWire(t *testing.T) {
 	}
 }
 
-func TestAnUnknownPermissionIsRefusedByName(t *testing.T) {
+func TestParsePermission_Unknown(t *testing.T) {
 	if p, err := access.ParsePermission("repo_read"); err == nil {
 		t.Errorf("repo_read was taken for %v", p)
 	}
@@ -51,7 +51,7 @@ func TestAnUnknownPermissionIsRefusedByName(t *testing.T) {
 
 // A newer client may ask for what this server does not know: the answer has to
 // be no.
-func TestNumbersOutsideTheTableCountAsUnknown(t *testing.T) {
+func TestPermission_OutsideTheTable(t *testing.T) {
 	for _, p := range []access.Permission{-1, 1, 99, 106, 130, 500, 502, 1 << 30} {
 		if got := access.SetOf(p); got != access.SetOf(access.PermissionUnknown) {
 			t.Errorf("SetOf(%d) = %v", int32(p), got)

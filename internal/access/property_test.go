@@ -222,7 +222,7 @@ func checkSet(t *testing.T, w world, want *access.Index) {
 	}
 }
 
-func TestDecideAgreesWithTheReference(t *testing.T) {
+func TestDecide_AgreesWithReference(t *testing.T) {
 	random := rand.NewChaCha8([32]byte{1})
 	const worlds = 5000
 	allowed := 0
@@ -248,7 +248,7 @@ func FuzzDecide(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) { checkWorld(t, worldFrom(data)) })
 }
 
-func TestTheAdministratorMayDoEverything(t *testing.T) {
+func TestDecide_ClusterAdminMayDoEverything(t *testing.T) {
 	d := sample(t).Decide(root, nil, cluster(), access.SetOf(access.Permissions()...))
 	if diff := cmp.Diff([]access.Permission{access.PermissionUnknown}, d.Missing.List()); diff != "" {
 		t.Errorf("missing (-want +got):\n%s", diff)

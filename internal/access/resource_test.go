@@ -55,14 +55,14 @@ func TestParseResource(t *testing.T) {
 	}
 }
 
-func TestARefusedNameIsInTheMessage(t *testing.T) {
+func TestParseResource_NamesWhatIsRefused(t *testing.T) {
 	_, err := access.ParseResource(access.Repo, "images")
 	if got, want := fault.Message(err), "invalid resource name images: "; !strings.HasPrefix(got, want) {
 		t.Errorf("message %q does not begin with %q", got, want)
 	}
 }
 
-func TestParents(t *testing.T) {
+func TestResource_Parents(t *testing.T) {
 	cluster := access.Resource{Type: access.Cluster}
 	project := access.Resource{Type: access.Project, Name: "p"}
 	repo := access.Resource{Type: access.Repo, Name: "p/r"}

@@ -17,7 +17,7 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 // What a role permits must not change unseen: this file is what a review looks
 // at.
-func TestTheRoleTableIsAsWritten(t *testing.T) {
+func TestRoles_Golden(t *testing.T) {
 	var b strings.Builder
 	for _, r := range access.Roles() {
 		fmt.Fprintf(&b, "%s  bound to %v  returned for %v\n", r.Name, r.CanBeBoundTo, r.ReturnedFor)
@@ -52,7 +52,7 @@ func TestRoleNamed(t *testing.T) {
 	}
 }
 
-func TestTheRoleTableCannotBeChangedFromOutside(t *testing.T) {
+func TestRoles_Immutable(t *testing.T) {
 	r, _ := access.RoleNamed(access.RepoReader)
 	r.Permissions[0] = access.ClusterDeleteAll
 	r.CanBeBoundTo[0] = access.Job

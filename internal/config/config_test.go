@@ -25,7 +25,7 @@ func write(t *testing.T, text string) string {
 	return path
 }
 
-func TestTheEnvironmentWinsOverTheFile(t *testing.T) {
+func TestLoad_EnvironmentOverFile(t *testing.T) {
 	file := write(t, "publicURL: https://file.example.com\nlisten:\n  grpc: localhost:1\n  metrics: ''\nauth:\n  sessionDuration: 90m\n")
 	c, err := config.Load("/data", file, []string{
 		"PACHD_LISTEN_GRPC=localhost:2", "PACHD_PORT_30650_TCP_ADDR=10.0.0.1", "PACHD_DATABASE_URL=postgres://u:hunter2@h/d",
@@ -41,7 +41,7 @@ func TestTheEnvironmentWinsOverTheFile(t *testing.T) {
 	}
 }
 
-func TestMistakesAreNamed(t *testing.T) {
+func TestLoad_NamesMistakes(t *testing.T) {
 	for _, test := range []struct{ file, env, want string }{
 		{file: "publicUrl: x", want: "did you mean publicURL"},
 		{file: "listen:\n  grcp: x", want: "line 2"},
@@ -67,7 +67,7 @@ func TestMistakesAreNamed(t *testing.T) {
 	}
 }
 
-func TestTheReferenceIsCurrent(t *testing.T) {
+func TestReference_Current(t *testing.T) {
 	path := filepath.Join("..", "..", "docs", "config.md")
 	if *update {
 		if err := os.WriteFile(path, []byte(config.Reference()), 0o600); err != nil {
@@ -109,7 +109,7 @@ func FuzzLoad(f *testing.F) {
 }
 
 // Whoever writes connectors may name files and variables, but not these.
-func TestWhatIsPachdsOwn(t *testing.T) {
+func TestConfig_OwnPaths(t *testing.T) {
 	file := write(t, "auth: {rootToken: hunter2}\ndatabase: {url: 'sqlite:/var/lib/p.db'}\nsealing: {keyFile: /keys/seal}\ntls: {certFile: /tls/c, keyFile: /tls/k}\n")
 	c, err := config.Load("/data", file, []string{"CLIENT_SECRET=x", "PGPASSWORD=hunter2", "PGSSLPASSWORD=hunter2", "PACHD_INSECURE=true", "AUTH_ROOT_TOKEN=hunter2"})
 	if err != nil {

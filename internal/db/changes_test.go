@@ -9,7 +9,7 @@ import (
 	"pachyderm/internal/db/dbtest"
 )
 
-func TestWatchersHearOfWhatIsCommittedAndOnlyOfThat(t *testing.T) {
+func TestWatch_OnlyWhatIsCommitted(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		var received []db.Change
 		d.Watch(func(c db.Change) { received = append(received, c) })
@@ -33,7 +33,7 @@ func TestWatchersHearOfWhatIsCommittedAndOnlyOfThat(t *testing.T) {
 	})
 }
 
-func TestReplicasHearOfEachOther(t *testing.T) {
+func TestWatch_OtherReplicas(t *testing.T) {
 	url := dbtest.PostgresURL(t)
 	here, there := dbtest.Open(t, url), dbtest.Open(t, url)
 	if there.Exact() {
@@ -76,7 +76,7 @@ func TestReplicasHearOfEachOther(t *testing.T) {
 	}
 }
 
-func TestAMemoryShowsEachChangeToTheNextGet(t *testing.T) {
+func TestMemory_ChangeIsVisibleToNextGet(t *testing.T) {
 	d := dbtest.SQLite(t)
 	reads := 0
 	m := db.Remember(d, "n", func(context.Context) (int, error) { reads++; return reads, nil })
@@ -96,7 +96,7 @@ func TestAMemoryShowsEachChangeToTheNextGet(t *testing.T) {
 	}
 }
 
-func TestNothingIsRememberedWhileOthersCannotBeHeard(t *testing.T) {
+func TestMemory_BypassedWhileDisconnected(t *testing.T) {
 	d := dbtest.Open(t, dbtest.PostgresURL(t)) // and nobody calls Listen
 	reads := 0
 	m := db.Remember(d, "n", func(context.Context) (int, error) { reads++; return reads, nil })

@@ -20,7 +20,7 @@ func put(ctx context.Context, tx *db.Tx, key, value string) error {
 	return err
 }
 
-func TestConcurrentUpdatesLoseNothing(t *testing.T) {
+func TestUpdate_Concurrent(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		ctx := t.Context()
 		if _, err := d.EnsureMeta(ctx, "n", []byte{0}); err != nil {
@@ -51,7 +51,7 @@ func TestConcurrentUpdatesLoseNothing(t *testing.T) {
 	})
 }
 
-func TestAFailedUpdateChangesNothing(t *testing.T) {
+func TestUpdate_FailureRollsBack(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		ctx := t.Context()
 		boom := errors.New("boom")
@@ -71,7 +71,7 @@ func TestAFailedUpdateChangesNothing(t *testing.T) {
 }
 
 // The engines must agree wherever the one SQL text could mean two things.
-func TestTheEnginesAgree(t *testing.T) {
+func TestEngines_Agree(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		ctx := t.Context()
 		err := d.Update(ctx, func(tx *db.Tx) error {
@@ -102,7 +102,7 @@ func TestTheEnginesAgree(t *testing.T) {
 	})
 }
 
-func TestANewerSchemaIsRefused(t *testing.T) {
+func TestOpen_NewerSchema(t *testing.T) {
 	for name, driver := range map[string]string{"sqlite": "sqlite", "postgres": "pgx"} {
 		t.Run(name, func(t *testing.T) {
 			url := dbtest.SQLiteURL(t)
@@ -136,7 +136,7 @@ func TestANewerSchemaIsRefused(t *testing.T) {
 	}
 }
 
-func TestOpenSaysWhatToDo(t *testing.T) {
+func TestOpen_SaysWhatToDo(t *testing.T) {
 	garbage := filepath.Join(t.TempDir(), "pachd.db")
 	if err := os.WriteFile(garbage, []byte(strings.Repeat("not a database ", 100)), 0o600); err != nil {
 		t.Fatal(err)
@@ -159,7 +159,7 @@ func TestOpenSaysWhatToDo(t *testing.T) {
 	}
 }
 
-func TestTheDatabaseFileIsPrivate(t *testing.T) {
+func TestOpen_FileIsPrivate(t *testing.T) {
 	url := dbtest.SQLiteURL(t)
 	dbtest.Open(t, url)
 	info, err := os.Stat(strings.TrimPrefix(url, "sqlite:"))

@@ -81,7 +81,7 @@ func wantGroups(t *testing.T, s *identity.Service, who principal.Name, want ...p
 	}
 }
 
-func TestTheFirstIdentityOwnsTheName(t *testing.T) {
+func TestSignedIn_FirstIdentityOwnsTheName(t *testing.T) {
 	each(t, func(t *testing.T, s *identity.Service) {
 		first := mustSignIn(t, s, alice())
 		if first.User != "user:alice@example.com" || first.ID == "" || first.TokenSub != "sub-"+first.ID {
@@ -114,7 +114,7 @@ func TestTheFirstIdentityOwnsTheName(t *testing.T) {
 	})
 }
 
-func TestAnAddressThatChangesAtTheProviderKeepsTheName(t *testing.T) {
+func TestSignedIn_ChangedAddressKeepsTheName(t *testing.T) {
 	each(t, func(t *testing.T, s *identity.Service) {
 		first := mustSignIn(t, s, alice())
 		married := mustSignIn(t, s, with(func(in *identity.SignIn) { in.Email, in.Groups = "alice.b@example.com", []string{"admins"} }))
@@ -131,7 +131,7 @@ func TestAnAddressThatChangesAtTheProviderKeepsTheName(t *testing.T) {
 	})
 }
 
-func TestWhatIsNoAddressOrGroupIsRefused(t *testing.T) {
+func TestSignedIn_BadAddressOrGroup(t *testing.T) {
 	each(t, func(t *testing.T, s *identity.Service) {
 		for name, in := range map[string]identity.SignIn{
 			"no address":            with(func(in *identity.SignIn) { in.Email = "" }),
@@ -148,7 +148,7 @@ func TestWhatIsNoAddressOrGroupIsRefused(t *testing.T) {
 	})
 }
 
-func TestADisabledPersonIsKeptOutAtOnce(t *testing.T) {
+func TestGate_DisabledUser(t *testing.T) {
 	each(t, func(t *testing.T, s *identity.Service) {
 		who := mustSignIn(t, s, alice())
 		if err := gate(t, s, who.ID); err != nil {
@@ -180,7 +180,7 @@ func TestADisabledPersonIsKeptOutAtOnce(t *testing.T) {
 	})
 }
 
-func TestTheGateKnowsWhoHasNoIdentity(t *testing.T) {
+func TestGate_WithoutIdentity(t *testing.T) {
 	each(t, func(t *testing.T, s *identity.Service) {
 		if err := gate(t, s, ""); err != nil {
 			t.Errorf("a robot or root: %v", err)
@@ -199,7 +199,7 @@ func endInstance(t *testing.T, s *identity.Service, instance string) {
 	}
 }
 
-func TestADeletedConnectorProvesNothingAndANewOneRevivesNothing(t *testing.T) {
+func TestGate_DeletedConnector(t *testing.T) {
 	each(t, func(t *testing.T, s *identity.Service) {
 		who := mustSignIn(t, s, with(func(in *identity.SignIn) { in.Groups = []string{"admins"} }))
 		bob := mustSignIn(t, s, with(func(in *identity.SignIn) { in.Instance, in.Subject, in.Email = "second", "b", "bob@example.com" }))
@@ -224,7 +224,7 @@ func TestADeletedConnectorProvesNothingAndANewOneRevivesNothing(t *testing.T) {
 	})
 }
 
-func TestALoginThatOverlapsWithADeletionLeavesNothing(t *testing.T) {
+func TestSignedIn_ConnectorDeletedMeanwhile(t *testing.T) {
 	each(t, func(t *testing.T, s *identity.Service) {
 		gone := fault.New(fault.Denied, "removed")
 		_, err := s.SignedIn(t.Context(), with(func(in *identity.SignIn) {
@@ -241,7 +241,7 @@ func TestALoginThatOverlapsWithADeletionLeavesNothing(t *testing.T) {
 	})
 }
 
-func TestALoginRefreshesOnlyTheGroupsOfItsOwnSource(t *testing.T) {
+func TestSignedIn_GroupsOfItsOwnSource(t *testing.T) {
 	each(t, func(t *testing.T, s *identity.Service) {
 		login := func(groups []string) {
 			t.Helper()
@@ -273,7 +273,7 @@ func TestALoginRefreshesOnlyTheGroupsOfItsOwnSource(t *testing.T) {
 	})
 }
 
-func TestOfManyFirstLoginsAtOnceOneIdentityComes(t *testing.T) {
+func TestSignedIn_ConcurrentFirstLogins(t *testing.T) {
 	each(t, func(t *testing.T, s *identity.Service) {
 		const logins = 16
 		ids, errs := make([]string, 2*logins), make([]error, 2*logins)

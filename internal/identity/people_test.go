@@ -34,7 +34,7 @@ func waiting(t *testing.T, s *identity.Service, user principal.Name) (found iden
 	return found
 }
 
-func TestWhoeverWaitsMayNotActUntilLinked(t *testing.T) {
+func TestLink_WaitingIdentity(t *testing.T) {
 	each(t, func(t *testing.T, s *identity.Service) {
 		mustSignIn(t, s, alice())
 		other := with(func(in *identity.SignIn) { in.Subject, in.Groups = "s-2", []string{"admins"} })
@@ -77,7 +77,7 @@ func TestWhoeverWaitsMayNotActUntilLinked(t *testing.T) {
 	})
 }
 
-func TestWhoeverWaitsMayComeUnderAFreeName(t *testing.T) {
+func TestSignedIn_WaitingIdentityWithFreeName(t *testing.T) {
 	each(t, func(t *testing.T, s *identity.Service) {
 		mustSignIn(t, s, alice())
 		other := func(email string) identity.SignIn {
@@ -95,7 +95,7 @@ func TestWhoeverWaitsMayComeUnderAFreeName(t *testing.T) {
 	})
 }
 
-func TestWhatCannotBeLinked(t *testing.T) {
+func TestLink_Refused(t *testing.T) {
 	each(t, func(t *testing.T, s *identity.Service) {
 		who := mustSignIn(t, s, alice())
 		bob := mustSignIn(t, s, with(func(in *identity.SignIn) { in.Instance, in.Subject, in.Email = "second", "b", "bob@example.com" }))

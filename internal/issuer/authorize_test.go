@@ -8,7 +8,7 @@ import (
 	"pachyderm/internal/web/record"
 )
 
-func TestTheIssuerIsNamedInAnswers(t *testing.T) {
+func TestResponse_NamesTheIssuer(t *testing.T) {
 	const issuer = "https://pach.example.com/dex"
 	for location, want := range map[string]string{
 		"http://127.0.0.1:7/?code=c&state=s": "http://127.0.0.1:7/?code=c&iss=https%3A%2F%2Fpach.example.com%2Fdex&state=s",

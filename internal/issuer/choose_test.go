@@ -21,7 +21,7 @@ func (h *env) mock(id string, config map[string]any) {
 	h.create(registry.Connector{ID: id, Name: strings.ToUpper(id[:1]) + id[1:], Type: "mockPassword", Config: with})
 }
 
-func TestAPersonIsLedToTheirConnector(t *testing.T) {
+func TestHomeRealm_ByDomain(t *testing.T) {
 	h := open(t, "/dex")
 	h.mock("one", map[string]any{"emailDomains": []any{"one.example.com", "Müller.example"}})
 	h.mock("two", map[string]any{"emailDomains": []any{"two.example.com", "shared.example.com"}})
@@ -55,7 +55,7 @@ func TestAPersonIsLedToTheirConnector(t *testing.T) {
 	}
 }
 
-func TestTheChooserRemembersAndIsDirectForOne(t *testing.T) {
+func TestHomeRealm_RemembersAndSkipsForOne(t *testing.T) {
 	h := open(t, "")
 	h.mock("one", nil)
 	if page := h.browser().Get(h.authURL(nil)); !strings.HasPrefix(page.URL.Path, "/auth/one/login") {
@@ -75,7 +75,7 @@ func TestTheChooserRemembersAndIsDirectForOne(t *testing.T) {
 
 // A client's list of connectors is held against each of its grants, not only
 // where the login begins.
-func TestAClientIsHeldToItsConnectors(t *testing.T) {
+func TestHomeRealm_AllowedConnectors(t *testing.T) {
 	h := open(t, "/dex")
 	h.connect(nil)
 	h.mock("other", nil)

@@ -41,7 +41,7 @@ func claimNamed(r connectortest.Result, name string) connectortest.Claim {
 	return connectortest.Claim{}
 }
 
-func TestATrialShowsWhatWouldComeOfASignInAndKeepsNothing(t *testing.T) {
+func TestConnectorTest_ShowsResultKeepsNothing(t *testing.T) {
 	h := open(t, "/dex")
 	h.op = optest.Start(t, h.Callback())
 	r, page := h.try(h.document(map[string]any{"userNameKey": "nickname"}), asAlice)
@@ -70,7 +70,7 @@ func TestATrialShowsWhatWouldComeOfASignInAndKeepsNothing(t *testing.T) {
 	}
 }
 
-func TestATrialTellsWhatDiffersAndWhy(t *testing.T) {
+func TestConnectorTest_Differences(t *testing.T) {
 	h := open(t, "")
 	h.connect(nil)
 	h.redeem(h.browser().SignIn(h.authURL(nil), optest.Alice))
@@ -110,7 +110,7 @@ func TestATrialTellsWhatDiffersAndWhy(t *testing.T) {
 	}
 }
 
-func TestATrialWithAPassword(t *testing.T) {
+func TestConnectorTest_PasswordConnector(t *testing.T) {
 	h := open(t, "/dex")
 	draft := registry.Connector{ID: "mock", Name: "Mock", Type: "mockPassword", Config: map[string]any{"username": "ann", "password": "right"}}
 	r, _ := h.try(draft, func(b *optest.Browser, start string) optest.Page {
@@ -126,7 +126,7 @@ func TestATrialWithAPassword(t *testing.T) {
 	}
 }
 
-func TestATrialBelongsToWhoBeganIt(t *testing.T) {
+func TestConnectorTest_BelongsToItsOwner(t *testing.T) {
 	h := open(t, "")
 	h.op = optest.Start(t, h.Callback())
 	id, address, _, err := h.StartTest(t.Context(), principal.Root, h.document(nil))
@@ -158,7 +158,7 @@ func TestATrialBelongsToWhoBeganIt(t *testing.T) {
 	}
 }
 
-func TestACheckFindsWhatIsWrong(t *testing.T) {
+func TestCheckConnector_FindsWhatIsWrong(t *testing.T) {
 	h := open(t, "")
 	h.op = optest.Start(t, h.Callback())
 	for name, test := range map[string]struct {
@@ -197,7 +197,7 @@ func TestACheckFindsWhatIsWrong(t *testing.T) {
 	}
 }
 
-func TestSignInsAndTrialsGoOnAtAnyReplica(t *testing.T) {
+func TestReplicas_LoginsAndConnectorTests(t *testing.T) {
 	h := openReplicas(t, "/dex", 3)
 	h.connect(nil)
 	h.mock("other", nil)
@@ -216,7 +216,7 @@ func TestSignInsAndTrialsGoOnAtAnyReplica(t *testing.T) {
 }
 
 // Of long values only the beginning is shown, and all of it is compared.
-func TestATrialSeesADifferenceAtTheEnd(t *testing.T) {
+func TestConnectorTest_DifferenceAtTheEnd(t *testing.T) {
 	h := open(t, "")
 	h.connect(map[string]any{"scopes": []any{strings.Repeat("x", 300), "a"}})
 	r, _ := h.try(registry.Connector{ID: "demo", Config: map[string]any{"scopes": []any{strings.Repeat("x", 300), "b"}}}, asAlice)
@@ -225,7 +225,7 @@ func TestATrialSeesADifferenceAtTheEnd(t *testing.T) {
 	}
 }
 
-func TestATrialBeginsWhereBrowsersReachUs(t *testing.T) {
+func TestConnectorTest_StartsAtThePublicAddress(t *testing.T) {
 	h := open(t, "/dex")
 	h.op = optest.Start(t, h.Callback())
 	h.ReachedAt(func(context.Context) *url.URL { return &url.URL{Host: "outside.example.com:8443", Scheme: "https"} })
@@ -235,7 +235,7 @@ func TestATrialBeginsWhereBrowsersReachUs(t *testing.T) {
 	}
 }
 
-func TestAStoredSecretIsNotSentToAnotherPlace(t *testing.T) {
+func TestConnectorTest_StoredSecretStays(t *testing.T) {
 	h := open(t, "")
 	h.connect(nil)
 	elsewhere := registry.Connector{ID: "demo", Config: map[string]any{"issuer": "https://evil.example.com"}}

@@ -37,9 +37,9 @@ const (
 // it is.
 type env struct {
 	*issuer.Issuer
-	t      *testing.T
-	server *pachdtest.Server
-	op     *op.Provider
+	t        *testing.T
+	server   *pachdtest.Server
+	op       *op.Provider
 	replicas []*pachdtest.Server // of openReplicas
 }
 
@@ -441,7 +441,7 @@ func deadProvider(t *testing.T, h *env) {
 	}
 }
 
-func TestARequestThatBreaksARuleGoesNoFurther(t *testing.T) {
+func TestAuthorize_Refused(t *testing.T) {
 	h := open(t, "/dex")
 	h.connect(nil)
 	for name, test := range map[string]struct {
@@ -484,7 +484,7 @@ func answerOf(t *testing.T, h http.Handler, u string) *httptest.ResponseRecorder
 	return w
 }
 
-func TestBrowsersStayOnHTTPSWhereTheIssuerIs(t *testing.T) {
+func TestHSTS_WhereTheIssuerIsHTTPS(t *testing.T) {
 	h := open(t, "")
 	if got := answerOf(t, h, h.URL()+"/auth").Header().Get("Strict-Transport-Security"); got != "" {
 		t.Errorf("http: %q", got)
@@ -499,7 +499,7 @@ func TestBrowsersStayOnHTTPSWhereTheIssuerIs(t *testing.T) {
 	}
 }
 
-func TestAPageWithACodeSaysWhen(t *testing.T) {
+func TestProblem_CodeAndTime(t *testing.T) {
 	h := open(t, "")
 	before := time.Now().UTC().Format("2006")
 	if err := h.server.DB.Close(); err != nil {

@@ -120,7 +120,7 @@ func wantRefused(t *testing.T, err error, texts ...string) {
 	}
 }
 
-func TestAWaitingClientGetsASessionOnceThePersonConfirms(t *testing.T) {
+func TestWait_SessionOnceConfirmed(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		loginURL, state := h.start()
 		if len(state) < 30 || !strings.Contains(loginURL, "state="+state) || !strings.Contains(loginURL, "nonce=") {
@@ -159,7 +159,7 @@ func TestAWaitingClientGetsASessionOnceThePersonConfirms(t *testing.T) {
 	})
 }
 
-func TestOfSeveralThatWaitOneGetsTheSession(t *testing.T) {
+func TestWait_SeveralWaiters(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		loginURL, state := h.start()
 		const waiters = 8
@@ -183,7 +183,7 @@ func TestOfSeveralThatWaitOneGetsTheSession(t *testing.T) {
 	})
 }
 
-func TestANoEndsTheWait(t *testing.T) {
+func TestWait_PersonSaysNo(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		loginURL, state := h.start()
 		waiting := h.wait(state)
@@ -201,7 +201,7 @@ func TestANoEndsTheWait(t *testing.T) {
 	})
 }
 
-func TestACancelledLoginEndsTheWait(t *testing.T) {
+func TestWait_CancelledLogin(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		loginURL, state := h.start()
 		waiting := h.wait(state)
@@ -214,7 +214,7 @@ func TestACancelledLoginEndsTheWait(t *testing.T) {
 	})
 }
 
-func TestAProviderThatHasGoneEndsTheWait(t *testing.T) {
+func TestWait_ProviderDown(t *testing.T) {
 	h := open(t)
 	var dead atomic.Bool
 	server := httptest.NewUnstartedServer(nil)
@@ -255,7 +255,7 @@ func TestAProviderThatHasGoneEndsTheWait(t *testing.T) {
 
 func first(a, _ string) string { return a }
 
-func TestABadCodeEndsNobodysWait(t *testing.T) {
+func TestWait_BadCodeEndsNothing(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		loginURL, state := h.start()
 		waiting := h.wait(state)
@@ -292,7 +292,7 @@ func hash(s string) string {
 
 // Whoever waits knows the state, and with it could make up the form: that must
 // not let them say yes in the person's place.
-func TestOnlyTheBrowserThatWasAskedCanAnswer(t *testing.T) {
+func TestConfirm_OnlyTheSameBrowser(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		loginURL, state := h.start()
 		waiting := h.wait(state)
@@ -338,7 +338,7 @@ func TestOnlyTheBrowserThatWasAskedCanAnswer(t *testing.T) {
 	})
 }
 
-func TestAStateThatIsNotKnownIsRefused(t *testing.T) {
+func TestWait_UnknownState(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		_, err := h.Login.Wait(t.Context(), "made-up")
 		wantRefused(t, err, "OIDC state token expired")
@@ -352,7 +352,7 @@ func TestAStateThatIsNotKnownIsRefused(t *testing.T) {
 	})
 }
 
-func TestAWaitEndsWithItsClient(t *testing.T) {
+func TestWait_EndsWithItsClient(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		_, state := h.start()
 		ctx, leave := context.WithCancel(t.Context())
@@ -368,7 +368,7 @@ func TestAWaitEndsWithItsClient(t *testing.T) {
 	})
 }
 
-func TestNobodyWaitsWithoutAProvider(t *testing.T) {
+func TestStart_WithoutProvider(t *testing.T) {
 	h := open(t)
 	_, _, err := h.Login.Start(t.Context(), "", "")
 	if !fault.Is(err, fault.Precondition) || !strings.Contains(fault.Message(err), "pachctl idp create-connector") {
@@ -376,7 +376,7 @@ func TestNobodyWaitsWithoutAProvider(t *testing.T) {
 	}
 }
 
-func TestTheGateIsAskedBeforeASessionBegins(t *testing.T) {
+func TestSession_GateBeforeItBegins(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		loginURL, state := h.start()
 		b := h.browser()
@@ -424,7 +424,7 @@ func (h *env) idToken(client, clientSecret, scope string, who op.Person) string 
 	return raw
 }
 
-func TestAnIDTokenOfPachctlBeginsOneSession(t *testing.T) {
+func TestIDToken_OfPachctlOnce(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		raw := h.idToken(issuer.CLIClient, "", "openid email", optest.Alice)
 		h.Ahead(5*time.Minute - 10*time.Second)
@@ -447,7 +447,7 @@ func TestAnIDTokenOfPachctlBeginsOneSession(t *testing.T) {
 	})
 }
 
-func TestOfOneIDTokenAtOnceOneSessionComes(t *testing.T) {
+func TestIDToken_ConcurrentUse(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		raw := h.idToken(issuer.CLIClient, "", "openid email", optest.Alice)
 		const clients = 8
@@ -472,7 +472,7 @@ func TestOfOneIDTokenAtOnceOneSessionComes(t *testing.T) {
 	})
 }
 
-func TestAnIDTokenThatIsNotGoodIsRefused(t *testing.T) {
+func TestIDToken_Refused(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		raw := h.idToken(issuer.CLIClient, "", "openid email", optest.Alice)
 		parts := strings.Split(raw, ".")
@@ -522,7 +522,7 @@ func (h *env) client(c registry.Client) registry.Client {
 	return made
 }
 
-func TestAnIDTokenOfAnotherClientGivesASessionNoLongerThanItself(t *testing.T) {
+func TestIDToken_OfAnotherClient(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		app := h.client(registry.Client{ID: "testapp", Name: "App", RedirectURIs: []string{loopback}})
 		_, err := h.Login.WithIDToken(t.Context(), h.idToken("testapp", app.Secret, "openid email", optest.Alice))
@@ -552,7 +552,7 @@ func TestAnIDTokenOfAnotherClientGivesASessionNoLongerThanItself(t *testing.T) {
 	})
 }
 
-func TestPachdRegisteredAsAClientStillSignsPeopleIn(t *testing.T) {
+func TestIDToken_PachdRegisteredAsClient(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		h.client(registry.Client{ID: "pachd", Name: "Pachyderm", RedirectURIs: []string{"http://localhost:30657/authorization-code/callback"}})
 		loginURL, state := h.start()
@@ -569,7 +569,7 @@ func TestPachdRegisteredAsAClientStillSignsPeopleIn(t *testing.T) {
 	})
 }
 
-func TestThePagesOfALogin(t *testing.T) {
+func TestPages_HeadersAndProblems(t *testing.T) {
 	h := open(t)
 	answer := func(u string) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()

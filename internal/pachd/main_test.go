@@ -39,7 +39,7 @@ func edit(t *testing.T, err error) {
 	}
 }
 
-func TestAStartThatFailsSaysInOneLineWhatToDo(t *testing.T) {
+func TestMain_FailedStartSaysWhatToDo(t *testing.T) {
 	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -142,7 +142,7 @@ func TestAStartThatFailsSaysInOneLineWhatToDo(t *testing.T) {
 
 func fresh(t *testing.T) string { return t.TempDir() }
 
-func TestAStartThatFailedIsNoObstacleToTheNext(t *testing.T) {
+func TestMain_StartAfterAFailedOne(t *testing.T) {
 	dir := used(t)
 	key := filepath.Join(dir, "sealing-key")
 	edit(t, os.Rename(key, key+".away"))
@@ -157,7 +157,7 @@ func TestAStartThatFailedIsNoObstacleToTheNext(t *testing.T) {
 	pachdtest.StartIn(t, dir)
 }
 
-func TestTheCommandLine(t *testing.T) {
+func TestMain_CommandLine(t *testing.T) {
 	for name, c := range map[string]struct {
 		args []string
 		code int
@@ -180,7 +180,7 @@ func TestTheCommandLine(t *testing.T) {
 	}
 }
 
-func TestPachdRunsUntilItIsToldToStop(t *testing.T) {
+func TestMain_RunsUntilStopped(t *testing.T) {
 	dir := t.TempDir()
 	ctx, stop := context.WithCancel(t.Context())
 	r, w := io.Pipe()

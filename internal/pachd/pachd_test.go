@@ -88,7 +88,7 @@ func engines(t *testing.T, f func(t *testing.T, on func(*config.Config))) {
 	})
 }
 
-func TestTheNextStartKeepsEverything(t *testing.T) {
+func TestNew_RestartKeepsEverything(t *testing.T) {
 	engines(t, func(t *testing.T, on func(*config.Config)) {
 		dir := t.TempDir()
 		var root, robot, id, keys string
@@ -153,7 +153,7 @@ func TestTheNextStartKeepsEverything(t *testing.T) {
 	})
 }
 
-func TestACrashBetweenTheRootTokenAndTheDatabaseLosesNothing(t *testing.T) {
+func TestRootToken_CrashBeforeItIsStored(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "root-token"), []byte("pach_MADEBYTHESTARTBEFORE\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -164,7 +164,7 @@ func TestACrashBetweenTheRootTokenAndTheDatabaseLosesNothing(t *testing.T) {
 	}
 }
 
-func TestANewRootTokenIsForItsOwnerOnly(t *testing.T) {
+func TestRootToken_FileIsPrivate(t *testing.T) {
 	s := pachdtest.Start(t)
 	info, err := os.Stat(filepath.Join(s.DataDir, "root-token"))
 	if err != nil || info.Mode().Perm() != 0o600 || len(s.RootToken) < 26 {
@@ -175,7 +175,7 @@ func TestANewRootTokenIsForItsOwnerOnly(t *testing.T) {
 	}
 }
 
-func TestAConfiguredRootTokenTakesTheOthersPlace(t *testing.T) {
+func TestRootToken_Configured(t *testing.T) {
 	engines(t, func(t *testing.T, on func(*config.Config)) {
 		dir := t.TempDir()
 		made := ""
@@ -231,7 +231,7 @@ func outage(t *testing.T, databaseURL string) (over func()) {
 	return func() { do("ALTER DATABASE " + name + " WITH ALLOW_CONNECTIONS true") }
 }
 
-func TestADatabaseThatIsGoneIsSaidToBeSo(t *testing.T) {
+func TestDatabase_Gone(t *testing.T) {
 	database := dbtest.PostgresURL(t)
 	s := pachdtest.Start(t, func(c *config.Config) { c.Database.URL = secret.Text(database) })
 	if code, text := get(t, s.HTTP+"/readyz"); code != http.StatusOK {
@@ -267,7 +267,7 @@ func TestADatabaseThatIsGoneIsSaidToBeSo(t *testing.T) {
 }
 
 // Ten calls at once brought the original down, with a made-up token even.
-func TestManyCallsAtOnceAndEachChangeSeenByTheNext(t *testing.T) {
+func TestCalls_ConcurrentSeeEachChange(t *testing.T) {
 	engines(t, func(t *testing.T, on func(*config.Config)) {
 		s := pachdtest.Start(t, on)
 		var apis [200]authpb.APIClient

@@ -32,7 +32,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-func TestARobotNameHasNoColon(t *testing.T) {
+func TestOfRobot_NoColon(t *testing.T) {
 	if n, err := principal.OfRobot("robot:ci"); err != nil || n != "robot:ci" {
 		t.Errorf("got %q, %v", n, err)
 	}

@@ -40,7 +40,7 @@ func (h *env) deactivate(ctx context.Context) {
 }
 
 // Upstream's TestActivate and TestActivateKnownToken.
-func TestAuthenticationIsDeactivatedAndActivated(t *testing.T) {
+func TestActivate_AfterDeactivate(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		_, err := h.auth.Activate(t.Context(), &authpb.ActivateRequest{})
 		want(t, err, codes.Unimplemented, "the auth service is already activated")
@@ -102,7 +102,7 @@ func TestAuthenticationIsDeactivatedAndActivated(t *testing.T) {
 }
 
 // Upstream's TestSuperAdminRWO, TestDeactivateFSAdmin and TestCannotRemoveRootAdmin.
-func TestTheLastAdministratorsStay(t *testing.T) {
+func TestDeactivate_LastAdministrators(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		robot, _ := h.Robot("admin", 0)
 		h.wantBindings(robot, firstBindings)
@@ -137,7 +137,7 @@ func TestTheLastAdministratorsStay(t *testing.T) {
 
 // What upstream's "pachctl auth activate" calls, on a server that begins with
 // authentication off.
-func TestUpstreamsActivateGetsThrough(t *testing.T) {
+func TestActivate_UpstreamClient(t *testing.T) {
 	dir := t.TempDir()
 	off := func(c *config.Config) { c.Auth.Activate = false }
 	t.Run("at first", func(t *testing.T) {
@@ -183,7 +183,7 @@ func TestUpstreamsActivateGetsThrough(t *testing.T) {
 	})
 }
 
-func TestAConfiguredRootTokenIsRotatedInTheConfiguration(t *testing.T) {
+func TestRotateRootToken_Configured(t *testing.T) {
 	server := pachdtest.Start(t, func(c *config.Config) { c.Auth.RootToken = "configured-token" })
 	_, err := dial(t, server.GRPC).RotateRootToken(as(t.Context(), server.RootToken), &authpb.RotateRootTokenRequest{})
 	want(t, err, codes.FailedPrecondition, "RotateRootToken() is disabled when the root token is configured in the environment")

@@ -38,7 +38,7 @@ func (h *env) bound(ctx context.Context, r *authpb.Resource) (map[string][]strin
 	return got, err
 }
 
-func TestALoginThroughUpstreamsCalls(t *testing.T) {
+func TestGetOIDCLogin_UpstreamClient(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		_, err := h.auth.GetOIDCLogin(t.Context(), &authpb.GetOIDCLoginRequest{})
 		want(t, err, codes.FailedPrecondition, "no identity provider is connected yet", "pachctl idp create-connector")
@@ -87,7 +87,7 @@ func TestALoginThroughUpstreamsCalls(t *testing.T) {
 	})
 }
 
-func TestRolesAreBoundByTheRules(t *testing.T) {
+func TestModifyRoleBinding_Rules(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		before, err := h.bound(h.Root(), cluster())
 		if err != nil {
@@ -135,7 +135,7 @@ func TestRolesAreBoundByTheRules(t *testing.T) {
 	})
 }
 
-func TestRolesReplaceWhatAPrincipalHad(t *testing.T) {
+func TestModifyRoleBinding_Replaces(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		for _, c := range []struct {
 			roles []string
@@ -157,7 +157,7 @@ func TestRolesReplaceWhatAPrincipalHad(t *testing.T) {
 	})
 }
 
-func TestWhoMayBindWhere(t *testing.T) {
+func TestModifyRoleBinding_WhoMay(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		owner, _ := h.Robot("owner", 0)
 		if err := h.Bind(project("p"), "robot:owner", "projectOwner"); err != nil {
@@ -191,7 +191,7 @@ func TestWhoMayBindWhere(t *testing.T) {
 	})
 }
 
-func TestBindingsAreShownToThoseWhoHaveARightThere(t *testing.T) {
+func TestGetRoleBinding_WhoMay(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		stranger, _ := h.Robot("stranger", 0)
 		reader, _ := h.Robot("reader", 0)
@@ -225,7 +225,7 @@ func TestBindingsAreShownToThoseWhoHaveARightThere(t *testing.T) {
 	})
 }
 
-func TestTokensAreRevokedByTheirOwnersAndAdministrators(t *testing.T) {
+func TestRevokeAuthToken_WhoMay(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		revoke := func(ctx context.Context, raw string) (int64, error) {
 			res, err := h.auth.RevokeAuthToken(ctx, &authpb.RevokeAuthTokenRequest{Token: raw})
@@ -270,7 +270,7 @@ func TestTokensAreRevokedByTheirOwnersAndAdministrators(t *testing.T) {
 	})
 }
 
-func TestAllTokensOfOneAreRevoked(t *testing.T) {
+func TestRevokeAuthTokensForUser(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		a, _ := h.Robot("ci", 0)
 		b, _ := h.Robot("ci", 600)
@@ -303,7 +303,7 @@ func TestAllTokensOfOneAreRevoked(t *testing.T) {
 	})
 }
 
-func TestRobotTokensLiveAsLongAsTheySay(t *testing.T) {
+func TestGetRobotToken_TTL(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		before := h.Now()
 		for ttl, lives := range map[int64]bool{0: false, 1: true, 600: true, 100 * 365 * 24 * 3600: true} {
@@ -331,7 +331,7 @@ func TestRobotTokensLiveAsLongAsTheySay(t *testing.T) {
 	})
 }
 
-func TestPermissionsAreExplainedToThoseWhoMayAsk(t *testing.T) {
+func TestGetPermissions_WhoMay(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		ci, _ := h.Robot("ci", 0)
 		own, err := h.auth.GetPermissions(ci, &authpb.GetPermissionsRequest{Resource: cluster()})
@@ -364,7 +364,7 @@ func TestPermissionsAreExplainedToThoseWhoMayAsk(t *testing.T) {
 	})
 }
 
-func TestAnInternalErrorTellsNothing(t *testing.T) {
+func TestInternalError_TellsNothing(t *testing.T) {
 	h := open(t)
 	ci, _ := h.Robot("ci", 0)
 	if err := h.DB.Close(); err != nil {

@@ -57,7 +57,7 @@ func changed(c *authpb.OIDCConfig, f func(*authpb.OIDCConfig)) *authpb.OIDCConfi
 
 // Upstream's config tests; the secret is shown to nobody, and the client must
 // exist (pitfalls 7 and 12).
-func TestTheConfigurationIsSetAndRead(t *testing.T) {
+func TestSetConfiguration_RoundTrip(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		robot, _ := h.Robot("nobody", 0)
 		h.wantConfiguration(&authpb.OIDCConfig{})
@@ -104,7 +104,7 @@ func TestTheConfigurationIsSetAndRead(t *testing.T) {
 	})
 }
 
-func TestAConfigurationThatCannotWorkIsRefused(t *testing.T) {
+func TestSetConfiguration_Refused(t *testing.T) {
 	h := open(t)
 	good := h.client()
 	nothing := httptest.NewServer(http.NotFoundHandler())
@@ -132,7 +132,7 @@ func TestAConfigurationThatCannotWorkIsRefused(t *testing.T) {
 	h.wantConfiguration(&authpb.OIDCConfig{})
 }
 
-func TestTheConfiguredClientSignsPeopleIn(t *testing.T) {
+func TestSetConfiguration_ClientSignsIn(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		h.Connect()
 		c := h.client()

@@ -11,7 +11,7 @@ import (
 	licensepb "pachyderm/api/license"
 )
 
-func TestNoLicenceIsNeeded(t *testing.T) {
+func TestEnterprise_NoLicenceNeeded(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		enterprise, license := enterprisepb.NewAPIClient(h.Conn), licensepb.NewAPIClient(h.Conn)
 		robot, _ := h.Robot("nobody", 0)
@@ -89,7 +89,7 @@ func TestNoLicenceIsNeeded(t *testing.T) {
 	})
 }
 
-func TestTheServicesAreReflected(t *testing.T) {
+func TestReflection(t *testing.T) {
 	h := open(t)
 	stream, err := grpc_reflection_v1.NewServerReflectionClient(h.Conn).ServerReflectionInfo(t.Context())
 	if err != nil {

@@ -46,7 +46,7 @@ func (h *env) arrive() (b *optest.Browser, page optest.Page, state string) {
 	return b, b.SignIn(start.GetLoginUrl(), optest.Alice), start.GetState()
 }
 
-func TestAnotherPachdIsTheIdentityService(t *testing.T) {
+func TestFederation_OtherPachd(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		service := open(t)
 		service.Connect()
@@ -103,7 +103,7 @@ func TestAnotherPachdIsTheIdentityService(t *testing.T) {
 	})
 }
 
-func TestAnIDTokenOfTheIdentityServiceSignsIn(t *testing.T) {
+func TestFederation_IDToken(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		service := open(t)
 		service.mock()
@@ -141,7 +141,7 @@ func TestAnIDTokenOfTheIdentityServiceSignsIn(t *testing.T) {
 }
 
 // A secret that is kept must not be sent to another issuer.
-func TestAKeptSecretStaysWithItsIssuer(t *testing.T) {
+func TestSetConfiguration_KeptSecretStaysWithItsIssuer(t *testing.T) {
 	h := open(t)
 	first, second := open(t), open(t)
 	c := member(t, first, h)

@@ -35,7 +35,7 @@ func (h *env) wantMembers(group string, want ...string) {
 }
 
 // Upstream's TestModifyMembers, one request after the other.
-func TestMembersAreAddedAndRemoved(t *testing.T) {
+func TestModifyMembers(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		modify := func(group string, add, remove []string) error {
 			_, err := h.auth.ModifyMembers(h.Root(), &authpb.ModifyMembersRequest{Group: group, Add: add, Remove: remove})
@@ -90,7 +90,7 @@ func TestMembersAreAddedAndRemoved(t *testing.T) {
 }
 
 // Upstream's TestSetGroupsForUser and TestGetOwnGroups.
-func TestTheGroupsOfOneAreSet(t *testing.T) {
+func TestSetGroupsForUser(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		robot, _ := h.Robot("alice", 0)
 		for _, groups := range [][]string{{"engineering"}, {"engineering", "group:security"}, {"group:security"}, nil} {
@@ -115,7 +115,7 @@ func TestTheGroupsOfOneAreSet(t *testing.T) {
 	})
 }
 
-func TestAGroupOfAnAdministratorGivesItsRolesAtOnceHoweverItIsWritten(t *testing.T) {
+func TestGroupMembership_PrefixOptional(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		robot, _ := h.Robot("ci", 0)
 		if err := h.Bind(cluster(), "group:debuggers", "debugger"); err != nil {
@@ -146,7 +146,7 @@ func TestAGroupOfAnAdministratorGivesItsRolesAtOnceHoweverItIsWritten(t *testing
 }
 
 // Pitfall 33: a login wiped what an administrator had said.
-func TestLoginsAndAdministratorsLeaveEachOthersGroupsAlone(t *testing.T) {
+func TestGroupMembership_Sources(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		h.Connect()
 		h.Alice()

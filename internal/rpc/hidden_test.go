@@ -14,7 +14,7 @@ import (
 
 // Whoever may do nothing on a resource cannot find out that it exists: all
 // calls answer as for one that does not.
-func TestADeniedCallerLearnsNothing(t *testing.T) {
+func TestDenied_TellsNothing(t *testing.T) {
 	s := pachdtest.Start(t)
 	api := dial(t, s.GRPC)
 	root := as(t.Context(), s.RootToken)

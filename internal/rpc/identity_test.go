@@ -23,7 +23,7 @@ func field(err error) string {
 	return ""
 }
 
-func TestConnectorsComeInBothFormsAndGoOutWithoutSecrets(t *testing.T) {
+func TestIDPConnector_BothFormsWithoutSecrets(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		p := optest.Start(t, h.Issuer.Callback())
 		config := map[string]any{
@@ -79,7 +79,7 @@ func TestConnectorsComeInBothFormsAndGoOutWithoutSecrets(t *testing.T) {
 	})
 }
 
-func TestAConnectorIsRefusedWithItsField(t *testing.T) {
+func TestIDPConnector_RefusedWithField(t *testing.T) {
 	h := open(t)
 	for text, c := range map[string]struct {
 		connector *identitypb.IDPConnector

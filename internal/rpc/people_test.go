@@ -67,7 +67,7 @@ func (h *env) users() map[string]*pachpb.User {
 	return byName
 }
 
-func TestEverybodyWhoSignedInIsListed(t *testing.T) {
+func TestListUsers(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		h.Connect()
 		if got := h.users(); len(got) != 0 {
@@ -102,7 +102,7 @@ func TestEverybodyWhoSignedInIsListed(t *testing.T) {
 	})
 }
 
-func TestADisabledPersonIsRefusedAtTheNextCallAndRefresh(t *testing.T) {
+func TestSetUserEnabled_NextCallAndRefresh(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		h.Connect()
 		session := as(t.Context(), h.Alice())
@@ -190,7 +190,7 @@ func (h *env) redeem(c *identitypb.OIDCClient, form url.Values) (refresh string,
 
 // Design decision 4: takeover by e-mail is refused, and an administrator may
 // join the two.
-func TestAnIdentityThatWasRefusedIsLinkedAndUnlinked(t *testing.T) {
+func TestLinkIdentity_AndUnlink(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		h.connectAs("first")
 		_, session := h.through("first", optest.Alice)
@@ -274,7 +274,7 @@ func (h *env) identities() (first, second *pachpb.Identity) {
 	return first, second
 }
 
-func TestTokensAreListedWithoutTheirValues(t *testing.T) {
+func TestListTokens_WithoutValues(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		h.Connect()
 		session := h.Alice()
@@ -326,7 +326,7 @@ func TestTokensAreListedWithoutTheirValues(t *testing.T) {
 	})
 }
 
-func TestAllThatSomebodyHoldsIsRevoked(t *testing.T) {
+func TestRevokeAll(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		h.Connect()
 		sessions := []string{h.Alice(), h.Alice()}
@@ -359,7 +359,7 @@ func TestAllThatSomebodyHoldsIsRevoked(t *testing.T) {
 	})
 }
 
-func TestAnExplanationNamesBindingGroupAndSource(t *testing.T) {
+func TestExplain_BindingGroupAndSource(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		h.Connect()
 		session := as(t.Context(), h.Alice())
@@ -402,7 +402,7 @@ func TestAnExplanationNamesBindingGroupAndSource(t *testing.T) {
 }
 
 // Pitfall 16.
-func TestAClientsListsAreClearedAndItsSecretRotates(t *testing.T) {
+func TestUpdateOIDCClient_ClearListsRotateSecret(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		h.Connect()
 		created, err := h.idp.CreateOIDCClient(h.Root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{

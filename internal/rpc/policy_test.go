@@ -48,7 +48,7 @@ func reason(err error) string {
 	return ""
 }
 
-func TestNoMethodServesWhomTheTableDoesNotName(t *testing.T) {
+func TestPolicy_EveryMethod(t *testing.T) {
 	rows, needs := rpc.Policy()
 	each(t, func(t *testing.T, h *env) {
 		h.Connect()
@@ -105,7 +105,7 @@ func TestNoMethodServesWhomTheTableDoesNotName(t *testing.T) {
 	})
 }
 
-func TestADeletedConnectorEndsItsSessionsForEveryMethod(t *testing.T) {
+func TestPolicy_DeletedConnector(t *testing.T) {
 	rows, _ := rpc.Policy()
 	each(t, func(t *testing.T, h *env) {
 		h.Connect()
@@ -124,7 +124,7 @@ func TestADeletedConnectorEndsItsSessionsForEveryMethod(t *testing.T) {
 	})
 }
 
-func TestWhatIsNotThereYetSaysSo(t *testing.T) {
+func TestPolicy_Unimplemented(t *testing.T) {
 	rows, _ := rpc.Policy()
 	h := open(t)
 	for method, row := range rows {
@@ -135,7 +135,7 @@ func TestWhatIsNotThereYetSaysSo(t *testing.T) {
 	want(t, h.call(h.Root(), "/auth_v2.API/NoSuchMethod"), codes.Unimplemented)
 }
 
-func TestPublicMethodsTakeNoNoticeOfATokenThatIsWrong(t *testing.T) {
+func TestPolicy_PublicIgnoresTokens(t *testing.T) {
 	rows, _ := rpc.Policy()
 	h := open(t)
 	for method, row := range rows {
@@ -151,7 +151,7 @@ func TestPublicMethodsTakeNoNoticeOfATokenThatIsWrong(t *testing.T) {
 	}
 }
 
-func TestInspectClusterNeverFails(t *testing.T) {
+func TestInspectCluster_NeverFails(t *testing.T) {
 	h := open(t)
 	id, err := h.DB.Meta(t.Context(), "cluster-id")
 	if err != nil {

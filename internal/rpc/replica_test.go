@@ -21,7 +21,7 @@ import (
 
 // Two pachds on one PostgreSQL: what one changes the other soon knows, by
 // nothing but the announcement.
-func TestReplicasForgetWhatAnotherHasChanged(t *testing.T) {
+func TestReplicas_ForgetWhatAnotherChanged(t *testing.T) {
 	url := dbtest.PostgresURL(t)
 	key := filepath.Join(t.TempDir(), "sealing-key")
 	share := func(c *config.Config) {
@@ -69,7 +69,7 @@ func TestReplicasForgetWhatAnotherHasChanged(t *testing.T) {
 }
 
 // What one is told of the issuer the other serves.
-func TestReplicasServeTheSameIssuer(t *testing.T) {
+func TestReplicas_ServeTheSameIssuer(t *testing.T) {
 	url := dbtest.PostgresURL(t)
 	key := filepath.Join(t.TempDir(), "sealing-key")
 	share := func(c *config.Config) {

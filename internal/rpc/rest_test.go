@@ -12,7 +12,7 @@ import (
 )
 
 // The calls that upstream's Console makes, in the form it makes them.
-func TestConsoleSpeaksREST(t *testing.T) {
+func TestREST_Console(t *testing.T) {
 	s := pachdtest.Start(t)
 	post := func(method, token, body string) (int, string) {
 		t.Helper()
@@ -77,7 +77,7 @@ func TestConsoleSpeaksREST(t *testing.T) {
 	}
 }
 
-func TestTheAPIDescribesItself(t *testing.T) {
+func TestREST_OpenAPI(t *testing.T) {
 	s := pachdtest.Start(t)
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.HTTP+"/api/openapi.json", nil)
 	if err != nil {

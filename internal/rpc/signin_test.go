@@ -76,7 +76,7 @@ func (h *env) idToken(c *identitypb.OIDCClient, scope string) string {
 
 // Upstream's oidc tests. Where design.md differs, the browser asks the person
 // before the client that waits gets its token.
-func TestPeopleSignInAsUpstreamTests(t *testing.T) {
+func TestAuthenticate_UpstreamTests(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		if _, err := h.idp.DeleteAll(h.Root(), &identitypb.DeleteAllRequest{}); err != nil {
 			t.Fatal(err)
@@ -116,7 +116,7 @@ func TestPeopleSignInAsUpstreamTests(t *testing.T) {
 	})
 }
 
-func TestAnIDTokenOfATrustedPeerSignsIn(t *testing.T) {
+func TestAuthenticate_TrustedPeer(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		h.mock()
 		app, err := h.idp.CreateOIDCClient(h.Root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{
@@ -145,7 +145,7 @@ func TestAnIDTokenOfATrustedPeerSignsIn(t *testing.T) {
 }
 
 // Upstream's TestIDTokenExpiry, of its identity tests.
-func TestASessionByIDTokenEndsWithIt(t *testing.T) {
+func TestAuthenticate_EndsWithIDToken(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		h.mock()
 		_, err := h.idp.SetIdentityServerConfig(h.Root(), &identitypb.SetIdentityServerConfigRequest{Config: &identitypb.IdentityServerConfig{
@@ -171,7 +171,7 @@ func TestASessionByIDTokenEndsWithIt(t *testing.T) {
 	})
 }
 
-func TestAnAddressThatNobodyVouchesForIsRefusedWhereThatIsAsked(t *testing.T) {
+func TestAuthenticate_RequireEmailVerified(t *testing.T) {
 	h := open(t)
 	h.mock()
 	app, err := h.idp.CreateOIDCClient(h.Root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{
@@ -197,7 +197,7 @@ func TestAnAddressThatNobodyVouchesForIsRefusedWhereThatIsAsked(t *testing.T) {
 
 // Upstream's identity tests: what is off for everybody, and what an ordinary
 // caller may not do whatever they send.
-func TestTheIdentityServiceIsForAdministrators(t *testing.T) {
+func TestIdentityService_AdministratorsOnly(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		robot, _ := h.Robot("nobody", 0)
 		calls := map[string]func() error{
@@ -235,7 +235,7 @@ func TestTheIdentityServiceIsForAdministrators(t *testing.T) {
 	})
 }
 
-func TestConnectorsAndClientsLiveAndEnd(t *testing.T) {
+func TestIdentityService_Lifecycle(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		document := func(name string, version int64) *identitypb.IDPConnector {
 			config, err := structpb.NewStruct(map[string]any{})

@@ -18,7 +18,7 @@ import (
 	"pachyderm/internal/fault"
 )
 
-func TestAFaultBecomesAStatusWithItsKindAndField(t *testing.T) {
+func TestStatus_KindAndParts(t *testing.T) {
 	for kind, want := range map[fault.Kind]codes.Code{
 		fault.Invalid: codes.InvalidArgument, fault.Unauthenticated: codes.Unauthenticated, fault.Denied: codes.PermissionDenied,
 		fault.NotFound: codes.NotFound, fault.Exists: codes.AlreadyExists, fault.Conflict: codes.Aborted, fault.Precondition: codes.FailedPrecondition,
@@ -42,7 +42,7 @@ func TestAFaultBecomesAStatusWithItsKindAndField(t *testing.T) {
 	}
 }
 
-func TestOnlyTheEndOfTheCallItselfIsATimeLimit(t *testing.T) {
+func TestStatus_Deadline(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	silent := fault.New(fault.Unavailable, "the provider did not answer").Because(context.DeadlineExceeded)
 	if s := status.Convert(toStatus(t.Context(), log, "/x", silent)); s.Code() != codes.Unavailable || s.Message() != "the provider did not answer" {
@@ -74,7 +74,7 @@ func wantInternal(t *testing.T, err error, log, cause string) {
 	}
 }
 
-func TestAPanicEndsOnlyItsCall(t *testing.T) {
+func TestIntercept_Panic(t *testing.T) {
 	var log bytes.Buffer
 	s := &Server{
 		log: slog.New(slog.NewTextHandler(&log, nil)), rows: policy(),
@@ -107,7 +107,7 @@ type stream struct {
 
 func (s stream) Context() context.Context { return s.ctx }
 
-func TestTheTableHasARowForEveryMethodAndNoOther(t *testing.T) {
+func TestCheckPolicy(t *testing.T) {
 	services := map[string]grpc.ServiceInfo{"a.B": {Methods: []grpc.MethodInfo{{Name: "C"}}}}
 	if err := checkPolicy(map[string]rule{"/a.B/C": {kind: public}}, services); err != nil {
 		t.Error(err)

@@ -32,7 +32,7 @@ func (h *env) whoAmI(ctx context.Context) (*authpb.WhoAmIResponse, error) {
 }
 
 // Upstream's TestDeleteExpiredAuthTokens.
-func TestExpiredTokensAreDeleted(t *testing.T) {
+func TestDeleteExpiredAuthTokens(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		forEver, foreverRaw := h.Robot("robot:forever", 0)
 		short, shortRaw := h.Robot("short", 1)
@@ -59,7 +59,7 @@ func TestExpiredTokensAreDeleted(t *testing.T) {
 }
 
 // Upstream's TestExtractAuthToken.
-func TestTheTokensOfRobotsAreExtracted(t *testing.T) {
+func TestExtractAuthTokens(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		h.Connect()
 		session := h.Alice()
@@ -81,7 +81,7 @@ func TestTheTokensOfRobotsAreExtracted(t *testing.T) {
 }
 
 // Upstream's TestRestoreAuthToken, and pitfall 36.
-func TestTokensAreRestored(t *testing.T) {
+func TestRestoreAuthToken(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		restore := func(ctx context.Context, raw, who string, expires time.Time) error {
 			info := &authpb.TokenInfo{HashedToken: token.Hash(secret.Text(raw)), Subject: who}
@@ -126,7 +126,7 @@ func TestTokensAreRestored(t *testing.T) {
 	})
 }
 
-func TestARestoredTokenOfADisabledPersonIsRefused(t *testing.T) {
+func TestRestoreAuthToken_DisabledUser(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		h.Connect()
 		h.Alice()
@@ -146,7 +146,7 @@ func TestARestoredTokenOfADisabledPersonIsRefused(t *testing.T) {
 }
 
 // Upstream's TestRotateRootToken.
-func TestTheRootTokenRotates(t *testing.T) {
+func TestRotateRootToken(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		rotate := func(ctx context.Context, to string) string {
 			t.Helper()

@@ -72,7 +72,7 @@ func refused(t *testing.T, name, got string, err error, want string) {
 	}
 }
 
-func TestFilesThatMayBeRead(t *testing.T) {
+func TestReferences_FilesAllowed(t *testing.T) {
 	s := newStore(t)
 	anywhere, bounded, byName := s.references(), s.references(s.secrets), s.references(filepath.Join(s.dir, "by-another-name"))
 	for name, c := range map[string]struct {
@@ -101,7 +101,7 @@ func TestFilesThatMayBeRead(t *testing.T) {
 	}
 }
 
-func TestFilesThatMayNotBeRead(t *testing.T) {
+func TestReferences_FilesRefused(t *testing.T) {
 	s := newStore(t)
 	anywhere, bounded := s.references(), s.references(s.secrets)
 	const may = "may not be used"
@@ -147,7 +147,7 @@ func TestFilesThatMayNotBeRead(t *testing.T) {
 }
 
 // A data directory may be named as it looks from where pachd was started.
-func TestPlacesMayBeRelative(t *testing.T) {
+func TestReferences_RelativePaths(t *testing.T) {
 	s := newStore(t)
 	t.Chdir(s.dir)
 	r := secret.References{Never: []string{"data", "./other"}}
@@ -160,7 +160,7 @@ func TestPlacesMayBeRelative(t *testing.T) {
 	}
 }
 
-func TestFilesThatOthersRead(t *testing.T) {
+func TestReferences_FilesReadByOthers(t *testing.T) {
 	s := newStore(t)
 	t.Chdir(s.dir)
 	r := s.references(s.secrets) // which is for secrets only
@@ -177,7 +177,7 @@ func TestFilesThatOthersRead(t *testing.T) {
 	}
 }
 
-func TestVariablesThatMayBeRead(t *testing.T) {
+func TestReferences_Variables(t *testing.T) {
 	environ := map[string]secret.Text{"CLIENT_SECRET": hidden, "OTHER": hidden, "LINE": hidden + "\r\n"}
 	any, listed := secret.References{Environ: environ}, secret.References{Environ: environ, Names: []string{"CLIENT_SECRET", "NOT_SET"}}
 	for name, r := range map[string]secret.References{"any": any, "listed": listed} {

@@ -15,7 +15,7 @@ import (
 	"pachyderm/internal/secret"
 )
 
-func TestSealedValuesOpenOnlyInTheirPlace(t *testing.T) {
+func TestSealer_OpensOnlyInItsPlace(t *testing.T) {
 	s, err := secret.OpenFor(t.Context(), dbtest.SQLite(t), filepath.Join(t.TempDir(), "key"))
 	if err != nil {
 		t.Fatal(err)
@@ -32,7 +32,7 @@ func TestSealedValuesOpenOnlyInTheirPlace(t *testing.T) {
 	}
 }
 
-func TestTheKeyFileMustBeTheRightOne(t *testing.T) {
+func TestSealer_KeyFile(t *testing.T) {
 	ctx := t.Context()
 	d := dbtest.SQLite(t)
 	dir := t.TempDir()
@@ -78,7 +78,7 @@ func TestTheKeyFileMustBeTheRightOne(t *testing.T) {
 	}
 }
 
-func TestTextNeverShowsItself(t *testing.T) {
+func TestText_NeverShown(t *testing.T) {
 	v := struct{ Secret secret.Text }{"hunter2"}
 	var out bytes.Buffer
 	slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "v", v, "s", v.Secret)
@@ -96,7 +96,7 @@ func TestTextNeverShowsItself(t *testing.T) {
 	}
 }
 
-func TestNothingIsTheSameAsNothing(t *testing.T) {
+func TestSame_EmptyNeverMatches(t *testing.T) {
 	for _, c := range []struct {
 		a, b string
 		want bool

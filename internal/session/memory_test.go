@@ -15,7 +15,7 @@ import (
 
 // A read that began before a change was heard must not be kept: it may be of
 // before the change.
-func TestASlowReadIsNotKept(t *testing.T) {
+func TestMemory_SlowReadIsNotKept(t *testing.T) {
 	d := dbtest.SQLite(t)
 	c := newMemory(d)
 	reads := 0
@@ -36,7 +36,7 @@ func TestASlowReadIsNotKept(t *testing.T) {
 	}
 }
 
-func TestOnlyWhatAChangeNamesIsForgotten(t *testing.T) {
+func TestMemory_ForgetsWhatAChangeNames(t *testing.T) {
 	c := newMemory(dbtest.SQLite(t))
 	reads := 0
 	get := func(raw secret.Text, name principal.Name) {

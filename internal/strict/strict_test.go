@@ -104,7 +104,7 @@ free: {a: {b: 2}}
 	}
 }
 
-func TestDecodeRefuses(t *testing.T) {
+func TestDecode_Refused(t *testing.T) {
 	for _, c := range []struct{ name, text, field, want string }{
 		{
 			"the stray comma of the page", "config:\n  insecureSkipIssuerCallbackDomainCheck: false,\n", "config.insecureSkipIssuerCallbackDomainCheck",
@@ -177,7 +177,7 @@ func says(message, want string) bool {
 	return strings.Contains(message, want)
 }
 
-func TestARefusalDoesNotRepeatASecret(t *testing.T) {
+func TestDecode_RefusalHasNoSecret(t *testing.T) {
 	var got document
 	err := strict.Decode([]byte("config: {clientSecret: 20011214}"), &got)
 	if err == nil || strings.Contains(err.Error(), "20011214") {
@@ -205,7 +205,7 @@ func TestDecodeValue(t *testing.T) {
 	}
 }
 
-func TestDecodeValueRefuses(t *testing.T) {
+func TestDecodeValue_Refused(t *testing.T) {
 	deep := any("x")
 	for range 40 {
 		deep = []any{deep}
@@ -233,7 +233,7 @@ func TestDecodeValueRefuses(t *testing.T) {
 	}
 }
 
-func TestATargetThatCannotBeFilledIsOurMistake(t *testing.T) {
+func TestDecode_BadTarget(t *testing.T) {
 	var into struct {
 		C chan int `json:"c"`
 	}
@@ -249,7 +249,7 @@ func TestATargetThatCannotBeFilledIsOurMistake(t *testing.T) {
 	}
 }
 
-func TestJSONMeansWhatItMeansElsewhere(t *testing.T) {
+func TestDecode_JSON(t *testing.T) {
 	for _, text := range []string{
 		`{"a": "line\u2028break\u0085 kept\u007f", "b": "\/ \\/ \b\f\n\r\t \u00e9\u0041 \ud83d\ude00 \\ud83d"}`,
 		"{\"a\": \"raw\u2028break\u2029and\u0085next\u007f, é, \U0001F600\"}",

@@ -35,7 +35,7 @@ func verify(t *testing.T, d *db.DB, raw secret.Text, at time.Time) (info token.I
 	return info, err
 }
 
-func TestATokenWorksUntilItExpires(t *testing.T) {
+func TestVerify_UntilExpiry(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		raw := issue(t, d, time.Hour)
 		if info, err := verify(t, d, raw, now.Add(time.Hour-1)); err != nil || info.Subject != "robot:ci" || !info.Expires.Equal(now.Add(time.Hour)) {
@@ -57,7 +57,7 @@ func TestATokenWorksUntilItExpires(t *testing.T) {
 	})
 }
 
-func TestARevokedTokenIsGone(t *testing.T) {
+func TestRevoke(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a, b, c := issue(t, d, 0), issue(t, d, 0), issue(t, d, time.Second)
 		err := d.Update(t.Context(), func(tx *db.Tx) error {
@@ -91,7 +91,7 @@ func TestARevokedTokenIsGone(t *testing.T) {
 	})
 }
 
-func TestANegativeLifeIsRefused(t *testing.T) {
+func TestPut_NegativeTTL(t *testing.T) {
 	d := dbtest.SQLite(t)
 	err := d.Update(t.Context(), func(tx *db.Tx) error {
 		_, err := token.Issue(t.Context(), tx, "robot:ci", "", now, -time.Hour)

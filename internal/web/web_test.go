@@ -199,7 +199,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-func TestEveryTemplateIsSampled(t *testing.T) {
+func TestPages_EveryTemplateIsSampled(t *testing.T) {
 	for folder, got := range map[string][]sample{"templates": ourSamples(""), "dex/templates": dexSamples(t, "")} {
 		sampled := map[string]bool{}
 		for _, s := range got {
@@ -222,9 +222,9 @@ func TestEveryTemplateIsSampled(t *testing.T) {
 	}
 }
 
-// TestPagesStandAlone holds the markup to the Content-Security-Policy, and the
+// TestPages_StandAlone holds the markup to the Content-Security-Policy, and the
 // policy to the markup.
-func TestPagesStandAlone(t *testing.T) {
+func TestPages_StandAlone(t *testing.T) {
 	for _, data := range []string{"", hostile} {
 		for _, s := range samples(t, data) {
 			t.Run(s.name, func(t *testing.T) {
@@ -303,7 +303,7 @@ func checkMarkup(t *testing.T, body string) {
 	}
 }
 
-func TestHostileDataIsShownAsText(t *testing.T) {
+func TestPages_HostileDataIsText(t *testing.T) {
 	for _, s := range samples(t, hostile) {
 		t.Run(s.name, func(t *testing.T) {
 			body := s.record(t).Body.String()
@@ -320,8 +320,8 @@ func TestHostileDataIsShownAsText(t *testing.T) {
 	}
 }
 
-// TestFormsKeepTheirFields: handlers, ours and Dex's, read these names.
-func TestFormsKeepTheirFields(t *testing.T) {
+// TestPages_FormsKeepTheirFields: handlers, ours and Dex's, read these names.
+func TestPages_FormsKeepTheirFields(t *testing.T) {
 	want := map[string]string{}
 	for _, form := range []struct{ page, fields string }{
 		{"ConfirmLogin", "/dex/confirm post csrf=c5rf state=5tate answer=yes answer=no"},

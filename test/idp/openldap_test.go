@@ -70,7 +70,7 @@ func TestOpenLDAP(t *testing.T) {
 	}
 }
 
-func TestOpenLDAPIsAwayForAWhile(t *testing.T) {
+func TestOpenLDAP_AwayForAWhile(t *testing.T) {
 	t.Parallel()
 	l := idp.StartOpenLDAP(t, idp.OpenLDAPOptions{})
 	l.Modify("dn: cn=admins," + l.GroupsDN + "\nchangetype: modify\nadd: member\nmember: " + l.DN(idp.Bob) + "\n")
@@ -85,7 +85,7 @@ func TestOpenLDAPIsAwayForAWhile(t *testing.T) {
 	}
 }
 
-func TestOpenLDAPCanBeStartedBadly(t *testing.T) {
+func TestOpenLDAP_StartedBadly(t *testing.T) {
 	t.Parallel()
 	ca := idp.NewCA(t)
 	expired := ca.Expired(t)

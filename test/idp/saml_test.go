@@ -137,7 +137,7 @@ func TestSimpleSAML(t *testing.T) {
 	}
 }
 
-func TestSimpleSAMLRollsItsKeyOver(t *testing.T) {
+func TestSimpleSAML_KeyRollover(t *testing.T) {
 	t.Parallel()
 	sp := newServiceProvider(t)
 	s := idp.StartSimpleSAML(t, sp.EntityID, sp.AcsURL.String(), idp.SimpleSAMLOptions{})

@@ -9,7 +9,7 @@ import (
 )
 
 // A name that has the hash of another must not get its roles.
-func TestNamesDecideWhereHashesAgree(t *testing.T) {
+func TestTable_HashCollision(t *testing.T) {
 	seed := maphash.MakeSeed()
 	names := New(seed, []Entry[int]{{"a", 1}, {"b", 2}})
 	if got := names.Find(maphash.String(seed, "a"), "b"); got != nil {
@@ -20,7 +20,7 @@ func TestNamesDecideWhereHashesAgree(t *testing.T) {
 	}
 }
 
-func TestATableDoesWhatAMapDoes(t *testing.T) {
+func TestTable_AgreesWithMap(t *testing.T) {
 	seed := maphash.MakeSeed()
 	var names Table[int]
 	want := map[string]int{}

@@ -15,7 +15,7 @@ import (
 
 var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-func TestNamesAreMadeFitForDisplay(t *testing.T) {
+func TestCleanName(t *testing.T) {
 	for given, want := range map[string]string{
 		"alice@laptop":                  "alice@laptop",
 		"  alice@laptop\n":              "alice@laptop",
@@ -32,7 +32,7 @@ func TestNamesAreMadeFitForDisplay(t *testing.T) {
 	}
 }
 
-func TestUserCodesMayBeTypedLoosely(t *testing.T) {
+func TestUserCode_TypedLoosely(t *testing.T) {
 	for given, want := range map[string]string{
 		"BCDF-GHJK": "BCDF-GHJK", "bcdfghjk": "BCDF-GHJK", " bcdf ghjk\t": "BCDF-GHJK", "b-c-d-f-g-h-j-k": "BCDF-GHJK",
 		"BCDF": "BCDF", "": "", "BCDF-GHJKL": "BCDFGHJKL",
@@ -43,7 +43,7 @@ func TestUserCodesMayBeTypedLoosely(t *testing.T) {
 	}
 }
 
-func TestARequestIsKeptUntilItExpires(t *testing.T) {
+func TestRequest_KeptUntilExpiry(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		ctx := t.Context()
 		update := func(f func(tx *db.Tx) error) {

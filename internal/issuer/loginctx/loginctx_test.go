@@ -8,7 +8,7 @@ import (
 	"pachyderm/internal/secret"
 )
 
-func TestAFlowTravelsInTheContext(t *testing.T) {
+func TestContext_RoundTrip(t *testing.T) {
 	l := &loginctx.Login{Browser: "b", Revision: "r"}
 	if loginctx.FromContext(context.Background()) != nil || loginctx.FromContext(loginctx.NewContext(t.Context(), l)) != l {
 		t.Error("lost on the way")

@@ -535,7 +535,7 @@ func TestSettings(t *testing.T) {
 	})
 }
 
-func TestClients(t *testing.T) {
+func TestClients_Lifecycle(t *testing.T) {
 	each(t, func(t *testing.T, o *office) {
 		client := registry.Client{ID: "app", Name: "App", RedirectURIs: []string{"https://app.example.com/cb?x=1"}, TrustedPeers: []string{"pachd"}}
 		made, err := o.CreateClient(t.Context(), principal.Root, client)
