@@ -38,7 +38,7 @@ func (i *Issuer) WaitTrial(ctx context.Context, by principal.Name, id string) (t
 	return i.trials.Wait(ctx, by, id)
 }
 
-// Health is how each connector fares, by id.
+// Health is the health of each connector, by id.
 func (i *Issuer) Health(ctx context.Context) (map[string]upstream.Health, error) {
 	rows, err := i.Rows(ctx)
 	if err != nil {

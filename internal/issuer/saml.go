@@ -24,7 +24,10 @@ const maxAnswer = 512 << 10
 func (s *served) keepAnswer(w http.ResponseWriter, r *http.Request) {
 	state := r.PostForm.Get("RelayState")
 	if len(r.PostForm.Get("SAMLResponse")) > maxAnswer {
-		s.problem(w, r, http.StatusRequestEntityTooLarge, web.Problem{Title: "This answer is too large", What: "The identity provider sent more than is read.", Next: "Tell an administrator: it should send fewer attributes."})
+		s.problem(w, r, http.StatusRequestEntityTooLarge, web.Problem{
+			Title: "This answer is too large", What: "The identity provider sent more than is read.",
+			Next: "Tell an administrator: it should send fewer attributes.",
+		})
 		return
 	}
 	answer := url.Values{"SAMLResponse": r.PostForm["SAMLResponse"], "RelayState": {state}}

@@ -53,7 +53,8 @@ func (g *Registry) CreateClient(ctx context.Context, by principal.Name, c Client
 		c.Secret = rand.Text() + rand.Text()
 	}
 	err := g.with.Objects.CreateClient(ctx, storage.Client{
-		ID: c.ID, Name: c.Name, Secret: c.Secret, RedirectURIs: c.RedirectURIs, TrustedPeers: c.TrustedPeers, AllowedConnectors: c.AllowedConnectors,
+		ID: c.ID, Name: c.Name, Secret: c.Secret, RedirectURIs: c.RedirectURIs, TrustedPeers: c.TrustedPeers,
+		AllowedConnectors: c.AllowedConnectors,
 	})
 	if errors.Is(err, storage.ErrAlreadyExists) {
 		err = fault.New(fault.Exists, "client %q: ID already exists", c.ID).

@@ -57,7 +57,7 @@ func (p *Page) Serve(w http.ResponseWriter, r *http.Request, id string) {
 	}
 	c, err := p.open(b.Draft)
 	if err != nil {
-		p.finish(w, r, id, b, nil, dexconn.Identity{}, err)
+		p.finish(w, r, id, b, outcome{err: err})
 		return
 	}
 	switch inner := c.Connector.(type) {
@@ -78,7 +78,7 @@ func (p *Page) begin(w http.ResponseWriter, r *http.Request, id string, b body, 
 		return to, err
 	})
 	if err != nil {
-		p.finish(w, r, id, b, nil, dexconn.Identity{}, err)
+		p.finish(w, r, id, b, outcome{err: err})
 		return
 	}
 	if _, err := p.change(r.Context(), id, func(b *body) error { b.Pending = pending; return nil }); err != nil {
@@ -105,7 +105,7 @@ func (p *Page) password(w http.ResponseWriter, r *http.Request, id string, b bod
 		p.render(w, r, http.StatusOK, page)
 		return
 	}
-	p.finish(w, r, id, b, seen, who, err, c.Issuer())
+	p.finish(w, r, id, b, outcome{seen, who, c.Issuer(), err})
 }
 
 // KeepAnswer takes an answer that a provider has the browser post from its own
@@ -140,7 +140,7 @@ func (p *Page) Return(w http.ResponseWriter, r *http.Request, state string) {
 	}
 	c, err := p.open(b.Draft)
 	if err != nil {
-		p.finish(w, r, id, b, nil, dexconn.Identity{}, err)
+		p.finish(w, r, id, b, outcome{err: err})
 		return
 	}
 	inner, ok := c.Connector.(dexconn.CallbackConnector)
@@ -156,7 +156,7 @@ func (p *Page) Return(w http.ResponseWriter, r *http.Request, state string) {
 		ctx = context.WithValue(claimlog.In(ctx, seen), oauth2.HTTPClient, fetch.HTTPClient(upstream.AnswerWithin))
 		return inner.HandleCallback(asked(), b.Pending, r.WithContext(ctx))
 	})
-	p.finish(w, r, id, b, seen, who, err, c.Issuer())
+	p.finish(w, r, id, b, outcome{seen, who, c.Issuer(), err})
 }
 
 // Form is the request of a trial whose provider takes it by POST only.
@@ -176,14 +176,14 @@ func (p *Page) Form(w http.ResponseWriter, r *http.Request, state string) {
 			}
 		}
 	}
-	p.finish(w, r, id, b, nil, dexconn.Identity{}, err)
+	p.finish(w, r, id, b, outcome{err: err})
 }
 
-func (p *Page) finish(w http.ResponseWriter, r *http.Request, id string, b body, seen *claimlog.Log, who dexconn.Identity, why error, issuer ...string) {
-	if why != nil {
-		p.Log.InfoContext(r.Context(), "a connector's trial failed", "connector", b.Draft.ID, "type", b.Draft.Type, "error", why)
+func (p *Page) finish(w http.ResponseWriter, r *http.Request, id string, b body, o outcome) {
+	if o.err != nil {
+		p.Log.InfoContext(r.Context(), "a connector's trial failed", "connector", b.Draft.ID, "type", b.Draft.Type, "error", o.err)
 	}
-	result := p.result(r.Context(), b, seen, who, why, strings.Join(issuer, ""))
+	result := p.result(r.Context(), b, o)
 	if _, err := p.change(r.Context(), id, func(b *body) error { b.Result, b.Pending, b.Answer = &result, nil, nil; return nil }); err != nil {
 		p.refuse(w, r, err)
 		return
@@ -192,10 +192,15 @@ func (p *Page) finish(w http.ResponseWriter, r *http.Request, id string, b body,
 }
 
 func (p *Page) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	status, page := http.StatusBadRequest, web.Problem{Title: "This test is over", What: "It was finished before, or it took too long.", Next: "Start another with: pachctl idp test-connector"}
+	status, page := http.StatusBadRequest, web.Problem{
+		Title: "This test is over", What: "It was finished before, or it took too long.", Next: "Start another with: pachctl idp test-connector",
+	}
 	switch {
 	case errors.Is(err, errStranger):
-		page = web.Problem{Title: "This test began in another browser", What: "It can only be finished in the browser that it was begun in.", Next: "Start another with: pachctl idp test-connector"}
+		page = web.Problem{
+			Title: "This test began in another browser", What: "It can only be finished in the browser that it was begun in.",
+			Next: "Start another with: pachctl idp test-connector",
+		}
 	case err != nil && !fault.Is(err, fault.NotFound):
 		p.Log.ErrorContext(r.Context(), "a connector's trial cannot go on", "error", err)
 		status, page = http.StatusInternalServerError, web.Problem{Title: "The test cannot go on", What: fault.Message(err), Next: "Try again."}

@@ -18,37 +18,48 @@ import (
 	"pachyderm/internal/issuer/upstream"
 )
 
-// result says what would come of a sign-in, as far as it got.
-func (s *Server) result(ctx context.Context, b body, seen *claimlog.Log, who dexconn.Identity, why error, issuer string) Result {
-	out := Result{Claims: claims(seen, who), IsLive: b.Live != nil, Differences: differences(b.Live, b.Draft)}
-	if why == nil {
-		why = s.whoWouldItBe(ctx, b, who, issuer, &out)
+// outcome is what a connector made of a sign-in, as far as it got.
+type outcome struct {
+	seen   *claimlog.Log
+	who    dexconn.Identity
+	issuer string // of the connector
+	err    error
+}
+
+// result says what would come of a sign-in.
+func (s *Server) result(ctx context.Context, b body, o outcome) Result {
+	out := Result{Claims: claims(o.seen, o.who), IsLive: b.Live != nil, Differences: differences(b.Live, b.Draft)}
+	err := o.err
+	if err == nil {
+		err = s.whoWouldItBe(ctx, b, o, &out)
 	}
-	if why == nil {
+	if err == nil {
 		return out
 	}
-	out.Error = fault.Message(why)
-	if fault.KindOf(why) == fault.Internal {
+	out.Error = fault.Message(err)
+	if fault.KindOf(err) == fault.Internal {
 		// Whoever tests is an administrator, and the connector is theirs.
-		out.Error = fetch.Clean(why.Error())
+		out.Error = fetch.Clean(err.Error())
 	}
 	return out
 }
 
-func (s *Server) whoWouldItBe(ctx context.Context, b body, who dexconn.Identity, issuer string, out *Result) error {
-	if err := upstream.CheckAccount(who); err != nil {
+func (s *Server) whoWouldItBe(ctx context.Context, b body, o outcome, out *Result) error {
+	if err := upstream.CheckAccount(o.who); err != nil {
 		return err
 	}
 	instance := ""
 	if b.Live != nil {
 		instance = b.Live.Instance
 	}
-	groups, err := s.Registry.GroupNames(ctx, b.Draft.ID, instance, who.Groups)
+	groups, err := s.Registry.GroupNames(ctx, b.Draft.ID, instance, o.who.Groups)
 	if err != nil {
 		return err
 	}
 	out.Groups = groups
-	out.User, out.Note, err = s.People.Preview(ctx, identity.SignIn{ConnectorID: b.Draft.ID, Instance: instance, Issuer: issuer, Subject: who.UserID, Email: who.Email, Groups: groups})
+	out.User, out.Note, err = s.People.Preview(ctx, identity.SignIn{
+		ConnectorID: b.Draft.ID, Instance: instance, Issuer: o.issuer, Subject: o.who.UserID, Email: o.who.Email, Groups: groups,
+	})
 	return err
 }
 
@@ -86,7 +97,9 @@ func claims(seen *claimlog.Log, who dexconn.Identity) []Claim {
 func madeOf(who dexconn.Identity) *claimlog.Log {
 	w := &claimlog.Log{Claims: map[string]any{}}
 	for _, said := range []struct{ claim, as, value string }{
-		{"id", claimlog.UserID, who.UserID}, {"email", claimlog.Email, who.Email}, {"name", claimlog.Name, who.Username}, {"username", claimlog.Username, who.PreferredUsername},
+		{"id", claimlog.UserID, who.UserID}, {"email", claimlog.Email, who.Email}, {"name", claimlog.Name, who.Username}, {
+			"username", claimlog.Username, who.PreferredUsername,
+		},
 	} {
 		if said.value != "" {
 			w.Claims[said.claim], w.Uses = said.value, append(w.Uses, claimlog.Use{As: said.as, Claim: said.claim})

@@ -64,7 +64,9 @@ type body struct {
 }
 
 // Start begins a trial of a document. Faults: those of opening a connector.
-func (s *Server) Start(ctx context.Context, by principal.Name, draft registry.Row, live *registry.Row) (id string, expires time.Time, err error) {
+func (s *Server) Start(
+	ctx context.Context, by principal.Name, draft registry.Row, live *registry.Row,
+) (id string, expires time.Time, err error) {
 	if _, err := s.open(draft); err != nil {
 		return "", expires, err
 	}
@@ -74,7 +76,10 @@ func (s *Server) Start(ctx context.Context, by principal.Name, draft registry.Ro
 		return "", expires, err
 	}
 	err = s.DB.Update(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec(ctx, `INSERT INTO connector_trials (id, owner, body, expires_at) VALUES ($1, $2, $3, $4)`, secret.Hash(id), by, sealed, db.Micros(expires))
+		_, err := tx.Exec(
+			ctx, `INSERT INTO connector_trials (id, owner, body, expires_at) VALUES ($1, $2, $3, $4)`, secret.Hash(id), by, sealed,
+			db.Micros(expires),
+		)
 		return err
 	})
 	return id, expires, err
@@ -137,7 +142,10 @@ func (s *Server) read(ctx context.Context, id string) (owner principal.Name, b b
 
 func (s *Server) readIn(ctx context.Context, tx *db.Tx, id string) (owner principal.Name, b body, err error) {
 	var sealed []byte
-	err = tx.Row(ctx, []any{&owner, &sealed}, `SELECT owner, body FROM connector_trials WHERE id = $1 AND expires_at > $2`, secret.Hash(id), db.Micros(s.Now()))
+	err = tx.Row(
+		ctx, []any{&owner, &sealed}, `SELECT owner, body FROM connector_trials WHERE id = $1 AND expires_at > $2`, secret.Hash(id),
+		db.Micros(s.Now()),
+	)
 	if err != nil {
 		return owner, b, err
 	}
