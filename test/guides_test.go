@@ -444,7 +444,8 @@ func TestTheMessagesInTheGuidesAreThoseOfPachd(t *testing.T) {
 				continue
 			}
 			for _, span := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cell, -1) {
-				for _, part := range regexp.MustCompile(`\.\.\.|"[^"]*"|user:\S+|[0-9]+`).Split(span[1], -1) {
+				// What is wrong and what to do are apart in the source: they meet with a colon.
+				for _, part := range regexp.MustCompile(`\.\.\.|"[^"]*"|user:\S+|[0-9]+|: `).Split(span[1], -1) {
 					if part = strings.TrimSpace(part); len(part) < 8 {
 						continue
 					}

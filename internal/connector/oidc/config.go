@@ -113,7 +113,7 @@ func (c Config) checkRedirect(callback string) error {
 	if c.RedirectURI == callback {
 		return nil
 	}
-	other := document.OtherCallback("redirectURI", c.RedirectURI, callback)
+	other := document.OtherCallback(c.RedirectURI, callback)
 	if !c.InsecureSkipIssuerCallbackDomainCheck {
 		return other.Next("use that and register it with the provider, " +
 			"or, if a local set-up needs another host, set insecureSkipIssuerCallbackDomainCheck to true")
