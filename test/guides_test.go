@@ -137,7 +137,7 @@ func runGuide(t *testing.T, guide string, set func(d *daemon, ca *idp.CA) stage)
 	d.start()
 	s.put = append(s.put, guidesPachd, "http://"+d.http)
 	s.back = append(s.back, "http://"+d.http, guidesPachd, "plain text, on this machine", "TLS 1.3, signed by nobody")
-	// How a connector fares is not known before pachd has asked its provider.
+	// The health of a connector is not known before pachd has asked its provider.
 	s.back = append(s.back, "unknown since", "ready since")
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "root-token"), []byte(d.rootToken()+"\n"), 0o600); err != nil {
@@ -444,7 +444,8 @@ func TestGuides_MessagesAreThoseOfPachd(t *testing.T) {
 				continue
 			}
 			for _, span := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cell, -1) {
-				for _, part := range regexp.MustCompile(`\.\.\.|"[^"]*"|user:\S+|[0-9]+`).Split(span[1], -1) {
+				// What is wrong and what to do are apart in the source: they meet with a colon.
+				for _, part := range regexp.MustCompile(`\.\.\.|"[^"]*"|user:\S+|[0-9]+|: `).Split(span[1], -1) {
 					if part = strings.TrimSpace(part); len(part) < 8 {
 						continue
 					}

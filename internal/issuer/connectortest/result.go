@@ -23,7 +23,7 @@ func (s *Service) result(ctx context.Context, a attempt, why error) Result {
 	b := a.body
 	out := Result{Claims: claims(a.seen, a.who), IsLive: b.Live != nil, Differences: differences(b.Live, b.Tested)}
 	if why == nil {
-		why = s.whoWouldItBe(ctx, b, a.who, a.issuer, &out)
+		why = s.whoWouldItBe(ctx, a, &out)
 	}
 	if why == nil {
 		return out
@@ -36,21 +36,21 @@ func (s *Service) result(ctx context.Context, a attempt, why error) Result {
 	return out
 }
 
-func (s *Service) whoWouldItBe(ctx context.Context, b body, who dexconn.Identity, issuer string, out *Result) error {
-	if err := upstream.CheckAccount(who); err != nil {
+func (s *Service) whoWouldItBe(ctx context.Context, a attempt, out *Result) error {
+	if err := upstream.CheckAccount(a.who); err != nil {
 		return err
 	}
-	instance := ""
-	if b.Live != nil {
-		instance = b.Live.Instance
+	instance, tested := "", a.body.Tested
+	if a.body.Live != nil {
+		instance = a.body.Live.Instance
 	}
-	groups, err := s.with.Registry.GroupNames(ctx, b.Tested.ID, instance, who.Groups)
+	groups, err := s.with.Registry.GroupNames(ctx, tested.ID, instance, a.who.Groups)
 	if err != nil {
 		return err
 	}
 	out.Groups = groups
 	out.User, out.Note, err = s.with.People.Preview(ctx, identity.SignIn{
-		ConnectorID: b.Tested.ID, Instance: instance, Issuer: issuer, Subject: who.UserID, Email: who.Email, Groups: groups,
+		ConnectorID: tested.ID, Instance: instance, Issuer: a.issuer, Subject: a.who.UserID, Email: a.who.Email, Groups: groups,
 	})
 	return err
 }
@@ -89,7 +89,9 @@ func claims(seen *claimlog.Log, who dexconn.Identity) []Claim {
 func madeOf(who dexconn.Identity) *claimlog.Log {
 	w := &claimlog.Log{Claims: map[string]any{}}
 	for _, said := range []struct{ claim, as, value string }{
-		{"id", claimlog.UserID, who.UserID}, {"email", claimlog.Email, who.Email}, {"name", claimlog.Name, who.Username}, {"username", claimlog.Username, who.PreferredUsername},
+		{"id", claimlog.UserID, who.UserID}, {"email", claimlog.Email, who.Email}, {"name", claimlog.Name, who.Username}, {
+			"username", claimlog.Username, who.PreferredUsername,
+		},
 	} {
 		if said.value != "" {
 			w.Claims[said.claim], w.Uses = said.value, append(w.Uses, claimlog.Use{As: said.as, Claim: said.claim})

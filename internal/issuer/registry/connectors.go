@@ -173,7 +173,8 @@ func (g *Registry) Draft(ctx context.Context, c Connector) (draft Row, live *Row
 			err = fault.New(fault.Invalid, "the document would send the stored secret of connector %s to another destination", c.ID).
 				Next("write the secret itself into the document")
 		case reuses && stored.Managed:
-			err = fault.New(fault.Precondition, "connector %s is managed by pachd's configuration, and its secret is not used with another document", c.ID).
+			err = fault.New(fault.Precondition,
+				"connector %s is managed by pachd's configuration, and its secret is not used with another document", c.ID).
 				Next("write a secret into the document")
 		}
 		return draft, &stored, err

@@ -112,7 +112,8 @@ func CheckConnected(ctx context.Context, tx *db.Tx, id, instance string) error {
 
 func (g *Registry) insertConnector(ctx context.Context, tx *db.Tx, r Row) error {
 	now := db.Micros(g.with.Now())
-	_, err := tx.Exec(ctx, `INSERT INTO connectors (id, instance, revision, version, managed, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $6)`,
+	_, err := tx.Exec(ctx,
+		`INSERT INTO connectors (id, instance, revision, version, managed, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $6)`,
 		r.ID, r.Instance, r.Revision, r.Version, r.Managed, now)
 	if err != nil {
 		return err
@@ -129,7 +130,8 @@ func (g *Registry) insertRevision(ctx context.Context, tx *db.Tx, r Row) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `INSERT INTO connector_revisions (revision, connector_id, type, name, config, replaced_at) VALUES ($1, $2, $3, $4, $5, 0)`,
+	_, err = tx.Exec(ctx,
+		`INSERT INTO connector_revisions (revision, connector_id, type, name, config, replaced_at) VALUES ($1, $2, $3, $4, $5, 0)`,
 		r.Revision, r.ID, r.Type, r.Name, sealed)
 	if err != nil {
 		return err

@@ -74,7 +74,9 @@ func (s Settings) Parse(publicURL string, insecure bool) (p Parsed, err error) {
 	}
 	if p.IDTokens > DefaultIDTokenExpiry {
 		// Old keys are kept to verify with for this long.
-		return p, fault.New(fault.Invalid, "id_token_expiry %s is more than %v: ID tokens are for signing in, sessions have a time of their own", s.IDTokenExpiry, DefaultIDTokenExpiry).At("id_token_expiry")
+		return p, fault.New(fault.Invalid,
+			"id_token_expiry %s is more than %v: ID tokens are for signing in, sessions have a time of their own",
+			s.IDTokenExpiry, DefaultIDTokenExpiry).At("id_token_expiry")
 	}
 	p.Refresh, err = duration("rotation_token_expiry", s.RotationTokenExpiry, 0)
 	return p, err

@@ -76,7 +76,8 @@ func (o *office) later(d time.Duration) {
 
 func (o *office) connect(id, typ string, config map[string]any) {
 	o.t.Helper()
-	if err := o.registry.CreateConnector(o.t.Context(), principal.Root, registry.Connector{ID: id, Name: id, Type: typ, Version: 1, Config: config}); err != nil {
+	c := registry.Connector{ID: id, Name: id, Type: typ, Version: 1, Config: config}
+	if err := o.registry.CreateConnector(o.t.Context(), principal.Root, c); err != nil {
 		o.t.Fatal(err)
 	}
 }
@@ -123,7 +124,8 @@ func oidcOf(issuer, id, secret string, more map[string]any) map[string]any {
 
 // troubles are the ways in which providers fail, and what their health says.
 var troubles = map[idp.Trouble]string{
-	idp.Hangs: "", idp.Garbage: "discovery document", idp.Outdated: "expired", idp.AnotherIssuer: "issuer mismatch", "refuses": "cannot be reached",
+	idp.Hangs: "", idp.Garbage: "discovery document", idp.Outdated: "expired", idp.AnotherIssuer: "issuer mismatch",
+	"refuses": "cannot be reached",
 }
 
 func TestHealth_Problems(t *testing.T) {
@@ -152,7 +154,7 @@ func TestHealth_Problems(t *testing.T) {
 		return all
 	}
 	for id, h := range states() {
-		if h.State != upstream.Unknown || h.Since != o.clock() {
+		if h.State != "unknown" || h.Since != o.clock() {
 			t.Errorf("%s before anybody has asked: %+v", id, h)
 		}
 	}
@@ -187,7 +189,8 @@ func TestHealth_Problems(t *testing.T) {
 	<-asked
 	for trouble, want := range troubles {
 		h := o.Health(o.row(id(trouble)))
-		if h.State != upstream.Failing || h.Since != second || h.LastGood != first || h.Checked != second || h.Error == "" || !strings.Contains(h.Error, want) {
+		if h.State != upstream.Failing || h.Since != second || h.LastGood != first || h.Checked != second || h.Error == "" ||
+			!strings.Contains(h.Error, want) {
 			t.Errorf("%s: %+v; want an error with %q", trouble, h, want)
 		}
 	}
@@ -235,7 +238,8 @@ func TestHealth_CircuitBreaker(t *testing.T) {
 	}
 	// A wrong password is no failure of the directory.
 	for range 5 {
-		if _, valid, err := o.forDex("ldap").(dexconn.PasswordConnector).Login(t.Context(), dexconn.Scopes{}, "alice", "wrong"); valid || err != nil {
+		if _, valid, err := o.forDex("ldap").(dexconn.PasswordConnector).Login(t.Context(), dexconn.Scopes{}, "alice", "wrong"); valid ||
+			err != nil {
 			t.Fatalf("%v, %v", valid, err)
 		}
 	}

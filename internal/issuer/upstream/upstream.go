@@ -48,7 +48,9 @@ type Upstream struct {
 
 // New makes an Upstream; it opens nothing.
 func New(c Config) *Upstream {
-	return &Upstream{with: c, changed: make(chan struct{}, 1), client: fetch.HTTPClient(AnswerWithin), health: health{by: map[string]*Health{}, now: c.Now}}
+	return &Upstream{
+		with: c, changed: make(chan struct{}, 1), client: fetch.HTTPClient(AnswerWithin), health: health{by: map[string]*Health{}, now: c.Now},
+	}
 }
 
 // Began makes a login known by its state until Forget. Dex's LoginURL gets
@@ -88,7 +90,7 @@ type provider struct {
 // keepOpen bounds opened; more revisions than this at once are only opened again.
 const keepOpen = 64
 
-// get does not keep a failure: it may be over when a file is there, or mended.
+// get does not keep a failure: it may be over when a file is there, or corrected.
 // Nobody waits for another connector to be opened; of two who open the same one
 // at once, both get what the first has made.
 func (o *opened) get(revision string, open func() provider) provider {
@@ -134,10 +136,10 @@ func (u *Upstream) Provider(r registry.Row) (*connector.Provider, error) {
 
 // Revision changes with the connector and with what its references lead to.
 func (u *Upstream) Revision(r registry.Row) string {
-	if !connector.HasReferences(r.Type, r.Config) {
-		return r.Revision
+	if f := connector.Fingerprint(r.Type, r.Config, u.with.Deps); f != "" {
+		return r.Revision + "." + f
 	}
-	return r.Revision + "." + connector.Fingerprint(r.Type, r.Config, u.with.Deps())
+	return r.Revision
 }
 
 // Resolve opens a connector for Dex inside our wrapper. It never fails: a

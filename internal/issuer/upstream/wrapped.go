@@ -61,7 +61,8 @@ func ask[T any](ctx context.Context, w wrapped, do func(context.Context) (T, err
 func CheckAccount(c dexconn.Identity) error {
 	switch {
 	case c.UserID == "" || len(c.UserID) > 255 || strings.ContainsFunc(c.UserID, unicode.IsControl):
-		return fault.New(fault.Unauthenticated, "the identity provider does not say who this is: its user id is missing, too long or has control characters")
+		return fault.New(fault.Unauthenticated,
+			"the identity provider does not say who this is: its user id is missing, too long or has control characters")
 	case c.Email == "":
 		return fault.New(fault.Denied, "the identity provider sent no e-mail address of this person").
 			Next("add one to the account there, or let the connector read it")
