@@ -2134,9 +2134,9 @@ func (x *ListConnectorStatesResponse) GetNextPageToken() string {
 	return ""
 }
 
-// ConnectorDraft is a stored connector by its id, or a document: one that names
+// ConnectorDocument is a stored connector by its id, or a document: one that names
 // a stored connector changes it as an update would, so that *** keeps a secret.
-type ConnectorDraft struct {
+type ConnectorDocument struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	Connector     *identity.IDPConnector `protobuf:"bytes,2,opt,name=connector,proto3" json:"connector,omitempty"`
@@ -2144,20 +2144,20 @@ type ConnectorDraft struct {
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *ConnectorDraft) Reset() {
-	*x = ConnectorDraft{}
+func (x *ConnectorDocument) Reset() {
+	*x = ConnectorDocument{}
 	mi := &file_api_pach_pach_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *ConnectorDraft) String() string {
+func (x *ConnectorDocument) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*ConnectorDraft) ProtoMessage() {}
+func (*ConnectorDocument) ProtoMessage() {}
 
-func (x *ConnectorDraft) ProtoReflect() protoreflect.Message {
+func (x *ConnectorDocument) ProtoReflect() protoreflect.Message {
 	mi := &file_api_pach_pach_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -2169,19 +2169,19 @@ func (x *ConnectorDraft) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use ConnectorDraft.ProtoReflect.Descriptor instead.
-func (*ConnectorDraft) Descriptor() ([]byte, []int) {
+// Deprecated: Use ConnectorDocument.ProtoReflect.Descriptor instead.
+func (*ConnectorDocument) Descriptor() ([]byte, []int) {
 	return file_api_pach_pach_proto_rawDescGZIP(), []int{34}
 }
 
-func (x *ConnectorDraft) GetId() string {
+func (x *ConnectorDocument) GetId() string {
 	if x != nil {
 		return x.Id
 	}
 	return ""
 }
 
-func (x *ConnectorDraft) GetConnector() *identity.IDPConnector {
+func (x *ConnectorDocument) GetConnector() *identity.IDPConnector {
 	if x != nil {
 		return x.Connector
 	}
@@ -2190,7 +2190,7 @@ func (x *ConnectorDraft) GetConnector() *identity.IDPConnector {
 
 type CheckConnectorRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Draft         *ConnectorDraft        `protobuf:"bytes,1,opt,name=draft,proto3" json:"draft,omitempty"`
+	Document      *ConnectorDocument     `protobuf:"bytes,1,opt,name=document,proto3" json:"document,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2225,9 +2225,9 @@ func (*CheckConnectorRequest) Descriptor() ([]byte, []int) {
 	return file_api_pach_pach_proto_rawDescGZIP(), []int{35}
 }
 
-func (x *CheckConnectorRequest) GetDraft() *ConnectorDraft {
+func (x *CheckConnectorRequest) GetDocument() *ConnectorDocument {
 	if x != nil {
-		return x.Draft
+		return x.Document
 	}
 	return nil
 }
@@ -2354,7 +2354,7 @@ func (x *CheckConnectorResponse) GetSteps() []*CheckStep {
 
 type StartConnectorTestRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Draft         *ConnectorDraft        `protobuf:"bytes,1,opt,name=draft,proto3" json:"draft,omitempty"`
+	Document      *ConnectorDocument     `protobuf:"bytes,1,opt,name=document,proto3" json:"document,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2389,9 +2389,9 @@ func (*StartConnectorTestRequest) Descriptor() ([]byte, []int) {
 	return file_api_pach_pach_proto_rawDescGZIP(), []int{38}
 }
 
-func (x *StartConnectorTestRequest) GetDraft() *ConnectorDraft {
+func (x *StartConnectorTestRequest) GetDocument() *ConnectorDocument {
 	if x != nil {
-		return x.Draft
+		return x.Document
 	}
 	return nil
 }
@@ -2879,12 +2879,12 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\aFAILING\x10\x02\"v\n" +
 	"\x1bListConnectorStatesResponse\x12/\n" +
 	"\x06states\x18\x01 \x03(\v2\x17.pach_v1.ConnectorStateR\x06states\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"Y\n" +
-	"\x0eConnectorDraft\x12\x0e\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\\\n" +
+	"\x11ConnectorDocument\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x127\n" +
-	"\tconnector\x18\x02 \x01(\v2\x19.identity_v2.IDPConnectorR\tconnector\"F\n" +
-	"\x15CheckConnectorRequest\x12-\n" +
-	"\x05draft\x18\x01 \x01(\v2\x17.pach_v1.ConnectorDraftR\x05draft\"\xf4\x01\n" +
+	"\tconnector\x18\x02 \x01(\v2\x19.identity_v2.IDPConnectorR\tconnector\"O\n" +
+	"\x15CheckConnectorRequest\x126\n" +
+	"\bdocument\x18\x01 \x01(\v2\x1a.pach_v1.ConnectorDocumentR\bdocument\"\xf4\x01\n" +
 	"\tCheckStep\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x121\n" +
 	"\x06status\x18\x02 \x01(\x0e2\x19.pach_v1.CheckStep.StatusR\x06status\x12+\n" +
@@ -2899,9 +2899,9 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\x06FAILED\x10\x03\x12\v\n" +
 	"\aSKIPPED\x10\x04\"B\n" +
 	"\x16CheckConnectorResponse\x12(\n" +
-	"\x05steps\x18\x01 \x03(\v2\x12.pach_v1.CheckStepR\x05steps\"J\n" +
-	"\x19StartConnectorTestRequest\x12-\n" +
-	"\x05draft\x18\x01 \x01(\v2\x17.pach_v1.ConnectorDraftR\x05draft\"}\n" +
+	"\x05steps\x18\x01 \x03(\v2\x12.pach_v1.CheckStepR\x05steps\"S\n" +
+	"\x19StartConnectorTestRequest\x126\n" +
+	"\bdocument\x18\x01 \x01(\v2\x1a.pach_v1.ConnectorDocumentR\bdocument\"}\n" +
 	"\x1aStartConnectorTestResponse\x12\x17\n" +
 	"\atest_id\x18\x01 \x01(\tR\x06testId\x12\x10\n" +
 	"\x03url\x18\x02 \x01(\tR\x03url\x124\n" +
@@ -2998,7 +2998,7 @@ var file_api_pach_pach_proto_goTypes = []any{
 	(*ListConnectorStatesRequest)(nil),  // 34: pach_v1.ListConnectorStatesRequest
 	(*ConnectorState)(nil),              // 35: pach_v1.ConnectorState
 	(*ListConnectorStatesResponse)(nil), // 36: pach_v1.ListConnectorStatesResponse
-	(*ConnectorDraft)(nil),              // 37: pach_v1.ConnectorDraft
+	(*ConnectorDocument)(nil),           // 37: pach_v1.ConnectorDocument
 	(*CheckConnectorRequest)(nil),       // 38: pach_v1.CheckConnectorRequest
 	(*CheckStep)(nil),                   // 39: pach_v1.CheckStep
 	(*CheckConnectorResponse)(nil),      // 40: pach_v1.CheckConnectorResponse
@@ -3042,11 +3042,11 @@ var file_api_pach_pach_proto_depIdxs = []int32{
 	49, // 24: pach_v1.ConnectorState.last_good:type_name -> google.protobuf.Timestamp
 	49, // 25: pach_v1.ConnectorState.checked:type_name -> google.protobuf.Timestamp
 	35, // 26: pach_v1.ListConnectorStatesResponse.states:type_name -> pach_v1.ConnectorState
-	51, // 27: pach_v1.ConnectorDraft.connector:type_name -> identity_v2.IDPConnector
-	37, // 28: pach_v1.CheckConnectorRequest.draft:type_name -> pach_v1.ConnectorDraft
+	51, // 27: pach_v1.ConnectorDocument.connector:type_name -> identity_v2.IDPConnector
+	37, // 28: pach_v1.CheckConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
 	2,  // 29: pach_v1.CheckStep.status:type_name -> pach_v1.CheckStep.Status
 	39, // 30: pach_v1.CheckConnectorResponse.steps:type_name -> pach_v1.CheckStep
-	37, // 31: pach_v1.StartConnectorTestRequest.draft:type_name -> pach_v1.ConnectorDraft
+	37, // 31: pach_v1.StartConnectorTestRequest.document:type_name -> pach_v1.ConnectorDocument
 	49, // 32: pach_v1.StartConnectorTestResponse.expires:type_name -> google.protobuf.Timestamp
 	44, // 33: pach_v1.WaitConnectorTestResponse.claims:type_name -> pach_v1.TestedClaim
 	27, // 34: pach_v1.WaitConnectorTestResponse.groups:type_name -> pach_v1.StringList
