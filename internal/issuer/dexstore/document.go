@@ -115,23 +115,23 @@ func (k kind[T]) read(ctx context.Context, s *Store, id string) (v T, version in
 }
 
 func (k kind[T]) list(ctx context.Context, s *Store) ([]T, error) {
-	var rows []object
-	err := s.view(ctx, func(tx *db.Tx) (err error) {
-		rows, err = listObjects(ctx, tx, k.name)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
 	var all []T
-	for _, r := range rows {
-		v, err := k.open(s, r.id, r.body)
-		if err != nil {
-			return nil, err
+	err := db.EachPage(func(p db.Page) (next string, err error) {
+		var rows []object
+		err = s.view(ctx, func(tx *db.Tx) error {
+			rows, next, err = listObjects(ctx, tx, k.name, p)
+			return err
+		})
+		for _, r := range rows {
+			v, bad := k.open(s, r.id, r.body)
+			if bad != nil {
+				return "", bad
+			}
+			all = append(all, v)
 		}
-		all = append(all, v)
-	}
-	return all, nil
+		return next, err
+	})
+	return all, err
 }
 
 func (k kind[T]) delete(ctx context.Context, s *Store, id string) error {
