@@ -124,7 +124,7 @@ var mayImport = map[string][]string{
 		"internal/web/browser", "internal/web/record", "internal/webaddr",
 	},
 	"internal/login": {
-		"internal/audit", "internal/connector/document", "internal/connector/oidc", "internal/db", "internal/fault", "internal/identity", "internal/issuer",
+		"internal/access", "internal/audit", "internal/connector/document", "internal/connector/oidc", "internal/db", "internal/fault", "internal/identity", "internal/issuer",
 		"internal/issuer/device", "internal/issuer/registry", "internal/principal", "internal/secret", "internal/session", "internal/token",
 		"internal/web", "internal/web/browser", "internal/webaddr",
 	},
@@ -143,7 +143,7 @@ var mayImport = map[string][]string{
 		"internal/issuer/registry", "internal/issuer/connectortest", "internal/issuer/upstream", "internal/login", "internal/principal", "internal/rpc/identity",
 		"internal/rpc/wire", "internal/session", "internal/token",
 	},
-	"internal/rpc/identity": {"api/identity", "internal/fault", "internal/issuer", "internal/issuer/registry", "internal/session", "internal/strict"},
+	"internal/rpc/identity": {"api/identity", "internal/fault", "internal/issuer", "internal/issuer/registry", "internal/login", "internal/session", "internal/strict"},
 	"internal/rpc/enterprise": {
 		"api/enterprise", "api/license", "internal/audit", "internal/cluster", "internal/db", "internal/fault", "internal/rpc/wire", "internal/secret",
 		"internal/session",

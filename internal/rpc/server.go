@@ -102,7 +102,7 @@ func (s *Server) register(desc *grpc.ServiceDesc, impl any) {
 func implementations(c Config) map[string]any {
 	return map[string]any{
 		authpb.API_ServiceDesc.ServiceName:       &auth.Server{DB: c.DB, Sessions: c.Sessions, Login: c.Login},
-		identitypb.API_ServiceDesc.ServiceName:   &identity.Server{Issuer: c.Issuer},
+		identitypb.API_ServiceDesc.ServiceName:   &identity.Server{Issuer: c.Issuer, Login: c.Login},
 		adminpb.API_ServiceDesc.ServiceName:      &admin.Server{Cluster: c.Cluster, Sessions: c.Sessions},
 		versionpb.API_ServiceDesc.ServiceName:    admin.Version{},
 		pachpb.API_ServiceDesc.ServiceName:       &pach.Server{DB: c.DB, Sessions: c.Sessions, Issuer: c.Issuer, Login: c.Login, Now: c.Now},

@@ -10,6 +10,7 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer"
 	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/login"
 	"pachyderm/internal/session"
 	"pachyderm/internal/strict"
 )
@@ -18,6 +19,7 @@ import (
 type Server struct {
 	pb.UnimplementedAPIServer
 	Issuer *issuer.Issuer
+	Login  *login.Service
 }
 
 // SetIdentityServerConfig replaces the settings.
@@ -119,6 +121,9 @@ func connectorToProto(c registry.Connector) (*pb.IDPConnector, error) {
 
 // CreateOIDCClient registers an application; the answer has its secret, this once.
 func (s *Server) CreateOIDCClient(ctx context.Context, req *pb.CreateOIDCClientRequest) (*pb.CreateOIDCClientResponse, error) {
+	if err := s.Login.AuthorizeClient(ctx, req.GetClient().GetId()); err != nil {
+		return nil, err
+	}
 	c, err := ClientFromProto(req.GetClient())
 	if err != nil {
 		return nil, err
@@ -129,6 +134,9 @@ func (s *Server) CreateOIDCClient(ctx context.Context, req *pb.CreateOIDCClientR
 
 // UpdateOIDCClient changes what is given.
 func (s *Server) UpdateOIDCClient(ctx context.Context, req *pb.UpdateOIDCClientRequest) (*pb.UpdateOIDCClientResponse, error) {
+	if err := s.Login.AuthorizeClient(ctx, req.GetClient().GetId()); err != nil {
+		return nil, err
+	}
 	c, err := ClientFromProto(req.GetClient())
 	if err != nil {
 		return nil, err
@@ -154,6 +162,9 @@ func (s *Server) ListOIDCClients(ctx context.Context, _ *pb.ListOIDCClientsReque
 
 // DeleteOIDCClient forgets an application.
 func (s *Server) DeleteOIDCClient(ctx context.Context, req *pb.DeleteOIDCClientRequest) (*pb.DeleteOIDCClientResponse, error) {
+	if err := s.Login.AuthorizeClient(ctx, req.GetId()); err != nil {
+		return nil, err
+	}
 	return &pb.DeleteOIDCClientResponse{}, s.Issuer.Registry.DeleteClient(ctx, session.FromContext(ctx).Name, req.GetId())
 }
 

@@ -12,6 +12,9 @@ import (
 // CreateOIDCClient registers an application, restricted to some connectors
 // from its first moment.
 func (s *Server) CreateOIDCClient(ctx context.Context, req *pb.CreateOIDCClientRequest) (*pb.CreateOIDCClientResponse, error) {
+	if err := s.Login.AuthorizeClient(ctx, req.GetClient().GetId()); err != nil {
+		return nil, err
+	}
 	c, err := identity.ClientFromProto(req.GetClient())
 	if err != nil {
 		return nil, err
@@ -30,6 +33,9 @@ func (s *Server) GetOIDCClient(ctx context.Context, req *pb.GetOIDCClientRequest
 // UpdateOIDCClient changes what is given; a list that is given empty becomes
 // empty.
 func (s *Server) UpdateOIDCClient(ctx context.Context, req *pb.UpdateOIDCClientRequest) (*pb.UpdateOIDCClientResponse, error) {
+	if err := s.Login.AuthorizeClient(ctx, req.GetId()); err != nil {
+		return nil, err
+	}
 	by := session.FromContext(ctx).Name
 	err := s.Issuer.Registry.UpdateClient(ctx, by, registry.Client{
 		ID: req.GetId(), Name: req.GetName(), RedirectURIs: values(req.GetRedirectUris()), TrustedPeers: values(req.GetTrustedPeers()),
