@@ -133,7 +133,7 @@ func (h *handler) serveStep(w http.ResponseWriter, r *http.Request) error {
 	if err := browser.ParseForm(w, r); err != nil {
 		return err
 	}
-	if r.Method == http.MethodPost && r.PostForm.Has("SAMLResponse") {
+	if r.Method == http.MethodPost && r.PostForm.Has(browser.SAMLResponse) {
 		return h.keepResponse(w, r)
 	}
 	state := r.URL.Query().Get("state")
@@ -159,7 +159,22 @@ func (h *handler) serveStep(w http.ResponseWriter, r *http.Request) error {
 // sameBrowser finds the login that has a state, if it began in this browser.
 // Whoever else came is not the one who began, so it ends nothing.
 func (h *handler) sameBrowser(r *http.Request, state string) (*storage.AuthRequest, loginctx.Envelope, error) {
-	request, err := h.issuer.store.GetAuthRequest(r.Context(), state)
+	request, e, err := h.underWay(r.Context(), state)
+	if err != nil {
+		return nil, e, err
+	}
+	if !secret.Same(h.cookie.ID(r), e.Browser) {
+		return nil, e, web.Problem{
+			Status: http.StatusBadRequest, Title: "This sign-in began in another browser",
+			What: "For your safety it can only be finished in the browser window that it was started in, with cookies allowed.",
+			Next: "Start again in this browser, for example with: pachctl auth login",
+		}
+	}
+	return request, e, nil
+}
+
+func (h *handler) underWay(ctx context.Context, state string) (*storage.AuthRequest, loginctx.Envelope, error) {
+	request, err := h.issuer.store.GetAuthRequest(ctx, state)
 	if errors.Is(err, storage.ErrNotFound) {
 		err = errLoginOver()
 	}
@@ -167,14 +182,10 @@ func (h *handler) sameBrowser(r *http.Request, state string) (*storage.AuthReque
 		return nil, loginctx.Envelope{}, err
 	}
 	e, err := loginctx.OpenEnvelope(request.ConnectorData)
-	if err != nil || !secret.Same(h.cookie.ID(r), e.Browser) {
-		return nil, e, web.Problem{
-			Status: http.StatusBadRequest, Title: "This sign-in began in another browser",
-			What: "For your safety it can only be finished in the browser window that it was started in, with cookies allowed.",
-			Next: "Start again in this browser, for example with: pachctl auth login",
-		}
+	if err != nil {
+		err = errLoginOver()
 	}
-	return &request, e, nil
+	return &request, e, err
 }
 
 func errLoginOver() error {
