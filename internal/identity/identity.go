@@ -64,7 +64,7 @@ func (s *Service) SignedIn(ctx context.Context, in SignIn) (Identity, error) {
 	for _, g := range in.Groups {
 		name, err := principal.OfGroup(g)
 		if err != nil {
-			return Identity{}, fault.Prefix(err, "the identity provider sent a group that cannot be one")
+			return Identity{}, fault.Prefix(err, "the identity provider sent an invalid group name")
 		}
 		groups = append(groups, name)
 	}

@@ -27,7 +27,7 @@ func (h *handler) keepResponse(w http.ResponseWriter, r *http.Request) error {
 	state := r.PostForm.Get("RelayState")
 	if len(r.PostForm.Get("SAMLResponse")) > maxResponse {
 		return web.Problem{
-			Status: http.StatusRequestEntityTooLarge, Title: "This response is too large", What: "The identity provider sent more than is read.",
+			Status: http.StatusRequestEntityTooLarge, Title: "This response is too large", What: "The identity provider sent more than 512 KiB.",
 			Next: "Tell an administrator: it should send fewer attributes.",
 		}
 	}

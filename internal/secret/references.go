@@ -45,7 +45,7 @@ func (r References) Env(name string) (string, error) {
 // before the place is judged. Fault: Invalid.
 func (r References) File(path string) (string, error) {
 	if !filepath.IsAbs(path) {
-		return "", fault.New(fault.Invalid, "%s is no absolute path", path).
+		return "", fault.New(fault.Invalid, "%s is not an absolute path", path).
 			Next("write one such as /run/secrets/client-secret")
 	}
 	real, err := filepath.EvalSymlinks(path)
@@ -59,7 +59,7 @@ func (r References) File(path string) (string, error) {
 	}
 	info, err := os.Stat(real)
 	if err == nil && (!info.Mode().IsRegular() || info.Size() > maxFile) {
-		return "", fault.New(fault.Invalid, "%s is no file of at most %d bytes", path, maxFile)
+		return "", fault.New(fault.Invalid, "%s is not a file of at most %d bytes", path, maxFile)
 	}
 	data, err := os.ReadFile(real)
 	if err != nil {
@@ -85,7 +85,7 @@ func (r References) Check(path string) error {
 		return fault.New(fault.Invalid, "the file %s may not be used: it is pachd's own, or the platform's", path)
 	}
 	if info, err := os.Stat(real); err == nil && (!info.Mode().IsRegular() || info.Size() > maxNamed) {
-		return fault.New(fault.Invalid, "%s is no file of at most %d bytes", path, maxNamed)
+		return fault.New(fault.Invalid, "%s is not a file of at most %d bytes", path, maxNamed)
 	}
 	return nil
 }

@@ -110,8 +110,8 @@ func TestReferences_FilesRefused(t *testing.T) {
 		path string
 		want string
 	}{
-		"no absolute path":              {anywhere, "secrets/good", "no absolute path"},
-		"nothing":                       {anywhere, "", "no absolute path"},
+		"no absolute path":              {anywhere, "secrets/good", "not an absolute path"},
+		"nothing":                       {anywhere, "", "not an absolute path"},
 		"missing":                       {bounded, s.secrets + "/no-such-file", "cannot read"},
 		"in a missing folder":           {anywhere, s.dir + "/nowhere/x", "cannot read"},
 		"a link to nothing":             {bounded, s.secrets + "/nowhere", "cannot read"},

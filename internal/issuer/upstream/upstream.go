@@ -88,7 +88,7 @@ type provider struct {
 // keepOpen bounds opened; more revisions than this at once are only opened again.
 const keepOpen = 64
 
-// get does not keep a failure: it may be over when a file is there, or mended.
+// get does not keep a failure: it may be over when a file is there, or corrected.
 // Nobody waits for another connector to be opened; of two who open the same one
 // at once, both get what the first has made.
 func (o *opened) get(revision string, open func() provider) provider {

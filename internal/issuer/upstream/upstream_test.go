@@ -117,7 +117,7 @@ func TestProvider_NobodyWaitsForAnother(t *testing.T) {
 	_ = w.Close()
 }
 
-// What a browser brings says nothing of how the provider fares: anybody can
+// What a browser brings says nothing of the health of the provider: anybody can
 // write it into an address.
 func TestHealth_ErrorsFromBrowsers(t *testing.T) {
 	t.Parallel()

@@ -32,7 +32,7 @@ const (
 )
 
 // CheckStatus says of a Response why the provider signed nobody in (SAML core,
-// 3.2.2): a fault of kind Denied or, if somebody must mend something, Precondition.
+// 3.2.2): a fault of kind Denied or, if somebody must correct something, Precondition.
 func CheckStatus(response *etree.Element) error {
 	status, err := xmltree.Child(response, xmltree.Protocol, "Status")
 	if err != nil {
