@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -444,29 +445,70 @@ func migrations(t *testing.T) (texts []string) {
 	return texts
 }
 
-// docs/security.md claims that tests hold its lines; at least they must exist.
+// docs/security.md claims that tests hold its lines; at least they must exist. A
+// subtest is named as go test does, so that it can be run by what the page says.
 func TestSecurityPage_NamesTestsThatExist(t *testing.T) {
 	page, err := os.ReadFile("docs/security.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	exist := map[string]bool{}
-	err = filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+	folders, texts := testsByFolder(t)
+	subtests := 0
+	for _, name := range regexp.MustCompile(`\b(?:Test|Fuzz)\w+(?:/[^\s,|)'`+"`"+`]+)?`).FindAllString(string(page), -1) {
+		function, rest, hasRest := strings.Cut(name, "/")
+		if len(folders[function]) == 0 {
+			t.Errorf("docs/security.md names %s, which does not exist", function)
+			continue
+		}
+		if !hasRest {
+			continue
+		}
+		subtests++
+		for part := range strings.SplitSeq(rest, "/") {
+			if !slices.ContainsFunc(folders[function], func(folder string) bool { return texts[folder][part] }) {
+				t.Errorf("docs/security.md names %s, but no test in %v has the name %q", name, folders[function], part)
+			}
+		}
+	}
+	if subtests < 20 {
+		t.Errorf("only %d subtests were found", subtests)
+	}
+}
+
+// testsByFolder are the folders that have a test, by its name, and by folder the
+// texts in its test files, any of which may name a subtest.
+func testsByFolder(t *testing.T) (folders map[string][]string, texts map[string]map[string]bool) {
+	t.Helper()
+	folders, texts = map[string][]string{}, map[string]map[string]bool{}
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
 			return err
 		}
-		data, err := os.ReadFile(path)
-		for _, match := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(string(data), -1) {
-			exist[match[1]] = true
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			return err
 		}
-		return err
+		folder := filepath.ToSlash(filepath.Dir(path))
+		if texts[folder] == nil {
+			texts[folder] = map[string]bool{}
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.FuncDecl:
+				if n.Recv == nil {
+					folders[n.Name.Name] = append(folders[n.Name.Name], folder)
+				}
+			case *ast.BasicLit:
+				if text, err := strconv.Unquote(n.Value); err == nil && n.Kind == token.STRING {
+					texts[folder][strings.ReplaceAll(text, " ", "_")] = true
+				}
+			}
+			return true
+		})
+		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range regexp.MustCompile(`\bTest\w+`).FindAllString(string(page), -1) {
-		if !exist[name] {
-			t.Errorf("docs/security.md names %s, which does not exist", name)
-		}
-	}
+	return folders, texts
 }
