@@ -512,3 +512,85 @@ func testsByFolder(t *testing.T) (folders map[string][]string, texts map[string]
 	}
 	return folders, texts
 }
+
+// Pages that say where things are must say it of things that are there.
+func TestPages_NameFilesAndPackagesThatExist(t *testing.T) {
+	named := map[string]bool{}
+	for _, page := range []string{"docs/architecture.md", "docs/glossary.md", "CONTRIBUTING.md"} {
+		data, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range regexp.MustCompile("`((?:api|client|cmd|demo|docs|internal|test)(?:/[\\w/{},.-]*)?)`").FindAllStringSubmatch(string(data), -1) {
+			for _, path := range unfold(match[1]) {
+				named[page+path] = true
+				if _, err := os.Stat(path); err != nil {
+					t.Errorf("%s names %s, which is not there", page, path)
+				}
+			}
+		}
+	}
+	for pkg := range mayImport {
+		if !named["docs/architecture.md"+pkg] {
+			t.Errorf("docs/architecture.md does not say what lives in %s", pkg)
+		}
+	}
+}
+
+// unfold makes a/b and a/c of a/{b,c}.
+func unfold(path string) []string {
+	before, rest, ok := strings.Cut(path, "{")
+	if !ok {
+		return []string{path}
+	}
+	list, after, _ := strings.Cut(rest, "}")
+	var all []string
+	for one := range strings.SplitSeq(list, ",") {
+		all = append(all, before+one+after)
+	}
+	return all
+}
+
+// A term that is not where the glossary says is not the word that the code uses.
+func TestGlossary_TermsAreWhereItSays(t *testing.T) {
+	data, err := os.ReadFile("docs/glossary.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := regexp.MustCompile("(?m)^\\| ([^|]+) \\| [^|]+ \\| (`[^|]+`) \\|$").FindAllStringSubmatch(string(data), -1)
+	if len(rows) < 40 {
+		t.Errorf("only %d terms were found", len(rows))
+	}
+	for _, row := range rows {
+		var text strings.Builder
+		for _, place := range strings.Split(strings.ReplaceAll(row[2], "`", ""), ", ") {
+			text.WriteString(filesIn(t, place))
+		}
+		for term := range strings.SplitSeq(row[1], ", ") {
+			if !strings.Contains(text.String(), strings.ToLower(term)) {
+				t.Errorf("docs/glossary.md: %q is not in %s", term, row[2])
+			}
+		}
+	}
+}
+
+// filesIn is the text of a file, or of the files in a folder, in lower case.
+func filesIn(t *testing.T, place string) string {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(place, "*.*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	for _, path := range append(paths, place) {
+		if info, err := os.Stat(path); err != nil || info.IsDir() {
+			continue
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text.WriteString(strings.ToLower(string(data)) + "\n")
+	}
+	return text.String()
+}

@@ -11,7 +11,7 @@ import (
 	"pachyderm/internal/fault"
 )
 
-// The clients that are always there.
+// The OIDC clients that are always there.
 const (
 	// CLIClient is pachctl with a browser on the same machine (RFC 8252).
 	CLIClient = "pachctl"
