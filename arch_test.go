@@ -165,7 +165,7 @@ var mayImport = map[string][]string{
 		"api/admin", "api/auth", "api/pfs", "api/version", "client", "internal/cli/configfile", "internal/fault", "internal/strict", "internal/version",
 	},
 	"internal/cli/signin":     {"api/auth", "api/pach", "client", "internal/cli/kit", "internal/fault", "internal/web/theme"},
-	"internal/cli/auth":       {"api/auth", "api/pach", "internal/cli/kit", "internal/fault"},
+	"internal/cli/auth":       {"api/auth", "api/pach", "client", "internal/cli/kit", "internal/fault"},
 	"internal/cli/activation": {"api/auth", "api/identity", "api/pach", "api/pfs", "api/pps", "client", "internal/cli/kit", "internal/fault"},
 	"internal/cli/idp":        {"api/connector", "api/identity", "api/pach", "client", "internal/cli/kit", "internal/fault"},
 	"internal/cli/config":     {"client", "internal/cli/configfile", "internal/cli/kit", "internal/fault"},
@@ -402,6 +402,9 @@ func TestSQL_SameForBothDatabases(t *testing.T) {
 				return true
 			}
 			where := s.fset.Position(lit.Pos())
+			if filepath.Base(s.path) != "queries.go" && s.pkg != "internal/db" {
+				t.Errorf("%s: SQL outside of queries.go", where)
+			}
 			if found := banned.FindString(lit.Value); found != "" {
 				t.Errorf("%s: %s means different things to the two databases", where, found)
 			}

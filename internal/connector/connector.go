@@ -101,7 +101,7 @@ func Open(id, typ string, config map[string]any, d Deps) (*Provider, error) {
 	if err := strict.DecodeValue(config, doc.Interface(), "config"); err != nil {
 		return nil, err
 	}
-	for _, key := range document.Keys(k.document) {
+	for _, key := range k.keys {
 		value := key.In(doc.Elem())
 		if key.Path == "redirectURI" {
 			d = d.answeredAt(value.String())
@@ -188,7 +188,7 @@ func merge(stored, change map[string]any, isSecret func(string) bool) map[string
 // SameDestination reports whether two documents of a type send their secrets to
 // the same place.
 func SameDestination(typ string, a, b map[string]any) bool {
-	for _, k := range keysOf(typ) {
+	for _, k := range kinds()[typ].keys {
 		if (k.Is("dest") || k.Is("url")) && a[k.Path] != b[k.Path] {
 			return false
 		}

@@ -24,8 +24,8 @@ import (
 //	                   oidc, ldap and some of Dex's
 //
 // Their errors are faults, except those of Dex's connectors, which are for the
-// log. What a connector can do beyond that it has one of the interfaces below
-// for; of one that has none, only the site of its provider is known.
+// log. Whatever else a connector can do has an interface below. Of one without
+// any, only the addresses of its provider are known (probe.Site).
 
 // Pinger asks its provider now for what a sign-in will need of it, which says
 // whether the provider is up: oidc, saml, ldap, and google and openshift, which

@@ -6,4 +6,4 @@ import "pachyderm/internal/connector/document"
 func CommonKeys() []document.Key { return keysOfCommon() }
 
 // Keys lists those of a type.
-func Keys(typ string) []document.Key { return keysOf(typ) }
+func Keys(typ string) []document.Key { return kinds()[typ].keys }

@@ -22,13 +22,14 @@ import (
 // kind is one type of connector.
 type kind struct {
 	document reflect.Type
+	keys     []document.Key // of it
 	// open makes a connector from a pointer to a decoded document.
 	open func(id string, doc any, d Deps) (dexconn.Connector, probe.Site, error)
 }
 
 // of makes a kind of our own.
 func of[T any](open func(T, Deps) (dexconn.Connector, probe.Site, error)) kind {
-	return kind{reflect.TypeFor[T](), func(_ string, doc any, d Deps) (dexconn.Connector, probe.Site, error) {
+	return kind{document: reflect.TypeFor[T](), open: func(_ string, doc any, d Deps) (dexconn.Connector, probe.Site, error) {
 		return open(*doc.(*T), d)
 	}}
 }
@@ -37,9 +38,13 @@ func of[T any](open func(T, Deps) (dexconn.Connector, probe.Site, error)) kind {
 var kinds = sync.OnceValue(func() map[string]kind {
 	all := map[string]kind{"oidc": of(openOIDC), "saml": of(openSAML), "ldap": of(openLDAP), "oauth": of(openOAuth)}
 	for typ, t := range dex.Types() {
-		all[typ] = kind{t.Document, func(id string, doc any, d Deps) (dexconn.Connector, probe.Site, error) {
+		all[typ] = kind{document: t.Document, open: func(id string, doc any, d Deps) (dexconn.Connector, probe.Site, error) {
 			return t.Open(id, doc, dex.Deps{Now: d.Now, Log: d.Log, Rules: d.rules(), TrustedProxies: d.TrustedProxies})
 		}}
+	}
+	for typ, k := range all {
+		k.keys = document.Keys(k.document)
+		all[typ] = k
 	}
 	return all
 })
@@ -56,20 +61,10 @@ func kindNamed(typ string) (kind, error) {
 	return k, nil
 }
 
-// keysOf lists the keys of a type's documents; there are none of a type that is
-// not known here.
-func keysOf(typ string) []document.Key {
-	k, ok := kinds()[typ]
-	if !ok {
-		return nil
-	}
-	return document.Keys(k.document)
-}
-
 // secretsOf lists the keys of a type that hold secrets.
 func secretsOf(typ string) []string {
 	var out []string
-	for _, k := range keysOf(typ) {
+	for _, k := range kinds()[typ].keys {
 		if k.Is("secret") {
 			out = append(out, k.Path)
 		}

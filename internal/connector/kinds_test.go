@@ -259,11 +259,14 @@ func TestReferences_InDocuments(t *testing.T) {
 			}
 		}
 	}
-	before := connector.Fingerprint("mockPassword", m{"password": "${file:" + file + "}"}, d)
+	fingerprint := func() string {
+		return connector.Fingerprint("mockPassword", m{"password": "${file:" + file + "}"}, func() connector.Deps { return d })
+	}
+	before := fingerprint()
 	if err := os.WriteFile(file, []byte("another\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if after := connector.Fingerprint("mockPassword", m{"password": "${file:" + file + "}"}, d); before == "" || after == before ||
+	if after := fingerprint(); before == "" || after == before ||
 		strings.Contains(after, "another") {
 		t.Errorf("the fingerprint was %q and is %q", before, after)
 	}

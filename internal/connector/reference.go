@@ -3,7 +3,6 @@ package connector
 import (
 	"path/filepath"
 	"reflect"
-	"slices"
 	"strings"
 
 	"pachyderm/internal/connector/document"
@@ -24,23 +23,13 @@ func isReference(value any) bool {
 	return isText && ok
 }
 
-// HasReferences reports whether a document has secrets that stand elsewhere.
-func HasReferences(typ string, config map[string]any) bool {
-	for name, value := range config {
-		if isReference(value) && slices.Contains(secretsOf(typ), name) {
-			return true
-		}
-	}
-	return false
-}
-
 // Fingerprint changes when what a document's references lead to changes, and
 // is "" if it has none. One that cannot be read counts as empty: Open says so.
-func Fingerprint(typ string, config map[string]any, d Deps) string {
+func Fingerprint(typ string, config map[string]any, deps func() Deps) string {
 	var found []string
 	for _, name := range secretsOf(typ) {
 		if isReference(config[name]) {
-			value, _ := d.lookUp(name, config[name].(string))
+			value, _ := deps().lookUp(name, config[name].(string))
 			found = append(found, name, value)
 		}
 	}

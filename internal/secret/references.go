@@ -48,20 +48,20 @@ func (r References) File(path string) (string, error) {
 		return "", fault.New(fault.Invalid, "%s is not an absolute path", path).
 			Next("write one such as /run/secrets/client-secret")
 	}
-	real, err := filepath.EvalSymlinks(path)
+	target, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return "", fault.New(fault.Invalid, "pachd cannot read the file %s", path).
 			Next("check that it is there, where pachd runs, and who may read it").Because(err)
 	}
-	if within(real, r.Never) || len(r.Folders) > 0 && !within(real, r.Folders) {
+	if within(target, r.Never) || len(r.Folders) > 0 && !within(target, r.Folders) {
 		return "", fault.New(fault.Invalid, "the file %s may not be used", path).
 			Next("put secrets into a folder of their own, and if connectors.secretFolders is set in pachd's configuration, into one of those")
 	}
-	info, err := os.Stat(real)
+	info, err := os.Stat(target)
 	if err == nil && (!info.Mode().IsRegular() || info.Size() > maxFile) {
 		return "", fault.New(fault.Invalid, "%s is not a file of at most %d bytes", path, maxFile)
 	}
-	data, err := os.ReadFile(real)
+	data, err := os.ReadFile(target)
 	if err != nil {
 		return "", fault.New(fault.Invalid, "pachd cannot read the file %s", path).
 			Next("check that it is there, where pachd runs, and who may read it").Because(err)
@@ -77,14 +77,14 @@ func (r References) Check(path string) error {
 	if err != nil {
 		return err
 	}
-	real, err := filepath.EvalSymlinks(path)
+	target, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return nil //nolint:nilerr // whoever reads it says so
 	}
-	if within(real, r.Never) {
+	if within(target, r.Never) {
 		return fault.New(fault.Invalid, "the file %s may not be used: it is pachd's own, or the platform's", path)
 	}
-	if info, err := os.Stat(real); err == nil && (!info.Mode().IsRegular() || info.Size() > maxNamed) {
+	if info, err := os.Stat(target); err == nil && (!info.Mode().IsRegular() || info.Size() > maxNamed) {
 		return fault.New(fault.Invalid, "%s is not a file of at most %d bytes", path, maxNamed)
 	}
 	return nil
@@ -98,8 +98,8 @@ func within(path string, places []string) bool {
 		if whole, err := filepath.Abs(place); err == nil {
 			place = whole
 		}
-		if real, err := filepath.EvalSymlinks(place); err == nil {
-			place = real
+		if target, err := filepath.EvalSymlinks(place); err == nil {
+			place = target
 		}
 		if rel, err := filepath.Rel(place, path); err == nil && rel != ".." && !strings.HasPrefix(rel, "../") {
 			return true

@@ -30,7 +30,7 @@ func (c *googleDoc) open(id string, d Deps) (dexconn.Connector, error) {
 	switch {
 	case len(c.Groups) > 0 && len(c.DomainToAdminEmail) == 0 && c.AdminEmail == "":
 		return nil, refuse.Config("groups", "groups can be read only with serviceAccountFilePath and domainToAdminEmail").
-			Next("give both")
+			Next("set both")
 	case c.ServiceAccountFilePath != "" && len(c.DomainToAdminEmail) == 0 && c.AdminEmail == "":
 		return nil, refuse.Config("domainToAdminEmail", "serviceAccountFilePath needs domainToAdminEmail, such as {\"*\": admin@example.com}")
 	}

@@ -96,7 +96,7 @@ func (r Rules) checkText(k Key, text string) error {
 			Next("use one of %s", strings.Join(k.OneOf, ", "))
 	}
 	if k.Is("callback") && text != r.Callback {
-		return OtherCallback(k.Path, text, r.Callback)
+		return OtherCallback(text, r.Callback)
 	}
 	if k.Is("url") || k.Is("web") {
 		return r.checkURL(k, text)
@@ -106,8 +106,8 @@ func (r Rules) checkText(k Key, text string) error {
 
 // OtherCallback refuses an address that a provider would send people back to,
 // and that is not where they are expected.
-func OtherCallback(path, redirectURI, callback string) *fault.Error {
-	return refuse.Config(path, "%s is %s, but sign-ins come back to %s", path, redirectURI, callback).
+func OtherCallback(redirectURI, callback string) *fault.Error {
+	return refuse.Config("redirectURI", "redirectURI is %s, but sign-ins come back to %s", redirectURI, callback).
 		Next("use that and register it with the provider")
 }
 

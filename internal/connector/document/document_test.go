@@ -16,7 +16,7 @@ import (
 type sample struct {
 	Server   string `json:"server" rule:"required,url" doc:"where it is"`
 	Issuer   string `json:"issuer" rule:"url,noquery"`
-	Back     string `json:"back" rule:"callback"`
+	Back     string `json:"redirectURI" rule:"callback"`
 	Page     string `json:"page" rule:"web"`
 	Secret   string `json:"secret" rule:"secret"`
 	Format   string `json:"format" oneof:"id name"`
@@ -55,7 +55,7 @@ func TestKeys(t *testing.T) {
 		}
 	}
 	want := []string{
-		"server", "issuer", "back", "page", "secret", "format", "filter", "pem", "search", "search.base", "orgs", "flag",
+		"server", "issuer", "redirectURI", "page", "secret", "format", "filter", "pem", "search", "search.base", "orgs", "flag",
 	}
 	if diff := cmp.Diff(want, paths); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -101,7 +101,7 @@ func TestCheck_Refuses(t *testing.T) {
 		"a control character":      {func(s *sample) { s.Secret = "hun\x00ter2" }, "secret", "control character"},
 		"a reference to no secret": {func(s *sample) { s.Filter = "${env:X}" }, "filter", "is for secrets only"},
 		"a word that is none":      {func(s *sample) { s.Format = "email" }, "format", "use one of id, name"},
-		"another callback":         {func(s *sample) { s.Back = callback + "/" }, "back", "back is " + callback + "/, but sign-ins come back to " + callback},
+		"another callback":         {func(s *sample) { s.Back = callback + "/" }, "redirectURI", "redirectURI is " + callback + "/, but sign-ins come back to " + callback},
 		"no scheme":                {func(s *sample) { s.Server = "id.example.com" }, "server", "must begin with https://"},
 		"a file":                   {func(s *sample) { s.Server = "file:///etc/passwd" }, "server", "must begin with https://"},
 		"a script":                 {func(s *sample) { s.Page = "javascript:alert(1)" }, "page", "must begin with https://"},

@@ -14,7 +14,7 @@ import (
 //	url       such a URL of a provider: https, unless it is this machine's
 //	noquery   such a URL that a path is put behind
 //	dest      it says, as every url does, where secrets are sent
-//	callback  our own callback, where the provider sends people back to
+//	callback  of redirectURI: our own callback, where people come back to
 //	lines     text of several lines, such as PEM, which may end with a line's end
 //	file      a file on the server, and in a list either that or PEM text
 //	sent      such a file whose content goes to the provider, as a secret does

@@ -204,7 +204,7 @@ func Decode(body []byte, into any) error {
 	return nil
 }
 
-// IsOutage says whether a status is the provider's trouble, not a mistake of ours.
+// IsOutage says whether a status is a problem of the provider, not a mistake of ours.
 func IsOutage(status int) bool { return status >= 500 || status == http.StatusTooManyRequests }
 
 // unreachable says of a failed request what to look at first.

@@ -201,7 +201,7 @@ func TestDocument_Confirm(t *testing.T) {
 
 		answer = func() (int, error) { return 0, fault.New(fault.Unavailable, "HTTP status 502") }
 		time.Sleep(ConfirmedFor)
-		confirm("in trouble, but there", 2, nil, 3)
+		confirm("with a problem, but there", 2, nil, 3)
 		confirm("again", 2, nil, 3)
 
 		dead := errors.New("connection refused")

@@ -179,7 +179,7 @@ func TestLDAPLogin_Attributes(t *testing.T) {
 	text := fmt.Sprint(seen.Claims)
 	if !strings.Contains(text, "alice@example.com") || !strings.Contains(text, "everyone") || strings.Contains(text, idp.Alice.Password) ||
 		strings.Contains(text, "userPassword") {
-		t.Errorf("a trial sees %s", text)
+		t.Errorf("a connector test sees %s", text)
 	}
 }
 
@@ -422,11 +422,11 @@ func TestLDAPCheck(t *testing.T) {
 			if c.change != nil {
 				changes = append(changes, c.change)
 			}
-			ladder := probe.New(time.Now)
-			open(t, of(c.on), changes...).Check(t.Context(), ladder)
+			report := probe.New(time.Now)
+			open(t, of(c.on), changes...).Check(t.Context(), report)
 			var got []string
 			says := ""
-			for _, s := range ladder.Steps {
+			for _, s := range report.Steps {
 				got = append(got, s.Name+":"+string(s.Status)[:1])
 				if s.Status != probe.OK && s.Result != "an earlier step failed" {
 					says = s.Result + ": " + s.Remedy
@@ -435,7 +435,7 @@ func TestLDAPCheck(t *testing.T) {
 			if text := strings.Join(got, " "); text != c.want || !strings.Contains(says, c.says) {
 				t.Errorf("%s, want %s; it says %q, want %q", text, c.want, says, c.says)
 			}
-			data, err := json.Marshal(ladder.Steps)
+			data, err := json.Marshal(report.Steps)
 			if err != nil || bytes.Contains(data, []byte(c.on.BindPassword)) {
 				t.Errorf("the password is in %s (%v)", data, err)
 			}

@@ -39,11 +39,11 @@ type Config struct {
 	InsecureSkipEmailVerified bool `json:"insecureSkipEmailVerified" doc:"accept e-mail addresses that the provider does not call verified"`
 
 	UserIDKey    string  `json:"userIDKey" doc:"field that identifies a person; default: id"`
-	ClaimMapping Mapping `json:"claimMapping"`
+	ClaimMapping mapping `json:"claimMapping"`
 }
 
-// Mapping names the fields that hold what is known of a person.
-type Mapping struct {
+// mapping names the fields that hold what is known of a person.
+type mapping struct {
 	UserNameKey          string `json:"userNameKey" doc:"field with the display name; default: user_name"`
 	PreferredUsernameKey string `json:"preferredUsernameKey" doc:"field with the short name; default: preferred_username"`
 	GroupsKey            string `json:"groupsKey" doc:"field with the groups; default: groups"`

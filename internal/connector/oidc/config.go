@@ -33,7 +33,7 @@ type Config struct {
 	GetUserInfo   bool         `json:"getUserInfo" doc:"call the UserInfo endpoint even if the ID token has all claims"`
 	UserIDKey     string       `json:"userIDKey" doc:"claim that identifies a person; default: sub"`
 	UserNameKey   string       `json:"userNameKey" doc:"claim with the display name; default: name"`
-	ClaimMapping  ClaimMapping `json:"claimMapping"`
+	ClaimMapping  claimMapping `json:"claimMapping"`
 	AllowedGroups []string     `json:"allowedGroups" doc:"only members of these groups may sign in; default: everyone"`
 
 	BasicAuthUnsupported bool     `json:"basicAuthUnsupported" doc:"send the client secret in the form instead of the header"`
@@ -41,9 +41,9 @@ type Config struct {
 	SigningAlgorithms    []string `json:"signingAlgorithms" doc:"algorithms of ID tokens, such as RS256; default: all that are safe"`
 }
 
-// ClaimMapping names the claims that hold what a provider keeps elsewhere than
+// claimMapping names the claims that hold what a provider keeps elsewhere than
 // the standard says.
-type ClaimMapping struct {
+type claimMapping struct {
 	Email             string `json:"email" doc:"claim with the e-mail address; default: email"`
 	Groups            string `json:"groups" doc:"claim with the groups; default: groups"`
 	PreferredUsername string `json:"preferred_username" doc:"claim with the short name; default: preferred_username"`
@@ -113,7 +113,7 @@ func (c Config) checkRedirect(callback string) error {
 	if c.RedirectURI == callback {
 		return nil
 	}
-	other := document.OtherCallback("redirectURI", c.RedirectURI, callback)
+	other := document.OtherCallback(c.RedirectURI, callback)
 	if !c.InsecureSkipIssuerCallbackDomainCheck {
 		return other.Next("use that and register it with the provider, " +
 			"or, if a local set-up needs another host, set insecureSkipIssuerCallbackDomainCheck to true")

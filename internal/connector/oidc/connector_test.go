@@ -154,7 +154,7 @@ func TestOIDCCallback(t *testing.T) {
 		{"claims of other names", func(c *Config) {
 			c.UserIDKey, c.UserNameKey, c.InsecureEnableGroups = "oid", "display", true
 			c.InsecureSkipEmailVerified = true // which speaks of the claim email only
-			c.ClaimMapping = ClaimMapping{Email: "upn", Groups: "roles", PreferredUsername: "nick"}
+			c.ClaimMapping = claimMapping{Email: "upn", Groups: "roles", PreferredUsername: "nick"}
 		}, func(p *provider) {
 			p.claims = set(map[string]any{
 				"oid": "o-1", "display": "J", "upn": "j@x.test", "nick": "jj", "roles": []string{"r"}, "groups": []string{"g"},

@@ -28,10 +28,10 @@ const (
 
 // The names of the steps.
 const (
-	DNS         = "dns"
-	TCP         = "tcp"
+	dns         = "dns"
+	tcp         = "tcp"
 	TLS         = "tls"
-	Clock       = "clock"
+	clock       = "clock"
 	Discovery   = "discovery"
 	Issuer      = "issuer"
 	Keys        = "keys"
@@ -75,11 +75,11 @@ func OfURL(raw string, roots *x509.CertPool, rootsKey, setting string) Target {
 
 // Reach takes the steps of the network and reports whether the server answered.
 func (r *Report) Reach(ctx context.Context, t Target) bool {
-	if !r.Do(DNS, func() (string, error) { return lookUp(ctx, t) }) {
-		r.Skip(TCP, TLS)
+	if !r.Do(dns, func() (string, error) { return lookUp(ctx, t) }) {
+		r.Skip(tcp, TLS)
 		return false
 	}
-	if !r.Do(TCP, func() (string, error) { return connect(ctx, t) }) {
+	if !r.Do(tcp, func() (string, error) { return connect(ctx, t) }) {
 		r.Skip(TLS)
 		return false
 	}
@@ -87,7 +87,7 @@ func (r *Report) Reach(ctx context.Context, t Target) bool {
 		return false
 	}
 	if t.HTTP != "" {
-		return r.Do(Clock, func() (string, error) { return r.askTime(ctx, t) })
+		return r.Do(clock, func() (string, error) { return r.askTime(ctx, t) })
 	}
 	return true
 }

@@ -65,7 +65,7 @@ func (c *Connector) checkName(ctx context.Context) (string, error) {
 }
 
 func (c *Connector) checkCertificates(ctx context.Context) (string, error) {
-	certs, err := c.Certificates(ctx)
+	certs, err := c.signers(ctx)
 	if err != nil {
 		return "", err
 	}

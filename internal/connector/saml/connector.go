@@ -116,7 +116,7 @@ func (c *Connector) LoginURL(_ dexconn.Scopes, callbackURL, state string) (strin
 		return "", nil, fault.New(fault.Internal, "saml: a sign-in needs a state")
 	}
 	if callbackURL != c.cfg.RedirectURI {
-		return "", nil, fault.As(fault.Precondition, document.OtherCallback("redirectURI", c.cfg.RedirectURI, callbackURL))
+		return "", nil, fault.As(fault.Precondition, document.OtherCallback(c.cfg.RedirectURI, callbackURL))
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()

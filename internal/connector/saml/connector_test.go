@@ -398,10 +398,10 @@ func TestMetadata_OutlivesAnOutage(t *testing.T) {
 	}
 	idp.status.Store(http.StatusServiceUnavailable)
 	if err := c.Ping(t.Context()); !fault.Is(err, fault.Unavailable) {
-		t.Errorf("the probe of a provider in trouble: %v", err)
+		t.Errorf("the ping of a provider with a problem: %v", err)
 	}
 	clock.now = clock.now.Add(48 * time.Hour)
-	if u, err := c.SSOURL(t.Context()); u != ssoURL || err != nil {
+	if _, u, err := c.endpoint(t.Context()); u != ssoURL || err != nil {
 		t.Errorf("after two days: %s, %v", u, err)
 	}
 
@@ -413,7 +413,7 @@ func TestMetadata_OutlivesAnOutage(t *testing.T) {
 	}
 	idp2.status.Store(http.StatusServiceUnavailable)
 	clock.now = clock.now.Add(2 * time.Hour)
-	if _, err := c.SSOURL(t.Context()); !fault.Is(err, fault.Precondition) ||
+	if _, _, err := c.endpoint(t.Context()); !fault.Is(err, fault.Precondition) ||
 		!strings.Contains(fault.Message(err), "valid until 2026-11-23T13:00:00Z") {
 		t.Errorf("beyond its own end: %v", err)
 	}

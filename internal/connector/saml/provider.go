@@ -32,10 +32,10 @@ func (c *Connector) Ping(ctx context.Context) error {
 			return err
 		}
 	}
-	if _, err := c.SSOURL(ctx); err != nil {
+	if _, _, err := c.endpoint(ctx); err != nil {
 		return err
 	}
-	certs, err := c.Certificates(ctx)
+	certs, err := c.signers(ctx)
 	if err != nil {
 		return err
 	}
@@ -46,14 +46,8 @@ func (c *Connector) Ping(ctx context.Context) error {
 	return nil
 }
 
-// SSOURL is where people are sent to sign in.
-func (c *Connector) SSOURL(ctx context.Context) (string, error) {
-	_, address, err := c.endpoint(ctx)
-	return address, err
-}
-
-// Certificates are those that the provider may sign with.
-func (c *Connector) Certificates(ctx context.Context) ([]*x509.Certificate, error) {
+// signers are the certificates that the provider may sign with.
+func (c *Connector) signers(ctx context.Context) ([]*x509.Certificate, error) {
 	m, err := c.provider(ctx)
 	if err != nil {
 		return nil, err
@@ -108,7 +102,7 @@ func (c *Connector) endpoint(ctx context.Context) (binding, address string, err 
 // verified is signed.Verify with the provider's certificates; those of its
 // metadata are renewed if they do not fit, which is what a change looks like.
 func (c *Connector) verified(ctx context.Context, el, signature *etree.Element) (*etree.Element, error) {
-	certs, err := c.Certificates(ctx)
+	certs, err := c.signers(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +113,7 @@ func (c *Connector) verified(ctx context.Context, el, signature *etree.Element) 
 	if _, ok := c.meta.RenewUnless(ctx, certificatesPause); !ok {
 		return nil, err
 	}
-	if certs, err = c.Certificates(ctx); err != nil {
+	if certs, err = c.signers(ctx); err != nil {
 		return nil, err
 	}
 	return signed.Verify(el, signature, certs, c.deps.Now())

@@ -12,6 +12,7 @@ import (
 	"pachyderm/internal/connector"
 	"pachyderm/internal/connector/claimlog"
 	"pachyderm/internal/connector/fetch"
+	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/registry"
@@ -23,7 +24,7 @@ func (s *Service) result(ctx context.Context, a attempt, why error) Result {
 	b := a.body
 	out := Result{Claims: claims(a.seen, a.who), IsLive: b.Live != nil, Differences: differences(b.Live, b.Tested)}
 	if why == nil {
-		why = s.whoWouldItBe(ctx, b, a.who, a.issuer, &out)
+		why = s.whoWouldItBe(ctx, a, &out)
 	}
 	if why == nil {
 		return out
@@ -36,23 +37,25 @@ func (s *Service) result(ctx context.Context, a attempt, why error) Result {
 	return out
 }
 
-func (s *Service) whoWouldItBe(ctx context.Context, b body, who dexconn.Identity, issuer string, out *Result) error {
-	if err := upstream.CheckAccount(who); err != nil {
+func (s *Service) whoWouldItBe(ctx context.Context, a attempt, out *Result) error {
+	if err := upstream.CheckAccount(a.who); err != nil {
 		return err
 	}
-	instance := ""
-	if b.Live != nil {
-		instance = b.Live.Instance
+	instance, tested := "", a.body.Tested
+	if a.body.Live != nil {
+		instance = a.body.Live.Instance
 	}
-	groups, err := s.with.Registry.GroupNames(ctx, b.Tested.ID, instance, who.Groups)
+	groups, err := s.with.Registry.GroupNames(ctx, tested.ID, instance, a.who.Groups)
 	if err != nil {
 		return err
 	}
 	out.Groups = groups
-	out.User, out.Note, err = s.with.People.Preview(ctx, identity.SignIn{
-		ConnectorID: b.Tested.ID, Instance: instance, Issuer: issuer, Subject: who.UserID, Email: who.Email, Groups: groups,
+	return s.with.DB.View(ctx, func(tx *db.Tx) (err error) {
+		out.User, out.Note, err = identity.Preview(ctx, tx, identity.SignIn{
+			ConnectorID: tested.ID, Instance: instance, Issuer: a.issuer, Subject: a.who.UserID, Email: a.who.Email, Groups: groups,
+		})
+		return err
 	})
-	return err
 }
 
 // claims are what the connector recorded or, of one that records none, what it
@@ -89,7 +92,9 @@ func claims(seen *claimlog.Log, who dexconn.Identity) []Claim {
 func madeOf(who dexconn.Identity) *claimlog.Log {
 	w := &claimlog.Log{Claims: map[string]any{}}
 	for _, said := range []struct{ claim, as, value string }{
-		{"id", claimlog.UserID, who.UserID}, {"email", claimlog.Email, who.Email}, {"name", claimlog.Name, who.Username}, {"username", claimlog.Username, who.PreferredUsername},
+		{"id", claimlog.UserID, who.UserID}, {"email", claimlog.Email, who.Email}, {"name", claimlog.Name, who.Username}, {
+			"username", claimlog.Username, who.PreferredUsername,
+		},
 	} {
 		if said.value != "" {
 			w.Claims[said.claim], w.Uses = said.value, append(w.Uses, claimlog.Use{As: said.as, Claim: said.claim})
@@ -116,22 +121,22 @@ func short(v any) string {
 
 // differences are the keys that a test would change; a secret is only said to
 // be another.
-func differences(live *registry.Row, draft registry.Row) []Difference {
+func differences(live *registry.Row, tested registry.Row) []Difference {
 	if live == nil {
 		return nil
 	}
 	var out []Difference
-	if live.Name != draft.Name {
-		out = append(out, Difference{"name", short(live.Name), short(draft.Name)})
+	if live.Name != tested.Name {
+		out = append(out, Difference{"name", short(live.Name), short(tested.Name)})
 	}
-	shownLive, shownDraft := connector.Redact(live.Type, live.Config), connector.Redact(draft.Type, draft.Config)
+	shownLive, shownTested := connector.Redact(live.Type, live.Config), connector.Redact(tested.Type, tested.Config)
 	keys := maps.Clone(live.Config)
 	if keys == nil {
 		keys = map[string]any{}
 	}
-	maps.Copy(keys, draft.Config)
+	maps.Copy(keys, tested.Config)
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
-		was, is := live.Config[key], draft.Config[key]
+		was, is := live.Config[key], tested.Config[key]
 		if connector.Equal(was, is) {
 			continue
 		}
@@ -140,7 +145,7 @@ func differences(live *registry.Row, draft registry.Row) []Difference {
 			d.Live = short(shownLive[key])
 		}
 		if is != nil {
-			d.Tested = short(shownDraft[key])
+			d.Tested = short(shownTested[key])
 		}
 		out = append(out, d)
 	}

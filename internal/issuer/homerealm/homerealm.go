@@ -16,9 +16,9 @@ import (
 // Parameters of the authorization request: of OpenID Connect Core, 3.1.2.1; of
 // Dex; and of what Microsoft and others call the domain of a person.
 const (
-	LoginHint   = "login_hint"
+	loginHint   = "login_hint"
 	ConnectorID = "connector_id"
-	DomainHint  = "domain_hint"
+	domainHint  = "domain_hint"
 )
 
 // RememberFor is how long a browser remembers what it took last.
@@ -45,10 +45,10 @@ func (q Question) Choose() (id string, page web.Choose) {
 	if id := q.Form.Get(ConnectorID); id != "" && slices.ContainsFunc(rows, func(r registry.Row) bool { return r.ID == id }) {
 		return id, page
 	}
-	hint := q.Form.Get(LoginHint)
+	hint := q.Form.Get(loginHint)
 	domain := connector.DomainOf(hint)
 	if domain == "" {
-		domain = connector.DomainOf("anybody@" + q.Form.Get(DomainHint))
+		domain = connector.DomainOf("anybody@" + q.Form.Get(domainHint))
 	}
 	domains := map[string]string{} // to the connector, or "" for several
 	for _, r := range rows {
@@ -113,7 +113,7 @@ func (q Question) choices(rows []registry.Row) []web.Choice {
 func single(form url.Values) map[string]string {
 	out := map[string]string{}
 	for name := range form {
-		if name != LoginHint && name != ConnectorID {
+		if name != loginHint && name != ConnectorID {
 			out[name] = form.Get(name)
 		}
 	}

@@ -56,7 +56,8 @@ func (g *Registry) CreateClient(ctx context.Context, by principal.Name, c Client
 	}
 	err := g.with.DB.Update(ctx, func(tx *db.Tx) error {
 		err := g.with.Objects.In(tx).CreateClient(ctx, storage.Client{
-			ID: c.ID, Name: c.Name, Secret: c.Secret, RedirectURIs: c.RedirectURIs, TrustedPeers: c.TrustedPeers, AllowedConnectors: c.AllowedConnectors,
+			ID: c.ID, Name: c.Name, Secret: c.Secret, RedirectURIs: c.RedirectURIs, TrustedPeers: c.TrustedPeers,
+			AllowedConnectors: c.AllowedConnectors,
 		})
 		if errors.Is(err, storage.ErrAlreadyExists) {
 			return fault.New(fault.Exists, "client %q: ID already exists", c.ID).

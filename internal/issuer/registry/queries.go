@@ -112,7 +112,8 @@ func CheckConnected(ctx context.Context, tx *db.Tx, id, instance string) error {
 
 func (g *Registry) insertConnector(ctx context.Context, tx *db.Tx, r Row) error {
 	now := db.Micros(g.with.Now())
-	_, err := tx.Exec(ctx, `INSERT INTO connectors (id, instance, revision, version, managed, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $6)`,
+	_, err := tx.Exec(ctx,
+		`INSERT INTO connectors (id, instance, revision, version, managed, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $6)`,
 		r.ID, r.Instance, r.Revision, r.Version, r.Managed, now)
 	if err != nil {
 		return err
@@ -129,7 +130,8 @@ func (g *Registry) insertRevision(ctx context.Context, tx *db.Tx, r Row) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `INSERT INTO connector_revisions (revision, connector_id, type, name, config, replaced_at) VALUES ($1, $2, $3, $4, $5, 0)`,
+	_, err = tx.Exec(ctx,
+		`INSERT INTO connector_revisions (revision, connector_id, type, name, config, replaced_at) VALUES ($1, $2, $3, $4, $5, 0)`,
 		r.Revision, r.ID, r.Type, r.Name, sealed)
 	if err != nil {
 		return err
@@ -177,4 +179,28 @@ func DeleteReplaced(ctx context.Context, tx *db.Tx, before time.Time) error {
 		return err
 	}
 	return tx.Changed(ctx, Topic, "")
+}
+
+func readSetting(ctx context.Context, tx *db.Tx, id string, into any) error {
+	var body []byte
+	err := tx.Row(ctx, []any{&body}, `SELECT body FROM issuer_settings WHERE id = $1`, id)
+	if fault.Is(err, fault.NotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(body, into)
+}
+
+func writeSetting(ctx context.Context, tx *db.Tx, id string, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO issuer_settings (id, body) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET body = $2`, id, body)
+	if err != nil {
+		return err
+	}
+	return tx.Changed(ctx, SettingsTopic, id)
 }

@@ -196,12 +196,22 @@ func TestUpdateConnector_Refused(t *testing.T) {
 			kind   fault.Kind
 			field  string
 		}{
-			"of what does not exist":     {registry.Connector{ID: "nosuch", Name: "x"}, fault.NotFound, ""},
-			"to another type":            {registry.Connector{ID: "demo", Type: "mockPassword", Config: map[string]any{"username": "u", "password": "p"}}, fault.Invalid, "type"},
-			"by an unknown key":          {registry.Connector{ID: "demo", Config: map[string]any{"clientId": "x"}}, fault.Invalid, "config.clientId"},
-			"by removing what is needed": {registry.Connector{ID: "demo", Config: map[string]any{"clientSecret": nil}}, fault.Invalid, "config.clientSecret"},
-			"by a dead provider":         {registry.Connector{ID: "demo", Config: map[string]any{"issuer": "http://127.0.0.1:1"}}, fault.Unavailable, ""},
-			"by what is no provider":     {registry.Connector{ID: "demo", Config: map[string]any{"issuer": o.op.Issuer + "/login"}}, fault.Precondition, ""},
+			"of what does not exist": {registry.Connector{ID: "nosuch", Name: "x"}, fault.NotFound, ""},
+			"to another type": {
+				registry.Connector{ID: "demo", Type: "mockPassword", Config: map[string]any{"username": "u", "password": "p"}}, fault.Invalid, "type",
+			},
+			"by an unknown key": {
+				registry.Connector{ID: "demo", Config: map[string]any{"clientId": "x"}}, fault.Invalid, "config.clientId",
+			},
+			"by removing what is needed": {
+				registry.Connector{ID: "demo", Config: map[string]any{"clientSecret": nil}}, fault.Invalid, "config.clientSecret",
+			},
+			"by a dead provider": {
+				registry.Connector{ID: "demo", Config: map[string]any{"issuer": "http://127.0.0.1:1"}}, fault.Unavailable, "",
+			},
+			"by what is no provider": {
+				registry.Connector{ID: "demo", Config: map[string]any{"issuer": o.op.Issuer + "/login"}}, fault.Precondition, "",
+			},
 		} {
 			err := o.update(c.change)
 			if !fault.Is(err, c.kind) || fault.FieldOf(err) != c.field {
@@ -230,10 +240,16 @@ func TestCreateConnector_Refused(t *testing.T) {
 			"an unknown type":  {func(c *registry.Connector) { c.Type = "oidcc" }, fault.Invalid, "type", `unknown connector type "oidcc"`},
 			"no name":          {func(c *registry.Connector) { c.Name = "" }, fault.Invalid, "name", "no name specified"},
 			"no config":        {func(c *registry.Connector) { c.Config = nil }, fault.Invalid, "config", "no configs are defined"},
-			"a mask":           {func(c *registry.Connector) { c.Config["clientSecret"] = "***" }, fault.Invalid, "config.clientSecret", "none is stored"},
-			"a bad version":    {func(c *registry.Connector) { c.Version = -1 }, fault.Invalid, "version", "-1"},
-			"an unknown key":   {func(c *registry.Connector) { c.Config["clientId"] = "x" }, fault.Invalid, "config.clientId", "did you mean clientID?"},
-			"a dead provider":  {func(c *registry.Connector) { c.Config["issuer"] = "http://127.0.0.1:1" }, fault.Unavailable, "", "unable to open connector"},
+			"a mask": {
+				func(c *registry.Connector) { c.Config["clientSecret"] = "***" }, fault.Invalid, "config.clientSecret", "none is stored",
+			},
+			"a bad version": {func(c *registry.Connector) { c.Version = -1 }, fault.Invalid, "version", "-1"},
+			"an unknown key": {
+				func(c *registry.Connector) { c.Config["clientId"] = "x" }, fault.Invalid, "config.clientId", "did you mean clientID?",
+			},
+			"a dead provider": {
+				func(c *registry.Connector) { c.Config["issuer"] = "http://127.0.0.1:1" }, fault.Unavailable, "", "unable to open connector",
+			},
 		} {
 			doc := o.document("demo")
 			c.change(&doc)
@@ -252,7 +268,8 @@ func TestCreateConnector_Refused(t *testing.T) {
 		before := o.stored("demo")
 		again := o.document("demo")
 		again.Name = "Again"
-		if err := o.CreateConnector(t.Context(), principal.Root, again); !fault.Is(err, fault.Exists) || !strings.Contains(fault.Message(err), "ID already exists") {
+		if err := o.CreateConnector(t.Context(), principal.Root, again); !fault.Is(err, fault.Exists) ||
+			!strings.Contains(fault.Message(err), "ID already exists") {
 			t.Errorf("twice: %v", err)
 		}
 		if diff := cmp.Diff(before, o.stored("demo")); diff != "" {
@@ -282,7 +299,8 @@ func TestConnectors_NoSecrets(t *testing.T) {
 		if o.stored("a").Config["password"] != "hidden" || o.stored("b").Config["clientSecret"] != o.op.ClientSecret {
 			t.Error("the mask was stored in place of a secret")
 		}
-		if _, err := o.Connector(t.Context(), "nosuch"); !fault.Is(err, fault.NotFound) || !strings.Contains(fault.Message(err), `"nosuch": ID does not exist`) {
+		if _, err := o.Connector(t.Context(), "nosuch"); !fault.Is(err, fault.NotFound) ||
+			!strings.Contains(fault.Message(err), `"nosuch": ID does not exist`) {
 			t.Errorf("an unknown one: %v", err)
 		}
 	})
@@ -338,12 +356,12 @@ func TestUpdateConnector_Managed(t *testing.T) {
 		// Nor is their secret sent elsewhere for a connector test or a check.
 		const elsewhere = "https://elsewhere.example.com"
 		for _, config := range []map[string]any{{"issuer": elsewhere}, {"issuer": elsewhere, "clientSecret": "***"}} {
-			if _, _, err := o.Draft(t.Context(), registry.Connector{ID: "demo", Config: config}); !fault.Is(err, fault.Precondition) {
+			if _, _, err := o.ForTest(t.Context(), registry.Connector{ID: "demo", Config: config}); !fault.Is(err, fault.Precondition) {
 				t.Errorf("its secret with %v: %v", config, err)
 			}
 		}
 		for _, config := range []map[string]any{nil, {"clientSecret": "***"}, {"issuer": elsewhere, "clientSecret": "of a trial"}} {
-			if _, _, err := o.Draft(t.Context(), registry.Connector{ID: "demo", Config: config}); err != nil {
+			if _, _, err := o.ForTest(t.Context(), registry.Connector{ID: "demo", Config: config}); err != nil {
 				t.Errorf("%v: %v", config, err)
 			}
 		}
@@ -537,12 +555,15 @@ func TestSettings(t *testing.T) {
 
 func TestClients_Lifecycle(t *testing.T) {
 	each(t, func(t *testing.T, o *office) {
-		client := registry.Client{ID: "app", Name: "App", RedirectURIs: []string{"https://app.example.com/cb?x=1"}, TrustedPeers: []string{"pachd"}}
+		client := registry.Client{
+			ID: "app", Name: "App", RedirectURIs: []string{"https://app.example.com/cb?x=1"}, TrustedPeers: []string{"pachd"},
+		}
 		made, err := o.CreateClient(t.Context(), principal.Root, client)
 		if err != nil || len(made.Secret) < 26 {
 			t.Fatalf("made %+v, %v", made, err)
 		}
-		if _, err := o.CreateClient(t.Context(), principal.Root, client); !fault.Is(err, fault.Exists) || !strings.Contains(fault.Message(err), "ID already exists") {
+		if _, err := o.CreateClient(t.Context(), principal.Root, client); !fault.Is(err, fault.Exists) ||
+			!strings.Contains(fault.Message(err), "ID already exists") {
 			t.Errorf("twice: %v", err)
 		}
 		got, err := o.Client(t.Context(), "app")
@@ -564,7 +585,8 @@ func TestClients_Lifecycle(t *testing.T) {
 		if secretOf(t, o, "app") != made.Secret {
 			t.Error("the mask was taken for a secret")
 		}
-		if err := o.UpdateClient(t.Context(), principal.Root, registry.Client{ID: "app", Secret: "chosen", Name: "New"}); err != nil || secretOf(t, o, "app") != "chosen" {
+		if err := o.UpdateClient(t.Context(), principal.Root, registry.Client{ID: "app", Secret: "chosen", Name: "New"}); err != nil ||
+			secretOf(t, o, "app") != "chosen" {
 			t.Errorf("a new secret: %v", err)
 		}
 		if err := o.DeleteClient(t.Context(), principal.Root, "app"); err != nil {

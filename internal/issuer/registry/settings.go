@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"encoding/json"
 	"net/url"
 	"strings"
 	"time"
@@ -74,7 +73,9 @@ func (s Settings) Parse(publicURL string, insecure bool) (p Parsed, err error) {
 	}
 	if p.IDTokens > DefaultIDTokenExpiry {
 		// Old keys are kept to verify with for this long.
-		return p, fault.New(fault.Invalid, "id_token_expiry %s is more than %v: ID tokens are for signing in; sessions have a lifetime of their own", s.IDTokenExpiry, DefaultIDTokenExpiry).At("id_token_expiry")
+		return p, fault.New(fault.Invalid,
+			"id_token_expiry %s is more than %v: ID tokens are for signing in; sessions have a lifetime of their own",
+			s.IDTokenExpiry, DefaultIDTokenExpiry).At("id_token_expiry")
 	}
 	p.Refresh, err = duration("rotation_token_expiry", s.RotationTokenExpiry, 0)
 	return p, err
@@ -112,28 +113,4 @@ func checkURL(raw string, insecure bool) (*url.URL, error) {
 	}
 	u.Path = strings.TrimSuffix(u.Path, "/")
 	return u, nil
-}
-
-func readSetting(ctx context.Context, tx *db.Tx, id string, into any) error {
-	var body []byte
-	err := tx.Row(ctx, []any{&body}, `SELECT body FROM issuer_settings WHERE id = $1`, id)
-	if fault.Is(err, fault.NotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return json.Unmarshal(body, into)
-}
-
-func writeSetting(ctx context.Context, tx *db.Tx, id string, v any) error {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	_, err = tx.Exec(ctx, `INSERT INTO issuer_settings (id, body) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET body = $2`, id, body)
-	if err != nil {
-		return err
-	}
-	return tx.Changed(ctx, SettingsTopic, id)
 }

@@ -25,7 +25,7 @@ const (
 
 // The states of a connector.
 const (
-	Unknown = "unknown" // nobody has asked it yet
+	unknown = "unknown" // nobody has asked it yet
 	Ready   = "ready"
 	Failing = "failing"
 )
@@ -55,7 +55,7 @@ func (h *health) of(id, revision string) *Health {
 		known.revision = revision
 	}
 	if !ok || revision != "" && known.revision != revision {
-		known = &Health{State: Unknown, Since: h.now(), revision: revision}
+		known = &Health{State: unknown, Since: h.now(), revision: revision}
 		h.by[id] = known
 	}
 	return known

@@ -18,7 +18,6 @@ import (
 	"pachyderm/internal/connector"
 	"pachyderm/internal/db/dbtest"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/dexstore"
 	"pachyderm/internal/issuer/loginctx"
 	"pachyderm/internal/issuer/registry"
@@ -57,7 +56,7 @@ func open(t *testing.T) *office {
 	r := registry.New(registry.Config{DB: d, Sealer: sealer, Objects: &dexstore.Store{DB: d, Sealer: sealer}, Now: o.clock, Deps: deps})
 	o.registry = r
 	o.Upstream = upstream.New(upstream.Config{
-		Registry: r, People: &identity.Service{DB: d, Now: o.clock}, Log: slog.New(slog.DiscardHandler), Now: o.clock, Deps: deps,
+		DB: d, Registry: r, Log: slog.New(slog.DiscardHandler), Now: o.clock, Deps: deps,
 	})
 	return o
 }
@@ -76,7 +75,8 @@ func (o *office) later(d time.Duration) {
 
 func (o *office) connect(id, typ string, config map[string]any) {
 	o.t.Helper()
-	if err := o.registry.CreateConnector(o.t.Context(), principal.Root, registry.Connector{ID: id, Name: id, Type: typ, Version: 1, Config: config}); err != nil {
+	c := registry.Connector{ID: id, Name: id, Type: typ, Version: 1, Config: config}
+	if err := o.registry.CreateConnector(o.t.Context(), principal.Root, c); err != nil {
 		o.t.Fatal(err)
 	}
 }
@@ -123,7 +123,8 @@ func oidcOf(issuer, id, secret string, more map[string]any) map[string]any {
 
 // troubles are the ways in which providers fail, and what their health says.
 var troubles = map[idp.Trouble]string{
-	idp.Hangs: "", idp.Garbage: "discovery document", idp.Outdated: "expired", idp.AnotherIssuer: "issuer mismatch", "refuses": "cannot be reached",
+	idp.Hangs: "", idp.Garbage: "discovery document", idp.Outdated: "expired", idp.AnotherIssuer: "issuer mismatch",
+	"refuses": "cannot be reached",
 }
 
 func TestHealth_Problems(t *testing.T) {
@@ -152,7 +153,7 @@ func TestHealth_Problems(t *testing.T) {
 		return all
 	}
 	for id, h := range states() {
-		if h.State != upstream.Unknown || h.Since != o.clock() {
+		if h.State != "unknown" || h.Since != o.clock() {
 			t.Errorf("%s before anybody has asked: %+v", id, h)
 		}
 	}
@@ -187,7 +188,8 @@ func TestHealth_Problems(t *testing.T) {
 	<-asked
 	for trouble, want := range troubles {
 		h := o.Health(o.row(id(trouble)))
-		if h.State != upstream.Failing || h.Since != second || h.LastGood != first || h.Checked != second || h.Error == "" || !strings.Contains(h.Error, want) {
+		if h.State != upstream.Failing || h.Since != second || h.LastGood != first || h.Checked != second || h.Error == "" ||
+			!strings.Contains(h.Error, want) {
 			t.Errorf("%s: %+v; want an error with %q", trouble, h, want)
 		}
 	}
@@ -235,7 +237,8 @@ func TestHealth_CircuitBreaker(t *testing.T) {
 	}
 	// A wrong password is no failure of the directory.
 	for range 5 {
-		if _, valid, err := o.forDex("ldap").(dexconn.PasswordConnector).Login(t.Context(), dexconn.Scopes{}, "alice", "wrong"); valid || err != nil {
+		if _, valid, err := o.forDex("ldap").(dexconn.PasswordConnector).Login(t.Context(), dexconn.Scopes{}, "alice", "wrong"); valid ||
+			err != nil {
 			t.Fatalf("%v, %v", valid, err)
 		}
 	}

@@ -17,8 +17,8 @@ import (
 
 	"pachyderm/internal/connector"
 	"pachyderm/internal/connector/fetch"
+	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/loginctx"
 	"pachyderm/internal/issuer/registry"
 )
@@ -30,7 +30,7 @@ const AnswerWithin = 20 * time.Second
 // Config is what an Upstream is made from.
 type Config struct {
 	Registry *registry.Registry
-	People   *identity.Service
+	DB       *db.DB
 	Log      *slog.Logger
 	Now      func() time.Time
 	Deps     func() connector.Deps
@@ -48,7 +48,9 @@ type Upstream struct {
 
 // New makes an Upstream; it opens nothing.
 func New(c Config) *Upstream {
-	return &Upstream{with: c, changed: make(chan struct{}, 1), client: fetch.HTTPClient(AnswerWithin), health: health{by: map[string]*Health{}, now: c.Now}}
+	return &Upstream{
+		with: c, changed: make(chan struct{}, 1), client: fetch.HTTPClient(AnswerWithin), health: health{by: map[string]*Health{}, now: c.Now},
+	}
 }
 
 // Began makes a login known by its state until Forget. Dex's LoginURL gets
@@ -134,10 +136,10 @@ func (u *Upstream) Provider(r registry.Row) (*connector.Provider, error) {
 
 // Revision changes with the connector and with what its references lead to.
 func (u *Upstream) Revision(r registry.Row) string {
-	if !connector.HasReferences(r.Type, r.Config) {
-		return r.Revision
+	if f := connector.Fingerprint(r.Type, r.Config, u.with.Deps); f != "" {
+		return r.Revision + "." + f
 	}
-	return r.Revision + "." + connector.Fingerprint(r.Type, r.Config, u.with.Deps())
+	return r.Revision
 }
 
 // Resolve opens a connector for Dex inside our wrapper. It never fails: a

@@ -18,8 +18,7 @@ func (s *Server) SetGroupsForUser(ctx context.Context, req *pb.SetGroupsForUserR
 	if err != nil {
 		return nil, err
 	}
-	by := s.Sessions.By(session.FromContext(ctx).Name)
-	return &pb.SetGroupsForUserResponse{}, s.DB.Update(ctx, func(tx *db.Tx) error { return identity.SetGroups(ctx, tx, by, who, req.GetGroups()) })
+	return &pb.SetGroupsForUserResponse{}, s.Sessions.SetGroups(ctx, session.FromContext(ctx), who, req.GetGroups())
 }
 
 // ModifyMembers adds to a group first and removes then.
@@ -32,10 +31,7 @@ func (s *Server) ModifyMembers(ctx context.Context, req *pb.ModifyMembersRequest
 	if err != nil {
 		return nil, err
 	}
-	by := s.Sessions.By(session.FromContext(ctx).Name)
-	return &pb.ModifyMembersResponse{}, s.DB.Update(ctx, func(tx *db.Tx) error {
-		return identity.ModifyMembers(ctx, tx, by, req.GetGroup(), add, remove)
-	})
+	return &pb.ModifyMembersResponse{}, s.Sessions.ModifyMembers(ctx, session.FromContext(ctx), req.GetGroup(), add, remove)
 }
 
 func parseAll(texts []string) ([]principal.Name, error) {

@@ -111,9 +111,5 @@ func (s *Server) ModifyRoleBinding(ctx context.Context, req *pb.ModifyRoleBindin
 	if err != nil {
 		return nil, err
 	}
-	c := session.FromContext(ctx)
-	if err := c.AuthorizeBind(r); err != nil {
-		return nil, err
-	}
-	return &pb.ModifyRoleBindingResponse{}, s.DB.Update(ctx, func(tx *db.Tx) error { return access.Set(ctx, tx, s.Sessions.By(c.Name), r, who, req.GetRoles()) })
+	return &pb.ModifyRoleBindingResponse{}, s.Sessions.Bind(ctx, session.FromContext(ctx), r, who, req.GetRoles())
 }

@@ -83,10 +83,13 @@ func TestParse_Metadata(t *testing.T) {
 	if d, err = metadata.Parse([]byte(strings.Replace(good, post, "http://idp.example.com/post", 1)), "", true); err != nil {
 		t.Errorf("http where it is allowed: %+v, %v", d, err)
 	}
-	ends := strings.Replace(good, "<md:IDPSSODescriptor", `<md:IDPSSODescriptor validUntil="2026-11-23T11:00:00Z"`, 1)
-	ends = strings.Replace(ends, "entityID=", `validUntil="2026-11-24T11:00:00Z" entityID=`, 1)
-	if d, err = metadata.Parse([]byte(ends), "", false); err != nil || !d.ValidUntil.Equal(time.Date(2026, 11, 23, 11, 0, 0, 0, time.UTC)) {
-		t.Errorf("the first end counts: %+v, %v", d, err)
+	first, last := ` validUntil="2026-11-23T11:00:00Z" `, ` validUntil="2026-11-24T11:00:00Z" `
+	for outer, inner := range map[string]string{first: last, last: first} {
+		ends := strings.Replace(strings.Replace(good, " entityID=", outer+"entityID=", 1), "<md:IDPSSODescriptor", "<md:IDPSSODescriptor"+inner, 1)
+		d, err = metadata.Parse([]byte(ends), "", false)
+		if err != nil || !d.ValidUntil.Equal(time.Date(2026, 11, 23, 11, 0, 0, 0, time.UTC)) {
+			t.Errorf("the first end counts: %+v, %v", d, err)
+		}
 	}
 }
 

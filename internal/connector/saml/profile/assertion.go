@@ -43,7 +43,7 @@ func (c clocks) before(el *etree.Element, key string, required bool) (time.Time,
 	if err != nil {
 		return end, err
 	}
-	if late := c.now.Sub(end); late >= Skew {
+	if late := c.now.Sub(end); late >= skew {
 		return end, refuse.Response("the provider's Assertion expired %d seconds ago (%s of %s): %s", seconds(late), key, el.Tag, c.hint())
 	}
 	return end, nil
@@ -57,7 +57,7 @@ func (c clocks) after(el *etree.Element, key string) error {
 	if err != nil {
 		return err
 	}
-	if early := begin.Sub(c.now); early > Skew {
+	if early := begin.Sub(c.now); early > skew {
 		return refuse.Response("the provider's Assertion becomes valid only in %d seconds (%s of %s): %s", seconds(early), key, el.Tag, c.hint())
 	}
 	return nil
@@ -99,7 +99,7 @@ func (e Expected) CheckAssertion(a *etree.Element) (time.Time, error) {
 	if cl.issued, err = instant(a, "IssueInstant"); err != nil {
 		return none, err
 	}
-	if ahead := cl.issued.Sub(cl.now); ahead > Skew {
+	if ahead := cl.issued.Sub(cl.now); ahead > skew {
 		return none, refuse.Response("the provider's Assertion was issued %d seconds in the future: %s", seconds(ahead), cl.hint())
 	}
 	if err := e.checkConditions(a, cl); err != nil {
@@ -109,7 +109,7 @@ func (e Expected) CheckAssertion(a *etree.Element) (time.Time, error) {
 		return none, err
 	}
 	end, err := e.checkSubject(a, cl)
-	return end.Add(Skew), err
+	return end.Add(skew), err
 }
 
 func (e Expected) checkConditions(a *etree.Element, cl clocks) error {

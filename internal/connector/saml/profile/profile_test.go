@@ -111,7 +111,7 @@ func TestExpected(t *testing.T) {
 		},
 	} {
 		end, err := judge(t, c.text, expected(), false)
-		if err != nil || !end.Equal(c.end.Add(profile.Skew)) {
+		if err != nil || !end.Equal(c.end.Add(2*time.Minute)) {
 			t.Errorf("%s: until %v, %v", name, end, err)
 		}
 	}

@@ -13,8 +13,8 @@ import (
 	"pachyderm/internal/fault"
 )
 
-// Skew is how far two clocks may be apart.
-const Skew = 2 * time.Minute
+// skew is how far two clocks may be apart.
+const skew = 2 * time.Minute
 
 // Expected is what a message must say.
 type Expected struct {

@@ -22,25 +22,25 @@ const (
 	Signature = "http://www.w3.org/2000/09/xmldsig#"
 )
 
-// Limits bound what is parsed before anything is known of who wrote it.
-type Limits struct {
+// limits bound what is parsed before anything is known of who wrote it.
+type limits struct {
 	depth, elements, attributes int
 	// plain is set where signatures are checked: nothing but elements and text.
 	plain bool
 }
 
 // OfMessages is for what a browser carries.
-func OfMessages() Limits { return Limits{depth: 32, elements: 10_000, attributes: 64, plain: true} }
+func OfMessages() limits { return limits{depth: 32, elements: 10_000, attributes: 64, plain: true} }
 
 // OfMetadata is for what an administrator named.
-func OfMetadata() Limits { return Limits{depth: 32, elements: 50_000, attributes: 64} }
+func OfMetadata() limits { return limits{depth: 32, elements: 50_000, attributes: 64} }
 
 // Parse reads a document of one element. What XML has beyond that is where
 // parsers differ: a DTD and its entities are always refused, and in messages
 // comments and processing instructions too, which can hide a part of a value
 // from one reader and not from the next. What does not survive being written and
 // read again is refused as well (CVE-2020-15216, CVE-2020-26290, CVE-2020-29509).
-func Parse(raw []byte, lim Limits) (*etree.Element, error) {
+func Parse(raw []byte, lim limits) (*etree.Element, error) {
 	raw = bytes.TrimRight(raw, " \t\r\n")
 	if err := scan(raw, lim); err != nil {
 		return nil, err
@@ -56,7 +56,7 @@ func Parse(raw []byte, lim Limits) (*etree.Element, error) {
 	return doc.Root(), nil
 }
 
-func scan(raw []byte, lim Limits) error {
+func scan(raw []byte, lim limits) error {
 	d := xml.NewDecoder(bytes.NewReader(raw))
 	depth, elements := 0, 0
 	for {
@@ -95,7 +95,7 @@ func scan(raw []byte, lim Limits) error {
 
 // checkNames refuses what Go's decoder lets pass: an attribute that stands there
 // twice, and a name with a colon at its end (CVE-2020-29511).
-func checkNames(e xml.StartElement, lim Limits) error {
+func checkNames(e xml.StartElement, lim limits) error {
 	if len(e.Attr) > lim.attributes {
 		return fmt.Errorf("an element has more than %d attributes", lim.attributes)
 	}
