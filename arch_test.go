@@ -132,7 +132,7 @@ var mayImport = map[string][]string{
 	"internal/rpc": {
 		"api", "api/admin", "api/auth", "api/enterprise", "api/identity", "api/license", "api/pach", "api/pfs", "api/pps", "api/version", "internal/access",
 		"internal/db", "internal/fault", "internal/issuer", "internal/login", "internal/rpc/admin", "internal/rpc/auth", "internal/rpc/enterprise",
-		"internal/rpc/identity", "internal/rpc/pach", "internal/secret", "internal/session", "internal/version",
+		"internal/rpc/identity", "internal/rpc/pach", "internal/secret", "internal/session", "internal/strict", "internal/version",
 	},
 	"internal/rpc/admin": {"api/admin", "api/version", "internal/access", "internal/fault", "internal/session", "internal/version"},
 	"internal/rpc/auth": {

@@ -69,7 +69,7 @@ func New(c Config) (*Server, error) {
 	s.Calls = prometheus.NewCounterVec(
 		prometheus.CounterOpts{Name: "pachd_rpc_calls_total", Help: "Calls by method and gRPC status code."}, []string{"method", "code"})
 	opts := []grpc.ServerOption{
-		grpc.MaxRecvMsgSize(api.MaxMessage), grpc.MaxSendMsgSize(api.MaxMessage),
+		grpc.MaxRecvMsgSize(api.MaxRequest), grpc.MaxSendMsgSize(api.MaxResponse),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 		grpc.UnaryInterceptor(s.intercept), grpc.StreamInterceptor(s.interceptStream),
 	}
