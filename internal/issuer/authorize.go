@@ -71,7 +71,7 @@ func (h *handler) choose(w http.ResponseWriter, r *http.Request, client storage.
 
 func errNoneAllowed(c storage.Client) error {
 	return fault.New(fault.Denied, "none of the identity providers that %s may be used with is connected", c.Name).
-		Next("an administrator can look with: pachctl idp get-client %s", c.ID)
+		Next("an administrator can see which they are with: pachctl idp get-client %s", c.ID)
 }
 
 // ErrNotConnected is for whoever would sign in before there is a connector.
@@ -204,7 +204,7 @@ func (h *handler) admit(w http.ResponseWriter, r *http.Request) (client storage.
 	for name, values := range r.Form {
 		if len(values) > 1 {
 			return client, false, web.Problem{
-				Status: http.StatusBadRequest, Title: "This sign-in request is not valid", What: "It gives " + name + " more than once.",
+				Status: http.StatusBadRequest, Title: "This sign-in request is not valid", What: "It has the parameter " + name + " more than once.",
 				Next: "Tell whoever runs the application that sent you here.",
 			}
 		}
@@ -224,7 +224,7 @@ func (h *handler) admit(w http.ResponseWriter, r *http.Request) (client storage.
 	case !registry.MayRedirect(client, redirect):
 		return client, false, web.Problem{
 			Status: http.StatusBadRequest, Title: "This redirect URI is not registered",
-			What: "The application that sent you here asks for an answer at an address that is not registered for it.",
+			What: "The application that sent you here named a redirect URI that is not registered for it.",
 			Next: "An administrator can add it to the client with: pachctl idp update-client",
 		}
 	case isDeviceRedirect(redirect, h.url.Path):

@@ -11,7 +11,7 @@ import (
 	"pachyderm/internal/fault"
 )
 
-// The clients that are always there.
+// The OIDC clients that are always there.
 const (
 	// CLIClient is pachctl with a browser on the same machine (RFC 8252).
 	CLIClient = "pachctl"
@@ -50,7 +50,7 @@ func (i *Issuer) RedeemFor(ctx context.Context, clientID, redirectURI, code, ver
 	c, err := i.store.GetClient(ctx, clientID)
 	if errors.Is(err, storage.ErrNotFound) {
 		return "", fault.New(fault.Precondition, "pachd is set up to sign in as client %q, which is not registered any more", clientID).
-			Next("an administrator mends it with: pachctl auth set-config")
+			Next("an administrator can correct it with: pachctl auth set-config")
 	}
 	if err != nil {
 		return "", err
@@ -65,7 +65,7 @@ func (i *Issuer) CheckClient(ctx context.Context, id, redirectURI string) error 
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
 		return fault.New(fault.Invalid, "client_id %q is not registered", id).
-			Next("do so first, with: pachctl idp create-client").At("client_id")
+			Next("register it first, with: pachctl idp create-client").At("client_id")
 	case err != nil:
 		return err
 	case !slices.Contains(c.RedirectURIs, redirectURI):

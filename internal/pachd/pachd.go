@@ -210,7 +210,7 @@ func (p *Pachd) stop(servers []*http.Server) {
 	for _, s := range servers {
 		if s != nil {
 			if err := s.Shutdown(ctx); err != nil {
-				p.with.Log.Warn("a page was cut off", "error", err)
+				p.with.Log.Warn("an HTTP request was cut off", "error", err)
 			}
 		}
 	}

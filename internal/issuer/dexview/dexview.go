@@ -67,7 +67,7 @@ func (v *View) GetKeys(ctx context.Context) (storage.Keys, error) {
 }
 
 // CreateAuthRequest adds the browser and the connector revision, and makes
-// the flow known by state for the connector's LoginURL.
+// the login known by state for the connector's LoginURL.
 func (v *View) CreateAuthRequest(ctx context.Context, a storage.AuthRequest) error {
 	f := loginctx.FromContext(ctx)
 	if f == nil {

@@ -72,7 +72,7 @@ func Roles(names []string) *pb.Roles {
 	return &pb.Roles{Roles: roles}
 }
 
-// Page is what a List request asks for.
+// Page is what a List request asks for by page size and page token.
 func Page(list interface {
 	GetPageSize() int32
 	GetPageToken() string
