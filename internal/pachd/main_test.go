@@ -101,7 +101,24 @@ func TestMain_FailedStartSaysWhatToDo(t *testing.T) {
 			dir := used(t)
 			edit(t, os.Chmod(filepath.Join(dir, "sealing-key"), 0o644))
 			return dir
-		}, nil, nil, []string{"can be read by others", "chmod 600"}},
+		}, nil, nil, []string{"can be read or written by others", "chmod 600"}},
+		"a sealing key of another user": {func(t *testing.T) string {
+			dir := used(t)
+			edit(t, os.Chown(filepath.Join(dir, "sealing-key"), 65534, 65534))
+			return dir
+		}, nil, nil, []string{"belongs to another user, with id 65534", "chown it"}},
+		"a root token that others may write": {func(t *testing.T) string {
+			dir := t.TempDir()
+			edit(t, os.WriteFile(filepath.Join(dir, "root-token"), []byte("known"), 0o600))
+			edit(t, os.Chmod(filepath.Join(dir, "root-token"), 0o622))
+			return dir
+		}, nil, nil, []string{"root token", "can be read or written by others", "chmod 600"}},
+		"a root token of another user": {func(t *testing.T) string {
+			dir := t.TempDir()
+			edit(t, os.WriteFile(filepath.Join(dir, "root-token"), []byte("known"), 0o600))
+			edit(t, os.Chown(filepath.Join(dir, "root-token"), 65534, 65534))
+			return dir
+		}, nil, nil, []string{"root token", "belongs to another user", "remove it"}},
 		"a root token that cannot be read": {func(t *testing.T) string {
 			dir := t.TempDir()
 			edit(t, os.Mkdir(filepath.Join(dir, "root-token"), 0o700))

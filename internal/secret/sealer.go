@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
@@ -86,22 +88,9 @@ func OpenFor(ctx context.Context, d Values, keyFile string) (*Sealer, error) {
 }
 
 func readKey(path string) (*keyset.Handle, error) {
-	info, err := os.Stat(path)
+	data, err := ReadFile("sealing key", path)
 	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
-		return nil, fault.New(fault.Precondition, "cannot read the sealing key %s", path).
-			Next("check its owner and mode").Because(err)
-	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return nil, fault.New(fault.Precondition, "the sealing key %s can be read by others", path).
-			Next("chmod 600 it")
-	}
-	data, err := os.ReadFile(path) //nolint:gosec // the operator names the file
-	if err != nil {
-		return nil, fault.New(fault.Precondition, "cannot read the sealing key %s", path).
-			Next("check its owner and mode").Because(err)
+		return nil, err
 	}
 	handle, err := insecurecleartextkeyset.Read(keyset.NewJSONReader(bytes.NewReader(data)))
 	if err != nil {
@@ -130,6 +119,42 @@ func makeKey(path string) (*keyset.Handle, error) {
 			Next("set --data-dir to a directory that pachd may write").Because(err)
 	}
 	return handle, nil
+}
+
+// ReadFile reads what WriteFile, or an operator, has put into a file, if nobody
+// but its owner can read or write it and that is pachd's user or root: what
+// another user has put there is their secret. Faults: Precondition; a file that
+// is not there is fs.ErrNotExist.
+func ReadFile(what, path string) ([]byte, error) {
+	unreadable := func(err error) error {
+		return fault.New(fault.Precondition, "cannot read the %s %s", what, path).
+			Next("check its owner and mode").Because(err)
+	}
+	f, err := os.Open(path) //nolint:gosec // the operator names the file
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return nil, fault.New(fault.Precondition, "the %s %s can be read or written by others", what, path).
+			Next("replace it if others may have, and chmod 600 it")
+	}
+	if owner, ok := info.Sys().(*syscall.Stat_t); ok && owner.Uid != 0 && int(owner.Uid) != os.Geteuid() {
+		return nil, fault.New(fault.Precondition, "the %s %s belongs to another user, with id %d", what, path, owner.Uid).
+			Next("see who put it there, and remove it or chown it to the user that pachd runs as")
+	}
+	data, err := io.ReadAll(f)
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	return data, nil
 }
 
 // WriteFile stores data readable by the owner alone: the whole of it, on disk,

@@ -80,13 +80,12 @@ func (s *Service) isActive(ctx context.Context) (active, was bool, err error) {
 // live to use, or makes one.
 func (s *Service) rootFromFile() (root secret.Text, made bool, err error) {
 	path := s.with.RootFile
-	data, err := os.ReadFile(path) //nolint:gosec // the operator names the directory
+	data, err := secret.ReadFile("root token", path)
 	switch {
 	case err == nil && strings.TrimSpace(string(data)) != "":
 		return secret.Text(strings.TrimSpace(string(data))), true, nil
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return "", false, fault.New(fault.Precondition, "cannot read the root token %s", path).
-			Next("check its owner and mode").Because(err)
+		return "", false, err
 	}
 	root = token.New()
 	if err := secret.WriteFile(path, []byte(root.Reveal()+"\n")); err != nil {
