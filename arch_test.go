@@ -33,7 +33,7 @@ var mayImport = map[string][]string{
 	"api/connector": nil,
 
 	"internal/fault":       nil,
-	"internal/version":     nil,
+	"internal/version":     {"api/version"},
 	"internal/principal":   {"internal/fault"},
 	"internal/strict":      {"internal/fault"},
 	"internal/secret":      {"internal/fault"},
@@ -171,7 +171,7 @@ var mayImport = map[string][]string{
 	"internal/cli/enterprise": {"api/enterprise", "api/license", "internal/cli/configfile", "internal/cli/kit", "internal/fault"},
 	"internal/cli": {
 		"api/version", "internal/cli/activation", "internal/cli/auth", "internal/cli/config", "internal/cli/enterprise", "internal/cli/idp", "internal/cli/kit",
-		"internal/cli/signin", "internal/fault",
+		"internal/cli/signin", "internal/fault", "internal/version",
 	},
 
 	"cmd/pachd":      {"internal/pachd"},

@@ -13,17 +13,17 @@ import (
 )
 
 // SetGroupsForUser replaces the groups that administrators put somebody into.
-func (s *Server) SetGroupsForUser(ctx context.Context, req *pb.SetGroupsForUserRequest) (*pb.SetGroupsForUserResponse, error) {
+func (s *server) SetGroupsForUser(ctx context.Context, req *pb.SetGroupsForUserRequest) (*pb.SetGroupsForUserResponse, error) {
 	who, err := principal.Parse(req.GetUsername())
 	if err != nil {
 		return nil, err
 	}
-	by := s.Sessions.By(session.FromContext(ctx).Name)
-	return &pb.SetGroupsForUserResponse{}, s.DB.Update(ctx, func(tx *db.Tx) error { return identity.SetGroups(ctx, tx, by, who, req.GetGroups()) })
+	by := s.sessions.By(session.FromContext(ctx).Name)
+	return &pb.SetGroupsForUserResponse{}, s.db.Update(ctx, func(tx *db.Tx) error { return identity.SetGroups(ctx, tx, by, who, req.GetGroups()) })
 }
 
 // ModifyMembers adds to a group first and removes then.
-func (s *Server) ModifyMembers(ctx context.Context, req *pb.ModifyMembersRequest) (*pb.ModifyMembersResponse, error) {
+func (s *server) ModifyMembers(ctx context.Context, req *pb.ModifyMembersRequest) (*pb.ModifyMembersResponse, error) {
 	add, err := parseAll(req.GetAdd())
 	if err != nil {
 		return nil, err
@@ -32,8 +32,8 @@ func (s *Server) ModifyMembers(ctx context.Context, req *pb.ModifyMembersRequest
 	if err != nil {
 		return nil, err
 	}
-	by := s.Sessions.By(session.FromContext(ctx).Name)
-	return &pb.ModifyMembersResponse{}, s.DB.Update(ctx, func(tx *db.Tx) error {
+	by := s.sessions.By(session.FromContext(ctx).Name)
+	return &pb.ModifyMembersResponse{}, s.db.Update(ctx, func(tx *db.Tx) error {
 		return identity.ModifyMembers(ctx, tx, by, req.GetGroup(), add, remove)
 	})
 }
@@ -50,10 +50,10 @@ func parseAll(texts []string) ([]principal.Name, error) {
 }
 
 // GetUsers lists the members of a group, or everybody who is in one, by name.
-func (s *Server) GetUsers(ctx context.Context, req *pb.GetUsersRequest) (*pb.GetUsersResponse, error) {
+func (s *server) GetUsers(ctx context.Context, req *pb.GetUsersRequest) (*pb.GetUsersResponse, error) {
 	var members []principal.Name
 	err := db.EachPage(func(p db.Page) (next string, err error) {
-		err = s.DB.View(ctx, func(tx *db.Tx) error {
+		err = s.db.View(ctx, func(tx *db.Tx) error {
 			page, after, err := membersOf(ctx, tx, req.GetGroup(), p)
 			members, next = append(members, page...), after
 			return err
@@ -72,12 +72,12 @@ func membersOf(ctx context.Context, tx *db.Tx, group string, p db.Page) ([]princ
 }
 
 // GetGroups lists the caller's own.
-func (s *Server) GetGroups(ctx context.Context, _ *pb.GetGroupsRequest) (*pb.GetGroupsResponse, error) {
+func (s *server) GetGroups(ctx context.Context, _ *pb.GetGroupsRequest) (*pb.GetGroupsResponse, error) {
 	return s.groupsOf(ctx, session.FromContext(ctx).Name)
 }
 
 // GetGroupsForPrincipal lists somebody else's.
-func (s *Server) GetGroupsForPrincipal(ctx context.Context, req *pb.GetGroupsForPrincipalRequest) (*pb.GetGroupsResponse, error) {
+func (s *server) GetGroupsForPrincipal(ctx context.Context, req *pb.GetGroupsForPrincipalRequest) (*pb.GetGroupsResponse, error) {
 	who, err := principal.Parse(req.GetPrincipal())
 	if err != nil {
 		return nil, err
@@ -85,9 +85,9 @@ func (s *Server) GetGroupsForPrincipal(ctx context.Context, req *pb.GetGroupsFor
 	return s.groupsOf(ctx, who)
 }
 
-func (s *Server) groupsOf(ctx context.Context, who principal.Name) (*pb.GetGroupsResponse, error) {
+func (s *server) groupsOf(ctx context.Context, who principal.Name) (*pb.GetGroupsResponse, error) {
 	out := &pb.GetGroupsResponse{}
-	err := s.DB.View(ctx, func(tx *db.Tx) (err error) {
+	err := s.db.View(ctx, func(tx *db.Tx) (err error) {
 		out.Groups, err = identity.WrittenGroups(ctx, tx, who)
 		return err
 	})

@@ -15,7 +15,7 @@ import (
 // Authorize answers for a resource that does not exist as for one on which the
 // caller may do nothing; they could try names otherwise until they know which
 // exist. (Upstream answers "no role binding exists".)
-func (s *Server) Authorize(ctx context.Context, req *pb.AuthorizeRequest) (*pb.AuthorizeResponse, error) {
+func (s *server) Authorize(ctx context.Context, req *pb.AuthorizeRequest) (*pb.AuthorizeResponse, error) {
 	r, err := wire.Resource(req.GetResource())
 	if err != nil {
 		return nil, err
@@ -32,7 +32,7 @@ func (s *Server) Authorize(ctx context.Context, req *pb.AuthorizeRequest) (*pb.A
 }
 
 // GetPermissions shows the caller's own.
-func (s *Server) GetPermissions(ctx context.Context, req *pb.GetPermissionsRequest) (*pb.GetPermissionsResponse, error) {
+func (s *server) GetPermissions(ctx context.Context, req *pb.GetPermissionsRequest) (*pb.GetPermissionsResponse, error) {
 	r, err := wire.Resource(req.GetResource())
 	if err != nil {
 		return nil, err
@@ -42,7 +42,7 @@ func (s *Server) GetPermissions(ctx context.Context, req *pb.GetPermissionsReque
 }
 
 // GetPermissionsForPrincipal shows somebody else's.
-func (s *Server) GetPermissionsForPrincipal(ctx context.Context, req *pb.GetPermissionsForPrincipalRequest) (*pb.GetPermissionsResponse, error) {
+func (s *server) GetPermissionsForPrincipal(ctx context.Context, req *pb.GetPermissionsForPrincipalRequest) (*pb.GetPermissionsResponse, error) {
 	r, err := wire.Resource(req.GetResource())
 	if err != nil {
 		return nil, err
@@ -52,7 +52,7 @@ func (s *Server) GetPermissionsForPrincipal(ctx context.Context, req *pb.GetPerm
 		return nil, err
 	}
 	var groups []principal.Name
-	err = s.DB.View(ctx, func(tx *db.Tx) error {
+	err = s.db.View(ctx, func(tx *db.Tx) error {
 		groups, err = identity.Groups(ctx, tx, who)
 		return err
 	})
@@ -65,7 +65,7 @@ func effective(ix *access.Index, who principal.Name, groups []principal.Name, r 
 }
 
 // GetRolesForPermission is the same for everybody.
-func (s *Server) GetRolesForPermission(_ context.Context, req *pb.GetRolesForPermissionRequest) (*pb.GetRolesForPermissionResponse, error) {
+func (s *server) GetRolesForPermission(_ context.Context, req *pb.GetRolesForPermissionRequest) (*pb.GetRolesForPermissionResponse, error) {
 	out := &pb.GetRolesForPermissionResponse{}
 	for _, r := range access.RolesWith(access.Permission(req.GetPermission())) {
 		out.Roles = append(out.Roles, &pb.Role{
@@ -85,7 +85,7 @@ func enums[W, O ~int32](list []O) (out []W) {
 }
 
 // GetRoleBinding shows who may do what on a resource.
-func (s *Server) GetRoleBinding(ctx context.Context, req *pb.GetRoleBindingRequest) (*pb.GetRoleBindingResponse, error) {
+func (s *server) GetRoleBinding(ctx context.Context, req *pb.GetRoleBindingRequest) (*pb.GetRoleBindingResponse, error) {
 	r, err := wire.Resource(req.GetResource())
 	if err != nil {
 		return nil, err
@@ -102,7 +102,7 @@ func (s *Server) GetRoleBinding(ctx context.Context, req *pb.GetRoleBindingReque
 }
 
 // ModifyRoleBinding gives a principal exactly these roles.
-func (s *Server) ModifyRoleBinding(ctx context.Context, req *pb.ModifyRoleBindingRequest) (*pb.ModifyRoleBindingResponse, error) {
+func (s *server) ModifyRoleBinding(ctx context.Context, req *pb.ModifyRoleBindingRequest) (*pb.ModifyRoleBindingResponse, error) {
 	r, err := wire.Resource(req.GetResource())
 	if err != nil {
 		return nil, err
@@ -115,5 +115,5 @@ func (s *Server) ModifyRoleBinding(ctx context.Context, req *pb.ModifyRoleBindin
 	if err := c.AuthorizeBind(r); err != nil {
 		return nil, err
 	}
-	return &pb.ModifyRoleBindingResponse{}, s.DB.Update(ctx, func(tx *db.Tx) error { return access.Set(ctx, tx, s.Sessions.By(c.Name), r, who, req.GetRoles()) })
+	return &pb.ModifyRoleBindingResponse{}, s.db.Update(ctx, func(tx *db.Tx) error { return access.Set(ctx, tx, s.sessions.By(c.Name), r, who, req.GetRoles()) })
 }
