@@ -401,6 +401,9 @@ func TestSQL_SameForBothDatabases(t *testing.T) {
 				return true
 			}
 			where := s.fset.Position(lit.Pos())
+			if filepath.Base(s.path) != "queries.go" && s.pkg != "internal/db" {
+				t.Errorf("%s: SQL outside of queries.go", where)
+			}
 			if found := banned.FindString(lit.Value); found != "" {
 				t.Errorf("%s: %s means different things to the two databases", where, found)
 			}

@@ -2,7 +2,6 @@ package audit
 
 import (
 	"context"
-	"crypto/rand"
 	"time"
 
 	"pachyderm/internal/db"
@@ -19,7 +18,5 @@ type By struct {
 // "connector.create" on an object such as "connector/auth0". Nothing of it may
 // be secret.
 func (b By) Record(ctx context.Context, tx *db.Tx, action, object, detail string) error {
-	_, err := tx.Exec(ctx, `INSERT INTO audit_events (id, at, actor, action, object, detail) VALUES ($1, $2, $3, $4, $5, $6)`,
-		rand.Text(), db.Micros(b.At), b.Actor, action, object, detail)
-	return err
+	return insert(ctx, tx, b, action, object, detail)
 }

@@ -16,7 +16,7 @@ import (
 // one. Fault: Unauthenticated.
 func Gate(ctx context.Context, tx *db.Tx, holder principal.Name, identityID string) (by Identity, err error) {
 	if identityID != "" {
-		by, err = identityByID(ctx, tx, identityID)
+		by, err = ByID(ctx, tx, identityID)
 		switch {
 		case fault.Is(err, fault.NotFound) || err == nil && by.Ended:
 			return by, fault.New(fault.Unauthenticated, "the identity provider that this session came from is gone").

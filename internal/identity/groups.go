@@ -229,10 +229,8 @@ func AllGroups(ctx context.Context, tx *db.Tx, p db.Page) (all []GroupSize, next
 
 // DeleteGroups forgets all groups and memberships, whoever stated them.
 func DeleteGroups(ctx context.Context, tx *db.Tx) error {
-	for _, statement := range []string{`DELETE FROM memberships`, `DELETE FROM known_groups`} {
-		if _, err := tx.Exec(ctx, statement); err != nil {
-			return err
-		}
+	if err := deleteGroups(ctx, tx); err != nil {
+		return err
 	}
 	return tx.Changed(ctx, "", "")
 }

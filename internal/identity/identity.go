@@ -12,12 +12,6 @@ import (
 	"pachyderm/internal/principal"
 )
 
-// Service is the one way to people and groups.
-type Service struct {
-	DB  *db.DB
-	Now func() time.Time
-}
-
 // Identity is one account at one identity provider, seen through one instance
 // of a connector.
 type Identity struct {
@@ -50,12 +44,13 @@ type SignIn struct {
 	Connected func(ctx context.Context, tx *db.Tx) error
 }
 
-// SignedIn records a login: it finds or makes the identity, refuses a disabled
+// SignedIn records a login, in a transaction of its own, which stands also when
+// the login is refused: it finds or makes the identity, refuses a disabled
 // person and a stranger who claims somebody else's address, and replaces what
 // this connector said of the person's groups before. A stranger is remembered,
 // so that an administrator can link them. Faults: Invalid (not an address),
 // Denied.
-func (s *Service) SignedIn(ctx context.Context, in SignIn) (Identity, error) {
+func SignedIn(ctx context.Context, d *db.DB, in SignIn, now time.Time) (Identity, error) {
 	user, err := principal.OfUser(in.Email)
 	if err != nil {
 		return Identity{}, err
@@ -69,27 +64,27 @@ func (s *Service) SignedIn(ctx context.Context, in SignIn) (Identity, error) {
 		groups = append(groups, name)
 	}
 	var who Identity
-	err = s.DB.Update(ctx, func(tx *db.Tx) error {
+	err = d.Update(ctx, func(tx *db.Tx) error {
 		if err := in.Connected(ctx, tx); err != nil {
 			return err
 		}
-		who, err = s.identify(ctx, tx, in, user)
+		who, err = identify(ctx, tx, in, user, now)
 		if err != nil {
 			return err
 		}
 		if who.Waiting {
-			return touchIdentity(ctx, tx, who, in.Email, s.Now())
+			return touchIdentity(ctx, tx, who, in.Email, now)
 		}
 		if err := checkEnabled(ctx, tx, who.User); err != nil {
 			return err
 		}
-		if err := touchLogin(ctx, tx, who, in.Email, s.Now()); err != nil {
+		if err := touchLogin(ctx, tx, who, in.Email, now); err != nil {
 			return err
 		}
 		if in.Groups == nil {
 			return nil
 		}
-		return replaceMemberships(ctx, tx, who.User, connectorSource(in.Instance), groups, s.Now())
+		return replaceMemberships(ctx, tx, who.User, connectorSource(in.Instance), groups, now)
 	})
 	if err == nil && who.Waiting {
 		return Identity{}, errWaiting(who)
@@ -104,11 +99,11 @@ func errWaiting(who Identity) error {
 
 // identify finds the identity that signed in, or makes it for a person who is
 // new here.
-func (s *Service) identify(ctx context.Context, tx *db.Tx, in SignIn, user principal.Name) (Identity, error) {
+func identify(ctx context.Context, tx *db.Tx, in SignIn, user principal.Name, now time.Time) (Identity, error) {
 	who, err := identityBySubject(ctx, tx, in.Instance, in.Issuer, in.Subject)
 	switch {
 	case fault.Is(err, fault.NotFound):
-		return s.firstLogin(ctx, tx, in, user)
+		return firstLogin(ctx, tx, in, user, now)
 	case err != nil:
 		return Identity{}, err
 	}
@@ -118,37 +113,36 @@ func (s *Service) identify(ctx context.Context, tx *db.Tx, in SignIn, user princ
 		// What it came through is there again, and is the same: an issuer that
 		// was configured, not a connector, which always differs.
 		who.Ended = false
-		if _, err := tx.Exec(ctx, `UPDATE identities SET ended = FALSE WHERE id = $1`, who.ID); err != nil {
+		if err := revive(ctx, tx, who.ID); err != nil {
 			return who, err
 		}
 	}
 	if !who.Waiting || who.User == user {
 		return who, nil
 	}
-	return s.claim(ctx, tx, who, user)
+	return claim(ctx, tx, who, user, now)
 }
 
 // claim is for an identity that waits and now comes with another address: it
 // may have that name if nobody has.
-func (s *Service) claim(ctx context.Context, tx *db.Tx, who Identity, user principal.Name) (Identity, error) {
+func claim(ctx context.Context, tx *db.Tx, who Identity, user principal.Name, now time.Time) (Identity, error) {
 	owned, err := hasIdentity(ctx, tx, user)
 	if err != nil {
 		return who, err
 	}
-	if err := createUser(ctx, tx, user, s.Now()); err != nil {
+	if err := createUser(ctx, tx, user, now); err != nil {
 		return who, err
 	}
 	who.User, who.Waiting = user, owned
-	_, err = tx.Exec(ctx, `UPDATE identities SET user_name = $2, waiting = $3 WHERE id = $1`, who.ID, who.User, who.Waiting)
-	return who, err
+	return who, setUser(ctx, tx, who.ID, user, owned)
 }
 
-func (s *Service) firstLogin(ctx context.Context, tx *db.Tx, in SignIn, user principal.Name) (Identity, error) {
+func firstLogin(ctx context.Context, tx *db.Tx, in SignIn, user principal.Name, now time.Time) (Identity, error) {
 	owned, err := hasIdentity(ctx, tx, user)
 	if err != nil {
 		return Identity{}, err
 	}
-	if err := createUser(ctx, tx, user, s.Now()); err != nil {
+	if err := createUser(ctx, tx, user, now); err != nil {
 		return Identity{}, err
 	}
 	who := Identity{
@@ -157,7 +151,7 @@ func (s *Service) firstLogin(ctx context.Context, tx *db.Tx, in SignIn, user pri
 	if who.TokenSub, err = in.TokenSub(who.ID); err != nil {
 		return Identity{}, err
 	}
-	return who, createIdentity(ctx, tx, who, in.Email, s.Now())
+	return who, createIdentity(ctx, tx, who, in.Email, now)
 }
 
 func checkEnabled(ctx context.Context, tx *db.Tx, user principal.Name) error {
@@ -173,32 +167,10 @@ func errDisabled(user principal.Name) *fault.Error {
 		Next("ask an administrator")
 }
 
-// ByTokenSub finds the identity that an ID token of our issuer speaks of.
-func (s *Service) ByTokenSub(ctx context.Context, sub string) (who Identity, err error) {
-	err = s.DB.View(ctx, func(tx *db.Tx) error {
-		who, err = identityByTokenSub(ctx, tx, sub)
-		return err
-	})
-	return who, err
-}
-
-// ByID finds an identity.
-func (s *Service) ByID(ctx context.Context, id string) (who Identity, err error) {
-	err = s.DB.View(ctx, func(tx *db.Tx) error {
-		who, err = identityByID(ctx, tx, id)
-		return err
-	})
-	return who, err
-}
-
 // EndInstance ends what a deleted connector vouched for: its identities prove
 // nothing any more, and its facts about groups are forgotten.
 func EndInstance(ctx context.Context, tx *db.Tx, instance string) error {
-	_, err := tx.Exec(ctx, `UPDATE identities SET ended = TRUE WHERE instance = $1`, instance)
-	if err != nil {
-		return err
-	}
-	if _, err := tx.Exec(ctx, `DELETE FROM memberships WHERE source = $1`, connectorSource(instance)); err != nil {
+	if err := endInstance(ctx, tx, instance); err != nil {
 		return err
 	}
 	return tx.Changed(ctx, "", "") // whoever it is that signed in through it

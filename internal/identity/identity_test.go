@@ -20,9 +20,9 @@ import (
 
 var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-func each(t *testing.T, f func(t *testing.T, s *identity.Service)) {
+func each(t *testing.T, f func(t *testing.T, d *db.DB)) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		f(t, &identity.Service{DB: d, Now: func() time.Time { return now }})
+		f(t, d)
 	})
 }
 
@@ -44,32 +44,32 @@ func with(change func(*identity.SignIn)) identity.SignIn {
 // byRoot is who changes people in these tests.
 var byRoot = audit.By{Actor: principal.Root, At: time.Now()}
 
-func mustSignIn(t *testing.T, s *identity.Service, in identity.SignIn) identity.Identity {
+func mustSignIn(t *testing.T, d *db.DB, in identity.SignIn) identity.Identity {
 	t.Helper()
-	who, err := s.SignedIn(t.Context(), in)
+	who, err := identity.SignedIn(t.Context(), d, in, now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return who
 }
 
-func gate(t *testing.T, s *identity.Service, id string) error {
+func gate(t *testing.T, d *db.DB, id string) error {
 	t.Helper()
-	return s.DB.View(t.Context(), func(tx *db.Tx) error {
+	return d.View(t.Context(), func(tx *db.Tx) error {
 		_, err := identity.Gate(t.Context(), tx, "", id)
 		return err
 	})
 }
 
-func setEnabled(t *testing.T, s *identity.Service, user principal.Name, enabled bool) error {
+func setEnabled(t *testing.T, d *db.DB, user principal.Name, enabled bool) error {
 	t.Helper()
-	return s.DB.Update(t.Context(), func(tx *db.Tx) error { return identity.SetEnabled(t.Context(), tx, byRoot, user, enabled) })
+	return d.Update(t.Context(), func(tx *db.Tx) error { return identity.SetEnabled(t.Context(), tx, byRoot, user, enabled) })
 }
 
-func wantGroups(t *testing.T, s *identity.Service, who principal.Name, want ...principal.Name) {
+func wantGroups(t *testing.T, d *db.DB, who principal.Name, want ...principal.Name) {
 	t.Helper()
 	var got []principal.Name
-	err := s.DB.View(t.Context(), func(tx *db.Tx) (err error) {
+	err := d.View(t.Context(), func(tx *db.Tx) (err error) {
 		got, err = identity.Groups(t.Context(), tx, who)
 		return err
 	})
@@ -82,12 +82,12 @@ func wantGroups(t *testing.T, s *identity.Service, who principal.Name, want ...p
 }
 
 func TestSignedIn_FirstIdentityOwnsTheName(t *testing.T) {
-	each(t, func(t *testing.T, s *identity.Service) {
-		first := mustSignIn(t, s, alice())
+	each(t, func(t *testing.T, d *db.DB) {
+		first := mustSignIn(t, d, alice())
 		if first.User != "user:alice@example.com" || first.ID == "" || first.TokenSub != "sub-"+first.ID {
 			t.Errorf("first login: %+v", first)
 		}
-		if again := mustSignIn(t, s, alice()); again != first {
+		if again := mustSignIn(t, d, alice()); again != first {
 			t.Errorf("second login: %+v, not %+v", again, first)
 		}
 		for name, in := range map[string]identity.SignIn{
@@ -95,44 +95,48 @@ func TestSignedIn_FirstIdentityOwnsTheName(t *testing.T) {
 			"another issuer":                  with(func(in *identity.SignIn) { in.Issuer = "https://other.example.com" }),
 			"another connector instance":      with(func(in *identity.SignIn) { in.Instance = "second" }),
 		} {
-			_, err := s.SignedIn(t.Context(), in)
+			_, err := identity.SignedIn(t.Context(), d, in, now)
 			if !fault.Is(err, fault.Denied) || !strings.Contains(fault.Message(err), "user:alice@example.com") || !strings.Contains(fault.Message(err), "pachctl idp link") {
 				t.Errorf("%s claims her address: %v", name, err)
 			}
 		}
-		for _, find := range []func() (identity.Identity, error){
-			func() (identity.Identity, error) { return s.ByID(t.Context(), first.ID) },
-			func() (identity.Identity, error) { return s.ByTokenSub(t.Context(), first.TokenSub) },
-		} {
-			if got, err := find(); err != nil || got != first {
-				t.Errorf("found %+v, %v", got, err)
+		err := d.View(t.Context(), func(tx *db.Tx) error {
+			for name, find := range map[string]func() (identity.Identity, error){
+				"id":            func() (identity.Identity, error) { return identity.ByID(t.Context(), tx, first.ID) },
+				"token subject": func() (identity.Identity, error) { return identity.ByTokenSub(t.Context(), tx, first.TokenSub) },
+			} {
+				if got, err := find(); err != nil || got != first {
+					t.Errorf("found by %s: %+v, %v", name, got, err)
+				}
 			}
-		}
-		if _, err := s.ByTokenSub(t.Context(), "sub-of-nobody"); !fault.Is(err, fault.NotFound) {
+			_, err := identity.ByTokenSub(t.Context(), tx, "sub-of-nobody")
+			return err
+		})
+		if !fault.Is(err, fault.NotFound) {
 			t.Errorf("an unknown subject: %v", err)
 		}
 	})
 }
 
 func TestSignedIn_ChangedAddressKeepsTheName(t *testing.T) {
-	each(t, func(t *testing.T, s *identity.Service) {
-		first := mustSignIn(t, s, alice())
-		married := mustSignIn(t, s, with(func(in *identity.SignIn) { in.Email, in.Groups = "alice.b@example.com", []string{"admins"} }))
+	each(t, func(t *testing.T, d *db.DB) {
+		first := mustSignIn(t, d, alice())
+		married := mustSignIn(t, d, with(func(in *identity.SignIn) { in.Email, in.Groups = "alice.b@example.com", []string{"admins"} }))
 		if married != first {
 			t.Errorf("with a new address: %+v, not %+v", married, first)
 		}
-		wantGroups(t, s, "user:alice@example.com", "group:admins")
-		wantGroups(t, s, "user:alice.b@example.com")
+		wantGroups(t, d, "user:alice@example.com", "group:admins")
+		wantGroups(t, d, "user:alice.b@example.com")
 		// nor may she take a name that is somebody's by changing her address
-		bob := mustSignIn(t, s, with(func(in *identity.SignIn) { in.Subject, in.Email = "s-2", "bob@example.com" }))
-		if got := mustSignIn(t, s, with(func(in *identity.SignIn) { in.Email = "bob@example.com" })); got.User == bob.User {
+		bob := mustSignIn(t, d, with(func(in *identity.SignIn) { in.Subject, in.Email = "s-2", "bob@example.com" }))
+		if got := mustSignIn(t, d, with(func(in *identity.SignIn) { in.Email = "bob@example.com" })); got.User == bob.User {
 			t.Errorf("alice became %s", got.User)
 		}
 	})
 }
 
 func TestSignedIn_BadAddressOrGroup(t *testing.T) {
-	each(t, func(t *testing.T, s *identity.Service) {
+	each(t, func(t *testing.T, d *db.DB) {
 		for name, in := range map[string]identity.SignIn{
 			"no address":            with(func(in *identity.SignIn) { in.Email = "" }),
 			"a line break":          with(func(in *identity.SignIn) { in.Email = "alice@example.com\nx" }),
@@ -140,117 +144,117 @@ func TestSignedIn_BadAddressOrGroup(t *testing.T) {
 			"an invisible group":    with(func(in *identity.SignIn) { in.Groups = []string{"ad\u200bmins"} }),
 			"a group of bare colon": with(func(in *identity.SignIn) { in.Groups = []string{"group:"} }),
 		} {
-			if _, err := s.SignedIn(t.Context(), in); !fault.Is(err, fault.Invalid) {
+			if _, err := identity.SignedIn(t.Context(), d, in, now); !fault.Is(err, fault.Invalid) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		wantGroups(t, s, "user:alice@example.com")
+		wantGroups(t, d, "user:alice@example.com")
 	})
 }
 
 func TestGate_DisabledUser(t *testing.T) {
-	each(t, func(t *testing.T, s *identity.Service) {
-		who := mustSignIn(t, s, alice())
-		if err := gate(t, s, who.ID); err != nil {
+	each(t, func(t *testing.T, d *db.DB) {
+		who := mustSignIn(t, d, alice())
+		if err := gate(t, d, who.ID); err != nil {
 			t.Fatalf("before: %v", err)
 		}
-		if err := setEnabled(t, s, who.User, false); err != nil {
+		if err := setEnabled(t, d, who.User, false); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.SignedIn(t.Context(), alice()); !fault.Is(err, fault.Denied) || !strings.Contains(fault.Message(err), "ask an administrator") {
+		if _, err := identity.SignedIn(t.Context(), d, alice(), now); !fault.Is(err, fault.Denied) || !strings.Contains(fault.Message(err), "ask an administrator") {
 			t.Errorf("login: %v", err)
 		}
-		if err := gate(t, s, who.ID); !fault.Is(err, fault.Unauthenticated) || !strings.Contains(fault.Message(err), "disabled") {
+		if err := gate(t, d, who.ID); !fault.Is(err, fault.Unauthenticated) || !strings.Contains(fault.Message(err), "disabled") {
 			t.Errorf("gate: %v", err)
 		}
-		if err := setEnabled(t, s, who.User, true); err != nil {
+		if err := setEnabled(t, d, who.User, true); err != nil {
 			t.Fatal(err)
 		}
-		if err := gate(t, s, who.ID); err != nil {
+		if err := gate(t, d, who.ID); err != nil {
 			t.Errorf("enabled again: %v", err)
 		}
-		mustSignIn(t, s, alice())
+		mustSignIn(t, d, alice())
 
-		if err := setEnabled(t, s, "user:nobody@example.com", false); !fault.Is(err, fault.NotFound) {
+		if err := setEnabled(t, d, "user:nobody@example.com", false); !fault.Is(err, fault.NotFound) {
 			t.Errorf("somebody unknown: %v", err)
 		}
-		if err := setEnabled(t, s, principal.Root, false); !fault.Is(err, fault.Invalid) {
+		if err := setEnabled(t, d, principal.Root, false); !fault.Is(err, fault.Invalid) {
 			t.Errorf("root: %v", err)
 		}
 	})
 }
 
 func TestGate_WithoutIdentity(t *testing.T) {
-	each(t, func(t *testing.T, s *identity.Service) {
-		if err := gate(t, s, ""); err != nil {
+	each(t, func(t *testing.T, d *db.DB) {
+		if err := gate(t, d, ""); err != nil {
 			t.Errorf("a robot or root: %v", err)
 		}
-		if err := gate(t, s, "made-up"); !fault.Is(err, fault.Unauthenticated) {
+		if err := gate(t, d, "made-up"); !fault.Is(err, fault.Unauthenticated) {
 			t.Errorf("an identity that does not exist: %v", err)
 		}
 	})
 }
 
-func endInstance(t *testing.T, s *identity.Service, instance string) {
+func endInstance(t *testing.T, d *db.DB, instance string) {
 	t.Helper()
-	err := s.DB.Update(t.Context(), func(tx *db.Tx) error { return identity.EndInstance(t.Context(), tx, instance) })
+	err := d.Update(t.Context(), func(tx *db.Tx) error { return identity.EndInstance(t.Context(), tx, instance) })
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
 func TestGate_DeletedConnector(t *testing.T) {
-	each(t, func(t *testing.T, s *identity.Service) {
-		who := mustSignIn(t, s, with(func(in *identity.SignIn) { in.Groups = []string{"admins"} }))
-		bob := mustSignIn(t, s, with(func(in *identity.SignIn) { in.Instance, in.Subject, in.Email = "second", "b", "bob@example.com" }))
-		endInstance(t, s, "first")
-		if err := gate(t, s, who.ID); !fault.Is(err, fault.Unauthenticated) || !strings.Contains(fault.Message(err), "is gone") {
+	each(t, func(t *testing.T, d *db.DB) {
+		who := mustSignIn(t, d, with(func(in *identity.SignIn) { in.Groups = []string{"admins"} }))
+		bob := mustSignIn(t, d, with(func(in *identity.SignIn) { in.Instance, in.Subject, in.Email = "second", "b", "bob@example.com" }))
+		endInstance(t, d, "first")
+		if err := gate(t, d, who.ID); !fault.Is(err, fault.Unauthenticated) || !strings.Contains(fault.Message(err), "is gone") {
 			t.Errorf("gate: %v", err)
 		}
-		if err := gate(t, s, bob.ID); err != nil {
+		if err := gate(t, d, bob.ID); err != nil {
 			t.Errorf("somebody of another connector: %v", err)
 		}
-		wantGroups(t, s, who.User)
+		wantGroups(t, d, who.User)
 
 		// The same document again is a new instance.
 		again := with(func(in *identity.SignIn) { in.Instance, in.Groups = "third", []string{"admins"} })
-		if _, err := s.SignedIn(t.Context(), again); !fault.Is(err, fault.Denied) {
+		if _, err := identity.SignedIn(t.Context(), d, again, now); !fault.Is(err, fault.Denied) {
 			t.Errorf("the same account through a new connector: %v", err)
 		}
-		if err := gate(t, s, who.ID); !fault.Is(err, fault.Unauthenticated) {
+		if err := gate(t, d, who.ID); !fault.Is(err, fault.Unauthenticated) {
 			t.Errorf("the old session afterwards: %v", err)
 		}
-		wantGroups(t, s, who.User)
+		wantGroups(t, d, who.User)
 	})
 }
 
 func TestSignedIn_ConnectorDeletedMeanwhile(t *testing.T) {
-	each(t, func(t *testing.T, s *identity.Service) {
+	each(t, func(t *testing.T, d *db.DB) {
 		gone := fault.New(fault.Denied, "removed")
-		_, err := s.SignedIn(t.Context(), with(func(in *identity.SignIn) {
+		_, err := identity.SignedIn(t.Context(), d, with(func(in *identity.SignIn) {
 			in.Groups = []string{"admins"}
 			in.Connected = func(context.Context, *db.Tx) error { return gone }
-		}))
+		}), now)
 		if !fault.Is(err, fault.Denied) {
 			t.Errorf("login: %v", err)
 		}
-		wantGroups(t, s, "user:alice@example.com")
-		if err := setEnabled(t, s, "user:alice@example.com", false); !fault.Is(err, fault.NotFound) {
+		wantGroups(t, d, "user:alice@example.com")
+		if err := setEnabled(t, d, "user:alice@example.com", false); !fault.Is(err, fault.NotFound) {
 			t.Errorf("she was recorded: %v", err)
 		}
 	})
 }
 
 func TestSignedIn_GroupsOfItsOwnSource(t *testing.T) {
-	each(t, func(t *testing.T, s *identity.Service) {
+	each(t, func(t *testing.T, d *db.DB) {
 		login := func(groups []string) {
 			t.Helper()
-			mustSignIn(t, s, with(func(in *identity.SignIn) { in.Groups = groups }))
+			mustSignIn(t, d, with(func(in *identity.SignIn) { in.Groups = groups }))
 		}
 		login([]string{"b", "a", "b", "group:c"})
-		wantGroups(t, s, "user:alice@example.com", "group:a", "group:b", "group:c")
+		wantGroups(t, d, "user:alice@example.com", "group:a", "group:b", "group:c")
 		// What an administrator has said of her, and what another connector says.
-		err := s.DB.Update(t.Context(), func(tx *db.Tx) error {
+		err := d.Update(t.Context(), func(tx *db.Tx) error {
 			for group, source := range map[string]string{"group:manual": "admin", "group:a": "admin", "group:okta/x": "connector:second"} {
 				_, err := tx.Exec(t.Context(), `INSERT INTO memberships (member, group_name, source, seen_at) VALUES ($1, $2, $3, 1)`, "user:alice@example.com", group, source)
 				if err != nil {
@@ -263,27 +267,27 @@ func TestSignedIn_GroupsOfItsOwnSource(t *testing.T) {
 			t.Fatal(err)
 		}
 		login(nil) // the provider said nothing about groups
-		wantGroups(t, s, "user:alice@example.com", "group:a", "group:b", "group:c", "group:manual", "group:okta/x")
+		wantGroups(t, d, "user:alice@example.com", "group:a", "group:b", "group:c", "group:manual", "group:okta/x")
 		login([]string{"d"})
-		wantGroups(t, s, "user:alice@example.com", "group:a", "group:d", "group:manual", "group:okta/x")
+		wantGroups(t, d, "user:alice@example.com", "group:a", "group:d", "group:manual", "group:okta/x")
 		login([]string{}) // it said: none
-		wantGroups(t, s, "user:alice@example.com", "group:a", "group:manual", "group:okta/x")
-		endInstance(t, s, "second")
-		wantGroups(t, s, "user:alice@example.com", "group:a", "group:manual")
+		wantGroups(t, d, "user:alice@example.com", "group:a", "group:manual", "group:okta/x")
+		endInstance(t, d, "second")
+		wantGroups(t, d, "user:alice@example.com", "group:a", "group:manual")
 	})
 }
 
 func TestSignedIn_ConcurrentFirstLogins(t *testing.T) {
-	each(t, func(t *testing.T, s *identity.Service) {
+	each(t, func(t *testing.T, d *db.DB) {
 		const logins = 16
 		ids, errs := make([]string, 2*logins), make([]error, 2*logins)
 		var wg sync.WaitGroup
 		for n := range 2 * logins {
 			wg.Go(func() {
 				// Two accounts that claim one address, each from many windows.
-				who, err := s.SignedIn(t.Context(), with(func(in *identity.SignIn) {
+				who, err := identity.SignedIn(t.Context(), d, with(func(in *identity.SignIn) {
 					in.Subject, in.Groups = fmt.Sprintf("s-%d", n%2), []string{"a"}
-				}))
+				}), now)
 				ids[n], errs[n] = who.ID, err
 			})
 		}

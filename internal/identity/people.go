@@ -65,11 +65,10 @@ func SetEnabled(ctx context.Context, tx *db.Tx, by audit.By, user principal.Name
 	if enabled {
 		action = "user.enable"
 	}
-	n, err := tx.Exec(ctx, `UPDATE users SET disabled = $2 WHERE name = $1`, user, !enabled)
-	if err != nil {
+	switch seen, err := setDisabled(ctx, tx, user, !enabled); {
+	case err != nil:
 		return err
-	}
-	if n == 0 {
+	case !seen:
 		return errNeverSeen(user)
 	}
 	if err := tx.Changed(ctx, principal.Topic, user.String()); err != nil {
@@ -104,7 +103,7 @@ func Link(ctx context.Context, tx *db.Tx, by audit.By, id string, user principal
 		return fault.New(fault.Precondition, "identity %s is %s's", id, who.User).
 			Next("unlink it first, with: pachctl idp unlink %s %s", who.User, id)
 	}
-	if _, err := tx.Exec(ctx, `UPDATE identities SET user_name = $2, waiting = FALSE WHERE id = $1`, id, user); err != nil {
+	if err := setUser(ctx, tx, id, user, false); err != nil {
 		return err
 	}
 	if err := tx.Changed(ctx, principal.Topic, user.String()); err != nil {
@@ -125,7 +124,7 @@ func Unlink(ctx context.Context, tx *db.Tx, by audit.By, id string, user princip
 		return who, fault.New(fault.NotFound, "identity %s is not one of %s's", id, user).
 			Next("pachctl auth list-users shows which are")
 	}
-	if _, err := tx.Exec(ctx, `UPDATE identities SET waiting = TRUE WHERE id = $1`, id); err != nil {
+	if err := setUser(ctx, tx, id, user, true); err != nil {
 		return who, err
 	}
 	if err := deleteMemberships(ctx, tx, user, connectorSource(who.Instance)); err != nil {
@@ -138,7 +137,7 @@ func Unlink(ctx context.Context, tx *db.Tx, by audit.By, id string, user princip
 }
 
 func existing(ctx context.Context, tx *db.Tx, id string) (Identity, error) {
-	who, err := identityByID(ctx, tx, id)
+	who, err := ByID(ctx, tx, id)
 	if fault.Is(err, fault.NotFound) {
 		err = fault.New(fault.NotFound, "there is no identity %q", id).
 			Next("pachctl auth list-users shows those that there are")

@@ -22,11 +22,14 @@ func identityBySubject(ctx context.Context, tx *db.Tx, instance, issuer, subject
 	return scanIdentity(ctx, tx, `instance = $1 AND issuer = $2 AND subject = $3`, instance, issuer, subject)
 }
 
-func identityByTokenSub(ctx context.Context, tx *db.Tx, sub string) (Identity, error) {
+// ByTokenSub finds the identity that an ID token of our issuer speaks of. Fault:
+// NotFound.
+func ByTokenSub(ctx context.Context, tx *db.Tx, sub string) (Identity, error) {
 	return scanIdentity(ctx, tx, `token_sub = $1`, sub)
 }
 
-func identityByID(ctx context.Context, tx *db.Tx, id string) (Identity, error) {
+// ByID finds an identity. Fault: NotFound.
+func ByID(ctx context.Context, tx *db.Tx, id string) (Identity, error) {
 	return scanIdentity(ctx, tx, `id = $1`, id)
 }
 
@@ -36,6 +39,38 @@ func createIdentity(ctx context.Context, tx *db.Tx, who Identity, email string, 
 	}
 	_, err := tx.Exec(ctx, `INSERT INTO identities (`+identityColumns+`, email, created_at, login_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)`,
 		who.ID, who.User, who.ConnectorID, who.Instance, who.Issuer, who.Subject, who.TokenSub, who.Ended, who.Waiting, email, db.Micros(now))
+	return err
+}
+
+// setUser says whose an identity is, and whether it waits to be linked.
+func setUser(ctx context.Context, tx *db.Tx, id string, user principal.Name, waiting bool) error {
+	_, err := tx.Exec(ctx, `UPDATE identities SET user_name = $2, waiting = $3 WHERE id = $1`, id, user, waiting)
+	return err
+}
+
+func revive(ctx context.Context, tx *db.Tx, id string) error {
+	_, err := tx.Exec(ctx, `UPDATE identities SET ended = FALSE WHERE id = $1`, id)
+	return err
+}
+
+func endInstance(ctx context.Context, tx *db.Tx, instance string) error {
+	if _, err := tx.Exec(ctx, `UPDATE identities SET ended = TRUE WHERE instance = $1`, instance); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `DELETE FROM memberships WHERE source = $1`, connectorSource(instance))
+	return err
+}
+
+func setDisabled(ctx context.Context, tx *db.Tx, user principal.Name, disabled bool) (seen bool, err error) {
+	n, err := tx.Exec(ctx, `UPDATE users SET disabled = $2 WHERE name = $1`, user, disabled)
+	return n > 0, err
+}
+
+func deleteGroups(ctx context.Context, tx *db.Tx) error {
+	if _, err := tx.Exec(ctx, `DELETE FROM memberships`); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `DELETE FROM known_groups`)
 	return err
 }
 

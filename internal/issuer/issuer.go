@@ -18,7 +18,6 @@ import (
 
 	"pachyderm/internal/connector"
 	"pachyderm/internal/db"
-	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/connectortest"
 	"pachyderm/internal/issuer/device"
 	"pachyderm/internal/issuer/dexstore"
@@ -43,7 +42,6 @@ const (
 type Config struct {
 	DB     *db.DB
 	Sealer *secret.Sealer
-	People *identity.Service
 	Log    *slog.Logger
 	Now    func() time.Time
 	// PublicURL is the issuer until settings name another.
@@ -93,10 +91,10 @@ func New(ctx context.Context, c Config) (*Issuer, error) {
 	i.Registry = registry.New(registry.Config{
 		DB: c.DB, Sealer: c.Sealer, Objects: i.objects, Now: c.Now, Deps: i.deps, Reserved: []string{CLIClient, DeviceClient},
 	})
-	i.providers = upstream.New(upstream.Config{Registry: i.Registry, People: c.People, Log: c.Log, Now: c.Now, Deps: i.deps})
+	i.providers = upstream.New(upstream.Config{DB: c.DB, Registry: i.Registry, Log: c.Log, Now: c.Now, Deps: i.deps})
 	i.store = dexview.New(dexview.Config{Objects: i.objects, DB: c.DB, Registry: i.Registry, Providers: i.providers, Log: c.Log, Now: c.Now, BuiltIn: i.builtInClient})
 	i.tests = connectortest.New(connectortest.Config{
-		DB: c.DB, Sealer: c.Sealer, Registry: i.Registry, People: c.People, Deps: i.deps, Log: c.Log, Now: c.Now,
+		DB: c.DB, Sealer: c.Sealer, Registry: i.Registry, Deps: i.deps, Log: c.Log, Now: c.Now,
 	})
 	i.cache = connectors.NewCache(i.store, i.providers.Resolve)
 	var err error

@@ -247,7 +247,11 @@ func byLoopback(t *testing.T, h *env) {
 	if claims.Nonce != "the-nonce" || len(claims.Audience) != 1 || claims.Audience[0] != issuer.CLIClient {
 		t.Errorf("claims: %+v", claims)
 	}
-	who, err := (&identity.Service{DB: h.server.DB, Now: time.Now}).ByTokenSub(t.Context(), claims.Subject)
+	var who identity.Identity
+	err := h.server.DB.View(t.Context(), func(tx *db.Tx) (err error) {
+		who, err = identity.ByTokenSub(t.Context(), tx, claims.Subject)
+		return err
+	})
 	if err != nil || who.User != "user:alice@example.com" || who.Issuer != h.op.Issuer {
 		t.Errorf("identity: %+v, %v", who, err)
 	}

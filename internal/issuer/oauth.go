@@ -13,6 +13,7 @@ import (
 
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/device"
 	"pachyderm/internal/issuer/dexview"
 	"pachyderm/internal/secret"
@@ -67,7 +68,10 @@ func (h *handler) serveUserInfo(w http.ResponseWriter, r *http.Request) error {
 	}
 	t, err := h.issuer.verify(r.Context(), raw)
 	if err == nil {
-		_, err = h.issuer.with.People.ByTokenSub(r.Context(), t.Subject)
+		err = h.issuer.with.DB.View(r.Context(), func(tx *db.Tx) error {
+			_, err := identity.ByTokenSub(r.Context(), tx, t.Subject)
+			return err
+		})
 	}
 	claims := map[string]any{}
 	if err == nil {

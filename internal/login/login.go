@@ -28,7 +28,6 @@ type Deps struct {
 	DB     *db.DB
 	Sealer *secret.Sealer
 	Issuer *issuer.Issuer
-	People *identity.Service
 	Log    *slog.Logger
 	Now    func() time.Time
 	// Insecure allows an issuer at plain http on a host that is not this machine.
@@ -105,7 +104,11 @@ func (s *Service) WithIDToken(ctx context.Context, raw string) (secret.Text, err
 }
 
 func (s *Service) byTokenSub(ctx context.Context, sub string) (identity.Identity, error) {
-	who, err := s.with.People.ByTokenSub(ctx, sub)
+	var who identity.Identity
+	err := s.with.DB.View(ctx, func(tx *db.Tx) (err error) {
+		who, err = identity.ByTokenSub(ctx, tx, sub)
+		return err
+	})
 	if fault.Is(err, fault.NotFound) {
 		err = fault.New(fault.Unauthenticated, "could not verify token: its person is not known here (any more)").
 			Next("log in again with: pachctl auth login")

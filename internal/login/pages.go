@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/device"
@@ -134,7 +135,11 @@ func (s *Service) serveConfirm(pages web.Pages, w http.ResponseWriter, r *http.R
 	if err != nil {
 		return err
 	}
-	who, err := s.with.People.ByID(r.Context(), a.identityID)
+	var who identity.Identity
+	err = s.with.DB.View(r.Context(), func(tx *db.Tx) error {
+		who, err = identity.ByID(r.Context(), tx, a.identityID)
+		return err
+	})
 	if err == nil {
 		pages.Render(w, r, http.StatusOK, web.SignedIn{User: who.User.Local()})
 	}

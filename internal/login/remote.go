@@ -131,7 +131,7 @@ func (s *Service) signedIn(ctx context.Context, c Config, a oidc.Account) (ident
 	if err != nil {
 		return identity.Identity{}, err
 	}
-	return s.with.People.SignedIn(ctx, identity.SignIn{
+	return identity.SignedIn(ctx, s.with.DB, identity.SignIn{
 		ConnectorID: name, Instance: instance, Issuer: c.Issuer, Subject: a.Subject, Email: a.Email, Groups: groups,
 		TokenSub: func(id string) (string, error) { return "issuer:" + id, nil },
 		Connected: func(ctx context.Context, tx *db.Tx) error {
@@ -142,7 +142,7 @@ func (s *Service) signedIn(ctx context.Context, c Config, a oidc.Account) (ident
 			}
 			return err
 		},
-	})
+	}, s.with.Now())
 }
 
 func hostOf(issuerURL string) string {

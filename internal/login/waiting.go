@@ -12,6 +12,7 @@ import (
 
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer"
 	"pachyderm/internal/issuer/device"
 	"pachyderm/internal/secret"
@@ -125,16 +126,16 @@ func (s *Service) Wait(ctx context.Context, state string) (secret.Text, error) {
 
 // take hands the session out and forgets the attempt, in one transaction.
 func (s *Service) take(ctx context.Context, a attempt) (held secret.Text, err error) {
-	who, err := s.with.People.ByID(ctx, a.identityID)
-	if err != nil {
-		return "", err
-	}
 	err = s.with.DB.Update(ctx, func(tx *db.Tx) error {
 		switch there, err := deleteAttempt(ctx, tx, a); {
 		case err != nil:
 			return err
 		case !there:
 			return errUnknownState()
+		}
+		who, err := identity.ByID(ctx, tx, a.identityID)
+		if err != nil {
+			return err
 		}
 		held, err = session.Begin(ctx, tx, who, s.with.Now(), s.with.SessionTTL)
 		return err

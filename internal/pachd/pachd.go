@@ -23,7 +23,6 @@ import (
 	"pachyderm/internal/config"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer"
 	"pachyderm/internal/login"
 	"pachyderm/internal/rpc"
@@ -96,9 +95,8 @@ func (p *Pachd) wirePeople(ctx context.Context) error {
 		return err
 	}
 	roles := &access.Service{DB: p.DB}
-	people := &identity.Service{DB: p.DB, Now: with.Now}
 	p.Issuer, err = issuer.New(ctx, issuer.Config{
-		DB: p.DB, Sealer: sealer, People: people, Log: with.Log, Now: with.Now,
+		DB: p.DB, Sealer: sealer, Log: with.Log, Now: with.Now,
 		PublicURL: p.publicURL(), Insecure: c.Insecure, SigningAlgorithm: c.Issuer.SigningAlgorithm,
 		References: references(c), TrustedProxies: c.Connectors.TrustedProxies,
 	})
@@ -109,7 +107,7 @@ func (p *Pachd) wirePeople(ctx context.Context) error {
 		DB: p.DB, Access: roles, Now: with.Now, EndRefresh: p.Issuer.EndRefresh, RootToken: c.Auth.RootToken, RootFile: c.RootTokenFile(),
 	})
 	p.Login = login.New(login.Deps{
-		DB: p.DB, Sealer: sealer, Issuer: p.Issuer, People: people, Log: with.Log, Now: with.Now, SessionTTL: time.Duration(c.Auth.SessionDuration), Insecure: c.Insecure,
+		DB: p.DB, Sealer: sealer, Issuer: p.Issuer, Log: with.Log, Now: with.Now, SessionTTL: time.Duration(c.Auth.SessionDuration), Insecure: c.Insecure,
 	})
 	p.Issuer.ReachedAt(p.Login.BrowsersAt)
 	if c.Auth.Activate {

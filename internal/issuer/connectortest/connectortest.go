@@ -12,7 +12,6 @@ import (
 	"pachyderm/internal/connector"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
@@ -33,7 +32,6 @@ type Config struct {
 	DB       *db.DB
 	Sealer   *secret.Sealer
 	Registry *registry.Registry
-	People   *identity.Service
 	Deps     func() connector.Deps
 	Log      *slog.Logger
 	Now      func() time.Time

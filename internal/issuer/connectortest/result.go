@@ -12,6 +12,7 @@ import (
 	"pachyderm/internal/connector"
 	"pachyderm/internal/connector/claimlog"
 	"pachyderm/internal/connector/fetch"
+	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/registry"
@@ -49,10 +50,12 @@ func (s *Service) whoWouldItBe(ctx context.Context, a attempt, out *Result) erro
 		return err
 	}
 	out.Groups = groups
-	out.User, out.Note, err = s.with.People.Preview(ctx, identity.SignIn{
-		ConnectorID: tested.ID, Instance: instance, Issuer: a.issuer, Subject: a.who.UserID, Email: a.who.Email, Groups: groups,
+	return s.with.DB.View(ctx, func(tx *db.Tx) (err error) {
+		out.User, out.Note, err = identity.Preview(ctx, tx, identity.SignIn{
+			ConnectorID: tested.ID, Instance: instance, Issuer: a.issuer, Subject: a.who.UserID, Email: a.who.Email, Groups: groups,
+		})
+		return err
 	})
-	return err
 }
 
 // claims are what the connector recorded or, of one that records none, what it

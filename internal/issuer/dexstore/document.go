@@ -92,9 +92,7 @@ func (k kind[T]) create(ctx context.Context, s *Store, v T) error {
 		return err
 	}
 	return sentinel(s.update(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec(ctx, `INSERT INTO dex_objects (kind, id, body, version, expires_at) VALUES ($1, $2, $3, 1, $4)`,
-			k.name, id, body, k.expiresAt(v))
-		return err
+		return insertObject(ctx, tx, k.name, id, body, k.expiresAt(v))
 	}))
 }
 
@@ -106,7 +104,8 @@ func (k kind[T]) get(ctx context.Context, s *Store, id string) (T, error) {
 func (k kind[T]) read(ctx context.Context, s *Store, id string) (v T, version int64, err error) {
 	var body []byte
 	err = s.view(ctx, func(tx *db.Tx) error {
-		return tx.Row(ctx, []any{&body, &version}, `SELECT body, version FROM dex_objects WHERE kind = $1 AND id = $2`, k.name, id)
+		body, version, err = readObject(ctx, tx, k.name, id)
+		return err
 	})
 	if err != nil {
 		return v, 0, sentinel(err)
@@ -116,21 +115,10 @@ func (k kind[T]) read(ctx context.Context, s *Store, id string) (v T, version in
 }
 
 func (k kind[T]) list(ctx context.Context, s *Store) ([]T, error) {
-	type row struct {
-		id   string
-		body []byte
-	}
-	var rows []row
-	err := s.view(ctx, func(tx *db.Tx) error {
-		rows = nil
-		return tx.Rows(ctx, func(scan func(...any) error) error {
-			var r row
-			if err := scan(&r.id, &r.body); err != nil {
-				return err
-			}
-			rows = append(rows, r)
-			return nil
-		}, `SELECT id, body FROM dex_objects WHERE kind = $1`, k.name)
+	var rows []object
+	err := s.view(ctx, func(tx *db.Tx) (err error) {
+		rows, err = listObjects(ctx, tx, k.name)
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -148,7 +136,7 @@ func (k kind[T]) list(ctx context.Context, s *Store) ([]T, error) {
 
 func (k kind[T]) delete(ctx context.Context, s *Store, id string) error {
 	return s.update(ctx, func(tx *db.Tx) error {
-		n, err := tx.Exec(ctx, `DELETE FROM dex_objects WHERE kind = $1 AND id = $2`, k.name, id)
+		n, err := deleteObject(ctx, tx, k.name, id)
 		if err == nil && n == 0 {
 			return storage.ErrNotFound
 		}
@@ -188,8 +176,7 @@ func (k kind[T]) replace(ctx context.Context, s *Store, id string, version int64
 	}
 	var n int64
 	err = s.update(ctx, func(tx *db.Tx) error {
-		n, err = tx.Exec(ctx, `UPDATE dex_objects SET body = $4, version = version + 1, expires_at = $5 WHERE kind = $1 AND id = $2 AND version = $3`,
-			k.name, id, version, body, k.expiresAt(v))
+		n, err = replaceObject(ctx, tx, k.name, id, version, body, k.expiresAt(v))
 		return err
 	})
 	return n == 1, err

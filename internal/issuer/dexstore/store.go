@@ -262,7 +262,7 @@ func (s *Store) GarbageCollect(ctx context.Context, now time.Time) (storage.GCRe
 	}
 	err := s.update(ctx, func(tx *db.Tx) error {
 		for name, count := range counts {
-			deleted, err := tx.Exec(ctx, `DELETE FROM dex_objects WHERE kind = $1 AND expires_at < $2`, name, db.Micros(now))
+			deleted, err := deleteExpired(ctx, tx, name, now)
 			if err != nil {
 				return err
 			}

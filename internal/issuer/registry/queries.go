@@ -180,3 +180,27 @@ func DeleteReplaced(ctx context.Context, tx *db.Tx, before time.Time) error {
 	}
 	return tx.Changed(ctx, Topic, "")
 }
+
+func readSetting(ctx context.Context, tx *db.Tx, id string, into any) error {
+	var body []byte
+	err := tx.Row(ctx, []any{&body}, `SELECT body FROM issuer_settings WHERE id = $1`, id)
+	if fault.Is(err, fault.NotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(body, into)
+}
+
+func writeSetting(ctx context.Context, tx *db.Tx, id string, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO issuer_settings (id, body) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET body = $2`, id, body)
+	if err != nil {
+		return err
+	}
+	return tx.Changed(ctx, SettingsTopic, id)
+}

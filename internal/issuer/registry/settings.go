@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"encoding/json"
 	"net/url"
 	"strings"
 	"time"
@@ -113,28 +112,4 @@ func checkURL(raw string, insecure bool) (*url.URL, error) {
 	}
 	u.Path = strings.TrimSuffix(u.Path, "/")
 	return u, nil
-}
-
-func readSetting(ctx context.Context, tx *db.Tx, id string, into any) error {
-	var body []byte
-	err := tx.Row(ctx, []any{&body}, `SELECT body FROM issuer_settings WHERE id = $1`, id)
-	if fault.Is(err, fault.NotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return json.Unmarshal(body, into)
-}
-
-func writeSetting(ctx context.Context, tx *db.Tx, id string, v any) error {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	_, err = tx.Exec(ctx, `INSERT INTO issuer_settings (id, body) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET body = $2`, id, body)
-	if err != nil {
-		return err
-	}
-	return tx.Changed(ctx, SettingsTopic, id)
 }

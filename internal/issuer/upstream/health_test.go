@@ -18,7 +18,6 @@ import (
 	"pachyderm/internal/connector"
 	"pachyderm/internal/db/dbtest"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/dexstore"
 	"pachyderm/internal/issuer/loginctx"
 	"pachyderm/internal/issuer/registry"
@@ -57,7 +56,7 @@ func open(t *testing.T) *office {
 	r := registry.New(registry.Config{DB: d, Sealer: sealer, Objects: &dexstore.Store{DB: d, Sealer: sealer}, Now: o.clock, Deps: deps})
 	o.registry = r
 	o.Upstream = upstream.New(upstream.Config{
-		Registry: r, People: &identity.Service{DB: d, Now: o.clock}, Log: slog.New(slog.DiscardHandler), Now: o.clock, Deps: deps,
+		DB: d, Registry: r, Log: slog.New(slog.DiscardHandler), Now: o.clock, Deps: deps,
 	})
 	return o
 }

@@ -17,8 +17,8 @@ import (
 
 	"pachyderm/internal/connector"
 	"pachyderm/internal/connector/fetch"
+	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/loginctx"
 	"pachyderm/internal/issuer/registry"
 )
@@ -30,7 +30,7 @@ const AnswerWithin = 20 * time.Second
 // Config is what an Upstream is made from.
 type Config struct {
 	Registry *registry.Registry
-	People   *identity.Service
+	DB       *db.DB
 	Log      *slog.Logger
 	Now      func() time.Time
 	Deps     func() connector.Deps

@@ -82,11 +82,11 @@ func (w wrapped) signedIn(ctx context.Context, c dexconn.Identity) (dexconn.Iden
 	if err != nil {
 		return dexconn.Identity{}, err
 	}
-	who, err := w.upstream.with.People.SignedIn(ctx, identity.SignIn{
+	who, err := identity.SignedIn(ctx, w.upstream.with.DB, identity.SignIn{
 		ConnectorID: w.id, Instance: w.instance, Issuer: w.provider.Issuer(), Subject: c.UserID, Email: c.Email, Groups: groups,
 		TokenSub:  func(id string) (string, error) { return tokens.GenSubject(id, w.id) },
 		Connected: func(ctx context.Context, tx *db.Tx) error { return registry.CheckConnected(ctx, tx, w.id, w.instance) },
-	})
+	}, w.upstream.with.Now())
 	if err != nil {
 		return dexconn.Identity{}, err
 	}
@@ -180,11 +180,14 @@ func (w password) Login(ctx context.Context, s dexconn.Scopes, username, pass st
 type refresh struct{ wrapped }
 
 func (w refresh) Refresh(ctx context.Context, s dexconn.Scopes, c dexconn.Identity) (dexconn.Identity, error) {
-	who, err := w.upstream.with.People.ByID(ctx, c.UserID)
+	err := w.upstream.with.DB.View(ctx, func(tx *db.Tx) error {
+		who, err := identity.ByID(ctx, tx, c.UserID)
+		c.UserID = who.Subject
+		return err
+	})
 	if err != nil {
 		return dexconn.Identity{}, err
 	}
-	c.UserID = who.Subject
 	c, err = ask(ctx, w.wrapped, func(ctx context.Context) (dexconn.Identity, error) {
 		return w.provider.Connector.(dexconn.RefreshConnector).Refresh(ctx, s, c)
 	})

@@ -1,0 +1,14 @@
+package audit
+
+import (
+	"context"
+	"crypto/rand"
+
+	"pachyderm/internal/db"
+)
+
+func insert(ctx context.Context, tx *db.Tx, by By, action, object, detail string) error {
+	_, err := tx.Exec(ctx, `INSERT INTO audit_events (id, at, actor, action, object, detail) VALUES ($1, $2, $3, $4, $5, $6)`,
+		rand.Text(), db.Micros(by.At), by.Actor, action, object, detail)
+	return err
+}

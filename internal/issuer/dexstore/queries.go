@@ -1,0 +1,48 @@
+package dexstore
+
+import (
+	"context"
+	"time"
+
+	"pachyderm/internal/db"
+)
+
+// object is a row, sealed.
+type object struct {
+	id   string
+	body []byte
+}
+
+func insertObject(ctx context.Context, tx *db.Tx, kind, id string, body []byte, expires any) error {
+	_, err := tx.Exec(ctx, `INSERT INTO dex_objects (kind, id, body, version, expires_at) VALUES ($1, $2, $3, 1, $4)`, kind, id, body, expires)
+	return err
+}
+
+func readObject(ctx context.Context, tx *db.Tx, kind, id string) (body []byte, version int64, err error) {
+	err = tx.Row(ctx, []any{&body, &version}, `SELECT body, version FROM dex_objects WHERE kind = $1 AND id = $2`, kind, id)
+	return body, version, err
+}
+
+func listObjects(ctx context.Context, tx *db.Tx, kind string) (all []object, err error) {
+	err = tx.Rows(ctx, func(scan func(...any) error) error {
+		var o object
+		err := scan(&o.id, &o.body)
+		all = append(all, o)
+		return err
+	}, `SELECT id, body FROM dex_objects WHERE kind = $1`, kind)
+	return all, err
+}
+
+func deleteObject(ctx context.Context, tx *db.Tx, kind, id string) (int64, error) {
+	return tx.Exec(ctx, `DELETE FROM dex_objects WHERE kind = $1 AND id = $2`, kind, id)
+}
+
+// replaceObject changes nothing unless the object is still of that version.
+func replaceObject(ctx context.Context, tx *db.Tx, kind, id string, version int64, body []byte, expires any) (int64, error) {
+	return tx.Exec(ctx, `UPDATE dex_objects SET body = $4, version = version + 1, expires_at = $5 WHERE kind = $1 AND id = $2 AND version = $3`,
+		kind, id, version, body, expires)
+}
+
+func deleteExpired(ctx context.Context, tx *db.Tx, kind string, now time.Time) (int64, error) {
+	return tx.Exec(ctx, `DELETE FROM dex_objects WHERE kind = $1 AND expires_at < $2`, kind, db.Micros(now))
+}
