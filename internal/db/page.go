@@ -1,19 +1,21 @@
 package db
 
-// MaxPage is the most items of a page.
-const MaxPage = 1000
+import "context"
+
+// maxPage is the most items of a page.
+const maxPage = 1000
 
 // Page asks for a part of a list: the items whose keys come after After, in the
 // order that the database compares keys in, which need not be the bytes'.
 type Page struct {
 	After string
-	Limit int // 0: MaxPage
+	Limit int // 0: maxPage
 }
 
 // Size is the Limit that a query is given.
 func (p Page) Size() int {
-	if p.Limit <= 0 || p.Limit > MaxPage {
-		return MaxPage
+	if p.Limit <= 0 || p.Limit > maxPage {
+		return maxPage
 	}
 	return p.Limit
 }
@@ -27,13 +29,18 @@ func (p Page) Next(items int, last string) string {
 	return last
 }
 
-// EachPage reads a list to its end, page by page; read returns Next of its page.
-func EachPage(read func(Page) (next string, err error)) error {
+// All reads a list to its end, page by page, each in a transaction of its own;
+// list returns Next of its page.
+func All[T any](ctx context.Context, d *DB, list func(context.Context, *Tx, Page) (page []T, next string, err error)) (all []T, err error) {
 	for p := (Page{}); ; {
-		next, err := read(p)
-		if err != nil || next == "" {
+		var page []T
+		err := d.View(ctx, func(tx *Tx) (err error) {
+			page, p.After, err = list(ctx, tx, p)
 			return err
+		})
+		all = append(all, page...)
+		if err != nil || p.After == "" {
+			return all, err
 		}
-		p.After = next
 	}
 }

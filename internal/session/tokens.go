@@ -43,21 +43,12 @@ func (s *Service) ForRobot(ctx context.Context, by principal.Name, robot string,
 
 // Robots lists the tokens of robots, also those that have expired and are not
 // deleted yet: what a backup of them consists of.
-func (s *Service) Robots(ctx context.Context) (robots []token.Info, err error) {
-	err = db.EachPage(func(p db.Page) (next string, err error) {
-		err = s.with.DB.View(ctx, func(tx *db.Tx) error {
-			all, more, err := token.Page(ctx, tx, p)
-			for _, t := range all {
-				if t.Subject.Kind() == principal.Robot {
-					robots = append(robots, t)
-				}
-			}
-			next = more
-			return err
-		})
-		return next, err
+func (s *Service) Robots(ctx context.Context) ([]token.Info, error) {
+	others := func(t token.Info) bool { return t.Subject.Kind() != principal.Robot }
+	return db.All(ctx, s.with.DB, func(ctx context.Context, tx *db.Tx, p db.Page) ([]token.Info, string, error) {
+		page, next, err := token.Page(ctx, tx, p)
+		return slices.DeleteFunc(page, others), next, err
 	})
-	return robots, err
 }
 
 // Restore brings back a token of which only the hash is known. Faults: those of

@@ -24,11 +24,11 @@ func (s *server) SetGroupsForUser(ctx context.Context, req *pb.SetGroupsForUserR
 
 // ModifyMembers adds to a group first and removes then.
 func (s *server) ModifyMembers(ctx context.Context, req *pb.ModifyMembersRequest) (*pb.ModifyMembersResponse, error) {
-	add, err := parseAll(req.GetAdd())
+	add, err := each(req.GetAdd(), principal.Parse)
 	if err != nil {
 		return nil, err
 	}
-	remove, err := parseAll(req.GetRemove())
+	remove, err := each(req.GetRemove(), principal.Parse)
 	if err != nil {
 		return nil, err
 	}
@@ -38,11 +38,12 @@ func (s *server) ModifyMembers(ctx context.Context, req *pb.ModifyMembersRequest
 	})
 }
 
-func parseAll(texts []string) ([]principal.Name, error) {
-	out := make([]principal.Name, len(texts))
-	for n, t := range texts {
+// each checks all of a list.
+func each[W, O any](list []W, check func(W) (O, error)) ([]O, error) {
+	out := make([]O, len(list))
+	for n, v := range list {
 		var err error
-		if out[n], err = principal.Parse(t); err != nil {
+		if out[n], err = check(v); err != nil {
 			return nil, err
 		}
 	}
@@ -51,24 +52,18 @@ func parseAll(texts []string) ([]principal.Name, error) {
 
 // GetUsers lists the members of a group, or everybody who is in one, by name.
 func (s *server) GetUsers(ctx context.Context, req *pb.GetUsersRequest) (*pb.GetUsersResponse, error) {
-	var members []principal.Name
-	err := db.EachPage(func(p db.Page) (next string, err error) {
-		err = s.db.View(ctx, func(tx *db.Tx) error {
-			page, after, err := membersOf(ctx, tx, req.GetGroup(), p)
-			members, next = append(members, page...), after
-			return err
-		})
-		return next, err
-	})
+	members, err := db.All(ctx, s.db, membersOf(req.GetGroup()))
 	slices.Sort(members)
 	return &pb.GetUsersResponse{Usernames: wire.Texts(members)}, err
 }
 
-func membersOf(ctx context.Context, tx *db.Tx, group string, p db.Page) ([]principal.Name, string, error) {
+func membersOf(group string) func(context.Context, *db.Tx, db.Page) ([]principal.Name, string, error) {
 	if group == "" {
-		return identity.MembersOfAny(ctx, tx, p)
+		return identity.MembersOfAny
 	}
-	return identity.Members(ctx, tx, group, p)
+	return func(ctx context.Context, tx *db.Tx, p db.Page) ([]principal.Name, string, error) {
+		return identity.Members(ctx, tx, group, p)
+	}
 }
 
 // GetGroups lists the caller's own.

@@ -20,14 +20,14 @@ func (s *server) Authorize(ctx context.Context, req *pb.AuthorizeRequest) (*pb.A
 	if err != nil {
 		return nil, err
 	}
-	need, err := wire.PermissionSet(req.GetPermissions())
+	need, err := each(req.GetPermissions(), wire.Permission)
 	if err != nil {
 		return nil, err
 	}
 	c := session.FromContext(ctx)
-	d := c.Roles.Decide(c.Name, c.Groups, r, need)
+	d := c.Roles.Decide(c.Name, c.Groups, r, access.SetOf(need...))
 	return &pb.AuthorizeResponse{
-		Authorized: d.Allowed, Satisfied: wire.Permissions(d.Satisfied), Missing: wire.Permissions(d.Missing), Principal: c.Name.String(),
+		Authorized: d.Allowed, Satisfied: enums[pb.Permission](d.Satisfied.List()), Missing: enums[pb.Permission](d.Missing.List()), Principal: c.Name.String(),
 	}, nil
 }
 
@@ -61,7 +61,7 @@ func (s *server) GetPermissionsForPrincipal(ctx context.Context, req *pb.GetPerm
 
 func effective(ix *access.Index, who principal.Name, groups []principal.Name, r access.Resource) *pb.GetPermissionsResponse {
 	roles, have := ix.Effective(who, groups, r)
-	return &pb.GetPermissionsResponse{Roles: roles, Permissions: wire.Permissions(have)}
+	return &pb.GetPermissionsResponse{Roles: roles, Permissions: enums[pb.Permission](have.List())}
 }
 
 // GetRolesForPermission is the same for everybody.
@@ -96,9 +96,18 @@ func (s *server) GetRoleBinding(ctx context.Context, req *pb.GetRoleBindingReque
 	}
 	out := &pb.RoleBinding{Entries: map[string]*pb.Roles{}}
 	for _, b := range c.Roles.Bindings(r) {
-		out.Entries[b.Principal.String()] = wire.Roles(b.Roles)
+		out.Entries[b.Principal.String()] = rolesToProto(b.Roles)
 	}
 	return &pb.GetRoleBindingResponse{Binding: out}, nil
+}
+
+// rolesToProto are role names as a binding has them.
+func rolesToProto(names []string) *pb.Roles {
+	roles := make(map[string]bool, len(names))
+	for _, name := range names {
+		roles[name] = true
+	}
+	return &pb.Roles{Roles: roles}
 }
 
 // ModifyRoleBinding gives a principal exactly these roles.

@@ -84,7 +84,7 @@ func (l license) Heartbeat(ctx context.Context, req *licensepb.HeartbeatRequest)
 
 // ListClusters is for administrators.
 func (l license) ListClusters(ctx context.Context, _ *licensepb.ListClustersRequest) (*licensepb.ListClustersResponse, error) {
-	all, err := l.clusters(ctx)
+	all, err := db.All(ctx, l.db, cluster.List)
 	out := &licensepb.ListClustersResponse{}
 	for _, c := range all {
 		out.Clusters = append(out.Clusters, &licensepb.ClusterStatus{
@@ -97,7 +97,7 @@ func (l license) ListClusters(ctx context.Context, _ *licensepb.ListClustersRequ
 
 // ListUserClusters is what anybody who is signed in may know, for contexts.
 func (l license) ListUserClusters(ctx context.Context, _ *licensepb.ListUserClustersRequest) (*licensepb.ListUserClustersResponse, error) {
-	all, err := l.clusters(ctx)
+	all, err := db.All(ctx, l.db, cluster.List)
 	out := &licensepb.ListUserClustersResponse{}
 	for _, c := range all {
 		out.Clusters = append(out.Clusters, &licensepb.UserClusterInfo{
@@ -105,16 +105,4 @@ func (l license) ListUserClusters(ctx context.Context, _ *licensepb.ListUserClus
 		})
 	}
 	return out, err
-}
-
-func (l license) clusters(ctx context.Context) (clusters []cluster.Cluster, err error) {
-	err = db.EachPage(func(p db.Page) (next string, err error) {
-		err = l.db.View(ctx, func(tx *db.Tx) error {
-			page, after, err := cluster.List(ctx, tx, p)
-			clusters, next = append(clusters, page...), after
-			return err
-		})
-		return next, err
-	})
-	return clusters, err
 }
