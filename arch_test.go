@@ -150,8 +150,8 @@ var mayImport = map[string][]string{
 	},
 	"internal/rpc/wire": {"api/auth", "internal/access", "internal/db", "internal/fault", "internal/principal"},
 	"internal/pachd": {
-		"internal/access", "internal/config", "internal/db", "internal/fault", "internal/identity", "internal/issuer", "internal/login",
-		"internal/rpc", "internal/rpc/admin", "internal/secret", "internal/session", "internal/token", "internal/version",
+		"api/admin", "internal/access", "internal/config", "internal/db", "internal/fault", "internal/identity", "internal/issuer", "internal/login",
+		"internal/rpc", "internal/secret", "internal/session", "internal/token", "internal/version",
 	},
 	"internal/pachd/pachdtest": {
 		"api", "api/auth", "api/pach", "demo/op", "demo/op/optest", "internal/config", "internal/db", "internal/db/dbtest", "internal/issuer/registry",

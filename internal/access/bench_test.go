@@ -188,8 +188,8 @@ func BenchmarkIndex(b *testing.B) {
 	}
 }
 
-// BenchmarkSet is what one change costs the writer.
-func BenchmarkSet(b *testing.B) {
+// BenchmarkReplace is what one change costs the writer.
+func BenchmarkReplace(b *testing.B) {
 	for _, n := range []int{1_000, 100_000, 1_000_000} {
 		random := rand.New(rand.NewPCG(1, 2))
 		o := newOrganisation(n, random)

@@ -46,7 +46,7 @@ type Config struct {
 	Now      func() time.Time
 	// Creds are nil for plain text.
 	Creds   credentials.TransportCredentials
-	Cluster admin.Cluster
+	Cluster *adminpb.ClusterInfo
 }
 
 // Server is the gRPC server.

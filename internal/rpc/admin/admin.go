@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	adminpb "pachyderm/api/admin"
@@ -15,34 +16,23 @@ import (
 	"pachyderm/internal/version"
 )
 
-// Cluster is what is said of this installation.
-type Cluster struct {
-	// ID is this installation's, for ever.
-	ID           string
-	DeploymentID string
-	// PublicHost and PublicTLS are where clients reach it from outside.
-	PublicHost string
-	PublicTLS  bool
-}
-
 type server struct {
 	adminpb.UnimplementedAPIServer
-	cluster  Cluster
+	cluster  *adminpb.ClusterInfo
 	sessions *session.Service
 }
 
-// New serves admin_v2.
-func New(c Cluster, sessions *session.Service) adminpb.APIServer {
+// New serves admin_v2; c is what is said of this installation.
+func New(c *adminpb.ClusterInfo, sessions *session.Service) adminpb.APIServer {
 	return &server{cluster: c, sessions: sessions}
 }
 
 // InspectCluster is what every client calls first. As upstream's it never
 // fails: what it would complain of becomes a warning.
 func (s *server) InspectCluster(ctx context.Context, req *adminpb.InspectClusterRequest) (*adminpb.ClusterInfo, error) {
-	out := &adminpb.ClusterInfo{
-		Id: s.cluster.ID, DeploymentId: s.cluster.DeploymentID, WarningsOk: true, ProxyHost: s.cluster.PublicHost, ProxyTls: s.cluster.PublicTLS,
-		WebResources: &adminpb.WebResource{ArchiveDownloadBaseUrl: s.cluster.archives()},
-	}
+	out := proto.CloneOf(s.cluster)
+	out.WarningsOk = true
+	out.WebResources = &adminpb.WebResource{ArchiveDownloadBaseUrl: archives(out)}
 	for _, w := range []string{versionWarning(req.GetClientVersion()), s.projectWarning(ctx, req.GetCurrentProject().GetName())} {
 		if w != "" {
 			out.Warnings = append(out.Warnings, w)
@@ -51,14 +41,14 @@ func (s *server) InspectCluster(ctx context.Context, req *adminpb.InspectCluster
 	return out, nil
 }
 
-func (c Cluster) archives() string {
+func archives(c *adminpb.ClusterInfo) string {
 	switch {
-	case c.PublicHost == "":
+	case c.GetProxyHost() == "":
 		return "/archive/"
-	case c.PublicTLS:
-		return "https://" + c.PublicHost + "/archive/"
+	case c.GetProxyTls():
+		return "https://" + c.GetProxyHost() + "/archive/"
 	}
-	return "http://" + c.PublicHost + "/archive/"
+	return "http://" + c.GetProxyHost() + "/archive/"
 }
 
 func (s *server) projectWarning(ctx context.Context, project string) string {

@@ -41,37 +41,6 @@ func Permission(p pb.Permission) (access.Permission, error) {
 	return access.Permission(p), nil
 }
 
-// PermissionSet is Permission of each.
-func PermissionSet(list []pb.Permission) (access.PermissionSet, error) {
-	all := make([]access.Permission, len(list))
-	for n, p := range list {
-		var err error
-		if all[n], err = Permission(p); err != nil {
-			return access.PermissionSet{}, err
-		}
-	}
-	return access.SetOf(all...), nil
-}
-
-// Permissions is the inverse of PermissionSet.
-func Permissions(s access.PermissionSet) []pb.Permission {
-	list := s.List()
-	out := make([]pb.Permission, len(list))
-	for n, p := range list {
-		out[n] = pb.Permission(p)
-	}
-	return out
-}
-
-// Roles are role names as a binding has them.
-func Roles(names []string) *pb.Roles {
-	roles := make(map[string]bool, len(names))
-	for _, name := range names {
-		roles[name] = true
-	}
-	return &pb.Roles{Roles: roles}
-}
-
 // Page is what a List request asks for.
 func Page(list interface {
 	GetPageSize() int32
