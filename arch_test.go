@@ -164,7 +164,7 @@ var mayImport = map[string][]string{
 		"api/admin", "api/auth", "api/pfs", "api/version", "client", "internal/cli/configfile", "internal/fault", "internal/strict", "internal/version",
 	},
 	"internal/cli/signin":     {"api/auth", "api/pach", "client", "internal/cli/kit", "internal/fault", "internal/web/theme"},
-	"internal/cli/auth":       {"api/auth", "api/pach", "internal/cli/kit", "internal/fault"},
+	"internal/cli/auth":       {"api/auth", "api/pach", "client", "internal/cli/kit", "internal/fault"},
 	"internal/cli/activation": {"api/auth", "api/identity", "api/pach", "api/pfs", "api/pps", "client", "internal/cli/kit", "internal/fault"},
 	"internal/cli/idp":        {"api/connector", "api/identity", "api/pach", "client", "internal/cli/kit", "internal/fault"},
 	"internal/cli/config":     {"client", "internal/cli/configfile", "internal/cli/kit", "internal/fault"},

@@ -126,7 +126,7 @@ func (x ConnectorState_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConnectorState_State.Descriptor instead.
 func (ConnectorState_State) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{32, 0}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{34, 0}
 }
 
 type CheckStep_Status int32
@@ -182,7 +182,7 @@ func (x CheckStep_Status) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use CheckStep_Status.Descriptor instead.
 func (CheckStep_Status) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{36, 0}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{38, 0}
 }
 
 type GetSignInRequest struct {
@@ -1325,6 +1325,104 @@ func (x *ListTokensResponse) GetNextPageToken() string {
 	return ""
 }
 
+type AllowRobotRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The robot's name, without its prefix.
+	Robot string `protobuf:"bytes,1,opt,name=robot,proto3" json:"robot,omitempty"`
+	// A user, robot or group.
+	Principal     string `protobuf:"bytes,2,opt,name=principal,proto3" json:"principal,omitempty"`
+	Remove        bool   `protobuf:"varint,3,opt,name=remove,proto3" json:"remove,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AllowRobotRequest) Reset() {
+	*x = AllowRobotRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AllowRobotRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AllowRobotRequest) ProtoMessage() {}
+
+func (x *AllowRobotRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AllowRobotRequest.ProtoReflect.Descriptor instead.
+func (*AllowRobotRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *AllowRobotRequest) GetRobot() string {
+	if x != nil {
+		return x.Robot
+	}
+	return ""
+}
+
+func (x *AllowRobotRequest) GetPrincipal() string {
+	if x != nil {
+		return x.Principal
+	}
+	return ""
+}
+
+func (x *AllowRobotRequest) GetRemove() bool {
+	if x != nil {
+		return x.Remove
+	}
+	return false
+}
+
+type AllowRobotResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AllowRobotResponse) Reset() {
+	*x = AllowRobotResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AllowRobotResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AllowRobotResponse) ProtoMessage() {}
+
+func (x *AllowRobotResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AllowRobotResponse.ProtoReflect.Descriptor instead.
+func (*AllowRobotResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{20}
+}
+
 type RevokeAllRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Principal     string                 `protobuf:"bytes,1,opt,name=principal,proto3" json:"principal,omitempty"`
@@ -1334,7 +1432,7 @@ type RevokeAllRequest struct {
 
 func (x *RevokeAllRequest) Reset() {
 	*x = RevokeAllRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[19]
+	mi := &file_api_pach_pach_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1346,7 +1444,7 @@ func (x *RevokeAllRequest) String() string {
 func (*RevokeAllRequest) ProtoMessage() {}
 
 func (x *RevokeAllRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[19]
+	mi := &file_api_pach_pach_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1359,7 +1457,7 @@ func (x *RevokeAllRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeAllRequest.ProtoReflect.Descriptor instead.
 func (*RevokeAllRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{19}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *RevokeAllRequest) GetPrincipal() string {
@@ -1379,7 +1477,7 @@ type RevokeAllResponse struct {
 
 func (x *RevokeAllResponse) Reset() {
 	*x = RevokeAllResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[20]
+	mi := &file_api_pach_pach_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1391,7 +1489,7 @@ func (x *RevokeAllResponse) String() string {
 func (*RevokeAllResponse) ProtoMessage() {}
 
 func (x *RevokeAllResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[20]
+	mi := &file_api_pach_pach_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1404,7 +1502,7 @@ func (x *RevokeAllResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeAllResponse.ProtoReflect.Descriptor instead.
 func (*RevokeAllResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{20}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *RevokeAllResponse) GetTokens() int64 {
@@ -1431,7 +1529,7 @@ type ListGroupsRequest struct {
 
 func (x *ListGroupsRequest) Reset() {
 	*x = ListGroupsRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[21]
+	mi := &file_api_pach_pach_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1443,7 +1541,7 @@ func (x *ListGroupsRequest) String() string {
 func (*ListGroupsRequest) ProtoMessage() {}
 
 func (x *ListGroupsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[21]
+	mi := &file_api_pach_pach_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1456,7 +1554,7 @@ func (x *ListGroupsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGroupsRequest.ProtoReflect.Descriptor instead.
 func (*ListGroupsRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{21}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListGroupsRequest) GetPageSize() int32 {
@@ -1483,7 +1581,7 @@ type Group struct {
 
 func (x *Group) Reset() {
 	*x = Group{}
-	mi := &file_api_pach_pach_proto_msgTypes[22]
+	mi := &file_api_pach_pach_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1495,7 +1593,7 @@ func (x *Group) String() string {
 func (*Group) ProtoMessage() {}
 
 func (x *Group) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[22]
+	mi := &file_api_pach_pach_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1508,7 +1606,7 @@ func (x *Group) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Group.ProtoReflect.Descriptor instead.
 func (*Group) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{22}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Group) GetName() string {
@@ -1535,7 +1633,7 @@ type ListGroupsResponse struct {
 
 func (x *ListGroupsResponse) Reset() {
 	*x = ListGroupsResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[23]
+	mi := &file_api_pach_pach_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1547,7 +1645,7 @@ func (x *ListGroupsResponse) String() string {
 func (*ListGroupsResponse) ProtoMessage() {}
 
 func (x *ListGroupsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[23]
+	mi := &file_api_pach_pach_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1560,7 +1658,7 @@ func (x *ListGroupsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGroupsResponse.ProtoReflect.Descriptor instead.
 func (*ListGroupsResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{23}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ListGroupsResponse) GetGroups() []*Group {
@@ -1586,7 +1684,7 @@ type StringList struct {
 
 func (x *StringList) Reset() {
 	*x = StringList{}
-	mi := &file_api_pach_pach_proto_msgTypes[24]
+	mi := &file_api_pach_pach_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1598,7 +1696,7 @@ func (x *StringList) String() string {
 func (*StringList) ProtoMessage() {}
 
 func (x *StringList) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[24]
+	mi := &file_api_pach_pach_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1611,7 +1709,7 @@ func (x *StringList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StringList.ProtoReflect.Descriptor instead.
 func (*StringList) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{24}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *StringList) GetValues() []string {
@@ -1636,7 +1734,7 @@ type UpdateOIDCClientRequest struct {
 
 func (x *UpdateOIDCClientRequest) Reset() {
 	*x = UpdateOIDCClientRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[25]
+	mi := &file_api_pach_pach_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1648,7 +1746,7 @@ func (x *UpdateOIDCClientRequest) String() string {
 func (*UpdateOIDCClientRequest) ProtoMessage() {}
 
 func (x *UpdateOIDCClientRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[25]
+	mi := &file_api_pach_pach_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1661,7 +1759,7 @@ func (x *UpdateOIDCClientRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateOIDCClientRequest.ProtoReflect.Descriptor instead.
 func (*UpdateOIDCClientRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{25}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *UpdateOIDCClientRequest) GetId() string {
@@ -1716,7 +1814,7 @@ type UpdateOIDCClientResponse struct {
 
 func (x *UpdateOIDCClientResponse) Reset() {
 	*x = UpdateOIDCClientResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[26]
+	mi := &file_api_pach_pach_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1728,7 +1826,7 @@ func (x *UpdateOIDCClientResponse) String() string {
 func (*UpdateOIDCClientResponse) ProtoMessage() {}
 
 func (x *UpdateOIDCClientResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[26]
+	mi := &file_api_pach_pach_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1741,7 +1839,7 @@ func (x *UpdateOIDCClientResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateOIDCClientResponse.ProtoReflect.Descriptor instead.
 func (*UpdateOIDCClientResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{26}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *UpdateOIDCClientResponse) GetSecret() string {
@@ -1762,7 +1860,7 @@ type CreateOIDCClientRequest struct {
 
 func (x *CreateOIDCClientRequest) Reset() {
 	*x = CreateOIDCClientRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[27]
+	mi := &file_api_pach_pach_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1774,7 +1872,7 @@ func (x *CreateOIDCClientRequest) String() string {
 func (*CreateOIDCClientRequest) ProtoMessage() {}
 
 func (x *CreateOIDCClientRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[27]
+	mi := &file_api_pach_pach_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1787,7 +1885,7 @@ func (x *CreateOIDCClientRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateOIDCClientRequest.ProtoReflect.Descriptor instead.
 func (*CreateOIDCClientRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{27}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *CreateOIDCClientRequest) GetClient() *identity.OIDCClient {
@@ -1814,7 +1912,7 @@ type CreateOIDCClientResponse struct {
 
 func (x *CreateOIDCClientResponse) Reset() {
 	*x = CreateOIDCClientResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[28]
+	mi := &file_api_pach_pach_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1826,7 +1924,7 @@ func (x *CreateOIDCClientResponse) String() string {
 func (*CreateOIDCClientResponse) ProtoMessage() {}
 
 func (x *CreateOIDCClientResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[28]
+	mi := &file_api_pach_pach_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1839,7 +1937,7 @@ func (x *CreateOIDCClientResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateOIDCClientResponse.ProtoReflect.Descriptor instead.
 func (*CreateOIDCClientResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{28}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *CreateOIDCClientResponse) GetClient() *identity.OIDCClient {
@@ -1858,7 +1956,7 @@ type GetOIDCClientRequest struct {
 
 func (x *GetOIDCClientRequest) Reset() {
 	*x = GetOIDCClientRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[29]
+	mi := &file_api_pach_pach_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1870,7 +1968,7 @@ func (x *GetOIDCClientRequest) String() string {
 func (*GetOIDCClientRequest) ProtoMessage() {}
 
 func (x *GetOIDCClientRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[29]
+	mi := &file_api_pach_pach_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1883,7 +1981,7 @@ func (x *GetOIDCClientRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOIDCClientRequest.ProtoReflect.Descriptor instead.
 func (*GetOIDCClientRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{29}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *GetOIDCClientRequest) GetId() string {
@@ -1903,7 +2001,7 @@ type GetOIDCClientResponse struct {
 
 func (x *GetOIDCClientResponse) Reset() {
 	*x = GetOIDCClientResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[30]
+	mi := &file_api_pach_pach_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1915,7 +2013,7 @@ func (x *GetOIDCClientResponse) String() string {
 func (*GetOIDCClientResponse) ProtoMessage() {}
 
 func (x *GetOIDCClientResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[30]
+	mi := &file_api_pach_pach_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1928,7 +2026,7 @@ func (x *GetOIDCClientResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOIDCClientResponse.ProtoReflect.Descriptor instead.
 func (*GetOIDCClientResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{30}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *GetOIDCClientResponse) GetClient() *identity.OIDCClient {
@@ -1955,7 +2053,7 @@ type ListConnectorStatesRequest struct {
 
 func (x *ListConnectorStatesRequest) Reset() {
 	*x = ListConnectorStatesRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[31]
+	mi := &file_api_pach_pach_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1967,7 +2065,7 @@ func (x *ListConnectorStatesRequest) String() string {
 func (*ListConnectorStatesRequest) ProtoMessage() {}
 
 func (x *ListConnectorStatesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[31]
+	mi := &file_api_pach_pach_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1980,7 +2078,7 @@ func (x *ListConnectorStatesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConnectorStatesRequest.ProtoReflect.Descriptor instead.
 func (*ListConnectorStatesRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{31}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ListConnectorStatesRequest) GetPageSize() int32 {
@@ -2012,7 +2110,7 @@ type ConnectorState struct {
 
 func (x *ConnectorState) Reset() {
 	*x = ConnectorState{}
-	mi := &file_api_pach_pach_proto_msgTypes[32]
+	mi := &file_api_pach_pach_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2024,7 +2122,7 @@ func (x *ConnectorState) String() string {
 func (*ConnectorState) ProtoMessage() {}
 
 func (x *ConnectorState) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[32]
+	mi := &file_api_pach_pach_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2037,7 +2135,7 @@ func (x *ConnectorState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectorState.ProtoReflect.Descriptor instead.
 func (*ConnectorState) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{32}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ConnectorState) GetId() string {
@@ -2092,7 +2190,7 @@ type ListConnectorStatesResponse struct {
 
 func (x *ListConnectorStatesResponse) Reset() {
 	*x = ListConnectorStatesResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[33]
+	mi := &file_api_pach_pach_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2104,7 +2202,7 @@ func (x *ListConnectorStatesResponse) String() string {
 func (*ListConnectorStatesResponse) ProtoMessage() {}
 
 func (x *ListConnectorStatesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[33]
+	mi := &file_api_pach_pach_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2117,7 +2215,7 @@ func (x *ListConnectorStatesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConnectorStatesResponse.ProtoReflect.Descriptor instead.
 func (*ListConnectorStatesResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{33}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ListConnectorStatesResponse) GetStates() []*ConnectorState {
@@ -2134,9 +2232,9 @@ func (x *ListConnectorStatesResponse) GetNextPageToken() string {
 	return ""
 }
 
-// ConnectorDraft is a stored connector by its id, or a document: one that names
+// ConnectorDocument is a stored connector by its id, or a document: one that names
 // a stored connector changes it as an update would, so that *** keeps a secret.
-type ConnectorDraft struct {
+type ConnectorDocument struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	Connector     *identity.IDPConnector `protobuf:"bytes,2,opt,name=connector,proto3" json:"connector,omitempty"`
@@ -2144,21 +2242,21 @@ type ConnectorDraft struct {
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *ConnectorDraft) Reset() {
-	*x = ConnectorDraft{}
-	mi := &file_api_pach_pach_proto_msgTypes[34]
+func (x *ConnectorDocument) Reset() {
+	*x = ConnectorDocument{}
+	mi := &file_api_pach_pach_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *ConnectorDraft) String() string {
+func (x *ConnectorDocument) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*ConnectorDraft) ProtoMessage() {}
+func (*ConnectorDocument) ProtoMessage() {}
 
-func (x *ConnectorDraft) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[34]
+func (x *ConnectorDocument) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2169,19 +2267,19 @@ func (x *ConnectorDraft) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use ConnectorDraft.ProtoReflect.Descriptor instead.
-func (*ConnectorDraft) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{34}
+// Deprecated: Use ConnectorDocument.ProtoReflect.Descriptor instead.
+func (*ConnectorDocument) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{36}
 }
 
-func (x *ConnectorDraft) GetId() string {
+func (x *ConnectorDocument) GetId() string {
 	if x != nil {
 		return x.Id
 	}
 	return ""
 }
 
-func (x *ConnectorDraft) GetConnector() *identity.IDPConnector {
+func (x *ConnectorDocument) GetConnector() *identity.IDPConnector {
 	if x != nil {
 		return x.Connector
 	}
@@ -2190,14 +2288,14 @@ func (x *ConnectorDraft) GetConnector() *identity.IDPConnector {
 
 type CheckConnectorRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Draft         *ConnectorDraft        `protobuf:"bytes,1,opt,name=draft,proto3" json:"draft,omitempty"`
+	Document      *ConnectorDocument     `protobuf:"bytes,1,opt,name=document,proto3" json:"document,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CheckConnectorRequest) Reset() {
 	*x = CheckConnectorRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[35]
+	mi := &file_api_pach_pach_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2209,7 +2307,7 @@ func (x *CheckConnectorRequest) String() string {
 func (*CheckConnectorRequest) ProtoMessage() {}
 
 func (x *CheckConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[35]
+	mi := &file_api_pach_pach_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2222,12 +2320,12 @@ func (x *CheckConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckConnectorRequest.ProtoReflect.Descriptor instead.
 func (*CheckConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{35}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{37}
 }
 
-func (x *CheckConnectorRequest) GetDraft() *ConnectorDraft {
+func (x *CheckConnectorRequest) GetDocument() *ConnectorDocument {
 	if x != nil {
-		return x.Draft
+		return x.Document
 	}
 	return nil
 }
@@ -2245,7 +2343,7 @@ type CheckStep struct {
 
 func (x *CheckStep) Reset() {
 	*x = CheckStep{}
-	mi := &file_api_pach_pach_proto_msgTypes[36]
+	mi := &file_api_pach_pach_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2257,7 +2355,7 @@ func (x *CheckStep) String() string {
 func (*CheckStep) ProtoMessage() {}
 
 func (x *CheckStep) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[36]
+	mi := &file_api_pach_pach_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2270,7 +2368,7 @@ func (x *CheckStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckStep.ProtoReflect.Descriptor instead.
 func (*CheckStep) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{36}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *CheckStep) GetName() string {
@@ -2317,7 +2415,7 @@ type CheckConnectorResponse struct {
 
 func (x *CheckConnectorResponse) Reset() {
 	*x = CheckConnectorResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[37]
+	mi := &file_api_pach_pach_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2329,7 +2427,7 @@ func (x *CheckConnectorResponse) String() string {
 func (*CheckConnectorResponse) ProtoMessage() {}
 
 func (x *CheckConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[37]
+	mi := &file_api_pach_pach_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2342,7 +2440,7 @@ func (x *CheckConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckConnectorResponse.ProtoReflect.Descriptor instead.
 func (*CheckConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{37}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *CheckConnectorResponse) GetSteps() []*CheckStep {
@@ -2354,14 +2452,14 @@ func (x *CheckConnectorResponse) GetSteps() []*CheckStep {
 
 type StartConnectorTestRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Draft         *ConnectorDraft        `protobuf:"bytes,1,opt,name=draft,proto3" json:"draft,omitempty"`
+	Document      *ConnectorDocument     `protobuf:"bytes,1,opt,name=document,proto3" json:"document,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StartConnectorTestRequest) Reset() {
 	*x = StartConnectorTestRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[38]
+	mi := &file_api_pach_pach_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2373,7 +2471,7 @@ func (x *StartConnectorTestRequest) String() string {
 func (*StartConnectorTestRequest) ProtoMessage() {}
 
 func (x *StartConnectorTestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[38]
+	mi := &file_api_pach_pach_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2386,12 +2484,12 @@ func (x *StartConnectorTestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartConnectorTestRequest.ProtoReflect.Descriptor instead.
 func (*StartConnectorTestRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{38}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{40}
 }
 
-func (x *StartConnectorTestRequest) GetDraft() *ConnectorDraft {
+func (x *StartConnectorTestRequest) GetDocument() *ConnectorDocument {
 	if x != nil {
-		return x.Draft
+		return x.Document
 	}
 	return nil
 }
@@ -2408,7 +2506,7 @@ type StartConnectorTestResponse struct {
 
 func (x *StartConnectorTestResponse) Reset() {
 	*x = StartConnectorTestResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[39]
+	mi := &file_api_pach_pach_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2420,7 +2518,7 @@ func (x *StartConnectorTestResponse) String() string {
 func (*StartConnectorTestResponse) ProtoMessage() {}
 
 func (x *StartConnectorTestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[39]
+	mi := &file_api_pach_pach_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2433,7 +2531,7 @@ func (x *StartConnectorTestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartConnectorTestResponse.ProtoReflect.Descriptor instead.
 func (*StartConnectorTestResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{39}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *StartConnectorTestResponse) GetTestId() string {
@@ -2466,7 +2564,7 @@ type WaitConnectorTestRequest struct {
 
 func (x *WaitConnectorTestRequest) Reset() {
 	*x = WaitConnectorTestRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[40]
+	mi := &file_api_pach_pach_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2478,7 +2576,7 @@ func (x *WaitConnectorTestRequest) String() string {
 func (*WaitConnectorTestRequest) ProtoMessage() {}
 
 func (x *WaitConnectorTestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[40]
+	mi := &file_api_pach_pach_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2491,7 +2589,7 @@ func (x *WaitConnectorTestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitConnectorTestRequest.ProtoReflect.Descriptor instead.
 func (*WaitConnectorTestRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{40}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *WaitConnectorTestRequest) GetTestId() string {
@@ -2514,7 +2612,7 @@ type TestedClaim struct {
 
 func (x *TestedClaim) Reset() {
 	*x = TestedClaim{}
-	mi := &file_api_pach_pach_proto_msgTypes[41]
+	mi := &file_api_pach_pach_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2526,7 +2624,7 @@ func (x *TestedClaim) String() string {
 func (*TestedClaim) ProtoMessage() {}
 
 func (x *TestedClaim) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[41]
+	mi := &file_api_pach_pach_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2539,7 +2637,7 @@ func (x *TestedClaim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestedClaim.ProtoReflect.Descriptor instead.
 func (*TestedClaim) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{41}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *TestedClaim) GetName() string {
@@ -2575,7 +2673,7 @@ type TestedDifference struct {
 
 func (x *TestedDifference) Reset() {
 	*x = TestedDifference{}
-	mi := &file_api_pach_pach_proto_msgTypes[42]
+	mi := &file_api_pach_pach_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2587,7 +2685,7 @@ func (x *TestedDifference) String() string {
 func (*TestedDifference) ProtoMessage() {}
 
 func (x *TestedDifference) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[42]
+	mi := &file_api_pach_pach_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2600,7 +2698,7 @@ func (x *TestedDifference) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestedDifference.ProtoReflect.Descriptor instead.
 func (*TestedDifference) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{42}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *TestedDifference) GetKey() string {
@@ -2644,7 +2742,7 @@ type WaitConnectorTestResponse struct {
 
 func (x *WaitConnectorTestResponse) Reset() {
 	*x = WaitConnectorTestResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[43]
+	mi := &file_api_pach_pach_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2656,7 +2754,7 @@ func (x *WaitConnectorTestResponse) String() string {
 func (*WaitConnectorTestResponse) ProtoMessage() {}
 
 func (x *WaitConnectorTestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[43]
+	mi := &file_api_pach_pach_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2669,7 +2767,7 @@ func (x *WaitConnectorTestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitConnectorTestResponse.ProtoReflect.Descriptor instead.
 func (*WaitConnectorTestResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{43}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *WaitConnectorTestResponse) GetDone() bool {
@@ -2823,7 +2921,12 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\tconnector\x18\x05 \x01(\tR\tconnector\"d\n" +
 	"\x12ListTokensResponse\x12&\n" +
 	"\x06tokens\x18\x01 \x03(\v2\x0e.pach_v1.TokenR\x06tokens\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"0\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"_\n" +
+	"\x11AllowRobotRequest\x12\x14\n" +
+	"\x05robot\x18\x01 \x01(\tR\x05robot\x12\x1c\n" +
+	"\tprincipal\x18\x02 \x01(\tR\tprincipal\x12\x16\n" +
+	"\x06remove\x18\x03 \x01(\bR\x06remove\"\x14\n" +
+	"\x12AllowRobotResponse\"0\n" +
 	"\x10RevokeAllRequest\x12\x1c\n" +
 	"\tprincipal\x18\x01 \x01(\tR\tprincipal\"R\n" +
 	"\x11RevokeAllResponse\x12\x16\n" +
@@ -2879,12 +2982,12 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\aFAILING\x10\x02\"v\n" +
 	"\x1bListConnectorStatesResponse\x12/\n" +
 	"\x06states\x18\x01 \x03(\v2\x17.pach_v1.ConnectorStateR\x06states\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"Y\n" +
-	"\x0eConnectorDraft\x12\x0e\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\\\n" +
+	"\x11ConnectorDocument\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x127\n" +
-	"\tconnector\x18\x02 \x01(\v2\x19.identity_v2.IDPConnectorR\tconnector\"F\n" +
-	"\x15CheckConnectorRequest\x12-\n" +
-	"\x05draft\x18\x01 \x01(\v2\x17.pach_v1.ConnectorDraftR\x05draft\"\xf4\x01\n" +
+	"\tconnector\x18\x02 \x01(\v2\x19.identity_v2.IDPConnectorR\tconnector\"O\n" +
+	"\x15CheckConnectorRequest\x126\n" +
+	"\bdocument\x18\x01 \x01(\v2\x1a.pach_v1.ConnectorDocumentR\bdocument\"\xf4\x01\n" +
 	"\tCheckStep\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x121\n" +
 	"\x06status\x18\x02 \x01(\x0e2\x19.pach_v1.CheckStep.StatusR\x06status\x12+\n" +
@@ -2899,9 +3002,9 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\x06FAILED\x10\x03\x12\v\n" +
 	"\aSKIPPED\x10\x04\"B\n" +
 	"\x16CheckConnectorResponse\x12(\n" +
-	"\x05steps\x18\x01 \x03(\v2\x12.pach_v1.CheckStepR\x05steps\"J\n" +
-	"\x19StartConnectorTestRequest\x12-\n" +
-	"\x05draft\x18\x01 \x01(\v2\x17.pach_v1.ConnectorDraftR\x05draft\"}\n" +
+	"\x05steps\x18\x01 \x03(\v2\x12.pach_v1.CheckStepR\x05steps\"S\n" +
+	"\x19StartConnectorTestRequest\x126\n" +
+	"\bdocument\x18\x01 \x01(\v2\x1a.pach_v1.ConnectorDocumentR\bdocument\"}\n" +
 	"\x1aStartConnectorTestResponse\x12\x17\n" +
 	"\atest_id\x18\x01 \x01(\tR\x06testId\x12\x10\n" +
 	"\x03url\x18\x02 \x01(\tR\x03url\x124\n" +
@@ -2924,7 +3027,7 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\x04note\x18\x05 \x01(\tR\x04note\x12+\n" +
 	"\x06groups\x18\x06 \x01(\v2\x13.pach_v1.StringListR\x06groups\x12\x17\n" +
 	"\ais_live\x18\a \x01(\bR\x06isLive\x12;\n" +
-	"\vdifferences\x18\b \x03(\v2\x19.pach_v1.TestedDifferenceR\vdifferences2\x82\n" +
+	"\vdifferences\x18\b \x03(\v2\x19.pach_v1.TestedDifferenceR\vdifferences2\xc9\n" +
 	"\n" +
 	"\x03API\x12B\n" +
 	"\tGetSignIn\x12\x19.pach_v1.GetSignInRequest\x1a\x1a.pach_v1.GetSignInResponse\x12<\n" +
@@ -2934,7 +3037,9 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\fLinkIdentity\x12\x1c.pach_v1.LinkIdentityRequest\x1a\x1d.pach_v1.LinkIdentityResponse\x12Q\n" +
 	"\x0eUnlinkIdentity\x12\x1e.pach_v1.UnlinkIdentityRequest\x1a\x1f.pach_v1.UnlinkIdentityResponse\x12E\n" +
 	"\n" +
-	"ListTokens\x12\x1a.pach_v1.ListTokensRequest\x1a\x1b.pach_v1.ListTokensResponse\x12B\n" +
+	"ListTokens\x12\x1a.pach_v1.ListTokensRequest\x1a\x1b.pach_v1.ListTokensResponse\x12E\n" +
+	"\n" +
+	"AllowRobot\x12\x1a.pach_v1.AllowRobotRequest\x1a\x1b.pach_v1.AllowRobotResponse\x12B\n" +
 	"\tRevokeAll\x12\x19.pach_v1.RevokeAllRequest\x1a\x1a.pach_v1.RevokeAllResponse\x12E\n" +
 	"\n" +
 	"ListGroups\x12\x1a.pach_v1.ListGroupsRequest\x1a\x1b.pach_v1.ListGroupsResponse\x12W\n" +
@@ -2959,7 +3064,7 @@ func file_api_pach_pach_proto_rawDescGZIP() []byte {
 }
 
 var file_api_pach_pach_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_api_pach_pach_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
+var file_api_pach_pach_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
 var file_api_pach_pach_proto_goTypes = []any{
 	(Identity_State)(0),                 // 0: pach_v1.Identity.State
 	(ConnectorState_State)(0),           // 1: pach_v1.ConnectorState.State
@@ -2983,74 +3088,76 @@ var file_api_pach_pach_proto_goTypes = []any{
 	(*ListTokensRequest)(nil),           // 19: pach_v1.ListTokensRequest
 	(*Token)(nil),                       // 20: pach_v1.Token
 	(*ListTokensResponse)(nil),          // 21: pach_v1.ListTokensResponse
-	(*RevokeAllRequest)(nil),            // 22: pach_v1.RevokeAllRequest
-	(*RevokeAllResponse)(nil),           // 23: pach_v1.RevokeAllResponse
-	(*ListGroupsRequest)(nil),           // 24: pach_v1.ListGroupsRequest
-	(*Group)(nil),                       // 25: pach_v1.Group
-	(*ListGroupsResponse)(nil),          // 26: pach_v1.ListGroupsResponse
-	(*StringList)(nil),                  // 27: pach_v1.StringList
-	(*UpdateOIDCClientRequest)(nil),     // 28: pach_v1.UpdateOIDCClientRequest
-	(*UpdateOIDCClientResponse)(nil),    // 29: pach_v1.UpdateOIDCClientResponse
-	(*CreateOIDCClientRequest)(nil),     // 30: pach_v1.CreateOIDCClientRequest
-	(*CreateOIDCClientResponse)(nil),    // 31: pach_v1.CreateOIDCClientResponse
-	(*GetOIDCClientRequest)(nil),        // 32: pach_v1.GetOIDCClientRequest
-	(*GetOIDCClientResponse)(nil),       // 33: pach_v1.GetOIDCClientResponse
-	(*ListConnectorStatesRequest)(nil),  // 34: pach_v1.ListConnectorStatesRequest
-	(*ConnectorState)(nil),              // 35: pach_v1.ConnectorState
-	(*ListConnectorStatesResponse)(nil), // 36: pach_v1.ListConnectorStatesResponse
-	(*ConnectorDraft)(nil),              // 37: pach_v1.ConnectorDraft
-	(*CheckConnectorRequest)(nil),       // 38: pach_v1.CheckConnectorRequest
-	(*CheckStep)(nil),                   // 39: pach_v1.CheckStep
-	(*CheckConnectorResponse)(nil),      // 40: pach_v1.CheckConnectorResponse
-	(*StartConnectorTestRequest)(nil),   // 41: pach_v1.StartConnectorTestRequest
-	(*StartConnectorTestResponse)(nil),  // 42: pach_v1.StartConnectorTestResponse
-	(*WaitConnectorTestRequest)(nil),    // 43: pach_v1.WaitConnectorTestRequest
-	(*TestedClaim)(nil),                 // 44: pach_v1.TestedClaim
-	(*TestedDifference)(nil),            // 45: pach_v1.TestedDifference
-	(*WaitConnectorTestResponse)(nil),   // 46: pach_v1.WaitConnectorTestResponse
-	(auth.Permission)(0),                // 47: auth_v2.Permission
-	(*auth.Resource)(nil),               // 48: auth_v2.Resource
-	(*timestamppb.Timestamp)(nil),       // 49: google.protobuf.Timestamp
-	(*identity.OIDCClient)(nil),         // 50: identity_v2.OIDCClient
-	(*identity.IDPConnector)(nil),       // 51: identity_v2.IDPConnector
+	(*AllowRobotRequest)(nil),           // 22: pach_v1.AllowRobotRequest
+	(*AllowRobotResponse)(nil),          // 23: pach_v1.AllowRobotResponse
+	(*RevokeAllRequest)(nil),            // 24: pach_v1.RevokeAllRequest
+	(*RevokeAllResponse)(nil),           // 25: pach_v1.RevokeAllResponse
+	(*ListGroupsRequest)(nil),           // 26: pach_v1.ListGroupsRequest
+	(*Group)(nil),                       // 27: pach_v1.Group
+	(*ListGroupsResponse)(nil),          // 28: pach_v1.ListGroupsResponse
+	(*StringList)(nil),                  // 29: pach_v1.StringList
+	(*UpdateOIDCClientRequest)(nil),     // 30: pach_v1.UpdateOIDCClientRequest
+	(*UpdateOIDCClientResponse)(nil),    // 31: pach_v1.UpdateOIDCClientResponse
+	(*CreateOIDCClientRequest)(nil),     // 32: pach_v1.CreateOIDCClientRequest
+	(*CreateOIDCClientResponse)(nil),    // 33: pach_v1.CreateOIDCClientResponse
+	(*GetOIDCClientRequest)(nil),        // 34: pach_v1.GetOIDCClientRequest
+	(*GetOIDCClientResponse)(nil),       // 35: pach_v1.GetOIDCClientResponse
+	(*ListConnectorStatesRequest)(nil),  // 36: pach_v1.ListConnectorStatesRequest
+	(*ConnectorState)(nil),              // 37: pach_v1.ConnectorState
+	(*ListConnectorStatesResponse)(nil), // 38: pach_v1.ListConnectorStatesResponse
+	(*ConnectorDocument)(nil),           // 39: pach_v1.ConnectorDocument
+	(*CheckConnectorRequest)(nil),       // 40: pach_v1.CheckConnectorRequest
+	(*CheckStep)(nil),                   // 41: pach_v1.CheckStep
+	(*CheckConnectorResponse)(nil),      // 42: pach_v1.CheckConnectorResponse
+	(*StartConnectorTestRequest)(nil),   // 43: pach_v1.StartConnectorTestRequest
+	(*StartConnectorTestResponse)(nil),  // 44: pach_v1.StartConnectorTestResponse
+	(*WaitConnectorTestRequest)(nil),    // 45: pach_v1.WaitConnectorTestRequest
+	(*TestedClaim)(nil),                 // 46: pach_v1.TestedClaim
+	(*TestedDifference)(nil),            // 47: pach_v1.TestedDifference
+	(*WaitConnectorTestResponse)(nil),   // 48: pach_v1.WaitConnectorTestResponse
+	(auth.Permission)(0),                // 49: auth_v2.Permission
+	(*auth.Resource)(nil),               // 50: auth_v2.Resource
+	(*timestamppb.Timestamp)(nil),       // 51: google.protobuf.Timestamp
+	(*identity.OIDCClient)(nil),         // 52: identity_v2.OIDCClient
+	(*identity.IDPConnector)(nil),       // 53: identity_v2.IDPConnector
 }
 var file_api_pach_pach_proto_depIdxs = []int32{
-	47, // 0: pach_v1.ExplainRequest.permission:type_name -> auth_v2.Permission
-	48, // 1: pach_v1.ExplainRequest.resource:type_name -> auth_v2.Resource
-	48, // 2: pach_v1.Grant.resource:type_name -> auth_v2.Resource
+	49, // 0: pach_v1.ExplainRequest.permission:type_name -> auth_v2.Permission
+	50, // 1: pach_v1.ExplainRequest.resource:type_name -> auth_v2.Resource
+	50, // 2: pach_v1.Grant.resource:type_name -> auth_v2.Resource
 	7,  // 3: pach_v1.Grant.sources:type_name -> pach_v1.MembershipSource
-	49, // 4: pach_v1.MembershipSource.seen:type_name -> google.protobuf.Timestamp
+	51, // 4: pach_v1.MembershipSource.seen:type_name -> google.protobuf.Timestamp
 	6,  // 5: pach_v1.ExplainResponse.grants:type_name -> pach_v1.Grant
 	6,  // 6: pach_v1.ExplainResponse.suggestions:type_name -> pach_v1.Grant
-	49, // 7: pach_v1.User.last_login:type_name -> google.protobuf.Timestamp
+	51, // 7: pach_v1.User.last_login:type_name -> google.protobuf.Timestamp
 	11, // 8: pach_v1.User.identities:type_name -> pach_v1.Identity
 	0,  // 9: pach_v1.Identity.state:type_name -> pach_v1.Identity.State
-	49, // 10: pach_v1.Identity.last_login:type_name -> google.protobuf.Timestamp
+	51, // 10: pach_v1.Identity.last_login:type_name -> google.protobuf.Timestamp
 	10, // 11: pach_v1.ListUsersResponse.users:type_name -> pach_v1.User
-	49, // 12: pach_v1.Token.created:type_name -> google.protobuf.Timestamp
-	49, // 13: pach_v1.Token.expires:type_name -> google.protobuf.Timestamp
+	51, // 12: pach_v1.Token.created:type_name -> google.protobuf.Timestamp
+	51, // 13: pach_v1.Token.expires:type_name -> google.protobuf.Timestamp
 	20, // 14: pach_v1.ListTokensResponse.tokens:type_name -> pach_v1.Token
-	25, // 15: pach_v1.ListGroupsResponse.groups:type_name -> pach_v1.Group
-	27, // 16: pach_v1.UpdateOIDCClientRequest.redirect_uris:type_name -> pach_v1.StringList
-	27, // 17: pach_v1.UpdateOIDCClientRequest.trusted_peers:type_name -> pach_v1.StringList
-	27, // 18: pach_v1.UpdateOIDCClientRequest.allowed_connectors:type_name -> pach_v1.StringList
-	50, // 19: pach_v1.CreateOIDCClientRequest.client:type_name -> identity_v2.OIDCClient
-	50, // 20: pach_v1.CreateOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
-	50, // 21: pach_v1.GetOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
+	27, // 15: pach_v1.ListGroupsResponse.groups:type_name -> pach_v1.Group
+	29, // 16: pach_v1.UpdateOIDCClientRequest.redirect_uris:type_name -> pach_v1.StringList
+	29, // 17: pach_v1.UpdateOIDCClientRequest.trusted_peers:type_name -> pach_v1.StringList
+	29, // 18: pach_v1.UpdateOIDCClientRequest.allowed_connectors:type_name -> pach_v1.StringList
+	52, // 19: pach_v1.CreateOIDCClientRequest.client:type_name -> identity_v2.OIDCClient
+	52, // 20: pach_v1.CreateOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
+	52, // 21: pach_v1.GetOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
 	1,  // 22: pach_v1.ConnectorState.state:type_name -> pach_v1.ConnectorState.State
-	49, // 23: pach_v1.ConnectorState.since:type_name -> google.protobuf.Timestamp
-	49, // 24: pach_v1.ConnectorState.last_good:type_name -> google.protobuf.Timestamp
-	49, // 25: pach_v1.ConnectorState.checked:type_name -> google.protobuf.Timestamp
-	35, // 26: pach_v1.ListConnectorStatesResponse.states:type_name -> pach_v1.ConnectorState
-	51, // 27: pach_v1.ConnectorDraft.connector:type_name -> identity_v2.IDPConnector
-	37, // 28: pach_v1.CheckConnectorRequest.draft:type_name -> pach_v1.ConnectorDraft
+	51, // 23: pach_v1.ConnectorState.since:type_name -> google.protobuf.Timestamp
+	51, // 24: pach_v1.ConnectorState.last_good:type_name -> google.protobuf.Timestamp
+	51, // 25: pach_v1.ConnectorState.checked:type_name -> google.protobuf.Timestamp
+	37, // 26: pach_v1.ListConnectorStatesResponse.states:type_name -> pach_v1.ConnectorState
+	53, // 27: pach_v1.ConnectorDocument.connector:type_name -> identity_v2.IDPConnector
+	39, // 28: pach_v1.CheckConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
 	2,  // 29: pach_v1.CheckStep.status:type_name -> pach_v1.CheckStep.Status
-	39, // 30: pach_v1.CheckConnectorResponse.steps:type_name -> pach_v1.CheckStep
-	37, // 31: pach_v1.StartConnectorTestRequest.draft:type_name -> pach_v1.ConnectorDraft
-	49, // 32: pach_v1.StartConnectorTestResponse.expires:type_name -> google.protobuf.Timestamp
-	44, // 33: pach_v1.WaitConnectorTestResponse.claims:type_name -> pach_v1.TestedClaim
-	27, // 34: pach_v1.WaitConnectorTestResponse.groups:type_name -> pach_v1.StringList
-	45, // 35: pach_v1.WaitConnectorTestResponse.differences:type_name -> pach_v1.TestedDifference
+	41, // 30: pach_v1.CheckConnectorResponse.steps:type_name -> pach_v1.CheckStep
+	39, // 31: pach_v1.StartConnectorTestRequest.document:type_name -> pach_v1.ConnectorDocument
+	51, // 32: pach_v1.StartConnectorTestResponse.expires:type_name -> google.protobuf.Timestamp
+	46, // 33: pach_v1.WaitConnectorTestResponse.claims:type_name -> pach_v1.TestedClaim
+	29, // 34: pach_v1.WaitConnectorTestResponse.groups:type_name -> pach_v1.StringList
+	47, // 35: pach_v1.WaitConnectorTestResponse.differences:type_name -> pach_v1.TestedDifference
 	3,  // 36: pach_v1.API.GetSignIn:input_type -> pach_v1.GetSignInRequest
 	5,  // 37: pach_v1.API.Explain:input_type -> pach_v1.ExplainRequest
 	9,  // 38: pach_v1.API.ListUsers:input_type -> pach_v1.ListUsersRequest
@@ -3058,33 +3165,35 @@ var file_api_pach_pach_proto_depIdxs = []int32{
 	15, // 40: pach_v1.API.LinkIdentity:input_type -> pach_v1.LinkIdentityRequest
 	17, // 41: pach_v1.API.UnlinkIdentity:input_type -> pach_v1.UnlinkIdentityRequest
 	19, // 42: pach_v1.API.ListTokens:input_type -> pach_v1.ListTokensRequest
-	22, // 43: pach_v1.API.RevokeAll:input_type -> pach_v1.RevokeAllRequest
-	24, // 44: pach_v1.API.ListGroups:input_type -> pach_v1.ListGroupsRequest
-	28, // 45: pach_v1.API.UpdateOIDCClient:input_type -> pach_v1.UpdateOIDCClientRequest
-	30, // 46: pach_v1.API.CreateOIDCClient:input_type -> pach_v1.CreateOIDCClientRequest
-	32, // 47: pach_v1.API.GetOIDCClient:input_type -> pach_v1.GetOIDCClientRequest
-	34, // 48: pach_v1.API.ListConnectorStates:input_type -> pach_v1.ListConnectorStatesRequest
-	38, // 49: pach_v1.API.CheckConnector:input_type -> pach_v1.CheckConnectorRequest
-	41, // 50: pach_v1.API.StartConnectorTest:input_type -> pach_v1.StartConnectorTestRequest
-	43, // 51: pach_v1.API.WaitConnectorTest:input_type -> pach_v1.WaitConnectorTestRequest
-	4,  // 52: pach_v1.API.GetSignIn:output_type -> pach_v1.GetSignInResponse
-	8,  // 53: pach_v1.API.Explain:output_type -> pach_v1.ExplainResponse
-	12, // 54: pach_v1.API.ListUsers:output_type -> pach_v1.ListUsersResponse
-	14, // 55: pach_v1.API.SetUserEnabled:output_type -> pach_v1.SetUserEnabledResponse
-	16, // 56: pach_v1.API.LinkIdentity:output_type -> pach_v1.LinkIdentityResponse
-	18, // 57: pach_v1.API.UnlinkIdentity:output_type -> pach_v1.UnlinkIdentityResponse
-	21, // 58: pach_v1.API.ListTokens:output_type -> pach_v1.ListTokensResponse
-	23, // 59: pach_v1.API.RevokeAll:output_type -> pach_v1.RevokeAllResponse
-	26, // 60: pach_v1.API.ListGroups:output_type -> pach_v1.ListGroupsResponse
-	29, // 61: pach_v1.API.UpdateOIDCClient:output_type -> pach_v1.UpdateOIDCClientResponse
-	31, // 62: pach_v1.API.CreateOIDCClient:output_type -> pach_v1.CreateOIDCClientResponse
-	33, // 63: pach_v1.API.GetOIDCClient:output_type -> pach_v1.GetOIDCClientResponse
-	36, // 64: pach_v1.API.ListConnectorStates:output_type -> pach_v1.ListConnectorStatesResponse
-	40, // 65: pach_v1.API.CheckConnector:output_type -> pach_v1.CheckConnectorResponse
-	42, // 66: pach_v1.API.StartConnectorTest:output_type -> pach_v1.StartConnectorTestResponse
-	46, // 67: pach_v1.API.WaitConnectorTest:output_type -> pach_v1.WaitConnectorTestResponse
-	52, // [52:68] is the sub-list for method output_type
-	36, // [36:52] is the sub-list for method input_type
+	22, // 43: pach_v1.API.AllowRobot:input_type -> pach_v1.AllowRobotRequest
+	24, // 44: pach_v1.API.RevokeAll:input_type -> pach_v1.RevokeAllRequest
+	26, // 45: pach_v1.API.ListGroups:input_type -> pach_v1.ListGroupsRequest
+	30, // 46: pach_v1.API.UpdateOIDCClient:input_type -> pach_v1.UpdateOIDCClientRequest
+	32, // 47: pach_v1.API.CreateOIDCClient:input_type -> pach_v1.CreateOIDCClientRequest
+	34, // 48: pach_v1.API.GetOIDCClient:input_type -> pach_v1.GetOIDCClientRequest
+	36, // 49: pach_v1.API.ListConnectorStates:input_type -> pach_v1.ListConnectorStatesRequest
+	40, // 50: pach_v1.API.CheckConnector:input_type -> pach_v1.CheckConnectorRequest
+	43, // 51: pach_v1.API.StartConnectorTest:input_type -> pach_v1.StartConnectorTestRequest
+	45, // 52: pach_v1.API.WaitConnectorTest:input_type -> pach_v1.WaitConnectorTestRequest
+	4,  // 53: pach_v1.API.GetSignIn:output_type -> pach_v1.GetSignInResponse
+	8,  // 54: pach_v1.API.Explain:output_type -> pach_v1.ExplainResponse
+	12, // 55: pach_v1.API.ListUsers:output_type -> pach_v1.ListUsersResponse
+	14, // 56: pach_v1.API.SetUserEnabled:output_type -> pach_v1.SetUserEnabledResponse
+	16, // 57: pach_v1.API.LinkIdentity:output_type -> pach_v1.LinkIdentityResponse
+	18, // 58: pach_v1.API.UnlinkIdentity:output_type -> pach_v1.UnlinkIdentityResponse
+	21, // 59: pach_v1.API.ListTokens:output_type -> pach_v1.ListTokensResponse
+	23, // 60: pach_v1.API.AllowRobot:output_type -> pach_v1.AllowRobotResponse
+	25, // 61: pach_v1.API.RevokeAll:output_type -> pach_v1.RevokeAllResponse
+	28, // 62: pach_v1.API.ListGroups:output_type -> pach_v1.ListGroupsResponse
+	31, // 63: pach_v1.API.UpdateOIDCClient:output_type -> pach_v1.UpdateOIDCClientResponse
+	33, // 64: pach_v1.API.CreateOIDCClient:output_type -> pach_v1.CreateOIDCClientResponse
+	35, // 65: pach_v1.API.GetOIDCClient:output_type -> pach_v1.GetOIDCClientResponse
+	38, // 66: pach_v1.API.ListConnectorStates:output_type -> pach_v1.ListConnectorStatesResponse
+	42, // 67: pach_v1.API.CheckConnector:output_type -> pach_v1.CheckConnectorResponse
+	44, // 68: pach_v1.API.StartConnectorTest:output_type -> pach_v1.StartConnectorTestResponse
+	48, // 69: pach_v1.API.WaitConnectorTest:output_type -> pach_v1.WaitConnectorTestResponse
+	53, // [53:70] is the sub-list for method output_type
+	36, // [36:53] is the sub-list for method input_type
 	36, // [36:36] is the sub-list for extension type_name
 	36, // [36:36] is the sub-list for extension extendee
 	0,  // [0:36] is the sub-list for field type_name
@@ -3101,7 +3210,7 @@ func file_api_pach_pach_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_pach_pach_proto_rawDesc), len(file_api_pach_pach_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   44,
+			NumMessages:   46,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -26,6 +26,7 @@ const (
 	API_LinkIdentity_FullMethodName        = "/pach_v1.API/LinkIdentity"
 	API_UnlinkIdentity_FullMethodName      = "/pach_v1.API/UnlinkIdentity"
 	API_ListTokens_FullMethodName          = "/pach_v1.API/ListTokens"
+	API_AllowRobot_FullMethodName          = "/pach_v1.API/AllowRobot"
 	API_RevokeAll_FullMethodName           = "/pach_v1.API/RevokeAll"
 	API_ListGroups_FullMethodName          = "/pach_v1.API/ListGroups"
 	API_UpdateOIDCClient_FullMethodName    = "/pach_v1.API/UpdateOIDCClient"
@@ -55,6 +56,9 @@ type APIClient interface {
 	UnlinkIdentity(ctx context.Context, in *UnlinkIdentityRequest, opts ...grpc.CallOption) (*UnlinkIdentityResponse, error)
 	// Tokens that work now, never their values.
 	ListTokens(ctx context.Context, in *ListTokensRequest, opts ...grpc.CallOption) (*ListTokensResponse, error)
+	// Lets somebody make tokens of a robot whose roles they could not grant, or
+	// takes that back.
+	AllowRobot(ctx context.Context, in *AllowRobotRequest, opts ...grpc.CallOption) (*AllowRobotResponse, error)
 	// Ends every session and token of a principal.
 	RevokeAll(ctx context.Context, in *RevokeAllRequest, opts ...grpc.CallOption) (*RevokeAllResponse, error)
 	ListGroups(ctx context.Context, in *ListGroupsRequest, opts ...grpc.CallOption) (*ListGroupsResponse, error)
@@ -147,6 +151,16 @@ func (c *aPIClient) ListTokens(ctx context.Context, in *ListTokensRequest, opts 
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListTokensResponse)
 	err := c.cc.Invoke(ctx, API_ListTokens_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) AllowRobot(ctx context.Context, in *AllowRobotRequest, opts ...grpc.CallOption) (*AllowRobotResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AllowRobotResponse)
+	err := c.cc.Invoke(ctx, API_AllowRobot_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -261,6 +275,9 @@ type APIServer interface {
 	UnlinkIdentity(context.Context, *UnlinkIdentityRequest) (*UnlinkIdentityResponse, error)
 	// Tokens that work now, never their values.
 	ListTokens(context.Context, *ListTokensRequest) (*ListTokensResponse, error)
+	// Lets somebody make tokens of a robot whose roles they could not grant, or
+	// takes that back.
+	AllowRobot(context.Context, *AllowRobotRequest) (*AllowRobotResponse, error)
 	// Ends every session and token of a principal.
 	RevokeAll(context.Context, *RevokeAllRequest) (*RevokeAllResponse, error)
 	ListGroups(context.Context, *ListGroupsRequest) (*ListGroupsResponse, error)
@@ -309,6 +326,9 @@ func (UnimplementedAPIServer) UnlinkIdentity(context.Context, *UnlinkIdentityReq
 }
 func (UnimplementedAPIServer) ListTokens(context.Context, *ListTokensRequest) (*ListTokensResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListTokens not implemented")
+}
+func (UnimplementedAPIServer) AllowRobot(context.Context, *AllowRobotRequest) (*AllowRobotResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method AllowRobot not implemented")
 }
 func (UnimplementedAPIServer) RevokeAll(context.Context, *RevokeAllRequest) (*RevokeAllResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RevokeAll not implemented")
@@ -480,6 +500,24 @@ func _API_ListTokens_Handler(srv interface{}, ctx context.Context, dec func(inte
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(APIServer).ListTokens(ctx, req.(*ListTokensRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_AllowRobot_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AllowRobotRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).AllowRobot(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_AllowRobot_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).AllowRobot(ctx, req.(*AllowRobotRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -680,6 +718,10 @@ var API_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListTokens",
 			Handler:    _API_ListTokens_Handler,
+		},
+		{
+			MethodName: "AllowRobot",
+			Handler:    _API_AllowRobot_Handler,
 		},
 		{
 			MethodName: "RevokeAll",

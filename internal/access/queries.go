@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"pachyderm/internal/db"
+	"pachyderm/internal/principal"
 )
 
 func readAll(ctx context.Context, tx *db.Tx) (bindings []Binding, known []Resource, err error) {
@@ -112,4 +113,16 @@ func rolesText(roles []string) string {
 		return "none"
 	}
 	return strings.Join(roles, ",")
+}
+
+// BoundTo lists the resources on which a principal itself has roles, as the
+// transaction sees them.
+func BoundTo(ctx context.Context, tx *db.Tx, who principal.Name) (all []Resource, err error) {
+	err = tx.Rows(ctx, func(scan func(...any) error) error {
+		var r Resource
+		err := scan(&r.Type, &r.Name)
+		all = append(all, r)
+		return err
+	}, `SELECT DISTINCT resource_type, resource_name FROM bindings WHERE principal = $1`, who)
+	return all, err
 }

@@ -14,7 +14,7 @@ import (
 // The ways to sign in are interfaces of Dex's, whose handlers call them, and our
 // types implement those themselves: ones of ours would be copies, and each
 // connector would need an adapter between the two. Package upstream puts our
-// rules around them for Dex's handlers, package trial calls them for a test.
+// rules around them for Dex's handlers, package connectortest calls them for a test.
 //
 //	CallbackConnector  the browser goes to the provider and comes back: oidc,
 //	                   saml, oauth and most of Dex's

@@ -29,18 +29,30 @@ func (p Page) Next(items int, last string) string {
 	return last
 }
 
-// All reads a list to its end, page by page, each in a transaction of its own;
-// list returns Next of its page.
-func All[T any](ctx context.Context, d *DB, list func(context.Context, *Tx, Page) (page []T, next string, err error)) (all []T, err error) {
+// EachPage reads a list to its end, page by page; read returns Next of its page.
+func EachPage(read func(Page) (next string, err error)) error {
 	for p := (Page{}); ; {
+		next, err := read(p)
+		if err != nil || next == "" {
+			return err
+		}
+		p.After = next
+	}
+}
+
+// All is the whole of a list, each page of it read in a transaction that view
+// makes; list returns Next of its page.
+func All[T any](ctx context.Context, view func(context.Context, func(*Tx) error) error,
+	list func(context.Context, *Tx, Page) (page []T, next string, err error),
+) (all []T, err error) {
+	err = EachPage(func(p Page) (next string, err error) {
 		var page []T
-		err := d.View(ctx, func(tx *Tx) (err error) {
-			page, p.After, err = list(ctx, tx, p)
+		err = view(ctx, func(tx *Tx) (err error) {
+			page, next, err = list(ctx, tx, p)
 			return err
 		})
 		all = append(all, page...)
-		if err != nil || p.After == "" {
-			return all, err
-		}
-	}
+		return next, err
+	})
+	return all, err
 }

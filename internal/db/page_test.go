@@ -19,10 +19,10 @@ func TestPage_Size(t *testing.T) {
 	}
 }
 
-func TestAll_GoesOnUntilAPageIsNotFull(t *testing.T) {
+func TestEachPage_GoesOnUntilAPageIsNotFull(t *testing.T) {
 	d := dbtest.SQLite(t)
 	var asked []string
-	all, err := db.All(t.Context(), d, func(_ context.Context, _ *db.Tx, p db.Page) ([]int, string, error) {
+	all, err := db.All(t.Context(), d.View, func(_ context.Context, _ *db.Tx, p db.Page) ([]int, string, error) {
 		asked = append(asked, p.After)
 		n := len(asked)
 		if n < 3 {
@@ -34,7 +34,7 @@ func TestAll_GoesOnUntilAPageIsNotFull(t *testing.T) {
 		t.Errorf("asked for pages after %q and got %v, %v", asked, all, err)
 	}
 	broken := errors.New("broken")
-	_, err = db.All(t.Context(), d, func(context.Context, *db.Tx, db.Page) ([]int, string, error) { return nil, "more", broken })
+	_, err = db.All(t.Context(), d.View, func(context.Context, *db.Tx, db.Page) ([]int, string, error) { return nil, "more", broken })
 	if !errors.Is(err, broken) {
 		t.Errorf("an error ends it with %v", err)
 	}

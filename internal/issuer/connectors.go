@@ -16,26 +16,26 @@ import (
 
 // CheckConnector looks, step by step, at what a sign-in with a document will
 // need of its provider; it connects to where the document says, with its
-// secrets. Faults: those of registry.Draft.
+// secrets. Faults: those of Registry.ForTest.
 func (i *Issuer) CheckConnector(ctx context.Context, by principal.Name, c registry.Connector) ([]probe.Step, error) {
-	draft, _, err := i.Registry.Draft(ctx, c)
+	tested, _, err := i.Registry.ForTest(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	steps := connector.Check(ctx, draft.ID, draft.Type, draft.Config, i.deps())
+	steps := connector.Check(ctx, tested.ID, tested.Type, tested.Config, i.deps())
 	return steps, i.with.DB.Update(ctx, func(tx *db.Tx) error {
-		return audit.By{Actor: by, At: i.with.Now()}.Record(ctx, tx, "connector.check", "connector/"+draft.ID, draft.Type)
+		return audit.By{Actor: by, At: i.with.Now()}.Record(ctx, tx, "connector.check", "connector/"+tested.ID, tested.Type)
 	})
 }
 
 // StartTest begins a real sign-in with a document that is not stored, at the
-// address that it returns. Faults: those of registry.Draft and connector.Open.
+// address that it returns. Faults: those of Registry.ForTest and connector.Open.
 func (i *Issuer) StartTest(ctx context.Context, by principal.Name, c registry.Connector) (id, address string, expires time.Time, err error) {
-	draft, live, err := i.Registry.Draft(ctx, c)
+	tested, live, err := i.Registry.ForTest(ctx, c)
 	if err != nil {
 		return "", "", expires, err
 	}
-	id, expires, err = i.tests.Start(ctx, by, draft, live)
+	id, expires, err = i.tests.Start(ctx, by, tested, live)
 	return id, i.Outside(ctx, i.Endpoint("/connector-test/"+id)), expires, err
 }
 

@@ -127,10 +127,12 @@ func pachPolicy() map[string]rule {
 		"/pach_v1.API/ListGroups": need(access.ClusterAuthGetGroups),
 		// To be in a group, or to be a person, is to have their roles; only
 		// cluster administrators may say so.
-		"/pach_v1.API/SetUserEnabled":   need(access.ClusterAuthModifyGroupMembers),
-		"/pach_v1.API/LinkIdentity":     need(access.ClusterAuthModifyGroupMembers),
-		"/pach_v1.API/UnlinkIdentity":   need(access.ClusterAuthModifyGroupMembers),
-		"/pach_v1.API/RevokeAll":        need(access.ClusterAuthRevokeUserTokens),
+		"/pach_v1.API/SetUserEnabled": need(access.ClusterAuthModifyGroupMembers),
+		"/pach_v1.API/LinkIdentity":   need(access.ClusterAuthModifyGroupMembers),
+		"/pach_v1.API/UnlinkIdentity": need(access.ClusterAuthModifyGroupMembers),
+		"/pach_v1.API/RevokeAll":      need(access.ClusterAuthRevokeUserTokens),
+		// A robot's token has the robot's roles.
+		"/pach_v1.API/AllowRobot":       need(access.ClusterModifyBindings),
 		"/pach_v1.API/UpdateOIDCClient": need(access.ClusterIdentityUpdateOIDCClient),
 		"/pach_v1.API/CreateOIDCClient": need(access.ClusterIdentityCreateOIDCClient),
 		"/pach_v1.API/GetOIDCClient":    need(access.ClusterIdentityGetOIDCClient),

@@ -43,7 +43,7 @@ func streams(t *testing.T, row rule) func(raw string) (string, error) {
 		if err := access.Activate(t.Context(), tx); err != nil {
 			return err
 		}
-		return token.Put(t.Context(), tx, "a-robots-token", "robot:ci", "", time.Now(), 0)
+		return token.Put(t.Context(), tx, "a-robots-token", token.Info{Subject: "robot:ci", Created: time.Now()}, 0)
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -116,7 +116,10 @@ func TestRestoreAuthToken(t *testing.T) {
 		_, err = h.whoAmI(as(t.Context(), "three"))
 		want(t, err, codes.Unauthenticated)
 		want(t, restore(h.Root(), "four", "four", time.Time{}), codes.InvalidArgument, "subject has no prefix")
-		want(t, restore(h.Root(), "four", "group:four", time.Time{}), codes.InvalidArgument, "has no tokens")
+		for _, who := range []string{"group:four", "pach:xyz", "pach:root", "pipeline:default/edges", "internal:auth-server"} {
+			want(t, restore(h.Root(), "four", who, h.Now().Add(time.Hour)), codes.InvalidArgument, "has no tokens")
+		}
+		want(t, restore(h.Root(), "four", "user:four@example.com", time.Time{}), codes.InvalidArgument, "without end")
 		for _, hash := range []string{"", "abc", strings.ToUpper(token.Hash("x")), strings.Repeat("g", 64)} {
 			_, err := h.auth.RestoreAuthToken(h.Root(), &authpb.RestoreAuthTokenRequest{Token: &authpb.TokenInfo{HashedToken: hash, Subject: "robot:x"}})
 			want(t, err, codes.InvalidArgument, "64 lower-case hexadecimal digits")
@@ -130,7 +133,9 @@ func TestRestoreAuthToken_DisabledUser(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		h.Connect()
 		h.Alice()
-		_, err := h.auth.RestoreAuthToken(h.Root(), &authpb.RestoreAuthTokenRequest{Token: &authpb.TokenInfo{HashedToken: token.Hash("kept"), Subject: "user:alice@example.com"}})
+		_, err := h.auth.RestoreAuthToken(h.Root(), &authpb.RestoreAuthTokenRequest{Token: &authpb.TokenInfo{
+			HashedToken: token.Hash("kept"), Subject: "user:alice@example.com", Expiration: timestamppb.New(h.Now().Add(time.Hour)),
+		}})
 		if err != nil {
 			t.Fatal(err)
 		}

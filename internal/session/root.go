@@ -101,7 +101,7 @@ func (s *Service) replaceRoot(ctx context.Context, tx *db.Tx, root secret.Text) 
 	if _, err := token.RevokeAllOf(ctx, tx, principal.Root); err != nil {
 		return err
 	}
-	err := token.Put(ctx, tx, root, principal.Root, "", s.with.Now(), 0)
+	err := token.Put(ctx, tx, root, token.Info{Subject: principal.Root, Created: s.with.Now()}, 0)
 	if fault.Is(err, fault.Exists) {
 		err = fault.New(fault.Exists, "this token is already in use by another principal").
 			Next("choose a different one").At("root_token")

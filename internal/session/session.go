@@ -46,7 +46,7 @@ func Begin(ctx context.Context, tx *db.Tx, who identity.Identity, now time.Time,
 	if _, err := identity.Gate(ctx, tx, who.User, who.ID); err != nil {
 		return "", err
 	}
-	raw, err := token.Issue(ctx, tx, who.User, who.ID, now, ttl)
+	raw, err := token.Issue(ctx, tx, token.Info{Subject: who.User, IdentityID: who.ID, Created: now}, ttl)
 	if err != nil {
 		return "", err
 	}

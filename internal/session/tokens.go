@@ -5,7 +5,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"time"
 
 	"pachyderm/internal/access"
 	"pachyderm/internal/db"
@@ -15,52 +14,6 @@ import (
 	"pachyderm/internal/secret"
 	"pachyderm/internal/token"
 )
-
-// maxTTL is a hundred years in seconds. Much more would wrap round, to a token
-// that never expires.
-const maxTTL = 100 * 365 * 24 * 3600
-
-// ForRobot makes a token of a robot that lives for ttl seconds, or for ever if
-// ttl is 0. Fault: Invalid.
-func (s *Service) ForRobot(ctx context.Context, by principal.Name, robot string, ttl int64) (raw secret.Text, err error) {
-	who, err := principal.OfRobot(robot)
-	if err != nil {
-		return "", err
-	}
-	if ttl < 0 || ttl > maxTTL {
-		return "", fault.New(fault.Invalid, "ttl is %d seconds", ttl).
-			Next("set 1 to %d, or 0 for a token that never expires", maxTTL).At("ttl")
-	}
-	err = s.with.DB.Update(ctx, func(tx *db.Tx) error {
-		raw, err = token.Issue(ctx, tx, who, "", s.with.Now(), time.Duration(ttl)*time.Second)
-		if err != nil {
-			return err
-		}
-		return s.By(by).Record(ctx, tx, "token.robot", who.String(), "")
-	})
-	return raw, err
-}
-
-// Robots lists the tokens of robots, also those that have expired and are not
-// deleted yet: what a backup of them consists of.
-func (s *Service) Robots(ctx context.Context) ([]token.Info, error) {
-	others := func(t token.Info) bool { return t.Subject.Kind() != principal.Robot }
-	return db.All(ctx, s.with.DB, func(ctx context.Context, tx *db.Tx, p db.Page) ([]token.Info, string, error) {
-		page, next, err := token.Page(ctx, tx, p)
-		return slices.DeleteFunc(page, others), next, err
-	})
-}
-
-// Restore brings back a token of which only the hash is known. Faults: those of
-// token.Restore.
-func (s *Service) Restore(ctx context.Context, by principal.Name, info token.Info) error {
-	return s.with.DB.Update(ctx, func(tx *db.Tx) error {
-		if err := token.Restore(ctx, tx, info, s.with.Now()); err != nil {
-			return err
-		}
-		return s.By(by).Record(ctx, tx, "token.restore", "token/"+info.Hash[:8], info.Subject.String())
-	})
-}
 
 // DeleteExpired deletes tokens that have expired.
 func (s *Service) DeleteExpired(ctx context.Context, by principal.Name) error {
@@ -104,7 +57,7 @@ func (s *Service) Revoke(ctx context.Context, by Caller, raw secret.Text) (n int
 
 // checkRevocable keeps pachd administrable. The text begins with upstream's.
 func checkRevocable(who principal.Name) error {
-	if who.Kind() == principal.Pach {
+	if who == principal.Root {
 		return fault.New(fault.Precondition, "cannot revoke tokens for pach: users: nobody might be left to administer pachd").
 			Next("rotate the root token instead")
 	}

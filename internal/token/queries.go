@@ -8,21 +8,20 @@ import (
 	"pachyderm/internal/principal"
 )
 
-const columns = `hash, subject, identity_id, created_at, expires_at`
+const columns = `hash, subject, identity_id, drawn_by, created_at, expires_at`
 
 func insert(ctx context.Context, tx *db.Tx, info Info) error {
-	_, err := tx.Exec(ctx, `INSERT INTO tokens (`+columns+`) VALUES ($1, $2, $3, $4, $5)`,
-		info.Hash, info.Subject, info.IdentityID, db.Micros(info.Created), db.Micros(info.Expires))
+	_, err := tx.Exec(ctx, `INSERT INTO tokens (`+columns+`) VALUES ($1, $2, $3, $4, $5, $6)`,
+		info.Hash, info.Subject, info.IdentityID, info.DrawnBy, db.Micros(info.Created), db.Micros(info.Expires))
 	return err
 }
 
-func byHash(ctx context.Context, tx *db.Tx, hash string) (Info, error) {
-	info := Info{Hash: hash}
+func byHash(ctx context.Context, tx *db.Tx, hash string) (i Info, err error) {
 	var created, expires int64
-	err := tx.Row(ctx, []any{&info.Subject, &info.IdentityID, &created, &expires},
-		`SELECT subject, identity_id, created_at, expires_at FROM tokens WHERE hash = $1`, hash)
-	info.Created, info.Expires = db.Time(created), db.Time(expires)
-	return info, err
+	err = tx.Row(ctx, []any{&i.Hash, &i.Subject, &i.IdentityID, &i.DrawnBy, &created, &expires},
+		`SELECT `+columns+` FROM tokens WHERE hash = $1`, hash)
+	i.Created, i.Expires = db.Time(created), db.Time(expires)
+	return i, err
 }
 
 // Page lists tokens by hash, also those that have expired and are not deleted
@@ -49,7 +48,7 @@ func list(ctx context.Context, tx *db.Tx, where string, args ...any) (all []Info
 	err = tx.Rows(ctx, func(scan func(...any) error) error {
 		var i Info
 		var created, expires int64
-		err := scan(&i.Hash, &i.Subject, &i.IdentityID, &created, &expires)
+		err := scan(&i.Hash, &i.Subject, &i.IdentityID, &i.DrawnBy, &created, &expires)
 		i.Created, i.Expires = db.Time(created), db.Time(expires)
 		all = append(all, i)
 		return err
@@ -110,4 +109,27 @@ func DeleteAll(ctx context.Context, tx *db.Tx) error {
 		return err
 	}
 	return tx.Changed(ctx, "", "")
+}
+
+// AllowDrawer lets somebody, or a group, make tokens of a robot.
+func AllowDrawer(ctx context.Context, tx *db.Tx, robot, drawer principal.Name) error {
+	_, err := tx.Exec(ctx, `INSERT INTO robot_drawers (robot, drawer) VALUES ($1, $2) ON CONFLICT DO NOTHING`, robot, drawer)
+	return err
+}
+
+// RemoveDrawer takes that back.
+func RemoveDrawer(ctx context.Context, tx *db.Tx, robot, drawer principal.Name) error {
+	_, err := tx.Exec(ctx, `DELETE FROM robot_drawers WHERE robot = $1 AND drawer = $2`, robot, drawer)
+	return err
+}
+
+// Drawers are those who may make tokens of a robot.
+func Drawers(ctx context.Context, tx *db.Tx, robot principal.Name) (all []principal.Name, err error) {
+	err = tx.Rows(ctx, func(scan func(...any) error) error {
+		var drawer principal.Name
+		err := scan(&drawer)
+		all = append(all, drawer)
+		return err
+	}, `SELECT drawer FROM robot_drawers WHERE robot = $1`, robot)
+	return all, err
 }

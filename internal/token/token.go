@@ -21,8 +21,10 @@ type Info struct {
 	Hash       string
 	Subject    principal.Name
 	IdentityID string // of the person who signed in; empty for robots and root
-	Created    time.Time
-	Expires    time.Time // zero: never
+	// DrawnBy made a token that is somebody else's: a robot's, or a restored one.
+	DrawnBy principal.Name
+	Created time.Time
+	Expires time.Time // zero: never
 }
 
 // Hash is the form in which a token is stored: lower-case hex of its SHA-256,
@@ -35,21 +37,21 @@ func New() secret.Text { return secret.Text("pach_" + rand.Text()) }
 
 // Issue makes a token that lives for ttl, or for ever if
 // ttl is 0.
-func Issue(ctx context.Context, tx *db.Tx, subject principal.Name, identityID string, now time.Time, ttl time.Duration) (secret.Text, error) {
+func Issue(ctx context.Context, tx *db.Tx, info Info, ttl time.Duration) (secret.Text, error) {
 	raw := New()
-	return raw, Put(ctx, tx, raw, subject, identityID, now, ttl)
+	return raw, Put(ctx, tx, raw, info, ttl)
 }
 
 // Put stores a token that was chosen elsewhere, such as the root token. Faults:
 // Invalid, Exists.
-func Put(ctx context.Context, tx *db.Tx, raw secret.Text, subject principal.Name, identityID string, now time.Time, ttl time.Duration) error {
-	info := Info{Hash: Hash(raw), Subject: subject, IdentityID: identityID, Created: now}
+func Put(ctx context.Context, tx *db.Tx, raw secret.Text, info Info, ttl time.Duration) error {
+	info.Hash = Hash(raw)
 	if ttl < 0 {
 		return fault.New(fault.Invalid, "a token cannot live for %v", ttl).
 			Next("give a positive time, or none for one that never expires")
 	}
 	if ttl > 0 {
-		info.Expires = now.Add(ttl)
+		info.Expires = info.Created.Add(ttl)
 	}
 	return insert(ctx, tx, info)
 }
@@ -95,10 +97,13 @@ func Restore(ctx context.Context, tx *db.Tx, info Info, now time.Time) error {
 	case info.Expires.Sub(now) < shortest:
 		return fault.New(fault.Invalid, "the token expires in less than %v: there is nothing to restore", shortest).At("expiration")
 	}
-	switch info.Subject.Kind() {
-	case principal.User, principal.Robot, principal.Pipeline, principal.Pach:
-	default:
-		return fault.New(fault.Invalid, "%s has no tokens: users, robots and pipelines have", info.Subject).At("subject")
+	switch {
+	case info.Subject.Kind() == principal.Robot:
+	case info.Subject.Kind() != principal.User:
+		return fault.New(fault.Invalid, "%s has no tokens to restore: robots and users have", info.Subject).At("subject")
+	case info.Expires.IsZero():
+		return fault.New(fault.Invalid, "a token of %s without end cannot be restored: people's sessions end", info.Subject).
+			Next("send an expiration, or have them log in").At("expiration")
 	}
 	info.IdentityID, info.Created = "", now
 	err = insert(ctx, tx, info)

@@ -17,7 +17,7 @@ var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 func issue(t *testing.T, d *db.DB, ttl time.Duration) (raw secret.Text) {
 	t.Helper()
 	err := d.Update(t.Context(), func(tx *db.Tx) (err error) {
-		raw, err = token.Issue(t.Context(), tx, "robot:ci", "", now, ttl)
+		raw, err = token.Issue(t.Context(), tx, token.Info{Subject: "robot:ci", Created: now}, ttl)
 		return err
 	})
 	if err != nil {
@@ -94,7 +94,7 @@ func TestRevoke(t *testing.T) {
 func TestPut_NegativeTTL(t *testing.T) {
 	d := dbtest.SQLite(t)
 	err := d.Update(t.Context(), func(tx *db.Tx) error {
-		_, err := token.Issue(t.Context(), tx, "robot:ci", "", now, -time.Hour)
+		_, err := token.Issue(t.Context(), tx, token.Info{Subject: "robot:ci", Created: now}, -time.Hour)
 		return err
 	})
 	if !fault.Is(err, fault.Invalid) {
@@ -110,7 +110,7 @@ func FuzzVerify(f *testing.F) {
 	d := dbtest.SQLite(f)
 	var raw secret.Text
 	err := d.Update(f.Context(), func(tx *db.Tx) (err error) {
-		raw, err = token.Issue(f.Context(), tx, "robot:ci", "", now, 0)
+		raw, err = token.Issue(f.Context(), tx, token.Info{Subject: "robot:ci", Created: now}, 0)
 		return err
 	})
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 // Commands are those of auth that manage who may do what.
 func Commands(k *kit.Kit) []*cobra.Command {
 	return []*cobra.Command{
-		getRobotToken(k), revoke(k), listTokens(k), listSessions(k),
+		getRobotToken(k), allowRobot(k), revoke(k), listTokens(k), listSessions(k),
 		getGroups(k), listGroups(k), getUsers(k), createGroup(k), addMember(k), removeMember(k),
 		listUsers(k), disableUser(k), enableUser(k), rolesForPermission(k), explain(k),
 		kit.Group("get", "Show who has which roles on a resource", "", "  pachctl auth get cluster\n  pachctl auth get repo images",

@@ -10,6 +10,7 @@ import (
 
 	"pachyderm/api/auth"
 	"pachyderm/api/pach"
+	"pachyderm/client"
 	"pachyderm/internal/cli/kit"
 )
 
@@ -74,12 +75,18 @@ func listGroups(k *kit.Kit) *cobra.Command {
 
 func (o listGroupsOptions) run(ctx context.Context, k *kit.Kit) error {
 	return k.WithConn(ctx, o.enterprise, func(ctx context.Context, c *kit.Conn) error {
-		r, err := c.Pach.ListGroups(ctx, &pach.ListGroupsRequest{})
+		var all []*pach.Group
+		err := client.Pages(func(page string) (string, error) {
+			r, err := c.Pach.ListGroups(ctx, &pach.ListGroupsRequest{PageToken: page})
+			all = append(all, r.GetGroups()...)
+			return r.GetNextPageToken(), err
+		})
 		if err != nil {
 			return err
 		}
+		slices.SortFunc(all, func(a, b *pach.Group) int { return strings.Compare(a.GetName(), b.GetName()) })
 		groups, rows := []shownGroup{}, [][]string{}
-		for _, g := range r.GetGroups() {
+		for _, g := range all {
 			groups = append(groups, shownGroup{g.GetName(), g.GetMembers()})
 			rows = append(rows, []string{g.GetName(), fmt.Sprint(g.GetMembers())})
 		}

@@ -2,12 +2,15 @@ package auth
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"pachyderm/api/auth"
 	"pachyderm/api/pach"
+	"pachyderm/client"
 	"pachyderm/internal/cli/kit"
 	"pachyderm/internal/fault"
 )
@@ -219,12 +222,18 @@ func listsTokens(k *kit.Kit, c *cobra.Command, sessions bool) *cobra.Command {
 
 func (o listTokensOptions) run(ctx context.Context, k *kit.Kit) error {
 	return k.WithConn(ctx, o.enterprise, func(ctx context.Context, c *kit.Conn) error {
-		r, err := c.Pach.ListTokens(ctx, &pach.ListTokensRequest{Principal: o.principal, Sessions: o.sessions})
+		var all []*pach.Token
+		err := client.Pages(func(page string) (string, error) {
+			r, err := c.Pach.ListTokens(ctx, &pach.ListTokensRequest{Principal: o.principal, Sessions: o.sessions, PageToken: page})
+			all = append(all, r.GetTokens()...)
+			return r.GetNextPageToken(), err
+		})
 		if err != nil {
 			return err
 		}
+		slices.SortStableFunc(all, func(a, b *pach.Token) int { return strings.Compare(a.GetPrincipal(), b.GetPrincipal()) })
 		tokens, rows := []shownToken{}, [][]string{}
-		for _, t := range r.GetTokens() {
+		for _, t := range all {
 			expires := "never"
 			if t.GetExpires() != nil {
 				expires = kit.FormatTime(t.GetExpires())

@@ -3,12 +3,14 @@ package auth
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"pachyderm/api/pach"
+	"pachyderm/client"
 	"pachyderm/internal/cli/kit"
 )
 
@@ -67,15 +69,21 @@ e-mail address; an administrator lets it in with "pachctl idp link".`,
 
 func (o listUsersOptions) run(ctx context.Context, k *kit.Kit) error {
 	return k.WithConn(ctx, o.enterprise, func(ctx context.Context, c *kit.Conn) error {
-		r, err := c.Pach.ListUsers(ctx, &pach.ListUsersRequest{})
+		var all []*pach.User
+		err := client.Pages(func(page string) (string, error) {
+			r, err := c.Pach.ListUsers(ctx, &pach.ListUsersRequest{PageToken: page})
+			all = append(all, r.GetUsers()...)
+			return r.GetNextPageToken(), err
+		})
 		if err != nil {
 			return err
 		}
+		slices.SortFunc(all, func(a, b *pach.User) int { return strings.Compare(a.GetName(), b.GetName()) })
 		users := []shownUser{}
-		for _, u := range r.GetUsers() {
+		for _, u := range all {
 			users = append(users, showUser(u))
 		}
-		return k.PrintResult(o.out, users, func() { printUsers(k, r.GetUsers()) })
+		return k.PrintResult(o.out, users, func() { printUsers(k, all) })
 	})
 }
 

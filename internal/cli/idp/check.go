@@ -11,27 +11,27 @@ import (
 	"pachyderm/internal/fault"
 )
 
-// draftOptions say which connector a check or a test is of: a stored one, or a
+// testedOptions say which connector a check or a test is of: a stored one, or a
 // document.
-type draftOptions struct {
+type testedOptions struct {
 	file     string
 	out      kit.Format
 	document kit.Document // none for a stored connector
-	draft    *pach.ConnectorDraft
+	tested   *pach.ConnectorDocument
 }
 
-func (o *draftOptions) flags(c *cobra.Command) {
+func (o *testedOptions) flags(c *cobra.Command) {
 	c.Flags().StringVar(&o.file, "config", "", "file with the document; - is standard input")
 	kit.OutputFlag(c, &o.out)
 }
 
-func (o *draftOptions) read(c *cobra.Command, k *kit.Kit, args []string) (err error) {
-	o.draft = &pach.ConnectorDraft{}
+func (o *testedOptions) read(c *cobra.Command, k *kit.Kit, args []string) (err error) {
+	o.tested = &pach.ConnectorDocument{}
 	if len(args) > 0 {
-		o.draft.Id = args[0]
+		o.tested.Id = args[0]
 	}
 	if o.file == "" {
-		if o.draft.Id == "" {
+		if o.tested.Id == "" {
 			return kit.Usagef(c, "say which connector: add its id, or a document with --config FILE")
 		}
 		return nil
@@ -39,14 +39,14 @@ func (o *draftOptions) read(c *cobra.Command, k *kit.Kit, args []string) (err er
 	if o.document, err = k.ReadDocument(o.file); err != nil {
 		return err
 	}
-	if o.draft.Connector, err = connectorOf(o.document); err != nil {
+	if o.tested.Connector, err = connectorOf(o.document); err != nil {
 		return err
 	}
-	return takeID(c, "connector", &o.draft.Connector.Id, args)
+	return takeID(c, "connector", &o.tested.Connector.Id, args)
 }
 
 func checkConnector(k *kit.Kit) *cobra.Command {
-	var o draftOptions
+	var o testedOptions
 	c := &cobra.Command{
 		Use: "check-connector [ID]", Short: "Check the way to an identity provider, step by step", Args: kit.Between(0, 1),
 		Long: `Check, from where pachd runs, all that a sign-in will need of an identity
@@ -68,9 +68,9 @@ It fails, for scripts, if a step does. A warning keeps nobody from signing in.`,
 	return c
 }
 
-func (o *draftOptions) runCheck(ctx context.Context, k *kit.Kit) error {
+func (o *testedOptions) runCheck(ctx context.Context, k *kit.Kit) error {
 	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
-		r, err := c.Pach.CheckConnector(ctx, &pach.CheckConnectorRequest{Draft: o.draft})
+		r, err := c.Pach.CheckConnector(ctx, &pach.CheckConnectorRequest{Document: o.tested})
 		if err != nil {
 			return o.document.Explain(err)
 		}

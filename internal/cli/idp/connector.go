@@ -14,6 +14,7 @@ import (
 
 	"pachyderm/api/identity"
 	"pachyderm/api/pach"
+	"pachyderm/client"
 	"pachyderm/internal/cli/kit"
 	"pachyderm/internal/fault"
 )
@@ -251,13 +252,16 @@ func health(s *pach.ConnectorState) string {
 
 // connectorStates are by id, and none at a pachd that does not tell.
 func connectorStates(ctx context.Context, c *kit.Conn) (map[string]*pach.ConnectorState, error) {
-	r, err := c.Pach.ListConnectorStates(ctx, &pach.ListConnectorStatesRequest{})
+	states := map[string]*pach.ConnectorState{}
+	err := client.Pages(func(page string) (string, error) {
+		r, err := c.Pach.ListConnectorStates(ctx, &pach.ListConnectorStatesRequest{PageToken: page})
+		for _, s := range r.GetStates() {
+			states[s.GetId()] = s
+		}
+		return r.GetNextPageToken(), err
+	})
 	if status.Code(err) == codes.Unimplemented {
 		return nil, nil
-	}
-	states := map[string]*pach.ConnectorState{}
-	for _, s := range r.GetStates() {
-		states[s.GetId()] = s
 	}
 	return states, err
 }

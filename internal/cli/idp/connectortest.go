@@ -13,7 +13,7 @@ import (
 )
 
 type testOptions struct {
-	draftOptions
+	testedOptions
 	noBrowser bool
 }
 
@@ -42,7 +42,7 @@ kept. It fails, for scripts, if the sign-in would be refused.`,
 func (o *testOptions) run(ctx context.Context, k *kit.Kit) error {
 	var begun *pach.StartConnectorTestResponse
 	err := k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) (err error) {
-		begun, err = c.Pach.StartConnectorTest(ctx, &pach.StartConnectorTestRequest{Draft: o.draft})
+		begun, err = c.Pach.StartConnectorTest(ctx, &pach.StartConnectorTestRequest{Document: o.tested})
 		return o.document.Explain(err)
 	})
 	if err != nil {

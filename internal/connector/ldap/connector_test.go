@@ -179,7 +179,7 @@ func TestLDAPLogin_Attributes(t *testing.T) {
 	text := fmt.Sprint(seen.Claims)
 	if !strings.Contains(text, "alice@example.com") || !strings.Contains(text, "everyone") || strings.Contains(text, idp.Alice.Password) ||
 		strings.Contains(text, "userPassword") {
-		t.Errorf("a trial sees %s", text)
+		t.Errorf("a connector test sees %s", text)
 	}
 }
 

@@ -60,7 +60,7 @@ func (c *Connector) identity(ctx context.Context, m *metadata, t *tokens, cl cla
 	return id, nil
 }
 
-// record shows a trial's administrator the claims, before any is refused.
+// record shows the administrator of a connector test the claims, before any is refused.
 func (c *Connector) record(ctx context.Context, cl claim.Set) {
 	name := cmp.Or(c.cfg.UserNameKey, c.cfg.ClaimMapping.Name, "name")
 	uses := []claimlog.Use{

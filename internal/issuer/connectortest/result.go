@@ -121,22 +121,22 @@ func short(v any) string {
 
 // differences are the keys that a test would change; a secret is only said to
 // be another.
-func differences(live *registry.Row, draft registry.Row) []Difference {
+func differences(live *registry.Row, tested registry.Row) []Difference {
 	if live == nil {
 		return nil
 	}
 	var out []Difference
-	if live.Name != draft.Name {
-		out = append(out, Difference{"name", short(live.Name), short(draft.Name)})
+	if live.Name != tested.Name {
+		out = append(out, Difference{"name", short(live.Name), short(tested.Name)})
 	}
-	shownLive, shownDraft := connector.Redact(live.Type, live.Config), connector.Redact(draft.Type, draft.Config)
+	shownLive, shownTested := connector.Redact(live.Type, live.Config), connector.Redact(tested.Type, tested.Config)
 	keys := maps.Clone(live.Config)
 	if keys == nil {
 		keys = map[string]any{}
 	}
-	maps.Copy(keys, draft.Config)
+	maps.Copy(keys, tested.Config)
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
-		was, is := live.Config[key], draft.Config[key]
+		was, is := live.Config[key], tested.Config[key]
 		if connector.Equal(was, is) {
 			continue
 		}
@@ -145,7 +145,7 @@ func differences(live *registry.Row, draft registry.Row) []Difference {
 			d.Live = short(shownLive[key])
 		}
 		if is != nil {
-			d.Tested = short(shownDraft[key])
+			d.Tested = short(shownTested[key])
 		}
 		out = append(out, d)
 	}

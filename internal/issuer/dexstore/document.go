@@ -115,21 +115,17 @@ func (k kind[T]) read(ctx context.Context, s *Store, id string) (v T, version in
 }
 
 func (k kind[T]) list(ctx context.Context, s *Store) ([]T, error) {
-	var rows []object
-	err := s.view(ctx, func(tx *db.Tx) (err error) {
-		rows, err = listObjects(ctx, tx, k.name)
-		return err
+	rows, err := db.All(ctx, s.view, func(ctx context.Context, tx *db.Tx, p db.Page) ([]object, string, error) {
+		return listObjects(ctx, tx, k.name, p)
 	})
 	if err != nil {
 		return nil, err
 	}
-	var all []T
-	for _, r := range rows {
-		v, err := k.open(s, r.id, r.body)
-		if err != nil {
+	all := make([]T, len(rows))
+	for n, r := range rows {
+		if all[n], err = k.open(s, r.id, r.body); err != nil {
 			return nil, err
 		}
-		all = append(all, v)
 	}
 	return all, nil
 }

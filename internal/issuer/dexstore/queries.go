@@ -23,14 +23,17 @@ func readObject(ctx context.Context, tx *db.Tx, kind, id string) (body []byte, v
 	return body, version, err
 }
 
-func listObjects(ctx context.Context, tx *db.Tx, kind string) (all []object, err error) {
+func listObjects(ctx context.Context, tx *db.Tx, kind string, p db.Page) (all []object, next string, err error) {
 	err = tx.Rows(ctx, func(scan func(...any) error) error {
 		var o object
 		err := scan(&o.id, &o.body)
 		all = append(all, o)
 		return err
-	}, `SELECT id, body FROM dex_objects WHERE kind = $1`, kind)
-	return all, err
+	}, `SELECT id, body FROM dex_objects WHERE kind = $1 AND id > $2 ORDER BY id LIMIT $3`, kind, p.After, p.Size())
+	if err != nil || len(all) == 0 {
+		return nil, "", err
+	}
+	return all, p.Next(len(all), all[len(all)-1].id), nil
 }
 
 func deleteObject(ctx context.Context, tx *db.Tx, kind, id string) (int64, error) {

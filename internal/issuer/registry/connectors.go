@@ -159,17 +159,17 @@ func (g *Registry) UpdateConnector(ctx context.Context, by principal.Name, chang
 	})
 }
 
-// Draft is what a document would be if it were stored, and what is stored under
+// ForTest is what a document would be if it were stored, and what is stored under
 // its id, if anything: then the document changes that as an update would. A
 // document of nothing but an id is the stored connector. Faults: NotFound,
 // Invalid, Precondition.
-func (g *Registry) Draft(ctx context.Context, c Connector) (draft Row, live *Row, err error) {
+func (g *Registry) ForTest(ctx context.Context, c Connector) (tested Row, live *Row, err error) {
 	stored, err := g.read(ctx, c.ID)
 	switch {
 	case err == nil:
-		draft, err = stored.changedBy(c)
-		switch reuses := err == nil && stored.reusesStoredSecret(draft); {
-		case reuses && !stored.Managed && !connector.SameDestination(stored.Type, stored.Config, draft.Config):
+		tested, err = stored.changedBy(c)
+		switch reuses := err == nil && stored.reusesStoredSecret(tested); {
+		case reuses && !stored.Managed && !connector.SameDestination(stored.Type, stored.Config, tested.Config):
 			err = fault.New(fault.Invalid, "the document would send the stored secret of connector %s to another destination", c.ID).
 				Next("write the secret itself into the document")
 		case reuses && stored.Managed:
@@ -177,7 +177,7 @@ func (g *Registry) Draft(ctx context.Context, c Connector) (draft Row, live *Row
 				"connector %s is managed by pachd's configuration, and its secret is not used with another document", c.ID).
 				Next("write a secret into the document")
 		}
-		return draft, &stored, err
+		return tested, &stored, err
 	case !fault.Is(err, fault.NotFound), c.Type == "" && c.Name == "" && len(c.Config) == 0:
 		return Row{}, nil, err
 	}

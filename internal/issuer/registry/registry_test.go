@@ -356,12 +356,12 @@ func TestUpdateConnector_Managed(t *testing.T) {
 		// Nor is their secret sent elsewhere for a trial or a check.
 		const elsewhere = "https://elsewhere.example.com"
 		for _, config := range []map[string]any{{"issuer": elsewhere}, {"issuer": elsewhere, "clientSecret": "***"}} {
-			if _, _, err := o.Draft(t.Context(), registry.Connector{ID: "demo", Config: config}); !fault.Is(err, fault.Precondition) {
+			if _, _, err := o.ForTest(t.Context(), registry.Connector{ID: "demo", Config: config}); !fault.Is(err, fault.Precondition) {
 				t.Errorf("its secret with %v: %v", config, err)
 			}
 		}
 		for _, config := range []map[string]any{nil, {"clientSecret": "***"}, {"issuer": elsewhere, "clientSecret": "of a trial"}} {
-			if _, _, err := o.Draft(t.Context(), registry.Connector{ID: "demo", Config: config}); err != nil {
+			if _, _, err := o.ForTest(t.Context(), registry.Connector{ID: "demo", Config: config}); err != nil {
 				t.Errorf("%v: %v", config, err)
 			}
 		}

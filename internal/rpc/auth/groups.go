@@ -18,8 +18,7 @@ func (s *server) SetGroupsForUser(ctx context.Context, req *pb.SetGroupsForUserR
 	if err != nil {
 		return nil, err
 	}
-	by := s.sessions.By(session.FromContext(ctx).Name)
-	return &pb.SetGroupsForUserResponse{}, s.db.Update(ctx, func(tx *db.Tx) error { return identity.SetGroups(ctx, tx, by, who, req.GetGroups()) })
+	return &pb.SetGroupsForUserResponse{}, s.sessions.SetGroups(ctx, session.FromContext(ctx), who, req.GetGroups())
 }
 
 // ModifyMembers adds to a group first and removes then.
@@ -32,10 +31,7 @@ func (s *server) ModifyMembers(ctx context.Context, req *pb.ModifyMembersRequest
 	if err != nil {
 		return nil, err
 	}
-	by := s.sessions.By(session.FromContext(ctx).Name)
-	return &pb.ModifyMembersResponse{}, s.db.Update(ctx, func(tx *db.Tx) error {
-		return identity.ModifyMembers(ctx, tx, by, req.GetGroup(), add, remove)
-	})
+	return &pb.ModifyMembersResponse{}, s.sessions.ModifyMembers(ctx, session.FromContext(ctx), req.GetGroup(), add, remove)
 }
 
 // each checks all of a list.
@@ -52,7 +48,7 @@ func each[W, O any](list []W, check func(W) (O, error)) ([]O, error) {
 
 // GetUsers lists the members of a group, or everybody who is in one, by name.
 func (s *server) GetUsers(ctx context.Context, req *pb.GetUsersRequest) (*pb.GetUsersResponse, error) {
-	members, err := db.All(ctx, s.db, membersOf(req.GetGroup()))
+	members, err := db.All(ctx, s.db.View, membersOf(req.GetGroup()))
 	slices.Sort(members)
 	return &pb.GetUsersResponse{Usernames: wire.Texts(members)}, err
 }

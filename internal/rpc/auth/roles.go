@@ -120,9 +120,5 @@ func (s *server) ModifyRoleBinding(ctx context.Context, req *pb.ModifyRoleBindin
 	if err != nil {
 		return nil, err
 	}
-	c := session.FromContext(ctx)
-	if err := c.AuthorizeBind(r); err != nil {
-		return nil, err
-	}
-	return &pb.ModifyRoleBindingResponse{}, s.db.Update(ctx, func(tx *db.Tx) error { return access.Set(ctx, tx, s.sessions.By(c.Name), r, who, req.GetRoles()) })
+	return &pb.ModifyRoleBindingResponse{}, s.sessions.Bind(ctx, session.FromContext(ctx), r, who, req.GetRoles())
 }

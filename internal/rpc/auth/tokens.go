@@ -14,7 +14,7 @@ import (
 
 // GetRobotToken makes a token of a robot.
 func (s *server) GetRobotToken(ctx context.Context, req *pb.GetRobotTokenRequest) (*pb.GetRobotTokenResponse, error) {
-	raw, err := s.sessions.ForRobot(ctx, session.FromContext(ctx).Name, req.GetRobot(), req.GetTtl())
+	raw, err := s.sessions.ForRobot(ctx, session.FromContext(ctx), req.GetRobot(), req.GetTtl())
 	return &pb.GetRobotTokenResponse{Token: raw.Reveal()}, err
 }
 

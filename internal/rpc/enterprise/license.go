@@ -84,7 +84,7 @@ func (l license) Heartbeat(ctx context.Context, req *licensepb.HeartbeatRequest)
 
 // ListClusters is for administrators.
 func (l license) ListClusters(ctx context.Context, _ *licensepb.ListClustersRequest) (*licensepb.ListClustersResponse, error) {
-	all, err := db.All(ctx, l.db, cluster.List)
+	all, err := db.All(ctx, l.db.View, cluster.List)
 	out := &licensepb.ListClustersResponse{}
 	for _, c := range all {
 		out.Clusters = append(out.Clusters, &licensepb.ClusterStatus{
@@ -97,7 +97,7 @@ func (l license) ListClusters(ctx context.Context, _ *licensepb.ListClustersRequ
 
 // ListUserClusters is what anybody who is signed in may know, for contexts.
 func (l license) ListUserClusters(ctx context.Context, _ *licensepb.ListUserClustersRequest) (*licensepb.ListUserClustersResponse, error) {
-	all, err := db.All(ctx, l.db, cluster.List)
+	all, err := db.All(ctx, l.db.View, cluster.List)
 	out := &licensepb.ListUserClustersResponse{}
 	for _, c := range all {
 		out.Clusters = append(out.Clusters, &licensepb.UserClusterInfo{

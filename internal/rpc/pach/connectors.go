@@ -40,8 +40,8 @@ func healthToProto(id string, h upstream.Health) *pb.ConnectorState {
 	}
 }
 
-// draftFromProto is a document, or only the id of a stored connector.
-func draftFromProto(d *pb.ConnectorDraft) (registry.Connector, error) {
+// documentFromProto is a document, or only the id of a stored connector.
+func documentFromProto(d *pb.ConnectorDocument) (registry.Connector, error) {
 	switch {
 	case d.GetConnector() != nil:
 		c, err := identity.ConnectorFromProto(d.GetConnector())
@@ -59,12 +59,12 @@ func draftFromProto(d *pb.ConnectorDraft) (registry.Connector, error) {
 
 // CheckConnector looks at what a sign-in will need of a provider.
 func (s *Server) CheckConnector(ctx context.Context, req *pb.CheckConnectorRequest) (*pb.CheckConnectorResponse, error) {
-	draft, err := draftFromProto(req.GetDraft())
+	c, err := documentFromProto(req.GetDocument())
 	if err != nil {
 		return nil, err
 	}
 	out := &pb.CheckConnectorResponse{}
-	steps, err := s.Issuer.CheckConnector(ctx, session.FromContext(ctx).Name, draft)
+	steps, err := s.Issuer.CheckConnector(ctx, session.FromContext(ctx).Name, c)
 	for _, step := range steps {
 		out.Steps = append(out.Steps, stepToProto(step))
 	}
@@ -82,11 +82,11 @@ func stepToProto(step probe.Step) *pb.CheckStep {
 
 // StartConnectorTest begins a sign-in of which nothing is stored.
 func (s *Server) StartConnectorTest(ctx context.Context, req *pb.StartConnectorTestRequest) (*pb.StartConnectorTestResponse, error) {
-	draft, err := draftFromProto(req.GetDraft())
+	c, err := documentFromProto(req.GetDocument())
 	if err != nil {
 		return nil, err
 	}
-	id, address, expires, err := s.Issuer.StartTest(ctx, session.FromContext(ctx).Name, draft)
+	id, address, expires, err := s.Issuer.StartTest(ctx, session.FromContext(ctx).Name, c)
 	return &pb.StartConnectorTestResponse{TestId: id, Url: address, Expires: wire.Timestamp(expires)}, err
 }
 

@@ -89,6 +89,15 @@ func (s *Server) RevokeAll(ctx context.Context, req *pb.RevokeAllRequest) (*pb.R
 	return &pb.RevokeAllResponse{Tokens: tokens, RefreshTokens: refresh}, err
 }
 
+// AllowRobot lets somebody make tokens of a robot.
+func (s *Server) AllowRobot(ctx context.Context, req *pb.AllowRobotRequest) (*pb.AllowRobotResponse, error) {
+	drawer, err := principal.Parse(req.GetPrincipal())
+	if err != nil {
+		return nil, err
+	}
+	return &pb.AllowRobotResponse{}, s.Sessions.Allow(ctx, session.FromContext(ctx), req.GetRobot(), drawer, req.GetRemove())
+}
+
 // ListTokens shows tokens that work, never their values.
 func (s *Server) ListTokens(ctx context.Context, req *pb.ListTokensRequest) (*pb.ListTokensResponse, error) {
 	who, err := parseOr("", req.GetPrincipal())

@@ -1,0 +1,157 @@
+package rpc_test
+
+import (
+	"context"
+	"testing"
+
+	"google.golang.org/grpc/codes"
+
+	authpb "pachyderm/api/auth"
+	pachpb "pachyderm/api/pach"
+)
+
+// robots is a pachd with a robotUser, who may make tokens of robots, and what
+// they do.
+type robots struct {
+	*env
+	maker context.Context
+}
+
+func newRobots(t *testing.T, h *env) robots {
+	t.Helper()
+	maker, _ := h.Robot("maker", 0)
+	if err := h.Bind(cluster(), "robot:maker", "robotUser"); err != nil {
+		t.Fatal(err)
+	}
+	return robots{h, maker}
+}
+
+func (r robots) draw(ctx context.Context, robot string) (string, error) {
+	res, err := r.auth.GetRobotToken(ctx, &authpb.GetRobotTokenRequest{Robot: robot})
+	return res.GetToken(), err
+}
+
+func (r robots) mustDraw(ctx context.Context, robot string) string {
+	r.t.Helper()
+	raw, err := r.draw(ctx, robot)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return raw
+}
+
+func (r robots) wantAlive(raw string, alive bool) {
+	r.t.Helper()
+	if _, err := r.whoAmI(as(r.t.Context(), raw)); (err == nil) != alive {
+		r.t.Errorf("the token works: %v, want %v", err, alive)
+	}
+}
+
+func TestGetRobotToken_OnlyWithinWhatItsMakerCouldGrant(t *testing.T) {
+	each(t, func(t *testing.T, h *env) {
+		r := newRobots(t, h)
+		r.mustDraw(r.maker, "plain") // it has what everybody has
+
+		if err := h.Bind(cluster(), "robot:boss", "clusterAdmin"); err != nil {
+			t.Fatal(err)
+		}
+		_, err := r.draw(r.maker, "boss")
+		want(t, err, codes.PermissionDenied, "robot:boss has roles that robot:maker could not grant", "pachctl auth allow-robot boss --by robot:maker")
+		boss := as(t.Context(), r.mustDraw(h.Root(), "boss"))
+
+		// Roles of a group count as the robot's own.
+		_, err = h.auth.ModifyMembers(h.Root(), &authpb.ModifyMembersRequest{Group: "crew", Add: []string{"robot:member"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := h.Bind(project("default"), "group:crew", "projectOwner"); err != nil {
+			t.Fatal(err)
+		}
+		_, err = r.draw(r.maker, "member")
+		want(t, err, codes.PermissionDenied, "could not grant")
+
+		// Who could grant all its roles may make its tokens: here an owner of the project.
+		if err := h.Bind(project("default"), "robot:maker", "projectOwner"); err != nil {
+			t.Fatal(err)
+		}
+		r.mustDraw(r.maker, "member")
+		_, err = r.draw(r.maker, "boss")
+		want(t, err, codes.PermissionDenied)
+		r.mustDraw(boss, "boss")
+	})
+}
+
+func TestGetRobotToken_NewRoleEndsTokensOfThoseWhoCouldNotGrantIt(t *testing.T) {
+	each(t, func(t *testing.T, h *env) {
+		r := newRobots(t, h)
+		byRole, byMaker := r.mustDraw(h.Root(), "a"), r.mustDraw(r.maker, "a")
+		if err := h.Bind(project("default"), "robot:a", "projectOwner"); err != nil {
+			t.Fatal(err)
+		}
+		r.wantAlive(byMaker, false)
+		r.wantAlive(byRole, true)
+
+		byMaker = r.mustDraw(r.maker, "b")
+		if err := h.Bind(project("default"), "group:crew", "projectOwner"); err != nil {
+			t.Fatal(err)
+		}
+		r.wantAlive(byMaker, true)
+		_, err := h.auth.ModifyMembers(h.Root(), &authpb.ModifyMembersRequest{Group: "crew", Add: []string{"robot:b"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.wantAlive(byMaker, false)
+
+		byMaker = r.mustDraw(r.maker, "c")
+		_, err = h.auth.SetGroupsForUser(h.Root(), &authpb.SetGroupsForUserRequest{Username: "robot:c", Groups: []string{"crew"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.wantAlive(byMaker, false)
+
+		// A role for a group whose member it is already.
+		_, err = h.auth.ModifyMembers(h.Root(), &authpb.ModifyMembersRequest{Group: "empty-handed", Add: []string{"robot:d"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		byMaker = r.mustDraw(r.maker, "d")
+		if err := h.Bind(cluster(), "group:empty-handed", "idpAdmin"); err != nil {
+			t.Fatal(err)
+		}
+		r.wantAlive(byMaker, false)
+	})
+}
+
+func TestAllowRobot(t *testing.T) {
+	each(t, func(t *testing.T, h *env) {
+		r := newRobots(t, h)
+		allow := func(ctx context.Context, robot, by string, remove bool) error {
+			_, err := h.pach.AllowRobot(ctx, &pachpb.AllowRobotRequest{Robot: robot, Principal: by, Remove: remove})
+			return err
+		}
+		want(t, allow(r.maker, "ci", "robot:maker", false), codes.PermissionDenied)
+		want(t, allow(h.Root(), "ci", "maker", false), codes.InvalidArgument, "subject has no prefix")
+		want(t, allow(h.Root(), "c:i", "robot:maker", false), codes.InvalidArgument)
+
+		if err := allow(h.Root(), "ci", "robot:maker", false); err != nil {
+			t.Fatal(err)
+		}
+		raw := r.mustDraw(r.maker, "ci")
+		if err := h.Bind(cluster(), "robot:ci", "clusterAdmin"); err != nil {
+			t.Fatal(err)
+		}
+		r.wantAlive(raw, true)
+		r.mustDraw(r.maker, "ci")
+		_, err := r.draw(r.maker, "other")
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		if err := allow(h.Root(), "ci", "robot:maker", true); err != nil {
+			t.Fatal(err)
+		}
+		r.wantAlive(raw, false)
+		_, err = r.draw(r.maker, "ci")
+		want(t, err, codes.PermissionDenied, "could not grant")
+	})
+}

@@ -1,0 +1,228 @@
+package session
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"pachyderm/internal/access"
+	"pachyderm/internal/db"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/identity"
+	"pachyderm/internal/principal"
+	"pachyderm/internal/secret"
+	"pachyderm/internal/token"
+)
+
+// Whoever has a token of a robot is the robot. So a token is made only by those
+// who could have given the robot its roles, or who may make its tokens by the
+// word of somebody who could (Allow); and a new role ends the tokens of all
+// others.
+
+// maxTTL is a hundred years in seconds. Much more would wrap round, to a token
+// that never expires.
+const maxTTL = 100 * 365 * 24 * 3600
+
+// ForRobot makes a token of a robot that lives for ttl seconds, or for ever if
+// ttl is 0. Faults: Invalid; Denied for a robot with roles that the caller could
+// not grant.
+func (s *Service) ForRobot(ctx context.Context, by Caller, robot string, ttl int64) (raw secret.Text, err error) {
+	who, err := principal.OfRobot(robot)
+	if err != nil {
+		return "", err
+	}
+	if ttl < 0 || ttl > maxTTL {
+		return "", fault.New(fault.Invalid, "ttl is %d seconds", ttl).
+			Next("set 1 to %d, or 0 for a token that never expires", maxTTL).At("ttl")
+	}
+	err = s.with.DB.Update(ctx, func(tx *db.Tx) error {
+		switch may, err := mayDraw(ctx, tx, by, who); {
+		case err != nil:
+			return err
+		case !may:
+			return fault.New(fault.Denied, "%s has roles that %s could not grant, so a token of it would give more than was granted", who, by.Name).
+				Next("an administrator can allow it with: pachctl auth allow-robot %s --by %s", who.Local(), by.Name)
+		}
+		raw, err = token.Issue(ctx, tx, token.Info{Subject: who, DrawnBy: by.Name, Created: s.with.Now()}, time.Duration(ttl)*time.Second)
+		if err != nil {
+			return err
+		}
+		return s.By(by.Name).Record(ctx, tx, "token.robot", who.String(), "")
+	})
+	return raw, err
+}
+
+// mayDraw reports whether somebody may make tokens of a robot.
+func mayDraw(ctx context.Context, tx *db.Tx, by Caller, robot principal.Name) (bool, error) {
+	drawers, err := token.Drawers(ctx, tx, robot)
+	if err != nil {
+		return false, err
+	}
+	if slices.ContainsFunc(drawers, func(d principal.Name) bool { return d == by.Name || slices.Contains(by.Groups, d) }) {
+		return true, nil
+	}
+	groups, err := identity.Groups(ctx, tx, robot)
+	if err != nil {
+		return false, err
+	}
+	for _, name := range append(groups, robot) {
+		bound, err := access.BoundTo(ctx, tx, name)
+		if err != nil {
+			return false, err
+		}
+		for _, r := range bound {
+			if by.AuthorizeBind(r) != nil {
+				return false, nil
+			}
+		}
+	}
+	return true, nil
+}
+
+// endDrawn ends the tokens of a robot whose makers could not make them now.
+// Nobody knows who made those from before makers were recorded.
+func endDrawn(ctx context.Context, tx *db.Tx, roles *access.Index, robot principal.Name) error {
+	may := map[principal.Name]bool{"": false}
+	return db.EachPage(func(p db.Page) (string, error) {
+		held, next, err := token.PageOf(ctx, tx, robot, p)
+		if err != nil {
+			return "", err
+		}
+		for _, t := range held {
+			if _, known := may[t.DrawnBy]; !known {
+				by := Caller{Name: t.DrawnBy, Roles: roles}
+				if by.Groups, err = identity.Groups(ctx, tx, by.Name); err != nil {
+					return "", err
+				}
+				if may[t.DrawnBy], err = mayDraw(ctx, tx, by, robot); err != nil {
+					return "", err
+				}
+			}
+			if may[t.DrawnBy] {
+				continue
+			}
+			if _, err := token.Revoke(ctx, tx, t.Hash); err != nil {
+				return "", err
+			}
+		}
+		return next, nil
+	})
+}
+
+// endDrawnOf is endDrawn for a robot, or for the robots of a group.
+func endDrawnOf(ctx context.Context, tx *db.Tx, roles *access.Index, who principal.Name) error {
+	switch who.Kind() {
+	case principal.Robot:
+		return endDrawn(ctx, tx, roles, who)
+	case principal.Group:
+		return db.EachPage(func(p db.Page) (string, error) {
+			members, next, err := identity.Members(ctx, tx, who.String(), p)
+			if fault.Is(err, fault.NotFound) {
+				return "", nil
+			}
+			for _, member := range members {
+				if err == nil && member.Kind() == principal.Robot {
+					err = endDrawn(ctx, tx, roles, member)
+				}
+			}
+			return next, err
+		})
+	}
+	return nil
+}
+
+// Bind gives a principal exactly these roles on a resource. Faults: those of
+// Caller.AuthorizeBind and access.Set.
+func (s *Service) Bind(ctx context.Context, by Caller, r access.Resource, who principal.Name, roles []string) error {
+	if err := by.AuthorizeBind(r); err != nil {
+		return err
+	}
+	return s.with.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := access.Set(ctx, tx, s.By(by.Name), r, who, roles); err != nil {
+			return err
+		}
+		return endDrawnOf(ctx, tx, by.Roles, who)
+	})
+}
+
+// SetGroups makes these the groups that administrators say a principal is in.
+// Faults: those of identity.SetGroups.
+func (s *Service) SetGroups(ctx context.Context, by Caller, who principal.Name, groups []string) error {
+	return s.with.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := identity.SetGroups(ctx, tx, s.By(by.Name), who, groups); err != nil {
+			return err
+		}
+		return endDrawnOf(ctx, tx, by.Roles, who)
+	})
+}
+
+// ModifyMembers adds principals to a group, and then removes some. Faults: those
+// of identity.ModifyMembers.
+func (s *Service) ModifyMembers(ctx context.Context, by Caller, group string, add, remove []principal.Name) error {
+	return s.with.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := identity.ModifyMembers(ctx, tx, s.By(by.Name), group, add, remove); err != nil {
+			return err
+		}
+		for _, who := range add {
+			if err := endDrawnOf(ctx, tx, by.Roles, who); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Allow lets somebody, or a group, make tokens of a robot, whatever its roles;
+// or takes that back, which ends what only that allowed. Fault: Invalid.
+func (s *Service) Allow(ctx context.Context, by Caller, robot string, drawer principal.Name, remove bool) error {
+	who, err := principal.OfRobot(robot)
+	if err != nil {
+		return err
+	}
+	return s.with.DB.Update(ctx, func(tx *db.Tx) error {
+		if !remove {
+			if err := token.AllowDrawer(ctx, tx, who, drawer); err != nil {
+				return err
+			}
+			return s.By(by.Name).Record(ctx, tx, "robot.allow", who.String(), drawer.String())
+		}
+		if err := token.RemoveDrawer(ctx, tx, who, drawer); err != nil {
+			return err
+		}
+		if err := endDrawn(ctx, tx, by.Roles, who); err != nil {
+			return err
+		}
+		return s.By(by.Name).Record(ctx, tx, "robot.disallow", who.String(), drawer.String())
+	})
+}
+
+// Robots lists the tokens of robots, also those that have expired and are not
+// deleted yet: what a backup of them consists of.
+func (s *Service) Robots(ctx context.Context) (robots []token.Info, err error) {
+	err = db.EachPage(func(p db.Page) (next string, err error) {
+		err = s.with.DB.View(ctx, func(tx *db.Tx) error {
+			all, more, err := token.Page(ctx, tx, p)
+			for _, t := range all {
+				if t.Subject.Kind() == principal.Robot {
+					robots = append(robots, t)
+				}
+			}
+			next = more
+			return err
+		})
+		return next, err
+	})
+	return robots, err
+}
+
+// Restore brings back a token of which only the hash is known. Faults: those of
+// token.Restore.
+func (s *Service) Restore(ctx context.Context, by principal.Name, info token.Info) error {
+	return s.with.DB.Update(ctx, func(tx *db.Tx) error {
+		info.DrawnBy = by
+		if err := token.Restore(ctx, tx, info, s.with.Now()); err != nil {
+			return err
+		}
+		return s.By(by).Record(ctx, tx, "token.restore", "token/"+info.Hash[:8], info.Subject.String())
+	})
+}
