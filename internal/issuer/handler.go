@@ -21,7 +21,6 @@ import (
 	"github.com/gorilla/mux"
 
 	"pachyderm/internal/issuer/connectortest"
-	"pachyderm/internal/issuer/homerealm"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/web"
 	"pachyderm/internal/web/browser"
@@ -30,6 +29,9 @@ import (
 // refreshReuse is how long a rotated refresh token still works, so that a
 // client whose answer got lost can ask again.
 const refreshReuse = 3 * time.Second
+
+// rememberFor is how long a browser remembers the connector that it took last.
+const rememberFor = 365 * 24 * time.Hour
 
 // handler is the issuer under one set of settings: Dex's handlers and our rules
 // in front of them.
@@ -56,7 +58,7 @@ func (i *Issuer) build(s registry.Settings) (*handler, error) {
 	h := &handler{
 		issuer: i, settings: s, url: oauth2.IssuerURL{URL: p.Issuer},
 		cookie: browser.Cookie{Name: "pach-login", Secure: https},
-		last:   browser.Cookie{Name: "pach-connector", Secure: https, MaxAge: homerealm.RememberFor},
+		last:   browser.Cookie{Name: "pach-connector", Secure: https, MaxAge: rememberFor},
 		pages:  web.Pages{Log: i.with.Log, Now: i.with.Now, Title: "You are not signed in", Next: "Try again."},
 	}
 	h.test = &connectortest.Handler{

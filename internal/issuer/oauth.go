@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"maps"
 	"net/http"
 	"strings"
 
@@ -123,19 +122,17 @@ func (h *handler) answerDevice(w http.ResponseWriter, r *http.Request) {
 	}
 	rec := record.Of(h.dex, r)
 	answer := map[string]any{}
-	if json.Unmarshal(rec.Body.Bytes(), &answer) != nil {
-		rec.Flush(w)
-		return
-	}
-	for _, name := range []string{"verification_uri", "verification_uri_complete"} {
-		if address, ok := answer[name].(string); ok {
-			answer[name] = h.issuer.Outside(r.Context(), address)
+	if json.Unmarshal(rec.Bytes(), &answer) == nil {
+		for _, name := range []string{"verification_uri", "verification_uri_complete"} {
+			if address, ok := answer[name].(string); ok {
+				answer[name] = h.issuer.Outside(r.Context(), address)
+			}
 		}
+		rec.Reset()
+		rec.Header().Del("Content-Length")
+		_ = json.NewEncoder(rec).Encode(answer) // of JSON
 	}
-	maps.Copy(w.Header(), rec.Header())
-	w.Header().Del("Content-Length")
-	w.WriteHeader(rec.Status)
-	_ = json.NewEncoder(w).Encode(answer) // the client may be gone
+	rec.Flush(w)
 }
 
 // makeDiscovery corrects Dex's document: what we add to the protocol, and
@@ -146,7 +143,7 @@ func (h *handler) makeDiscovery() error {
 		return err
 	}
 	doc := map[string]any{}
-	if err := json.Unmarshal(record.Of(h.dex, r).Body.Bytes(), &doc); err != nil {
+	if err := json.Unmarshal(record.Of(h.dex, r).Bytes(), &doc); err != nil {
 		return err
 	}
 	delete(doc, "introspection_endpoint")
