@@ -121,7 +121,7 @@ var mayImport = map[string][]string{
 		"internal/audit", "internal/connector", "internal/connector/probe", "internal/db", "internal/fault", "internal/identity",
 		"internal/issuer/connectortest", "internal/issuer/device", "internal/issuer/dexstore", "internal/issuer/dexview", "internal/issuer/homerealm",
 		"internal/issuer/loginctx", "internal/issuer/registry", "internal/issuer/upstream", "internal/principal", "internal/secret", "internal/web",
-		"internal/web/browser", "internal/web/record", "internal/webaddr",
+		"internal/web/browser", "internal/web/record", "internal/web/theme", "internal/webaddr",
 	},
 	"internal/login": {
 		"internal/audit", "internal/connector/document", "internal/connector/oidc", "internal/db", "internal/fault", "internal/identity", "internal/issuer",
@@ -136,7 +136,7 @@ var mayImport = map[string][]string{
 	"internal/rpc/admin": {"api/admin", "api/version", "internal/access", "internal/fault", "internal/session", "internal/version"},
 	"internal/rpc/auth": {
 		"api/auth", "internal/access", "internal/db", "internal/fault", "internal/identity", "internal/login", "internal/principal", "internal/rpc/wire",
-		"internal/secret", "internal/session", "internal/token",
+		"internal/secret", "internal/session", "internal/token", "internal/webaddr",
 	},
 	"internal/rpc/pach": {
 		"api/pach", "internal/access", "internal/connector/probe", "internal/db", "internal/fault", "internal/identity", "internal/issuer",
@@ -163,10 +163,10 @@ var mayImport = map[string][]string{
 	"internal/cli/kit": {
 		"api/admin", "api/auth", "api/pfs", "api/version", "client", "internal/cli/configfile", "internal/fault", "internal/strict", "internal/version",
 	},
-	"internal/cli/signin":     {"api/auth", "api/pach", "client", "internal/cli/kit", "internal/fault", "internal/web/theme"},
+	"internal/cli/signin":     {"api/auth", "api/pach", "client", "internal/cli/kit", "internal/fault", "internal/web/theme", "internal/webaddr"},
 	"internal/cli/auth":       {"api/auth", "api/pach", "client", "internal/cli/kit", "internal/fault"},
 	"internal/cli/activation": {"api/auth", "api/identity", "api/pach", "api/pfs", "api/pps", "client", "internal/cli/kit", "internal/fault"},
-	"internal/cli/idp":        {"api/connector", "api/identity", "api/pach", "client", "internal/cli/kit", "internal/fault"},
+	"internal/cli/idp":        {"api/connector", "api/identity", "api/pach", "client", "internal/cli/kit", "internal/fault", "internal/webaddr"},
 	"internal/cli/config":     {"client", "internal/cli/configfile", "internal/cli/kit", "internal/fault"},
 	"internal/cli/enterprise": {"api/enterprise", "api/license", "internal/cli/configfile", "internal/cli/kit", "internal/fault"},
 	"internal/cli": {

@@ -24,6 +24,7 @@ import (
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/web"
 	"pachyderm/internal/web/browser"
+	"pachyderm/internal/web/theme"
 )
 
 // refreshReuse is how long a rotated refresh token still works, so that a
@@ -65,7 +66,7 @@ func (i *Issuer) build(s registry.Settings) (*handler, error) {
 		Tests: i.tests, Cookie: h.cookie, Pages: h.pages, Back: h.url.AbsPath("/callback"), Path: h.url.AbsPath("/connector-test") + "/",
 	}
 	_, _, _, pages, err := templates.LoadWebConfig(templates.Config{
-		WebFS: web.DexFiles(), Issuer: web.Product, IssuerURL: h.url.String(), Theme: web.DexTheme,
+		WebFS: web.DexFiles(), Issuer: theme.Product, IssuerURL: h.url.String(), Theme: web.DexTheme,
 	})
 	if err != nil {
 		return nil, err
@@ -120,7 +121,7 @@ func (i *Issuer) dexHandlers(url oauth2.IssuerURL, p registry.Parsed, pages *tem
 
 // ServeHTTP serves a request, and answers what a handler could not do.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	web.SetHeaders(w.Header())
+	theme.SetHeaders(w.Header())
 	h.issuer.StayOnHTTPS(w.Header())
 	path, below := h.relative(r.URL.Path)
 	err := errNothingHere()

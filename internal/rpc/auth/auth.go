@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"net"
 
 	"google.golang.org/grpc/peer"
 
@@ -13,6 +12,7 @@ import (
 	"pachyderm/internal/rpc/wire"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/session"
+	"pachyderm/internal/webaddr"
 )
 
 type server struct {
@@ -39,11 +39,7 @@ func remoteHost(ctx context.Context) string {
 	if !ok || p.Addr == nil {
 		return ""
 	}
-	host, _, err := net.SplitHostPort(p.Addr.String())
-	if err != nil {
-		return p.Addr.String()
-	}
-	return host
+	return webaddr.WithoutPort(p.Addr.String())
 }
 
 // Authenticate waits for a sign-in, or takes an ID token for its proof.
