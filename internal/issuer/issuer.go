@@ -66,7 +66,7 @@ type Issuer struct {
 	Registry *registry.Registry
 
 	with    Config
-	objects *dexstore.Store
+	objects dexstore.Store
 	store   storage.Storage
 	cache   *connectors.Cache
 	signer  signer.Signer
@@ -88,7 +88,7 @@ type Issuer struct {
 // connector; Run does the first, a login the second.
 func New(ctx context.Context, c Config) (*Issuer, error) {
 	i := &Issuer{with: c, keysAre: make(chan struct{}), changed: make(chan struct{}, 1), legacySecret: rand.Text() + rand.Text()}
-	i.objects = &dexstore.Store{DB: c.DB, Sealer: c.Sealer}
+	i.objects = dexstore.New(c.DB, c.Sealer)
 	i.Registry = registry.New(registry.Config{
 		DB: c.DB, Sealer: c.Sealer, Objects: i.objects, Now: c.Now, Deps: i.deps, Reserved: []string{CLIClient, DeviceClient},
 	})

@@ -52,7 +52,7 @@ func open(t *testing.T) *office {
 			LoginParams: func(string) url.Values { return nil }, FormURL: func(string) string { return "" },
 		}
 	}
-	r := registry.New(registry.Config{DB: d, Sealer: sealer, Objects: &dexstore.Store{DB: d, Sealer: sealer}, Now: o.clock, Deps: deps})
+	r := registry.New(registry.Config{DB: d, Sealer: sealer, Objects: dexstore.New(d, sealer), Now: o.clock, Deps: deps})
 	o.registry = r
 	o.Upstream = New(d, r, o.clock, deps)
 	return o
