@@ -124,14 +124,14 @@ var mayImport = map[string][]string{
 		"internal/web/browser", "internal/web/record", "internal/web/theme", "internal/webaddr",
 	},
 	"internal/login": {
-		"internal/audit", "internal/connector/document", "internal/connector/oidc", "internal/db", "internal/fault", "internal/identity", "internal/issuer",
+		"internal/access", "internal/audit", "internal/connector/document", "internal/connector/oidc", "internal/db", "internal/fault", "internal/identity", "internal/issuer",
 		"internal/issuer/device", "internal/issuer/registry", "internal/principal", "internal/secret", "internal/session", "internal/token",
 		"internal/web", "internal/web/browser", "internal/webaddr",
 	},
 	"internal/rpc": {
 		"api", "api/admin", "api/auth", "api/enterprise", "api/identity", "api/license", "api/pach", "api/pfs", "api/pps", "api/version", "internal/access",
 		"internal/db", "internal/fault", "internal/issuer", "internal/login", "internal/rpc/admin", "internal/rpc/auth", "internal/rpc/enterprise",
-		"internal/rpc/identity", "internal/rpc/pach", "internal/secret", "internal/session", "internal/version",
+		"internal/rpc/identity", "internal/rpc/pach", "internal/secret", "internal/session", "internal/strict", "internal/version",
 	},
 	"internal/rpc/admin": {"api/admin", "api/version", "internal/access", "internal/fault", "internal/session", "internal/version"},
 	"internal/rpc/auth": {
@@ -139,18 +139,18 @@ var mayImport = map[string][]string{
 		"internal/secret", "internal/session", "internal/token", "internal/webaddr",
 	},
 	"internal/rpc/pach": {
-		"api/pach", "internal/access", "internal/connector/probe", "internal/db", "internal/fault", "internal/identity", "internal/issuer",
+		"api/auth", "api/pach", "internal/access", "internal/connector/probe", "internal/db", "internal/fault", "internal/identity", "internal/issuer",
 		"internal/issuer/registry", "internal/issuer/connectortest", "internal/issuer/upstream", "internal/login", "internal/principal", "internal/rpc/identity",
 		"internal/rpc/wire", "internal/session", "internal/token",
 	},
-	"internal/rpc/identity": {"api/identity", "internal/fault", "internal/issuer", "internal/issuer/registry", "internal/session", "internal/strict"},
+	"internal/rpc/identity": {"api/identity", "internal/fault", "internal/issuer", "internal/issuer/registry", "internal/login", "internal/session", "internal/strict"},
 	"internal/rpc/enterprise": {
 		"api/enterprise", "api/license", "internal/audit", "internal/cluster", "internal/db", "internal/fault", "internal/rpc/wire", "internal/secret",
 		"internal/session",
 	},
-	"internal/rpc/wire": {"api/auth", "internal/access", "internal/db", "internal/fault", "internal/principal"},
+	"internal/rpc/wire": {"api/auth", "internal/access", "internal/fault", "internal/principal"},
 	"internal/pachd": {
-		"api/admin", "internal/access", "internal/config", "internal/db", "internal/fault", "internal/identity", "internal/issuer", "internal/login",
+		"api/admin", "internal/access", "internal/config", "internal/db", "internal/fault", "internal/issuer", "internal/login",
 		"internal/rpc", "internal/secret", "internal/session", "internal/token", "internal/version",
 	},
 	"internal/pachd/pachdtest": {

@@ -21,8 +21,10 @@ const (
 	// TokenKey is the metadata key that clients send their token in, as
 	// upstream's do.
 	TokenKey = "authn-token" //nolint:gosec // a name, not a credential
-	// MaxMessage is the largest message either way, in bytes, as upstream has it.
-	MaxMessage = 20 << 20
+	// MaxRequest is the largest message that pachd takes, in bytes, uncompressed.
+	MaxRequest = 256 << 10
+	// MaxResponse is the largest that it sends, as upstream has it.
+	MaxResponse = 20 << 20
 )
 
 // Clients has a client of each service.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/dexidp/dex/server/oauth2"
@@ -69,7 +71,10 @@ func (h *handler) serveUserInfo(w http.ResponseWriter, r *http.Request) error {
 	t, err := h.issuer.verify(r.Context(), raw)
 	if err == nil {
 		err = h.issuer.with.DB.View(r.Context(), func(tx *db.Tx) error {
-			_, err := identity.ByTokenSub(r.Context(), tx, t.Subject)
+			who, err := identity.ByTokenSub(r.Context(), tx, t.Subject)
+			if err == nil {
+				_, err = identity.Gate(r.Context(), tx, who.User, who.ID)
+			}
 			return err
 		})
 	}
@@ -81,14 +86,10 @@ func (h *handler) serveUserInfo(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 		return &oauthError{http.StatusUnauthorized, "invalid_token", "the access token is not valid"}
 	}
-	out := map[string]any{}
-	for _, name := range []string{"sub", "email", "email_verified", "groups", "name", "preferred_username"} {
-		if v, ok := claims[name]; ok {
-			out[name] = v
-		}
-	}
+	told := []string{"sub", "email", "email_verified", "groups", "name", "preferred_username"}
+	maps.DeleteFunc(claims, func(name string, _ any) bool { return !slices.Contains(told, name) })
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(out) // the client may be gone
+	_ = json.NewEncoder(w).Encode(claims) // the client may be gone
 	return nil
 }
 

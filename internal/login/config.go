@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"pachyderm/internal/access"
 	"pachyderm/internal/audit"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
@@ -18,6 +19,7 @@ import (
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
+	"pachyderm/internal/session"
 	"pachyderm/internal/token"
 	"pachyderm/internal/webaddr"
 )
@@ -266,6 +268,20 @@ func (s *Service) isOwn(c Config) bool {
 }
 
 func sameIssuer(a, b string) bool { return strings.TrimSuffix(a, "/") == strings.TrimSuffix(b, "/") }
+
+// AuthorizeClient lets only those who may grant roles on the cluster change a
+// client whose ID tokens begin sessions here: who has its secret, a redirect URI
+// or a trusted peer gets a session of whoever opens a link. Fault: Denied.
+func (s *Service) AuthorizeClient(ctx context.Context, id string) error {
+	c, err := s.configuration(ctx)
+	if err != nil {
+		return err
+	}
+	if id != issuer.LegacyClient && (!s.isOwn(c) || id != c.clientID()) {
+		return nil
+	}
+	return session.FromContext(ctx).AuthorizeCluster(access.ClusterModifyBindings)
+}
 
 // clientID is the client that pachd is.
 func (c Config) clientID() string {

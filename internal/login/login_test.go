@@ -382,8 +382,14 @@ func TestSession_GateBeforeItBegins(t *testing.T) {
 		b := h.browser()
 		question := b.SignIn(loginURL, optest.Alice)
 		raw := h.idToken(issuer.CLIClient, "openid email", optest.Alice)
+		if got := h.userInfo(raw); got != http.StatusOK {
+			t.Errorf("userinfo of somebody in order: %d", got)
+		}
 		if err := h.SetEnabled("user:alice@example.com", false); err != nil {
 			t.Fatal(err)
+		}
+		if got := h.userInfo(raw); got != http.StatusUnauthorized {
+			t.Errorf("userinfo of somebody disabled: %d", got)
 		}
 		b.Submit(question, map[string]string{"answer": "yes"})
 		_, err := h.Login.Wait(t.Context(), state)
@@ -397,11 +403,30 @@ func TestSession_GateBeforeItBegins(t *testing.T) {
 		if err := h.Issuer.Registry.DeleteConnector(t.Context(), principal.Root, "demo"); err != nil {
 			t.Fatal(err)
 		}
+		if got := h.userInfo(raw); got != http.StatusUnauthorized {
+			t.Errorf("userinfo by a connector that is gone: %d", got)
+		}
 		_, err = h.Login.WithIDToken(t.Context(), raw)
 		wantRefused(t, err, "gone")
 		_, err = h.Login.Wait(t.Context(), state)
 		wantRefused(t, err, "gone")
 	})
+}
+
+// userInfo returns the status with which /userinfo answers to a token.
+func (h *env) userInfo(raw string) int {
+	h.t.Helper()
+	r, err := http.NewRequestWithContext(h.t.Context(), http.MethodGet, h.Issuer.Endpoint("/userinfo"), nil)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+raw)
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	return res.StatusCode
 }
 
 // idToken signs a person in for a client and returns the ID token.

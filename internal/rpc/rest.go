@@ -50,27 +50,40 @@ func (s *Server) REST(ctx context.Context) (http.Handler, error) {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+RESTPath+"openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+		setHeaders(w.Header())
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(description)
 	})
-	mux.Handle(RESTPath, http.StripPrefix(strings.TrimSuffix(RESTPath, "/"), fromHTTP(gateway)))
+	mux.Handle(RESTPath, http.StripPrefix(strings.TrimSuffix(RESTPath, "/"), s.fromHTTP(gateway)))
 	return mux, nil
 }
 
 // fromHTTP carries over what a gRPC call knows of its caller. A page of another
 // site can make a browser send a POST, but the token is in a header that it
 // cannot set.
-func fromHTTP(next http.Handler) http.Handler {
+func (s *Server) fromHTTP(next *runtime.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, api.MaxMessage)
+		r.Body = http.MaxBytesReader(w, r.Body, api.MaxRequest)
 		ctx := r.Context()
 		if addr, err := net.ResolveTCPAddr("tcp", r.RemoteAddr); err == nil {
 			ctx = peer.NewContext(ctx, &peer.Peer{Addr: addr})
 		}
-		w.Header().Set("Cache-Control", "no-store")
-		w.Header().Set("X-Content-Type-Options", "nosniff")
+		setHeaders(w.Header())
+		if err := checkBody(r); err != nil {
+			_, marshaler := runtime.MarshalerForRequest(next, r)
+			runtime.HTTPError(ctx, next, marshaler, w, r, toStatus(ctx, s.log, r.URL.Path, err))
+			return
+		}
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
+}
+
+// setHeaders is for what no page of a browser should show, keep or guess about.
+func setHeaders(h http.Header) {
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	h.Set("Referrer-Policy", "no-referrer")
 }
 
 // inProcess is a connection to our own server without a network.

@@ -8,6 +8,13 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/encoding/gzip"
+	"google.golang.org/grpc/status"
+
+	"pachyderm/api"
+	authpb "pachyderm/api/auth"
 	"pachyderm/internal/pachd/pachdtest"
 )
 
@@ -77,6 +84,78 @@ func TestREST_Console(t *testing.T) {
 	}
 }
 
+// A misspelt field would be an absent one, and that would be an order.
+func TestREST_UnknownFieldsAreRefusedWhereSomethingChanges(t *testing.T) {
+	s := pachdtest.Start(t)
+	if err := s.Bind(project("default"), "user:alice@example.com", "projectOwner"); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct{ method, body, says, field string }{
+		"roles": {
+			"auth_v2.API/ModifyRoleBinding", `{"resource":{"type":"PROJECT","name":"default"},"principal":"user:alice@example.com","role":["x"]}`,
+			"did you mean roles?", "role",
+		},
+		"a field of a field": {
+			"auth_v2.API/ModifyRoleBinding", `{"resource":{"type":"PROJECT","nam":"default"},"principal":"user:alice@example.com","roles":[]}`,
+			"did you mean name?", "resource.nam",
+		},
+		"a time to live":        {"auth_v2.API/GetRobotToken", `{"robot":"ci","tll":"5"}`, "did you mean ttl?", "tll"},
+		"a switch":              {"pach_v1.API/SetUserEnabled", `{"user":"user:alice@example.com","enable":true}`, "did you mean enabled?", "enable"},
+		"something else":        {"auth_v2.API/GetRobotToken", `{"robot":"ci","zzzzzzzz":1}`, "unknown key; known are robot, ttl", "zzzzzzzz"},
+		"before something else": {"auth_v2.API/GetRobotToken", `{"robot":"ci","tll":"5"} {}`, "the request is not JSON", "reason"},
+		"in a list": {
+			"identity_v2.API/CreateOIDCClient", `{"client":{"id":"x","name":"x","redirectUri":["http://127.0.0.1/"]}}`,
+			"did you mean redirectUris?", "client.redirectUri",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.HTTP+"/api/"+c.method, strings.NewReader(c.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("authn-token", s.RootToken)
+			res, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = res.Body.Close() }()
+			data, err := io.ReadAll(res.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if res.StatusCode != http.StatusBadRequest || !strings.Contains(string(data), c.says) || !strings.Contains(string(data), `"`+c.field+`"`) {
+				t.Errorf("%d: %s", res.StatusCode, data)
+			}
+		})
+	}
+	binding, err := s.API.Auth.GetRoleBinding(s.Root(), &authpb.GetRoleBindingRequest{Resource: project("default")})
+	if err != nil || !binding.GetBinding().GetEntries()["user:alice@example.com"].GetRoles()["projectOwner"] {
+		t.Errorf("what was refused has changed something: %v, %v", binding, err)
+	}
+	// Configurations are free in their form, and names as in the .proto are names too.
+	status := func(method, body string) int {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.HTTP+"/api/"+method, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("authn-token", s.RootToken)
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		return res.StatusCode
+	}
+	for method, body := range map[string]string{
+		"identity_v2.API/CreateOIDCClient":   `{"client":{"id":"x","name":"x","redirect_uris":["http://127.0.0.1/"]}}`,
+		"identity_v2.API/CreateIDPConnector": `{"connector":{"id":"m","name":"m","type":"mockPassword","config":{"username":"u","password":"p"}}}`,
+	} {
+		if got := status(method, body); got != http.StatusOK {
+			t.Errorf("%s: %d", method, got)
+		}
+	}
+}
+
 func TestREST_OpenAPI(t *testing.T) {
 	s := pachdtest.Start(t)
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.HTTP+"/api/openapi.json", nil)
@@ -88,6 +167,11 @@ func TestREST_OpenAPI(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = res.Body.Close() }()
+	for _, name := range []string{"Content-Security-Policy", "X-Content-Type-Options", "Referrer-Policy", "Cache-Control"} {
+		if res.Header.Get(name) == "" {
+			t.Errorf("there is no header %s", name)
+		}
+	}
 	var document struct {
 		BasePath string
 		Info     struct{ Title string }
@@ -98,5 +182,30 @@ func TestREST_OpenAPI(t *testing.T) {
 	}
 	if document.BasePath != "/api" || document.Info.Title != "Pachyderm" || document.Paths["/auth_v2.API/WhoAmI"] == nil || document.Paths["/license_v2.API/Activate"] == nil {
 		t.Errorf("%+v, %d paths", document.Info, len(document.Paths))
+	}
+}
+
+// What the limit counts is what is decompressed: a few KiB may be many MiB.
+func TestRequest_TooLarge(t *testing.T) {
+	s := pachdtest.Start(t)
+	big := &authpb.GetRobotTokenRequest{Robot: strings.Repeat("x", api.MaxRequest)}
+	for name, opts := range map[string][]grpc.CallOption{"plain": nil, "compressed": {grpc.UseCompressor(gzip.Name)}} {
+		_, err := s.API.Auth.GetRobotToken(s.Root(), big, opts...)
+		if status.Code(err) != codes.ResourceExhausted {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.HTTP+"/api/auth_v2.API/GetRobotToken", strings.NewReader(`{"robot":"`+big.GetRobot()+`"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(res.Body)
+	if res.StatusCode != http.StatusBadRequest || !strings.Contains(string(body), "or is larger than is accepted") || err != nil {
+		t.Errorf("by REST: %d: %s %v", res.StatusCode, body, err)
 	}
 }

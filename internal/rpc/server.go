@@ -69,7 +69,7 @@ func New(c Config) (*Server, error) {
 	s.Calls = prometheus.NewCounterVec(
 		prometheus.CounterOpts{Name: "pachd_rpc_calls_total", Help: "Calls by method and gRPC status code."}, []string{"method", "code"})
 	opts := []grpc.ServerOption{
-		grpc.MaxRecvMsgSize(api.MaxMessage), grpc.MaxSendMsgSize(api.MaxMessage),
+		grpc.MaxRecvMsgSize(api.MaxRequest), grpc.MaxSendMsgSize(api.MaxResponse),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 		grpc.UnaryInterceptor(s.intercept), grpc.StreamInterceptor(s.interceptStream),
 	}
@@ -102,10 +102,10 @@ func (s *Server) register(desc *grpc.ServiceDesc, impl any) {
 func implementations(c Config) map[string]any {
 	return map[string]any{
 		authpb.API_ServiceDesc.ServiceName:       auth.New(c.DB, c.Sessions, c.Login),
-		identitypb.API_ServiceDesc.ServiceName:   identity.New(c.Issuer),
+		identitypb.API_ServiceDesc.ServiceName:   identity.New(c.Issuer, c.Login),
 		adminpb.API_ServiceDesc.ServiceName:      admin.New(c.Cluster, c.Sessions),
 		versionpb.API_ServiceDesc.ServiceName:    admin.NewVersion(),
-		pachpb.API_ServiceDesc.ServiceName:       &pach.Server{DB: c.DB, Sessions: c.Sessions, Issuer: c.Issuer, Login: c.Login, Now: c.Now},
+		pachpb.API_ServiceDesc.ServiceName:       pach.New(c.DB, c.Sessions, c.Issuer, c.Login, c.Now),
 		enterprisepb.API_ServiceDesc.ServiceName: enterprise.New(),
 		licensepb.API_ServiceDesc.ServiceName:    enterprise.NewLicense(c.DB, c.Sessions, c.Now),
 		pfspb.API_ServiceDesc.ServiceName:        pfsServer{},

@@ -119,3 +119,12 @@ func TestCheckPolicy(t *testing.T) {
 		t.Errorf("without a method: %v", err)
 	}
 }
+
+func TestReads_AreRowsOfTheTable(t *testing.T) {
+	rows := policy()
+	for _, method := range reads {
+		if rows[method].kind == 0 || inputOf(method) == nil {
+			t.Errorf("%s is no method of ours", method)
+		}
+	}
+}

@@ -53,12 +53,18 @@ func (c Caller) AuthorizeAbout(who principal.Name, need access.Permission) error
 }
 
 // AuthorizeSeeBindings lets those see who may do what on a resource who may do
-// something on it themselves, and those who may see all bindings. Fault: Denied.
+// something on it themselves, and those who may see all bindings. Faults: Denied;
+// to either, what ErrNoBinding says of a resource that does not exist.
 func (c Caller) AuthorizeSeeBindings(r access.Resource) error {
-	if roles, _ := c.Roles.Effective(c.Name, c.Groups, r); len(roles) > 0 {
-		return nil
+	if roles, _ := c.Roles.Effective(c.Name, c.Groups, r); len(roles) == 0 {
+		if err := c.AuthorizeCluster(access.ClusterGetBindings); err != nil {
+			return err
+		}
 	}
-	return c.AuthorizeCluster(access.ClusterGetBindings)
+	if !c.Roles.Known(r) {
+		return access.ErrNoBinding(r)
+	}
+	return nil
 }
 
 // AuthorizeBind lets those change bindings who may on the resource; on a name

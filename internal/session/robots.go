@@ -70,10 +70,8 @@ func mayDraw(ctx context.Context, tx *db.Tx, by Caller, robot principal.Name) (b
 		if err != nil {
 			return false, err
 		}
-		for _, r := range bound {
-			if by.AuthorizeBind(r) != nil {
-				return false, nil
-			}
+		if slices.ContainsFunc(bound, func(r access.Resource) bool { return by.AuthorizeBind(r) != nil }) {
+			return false, nil
 		}
 	}
 	return true, nil

@@ -78,7 +78,7 @@ func assignStruct(n *yaml.Node, path string, into reflect.Value) error {
 		key, value := n.Content[i], n.Content[i+1]
 		field, known := fields[key.Value]
 		if !known {
-			return problem(key, join(path, key.Value), "%s", suggest(key.Value, names))
+			return problem(key, join(path, key.Value), "%s", Suggest(key.Value, names))
 		}
 		if err := assign(value, join(path, key.Value), into.Field(field)); err != nil {
 			return err

@@ -74,7 +74,8 @@ func shorten(s string) string {
 	return string(runes)
 }
 
-func suggest(key string, known []string) string {
+// Suggest says which of the known keys an unknown one may be meant to be.
+func Suggest(key string, known []string) string {
 	best, distance := "", len(key)/3+2
 	for _, name := range known {
 		if d := edits(fold(key), fold(name)); d < distance {

@@ -9,9 +9,13 @@ import (
 	"pachyderm/internal/fault"
 )
 
-// Parse reads an absolute http or https address. Fault: Invalid.
+// Parse reads an absolute http or https address. An empty fragment, of which
+// url.Parse keeps nothing, is a fragment too. Fault: Invalid.
 func Parse(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
+	if err == nil && strings.HasSuffix(raw, "#") {
+		u.Fragment = "#"
+	}
 	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, fault.New(fault.Invalid, "%q is not a URL", raw).
 			Next("write one such as https://pach.example.com/dex")

@@ -36,6 +36,7 @@ func TestRules(t *testing.T) {
 		"https://alice@id.example.com":    {false, false, true, true},
 		"https://alice:pw@id.example.com": {false, false, true, true},
 		"https://id.example.com#a":        {false, false, true, true},
+		"https://id.example.com#":         {false, false, true, true},
 		"https://id.example.com?a=b":      {true, true, true, true},
 		"https://id.example.com?":         {true, true, true, true},
 	} {

@@ -137,6 +137,9 @@ func (g *Registry) UpdateConnector(ctx context.Context, by principal.Name, chang
 	if err != nil {
 		return err
 	}
+	if err := old.checkDestination(next); err != nil {
+		return err
+	}
 	sameProvider := connector.Equal(next.Config, old.Config)
 	sameContent := sameProvider && next.Name == old.Name
 	if next.Version, err = nextVersion(change.Version, old.Version, sameContent); err != nil {
@@ -169,10 +172,9 @@ func (g *Registry) ForTest(ctx context.Context, c Connector) (tested Row, live *
 	case err == nil:
 		tested, err = stored.changedBy(c)
 		switch reuses := err == nil && stored.reusesStoredSecret(tested); {
-		case reuses && !stored.Managed && !connector.SameDestination(stored.Type, stored.Config, tested.Config):
-			err = fault.New(fault.Invalid, "the document would send the stored secret of connector %s to another destination", c.ID).
-				Next("write the secret itself into the document")
-		case reuses && stored.Managed:
+		case reuses && !stored.Managed:
+			err = stored.checkDestination(tested)
+		case reuses:
 			err = fault.New(fault.Precondition,
 				"connector %s is managed by pachd's configuration, and its secret is not used with another document", c.ID).
 				Next("write a secret into the document")
@@ -196,6 +198,16 @@ func (r Row) reusesStoredSecret(draft Row) bool {
 		}
 	}
 	return false
+}
+
+// checkDestination keeps a stored secret, which whoever writes the document need
+// not know, from being sent anywhere else than it was given for. Fault: Invalid.
+func (r Row) checkDestination(next Row) error {
+	if r.reusesStoredSecret(next) && !connector.SameDestination(r.Type, r.Config, next.Config) {
+		return fault.New(fault.Invalid, "the document would send the stored secret of connector %s to another destination", r.ID).
+			Next("write the secret itself into the document")
+	}
+	return nil
 }
 
 func (r Row) changedBy(change Connector) (Row, error) {

@@ -207,10 +207,16 @@ func TestUpdateConnector_Refused(t *testing.T) {
 				registry.Connector{ID: "demo", Config: map[string]any{"clientSecret": nil}}, fault.Invalid, "config.clientSecret",
 			},
 			"by a dead provider": {
-				registry.Connector{ID: "demo", Config: map[string]any{"issuer": "http://127.0.0.1:1"}}, fault.Unavailable, "",
+				registry.Connector{ID: "demo", Config: map[string]any{"issuer": "http://127.0.0.1:1", "clientSecret": "another"}}, fault.Unavailable, "",
 			},
 			"by what is no provider": {
-				registry.Connector{ID: "demo", Config: map[string]any{"issuer": o.op.Issuer + "/login"}}, fault.Precondition, "",
+				registry.Connector{ID: "demo", Config: map[string]any{"issuer": o.op.Issuer + "/login", "clientSecret": "another"}}, fault.Precondition, "",
+			},
+			"by sending the stored secret elsewhere": {
+				registry.Connector{ID: "demo", Config: map[string]any{"issuer": "http://127.0.0.1:1"}}, fault.Invalid, "",
+			},
+			"by sending the stored secret elsewhere, as it is shown": {
+				registry.Connector{ID: "demo", Config: map[string]any{"issuer": "http://127.0.0.1:1", "clientSecret": "***"}}, fault.Invalid, "",
 			},
 		} {
 			err := o.update(c.change)

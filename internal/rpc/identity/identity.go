@@ -10,6 +10,7 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer"
 	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/login"
 	"pachyderm/internal/session"
 	"pachyderm/internal/strict"
 )
@@ -17,10 +18,11 @@ import (
 type server struct {
 	pb.UnimplementedAPIServer
 	issuer *issuer.Issuer
+	login  *login.Service
 }
 
 // New serves identity_v2.
-func New(i *issuer.Issuer) pb.APIServer { return &server{issuer: i} }
+func New(i *issuer.Issuer, l *login.Service) pb.APIServer { return &server{issuer: i, login: l} }
 
 // SetIdentityServerConfig replaces the settings.
 func (s *server) SetIdentityServerConfig(ctx context.Context, req *pb.SetIdentityServerConfigRequest) (*pb.SetIdentityServerConfigResponse, error) {
@@ -121,6 +123,9 @@ func connectorToProto(c registry.Connector) (*pb.IDPConnector, error) {
 
 // CreateOIDCClient registers an application; the answer has its secret, this once.
 func (s *server) CreateOIDCClient(ctx context.Context, req *pb.CreateOIDCClientRequest) (*pb.CreateOIDCClientResponse, error) {
+	if err := s.login.AuthorizeClient(ctx, req.GetClient().GetId()); err != nil {
+		return nil, err
+	}
 	c, err := ClientFromProto(req.GetClient())
 	if err != nil {
 		return nil, err
@@ -131,6 +136,9 @@ func (s *server) CreateOIDCClient(ctx context.Context, req *pb.CreateOIDCClientR
 
 // UpdateOIDCClient changes what is given.
 func (s *server) UpdateOIDCClient(ctx context.Context, req *pb.UpdateOIDCClientRequest) (*pb.UpdateOIDCClientResponse, error) {
+	if err := s.login.AuthorizeClient(ctx, req.GetClient().GetId()); err != nil {
+		return nil, err
+	}
 	c, err := ClientFromProto(req.GetClient())
 	if err != nil {
 		return nil, err
@@ -156,6 +164,9 @@ func (s *server) ListOIDCClients(ctx context.Context, _ *pb.ListOIDCClientsReque
 
 // DeleteOIDCClient forgets an application.
 func (s *server) DeleteOIDCClient(ctx context.Context, req *pb.DeleteOIDCClientRequest) (*pb.DeleteOIDCClientResponse, error) {
+	if err := s.login.AuthorizeClient(ctx, req.GetId()); err != nil {
+		return nil, err
+	}
 	return &pb.DeleteOIDCClientResponse{}, s.issuer.Registry.DeleteClient(ctx, session.FromContext(ctx).Name, req.GetId())
 }
 

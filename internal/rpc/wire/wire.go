@@ -7,7 +7,6 @@ import (
 
 	pb "pachyderm/api/auth"
 	"pachyderm/internal/access"
-	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/principal"
 )
@@ -28,26 +27,12 @@ func Resource(r *pb.Resource) (access.Resource, error) {
 	return access.ParseResource(access.ResourceType(r.GetType()), r.GetName())
 }
 
-// FromResource is the inverse of Resource.
-func FromResource(r access.Resource) *pb.Resource {
-	return &pb.Resource{Type: pb.ResourceType(r.Type), Name: r.Name}
-}
-
 // Permission checks a permission, which must be one of those that exist.
 func Permission(p pb.Permission) (access.Permission, error) {
 	if _, ok := pb.Permission_name[int32(p)]; !ok || p == pb.Permission_PERMISSION_UNKNOWN {
 		return 0, fault.New(fault.Invalid, "unknown permission %d", p)
 	}
 	return access.Permission(p), nil
-}
-
-// Page is what a List request asks for.
-func Page(list interface {
-	GetPageSize() int32
-	GetPageToken() string
-},
-) db.Page {
-	return db.Page{After: list.GetPageToken(), Limit: int(list.GetPageSize())}
 }
 
 // Texts are names as text.

@@ -1,0 +1,62 @@
+package rpc_test
+
+import (
+	"testing"
+
+	"google.golang.org/grpc/codes"
+
+	authpb "pachyderm/api/auth"
+	identitypb "pachyderm/api/identity"
+	pachpb "pachyderm/api/pach"
+)
+
+// A client's own secret and redirect URI are a session of whoever opens a link,
+// if its ID tokens begin sessions.
+func TestOIDCClients_ThatBeginSessionsBelongToClusterAdmin(t *testing.T) {
+	each(t, func(t *testing.T, h *env) {
+		admin, _ := h.Robot("apps", 0)
+		if err := h.Bind(cluster(), "robot:apps", "oidcAppAdmin"); err != nil {
+			t.Fatal(err)
+		}
+		client := func(id string) *identitypb.OIDCClient {
+			return &identitypb.OIDCClient{Id: id, Name: id, RedirectUris: []string{"https://evil.example.com/"}, Secret: "known", TrustedPeers: []string{"mine"}}
+		}
+		attempts := func(id string) map[string]error {
+			_, created := h.idp.CreateOIDCClient(admin, &identitypb.CreateOIDCClientRequest{Client: client(id)})
+			_, extended := h.pach.CreateOIDCClient(admin, &pachpb.CreateOIDCClientRequest{Client: client(id)})
+			_, updated := h.idp.UpdateOIDCClient(admin, &identitypb.UpdateOIDCClientRequest{Client: client(id)})
+			_, rotated := h.pach.UpdateOIDCClient(admin, &pachpb.UpdateOIDCClientRequest{Id: id, NewSecret: true})
+			_, deleted := h.idp.DeleteOIDCClient(admin, &identitypb.DeleteOIDCClientRequest{Id: id})
+			return map[string]error{"create": created, "create by pach_v1": extended, "update": updated, "rotate": rotated, "delete": deleted}
+		}
+		for _, err := range attempts("pachd") {
+			want(t, err, codes.PermissionDenied, "robot:apps is not authorized", "CLUSTER_MODIFY_BINDINGS")
+		}
+		before := attempts("pachyderm")
+		for _, what := range []string{"create", "update", "rotate", "delete"} {
+			if before[what] != nil {
+				t.Errorf("%s a client of no meaning here: %v", what, before[what])
+			}
+		}
+		if _, err := h.auth.SetConfiguration(h.Root(), &authpb.SetConfigurationRequest{Configuration: h.client()}); err != nil {
+			t.Fatal(err)
+		}
+		for _, err := range attempts("pachyderm") {
+			want(t, err, codes.PermissionDenied, "robot:apps is not authorized", "CLUSTER_MODIFY_BINDINGS")
+		}
+		for what, attempt := range map[string]func() error{
+			"update": func() error {
+				_, err := h.idp.UpdateOIDCClient(h.Root(), &identitypb.UpdateOIDCClientRequest{Client: &identitypb.OIDCClient{Id: "pachyderm", Name: "Pachyderm"}})
+				return err
+			},
+			"create": func() error {
+				_, err := h.idp.CreateOIDCClient(h.Root(), &identitypb.CreateOIDCClientRequest{Client: client("pachd")})
+				return err
+			},
+		} {
+			if err := attempt(); err != nil {
+				t.Errorf("%s by root: %v", what, err)
+			}
+		}
+	})
+}
