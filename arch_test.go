@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -97,7 +98,7 @@ var mayImport = map[string][]string{
 		"internal/fault", "internal/secret", "internal/strict",
 	},
 	"internal/issuer/dexstore": {"internal/db", "internal/fault", "internal/secret"},
-	"internal/issuer/device":   {"internal/db", "internal/secret"},
+	"internal/issuer/device":   {"internal/db", "internal/fault", "internal/secret"},
 	"internal/issuer/loginctx": nil,
 	"internal/issuer/registry": {
 		"internal/audit", "internal/connector", "internal/db", "internal/fault", "internal/identity", "internal/issuer/dexstore", "internal/principal",
@@ -447,29 +448,152 @@ func migrations(t *testing.T) (texts []string) {
 	return texts
 }
 
-// docs/security.md claims that tests hold its lines; at least they must exist.
+// docs/security.md claims that tests hold its lines; at least they must exist. A
+// subtest is named as go test does, so that it can be run by what the page says.
 func TestSecurityPage_NamesTestsThatExist(t *testing.T) {
 	page, err := os.ReadFile("docs/security.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	exist := map[string]bool{}
-	err = filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+	folders, texts := testsByFolder(t)
+	subtests := 0
+	for _, name := range regexp.MustCompile(`\b(?:Test|Fuzz)\w+(?:/[^\s,|)'`+"`"+`]+)?`).FindAllString(string(page), -1) {
+		function, rest, hasRest := strings.Cut(name, "/")
+		if len(folders[function]) == 0 {
+			t.Errorf("docs/security.md names %s, which does not exist", function)
+			continue
+		}
+		if !hasRest {
+			continue
+		}
+		subtests++
+		for part := range strings.SplitSeq(rest, "/") {
+			if !slices.ContainsFunc(folders[function], func(folder string) bool { return texts[folder][part] }) {
+				t.Errorf("docs/security.md names %s, but no test in %v has the name %q", name, folders[function], part)
+			}
+		}
+	}
+	if subtests < 20 {
+		t.Errorf("only %d subtests were found", subtests)
+	}
+}
+
+// testsByFolder are the folders that have a test, by its name, and by folder the
+// texts in its test files, any of which may name a subtest.
+func testsByFolder(t *testing.T) (folders map[string][]string, texts map[string]map[string]bool) {
+	t.Helper()
+	folders, texts = map[string][]string{}, map[string]map[string]bool{}
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
 			return err
 		}
-		data, err := os.ReadFile(path)
-		for _, match := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(string(data), -1) {
-			exist[match[1]] = true
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			return err
 		}
-		return err
+		folder := filepath.ToSlash(filepath.Dir(path))
+		if texts[folder] == nil {
+			texts[folder] = map[string]bool{}
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.FuncDecl:
+				if n.Recv == nil {
+					folders[n.Name.Name] = append(folders[n.Name.Name], folder)
+				}
+			case *ast.BasicLit:
+				if text, err := strconv.Unquote(n.Value); err == nil && n.Kind == token.STRING {
+					texts[folder][strings.ReplaceAll(text, " ", "_")] = true
+				}
+			}
+			return true
+		})
+		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range regexp.MustCompile(`\bTest\w+`).FindAllString(string(page), -1) {
-		if !exist[name] {
-			t.Errorf("docs/security.md names %s, which does not exist", name)
+	return folders, texts
+}
+
+// Pages that say where things are must say it of things that are there.
+func TestPages_NameFilesAndPackagesThatExist(t *testing.T) {
+	named := map[string]bool{}
+	for _, page := range []string{"docs/architecture.md", "docs/glossary.md", "CONTRIBUTING.md"} {
+		data, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range regexp.MustCompile("`((?:api|client|cmd|demo|docs|internal|test)(?:/[\\w/{},.-]*)?)`").FindAllStringSubmatch(string(data), -1) {
+			for _, path := range unfold(match[1]) {
+				named[page+path] = true
+				if _, err := os.Stat(path); err != nil {
+					t.Errorf("%s names %s, which is not there", page, path)
+				}
+			}
 		}
 	}
+	for pkg := range mayImport {
+		if !named["docs/architecture.md"+pkg] {
+			t.Errorf("docs/architecture.md does not say what lives in %s", pkg)
+		}
+	}
+}
+
+// unfold makes a/b and a/c of a/{b,c}.
+func unfold(path string) []string {
+	before, rest, ok := strings.Cut(path, "{")
+	if !ok {
+		return []string{path}
+	}
+	list, after, _ := strings.Cut(rest, "}")
+	var all []string
+	for one := range strings.SplitSeq(list, ",") {
+		all = append(all, before+one+after)
+	}
+	return all
+}
+
+// A term that is not where the glossary says is not the word that the code uses.
+func TestGlossary_TermsAreWhereItSays(t *testing.T) {
+	data, err := os.ReadFile("docs/glossary.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := regexp.MustCompile("(?m)^\\| ([^|]+) \\| [^|]+ \\| (`[^|]+`) \\|$").FindAllStringSubmatch(string(data), -1)
+	if len(rows) < 40 {
+		t.Errorf("only %d terms were found", len(rows))
+	}
+	for _, row := range rows {
+		var text strings.Builder
+		for _, place := range strings.Split(strings.ReplaceAll(row[2], "`", ""), ", ") {
+			text.WriteString(filesIn(t, place))
+		}
+		for term := range strings.SplitSeq(row[1], ", ") {
+			if !strings.Contains(text.String(), strings.ToLower(term)) {
+				t.Errorf("docs/glossary.md: %q is not in %s", term, row[2])
+			}
+		}
+	}
+}
+
+// filesIn is the text of a file, or of the files in a folder, in lower case.
+func filesIn(t *testing.T, place string) string {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(place, "*.*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	for _, path := range append(paths, place) {
+		if info, err := os.Stat(path); err != nil || info.IsDir() {
+			continue
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text.WriteString(strings.ToLower(string(data)) + "\n")
+	}
+	return text.String()
 }

@@ -2,7 +2,6 @@ package test
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"net/url"
 	"os"
@@ -16,6 +15,8 @@ import (
 	"github.com/go-rod/rod"
 	"github.com/go-rod/rod/lib/launcher"
 	"github.com/go-rod/rod/lib/proto"
+
+	"pachyderm/test/idp"
 )
 
 // patience is how long a browser may take for a step before the test fails;
@@ -93,7 +94,7 @@ func (m *terminal) login(args ...string) (address string, end func() string) {
 type login struct {
 	address string
 	cmd     *exec.Cmd
-	out     *output
+	out     *idp.Output
 	done    chan error
 }
 
@@ -125,7 +126,7 @@ func (m *terminal) begin(args ...string) *login {
 	}
 	c := m.command(append([]string{"auth", "login"}, args...)...)
 	c.Env = append(c.Env, "BROWSER="+script)
-	out := &output{}
+	out := &idp.Output{}
 	c.Stdout, c.Stderr = out, out
 	if err := c.Start(); err != nil {
 		m.t.Fatal(err)
@@ -149,33 +150,6 @@ func (m *terminal) begin(args ...string) *login {
 		m.t.Fatalf("pachctl auth login opened no browser: %v\n%s", <-done, out)
 	}
 	return &login{strings.TrimSpace(line), c, out, done}
-}
-
-// provider starts an identity provider's process and waits for its first line
-// or its port.
-func startProvider(t *testing.T, port int, c *exec.Cmd) {
-	t.Helper()
-	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	out := &output{}
-	c.Stdout, c.Stderr = out, out
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = c.Process.Kill()
-		_ = c.Wait()
-	})
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	for {
-		_, err := postForm(ctx, fmt.Sprintf("http://127.0.0.1:%d/.well-known/openid-configuration", port), nil)
-		if err == nil || !strings.Contains(err.Error(), "refused") {
-			return
-		}
-		if ctx.Err() != nil {
-			t.Fatalf("the identity provider does not start:\n%s", out)
-		}
-	}
 }
 
 func (m *terminal) connectProvider(d *daemon, issuer, secret string) {
@@ -280,17 +254,18 @@ func wantText(t *testing.T, page *rod.Page, want string) {
 
 func TestSignIn_DemoProviderInBrowser(t *testing.T) {
 	d := newDaemon(t)
-	port := freePort(t)
-	idp := exec.CommandContext(context.Background(), program(t, "demo"), "-listen", fmt.Sprintf("127.0.0.1:%d", port), "-redirect-uri", d.callback())
-	idp.Env = []string{"DEMO_CLIENT_SECRET=a-demo-secret", "DEMO_ALICE_PASSWORD=wonderland", "DEMO_BOB_PASSWORD=builder"}
-	startProvider(t, port, idp)
+	address := idp.FreeAddress(t)
+	issuer := "http://" + address
+	idp.Run(t, issuer+"/.well-known/openid-configuration",
+		[]string{"DEMO_CLIENT_SECRET=a-demo-secret", "DEMO_ALICE_PASSWORD=wonderland", "DEMO_BOB_PASSWORD=builder"},
+		program(t, "demo"), "-listen", address, "-redirect-uri", d.callback())
 	d.start()
-	newTerminal(t, d).connectProvider(d, fmt.Sprintf("http://127.0.0.1:%d", port), "a-demo-secret")
+	newTerminal(t, d).connectProvider(d, issuer, "a-demo-secret")
 
 	browser := chromium(t)
 	alice := newTerminal(t, d)
-	address, end := alice.login()
-	page := openPage(t, browser, address)
+	start, end := alice.login()
+	page := openPage(t, browser, start)
 	fill(t, page, map[string]string{"email": "alice@example.com", "password": "wrong"})
 	click(t, page, `button:not([name])`)
 	wantText(t, page, "wrong e-mail address or password")
@@ -308,16 +283,9 @@ func TestSignIn_DemoProviderInBrowser(t *testing.T) {
 
 func TestSignIn_PanvaProviderInBrowser(t *testing.T) {
 	d := newDaemon(t)
-	port := freePort(t)
-	const node = "node_modules/node/bin/node"
-	if _, err := os.Stat(node); err != nil {
-		t.Fatalf("Node is needed: %v (make test installs it)", err)
-	}
-	idp := exec.CommandContext(context.Background(), node, "oidc-provider.mjs", fmt.Sprint(port), d.callback())
-	idp.Env = []string{"CLIENT_SECRET=a-secret-for-panva-that-is-long", "PATH=" + os.Getenv("PATH")}
-	startProvider(t, port, idp)
+	p := idp.StartPanva(t, d.callback())
 	d.start()
-	newTerminal(t, d).connectProvider(d, fmt.Sprintf("http://127.0.0.1:%d", port), "a-secret-for-panva-that-is-long")
+	newTerminal(t, d).connectProvider(d, p.Issuer, p.ClientSecret)
 
 	browser := chromium(t)
 	jane := newTerminal(t, d)

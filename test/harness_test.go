@@ -1,12 +1,9 @@
 package test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -26,6 +23,7 @@ import (
 	authpb "pachyderm/api/auth"
 	identitypb "pachyderm/api/identity"
 	"pachyderm/demo/op"
+	"pachyderm/test/idp"
 )
 
 // binaries builds the programs once and returns the folder they are in.
@@ -60,54 +58,21 @@ func program(tb testing.TB, name string) string {
 	return filepath.Join(dir, name)
 }
 
-// freePort is one that outgoing connections do not use either.
-func freePort(tb testing.TB) int {
-	tb.Helper()
-	for range 100 {
-		port := 20000 + rand.N(10000)
-		l, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err == nil {
-			_ = l.Close()
-			return port
-		}
-	}
-	tb.Fatal("no free port")
-	return 0
-}
-
 // daemon is a pachd process; its ports and directory outlive it.
 type daemon struct {
 	tb         testing.TB
 	dir        string
 	grpc, http string
 	env        []string
-	output     *output
+	output     *idp.Output
 	cmd        *exec.Cmd
-}
-
-// output collects what processes write, from several goroutines.
-type output struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (o *output) Write(b []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.Write(b)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.String()
 }
 
 func newDaemon(tb testing.TB, env ...string) *daemon {
 	tb.Helper()
-	d := &daemon{tb: tb, dir: tb.TempDir(), output: &output{}}
-	d.grpc = fmt.Sprintf("127.0.0.1:%d", freePort(tb))
-	d.http = fmt.Sprintf("127.0.0.1:%d", freePort(tb))
+	d := &daemon{tb: tb, dir: tb.TempDir(), output: &idp.Output{}}
+	d.grpc = idp.FreeAddress(tb)
+	d.http = idp.FreeAddress(tb)
 	d.env = append([]string{
 		"PATH=" + os.Getenv("PATH"), "PACHD_LISTEN_GRPC=" + d.grpc, "PACHD_LISTEN_HTTP=" + d.http, "PACHD_LISTEN_CALLBACK=", "PACHD_LISTEN_METRICS=",
 	}, env...)

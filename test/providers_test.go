@@ -3,8 +3,6 @@ package test
 import (
 	"encoding/xml"
 	"fmt"
-	"io"
-	"net/http"
 	"strings"
 	"testing"
 
@@ -35,7 +33,7 @@ func TestSignIn_OpenLDAP(t *testing.T) {
 		"LDAPS":             {"host": l.LDAPS, "rootCA": l.CA.File},
 	} {
 		t.Run(name, func(t *testing.T) {
-			trial{
+			scenario{
 				document: document("ldap", with(ldapConfig(l), changes)), client: newClient, provider: l,
 				person: idp.Alice, groups: []string{"admins", "developers", "everyone"}, told: wrongPassword,
 				refused: idp.Carol, away: "cannot be reached",
@@ -73,7 +71,7 @@ func TestSignIn_OpenLDAPOnlyWhoIsMeant(t *testing.T) {
 	h.connect(document("ldap", good)(h.daemon))
 	h.begin("idp", newClient(t)).succeeds(idp.Weird, []string{"developers", "everyone"})
 	a := h.begin("idp", newClient(t))
-	directory := trial{told: wrongPassword}
+	directory := scenario{told: wrongPassword}
 	for _, name := range []string{"*", "alice)(uid=*", "alice*", `al\69ce`, "alice)(|(uid=*", "nobody", "search"} {
 		directory.refuses(a, idp.Person{Name: name, Password: idp.Alice.Password})
 	}
@@ -95,7 +93,7 @@ func TestSignIn_ActiveDirectory(t *testing.T) {
 			"userMatchers": []any{map[string]any{"userAttr": "DN", "groupAttr": "member:1.2.840.113556.1.4.1941:"}},
 		},
 	}
-	trial{
+	scenario{
 		document: document("ldap", config), client: newClient, provider: s, person: idp.Alice, groups: []string{"admins", "developers", "everyone"},
 		told: wrongPassword, refused: idp.Carol, away: "cannot be reached",
 	}.run(t)
@@ -120,7 +118,7 @@ func TestSignIn_SimpleSAMLphp(t *testing.T) {
 			if o.UnsignedResponse { // as a document for Dex, whose request goes by POST
 				config = with(config, map[string]any{"metadataURL": nil, "ssoURL": s.SSOURL, "ssoIssuer": s.EntityID, "caData": s.Certificate, "usernameAttr": "uid"})
 			}
-			c := trial{
+			c := scenario{
 				document: document("saml", config),
 				client:   newClient, person: idp.Alice, groups: idp.Alice.Groups, told: "Incorrect username or password",
 				refused: idp.Bob, reason: "groups", away: "cannot be reached",
@@ -142,7 +140,17 @@ func rollsOver(t *testing.T, h *house, s *idp.SimpleSAML) {
 	s.Announce()
 	h.begin("idp", newClient(t)).succeeds(idp.Alice, idp.Alice.Groups)
 	s.RollOver()
-	eventuallySignedIn(t, h, trial{client: newClient, person: idp.Alice})
+	eventually(t, func() string { // pachd looks for new certificates once in a while only
+		a := h.begin("idp", newClient(t))
+		if text, err := a.as(idp.Alice); err != nil {
+			a.kill()
+			return err.Error() + text
+		}
+		if out, err := a.wait(); err != nil {
+			return out
+		}
+		return ""
+	})
 }
 
 func TestSignIn_CrewjamSAML(t *testing.T) {
@@ -153,7 +161,7 @@ func TestSignIn_CrewjamSAML(t *testing.T) {
 <AssertionConsumerService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST" Location=%[1]q index="1"/>
 </SPSSODescriptor></EntityDescriptor>`, h.callback())
 	s := idp.StartCrewjam(t, []byte(sp))
-	trial{
+	scenario{
 		document: document("saml", map[string]any{
 			"metadataURL": s.MetadataURL, "emailAttr": idp.CrewjamEmail, "nameAttr": idp.CrewjamName, "groupsAttr": idp.CrewjamGroups, "allowedGroups": []any{"admins"},
 		}),
@@ -163,7 +171,7 @@ func TestSignIn_CrewjamSAML(t *testing.T) {
 	var metadata struct {
 		EntityID string `xml:"entityID,attr"`
 	}
-	if err := xml.Unmarshal([]byte(get(t, "http://"+h.http+"/saml/idp/metadata")), &metadata); err != nil || metadata.EntityID != h.callback() {
+	if err := xml.Unmarshal(idp.Get(t, "http://"+h.http+"/saml/idp/metadata"), &metadata); err != nil || metadata.EntityID != h.callback() {
 		t.Errorf("our own metadata name %q, %v", metadata.EntityID, err)
 	}
 }
@@ -173,7 +181,7 @@ func TestSignIn_GitHubEnterprise(t *testing.T) {
 	h := newHouse(t)
 	g := idp.StartGitHub(t, nil, h.callback())
 	config := map[string]any{"clientID": g.ClientID, "clientSecret": g.ClientSecret, "hostName": g.HostName, "rootCA": g.CA.File}
-	trial{
+	scenario{
 		document: document("github", with(config, map[string]any{"orgs": []any{map[string]any{"name": g.Organisation}}, "teamNameField": "slug"})),
 		client:   g.CA.Client, provider: g, person: idp.Alice, groups: []string{"example-org:admins", "example-org:developers"},
 		refused: idp.Carol, reason: "groups",
@@ -196,7 +204,7 @@ func TestSignIn_PanvaOIDCProvider(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	p := idp.StartPanva(t, h.callback())
-	trial{
+	scenario{
 		document: document("oidc", oidcConfig(p.Issuer, p.ClientID, p.ClientSecret, nil)),
 		client:   newClient, provider: p, person: idp.Alice, groups: idp.Alice.Groups, refused: idp.Bob, reason: "groups", away: "cannot be reached",
 	}.runIn(t, h)
@@ -206,7 +214,7 @@ func TestSignIn_AnotherDex(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	d := idp.StartDex(t, h.callback())
-	c := trial{
+	c := scenario{
 		document: document("oidc", oidcConfig(d.Issuer, d.ClientID, d.ClientSecret, nil)),
 		client:   newClient, provider: d, person: d.People[0], groups: idp.Alice.Groups, told: "Invalid",
 		refused: d.People[1], reason: "groups", away: "cannot be reached",
@@ -225,7 +233,7 @@ func TestSignIn_AnotherDex(t *testing.T) {
 	}
 	a.ends("cannot be reached")
 	d.Start()
-	eventuallySignedIn(t, h, c)
+	h.recovers(c)
 }
 
 // The document of the page that describes this product, as complete as the page
@@ -257,25 +265,7 @@ config:
 	if err == nil || !strings.Contains(out, "remove the comma") {
 		t.Errorf("the stray comma: %v\n%s", err, out)
 	}
-	trial{
+	scenario{
 		document: page, client: a.CA.Client, provider: a, person: idp.Alice, groups: idp.Alice.Groups, told: "Wrong email or password", away: "cannot be reached",
 	}.runIn(t, h)
-}
-
-func get(t *testing.T, address string) string {
-	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	res, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	body, err := io.ReadAll(res.Body)
-	if err != nil || res.StatusCode != http.StatusOK {
-		t.Fatalf("%s: %s %v", address, res.Status, err)
-	}
-	return string(body)
 }

@@ -18,7 +18,7 @@ func Schema(typ string) ([]byte, bool) {
 }
 
 // Types are those that organisations use, sorted. The types mockCallback and
-// mockPassword, which are for trials, are not among them.
+// mockPassword, which are for evaluation, are not among them.
 func Types() []string {
 	entries, err := files.ReadDir(".")
 	if err != nil {

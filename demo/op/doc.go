@@ -1,4 +1,4 @@
-// Package op is a small real OpenID provider for trials and tests: people,
+// Package op is a small real OpenID provider for evaluation and tests: people,
 // groups and a login page of its own, on a certified library
 // (github.com/zitadel/oidc). It keeps everything in memory.
 //

@@ -10,7 +10,8 @@ import (
 	"pachyderm/internal/principal"
 )
 
-// Binding grants roles to a principal on one resource and all beneath it.
+// Binding is a role binding: roles of a principal on one resource and all
+// beneath it.
 type Binding struct {
 	Resource  Resource
 	Principal principal.Name

@@ -15,8 +15,8 @@ import (
 // resource.
 const topic = "binding"
 
-// Service keeps the bindings: in the database, and as the Index that every
-// decision runs over. It is safe for concurrent use.
+// Service keeps the bindings: in the database, and as an exact memory, the Index
+// that every decision runs over. It is safe for concurrent use.
 type Service struct {
 	DB *db.DB
 

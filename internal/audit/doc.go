@@ -1,4 +1,4 @@
-// Package audit keeps what happened: who did what to which object, and when.
-// Events are written in the transaction of the change they tell of, and never
-// changed.
+// Package audit keeps what happened: who did what to which object, and when. An
+// audit event is written in the transaction of the change that it tells of, and
+// never changed.
 package audit

@@ -22,7 +22,7 @@ import (
 // docs/config.md.
 type Config struct {
 	PublicURL string `json:"publicURL" doc:"Where browsers and clients reach pachd, and the issuer's name; a path such as /dex is allowed. Derived from listen.http when empty."`
-	Insecure  bool   `json:"insecure" doc:"Allow plain text on addresses that are not this machine's: for trials, or behind a proxy that ends TLS."`
+	Insecure  bool   `json:"insecure" doc:"Allow plain text on addresses that are not this machine's: for evaluation, or behind a proxy that terminates TLS."`
 	Listen    Listen `json:"listen"`
 	TLS       TLS    `json:"tls"`
 	Database  struct {
@@ -46,8 +46,8 @@ type Config struct {
 	} `json:"connectors"`
 	Log     Log `json:"log"`
 	Cluster struct {
-		DeploymentID string `json:"deploymentID" doc:"Given back by InspectCluster."`
-		PublicHost   string `json:"publicHost" doc:"Host name of the proxy in front of pachd, given back by InspectCluster."`
+		DeploymentID string `json:"deploymentID" doc:"Returned by InspectCluster."`
+		PublicHost   string `json:"publicHost" doc:"Host name of the proxy in front of pachd, returned by InspectCluster."`
 		PublicTLS    bool   `json:"publicTLS" doc:"Whether that proxy speaks TLS."`
 	} `json:"cluster"`
 
@@ -201,10 +201,10 @@ func (c Config) validate() error {
 	var problems []string
 	add := func(format string, a ...any) { problems = append(problems, fmt.Sprintf(format, a...)) }
 	if c.DataDir == "" {
-		add("no data directory: give one with --data-dir")
+		add("no data directory: set one with --data-dir")
 	}
 	if (c.TLS.CertFile == "") != (c.TLS.KeyFile == "") {
-		add("tls: give both certFile and keyFile, or neither")
+		add("tls: set both certFile and keyFile, or neither")
 	}
 	for key, address := range map[string]string{"listen.grpc": c.Listen.GRPC, "listen.http": c.Listen.HTTP, "listen.callback": c.Listen.Callback, "listen.metrics": c.Listen.Metrics} {
 		if address == "" {
@@ -214,7 +214,7 @@ func (c Config) validate() error {
 		if err != nil {
 			add("%s: %q is not an address: write one such as localhost:30650 or 0.0.0.0:30650", key, address)
 		} else if key != "listen.metrics" && !webaddr.IsLoopback(host) && c.TLS.CertFile == "" && !c.Insecure {
-			add("%s: %s would send tokens over the network in plain text: set tls.certFile and tls.keyFile, or insecure: true for a trial or behind a proxy that ends TLS", key, address)
+			add("%s: %s would send tokens over the network in plain text: set tls.certFile and tls.keyFile, or insecure: true for evaluation or behind a proxy that terminates TLS", key, address)
 		}
 	}
 	if c.PublicURL != "" {

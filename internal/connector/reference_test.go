@@ -49,7 +49,7 @@ func TestReferencePage_IsCurrent(t *testing.T) {
 	explained := what()
 	for _, typ := range connector.Types() {
 		if strings.HasPrefix(typ, "mock") {
-			continue // for trials of pachd itself
+			continue // to try pachd itself out
 		}
 		if explained[typ] == "" {
 			t.Errorf("nothing says what %s is", typ)

@@ -15,8 +15,8 @@ const channel = "pach_changes"
 // empty topic says that anything may have changed.
 type Change struct{ Topic, Key string }
 
-// changes notifies watchers in this process of what was committed here, and of
-// what other replicas have committed.
+// changes is the change notification: it tells watchers in this process of what
+// was committed here, and of what other replicas have committed.
 type changes struct {
 	mu       sync.Mutex
 	watchers []func(Change)

@@ -6,8 +6,8 @@ import (
 	"sync/atomic"
 )
 
-// Memory keeps one value that was read from the database, exactly: a change of
-// its topic makes the next Get read it again, and while changes of other
+// Memory is an exact memory of one value of the database: a change of its topic
+// makes the next Get read it again, and while changes of other
 // replicas are not received each Get does.
 type Memory[T any] struct {
 	db   *DB

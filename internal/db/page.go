@@ -20,7 +20,7 @@ func (p Page) Size() int {
 	return p.Limit
 }
 
-// Next is the key that the next page comes after, or "" if this one, of so many
+// Next is the page token, the key that the next page comes after, or "" if this one, of so many
 // items, the last of which has the key last, is the end.
 func (p Page) Next(items int, last string) string {
 	if items < p.Size() {

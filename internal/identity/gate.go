@@ -19,7 +19,7 @@ func Gate(ctx context.Context, tx *db.Tx, holder principal.Name, identityID stri
 		by, err = ByID(ctx, tx, identityID)
 		switch {
 		case fault.Is(err, fault.NotFound) || err == nil && by.Ended:
-			return by, fault.New(fault.Unauthenticated, "the identity provider that this session came from is gone").
+			return by, fault.New(fault.Unauthenticated, "the identity provider that this session came from is no longer connected").
 				Next("log in again with: pachctl auth login")
 		case err != nil:
 			return by, err

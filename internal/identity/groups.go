@@ -129,7 +129,7 @@ func removeMember(ctx context.Context, tx *db.Tx, group, who principal.Name) err
 	}
 	for _, m := range left {
 		if m.Group == group {
-			return fault.New(fault.Precondition, "%s is in %s because %s says so at each login", who, group, m.Source).
+			return fault.New(fault.Precondition, "%s is in %s because %s reports it at each sign-in", who, group, m.Source).
 				Next("remove them there")
 		}
 	}

@@ -59,7 +59,7 @@ func SignedIn(ctx context.Context, d *db.DB, in SignIn, now time.Time) (Identity
 	for _, g := range in.Groups {
 		name, err := principal.OfGroup(g)
 		if err != nil {
-			return Identity{}, fault.Prefix(err, "the identity provider sent a group that cannot be one")
+			return Identity{}, fault.Prefix(err, "the identity provider sent an invalid group name")
 		}
 		groups = append(groups, name)
 	}

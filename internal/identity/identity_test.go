@@ -208,7 +208,7 @@ func TestGate_DeletedConnector(t *testing.T) {
 		who := mustSignIn(t, d, with(func(in *identity.SignIn) { in.Groups = []string{"admins"} }))
 		bob := mustSignIn(t, d, with(func(in *identity.SignIn) { in.Instance, in.Subject, in.Email = "second", "b", "bob@example.com" }))
 		endInstance(t, d, "first")
-		if err := gate(t, d, who.ID); !fault.Is(err, fault.Unauthenticated) || !strings.Contains(fault.Message(err), "is gone") {
+		if err := gate(t, d, who.ID); !fault.Is(err, fault.Unauthenticated) || !strings.Contains(fault.Message(err), "no longer connected") {
 			t.Errorf("gate: %v", err)
 		}
 		if err := gate(t, d, bob.ID); err != nil {

@@ -81,7 +81,7 @@ func errNeverSeen(user principal.Name) error {
 	return fault.New(fault.NotFound, "%s has never signed in", user)
 }
 
-// Link lets an identity that waits act as a user. Faults: NotFound,
+// Link lets a waiting identity act as a user. Faults: NotFound,
 // Precondition.
 func Link(ctx context.Context, tx *db.Tx, by audit.By, id string, user principal.Name) error {
 	if _, err := isDisabled(ctx, tx, user); err != nil {

@@ -71,7 +71,7 @@ func (h *handler) choose(w http.ResponseWriter, r *http.Request, client storage.
 
 func errNoneAllowed(c storage.Client) error {
 	return fault.New(fault.Denied, "none of the identity providers that %s may be used with is connected", c.Name).
-		Next("an administrator can look with: pachctl idp get-client %s", c.ID)
+		Next("an administrator can see which they are with: pachctl idp get-client %s", c.ID)
 }
 
 // ErrNotConnected is for whoever would sign in before there is a connector.
@@ -133,7 +133,7 @@ func (h *handler) serveStep(w http.ResponseWriter, r *http.Request) error {
 	if err := browser.ParseForm(w, r); err != nil {
 		return err
 	}
-	if r.Method == http.MethodPost && r.PostForm.Has("SAMLResponse") {
+	if r.Method == http.MethodPost && r.PostForm.Has(browser.SAMLResponse) {
 		return h.keepResponse(w, r)
 	}
 	state := r.URL.Query().Get("state")
@@ -158,7 +158,20 @@ func (h *handler) serveStep(w http.ResponseWriter, r *http.Request) error {
 // sameBrowser finds the login that has a state, if it began in this browser.
 // Whoever else came is not the one who began, so it ends nothing.
 func (h *handler) sameBrowser(r *http.Request, state string) (*loginctx.Login, error) {
-	request, err := h.issuer.store.GetAuthRequest(r.Context(), state)
+	l, err := h.underWay(r.Context(), state)
+	if err == nil && !secret.Same(h.cookie.ID(r), l.Browser) {
+		err = web.Problem{
+			Status: http.StatusBadRequest, Title: "This sign-in began in another browser",
+			What: "For your safety it can only be finished in the browser window that it was started in, with cookies allowed.",
+			Next: "Start again in this browser, for example with: pachctl auth login",
+		}
+	}
+	return l, err
+}
+
+// underWay finds the login that has a state.
+func (h *handler) underWay(ctx context.Context, state string) (*loginctx.Login, error) {
+	request, err := h.issuer.store.GetAuthRequest(ctx, state)
 	if errors.Is(err, storage.ErrNotFound) {
 		err = errLoginOver()
 	}
@@ -166,12 +179,8 @@ func (h *handler) sameBrowser(r *http.Request, state string) (*loginctx.Login, e
 		return nil, err
 	}
 	l, err := loginctx.Open(request.ConnectorData)
-	if err != nil || !secret.Same(h.cookie.ID(r), l.Browser) {
-		return nil, web.Problem{
-			Status: http.StatusBadRequest, Title: "This sign-in began in another browser",
-			What: "For your safety it can only be finished in the browser window that it was started in, with cookies allowed.",
-			Next: "Start again in this browser, for example with: pachctl auth login",
-		}
+	if err != nil {
+		return nil, errLoginOver()
 	}
 	l.Request = &request
 	return l, nil
@@ -193,7 +202,7 @@ func (h *handler) admit(w http.ResponseWriter, r *http.Request) (client storage.
 	for name, values := range r.Form {
 		if len(values) > 1 {
 			return client, false, web.Problem{
-				Status: http.StatusBadRequest, Title: "This sign-in request is not valid", What: "It gives " + name + " more than once.",
+				Status: http.StatusBadRequest, Title: "This sign-in request is not valid", What: "It has the parameter " + name + " more than once.",
 				Next: "Tell whoever runs the application that sent you here.",
 			}
 		}
@@ -213,7 +222,7 @@ func (h *handler) admit(w http.ResponseWriter, r *http.Request) (client storage.
 	case !registry.MayRedirect(client, redirect):
 		return client, false, web.Problem{
 			Status: http.StatusBadRequest, Title: "This redirect URI is not registered",
-			What: "The application that sent you here asks for an answer at an address that is not registered for it.",
+			What: "The application that sent you here named a redirect URI that is not registered for it.",
 			Next: "An administrator can add it to the client with: pachctl idp update-client",
 		}
 	case isDeviceRedirect(redirect, h.url.Path):

@@ -11,7 +11,7 @@ import (
 	"pachyderm/internal/fault"
 )
 
-// The clients that are always there.
+// The OIDC clients that are always there.
 const (
 	// CLIClient is pachctl with a browser on the same machine (RFC 8252).
 	CLIClient = "pachctl"
@@ -50,7 +50,7 @@ func (i *Issuer) CheckClient(ctx context.Context, id, redirectURI string) error 
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
 		return fault.New(fault.Invalid, "client_id %q is not registered", id).
-			Next("do so first, with: pachctl idp create-client").At("client_id")
+			Next("register it first, with: pachctl idp create-client").At("client_id")
 	case err != nil:
 		return err
 	case !slices.Contains(c.RedirectURIs, redirectURI):

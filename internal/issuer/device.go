@@ -42,7 +42,7 @@ func (h *handler) serveDeviceVerify(w http.ResponseWriter, r *http.Request) erro
 		r.Form.Set("user_code", userCode)
 		return h.serveDex(w, r)
 	case "no":
-		h.refuseDevice(r.Context(), userCode, "the person who was asked in the browser said that it was not they")
+		h.refuseDevice(r.Context(), userCode, "the person in the browser refused this sign-in")
 		return web.Problem{
 			Status: http.StatusOK, Title: "Refused", What: "Nobody was signed in.",
 			Next: "You can close this window. If you did not expect the question, tell an administrator.",

@@ -54,10 +54,10 @@ func TestConnectorTest_ShowsResultKeepsNothing(t *testing.T) {
 	if c := claimNamed(r, "email"); c.Value != `"alice@example.com"` || c.UsedAs != "e-mail address" {
 		t.Errorf("the claim email: %+v", c)
 	}
-	if c := claimNamed(r, "nickname"); !strings.Contains(c.UsedAs, "it is not there") {
+	if c := claimNamed(r, "nickname"); !strings.Contains(c.UsedAs, "missing") {
 		t.Errorf("the claim nickname, which is not sent: %+v", c)
 	}
-	if !strings.Contains(page.Text(), "went well") || !strings.Contains(page.Text(), "user:alice@example.com") {
+	if !strings.Contains(page.Text(), "succeeded") || !strings.Contains(page.Text(), "user:alice@example.com") {
 		t.Errorf("the page: %s", page.Text())
 	}
 	if all, err := h.Registry.Connectors(t.Context()); err != nil || len(all) != 0 {
@@ -144,7 +144,7 @@ func TestConnectorTest_BelongsToItsOwner(t *testing.T) {
 		}
 	}
 	mine.Stop = func(*url.URL) bool { return false }
-	if page := mine.Get(answer.URL.String()); !strings.Contains(page.Text(), "went well") {
+	if page := mine.Get(answer.URL.String()); !strings.Contains(page.Text(), "succeeded") {
 		t.Errorf("in its own: %s", page.Text())
 	}
 	if page := mine.Get(address); !strings.Contains(page.Text(), "is over") {

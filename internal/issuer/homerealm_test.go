@@ -41,7 +41,7 @@ func TestHomeRealm_RemembersAndSkipsForOne(t *testing.T) {
 	}
 	b.Get(h.authURL(map[string]string{"connector_id": "two"}))
 	page := b.Get(h.authURL(nil)).Text()
-	if two, one := strings.Index(page, "Two"), strings.Index(page, "One"); !strings.Contains(page, "You took this last time") || two < 0 || two > one {
+	if two, one := strings.Index(page, "Two"), strings.Index(page, "One"); !strings.Contains(page, "You chose this last time") || two < 0 || two > one {
 		t.Errorf("after the second was taken: %s", page)
 	}
 }

@@ -137,8 +137,8 @@ func (h *handler) answerDevice(w http.ResponseWriter, r *http.Request) {
 	rec.Flush(w)
 }
 
-// makeDiscovery corrects Dex's document: what we add to the protocol, and
-// what we do not serve.
+// makeDiscovery corrects Dex's discovery document: what we add to the protocol,
+// and what we do not serve.
 func (h *handler) makeDiscovery() error {
 	r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, h.url.AbsURL("/.well-known/openid-configuration"), nil)
 	if err != nil {

@@ -15,31 +15,26 @@ import (
 	"pachyderm/internal/issuer/loginctx"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/web"
+	"pachyderm/internal/web/browser"
 )
-
-// maxResponse is more than a connector reads, in base64.
-const maxResponse = 512 << 10
 
 // keepResponse takes a response that an identity provider has the browser post
 // to us. A post from another site brings no cookie of ours (SameSite=Lax), so
 // the response is kept, and the browser comes for it with a GET, which does.
 func (h *handler) keepResponse(w http.ResponseWriter, r *http.Request) error {
 	state := r.PostForm.Get("RelayState")
-	if len(r.PostForm.Get("SAMLResponse")) > maxResponse {
-		return web.Problem{
-			Status: http.StatusRequestEntityTooLarge, Title: "This response is too large", What: "The identity provider sent more than is read.",
-			Next: "Tell an administrator: it should send fewer attributes.",
-		}
-	}
-	response := url.Values{"SAMLResponse": r.PostForm["SAMLResponse"], "RelayState": {state}}
+	response := url.Values{browser.SAMLResponse: r.PostForm[browser.SAMLResponse][:1], "RelayState": {state}}
 	if connectortest.IsState(state) {
 		return h.test.KeepResponse(w, r, state, response)
 	}
-	err := h.issuer.store.UpdateAuthRequest(r.Context(), state, func(a storage.AuthRequest) (storage.AuthRequest, error) {
-		l, err := loginctx.Open(a.ConnectorData)
-		if err != nil {
-			return a, err
-		}
+	l, err := h.underWay(r.Context(), state)
+	if err != nil {
+		return err
+	}
+	if _, _, err := capable[connector.Describer](r.Context(), h.issuer, l.Request.ConnectorID, l.Revision); err != nil {
+		return errLoginOver() // whose provider sends no such responses
+	}
+	err = h.issuer.store.UpdateAuthRequest(r.Context(), state, func(a storage.AuthRequest) (storage.AuthRequest, error) {
 		l.Answer = response
 		a.ConnectorData, err = l.Data()
 		return a, err

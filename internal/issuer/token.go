@@ -80,7 +80,7 @@ func (i *Issuer) Redeem(ctx context.Context, clientID, redirectURI, code, verifi
 	c, err := i.store.GetClient(ctx, clientID)
 	if errors.Is(err, storage.ErrNotFound) {
 		return "", fault.New(fault.Precondition, "pachd is set up to sign in as client %q, which is not registered any more", clientID).
-			Next("an administrator mends it with: pachctl auth set-config")
+			Next("an administrator can correct it with: pachctl auth set-config")
 	}
 	if err != nil {
 		return "", err

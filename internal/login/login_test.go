@@ -192,7 +192,7 @@ func TestWait_PersonSaysNo(t *testing.T) {
 		if page := b.Submit(question, map[string]string{"answer": "no"}); page.Status != http.StatusForbidden {
 			t.Errorf("the browser says %d: %s", page.Status, page.Text())
 		}
-		wantRefused(t, (<-waiting).err, "authorization failed", "it was not they")
+		wantRefused(t, (<-waiting).err, "authorization failed", "refused this sign-in")
 		if page := b.Submit(question, map[string]string{"answer": "yes"}); page.Status == http.StatusOK {
 			t.Errorf("a yes after the no: %s", page.Text())
 		}
@@ -407,9 +407,9 @@ func TestSession_GateBeforeItBegins(t *testing.T) {
 			t.Errorf("userinfo by a connector that is gone: %d", got)
 		}
 		_, err = h.Login.WithIDToken(t.Context(), raw)
-		wantRefused(t, err, "gone")
+		wantRefused(t, err, "no longer connected")
 		_, err = h.Login.Wait(t.Context(), state)
-		wantRefused(t, err, "gone")
+		wantRefused(t, err, "no longer connected")
 	})
 }
 

@@ -126,7 +126,7 @@ func (s *Service) serveConfirm(pages web.Pages, w http.ResponseWriter, r *http.R
 			Next("go back and try again, with cookies allowed")
 	}
 	if r.PostFormValue("answer") != "yes" {
-		return s.ended(r.Context(), a, asking, fault.New(fault.Denied, "the person who was asked in the browser said that it was not they"))
+		return s.ended(r.Context(), a, asking, fault.New(fault.Denied, "the person in the browser refused this sign-in"))
 	}
 	moved, err := s.advance(r.Context(), a, asking, confirmed, a.identityID, "")
 	if err == nil && !moved {

@@ -71,17 +71,17 @@ func address(l net.Listener) string {
 func lockDir(dir string) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fault.New(fault.Precondition, "cannot make the data directory %s", dir).
-			Next("give pachd one that it may write, with --data-dir").Because(err)
+			Next("set --data-dir to one that pachd may write").Because(err)
 	}
 	f, err := os.OpenFile(filepath.Join(dir, "pachd.lock"), os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator names the directory
 	if err != nil {
 		return nil, fault.New(fault.Precondition, "cannot write the data directory %s", dir).
-			Next("give pachd one that it may write, with --data-dir").Because(err)
+			Next("set --data-dir to one that pachd may write").Because(err)
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		return nil, errors.Join(
 			fault.New(fault.Precondition, "another pachd is running on the data directory %s", dir).
-				Next("stop it, or give this one its own with --data-dir"), f.Close())
+				Next("stop it, or set --data-dir to another one"), f.Close())
 	}
 	return f, nil
 }

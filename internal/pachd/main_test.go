@@ -54,7 +54,7 @@ func TestMain_FailedStartSaysWhatToDo(t *testing.T) {
 		"no directory": {func(*testing.T) string { return "" }, nil, nil, []string{"no data directory", "--data-dir"}},
 		"a directory in use": {func(t *testing.T) string {
 			return pachdtest.Start(t).DataDir
-		}, nil, nil, []string{"another pachd is running on the data directory", "stop it, or give this one its own"}},
+		}, nil, nil, []string{"another pachd is running on the data directory", "stop it, or set --data-dir"}},
 		"a directory that cannot be made": {func(t *testing.T) string {
 			file := filepath.Join(t.TempDir(), "file")
 			edit(t, os.WriteFile(file, nil, 0o600))

@@ -202,7 +202,7 @@ func (p *Pachd) stop(servers []*http.Server) {
 	for _, s := range servers {
 		if s != nil {
 			if err := s.Shutdown(ctx); err != nil {
-				p.log.Warn("a page was cut off", "error", err)
+				p.log.Warn("an HTTP request was cut off", "error", err)
 			}
 		}
 	}

@@ -118,7 +118,7 @@ func TestPolicy_DeletedConnector(t *testing.T) {
 		}
 		for method, row := range rows {
 			if row.SignedIn {
-				want(t, h.call(session, method), codes.Unauthenticated, "the identity provider that this session came from is gone")
+				want(t, h.call(session, method), codes.Unauthenticated, "the identity provider that this session came from is no longer connected")
 			}
 		}
 	})

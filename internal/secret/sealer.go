@@ -127,7 +127,7 @@ func makeKey(path string) (*keyset.Handle, error) {
 	}
 	if err := WriteFile(path, buf.Bytes()); err != nil {
 		return nil, fault.New(fault.Precondition, "cannot write the sealing key %s", path).
-			Next("give pachd a directory that it may write, with --data-dir").Because(err)
+			Next("set --data-dir to a directory that pachd may write").Because(err)
 	}
 	return handle, nil
 }

@@ -13,7 +13,7 @@ import (
 // memoryLimit bounds how many tokens are remembered; beyond it, it begins anew.
 const memoryLimit = 1 << 20
 
-// memory remembers who tokens belong to, exactly: what a change has made wrong
+// memory is an exact memory of who tokens belong to: what a change has made wrong
 // is forgotten before the call that made it returns, and nothing is taken from
 // memory while changes of other replicas cannot be received.
 type memory struct {

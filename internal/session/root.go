@@ -91,7 +91,7 @@ func (s *Service) rootFromFile() (root secret.Text, made bool, err error) {
 	root = token.New()
 	if err := secret.WriteFile(path, []byte(root.Reveal()+"\n")); err != nil {
 		return "", false, fault.New(fault.Precondition, "cannot write the root token %s", path).
-			Next("give pachd a directory that it may write, with --data-dir").Because(err)
+			Next("set --data-dir to a directory that pachd may write").Because(err)
 	}
 	return root, true, nil
 }

@@ -100,7 +100,7 @@ type ConnectorTest struct {
 	Error string
 }
 
-// PostForm leads on to a provider that wants to be posted to.
+// PostForm continues to a provider that takes requests by POST only.
 type PostForm struct {
 	Action string
 	To     string // the provider's name

@@ -44,7 +44,7 @@ func StartCrewjam(tb testing.TB, spMetadata []byte) *Crewjam {
 	if err := xml.Unmarshal(spMetadata, sp); err != nil {
 		tb.Fatal(err)
 	}
-	address, pair := freeAddress(tb), newRSA(tb)
+	address, pair := FreeAddress(tb), newRSA(tb)
 	at := func(path string) url.URL { return url.URL{Scheme: "http", Host: address, Path: path} }
 	metadata, sso := at("/metadata"), at("/sso")
 	c := &Crewjam{

@@ -23,7 +23,7 @@ type Dex struct {
 	ClientID, ClientSecret string
 	People                 []Person
 
-	log output
+	log Output
 }
 
 // Output is what Dex has logged so far.
@@ -32,7 +32,7 @@ func (d *Dex) Output() string { return d.log.String() }
 // StartDex runs Dex, for a relying party with the given callbacks.
 func StartDex(tb testing.TB, callbacks ...string) *Dex {
 	tb.Helper()
-	address := freeAddress(tb)
+	address := FreeAddress(tb)
 	d := &Dex{Issuer: "http://" + address + "/dex", ClientID: "pachyderm", ClientSecret: "dex-secret", People: namedByEmail(Alice, Bob)}
 	log := slog.New(slog.NewTextHandler(&d.log, nil))
 	store := memory.New(log)

@@ -41,7 +41,7 @@ func StartGitHub(tb testing.TB, ca *CA, callbacks ...string) *GitHub {
 	if ca == nil {
 		ca = NewCA(tb)
 	}
-	address := freeAddress(tb)
+	address := FreeAddress(tb)
 	_, port, _ := strings.Cut(address, ":")
 	inside := freePort(tb, 20000, 30000)
 	g := &GitHub{

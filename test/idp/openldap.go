@@ -52,7 +52,7 @@ func StartOpenLDAP(tb testing.TB, o OpenLDAPOptions) *OpenLDAP {
 	}
 	const base = "dc=example,dc=com"
 	l := &OpenLDAP{
-		Plain: freeAddress(tb), LDAPS: freeAddress(tb), CA: o.CA,
+		Plain: FreeAddress(tb), LDAPS: FreeAddress(tb), CA: o.CA,
 		BaseDN: base, PeopleDN: "ou=people," + base, GroupsDN: "ou=groups," + base,
 		BindDN: "cn=search," + base, BindPassword: "search-secret", AdminDN: "cn=admin," + base, AdminPassword: "admin-secret",
 		People: []Person{Alice, Bob, Carol, Weird},

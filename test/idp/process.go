@@ -28,7 +28,7 @@ type process struct {
 	dir     string
 	env     []string
 	ready   func(ctx context.Context) error
-	output  output
+	output  Output
 	cmd     *exec.Cmd
 	stopped chan struct{}
 }
@@ -59,6 +59,15 @@ func (p *process) Start() {
 	if err := await(p.tb, p.stopped, p.ready); err != nil {
 		p.tb.Fatalf("%s does not start: %v\n%s", strings.Join(p.args, " "), err, &p.output)
 	}
+}
+
+// Run runs one more provider, for the time of the test, and waits until a page of
+// its is there.
+func Run(tb testing.TB, page string, env []string, args ...string) {
+	tb.Helper()
+	p := &process{tb: tb, dir: tb.TempDir(), env: env, args: args, ready: answers(NewClient(tb), page)}
+	tb.Cleanup(p.Stop)
+	p.Start()
 }
 
 // Stop ends the provider at once, as an outage does.
@@ -124,7 +133,8 @@ func freePort(tb testing.TB, from, to int) int {
 	return 0
 }
 
-func freeAddress(tb testing.TB) string {
+// FreeAddress is a free port of this machine, with the host before it.
+func FreeAddress(tb testing.TB) string {
 	tb.Helper()
 	return fmt.Sprintf("127.0.0.1:%d", freePort(tb, 20000, 30000))
 }
@@ -164,19 +174,19 @@ func testDir(tb testing.TB) string {
 	return ""
 }
 
-// output collects what a process writes, from several goroutines.
-type output struct {
+// Output collects what processes write, from several goroutines.
+type Output struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
 }
 
-func (o *output) Write(b []byte) (int, error) {
+func (o *Output) Write(b []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.buf.Write(b)
 }
 
-func (o *output) String() string {
+func (o *Output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.buf.String()

@@ -45,27 +45,9 @@ func newServiceProvider(t *testing.T) *serviceProvider {
 	return s
 }
 
-func fetch(t *testing.T, address string) []byte {
-	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	res, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	body, err := io.ReadAll(res.Body)
-	if err != nil || res.StatusCode != http.StatusOK {
-		t.Fatalf("%s: %s %v", address, res.Status, err)
-	}
-	return body
-}
-
 func (s *serviceProvider) learn(t *testing.T, metadataURL string) []byte {
 	t.Helper()
-	text := fetch(t, metadataURL)
+	text := idp.Get(t, metadataURL)
 	s.IDPMetadata = &saml.EntityDescriptor{}
 	if err := xml.Unmarshal(text, s.IDPMetadata); err != nil {
 		t.Fatal(err)

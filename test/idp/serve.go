@@ -31,12 +31,6 @@ func (s *inProcess) Start() {
 		s.tb.Fatal("it runs already")
 	}
 	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", s.address)
-	// A program that another test has just begun may hold a copy of the socket
-	// that was closed, until it runs.
-	for tries := 0; errors.Is(err, syscall.EADDRINUSE) && tries < 1000; tries++ {
-		time.Sleep(10 * time.Millisecond)
-		l, err = (&net.ListenConfig{}).Listen(context.Background(), "tcp", s.address)
-	}
 	if err != nil {
 		s.tb.Fatal(err)
 	}
@@ -58,7 +52,30 @@ func (s *inProcess) Stop() {
 	if err := <-s.done; !errors.Is(err, http.ErrServerClosed) {
 		s.tb.Error(err)
 	}
+	// A program that another test has just begun holds a copy of the socket until
+	// it runs, and until then Go holds this lock.
+	syscall.ForkLock.RLock()
 	s.server = nil
+	syscall.ForkLock.RUnlock()
+}
+
+// Get is what is at an address.
+func Get(tb testing.TB, address string) []byte {
+	tb.Helper()
+	r, err := http.NewRequestWithContext(tb.Context(), http.MethodGet, address, nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK {
+		tb.Fatalf("%s: %s %v", address, res.Status, err)
+	}
+	return body
 }
 
 // answers says that a page is there.

@@ -36,7 +36,7 @@ func StartSimpleSAML(tb testing.TB, spEntity, acs string, o SimpleSAMLOptions) *
 	tb.Helper()
 	const php, www = "/usr/bin/php", "/usr/share/simplesamlphp/www"
 	need(tb, php, www)
-	address, dir := freeAddress(tb), tb.TempDir()
+	address, dir := FreeAddress(tb), tb.TempDir()
 	base := "http://" + address + "/"
 	s := &SimpleSAML{
 		EntityID: base + "idp", MetadataURL: base + "saml2/idp/metadata.php", SSOURL: base + "saml2/idp/SSOService.php",

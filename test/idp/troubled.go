@@ -44,7 +44,7 @@ func StartTroubled(tb testing.TB, ca *CA) *Troubled {
 	if ca == nil {
 		ca = NewCA(tb)
 	}
-	address, pair := freeAddress(tb), newRSA(tb)
+	address, pair := FreeAddress(tb), newRSA(tb)
 	p := &Troubled{
 		Issuer: "https://" + address, CA: ca, trouble: None, released: make(chan struct{}), good: ca.Certificate(tb).TLS, expired: ca.Expired(tb).TLS,
 		keys: encode(tb, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: pair.key.Public(), KeyID: "1", Algorithm: "RS256", Use: "sig"}}}),

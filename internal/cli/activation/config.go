@@ -82,7 +82,7 @@ func setConfig(k *kit.Kit) *cobra.Command {
 		Long: `Set the issuer at which people sign in, and the OIDC client that pachd is there.
 The document is YAML or JSON with the keys
 
-  issuer                       URL of the issuer; pachd's own or another's
+  issuer                       URL of the issuer: pachd's own, or another server's
   client_id                    id of the client
   client_secret                its secret; *** keeps the stored one
   redirect_uri                 redirect URI of pachd

@@ -274,7 +274,8 @@ func listConnector(k *kit.Kit) *cobra.Command {
 		Use: "list-connector", Short: "List the connectors and their health", Args: kit.Exactly(0),
 		Example: "  pachctl idp list-connector",
 		Long: `List the connectors and their health: whether pachd can reach the identity
-provider of each, since when, and the last error.`,
+provider of each, since when, and the last error. Of several replicas each has
+its own view.`,
 		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context(), k) },
 	}
 	kit.OutputFlag(c, &o.out)

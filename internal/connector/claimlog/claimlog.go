@@ -18,7 +18,7 @@ const (
 	Groups   = "groups"
 )
 
-// Log is for one sign-in, which is one goroutine.
+// Log is the claim log of one sign-in, which is one goroutine.
 type Log struct {
 	// Claims are what the provider said; tokens and secrets are never among them.
 	Claims map[string]any

@@ -7,7 +7,7 @@ import (
 	"pachyderm/internal/connector/probe"
 )
 
-// The mock connectors are Dex's, for tests and trials: mockCallback signs in
+// The mock connectors are Dex's, for tests and evaluation: mockCallback signs in
 // the same made-up person without asking anything.
 type mockCallbackDoc struct{}
 

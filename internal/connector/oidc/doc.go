@@ -1,5 +1,6 @@
-// Package oidc signs people in through an OpenID Connect provider: the relying
-// party behind connectors of type oidc, written to Dex's connector interfaces.
+// Package oidc signs people in through an OpenID Connect provider: it is the
+// relying party behind connectors of type oidc, written to Dex's connector
+// interfaces.
 //
 // It trusts nothing a provider or a browser sends before it is checked, and
 // says of each refusal what was wrong and who can correct it. Who may use a

@@ -1,5 +1,6 @@
-// Package saml signs people in through a SAML 2.0 identity provider: the service
-// provider behind connectors of type saml, written to Dex's connector interface.
+// Package saml signs people in through a SAML 2.0 identity provider: it is the
+// service provider behind connectors of type saml, written to Dex's connector
+// interface.
 //
 // What a message says counts only as far as a certificate from the connector's
 // configuration or the provider's metadata vouches for it, and only as read from

@@ -46,8 +46,8 @@ func signatureOf(el *etree.Element) *etree.Element {
 	return xmltree.Children(el, xmltree.Signature, "Signature")[0]
 }
 
-// wrapsAssertion has the ways of putting another assertion beside a signed one
-// (Somorovsky et al., On Breaking SAML, 2012, in the numbering that tools use).
+// wrapsAssertion has the ways of signature wrapping, which puts another assertion
+// beside a signed one (Somorovsky et al., On Breaking SAML, 2012, in the numbering that tools use).
 func wrapsAssertion() []attack {
 	return []attack{
 		{name: "XSW3, before it", want: "exactly one Assertion", after: func(root *etree.Element) {

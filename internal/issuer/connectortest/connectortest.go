@@ -103,7 +103,7 @@ func (s *Service) Wait(ctx context.Context, by principal.Name, id string) (Resul
 		owner, b, err := s.read(ctx, id)
 		switch {
 		case err == nil && owner != by, fault.Is(err, fault.NotFound):
-			return Result{}, false, fault.New(fault.NotFound, "this test is over, or somebody else began it").
+			return Result{}, false, fault.New(fault.NotFound, "this test is over, or another user started it").
 				Next("start another with: pachctl idp test-connector")
 		case err != nil && ctx.Err() == nil:
 			return Result{}, false, err

@@ -56,7 +56,7 @@ func errOver() error {
 func errStranger() error {
 	return web.Problem{
 		Status: http.StatusBadRequest, Title: "This test began in another browser",
-		What: "It can only be finished in the browser that it was begun in.", Next: "Start another with: pachctl idp test-connector",
+		What: "It can only be finished in the browser that it was started in.", Next: "Start another with: pachctl idp test-connector",
 	}
 }
 

@@ -82,7 +82,7 @@ func claims(seen *claimlog.Log, who dexconn.Identity) []Claim {
 	}
 	for _, u := range seen.Uses {
 		if _, there := seen.Claims[u.Claim]; !there {
-			out = append(out, Claim{fetch.Clean(u.Claim), "", u.As + ", and it is not there"})
+			out = append(out, Claim{fetch.Clean(u.Claim), "", u.As + " (missing)"})
 		}
 	}
 	return out

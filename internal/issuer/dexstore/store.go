@@ -50,7 +50,8 @@ var (
 
 const keysID = "signing"
 
-// pair joins two ids; what stands between keeps ("a", "b/c") apart from ("a/b", "c").
+// pair joins two ids by a character that neither has: ("a", "b/c") is not
+// ("a/b", "c").
 func pair(a, b string) string { return a + "\x1f" + b }
 
 // sessionExpiry is whichever limit comes first; a session has both.

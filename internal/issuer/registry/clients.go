@@ -16,12 +16,13 @@ import (
 	"pachyderm/internal/webaddr"
 )
 
-// Client is an application that signs people in here.
+// Client is an OIDC client: an application that signs people in here.
 type Client struct {
 	ID           string
 	Name         string
 	Secret       string // only in the answer to its creation
 	RedirectURIs []string
+	// TrustedPeers are clients that may ask for ID tokens made for this one.
 	TrustedPeers []string
 	// AllowedConnectors are the only ones that people may come through; all if
 	// there are none.
@@ -190,8 +191,9 @@ func noClient(id string, err error) error {
 	return err
 }
 
-// MayRedirect reports whether a client may be answered at uri. It is stricter
-// than Dex for clients without registered URIs: only at a loopback address of the caller's own machine (RFC 8252, 7.3).
+// MayRedirect reports whether uri is a redirect URI of a client. It is stricter
+// than Dex for clients without registered URIs: only a loopback address of the
+// caller's own machine will do (RFC 8252, 7.3).
 func MayRedirect(c storage.Client, uri string) bool {
 	if slices.Contains(c.RedirectURIs, uri) {
 		return true

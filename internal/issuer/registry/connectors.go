@@ -23,12 +23,12 @@ type Connector struct {
 	Type    string
 	Version int64
 	Config  map[string]any
-	// Managed connectors come from pachd's configuration; the API may not
-	// change them.
+	// Managed objects belong to pachd's configuration; the API may not change
+	// them. Nothing makes one yet.
 	Managed bool
 }
 
-// Row is a stored connector at one revision, secrets and all.
+// Row is a connector revision: a stored connector at one time, secrets and all.
 type Row struct {
 	Connector
 	Instance string // differs for a connector that was deleted and made again

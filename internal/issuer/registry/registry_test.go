@@ -359,7 +359,7 @@ func TestUpdateConnector_Managed(t *testing.T) {
 		if diff := cmp.Diff(before, o.stored("demo")); diff != "" {
 			t.Error(diff)
 		}
-		// Nor is their secret sent elsewhere for a trial or a check.
+		// Nor is their secret sent elsewhere for a connector test or a check.
 		const elsewhere = "https://elsewhere.example.com"
 		for _, config := range []map[string]any{{"issuer": elsewhere}, {"issuer": elsewhere, "clientSecret": "***"}} {
 			if _, _, err := o.ForTest(t.Context(), registry.Connector{ID: "demo", Config: config}); !fault.Is(err, fault.Precondition) {

@@ -74,7 +74,7 @@ func (s Settings) Parse(publicURL string, insecure bool) (p Parsed, err error) {
 	if p.IDTokens > DefaultIDTokenExpiry {
 		// Old keys are kept to verify with for this long.
 		return p, fault.New(fault.Invalid,
-			"id_token_expiry %s is more than %v: ID tokens are for signing in, sessions have a time of their own",
+			"id_token_expiry %s is more than %v: ID tokens are for signing in; sessions have a lifetime of their own",
 			s.IDTokenExpiry, DefaultIDTokenExpiry).At("id_token_expiry")
 	}
 	p.Refresh, err = duration("rotation_token_expiry", s.RotationTokenExpiry, 0)
@@ -87,7 +87,8 @@ func duration(name, text string, absent time.Duration) (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(text)
 	if err == nil && 0 < d && d < time.Second {
-		return 0, fault.New(fault.Invalid, "%s %q is too short: tokens tell time in seconds", name, text).At(name)
+		return 0, fault.New(fault.Invalid, "%s %q is too short", name, text).
+			Next("set 1s or more").At(name)
 	}
 	if err != nil || d <= 0 {
 		return 0, fault.New(fault.Invalid, "%s %q is not a duration", name, text).
@@ -107,8 +108,8 @@ func checkURL(raw string, insecure bool) (*url.URL, error) {
 	case !webaddr.IsBare(u) || webaddr.HasQuery(u):
 		return nil, fault.New(fault.Invalid, "%q must have no user, query or fragment", raw)
 	case !webaddr.IsSafe(u, insecure):
-		return nil, fault.New(fault.Invalid, "%q sends passwords and tokens in clear", raw).
-			Next("use https, or set insecure: true in pachd's configuration for a trial")
+		return nil, fault.New(fault.Invalid, "%q would send passwords and tokens in plain text", raw).
+			Next("use https, or for evaluation set insecure: true in pachd's configuration")
 	}
 	u.Path = strings.TrimSuffix(u.Path, "/")
 	return u, nil

@@ -17,8 +17,8 @@ const (
 	pingEvery  = 30 * time.Second
 	retryEvery = 5 * time.Second
 	pingWithin = 10 * time.Second
-	// After breakAfter failures in a row, the circuit is open for breakFor: the
-	// provider is not asked.
+	// The circuit breaker: after breakAfter failures in a row the circuit is open
+	// for breakFor, and the provider is not asked.
 	breakAfter = 3
 	breakFor   = 5 * time.Second
 )

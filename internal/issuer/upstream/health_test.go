@@ -248,10 +248,10 @@ func TestHealth_CircuitBreaker(t *testing.T) {
 		{0, 1},
 		{0, 2},
 		{0, 3},
-		{0, 3},               // left in peace
+		{0, 3},               // the circuit is open
 		{4 * time.Second, 3}, // still
 		{2 * time.Second, 4}, // asked again
-		{0, 4},               // and again left in peace
+		{0, 4},               // and open again
 		{6 * time.Second, 5},
 	} {
 		o.later(c.later)
@@ -295,7 +295,7 @@ func TestHealth_SuccessEndsFailures(t *testing.T) {
 		}
 		l.Start()
 		if !login() {
-			t.Errorf("round %d: left in peace after two failures", round)
+			t.Errorf("round %d: the circuit is open after two failures", round)
 		}
 	}
 }

@@ -70,7 +70,7 @@ func tokenFromProto(t *pb.TokenInfo) (info token.Info, err error) {
 	return info, nil
 }
 
-// DeleteExpiredAuthTokens does at once what pachd does every hour.
+// DeleteExpiredAuthTokens does at once what pachd does every five minutes.
 func (s *server) DeleteExpiredAuthTokens(ctx context.Context, _ *pb.DeleteExpiredAuthTokensRequest) (*pb.DeleteExpiredAuthTokensResponse, error) {
 	return &pb.DeleteExpiredAuthTokensResponse{}, s.sessions.DeleteExpired(ctx, session.FromContext(ctx).Name)
 }

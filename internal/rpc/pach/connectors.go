@@ -54,7 +54,7 @@ func documentFromProto(d *pb.ConnectorDocument) (registry.Connector, error) {
 		return registry.Connector{ID: d.GetId()}, nil
 	}
 	return registry.Connector{}, fault.New(fault.Invalid, "validate request").
-		Next("give the id of a connector, or a document")
+		Next("send the id of a connector, or a document")
 }
 
 // CheckConnector looks at what a sign-in will need of a provider.

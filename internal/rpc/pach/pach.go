@@ -40,7 +40,7 @@ func (s *server) GetSignIn(ctx context.Context, _ *pb.GetSignInRequest) (*pb.Get
 	}, err
 }
 
-// page is what a List request asks for.
+// page is what a List request asks for by page size and page token.
 func page(list interface {
 	GetPageSize() int32
 	GetPageToken() string

@@ -2,8 +2,10 @@ package browser
 
 import (
 	"crypto/rand"
+	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"pachyderm/internal/secret"
@@ -92,12 +94,26 @@ func Rehost(w http.ResponseWriter, r *http.Request, to url.URL) bool {
 }
 
 // maxForm bounds a form, in bytes.
-const maxForm = 1 << 20
+const maxForm = 512 << 10
 
-// ParseForm makes the parameters of body and query one.
+// maxField is far more than any parameter is long, a JWT included, but for one.
+const maxField = 8 << 10
+
+// SAMLResponse is the one parameter that may be as long as the form.
+const SAMLResponse = "SAMLResponse"
+
+// ParseForm makes the parameters of body and query one, and bounds each: what
+// anybody can send is stored with a login and written to the log.
 func ParseForm(w http.ResponseWriter, r *http.Request) error {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	if err := r.ParseForm(); err != nil {
+	err := r.ParseForm()
+	if isLarge := (*http.MaxBytesError)(nil); errors.As(err, &isLarge) || err == nil && hasLarge(r.Form) {
+		return web.Problem{
+			Status: http.StatusRequestEntityTooLarge, Title: "This request is too large", What: "More was sent than is read.",
+			Next: "Start again. If an identity provider sent it, tell an administrator: it should send fewer attributes.",
+		}
+	}
+	if err != nil {
 		return web.Problem{
 			Status: http.StatusBadRequest, Title: "This request cannot be read",
 			What: "The browser sent something that is not a form.", Next: "Start again.",
@@ -105,4 +121,13 @@ func ParseForm(w http.ResponseWriter, r *http.Request) error {
 	}
 	r.Form.Del(hopped)
 	return nil
+}
+
+func hasLarge(form url.Values) bool {
+	for name, values := range form {
+		if len(name) > maxField || name != SAMLResponse && len(strings.Join(values, "")) > maxField {
+			return true
+		}
+	}
+	return false
 }

@@ -1,6 +1,7 @@
 package browser_test
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -8,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"pachyderm/internal/web"
 	"pachyderm/internal/web/browser"
 )
 
@@ -106,6 +108,32 @@ func TestCSRF_IsOfOneBrowserAndOneThing(t *testing.T) {
 	} {
 		if ok {
 			t.Errorf("%s is let through", name)
+		}
+	}
+}
+
+func TestParseForm_Bounds(t *testing.T) {
+	for name, c := range map[string]struct {
+		query, body string
+		want        error
+	}{
+		"a form":              {"a=b", "state=c", nil},
+		"a long JWT":          {"", "id_token_hint=" + strings.Repeat("x", 8<<10), nil},
+		"a SAML response":     {"", "SAMLResponse=" + strings.Repeat("x", 300<<10), nil},
+		"a longer parameter":  {"", "state=" + strings.Repeat("x", 8<<10+1), web.Problem{Status: http.StatusRequestEntityTooLarge}},
+		"the same in a query": {"state=" + strings.Repeat("x", 8<<10+1), "", web.Problem{Status: http.StatusRequestEntityTooLarge}},
+		"many of one name":    {"", strings.Repeat("state="+strings.Repeat("x", 1<<10)+"&", 9), web.Problem{Status: http.StatusRequestEntityTooLarge}},
+		"a long name":         {"", strings.Repeat("x", 8<<10+1) + "=", web.Problem{Status: http.StatusRequestEntityTooLarge}},
+		"more than a form":    {"", "SAMLResponse=" + strings.Repeat("x", 512<<10), web.Problem{Status: http.StatusRequestEntityTooLarge}},
+		"no form":             {"", "%zz", web.Problem{Status: http.StatusBadRequest}},
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://localhost/?"+c.query, strings.NewReader(c.body))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		err := browser.ParseForm(httptest.NewRecorder(), r)
+		var got, want web.Problem
+		errors.As(c.want, &want)
+		if errors.As(err, &got); got.Status != want.Status || (err == nil) != (c.want == nil) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -1,0 +1,45 @@
+package issuer_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"pachyderm/demo/op/optest"
+)
+
+// What an outsider sends is stored with a login, a device code or an answer.
+func TestRequests_AreBoundedBeforeTheyAreStored(t *testing.T) {
+	h := open(t, "")
+	h.connect(nil)
+	long := strings.Repeat("x", 9<<10)
+	victim := h.browser()
+	victim.Stop = func(u *url.URL) bool { return strings.HasPrefix(u.String(), h.Callback()) }
+	callback := victim.SignIn(h.authURL(nil), optest.Alice)
+	if callback.URL.Query().Get("state") == "" {
+		t.Fatal("the login has no state")
+	}
+	authorize, err := url.Parse(h.authURL(map[string]string{"state": long}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		path string
+		form url.Values
+		want int
+	}{
+		"a login":       {"/auth", authorize.Query(), http.StatusRequestEntityTooLarge},
+		"of a provider": {"/auth/demo", authorize.Query(), http.StatusRequestEntityTooLarge},
+		"a device code": {"/device/code", url.Values{"client_id": {"pachctl-device"}, "scope": {long}}, http.StatusRequestEntityTooLarge},
+		"an answer of a SAML provider where there is none": {
+			"/callback", url.Values{"SAMLResponse": {"PHg+"}, "RelayState": {callback.URL.Query().Get("state")}}, http.StatusBadRequest,
+		},
+	} {
+		if got := h.browser().Post(h.Endpoint(c.path), c.form); got.Status != c.want {
+			t.Errorf("%s: %d: %s", name, got.Status, got.Text())
+		}
+	}
+	victim.Stop = h.browser().Stop
+	h.redeem(victim.Get(callback.URL.String())) // goes on
+}
