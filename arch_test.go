@@ -34,7 +34,7 @@ var mayImport = map[string][]string{
 	"api/connector": nil,
 
 	"internal/fault":       nil,
-	"internal/version":     nil,
+	"internal/version":     {"api/version"},
 	"internal/principal":   {"internal/fault"},
 	"internal/strict":      {"internal/fault"},
 	"internal/secret":      {"internal/fault"},
@@ -98,7 +98,7 @@ var mayImport = map[string][]string{
 		"internal/fault", "internal/secret", "internal/strict",
 	},
 	"internal/issuer/dexstore": {"internal/db", "internal/fault", "internal/secret"},
-	"internal/issuer/device":   {"internal/db", "internal/secret"},
+	"internal/issuer/device":   {"internal/db", "internal/fault", "internal/secret"},
 	"internal/issuer/loginctx": nil,
 	"internal/issuer/registry": {
 		"internal/audit", "internal/connector", "internal/db", "internal/fault", "internal/identity", "internal/issuer/dexstore", "internal/principal",
@@ -122,7 +122,7 @@ var mayImport = map[string][]string{
 		"internal/audit", "internal/connector", "internal/connector/probe", "internal/db", "internal/fault", "internal/identity",
 		"internal/issuer/connectortest", "internal/issuer/device", "internal/issuer/dexstore", "internal/issuer/dexview", "internal/issuer/homerealm",
 		"internal/issuer/loginctx", "internal/issuer/registry", "internal/issuer/upstream", "internal/principal", "internal/secret", "internal/web",
-		"internal/web/browser", "internal/web/record", "internal/webaddr",
+		"internal/web/browser", "internal/web/record", "internal/web/theme", "internal/webaddr",
 	},
 	"internal/login": {
 		"internal/access", "internal/audit", "internal/connector/document", "internal/connector/oidc", "internal/db", "internal/fault", "internal/identity", "internal/issuer",
@@ -137,10 +137,10 @@ var mayImport = map[string][]string{
 	"internal/rpc/admin": {"api/admin", "api/version", "internal/access", "internal/fault", "internal/session", "internal/version"},
 	"internal/rpc/auth": {
 		"api/auth", "internal/access", "internal/db", "internal/fault", "internal/identity", "internal/login", "internal/principal", "internal/rpc/wire",
-		"internal/secret", "internal/session", "internal/token",
+		"internal/secret", "internal/session", "internal/token", "internal/webaddr",
 	},
 	"internal/rpc/pach": {
-		"api/pach", "internal/access", "internal/connector/probe", "internal/db", "internal/fault", "internal/identity", "internal/issuer",
+		"api/auth", "api/pach", "internal/access", "internal/connector/probe", "internal/db", "internal/fault", "internal/identity", "internal/issuer",
 		"internal/issuer/registry", "internal/issuer/connectortest", "internal/issuer/upstream", "internal/login", "internal/principal", "internal/rpc/identity",
 		"internal/rpc/wire", "internal/session", "internal/token",
 	},
@@ -149,10 +149,10 @@ var mayImport = map[string][]string{
 		"api/enterprise", "api/license", "internal/audit", "internal/cluster", "internal/db", "internal/fault", "internal/rpc/wire", "internal/secret",
 		"internal/session",
 	},
-	"internal/rpc/wire": {"api/auth", "internal/access", "internal/db", "internal/fault", "internal/principal"},
+	"internal/rpc/wire": {"api/auth", "internal/access", "internal/fault", "internal/principal"},
 	"internal/pachd": {
-		"internal/access", "internal/config", "internal/db", "internal/fault", "internal/identity", "internal/issuer", "internal/login",
-		"internal/rpc", "internal/rpc/admin", "internal/secret", "internal/session", "internal/token", "internal/version",
+		"api/admin", "internal/access", "internal/config", "internal/db", "internal/fault", "internal/issuer", "internal/login",
+		"internal/rpc", "internal/secret", "internal/session", "internal/token", "internal/version",
 	},
 	"internal/pachd/pachdtest": {
 		"api", "api/auth", "api/pach", "demo/op", "demo/op/optest", "internal/config", "internal/db", "internal/db/dbtest", "internal/issuer/registry",
@@ -164,15 +164,15 @@ var mayImport = map[string][]string{
 	"internal/cli/kit": {
 		"api/admin", "api/auth", "api/pfs", "api/version", "client", "internal/cli/configfile", "internal/fault", "internal/strict", "internal/version",
 	},
-	"internal/cli/signin":     {"api/auth", "api/pach", "client", "internal/cli/kit", "internal/fault", "internal/web/theme"},
+	"internal/cli/signin":     {"api/auth", "api/pach", "client", "internal/cli/kit", "internal/fault", "internal/web/theme", "internal/webaddr"},
 	"internal/cli/auth":       {"api/auth", "api/pach", "client", "internal/cli/kit", "internal/fault"},
 	"internal/cli/activation": {"api/auth", "api/identity", "api/pach", "api/pfs", "api/pps", "client", "internal/cli/kit", "internal/fault"},
-	"internal/cli/idp":        {"api/connector", "api/identity", "api/pach", "client", "internal/cli/kit", "internal/fault"},
+	"internal/cli/idp":        {"api/connector", "api/identity", "api/pach", "client", "internal/cli/kit", "internal/fault", "internal/webaddr"},
 	"internal/cli/config":     {"client", "internal/cli/configfile", "internal/cli/kit", "internal/fault"},
 	"internal/cli/enterprise": {"api/enterprise", "api/license", "internal/cli/configfile", "internal/cli/kit", "internal/fault"},
 	"internal/cli": {
 		"api/version", "internal/cli/activation", "internal/cli/auth", "internal/cli/config", "internal/cli/enterprise", "internal/cli/idp", "internal/cli/kit",
-		"internal/cli/signin", "internal/fault",
+		"internal/cli/signin", "internal/fault", "internal/version",
 	},
 
 	"cmd/pachd":      {"internal/pachd"},

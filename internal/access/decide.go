@@ -13,14 +13,10 @@ type Decision struct {
 	Allowed   bool
 	Satisfied PermissionSet
 	Missing   PermissionSet
-	// Unbound is, when something is missing, the first resource from the
-	// cluster down on which nothing is bound: most likely it does not exist.
-	// Its type is UnknownResource when there is none.
-	Unbound Resource
 }
 
 // specReaders are the roles that everybody has on a SpecRepo.
-var specReaders = roleSet(1) << indexOfRole(RepoReader)
+var specReaders = roleSet(1) << indexOfRole(repoReader)
 
 // Decide says which of the needed permissions the subject has on the resource:
 // by bindings of its own, of its groups and of everybody, on the resource and
@@ -28,30 +24,25 @@ var specReaders = roleSet(1) << indexOfRole(RepoReader)
 // allocate.
 func (ix *Index) Decide(subject principal.Name, groups []principal.Name, r Resource, need PermissionSet) Decision {
 	var have PermissionSet
-	unbound := ix.grants(subject, groups, r, func(_ Resource, _ principal.Name, roles roleSet) bool {
-		have = have.Union(roles.permissions())
-		return !have.Contains(need)
+	ix.grants(subject, groups, r, func(_ Resource, _ principal.Name, roles roleSet) bool {
+		have = have.union(roles.permissions())
+		return !have.contains(need)
 	})
-	d := Decision{Satisfied: need.Intersect(have), Missing: need.Minus(have)}
-	d.Allowed = d.Missing == PermissionSet{}
-	if !d.Allowed {
-		d.Unbound = unbound
-	}
-	return d
+	missing := need.minus(have)
+	return Decision{Allowed: missing == PermissionSet{}, Satisfied: need.minus(missing), Missing: missing}
 }
 
 // grants is the one place that knows how bindings apply. It calls yield with
-// each entry for the subject, from the cluster down, until yield has enough,
-// and returns the first resource on the way on which nothing is bound.
+// each entry for the subject, from the cluster down, until yield has enough.
 func (ix *Index) grants(subject principal.Name, groups []principal.Name, r Resource,
 	yield func(at Resource, who principal.Name, roles roleSet) bool,
-) (unbound Resource) {
+) {
 	// The zero name is nobody, and nobody is not everybody.
 	if subject == "" {
-		return unbound
+		return
 	}
 	if r.Type == SpecRepo && !yield(r, principal.Everyone, specReaders) {
-		return unbound
+		return
 	}
 	// As many groups as people usually have are hashed once for all levels.
 	var hashes [16]uint64
@@ -63,16 +54,13 @@ func (ix *Index) grants(subject principal.Name, groups []principal.Name, r Resou
 	for _, at := range p.at[:p.len] {
 		b := ix.bound(at)
 		if b == nil {
-			if unbound.Type == UnknownResource {
-				unbound = at
-			}
 			continue
 		}
 		if roles := b.rolesOf(own, subject); roles != 0 && !yield(at, subject, roles) {
-			return unbound
+			return
 		}
 		if b.everyone != 0 && !yield(at, principal.Everyone, b.everyone) {
-			return unbound
+			return
 		}
 		for i, g := range groups {
 			hash := hashes[i%len(hashes)]
@@ -81,11 +69,10 @@ func (ix *Index) grants(subject principal.Name, groups []principal.Name, r Resou
 			}
 			// Membership in what is no group must not lend another's roles.
 			if roles := b.rolesOf(hash, g); roles != 0 && g.Kind() == principal.Group && !yield(at, g, roles) {
-				return unbound
+				return
 			}
 		}
 	}
-	return unbound
 }
 
 // Effective lists, by name, the roles that the subject has on the resource and
@@ -105,7 +92,7 @@ func (ix *Index) Effective(subject principal.Name, groups []principal.Name, r Re
 	for _, role := range held.roles() {
 		if slices.Contains(role.ReturnedFor, t) {
 			names = append(names, role.Name)
-			all = all.Union(SetOf(role.Permissions...))
+			all = all.union(SetOf(role.Permissions...))
 		}
 	}
 	slices.Sort(names)

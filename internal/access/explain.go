@@ -31,14 +31,12 @@ type Explanation struct {
 	// Suggestions are, after a denial, the smallest grants that would give it;
 	// one of them is enough. There are none for what no role grants.
 	Suggestions []Grant
-	// Unbound is as in Decision.
-	Unbound Resource
 }
 
 // Explain answers for one permission as Decide does, with reasons.
 func (ix *Index) Explain(subject principal.Name, groups []principal.Name, r Resource, p Permission) Explanation {
 	var e Explanation
-	unbound := ix.grants(subject, groups, r, func(at Resource, who principal.Name, held roleSet) bool {
+	ix.grants(subject, groups, r, func(at Resource, who principal.Name, held roleSet) bool {
 		for _, role := range held.roles() {
 			if slices.Contains(role.Permissions, p) {
 				e.Grants = append(e.Grants, Grant{Resource: at, Principal: who, Role: role.Name})
@@ -48,7 +46,6 @@ func (ix *Index) Explain(subject principal.Name, groups []principal.Name, r Reso
 	})
 	e.Allowed = len(e.Grants) > 0
 	if !e.Allowed {
-		e.Unbound = unbound
 		e.Suggestions = suggest(subject, r, p)
 	}
 	return e

@@ -1,16 +1,15 @@
-package access_test
+package access
 
 import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
-	"pachyderm/internal/access"
 	"pachyderm/internal/principal"
 )
 
-func grant(r access.Resource, who principal.Name, role string) access.Grant {
-	return access.Grant{Resource: r, Principal: who, Role: role}
+func grant(r Resource, who principal.Name, role string) Grant {
+	return Grant{Resource: r, Principal: who, Role: role}
 }
 
 func TestExplain(t *testing.T) {
@@ -20,45 +19,44 @@ func TestExplain(t *testing.T) {
 		name    string
 		subject principal.Name
 		groups  []principal.Name
-		on      access.Resource
-		p       access.Permission
-		want    access.Explanation
+		on      Resource
+		p       Permission
+		want    Explanation
 	}{
-		{"every grant is named, from the cluster down", alice, in(admins, engineers), repo("default/images"), access.RepoRead, access.Explanation{
+		{"every grant is named, from the cluster down", alice, in(admins, engineers), repo("default/images"), RepoRead, Explanation{
 			Allowed: true,
-			Grants: []access.Grant{
+			Grants: []Grant{
 				grant(cluster(), admins, "clusterAdmin"),
 				grant(project("default"), alice, "projectOwner"),
 				grant(repo("default/images"), alice, "repoReader"),
 				grant(repo("default/images"), engineers, "repoWriter"),
 			},
 		}},
-		{"by everybody's grant", carol, nil, project("default"), access.ProjectCreateRepo, access.Explanation{
+		{"by everybody's grant", carol, nil, project("default"), ProjectCreateRepo, Explanation{
 			Allowed: true,
-			Grants:  []access.Grant{grant(project("default"), principal.Everyone, "projectWriter")},
+			Grants:  []Grant{grant(project("default"), principal.Everyone, "projectWriter")},
 		}},
-		{"a specification by its nature", carol, nil, spec("default/images"), access.RepoRead, access.Explanation{
+		{"a specification by its nature", carol, nil, spec("default/images"), RepoRead, Explanation{
 			Allowed: true,
-			Grants:  []access.Grant{grant(spec("default/images"), principal.Everyone, "repoReader")},
+			Grants:  []Grant{grant(spec("default/images"), principal.Everyone, "repoReader")},
 		}},
-		{"the smallest role on the repository would do", carol, nil, repo("default/images"), access.RepoRead, access.Explanation{
-			Suggestions: []access.Grant{grant(repo("default/images"), carol, "repoReader")},
+		{"the smallest role on the repository would do", carol, nil, repo("default/images"), RepoRead, Explanation{
+			Suggestions: []Grant{grant(repo("default/images"), carol, "repoReader")},
 		}},
-		{"and on the repository behind a specification", carol, nil, spec("default/images"), access.RepoWrite, access.Explanation{
-			Suggestions: []access.Grant{grant(repo("default/images"), carol, "repoWriter")},
+		{"and on the repository behind a specification", carol, nil, spec("default/images"), RepoWrite, Explanation{
+			Suggestions: []Grant{grant(repo("default/images"), carol, "repoWriter")},
 		}},
-		{"what a repository cannot carry is granted on the project", bob, in(engineers), repo("default/images"), access.ProjectDelete, access.Explanation{
-			Suggestions: []access.Grant{grant(project("default"), bob, "projectOwner")},
+		{"what a repository cannot carry is granted on the project", bob, in(engineers), repo("default/images"), ProjectDelete, Explanation{
+			Suggestions: []Grant{grant(project("default"), bob, "projectOwner")},
 		}},
-		{"or on the cluster", alice, nil, repo("default/images"), access.ClusterGetLokiLogs, access.Explanation{
-			Suggestions: []access.Grant{grant(cluster(), alice, "lokiLogReader")},
+		{"or on the cluster", alice, nil, repo("default/images"), ClusterGetLokiLogs, Explanation{
+			Suggestions: []Grant{grant(cluster(), alice, "lokiLogReader")},
 		}},
-		{"no role is bound to a job", alice, nil, job7, access.JobSkipCtx, access.Explanation{
-			Suggestions: []access.Grant{grant(cluster(), alice, "jobAdmin")},
-			Unbound:     job7,
+		{"no role is bound to a job", alice, nil, job7, JobSkipCtx, Explanation{
+			Suggestions: []Grant{grant(cluster(), alice, "jobAdmin")},
 		}},
-		{"no role grants the unknown permission", root, nil, cluster(), access.PermissionUnknown, access.Explanation{}},
-		{"nothing is suggested to nobody", "", nil, cluster(), access.RepoRead, access.Explanation{}},
+		{"no role grants the unknown permission", root, nil, cluster(), PermissionUnknown, Explanation{}},
+		{"nothing is suggested to nobody", "", nil, cluster(), RepoRead, Explanation{}},
 	} {
 		if diff := cmp.Diff(c.want, ix.Explain(c.subject, c.groups, c.on, c.p)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.name, diff)

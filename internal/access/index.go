@@ -18,10 +18,10 @@ type Binding struct {
 	Roles     []string
 }
 
-// Index is every binding, laid out for decisions. It never changes: Set gives
-// a new one which shares all but what was set. So a reader needs no lock and
-// sees either all of a change or nothing of it; keep the current one in an
-// atomic.Pointer and let one writer at a time replace it.
+// Index is every binding, laid out for decisions. It never changes: replace
+// gives a new one which shares all but what was replaced. So a reader needs no
+// lock and sees either all of a change or nothing of it; keep the current one in
+// an atomic.Pointer and let one writer at a time replace it.
 type Index struct {
 	seed     maphash.Seed
 	cluster  *bound
@@ -36,40 +36,22 @@ type bound struct {
 	roles    table.Table[roleSet]
 }
 
-// NewIndex builds an index. Bindings of the same principal on the same
+// newIndex builds an index. Bindings of the same principal on the same
 // resource add up. The resources of all bindings are known; others that exist
 // although nobody has a role on them are named by known.
-func NewIndex(bindings []Binding, known ...Resource) (*Index, error) {
-	on := map[Resource]map[principal.Name]roleSet{}
-	names := map[principal.Name]principal.Name{}
+func newIndex(bindings []Binding, known ...Resource) (*Index, error) {
+	on, err := gather(bindings)
+	if err != nil {
+		return nil, err
+	}
 	for _, r := range known {
 		if err := checkBindingOn(r); err != nil {
 			return nil, err
 		}
-		on[r] = nil
+		if _, bound := on[r]; !bound {
+			on[r] = nil
+		}
 	}
-	for _, b := range bindings {
-		if err := checkBindingOn(b.Resource); err != nil {
-			return nil, err
-		}
-		roles, err := roleSetOf(b.Roles...)
-		if err != nil {
-			return nil, err
-		}
-		if roles == 0 {
-			continue
-		}
-		if on[b.Resource] == nil {
-			on[b.Resource] = map[principal.Name]roleSet{}
-		}
-		// A name that a thousand rows repeat is kept once: it stays in the cache.
-		who, met := names[b.Principal]
-		if !met {
-			who, names[b.Principal] = b.Principal, b.Principal
-		}
-		on[b.Resource][who] |= roles
-	}
-
 	ix := &Index{seed: maphash.MakeSeed()}
 	projects, repos := map[string]bound{}, map[string]bound{}
 	for r, roles := range on {
@@ -101,35 +83,6 @@ func newBound(seed maphash.Seed, roles map[principal.Name]roleSet) bound {
 	return b
 }
 
-// Set gives the index in which who has exactly these roles on r; no roles
-// remove the principal from the resource, which stays known.
-func (ix *Index) Set(r Resource, who principal.Name, roles []string) (*Index, error) {
-	if err := checkBindingOn(r); err != nil {
-		return nil, err
-	}
-	set, err := roleSetOf(roles...)
-	if err != nil {
-		return nil, err
-	}
-	b := ix.bound(r)
-	switch {
-	case b == nil && set == 0:
-		return ix, nil
-	case b == nil:
-		b = &bound{}
-	}
-	next := *b
-	switch {
-	case who == principal.Everyone:
-		next.everyone = set
-	case set == 0:
-		next.roles = b.roles.Without(ix.seed, string(who))
-	default:
-		next.roles = b.roles.With(ix.seed, string(who), set)
-	}
-	return ix.put(r, &next), nil
-}
-
 // put gives the index with b on r; nil takes the resource out.
 func (ix *Index) put(r Resource, b *bound) *Index {
 	changed := *ix
@@ -151,23 +104,44 @@ func (ix *Index) put(r Resource, b *bound) *Index {
 // replace gives the index in which exactly these bindings are on r; known says
 // that r exists although nobody has a role on it.
 func (ix *Index) replace(r Resource, bindings []Binding, known bool) (*Index, error) {
-	only, err := NewIndex(bindings)
+	on, err := gather(bindings)
 	if err != nil {
 		return nil, err
 	}
-	// Hashes are those of one seed, so the tables are made anew with ours.
-	roles := map[principal.Name]roleSet{}
-	for _, b := range only.Bindings(r) {
-		if roles[b.Principal], err = roleSetOf(b.Roles...); err != nil {
+	roles := on[r]
+	if !known && len(roles) == 0 {
+		return ix.put(r, nil), nil
+	}
+	b := newBound(ix.seed, roles)
+	return ix.put(r, &b), nil
+}
+
+// gather adds up who has which roles on which resource.
+func gather(bindings []Binding) (map[Resource]map[principal.Name]roleSet, error) {
+	on := map[Resource]map[principal.Name]roleSet{}
+	names := map[principal.Name]principal.Name{}
+	for _, b := range bindings {
+		if err := checkBindingOn(b.Resource); err != nil {
 			return nil, err
 		}
+		roles, err := roleSetOf(b.Roles...)
+		if err != nil {
+			return nil, err
+		}
+		if roles == 0 {
+			continue
+		}
+		if on[b.Resource] == nil {
+			on[b.Resource] = map[principal.Name]roleSet{}
+		}
+		// A name that a thousand rows repeat is kept once: it stays in the cache.
+		who, met := names[b.Principal]
+		if !met {
+			who, names[b.Principal] = b.Principal, b.Principal
+		}
+		on[b.Resource][who] |= roles
 	}
-	var next *bound
-	if known || len(roles) > 0 {
-		b := newBound(ix.seed, roles)
-		next = &b
-	}
-	return ix.put(r, next), nil
+	return on, nil
 }
 
 // checkBindingOn holds the index to resources on which decisions look for

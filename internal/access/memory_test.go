@@ -14,7 +14,7 @@ func BenchmarkMemory(b *testing.B) {
 	const million = 1_000_000
 	for range b.N {
 		before := heap()
-		ix, err := NewIndex(millionBindings(million))
+		ix, err := newIndex(millionBindings(million))
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -28,7 +28,7 @@ func millionBindings(count int) []Binding {
 	for n := range bindings {
 		bindings[n] = Binding{
 			Resource:  Resource{Type: Repo, Name: fmt.Sprintf("project-%d/repo-%d", n%200, n/100)},
-			Principal: principal.Name(fmt.Sprintf("user:person-%d@example.com", n%10_000)), Roles: []string{RepoReader},
+			Principal: principal.Name(fmt.Sprintf("user:person-%d@example.com", n%10_000)), Roles: []string{repoReader},
 		}
 	}
 	return bindings

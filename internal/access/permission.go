@@ -3,9 +3,6 @@ package access
 import (
 	"math/bits"
 	"strconv"
-	"strings"
-
-	"pachyderm/internal/fault"
 )
 
 // Permission is one thing that somebody may be allowed to do. The numbers are
@@ -209,26 +206,6 @@ func (p Permission) String() string {
 	return strconv.Itoa(int(p))
 }
 
-// ParsePermission reads a name on the wire, such as REPO_READ.
-func ParsePermission(name string) (Permission, error) {
-	for _, known := range permissionNames {
-		if known.name == name {
-			return known.permission, nil
-		}
-	}
-	return PermissionUnknown, fault.New(fault.Invalid, "unknown permission %q", name).
-		Next("use a name such as REPO_READ")
-}
-
-// Permissions lists every permission by number, PermissionUnknown first.
-func Permissions() []Permission {
-	all := make([]Permission, 0, len(permissionNames))
-	for _, known := range permissionNames {
-		all = append(all, known.permission)
-	}
-	return all
-}
-
 // PermissionSet is a set of permissions as a value: it compares with ==.
 type PermissionSet [2]uint64
 
@@ -243,49 +220,35 @@ func SetOf(permissions ...Permission) PermissionSet {
 	return s
 }
 
-// Has reports whether p is in s.
-func (s PermissionSet) Has(p Permission) bool {
+// has reports whether p is in s.
+func (s PermissionSet) has(p Permission) bool {
 	bit := p.bit()
 	return s[bit/64]&(1<<(bit%64)) != 0
 }
 
-// Contains reports whether all of t is in s.
-func (s PermissionSet) Contains(t PermissionSet) bool { return t.Minus(s) == PermissionSet{} }
+// contains reports whether all of t is in s.
+func (s PermissionSet) contains(t PermissionSet) bool { return t.minus(s) == PermissionSet{} }
 
-// Union is what is in s or in t.
-func (s PermissionSet) Union(t PermissionSet) PermissionSet {
+// union is what is in s or in t.
+func (s PermissionSet) union(t PermissionSet) PermissionSet {
 	return PermissionSet{s[0] | t[0], s[1] | t[1]}
 }
 
-// Intersect is what is in s and in t.
-func (s PermissionSet) Intersect(t PermissionSet) PermissionSet {
-	return PermissionSet{s[0] & t[0], s[1] & t[1]}
-}
-
-// Minus is what is in s and not in t.
-func (s PermissionSet) Minus(t PermissionSet) PermissionSet {
+// minus is what is in s and not in t.
+func (s PermissionSet) minus(t PermissionSet) PermissionSet {
 	return PermissionSet{s[0] &^ t[0], s[1] &^ t[1]}
 }
 
-// Len is the number of permissions in s.
-func (s PermissionSet) Len() int { return bits.OnesCount64(s[0]) + bits.OnesCount64(s[1]) }
+// len is the number of permissions in s.
+func (s PermissionSet) len() int { return bits.OnesCount64(s[0]) + bits.OnesCount64(s[1]) }
 
 // List is s by number.
 func (s PermissionSet) List() []Permission {
-	list := make([]Permission, 0, s.Len())
+	list := make([]Permission, 0, s.len())
 	for word, rest := range s {
 		for ; rest != 0; rest &= rest - 1 {
 			list = append(list, permissionNames[word*64+bits.TrailingZeros64(rest)].permission)
 		}
 	}
 	return list
-}
-
-// String is the list of names, as in [REPO_READ REPO_WRITE].
-func (s PermissionSet) String() string {
-	var names []string
-	for _, p := range s.List() {
-		names = append(names, p.String())
-	}
-	return "[" + strings.Join(names, " ") + "]"
 }

@@ -1,4 +1,4 @@
-package access_test
+package access
 
 import (
 	"math/rand/v2"
@@ -8,18 +8,17 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"pachyderm/internal/access"
 	"pachyderm/internal/principal"
 )
 
 // world is a random set of bindings and a question about it, made from bytes so
 // that the fuzzer can steer.
 type world struct {
-	bindings []access.Binding
+	bindings []Binding
 	subject  principal.Name
 	groups   []principal.Name
-	on       access.Resource
-	need     []access.Permission
+	on       Resource
+	need     []Permission
 }
 
 func worldFrom(data []byte) world {
@@ -32,9 +31,9 @@ func worldFrom(data []byte) world {
 		return int(b) % n
 	}
 	principals := []principal.Name{alice, bob, carol, robot, root, engineers, admins, "group:c/x", principal.Everyone}
-	bindable := []access.Resource{cluster(), project("p"), project("q"), repo("p/a"), repo("p/b"), repo("q/a"), repo("r/a")}
-	asked := append(slices.Clone(bindable), spec("p/a"), spec("r/a"), spec("x/y"), job7, project("x"), repo("p"), repo("p/a/b"), access.Resource{})
-	roles, permissions := access.Roles(), access.Permissions()
+	bindable := []Resource{cluster(), project("p"), project("q"), repo("p/a"), repo("p/b"), repo("q/a"), repo("r/a")}
+	asked := append(slices.Clone(bindable), spec("p/a"), spec("r/a"), spec("x/y"), job7, project("x"), repo("p"), repo("p/a/b"), Resource{})
+	roles, permissions := roleTable, allPermissions()
 
 	var w world
 	w.subject = append(slices.Clone(principals), "")[next(len(principals)+1)]
@@ -48,7 +47,7 @@ func worldFrom(data []byte) world {
 	// What one binding gives, so that it is often allowed, and sometimes anything.
 	from := permissions
 	if len(w.bindings) > 0 && next(8) != 0 {
-		r, _ := access.RoleNamed(w.bindings[next(len(w.bindings))].Roles[0])
+		r := roleNamed(w.bindings[next(len(w.bindings))].Roles[0])
 		from = r.Permissions
 	}
 	for range next(4) {
@@ -58,66 +57,60 @@ func worldFrom(data []byte) world {
 }
 
 // reference follows the rules as they are written down, with none of the
-// machinery: it returns each permission that the subject has, the roles it has
-// them by, and the first resource without a binding.
-func reference(w world) (map[access.Permission]bool, map[string]bool, access.Resource) {
-	granted, held := map[access.Permission]bool{}, map[string]bool{}
-	var unbound access.Resource
+// machinery: it returns each permission that the subject has, and the roles it
+// has them by.
+func reference(w world) (map[Permission]bool, map[string]bool) {
+	granted, held := map[Permission]bool{}, map[string]bool{}
 	if w.subject == "" {
-		return granted, held, unbound
+		return granted, held
 	}
 	give := func(role string) {
-		r, _ := access.RoleNamed(role)
+		r := roleNamed(role)
 		held[role] = true
 		for _, p := range r.Permissions {
 			granted[p] = true
 		}
 	}
 	on := w.on
-	if on.Type == access.SpecRepo {
+	if on.Type == SpecRepo {
 		give("repoReader")
-		on.Type = access.Repo
+		on.Type = Repo
 	}
-	way := []access.Resource{cluster()}
-	if parts := strings.Split(on.Name, "/"); on.Type == access.Repo && len(parts) == 2 {
+	way := []Resource{cluster()}
+	if parts := strings.Split(on.Name, "/"); on.Type == Repo && len(parts) == 2 {
 		way = append(way, project(parts[0]))
 	}
-	if on.Type != access.Cluster {
+	if on.Type != Cluster {
 		way = append(way, on)
 	}
 	for _, at := range way {
-		bound := false
 		for _, b := range w.bindings {
 			if b.Resource != at {
 				continue
 			}
-			bound = true
 			byGroup := strings.HasPrefix(string(b.Principal), "group:") && slices.Contains(w.groups, b.Principal)
 			if b.Principal == w.subject || b.Principal == principal.Everyone || byGroup {
 				give(b.Roles[0])
 			}
 		}
-		if !bound && unbound == (access.Resource{}) {
-			unbound = at
-		}
 	}
-	return granted, held, unbound
+	return granted, held
 }
 
 func checkWorld(t *testing.T, w world) {
 	t.Helper()
 	ix := mustIndex(t, w.bindings)
-	need := access.SetOf(w.need...)
+	need := SetOf(w.need...)
 	got := ix.Decide(w.subject, w.groups, w.on, need)
-	granted, held, unbound := reference(w)
+	granted, held := reference(w)
 
-	want := access.Decision{Allowed: true}
+	want := Decision{Allowed: true}
 	for _, p := range need.List() {
 		if granted[p] {
-			want.Satisfied = want.Satisfied.Union(access.SetOf(p))
+			want.Satisfied = want.Satisfied.union(SetOf(p))
 		} else {
-			want.Missing = want.Missing.Union(access.SetOf(p))
-			want.Allowed, want.Unbound = false, unbound
+			want.Missing = want.Missing.union(SetOf(p))
+			want.Allowed = false
 		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -131,37 +124,37 @@ func checkWorld(t *testing.T, w world) {
 	}
 	checkGrowth(t, w, got, need)
 	checkEffective(t, w, ix, held)
-	for _, p := range append(w.need, access.RepoRead, access.ClusterModifyBindings) {
+	for _, p := range append(w.need, RepoRead, ClusterModifyBindings) {
 		checkExplanation(t, w, ix, p)
 	}
 	checkSet(t, w, ix)
 }
 
 // A binding more never is a permission less.
-func checkGrowth(t *testing.T, w world, after access.Decision, need access.PermissionSet) {
+func checkGrowth(t *testing.T, w world, after Decision, need PermissionSet) {
 	t.Helper()
 	if len(w.bindings) == 0 {
 		return
 	}
 	fewer := mustIndex(t, w.bindings[:len(w.bindings)-1])
 	before := fewer.Decide(w.subject, w.groups, w.on, need)
-	if !after.Satisfied.Contains(before.Satisfied) {
-		t.Fatalf("%+v: the last binding took away %v", w, before.Satisfied.Minus(after.Satisfied))
+	if !after.Satisfied.contains(before.Satisfied) {
+		t.Fatalf("%+v: the last binding took away %v", w, before.Satisfied.minus(after.Satisfied))
 	}
 }
 
-func checkEffective(t *testing.T, w world, ix *access.Index, held map[string]bool) {
+func checkEffective(t *testing.T, w world, ix *Index, held map[string]bool) {
 	t.Helper()
 	shownFor := w.on.Type
-	if shownFor == access.SpecRepo {
-		shownFor = access.Repo
+	if shownFor == SpecRepo {
+		shownFor = Repo
 	}
 	wantNames := []string{}
-	var want access.PermissionSet
+	var want PermissionSet
 	for name := range held {
-		if r, _ := access.RoleNamed(name); slices.Contains(r.ReturnedFor, shownFor) {
+		if r := roleNamed(name); slices.Contains(r.ReturnedFor, shownFor) {
 			wantNames = append(wantNames, name)
-			want = want.Union(access.SetOf(r.Permissions...))
+			want = want.union(SetOf(r.Permissions...))
 		}
 	}
 	slices.Sort(wantNames)
@@ -171,19 +164,19 @@ func checkEffective(t *testing.T, w world, ix *access.Index, held map[string]boo
 	}
 }
 
-func checkExplanation(t *testing.T, w world, ix *access.Index, p access.Permission) {
+func checkExplanation(t *testing.T, w world, ix *Index, p Permission) {
 	t.Helper()
 	e := ix.Explain(w.subject, w.groups, w.on, p)
-	d := ix.Decide(w.subject, w.groups, w.on, access.SetOf(p))
-	if e.Allowed != d.Allowed || e.Unbound != d.Unbound {
+	d := ix.Decide(w.subject, w.groups, w.on, SetOf(p))
+	if e.Allowed != d.Allowed {
 		t.Fatalf("%+v: %s is decided %+v but explained %+v", w, p, d, e)
 	}
-	alone := func(g access.Grant) bool {
-		if g.Resource.Type == access.SpecRepo {
-			return mustIndex(t, nil).Decide(w.subject, w.groups, w.on, access.SetOf(p)).Allowed
+	alone := func(g Grant) bool {
+		if g.Resource.Type == SpecRepo {
+			return mustIndex(t, nil).Decide(w.subject, w.groups, w.on, SetOf(p)).Allowed
 		}
-		only := mustIndex(t, []access.Binding{bind(g.Resource, g.Principal, g.Role)})
-		return only.Decide(w.subject, w.groups, w.on, access.SetOf(p)).Allowed
+		only := mustIndex(t, []Binding{bind(g.Resource, g.Principal, g.Role)})
+		return only.Decide(w.subject, w.groups, w.on, SetOf(p)).Allowed
 	}
 	for _, g := range e.Grants {
 		if !alone(g) {
@@ -191,21 +184,21 @@ func checkExplanation(t *testing.T, w world, ix *access.Index, p access.Permissi
 		}
 	}
 	for _, g := range e.Suggestions {
-		if err := access.CheckBindable(g.Role, g.Resource.Type); err != nil || !alone(g) {
+		if err := checkBindable(g.Role, g.Resource.Type); err != nil || !alone(g) {
 			t.Fatalf("%+v: %+v is suggested for %s, but would not give it (%v)", w, g, p, err)
 		}
 	}
-	possible := w.subject != "" && len(access.RolesWith(p)) > 0
+	possible := w.subject != "" && len(RolesWith(p)) > 0
 	if got := len(e.Grants) > 0 || len(e.Suggestions) > 0; got != possible {
 		t.Fatalf("%+v: %s explained %+v, but possible is %t", w, p, e, possible)
 	}
 }
 
-// Set by Set must lead to where NewIndex leads at once.
-func checkSet(t *testing.T, w world, want *access.Index) {
+// Change by change must lead to where newIndex leads at once.
+func checkSet(t *testing.T, w world, want *Index) {
 	t.Helper()
 	type entry struct {
-		on  access.Resource
+		on  Resource
 		who principal.Name
 	}
 	roles := map[entry][]string{}
@@ -217,7 +210,7 @@ func checkSet(t *testing.T, w world, want *access.Index) {
 	}
 	for e := range roles {
 		if diff := cmp.Diff(want.Bindings(e.on), ix.Bindings(e.on)); diff != "" {
-			t.Fatalf("%+v: %s (-NewIndex +Set):\n%s", w, e.on, diff)
+			t.Fatalf("%+v: %s (-newIndex +replace):\n%s", w, e.on, diff)
 		}
 	}
 }
@@ -231,7 +224,7 @@ func TestDecide_AgreesWithReference(t *testing.T) {
 		_, _ = random.Read(data[:])
 		w := worldFrom(data[:])
 		checkWorld(t, w)
-		if len(w.need) > 0 && mustIndex(t, w.bindings).Decide(w.subject, w.groups, w.on, access.SetOf(w.need...)).Allowed {
+		if len(w.need) > 0 && mustIndex(t, w.bindings).Decide(w.subject, w.groups, w.on, SetOf(w.need...)).Allowed {
 			allowed++
 		}
 	}
@@ -249,8 +242,8 @@ func FuzzDecide(f *testing.F) {
 }
 
 func TestDecide_ClusterAdminMayDoEverything(t *testing.T) {
-	d := sample(t).Decide(root, nil, cluster(), access.SetOf(access.Permissions()...))
-	if diff := cmp.Diff([]access.Permission{access.PermissionUnknown}, d.Missing.List()); diff != "" {
+	d := sample(t).Decide(root, nil, cluster(), SetOf(allPermissions()...))
+	if diff := cmp.Diff([]Permission{PermissionUnknown}, d.Missing.List()); diff != "" {
 		t.Errorf("missing (-want +got):\n%s", diff)
 	}
 }

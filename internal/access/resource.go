@@ -98,17 +98,6 @@ func (r Resource) String() string {
 	return r.Type.String() + " " + r.Name
 }
 
-// Parents are the resources from which r inherits grants, from the cluster
-// down.
-func (r Resource) Parents() []Resource {
-	p := pathTo(r)
-	last := p.len
-	if p.at[last-1] == r {
-		last--
-	}
-	return append([]Resource(nil), p.at[:last]...)
-}
-
 // path is every resource whose bindings count for one, from the cluster down.
 // It is an array because decisions allocate nothing.
 type path struct {

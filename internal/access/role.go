@@ -20,12 +20,10 @@ type Role struct {
 
 // The roles that the server itself hands out.
 const (
-	RepoReader     = "repoReader"
-	RepoOwner      = "repoOwner"
-	ProjectWriter  = "projectWriter"
-	ProjectOwner   = "projectOwner"
-	ProjectCreator = "projectCreator"
-	ClusterAdmin   = "clusterAdmin"
+	repoReader     = "repoReader"
+	projectWriter  = "projectWriter"
+	projectCreator = "projectCreator"
+	clusterAdmin   = "clusterAdmin"
 )
 
 // roleTable is the wire's order. The place of a role in it is its bit in a
@@ -49,9 +47,9 @@ func rolesOfUpstream() []Role {
 	ownProject := join(owner, writeProject, []Permission{ProjectDelete, ProjectModifyBindings, ProjectSetDefaults})
 
 	roles := []Role{
-		{RepoReader, reader, clusterProjectRepo, repo},
+		{repoReader, reader, clusterProjectRepo, repo},
 		{"repoWriter", writer, clusterProjectRepo, repo},
-		{RepoOwner, owner, clusterProjectRepo, repo},
+		{"repoOwner", owner, clusterProjectRepo, repo},
 		{"oidcAppAdmin", []Permission{
 			ClusterIdentityDeleteOIDCClient, ClusterIdentityCreateOIDCClient, ClusterIdentityUpdateOIDCClient,
 			ClusterIdentityListOIDCClients, ClusterIdentityGetOIDCClient,
@@ -72,9 +70,9 @@ func rolesOfUpstream() []Role {
 		{"secretAdmin", []Permission{ClusterCreateSecret, ClusterListSecrets, SecretInspect, SecretDelete}, cluster, cluster},
 		{"pachdLogReader", []Permission{ClusterGetPachdLogs}, cluster, cluster},
 		{"projectViewer", viewProject, clusterProject, []ResourceType{Project}},
-		{ProjectWriter, writeProject, clusterProject, []ResourceType{Project}},
-		{ProjectOwner, ownProject, clusterProject, []ResourceType{Project, Repo}},
-		{ProjectCreator, []Permission{ProjectCreate}, cluster, cluster},
+		{projectWriter, writeProject, clusterProject, []ResourceType{Project}},
+		{"projectOwner", ownProject, clusterProject, []ResourceType{Project, Repo}},
+		{projectCreator, []Permission{ProjectCreate}, cluster, cluster},
 	}
 	var every [][]Permission
 	for _, r := range roles {
@@ -90,7 +88,7 @@ func rolesOfUpstream() []Role {
 		ClusterEnterpriseDeactivate, ClusterEnterprisePause,
 		ClusterDeleteAll, ClusterSetDefaults, ClusterEditClusterMetadata, ClusterSnapshotter, ClusterRestartPachyderm,
 	})...)
-	return append(roles, Role{ClusterAdmin, admin, cluster, clusterProjectRepo})
+	return append(roles, Role{clusterAdmin, admin, cluster, clusterProjectRepo})
 }
 
 // join keeps the order in which the permissions first appear.
@@ -98,30 +96,12 @@ func join(lists ...[]Permission) []Permission {
 	var all []Permission
 	var seen PermissionSet
 	for _, p := range slices.Concat(lists...) {
-		if !seen.Has(p) {
-			seen = seen.Union(SetOf(p))
+		if !seen.has(p) {
+			seen = seen.union(SetOf(p))
 			all = append(all, p)
 		}
 	}
 	return all
-}
-
-// Roles lists every role.
-func Roles() []Role {
-	all := make([]Role, len(roleTable))
-	for i, r := range roleTable {
-		all[i] = r.clone()
-	}
-	return all
-}
-
-// RoleNamed finds a role.
-func RoleNamed(name string) (Role, bool) {
-	i := indexOfRole(name)
-	if i < 0 {
-		return Role{}, false
-	}
-	return roleTable[i].clone(), true
 }
 
 // RolesWith lists the roles that grant p.
@@ -135,9 +115,9 @@ func RolesWith(p Permission) []Role {
 	return with
 }
 
-// CheckBindable refuses a role on a type of resource where it would do nothing
+// checkBindable refuses a role on a type of resource where it would do nothing
 // or stand for something else than its name says.
-func CheckBindable(role string, t ResourceType) error {
+func checkBindable(role string, t ResourceType) error {
 	i := indexOfRole(role)
 	if i < 0 {
 		return unknownRole(role)
@@ -209,7 +189,7 @@ func roleSetOf(names ...string) (roleSet, error) {
 func (s roleSet) permissions() PermissionSet {
 	var all PermissionSet
 	for ; s != 0; s &= s - 1 {
-		all = all.Union(rolePermissions[bits.TrailingZeros32(uint32(s))%32])
+		all = all.union(rolePermissions[bits.TrailingZeros32(uint32(s))%32])
 	}
 	return all
 }

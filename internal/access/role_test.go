@@ -1,4 +1,4 @@
-package access_test
+package access
 
 import (
 	"flag"
@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"pachyderm/internal/access"
 	"pachyderm/internal/fault"
 )
 
@@ -19,7 +18,7 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 // at.
 func TestRoles_Golden(t *testing.T) {
 	var b strings.Builder
-	for _, r := range access.Roles() {
+	for _, r := range roleTable {
 		fmt.Fprintf(&b, "%s  bound to %v  returned for %v\n", r.Name, r.CanBeBoundTo, r.ReturnedFor)
 		for _, p := range r.Permissions {
 			fmt.Fprintf(&b, "  %s\n", p)
@@ -40,43 +39,30 @@ func TestRoles_Golden(t *testing.T) {
 	}
 }
 
-func TestRoleNamed(t *testing.T) {
-	for _, want := range access.Roles() {
-		got, found := access.RoleNamed(want.Name)
-		if diff := cmp.Diff(want, got); !found || diff != "" {
-			t.Errorf("RoleNamed(%q) (-want +got):\n%s", want.Name, diff)
-		}
-	}
-	if r, found := access.RoleNamed("clusterOwner"); found {
-		t.Errorf("clusterOwner is %v", r)
-	}
-}
+func roleNamed(name string) Role { return roleTable[indexOfRole(name)] }
 
 func TestRoles_Immutable(t *testing.T) {
-	r, _ := access.RoleNamed(access.RepoReader)
-	r.Permissions[0] = access.ClusterDeleteAll
-	r.CanBeBoundTo[0] = access.Job
-	access.Roles()[0].ReturnedFor[0] = access.Job
-	access.RolesWith(access.RepoRead)[0].Permissions[0] = access.ClusterDeleteAll
+	r := RolesWith(RepoRead)[0]
+	r.Permissions[0], r.CanBeBoundTo[0], r.ReturnedFor[0] = ClusterDeleteAll, Job, Job
 
-	again, _ := access.RoleNamed(access.RepoReader)
-	if again.Permissions[0] != access.RepoRead || again.CanBeBoundTo[0] != access.Cluster || again.ReturnedFor[0] != access.Repo {
+	again := RolesWith(RepoRead)[0]
+	if again.Name != repoReader || again.Permissions[0] != RepoRead || again.CanBeBoundTo[0] != Cluster || again.ReturnedFor[0] != Repo {
 		t.Errorf("the table holds %v", again)
 	}
 }
 
 func TestRolesWith(t *testing.T) {
-	for p, want := range map[access.Permission]string{
-		access.RepoRead:           "repoReader repoWriter repoOwner projectOwner clusterAdmin",
-		access.ProjectCreateRepo:  "projectWriter projectOwner clusterAdmin",
-		access.JobSkipCtx:         "jobAdmin clusterAdmin",
-		access.ClusterGetLokiLogs: "debugger lokiLogReader clusterAdmin",
-		access.ClusterDeleteAll:   "clusterAdmin",
-		access.PermissionUnknown:  "",
-		106:                       "",
+	for p, want := range map[Permission]string{
+		RepoRead:           "repoReader repoWriter repoOwner projectOwner clusterAdmin",
+		ProjectCreateRepo:  "projectWriter projectOwner clusterAdmin",
+		JobSkipCtx:         "jobAdmin clusterAdmin",
+		ClusterGetLokiLogs: "debugger lokiLogReader clusterAdmin",
+		ClusterDeleteAll:   "clusterAdmin",
+		PermissionUnknown:  "",
+		106:                "",
 	} {
 		var names []string
-		for _, r := range access.RolesWith(p) {
+		for _, r := range RolesWith(p) {
 			names = append(names, r.Name)
 		}
 		if got := strings.Join(names, " "); got != want {
@@ -88,24 +74,24 @@ func TestRolesWith(t *testing.T) {
 func TestCheckBindable(t *testing.T) {
 	for _, c := range []struct {
 		role string
-		t    access.ResourceType
+		t    ResourceType
 		want string // part of the refusal, or "" when it is allowed
 	}{
-		{"repoReader", access.Cluster, ""},
-		{"repoReader", access.Project, ""},
-		{"repoReader", access.Repo, ""},
-		{"repoReader", access.SpecRepo, ""},
-		{"repoReader", access.Job, "CLUSTER or PROJECT or REPO"},
-		{"projectOwner", access.Project, ""},
-		{"projectOwner", access.Repo, `role "projectOwner" cannot be bound to a REPO: bind it to CLUSTER or PROJECT`},
-		{"projectOwner", access.SpecRepo, "CLUSTER or PROJECT"},
-		{"clusterAdmin", access.Cluster, ""},
-		{"clusterAdmin", access.Project, `role "clusterAdmin" cannot be bound to a PROJECT: bind it to CLUSTER`},
-		{"jobAdmin", access.Job, ""},
-		{"jobAdmin", access.UnknownResource, "JOB or CLUSTER"},
-		{"clusterOwner", access.Cluster, `unknown role "clusterOwner": use one of repoReader, repoWriter`},
+		{"repoReader", Cluster, ""},
+		{"repoReader", Project, ""},
+		{"repoReader", Repo, ""},
+		{"repoReader", SpecRepo, ""},
+		{"repoReader", Job, "CLUSTER or PROJECT or REPO"},
+		{"projectOwner", Project, ""},
+		{"projectOwner", Repo, `role "projectOwner" cannot be bound to a REPO: bind it to CLUSTER or PROJECT`},
+		{"projectOwner", SpecRepo, "CLUSTER or PROJECT"},
+		{"clusterAdmin", Cluster, ""},
+		{"clusterAdmin", Project, `role "clusterAdmin" cannot be bound to a PROJECT: bind it to CLUSTER`},
+		{"jobAdmin", Job, ""},
+		{"jobAdmin", UnknownResource, "JOB or CLUSTER"},
+		{"clusterOwner", Cluster, `unknown role "clusterOwner": use one of repoReader, repoWriter`},
 	} {
-		err := access.CheckBindable(c.role, c.t)
+		err := checkBindable(c.role, c.t)
 		if c.want == "" {
 			if err != nil {
 				t.Errorf("CheckBindable(%s, %s) = %v", c.role, c.t, err)

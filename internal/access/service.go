@@ -106,7 +106,7 @@ func (s *Service) read(ctx context.Context, all bool, resources map[Resource]boo
 			if err != nil {
 				return err
 			}
-			ix, err = NewIndex(bindings, known...)
+			ix, err = newIndex(bindings, known...)
 			return err
 		}
 		ix = s.current.Load()
@@ -136,10 +136,10 @@ func (ix *Index) Active() bool {
 func Activate(ctx context.Context, tx *db.Tx) error {
 	cluster, standard := Resource{Type: Cluster}, Resource{Type: Project, Name: "default"}
 	for _, b := range []Binding{
-		{cluster, principal.Root, []string{"clusterAdmin"}},
-		{cluster, principal.AuthServer, []string{"clusterAdmin"}},
-		{cluster, principal.Everyone, []string{"projectCreator"}},
-		{standard, principal.Everyone, []string{"projectWriter"}},
+		{cluster, principal.Root, []string{clusterAdmin}},
+		{cluster, principal.AuthServer, []string{clusterAdmin}},
+		{cluster, principal.Everyone, []string{projectCreator}},
+		{standard, principal.Everyone, []string{projectWriter}},
 	} {
 		if err := write(ctx, tx, b); err != nil {
 			return err
@@ -165,7 +165,7 @@ func Set(ctx context.Context, tx *db.Tx, by audit.By, r Resource, who principal.
 		return fault.New(fault.Precondition, "cannot modify cluster role bindings for %s: users: they keep pachd administrable", who.Kind())
 	}
 	for _, role := range roles {
-		if err := CheckBindable(role, r.Type); err != nil {
+		if err := checkBindable(role, r.Type); err != nil {
 			return err
 		}
 	}

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"runtime"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	versionpb "pachyderm/api/version"
 	"pachyderm/internal/cli/kit"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/version"
 )
 
 // shownVersion is a version for scripts.
@@ -25,12 +25,8 @@ type shownVersion struct {
 
 func shown(v *versionpb.Version) *shownVersion {
 	return &shownVersion{
-		Version: semver(v), GitCommit: v.GetGitCommit(), BuildDate: v.GetBuildDate(), GoVersion: v.GetGoVersion(), Platform: v.GetPlatform(),
+		Version: version.Short(v), GitCommit: v.GetGitCommit(), BuildDate: v.GetBuildDate(), GoVersion: v.GetGoVersion(), Platform: v.GetPlatform(),
 	}
-}
-
-func semver(v *versionpb.Version) string {
-	return fmt.Sprintf("%d.%d.%d%s", v.GetMajor(), v.GetMinor(), v.GetMicro(), v.GetAdditional())
 }
 
 type versionOptions struct {
@@ -39,7 +35,7 @@ type versionOptions struct {
 	out                                           kit.Format
 }
 
-func version(k *kit.Kit) *cobra.Command {
+func showVersion(k *kit.Kit) *cobra.Command {
 	var o versionOptions
 	var raw bool
 	var timeout string
@@ -75,9 +71,9 @@ func (o versionOptions) run(ctx context.Context, k *kit.Kit) error {
 	if o.architecture {
 		k.Printf("%s\n%s\n", runtime.GOARCH, runtime.GOOS)
 	}
-	own := kit.Version()
+	own := version.Current()
 	if o.out == "" {
-		k.Printf("%-20s%s\n%-20s%s\n", "COMPONENT", "VERSION", "pachctl", semver(own))
+		k.Printf("%-20s%s\n%-20s%s\n", "COMPONENT", "VERSION", "pachctl", version.Short(own))
 	}
 	versions := map[string]*shownVersion{"pachctl": shown(own)}
 	if !o.clientOnly {
@@ -86,10 +82,10 @@ func (o versionOptions) run(ctx context.Context, k *kit.Kit) error {
 			return err
 		}
 		if o.out == "" {
-			k.Printf("%-20s%s\n", "pachd", semver(server))
+			k.Printf("%-20s%s\n", "pachd", version.Short(server))
 		}
 		versions["pachd"] = shown(server)
-		if o.compare && semver(server) != semver(own) {
+		if o.compare && version.Short(server) != version.Short(own) {
 			return fault.New(fault.Precondition, "the versions differ").Next("install the pachctl that belongs to the server")
 		}
 	}

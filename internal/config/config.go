@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 )
 
 // Config is pachd's configuration. The json tag is the key in pachd.yaml; the
-// environment variable is derived from it (Variables); doc explains it in
+// environment variable is derived from it (variable); doc explains it in
 // docs/config.md.
 type Config struct {
 	PublicURL string `json:"publicURL" doc:"Where browsers and clients reach pachd, and the issuer's name; a path such as /dex is allowed. Derived from listen.http when empty."`
@@ -30,11 +31,25 @@ type Config struct {
 	Sealing struct {
 		KeyFile string `json:"keyFile" doc:"The key that seals secrets in the database; sealing-key in the data directory when empty. Replicas share one."`
 	} `json:"sealing"`
-	Auth       Auth       `json:"auth"`
-	Issuer     Issuer     `json:"issuer"`
-	Connectors Connectors `json:"connectors"`
-	Log        Log        `json:"log"`
-	Cluster    Cluster    `json:"cluster"`
+	Auth struct {
+		Activate        bool        `json:"activate" doc:"Activate authentication at the first start."`
+		RootToken       secret.Text `json:"rootToken" doc:"The root token; one is made and stored in the data directory when empty."`
+		SessionDuration Duration    `json:"sessionDuration" doc:"How long a sign-in by pachctl lasts."`
+	} `json:"auth"`
+	Issuer struct {
+		SigningAlgorithm string `json:"signingAlgorithm" doc:"RS256, which every client knows, or ES256, which is faster. A change takes effect when the key rotates."`
+	} `json:"issuer"`
+	Connectors struct {
+		TrustedProxies prefixes `json:"trustedProxies" doc:"Networks, separated by commas, of the proxies whose headers an authproxy connector believes. Without one, that type is off."`
+		SecretEnv      names    `json:"secretEnv" doc:"Environment variables, separated by commas, that ${env:NAME} may name; any but pachd's own when empty."`
+		SecretFolders  names    `json:"secretFolders" doc:"Folders, separated by commas, that ${file:PATH} may read from; any but pachd's own and the service account's when empty."`
+	} `json:"connectors"`
+	Log     Log `json:"log"`
+	Cluster struct {
+		DeploymentID string `json:"deploymentID" doc:"Returned by InspectCluster."`
+		PublicHost   string `json:"publicHost" doc:"Host name of the proxy in front of pachd, returned by InspectCluster."`
+		PublicTLS    bool   `json:"publicTLS" doc:"Whether that proxy speaks TLS."`
+	} `json:"cluster"`
 
 	// DataDir comes from --data-dir, and File from --config.
 	DataDir string `json:"-"`
@@ -57,30 +72,11 @@ type TLS struct {
 	KeyFile  string `json:"keyFile" doc:"Private key in PEM."`
 }
 
-// Auth is about tokens.
-type Auth struct {
-	Activate        bool        `json:"activate" doc:"Activate authentication at the first start."`
-	RootToken       secret.Text `json:"rootToken" doc:"The root token; one is made and stored in the data directory when empty."`
-	SessionDuration Duration    `json:"sessionDuration" doc:"How long a sign-in by pachctl lasts."`
-}
-
-// Issuer is about the tokens of the identity service.
-type Issuer struct {
-	SigningAlgorithm string `json:"signingAlgorithm" doc:"RS256, which every client knows, or ES256, which is faster. A change takes effect when the key rotates."`
-}
-
-// Connectors is about what connector documents may rely on.
-type Connectors struct {
-	TrustedProxies Prefixes `json:"trustedProxies" doc:"Networks, separated by commas, of the proxies whose headers an authproxy connector believes. Without one, that type is off."`
-	SecretEnv      Names    `json:"secretEnv" doc:"Environment variables, separated by commas, that ${env:NAME} may name; any but pachd's own when empty."`
-	SecretFolders  Names    `json:"secretFolders" doc:"Folders, separated by commas, that ${file:PATH} may read from; any but pachd's own and the service account's when empty."`
-}
-
-// Names is a list written with commas.
-type Names []string
+// names is a list written with commas.
+type names []string
 
 // UnmarshalText splits at commas.
-func (n *Names) UnmarshalText(b []byte) error {
+func (n *names) UnmarshalText(b []byte) error {
 	*n = nil
 	for name := range strings.SplitSeq(string(b), ",") {
 		if name = strings.TrimSpace(name); name != "" {
@@ -90,20 +86,17 @@ func (n *Names) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// MarshalText writes what UnmarshalText reads.
-func (n Names) MarshalText() ([]byte, error) { return []byte(strings.Join(n, ",")), nil }
-
-// Prefixes is a list of networks written with commas.
-type Prefixes []netip.Prefix
+// prefixes is a list of networks written with commas.
+type prefixes []netip.Prefix
 
 // UnmarshalText reads networks such as 10.0.0.0/8 and single addresses.
-func (p *Prefixes) UnmarshalText(b []byte) error {
-	var names Names
-	if err := names.UnmarshalText(b); err != nil {
+func (p *prefixes) UnmarshalText(b []byte) error {
+	var list names
+	if err := list.UnmarshalText(b); err != nil {
 		return err
 	}
 	*p = nil
-	for _, name := range names {
+	for _, name := range list {
 		prefix, err := netip.ParsePrefix(name)
 		if err != nil {
 			address, err := netip.ParseAddr(name)
@@ -117,26 +110,10 @@ func (p *Prefixes) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// MarshalText writes what UnmarshalText reads.
-func (p Prefixes) MarshalText() ([]byte, error) {
-	var names Names
-	for _, prefix := range p {
-		names = append(names, prefix.String())
-	}
-	return names.MarshalText()
-}
-
 // Log says what is logged, to standard error.
 type Log struct {
 	Level  string `json:"level" doc:"debug, info, warn or error."`
 	Format string `json:"format" doc:"text or json."`
-}
-
-// Cluster is what clients are told of this installation.
-type Cluster struct {
-	DeploymentID string `json:"deploymentID" doc:"Returned by InspectCluster."`
-	PublicHost   string `json:"publicHost" doc:"Host name of the proxy in front of pachd, returned by InspectCluster."`
-	PublicTLS    bool   `json:"publicTLS" doc:"Whether that proxy speaks TLS."`
 }
 
 // Duration is a time.Duration written as 90m or 720h.
@@ -152,23 +129,19 @@ func (d *Duration) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// MarshalText writes what UnmarshalText reads.
-func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
-
-// Default is the configuration of a pachd that was told nothing.
-func Default() Config {
-	return Config{
-		Listen: Listen{GRPC: "localhost:30650", HTTP: "localhost:30658", Callback: "localhost:30657", Metrics: "localhost:30656"},
-		Auth:   Auth{Activate: true, SessionDuration: Duration(30 * 24 * time.Hour)},
-		Issuer: Issuer{SigningAlgorithm: "RS256"},
-		Log:    Log{Level: "info", Format: "text"},
-	}
+// standard is the configuration of a pachd that was told nothing.
+func standard() (c Config) {
+	c.Listen = Listen{GRPC: "localhost:30650", HTTP: "localhost:30658", Callback: "localhost:30657", Metrics: "localhost:30656"}
+	c.Auth.Activate, c.Auth.SessionDuration = true, Duration(30*24*time.Hour)
+	c.Issuer.SigningAlgorithm = "RS256"
+	c.Log = Log{Level: "info", Format: "text"}
+	return c
 }
 
 // Load reads the file, if one is named, and the environment, and validates.
 // environ is as of os.Environ.
 func Load(dataDir, file string, environ []string) (Config, error) {
-	c := Default()
+	c := standard()
 	c.DataDir, c.File = dataDir, file
 	if file != "" {
 		data, err := os.ReadFile(file) //nolint:gosec // the operator names the file
@@ -188,7 +161,7 @@ func Load(dataDir, file string, environ []string) (Config, error) {
 	}
 	c.complete()
 	c.Environ = foreign(environ)
-	return c, c.Validate()
+	return c, c.validate()
 }
 
 // blank reports whether a file has only comments: all of its settings are
@@ -223,8 +196,8 @@ func (c Config) Own() []string {
 	return own
 }
 
-// Validate returns every problem at once.
-func (c Config) Validate() error {
+// validate returns every problem at once.
+func (c Config) validate() error {
 	var problems []string
 	add := func(format string, a ...any) { problems = append(problems, fmt.Sprintf(format, a...)) }
 	if c.DataDir == "" {
@@ -258,23 +231,14 @@ func (c Config) Validate() error {
 	if t := c.Auth.RootToken.Reveal(); t != "" && len(t) < secret.MinLength {
 		add("auth.rootToken: is too short to be a secret: use at least %d characters, better 32 random ones", secret.MinLength)
 	}
-	if !oneOf(c.Log.Level, "debug", "info", "warn", "error") {
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {
 		add("log.level: %q: use debug, info, warn or error", c.Log.Level)
 	}
-	if !oneOf(c.Log.Format, "text", "json") {
+	if c.Log.Format != "text" && c.Log.Format != "json" {
 		add("log.format: %q: use text or json", c.Log.Format)
 	}
 	if len(problems) == 0 {
 		return nil
 	}
 	return fault.New(fault.Invalid, "%s", strings.Join(problems, "; "))
-}
-
-func oneOf(s string, allowed ...string) bool {
-	for _, a := range allowed {
-		if s == a {
-			return true
-		}
-	}
-	return false
 }

@@ -1,7 +1,6 @@
-package config_test
+package config
 
 import (
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,11 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"pachyderm/internal/config"
 	"pachyderm/internal/fault"
 )
-
-var update = flag.Bool("update", false, "rewrite docs/config.md")
 
 func write(t *testing.T, text string) string {
 	t.Helper()
@@ -27,7 +23,7 @@ func write(t *testing.T, text string) string {
 
 func TestLoad_EnvironmentOverFile(t *testing.T) {
 	file := write(t, "publicURL: https://file.example.com\nlisten:\n  grpc: localhost:1\n  metrics: ''\nauth:\n  sessionDuration: 90m\n")
-	c, err := config.Load("/data", file, []string{
+	c, err := Load("/data", file, []string{
 		"PACHD_LISTEN_GRPC=localhost:2", "PACHD_PORT_30650_TCP_ADDR=10.0.0.1", "PACHD_DATABASE_URL=postgres://u:hunter2@h/d",
 		"PACHD_LISTEN_CALLBACK=", "PACHD_AUTH_ROOT_TOKEN=ours-wins", "AUTH_ROOT_TOKEN=upstream", "CLUSTER_DEPLOYMENT_ID=d",
 	})
@@ -57,34 +53,13 @@ func TestLoad_NamesMistakes(t *testing.T) {
 		{env: "PACHD_INSECURE=perhaps", want: "true or false"},
 		{env: "SESSION_DURATION_MINUTES=many", want: "SESSION_DURATION_MINUTES"},
 	} {
-		_, err := config.Load("/data", write(t, test.file), []string{test.env})
+		_, err := Load("/data", write(t, test.file), []string{test.env})
 		if !fault.Is(err, fault.Invalid) || !strings.Contains(fault.Message(err), test.want) {
 			t.Errorf("%q %q: %v, want %q", test.file, test.env, err, test.want)
 		}
 	}
-	if _, err := config.Load("/data", "/nosuch/pachd.yaml", nil); !fault.Is(err, fault.Precondition) {
+	if _, err := Load("/data", "/nosuch/pachd.yaml", nil); !fault.Is(err, fault.Precondition) {
 		t.Errorf("no file: %v", err)
-	}
-}
-
-func TestReference_Current(t *testing.T) {
-	path := filepath.Join("..", "..", "docs", "config.md")
-	if *update {
-		if err := os.WriteFile(path, []byte(config.Reference()), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(config.Reference(), string(got)); diff != "" {
-		t.Errorf("run make generate:\n%s", diff)
-	}
-	for _, s := range config.Settings() {
-		if s.Doc == "" {
-			t.Errorf("%s has no doc", s.Key)
-		}
 	}
 }
 
@@ -94,7 +69,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add("publicURL: https://pach.example.com\nlisten: {grpc: 0.0.0.0:30650}\ninsecure: true\n")
 	f.Add("listen:\n  http: localhost:0\nauth: {sessionDuration: 1h}\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		c, err := config.Load("/data", write(t, text), nil)
+		c, err := Load("/data", write(t, text), nil)
 		if err != nil {
 			return
 		}
@@ -111,7 +86,7 @@ func FuzzLoad(f *testing.F) {
 // Whoever writes connectors may name files and variables, but not these.
 func TestConfig_OwnPaths(t *testing.T) {
 	file := write(t, "auth: {rootToken: hunter2}\ndatabase: {url: 'sqlite:/var/lib/p.db'}\nsealing: {keyFile: /keys/seal}\ntls: {certFile: /tls/c, keyFile: /tls/k}\n")
-	c, err := config.Load("/data", file, []string{"CLIENT_SECRET=x", "PGPASSWORD=hunter2", "PGSSLPASSWORD=hunter2", "PACHD_INSECURE=true", "AUTH_ROOT_TOKEN=hunter2"})
+	c, err := Load("/data", file, []string{"CLIENT_SECRET=x", "PGPASSWORD=hunter2", "PGSSLPASSWORD=hunter2", "PACHD_INSECURE=true", "AUTH_ROOT_TOKEN=hunter2"})
 	if err != nil {
 		t.Fatal(err)
 	}

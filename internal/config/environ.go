@@ -13,33 +13,17 @@ import (
 	"pachyderm/internal/secret"
 )
 
-// Setting is one key of the configuration.
-type Setting struct {
-	Key      string // in pachd.yaml, such as listen.grpc
-	Variable string // such as PACHD_LISTEN_GRPC
-	Doc      string
+// setting is one key of the configuration.
+type setting struct {
+	key      string // in pachd.yaml, such as listen.grpc
+	variable string // such as PACHD_LISTEN_GRPC
+	doc      string // for docs/config.md
 	value    reflect.Value
 }
 
-// Default is the setting's value as text.
-func (s Setting) Default() string {
-	if m, ok := s.value.Interface().(encoding.TextMarshaler); ok {
-		text, err := m.MarshalText()
-		if err == nil {
-			return string(text)
-		}
-	}
-	return fmt.Sprint(s.value.Interface())
-}
-
-// Settings lists every setting with its default, in the order of the struct.
-func Settings() []Setting {
-	c := Default()
-	return settingsOf(reflect.ValueOf(&c).Elem(), "")
-}
-
-func settingsOf(v reflect.Value, prefix string) []Setting {
-	var all []Setting
+// settingsOf lists every setting of a section, in the order of the struct.
+func settingsOf(v reflect.Value, prefix string) []setting {
+	var all []setting
 	for n := range v.NumField() {
 		field := v.Type().Field(n)
 		key := field.Tag.Get("json")
@@ -51,7 +35,7 @@ func settingsOf(v reflect.Value, prefix string) []Setting {
 			all = append(all, settingsOf(v.Field(n), key+".")...)
 			continue
 		}
-		all = append(all, Setting{Key: key, Variable: variable(key), Doc: field.Tag.Get("doc"), value: v.Field(n)})
+		all = append(all, setting{key, variable(key), field.Tag.Get("doc"), v.Field(n)})
 	}
 	return all
 }
@@ -92,10 +76,10 @@ func upstreamNames() map[string]string {
 // readEnviron lets the environment override the file. A PACHD_* variable that
 // is none of ours is ignored: Kubernetes injects some for its services.
 func (c *Config) readEnviron(environ []string) error {
-	byVariable := map[string]Setting{}
-	byKey := map[string]Setting{}
+	byVariable := map[string]setting{}
+	byKey := map[string]setting{}
 	for _, s := range settingsOf(reflect.ValueOf(c).Elem(), "") {
-		byVariable[s.Variable], byKey[s.Key] = s, s
+		byVariable[s.variable], byKey[s.key] = s, s
 	}
 	names := upstreamNames()
 	// Upstream's names come first, so that ours win.

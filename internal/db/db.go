@@ -60,9 +60,6 @@ func Open(ctx context.Context, url string) (*DB, error) {
 	return d, nil
 }
 
-// Engine is "sqlite" or "postgres".
-func (d *DB) Engine() string { return d.engine.name() }
-
 // Close ends all connections.
 func (d *DB) Close() error {
 	err := d.write.Close()

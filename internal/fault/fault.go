@@ -3,6 +3,8 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
 )
 
 // Kind says what went wrong in a way that programs can act on. The values
@@ -167,4 +169,21 @@ func LineOf(err error) int {
 		return e.line
 	}
 	return 0
+}
+
+// Clean makes a stranger's text fit to be shown, in limit characters.
+func Clean(text string, limit int) string {
+	runes := []rune(strings.TrimSpace(strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsPrint(r):
+			return r
+		case unicode.IsSpace(r):
+			return ' '
+		}
+		return -1
+	}, strings.ToValidUTF8(text, ""))))
+	if len(runes) > limit {
+		return string(runes[:limit]) + "..."
+	}
+	return string(runes)
 }

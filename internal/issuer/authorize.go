@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/dexidp/dex/server/connectors"
 	"github.com/dexidp/dex/server/oauth2"
 	"github.com/dexidp/dex/storage"
 
@@ -56,11 +57,10 @@ func (h *handler) choose(w http.ResponseWriter, r *http.Request, client storage.
 		Form: r.Form, Rows: rows, Allowed: client.AllowedConnectors, Last: h.last.Value(r), Path: h.url.AbsPath("/auth"),
 		Down: func(c registry.Row) bool { return h.issuer.providers.Health(c).State == upstream.Failing },
 	}
-	id, page := q.Choose()
+	to, page := q.Choose()
 	switch {
-	case id != "":
-		r.Form.Del(homerealm.ConnectorID)
-		http.Redirect(w, r, q.Path+"/"+url.PathEscape(id)+"?"+r.Form.Encode(), http.StatusSeeOther) //nolint:gosec // our own page
+	case to != "":
+		http.Redirect(w, r, to, http.StatusSeeOther) //nolint:gosec // our own page
 	case len(page.Choices) == 0:
 		return &refusal{requestOf(r), errNoneAllowed(client)}
 	default:
@@ -117,7 +117,7 @@ func (h *handler) checkConnector(ctx context.Context, client storage.Client, id 
 	case fault.Is(err, fault.NotFound):
 		return fault.New(fault.NotFound, "the identity provider %q is not connected (any more)", id).
 			Next("start again and choose another")
-	case err == nil && !homerealm.Allows(client.AllowedConnectors, id):
+	case err == nil && !connectors.ConnectorAllowed(client.AllowedConnectors, id):
 		return fault.New(fault.Denied, "%s may not be used with the identity provider %q", client.Name, id).
 			Next("start again and choose another")
 	}
@@ -140,14 +140,13 @@ func (h *handler) serveStep(w http.ResponseWriter, r *http.Request) error {
 	if connectortest.IsState(state) {
 		return h.test.Return(w, r, state)
 	}
-	request, e, err := h.sameBrowser(r, state)
+	l, err := h.sameBrowser(r, state)
 	if err != nil {
 		return err
 	}
-	if e.Answer != nil {
-		r.PostForm = e.Answer
+	if l.Answer != nil {
+		r.PostForm = l.Answer
 	}
-	l := &loginctx.Login{Browser: e.Browser, Revision: e.Revision, Request: request}
 	rec := record.Of(h.dex, r.WithContext(loginctx.NewContext(r.Context(), l)))
 	if l.Err != nil {
 		return h.ended(r.Context(), l)
@@ -158,34 +157,33 @@ func (h *handler) serveStep(w http.ResponseWriter, r *http.Request) error {
 
 // sameBrowser finds the login that has a state, if it began in this browser.
 // Whoever else came is not the one who began, so it ends nothing.
-func (h *handler) sameBrowser(r *http.Request, state string) (*storage.AuthRequest, loginctx.Envelope, error) {
-	request, e, err := h.underWay(r.Context(), state)
-	if err != nil {
-		return nil, e, err
-	}
-	if !secret.Same(h.cookie.ID(r), e.Browser) {
-		return nil, e, web.Problem{
+func (h *handler) sameBrowser(r *http.Request, state string) (*loginctx.Login, error) {
+	l, err := h.underWay(r.Context(), state)
+	if err == nil && !secret.Same(h.cookie.ID(r), l.Browser) {
+		err = web.Problem{
 			Status: http.StatusBadRequest, Title: "This sign-in began in another browser",
 			What: "For your safety it can only be finished in the browser window that it was started in, with cookies allowed.",
 			Next: "Start again in this browser, for example with: pachctl auth login",
 		}
 	}
-	return request, e, nil
+	return l, err
 }
 
-func (h *handler) underWay(ctx context.Context, state string) (*storage.AuthRequest, loginctx.Envelope, error) {
+// underWay finds the login that has a state.
+func (h *handler) underWay(ctx context.Context, state string) (*loginctx.Login, error) {
 	request, err := h.issuer.store.GetAuthRequest(ctx, state)
 	if errors.Is(err, storage.ErrNotFound) {
 		err = errLoginOver()
 	}
 	if err != nil {
-		return nil, loginctx.Envelope{}, err
+		return nil, err
 	}
-	e, err := loginctx.OpenEnvelope(request.ConnectorData)
+	l, err := loginctx.Open(request.ConnectorData)
 	if err != nil {
-		err = errLoginOver()
+		return nil, errLoginOver()
 	}
-	return &request, e, err
+	l.Request = &request
+	return l, nil
 }
 
 func errLoginOver() error {

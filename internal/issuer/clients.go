@@ -43,21 +43,6 @@ func (i *Issuer) LegacyRedirect() string {
 	return u.String()
 }
 
-// RedeemFor is Redeem for a client that pachd itself acts as. Its secret never
-// leaves the process unless an administrator registered the client with one of
-// theirs.
-func (i *Issuer) RedeemFor(ctx context.Context, clientID, redirectURI, code, verifier string) (string, error) {
-	c, err := i.store.GetClient(ctx, clientID)
-	if errors.Is(err, storage.ErrNotFound) {
-		return "", fault.New(fault.Precondition, "pachd is set up to sign in as client %q, which is not registered any more", clientID).
-			Next("an administrator can correct it with: pachctl auth set-config")
-	}
-	if err != nil {
-		return "", err
-	}
-	return i.Redeem(ctx, clientID, c.Secret, code, redirectURI, verifier)
-}
-
 // CheckClient reports whether a client exists, built in or registered, that
 // may be answered at redirectURI. Fault: Invalid.
 func (i *Issuer) CheckClient(ctx context.Context, id, redirectURI string) error {

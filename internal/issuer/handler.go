@@ -21,15 +21,18 @@ import (
 	"github.com/gorilla/mux"
 
 	"pachyderm/internal/issuer/connectortest"
-	"pachyderm/internal/issuer/homerealm"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/web"
 	"pachyderm/internal/web/browser"
+	"pachyderm/internal/web/theme"
 )
 
 // refreshReuse is how long a rotated refresh token still works, so that a
 // client whose answer got lost can ask again.
 const refreshReuse = 3 * time.Second
+
+// rememberFor is how long a browser remembers the connector that it took last.
+const rememberFor = 365 * 24 * time.Hour
 
 // handler is the issuer under one set of settings: Dex's handlers and our rules
 // in front of them.
@@ -56,14 +59,14 @@ func (i *Issuer) build(s registry.Settings) (*handler, error) {
 	h := &handler{
 		issuer: i, settings: s, url: oauth2.IssuerURL{URL: p.Issuer},
 		cookie: browser.Cookie{Name: "pach-login", Secure: https},
-		last:   browser.Cookie{Name: "pach-connector", Secure: https, MaxAge: homerealm.RememberFor},
+		last:   browser.Cookie{Name: "pach-connector", Secure: https, MaxAge: rememberFor},
 		pages:  web.Pages{Log: i.with.Log, Now: i.with.Now, Title: "You are not signed in", Next: "Try again."},
 	}
 	h.test = &connectortest.Handler{
 		Tests: i.tests, Cookie: h.cookie, Pages: h.pages, Back: h.url.AbsPath("/callback"), Path: h.url.AbsPath("/connector-test") + "/",
 	}
 	_, _, _, pages, err := templates.LoadWebConfig(templates.Config{
-		WebFS: web.DexFiles(), Issuer: web.Product, IssuerURL: h.url.String(), Theme: web.DexTheme,
+		WebFS: web.DexFiles(), Issuer: theme.Product, IssuerURL: h.url.String(), Theme: web.DexTheme,
 	})
 	if err != nil {
 		return nil, err
@@ -118,7 +121,7 @@ func (i *Issuer) dexHandlers(url oauth2.IssuerURL, p registry.Parsed, pages *tem
 
 // ServeHTTP serves a request, and answers what a handler could not do.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	web.SetHeaders(w.Header())
+	theme.SetHeaders(w.Header())
 	h.issuer.StayOnHTTPS(w.Header())
 	path, below := h.relative(r.URL.Path)
 	err := errNothingHere()

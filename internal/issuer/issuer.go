@@ -14,6 +14,7 @@ import (
 
 	"github.com/dexidp/dex/server/connectors"
 	"github.com/dexidp/dex/server/signer"
+	"github.com/dexidp/dex/storage"
 	"github.com/go-jose/go-jose/v4"
 
 	"pachyderm/internal/connector"
@@ -65,8 +66,8 @@ type Issuer struct {
 	Registry *registry.Registry
 
 	with    Config
-	objects *dexstore.Store
-	store   *dexview.View
+	objects dexstore.Store
+	store   storage.Storage
 	cache   *connectors.Cache
 	signer  signer.Signer
 	keysAre chan struct{} // closed when there are signing keys
@@ -87,15 +88,15 @@ type Issuer struct {
 // connector; Run does the first, a login the second.
 func New(ctx context.Context, c Config) (*Issuer, error) {
 	i := &Issuer{with: c, keysAre: make(chan struct{}), changed: make(chan struct{}, 1), legacySecret: rand.Text() + rand.Text()}
-	i.objects = &dexstore.Store{DB: c.DB, Sealer: c.Sealer}
+	i.objects = dexstore.New(c.DB, c.Sealer)
 	i.Registry = registry.New(registry.Config{
 		DB: c.DB, Sealer: c.Sealer, Objects: i.objects, Now: c.Now, Deps: i.deps, Reserved: []string{CLIClient, DeviceClient},
 	})
-	i.providers = upstream.New(upstream.Config{DB: c.DB, Registry: i.Registry, Log: c.Log, Now: c.Now, Deps: i.deps})
-	i.store = dexview.New(dexview.Config{Objects: i.objects, DB: c.DB, Registry: i.Registry, Providers: i.providers, Log: c.Log, Now: c.Now, BuiltIn: i.builtInClient})
-	i.tests = connectortest.New(connectortest.Config{
-		DB: c.DB, Sealer: c.Sealer, Registry: i.Registry, Deps: i.deps, Log: c.Log, Now: c.Now,
+	i.providers = upstream.New(c.DB, i.Registry, c.Now, i.deps)
+	i.store = dexview.New(dexview.Config{
+		Objects: i.objects, DB: c.DB, Registry: i.Registry, Providers: i.providers, Log: c.Log, Now: c.Now, BuiltIn: i.builtInClient,
 	})
+	i.tests = connectortest.New(c.DB, c.Sealer, i.Registry, c.Now, i.deps)
 	i.cache = connectors.NewCache(i.store, i.providers.Resolve)
 	var err error
 	i.signer, err = (&signer.LocalConfig{

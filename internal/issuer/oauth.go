@@ -20,6 +20,7 @@ import (
 	"pachyderm/internal/secret"
 	"pachyderm/internal/web/browser"
 	"pachyderm/internal/web/record"
+	"pachyderm/internal/webaddr"
 )
 
 // oauthError is the answer of an endpoint that applications call (RFC 6749, 5.2).
@@ -109,7 +110,7 @@ func (h *handler) serveDeviceCode(w http.ResponseWriter, r *http.Request) error 
 	if err != nil || !secret.Same(secret.Hash(client.Secret), secret.Hash(r.Form.Get("client_secret"))) {
 		return &oauthError{http.StatusUnauthorized, oauth2.InvalidClient, "no such client, or a wrong secret"}
 	}
-	who := device.Asker{Name: device.CleanName(r.Form.Get("requester")), Address: browser.RemoteHost(r)}
+	who := device.Asker{Name: device.CleanName(r.Form.Get("requester")), Address: webaddr.WithoutPort(r.RemoteAddr)}
 	h.answerDevice(w, r.WithContext(dexview.Asking(r.Context(), who)))
 	return nil
 }
@@ -123,19 +124,17 @@ func (h *handler) answerDevice(w http.ResponseWriter, r *http.Request) {
 	}
 	rec := record.Of(h.dex, r)
 	answer := map[string]any{}
-	if json.Unmarshal(rec.Body.Bytes(), &answer) != nil {
-		rec.Flush(w)
-		return
-	}
-	for _, name := range []string{"verification_uri", "verification_uri_complete"} {
-		if address, ok := answer[name].(string); ok {
-			answer[name] = h.issuer.Outside(r.Context(), address)
+	if json.Unmarshal(rec.Bytes(), &answer) == nil {
+		for _, name := range []string{"verification_uri", "verification_uri_complete"} {
+			if address, ok := answer[name].(string); ok {
+				answer[name] = h.issuer.Outside(r.Context(), address)
+			}
 		}
+		rec.Reset()
+		rec.Header().Del("Content-Length")
+		_ = json.NewEncoder(rec).Encode(answer) // of JSON
 	}
-	maps.Copy(w.Header(), rec.Header())
-	w.Header().Del("Content-Length")
-	w.WriteHeader(rec.Status)
-	_ = json.NewEncoder(w).Encode(answer) // the client may be gone
+	rec.Flush(w)
 }
 
 // makeDiscovery corrects Dex's discovery document: what we add to the protocol,
@@ -146,7 +145,7 @@ func (h *handler) makeDiscovery() error {
 		return err
 	}
 	doc := map[string]any{}
-	if err := json.Unmarshal(record.Of(h.dex, r).Body.Bytes(), &doc); err != nil {
+	if err := json.Unmarshal(record.Of(h.dex, r).Bytes(), &doc); err != nil {
 		return err
 	}
 	delete(doc, "introspection_endpoint")

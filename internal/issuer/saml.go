@@ -27,16 +27,16 @@ func (h *handler) keepResponse(w http.ResponseWriter, r *http.Request) error {
 	if connectortest.IsState(state) {
 		return h.test.KeepResponse(w, r, state, response)
 	}
-	request, e, err := h.underWay(r.Context(), state)
+	l, err := h.underWay(r.Context(), state)
 	if err != nil {
 		return err
 	}
-	if _, _, err := capable[connector.Describer](r.Context(), h.issuer, request.ConnectorID, e.Revision); err != nil {
+	if _, _, err := capable[connector.Describer](r.Context(), h.issuer, l.Request.ConnectorID, l.Revision); err != nil {
 		return errLoginOver() // whose provider sends no such responses
 	}
 	err = h.issuer.store.UpdateAuthRequest(r.Context(), state, func(a storage.AuthRequest) (storage.AuthRequest, error) {
-		e.Answer = response
-		a.ConnectorData, err = e.Bytes()
+		l.Answer = response
+		a.ConnectorData, err = l.Data()
 		return a, err
 	})
 	if errors.Is(err, storage.ErrNotFound) {
@@ -54,25 +54,25 @@ func (h *handler) serveSAMLRequest(w http.ResponseWriter, r *http.Request) error
 	if connectortest.IsState(state) {
 		return h.test.Form(w, r, state)
 	}
-	request, e, err := h.sameBrowser(r, state)
+	l, err := h.sameBrowser(r, state)
 	if err != nil {
 		return err
 	}
-	page, err := h.postForm(r.Context(), request.ConnectorID, e)
+	page, err := h.postForm(r.Context(), l)
 	if err != nil {
-		return &refusal{request, err}
+		return &refusal{l.Request, err}
 	}
 	h.pages.Render(w, r, http.StatusOK, page)
 	return nil
 }
 
-func (h *handler) postForm(ctx context.Context, connectorID string, e loginctx.Envelope) (page web.PostForm, err error) {
-	row, c, err := capable[connector.FormPoster](ctx, h.issuer, connectorID, e.Revision)
+func (h *handler) postForm(ctx context.Context, l *loginctx.Login) (page web.PostForm, err error) {
+	row, c, err := capable[connector.FormPoster](ctx, h.issuer, l.Request.ConnectorID, l.Revision)
 	if err != nil {
 		return page, err
 	}
 	page.To = row.Name
-	page.Action, page.Fields, err = c.Form(e.Inner)
+	page.Action, page.Fields, err = c.Form(l.Inner)
 	return page, err
 }
 

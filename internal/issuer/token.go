@@ -3,14 +3,15 @@ package issuer
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/dexidp/dex/server/oauth2"
 	"github.com/dexidp/dex/server/signer"
+	"github.com/dexidp/dex/storage"
 	"github.com/go-jose/go-jose/v4"
 
 	"pachyderm/internal/fault"
@@ -18,16 +19,12 @@ import (
 	"pachyderm/internal/web/record"
 )
 
-// Claims are the parts of an ID token of ours that others use.
+// Claims is an ID token of ours; its subject is Identity.TokenSub of package
+// identity.
 type Claims struct {
-	Subject  string // Identity.TokenSub of package identity
-	Audience []string
-	Nonce    string
+	*oidc.IDToken
 	// EmailVerified is what the identity provider said of the address.
 	EmailVerified bool
-
-	IssuedAt time.Time
-	Expiry   time.Time
 	// Digest stands for all that the token says. No two tokens say the same:
 	// each names the access token that was issued with it.
 	Digest string
@@ -51,10 +48,7 @@ func (i *Issuer) Verify(ctx context.Context, raw string) (Claims, error) {
 	if err := json.Unmarshal(said, &person); err != nil {
 		return Claims{}, err
 	}
-	return Claims{
-		Subject: t.Subject, EmailVerified: person.EmailVerified, Audience: t.Audience, Nonce: t.Nonce,
-		IssuedAt: t.IssuedAt, Expiry: t.Expiry, Digest: secret.Hash(string(said)),
-	}, nil
+	return Claims{IDToken: t, EmailVerified: person.EmailVerified, Digest: secret.Hash(string(said))}, nil
 }
 
 func (i *Issuer) verify(ctx context.Context, raw string) (*oidc.IDToken, error) {
@@ -77,13 +71,23 @@ func (i *Issuer) verify(ctx context.Context, raw string) (*oidc.IDToken, error) 
 	return t, nil
 }
 
-// Redeem exchanges an authorization code as the client would over HTTP,
-// without leaving the process, and returns the ID token. Fault:
-// Unauthenticated, with the issuer's reason.
-func (i *Issuer) Redeem(ctx context.Context, clientID, clientSecret, code, redirectURI, verifier string) (string, error) {
+// Redeem exchanges an authorization code as a client would over HTTP that pachd
+// itself acts as, without leaving the process, and returns the ID token. The
+// client's secret stays here unless an administrator registered the client with
+// one of theirs. Faults: Precondition, and Unauthenticated with the issuer's
+// reason.
+func (i *Issuer) Redeem(ctx context.Context, clientID, redirectURI, code, verifier string) (string, error) {
+	c, err := i.store.GetClient(ctx, clientID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return "", fault.New(fault.Precondition, "pachd is set up to sign in as client %q, which is not registered any more", clientID).
+			Next("an administrator can correct it with: pachctl auth set-config")
+	}
+	if err != nil {
+		return "", err
+	}
 	form := url.Values{
 		"grant_type": {oauth2.GrantTypeAuthorizationCode}, "code": {code}, "redirect_uri": {redirectURI}, "code_verifier": {verifier},
-		"client_id": {clientID}, "client_secret": {clientSecret},
+		"client_id": {clientID}, "client_secret": {c.Secret},
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, i.Endpoint("/token"), strings.NewReader(form.Encode()))
 	if err != nil {
@@ -95,7 +99,7 @@ func (i *Issuer) Redeem(ctx context.Context, clientID, clientSecret, code, redir
 		IDToken     string `json:"id_token"`
 		Description string `json:"error_description"`
 	}
-	if err := json.Unmarshal(rec.Body.Bytes(), &answer); err != nil || rec.Status != http.StatusOK || answer.IDToken == "" {
+	if err := json.Unmarshal(rec.Bytes(), &answer); err != nil || rec.Status != http.StatusOK || answer.IDToken == "" {
 		return "", fault.New(fault.Unauthenticated, "the sign-in could not be completed: %s", answer.Description).
 			Next("log in again with: pachctl auth login").Because(err)
 	}

@@ -381,7 +381,7 @@ func TestSession_GateBeforeItBegins(t *testing.T) {
 		loginURL, state := h.start()
 		b := h.browser()
 		question := b.SignIn(loginURL, optest.Alice)
-		raw := h.idToken(issuer.CLIClient, "", "openid email", optest.Alice)
+		raw := h.idToken(issuer.CLIClient, "openid email", optest.Alice)
 		if got := h.userInfo(raw); got != http.StatusOK {
 			t.Errorf("userinfo of somebody in order: %d", got)
 		}
@@ -430,7 +430,7 @@ func (h *env) userInfo(raw string) int {
 }
 
 // idToken signs a person in for a client and returns the ID token.
-func (h *env) idToken(client, clientSecret, scope string, who op.Person) string {
+func (h *env) idToken(client, scope string, who op.Person) string {
 	h.t.Helper()
 	sum := sha256.Sum256([]byte(verifier))
 	q := url.Values{
@@ -442,7 +442,7 @@ func (h *env) idToken(client, clientSecret, scope string, who op.Person) string 
 	if code == "" {
 		h.t.Fatalf("the login ended at %s: %s", page.URL, page.Text())
 	}
-	raw, err := h.Issuer.Redeem(h.t.Context(), client, clientSecret, code, loopback, verifier)
+	raw, err := h.Issuer.Redeem(h.t.Context(), client, loopback, code, verifier)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -451,7 +451,7 @@ func (h *env) idToken(client, clientSecret, scope string, who op.Person) string 
 
 func TestIDToken_OfPachctlOnce(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
-		raw := h.idToken(issuer.CLIClient, "", "openid email", optest.Alice)
+		raw := h.idToken(issuer.CLIClient, "openid email", optest.Alice)
 		h.Ahead(5*time.Minute - 10*time.Second)
 		before := h.Now()
 		session, err := h.Login.WithIDToken(t.Context(), raw)
@@ -474,7 +474,7 @@ func TestIDToken_OfPachctlOnce(t *testing.T) {
 
 func TestIDToken_ConcurrentUse(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
-		raw := h.idToken(issuer.CLIClient, "", "openid email", optest.Alice)
+		raw := h.idToken(issuer.CLIClient, "openid email", optest.Alice)
 		const clients = 8
 		ended := make(chan error, clients)
 		for range clients {
@@ -499,7 +499,7 @@ func TestIDToken_ConcurrentUse(t *testing.T) {
 
 func TestIDToken_Refused(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
-		raw := h.idToken(issuer.CLIClient, "", "openid email", optest.Alice)
+		raw := h.idToken(issuer.CLIClient, "openid email", optest.Alice)
 		parts := strings.Split(raw, ".")
 		encode := base64.RawURLEncoding.EncodeToString
 		payload, err := base64.RawURLEncoding.DecodeString(parts[1])
@@ -515,7 +515,7 @@ func TestIDToken_Refused(t *testing.T) {
 			"no signature":             parts[0] + "." + parts[1] + ".",
 			"the algorithm none":       encode([]byte(`{"alg":"none"}`)) + "." + parts[1] + ".",
 			"the key as HMAC secret":   encode([]byte(`{"alg":"HS256"}`)) + "." + parts[1] + "." + parts[2],
-			"another issuer's":         stranger.idToken(issuer.CLIClient, "", "openid email", optest.Alice),
+			"another issuer's":         stranger.idToken(issuer.CLIClient, "openid email", optest.Alice),
 			"four parts":               raw + ".x",
 			"a very long one":          raw + strings.Repeat("x", 1<<20),
 			"its own with a bad space": parts[0] + "." + parts[1] + "x." + parts[2],
@@ -549,12 +549,12 @@ func (h *env) client(c registry.Client) registry.Client {
 
 func TestIDToken_OfAnotherClient(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
-		app := h.client(registry.Client{ID: "testapp", Name: "App", RedirectURIs: []string{loopback}})
-		_, err := h.Login.WithIDToken(t.Context(), h.idToken("testapp", app.Secret, "openid email", optest.Alice))
+		h.client(registry.Client{ID: "testapp", Name: "App", RedirectURIs: []string{loopback}})
+		_, err := h.Login.WithIDToken(t.Context(), h.idToken("testapp", "openid email", optest.Alice))
 		wantRefused(t, err, `expected audience "pachd" got ["testapp"]`, "audience:server:client_id:pachd")
 
 		h.client(registry.Client{ID: "pachd", Name: "Pachyderm", TrustedPeers: []string{"testapp"}})
-		raw := h.idToken("testapp", app.Secret, "openid email audience:server:client_id:pachd", optest.Alice)
+		raw := h.idToken("testapp", "openid email audience:server:client_id:pachd", optest.Alice)
 		claims, err := h.Issuer.Verify(t.Context(), raw)
 		if err != nil {
 			t.Fatal(err)

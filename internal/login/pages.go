@@ -95,7 +95,7 @@ func (s *Service) identify(r *http.Request, a attempt, code, browserID string) (
 }
 
 func (s *Service) finishOwn(ctx context.Context, c Config, a attempt, code string) (who identity.Identity, err error) {
-	raw, err := s.with.Issuer.RedeemFor(ctx, a.Client, a.Redirect, code, a.Verifier)
+	raw, err := s.with.Issuer.Redeem(ctx, a.Client, a.Redirect, code, a.Verifier)
 	if err != nil {
 		return who, err
 	}

@@ -138,7 +138,7 @@ func (p *Pachd) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
 	defer cancel()
 	if err := p.DB.Ping(ctx); err != nil {
-		p.with.Log.WarnContext(ctx, "not ready", "error", err)
+		p.log.WarnContext(ctx, "not ready", "error", err)
 		http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
 		return
 	}

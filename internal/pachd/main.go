@@ -45,7 +45,7 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 		_, _ = fmt.Fprintf(stderr, "pachd: %s\n\n%s", wrongArguments(err, flags.Args()), usage)
 		return 2
 	case *showVersion:
-		_, _ = fmt.Fprintln(stdout, version.Current())
+		_, _ = fmt.Fprintln(stdout, version.Short(version.Current()))
 		return 0
 	}
 	if err := run(ctx, *dataDir, *file, environ, stdout, stderr); err != nil {
@@ -76,7 +76,7 @@ func run(ctx context.Context, dataDir, file string, environ []string, stdout, st
 	if err != nil {
 		return err
 	}
-	p, err := New(ctx, c, Options{Log: newLog(c.Log, stderr), Now: time.Now})
+	p, err := New(ctx, c, newLog(c.Log, stderr), time.Now)
 	if err != nil {
 		return err
 	}
@@ -99,8 +99,8 @@ func newLog(c config.Log, w io.Writer) *slog.Logger {
 // announce says where pachd is. The root token is shown once, to a person at a
 // terminal, and never to what may keep it, such as a log.
 func (p *Pachd) announce(w io.Writer) {
-	_, _ = fmt.Fprintf(w, "pachd %s is ready: gRPC on %s, sign-in at %s\n", version.Current(), p.GRPC(), p.IssuerURL())
-	if !p.NewRoot {
+	_, _ = fmt.Fprintf(w, "pachd %s is ready: gRPC on %s, sign-in at %s\n", version.Short(version.Current()), p.GRPC(), p.Issuer.URL())
+	if !p.newRoot {
 		return
 	}
 	path := p.config.RootTokenFile()

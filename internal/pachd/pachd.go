@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/health/grpc_health_v1"
 
+	"pachyderm/api/admin"
 	"pachyderm/internal/access"
 	"pachyderm/internal/config"
 	"pachyderm/internal/db"
@@ -26,7 +27,6 @@ import (
 	"pachyderm/internal/issuer"
 	"pachyderm/internal/login"
 	"pachyderm/internal/rpc"
-	"pachyderm/internal/rpc/admin"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/session"
 )
@@ -35,23 +35,18 @@ import (
 // stops.
 const shutdownTimeout = 5 * time.Second
 
-// Options are what a process has one of, and a test its own.
-type Options struct {
-	Log *slog.Logger
-	Now func() time.Time
-}
-
 // Pachd is a server that is ready to run.
 type Pachd struct {
-	DB       *db.DB
-	Sessions *session.Service
-	Issuer   *issuer.Issuer
-	Login    *login.Service
-	// NewRoot is set when this start made the root token.
-	NewRoot bool
+	DB     *db.DB
+	Issuer *issuer.Issuer
+	Login  *login.Service
 
-	config  config.Config
-	with    Options
+	config   config.Config
+	log      *slog.Logger
+	now      func() time.Time
+	sessions *session.Service
+	newRoot  bool // this start made the root token
+
 	rpc     *rpc.Server
 	rest    http.Handler
 	metrics *prometheus.Registry
@@ -62,8 +57,8 @@ type Pachd struct {
 
 // New opens everything that pachd needs; on failure it has closed it again.
 // The errors are one sentence for the operator.
-func New(ctx context.Context, c config.Config, with Options) (p *Pachd, err error) {
-	p = &Pachd{config: c, with: with, metrics: prometheus.NewRegistry()}
+func New(ctx context.Context, c config.Config, log *slog.Logger, now func() time.Time) (p *Pachd, err error) {
+	p = &Pachd{config: c, log: log, now: now, metrics: prometheus.NewRegistry()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.close())
@@ -89,29 +84,29 @@ func New(ctx context.Context, c config.Config, with Options) (p *Pachd, err erro
 
 // wirePeople makes the parts that know who somebody is and what they hold.
 func (p *Pachd) wirePeople(ctx context.Context) error {
-	c, with := p.config, p.with
+	c := p.config
 	sealer, err := secret.OpenFor(ctx, p.DB, c.Sealing.KeyFile)
 	if err != nil {
 		return err
 	}
 	roles := &access.Service{DB: p.DB}
 	p.Issuer, err = issuer.New(ctx, issuer.Config{
-		DB: p.DB, Sealer: sealer, Log: with.Log, Now: with.Now,
+		DB: p.DB, Sealer: sealer, Log: p.log, Now: p.now,
 		PublicURL: p.publicURL(), Insecure: c.Insecure, SigningAlgorithm: c.Issuer.SigningAlgorithm,
 		References: references(c), TrustedProxies: c.Connectors.TrustedProxies,
 	})
 	if err != nil {
 		return err
 	}
-	p.Sessions = session.New(session.Config{
-		DB: p.DB, Access: roles, Now: with.Now, EndRefresh: p.Issuer.EndRefresh, RootToken: c.Auth.RootToken, RootFile: c.RootTokenFile(),
+	p.sessions = session.New(session.Config{
+		DB: p.DB, Access: roles, Now: p.now, EndRefresh: p.Issuer.EndRefresh, RootToken: c.Auth.RootToken, RootFile: c.RootTokenFile(),
 	})
 	p.Login = login.New(login.Deps{
-		DB: p.DB, Sealer: sealer, Issuer: p.Issuer, Log: with.Log, Now: with.Now, SessionTTL: time.Duration(c.Auth.SessionDuration), Insecure: c.Insecure,
+		DB: p.DB, Sealer: sealer, Issuer: p.Issuer, Log: p.log, Now: p.now, SessionTTL: time.Duration(c.Auth.SessionDuration), Insecure: c.Insecure,
 	})
 	p.Issuer.ReachedAt(p.Login.BrowsersAt)
 	if c.Auth.Activate {
-		if p.NewRoot, err = p.Sessions.EnsureRoot(ctx); err != nil {
+		if p.newRoot, err = p.sessions.EnsureRoot(ctx); err != nil {
 			return err
 		}
 	}
@@ -130,8 +125,8 @@ func (p *Pachd) wireServer(ctx context.Context) error {
 	}
 	c := p.config.Cluster
 	p.rpc, err = rpc.New(rpc.Config{
-		DB: p.DB, Sessions: p.Sessions, Issuer: p.Issuer, Login: p.Login, Log: p.with.Log, Now: p.with.Now, Creds: creds,
-		Cluster: admin.Cluster{ID: string(clusterID), DeploymentID: c.DeploymentID, PublicHost: c.PublicHost, PublicTLS: c.PublicTLS},
+		DB: p.DB, Sessions: p.sessions, Issuer: p.Issuer, Login: p.Login, Log: p.log, Now: p.now, Creds: creds,
+		Cluster: &admin.ClusterInfo{Id: string(clusterID), DeploymentId: c.DeploymentID, ProxyHost: c.PublicHost, ProxyTls: c.PublicTLS},
 	})
 	if err != nil {
 		return err
@@ -165,9 +160,6 @@ func (p *Pachd) GRPC() string { return address(p.listens.grpc) }
 
 // HTTP is the address that the pages and readiness are served at.
 func (p *Pachd) HTTP() string { return address(p.listens.http) }
-
-// IssuerURL is where people sign in.
-func (p *Pachd) IssuerURL() string { return p.Issuer.URL() }
 
 // Run serves until ctx ends, and then lets calls under way finish.
 func (p *Pachd) Run(ctx context.Context) error {
@@ -210,7 +202,7 @@ func (p *Pachd) stop(servers []*http.Server) {
 	for _, s := range servers {
 		if s != nil {
 			if err := s.Shutdown(ctx); err != nil {
-				p.with.Log.Warn("an HTTP request was cut off", "error", err)
+				p.log.Warn("an HTTP request was cut off", "error", err)
 			}
 		}
 	}

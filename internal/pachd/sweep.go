@@ -20,9 +20,9 @@ func (p *Pachd) sweep(ctx context.Context) error {
 		for what, expired := range map[string]func(context.Context, *db.Tx, time.Time) error{
 			"tokens": token.DeleteExpired, "logins": login.DeleteExpired, "the issuer's objects": p.Issuer.DeleteExpired,
 		} {
-			err := p.DB.Update(ctx, func(tx *db.Tx) error { return expired(ctx, tx, p.with.Now()) })
+			err := p.DB.Update(ctx, func(tx *db.Tx) error { return expired(ctx, tx, p.now()) })
 			if err != nil && ctx.Err() == nil {
-				p.with.Log.ErrorContext(ctx, "cannot delete what has expired", "what", what, "error", err)
+				p.log.ErrorContext(ctx, "cannot delete what has expired", "what", what, "error", err)
 			}
 		}
 		select {

@@ -38,9 +38,9 @@ const (
 	System   Kind = "internal"
 )
 
-// MaxLength is the longest principal accepted, in bytes: an e-mail address may
+// maxLength is the longest principal accepted, in bytes: an e-mail address may
 // have 254 (RFC 5321, 4.5.3.1.3), a group of a directory more.
-const MaxLength = 512
+const maxLength = 512
 
 // Parse checks s. An empty name ("user:"), an unknown kind, white space at
 // either end, control and invisible characters are refused.
@@ -67,8 +67,8 @@ func checkText(whole, name string) error {
 	switch {
 	case name == "":
 		return fault.New(fault.Invalid, "%q: the name after the colon is empty", whole)
-	case len(whole) > MaxLength:
-		return fault.New(fault.Invalid, "the principal is %d bytes long; at most %d are allowed", len(whole), MaxLength)
+	case len(whole) > maxLength:
+		return fault.New(fault.Invalid, "the principal is %d bytes long; at most %d are allowed", len(whole), maxLength)
 	case !utf8.ValidString(whole):
 		return fault.New(fault.Invalid, "the principal is not valid UTF-8")
 	case strings.TrimSpace(name) != name:

@@ -44,7 +44,7 @@ func (s *Server) REST(ctx context.Context) (http.Handler, error) {
 			return nil, err
 		}
 	}
-	description, err := api.OpenAPI(strings.TrimSuffix(RESTPath, "/"), version.Current().String())
+	description, err := api.OpenAPI(strings.TrimSuffix(RESTPath, "/"), version.Short(version.Current()))
 	if err != nil {
 		return nil, err
 	}

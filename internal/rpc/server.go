@@ -46,7 +46,7 @@ type Config struct {
 	Now      func() time.Time
 	// Creds are nil for plain text.
 	Creds   credentials.TransportCredentials
-	Cluster admin.Cluster
+	Cluster *adminpb.ClusterInfo
 }
 
 // Server is the gRPC server.
@@ -101,13 +101,13 @@ func (s *Server) register(desc *grpc.ServiceDesc, impl any) {
 // implementations are what serves each of api.Services, by name.
 func implementations(c Config) map[string]any {
 	return map[string]any{
-		authpb.API_ServiceDesc.ServiceName:       &auth.Server{DB: c.DB, Sessions: c.Sessions, Login: c.Login},
-		identitypb.API_ServiceDesc.ServiceName:   &identity.Server{Issuer: c.Issuer, Login: c.Login},
-		adminpb.API_ServiceDesc.ServiceName:      &admin.Server{Cluster: c.Cluster, Sessions: c.Sessions},
-		versionpb.API_ServiceDesc.ServiceName:    admin.Version{},
-		pachpb.API_ServiceDesc.ServiceName:       &pach.Server{DB: c.DB, Sessions: c.Sessions, Issuer: c.Issuer, Login: c.Login, Now: c.Now},
-		enterprisepb.API_ServiceDesc.ServiceName: enterprise.Server{},
-		licensepb.API_ServiceDesc.ServiceName:    enterprise.License{DB: c.DB, Sessions: c.Sessions, Now: c.Now},
+		authpb.API_ServiceDesc.ServiceName:       auth.New(c.DB, c.Sessions, c.Login),
+		identitypb.API_ServiceDesc.ServiceName:   identity.New(c.Issuer, c.Login),
+		adminpb.API_ServiceDesc.ServiceName:      admin.New(c.Cluster, c.Sessions),
+		versionpb.API_ServiceDesc.ServiceName:    admin.NewVersion(),
+		pachpb.API_ServiceDesc.ServiceName:       pach.New(c.DB, c.Sessions, c.Issuer, c.Login, c.Now),
+		enterprisepb.API_ServiceDesc.ServiceName: enterprise.New(),
+		licensepb.API_ServiceDesc.ServiceName:    enterprise.NewLicense(c.DB, c.Sessions, c.Now),
 		pfspb.API_ServiceDesc.ServiceName:        pfsServer{},
 		ppspb.API_ServiceDesc.ServiceName:        ppsServer{},
 	}

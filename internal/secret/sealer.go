@@ -22,8 +22,8 @@ import (
 // checkKey names the value in the database that only the right key opens.
 const checkKey = "sealing-check"
 
-// Values is where the proof of the key is kept: the database that it seals for.
-type Values interface {
+// values is where the proof of the key is kept: the database that it seals for.
+type values interface {
 	Meta(ctx context.Context, key string) ([]byte, error)
 	EnsureMeta(ctx context.Context, key string, value []byte) ([]byte, error)
 }
@@ -49,7 +49,7 @@ func (s *Sealer) Open(sealed []byte, place string) ([]byte, error) {
 // one for a database that has none yet, and proves that the key is the one the
 // database was written with. A key that is missing or wrong is a fault: a new
 // one would make every stored secret unreadable.
-func OpenFor(ctx context.Context, d Values, keyFile string) (*Sealer, error) {
+func OpenFor(ctx context.Context, d values, keyFile string) (*Sealer, error) {
 	check, err := d.Meta(ctx, checkKey)
 	fresh := fault.Is(err, fault.NotFound)
 	if err != nil && !fresh {

@@ -1,9 +1,6 @@
 package secret
 
-import (
-	"crypto/subtle"
-	"log/slog"
-)
+import "log/slog"
 
 // Mask is what stands for a secret wherever one would be shown; written back,
 // it means "keep what is stored".
@@ -35,11 +32,6 @@ func (t Text) MarshalText() ([]byte, error) { return []byte(t.mask()), nil }
 func (t *Text) UnmarshalText(b []byte) error {
 	*t = Text(b)
 	return nil
-}
-
-// Equal compares in constant time.
-func (t Text) Equal(other string) bool {
-	return subtle.ConstantTimeCompare([]byte(t), []byte(other)) == 1
 }
 
 func (t Text) mask() string {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+
+	pb "pachyderm/api/version"
 )
 
 // The version of upstream's interface that this one is compatible with; its
@@ -14,17 +16,9 @@ const (
 	micro = 0
 )
 
-// Version is a semantic version and where it was built from.
-type Version struct {
-	Major, Minor, Micro    uint32
-	Additional             string
-	Commit, Modified, Date string
-	Go, Platform           string
-}
-
 // Current is this binary's.
-func Current() Version {
-	v := Version{Major: major, Minor: minor, Micro: micro, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+func Current() *pb.Version {
+	v := &pb.Version{Major: major, Minor: minor, Micro: micro, GoVersion: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return v
@@ -32,17 +26,17 @@ func Current() Version {
 	for _, s := range info.Settings {
 		switch s.Key {
 		case "vcs.revision":
-			v.Commit = s.Value
+			v.GitCommit = s.Value
 		case "vcs.modified":
-			v.Modified = s.Value
+			v.GitTreeModified = s.Value
 		case "vcs.time":
-			v.Date = s.Value
+			v.BuildDate = s.Value
 		}
 	}
 	return v
 }
 
-// String is the short form, such as 2.13.0.
-func (v Version) String() string {
-	return fmt.Sprintf("%d.%d.%d%s", v.Major, v.Minor, v.Micro, v.Additional)
+// Short is the short form, such as 2.13.0.
+func Short(v *pb.Version) string {
+	return fmt.Sprintf("%d.%d.%d%s", v.GetMajor(), v.GetMinor(), v.GetMicro(), v.GetAdditional())
 }

@@ -13,8 +13,8 @@ import (
 	"pachyderm/internal/fault"
 )
 
-// StatusOf is the HTTP status of a kind of fault.
-func StatusOf(k fault.Kind) int {
+// statusOf is the HTTP status of a kind of fault.
+func statusOf(k fault.Kind) int {
 	switch k {
 	case fault.Invalid:
 		return http.StatusBadRequest
@@ -60,7 +60,7 @@ func (p Pages) Handler(f HandlerFunc) http.Handler {
 // Render writes a page. That it cannot is for the log: the person has gone, or
 // sees what is left of it.
 func (p Pages) Render(w http.ResponseWriter, r *http.Request, status int, page any) {
-	if err := Render(w, status, page); err != nil {
+	if err := render(w, status, page); err != nil {
 		p.Log.ErrorContext(r.Context(), "cannot render a page", "error", err)
 	}
 }
@@ -78,7 +78,7 @@ func (p Pages) Fail(w http.ResponseWriter, r *http.Request, err error) {
 
 // Explain is the page of an error that is no Problem, with a new code.
 func (p Pages) Explain(err error) Problem {
-	page := Problem{Status: StatusOf(fault.KindOf(err)), Title: p.Title, Code: rand.Text()[:8], When: p.Now()}
+	page := Problem{Status: statusOf(fault.KindOf(err)), Title: p.Title, Code: rand.Text()[:8], When: p.Now()}
 	page.What, page.Next = fault.What(err), cmp.Or(sentence(fault.NextOf(err)), p.Next)
 	if fault.KindOf(err) == fault.Internal {
 		page.What = "Something went wrong on our side."

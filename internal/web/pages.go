@@ -4,12 +4,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
-
-	"pachyderm/internal/web/theme"
 )
-
-// Product is the name on the pages.
-const Product = theme.Product
 
 // DexTheme names the folder of Dex's theme files. There is none: what it would
 // hold is in the pages themselves.

@@ -26,8 +26,8 @@ var templates = sync.OnceValues(func() (*template.Template, error) {
 	return layout.ParseFS(files, "templates/*.html")
 })
 
-// Render writes a page with its security headers.
-func Render(w http.ResponseWriter, status int, page any) error {
+// render writes a page with its security headers.
+func render(w http.ResponseWriter, status int, page any) error {
 	all, err := templates()
 	if err != nil {
 		return err
@@ -38,15 +38,12 @@ func Render(w http.ResponseWriter, status int, page any) error {
 		http.Error(w, "internal error", http.StatusInternalServerError)
 		return fmt.Errorf("page %s: %w", name, err)
 	}
-	SetHeaders(w.Header())
+	theme.SetHeaders(w.Header())
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
 	_, err = w.Write(body.Bytes())
 	return err
 }
-
-// SetHeaders sets the security headers of a page.
-func SetHeaders(h http.Header) { theme.SetHeaders(h) }
 
 // DexFiles are the templates that Dex renders its pages with.
 func DexFiles() fs.FS {

@@ -1,6 +1,7 @@
 package webaddr
 
 import (
+	"net"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -20,6 +21,13 @@ func Parse(raw string) (*url.URL, error) {
 			Next("write one such as https://pach.example.com/dex")
 	}
 	return u, nil
+}
+
+// IsOpenable reports whether something may be opened in a browser, or be sent a
+// code.
+func IsOpenable(raw string) bool {
+	u, err := Parse(raw)
+	return err == nil && u.User == nil
 }
 
 // IsBare reports whether an address has neither user nor fragment: the first is
@@ -44,4 +52,13 @@ func IsLoopback(host string) bool {
 	}
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+}
+
+// WithoutPort is the host of an address that a connection came from.
+func WithoutPort(address string) string {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
+	}
+	return host
 }

@@ -73,3 +73,22 @@ func TestIsLoopback(t *testing.T) {
 		}
 	}
 }
+
+func TestIsOpenable(t *testing.T) {
+	for raw, want := range map[string]bool{
+		"https://id.example.com/a?b=c#d": true, "http://localhost:5556": true,
+		"https://alice@id.example.com": false, "javascript:alert(1)": false, "file:///etc/passwd": false, "id.example.com": false, "": false,
+	} {
+		if got := webaddr.IsOpenable(raw); got != want {
+			t.Errorf("%q: %v", raw, got)
+		}
+	}
+}
+
+func TestWithoutPort(t *testing.T) {
+	for address, want := range map[string]string{"192.0.2.7:443": "192.0.2.7", "[2001:db8::7]:443": "2001:db8::7", "bufconn": "bufconn", "": ""} {
+		if got := webaddr.WithoutPort(address); got != want {
+			t.Errorf("%q: %q, want %q", address, got, want)
+		}
+	}
+}

@@ -73,8 +73,8 @@ func (t *Table[V]) Find(hash uint64, name string) *V {
 	}
 }
 
-// With is a table in which name has the value.
-func (t *Table[V]) With(seed maphash.Seed, name string, value V) Table[V] {
+// with is a table in which name has the value.
+func (t *Table[V]) with(seed maphash.Seed, name string, value V) Table[V] {
 	entries := slices.Clone(t.entries)
 	i, found := t.place(name)
 	if found {
@@ -84,8 +84,8 @@ func (t *Table[V]) With(seed maphash.Seed, name string, value V) Table[V] {
 	return New(seed, slices.Insert(entries, i, Entry[V]{name, value}))
 }
 
-// Without is a table that lacks name.
-func (t *Table[V]) Without(seed maphash.Seed, name string) Table[V] {
+// without is a table that lacks name.
+func (t *Table[V]) without(seed maphash.Seed, name string) Table[V] {
 	i, found := t.place(name)
 	if !found {
 		return *t
@@ -116,14 +116,14 @@ func (s *Shards[V]) Find(hash uint64, name string) *V { return s[shardOf(hash)].
 func (s *Shards[V]) With(seed maphash.Seed, name string, value V) *Shards[V] {
 	changed := *s
 	i := shardOf(maphash.String(seed, name))
-	changed[i] = s[i].With(seed, name, value)
+	changed[i] = s[i].with(seed, name, value)
 	return &changed
 }
 
 func (s *Shards[V]) Without(seed maphash.Seed, name string) *Shards[V] {
 	changed := *s
 	i := shardOf(maphash.String(seed, name))
-	changed[i] = s[i].Without(seed, name)
+	changed[i] = s[i].without(seed, name)
 	return &changed
 }
 

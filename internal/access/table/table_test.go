@@ -27,11 +27,11 @@ func TestTable_AgreesWithMap(t *testing.T) {
 	name := func(i int) string { return fmt.Sprintf("name-%d", i%700) }
 	for i := range 2000 {
 		if i%3 == 2 {
-			names = names.Without(seed, name(i*7))
+			names = names.without(seed, name(i*7))
 			delete(want, name(i*7))
 			continue
 		}
-		names = names.With(seed, name(i), i)
+		names = names.with(seed, name(i), i)
 		want[name(i)] = i
 	}
 	got := map[string]int{}
@@ -47,7 +47,7 @@ func TestTable_AgreesWithMap(t *testing.T) {
 		t.Errorf("%d names in the map and %d in the table", len(want), len(names.Entries()))
 	}
 	for i := range 700 {
-		names = names.Without(seed, name(i))
+		names = names.without(seed, name(i))
 	}
 	if names.Find(maphash.String(seed, name(1)), name(1)) != nil || len(names.Entries()) != 0 {
 		t.Error("the emptied table holds something")

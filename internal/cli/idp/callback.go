@@ -8,6 +8,7 @@ import (
 	"pachyderm/api/pach"
 	"pachyderm/internal/cli/kit"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/webaddr"
 )
 
 func callback(k *kit.Kit) *cobra.Command {
@@ -46,7 +47,7 @@ func callbackURL(ctx context.Context, k *kit.Kit) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if !kit.IsWebURL(info.GetCallbackUrl()) {
+	if !webaddr.IsOpenable(info.GetCallbackUrl()) {
 		return "", fault.New(fault.Unavailable, "pachd does not say where its callback is").
 			Next("ask an administrator for its public URL; the callback is that and /callback")
 	}

@@ -10,6 +10,7 @@ import (
 	"pachyderm/api/pach"
 	"pachyderm/internal/cli/kit"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/webaddr"
 )
 
 type testOptions struct {
@@ -48,7 +49,7 @@ func (o *testOptions) run(ctx context.Context, k *kit.Kit) error {
 	if err != nil {
 		return err
 	}
-	if !kit.IsWebURL(begun.GetUrl()) {
+	if !webaddr.IsOpenable(begun.GetUrl()) {
 		return fault.New(fault.Precondition, "pachd says to sign in at %q, which is no web address", begun.GetUrl()).Next("tell an administrator")
 	}
 	k.Notef("Sign in at this address; a browser should open by itself:\n\n%s\n\n", begun.GetUrl())

@@ -2,7 +2,6 @@ package kit
 
 import (
 	"context"
-	"net/url"
 	"os"
 	"os/exec"
 	"runtime"
@@ -53,11 +52,4 @@ func browser(getenv func(string) string, system string) []string {
 		return nil
 	}
 	return []string{"xdg-open"}
-}
-
-// IsWebURL reports whether something may be opened in a browser, or be sent a
-// code.
-func IsWebURL(raw string) bool {
-	u, err := url.Parse(raw)
-	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil
 }

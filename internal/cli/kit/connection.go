@@ -212,7 +212,7 @@ func (k *Kit) CheckCluster(ctx context.Context, c *client.Client, t *Target) err
 
 // InspectCluster leaves the project out for servers that want a sign-in for it.
 func (k *Kit) InspectCluster(ctx context.Context, c *client.Client, t *Target) (*admin.ClusterInfo, error) {
-	request := &admin.InspectClusterRequest{ClientVersion: Version(), CurrentProject: &pfs.Project{Name: t.Project}}
+	request := &admin.InspectClusterRequest{ClientVersion: version.Current(), CurrentProject: &pfs.Project{Name: t.Project}}
 	if k.Getenv("PACHYDERM_IGNORE_VERSION_SKEW") != "" {
 		request.ClientVersion = &versionpb.Version{} // which no server warns of
 	}
@@ -222,7 +222,7 @@ func (k *Kit) InspectCluster(ctx context.Context, c *client.Client, t *Target) (
 		request.CurrentProject = nil
 		return c.Admin.InspectCluster(ctx, request)
 	case codes.Unimplemented:
-		own := Version()
+		own := version.Current()
 		if v, err := c.Version.GetVersion(ctx, &emptypb.Empty{}); err == nil && v.GetMajor() != own.GetMajor() {
 			return nil, fault.New(fault.Precondition, "this client is for pachyderm %d.x, but the server has a version %d.x",
 				own.GetMajor(), v.GetMajor()).
@@ -230,13 +230,4 @@ func (k *Kit) InspectCluster(ctx context.Context, c *client.Client, t *Target) (
 		}
 	}
 	return info, err
-}
-
-// Version is that of pachctl.
-func Version() *versionpb.Version {
-	v := version.Current()
-	return &versionpb.Version{
-		Major: v.Major, Minor: v.Minor, Micro: v.Micro, Additional: v.Additional,
-		GitCommit: v.Commit, GitTreeModified: v.Modified, BuildDate: v.Date, GoVersion: v.Go, Platform: v.Platform,
-	}
 }

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/oauth2"
 
 	"pachyderm/api/auth"
-	"pachyderm/internal/cli/kit"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/webaddr"
 )
 
 // deviceCode is the answer that begins a sign-in elsewhere (RFC 8628, 3.2).
@@ -34,7 +34,7 @@ func (s *signIn) byDevice(ctx context.Context) (who *auth.WhoAmIResponse, err er
 	if err != nil {
 		return nil, refused(err)
 	}
-	if !kit.IsWebURL(d.URL) || d.UserCode == "" || d.DeviceCode == "" {
+	if !webaddr.IsOpenable(d.URL) || d.UserCode == "" || d.DeviceCode == "" {
 		return nil, fault.New(fault.Unavailable, "the response of issuer %s does not match RFC 8628", s.info.GetIssuer()).
 			Next("tell an administrator")
 	}

@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"unicode"
 
 	"pachyderm/api/auth"
 	"pachyderm/internal/fault"
@@ -36,18 +35,7 @@ func (e *oauthError) Error() string {
 }
 
 // printable keeps a stranger's text from moving the cursor.
-func printable(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, s)
-	if runes := []rune(s); len(runes) > 500 {
-		s = string(runes[:500]) + "..."
-	}
-	return strings.TrimSpace(s)
-}
+func printable(s string) string { return fault.Clean(s, 500) }
 
 // httpClient talks to the issuer, which may have its certificate from the same
 // authority as pachd. A redirect would carry a code to where it is not meant.

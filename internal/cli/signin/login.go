@@ -15,6 +15,7 @@ import (
 	"pachyderm/client"
 	"pachyderm/internal/cli/kit"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/webaddr"
 )
 
 const (
@@ -161,7 +162,7 @@ func (s *signIn) legacy(ctx context.Context, o loginOptions) (*auth.WhoAmIRespon
 }
 
 func checkURL(u string) error {
-	if kit.IsWebURL(u) {
+	if webaddr.IsOpenable(u) {
 		return nil
 	}
 	return fault.New(fault.Precondition, "pachd says to sign in at %q, which is no web address", u).Next("tell an administrator")

@@ -15,7 +15,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-	"unicode"
 
 	"pachyderm/internal/fault"
 )
@@ -262,20 +261,5 @@ func Untrusted(err error, roots, setting string) string {
 	return ""
 }
 
-// Clean makes a stranger's text fit to be shown.
-func Clean(text string) string {
-	const limit = 200
-	runes := []rune(strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsPrint(r):
-			return r
-		case unicode.IsSpace(r):
-			return ' '
-		}
-		return -1
-	}, strings.ToValidUTF8(text, "")))
-	if len(runes) > limit {
-		return string(runes[:limit]) + "..."
-	}
-	return string(runes)
-}
+// Clean makes what a provider says fit to be shown.
+func Clean(text string) string { return fault.Clean(text, 200) }

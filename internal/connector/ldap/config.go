@@ -32,15 +32,15 @@ type Config struct {
 	BindPW         string `json:"bindPW" rule:"secret" doc:"its password"`
 	UsernamePrompt string `json:"usernamePrompt" doc:"label of the user name on the sign-in page; default: Username"`
 
-	UserSearch  UserSearch  `json:"userSearch"`
-	GroupSearch GroupSearch `json:"groupSearch"`
+	UserSearch  userSearch  `json:"userSearch"`
+	GroupSearch groupSearch `json:"groupSearch"`
 
 	// Kerberos is a key of Dex's that is refused in words.
 	Kerberos any `json:"kerberos" doc:"not supported: people sign in with their password"`
 }
 
-// UserSearch says how the entry of a person is found, and what is in it.
-type UserSearch struct {
+// userSearch says how the entry of a person is found, and what is in it.
+type userSearch struct {
 	BaseDN   string       `json:"baseDN" rule:"required" doc:"where people are, such as ou=People,dc=example,dc=com"`
 	Filter   string       `json:"filter" doc:"filter for people who may sign in, such as (objectClass=person)"`
 	Username strict.Texts `json:"username" rule:"required" doc:"attribute, or list of them, with the user name that people type, such as uid"`
@@ -53,22 +53,22 @@ type UserSearch struct {
 	EmailSuffix           string `json:"emailSuffix" doc:"domain that makes an e-mail address of the idAttr, if the directory has none"`
 }
 
-// GroupSearch says how the groups of a person are found.
-type GroupSearch struct {
+// groupSearch says how the groups of a person are found.
+type groupSearch struct {
 	BaseDN   string `json:"baseDN" doc:"where groups are; default: groups are not read"`
 	Filter   string `json:"filter" doc:"filter for groups, such as (objectClass=groupOfNames)"`
 	Scope    string `json:"scope" oneof:"sub one" doc:"as in userSearch"`
 	NameAttr string `json:"nameAttr" doc:"attribute with the name of a group; default: cn"`
 
-	UserMatchers []UserMatcher `json:"userMatchers" doc:"how people and their groups are matched"`
+	UserMatchers []userMatcher `json:"userMatchers" doc:"how people and their groups are matched"`
 
 	UserAttr           string `json:"userAttr" doc:"older form of one entry of userMatchers"`
 	GroupAttr          string `json:"groupAttr" doc:"older form of one entry of userMatchers"`
 	RecursionGroupAttr string `json:"recursionGroupAttr" doc:"older form of one entry of userMatchers"`
 }
 
-// UserMatcher finds groups whose GroupAttr has the value of the person's UserAttr.
-type UserMatcher struct {
+// userMatcher finds groups whose GroupAttr has the value of the person's UserAttr.
+type userMatcher struct {
 	UserAttr           string `json:"userAttr" doc:"attribute of the person, such as DN or uid"`
 	GroupAttr          string `json:"groupAttr" doc:"the group's, such as member; in AD, member:1.2.840.113556.1.4.1941: adds nested groups"`
 	RecursionGroupAttr string `json:"recursionGroupAttr" doc:"attribute of a group with the DN of a nested group, such as member"`
@@ -146,11 +146,11 @@ func (c Config) checkSearches() error {
 }
 
 // matchers takes the older form too.
-func (c Config) matchers() []UserMatcher {
+func (c Config) matchers() []userMatcher {
 	if len(c.GroupSearch.UserMatchers) > 0 {
 		return c.GroupSearch.UserMatchers
 	}
-	return []UserMatcher{{c.GroupSearch.UserAttr, c.GroupSearch.GroupAttr, c.GroupSearch.RecursionGroupAttr}}
+	return []userMatcher{{c.GroupSearch.UserAttr, c.GroupSearch.GroupAttr, c.GroupSearch.RecursionGroupAttr}}
 }
 
 // branch is where entries are, and which of them count.

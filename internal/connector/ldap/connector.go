@@ -483,7 +483,7 @@ func (c *Connector) groups(conn *ldap.Conn, person *ldap.Entry) ([]string, error
 
 // addGroups follows nested groups to the end; a group that was seen, perhaps
 // because groups contain each other, is not followed again.
-func (c *Connector) addGroups(conn *ldap.Conn, m UserMatcher, attr, value string, seen map[string]bool, found *[]string) error {
+func (c *Connector) addGroups(conn *ldap.Conn, m userMatcher, attr, value string, seen map[string]bool, found *[]string) error {
 	nameAttr := cmp.Or(c.cfg.GroupSearch.NameAttr, "cn")
 	filter := fmt.Sprintf("(%s=%s)", attr, ldap.EscapeFilter(value))
 	entries, err := c.search(conn, c.cfg.groups(), filter, []string{nameAttr}, 0)

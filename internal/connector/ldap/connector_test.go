@@ -1,4 +1,4 @@
-package ldap_test
+package ldap
 
 import (
 	"bytes"
@@ -16,7 +16,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"pachyderm/internal/connector/claimlog"
-	"pachyderm/internal/connector/ldap"
 	"pachyderm/internal/connector/probe"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/strict"
@@ -24,27 +23,27 @@ import (
 )
 
 // of is the configuration of a directory, over LDAPS.
-func of(l *idp.OpenLDAP) ldap.Config {
-	return ldap.Config{
+func of(l *idp.OpenLDAP) Config {
+	return Config{
 		Host: l.LDAPS, RootCAData: string(l.CA.PEM), BindDN: l.BindDN, BindPW: l.BindPassword,
-		UserSearch: ldap.UserSearch{
+		UserSearch: userSearch{
 			BaseDN: l.PeopleDN, Filter: "(employeeType=staff)", Username: strict.Texts{"uid"}, IDAttr: "uid", EmailAttr: "mail",
 			NameAttr: "displayName", PreferredUsernameAttr: "cn",
 		},
-		GroupSearch: ldap.GroupSearch{
+		GroupSearch: groupSearch{
 			BaseDN: l.GroupsDN, Filter: "(objectClass=groupOfNames)",
-			UserMatchers: []ldap.UserMatcher{{UserAttr: "DN", GroupAttr: "member", RecursionGroupAttr: "member"}},
+			UserMatchers: []userMatcher{{UserAttr: "DN", GroupAttr: "member", RecursionGroupAttr: "member"}},
 		},
 	}
 }
 
-func open(t *testing.T, c ldap.Config, changes ...func(*ldap.Config)) *ldap.Connector {
+func open(t *testing.T, c Config, changes ...func(*Config)) *Connector {
 	t.Helper()
 	c.GroupSearch.UserMatchers = slices.Clone(c.GroupSearch.UserMatchers)
 	for _, change := range changes {
 		change(&c)
 	}
-	conn, err := ldap.Open(c)
+	conn, err := Open(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +51,7 @@ func open(t *testing.T, c ldap.Config, changes ...func(*ldap.Config)) *ldap.Conn
 }
 
 // login is for names and passwords that are good.
-func login(t *testing.T, c *ldap.Connector, name, password string) dexconn.Identity {
+func login(t *testing.T, c *Connector, name, password string) dexconn.Identity {
 	t.Helper()
 	id, valid, err := c.Login(t.Context(), dexconn.Scopes{Groups: true, OfflineAccess: true}, name, password)
 	if err != nil || !valid {
@@ -63,7 +62,7 @@ func login(t *testing.T, c *ldap.Connector, name, password string) dexconn.Ident
 }
 
 // fails says that a login is an error of a kind, at a key and with these words.
-func fails(t *testing.T, c *ldap.Connector, name string, kind fault.Kind, field string, words ...string) {
+func fails(t *testing.T, c *Connector, name string, kind fault.Kind, field string, words ...string) {
 	t.Helper()
 	id, valid, err := c.Login(t.Context(), dexconn.Scopes{}, name, idp.Alice.Password)
 	if valid || id.UserID != "" || !fault.Is(err, kind) || field != "" && fault.FieldOf(err) != "config."+field {
@@ -132,23 +131,23 @@ func TestLDAPLogin_Attributes(t *testing.T) {
 	if got := login(t, open(t, base), "bob", idp.Bob.Password).Groups; !slices.Equal(got, []string{"developers", "everyone"}) {
 		t.Errorf("groups that contain each other: %v", got)
 	}
-	direct := open(t, base, func(c *ldap.Config) { c.GroupSearch.UserMatchers[0].RecursionGroupAttr = "" })
+	direct := open(t, base, func(c *Config) { c.GroupSearch.UserMatchers[0].RecursionGroupAttr = "" })
 	if got := login(t, direct, "bob", idp.Bob.Password).Groups; !slices.Equal(got, []string{"developers"}) {
 		t.Errorf("without recursion: %v", got)
 	}
-	none := open(t, base, func(c *ldap.Config) { c.GroupSearch = ldap.GroupSearch{} })
+	none := open(t, base, func(c *Config) { c.GroupSearch = groupSearch{} })
 	if got := login(t, none, "bob", idp.Bob.Password).Groups; got != nil {
 		t.Errorf("without groupSearch nothing is known of groups, but they are %v", got)
 	}
-	empty := open(t, base, func(c *ldap.Config) { c.GroupSearch.Filter = "(cn=no-such-group)" })
+	empty := open(t, base, func(c *Config) { c.GroupSearch.Filter = "(cn=no-such-group)" })
 	if got := login(t, empty, "bob", idp.Bob.Password).Groups; got == nil || len(got) > 0 {
 		t.Errorf("groups are known to be none, but they are %#v", got)
 	}
-	suffixed := open(t, base, func(c *ldap.Config) { c.UserSearch.EmailSuffix = "corp.example.com" })
+	suffixed := open(t, base, func(c *Config) { c.UserSearch.EmailSuffix = "corp.example.com" })
 	if got := login(t, suffixed, "bare", idp.Alice.Password).Email; got != "bare@corp.example.com" {
 		t.Errorf("with emailSuffix: %s", got)
 	}
-	either := open(t, base, func(c *ldap.Config) { c.UserSearch.Username = strict.Texts{"uid", "mail"} })
+	either := open(t, base, func(c *Config) { c.UserSearch.Username = strict.Texts{"uid", "mail"} })
 	for _, name := range []string{"bob", "bob@example.com", "BOB"} {
 		if got := login(t, either, name, idp.Bob.Password).UserID; got != "bob" {
 			t.Errorf("%s is %s", name, got)
@@ -157,16 +156,16 @@ func TestLDAPLogin_Attributes(t *testing.T) {
 	fails(t, either, "twin@example.com", fault.Precondition, "userSearch.username", "more than one entry")
 	fails(t, open(t, base), "bare", fault.Precondition, "userSearch.emailAttr", `"mail"`, "uid, cn")
 	fails(
-		t, open(t, base, func(c *ldap.Config) { c.UserSearch.IDAttr = "employeeNumber" }), "alice", fault.Precondition, "userSearch.idAttr",
+		t, open(t, base, func(c *Config) { c.UserSearch.IDAttr = "employeeNumber" }), "alice", fault.Precondition, "userSearch.idAttr",
 		`"employeeNumber"`,
 	)
 	fails(
-		t, open(t, base, func(c *ldap.Config) { c.GroupSearch.NameAttr = "description" }), "alice", fault.Precondition, "groupSearch.nameAttr",
+		t, open(t, base, func(c *Config) { c.GroupSearch.NameAttr = "description" }), "alice", fault.Precondition, "groupSearch.nameAttr",
 		`"description"`,
 	)
 	l.Modify("dn: uid=twin1," + l.PeopleDN + "\nchangetype: modify\nadd: uid\nuid: alice2\n")
 	fails(t, open(t, base), "twin1", fault.Precondition, "userSearch.idAttr", "2 values", "entryUUID")
-	one := open(t, base, func(c *ldap.Config) { c.UserSearch.BaseDN, c.UserSearch.Scope = l.BaseDN, "one" })
+	one := open(t, base, func(c *Config) { c.UserSearch.BaseDN, c.UserSearch.Scope = l.BaseDN, "one" })
 	if _, valid, err := one.Login(t.Context(), dexconn.Scopes{}, "alice", idp.Alice.Password); valid || err != nil {
 		t.Errorf("one level does not reach alice: %v, %v", valid, err)
 	}
@@ -244,7 +243,7 @@ func TestLDAPLogin_Referrals(t *testing.T) {
 		"ldap://" + elsewhere.Addr().String() + "/" + ref + "??sub\n")
 	login(t, open(t, of(l)), "alice", idp.Alice.Password)
 	// All that is below lives elsewhere.
-	there := open(t, of(l), func(c *ldap.Config) { c.UserSearch.BaseDN = ref })
+	there := open(t, of(l), func(c *Config) { c.UserSearch.BaseDN = ref })
 	fails(t, there, "alice", fault.Precondition, "userSearch.baseDN", "not followed")
 	_ = elsewhere.Close()
 	<-asked
@@ -326,24 +325,24 @@ func TestLDAPLogin_SilentHandshake(t *testing.T) {
 func TestLDAPLogin_DirectoryProblems(t *testing.T) {
 	l := idp.StartOpenLDAP(t, idp.OpenLDAPOptions{})
 	base := of(l)
-	fails(t, open(t, base, func(c *ldap.Config) { c.BindPW = "wrong" }), "alice", fault.Precondition, "bindPW", "bindDN or bindPW")
-	fails(t, open(t, base, func(c *ldap.Config) { c.RootCAData = "" }), "alice", fault.Unavailable, "rootCA", "certificate")
+	fails(t, open(t, base, func(c *Config) { c.BindPW = "wrong" }), "alice", fault.Precondition, "bindPW", "bindDN or bindPW")
+	fails(t, open(t, base, func(c *Config) { c.RootCAData = "" }), "alice", fault.Unavailable, "rootCA", "certificate")
 	fails(
-		t, open(t, base, func(c *ldap.Config) { c.RootCAData = string(idp.NewCA(t).PEM) }), "alice", fault.Unavailable, "rootCA", "certificate",
+		t, open(t, base, func(c *Config) { c.RootCAData = string(idp.NewCA(t).PEM) }), "alice", fault.Unavailable, "rootCA", "certificate",
 	)
-	starttls := func(c *ldap.Config) { c.Host, c.StartTLS = l.Plain, true }
-	fails(t, open(t, base, starttls, func(c *ldap.Config) { c.RootCAData = "" }), "alice", fault.Unavailable, "rootCA", "authority unknown")
+	starttls := func(c *Config) { c.Host, c.StartTLS = l.Plain, true }
+	fails(t, open(t, base, starttls, func(c *Config) { c.RootCAData = "" }), "alice", fault.Unavailable, "rootCA", "authority unknown")
 	login(t, open(t, base, starttls), "alice", idp.Alice.Password)
 	fails(
-		t, open(t, base, func(c *ldap.Config) { c.UserSearch.BaseDN = "ou=nowhere," + l.BaseDN }), "alice", fault.Precondition,
+		t, open(t, base, func(c *Config) { c.UserSearch.BaseDN = "ou=nowhere," + l.BaseDN }), "alice", fault.Precondition,
 		"userSearch.baseDN", "no entry",
 	)
 	fails(
-		t, open(t, base, func(c *ldap.Config) { c.GroupSearch.BaseDN = "ou=nowhere," + l.BaseDN }), "alice", fault.Precondition,
+		t, open(t, base, func(c *Config) { c.GroupSearch.BaseDN = "ou=nowhere," + l.BaseDN }), "alice", fault.Precondition,
 		"groupSearch.baseDN", "no entry",
 	)
 	// Whom nobody bound as, this directory shows nothing.
-	nobody := open(t, base, func(c *ldap.Config) { c.BindDN, c.BindPW = "", "" })
+	nobody := open(t, base, func(c *Config) { c.BindDN, c.BindPW = "", "" })
 	if _, valid, err := nobody.Login(t.Context(), dexconn.Scopes{}, "alice", idp.Alice.Password); valid || fault.Is(err, fault.Internal) {
 		t.Errorf("searching as nobody: %v, %v", valid, err)
 	}
@@ -372,53 +371,53 @@ func TestLDAPCheck(t *testing.T) {
 	old := idp.StartOpenLDAP(t, idp.OpenLDAPOptions{CA: ca, Certificate: &expired})
 	for name, c := range map[string]struct {
 		on     *idp.OpenLDAP
-		change func(*ldap.Config)
+		change func(*Config)
 		want   string // statuses of the steps, by their first letters
 		says   string // of the last that is not ok
 	}{
 		"good": {l, nil, "dns:o tcp:o tls:o credentials:o users:o groups:o", ""},
 		"good by StartTLS": {
-			l, func(c *ldap.Config) { c.Host, c.StartTLS = l.Plain, true }, "dns:o tcp:o tls:o credentials:o users:o groups:o", "",
+			l, func(c *Config) { c.Host, c.StartTLS = l.Plain, true }, "dns:o tcp:o tls:o credentials:o users:o groups:o", "",
 		},
 		"plain": {
-			l, func(c *ldap.Config) { c.Host, c.InsecureNoSSL = l.Plain, true }, "dns:o tcp:o tls:o credentials:o users:o groups:o", "",
+			l, func(c *Config) { c.Host, c.InsecureNoSSL = l.Plain, true }, "dns:o tcp:o tls:o credentials:o users:o groups:o", "",
 		},
 		"no groups": {
-			l, func(c *ldap.Config) { c.GroupSearch = ldap.GroupSearch{} }, "dns:o tcp:o tls:o credentials:o users:o groups:s", "groupSearch.baseDN",
+			l, func(c *Config) { c.GroupSearch = groupSearch{} }, "dns:o tcp:o tls:o credentials:o users:o groups:s", "groupSearch.baseDN",
 		},
-		"bad bind password": {l, func(c *ldap.Config) { c.BindPW = "wrong" }, "dns:o tcp:o tls:o credentials:f users:s groups:s", "bindPW"},
+		"bad bind password": {l, func(c *Config) { c.BindPW = "wrong" }, "dns:o tcp:o tls:o credentials:f users:s groups:s", "bindPW"},
 		"wrong base": {
-			l, func(c *ldap.Config) { c.UserSearch.BaseDN = "ou=nowhere," + l.BaseDN }, "dns:o tcp:o tls:o credentials:o users:f groups:o",
+			l, func(c *Config) { c.UserSearch.BaseDN = "ou=nowhere," + l.BaseDN }, "dns:o tcp:o tls:o credentials:o users:f groups:o",
 			"userSearch.baseDN",
 		},
 		"nobody there": {
-			l, func(c *ldap.Config) { c.UserSearch.Filter = "(uid=nobody)" }, "dns:o tcp:o tls:o credentials:o users:w groups:o",
+			l, func(c *Config) { c.UserSearch.Filter = "(uid=nobody)" }, "dns:o tcp:o tls:o credentials:o users:w groups:o",
 			"userSearch.baseDN",
 		},
 		"no groups there": {
-			l, func(c *ldap.Config) { c.GroupSearch.Filter = "(cn=nothing)" }, "dns:o tcp:o tls:o credentials:o users:o groups:w",
+			l, func(c *Config) { c.GroupSearch.Filter = "(cn=nothing)" }, "dns:o tcp:o tls:o credentials:o users:o groups:w",
 			"groupSearch.baseDN",
 		},
 		"expired": {old, nil, "dns:o tcp:o tls:f credentials:s users:s groups:s", "expired"},
 		"expired, StartTLS": {
-			old, func(c *ldap.Config) { c.Host, c.StartTLS = old.Plain, true }, "dns:o tcp:o tls:f credentials:s users:s groups:s", "expired",
+			old, func(c *Config) { c.Host, c.StartTLS = old.Plain, true }, "dns:o tcp:o tls:f credentials:s users:s groups:s", "expired",
 		},
 		"another CA": {
-			l, func(c *ldap.Config) { c.RootCAData = string(idp.NewCA(t).PEM) }, "dns:o tcp:o tls:f credentials:s users:s groups:s", "rootCA",
+			l, func(c *Config) { c.RootCAData = string(idp.NewCA(t).PEM) }, "dns:o tcp:o tls:f credentials:s users:s groups:s", "rootCA",
 		},
-		"TLS on plain": {l, func(c *ldap.Config) { c.Host = l.Plain }, "dns:o tcp:o tls:f credentials:s users:s groups:s", "TLS"},
+		"TLS on plain": {l, func(c *Config) { c.Host = l.Plain }, "dns:o tcp:o tls:f credentials:s users:s groups:s", "TLS"},
 		"anybody's word": {
-			old, func(c *ldap.Config) { c.InsecureSkipVerify = true }, "dns:o tcp:o tls:w credentials:o users:o groups:o", "not verified",
+			old, func(c *Config) { c.InsecureSkipVerify = true }, "dns:o tcp:o tls:w credentials:o users:o groups:o", "not verified",
 		},
 		"nothing listens": {
-			l, func(c *ldap.Config) { c.Host = "127.0.0.1:1" }, "dns:o tcp:f tls:s credentials:s users:s groups:s", "config.host",
+			l, func(c *Config) { c.Host = "127.0.0.1:1" }, "dns:o tcp:f tls:s credentials:s users:s groups:s", "config.host",
 		},
 		"no such host": {
-			l, func(c *ldap.Config) { c.Host = "nowhere.invalid" }, "dns:f tcp:s tls:s credentials:s users:s groups:s", "config.host",
+			l, func(c *Config) { c.Host = "nowhere.invalid" }, "dns:f tcp:s tls:s credentials:s users:s groups:s", "config.host",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var changes []func(*ldap.Config)
+			var changes []func(*Config)
 			if c.change != nil {
 				changes = append(changes, c.change)
 			}

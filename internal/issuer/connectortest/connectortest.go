@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"log/slog"
 	"net/url"
 	"time"
 
@@ -27,24 +26,20 @@ const (
 	topic = "connector-test"
 )
 
-// Config is what a Service is made from.
-type Config struct {
-	DB       *db.DB
-	Sealer   *secret.Sealer
-	Registry *registry.Registry
-	Deps     func() connector.Deps
-	Log      *slog.Logger
-	Now      func() time.Time
-}
-
 // Service keeps connector tests. It is safe for concurrent use.
 type Service struct {
-	with    Config
-	changed *db.Signals
+	db       *db.DB
+	sealer   *secret.Sealer
+	registry *registry.Registry
+	now      func() time.Time
+	deps     func() connector.Deps
+	changed  *db.Signals
 }
 
 // New makes a service; call it before changes are made.
-func New(c Config) *Service { return &Service{with: c, changed: c.DB.Signals(topic)} }
+func New(d *db.DB, sealer *secret.Sealer, r *registry.Registry, now func() time.Time, deps func() connector.Deps) *Service {
+	return &Service{db: d, sealer: sealer, registry: r, now: now, deps: deps, changed: d.Signals(topic)}
+}
 
 // Result is how a test ended.
 type Result struct {
@@ -79,22 +74,22 @@ func (s *Service) Start(ctx context.Context, by principal.Name, tested registry.
 	if _, err := s.open(tested); err != nil {
 		return "", expires, err
 	}
-	id, expires = rand.Text(), s.with.Now().Add(livesFor)
+	id, expires = rand.Text(), s.now().Add(livesFor)
 	sealed, err := s.seal(id, body{Tested: tested, Live: live})
 	if err != nil {
 		return "", expires, err
 	}
-	err = s.with.DB.Update(ctx, func(tx *db.Tx) error {
+	err = s.db.Update(ctx, func(tx *db.Tx) error {
 		if err := insertTest(ctx, tx, id, by, sealed, expires); err != nil {
 			return err
 		}
-		return audit.By{Actor: by, At: s.with.Now()}.Record(ctx, tx, "connector.test", "connector/"+tested.ID, tested.Type)
+		return audit.By{Actor: by, At: s.now()}.Record(ctx, tx, "connector.test", "connector/"+tested.ID, tested.Type)
 	})
 	return id, expires, err
 }
 
 func (s *Service) open(tested registry.Row) (*connector.Provider, error) {
-	return connector.Open(tested.ID, tested.Type, tested.Config, s.with.Deps())
+	return connector.Open(tested.ID, tested.Type, tested.Config, s.deps())
 }
 
 // Wait waits a while for the end of a test, which only its owner may do, and
@@ -113,7 +108,7 @@ func (s *Service) Wait(ctx context.Context, by principal.Name, id string) (Resul
 		case err != nil && ctx.Err() == nil:
 			return Result{}, false, err
 		case err == nil && b.Result != nil:
-			return *b.Result, true, s.with.DB.Update(ctx, func(tx *db.Tx) error { return deleteTest(ctx, tx, id) })
+			return *b.Result, true, s.db.Update(ctx, func(tx *db.Tx) error { return deleteTest(ctx, tx, id) })
 		}
 		select {
 		case <-ctx.Done():
@@ -130,11 +125,11 @@ func (s *Service) seal(id string, b body) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.with.Sealer.Seal(plain, place(id))
+	return s.sealer.Seal(plain, place(id))
 }
 
 func (s *Service) read(ctx context.Context, id string) (owner principal.Name, b body, err error) {
-	err = s.with.DB.View(ctx, func(tx *db.Tx) error {
+	err = s.db.View(ctx, func(tx *db.Tx) error {
 		owner, b, err = s.readIn(ctx, tx, id)
 		return err
 	})
@@ -142,11 +137,11 @@ func (s *Service) read(ctx context.Context, id string) (owner principal.Name, b 
 }
 
 func (s *Service) readIn(ctx context.Context, tx *db.Tx, id string) (owner principal.Name, b body, err error) {
-	owner, sealed, err := readTest(ctx, tx, id, s.with.Now())
+	owner, sealed, err := readTest(ctx, tx, id, s.now())
 	if err != nil {
 		return owner, b, err
 	}
-	plain, err := s.with.Sealer.Open(sealed, place(id))
+	plain, err := s.sealer.Open(sealed, place(id))
 	if err != nil {
 		return owner, b, err
 	}
@@ -155,7 +150,7 @@ func (s *Service) readIn(ctx context.Context, tx *db.Tx, id string) (owner princ
 
 // change rewrites a test; what change refuses stays as it was.
 func (s *Service) change(ctx context.Context, id string, change func(*body) error) (b body, err error) {
-	err = s.with.DB.Update(ctx, func(tx *db.Tx) error {
+	err = s.db.Update(ctx, func(tx *db.Tx) error {
 		if _, b, err = s.readIn(ctx, tx, id); err != nil {
 			return err
 		}

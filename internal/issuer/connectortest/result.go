@@ -45,12 +45,12 @@ func (s *Service) whoWouldItBe(ctx context.Context, a attempt, out *Result) erro
 	if a.body.Live != nil {
 		instance = a.body.Live.Instance
 	}
-	groups, err := s.with.Registry.GroupNames(ctx, tested.ID, instance, a.who.Groups)
+	groups, err := s.registry.GroupNames(ctx, tested.ID, instance, a.who.Groups)
 	if err != nil {
 		return err
 	}
 	out.Groups = groups
-	return s.with.DB.View(ctx, func(tx *db.Tx) (err error) {
+	return s.db.View(ctx, func(tx *db.Tx) (err error) {
 		out.User, out.Note, err = identity.Preview(ctx, tx, identity.SignIn{
 			ConnectorID: tested.ID, Instance: instance, Issuer: a.issuer, Subject: a.who.UserID, Email: a.who.Email, Groups: groups,
 		})

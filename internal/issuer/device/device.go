@@ -4,6 +4,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"pachyderm/internal/fault"
 )
 
 // Asker is who asks, for the person to recognise: a name that the client
@@ -23,23 +25,10 @@ type Request struct {
 }
 
 // CleanName makes the name that a client gives itself fit for display.
-func CleanName(name string) string { return clean(name, 100) }
+func CleanName(name string) string { return fault.Clean(name, 100) }
 
 // CleanReason does so with a reason, which tells what to do next at its end.
-func CleanReason(reason string) string { return clean(reason, 600) }
-
-func clean(text string, limit int) string {
-	text = strings.Map(func(c rune) rune {
-		if unicode.IsControl(c) || unicode.Is(unicode.Cf, c) {
-			return -1
-		}
-		return c
-	}, text)
-	if runes := []rune(text); len(runes) > limit {
-		text = string(runes[:limit])
-	}
-	return strings.TrimSpace(text)
-}
+func CleanReason(reason string) string { return fault.Clean(reason, 600) }
 
 // NormalUserCode forgives lower case, spaces and a missing dash.
 func NormalUserCode(s string) string {

@@ -21,7 +21,7 @@ func TestConformance(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			return &dexstore.Store{DB: d, Sealer: sealer}
+			return dexstore.New(d, sealer)
 		}
 		t.Run(engine, func(t *testing.T) {
 			t.Run("objects", func(t *testing.T) { conformance.RunTests(t, open) })

@@ -18,36 +18,63 @@ import (
 // another; the updaters of Dex are short.
 const maxAttempts = 200
 
-// Store is Dex's storage on our database. It is safe for concurrent use and
-// for any number of replicas.
-type Store struct {
-	DB     *db.DB
-	Sealer *secret.Sealer
+// Store is Dex's storage on our database, each call in a transaction of its own.
+// It is safe for concurrent use and for any number of replicas.
+type Store struct{ storage.Storage }
 
-	tx *db.Tx // nil: each call has a transaction of its own
-}
+// New makes a store.
+func New(d *db.DB, sealer *secret.Sealer) Store { return Store{&objects{db: d, sealer: sealer}} }
 
 // In is the store within a transaction.
-func (s *Store) In(tx *db.Tx) *Store { return &Store{DB: s.DB, Sealer: s.Sealer, tx: tx} }
+func (s Store) In(tx *db.Tx) Store {
+	o := s.Storage.(*objects)
+	return Store{&objects{db: o.db, sealer: o.sealer, tx: tx}}
+}
 
-func (s *Store) view(ctx context.Context, f func(*db.Tx) error) error {
+// EndRefresh deletes the refresh tokens of a person at a connector and returns
+// how many there were.
+func (s Store) EndRefresh(ctx context.Context, userID, connID string) (n int64, err error) {
+	sessions, err := s.GetOfflineSessions(ctx, userID, connID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	for _, ref := range sessions.Refresh {
+		switch err := s.DeleteRefresh(ctx, ref.ID); {
+		case err == nil:
+			n++
+		case !errors.Is(err, storage.ErrNotFound):
+			return n, err
+		}
+	}
+	return n, s.DeleteOfflineSessions(ctx, userID, connID)
+}
+
+// objects implements Dex's interface.
+type objects struct {
+	db     *db.DB
+	sealer *secret.Sealer
+	tx     *db.Tx // nil: each call has a transaction of its own
+}
+
+func (s *objects) view(ctx context.Context, f func(*db.Tx) error) error {
 	if s.tx != nil {
 		return f(s.tx)
 	}
-	return s.DB.View(ctx, f)
+	return s.db.View(ctx, f)
 }
 
-func (s *Store) update(ctx context.Context, f func(*db.Tx) error) error {
+func (s *objects) update(ctx context.Context, f func(*db.Tx) error) error {
 	if s.tx != nil {
 		return f(s.tx)
 	}
-	return s.DB.Update(ctx, f)
+	return s.db.Update(ctx, f)
 }
-
-var _ storage.Storage = (*Store)(nil)
 
 // Close does nothing: the database belongs to pachd.
-func (s *Store) Close() error { return nil }
+func (s *objects) Close() error { return nil }
 
 // kind names a type of object, and how its documents are keyed and how long
 // they live.
@@ -66,16 +93,16 @@ func (k kind[T]) expiresAt(v T) any {
 	return db.Micros(k.expiry(v))
 }
 
-func (k kind[T]) seal(s *Store, id string, v T) ([]byte, error) {
+func (k kind[T]) seal(s *objects, id string, v T) ([]byte, error) {
 	plain, err := json.Marshal(v)
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", k.name, err)
 	}
-	return s.Sealer.Seal(plain, k.place(id))
+	return s.sealer.Seal(plain, k.place(id))
 }
 
-func (k kind[T]) open(s *Store, id string, body []byte) (v T, err error) {
-	plain, err := s.Sealer.Open(body, k.place(id))
+func (k kind[T]) open(s *objects, id string, body []byte) (v T, err error) {
+	plain, err := s.sealer.Open(body, k.place(id))
 	if err != nil {
 		return v, err
 	}
@@ -85,7 +112,7 @@ func (k kind[T]) open(s *Store, id string, body []byte) (v T, err error) {
 	return v, nil
 }
 
-func (k kind[T]) create(ctx context.Context, s *Store, v T) error {
+func (k kind[T]) create(ctx context.Context, s *objects, v T) error {
 	id := k.id(v)
 	body, err := k.seal(s, id, v)
 	if err != nil {
@@ -96,12 +123,12 @@ func (k kind[T]) create(ctx context.Context, s *Store, v T) error {
 	}))
 }
 
-func (k kind[T]) get(ctx context.Context, s *Store, id string) (T, error) {
+func (k kind[T]) get(ctx context.Context, s *objects, id string) (T, error) {
 	v, _, err := k.read(ctx, s, id)
 	return v, err
 }
 
-func (k kind[T]) read(ctx context.Context, s *Store, id string) (v T, version int64, err error) {
+func (k kind[T]) read(ctx context.Context, s *objects, id string) (v T, version int64, err error) {
 	var body []byte
 	err = s.view(ctx, func(tx *db.Tx) error {
 		body, version, err = readObject(ctx, tx, k.name, id)
@@ -114,27 +141,23 @@ func (k kind[T]) read(ctx context.Context, s *Store, id string) (v T, version in
 	return v, version, err
 }
 
-func (k kind[T]) list(ctx context.Context, s *Store) ([]T, error) {
-	var all []T
-	err := db.EachPage(func(p db.Page) (next string, err error) {
-		var rows []object
-		err = s.view(ctx, func(tx *db.Tx) error {
-			rows, next, err = listObjects(ctx, tx, k.name, p)
-			return err
-		})
-		for _, r := range rows {
-			v, bad := k.open(s, r.id, r.body)
-			if bad != nil {
-				return "", bad
-			}
-			all = append(all, v)
-		}
-		return next, err
+func (k kind[T]) list(ctx context.Context, s *objects) ([]T, error) {
+	rows, err := db.All(ctx, s.view, func(ctx context.Context, tx *db.Tx, p db.Page) ([]object, string, error) {
+		return listObjects(ctx, tx, k.name, p)
 	})
-	return all, err
+	if err != nil {
+		return nil, err
+	}
+	all := make([]T, len(rows))
+	for n, r := range rows {
+		if all[n], err = k.open(s, r.id, r.body); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
 }
 
-func (k kind[T]) delete(ctx context.Context, s *Store, id string) error {
+func (k kind[T]) delete(ctx context.Context, s *objects, id string) error {
 	return s.update(ctx, func(tx *db.Tx) error {
 		n, err := deleteObject(ctx, tx, k.name, id)
 		if err == nil && n == 0 {
@@ -147,13 +170,13 @@ func (k kind[T]) delete(ctx context.Context, s *Store, id string) error {
 // update reads, changes and writes back if nobody else did meanwhile. The
 // updater runs outside of any transaction: Dex's may call an identity provider
 // or the store again.
-func (k kind[T]) update(ctx context.Context, s *Store, id string, updater func(T) (T, error)) error {
+func (k kind[T]) update(ctx context.Context, s *objects, id string, update updater[T]) error {
 	for attempt := range maxAttempts {
 		old, version, err := k.read(ctx, s, id)
 		if err != nil {
 			return err
 		}
-		changed, err := updater(old)
+		changed, err := update(old)
 		if err != nil {
 			return err
 		}
@@ -169,7 +192,7 @@ func (k kind[T]) update(ctx context.Context, s *Store, id string, updater func(T
 		Next("try again")
 }
 
-func (k kind[T]) replace(ctx context.Context, s *Store, id string, version int64, v T) (bool, error) {
+func (k kind[T]) replace(ctx context.Context, s *objects, id string, version int64, v T) (bool, error) {
 	body, err := k.seal(s, id, v)
 	if err != nil {
 		return false, err

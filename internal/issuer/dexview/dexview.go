@@ -24,7 +24,7 @@ import (
 // asks for a minute at most; Dex would give thirty).
 const codesLiveFor = time.Minute
 
-// Config is what a View is made from.
+// Config is what the view of the storage is made from.
 type Config struct {
 	Objects   storage.Storage
 	DB        *db.DB
@@ -37,15 +37,14 @@ type Config struct {
 	BuiltIn func(id string) (c storage.Client, fixed, ok bool)
 }
 
-// View is the storage as Dex shall see it.
-type View struct {
+type view struct {
 	storage.Storage
 	with Config
 	keys atomic.Pointer[storage.Keys]
 }
 
-// New makes a view.
-func New(c Config) *View { return &View{Storage: c.Objects, with: c} }
+// New makes the storage as Dex shall see it.
+func New(c Config) storage.Storage { return &view{Storage: c.Objects, with: c} }
 
 type askerKey struct{}
 
@@ -55,7 +54,7 @@ func Asking(ctx context.Context, who device.Asker) context.Context {
 }
 
 // GetKeys keeps the keys in memory until they rotate: each token needs them.
-func (v *View) GetKeys(ctx context.Context) (storage.Keys, error) {
+func (v *view) GetKeys(ctx context.Context) (storage.Keys, error) {
 	if k := v.keys.Load(); k != nil && v.with.Now().Before(k.NextRotation) {
 		return *k, nil
 	}
@@ -68,13 +67,13 @@ func (v *View) GetKeys(ctx context.Context) (storage.Keys, error) {
 
 // CreateAuthRequest adds the browser and the connector revision, and makes
 // the login known by state for the connector's LoginURL.
-func (v *View) CreateAuthRequest(ctx context.Context, a storage.AuthRequest) error {
+func (v *view) CreateAuthRequest(ctx context.Context, a storage.AuthRequest) error {
 	f := loginctx.FromContext(ctx)
 	if f == nil {
 		return errors.New("a login outside of our own handler")
 	}
 	var err error
-	if a.ConnectorData, err = f.Envelope(nil); err != nil {
+	if a.ConnectorData, err = f.Data(); err != nil {
 		return err
 	}
 	f.Request = &a
@@ -86,7 +85,7 @@ func (v *View) CreateAuthRequest(ctx context.Context, a storage.AuthRequest) err
 	return nil
 }
 
-func (v *View) CreateAuthCode(ctx context.Context, c storage.AuthCode) error {
+func (v *view) CreateAuthCode(ctx context.Context, c storage.AuthCode) error {
 	if limit := v.with.Now().Add(codesLiveFor); c.Expiry.After(limit) {
 		c.Expiry = limit
 	}
@@ -96,7 +95,7 @@ func (v *View) CreateAuthCode(ctx context.Context, c storage.AuthCode) error {
 // GetAuthCode and GetRefresh ask the gate: a code or refresh token of somebody
 // who may not sign in any more, or not at this client by this connector, does
 // not exist.
-func (v *View) GetAuthCode(ctx context.Context, id string) (storage.AuthCode, error) {
+func (v *view) GetAuthCode(ctx context.Context, id string) (storage.AuthCode, error) {
 	c, err := v.Storage.GetAuthCode(ctx, id)
 	if err != nil {
 		return c, err
@@ -104,7 +103,7 @@ func (v *View) GetAuthCode(ctx context.Context, id string) (storage.AuthCode, er
 	return c, v.gate(ctx, c.ClientID, c.ConnectorID, c.Claims.UserID)
 }
 
-func (v *View) GetRefresh(ctx context.Context, id string) (storage.RefreshToken, error) {
+func (v *view) GetRefresh(ctx context.Context, id string) (storage.RefreshToken, error) {
 	t, err := v.Storage.GetRefresh(ctx, id)
 	if err != nil {
 		return t, err
@@ -112,7 +111,7 @@ func (v *View) GetRefresh(ctx context.Context, id string) (storage.RefreshToken,
 	return t, v.gate(ctx, t.ClientID, t.ConnectorID, t.Claims.UserID)
 }
 
-func (v *View) gate(ctx context.Context, clientID, connectorID, identityID string) error {
+func (v *view) gate(ctx context.Context, clientID, connectorID, identityID string) error {
 	client, err := v.GetClient(ctx, clientID)
 	if err != nil {
 		return err
@@ -137,7 +136,7 @@ func (v *View) gate(ctx context.Context, clientID, connectorID, identityID strin
 
 // GetConnector returns the current revision, or inside a login the one that
 // the login began with.
-func (v *View) GetConnector(ctx context.Context, id string) (storage.Connector, error) {
+func (v *view) GetConnector(ctx context.Context, id string) (storage.Connector, error) {
 	f := loginctx.FromContext(ctx)
 	pinned := ""
 	if f != nil {
@@ -156,7 +155,7 @@ func (v *View) GetConnector(ctx context.Context, id string) (storage.Connector, 
 	return v.with.Providers.ForDex(c)
 }
 
-func (v *View) ListConnectors(ctx context.Context) ([]storage.Connector, error) {
+func (v *view) ListConnectors(ctx context.Context) ([]storage.Connector, error) {
 	all, err := v.with.Registry.Rows(ctx)
 	if err != nil {
 		return nil, err
@@ -170,7 +169,7 @@ func (v *View) ListConnectors(ctx context.Context) ([]storage.Connector, error) 
 	return out, nil
 }
 
-func (v *View) GetClient(ctx context.Context, id string) (storage.Client, error) {
+func (v *view) GetClient(ctx context.Context, id string) (storage.Client, error) {
 	built, fixed, ok := v.with.BuiltIn(id)
 	if fixed {
 		return built, nil
@@ -189,7 +188,7 @@ func (v *View) GetClient(ctx context.Context, id string) (storage.Client, error)
 
 // CreateDeviceRequest keeps who asks beside the request, for the page that
 // asks the person whether it was they.
-func (v *View) CreateDeviceRequest(ctx context.Context, d storage.DeviceRequest) error {
+func (v *view) CreateDeviceRequest(ctx context.Context, d storage.DeviceRequest) error {
 	who, ok := ctx.Value(askerKey{}).(device.Asker)
 	if !ok {
 		return errors.New("a device request outside of our own handler")

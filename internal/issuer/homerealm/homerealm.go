@@ -1,10 +1,10 @@
 package homerealm
 
 import (
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/dexidp/dex/server/connectors"
 
@@ -17,12 +17,9 @@ import (
 // Dex; and of what Microsoft and others call the domain of a person.
 const (
 	loginHint   = "login_hint"
-	ConnectorID = "connector_id"
+	connectorID = "connector_id"
 	domainHint  = "domain_hint"
 )
-
-// RememberFor is how long a browser remembers what it took last.
-const RememberFor = 365 * 24 * time.Hour
 
 // Question is one authorization request that names no connector, or none yet.
 type Question struct {
@@ -34,16 +31,13 @@ type Question struct {
 	Path    string // of the authorization endpoint
 }
 
-// Allows reports whether a client with this list may use a connector.
-func Allows(allowed []string, id string) bool { return connectors.ConnectorAllowed(allowed, id) }
-
-// Choose returns the id of the connector that answers the question, or else
-// the page that asks the person. A page without choices means that there is no
-// connector for this client.
-func (q Question) Choose() (id string, page web.Choose) {
-	rows := slices.DeleteFunc(slices.Clone(q.Rows), func(r registry.Row) bool { return !Allows(q.Allowed, r.ID) })
-	if id := q.Form.Get(ConnectorID); id != "" && slices.ContainsFunc(rows, func(r registry.Row) bool { return r.ID == id }) {
-		return id, page
+// Choose returns where a login with the connector begins that answers the
+// question, or else the page that asks the person. A page without choices means
+// that there is no connector for this client.
+func (q Question) Choose() (to string, page web.Choose) {
+	rows := slices.DeleteFunc(slices.Clone(q.Rows), func(r registry.Row) bool { return !connectors.ConnectorAllowed(q.Allowed, r.ID) })
+	if id := q.Form.Get(connectorID); id != "" && slices.ContainsFunc(rows, func(r registry.Row) bool { return r.ID == id }) {
+		return q.at(id), page
 	}
 	hint := q.Form.Get(loginHint)
 	domain := connector.DomainOf(hint)
@@ -62,10 +56,10 @@ func (q Question) Choose() (id string, page web.Choose) {
 		}
 	}
 	if id := domains[domain]; domain != "" && id != "" {
-		return id, page
+		return q.at(id), page
 	}
 	if len(rows) == 1 {
-		return rows[0].ID, page
+		return q.at(rows[0].ID), page
 	}
 	page.Choices = q.choices(rows)
 	if len(domains) > 0 {
@@ -77,19 +71,18 @@ func (q Question) Choose() (id string, page web.Choose) {
 	return "", page
 }
 
+// at is where a login with a connector begins.
+func (q Question) at(id string) string {
+	form := maps.Clone(q.Form)
+	form.Del(connectorID)
+	return q.Path + "/" + url.PathEscape(id) + "?" + form.Encode()
+}
+
 // choices puts what was taken last first, and what does not answer last.
 func (q Question) choices(rows []registry.Row) []web.Choice {
-	form := url.Values{}
-	for name, values := range q.Form {
-		if name != ConnectorID {
-			form[name] = values
-		}
-	}
 	var out []web.Choice
 	for _, r := range rows {
-		out = append(out, web.Choice{
-			URL: q.Path + "/" + url.PathEscape(r.ID) + "?" + form.Encode(), Name: r.Name, Last: r.ID == q.Last, Down: q.Down(r),
-		})
+		out = append(out, web.Choice{URL: q.at(r.ID), Name: r.Name, Last: r.ID == q.Last, Down: q.Down(r)})
 	}
 	rank := func(c web.Choice) int {
 		switch {
@@ -113,7 +106,7 @@ func (q Question) choices(rows []registry.Row) []web.Choice {
 func single(form url.Values) map[string]string {
 	out := map[string]string{}
 	for name := range form {
-		if name != loginHint && name != ConnectorID {
+		if name != loginHint && name != connectorID {
 			out[name] = form.Get(name)
 		}
 	}

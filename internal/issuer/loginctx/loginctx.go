@@ -11,11 +11,18 @@ import (
 // Login is one HTTP request of a login: what our side knows that Dex does not
 // hand on. It travels in the context, and by state where Dex has no context.
 type Login struct {
-	Browser  string     // hash of the browser's cookie
-	Params   url.Values // query of the login request
-	Revision string     // of the connector, once one has been read
-	Request  *storage.AuthRequest
-	Err      error // why the connector, or our check of its answer, refused
+	Params  url.Values           `json:"-"` // query of the request that began it
+	Request *storage.AuthRequest `json:"-"`
+	Err     error                `json:"-"` // why the connector, or our check of its answer, refused
+
+	// What the auth request keeps until its person has signed in: the hash of the
+	// browser's cookie, the revision of the connector once one has been read, what
+	// the connector wants back, and the form that the provider's response came in,
+	// if it came in one.
+	Browser  string     `json:"browser"`
+	Revision string     `json:"revision"`
+	Inner    []byte     `json:"inner,omitempty"`
+	Answer   url.Values `json:"answer,omitempty"`
 }
 
 type key struct{}
@@ -31,27 +38,11 @@ func FromContext(ctx context.Context) *Login {
 	return l
 }
 
-// Envelope is what an auth request keeps, as Dex's connector data, until its
-// person has signed in: the browser and the connector revision it began with,
-// and what the connector itself wants back.
-type Envelope struct {
-	Browser  string `json:"browser"`
-	Revision string `json:"revision"`
-	Inner    []byte `json:"inner,omitempty"`
-	// Answer is the form that the provider's response came in, if it came in one.
-	Answer url.Values `json:"answer,omitempty"`
-}
+// Data is what an auth request keeps of the login, as Dex's connector data.
+func (l *Login) Data() ([]byte, error) { return json.Marshal(l) }
 
-// Envelope makes the connector data of the login's auth request.
-func (l *Login) Envelope(inner []byte) ([]byte, error) {
-	return Envelope{Browser: l.Browser, Revision: l.Revision, Inner: inner}.Bytes()
-}
-
-// Bytes is what OpenEnvelope reads.
-func (e Envelope) Bytes() ([]byte, error) { return json.Marshal(e) }
-
-// OpenEnvelope reads what Envelope made.
-func OpenEnvelope(data []byte) (e Envelope, err error) {
-	err = json.Unmarshal(data, &e)
-	return e, err
+// Open reads what Data made.
+func Open(data []byte) (*Login, error) {
+	l := &Login{}
+	return l, json.Unmarshal(data, l)
 }

@@ -28,7 +28,7 @@ type Config struct {
 	DB     *db.DB
 	Sealer *secret.Sealer
 	// Objects keeps the clients, as documents of Dex's.
-	Objects *dexstore.Store
+	Objects dexstore.Store
 	Now     func() time.Time
 	// Deps are what connectors are checked and probed with.
 	Deps func() connector.Deps

@@ -45,7 +45,7 @@ func open(t *testing.T, d *db.DB, p *op.Provider) *office {
 	o := &office{t: t, db: d, op: p, keyFile: keyFile, now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
 	clock := func() time.Time { return o.now }
 	o.Registry = registry.New(registry.Config{
-		DB: d, Sealer: sealer, Objects: &dexstore.Store{DB: d, Sealer: sealer}, Now: clock, Reserved: []string{"pachctl"},
+		DB: d, Sealer: sealer, Objects: dexstore.New(d, sealer), Now: clock, Reserved: []string{"pachctl"},
 		Deps: func() connector.Deps {
 			return connector.Deps{Now: clock, Log: slog.New(slog.DiscardHandler), Callback: callback}
 		},
@@ -617,7 +617,7 @@ func secretOf(t *testing.T, o *office, id string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := (&dexstore.Store{DB: o.db, Sealer: sealer}).GetClient(t.Context(), id)
+	c, err := dexstore.New(o.db, sealer).GetClient(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
 	}

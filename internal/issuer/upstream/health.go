@@ -115,7 +115,7 @@ func (h *health) forgetOthers(rows []registry.Row) {
 func (u *Upstream) Health(r registry.Row) Health {
 	u.health.mu.Lock()
 	defer u.health.mu.Unlock()
-	return *u.health.of(r.ID, u.Revision(r))
+	return *u.health.of(r.ID, u.revision(r))
 }
 
 // Changed has Run ask at once: connectors were made or changed, perhaps by
@@ -132,28 +132,28 @@ func (u *Upstream) Run(ctx context.Context) {
 	all, failing := time.NewTicker(pingEvery), time.NewTicker(retryEvery)
 	defer all.Stop()
 	defer failing.Stop()
-	u.PingAll(ctx)
+	u.pingAll(ctx)
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-u.changed:
-			u.PingAll(ctx)
+			u.pingAll(ctx)
 		case <-all.C:
-			u.PingAll(ctx)
+			u.pingAll(ctx)
 		case <-failing.C:
 			u.ping(ctx, func(r registry.Row) bool { return u.Health(r).State == Failing })
 		}
 	}
 }
 
-// PingAll asks all providers at once and waits for their answers.
-func (u *Upstream) PingAll(ctx context.Context) {
+// pingAll asks all providers at once and waits for their answers.
+func (u *Upstream) pingAll(ctx context.Context) {
 	u.ping(ctx, func(registry.Row) bool { return true })
 }
 
 func (u *Upstream) ping(ctx context.Context, which func(registry.Row) bool) {
-	rows, err := u.with.Registry.Rows(ctx)
+	rows, err := u.registry.Rows(ctx)
 	if err != nil {
 		return // the next login says so
 	}
@@ -164,7 +164,7 @@ func (u *Upstream) ping(ctx context.Context, which func(registry.Row) bool) {
 			continue
 		}
 		all.Go(func() {
-			revision := u.Revision(r)
+			revision := u.revision(r)
 			_, err := within(ctx, pingWithin, func(ctx context.Context) (struct{}, error) {
 				p, err := u.Provider(r)
 				if err == nil {

@@ -1,4 +1,4 @@
-package upstream_test
+package upstream
 
 import (
 	"context"
@@ -21,17 +21,16 @@ import (
 	"pachyderm/internal/issuer/dexstore"
 	"pachyderm/internal/issuer/loginctx"
 	"pachyderm/internal/issuer/registry"
-	"pachyderm/internal/issuer/upstream"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
 	"pachyderm/test/idp"
 )
 
-const callback = "http://localhost:30658/callback"
+const callbackURL = "http://localhost:30658/callback"
 
 // office has an Upstream, the connectors that it serves, and a clock.
 type office struct {
-	*upstream.Upstream
+	*Upstream
 	registry *registry.Registry
 	t        *testing.T
 
@@ -49,15 +48,13 @@ func open(t *testing.T) *office {
 	o := &office{t: t, now: time.Now()}
 	deps := func() connector.Deps {
 		return connector.Deps{
-			Now: o.clock, Log: slog.New(slog.DiscardHandler), Callback: callback,
+			Now: o.clock, Log: slog.New(slog.DiscardHandler), Callback: callbackURL,
 			LoginParams: func(string) url.Values { return nil }, FormURL: func(string) string { return "" },
 		}
 	}
-	r := registry.New(registry.Config{DB: d, Sealer: sealer, Objects: &dexstore.Store{DB: d, Sealer: sealer}, Now: o.clock, Deps: deps})
+	r := registry.New(registry.Config{DB: d, Sealer: sealer, Objects: dexstore.New(d, sealer), Now: o.clock, Deps: deps})
 	o.registry = r
-	o.Upstream = upstream.New(upstream.Config{
-		DB: d, Registry: r, Log: slog.New(slog.DiscardHandler), Now: o.clock, Deps: deps,
-	})
+	o.Upstream = New(d, r, o.clock, deps)
 	return o
 }
 
@@ -109,12 +106,12 @@ func (o *office) begins(id string) error {
 	state := "state-of-" + id
 	o.Began(state, &loginctx.Login{})
 	defer o.Forget(state)
-	_, _, err := o.forDex(id).(dexconn.CallbackConnector).LoginURL(dexconn.Scopes{}, callback, state)
+	_, _, err := o.forDex(id).(dexconn.CallbackConnector).LoginURL(dexconn.Scopes{}, callbackURL, state)
 	return err
 }
 
 func oidcOf(issuer, id, secret string, more map[string]any) map[string]any {
-	out := map[string]any{"issuer": issuer, "clientID": id, "clientSecret": secret, "redirectURI": callback}
+	out := map[string]any{"issuer": issuer, "clientID": id, "clientSecret": secret, "redirectURI": callbackURL}
 	for k, v := range more {
 		out[k] = v
 	}
@@ -139,11 +136,11 @@ func TestHealth_Problems(t *testing.T) {
 	}
 	well := []string{"well-1", "well-2", "well-3", "well-4", "well-5"}
 	for _, id := range well {
-		p := optest.Start(t, callback)
+		p := optest.Start(t, callbackURL)
 		o.connect(id, "oidc", oidcOf(p.Issuer, p.ClientID, p.ClientSecret, nil))
 	}
-	states := func() map[string]upstream.Health {
-		all := map[string]upstream.Health{}
+	states := func() map[string]Health {
+		all := map[string]Health{}
 		for trouble := range troubles {
 			all[id(trouble)] = o.Health(o.row(id(trouble)))
 		}
@@ -159,9 +156,9 @@ func TestHealth_Problems(t *testing.T) {
 	}
 	o.later(time.Minute)
 	first := o.clock()
-	o.PingAll(t.Context())
+	o.pingAll(t.Context())
 	for id, h := range states() {
-		if h.State != upstream.Ready || h.Since != first || h.LastGood != first || h.Checked != first || h.Error != "" {
+		if h.State != Ready || h.Since != first || h.LastGood != first || h.Checked != first || h.Error != "" {
 			t.Errorf("%s at first: %+v", id, h)
 		}
 	}
@@ -177,7 +174,7 @@ func TestHealth_Problems(t *testing.T) {
 	asked := make(chan struct{})
 	go func() {
 		defer close(asked)
-		o.PingAll(context.WithoutCancel(t.Context()))
+		o.pingAll(context.WithoutCancel(t.Context()))
 	}()
 	// One of those that are asked does not answer, and keeps nobody else.
 	for _, id := range well {
@@ -188,13 +185,13 @@ func TestHealth_Problems(t *testing.T) {
 	<-asked
 	for trouble, want := range troubles {
 		h := o.Health(o.row(id(trouble)))
-		if h.State != upstream.Failing || h.Since != second || h.LastGood != first || h.Checked != second || h.Error == "" ||
+		if h.State != Failing || h.Since != second || h.LastGood != first || h.Checked != second || h.Error == "" ||
 			!strings.Contains(h.Error, want) {
 			t.Errorf("%s: %+v; want an error with %q", trouble, h, want)
 		}
 	}
 	for _, id := range well {
-		if h := o.Health(o.row(id)); h.State != upstream.Ready || h.Since != first || h.LastGood != second {
+		if h := o.Health(o.row(id)); h.State != Ready || h.Since != first || h.LastGood != second {
 			t.Errorf("%s beside the others: %+v", id, h)
 		}
 	}
@@ -207,9 +204,9 @@ func TestHealth_Problems(t *testing.T) {
 	}
 	o.later(time.Minute)
 	third := o.clock()
-	o.PingAll(t.Context())
+	o.pingAll(t.Context())
 	for trouble := range troubles {
-		if h := o.Health(o.row(id(trouble))); h.State != upstream.Ready || h.Since != third || h.LastGood != third {
+		if h := o.Health(o.row(id(trouble))); h.State != Ready || h.Since != third || h.LastGood != third {
 			t.Errorf("%s is over: %+v", trouble, h)
 		}
 		if err := o.begins(id(trouble)); err != nil {
@@ -268,7 +265,7 @@ func TestHealth_CircuitBreaker(t *testing.T) {
 	if valid, err := login(); !valid || err != nil {
 		t.Errorf("it is back: %v, %v", valid, err)
 	}
-	if h := o.Health(o.row("ldap")); h.State != upstream.Ready {
+	if h := o.Health(o.row("ldap")); h.State != Ready {
 		t.Errorf("it is back: %+v", h)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"runtime/debug"
@@ -27,18 +26,13 @@ import (
 // costs the people who chose it a while and others nothing.
 const AnswerWithin = 20 * time.Second
 
-// Config is what an Upstream is made from.
-type Config struct {
-	Registry *registry.Registry
-	DB       *db.DB
-	Log      *slog.Logger
-	Now      func() time.Time
-	Deps     func() connector.Deps
-}
-
 // Upstream is safe for concurrent use.
 type Upstream struct {
-	with    Config
+	db       *db.DB
+	registry *registry.Registry
+	now      func() time.Time
+	deps     func() connector.Deps
+
 	client  *http.Client
 	logins  sync.Map // by state: *loginctx.Login, while the HTTP request that began it lasts
 	opened  opened
@@ -47,9 +41,10 @@ type Upstream struct {
 }
 
 // New makes an Upstream; it opens nothing.
-func New(c Config) *Upstream {
+func New(d *db.DB, r *registry.Registry, now func() time.Time, deps func() connector.Deps) *Upstream {
 	return &Upstream{
-		with: c, changed: make(chan struct{}, 1), client: fetch.HTTPClient(AnswerWithin), health: health{by: map[string]*Health{}, now: c.Now},
+		db: d, registry: r, now: now, deps: deps,
+		client: fetch.HTTPClient(AnswerWithin), changed: make(chan struct{}, 1), health: health{by: map[string]*Health{}, now: now},
 	}
 }
 
@@ -123,20 +118,20 @@ func (o *opened) known(revision string) (provider, bool) {
 // open finds or opens the connector of a row.
 func (u *Upstream) open(id, typ, revision string, config map[string]any) provider {
 	return u.opened.get(revision, func() provider {
-		p, err := connector.Open(id, typ, config, u.with.Deps())
+		p, err := connector.Open(id, typ, config, u.deps())
 		return provider{p, err}
 	})
 }
 
 // Provider opens a stored connector. Faults: those of connector.Open.
 func (u *Upstream) Provider(r registry.Row) (*connector.Provider, error) {
-	p := u.open(r.ID, r.Type, u.Revision(r), r.Config)
+	p := u.open(r.ID, r.Type, u.revision(r), r.Config)
 	return p.Provider, p.err
 }
 
-// Revision changes with the connector and with what its references lead to.
-func (u *Upstream) Revision(r registry.Row) string {
-	if f := connector.Fingerprint(r.Type, r.Config, u.with.Deps); f != "" {
+// revision changes with the connector and with what its references lead to.
+func (u *Upstream) revision(r registry.Row) string {
+	if f := connector.Fingerprint(r.Type, r.Config, u.deps); f != "" {
 		return r.Revision + "." + f
 	}
 	return r.Revision
@@ -190,7 +185,7 @@ type dexConfig struct {
 // ForDex is a stored connector as Dex's storage has it. One that cannot be
 // opened has a version of its own, so that Dex tries again when it can.
 func (u *Upstream) ForDex(r registry.Row) (storage.Connector, error) {
-	version := u.Revision(r)
+	version := u.revision(r)
 	if u.open(r.ID, r.Type, version, r.Config).err != nil {
 		version += cannotOpen
 	}

@@ -1,4 +1,4 @@
-package upstream_test
+package upstream
 
 import (
 	"context"
@@ -19,14 +19,13 @@ import (
 	"pachyderm/demo/op/optest"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/loginctx"
-	"pachyderm/internal/issuer/upstream"
 	"pachyderm/internal/principal"
 	"pachyderm/test/idp"
 )
 
 func TestWithin_Panic(t *testing.T) {
 	t.Parallel()
-	_, err := upstream.Within(t.Context(), func(ctx context.Context) (dexconn.CallbackConnector, error) {
+	_, err := Within(t.Context(), func(ctx context.Context) (dexconn.CallbackConnector, error) {
 		return ctx.Value("no such").(dexconn.CallbackConnector), nil
 	})
 	if fault.KindOf(err) != fault.Internal || !strings.Contains(err.Error(), "conversion") {
@@ -47,7 +46,7 @@ func (c cached) GetConnector(_ context.Context, id string) (storage.Connector, e
 func TestResolve_FileComesBack(t *testing.T) {
 	t.Parallel()
 	o := open(t)
-	p := optest.Start(t, callback)
+	p := optest.Start(t, callbackURL)
 	file := filepath.Join(t.TempDir(), "ca.pem")
 	if err := os.WriteFile(file, idp.NewCA(t).PEM, 0o600); err != nil {
 		t.Fatal(err)
@@ -61,7 +60,7 @@ func TestResolve_FileComesBack(t *testing.T) {
 		}
 		o.Began("state", &loginctx.Login{})
 		defer o.Forget("state")
-		_, _, err = c.Connector.(dexconn.CallbackConnector).LoginURL(dexconn.Scopes{}, callback, "state")
+		_, _, err = c.Connector.(dexconn.CallbackConnector).LoginURL(dexconn.Scopes{}, callbackURL, "state")
 		return err
 	}
 	away := file + ".away"
@@ -83,7 +82,7 @@ func TestResolve_FileComesBack(t *testing.T) {
 func TestProvider_NobodyWaitsForAnother(t *testing.T) {
 	t.Parallel()
 	o := open(t)
-	p := optest.Start(t, callback)
+	p := optest.Start(t, callbackURL)
 	file := filepath.Join(t.TempDir(), "ca.pem")
 	if err := os.WriteFile(file, idp.NewCA(t).PEM, 0o600); err != nil {
 		t.Fatal(err)
@@ -122,25 +121,25 @@ func TestProvider_NobodyWaitsForAnother(t *testing.T) {
 func TestHealth_ErrorsFromBrowsers(t *testing.T) {
 	t.Parallel()
 	o := open(t)
-	p := optest.Start(t, callback)
+	p := optest.Start(t, callbackURL)
 	o.connect("demo", "oidc", oidcOf(p.Issuer, p.ClientID, p.ClientSecret, nil))
 	c := o.forDex("demo").(dexconn.CallbackConnector)
 	var begun [][]byte
 	for range 3 {
 		o.Began("state", &loginctx.Login{Revision: o.row("demo").Revision})
-		_, data, err := c.LoginURL(dexconn.Scopes{}, callback, "state")
+		_, data, err := c.LoginURL(dexconn.Scopes{}, callbackURL, "state")
 		if err != nil {
 			t.Fatal(err)
 		}
 		begun = append(begun, data)
 	}
 	for _, data := range begun {
-		r := httptest.NewRequest(http.MethodGet, callback+"?state=state&error=server_error&iss="+p.Issuer, nil)
+		r := httptest.NewRequest(http.MethodGet, callbackURL+"?state=state&error=server_error&iss="+p.Issuer, nil)
 		if _, err := c.HandleCallback(dexconn.Scopes{}, data, r); !fault.Is(err, fault.Unavailable) {
 			t.Fatal(err)
 		}
 	}
-	if h := o.Health(o.row("demo")); h.State != upstream.Ready {
+	if h := o.Health(o.row("demo")); h.State != Ready {
 		t.Errorf("the connector is %s: %s", h.State, h.Error)
 	}
 	if err := o.begins("demo"); err != nil {
@@ -156,7 +155,7 @@ func TestHealth_DeletedConnector(t *testing.T) {
 	o.connect("demo", "oidc", config)
 	p.Fall(idp.Outdated)
 	for range 3 {
-		o.PingAll(t.Context())
+		o.pingAll(t.Context())
 		o.later(time.Minute)
 	}
 	o.later(-time.Minute)
@@ -167,7 +166,7 @@ func TestHealth_DeletedConnector(t *testing.T) {
 	if err := o.registry.DeleteConnector(t.Context(), principal.Root, "demo"); err != nil {
 		t.Fatal(err)
 	}
-	o.PingAll(t.Context())
+	o.pingAll(t.Context())
 	o.connect("demo", "oidc", config)
 	if err := o.begins("demo"); err != nil {
 		t.Errorf("a new one of its id: %v", err)

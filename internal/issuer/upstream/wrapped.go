@@ -78,15 +78,15 @@ func (w wrapped) signedIn(ctx context.Context, c dexconn.Identity) (dexconn.Iden
 	if err := CheckAccount(c); err != nil {
 		return dexconn.Identity{}, err
 	}
-	groups, err := w.upstream.with.Registry.GroupNames(ctx, w.id, w.instance, c.Groups)
+	groups, err := w.upstream.registry.GroupNames(ctx, w.id, w.instance, c.Groups)
 	if err != nil {
 		return dexconn.Identity{}, err
 	}
-	who, err := identity.SignedIn(ctx, w.upstream.with.DB, identity.SignIn{
+	who, err := identity.SignedIn(ctx, w.upstream.db, identity.SignIn{
 		ConnectorID: w.id, Instance: w.instance, Issuer: w.provider.Issuer(), Subject: c.UserID, Email: c.Email, Groups: groups,
 		TokenSub:  func(id string) (string, error) { return tokens.GenSubject(id, w.id) },
 		Connected: func(ctx context.Context, tx *db.Tx) error { return registry.CheckConnected(ctx, tx, w.id, w.instance) },
-	}, w.upstream.with.Now())
+	}, w.upstream.now())
 	if err != nil {
 		return dexconn.Identity{}, err
 	}
@@ -119,7 +119,8 @@ func (w callback) LoginURL(s dexconn.Scopes, _, state string) (string, []byte, e
 		f.Err = err
 		return "", nil, err
 	}
-	data, err := f.Envelope(b.inner)
+	f.Inner = b.inner
+	data, err := f.Data()
 	return b.url, data, err
 }
 
@@ -136,13 +137,13 @@ func (w callback) confirm(ctx context.Context) error {
 
 func (w callback) HandleCallback(s dexconn.Scopes, data []byte, r *http.Request) (dexconn.Identity, error) {
 	return note(r.Context(), func() (dexconn.Identity, error) {
-		e, err := loginctx.OpenEnvelope(data)
+		l, err := loginctx.Open(data)
 		if err != nil {
 			return dexconn.Identity{}, err
 		}
 		w.fromBrowser = r.URL.Query().Has("error")
 		c, err := ask(r.Context(), w.wrapped, func(ctx context.Context) (dexconn.Identity, error) {
-			return w.provider.Connector.(dexconn.CallbackConnector).HandleCallback(s, e.Inner, r.WithContext(ctx))
+			return w.provider.Connector.(dexconn.CallbackConnector).HandleCallback(s, l.Inner, r.WithContext(ctx))
 		})
 		if err != nil {
 			return dexconn.Identity{}, err
@@ -180,7 +181,7 @@ func (w password) Login(ctx context.Context, s dexconn.Scopes, username, pass st
 type refresh struct{ wrapped }
 
 func (w refresh) Refresh(ctx context.Context, s dexconn.Scopes, c dexconn.Identity) (dexconn.Identity, error) {
-	err := w.upstream.with.DB.View(ctx, func(tx *db.Tx) error {
+	err := w.upstream.db.View(ctx, func(tx *db.Tx) error {
 		who, err := identity.ByID(ctx, tx, c.UserID)
 		c.UserID = who.Subject
 		return err

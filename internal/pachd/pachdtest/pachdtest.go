@@ -93,7 +93,7 @@ func StartIn(t testing.TB, dir string, change ...func(*config.Config)) *Server {
 	}
 	s := &Server{DataDir: dir, Log: &Log{}, t: t}
 	log := slog.New(slog.NewTextHandler(s.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	s.Pachd, err = pachd.New(t.Context(), c, pachd.Options{Log: log, Now: s.Now})
+	s.Pachd, err = pachd.New(t.Context(), c, log, s.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,9 +1,11 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	adminpb "pachyderm/api/admin"
@@ -14,30 +16,23 @@ import (
 	"pachyderm/internal/version"
 )
 
-// Cluster is what is said of this installation.
-type Cluster struct {
-	// ID is this installation's, for ever.
-	ID           string
-	DeploymentID string
-	// PublicHost and PublicTLS are where clients reach it from outside.
-	PublicHost string
-	PublicTLS  bool
+type server struct {
+	adminpb.UnimplementedAPIServer
+	cluster  *adminpb.ClusterInfo
+	sessions *session.Service
 }
 
-// Server is admin_v2.
-type Server struct {
-	adminpb.UnimplementedAPIServer
-	Cluster  Cluster
-	Sessions *session.Service
+// New serves admin_v2; c is what is said of this installation.
+func New(c *adminpb.ClusterInfo, sessions *session.Service) adminpb.APIServer {
+	return &server{cluster: c, sessions: sessions}
 }
 
 // InspectCluster is what every client calls first. As upstream's it never
 // fails: what it would complain of becomes a warning.
-func (s *Server) InspectCluster(ctx context.Context, req *adminpb.InspectClusterRequest) (*adminpb.ClusterInfo, error) {
-	out := &adminpb.ClusterInfo{
-		Id: s.Cluster.ID, DeploymentId: s.Cluster.DeploymentID, WarningsOk: true, ProxyHost: s.Cluster.PublicHost, ProxyTls: s.Cluster.PublicTLS,
-		WebResources: &adminpb.WebResource{ArchiveDownloadBaseUrl: s.Cluster.archives()},
-	}
+func (s *server) InspectCluster(ctx context.Context, req *adminpb.InspectClusterRequest) (*adminpb.ClusterInfo, error) {
+	out := proto.CloneOf(s.cluster)
+	out.WarningsOk = true
+	out.WebResources = &adminpb.WebResource{ArchiveDownloadBaseUrl: archives(out)}
 	for _, w := range []string{versionWarning(req.GetClientVersion()), s.projectWarning(ctx, req.GetCurrentProject().GetName())} {
 		if w != "" {
 			out.Warnings = append(out.Warnings, w)
@@ -46,21 +41,21 @@ func (s *Server) InspectCluster(ctx context.Context, req *adminpb.InspectCluster
 	return out, nil
 }
 
-func (c Cluster) archives() string {
+func archives(c *adminpb.ClusterInfo) string {
 	switch {
-	case c.PublicHost == "":
+	case c.GetProxyHost() == "":
 		return "/archive/"
-	case c.PublicTLS:
-		return "https://" + c.PublicHost + "/archive/"
+	case c.GetProxyTls():
+		return "https://" + c.GetProxyHost() + "/archive/"
 	}
-	return "http://" + c.PublicHost + "/archive/"
+	return "http://" + c.GetProxyHost() + "/archive/"
 }
 
-func (s *Server) projectWarning(ctx context.Context, project string) string {
+func (s *server) projectWarning(ctx context.Context, project string) string {
 	if project == "" {
 		return ""
 	}
-	switch roles, err := s.Sessions.Roles(ctx); {
+	switch roles, err := s.sessions.Roles(ctx); {
 	case err != nil:
 		return fmt.Sprintf("WARNING: Could not inspect project %q: %s", project, fault.Message(err))
 	case !roles.Known(access.Resource{Type: access.Project, Name: project}):
@@ -73,27 +68,30 @@ func (s *Server) projectWarning(ctx context.Context, project string) string {
 // fit each other, and 0.0.0 fits everything.
 func versionWarning(c *versionpb.Version) string {
 	own := version.Current()
+	order := cmp.Or(cmp.Compare(c.GetMajor(), own.GetMajor()), cmp.Compare(c.GetMinor(), own.GetMinor()))
+	differs := func(how, upgrade string) string {
+		return fmt.Sprintf("WARNING: the client (%d.%d) is much %s than the server (%d.%d): upgrade %s",
+			c.GetMajor(), c.GetMinor(), how, own.GetMajor(), own.GetMinor(), upgrade)
+	}
 	switch {
 	case c == nil:
 		return "WARNING: the client did not say its version: it may be too old for this server"
-	case c.GetMajor() == 0 && c.GetMinor() == 0 && c.GetMicro() == 0, c.GetMajor() == own.Major && c.GetMinor() == own.Minor:
+	case order == 0, c.GetMajor() == 0 && c.GetMinor() == 0 && c.GetMicro() == 0:
 		return ""
-	case c.GetMajor() < own.Major, c.GetMajor() == own.Major && c.GetMinor() < own.Minor:
-		return fmt.Sprintf("WARNING: the client (%d.%d) is much older than the server (%d.%d): upgrade it", c.GetMajor(), c.GetMinor(), own.Major, own.Minor)
+	case order < 0:
+		return differs("older", "it")
 	}
-	return fmt.Sprintf("WARNING: the client (%d.%d) is much newer than the server (%d.%d): upgrade the server", c.GetMajor(), c.GetMinor(), own.Major, own.Minor)
+	return differs("newer", "the server")
 }
 
-// Version is versionpb_v2.
-type Version struct {
+type versions struct {
 	versionpb.UnimplementedAPIServer
 }
 
+// NewVersion serves versionpb_v2.
+func NewVersion() versionpb.APIServer { return versions{} }
+
 // GetVersion says what this pachd is.
-func (Version) GetVersion(context.Context, *emptypb.Empty) (*versionpb.Version, error) {
-	v := version.Current()
-	return &versionpb.Version{
-		Major: v.Major, Minor: v.Minor, Micro: v.Micro, Additional: v.Additional,
-		GitCommit: v.Commit, GitTreeModified: v.Modified, BuildDate: v.Date, GoVersion: v.Go, Platform: v.Platform,
-	}, nil
+func (versions) GetVersion(context.Context, *emptypb.Empty) (*versionpb.Version, error) {
+	return version.Current(), nil
 }

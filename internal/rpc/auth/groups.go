@@ -13,32 +13,33 @@ import (
 )
 
 // SetGroupsForUser replaces the groups that administrators put somebody into.
-func (s *Server) SetGroupsForUser(ctx context.Context, req *pb.SetGroupsForUserRequest) (*pb.SetGroupsForUserResponse, error) {
+func (s *server) SetGroupsForUser(ctx context.Context, req *pb.SetGroupsForUserRequest) (*pb.SetGroupsForUserResponse, error) {
 	who, err := principal.Parse(req.GetUsername())
 	if err != nil {
 		return nil, err
 	}
-	return &pb.SetGroupsForUserResponse{}, s.Sessions.SetGroups(ctx, session.FromContext(ctx), who, req.GetGroups())
+	return &pb.SetGroupsForUserResponse{}, s.sessions.SetGroups(ctx, session.FromContext(ctx), who, req.GetGroups())
 }
 
 // ModifyMembers adds to a group first and removes then.
-func (s *Server) ModifyMembers(ctx context.Context, req *pb.ModifyMembersRequest) (*pb.ModifyMembersResponse, error) {
-	add, err := parseAll(req.GetAdd())
+func (s *server) ModifyMembers(ctx context.Context, req *pb.ModifyMembersRequest) (*pb.ModifyMembersResponse, error) {
+	add, err := each(req.GetAdd(), principal.Parse)
 	if err != nil {
 		return nil, err
 	}
-	remove, err := parseAll(req.GetRemove())
+	remove, err := each(req.GetRemove(), principal.Parse)
 	if err != nil {
 		return nil, err
 	}
-	return &pb.ModifyMembersResponse{}, s.Sessions.ModifyMembers(ctx, session.FromContext(ctx), req.GetGroup(), add, remove)
+	return &pb.ModifyMembersResponse{}, s.sessions.ModifyMembers(ctx, session.FromContext(ctx), req.GetGroup(), add, remove)
 }
 
-func parseAll(texts []string) ([]principal.Name, error) {
-	out := make([]principal.Name, len(texts))
-	for n, t := range texts {
+// each checks all of a list.
+func each[W, O any](list []W, check func(W) (O, error)) ([]O, error) {
+	out := make([]O, len(list))
+	for n, v := range list {
 		var err error
-		if out[n], err = principal.Parse(t); err != nil {
+		if out[n], err = check(v); err != nil {
 			return nil, err
 		}
 	}
@@ -46,34 +47,28 @@ func parseAll(texts []string) ([]principal.Name, error) {
 }
 
 // GetUsers lists the members of a group, or everybody who is in one, by name.
-func (s *Server) GetUsers(ctx context.Context, req *pb.GetUsersRequest) (*pb.GetUsersResponse, error) {
-	var members []principal.Name
-	err := db.EachPage(func(p db.Page) (next string, err error) {
-		err = s.DB.View(ctx, func(tx *db.Tx) error {
-			page, after, err := membersOf(ctx, tx, req.GetGroup(), p)
-			members, next = append(members, page...), after
-			return err
-		})
-		return next, err
-	})
+func (s *server) GetUsers(ctx context.Context, req *pb.GetUsersRequest) (*pb.GetUsersResponse, error) {
+	members, err := db.All(ctx, s.db.View, membersOf(req.GetGroup()))
 	slices.Sort(members)
 	return &pb.GetUsersResponse{Usernames: wire.Texts(members)}, err
 }
 
-func membersOf(ctx context.Context, tx *db.Tx, group string, p db.Page) ([]principal.Name, string, error) {
+func membersOf(group string) func(context.Context, *db.Tx, db.Page) ([]principal.Name, string, error) {
 	if group == "" {
-		return identity.MembersOfAny(ctx, tx, p)
+		return identity.MembersOfAny
 	}
-	return identity.Members(ctx, tx, group, p)
+	return func(ctx context.Context, tx *db.Tx, p db.Page) ([]principal.Name, string, error) {
+		return identity.Members(ctx, tx, group, p)
+	}
 }
 
 // GetGroups lists the caller's own.
-func (s *Server) GetGroups(ctx context.Context, _ *pb.GetGroupsRequest) (*pb.GetGroupsResponse, error) {
+func (s *server) GetGroups(ctx context.Context, _ *pb.GetGroupsRequest) (*pb.GetGroupsResponse, error) {
 	return s.groupsOf(ctx, session.FromContext(ctx).Name)
 }
 
 // GetGroupsForPrincipal lists somebody else's.
-func (s *Server) GetGroupsForPrincipal(ctx context.Context, req *pb.GetGroupsForPrincipalRequest) (*pb.GetGroupsResponse, error) {
+func (s *server) GetGroupsForPrincipal(ctx context.Context, req *pb.GetGroupsForPrincipalRequest) (*pb.GetGroupsResponse, error) {
 	who, err := principal.Parse(req.GetPrincipal())
 	if err != nil {
 		return nil, err
@@ -81,9 +76,9 @@ func (s *Server) GetGroupsForPrincipal(ctx context.Context, req *pb.GetGroupsFor
 	return s.groupsOf(ctx, who)
 }
 
-func (s *Server) groupsOf(ctx context.Context, who principal.Name) (*pb.GetGroupsResponse, error) {
+func (s *server) groupsOf(ctx context.Context, who principal.Name) (*pb.GetGroupsResponse, error) {
 	out := &pb.GetGroupsResponse{}
-	err := s.DB.View(ctx, func(tx *db.Tx) (err error) {
+	err := s.db.View(ctx, func(tx *db.Tx) (err error) {
 		out.Groups, err = identity.WrittenGroups(ctx, tx, who)
 		return err
 	})

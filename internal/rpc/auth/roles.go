@@ -15,24 +15,24 @@ import (
 // Authorize answers for a resource that does not exist as for one on which the
 // caller may do nothing; they could try names otherwise until they know which
 // exist. (Upstream answers "no role binding exists".)
-func (s *Server) Authorize(ctx context.Context, req *pb.AuthorizeRequest) (*pb.AuthorizeResponse, error) {
+func (s *server) Authorize(ctx context.Context, req *pb.AuthorizeRequest) (*pb.AuthorizeResponse, error) {
 	r, err := wire.Resource(req.GetResource())
 	if err != nil {
 		return nil, err
 	}
-	need, err := wire.PermissionSet(req.GetPermissions())
+	need, err := each(req.GetPermissions(), wire.Permission)
 	if err != nil {
 		return nil, err
 	}
 	c := session.FromContext(ctx)
-	d := c.Roles.Decide(c.Name, c.Groups, r, need)
+	d := c.Roles.Decide(c.Name, c.Groups, r, access.SetOf(need...))
 	return &pb.AuthorizeResponse{
-		Authorized: d.Allowed, Satisfied: wire.Permissions(d.Satisfied), Missing: wire.Permissions(d.Missing), Principal: c.Name.String(),
+		Authorized: d.Allowed, Satisfied: enums[pb.Permission](d.Satisfied.List()), Missing: enums[pb.Permission](d.Missing.List()), Principal: c.Name.String(),
 	}, nil
 }
 
 // GetPermissions shows the caller's own.
-func (s *Server) GetPermissions(ctx context.Context, req *pb.GetPermissionsRequest) (*pb.GetPermissionsResponse, error) {
+func (s *server) GetPermissions(ctx context.Context, req *pb.GetPermissionsRequest) (*pb.GetPermissionsResponse, error) {
 	r, err := wire.Resource(req.GetResource())
 	if err != nil {
 		return nil, err
@@ -42,7 +42,7 @@ func (s *Server) GetPermissions(ctx context.Context, req *pb.GetPermissionsReque
 }
 
 // GetPermissionsForPrincipal shows somebody else's.
-func (s *Server) GetPermissionsForPrincipal(ctx context.Context, req *pb.GetPermissionsForPrincipalRequest) (*pb.GetPermissionsResponse, error) {
+func (s *server) GetPermissionsForPrincipal(ctx context.Context, req *pb.GetPermissionsForPrincipalRequest) (*pb.GetPermissionsResponse, error) {
 	r, err := wire.Resource(req.GetResource())
 	if err != nil {
 		return nil, err
@@ -52,7 +52,7 @@ func (s *Server) GetPermissionsForPrincipal(ctx context.Context, req *pb.GetPerm
 		return nil, err
 	}
 	var groups []principal.Name
-	err = s.DB.View(ctx, func(tx *db.Tx) error {
+	err = s.db.View(ctx, func(tx *db.Tx) error {
 		groups, err = identity.Groups(ctx, tx, who)
 		return err
 	})
@@ -61,11 +61,11 @@ func (s *Server) GetPermissionsForPrincipal(ctx context.Context, req *pb.GetPerm
 
 func effective(ix *access.Index, who principal.Name, groups []principal.Name, r access.Resource) *pb.GetPermissionsResponse {
 	roles, have := ix.Effective(who, groups, r)
-	return &pb.GetPermissionsResponse{Roles: roles, Permissions: wire.Permissions(have)}
+	return &pb.GetPermissionsResponse{Roles: roles, Permissions: enums[pb.Permission](have.List())}
 }
 
 // GetRolesForPermission is the same for everybody.
-func (s *Server) GetRolesForPermission(_ context.Context, req *pb.GetRolesForPermissionRequest) (*pb.GetRolesForPermissionResponse, error) {
+func (s *server) GetRolesForPermission(_ context.Context, req *pb.GetRolesForPermissionRequest) (*pb.GetRolesForPermissionResponse, error) {
 	out := &pb.GetRolesForPermissionResponse{}
 	for _, r := range access.RolesWith(access.Permission(req.GetPermission())) {
 		out.Roles = append(out.Roles, &pb.Role{
@@ -85,7 +85,7 @@ func enums[W, O ~int32](list []O) (out []W) {
 }
 
 // GetRoleBinding shows who may do what on a resource.
-func (s *Server) GetRoleBinding(ctx context.Context, req *pb.GetRoleBindingRequest) (*pb.GetRoleBindingResponse, error) {
+func (s *server) GetRoleBinding(ctx context.Context, req *pb.GetRoleBindingRequest) (*pb.GetRoleBindingResponse, error) {
 	r, err := wire.Resource(req.GetResource())
 	if err != nil {
 		return nil, err
@@ -96,13 +96,22 @@ func (s *Server) GetRoleBinding(ctx context.Context, req *pb.GetRoleBindingReque
 	}
 	out := &pb.RoleBinding{Entries: map[string]*pb.Roles{}}
 	for _, b := range c.Roles.Bindings(r) {
-		out.Entries[b.Principal.String()] = wire.Roles(b.Roles)
+		out.Entries[b.Principal.String()] = rolesToProto(b.Roles)
 	}
 	return &pb.GetRoleBindingResponse{Binding: out}, nil
 }
 
+// rolesToProto are role names as a binding has them.
+func rolesToProto(names []string) *pb.Roles {
+	roles := make(map[string]bool, len(names))
+	for _, name := range names {
+		roles[name] = true
+	}
+	return &pb.Roles{Roles: roles}
+}
+
 // ModifyRoleBinding gives a principal exactly these roles.
-func (s *Server) ModifyRoleBinding(ctx context.Context, req *pb.ModifyRoleBindingRequest) (*pb.ModifyRoleBindingResponse, error) {
+func (s *server) ModifyRoleBinding(ctx context.Context, req *pb.ModifyRoleBindingRequest) (*pb.ModifyRoleBindingResponse, error) {
 	r, err := wire.Resource(req.GetResource())
 	if err != nil {
 		return nil, err
@@ -111,5 +120,5 @@ func (s *Server) ModifyRoleBinding(ctx context.Context, req *pb.ModifyRoleBindin
 	if err != nil {
 		return nil, err
 	}
-	return &pb.ModifyRoleBindingResponse{}, s.Sessions.Bind(ctx, session.FromContext(ctx), r, who, req.GetRoles())
+	return &pb.ModifyRoleBindingResponse{}, s.sessions.Bind(ctx, session.FromContext(ctx), r, who, req.GetRoles())
 }

@@ -13,30 +13,30 @@ import (
 )
 
 // GetRobotToken makes a token of a robot.
-func (s *Server) GetRobotToken(ctx context.Context, req *pb.GetRobotTokenRequest) (*pb.GetRobotTokenResponse, error) {
-	raw, err := s.Sessions.ForRobot(ctx, session.FromContext(ctx), req.GetRobot(), req.GetTtl())
+func (s *server) GetRobotToken(ctx context.Context, req *pb.GetRobotTokenRequest) (*pb.GetRobotTokenResponse, error) {
+	raw, err := s.sessions.ForRobot(ctx, session.FromContext(ctx), req.GetRobot(), req.GetTtl())
 	return &pb.GetRobotTokenResponse{Token: raw.Reveal()}, err
 }
 
 // RevokeAuthToken ends a token.
-func (s *Server) RevokeAuthToken(ctx context.Context, req *pb.RevokeAuthTokenRequest) (*pb.RevokeAuthTokenResponse, error) {
-	n, err := s.Sessions.Revoke(ctx, session.FromContext(ctx), secret.Text(req.GetToken()))
+func (s *server) RevokeAuthToken(ctx context.Context, req *pb.RevokeAuthTokenRequest) (*pb.RevokeAuthTokenResponse, error) {
+	n, err := s.sessions.Revoke(ctx, session.FromContext(ctx), secret.Text(req.GetToken()))
 	return &pb.RevokeAuthTokenResponse{Number: n}, err
 }
 
 // RevokeAuthTokensForUser ends the tokens of a principal.
-func (s *Server) RevokeAuthTokensForUser(ctx context.Context, req *pb.RevokeAuthTokensForUserRequest) (*pb.RevokeAuthTokensForUserResponse, error) {
+func (s *server) RevokeAuthTokensForUser(ctx context.Context, req *pb.RevokeAuthTokensForUserRequest) (*pb.RevokeAuthTokensForUserResponse, error) {
 	who, err := principal.Parse(req.GetUsername())
 	if err != nil {
 		return nil, err
 	}
-	n, err := s.Sessions.RevokeTokens(ctx, session.FromContext(ctx).Name, who)
+	n, err := s.sessions.RevokeTokens(ctx, session.FromContext(ctx).Name, who)
 	return &pb.RevokeAuthTokensForUserResponse{Number: n}, err
 }
 
 // ExtractAuthTokens is a backup of the tokens of robots: people sign in again.
-func (s *Server) ExtractAuthTokens(ctx context.Context, _ *pb.ExtractAuthTokensRequest) (*pb.ExtractAuthTokensResponse, error) {
-	all, err := s.Sessions.Robots(ctx)
+func (s *server) ExtractAuthTokens(ctx context.Context, _ *pb.ExtractAuthTokensRequest) (*pb.ExtractAuthTokensResponse, error) {
+	all, err := s.sessions.Robots(ctx)
 	out := &pb.ExtractAuthTokensResponse{}
 	for _, t := range all {
 		out.Tokens = append(out.Tokens, &pb.TokenInfo{Subject: t.Subject.String(), HashedToken: t.Hash, Expiration: wire.Timestamp(t.Expires)})
@@ -45,12 +45,12 @@ func (s *Server) ExtractAuthTokens(ctx context.Context, _ *pb.ExtractAuthTokensR
 }
 
 // RestoreAuthToken brings back what ExtractAuthTokens gave.
-func (s *Server) RestoreAuthToken(ctx context.Context, req *pb.RestoreAuthTokenRequest) (*pb.RestoreAuthTokenResponse, error) {
+func (s *server) RestoreAuthToken(ctx context.Context, req *pb.RestoreAuthTokenRequest) (*pb.RestoreAuthTokenResponse, error) {
 	info, err := tokenFromProto(req.GetToken())
 	if err != nil {
 		return nil, err
 	}
-	return &pb.RestoreAuthTokenResponse{}, s.Sessions.Restore(ctx, session.FromContext(ctx).Name, info)
+	return &pb.RestoreAuthTokenResponse{}, s.sessions.Restore(ctx, session.FromContext(ctx).Name, info)
 }
 
 func tokenFromProto(t *pb.TokenInfo) (info token.Info, err error) {
@@ -71,6 +71,6 @@ func tokenFromProto(t *pb.TokenInfo) (info token.Info, err error) {
 }
 
 // DeleteExpiredAuthTokens does at once what pachd does every five minutes.
-func (s *Server) DeleteExpiredAuthTokens(ctx context.Context, _ *pb.DeleteExpiredAuthTokensRequest) (*pb.DeleteExpiredAuthTokensResponse, error) {
-	return &pb.DeleteExpiredAuthTokensResponse{}, s.Sessions.DeleteExpired(ctx, session.FromContext(ctx).Name)
+func (s *server) DeleteExpiredAuthTokens(ctx context.Context, _ *pb.DeleteExpiredAuthTokensRequest) (*pb.DeleteExpiredAuthTokensResponse, error) {
+	return &pb.DeleteExpiredAuthTokensResponse{}, s.sessions.DeleteExpired(ctx, session.FromContext(ctx).Name)
 }

@@ -16,42 +16,44 @@ func info() *pb.TokenInfo {
 	return &pb.TokenInfo{Expires: timestamppb.New(time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC))}
 }
 
-// Server is enterprise_v2.
-type Server struct{ pb.UnimplementedAPIServer }
+type server struct{ pb.UnimplementedAPIServer }
+
+// New serves enterprise_v2.
+func New() pb.APIServer { return server{} }
 
 // GetState is always active.
-func (Server) GetState(context.Context, *pb.GetStateRequest) (*pb.GetStateResponse, error) {
+func (server) GetState(context.Context, *pb.GetStateRequest) (*pb.GetStateResponse, error) {
 	return &pb.GetStateResponse{State: pb.State_ACTIVE, Info: info()}, nil
 }
 
 // GetActivationCode has none to show.
-func (Server) GetActivationCode(context.Context, *pb.GetActivationCodeRequest) (*pb.GetActivationCodeResponse, error) {
+func (server) GetActivationCode(context.Context, *pb.GetActivationCodeRequest) (*pb.GetActivationCodeResponse, error) {
 	return &pb.GetActivationCodeResponse{State: pb.State_ACTIVE, Info: info()}, nil
 }
 
 // Activate is the second half of "enterprise register": what it would bring is
 // there already.
-func (Server) Activate(context.Context, *pb.ActivateRequest) (*pb.ActivateResponse, error) {
+func (server) Activate(context.Context, *pb.ActivateRequest) (*pb.ActivateResponse, error) {
 	return &pb.ActivateResponse{}, nil
 }
 
 // Heartbeat has nobody to tell.
-func (Server) Heartbeat(context.Context, *pb.HeartbeatRequest) (*pb.HeartbeatResponse, error) {
+func (server) Heartbeat(context.Context, *pb.HeartbeatRequest) (*pb.HeartbeatResponse, error) {
 	return &pb.HeartbeatResponse{}, nil
 }
 
 // Deactivate is refused: to say yes would be to say that something ended.
-func (Server) Deactivate(context.Context, *pb.DeactivateRequest) (*pb.DeactivateResponse, error) {
+func (server) Deactivate(context.Context, *pb.DeactivateRequest) (*pb.DeactivateResponse, error) {
 	return nil, fault.New(fault.Precondition, "there is nothing to deactivate: pachd needs no licence, and every feature is part of it")
 }
 
 // Pause is refused, there being nothing to pause yet.
-func (Server) Pause(context.Context, *pb.PauseRequest) (*pb.PauseResponse, error) {
+func (server) Pause(context.Context, *pb.PauseRequest) (*pb.PauseResponse, error) {
 	return nil, errNoPause()
 }
 
 // Unpause is refused as Pause is.
-func (Server) Unpause(context.Context, *pb.UnpauseRequest) (*pb.UnpauseResponse, error) {
+func (server) Unpause(context.Context, *pb.UnpauseRequest) (*pb.UnpauseResponse, error) {
 	return nil, errNoPause()
 }
 
@@ -60,6 +62,6 @@ func errNoPause() error {
 }
 
 // PauseStatus is never paused.
-func (Server) PauseStatus(context.Context, *pb.PauseStatusRequest) (*pb.PauseStatusResponse, error) {
+func (server) PauseStatus(context.Context, *pb.PauseStatusRequest) (*pb.PauseStatusResponse, error) {
 	return &pb.PauseStatusResponse{Status: pb.PauseStatusResponse_UNPAUSED}, nil
 }

@@ -14,28 +14,32 @@ import (
 	"pachyderm/internal/session"
 )
 
-// License is license_v2.
-type License struct {
+type license struct {
 	licensepb.UnimplementedAPIServer
-	DB       *db.DB
-	Sessions *session.Service
-	Now      func() time.Time
+	db       *db.DB
+	sessions *session.Service
+	now      func() time.Time
+}
+
+// NewLicense serves license_v2.
+func NewLicense(d *db.DB, sessions *session.Service, now func() time.Time) licensepb.APIServer {
+	return license{db: d, sessions: sessions, now: now}
 }
 
 // Activate takes any code, for none is needed, and keeps none.
-func (l License) Activate(context.Context, *licensepb.ActivateRequest) (*licensepb.ActivateResponse, error) {
+func (l license) Activate(context.Context, *licensepb.ActivateRequest) (*licensepb.ActivateResponse, error) {
 	return &licensepb.ActivateResponse{Info: info()}, nil
 }
 
 // GetActivationCode has none to show.
-func (l License) GetActivationCode(context.Context, *licensepb.GetActivationCodeRequest) (*licensepb.GetActivationCodeResponse, error) {
+func (l license) GetActivationCode(context.Context, *licensepb.GetActivationCodeRequest) (*licensepb.GetActivationCodeResponse, error) {
 	return &licensepb.GetActivationCodeResponse{State: pb.State_ACTIVE, Info: info()}, nil
 }
 
 // AddCluster is the first half of "enterprise register".
-func (l License) AddCluster(ctx context.Context, req *licensepb.AddClusterRequest) (*licensepb.AddClusterResponse, error) {
+func (l license) AddCluster(ctx context.Context, req *licensepb.AddClusterRequest) (*licensepb.AddClusterResponse, error) {
 	var shared secret.Text
-	err := l.DB.Update(ctx, func(tx *db.Tx) (err error) {
+	err := l.db.Update(ctx, func(tx *db.Tx) (err error) {
 		shared, err = cluster.Add(ctx, tx, l.by(ctx), cluster.Cluster{
 			ID: req.GetId(), Address: req.GetAddress(), UserAddress: req.GetUserAddress(), DeploymentID: req.GetClusterDeploymentId(),
 			EnterpriseServer: req.GetEnterpriseServer(),
@@ -46,8 +50,8 @@ func (l License) AddCluster(ctx context.Context, req *licensepb.AddClusterReques
 }
 
 // UpdateCluster changes what is given.
-func (l License) UpdateCluster(ctx context.Context, req *licensepb.UpdateClusterRequest) (*licensepb.UpdateClusterResponse, error) {
-	return &licensepb.UpdateClusterResponse{}, l.DB.Update(ctx, func(tx *db.Tx) error {
+func (l license) UpdateCluster(ctx context.Context, req *licensepb.UpdateClusterRequest) (*licensepb.UpdateClusterResponse, error) {
+	return &licensepb.UpdateClusterResponse{}, l.db.Update(ctx, func(tx *db.Tx) error {
 		return cluster.Update(ctx, tx, l.by(ctx), cluster.Cluster{
 			ID: req.GetId(), Address: req.GetAddress(), UserAddress: req.GetUserAddress(), DeploymentID: req.GetClusterDeploymentId(),
 		}, secret.Text(req.GetSecret()))
@@ -55,32 +59,32 @@ func (l License) UpdateCluster(ctx context.Context, req *licensepb.UpdateCluster
 }
 
 // DeleteCluster forgets one.
-func (l License) DeleteCluster(ctx context.Context, req *licensepb.DeleteClusterRequest) (*licensepb.DeleteClusterResponse, error) {
-	return &licensepb.DeleteClusterResponse{}, l.DB.Update(ctx, func(tx *db.Tx) error { return cluster.Delete(ctx, tx, l.by(ctx), req.GetId()) })
+func (l license) DeleteCluster(ctx context.Context, req *licensepb.DeleteClusterRequest) (*licensepb.DeleteClusterResponse, error) {
+	return &licensepb.DeleteClusterResponse{}, l.db.Update(ctx, func(tx *db.Tx) error { return cluster.Delete(ctx, tx, l.by(ctx), req.GetId()) })
 }
 
 // DeleteAll forgets all; there is no licence to forget.
-func (l License) DeleteAll(ctx context.Context, _ *licensepb.DeleteAllRequest) (*licensepb.DeleteAllResponse, error) {
-	return &licensepb.DeleteAllResponse{}, l.DB.Update(ctx, func(tx *db.Tx) error { return cluster.DeleteAll(ctx, tx, l.by(ctx)) })
+func (l license) DeleteAll(ctx context.Context, _ *licensepb.DeleteAllRequest) (*licensepb.DeleteAllResponse, error) {
+	return &licensepb.DeleteAllResponse{}, l.db.Update(ctx, func(tx *db.Tx) error { return cluster.DeleteAll(ctx, tx, l.by(ctx)) })
 }
 
-func (l License) by(ctx context.Context) audit.By {
-	return l.Sessions.By(session.FromContext(ctx).Name)
+func (l license) by(ctx context.Context) audit.By {
+	return l.sessions.By(session.FromContext(ctx).Name)
 }
 
 // Heartbeat is a cluster's, which shows its secret instead of a token.
-func (l License) Heartbeat(ctx context.Context, req *licensepb.HeartbeatRequest) (*licensepb.HeartbeatResponse, error) {
-	err := l.DB.Update(ctx, func(tx *db.Tx) error {
+func (l license) Heartbeat(ctx context.Context, req *licensepb.HeartbeatRequest) (*licensepb.HeartbeatResponse, error) {
+	err := l.db.Update(ctx, func(tx *db.Tx) error {
 		return cluster.Beat(ctx, tx, cluster.Cluster{
-			ID: req.GetId(), Version: req.GetVersion(), AuthEnabled: req.GetAuthEnabled(), ClientID: req.GetClientId(), Heartbeat: l.Now(),
+			ID: req.GetId(), Version: req.GetVersion(), AuthEnabled: req.GetAuthEnabled(), ClientID: req.GetClientId(), Heartbeat: l.now(),
 		}, secret.Text(req.GetSecret()))
 	})
 	return &licensepb.HeartbeatResponse{License: &pb.LicenseRecord{Expires: info().GetExpires()}}, err
 }
 
 // ListClusters is for administrators.
-func (l License) ListClusters(ctx context.Context, _ *licensepb.ListClustersRequest) (*licensepb.ListClustersResponse, error) {
-	all, err := l.clusters(ctx)
+func (l license) ListClusters(ctx context.Context, _ *licensepb.ListClustersRequest) (*licensepb.ListClustersResponse, error) {
+	all, err := db.All(ctx, l.db.View, cluster.List)
 	out := &licensepb.ListClustersResponse{}
 	for _, c := range all {
 		out.Clusters = append(out.Clusters, &licensepb.ClusterStatus{
@@ -92,8 +96,8 @@ func (l License) ListClusters(ctx context.Context, _ *licensepb.ListClustersRequ
 }
 
 // ListUserClusters is what anybody who is signed in may know, for contexts.
-func (l License) ListUserClusters(ctx context.Context, _ *licensepb.ListUserClustersRequest) (*licensepb.ListUserClustersResponse, error) {
-	all, err := l.clusters(ctx)
+func (l license) ListUserClusters(ctx context.Context, _ *licensepb.ListUserClustersRequest) (*licensepb.ListUserClustersResponse, error) {
+	all, err := db.All(ctx, l.db.View, cluster.List)
 	out := &licensepb.ListUserClustersResponse{}
 	for _, c := range all {
 		out.Clusters = append(out.Clusters, &licensepb.UserClusterInfo{
@@ -101,16 +105,4 @@ func (l License) ListUserClusters(ctx context.Context, _ *licensepb.ListUserClus
 		})
 	}
 	return out, err
-}
-
-func (l License) clusters(ctx context.Context) (clusters []cluster.Cluster, err error) {
-	err = db.EachPage(func(p db.Page) (next string, err error) {
-		err = l.DB.View(ctx, func(tx *db.Tx) error {
-			page, after, err := cluster.List(ctx, tx, p)
-			clusters, next = append(clusters, page...), after
-			return err
-		})
-		return next, err
-	})
-	return clusters, err
 }

@@ -15,53 +15,55 @@ import (
 	"pachyderm/internal/strict"
 )
 
-// Server is identity_v2.
-type Server struct {
+type server struct {
 	pb.UnimplementedAPIServer
-	Issuer *issuer.Issuer
-	Login  *login.Service
+	issuer *issuer.Issuer
+	login  *login.Service
 }
 
+// New serves identity_v2.
+func New(i *issuer.Issuer, l *login.Service) pb.APIServer { return &server{issuer: i, login: l} }
+
 // SetIdentityServerConfig replaces the settings.
-func (s *Server) SetIdentityServerConfig(ctx context.Context, req *pb.SetIdentityServerConfigRequest) (*pb.SetIdentityServerConfigResponse, error) {
+func (s *server) SetIdentityServerConfig(ctx context.Context, req *pb.SetIdentityServerConfigRequest) (*pb.SetIdentityServerConfigResponse, error) {
 	c := req.GetConfig()
 	if c == nil {
 		return nil, fault.New(fault.Invalid, "validate request: config is required")
 	}
-	return &pb.SetIdentityServerConfigResponse{}, s.Issuer.SetSettings(ctx, session.FromContext(ctx).Name, registry.Settings{
+	return &pb.SetIdentityServerConfigResponse{}, s.issuer.SetSettings(ctx, session.FromContext(ctx).Name, registry.Settings{
 		Issuer: c.GetIssuer(), IDTokenExpiry: c.GetIdTokenExpiry(), RotationTokenExpiry: c.GetRotationTokenExpiry(),
 	})
 }
 
 // GetIdentityServerConfig is what was set.
-func (s *Server) GetIdentityServerConfig(ctx context.Context, _ *pb.GetIdentityServerConfigRequest) (*pb.GetIdentityServerConfigResponse, error) {
-	c, err := s.Issuer.Registry.Settings(ctx)
+func (s *server) GetIdentityServerConfig(ctx context.Context, _ *pb.GetIdentityServerConfigRequest) (*pb.GetIdentityServerConfigResponse, error) {
+	c, err := s.issuer.Registry.Settings(ctx)
 	return &pb.GetIdentityServerConfigResponse{Config: &pb.IdentityServerConfig{
 		Issuer: c.Issuer, IdTokenExpiry: c.IDTokenExpiry, RotationTokenExpiry: c.RotationTokenExpiry,
 	}}, err
 }
 
 // CreateIDPConnector connects an identity provider.
-func (s *Server) CreateIDPConnector(ctx context.Context, req *pb.CreateIDPConnectorRequest) (*pb.CreateIDPConnectorResponse, error) {
+func (s *server) CreateIDPConnector(ctx context.Context, req *pb.CreateIDPConnectorRequest) (*pb.CreateIDPConnectorResponse, error) {
 	c, err := ConnectorFromProto(req.GetConnector())
 	if err != nil {
 		return nil, err
 	}
-	return &pb.CreateIDPConnectorResponse{}, s.Issuer.Registry.CreateConnector(ctx, session.FromContext(ctx).Name, c)
+	return &pb.CreateIDPConnectorResponse{}, s.issuer.Registry.CreateConnector(ctx, session.FromContext(ctx).Name, c)
 }
 
 // UpdateIDPConnector changes what the document gives.
-func (s *Server) UpdateIDPConnector(ctx context.Context, req *pb.UpdateIDPConnectorRequest) (*pb.UpdateIDPConnectorResponse, error) {
+func (s *server) UpdateIDPConnector(ctx context.Context, req *pb.UpdateIDPConnectorRequest) (*pb.UpdateIDPConnectorResponse, error) {
 	c, err := ConnectorFromProto(req.GetConnector())
 	if err != nil {
 		return nil, err
 	}
-	return &pb.UpdateIDPConnectorResponse{}, s.Issuer.Registry.UpdateConnector(ctx, session.FromContext(ctx).Name, c)
+	return &pb.UpdateIDPConnectorResponse{}, s.issuer.Registry.UpdateConnector(ctx, session.FromContext(ctx).Name, c)
 }
 
 // GetIDPConnector shows one, without its secrets.
-func (s *Server) GetIDPConnector(ctx context.Context, req *pb.GetIDPConnectorRequest) (*pb.GetIDPConnectorResponse, error) {
-	c, err := s.Issuer.Registry.Connector(ctx, req.GetId())
+func (s *server) GetIDPConnector(ctx context.Context, req *pb.GetIDPConnectorRequest) (*pb.GetIDPConnectorResponse, error) {
+	c, err := s.issuer.Registry.Connector(ctx, req.GetId())
 	if err != nil {
 		return nil, err
 	}
@@ -70,8 +72,8 @@ func (s *Server) GetIDPConnector(ctx context.Context, req *pb.GetIDPConnectorReq
 }
 
 // ListIDPConnectors shows all, without their secrets.
-func (s *Server) ListIDPConnectors(ctx context.Context, _ *pb.ListIDPConnectorsRequest) (*pb.ListIDPConnectorsResponse, error) {
-	all, err := s.Issuer.Registry.Connectors(ctx)
+func (s *server) ListIDPConnectors(ctx context.Context, _ *pb.ListIDPConnectorsRequest) (*pb.ListIDPConnectorsResponse, error) {
+	all, err := s.issuer.Registry.Connectors(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -87,8 +89,8 @@ func (s *Server) ListIDPConnectors(ctx context.Context, _ *pb.ListIDPConnectorsR
 }
 
 // DeleteIDPConnector ends what came through it.
-func (s *Server) DeleteIDPConnector(ctx context.Context, req *pb.DeleteIDPConnectorRequest) (*pb.DeleteIDPConnectorResponse, error) {
-	return &pb.DeleteIDPConnectorResponse{}, s.Issuer.Registry.DeleteConnector(ctx, session.FromContext(ctx).Name, req.GetId())
+func (s *server) DeleteIDPConnector(ctx context.Context, req *pb.DeleteIDPConnectorRequest) (*pb.DeleteIDPConnectorResponse, error) {
+	return &pb.DeleteIDPConnectorResponse{}, s.issuer.Registry.DeleteConnector(ctx, session.FromContext(ctx).Name, req.GetId())
 }
 
 // ConnectorFromProto takes the configuration from the Struct, or from the
@@ -120,39 +122,39 @@ func connectorToProto(c registry.Connector) (*pb.IDPConnector, error) {
 }
 
 // CreateOIDCClient registers an application; the answer has its secret, this once.
-func (s *Server) CreateOIDCClient(ctx context.Context, req *pb.CreateOIDCClientRequest) (*pb.CreateOIDCClientResponse, error) {
-	if err := s.Login.AuthorizeClient(ctx, req.GetClient().GetId()); err != nil {
+func (s *server) CreateOIDCClient(ctx context.Context, req *pb.CreateOIDCClientRequest) (*pb.CreateOIDCClientResponse, error) {
+	if err := s.login.AuthorizeClient(ctx, req.GetClient().GetId()); err != nil {
 		return nil, err
 	}
 	c, err := ClientFromProto(req.GetClient())
 	if err != nil {
 		return nil, err
 	}
-	c, err = s.Issuer.Registry.CreateClient(ctx, session.FromContext(ctx).Name, c)
+	c, err = s.issuer.Registry.CreateClient(ctx, session.FromContext(ctx).Name, c)
 	return &pb.CreateOIDCClientResponse{Client: ClientToProto(c)}, err
 }
 
 // UpdateOIDCClient changes what is given.
-func (s *Server) UpdateOIDCClient(ctx context.Context, req *pb.UpdateOIDCClientRequest) (*pb.UpdateOIDCClientResponse, error) {
-	if err := s.Login.AuthorizeClient(ctx, req.GetClient().GetId()); err != nil {
+func (s *server) UpdateOIDCClient(ctx context.Context, req *pb.UpdateOIDCClientRequest) (*pb.UpdateOIDCClientResponse, error) {
+	if err := s.login.AuthorizeClient(ctx, req.GetClient().GetId()); err != nil {
 		return nil, err
 	}
 	c, err := ClientFromProto(req.GetClient())
 	if err != nil {
 		return nil, err
 	}
-	return &pb.UpdateOIDCClientResponse{}, s.Issuer.Registry.UpdateClient(ctx, session.FromContext(ctx).Name, c)
+	return &pb.UpdateOIDCClientResponse{}, s.issuer.Registry.UpdateClient(ctx, session.FromContext(ctx).Name, c)
 }
 
 // GetOIDCClient shows one, without its secret.
-func (s *Server) GetOIDCClient(ctx context.Context, req *pb.GetOIDCClientRequest) (*pb.GetOIDCClientResponse, error) {
-	c, err := s.Issuer.Registry.Client(ctx, req.GetId())
+func (s *server) GetOIDCClient(ctx context.Context, req *pb.GetOIDCClientRequest) (*pb.GetOIDCClientResponse, error) {
+	c, err := s.issuer.Registry.Client(ctx, req.GetId())
 	return &pb.GetOIDCClientResponse{Client: ClientToProto(c)}, err
 }
 
 // ListOIDCClients shows all, without their secrets.
-func (s *Server) ListOIDCClients(ctx context.Context, _ *pb.ListOIDCClientsRequest) (*pb.ListOIDCClientsResponse, error) {
-	all, err := s.Issuer.Registry.Clients(ctx)
+func (s *server) ListOIDCClients(ctx context.Context, _ *pb.ListOIDCClientsRequest) (*pb.ListOIDCClientsResponse, error) {
+	all, err := s.issuer.Registry.Clients(ctx)
 	out := &pb.ListOIDCClientsResponse{}
 	for _, c := range all {
 		out.Clients = append(out.Clients, ClientToProto(c))
@@ -161,16 +163,16 @@ func (s *Server) ListOIDCClients(ctx context.Context, _ *pb.ListOIDCClientsReque
 }
 
 // DeleteOIDCClient forgets an application.
-func (s *Server) DeleteOIDCClient(ctx context.Context, req *pb.DeleteOIDCClientRequest) (*pb.DeleteOIDCClientResponse, error) {
-	if err := s.Login.AuthorizeClient(ctx, req.GetId()); err != nil {
+func (s *server) DeleteOIDCClient(ctx context.Context, req *pb.DeleteOIDCClientRequest) (*pb.DeleteOIDCClientResponse, error) {
+	if err := s.login.AuthorizeClient(ctx, req.GetId()); err != nil {
 		return nil, err
 	}
-	return &pb.DeleteOIDCClientResponse{}, s.Issuer.Registry.DeleteClient(ctx, session.FromContext(ctx).Name, req.GetId())
+	return &pb.DeleteOIDCClientResponse{}, s.issuer.Registry.DeleteClient(ctx, session.FromContext(ctx).Name, req.GetId())
 }
 
 // DeleteAll removes connectors, clients and settings; people stay known.
-func (s *Server) DeleteAll(ctx context.Context, _ *pb.DeleteAllRequest) (*pb.DeleteAllResponse, error) {
-	return &pb.DeleteAllResponse{}, s.Issuer.DeleteAll(ctx, session.FromContext(ctx).Name)
+func (s *server) DeleteAll(ctx context.Context, _ *pb.DeleteAllRequest) (*pb.DeleteAllResponse, error) {
+	return &pb.DeleteAllResponse{}, s.issuer.DeleteAll(ctx, session.FromContext(ctx).Name)
 }
 
 // ClientFromProto is an application as the wire has it.

@@ -11,8 +11,8 @@ import (
 
 // CreateOIDCClient registers an application, restricted to some connectors
 // from its first moment.
-func (s *Server) CreateOIDCClient(ctx context.Context, req *pb.CreateOIDCClientRequest) (*pb.CreateOIDCClientResponse, error) {
-	if err := s.Login.AuthorizeClient(ctx, req.GetClient().GetId()); err != nil {
+func (s *server) CreateOIDCClient(ctx context.Context, req *pb.CreateOIDCClientRequest) (*pb.CreateOIDCClientResponse, error) {
+	if err := s.login.AuthorizeClient(ctx, req.GetClient().GetId()); err != nil {
 		return nil, err
 	}
 	c, err := identity.ClientFromProto(req.GetClient())
@@ -20,31 +20,31 @@ func (s *Server) CreateOIDCClient(ctx context.Context, req *pb.CreateOIDCClientR
 		return nil, err
 	}
 	c.AllowedConnectors = req.GetAllowedConnectors()
-	c, err = s.Issuer.Registry.CreateClient(ctx, session.FromContext(ctx).Name, c)
+	c, err = s.issuer.Registry.CreateClient(ctx, session.FromContext(ctx).Name, c)
 	return &pb.CreateOIDCClientResponse{Client: identity.ClientToProto(c)}, err
 }
 
 // GetOIDCClient shows one, without its secret.
-func (s *Server) GetOIDCClient(ctx context.Context, req *pb.GetOIDCClientRequest) (*pb.GetOIDCClientResponse, error) {
-	c, err := s.Issuer.Registry.Client(ctx, req.GetId())
+func (s *server) GetOIDCClient(ctx context.Context, req *pb.GetOIDCClientRequest) (*pb.GetOIDCClientResponse, error) {
+	c, err := s.issuer.Registry.Client(ctx, req.GetId())
 	return &pb.GetOIDCClientResponse{Client: identity.ClientToProto(c), AllowedConnectors: c.AllowedConnectors}, err
 }
 
 // UpdateOIDCClient changes what is given; a list that is given empty becomes
 // empty.
-func (s *Server) UpdateOIDCClient(ctx context.Context, req *pb.UpdateOIDCClientRequest) (*pb.UpdateOIDCClientResponse, error) {
-	if err := s.Login.AuthorizeClient(ctx, req.GetId()); err != nil {
+func (s *server) UpdateOIDCClient(ctx context.Context, req *pb.UpdateOIDCClientRequest) (*pb.UpdateOIDCClientResponse, error) {
+	if err := s.login.AuthorizeClient(ctx, req.GetId()); err != nil {
 		return nil, err
 	}
 	by := session.FromContext(ctx).Name
-	err := s.Issuer.Registry.UpdateClient(ctx, by, registry.Client{
+	err := s.issuer.Registry.UpdateClient(ctx, by, registry.Client{
 		ID: req.GetId(), Name: req.GetName(), RedirectURIs: values(req.GetRedirectUris()), TrustedPeers: values(req.GetTrustedPeers()),
 		AllowedConnectors: values(req.GetAllowedConnectors()),
 	})
 	if err != nil || !req.GetNewSecret() {
 		return &pb.UpdateOIDCClientResponse{}, err
 	}
-	fresh, err := s.Issuer.Registry.RotateClientSecret(ctx, by, req.GetId())
+	fresh, err := s.issuer.Registry.RotateClientSecret(ctx, by, req.GetId())
 	return &pb.UpdateOIDCClientResponse{Secret: fresh}, err
 }
 

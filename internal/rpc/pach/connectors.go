@@ -17,9 +17,9 @@ import (
 )
 
 // ListConnectorStates shows the health of each connector, by id.
-func (s *Server) ListConnectorStates(ctx context.Context, req *pb.ListConnectorStatesRequest) (*pb.ListConnectorStatesResponse, error) {
-	all, err := s.Issuer.Health(ctx)
-	out, p := &pb.ListConnectorStatesResponse{}, wire.Page(req)
+func (s *server) ListConnectorStates(ctx context.Context, req *pb.ListConnectorStatesRequest) (*pb.ListConnectorStatesResponse, error) {
+	all, err := s.issuer.Health(ctx)
+	out, p := &pb.ListConnectorStatesResponse{}, page(req)
 	for _, id := range slices.Sorted(maps.Keys(all)) {
 		switch {
 		case id <= p.After:
@@ -58,13 +58,13 @@ func documentFromProto(d *pb.ConnectorDocument) (registry.Connector, error) {
 }
 
 // CheckConnector looks at what a sign-in will need of a provider.
-func (s *Server) CheckConnector(ctx context.Context, req *pb.CheckConnectorRequest) (*pb.CheckConnectorResponse, error) {
+func (s *server) CheckConnector(ctx context.Context, req *pb.CheckConnectorRequest) (*pb.CheckConnectorResponse, error) {
 	c, err := documentFromProto(req.GetDocument())
 	if err != nil {
 		return nil, err
 	}
 	out := &pb.CheckConnectorResponse{}
-	steps, err := s.Issuer.CheckConnector(ctx, session.FromContext(ctx).Name, c)
+	steps, err := s.issuer.CheckConnector(ctx, session.FromContext(ctx).Name, c)
 	for _, step := range steps {
 		out.Steps = append(out.Steps, stepToProto(step))
 	}
@@ -81,18 +81,18 @@ func stepToProto(step probe.Step) *pb.CheckStep {
 }
 
 // StartConnectorTest begins a sign-in of which nothing is stored.
-func (s *Server) StartConnectorTest(ctx context.Context, req *pb.StartConnectorTestRequest) (*pb.StartConnectorTestResponse, error) {
+func (s *server) StartConnectorTest(ctx context.Context, req *pb.StartConnectorTestRequest) (*pb.StartConnectorTestResponse, error) {
 	c, err := documentFromProto(req.GetDocument())
 	if err != nil {
 		return nil, err
 	}
-	id, address, expires, err := s.Issuer.StartTest(ctx, session.FromContext(ctx).Name, c)
+	id, address, expires, err := s.issuer.StartTest(ctx, session.FromContext(ctx).Name, c)
 	return &pb.StartConnectorTestResponse{TestId: id, Url: address, Expires: wire.Timestamp(expires)}, err
 }
 
 // WaitConnectorTest waits for its end.
-func (s *Server) WaitConnectorTest(ctx context.Context, req *pb.WaitConnectorTestRequest) (*pb.WaitConnectorTestResponse, error) {
-	r, done, err := s.Issuer.WaitTest(ctx, session.FromContext(ctx).Name, req.GetTestId())
+func (s *server) WaitConnectorTest(ctx context.Context, req *pb.WaitConnectorTestRequest) (*pb.WaitConnectorTestResponse, error) {
+	r, done, err := s.issuer.WaitTest(ctx, session.FromContext(ctx).Name, req.GetTestId())
 	if err != nil || !done {
 		return &pb.WaitConnectorTestResponse{}, err
 	}

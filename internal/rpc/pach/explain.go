@@ -3,6 +3,7 @@ package pach
 import (
 	"context"
 
+	authpb "pachyderm/api/auth"
 	pb "pachyderm/api/pach"
 	"pachyderm/internal/access"
 	"pachyderm/internal/db"
@@ -14,7 +15,7 @@ import (
 
 // Explain runs the engine that decides, and adds where memberships come from.
 // About themselves everybody may ask; of others it shows what they may do.
-func (s *Server) Explain(ctx context.Context, req *pb.ExplainRequest) (*pb.ExplainResponse, error) {
+func (s *server) Explain(ctx context.Context, req *pb.ExplainRequest) (*pb.ExplainResponse, error) {
 	c := session.FromContext(ctx)
 	q, err := questionFromProto(c.Name, req)
 	if err != nil {
@@ -24,7 +25,7 @@ func (s *Server) Explain(ctx context.Context, req *pb.ExplainRequest) (*pb.Expla
 		return nil, err
 	}
 	var facts []identity.Membership
-	err = s.DB.View(ctx, func(tx *db.Tx) error {
+	err = s.db.View(ctx, func(tx *db.Tx) error {
 		facts, err = identity.Memberships(ctx, tx, q.who)
 		return err
 	})
@@ -77,5 +78,5 @@ func (q question) answer(roles *access.Index, facts []identity.Membership) *pb.E
 }
 
 func grantToProto(g access.Grant, sources map[principal.Name][]*pb.MembershipSource) *pb.Grant {
-	return &pb.Grant{Resource: wire.FromResource(g.Resource), Principal: g.Principal.String(), Role: g.Role, Sources: sources[g.Group()]}
+	return &pb.Grant{Resource: &authpb.Resource{Type: authpb.ResourceType(g.Resource.Type), Name: g.Resource.Name}, Principal: g.Principal.String(), Role: g.Role, Sources: sources[g.Group()]}
 }

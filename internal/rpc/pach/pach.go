@@ -11,27 +11,40 @@ import (
 	"pachyderm/internal/session"
 )
 
-// Server is pach_v1.
-type Server struct {
+type server struct {
 	pb.UnimplementedAPIServer
-	DB       *db.DB
-	Sessions *session.Service
-	Issuer   *issuer.Issuer
-	Login    *login.Service
-	Now      func() time.Time
+	db       *db.DB
+	sessions *session.Service
+	issuer   *issuer.Issuer
+	login    *login.Service
+	now      func() time.Time
+}
+
+// New serves pach_v1.
+func New(d *db.DB, sessions *session.Service, i *issuer.Issuer, l *login.Service, now func() time.Time) pb.APIServer {
+	return &server{db: d, sessions: sessions, issuer: i, login: l, now: now}
 }
 
 // GetSignIn tells pachctl where and how to sign in.
-func (s *Server) GetSignIn(ctx context.Context, _ *pb.GetSignInRequest) (*pb.GetSignInResponse, error) {
-	elsewhere, err := s.Login.Elsewhere(ctx)
+func (s *server) GetSignIn(ctx context.Context, _ *pb.GetSignInRequest) (*pb.GetSignInResponse, error) {
+	elsewhere, err := s.login.Elsewhere(ctx)
 	if err != nil || elsewhere != "" {
 		return &pb.GetSignInResponse{Issuer: elsewhere, Connected: true}, err
 	}
-	connected, err := s.Issuer.Connected(ctx)
-	at := func(path string) string { return s.Issuer.Outside(ctx, s.Issuer.Endpoint(path)) }
+	connected, err := s.issuer.Connected(ctx)
+	at := func(path string) string { return s.issuer.Outside(ctx, s.issuer.Endpoint(path)) }
 	return &pb.GetSignInResponse{
-		Issuer: s.Issuer.URL(), AuthorizationEndpoint: at("/auth"), TokenEndpoint: at("/token"),
+		Issuer: s.issuer.URL(), AuthorizationEndpoint: at("/auth"), TokenEndpoint: at("/token"),
 		DeviceAuthorizationEndpoint: at("/device/code"), ClientId: issuer.CLIClient, DeviceClientId: issuer.DeviceClient,
 		Connected: connected, CallbackUrl: at("/callback"),
 	}, err
+}
+
+// page is what a List request asks for by page size and page token.
+func page(list interface {
+	GetPageSize() int32
+	GetPageToken() string
+},
+) db.Page {
+	return db.Page{After: list.GetPageToken(), Limit: int(list.GetPageSize())}
 }

@@ -3,7 +3,6 @@ package browser
 import (
 	"crypto/rand"
 	"errors"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -75,19 +74,19 @@ func CheckCSRF(r *http.Request, id, thing string) bool {
 	return secret.Same(CSRF(id, thing), r.PostForm.Get("csrf"))
 }
 
-// Hopped marks a request that was sent on from another host name, so that a
+// hopped marks a request that was sent on from another host name, so that a
 // proxy which hides the host cannot make it go round in circles.
-const Hopped = "pach_hop"
+const hopped = "pach_hop"
 
 // Rehost sends a browser that came by another name of this host to the one that
 // its cookies are for, and reports whether it did. The target is ours, whatever
 // was asked.
 func Rehost(w http.ResponseWriter, r *http.Request, to url.URL) bool {
 	q := r.URL.Query()
-	if r.Method != http.MethodGet || r.Host == to.Host || q.Has(Hopped) {
+	if r.Method != http.MethodGet || r.Host == to.Host || q.Has(hopped) {
 		return false
 	}
-	q.Set(Hopped, "1")
+	q.Set(hopped, "1")
 	to.Path = r.URL.Path
 	to.RawQuery = q.Encode()
 	http.Redirect(w, r, to.String(), http.StatusSeeOther) //nolint:gosec // to is ours
@@ -120,7 +119,7 @@ func ParseForm(w http.ResponseWriter, r *http.Request) error {
 			What: "The browser sent something that is not a form.", Next: "Start again.",
 		}
 	}
-	r.Form.Del(Hopped)
+	r.Form.Del(hopped)
 	return nil
 }
 
@@ -131,13 +130,4 @@ func hasLarge(form url.Values) bool {
 		}
 	}
 	return false
-}
-
-// RemoteHost is the address that a request came from, without its port.
-func RemoteHost(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
 }

@@ -8,9 +8,9 @@ import (
 // Recorder holds back a response until it is known how the login went.
 // Its responses are pages and redirects of a few kilobytes.
 type Recorder struct {
-	header http.Header
-	Status int
-	Body   bytes.Buffer
+	bytes.Buffer // the body
+	Status       int
+	header       http.Header
 }
 
 // Of runs a handler and keeps its response.
@@ -20,10 +20,9 @@ func Of(h http.Handler, r *http.Request) *Recorder {
 	return rec
 }
 
-// Header, WriteHeader and Write are http.ResponseWriter.
-func (rec *Recorder) Header() http.Header         { return rec.header }
-func (rec *Recorder) WriteHeader(status int)      { rec.Status = status }
-func (rec *Recorder) Write(b []byte) (int, error) { return rec.Body.Write(b) }
+// Header and WriteHeader are http.ResponseWriter, with the Write of the body.
+func (rec *Recorder) Header() http.Header    { return rec.header }
+func (rec *Recorder) WriteHeader(status int) { rec.Status = status }
 
 // Flush writes the response out.
 func (rec *Recorder) Flush(w http.ResponseWriter) {
@@ -31,5 +30,5 @@ func (rec *Recorder) Flush(w http.ResponseWriter) {
 		w.Header()[k] = v
 	}
 	w.WriteHeader(rec.Status)
-	_, _ = w.Write(rec.Body.Bytes())
+	_, _ = w.Write(rec.Bytes())
 }

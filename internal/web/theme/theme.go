@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
-	"html/template"
 	"net/http"
 	"regexp"
 	"strings"
@@ -22,9 +21,8 @@ var layout string
 
 var comments = regexp.MustCompile(`(?s)/\*.*?\*/`)
 
-// css is the style sheet without comments and line breaks. html/template drops
-// comments of a template's own text but not those of a template.CSS, and the
-// hash must fit either way.
+// css is the style sheet without comments and line breaks: html/template drops
+// comments, and the hash must fit what is left.
 var css = sync.OnceValue(func() string {
 	return strings.Join(strings.Fields(comments.ReplaceAllString(source, "")), " ")
 })
@@ -37,10 +35,6 @@ var policy = sync.OnceValue(func() string {
 	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
 		"'; img-src data:; base-uri 'none'; frame-ancestors 'none'"
 })
-
-// CSS is the style sheet, to stand in a page's style element as it is: its
-// hash is in the Content-Security-Policy.
-func CSS() template.CSS { return template.CSS(css()) } //nolint:gosec // our own file
 
 // Layout is what pages are made of, as definitions to parse into a set of
 // templates: "top" (given the page's title) and "bottom" around the content,

@@ -1,4 +1,4 @@
-package theme_test
+package theme
 
 import (
 	"html/template"
@@ -8,18 +8,16 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-
-	"pachyderm/internal/web/theme"
 )
 
 // TestLayout uses the layout as pachctl does, without the rest of web.
 func TestLayout(t *testing.T) {
-	page := template.Must(template.New("").Parse(theme.Layout() + `{{template "top" "Signed in"}}<h1>Signed in</h1>{{template "bottom"}}`))
+	page := template.Must(template.New("").Parse(Layout() + `{{template "top" "Signed in"}}<h1>Signed in</h1>{{template "bottom"}}`))
 	var b strings.Builder
 	if err := page.Execute(&b, nil); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"<title>Signed in – Pachyderm</title>", "<style>" + string(theme.CSS()) + "</style>"} {
+	for _, want := range []string{"<title>Signed in – Pachyderm</title>", "<style>" + css() + "</style>"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %s in %s", want, b.String())
 		}
