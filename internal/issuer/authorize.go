@@ -60,7 +60,7 @@ func (h *handler) choose(w http.ResponseWriter, r *http.Request, client storage.
 	to, page := q.Choose()
 	switch {
 	case to != "":
-		http.Redirect(w, r, to, http.StatusSeeOther) //nolint:gosec // our own page
+		http.Redirect(w, r, to, http.StatusSeeOther)
 	case len(page.Choices) == 0:
 		return &refusal{requestOf(r), errNoneAllowed(client)}
 	default:

@@ -41,7 +41,7 @@ func TestLoopback_OneResponse(t *testing.T) {
 	}{
 		"signed in":      {"state=s&iss=i&code=good", 200, "<bdi>user:alice@example.com</bdi>", ""},
 		"bad code":       {"state=s&iss=i&code=bad", 403, "the code is not valid", "the code is not valid: try again with: pachctl auth login"},
-		"refused":        {"state=s&iss=i&error=access_denied&error_description=" + url.QueryEscape("<script>no</script>\x1b[2J"), 403, "&lt;script&gt;no&lt;/script&gt;", "you are not signed in: <script>no</script> [2J"},
+		"refused":        {"state=s&iss=i&error=access_denied&error_description=" + url.QueryEscape("<script>no</script>\x1b[2J"), 403, "&lt;script&gt;no&lt;/script&gt;", "you are not signed in: <script>no</script>[2J"},
 		"without words":  {"state=s&iss=i&error=server_error", 403, "server_error", "server_error"},
 		"another issuer": {"state=s&iss=j&code=good", 403, "not from issuer i", "not from issuer i"},
 		"no issuer":      {"state=s&code=good", 403, "not from issuer i", "not from issuer i"},
