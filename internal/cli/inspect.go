@@ -20,7 +20,7 @@ type shownCluster struct {
 	Metadata     map[string]string `json:"metadata,omitempty"`
 }
 
-type inspectOptions struct{ out kit.Format }
+type inspectOptions struct{ out string }
 
 func inspectCluster(k *kit.Kit) *cobra.Command {
 	var o inspectOptions

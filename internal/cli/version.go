@@ -32,7 +32,7 @@ func shown(v *versionpb.Version) *shownVersion {
 type versionOptions struct {
 	clientOnly, architecture, enterprise, compare bool
 	timeout                                       time.Duration
-	out                                           kit.Format
+	out                                           string
 }
 
 func showVersion(k *kit.Kit) *cobra.Command {

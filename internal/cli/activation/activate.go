@@ -31,7 +31,7 @@ type activateOptions struct {
 	configure                  bool
 	issuer, redirect, clientID string
 	peers, scopes              []string
-	out                        kit.Format
+	out                        string
 }
 
 func activate(k *kit.Kit) *cobra.Command {
@@ -134,7 +134,7 @@ func (o activateOptions) elsewhere(k *kit.Kit, t *kit.Target) (*kit.Target, erro
 
 // switchOn makes the session of the root token the context's. It reports false
 // when there was nothing to switch on.
-func switchOn(ctx context.Context, k *kit.Kit, t *kit.Target, given string, out kit.Format) (bool, error) {
+func switchOn(ctx context.Context, k *kit.Kit, t *kit.Target, given, out string) (bool, error) {
 	c, err := k.Dial(ctx, t, "")
 	if err != nil {
 		return false, err
@@ -155,7 +155,7 @@ func switchOn(ctx context.Context, k *kit.Kit, t *kit.Target, given string, out 
 	return true, errors.Join(err, k.SetToken(t, r.GetPachToken()))
 }
 
-func printRootToken(k *kit.Kit, out kit.Format, title, token string) error {
+func printRootToken(k *kit.Kit, out, title, token string) error {
 	return k.PrintResult(out, map[string]string{"root_token": token}, func() {
 		k.Printf("WARNING: Keep this token in a safe place: whoever has it may do everything, and\nit is not shown again.\n\n")
 		k.Printf("%s:\n%s\n", title, token)
@@ -232,7 +232,7 @@ func (o deactivateOptions) run(ctx context.Context, k *kit.Kit) error {
 
 type rotateOptions struct {
 	token string // the new one, or - for standard input
-	out   kit.Format
+	out   string
 }
 
 func rotateRootToken(k *kit.Kit) *cobra.Command {

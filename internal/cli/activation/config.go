@@ -24,7 +24,7 @@ type authConfig struct {
 
 type getConfigOptions struct {
 	enterprise bool
-	out        kit.Format
+	out        string
 }
 
 func getConfig(k *kit.Kit) *cobra.Command {

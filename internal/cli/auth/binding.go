@@ -66,7 +66,7 @@ type bindingOptions struct {
 	name, project string // of the resource
 	roles         []string
 	principal     []string // none for oneself
-	out           kit.Format
+	out           string
 }
 
 // command begins a command about a kind of resource; more are the arguments

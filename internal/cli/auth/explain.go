@@ -46,7 +46,7 @@ type explainOptions struct {
 	permission auth.Permission
 	resource   *auth.Resource // of which a repo may lack its project
 	project    string
-	out        kit.Format
+	out        string
 }
 
 func explain(k *kit.Kit) *cobra.Command {

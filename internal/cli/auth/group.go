@@ -17,7 +17,7 @@ import (
 type getGroupsOptions struct {
 	principal  []string // none for oneself
 	enterprise bool
-	out        kit.Format
+	out        string
 }
 
 func getGroups(k *kit.Kit) *cobra.Command {
@@ -58,7 +58,7 @@ type shownGroup struct {
 
 type listGroupsOptions struct {
 	enterprise bool
-	out        kit.Format
+	out        string
 }
 
 func listGroups(k *kit.Kit) *cobra.Command {
@@ -97,7 +97,7 @@ func (o listGroupsOptions) run(ctx context.Context, k *kit.Kit) error {
 type getUsersOptions struct {
 	group      string
 	enterprise bool
-	out        kit.Format
+	out        string
 }
 
 func getUsers(k *kit.Kit) *cobra.Command {

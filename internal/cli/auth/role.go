@@ -16,7 +16,7 @@ import (
 
 type rolesOptions struct {
 	permission auth.Permission
-	out        kit.Format
+	out        string
 }
 
 func rolesForPermission(k *kit.Kit) *cobra.Command {

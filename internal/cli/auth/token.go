@@ -19,7 +19,7 @@ type robotTokenOptions struct {
 	robot             string
 	ttl               int64 // in seconds; 0 means for ever
 	quiet, enterprise bool
-	out               kit.Format
+	out               string
 }
 
 func getRobotToken(k *kit.Kit) *cobra.Command {
@@ -78,7 +78,7 @@ func (o robotTokenOptions) run(ctx context.Context, k *kit.Kit) error {
 type revokeOptions struct {
 	token, user, allOf string
 	enterprise         bool
-	out                kit.Format
+	out                string
 }
 
 func revoke(k *kit.Kit) *cobra.Command {
@@ -185,7 +185,7 @@ type shownToken struct {
 type listTokensOptions struct {
 	principal            string
 	sessions, enterprise bool
-	out                  kit.Format
+	out                  string
 }
 
 func listTokens(k *kit.Kit) *cobra.Command {

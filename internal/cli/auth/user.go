@@ -49,7 +49,7 @@ func showUser(u *pach.User) shownUser {
 
 type listUsersOptions struct {
 	enterprise bool
-	out        kit.Format
+	out        string
 }
 
 func listUsers(k *kit.Kit) *cobra.Command {

@@ -37,7 +37,7 @@ func configCommand(k *kit.Kit) *cobra.Command {
 // activeOptions are about one of the two contexts that are active.
 type activeOptions struct {
 	name func(*configfile.File, func(string) string) (string, error)
-	out  kit.Format
+	out  string
 }
 
 func getActive(k *kit.Kit, use, title string, name func(*configfile.File, func(string) string) (string, error)) *cobra.Command {
@@ -86,7 +86,7 @@ func (o setActiveOptions) run(k *kit.Kit) error {
 	})
 }
 
-type getMetricsOptions struct{ out kit.Format }
+type getMetricsOptions struct{ out string }
 
 func getMetrics(k *kit.Kit) *cobra.Command {
 	var o getMetricsOptions

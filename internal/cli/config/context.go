@@ -27,7 +27,7 @@ func completingContexts(k *kit.Kit) cobra.CompletionFunc {
 
 type getContextOptions struct {
 	name string
-	out  kit.Format
+	out  string
 }
 
 func getContext(k *kit.Kit) *cobra.Command {
@@ -115,7 +115,7 @@ func errExists(name string) error {
 	return fault.New(fault.Exists, "context '%s' already exists, use `--overwrite` if you wish to replace it", name) // upstream's text
 }
 
-type listContextOptions struct{ out kit.Format }
+type listContextOptions struct{ out string }
 
 func listContext(k *kit.Kit) *cobra.Command {
 	var o listContextOptions

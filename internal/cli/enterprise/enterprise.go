@@ -39,7 +39,7 @@ type shownState struct {
 
 type stateOptions struct {
 	enterprise bool
-	out        kit.Format
+	out        string
 }
 
 // command completes a command that shows the state.

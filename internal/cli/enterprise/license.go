@@ -51,7 +51,7 @@ type shownCluster struct {
 	CreatedAt     *time.Time `json:"created_at,omitempty"`
 }
 
-type listClustersOptions struct{ out kit.Format }
+type listClustersOptions struct{ out string }
 
 func listClusters(k *kit.Kit) *cobra.Command {
 	var o listClustersOptions
@@ -88,7 +88,7 @@ func (o listClustersOptions) run(ctx context.Context, k *kit.Kit) error {
 type clusterOptions struct {
 	id, address, user, deployment, secret string
 	enterprise                            bool
-	out                                   kit.Format
+	out                                   string
 }
 
 // flags declares them; without an id there is nothing to do.

@@ -37,7 +37,7 @@ func runUnpause(ctx context.Context, k *kit.Kit) error {
 	})
 }
 
-type pauseStatusOptions struct{ out kit.Format }
+type pauseStatusOptions struct{ out string }
 
 func pauseStatus(k *kit.Kit) *cobra.Command {
 	var o pauseStatusOptions

@@ -15,7 +15,7 @@ import (
 // document.
 type testedOptions struct {
 	file     string
-	out      kit.Format
+	out      string
 	document kit.Document // none for a stored connector
 	tested   *pach.ConnectorDocument
 }
@@ -86,7 +86,7 @@ type shownStep struct {
 	Remedy string  `json:"remedy,omitempty"`
 }
 
-func printSteps(k *kit.Kit, out kit.Format, steps []*pach.CheckStep) error {
+func printSteps(k *kit.Kit, out string, steps []*pach.CheckStep) error {
 	var shown []shownStep
 	failed := false
 	for _, s := range steps {

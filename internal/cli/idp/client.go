@@ -50,7 +50,7 @@ func clientOf(d kit.Document) (*identity.OIDCClient, []string, error) {
 
 type createClientOptions struct {
 	file string
-	out  kit.Format
+	out  string
 }
 
 func createClient(k *kit.Kit) *cobra.Command {
@@ -84,7 +84,7 @@ func (o createClientOptions) run(ctx context.Context, k *kit.Kit) error {
 	})
 }
 
-func printSecret(k *kit.Kit, out kit.Format, secret string) error {
+func printSecret(k *kit.Kit, out string, secret string) error {
 	return k.PrintResult(out, map[string]string{"secret": secret}, func() { k.Printf("Client secret: %q\n", secret) })
 }
 
@@ -100,7 +100,7 @@ func register(ctx context.Context, c *kit.Conn, oidc *identity.OIDCClient, allow
 
 type updateClientOptions struct {
 	file     string
-	out      kit.Format
+	out      string
 	document kit.Document // none if only the secret changes
 	request  pach.UpdateOIDCClientRequest
 	secret   string // in the document; the request has no place for it
@@ -218,7 +218,7 @@ func (o idOptions) runGetClient(ctx context.Context, k *kit.Kit) error {
 	})
 }
 
-type listClientOptions struct{ out kit.Format }
+type listClientOptions struct{ out string }
 
 func listClient(k *kit.Kit) *cobra.Command {
 	var o listClientOptions

@@ -51,7 +51,7 @@ func (o setConfigOptions) run(ctx context.Context, k *kit.Kit) error {
 	})
 }
 
-type getConfigOptions struct{ out kit.Format }
+type getConfigOptions struct{ out string }
 
 func getConfig(k *kit.Kit) *cobra.Command {
 	var o getConfigOptions

@@ -266,7 +266,7 @@ func connectorStates(ctx context.Context, c *kit.Conn) (map[string]*pach.Connect
 	return states, err
 }
 
-type listConnectorOptions struct{ out kit.Format }
+type listConnectorOptions struct{ out string }
 
 func listConnector(k *kit.Kit) *cobra.Command {
 	var o listConnectorOptions

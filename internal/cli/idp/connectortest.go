@@ -108,7 +108,7 @@ type shownTest struct {
 	Differences []shownDifference `json:"differences"`
 }
 
-func printTested(k *kit.Kit, out kit.Format, r *pach.WaitConnectorTestResponse) error {
+func printTested(k *kit.Kit, out string, r *pach.WaitConnectorTestResponse) error {
 	t := shownTest{
 		OK: r.GetError() == "", Error: r.GetError(), User: r.GetUser(), Note: r.GetNote(), Live: r.GetIsLive(),
 		Claims: []shownClaim{}, Differences: []shownDifference{},

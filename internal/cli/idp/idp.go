@@ -31,7 +31,7 @@ const enterprise = true
 // idOptions are those of a command about one connector or client.
 type idOptions struct {
 	id  string
-	out kit.Format
+	out string
 }
 
 // documentFlag adds --config to a command that needs a document.
@@ -53,7 +53,7 @@ func takeID(c *cobra.Command, noun string, id *string, args []string) error {
 
 // printYAML prints v for scripts, and as upstream does for people: with the
 // names that its yaml tags have, and a blank line behind it.
-func printYAML(k *kit.Kit, out kit.Format, v, forPeople any) error {
+func printYAML(k *kit.Kit, out string, v, forPeople any) error {
 	text, err := yaml.Marshal(forPeople)
 	if err != nil {
 		return err

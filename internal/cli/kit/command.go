@@ -98,23 +98,23 @@ func Completing(names func() []string) cobra.CompletionFunc {
 	}
 }
 
-// Format is the value of --output.
-type Format string
+// format is the value of --output.
+type format string
 
-func (f *Format) String() string { return string(*f) }
-func (*Format) Type() string     { return "json|yaml" }
+func (f *format) String() string { return string(*f) }
+func (*format) Type() string     { return "json|yaml" }
 
-func (f *Format) Set(s string) error {
+func (f *format) Set(s string) error {
 	if s != "json" && s != "yaml" {
 		return errors.New("use json or yaml")
 	}
-	*f = Format(s)
+	*f = format(s)
 	return nil
 }
 
-// OutputFlag adds -o to a command.
-func OutputFlag(c *cobra.Command, f *Format) {
-	c.Flags().VarP(f, "output", "o", "print in this form, for scripts")
+// OutputFlag adds -o to a command: "json", "yaml", or "" for people.
+func OutputFlag(c *cobra.Command, form *string) {
+	c.Flags().VarP((*format)(form), "output", "o", "print in this form, for scripts")
 	c.Flags().SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 		if name == "output-format" { // upstream's name at some commands
 			name = "output"

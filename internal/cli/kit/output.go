@@ -16,13 +16,13 @@ import (
 const Mask = "***"
 
 // show prints v in a form for scripts. Its members are named by json tags.
-func (k *Kit) show(f Format, v any) error {
+func (k *Kit) show(form string, v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
 	var out bytes.Buffer
-	if f == "yaml" {
+	if form == "yaml" {
 		// By way of JSON, so that both forms have the same names.
 		var tree yaml.Node
 		if err := yaml.Unmarshal(data, &tree); err != nil {
@@ -52,17 +52,17 @@ func unquote(n *yaml.Node) {
 }
 
 // PrintResult shows v if a form was asked for, and says it in words otherwise.
-func (k *Kit) PrintResult(f Format, v any, say func()) error {
-	if f != "" {
-		return k.show(f, v)
+func (k *Kit) PrintResult(form string, v any, say func()) error {
+	if form != "" {
+		return k.show(form, v)
 	}
 	say()
 	return nil
 }
 
 // PrintList prints texts, each on a line for people.
-func (k *Kit) PrintList(f Format, list []string) error {
-	return k.PrintResult(f, append([]string{}, list...), func() {
+func (k *Kit) PrintList(form string, list []string) error {
+	return k.PrintResult(form, append([]string{}, list...), func() {
 		for _, line := range list {
 			k.Printf("%s\n", line)
 		}

@@ -22,7 +22,7 @@ func Commands(k *kit.Kit) []*cobra.Command {
 // sessionOptions are those of the commands that show whose the session is.
 type sessionOptions struct {
 	enterprise bool
-	out        kit.Format
+	out        string
 }
 
 func (o *sessionOptions) flags(c *cobra.Command) *cobra.Command {
@@ -56,7 +56,7 @@ type shownIdentity struct {
 	Expiration *time.Time `json:"expiration,omitempty"`
 }
 
-func printIdentity(k *kit.Kit, out kit.Format, who *auth.WhoAmIResponse) error {
+func printIdentity(k *kit.Kit, out string, who *auth.WhoAmIResponse) error {
 	return k.PrintResult(out, shownIdentity{who.GetUsername(), kit.TimeOrNil(who.GetExpiration())}, func() {
 		k.Printf("You are %q\n", who.GetUsername())
 		if e := who.GetExpiration(); e != nil {
