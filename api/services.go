@@ -53,15 +53,24 @@ type Service struct {
 // made from it.
 func Services() []Service {
 	return []Service{
-		of(&auth.API_ServiceDesc, auth.RegisterAPIHandlerClient, auth.NewAPIClient, func(c *Clients) *auth.APIClient { return &c.Auth }),
-		of(&identity.API_ServiceDesc, identity.RegisterAPIHandlerClient, identity.NewAPIClient, func(c *Clients) *identity.APIClient { return &c.Identity }),
-		of(&admin.API_ServiceDesc, admin.RegisterAPIHandlerClient, admin.NewAPIClient, func(c *Clients) *admin.APIClient { return &c.Admin }),
-		of(&version.API_ServiceDesc, version.RegisterAPIHandlerClient, version.NewAPIClient, func(c *Clients) *version.APIClient { return &c.Version }),
-		of(&pach.API_ServiceDesc, pach.RegisterAPIHandlerClient, pach.NewAPIClient, func(c *Clients) *pach.APIClient { return &c.Pach }),
-		of(&enterprise.API_ServiceDesc, enterprise.RegisterAPIHandlerClient, enterprise.NewAPIClient, func(c *Clients) *enterprise.APIClient { return &c.Enterprise }),
-		of(&license.API_ServiceDesc, license.RegisterAPIHandlerClient, license.NewAPIClient, func(c *Clients) *license.APIClient { return &c.License }),
-		of(&pfs.API_ServiceDesc, pfs.RegisterAPIHandlerClient, pfs.NewAPIClient, func(c *Clients) *pfs.APIClient { return &c.PFS }),
-		of(&pps.API_ServiceDesc, pps.RegisterAPIHandlerClient, pps.NewAPIClient, func(c *Clients) *pps.APIClient { return &c.PPS }),
+		of(&auth.API_ServiceDesc, auth.RegisterAPIHandlerClient, auth.NewAPIClient,
+			func(c *Clients) *auth.APIClient { return &c.Auth }),
+		of(&identity.API_ServiceDesc, identity.RegisterAPIHandlerClient, identity.NewAPIClient,
+			func(c *Clients) *identity.APIClient { return &c.Identity }),
+		of(&admin.API_ServiceDesc, admin.RegisterAPIHandlerClient, admin.NewAPIClient,
+			func(c *Clients) *admin.APIClient { return &c.Admin }),
+		of(&version.API_ServiceDesc, version.RegisterAPIHandlerClient, version.NewAPIClient,
+			func(c *Clients) *version.APIClient { return &c.Version }),
+		of(&pach.API_ServiceDesc, pach.RegisterAPIHandlerClient, pach.NewAPIClient,
+			func(c *Clients) *pach.APIClient { return &c.Pach }),
+		of(&enterprise.API_ServiceDesc, enterprise.RegisterAPIHandlerClient, enterprise.NewAPIClient,
+			func(c *Clients) *enterprise.APIClient { return &c.Enterprise }),
+		of(&license.API_ServiceDesc, license.RegisterAPIHandlerClient, license.NewAPIClient,
+			func(c *Clients) *license.APIClient { return &c.License }),
+		of(&pfs.API_ServiceDesc, pfs.RegisterAPIHandlerClient, pfs.NewAPIClient,
+			func(c *Clients) *pfs.APIClient { return &c.PFS }),
+		of(&pps.API_ServiceDesc, pps.RegisterAPIHandlerClient, pps.NewAPIClient,
+			func(c *Clients) *pps.APIClient { return &c.PPS }),
 	}
 }
 

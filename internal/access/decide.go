@@ -107,7 +107,8 @@ func DeniedError(subject principal.Name, r Resource, need []Permission) error {
 		names[i] = p.String()
 	}
 	return fault.New(fault.Denied,
-		"%s is not authorized to perform this operation - needs permissions [%s] on %s %s. Run `pachctl auth roles-for-permission` to find roles that grant a given permission.",
+		"%s is not authorized to perform this operation - needs permissions [%s] on %s %s. "+
+			"Run `pachctl auth roles-for-permission` to find roles that grant a given permission.",
 		subject, strings.Join(names, " "), r.Type, r.Name)
 }
 

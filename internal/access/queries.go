@@ -88,24 +88,27 @@ func resourceOf(key string) Resource {
 
 // write stores a binding in place of what the principal had on the resource.
 func write(ctx context.Context, tx *db.Tx, b Binding) error {
+	on := b.Resource
 	if len(b.Roles) > 0 { // to take roles away makes nothing known
-		_, err := tx.Exec(ctx, `INSERT INTO bound_resources (resource_type, resource_name) VALUES ($1, $2) ON CONFLICT DO NOTHING`, b.Resource.Type, b.Resource.Name)
+		_, err := tx.Exec(ctx, `INSERT INTO bound_resources (resource_type, resource_name) VALUES ($1, $2) ON CONFLICT DO NOTHING`,
+			on.Type, on.Name)
 		if err != nil {
 			return err
 		}
 	}
-	_, err := tx.Exec(ctx, `DELETE FROM bindings WHERE resource_type = $1 AND resource_name = $2 AND principal = $3`, b.Resource.Type, b.Resource.Name, b.Principal)
+	_, err := tx.Exec(ctx, `DELETE FROM bindings WHERE resource_type = $1 AND resource_name = $2 AND principal = $3`,
+		on.Type, on.Name, b.Principal)
 	if err != nil {
 		return err
 	}
 	for _, role := range b.Roles {
-		_, err := tx.Exec(ctx, `INSERT INTO bindings (resource_type, resource_name, principal, role) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
-			b.Resource.Type, b.Resource.Name, b.Principal, role)
+		_, err := tx.Exec(ctx, `INSERT INTO bindings (resource_type, resource_name, principal, role) VALUES ($1, $2, $3, $4)
+			ON CONFLICT DO NOTHING`, on.Type, on.Name, b.Principal, role)
 		if err != nil {
 			return err
 		}
 	}
-	return tx.Changed(ctx, topic, changeKey(b.Resource))
+	return tx.Changed(ctx, topic, changeKey(on))
 }
 
 func rolesText(roles []string) string {

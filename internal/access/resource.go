@@ -63,7 +63,8 @@ func ParseResource(t ResourceType, name string) (Resource, error) {
 		project, repo, found := strings.Cut(name, "/")
 		if !found || !wellFormed(project, maxProjectName, "_-") || !wellFormed(repo, maxRepoName, "_-.") {
 			return Resource{}, fault.New(fault.Invalid,
-				"invalid resource name %s: a %s is named project/repo, for example default/images; letters, digits, _ and - are allowed, in the repo also dots", name, t)
+				"invalid resource name %s: a %s is named project/repo, for example default/images; "+
+					"letters, digits, _ and - are allowed, in the repo also dots", name, t)
 		}
 	case Job:
 		if !wellFormed(name, maxJobName, "_-.") {

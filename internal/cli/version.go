@@ -25,7 +25,8 @@ type shownVersion struct {
 
 func shown(v *versionpb.Version) *shownVersion {
 	return &shownVersion{
-		Version: version.Short(v), GitCommit: v.GetGitCommit(), BuildDate: v.GetBuildDate(), GoVersion: v.GetGoVersion(), Platform: v.GetPlatform(),
+		Version: version.Short(v), GitCommit: v.GetGitCommit(), BuildDate: v.GetBuildDate(),
+		GoVersion: v.GetGoVersion(), Platform: v.GetPlatform(),
 	}
 }
 

@@ -48,7 +48,8 @@ func List(ctx context.Context, tx *db.Tx, p db.Page) (all []Cluster, next string
 	err = tx.Rows(ctx, func(scan func(...any) error) error {
 		var c Cluster
 		var created, beat int64
-		err := scan(&c.ID, &c.Address, &c.UserAddress, &c.DeploymentID, &c.EnterpriseServer, &c.Version, &c.AuthEnabled, &c.ClientID, &created, &beat)
+		err := scan(&c.ID, &c.Address, &c.UserAddress, &c.DeploymentID, &c.EnterpriseServer, &c.Version, &c.AuthEnabled, &c.ClientID,
+			&created, &beat)
 		c.Created, c.Heartbeat = db.Time(created), db.Time(beat)
 		all = append(all, c)
 		return err

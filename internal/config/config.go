@@ -206,7 +206,9 @@ func (c Config) validate() error {
 	if (c.TLS.CertFile == "") != (c.TLS.KeyFile == "") {
 		add("tls: set both certFile and keyFile, or neither")
 	}
-	for key, address := range map[string]string{"listen.grpc": c.Listen.GRPC, "listen.http": c.Listen.HTTP, "listen.callback": c.Listen.Callback, "listen.metrics": c.Listen.Metrics} {
+	for key, address := range map[string]string{
+		"listen.grpc": c.Listen.GRPC, "listen.http": c.Listen.HTTP, "listen.callback": c.Listen.Callback, "listen.metrics": c.Listen.Metrics,
+	} {
 		if address == "" {
 			continue
 		}
@@ -214,7 +216,8 @@ func (c Config) validate() error {
 		if err != nil {
 			add("%s: %q is not an address: write one such as localhost:30650 or 0.0.0.0:30650", key, address)
 		} else if key != "listen.metrics" && !webaddr.IsLoopback(host) && c.TLS.CertFile == "" && !c.Insecure {
-			add("%s: %s would send tokens over the network in plain text: set tls.certFile and tls.keyFile, or insecure: true for evaluation or behind a proxy that terminates TLS", key, address)
+			add("%s: %s would send tokens over the network in plain text: set tls.certFile and tls.keyFile, "+
+				"or insecure: true for evaluation or behind a proxy that terminates TLS", key, address)
 		}
 	}
 	if c.PublicURL != "" {

@@ -13,9 +13,10 @@ import (
 const identityColumns = `id, user_name, connector_id, instance, issuer, subject, token_sub, ended, waiting`
 
 func scanIdentity(ctx context.Context, tx *db.Tx, where string, args ...any) (who Identity, err error) {
-	err = tx.Row(ctx, []any{&who.ID, &who.User, &who.ConnectorID, &who.Instance, &who.Issuer, &who.Subject, &who.TokenSub, &who.Ended, &who.Waiting},
-		`SELECT `+identityColumns+` FROM identities WHERE `+where, args...)
-	return who, err
+	into := []any{
+		&who.ID, &who.User, &who.ConnectorID, &who.Instance, &who.Issuer, &who.Subject, &who.TokenSub, &who.Ended, &who.Waiting,
+	}
+	return who, tx.Row(ctx, into, `SELECT `+identityColumns+` FROM identities WHERE `+where, args...)
 }
 
 func identityBySubject(ctx context.Context, tx *db.Tx, instance, issuer, subject string) (Identity, error) {
@@ -37,7 +38,8 @@ func createIdentity(ctx context.Context, tx *db.Tx, who Identity, email string, 
 	if who.TokenSub == "" {
 		return errNoSub
 	}
-	_, err := tx.Exec(ctx, `INSERT INTO identities (`+identityColumns+`, email, created_at, login_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)`,
+	_, err := tx.Exec(ctx, `INSERT INTO identities (`+identityColumns+`, email, created_at, login_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)`,
 		who.ID, who.User, who.ConnectorID, who.Instance, who.Issuer, who.Subject, who.TokenSub, who.Ended, who.Waiting, email, db.Micros(now))
 	return err
 }
@@ -104,7 +106,9 @@ func touchIdentity(ctx context.Context, tx *db.Tx, who Identity, email string, n
 	return err
 }
 
-func replaceMemberships(ctx context.Context, tx *db.Tx, member principal.Name, source string, groups []principal.Name, now time.Time) error {
+func replaceMemberships(ctx context.Context, tx *db.Tx, member principal.Name, source string, groups []principal.Name,
+	now time.Time,
+) error {
 	if err := deleteMemberships(ctx, tx, member, source); err != nil {
 		return err
 	}
@@ -117,7 +121,8 @@ func replaceMemberships(ctx context.Context, tx *db.Tx, member principal.Name, s
 }
 
 func createMembership(ctx context.Context, tx *db.Tx, member principal.Name, m Membership) error {
-	_, err := tx.Exec(ctx, `INSERT INTO memberships (member, group_name, source, seen_at, written) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
+	_, err := tx.Exec(ctx, `INSERT INTO memberships (member, group_name, source, seen_at, written) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT DO NOTHING`,
 		member, m.Group, m.Source, db.Micros(m.Seen), m.Written)
 	return err
 }

@@ -29,7 +29,8 @@ func (i *Issuer) builtInClient(id string) (c storage.Client, fixed, ok bool) {
 	case CLIClient:
 		return storage.Client{ID: id, Name: "pachctl", Public: true}, true, true
 	case DeviceClient:
-		return storage.Client{ID: id, Name: "pachctl", Public: true, RedirectURIs: []string{i.current.Load().url.AbsPath("/device/callback")}}, true, true
+		back := i.current.Load().url.AbsPath("/device/callback")
+		return storage.Client{ID: id, Name: "pachctl", Public: true, RedirectURIs: []string{back}}, true, true
 	case LegacyClient:
 		return storage.Client{ID: id, Name: "Pachyderm", Secret: i.legacySecret, RedirectURIs: []string{i.LegacyRedirect()}}, false, true
 	}

@@ -37,7 +37,8 @@ func (h *handler) ended(ctx context.Context, l *loginctx.Login) error {
 // and the person.
 func (h *handler) refuse(w http.ResponseWriter, r *http.Request, e *refusal) {
 	page := h.pages.Explain(e.why)
-	h.issuer.with.Log.WarnContext(r.Context(), "sign-in refused", "code", page.Code, "client", e.request.ClientID, "connector", e.request.ConnectorID, "error", e.why)
+	h.issuer.with.Log.WarnContext(r.Context(), "sign-in refused",
+		"code", page.Code, "client", e.request.ClientID, "connector", e.request.ConnectorID, "error", e.why)
 	message, hint := fault.Message(e.why), fault.NextOf(e.why)
 	if fault.KindOf(e.why) == fault.Internal {
 		message = "something went wrong on our side: tell an administrator the code " + page.Code

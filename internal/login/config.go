@@ -133,7 +133,8 @@ func (s *Service) SetConfiguration(ctx context.Context, by principal.Name, c Con
 	}
 	if c.ClientSecret == secret.Mask {
 		if old.ClientSecret == "" || !sameIssuer(c.Issuer, old.Issuer) {
-			return fault.New(fault.Invalid, "client_secret is %s, which stands for the stored secret of the same issuer, and there is none", secret.Mask).
+			return fault.New(fault.Invalid,
+				"client_secret is %s, which stands for the stored secret of the same issuer, and there is none", secret.Mask).
 				Next("write the secret itself").At("client_secret")
 		}
 		c.ClientSecret = old.ClientSecret

@@ -12,7 +12,8 @@ import (
 const attemptTopic = "login-attempt"
 
 func insertAttempt(ctx context.Context, tx *db.Tx, a attempt, sealed []byte) error {
-	_, err := tx.Exec(ctx, `INSERT INTO login_attempts (state_hash, secrets, requester, address, stage, identity_id, reason, created_at, expires_at)
+	_, err := tx.Exec(ctx, `INSERT INTO login_attempts
+		(state_hash, secrets, requester, address, stage, identity_id, reason, created_at, expires_at)
 		VALUES ($1, $2, $3, $4, $5, '', '', $6, $7)`,
 		a.stateHash, sealed, a.requester, a.address, a.stage, db.Micros(a.created), db.Micros(a.created.Add(waitFor)))
 	return err
@@ -22,7 +23,8 @@ func readAttempt(ctx context.Context, tx *db.Tx, stateHash string, now time.Time
 	a.stateHash = stateHash
 	var created int64
 	err = tx.Row(ctx, []any{&sealed, &a.requester, &a.address, &a.stage, &a.identityID, &a.reason, &a.browser, &created},
-		`SELECT secrets, requester, address, stage, identity_id, reason, browser, created_at FROM login_attempts WHERE state_hash = $1 AND expires_at > $2`,
+		`SELECT secrets, requester, address, stage, identity_id, reason, browser, created_at
+		FROM login_attempts WHERE state_hash = $1 AND expires_at > $2`,
 		stateHash, db.Micros(now))
 	a.created = db.Time(created)
 	return a, sealed, err

@@ -50,7 +50,8 @@ func (s *Service) open(c Config) (*oidc.Connector, error) {
 }
 
 func (c Config) equal(o Config) bool {
-	return c.Issuer == o.Issuer && c.ClientID == o.ClientID && c.RedirectURI == o.RedirectURI && c.RequireEmailVerified == o.RequireEmailVerified && slices.Equal(c.Scopes, o.Scopes)
+	return c.Issuer == o.Issuer && c.ClientID == o.ClientID && c.RedirectURI == o.RedirectURI &&
+		c.RequireEmailVerified == o.RequireEmailVerified && slices.Equal(c.Scopes, o.Scopes)
 }
 
 // probe asks an issuer for its discovery document and keys; what pachd would

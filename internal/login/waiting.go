@@ -66,7 +66,9 @@ func (s *Service) Start(ctx context.Context, requester, address string) (loginUR
 		return "", "", err
 	}
 	state = rand.Text() + rand.Text()
-	a := attempt{stateHash: secret.Hash(state), requester: device.CleanName(requester), address: address, stage: waiting, created: s.with.Now()}
+	a := attempt{
+		stateHash: secret.Hash(state), requester: device.CleanName(requester), address: address, stage: waiting, created: s.with.Now(),
+	}
 	if s.isOwn(c) {
 		loginURL, err = s.startOwn(ctx, c, &a, state)
 	} else {
@@ -85,7 +87,9 @@ func (s *Service) startOwn(ctx context.Context, c Config, a *attempt, state stri
 	case !connected:
 		return "", issuer.ErrNotConnected()
 	}
-	a.attemptSecrets = attemptSecrets{Nonce: rand.Text(), Verifier: rand.Text() + rand.Text(), Client: c.clientID(), Redirect: s.redirectURI(c)}
+	a.attemptSecrets = attemptSecrets{
+		Nonce: rand.Text(), Verifier: rand.Text() + rand.Text(), Client: c.clientID(), Redirect: s.redirectURI(c),
+	}
 	challenge := sha256.Sum256([]byte(a.Verifier))
 	q := url.Values{
 		"client_id": {a.Client}, "redirect_uri": {a.Redirect}, "response_type": {"code"},

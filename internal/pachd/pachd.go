@@ -102,7 +102,8 @@ func (p *Pachd) wirePeople(ctx context.Context) error {
 		DB: p.DB, Access: roles, Now: p.now, EndRefresh: p.Issuer.EndRefresh, RootToken: c.Auth.RootToken, RootFile: c.RootTokenFile(),
 	})
 	p.Login = login.New(login.Deps{
-		DB: p.DB, Sealer: sealer, Issuer: p.Issuer, Log: p.log, Now: p.now, SessionTTL: time.Duration(c.Auth.SessionDuration), Insecure: c.Insecure,
+		DB: p.DB, Sealer: sealer, Issuer: p.Issuer, Log: p.log, Now: p.now,
+		SessionTTL: time.Duration(c.Auth.SessionDuration), Insecure: c.Insecure,
 	})
 	p.Issuer.ReachedAt(p.Login.BrowsersAt)
 	if c.Auth.Activate {

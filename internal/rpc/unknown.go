@@ -22,13 +22,13 @@ import (
 // token without end.
 var reads = []string{
 	"/auth_v2.API/Authorize", "/auth_v2.API/ExtractAuthTokens", "/auth_v2.API/GetConfiguration", "/auth_v2.API/GetGroups",
-	"/auth_v2.API/GetGroupsForPrincipal", "/auth_v2.API/GetPermissions", "/auth_v2.API/GetPermissionsForPrincipal", "/auth_v2.API/GetRoleBinding",
-	"/auth_v2.API/GetRolesForPermission", "/auth_v2.API/GetUsers", "/auth_v2.API/WhoAmI",
+	"/auth_v2.API/GetGroupsForPrincipal", "/auth_v2.API/GetPermissions", "/auth_v2.API/GetPermissionsForPrincipal",
+	"/auth_v2.API/GetRoleBinding", "/auth_v2.API/GetRolesForPermission", "/auth_v2.API/GetUsers", "/auth_v2.API/WhoAmI",
 	"/identity_v2.API/GetIDPConnector", "/identity_v2.API/GetIdentityServerConfig", "/identity_v2.API/GetOIDCClient",
 	"/identity_v2.API/ListIDPConnectors", "/identity_v2.API/ListOIDCClients",
 	"/admin_v2.API/InspectCluster", "/versionpb_v2.API/GetVersion",
-	"/pach_v1.API/Explain", "/pach_v1.API/GetOIDCClient", "/pach_v1.API/GetSignIn", "/pach_v1.API/ListConnectorStates", "/pach_v1.API/ListGroups",
-	"/pach_v1.API/ListTokens", "/pach_v1.API/ListUsers", "/pach_v1.API/WaitConnectorTest",
+	"/pach_v1.API/Explain", "/pach_v1.API/GetOIDCClient", "/pach_v1.API/GetSignIn", "/pach_v1.API/ListConnectorStates",
+	"/pach_v1.API/ListGroups", "/pach_v1.API/ListTokens", "/pach_v1.API/ListUsers", "/pach_v1.API/WaitConnectorTest",
 	"/enterprise_v2.API/GetActivationCode", "/enterprise_v2.API/GetState", "/enterprise_v2.API/PauseStatus",
 	"/license_v2.API/GetActivationCode", "/license_v2.API/ListClusters", "/license_v2.API/ListUserClusters",
 }

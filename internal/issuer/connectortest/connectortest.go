@@ -70,7 +70,8 @@ type body struct {
 
 // Start begins the test of a document, beside what is stored under its id, if
 // anything. Faults: those of opening a connector.
-func (s *Service) Start(ctx context.Context, by principal.Name, tested registry.Row, live *registry.Row) (id string, expires time.Time, err error) {
+func (s *Service) Start(ctx context.Context, by principal.Name, tested registry.Row, live *registry.Row,
+) (id string, expires time.Time, err error) {
 	if _, err := s.open(tested); err != nil {
 		return "", expires, err
 	}

@@ -10,7 +10,8 @@ import (
 
 // Create stores a new request.
 func Create(ctx context.Context, tx *db.Tx, r Request) error {
-	_, err := tx.Exec(ctx, `INSERT INTO device_requests (user_code, device_hash, client_id, requester, address, confirmed_by, refused, created_at, expires_at)
+	_, err := tx.Exec(ctx, `INSERT INTO device_requests
+		(user_code, device_hash, client_id, requester, address, confirmed_by, refused, created_at, expires_at)
 		VALUES ($1, $2, $3, $4, $5, '', '', $6, $7)`,
 		r.UserCode, secret.Hash(r.DeviceCode), r.ClientID, r.Name, r.Address, db.Micros(r.Created), db.Micros(r.Expires))
 	return err
@@ -19,7 +20,8 @@ func Create(ctx context.Context, tx *db.Tx, r Request) error {
 func scan(ctx context.Context, tx *db.Tx, where string, args ...any) (r Request, err error) {
 	var created, expires int64
 	err = tx.Row(ctx, []any{&r.UserCode, &r.ClientID, &r.Name, &r.Address, &r.ConfirmedBy, &r.Refused, &created, &expires},
-		`SELECT user_code, client_id, requester, address, confirmed_by, refused, created_at, expires_at FROM device_requests WHERE `+where, args...)
+		`SELECT user_code, client_id, requester, address, confirmed_by, refused, created_at, expires_at
+		FROM device_requests WHERE `+where, args...)
 	r.Created, r.Expires = db.Time(created), db.Time(expires)
 	return r, err
 }

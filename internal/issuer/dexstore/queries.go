@@ -42,7 +42,8 @@ func deleteObject(ctx context.Context, tx *db.Tx, kind, id string) (int64, error
 
 // replaceObject changes nothing unless the object is still of that version.
 func replaceObject(ctx context.Context, tx *db.Tx, kind, id string, version int64, body []byte, expires any) (int64, error) {
-	return tx.Exec(ctx, `UPDATE dex_objects SET body = $4, version = version + 1, expires_at = $5 WHERE kind = $1 AND id = $2 AND version = $3`,
+	return tx.Exec(ctx, `UPDATE dex_objects SET body = $4, version = version + 1, expires_at = $5
+		WHERE kind = $1 AND id = $2 AND version = $3`,
 		kind, id, version, body, expires)
 }
 

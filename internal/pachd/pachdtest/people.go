@@ -53,9 +53,11 @@ func (s *Server) Bind(r *auth.Resource, who string, roles ...string) error {
 func (s *Server) Connect() *op.Provider {
 	s.t.Helper()
 	p := optest.Start(s.t, s.Issuer.Callback())
-	err := s.Issuer.Registry.CreateConnector(s.t.Context(), principal.Root, registry.Connector{ID: "demo", Name: "Demo", Type: "oidc", Config: map[string]any{
-		"issuer": p.Issuer, "clientID": p.ClientID, "clientSecret": p.ClientSecret, "redirectURI": s.Issuer.Callback(), "insecureEnableGroups": true,
-	}})
+	demo := registry.Connector{ID: "demo", Name: "Demo", Type: "oidc", Config: map[string]any{
+		"issuer": p.Issuer, "clientID": p.ClientID, "clientSecret": p.ClientSecret, "redirectURI": s.Issuer.Callback(),
+		"insecureEnableGroups": true,
+	}}
+	err := s.Issuer.Registry.CreateConnector(s.t.Context(), principal.Root, demo)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -94,7 +94,8 @@ func (s *server) GetConfiguration(ctx context.Context, _ *pb.GetConfigurationReq
 func (s *server) SetConfiguration(ctx context.Context, req *pb.SetConfigurationRequest) (*pb.SetConfigurationResponse, error) {
 	c := req.GetConfiguration()
 	return &pb.SetConfigurationResponse{}, s.login.SetConfiguration(ctx, session.FromContext(ctx).Name, login.Config{
-		Issuer: c.GetIssuer(), ClientID: c.GetClientId(), ClientSecret: c.GetClientSecret(), RedirectURI: c.GetRedirectUri(), Scopes: c.GetScopes(),
-		RequireEmailVerified: c.GetRequireEmailVerified(), LocalhostIssuer: c.GetLocalhostIssuer(), UserAccessibleIssuerHost: c.GetUserAccessibleIssuerHost(),
+		Issuer: c.GetIssuer(), ClientID: c.GetClientId(), ClientSecret: c.GetClientSecret(), RedirectURI: c.GetRedirectUri(),
+		Scopes: c.GetScopes(), RequireEmailVerified: c.GetRequireEmailVerified(), LocalhostIssuer: c.GetLocalhostIssuer(),
+		UserAccessibleIssuerHost: c.GetUserAccessibleIssuerHost(),
 	})
 }

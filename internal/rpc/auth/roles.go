@@ -27,7 +27,8 @@ func (s *server) Authorize(ctx context.Context, req *pb.AuthorizeRequest) (*pb.A
 	c := session.FromContext(ctx)
 	d := c.Roles.Decide(c.Name, c.Groups, r, access.SetOf(need...))
 	return &pb.AuthorizeResponse{
-		Authorized: d.Allowed, Satisfied: enums[pb.Permission](d.Satisfied.List()), Missing: enums[pb.Permission](d.Missing.List()), Principal: c.Name.String(),
+		Authorized: d.Allowed, Principal: c.Name.String(),
+		Satisfied: enums[pb.Permission](d.Satisfied.List()), Missing: enums[pb.Permission](d.Missing.List()),
 	}, nil
 }
 
@@ -42,7 +43,8 @@ func (s *server) GetPermissions(ctx context.Context, req *pb.GetPermissionsReque
 }
 
 // GetPermissionsForPrincipal shows somebody else's.
-func (s *server) GetPermissionsForPrincipal(ctx context.Context, req *pb.GetPermissionsForPrincipalRequest) (*pb.GetPermissionsResponse, error) {
+func (s *server) GetPermissionsForPrincipal(ctx context.Context, req *pb.GetPermissionsForPrincipalRequest,
+) (*pb.GetPermissionsResponse, error) {
 	r, err := wire.Resource(req.GetResource())
 	if err != nil {
 		return nil, err

@@ -25,7 +25,8 @@ func (s *server) RevokeAuthToken(ctx context.Context, req *pb.RevokeAuthTokenReq
 }
 
 // RevokeAuthTokensForUser ends the tokens of a principal.
-func (s *server) RevokeAuthTokensForUser(ctx context.Context, req *pb.RevokeAuthTokensForUserRequest) (*pb.RevokeAuthTokensForUserResponse, error) {
+func (s *server) RevokeAuthTokensForUser(ctx context.Context, req *pb.RevokeAuthTokensForUserRequest,
+) (*pb.RevokeAuthTokensForUserResponse, error) {
 	who, err := principal.Parse(req.GetUsername())
 	if err != nil {
 		return nil, err
@@ -71,6 +72,7 @@ func tokenFromProto(t *pb.TokenInfo) (info token.Info, err error) {
 }
 
 // DeleteExpiredAuthTokens does at once what pachd does every five minutes.
-func (s *server) DeleteExpiredAuthTokens(ctx context.Context, _ *pb.DeleteExpiredAuthTokensRequest) (*pb.DeleteExpiredAuthTokensResponse, error) {
+func (s *server) DeleteExpiredAuthTokens(ctx context.Context, _ *pb.DeleteExpiredAuthTokensRequest,
+) (*pb.DeleteExpiredAuthTokensResponse, error) {
 	return &pb.DeleteExpiredAuthTokensResponse{}, s.sessions.DeleteExpired(ctx, session.FromContext(ctx).Name)
 }

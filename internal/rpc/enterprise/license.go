@@ -60,7 +60,9 @@ func (l license) UpdateCluster(ctx context.Context, req *licensepb.UpdateCluster
 
 // DeleteCluster forgets one.
 func (l license) DeleteCluster(ctx context.Context, req *licensepb.DeleteClusterRequest) (*licensepb.DeleteClusterResponse, error) {
-	return &licensepb.DeleteClusterResponse{}, l.db.Update(ctx, func(tx *db.Tx) error { return cluster.Delete(ctx, tx, l.by(ctx), req.GetId()) })
+	return &licensepb.DeleteClusterResponse{}, l.db.Update(ctx, func(tx *db.Tx) error {
+		return cluster.Delete(ctx, tx, l.by(ctx), req.GetId())
+	})
 }
 
 // DeleteAll forgets all; there is no licence to forget.

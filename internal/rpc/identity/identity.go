@@ -25,7 +25,8 @@ type server struct {
 func New(i *issuer.Issuer, l *login.Service) pb.APIServer { return &server{issuer: i, login: l} }
 
 // SetIdentityServerConfig replaces the settings.
-func (s *server) SetIdentityServerConfig(ctx context.Context, req *pb.SetIdentityServerConfigRequest) (*pb.SetIdentityServerConfigResponse, error) {
+func (s *server) SetIdentityServerConfig(ctx context.Context, req *pb.SetIdentityServerConfigRequest,
+) (*pb.SetIdentityServerConfigResponse, error) {
 	c := req.GetConfig()
 	if c == nil {
 		return nil, fault.New(fault.Invalid, "validate request: config is required")
@@ -36,7 +37,8 @@ func (s *server) SetIdentityServerConfig(ctx context.Context, req *pb.SetIdentit
 }
 
 // GetIdentityServerConfig is what was set.
-func (s *server) GetIdentityServerConfig(ctx context.Context, _ *pb.GetIdentityServerConfigRequest) (*pb.GetIdentityServerConfigResponse, error) {
+func (s *server) GetIdentityServerConfig(ctx context.Context, _ *pb.GetIdentityServerConfigRequest,
+) (*pb.GetIdentityServerConfigResponse, error) {
 	c, err := s.issuer.Registry.Settings(ctx)
 	return &pb.GetIdentityServerConfigResponse{Config: &pb.IdentityServerConfig{
 		Issuer: c.Issuer, IdTokenExpiry: c.IDTokenExpiry, RotationTokenExpiry: c.RotationTokenExpiry,
@@ -99,7 +101,9 @@ func ConnectorFromProto(c *pb.IDPConnector) (registry.Connector, error) {
 	if c == nil {
 		return registry.Connector{}, fault.New(fault.Invalid, "validate request: connector is required")
 	}
-	out := registry.Connector{ID: c.GetId(), Name: c.GetName(), Type: c.GetType(), Version: c.GetConfigVersion(), Config: c.GetConfig().AsMap()}
+	out := registry.Connector{
+		ID: c.GetId(), Name: c.GetName(), Type: c.GetType(), Version: c.GetConfigVersion(), Config: c.GetConfig().AsMap(),
+	}
 	if j := c.GetJsonConfig(); len(out.Config) == 0 && j != "" && j != "null" {
 		if err := strict.Decode([]byte(j), &out.Config); err != nil {
 			return out, fault.Prefix(err, "unable to deserialize JSON").At("jsonConfig")
@@ -180,7 +184,9 @@ func ClientFromProto(c *pb.OIDCClient) (registry.Client, error) {
 	if c == nil {
 		return registry.Client{}, fault.New(fault.Invalid, "validate request: client is required")
 	}
-	return registry.Client{ID: c.GetId(), Name: c.GetName(), Secret: c.GetSecret(), RedirectURIs: c.GetRedirectUris(), TrustedPeers: c.GetTrustedPeers()}, nil
+	return registry.Client{
+		ID: c.GetId(), Name: c.GetName(), Secret: c.GetSecret(), RedirectURIs: c.GetRedirectUris(), TrustedPeers: c.GetTrustedPeers(),
+	}, nil
 }
 
 // ClientToProto is the inverse of ClientFromProto.

@@ -36,7 +36,8 @@ func (s *server) ListConnectorStates(ctx context.Context, req *pb.ListConnectorS
 func healthToProto(id string, h upstream.Health) *pb.ConnectorState {
 	states := map[string]pb.ConnectorState_State{upstream.Ready: pb.ConnectorState_READY, upstream.Failing: pb.ConnectorState_FAILING}
 	return &pb.ConnectorState{
-		Id: id, State: states[h.State], Since: wire.Timestamp(h.Since), LastGood: wire.Timestamp(h.LastGood), Error: h.Error, Checked: wire.Timestamp(h.Checked),
+		Id: id, State: states[h.State], Error: h.Error,
+		Since: wire.Timestamp(h.Since), LastGood: wire.Timestamp(h.LastGood), Checked: wire.Timestamp(h.Checked),
 	}
 }
 

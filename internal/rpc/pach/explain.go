@@ -78,5 +78,6 @@ func (q question) answer(roles *access.Index, facts []identity.Membership) *pb.E
 }
 
 func grantToProto(g access.Grant, sources map[principal.Name][]*pb.MembershipSource) *pb.Grant {
-	return &pb.Grant{Resource: &authpb.Resource{Type: authpb.ResourceType(g.Resource.Type), Name: g.Resource.Name}, Principal: g.Principal.String(), Role: g.Role, Sources: sources[g.Group()]}
+	on := &authpb.Resource{Type: authpb.ResourceType(g.Resource.Type), Name: g.Resource.Name}
+	return &pb.Grant{Resource: on, Principal: g.Principal.String(), Role: g.Role, Sources: sources[g.Group()]}
 }

@@ -30,7 +30,9 @@ func (s *server) ListUsers(ctx context.Context, req *pb.ListUsersRequest) (*pb.L
 }
 
 func userToProto(p identity.Person, live int64) *pb.User {
-	u := &pb.User{Name: p.Name.String(), Enabled: p.Enabled, LastLogin: wire.Timestamp(p.LastLogin), Groups: wire.Texts(p.Groups), LiveTokens: live}
+	u := &pb.User{
+		Name: p.Name.String(), Enabled: p.Enabled, LastLogin: wire.Timestamp(p.LastLogin), Groups: wire.Texts(p.Groups), LiveTokens: live,
+	}
 	for _, a := range p.Accounts {
 		u.Identities = append(u.Identities, accountToProto(a))
 	}
@@ -46,7 +48,8 @@ func accountToProto(a identity.Account) *pb.Identity {
 		state = pb.Identity_WAITING
 	}
 	return &pb.Identity{
-		Id: a.ID, Connector: a.ConnectorID, Issuer: a.Issuer, Subject: a.Subject, Email: a.Email, State: state, LastLogin: wire.Timestamp(a.LastLogin),
+		Id: a.ID, Connector: a.ConnectorID, Issuer: a.Issuer, Subject: a.Subject, Email: a.Email, State: state,
+		LastLogin: wire.Timestamp(a.LastLogin),
 	}
 }
 
@@ -57,7 +60,9 @@ func (s *server) SetUserEnabled(ctx context.Context, req *pb.SetUserEnabledReque
 		return nil, err
 	}
 	by := s.sessions.By(session.FromContext(ctx).Name)
-	return &pb.SetUserEnabledResponse{}, s.db.Update(ctx, func(tx *db.Tx) error { return identity.SetEnabled(ctx, tx, by, who, req.GetEnabled()) })
+	return &pb.SetUserEnabledResponse{}, s.db.Update(ctx, func(tx *db.Tx) error {
+		return identity.SetEnabled(ctx, tx, by, who, req.GetEnabled())
+	})
 }
 
 // LinkIdentity lets an identity that was refused act as the user.
@@ -119,7 +124,8 @@ const idLength = 12
 
 func tokenToProto(t session.Held) *pb.Token {
 	return &pb.Token{
-		Id: t.Hash[:idLength], Principal: t.Subject.String(), Created: wire.Timestamp(t.Created), Expires: wire.Timestamp(t.Expires), Connector: t.ConnectorID,
+		Id: t.Hash[:idLength], Principal: t.Subject.String(), Connector: t.ConnectorID,
+		Created: wire.Timestamp(t.Created), Expires: wire.Timestamp(t.Expires),
 	}
 }
 

@@ -42,7 +42,8 @@ func (c Cookie) Value(r *http.Request) string {
 // Set gives the browser a value.
 func (c Cookie) Set(w http.ResponseWriter, value string) {
 	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure wherever the issuer is https
-		Name: c.name(), Value: value, Path: "/", MaxAge: int(c.MaxAge / time.Second), HttpOnly: true, Secure: c.Secure, SameSite: http.SameSiteLaxMode,
+		Name: c.name(), Value: value, Path: "/", MaxAge: int(c.MaxAge / time.Second),
+		HttpOnly: true, Secure: c.Secure, SameSite: http.SameSiteLaxMode,
 	})
 }
 
