@@ -26,14 +26,14 @@ func newRobots(t *testing.T, h *env) robots {
 	return robots{h, maker}
 }
 
-func (r robots) draw(ctx context.Context, robot string) (string, error) {
+func (r robots) createToken(ctx context.Context, robot string) (string, error) {
 	res, err := r.auth.GetRobotToken(ctx, &authpb.GetRobotTokenRequest{Robot: robot})
 	return res.GetToken(), err
 }
 
-func (r robots) mustDraw(ctx context.Context, robot string) string {
+func (r robots) mustCreate(ctx context.Context, robot string) string {
 	r.t.Helper()
-	raw, err := r.draw(ctx, robot)
+	raw, err := r.createToken(ctx, robot)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -50,14 +50,14 @@ func (r robots) wantAlive(raw string, alive bool) {
 func TestGetRobotToken_OnlyWithinWhatItsMakerCouldGrant(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		r := newRobots(t, h)
-		r.mustDraw(r.maker, "plain") // it has what everybody has
+		r.mustCreate(r.maker, "plain") // it has what everybody has
 
 		if err := h.Bind(cluster(), "robot:boss", "clusterAdmin"); err != nil {
 			t.Fatal(err)
 		}
-		_, err := r.draw(r.maker, "boss")
+		_, err := r.createToken(r.maker, "boss")
 		want(t, err, codes.PermissionDenied, "robot:boss has roles that robot:maker could not grant", "pachctl auth allow-robot boss --by robot:maker")
-		boss := as(t.Context(), r.mustDraw(h.Root(), "boss"))
+		boss := as(t.Context(), r.mustCreate(h.Root(), "boss"))
 
 		// Roles of a group count as the robot's own.
 		_, err = h.auth.ModifyMembers(h.Root(), &authpb.ModifyMembersRequest{Group: "crew", Add: []string{"robot:member"}})
@@ -67,31 +67,31 @@ func TestGetRobotToken_OnlyWithinWhatItsMakerCouldGrant(t *testing.T) {
 		if err := h.Bind(project("default"), "group:crew", "projectOwner"); err != nil {
 			t.Fatal(err)
 		}
-		_, err = r.draw(r.maker, "member")
+		_, err = r.createToken(r.maker, "member")
 		want(t, err, codes.PermissionDenied, "could not grant")
 
 		// Who could grant all its roles may make its tokens: here an owner of the project.
 		if err := h.Bind(project("default"), "robot:maker", "projectOwner"); err != nil {
 			t.Fatal(err)
 		}
-		r.mustDraw(r.maker, "member")
-		_, err = r.draw(r.maker, "boss")
+		r.mustCreate(r.maker, "member")
+		_, err = r.createToken(r.maker, "boss")
 		want(t, err, codes.PermissionDenied)
-		r.mustDraw(boss, "boss")
+		r.mustCreate(boss, "boss")
 	})
 }
 
 func TestGetRobotToken_NewRoleEndsTokensOfThoseWhoCouldNotGrantIt(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		r := newRobots(t, h)
-		byRole, byMaker := r.mustDraw(h.Root(), "a"), r.mustDraw(r.maker, "a")
+		byRole, byMaker := r.mustCreate(h.Root(), "a"), r.mustCreate(r.maker, "a")
 		if err := h.Bind(project("default"), "robot:a", "projectOwner"); err != nil {
 			t.Fatal(err)
 		}
 		r.wantAlive(byMaker, false)
 		r.wantAlive(byRole, true)
 
-		byMaker = r.mustDraw(r.maker, "b")
+		byMaker = r.mustCreate(r.maker, "b")
 		if err := h.Bind(project("default"), "group:crew", "projectOwner"); err != nil {
 			t.Fatal(err)
 		}
@@ -102,7 +102,7 @@ func TestGetRobotToken_NewRoleEndsTokensOfThoseWhoCouldNotGrantIt(t *testing.T) 
 		}
 		r.wantAlive(byMaker, false)
 
-		byMaker = r.mustDraw(r.maker, "c")
+		byMaker = r.mustCreate(r.maker, "c")
 		_, err = h.auth.SetGroupsForUser(h.Root(), &authpb.SetGroupsForUserRequest{Username: "robot:c", Groups: []string{"crew"}})
 		if err != nil {
 			t.Fatal(err)
@@ -114,7 +114,7 @@ func TestGetRobotToken_NewRoleEndsTokensOfThoseWhoCouldNotGrantIt(t *testing.T) 
 		if err != nil {
 			t.Fatal(err)
 		}
-		byMaker = r.mustDraw(r.maker, "d")
+		byMaker = r.mustCreate(r.maker, "d")
 		if err := h.Bind(cluster(), "group:empty-handed", "idpAdmin"); err != nil {
 			t.Fatal(err)
 		}
@@ -136,13 +136,13 @@ func TestAllowRobot(t *testing.T) {
 		if err := allow(h.Root(), "ci", "robot:maker", false); err != nil {
 			t.Fatal(err)
 		}
-		raw := r.mustDraw(r.maker, "ci")
+		raw := r.mustCreate(r.maker, "ci")
 		if err := h.Bind(cluster(), "robot:ci", "clusterAdmin"); err != nil {
 			t.Fatal(err)
 		}
 		r.wantAlive(raw, true)
-		r.mustDraw(r.maker, "ci")
-		_, err := r.draw(r.maker, "other")
+		r.mustCreate(r.maker, "ci")
+		_, err := r.createToken(r.maker, "other")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -151,7 +151,7 @@ func TestAllowRobot(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.wantAlive(raw, false)
-		_, err = r.draw(r.maker, "ci")
+		_, err = r.createToken(r.maker, "ci")
 		want(t, err, codes.PermissionDenied, "could not grant")
 	})
 }

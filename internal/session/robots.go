@@ -36,14 +36,14 @@ func (s *Service) ForRobot(ctx context.Context, by Caller, robot string, ttl int
 			Next("set 1 to %d, or 0 for a token that never expires", maxTTL).At("ttl")
 	}
 	err = s.with.DB.Update(ctx, func(tx *db.Tx) error {
-		switch may, err := mayDraw(ctx, tx, by, who); {
+		switch may, err := mayCreateToken(ctx, tx, by, who); {
 		case err != nil:
 			return err
 		case !may:
 			return fault.New(fault.Denied, "%s has roles that %s could not grant, so a token of it would give more than was granted", who, by.Name).
 				Next("an administrator can allow it with: pachctl auth allow-robot %s --by %s", who.Local(), by.Name)
 		}
-		raw, err = token.Issue(ctx, tx, token.Info{Subject: who, DrawnBy: by.Name, Created: s.with.Now()}, time.Duration(ttl)*time.Second)
+		raw, err = token.Issue(ctx, tx, token.Info{Subject: who, CreatedBy: by.Name, Created: s.with.Now()}, time.Duration(ttl)*time.Second)
 		if err != nil {
 			return err
 		}
@@ -52,13 +52,13 @@ func (s *Service) ForRobot(ctx context.Context, by Caller, robot string, ttl int
 	return raw, err
 }
 
-// mayDraw reports whether somebody may make tokens of a robot.
-func mayDraw(ctx context.Context, tx *db.Tx, by Caller, robot principal.Name) (bool, error) {
-	drawers, err := token.Drawers(ctx, tx, robot)
+// mayCreateToken reports whether somebody may make tokens of a robot.
+func mayCreateToken(ctx context.Context, tx *db.Tx, by Caller, robot principal.Name) (bool, error) {
+	creators, err := token.Creators(ctx, tx, robot)
 	if err != nil {
 		return false, err
 	}
-	if slices.ContainsFunc(drawers, func(d principal.Name) bool { return d == by.Name || slices.Contains(by.Groups, d) }) {
+	if slices.ContainsFunc(creators, func(d principal.Name) bool { return d == by.Name || slices.Contains(by.Groups, d) }) {
 		return true, nil
 	}
 	groups, err := identity.Groups(ctx, tx, robot)
@@ -77,9 +77,9 @@ func mayDraw(ctx context.Context, tx *db.Tx, by Caller, robot principal.Name) (b
 	return true, nil
 }
 
-// endDrawn ends the tokens of a robot whose makers could not make them now.
+// endUnwarranted ends the tokens of a robot whose makers could not make them now.
 // Nobody knows who made those from before makers were recorded.
-func endDrawn(ctx context.Context, tx *db.Tx, roles *access.Index, robot principal.Name) error {
+func endUnwarranted(ctx context.Context, tx *db.Tx, roles *access.Index, robot principal.Name) error {
 	may := map[principal.Name]bool{"": false}
 	return db.EachPage(func(p db.Page) (string, error) {
 		held, next, err := token.PageOf(ctx, tx, robot, p)
@@ -87,16 +87,16 @@ func endDrawn(ctx context.Context, tx *db.Tx, roles *access.Index, robot princip
 			return "", err
 		}
 		for _, t := range held {
-			if _, known := may[t.DrawnBy]; !known {
-				by := Caller{Name: t.DrawnBy, Roles: roles}
+			if _, known := may[t.CreatedBy]; !known {
+				by := Caller{Name: t.CreatedBy, Roles: roles}
 				if by.Groups, err = identity.Groups(ctx, tx, by.Name); err != nil {
 					return "", err
 				}
-				if may[t.DrawnBy], err = mayDraw(ctx, tx, by, robot); err != nil {
+				if may[t.CreatedBy], err = mayCreateToken(ctx, tx, by, robot); err != nil {
 					return "", err
 				}
 			}
-			if may[t.DrawnBy] {
+			if may[t.CreatedBy] {
 				continue
 			}
 			if _, err := token.Revoke(ctx, tx, t.Hash); err != nil {
@@ -107,11 +107,11 @@ func endDrawn(ctx context.Context, tx *db.Tx, roles *access.Index, robot princip
 	})
 }
 
-// endDrawnOf is endDrawn for a robot, or for the robots of a group.
-func endDrawnOf(ctx context.Context, tx *db.Tx, roles *access.Index, who principal.Name) error {
+// endUnwarrantedOf is endUnwarranted for a robot, or for the robots of a group.
+func endUnwarrantedOf(ctx context.Context, tx *db.Tx, roles *access.Index, who principal.Name) error {
 	switch who.Kind() {
 	case principal.Robot:
-		return endDrawn(ctx, tx, roles, who)
+		return endUnwarranted(ctx, tx, roles, who)
 	case principal.Group:
 		return db.EachPage(func(p db.Page) (string, error) {
 			members, next, err := identity.Members(ctx, tx, who.String(), p)
@@ -120,7 +120,7 @@ func endDrawnOf(ctx context.Context, tx *db.Tx, roles *access.Index, who princip
 			}
 			for _, member := range members {
 				if err == nil && member.Kind() == principal.Robot {
-					err = endDrawn(ctx, tx, roles, member)
+					err = endUnwarranted(ctx, tx, roles, member)
 				}
 			}
 			return next, err
@@ -139,7 +139,7 @@ func (s *Service) Bind(ctx context.Context, by Caller, r access.Resource, who pr
 		if err := access.Set(ctx, tx, s.By(by.Name), r, who, roles); err != nil {
 			return err
 		}
-		return endDrawnOf(ctx, tx, by.Roles, who)
+		return endUnwarrantedOf(ctx, tx, by.Roles, who)
 	})
 }
 
@@ -150,7 +150,7 @@ func (s *Service) SetGroups(ctx context.Context, by Caller, who principal.Name, 
 		if err := identity.SetGroups(ctx, tx, s.By(by.Name), who, groups); err != nil {
 			return err
 		}
-		return endDrawnOf(ctx, tx, by.Roles, who)
+		return endUnwarrantedOf(ctx, tx, by.Roles, who)
 	})
 }
 
@@ -162,7 +162,7 @@ func (s *Service) ModifyMembers(ctx context.Context, by Caller, group string, ad
 			return err
 		}
 		for _, who := range add {
-			if err := endDrawnOf(ctx, tx, by.Roles, who); err != nil {
+			if err := endUnwarrantedOf(ctx, tx, by.Roles, who); err != nil {
 				return err
 			}
 		}
@@ -172,25 +172,25 @@ func (s *Service) ModifyMembers(ctx context.Context, by Caller, group string, ad
 
 // Allow lets somebody, or a group, make tokens of a robot, whatever its roles;
 // or takes that back, which ends what only that allowed. Fault: Invalid.
-func (s *Service) Allow(ctx context.Context, by Caller, robot string, drawer principal.Name, remove bool) error {
+func (s *Service) Allow(ctx context.Context, by Caller, robot string, creator principal.Name, remove bool) error {
 	who, err := principal.OfRobot(robot)
 	if err != nil {
 		return err
 	}
 	return s.with.DB.Update(ctx, func(tx *db.Tx) error {
 		if !remove {
-			if err := token.AllowDrawer(ctx, tx, who, drawer); err != nil {
+			if err := token.AllowCreator(ctx, tx, who, creator); err != nil {
 				return err
 			}
-			return s.By(by.Name).Record(ctx, tx, "robot.allow", who.String(), drawer.String())
+			return s.By(by.Name).Record(ctx, tx, "robot.allow", who.String(), creator.String())
 		}
-		if err := token.RemoveDrawer(ctx, tx, who, drawer); err != nil {
+		if err := token.RemoveCreator(ctx, tx, who, creator); err != nil {
 			return err
 		}
-		if err := endDrawn(ctx, tx, by.Roles, who); err != nil {
+		if err := endUnwarranted(ctx, tx, by.Roles, who); err != nil {
 			return err
 		}
-		return s.By(by.Name).Record(ctx, tx, "robot.disallow", who.String(), drawer.String())
+		return s.By(by.Name).Record(ctx, tx, "robot.disallow", who.String(), creator.String())
 	})
 }
 
@@ -217,7 +217,7 @@ func (s *Service) Robots(ctx context.Context) (robots []token.Info, err error) {
 // token.Restore.
 func (s *Service) Restore(ctx context.Context, by principal.Name, info token.Info) error {
 	return s.with.DB.Update(ctx, func(tx *db.Tx) error {
-		info.DrawnBy = by
+		info.CreatedBy = by
 		if err := token.Restore(ctx, tx, info, s.with.Now()); err != nil {
 			return err
 		}

@@ -8,17 +8,17 @@ import (
 	"pachyderm/internal/principal"
 )
 
-const columns = `hash, subject, identity_id, drawn_by, created_at, expires_at`
+const columns = `hash, subject, identity_id, created_by, created_at, expires_at`
 
 func insert(ctx context.Context, tx *db.Tx, info Info) error {
 	_, err := tx.Exec(ctx, `INSERT INTO tokens (`+columns+`) VALUES ($1, $2, $3, $4, $5, $6)`,
-		info.Hash, info.Subject, info.IdentityID, info.DrawnBy, db.Micros(info.Created), db.Micros(info.Expires))
+		info.Hash, info.Subject, info.IdentityID, info.CreatedBy, db.Micros(info.Created), db.Micros(info.Expires))
 	return err
 }
 
 func byHash(ctx context.Context, tx *db.Tx, hash string) (i Info, err error) {
 	var created, expires int64
-	err = tx.Row(ctx, []any{&i.Hash, &i.Subject, &i.IdentityID, &i.DrawnBy, &created, &expires},
+	err = tx.Row(ctx, []any{&i.Hash, &i.Subject, &i.IdentityID, &i.CreatedBy, &created, &expires},
 		`SELECT `+columns+` FROM tokens WHERE hash = $1`, hash)
 	i.Created, i.Expires = db.Time(created), db.Time(expires)
 	return i, err
@@ -48,7 +48,7 @@ func list(ctx context.Context, tx *db.Tx, where string, args ...any) (all []Info
 	err = tx.Rows(ctx, func(scan func(...any) error) error {
 		var i Info
 		var created, expires int64
-		err := scan(&i.Hash, &i.Subject, &i.IdentityID, &i.DrawnBy, &created, &expires)
+		err := scan(&i.Hash, &i.Subject, &i.IdentityID, &i.CreatedBy, &created, &expires)
 		i.Created, i.Expires = db.Time(created), db.Time(expires)
 		all = append(all, i)
 		return err
@@ -111,25 +111,25 @@ func DeleteAll(ctx context.Context, tx *db.Tx) error {
 	return tx.Changed(ctx, "", "")
 }
 
-// AllowDrawer lets somebody, or a group, make tokens of a robot.
-func AllowDrawer(ctx context.Context, tx *db.Tx, robot, drawer principal.Name) error {
-	_, err := tx.Exec(ctx, `INSERT INTO robot_drawers (robot, drawer) VALUES ($1, $2) ON CONFLICT DO NOTHING`, robot, drawer)
+// AllowCreator lets somebody, or a group, make tokens of a robot.
+func AllowCreator(ctx context.Context, tx *db.Tx, robot, creator principal.Name) error {
+	_, err := tx.Exec(ctx, `INSERT INTO robot_token_creators (robot, creator) VALUES ($1, $2) ON CONFLICT DO NOTHING`, robot, creator)
 	return err
 }
 
-// RemoveDrawer takes that back.
-func RemoveDrawer(ctx context.Context, tx *db.Tx, robot, drawer principal.Name) error {
-	_, err := tx.Exec(ctx, `DELETE FROM robot_drawers WHERE robot = $1 AND drawer = $2`, robot, drawer)
+// RemoveCreator takes that back.
+func RemoveCreator(ctx context.Context, tx *db.Tx, robot, creator principal.Name) error {
+	_, err := tx.Exec(ctx, `DELETE FROM robot_token_creators WHERE robot = $1 AND creator = $2`, robot, creator)
 	return err
 }
 
-// Drawers are those who may make tokens of a robot.
-func Drawers(ctx context.Context, tx *db.Tx, robot principal.Name) (all []principal.Name, err error) {
+// Creators are those who may make tokens of a robot.
+func Creators(ctx context.Context, tx *db.Tx, robot principal.Name) (all []principal.Name, err error) {
 	err = tx.Rows(ctx, func(scan func(...any) error) error {
-		var drawer principal.Name
-		err := scan(&drawer)
-		all = append(all, drawer)
+		var creator principal.Name
+		err := scan(&creator)
+		all = append(all, creator)
 		return err
-	}, `SELECT drawer FROM robot_drawers WHERE robot = $1`, robot)
+	}, `SELECT creator FROM robot_token_creators WHERE robot = $1`, robot)
 	return all, err
 }

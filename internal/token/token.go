@@ -21,10 +21,10 @@ type Info struct {
 	Hash       string
 	Subject    principal.Name
 	IdentityID string // of the person who signed in; empty for robots and root
-	// DrawnBy made a token that is somebody else's: a robot's, or a restored one.
-	DrawnBy principal.Name
-	Created time.Time
-	Expires time.Time // zero: never
+	// CreatedBy made a token that is somebody else's: a robot's, or a restored one.
+	CreatedBy principal.Name
+	Created   time.Time
+	Expires   time.Time // zero: never
 }
 
 // Hash is the form in which a token is stored: lower-case hex of its SHA-256,

@@ -96,11 +96,11 @@ func (s *server) RevokeAll(ctx context.Context, req *pb.RevokeAllRequest) (*pb.R
 
 // AllowRobot lets somebody make tokens of a robot.
 func (s *server) AllowRobot(ctx context.Context, req *pb.AllowRobotRequest) (*pb.AllowRobotResponse, error) {
-	drawer, err := principal.Parse(req.GetPrincipal())
+	creator, err := principal.Parse(req.GetPrincipal())
 	if err != nil {
 		return nil, err
 	}
-	return &pb.AllowRobotResponse{}, s.sessions.Allow(ctx, session.FromContext(ctx), req.GetRobot(), drawer, req.GetRemove())
+	return &pb.AllowRobotResponse{}, s.sessions.Allow(ctx, session.FromContext(ctx), req.GetRobot(), creator, req.GetRemove())
 }
 
 // ListTokens shows tokens that work, never their values.

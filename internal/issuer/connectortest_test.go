@@ -17,7 +17,7 @@ import (
 	"pachyderm/internal/principal"
 )
 
-// try runs a trial to its end; sign drives the browser from the trial's page.
+// try runs a connector test to its end; sign drives the browser from its page.
 func (h *env) try(c registry.Connector, sign func(b *optest.Browser, start string) optest.Page) (connectortest.Result, optest.Page) {
 	h.t.Helper()
 	id, address, _, err := h.StartTest(h.t.Context(), principal.Root, c)
@@ -61,12 +61,12 @@ func TestConnectorTest_ShowsResultKeepsNothing(t *testing.T) {
 		t.Errorf("the page: %s", page.Text())
 	}
 	if all, err := h.Registry.Connectors(t.Context()); err != nil || len(all) != 0 {
-		t.Errorf("connectors after the trial: %v, %v", all, err)
+		t.Errorf("connectors after the test: %v, %v", all, err)
 	}
 	var people int64
 	err := h.server.DB.View(t.Context(), func(tx *db.Tx) error { return tx.Row(t.Context(), []any{&people}, `SELECT COUNT(*) FROM identities`) })
 	if err != nil || people != 0 {
-		t.Errorf("%d identities after the trial, %v", people, err)
+		t.Errorf("%d identities after the test, %v", people, err)
 	}
 }
 
@@ -112,8 +112,8 @@ func TestConnectorTest_Differences(t *testing.T) {
 
 func TestConnectorTest_PasswordConnector(t *testing.T) {
 	h := open(t, "/dex")
-	draft := registry.Connector{ID: "mock", Name: "Mock", Type: "mockPassword", Config: map[string]any{"username": "ann", "password": "right"}}
-	r, _ := h.try(draft, func(b *optest.Browser, start string) optest.Page {
+	document := registry.Connector{ID: "mock", Name: "Mock", Type: "mockPassword", Config: map[string]any{"username": "ann", "password": "right"}}
+	r, _ := h.try(document, func(b *optest.Browser, start string) optest.Page {
 		form := b.Get(start)
 		again := b.Submit(form, map[string]string{"login": "ann", "password": "wrong"})
 		if !strings.Contains(again.Text(), "wrong") {
@@ -204,13 +204,13 @@ func TestReplicas_LoginsAndConnectorTests(t *testing.T) {
 	for range 3 { // a login takes a number of requests that three does not divide
 		h.redeem(h.browser().SignIn(h.authURL(map[string]string{"connector_id": "demo"}), optest.Alice))
 		if r, _ := h.try(registry.Connector{ID: "demo"}, asAlice); r.Error != "" || r.User != "user:alice@example.com" {
-			t.Errorf("a trial: %+v", r)
+			t.Errorf("a connector test: %+v", r)
 		}
 		r, _ := h.try(registry.Connector{ID: "other"}, func(b *optest.Browser, start string) optest.Page {
 			return b.Submit(b.Get(start), map[string]string{"login": "other", "password": "other-password"})
 		})
 		if r.Error != "" {
-			t.Errorf("a trial with a password: %+v", r)
+			t.Errorf("a connector test with a password: %+v", r)
 		}
 	}
 }
@@ -243,7 +243,7 @@ func TestConnectorTest_StoredSecretStays(t *testing.T) {
 		t.Errorf("a check: %v", err)
 	}
 	if _, _, _, err := h.StartTest(t.Context(), principal.Root, elsewhere); !fault.Is(err, fault.Invalid) {
-		t.Errorf("a trial: %v", err)
+		t.Errorf("a connector test: %v", err)
 	}
 	elsewhere.Config["clientSecret"] = "its own"
 	if _, err := h.CheckConnector(t.Context(), principal.Root, elsewhere); err != nil {
