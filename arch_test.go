@@ -155,8 +155,8 @@ var mayImport = map[string][]string{
 		"internal/rpc", "internal/secret", "internal/session", "internal/token", "internal/version",
 	},
 	"internal/pachd/pachdtest": {
-		"api", "api/auth", "api/pach", "demo/op", "demo/op/optest", "internal/config", "internal/db", "internal/db/dbtest", "internal/issuer/registry",
-		"internal/pachd", "internal/principal", "internal/secret",
+		"api", "api/auth", "api/identity", "api/pach", "demo/op", "demo/op/optest", "internal/config", "internal/db", "internal/db/dbtest",
+		"internal/issuer/registry", "internal/pachd", "internal/principal", "internal/secret",
 	},
 
 	"client":                  {"api"},

@@ -16,13 +16,13 @@ import (
 // calls answer as for one that does not.
 func TestDenied_TellsNothing(t *testing.T) {
 	s := pachdtest.Start(t)
-	api := dial(t, s.GRPC)
-	root := as(t.Context(), s.RootToken)
+	api := s.API.Auth
+	root := pachdtest.As(t.Context(), s.RootToken)
 	robot, err := api.GetRobotToken(root, &authpb.GetRobotTokenRequest{Robot: "stranger"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	stranger := as(t.Context(), robot.GetToken())
+	stranger := pachdtest.As(t.Context(), robot.GetToken())
 	for _, kind := range []authpb.ResourceType{authpb.ResourceType_PROJECT, authpb.ResourceType_REPO} {
 		exists, absent := &authpb.Resource{Type: kind, Name: "merger"}, &authpb.Resource{Type: kind, Name: "nosuch"}
 		if kind == authpb.ResourceType_REPO {

@@ -4,61 +4,31 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/types/known/emptypb"
 
-	adminpb "pachyderm/api/admin"
-	pfspb "pachyderm/api/pfs"
-	versionpb "pachyderm/api/version"
+	"pachyderm/internal/pachd/pachdtest"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/rpc"
 )
 
-// call sends an empty message: who may call is decided before it is read.
-func (h *env) call(ctx context.Context, method string) error {
-	return h.Conn.Invoke(ctx, method, &emptypb.Empty{}, &emptypb.Empty{})
-}
-
-func want(t *testing.T, err error, code codes.Code, texts ...string) {
-	t.Helper()
-	s := status.Convert(err)
-	if s.Code() != code {
-		t.Errorf("got %v, want %s", s, code)
-	}
-	for _, text := range texts {
-		if !strings.Contains(s.Message(), text) {
-			t.Errorf("got %q, want %q", s.Message(), text)
-		}
-	}
-}
-
-func reason(err error) string {
-	for _, d := range status.Convert(err).Details() {
-		if info, ok := d.(*errdetails.ErrorInfo); ok && info.GetDomain() == "pachd" {
-			return info.GetReason()
-		}
-	}
-	return ""
-}
-
 func TestPolicy_EveryMethod(t *testing.T) {
 	rows, needs := rpc.Policy()
-	each(t, func(t *testing.T, h *env) {
+	pachdtest.Each(t, func(t *testing.T, h *pachdtest.Server) {
 		h.Connect()
 		_, old := h.Robot("old", 60)
 		disabled := h.Alice()
 		nobody, _ := h.Robot("nobody", 0)
-		if err := h.call(as(t.Context(), old), "/auth_v2.API/WhoAmI"); err != nil {
+		if err := h.Call(pachdtest.As(t.Context(), old), "/auth_v2.API/WhoAmI"); err != nil {
 			t.Fatal(err)
 		}
-		if err := h.call(as(t.Context(), disabled), "/auth_v2.API/WhoAmI"); err != nil {
+		if err := h.Call(pachdtest.As(t.Context(), disabled), "/auth_v2.API/WhoAmI"); err != nil {
 			t.Fatal(err) // and is remembered, so that it has to be forgotten
 		}
 		if err := h.SetEnabled("user:alice@example.com", false); err != nil {
@@ -75,17 +45,17 @@ func TestPolicy_EveryMethod(t *testing.T) {
 				text string
 			}{
 				{"no token", t.Context(), "no authentication token (try logging in)"},
-				{"a wrong token", as(t.Context(), "made-up"), "provided auth token is corrupted or has expired (try logging in again)"},
-				{"an empty token", as(t.Context(), ""), "provided auth token is corrupted or has expired (try logging in again)"},
-				{"the token's hash", as(t.Context(), strings.Repeat("0a", 32)), "provided auth token is corrupted"},
-				{"two tokens", as(h.Root(), h.RootToken), "multiple authentication token keys found in context"},
-				{"an expired token", as(t.Context(), old), "token expiration is in the past"},
-				{"a disabled person", as(t.Context(), disabled), "user:alice@example.com is disabled"},
+				{"a wrong token", pachdtest.As(t.Context(), "made-up"), "provided auth token is corrupted or has expired (try logging in again)"},
+				{"an empty token", pachdtest.As(t.Context(), ""), "provided auth token is corrupted or has expired (try logging in again)"},
+				{"the token's hash", pachdtest.As(t.Context(), strings.Repeat("0a", 32)), "provided auth token is corrupted"},
+				{"two tokens", pachdtest.As(h.Root(), h.RootToken), "multiple authentication token keys found in context"},
+				{"an expired token", pachdtest.As(t.Context(), old), "token expiration is in the past"},
+				{"a disabled person", pachdtest.As(t.Context(), disabled), "user:alice@example.com is disabled"},
 			} {
-				err := h.call(c.ctx, method)
-				want(t, err, codes.Unauthenticated, c.text)
-				if reason(err) != "unauthenticated" {
-					t.Errorf("reason %q", reason(err))
+				err := h.Call(c.ctx, method)
+				pachdtest.Want(t, err, codes.Unauthenticated, c.text)
+				if pachdtest.Info(err).GetReason() != "unauthenticated" {
+					t.Errorf("reason %q", pachdtest.Info(err).GetReason())
 				}
 				if t.Failed() {
 					t.Fatalf("%s with %s", method, c.name)
@@ -95,11 +65,11 @@ func TestPolicy_EveryMethod(t *testing.T) {
 			if !needsOne {
 				continue
 			}
-			err := h.call(nobody, method)
-			want(t, err, codes.PermissionDenied, fmt.Sprintf(
+			err := h.Call(nobody, method)
+			pachdtest.Want(t, err, codes.PermissionDenied, fmt.Sprintf(
 				"robot:nobody is not authorized to perform this operation - needs permissions [%s] on CLUSTER . Run `pachctl auth roles-for-permission` to find roles that grant a given permission.", need))
-			if reason(err) != "denied" {
-				t.Errorf("%s: reason %q", method, reason(err))
+			if pachdtest.Info(err).GetReason() != "denied" {
+				t.Errorf("%s: reason %q", method, pachdtest.Info(err).GetReason())
 			}
 		}
 	})
@@ -107,10 +77,10 @@ func TestPolicy_EveryMethod(t *testing.T) {
 
 func TestPolicy_DeletedConnector(t *testing.T) {
 	rows, _ := rpc.Policy()
-	each(t, func(t *testing.T, h *env) {
+	pachdtest.Each(t, func(t *testing.T, h *pachdtest.Server) {
 		h.Connect()
-		session := as(t.Context(), h.Alice())
-		if err := h.call(session, "/auth_v2.API/WhoAmI"); err != nil {
+		session := pachdtest.As(t.Context(), h.Alice())
+		if err := h.Call(session, "/auth_v2.API/WhoAmI"); err != nil {
 			t.Fatal(err)
 		}
 		if err := h.Issuer.Registry.DeleteConnector(t.Context(), principal.Root, "demo"); err != nil {
@@ -118,7 +88,7 @@ func TestPolicy_DeletedConnector(t *testing.T) {
 		}
 		for method, row := range rows {
 			if row.SignedIn {
-				want(t, h.call(session, method), codes.Unauthenticated, "the identity provider that this session came from is no longer connected")
+				pachdtest.Want(t, h.Call(session, method), codes.Unauthenticated, "the identity provider that this session came from is no longer connected")
 			}
 		}
 	})
@@ -126,64 +96,46 @@ func TestPolicy_DeletedConnector(t *testing.T) {
 
 func TestPolicy_Unimplemented(t *testing.T) {
 	rows, _ := rpc.Policy()
-	h := open(t)
+	h := pachdtest.Start(t)
 	for method, row := range rows {
 		if row.Unimplemented {
-			want(t, h.call(h.Root(), method), codes.Unimplemented, method+" is not part of this pachd yet")
+			pachdtest.Want(t, h.Call(h.Root(), method), codes.Unimplemented, method+" is not part of this pachd yet")
 		}
 	}
-	want(t, h.call(h.Root(), "/auth_v2.API/NoSuchMethod"), codes.Unimplemented)
+	pachdtest.Want(t, h.Call(h.Root(), "/auth_v2.API/NoSuchMethod"), codes.Unimplemented)
 }
 
 func TestPolicy_PublicIgnoresTokens(t *testing.T) {
 	rows, _ := rpc.Policy()
-	h := open(t)
+	h := pachdtest.Start(t)
 	for method, row := range rows {
 		if !row.Public || strings.HasPrefix(method, "/grpc.health") {
 			continue
 		}
-		plain := h.call(t.Context(), method)
-		for _, ctx := range []context.Context{as(t.Context(), "made-up"), as(h.Root(), h.RootToken)} {
-			if err := h.call(ctx, method); status.Code(err) != status.Code(plain) || status.Convert(err).Message() != status.Convert(plain).Message() {
+		plain := h.Call(t.Context(), method)
+		for _, ctx := range []context.Context{pachdtest.As(t.Context(), "made-up"), pachdtest.As(h.Root(), h.RootToken)} {
+			if err := h.Call(ctx, method); status.Code(err) != status.Code(plain) || status.Convert(err).Message() != status.Convert(plain).Message() {
 				t.Errorf("%s: %v, and without a token %v", method, err, plain)
 			}
 		}
 	}
 }
 
-func TestInspectCluster_NeverFails(t *testing.T) {
-	h := open(t)
-	id, err := h.DB.Meta(t.Context(), "cluster-id")
-	if err != nil {
-		t.Fatal(err)
-	}
+func TestInternalError_TellsNothing(t *testing.T) {
+	h := pachdtest.Start(t)
+	ci, _ := h.Robot("ci", 0)
 	if err := h.DB.Close(); err != nil {
 		t.Fatal(err)
 	}
-	admin := adminpb.NewAPIClient(h.Conn)
-	version := func(major, minor uint32) *versionpb.Version { return &versionpb.Version{Major: major, Minor: minor} }
-	for name, c := range map[string]struct {
-		req     *adminpb.InspectClusterRequest
-		warning string
-	}{
-		"nothing said":       {&adminpb.InspectClusterRequest{}, "did not say its version"},
-		"any version":        {&adminpb.InspectClusterRequest{ClientVersion: version(0, 0)}, ""},
-		"a very old client":  {&adminpb.InspectClusterRequest{ClientVersion: version(1, 13)}, "much older"},
-		"a very new client":  {&adminpb.InspectClusterRequest{ClientVersion: version(99, 0)}, "much newer"},
-		"the default":        {&adminpb.InspectClusterRequest{ClientVersion: version(0, 0), CurrentProject: &pfspb.Project{Name: "default"}}, ""},
-		"an unknown project": {&adminpb.InspectClusterRequest{ClientVersion: version(0, 0), CurrentProject: &pfspb.Project{Name: "no/such\x01"}}, "it does not exist"},
-	} {
-		for _, ctx := range []context.Context{t.Context(), as(t.Context(), "made-up"), as(h.Root(), "two")} {
-			info, err := admin.InspectCluster(ctx, c.req)
-			if err != nil {
-				t.Errorf("%s: %v", name, err)
-				continue
-			}
-			warnings := strings.Join(info.GetWarnings(), "\n")
-			if info.GetId() != string(id) || info.GetDeploymentId() != "the-deployment" || !info.GetWarningsOk() ||
-				(warnings == "") != (c.warning == "") || !strings.Contains(warnings, c.warning) {
-				t.Errorf("%s: %v", name, info)
-			}
-		}
+	err := h.Call(ci, "/auth_v2.API/WhoAmI")
+	s := status.Convert(err)
+	code := regexp.MustCompile(`by the code ([A-Z2-7]{8})$`).FindStringSubmatch(s.Message())
+	if s.Code() != codes.Internal || code == nil || strings.Contains(s.String(), "sql") || pachdtest.Info(err).GetReason() != "internal" {
+		t.Fatalf("the caller is told: %v", s)
 	}
+	if log := h.Log.String(); !strings.Contains(log, code[1]) || !strings.Contains(log, "sql: database is closed") {
+		t.Errorf("the log says: %s", log)
+	}
+	// Who has no token is told just that, database or not.
+	pachdtest.Want(t, h.Call(t.Context(), "/auth_v2.API/WhoAmI"), codes.Unauthenticated, "no authentication token")
 }

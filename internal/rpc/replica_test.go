@@ -6,9 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
 	authpb "pachyderm/api/auth"
@@ -30,14 +28,14 @@ func TestReplicas_ForgetWhatAnotherChanged(t *testing.T) {
 		c.Auth.RootToken = "the-root-token-of-both"
 	}
 	here, there := pachdtest.Start(t, share), pachdtest.Start(t, share)
-	apiHere, apiThere := dial(t, here.GRPC), dial(t, there.GRPC)
-	root := as(t.Context(), here.RootToken)
+	apiHere, apiThere := here.API.Auth, there.API.Auth
+	root := pachdtest.As(t.Context(), here.RootToken)
 
 	res, err := apiHere.GetRobotToken(root, &authpb.GetRobotTokenRequest{Robot: "ci"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	robot := as(t.Context(), res.GetToken())
+	robot := pachdtest.As(t.Context(), res.GetToken())
 	who, err := apiThere.WhoAmI(robot, &authpb.WhoAmIRequest{})
 	if err != nil || who.GetUsername() != "robot:ci" {
 		t.Fatalf("the other replica says %v, %v", who, err)
@@ -78,13 +76,8 @@ func TestReplicas_ServeTheSameIssuer(t *testing.T) {
 		c.Auth.RootToken = "the-root-token-of-both"
 	}
 	here, there := pachdtest.Start(t, share), pachdtest.Start(t, share)
-	conn, err := grpc.NewClient(here.GRPC, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close() }()
 	const issuer = "http://localhost:30658/dex"
-	_, err = identitypb.NewAPIClient(conn).SetIdentityServerConfig(as(t.Context(), here.RootToken), &identitypb.SetIdentityServerConfigRequest{
+	_, err := here.API.Identity.SetIdentityServerConfig(pachdtest.As(t.Context(), here.RootToken), &identitypb.SetIdentityServerConfigRequest{
 		Config: &identitypb.IdentityServerConfig{Issuer: issuer},
 	})
 	if err != nil {
@@ -115,14 +108,4 @@ func until(t *testing.T, holds func() bool) {
 			t.Fatal(t.Context().Err())
 		}
 	}
-}
-
-func dial(tb testing.TB, address string) authpb.APIClient {
-	tb.Helper()
-	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { _ = conn.Close() })
-	return authpb.NewAPIClient(conn)
 }

@@ -87,7 +87,7 @@ func TestREST_Console(t *testing.T) {
 // A misspelt field would be an absent one, and that would be an order.
 func TestREST_UnknownFieldsAreRefusedWhereSomethingChanges(t *testing.T) {
 	s := pachdtest.Start(t)
-	if err := s.Bind(project("default"), "user:alice@example.com", "projectOwner"); err != nil {
+	if err := s.Bind(pachdtest.Project("default"), "user:alice@example.com", "projectOwner"); err != nil {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct{ method, body, says, field string }{
@@ -128,7 +128,7 @@ func TestREST_UnknownFieldsAreRefusedWhereSomethingChanges(t *testing.T) {
 			}
 		})
 	}
-	binding, err := s.API.Auth.GetRoleBinding(s.Root(), &authpb.GetRoleBindingRequest{Resource: project("default")})
+	binding, err := s.API.Auth.GetRoleBinding(s.Root(), &authpb.GetRoleBindingRequest{Resource: pachdtest.Project("default")})
 	if err != nil || !binding.GetBinding().GetEntries()["user:alice@example.com"].GetRoles()["projectOwner"] {
 		t.Errorf("what was refused has changed something: %v, %v", binding, err)
 	}

@@ -1,4 +1,4 @@
-package rpc_test
+package auth_test
 
 import (
 	"slices"
@@ -9,22 +9,12 @@ import (
 
 	authpb "pachyderm/api/auth"
 	pachpb "pachyderm/api/pach"
+	"pachyderm/internal/pachd/pachdtest"
 )
-
-func (h *env) wantGroups(who string, want ...string) {
-	h.t.Helper()
-	got, err := h.auth.GetGroupsForPrincipal(h.Root(), &authpb.GetGroupsForPrincipalRequest{Principal: who})
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	if diff := cmp.Diff(want, got.GetGroups()); diff != "" {
-		h.t.Errorf("groups of %s (-want +got):\n%s", who, diff)
-	}
-}
 
 func (h *env) wantMembers(group string, want ...string) {
 	h.t.Helper()
-	got, err := h.auth.GetUsers(h.Root(), &authpb.GetUsersRequest{Group: group})
+	got, err := h.API.Auth.GetUsers(h.Root(), &authpb.GetUsersRequest{Group: group})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -38,7 +28,7 @@ func (h *env) wantMembers(group string, want ...string) {
 func TestModifyMembers(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		modify := func(group string, add, remove []string) error {
-			_, err := h.auth.ModifyMembers(h.Root(), &authpb.ModifyMembersRequest{Group: group, Add: add, Remove: remove})
+			_, err := h.API.Auth.ModifyMembers(h.Root(), &authpb.ModifyMembersRequest{Group: group, Add: add, Remove: remove})
 			return err
 		}
 		for n, step := range []struct {
@@ -58,24 +48,24 @@ func TestModifyMembers(t *testing.T) {
 			if err := modify(step.group, step.add, step.remove); err != nil {
 				t.Fatalf("step %d: %v", n, err)
 			}
-			h.wantGroups("robot:alice", step.alice...)
-			h.wantGroups("robot:bob", step.bob...)
+			h.WantGroups("robot:alice", step.alice...)
+			h.WantGroups("robot:bob", step.bob...)
 		}
 		h.wantMembers("engineering", "robot:bob")
 		h.wantMembers("group:engineering", "robot:bob")
 		h.wantMembers("organization")
 		h.wantMembers("", "robot:bob")
 
-		_, err := h.auth.GetUsers(h.Root(), &authpb.GetUsersRequest{Group: "nosuch"})
-		want(t, err, codes.NotFound, "not found")
-		want(t, modify("group:x", []string{"alice"}, nil), codes.InvalidArgument, "subject has no prefix, must be of the form <type>:<name>")
-		want(t, modify("group:x", nil, []string{"person:alice"}), codes.InvalidArgument, "subject has unrecognized prefix: person:")
-		want(t, modify("group:x", []string{"group:y"}, nil), codes.InvalidArgument, "cannot be in a group")
-		want(t, modify("group:x", []string{"allClusterUsers"}, nil), codes.InvalidArgument, "cannot be in a group")
-		want(t, modify("robot:x", []string{"robot:alice"}, nil), codes.InvalidArgument, "is not a group")
-		want(t, modify("", []string{"robot:alice"}, nil), codes.InvalidArgument)
+		_, err := h.API.Auth.GetUsers(h.Root(), &authpb.GetUsersRequest{Group: "nosuch"})
+		pachdtest.Want(t, err, codes.NotFound, "not found")
+		pachdtest.Want(t, modify("group:x", []string{"alice"}, nil), codes.InvalidArgument, "subject has no prefix, must be of the form <type>:<name>")
+		pachdtest.Want(t, modify("group:x", nil, []string{"person:alice"}), codes.InvalidArgument, "subject has unrecognized prefix: person:")
+		pachdtest.Want(t, modify("group:x", []string{"group:y"}, nil), codes.InvalidArgument, "cannot be in a group")
+		pachdtest.Want(t, modify("group:x", []string{"allClusterUsers"}, nil), codes.InvalidArgument, "cannot be in a group")
+		pachdtest.Want(t, modify("robot:x", []string{"robot:alice"}, nil), codes.InvalidArgument, "is not a group")
+		pachdtest.Want(t, modify("", []string{"robot:alice"}, nil), codes.InvalidArgument)
 
-		all, err := h.pach.ListGroups(h.Root(), &pachpb.ListGroupsRequest{})
+		all, err := h.API.Pach.ListGroups(h.Root(), &pachpb.ListGroupsRequest{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -94,35 +84,35 @@ func TestSetGroupsForUser(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		robot, _ := h.Robot("alice", 0)
 		for _, groups := range [][]string{{"engineering"}, {"engineering", "group:security"}, {"group:security"}, nil} {
-			if _, err := h.auth.SetGroupsForUser(h.Root(), &authpb.SetGroupsForUserRequest{Username: "robot:alice", Groups: groups}); err != nil {
+			if _, err := h.API.Auth.SetGroupsForUser(h.Root(), &authpb.SetGroupsForUserRequest{Username: "robot:alice", Groups: groups}); err != nil {
 				t.Fatal(err)
 			}
-			h.wantGroups("robot:alice", groups...)
+			h.WantGroups("robot:alice", groups...)
 			for _, g := range groups {
 				h.wantMembers(g, "robot:alice")
 			}
-			own, err := h.auth.GetGroups(robot, &authpb.GetGroupsRequest{})
+			own, err := h.API.Auth.GetGroups(robot, &authpb.GetGroupsRequest{})
 			if diff := cmp.Diff(groups, own.GetGroups()); err != nil || diff != "" {
 				t.Errorf("her own: %v\n%s", err, diff)
 			}
 		}
-		own, err := h.auth.GetGroups(h.Root(), &authpb.GetGroupsRequest{})
+		own, err := h.API.Auth.GetGroups(h.Root(), &authpb.GetGroupsRequest{})
 		if err != nil || len(own.GetGroups()) != 0 {
 			t.Errorf("groups of root: %v, %v", own, err)
 		}
-		_, err = h.auth.SetGroupsForUser(h.Root(), &authpb.SetGroupsForUserRequest{Username: "alice", Groups: []string{"group:x"}})
-		want(t, err, codes.InvalidArgument, "subject has no prefix")
+		_, err = h.API.Auth.SetGroupsForUser(h.Root(), &authpb.SetGroupsForUserRequest{Username: "alice", Groups: []string{"group:x"}})
+		pachdtest.Want(t, err, codes.InvalidArgument, "subject has no prefix")
 	})
 }
 
 func TestGroupMembership_PrefixOptional(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		robot, _ := h.Robot("ci", 0)
-		if err := h.Bind(cluster(), "group:debuggers", "debugger"); err != nil {
+		if err := h.Bind(pachdtest.Cluster(), "group:debuggers", "debugger"); err != nil {
 			t.Fatal(err)
 		}
 		may := func() bool {
-			res, err := h.auth.Authorize(robot, &authpb.AuthorizeRequest{Resource: cluster(), Permissions: []authpb.Permission{authpb.Permission_CLUSTER_DEBUG_DUMP}})
+			res, err := h.API.Auth.Authorize(robot, &authpb.AuthorizeRequest{Resource: pachdtest.Cluster(), Permissions: []authpb.Permission{authpb.Permission_CLUSTER_DEBUG_DUMP}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -132,13 +122,13 @@ func TestGroupMembership_PrefixOptional(t *testing.T) {
 			if may() {
 				t.Fatalf("%s: before", written)
 			}
-			if _, err := h.auth.ModifyMembers(h.Root(), &authpb.ModifyMembersRequest{Group: written, Add: []string{"robot:ci"}}); err != nil {
+			if _, err := h.API.Auth.ModifyMembers(h.Root(), &authpb.ModifyMembersRequest{Group: written, Add: []string{"robot:ci"}}); err != nil {
 				t.Fatal(err)
 			}
 			if !may() {
 				t.Errorf("%s: the role of the group is not lent", written)
 			}
-			if _, err := h.auth.ModifyMembers(h.Root(), &authpb.ModifyMembersRequest{Group: written, Remove: []string{"robot:ci"}}); err != nil {
+			if _, err := h.API.Auth.ModifyMembers(h.Root(), &authpb.ModifyMembersRequest{Group: written, Remove: []string{"robot:ci"}}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -150,19 +140,18 @@ func TestGroupMembership_Sources(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		h.Connect()
 		h.Alice()
-		const alice = "user:alice@example.com"
-		if _, err := h.auth.ModifyMembers(h.Root(), &authpb.ModifyMembersRequest{Group: "group:manual", Add: []string{alice}}); err != nil {
+		if _, err := h.API.Auth.ModifyMembers(h.Root(), &authpb.ModifyMembersRequest{Group: "group:manual", Add: []string{pachdtest.Alice}}); err != nil {
 			t.Fatal(err)
 		}
 		h.Alice()
-		h.wantGroups(alice, "group:admins", "group:engineers", "group:manual")
+		h.WantGroups(pachdtest.Alice, "group:admins", "group:engineers", "group:manual")
 
-		if _, err := h.auth.SetGroupsForUser(h.Root(), &authpb.SetGroupsForUserRequest{Username: alice}); err != nil {
+		if _, err := h.API.Auth.SetGroupsForUser(h.Root(), &authpb.SetGroupsForUserRequest{Username: pachdtest.Alice}); err != nil {
 			t.Fatal(err)
 		}
-		h.wantGroups(alice, "group:admins", "group:engineers")
-		_, err := h.auth.ModifyMembers(h.Root(), &authpb.ModifyMembersRequest{Group: "group:admins", Remove: []string{alice}})
-		want(t, err, codes.FailedPrecondition, "connector/demo")
-		h.wantGroups(alice, "group:admins", "group:engineers")
+		h.WantGroups(pachdtest.Alice, "group:admins", "group:engineers")
+		_, err := h.API.Auth.ModifyMembers(h.Root(), &authpb.ModifyMembersRequest{Group: "group:admins", Remove: []string{pachdtest.Alice}})
+		pachdtest.Want(t, err, codes.FailedPrecondition, "connector/demo")
+		h.WantGroups(pachdtest.Alice, "group:admins", "group:engineers")
 	})
 }

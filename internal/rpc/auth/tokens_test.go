@@ -1,4 +1,4 @@
-package rpc_test
+package auth_test
 
 import (
 	"context"
@@ -10,13 +10,14 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	authpb "pachyderm/api/auth"
+	"pachyderm/internal/pachd/pachdtest"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/token"
 )
 
 func (h *env) extract() map[string]*authpb.TokenInfo {
 	h.t.Helper()
-	res, err := h.auth.ExtractAuthTokens(h.Root(), &authpb.ExtractAuthTokensRequest{})
+	res, err := h.API.Auth.ExtractAuthTokens(h.Root(), &authpb.ExtractAuthTokensRequest{})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -25,10 +26,6 @@ func (h *env) extract() map[string]*authpb.TokenInfo {
 		byHash[t.GetHashedToken()] = t
 	}
 	return byHash
-}
-
-func (h *env) whoAmI(ctx context.Context) (*authpb.WhoAmIResponse, error) {
-	return h.auth.WhoAmI(ctx, &authpb.WhoAmIRequest{})
 }
 
 // Upstream's TestDeleteExpiredAuthTokens.
@@ -41,9 +38,9 @@ func TestDeleteExpiredAuthTokens(t *testing.T) {
 			t.Fatalf("extracted %v", all)
 		}
 		h.Ahead(time.Minute)
-		_, err := h.whoAmI(short)
-		want(t, err, codes.Unauthenticated, "token expiration is in the past")
-		if _, err := h.auth.DeleteExpiredAuthTokens(h.Root(), &authpb.DeleteExpiredAuthTokensRequest{}); err != nil {
+		_, err := h.WhoAmI(short)
+		pachdtest.Want(t, err, codes.Unauthenticated, "token expiration is in the past")
+		if _, err := h.API.Auth.DeleteExpiredAuthTokens(h.Root(), &authpb.DeleteExpiredAuthTokensRequest{}); err != nil {
 			t.Fatal(err)
 		}
 		left := h.extract()
@@ -52,7 +49,7 @@ func TestDeleteExpiredAuthTokens(t *testing.T) {
 				t.Errorf("kept %v, want %v", !kept, kept)
 			}
 		}
-		if who, err := h.whoAmI(forEver); err != nil || who.GetUsername() != "robot:forever" || who.GetExpiration() != nil {
+		if who, err := h.WhoAmI(forEver); err != nil || who.GetUsername() != "robot:forever" || who.GetExpiration() != nil {
 			t.Errorf("the token without expiry: %v, %v", who, err)
 		}
 	})
@@ -75,8 +72,8 @@ func TestExtractAuthTokens(t *testing.T) {
 		if got := all[token.Hash(secret.Text(long))]; got.GetSubject() != "robot:b" || !got.GetExpiration().AsTime().After(time.Now()) {
 			t.Errorf("with expiry: %v", got)
 		}
-		_, err := h.auth.ExtractAuthTokens(as(t.Context(), session), &authpb.ExtractAuthTokensRequest{})
-		want(t, err, codes.PermissionDenied, "not authorized")
+		_, err := h.API.Auth.ExtractAuthTokens(pachdtest.As(t.Context(), session), &authpb.ExtractAuthTokensRequest{})
+		pachdtest.Want(t, err, codes.PermissionDenied, "not authorized")
 	})
 }
 
@@ -88,16 +85,16 @@ func TestRestoreAuthToken(t *testing.T) {
 			if !expires.IsZero() {
 				info.Expiration = timestamppb.New(expires)
 			}
-			_, err := h.auth.RestoreAuthToken(ctx, &authpb.RestoreAuthTokenRequest{Token: info})
+			_, err := h.API.Auth.RestoreAuthToken(ctx, &authpb.RestoreAuthTokenRequest{Token: info})
 			return err
 		}
 		robot, _ := h.Robot("nobody", 0)
-		want(t, restore(robot, "one", "robot:one", time.Time{}), codes.PermissionDenied, "not authorized")
+		pachdtest.Want(t, restore(robot, "one", "robot:one", time.Time{}), codes.PermissionDenied, "not authorized")
 		if err := restore(h.Root(), "one", "robot:one", time.Time{}); err != nil {
 			t.Fatal(err)
 		}
-		want(t, restore(h.Root(), "one", "robot:two", time.Time{}), codes.AlreadyExists, "error restoring auth token: cannot overwrite existing token with same hash")
-		who, err := h.whoAmI(as(t.Context(), "one"))
+		pachdtest.Want(t, restore(h.Root(), "one", "robot:two", time.Time{}), codes.AlreadyExists, "error restoring auth token: cannot overwrite existing token with same hash")
+		who, err := h.WhoAmI(pachdtest.As(t.Context(), "one"))
 		if err != nil || who.GetUsername() != "robot:one" || who.GetExpiration() != nil {
 			t.Errorf("restored: %v, %v", who, err)
 		}
@@ -105,27 +102,27 @@ func TestRestoreAuthToken(t *testing.T) {
 		if err := restore(h.Root(), "two", "robot:two", until); err != nil {
 			t.Fatal(err)
 		}
-		who, err = h.whoAmI(as(t.Context(), "two"))
+		who, err = h.WhoAmI(pachdtest.As(t.Context(), "two"))
 		if got := who.GetExpiration().AsTime(); err != nil || got.After(until) || !got.After(h.Now()) {
 			t.Errorf("restored with an expiry: %v, %v", who, err)
 		}
 
-		want(t, restore(h.Root(), "three", "robot:three", h.Now().Add(-time.Minute)), codes.InvalidArgument, "token expiration is in the past")
+		pachdtest.Want(t, restore(h.Root(), "three", "robot:three", h.Now().Add(-time.Minute)), codes.InvalidArgument, "token expiration is in the past")
 		h.Ahead(time.Hour)
-		want(t, restore(h.Root(), "three", "robot:three", h.Now().Add(700*time.Millisecond)), codes.InvalidArgument, "less than 1s")
-		_, err = h.whoAmI(as(t.Context(), "three"))
-		want(t, err, codes.Unauthenticated)
-		want(t, restore(h.Root(), "four", "four", time.Time{}), codes.InvalidArgument, "subject has no prefix")
+		pachdtest.Want(t, restore(h.Root(), "three", "robot:three", h.Now().Add(700*time.Millisecond)), codes.InvalidArgument, "less than 1s")
+		_, err = h.WhoAmI(pachdtest.As(t.Context(), "three"))
+		pachdtest.Want(t, err, codes.Unauthenticated)
+		pachdtest.Want(t, restore(h.Root(), "four", "four", time.Time{}), codes.InvalidArgument, "subject has no prefix")
 		for _, who := range []string{"group:four", "pach:xyz", "pach:root", "pipeline:default/edges", "internal:auth-server"} {
-			want(t, restore(h.Root(), "four", who, h.Now().Add(time.Hour)), codes.InvalidArgument, "has no tokens")
+			pachdtest.Want(t, restore(h.Root(), "four", who, h.Now().Add(time.Hour)), codes.InvalidArgument, "has no tokens")
 		}
-		want(t, restore(h.Root(), "four", "user:four@example.com", time.Time{}), codes.InvalidArgument, "without end")
+		pachdtest.Want(t, restore(h.Root(), "four", "user:four@example.com", time.Time{}), codes.InvalidArgument, "without end")
 		for _, hash := range []string{"", "abc", strings.ToUpper(token.Hash("x")), strings.Repeat("g", 64)} {
-			_, err := h.auth.RestoreAuthToken(h.Root(), &authpb.RestoreAuthTokenRequest{Token: &authpb.TokenInfo{HashedToken: hash, Subject: "robot:x"}})
-			want(t, err, codes.InvalidArgument, "64 lower-case hexadecimal digits")
+			_, err := h.API.Auth.RestoreAuthToken(h.Root(), &authpb.RestoreAuthTokenRequest{Token: &authpb.TokenInfo{HashedToken: hash, Subject: "robot:x"}})
+			pachdtest.Want(t, err, codes.InvalidArgument, "64 lower-case hexadecimal digits")
 		}
-		_, err = h.auth.RestoreAuthToken(h.Root(), &authpb.RestoreAuthTokenRequest{})
-		want(t, err, codes.InvalidArgument, "token is required")
+		_, err = h.API.Auth.RestoreAuthToken(h.Root(), &authpb.RestoreAuthTokenRequest{})
+		pachdtest.Want(t, err, codes.InvalidArgument, "token is required")
 	})
 }
 
@@ -133,20 +130,20 @@ func TestRestoreAuthToken_DisabledUser(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		h.Connect()
 		h.Alice()
-		_, err := h.auth.RestoreAuthToken(h.Root(), &authpb.RestoreAuthTokenRequest{Token: &authpb.TokenInfo{
+		_, err := h.API.Auth.RestoreAuthToken(h.Root(), &authpb.RestoreAuthTokenRequest{Token: &authpb.TokenInfo{
 			HashedToken: token.Hash("kept"), Subject: "user:alice@example.com", Expiration: timestamppb.New(h.Now().Add(time.Hour)),
 		}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := h.whoAmI(as(t.Context(), "kept")); err != nil {
+		if _, err := h.WhoAmI(pachdtest.As(t.Context(), "kept")); err != nil {
 			t.Fatal(err)
 		}
 		if err := h.SetEnabled("user:alice@example.com", false); err != nil {
 			t.Fatal(err)
 		}
-		_, err = h.whoAmI(as(t.Context(), "kept"))
-		want(t, err, codes.Unauthenticated, "is disabled")
+		_, err = h.WhoAmI(pachdtest.As(t.Context(), "kept"))
+		pachdtest.Want(t, err, codes.Unauthenticated, "is disabled")
 	})
 }
 
@@ -155,29 +152,29 @@ func TestRotateRootToken(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		rotate := func(ctx context.Context, to string) string {
 			t.Helper()
-			res, err := h.auth.RotateRootToken(ctx, &authpb.RotateRootTokenRequest{RootToken: to})
+			res, err := h.API.Auth.RotateRootToken(ctx, &authpb.RotateRootTokenRequest{RootToken: to})
 			if err != nil {
 				t.Fatal(err)
 			}
 			return res.GetRootToken()
 		}
 		made := rotate(h.Root(), "")
-		_, err := h.whoAmI(h.Root())
-		want(t, err, codes.Unauthenticated, "provided auth token is corrupted or has expired")
-		if who, err := h.whoAmI(as(t.Context(), made)); err != nil || who.GetUsername() != "pach:root" {
+		_, err := h.WhoAmI(h.Root())
+		pachdtest.Want(t, err, codes.Unauthenticated, "provided auth token is corrupted or has expired")
+		if who, err := h.WhoAmI(pachdtest.As(t.Context(), made)); err != nil || who.GetUsername() != "pach:root" {
 			t.Errorf("the new token: %v, %v", who, err)
 		}
-		if got := rotate(as(t.Context(), made), "chosen-by-hand"); got != "chosen-by-hand" {
+		if got := rotate(pachdtest.As(t.Context(), made), "chosen-by-hand"); got != "chosen-by-hand" {
 			t.Errorf("answered %q", got)
 		}
-		_, err = h.whoAmI(as(t.Context(), made))
-		want(t, err, codes.Unauthenticated)
-		if who, err := h.whoAmI(as(t.Context(), "chosen-by-hand")); err != nil || who.GetUsername() != "pach:root" {
+		_, err = h.WhoAmI(pachdtest.As(t.Context(), made))
+		pachdtest.Want(t, err, codes.Unauthenticated)
+		if who, err := h.WhoAmI(pachdtest.As(t.Context(), "chosen-by-hand")); err != nil || who.GetUsername() != "pach:root" {
 			t.Errorf("the chosen token: %v, %v", who, err)
 		}
-		_, err = h.auth.RotateRootToken(as(t.Context(), "chosen-by-hand"), &authpb.RotateRootTokenRequest{RootToken: "short"})
-		want(t, err, codes.InvalidArgument, "too short")
-		if _, err := h.whoAmI(as(t.Context(), "chosen-by-hand")); err != nil {
+		_, err = h.API.Auth.RotateRootToken(pachdtest.As(t.Context(), "chosen-by-hand"), &authpb.RotateRootTokenRequest{RootToken: "short"})
+		pachdtest.Want(t, err, codes.InvalidArgument, "too short")
+		if _, err := h.WhoAmI(pachdtest.As(t.Context(), "chosen-by-hand")); err != nil {
 			t.Errorf("after a refusal the old one: %v", err)
 		}
 	})

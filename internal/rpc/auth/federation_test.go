@@ -1,4 +1,4 @@
-package rpc_test
+package auth_test
 
 import (
 	"net/http"
@@ -13,13 +13,14 @@ import (
 	identitypb "pachyderm/api/identity"
 	pachpb "pachyderm/api/pach"
 	"pachyderm/demo/op/optest"
+	"pachyderm/internal/pachd/pachdtest"
 )
 
 // member is a pachd that uses another as its identity service.
 func member(t *testing.T, service, h *env) *authpb.OIDCConfig {
 	t.Helper()
 	redirect := h.HTTP + "/authorization-code/callback"
-	client, err := service.idp.CreateOIDCClient(service.Root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{
+	client, err := service.API.Identity.CreateOIDCClient(service.Root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{
 		Id: "member", Name: "member", RedirectUris: []string{redirect}, TrustedPeers: []string{"app"},
 	}})
 	if err != nil {
@@ -38,7 +39,7 @@ func member(t *testing.T, service, h *env) *authpb.OIDCConfig {
 // arrive goes through the browser until the member asks whether it is they.
 func (h *env) arrive() (b *optest.Browser, page optest.Page, state string) {
 	h.t.Helper()
-	start, err := h.auth.GetOIDCLogin(h.t.Context(), &authpb.GetOIDCLoginRequest{})
+	start, err := h.API.Auth.GetOIDCLogin(h.t.Context(), &authpb.GetOIDCLoginRequest{})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -52,7 +53,7 @@ func TestFederation_OtherPachd(t *testing.T) {
 		service.Connect()
 		c := member(t, service, h)
 		h.wantConfiguration(changed(c, func(c *authpb.OIDCConfig) { c.ClientSecret = "***" }))
-		info, err := h.pach.GetSignIn(t.Context(), &pachpb.GetSignInRequest{})
+		info, err := h.API.Pach.GetSignIn(t.Context(), &pachpb.GetSignInRequest{})
 		if err != nil || !info.GetConnected() || info.GetIssuer() != service.HTTP || info.GetClientId() != "" {
 			t.Errorf("sign-in information: %v, %v", info, err)
 		}
@@ -60,14 +61,14 @@ func TestFederation_OtherPachd(t *testing.T) {
 		if page.Status != http.StatusOK || !strings.HasPrefix(page.URL.String(), c.GetRedirectUri()) {
 			t.Fatalf("ended at %s: %s", page.URL, page.Text())
 		}
-		waiting := h.wait(state)
+		waiting := h.Wait(state)
 		b.Submit(page, map[string]string{"answer": "yes"})
-		session := as(t.Context(), <-waiting)
-		if who, err := h.whoAmI(session); err != nil || who.GetUsername() != alice {
+		session := pachdtest.As(t.Context(), <-waiting)
+		if who, err := h.WhoAmI(session); err != nil || who.GetUsername() != pachdtest.Alice {
 			t.Fatalf("WhoAmI: %v, %v", who, err)
 		}
-		h.wantGroups(alice, "group:admins", "group:engineers")
-		if got := h.users()[alice].GetIdentities(); len(got) != 1 || got[0].GetIssuer() != service.HTTP {
+		h.WantGroups(pachdtest.Alice, "group:admins", "group:engineers")
+		if got := h.Users()[pachdtest.Alice].GetIdentities(); len(got) != 1 || got[0].GetIssuer() != service.HTTP {
 			t.Errorf("identities here: %v", got)
 		}
 
@@ -76,30 +77,30 @@ func TestFederation_OtherPachd(t *testing.T) {
 		if err := h.configure(h.Root(), nil); err != nil {
 			t.Fatal(err)
 		}
-		_, err = h.whoAmI(session)
-		want(t, err, codes.Unauthenticated)
-		h.wantGroups(alice)
+		_, err = h.WhoAmI(session)
+		pachdtest.Want(t, err, codes.Unauthenticated)
+		h.WantGroups(pachdtest.Alice)
 		if err := h.configure(h.Root(), c); err != nil {
 			t.Fatal(err)
 		}
 		b, page, state = h.arrive()
-		waiting = h.wait(state)
+		waiting = h.Wait(state)
 		b.Submit(page, map[string]string{"answer": "yes"})
-		if who, err := h.whoAmI(as(t.Context(), <-waiting)); err != nil || who.GetUsername() != alice {
+		if who, err := h.WhoAmI(pachdtest.As(t.Context(), <-waiting)); err != nil || who.GetUsername() != pachdtest.Alice {
 			t.Errorf("again: %v, %v", who, err)
 		}
-		_, err = h.whoAmI(session)
-		want(t, err, codes.Unauthenticated)
+		_, err = h.WhoAmI(session)
+		pachdtest.Want(t, err, codes.Unauthenticated)
 
-		if _, err := h.pach.SetUserEnabled(h.Root(), &pachpb.SetUserEnabledRequest{User: alice}); err != nil {
+		if _, err := h.API.Pach.SetUserEnabled(h.Root(), &pachpb.SetUserEnabledRequest{User: pachdtest.Alice}); err != nil {
 			t.Fatal(err)
 		}
 		_, page, state = h.arrive()
 		if !strings.Contains(page.Text(), "is disabled") {
 			t.Errorf("disabled here: %s", page.Text())
 		}
-		_, err = h.auth.Authenticate(t.Context(), &authpb.AuthenticateRequest{OidcState: state})
-		want(t, err, codes.Unauthenticated, "is disabled")
+		_, err = h.API.Auth.Authenticate(t.Context(), &authpb.AuthenticateRequest{OidcState: state})
+		pachdtest.Want(t, err, codes.Unauthenticated, "is disabled")
 	})
 }
 
@@ -107,7 +108,7 @@ func TestFederation_IDToken(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		service := open(t)
 		service.mock()
-		app, err := service.idp.CreateOIDCClient(service.Root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{
+		app, err := service.API.Identity.CreateOIDCClient(service.Root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{
 			Id: "app", Name: "app", RedirectUris: []string{"http://test.example.com/callback"},
 		}})
 		if err != nil {
@@ -115,28 +116,28 @@ func TestFederation_IDToken(t *testing.T) {
 		}
 		member(t, service, h)
 		raw := service.idToken(app.GetClient(), "openid email audience:server:client_id:member")
-		res, err := h.auth.Authenticate(t.Context(), &authpb.AuthenticateRequest{IdToken: raw})
+		res, err := h.API.Auth.Authenticate(t.Context(), &authpb.AuthenticateRequest{IdToken: raw})
 		if err != nil {
 			t.Fatal(err)
 		}
-		who, err := h.whoAmI(as(t.Context(), res.GetPachToken()))
+		who, err := h.WhoAmI(pachdtest.As(t.Context(), res.GetPachToken()))
 		if err != nil || who.GetUsername() != "user:kilgore@kilgore.trout" || who.GetExpiration() == nil {
 			t.Errorf("WhoAmI: %v, %v", who, err)
 		}
 		plain := service.idToken(app.GetClient(), "openid email")
-		_, err = h.auth.Authenticate(t.Context(), &authpb.AuthenticateRequest{IdToken: plain})
-		want(t, err, codes.Unauthenticated, "could not verify token", `expected audience "member" got ["app"]`)
+		_, err = h.API.Auth.Authenticate(t.Context(), &authpb.AuthenticateRequest{IdToken: plain})
+		pachdtest.Want(t, err, codes.Unauthenticated, "could not verify token", `expected audience "member" got ["app"]`)
 		head, rest, _ := strings.Cut(raw, ".")
 		payload, _, _ := strings.Cut(rest, ".")
-		_, err = h.auth.Authenticate(t.Context(), &authpb.AuthenticateRequest{IdToken: head + "." + payload + ".AAAA"})
-		want(t, err, codes.Unauthenticated, "could not verify token")
+		_, err = h.API.Auth.Authenticate(t.Context(), &authpb.AuthenticateRequest{IdToken: head + "." + payload + ".AAAA"})
+		pachdtest.Want(t, err, codes.Unauthenticated, "could not verify token")
 		h.Ahead(25 * time.Hour)
-		_, err = h.auth.Authenticate(t.Context(), &authpb.AuthenticateRequest{IdToken: raw})
-		want(t, err, codes.Unauthenticated, "could not verify token: the ID token expired")
+		_, err = h.API.Auth.Authenticate(t.Context(), &authpb.AuthenticateRequest{IdToken: raw})
+		pachdtest.Want(t, err, codes.Unauthenticated, "could not verify token: the ID token expired")
 		// It means nothing where the service is not configured.
 		other := open(t)
-		_, err = other.auth.Authenticate(t.Context(), &authpb.AuthenticateRequest{IdToken: raw})
-		want(t, err, codes.Unauthenticated, "could not verify token")
+		_, err = other.API.Auth.Authenticate(t.Context(), &authpb.AuthenticateRequest{IdToken: raw})
+		pachdtest.Want(t, err, codes.Unauthenticated, "could not verify token")
 	})
 }
 
@@ -146,7 +147,7 @@ func TestSetConfiguration_KeptSecretStaysWithItsIssuer(t *testing.T) {
 	first, second := open(t), open(t)
 	c := member(t, first, h)
 	err := h.configure(h.Root(), changed(c, func(c *authpb.OIDCConfig) { c.Issuer, c.ClientSecret = second.HTTP, "***" }))
-	want(t, err, codes.InvalidArgument, "client_secret is ***")
+	pachdtest.Want(t, err, codes.InvalidArgument, "client_secret is ***")
 	kept := changed(c, func(c *authpb.OIDCConfig) { c.ClientSecret, c.RequireEmailVerified = "***", true })
 	if err := h.configure(h.Root(), kept); err != nil {
 		t.Fatal(err)

@@ -1,4 +1,4 @@
-package rpc_test
+package pach_test
 
 import (
 	"context"
@@ -19,10 +19,9 @@ import (
 	"pachyderm/demo/op"
 	"pachyderm/demo/op/optest"
 	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/pachd/pachdtest"
 	"pachyderm/internal/principal"
 )
-
-const alice = "user:alice@example.com"
 
 // connectAs connects another provider of the same people.
 func (h *env) connectAs(id string) {
@@ -40,7 +39,7 @@ func (h *env) connectAs(id string) {
 // that it ended on, and a session if there is one.
 func (h *env) through(connector string, who op.Person) (optest.Page, string) {
 	h.t.Helper()
-	start, err := h.auth.GetOIDCLogin(h.t.Context(), &authpb.GetOIDCLoginRequest{})
+	start, err := h.API.Auth.GetOIDCLogin(h.t.Context(), &authpb.GetOIDCLoginRequest{})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -49,33 +48,20 @@ func (h *env) through(connector string, who op.Person) (optest.Page, string) {
 	if page.Status != http.StatusOK {
 		return page, ""
 	}
-	waiting := h.wait(start.GetState())
+	waiting := h.Wait(start.GetState())
 	page = b.Submit(page, map[string]string{"answer": "yes"})
 	return page, <-waiting
-}
-
-func (h *env) users() map[string]*pachpb.User {
-	h.t.Helper()
-	res, err := h.pach.ListUsers(h.Root(), &pachpb.ListUsersRequest{})
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	byName := map[string]*pachpb.User{}
-	for _, u := range res.GetUsers() {
-		byName[u.GetName()] = u
-	}
-	return byName
 }
 
 func TestListUsers(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		h.Connect()
-		if got := h.users(); len(got) != 0 {
+		if got := h.Users(); len(got) != 0 {
 			t.Fatalf("before: %v", got)
 		}
 		h.Alice()
 		h.Alice()
-		got := h.users()[alice]
+		got := h.Users()[pachdtest.Alice]
 		if got.GetLastLogin() == nil || len(got.GetIdentities()) != 1 || got.GetIdentities()[0].GetLastLogin() == nil {
 			t.Fatalf("she is %v", got)
 		}
@@ -84,7 +70,7 @@ func TestListUsers(t *testing.T) {
 			t.Errorf("her identity is %v", id)
 		}
 		wanted := &pachpb.User{
-			Name: alice, Enabled: true, LastLogin: got.GetLastLogin(), Groups: []string{"group:admins", "group:engineers"}, LiveTokens: 2,
+			Name: pachdtest.Alice, Enabled: true, LastLogin: got.GetLastLogin(), Groups: []string{"group:admins", "group:engineers"}, LiveTokens: 2,
 			Identities: []*pachpb.Identity{{
 				Id: id.GetId(), Connector: "demo", Issuer: id.GetIssuer(), Subject: id.GetSubject(), Email: "alice@example.com",
 				State: pachpb.Identity_LINKED, LastLogin: id.GetLastLogin(),
@@ -96,7 +82,7 @@ func TestListUsers(t *testing.T) {
 		if err := h.Issuer.Registry.DeleteConnector(t.Context(), principal.Root, "demo"); err != nil {
 			t.Fatal(err)
 		}
-		if got := h.users()[alice].GetIdentities()[0].GetState(); got != pachpb.Identity_ENDED {
+		if got := h.Users()[pachdtest.Alice].GetIdentities()[0].GetState(); got != pachpb.Identity_ENDED {
 			t.Errorf("after the end of the connector: %v", got)
 		}
 	})
@@ -105,8 +91,8 @@ func TestListUsers(t *testing.T) {
 func TestSetUserEnabled_NextCallAndRefresh(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		h.Connect()
-		session := as(t.Context(), h.Alice())
-		app, err := h.idp.CreateOIDCClient(h.Root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{
+		session := pachdtest.As(t.Context(), h.Alice())
+		app, err := h.API.Identity.CreateOIDCClient(h.Root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{
 			Id: "app", Name: "app", RedirectUris: []string{"http://test.example.com/callback"},
 		}})
 		if err != nil {
@@ -118,36 +104,36 @@ func TestSetUserEnabled_NextCallAndRefresh(t *testing.T) {
 			t.Fatalf("refresh while enabled: %d", status)
 		}
 		enable := func(ctx context.Context, who string, enabled bool) error {
-			_, err := h.pach.SetUserEnabled(ctx, &pachpb.SetUserEnabledRequest{User: who, Enabled: enabled})
+			_, err := h.API.Pach.SetUserEnabled(ctx, &pachpb.SetUserEnabledRequest{User: who, Enabled: enabled})
 			return err
 		}
-		if _, err := h.whoAmI(session); err != nil {
+		if _, err := h.WhoAmI(session); err != nil {
 			t.Fatal(err)
 		}
-		want(t, enable(session, alice, false), codes.PermissionDenied)
-		if err := enable(h.Root(), alice, false); err != nil {
+		pachdtest.Want(t, enable(session, pachdtest.Alice, false), codes.PermissionDenied)
+		if err := enable(h.Root(), pachdtest.Alice, false); err != nil {
 			t.Fatal(err)
 		}
-		_, err = h.whoAmI(session)
-		want(t, err, codes.Unauthenticated, "is disabled", "ask an administrator")
+		_, err = h.WhoAmI(session)
+		pachdtest.Want(t, err, codes.Unauthenticated, "is disabled", "ask an administrator")
 		if _, status := h.refresh(app.GetClient(), refresh); status != http.StatusBadRequest {
 			t.Errorf("refresh while disabled: %d", status)
 		}
-		if h.users()[alice].GetEnabled() {
+		if h.Users()[pachdtest.Alice].GetEnabled() {
 			t.Error("she is listed as enabled")
 		}
-		if err := enable(h.Root(), alice, true); err != nil {
+		if err := enable(h.Root(), pachdtest.Alice, true); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := h.whoAmI(session); err != nil {
+		if _, err := h.WhoAmI(session); err != nil {
 			t.Errorf("enabled again: %v", err)
 		}
-		want(t, enable(h.Root(), "user:nobody@example.com", false), codes.NotFound, "has never signed in")
-		want(t, enable(h.Root(), "pach:root", false), codes.InvalidArgument, "is not a person")
-		if err := h.Bind(cluster(), alice, "clusterAdmin"); err != nil {
+		pachdtest.Want(t, enable(h.Root(), "user:nobody@example.com", false), codes.NotFound, "has never signed in")
+		pachdtest.Want(t, enable(h.Root(), "pach:root", false), codes.InvalidArgument, "is not a person")
+		if err := h.Bind(pachdtest.Cluster(), pachdtest.Alice, "clusterAdmin"); err != nil {
 			t.Fatal(err)
 		}
-		want(t, enable(session, alice, false), codes.FailedPrecondition, "lock yourself out")
+		pachdtest.Want(t, enable(session, pachdtest.Alice, false), codes.FailedPrecondition, "lock yourself out")
 	})
 }
 
@@ -204,66 +190,66 @@ func TestLinkIdentity_AndUnlink(t *testing.T) {
 		if waiting.GetState() != pachpb.Identity_WAITING || waiting.GetEmail() != "alice@example.com" || waiting.GetLastLogin() == nil {
 			t.Fatalf("the identity that waits: %v", waiting)
 		}
-		if !strings.Contains(page.Text(), "pachctl idp link "+alice+" "+waiting.GetId()) {
+		if !strings.Contains(page.Text(), "pachctl idp link "+pachdtest.Alice+" "+waiting.GetId()) {
 			t.Errorf("the refusal does not say how to link %s: %q", waiting.GetId(), page.Text())
 		}
 		link := func(ctx context.Context, who, id string) error {
-			_, err := h.pach.LinkIdentity(ctx, &pachpb.LinkIdentityRequest{User: who, IdentityId: id})
+			_, err := h.API.Pach.LinkIdentity(ctx, &pachpb.LinkIdentityRequest{User: who, IdentityId: id})
 			return err
 		}
 		unlink := func(who, id string) error {
-			_, err := h.pach.UnlinkIdentity(h.Root(), &pachpb.UnlinkIdentityRequest{User: who, IdentityId: id})
+			_, err := h.API.Pach.UnlinkIdentity(h.Root(), &pachpb.UnlinkIdentityRequest{User: who, IdentityId: id})
 			return err
 		}
-		want(t, link(as(t.Context(), session), alice, waiting.GetId()), codes.PermissionDenied)
-		want(t, link(h.Root(), "user:nobody@example.com", waiting.GetId()), codes.NotFound, "has never signed in")
-		want(t, link(h.Root(), alice, "nosuch"), codes.NotFound, "pachctl auth list-users")
-		want(t, unlink(alice, waiting.GetId()), codes.NotFound)
-		if err := link(h.Root(), alice, waiting.GetId()); err != nil {
+		pachdtest.Want(t, link(pachdtest.As(t.Context(), session), pachdtest.Alice, waiting.GetId()), codes.PermissionDenied)
+		pachdtest.Want(t, link(h.Root(), "user:nobody@example.com", waiting.GetId()), codes.NotFound, "has never signed in")
+		pachdtest.Want(t, link(h.Root(), pachdtest.Alice, "nosuch"), codes.NotFound, "pachctl auth list-users")
+		pachdtest.Want(t, unlink(pachdtest.Alice, waiting.GetId()), codes.NotFound)
+		if err := link(h.Root(), pachdtest.Alice, waiting.GetId()); err != nil {
 			t.Fatal(err)
 		}
-		if err := link(h.Root(), alice, waiting.GetId()); err != nil {
+		if err := link(h.Root(), pachdtest.Alice, waiting.GetId()); err != nil {
 			t.Errorf("once more: %v", err)
 		}
 		_, second := h.through("second", optest.Alice)
-		if who, err := h.whoAmI(as(t.Context(), second)); err != nil || who.GetUsername() != alice {
+		if who, err := h.WhoAmI(pachdtest.As(t.Context(), second)); err != nil || who.GetUsername() != pachdtest.Alice {
 			t.Errorf("through the second: %v, %v", who, err)
 		}
-		h.wantGroups(alice, "group:admins", "group:engineers", "group:second/admins", "group:second/engineers")
+		h.WantGroups(pachdtest.Alice, "group:admins", "group:engineers", "group:second/admins", "group:second/engineers")
 
 		// Also the last one may go: nobody else inherits the name.
 		for n, id := range []string{waiting.GetId(), own.GetId()} {
-			if err := unlink(alice, id); err != nil {
+			if err := unlink(pachdtest.Alice, id); err != nil {
 				t.Fatal(err)
 			}
 			for m, raw := range []string{second, session} {
-				_, err := h.whoAmI(as(t.Context(), raw))
+				_, err := h.WhoAmI(pachdtest.As(t.Context(), raw))
 				if ended := m <= n; ended != (err != nil) {
 					t.Errorf("after %d were unlinked, session %d: %v", n+1, m, err)
 				}
 			}
 		}
-		h.wantGroups(alice)
+		h.WantGroups(pachdtest.Alice)
 		for _, connector := range []string{"first", "second"} {
 			if page, _ := h.through(connector, optest.Alice); !strings.Contains(page.Text(), "pachctl idp link") {
 				t.Errorf("%s: %q", connector, page.Text())
 			}
 		}
-		want(t, unlink(alice, own.GetId()), codes.NotFound)
-		if err := link(h.Root(), alice, own.GetId()); err != nil {
+		pachdtest.Want(t, unlink(pachdtest.Alice, own.GetId()), codes.NotFound)
+		if err := link(h.Root(), pachdtest.Alice, own.GetId()); err != nil {
 			t.Fatal(err)
 		}
 		if _, raw := h.through("first", optest.Alice); raw == "" {
 			t.Error("linked again, she cannot sign in")
 		}
-		_, err := h.whoAmI(as(t.Context(), session))
-		want(t, err, codes.Unauthenticated) // what had ended stays so
+		_, err := h.WhoAmI(pachdtest.As(t.Context(), session))
+		pachdtest.Want(t, err, codes.Unauthenticated) // what had ended stays so
 	})
 }
 
 func (h *env) identities() (first, second *pachpb.Identity) {
 	h.t.Helper()
-	for _, id := range h.users()[alice].GetIdentities() {
+	for _, id := range h.Users()[pachdtest.Alice].GetIdentities() {
 		switch id.GetConnector() {
 		case "first":
 			first = id
@@ -281,7 +267,7 @@ func TestListTokens_WithoutValues(t *testing.T) {
 		_, robot := h.Robot("ci", 3600)
 		list := func(ctx context.Context, req *pachpb.ListTokensRequest) []*pachpb.Token {
 			t.Helper()
-			res, err := h.pach.ListTokens(ctx, req)
+			res, err := h.API.Pach.ListTokens(ctx, req)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -298,22 +284,22 @@ func TestListTokens_WithoutValues(t *testing.T) {
 			}
 			return out
 		}
-		her := as(t.Context(), session)
-		if diff := cmp.Diff([]string{"pach:root ", "robot:ci ", alice + " demo"}, names(list(h.Root(), &pachpb.ListTokensRequest{}))); diff != "" {
+		her := pachdtest.As(t.Context(), session)
+		if diff := cmp.Diff([]string{"pach:root ", "robot:ci ", pachdtest.Alice + " demo"}, names(list(h.Root(), &pachpb.ListTokensRequest{}))); diff != "" {
 			t.Errorf("all (-want +got):\n%s", diff)
 		}
-		if diff := cmp.Diff([]string{alice + " demo"}, names(list(h.Root(), &pachpb.ListTokensRequest{Sessions: true}))); diff != "" {
+		if diff := cmp.Diff([]string{pachdtest.Alice + " demo"}, names(list(h.Root(), &pachpb.ListTokensRequest{Sessions: true}))); diff != "" {
 			t.Errorf("sessions (-want +got):\n%s", diff)
 		}
-		own := list(her, &pachpb.ListTokensRequest{Principal: alice, Sessions: true})
+		own := list(her, &pachpb.ListTokensRequest{Principal: pachdtest.Alice, Sessions: true})
 		if len(own) != 1 || len(own[0].GetId()) != 12 || own[0].GetCreated() == nil || own[0].GetExpires() == nil {
 			t.Errorf("her own: %v", own)
 		}
 		for _, req := range []*pachpb.ListTokensRequest{{}, {Principal: "robot:ci"}, {Sessions: true}} {
-			_, err := h.pach.ListTokens(her, req)
-			want(t, err, codes.PermissionDenied, "CLUSTER_AUTH_EXTRACT_TOKENS")
+			_, err := h.API.Pach.ListTokens(her, req)
+			pachdtest.Want(t, err, codes.PermissionDenied, "CLUSTER_AUTH_EXTRACT_TOKENS")
 		}
-		if _, err := h.pach.SetUserEnabled(h.Root(), &pachpb.SetUserEnabledRequest{User: alice}); err != nil {
+		if _, err := h.API.Pach.SetUserEnabled(h.Root(), &pachpb.SetUserEnabledRequest{User: pachdtest.Alice}); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff([]string{"pach:root ", "robot:ci "}, names(list(h.Root(), &pachpb.ListTokensRequest{}))); diff != "" {
@@ -330,7 +316,7 @@ func TestRevokeAll(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		h.Connect()
 		sessions := []string{h.Alice(), h.Alice()}
-		app, err := h.idp.CreateOIDCClient(h.Root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{
+		app, err := h.API.Identity.CreateOIDCClient(h.Root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{
 			Id: "app", Name: "app", RedirectUris: []string{"http://test.example.com/callback"},
 		}})
 		if err != nil {
@@ -338,65 +324,65 @@ func TestRevokeAll(t *testing.T) {
 		}
 		refresh := h.refreshToken(app.GetClient())
 		robot, _ := h.Robot("ci", 0)
-		_, err = h.pach.RevokeAll(robot, &pachpb.RevokeAllRequest{Principal: alice})
-		want(t, err, codes.PermissionDenied, "CLUSTER_AUTH_REVOKE_USER_TOKENS")
-		got, err := h.pach.RevokeAll(h.Root(), &pachpb.RevokeAllRequest{Principal: alice})
+		_, err = h.API.Pach.RevokeAll(robot, &pachpb.RevokeAllRequest{Principal: pachdtest.Alice})
+		pachdtest.Want(t, err, codes.PermissionDenied, "CLUSTER_AUTH_REVOKE_USER_TOKENS")
+		got, err := h.API.Pach.RevokeAll(h.Root(), &pachpb.RevokeAllRequest{Principal: pachdtest.Alice})
 		if err != nil || got.GetTokens() != 2 || got.GetRefreshTokens() != 1 {
 			t.Errorf("revoked %v, %v", got, err)
 		}
 		for _, raw := range sessions {
-			_, err := h.whoAmI(as(t.Context(), raw))
-			want(t, err, codes.Unauthenticated)
+			_, err := h.WhoAmI(pachdtest.As(t.Context(), raw))
+			pachdtest.Want(t, err, codes.Unauthenticated)
 		}
 		if _, status := h.refresh(app.GetClient(), refresh); status != http.StatusBadRequest {
 			t.Errorf("refresh afterwards: %d", status)
 		}
-		if _, err := h.whoAmI(robot); err != nil {
+		if _, err := h.WhoAmI(robot); err != nil {
 			t.Errorf("somebody else: %v", err)
 		}
-		_, err = h.pach.RevokeAll(h.Root(), &pachpb.RevokeAllRequest{Principal: "pach:root"})
-		want(t, err, codes.FailedPrecondition, "cannot revoke tokens for pach: users")
+		_, err = h.API.Pach.RevokeAll(h.Root(), &pachpb.RevokeAllRequest{Principal: "pach:root"})
+		pachdtest.Want(t, err, codes.FailedPrecondition, "cannot revoke tokens for pach: users")
 	})
 }
 
 func TestExplain_BindingGroupAndSource(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		h.Connect()
-		session := as(t.Context(), h.Alice())
-		if err := h.Bind(cluster(), "group:admins", "debugger"); err != nil {
+		session := pachdtest.As(t.Context(), h.Alice())
+		if err := h.Bind(pachdtest.Cluster(), "group:admins", "debugger"); err != nil {
 			t.Fatal(err)
 		}
-		ask := &pachpb.ExplainRequest{Permission: authpb.Permission_CLUSTER_DEBUG_DUMP, Resource: cluster()}
-		got, err := h.pach.Explain(session, ask)
+		ask := &pachpb.ExplainRequest{Permission: authpb.Permission_CLUSTER_DEBUG_DUMP, Resource: pachdtest.Cluster()}
+		got, err := h.API.Pach.Explain(session, ask)
 		if err != nil || len(got.GetGrants()) != 1 || len(got.GetGrants()[0].GetSources()) != 1 {
 			t.Fatalf("%v, %v", got, err)
 		}
 		seen := got.GetGrants()[0].GetSources()[0].GetSeen()
-		wanted := &pachpb.ExplainResponse{Allowed: true, Principal: alice, Grants: []*pachpb.Grant{{
-			Resource: cluster(), Principal: "group:admins", Role: "debugger", Sources: []*pachpb.MembershipSource{{Source: "connector/demo", Seen: seen}},
+		wanted := &pachpb.ExplainResponse{Allowed: true, Principal: pachdtest.Alice, Grants: []*pachpb.Grant{{
+			Resource: pachdtest.Cluster(), Principal: "group:admins", Role: "debugger", Sources: []*pachpb.MembershipSource{{Source: "connector/demo", Seen: seen}},
 		}}}
 		if diff := cmp.Diff(wanted, got, protocmp.Transform()); diff != "" || seen == nil {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
-		ask.Permission, ask.Resource = authpb.Permission_REPO_READ, repo("default/images")
-		ask.Principal = alice
-		got, err = h.pach.Explain(session, ask)
+		ask.Permission, ask.Resource = authpb.Permission_REPO_READ, pachdtest.Repo("default/images")
+		ask.Principal = pachdtest.Alice
+		got, err = h.API.Pach.Explain(session, ask)
 		if err != nil || got.GetAllowed() || len(got.GetSuggestions()) == 0 || got.GetSuggestions()[0].GetRole() != "repoReader" {
 			t.Errorf("what would be needed: %v, %v", got, err)
 		}
 		ask.Principal = "user:bob@example.com"
-		_, err = h.pach.Explain(session, ask)
-		want(t, err, codes.PermissionDenied, "CLUSTER_AUTH_GET_PERMISSIONS_FOR_PRINCIPAL")
-		if got, err := h.pach.Explain(h.Root(), ask); err != nil || got.GetPrincipal() != ask.GetPrincipal() {
+		_, err = h.API.Pach.Explain(session, ask)
+		pachdtest.Want(t, err, codes.PermissionDenied, "CLUSTER_AUTH_GET_PERMISSIONS_FOR_PRINCIPAL")
+		if got, err := h.API.Pach.Explain(h.Root(), ask); err != nil || got.GetPrincipal() != ask.GetPrincipal() {
 			t.Errorf("an administrator asks: %v, %v", got, err)
 		}
 		for text, bad := range map[string]*pachpb.ExplainRequest{
 			"resource is required": {Permission: authpb.Permission_REPO_READ},
-			"unknown permission":   {Resource: cluster()},
-			"no prefix":            {Principal: "bob", Resource: cluster(), Permission: authpb.Permission_REPO_READ},
+			"unknown permission":   {Resource: pachdtest.Cluster()},
+			"no prefix":            {Principal: "bob", Resource: pachdtest.Cluster(), Permission: authpb.Permission_REPO_READ},
 		} {
-			_, err := h.pach.Explain(h.Root(), bad)
-			want(t, err, codes.InvalidArgument, text)
+			_, err := h.API.Pach.Explain(h.Root(), bad)
+			pachdtest.Want(t, err, codes.InvalidArgument, text)
 		}
 	})
 }
@@ -405,23 +391,23 @@ func TestExplain_BindingGroupAndSource(t *testing.T) {
 func TestUpdateOIDCClient_ClearListsRotateSecret(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		h.Connect()
-		created, err := h.idp.CreateOIDCClient(h.Root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{
+		created, err := h.API.Identity.CreateOIDCClient(h.Root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{
 			Id: "app", Name: "app", RedirectUris: []string{"http://test.example.com/callback"}, TrustedPeers: []string{"other"},
 		}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		app := created.GetClient()
-		got, err := h.pach.UpdateOIDCClient(h.Root(), &pachpb.UpdateOIDCClientRequest{Id: "app", TrustedPeers: &pachpb.StringList{}})
+		got, err := h.API.Pach.UpdateOIDCClient(h.Root(), &pachpb.UpdateOIDCClientRequest{Id: "app", TrustedPeers: &pachpb.StringList{}})
 		if err != nil || got.GetSecret() != "" {
 			t.Fatalf("%v, %v", got, err)
 		}
-		stored, err := h.idp.GetOIDCClient(h.Root(), &identitypb.GetOIDCClientRequest{Id: "app"})
+		stored, err := h.API.Identity.GetOIDCClient(h.Root(), &identitypb.GetOIDCClientRequest{Id: "app"})
 		wanted := &identitypb.OIDCClient{Id: "app", Name: "app", RedirectUris: app.GetRedirectUris()}
 		if diff := cmp.Diff(wanted, stored.GetClient(), protocmp.Transform()); err != nil || diff != "" {
 			t.Errorf("%v (-want +got):\n%s", err, diff)
 		}
-		got, err = h.pach.UpdateOIDCClient(h.Root(), &pachpb.UpdateOIDCClientRequest{Id: "app", NewSecret: true})
+		got, err = h.API.Pach.UpdateOIDCClient(h.Root(), &pachpb.UpdateOIDCClientRequest{Id: "app", NewSecret: true})
 		if err != nil || len(got.GetSecret()) < 40 || got.GetSecret() == app.GetSecret() {
 			t.Fatalf("%v, %v", got, err)
 		}
@@ -430,8 +416,8 @@ func TestUpdateOIDCClient_ClearListsRotateSecret(t *testing.T) {
 		}
 		app.Secret = got.GetSecret()
 		h.refreshToken(app)
-		_, err = h.pach.UpdateOIDCClient(h.Root(), &pachpb.UpdateOIDCClientRequest{Id: "nosuch", NewSecret: true})
-		want(t, err, codes.NotFound, `unable to find OIDC client with id "nosuch"`)
+		_, err = h.API.Pach.UpdateOIDCClient(h.Root(), &pachpb.UpdateOIDCClientRequest{Id: "nosuch", NewSecret: true})
+		pachdtest.Want(t, err, codes.NotFound, `unable to find OIDC client with id "nosuch"`)
 	})
 }
 
@@ -445,7 +431,7 @@ func TestListTokens_Pages(t *testing.T) {
 		got := map[string]bool{}
 		req := &pachpb.ListTokensRequest{PageSize: 2}
 		for n := 1; ; n++ {
-			res, err := h.pach.ListTokens(h.Root(), req)
+			res, err := h.API.Pach.ListTokens(h.Root(), req)
 			if err != nil || len(res.GetTokens()) > 2 || n > 3 {
 				t.Fatalf("page %d: %v, %v", n, res, err)
 			}
@@ -468,11 +454,11 @@ func TestListTokens_Pages(t *testing.T) {
 func TestListConnectorStates_Pages(t *testing.T) {
 	h := open(t)
 	h.Connect()
-	first, err := h.pach.ListConnectorStates(h.Root(), &pachpb.ListConnectorStatesRequest{PageSize: 1})
+	first, err := h.API.Pach.ListConnectorStates(h.Root(), &pachpb.ListConnectorStatesRequest{PageSize: 1})
 	if err != nil || len(first.GetStates()) != 1 {
 		t.Fatalf("%v, %v", first, err)
 	}
-	after, err := h.pach.ListConnectorStates(h.Root(), &pachpb.ListConnectorStatesRequest{PageSize: 1, PageToken: first.GetStates()[0].GetId()})
+	after, err := h.API.Pach.ListConnectorStates(h.Root(), &pachpb.ListConnectorStatesRequest{PageSize: 1, PageToken: first.GetStates()[0].GetId()})
 	if err != nil || len(after.GetStates()) != 0 || after.GetNextPageToken() != "" {
 		t.Errorf("after the last one: %v, %v", after, err)
 	}

@@ -1,4 +1,4 @@
-package rpc_test
+package identity_test
 
 import (
 	"testing"
@@ -8,29 +8,30 @@ import (
 	authpb "pachyderm/api/auth"
 	identitypb "pachyderm/api/identity"
 	pachpb "pachyderm/api/pach"
+	"pachyderm/internal/pachd/pachdtest"
 )
 
 // A client's own secret and redirect URI are a session of whoever opens a link,
 // if its ID tokens begin sessions.
 func TestOIDCClients_ThatBeginSessionsBelongToClusterAdmin(t *testing.T) {
-	each(t, func(t *testing.T, h *env) {
+	pachdtest.Each(t, func(t *testing.T, h *pachdtest.Server) {
 		admin, _ := h.Robot("apps", 0)
-		if err := h.Bind(cluster(), "robot:apps", "oidcAppAdmin"); err != nil {
+		if err := h.Bind(pachdtest.Cluster(), "robot:apps", "oidcAppAdmin"); err != nil {
 			t.Fatal(err)
 		}
 		client := func(id string) *identitypb.OIDCClient {
 			return &identitypb.OIDCClient{Id: id, Name: id, RedirectUris: []string{"https://evil.example.com/"}, Secret: "known", TrustedPeers: []string{"mine"}}
 		}
 		attempts := func(id string) map[string]error {
-			_, created := h.idp.CreateOIDCClient(admin, &identitypb.CreateOIDCClientRequest{Client: client(id)})
-			_, extended := h.pach.CreateOIDCClient(admin, &pachpb.CreateOIDCClientRequest{Client: client(id)})
-			_, updated := h.idp.UpdateOIDCClient(admin, &identitypb.UpdateOIDCClientRequest{Client: client(id)})
-			_, rotated := h.pach.UpdateOIDCClient(admin, &pachpb.UpdateOIDCClientRequest{Id: id, NewSecret: true})
-			_, deleted := h.idp.DeleteOIDCClient(admin, &identitypb.DeleteOIDCClientRequest{Id: id})
+			_, created := h.API.Identity.CreateOIDCClient(admin, &identitypb.CreateOIDCClientRequest{Client: client(id)})
+			_, extended := h.API.Pach.CreateOIDCClient(admin, &pachpb.CreateOIDCClientRequest{Client: client(id)})
+			_, updated := h.API.Identity.UpdateOIDCClient(admin, &identitypb.UpdateOIDCClientRequest{Client: client(id)})
+			_, rotated := h.API.Pach.UpdateOIDCClient(admin, &pachpb.UpdateOIDCClientRequest{Id: id, NewSecret: true})
+			_, deleted := h.API.Identity.DeleteOIDCClient(admin, &identitypb.DeleteOIDCClientRequest{Id: id})
 			return map[string]error{"create": created, "create by pach_v1": extended, "update": updated, "rotate": rotated, "delete": deleted}
 		}
 		for _, err := range attempts("pachd") {
-			want(t, err, codes.PermissionDenied, "robot:apps is not authorized", "CLUSTER_MODIFY_BINDINGS")
+			pachdtest.Want(t, err, codes.PermissionDenied, "robot:apps is not authorized", "CLUSTER_MODIFY_BINDINGS")
 		}
 		before := attempts("pachyderm")
 		for _, what := range []string{"create", "update", "rotate", "delete"} {
@@ -38,19 +39,19 @@ func TestOIDCClients_ThatBeginSessionsBelongToClusterAdmin(t *testing.T) {
 				t.Errorf("%s a client of no meaning here: %v", what, before[what])
 			}
 		}
-		if _, err := h.auth.SetConfiguration(h.Root(), &authpb.SetConfigurationRequest{Configuration: h.client()}); err != nil {
+		if _, err := h.API.Auth.SetConfiguration(h.Root(), &authpb.SetConfigurationRequest{Configuration: h.Client()}); err != nil {
 			t.Fatal(err)
 		}
 		for _, err := range attempts("pachyderm") {
-			want(t, err, codes.PermissionDenied, "robot:apps is not authorized", "CLUSTER_MODIFY_BINDINGS")
+			pachdtest.Want(t, err, codes.PermissionDenied, "robot:apps is not authorized", "CLUSTER_MODIFY_BINDINGS")
 		}
 		for what, attempt := range map[string]func() error{
 			"update": func() error {
-				_, err := h.idp.UpdateOIDCClient(h.Root(), &identitypb.UpdateOIDCClientRequest{Client: &identitypb.OIDCClient{Id: "pachyderm", Name: "Pachyderm"}})
+				_, err := h.API.Identity.UpdateOIDCClient(h.Root(), &identitypb.UpdateOIDCClientRequest{Client: &identitypb.OIDCClient{Id: "pachyderm", Name: "Pachyderm"}})
 				return err
 			},
 			"create": func() error {
-				_, err := h.idp.CreateOIDCClient(h.Root(), &identitypb.CreateOIDCClientRequest{Client: client("pachd")})
+				_, err := h.API.Identity.CreateOIDCClient(h.Root(), &identitypb.CreateOIDCClientRequest{Client: client("pachd")})
 				return err
 			},
 		} {

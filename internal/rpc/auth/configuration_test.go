@@ -1,4 +1,4 @@
-package rpc_test
+package auth_test
 
 import (
 	"context"
@@ -15,37 +15,22 @@ import (
 
 	authpb "pachyderm/api/auth"
 	identitypb "pachyderm/api/identity"
+	"pachyderm/internal/pachd/pachdtest"
 )
 
 func (h *env) configure(ctx context.Context, c *authpb.OIDCConfig) error {
-	_, err := h.auth.SetConfiguration(ctx, &authpb.SetConfigurationRequest{Configuration: c})
+	_, err := h.API.Auth.SetConfiguration(ctx, &authpb.SetConfigurationRequest{Configuration: c})
 	return err
 }
 
 func (h *env) wantConfiguration(want *authpb.OIDCConfig) {
 	h.t.Helper()
-	got, err := h.auth.GetConfiguration(h.Root(), &authpb.GetConfigurationRequest{})
+	got, err := h.API.Auth.GetConfiguration(h.Root(), &authpb.GetConfigurationRequest{})
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, got.GetConfiguration(), protocmp.Transform()); diff != "" {
 		h.t.Errorf("configuration (-want +got):\n%s", diff)
-	}
-}
-
-// client registers the application that pachd is configured to be.
-func (h *env) client(peers ...string) *authpb.OIDCConfig {
-	h.t.Helper()
-	const id = "pachyderm"
-	redirect := h.HTTP + "/authorization-code/callback"
-	res, err := h.idp.CreateOIDCClient(h.Root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{
-		Id: id, Name: id, RedirectUris: []string{redirect}, TrustedPeers: peers,
-	}})
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	return &authpb.OIDCConfig{
-		Issuer: h.HTTP, ClientId: id, ClientSecret: res.GetClient().GetSecret(), RedirectUri: redirect, Scopes: []string{"email", "profile", "groups", "openid"},
 	}
 }
 
@@ -61,7 +46,7 @@ func TestSetConfiguration_RoundTrip(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		robot, _ := h.Robot("nobody", 0)
 		h.wantConfiguration(&authpb.OIDCConfig{})
-		c := h.client()
+		c := h.Client()
 		shown := changed(c, func(c *authpb.OIDCConfig) { c.ClientSecret = "***" })
 		if err := h.configure(h.Root(), c); err != nil {
 			t.Fatal(err)
@@ -74,25 +59,25 @@ func TestSetConfiguration_RoundTrip(t *testing.T) {
 		}
 		h.wantConfiguration(other)
 
-		want(t, h.configure(robot, c), codes.PermissionDenied, "not authorized", "needs permissions [CLUSTER_AUTH_SET_CONFIG] on CLUSTER")
-		_, err := h.auth.GetConfiguration(robot, &authpb.GetConfigurationRequest{})
-		want(t, err, codes.PermissionDenied, "needs permissions [CLUSTER_AUTH_GET_CONFIG] on CLUSTER")
+		pachdtest.Want(t, h.configure(robot, c), codes.PermissionDenied, "not authorized", "needs permissions [CLUSTER_AUTH_SET_CONFIG] on CLUSTER")
+		_, err := h.API.Auth.GetConfiguration(robot, &authpb.GetConfigurationRequest{})
+		pachdtest.Want(t, err, codes.PermissionDenied, "needs permissions [CLUSTER_AUTH_GET_CONFIG] on CLUSTER")
 		h.wantConfiguration(other)
 
 		if err := h.configure(h.Root(), nil); err != nil {
 			t.Fatal(err)
 		}
 		h.wantConfiguration(&authpb.OIDCConfig{})
-		want(t, h.configure(h.Root(), shown), codes.InvalidArgument, "client_secret is ***")
+		pachdtest.Want(t, h.configure(h.Root(), shown), codes.InvalidArgument, "client_secret is ***")
 
 		if err := h.configure(h.Root(), c); err != nil {
 			t.Fatal(err)
 		}
-		h.deactivate(h.Root())
-		want(t, h.configure(h.Root(), c), codes.Unimplemented, "activated")
-		_, err = h.auth.GetConfiguration(h.Root(), &authpb.GetConfigurationRequest{})
-		want(t, err, codes.Unimplemented, "activated")
-		if _, err := h.auth.Activate(t.Context(), &authpb.ActivateRequest{RootToken: h.RootToken}); err != nil {
+		h.Deactivate(h.Root())
+		pachdtest.Want(t, h.configure(h.Root(), c), codes.Unimplemented, "activated")
+		_, err = h.API.Auth.GetConfiguration(h.Root(), &authpb.GetConfigurationRequest{})
+		pachdtest.Want(t, err, codes.Unimplemented, "activated")
+		if _, err := h.API.Auth.Activate(t.Context(), &authpb.ActivateRequest{RootToken: h.RootToken}); err != nil {
 			t.Fatal(err)
 		}
 		h.wantConfiguration(&authpb.OIDCConfig{})
@@ -106,7 +91,7 @@ func TestSetConfiguration_RoundTrip(t *testing.T) {
 
 func TestSetConfiguration_Refused(t *testing.T) {
 	h := open(t)
-	good := h.client()
+	good := h.Client()
 	nothing := httptest.NewServer(http.NotFoundHandler())
 	defer nothing.Close()
 	for name, c := range map[string]struct {
@@ -126,7 +111,7 @@ func TestSetConfiguration_Refused(t *testing.T) {
 		"no host":         {func(c *authpb.OIDCConfig) { c.UserAccessibleIssuerHost = "ftp://x" }, codes.InvalidArgument, "user_accessible_issuer_host"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			want(t, h.configure(h.Root(), changed(good, c.change)), c.code, c.text)
+			pachdtest.Want(t, h.configure(h.Root(), changed(good, c.change)), c.code, c.text)
 		})
 	}
 	h.wantConfiguration(&authpb.OIDCConfig{})
@@ -135,12 +120,12 @@ func TestSetConfiguration_Refused(t *testing.T) {
 func TestSetConfiguration_ClientSignsIn(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		h.Connect()
-		c := h.client()
+		c := h.Client()
 		c.Scopes, c.Issuer = []string{"email", "groups"}, c.Issuer+"/"
 		if err := h.configure(h.Root(), c); err != nil {
 			t.Fatal(err)
 		}
-		start, err := h.auth.GetOIDCLogin(t.Context(), &authpb.GetOIDCLoginRequest{})
+		start, err := h.API.Auth.GetOIDCLogin(t.Context(), &authpb.GetOIDCLoginRequest{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -148,22 +133,22 @@ func TestSetConfiguration_ClientSignsIn(t *testing.T) {
 		if err != nil || u.Query().Get("client_id") != "pachyderm" || u.Query().Get("scope") != "openid email groups" || len(start.GetState()) < 30 {
 			t.Errorf("sent to %s, %v", u, err)
 		}
-		if who, err := h.whoAmI(as(t.Context(), h.Alice())); err != nil || who.GetUsername() != "user:alice@example.com" {
+		if who, err := h.WhoAmI(pachdtest.As(t.Context(), h.Alice())); err != nil || who.GetUsername() != "user:alice@example.com" {
 			t.Errorf("WhoAmI: %v, %v", who, err)
 		}
 		for _, host := range []string{"https://pach.example.com", "pach.example.com:8080"} {
 			if err := h.configure(h.Root(), changed(c, func(c *authpb.OIDCConfig) { c.UserAccessibleIssuerHost = host })); err != nil {
 				t.Fatal(err)
 			}
-			start, err := h.auth.GetOIDCLogin(t.Context(), &authpb.GetOIDCLoginRequest{})
+			start, err := h.API.Auth.GetOIDCLogin(t.Context(), &authpb.GetOIDCLoginRequest{})
 			if !strings.HasPrefix(strings.TrimPrefix(start.GetLoginUrl(), "http://"), host+"/auth?") || err != nil {
 				t.Errorf("%s: sent to %s, %v", host, start.GetLoginUrl(), err)
 			}
 		}
 		// A client that goes takes the way in with it, and says so.
-		if _, err := h.idp.DeleteOIDCClient(h.Root(), &identitypb.DeleteOIDCClientRequest{Id: "pachyderm"}); err != nil {
+		if _, err := h.API.Identity.DeleteOIDCClient(h.Root(), &identitypb.DeleteOIDCClientRequest{Id: "pachyderm"}); err != nil {
 			t.Fatal(err)
 		}
-		want(t, h.configure(h.Root(), c), codes.InvalidArgument, "is not registered")
+		pachdtest.Want(t, h.configure(h.Root(), c), codes.InvalidArgument, "is not registered")
 	})
 }

@@ -1,4 +1,4 @@
-package rpc_test
+package auth_test
 
 import (
 	"context"
@@ -23,7 +23,7 @@ var firstBindings = map[string][]string{
 
 func (h *env) wantBindings(ctx context.Context, want map[string][]string) {
 	h.t.Helper()
-	got, err := h.bound(ctx, cluster())
+	got, err := h.Bound(ctx, pachdtest.Cluster())
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -32,71 +32,64 @@ func (h *env) wantBindings(ctx context.Context, want map[string][]string) {
 	}
 }
 
-func (h *env) deactivate(ctx context.Context) {
-	h.t.Helper()
-	if _, err := h.auth.Deactivate(ctx, &authpb.DeactivateRequest{}); err != nil {
-		h.t.Fatal(err)
-	}
-}
-
 // Upstream's TestActivate and TestActivateKnownToken.
 func TestActivate_AfterDeactivate(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
-		_, err := h.auth.Activate(t.Context(), &authpb.ActivateRequest{})
-		want(t, err, codes.Unimplemented, "the auth service is already activated")
-		_, err = h.auth.Activate(h.Root(), &authpb.ActivateRequest{RootToken: "another-token"})
-		want(t, err, codes.Unimplemented, "the auth service is already activated")
+		_, err := h.API.Auth.Activate(t.Context(), &authpb.ActivateRequest{})
+		pachdtest.Want(t, err, codes.Unimplemented, "the auth service is already activated")
+		_, err = h.API.Auth.Activate(h.Root(), &authpb.ActivateRequest{RootToken: "another-token"})
+		pachdtest.Want(t, err, codes.Unimplemented, "the auth service is already activated")
 
 		h.Connect()
 		session := h.Alice()
 		_, robot := h.Robot("ci", 0)
-		if err := h.Bind(cluster(), "robot:ci", "clusterAdmin"); err != nil {
+		if err := h.Bind(pachdtest.Cluster(), "robot:ci", "clusterAdmin"); err != nil {
 			t.Fatal(err)
 		}
-		if err := h.Bind(project("default"), "robot:ci", "projectOwner"); err != nil {
+		if err := h.Bind(pachdtest.Project("default"), "robot:ci", "projectOwner"); err != nil {
 			t.Fatal(err)
 		}
-		h.deactivate(as(t.Context(), robot))
-		for name, ctx := range map[string]context.Context{"root": h.Root(), "a robot": as(t.Context(), robot), "a person": as(t.Context(), session), "nobody": t.Context()} {
-			_, err := h.whoAmI(ctx)
-			want(t, err, codes.Unimplemented, "the auth service is not activated")
+		h.Deactivate(pachdtest.As(t.Context(), robot))
+		for name, ctx := range map[string]context.Context{"root": h.Root(), "a robot": pachdtest.As(t.Context(), robot), "a person": pachdtest.As(t.Context(), session), "nobody": t.Context()} {
+			_, err := h.WhoAmI(ctx)
+			pachdtest.Want(t, err, codes.Unimplemented, "the auth service is not activated")
 			if t.Failed() {
 				t.Fatal(name)
 			}
 		}
-		_, err = h.auth.Deactivate(h.Root(), &authpb.DeactivateRequest{})
-		want(t, err, codes.Unimplemented, "the auth service is not activated")
-		_, err = h.auth.Authenticate(t.Context(), &authpb.AuthenticateRequest{OidcState: "x"})
-		want(t, err, codes.Unimplemented, "the auth service is not activated")
+		_, err = h.API.Auth.Deactivate(h.Root(), &authpb.DeactivateRequest{})
+		pachdtest.Want(t, err, codes.Unimplemented, "the auth service is not activated")
+		_, err = h.API.Auth.Authenticate(t.Context(), &authpb.AuthenticateRequest{OidcState: "x"})
+		pachdtest.Want(t, err, codes.Unimplemented, "the auth service is not activated")
 
-		_, err = h.auth.Activate(t.Context(), &authpb.ActivateRequest{RootToken: "short"})
-		want(t, err, codes.InvalidArgument, "too short")
+		_, err = h.API.Auth.Activate(t.Context(), &authpb.ActivateRequest{RootToken: "short"})
+		pachdtest.Want(t, err, codes.InvalidArgument, "too short")
 		for _, given := range []string{"", "iamroot"} {
-			res, err := h.auth.Activate(t.Context(), &authpb.ActivateRequest{RootToken: given})
+			res, err := h.API.Auth.Activate(t.Context(), &authpb.ActivateRequest{RootToken: given})
 			if err != nil || res.GetPachToken() == "" || given != "" && res.GetPachToken() != given {
 				t.Fatalf("Activate with %q: %v, %v", given, res, err)
 			}
-			root := as(t.Context(), res.GetPachToken())
-			if who, err := h.whoAmI(root); err != nil || who.GetUsername() != "pach:root" || who.GetExpiration() != nil {
+			root := pachdtest.As(t.Context(), res.GetPachToken())
+			if who, err := h.WhoAmI(root); err != nil || who.GetUsername() != "pach:root" || who.GetExpiration() != nil {
 				t.Errorf("the new root: %v, %v", who, err)
 			}
 			h.wantBindings(root, firstBindings)
 			for name, old := range map[string]string{"root": h.RootToken, "the robot": robot, "the person": session} {
-				_, err := h.whoAmI(as(t.Context(), old))
-				want(t, err, codes.Unauthenticated)
+				_, err := h.WhoAmI(pachdtest.As(t.Context(), old))
+				pachdtest.Want(t, err, codes.Unauthenticated)
 				if t.Failed() {
 					t.Fatal(name)
 				}
 			}
-			all, err := h.idp.ListIDPConnectors(root, &identitypb.ListIDPConnectorsRequest{})
+			all, err := h.API.Identity.ListIDPConnectors(root, &identitypb.ListIDPConnectorsRequest{})
 			if err != nil || len(all.GetConnectors()) != 1 {
 				t.Errorf("connectors: %v, %v", all, err)
 			}
-			owner, err := h.auth.GetPermissionsForPrincipal(root, &authpb.GetPermissionsForPrincipalRequest{Resource: project("default"), Principal: "robot:ci"})
+			owner, err := h.API.Auth.GetPermissionsForPrincipal(root, &authpb.GetPermissionsForPrincipalRequest{Resource: pachdtest.Project("default"), Principal: "robot:ci"})
 			if err != nil || !cmp.Equal(owner.GetRoles(), []string{"projectWriter"}) {
 				t.Errorf("roles of the robot on the project: %v, %v", owner.GetRoles(), err)
 			}
-			h.deactivate(root)
+			h.Deactivate(root)
 		}
 	})
 }
@@ -106,13 +99,13 @@ func TestDeactivate_LastAdministrators(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		robot, _ := h.Robot("admin", 0)
 		h.wantBindings(robot, firstBindings)
-		if err := h.Bind(cluster(), "robot:admin", "repoOwner"); err != nil {
+		if err := h.Bind(pachdtest.Cluster(), "robot:admin", "repoOwner"); err != nil {
 			t.Fatal(err)
 		}
-		_, err := h.auth.Deactivate(robot, &authpb.DeactivateRequest{})
-		want(t, err, codes.PermissionDenied, "not authorized", "CLUSTER_AUTH_DEACTIVATE")
+		_, err := h.API.Auth.Deactivate(robot, &authpb.DeactivateRequest{})
+		pachdtest.Want(t, err, codes.PermissionDenied, "not authorized", "CLUSTER_AUTH_DEACTIVATE")
 
-		if err := h.Bind(cluster(), "robot:admin", "clusterAdmin"); err != nil {
+		if err := h.Bind(pachdtest.Cluster(), "robot:admin", "clusterAdmin"); err != nil {
 			t.Fatal(err)
 		}
 		withAdmin := map[string][]string{"robot:admin": {"clusterAdmin"}}
@@ -122,13 +115,13 @@ func TestDeactivate_LastAdministrators(t *testing.T) {
 		for _, by := range []context.Context{h.Root(), robot} {
 			for _, who := range []string{"pach:root", "internal:auth-server"} {
 				for _, roles := range [][]string{nil, {"debugger"}} {
-					_, err := h.auth.ModifyRoleBinding(by, &authpb.ModifyRoleBindingRequest{Resource: cluster(), Principal: who, Roles: roles})
-					want(t, err, codes.FailedPrecondition, "cannot modify cluster role bindings for")
+					_, err := h.API.Auth.ModifyRoleBinding(by, &authpb.ModifyRoleBindingRequest{Resource: pachdtest.Cluster(), Principal: who, Roles: roles})
+					pachdtest.Want(t, err, codes.FailedPrecondition, "cannot modify cluster role bindings for")
 				}
 			}
 			h.wantBindings(by, withAdmin)
 		}
-		if err := h.Bind(cluster(), "robot:admin"); err != nil {
+		if err := h.Bind(pachdtest.Cluster(), "robot:admin"); err != nil {
 			t.Fatal(err)
 		}
 		h.wantBindings(h.Root(), firstBindings)
@@ -149,42 +142,42 @@ func TestActivate_UpstreamClient(t *testing.T) {
 		defer func() { _ = conn.Close() }()
 		auth, idp := authpb.NewAPIClient(conn), identitypb.NewAPIClient(conn)
 		_, err = auth.WhoAmI(t.Context(), &authpb.WhoAmIRequest{})
-		want(t, err, codes.Unimplemented, "the auth service is not activated")
+		pachdtest.Want(t, err, codes.Unimplemented, "the auth service is not activated")
 		_, err = pfspb.NewAPIClient(conn).ActivateAuth(t.Context(), &pfspb.ActivateAuthRequest{})
-		want(t, err, codes.Unimplemented, "the auth service is not activated")
+		pachdtest.Want(t, err, codes.Unimplemented, "the auth service is not activated")
 
 		res, err := auth.Activate(t.Context(), &authpb.ActivateRequest{RootToken: "iamroot"})
 		if err != nil || res.GetPachToken() != "iamroot" {
 			t.Fatalf("Activate: %v, %v", res, err)
 		}
-		root := as(t.Context(), "iamroot")
+		root := pachdtest.As(t.Context(), "iamroot")
 		_, errs := pfspb.NewAPIClient(conn).ActivateAuth(root, &pfspb.ActivateAuthRequest{})
-		want(t, errs, codes.OK)
+		pachdtest.Want(t, errs, codes.OK)
 		_, errs = ppspb.NewAPIClient(conn).ActivateAuth(root, &ppspb.ActivateAuthRequest{})
-		want(t, errs, codes.OK)
+		pachdtest.Want(t, errs, codes.OK)
 		redirect := server.HTTP + "/authorization-code/callback"
 		_, errs = idp.SetIdentityServerConfig(root, &identitypb.SetIdentityServerConfigRequest{Config: &identitypb.IdentityServerConfig{Issuer: server.HTTP + "/"}})
-		want(t, errs, codes.OK)
+		pachdtest.Want(t, errs, codes.OK)
 		client, errs := idp.CreateOIDCClient(root, &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{Id: "pachd", Name: "pachd", RedirectUris: []string{redirect}}})
-		want(t, errs, codes.OK)
+		pachdtest.Want(t, errs, codes.OK)
 		_, errs = auth.SetConfiguration(root, &authpb.SetConfigurationRequest{Configuration: &authpb.OIDCConfig{
 			Issuer: server.HTTP + "/", ClientId: "pachd", ClientSecret: client.GetClient().GetSecret(), RedirectUri: redirect,
 			Scopes: []string{"email", "profile", "groups", "openid"}, LocalhostIssuer: true,
 		}})
-		want(t, errs, codes.OK)
+		pachdtest.Want(t, errs, codes.OK)
 		_, errs = auth.Deactivate(root, &authpb.DeactivateRequest{})
-		want(t, errs, codes.OK)
+		pachdtest.Want(t, errs, codes.OK)
 	})
 	// What an administrator has deactivated, a restart does not activate.
 	t.Run("after a restart", func(t *testing.T) {
 		server := pachdtest.StartIn(t, dir, func(c *config.Config) { c.Auth.RootToken = "configured-token" })
-		_, err := dial(t, server.GRPC).WhoAmI(as(t.Context(), server.RootToken), &authpb.WhoAmIRequest{})
-		want(t, err, codes.Unimplemented, "the auth service is not activated")
+		_, err := server.WhoAmI(server.Root())
+		pachdtest.Want(t, err, codes.Unimplemented, "the auth service is not activated")
 	})
 }
 
 func TestRotateRootToken_Configured(t *testing.T) {
 	server := pachdtest.Start(t, func(c *config.Config) { c.Auth.RootToken = "configured-token" })
-	_, err := dial(t, server.GRPC).RotateRootToken(as(t.Context(), server.RootToken), &authpb.RotateRootTokenRequest{})
-	want(t, err, codes.FailedPrecondition, "RotateRootToken() is disabled when the root token is configured in the environment")
+	_, err := server.API.Auth.RotateRootToken(server.Root(), &authpb.RotateRootTokenRequest{})
+	pachdtest.Want(t, err, codes.FailedPrecondition, "RotateRootToken() is disabled when the root token is configured in the environment")
 }

@@ -1,18 +1,17 @@
-package rpc_test
+package enterprise_test
 
 import (
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/reflection/grpc_reflection_v1"
 
 	enterprisepb "pachyderm/api/enterprise"
 	licensepb "pachyderm/api/license"
+	"pachyderm/internal/pachd/pachdtest"
 )
 
 func TestEnterprise_NoLicenceNeeded(t *testing.T) {
-	each(t, func(t *testing.T, h *env) {
+	pachdtest.Each(t, func(t *testing.T, h *pachdtest.Server) {
 		enterprise, license := enterprisepb.NewAPIClient(h.Conn), licensepb.NewAPIClient(h.Conn)
 		robot, _ := h.Robot("nobody", 0)
 		state, err := enterprise.GetState(t.Context(), &enterprisepb.GetStateRequest{})
@@ -31,15 +30,15 @@ func TestEnterprise_NoLicenceNeeded(t *testing.T) {
 			t.Fatalf("AddCluster: %v, %v", added, err)
 		}
 		_, err = enterprise.Activate(h.Root(), &enterprisepb.ActivateRequest{LicenseServer: "grpc://localhost:1650", Id: "member", Secret: added.GetSecret()})
-		want(t, err, codes.OK)
+		pachdtest.Want(t, err, codes.OK)
 		_, err = license.AddCluster(h.Root(), &licensepb.AddClusterRequest{Id: "member", Address: "x"})
-		want(t, err, codes.AlreadyExists, "cluster ID is not unique")
+		pachdtest.Want(t, err, codes.AlreadyExists, "cluster ID is not unique")
 		_, err = license.AddCluster(h.Root(), &licensepb.AddClusterRequest{Address: "x"})
-		want(t, err, codes.InvalidArgument)
+		pachdtest.Want(t, err, codes.InvalidArgument)
 
 		for id, secret := range map[string]string{"member": "wrong", "nosuch": added.GetSecret(), "": ""} {
 			_, err := license.Heartbeat(t.Context(), &licensepb.HeartbeatRequest{Id: id, Secret: secret})
-			want(t, err, codes.Unauthenticated, "cluster ID or secret is not valid")
+			pachdtest.Want(t, err, codes.Unauthenticated, "cluster ID or secret is not valid")
 		}
 		beat, err := license.Heartbeat(t.Context(), &licensepb.HeartbeatRequest{Id: "member", Secret: added.GetSecret(), Version: "2.5.0", AuthEnabled: true, ClientId: "pachd"})
 		if err != nil || beat.GetLicense().GetExpires() == nil {
@@ -63,55 +62,28 @@ func TestEnterprise_NoLicenceNeeded(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = license.DeleteCluster(h.Root(), &licensepb.DeleteClusterRequest{Id: "member"})
-		want(t, err, codes.NotFound)
+		pachdtest.Want(t, err, codes.NotFound)
 		_, err = license.UpdateCluster(h.Root(), &licensepb.UpdateClusterRequest{Id: "member"})
-		want(t, err, codes.NotFound)
+		pachdtest.Want(t, err, codes.NotFound)
 
 		_, err = enterprise.Deactivate(h.Root(), &enterprisepb.DeactivateRequest{})
-		want(t, err, codes.FailedPrecondition, "needs no licence")
+		pachdtest.Want(t, err, codes.FailedPrecondition, "needs no licence")
 		_, err = enterprise.Pause(h.Root(), &enterprisepb.PauseRequest{})
-		want(t, err, codes.Unimplemented, "pausing is for")
+		pachdtest.Want(t, err, codes.Unimplemented, "pausing is for")
 		paused, err := enterprise.PauseStatus(robot, &enterprisepb.PauseStatusRequest{})
 		if err != nil || paused.GetStatus() != enterprisepb.PauseStatusResponse_UNPAUSED {
 			t.Errorf("%v, %v", paused, err)
 		}
 		_, err = license.ListClusters(robot, &licensepb.ListClustersRequest{})
-		want(t, err, codes.PermissionDenied, "CLUSTER_LICENSE_LIST_CLUSTERS")
+		pachdtest.Want(t, err, codes.PermissionDenied, "CLUSTER_LICENSE_LIST_CLUSTERS")
 
 		// While authentication is off, these are open.
-		h.deactivate(h.Root())
+		h.Deactivate(h.Root())
 		_, err = license.ListClusters(t.Context(), &licensepb.ListClustersRequest{})
-		want(t, err, codes.OK)
+		pachdtest.Want(t, err, codes.OK)
 		_, err = enterprise.PauseStatus(t.Context(), &enterprisepb.PauseStatusRequest{})
-		want(t, err, codes.OK)
+		pachdtest.Want(t, err, codes.OK)
 		_, err = license.DeleteAll(t.Context(), &licensepb.DeleteAllRequest{})
-		want(t, err, codes.OK)
+		pachdtest.Want(t, err, codes.OK)
 	})
-}
-
-func TestReflection(t *testing.T) {
-	h := open(t)
-	stream, err := grpc_reflection_v1.NewServerReflectionClient(h.Conn).ServerReflectionInfo(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = stream.Send(&grpc_reflection_v1.ServerReflectionRequest{MessageRequest: &grpc_reflection_v1.ServerReflectionRequest_ListServices{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	res, err := stream.Recv()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var names []string
-	for _, s := range res.GetListServicesResponse().GetService() {
-		names = append(names, s.GetName())
-	}
-	wanted := []string{
-		"admin_v2.API", "auth_v2.API", "enterprise_v2.API", "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection",
-		"identity_v2.API", "license_v2.API", "pach_v1.API", "pfs_v2.API", "pps_v2.API", "versionpb_v2.API",
-	}
-	if diff := cmp.Diff(wanted, names); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
 }

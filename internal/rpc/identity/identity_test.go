@@ -1,30 +1,20 @@
-package rpc_test
+package identity_test
 
 import (
 	"encoding/json"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	identitypb "pachyderm/api/identity"
 	"pachyderm/demo/op/optest"
+	"pachyderm/internal/pachd/pachdtest"
 )
 
-func field(err error) string {
-	for _, d := range status.Convert(err).Details() {
-		if info, ok := d.(*errdetails.ErrorInfo); ok {
-			return info.GetMetadata()["field"]
-		}
-	}
-	return ""
-}
-
 func TestIDPConnector_BothFormsWithoutSecrets(t *testing.T) {
-	each(t, func(t *testing.T, h *env) {
+	pachdtest.Each(t, func(t *testing.T, h *pachdtest.Server) {
 		p := optest.Start(t, h.Issuer.Callback())
 		config := map[string]any{
 			"issuer": p.Issuer, "clientID": p.ClientID, "clientSecret": p.ClientSecret, "redirectURI": h.Issuer.Callback(),
@@ -45,15 +35,15 @@ func TestIDPConnector_BothFormsWithoutSecrets(t *testing.T) {
 			"json-beside-an-empty": {Config: &structpb.Struct{}, JsonConfig: string(asJSON)},
 		} {
 			c.Id, c.Name, c.Type, c.ConfigVersion = id, "Demo", "oidc", 1
-			if _, err := h.idp.CreateIDPConnector(h.Root(), &identitypb.CreateIDPConnectorRequest{Connector: c}); err != nil {
+			if _, err := h.API.Identity.CreateIDPConnector(h.Root(), &identitypb.CreateIDPConnectorRequest{Connector: c}); err != nil {
 				t.Errorf("%s: %v", id, err)
 				continue
 			}
 			// The same again at the stored version changes nothing.
-			if _, err := h.idp.UpdateIDPConnector(h.Root(), &identitypb.UpdateIDPConnectorRequest{Connector: c}); err != nil {
+			if _, err := h.API.Identity.UpdateIDPConnector(h.Root(), &identitypb.UpdateIDPConnectorRequest{Connector: c}); err != nil {
 				t.Errorf("%s again: %v", id, err)
 			}
-			res, err := h.idp.GetIDPConnector(h.Root(), &identitypb.GetIDPConnectorRequest{Id: id})
+			res, err := h.API.Identity.GetIDPConnector(h.Root(), &identitypb.GetIDPConnectorRequest{Id: id})
 			got := res.GetConnector()
 			if err != nil || got.GetConfigVersion() != 1 || got.GetJsonConfig() != "" {
 				t.Errorf("%s: %v, %v", id, got, err)
@@ -67,7 +57,7 @@ func TestIDPConnector_BothFormsWithoutSecrets(t *testing.T) {
 				t.Errorf("%s (-want +got):\n%s", id, diff)
 			}
 		}
-		all, err := h.idp.ListIDPConnectors(h.Root(), &identitypb.ListIDPConnectorsRequest{})
+		all, err := h.API.Identity.ListIDPConnectors(h.Root(), &identitypb.ListIDPConnectorsRequest{})
 		if err != nil || len(all.GetConnectors()) != 4 {
 			t.Errorf("listed %v, %v", all, err)
 		}
@@ -80,7 +70,7 @@ func TestIDPConnector_BothFormsWithoutSecrets(t *testing.T) {
 }
 
 func TestIDPConnector_RefusedWithField(t *testing.T) {
-	h := open(t)
+	h := pachdtest.Start(t)
 	for text, c := range map[string]struct {
 		connector *identitypb.IDPConnector
 		code      codes.Code
@@ -95,19 +85,19 @@ func TestIDPConnector_RefusedWithField(t *testing.T) {
 		"unable to deserialize JSON":              {&identitypb.IDPConnector{Id: "x", Type: "oidc", Name: "X", JsonConfig: `{"a":`}, codes.InvalidArgument, "jsonConfig"},
 		"unable to open connector":                {&identitypb.IDPConnector{Id: "x", Type: "oidc", Name: "X", JsonConfig: `{"clientId":"a"}`}, codes.InvalidArgument, "config.clientId"},
 	} {
-		_, err := h.idp.CreateIDPConnector(h.Root(), &identitypb.CreateIDPConnectorRequest{Connector: c.connector})
-		want(t, err, c.code, text)
-		if field(err) != c.field {
-			t.Errorf("%s: field %q, want %q", text, field(err), c.field)
+		_, err := h.API.Identity.CreateIDPConnector(h.Root(), &identitypb.CreateIDPConnectorRequest{Connector: c.connector})
+		pachdtest.Want(t, err, c.code, text)
+		if pachdtest.Info(err).GetMetadata()["field"] != c.field {
+			t.Errorf("%s: field %q, want %q", text, pachdtest.Info(err).GetMetadata()["field"], c.field)
 		}
 	}
-	_, err := h.idp.GetIDPConnector(h.Root(), &identitypb.GetIDPConnectorRequest{Id: "nosuch"})
-	want(t, err, codes.NotFound, `"nosuch"`, "ID does not exist")
-	_, err = h.idp.DeleteIDPConnector(h.Root(), &identitypb.DeleteIDPConnectorRequest{Id: "nosuch"})
-	want(t, err, codes.NotFound, `"nosuch"`)
-	_, err = h.idp.SetIdentityServerConfig(h.Root(), &identitypb.SetIdentityServerConfigRequest{Config: &identitypb.IdentityServerConfig{IdTokenExpiry: "soon"}})
-	want(t, err, codes.InvalidArgument, "id_token_expiry")
-	if got := field(err); got != "id_token_expiry" {
+	_, err := h.API.Identity.GetIDPConnector(h.Root(), &identitypb.GetIDPConnectorRequest{Id: "nosuch"})
+	pachdtest.Want(t, err, codes.NotFound, `"nosuch"`, "ID does not exist")
+	_, err = h.API.Identity.DeleteIDPConnector(h.Root(), &identitypb.DeleteIDPConnectorRequest{Id: "nosuch"})
+	pachdtest.Want(t, err, codes.NotFound, `"nosuch"`)
+	_, err = h.API.Identity.SetIdentityServerConfig(h.Root(), &identitypb.SetIdentityServerConfigRequest{Config: &identitypb.IdentityServerConfig{IdTokenExpiry: "soon"}})
+	pachdtest.Want(t, err, codes.InvalidArgument, "id_token_expiry")
+	if got := pachdtest.Info(err).GetMetadata()["field"]; got != "id_token_expiry" {
 		t.Errorf("field %q", got)
 	}
 }
