@@ -156,7 +156,7 @@ var mayImport = map[string][]string{
 	},
 	"internal/pachd/pachdtest": {
 		"api", "api/auth", "api/identity", "api/pach", "demo/op", "demo/op/optest", "internal/config", "internal/db", "internal/db/dbtest",
-		"internal/issuer/registry", "internal/pachd", "internal/principal", "internal/secret",
+		"internal/issuer/connectortest", "internal/issuer/registry", "internal/pachd", "internal/principal", "internal/secret",
 	},
 
 	"client":                  {"api"},

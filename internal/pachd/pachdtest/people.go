@@ -12,6 +12,7 @@ import (
 	"pachyderm/demo/op"
 	"pachyderm/demo/op/optest"
 	"pachyderm/internal/db"
+	"pachyderm/internal/issuer/connectortest"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/principal"
 )
@@ -95,4 +96,22 @@ func (s *Server) Alice() (session string) {
 func (s *Server) SetEnabled(user string, enabled bool) error {
 	_, err := s.API.Pach.SetUserEnabled(s.Root(), &pach.SetUserEnabledRequest{User: user, Enabled: enabled})
 	return err
+}
+
+// TestConnector runs a connector test to its end; sign drives the browser from
+// its page.
+func (s *Server) TestConnector(
+	c registry.Connector, sign func(b *optest.Browser, start string) optest.Page,
+) (connectortest.Result, optest.Page) {
+	s.t.Helper()
+	id, address, _, err := s.Issuer.StartTest(s.t.Context(), principal.Root, c)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	page := sign(optest.NewBrowser(s.t, func(*url.URL) bool { return false }), address)
+	r, done, err := s.Issuer.WaitTest(s.t.Context(), principal.Root, id)
+	if err != nil || !done {
+		s.t.Fatalf("done %v, %v; the page: %s", done, err, page.Text())
+	}
+	return r, page
 }
