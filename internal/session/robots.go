@@ -196,21 +196,9 @@ func (s *Service) Allow(ctx context.Context, by Caller, robot string, creator pr
 
 // Robots lists the tokens of robots, also those that have expired and are not
 // deleted yet: what a backup of them consists of.
-func (s *Service) Robots(ctx context.Context) (robots []token.Info, err error) {
-	err = db.EachPage(func(p db.Page) (next string, err error) {
-		err = s.with.DB.View(ctx, func(tx *db.Tx) error {
-			all, more, err := token.Page(ctx, tx, p)
-			for _, t := range all {
-				if t.Subject.Kind() == principal.Robot {
-					robots = append(robots, t)
-				}
-			}
-			next = more
-			return err
-		})
-		return next, err
-	})
-	return robots, err
+func (s *Service) Robots(ctx context.Context) ([]token.Info, error) {
+	all, err := db.All(ctx, s.with.DB.View, token.Page)
+	return slices.DeleteFunc(all, func(t token.Info) bool { return t.Subject.Kind() != principal.Robot }), err
 }
 
 // Restore brings back a token of which only the hash is known. Faults: those of

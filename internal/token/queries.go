@@ -103,10 +103,12 @@ func DeleteExpired(ctx context.Context, tx *db.Tx, now time.Time) error {
 	return err
 }
 
-// DeleteAll ends every token.
+// DeleteAll ends every token, and who may make which of robots.
 func DeleteAll(ctx context.Context, tx *db.Tx) error {
-	if _, err := tx.Exec(ctx, `DELETE FROM tokens`); err != nil {
-		return err
+	for _, query := range []string{`DELETE FROM tokens`, `DELETE FROM robot_token_creators`} {
+		if _, err := tx.Exec(ctx, query); err != nil {
+			return err
+		}
 	}
 	return tx.Changed(ctx, "", "")
 }

@@ -124,3 +124,29 @@ func FuzzVerify(f *testing.F) {
 		}
 	})
 }
+
+// What somebody was allowed before must not come back with the next activation.
+func TestDeleteAll_AllowancesToo(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		raw := issue(t, d, 0)
+		err := d.Update(t.Context(), func(tx *db.Tx) error {
+			if err := token.AllowCreator(t.Context(), tx, "robot:ci", "user:alice@example.com"); err != nil {
+				return err
+			}
+			if err := token.DeleteAll(t.Context(), tx); err != nil {
+				return err
+			}
+			left, err := token.Creators(t.Context(), tx, "robot:ci")
+			if len(left) > 0 {
+				t.Errorf("still allowed: %v", left)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := verify(t, d, raw, now); !fault.Is(err, fault.Unauthenticated) {
+			t.Errorf("the token: %v", err)
+		}
+	})
+}
