@@ -152,64 +152,60 @@ func (h *Handler) KeepResponse(w http.ResponseWriter, r *http.Request, state str
 	return nil
 }
 
-// sameBrowser finds the test of a state in the browser that began it.
-func (h *Handler) sameBrowser(r *http.Request, state string) (a attempt, err error) {
-	a.id = idOf(state)
+// resume finds the test of a state in the browser that began it, and goes on
+// with the connector that it tests.
+func (h *Handler) resume(
+	w http.ResponseWriter, r *http.Request, state string, goOn func(attempt, *connector.Provider) error,
+) (err error) {
+	a := attempt{id: idOf(state)}
 	_, a.body, err = h.Tests.read(r.Context(), a.id)
 	if err := a.body.open(err); err != nil {
-		return a, err
+		return err
 	}
 	if !secret.Same(a.body.Browser, h.Cookie.ID(r)) {
-		return a, errStranger()
+		return errStranger()
 	}
-	return a, nil
+	c, err := h.Tests.open(a.body.Tested)
+	if err != nil {
+		return h.finish(w, r, a, err)
+	}
+	a.issuer = c.Issuer()
+	return goOn(a, c)
 }
 
 // Return is where a provider sends the browser back to.
 func (h *Handler) Return(w http.ResponseWriter, r *http.Request, state string) error {
-	a, err := h.sameBrowser(r, state)
-	if err != nil {
-		return err
-	}
-	c, err := h.Tests.open(a.body.Tested)
-	if err != nil {
+	return h.resume(w, r, state, func(a attempt, c *connector.Provider) (err error) {
+		inner, ok := c.Connector.(dexconn.CallbackConnector)
+		if !ok {
+			return errOver()
+		}
+		if a.body.Answer != nil {
+			r.PostForm = a.body.Answer
+		}
+		a.seen = &claimlog.Log{}
+		a.who, err = upstream.Within(r.Context(), func(ctx context.Context) (dexconn.Identity, error) {
+			ctx = context.WithValue(claimlog.In(ctx, a.seen), oauth2.HTTPClient, fetch.HTTPClient(upstream.AnswerWithin))
+			return inner.HandleCallback(asked(), a.body.Pending, r.WithContext(ctx))
+		})
 		return h.finish(w, r, a, err)
-	}
-	inner, ok := c.Connector.(dexconn.CallbackConnector)
-	if !ok {
-		return errOver()
-	}
-	if a.body.Answer != nil {
-		r.PostForm = a.body.Answer
-	}
-	a.issuer, a.seen = c.Issuer(), &claimlog.Log{}
-	a.who, err = upstream.Within(r.Context(), func(ctx context.Context) (dexconn.Identity, error) {
-		ctx = context.WithValue(claimlog.In(ctx, a.seen), oauth2.HTTPClient, fetch.HTTPClient(upstream.AnswerWithin))
-		return inner.HandleCallback(asked(), a.body.Pending, r.WithContext(ctx))
 	})
-	return h.finish(w, r, a, err)
 }
 
 // Form is the request of a test whose provider takes it by POST only.
 func (h *Handler) Form(w http.ResponseWriter, r *http.Request, state string) error {
-	a, err := h.sameBrowser(r, state)
-	if err != nil {
-		return err
-	}
-	c, err := h.Tests.open(a.body.Tested)
-	if err != nil {
-		return h.finish(w, r, a, err)
-	}
-	inner, ok := c.Connector.(connector.FormPoster)
-	if !ok {
-		return errOver()
-	}
-	page := web.PostForm{To: a.body.Tested.Name}
-	if page.Action, page.Fields, err = inner.Form(a.body.Pending); err != nil {
-		return h.finish(w, r, a, err)
-	}
-	h.Pages.Render(w, r, http.StatusOK, page)
-	return nil
+	return h.resume(w, r, state, func(a attempt, c *connector.Provider) (err error) {
+		inner, ok := c.Connector.(connector.FormPoster)
+		if !ok {
+			return errOver()
+		}
+		page := web.PostForm{To: a.body.Tested.Name}
+		if page.Action, page.Fields, err = inner.Form(a.body.Pending); err != nil {
+			return h.finish(w, r, a, err)
+		}
+		h.Pages.Render(w, r, http.StatusOK, page)
+		return nil
+	})
 }
 
 func (h *Handler) finish(w http.ResponseWriter, r *http.Request, a attempt, why error) error {
