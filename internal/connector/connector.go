@@ -38,7 +38,7 @@ type Deps struct {
 	// FormURL is our page that posts the request of the login known by state.
 	FormURL func(state string) string
 	// References finds secrets that stand outside of documents.
-	References References
+	References *secret.References
 	// TrustedProxies are where an authproxy connector believes headers from.
 	TrustedProxies []netip.Prefix
 }

@@ -28,7 +28,7 @@ func guarded(t *testing.T) (d connector.Deps, token, elsewhere string) {
 		}
 	}
 	d = allDeps()
-	d.References = secret.References{Never: []string{data, "/dev"}}
+	d.References = &secret.References{Never: []string{data, "/dev"}}
 	return d, token, elsewhere
 }
 
@@ -88,7 +88,7 @@ func TestFiles_ClientAssertion(t *testing.T) {
 	if err := signIn(token); fault.FieldOf(err) != "config.clientAssertion" || len(told) > 0 {
 		t.Errorf("pachd's own: %v, %d told", err, len(told))
 	}
-	d.References = secret.References{Folders: []string{t.TempDir()}}
+	d.References = &secret.References{Folders: []string{t.TempDir()}}
 	if err := signIn(elsewhere); fault.FieldOf(err) != "config.clientAssertion" || len(told) > 0 {
 		t.Errorf("outside of the folders for secrets: %v, %d told", err, len(told))
 	}

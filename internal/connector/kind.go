@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	dexconn "github.com/dexidp/dex/connector"
+	"golang.org/x/oauth2"
 
 	"pachyderm/internal/connector/dex"
 	"pachyderm/internal/connector/document"
@@ -94,7 +95,10 @@ func openLDAP(c ldap.Config, _ Deps) (dexconn.Connector, probe.Site, error) {
 func openOAuth(c oauth.Config, d Deps) (dexconn.Connector, probe.Site, error) {
 	conn, err := oauth.Open(c, d.rules())
 	return conn, probe.Site{
-		Base: c.AuthorizationURL, Issuer: c.AuthorizationURL, AuthURL: c.AuthorizationURL, TokenURL: c.TokenURL, RootCAs: c.RootCAs,
-		Client: probe.Client{ID: c.ClientID, Secret: c.ClientSecret, RedirectURI: c.RedirectURI},
+		Base: c.AuthorizationURL, Issuer: c.AuthorizationURL, RootCAs: c.RootCAs,
+		OAuth: oauth2.Config{
+			ClientID: c.ClientID, ClientSecret: c.ClientSecret, RedirectURL: c.RedirectURI,
+			Endpoint: oauth2.Endpoint{AuthURL: c.AuthorizationURL, TokenURL: c.TokenURL},
+		},
 	}, err
 }

@@ -102,12 +102,3 @@ func (d Deps) checkFiles(k document.Key, value reflect.Value) error {
 	}
 	return nil
 }
-
-// References reads secrets that stand outside of the documents. Its faults are
-// Invalid and say what to do.
-type References interface {
-	Env(name string) (string, error)
-	File(path string) (string, error)
-	// Check is for files that are no secrets; one that is not there is all right.
-	Check(path string) error
-}

@@ -54,7 +54,7 @@ type Config struct {
 	// References finds the secrets of connectors that stand outside of their
 	// documents, and TrustedProxies are where authproxy connectors believe
 	// headers from.
-	References     connector.References
+	References     *secret.References
 	TrustedProxies []netip.Prefix
 }
 

@@ -227,8 +227,8 @@ func (p *Pachd) close() error {
 
 // references is what connector documents may name. What pachd keeps for itself
 // they may not, wherever it is configured to be.
-func references(c config.Config) secret.References {
-	return secret.References{
+func references(c config.Config) *secret.References {
+	return &secret.References{
 		Environ: c.Environ, Names: c.Connectors.SecretEnv, Folders: c.Connectors.SecretFolders,
 		Never: append(c.Own(), "/var/run/secrets/kubernetes.io", "/run/secrets/kubernetes.io", "/proc", "/sys", "/dev"),
 	}

@@ -18,8 +18,8 @@ import (
 )
 
 func parse(data []byte) (*yaml.Node, error) {
-	if len(data) > MaxBytes {
-		return nil, fault.New(fault.Invalid, "the document is %d bytes long; at most %d are allowed", len(data), MaxBytes)
+	if len(data) > maxBytes {
+		return nil, fault.New(fault.Invalid, "the document is %d bytes long; at most %d are allowed", len(data), maxBytes)
 	}
 	if json.Valid(data) {
 		data = yamlOf(data)
@@ -83,8 +83,8 @@ func yamlOf(document []byte) []byte {
 
 // wellFormed refuses what no target could take, before any of it is used.
 func wellFormed(n *yaml.Node, path string, depth int) error {
-	if depth > MaxDepth {
-		return problem(n, "", "nested deeper than %d levels", MaxDepth)
+	if depth > maxDepth {
+		return problem(n, "", "nested deeper than %d levels", maxDepth)
 	}
 	if n.Kind == yaml.AliasNode || n.Anchor != "" {
 		return problem(n, path, "anchors and aliases (& and *) are not accepted").

@@ -12,8 +12,8 @@ import (
 
 // Limits on what is read. No document a person writes comes near them.
 const (
-	MaxBytes = 1 << 20
-	MaxDepth = 32
+	maxBytes = 1 << 20
+	maxDepth = 32
 )
 
 // Texts is a list of texts that may be written as one text.

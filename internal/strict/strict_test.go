@@ -151,7 +151,7 @@ func TestDecode_Refused(t *testing.T) {
 		{"not UTF-8", "type: \xff", "", "neither valid YAML nor JSON"},
 		{"too deep", "extra: " + strings.Repeat("[", 40) + strings.Repeat("]", 40), "", "nested deeper than 32 levels"},
 		{"much too deep", strings.Repeat("[", 100_000), "", "depth"},
-		{"too long", strings.Repeat("#", strict.MaxBytes+1), "", "1048577 bytes long; at most 1048576"},
+		{"too long", strings.Repeat("#", 1<<20+1), "", "1048577 bytes long; at most 1048576"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := document{Type: "before"}

@@ -14,8 +14,8 @@ import (
 // treeOf gives a parsed value the form of a parsed document, so that both are
 // held to the same rules.
 func treeOf(v reflect.Value, path string, depth int) (*yaml.Node, error) {
-	if depth > MaxDepth {
-		return nil, fault.New(fault.Invalid, "nested deeper than %d levels", MaxDepth)
+	if depth > maxDepth {
+		return nil, fault.New(fault.Invalid, "nested deeper than %d levels", maxDepth)
 	}
 	switch v.Kind() {
 	case reflect.Invalid:

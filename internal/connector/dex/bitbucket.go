@@ -3,6 +3,7 @@ package dex
 import (
 	dexconn "github.com/dexidp/dex/connector"
 	"github.com/dexidp/dex/connector/bitbucketcloud"
+	"golang.org/x/oauth2"
 
 	"pachyderm/internal/connector/probe"
 	"pachyderm/internal/connector/refuse"
@@ -32,7 +33,10 @@ func (c *bitbucketDoc) open(id string, d Deps) (dexconn.Connector, error) {
 func (c *bitbucketDoc) site() probe.Site {
 	const base = "https://bitbucket.org"
 	return probe.Site{
-		Base: base, Issuer: base, AuthURL: base + "/site/oauth2/authorize", TokenURL: base + "/site/oauth2/access_token",
-		Client: probe.Client{ID: c.ClientID, Secret: c.ClientSecret, RedirectURI: c.RedirectURI},
+		Base: base, Issuer: base,
+		OAuth: oauth2.Config{
+			ClientID: c.ClientID, ClientSecret: c.ClientSecret, RedirectURL: c.RedirectURI,
+			Endpoint: oauth2.Endpoint{AuthURL: base + "/site/oauth2/authorize", TokenURL: base + "/site/oauth2/access_token"},
+		},
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	dexconn "github.com/dexidp/dex/connector"
 	"github.com/dexidp/dex/connector/gitea"
+	"golang.org/x/oauth2"
 
 	"pachyderm/internal/connector/probe"
 )
@@ -34,7 +35,10 @@ func (c *giteaDoc) open(id string, d Deps) (dexconn.Connector, error) {
 func (c *giteaDoc) site() probe.Site {
 	base := strings.TrimSuffix(cmp.Or(c.BaseURL, "https://gitea.com"), "/")
 	return probe.Site{
-		Base: base, Issuer: base, AuthURL: base + "/login/oauth/authorize", TokenURL: base + "/login/oauth/access_token",
-		Client: probe.Client{ID: c.ClientID, Secret: c.ClientSecret, RedirectURI: c.RedirectURI},
+		Base: base, Issuer: base,
+		OAuth: oauth2.Config{
+			ClientID: c.ClientID, ClientSecret: c.ClientSecret, RedirectURL: c.RedirectURI,
+			Endpoint: oauth2.Endpoint{AuthURL: base + "/login/oauth/authorize", TokenURL: base + "/login/oauth/access_token"},
+		},
 	}
 }

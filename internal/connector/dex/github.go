@@ -6,6 +6,7 @@ import (
 
 	dexconn "github.com/dexidp/dex/connector"
 	"github.com/dexidp/dex/connector/github"
+	"golang.org/x/oauth2"
 
 	"pachyderm/internal/connector/probe"
 	"pachyderm/internal/connector/refuse"
@@ -60,7 +61,10 @@ func (c *githubDoc) open(id string, d Deps) (dexconn.Connector, error) {
 func (c *githubDoc) site() probe.Site {
 	base := "https://" + cmp.Or(c.HostName, "github.com")
 	return probe.Site{
-		Base: base, Issuer: base, AuthURL: base + "/login/oauth/authorize", TokenURL: base + "/login/oauth/access_token",
-		Client: probe.Client{ID: c.ClientID, Secret: c.ClientSecret, RedirectURI: c.RedirectURI}, RootCAs: nonEmpty(c.RootCA),
+		Base: base, Issuer: base, RootCAs: nonEmpty(c.RootCA),
+		OAuth: oauth2.Config{
+			ClientID: c.ClientID, ClientSecret: c.ClientSecret, RedirectURL: c.RedirectURI,
+			Endpoint: oauth2.Endpoint{AuthURL: base + "/login/oauth/authorize", TokenURL: base + "/login/oauth/access_token"},
+		},
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	dexconn "github.com/dexidp/dex/connector"
 	"github.com/dexidp/dex/connector/gitlab"
+	"golang.org/x/oauth2"
 
 	"pachyderm/internal/connector/document"
 	"pachyderm/internal/connector/probe"
@@ -40,7 +41,10 @@ func (c *gitlabDoc) site() probe.Site {
 	roots, _ := document.PEM("rootCAData", c.RootCAData) // open refuses what is none
 	base := strings.TrimSuffix(cmp.Or(c.BaseURL, "https://gitlab.com"), "/")
 	return probe.Site{
-		Base: base, Issuer: base, AuthURL: base + "/oauth/authorize", TokenURL: base + "/oauth/token",
-		Client: probe.Client{ID: c.ClientID, Secret: c.ClientSecret, RedirectURI: c.RedirectURI}, RootCAs: nonEmpty(string(roots)),
+		Base: base, Issuer: base, RootCAs: nonEmpty(string(roots)),
+		OAuth: oauth2.Config{
+			ClientID: c.ClientID, ClientSecret: c.ClientSecret, RedirectURL: c.RedirectURI,
+			Endpoint: oauth2.Endpoint{AuthURL: base + "/oauth/authorize", TokenURL: base + "/oauth/token"},
+		},
 	}
 }

@@ -3,6 +3,7 @@ package dex
 import (
 	dexconn "github.com/dexidp/dex/connector"
 	"github.com/dexidp/dex/connector/google"
+	"golang.org/x/oauth2"
 
 	"pachyderm/internal/connector/probe"
 	"pachyderm/internal/connector/refuse"
@@ -48,9 +49,15 @@ func (c *googleDoc) open(id string, d Deps) (dexconn.Connector, error) {
 
 func (c *googleDoc) site() probe.Site {
 	const base = "https://accounts.google.com"
-	return probe.Site{ //nolint:gosec // addresses that everybody knows
-		Base: base, Issuer: base, AuthURL: base + "/o/oauth2/v2/auth", TokenURL: "https://oauth2.googleapis.com/token",
-		Client: probe.Client{ID: c.ClientID, Secret: c.ClientSecret, RedirectURI: c.RedirectURI},
+	at := oauth2.Endpoint{ //nolint:gosec // addresses that everybody knows
+		AuthURL: base + "/o/oauth2/v2/auth", TokenURL: "https://oauth2.googleapis.com/token",
+	}
+	return probe.Site{
+		Base: base, Issuer: base,
+		OAuth: oauth2.Config{
+			ClientID: c.ClientID, ClientSecret: c.ClientSecret, RedirectURL: c.RedirectURI,
+			Endpoint: at,
+		},
 	}
 }
 

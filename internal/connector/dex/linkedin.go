@@ -3,6 +3,7 @@ package dex
 import (
 	dexconn "github.com/dexidp/dex/connector"
 	"github.com/dexidp/dex/connector/linkedin"
+	"golang.org/x/oauth2"
 
 	"pachyderm/internal/connector/probe"
 )
@@ -21,7 +22,10 @@ func (c *linkedinDoc) open(id string, d Deps) (dexconn.Connector, error) {
 func (c *linkedinDoc) site() probe.Site {
 	const base = "https://www.linkedin.com"
 	return probe.Site{
-		Base: base, Issuer: base, AuthURL: base + "/oauth/v2/authorization", TokenURL: base + "/oauth/v2/accessToken",
-		Client: probe.Client{ID: c.ClientID, Secret: c.ClientSecret, RedirectURI: c.RedirectURI},
+		Base: base, Issuer: base,
+		OAuth: oauth2.Config{
+			ClientID: c.ClientID, ClientSecret: c.ClientSecret, RedirectURL: c.RedirectURI,
+			Endpoint: oauth2.Endpoint{AuthURL: base + "/oauth/v2/authorization", TokenURL: base + "/oauth/v2/accessToken"},
+		},
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	dexconn "github.com/dexidp/dex/connector"
 	"github.com/dexidp/dex/connector/microsoft"
+	"golang.org/x/oauth2"
 
 	"pachyderm/internal/connector/probe"
 	"pachyderm/internal/connector/refuse"
@@ -53,7 +54,10 @@ func (c *microsoftDoc) open(id string, d Deps) (dexconn.Connector, error) {
 func (c *microsoftDoc) site() probe.Site {
 	base := strings.TrimSuffix(cmp.Or(c.APIURL, "https://login.microsoftonline.com"), "/") + "/" + url.PathEscape(cmp.Or(c.Tenant, "common"))
 	return probe.Site{
-		Base: base, Issuer: base, AuthURL: base + "/oauth2/v2.0/authorize", TokenURL: base + "/oauth2/v2.0/token",
-		Client: probe.Client{ID: c.ClientID, Secret: c.ClientSecret, RedirectURI: c.RedirectURI},
+		Base: base, Issuer: base,
+		OAuth: oauth2.Config{
+			ClientID: c.ClientID, ClientSecret: c.ClientSecret, RedirectURL: c.RedirectURI,
+			Endpoint: oauth2.Endpoint{AuthURL: base + "/oauth2/v2.0/authorize", TokenURL: base + "/oauth2/v2.0/token"},
+		},
 	}
 }

@@ -3,6 +3,7 @@ package dex
 import (
 	dexconn "github.com/dexidp/dex/connector"
 	"github.com/dexidp/dex/connector/openshift"
+	"golang.org/x/oauth2"
 
 	"pachyderm/internal/connector/probe"
 )
@@ -29,7 +30,9 @@ func (c *openshiftDoc) open(id string, d Deps) (dexconn.Connector, error) { //no
 
 func (c *openshiftDoc) site() probe.Site {
 	return probe.Site{
-		Base: c.Issuer, Issuer: c.Issuer, Client: probe.Client{ID: c.ClientID, Secret: c.ClientSecret, RedirectURI: c.RedirectURI},
+		Base: c.Issuer, Issuer: c.Issuer, OAuth: oauth2.Config{
+			ClientID: c.ClientID, ClientSecret: c.ClientSecret, RedirectURL: c.RedirectURI,
+		},
 		RootCAs: nonEmpty(c.RootCA), AnyCA: c.InsecureCA,
 	}
 }

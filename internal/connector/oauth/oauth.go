@@ -51,16 +51,14 @@ type mapping struct {
 	EmailVerifiedKey     string `json:"emailVerifiedKey" doc:"field that says whether the e-mail address is verified; default: email_verified"`
 }
 
-// Connector is safe for use by several sign-ins at once.
-type Connector struct {
+// connector is safe for use by several sign-ins at once.
+type connector struct {
 	cfg    Config
 	client *fetch.Client
 }
 
-var _ dexconn.CallbackConnector = (*Connector)(nil)
-
 // Open makes no connection. Fault: Invalid, at the key.
-func Open(c Config, r document.Rules) (*Connector, error) {
+func Open(c Config, r document.Rules) (dexconn.CallbackConnector, error) {
 	if err := r.Check("oauth", &c); err != nil {
 		return nil, err
 	}
@@ -77,7 +75,7 @@ func Open(c Config, r document.Rules) (*Connector, error) {
 	m.UserNameKey, m.PreferredUsernameKey = cmp.Or(m.UserNameKey, "user_name"), cmp.Or(m.PreferredUsernameKey, "preferred_username")
 	m.EmailKey, m.EmailVerifiedKey = cmp.Or(m.EmailKey, "email"), cmp.Or(m.EmailVerifiedKey, "email_verified")
 	m.GroupsKey = cmp.Or(m.GroupsKey, "groups")
-	return &Connector{c, fetch.New(roots, timeout).WithSetting("the connector's URLs")}, nil
+	return &connector{c, fetch.New(roots, timeout).WithSetting("the connector's URLs")}, nil
 }
 
 // pending is what a sign-in must still know when the browser comes back.
@@ -88,7 +86,7 @@ type pending struct {
 
 // LoginURL always sends PKCE; a provider that does not know it must ignore it
 // (RFC 7636, 5).
-func (c *Connector) LoginURL(_ dexconn.Scopes, _, state string) (string, []byte, error) {
+func (c *connector) LoginURL(_ dexconn.Scopes, _, state string) (string, []byte, error) {
 	to, err := url.Parse(c.cfg.AuthorizationURL)
 	if err != nil {
 		return "", nil, err
@@ -111,7 +109,7 @@ func (c *Connector) LoginURL(_ dexconn.Scopes, _, state string) (string, []byte,
 
 // HandleCallback exchanges the code and asks who signed in. Faults:
 // Unauthenticated, Denied, Precondition, Unavailable.
-func (c *Connector) HandleCallback(s dexconn.Scopes, data []byte, r *http.Request) (dexconn.Identity, error) {
+func (c *connector) HandleCallback(s dexconn.Scopes, data []byte, r *http.Request) (dexconn.Identity, error) {
 	var p pending
 	q := r.URL.Query()
 	switch err := json.Unmarshal(data, &p); {
@@ -140,7 +138,7 @@ func (c *Connector) HandleCallback(s dexconn.Scopes, data []byte, r *http.Reques
 
 // exchange sends the secret in the header and, if that is refused, in the form:
 // nothing says which of the two a provider takes.
-func (c *Connector) exchange(ctx context.Context, code, verifier string) (string, error) {
+func (c *connector) exchange(ctx context.Context, code, verifier string) (string, error) {
 	form := url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {c.cfg.RedirectURI}, "code_verifier": {verifier}}
 	token, status, err := c.request(ctx, form, true)
 	if err == nil && token == "" && (status == http.StatusUnauthorized || status == http.StatusBadRequest) {
@@ -161,7 +159,7 @@ func (c *Connector) exchange(ctx context.Context, code, verifier string) (string
 	return token, nil
 }
 
-func (c *Connector) request(ctx context.Context, form url.Values, basic bool) (token string, status int, err error) {
+func (c *connector) request(ctx context.Context, form url.Values, basic bool) (token string, status int, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.cfg.TokenURL, strings.NewReader(form.Encode()))
 	if err != nil {
 		return "", 0, err
@@ -183,7 +181,7 @@ func (c *Connector) request(ctx context.Context, form url.Values, basic bool) (t
 	return answer.AccessToken, status, nil
 }
 
-func (c *Connector) identity(ctx context.Context, s dexconn.Scopes, said claim.Set) (id dexconn.Identity, err error) {
+func (c *connector) identity(ctx context.Context, s dexconn.Scopes, said claim.Set) (id dexconn.Identity, err error) {
 	m := c.cfg.ClaimMapping
 	claimlog.Record(ctx, said, claimlog.Use{As: claimlog.UserID, Claim: c.cfg.UserIDKey}, claimlog.Use{As: claimlog.Email, Claim: m.EmailKey},
 		claimlog.Use{As: claimlog.Verified, Claim: m.EmailVerifiedKey}, claimlog.Use{As: claimlog.Name, Claim: m.UserNameKey},

@@ -30,7 +30,7 @@ const (
 const (
 	dns         = "dns"
 	tcp         = "tcp"
-	TLS         = "tls"
+	handshake   = "tls"
 	clock       = "clock"
 	Discovery   = "discovery"
 	Issuer      = "issuer"
@@ -76,14 +76,14 @@ func OfURL(raw string, roots *x509.CertPool, rootsKey, setting string) Target {
 // Reach takes the steps of the network and reports whether the server answered.
 func (r *Report) Reach(ctx context.Context, t Target) bool {
 	if !r.Do(dns, func() (string, error) { return lookUp(ctx, t) }) {
-		r.Skip(tcp, TLS)
+		r.Skip(tcp, handshake)
 		return false
 	}
 	if !r.Do(tcp, func() (string, error) { return connect(ctx, t) }) {
-		r.Skip(TLS)
+		r.Skip(handshake)
 		return false
 	}
-	if !r.Do(TLS, func() (string, error) { return r.handshake(ctx, t) }) {
+	if !r.Do(handshake, func() (string, error) { return r.handshake(ctx, t) }) {
 		return false
 	}
 	if t.HTTP != "" {

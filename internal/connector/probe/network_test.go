@@ -169,7 +169,7 @@ func TestReport_Reach_NoHTTP(t *testing.T) {
 
 func TestReport_Skip(t *testing.T) {
 	r := probe.New(time.Now)
-	r.Skip("tcp", probe.TLS)
+	r.Skip("tcp", "tls")
 	want := []probe.Step{
 		{Name: "tcp", Status: probe.Skipped, Result: "an earlier step failed"}, {Name: "tls", Status: probe.Skipped, Result: "an earlier step failed"},
 	}

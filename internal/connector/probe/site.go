@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/oauth2"
+
 	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/fault"
 )
@@ -19,17 +21,12 @@ const siteWithin = 10 * time.Second
 
 // Site is what is known of a provider whose protocol is somebody else's.
 type Site struct {
-	Base     string // address to try
-	Issuer   string // what its subjects belong to
-	AuthURL  string // OAuth 2.0 endpoints, if it has them
-	TokenURL string
-	Client   Client
-	RootCAs  []string // files or PEM text
-	AnyCA    bool
+	Base    string        // address to try
+	Issuer  string        // what its subjects belong to
+	OAuth   oauth2.Config // with its endpoints, if it has them
+	RootCAs []string      // files or PEM text
+	AnyCA   bool
 }
-
-// Client is how a provider knows us.
-type Client struct{ ID, Secret, RedirectURI string }
 
 // Check is for providers of which only addresses are known.
 func (s Site) Check(ctx context.Context, r *Report) {
@@ -38,7 +35,7 @@ func (s Site) Check(ctx context.Context, r *Report) {
 	}
 	roots, err := fetch.Roots("config.rootCAs", s.RootCAs...)
 	if err != nil {
-		r.Do(TLS, func() (string, error) { return "", err })
+		r.Do(handshake, func() (string, error) { return "", err })
 		return
 	}
 	t := OfURL(s.Base, roots, "the connector's CA certificates", "the connector's address of the provider")
@@ -49,7 +46,7 @@ func (s Site) Check(ctx context.Context, r *Report) {
 		r.Skip(Credentials, Callback)
 		return
 	}
-	if s.TokenURL == "" {
+	if s.OAuth.Endpoint.TokenURL == "" {
 		return
 	}
 	client := fetch.New(roots, siteWithin)
@@ -85,7 +82,7 @@ func (s Site) checkCredentials(ctx context.Context, client *fetch.Client) (strin
 	if err != nil {
 		return "", err
 	}
-	s.Client.Secret = rand.Text()
+	s.OAuth.ClientSecret = rand.Text()
 	if _, err := s.madeUpCode(ctx, client); !fault.Is(err, fault.Precondition) {
 		return "", Skip("the provider refuses a made-up code whatever the secret is, so that this cannot be checked")
 	}
@@ -94,10 +91,10 @@ func (s Site) checkCredentials(ctx context.Context, client *fetch.Client) (strin
 
 func (s Site) madeUpCode(ctx context.Context, client *fetch.Client) (string, error) {
 	form := url.Values{
-		"grant_type": {"authorization_code"}, "code": {rand.Text()}, "redirect_uri": {s.Client.RedirectURI},
-		"client_id": {s.Client.ID}, "client_secret": {s.Client.Secret},
+		"grant_type": {"authorization_code"}, "code": {rand.Text()}, "redirect_uri": {s.OAuth.RedirectURL},
+		"client_id": {s.OAuth.ClientID}, "client_secret": {s.OAuth.ClientSecret},
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.TokenURL, strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.OAuth.Endpoint.TokenURL, strings.NewReader(form.Encode()))
 	if err != nil {
 		return "", err
 	}
@@ -125,18 +122,7 @@ func (s Site) madeUpCode(ctx context.Context, client *fetch.Client) (string, err
 }
 
 func (s Site) checkCallback(ctx context.Context, client *fetch.Client) (string, error) {
-	to, err := url.Parse(s.AuthURL)
-	if err != nil {
-		return "", err
-	}
-	q := to.Query()
-	for name, value := range map[string]string{
-		"client_id": s.Client.ID, "redirect_uri": s.Client.RedirectURI, "response_type": "code", "state": rand.Text(),
-	} {
-		q.Set(name, value)
-	}
-	to.RawQuery = q.Encode()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, to.String(), nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.OAuth.AuthCodeURL(rand.Text()), nil)
 	if err != nil {
 		return "", err
 	}
@@ -144,5 +130,5 @@ func (s Site) checkCallback(ctx context.Context, client *fetch.Client) (string, 
 	if err != nil {
 		return "", err
 	}
-	return JudgeCallback(s.Client.RedirectURI, status, location, string(body))
+	return JudgeCallback(s.OAuth.RedirectURL, status, location, string(body))
 }

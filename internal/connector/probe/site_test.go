@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/oauth2"
+
 	"pachyderm/internal/connector/probe"
 	"pachyderm/internal/fault"
 )
@@ -66,8 +68,11 @@ func TestSite_Check(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			base := answers{"/token": c.token, "/auth": c.auth}.start(t)
 			site := probe.Site{
-				Base: base, AuthURL: base + "/auth?tenant=7", TokenURL: base + "/token",
-				Client: probe.Client{ID: "pach", Secret: "s3cret", RedirectURI: callback},
+				Base: base,
+				OAuth: oauth2.Config{
+					ClientID: "pach", ClientSecret: "s3cret", RedirectURL: callback,
+					Endpoint: oauth2.Endpoint{AuthURL: base + "/auth?tenant=7", TokenURL: base + "/token"},
+				},
 			}
 			r := probe.New(time.Now)
 			site.Check(t.Context(), r)
@@ -91,7 +96,7 @@ func TestSite_Check_Addresses(t *testing.T) {
 	}{
 		"nothing known":        {probe.Site{}, ""},
 		"no OAuth":             {probe.Site{Base: base}, "dns:o tcp:o tls:o clock:o"},
-		"nobody there":         {probe.Site{Base: gone.URL, TokenURL: base}, "dns:o tcp:f tls:s credentials:s callback:s"},
+		"nobody there":         {probe.Site{Base: gone.URL, OAuth: oauth2.Config{Endpoint: oauth2.Endpoint{TokenURL: base}}}, "dns:o tcp:f tls:s credentials:s callback:s"},
 		"a file that is none":  {probe.Site{Base: base, RootCAs: []string{"/nowhere"}}, "tls:f"},
 		"text that is no cert": {probe.Site{Base: base, RootCAs: []string{"-----BEGIN CERTIFICATE-----"}}, "tls:f"},
 	} {
