@@ -15,6 +15,9 @@ import (
 // 196 retries in all; a transaction that loses this often is a fault of ours.
 const maxAttempts = 64
 
+// maxIdle is the number of connections that a server's pool keeps.
+const maxIdle = 8
+
 // DB is an open, migrated database.
 type DB struct {
 	engine  engine
@@ -31,6 +34,8 @@ type engine interface {
 	writeOptions() *sql.TxOptions
 	isDuplicate(err error) bool
 	isConflict(err error) bool
+	// isLost reports that a pooled connection has died, whatever the server does.
+	isLost(err error) bool
 	// announce notifies other replicas when the transaction commits.
 	announce(ctx context.Context, t *Tx, payload string) error
 	// listen receives changes of other replicas; it calls ready once it does,
@@ -70,7 +75,9 @@ func (d *DB) Close() error {
 }
 
 // Ping reports whether the database answers; the error is fit for a user.
-func (d *DB) Ping(ctx context.Context) error { return d.fault(d.read.PingContext(ctx)) }
+func (d *DB) Ping(ctx context.Context) error {
+	return d.fault(d.overLost(func() error { return d.read.PingContext(ctx) }))
+}
 
 // View runs f in a read-only transaction that sees one state of the data.
 func (d *DB) View(ctx context.Context, f func(*Tx) error) error {
@@ -110,7 +117,11 @@ func Pause(ctx context.Context, attempt int) error {
 }
 
 func (d *DB) run(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, f func(*Tx) error) error {
-	t, err := pool.BeginTx(ctx, opts)
+	var t *sql.Tx
+	err := d.overLost(func() (err error) {
+		t, err = pool.BeginTx(ctx, opts)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
@@ -125,6 +136,18 @@ func (d *DB) run(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, f func(
 	}
 	d.changes.notify(tx.changed...)
 	return nil
+}
+
+// overLost does again what found a pooled connection lost, which is how every
+// one of them is after the server has restarted; each try takes another out of
+// the pool. Only for what may be sent twice: a ping, the begin of a transaction.
+func (d *DB) overLost(do func() error) (err error) {
+	for range maxIdle + 1 {
+		if err = do(); err == nil || !d.engine.isLost(err) {
+			return err
+		}
+	}
+	return err
 }
 
 // fault turns what the driver says into what a user may read.

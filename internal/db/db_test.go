@@ -167,3 +167,53 @@ func TestOpen_FileIsPrivate(t *testing.T) {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
 }
+
+// A server that has restarted leaves a pool of dead connections behind, which
+// are found out by whoever uses them.
+func TestView_AllConnectionsLost(t *testing.T) {
+	url := dbtest.PostgresURL(t)
+	d, err := db.Open(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = d.Close() }()
+	for _, use := range []func() error{
+		func() error { return d.Ping(t.Context()) },
+		func() error { return d.View(t.Context(), func(*db.Tx) error { return nil }) },
+	} {
+		// Twice: only a connection that was used again within the last second is not asked for a sign of life.
+		for range 2 {
+			if err := connections(t.Context(), d, 8); err != nil {
+				t.Fatal(err)
+			}
+		}
+		terminate(t, url)
+		if err := use(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// connections has n transactions open at once.
+func connections(ctx context.Context, d *db.DB, n int) error {
+	if n == 0 {
+		return nil
+	}
+	return d.View(ctx, func(*db.Tx) error { return connections(ctx, d, n-1) })
+}
+
+// terminate ends the connections of everybody else.
+func terminate(t *testing.T, url string) {
+	t.Helper()
+	other, err := sql.Open("pgx", url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Close() }()
+	const all = `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`
+	for left := -1; left != 0; {
+		if err := other.QueryRowContext(t.Context(), all).Scan(&left); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

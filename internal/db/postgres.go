@@ -36,7 +36,7 @@ func newPostgres(url string) (engine, error) {
 func (e postgresEngine) open(ctx context.Context) (read, write *sql.DB, err error) {
 	pool := stdlib.OpenDB(*e.config)
 	pool.SetMaxOpenConns(32)
-	pool.SetMaxIdleConns(8)
+	pool.SetMaxIdleConns(maxIdle)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
@@ -116,6 +116,12 @@ func (e postgresEngine) listen(ctx context.Context, ready func(), receive func(p
 			return err
 		}
 	}
+}
+
+// isLost tells a connection that has died from a server that lets nobody in.
+func (e postgresEngine) isLost(err error) bool {
+	var connect *pgconn.ConnectError
+	return !errors.As(err, &connect) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) && e.unavailable(err) != nil
 }
 
 func (postgresEngine) unavailable(err error) *fault.Error {

@@ -91,6 +91,8 @@ func (sqliteEngine) announce(context.Context, *Tx, string) error { return nil }
 
 func (sqliteEngine) listen(context.Context, func(), func(string)) error { return nil }
 
+func (sqliteEngine) isLost(error) bool { return false }
+
 func (e sqliteEngine) unavailable(err error) *fault.Error {
 	switch code(err) & 0xff {
 	case sqlite3.SQLITE_FULL:
