@@ -121,7 +121,8 @@ func (e postgresEngine) listen(ctx context.Context, ready func(), receive func(p
 // isLost tells a connection that has died from a server that lets nobody in.
 func (e postgresEngine) isLost(err error) bool {
 	var connect *pgconn.ConnectError
-	return !errors.As(err, &connect) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) && e.unavailable(err) != nil
+	late := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	return !late && !errors.As(err, &connect) && e.unavailable(err) != nil
 }
 
 func (postgresEngine) unavailable(err error) *fault.Error {
