@@ -3,15 +3,13 @@ package idp
 import (
 	"bytes"
 	"log/slog"
-	"maps"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"pachyderm/internal/cli/idp/preset"
 	"pachyderm/internal/cli/kit"
 	"pachyderm/internal/connector"
 	"pachyderm/internal/fault"
@@ -97,16 +95,16 @@ func filled(document, ca string) string {
 
 func TestPreset_TakenByPachd(t *testing.T) {
 	ca := idp.NewCA(t).File
-	for _, p := range presets() {
-		t.Run(p.key, func(t *testing.T) {
-			text, register := newConnectorOf(t, p.key, "--domain", domains[p.key], "--callback", presetCallback)
+	for _, p := range preset.All() {
+		t.Run(p.Key, func(t *testing.T) {
+			text, register := newConnectorOf(t, p.Key, "--domain", domains[p.Key], "--callback", presetCallback)
 			if err := openDocument(t, filled(text, ca)); err != nil {
 				t.Errorf("%v\n%s", err, text)
 			}
 			if err := openDocument(t, filled(uncommented(text), ca)); err != nil {
 				t.Errorf("with its alternatives: %v\n%s", err, uncommented(text))
 			}
-			if !p.offline && (!strings.Contains(register, presetCallback) || !strings.Contains(text, presetCallback)) {
+			if !p.Offline && (!strings.Contains(register, presetCallback) || !strings.Contains(text, presetCallback)) {
 				t.Errorf("the callback is missing:\n%s%s", register, text)
 			}
 			if strings.Contains(register, "<no value>") || strings.Contains(text, "{{") {
@@ -118,7 +116,7 @@ func TestPreset_TakenByPachd(t *testing.T) {
 			for _, line := range slices.DeleteFunc(strings.Split(register+text, "\n"), func(l string) bool { return !long(l) }) {
 				t.Errorf("too long for a terminal: %s", line)
 			}
-			again, _ := newConnectorOf(t, p.key, "--domain", domains[p.key], "--callback", presetCallback, "--id", "007", "--name", `Acme: "us" # 1`)
+			again, _ := newConnectorOf(t, p.Key, "--domain", domains[p.Key], "--callback", presetCallback, "--id", "007", "--name", `Acme: "us" # 1`)
 			c, err := connectorOf(kit.Document{Name: "preset.yaml", Data: []byte(again)})
 			if err != nil || c.GetId() != "007" || c.GetName() != `Acme: "us" # 1` {
 				t.Errorf("an odd name: %v, %v", c, err)
@@ -144,14 +142,14 @@ func uncommented(text string) string {
 }
 
 func TestPreset_WithoutDomain(t *testing.T) {
-	for _, p := range presets() {
-		text, _ := newConnectorOf(t, p.key, "--callback", presetCallback)
+	for _, p := range preset.All() {
+		text, _ := newConnectorOf(t, p.Key, "--callback", presetCallback)
 		var parsed map[string]any
 		if err := strict.Decode([]byte(text), &parsed); err != nil {
-			t.Errorf("%s: %v\n%s", p.key, err, text)
+			t.Errorf("%s: %v\n%s", p.Key, err, text)
 		}
 		if !placeholder.MatchString(text) {
-			t.Errorf("%s: nothing is to be filled in:\n%s", p.key, text)
+			t.Errorf("%s: nothing is to be filled in:\n%s", p.Key, text)
 		}
 	}
 }
@@ -162,8 +160,8 @@ var unfilled = regexp.MustCompile(`^- <|@<`)
 
 func TestPreset_PlaceholderLeft(t *testing.T) {
 	ca := idp.NewCA(t).File
-	for _, p := range presets() {
-		text, _ := newConnectorOf(t, p.key, "--callback", presetCallback)
+	for _, p := range preset.All() {
+		text, _ := newConnectorOf(t, p.Key, "--callback", presetCallback)
 		lines := strings.Split(text, "\n")
 		for n, line := range lines {
 			line, _, _ = strings.Cut(strings.TrimSpace(line), " #")
@@ -179,7 +177,7 @@ func TestPreset_PlaceholderLeft(t *testing.T) {
 			key, _, _ := strings.Cut(strings.TrimPrefix(line, "- "), ":")
 			err := openDocument(t, strings.Join(left, "\n"))
 			if !fault.Is(err, fault.Invalid) || !strings.Contains(fault.FieldOf(err), key) {
-				t.Errorf("%s: %s: %v", p.key, line, err)
+				t.Errorf("%s: %s: %v", p.Key, line, err)
 			}
 		}
 	}
@@ -203,26 +201,6 @@ func TestNewConnector_Refuses(t *testing.T) {
 		stdout, _, code := run(t, append([]string{"new-connector"}, args...)...)
 		if code != 2 || stdout.Len() > 0 {
 			t.Errorf("%q: exit code %d, %s", args, code, stdout)
-		}
-	}
-}
-
-// A preset is one file, and has one.
-func TestPreset_Files(t *testing.T) {
-	found, err := filepath.Glob(filepath.Join("preset", "*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := map[string]bool{}
-	for _, p := range presets() {
-		want[filepath.Join("preset", p.key+".tmpl")] = true
-		if _, err := os.Stat(filepath.Join("preset", p.key+".tmpl")); err != nil {
-			t.Error(err)
-		}
-	}
-	for _, f := range found {
-		if !want[f] {
-			t.Errorf("%s belongs to no preset of %v", f, slices.Sorted(maps.Keys(want)))
 		}
 	}
 }

@@ -1,0 +1,3 @@
+// Package preset has the connector documents of providers that many
+// organisations have, and what to register with each.
+package preset
