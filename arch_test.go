@@ -144,7 +144,7 @@ var mayImport = map[string][]string{
 		"internal/issuer/registry", "internal/issuer/connectortest", "internal/issuer/upstream", "internal/login", "internal/principal", "internal/rpc/identity",
 		"internal/rpc/wire", "internal/session", "internal/token",
 	},
-	"internal/rpc/identity": {"api/identity", "internal/fault", "internal/issuer", "internal/issuer/registry", "internal/login", "internal/session", "internal/strict"},
+	"internal/rpc/identity": {"api/identity", "internal/access", "internal/fault", "internal/issuer", "internal/issuer/registry", "internal/login", "internal/session", "internal/strict"},
 	"internal/rpc/enterprise": {
 		"api/enterprise", "api/license", "internal/audit", "internal/cluster", "internal/db", "internal/fault", "internal/rpc/wire", "internal/secret",
 		"internal/session",
@@ -167,7 +167,10 @@ var mayImport = map[string][]string{
 	"internal/cli/signin":     {"api/auth", "api/pach", "client", "internal/cli/kit", "internal/fault", "internal/web/theme", "internal/webaddr"},
 	"internal/cli/auth":       {"api/auth", "api/pach", "client", "internal/cli/kit", "internal/fault"},
 	"internal/cli/activation": {"api/auth", "api/identity", "api/pach", "api/pfs", "api/pps", "client", "internal/cli/kit", "internal/fault"},
-	"internal/cli/idp":        {"api/connector", "api/identity", "api/pach", "client", "internal/cli/kit", "internal/fault", "internal/webaddr"},
+	"internal/cli/idp": {
+		"api/connector", "api/identity", "api/pach", "client", "internal/cli/idp/preset", "internal/cli/kit", "internal/fault", "internal/webaddr",
+	},
+	"internal/cli/idp/preset": {},
 	"internal/cli/config":     {"client", "internal/cli/configfile", "internal/cli/kit", "internal/fault"},
 	"internal/cli/enterprise": {"api/enterprise", "api/license", "internal/cli/configfile", "internal/cli/kit", "internal/fault"},
 	"internal/cli": {

@@ -129,6 +129,61 @@ func (ConnectorState_State) EnumDescriptor() ([]byte, []int) {
 	return file_api_pach_pach_proto_rawDescGZIP(), []int{34, 0}
 }
 
+type ConnectorState_Approval int32
+
+const (
+	ConnectorState_APPROVAL_UNKNOWN ConnectorState_Approval = 0
+	// As it is stored.
+	ConnectorState_APPROVED ConnectorState_Approval = 1
+	// An earlier revision was approved, and serves.
+	ConnectorState_PENDING ConnectorState_Approval = 2
+	// Never: who signs in through it has what everybody has, and nothing more.
+	ConnectorState_UNAPPROVED ConnectorState_Approval = 3
+)
+
+// Enum value maps for ConnectorState_Approval.
+var (
+	ConnectorState_Approval_name = map[int32]string{
+		0: "APPROVAL_UNKNOWN",
+		1: "APPROVED",
+		2: "PENDING",
+		3: "UNAPPROVED",
+	}
+	ConnectorState_Approval_value = map[string]int32{
+		"APPROVAL_UNKNOWN": 0,
+		"APPROVED":         1,
+		"PENDING":          2,
+		"UNAPPROVED":       3,
+	}
+)
+
+func (x ConnectorState_Approval) Enum() *ConnectorState_Approval {
+	p := new(ConnectorState_Approval)
+	*p = x
+	return p
+}
+
+func (x ConnectorState_Approval) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ConnectorState_Approval) Descriptor() protoreflect.EnumDescriptor {
+	return file_api_pach_pach_proto_enumTypes[2].Descriptor()
+}
+
+func (ConnectorState_Approval) Type() protoreflect.EnumType {
+	return &file_api_pach_pach_proto_enumTypes[2]
+}
+
+func (x ConnectorState_Approval) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ConnectorState_Approval.Descriptor instead.
+func (ConnectorState_Approval) EnumDescriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{34, 1}
+}
+
 type CheckStep_Status int32
 
 const (
@@ -169,11 +224,11 @@ func (x CheckStep_Status) String() string {
 }
 
 func (CheckStep_Status) Descriptor() protoreflect.EnumDescriptor {
-	return file_api_pach_pach_proto_enumTypes[2].Descriptor()
+	return file_api_pach_pach_proto_enumTypes[3].Descriptor()
 }
 
 func (CheckStep_Status) Type() protoreflect.EnumType {
-	return &file_api_pach_pach_proto_enumTypes[2]
+	return &file_api_pach_pach_proto_enumTypes[3]
 }
 
 func (x CheckStep_Status) Number() protoreflect.EnumNumber {
@@ -182,7 +237,7 @@ func (x CheckStep_Status) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use CheckStep_Status.Descriptor instead.
 func (CheckStep_Status) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{38, 0}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{40, 0}
 }
 
 type GetSignInRequest struct {
@@ -2102,8 +2157,11 @@ type ConnectorState struct {
 	Since    *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=since,proto3" json:"since,omitempty"`
 	LastGood *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=last_good,json=lastGood,proto3" json:"last_good,omitempty"`
 	// The last one, which may be over.
-	Error         string                 `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
-	Checked       *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=checked,proto3" json:"checked,omitempty"`
+	Error    string                  `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
+	Checked  *timestamppb.Timestamp  `protobuf:"bytes,6,opt,name=checked,proto3" json:"checked,omitempty"`
+	Approval ConnectorState_Approval `protobuf:"varint,7,opt,name=approval,proto3,enum=pach_v1.ConnectorState_Approval" json:"approval,omitempty"`
+	// Of what is stored: it changes with everything that is written.
+	Revision      string `protobuf:"bytes,8,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2180,6 +2238,109 @@ func (x *ConnectorState) GetChecked() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *ConnectorState) GetApproval() ConnectorState_Approval {
+	if x != nil {
+		return x.Approval
+	}
+	return ConnectorState_APPROVAL_UNKNOWN
+}
+
+func (x *ConnectorState) GetRevision() string {
+	if x != nil {
+		return x.Revision
+	}
+	return ""
+}
+
+type ApproveConnectorRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The revision that was looked at; another one is not approved.
+	Revision      string `protobuf:"bytes,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApproveConnectorRequest) Reset() {
+	*x = ApproveConnectorRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApproveConnectorRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApproveConnectorRequest) ProtoMessage() {}
+
+func (x *ApproveConnectorRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApproveConnectorRequest.ProtoReflect.Descriptor instead.
+func (*ApproveConnectorRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *ApproveConnectorRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ApproveConnectorRequest) GetRevision() string {
+	if x != nil {
+		return x.Revision
+	}
+	return ""
+}
+
+type ApproveConnectorResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApproveConnectorResponse) Reset() {
+	*x = ApproveConnectorResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApproveConnectorResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApproveConnectorResponse) ProtoMessage() {}
+
+func (x *ApproveConnectorResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApproveConnectorResponse.ProtoReflect.Descriptor instead.
+func (*ApproveConnectorResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{36}
+}
+
 type ListConnectorStatesResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	States        []*ConnectorState      `protobuf:"bytes,1,rep,name=states,proto3" json:"states,omitempty"`
@@ -2190,7 +2351,7 @@ type ListConnectorStatesResponse struct {
 
 func (x *ListConnectorStatesResponse) Reset() {
 	*x = ListConnectorStatesResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[35]
+	mi := &file_api_pach_pach_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2202,7 +2363,7 @@ func (x *ListConnectorStatesResponse) String() string {
 func (*ListConnectorStatesResponse) ProtoMessage() {}
 
 func (x *ListConnectorStatesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[35]
+	mi := &file_api_pach_pach_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2215,7 +2376,7 @@ func (x *ListConnectorStatesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConnectorStatesResponse.ProtoReflect.Descriptor instead.
 func (*ListConnectorStatesResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{35}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ListConnectorStatesResponse) GetStates() []*ConnectorState {
@@ -2244,7 +2405,7 @@ type ConnectorDocument struct {
 
 func (x *ConnectorDocument) Reset() {
 	*x = ConnectorDocument{}
-	mi := &file_api_pach_pach_proto_msgTypes[36]
+	mi := &file_api_pach_pach_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2256,7 +2417,7 @@ func (x *ConnectorDocument) String() string {
 func (*ConnectorDocument) ProtoMessage() {}
 
 func (x *ConnectorDocument) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[36]
+	mi := &file_api_pach_pach_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2269,7 +2430,7 @@ func (x *ConnectorDocument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectorDocument.ProtoReflect.Descriptor instead.
 func (*ConnectorDocument) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{36}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ConnectorDocument) GetId() string {
@@ -2295,7 +2456,7 @@ type CheckConnectorRequest struct {
 
 func (x *CheckConnectorRequest) Reset() {
 	*x = CheckConnectorRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[37]
+	mi := &file_api_pach_pach_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2307,7 +2468,7 @@ func (x *CheckConnectorRequest) String() string {
 func (*CheckConnectorRequest) ProtoMessage() {}
 
 func (x *CheckConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[37]
+	mi := &file_api_pach_pach_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2320,7 +2481,7 @@ func (x *CheckConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckConnectorRequest.ProtoReflect.Descriptor instead.
 func (*CheckConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{37}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *CheckConnectorRequest) GetDocument() *ConnectorDocument {
@@ -2343,7 +2504,7 @@ type CheckStep struct {
 
 func (x *CheckStep) Reset() {
 	*x = CheckStep{}
-	mi := &file_api_pach_pach_proto_msgTypes[38]
+	mi := &file_api_pach_pach_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2355,7 +2516,7 @@ func (x *CheckStep) String() string {
 func (*CheckStep) ProtoMessage() {}
 
 func (x *CheckStep) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[38]
+	mi := &file_api_pach_pach_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2368,7 +2529,7 @@ func (x *CheckStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckStep.ProtoReflect.Descriptor instead.
 func (*CheckStep) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{38}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *CheckStep) GetName() string {
@@ -2415,7 +2576,7 @@ type CheckConnectorResponse struct {
 
 func (x *CheckConnectorResponse) Reset() {
 	*x = CheckConnectorResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[39]
+	mi := &file_api_pach_pach_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2427,7 +2588,7 @@ func (x *CheckConnectorResponse) String() string {
 func (*CheckConnectorResponse) ProtoMessage() {}
 
 func (x *CheckConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[39]
+	mi := &file_api_pach_pach_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2440,7 +2601,7 @@ func (x *CheckConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckConnectorResponse.ProtoReflect.Descriptor instead.
 func (*CheckConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{39}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *CheckConnectorResponse) GetSteps() []*CheckStep {
@@ -2459,7 +2620,7 @@ type StartConnectorTestRequest struct {
 
 func (x *StartConnectorTestRequest) Reset() {
 	*x = StartConnectorTestRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[40]
+	mi := &file_api_pach_pach_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2471,7 +2632,7 @@ func (x *StartConnectorTestRequest) String() string {
 func (*StartConnectorTestRequest) ProtoMessage() {}
 
 func (x *StartConnectorTestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[40]
+	mi := &file_api_pach_pach_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2484,7 +2645,7 @@ func (x *StartConnectorTestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartConnectorTestRequest.ProtoReflect.Descriptor instead.
 func (*StartConnectorTestRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{40}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *StartConnectorTestRequest) GetDocument() *ConnectorDocument {
@@ -2506,7 +2667,7 @@ type StartConnectorTestResponse struct {
 
 func (x *StartConnectorTestResponse) Reset() {
 	*x = StartConnectorTestResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[41]
+	mi := &file_api_pach_pach_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2518,7 +2679,7 @@ func (x *StartConnectorTestResponse) String() string {
 func (*StartConnectorTestResponse) ProtoMessage() {}
 
 func (x *StartConnectorTestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[41]
+	mi := &file_api_pach_pach_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2531,7 +2692,7 @@ func (x *StartConnectorTestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartConnectorTestResponse.ProtoReflect.Descriptor instead.
 func (*StartConnectorTestResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{41}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *StartConnectorTestResponse) GetTestId() string {
@@ -2564,7 +2725,7 @@ type WaitConnectorTestRequest struct {
 
 func (x *WaitConnectorTestRequest) Reset() {
 	*x = WaitConnectorTestRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[42]
+	mi := &file_api_pach_pach_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2576,7 +2737,7 @@ func (x *WaitConnectorTestRequest) String() string {
 func (*WaitConnectorTestRequest) ProtoMessage() {}
 
 func (x *WaitConnectorTestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[42]
+	mi := &file_api_pach_pach_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2589,7 +2750,7 @@ func (x *WaitConnectorTestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitConnectorTestRequest.ProtoReflect.Descriptor instead.
 func (*WaitConnectorTestRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{42}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *WaitConnectorTestRequest) GetTestId() string {
@@ -2612,7 +2773,7 @@ type TestedClaim struct {
 
 func (x *TestedClaim) Reset() {
 	*x = TestedClaim{}
-	mi := &file_api_pach_pach_proto_msgTypes[43]
+	mi := &file_api_pach_pach_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2624,7 +2785,7 @@ func (x *TestedClaim) String() string {
 func (*TestedClaim) ProtoMessage() {}
 
 func (x *TestedClaim) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[43]
+	mi := &file_api_pach_pach_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2637,7 +2798,7 @@ func (x *TestedClaim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestedClaim.ProtoReflect.Descriptor instead.
 func (*TestedClaim) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{43}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *TestedClaim) GetName() string {
@@ -2673,7 +2834,7 @@ type TestedDifference struct {
 
 func (x *TestedDifference) Reset() {
 	*x = TestedDifference{}
-	mi := &file_api_pach_pach_proto_msgTypes[44]
+	mi := &file_api_pach_pach_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2685,7 +2846,7 @@ func (x *TestedDifference) String() string {
 func (*TestedDifference) ProtoMessage() {}
 
 func (x *TestedDifference) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[44]
+	mi := &file_api_pach_pach_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2698,7 +2859,7 @@ func (x *TestedDifference) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestedDifference.ProtoReflect.Descriptor instead.
 func (*TestedDifference) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{44}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *TestedDifference) GetKey() string {
@@ -2742,7 +2903,7 @@ type WaitConnectorTestResponse struct {
 
 func (x *WaitConnectorTestResponse) Reset() {
 	*x = WaitConnectorTestResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[45]
+	mi := &file_api_pach_pach_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2754,7 +2915,7 @@ func (x *WaitConnectorTestResponse) String() string {
 func (*WaitConnectorTestResponse) ProtoMessage() {}
 
 func (x *WaitConnectorTestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[45]
+	mi := &file_api_pach_pach_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2767,7 +2928,7 @@ func (x *WaitConnectorTestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitConnectorTestResponse.ProtoReflect.Descriptor instead.
 func (*WaitConnectorTestResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{45}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *WaitConnectorTestResponse) GetDone() bool {
@@ -2968,18 +3129,30 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\x1aListConnectorStatesRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x02 \x01(\tR\tpageToken\"\xba\x02\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\"\xe1\x03\n" +
 	"\x0eConnectorState\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x123\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x1d.pach_v1.ConnectorState.StateR\x05state\x120\n" +
 	"\x05since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x127\n" +
 	"\tlast_good\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\blastGood\x12\x14\n" +
 	"\x05error\x18\x05 \x01(\tR\x05error\x124\n" +
-	"\achecked\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\achecked\",\n" +
+	"\achecked\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\achecked\x12<\n" +
+	"\bapproval\x18\a \x01(\x0e2 .pach_v1.ConnectorState.ApprovalR\bapproval\x12\x1a\n" +
+	"\brevision\x18\b \x01(\tR\brevision\",\n" +
 	"\x05State\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\t\n" +
 	"\x05READY\x10\x01\x12\v\n" +
-	"\aFAILING\x10\x02\"v\n" +
+	"\aFAILING\x10\x02\"K\n" +
+	"\bApproval\x12\x14\n" +
+	"\x10APPROVAL_UNKNOWN\x10\x00\x12\f\n" +
+	"\bAPPROVED\x10\x01\x12\v\n" +
+	"\aPENDING\x10\x02\x12\x0e\n" +
+	"\n" +
+	"UNAPPROVED\x10\x03\"E\n" +
+	"\x17ApproveConnectorRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
+	"\brevision\x18\x02 \x01(\tR\brevision\"\x1a\n" +
+	"\x18ApproveConnectorResponse\"v\n" +
 	"\x1bListConnectorStatesResponse\x12/\n" +
 	"\x06states\x18\x01 \x03(\v2\x17.pach_v1.ConnectorStateR\x06states\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\\\n" +
@@ -3027,8 +3200,7 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\x04note\x18\x05 \x01(\tR\x04note\x12+\n" +
 	"\x06groups\x18\x06 \x01(\v2\x13.pach_v1.StringListR\x06groups\x12\x17\n" +
 	"\ais_live\x18\a \x01(\bR\x06isLive\x12;\n" +
-	"\vdifferences\x18\b \x03(\v2\x19.pach_v1.TestedDifferenceR\vdifferences2\xc9\n" +
-	"\n" +
+	"\vdifferences\x18\b \x03(\v2\x19.pach_v1.TestedDifferenceR\vdifferences2\xa2\v\n" +
 	"\x03API\x12B\n" +
 	"\tGetSignIn\x12\x19.pach_v1.GetSignInRequest\x1a\x1a.pach_v1.GetSignInResponse\x12<\n" +
 	"\aExplain\x12\x17.pach_v1.ExplainRequest\x1a\x18.pach_v1.ExplainResponse\x12B\n" +
@@ -3046,7 +3218,8 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\x10UpdateOIDCClient\x12 .pach_v1.UpdateOIDCClientRequest\x1a!.pach_v1.UpdateOIDCClientResponse\x12W\n" +
 	"\x10CreateOIDCClient\x12 .pach_v1.CreateOIDCClientRequest\x1a!.pach_v1.CreateOIDCClientResponse\x12N\n" +
 	"\rGetOIDCClient\x12\x1d.pach_v1.GetOIDCClientRequest\x1a\x1e.pach_v1.GetOIDCClientResponse\x12`\n" +
-	"\x13ListConnectorStates\x12#.pach_v1.ListConnectorStatesRequest\x1a$.pach_v1.ListConnectorStatesResponse\x12Q\n" +
+	"\x13ListConnectorStates\x12#.pach_v1.ListConnectorStatesRequest\x1a$.pach_v1.ListConnectorStatesResponse\x12W\n" +
+	"\x10ApproveConnector\x12 .pach_v1.ApproveConnectorRequest\x1a!.pach_v1.ApproveConnectorResponse\x12Q\n" +
 	"\x0eCheckConnector\x12\x1e.pach_v1.CheckConnectorRequest\x1a\x1f.pach_v1.CheckConnectorResponse\x12]\n" +
 	"\x12StartConnectorTest\x12\".pach_v1.StartConnectorTestRequest\x1a#.pach_v1.StartConnectorTestResponse\x12Z\n" +
 	"\x11WaitConnectorTest\x12!.pach_v1.WaitConnectorTestRequest\x1a\".pach_v1.WaitConnectorTestResponseB\x19Z\x17pachyderm/api/pach;pachb\x06proto3"
@@ -3063,140 +3236,146 @@ func file_api_pach_pach_proto_rawDescGZIP() []byte {
 	return file_api_pach_pach_proto_rawDescData
 }
 
-var file_api_pach_pach_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_api_pach_pach_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
+var file_api_pach_pach_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_api_pach_pach_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
 var file_api_pach_pach_proto_goTypes = []any{
 	(Identity_State)(0),                 // 0: pach_v1.Identity.State
 	(ConnectorState_State)(0),           // 1: pach_v1.ConnectorState.State
-	(CheckStep_Status)(0),               // 2: pach_v1.CheckStep.Status
-	(*GetSignInRequest)(nil),            // 3: pach_v1.GetSignInRequest
-	(*GetSignInResponse)(nil),           // 4: pach_v1.GetSignInResponse
-	(*ExplainRequest)(nil),              // 5: pach_v1.ExplainRequest
-	(*Grant)(nil),                       // 6: pach_v1.Grant
-	(*MembershipSource)(nil),            // 7: pach_v1.MembershipSource
-	(*ExplainResponse)(nil),             // 8: pach_v1.ExplainResponse
-	(*ListUsersRequest)(nil),            // 9: pach_v1.ListUsersRequest
-	(*User)(nil),                        // 10: pach_v1.User
-	(*Identity)(nil),                    // 11: pach_v1.Identity
-	(*ListUsersResponse)(nil),           // 12: pach_v1.ListUsersResponse
-	(*SetUserEnabledRequest)(nil),       // 13: pach_v1.SetUserEnabledRequest
-	(*SetUserEnabledResponse)(nil),      // 14: pach_v1.SetUserEnabledResponse
-	(*LinkIdentityRequest)(nil),         // 15: pach_v1.LinkIdentityRequest
-	(*LinkIdentityResponse)(nil),        // 16: pach_v1.LinkIdentityResponse
-	(*UnlinkIdentityRequest)(nil),       // 17: pach_v1.UnlinkIdentityRequest
-	(*UnlinkIdentityResponse)(nil),      // 18: pach_v1.UnlinkIdentityResponse
-	(*ListTokensRequest)(nil),           // 19: pach_v1.ListTokensRequest
-	(*Token)(nil),                       // 20: pach_v1.Token
-	(*ListTokensResponse)(nil),          // 21: pach_v1.ListTokensResponse
-	(*AllowRobotRequest)(nil),           // 22: pach_v1.AllowRobotRequest
-	(*AllowRobotResponse)(nil),          // 23: pach_v1.AllowRobotResponse
-	(*RevokeAllRequest)(nil),            // 24: pach_v1.RevokeAllRequest
-	(*RevokeAllResponse)(nil),           // 25: pach_v1.RevokeAllResponse
-	(*ListGroupsRequest)(nil),           // 26: pach_v1.ListGroupsRequest
-	(*Group)(nil),                       // 27: pach_v1.Group
-	(*ListGroupsResponse)(nil),          // 28: pach_v1.ListGroupsResponse
-	(*StringList)(nil),                  // 29: pach_v1.StringList
-	(*UpdateOIDCClientRequest)(nil),     // 30: pach_v1.UpdateOIDCClientRequest
-	(*UpdateOIDCClientResponse)(nil),    // 31: pach_v1.UpdateOIDCClientResponse
-	(*CreateOIDCClientRequest)(nil),     // 32: pach_v1.CreateOIDCClientRequest
-	(*CreateOIDCClientResponse)(nil),    // 33: pach_v1.CreateOIDCClientResponse
-	(*GetOIDCClientRequest)(nil),        // 34: pach_v1.GetOIDCClientRequest
-	(*GetOIDCClientResponse)(nil),       // 35: pach_v1.GetOIDCClientResponse
-	(*ListConnectorStatesRequest)(nil),  // 36: pach_v1.ListConnectorStatesRequest
-	(*ConnectorState)(nil),              // 37: pach_v1.ConnectorState
-	(*ListConnectorStatesResponse)(nil), // 38: pach_v1.ListConnectorStatesResponse
-	(*ConnectorDocument)(nil),           // 39: pach_v1.ConnectorDocument
-	(*CheckConnectorRequest)(nil),       // 40: pach_v1.CheckConnectorRequest
-	(*CheckStep)(nil),                   // 41: pach_v1.CheckStep
-	(*CheckConnectorResponse)(nil),      // 42: pach_v1.CheckConnectorResponse
-	(*StartConnectorTestRequest)(nil),   // 43: pach_v1.StartConnectorTestRequest
-	(*StartConnectorTestResponse)(nil),  // 44: pach_v1.StartConnectorTestResponse
-	(*WaitConnectorTestRequest)(nil),    // 45: pach_v1.WaitConnectorTestRequest
-	(*TestedClaim)(nil),                 // 46: pach_v1.TestedClaim
-	(*TestedDifference)(nil),            // 47: pach_v1.TestedDifference
-	(*WaitConnectorTestResponse)(nil),   // 48: pach_v1.WaitConnectorTestResponse
-	(auth.Permission)(0),                // 49: auth_v2.Permission
-	(*auth.Resource)(nil),               // 50: auth_v2.Resource
-	(*timestamppb.Timestamp)(nil),       // 51: google.protobuf.Timestamp
-	(*identity.OIDCClient)(nil),         // 52: identity_v2.OIDCClient
-	(*identity.IDPConnector)(nil),       // 53: identity_v2.IDPConnector
+	(ConnectorState_Approval)(0),        // 2: pach_v1.ConnectorState.Approval
+	(CheckStep_Status)(0),               // 3: pach_v1.CheckStep.Status
+	(*GetSignInRequest)(nil),            // 4: pach_v1.GetSignInRequest
+	(*GetSignInResponse)(nil),           // 5: pach_v1.GetSignInResponse
+	(*ExplainRequest)(nil),              // 6: pach_v1.ExplainRequest
+	(*Grant)(nil),                       // 7: pach_v1.Grant
+	(*MembershipSource)(nil),            // 8: pach_v1.MembershipSource
+	(*ExplainResponse)(nil),             // 9: pach_v1.ExplainResponse
+	(*ListUsersRequest)(nil),            // 10: pach_v1.ListUsersRequest
+	(*User)(nil),                        // 11: pach_v1.User
+	(*Identity)(nil),                    // 12: pach_v1.Identity
+	(*ListUsersResponse)(nil),           // 13: pach_v1.ListUsersResponse
+	(*SetUserEnabledRequest)(nil),       // 14: pach_v1.SetUserEnabledRequest
+	(*SetUserEnabledResponse)(nil),      // 15: pach_v1.SetUserEnabledResponse
+	(*LinkIdentityRequest)(nil),         // 16: pach_v1.LinkIdentityRequest
+	(*LinkIdentityResponse)(nil),        // 17: pach_v1.LinkIdentityResponse
+	(*UnlinkIdentityRequest)(nil),       // 18: pach_v1.UnlinkIdentityRequest
+	(*UnlinkIdentityResponse)(nil),      // 19: pach_v1.UnlinkIdentityResponse
+	(*ListTokensRequest)(nil),           // 20: pach_v1.ListTokensRequest
+	(*Token)(nil),                       // 21: pach_v1.Token
+	(*ListTokensResponse)(nil),          // 22: pach_v1.ListTokensResponse
+	(*AllowRobotRequest)(nil),           // 23: pach_v1.AllowRobotRequest
+	(*AllowRobotResponse)(nil),          // 24: pach_v1.AllowRobotResponse
+	(*RevokeAllRequest)(nil),            // 25: pach_v1.RevokeAllRequest
+	(*RevokeAllResponse)(nil),           // 26: pach_v1.RevokeAllResponse
+	(*ListGroupsRequest)(nil),           // 27: pach_v1.ListGroupsRequest
+	(*Group)(nil),                       // 28: pach_v1.Group
+	(*ListGroupsResponse)(nil),          // 29: pach_v1.ListGroupsResponse
+	(*StringList)(nil),                  // 30: pach_v1.StringList
+	(*UpdateOIDCClientRequest)(nil),     // 31: pach_v1.UpdateOIDCClientRequest
+	(*UpdateOIDCClientResponse)(nil),    // 32: pach_v1.UpdateOIDCClientResponse
+	(*CreateOIDCClientRequest)(nil),     // 33: pach_v1.CreateOIDCClientRequest
+	(*CreateOIDCClientResponse)(nil),    // 34: pach_v1.CreateOIDCClientResponse
+	(*GetOIDCClientRequest)(nil),        // 35: pach_v1.GetOIDCClientRequest
+	(*GetOIDCClientResponse)(nil),       // 36: pach_v1.GetOIDCClientResponse
+	(*ListConnectorStatesRequest)(nil),  // 37: pach_v1.ListConnectorStatesRequest
+	(*ConnectorState)(nil),              // 38: pach_v1.ConnectorState
+	(*ApproveConnectorRequest)(nil),     // 39: pach_v1.ApproveConnectorRequest
+	(*ApproveConnectorResponse)(nil),    // 40: pach_v1.ApproveConnectorResponse
+	(*ListConnectorStatesResponse)(nil), // 41: pach_v1.ListConnectorStatesResponse
+	(*ConnectorDocument)(nil),           // 42: pach_v1.ConnectorDocument
+	(*CheckConnectorRequest)(nil),       // 43: pach_v1.CheckConnectorRequest
+	(*CheckStep)(nil),                   // 44: pach_v1.CheckStep
+	(*CheckConnectorResponse)(nil),      // 45: pach_v1.CheckConnectorResponse
+	(*StartConnectorTestRequest)(nil),   // 46: pach_v1.StartConnectorTestRequest
+	(*StartConnectorTestResponse)(nil),  // 47: pach_v1.StartConnectorTestResponse
+	(*WaitConnectorTestRequest)(nil),    // 48: pach_v1.WaitConnectorTestRequest
+	(*TestedClaim)(nil),                 // 49: pach_v1.TestedClaim
+	(*TestedDifference)(nil),            // 50: pach_v1.TestedDifference
+	(*WaitConnectorTestResponse)(nil),   // 51: pach_v1.WaitConnectorTestResponse
+	(auth.Permission)(0),                // 52: auth_v2.Permission
+	(*auth.Resource)(nil),               // 53: auth_v2.Resource
+	(*timestamppb.Timestamp)(nil),       // 54: google.protobuf.Timestamp
+	(*identity.OIDCClient)(nil),         // 55: identity_v2.OIDCClient
+	(*identity.IDPConnector)(nil),       // 56: identity_v2.IDPConnector
 }
 var file_api_pach_pach_proto_depIdxs = []int32{
-	49, // 0: pach_v1.ExplainRequest.permission:type_name -> auth_v2.Permission
-	50, // 1: pach_v1.ExplainRequest.resource:type_name -> auth_v2.Resource
-	50, // 2: pach_v1.Grant.resource:type_name -> auth_v2.Resource
-	7,  // 3: pach_v1.Grant.sources:type_name -> pach_v1.MembershipSource
-	51, // 4: pach_v1.MembershipSource.seen:type_name -> google.protobuf.Timestamp
-	6,  // 5: pach_v1.ExplainResponse.grants:type_name -> pach_v1.Grant
-	6,  // 6: pach_v1.ExplainResponse.suggestions:type_name -> pach_v1.Grant
-	51, // 7: pach_v1.User.last_login:type_name -> google.protobuf.Timestamp
-	11, // 8: pach_v1.User.identities:type_name -> pach_v1.Identity
+	52, // 0: pach_v1.ExplainRequest.permission:type_name -> auth_v2.Permission
+	53, // 1: pach_v1.ExplainRequest.resource:type_name -> auth_v2.Resource
+	53, // 2: pach_v1.Grant.resource:type_name -> auth_v2.Resource
+	8,  // 3: pach_v1.Grant.sources:type_name -> pach_v1.MembershipSource
+	54, // 4: pach_v1.MembershipSource.seen:type_name -> google.protobuf.Timestamp
+	7,  // 5: pach_v1.ExplainResponse.grants:type_name -> pach_v1.Grant
+	7,  // 6: pach_v1.ExplainResponse.suggestions:type_name -> pach_v1.Grant
+	54, // 7: pach_v1.User.last_login:type_name -> google.protobuf.Timestamp
+	12, // 8: pach_v1.User.identities:type_name -> pach_v1.Identity
 	0,  // 9: pach_v1.Identity.state:type_name -> pach_v1.Identity.State
-	51, // 10: pach_v1.Identity.last_login:type_name -> google.protobuf.Timestamp
-	10, // 11: pach_v1.ListUsersResponse.users:type_name -> pach_v1.User
-	51, // 12: pach_v1.Token.created:type_name -> google.protobuf.Timestamp
-	51, // 13: pach_v1.Token.expires:type_name -> google.protobuf.Timestamp
-	20, // 14: pach_v1.ListTokensResponse.tokens:type_name -> pach_v1.Token
-	27, // 15: pach_v1.ListGroupsResponse.groups:type_name -> pach_v1.Group
-	29, // 16: pach_v1.UpdateOIDCClientRequest.redirect_uris:type_name -> pach_v1.StringList
-	29, // 17: pach_v1.UpdateOIDCClientRequest.trusted_peers:type_name -> pach_v1.StringList
-	29, // 18: pach_v1.UpdateOIDCClientRequest.allowed_connectors:type_name -> pach_v1.StringList
-	52, // 19: pach_v1.CreateOIDCClientRequest.client:type_name -> identity_v2.OIDCClient
-	52, // 20: pach_v1.CreateOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
-	52, // 21: pach_v1.GetOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
+	54, // 10: pach_v1.Identity.last_login:type_name -> google.protobuf.Timestamp
+	11, // 11: pach_v1.ListUsersResponse.users:type_name -> pach_v1.User
+	54, // 12: pach_v1.Token.created:type_name -> google.protobuf.Timestamp
+	54, // 13: pach_v1.Token.expires:type_name -> google.protobuf.Timestamp
+	21, // 14: pach_v1.ListTokensResponse.tokens:type_name -> pach_v1.Token
+	28, // 15: pach_v1.ListGroupsResponse.groups:type_name -> pach_v1.Group
+	30, // 16: pach_v1.UpdateOIDCClientRequest.redirect_uris:type_name -> pach_v1.StringList
+	30, // 17: pach_v1.UpdateOIDCClientRequest.trusted_peers:type_name -> pach_v1.StringList
+	30, // 18: pach_v1.UpdateOIDCClientRequest.allowed_connectors:type_name -> pach_v1.StringList
+	55, // 19: pach_v1.CreateOIDCClientRequest.client:type_name -> identity_v2.OIDCClient
+	55, // 20: pach_v1.CreateOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
+	55, // 21: pach_v1.GetOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
 	1,  // 22: pach_v1.ConnectorState.state:type_name -> pach_v1.ConnectorState.State
-	51, // 23: pach_v1.ConnectorState.since:type_name -> google.protobuf.Timestamp
-	51, // 24: pach_v1.ConnectorState.last_good:type_name -> google.protobuf.Timestamp
-	51, // 25: pach_v1.ConnectorState.checked:type_name -> google.protobuf.Timestamp
-	37, // 26: pach_v1.ListConnectorStatesResponse.states:type_name -> pach_v1.ConnectorState
-	53, // 27: pach_v1.ConnectorDocument.connector:type_name -> identity_v2.IDPConnector
-	39, // 28: pach_v1.CheckConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
-	2,  // 29: pach_v1.CheckStep.status:type_name -> pach_v1.CheckStep.Status
-	41, // 30: pach_v1.CheckConnectorResponse.steps:type_name -> pach_v1.CheckStep
-	39, // 31: pach_v1.StartConnectorTestRequest.document:type_name -> pach_v1.ConnectorDocument
-	51, // 32: pach_v1.StartConnectorTestResponse.expires:type_name -> google.protobuf.Timestamp
-	46, // 33: pach_v1.WaitConnectorTestResponse.claims:type_name -> pach_v1.TestedClaim
-	29, // 34: pach_v1.WaitConnectorTestResponse.groups:type_name -> pach_v1.StringList
-	47, // 35: pach_v1.WaitConnectorTestResponse.differences:type_name -> pach_v1.TestedDifference
-	3,  // 36: pach_v1.API.GetSignIn:input_type -> pach_v1.GetSignInRequest
-	5,  // 37: pach_v1.API.Explain:input_type -> pach_v1.ExplainRequest
-	9,  // 38: pach_v1.API.ListUsers:input_type -> pach_v1.ListUsersRequest
-	13, // 39: pach_v1.API.SetUserEnabled:input_type -> pach_v1.SetUserEnabledRequest
-	15, // 40: pach_v1.API.LinkIdentity:input_type -> pach_v1.LinkIdentityRequest
-	17, // 41: pach_v1.API.UnlinkIdentity:input_type -> pach_v1.UnlinkIdentityRequest
-	19, // 42: pach_v1.API.ListTokens:input_type -> pach_v1.ListTokensRequest
-	22, // 43: pach_v1.API.AllowRobot:input_type -> pach_v1.AllowRobotRequest
-	24, // 44: pach_v1.API.RevokeAll:input_type -> pach_v1.RevokeAllRequest
-	26, // 45: pach_v1.API.ListGroups:input_type -> pach_v1.ListGroupsRequest
-	30, // 46: pach_v1.API.UpdateOIDCClient:input_type -> pach_v1.UpdateOIDCClientRequest
-	32, // 47: pach_v1.API.CreateOIDCClient:input_type -> pach_v1.CreateOIDCClientRequest
-	34, // 48: pach_v1.API.GetOIDCClient:input_type -> pach_v1.GetOIDCClientRequest
-	36, // 49: pach_v1.API.ListConnectorStates:input_type -> pach_v1.ListConnectorStatesRequest
-	40, // 50: pach_v1.API.CheckConnector:input_type -> pach_v1.CheckConnectorRequest
-	43, // 51: pach_v1.API.StartConnectorTest:input_type -> pach_v1.StartConnectorTestRequest
-	45, // 52: pach_v1.API.WaitConnectorTest:input_type -> pach_v1.WaitConnectorTestRequest
-	4,  // 53: pach_v1.API.GetSignIn:output_type -> pach_v1.GetSignInResponse
-	8,  // 54: pach_v1.API.Explain:output_type -> pach_v1.ExplainResponse
-	12, // 55: pach_v1.API.ListUsers:output_type -> pach_v1.ListUsersResponse
-	14, // 56: pach_v1.API.SetUserEnabled:output_type -> pach_v1.SetUserEnabledResponse
-	16, // 57: pach_v1.API.LinkIdentity:output_type -> pach_v1.LinkIdentityResponse
-	18, // 58: pach_v1.API.UnlinkIdentity:output_type -> pach_v1.UnlinkIdentityResponse
-	21, // 59: pach_v1.API.ListTokens:output_type -> pach_v1.ListTokensResponse
-	23, // 60: pach_v1.API.AllowRobot:output_type -> pach_v1.AllowRobotResponse
-	25, // 61: pach_v1.API.RevokeAll:output_type -> pach_v1.RevokeAllResponse
-	28, // 62: pach_v1.API.ListGroups:output_type -> pach_v1.ListGroupsResponse
-	31, // 63: pach_v1.API.UpdateOIDCClient:output_type -> pach_v1.UpdateOIDCClientResponse
-	33, // 64: pach_v1.API.CreateOIDCClient:output_type -> pach_v1.CreateOIDCClientResponse
-	35, // 65: pach_v1.API.GetOIDCClient:output_type -> pach_v1.GetOIDCClientResponse
-	38, // 66: pach_v1.API.ListConnectorStates:output_type -> pach_v1.ListConnectorStatesResponse
-	42, // 67: pach_v1.API.CheckConnector:output_type -> pach_v1.CheckConnectorResponse
-	44, // 68: pach_v1.API.StartConnectorTest:output_type -> pach_v1.StartConnectorTestResponse
-	48, // 69: pach_v1.API.WaitConnectorTest:output_type -> pach_v1.WaitConnectorTestResponse
-	53, // [53:70] is the sub-list for method output_type
-	36, // [36:53] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	54, // 23: pach_v1.ConnectorState.since:type_name -> google.protobuf.Timestamp
+	54, // 24: pach_v1.ConnectorState.last_good:type_name -> google.protobuf.Timestamp
+	54, // 25: pach_v1.ConnectorState.checked:type_name -> google.protobuf.Timestamp
+	2,  // 26: pach_v1.ConnectorState.approval:type_name -> pach_v1.ConnectorState.Approval
+	38, // 27: pach_v1.ListConnectorStatesResponse.states:type_name -> pach_v1.ConnectorState
+	56, // 28: pach_v1.ConnectorDocument.connector:type_name -> identity_v2.IDPConnector
+	42, // 29: pach_v1.CheckConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
+	3,  // 30: pach_v1.CheckStep.status:type_name -> pach_v1.CheckStep.Status
+	44, // 31: pach_v1.CheckConnectorResponse.steps:type_name -> pach_v1.CheckStep
+	42, // 32: pach_v1.StartConnectorTestRequest.document:type_name -> pach_v1.ConnectorDocument
+	54, // 33: pach_v1.StartConnectorTestResponse.expires:type_name -> google.protobuf.Timestamp
+	49, // 34: pach_v1.WaitConnectorTestResponse.claims:type_name -> pach_v1.TestedClaim
+	30, // 35: pach_v1.WaitConnectorTestResponse.groups:type_name -> pach_v1.StringList
+	50, // 36: pach_v1.WaitConnectorTestResponse.differences:type_name -> pach_v1.TestedDifference
+	4,  // 37: pach_v1.API.GetSignIn:input_type -> pach_v1.GetSignInRequest
+	6,  // 38: pach_v1.API.Explain:input_type -> pach_v1.ExplainRequest
+	10, // 39: pach_v1.API.ListUsers:input_type -> pach_v1.ListUsersRequest
+	14, // 40: pach_v1.API.SetUserEnabled:input_type -> pach_v1.SetUserEnabledRequest
+	16, // 41: pach_v1.API.LinkIdentity:input_type -> pach_v1.LinkIdentityRequest
+	18, // 42: pach_v1.API.UnlinkIdentity:input_type -> pach_v1.UnlinkIdentityRequest
+	20, // 43: pach_v1.API.ListTokens:input_type -> pach_v1.ListTokensRequest
+	23, // 44: pach_v1.API.AllowRobot:input_type -> pach_v1.AllowRobotRequest
+	25, // 45: pach_v1.API.RevokeAll:input_type -> pach_v1.RevokeAllRequest
+	27, // 46: pach_v1.API.ListGroups:input_type -> pach_v1.ListGroupsRequest
+	31, // 47: pach_v1.API.UpdateOIDCClient:input_type -> pach_v1.UpdateOIDCClientRequest
+	33, // 48: pach_v1.API.CreateOIDCClient:input_type -> pach_v1.CreateOIDCClientRequest
+	35, // 49: pach_v1.API.GetOIDCClient:input_type -> pach_v1.GetOIDCClientRequest
+	37, // 50: pach_v1.API.ListConnectorStates:input_type -> pach_v1.ListConnectorStatesRequest
+	39, // 51: pach_v1.API.ApproveConnector:input_type -> pach_v1.ApproveConnectorRequest
+	43, // 52: pach_v1.API.CheckConnector:input_type -> pach_v1.CheckConnectorRequest
+	46, // 53: pach_v1.API.StartConnectorTest:input_type -> pach_v1.StartConnectorTestRequest
+	48, // 54: pach_v1.API.WaitConnectorTest:input_type -> pach_v1.WaitConnectorTestRequest
+	5,  // 55: pach_v1.API.GetSignIn:output_type -> pach_v1.GetSignInResponse
+	9,  // 56: pach_v1.API.Explain:output_type -> pach_v1.ExplainResponse
+	13, // 57: pach_v1.API.ListUsers:output_type -> pach_v1.ListUsersResponse
+	15, // 58: pach_v1.API.SetUserEnabled:output_type -> pach_v1.SetUserEnabledResponse
+	17, // 59: pach_v1.API.LinkIdentity:output_type -> pach_v1.LinkIdentityResponse
+	19, // 60: pach_v1.API.UnlinkIdentity:output_type -> pach_v1.UnlinkIdentityResponse
+	22, // 61: pach_v1.API.ListTokens:output_type -> pach_v1.ListTokensResponse
+	24, // 62: pach_v1.API.AllowRobot:output_type -> pach_v1.AllowRobotResponse
+	26, // 63: pach_v1.API.RevokeAll:output_type -> pach_v1.RevokeAllResponse
+	29, // 64: pach_v1.API.ListGroups:output_type -> pach_v1.ListGroupsResponse
+	32, // 65: pach_v1.API.UpdateOIDCClient:output_type -> pach_v1.UpdateOIDCClientResponse
+	34, // 66: pach_v1.API.CreateOIDCClient:output_type -> pach_v1.CreateOIDCClientResponse
+	36, // 67: pach_v1.API.GetOIDCClient:output_type -> pach_v1.GetOIDCClientResponse
+	41, // 68: pach_v1.API.ListConnectorStates:output_type -> pach_v1.ListConnectorStatesResponse
+	40, // 69: pach_v1.API.ApproveConnector:output_type -> pach_v1.ApproveConnectorResponse
+	45, // 70: pach_v1.API.CheckConnector:output_type -> pach_v1.CheckConnectorResponse
+	47, // 71: pach_v1.API.StartConnectorTest:output_type -> pach_v1.StartConnectorTestResponse
+	51, // 72: pach_v1.API.WaitConnectorTest:output_type -> pach_v1.WaitConnectorTestResponse
+	55, // [55:73] is the sub-list for method output_type
+	37, // [37:55] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_api_pach_pach_proto_init() }
@@ -3209,8 +3388,8 @@ func file_api_pach_pach_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_pach_pach_proto_rawDesc), len(file_api_pach_pach_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   46,
+			NumEnums:      4,
+			NumMessages:   48,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -33,6 +33,7 @@ const (
 	API_CreateOIDCClient_FullMethodName    = "/pach_v1.API/CreateOIDCClient"
 	API_GetOIDCClient_FullMethodName       = "/pach_v1.API/GetOIDCClient"
 	API_ListConnectorStates_FullMethodName = "/pach_v1.API/ListConnectorStates"
+	API_ApproveConnector_FullMethodName    = "/pach_v1.API/ApproveConnector"
 	API_CheckConnector_FullMethodName      = "/pach_v1.API/CheckConnector"
 	API_StartConnectorTest_FullMethodName  = "/pach_v1.API/StartConnectorTest"
 	API_WaitConnectorTest_FullMethodName   = "/pach_v1.API/WaitConnectorTest"
@@ -70,6 +71,8 @@ type APIClient interface {
 	GetOIDCClient(ctx context.Context, in *GetOIDCClientRequest, opts ...grpc.CallOption) (*GetOIDCClientResponse, error)
 	// The health of each connector, as the replica that answers sees it.
 	ListConnectorStates(ctx context.Context, in *ListConnectorStatesRequest, opts ...grpc.CallOption) (*ListConnectorStatesResponse, error)
+	// Lets what is stored of a connector serve, and what it says of people count.
+	ApproveConnector(ctx context.Context, in *ApproveConnectorRequest, opts ...grpc.CallOption) (*ApproveConnectorResponse, error)
 	// Looks, step by step, at all that a sign-in will need of a provider.
 	CheckConnector(ctx context.Context, in *CheckConnectorRequest, opts ...grpc.CallOption) (*CheckConnectorResponse, error)
 	// Begins a real sign-in with a document that is not stored.
@@ -227,6 +230,16 @@ func (c *aPIClient) ListConnectorStates(ctx context.Context, in *ListConnectorSt
 	return out, nil
 }
 
+func (c *aPIClient) ApproveConnector(ctx context.Context, in *ApproveConnectorRequest, opts ...grpc.CallOption) (*ApproveConnectorResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ApproveConnectorResponse)
+	err := c.cc.Invoke(ctx, API_ApproveConnector_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *aPIClient) CheckConnector(ctx context.Context, in *CheckConnectorRequest, opts ...grpc.CallOption) (*CheckConnectorResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(CheckConnectorResponse)
@@ -289,6 +302,8 @@ type APIServer interface {
 	GetOIDCClient(context.Context, *GetOIDCClientRequest) (*GetOIDCClientResponse, error)
 	// The health of each connector, as the replica that answers sees it.
 	ListConnectorStates(context.Context, *ListConnectorStatesRequest) (*ListConnectorStatesResponse, error)
+	// Lets what is stored of a connector serve, and what it says of people count.
+	ApproveConnector(context.Context, *ApproveConnectorRequest) (*ApproveConnectorResponse, error)
 	// Looks, step by step, at all that a sign-in will need of a provider.
 	CheckConnector(context.Context, *CheckConnectorRequest) (*CheckConnectorResponse, error)
 	// Begins a real sign-in with a document that is not stored.
@@ -347,6 +362,9 @@ func (UnimplementedAPIServer) GetOIDCClient(context.Context, *GetOIDCClientReque
 }
 func (UnimplementedAPIServer) ListConnectorStates(context.Context, *ListConnectorStatesRequest) (*ListConnectorStatesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListConnectorStates not implemented")
+}
+func (UnimplementedAPIServer) ApproveConnector(context.Context, *ApproveConnectorRequest) (*ApproveConnectorResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ApproveConnector not implemented")
 }
 func (UnimplementedAPIServer) CheckConnector(context.Context, *CheckConnectorRequest) (*CheckConnectorResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CheckConnector not implemented")
@@ -630,6 +648,24 @@ func _API_ListConnectorStates_Handler(srv interface{}, ctx context.Context, dec 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _API_ApproveConnector_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ApproveConnectorRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).ApproveConnector(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_ApproveConnector_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).ApproveConnector(ctx, req.(*ApproveConnectorRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _API_CheckConnector_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(CheckConnectorRequest)
 	if err := dec(in); err != nil {
@@ -746,6 +782,10 @@ var API_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListConnectorStates",
 			Handler:    _API_ListConnectorStates_Handler,
+		},
+		{
+			MethodName: "ApproveConnector",
+			Handler:    _API_ApproveConnector_Handler,
 		},
 		{
 			MethodName: "CheckConnector",

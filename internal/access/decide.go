@@ -101,7 +101,7 @@ func (ix *Index) Effective(subject principal.Name, groups []principal.Name, r Re
 
 // DeniedError is the fault for a denial, in the words that clients look for. It
 // names what was needed rather than what was missing.
-func DeniedError(subject principal.Name, r Resource, need []Permission) error {
+func DeniedError(subject principal.Name, r Resource, need []Permission) *fault.Error {
 	names := make([]string, len(need))
 	for i, p := range need {
 		names[i] = p.String()

@@ -24,6 +24,9 @@ type Identity struct {
 	TokenSub    string // the "sub" of the ID tokens that our issuer makes for it
 	Ended       bool   // its connector is gone: it proves nothing any more
 	Waiting     bool   // until an administrator links it to User, it may not act
+	// Approved says that somebody who may grant roles has approved what vouches
+	// for it; until then it gives what everybody has, and nothing more.
+	Approved bool
 }
 
 // SignIn is what a connector vouches for after a successful login.
@@ -41,7 +44,11 @@ type SignIn struct {
 	// Connected fails if the connector has gone since the login began. It is
 	// asked in the transaction that records the login, or a login that overlaps
 	// with the deletion would leave an identity and groups that nothing ends.
-	Connected func(ctx context.Context, tx *db.Tx) error
+	//
+	// It reports whether somebody who may grant roles has approved the connector.
+	// What one says that nobody has approved is no fact: its groups are left out,
+	// and it keeps no name from anybody.
+	Connected func(ctx context.Context, tx *db.Tx) (approved bool, err error)
 }
 
 // SignedIn records a login, in a transaction of its own, which stands also when
@@ -65,10 +72,11 @@ func SignedIn(ctx context.Context, d *db.DB, in SignIn, now time.Time) (Identity
 	}
 	var who Identity
 	err = d.Update(ctx, func(tx *db.Tx) error {
-		if err := in.Connected(ctx, tx); err != nil {
+		approved, err := in.Connected(ctx, tx)
+		if err != nil {
 			return err
 		}
-		who, err = identify(ctx, tx, in, user, now)
+		who, err = identify(ctx, tx, in, user, approved, now)
 		if err != nil {
 			return err
 		}
@@ -81,7 +89,7 @@ func SignedIn(ctx context.Context, d *db.DB, in SignIn, now time.Time) (Identity
 		if err := touchLogin(ctx, tx, who, in.Email, now); err != nil {
 			return err
 		}
-		if in.Groups == nil {
+		if in.Groups == nil || !approved {
 			return nil
 		}
 		return replaceMemberships(ctx, tx, who.User, connectorSource(in.Instance), groups, now)
@@ -99,11 +107,11 @@ func errWaiting(who Identity) error {
 
 // identify finds the identity that signed in, or makes it for a person who is
 // new here.
-func identify(ctx context.Context, tx *db.Tx, in SignIn, user principal.Name, now time.Time) (Identity, error) {
+func identify(ctx context.Context, tx *db.Tx, in SignIn, user principal.Name, approved bool, now time.Time) (Identity, error) {
 	who, err := identityBySubject(ctx, tx, in.Instance, in.Issuer, in.Subject)
 	switch {
 	case fault.Is(err, fault.NotFound):
-		return firstLogin(ctx, tx, in, user, now)
+		return firstLogin(ctx, tx, in, user, approved, now)
 	case err != nil:
 		return Identity{}, err
 	}
@@ -126,7 +134,7 @@ func identify(ctx context.Context, tx *db.Tx, in SignIn, user principal.Name, no
 // claim is for an identity that waits and now comes with another address: it
 // may have that name if nobody has.
 func claim(ctx context.Context, tx *db.Tx, who Identity, user principal.Name, now time.Time) (Identity, error) {
-	owned, err := hasIdentity(ctx, tx, user)
+	owned, err := isOwned(ctx, tx, user, who.Approved)
 	if err != nil {
 		return who, err
 	}
@@ -137,8 +145,8 @@ func claim(ctx context.Context, tx *db.Tx, who Identity, user principal.Name, no
 	return who, setUser(ctx, tx, who.ID, user, owned)
 }
 
-func firstLogin(ctx context.Context, tx *db.Tx, in SignIn, user principal.Name, now time.Time) (Identity, error) {
-	owned, err := hasIdentity(ctx, tx, user)
+func firstLogin(ctx context.Context, tx *db.Tx, in SignIn, user principal.Name, approved bool, now time.Time) (Identity, error) {
+	owned, err := isOwned(ctx, tx, user, approved)
 	if err != nil {
 		return Identity{}, err
 	}
@@ -146,12 +154,27 @@ func firstLogin(ctx context.Context, tx *db.Tx, in SignIn, user principal.Name, 
 		return Identity{}, err
 	}
 	who := Identity{
-		ID: rand.Text(), User: user, ConnectorID: in.ConnectorID, Instance: in.Instance, Issuer: in.Issuer, Subject: in.Subject, Waiting: owned,
+		ID: rand.Text(), User: user, ConnectorID: in.ConnectorID, Instance: in.Instance, Issuer: in.Issuer, Subject: in.Subject,
+		Waiting: owned, Approved: approved,
 	}
 	if who.TokenSub, err = in.TokenSub(who.ID); err != nil {
 		return Identity{}, err
 	}
 	return who, createIdentity(ctx, tx, who, in.Email, now)
+}
+
+// isOwned reports whether a name has an owner that keeps it from somebody new.
+// Identities that nobody has approved keep nothing from one that is: they wait
+// from then on, and whatever they had signed in to ends.
+func isOwned(ctx context.Context, tx *db.Tx, user principal.Name, approved bool) (bool, error) {
+	if !approved {
+		return hasIdentity(ctx, tx, user)
+	}
+	owned, err := hasApprovedIdentity(ctx, tx, user)
+	if err != nil || owned {
+		return owned, err
+	}
+	return false, displaceUnapproved(ctx, tx, user)
 }
 
 func checkEnabled(ctx context.Context, tx *db.Tx, user principal.Name) error {
@@ -171,6 +194,15 @@ func errDisabled(user principal.Name) *fault.Error {
 // nothing any more, and its facts about groups are forgotten.
 func EndInstance(ctx context.Context, tx *db.Tx, instance string) error {
 	if err := endInstance(ctx, tx, instance); err != nil {
+		return err
+	}
+	return tx.Changed(ctx, "", "") // whoever it is that signed in through it
+}
+
+// ApproveInstance gives what a connector has vouched for the weight of an
+// approved one.
+func ApproveInstance(ctx context.Context, tx *db.Tx, instance string) error {
+	if err := approveInstance(ctx, tx, instance); err != nil {
 		return err
 	}
 	return tx.Changed(ctx, "", "") // whoever it is that signed in through it

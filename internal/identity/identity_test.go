@@ -31,7 +31,7 @@ func alice() identity.SignIn {
 	return identity.SignIn{
 		ConnectorID: "corp", Instance: "first", Issuer: "https://id.example.com", Subject: "s-1", Email: "alice@example.com",
 		TokenSub:  func(id string) (string, error) { return "sub-" + id, nil },
-		Connected: func(context.Context, *db.Tx) error { return nil },
+		Connected: func(context.Context, *db.Tx) (bool, error) { return true, nil },
 	}
 }
 
@@ -233,7 +233,7 @@ func TestSignedIn_ConnectorDeletedMeanwhile(t *testing.T) {
 		gone := fault.New(fault.Denied, "removed")
 		_, err := identity.SignedIn(t.Context(), d, with(func(in *identity.SignIn) {
 			in.Groups = []string{"admins"}
-			in.Connected = func(context.Context, *db.Tx) error { return gone }
+			in.Connected = func(context.Context, *db.Tx) (bool, error) { return false, gone }
 		}), now)
 		if !fault.Is(err, fault.Denied) {
 			t.Errorf("login: %v", err)
@@ -306,6 +306,57 @@ func TestSignedIn_ConcurrentFirstLogins(t *testing.T) {
 		}
 		if len(won) != 1 || refused != logins {
 			t.Errorf("%d identities own the address, %d of %d logins were refused", len(won), refused, logins)
+		}
+	})
+}
+
+// evil signs in as Alice through a connector that nobody has approved.
+func evil() identity.SignIn {
+	return with(func(in *identity.SignIn) {
+		in.ConnectorID, in.Instance, in.Subject, in.Groups = "evil", "second", "e-1", []string{"admins"}
+		in.Connected = func(context.Context, *db.Tx) (bool, error) { return false, nil }
+	})
+}
+
+func TestSignedIn_UnapprovedStatesNoFacts(t *testing.T) {
+	each(t, func(t *testing.T, d *db.DB) {
+		who := mustSignIn(t, d, evil())
+		if who.Approved || who.Waiting {
+			t.Errorf("it is %+v", who)
+		}
+		wantGroups(t, d, "user:alice@example.com")
+		// The person who comes through an approved connector is not kept out, and
+		// inherits nothing.
+		first := mustSignIn(t, d, with(func(in *identity.SignIn) { in.Groups = []string{"engineers"} }))
+		if !first.Approved || first.Waiting {
+			t.Errorf("it is %+v", first)
+		}
+		wantGroups(t, d, "user:alice@example.com", "group:engineers")
+		if err := gate(t, d, who.ID); !fault.Is(err, fault.Unauthenticated) {
+			t.Errorf("the sessions of the unapproved one: %v", err)
+		}
+		if _, err := identity.SignedIn(t.Context(), d, evil(), now); !fault.Is(err, fault.Denied) {
+			t.Errorf("the unapproved one again: %v", err)
+		}
+	})
+}
+
+func TestApproveInstance_CountsFromThenOn(t *testing.T) {
+	each(t, func(t *testing.T, d *db.DB) {
+		who := mustSignIn(t, d, evil())
+		err := d.Update(t.Context(), func(tx *db.Tx) error { return identity.ApproveInstance(t.Context(), tx, "second") })
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = d.View(t.Context(), func(tx *db.Tx) error {
+			who, err = identity.Gate(t.Context(), tx, "", who.ID)
+			return err
+		})
+		if err != nil || !who.Approved {
+			t.Errorf("it is %+v, %v", who, err)
+		}
+		if _, err := identity.SignedIn(t.Context(), d, alice(), now); !fault.Is(err, fault.Denied) {
+			t.Errorf("a second approved one claims the name: %v", err)
 		}
 	})
 }

@@ -10,11 +10,11 @@ import (
 	"pachyderm/internal/principal"
 )
 
-const identityColumns = `id, user_name, connector_id, instance, issuer, subject, token_sub, ended, waiting`
+const identityColumns = `id, user_name, connector_id, instance, issuer, subject, token_sub, ended, waiting, approved`
 
 func scanIdentity(ctx context.Context, tx *db.Tx, where string, args ...any) (who Identity, err error) {
 	into := []any{
-		&who.ID, &who.User, &who.ConnectorID, &who.Instance, &who.Issuer, &who.Subject, &who.TokenSub, &who.Ended, &who.Waiting,
+		&who.ID, &who.User, &who.ConnectorID, &who.Instance, &who.Issuer, &who.Subject, &who.TokenSub, &who.Ended, &who.Waiting, &who.Approved,
 	}
 	return who, tx.Row(ctx, into, `SELECT `+identityColumns+` FROM identities WHERE `+where, args...)
 }
@@ -39,8 +39,9 @@ func createIdentity(ctx context.Context, tx *db.Tx, who Identity, email string, 
 		return errNoSub
 	}
 	_, err := tx.Exec(ctx, `INSERT INTO identities (`+identityColumns+`, email, created_at, login_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)`,
-		who.ID, who.User, who.ConnectorID, who.Instance, who.Issuer, who.Subject, who.TokenSub, who.Ended, who.Waiting, email, db.Micros(now))
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)`,
+		who.ID, who.User, who.ConnectorID, who.Instance, who.Issuer, who.Subject, who.TokenSub,
+		who.Ended, who.Waiting, who.Approved, email, db.Micros(now))
 	return err
 }
 
@@ -80,6 +81,26 @@ func hasIdentity(ctx context.Context, tx *db.Tx, user principal.Name) (bool, err
 	var n int64
 	err := tx.Row(ctx, []any{&n}, `SELECT COUNT(*) FROM identities WHERE user_name = $1`, user)
 	return n > 0, err
+}
+
+// displaceUnapproved lets the identities of a user that nobody has approved wait.
+func displaceUnapproved(ctx context.Context, tx *db.Tx, user principal.Name) error {
+	n, err := tx.Exec(ctx, `UPDATE identities SET waiting = TRUE WHERE user_name = $1 AND NOT approved AND NOT waiting`, user)
+	if err != nil || n == 0 {
+		return err
+	}
+	return tx.Changed(ctx, principal.Topic, user.String())
+}
+
+func hasApprovedIdentity(ctx context.Context, tx *db.Tx, user principal.Name) (bool, error) {
+	var n int64
+	err := tx.Row(ctx, []any{&n}, `SELECT COUNT(*) FROM identities WHERE user_name = $1 AND approved`, user)
+	return n > 0, err
+}
+
+func approveInstance(ctx context.Context, tx *db.Tx, instance string) error {
+	_, err := tx.Exec(ctx, `UPDATE identities SET approved = TRUE WHERE instance = $1`, instance)
+	return err
 }
 
 func createUser(ctx context.Context, tx *db.Tx, user principal.Name, now time.Time) error {
@@ -239,7 +260,8 @@ func accounts(ctx context.Context, tx *db.Tx, where string, args ...any) (all []
 	err = tx.Rows(ctx, func(scan func(...any) error) error {
 		var a Account
 		var login int64
-		err := scan(&a.ID, &a.User, &a.ConnectorID, &a.Instance, &a.Issuer, &a.Subject, &a.TokenSub, &a.Ended, &a.Waiting, &a.Email, &login)
+		err := scan(&a.ID, &a.User, &a.ConnectorID, &a.Instance, &a.Issuer, &a.Subject, &a.TokenSub,
+			&a.Ended, &a.Waiting, &a.Approved, &a.Email, &login)
 		a.LastLogin = db.Time(login)
 		all = append(all, a)
 		return err

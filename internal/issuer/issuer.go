@@ -193,8 +193,8 @@ func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // SetSettings stores and applies new settings; the next request sees them.
-// Fault: Invalid for a value that could not work.
-func (i *Issuer) SetSettings(ctx context.Context, by principal.Name, s registry.Settings) error {
+// Faults: Invalid for a value that could not work, Denied.
+func (i *Issuer) SetSettings(ctx context.Context, by registry.Author, s registry.Settings) error {
 	return i.apply(s, func() error { return i.Registry.StoreSettings(ctx, by, s) })
 }
 

@@ -56,7 +56,7 @@ func open(t *testing.T, path string) *env {
 
 func (h *env) setIssuer(url string) {
 	h.t.Helper()
-	if err := h.SetSettings(h.t.Context(), principal.Root, registry.Settings{Issuer: url}); err != nil {
+	if err := h.SetSettings(h.t.Context(), registry.Operator(), registry.Settings{Issuer: url}); err != nil {
 		h.t.Fatal(err)
 	}
 }
@@ -101,7 +101,7 @@ func (h *env) create(c registry.Connector) {
 		defer stop()
 		changed = append(changed, signal)
 	}
-	if err := h.Registry.CreateConnector(h.t.Context(), principal.Root, c); err != nil {
+	if err := h.Registry.CreateConnector(h.t.Context(), registry.Operator(), c); err != nil {
 		h.t.Fatal(err)
 	}
 	for n, replica := range h.replicas {
@@ -286,11 +286,11 @@ func hintNotForwarded(t *testing.T, h *env) {
 func callbackOnOtherHost(t *testing.T, h *env) {
 	other := strings.Replace(h.Callback(), "127.0.0.1", "localhost", 1)
 	h.op = optest.Start(t, other)
-	err := h.Registry.CreateConnector(t.Context(), principal.Root, h.document(map[string]any{"redirectURI": other}))
+	err := h.Registry.CreateConnector(t.Context(), registry.Operator(), h.document(map[string]any{"redirectURI": other}))
 	if !fault.Is(err, fault.Invalid) || !strings.Contains(fault.Message(err), other) || !strings.Contains(fault.Message(err), h.Callback()) {
 		t.Errorf("a redirectURI on another host without the switch: %v", err)
 	}
-	if err := h.Registry.CreateConnector(t.Context(), principal.Root, h.document(map[string]any{"redirectURI": other, "insecureSkipIssuerCallbackDomainCheck": true})); err != nil {
+	if err := h.Registry.CreateConnector(t.Context(), registry.Operator(), h.document(map[string]any{"redirectURI": other, "insecureSkipIssuerCallbackDomainCheck": true})); err != nil {
 		t.Fatal(err)
 	}
 	h.redeem(h.browser().SignIn(h.authURL(nil), optest.Alice))
@@ -317,7 +317,7 @@ func updateInMidLogin(t *testing.T, h *env) {
 	b := h.browser()
 	login := b.Get(h.authURL(nil))
 	change := registry.Connector{ID: "demo", Config: map[string]any{"clientSecret": "a wrong one"}}
-	if err := h.Registry.UpdateConnector(t.Context(), principal.Root, change); err != nil {
+	if err := h.Registry.UpdateConnector(t.Context(), registry.Operator(), change); err != nil {
 		t.Fatal(err)
 	}
 	h.redeem(b.Submit(login, map[string]string{"email": optest.Alice.Email, "password": optest.Alice.Password}))
@@ -439,7 +439,7 @@ func deadProvider(t *testing.T, h *env) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
 	h.op = optest.Start(t, h.Callback())
-	err := h.Registry.CreateConnector(t.Context(), principal.Root, h.document(map[string]any{"issuer": server.URL}))
+	err := h.Registry.CreateConnector(t.Context(), registry.Operator(), h.document(map[string]any{"issuer": server.URL}))
 	if !fault.Is(err, fault.Unavailable) || !strings.Contains(fault.Message(err), server.Listener.Addr().String()) {
 		t.Errorf("a connector whose provider is dead: %v", err)
 	}
@@ -493,7 +493,7 @@ func TestHSTS_WhereTheIssuerIsHTTPS(t *testing.T) {
 	if got := answerOf(t, h, h.URL()+"/auth").Header().Get("Strict-Transport-Security"); got != "" {
 		t.Errorf("http: %q", got)
 	}
-	if err := h.SetSettings(t.Context(), principal.Root, registry.Settings{Issuer: "https://pach.example.com/dex"}); err != nil {
+	if err := h.SetSettings(t.Context(), registry.Operator(), registry.Settings{Issuer: "https://pach.example.com/dex"}); err != nil {
 		t.Fatal(err)
 	}
 	for _, path := range []string{"/dex/auth", "/dex/.well-known/openid-configuration", "/dex/nothing", "/elsewhere"} {

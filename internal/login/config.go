@@ -272,16 +272,39 @@ func sameIssuer(a, b string) bool { return strings.TrimSuffix(a, "/") == strings
 
 // AuthorizeClient lets only those who may grant roles on the cluster change a
 // client whose ID tokens begin sessions here: who has its secret, a redirect URI
-// or a trusted peer gets a session of whoever opens a link. Fault: Denied.
+// or a trusted peer gets a session of whoever opens a link. Its trusted peers
+// may ask for such tokens, so that they are such clients too. Fault: Denied.
 func (s *Service) AuthorizeClient(ctx context.Context, id string) error {
 	c, err := s.configuration(ctx)
 	if err != nil {
 		return err
 	}
-	if id != issuer.LegacyClient && (!s.isOwn(c) || id != c.clientID()) {
-		return nil
+	begins, err := s.beginsSessions(ctx, c, id)
+	if err != nil || !begins {
+		return err
 	}
 	return session.FromContext(ctx).AuthorizeCluster(access.ClusterModifyBindings)
+}
+
+func (s *Service) beginsSessions(ctx context.Context, c Config, id string) (bool, error) {
+	own := []string{issuer.LegacyClient}
+	if s.isOwn(c) {
+		own = append(own, c.clientID())
+	}
+	if slices.Contains(own, id) {
+		return true, nil
+	}
+	for _, o := range own {
+		client, err := s.with.Issuer.Registry.Client(ctx, o)
+		switch {
+		case fault.Is(err, fault.NotFound):
+		case err != nil:
+			return false, err
+		case slices.Contains(client.TrustedPeers, id):
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // clientID is the client that pachd is.

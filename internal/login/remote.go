@@ -135,13 +135,14 @@ func (s *Service) signedIn(ctx context.Context, c Config, a oidc.Account) (ident
 	return identity.SignedIn(ctx, s.with.DB, identity.SignIn{
 		ConnectorID: name, Instance: instance, Issuer: c.Issuer, Subject: a.Subject, Email: a.Email, Groups: groups,
 		TokenSub: func(id string) (string, error) { return "issuer:" + id, nil },
-		Connected: func(ctx context.Context, tx *db.Tx) error {
+		// Who may configure another issuer may grant roles.
+		Connected: func(ctx context.Context, tx *db.Tx) (approved bool, err error) {
 			now, err := s.readConfig(ctx, tx)
 			if err == nil && now.Issuer != c.Issuer {
 				err = fault.New(fault.Denied, "another identity service was set while you signed in").
 					Next("start again")
 			}
-			return err
+			return err == nil, err
 		},
 	}, s.with.Now())
 }

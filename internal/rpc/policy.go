@@ -139,6 +139,7 @@ func pachPolicy() map[string]rule {
 
 		"/pach_v1.API/ListConnectorStates": need(access.ClusterIdentityListIDPs),
 		// Both have pachd connect to where the document says, with its secrets.
+		"/pach_v1.API/ApproveConnector":   need(access.ClusterModifyBindings),
 		"/pach_v1.API/CheckConnector":     need(access.ClusterIdentityUpdateIDP),
 		"/pach_v1.API/StartConnectorTest": need(access.ClusterIdentityUpdateIDP),
 		"/pach_v1.API/WaitConnectorTest":  need(access.ClusterIdentityUpdateIDP),

@@ -13,6 +13,9 @@ type Caller struct {
 	Name   principal.Name
 	Groups []principal.Name
 	Token  token.Info
+	// Unapproved is the connector that says who this is while nobody has approved
+	// it. Its word gives what everybody has, and nothing more.
+	Unapproved string
 	// Roles are everybody's, as they were when the call came in.
 	Roles *access.Index
 }
@@ -30,12 +33,38 @@ func FromContext(ctx context.Context) Caller {
 	return c
 }
 
+// Is reports whether the caller is somebody, for whatever that gives.
+func (c Caller) Is(who principal.Name) bool { return c.Unapproved == "" && c.Name == who }
+
+// subject is whose bindings count for the caller, beside those of Groups.
+func (c Caller) subject() principal.Name {
+	if c.Unapproved != "" {
+		return principal.Everyone
+	}
+	return c.Name
+}
+
+// Decide says which of the permissions the caller has on a resource.
+func (c Caller) Decide(r access.Resource, need access.PermissionSet) access.Decision {
+	return c.Roles.Decide(c.subject(), c.Groups, r, need)
+}
+
+// Effective lists the caller's roles on a resource, and what they permit.
+func (c Caller) Effective(r access.Resource) ([]string, access.PermissionSet) {
+	return c.Roles.Effective(c.subject(), c.Groups, r)
+}
+
 // Authorize checks one permission on a resource. Fault: Denied.
 func (c Caller) Authorize(r access.Resource, need access.Permission) error {
-	if c.Roles.Decide(c.Name, c.Groups, r, access.SetOf(need)).Allowed {
+	if c.Decide(r, access.SetOf(need)).Allowed {
 		return nil
 	}
-	return access.DeniedError(c.Name, r, []access.Permission{need})
+	denied := access.DeniedError(c.Name, r, []access.Permission{need})
+	if c.Unapproved != "" {
+		denied = denied.Next("nobody has approved the connector %s, which you signed in through, and until then your own roles do not count: "+
+			"ask an administrator to run: pachctl idp approve-connector %s", c.Unapproved, c.Unapproved)
+	}
+	return denied
 }
 
 // AuthorizeCluster is Authorize on the cluster.
@@ -46,7 +75,7 @@ func (c Caller) AuthorizeCluster(need access.Permission) error {
 // AuthorizeAbout lets everybody ask about themselves, and about others those
 // with a permission on the cluster. Fault: Denied.
 func (c Caller) AuthorizeAbout(who principal.Name, need access.Permission) error {
-	if who == c.Name {
+	if c.Is(who) {
 		return nil
 	}
 	return c.AuthorizeCluster(need)
@@ -56,7 +85,7 @@ func (c Caller) AuthorizeAbout(who principal.Name, need access.Permission) error
 // something on it themselves, and those who may see all bindings. Faults: Denied;
 // to either, what ErrNoBinding says of a resource that does not exist.
 func (c Caller) AuthorizeSeeBindings(r access.Resource) error {
-	if roles, _ := c.Roles.Effective(c.Name, c.Groups, r); len(roles) == 0 {
+	if roles, _ := c.Effective(r); len(roles) == 0 {
 		if err := c.AuthorizeCluster(access.ClusterGetBindings); err != nil {
 			return err
 		}

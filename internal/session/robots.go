@@ -43,7 +43,7 @@ func (s *Service) ForRobot(ctx context.Context, by Caller, robot string, ttl int
 			return fault.New(fault.Denied, "%s has roles that %s could not grant, so a token of it would give more than was granted", who, by.Name).
 				Next("an administrator can allow it with: pachctl auth allow-robot %s --by %s", who.Local(), by.Name)
 		}
-		raw, err = token.Issue(ctx, tx, token.Info{Subject: who, CreatedBy: by.Name, Created: s.with.Now()}, time.Duration(ttl)*time.Second)
+		raw, err = token.Issue(ctx, tx, token.Info{Subject: who, CreatedBy: by.subject(), Created: s.with.Now()}, time.Duration(ttl)*time.Second)
 		if err != nil {
 			return err
 		}
@@ -58,7 +58,7 @@ func mayCreateToken(ctx context.Context, tx *db.Tx, by Caller, robot principal.N
 	if err != nil {
 		return false, err
 	}
-	if slices.ContainsFunc(creators, func(d principal.Name) bool { return d == by.Name || slices.Contains(by.Groups, d) }) {
+	if slices.ContainsFunc(creators, func(d principal.Name) bool { return by.Is(d) || slices.Contains(by.Groups, d) }) {
 		return true, nil
 	}
 	groups, err := identity.Groups(ctx, tx, robot)

@@ -85,8 +85,13 @@ func (s *Service) identify(ctx context.Context, raw secret.Text) (c Caller, err 
 			return err
 		}
 		c.Name = c.Token.Subject
-		if _, err := identity.Gate(ctx, tx, c.Name, c.Token.IdentityID); err != nil {
+		by, err := identity.Gate(ctx, tx, c.Name, c.Token.IdentityID)
+		if err != nil {
 			return err
+		}
+		if by.ID != "" && !by.Approved {
+			c.Unapproved = by.ConnectorID
+			return nil
 		}
 		c.Groups, err = identity.Groups(ctx, tx, c.Name)
 		return err

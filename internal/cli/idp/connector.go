@@ -107,8 +107,11 @@ func (o createConnectorOptions) run(ctx context.Context, k *kit.Kit) error {
 		return err
 	}
 	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
-		_, err := c.Identity.CreateIDPConnector(ctx, &identity.CreateIDPConnectorRequest{Connector: connector})
-		return d.Explain(err)
+		if _, err := c.Identity.CreateIDPConnector(ctx, &identity.CreateIDPConnectorRequest{Connector: connector}); err != nil {
+			return d.Explain(err)
+		}
+		noteApproval(ctx, k, c, connector.GetId())
+		return nil
 	})
 }
 
@@ -173,8 +176,11 @@ func (o *updateConnectorOptions) read(c *cobra.Command, k *kit.Kit, args []strin
 
 func (o updateConnectorOptions) run(ctx context.Context, k *kit.Kit) error {
 	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
-		_, err := c.Identity.UpdateIDPConnector(ctx, &identity.UpdateIDPConnectorRequest{Connector: o.connector})
-		return o.document.Explain(err)
+		if _, err := c.Identity.UpdateIDPConnector(ctx, &identity.UpdateIDPConnectorRequest{Connector: o.connector}); err != nil {
+			return o.document.Explain(err)
+		}
+		noteApproval(ctx, k, c, o.connector.GetId())
+		return nil
 	})
 }
 
@@ -225,6 +231,8 @@ type listedConnector struct {
 	Since     *time.Time `json:"since,omitempty"`
 	LastError string     `json:"last_error,omitempty"`
 	LastGood  *time.Time `json:"last_good,omitempty"`
+	Approval  string     `json:"approval,omitempty"`
+	Revision  string     `json:"revision,omitempty"`
 }
 
 func listed(d connectorDoc, s *pach.ConnectorState) listedConnector {
@@ -233,6 +241,32 @@ func listed(d connectorDoc, s *pach.ConnectorState) listedConnector {
 	}
 	return listedConnector{
 		d, strings.ToLower(s.GetState().String()), kit.TimeOrNil(s.GetSince()), s.GetError(), kit.TimeOrNil(s.GetLastGood()),
+		strings.ToLower(s.GetApproval().String()), s.GetRevision(),
+	}
+}
+
+// approval stands below a connector that is not approved as it is stored.
+func approval(s *pach.ConnectorState) string {
+	switch s.GetApproval() {
+	case pach.ConnectorState_PENDING:
+		return "    waits for approval, and an earlier version serves; " + howToApprove(s)
+	case pach.ConnectorState_UNAPPROVED:
+		return "    not approved: people get what everybody has; " + howToApprove(s)
+	}
+	return ""
+}
+
+func howToApprove(s *pach.ConnectorState) string {
+	return fmt.Sprintf("a clusterAdmin can run: pachctl idp approve-connector %s\n", s.GetId())
+}
+
+// noteApproval tells whoever wrote a connector that it waits. It is no failure
+// if that cannot be found out: what was asked for is done.
+func noteApproval(ctx context.Context, k *kit.Kit, c *kit.Conn, id string) {
+	if states, err := connectorStates(ctx, c); err == nil {
+		if text := approval(states[id]); text != "" {
+			k.Notef("connector %s %s", id, strings.TrimLeft(text, " "))
+		}
 	}
 }
 
@@ -298,7 +332,7 @@ func (o listConnectorOptions) run(ctx context.Context, k *kit.Kit) error {
 		}
 		return k.PrintResult(o.out, docs, func() {
 			for _, d := range docs {
-				k.Printf("%s - %s (%s)\n%s", d.ID, d.Name, d.Type, health(states[d.ID]))
+				k.Printf("%s - %s (%s)\n%s%s", d.ID, d.Name, d.Type, health(states[d.ID]), approval(states[d.ID]))
 			}
 		})
 	})

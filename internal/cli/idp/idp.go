@@ -16,7 +16,7 @@ application that signs people in through Pachyderm.`,
 		"  pachctl idp new-connector auth0 --domain acme.eu.auth0.com\n"+
 			"  pachctl idp create-connector --config auth0.yaml\n  pachctl idp list-connector",
 		newConnector(k), schema(k), callback(k),
-		createConnector(k), updateConnector(k), getConnector(k), listConnector(k), deleteConnector(k),
+		createConnector(k), updateConnector(k), getConnector(k), listConnector(k), deleteConnector(k), approveConnector(k),
 		checkConnector(k), testConnector(k),
 		setConfig(k), getConfig(k),
 		createClient(k), updateClient(k), getClient(k), listClient(k), deleteClient(k),

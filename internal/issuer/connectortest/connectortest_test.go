@@ -30,7 +30,7 @@ type env struct {
 func open(t *testing.T, path string) *env {
 	t.Helper()
 	h := &env{Server: pachdtest.Start(t), t: t}
-	if err := h.Issuer.SetSettings(t.Context(), principal.Root, registry.Settings{Issuer: h.HTTP + path}); err != nil {
+	if err := h.Issuer.SetSettings(t.Context(), registry.Operator(), registry.Settings{Issuer: h.HTTP + path}); err != nil {
 		t.Fatal(err)
 	}
 	h.op = optest.Start(t, h.Issuer.Callback())
@@ -48,7 +48,7 @@ func (h *env) document(changes map[string]any) registry.Connector {
 
 func (h *env) connect(changes map[string]any) {
 	h.t.Helper()
-	if err := h.Issuer.Registry.CreateConnector(h.t.Context(), principal.Root, h.document(changes)); err != nil {
+	if err := h.Issuer.Registry.CreateConnector(h.t.Context(), registry.Operator(), h.document(changes)); err != nil {
 		h.t.Fatal(err)
 	}
 }

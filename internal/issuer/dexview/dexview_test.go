@@ -105,7 +105,7 @@ func TestGate_CodeAndRefreshToken(t *testing.T) {
 	who, err := identity.SignedIn(t.Context(), e.db, identity.SignIn{
 		ConnectorID: "okta", Instance: "i", Issuer: "https://id.example.com", Subject: "s", Email: "alice@example.com",
 		TokenSub:  func(id string) (string, error) { return id, nil },
-		Connected: func(context.Context, *db.Tx) error { return nil },
+		Connected: func(context.Context, *db.Tx) (bool, error) { return true, nil },
 	}, now)
 	e.must(err)
 	e.must(e.objects.CreateClient(t.Context(), storage.Client{ID: "app"}))

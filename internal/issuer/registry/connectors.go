@@ -26,14 +26,17 @@ type Connector struct {
 	// Managed objects belong to pachd's configuration; the API may not change
 	// them. Nothing makes one yet.
 	Managed bool
+	// Approval and Revision are of what is stored; nobody writes them.
+	Approval Approval
+	Revision string // unique over all connectors and times
 }
 
 // Row is a connector revision: a stored connector at one time, secrets and all.
 type Row struct {
 	Connector
 	Instance string // differs for a connector that was deleted and made again
-	Revision string // unique over all connectors and times
 	Document []byte // Config as JSON
+	approved string // the revision that was approved last, or empty
 }
 
 // idForm keeps connector ids fit for URLs and for group names.
@@ -41,12 +44,12 @@ var idForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 
 // Connectors lists the connectors by id.
 func (g *Registry) Connectors(ctx context.Context) ([]Connector, error) {
-	rows, err := g.Rows(ctx)
+	s, err := g.state.Get(ctx)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]Connector, len(rows))
-	for n, r := range rows {
+	out := make([]Connector, len(s.stored))
+	for n, r := range s.stored {
 		out[n] = r.redacted()
 	}
 	return out, nil
@@ -68,16 +71,20 @@ func (r Row) redacted() Connector {
 }
 
 // CreateConnector checks the document, asks its provider, and stores it. The
-// first connector names groups as they are; those of others carry its id.
-// Faults: Invalid, Exists, Unavailable.
-func (g *Registry) CreateConnector(ctx context.Context, by principal.Name, c Connector) error {
+// first connector that is approved names groups as they are; those of others
+// carry its id. Faults: Invalid, Exists, Unavailable.
+func (g *Registry) CreateConnector(ctx context.Context, by Author, c Connector) error {
 	if err := checkNew(c); err != nil {
 		return err
 	}
 	if err := connector.Verify(ctx, c.ID, c.Type, c.Config, g.with.Deps()); err != nil {
 		return cannotOpen(err)
 	}
-	r := Row{Connector: c, Instance: rand.Text(), Revision: rand.Text()}
+	c.Revision = rand.Text()
+	r := Row{Connector: c, Instance: rand.Text()}
+	if by.MayGrant {
+		r.approved = r.Revision
+	}
 	return g.with.DB.Update(ctx, func(tx *db.Tx) error {
 		if err := g.insertConnector(ctx, tx, r); err != nil {
 			if fault.Is(err, fault.Exists) {
@@ -86,10 +93,12 @@ func (g *Registry) CreateConnector(ctx context.Context, by principal.Name, c Con
 			}
 			return err
 		}
-		if err := ClaimBareGroups(ctx, tx, r.Instance); err != nil {
-			return err
+		if by.MayGrant {
+			if err := ClaimBareGroups(ctx, tx, r.Instance); err != nil {
+				return err
+			}
 		}
-		return g.record(ctx, tx, by, "connector.create", c.ID)
+		return g.record(ctx, tx, by.Name, "connector.create", c.ID)
 	})
 }
 
@@ -125,7 +134,7 @@ func cannotOpen(err error) error {
 // keys of config stay, null removes a key; the type stays for ever. Version is 0 for "whatever
 // is stored", the stored one for no change at all, or the next. Faults:
 // NotFound, Conflict, Invalid, Precondition, Unavailable.
-func (g *Registry) UpdateConnector(ctx context.Context, by principal.Name, change Connector) error {
+func (g *Registry) UpdateConnector(ctx context.Context, by Author, change Connector) error {
 	old, err := g.read(ctx, change.ID)
 	if err != nil {
 		return err
@@ -154,11 +163,19 @@ func (g *Registry) UpdateConnector(ctx context.Context, by principal.Name, chang
 		}
 	}
 	next.Revision = rand.Text()
+	if err := g.decideApproval(ctx, by, old, &next); err != nil {
+		return err
+	}
 	return g.with.DB.Update(ctx, func(tx *db.Tx) error {
 		if err := g.replaceConnector(ctx, tx, old, next); err != nil {
 			return err
 		}
-		return g.record(ctx, tx, by, "connector.update", change.ID)
+		if next.Instance != old.Instance {
+			if err := identity.EndInstance(ctx, tx, old.Instance); err != nil {
+				return err
+			}
+		}
+		return g.record(ctx, tx, by.Name, "connector.update", change.ID)
 	})
 }
 

@@ -13,18 +13,19 @@ import (
 
 func configPlace(revision string) string { return "connector/" + revision }
 
-const connectorColumns = `c.id, c.instance, c.revision, c.version, c.managed, v.revision, v.type, v.name, v.config`
+const connectorColumns = `c.id, c.instance, c.revision, c.approved_revision, c.version, c.managed, v.revision, v.type, v.name, v.config`
 
-func (g *Registry) scanConnector(scan func(...any) error) (r Row, current string, err error) {
+func (g *Registry) scanConnector(scan func(...any) error) (r Row, stored string, err error) {
 	var sealed []byte
-	if err := scan(&r.ID, &r.Instance, &current, &r.Version, &r.Managed, &r.Revision, &r.Type, &r.Name, &sealed); err != nil {
+	if err := scan(&r.ID, &r.Instance, &stored, &r.approved, &r.Version, &r.Managed, &r.Revision, &r.Type, &r.Name, &sealed); err != nil {
 		return r, "", err
 	}
 	r.Document, err = g.with.Sealer.Open(sealed, configPlace(r.Revision))
 	if err != nil {
 		return r, "", err
 	}
-	return r, current, json.Unmarshal(r.Document, &r.Config)
+	r.Approval = approvalOf(stored, r.approved)
+	return r, stored, json.Unmarshal(r.Document, &r.Config)
 }
 
 // Topic is what db.Watch calls a change of connectors.
@@ -32,7 +33,8 @@ const Topic = "connector"
 
 // state is all that logins need to know of connectors.
 type state struct {
-	current    []Row                     // by id
+	stored     []Row                     // what was written last, by id
+	serving    []Row                     // what people sign in with, by id
 	revisions  map[string]map[string]Row // by id and revision
 	bareGroups string                    // instance of the connector that owns bare names
 }
@@ -45,12 +47,15 @@ func (g *Registry) readState(ctx context.Context) (*state, error) {
 			return err
 		}
 		return tx.Rows(ctx, func(scan func(...any) error) error {
-			r, current, err := g.scanConnector(scan)
+			r, stored, err := g.scanConnector(scan)
 			if err != nil {
 				return err
 			}
-			if current == r.Revision {
-				s.current = append(s.current, r)
+			if stored == r.Revision {
+				s.stored = append(s.stored, r)
+			}
+			if cmp.Or(r.approved, stored) == r.Revision {
+				s.serving = append(s.serving, r)
 			}
 			if s.revisions[r.ID] == nil {
 				s.revisions[r.ID] = map[string]Row{}
@@ -62,59 +67,74 @@ func (g *Registry) readState(ctx context.Context) (*state, error) {
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(s.current, func(a, b Row) int { return cmp.Compare(a.ID, b.ID) })
+	for _, rows := range [][]Row{s.stored, s.serving} {
+		slices.SortFunc(rows, func(a, b Row) int { return cmp.Compare(a.ID, b.ID) })
+	}
 	return s, nil
 }
 
-// Rows lists all connectors by id, secrets and all. What it returns is shared
-// and must not be changed.
+// Rows lists what people sign in with, by id, secrets and all. What it returns is
+// shared and must not be changed.
 func (g *Registry) Rows(ctx context.Context) ([]Row, error) {
 	s, err := g.state.Get(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return s.current, nil
+	return s.serving, nil
 }
 
+// read finds what was written last of a connector. Fault: NotFound.
 func (g *Registry) read(ctx context.Context, id string) (Row, error) {
-	return g.ReadRevision(ctx, id, "")
+	s, err := g.state.Get(ctx)
+	if err != nil {
+		return Row{}, err
+	}
+	return find(s.stored, id)
 }
 
-// ReadRevision finds a connector that exists: its current revision, or the
+func find(rows []Row, id string) (Row, error) {
+	if n := slices.IndexFunc(rows, func(r Row) bool { return r.ID == id }); n >= 0 {
+		return rows[n], nil
+	}
+	return Row{}, fault.New(fault.NotFound, "connector %q: ID does not exist", id).
+		Next("pachctl idp list-connector shows those that do")
+}
+
+// ReadRevision finds a connector that exists: the revision that serves, or the
 // given one. Fault: NotFound.
 func (g *Registry) ReadRevision(ctx context.Context, id, revision string) (Row, error) {
 	s, err := g.state.Get(ctx)
 	if err != nil {
 		return Row{}, err
 	}
-	if revision == "" {
-		if n := slices.IndexFunc(s.current, func(r Row) bool { return r.ID == id }); n >= 0 {
-			return s.current[n], nil
-		}
-	} else if r, ok := s.revisions[id][revision]; ok {
+	if r, ok := s.revisions[id][revision]; ok {
 		return r, nil
 	}
-	return Row{}, fault.New(fault.NotFound, "connector %q: ID does not exist", id).
-		Next("pachctl idp list-connector shows those that do")
+	if revision != "" {
+		return find(nil, id)
+	}
+	return find(s.serving, id)
 }
 
 // CheckConnected refuses, for a login under way, a connector that was deleted
-// meanwhile. Fault: Denied.
-func CheckConnected(ctx context.Context, tx *db.Tx, id, instance string) error {
-	var n int64
-	err := tx.Row(ctx, []any{&n}, `SELECT COUNT(*) FROM connectors WHERE id = $1 AND instance = $2`, id, instance)
-	if err == nil && n == 0 {
+// meanwhile, or of which what vouches was changed before anybody approved it. It
+// reports whether the connector has been approved. Fault: Denied.
+func CheckConnected(ctx context.Context, tx *db.Tx, id, instance string) (approved bool, err error) {
+	revision := ""
+	err = tx.Row(ctx, []any{&revision}, `SELECT approved_revision FROM connectors WHERE id = $1 AND instance = $2`, id, instance)
+	if fault.Is(err, fault.NotFound) {
 		err = fault.New(fault.Denied, "the identity provider %q was removed while you signed in", id).
 			Next("start again and choose another")
 	}
-	return err
+	return revision != "", err
 }
 
 func (g *Registry) insertConnector(ctx context.Context, tx *db.Tx, r Row) error {
 	now := db.Micros(g.with.Now())
 	_, err := tx.Exec(ctx,
-		`INSERT INTO connectors (id, instance, revision, version, managed, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $6)`,
-		r.ID, r.Instance, r.Revision, r.Version, r.Managed, now)
+		`INSERT INTO connectors (id, instance, revision, approved_revision, version, managed, created_at, updated_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $7)`,
+		r.ID, r.Instance, r.Revision, r.approved, r.Version, r.Managed, now)
 	if err != nil {
 		return err
 	}
@@ -139,22 +159,51 @@ func (g *Registry) insertRevision(ctx context.Context, tx *db.Tx, r Row) error {
 	return tx.Changed(ctx, Topic, r.ID)
 }
 
-// replaceConnector makes next the current revision, if old still is.
+// replaceConnector stores next, if old is still what is stored.
 func (g *Registry) replaceConnector(ctx context.Context, tx *db.Tx, old, next Row) error {
-	now := db.Micros(g.with.Now())
-	n, err := tx.Exec(ctx, `UPDATE connectors SET revision = $3, version = $4, updated_at = $5 WHERE id = $1 AND revision = $2`,
-		old.ID, old.Revision, next.Revision, next.Version, now)
+	if err := g.swapConnector(ctx, tx, old, next); err != nil {
+		return err
+	}
+	if next.Instance != old.Instance { // logins under way must not finish as if the new one had vouched
+		if _, err := tx.Exec(ctx, `DELETE FROM connector_revisions WHERE connector_id = $1`, old.ID); err != nil {
+			return err
+		}
+	}
+	for _, r := range []string{old.Revision, old.approved} {
+		if r == next.approved { // it goes on serving
+			continue
+		}
+		if _, err := tx.Exec(ctx, `UPDATE connector_revisions SET replaced_at = $2 WHERE revision = $1 AND replaced_at = 0`,
+			r, db.Micros(g.with.Now())); err != nil {
+			return err
+		}
+	}
+	return g.insertRevision(ctx, tx, next)
+}
+
+func (g *Registry) swapConnector(ctx context.Context, tx *db.Tx, old, next Row) error {
+	n, err := tx.Exec(ctx, `UPDATE connectors SET instance = $3, revision = $4, approved_revision = $5, version = $6, updated_at = $7
+		WHERE id = $1 AND revision = $2`,
+		old.ID, old.Revision, next.Instance, next.Revision, next.approved, next.Version, db.Micros(g.with.Now()))
+	if err == nil && n == 0 {
+		err = fault.New(fault.Conflict, "connector %s was changed by somebody else just now", old.ID).
+			Next("look at it with pachctl idp get-connector and try again")
+	}
+	return err
+}
+
+// approveStored makes what is stored serve, and the revision that served end.
+func (g *Registry) approveStored(ctx context.Context, tx *db.Tx, r Row) error {
+	next := r
+	next.approved = r.Revision
+	if err := g.swapConnector(ctx, tx, r, next); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `UPDATE connector_revisions SET replaced_at = $2 WHERE revision = $1`, r.approved, db.Micros(g.with.Now()))
 	if err != nil {
 		return err
 	}
-	if n == 0 {
-		return fault.New(fault.Conflict, "connector %s was changed by somebody else just now", old.ID).
-			Next("look at it with pachctl idp get-connector and try again")
-	}
-	if _, err := tx.Exec(ctx, `UPDATE connector_revisions SET replaced_at = $2 WHERE revision = $1`, old.Revision, now); err != nil {
-		return err
-	}
-	return g.insertRevision(ctx, tx, next)
+	return tx.Changed(ctx, Topic, r.ID)
 }
 
 func deleteConnector(ctx context.Context, tx *db.Tx, r Row) error {

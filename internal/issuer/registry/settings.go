@@ -8,7 +8,6 @@ import (
 
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/principal"
 	"pachyderm/internal/webaddr"
 )
 
@@ -39,13 +38,23 @@ func (g *Registry) Settings(ctx context.Context) (s Settings, err error) {
 	return s, err
 }
 
-// StoreSettings stores settings that Parse has accepted.
-func (g *Registry) StoreSettings(ctx context.Context, by principal.Name, s Settings) error {
+// StoreSettings stores settings that Parse has accepted. Fault: Denied for another
+// issuer to whoever may not grant roles: people's browsers and clients go where
+// it says with all that proves who they are.
+func (g *Registry) StoreSettings(ctx context.Context, by Author, s Settings) error {
 	return g.with.DB.Update(ctx, func(tx *db.Tx) error {
+		var old Settings
+		if err := readSetting(ctx, tx, identitySettings, &old); err != nil {
+			return err
+		}
+		if s.Issuer != old.Issuer && !by.MayGrant {
+			return fault.New(fault.Denied, "%s may not change the issuer: whoever decides where people sign in decides who they are", by.Name).
+				Next("ask a clusterAdmin, or leave the issuer as it is").At("issuer")
+		}
 		if err := writeSetting(ctx, tx, identitySettings, s); err != nil {
 			return err
 		}
-		return g.record(ctx, tx, by, "issuer.configure", s.Issuer)
+		return g.record(ctx, tx, by.Name, "issuer.configure", s.Issuer)
 	})
 }
 

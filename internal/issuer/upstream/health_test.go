@@ -21,7 +21,6 @@ import (
 	"pachyderm/internal/issuer/dexstore"
 	"pachyderm/internal/issuer/loginctx"
 	"pachyderm/internal/issuer/registry"
-	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
 	"pachyderm/test/idp"
 )
@@ -73,7 +72,7 @@ func (o *office) later(d time.Duration) {
 func (o *office) connect(id, typ string, config map[string]any) {
 	o.t.Helper()
 	c := registry.Connector{ID: id, Name: id, Type: typ, Version: 1, Config: config}
-	if err := o.registry.CreateConnector(o.t.Context(), principal.Root, c); err != nil {
+	if err := o.registry.CreateConnector(o.t.Context(), registry.Operator(), c); err != nil {
 		o.t.Fatal(err)
 	}
 }

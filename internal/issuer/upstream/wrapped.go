@@ -84,11 +84,16 @@ func (w wrapped) signedIn(ctx context.Context, c dexconn.Identity) (dexconn.Iden
 	}
 	who, err := identity.SignedIn(ctx, w.upstream.db, identity.SignIn{
 		ConnectorID: w.id, Instance: w.instance, Issuer: w.provider.Issuer(), Subject: c.UserID, Email: c.Email, Groups: groups,
-		TokenSub:  func(id string) (string, error) { return tokens.GenSubject(id, w.id) },
-		Connected: func(ctx context.Context, tx *db.Tx) error { return registry.CheckConnected(ctx, tx, w.id, w.instance) },
+		TokenSub: func(id string) (string, error) { return tokens.GenSubject(id, w.id) },
+		Connected: func(ctx context.Context, tx *db.Tx) (bool, error) {
+			return registry.CheckConnected(ctx, tx, w.id, w.instance)
+		},
 	}, w.upstream.now())
 	if err != nil {
 		return dexconn.Identity{}, err
+	}
+	if !who.Approved { // other applications believe what our ID tokens say
+		c.EmailVerified, groups = false, nil
 	}
 	c.UserID, c.Email, c.Groups = who.ID, who.User.Local(), groups
 	return c, nil

@@ -58,7 +58,7 @@ func (s *Server) Connect() *op.Provider {
 		"issuer": p.Issuer, "clientID": p.ClientID, "clientSecret": p.ClientSecret, "redirectURI": s.Issuer.Callback(),
 		"insecureEnableGroups": true,
 	}}
-	err := s.Issuer.Registry.CreateConnector(s.t.Context(), principal.Root, demo)
+	err := s.Issuer.Registry.CreateConnector(s.t.Context(), registry.Operator(), demo)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -64,7 +64,11 @@ func membersOf(group string) func(context.Context, *db.Tx, db.Page) ([]principal
 
 // GetGroups lists the caller's own.
 func (s *server) GetGroups(ctx context.Context, _ *pb.GetGroupsRequest) (*pb.GetGroupsResponse, error) {
-	return s.groupsOf(ctx, session.FromContext(ctx).Name)
+	c := session.FromContext(ctx)
+	if !c.Is(c.Name) {
+		return &pb.GetGroupsResponse{}, nil
+	}
+	return s.groupsOf(ctx, c.Name)
 }
 
 // GetGroupsForPrincipal lists somebody else's.

@@ -25,7 +25,7 @@ func (s *server) Authorize(ctx context.Context, req *pb.AuthorizeRequest) (*pb.A
 		return nil, err
 	}
 	c := session.FromContext(ctx)
-	d := c.Roles.Decide(c.Name, c.Groups, r, access.SetOf(need...))
+	d := c.Decide(r, access.SetOf(need...))
 	return &pb.AuthorizeResponse{
 		Authorized: d.Allowed, Principal: c.Name.String(),
 		Satisfied: enums[pb.Permission](d.Satisfied.List()), Missing: enums[pb.Permission](d.Missing.List()),
@@ -38,8 +38,7 @@ func (s *server) GetPermissions(ctx context.Context, req *pb.GetPermissionsReque
 	if err != nil {
 		return nil, err
 	}
-	c := session.FromContext(ctx)
-	return effective(c.Roles, c.Name, c.Groups, r), nil
+	return effective(session.FromContext(ctx).Effective(r)), nil
 }
 
 // GetPermissionsForPrincipal shows somebody else's.
@@ -58,11 +57,10 @@ func (s *server) GetPermissionsForPrincipal(ctx context.Context, req *pb.GetPerm
 		groups, err = identity.Groups(ctx, tx, who)
 		return err
 	})
-	return effective(session.FromContext(ctx).Roles, who, groups, r), err
+	return effective(session.FromContext(ctx).Roles.Effective(who, groups, r)), err
 }
 
-func effective(ix *access.Index, who principal.Name, groups []principal.Name, r access.Resource) *pb.GetPermissionsResponse {
-	roles, have := ix.Effective(who, groups, r)
+func effective(roles []string, have access.PermissionSet) *pb.GetPermissionsResponse {
 	return &pb.GetPermissionsResponse{Roles: roles, Permissions: enums[pb.Permission](have.List())}
 }
 

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	pb "pachyderm/api/identity"
+	"pachyderm/internal/access"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer"
 	"pachyderm/internal/issuer/registry"
@@ -31,7 +32,7 @@ func (s *server) SetIdentityServerConfig(ctx context.Context, req *pb.SetIdentit
 	if c == nil {
 		return nil, fault.New(fault.Invalid, "validate request: config is required")
 	}
-	return &pb.SetIdentityServerConfigResponse{}, s.issuer.SetSettings(ctx, session.FromContext(ctx).Name, registry.Settings{
+	return &pb.SetIdentityServerConfigResponse{}, s.issuer.SetSettings(ctx, author(ctx), registry.Settings{
 		Issuer: c.GetIssuer(), IDTokenExpiry: c.GetIdTokenExpiry(), RotationTokenExpiry: c.GetRotationTokenExpiry(),
 	})
 }
@@ -45,13 +46,18 @@ func (s *server) GetIdentityServerConfig(ctx context.Context, _ *pb.GetIdentityS
 	}}, err
 }
 
+func author(ctx context.Context) registry.Author {
+	c := session.FromContext(ctx)
+	return registry.Author{Name: c.Name, MayGrant: c.AuthorizeCluster(access.ClusterModifyBindings) == nil}
+}
+
 // CreateIDPConnector connects an identity provider.
 func (s *server) CreateIDPConnector(ctx context.Context, req *pb.CreateIDPConnectorRequest) (*pb.CreateIDPConnectorResponse, error) {
 	c, err := ConnectorFromProto(req.GetConnector())
 	if err != nil {
 		return nil, err
 	}
-	return &pb.CreateIDPConnectorResponse{}, s.issuer.Registry.CreateConnector(ctx, session.FromContext(ctx).Name, c)
+	return &pb.CreateIDPConnectorResponse{}, s.issuer.Registry.CreateConnector(ctx, author(ctx), c)
 }
 
 // UpdateIDPConnector changes what the document gives.
@@ -60,7 +66,7 @@ func (s *server) UpdateIDPConnector(ctx context.Context, req *pb.UpdateIDPConnec
 	if err != nil {
 		return nil, err
 	}
-	return &pb.UpdateIDPConnectorResponse{}, s.issuer.Registry.UpdateConnector(ctx, session.FromContext(ctx).Name, c)
+	return &pb.UpdateIDPConnectorResponse{}, s.issuer.Registry.UpdateConnector(ctx, author(ctx), c)
 }
 
 // GetIDPConnector shows one, without its secrets.

@@ -2,7 +2,6 @@ package pach
 
 import (
 	"context"
-	"maps"
 	"slices"
 
 	pb "pachyderm/api/pach"
@@ -16,29 +15,43 @@ import (
 	"pachyderm/internal/session"
 )
 
-// ListConnectorStates shows the health of each connector, by id.
+// ListConnectorStates shows the health of each connector, and whether it has been
+// approved, by id.
 func (s *server) ListConnectorStates(ctx context.Context, req *pb.ListConnectorStatesRequest) (*pb.ListConnectorStatesResponse, error) {
-	all, err := s.issuer.Health(ctx)
-	out, p := &pb.ListConnectorStatesResponse{}, page(req)
-	for _, id := range slices.Sorted(maps.Keys(all)) {
-		switch {
-		case id <= p.After:
-		case len(out.States) == p.Size():
-			out.NextPageToken = out.States[len(out.States)-1].GetId()
-			return out, nil
-		default:
-			out.States = append(out.States, healthToProto(id, all[id]))
-		}
+	all, err := s.issuer.Registry.Connectors(ctx)
+	if err != nil {
+		return nil, err
+	}
+	health, err := s.issuer.Health(ctx)
+	p := page(req)
+	all = slices.DeleteFunc(all, func(c registry.Connector) bool { return c.ID <= p.After })
+	out := &pb.ListConnectorStatesResponse{}
+	for _, c := range all[:min(len(all), p.Size())] {
+		out.States = append(out.States, stateToProto(c, health[c.ID]))
+	}
+	if len(all) > p.Size() {
+		out.NextPageToken = all[p.Size()-1].ID
 	}
 	return out, err
 }
 
-func healthToProto(id string, h upstream.Health) *pb.ConnectorState {
+func stateToProto(c registry.Connector, h upstream.Health) *pb.ConnectorState {
 	states := map[string]pb.ConnectorState_State{upstream.Ready: pb.ConnectorState_READY, upstream.Failing: pb.ConnectorState_FAILING}
-	return &pb.ConnectorState{
-		Id: id, State: states[h.State], Error: h.Error,
-		Since: wire.Timestamp(h.Since), LastGood: wire.Timestamp(h.LastGood), Checked: wire.Timestamp(h.Checked),
+	approvals := map[registry.Approval]pb.ConnectorState_Approval{
+		registry.Approved: pb.ConnectorState_APPROVED, registry.Pending: pb.ConnectorState_PENDING,
+		registry.Unapproved: pb.ConnectorState_UNAPPROVED,
 	}
+	return &pb.ConnectorState{
+		Id: c.ID, State: states[h.State], Error: h.Error,
+		Since: wire.Timestamp(h.Since), LastGood: wire.Timestamp(h.LastGood), Checked: wire.Timestamp(h.Checked),
+		Approval: approvals[c.Approval], Revision: c.Revision,
+	}
+}
+
+// ApproveConnector lets what is stored of a connector serve.
+func (s *server) ApproveConnector(ctx context.Context, req *pb.ApproveConnectorRequest) (*pb.ApproveConnectorResponse, error) {
+	by := session.FromContext(ctx).Name
+	return &pb.ApproveConnectorResponse{}, s.issuer.Registry.ApproveConnector(ctx, by, req.GetId(), req.GetRevision())
 }
 
 // documentFromProto is a document, or only the id of a stored connector.

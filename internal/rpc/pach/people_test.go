@@ -27,7 +27,7 @@ import (
 func (h *env) connectAs(id string) {
 	h.t.Helper()
 	p := optest.Start(h.t, h.Issuer.Callback())
-	err := h.Issuer.Registry.CreateConnector(h.t.Context(), principal.Root, registry.Connector{ID: id, Name: id, Type: "oidc", Config: map[string]any{
+	err := h.Issuer.Registry.CreateConnector(h.t.Context(), registry.Operator(), registry.Connector{ID: id, Name: id, Type: "oidc", Config: map[string]any{
 		"issuer": p.Issuer, "clientID": p.ClientID, "clientSecret": p.ClientSecret, "redirectURI": h.Issuer.Callback(), "insecureEnableGroups": true,
 	}})
 	if err != nil {

@@ -1,0 +1,474 @@
+package rpc_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"math/rand/v2"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"pachyderm/api/auth"
+	"pachyderm/api/identity"
+	"pachyderm/api/pach"
+	"pachyderm/demo/op"
+	"pachyderm/demo/op/optest"
+	"pachyderm/internal/pachd/pachdtest"
+)
+
+const (
+	attackerLoopback = "http://127.0.0.1:45678/callback"
+	attackerVerifier = "0123456789012345678901234567890123456789012"
+)
+
+// attack is one pachd with people who may everything, and one attacker: Bob,
+// who has a single role, and an identity provider that says what he likes.
+type attack struct {
+	*pachdtest.Server
+	t       *testing.T
+	evil    *op.Provider
+	session string
+	rng     *rand.Rand
+	// texts are what the attacker writes into fields, by the end of their names.
+	texts map[string][]string
+	// tokens are all that came into the attacker's hands.
+	tokens map[string]bool
+}
+
+func carol() op.Person {
+	return op.Person{Email: "carol@example.com", Name: "Carol", Password: "x", Groups: []string{"admins"}}
+}
+
+func mallory() op.Person {
+	return op.Person{Email: "mallory@example.com", Name: "Mallory", Password: "x", Groups: []string{"admins", "demo/admins"}}
+}
+
+func newAttack(t *testing.T, role string) *attack {
+	t.Helper()
+	a := &attack{Server: pachdtest.Start(t), t: t, rng: rand.New(rand.NewPCG(1, uint64(len(role)))), tokens: map[string]bool{}}
+	a.Connect()
+	a.Alice()
+	a.evil = evilProvider(t, a.Issuer.Callback())
+	for who, role := range map[string]string{
+		pachdtest.Alice: "clusterAdmin", "user:carol@example.com": "clusterAdmin", "group:admins": "clusterAdmin", "robot:ops": "clusterAdmin",
+		"user:bob@example.com": role,
+	} {
+		if err := a.Bind(pachdtest.Cluster(), who, role); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []*identity.OIDCClient{
+		{Id: "console", Name: "Console", RedirectUris: []string{"https://console.example.com/callback"}},
+		{Id: "pachd", Name: "pachd", RedirectUris: []string{a.Issuer.LegacyRedirect()}, TrustedPeers: []string{"console"}},
+	} {
+		if _, err := a.API.Identity.CreateOIDCClient(a.Root(), &identity.CreateOIDCClientRequest{Client: c}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a.session = a.authenticate(a.signIn("pachctl", "demo", optest.Bob))
+	if a.session == "" {
+		t.Fatal("Bob has no session")
+	}
+	a.tokens[a.session] = true
+	a.learn()
+	return a
+}
+
+// evilProvider says of everybody that they are who they want to be.
+func evilProvider(t *testing.T, callback string) *op.Provider {
+	t.Helper()
+	server := httptest.NewUnstartedServer(nil)
+	alice := optest.Alice
+	alice.Password = "x"
+	p, err := op.New(op.Config{
+		Issuer: "http://" + server.Listener.Addr().String(), ClientID: "pachyderm", ClientSecret: "evil-secret-value",
+		RedirectURIs: []string{callback}, People: []op.Person{alice, carol(), mallory()},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.Config.Handler = p
+	server.Start()
+	t.Cleanup(server.Close)
+	return p
+}
+
+// learn fills texts; what only some may see the attacker is given.
+func (a *attack) learn() {
+	a.texts = map[string][]string{
+		"principal": {"user:bob@example.com", "robot:ops", "group:admins"}, "user": {"user:bob@example.com", pachdtest.Alice},
+		"username": {"user:bob@example.com", pachdtest.Alice}, "robot": {"ops", "new"}, "creator": {"user:bob@example.com"},
+		"group": {"group:admins", "admins"}, "groups": {"group:admins", "admins"}, "add": {"user:bob@example.com"}, "remove": {pachdtest.Alice},
+		"id": {"demo", "evil", "pachd", "pachctl", "console"}, "type": {"oidc"}, "name": {"evil"}, "allowed_connectors": {"demo", "evil"}, "values": {attackerLoopback, "console"},
+		"secret": {"a-secret-that-is-long-enough"}, "client_secret": {"a-secret-that-is-long-enough"},
+		"redirect_uris": {attackerLoopback}, "redirect_uri": {attackerLoopback},
+		"trusted_peers": {"console", "evil", "pachctl"}, "issuer": {a.evil.Issuer, ""}, "client_id": {"console", "pachd", "evil"},
+		"token": {"made-up-token-0123456789012345"}, "root_token": {"made-up-token-0123456789012345"}, "roles": {"clusterAdmin"},
+		"subject": {"robot:ops", "user:bob@example.com", "pach:root"}, "json_config": {""},
+		"hashed_token": {hashOf("made-up-token-0123456789012345")}, "scopes": {"openid", "email"},
+	}
+	states, err := a.API.Pach.ListConnectorStates(a.Root(), &pach.ListConnectorStatesRequest{})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	for _, s := range states.GetStates() {
+		a.texts["revision"] = append(a.texts["revision"], s.GetRevision())
+	}
+	users, err := a.API.Pach.ListUsers(a.Root(), &pach.ListUsersRequest{})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	for _, u := range users.GetUsers() {
+		for _, i := range u.GetIdentities() {
+			a.texts["identity_id"] = append(a.texts["identity_id"], i.GetId())
+		}
+	}
+}
+
+func hashOf(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return string(sum[:])
+}
+
+// calls are all unary methods: those that make or change something or look, and
+// those that take away.
+func calls() (first, last []protoreflect.MethodDescriptor) {
+	protoregistry.GlobalFiles.RangeFiles(func(f protoreflect.FileDescriptor) bool {
+		for n := range f.Services().Len() {
+			s := f.Services().Get(n)
+			if strings.HasPrefix(string(s.FullName()), "grpc.") {
+				continue
+			}
+			for m := range s.Methods().Len() {
+				switch d := s.Methods().Get(m); {
+				case d.IsStreamingClient() || d.IsStreamingServer():
+				case takesAway(string(d.Name())):
+					last = append(last, d)
+				default:
+					first = append(first, d)
+				}
+			}
+		}
+		return true
+	})
+	byName := func(x, y protoreflect.MethodDescriptor) int {
+		return strings.Compare(string(x.FullName()), string(y.FullName()))
+	}
+	slices.SortFunc(first, byName)
+	slices.SortFunc(last, byName)
+	return first, last
+}
+
+func reads(method string) bool {
+	return strings.HasPrefix(method, "Get") || strings.HasPrefix(method, "List") || strings.HasPrefix(method, "Inspect") ||
+		slices.Contains([]string{"WhoAmI", "PauseStatus", "Authorize", "Explain", "CheckConnector", "Check"}, method)
+}
+
+func takesAway(method string) bool {
+	return strings.HasPrefix(method, "Delete") || strings.HasPrefix(method, "Revoke") || strings.HasPrefix(method, "Deactivate")
+}
+
+// fill writes hostile values into a message.
+func (a *attack) fill(m protoreflect.Message, depth int) {
+	if s, ok := m.Interface().(*structpb.Struct); ok {
+		config, err := structpb.NewStruct(a.config())
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		proto.Merge(s, config)
+		return
+	}
+	fields := m.Descriptor().Fields()
+	for n := range fields.Len() {
+		f := fields.Get(n)
+		switch {
+		case depth > 4 || depth > 0 && a.rng.IntN(16) == 0:
+		case f.IsMap():
+			if f.MapValue().Kind() == protoreflect.StringKind {
+				m.Mutable(f).Map().Set(protoreflect.ValueOfString("x").MapKey(), protoreflect.ValueOfString("y"))
+			}
+		case f.IsList():
+			list := m.Mutable(f).List()
+			if f.Kind() == protoreflect.MessageKind {
+				v := list.NewElement()
+				a.fill(v.Message(), depth+1)
+				list.Append(v)
+			} else {
+				list.Append(a.scalar(f))
+			}
+		case f.Kind() == protoreflect.MessageKind:
+			v := m.NewField(f)
+			a.fill(v.Message(), depth+1)
+			m.Set(f, v)
+		default:
+			m.Set(f, a.scalar(f))
+		}
+	}
+}
+
+func (a *attack) scalar(f protoreflect.FieldDescriptor) protoreflect.Value {
+	switch f.Kind() {
+	case protoreflect.StringKind:
+		choices := a.texts[string(f.Name())]
+		if len(choices) == 0 {
+			choices = []string{"", "x"}
+		}
+		return protoreflect.ValueOfString(choices[a.rng.IntN(len(choices))])
+	case protoreflect.BoolKind:
+		return protoreflect.ValueOfBool(a.rng.IntN(2) == 0)
+	case protoreflect.EnumKind:
+		values := f.Enum().Values()
+		return protoreflect.ValueOfEnum(values.Get(a.rng.IntN(min(values.Len(), 4))).Number())
+	case protoreflect.Int32Kind:
+		return protoreflect.ValueOfInt32(int32(a.rng.IntN(2)))
+	case protoreflect.Int64Kind:
+		return protoreflect.ValueOfInt64(int64(a.rng.IntN(2)))
+	}
+	return f.Default()
+}
+
+// config is a connector's: the attacker's provider, or another reading of what
+// the organisation's own says.
+func (a *attack) config() map[string]any {
+	whole := map[string]any{
+		"issuer": a.evil.Issuer, "clientID": a.evil.ClientID, "clientSecret": a.evil.ClientSecret, "redirectURI": a.Issuer.Callback(),
+		"insecureEnableGroups": true,
+	}
+	other := map[string]any{"userIDKey": "name", "claimMapping": map[string]any{"groups": "email"}}
+	return []map[string]any{whole, whole, other}[a.rng.IntN(3)]
+}
+
+// callEach calls methods many times as the attacker, keeps what looks like a
+// token, and calls then after what may have changed something.
+func (a *attack) callEach(methods []protoreflect.MethodDescriptor, then func(method string)) {
+	ctx := pachdtest.As(a.t.Context(), a.session)
+	for _, m := range methods {
+		changed := 0
+		for range 24 {
+			in, out := newMessage(a.t, m.Input()), newMessage(a.t, m.Output())
+			a.fill(in.ProtoReflect(), 0)
+			bounded, cancel := context.WithTimeout(ctx, 2*time.Second) // of those that wait for somebody
+			err := a.Conn.Invoke(bounded, "/"+string(m.Parent().FullName())+"/"+string(m.Name()), in, out)
+			cancel()
+			if err != nil {
+				continue
+			}
+			a.keep(out.ProtoReflect())
+			if changed++; changed <= 6 && !reads(string(m.Name())) {
+				then(string(m.Name()))
+			}
+		}
+	}
+}
+
+func newMessage(t *testing.T, d protoreflect.MessageDescriptor) proto.Message {
+	t.Helper()
+	typ, err := protoregistry.GlobalTypes.FindMessageByName(d.FullName())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return typ.New().Interface()
+}
+
+func (a *attack) keep(m protoreflect.Message) {
+	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		switch {
+		case f.IsList() && f.Kind() == protoreflect.MessageKind:
+			for n := range v.List().Len() {
+				a.keep(v.List().Get(n).Message())
+			}
+		case f.IsList() || f.IsMap():
+		case f.Kind() == protoreflect.MessageKind:
+			a.keep(v.Message())
+		case f.Kind() == protoreflect.StringKind && len(v.String()) >= 16:
+			a.tokens[v.String()] = true
+		}
+		return true
+	})
+}
+
+// signIn signs somebody in to an application and returns the code that the
+// application gets, or "" if there is none.
+func (a *attack) signIn(client, connector string, who op.Person) string {
+	sum := sha256.Sum256([]byte(attackerVerifier))
+	q := url.Values{
+		"client_id": {client}, "redirect_uri": {attackerLoopback}, "response_type": {"code"}, "state": {"s"}, "connector_id": {connector},
+		"scope": {"openid email groups"}, "code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"},
+	}
+	if client != "pachctl" {
+		q.Set("scope", "openid email groups audience:server:client_id:pachd")
+	}
+	b := optest.NewBrowser(a.t, func(u *url.URL) bool { return u.Host == "127.0.0.1:45678" })
+	page := b.Get(a.Issuer.Endpoint("/auth") + "?" + q.Encode())
+	if !strings.Contains(page.Body, `name="password"`) {
+		return page.URL.Query().Get("code")
+	}
+	return b.Submit(page, map[string]string{"email": who.Email, "password": who.Password}).URL.Query().Get("code")
+}
+
+// authenticate makes of a code for pachctl, or for one of the attacker's
+// applications, a session.
+func (a *attack) authenticate(code string, clients ...string) string {
+	if code == "" {
+		return ""
+	}
+	for _, client := range append(clients, "pachctl") {
+		raw, err := a.Issuer.Redeem(a.t.Context(), client, attackerLoopback, code, attackerVerifier)
+		if err != nil {
+			continue
+		}
+		r, err := a.API.Auth.Authenticate(a.t.Context(), &auth.AuthenticateRequest{IdToken: raw})
+		if err == nil {
+			return r.GetPachToken()
+		}
+	}
+	return ""
+}
+
+// signInEverywhere tries each connector as each person whom the evil provider
+// knows, and each application with Alice, who opens a link and has signed in.
+func (a *attack) signInEverywhere() {
+	connectors, err := a.API.Identity.ListIDPConnectors(a.Root(), &identity.ListIDPConnectorsRequest{})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	alice := optest.Alice
+	alice.Password = "x"
+	for _, c := range connectors.GetConnectors() {
+		for _, who := range []op.Person{alice, carol(), mallory(), optest.Bob} {
+			if s := a.authenticate(a.signIn("pachctl", c.GetId(), who)); s != "" {
+				a.tokens[s] = true
+			}
+		}
+	}
+	clients, err := a.API.Identity.ListOIDCClients(a.Root(), &identity.ListOIDCClientsRequest{})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	for _, c := range clients.GetClients() {
+		if s := a.authenticate(a.signIn(c.GetId(), "demo", optest.Alice), c.GetId()); s != "" {
+			a.tokens[s] = true
+		}
+	}
+}
+
+// beyond lists what a token permits that is not among some permissions.
+func (a *attack) beyond(token string, among []auth.Permission) (who string, more []auth.Permission) {
+	ctx := pachdtest.As(a.t.Context(), token)
+	w, err := a.WhoAmI(ctx)
+	if err != nil {
+		return "", nil
+	}
+	for _, r := range []*auth.Resource{pachdtest.Cluster(), pachdtest.Project("default")} {
+		p, err := a.API.Auth.GetPermissions(ctx, &auth.GetPermissionsRequest{Resource: r})
+		if err != nil {
+			continue
+		}
+		more = append(more, slices.DeleteFunc(p.GetPermissions(), func(p auth.Permission) bool { return slices.Contains(among, p) })...)
+	}
+	return w.GetUsername(), more
+}
+
+// grantable is what a role permits, and what everybody may.
+func (a *attack) grantable(role string) (all []auth.Permission, roles []string) {
+	seen := map[string]bool{}
+	for n := range auth.Permission_name {
+		r, err := a.API.Auth.GetRolesForPermission(a.Root(), &auth.GetRolesForPermissionRequest{Permission: auth.Permission(n)})
+		if err != nil {
+			continue
+		}
+		for _, x := range r.GetRoles() {
+			if seen[x.GetName()] = true; slices.Contains([]string{role, "projectCreator", "projectWriter"}, x.GetName()) {
+				all = append(all, auth.Permission(n))
+			}
+		}
+	}
+	for name := range seen {
+		roles = append(roles, name)
+	}
+	slices.Sort(roles)
+	return all, roles
+}
+
+// lesserRoles are all but clusterAdmin, which may grant every role.
+func lesserRoles(t *testing.T) []string {
+	t.Helper()
+	s := &attack{Server: pachdtest.Start(t), t: t}
+	_, roles := s.grantable("")
+	if len(roles) != 18 {
+		t.Fatalf("%d roles: %v", len(roles), roles)
+	}
+	return slices.DeleteFunc(roles, func(r string) bool { return r == "clusterAdmin" })
+}
+
+// Whoever holds one role, whatever they call with whatever values, ends up with
+// nothing that exceeds it. A new method is covered by existing.
+func TestRole_CannotBecomeAnother(t *testing.T) {
+	for _, role := range lesserRoles(t) {
+		t.Run(role, func(t *testing.T) {
+			a := newAttack(t, role)
+			among, _ := a.grantable(role)
+			first, last := calls()
+			a.callEach(slices.Concat(first, last), func(method string) {
+				a.signInEverywhere()
+				for token := range a.tokens {
+					if who, more := a.beyond(token, among); len(more) > 0 {
+						t.Fatalf("%s has become %s after %s, with %d permissions more, such as %s", role, who, method, len(more), more[0])
+					}
+				}
+			})
+		})
+	}
+}
+
+// And the attack finds the way where there is one: once an administrator has
+// approved the attacker's connector.
+func TestRole_AttackSucceedsOnceApproved(t *testing.T) {
+	a := newAttack(t, "idpAdmin")
+	among, _ := a.grantable("idpAdmin")
+	config, err := structpb.NewStruct(map[string]any{
+		"issuer": a.evil.Issuer, "clientID": a.evil.ClientID, "clientSecret": a.evil.ClientSecret, "redirectURI": a.Issuer.Callback(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = a.API.Identity.CreateIDPConnector(pachdtest.As(t.Context(), a.session), &identity.CreateIDPConnectorRequest{
+		Connector: &identity.IDPConnector{Id: "evil", Name: "evil", Type: "oidc", Config: config},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := a.authenticate(a.signIn("pachctl", "evil", carol()))
+	if who, more := a.beyond(before, among); who != "user:carol@example.com" || len(more) > 0 {
+		t.Errorf("before: %s has %d permissions more", who, len(more))
+	}
+	if _, err := a.API.Pach.ApproveConnector(a.Root(), &pach.ApproveConnectorRequest{Id: "evil", Revision: a.revision("evil")}); err != nil {
+		t.Fatal(err)
+	}
+	if who, more := a.beyond(before, among); who != "user:carol@example.com" || len(more) == 0 {
+		t.Errorf("after: %s has %d permissions more", who, len(more))
+	}
+}
+
+func (a *attack) revision(id string) string {
+	a.t.Helper()
+	states, err := a.API.Pach.ListConnectorStates(a.Root(), &pach.ListConnectorStatesRequest{})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	for _, s := range states.GetStates() {
+		if s.GetId() == id {
+			return s.GetRevision()
+		}
+	}
+	return ""
+}
