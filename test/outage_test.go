@@ -69,7 +69,10 @@ func TestSecretFile_ReadAgain(t *testing.T) {
 	t.Parallel()
 	l := idp.StartOpenLDAP(t, idp.OpenLDAPOptions{})
 	h := newHouse(t)
-	file := filepath.Join(t.TempDir(), "bind-password")
+	file := filepath.Join(h.dir, "secrets", "bind-password") // the folder that needs no setting
+	if err := os.Mkdir(filepath.Dir(file), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	write := func(text string) {
 		t.Helper()
 		if err := os.WriteFile(file, []byte(text+"\n"), 0o600); err != nil {

@@ -41,9 +41,11 @@ type Config struct {
 	} `json:"issuer"`
 	Connectors struct {
 		TrustedProxies prefixes `json:"trustedProxies" doc:"Networks, separated by commas, of the proxies whose headers an authproxy connector believes. Without one, that type is off."`
-		SecretEnv      names    `json:"secretEnv" doc:"Environment variables, separated by commas, that ${env:NAME} may name; any but pachd's own when empty."`
-		SecretFolders  names    `json:"secretFolders" doc:"Folders, separated by commas, that ${file:PATH} may read from; any but pachd's own and the service account's when empty."`
 	} `json:"connectors"`
+	Secrets struct {
+		AllowEnv   names `json:"allowEnv" doc:"Environment variables, separated by commas, that ${env:NAME} in a connector's document may name; * stands for any characters. None when empty, and never pachd's own."`
+		AllowFiles names `json:"allowFiles" doc:"Folders, separated by commas, that ${file:PATH} in a connector's document may read from, beside the folder secrets in the data directory. Never pachd's own files, nor the service account's."`
+	} `json:"secrets"`
 	Log     Log `json:"log"`
 	Cluster struct {
 		DeploymentID string `json:"deploymentID" doc:"Returned by InspectCluster."`
@@ -85,6 +87,8 @@ func (n *names) UnmarshalText(b []byte) error {
 	}
 	return nil
 }
+
+func (n names) String() string { return strings.Join(n, ",") }
 
 // prefixes is a list of networks written with commas.
 type prefixes []netip.Prefix
@@ -134,6 +138,7 @@ func standard() (c Config) {
 	c.Listen = Listen{GRPC: "localhost:30650", HTTP: "localhost:30658", Callback: "localhost:30657", Metrics: "localhost:30656"}
 	c.Auth.Activate, c.Auth.SessionDuration = true, Duration(30*24*time.Hour)
 	c.Issuer.SigningAlgorithm = "RS256"
+	c.Secrets.AllowFiles = names{"/run/secrets"}
 	c.Log = Log{Level: "info", Format: "text"}
 	return c
 }

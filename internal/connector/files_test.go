@@ -28,7 +28,7 @@ func guarded(t *testing.T) (d connector.Deps, token, elsewhere string) {
 		}
 	}
 	d = allDeps()
-	d.References = &secret.References{Never: []string{data, "/dev"}}
+	d.References = &secret.References{Folders: []string{"/"}, Never: []string{data, "/dev"}}
 	return d, token, elsewhere
 }
 

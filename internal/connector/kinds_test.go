@@ -209,7 +209,7 @@ func TestReferences_InDocuments(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := allDeps()
-	d.References = &secret.References{Environ: map[string]secret.Text{"SECRET": "the-secret", "EMPTY": ""}}
+	d.References = &secret.References{Names: []string{"*"}, Folders: []string{"/"}, Environ: map[string]secret.Text{"SECRET": "the-secret", "EMPTY": ""}}
 	for _, reference := range []string{"${env:SECRET}", "${file:" + file + "}"} {
 		// The mock connector shows what it got.
 		p, err := connector.Open("demo", "mockPassword", m{"username": "u", "password": reference}, d)

@@ -30,7 +30,7 @@ func (i *Issuer) CheckConnector(ctx context.Context, by principal.Name, c regist
 
 // StartTest begins a real sign-in with a document that is not stored, at the
 // address that it returns. Faults: those of Registry.ForTest and connector.Open.
-func (i *Issuer) StartTest(ctx context.Context, by principal.Name, c registry.Connector,
+func (i *Issuer) StartTest(ctx context.Context, by registry.Author, c registry.Connector,
 ) (id, address string, expires time.Time, err error) {
 	tested, live, err := i.Registry.ForTest(ctx, c)
 	if err != nil {

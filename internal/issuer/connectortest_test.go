@@ -75,7 +75,7 @@ func TestConnectorTest_StartsAtThePublicAddress(t *testing.T) {
 	h := open(t, "/dex")
 	h.op = optest.Start(t, h.Callback())
 	h.ReachedAt(func(context.Context) *url.URL { return &url.URL{Host: "outside.example.com:8443", Scheme: "https"} })
-	_, address, _, err := h.StartTest(t.Context(), principal.Root, h.document(nil))
+	_, address, _, err := h.StartTest(t.Context(), registry.Operator(), h.document(nil))
 	if err != nil || !strings.HasPrefix(address, "https://outside.example.com:8443/dex/connector-test/") {
 		t.Errorf("%s, %v", address, err)
 	}
@@ -88,7 +88,7 @@ func TestConnectorTest_StoredSecretStays(t *testing.T) {
 	if _, err := h.CheckConnector(t.Context(), principal.Root, elsewhere); !fault.Is(err, fault.Invalid) || !strings.Contains(fault.Message(err), "write the secret itself") {
 		t.Errorf("a check: %v", err)
 	}
-	if _, _, _, err := h.StartTest(t.Context(), principal.Root, elsewhere); !fault.Is(err, fault.Invalid) {
+	if _, _, _, err := h.StartTest(t.Context(), registry.Operator(), elsewhere); !fault.Is(err, fault.Invalid) {
 		t.Errorf("a connector test: %v", err)
 	}
 	elsewhere.Config["clientSecret"] = "its own"

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -229,7 +230,7 @@ func (p *Pachd) close() error {
 // they may not, wherever it is configured to be.
 func references(c config.Config) *secret.References {
 	return &secret.References{
-		Environ: c.Environ, Names: c.Connectors.SecretEnv, Folders: c.Connectors.SecretFolders,
+		Environ: c.Environ, Names: c.Secrets.AllowEnv, Folders: append(c.Secrets.AllowFiles, filepath.Join(c.DataDir, "secrets")),
 		Never: append(c.Own(), "/var/run/secrets/kubernetes.io", "/run/secrets/kubernetes.io", "/proc", "/sys", "/dev"),
 	}
 }

@@ -2,6 +2,7 @@ package secret
 
 import (
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,20 +21,26 @@ const maxNamed = 8 << 20
 // what they can name is bounded.
 type References struct {
 	Environ map[string]Text
-	Names   []string // of Environ; any if empty
-	Folders []string // that files must be in; any if empty
+	Names   []string // of Environ, or patterns of path.Match; without one none may be named
+	Folders []string // that files must be in; without one none may be named
 	// Never are files and folders that hold what nobody may name: pachd's own
-	// keys, and those that the platform gives it.
+	// keys, and those that the platform gives it. Of one in the other the inner
+	// counts, so that a folder for secrets can be in the data directory.
 	Never []string
+}
+
+// certificates are folders of what is public, for keys that name certificates.
+func certificates() []string {
+	return []string{"/etc/ssl", "/etc/pki", "/etc/pachyderm", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates"}
 }
 
 // Env is the value of an environment variable. Fault: Invalid.
 func (r References) Env(name string) (string, error) {
 	value, ok := r.Environ[name]
 	switch {
-	case len(r.Names) > 0 && !slices.Contains(r.Names, name):
+	case !slices.ContainsFunc(r.Names, func(pattern string) bool { ok, err := path.Match(pattern, name); return ok && err == nil }):
 		return "", fault.New(fault.Invalid, "the environment variable %s may not be used", name).
-			Next("add it to connectors.secretEnv of pachd's configuration")
+			Next("add it to secrets.allowEnv of pachd's configuration")
 	case !ok:
 		return "", fault.New(fault.Invalid, "pachd has no environment variable %s, or one that is its own", name).
 			Next("set it where pachd runs and start pachd again")
@@ -41,27 +48,36 @@ func (r References) Env(name string) (string, error) {
 	return strings.TrimRight(value.Reveal(), "\r\n"), nil
 }
 
-// File is the content of a file, without the line's end. Links are followed
-// before the place is judged. Fault: Invalid.
+// locate follows links and judges the place that they lead to. Whether there is
+// a file in a place that nobody may name, it does not tell. Fault: Invalid.
+func (r References) locate(path string, folders []string) (string, error) {
+	target, err := filepath.EvalSymlinks(path)
+	switch {
+	case err != nil && depth(path, folders) > depth(path, r.Never):
+		return "", fault.New(fault.Invalid, "pachd cannot read the file %s", path).
+			Next("check that it is there, where pachd runs, and who may read it").Because(err)
+	case err != nil || depth(target, folders) <= depth(target, r.Never):
+		return "", fault.New(fault.Invalid, "the file %s may not be used, or is not there", path).
+			Next("put it into one of the folders that secrets.allowFiles of pachd's configuration names: %s", strings.Join(r.Folders, ", "))
+	}
+	return target, nil
+}
+
+// File is the content of a file, without the line's end. Fault: Invalid.
 func (r References) File(path string) (string, error) {
 	if !filepath.IsAbs(path) {
 		return "", fault.New(fault.Invalid, "%s is not an absolute path", path).
 			Next("write one such as /run/secrets/client-secret")
 	}
-	target, err := filepath.EvalSymlinks(path)
+	target, err := r.locate(path, r.Folders)
 	if err != nil {
-		return "", fault.New(fault.Invalid, "pachd cannot read the file %s", path).
-			Next("check that it is there, where pachd runs, and who may read it").Because(err)
-	}
-	if within(target, r.Never) || len(r.Folders) > 0 && !within(target, r.Folders) {
-		return "", fault.New(fault.Invalid, "the file %s may not be used", path).
-			Next("put secrets into a folder of their own, and if connectors.secretFolders is set in pachd's configuration, into one of those")
+		return "", err
 	}
 	info, err := os.Stat(target)
 	if err == nil && (!info.Mode().IsRegular() || info.Size() > maxFile) {
 		return "", fault.New(fault.Invalid, "%s is not a file of at most %d bytes", path, maxFile)
 	}
-	data, err := os.ReadFile(target)
+	data, err := os.ReadFile(target) //nolint:gosec // locate has judged the place
 	if err != nil {
 		return "", fault.New(fault.Invalid, "pachd cannot read the file %s", path).
 			Next("check that it is there, where pachd runs, and who may read it").Because(err)
@@ -70,19 +86,16 @@ func (r References) File(path string) (string, error) {
 }
 
 // Check refuses a file that nobody may name, for those who read it themselves
-// and keep what it holds, such as a CA's certificate. One that is not there is
-// left for them to miss. Fault: Invalid.
+// and keep what it holds, such as a CA's certificate: those may be among the
+// system's certificates too. Fault: Invalid.
 func (r References) Check(path string) error {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return err
 	}
-	target, err := filepath.EvalSymlinks(path)
+	target, err := r.locate(path, append(certificates(), r.Folders...))
 	if err != nil {
-		return nil //nolint:nilerr // whoever reads it says so
-	}
-	if within(target, r.Never) {
-		return fault.New(fault.Invalid, "the file %s may not be used: it is pachd's own, or the platform's", path)
+		return err
 	}
 	if info, err := os.Stat(target); err == nil && (!info.Mode().IsRegular() || info.Size() > maxNamed) {
 		return fault.New(fault.Invalid, "%s is not a file of at most %d bytes", path, maxNamed)
@@ -90,7 +103,9 @@ func (r References) Check(path string) error {
 	return nil
 }
 
-func within(path string, places []string) bool {
+// depth is how many folders deep the innermost of some places is that a path is
+// in, or 0 if it is in none.
+func depth(path string, places []string) (deepest int) {
 	for _, place := range places {
 		if place == "" {
 			continue
@@ -102,8 +117,8 @@ func within(path string, places []string) bool {
 			place = target
 		}
 		if rel, err := filepath.Rel(place, path); err == nil && rel != ".." && !strings.HasPrefix(rel, "../") {
-			return true
+			deepest = max(deepest, 1+strings.Count(strings.TrimSuffix(place, "/"), "/"))
 		}
 	}
-	return false
+	return deepest
 }

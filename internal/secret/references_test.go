@@ -74,7 +74,7 @@ func refused(t *testing.T, name, got string, err error, want string) {
 
 func TestReferences_FilesAllowed(t *testing.T) {
 	s := newStore(t)
-	anywhere, bounded, byName := s.references(), s.references(s.secrets), s.references(filepath.Join(s.dir, "by-another-name"))
+	anywhere, bounded, byName := s.references("/"), s.references(s.secrets), s.references(filepath.Join(s.dir, "by-another-name"))
 	for name, c := range map[string]struct {
 		r    secret.References
 		path string
@@ -103,7 +103,7 @@ func TestReferences_FilesAllowed(t *testing.T) {
 
 func TestReferences_FilesRefused(t *testing.T) {
 	s := newStore(t)
-	anywhere, bounded := s.references(), s.references(s.secrets)
+	anywhere, bounded := s.references("/"), s.references(s.secrets)
 	const may = "may not be used"
 	for name, c := range map[string]struct {
 		r    secret.References
@@ -114,6 +114,10 @@ func TestReferences_FilesRefused(t *testing.T) {
 		"nothing":                       {anywhere, "", "not an absolute path"},
 		"missing":                       {bounded, s.secrets + "/no-such-file", "cannot read"},
 		"in a missing folder":           {anywhere, s.dir + "/nowhere/x", "cannot read"},
+		"no folder is allowed":          {s.references(), s.secrets + "/good", may},
+		"outside, missing":              {bounded, s.other + "/no-such-file", may},
+		"outside by a link, missing":    {bounded, s.dir + "/data/no-such-file", may},
+		"our own, missing":              {anywhere, s.data + "/no-such-file", may},
 		"a link to nothing":             {bounded, s.secrets + "/nowhere", "cannot read"},
 		"a link to itself":              {bounded, s.secrets + "/loop", "cannot read"},
 		"another folder":                {bounded, s.other + "/x", may},
@@ -155,7 +159,7 @@ func TestReferences_RelativePaths(t *testing.T) {
 		got, err := r.File(path)
 		refused(t, path, got, err, "may not be used")
 	}
-	if got, err := (secret.References{Folders: []string{"secrets"}}).File(s.secrets + "/good"); err != nil || got != hidden {
+	if got, err := (secret.References{Folders: []string{"secrets"}, Never: []string{"."}}).File(s.secrets + "/good"); err != nil || got != hidden {
 		t.Errorf("in a folder: %q, %v", got, err)
 	}
 }
@@ -163,10 +167,19 @@ func TestReferences_RelativePaths(t *testing.T) {
 func TestReferences_FilesReadByOthers(t *testing.T) {
 	s := newStore(t)
 	t.Chdir(s.dir)
-	r := s.references(s.secrets) // which is for secrets only
-	for _, path := range []string{s.other + "/x", "other/x", s.secrets + "/more", s.dir + "/no-such-file"} {
+	r := s.references(s.secrets)
+	for _, path := range []string{s.secrets + "/more", "secrets/good", "/etc/ssl/certs/ca-certificates.crt"} {
 		if err := r.Check(path); err != nil {
 			t.Errorf("%s: %v", path, err)
+		}
+	}
+	// Whether a file is there that nobody may name is not told.
+	for _, pair := range [][2]string{{s.other + "/x", s.other + "/y"}, {"/etc/shadow", "/etc/shadow-of-nobody"}, {s.data + "/root-token", s.data + "/y"}} {
+		for n := range pair {
+			pair[n] = strings.ReplaceAll(fmt.Sprint(r.Check(pair[n])), pair[n], "PATH")
+		}
+		if pair[0] != pair[1] || !strings.Contains(pair[0], "may not be used") {
+			t.Errorf("%s\n%s", pair[0], pair[1])
 		}
 	}
 	for path, want := range map[string]string{
@@ -179,7 +192,7 @@ func TestReferences_FilesReadByOthers(t *testing.T) {
 
 func TestReferences_Variables(t *testing.T) {
 	environ := map[string]secret.Text{"CLIENT_SECRET": hidden, "OTHER": hidden, "LINE": hidden + "\r\n"}
-	any, listed := secret.References{Environ: environ}, secret.References{Environ: environ, Names: []string{"CLIENT_SECRET", "NOT_SET"}}
+	any, listed := secret.References{Environ: environ, Names: []string{"*"}}, secret.References{Environ: environ, Names: []string{"CLIENT_SECRET", "NOT_SET"}}
 	for name, r := range map[string]secret.References{"any": any, "listed": listed} {
 		if got, err := r.Env("CLIENT_SECRET"); err != nil || got != hidden {
 			t.Errorf("%s: %q, %v", name, got, err)
@@ -193,10 +206,12 @@ func TestReferences_Variables(t *testing.T) {
 		variable string
 		want     string
 	}{
-		"not listed":          {listed, "OTHER", "secretEnv"},
+		"not listed":          {listed, "OTHER", "secrets.allowEnv"},
 		"not set":             {any, "NOT_SET", "no environment variable NOT_SET"},
 		"listed and not set":  {listed, "NOT_SET", "no environment variable NOT_SET"},
-		"not listed, not set": {listed, "NOWHERE", "secretEnv"},
+		"not listed, not set": {listed, "NOWHERE", "secrets.allowEnv"},
+		"none is listed":      {secret.References{Environ: environ}, "OTHER", "secrets.allowEnv"},
+		"not by the pattern":  {secret.References{Environ: environ, Names: []string{"PACH_*"}}, "OTHER", "secrets.allowEnv"},
 		"in another case":     {any, "client_secret", "no environment variable"},
 		"nothing":             {any, "", "no environment variable"},
 	} {

@@ -10,9 +10,11 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -35,7 +37,7 @@ func New(roots *x509.CertPool, timeout time.Duration) *Client {
 	return &Client{setting: "the connector's issuer", http: &http.Client{
 		Timeout:       timeout,
 		CheckRedirect: guardRedirect,
-		Transport: &http.Transport{
+		Transport: watched{&http.Transport{
 			Proxy:                  nil, // a proxy from the environment would dial in our place, unguarded
 			DialContext:            Dialer(timeout / 2).DialContext,
 			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
@@ -44,7 +46,7 @@ func New(roots *x509.CertPool, timeout time.Duration) *Client {
 			MaxIdleConnsPerHost:    4,
 			IdleConnTimeout:        time.Minute,
 			ForceAttemptHTTP2:      true,
-		},
+		}},
 	}}
 }
 
@@ -59,6 +61,34 @@ func Dialer(timeout time.Duration) *net.Dialer {
 
 // HTTPClient is a client with the same rules, for libraries that want one.
 func HTTPClient(timeout time.Duration) *http.Client { return New(nil, timeout).http }
+
+// watched tells the watch in a request's context where its answer came from.
+type watched struct{ *http.Transport }
+
+type watchKey struct{}
+
+// WatchPrivate reports, at any time, whether an answer to a request with the
+// context that it returns has come from this machine or from a private network.
+func WatchPrivate(ctx context.Context) (_ context.Context, private func() bool) {
+	seen := &atomic.Bool{}
+	return context.WithValue(ctx, watchKey{}, seen), seen.Load
+}
+
+// RoundTrip is http.Transport's.
+func (w watched) RoundTrip(r *http.Request) (*http.Response, error) {
+	seen, ok := r.Context().Value(watchKey{}).(*atomic.Bool)
+	if !ok {
+		return w.Transport.RoundTrip(r)
+	}
+	return w.Transport.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
+		GotConn: func(c httptrace.GotConnInfo) {
+			at, err := netip.ParseAddrPort(c.Conn.RemoteAddr().String())
+			if ip := at.Addr().Unmap(); err != nil || ip.IsLoopback() || ip.IsPrivate() || netip.MustParsePrefix("100.64.0.0/10").Contains(ip) {
+				seen.Store(true)
+			}
+		},
+	})))
+}
 
 type addressError struct{ ip netip.Addr }
 

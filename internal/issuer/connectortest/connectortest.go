@@ -65,26 +65,28 @@ type body struct {
 	Browser string     // hash of the cookie of the browser that began
 	Pending []byte     // what the connector wants back
 	Answer  url.Values // of a provider that posts
-	Result  *Result
+	// MayGrant is whether its owner may grant roles on the cluster.
+	MayGrant bool
+	Result   *Result
 }
 
 // Start begins the test of a document, beside what is stored under its id, if
 // anything. Faults: those of opening a connector.
-func (s *Service) Start(ctx context.Context, by principal.Name, tested registry.Row, live *registry.Row,
+func (s *Service) Start(ctx context.Context, by registry.Author, tested registry.Row, live *registry.Row,
 ) (id string, expires time.Time, err error) {
 	if _, err := s.open(tested); err != nil {
 		return "", expires, err
 	}
 	id, expires = rand.Text(), s.now().Add(livesFor)
-	sealed, err := s.seal(id, body{Tested: tested, Live: live})
+	sealed, err := s.seal(id, body{Tested: tested, Live: live, MayGrant: by.MayGrant})
 	if err != nil {
 		return "", expires, err
 	}
 	err = s.db.Update(ctx, func(tx *db.Tx) error {
-		if err := insertTest(ctx, tx, id, by, sealed, expires); err != nil {
+		if err := insertTest(ctx, tx, id, by.Name, sealed, expires); err != nil {
 			return err
 		}
-		return audit.By{Actor: by, At: s.now()}.Record(ctx, tx, "connector.test", "connector/"+tested.ID, tested.Type)
+		return audit.By{Actor: by.Name, At: s.now()}.Record(ctx, tx, "connector.test", "connector/"+tested.ID, tested.Type)
 	})
 	return id, expires, err
 }

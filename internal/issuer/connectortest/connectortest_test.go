@@ -1,6 +1,7 @@
 package connectortest_test
 
 import (
+	"fmt"
 	"maps"
 	"net/url"
 	"slices"
@@ -16,7 +17,6 @@ import (
 	"pachyderm/internal/issuer/connectortest"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/pachd/pachdtest"
-	"pachyderm/internal/principal"
 )
 
 // env is a pachd, with the provider that it is connected to, if it is.
@@ -90,6 +90,25 @@ func TestConnectorTest_ShowsResultKeepsNothing(t *testing.T) {
 	}
 }
 
+// An idpAdmin chooses the address, and must not read by it what they cannot reach.
+func TestConnectorTest_PrivateAddressIsWithheld(t *testing.T) {
+	h := open(t, "/dex")
+	by := registry.Author{Name: "user:ida@example.com"}
+	r, page := h.TestConnectorBy(by, h.document(nil), asAlice)
+	if c := claimNamed(r, "email"); c.Value != "***" || c.UsedAs != "e-mail address" {
+		t.Errorf("the claim email: %+v", c)
+	}
+	failed, failedPage := h.TestConnectorBy(by, h.document(map[string]any{"insecureSkipEmailVerified": true, "claimMapping": map[string]any{"email": "name"}}), asAlice)
+	if failed.Error == "" || !strings.Contains(failed.Error, "ask a clusterAdmin") {
+		t.Errorf("one that fails: %+v", failed)
+	}
+	for _, text := range []string{fmt.Sprintf("%+v", r), page.Text(), fmt.Sprintf("%+v", failed), failedPage.Text()} {
+		if strings.Contains(text, "alice@") || strings.Contains(text, "Anderson") || strings.Contains(text, "engineers") {
+			t.Errorf("shown: %s", text)
+		}
+	}
+}
+
 func TestConnectorTest_Differences(t *testing.T) {
 	h := open(t, "")
 	h.connect(nil)
@@ -148,7 +167,7 @@ func TestConnectorTest_PasswordConnector(t *testing.T) {
 
 func TestConnectorTest_BelongsToItsOwner(t *testing.T) {
 	h := open(t, "")
-	id, address, _, err := h.Issuer.StartTest(t.Context(), principal.Root, h.document(nil))
+	id, address, _, err := h.Issuer.StartTest(t.Context(), registry.Operator(), h.document(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,10 +188,10 @@ func TestConnectorTest_BelongsToItsOwner(t *testing.T) {
 	if page := mine.Get(address); !strings.Contains(page.Text(), "is over") {
 		t.Errorf("once more: %s", page.Text())
 	}
-	if _, _, _, err := h.Issuer.StartTest(t.Context(), principal.Root, registry.Connector{ID: "nosuch"}); !fault.Is(err, fault.NotFound) {
+	if _, _, _, err := h.Issuer.StartTest(t.Context(), registry.Operator(), registry.Connector{ID: "nosuch"}); !fault.Is(err, fault.NotFound) {
 		t.Errorf("of a connector that is not there: %v", err)
 	}
-	if _, _, _, err := h.Issuer.StartTest(t.Context(), principal.Root, registry.Connector{ID: "x", Name: "X", Type: "oidc", Config: map[string]any{"clientId": "x"}}); fault.FieldOf(err) != "config.clientId" {
+	if _, _, _, err := h.Issuer.StartTest(t.Context(), registry.Operator(), registry.Connector{ID: "x", Name: "X", Type: "oidc", Config: map[string]any{"clientId": "x"}}); fault.FieldOf(err) != "config.clientId" {
 		t.Errorf("of a bad document: %v", err)
 	}
 }

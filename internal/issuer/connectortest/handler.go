@@ -43,6 +43,9 @@ type attempt struct {
 	issuer string // whom the connector vouches for, once it is open
 	seen   *claimlog.Log
 	who    dexconn.Identity
+	// private is whether something that the connector read came from this machine
+	// or a private network.
+	private bool
 }
 
 func errOver() error {
@@ -129,10 +132,12 @@ func (h *Handler) password(w http.ResponseWriter, r *http.Request, a attempt, c 
 	a.seen = &claimlog.Log{}
 	var valid bool
 	var err error
-	a.who, err = upstream.Within(r.Context(), func(ctx context.Context) (who dexconn.Identity, err error) {
+	watched, private := fetch.WatchPrivate(r.Context())
+	a.who, err = upstream.Within(watched, func(ctx context.Context) (who dexconn.Identity, err error) {
 		who, valid, err = c.Login(claimlog.In(ctx, a.seen), asked(), r.PostForm.Get("login"), r.PostForm.Get("password"))
 		return who, err
 	})
+	a.private = private()
 	if err == nil && !valid {
 		page.Username, page.Invalid = r.PostForm.Get("login"), true
 		h.Pages.Render(w, r, http.StatusOK, page)
@@ -184,10 +189,12 @@ func (h *Handler) Return(w http.ResponseWriter, r *http.Request, state string) e
 			r.PostForm = a.body.Answer
 		}
 		a.seen = &claimlog.Log{}
-		a.who, err = upstream.Within(r.Context(), func(ctx context.Context) (dexconn.Identity, error) {
+		watched, private := fetch.WatchPrivate(r.Context())
+		a.who, err = upstream.Within(watched, func(ctx context.Context) (dexconn.Identity, error) {
 			ctx = context.WithValue(claimlog.In(ctx, a.seen), oauth2.HTTPClient, fetch.HTTPClient(upstream.AnswerWithin))
 			return inner.HandleCallback(asked(), a.body.Pending, r.WithContext(ctx))
 		})
+		a.private = private()
 		return h.finish(w, r, a, err)
 	})
 }

@@ -17,6 +17,7 @@ import (
 	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/upstream"
+	"pachyderm/internal/secret"
 )
 
 // result says what would come of a sign-in, as far as it got.
@@ -25,6 +26,9 @@ func (s *Service) result(ctx context.Context, a attempt, why error) Result {
 	out := Result{Claims: claims(a.seen, a.who), IsLive: b.Live != nil, Differences: differences(b.Live, b.Tested)}
 	if why == nil {
 		why = s.whoWouldItBe(ctx, a, &out)
+	}
+	if a.private && !b.MayGrant {
+		return out.withheld(why != nil)
 	}
 	if why == nil {
 		return out
@@ -35,6 +39,21 @@ func (s *Service) result(ctx context.Context, a attempt, why error) Result {
 		out.Error = fetch.Clean(why.Error())
 	}
 	return out
+}
+
+// withheld is a result without what was read at an address that whoever tests
+// may not be able to reach: they choose the address and which part is shown.
+func (r Result) withheld(failed bool) Result {
+	const asks = "ask a clusterAdmin to run this test"
+	for n := range r.Claims {
+		r.Claims[n].Value = secret.Mask
+	}
+	r.User, r.Groups = "", nil
+	r.Note = "the provider is on this machine or in a private network, and what it says is shown to a clusterAdmin only: " + asks
+	if failed {
+		r.Error = "the sign-in would be refused, and why is shown to a clusterAdmin only, since the provider is in a private network: " + asks
+	}
+	return r
 }
 
 func (s *Service) whoWouldItBe(ctx context.Context, a attempt, out *Result) error {

@@ -14,7 +14,6 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/issuer/connectortest"
 	"pachyderm/internal/issuer/registry"
-	"pachyderm/internal/principal"
 )
 
 // As gives the context of a call with a token.
@@ -104,12 +103,20 @@ func (s *Server) TestConnector(
 	c registry.Connector, sign func(b *optest.Browser, start string) optest.Page,
 ) (connectortest.Result, optest.Page) {
 	s.t.Helper()
-	id, address, _, err := s.Issuer.StartTest(s.t.Context(), principal.Root, c)
+	return s.TestConnectorBy(registry.Operator(), c, sign)
+}
+
+// TestConnectorBy is TestConnector by somebody.
+func (s *Server) TestConnectorBy(
+	by registry.Author, c registry.Connector, sign func(b *optest.Browser, start string) optest.Page,
+) (connectortest.Result, optest.Page) {
+	s.t.Helper()
+	id, address, _, err := s.Issuer.StartTest(s.t.Context(), by, c)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	page := sign(optest.NewBrowser(s.t, func(*url.URL) bool { return false }), address)
-	r, done, err := s.Issuer.WaitTest(s.t.Context(), principal.Root, id)
+	r, done, err := s.Issuer.WaitTest(s.t.Context(), by.Name, id)
 	if err != nil || !done {
 		s.t.Fatalf("done %v, %v; the page: %s", done, err, page.Text())
 	}

@@ -32,7 +32,7 @@ func (s *server) SetIdentityServerConfig(ctx context.Context, req *pb.SetIdentit
 	if c == nil {
 		return nil, fault.New(fault.Invalid, "validate request: config is required")
 	}
-	return &pb.SetIdentityServerConfigResponse{}, s.issuer.SetSettings(ctx, author(ctx), registry.Settings{
+	return &pb.SetIdentityServerConfigResponse{}, s.issuer.SetSettings(ctx, Author(ctx), registry.Settings{
 		Issuer: c.GetIssuer(), IDTokenExpiry: c.GetIdTokenExpiry(), RotationTokenExpiry: c.GetRotationTokenExpiry(),
 	})
 }
@@ -46,7 +46,8 @@ func (s *server) GetIdentityServerConfig(ctx context.Context, _ *pb.GetIdentityS
 	}}, err
 }
 
-func author(ctx context.Context) registry.Author {
+// Author is the caller as a writer of connectors.
+func Author(ctx context.Context) registry.Author {
 	c := session.FromContext(ctx)
 	return registry.Author{Name: c.Name, MayGrant: c.AuthorizeCluster(access.ClusterModifyBindings) == nil}
 }
@@ -57,7 +58,7 @@ func (s *server) CreateIDPConnector(ctx context.Context, req *pb.CreateIDPConnec
 	if err != nil {
 		return nil, err
 	}
-	return &pb.CreateIDPConnectorResponse{}, s.issuer.Registry.CreateConnector(ctx, author(ctx), c)
+	return &pb.CreateIDPConnectorResponse{}, s.issuer.Registry.CreateConnector(ctx, Author(ctx), c)
 }
 
 // UpdateIDPConnector changes what the document gives.
@@ -66,7 +67,7 @@ func (s *server) UpdateIDPConnector(ctx context.Context, req *pb.UpdateIDPConnec
 	if err != nil {
 		return nil, err
 	}
-	return &pb.UpdateIDPConnectorResponse{}, s.issuer.Registry.UpdateConnector(ctx, author(ctx), c)
+	return &pb.UpdateIDPConnectorResponse{}, s.issuer.Registry.UpdateConnector(ctx, Author(ctx), c)
 }
 
 // GetIDPConnector shows one, without its secrets.

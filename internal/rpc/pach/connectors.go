@@ -100,7 +100,7 @@ func (s *server) StartConnectorTest(ctx context.Context, req *pb.StartConnectorT
 	if err != nil {
 		return nil, err
 	}
-	id, address, expires, err := s.issuer.StartTest(ctx, session.FromContext(ctx).Name, c)
+	id, address, expires, err := s.issuer.StartTest(ctx, identity.Author(ctx), c)
 	return &pb.StartConnectorTestResponse{TestId: id, Url: address, Expires: wire.Timestamp(expires)}, err
 }
 
