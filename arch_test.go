@@ -101,7 +101,7 @@ var mayImport = map[string][]string{
 	"internal/issuer/device":   {"internal/db", "internal/fault", "internal/secret"},
 	"internal/issuer/loginctx": nil,
 	"internal/issuer/registry": {
-		"internal/audit", "internal/connector", "internal/db", "internal/fault", "internal/identity", "internal/issuer/dexstore", "internal/principal",
+		"internal/access", "internal/audit", "internal/connector", "internal/db", "internal/fault", "internal/identity", "internal/issuer/dexstore", "internal/principal",
 		"internal/secret", "internal/webaddr",
 	},
 	"internal/issuer/upstream": {

@@ -118,6 +118,18 @@ func rolesText(roles []string) string {
 	return strings.Join(roles, ",")
 }
 
+// BoundUnder lists the principals with roles whose names begin with a prefix,
+// which must end in a slash.
+func BoundUnder(ctx context.Context, tx *db.Tx, prefix string) (all []principal.Name, err error) {
+	err = tx.Rows(ctx, func(scan func(...any) error) error {
+		var n principal.Name
+		err := scan(&n)
+		all = append(all, n)
+		return err
+	}, `SELECT DISTINCT principal FROM bindings WHERE principal >= $1 AND principal < $2`, prefix, strings.TrimSuffix(prefix, "/")+"0")
+	return all, err
+}
+
 // BoundTo lists the resources on which a principal itself has roles, as the
 // transaction sees them.
 func BoundTo(ctx context.Context, tx *db.Tx, who principal.Name) (all []Resource, err error) {

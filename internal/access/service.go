@@ -177,3 +177,17 @@ func Set(ctx context.Context, tx *db.Tx, by audit.By, r Resource, who principal.
 	}
 	return by.Record(ctx, tx, "binding.set", r.String(), who.String()+": "+rolesText(roles))
 }
+
+// Unbind takes all roles away from a principal, in the caller's transaction.
+func Unbind(ctx context.Context, tx *db.Tx, by audit.By, who principal.Name) error {
+	bound, err := BoundTo(ctx, tx, who)
+	if err != nil || len(bound) == 0 {
+		return err
+	}
+	for _, r := range bound {
+		if err := write(ctx, tx, Binding{r, who, nil}); err != nil {
+			return err
+		}
+	}
+	return by.Record(ctx, tx, "binding.end", who.String(), "")
+}

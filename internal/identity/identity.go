@@ -191,12 +191,16 @@ func errDisabled(user principal.Name) *fault.Error {
 }
 
 // EndInstance ends what a deleted connector vouched for: its identities prove
-// nothing any more, and its facts about groups are forgotten.
-func EndInstance(ctx context.Context, tx *db.Tx, instance string) error {
-	if err := endInstance(ctx, tx, instance); err != nil {
-		return err
+// nothing any more, and its facts about groups are forgotten. It returns the
+// groups that are gone with it, since nobody else speaks of them.
+func EndInstance(ctx context.Context, tx *db.Tx, instance string) (gone []principal.Name, err error) {
+	if gone, err = groupsOnlyFrom(ctx, tx, connectorSource(instance)); err != nil {
+		return nil, err
 	}
-	return tx.Changed(ctx, "", "") // whoever it is that signed in through it
+	if err := endInstance(ctx, tx, instance); err != nil {
+		return nil, err
+	}
+	return gone, tx.Changed(ctx, "", "") // whoever it is that signed in through it
 }
 
 // ApproveInstance gives what a connector has vouched for the weight of an

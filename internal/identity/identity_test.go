@@ -197,7 +197,10 @@ func TestGate_WithoutIdentity(t *testing.T) {
 
 func endInstance(t *testing.T, d *db.DB, instance string) {
 	t.Helper()
-	err := d.Update(t.Context(), func(tx *db.Tx) error { return identity.EndInstance(t.Context(), tx, instance) })
+	err := d.Update(t.Context(), func(tx *db.Tx) error {
+		_, err := identity.EndInstance(t.Context(), tx, instance)
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

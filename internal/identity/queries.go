@@ -175,6 +175,12 @@ func membershipsOf(ctx context.Context, tx *db.Tx, who principal.Name) (facts []
 	return facts, err
 }
 
+func groupsOnlyFrom(ctx context.Context, tx *db.Tx, source string) ([]principal.Name, error) {
+	return names(ctx, tx, `SELECT DISTINCT group_name FROM memberships m WHERE source = $1
+		AND NOT EXISTS (SELECT 1 FROM memberships o WHERE o.group_name = m.group_name AND o.source <> $1)
+		AND NOT EXISTS (SELECT 1 FROM known_groups k WHERE k.name = m.group_name)`, source)
+}
+
 func groupsOf(ctx context.Context, tx *db.Tx, who principal.Name) ([]principal.Name, error) {
 	return names(ctx, tx, `SELECT DISTINCT group_name FROM memberships WHERE member = $1`, who)
 }

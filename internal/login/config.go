@@ -212,7 +212,8 @@ func endInstance(ctx context.Context, tx *db.Tx, instance string) error {
 			return err
 		}
 	}
-	return identity.EndInstance(ctx, tx, instance)
+	_, err = identity.EndInstance(ctx, tx, instance)
+	return err
 }
 
 // check follows upstream's order: issuer, discovery, redirect URI, client.

@@ -136,7 +136,10 @@ func TestGate_CodeAndRefreshToken(t *testing.T) {
 	want("alice, by a connector that is not the client's", "other", who.ID, false)
 	want("nobody", "app", "", false)
 	want("a stranger", "app", "nosuch", false)
-	e.must(e.db.Update(t.Context(), func(tx *db.Tx) error { return identity.EndInstance(t.Context(), tx, "i") }))
+	e.must(e.db.Update(t.Context(), func(tx *db.Tx) error {
+		_, err := identity.EndInstance(t.Context(), tx, "i")
+		return err
+	}))
 	want("alice, whose connector is gone", "app", who.ID, false)
 }
 

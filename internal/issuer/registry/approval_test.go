@@ -1,10 +1,14 @@
 package registry_test
 
 import (
+	"context"
 	"testing"
 
+	"pachyderm/internal/access"
+	"pachyderm/internal/audit"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/principal"
 )
@@ -179,6 +183,76 @@ func TestStoreSettings_IssuerOnlyByWhoMayGrant(t *testing.T) {
 		}
 		if err := o.StoreSettings(t.Context(), idpAdmin(), registry.Settings{IDTokenExpiry: "1h"}); err != nil {
 			t.Errorf("the same issuer: %v", err)
+		}
+	})
+}
+
+func (o *office) grants(group principal.Name) bool {
+	o.t.Helper()
+	var bound []access.Resource
+	err := o.db.View(o.t.Context(), func(tx *db.Tx) (err error) {
+		bound, err = access.BoundTo(o.t.Context(), tx, group)
+		return err
+	})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return len(bound) > 0
+}
+
+// What a connector called its groups is no claim on what another calls so.
+func TestDeleteConnector_RolesOfItsGroupsEnd(t *testing.T) {
+	each(t, func(t *testing.T, o *office) {
+		o.create(o.document("demo"))
+		o.create(o.document("other"))
+		by := audit.By{Actor: principal.Root, At: o.now}
+		err := o.db.Update(t.Context(), func(tx *db.Tx) error {
+			for _, group := range []principal.Name{"group:admins", "group:demo/a", "group:demo2/a", "group:other/a", "group:kept", "group:demo/kept"} {
+				if err := access.Set(t.Context(), tx, by, access.Resource{Type: access.Cluster}, group, []string{"clusterAdmin"}); err != nil {
+					return err
+				}
+			}
+			return identity.SetGroups(t.Context(), tx, by, "user:bob@example.com", []string{"kept"})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = identity.SignedIn(t.Context(), o.db, identity.SignIn{
+			ConnectorID: "demo", Instance: o.stored("demo").Instance, Subject: "s", Email: "alice@example.com", Groups: []string{"admins", "kept"},
+			TokenSub:  func(id string) (string, error) { return id, nil },
+			Connected: func(context.Context, *db.Tx) (bool, error) { return true, nil },
+		}, o.now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := o.DeleteConnector(t.Context(), principal.Root, "demo"); err != nil {
+			t.Fatal(err)
+		}
+		for group, want := range map[principal.Name]bool{
+			"group:admins": false, "group:demo/a": false, "group:demo/kept": false, "group:demo2/a": true, "group:other/a": true, "group:kept": true,
+		} {
+			if o.grants(group) != want {
+				t.Errorf("%s has roles: %t", group, !want)
+			}
+		}
+	})
+}
+
+func TestCreateClient_LookAlikes(t *testing.T) {
+	each(t, func(t *testing.T, o *office) {
+		client := func(id string) registry.Client {
+			return registry.Client{ID: id, Name: "x", RedirectURIs: []string{"https://x.example.com/cb"}}
+		}
+		if _, err := o.CreateClient(t.Context(), principal.Root, client("console")); err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range []string{"PACHD", "pachd ", " pachd", "pa\u0441hd", "Pachctl", "Console", "con\u00adsole", "con\tsole"} {
+			if _, err := o.CreateClient(t.Context(), principal.Root, client(id)); !fault.Is(err, fault.Invalid) || fault.FieldOf(err) != "id" {
+				t.Errorf("%q: %v", id, err)
+			}
+		}
+		if _, err := o.CreateClient(t.Context(), principal.Root, client("pachd")); err != nil {
+			t.Error(err)
 		}
 	})
 }

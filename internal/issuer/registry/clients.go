@@ -38,8 +38,8 @@ func (g *Registry) CreateClient(ctx context.Context, by principal.Name, c Client
 	if c.ID == "" {
 		return Client{}, fault.New(fault.Invalid, "no client id specified").At("id")
 	}
-	if slices.Contains(g.with.Reserved, c.ID) {
-		return Client{}, fault.New(fault.Exists, "client %q: ID already exists; it is pachctl's own", c.ID)
+	if err := g.checkClientID(ctx, c.ID); err != nil {
+		return Client{}, err
 	}
 	if err := checkRedirects(c.RedirectURIs); err != nil {
 		return Client{}, err
@@ -69,6 +69,31 @@ func (g *Registry) CreateClient(ctx context.Context, by principal.Name, c Client
 		return g.record(ctx, tx, by, "client.create", c.ID)
 	})
 	return c, err
+}
+
+// checkClientID refuses the ids of pachctl, and those that a person would take
+// for another client's.
+func (g *Registry) checkClientID(ctx context.Context, id string) error {
+	if slices.Contains(g.with.Reserved, id) {
+		return fault.New(fault.Exists, "client %q: ID already exists; it is pachctl's own", id)
+	}
+	if strings.ContainsFunc(id, func(r rune) bool { return r < '!' || r > '~' }) {
+		return fault.New(fault.Invalid, "client id %q has white space or another character than those of ASCII", id).
+			Next("use letters, digits and punctuation").At("id")
+	}
+	clients, err := g.Clients(ctx)
+	if err != nil {
+		return err
+	}
+	taken := append([]string{"pachd"}, g.with.Reserved...)
+	for _, c := range clients {
+		taken = append(taken, c.ID)
+	}
+	if n := slices.IndexFunc(taken, func(other string) bool { return other != id && strings.EqualFold(other, id) }); n >= 0 {
+		return fault.New(fault.Invalid, "client id %q differs from %q in case only", id, taken[n]).
+			Next("choose another").At("id")
+	}
+	return nil
 }
 
 // checkAllowed refuses a name that no connector has: a misspelt one would keep

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 
+	"pachyderm/internal/access"
 	"pachyderm/internal/audit"
 	"pachyderm/internal/connector"
 	"pachyderm/internal/db"
@@ -171,7 +172,7 @@ func (g *Registry) UpdateConnector(ctx context.Context, by Author, change Connec
 			return err
 		}
 		if next.Instance != old.Instance {
-			if err := identity.EndInstance(ctx, tx, old.Instance); err != nil {
+			if _, err := identity.EndInstance(ctx, tx, old.Instance); err != nil { // which has stated no groups
 				return err
 			}
 		}
@@ -259,7 +260,8 @@ func managedFault(what, id string) error {
 }
 
 // DeleteConnector removes a connector. The sessions of people who signed in
-// through it end, and a new connector of the same id revives none. Faults:
+// through it end, the roles of its groups too, and a new connector of the same id
+// revives none. Faults:
 // NotFound, Precondition.
 func (g *Registry) DeleteConnector(ctx context.Context, by principal.Name, id string) error {
 	r, err := g.read(ctx, id)
@@ -279,10 +281,30 @@ func (g *Registry) endConnector(ctx context.Context, tx *db.Tx, by principal.Nam
 	if err := ReleaseBareGroups(ctx, tx, r.Instance); err != nil {
 		return err
 	}
-	if err := identity.EndInstance(ctx, tx, r.Instance); err != nil {
+	gone, err := identity.EndInstance(ctx, tx, r.Instance)
+	if err != nil {
+		return err
+	}
+	if err := g.unbind(ctx, tx, by, r.ID, gone); err != nil {
 		return err
 	}
 	return g.record(ctx, tx, by, "connector.delete", r.ID)
+}
+
+// unbind takes the roles of groups away that a connector has taken with it: of
+// those that are gone, and of all under its id. Another connector may call its
+// groups the same, and they are others.
+func (g *Registry) unbind(ctx context.Context, tx *db.Tx, by principal.Name, id string, gone []principal.Name) error {
+	under, err := access.BoundUnder(ctx, tx, string(principal.Group)+":"+id+"/")
+	if err != nil {
+		return err
+	}
+	for _, group := range append(gone, under...) {
+		if err := access.Unbind(ctx, tx, audit.By{Actor: by, At: g.with.Now()}, group); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // DeleteAll removes every connector, every registered application and the
