@@ -12,6 +12,7 @@ import (
 
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/connectortest"
+	"pachyderm/internal/issuer/grant"
 	"pachyderm/internal/issuer/homerealm"
 	"pachyderm/internal/issuer/loginctx"
 	"pachyderm/internal/issuer/registry"
@@ -45,7 +46,7 @@ func (h *handler) serveAuth(w http.ResponseWriter, r *http.Request) error {
 }
 
 // choose sends a new login on to its connector, or asks the person which.
-func (h *handler) choose(w http.ResponseWriter, r *http.Request, client storage.Client) error {
+func (h *handler) choose(w http.ResponseWriter, r *http.Request, client grant.Client) error {
 	rows, err := h.issuer.Registry.Rows(r.Context())
 	if err != nil {
 		return err
@@ -69,7 +70,7 @@ func (h *handler) choose(w http.ResponseWriter, r *http.Request, client storage.
 	return nil
 }
 
-func errNoneAllowed(c storage.Client) error {
+func errNoneAllowed(c grant.Client) error {
 	return fault.New(fault.Denied, "none of the identity providers that %s may be used with is connected", c.Name).
 		Next("an administrator can see which they are with: pachctl idp get-client %s", c.ID)
 }
@@ -111,7 +112,7 @@ func (h *handler) serveStart(w http.ResponseWriter, r *http.Request, connectorID
 	return nil
 }
 
-func (h *handler) checkConnector(ctx context.Context, client storage.Client, id string) error {
+func (h *handler) checkConnector(ctx context.Context, client grant.Client, id string) error {
 	_, err := h.issuer.Registry.ReadRevision(ctx, id, "")
 	switch {
 	case fault.Is(err, fault.NotFound):
@@ -198,7 +199,7 @@ func errLoginOver() error {
 // the redirect URI of our own clients, PKCE, and that a device was confirmed
 // in this very browser. It returns the client, unless it has sent the browser
 // elsewhere.
-func (h *handler) admit(w http.ResponseWriter, r *http.Request) (client storage.Client, moved bool, err error) {
+func (h *handler) admit(w http.ResponseWriter, r *http.Request) (client grant.Client, moved bool, err error) {
 	for name, values := range r.Form {
 		if len(values) > 1 {
 			return client, false, web.Problem{
@@ -207,7 +208,7 @@ func (h *handler) admit(w http.ResponseWriter, r *http.Request) (client storage.
 			}
 		}
 	}
-	client, err = h.issuer.store.GetClient(r.Context(), r.Form.Get("client_id"))
+	client, err = h.issuer.client(r.Context(), r.Form.Get("client_id"))
 	if errors.Is(err, storage.ErrNotFound) {
 		err = web.Problem{
 			Status: http.StatusBadRequest, Title: "This application is not known here", What: "No OIDC client has the client ID that it sent.",
@@ -219,7 +220,7 @@ func (h *handler) admit(w http.ResponseWriter, r *http.Request) (client storage.
 	}
 	redirect := r.Form.Get("redirect_uri")
 	switch {
-	case !registry.MayRedirect(client, redirect):
+	case !registry.MayRedirect(client.Client, redirect):
 		return client, false, web.Problem{
 			Status: http.StatusBadRequest, Title: "This redirect URI is not registered",
 			What: "The application that sent you here named a redirect URI that is not registered for it.",
@@ -227,7 +228,7 @@ func (h *handler) admit(w http.ResponseWriter, r *http.Request) (client storage.
 		}
 	case isDeviceRedirect(redirect, h.url.Path):
 		moved, err = h.admitDevice(w, r)
-	case needsPKCE(client) && (r.Form.Get("code_challenge") == "" || r.Form.Get("code_challenge_method") != oauth2.PKCEMethodS256):
+	case client.NeedsPKCE && (r.Form.Get("code_challenge") == "" || r.Form.Get("code_challenge_method") != oauth2.PKCEMethodS256):
 		err = &refusal{requestOf(r), errNoPKCE()}
 	}
 	return client, moved, err
@@ -237,10 +238,6 @@ func errNoPKCE() error {
 	return fault.New(fault.Invalid, "PKCE is required").
 		Next("send code_challenge with code_challenge_method=S256 (RFC 7636)")
 }
-
-// needsPKCE: confidential clients made over upstream's API cannot say whether
-// they know PKCE, so only for them it is their choice.
-func needsPKCE(c storage.Client) bool { return c.Public || c.ID == LegacyClient }
 
 // requestOf is the auth request that Dex would make of a form that admit has
 // let through, as far as an answer needs it.

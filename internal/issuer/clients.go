@@ -7,8 +7,9 @@ import (
 
 	"github.com/dexidp/dex/storage"
 
-	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/issuer/grant"
+	"pachyderm/internal/issuer/registry"
 )
 
 // The OIDC clients that are always there.
@@ -61,8 +62,16 @@ func (i *Issuer) CheckClient(ctx context.Context, id, redirectURI string) error 
 	return nil
 }
 
-// EndRefresh ends, in the caller's transaction, the refresh tokens of an
-// identity and returns how many there were.
-func (i *Issuer) EndRefresh(ctx context.Context, tx *db.Tx, identityID, connectorID string) (int64, error) {
-	return i.objects.In(tx).EndRefresh(ctx, identityID, connectorID)
+// client finds a client, built in or registered, and what it must do about PKCE.
+// Error: storage.ErrNotFound.
+func (i *Issuer) client(ctx context.Context, id string) (grant.Client, error) {
+	c, err := i.store.GetClient(ctx, id)
+	if err != nil {
+		return grant.Client{}, err
+	}
+	if c.Public || id == LegacyClient {
+		return grant.Client{Client: c, NeedsPKCE: true}, nil
+	}
+	_, pkce, err := i.Registry.DexClient(ctx, id)
+	return grant.Client{Client: c, NeedsPKCE: pkce == registry.PKCERequired, MayLearnPKCE: pkce == registry.PKCEUntilUsed}, err
 }

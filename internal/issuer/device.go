@@ -4,6 +4,9 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strings"
+
+	"github.com/dexidp/dex/server/oauth2"
 
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
@@ -12,6 +15,51 @@ import (
 	"pachyderm/internal/web"
 	"pachyderm/internal/web/browser"
 )
+
+// serveDevice is the page on which a person types a user code.
+func (h *handler) serveDevice(w http.ResponseWriter, r *http.Request) error {
+	if r.Method != http.MethodGet {
+		return errNothingHere()
+	}
+	q := r.URL.Query()
+	return h.templates.Device(r, w, h.url.AbsPath("/device/auth/verify_code"), q.Get("user_code"), q.Get("invalid") == "true")
+}
+
+// loginOf is where the login of a device begins.
+func (h *handler) loginOf(d device.Request) string {
+	return h.url.AbsPath("/auth") + "?" + url.Values{
+		"client_id": {d.ClientID}, "state": {d.UserCode}, "response_type": {"code"},
+		"redirect_uri": {h.url.AbsPath(oauth2.DeviceCallbackURI)}, "scope": {strings.Join(d.Scopes, " ")},
+	}.Encode()
+}
+
+// serveDeviceCallback is where the login of a device ends, with its code or with
+// what Dex had against the request.
+func (h *handler) serveDeviceCallback(w http.ResponseWriter, r *http.Request) error {
+	if r.Method != http.MethodGet {
+		return errNothingHere()
+	}
+	q := r.URL.Query()
+	userCode, id := device.NormalUserCode(q.Get("state")), h.cookie.ID(r)
+	if q.Get("error") != "" {
+		why := fault.New(fault.Invalid, "this sign-in request is not valid: %s", device.CleanReason(q.Get("error_description"))).
+			Next("start again on the device")
+		d, err := h.deviceRequest(r.Context(), userCode)
+		if err == nil && secret.Same(d.ConfirmedBy, id) {
+			h.refuseDevice(r.Context(), userCode, fault.Message(why))
+		}
+		return why
+	}
+	clientID, err := h.grants.Approve(r.Context(), q.Get("code"), userCode, id)
+	if err != nil {
+		return err
+	}
+	name := clientID
+	if c, err := h.issuer.client(r.Context(), clientID); err == nil {
+		name = c.Name
+	}
+	return h.templates.DeviceSuccess(r, w, name)
+}
 
 // serveDeviceVerify takes the code that a person typed, shows who asks, and
 // only on their yes lets the login begin (RFC 8628, 5.4).
@@ -39,8 +87,8 @@ func (h *handler) serveDeviceVerify(w http.ResponseWriter, r *http.Request) erro
 		if err != nil {
 			return err
 		}
-		r.Form.Set("user_code", userCode)
-		return h.serveDex(w, r)
+		http.Redirect(w, r, h.loginOf(d), http.StatusSeeOther) //nolint:gosec // our own page
+		return nil
 	case "no":
 		h.refuseDevice(r.Context(), userCode, "the person in the browser refused this sign-in")
 		return web.Problem{

@@ -10,9 +10,7 @@ import (
 
 	"github.com/dexidp/dex/server/authflow"
 	"github.com/dexidp/dex/server/consent"
-	"github.com/dexidp/dex/server/device"
 	"github.com/dexidp/dex/server/discovery"
-	"github.com/dexidp/dex/server/grants"
 	"github.com/dexidp/dex/server/oauth2"
 	"github.com/dexidp/dex/server/router"
 	"github.com/dexidp/dex/server/session"
@@ -21,15 +19,12 @@ import (
 	"github.com/gorilla/mux"
 
 	"pachyderm/internal/issuer/connectortest"
+	"pachyderm/internal/issuer/grant"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/web"
 	"pachyderm/internal/web/browser"
 	"pachyderm/internal/web/theme"
 )
-
-// refreshReuse is how long a rotated refresh token still works, so that a
-// client whose answer got lost can ask again.
-const refreshReuse = 3 * time.Second
 
 // rememberFor is how long a browser remembers the connector that it took last.
 const rememberFor = 365 * 24 * time.Hour
@@ -44,7 +39,9 @@ type handler struct {
 	last      browser.Cookie // remembers the connector that was taken last
 	pages     web.Pages
 	test      *connectortest.Handler
+	grants    *grant.Server
 	dex       http.Handler
+	templates *templates.Templates // of Dex's pages
 	discovery []byte
 }
 
@@ -65,7 +62,8 @@ func (i *Issuer) build(s registry.Settings) (*handler, error) {
 	h.test = &connectortest.Handler{
 		Tests: i.tests, Cookie: h.cookie, Pages: h.pages, Back: h.url.AbsPath("/callback"), Path: h.url.AbsPath("/connector-test") + "/",
 	}
-	_, _, _, pages, err := templates.LoadWebConfig(templates.Config{
+	h.grants = i.grantServer(h.url, p)
+	_, _, _, h.templates, err = templates.LoadWebConfig(templates.Config{
 		WebFS: web.DexFiles(), Issuer: theme.Product, IssuerURL: h.url.String(), Theme: web.DexTheme,
 	})
 	if err != nil {
@@ -77,36 +75,27 @@ func (i *Issuer) build(s registry.Settings) (*handler, error) {
 		IssuerPath: h.url.Path,
 		Instrument: func(_ string, inner http.Handler) http.HandlerFunc { return inner.ServeHTTP },
 	})
-	for _, part := range i.dexHandlers(h.url, p, pages) {
+	for _, part := range i.dexHandlers(h.url, p, h.templates) {
 		part.Mount(m)
 	}
 	h.dex = routes
 	return h, h.makeDiscovery()
 }
 
-// dexHandlers are the parts of Dex that serve. Left out are those that are not
-// ours to offer: logout and home need Dex's sessions, introspection verifies
-// RS256 only, and user info is our own for the same reason.
+// dexHandlers are the parts of Dex that serve: a login, up to its code. What
+// comes of that is package grant's (decision 0019). Left out are also those that
+// are not ours to offer: logout and home need Dex's sessions, and introspection
+// verifies RS256 only.
 func (i *Issuer) dexHandlers(url oauth2.IssuerURL, p registry.Parsed, pages *templates.Templates) []router.Handler {
 	log, now := i.dexLog(), i.with.Now
 	sessions := &session.Manager{Storage: i.store, Now: now, Logger: log, IssuerURL: url} // no Config: off
 	issue := tokens.NewIssuer(i.store, i.signer, url.URL, p.IDTokens, now, log)
-	grantTypes := []string{oauth2.GrantTypeAuthorizationCode, oauth2.GrantTypeRefreshToken, oauth2.GrantTypeDeviceCode}
 	responseTypes := map[string]bool{oauth2.ResponseTypeCode: true}
 	pkce := []string{oauth2.PKCEMethodS256}
 	return []router.Handler{
 		&discovery.Handler{
 			IssuerURL: url, Templates: pages, Signer: i.signer, Logger: log,
-			ResponseTypes: responseTypes, GrantTypes: grantTypes, PKCEMethods: pkce,
-		},
-		&grants.Handler{
-			Issuer: issue, Storage: i.store, Connectors: i.cache, Now: now, Logger: log,
-			RefreshPolicy: tokens.NewRefreshStrategy(true, p.Refresh, 0, refreshReuse, now),
-			Sessions:      sessions, SupportedGrantTypes: grantTypes,
-		},
-		&device.Handler{
-			IssuerURL: url, Storage: i.store, Templates: pages, Now: now, RequestsValidFor: devicesLiveFor,
-			Logger: log, Issuer: issue, Connectors: i.cache,
+			ResponseTypes: responseTypes, GrantTypes: grant.Types(), PKCEMethods: pkce,
 		},
 		&authflow.Handler{
 			IssuerURL: url, Connectors: i.cache, Storage: i.store, Templates: pages, Signer: i.signer, Now: now, Logger: log,
@@ -116,6 +105,18 @@ func (i *Issuer) dexHandlers(url oauth2.IssuerURL, p registry.Parsed, pages *tem
 		&consent.Handler{
 			Storage: i.store, Templates: pages, Logger: log, IssuerURL: url, Sessions: sessions, SkipApproval: true,
 		},
+	}
+}
+
+// grantServer serves what comes of a code under a set of settings.
+func (i *Issuer) grantServer(url oauth2.IssuerURL, p registry.Parsed) *grant.Server {
+	return &grant.Server{
+		Store: i.grants, Log: i.with.Log, Signer: i.signer, Keys: i.store.GetKeys,
+		Issuer: url.String(), Audience: url.AbsURL("/userinfo"),
+		TokensLive: p.IDTokens, RefreshLives: p.Refresh, DevicesLive: devicesLiveFor,
+		Client: i.client, LearntPKCE: registry.LearntPKCE, Refresh: i.providers.Refresh,
+		VerificationURI: func(ctx context.Context) string { return i.Outside(ctx, url.AbsURL("/device")) },
+		IsDevice:        func(uri string) bool { return isDeviceRedirect(uri, url.Path) },
 	}
 }
 
@@ -143,12 +144,12 @@ func (h *handler) route(w http.ResponseWriter, r *http.Request, path string) err
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(h.discovery) //nolint:gosec // JSON that we made
 		return nil
-	case path == "/keys", path == "/device", path == "/device/callback":
+	case path == "/keys":
 		return h.withKeys(w, r, h.serveDex)
 	case path == "/token":
-		return h.withKeys(w, r, h.serveToken)
+		return h.withKeys(w, r, h.grants.ServeToken)
 	case path == "/userinfo":
-		return h.withKeys(w, r, h.serveUserInfo)
+		return h.withKeys(w, r, h.grants.ServeUserInfo)
 	case path == "/auth":
 		return h.serveAuth(w, r)
 	case first == "callback", first == "auth" && strings.HasSuffix(rest, "/login"):
@@ -161,8 +162,12 @@ func (h *handler) route(w http.ResponseWriter, r *http.Request, path string) err
 		return h.serveSAMLRequest(w, r)
 	case first == "saml":
 		return h.serveSAMLMetadata(w, r, rest)
+	case path == "/device":
+		return h.serveDevice(w, r)
 	case path == "/device/code":
-		return h.serveDeviceCode(w, r)
+		return h.grants.ServeDevice(w, r)
+	case path == "/device/callback":
+		return h.serveDeviceCallback(w, r)
 	case path == "/device/auth/verify_code":
 		return h.serveDeviceVerify(w, r)
 	case path == "/approval":
@@ -173,13 +178,11 @@ func (h *handler) route(w http.ResponseWriter, r *http.Request, path string) err
 
 // fail answers an application in its way, and everybody else with a page.
 func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
-	var oauth *oauthError
+	var no *grant.Error
 	var refused *refusal
 	switch {
-	case errors.As(err, &oauth):
-		if err := oauth2.WriteError(w, oauth.typ, oauth.description, oauth.status); err != nil {
-			h.issuer.with.Log.ErrorContext(r.Context(), "cannot write an answer", "error", err)
-		}
+	case errors.As(err, &no):
+		no.Write(w)
 	case errors.As(err, &refused):
 		h.refuse(w, r, refused)
 	default:

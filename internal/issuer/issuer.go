@@ -23,6 +23,7 @@ import (
 	"pachyderm/internal/issuer/device"
 	"pachyderm/internal/issuer/dexstore"
 	"pachyderm/internal/issuer/dexview"
+	"pachyderm/internal/issuer/grant"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/upstream"
 	"pachyderm/internal/principal"
@@ -67,6 +68,7 @@ type Issuer struct {
 
 	with    Config
 	objects dexstore.Store
+	grants  *grant.Store
 	store   storage.Storage
 	cache   *connectors.Cache
 	signer  signer.Signer
@@ -89,12 +91,13 @@ type Issuer struct {
 func New(ctx context.Context, c Config) (*Issuer, error) {
 	i := &Issuer{with: c, keysAre: make(chan struct{}), changed: make(chan struct{}, 1), legacySecret: rand.Text() + rand.Text()}
 	i.objects = dexstore.New(c.DB, c.Sealer)
+	i.grants = &grant.Store{DB: c.DB, Sealer: c.Sealer, Now: c.Now}
 	i.Registry = registry.New(registry.Config{
 		DB: c.DB, Sealer: c.Sealer, Objects: i.objects, Now: c.Now, Deps: i.deps, Reserved: []string{CLIClient, DeviceClient},
 	})
 	i.providers = upstream.New(c.DB, i.Registry, c.Now, i.deps)
 	i.store = dexview.New(dexview.Config{
-		Objects: i.objects, DB: c.DB, Registry: i.Registry, Providers: i.providers, Log: c.Log, Now: c.Now, BuiltIn: i.builtInClient,
+		Objects: i.objects, Registry: i.Registry, Providers: i.providers, Grants: i.grants, Now: c.Now, BuiltIn: i.builtInClient,
 	})
 	i.tests = connectortest.New(c.DB, c.Sealer, i.Registry, c.Now, i.deps)
 	i.cache = connectors.NewCache(i.store, i.providers.Resolve)
@@ -161,7 +164,7 @@ func (i *Issuer) Run(ctx context.Context) error {
 	}
 }
 
-// DeleteExpired deletes logins, codes, device and test sign-ins that have
+// DeleteExpired deletes logins, grants, device and test sign-ins that have
 // expired, and the revisions of connectors that no login can be on any more.
 // Dex's objects get a moment more than they live, so that a clock that is
 // behind does not lose what another replica still accepts.
@@ -169,7 +172,10 @@ func (i *Issuer) DeleteExpired(ctx context.Context, tx *db.Tx, now time.Time) er
 	if _, err := i.objects.In(tx).GarbageCollect(ctx, now.Add(-time.Minute)); err != nil {
 		return err
 	}
-	if err := device.DeleteExpired(ctx, tx, now); err != nil {
+	if err := grant.DeleteExpired(ctx, tx, now.Add(-time.Minute)); err != nil {
+		return err
+	}
+	if err := device.DeleteExpired(ctx, tx, now.Add(-time.Minute)); err != nil {
 		return err
 	}
 	if err := connectortest.DeleteExpired(ctx, tx, now); err != nil {

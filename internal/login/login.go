@@ -10,6 +10,7 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer"
+	"pachyderm/internal/issuer/grant"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/session"
 )
@@ -97,8 +98,10 @@ func (s *Service) WithIDToken(ctx context.Context, raw string) (secret.Text, err
 				return err
 			}
 		}
-		held, err = session.Begin(ctx, tx, who, now, ttl)
-		return err
+		if held, err = session.Begin(ctx, tx, who, claims.GrantID, now, ttl); err != nil {
+			return err
+		}
+		return grant.Continue(ctx, tx, claims.GrantID, now.Add(ttl), now)
 	})
 	return held, err
 }

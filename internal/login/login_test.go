@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"encoding/hex"
 	"errors"
 	"net/http"
@@ -381,14 +382,15 @@ func TestSession_GateBeforeItBegins(t *testing.T) {
 		loginURL, state := h.start()
 		b := h.browser()
 		question := b.SignIn(loginURL, optest.Alice)
+		access := h.accessToken()
 		raw := h.idToken(issuer.CLIClient, "openid email", optest.Alice)
-		if got := h.userInfo(raw); got != http.StatusOK {
+		if got := h.userInfo(access); got != http.StatusOK {
 			t.Errorf("userinfo of somebody in order: %d", got)
 		}
 		if err := h.SetEnabled("user:alice@example.com", false); err != nil {
 			t.Fatal(err)
 		}
-		if got := h.userInfo(raw); got != http.StatusUnauthorized {
+		if got := h.userInfo(access); got != http.StatusUnauthorized {
 			t.Errorf("userinfo of somebody disabled: %d", got)
 		}
 		b.Submit(question, map[string]string{"answer": "yes"})
@@ -403,7 +405,7 @@ func TestSession_GateBeforeItBegins(t *testing.T) {
 		if err := h.Issuer.Registry.DeleteConnector(t.Context(), principal.Root, "demo"); err != nil {
 			t.Fatal(err)
 		}
-		if got := h.userInfo(raw); got != http.StatusUnauthorized {
+		if got := h.userInfo(access); got != http.StatusUnauthorized {
 			t.Errorf("userinfo by a connector that is gone: %d", got)
 		}
 		_, err = h.Login.WithIDToken(t.Context(), raw)
@@ -429,8 +431,8 @@ func (h *env) userInfo(raw string) int {
 	return res.StatusCode
 }
 
-// idToken signs a person in for a client and returns the ID token.
-func (h *env) idToken(client, scope string, who op.Person) string {
+// code signs a person in for a client and returns the authorization code.
+func (h *env) code(client, scope string, who op.Person) string {
 	h.t.Helper()
 	sum := sha256.Sum256([]byte(verifier))
 	q := url.Values{
@@ -442,11 +444,44 @@ func (h *env) idToken(client, scope string, who op.Person) string {
 	if code == "" {
 		h.t.Fatalf("the login ended at %s: %s", page.URL, page.Text())
 	}
-	raw, err := h.Issuer.Redeem(h.t.Context(), client, loopback, code, verifier)
+	return code
+}
+
+// idToken signs a person in for a client and returns the ID token.
+func (h *env) idToken(client, scope string, who op.Person) string {
+	h.t.Helper()
+	raw, err := h.Issuer.Redeem(h.t.Context(), client, loopback, h.code(client, scope, who), verifier)
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	return raw
+}
+
+// token asks the token endpoint as pachctl does.
+func (h *env) token(code string) (tokens struct {
+	Access string `json:"access_token"`
+	ID     string `json:"id_token"`
+	Error  string `json:"error"`
+},
+) {
+	h.t.Helper()
+	res, err := http.PostForm(h.Issuer.Endpoint("/token"), url.Values{
+		"grant_type": {"authorization_code"}, "client_id": {issuer.CLIClient}, "code": {code}, "redirect_uri": {loopback}, "code_verifier": {verifier},
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	if err := json.NewDecoder(res.Body).Decode(&tokens); err != nil {
+		h.t.Fatal(err)
+	}
+	return tokens
+}
+
+// accessToken signs alice in and returns the access token.
+func (h *env) accessToken() string {
+	h.t.Helper()
+	return h.token(h.code(issuer.CLIClient, "openid email", optest.Alice)).Access
 }
 
 func TestIDToken_OfPachctlOnce(t *testing.T) {

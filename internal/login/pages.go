@@ -79,38 +79,40 @@ func (s *Service) identify(r *http.Request, a attempt, code, browserID string) (
 		return "", err
 	}
 	var who identity.Identity
+	grantID := ""
 	if a.Issuer != "" {
 		who, err = s.finishRemote(r, c, a)
 	} else {
-		who, err = s.finishOwn(ctx, c, a, code)
+		who, grantID, err = s.finishOwn(ctx, c, a, code)
 	}
 	if err != nil {
 		return "", err
 	}
-	moved, err := s.ask(ctx, a, who.ID, browserID)
+	moved, err := s.ask(ctx, a, who.ID, grantID, browserID)
 	if err == nil && !moved {
 		err = errUnknownState()
 	}
 	return who.User.Local(), err
 }
 
-func (s *Service) finishOwn(ctx context.Context, c Config, a attempt, code string) (who identity.Identity, err error) {
+func (s *Service) finishOwn(ctx context.Context, c Config, a attempt, code string) (who identity.Identity, grantID string, err error) {
 	raw, err := s.with.Issuer.Redeem(ctx, a.Client, a.Redirect, code, a.Verifier)
 	if err != nil {
-		return who, err
+		return who, "", err
 	}
 	claims, err := s.with.Issuer.Verify(ctx, raw)
 	if err != nil {
-		return who, err
+		return who, "", err
 	}
 	if !secret.Same(claims.Nonce, a.Nonce) {
-		return who, fault.New(fault.Unauthenticated, "the sign-in could not be completed: nonce mismatch").
+		return who, "", fault.New(fault.Unauthenticated, "the sign-in could not be completed: nonce mismatch").
 			Next("log in again with: pachctl auth login")
 	}
 	if err := c.checkVerified(claims.EmailVerified); err != nil {
-		return who, err
+		return who, "", err
 	}
-	return s.byTokenSub(ctx, claims.Subject)
+	who, err = s.byTokenSub(ctx, claims.Subject)
+	return who, claims.GrantID, err
 }
 
 // serveConfirm takes the person's answer.

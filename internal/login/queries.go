@@ -22,8 +22,8 @@ func insertAttempt(ctx context.Context, tx *db.Tx, a attempt, sealed []byte) err
 func readAttempt(ctx context.Context, tx *db.Tx, stateHash string, now time.Time) (a attempt, sealed []byte, err error) {
 	a.stateHash = stateHash
 	var created int64
-	err = tx.Row(ctx, []any{&sealed, &a.requester, &a.address, &a.stage, &a.identityID, &a.reason, &a.browser, &created},
-		`SELECT secrets, requester, address, stage, identity_id, reason, browser, created_at
+	err = tx.Row(ctx, []any{&sealed, &a.requester, &a.address, &a.stage, &a.identityID, &a.grantID, &a.reason, &a.browser, &created},
+		`SELECT secrets, requester, address, stage, identity_id, grant_id, reason, browser, created_at
 		FROM login_attempts WHERE state_hash = $1 AND expires_at > $2`,
 		stateHash, db.Micros(now))
 	a.created = db.Time(created)
@@ -39,9 +39,9 @@ func advanceAttempt(ctx context.Context, tx *db.Tx, a attempt, from, to, identit
 	return true, tx.Changed(ctx, attemptTopic, a.stateHash)
 }
 
-func askAttempt(ctx context.Context, tx *db.Tx, a attempt, identityID, browser string) (moved bool, err error) {
-	n, err := tx.Exec(ctx, `UPDATE login_attempts SET stage = $3, identity_id = $4, browser = $5 WHERE state_hash = $1 AND stage = $2`,
-		a.stateHash, waiting, asking, identityID, browser)
+func askAttempt(ctx context.Context, tx *db.Tx, a attempt, identityID, grantID, browser string) (moved bool, err error) {
+	n, err := tx.Exec(ctx, `UPDATE login_attempts SET stage = $3, identity_id = $4, browser = $5, grant_id = $6 WHERE state_hash = $1 AND stage = $2`,
+		a.stateHash, waiting, asking, identityID, browser, grantID)
 	return n > 0, err
 }
 

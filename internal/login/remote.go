@@ -117,7 +117,7 @@ func (s *Service) withRemoteToken(ctx context.Context, c Config, raw string) (se
 	}
 	var held secret.Text
 	err = s.with.DB.Update(ctx, func(tx *db.Tx) error {
-		held, err = session.Begin(ctx, tx, who, s.with.Now(), ttl)
+		held, err = session.Begin(ctx, tx, who, "", s.with.Now(), ttl)
 		return err
 	})
 	return held, err

@@ -15,6 +15,7 @@ import (
 	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer"
 	"pachyderm/internal/issuer/device"
+	"pachyderm/internal/issuer/grant"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/session"
 )
@@ -37,6 +38,7 @@ type attempt struct {
 	address    string
 	stage      string
 	identityID string
+	grantID    string // empty for another server than our own
 	reason     string
 	browser    string // hash of the cookie of the browser that was asked
 	created    time.Time
@@ -141,8 +143,11 @@ func (s *Service) take(ctx context.Context, a attempt) (held secret.Text, err er
 		if err != nil {
 			return err
 		}
-		held, err = session.Begin(ctx, tx, who, s.with.Now(), s.with.SessionTTL)
-		return err
+		now := s.with.Now()
+		if held, err = session.Begin(ctx, tx, who, a.grantID, now, s.with.SessionTTL); err != nil || a.Issuer != "" {
+			return err
+		}
+		return grant.Continue(ctx, tx, a.grantID, now.Add(s.with.SessionTTL), now)
 	})
 	return held, err
 }
@@ -162,9 +167,9 @@ func (s *Service) advance(ctx context.Context, a attempt, from, to, identityID, 
 }
 
 // ask is advance to the question whether it is they, put to one browser.
-func (s *Service) ask(ctx context.Context, a attempt, identityID, browser string) (moved bool, err error) {
+func (s *Service) ask(ctx context.Context, a attempt, identityID, grantID, browser string) (moved bool, err error) {
 	err = s.with.DB.Update(ctx, func(tx *db.Tx) error {
-		moved, err = askAttempt(ctx, tx, a, identityID, browser)
+		moved, err = askAttempt(ctx, tx, a, identityID, grantID, browser)
 		return err
 	})
 	return moved, err

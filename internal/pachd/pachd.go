@@ -26,6 +26,7 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer"
+	"pachyderm/internal/issuer/grant"
 	"pachyderm/internal/login"
 	"pachyderm/internal/rpc"
 	"pachyderm/internal/secret"
@@ -100,7 +101,7 @@ func (p *Pachd) wirePeople(ctx context.Context) error {
 		return err
 	}
 	p.sessions = session.New(session.Config{
-		DB: p.DB, Access: roles, Now: p.now, EndRefresh: p.Issuer.EndRefresh, RootToken: c.Auth.RootToken, RootFile: c.RootTokenFile(),
+		DB: p.DB, Access: roles, Now: p.now, EndGrants: grant.EndOfIdentity, RootToken: c.Auth.RootToken, RootFile: c.RootTokenFile(),
 	})
 	p.Login = login.New(login.Deps{
 		DB: p.DB, Sealer: sealer, Issuer: p.Issuer, Log: p.log, Now: p.now,

@@ -19,9 +19,9 @@ type Config struct {
 	DB     *db.DB
 	Access *access.Service
 	Now    func() time.Time
-	// EndRefresh ends, in the caller's transaction, the refresh tokens that an
-	// identity's applications hold, and returns how many there were.
-	EndRefresh func(ctx context.Context, tx *db.Tx, identityID, connectorID string) (int64, error)
+	// EndGrants ends, in the caller's transaction, what an identity has granted to
+	// applications, and returns how many refresh tokens that were.
+	EndGrants func(ctx context.Context, tx *db.Tx, identityID string) (int64, error)
 	// RootToken is the configured root token, or empty.
 	RootToken secret.Text
 	// RootFile is where a root token that is made is written to.
@@ -40,13 +40,14 @@ func New(c Config) *Service { return &Service{with: c, memory: newMemory(c.DB)} 
 // By is the actor of a change that is made now.
 func (s *Service) By(actor principal.Name) audit.By { return audit.By{Actor: actor, At: s.with.Now()} }
 
-// Begin is where every session of a person begins: behind the gate. Fault:
+// Begin is where every session of a person begins: behind the gate. It ends with
+// the grant of the ID token that it begins from, if our issuer made that. Fault:
 // Unauthenticated.
-func Begin(ctx context.Context, tx *db.Tx, who identity.Identity, now time.Time, ttl time.Duration) (secret.Text, error) {
+func Begin(ctx context.Context, tx *db.Tx, who identity.Identity, grantID string, now time.Time, ttl time.Duration) (secret.Text, error) {
 	if _, err := identity.Gate(ctx, tx, who.User, who.ID); err != nil {
 		return "", err
 	}
-	raw, err := token.Issue(ctx, tx, token.Info{Subject: who.User, IdentityID: who.ID, Created: now}, ttl)
+	raw, err := token.Issue(ctx, tx, token.Info{Subject: who.User, IdentityID: who.ID, GrantID: grantID, Created: now}, ttl)
 	if err != nil {
 		return "", err
 	}

@@ -96,7 +96,7 @@ func (s *Service) RevokeAll(ctx context.Context, by, who principal.Name) (tokens
 		}
 		refresh = 0
 		for _, a := range accounts {
-			n, err := s.with.EndRefresh(ctx, tx, a.ID, a.ConnectorID)
+			n, err := s.with.EndGrants(ctx, tx, a.ID)
 			if err != nil {
 				return err
 			}
@@ -118,7 +118,7 @@ func (s *Service) Unlink(ctx context.Context, by principal.Name, identityID stri
 		if err := token.RevokeOfIdentity(ctx, tx, user, gone.ID); err != nil {
 			return err
 		}
-		_, err = s.with.EndRefresh(ctx, tx, gone.ID, gone.ConnectorID)
+		_, err = s.with.EndGrants(ctx, tx, gone.ID)
 		return err
 	})
 }

@@ -2,23 +2,25 @@ package token
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"pachyderm/internal/db"
+	"pachyderm/internal/fault"
 	"pachyderm/internal/principal"
 )
 
-const columns = `hash, subject, identity_id, created_by, created_at, expires_at`
+const columns = `hash, subject, identity_id, grant_id, created_by, created_at, expires_at`
 
 func insert(ctx context.Context, tx *db.Tx, info Info) error {
-	_, err := tx.Exec(ctx, `INSERT INTO tokens (`+columns+`) VALUES ($1, $2, $3, $4, $5, $6)`,
-		info.Hash, info.Subject, info.IdentityID, info.CreatedBy, db.Micros(info.Created), db.Micros(info.Expires))
+	_, err := tx.Exec(ctx, `INSERT INTO tokens (`+columns+`) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		info.Hash, info.Subject, info.IdentityID, info.GrantID, info.CreatedBy, db.Micros(info.Created), db.Micros(info.Expires))
 	return err
 }
 
 func byHash(ctx context.Context, tx *db.Tx, hash string) (i Info, err error) {
 	var created, expires int64
-	err = tx.Row(ctx, []any{&i.Hash, &i.Subject, &i.IdentityID, &i.CreatedBy, &created, &expires},
+	err = tx.Row(ctx, []any{&i.Hash, &i.Subject, &i.IdentityID, &i.GrantID, &i.CreatedBy, &created, &expires},
 		`SELECT `+columns+` FROM tokens WHERE hash = $1`, hash)
 	i.Created, i.Expires = db.Time(created), db.Time(expires)
 	return i, err
@@ -48,7 +50,7 @@ func list(ctx context.Context, tx *db.Tx, where string, args ...any) (all []Info
 	err = tx.Rows(ctx, func(scan func(...any) error) error {
 		var i Info
 		var created, expires int64
-		err := scan(&i.Hash, &i.Subject, &i.IdentityID, &i.CreatedBy, &created, &expires)
+		err := scan(&i.Hash, &i.Subject, &i.IdentityID, &i.GrantID, &i.CreatedBy, &created, &expires)
 		i.Created, i.Expires = db.Time(created), db.Time(expires)
 		all = append(all, i)
 		return err
@@ -95,6 +97,35 @@ func RevokeOfIdentity(ctx context.Context, tx *db.Tx, subject principal.Name, id
 		return err
 	}
 	return tx.Changed(ctx, principal.Topic, subject.String())
+}
+
+// RevokeOfGrant ends the sessions that began from an ID token of a grant.
+func RevokeOfGrant(ctx context.Context, tx *db.Tx, grantID string) error {
+	var ended []string
+	err := tx.Rows(ctx, func(scan func(...any) error) error {
+		var hash string
+		err := scan(&hash)
+		ended = append(ended, hash)
+		return err
+	}, `DELETE FROM tokens WHERE grant_id = $1 AND grant_id <> '' RETURNING hash`, grantID)
+	for _, hash := range ended {
+		if err == nil {
+			err = tx.Changed(ctx, Topic, hash)
+		}
+	}
+	return err
+}
+
+// ByID finds a token by the first characters of its hash. Fault: NotFound.
+func ByID(ctx context.Context, tx *db.Tx, id string) (Info, error) {
+	found, err := list(ctx, tx, `hash >= $1 ORDER BY hash LIMIT 1`, id)
+	if err == nil && (id == "" || len(found) == 0 || !strings.HasPrefix(found[0].Hash, id)) {
+		err = fault.New(fault.NotFound, "there is no such token")
+	}
+	if err != nil {
+		return Info{}, err
+	}
+	return found[0], nil
 }
 
 // DeleteExpired forgets tokens that have expired.

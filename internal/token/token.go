@@ -21,6 +21,7 @@ type Info struct {
 	Hash       string
 	Subject    principal.Name
 	IdentityID string // of the person who signed in; empty for robots and root
+	GrantID    string // of the ID token that the session began from; empty for others
 	// CreatedBy made a token that is somebody else's: a robot's, or a restored one.
 	CreatedBy principal.Name
 	Created   time.Time
@@ -105,7 +106,7 @@ func Restore(ctx context.Context, tx *db.Tx, info Info, now time.Time) error {
 		return fault.New(fault.Invalid, "a token of %s without end cannot be restored: people's sessions end", info.Subject).
 			Next("send an expiration, or have them log in").At("expiration")
 	}
-	info.IdentityID, info.Created = "", now
+	info.IdentityID, info.GrantID, info.Created = "", "", now
 	err = insert(ctx, tx, info)
 	if fault.Is(err, fault.Exists) {
 		return fault.New(fault.Exists, "error restoring auth token: cannot overwrite existing token with same hash")

@@ -8,6 +8,10 @@ import (
 	"pachyderm/internal/fault"
 )
 
+// PollEvery is how long a device waits between two polls, and by how much
+// longer after each that came too early (RFC 8628, 3.5).
+const PollEvery = 5 * time.Second
+
 // Asker is who asks, for the person to recognise: a name that the client
 // claims, and the address that it came from.
 type Asker struct{ Name, Address string }
@@ -16,12 +20,27 @@ type Asker struct{ Name, Address string }
 type Request struct {
 	Asker
 	UserCode    string
-	DeviceCode  string // only when it is created; its hash is stored
+	DeviceHash  string // of the device code
 	ClientID    string
+	Scopes      []string
+	Challenge   string // S256 (RFC 7636), or empty
 	ConfirmedBy string // hash of the browser in which the person said yes
 	Refused     string // why it ended, in words for the device
 	Created     time.Time
 	Expires     time.Time
+	Polled      time.Time     // zero: not yet
+	Interval    time.Duration // that the device must wait between two polls
+}
+
+// Poll notes a poll, and reports whether it came too early, for which the device
+// has to wait longer from now on. The request must be stored again.
+func (r *Request) Poll(now time.Time) (early bool) {
+	early = !r.Polled.IsZero() && now.Before(r.Polled.Add(r.Interval))
+	if early {
+		r.Interval += PollEvery
+	}
+	r.Polled = now
+	return early
 }
 
 // CleanName makes the name that a client gives itself fit for display.

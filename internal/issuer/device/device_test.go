@@ -11,6 +11,7 @@ import (
 	"pachyderm/internal/db/dbtest"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/device"
+	"pachyderm/internal/secret"
 )
 
 var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -67,15 +68,15 @@ func TestRequest_KeptUntilExpiry(t *testing.T) {
 			return r, err
 		}
 		want := device.Request{
-			Asker: device.Asker{Name: "alice@laptop", Address: "192.0.2.7"}, UserCode: "BCDF-GHJK", DeviceCode: "the device code", ClientID: "pachctl-device",
+			Asker: device.Asker{Name: "alice@laptop", Address: "192.0.2.7"}, UserCode: "BCDF-GHJK", DeviceHash: secret.Hash("the device code"), ClientID: "pachctl-device",
+			Scopes: []string{"openid", "email"}, Challenge: "the challenge", Interval: device.PollEvery,
 			Created: now, Expires: now.Add(10 * time.Minute),
 		}
 		other := want
-		other.UserCode, other.DeviceCode, other.Expires = "WXYZ-WXYZ", "another", now.Add(time.Hour)
+		other.UserCode, other.DeviceHash, other.Expires = "WXYZ-WXYZ", secret.Hash("another"), now.Add(time.Hour)
 		update(func(tx *db.Tx) error { return device.Create(ctx, tx, want) })
 		update(func(tx *db.Tx) error { return device.Create(ctx, tx, other) })
 
-		want.DeviceCode, other.DeviceCode = "", "" // only their hashes are stored
 		got, err := byDevice("the device code")
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
 			t.Errorf("by device code: %v\n%s", err, diff)
@@ -96,6 +97,22 @@ func TestRequest_KeptUntilExpiry(t *testing.T) {
 		if got, err := byUser(other.UserCode, now); err != nil || got.ConfirmedBy != "" || got.Refused != "" {
 			t.Errorf("the answer went to another as well: %+v, %v", got, err)
 		}
+		if err := d.Update(ctx, func(tx *db.Tx) error { return device.Create(ctx, tx, want) }); !fault.Is(err, fault.Exists) {
+			t.Errorf("a user code that is in use: %v", err)
+		}
+		polled := want
+		polled.Polled, polled.Interval = now.Add(time.Second), 10*time.Second
+		update(func(tx *db.Tx) error { return device.StorePoll(ctx, tx, polled) })
+		if got, err := byDevice("the device code"); err != nil || !cmp.Equal(polled, got) {
+			t.Errorf("polled: %v\n%s", err, cmp.Diff(polled, got))
+		}
+		gone := other
+		gone.UserCode, gone.DeviceHash = "GONE-GONE", secret.Hash("gone")
+		update(func(tx *db.Tx) error { return device.Create(ctx, tx, gone) })
+		update(func(tx *db.Tx) error { return device.Delete(ctx, tx, gone.UserCode) })
+		if _, err := byDevice("gone"); !fault.Is(err, fault.NotFound) {
+			t.Errorf("one that was deleted: %v", err)
+		}
 		update(func(tx *db.Tx) error { return device.DeleteExpired(ctx, tx, want.Expires.Add(time.Microsecond)) })
 		if _, err := byDevice("the device code"); !fault.Is(err, fault.NotFound) {
 			t.Errorf("after it was deleted: %v", err)
@@ -104,4 +121,24 @@ func TestRequest_KeptUntilExpiry(t *testing.T) {
 			t.Errorf("another was deleted as well: %v", err)
 		}
 	})
+}
+
+// RFC 8628, 3.5: each poll that comes too early makes the wait longer, for good.
+func TestPoll_IntervalGrows(t *testing.T) {
+	r := device.Request{Interval: device.PollEvery}
+	for n, step := range []struct {
+		at    time.Duration
+		early bool
+		then  time.Duration
+	}{
+		{0, false, 5 * time.Second},
+		{4 * time.Second, true, 10 * time.Second},
+		{13 * time.Second, true, 15 * time.Second},
+		{28 * time.Second, false, 15 * time.Second},
+		{42 * time.Second, true, 20 * time.Second},
+	} {
+		if early := r.Poll(now.Add(step.at)); early != step.early || r.Interval != step.then {
+			t.Errorf("poll %d: early %v, then every %v", n, early, r.Interval)
+		}
+	}
 }

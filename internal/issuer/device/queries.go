@@ -2,27 +2,34 @@ package device
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"pachyderm/internal/db"
 	"pachyderm/internal/secret"
 )
 
-// Create stores a new request.
+// Create stores a new request. Fault: Exists for a user code that is in use.
 func Create(ctx context.Context, tx *db.Tx, r Request) error {
 	_, err := tx.Exec(ctx, `INSERT INTO device_requests
-		(user_code, device_hash, client_id, requester, address, confirmed_by, refused, created_at, expires_at)
-		VALUES ($1, $2, $3, $4, $5, '', '', $6, $7)`,
-		r.UserCode, secret.Hash(r.DeviceCode), r.ClientID, r.Name, r.Address, db.Micros(r.Created), db.Micros(r.Expires))
+		(user_code, device_hash, client_id, scopes, challenge, requester, address, confirmed_by, refused, created_at, expires_at, polled_at, poll_seconds)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, '', '', $8, $9, 0, $10)`,
+		r.UserCode, r.DeviceHash, r.ClientID, strings.Join(r.Scopes, " "), r.Challenge, r.Name, r.Address,
+		db.Micros(r.Created), db.Micros(r.Expires), int64(PollEvery/time.Second))
 	return err
 }
 
 func scan(ctx context.Context, tx *db.Tx, where string, args ...any) (r Request, err error) {
-	var created, expires int64
-	err = tx.Row(ctx, []any{&r.UserCode, &r.ClientID, &r.Name, &r.Address, &r.ConfirmedBy, &r.Refused, &created, &expires},
-		`SELECT user_code, client_id, requester, address, confirmed_by, refused, created_at, expires_at
+	var scopes string
+	var created, expires, polled, seconds int64
+	err = tx.Row(ctx, []any{
+		&r.UserCode, &r.DeviceHash, &r.ClientID, &scopes, &r.Challenge, &r.Name, &r.Address, &r.ConfirmedBy, &r.Refused,
+		&created, &expires, &polled, &seconds,
+	}, `SELECT user_code, device_hash, client_id, scopes, challenge, requester, address, confirmed_by, refused,
+		created_at, expires_at, polled_at, poll_seconds
 		FROM device_requests WHERE `+where, args...)
-	r.Created, r.Expires = db.Time(created), db.Time(expires)
+	r.Scopes, r.Interval = strings.Fields(scopes), time.Duration(seconds)*time.Second
+	r.Created, r.Expires, r.Polled = db.Time(created), db.Time(expires), db.Time(polled)
 	return r, err
 }
 
@@ -45,6 +52,19 @@ func Confirm(ctx context.Context, tx *db.Tx, userCode, browser string) error {
 // Refuse ends a request for a reason that its device will be told.
 func Refuse(ctx context.Context, tx *db.Tx, userCode, why string) error {
 	_, err := tx.Exec(ctx, `UPDATE device_requests SET refused = $2 WHERE user_code = $1`, userCode, why)
+	return err
+}
+
+// StorePoll stores what Poll noted.
+func StorePoll(ctx context.Context, tx *db.Tx, r Request) error {
+	_, err := tx.Exec(ctx, `UPDATE device_requests SET polled_at = $2, poll_seconds = $3 WHERE device_hash = $1`,
+		r.DeviceHash, db.Micros(r.Polled), int64(r.Interval/time.Second))
+	return err
+}
+
+// Delete forgets a request whose person has signed in: its grant has the rest.
+func Delete(ctx context.Context, tx *db.Tx, userCode string) error {
+	_, err := tx.Exec(ctx, `DELETE FROM device_requests WHERE user_code = $1`, userCode)
 	return err
 }
 

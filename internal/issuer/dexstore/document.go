@@ -31,27 +31,6 @@ func (s Store) In(tx *db.Tx) Store {
 	return Store{&objects{db: o.db, sealer: o.sealer, tx: tx}}
 }
 
-// EndRefresh deletes the refresh tokens of a person at a connector and returns
-// how many there were.
-func (s Store) EndRefresh(ctx context.Context, userID, connID string) (n int64, err error) {
-	sessions, err := s.GetOfflineSessions(ctx, userID, connID)
-	if errors.Is(err, storage.ErrNotFound) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, err
-	}
-	for _, ref := range sessions.Refresh {
-		switch err := s.DeleteRefresh(ctx, ref.ID); {
-		case err == nil:
-			n++
-		case !errors.Is(err, storage.ErrNotFound):
-			return n, err
-		}
-	}
-	return n, s.DeleteOfflineSessions(ctx, userID, connID)
-}
-
 // objects implements Dex's interface.
 type objects struct {
 	db     *db.DB

@@ -3,34 +3,25 @@ package dexview
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"slices"
 	"sync/atomic"
 	"time"
 
-	"github.com/dexidp/dex/server/connectors"
 	"github.com/dexidp/dex/storage"
 
-	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/identity"
-	"pachyderm/internal/issuer/device"
+	"pachyderm/internal/issuer/grant"
 	"pachyderm/internal/issuer/loginctx"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/upstream"
 )
 
-// codesLiveFor is how long an authorization code can be redeemed (RFC 9700
-// asks for a minute at most; Dex would give thirty).
-const codesLiveFor = time.Minute
-
 // Config is what the view of the storage is made from.
 type Config struct {
 	Objects   storage.Storage
-	DB        *db.DB
 	Registry  *registry.Registry
 	Providers *upstream.Upstream
-	Log       *slog.Logger
+	Grants    *grant.Store
 	Now       func() time.Time
 	// BuiltIn are the clients that are always there; what of them is fixed
 	// cannot be registered by anybody.
@@ -45,13 +36,6 @@ type view struct {
 
 // New makes the storage as Dex shall see it.
 func New(c Config) storage.Storage { return &view{Storage: c.Objects, with: c} }
-
-type askerKey struct{}
-
-// Asking notes who asks for a device, for CreateDeviceRequest.
-func Asking(ctx context.Context, who device.Asker) context.Context {
-	return context.WithValue(ctx, askerKey{}, who)
-}
 
 // GetKeys keeps the keys in memory until they rotate: each token needs them.
 func (v *view) GetKeys(ctx context.Context) (storage.Keys, error) {
@@ -85,54 +69,22 @@ func (v *view) CreateAuthRequest(ctx context.Context, a storage.AuthRequest) err
 	return nil
 }
 
+// CreateAuthCode begins a grant: what comes of a code is package grant's.
 func (v *view) CreateAuthCode(ctx context.Context, c storage.AuthCode) error {
-	if limit := v.with.Now().Add(codesLiveFor); c.Expiry.After(limit) {
-		c.Expiry = limit
-	}
-	return v.Storage.CreateAuthCode(ctx, c)
-}
-
-// GetAuthCode and GetRefresh ask the gate: a code or refresh token of somebody
-// who may not sign in any more, or not at this client by this connector, does
-// not exist.
-func (v *view) GetAuthCode(ctx context.Context, id string) (storage.AuthCode, error) {
-	c, err := v.Storage.GetAuthCode(ctx, id)
-	if err != nil {
-		return c, err
-	}
-	return c, v.gate(ctx, c.ClientID, c.ConnectorID, c.Claims.UserID)
-}
-
-func (v *view) GetRefresh(ctx context.Context, id string) (storage.RefreshToken, error) {
-	t, err := v.Storage.GetRefresh(ctx, id)
-	if err != nil {
-		return t, err
-	}
-	return t, v.gate(ctx, t.ClientID, t.ConnectorID, t.Claims.UserID)
-}
-
-func (v *view) gate(ctx context.Context, clientID, connectorID, identityID string) error {
-	client, err := v.GetClient(ctx, clientID)
+	offline, err := v.with.Providers.Refreshes(ctx, c.ConnectorID)
 	if err != nil {
 		return err
 	}
-	if !connectors.ConnectorAllowed(client.AllowedConnectors, connectorID) {
-		v.with.Log.WarnContext(ctx, "grant refused", "identity", identityID, "client", clientID, "connector", connectorID)
-		return storage.ErrNotFound
-	}
-	if identityID == "" {
-		return storage.ErrNotFound
-	}
-	err = v.with.DB.View(ctx, func(tx *db.Tx) error {
-		_, err := identity.Gate(ctx, tx, "", identityID)
-		return err
-	})
-	if fault.Is(err, fault.Unauthenticated) {
-		v.with.Log.WarnContext(ctx, "grant refused", "identity", identityID, "error", err)
-		return storage.ErrNotFound
-	}
-	return err
+	return v.with.Grants.Create(ctx, c, offline)
 }
+
+// GetOfflineSessions finds none, and CreateOfflineSessions keeps none: Dex has
+// one for a person and connector; here each grant keeps its own.
+func (v *view) GetOfflineSessions(context.Context, string, string) (storage.OfflineSessions, error) {
+	return storage.OfflineSessions{}, storage.ErrNotFound
+}
+
+func (v *view) CreateOfflineSessions(context.Context, storage.OfflineSessions) error { return nil }
 
 // GetConnector returns the current revision, or inside a login the one that
 // the login began with.
@@ -174,32 +126,14 @@ func (v *view) GetClient(ctx context.Context, id string) (storage.Client, error)
 	if fixed {
 		return built, nil
 	}
-	c, err := v.Storage.GetClient(ctx, id)
+	c, _, err := v.with.Registry.DexClient(ctx, id)
 	switch {
 	case ok && errors.Is(err, storage.ErrNotFound):
 		return built, nil
 	case ok && err == nil && !slices.Contains(c.RedirectURIs, built.RedirectURIs[0]):
 		// Registered, as upstream's set-up does and as is needed to name trusted
 		// peers; it must not take pachd's own way in away.
-		c.RedirectURIs = append(c.RedirectURIs, built.RedirectURIs...)
+		c.RedirectURIs = slices.Concat(c.RedirectURIs, built.RedirectURIs)
 	}
 	return c, err
-}
-
-// CreateDeviceRequest keeps who asks beside the request, for the page that
-// asks the person whether it was they.
-func (v *view) CreateDeviceRequest(ctx context.Context, d storage.DeviceRequest) error {
-	who, ok := ctx.Value(askerKey{}).(device.Asker)
-	if !ok {
-		return errors.New("a device request outside of our own handler")
-	}
-	err := v.with.DB.Update(ctx, func(tx *db.Tx) error {
-		return device.Create(ctx, tx, device.Request{
-			UserCode: d.UserCode, DeviceCode: d.DeviceCode, ClientID: d.ClientID, Asker: who, Created: v.with.Now(), Expires: d.Expiry,
-		})
-	})
-	if err != nil {
-		return err
-	}
-	return v.Storage.CreateDeviceRequest(ctx, d)
 }

@@ -1,9 +1,7 @@
 package dexview_test
 
 import (
-	"context"
 	"errors"
-	"log/slog"
 	"path/filepath"
 	"testing"
 	"time"
@@ -13,11 +11,11 @@ import (
 
 	"pachyderm/internal/db"
 	"pachyderm/internal/db/dbtest"
-	"pachyderm/internal/fault"
-	"pachyderm/internal/identity"
-	"pachyderm/internal/issuer/device"
 	"pachyderm/internal/issuer/dexstore"
 	"pachyderm/internal/issuer/dexview"
+	"pachyderm/internal/issuer/grant"
+	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/issuer/upstream"
 	"pachyderm/internal/secret"
 )
 
@@ -40,9 +38,11 @@ func open(t *testing.T) env {
 		t.Fatal(err)
 	}
 	clock := now
-	e := env{T: t, db: d, objects: dexstore.New(d, sealer), clock: &clock}
+	objects, time := dexstore.New(d, sealer), func() time.Time { return clock }
+	r := registry.New(registry.Config{DB: d, Sealer: sealer, Objects: objects, Now: time})
+	e := env{T: t, db: d, objects: objects, clock: &clock}
 	e.Storage = dexview.New(dexview.Config{
-		Objects: e.objects, DB: d, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return clock },
+		Objects: e.objects, Registry: r, Providers: upstream.New(d, r, time, nil), Grants: &grant.Store{DB: d, Sealer: sealer, Now: time}, Now: time,
 		BuiltIn: func(id string) (c storage.Client, fixed, ok bool) {
 			return storage.Client{ID: id, Name: "built in", RedirectURIs: []string{"/built-in"}}, id == "fixed", id == "fixed" || id == "own"
 		},
@@ -87,60 +87,22 @@ func TestGetClient_BuiltIn(t *testing.T) {
 	}
 }
 
-func TestCreateAuthCode_LivesForAMinute(t *testing.T) {
+// A code is not kept as Dex would, and neither is what it would refresh with.
+func TestCreateAuthCode_BeginsAGrant(t *testing.T) {
 	e := open(t)
-	for id, given := range map[string]time.Duration{"long": 30 * time.Minute, "short": 20 * time.Second} {
-		e.must(e.CreateAuthCode(t.Context(), storage.AuthCode{ID: id, Expiry: now.Add(given)}))
-		stored, err := e.objects.GetAuthCode(t.Context(), id)
-		if want := min(given, time.Minute); err != nil || !stored.Expiry.Equal(now.Add(want)) {
-			t.Errorf("%s lives until %s, %v", id, stored.Expiry, err)
-		}
+	e.must(e.CreateAuthCode(t.Context(), storage.AuthCode{ID: "the-code", ConnectorID: "okta", Expiry: now.Add(30 * time.Minute)}))
+	if _, err := e.objects.GetAuthCode(t.Context(), "the-code"); !errors.Is(err, storage.ErrNotFound) {
+		t.Errorf("Dex's own: %v", err)
 	}
-}
-
-// A code and a refresh token of somebody who may not sign in, or by a connector
-// that is not the client's, do not exist.
-func TestGate_CodeAndRefreshToken(t *testing.T) {
-	e := open(t)
-	who, err := identity.SignedIn(t.Context(), e.db, identity.SignIn{
-		ConnectorID: "okta", Instance: "i", Issuer: "https://id.example.com", Subject: "s", Email: "alice@example.com",
-		TokenSub:  func(id string) (string, error) { return id, nil },
-		Connected: func(context.Context, *db.Tx) (bool, error) { return true, nil },
-	}, now)
-	e.must(err)
-	e.must(e.objects.CreateClient(t.Context(), storage.Client{ID: "app"}))
-	e.must(e.objects.CreateClient(t.Context(), storage.Client{ID: "other", AllowedConnectors: []string{"github"}}))
-	grants := func(client, person string) (code, refresh error) {
-		id := client + "/" + person
-		claims := storage.Claims{UserID: person}
-		e.must(e.objects.CreateAuthCode(t.Context(), storage.AuthCode{
-			ID: id, ClientID: client, ConnectorID: "okta", Claims: claims, Expiry: now.Add(time.Minute),
-		}))
-		e.must(e.objects.CreateRefresh(t.Context(), storage.RefreshToken{ID: id, ClientID: client, ConnectorID: "okta", Claims: claims}))
-		_, code = e.GetAuthCode(t.Context(), id)
-		_, refresh = e.GetRefresh(t.Context(), id)
-		e.must(e.objects.DeleteAuthCode(t.Context(), id))
-		e.must(e.objects.DeleteRefresh(t.Context(), id))
-		return code, refresh
+	var grants int64
+	e.must(e.db.View(t.Context(), func(tx *db.Tx) error { return tx.Row(t.Context(), []any{&grants}, `SELECT COUNT(*) FROM grants`) }))
+	if grants != 1 {
+		t.Errorf("%d grants", grants)
 	}
-	want := func(name, client, person string, good bool) {
-		t.Helper()
-		code, refresh := grants(client, person)
-		for what, err := range map[string]error{"code": code, "refresh token": refresh} {
-			if good && err != nil || !good && !errors.Is(err, storage.ErrNotFound) {
-				t.Errorf("%s of %s: %v", what, name, err)
-			}
-		}
+	e.must(e.CreateOfflineSessions(t.Context(), storage.OfflineSessions{UserID: "u", ConnID: "okta"}))
+	if _, err := e.objects.GetOfflineSessions(t.Context(), "u", "okta"); !errors.Is(err, storage.ErrNotFound) {
+		t.Errorf("Dex's offline session: %v", err)
 	}
-	want("alice", "app", who.ID, true)
-	want("alice, by a connector that is not the client's", "other", who.ID, false)
-	want("nobody", "app", "", false)
-	want("a stranger", "app", "nosuch", false)
-	e.must(e.db.Update(t.Context(), func(tx *db.Tx) error {
-		_, err := identity.EndInstance(t.Context(), tx, "i")
-		return err
-	}))
-	want("alice, whose connector is gone", "app", who.ID, false)
 }
 
 func TestGetKeys_InMemoryUntilTheyRotate(t *testing.T) {
@@ -164,31 +126,6 @@ func TestGetKeys_InMemoryUntilTheyRotate(t *testing.T) {
 			t.Errorf("keys until %s, %v; want %s", k.NextRotation, err, step.want)
 		}
 	}
-}
-
-func TestCreateDeviceRequest_KeepsWhoAsks(t *testing.T) {
-	e := open(t)
-	d := storage.DeviceRequest{UserCode: "BCDF-GHJK", DeviceCode: "code", ClientID: "app", Expiry: now.Add(time.Minute)}
-	if err := e.CreateDeviceRequest(t.Context(), d); err == nil {
-		t.Error("nobody asked, and a request was made")
-	}
-	e.must(e.CreateDeviceRequest(dexview.Asking(t.Context(), device.Asker{Name: "root@build-7", Address: "192.0.2.7"}), d))
-	e.must(e.db.View(t.Context(), func(tx *db.Tx) error {
-		r, err := device.ByUserCode(t.Context(), tx, d.UserCode, now)
-		if r.Name != "root@build-7" || r.Address != "192.0.2.7" || r.ClientID != "app" {
-			t.Errorf("got %+v", r)
-		}
-		return err
-	}))
-	if stored, err := e.objects.GetDeviceRequest(t.Context(), d.UserCode); err != nil || stored.ClientID != "app" {
-		t.Errorf("Dex's own: %+v, %v", stored, err)
-	}
-	e.must(e.db.View(t.Context(), func(tx *db.Tx) error {
-		if _, err := device.ByUserCode(t.Context(), tx, d.UserCode, now.Add(time.Hour)); !fault.Is(err, fault.NotFound) {
-			t.Errorf("after its end: %v", err)
-		}
-		return nil
-	}))
 }
 
 // What Dex makes outside of our handlers has no browser that it is bound to.

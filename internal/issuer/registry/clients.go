@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -11,6 +12,7 @@ import (
 
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/issuer/grant"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/webaddr"
@@ -27,6 +29,31 @@ type Client struct {
 	// AllowedConnectors are the only ones that people may come through; all if
 	// there are none.
 	AllowedConnectors []string
+	// PKCE is what the client must do at sign-ins; an empty one stays.
+	PKCE PKCE
+}
+
+// PKCE says whether a confidential client must use PKCE (RFC 7636).
+type PKCE string
+
+// The values of PKCE. Their names are stored: do not change them.
+const (
+	PKCERequired PKCE = "required"
+	PKCEOptional PKCE = "optional" // an administrator says so
+	// PKCEUntilUsed lets a client leave it out until it has used it once: those
+	// made over upstream's API, which has no place to say whether they know PKCE.
+	PKCEUntilUsed PKCE = "until-used"
+)
+
+// ParsePKCE reads what an administrator may set; empty is for no change. Fault:
+// Invalid.
+func ParsePKCE(text string) (PKCE, error) {
+	switch p := PKCE(text); p {
+	case "", PKCERequired, PKCEOptional:
+		return p, nil
+	}
+	return "", fault.New(fault.Invalid, "PKCE is %q", text).
+		Next("choose %s or %s", PKCERequired, PKCEOptional).At("pkce")
 }
 
 // CreateClient registers an application and returns it with its secret, for
@@ -63,10 +90,13 @@ func (g *Registry) CreateClient(ctx context.Context, by principal.Name, c Client
 			return fault.New(fault.Exists, "client %q: ID already exists", c.ID).
 				Next("change it with: pachctl idp update-client")
 		}
+		if err == nil && c.PKCE != "" {
+			err = writePKCE(ctx, tx, c.ID, c.PKCE)
+		}
 		if err != nil {
 			return err
 		}
-		return g.record(ctx, tx, by, "client.create", c.ID)
+		return g.recordClient(ctx, tx, by, "client.create", c.ID)
 	})
 	return c, err
 }
@@ -140,7 +170,12 @@ func (g *Registry) UpdateClient(ctx context.Context, by principal.Name, c Client
 		if err := g.with.Objects.In(tx).UpdateClient(ctx, c.ID, c.changes); err != nil {
 			return noClient(c.ID, err)
 		}
-		return g.record(ctx, tx, by, "client.update", c.ID)
+		if c.PKCE != "" {
+			if err := writePKCE(ctx, tx, c.ID, c.PKCE); err != nil {
+				return err
+			}
+		}
+		return g.recordClient(ctx, tx, by, "client.update", c.ID)
 	})
 }
 
@@ -173,25 +208,88 @@ func (g *Registry) RotateClientSecret(ctx context.Context, by principal.Name, id
 
 // Client reads a registered application, without its secret. Fault: NotFound.
 func (g *Registry) Client(ctx context.Context, id string) (Client, error) {
-	c, err := g.with.Objects.GetClient(ctx, id)
-	return fromDexClient(c), noClient(id, err)
+	all, err := g.clients.Get(ctx)
+	if err != nil {
+		return Client{}, err
+	}
+	c, ok := all.by[id]
+	if !ok {
+		return Client{}, noClient(id, storage.ErrNotFound)
+	}
+	return all.client(c), nil
+}
+
+// ClientTopic is what db.Watch calls a change of clients.
+const ClientTopic = "client"
+
+// clients is all that logins need to know of clients.
+type clients struct {
+	by   map[string]storage.Client
+	pkce map[string]PKCE
+}
+
+func (g *Registry) readClients(ctx context.Context) (*clients, error) {
+	c := &clients{by: map[string]storage.Client{}}
+	return c, g.with.DB.View(ctx, func(tx *db.Tx) error {
+		all, err := g.with.Objects.In(tx).ListClients(ctx)
+		for _, one := range all {
+			c.by[one.ID] = one
+		}
+		if err == nil {
+			c.pkce, err = readPKCE(ctx, tx)
+		}
+		return err
+	})
+}
+
+func (c *clients) client(d storage.Client) Client {
+	return Client{
+		ID: d.ID, Name: d.Name, RedirectURIs: d.RedirectURIs, TrustedPeers: d.TrustedPeers, AllowedConnectors: d.AllowedConnectors,
+		PKCE: c.pkceOf(d.ID),
+	}
+}
+
+func (c *clients) pkceOf(id string) PKCE { return cmp.Or(c.pkce[id], PKCEUntilUsed) }
+
+// DexClient reads a registered application with its secret, as Dex has it, and
+// whether it must use PKCE. What it returns is shared and must not be changed.
+// Error: storage.ErrNotFound.
+func (g *Registry) DexClient(ctx context.Context, id string) (storage.Client, PKCE, error) {
+	all, err := g.clients.Get(ctx)
+	if err != nil {
+		return storage.Client{}, "", err
+	}
+	c, ok := all.by[id]
+	if !ok {
+		err = storage.ErrNotFound
+	}
+	return c, all.pkceOf(id), err
+}
+
+// LearntPKCE notes that a client which may leave PKCE out until it uses it has
+// used it, and so must from now on.
+func LearntPKCE(ctx context.Context, tx *db.Tx, id string) error {
+	if err := insertPKCE(ctx, tx, id, PKCERequired); err != nil {
+		return err
+	}
+	return tx.Changed(ctx, ClientTopic, id)
 }
 
 // Clients lists the registered applications by id.
 func (g *Registry) Clients(ctx context.Context) ([]Client, error) {
-	all, err := g.with.Objects.ListClients(ctx)
+	all, err := g.clients.Get(ctx)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]Client, len(all))
-	for n, c := range all {
-		out[n] = fromDexClient(c)
+	out := make([]Client, 0, len(all.by))
+	for _, c := range all.by {
+		out = append(out, all.client(c))
 	}
 	slices.SortFunc(out, func(a, b Client) int { return strings.Compare(a.ID, b.ID) })
 	return out, nil
 }
 
-// DeleteClient forgets an application; its refresh tokens stop working. Fault:
+// DeleteClient forgets an application; what was granted to it ends. Fault:
 // NotFound.
 func (g *Registry) DeleteClient(ctx context.Context, by principal.Name, id string) error {
 	return g.with.DB.Update(ctx, func(tx *db.Tx) error { return g.endClient(ctx, tx, by, id) })
@@ -201,11 +299,20 @@ func (g *Registry) endClient(ctx context.Context, tx *db.Tx, by principal.Name, 
 	if err := g.with.Objects.In(tx).DeleteClient(ctx, id); err != nil {
 		return noClient(id, err)
 	}
-	return g.record(ctx, tx, by, "client.delete", id)
+	if err := deletePKCE(ctx, tx, id); err != nil {
+		return err
+	}
+	if err := grant.EndOfClient(ctx, tx, id); err != nil {
+		return err
+	}
+	return g.recordClient(ctx, tx, by, "client.delete", id)
 }
 
-func fromDexClient(c storage.Client) Client {
-	return Client{ID: c.ID, Name: c.Name, RedirectURIs: c.RedirectURIs, TrustedPeers: c.TrustedPeers, AllowedConnectors: c.AllowedConnectors}
+func (g *Registry) recordClient(ctx context.Context, tx *db.Tx, by principal.Name, action, id string) error {
+	if err := tx.Changed(ctx, ClientTopic, id); err != nil {
+		return err
+	}
+	return g.record(ctx, tx, by, action, id)
 }
 
 func noClient(id string, err error) error {

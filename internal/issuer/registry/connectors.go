@@ -12,6 +12,7 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
+	"pachyderm/internal/issuer/grant"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
 )
@@ -286,6 +287,9 @@ func (g *Registry) endConnector(ctx context.Context, tx *db.Tx, by principal.Nam
 		return err
 	}
 	if err := g.unbind(ctx, tx, by, r.ID, gone); err != nil {
+		return err
+	}
+	if err := grant.EndOfConnector(ctx, tx, r.ID); err != nil {
 		return err
 	}
 	return g.record(ctx, tx, by, "connector.delete", r.ID)

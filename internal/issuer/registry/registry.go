@@ -12,14 +12,16 @@ import (
 // Registry is the one way to connectors, clients and settings. It is safe for
 // concurrent use.
 type Registry struct {
-	with  Config
-	state *db.Memory[*state]
+	with    Config
+	state   *db.Memory[*state]
+	clients *db.Memory[*clients]
 }
 
 // New makes a registry.
 func New(c Config) *Registry {
 	g := &Registry{with: c}
 	g.state = db.Remember(c.DB, Topic, g.readState)
+	g.clients = db.Remember(c.DB, ClientTopic, g.readClients)
 	return g
 }
 

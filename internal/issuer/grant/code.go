@@ -1,0 +1,110 @@
+package grant
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"slices"
+
+	"pachyderm/internal/audit"
+	"pachyderm/internal/db"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/identity"
+	"pachyderm/internal/secret"
+)
+
+func contains(all []string, one string) bool { return slices.Contains(all, one) }
+
+// RedeemCode exchanges an authorization code for tokens, once (RFC 6749, 4.1.3).
+// A second use ends what the first gave. Error: *Error.
+func (s *Server) RedeemCode(ctx context.Context, c Client, code, redirectURI, verifier string) (Tokens, error) {
+	if code == "" {
+		return Tokens{}, invalidRequest("code is missing")
+	}
+	var g Grant
+	var who identity.Identity
+	var refresh string
+	err := s.decide(ctx, func(tx *db.Tx) (err error) {
+		if g, err = s.byCode(ctx, tx, code); err != nil {
+			return unknown(err, "the code is not known, or not any more")
+		}
+		switch now := s.Now(); {
+		case g.ClientID != c.ID:
+			return invalidGrant("the code was made for another client")
+		case g.stage != issued:
+			return s.reused(ctx, tx, g, "the code")
+		case !now.Before(g.expires):
+			return invalidGrant("the code has expired")
+		case g.RedirectURI != redirectURI:
+			return invalidGrant("the redirect_uri is not that of the authorization request")
+		}
+		if err := checkPKCE(c, g.Challenge, verifier); err != nil {
+			return err
+		}
+		who, refresh, err = s.begin(ctx, tx, c, &g)
+		return err
+	})
+	if err != nil {
+		return Tokens{}, err
+	}
+	return s.issue(ctx, c, g, who, g.Scopes, refresh, code)
+}
+
+// begin turns a code, or an approved device, into a grant that gives tokens.
+func (s *Server) begin(ctx context.Context, tx *db.Tx, c Client, g *Grant) (who identity.Identity, refresh string, err error) {
+	if who, err = s.gate(ctx, tx, c, *g); err != nil {
+		return who, "", err
+	}
+	now := s.Now()
+	refresh = g.redeem(s, now)
+	if err := s.update(ctx, tx, *g); err != nil {
+		return who, "", err
+	}
+	if c.MayLearnPKCE && g.Challenge != "" {
+		if err := s.LearntPKCE(ctx, tx, c.ID); err != nil {
+			return who, "", err
+		}
+	}
+	by := audit.By{Actor: who.User, At: now}
+	return who, refresh, by.Record(ctx, tx, "grant.redeem", "client/"+c.ID, "connector/"+g.ConnectorID)
+}
+
+// reused ends a grant of which something is presented that was good for once:
+// either the client is at fault, or somebody has stolen it.
+func (s *Server) reused(ctx context.Context, tx *db.Tx, g Grant, what string) error {
+	who, err := identity.ByID(ctx, tx, g.IdentityID)
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		return err
+	}
+	s.refused(ctx, g, errReused)
+	if err := end(ctx, tx, audit.By{Actor: who.User, At: s.Now()}, g, what+" was used again"); err != nil {
+		return err
+	}
+	return invalidGrant(what + " was used before: the sign-in that it belongs to has been ended")
+}
+
+var errReused = errors.New("what was good for once was presented again, which ends the grant")
+
+func unknown(err error, description string) error {
+	if fault.Is(err, fault.NotFound) {
+		return invalidGrant(description)
+	}
+	return err
+}
+
+// checkPKCE compares a verifier with the challenge that the code or device was
+// asked for with (RFC 7636, 4.6). A verifier without challenge is a downgrade
+// (RFC 9700, 4.8.2).
+func checkPKCE(c Client, challenge, verifier string) error {
+	sum := sha256.Sum256([]byte(verifier))
+	switch {
+	case challenge == "" && verifier != "":
+		return invalidGrant("a code_verifier was sent, but the authorization request had no code_challenge")
+	case challenge == "" && c.NeedsPKCE:
+		return invalidGrant("PKCE is required: send code_challenge with code_challenge_method=S256 (RFC 7636)")
+	case challenge != "" && !secret.Same(base64.RawURLEncoding.EncodeToString(sum[:]), challenge):
+		return invalidGrant("the code_verifier does not match the code_challenge")
+	}
+	return nil
+}

@@ -1,0 +1,212 @@
+package grant
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/dexidp/dex/server/signer"
+	"github.com/dexidp/dex/storage"
+
+	"pachyderm/internal/db"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/identity"
+	"pachyderm/internal/secret"
+)
+
+// The grants that are served.
+const (
+	codeGrant    = "authorization_code"
+	refreshGrant = "refresh_token"
+	deviceGrant  = "urn:ietf:params:oauth:grant-type:device_code"
+)
+
+// Types are the grant types that the token endpoint serves.
+func Types() []string { return []string{codeGrant, refreshGrant, deviceGrant} }
+
+// Client is an application, and whether it must use PKCE.
+type Client struct {
+	storage.Client
+	NeedsPKCE bool
+	// MayLearnPKCE is for one that need not use PKCE until it first does.
+	MayLearnPKCE bool
+}
+
+// Server serves the endpoints under one set of settings.
+type Server struct {
+	*Store
+	Log    *slog.Logger
+	Signer signer.Signer
+	Keys   func(context.Context) (storage.Keys, error)
+	// Issuer is the issuer as tokens name it, and Audience what access tokens are for.
+	Issuer, Audience string
+	// TokensLive is how long ID tokens and access tokens do, RefreshLives how long
+	// refresh tokens do at most (0: as long as they are used), DevicesLive how long
+	// a device waits for its person.
+	TokensLive, RefreshLives, DevicesLive time.Duration
+
+	// Client finds a client. Error: storage.ErrNotFound.
+	Client func(ctx context.Context, id string) (Client, error)
+	// LearntPKCE notes that a client has used PKCE.
+	LearntPKCE func(ctx context.Context, tx *db.Tx, clientID string) error
+	// Refresh asks the connector of a grant who its person is now.
+	Refresh func(ctx context.Context, connectorID string, scopes []string, who storage.Claims, data []byte) (storage.Claims, []byte, error)
+	// VerificationURI is where a person types a user code.
+	VerificationURI func(ctx context.Context) string
+	// IsDevice reports whether a redirect URI is that of devices.
+	IsDevice func(redirectURI string) bool
+}
+
+// ServeToken is the token endpoint (RFC 6749, 3.2).
+func (s *Server) ServeToken(w http.ResponseWriter, r *http.Request) error {
+	form, err := parse(w, r)
+	if err != nil {
+		return err
+	}
+	c, err := s.authenticate(r, form)
+	if err != nil {
+		return err
+	}
+	var t Tokens
+	switch kind := form.Get("grant_type"); kind {
+	case codeGrant:
+		t, err = s.RedeemCode(r.Context(), c, form.Get("code"), form.Get("redirect_uri"), form.Get("code_verifier"))
+	case refreshGrant:
+		t, err = s.refresh(r.Context(), c, form.Get("refresh_token"), strings.Fields(form.Get("scope")))
+	case deviceGrant:
+		t, err = s.redeemDevice(r.Context(), c, form.Get("device_code"), form.Get("code_verifier"))
+	case "":
+		err = invalidRequest("grant_type is missing")
+	default:
+		err = refuse("unsupported_grant_type", "the grant types served are: "+strings.Join(Types(), ", "))
+	}
+	if err != nil {
+		return s.explain(r.Context(), err)
+	}
+	answer(w, http.StatusOK, t)
+	return nil
+}
+
+// explain makes an answer of any error.
+func (s *Server) explain(ctx context.Context, err error) error {
+	var no *Error
+	switch {
+	case errors.As(err, &no):
+		return no
+	case fault.Is(err, fault.Unavailable):
+		return unavailable(err)
+	}
+	s.Log.ErrorContext(ctx, "cannot serve a grant", "error", err)
+	return &Error{Status: http.StatusInternalServerError, Code: "server_error", Description: "something went wrong on our side"}
+}
+
+const (
+	// maxForm bounds the body of a request, maxField one parameter, in bytes:
+	// far more than any is long.
+	maxForm  = 64 << 10
+	maxField = 8 << 10
+)
+
+// parse reads a request's form, in which nothing may stand twice. What stands in
+// the address is not read: it would stand in logs.
+func parse(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		return nil, &Error{Status: http.StatusMethodNotAllowed, Code: "invalid_request", Description: "send the request by POST"}
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	err := r.ParseForm()
+	if errors.As(err, new(*http.MaxBytesError)) {
+		return nil, tooLarge()
+	}
+	if err != nil {
+		return nil, invalidRequest("the request is not a form")
+	}
+	for name, values := range r.PostForm {
+		if len(values) > 1 {
+			return nil, invalidRequest("the request has a parameter more than once")
+		}
+		if len(name) > maxField || len(values[0]) > maxField {
+			return nil, tooLarge()
+		}
+	}
+	return r.PostForm, nil
+}
+
+func tooLarge() *Error {
+	return &Error{Status: http.StatusRequestEntityTooLarge, Code: "invalid_request", Description: "the request is too large"}
+}
+
+// authenticate finds the client that makes a request, by HTTP Basic or by the
+// form (RFC 6749, 2.3.1), one of them only.
+func (s *Server) authenticate(r *http.Request, form url.Values) (Client, error) {
+	no := &Error{Status: http.StatusUnauthorized, Code: "invalid_client", Description: "no such client, or a wrong secret"}
+	id, given := form.Get("client_id"), form.Get("client_secret")
+	if r.Header.Get("Authorization") != "" {
+		no.Challenge = `Basic realm="` + s.Issuer + `", charset="UTF-8"`
+		user, password, ok := r.BasicAuth()
+		name, errName := url.QueryUnescape(user)
+		plain, errSecret := url.QueryUnescape(password)
+		switch {
+		case !ok || errName != nil || errSecret != nil:
+			return Client{}, no
+		case form.Has("client_secret") || form.Has("client_id") && id != name:
+			return Client{}, invalidRequest("the client authenticates in two ways: use one")
+		}
+		id, given = name, plain
+	}
+	c, err := s.Client(r.Context(), id)
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return Client{}, unavailable(err)
+	}
+	if same := secret.Same(secret.Hash(c.Secret), secret.Hash(given)); err != nil || !same {
+		return Client{}, no
+	}
+	return c, nil
+}
+
+// gate lets a grant give tokens only while its person may sign in, and at this
+// client by this connector. The error of one that may not is an *Error.
+func (s *Server) gate(ctx context.Context, tx *db.Tx, c Client, g Grant) (identity.Identity, error) {
+	if len(c.AllowedConnectors) > 0 && !contains(c.AllowedConnectors, g.ConnectorID) {
+		s.refused(ctx, g, errNotAllowed)
+		return identity.Identity{}, invalidGrant("this application may not be used with the identity provider that the person came from")
+	}
+	if g.IdentityID == "" {
+		return identity.Identity{}, invalidGrant("nobody has signed in")
+	}
+	who, err := identity.Gate(ctx, tx, "", g.IdentityID)
+	if fault.Is(err, fault.Unauthenticated) {
+		s.refused(ctx, g, err)
+		err = invalidGrant(fault.Message(err))
+	}
+	return who, err
+}
+
+var errNotAllowed = errors.New("its connector is not one of the client's")
+
+func (s *Server) refused(ctx context.Context, g Grant, why error) {
+	s.Log.WarnContext(ctx, "grant refused", "grant", g.ID, "identity", g.IdentityID, "client", g.ClientID, "connector", g.ConnectorID, "error", why)
+}
+
+// decide runs a transaction whose refusal, an *Error, does not undo what it did:
+// the grant of a code that was used twice stays ended.
+func (s *Server) decide(ctx context.Context, f func(tx *db.Tx) error) error {
+	var no *Error
+	err := s.DB.Update(ctx, func(tx *db.Tx) error {
+		no = nil
+		err := f(tx)
+		if errors.As(err, &no) {
+			return nil
+		}
+		return err
+	})
+	if err == nil && no != nil {
+		return no
+	}
+	return err
+}

@@ -1,0 +1,130 @@
+package grant
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"pachyderm/internal/db"
+	"pachyderm/internal/secret"
+)
+
+const columns = `id, client_id, connector_id, identity_id, stage, code_hash, device_hash, family_hash, refresh_hash, previous_hash,
+	body, created_at, used_at, refresh_until, expires_at`
+
+func (s *Store) insert(ctx context.Context, tx *db.Tx, g Grant) error {
+	sealed, err := s.seal(g)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO grants (`+columns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+		g.ID, g.ClientID, g.ConnectorID, g.IdentityID, g.stage, g.codeHash, g.device, g.family, g.current, g.previous,
+		sealed, db.Micros(g.Created), db.Micros(g.Used), db.Micros(g.RefreshUntil), db.Micros(g.expires))
+	return err
+}
+
+// update stores what changes of a grant.
+func (s *Store) update(ctx context.Context, tx *db.Tx, g Grant) error {
+	sealed, err := s.seal(g)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `UPDATE grants SET stage = $2, device_hash = $3, family_hash = $4, refresh_hash = $5, previous_hash = $6,
+		body = $7, used_at = $8, refresh_until = $9, expires_at = $10 WHERE id = $1`,
+		g.ID, g.stage, g.device, g.family, g.current, g.previous, sealed, db.Micros(g.Used), db.Micros(g.RefreshUntil), db.Micros(g.expires))
+	return err
+}
+
+func (s *Store) scan(scan func(...any) error) (g Grant, err error) {
+	var sealed []byte
+	var created, used, refresh, expires int64
+	err = scan(&g.ID, &g.ClientID, &g.ConnectorID, &g.IdentityID, &g.stage, &g.codeHash, &g.device, &g.family, &g.current, &g.previous,
+		&sealed, &created, &used, &refresh, &expires)
+	if err != nil {
+		return g, err
+	}
+	g.Created, g.Used, g.RefreshUntil, g.expires = db.Time(created), db.Time(used), db.Time(refresh), db.Time(expires)
+	plain, err := s.Sealer.Open(sealed, place(g.ID))
+	if err != nil {
+		return g, err
+	}
+	return g, json.Unmarshal(plain, &g.body)
+}
+
+func (s *Store) one(ctx context.Context, tx *db.Tx, where string, args ...any) (Grant, error) {
+	return s.scan(func(into ...any) error {
+		return tx.Row(ctx, into, `SELECT `+columns+` FROM grants WHERE `+where, args...)
+	})
+}
+
+// ByID finds a grant. Fault: NotFound.
+func (s *Store) ByID(ctx context.Context, tx *db.Tx, id string) (Grant, error) {
+	return s.one(ctx, tx, `id = $1`, id)
+}
+
+func (s *Store) byCode(ctx context.Context, tx *db.Tx, code string) (Grant, error) {
+	return s.one(ctx, tx, `code_hash = $1`, secret.Hash(code))
+}
+
+func (s *Store) byDevice(ctx context.Context, tx *db.Tx, deviceCode string) (Grant, error) {
+	return s.one(ctx, tx, `device_hash = $1`, secret.Hash(deviceCode))
+}
+
+func (s *Store) byFamily(ctx context.Context, tx *db.Tx, family string) (Grant, error) {
+	return s.one(ctx, tx, `family_hash = $1`, secret.Hash(family))
+}
+
+// Refreshable lists, by id, the grants that have refresh tokens which work.
+func (s *Store) Refreshable(ctx context.Context, tx *db.Tx, p db.Page, now time.Time) (all []Grant, next string, err error) {
+	return s.page(ctx, tx, p, `id > $1 AND refresh_until > $2 ORDER BY id LIMIT $3`, p.After, db.Micros(now), p.Size())
+}
+
+// RefreshableOf is Refreshable of one identity.
+func (s *Store) RefreshableOf(ctx context.Context, tx *db.Tx, identityID string, p db.Page, now time.Time,
+) (all []Grant, next string, err error) {
+	return s.page(ctx, tx, p, `id > $1 AND refresh_until > $2 AND identity_id = $4 ORDER BY id LIMIT $3`,
+		p.After, db.Micros(now), p.Size(), identityID)
+}
+
+func (s *Store) page(ctx context.Context, tx *db.Tx, p db.Page, where string, args ...any) (all []Grant, next string, err error) {
+	err = tx.Rows(ctx, func(scan func(...any) error) error {
+		g, err := s.scan(scan)
+		all = append(all, g)
+		return err
+	}, `SELECT `+columns+` FROM grants WHERE `+where, args...)
+	if err != nil || len(all) == 0 {
+		return nil, "", err
+	}
+	return all, p.Next(len(all), all[len(all)-1].ID), nil
+}
+
+func countRefresh(ctx context.Context, tx *db.Tx, identityID string) (n int64, err error) {
+	return n, tx.Row(ctx, []any{&n}, `SELECT COUNT(*) FROM grants WHERE identity_id = $1 AND family_hash <> ''`, identityID)
+}
+
+func endWhere(ctx context.Context, tx *db.Tx, where string, args ...any) error {
+	var ids []string
+	err := tx.Rows(ctx, func(scan func(...any) error) error {
+		var id string
+		err := scan(&id)
+		ids = append(ids, id)
+		return err
+	}, `DELETE FROM grants WHERE `+where+` RETURNING id`, args...)
+	if err != nil {
+		return err
+	}
+	return endTokens(ctx, tx, ids)
+}
+
+func keep(ctx context.Context, tx *db.Tx, id string, until, now time.Time) (there bool, err error) {
+	n, err := tx.Exec(ctx, `UPDATE grants SET expires_at = CASE WHEN expires_at < $2 THEN $2 ELSE expires_at END
+		WHERE id = $1 AND stage = $3 AND expires_at > $4`,
+		id, db.Micros(until), redeemed, db.Micros(now))
+	return n > 0, err
+}
+
+// DeleteExpired forgets grants of which nothing works any more.
+func DeleteExpired(ctx context.Context, tx *db.Tx, now time.Time) error {
+	_, err := tx.Exec(ctx, `DELETE FROM grants WHERE expires_at <= $1`, db.Micros(now))
+	return err
+}

@@ -1,0 +1,73 @@
+package grant
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+
+	"pachyderm/internal/db"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/identity"
+)
+
+// ServeUserInfo answers with the claims about the person of an access token
+// (OpenID Connect Core, 5.3), while its grant has not ended and the gate lets the
+// person through.
+func (s *Server) ServeUserInfo(w http.ResponseWriter, r *http.Request) error {
+	raw, ok := bearer(r)
+	if !ok {
+		return &Error{
+			Status: http.StatusUnauthorized, Code: "invalid_request", Description: "send the access token as: Authorization: Bearer TOKEN",
+			Challenge: "Bearer",
+		}
+	}
+	claims, err := s.userInfo(r.Context(), raw)
+	switch {
+	case err == nil:
+		answer(w, http.StatusOK, claims)
+		return nil
+	case fault.Is(err, fault.Unavailable):
+		return unavailable(err)
+	}
+	return &Error{
+		Status: http.StatusUnauthorized, Code: "invalid_token", Description: "the access token is not valid",
+		Challenge: `Bearer error="invalid_token"`,
+	}
+}
+
+type userInfo struct {
+	Subject string `json:"sub"`
+	person
+}
+
+func (s *Server) userInfo(ctx context.Context, raw string) (out userInfo, err error) {
+	t, err := s.verify(ctx, raw, func(typ string) bool { return strings.EqualFold(strings.TrimPrefix(typ, "application/"), accessType) })
+	if err != nil {
+		return out, err
+	}
+	var said struct {
+		Grant string `json:"sid"`
+		Scope string `json:"scope"`
+	}
+	if err := t.Claims(&said); err != nil {
+		return out, err
+	}
+	if !slices.Contains(t.Audience, s.Audience) {
+		return out, errType
+	}
+	return out, s.DB.View(ctx, func(tx *db.Tx) error {
+		g, err := s.ByID(ctx, tx, said.Grant)
+		if err != nil {
+			return err
+		}
+		who, err := identity.Gate(ctx, tx, "", g.IdentityID)
+		out = userInfo{who.TokenSub, personFor(g.Person, strings.Fields(said.Scope))}
+		return err
+	})
+}
+
+func bearer(r *http.Request) (string, bool) {
+	kind, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
+	return token, ok && strings.EqualFold(kind, "bearer") && token != ""
+}
