@@ -24,6 +24,61 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Whether a confidential client must use PKCE (RFC 7636).
+type PKCE int32
+
+const (
+	PKCE_PKCE_UNKNOWN  PKCE = 0
+	PKCE_PKCE_REQUIRED PKCE = 1
+	PKCE_PKCE_OPTIONAL PKCE = 2
+	// It may leave it out until it has used it once, and never again from then on:
+	// what clients are that identity_v2 has made.
+	PKCE_PKCE_UNTIL_USED PKCE = 3
+)
+
+// Enum value maps for PKCE.
+var (
+	PKCE_name = map[int32]string{
+		0: "PKCE_UNKNOWN",
+		1: "PKCE_REQUIRED",
+		2: "PKCE_OPTIONAL",
+		3: "PKCE_UNTIL_USED",
+	}
+	PKCE_value = map[string]int32{
+		"PKCE_UNKNOWN":    0,
+		"PKCE_REQUIRED":   1,
+		"PKCE_OPTIONAL":   2,
+		"PKCE_UNTIL_USED": 3,
+	}
+)
+
+func (x PKCE) Enum() *PKCE {
+	p := new(PKCE)
+	*p = x
+	return p
+}
+
+func (x PKCE) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (PKCE) Descriptor() protoreflect.EnumDescriptor {
+	return file_api_pach_pach_proto_enumTypes[0].Descriptor()
+}
+
+func (PKCE) Type() protoreflect.EnumType {
+	return &file_api_pach_pach_proto_enumTypes[0]
+}
+
+func (x PKCE) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use PKCE.Descriptor instead.
+func (PKCE) EnumDescriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{0}
+}
+
 type Identity_State int32
 
 const (
@@ -63,11 +118,11 @@ func (x Identity_State) String() string {
 }
 
 func (Identity_State) Descriptor() protoreflect.EnumDescriptor {
-	return file_api_pach_pach_proto_enumTypes[0].Descriptor()
+	return file_api_pach_pach_proto_enumTypes[1].Descriptor()
 }
 
 func (Identity_State) Type() protoreflect.EnumType {
-	return &file_api_pach_pach_proto_enumTypes[0]
+	return &file_api_pach_pach_proto_enumTypes[1]
 }
 
 func (x Identity_State) Number() protoreflect.EnumNumber {
@@ -113,11 +168,11 @@ func (x ConnectorState_State) String() string {
 }
 
 func (ConnectorState_State) Descriptor() protoreflect.EnumDescriptor {
-	return file_api_pach_pach_proto_enumTypes[1].Descriptor()
+	return file_api_pach_pach_proto_enumTypes[2].Descriptor()
 }
 
 func (ConnectorState_State) Type() protoreflect.EnumType {
-	return &file_api_pach_pach_proto_enumTypes[1]
+	return &file_api_pach_pach_proto_enumTypes[2]
 }
 
 func (x ConnectorState_State) Number() protoreflect.EnumNumber {
@@ -126,7 +181,7 @@ func (x ConnectorState_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConnectorState_State.Descriptor instead.
 func (ConnectorState_State) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{34, 0}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{41, 0}
 }
 
 type ConnectorState_Approval int32
@@ -168,11 +223,11 @@ func (x ConnectorState_Approval) String() string {
 }
 
 func (ConnectorState_Approval) Descriptor() protoreflect.EnumDescriptor {
-	return file_api_pach_pach_proto_enumTypes[2].Descriptor()
+	return file_api_pach_pach_proto_enumTypes[3].Descriptor()
 }
 
 func (ConnectorState_Approval) Type() protoreflect.EnumType {
-	return &file_api_pach_pach_proto_enumTypes[2]
+	return &file_api_pach_pach_proto_enumTypes[3]
 }
 
 func (x ConnectorState_Approval) Number() protoreflect.EnumNumber {
@@ -181,7 +236,7 @@ func (x ConnectorState_Approval) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConnectorState_Approval.Descriptor instead.
 func (ConnectorState_Approval) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{34, 1}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{41, 1}
 }
 
 type CheckStep_Status int32
@@ -224,11 +279,11 @@ func (x CheckStep_Status) String() string {
 }
 
 func (CheckStep_Status) Descriptor() protoreflect.EnumDescriptor {
-	return file_api_pach_pach_proto_enumTypes[3].Descriptor()
+	return file_api_pach_pach_proto_enumTypes[4].Descriptor()
 }
 
 func (CheckStep_Status) Type() protoreflect.EnumType {
-	return &file_api_pach_pach_proto_enumTypes[3]
+	return &file_api_pach_pach_proto_enumTypes[4]
 }
 
 func (x CheckStep_Status) Number() protoreflect.EnumNumber {
@@ -237,7 +292,7 @@ func (x CheckStep_Status) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use CheckStep_Status.Descriptor instead.
 func (CheckStep_Status) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{40, 0}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{47, 0}
 }
 
 type GetSignInRequest struct {
@@ -1478,6 +1533,294 @@ func (*AllowRobotResponse) Descriptor() ([]byte, []int) {
 	return file_api_pach_pach_proto_rawDescGZIP(), []int{20}
 }
 
+type ListRefreshTokensRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty for all.
+	Principal     string `protobuf:"bytes,1,opt,name=principal,proto3" json:"principal,omitempty"`
+	PageSize      int32  `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRefreshTokensRequest) Reset() {
+	*x = ListRefreshTokensRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRefreshTokensRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRefreshTokensRequest) ProtoMessage() {}
+
+func (x *ListRefreshTokensRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRefreshTokensRequest.ProtoReflect.Descriptor instead.
+func (*ListRefreshTokensRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *ListRefreshTokensRequest) GetPrincipal() string {
+	if x != nil {
+		return x.Principal
+	}
+	return ""
+}
+
+func (x *ListRefreshTokensRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListRefreshTokensRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+type RefreshToken struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Names it for RevokeSession; of no use otherwise.
+	Id        string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Principal string `protobuf:"bytes,2,opt,name=principal,proto3" json:"principal,omitempty"`
+	// The OIDC client that holds it.
+	Client    string                 `protobuf:"bytes,3,opt,name=client,proto3" json:"client,omitempty"`
+	Connector string                 `protobuf:"bytes,4,opt,name=connector,proto3" json:"connector,omitempty"`
+	Created   *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=created,proto3" json:"created,omitempty"`
+	Used      *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=used,proto3" json:"used,omitempty"`
+	// Unless it is used before.
+	Expires       *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=expires,proto3" json:"expires,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RefreshToken) Reset() {
+	*x = RefreshToken{}
+	mi := &file_api_pach_pach_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RefreshToken) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RefreshToken) ProtoMessage() {}
+
+func (x *RefreshToken) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RefreshToken.ProtoReflect.Descriptor instead.
+func (*RefreshToken) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *RefreshToken) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *RefreshToken) GetPrincipal() string {
+	if x != nil {
+		return x.Principal
+	}
+	return ""
+}
+
+func (x *RefreshToken) GetClient() string {
+	if x != nil {
+		return x.Client
+	}
+	return ""
+}
+
+func (x *RefreshToken) GetConnector() string {
+	if x != nil {
+		return x.Connector
+	}
+	return ""
+}
+
+func (x *RefreshToken) GetCreated() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Created
+	}
+	return nil
+}
+
+func (x *RefreshToken) GetUsed() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Used
+	}
+	return nil
+}
+
+func (x *RefreshToken) GetExpires() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Expires
+	}
+	return nil
+}
+
+type ListRefreshTokensResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	RefreshTokens []*RefreshToken        `protobuf:"bytes,1,rep,name=refresh_tokens,json=refreshTokens,proto3" json:"refresh_tokens,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRefreshTokensResponse) Reset() {
+	*x = ListRefreshTokensResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRefreshTokensResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRefreshTokensResponse) ProtoMessage() {}
+
+func (x *ListRefreshTokensResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRefreshTokensResponse.ProtoReflect.Descriptor instead.
+func (*ListRefreshTokensResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *ListRefreshTokensResponse) GetRefreshTokens() []*RefreshToken {
+	if x != nil {
+		return x.RefreshTokens
+	}
+	return nil
+}
+
+func (x *ListRefreshTokensResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+type RevokeSessionRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeSessionRequest) Reset() {
+	*x = RevokeSessionRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeSessionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeSessionRequest) ProtoMessage() {}
+
+func (x *RevokeSessionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeSessionRequest.ProtoReflect.Descriptor instead.
+func (*RevokeSessionRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *RevokeSessionRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+type RevokeSessionResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeSessionResponse) Reset() {
+	*x = RevokeSessionResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeSessionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeSessionResponse) ProtoMessage() {}
+
+func (x *RevokeSessionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeSessionResponse.ProtoReflect.Descriptor instead.
+func (*RevokeSessionResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{25}
+}
+
 type RevokeAllRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Principal     string                 `protobuf:"bytes,1,opt,name=principal,proto3" json:"principal,omitempty"`
@@ -1487,7 +1830,7 @@ type RevokeAllRequest struct {
 
 func (x *RevokeAllRequest) Reset() {
 	*x = RevokeAllRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[21]
+	mi := &file_api_pach_pach_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1499,7 +1842,7 @@ func (x *RevokeAllRequest) String() string {
 func (*RevokeAllRequest) ProtoMessage() {}
 
 func (x *RevokeAllRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[21]
+	mi := &file_api_pach_pach_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1512,7 +1855,7 @@ func (x *RevokeAllRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeAllRequest.ProtoReflect.Descriptor instead.
 func (*RevokeAllRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{21}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *RevokeAllRequest) GetPrincipal() string {
@@ -1532,7 +1875,7 @@ type RevokeAllResponse struct {
 
 func (x *RevokeAllResponse) Reset() {
 	*x = RevokeAllResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[22]
+	mi := &file_api_pach_pach_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1544,7 +1887,7 @@ func (x *RevokeAllResponse) String() string {
 func (*RevokeAllResponse) ProtoMessage() {}
 
 func (x *RevokeAllResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[22]
+	mi := &file_api_pach_pach_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1557,7 +1900,7 @@ func (x *RevokeAllResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeAllResponse.ProtoReflect.Descriptor instead.
 func (*RevokeAllResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{22}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *RevokeAllResponse) GetTokens() int64 {
@@ -1584,7 +1927,7 @@ type ListGroupsRequest struct {
 
 func (x *ListGroupsRequest) Reset() {
 	*x = ListGroupsRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[23]
+	mi := &file_api_pach_pach_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1596,7 +1939,7 @@ func (x *ListGroupsRequest) String() string {
 func (*ListGroupsRequest) ProtoMessage() {}
 
 func (x *ListGroupsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[23]
+	mi := &file_api_pach_pach_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1609,7 +1952,7 @@ func (x *ListGroupsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGroupsRequest.ProtoReflect.Descriptor instead.
 func (*ListGroupsRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{23}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ListGroupsRequest) GetPageSize() int32 {
@@ -1636,7 +1979,7 @@ type Group struct {
 
 func (x *Group) Reset() {
 	*x = Group{}
-	mi := &file_api_pach_pach_proto_msgTypes[24]
+	mi := &file_api_pach_pach_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1648,7 +1991,7 @@ func (x *Group) String() string {
 func (*Group) ProtoMessage() {}
 
 func (x *Group) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[24]
+	mi := &file_api_pach_pach_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1661,7 +2004,7 @@ func (x *Group) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Group.ProtoReflect.Descriptor instead.
 func (*Group) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{24}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Group) GetName() string {
@@ -1688,7 +2031,7 @@ type ListGroupsResponse struct {
 
 func (x *ListGroupsResponse) Reset() {
 	*x = ListGroupsResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[25]
+	mi := &file_api_pach_pach_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1700,7 +2043,7 @@ func (x *ListGroupsResponse) String() string {
 func (*ListGroupsResponse) ProtoMessage() {}
 
 func (x *ListGroupsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[25]
+	mi := &file_api_pach_pach_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1713,7 +2056,7 @@ func (x *ListGroupsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGroupsResponse.ProtoReflect.Descriptor instead.
 func (*ListGroupsResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{25}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ListGroupsResponse) GetGroups() []*Group {
@@ -1739,7 +2082,7 @@ type StringList struct {
 
 func (x *StringList) Reset() {
 	*x = StringList{}
-	mi := &file_api_pach_pach_proto_msgTypes[26]
+	mi := &file_api_pach_pach_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1751,7 +2094,7 @@ func (x *StringList) String() string {
 func (*StringList) ProtoMessage() {}
 
 func (x *StringList) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[26]
+	mi := &file_api_pach_pach_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1764,7 +2107,7 @@ func (x *StringList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StringList.ProtoReflect.Descriptor instead.
 func (*StringList) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{26}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *StringList) GetValues() []string {
@@ -1783,13 +2126,15 @@ type UpdateOIDCClientRequest struct {
 	NewSecret    bool                   `protobuf:"varint,5,opt,name=new_secret,json=newSecret,proto3" json:"new_secret,omitempty"`
 	// The only connectors that people may come through; empty for all.
 	AllowedConnectors *StringList `protobuf:"bytes,6,opt,name=allowed_connectors,json=allowedConnectors,proto3" json:"allowed_connectors,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// UNKNOWN and UNTIL_USED change nothing.
+	Pkce          PKCE `protobuf:"varint,7,opt,name=pkce,proto3,enum=pach_v1.PKCE" json:"pkce,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *UpdateOIDCClientRequest) Reset() {
 	*x = UpdateOIDCClientRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[27]
+	mi := &file_api_pach_pach_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1801,7 +2146,7 @@ func (x *UpdateOIDCClientRequest) String() string {
 func (*UpdateOIDCClientRequest) ProtoMessage() {}
 
 func (x *UpdateOIDCClientRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[27]
+	mi := &file_api_pach_pach_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1814,7 +2159,7 @@ func (x *UpdateOIDCClientRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateOIDCClientRequest.ProtoReflect.Descriptor instead.
 func (*UpdateOIDCClientRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{27}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *UpdateOIDCClientRequest) GetId() string {
@@ -1859,6 +2204,13 @@ func (x *UpdateOIDCClientRequest) GetAllowedConnectors() *StringList {
 	return nil
 }
 
+func (x *UpdateOIDCClientRequest) GetPkce() PKCE {
+	if x != nil {
+		return x.Pkce
+	}
+	return PKCE_PKCE_UNKNOWN
+}
+
 type UpdateOIDCClientResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Only when a new one was asked for, and only this once.
@@ -1869,7 +2221,7 @@ type UpdateOIDCClientResponse struct {
 
 func (x *UpdateOIDCClientResponse) Reset() {
 	*x = UpdateOIDCClientResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[28]
+	mi := &file_api_pach_pach_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1881,7 +2233,7 @@ func (x *UpdateOIDCClientResponse) String() string {
 func (*UpdateOIDCClientResponse) ProtoMessage() {}
 
 func (x *UpdateOIDCClientResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[28]
+	mi := &file_api_pach_pach_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1894,7 +2246,7 @@ func (x *UpdateOIDCClientResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateOIDCClientResponse.ProtoReflect.Descriptor instead.
 func (*UpdateOIDCClientResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{28}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *UpdateOIDCClientResponse) GetSecret() string {
@@ -1909,13 +2261,15 @@ type CreateOIDCClientRequest struct {
 	Client *identity.OIDCClient   `protobuf:"bytes,1,opt,name=client,proto3" json:"client,omitempty"`
 	// The only connectors that people may come through; empty for all.
 	AllowedConnectors []string `protobuf:"bytes,2,rep,name=allowed_connectors,json=allowedConnectors,proto3" json:"allowed_connectors,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// UNKNOWN is REQUIRED.
+	Pkce          PKCE `protobuf:"varint,3,opt,name=pkce,proto3,enum=pach_v1.PKCE" json:"pkce,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CreateOIDCClientRequest) Reset() {
 	*x = CreateOIDCClientRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[29]
+	mi := &file_api_pach_pach_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1927,7 +2281,7 @@ func (x *CreateOIDCClientRequest) String() string {
 func (*CreateOIDCClientRequest) ProtoMessage() {}
 
 func (x *CreateOIDCClientRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[29]
+	mi := &file_api_pach_pach_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1940,7 +2294,7 @@ func (x *CreateOIDCClientRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateOIDCClientRequest.ProtoReflect.Descriptor instead.
 func (*CreateOIDCClientRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{29}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *CreateOIDCClientRequest) GetClient() *identity.OIDCClient {
@@ -1957,6 +2311,13 @@ func (x *CreateOIDCClientRequest) GetAllowedConnectors() []string {
 	return nil
 }
 
+func (x *CreateOIDCClientRequest) GetPkce() PKCE {
+	if x != nil {
+		return x.Pkce
+	}
+	return PKCE_PKCE_UNKNOWN
+}
+
 type CreateOIDCClientResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// With its secret, this once.
@@ -1967,7 +2328,7 @@ type CreateOIDCClientResponse struct {
 
 func (x *CreateOIDCClientResponse) Reset() {
 	*x = CreateOIDCClientResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[30]
+	mi := &file_api_pach_pach_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1979,7 +2340,7 @@ func (x *CreateOIDCClientResponse) String() string {
 func (*CreateOIDCClientResponse) ProtoMessage() {}
 
 func (x *CreateOIDCClientResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[30]
+	mi := &file_api_pach_pach_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1992,7 +2353,7 @@ func (x *CreateOIDCClientResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateOIDCClientResponse.ProtoReflect.Descriptor instead.
 func (*CreateOIDCClientResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{30}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *CreateOIDCClientResponse) GetClient() *identity.OIDCClient {
@@ -2011,7 +2372,7 @@ type GetOIDCClientRequest struct {
 
 func (x *GetOIDCClientRequest) Reset() {
 	*x = GetOIDCClientRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[31]
+	mi := &file_api_pach_pach_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2023,7 +2384,7 @@ func (x *GetOIDCClientRequest) String() string {
 func (*GetOIDCClientRequest) ProtoMessage() {}
 
 func (x *GetOIDCClientRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[31]
+	mi := &file_api_pach_pach_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2036,7 +2397,7 @@ func (x *GetOIDCClientRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOIDCClientRequest.ProtoReflect.Descriptor instead.
 func (*GetOIDCClientRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{31}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *GetOIDCClientRequest) GetId() string {
@@ -2050,13 +2411,14 @@ type GetOIDCClientResponse struct {
 	state             protoimpl.MessageState `protogen:"open.v1"`
 	Client            *identity.OIDCClient   `protobuf:"bytes,1,opt,name=client,proto3" json:"client,omitempty"`
 	AllowedConnectors []string               `protobuf:"bytes,2,rep,name=allowed_connectors,json=allowedConnectors,proto3" json:"allowed_connectors,omitempty"`
+	Pkce              PKCE                   `protobuf:"varint,3,opt,name=pkce,proto3,enum=pach_v1.PKCE" json:"pkce,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
 
 func (x *GetOIDCClientResponse) Reset() {
 	*x = GetOIDCClientResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[32]
+	mi := &file_api_pach_pach_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2068,7 +2430,7 @@ func (x *GetOIDCClientResponse) String() string {
 func (*GetOIDCClientResponse) ProtoMessage() {}
 
 func (x *GetOIDCClientResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[32]
+	mi := &file_api_pach_pach_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2081,7 +2443,7 @@ func (x *GetOIDCClientResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOIDCClientResponse.ProtoReflect.Descriptor instead.
 func (*GetOIDCClientResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{32}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *GetOIDCClientResponse) GetClient() *identity.OIDCClient {
@@ -2098,6 +2460,118 @@ func (x *GetOIDCClientResponse) GetAllowedConnectors() []string {
 	return nil
 }
 
+func (x *GetOIDCClientResponse) GetPkce() PKCE {
+	if x != nil {
+		return x.Pkce
+	}
+	return PKCE_PKCE_UNKNOWN
+}
+
+type ListOIDCClientsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	PageSize      int32                  `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken     string                 `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListOIDCClientsRequest) Reset() {
+	*x = ListOIDCClientsRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListOIDCClientsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListOIDCClientsRequest) ProtoMessage() {}
+
+func (x *ListOIDCClientsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListOIDCClientsRequest.ProtoReflect.Descriptor instead.
+func (*ListOIDCClientsRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *ListOIDCClientsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListOIDCClientsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+type ListOIDCClientsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Without their secrets.
+	Clients       []*GetOIDCClientResponse `protobuf:"bytes,1,rep,name=clients,proto3" json:"clients,omitempty"`
+	NextPageToken string                   `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListOIDCClientsResponse) Reset() {
+	*x = ListOIDCClientsResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListOIDCClientsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListOIDCClientsResponse) ProtoMessage() {}
+
+func (x *ListOIDCClientsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListOIDCClientsResponse.ProtoReflect.Descriptor instead.
+func (*ListOIDCClientsResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *ListOIDCClientsResponse) GetClients() []*GetOIDCClientResponse {
+	if x != nil {
+		return x.Clients
+	}
+	return nil
+}
+
+func (x *ListOIDCClientsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
 type ListConnectorStatesRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	PageSize      int32                  `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
@@ -2108,7 +2582,7 @@ type ListConnectorStatesRequest struct {
 
 func (x *ListConnectorStatesRequest) Reset() {
 	*x = ListConnectorStatesRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[33]
+	mi := &file_api_pach_pach_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2120,7 +2594,7 @@ func (x *ListConnectorStatesRequest) String() string {
 func (*ListConnectorStatesRequest) ProtoMessage() {}
 
 func (x *ListConnectorStatesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[33]
+	mi := &file_api_pach_pach_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2133,7 +2607,7 @@ func (x *ListConnectorStatesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConnectorStatesRequest.ProtoReflect.Descriptor instead.
 func (*ListConnectorStatesRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{33}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ListConnectorStatesRequest) GetPageSize() int32 {
@@ -2168,7 +2642,7 @@ type ConnectorState struct {
 
 func (x *ConnectorState) Reset() {
 	*x = ConnectorState{}
-	mi := &file_api_pach_pach_proto_msgTypes[34]
+	mi := &file_api_pach_pach_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2180,7 +2654,7 @@ func (x *ConnectorState) String() string {
 func (*ConnectorState) ProtoMessage() {}
 
 func (x *ConnectorState) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[34]
+	mi := &file_api_pach_pach_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2193,7 +2667,7 @@ func (x *ConnectorState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectorState.ProtoReflect.Descriptor instead.
 func (*ConnectorState) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{34}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ConnectorState) GetId() string {
@@ -2263,7 +2737,7 @@ type ApproveConnectorRequest struct {
 
 func (x *ApproveConnectorRequest) Reset() {
 	*x = ApproveConnectorRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[35]
+	mi := &file_api_pach_pach_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2275,7 +2749,7 @@ func (x *ApproveConnectorRequest) String() string {
 func (*ApproveConnectorRequest) ProtoMessage() {}
 
 func (x *ApproveConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[35]
+	mi := &file_api_pach_pach_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2288,7 +2762,7 @@ func (x *ApproveConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApproveConnectorRequest.ProtoReflect.Descriptor instead.
 func (*ApproveConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{35}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ApproveConnectorRequest) GetId() string {
@@ -2313,7 +2787,7 @@ type ApproveConnectorResponse struct {
 
 func (x *ApproveConnectorResponse) Reset() {
 	*x = ApproveConnectorResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[36]
+	mi := &file_api_pach_pach_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2325,7 +2799,7 @@ func (x *ApproveConnectorResponse) String() string {
 func (*ApproveConnectorResponse) ProtoMessage() {}
 
 func (x *ApproveConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[36]
+	mi := &file_api_pach_pach_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2338,7 +2812,7 @@ func (x *ApproveConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApproveConnectorResponse.ProtoReflect.Descriptor instead.
 func (*ApproveConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{36}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{43}
 }
 
 type ListConnectorStatesResponse struct {
@@ -2351,7 +2825,7 @@ type ListConnectorStatesResponse struct {
 
 func (x *ListConnectorStatesResponse) Reset() {
 	*x = ListConnectorStatesResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[37]
+	mi := &file_api_pach_pach_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2363,7 +2837,7 @@ func (x *ListConnectorStatesResponse) String() string {
 func (*ListConnectorStatesResponse) ProtoMessage() {}
 
 func (x *ListConnectorStatesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[37]
+	mi := &file_api_pach_pach_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2376,7 +2850,7 @@ func (x *ListConnectorStatesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConnectorStatesResponse.ProtoReflect.Descriptor instead.
 func (*ListConnectorStatesResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{37}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ListConnectorStatesResponse) GetStates() []*ConnectorState {
@@ -2405,7 +2879,7 @@ type ConnectorDocument struct {
 
 func (x *ConnectorDocument) Reset() {
 	*x = ConnectorDocument{}
-	mi := &file_api_pach_pach_proto_msgTypes[38]
+	mi := &file_api_pach_pach_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2417,7 +2891,7 @@ func (x *ConnectorDocument) String() string {
 func (*ConnectorDocument) ProtoMessage() {}
 
 func (x *ConnectorDocument) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[38]
+	mi := &file_api_pach_pach_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2430,7 +2904,7 @@ func (x *ConnectorDocument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectorDocument.ProtoReflect.Descriptor instead.
 func (*ConnectorDocument) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{38}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ConnectorDocument) GetId() string {
@@ -2456,7 +2930,7 @@ type CheckConnectorRequest struct {
 
 func (x *CheckConnectorRequest) Reset() {
 	*x = CheckConnectorRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[39]
+	mi := &file_api_pach_pach_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2468,7 +2942,7 @@ func (x *CheckConnectorRequest) String() string {
 func (*CheckConnectorRequest) ProtoMessage() {}
 
 func (x *CheckConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[39]
+	mi := &file_api_pach_pach_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2481,7 +2955,7 @@ func (x *CheckConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckConnectorRequest.ProtoReflect.Descriptor instead.
 func (*CheckConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{39}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *CheckConnectorRequest) GetDocument() *ConnectorDocument {
@@ -2504,7 +2978,7 @@ type CheckStep struct {
 
 func (x *CheckStep) Reset() {
 	*x = CheckStep{}
-	mi := &file_api_pach_pach_proto_msgTypes[40]
+	mi := &file_api_pach_pach_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2516,7 +2990,7 @@ func (x *CheckStep) String() string {
 func (*CheckStep) ProtoMessage() {}
 
 func (x *CheckStep) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[40]
+	mi := &file_api_pach_pach_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2529,7 +3003,7 @@ func (x *CheckStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckStep.ProtoReflect.Descriptor instead.
 func (*CheckStep) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{40}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *CheckStep) GetName() string {
@@ -2576,7 +3050,7 @@ type CheckConnectorResponse struct {
 
 func (x *CheckConnectorResponse) Reset() {
 	*x = CheckConnectorResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[41]
+	mi := &file_api_pach_pach_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2588,7 +3062,7 @@ func (x *CheckConnectorResponse) String() string {
 func (*CheckConnectorResponse) ProtoMessage() {}
 
 func (x *CheckConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[41]
+	mi := &file_api_pach_pach_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2601,7 +3075,7 @@ func (x *CheckConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckConnectorResponse.ProtoReflect.Descriptor instead.
 func (*CheckConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{41}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *CheckConnectorResponse) GetSteps() []*CheckStep {
@@ -2620,7 +3094,7 @@ type StartConnectorTestRequest struct {
 
 func (x *StartConnectorTestRequest) Reset() {
 	*x = StartConnectorTestRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[42]
+	mi := &file_api_pach_pach_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2632,7 +3106,7 @@ func (x *StartConnectorTestRequest) String() string {
 func (*StartConnectorTestRequest) ProtoMessage() {}
 
 func (x *StartConnectorTestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[42]
+	mi := &file_api_pach_pach_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2645,7 +3119,7 @@ func (x *StartConnectorTestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartConnectorTestRequest.ProtoReflect.Descriptor instead.
 func (*StartConnectorTestRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{42}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *StartConnectorTestRequest) GetDocument() *ConnectorDocument {
@@ -2667,7 +3141,7 @@ type StartConnectorTestResponse struct {
 
 func (x *StartConnectorTestResponse) Reset() {
 	*x = StartConnectorTestResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[43]
+	mi := &file_api_pach_pach_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2679,7 +3153,7 @@ func (x *StartConnectorTestResponse) String() string {
 func (*StartConnectorTestResponse) ProtoMessage() {}
 
 func (x *StartConnectorTestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[43]
+	mi := &file_api_pach_pach_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2692,7 +3166,7 @@ func (x *StartConnectorTestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartConnectorTestResponse.ProtoReflect.Descriptor instead.
 func (*StartConnectorTestResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{43}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *StartConnectorTestResponse) GetTestId() string {
@@ -2725,7 +3199,7 @@ type WaitConnectorTestRequest struct {
 
 func (x *WaitConnectorTestRequest) Reset() {
 	*x = WaitConnectorTestRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[44]
+	mi := &file_api_pach_pach_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2737,7 +3211,7 @@ func (x *WaitConnectorTestRequest) String() string {
 func (*WaitConnectorTestRequest) ProtoMessage() {}
 
 func (x *WaitConnectorTestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[44]
+	mi := &file_api_pach_pach_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2750,7 +3224,7 @@ func (x *WaitConnectorTestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitConnectorTestRequest.ProtoReflect.Descriptor instead.
 func (*WaitConnectorTestRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{44}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *WaitConnectorTestRequest) GetTestId() string {
@@ -2773,7 +3247,7 @@ type TestedClaim struct {
 
 func (x *TestedClaim) Reset() {
 	*x = TestedClaim{}
-	mi := &file_api_pach_pach_proto_msgTypes[45]
+	mi := &file_api_pach_pach_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2785,7 +3259,7 @@ func (x *TestedClaim) String() string {
 func (*TestedClaim) ProtoMessage() {}
 
 func (x *TestedClaim) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[45]
+	mi := &file_api_pach_pach_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2798,7 +3272,7 @@ func (x *TestedClaim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestedClaim.ProtoReflect.Descriptor instead.
 func (*TestedClaim) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{45}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *TestedClaim) GetName() string {
@@ -2834,7 +3308,7 @@ type TestedDifference struct {
 
 func (x *TestedDifference) Reset() {
 	*x = TestedDifference{}
-	mi := &file_api_pach_pach_proto_msgTypes[46]
+	mi := &file_api_pach_pach_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2846,7 +3320,7 @@ func (x *TestedDifference) String() string {
 func (*TestedDifference) ProtoMessage() {}
 
 func (x *TestedDifference) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[46]
+	mi := &file_api_pach_pach_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2859,7 +3333,7 @@ func (x *TestedDifference) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestedDifference.ProtoReflect.Descriptor instead.
 func (*TestedDifference) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{46}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *TestedDifference) GetKey() string {
@@ -2903,7 +3377,7 @@ type WaitConnectorTestResponse struct {
 
 func (x *WaitConnectorTestResponse) Reset() {
 	*x = WaitConnectorTestResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[47]
+	mi := &file_api_pach_pach_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2915,7 +3389,7 @@ func (x *WaitConnectorTestResponse) String() string {
 func (*WaitConnectorTestResponse) ProtoMessage() {}
 
 func (x *WaitConnectorTestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[47]
+	mi := &file_api_pach_pach_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2928,7 +3402,7 @@ func (x *WaitConnectorTestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitConnectorTestResponse.ProtoReflect.Descriptor instead.
 func (*WaitConnectorTestResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{47}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *WaitConnectorTestResponse) GetDone() bool {
@@ -3087,7 +3561,26 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\x05robot\x18\x01 \x01(\tR\x05robot\x12\x1c\n" +
 	"\tprincipal\x18\x02 \x01(\tR\tprincipal\x12\x16\n" +
 	"\x06remove\x18\x03 \x01(\bR\x06remove\"\x14\n" +
-	"\x12AllowRobotResponse\"0\n" +
+	"\x12AllowRobotResponse\"t\n" +
+	"\x18ListRefreshTokensRequest\x12\x1c\n" +
+	"\tprincipal\x18\x01 \x01(\tR\tprincipal\x12\x1b\n" +
+	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\"\x8e\x02\n" +
+	"\fRefreshToken\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
+	"\tprincipal\x18\x02 \x01(\tR\tprincipal\x12\x16\n" +
+	"\x06client\x18\x03 \x01(\tR\x06client\x12\x1c\n" +
+	"\tconnector\x18\x04 \x01(\tR\tconnector\x124\n" +
+	"\acreated\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x12.\n" +
+	"\x04used\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x04used\x124\n" +
+	"\aexpires\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\"\x81\x01\n" +
+	"\x19ListRefreshTokensResponse\x12<\n" +
+	"\x0erefresh_tokens\x18\x01 \x03(\v2\x15.pach_v1.RefreshTokenR\rrefreshTokens\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"&\n" +
+	"\x14RevokeSessionRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"\x17\n" +
+	"\x15RevokeSessionResponse\"0\n" +
 	"\x10RevokeAllRequest\x12\x1c\n" +
 	"\tprincipal\x18\x01 \x01(\tR\tprincipal\"R\n" +
 	"\x11RevokeAllResponse\x12\x16\n" +
@@ -3105,7 +3598,7 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"$\n" +
 	"\n" +
 	"StringList\x12\x16\n" +
-	"\x06values\x18\x01 \x03(\tR\x06values\"\x94\x02\n" +
+	"\x06values\x18\x01 \x03(\tR\x06values\"\xb7\x02\n" +
 	"\x17UpdateOIDCClientRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x128\n" +
@@ -3113,19 +3606,29 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\rtrusted_peers\x18\x04 \x01(\v2\x13.pach_v1.StringListR\ftrustedPeers\x12\x1d\n" +
 	"\n" +
 	"new_secret\x18\x05 \x01(\bR\tnewSecret\x12B\n" +
-	"\x12allowed_connectors\x18\x06 \x01(\v2\x13.pach_v1.StringListR\x11allowedConnectors\"2\n" +
+	"\x12allowed_connectors\x18\x06 \x01(\v2\x13.pach_v1.StringListR\x11allowedConnectors\x12!\n" +
+	"\x04pkce\x18\a \x01(\x0e2\r.pach_v1.PKCER\x04pkce\"2\n" +
 	"\x18UpdateOIDCClientResponse\x12\x16\n" +
-	"\x06secret\x18\x01 \x01(\tR\x06secret\"y\n" +
+	"\x06secret\x18\x01 \x01(\tR\x06secret\"\x9c\x01\n" +
 	"\x17CreateOIDCClientRequest\x12/\n" +
 	"\x06client\x18\x01 \x01(\v2\x17.identity_v2.OIDCClientR\x06client\x12-\n" +
-	"\x12allowed_connectors\x18\x02 \x03(\tR\x11allowedConnectors\"K\n" +
+	"\x12allowed_connectors\x18\x02 \x03(\tR\x11allowedConnectors\x12!\n" +
+	"\x04pkce\x18\x03 \x01(\x0e2\r.pach_v1.PKCER\x04pkce\"K\n" +
 	"\x18CreateOIDCClientResponse\x12/\n" +
 	"\x06client\x18\x01 \x01(\v2\x17.identity_v2.OIDCClientR\x06client\"&\n" +
 	"\x14GetOIDCClientRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\"w\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"\x9a\x01\n" +
 	"\x15GetOIDCClientResponse\x12/\n" +
 	"\x06client\x18\x01 \x01(\v2\x17.identity_v2.OIDCClientR\x06client\x12-\n" +
-	"\x12allowed_connectors\x18\x02 \x03(\tR\x11allowedConnectors\"X\n" +
+	"\x12allowed_connectors\x18\x02 \x03(\tR\x11allowedConnectors\x12!\n" +
+	"\x04pkce\x18\x03 \x01(\x0e2\r.pach_v1.PKCER\x04pkce\"T\n" +
+	"\x16ListOIDCClientsRequest\x12\x1b\n" +
+	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\"{\n" +
+	"\x17ListOIDCClientsResponse\x128\n" +
+	"\aclients\x18\x01 \x03(\v2\x1e.pach_v1.GetOIDCClientResponseR\aclients\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"X\n" +
 	"\x1aListConnectorStatesRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
@@ -3200,7 +3703,12 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\x04note\x18\x05 \x01(\tR\x04note\x12+\n" +
 	"\x06groups\x18\x06 \x01(\v2\x13.pach_v1.StringListR\x06groups\x12\x17\n" +
 	"\ais_live\x18\a \x01(\bR\x06isLive\x12;\n" +
-	"\vdifferences\x18\b \x03(\v2\x19.pach_v1.TestedDifferenceR\vdifferences2\xa2\v\n" +
+	"\vdifferences\x18\b \x03(\v2\x19.pach_v1.TestedDifferenceR\vdifferences*S\n" +
+	"\x04PKCE\x12\x10\n" +
+	"\fPKCE_UNKNOWN\x10\x00\x12\x11\n" +
+	"\rPKCE_REQUIRED\x10\x01\x12\x11\n" +
+	"\rPKCE_OPTIONAL\x10\x02\x12\x13\n" +
+	"\x0fPKCE_UNTIL_USED\x10\x032\xa4\r\n" +
 	"\x03API\x12B\n" +
 	"\tGetSignIn\x12\x19.pach_v1.GetSignInRequest\x1a\x1a.pach_v1.GetSignInResponse\x12<\n" +
 	"\aExplain\x12\x17.pach_v1.ExplainRequest\x1a\x18.pach_v1.ExplainResponse\x12B\n" +
@@ -3211,13 +3719,16 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\n" +
 	"ListTokens\x12\x1a.pach_v1.ListTokensRequest\x1a\x1b.pach_v1.ListTokensResponse\x12E\n" +
 	"\n" +
-	"AllowRobot\x12\x1a.pach_v1.AllowRobotRequest\x1a\x1b.pach_v1.AllowRobotResponse\x12B\n" +
+	"AllowRobot\x12\x1a.pach_v1.AllowRobotRequest\x1a\x1b.pach_v1.AllowRobotResponse\x12Z\n" +
+	"\x11ListRefreshTokens\x12!.pach_v1.ListRefreshTokensRequest\x1a\".pach_v1.ListRefreshTokensResponse\x12N\n" +
+	"\rRevokeSession\x12\x1d.pach_v1.RevokeSessionRequest\x1a\x1e.pach_v1.RevokeSessionResponse\x12B\n" +
 	"\tRevokeAll\x12\x19.pach_v1.RevokeAllRequest\x1a\x1a.pach_v1.RevokeAllResponse\x12E\n" +
 	"\n" +
 	"ListGroups\x12\x1a.pach_v1.ListGroupsRequest\x1a\x1b.pach_v1.ListGroupsResponse\x12W\n" +
 	"\x10UpdateOIDCClient\x12 .pach_v1.UpdateOIDCClientRequest\x1a!.pach_v1.UpdateOIDCClientResponse\x12W\n" +
 	"\x10CreateOIDCClient\x12 .pach_v1.CreateOIDCClientRequest\x1a!.pach_v1.CreateOIDCClientResponse\x12N\n" +
-	"\rGetOIDCClient\x12\x1d.pach_v1.GetOIDCClientRequest\x1a\x1e.pach_v1.GetOIDCClientResponse\x12`\n" +
+	"\rGetOIDCClient\x12\x1d.pach_v1.GetOIDCClientRequest\x1a\x1e.pach_v1.GetOIDCClientResponse\x12T\n" +
+	"\x0fListOIDCClients\x12\x1f.pach_v1.ListOIDCClientsRequest\x1a .pach_v1.ListOIDCClientsResponse\x12`\n" +
 	"\x13ListConnectorStates\x12#.pach_v1.ListConnectorStatesRequest\x1a$.pach_v1.ListConnectorStatesResponse\x12W\n" +
 	"\x10ApproveConnector\x12 .pach_v1.ApproveConnectorRequest\x1a!.pach_v1.ApproveConnectorResponse\x12Q\n" +
 	"\x0eCheckConnector\x12\x1e.pach_v1.CheckConnectorRequest\x1a\x1f.pach_v1.CheckConnectorResponse\x12]\n" +
@@ -3236,146 +3747,168 @@ func file_api_pach_pach_proto_rawDescGZIP() []byte {
 	return file_api_pach_pach_proto_rawDescData
 }
 
-var file_api_pach_pach_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_api_pach_pach_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
+var file_api_pach_pach_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_api_pach_pach_proto_msgTypes = make([]protoimpl.MessageInfo, 55)
 var file_api_pach_pach_proto_goTypes = []any{
-	(Identity_State)(0),                 // 0: pach_v1.Identity.State
-	(ConnectorState_State)(0),           // 1: pach_v1.ConnectorState.State
-	(ConnectorState_Approval)(0),        // 2: pach_v1.ConnectorState.Approval
-	(CheckStep_Status)(0),               // 3: pach_v1.CheckStep.Status
-	(*GetSignInRequest)(nil),            // 4: pach_v1.GetSignInRequest
-	(*GetSignInResponse)(nil),           // 5: pach_v1.GetSignInResponse
-	(*ExplainRequest)(nil),              // 6: pach_v1.ExplainRequest
-	(*Grant)(nil),                       // 7: pach_v1.Grant
-	(*MembershipSource)(nil),            // 8: pach_v1.MembershipSource
-	(*ExplainResponse)(nil),             // 9: pach_v1.ExplainResponse
-	(*ListUsersRequest)(nil),            // 10: pach_v1.ListUsersRequest
-	(*User)(nil),                        // 11: pach_v1.User
-	(*Identity)(nil),                    // 12: pach_v1.Identity
-	(*ListUsersResponse)(nil),           // 13: pach_v1.ListUsersResponse
-	(*SetUserEnabledRequest)(nil),       // 14: pach_v1.SetUserEnabledRequest
-	(*SetUserEnabledResponse)(nil),      // 15: pach_v1.SetUserEnabledResponse
-	(*LinkIdentityRequest)(nil),         // 16: pach_v1.LinkIdentityRequest
-	(*LinkIdentityResponse)(nil),        // 17: pach_v1.LinkIdentityResponse
-	(*UnlinkIdentityRequest)(nil),       // 18: pach_v1.UnlinkIdentityRequest
-	(*UnlinkIdentityResponse)(nil),      // 19: pach_v1.UnlinkIdentityResponse
-	(*ListTokensRequest)(nil),           // 20: pach_v1.ListTokensRequest
-	(*Token)(nil),                       // 21: pach_v1.Token
-	(*ListTokensResponse)(nil),          // 22: pach_v1.ListTokensResponse
-	(*AllowRobotRequest)(nil),           // 23: pach_v1.AllowRobotRequest
-	(*AllowRobotResponse)(nil),          // 24: pach_v1.AllowRobotResponse
-	(*RevokeAllRequest)(nil),            // 25: pach_v1.RevokeAllRequest
-	(*RevokeAllResponse)(nil),           // 26: pach_v1.RevokeAllResponse
-	(*ListGroupsRequest)(nil),           // 27: pach_v1.ListGroupsRequest
-	(*Group)(nil),                       // 28: pach_v1.Group
-	(*ListGroupsResponse)(nil),          // 29: pach_v1.ListGroupsResponse
-	(*StringList)(nil),                  // 30: pach_v1.StringList
-	(*UpdateOIDCClientRequest)(nil),     // 31: pach_v1.UpdateOIDCClientRequest
-	(*UpdateOIDCClientResponse)(nil),    // 32: pach_v1.UpdateOIDCClientResponse
-	(*CreateOIDCClientRequest)(nil),     // 33: pach_v1.CreateOIDCClientRequest
-	(*CreateOIDCClientResponse)(nil),    // 34: pach_v1.CreateOIDCClientResponse
-	(*GetOIDCClientRequest)(nil),        // 35: pach_v1.GetOIDCClientRequest
-	(*GetOIDCClientResponse)(nil),       // 36: pach_v1.GetOIDCClientResponse
-	(*ListConnectorStatesRequest)(nil),  // 37: pach_v1.ListConnectorStatesRequest
-	(*ConnectorState)(nil),              // 38: pach_v1.ConnectorState
-	(*ApproveConnectorRequest)(nil),     // 39: pach_v1.ApproveConnectorRequest
-	(*ApproveConnectorResponse)(nil),    // 40: pach_v1.ApproveConnectorResponse
-	(*ListConnectorStatesResponse)(nil), // 41: pach_v1.ListConnectorStatesResponse
-	(*ConnectorDocument)(nil),           // 42: pach_v1.ConnectorDocument
-	(*CheckConnectorRequest)(nil),       // 43: pach_v1.CheckConnectorRequest
-	(*CheckStep)(nil),                   // 44: pach_v1.CheckStep
-	(*CheckConnectorResponse)(nil),      // 45: pach_v1.CheckConnectorResponse
-	(*StartConnectorTestRequest)(nil),   // 46: pach_v1.StartConnectorTestRequest
-	(*StartConnectorTestResponse)(nil),  // 47: pach_v1.StartConnectorTestResponse
-	(*WaitConnectorTestRequest)(nil),    // 48: pach_v1.WaitConnectorTestRequest
-	(*TestedClaim)(nil),                 // 49: pach_v1.TestedClaim
-	(*TestedDifference)(nil),            // 50: pach_v1.TestedDifference
-	(*WaitConnectorTestResponse)(nil),   // 51: pach_v1.WaitConnectorTestResponse
-	(auth.Permission)(0),                // 52: auth_v2.Permission
-	(*auth.Resource)(nil),               // 53: auth_v2.Resource
-	(*timestamppb.Timestamp)(nil),       // 54: google.protobuf.Timestamp
-	(*identity.OIDCClient)(nil),         // 55: identity_v2.OIDCClient
-	(*identity.IDPConnector)(nil),       // 56: identity_v2.IDPConnector
+	(PKCE)(0),                           // 0: pach_v1.PKCE
+	(Identity_State)(0),                 // 1: pach_v1.Identity.State
+	(ConnectorState_State)(0),           // 2: pach_v1.ConnectorState.State
+	(ConnectorState_Approval)(0),        // 3: pach_v1.ConnectorState.Approval
+	(CheckStep_Status)(0),               // 4: pach_v1.CheckStep.Status
+	(*GetSignInRequest)(nil),            // 5: pach_v1.GetSignInRequest
+	(*GetSignInResponse)(nil),           // 6: pach_v1.GetSignInResponse
+	(*ExplainRequest)(nil),              // 7: pach_v1.ExplainRequest
+	(*Grant)(nil),                       // 8: pach_v1.Grant
+	(*MembershipSource)(nil),            // 9: pach_v1.MembershipSource
+	(*ExplainResponse)(nil),             // 10: pach_v1.ExplainResponse
+	(*ListUsersRequest)(nil),            // 11: pach_v1.ListUsersRequest
+	(*User)(nil),                        // 12: pach_v1.User
+	(*Identity)(nil),                    // 13: pach_v1.Identity
+	(*ListUsersResponse)(nil),           // 14: pach_v1.ListUsersResponse
+	(*SetUserEnabledRequest)(nil),       // 15: pach_v1.SetUserEnabledRequest
+	(*SetUserEnabledResponse)(nil),      // 16: pach_v1.SetUserEnabledResponse
+	(*LinkIdentityRequest)(nil),         // 17: pach_v1.LinkIdentityRequest
+	(*LinkIdentityResponse)(nil),        // 18: pach_v1.LinkIdentityResponse
+	(*UnlinkIdentityRequest)(nil),       // 19: pach_v1.UnlinkIdentityRequest
+	(*UnlinkIdentityResponse)(nil),      // 20: pach_v1.UnlinkIdentityResponse
+	(*ListTokensRequest)(nil),           // 21: pach_v1.ListTokensRequest
+	(*Token)(nil),                       // 22: pach_v1.Token
+	(*ListTokensResponse)(nil),          // 23: pach_v1.ListTokensResponse
+	(*AllowRobotRequest)(nil),           // 24: pach_v1.AllowRobotRequest
+	(*AllowRobotResponse)(nil),          // 25: pach_v1.AllowRobotResponse
+	(*ListRefreshTokensRequest)(nil),    // 26: pach_v1.ListRefreshTokensRequest
+	(*RefreshToken)(nil),                // 27: pach_v1.RefreshToken
+	(*ListRefreshTokensResponse)(nil),   // 28: pach_v1.ListRefreshTokensResponse
+	(*RevokeSessionRequest)(nil),        // 29: pach_v1.RevokeSessionRequest
+	(*RevokeSessionResponse)(nil),       // 30: pach_v1.RevokeSessionResponse
+	(*RevokeAllRequest)(nil),            // 31: pach_v1.RevokeAllRequest
+	(*RevokeAllResponse)(nil),           // 32: pach_v1.RevokeAllResponse
+	(*ListGroupsRequest)(nil),           // 33: pach_v1.ListGroupsRequest
+	(*Group)(nil),                       // 34: pach_v1.Group
+	(*ListGroupsResponse)(nil),          // 35: pach_v1.ListGroupsResponse
+	(*StringList)(nil),                  // 36: pach_v1.StringList
+	(*UpdateOIDCClientRequest)(nil),     // 37: pach_v1.UpdateOIDCClientRequest
+	(*UpdateOIDCClientResponse)(nil),    // 38: pach_v1.UpdateOIDCClientResponse
+	(*CreateOIDCClientRequest)(nil),     // 39: pach_v1.CreateOIDCClientRequest
+	(*CreateOIDCClientResponse)(nil),    // 40: pach_v1.CreateOIDCClientResponse
+	(*GetOIDCClientRequest)(nil),        // 41: pach_v1.GetOIDCClientRequest
+	(*GetOIDCClientResponse)(nil),       // 42: pach_v1.GetOIDCClientResponse
+	(*ListOIDCClientsRequest)(nil),      // 43: pach_v1.ListOIDCClientsRequest
+	(*ListOIDCClientsResponse)(nil),     // 44: pach_v1.ListOIDCClientsResponse
+	(*ListConnectorStatesRequest)(nil),  // 45: pach_v1.ListConnectorStatesRequest
+	(*ConnectorState)(nil),              // 46: pach_v1.ConnectorState
+	(*ApproveConnectorRequest)(nil),     // 47: pach_v1.ApproveConnectorRequest
+	(*ApproveConnectorResponse)(nil),    // 48: pach_v1.ApproveConnectorResponse
+	(*ListConnectorStatesResponse)(nil), // 49: pach_v1.ListConnectorStatesResponse
+	(*ConnectorDocument)(nil),           // 50: pach_v1.ConnectorDocument
+	(*CheckConnectorRequest)(nil),       // 51: pach_v1.CheckConnectorRequest
+	(*CheckStep)(nil),                   // 52: pach_v1.CheckStep
+	(*CheckConnectorResponse)(nil),      // 53: pach_v1.CheckConnectorResponse
+	(*StartConnectorTestRequest)(nil),   // 54: pach_v1.StartConnectorTestRequest
+	(*StartConnectorTestResponse)(nil),  // 55: pach_v1.StartConnectorTestResponse
+	(*WaitConnectorTestRequest)(nil),    // 56: pach_v1.WaitConnectorTestRequest
+	(*TestedClaim)(nil),                 // 57: pach_v1.TestedClaim
+	(*TestedDifference)(nil),            // 58: pach_v1.TestedDifference
+	(*WaitConnectorTestResponse)(nil),   // 59: pach_v1.WaitConnectorTestResponse
+	(auth.Permission)(0),                // 60: auth_v2.Permission
+	(*auth.Resource)(nil),               // 61: auth_v2.Resource
+	(*timestamppb.Timestamp)(nil),       // 62: google.protobuf.Timestamp
+	(*identity.OIDCClient)(nil),         // 63: identity_v2.OIDCClient
+	(*identity.IDPConnector)(nil),       // 64: identity_v2.IDPConnector
 }
 var file_api_pach_pach_proto_depIdxs = []int32{
-	52, // 0: pach_v1.ExplainRequest.permission:type_name -> auth_v2.Permission
-	53, // 1: pach_v1.ExplainRequest.resource:type_name -> auth_v2.Resource
-	53, // 2: pach_v1.Grant.resource:type_name -> auth_v2.Resource
-	8,  // 3: pach_v1.Grant.sources:type_name -> pach_v1.MembershipSource
-	54, // 4: pach_v1.MembershipSource.seen:type_name -> google.protobuf.Timestamp
-	7,  // 5: pach_v1.ExplainResponse.grants:type_name -> pach_v1.Grant
-	7,  // 6: pach_v1.ExplainResponse.suggestions:type_name -> pach_v1.Grant
-	54, // 7: pach_v1.User.last_login:type_name -> google.protobuf.Timestamp
-	12, // 8: pach_v1.User.identities:type_name -> pach_v1.Identity
-	0,  // 9: pach_v1.Identity.state:type_name -> pach_v1.Identity.State
-	54, // 10: pach_v1.Identity.last_login:type_name -> google.protobuf.Timestamp
-	11, // 11: pach_v1.ListUsersResponse.users:type_name -> pach_v1.User
-	54, // 12: pach_v1.Token.created:type_name -> google.protobuf.Timestamp
-	54, // 13: pach_v1.Token.expires:type_name -> google.protobuf.Timestamp
-	21, // 14: pach_v1.ListTokensResponse.tokens:type_name -> pach_v1.Token
-	28, // 15: pach_v1.ListGroupsResponse.groups:type_name -> pach_v1.Group
-	30, // 16: pach_v1.UpdateOIDCClientRequest.redirect_uris:type_name -> pach_v1.StringList
-	30, // 17: pach_v1.UpdateOIDCClientRequest.trusted_peers:type_name -> pach_v1.StringList
-	30, // 18: pach_v1.UpdateOIDCClientRequest.allowed_connectors:type_name -> pach_v1.StringList
-	55, // 19: pach_v1.CreateOIDCClientRequest.client:type_name -> identity_v2.OIDCClient
-	55, // 20: pach_v1.CreateOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
-	55, // 21: pach_v1.GetOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
-	1,  // 22: pach_v1.ConnectorState.state:type_name -> pach_v1.ConnectorState.State
-	54, // 23: pach_v1.ConnectorState.since:type_name -> google.protobuf.Timestamp
-	54, // 24: pach_v1.ConnectorState.last_good:type_name -> google.protobuf.Timestamp
-	54, // 25: pach_v1.ConnectorState.checked:type_name -> google.protobuf.Timestamp
-	2,  // 26: pach_v1.ConnectorState.approval:type_name -> pach_v1.ConnectorState.Approval
-	38, // 27: pach_v1.ListConnectorStatesResponse.states:type_name -> pach_v1.ConnectorState
-	56, // 28: pach_v1.ConnectorDocument.connector:type_name -> identity_v2.IDPConnector
-	42, // 29: pach_v1.CheckConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
-	3,  // 30: pach_v1.CheckStep.status:type_name -> pach_v1.CheckStep.Status
-	44, // 31: pach_v1.CheckConnectorResponse.steps:type_name -> pach_v1.CheckStep
-	42, // 32: pach_v1.StartConnectorTestRequest.document:type_name -> pach_v1.ConnectorDocument
-	54, // 33: pach_v1.StartConnectorTestResponse.expires:type_name -> google.protobuf.Timestamp
-	49, // 34: pach_v1.WaitConnectorTestResponse.claims:type_name -> pach_v1.TestedClaim
-	30, // 35: pach_v1.WaitConnectorTestResponse.groups:type_name -> pach_v1.StringList
-	50, // 36: pach_v1.WaitConnectorTestResponse.differences:type_name -> pach_v1.TestedDifference
-	4,  // 37: pach_v1.API.GetSignIn:input_type -> pach_v1.GetSignInRequest
-	6,  // 38: pach_v1.API.Explain:input_type -> pach_v1.ExplainRequest
-	10, // 39: pach_v1.API.ListUsers:input_type -> pach_v1.ListUsersRequest
-	14, // 40: pach_v1.API.SetUserEnabled:input_type -> pach_v1.SetUserEnabledRequest
-	16, // 41: pach_v1.API.LinkIdentity:input_type -> pach_v1.LinkIdentityRequest
-	18, // 42: pach_v1.API.UnlinkIdentity:input_type -> pach_v1.UnlinkIdentityRequest
-	20, // 43: pach_v1.API.ListTokens:input_type -> pach_v1.ListTokensRequest
-	23, // 44: pach_v1.API.AllowRobot:input_type -> pach_v1.AllowRobotRequest
-	25, // 45: pach_v1.API.RevokeAll:input_type -> pach_v1.RevokeAllRequest
-	27, // 46: pach_v1.API.ListGroups:input_type -> pach_v1.ListGroupsRequest
-	31, // 47: pach_v1.API.UpdateOIDCClient:input_type -> pach_v1.UpdateOIDCClientRequest
-	33, // 48: pach_v1.API.CreateOIDCClient:input_type -> pach_v1.CreateOIDCClientRequest
-	35, // 49: pach_v1.API.GetOIDCClient:input_type -> pach_v1.GetOIDCClientRequest
-	37, // 50: pach_v1.API.ListConnectorStates:input_type -> pach_v1.ListConnectorStatesRequest
-	39, // 51: pach_v1.API.ApproveConnector:input_type -> pach_v1.ApproveConnectorRequest
-	43, // 52: pach_v1.API.CheckConnector:input_type -> pach_v1.CheckConnectorRequest
-	46, // 53: pach_v1.API.StartConnectorTest:input_type -> pach_v1.StartConnectorTestRequest
-	48, // 54: pach_v1.API.WaitConnectorTest:input_type -> pach_v1.WaitConnectorTestRequest
-	5,  // 55: pach_v1.API.GetSignIn:output_type -> pach_v1.GetSignInResponse
-	9,  // 56: pach_v1.API.Explain:output_type -> pach_v1.ExplainResponse
-	13, // 57: pach_v1.API.ListUsers:output_type -> pach_v1.ListUsersResponse
-	15, // 58: pach_v1.API.SetUserEnabled:output_type -> pach_v1.SetUserEnabledResponse
-	17, // 59: pach_v1.API.LinkIdentity:output_type -> pach_v1.LinkIdentityResponse
-	19, // 60: pach_v1.API.UnlinkIdentity:output_type -> pach_v1.UnlinkIdentityResponse
-	22, // 61: pach_v1.API.ListTokens:output_type -> pach_v1.ListTokensResponse
-	24, // 62: pach_v1.API.AllowRobot:output_type -> pach_v1.AllowRobotResponse
-	26, // 63: pach_v1.API.RevokeAll:output_type -> pach_v1.RevokeAllResponse
-	29, // 64: pach_v1.API.ListGroups:output_type -> pach_v1.ListGroupsResponse
-	32, // 65: pach_v1.API.UpdateOIDCClient:output_type -> pach_v1.UpdateOIDCClientResponse
-	34, // 66: pach_v1.API.CreateOIDCClient:output_type -> pach_v1.CreateOIDCClientResponse
-	36, // 67: pach_v1.API.GetOIDCClient:output_type -> pach_v1.GetOIDCClientResponse
-	41, // 68: pach_v1.API.ListConnectorStates:output_type -> pach_v1.ListConnectorStatesResponse
-	40, // 69: pach_v1.API.ApproveConnector:output_type -> pach_v1.ApproveConnectorResponse
-	45, // 70: pach_v1.API.CheckConnector:output_type -> pach_v1.CheckConnectorResponse
-	47, // 71: pach_v1.API.StartConnectorTest:output_type -> pach_v1.StartConnectorTestResponse
-	51, // 72: pach_v1.API.WaitConnectorTest:output_type -> pach_v1.WaitConnectorTestResponse
-	55, // [55:73] is the sub-list for method output_type
-	37, // [37:55] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	60, // 0: pach_v1.ExplainRequest.permission:type_name -> auth_v2.Permission
+	61, // 1: pach_v1.ExplainRequest.resource:type_name -> auth_v2.Resource
+	61, // 2: pach_v1.Grant.resource:type_name -> auth_v2.Resource
+	9,  // 3: pach_v1.Grant.sources:type_name -> pach_v1.MembershipSource
+	62, // 4: pach_v1.MembershipSource.seen:type_name -> google.protobuf.Timestamp
+	8,  // 5: pach_v1.ExplainResponse.grants:type_name -> pach_v1.Grant
+	8,  // 6: pach_v1.ExplainResponse.suggestions:type_name -> pach_v1.Grant
+	62, // 7: pach_v1.User.last_login:type_name -> google.protobuf.Timestamp
+	13, // 8: pach_v1.User.identities:type_name -> pach_v1.Identity
+	1,  // 9: pach_v1.Identity.state:type_name -> pach_v1.Identity.State
+	62, // 10: pach_v1.Identity.last_login:type_name -> google.protobuf.Timestamp
+	12, // 11: pach_v1.ListUsersResponse.users:type_name -> pach_v1.User
+	62, // 12: pach_v1.Token.created:type_name -> google.protobuf.Timestamp
+	62, // 13: pach_v1.Token.expires:type_name -> google.protobuf.Timestamp
+	22, // 14: pach_v1.ListTokensResponse.tokens:type_name -> pach_v1.Token
+	62, // 15: pach_v1.RefreshToken.created:type_name -> google.protobuf.Timestamp
+	62, // 16: pach_v1.RefreshToken.used:type_name -> google.protobuf.Timestamp
+	62, // 17: pach_v1.RefreshToken.expires:type_name -> google.protobuf.Timestamp
+	27, // 18: pach_v1.ListRefreshTokensResponse.refresh_tokens:type_name -> pach_v1.RefreshToken
+	34, // 19: pach_v1.ListGroupsResponse.groups:type_name -> pach_v1.Group
+	36, // 20: pach_v1.UpdateOIDCClientRequest.redirect_uris:type_name -> pach_v1.StringList
+	36, // 21: pach_v1.UpdateOIDCClientRequest.trusted_peers:type_name -> pach_v1.StringList
+	36, // 22: pach_v1.UpdateOIDCClientRequest.allowed_connectors:type_name -> pach_v1.StringList
+	0,  // 23: pach_v1.UpdateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
+	63, // 24: pach_v1.CreateOIDCClientRequest.client:type_name -> identity_v2.OIDCClient
+	0,  // 25: pach_v1.CreateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
+	63, // 26: pach_v1.CreateOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
+	63, // 27: pach_v1.GetOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
+	0,  // 28: pach_v1.GetOIDCClientResponse.pkce:type_name -> pach_v1.PKCE
+	42, // 29: pach_v1.ListOIDCClientsResponse.clients:type_name -> pach_v1.GetOIDCClientResponse
+	2,  // 30: pach_v1.ConnectorState.state:type_name -> pach_v1.ConnectorState.State
+	62, // 31: pach_v1.ConnectorState.since:type_name -> google.protobuf.Timestamp
+	62, // 32: pach_v1.ConnectorState.last_good:type_name -> google.protobuf.Timestamp
+	62, // 33: pach_v1.ConnectorState.checked:type_name -> google.protobuf.Timestamp
+	3,  // 34: pach_v1.ConnectorState.approval:type_name -> pach_v1.ConnectorState.Approval
+	46, // 35: pach_v1.ListConnectorStatesResponse.states:type_name -> pach_v1.ConnectorState
+	64, // 36: pach_v1.ConnectorDocument.connector:type_name -> identity_v2.IDPConnector
+	50, // 37: pach_v1.CheckConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
+	4,  // 38: pach_v1.CheckStep.status:type_name -> pach_v1.CheckStep.Status
+	52, // 39: pach_v1.CheckConnectorResponse.steps:type_name -> pach_v1.CheckStep
+	50, // 40: pach_v1.StartConnectorTestRequest.document:type_name -> pach_v1.ConnectorDocument
+	62, // 41: pach_v1.StartConnectorTestResponse.expires:type_name -> google.protobuf.Timestamp
+	57, // 42: pach_v1.WaitConnectorTestResponse.claims:type_name -> pach_v1.TestedClaim
+	36, // 43: pach_v1.WaitConnectorTestResponse.groups:type_name -> pach_v1.StringList
+	58, // 44: pach_v1.WaitConnectorTestResponse.differences:type_name -> pach_v1.TestedDifference
+	5,  // 45: pach_v1.API.GetSignIn:input_type -> pach_v1.GetSignInRequest
+	7,  // 46: pach_v1.API.Explain:input_type -> pach_v1.ExplainRequest
+	11, // 47: pach_v1.API.ListUsers:input_type -> pach_v1.ListUsersRequest
+	15, // 48: pach_v1.API.SetUserEnabled:input_type -> pach_v1.SetUserEnabledRequest
+	17, // 49: pach_v1.API.LinkIdentity:input_type -> pach_v1.LinkIdentityRequest
+	19, // 50: pach_v1.API.UnlinkIdentity:input_type -> pach_v1.UnlinkIdentityRequest
+	21, // 51: pach_v1.API.ListTokens:input_type -> pach_v1.ListTokensRequest
+	24, // 52: pach_v1.API.AllowRobot:input_type -> pach_v1.AllowRobotRequest
+	26, // 53: pach_v1.API.ListRefreshTokens:input_type -> pach_v1.ListRefreshTokensRequest
+	29, // 54: pach_v1.API.RevokeSession:input_type -> pach_v1.RevokeSessionRequest
+	31, // 55: pach_v1.API.RevokeAll:input_type -> pach_v1.RevokeAllRequest
+	33, // 56: pach_v1.API.ListGroups:input_type -> pach_v1.ListGroupsRequest
+	37, // 57: pach_v1.API.UpdateOIDCClient:input_type -> pach_v1.UpdateOIDCClientRequest
+	39, // 58: pach_v1.API.CreateOIDCClient:input_type -> pach_v1.CreateOIDCClientRequest
+	41, // 59: pach_v1.API.GetOIDCClient:input_type -> pach_v1.GetOIDCClientRequest
+	43, // 60: pach_v1.API.ListOIDCClients:input_type -> pach_v1.ListOIDCClientsRequest
+	45, // 61: pach_v1.API.ListConnectorStates:input_type -> pach_v1.ListConnectorStatesRequest
+	47, // 62: pach_v1.API.ApproveConnector:input_type -> pach_v1.ApproveConnectorRequest
+	51, // 63: pach_v1.API.CheckConnector:input_type -> pach_v1.CheckConnectorRequest
+	54, // 64: pach_v1.API.StartConnectorTest:input_type -> pach_v1.StartConnectorTestRequest
+	56, // 65: pach_v1.API.WaitConnectorTest:input_type -> pach_v1.WaitConnectorTestRequest
+	6,  // 66: pach_v1.API.GetSignIn:output_type -> pach_v1.GetSignInResponse
+	10, // 67: pach_v1.API.Explain:output_type -> pach_v1.ExplainResponse
+	14, // 68: pach_v1.API.ListUsers:output_type -> pach_v1.ListUsersResponse
+	16, // 69: pach_v1.API.SetUserEnabled:output_type -> pach_v1.SetUserEnabledResponse
+	18, // 70: pach_v1.API.LinkIdentity:output_type -> pach_v1.LinkIdentityResponse
+	20, // 71: pach_v1.API.UnlinkIdentity:output_type -> pach_v1.UnlinkIdentityResponse
+	23, // 72: pach_v1.API.ListTokens:output_type -> pach_v1.ListTokensResponse
+	25, // 73: pach_v1.API.AllowRobot:output_type -> pach_v1.AllowRobotResponse
+	28, // 74: pach_v1.API.ListRefreshTokens:output_type -> pach_v1.ListRefreshTokensResponse
+	30, // 75: pach_v1.API.RevokeSession:output_type -> pach_v1.RevokeSessionResponse
+	32, // 76: pach_v1.API.RevokeAll:output_type -> pach_v1.RevokeAllResponse
+	35, // 77: pach_v1.API.ListGroups:output_type -> pach_v1.ListGroupsResponse
+	38, // 78: pach_v1.API.UpdateOIDCClient:output_type -> pach_v1.UpdateOIDCClientResponse
+	40, // 79: pach_v1.API.CreateOIDCClient:output_type -> pach_v1.CreateOIDCClientResponse
+	42, // 80: pach_v1.API.GetOIDCClient:output_type -> pach_v1.GetOIDCClientResponse
+	44, // 81: pach_v1.API.ListOIDCClients:output_type -> pach_v1.ListOIDCClientsResponse
+	49, // 82: pach_v1.API.ListConnectorStates:output_type -> pach_v1.ListConnectorStatesResponse
+	48, // 83: pach_v1.API.ApproveConnector:output_type -> pach_v1.ApproveConnectorResponse
+	53, // 84: pach_v1.API.CheckConnector:output_type -> pach_v1.CheckConnectorResponse
+	55, // 85: pach_v1.API.StartConnectorTest:output_type -> pach_v1.StartConnectorTestResponse
+	59, // 86: pach_v1.API.WaitConnectorTest:output_type -> pach_v1.WaitConnectorTestResponse
+	66, // [66:87] is the sub-list for method output_type
+	45, // [45:66] is the sub-list for method input_type
+	45, // [45:45] is the sub-list for extension type_name
+	45, // [45:45] is the sub-list for extension extendee
+	0,  // [0:45] is the sub-list for field type_name
 }
 
 func init() { file_api_pach_pach_proto_init() }
@@ -3388,8 +3921,8 @@ func file_api_pach_pach_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_pach_pach_proto_rawDesc), len(file_api_pach_pach_proto_rawDesc)),
-			NumEnums:      4,
-			NumMessages:   48,
+			NumEnums:      5,
+			NumMessages:   55,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

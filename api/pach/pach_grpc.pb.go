@@ -27,11 +27,14 @@ const (
 	API_UnlinkIdentity_FullMethodName      = "/pach_v1.API/UnlinkIdentity"
 	API_ListTokens_FullMethodName          = "/pach_v1.API/ListTokens"
 	API_AllowRobot_FullMethodName          = "/pach_v1.API/AllowRobot"
+	API_ListRefreshTokens_FullMethodName   = "/pach_v1.API/ListRefreshTokens"
+	API_RevokeSession_FullMethodName       = "/pach_v1.API/RevokeSession"
 	API_RevokeAll_FullMethodName           = "/pach_v1.API/RevokeAll"
 	API_ListGroups_FullMethodName          = "/pach_v1.API/ListGroups"
 	API_UpdateOIDCClient_FullMethodName    = "/pach_v1.API/UpdateOIDCClient"
 	API_CreateOIDCClient_FullMethodName    = "/pach_v1.API/CreateOIDCClient"
 	API_GetOIDCClient_FullMethodName       = "/pach_v1.API/GetOIDCClient"
+	API_ListOIDCClients_FullMethodName     = "/pach_v1.API/ListOIDCClients"
 	API_ListConnectorStates_FullMethodName = "/pach_v1.API/ListConnectorStates"
 	API_ApproveConnector_FullMethodName    = "/pach_v1.API/ApproveConnector"
 	API_CheckConnector_FullMethodName      = "/pach_v1.API/CheckConnector"
@@ -60,6 +63,12 @@ type APIClient interface {
 	// Lets somebody make tokens of a robot whose roles they could not grant, or
 	// takes that back.
 	AllowRobot(ctx context.Context, in *AllowRobotRequest, opts ...grpc.CallOption) (*AllowRobotResponse, error)
+	// Refresh tokens that work now: applications that a person has signed in to
+	// and that sign them in again by themselves.
+	ListRefreshTokens(ctx context.Context, in *ListRefreshTokensRequest, opts ...grpc.CallOption) (*ListRefreshTokensResponse, error)
+	// Ends one session or token of ListTokens, or one of ListRefreshTokens with all
+	// sessions that began from it: everybody their own.
+	RevokeSession(ctx context.Context, in *RevokeSessionRequest, opts ...grpc.CallOption) (*RevokeSessionResponse, error)
 	// Ends every session and token of a principal.
 	RevokeAll(ctx context.Context, in *RevokeAllRequest, opts ...grpc.CallOption) (*RevokeAllResponse, error)
 	ListGroups(ctx context.Context, in *ListGroupsRequest, opts ...grpc.CallOption) (*ListGroupsResponse, error)
@@ -69,6 +78,7 @@ type APIClient interface {
 	// identity_v2's, with what a client may be restricted to.
 	CreateOIDCClient(ctx context.Context, in *CreateOIDCClientRequest, opts ...grpc.CallOption) (*CreateOIDCClientResponse, error)
 	GetOIDCClient(ctx context.Context, in *GetOIDCClientRequest, opts ...grpc.CallOption) (*GetOIDCClientResponse, error)
+	ListOIDCClients(ctx context.Context, in *ListOIDCClientsRequest, opts ...grpc.CallOption) (*ListOIDCClientsResponse, error)
 	// The health of each connector, as the replica that answers sees it.
 	ListConnectorStates(ctx context.Context, in *ListConnectorStatesRequest, opts ...grpc.CallOption) (*ListConnectorStatesResponse, error)
 	// Lets what is stored of a connector serve, and what it says of people count.
@@ -170,6 +180,26 @@ func (c *aPIClient) AllowRobot(ctx context.Context, in *AllowRobotRequest, opts 
 	return out, nil
 }
 
+func (c *aPIClient) ListRefreshTokens(ctx context.Context, in *ListRefreshTokensRequest, opts ...grpc.CallOption) (*ListRefreshTokensResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListRefreshTokensResponse)
+	err := c.cc.Invoke(ctx, API_ListRefreshTokens_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) RevokeSession(ctx context.Context, in *RevokeSessionRequest, opts ...grpc.CallOption) (*RevokeSessionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RevokeSessionResponse)
+	err := c.cc.Invoke(ctx, API_RevokeSession_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *aPIClient) RevokeAll(ctx context.Context, in *RevokeAllRequest, opts ...grpc.CallOption) (*RevokeAllResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(RevokeAllResponse)
@@ -214,6 +244,16 @@ func (c *aPIClient) GetOIDCClient(ctx context.Context, in *GetOIDCClientRequest,
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetOIDCClientResponse)
 	err := c.cc.Invoke(ctx, API_GetOIDCClient_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) ListOIDCClients(ctx context.Context, in *ListOIDCClientsRequest, opts ...grpc.CallOption) (*ListOIDCClientsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListOIDCClientsResponse)
+	err := c.cc.Invoke(ctx, API_ListOIDCClients_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -291,6 +331,12 @@ type APIServer interface {
 	// Lets somebody make tokens of a robot whose roles they could not grant, or
 	// takes that back.
 	AllowRobot(context.Context, *AllowRobotRequest) (*AllowRobotResponse, error)
+	// Refresh tokens that work now: applications that a person has signed in to
+	// and that sign them in again by themselves.
+	ListRefreshTokens(context.Context, *ListRefreshTokensRequest) (*ListRefreshTokensResponse, error)
+	// Ends one session or token of ListTokens, or one of ListRefreshTokens with all
+	// sessions that began from it: everybody their own.
+	RevokeSession(context.Context, *RevokeSessionRequest) (*RevokeSessionResponse, error)
 	// Ends every session and token of a principal.
 	RevokeAll(context.Context, *RevokeAllRequest) (*RevokeAllResponse, error)
 	ListGroups(context.Context, *ListGroupsRequest) (*ListGroupsResponse, error)
@@ -300,6 +346,7 @@ type APIServer interface {
 	// identity_v2's, with what a client may be restricted to.
 	CreateOIDCClient(context.Context, *CreateOIDCClientRequest) (*CreateOIDCClientResponse, error)
 	GetOIDCClient(context.Context, *GetOIDCClientRequest) (*GetOIDCClientResponse, error)
+	ListOIDCClients(context.Context, *ListOIDCClientsRequest) (*ListOIDCClientsResponse, error)
 	// The health of each connector, as the replica that answers sees it.
 	ListConnectorStates(context.Context, *ListConnectorStatesRequest) (*ListConnectorStatesResponse, error)
 	// Lets what is stored of a connector serve, and what it says of people count.
@@ -345,6 +392,12 @@ func (UnimplementedAPIServer) ListTokens(context.Context, *ListTokensRequest) (*
 func (UnimplementedAPIServer) AllowRobot(context.Context, *AllowRobotRequest) (*AllowRobotResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method AllowRobot not implemented")
 }
+func (UnimplementedAPIServer) ListRefreshTokens(context.Context, *ListRefreshTokensRequest) (*ListRefreshTokensResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListRefreshTokens not implemented")
+}
+func (UnimplementedAPIServer) RevokeSession(context.Context, *RevokeSessionRequest) (*RevokeSessionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RevokeSession not implemented")
+}
 func (UnimplementedAPIServer) RevokeAll(context.Context, *RevokeAllRequest) (*RevokeAllResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RevokeAll not implemented")
 }
@@ -359,6 +412,9 @@ func (UnimplementedAPIServer) CreateOIDCClient(context.Context, *CreateOIDCClien
 }
 func (UnimplementedAPIServer) GetOIDCClient(context.Context, *GetOIDCClientRequest) (*GetOIDCClientResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetOIDCClient not implemented")
+}
+func (UnimplementedAPIServer) ListOIDCClients(context.Context, *ListOIDCClientsRequest) (*ListOIDCClientsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListOIDCClients not implemented")
 }
 func (UnimplementedAPIServer) ListConnectorStates(context.Context, *ListConnectorStatesRequest) (*ListConnectorStatesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListConnectorStates not implemented")
@@ -540,6 +596,42 @@ func _API_AllowRobot_Handler(srv interface{}, ctx context.Context, dec func(inte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _API_ListRefreshTokens_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListRefreshTokensRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).ListRefreshTokens(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_ListRefreshTokens_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).ListRefreshTokens(ctx, req.(*ListRefreshTokensRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_RevokeSession_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RevokeSessionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).RevokeSession(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_RevokeSession_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).RevokeSession(ctx, req.(*RevokeSessionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _API_RevokeAll_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(RevokeAllRequest)
 	if err := dec(in); err != nil {
@@ -626,6 +718,24 @@ func _API_GetOIDCClient_Handler(srv interface{}, ctx context.Context, dec func(i
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(APIServer).GetOIDCClient(ctx, req.(*GetOIDCClientRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_ListOIDCClients_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListOIDCClientsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).ListOIDCClients(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_ListOIDCClients_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).ListOIDCClients(ctx, req.(*ListOIDCClientsRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -760,6 +870,14 @@ var API_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _API_AllowRobot_Handler,
 		},
 		{
+			MethodName: "ListRefreshTokens",
+			Handler:    _API_ListRefreshTokens_Handler,
+		},
+		{
+			MethodName: "RevokeSession",
+			Handler:    _API_RevokeSession_Handler,
+		},
+		{
 			MethodName: "RevokeAll",
 			Handler:    _API_RevokeAll_Handler,
 		},
@@ -778,6 +896,10 @@ var API_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetOIDCClient",
 			Handler:    _API_GetOIDCClient_Handler,
+		},
+		{
+			MethodName: "ListOIDCClients",
+			Handler:    _API_ListOIDCClients_Handler,
 		},
 		{
 			MethodName: "ListConnectorStates",

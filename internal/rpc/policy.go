@@ -122,6 +122,9 @@ func pachPolicy() map[string]rule {
 		"/pach_v1.API/GetSignIn":  {kind: public},
 		"/pach_v1.API/Explain":    {kind: signedIn},
 		"/pach_v1.API/ListTokens": {kind: signedIn},
+		// Everybody their own.
+		"/pach_v1.API/ListRefreshTokens": {kind: signedIn},
+		"/pach_v1.API/RevokeSession":     {kind: signedIn},
 
 		"/pach_v1.API/ListUsers":  need(access.ClusterAuthGetGroupUsers),
 		"/pach_v1.API/ListGroups": need(access.ClusterAuthGetGroups),
@@ -136,6 +139,7 @@ func pachPolicy() map[string]rule {
 		"/pach_v1.API/UpdateOIDCClient": need(access.ClusterIdentityUpdateOIDCClient),
 		"/pach_v1.API/CreateOIDCClient": need(access.ClusterIdentityCreateOIDCClient),
 		"/pach_v1.API/GetOIDCClient":    need(access.ClusterIdentityGetOIDCClient),
+		"/pach_v1.API/ListOIDCClients":  need(access.ClusterIdentityListOIDCClients),
 
 		"/pach_v1.API/ListConnectorStates": need(access.ClusterIdentityListIDPs),
 		// Both have pachd connect to where the document says, with its secrets.

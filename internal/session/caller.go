@@ -81,6 +81,12 @@ func (c Caller) AuthorizeAbout(who principal.Name, need access.Permission) error
 	return c.AuthorizeCluster(need)
 }
 
+// AuthorizeRevoke lets everybody end what is their own, and of others those who
+// may revoke tokens. Fault: Denied.
+func (c Caller) AuthorizeRevoke(who principal.Name) error {
+	return c.AuthorizeAbout(who, access.ClusterAuthRevokeUserTokens)
+}
+
 // AuthorizeSeeBindings lets those see who may do what on a resource who may do
 // something on it themselves, and those who may see all bindings. Faults: Denied;
 // to either, what ErrNoBinding says of a resource that does not exist.

@@ -55,6 +55,39 @@ func (s *Service) Revoke(ctx context.Context, by Caller, raw secret.Text) (n int
 	return n, err
 }
 
+// IDLength of a token's hash is enough to tell it from others, and of no use
+// otherwise: it is the id that lists show.
+const IDLength = 12
+
+// RevokeByID ends a token by the id that Held shows it with: everybody their own.
+// Faults: NotFound, also for a token that the caller may not end; Precondition.
+func (s *Service) RevokeByID(ctx context.Context, by Caller, id string) error {
+	if len(id) != IDLength {
+		return errNoSession(id)
+	}
+	return s.with.DB.Update(ctx, func(tx *db.Tx) error {
+		known, err := token.ByID(ctx, tx, id)
+		if fault.Is(err, fault.NotFound) || err == nil && by.AuthorizeRevoke(known.Subject) != nil {
+			return errNoSession(id)
+		}
+		if err == nil {
+			err = checkRevocable(known.Subject)
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := token.Revoke(ctx, tx, known.Hash); err != nil {
+			return err
+		}
+		return s.By(by.Name).Record(ctx, tx, "token.revoke", "token/"+known.Hash[:8], "")
+	})
+}
+
+func errNoSession(id string) error {
+	return fault.New(fault.NotFound, "there is no session or token %q", id).
+		Next("list them with: pachctl auth list-sessions")
+}
+
 // checkRevocable keeps pachd administrable. The text begins with upstream's.
 func checkRevocable(who principal.Name) error {
 	if who == principal.Root {

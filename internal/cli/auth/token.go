@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"pachyderm/api/auth"
 	"pachyderm/api/pach"
@@ -76,9 +77,9 @@ func (o robotTokenOptions) run(ctx context.Context, k *kit.Kit) error {
 }
 
 type revokeOptions struct {
-	token, user, allOf string
-	enterprise         bool
-	out                string
+	token, user, allOf, session string
+	enterprise                  bool
+	out                         string
 }
 
 func revoke(k *kit.Kit) *cobra.Command {
@@ -86,10 +87,11 @@ func revoke(k *kit.Kit) *cobra.Command {
 	c := &cobra.Command{
 		Use: "revoke", Short: "Revoke a token, or all that a user or robot has", Args: kit.Exactly(0),
 		Long: `Revoke a token, all tokens of a user or robot, or with --all-of the refresh
-tokens of their applications as well, so that nothing signs in by itself. Nothing
-to revoke is a failure.`,
+tokens of their applications as well, so that nothing signs in by itself. With
+--session end one session, or what one application has, by the ID of list-sessions;
+everybody may do so with their own. Nothing to revoke is a failure.`,
 		Example: "  pachctl auth revoke --token - < token\n  pachctl auth revoke --user robot:ci\n" +
-			"  pachctl auth revoke --all-of user:alice@example.com",
+			"  pachctl auth revoke --all-of user:alice@example.com\n  pachctl auth revoke --session 3f1c0a9b27de",
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := o.check(c); err != nil {
 				return err
@@ -101,6 +103,7 @@ to revoke is a failure.`,
 		"the token to revoke; - reads it from standard input, which keeps it out of the list of processes")
 	c.Flags().StringVar(&o.user, "user", "", "whose tokens to revoke, with prefix, such as user:alice@example.com")
 	c.Flags().StringVar(&o.allOf, "all-of", "", "whose tokens, sessions and refresh tokens of applications to revoke, with prefix")
+	c.Flags().StringVar(&o.session, "session", "", "the session, token or refresh token to revoke, by the ID of list-sessions or list-tokens")
 	kit.EnterpriseFlag(c, &o.enterprise)
 	kit.OutputFlag(c, &o.out)
 	return c
@@ -108,18 +111,18 @@ to revoke is a failure.`,
 
 func (o revokeOptions) check(c *cobra.Command) error {
 	given := 0
-	for _, flag := range []string{o.token, o.user, o.allOf} {
+	for _, flag := range []string{o.token, o.user, o.allOf, o.session} {
 		if flag != "" {
 			given++
 		}
 	}
 	switch given {
 	case 0:
-		return kit.Usagef(c, "one of --token or --user must be set, or --all-of")
+		return kit.Usagef(c, "one of --token or --user must be set, or --all-of or --session")
 	case 1:
 		return nil
 	}
-	return kit.Usagef(c, "only one of --token or --user may be set, or --all-of")
+	return kit.Usagef(c, "only one of --token or --user may be set, or --all-of or --session")
 }
 
 func (o revokeOptions) run(ctx context.Context, k *kit.Kit) (err error) {
@@ -132,6 +135,12 @@ func (o revokeOptions) run(ctx context.Context, k *kit.Kit) (err error) {
 		}
 	}
 	return k.WithConn(ctx, o.enterprise, func(ctx context.Context, c *kit.Conn) error {
+		if o.session != "" {
+			if _, err := c.Pach.RevokeSession(ctx, &pach.RevokeSessionRequest{Id: o.session}); err != nil {
+				return err
+			}
+			return k.PrintResult(o.out, map[string]string{"revoked": o.session}, func() { k.Printf("%s revoked\n", o.session) })
+		}
 		tokens, refresh, err := o.revoke(ctx, c)
 		if err != nil {
 			return err
@@ -180,6 +189,8 @@ type shownToken struct {
 	Created   *time.Time `json:"created,omitempty"`
 	Expires   *time.Time `json:"expires,omitempty"`
 	Connector string     `json:"connector,omitempty"`
+	// Application has a refresh token; empty for all else.
+	Application string `json:"application,omitempty"`
 }
 
 type listTokensOptions struct {
@@ -200,8 +211,10 @@ not kept by pachd and cannot be shown. Everybody may ask for their own.`,
 func listSessions(k *kit.Kit) *cobra.Command {
 	return listsTokens(k, &cobra.Command{
 		Use: "list-sessions [PRINCIPAL]", Short: "List the sessions of people who have signed in", Args: kit.Between(0, 1),
-		Long: `List the sessions of people who have signed in: whose they are, through which
-identity provider, and when they end. Everybody may ask for their own.`,
+		Long: `List the sessions of people who have signed in, and the applications that sign
+them in by themselves with a refresh token: whose they are, through which identity
+provider, and when they end. Everybody may ask for their own, and end them with
+pachctl auth revoke --session ID.`,
 		Example: "  pachctl auth list-sessions\n  pachctl auth list-sessions user:alice@example.com",
 	}, true)
 }
@@ -222,27 +235,61 @@ func listsTokens(k *kit.Kit, c *cobra.Command, sessions bool) *cobra.Command {
 
 func (o listTokensOptions) run(ctx context.Context, k *kit.Kit) error {
 	return k.WithConn(ctx, o.enterprise, func(ctx context.Context, c *kit.Conn) error {
-		var all []*pach.Token
-		err := client.Pages(func(page string) (string, error) {
-			r, err := c.Pach.ListTokens(ctx, &pach.ListTokensRequest{Principal: o.principal, Sessions: o.sessions, PageToken: page})
-			all = append(all, r.GetTokens()...)
-			return r.GetNextPageToken(), err
-		})
+		tokens, err := o.list(ctx, c)
+		if err == nil && o.sessions {
+			var more []shownToken
+			more, err = o.listApplications(ctx, c)
+			tokens = append(tokens, more...)
+		}
 		if err != nil {
 			return err
 		}
-		slices.SortStableFunc(all, func(a, b *pach.Token) int { return strings.Compare(a.GetPrincipal(), b.GetPrincipal()) })
-		tokens, rows := []shownToken{}, [][]string{}
-		for _, t := range all {
-			expires := "never"
-			if t.GetExpires() != nil {
-				expires = kit.FormatTime(t.GetExpires())
-			}
-			tokens = append(tokens, shownToken{
-				t.GetId(), t.GetPrincipal(), kit.TimeOrNil(t.GetCreated()), kit.TimeOrNil(t.GetExpires()), t.GetConnector(),
-			})
-			rows = append(rows, []string{t.GetId(), t.GetPrincipal(), kit.OrDash(t.GetConnector()), kit.FormatTime(t.GetCreated()), expires})
+		slices.SortStableFunc(tokens, func(a, b shownToken) int { return strings.Compare(a.Principal, b.Principal) })
+		head, rows := []string{"ID", "PRINCIPAL", "CONNECTOR", "CREATED", "EXPIRES"}, [][]string{}
+		if o.sessions {
+			head = append(head, "APPLICATION")
 		}
-		return k.PrintResult(o.out, tokens, func() { k.Table([]string{"ID", "PRINCIPAL", "CONNECTOR", "CREATED", "EXPIRES"}, rows) })
+		for _, t := range tokens {
+			row := []string{t.ID, t.Principal, kit.OrDash(t.Connector), formatTime(t.Created, "-"), formatTime(t.Expires, "never")}
+			if o.sessions {
+				row = append(row, kit.OrDash(t.Application))
+			}
+			rows = append(rows, row)
+		}
+		return k.PrintResult(o.out, tokens, func() { k.Table(head, rows) })
 	})
+}
+
+func (o listTokensOptions) list(ctx context.Context, c *kit.Conn) ([]shownToken, error) {
+	all := []shownToken{}
+	err := client.Pages(func(page string) (string, error) {
+		r, err := c.Pach.ListTokens(ctx, &pach.ListTokensRequest{Principal: o.principal, Sessions: o.sessions, PageToken: page})
+		for _, t := range r.GetTokens() {
+			all = append(all, shownToken{
+				t.GetId(), t.GetPrincipal(), kit.TimeOrNil(t.GetCreated()), kit.TimeOrNil(t.GetExpires()), t.GetConnector(), "",
+			})
+		}
+		return r.GetNextPageToken(), err
+	})
+	return all, err
+}
+
+func (o listTokensOptions) listApplications(ctx context.Context, c *kit.Conn) (all []shownToken, err error) {
+	err = client.Pages(func(page string) (string, error) {
+		r, err := c.Pach.ListRefreshTokens(ctx, &pach.ListRefreshTokensRequest{Principal: o.principal, PageToken: page})
+		for _, t := range r.GetRefreshTokens() {
+			all = append(all, shownToken{
+				t.GetId(), t.GetPrincipal(), kit.TimeOrNil(t.GetCreated()), kit.TimeOrNil(t.GetExpires()), t.GetConnector(), t.GetClient(),
+			})
+		}
+		return r.GetNextPageToken(), err
+	})
+	return all, err
+}
+
+func formatTime(t *time.Time, absent string) string {
+	if t == nil {
+		return absent
+	}
+	return kit.FormatTime(timestamppb.New(*t))
 }

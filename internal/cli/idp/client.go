@@ -9,7 +9,9 @@ import (
 
 	"pachyderm/api/identity"
 	"pachyderm/api/pach"
+	"pachyderm/client"
 	"pachyderm/internal/cli/kit"
+	"pachyderm/internal/fault"
 )
 
 // clientDoc is an OIDC client as people write it.
@@ -21,6 +23,33 @@ type clientDoc struct {
 	TrustedPeers []string `json:"trusted_peers" yaml:"trusted_peers"`
 	// Allowed is nil where pachd was not asked for it.
 	Allowed []string `json:"allowed_connectors,omitempty" yaml:"allowed_connectors,omitempty"`
+	// PKCE is left out where it is required.
+	PKCE string `json:"pkce,omitempty" yaml:"pkce,omitempty"`
+}
+
+// pkceByName are what a client may have to do about PKCE, as documents have it.
+func pkceByName() map[string]pach.PKCE {
+	return map[string]pach.PKCE{
+		"required": pach.PKCE_PKCE_REQUIRED, "optional": pach.PKCE_PKCE_OPTIONAL, "until-used": pach.PKCE_PKCE_UNTIL_USED,
+	}
+}
+
+func parsePKCE(text string) (pach.PKCE, error) {
+	p, ok := pkceByName()[text]
+	if !ok && text != "" {
+		return p, fault.New(fault.Invalid, "pkce: %q is neither required nor optional", text).At("pkce")
+	}
+	return p, nil
+}
+
+// shownPKCE is empty where PKCE is required, and where pachd does not say.
+func shownPKCE(p pach.PKCE) string {
+	for name, known := range pkceByName() {
+		if known == p && p != pach.PKCE_PKCE_REQUIRED {
+			return name
+		}
+	}
+	return ""
 }
 
 const clientHelp = `The document is YAML or JSON with the keys
@@ -32,20 +61,28 @@ const clientHelp = `The document is YAML or JSON with the keys
   trusted_peers  ids of clients that may request tokens for this one
   allowed_connectors
                  ids of the connectors that people may sign in with; default:
-                 all`
+                 all
+  pkce           optional for an application that does not know PKCE; default:
+                 required. A client that was made by a client of an older
+                 version shows until-used: it may leave PKCE out until it has
+                 used it once`
 
 // clientOf reads the document. A secret *** is one that get-client did not show.
-func clientOf(d kit.Document) (*identity.OIDCClient, []string, error) {
+func clientOf(d kit.Document) (*pach.CreateOIDCClientRequest, error) {
 	var doc clientDoc
 	if err := d.Decode(&doc); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if doc.Secret == kit.Mask {
 		doc.Secret = ""
 	}
-	return &identity.OIDCClient{
+	pkce, err := parsePKCE(doc.PKCE)
+	if err != nil {
+		return nil, fault.Prefix(err, "%s", d.Name)
+	}
+	return &pach.CreateOIDCClientRequest{Client: &identity.OIDCClient{
 		Id: doc.ID, Name: doc.Name, RedirectUris: doc.RedirectURIs, Secret: doc.Secret, TrustedPeers: doc.TrustedPeers,
-	}, doc.Allowed, nil
+	}, AllowedConnectors: doc.Allowed, Pkce: pkce}, nil
 }
 
 type createClientOptions struct {
@@ -71,12 +108,12 @@ func (o createClientOptions) run(ctx context.Context, k *kit.Kit) error {
 	if err != nil {
 		return err
 	}
-	oidc, allowed, err := clientOf(d)
+	req, err := clientOf(d)
 	if err != nil {
 		return err
 	}
 	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
-		secret, err := register(ctx, c, oidc, allowed)
+		secret, err := register(ctx, c, req)
 		if err != nil {
 			return d.Explain(err)
 		}
@@ -88,14 +125,14 @@ func printSecret(k *kit.Kit, out string, secret string) error {
 	return k.PrintResult(out, map[string]string{"secret": secret}, func() { k.Printf("Client secret: %q\n", secret) })
 }
 
-// register asks a pachd of ours only for what upstream's does not know.
-func register(ctx context.Context, c *kit.Conn, oidc *identity.OIDCClient, allowed []string) (secret string, err error) {
-	if len(allowed) == 0 {
-		r, err := c.Identity.CreateOIDCClient(ctx, &identity.CreateOIDCClientRequest{Client: oidc})
+// register asks upstream's pachd for what it knows.
+func register(ctx context.Context, c *kit.Conn, req *pach.CreateOIDCClientRequest) (secret string, err error) {
+	r, err := c.Pach.CreateOIDCClient(ctx, req)
+	if status.Code(err) != codes.Unimplemented || len(req.GetAllowedConnectors()) > 0 || req.GetPkce() != pach.PKCE_PKCE_UNKNOWN {
 		return r.GetClient().GetSecret(), err
 	}
-	r, err := c.Pach.CreateOIDCClient(ctx, &pach.CreateOIDCClientRequest{Client: oidc, AllowedConnectors: allowed})
-	return r.GetClient().GetSecret(), err
+	theirs, err := c.Identity.CreateOIDCClient(ctx, &identity.CreateOIDCClientRequest{Client: req.GetClient()})
+	return theirs.GetClient().GetSecret(), err
 }
 
 type updateClientOptions struct {
@@ -104,6 +141,7 @@ type updateClientOptions struct {
 	document kit.Document // none if only the secret changes
 	request  pach.UpdateOIDCClientRequest
 	secret   string // in the document; the request has no place for it
+	pkce     string
 }
 
 func updateClient(k *kit.Kit) *cobra.Command {
@@ -113,10 +151,12 @@ func updateClient(k *kit.Kit) *cobra.Command {
 		Long: `Change the settings of an OIDC client that are in the document: those that are
 absent stay, and an empty list empties the stored one. With --new-secret a new
 secret is generated and shown this once; the old one ends, as it does when the
-document sets one. With an ID and --new-secret alone only that changes.
+document sets one. With --pkce=optional the client may sign people in without
+PKCE (RFC 7636). With an ID and flags alone only what they say changes.
 
 ` + clientHelp,
-		Example: "  pachctl idp update-client --config dashboard.yaml\n  pachctl idp update-client dashboard --new-secret",
+		Example: "  pachctl idp update-client --config dashboard.yaml\n  pachctl idp update-client dashboard --new-secret\n" +
+			"  pachctl idp update-client dashboard --pkce=optional",
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := o.read(c, k, args); err != nil {
 				return err
@@ -126,6 +166,7 @@ document sets one. With an ID and --new-secret alone only that changes.
 	}
 	documentFlag(c, &o.file)
 	c.Flags().BoolVar(&o.request.NewSecret, "new-secret", false, "generate a new secret and show it")
+	c.Flags().StringVar(&o.pkce, "pkce", "", "whether the client must use PKCE: required or optional")
 	kit.OutputFlag(c, &o.out)
 	return c
 }
@@ -140,8 +181,13 @@ func (o *updateClientOptions) read(c *cobra.Command, k *kit.Kit, args []string) 
 		if err := o.readDocument(); err != nil {
 			return err
 		}
-	case !o.request.NewSecret:
-		return kit.Usagef(c, "nothing to change: add --config FILE or --new-secret")
+	case !o.request.NewSecret && o.pkce == "":
+		return kit.Usagef(c, "nothing to change: add --config FILE or --new-secret or --pkce")
+	}
+	if o.pkce != "" {
+		if o.request.Pkce, err = parsePKCE(o.pkce); err != nil || o.request.GetPkce() == pach.PKCE_PKCE_UNTIL_USED {
+			return kit.Usagef(c, "--pkce is %q: choose required or optional", o.pkce)
+		}
 	}
 	if o.secret != "" && o.request.NewSecret {
 		return kit.Usagef(c, "the document sets a secret and --new-secret generates another: choose one")
@@ -150,11 +196,12 @@ func (o *updateClientOptions) read(c *cobra.Command, k *kit.Kit, args []string) 
 }
 
 func (o *updateClientOptions) readDocument() error {
-	oidc, allowed, err := clientOf(o.document)
+	given, err := clientOf(o.document)
 	if err != nil {
 		return err
 	}
-	o.secret, o.request.Id, o.request.Name = oidc.GetSecret(), oidc.GetId(), oidc.GetName()
+	oidc, allowed := given.GetClient(), given.GetAllowedConnectors()
+	o.secret, o.request.Id, o.request.Name, o.request.Pkce = oidc.GetSecret(), oidc.GetId(), oidc.GetName(), given.GetPkce()
 	for _, list := range []struct {
 		given []string
 		into  **pach.StringList
@@ -180,9 +227,10 @@ func (o *updateClientOptions) run(ctx context.Context, k *kit.Kit) error {
 	})
 }
 
-func docOfClient(c *identity.OIDCClient) clientDoc {
+func docOfClient(r *pach.GetOIDCClientResponse) clientDoc {
+	c := r.GetClient()
 	return clientDoc{
-		ID: c.GetId(), Name: c.GetName(), Secret: c.GetSecret(),
+		ID: c.GetId(), Name: c.GetName(), Secret: c.GetSecret(), Allowed: r.GetAllowedConnectors(), PKCE: shownPKCE(r.GetPkce()),
 		RedirectURIs: append([]string{}, c.GetRedirectUris()...), TrustedPeers: append([]string{}, c.GetTrustedPeers()...),
 	}
 }
@@ -212,8 +260,7 @@ func (o idOptions) runGetClient(ctx context.Context, k *kit.Kit) error {
 		if err != nil {
 			return err
 		}
-		doc := docOfClient(r.GetClient())
-		doc.Allowed = r.GetAllowedConnectors()
+		doc := docOfClient(r)
 		return printYAML(k, o.out, doc, doc)
 	})
 }
@@ -224,6 +271,9 @@ func listClient(k *kit.Kit) *cobra.Command {
 	var o listClientOptions
 	c := &cobra.Command{
 		Use: "list-client", Short: "List the OIDC clients", Example: "  pachctl idp list-client", Args: kit.Exactly(0),
+		Long: `List the OIDC clients, one id per line. Behind those that an administrator has
+exempted from PKCE (RFC 7636) that is said; -o json and -o yaml also tell which
+may leave it out until they have used it once.`,
 		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context(), k) },
 	}
 	kit.OutputFlag(c, &o.out)
@@ -232,20 +282,41 @@ func listClient(k *kit.Kit) *cobra.Command {
 
 func (o listClientOptions) run(ctx context.Context, k *kit.Kit) error {
 	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
-		r, err := c.Identity.ListOIDCClients(ctx, &identity.ListOIDCClientsRequest{})
+		all, err := clients(ctx, c)
 		if err != nil {
 			return err
 		}
 		docs := []clientDoc{}
-		for _, oidc := range r.GetClients() {
+		for _, oidc := range all {
 			docs = append(docs, docOfClient(oidc))
 		}
 		return k.PrintResult(o.out, docs, func() {
 			for _, d := range docs {
-				k.Printf("%s\n", d.ID)
+				k.Printf("%s", d.ID)
+				if d.PKCE == "optional" {
+					k.Printf("  (PKCE: %s)", d.PKCE)
+				}
+				k.Printf("\n")
 			}
 		})
 	})
+}
+
+// clients asks upstream's pachd for what it knows.
+func clients(ctx context.Context, c *kit.Conn) (all []*pach.GetOIDCClientResponse, err error) {
+	err = client.Pages(func(page string) (string, error) {
+		r, err := c.Pach.ListOIDCClients(ctx, &pach.ListOIDCClientsRequest{PageToken: page})
+		all = append(all, r.GetClients()...)
+		return r.GetNextPageToken(), err
+	})
+	if status.Code(err) != codes.Unimplemented {
+		return all, err
+	}
+	theirs, err := c.Identity.ListOIDCClients(ctx, &identity.ListOIDCClientsRequest{})
+	for _, oidc := range theirs.GetClients() {
+		all = append(all, &pach.GetOIDCClientResponse{Client: oidc})
+	}
+	return all, err
 }
 
 func deleteClient(k *kit.Kit) *cobra.Command {

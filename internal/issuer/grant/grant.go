@@ -137,11 +137,6 @@ func EndOfClient(ctx context.Context, tx *db.Tx, clientID string) error {
 	return endWhere(ctx, tx, `client_id = $1`, clientID)
 }
 
-// EndOfConnector ends what was granted through a connector.
-func EndOfConnector(ctx context.Context, tx *db.Tx, connectorID string) error {
-	return endWhere(ctx, tx, `connector_id = $1`, connectorID)
-}
-
 // Continue lets a session begin from an ID token of a grant, if that has not
 // ended, and keeps the grant as long, so that it can still end the session.
 // Fault: Unauthenticated.

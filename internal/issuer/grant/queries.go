@@ -3,6 +3,8 @@ package grant
 import (
 	"context"
 	"encoding/json"
+	"strconv"
+	"strings"
 	"time"
 
 	"pachyderm/internal/db"
@@ -79,11 +81,17 @@ func (s *Store) Refreshable(ctx context.Context, tx *db.Tx, p db.Page, now time.
 	return s.page(ctx, tx, p, `id > $1 AND refresh_until > $2 ORDER BY id LIMIT $3`, p.After, db.Micros(now), p.Size())
 }
 
-// RefreshableOf is Refreshable of one identity.
-func (s *Store) RefreshableOf(ctx context.Context, tx *db.Tx, identityID string, p db.Page, now time.Time,
+// RefreshableOf is Refreshable of some identities.
+func (s *Store) RefreshableOf(ctx context.Context, tx *db.Tx, identityIDs []string, p db.Page, now time.Time,
 ) (all []Grant, next string, err error) {
-	return s.page(ctx, tx, p, `id > $1 AND refresh_until > $2 AND identity_id = $4 ORDER BY id LIMIT $3`,
-		p.After, db.Micros(now), p.Size(), identityID)
+	args := []any{p.After, db.Micros(now), p.Size()}
+	places := make([]string, len(identityIDs))
+	for n, id := range identityIDs {
+		args = append(args, id)
+		places[n] = "$" + strconv.Itoa(len(args))
+	}
+	where := `id > $1 AND refresh_until > $2 AND identity_id IN (` + strings.Join(places, ", ") + `) ORDER BY id LIMIT $3`
+	return s.page(ctx, tx, p, where, args...)
 }
 
 func (s *Store) page(ctx context.Context, tx *db.Tx, p db.Page, where string, args ...any) (all []Grant, next string, err error) {
@@ -114,6 +122,13 @@ func endWhere(ctx context.Context, tx *db.Tx, where string, args ...any) error {
 		return err
 	}
 	return endTokens(ctx, tx, ids)
+}
+
+// EndOfConnector ends what was granted through a connector. The sessions are left
+// for the gate, which says what has become of their connector.
+func EndOfConnector(ctx context.Context, tx *db.Tx, connectorID string) error {
+	_, err := tx.Exec(ctx, `DELETE FROM grants WHERE connector_id = $1`, connectorID)
+	return err
 }
 
 func keep(ctx context.Context, tx *db.Tx, id string, until, now time.Time) (there bool, err error) {

@@ -191,7 +191,7 @@ func TestRefreshable_OfEverybodyAndOfOne(t *testing.T) {
 				h.must(h.db.View(h.Context(), func(tx *db.Tx) error {
 					all, after, err := h.Refreshable(h.Context(), tx, p, h.clock)
 					if id != "" {
-						all, after, err = h.RefreshableOf(h.Context(), tx, id, p, h.clock)
+						all, after, err = h.RefreshableOf(h.Context(), tx, []string{id, "nosuch"}, p, h.clock)
 					}
 					n, next = n+len(all), after
 					for _, g := range all {

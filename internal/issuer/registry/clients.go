@@ -45,17 +45,6 @@ const (
 	PKCEUntilUsed PKCE = "until-used"
 )
 
-// ParsePKCE reads what an administrator may set; empty is for no change. Fault:
-// Invalid.
-func ParsePKCE(text string) (PKCE, error) {
-	switch p := PKCE(text); p {
-	case "", PKCERequired, PKCEOptional:
-		return p, nil
-	}
-	return "", fault.New(fault.Invalid, "PKCE is %q", text).
-		Next("choose %s or %s", PKCERequired, PKCEOptional).At("pkce")
-}
-
 // CreateClient registers an application and returns it with its secret, for
 // the one time that it can be seen. Faults: Invalid, Exists.
 func (g *Registry) CreateClient(ctx context.Context, by principal.Name, c Client) (Client, error) {

@@ -579,6 +579,7 @@ func TestClients_Lifecycle(t *testing.T) {
 			!strings.Contains(fault.Message(err), "ID already exists") {
 			t.Errorf("twice: %v", err)
 		}
+		client.PKCE = registry.PKCEUntilUsed
 		got, err := o.Client(t.Context(), "app")
 		if diff := cmp.Diff(client, got); diff != "" || err != nil {
 			t.Errorf("read, and the secret must not show (-want +got):\n%s%v", diff, err)
@@ -612,6 +613,65 @@ func TestClients_Lifecycle(t *testing.T) {
 			if !fault.Is(err, fault.NotFound) || !strings.Contains(fault.Message(err), `unable to find OIDC client with id "app"`) {
 				t.Errorf("%s of what is gone: %v", what, err)
 			}
+		}
+	})
+}
+
+// What a client must do about PKCE is learnt once, set by administrators, and
+// forgotten with the client.
+func TestClients_PKCE(t *testing.T) {
+	each(t, func(t *testing.T, o *office) {
+		of := func(id string) registry.PKCE {
+			t.Helper()
+			c, err := o.Client(t.Context(), id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, same, err := o.DexClient(t.Context(), id)
+			if err != nil || same != c.PKCE {
+				t.Errorf("%s, and for logins %s, %v", c.PKCE, same, err)
+			}
+			return same
+		}
+		make := func(id string, p registry.PKCE) {
+			t.Helper()
+			if _, err := o.CreateClient(t.Context(), principal.Root, registry.Client{ID: id, Name: id, PKCE: p}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		set := func(id string, p registry.PKCE) {
+			t.Helper()
+			if err := o.UpdateClient(t.Context(), principal.Root, registry.Client{ID: id, PKCE: p}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		learn := func(id string) {
+			t.Helper()
+			if err := o.db.Update(t.Context(), func(tx *db.Tx) error { return registry.LearntPKCE(t.Context(), tx, id) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		make("console", "")
+		make("own", registry.PKCERequired)
+		if console, own := of("console"), of("own"); console != registry.PKCEUntilUsed || own != registry.PKCERequired {
+			t.Errorf("at first %s and %s", console, own)
+		}
+		learn("console")
+		set("console", "")
+		if got := of("console"); got != registry.PKCERequired {
+			t.Errorf("after it was used: %s", got)
+		}
+		set("own", registry.PKCEOptional)
+		learn("own")
+		if got := of("own"); got != registry.PKCEOptional {
+			t.Errorf("an administrator's word, after it was used: %s", got)
+		}
+		if err := o.DeleteClient(t.Context(), principal.Root, "own"); err != nil {
+			t.Fatal(err)
+		}
+		make("own", "")
+		if got := of("own"); got != registry.PKCEUntilUsed {
+			t.Errorf("another of the same id: %s", got)
 		}
 	})
 }

@@ -1,7 +1,9 @@
 package pach
 
 import (
+	"cmp"
 	"context"
+	"slices"
 
 	pb "pachyderm/api/pach"
 	"pachyderm/internal/issuer/registry"
@@ -19,7 +21,7 @@ func (s *server) CreateOIDCClient(ctx context.Context, req *pb.CreateOIDCClientR
 	if err != nil {
 		return nil, err
 	}
-	c.AllowedConnectors = req.GetAllowedConnectors()
+	c.AllowedConnectors, c.PKCE = req.GetAllowedConnectors(), cmp.Or(pkceFromProto(req.GetPkce()), registry.PKCERequired)
 	c, err = s.issuer.Registry.CreateClient(ctx, session.FromContext(ctx).Name, c)
 	return &pb.CreateOIDCClientResponse{Client: identity.ClientToProto(c)}, err
 }
@@ -27,7 +29,46 @@ func (s *server) CreateOIDCClient(ctx context.Context, req *pb.CreateOIDCClientR
 // GetOIDCClient shows one, without its secret.
 func (s *server) GetOIDCClient(ctx context.Context, req *pb.GetOIDCClientRequest) (*pb.GetOIDCClientResponse, error) {
 	c, err := s.issuer.Registry.Client(ctx, req.GetId())
-	return &pb.GetOIDCClientResponse{Client: identity.ClientToProto(c), AllowedConnectors: c.AllowedConnectors}, err
+	return clientToProto(c), err
+}
+
+// ListOIDCClients shows all, without their secrets.
+func (s *server) ListOIDCClients(ctx context.Context, req *pb.ListOIDCClientsRequest) (*pb.ListOIDCClientsResponse, error) {
+	all, err := s.issuer.Registry.Clients(ctx)
+	p, out := page(req), &pb.ListOIDCClientsResponse{}
+	all = slices.DeleteFunc(all, func(c registry.Client) bool { return c.ID <= p.After })
+	for _, c := range all[:min(len(all), p.Size())] {
+		out.Clients = append(out.Clients, clientToProto(c))
+		out.NextPageToken = p.Next(len(out.GetClients()), c.ID)
+	}
+	return out, err
+}
+
+func clientToProto(c registry.Client) *pb.GetOIDCClientResponse {
+	return &pb.GetOIDCClientResponse{Client: identity.ClientToProto(c), AllowedConnectors: c.AllowedConnectors, Pkce: pkceToProto(c.PKCE)}
+}
+
+func pkceToProto(p registry.PKCE) pb.PKCE {
+	switch p {
+	case registry.PKCERequired:
+		return pb.PKCE_PKCE_REQUIRED
+	case registry.PKCEOptional:
+		return pb.PKCE_PKCE_OPTIONAL
+	case registry.PKCEUntilUsed:
+		return pb.PKCE_PKCE_UNTIL_USED
+	}
+	return pb.PKCE_PKCE_UNKNOWN
+}
+
+// pkceFromProto is what an administrator sets, or "" for what it is.
+func pkceFromProto(p pb.PKCE) registry.PKCE {
+	switch p {
+	case pb.PKCE_PKCE_REQUIRED:
+		return registry.PKCERequired
+	case pb.PKCE_PKCE_OPTIONAL:
+		return registry.PKCEOptional
+	}
+	return ""
 }
 
 // UpdateOIDCClient changes what is given; a list that is given empty becomes
@@ -39,7 +80,7 @@ func (s *server) UpdateOIDCClient(ctx context.Context, req *pb.UpdateOIDCClientR
 	by := session.FromContext(ctx).Name
 	err := s.issuer.Registry.UpdateClient(ctx, by, registry.Client{
 		ID: req.GetId(), Name: req.GetName(), RedirectURIs: values(req.GetRedirectUris()), TrustedPeers: values(req.GetTrustedPeers()),
-		AllowedConnectors: values(req.GetAllowedConnectors()),
+		AllowedConnectors: values(req.GetAllowedConnectors()), PKCE: pkceFromProto(req.GetPkce()),
 	})
 	if err != nil || !req.GetNewSecret() {
 		return &pb.UpdateOIDCClientResponse{}, err

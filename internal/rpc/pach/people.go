@@ -4,7 +4,9 @@ import (
 	"context"
 
 	pb "pachyderm/api/pach"
+	"pachyderm/internal/access"
 	"pachyderm/internal/db"
+	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/rpc/wire"
@@ -119,14 +121,41 @@ func (s *server) ListTokens(ctx context.Context, req *pb.ListTokensRequest) (*pb
 	return out, err
 }
 
-// idLength of a token's hash is enough to tell it from others.
-const idLength = 12
-
 func tokenToProto(t session.Held) *pb.Token {
 	return &pb.Token{
-		Id: t.Hash[:idLength], Principal: t.Subject.String(), Connector: t.ConnectorID,
+		Id: t.Hash[:session.IDLength], Principal: t.Subject.String(), Connector: t.ConnectorID,
 		Created: wire.Timestamp(t.Created), Expires: wire.Timestamp(t.Expires),
 	}
+}
+
+// ListRefreshTokens shows which applications sign people in by themselves.
+func (s *server) ListRefreshTokens(ctx context.Context, req *pb.ListRefreshTokensRequest) (*pb.ListRefreshTokensResponse, error) {
+	who, err := parseOr("", req.GetPrincipal())
+	if err != nil {
+		return nil, err
+	}
+	if err := session.FromContext(ctx).AuthorizeAbout(who, access.ClusterAuthExtractTokens); err != nil {
+		return nil, err
+	}
+	all, next, err := s.issuer.RefreshTokens(ctx, who, page(req))
+	out := &pb.ListRefreshTokensResponse{NextPageToken: next}
+	for _, t := range all {
+		out.RefreshTokens = append(out.RefreshTokens, &pb.RefreshToken{
+			Id: t.ID, Principal: t.User.String(), Client: t.ClientID, Connector: t.ConnectorID,
+			Created: wire.Timestamp(t.Created), Used: wire.Timestamp(t.Used), Expires: wire.Timestamp(t.RefreshUntil),
+		})
+	}
+	return out, err
+}
+
+// RevokeSession ends a session or token, or an application's refresh token.
+func (s *server) RevokeSession(ctx context.Context, req *pb.RevokeSessionRequest) (*pb.RevokeSessionResponse, error) {
+	by := session.FromContext(ctx)
+	err := s.sessions.RevokeByID(ctx, by, req.GetId())
+	if fault.Is(err, fault.NotFound) {
+		err = s.issuer.EndGrant(ctx, by.Name, req.GetId(), by.AuthorizeRevoke)
+	}
+	return &pb.RevokeSessionResponse{}, err
 }
 
 // ListGroups shows the groups that exist, with or without members.
