@@ -98,11 +98,15 @@ var mayImport = map[string][]string{
 		"internal/fault", "internal/secret", "internal/strict",
 	},
 	"internal/issuer/dexstore": {"internal/db", "internal/fault", "internal/secret"},
-	"internal/issuer/device":   {"internal/db", "internal/fault", "internal/secret"},
+	"internal/issuer/device":   {"internal/db", "internal/fault", "internal/secret", "internal/web", "internal/web/browser"},
+	"internal/issuer/grant": {
+		"internal/audit", "internal/db", "internal/fault", "internal/identity", "internal/issuer/device", "internal/principal", "internal/secret",
+		"internal/token", "internal/webaddr",
+	},
 	"internal/issuer/loginctx": nil,
 	"internal/issuer/registry": {
-		"internal/access", "internal/audit", "internal/connector", "internal/db", "internal/fault", "internal/identity", "internal/issuer/dexstore", "internal/principal",
-		"internal/secret", "internal/webaddr",
+		"internal/access", "internal/audit", "internal/connector", "internal/db", "internal/fault", "internal/identity", "internal/issuer/dexstore",
+		"internal/issuer/grant", "internal/principal", "internal/secret", "internal/webaddr",
 	},
 	"internal/issuer/upstream": {
 		"internal/connector", "internal/connector/fetch", "internal/db", "internal/fault", "internal/identity", "internal/issuer/loginctx",
@@ -110,8 +114,7 @@ var mayImport = map[string][]string{
 	},
 	"internal/issuer/homerealm": {"internal/connector", "internal/issuer/registry", "internal/web"},
 	"internal/issuer/dexview": {
-		"internal/db", "internal/fault", "internal/identity", "internal/issuer/device", "internal/issuer/loginctx", "internal/issuer/registry",
-		"internal/issuer/upstream",
+		"internal/fault", "internal/issuer/grant", "internal/issuer/loginctx", "internal/issuer/registry", "internal/issuer/upstream",
 	},
 	"internal/issuer/connectortest": {
 		"internal/audit", "internal/connector", "internal/connector/claimlog", "internal/connector/fetch", "internal/db", "internal/fault",
@@ -120,13 +123,13 @@ var mayImport = map[string][]string{
 	},
 	"internal/issuer": {
 		"internal/audit", "internal/connector", "internal/connector/probe", "internal/db", "internal/fault", "internal/identity",
-		"internal/issuer/connectortest", "internal/issuer/device", "internal/issuer/dexstore", "internal/issuer/dexview", "internal/issuer/homerealm",
-		"internal/issuer/loginctx", "internal/issuer/registry", "internal/issuer/upstream", "internal/principal", "internal/secret", "internal/web",
+		"internal/issuer/connectortest", "internal/issuer/device", "internal/issuer/dexstore", "internal/issuer/dexview", "internal/issuer/grant",
+		"internal/issuer/homerealm", "internal/issuer/loginctx", "internal/issuer/registry", "internal/issuer/upstream", "internal/principal", "internal/secret", "internal/web",
 		"internal/web/browser", "internal/web/record", "internal/web/theme", "internal/webaddr",
 	},
 	"internal/login": {
 		"internal/access", "internal/audit", "internal/connector/document", "internal/connector/oidc", "internal/db", "internal/fault", "internal/identity", "internal/issuer",
-		"internal/issuer/device", "internal/issuer/registry", "internal/principal", "internal/secret", "internal/session", "internal/token",
+		"internal/issuer/device", "internal/issuer/grant", "internal/issuer/registry", "internal/principal", "internal/secret", "internal/session", "internal/token",
 		"internal/web", "internal/web/browser", "internal/webaddr",
 	},
 	"internal/rpc": {
@@ -151,7 +154,7 @@ var mayImport = map[string][]string{
 	},
 	"internal/rpc/wire": {"api/auth", "internal/access", "internal/fault", "internal/principal"},
 	"internal/pachd": {
-		"api/admin", "internal/access", "internal/config", "internal/db", "internal/fault", "internal/issuer", "internal/login",
+		"api/admin", "internal/access", "internal/config", "internal/db", "internal/fault", "internal/issuer", "internal/issuer/grant", "internal/login",
 		"internal/rpc", "internal/secret", "internal/session", "internal/token", "internal/version",
 	},
 	"internal/pachd/pachdtest": {

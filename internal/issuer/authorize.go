@@ -226,8 +226,8 @@ func (h *handler) admit(w http.ResponseWriter, r *http.Request) (client grant.Cl
 			What: "The application that sent you here named a redirect URI that is not registered for it.",
 			Next: "An administrator can add it to the client with: pachctl idp update-client",
 		}
-	case isDeviceRedirect(redirect, h.url.Path):
-		moved, err = h.admitDevice(w, r)
+	case h.device.IsRedirect(redirect):
+		moved, err = h.device.Admit(w, r)
 	case client.NeedsPKCE && (r.Form.Get("code_challenge") == "" || r.Form.Get("code_challenge_method") != oauth2.PKCEMethodS256):
 		err = &refusal{requestOf(r), errNoPKCE()}
 	}

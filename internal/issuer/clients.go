@@ -75,3 +75,10 @@ func (i *Issuer) client(ctx context.Context, id string) (grant.Client, error) {
 	_, pkce, err := i.Registry.DexClient(ctx, id)
 	return grant.Client{Client: c, NeedsPKCE: pkce == registry.PKCERequired, MayLearnPKCE: pkce == registry.PKCEUntilUsed}, err
 }
+
+func (i *Issuer) clientName(ctx context.Context, id string) string {
+	if c, err := i.store.GetClient(ctx, id); err == nil {
+		return c.Name
+	}
+	return id
+}

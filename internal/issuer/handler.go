@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -19,6 +18,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"pachyderm/internal/issuer/connectortest"
+	"pachyderm/internal/issuer/device"
 	"pachyderm/internal/issuer/grant"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/web"
@@ -40,8 +40,8 @@ type handler struct {
 	pages     web.Pages
 	test      *connectortest.Handler
 	grants    *grant.Server
+	device    *device.Handler
 	dex       http.Handler
-	templates *templates.Templates // of Dex's pages
 	discovery []byte
 }
 
@@ -62,20 +62,24 @@ func (i *Issuer) build(s registry.Settings) (*handler, error) {
 	h.test = &connectortest.Handler{
 		Tests: i.tests, Cookie: h.cookie, Pages: h.pages, Back: h.url.AbsPath("/callback"), Path: h.url.AbsPath("/connector-test") + "/",
 	}
-	h.grants = i.grantServer(h.url, p)
-	_, _, _, h.templates, err = templates.LoadWebConfig(templates.Config{
+	_, _, _, pages, err := templates.LoadWebConfig(templates.Config{
 		WebFS: web.DexFiles(), Issuer: theme.Product, IssuerURL: h.url.String(), Theme: web.DexTheme,
 	})
 	if err != nil {
 		return nil, err
 	}
+	h.device = &device.Handler{
+		DB: i.with.DB, Log: i.with.Log, Now: i.with.Now, URL: h.url, Cookie: h.cookie, Pages: h.pages, Templates: pages, ClientName: i.clientName,
+	}
+	h.grants = i.grantServer(h.url, p, h.device.IsRedirect)
+	h.device.Approve = h.grants.Approve
 	routes := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	m := router.New(router.Config{
 		Router:     routes,
 		IssuerPath: h.url.Path,
 		Instrument: func(_ string, inner http.Handler) http.HandlerFunc { return inner.ServeHTTP },
 	})
-	for _, part := range i.dexHandlers(h.url, p, h.templates) {
+	for _, part := range i.dexHandlers(h.url, p, pages) {
 		part.Mount(m)
 	}
 	h.dex = routes
@@ -109,14 +113,13 @@ func (i *Issuer) dexHandlers(url oauth2.IssuerURL, p registry.Parsed, pages *tem
 }
 
 // grantServer serves what comes of a code under a set of settings.
-func (i *Issuer) grantServer(url oauth2.IssuerURL, p registry.Parsed) *grant.Server {
+func (i *Issuer) grantServer(url oauth2.IssuerURL, p registry.Parsed, isDevice func(redirectURI string) bool) *grant.Server {
 	return &grant.Server{
 		Store: i.grants, Log: i.with.Log, Signer: i.signer, Keys: i.store.GetKeys,
 		Issuer: url.String(), Audience: url.AbsURL("/userinfo"),
 		TokensLive: p.IDTokens, RefreshLives: p.Refresh, DevicesLive: devicesLiveFor,
 		Client: i.client, LearntPKCE: registry.LearntPKCE, Refresh: i.providers.Refresh,
-		VerificationURI: func(ctx context.Context) string { return i.Outside(ctx, url.AbsURL("/device")) },
-		IsDevice:        func(uri string) bool { return isDeviceRedirect(uri, url.Path) },
+		VerificationURI: func(ctx context.Context) string { return i.Outside(ctx, url.AbsURL("/device")) }, IsDevice: isDevice,
 	}
 }
 
@@ -163,13 +166,13 @@ func (h *handler) route(w http.ResponseWriter, r *http.Request, path string) err
 	case first == "saml":
 		return h.serveSAMLMetadata(w, r, rest)
 	case path == "/device":
-		return h.serveDevice(w, r)
+		return h.device.ServePage(w, r)
 	case path == "/device/code":
 		return h.grants.ServeDevice(w, r)
 	case path == "/device/callback":
-		return h.serveDeviceCallback(w, r)
+		return h.device.ServeCallback(w, r)
 	case path == "/device/auth/verify_code":
-		return h.serveDeviceVerify(w, r)
+		return h.device.ServeVerify(w, r)
 	case path == "/approval":
 		return h.serveDex(w, r)
 	}
@@ -245,8 +248,4 @@ func (h *handler) serveTest(w http.ResponseWriter, r *http.Request, id string) e
 func (i *Issuer) Connected(ctx context.Context) (bool, error) {
 	all, err := i.Registry.Rows(ctx)
 	return len(all) > 0, err
-}
-
-func isDeviceRedirect(uri, issuerPath string) bool {
-	return slices.Contains([]string{oauth2.DeviceCallbackURI, issuerPath + oauth2.DeviceCallbackURI}, uri)
 }

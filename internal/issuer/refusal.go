@@ -43,11 +43,11 @@ func (h *handler) refuse(w http.ResponseWriter, r *http.Request, e *refusal) {
 	if fault.KindOf(e.why) == fault.Internal {
 		message = "something went wrong on our side: tell an administrator the code " + page.Code
 	}
-	if !isDeviceRedirect(e.request.RedirectURI, h.url.Path) {
+	if !h.device.IsRedirect(e.request.RedirectURI) {
 		h.redirectError(w, r, e.request, errorType(e.why), message, hint)
 		return
 	}
-	h.refuseDevice(r.Context(), e.request.State, message)
+	h.device.Refuse(r.Context(), e.request.State, message)
 	h.pages.Render(w, r, page.Status, page)
 }
 

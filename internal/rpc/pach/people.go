@@ -8,6 +8,7 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
+	"pachyderm/internal/issuer"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/rpc/wire"
 	"pachyderm/internal/session"
@@ -140,12 +141,16 @@ func (s *server) ListRefreshTokens(ctx context.Context, req *pb.ListRefreshToken
 	all, next, err := s.issuer.RefreshTokens(ctx, who, page(req))
 	out := &pb.ListRefreshTokensResponse{NextPageToken: next}
 	for _, t := range all {
-		out.RefreshTokens = append(out.RefreshTokens, &pb.RefreshToken{
-			Id: t.ID, Principal: t.User.String(), Client: t.ClientID, Connector: t.ConnectorID,
-			Created: wire.Timestamp(t.Created), Used: wire.Timestamp(t.Used), Expires: wire.Timestamp(t.RefreshUntil),
-		})
+		out.RefreshTokens = append(out.RefreshTokens, refreshTokenToProto(t))
 	}
 	return out, err
+}
+
+func refreshTokenToProto(t issuer.RefreshToken) *pb.RefreshToken {
+	return &pb.RefreshToken{
+		Id: t.ID, Principal: t.User.String(), Client: t.ClientID, Connector: t.ConnectorID,
+		Created: wire.Timestamp(t.Created), Used: wire.Timestamp(t.Used), Expires: wire.Timestamp(t.RefreshUntil),
+	}
 }
 
 // RevokeSession ends a session or token, or an application's refresh token.
