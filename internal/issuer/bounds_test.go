@@ -40,6 +40,14 @@ func TestRequests_AreBoundedBeforeTheyAreStored(t *testing.T) {
 			t.Errorf("%s: %d: %s", name, got.Status, got.Text())
 		}
 	}
+	// An application is told in its own way.
+	for path, form := range map[string]url.Values{
+		"/device/code": {"client_id": {"pachctl-device"}, "scope": {long}}, "/token": {"grant_type": {"authorization_code"}, "code": {long}},
+	} {
+		if status, answer := h.post(path, form); status != http.StatusRequestEntityTooLarge || answer["error"] != "invalid_request" {
+			t.Errorf("%s: %d %v", path, status, answer)
+		}
+	}
 	victim.Stop = h.browser().Stop
 	h.redeem(victim.Get(callback.URL.String())) // goes on
 }

@@ -224,6 +224,8 @@ func TestLogin(t *testing.T) {
 				"cancelled by device":     cancelledByDevice,
 				"device refused":          deviceRefused,
 				"device by link":          deviceByLink,
+				"device with a bad scope": deviceBadScope,
+				"device callback by link": deviceCallbackByLink,
 				"dead provider":           deadProvider,
 			} {
 				t.Run(name, func(t *testing.T) { test(t, open(t, path)) })
@@ -381,6 +383,41 @@ func byDevice(t *testing.T, h *env) {
 	claims, err := h.Verify(t.Context(), raw)
 	if status != http.StatusOK || err != nil || claims.Audience[0] != issuer.DeviceClient {
 		t.Errorf("after: %d %v %v", status, answer, err)
+	}
+	// A device code is good once.
+	if status, answer := poll(); status != http.StatusBadRequest || answer["error"] != "invalid_grant" {
+		t.Errorf("second use of the device code: %d %v", status, answer)
+	}
+}
+
+// A page of Dex's own names what is wrong with the request, and the device hears it.
+func deviceBadScope(t *testing.T, h *env) {
+	h.connect(nil)
+	_, answer := h.post("/device/code", url.Values{"client_id": {issuer.DeviceClient}, "scope": {"openid nonsense"}, "requester": {"alice@laptop"}})
+	end := h.confirmDevice(h.browser(), answer["user_code"].(string))
+	if end.Status != http.StatusBadRequest || !strings.Contains(end.Text(), "nonsense") {
+		t.Errorf("%d at %s: %s", end.Status, end.URL, end.Text())
+	}
+	status, told := h.post("/token", url.Values{
+		"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "device_code": {answer["device_code"].(string)}, "client_id": {issuer.DeviceClient},
+	})
+	if status != http.StatusBadRequest || told["error"] != "access_denied" {
+		t.Errorf("the device hears %d %v", status, told)
+	}
+}
+
+// Whoever lures a browser to the callback of devices ends nobody's sign-in.
+func deviceCallbackByLink(t *testing.T, h *env) {
+	h.connect(nil)
+	userCode, poll := h.startDevice()
+	h.confirmDevice(h.browser(), userCode)
+	for _, query := range []string{"error=access_denied&state=", "code=made-up&state="} {
+		if end := h.browser().Get(h.Endpoint("/device/callback") + "?" + query + userCode); end.Status == http.StatusOK {
+			t.Errorf("%s: %d: %s", query, end.Status, end.Text())
+		}
+	}
+	if status, answer := poll(); answer["error"] != "authorization_pending" {
+		t.Errorf("the device hears %d %v", status, answer)
 	}
 }
 

@@ -15,11 +15,14 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc/codes"
+
 	"pachyderm/demo/op"
 	"pachyderm/demo/op/optest"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer"
+	"pachyderm/internal/issuer/grant"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/login"
 	"pachyderm/internal/pachd/pachdtest"
@@ -482,6 +485,78 @@ func (h *env) token(code string) (tokens struct {
 func (h *env) accessToken() string {
 	h.t.Helper()
 	return h.token(h.code(issuer.CLIClient, "openid email", optest.Alice)).Access
+}
+
+// RFC 6749, 4.1.2, to the end: the session that began with the first use.
+func TestIDToken_SessionEndsWithItsGrant(t *testing.T) {
+	each(t, func(t *testing.T, h *env) {
+		code := h.code(issuer.CLIClient, "openid email", optest.Alice)
+		first := h.token(code)
+		beside := h.token(h.code(issuer.CLIClient, "openid email", optest.Alice))
+		var sessions []secret.Text
+		for _, raw := range []string{first.ID, beside.ID} {
+			held, err := h.Login.WithIDToken(t.Context(), raw)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sessions = append(sessions, held)
+			if _, err := h.WhoAmI(pachdtest.As(t.Context(), held.Reveal())); err != nil {
+				t.Fatal(err) // and it is remembered
+			}
+		}
+		if again := h.token(code); again.Error != "invalid_grant" {
+			t.Errorf("the second use: %+v", again)
+		}
+		_, err := h.WhoAmI(pachdtest.As(t.Context(), sessions[0].Reveal()))
+		pachdtest.Want(t, err, codes.Unauthenticated)
+		if _, err := h.WhoAmI(pachdtest.As(t.Context(), sessions[1].Reveal())); err != nil {
+			t.Errorf("another session: %v", err)
+		}
+
+		code = h.code(issuer.CLIClient, "openid email", optest.Alice)
+		unused := h.token(code)
+		h.token(code)
+		_, err = h.Login.WithIDToken(t.Context(), unused.ID)
+		wantRefused(t, err, "has been ended")
+	})
+}
+
+func TestIDToken_AccessTokenIsNone(t *testing.T) {
+	each(t, func(t *testing.T, h *env) {
+		_, err := h.Login.WithIDToken(t.Context(), h.accessToken())
+		wantRefused(t, err, "could not verify token")
+	})
+}
+
+// A session that somebody waited for ends with its grant, too.
+func TestWait_SessionEndsWithItsGrant(t *testing.T) {
+	each(t, func(t *testing.T, h *env) {
+		loginURL, state := h.start()
+		waiting := h.wait(state)
+		b := h.browser()
+		b.Submit(b.SignIn(loginURL, optest.Alice), map[string]string{"answer": "yes"})
+		got := <-waiting
+		if got.err != nil {
+			t.Fatal(got.err)
+		}
+		began := h.tokenInfo(got.session)
+		if err := h.Issuer.EndGrant(t.Context(), principal.Root, began.GrantID, func(principal.Name) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		_, err := h.WhoAmI(pachdtest.As(t.Context(), got.session.Reveal()))
+		pachdtest.Want(t, err, codes.Unauthenticated)
+
+		loginURL, state = h.start()
+		b = h.browser()
+		question := b.SignIn(loginURL, optest.Alice)
+		h.Update(func(tx *db.Tx) error {
+			_, err := grant.EndOfIdentity(t.Context(), tx, began.IdentityID)
+			return err
+		})
+		b.Submit(question, map[string]string{"answer": "yes"})
+		_, err = h.Login.Wait(t.Context(), state)
+		wantRefused(t, err, "has been ended")
+	})
 }
 
 func TestIDToken_OfPachctlOnce(t *testing.T) {

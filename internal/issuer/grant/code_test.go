@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"pachyderm/internal/db"
+	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/grant"
 )
@@ -62,6 +63,21 @@ func TestCode_SecondUseEndsTokensThatWereNotUsed(t *testing.T) {
 		h.over("before", first, held, false)
 		h.refused("the second use", h.post("app", codeForm(code)))
 		h.over("afterwards", first, held, true)
+	})
+}
+
+// A token that names no grant, as Dex's did, or one that is not redeemed begins
+// nothing.
+func TestContinue_OfNoGrant(t *testing.T) {
+	each(t, func(h *env) {
+		_, claims := claimsOf(h.T, h.redeem(h.code()).ID)
+		live, until := claims["sid"].(string), h.clock.Add(time.Hour)
+		for id, want := range map[string]bool{"": false, "nosuch": false, live: true} {
+			err := h.db.Update(h.Context(), func(tx *db.Tx) error { return grant.Continue(h.Context(), tx, id, until, h.clock) })
+			if want && err != nil || !want && !fault.Is(err, fault.Unauthenticated) {
+				h.Errorf("%q: %v", id, err)
+			}
+		}
 	})
 }
 

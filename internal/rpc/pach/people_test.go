@@ -345,6 +345,171 @@ func TestRevokeAll(t *testing.T) {
 	})
 }
 
+// Everybody lists and ends what is their own, and cannot tell what is another's
+// from what is not there.
+func TestRevokeSession_OwnOrByPermission(t *testing.T) {
+	each(t, func(t *testing.T, h *env) {
+		h.Connect()
+		first, second := pachdtest.As(t.Context(), h.Alice()), pachdtest.As(t.Context(), h.Alice())
+		made, err := h.API.Identity.CreateOIDCClient(h.Root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{
+			Id: "app", Name: "app", RedirectUris: []string{"http://test.example.com/callback"},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		app := made.GetClient()
+		laptop, phone := h.refreshToken(app), h.refreshToken(app)
+		robot, _ := h.Robot("ci", 0)
+		list := func(ctx context.Context, who string) []*pachpb.RefreshToken {
+			t.Helper()
+			res, err := h.API.Pach.ListRefreshTokens(ctx, &pachpb.ListRefreshTokensRequest{Principal: who})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return res.GetRefreshTokens()
+		}
+		revoke := func(ctx context.Context, id string) error {
+			_, err := h.API.Pach.RevokeSession(ctx, &pachpb.RevokeSessionRequest{Id: id})
+			return err
+		}
+		hers := list(first, pachdtest.Alice)
+		if len(hers) != 2 || len(list(h.Root(), "")) != 2 || len(list(h.Root(), "user:bob@example.com")) != 0 {
+			t.Fatalf("hers: %v, of all: %v", hers, list(h.Root(), ""))
+		}
+		got := hers[0]
+		if got.GetPrincipal() != pachdtest.Alice || got.GetClient() != "app" || got.GetConnector() != "demo" || got.GetUsed() == nil ||
+			!got.GetExpires().AsTime().After(got.GetCreated().AsTime()) {
+			t.Errorf("listed %v", got)
+		}
+		for _, who := range []string{"", pachdtest.Alice} {
+			_, err := h.API.Pach.ListRefreshTokens(robot, &pachpb.ListRefreshTokensRequest{Principal: who})
+			pachdtest.Want(t, err, codes.PermissionDenied, "CLUSTER_AUTH_EXTRACT_TOKENS")
+		}
+		sessions, err := h.API.Pach.ListTokens(first, &pachpb.ListTokensRequest{Principal: pachdtest.Alice, Sessions: true})
+		if err != nil || len(sessions.GetTokens()) != 2 {
+			t.Fatalf("%v, %v", sessions, err)
+		}
+		for _, id := range []string{got.GetId(), sessions.GetTokens()[0].GetId(), "nosuch", "", sessions.GetTokens()[0].GetId()[:4]} {
+			pachdtest.Want(t, revoke(robot, id), codes.NotFound, "there is no session or token")
+		}
+		if err := revoke(first, got.GetId()); err != nil || len(list(first, pachdtest.Alice)) != 1 {
+			t.Errorf("her own: %v, %v", err, list(first, pachdtest.Alice))
+		}
+		working := 0
+		for _, raw := range []string{laptop, phone} {
+			if _, status := h.refresh(app, raw); status == http.StatusOK {
+				working++
+			}
+		}
+		if working != 1 {
+			t.Errorf("%d refresh tokens work", working)
+		}
+		// Tokens are listed oldest first: the second is that of another device.
+		if err := revoke(first, sessions.GetTokens()[1].GetId()); err != nil {
+			t.Error(err)
+		}
+		_, err = h.WhoAmI(second)
+		pachdtest.Want(t, err, codes.Unauthenticated)
+		if _, err := h.WhoAmI(first); err != nil {
+			t.Errorf("her other session: %v", err)
+		}
+		if err := revoke(h.Root(), sessions.GetTokens()[0].GetId()); err != nil {
+			t.Errorf("an administrator: %v", err)
+		}
+		_, err = h.WhoAmI(first)
+		pachdtest.Want(t, err, codes.Unauthenticated)
+		tokens, err := h.API.Pach.ListTokens(h.Root(), &pachpb.ListTokensRequest{Principal: "pach:root"})
+		if err != nil || len(tokens.GetTokens()) != 1 {
+			t.Fatalf("%v, %v", tokens, err)
+		}
+		pachdtest.Want(t, revoke(h.Root(), tokens.GetTokens()[0].GetId()), codes.FailedPrecondition, "cannot revoke tokens for pach: users")
+	})
+}
+
+// An application that is made again under the same id inherits nothing.
+func TestDeleteOIDCClient_EndsWhatWasGranted(t *testing.T) {
+	each(t, func(t *testing.T, h *env) {
+		h.Connect()
+		make := func() *identitypb.OIDCClient {
+			t.Helper()
+			made, err := h.API.Identity.CreateOIDCClient(h.Root(), &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{
+				Id: "app", Name: "app", Secret: "the-same", RedirectUris: []string{"http://test.example.com/callback"},
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return made.GetClient()
+		}
+		app := make()
+		raw := h.refreshToken(app)
+		if _, err := h.API.Identity.DeleteOIDCClient(h.Root(), &identitypb.DeleteOIDCClientRequest{Id: "app"}); err != nil {
+			t.Fatal(err)
+		}
+		if _, status := h.refresh(app, raw); status != http.StatusUnauthorized {
+			t.Errorf("while it is gone: %d", status)
+		}
+		if _, status := h.refresh(make(), raw); status != http.StatusBadRequest {
+			t.Errorf("of one made again: %d", status)
+		}
+	})
+}
+
+func TestOIDCClients_PKCE(t *testing.T) {
+	each(t, func(t *testing.T, h *env) {
+		theirs := &identitypb.OIDCClient{Id: "console", Name: "console"}
+		if _, err := h.API.Identity.CreateOIDCClient(h.Root(), &identitypb.CreateOIDCClientRequest{Client: theirs}); err != nil {
+			t.Fatal(err)
+		}
+		for id, p := range map[string]pachpb.PKCE{"exempt": pachpb.PKCE_PKCE_OPTIONAL, "own": pachpb.PKCE_PKCE_UNKNOWN} {
+			_, err := h.API.Pach.CreateOIDCClient(h.Root(), &pachpb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{Id: id, Name: id}, Pkce: p})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		set := func(id string, p pachpb.PKCE) {
+			t.Helper()
+			if _, err := h.API.Pach.UpdateOIDCClient(h.Root(), &pachpb.UpdateOIDCClientRequest{Id: id, Pkce: p}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := func(console, exempt, own pachpb.PKCE) {
+			t.Helper()
+			got := map[string]pachpb.PKCE{}
+			req := &pachpb.ListOIDCClientsRequest{PageSize: 2}
+			for {
+				res, err := h.API.Pach.ListOIDCClients(h.Root(), req)
+				if err != nil || len(res.GetClients()) > 2 {
+					t.Fatalf("%v, %v", res, err)
+				}
+				for _, c := range res.GetClients() {
+					got[c.GetClient().GetId()] = c.GetPkce()
+					if c.GetClient().GetSecret() != "" {
+						t.Error("a secret is shown")
+					}
+					one, err := h.API.Pach.GetOIDCClient(h.Root(), &pachpb.GetOIDCClientRequest{Id: c.GetClient().GetId()})
+					if err != nil || one.GetPkce() != c.GetPkce() {
+						t.Errorf("alone: %v, %v", one, err)
+					}
+				}
+				if req.PageToken = res.GetNextPageToken(); req.GetPageToken() == "" {
+					break
+				}
+			}
+			if diff := cmp.Diff(map[string]pachpb.PKCE{"console": console, "exempt": exempt, "own": own}, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		}
+		want(pachpb.PKCE_PKCE_UNTIL_USED, pachpb.PKCE_PKCE_OPTIONAL, pachpb.PKCE_PKCE_REQUIRED)
+		set("own", pachpb.PKCE_PKCE_OPTIONAL)
+		set("exempt", pachpb.PKCE_PKCE_REQUIRED)
+		set("console", pachpb.PKCE_PKCE_REQUIRED)
+		want(pachpb.PKCE_PKCE_REQUIRED, pachpb.PKCE_PKCE_REQUIRED, pachpb.PKCE_PKCE_OPTIONAL)
+		set("own", pachpb.PKCE_PKCE_UNTIL_USED)
+		set("exempt", pachpb.PKCE_PKCE_UNKNOWN)
+		want(pachpb.PKCE_PKCE_REQUIRED, pachpb.PKCE_PKCE_REQUIRED, pachpb.PKCE_PKCE_OPTIONAL)
+	})
+}
+
 func TestExplain_BindingGroupAndSource(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		h.Connect()
