@@ -528,6 +528,23 @@ func TestIDToken_AccessTokenIsNone(t *testing.T) {
 	})
 }
 
+// A person may take longer to say yes than ID tokens live.
+func TestWait_LongerThanIDTokensLive(t *testing.T) {
+	each(t, func(t *testing.T, h *env) {
+		if err := h.Issuer.SetSettings(t.Context(), principal.Root, registry.Settings{Issuer: h.HTTP, IDTokenExpiry: "1m"}); err != nil {
+			t.Fatal(err)
+		}
+		loginURL, state := h.start()
+		b := h.browser()
+		question := b.SignIn(loginURL, optest.Alice)
+		h.Ahead(5 * time.Minute)
+		b.Submit(question, map[string]string{"answer": "yes"})
+		if _, err := h.Login.Wait(t.Context(), state); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // A session that somebody waited for ends with its grant, too.
 func TestWait_SessionEndsWithItsGrant(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {

@@ -40,7 +40,8 @@ func advanceAttempt(ctx context.Context, tx *db.Tx, a attempt, from, to, identit
 }
 
 func askAttempt(ctx context.Context, tx *db.Tx, a attempt, identityID, grantID, browser string) (moved bool, err error) {
-	n, err := tx.Exec(ctx, `UPDATE login_attempts SET stage = $3, identity_id = $4, browser = $5, grant_id = $6 WHERE state_hash = $1 AND stage = $2`,
+	n, err := tx.Exec(ctx, `UPDATE login_attempts SET stage = $3, identity_id = $4, browser = $5, grant_id = $6
+		WHERE state_hash = $1 AND stage = $2`,
 		a.stateHash, waiting, asking, identityID, browser, grantID)
 	return n > 0, err
 }

@@ -169,8 +169,11 @@ func (s *Service) advance(ctx context.Context, a attempt, from, to, identityID, 
 // ask is advance to the question whether it is they, put to one browser.
 func (s *Service) ask(ctx context.Context, a attempt, identityID, grantID, browser string) (moved bool, err error) {
 	err = s.with.DB.Update(ctx, func(tx *db.Tx) error {
-		moved, err = askAttempt(ctx, tx, a, identityID, grantID, browser)
-		return err
+		if moved, err = askAttempt(ctx, tx, a, identityID, grantID, browser); err != nil || grantID == "" {
+			return err
+		}
+		now := s.with.Now() // the ID token may live shorter than the person thinks
+		return grant.Continue(ctx, tx, grantID, now.Add(waitFor), now)
 	})
 	return moved, err
 }

@@ -48,7 +48,9 @@ func (h *Handler) ServePage(w http.ResponseWriter, r *http.Request) error {
 }
 
 func errMethod() error {
-	return web.Problem{Status: http.StatusMethodNotAllowed, Title: "This is not a page to send to", What: "It is only there to be opened.", Next: "Start again."}
+	return web.Problem{
+		Status: http.StatusMethodNotAllowed, Title: "This is not a page to send to", What: "It is only there to be opened.", Next: "Start again.",
+	}
 }
 
 // ServeVerify takes the code that a person typed, shows who asks, and only on
@@ -60,7 +62,7 @@ func (h *Handler) ServeVerify(w http.ResponseWriter, r *http.Request) error {
 	userCode := NormalUserCode(r.PostForm.Get("user_code"))
 	d, err := h.find(r.Context(), userCode)
 	if fault.Is(err, fault.NotFound) || err == nil && d.Refused != "" {
-		http.Redirect(w, r, h.URL.AbsPath("/device")+"?invalid=true", http.StatusSeeOther) //nolint:gosec // our own page
+		http.Redirect(w, r, h.URL.AbsPath("/device")+"?invalid=true", http.StatusSeeOther)
 		return nil
 	}
 	if err != nil {
@@ -75,7 +77,7 @@ func (h *Handler) ServeVerify(w http.ResponseWriter, r *http.Request) error {
 	case "yes":
 		err := h.DB.Update(r.Context(), func(tx *db.Tx) error { return Confirm(r.Context(), tx, userCode, id) })
 		if err == nil {
-			http.Redirect(w, r, h.login(d), http.StatusSeeOther) //nolint:gosec // our own page
+			http.Redirect(w, r, h.login(d), http.StatusSeeOther)
 		}
 		return err
 	case "no":
@@ -112,7 +114,7 @@ func (h *Handler) Admit(w http.ResponseWriter, r *http.Request) (moved bool, err
 	case err != nil && !fault.Is(err, fault.NotFound):
 		return false, err
 	}
-	http.Redirect(w, r, h.URL.AbsPath("/device")+"?user_code="+url.QueryEscape(userCode), http.StatusSeeOther) //nolint:gosec // our own page
+	http.Redirect(w, r, h.URL.AbsPath("/device")+"?user_code="+url.QueryEscape(userCode), http.StatusSeeOther)
 	return true, nil
 }
 

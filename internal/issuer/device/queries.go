@@ -12,7 +12,8 @@ import (
 // Create stores a new request. Fault: Exists for a user code that is in use.
 func Create(ctx context.Context, tx *db.Tx, r Request) error {
 	_, err := tx.Exec(ctx, `INSERT INTO device_requests
-		(user_code, device_hash, client_id, scopes, challenge, requester, address, confirmed_by, refused, created_at, expires_at, polled_at, poll_seconds)
+		(user_code, device_hash, client_id, scopes, challenge, requester, address, confirmed_by, refused, created_at, expires_at,
+		polled_at, poll_seconds)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, '', '', $8, $9, 0, $10)`,
 		r.UserCode, r.DeviceHash, r.ClientID, strings.Join(r.Scopes, " "), r.Challenge, r.Name, r.Address,
 		db.Micros(r.Created), db.Micros(r.Expires), int64(PollEvery/time.Second))

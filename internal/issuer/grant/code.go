@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
-	"slices"
 
 	"pachyderm/internal/audit"
 	"pachyderm/internal/db"
@@ -13,8 +12,6 @@ import (
 	"pachyderm/internal/identity"
 	"pachyderm/internal/secret"
 )
-
-func contains(all []string, one string) bool { return slices.Contains(all, one) }
 
 // RedeemCode exchanges an authorization code for tokens, once (RFC 6749, 4.1.3).
 // A second use ends what the first gave. Error: *Error.
@@ -25,15 +22,22 @@ func (s *Server) RedeemCode(ctx context.Context, c Client, code, redirectURI, ve
 	var g Grant
 	var who identity.Identity
 	var refresh string
+	find := func(tx *db.Tx) (err error) {
+		g, err = s.byCode(ctx, tx, code)
+		return unknown(err, "the code is not known, or not any more")
+	}
+	if err := s.DB.View(ctx, find); err != nil { // what is made up keeps no writer waiting
+		return Tokens{}, err
+	}
 	err := s.decide(ctx, func(tx *db.Tx) (err error) {
-		if g, err = s.byCode(ctx, tx, code); err != nil {
-			return unknown(err, "the code is not known, or not any more")
+		if err := find(tx); err != nil {
+			return err
 		}
 		switch now := s.Now(); {
 		case g.ClientID != c.ID:
 			return invalidGrant("the code was made for another client")
 		case g.stage != issued:
-			return s.reused(ctx, tx, g, "the code")
+			return s.end(ctx, tx, g, "the code was used again")
 		case !now.Before(g.expires):
 			return invalidGrant("the code has expired")
 		case g.RedirectURI != redirectURI:
@@ -70,21 +74,19 @@ func (s *Server) begin(ctx context.Context, tx *db.Tx, c Client, g *Grant) (who 
 	return who, refresh, by.Record(ctx, tx, "grant.redeem", "client/"+c.ID, "connector/"+g.ConnectorID)
 }
 
-// reused ends a grant of which something is presented that was good for once:
-// either the client is at fault, or somebody has stolen it.
-func (s *Server) reused(ctx context.Context, tx *db.Tx, g Grant, what string) error {
+// end ends a grant of which something was presented that was good for once, and
+// is the answer to whoever did: either the client is at fault, or a thief.
+func (s *Server) end(ctx context.Context, tx *db.Tx, g Grant, why string) error {
 	who, err := identity.ByID(ctx, tx, g.IdentityID)
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return err
 	}
-	s.refused(ctx, g, errReused)
-	if err := end(ctx, tx, audit.By{Actor: who.User, At: s.Now()}, g, what+" was used again"); err != nil {
+	s.refused(ctx, g, errors.New(why))
+	if err := end(ctx, tx, audit.By{Actor: who.User, At: s.Now()}, g, why); err != nil {
 		return err
 	}
-	return invalidGrant(what + " was used before: the sign-in that it belongs to has been ended")
+	return invalidGrant(why + ": the sign-in that it belongs to has been ended")
 }
-
-var errReused = errors.New("what was good for once was presented again, which ends the grant")
 
 func unknown(err error, description string) error {
 	if fault.Is(err, fault.NotFound) {

@@ -104,6 +104,9 @@ func (s *Server) redeemDevice(ctx context.Context, c Client, code, verifier stri
 	var g Grant
 	var who identity.Identity
 	var refresh string
+	if err := s.DB.View(ctx, func(tx *db.Tx) error { return s.knowsDevice(ctx, tx, code) }); err != nil {
+		return Tokens{}, err
+	}
 	err := s.decide(ctx, func(tx *db.Tx) (err error) {
 		g, err = s.byDevice(ctx, tx, code)
 		if fault.Is(err, fault.NotFound) {
@@ -115,7 +118,7 @@ func (s *Server) redeemDevice(ctx context.Context, c Client, code, verifier stri
 		case g.ClientID != c.ID:
 			return invalidGrant("the device code was made for another client")
 		case g.stage != approved:
-			return s.reused(ctx, tx, g, "the device code")
+			return s.end(ctx, tx, g, "the device code was used again")
 		case !s.Now().Before(g.expires):
 			return refuse("expired_token", "the device code has expired")
 		}
@@ -131,6 +134,16 @@ func (s *Server) redeemDevice(ctx context.Context, c Client, code, verifier stri
 		return Tokens{}, err
 	}
 	return s.issue(ctx, c, g, who, g.Scopes, refresh, "")
+}
+
+// knowsDevice refuses a device code that is made up, so that it keeps no writer
+// waiting.
+func (s *Server) knowsDevice(ctx context.Context, tx *db.Tx, code string) error {
+	_, err := s.byDevice(ctx, tx, code)
+	if fault.Is(err, fault.NotFound) {
+		_, err = device.ByDeviceCode(ctx, tx, code)
+	}
+	return unknown(err, "the device code is not known, or not any more")
 }
 
 // poll answers a device whose person has not signed in.

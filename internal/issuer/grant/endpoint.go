@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -172,7 +173,7 @@ func (s *Server) authenticate(r *http.Request, form url.Values) (Client, error) 
 // gate lets a grant give tokens only while its person may sign in, and at this
 // client by this connector. The error of one that may not is an *Error.
 func (s *Server) gate(ctx context.Context, tx *db.Tx, c Client, g Grant) (identity.Identity, error) {
-	if len(c.AllowedConnectors) > 0 && !contains(c.AllowedConnectors, g.ConnectorID) {
+	if len(c.AllowedConnectors) > 0 && !slices.Contains(c.AllowedConnectors, g.ConnectorID) {
 		s.refused(ctx, g, errNotAllowed)
 		return identity.Identity{}, invalidGrant("this application may not be used with the identity provider that the person came from")
 	}
@@ -190,7 +191,8 @@ func (s *Server) gate(ctx context.Context, tx *db.Tx, c Client, g Grant) (identi
 var errNotAllowed = errors.New("its connector is not one of the client's")
 
 func (s *Server) refused(ctx context.Context, g Grant, why error) {
-	s.Log.WarnContext(ctx, "grant refused", "grant", g.ID, "identity", g.IdentityID, "client", g.ClientID, "connector", g.ConnectorID, "error", why)
+	s.Log.WarnContext(ctx, "grant refused",
+		"grant", g.ID, "identity", g.IdentityID, "client", g.ClientID, "connector", g.ConnectorID, "error", why)
 }
 
 // decide runs a transaction whose refusal, an *Error, does not undo what it did:

@@ -2,7 +2,7 @@ package grant
 
 import (
 	"context"
-	"net/http"
+	"slices"
 	"time"
 
 	"github.com/dexidp/dex/storage"
@@ -77,12 +77,15 @@ func (s *Server) refresh(ctx context.Context, c Client, raw string, scopes []str
 }
 
 func errBusy() *Error {
-	return &Error{Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", Description: "the identity provider does not answer: try again"}
+	return unavailable(fault.New(fault.Unavailable, "the identity provider does not answer").Next("try again"))
 }
 
 func (s *Server) notRefreshed(ctx context.Context, g Grant, err error) error {
-	if fault.Is(err, fault.Unavailable) {
+	switch fault.KindOf(err) {
+	case fault.Unavailable:
 		return errBusy()
+	case fault.Internal:
+		return err
 	}
 	s.refused(ctx, g, err)
 	return invalidGrant("the identity provider does not confirm this person any more: sign in again")
@@ -106,7 +109,7 @@ func (s *Server) look(ctx context.Context, c Client, raw string, arrived time.Ti
 		if g, who, what, err = s.check(ctx, tx, c, family, raw, arrived); err != nil || what != spent {
 			return err
 		}
-		return s.reused(ctx, tx, g, "the refresh token")
+		return s.end(ctx, tx, g, "the refresh token was used again")
 	})
 	return g, who, what, err
 }
@@ -143,7 +146,7 @@ func (s *Server) rotate(ctx context.Context, c Client, g *Grant, raw string, arr
 		}
 		if person.UserID != now.IdentityID {
 			moved = false
-			return s.reused(ctx, tx, now, "the account at the identity provider is another: the refresh token")
+			return s.end(ctx, tx, now, "the identity provider now says that this is somebody else")
 		}
 		now.Person, now.ConnectorData = person, data
 		now.rotate(s, family, s.Now())
@@ -159,7 +162,7 @@ func narrowed(g Grant, scopes []string) ([]string, error) {
 		return g.Scopes, nil
 	}
 	for _, scope := range scopes {
-		if !contains(g.Scopes, scope) {
+		if !slices.Contains(g.Scopes, scope) {
 			return nil, refuse("invalid_scope", "a scope was asked for that was not granted")
 		}
 	}

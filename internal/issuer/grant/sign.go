@@ -112,7 +112,8 @@ type accessClaims struct {
 
 // issue signs the tokens of a grant. Error: *Error for an audience that does not
 // trust the client any more.
-func (s *Server) issue(ctx context.Context, c Client, g Grant, who identity.Identity, scopes []string, refresh, code string) (Tokens, error) {
+func (s *Server) issue(ctx context.Context, c Client, g Grant, who identity.Identity, scopes []string, refresh, code string,
+) (Tokens, error) {
 	audience, err := s.audience(ctx, c, scopes)
 	if err != nil {
 		return Tokens{}, err

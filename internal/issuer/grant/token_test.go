@@ -12,7 +12,9 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/google/go-cmp/cmp"
 
+	"pachyderm/internal/db"
 	"pachyderm/internal/db/dbtest"
+	"pachyderm/internal/issuer/device"
 )
 
 // A token of one kind is never taken for one of the other.
@@ -289,4 +291,45 @@ func TestToken_DatabaseIsGone(t *testing.T) {
 	if got.Status < 500 || got.Error != "server_error" && got.Error != "temporarily_unavailable" || strings.Contains(got.Description, "sql") {
 		t.Errorf("%+v", got)
 	}
+}
+
+// Whoever reads the database can redeem nothing, and learns nothing of a person.
+func TestGrants_NothingInClear(t *testing.T) {
+	each(t, func(h *env) {
+		d, code := h.startDevice("app", nil), h.code()
+		first := h.redeem(code)
+		second := h.good("refreshed", h.post("app", refreshForm(first.Refresh)))
+		h.approve(d, "app")
+		waiting := h.startDevice("app", nil)
+		stored := ""
+		read := func(query string) {
+			h.Helper()
+			h.must(h.db.View(h.Context(), func(tx *db.Tx) error {
+				return tx.Rows(h.Context(), func(scan func(...any) error) error {
+					var text [7]string
+					var body []byte
+					err := scan(&text[0], &text[1], &text[2], &text[3], &text[4], &text[5], &text[6], &body)
+					stored += strings.Join(text[:], " ") + string(body)
+					return err
+				}, query)
+			}))
+		}
+		read(`SELECT id, client_id, code_hash, device_hash, family_hash, refresh_hash, previous_hash, body FROM grants`)
+		if !strings.Contains(stored, "app") {
+			h.Fatal("nothing was read")
+		}
+		h.must(h.db.View(h.Context(), func(tx *db.Tx) error {
+			r, err := device.ByUserCode(h.Context(), tx, waiting.UserCode, h.clock)
+			stored += r.DeviceHash
+			return err
+		}))
+		for name, secret := range map[string]string{
+			"code": code, "refresh token": first.Refresh, "its successor": second.Refresh, "family": first.Refresh[13:39], "device code": d.Code,
+			"a device code that waits": waiting.Code, "address": "alice@example.com", "connector data": "data", "group": "engineers",
+		} {
+			if strings.Contains(stored, secret) {
+				h.Errorf("the %s can be read", name)
+			}
+		}
+	})
 }
