@@ -70,9 +70,18 @@ func TestCode_SecondUseEndsTokensThatWereNotUsed(t *testing.T) {
 // nothing.
 func TestContinue_OfNoGrant(t *testing.T) {
 	each(t, func(h *env) {
-		_, claims := claimsOf(h.T, h.redeem(h.code()).ID)
-		live, until := claims["sid"].(string), h.clock.Add(time.Hour)
-		for id, want := range map[string]bool{"": false, "nosuch": false, live: true} {
+		sid := func(raw string) string {
+			_, claims := claimsOf(h.T, raw)
+			return claims["sid"].(string)
+		}
+		expired := sid(h.redeem(h.code(func(c *storage.AuthCode) { c.Scopes = []string{"openid"} })).ID)
+		h.later(time.Hour)
+		live, until, early := sid(h.redeem(h.code()).ID), h.clock.Add(time.Hour), ""
+		h.code()
+		h.must(h.db.View(h.Context(), func(tx *db.Tx) error {
+			return tx.Row(h.Context(), []any{&early}, `SELECT id FROM grants WHERE stage = 'issued'`)
+		}))
+		for id, want := range map[string]bool{"": false, "nosuch": false, expired: false, early: false, live: true} {
 			err := h.db.Update(h.Context(), func(tx *db.Tx) error { return grant.Continue(h.Context(), tx, id, until, h.clock) })
 			if want && err != nil || !want && !fault.Is(err, fault.Unauthenticated) {
 				h.Errorf("%q: %v", id, err)

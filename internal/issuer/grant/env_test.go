@@ -60,6 +60,7 @@ type env struct {
 	learnt  []string // clients that have used PKCE
 	codes   int
 	asked   int // times that the connector was
+	scopes  []string
 	answer  func(storage.Claims) (storage.Claims, error)
 }
 
@@ -105,8 +106,9 @@ func open(t *testing.T, d *db.DB) *env {
 			h.learnt = append(h.learnt, id)
 			return nil
 		},
-		Refresh: func(_ context.Context, _ string, _ []string, who storage.Claims, data []byte) (storage.Claims, []byte, error) {
+		Refresh: func(_ context.Context, _ string, scopes []string, who storage.Claims, data []byte) (storage.Claims, []byte, error) {
 			h.asked++
+			h.scopes = scopes
 			who, err := h.answer(who)
 			return who, append(data, '+'), err
 		},

@@ -62,7 +62,7 @@ func (s *Server) refresh(ctx context.Context, c Client, raw string, scopes []str
 		}
 		var person storage.Claims
 		var data []byte
-		if person, data, failed = s.Refresh(ctx, g.ConnectorID, granted, g.Person, g.ConnectorData); failed != nil {
+		if person, data, failed = s.Refresh(ctx, g.ConnectorID, g.Scopes, g.Person, g.ConnectorData); failed != nil {
 			continue // perhaps because another request with the same token was faster
 		}
 		moved, err := s.rotate(ctx, c, &g, raw, arrived, person, data)

@@ -110,6 +110,13 @@ func TestRefresh_Lifetimes(t *testing.T) {
 		fresh := h.redeem(h.code())
 		h.later(week - time.Second)
 		used = h.good("in its week", h.post("app", refreshForm(fresh.Refresh))).Refresh
+		h.must(h.db.View(h.Context(), func(tx *db.Tx) error {
+			all, _, err := h.Refreshable(h.Context(), tx, db.Page{}, h.clock)
+			if len(all) != 1 || !all[0].RefreshUntil.Equal(h.clock.Add(time.Second)) {
+				h.Errorf("its end is shown as %+v", all)
+			}
+			return err
+		}))
 		h.later(time.Second)
 		h.refused("after its week", h.post("app", refreshForm(used)))
 
@@ -169,6 +176,9 @@ func TestRefresh_Scopes(t *testing.T) {
 		less := h.good("less", h.post("app", form("openid")))
 		if _, claims := claimsOf(h.T, less.ID); claims["email"] != nil || less.Scope != "openid" {
 			h.Errorf("scope %q: %v", less.Scope, claims)
+		}
+		if !slices.Contains(h.scopes, "offline_access") { // or the provider's own refresh token would be lost
+			h.Errorf("the connector was asked for %q", h.scopes)
 		}
 		raw = less.Refresh
 		if all := h.good("all", h.post("app", refreshForm(raw))); all.Scope != "openid email groups offline_access" {
