@@ -531,7 +531,7 @@ func TestIDToken_AccessTokenIsNone(t *testing.T) {
 // A person may take longer to say yes than ID tokens live.
 func TestWait_LongerThanIDTokensLive(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
-		if err := h.Issuer.SetSettings(t.Context(), principal.Root, registry.Settings{Issuer: h.HTTP, IDTokenExpiry: "1m"}); err != nil {
+		if err := h.Issuer.SetSettings(t.Context(), registry.Operator(), registry.Settings{Issuer: h.HTTP, IDTokenExpiry: "1m"}); err != nil {
 			t.Fatal(err)
 		}
 		loginURL, state := h.start()

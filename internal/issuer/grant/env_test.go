@@ -135,10 +135,16 @@ func (h *env) update(f func(tx *db.Tx) error) {
 
 func (h *env) signedIn(name string) identity.Identity {
 	h.Helper()
+	return h.signedInBy(name, true)
+}
+
+// signedInBy is a sign-in through a connector that is approved, or not.
+func (h *env) signedInBy(name string, approved bool) identity.Identity {
+	h.Helper()
 	who, err := identity.SignedIn(h.Context(), h.db, identity.SignIn{
 		ConnectorID: "okta", Instance: "instance", Issuer: "https://id.example.com", Subject: name, Email: name + "@example.com",
 		TokenSub:  func(id string) (string, error) { return "sub-" + id, nil },
-		Connected: func(context.Context, *db.Tx) error { return nil },
+		Connected: func(context.Context, *db.Tx) (bool, error) { return approved, nil },
 	}, h.clock)
 	h.must(err)
 	return who

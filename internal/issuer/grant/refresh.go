@@ -65,7 +65,7 @@ func (s *Server) refresh(ctx context.Context, c Client, raw string, scopes []str
 		if person, data, failed = s.Refresh(ctx, g.ConnectorID, g.Scopes, g.Person, g.ConnectorData); failed != nil {
 			continue // perhaps because another request with the same token was faster
 		}
-		moved, err := s.rotate(ctx, c, &g, raw, arrived, person, data)
+		who, moved, err := s.rotate(ctx, c, &g, raw, arrived, person, data)
 		if err != nil {
 			return Tokens{}, err
 		}
@@ -137,10 +137,13 @@ func (s *Server) check(ctx context.Context, tx *db.Tx, c Client, family, raw str
 // rotate replaces the refresh token that was presented, unless another request
 // has done so.
 func (s *Server) rotate(ctx context.Context, c Client, g *Grant, raw string, arrived time.Time, person storage.Claims, data []byte,
-) (moved bool, err error) {
+) (who identity.Identity, moved bool, err error) {
 	family, _ := familyOf(raw)
 	err = s.decide(ctx, func(tx *db.Tx) error {
-		now, _, what, err := s.check(ctx, tx, c, family, raw, arrived)
+		var now Grant
+		var what use
+		var err error
+		now, who, what, err = s.check(ctx, tx, c, family, raw, arrived)
 		if moved = err == nil && what == usable; !moved {
 			return err
 		}
@@ -153,7 +156,7 @@ func (s *Server) rotate(ctx context.Context, c Client, g *Grant, raw string, arr
 		*g = now
 		return s.update(ctx, tx, now)
 	})
-	return moved, err
+	return who, moved, err
 }
 
 // narrowed are the scopes of a refresh: all, or some of those that were granted.

@@ -53,7 +53,12 @@ type person struct {
 	PreferredUsername string   `json:"preferred_username,omitempty"`
 }
 
-func personFor(p storage.Claims, scopes []string) (out person) {
+// personFor says no more of a person whose connector nobody has approved (any
+// more) than their name: applications believe what our tokens say.
+func personFor(who identity.Identity, p storage.Claims, scopes []string) (out person) {
+	if !who.Approved {
+		p.EmailVerified, p.Groups = false, nil
+	}
 	for _, scope := range scopes {
 		switch scope {
 		case scopeEmail:
@@ -133,7 +138,7 @@ func (s *Server) issue(ctx context.Context, c Client, g Grant, who identity.Iden
 	if !slices.Contains(scopes, scopeOpenID) {
 		return t, nil
 	}
-	claims := idClaims{common: both(audience...), Nonce: g.Nonce, AccessHash: half(t.Access), person: personFor(g.Person, scopes)}
+	claims := idClaims{common: both(audience...), Nonce: g.Nonce, AccessHash: half(t.Access), person: personFor(who, g.Person, scopes)}
 	if len(audience) > 1 {
 		claims.Party = c.ID
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 
 	"pachyderm/internal/db"
 	"pachyderm/internal/db/dbtest"
+	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/device"
 )
 
@@ -133,6 +135,47 @@ func TestIDToken_Claims(t *testing.T) {
 	h.bad("a peer that does not trust it any more", h.post("app", codeForm(h.code(all))), http.StatusBadRequest, "invalid_scope")
 }
 
+// Decision 0021: what a connector says that nobody has approved is not for other
+// applications to believe.
+func TestTokens_OfAnUnapprovedConnector(t *testing.T) {
+	each(t, func(h *env) {
+		wantNoWord := func(what string, claims map[string]any) {
+			h.Helper()
+			if claims["email"] != "alice@example.com" || claims["email_verified"] != false || claims["groups"] != nil {
+				h.Errorf("%s: %v", what, claims)
+			}
+		}
+		userInfo := func(raw string) map[string]any {
+			h.Helper()
+			r := h.request(http.MethodGet, "/userinfo", nil)
+			r.Header.Set("Authorization", "Bearer "+raw)
+			got := map[string]any{}
+			h.must(json.Unmarshal(h.send(h.ServeUserInfo, r).Body.Bytes(), &got))
+			return got
+		}
+		dave := h.signedInBy("dave", false) // through a document that is not approved
+		his := func(c *storage.AuthCode) { c.Claims.UserID = dave.ID }
+		before := h.redeem(h.code(his))
+		_, claims := claimsOf(h.T, before.ID)
+		wantNoWord("ID token", claims)
+		wantNoWord("UserInfo", userInfo(before.Access))
+		next := h.good("refreshed", h.post("app", refreshForm(before.Refresh)))
+		_, claims = claimsOf(h.T, next.ID)
+		wantNoWord("refreshed", claims)
+		h.answer = func(c storage.Claims) (storage.Claims, error) { // approved meanwhile
+			h.update(func(tx *db.Tx) error { return identity.ApproveInstance(h.Context(), tx, "instance") })
+			return c, nil
+		}
+		next = h.good("refreshed", h.post("app", refreshForm(next.Refresh)))
+		if _, claims := claimsOf(h.T, next.ID); claims["email_verified"] != true || claims["groups"] == nil {
+			h.Errorf("once it is approved: %v", claims)
+		}
+		if claims := userInfo(before.Access); claims["email_verified"] != true || claims["groups"] == nil {
+			h.Errorf("UserInfo once it is approved: %v", claims)
+		}
+	})
+}
+
 func TestUserInfo_ByScope(t *testing.T) {
 	h := open(t, dbtest.SQLite(t))
 	ask := func(raw string) map[string]any {
@@ -172,7 +215,10 @@ func TestUserInfo_ByScope(t *testing.T) {
 // RFC 6749, 5.2: errors of both endpoints are JSON that nobody may keep.
 func TestEndpoints_ErrorsAreJSON(t *testing.T) {
 	h := open(t, dbtest.SQLite(t))
-	long := strings.Repeat("x", 9<<10)
+	long, many := strings.Repeat("x", 9<<10), url.Values{}
+	for n := range 9 {
+		many.Set("p"+strconv.Itoa(n), long[:8<<10])
+	}
 	for name, c := range map[string]struct {
 		method string
 		form   url.Values
@@ -185,6 +231,7 @@ func TestEndpoints_ErrorsAreJSON(t *testing.T) {
 		"a long parameter":         {form: url.Values{"client_id": {long}}, status: http.StatusRequestEntityTooLarge, code: "invalid_request"},
 		"a long name":              {form: url.Values{long: {"x"}}, status: http.StatusRequestEntityTooLarge, code: "invalid_request"},
 		"a long request":           {form: url.Values{"a": {long[:8000]}, "b": {strings.Repeat(long, 8)}}, status: http.StatusRequestEntityTooLarge, code: "invalid_request"},
+		"many parameters":          {form: many, status: http.StatusRequestEntityTooLarge, code: "invalid_request"},
 		"a parameter twice":        {form: url.Values{"client_id": {"app", "app"}}, status: http.StatusBadRequest, code: "invalid_request"},
 		"no client":                {status: http.StatusUnauthorized, code: "invalid_client"},
 		"an unknown client":        {form: url.Values{"client_id": {"nobody"}}, status: http.StatusUnauthorized, code: "invalid_client"},

@@ -62,7 +62,7 @@ func (s *Server) userInfo(ctx context.Context, raw string) (out userInfo, err er
 			return err
 		}
 		who, err := identity.Gate(ctx, tx, "", g.IdentityID)
-		out = userInfo{who.TokenSub, personFor(g.Person, strings.Fields(said.Scope))}
+		out = userInfo{who.TokenSub, personFor(who, g.Person, strings.Fields(said.Scope))}
 		return err
 	})
 }
