@@ -440,13 +440,19 @@ func deviceRefused(t *testing.T, h *env) {
 	userCode, poll := h.startDevice()
 	b := h.browser()
 	question := b.Submit(b.Get(h.Endpoint("/device")), map[string]string{"user_code": userCode})
+	forged := question
+	forged.Body = strings.Replace(question.Body, "csrf", "other", 1)
+	for _, answer := range []string{"yes", "no"} {
+		if after := b.Submit(forged, map[string]string{"answer": answer}); after.URL.Path != question.URL.Path || after.Status != http.StatusOK {
+			t.Errorf("a %s without the token of the form was taken: %d at %s", answer, after.Status, after.URL)
+		}
+	}
+	if status, answer := poll(); answer["error"] != "authorization_pending" {
+		t.Errorf("the device hears %d %v", status, answer)
+	}
 	b.Submit(question, map[string]string{"answer": "no"})
 	if status, answer := poll(); status != http.StatusBadRequest || answer["error"] != "access_denied" {
 		t.Errorf("the device hears: %d %v", status, answer)
-	}
-	question.Body = strings.Replace(question.Body, "csrf", "other", 1)
-	if after := b.Submit(question, map[string]string{"answer": "yes"}); strings.Contains(after.URL.Path, "/login") {
-		t.Error("a yes without the token of the form was taken")
 	}
 }
 

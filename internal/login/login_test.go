@@ -411,6 +411,13 @@ func TestSession_GateBeforeItBegins(t *testing.T) {
 		if got := h.userInfo(access); got != http.StatusUnauthorized {
 			t.Errorf("userinfo by a connector that is gone: %d", got)
 		}
+		var left int64
+		h.Update(func(tx *db.Tx) error {
+			return tx.Row(t.Context(), []any{&left}, `SELECT COUNT(*) FROM grants WHERE connector_id = 'demo'`)
+		})
+		if left != 0 {
+			t.Errorf("%d of its grants are left", left)
+		}
 		_, err = h.Login.WithIDToken(t.Context(), raw)
 		wantRefused(t, err, "no longer connected")
 		_, err = h.Login.Wait(t.Context(), state)
