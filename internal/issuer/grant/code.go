@@ -22,16 +22,12 @@ func (s *Server) RedeemCode(ctx context.Context, c Client, code, redirectURI, ve
 	var g Grant
 	var who identity.Identity
 	var refresh string
-	find := func(tx *db.Tx) (err error) {
-		g, err = s.byCode(ctx, tx, code)
-		return unknown(err, "the code is not known, or not any more")
-	}
-	if err := s.DB.View(ctx, find); err != nil { // what is made up keeps no writer waiting
-		return Tokens{}, err
+	if err := s.DB.View(ctx, func(tx *db.Tx) error { return knowsCode(ctx, tx, code) }); err != nil {
+		return Tokens{}, unknown(err, unknownCode) // what is made up keeps no writer waiting
 	}
 	err := s.decide(ctx, func(tx *db.Tx) (err error) {
-		if err := find(tx); err != nil {
-			return err
+		if g, err = s.byCode(ctx, tx, code); err != nil {
+			return unknown(err, unknownCode)
 		}
 		switch now := s.Now(); {
 		case g.ClientID != c.ID:
@@ -54,6 +50,8 @@ func (s *Server) RedeemCode(ctx context.Context, c Client, code, redirectURI, ve
 	}
 	return s.issue(ctx, c, g, who, g.Scopes, refresh, code)
 }
+
+const unknownCode = "the code is not known, or not any more"
 
 // begin turns a code, or an approved device, into a grant that gives tokens.
 func (s *Server) begin(ctx context.Context, tx *db.Tx, c Client, g *Grant) (who identity.Identity, refresh string, err error) {

@@ -139,9 +139,9 @@ func (s *Server) redeemDevice(ctx context.Context, c Client, code, verifier stri
 // knowsDevice refuses a device code that is made up, so that it keeps no writer
 // waiting.
 func (s *Server) knowsDevice(ctx context.Context, tx *db.Tx, code string) error {
-	_, err := s.byDevice(ctx, tx, code)
+	_, err := device.ByDeviceCode(ctx, tx, code)
 	if fault.Is(err, fault.NotFound) {
-		_, err = device.ByDeviceCode(ctx, tx, code)
+		err = knowsApproved(ctx, tx, code)
 	}
 	return unknown(err, "the device code is not known, or not any more")
 }

@@ -68,6 +68,18 @@ func (s *Store) byCode(ctx context.Context, tx *db.Tx, code string) (Grant, erro
 	return s.one(ctx, tx, `code_hash = $1`, secret.Hash(code))
 }
 
+// knowsCode finds a code without opening its grant. Fault: NotFound.
+func knowsCode(ctx context.Context, tx *db.Tx, code string) error {
+	var id string
+	return tx.Row(ctx, []any{&id}, `SELECT id FROM grants WHERE code_hash = $1`, secret.Hash(code))
+}
+
+// knowsApproved is knowsCode for a device code whose person has signed in.
+func knowsApproved(ctx context.Context, tx *db.Tx, deviceCode string) error {
+	var id string
+	return tx.Row(ctx, []any{&id}, `SELECT id FROM grants WHERE device_hash = $1`, secret.Hash(deviceCode))
+}
+
 func (s *Store) byDevice(ctx context.Context, tx *db.Tx, deviceCode string) (Grant, error) {
 	return s.one(ctx, tx, `device_hash = $1`, secret.Hash(deviceCode))
 }
