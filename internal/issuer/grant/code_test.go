@@ -181,7 +181,10 @@ func TestGrants_BehindTheGate(t *testing.T) {
 			})
 		},
 		"a connector that is gone": func(h *env) {
-			h.update(func(tx *db.Tx) error { return identity.EndInstance(h.Context(), tx, "instance") })
+			h.update(func(tx *db.Tx) error {
+				_, err := identity.EndInstance(h.Context(), tx, "instance")
+				return err
+			})
 		},
 		"a connector that is not the client's": func(h *env) {
 			for id, c := range h.clients {
