@@ -84,6 +84,8 @@ pps_v2.API/ActivateAuth CLUSTER_AUTH_ACTIVATE
 pach_v1.API/GetSignIn
 pach_v1.API/Explain token
 pach_v1.API/ListTokens token
+pach_v1.API/ListRefreshTokens token
+pach_v1.API/RevokeSession token
 pach_v1.API/ListUsers CLUSTER_AUTH_GET_GROUP_USERS
 pach_v1.API/ListGroups CLUSTER_AUTH_GET_GROUPS
 pach_v1.API/SetUserEnabled CLUSTER_AUTH_MODIFY_GROUP_MEMBERS
@@ -95,6 +97,7 @@ pach_v1.API/ApproveConnector CLUSTER_MODIFY_BINDINGS
 pach_v1.API/CreateOIDCClient CLUSTER_IDENTITY_CREATE_OIDC_CLIENT
 pach_v1.API/UpdateOIDCClient CLUSTER_IDENTITY_UPDATE_OIDC_CLIENT
 pach_v1.API/GetOIDCClient CLUSTER_IDENTITY_GET_OIDC_CLIENT
+pach_v1.API/ListOIDCClients CLUSTER_IDENTITY_LIST_OIDC_CLIENTS
 pach_v1.API/ListConnectorStates CLUSTER_IDENTITY_LIST_IDPS
 pach_v1.API/CheckConnector CLUSTER_IDENTITY_UPDATE_IDP
 pach_v1.API/StartConnectorTest CLUSTER_IDENTITY_UPDATE_IDP
