@@ -115,7 +115,7 @@ func (p *Pachd) pages() http.Handler {
 	mux.Handle("/authorization-code/", p.Login.Handler())
 	mux.Handle(rpc.RESTPath, p.rest)
 	mux.Handle("/", p.Issuer)
-	return mux
+	return p.limit(mux)
 }
 
 // callbackPages are what upstream serves on its callback port.
@@ -124,7 +124,7 @@ func (p *Pachd) callbackPages() http.Handler {
 	mux.HandleFunc("GET /{$}", ok)
 	mux.Handle(login.CallbackPath, p.Login.Handler())
 	mux.Handle(login.ConfirmPath, p.Login.Handler())
-	return mux
+	return p.limit(mux)
 }
 
 func (p *Pachd) metricsPage() http.Handler {

@@ -26,6 +26,7 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer"
+	"pachyderm/internal/limit"
 	"pachyderm/internal/login"
 	"pachyderm/internal/rpc"
 	"pachyderm/internal/secret"
@@ -51,6 +52,7 @@ type Pachd struct {
 	rpc     *rpc.Server
 	rest    http.Handler
 	metrics *prometheus.Registry
+	limits  *limit.Limits
 	listens listeners
 	lock    *os.File
 	tls     *tls.Config
@@ -60,6 +62,7 @@ type Pachd struct {
 // The errors are one sentence for the operator.
 func New(ctx context.Context, c config.Config, log *slog.Logger, now func() time.Time) (p *Pachd, err error) {
 	p = &Pachd{config: c, log: log, now: now, metrics: prometheus.NewRegistry()}
+	p.limits = p.newLimits()
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.close())
@@ -94,7 +97,7 @@ func (p *Pachd) wirePeople(ctx context.Context) error {
 	p.Issuer, err = issuer.New(ctx, issuer.Config{
 		DB: p.DB, Sealer: sealer, Log: p.log, Now: p.now,
 		PublicURL: p.publicURL(), Insecure: c.Insecure, SigningAlgorithm: c.Issuer.SigningAlgorithm,
-		References: references(c), TrustedProxies: c.Connectors.TrustedProxies,
+		References: references(c), TrustedProxies: c.TrustedProxies,
 	})
 	if err != nil {
 		return err
@@ -127,14 +130,14 @@ func (p *Pachd) wireServer(ctx context.Context) error {
 	}
 	c := p.config.Cluster
 	p.rpc, err = rpc.New(rpc.Config{
-		DB: p.DB, Sessions: p.sessions, Issuer: p.Issuer, Login: p.Login, Log: p.log, Now: p.now, Creds: creds,
+		DB: p.DB, Sessions: p.sessions, Issuer: p.Issuer, Login: p.Login, Log: p.log, Now: p.now, Creds: creds, Limits: p.limits,
 		Cluster: &admin.ClusterInfo{Id: string(clusterID), DeploymentId: c.DeploymentID, ProxyHost: c.PublicHost, ProxyTls: c.PublicTLS},
 	})
 	if err != nil {
 		return err
 	}
 	p.rest, err = p.rpc.REST(ctx)
-	p.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), p.rpc.Calls)
+	p.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), p.rpc.Calls, p.limits.Refused)
 	return err
 }
 

@@ -27,6 +27,7 @@ import (
 	versionpb "pachyderm/api/version"
 	"pachyderm/internal/db"
 	"pachyderm/internal/issuer"
+	"pachyderm/internal/limit"
 	"pachyderm/internal/login"
 	"pachyderm/internal/rpc/admin"
 	"pachyderm/internal/rpc/auth"
@@ -44,6 +45,7 @@ type Config struct {
 	Login    *login.Service
 	Log      *slog.Logger
 	Now      func() time.Time
+	Limits   *limit.Limits
 	// Creds are nil for plain text.
 	Creds   credentials.TransportCredentials
 	Cluster *adminpb.ClusterInfo
@@ -58,6 +60,7 @@ type Server struct {
 
 	sessions *session.Service
 	log      *slog.Logger
+	limits   *limit.Limits
 	rows     map[string]rule
 	// methods are those that are not streams, by full name.
 	methods map[string]boundMethod
@@ -65,7 +68,7 @@ type Server struct {
 
 // New makes a server; it fails if a method has no row in the policy table.
 func New(c Config) (*Server, error) {
-	s := &Server{Health: health.NewServer(), sessions: c.Sessions, log: c.Log, rows: policy(), methods: map[string]boundMethod{}}
+	s := &Server{Health: health.NewServer(), sessions: c.Sessions, log: c.Log, limits: c.Limits, rows: policy(), methods: map[string]boundMethod{}}
 	s.Calls = prometheus.NewCounterVec(
 		prometheus.CounterOpts{Name: "pachd_rpc_calls_total", Help: "Calls by method and gRPC status code."}, []string{"method", "code"})
 	opts := []grpc.ServerOption{

@@ -1,0 +1,103 @@
+package limit
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"pachyderm/internal/fault"
+)
+
+// Kind is what a rate limit counts.
+type Kind string
+
+// The kinds; they are labels of a metric.
+const (
+	SignIns       Kind = "sign-ins"        // authorization requests, and calls of GetOIDCLogin
+	Tokens        Kind = "token requests"  // at the token endpoint
+	Authenticates Kind = "authentications" // calls of Authenticate, and others that prove something
+	DeviceCodes   Kind = "device codes"    // device authorization requests (RFC 8628, 3.1)
+	Uploads       Kind = "uploads"         // KiB of forms that are longer than anybody needs
+	Passwords     Kind = "passwords"       // that were wrong
+	UserCodes     Kind = "user codes"      // that were wrong (RFC 8628, 5.1)
+	Delayed       Kind = "delayed"         // requests that wait because their account is being guessed at
+	Waiters       Kind = "waiters"         // calls that wait for a person
+)
+
+// crowdedEvery is after how many sign-ins what is pending is counted again.
+const crowdedEvery = 64
+
+// Config is what Limits are made from.
+type Config struct {
+	// SignInsPerMinute is how many one network may begin; the other rates follow.
+	SignInsPerMinute int
+	Proxies          Proxies
+	Now              func() time.Time
+}
+
+// Limits are the limits of one process. They are safe for concurrent use.
+type Limits struct {
+	Proxies Proxies
+	// Refused counts what was refused, by kind.
+	Refused *prometheus.CounterVec
+	// Crowded is sent to when enough has begun that it should be counted.
+	Crowded chan struct{}
+	// Wait is for calls that wait, and Delay for requests that are delayed.
+	Wait, Delay *Places
+
+	now    func() time.Time
+	began  atomic.Int64
+	byKind map[Kind]*rates
+}
+
+// New makes limits with nothing counted yet.
+func New(c Config) *Limits {
+	l := &Limits{Proxies: c.Proxies, Crowded: make(chan struct{}, 1), now: c.Now}
+	l.Refused = prometheus.NewCounterVec(
+		prometheus.CounterOpts{Name: "pachd_limited_total", Help: "Requests that a limit refused, by what it counts."}, []string{"limit"})
+	n := c.SignInsPerMinute
+	l.byKind = map[Kind]*rates{
+		SignIns: newRates(n), Tokens: newRates(4 * n), Authenticates: newRates(2 * n), DeviceCodes: newRates(n),
+		Uploads: newRates(max(uploadLeast, uploadEach*n)),
+	}
+	l.Wait = &Places{Each: waitersEach, Network: waiters / 2, Total: waiters, of: l, kind: Waiters}
+	l.Delay = &Places{Each: delayed, Network: delayedNetwork, Total: delayed, of: l, kind: Delayed}
+	return l
+}
+
+// maxClient bounds what is kept of a client ID that a stranger has sent.
+const maxClient = 64
+
+const (
+	// uploadEach are the KiB that each sign-in may post, a long SAML response;
+	// uploadLeast lets the longest through whatever the rate.
+	uploadEach, uploadLeast = 16, 1024
+)
+
+// Admit counts n of a kind against a network, and against one of its clients
+// (an OIDC client ID, or "") half of what the network may. Fault: Exhausted.
+func (l *Limits) Admit(k Kind, network, client string, n int) error {
+	now, r := l.now(), l.byKind[k]
+	wait := r.take(network, n, now)
+	if client != "" && wait == 0 {
+		wait = r.take(network+" "+client[:min(len(client), maxClient)], 2*n, now)
+	}
+	if wait > 0 {
+		return l.Refuse(k, wait, "too many %s from this network", k)
+	}
+	if (k == SignIns || k == DeviceCodes) && l.began.Add(1)%crowdedEvery == 0 {
+		select {
+		case l.Crowded <- struct{}{}:
+		default: // it has not been looked at since the last one
+		}
+	}
+	return nil
+}
+
+// Refuse counts a refusal and words it. Fault: Exhausted.
+func (l *Limits) Refuse(k Kind, wait time.Duration, format string, a ...any) error {
+	l.Refused.WithLabelValues(string(k)).Inc()
+	err := fault.New(fault.Exhausted, format, a...).After(wait)
+	return err.Next("try again in %v", fault.RetryAfter(err))
+}
