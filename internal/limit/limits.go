@@ -23,6 +23,8 @@ const (
 	UserCodes     Kind = "user codes"      // that were wrong (RFC 8628, 5.1)
 	Delayed       Kind = "delayed"         // requests that wait because their account is being guessed at
 	Waiters       Kind = "waiters"         // calls that wait for a person
+	Calls         Kind = "calls"           // of gRPC, at the same time
+	Connections   Kind = "connections"     // of a listener, at the same time
 )
 
 // crowdedEvery is after how many sign-ins what is pending is counted again.
@@ -43,8 +45,9 @@ type Limits struct {
 	Refused *prometheus.CounterVec
 	// Crowded is sent to when enough has begun that it should be counted.
 	Crowded chan struct{}
-	// Wait is for calls that wait, and Delay for requests that are delayed.
-	Wait, Delay *Places
+	// Wait is for calls that wait for a person, Delay for requests that are
+	// delayed, and Calls for all calls of gRPC.
+	Wait, Delay, Calls *Places
 
 	now    func() time.Time
 	began  atomic.Int64
@@ -61,8 +64,9 @@ func New(c Config) *Limits {
 		SignIns: newRates(n), Tokens: newRates(4 * n), Authenticates: newRates(2 * n), DeviceCodes: newRates(n),
 		Uploads: newRates(max(uploadLeast, uploadEach*n)),
 	}
-	l.Wait = &Places{Each: waitersEach, Network: waiters / 2, Total: waiters, of: l, kind: Waiters}
+	l.Wait = &Places{Each: waitersEach, Network: waitersNetwork, Total: waiters, of: l, kind: Waiters}
 	l.Delay = &Places{Each: delayed, Network: delayedNetwork, Total: delayed, of: l, kind: Delayed}
+	l.Calls = &Places{Network: callsNetwork, Total: calls, of: l, kind: Calls}
 	return l
 }
 

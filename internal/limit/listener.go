@@ -97,6 +97,14 @@ func (c *conn) Write(b []byte) (n int, err error) {
 	}
 }
 
+// CloseWrite lets net/http say the last of an answer before it hangs up.
+func (c *conn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
 // Close gives the connection's place back.
 func (c *conn) Close() error {
 	c.leave()

@@ -16,6 +16,7 @@ import (
 
 	"pachyderm/internal/config"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/limit"
 	"pachyderm/internal/login"
 	"pachyderm/internal/rpc"
 )
@@ -86,11 +87,21 @@ func lockDir(dir string) (*os.File, error) {
 	return f, nil
 }
 
+// bounded holds a listener to the limits of connections.
+func (p *Pachd) bounded(l net.Listener) net.Listener {
+	n := p.config.Limits.Connections
+	return &limit.Listener{
+		Listener: l, Total: n, Network: (n + 3) / 4, Proxies: p.limits.Proxies, Progress: limit.WriteProgress,
+		Refuse: func() { p.limits.Refused.WithLabelValues(string(limit.Connections)).Inc() },
+	}
+}
+
 // serve starts an HTTP server on a listener, if there is one.
 func (p *Pachd) serve(g *errgroup.Group, l net.Listener, t *tls.Config, h http.Handler) *http.Server {
 	if l == nil {
 		return nil
 	}
+	l = p.bounded(l)
 	if t != nil {
 		l = tls.NewListener(l, t)
 	}

@@ -175,7 +175,7 @@ func (p *Pachd) Run(ctx context.Context) error {
 	if p.listens.grpc != nil {
 		g.Go(func() error {
 			// Told to stop before it began, as by a signal during the start.
-			if err := p.rpc.GRPC.Serve(p.listens.grpc); !errors.Is(err, grpc.ErrServerStopped) {
+			if err := p.rpc.GRPC.Serve(p.bounded(p.listens.grpc)); !errors.Is(err, grpc.ErrServerStopped) {
 				return err
 			}
 			return nil

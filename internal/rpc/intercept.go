@@ -38,6 +38,9 @@ func (s *Server) intercept(ctx context.Context, req any, info *grpc.UnaryServerI
 
 func (s *Server) interceptStream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) (err error) {
 	defer func() { err = s.finish(stream.Context(), info.FullMethod, recover(), err) }()
+	if err := s.limit(stream.Context(), info.FullMethod); err != nil {
+		return err
+	}
 	ctx, err := s.admit(stream.Context(), info.FullMethod)
 	if err != nil {
 		return err

@@ -12,7 +12,6 @@ import (
 	_ "google.golang.org/grpc/encoding/gzip" // upstream's clients may compress
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 
 	"pachyderm/api"
@@ -73,9 +72,9 @@ func New(c Config) (*Server, error) {
 		prometheus.CounterOpts{Name: "pachd_rpc_calls_total", Help: "Calls by method and gRPC status code."}, []string{"method", "code"})
 	opts := []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(api.MaxRequest), grpc.MaxSendMsgSize(api.MaxResponse),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 		grpc.UnaryInterceptor(s.intercept), grpc.StreamInterceptor(s.interceptStream),
 	}
+	opts = append(opts, s.bounds()...)
 	if c.Creds != nil {
 		opts = append(opts, grpc.Creds(c.Creds))
 	}
