@@ -8,6 +8,7 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/device"
+	"pachyderm/internal/limit/guess"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/web"
 	"pachyderm/internal/web/browser"
@@ -21,6 +22,7 @@ func (h *handler) serveDeviceVerify(w http.ResponseWriter, r *http.Request) erro
 	}
 	userCode := device.NormalUserCode(r.PostForm.Get("user_code"))
 	d, err := h.deviceRequest(r.Context(), userCode)
+	guess.Judge(r.Context(), err == nil, err)
 	if fault.Is(err, fault.NotFound) || err == nil && d.Refused != "" {
 		http.Redirect(w, r, h.url.AbsPath("/device")+"?invalid=true", http.StatusSeeOther) //nolint:gosec // our own page
 		return nil

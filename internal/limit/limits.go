@@ -27,7 +27,7 @@ const (
 	Connections   Kind = "connections"     // of a listener, at the same time
 )
 
-// crowdedEvery is after how many sign-ins what is pending is counted again.
+// crowdedEvery is after how much of it what is pending is counted again.
 const crowdedEvery = 64
 
 // Config is what Limits are made from.
@@ -90,13 +90,21 @@ func (l *Limits) Admit(k Kind, network, client string, n int) error {
 	if wait > 0 {
 		return l.Refuse(k, wait, "too many %s from this network", k)
 	}
-	if (k == SignIns || k == DeviceCodes) && l.began.Add(1)%crowdedEvery == 0 {
-		select {
-		case l.Crowded <- struct{}{}:
-		default: // it has not been looked at since the last one
-		}
+	if k == SignIns || k == DeviceCodes {
+		l.Began()
 	}
 	return nil
+}
+
+// Began notes that something is kept of a stranger's request.
+func (l *Limits) Began() {
+	if l.began.Add(1)%crowdedEvery != 0 {
+		return
+	}
+	select {
+	case l.Crowded <- struct{}{}:
+	default: // it has not been looked at since the last one
+	}
 }
 
 // Refuse counts a refusal and words it. Fault: Exhausted.

@@ -29,11 +29,21 @@ func (p *Pachd) limit(next http.Handler) http.Handler {
 func (l limited) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	client := l.limits.Proxies.Client(r.RemoteAddr, r.Header.Values("X-Forwarded-For"))
 	r = r.WithContext(limit.NewContext(r.Context(), client))
-	if err := l.admit(w, r, client.Network); err != nil {
-		l.refuse(w, r, err)
-		return
+	err := l.admit(w, r, client.Network)
+	var g *guessed
+	if err == nil {
+		g, err = l.guess(w, r, client.Network)
 	}
-	l.next.ServeHTTP(w, r)
+	switch {
+	case err != nil:
+	case g != nil:
+		err = l.serveGuess(w, r, client.Network, g)
+	default:
+		l.next.ServeHTTP(w, r)
+	}
+	if err != nil {
+		l.refuse(w, r, err)
+	}
 }
 
 // path is that of a request below the issuer's.

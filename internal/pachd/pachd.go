@@ -27,6 +27,7 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer"
 	"pachyderm/internal/limit"
+	"pachyderm/internal/limit/guess"
 	"pachyderm/internal/login"
 	"pachyderm/internal/rpc"
 	"pachyderm/internal/secret"
@@ -53,6 +54,7 @@ type Pachd struct {
 	rest    http.Handler
 	metrics *prometheus.Registry
 	limits  *limit.Limits
+	guesses *guess.Guesses
 	listens listeners
 	lock    *os.File
 	tls     *tls.Config
@@ -90,6 +92,12 @@ func New(ctx context.Context, c config.Config, log *slog.Logger, now func() time
 func (p *Pachd) wirePeople(ctx context.Context) error {
 	c := p.config
 	sealer, err := secret.OpenFor(ctx, p.DB, c.Sealing.KeyFile)
+	if err != nil {
+		return err
+	}
+	p.guesses, err = guess.New(ctx, guess.Config{
+		DB: p.DB, Sealer: sealer, Log: p.log, Now: p.now, Limits: p.limits, WrongPasswords: c.Limits.WrongPasswords,
+	})
 	if err != nil {
 		return err
 	}

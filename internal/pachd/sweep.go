@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"pachyderm/internal/db"
+	"pachyderm/internal/limit/guess"
 	"pachyderm/internal/login"
 	"pachyderm/internal/token"
 )
@@ -18,7 +19,7 @@ func (p *Pachd) sweep(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		for what, expired := range map[string]func(context.Context, *db.Tx, time.Time) error{
-			"tokens": token.DeleteExpired, "logins": login.DeleteExpired, "the issuer's objects": p.Issuer.DeleteExpired,
+			"tokens": token.DeleteExpired, "logins": login.DeleteExpired, "guesses": guess.DeleteExpired, "the issuer's objects": p.Issuer.DeleteExpired,
 		} {
 			err := p.DB.Update(ctx, func(tx *db.Tx) error { return expired(ctx, tx, p.now()) })
 			if err != nil && ctx.Err() == nil {
@@ -29,6 +30,7 @@ func (p *Pachd) sweep(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+		case <-p.limits.Crowded:
 		}
 	}
 }
