@@ -5,15 +5,16 @@ import (
 	"time"
 
 	"pachyderm/internal/db"
+	"pachyderm/internal/limit"
 	"pachyderm/internal/secret"
 )
 
 // Create stores a new request.
 func Create(ctx context.Context, tx *db.Tx, r Request) error {
 	_, err := tx.Exec(ctx, `INSERT INTO device_requests
-		(user_code, device_hash, client_id, requester, address, confirmed_by, refused, created_at, expires_at)
-		VALUES ($1, $2, $3, $4, $5, '', '', $6, $7)`,
-		r.UserCode, secret.Hash(r.DeviceCode), r.ClientID, r.Name, r.Address, db.Micros(r.Created), db.Micros(r.Expires))
+		(user_code, device_hash, client_id, requester, address, confirmed_by, refused, created_at, expires_at, network)
+		VALUES ($1, $2, $3, $4, $5, '', '', $6, $7, $8)`,
+		r.UserCode, secret.Hash(r.DeviceCode), r.ClientID, r.Name, r.Address, db.Micros(r.Created), db.Micros(r.Expires), limit.NetworkOf(ctx))
 	return err
 }
 
@@ -52,4 +53,18 @@ func Refuse(ctx context.Context, tx *db.Tx, userCode, why string) error {
 func DeleteExpired(ctx context.Context, tx *db.Tx, now time.Time) error {
 	_, err := tx.Exec(ctx, `DELETE FROM device_requests WHERE expires_at < $1`, db.Micros(now))
 	return err
+}
+
+// Pending are the requests that have not expired, of each network.
+func Pending() limit.Pending {
+	return limit.Pending{
+		Count: func(ctx context.Context, tx *db.Tx) (map[string]int, error) {
+			return limit.CountRows(ctx, tx, `SELECT network, COUNT(*) FROM device_requests WHERE network <> '' GROUP BY network`)
+		},
+		DropOldest: func(ctx context.Context, tx *db.Tx, network string, keep int) error {
+			_, err := tx.Exec(ctx, `DELETE FROM device_requests WHERE network = $1 AND created_at <=
+				(SELECT created_at FROM device_requests WHERE network = $1 ORDER BY created_at DESC LIMIT 1 OFFSET $2)`, network, keep)
+			return err
+		},
+	}
 }
