@@ -1,10 +1,12 @@
 package limit
 
 import (
+	"log/slog"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
 
 	"pachyderm/internal/fault"
 )
@@ -35,6 +37,7 @@ type Config struct {
 	// SignInsPerMinute is how many one network may begin; the other rates follow.
 	SignInsPerMinute int
 	Proxies          Proxies
+	Log              *slog.Logger
 	Now              func() time.Time
 }
 
@@ -49,6 +52,8 @@ type Limits struct {
 	// delayed, and Calls for all calls of gRPC.
 	Wait, Delay, Calls *Places
 
+	log    *slog.Logger
+	said   map[Kind]*rate.Limiter // when the log was last told of a refusal
 	now    func() time.Time
 	began  atomic.Int64
 	byKind map[Kind]*rates
@@ -56,7 +61,10 @@ type Limits struct {
 
 // New makes limits with nothing counted yet.
 func New(c Config) *Limits {
-	l := &Limits{Proxies: c.Proxies, Crowded: make(chan struct{}, 1), now: c.Now}
+	l := &Limits{Proxies: c.Proxies, Crowded: make(chan struct{}, 1), now: c.Now, log: c.Log, said: map[Kind]*rate.Limiter{}}
+	for _, k := range []Kind{SignIns, Tokens, Authenticates, DeviceCodes, Uploads, Passwords, UserCodes, Delayed, Waiters, Calls, Connections} {
+		l.said[k] = rate.NewLimiter(rate.Every(time.Minute), 1)
+	}
 	l.Refused = prometheus.NewCounterVec(
 		prometheus.CounterOpts{Name: "pachd_limited_total", Help: "Requests that a limit refused, by what it counts."}, []string{"limit"})
 	n := c.SignInsPerMinute
@@ -88,7 +96,7 @@ func (l *Limits) Admit(k Kind, network, client string, n int) error {
 		wait = r.take(network+" "+client[:min(len(client), maxClient)], 2*n, now)
 	}
 	if wait > 0 {
-		return l.Refuse(k, wait, "too many %s from this network", k)
+		return l.Refuse(k, network, wait, "too many %s from this network", k)
 	}
 	if k == SignIns || k == DeviceCodes {
 		l.Began()
@@ -107,9 +115,18 @@ func (l *Limits) Began() {
 	}
 }
 
-// Refuse counts a refusal and words it. Fault: Exhausted.
-func (l *Limits) Refuse(k Kind, wait time.Duration, format string, a ...any) error {
+// Note counts a refusal. The log has one a minute of each kind: whoever is
+// refused should not be able to fill it.
+func (l *Limits) Note(k Kind, network string) {
 	l.Refused.WithLabelValues(string(k)).Inc()
+	if l.said[k].AllowN(l.now(), 1) {
+		l.log.Warn("a limit is reached; more within a minute are only counted, as pachd_limited_total", "of", k, "network", network)
+	}
+}
+
+// Refuse counts a refusal and words it. Fault: Exhausted.
+func (l *Limits) Refuse(k Kind, network string, wait time.Duration, format string, a ...any) error {
+	l.Note(k, network)
 	err := fault.New(fault.Exhausted, format, a...).After(wait)
 	return err.Next("try again in %v", fault.RetryAfter(err))
 }

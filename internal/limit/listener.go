@@ -24,8 +24,8 @@ type Listener struct {
 	Proxies        Proxies
 	// Progress is how long a write may make none.
 	Progress time.Duration
-	// Refuse is called with each connection that is one too many, which is closed.
-	Refuse func()
+	// Refused is called with the network of each connection that is one too many.
+	Refused func(network string)
 
 	mu    sync.Mutex
 	open  map[string]int // by network
@@ -43,7 +43,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 		if ok {
 			return &conn{Conn: c, leave: sync.OnceFunc(func() { l.leave(network) }), progress: l.Progress}, nil
 		}
-		l.Refuse()
+		l.Refused(network)
 		_ = c.Close() // nobody waits for it
 	}
 }

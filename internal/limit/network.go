@@ -79,6 +79,12 @@ func FromContext(ctx context.Context) (Client, bool) {
 	return c, ok
 }
 
+// AddressOf is the address that a request came from, or "".
+func AddressOf(ctx context.Context) string {
+	c, _ := FromContext(ctx)
+	return c.Address
+}
+
 // NetworkOf is the network that a request came from, or "" for pachd itself.
 func NetworkOf(ctx context.Context) string {
 	c, _ := FromContext(ctx)

@@ -37,11 +37,12 @@ type Places struct {
 // Take takes a place for a thing; leave gives it back, and must be called
 // once. Fault: Exhausted.
 func (p *Places) Take(thing, network string) (leave func(), err error) {
+	from := network
 	thing, network = "thing "+thing, "network "+network
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.total >= p.Total || p.Each > 0 && p.taken[thing] >= p.Each || p.taken[network] >= p.Network {
-		return nil, p.of.Refuse(p.kind, busyFor, "too many %s at the same time", p.kind)
+		return nil, p.of.Refuse(p.kind, from, busyFor, "too many %s at the same time", p.kind)
 	}
 	if p.taken == nil {
 		p.taken = map[string]int{}

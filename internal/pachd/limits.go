@@ -130,6 +130,6 @@ func (l limited) refuse(w http.ResponseWriter, r *http.Request, err error) {
 
 func (p *Pachd) newLimits() *limit.Limits {
 	return limit.New(limit.Config{
-		SignInsPerMinute: p.config.Limits.SignInsPerMinute, Proxies: limit.Proxies(p.config.TrustedProxies), Now: p.now,
+		SignInsPerMinute: p.config.Limits.SignInsPerMinute, Proxies: limit.Proxies(p.config.TrustedProxies), Log: p.log, Now: p.now,
 	})
 }

@@ -92,7 +92,7 @@ func (p *Pachd) bounded(l net.Listener) net.Listener {
 	n := p.config.Limits.Connections
 	return &limit.Listener{
 		Listener: l, Total: n, Network: (n + 3) / 4, Proxies: p.limits.Proxies, Progress: limit.WriteProgress,
-		Refuse: func() { p.limits.Refused.WithLabelValues(string(limit.Connections)).Inc() },
+		Refused: func(network string) { p.limits.Note(limit.Connections, network) },
 	}
 }
 

@@ -66,8 +66,8 @@ func (s *Server) bounds() []grpc.ServerOption {
 
 // begin is every call over the network before its request is read: it takes a
 // place until the call is over, and has a longest life. One that gets no place
-// is refused by limit: an error here would leave gRPC with the timer of its
-// deadline, for as long as the client says.
+// and has a deadline is refused by limit: an error here would leave gRPC with the
+// timer of the deadline, for as long as the client says.
 func (s *Server) begin(ctx context.Context, info *tap.Info) (context.Context, error) {
 	over := ctx
 	ctx = s.withClient(ctx)
@@ -75,6 +75,8 @@ func (s *Server) begin(ctx context.Context, info *tap.Info) (context.Context, er
 	leave, err := s.limits.Calls.Take("", limit.NetworkOf(ctx))
 	if err == nil {
 		context.AfterFunc(over, leave)
+	} else if _, timed := ctx.Deadline(); !timed {
+		return ctx, toStatus(ctx, s.log, info.FullMethodName, err)
 	}
 	switch info.FullMethodName {
 	case authpb.API_Authenticate_FullMethodName, pachpb.API_WaitConnectorTest_FullMethodName, grpc_health_v1.Health_Watch_FullMethodName:

@@ -82,7 +82,7 @@ func toStatus(ctx context.Context, log *slog.Logger, method string, err error) e
 		code := rand.Text()[:8]
 		log.ErrorContext(ctx, "call failed", "method", method, "code", code, "error", err)
 		message = "internal error: an administrator finds it in pachd's log by the code " + code
-	} else {
+	} else if kind != fault.Exhausted { // the limits see to what is logged of these
 		log.InfoContext(ctx, "call refused", "method", method, "kind", kind, "error", err)
 	}
 	details := []protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: string(kind), Domain: "pachd", Metadata: partsOf(err)}}

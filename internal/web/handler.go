@@ -68,13 +68,17 @@ func (p Pages) Render(w http.ResponseWriter, r *http.Request, status int, page a
 	}
 }
 
-// Fail tells the person what went wrong. Unless that is a Problem, the log has
-// more of it, under the code that they are shown.
+// Fail tells the person what went wrong. Unless that is a Problem, or a limit,
+// the log has more of it, under the code that they are shown.
 func (p Pages) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	var page Problem
 	if !errors.As(err, &page) {
 		page = p.Explain(err)
-		p.Log.WarnContext(r.Context(), "page refused", "path", r.URL.Path, "code", page.Code, "error", err)
+		if fault.Is(err, fault.Exhausted) {
+			page.Code = "" // the limits see to what is logged of these
+		} else {
+			p.Log.WarnContext(r.Context(), "page refused", "path", r.URL.Path, "code", page.Code, "error", err)
+		}
 	}
 	SetRetryAfter(w.Header(), err)
 	p.Render(w, r, page.Status, page)

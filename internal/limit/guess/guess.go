@@ -105,7 +105,7 @@ type Guess struct {
 // Password begins a guess of the password of an account. Fault: Exhausted.
 func (g *Guesses) Password(ctx context.Context, network, account string) (*Guess, error) {
 	n, account := g.with.WrongPasswords, canonical(account)
-	return g.begin(ctx, &Guess{of: g, kind: limit.Passwords, account: account, counters: []counter{
+	return g.begin(ctx, network, &Guess{of: g, kind: limit.Passwords, account: account, counters: []counter{
 		{key: g.mac("both\x00" + network + "\x00" + account), most: n},
 		{key: g.mac("network\x00" + network), most: perNetwork * n},
 		{key: g.mac("account\x00" + account), most: n, delays: true},
@@ -114,12 +114,12 @@ func (g *Guesses) Password(ctx context.Context, network, account string) (*Guess
 
 // UserCode begins a guess of a user code. Fault: Exhausted.
 func (g *Guesses) UserCode(ctx context.Context, network string) (*Guess, error) {
-	return g.begin(ctx, &Guess{of: g, kind: limit.UserCodes, counters: []counter{
+	return g.begin(ctx, network, &Guess{of: g, kind: limit.UserCodes, counters: []counter{
 		{key: g.mac("codes\x00" + network), most: codesPerNetwork * g.with.WrongPasswords},
 	}})
 }
 
-func (g *Guesses) begin(ctx context.Context, one *Guess) (*Guess, error) {
+func (g *Guesses) begin(ctx context.Context, network string, one *Guess) (*Guess, error) {
 	now := g.with.Now()
 	var wait time.Duration
 	err := g.with.DB.Update(ctx, func(tx *db.Tx) error {
@@ -154,7 +154,7 @@ func (g *Guesses) begin(ctx context.Context, one *Guess) (*Guess, error) {
 		return nil, err
 	}
 	if wait > 0 {
-		return nil, g.with.Limits.Refuse(one.kind, wait, "too many wrong %s from this network", one.kind)
+		return nil, g.with.Limits.Refuse(one.kind, network, wait, "too many wrong %s from this network", one.kind)
 	}
 	g.with.Limits.Began()
 	return one, nil
