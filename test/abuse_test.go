@@ -18,6 +18,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -232,7 +233,9 @@ func (s *siege) do(client *http.Client, r *http.Request) *http.Response {
 func (s *siege) dialFrom(address string) *grpc.ClientConn {
 	s.t.Helper()
 	conn, err := grpc.NewClient("passthrough:///"+s.grpc, grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithContextDialer(func(ctx context.Context, to string) (net.Conn, error) { return from(address).DialContext(ctx, "tcp", to) }))
+		grpc.WithContextDialer(func(ctx context.Context, to string) (net.Conn, error) {
+			return from(address).DialContext(ctx, "tcp", to)
+		}))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -323,13 +326,13 @@ func attacks() map[string]func(*siege) {
 				s.send(http.MethodPost, "/device/code", nil, url.Values{"client_id": {"pachctl-device"}, "scope": {"openid"}})
 			})
 		},
-		"SAMLResponse of 500 KB":   func(s *siege) { eight(s.n, func(int) { s.samlResponse(long[:500<<10]) }) },
-		"token requests":           func(s *siege) { eight(10*s.n, func(int) { s.tokenRequest() }) },
-		"wrong user codes":         func(s *siege) { eight(s.n, s.userCode) },
-		"wrong passwords":          func(s *siege) { s.wrongPasswords() },
-		"Authenticate with 19 MB":  func(s *siege) { s.authenticate() },
-		"many waiters":             func(s *siege) { s.waiters() },
-		"half a header":            func(s *siege) { s.open(s.http, "GET / HTTP/1.1\r\nHost: x\r\nX-Half: ") },
+		"SAMLResponse of 500 KB":    func(s *siege) { eight(s.n, func(int) { s.samlResponse(long[:500<<10]) }) },
+		"token requests":            func(s *siege) { eight(10*s.n, func(int) { s.tokenRequest() }) },
+		"wrong user codes":          func(s *siege) { eight(s.n, s.userCode) },
+		"wrong passwords":           func(s *siege) { s.wrongPasswords() },
+		"Authenticate with 19 MB":   func(s *siege) { s.authenticate() },
+		"many waiters":              func(s *siege) { s.waiters() },
+		"half a header":             func(s *siege) { s.open(s.http, "GET / HTTP/1.1\r\nHost: x\r\nX-Half: ") },
 		"half a connection of gRPC": func(s *siege) { s.open(s.grpc, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00") },
 		"never reads": func(s *siege) {
 			s.open(s.http, strings.Repeat("GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n", 2000))
@@ -467,4 +470,44 @@ func TestAbuse_OutsiderCostsNothing(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Who says half of something, or listens to nothing, is let go.
+func TestAbuse_HalfAndDeafAreLetGo(t *testing.T) {
+	t.Parallel()
+	s := newSiege(t)
+	var all sync.WaitGroup
+	for name, c := range map[string]struct{ to, begin, again string }{
+		"half a header":             {s.http, "GET / HTTP/1.1\r\nHost: x\r\nX-Half: ", ""},
+		"half a connection of gRPC": {s.grpc, "PRI * HTTP/2.0\r\n", ""},
+		"asks and never reads":      {s.http, "", "GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"},
+		"asks gRPC and never reads": {s.grpc, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00", "\x00\x00\x00\x04\x00\x00\x00\x00\x00"},
+		"half a request body":       {s.http, "POST /token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\ngrant", ""},
+	} {
+		all.Go(func() {
+			conn, err := from("127.0.0.1").DialContext(t.Context(), "tcp", c.to)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer func() { _ = conn.Close() }()
+			if tcp, ok := conn.(*net.TCPConn); ok {
+				_ = tcp.SetReadBuffer(1 << 10)
+			}
+			if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+				t.Error(err)
+			}
+			_, err = io.WriteString(conn, c.begin)
+			if c.again == "" {
+				_, err = io.Copy(io.Discard, conn) // until the other end hangs up
+			}
+			for c.again != "" && err == nil {
+				_, err = io.WriteString(conn, strings.Repeat(c.again, 1000))
+			}
+			if timeout, ok := err.(net.Error); ok && timeout.Timeout() {
+				t.Errorf("%s: is still there", name)
+			}
+		})
+	}
+	all.Wait()
 }

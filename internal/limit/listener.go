@@ -1,8 +1,10 @@
 package limit
 
 import (
+	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"time"
 )
@@ -91,6 +93,9 @@ func (c *conn) Write(b []byte) (n int, err error) {
 		}
 		m, err := c.Conn.Write(step)
 		n += m
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			_ = c.Close() // gRPC would go on reading
+		}
 		if err != nil || n == len(b) {
 			return n, err
 		}

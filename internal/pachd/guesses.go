@@ -46,7 +46,7 @@ func (p *Pachd) knownCookie() browser.Cookie {
 func (l limited) serveGuess(w http.ResponseWriter, r *http.Request, network string, g *guessed) error {
 	defer g.End(r.Context())
 	if g.Delay > 0 && !g.known {
-		leave, err := l.limits.Delay.Take("", network)
+		leave, err := l.Limits.Delay.Take("", network)
 		if err != nil {
 			return err
 		}

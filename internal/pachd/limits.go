@@ -27,7 +27,7 @@ func (p *Pachd) limit(next http.Handler) http.Handler {
 }
 
 func (l limited) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	client := l.limits.Proxies.Client(r.RemoteAddr, r.Header.Values("X-Forwarded-For"))
+	client := l.Limits.Proxies.Client(r.RemoteAddr, r.Header.Values("X-Forwarded-For"))
 	r = r.WithContext(limit.NewContext(r.Context(), client))
 	err := l.admit(w, r, client.Network)
 	var g *guessed
@@ -66,7 +66,7 @@ func (l limited) admit(w http.ResponseWriter, r *http.Request, network string) e
 		if size < 0 {
 			size = browser.MaxForm
 		}
-		if err := l.limits.Admit(limit.Uploads, network, "", int(min(size, browser.MaxForm)>>10)); err != nil {
+		if err := l.Limits.Admit(limit.Uploads, network, "", int(min(size, browser.MaxForm)>>10)); err != nil {
 			return err
 		}
 	}
@@ -76,7 +76,7 @@ func (l limited) admit(w http.ResponseWriter, r *http.Request, network string) e
 	case strings.HasPrefix(path, "/auth/") && !isLogin && r.Method != http.MethodGet && r.Method != http.MethodHead:
 		return errNotGet() // Dex would keep what was asked, and then refuse it
 	case path == "/auth" && !r.URL.Query().Has("req"), strings.HasPrefix(path, "/auth/") && !isLogin:
-		return l.limits.Admit(limit.SignIns, network, "", 1)
+		return l.Limits.Admit(limit.SignIns, network, "", 1)
 	case path == "/token":
 		return l.admitClient(w, r, limit.Tokens, network)
 	case path == "/device/code":
@@ -102,7 +102,7 @@ func (l limited) admitClient(w http.ResponseWriter, r *http.Request, k limit.Kin
 	if id, _, ok := r.BasicAuth(); ok {
 		client = id
 	}
-	return l.limits.Admit(k, network, client, 1)
+	return l.Limits.Admit(k, network, client, 1)
 }
 
 // refuse answers an application in its way (RFC 6749, 5.2; RFC 8628, 3.5), and

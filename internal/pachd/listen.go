@@ -87,12 +87,22 @@ func lockDir(dir string) (*os.File, error) {
 	return f, nil
 }
 
+// How long a client may take for its header and for the request with its body,
+// and be silent between two. How long it may not read what is written, the
+// listener says (limit.WriteProgress).
+const (
+	headerFor  = 10 * time.Second
+	requestFor = 30 * time.Second
+	idleFor    = 2 * time.Minute
+	maxHeader  = 64 << 10 // bytes
+)
+
 // bounded holds a listener to the limits of connections.
 func (p *Pachd) bounded(l net.Listener) net.Listener {
 	n := p.config.Limits.Connections
 	return &limit.Listener{
-		Listener: l, Total: n, Network: (n + 3) / 4, Proxies: p.limits.Proxies, Progress: limit.WriteProgress,
-		Refused: func(network string) { p.limits.Note(limit.Connections, network) },
+		Listener: l, Total: n, Network: (n + 3) / 4, Proxies: p.Limits.Proxies, Progress: limit.WriteProgress,
+		Refused: func(network string) { p.Limits.Note(limit.Connections, network) },
 	}
 }
 
@@ -106,7 +116,7 @@ func (p *Pachd) serve(g *errgroup.Group, l net.Listener, t *tls.Config, h http.H
 		l = tls.NewListener(l, t)
 	}
 	s := &http.Server{
-		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		Handler: h, ReadHeaderTimeout: headerFor, ReadTimeout: requestFor, IdleTimeout: idleFor, MaxHeaderBytes: maxHeader,
 	}
 	g.Go(func() error {
 		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {

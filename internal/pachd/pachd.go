@@ -43,6 +43,7 @@ type Pachd struct {
 	DB     *db.DB
 	Issuer *issuer.Issuer
 	Login  *login.Service
+	Limits *limit.Limits
 
 	config   config.Config
 	log      *slog.Logger
@@ -53,7 +54,6 @@ type Pachd struct {
 	rpc     *rpc.Server
 	rest    http.Handler
 	metrics *prometheus.Registry
-	limits  *limit.Limits
 	guesses *guess.Guesses
 	listens listeners
 	lock    *os.File
@@ -64,7 +64,7 @@ type Pachd struct {
 // The errors are one sentence for the operator.
 func New(ctx context.Context, c config.Config, log *slog.Logger, now func() time.Time) (p *Pachd, err error) {
 	p = &Pachd{config: c, log: log, now: now, metrics: prometheus.NewRegistry()}
-	p.limits = p.newLimits()
+	p.Limits = p.newLimits()
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.close())
@@ -96,7 +96,7 @@ func (p *Pachd) wirePeople(ctx context.Context) error {
 		return err
 	}
 	p.guesses, err = guess.New(ctx, guess.Config{
-		DB: p.DB, Sealer: sealer, Log: p.log, Now: p.now, Limits: p.limits, WrongPasswords: c.Limits.WrongPasswords,
+		DB: p.DB, Sealer: sealer, Log: p.log, Now: p.now, Limits: p.Limits, WrongPasswords: c.Limits.WrongPasswords,
 	})
 	if err != nil {
 		return err
@@ -138,14 +138,14 @@ func (p *Pachd) wireServer(ctx context.Context) error {
 	}
 	c := p.config.Cluster
 	p.rpc, err = rpc.New(rpc.Config{
-		DB: p.DB, Sessions: p.sessions, Issuer: p.Issuer, Login: p.Login, Log: p.log, Now: p.now, Creds: creds, Limits: p.limits,
+		DB: p.DB, Sessions: p.sessions, Issuer: p.Issuer, Login: p.Login, Log: p.log, Now: p.now, Creds: creds, Limits: p.Limits,
 		Cluster: &admin.ClusterInfo{Id: string(clusterID), DeploymentId: c.DeploymentID, ProxyHost: c.PublicHost, ProxyTls: c.PublicTLS},
 	})
 	if err != nil {
 		return err
 	}
 	p.rest, err = p.rpc.REST(ctx)
-	p.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), p.rpc.Calls, p.limits.Refused)
+	p.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), p.rpc.Calls, p.Limits.Refused)
 	return err
 }
 

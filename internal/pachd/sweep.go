@@ -32,7 +32,7 @@ func (p *Pachd) sweep(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-		case <-p.limits.Crowded:
+		case <-p.Limits.Crowded:
 		}
 	}
 }
