@@ -455,8 +455,8 @@ func TestAbuse_OutsiderCostsNothing(t *testing.T) {
 			attack(s)
 			after, most := s.memory()
 			grown := s.database()
-			t.Logf("%d times: %s; memory %.0f to %.0f MiB (at most %.0f), database %.1f to %.1f MiB",
-				s.n, s.tally(), memory, after, most, database, grown)
+			t.Logf("%s, %d times: %s; memory %.0f to %.0f MiB (at most %.0f), database %.1f to %.1f MiB",
+				name, s.n, s.tally(), memory, after, most, database, grown)
 			if most-memory > mostMemory {
 				t.Errorf("memory grew by %.0f MiB", most-memory)
 			}

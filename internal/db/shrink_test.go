@@ -22,11 +22,11 @@ func sizeOf(t *testing.T, path string) int64 {
 	return sum
 }
 
-// fill stores 40 MB and deletes them.
+// fill stores 4 MB and deletes them.
 func fill(t *testing.T, d *db.DB) {
 	t.Helper()
 	for _, query := range []string{
-		`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
+		`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200)
 			INSERT INTO meta (key, value) SELECT 'filler-' || i, randomblob(20000) FROM n`,
 		`DELETE FROM meta WHERE key >= 'filler-'`,
 	} {
@@ -64,13 +64,13 @@ func TestShrink_FileGivesBackWhatIsDeleted(t *testing.T) {
 			}
 			defer func() { _ = d.Close() }()
 			fill(t, d)
-			if grown := sizeOf(t, path); grown < 40<<20 {
+			if grown := sizeOf(t, path); grown < 4<<20 {
 				t.Fatalf("only %d bytes to begin with", grown)
 			}
 			if err := d.Shrink(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if left := sizeOf(t, path); left > 8<<20 {
+			if left := sizeOf(t, path); left > 2<<20 {
 				t.Errorf("%d bytes are left", left)
 			}
 		})

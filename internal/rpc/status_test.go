@@ -77,7 +77,7 @@ func wantInternal(t *testing.T, err error, log, cause string) {
 func TestIntercept_Panic(t *testing.T) {
 	var log bytes.Buffer
 	s := &Server{
-		log: slog.New(slog.NewTextHandler(&log, nil)), rows: policy(),
+		log: slog.New(slog.NewTextHandler(&log, nil)), rows: policy(), limits: bounded().limits,
 		Calls: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "x"}, []string{"method", "code"}),
 	}
 	_, err := s.intercept(t.Context(), nil, &grpc.UnaryServerInfo{FullMethod: "/versionpb_v2.API/GetVersion"}, func(context.Context, any) (any, error) {
