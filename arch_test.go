@@ -124,7 +124,7 @@ var mayImport = map[string][]string{
 	"internal/issuer": {
 		"internal/audit", "internal/connector", "internal/connector/probe", "internal/db", "internal/fault", "internal/identity",
 		"internal/issuer/connectortest", "internal/issuer/device", "internal/issuer/dexstore", "internal/issuer/dexview", "internal/issuer/homerealm",
-		"internal/issuer/loginctx", "internal/issuer/registry", "internal/issuer/upstream", "internal/limit", "internal/limit/guess", "internal/principal",
+		"internal/issuer/loginctx", "internal/issuer/registry", "internal/issuer/upstream", "internal/limit/guess", "internal/principal",
 		"internal/secret", "internal/web", "internal/web/browser", "internal/web/record", "internal/web/theme", "internal/webaddr",
 	},
 	"internal/login": {

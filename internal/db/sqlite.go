@@ -31,8 +31,8 @@ func (e sqliteEngine) open(ctx context.Context) (read, write *sql.DB, err error)
 		return nil, nil, err
 	}
 	// Whether a file can shrink is decided before there is anything in it.
-	pragmas := fmt.Sprintf("?_pragma=busy_timeout(%d)", busyTimeout) + "&_pragma=auto_vacuum(2)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" +
-		"&_pragma=foreign_keys(1)&_pragma=journal_size_limit(4194304)"
+	pragmas := fmt.Sprintf("?_pragma=busy_timeout(%d)", busyTimeout) +
+		"&_pragma=auto_vacuum(2)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=journal_size_limit(4194304)"
 	write, err = sql.Open("sqlite", "file:"+uriPath(e.path)+pragmas+"&_txlock=immediate")
 	if err != nil {
 		return nil, nil, err
@@ -142,7 +142,8 @@ func truncateLog(ctx context.Context, write *sql.DB) (err error) {
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
 	for _, statement := range []string{
-		fmt.Sprintf("PRAGMA busy_timeout = %d", shrinkWithin), "PRAGMA wal_checkpoint(TRUNCATE)", fmt.Sprintf("PRAGMA busy_timeout = %d", busyTimeout),
+		fmt.Sprintf("PRAGMA busy_timeout = %d", shrinkWithin), "PRAGMA wal_checkpoint(TRUNCATE)",
+		fmt.Sprintf("PRAGMA busy_timeout = %d", busyTimeout),
 	} {
 		if _, err := c.ExecContext(context.WithoutCancel(ctx), statement); err != nil {
 			return err

@@ -17,7 +17,6 @@ import (
 	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/device"
 	"pachyderm/internal/issuer/dexview"
-	"pachyderm/internal/limit"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/web/browser"
 	"pachyderm/internal/web/record"
@@ -110,7 +109,7 @@ func (h *handler) serveDeviceCode(w http.ResponseWriter, r *http.Request) error 
 	if err != nil || !secret.Same(secret.Hash(client.Secret), secret.Hash(r.Form.Get("client_secret"))) {
 		return &oauthError{http.StatusUnauthorized, oauth2.InvalidClient, "no such client, or a wrong secret"}
 	}
-	who := device.Asker{Name: device.CleanName(r.Form.Get("requester")), Address: limit.AddressOf(r.Context())}
+	who := device.NewAsker(r.Context(), r.Form.Get("requester"))
 	h.answerDevice(w, r.WithContext(dexview.Asking(r.Context(), who)))
 	return nil
 }

@@ -62,7 +62,9 @@ type Limits struct {
 // New makes limits with nothing counted yet.
 func New(c Config) *Limits {
 	l := &Limits{Proxies: c.Proxies, Crowded: make(chan struct{}, 1), now: c.Now, log: c.Log, said: map[Kind]*rate.Limiter{}}
-	for _, k := range []Kind{SignIns, Tokens, Authenticates, DeviceCodes, Uploads, Passwords, UserCodes, Delayed, Waiters, Calls, Connections} {
+	for _, k := range []Kind{
+		SignIns, Tokens, Authenticates, DeviceCodes, Uploads, Passwords, UserCodes, Delayed, Waiters, Calls, Connections,
+	} {
 		l.said[k] = rate.NewLimiter(rate.Every(time.Minute), 1)
 	}
 	l.Refused = prometheus.NewCounterVec(

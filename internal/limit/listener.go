@@ -88,7 +88,7 @@ type conn struct {
 func (c *conn) Write(b []byte) (n int, err error) {
 	for {
 		step := b[n:min(len(b), n+writeStep)]
-		if err := c.SetWriteDeadline(time.Now().Add(c.progress)); err != nil {
+		if err := c.SetWriteDeadline(time.Now().Add(c.progress)); err != nil { //nolint:forbidigo // the kernel has no other clock
 			return n, err
 		}
 		m, err := c.Conn.Write(step)

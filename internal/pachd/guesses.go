@@ -53,7 +53,7 @@ func (l limited) serveGuess(w http.ResponseWriter, r *http.Request, network stri
 		err = pause(r.Context(), g.Delay)
 		leave()
 		if err != nil {
-			return nil //nolint:nilerr // nobody is there to tell
+			return nil // nobody is there to tell
 		}
 	}
 	if g.account != "" {

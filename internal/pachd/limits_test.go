@@ -27,7 +27,6 @@ import (
 	"pachyderm/internal/limit"
 	"pachyderm/internal/login"
 	"pachyderm/internal/pachd/pachdtest"
-	"pachyderm/internal/principal"
 )
 
 // behindProxy has the tests say who sends a request.
@@ -73,7 +72,7 @@ func authorization() url.Values {
 // withPassword connects a provider whose form is ours.
 func withPassword(t *testing.T, s *pachdtest.Server) {
 	t.Helper()
-	err := s.Issuer.Registry.CreateConnector(t.Context(), principal.Root, registry.Connector{
+	err := s.Issuer.Registry.CreateConnector(t.Context(), registry.Operator(), registry.Connector{
 		ID: "password", Name: "Password", Type: "mockPassword", Config: map[string]any{"username": "carol@example.com", "password": "the-right-one"},
 	})
 	if err != nil {
@@ -93,28 +92,31 @@ func (o outsider) password(p optest.Page, name, password string) optest.Page {
 }
 
 // untilRefused sends requests until one is answered 429.
-func untilRefused(t *testing.T, send func() *http.Response) (res *http.Response, body string) {
+func untilRefused(t *testing.T, request func() *http.Request) (retryAfter, body string) {
 	t.Helper()
 	for range 100 {
-		res := send()
+		res, err := http.DefaultTransport.RoundTrip(request())
+		if err != nil {
+			t.Fatal(err)
+		}
 		data, err := io.ReadAll(res.Body)
 		_ = res.Body.Close()
 		if err != nil {
 			t.Fatal(err)
 		}
 		if res.StatusCode == http.StatusTooManyRequests {
-			return res, string(data)
+			return res.Header.Get("Retry-After"), string(data)
 		}
 	}
 	t.Fatal("nothing was refused")
-	return nil, ""
+	return "", ""
 }
 
 func TestLimits_AnswersSayWhenToTryAgain(t *testing.T) {
 	s := pachdtest.Start(t, few)
 	withPassword(t, s)
-	send := func(method, path string, header map[string]string, body string) func() *http.Response {
-		return func() *http.Response {
+	send := func(method, path string, header map[string]string, body string) func() *http.Request {
+		return func() *http.Request {
 			r, err := http.NewRequestWithContext(t.Context(), method, s.HTTP+path, strings.NewReader(body))
 			if err != nil {
 				t.Fatal(err)
@@ -122,16 +124,12 @@ func TestLimits_AnswersSayWhenToTryAgain(t *testing.T) {
 			for name, value := range header {
 				r.Header.Set(name, value)
 			}
-			res, err := http.DefaultTransport.RoundTrip(r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return res
+			return r
 		}
 	}
 	form := map[string]string{"Content-Type": "application/x-www-form-urlencoded"}
 	for name, c := range map[string]struct {
-		send func() *http.Response
+		send func() *http.Request
 		want string
 	}{
 		"a sign-in": {send(http.MethodGet, "/auth?"+authorization().Encode(), nil, ""), "Please wait a moment"},
@@ -146,9 +144,9 @@ func TestLimits_AnswersSayWhenToTryAgain(t *testing.T) {
 			send(http.MethodPost, "/callback", form, "RelayState=x&SAMLResponse="+strings.Repeat("x", 400<<10)), "Please wait a moment",
 		},
 	} {
-		res, body := untilRefused(t, c.send)
-		if res.Header.Get("Retry-After") == "" || !strings.Contains(body, c.want) {
-			t.Errorf("%s: Retry-After %q: %s", name, res.Header.Get("Retry-After"), body)
+		retryAfter, body := untilRefused(t, c.send)
+		if retryAfter == "" || !strings.Contains(body, c.want) {
+			t.Errorf("%s: Retry-After %q: %s", name, retryAfter, body)
 		}
 		if strings.HasPrefix(body, "{") && !json.Valid([]byte(body)) {
 			t.Errorf("%s: %s", name, body)

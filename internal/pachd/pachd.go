@@ -145,7 +145,8 @@ func (p *Pachd) wireServer(ctx context.Context) error {
 		return err
 	}
 	p.rest, err = p.rpc.REST(ctx)
-	p.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), p.rpc.Calls, p.Limits.Refused)
+	p.metrics.MustRegister(
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), p.rpc.Calls, p.Limits.Refused)
 	return err
 }
 

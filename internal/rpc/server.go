@@ -67,7 +67,9 @@ type Server struct {
 
 // New makes a server; it fails if a method has no row in the policy table.
 func New(c Config) (*Server, error) {
-	s := &Server{Health: health.NewServer(), sessions: c.Sessions, log: c.Log, limits: c.Limits, rows: policy(), methods: map[string]boundMethod{}}
+	s := &Server{
+		Health: health.NewServer(), sessions: c.Sessions, log: c.Log, limits: c.Limits, rows: policy(), methods: map[string]boundMethod{},
+	}
 	s.Calls = prometheus.NewCounterVec(
 		prometheus.CounterOpts{Name: "pachd_rpc_calls_total", Help: "Calls by method and gRPC status code."}, []string{"method", "code"})
 	opts := []grpc.ServerOption{

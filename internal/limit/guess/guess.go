@@ -134,7 +134,7 @@ func (g *Guesses) begin(ctx context.Context, network string, one *Guess) (*Guess
 			over := untils[n].Sub(now) - window
 			switch {
 			case c.delays && over > 0:
-				one.Delay = min(maxDelay, time.Duration(over/c.step()+1)*delayStep)
+				one.Delay = min(maxDelay, (over/c.step()+1)*delayStep)
 				untils[n] = now.Add(min(untils[n].Sub(now), 2*window))
 			case over > 0:
 				wait = max(wait, over)

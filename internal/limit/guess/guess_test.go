@@ -124,6 +124,10 @@ func TestPassword_NetworkIsRefused(t *testing.T) {
 			c.wrong("a", fmt.Sprint("user-", n))
 		}
 		c.refused("a", "somebody-else")
+		for range most {
+			c.wrong("b", "another")
+		}
+		c.refused("b", "another")
 		c.wrong("b", "somebody-else")
 	})
 }
