@@ -100,15 +100,18 @@ func (l *Limits) Admit(k Kind, network, client string, n int) error {
 	if wait > 0 {
 		return l.Refuse(k, network, wait, "too many %s from this network", k)
 	}
-	if k == SignIns || k == DeviceCodes {
-		l.Began()
+	switch k {
+	case SignIns, DeviceCodes:
+		l.Began(1)
+	case Uploads: // of which a KiB is a sixteenth of what counts as one
+		l.Began((n + 15) / 16)
 	}
 	return nil
 }
 
-// Began notes that something is kept of a stranger's request.
-func (l *Limits) Began() {
-	if l.began.Add(1)%crowdedEvery != 0 {
+// Began notes that n things are kept of a stranger's request.
+func (l *Limits) Began(n int) {
+	if now := l.began.Add(int64(n)); now/crowdedEvery == (now-int64(n))/crowdedEvery {
 		return
 	}
 	select {

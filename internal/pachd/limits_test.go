@@ -323,10 +323,10 @@ func TestLimits_PendingOldestOfTheSameNetworkGoFirst(t *testing.T) {
 			}
 		}
 		for range 128 { // with which it is sure to be looked at once more
-			s.Limits.Began()
+			s.Limits.Began(1)
 		}
 		for pending(t, s)["198.51.100.1"] > 2 { // until the sweeper has been there
-			s.Limits.Began()
+			s.Limits.Began(1)
 		}
 		last := attacker.form()
 		if got := attacker.Get(first.URL.String()); got.Status != http.StatusBadRequest {

@@ -53,14 +53,16 @@ func deleteExpired(ctx context.Context, tx *db.Tx, kind string, now time.Time) (
 	return tx.Exec(ctx, `DELETE FROM dex_objects WHERE kind = $1 AND expires_at < $2`, kind, db.Micros(now))
 }
 
+// countPending counts a long body, such as one with a SAML response, as one
+// more for each 16 KiB.
 func countPending(ctx context.Context, tx *db.Tx, kind string) (map[string]int, error) {
-	return limit.CountRows(ctx, tx, `SELECT network, COUNT(*) FROM dex_objects WHERE kind = $1 AND network <> '' GROUP BY network`, kind)
+	return limit.CountRows(ctx, tx, `SELECT network, SUM(1 + LENGTH(body) / 16384) FROM dex_objects WHERE kind = $1 AND network <> '' GROUP BY network`, kind)
 }
 
 // dropOldest leaves the newest of a kind and network: all live equally long.
 func dropOldest(ctx context.Context, tx *db.Tx, kind, network string, keep int) error {
-	_, err := tx.Exec(ctx, `DELETE FROM dex_objects WHERE kind = $1 AND network = $2 AND network <> '' AND expires_at <=
-		(SELECT expires_at FROM dex_objects WHERE kind = $1 AND network = $2 AND network <> '' ORDER BY expires_at DESC LIMIT 1 OFFSET $3)`,
-		kind, network, keep)
+	_, err := tx.Exec(ctx, `DELETE FROM dex_objects WHERE kind = $1 AND id IN
+		(SELECT id FROM (SELECT id, SUM(1 + LENGTH(body) / 16384) OVER (ORDER BY expires_at DESC) AS so_far
+			FROM dex_objects WHERE kind = $1 AND network = $2 AND network <> '') AS newest WHERE so_far > $3)`, kind, network, keep)
 	return err
 }

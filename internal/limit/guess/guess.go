@@ -156,7 +156,7 @@ func (g *Guesses) begin(ctx context.Context, network string, one *Guess) (*Guess
 	if wait > 0 {
 		return nil, g.with.Limits.Refuse(one.kind, network, wait, "too many wrong %s from this network", one.kind)
 	}
-	g.with.Limits.Began()
+	g.with.Limits.Began(1)
 	return one, nil
 }
 
