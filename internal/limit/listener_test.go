@@ -48,7 +48,7 @@ func dial(t *testing.T, from, to string) net.Conn {
 
 func TestListener_ConnectionsOfOneNetworkAndInAll(t *testing.T) {
 	l := &limit.Listener{
-		Network: 2, Total: 5, Progress: time.Minute, Proxies: limit.Proxies{netip.MustParsePrefix("127.0.0.9/32")},
+		Network: 2, Total: 6, Progress: time.Minute, Proxies: limit.Proxies{netip.MustParsePrefix("127.0.0.9/32")},
 	}
 	accepted, refused := listen(t, l)
 	to := l.Addr().String()
@@ -71,7 +71,7 @@ func TestListener_ConnectionsOfOneNetworkAndInAll(t *testing.T) {
 	_ = server.Close() // gives no place back twice
 	dial(t, "127.0.0.1", to)
 	<-accepted
-	for range 2 { // a proxy's count in all only
+	for range 3 { // a proxy's count in all only
 		dial(t, "127.0.0.9", to)
 		<-accepted
 	}
