@@ -209,7 +209,7 @@ func TestConnectorTest_DifferenceAtTheEnd(t *testing.T) {
 
 func TestConnectorTest_OldestOfOneOwnerGoFirst(t *testing.T) {
 	h := open(t, "")
-	start := func(by principal.Name) (id string) {
+	start := func(by registry.Author) (id string) {
 		t.Helper()
 		id, _, _, err := h.Issuer.StartTest(t.Context(), by, h.document(nil))
 		if err != nil {
@@ -217,10 +217,10 @@ func TestConnectorTest_OldestOfOneOwnerGoFirst(t *testing.T) {
 		}
 		return id
 	}
-	other, first := start("user:other@example.com"), start(principal.Root)
+	other, first := start(registry.Author{Name: "user:other@example.com", MayGrant: true}), start(registry.Operator())
 	var last string
 	for range 20 {
-		last = start(principal.Root)
+		last = start(registry.Operator())
 	}
 	opens := func(id string) int {
 		return optest.NewBrowser(t, func(*url.URL) bool { return true }).Get(h.Issuer.Endpoint("/connector-test/" + id)).Status
