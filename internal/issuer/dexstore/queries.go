@@ -56,7 +56,8 @@ func deleteExpired(ctx context.Context, tx *db.Tx, kind string, now time.Time) (
 // countPending counts a long body, such as one with a SAML response, as one
 // more for each 16 KiB.
 func countPending(ctx context.Context, tx *db.Tx, kind string) (map[string]int, error) {
-	return limit.CountRows(ctx, tx, `SELECT network, SUM(1 + LENGTH(body) / 16384) FROM dex_objects WHERE kind = $1 AND network <> '' GROUP BY network`, kind)
+	return limit.CountRows(ctx, tx, `SELECT network, SUM(1 + LENGTH(body) / 16384) FROM dex_objects
+		WHERE kind = $1 AND network <> '' GROUP BY network`, kind)
 }
 
 // dropOldest leaves the newest of a kind and network: all live equally long.
