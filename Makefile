@@ -8,7 +8,7 @@ GOLANGCI_LINT := $(TOOLS)/golangci-lint-2.15.0
 BUF := $(TOOLS)/buf-1.75.0
 PLUGINS := $(addprefix $(TOOLS)/,protoc-gen-go protoc-gen-go-grpc protoc-gen-grpc-gateway protoc-gen-openapiv2)
 
-.PHONY: help run run-clean build test test-slow lint fmt generate man bench fuzz deps clean
+.PHONY: help run run-clean build test test-slow lint fmt generate man abuse bench fuzz deps clean
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,6 +47,9 @@ generate: $(BUF) $(PLUGINS) ## make generated code and documents anew
 
 man: ## write pachctl's manual pages to bin/man
 	$(GO) test ./internal/cli -run TestManualPages -man $(CURDIR)/bin/man >/dev/null
+
+abuse: ## attack a pachd as outsiders would, 1000 times each, and print what that cost
+	PACH_ABUSE_TIMES=1000 $(GO) test -count=1 -run TestAbuse -v ./test | sed -nE 's/^ +abuse_test.go:[0-9]+: (.* times: .*)/\1/p; /^ *--- FAIL|is still there|grew by|failed:|^(ok|FAIL)/p'
 
 bench: build ## measure start-up, memory, logins and decisions
 	$(GO) test -run '^$$' -bench . -benchmem ./...

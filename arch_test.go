@@ -47,6 +47,9 @@ var mayImport = map[string][]string{
 	"internal/web/browser": {"internal/secret", "internal/web"},
 	"internal/web/record":  nil,
 
+	"internal/limit":       {"internal/db", "internal/fault"},
+	"internal/limit/guess": {"internal/db", "internal/fault", "internal/limit", "internal/secret"},
+
 	"internal/audit":        {"internal/db", "internal/principal"},
 	"internal/access/table": nil,
 	"internal/access":       {"internal/access/table", "internal/audit", "internal/db", "internal/fault", "internal/principal"},
@@ -97,11 +100,13 @@ var mayImport = map[string][]string{
 		"internal/connector/oidc", "internal/connector/probe", "internal/connector/refuse", "internal/connector/saml",
 		"internal/fault", "internal/secret", "internal/strict",
 	},
-	"internal/issuer/dexstore": {"internal/db", "internal/fault", "internal/secret"},
-	"internal/issuer/device":   {"internal/db", "internal/fault", "internal/secret", "internal/web", "internal/web/browser"},
+	"internal/issuer/dexstore": {"internal/db", "internal/fault", "internal/limit", "internal/secret"},
+	"internal/issuer/device": {
+		"internal/db", "internal/fault", "internal/limit", "internal/limit/guess", "internal/secret", "internal/web", "internal/web/browser",
+	},
 	"internal/issuer/grant": {
 		"internal/audit", "internal/db", "internal/fault", "internal/identity", "internal/issuer/device", "internal/principal", "internal/secret",
-		"internal/token", "internal/webaddr",
+		"internal/token",
 	},
 	"internal/issuer/loginctx": nil,
 	"internal/issuer/registry": {
@@ -110,7 +115,7 @@ var mayImport = map[string][]string{
 	},
 	"internal/issuer/upstream": {
 		"internal/connector", "internal/connector/fetch", "internal/db", "internal/fault", "internal/identity", "internal/issuer/loginctx",
-		"internal/issuer/registry", "internal/principal",
+		"internal/issuer/registry", "internal/limit/guess", "internal/principal",
 	},
 	"internal/issuer/homerealm": {"internal/connector", "internal/issuer/registry", "internal/web"},
 	"internal/issuer/dexview": {
@@ -118,8 +123,8 @@ var mayImport = map[string][]string{
 	},
 	"internal/issuer/connectortest": {
 		"internal/audit", "internal/connector", "internal/connector/claimlog", "internal/connector/fetch", "internal/db", "internal/fault",
-		"internal/identity", "internal/issuer/registry", "internal/issuer/upstream", "internal/principal", "internal/secret", "internal/web",
-		"internal/web/browser",
+		"internal/identity", "internal/issuer/registry", "internal/issuer/upstream", "internal/limit/guess", "internal/principal", "internal/secret",
+		"internal/web", "internal/web/browser",
 	},
 	"internal/issuer": {
 		"internal/audit", "internal/connector", "internal/connector/probe", "internal/db", "internal/fault", "internal/identity",
@@ -129,18 +134,19 @@ var mayImport = map[string][]string{
 	},
 	"internal/login": {
 		"internal/access", "internal/audit", "internal/connector/document", "internal/connector/oidc", "internal/db", "internal/fault", "internal/identity", "internal/issuer",
-		"internal/issuer/device", "internal/issuer/grant", "internal/issuer/registry", "internal/principal", "internal/secret", "internal/session", "internal/token",
+		"internal/issuer/device", "internal/issuer/grant", "internal/issuer/registry", "internal/limit", "internal/principal", "internal/secret", "internal/session",
+		"internal/token",
 		"internal/web", "internal/web/browser", "internal/webaddr",
 	},
 	"internal/rpc": {
 		"api", "api/admin", "api/auth", "api/enterprise", "api/identity", "api/license", "api/pach", "api/pfs", "api/pps", "api/version", "internal/access",
-		"internal/db", "internal/fault", "internal/issuer", "internal/login", "internal/rpc/admin", "internal/rpc/auth", "internal/rpc/enterprise",
+		"internal/db", "internal/fault", "internal/issuer", "internal/limit", "internal/login", "internal/rpc/admin", "internal/rpc/auth", "internal/rpc/enterprise",
 		"internal/rpc/identity", "internal/rpc/pach", "internal/secret", "internal/session", "internal/strict", "internal/version",
 	},
 	"internal/rpc/admin": {"api/admin", "api/version", "internal/access", "internal/fault", "internal/session", "internal/version"},
 	"internal/rpc/auth": {
-		"api/auth", "internal/access", "internal/db", "internal/fault", "internal/identity", "internal/login", "internal/principal", "internal/rpc/wire",
-		"internal/secret", "internal/session", "internal/token", "internal/webaddr",
+		"api/auth", "internal/access", "internal/db", "internal/fault", "internal/identity", "internal/limit", "internal/login", "internal/principal",
+		"internal/rpc/wire", "internal/secret", "internal/session", "internal/token",
 	},
 	"internal/rpc/pach": {
 		"api/auth", "api/pach", "internal/access", "internal/connector/probe", "internal/db", "internal/fault", "internal/identity", "internal/issuer",
@@ -154,8 +160,9 @@ var mayImport = map[string][]string{
 	},
 	"internal/rpc/wire": {"api/auth", "internal/access", "internal/fault", "internal/principal"},
 	"internal/pachd": {
-		"api/admin", "internal/access", "internal/config", "internal/db", "internal/fault", "internal/issuer", "internal/issuer/grant", "internal/login",
-		"internal/rpc", "internal/secret", "internal/session", "internal/token", "internal/version",
+		"api/admin", "internal/access", "internal/config", "internal/db", "internal/fault", "internal/issuer", "internal/issuer/device",
+		"internal/issuer/dexstore", "internal/issuer/grant", "internal/limit", "internal/limit/guess", "internal/login", "internal/rpc", "internal/secret",
+		"internal/session", "internal/token", "internal/version", "internal/web", "internal/web/browser", "internal/web/theme",
 	},
 	"internal/pachd/pachdtest": {
 		"api", "api/auth", "api/identity", "api/pach", "demo/op", "demo/op/optest", "internal/config", "internal/db", "internal/db/dbtest",

@@ -23,9 +23,11 @@ import (
 type Config struct {
 	PublicURL string `json:"publicURL" doc:"Where browsers and clients reach pachd, and the issuer's name; a path such as /dex is allowed. Derived from listen.http when empty."`
 	Insecure  bool   `json:"insecure" doc:"Allow plain text on addresses that are not this machine's: for evaluation, or behind a proxy that terminates TLS."`
-	Listen    Listen `json:"listen"`
-	TLS       TLS    `json:"tls"`
-	Database  struct {
+	// TrustedProxies also takes in what stands under its older name.
+	TrustedProxies prefixes `json:"trustedProxies" doc:"Networks, separated by commas, of the proxies in front of pachd: their X-Forwarded-For says who sent a request, and an authproxy connector believes their headers. Without one that type is off, and all who come through a proxy count as one network."`
+	Listen         Listen   `json:"listen"`
+	TLS            TLS      `json:"tls"`
+	Database       struct {
 		URL secret.Text `json:"url" doc:"sqlite:PATH or postgres://user:password@host:5432/database. A SQLite file in the data directory when empty."`
 	} `json:"database"`
 	Sealing struct {
@@ -40,13 +42,14 @@ type Config struct {
 		SigningAlgorithm string `json:"signingAlgorithm" doc:"RS256, which every client knows, or ES256, which is faster. A change takes effect when the key rotates."`
 	} `json:"issuer"`
 	Connectors struct {
-		TrustedProxies prefixes `json:"trustedProxies" doc:"Networks, separated by commas, of the proxies whose headers an authproxy connector believes. Without one, that type is off."`
+		TrustedProxies prefixes `json:"trustedProxies" doc:"The older name of trustedProxies."`
 	} `json:"connectors"`
 	Secrets struct {
 		AllowEnv   names `json:"allowEnv" doc:"Environment variables, separated by commas, that ${env:NAME} in a connector's document may name; * stands for any characters. None when empty, and never pachd's own."`
 		AllowFiles names `json:"allowFiles" doc:"Folders, separated by commas, that ${file:PATH} in a connector's document may read from, beside the folder secrets in the data directory. Never pachd's own files, nor the service account's."`
 	} `json:"secrets"`
-	Log     Log `json:"log"`
+	Limits  Limits `json:"limits"`
+	Log     Log    `json:"log"`
 	Cluster struct {
 		DeploymentID string `json:"deploymentID" doc:"Returned by InspectCluster."`
 		PublicHost   string `json:"publicHost" doc:"Host name of the proxy in front of pachd, returned by InspectCluster."`
@@ -66,6 +69,15 @@ type Listen struct {
 	HTTP     string `json:"http" doc:"Address of the issuer, the pages and the readiness check."`
 	Callback string `json:"callback" doc:"Address of upstream's separate callback port."`
 	Metrics  string `json:"metrics" doc:"Address of the Prometheus metrics."`
+}
+
+// Limits are what pachd takes from those who have not signed in. A network is
+// an IPv4 address or the first 64 bits of an IPv6 address.
+type Limits struct {
+	SignInsPerMinute int `json:"signInsPerMinute" doc:"Requests that begin a sign-in, two or three for each, that one network may make, and as many at once; device codes of one OIDC client half as many, its token requests and calls of Authenticate twice as many."`
+	WrongPasswords   int `json:"wrongPasswords" doc:"Wrong passwords within 15 minutes for one account from one network; twenty times as many from one network in all, and five times as many wrong user codes. More for one account, from anywhere, only delay it."`
+	PendingSignIns   int `json:"pendingSignIns" doc:"Sign-ins, and device codes, that may be under way; a tenth of it from one network. Beyond that, the oldest of whoever has most are dropped."`
+	Connections      int `json:"connections" doc:"Open connections of each listener; a quarter of it from one network that is not a trusted proxy."`
 }
 
 // TLS is for the gRPC and HTTP listeners.
@@ -139,6 +151,7 @@ func standard() (c Config) {
 	c.Auth.Activate, c.Auth.SessionDuration = true, Duration(30*24*time.Hour)
 	c.Issuer.SigningAlgorithm = "RS256"
 	c.Secrets.AllowFiles = names{"/run/secrets"}
+	c.Limits = Limits{SignInsPerMinute: 600, WrongPasswords: 10, PendingSignIns: 10000, Connections: 4096}
 	c.Log = Log{Level: "info", Format: "text"}
 	return c
 }
@@ -181,6 +194,9 @@ func blank(data []byte) bool {
 }
 
 func (c *Config) complete() {
+	if c.TrustedProxies == nil {
+		c.TrustedProxies = c.Connectors.TrustedProxies
+	}
 	if c.Database.URL == "" {
 		c.Database.URL = secret.Text("sqlite:" + filepath.Join(c.DataDir, "pachd.db"))
 	}
@@ -232,6 +248,14 @@ func (c Config) validate() error {
 	}
 	if c.Issuer.SigningAlgorithm != "RS256" && c.Issuer.SigningAlgorithm != "ES256" {
 		add("issuer.signingAlgorithm: %q: use RS256 or ES256", c.Issuer.SigningAlgorithm)
+	}
+	for key, n := range map[string]int{
+		"signInsPerMinute": c.Limits.SignInsPerMinute, "wrongPasswords": c.Limits.WrongPasswords,
+		"pendingSignIns": c.Limits.PendingSignIns, "connections": c.Limits.Connections,
+	} {
+		if n < 1 {
+			add("limits.%s: must be more than 0", key)
+		}
 	}
 	if c.Auth.SessionDuration <= 0 {
 		add("auth.sessionDuration: must be more than 0")

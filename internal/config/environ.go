@@ -146,6 +146,12 @@ func set(v reflect.Value, text string) error {
 			return fmt.Errorf("expected true or false")
 		}
 		v.SetBool(b)
+	case reflect.Int:
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return fmt.Errorf("expected a number")
+		}
+		v.SetInt(int64(n))
 	default:
 		return fmt.Errorf("settings of kind %s cannot come from the environment", v.Kind())
 	}

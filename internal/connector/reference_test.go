@@ -32,7 +32,7 @@ func what() map[string]string {
 		"keystone":        "OpenStack Keystone. pachd asks for the password on its own page.",
 		"atlassian-crowd": "Atlassian Crowd. pachd asks for the password on its own page.",
 		"authproxy": "A proxy in front of `{issuer}/callback/ID` that signs people in and says who they are in headers. Off unless " +
-			"`connectors.trustedProxies` of pachd's configuration names the proxy; only headers that are named here are believed, `userHeader` " +
+			"`trustedProxies` of pachd's configuration names the proxy; only headers that are named here are believed, `userHeader` " +
 			"aside.",
 	}
 }

@@ -31,6 +31,8 @@ type engine interface {
 	name() string
 	open(ctx context.Context) (read, write *sql.DB, err error)
 	migrate(ctx context.Context, write *sql.DB) error
+	// shrink gives back to the disk what deleted rows have left.
+	shrink(ctx context.Context, write *sql.DB) error
 	writeOptions() *sql.TxOptions
 	isDuplicate(err error) bool
 	isConflict(err error) bool
@@ -78,6 +80,10 @@ func (d *DB) Close() error {
 func (d *DB) Ping(ctx context.Context) error {
 	return d.fault(d.overLost(func() error { return d.read.PingContext(ctx) }))
 }
+
+// Shrink gives back to the disk what deleted rows have left, where the database
+// does not do that itself. Writers wait meanwhile, for moments.
+func (d *DB) Shrink(ctx context.Context) error { return d.fault(d.engine.shrink(ctx, d.write)) }
 
 // View runs f in a read-only transaction that sees one state of the data.
 func (d *DB) View(ctx context.Context, f func(*Tx) error) error {

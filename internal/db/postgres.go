@@ -21,6 +21,9 @@ import (
 
 type postgresEngine struct{ config *pgx.ConnConfig }
 
+// PostgreSQL vacuums by itself.
+func (postgresEngine) shrink(context.Context, *sql.DB) error { return nil }
+
 func (postgresEngine) name() string { return "postgres" }
 
 func newPostgres(url string) (engine, error) {

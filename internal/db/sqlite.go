@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -20,13 +21,18 @@ type sqliteEngine struct{ path string }
 
 func (sqliteEngine) name() string { return "sqlite" }
 
+// busyTimeout is how long a statement waits for a lock, in milliseconds.
+const busyTimeout = 10000
+
 // open uses one writing connection, because SQLite has one writer and waiting
 // in Go is fairer than waiting in its busy handler, and several reading ones.
 func (e sqliteEngine) open(ctx context.Context) (read, write *sql.DB, err error) {
 	if err := e.create(); err != nil {
 		return nil, nil, err
 	}
-	const pragmas = "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)"
+	// Whether a file can shrink is decided before there is anything in it.
+	pragmas := fmt.Sprintf("?_pragma=busy_timeout(%d)", busyTimeout) +
+		"&_pragma=auto_vacuum(2)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=journal_size_limit(4194304)"
 	write, err = sql.Open("sqlite", "file:"+uriPath(e.path)+pragmas+"&_txlock=immediate")
 	if err != nil {
 		return nil, nil, err
@@ -71,7 +77,83 @@ func (sqliteEngine) reason(err error) string {
 }
 
 func (e sqliteEngine) migrate(ctx context.Context, write *sql.DB) error {
-	return migrate(ctx, goose.DialectSQLite3, write)
+	if err := migrate(ctx, goose.DialectSQLite3, write); err != nil {
+		return err
+	}
+	return e.makeShrinkable(ctx, write)
+}
+
+const (
+	incremental  = 2       // of PRAGMA auto_vacuum
+	freePages    = 256     // that may stay free, of 4 KiB: they are used again soon
+	pagesAtOnce  = 1024    // that are given back while writers wait
+	walMost      = 8 << 20 // bytes that the log may keep
+	shrinkWithin = 250     // milliseconds for readers to let go of the log
+)
+
+// makeShrinkable rewrites, once, a file from before files could shrink. A disk
+// that has no room for that leaves it as it is.
+func (e sqliteEngine) makeShrinkable(ctx context.Context, write *sql.DB) error {
+	mode, err := pragma(ctx, write, "auto_vacuum")
+	if err != nil || mode == incremental {
+		return err
+	}
+	for _, statement := range []string{"PRAGMA auto_vacuum = 2", "VACUUM"} {
+		if _, err := write.ExecContext(ctx, statement); err != nil {
+			if c := code(err) & 0xff; c == sqlite3.SQLITE_FULL || c == sqlite3.SQLITE_BUSY {
+				return nil
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+func (e sqliteEngine) shrink(ctx context.Context, write *sql.DB) error {
+	shrunk := false
+	for {
+		free, err := pragma(ctx, write, "freelist_count")
+		if err != nil {
+			return err
+		}
+		if free <= freePages {
+			break
+		}
+		if _, err := write.ExecContext(ctx, fmt.Sprintf("PRAGMA incremental_vacuum(%d)", min(pagesAtOnce, free-freePages))); err != nil {
+			return err
+		}
+		if left, err := pragma(ctx, write, "freelist_count"); err != nil || left >= free {
+			return err // one that cannot shrink
+		}
+		shrunk = true
+	}
+	if info, err := os.Stat(e.path + "-wal"); shrunk || err == nil && info.Size() > walMost {
+		return truncateLog(ctx, write) // and the file, as the log says
+	}
+	return nil
+}
+
+// truncateLog moves what the log has to the file and cuts it off, unless
+// readers are in the way for long.
+func truncateLog(ctx context.Context, write *sql.DB) (err error) {
+	c, err := write.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	for _, statement := range []string{
+		fmt.Sprintf("PRAGMA busy_timeout = %d", shrinkWithin), "PRAGMA wal_checkpoint(TRUNCATE)",
+		fmt.Sprintf("PRAGMA busy_timeout = %d", busyTimeout),
+	} {
+		if _, err := c.ExecContext(context.WithoutCancel(ctx), statement); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func pragma(ctx context.Context, d *sql.DB, name string) (n int, err error) {
+	return n, d.QueryRowContext(ctx, "PRAGMA "+name).Scan(&n)
 }
 
 func (sqliteEngine) writeOptions() *sql.TxOptions { return nil }

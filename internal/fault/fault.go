@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 	"unicode"
 )
 
@@ -22,6 +23,7 @@ const (
 	Precondition    Kind = "precondition"
 	Unavailable     Kind = "unavailable"
 	Unimplemented   Kind = "unimplemented"
+	Exhausted       Kind = "exhausted" // a limit is reached; After says when to try again
 	Internal        Kind = "internal"
 )
 
@@ -33,6 +35,7 @@ type Error struct {
 	next  string
 	field string
 	line  int
+	after time.Duration
 	cause error
 }
 
@@ -64,6 +67,12 @@ func (e *Error) At(field string) *Error {
 // OnLine is the line of the document at fault, counted from 1.
 func (e *Error) OnLine(line int) *Error {
 	e.line = line
+	return e
+}
+
+// After is how long to wait before trying again.
+func (e *Error) After(d time.Duration) *Error {
+	e.after = d
 	return e
 }
 
@@ -169,6 +178,16 @@ func LineOf(err error) int {
 		return e.line
 	}
 	return 0
+}
+
+// RetryAfter is how long to wait before trying again, in whole seconds and at
+// least one, or 0 if that is not known.
+func RetryAfter(err error) time.Duration {
+	e := first(err)
+	if e == nil || e.after <= 0 {
+		return 0
+	}
+	return (e.after + time.Second - 1).Truncate(time.Second)
 }
 
 // Clean makes a stranger's text fit to be shown, in limit characters.

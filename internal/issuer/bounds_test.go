@@ -30,7 +30,7 @@ func TestRequests_AreBoundedBeforeTheyAreStored(t *testing.T) {
 		want int
 	}{
 		"a login":       {"/auth", authorize.Query(), http.StatusRequestEntityTooLarge},
-		"of a provider": {"/auth/demo", authorize.Query(), http.StatusRequestEntityTooLarge},
+		"of a provider": {"/auth/demo", authorize.Query(), http.StatusMethodNotAllowed},
 		"a device code": {"/device/code", url.Values{"client_id": {"pachctl-device"}, "scope": {long}}, http.StatusRequestEntityTooLarge},
 		"an answer of a SAML provider where there is none": {
 			"/callback", url.Values{"SAMLResponse": {"PHg+"}, "RelayState": {callback.URL.Query().Get("state")}}, http.StatusBadRequest,

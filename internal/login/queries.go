@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"pachyderm/internal/db"
+	"pachyderm/internal/limit"
 )
 
 // attemptTopic is what db.Watch calls a change of an attempt; the key is the
@@ -13,9 +14,10 @@ const attemptTopic = "login-attempt"
 
 func insertAttempt(ctx context.Context, tx *db.Tx, a attempt, sealed []byte) error {
 	_, err := tx.Exec(ctx, `INSERT INTO login_attempts
-		(state_hash, secrets, requester, address, stage, identity_id, reason, created_at, expires_at)
-		VALUES ($1, $2, $3, $4, $5, '', '', $6, $7)`,
-		a.stateHash, sealed, a.requester, a.address, a.stage, db.Micros(a.created), db.Micros(a.created.Add(waitFor)))
+		(state_hash, secrets, requester, address, stage, identity_id, reason, created_at, expires_at, network)
+		VALUES ($1, $2, $3, $4, $5, '', '', $6, $7, $8)`,
+		a.stateHash, sealed, a.requester, a.address, a.stage, db.Micros(a.created), db.Micros(a.created.Add(waitFor)),
+		limit.NetworkOf(ctx))
 	return err
 }
 
@@ -79,4 +81,18 @@ func deleteOIDCConfig(ctx context.Context, tx *db.Tx) error {
 func insertOIDCConfig(ctx context.Context, tx *db.Tx, sealed []byte) error {
 	_, err := tx.Exec(ctx, `INSERT INTO oidc_config (id, body) VALUES ($1, $2)`, configID, sealed)
 	return err
+}
+
+// Pending are the sign-ins that clients wait for, of each network.
+func Pending() limit.Pending {
+	return limit.Pending{
+		Count: func(ctx context.Context, tx *db.Tx) (map[string]int, error) {
+			return limit.CountRows(ctx, tx, `SELECT network, COUNT(*) FROM login_attempts WHERE network <> '' GROUP BY network`)
+		},
+		DropOldest: func(ctx context.Context, tx *db.Tx, network string, keep int) error {
+			_, err := tx.Exec(ctx, `DELETE FROM login_attempts WHERE network = $1 AND created_at <=
+				(SELECT created_at FROM login_attempts WHERE network = $1 ORDER BY created_at DESC LIMIT 1 OFFSET $2)`, network, keep)
+			return err
+		},
+	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"pachyderm/internal/config"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/limit"
 	"pachyderm/internal/login"
 	"pachyderm/internal/rpc"
 )
@@ -86,16 +87,36 @@ func lockDir(dir string) (*os.File, error) {
 	return f, nil
 }
 
+// How long a client may take for its header and for the request with its body,
+// and be silent between two. How long it may not read what is written, the
+// listener says (limit.WriteProgress).
+const (
+	headerFor  = 10 * time.Second
+	requestFor = 30 * time.Second
+	idleFor    = 2 * time.Minute
+	maxHeader  = 64 << 10 // bytes
+)
+
+// bounded holds a listener to the limits of connections.
+func (p *Pachd) bounded(l net.Listener) net.Listener {
+	n := p.config.Limits.Connections
+	return &limit.Listener{
+		Listener: l, Total: n, Network: (n + 3) / 4, Proxies: p.Limits.Proxies, Progress: limit.WriteProgress,
+		Refused: func(network string) { p.Limits.Note(limit.Connections, network) },
+	}
+}
+
 // serve starts an HTTP server on a listener, if there is one.
 func (p *Pachd) serve(g *errgroup.Group, l net.Listener, t *tls.Config, h http.Handler) *http.Server {
 	if l == nil {
 		return nil
 	}
+	l = p.bounded(l)
 	if t != nil {
 		l = tls.NewListener(l, t)
 	}
 	s := &http.Server{
-		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		Handler: h, ReadHeaderTimeout: headerFor, ReadTimeout: requestFor, IdleTimeout: idleFor, MaxHeaderBytes: maxHeader,
 	}
 	g.Go(func() error {
 		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -115,7 +136,7 @@ func (p *Pachd) pages() http.Handler {
 	mux.Handle("/authorization-code/", p.Login.Handler())
 	mux.Handle(rpc.RESTPath, p.rest)
 	mux.Handle("/", p.Issuer)
-	return mux
+	return p.limit(mux)
 }
 
 // callbackPages are what upstream serves on its callback port.
@@ -124,7 +145,7 @@ func (p *Pachd) callbackPages() http.Handler {
 	mux.HandleFunc("GET /{$}", ok)
 	mux.Handle(login.CallbackPath, p.Login.Handler())
 	mux.Handle(login.ConfirmPath, p.Login.Handler())
-	return mux
+	return p.limit(mux)
 }
 
 func (p *Pachd) metricsPage() http.Handler {

@@ -27,6 +27,8 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer"
 	"pachyderm/internal/issuer/grant"
+	"pachyderm/internal/limit"
+	"pachyderm/internal/limit/guess"
 	"pachyderm/internal/login"
 	"pachyderm/internal/rpc"
 	"pachyderm/internal/secret"
@@ -42,6 +44,7 @@ type Pachd struct {
 	DB     *db.DB
 	Issuer *issuer.Issuer
 	Login  *login.Service
+	Limits *limit.Limits
 
 	config   config.Config
 	log      *slog.Logger
@@ -52,6 +55,7 @@ type Pachd struct {
 	rpc     *rpc.Server
 	rest    http.Handler
 	metrics *prometheus.Registry
+	guesses *guess.Guesses
 	listens listeners
 	lock    *os.File
 	tls     *tls.Config
@@ -61,6 +65,7 @@ type Pachd struct {
 // The errors are one sentence for the operator.
 func New(ctx context.Context, c config.Config, log *slog.Logger, now func() time.Time) (p *Pachd, err error) {
 	p = &Pachd{config: c, log: log, now: now, metrics: prometheus.NewRegistry()}
+	p.Limits = p.newLimits()
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.close())
@@ -91,11 +96,17 @@ func (p *Pachd) wirePeople(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.guesses, err = guess.New(ctx, guess.Config{
+		DB: p.DB, Sealer: sealer, Log: p.log, Now: p.now, Limits: p.Limits, WrongPasswords: c.Limits.WrongPasswords,
+	})
+	if err != nil {
+		return err
+	}
 	roles := &access.Service{DB: p.DB}
 	p.Issuer, err = issuer.New(ctx, issuer.Config{
 		DB: p.DB, Sealer: sealer, Log: p.log, Now: p.now,
 		PublicURL: p.publicURL(), Insecure: c.Insecure, SigningAlgorithm: c.Issuer.SigningAlgorithm,
-		References: references(c), TrustedProxies: c.Connectors.TrustedProxies,
+		References: references(c), TrustedProxies: c.TrustedProxies,
 	})
 	if err != nil {
 		return err
@@ -128,14 +139,15 @@ func (p *Pachd) wireServer(ctx context.Context) error {
 	}
 	c := p.config.Cluster
 	p.rpc, err = rpc.New(rpc.Config{
-		DB: p.DB, Sessions: p.sessions, Issuer: p.Issuer, Login: p.Login, Log: p.log, Now: p.now, Creds: creds,
+		DB: p.DB, Sessions: p.sessions, Issuer: p.Issuer, Login: p.Login, Log: p.log, Now: p.now, Creds: creds, Limits: p.Limits,
 		Cluster: &admin.ClusterInfo{Id: string(clusterID), DeploymentId: c.DeploymentID, ProxyHost: c.PublicHost, ProxyTls: c.PublicTLS},
 	})
 	if err != nil {
 		return err
 	}
 	p.rest, err = p.rpc.REST(ctx)
-	p.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), p.rpc.Calls)
+	p.metrics.MustRegister(
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), p.rpc.Calls, p.Limits.Refused)
 	return err
 }
 
@@ -173,7 +185,7 @@ func (p *Pachd) Run(ctx context.Context) error {
 	if p.listens.grpc != nil {
 		g.Go(func() error {
 			// Told to stop before it began, as by a signal during the start.
-			if err := p.rpc.GRPC.Serve(p.listens.grpc); !errors.Is(err, grpc.ErrServerStopped) {
+			if err := p.rpc.GRPC.Serve(p.bounded(p.listens.grpc)); !errors.Is(err, grpc.ErrServerStopped) {
 				return err
 			}
 			return nil

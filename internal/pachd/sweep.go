@@ -2,9 +2,14 @@ package pachd
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"pachyderm/internal/db"
+	"pachyderm/internal/issuer/device"
+	"pachyderm/internal/issuer/dexstore"
+	"pachyderm/internal/limit"
+	"pachyderm/internal/limit/guess"
 	"pachyderm/internal/login"
 	"pachyderm/internal/token"
 )
@@ -12,23 +17,44 @@ import (
 // sweepEvery is how often what has expired is deleted.
 const sweepEvery = 5 * time.Minute
 
-// sweep deletes what has expired until ctx ends, first at once.
+// sweep deletes what has expired, and what is too much, until ctx ends; first at
+// once, and in between when a lot has begun.
 func (p *Pachd) sweep(ctx context.Context) error {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
-		for what, expired := range map[string]func(context.Context, *db.Tx, time.Time) error{
-			"tokens": token.DeleteExpired, "logins": login.DeleteExpired, "the issuer's objects": p.Issuer.DeleteExpired,
-		} {
-			err := p.DB.Update(ctx, func(tx *db.Tx) error { return expired(ctx, tx, p.now()) })
-			if err != nil && ctx.Err() == nil {
-				p.log.ErrorContext(ctx, "cannot delete what has expired", "what", what, "error", err)
-			}
+		p.deleteExpired(ctx)
+		p.trim(ctx)
+		if err := p.DB.Shrink(ctx); err != nil && ctx.Err() == nil {
+			p.log.ErrorContext(ctx, "cannot shrink the database", "error", err)
 		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+		case <-p.Limits.Crowded:
+		}
+	}
+}
+
+func (p *Pachd) deleteExpired(ctx context.Context) {
+	for what, expired := range map[string]func(context.Context, *db.Tx, time.Time) error{
+		"tokens": token.DeleteExpired, "logins": login.DeleteExpired, "guesses": guess.DeleteExpired,
+		"the issuer's objects": p.Issuer.DeleteExpired,
+	} {
+		err := p.DB.Update(ctx, func(tx *db.Tx) error { return expired(ctx, tx, p.now()) })
+		if err != nil && ctx.Err() == nil {
+			p.log.ErrorContext(ctx, "cannot delete what has expired", "what", what, "error", err)
+		}
+	}
+}
+
+// trim holds what strangers have begun, and not gone on with, to its limits.
+func (p *Pachd) trim(ctx context.Context) {
+	total := p.config.Limits.PendingSignIns
+	for _, pending := range slices.Concat(dexstore.Pending(), []limit.Pending{device.Pending(), login.Pending()}) {
+		if err := pending.Trim(ctx, p.DB, max(1, total/10), total); err != nil && ctx.Err() == nil {
+			p.log.ErrorContext(ctx, "cannot drop sign-ins that are too many", "error", err)
 		}
 	}
 }

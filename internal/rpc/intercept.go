@@ -20,15 +20,27 @@ import (
 // the way out faults become status.
 func (s *Server) intercept(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (resp any, err error) {
 	defer func() { err = s.finish(ctx, info.FullMethod, recover(), err) }()
+	ctx = s.withClient(ctx)
+	if err := s.limit(ctx, info.FullMethod); err != nil {
+		return nil, err
+	}
 	ctx, err = s.admit(ctx, info.FullMethod)
 	if err != nil {
 		return nil, err
 	}
+	leave, err := s.wait(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	return handler(ctx, req)
 }
 
 func (s *Server) interceptStream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) (err error) {
 	defer func() { err = s.finish(stream.Context(), info.FullMethod, recover(), err) }()
+	if err := s.limit(stream.Context(), info.FullMethod); err != nil {
+		return err
+	}
 	ctx, err := s.admit(stream.Context(), info.FullMethod)
 	if err != nil {
 		return err

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
@@ -38,6 +40,7 @@ func (s *Server) REST(ctx context.Context) (http.Handler, error) {
 			name = strings.ToLower(name)
 			return name, name == api.TokenKey || name == "x-request-id"
 		}),
+		runtime.WithErrorHandler(failREST),
 	)
 	for _, service := range api.Services() {
 		if err := service.REST(ctx, gateway, inProcess{s}); err != nil {
@@ -76,6 +79,16 @@ func (s *Server) fromHTTP(next *runtime.ServeMux) http.Handler {
 		}
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
+}
+
+// failREST says in the header too when to try again.
+func failREST(ctx context.Context, mux *runtime.ServeMux, m runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {
+	for _, d := range status.Convert(err).Details() {
+		if retry, ok := d.(*errdetails.RetryInfo); ok {
+			w.Header().Set("Retry-After", strconv.FormatInt(retry.GetRetryDelay().GetSeconds(), 10))
+		}
+	}
+	runtime.DefaultHTTPErrorHandler(ctx, mux, m, w, r, err)
 }
 
 // setHeaders is for what no page of a browser should show, keep or guess about.

@@ -12,7 +12,6 @@ import (
 	_ "google.golang.org/grpc/encoding/gzip" // upstream's clients may compress
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 
 	"pachyderm/api"
@@ -27,6 +26,7 @@ import (
 	versionpb "pachyderm/api/version"
 	"pachyderm/internal/db"
 	"pachyderm/internal/issuer"
+	"pachyderm/internal/limit"
 	"pachyderm/internal/login"
 	"pachyderm/internal/rpc/admin"
 	"pachyderm/internal/rpc/auth"
@@ -44,6 +44,7 @@ type Config struct {
 	Login    *login.Service
 	Log      *slog.Logger
 	Now      func() time.Time
+	Limits   *limit.Limits
 	// Creds are nil for plain text.
 	Creds   credentials.TransportCredentials
 	Cluster *adminpb.ClusterInfo
@@ -58,6 +59,7 @@ type Server struct {
 
 	sessions *session.Service
 	log      *slog.Logger
+	limits   *limit.Limits
 	rows     map[string]rule
 	// methods are those that are not streams, by full name.
 	methods map[string]boundMethod
@@ -65,14 +67,16 @@ type Server struct {
 
 // New makes a server; it fails if a method has no row in the policy table.
 func New(c Config) (*Server, error) {
-	s := &Server{Health: health.NewServer(), sessions: c.Sessions, log: c.Log, rows: policy(), methods: map[string]boundMethod{}}
+	s := &Server{
+		Health: health.NewServer(), sessions: c.Sessions, log: c.Log, limits: c.Limits, rows: policy(), methods: map[string]boundMethod{},
+	}
 	s.Calls = prometheus.NewCounterVec(
 		prometheus.CounterOpts{Name: "pachd_rpc_calls_total", Help: "Calls by method and gRPC status code."}, []string{"method", "code"})
 	opts := []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(api.MaxRequest), grpc.MaxSendMsgSize(api.MaxResponse),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 		grpc.UnaryInterceptor(s.intercept), grpc.StreamInterceptor(s.interceptStream),
 	}
+	opts = append(opts, s.bounds()...)
 	if c.Creds != nil {
 		opts = append(opts, grpc.Creds(c.Creds))
 	}

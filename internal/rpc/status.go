@@ -10,6 +10,8 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/protoadapt"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"pachyderm/internal/fault"
 )
@@ -34,6 +36,8 @@ func codeOf(k fault.Kind) codes.Code {
 		return codes.Unavailable
 	case fault.Unimplemented:
 		return codes.Unimplemented
+	case fault.Exhausted:
+		return codes.ResourceExhausted
 	case fault.Internal:
 	}
 	return codes.Internal
@@ -78,12 +82,15 @@ func toStatus(ctx context.Context, log *slog.Logger, method string, err error) e
 		code := rand.Text()[:8]
 		log.ErrorContext(ctx, "call failed", "method", method, "code", code, "error", err)
 		message = "internal error: an administrator finds it in pachd's log by the code " + code
-	} else {
+	} else if kind != fault.Exhausted { // the limits see to what is logged of these
 		log.InfoContext(ctx, "call refused", "method", method, "kind", kind, "error", err)
 	}
-	info := &errdetails.ErrorInfo{Reason: string(kind), Domain: "pachd", Metadata: partsOf(err)}
+	details := []protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: string(kind), Domain: "pachd", Metadata: partsOf(err)}}
+	if after := fault.RetryAfter(err); after > 0 {
+		details = append(details, &errdetails.RetryInfo{RetryDelay: durationpb.New(after)})
+	}
 	s := status.New(codeOf(kind), message)
-	if detailed, err := s.WithDetails(info); err == nil {
+	if detailed, err := s.WithDetails(details...); err == nil {
 		s = detailed
 	}
 	return s.Err()

@@ -22,7 +22,7 @@ func TestStatus_KindAndParts(t *testing.T) {
 	for kind, want := range map[fault.Kind]codes.Code{
 		fault.Invalid: codes.InvalidArgument, fault.Unauthenticated: codes.Unauthenticated, fault.Denied: codes.PermissionDenied,
 		fault.NotFound: codes.NotFound, fault.Exists: codes.AlreadyExists, fault.Conflict: codes.Aborted, fault.Precondition: codes.FailedPrecondition,
-		fault.Unavailable: codes.Unavailable, fault.Unimplemented: codes.Unimplemented, fault.Internal: codes.Internal,
+		fault.Unavailable: codes.Unavailable, fault.Unimplemented: codes.Unimplemented, fault.Exhausted: codes.ResourceExhausted, fault.Internal: codes.Internal,
 	} {
 		err := toStatus(t.Context(), slog.New(slog.DiscardHandler), "/x", fault.New(kind, "what is wrong").Next("do that").At("config.x").OnLine(7).Because(errors.New("hidden")))
 		s := status.Convert(err)
@@ -77,7 +77,7 @@ func wantInternal(t *testing.T, err error, log, cause string) {
 func TestIntercept_Panic(t *testing.T) {
 	var log bytes.Buffer
 	s := &Server{
-		log: slog.New(slog.NewTextHandler(&log, nil)), rows: policy(),
+		log: slog.New(slog.NewTextHandler(&log, nil)), rows: policy(), limits: bounded().limits,
 		Calls: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "x"}, []string{"method", "code"}),
 	}
 	_, err := s.intercept(t.Context(), nil, &grpc.UnaryServerInfo{FullMethod: "/versionpb_v2.API/GetVersion"}, func(context.Context, any) (any, error) {

@@ -52,7 +52,10 @@ func streams(t *testing.T, row rule) func(raw string) (string, error) {
 	if err := roles.Load(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s, err := New(Config{DB: d, Sessions: session.New(session.Config{DB: d, Access: roles, Now: time.Now}), Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	s, err := New(Config{
+		DB: d, Sessions: session.New(session.Config{DB: d, Access: roles, Now: time.Now}), Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		Limits: bounded().limits,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -30,6 +31,8 @@ func statusOf(k fault.Kind) int {
 		return http.StatusServiceUnavailable
 	case fault.Unimplemented:
 		return http.StatusNotImplemented
+	case fault.Exhausted:
+		return http.StatusTooManyRequests
 	case fault.Internal:
 	}
 	return http.StatusInternalServerError
@@ -65,15 +68,27 @@ func (p Pages) Render(w http.ResponseWriter, r *http.Request, status int, page a
 	}
 }
 
-// Fail tells the person what went wrong. Unless that is a Problem, the log has
-// more of it, under the code that they are shown.
+// Fail tells the person what went wrong. Unless that is a Problem, or a limit,
+// the log has more of it, under the code that they are shown.
 func (p Pages) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	var page Problem
 	if !errors.As(err, &page) {
 		page = p.Explain(err)
-		p.Log.WarnContext(r.Context(), "page refused", "path", r.URL.Path, "code", page.Code, "error", err)
+		if fault.Is(err, fault.Exhausted) {
+			page.Code = "" // the limits see to what is logged of these
+		} else {
+			p.Log.WarnContext(r.Context(), "page refused", "path", r.URL.Path, "code", page.Code, "error", err)
+		}
 	}
+	SetRetryAfter(w.Header(), err)
 	p.Render(w, r, page.Status, page)
+}
+
+// SetRetryAfter says when to try again (RFC 9110, 10.2.3), if an error knows.
+func SetRetryAfter(h http.Header, err error) {
+	if after := fault.RetryAfter(err); after > 0 {
+		h.Set("Retry-After", strconv.Itoa(int(after/time.Second)))
+	}
 }
 
 // Explain is the page of an error that is no Problem, with a new code.

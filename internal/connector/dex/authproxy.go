@@ -27,7 +27,7 @@ type authproxyDoc struct {
 func (c *authproxyDoc) open(id string, d Deps) (dexconn.Connector, error) {
 	if len(d.TrustedProxies) == 0 {
 		return nil, fault.New(fault.Precondition, "authproxy is off, since anybody who reaches pachd could claim to be anybody").
-			Next("name the addresses of the proxies in connectors.trustedProxies of pachd's configuration").At("type")
+			Next("name the addresses of the proxies in trustedProxies of pachd's configuration").At("type")
 	}
 	// Dex would believe its standard names too, which a proxy that knows nothing
 	// of them lets through from anybody.

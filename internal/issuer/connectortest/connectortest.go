@@ -19,6 +19,8 @@ import (
 const (
 	// livesFor is how long a person has.
 	livesFor = 15 * time.Minute
+	// testsOfOne is how many one administrator may have under way.
+	testsOfOne = 20
 	// waitFor is how long Wait waits.
 	waitFor = 25 * time.Second
 	// topic is what db.Watch calls a change of a test; the key is the hash of its

@@ -3,6 +3,7 @@ package connectortest_test
 import (
 	"fmt"
 	"maps"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -203,5 +204,33 @@ func TestConnectorTest_DifferenceAtTheEnd(t *testing.T) {
 	r, _ := h.TestConnector(registry.Connector{ID: "demo", Config: map[string]any{"scopes": []any{strings.Repeat("x", 300), "b"}}}, asAlice)
 	if len(r.Differences) != 1 || r.Differences[0].Key != "config.scopes" {
 		t.Errorf("got %+v", r.Differences)
+	}
+}
+
+func TestConnectorTest_OldestOfOneOwnerGoFirst(t *testing.T) {
+	h := open(t, "")
+	start := func(by registry.Author) (id string) {
+		t.Helper()
+		id, _, _, err := h.Issuer.StartTest(t.Context(), by, h.document(nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+	other, first := start(registry.Author{Name: "user:other@example.com", MayGrant: true}), start(registry.Operator())
+	var last string
+	for range 20 {
+		last = start(registry.Operator())
+	}
+	opens := func(id string) int {
+		return optest.NewBrowser(t, func(*url.URL) bool { return true }).Get(h.Issuer.Endpoint("/connector-test/" + id)).Status
+	}
+	if got := opens(first); got != http.StatusBadRequest {
+		t.Errorf("the first is still there: %d", got)
+	}
+	for _, id := range []string{last, other} {
+		if got := opens(id); got != http.StatusSeeOther {
+			t.Errorf("the last, or another owner's, is not there: %d", got)
+		}
 	}
 }

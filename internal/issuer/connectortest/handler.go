@@ -14,6 +14,7 @@ import (
 	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/upstream"
+	"pachyderm/internal/limit/guess"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/web"
 	"pachyderm/internal/web/browser"
@@ -138,6 +139,7 @@ func (h *Handler) password(w http.ResponseWriter, r *http.Request, a attempt, c 
 		return who, err
 	})
 	a.private = private()
+	guess.Judge(r.Context(), valid, err)
 	if err == nil && !valid {
 		page.Username, page.Invalid = r.PostForm.Get("login"), true
 		h.Pages.Render(w, r, http.StatusOK, page)

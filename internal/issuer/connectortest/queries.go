@@ -9,8 +9,14 @@ import (
 	"pachyderm/internal/secret"
 )
 
+// insertTest drops the oldest tests of an owner who has too many.
 func insertTest(ctx context.Context, tx *db.Tx, id string, owner principal.Name, sealed []byte, expires time.Time) error {
-	_, err := tx.Exec(ctx, `INSERT INTO connector_trials (id, owner, body, expires_at) VALUES ($1, $2, $3, $4)`,
+	_, err := tx.Exec(ctx, `DELETE FROM connector_trials WHERE owner = $1 AND expires_at <=
+		(SELECT expires_at FROM connector_trials WHERE owner = $1 ORDER BY expires_at DESC LIMIT 1 OFFSET $2)`, owner, testsOfOne-1)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO connector_trials (id, owner, body, expires_at) VALUES ($1, $2, $3, $4)`,
 		secret.Hash(id), owner, sealed, db.Micros(expires))
 	return err
 }

@@ -1,11 +1,13 @@
 package device
 
 import (
+	"context"
 	"strings"
 	"time"
 	"unicode"
 
 	"pachyderm/internal/fault"
+	"pachyderm/internal/limit"
 )
 
 // PollEvery is how long a device waits between two polls, and by how much
@@ -15,6 +17,11 @@ const PollEvery = 5 * time.Second
 // Asker is who asks, for the person to recognise: a name that the client
 // claims, and the address that it came from.
 type Asker struct{ Name, Address string }
+
+// NewAsker is who sends a request, by the name that it gives itself.
+func NewAsker(ctx context.Context, name string) Asker {
+	return Asker{Name: CleanName(name), Address: limit.AddressOf(ctx)}
+}
 
 // Request is one sign-in.
 type Request struct {

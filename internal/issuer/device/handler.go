@@ -13,6 +13,7 @@ import (
 
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/limit/guess"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/web"
 	"pachyderm/internal/web/browser"
@@ -61,6 +62,7 @@ func (h *Handler) ServeVerify(w http.ResponseWriter, r *http.Request) error {
 	}
 	userCode := NormalUserCode(r.PostForm.Get("user_code"))
 	d, err := h.find(r.Context(), userCode)
+	guess.Judge(r.Context(), err == nil, err)
 	if fault.Is(err, fault.NotFound) || err == nil && d.Refused != "" {
 		http.Redirect(w, r, h.URL.AbsPath("/device")+"?invalid=true", http.StatusSeeOther)
 		return nil

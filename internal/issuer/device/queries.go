@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"pachyderm/internal/db"
+	"pachyderm/internal/limit"
 	"pachyderm/internal/secret"
 )
 
@@ -13,10 +14,10 @@ import (
 func Create(ctx context.Context, tx *db.Tx, r Request) error {
 	_, err := tx.Exec(ctx, `INSERT INTO device_requests
 		(user_code, device_hash, client_id, scopes, challenge, requester, address, confirmed_by, refused, created_at, expires_at,
-		polled_at, poll_seconds)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, '', '', $8, $9, 0, $10)`,
+		polled_at, poll_seconds, network)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, '', '', $8, $9, 0, $10, $11)`,
 		r.UserCode, r.DeviceHash, r.ClientID, strings.Join(r.Scopes, " "), r.Challenge, r.Name, r.Address,
-		db.Micros(r.Created), db.Micros(r.Expires), int64(PollEvery/time.Second))
+		db.Micros(r.Created), db.Micros(r.Expires), int64(PollEvery/time.Second), limit.NetworkOf(ctx))
 	return err
 }
 
@@ -73,4 +74,18 @@ func Delete(ctx context.Context, tx *db.Tx, userCode string) error {
 func DeleteExpired(ctx context.Context, tx *db.Tx, now time.Time) error {
 	_, err := tx.Exec(ctx, `DELETE FROM device_requests WHERE expires_at < $1`, db.Micros(now))
 	return err
+}
+
+// Pending are the requests that have not expired, of each network.
+func Pending() limit.Pending {
+	return limit.Pending{
+		Count: func(ctx context.Context, tx *db.Tx) (map[string]int, error) {
+			return limit.CountRows(ctx, tx, `SELECT network, COUNT(*) FROM device_requests WHERE network <> '' GROUP BY network`)
+		},
+		DropOldest: func(ctx context.Context, tx *db.Tx, network string, keep int) error {
+			_, err := tx.Exec(ctx, `DELETE FROM device_requests WHERE network = $1 AND created_at <=
+				(SELECT created_at FROM device_requests WHERE network = $1 ORDER BY created_at DESC LIMIT 1 OFFSET $2)`, network, keep)
+			return err
+		},
+	}
 }

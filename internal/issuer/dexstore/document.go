@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/dexidp/dex/storage"
 
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/limit"
 	"pachyderm/internal/secret"
 )
 
@@ -91,6 +93,32 @@ func (k kind[T]) open(s *objects, id string, body []byte) (v T, err error) {
 	return v, nil
 }
 
+// ofStrangers are the kinds that anybody can have made.
+func ofStrangers() []string {
+	return []string{authRequests.name}
+}
+
+// network is the one that an object of a stranger came from.
+func (k kind[T]) network(ctx context.Context) string {
+	if !slices.Contains(ofStrangers(), k.name) {
+		return ""
+	}
+	return limit.NetworkOf(ctx)
+}
+
+// Pending are the objects of strangers, of each network.
+func Pending() (all []limit.Pending) {
+	for _, name := range ofStrangers() {
+		all = append(all, limit.Pending{
+			Count: func(ctx context.Context, tx *db.Tx) (map[string]int, error) { return countPending(ctx, tx, name) },
+			DropOldest: func(ctx context.Context, tx *db.Tx, network string, keep int) error {
+				return dropOldest(ctx, tx, name, network, keep)
+			},
+		})
+	}
+	return all
+}
+
 func (k kind[T]) create(ctx context.Context, s *objects, v T) error {
 	id := k.id(v)
 	body, err := k.seal(s, id, v)
@@ -98,7 +126,7 @@ func (k kind[T]) create(ctx context.Context, s *objects, v T) error {
 		return err
 	}
 	return sentinel(s.update(ctx, func(tx *db.Tx) error {
-		return insertObject(ctx, tx, k.name, id, body, k.expiresAt(v))
+		return insertObject(ctx, tx, k.name, id, k.network(ctx), body, k.expiresAt(v))
 	}))
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"pachyderm/internal/db"
+	"pachyderm/internal/limit"
 )
 
 // object is a row, sealed.
@@ -13,8 +14,9 @@ type object struct {
 	body []byte
 }
 
-func insertObject(ctx context.Context, tx *db.Tx, kind, id string, body []byte, expires any) error {
-	_, err := tx.Exec(ctx, `INSERT INTO dex_objects (kind, id, body, version, expires_at) VALUES ($1, $2, $3, 1, $4)`, kind, id, body, expires)
+func insertObject(ctx context.Context, tx *db.Tx, kind, id, network string, body []byte, expires any) error {
+	_, err := tx.Exec(ctx, `INSERT INTO dex_objects (kind, id, body, version, expires_at, network) VALUES ($1, $2, $3, 1, $4, $5)`,
+		kind, id, body, expires, network)
 	return err
 }
 
@@ -49,4 +51,19 @@ func replaceObject(ctx context.Context, tx *db.Tx, kind, id string, version int6
 
 func deleteExpired(ctx context.Context, tx *db.Tx, kind string, now time.Time) (int64, error) {
 	return tx.Exec(ctx, `DELETE FROM dex_objects WHERE kind = $1 AND expires_at < $2`, kind, db.Micros(now))
+}
+
+// countPending counts a long body, such as one with a SAML response, as one
+// more for each 16 KiB.
+func countPending(ctx context.Context, tx *db.Tx, kind string) (map[string]int, error) {
+	return limit.CountRows(ctx, tx, `SELECT network, SUM(1 + LENGTH(body) / 16384) FROM dex_objects
+		WHERE kind = $1 AND network <> '' GROUP BY network`, kind)
+}
+
+// dropOldest leaves the newest of a kind and network: all live equally long.
+func dropOldest(ctx context.Context, tx *db.Tx, kind, network string, keep int) error {
+	_, err := tx.Exec(ctx, `DELETE FROM dex_objects WHERE kind = $1 AND id IN
+		(SELECT id FROM (SELECT id, SUM(1 + LENGTH(body) / 16384) OVER (ORDER BY expires_at DESC) AS so_far
+			FROM dex_objects WHERE kind = $1 AND network = $2 AND network <> '') AS newest WHERE so_far > $3)`, kind, network, keep)
+	return err
 }

@@ -15,7 +15,6 @@ import (
 	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/device"
 	"pachyderm/internal/secret"
-	"pachyderm/internal/webaddr"
 )
 
 // ServeDevice is the device authorization endpoint (RFC 8628, 3.1).
@@ -37,7 +36,7 @@ func (s *Server) ServeDevice(w http.ResponseWriter, r *http.Request) error {
 	}
 	now, code := s.Now(), rand.Text()+rand.Text()
 	d := device.Request{
-		Asker:      device.Asker{Name: device.CleanName(form.Get("requester")), Address: webaddr.WithoutPort(r.RemoteAddr)},
+		Asker:      device.NewAsker(r.Context(), form.Get("requester")),
 		DeviceHash: secret.Hash(code), ClientID: c.ID, Scopes: strings.Fields(form.Get("scope")), Challenge: challenge,
 		Created: now, Expires: now.Add(s.DevicesLive),
 	}

@@ -29,6 +29,7 @@ import (
 	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/dexstore"
 	"pachyderm/internal/issuer/grant"
+	"pachyderm/internal/limit"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/session"
@@ -199,7 +200,7 @@ func (h *env) send(serve func(http.ResponseWriter, *http.Request) error, r *http
 }
 
 func (h *env) request(method, path string, form url.Values) *http.Request {
-	r := httptest.NewRequestWithContext(h.Context(), method, issuerURL+path, strings.NewReader(form.Encode()))
+	r := httptest.NewRequestWithContext(limit.NewContext(h.Context(), limit.Client{Address: "192.0.2.7"}), method, issuerURL+path, strings.NewReader(form.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.RemoteAddr = "192.0.2.7:4711"
 	return r

@@ -18,6 +18,7 @@ import (
 	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/loginctx"
 	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/limit/guess"
 	"pachyderm/internal/principal"
 )
 
@@ -174,6 +175,7 @@ func (w password) Login(ctx context.Context, s dexconn.Scopes, username, pass st
 			who, valid, err := w.provider.Connector.(dexconn.PasswordConnector).Login(ctx, s, username, pass)
 			return answer{who, valid}, err
 		})
+		guess.Judge(ctx, a.valid, err)
 		if valid = a.valid; err != nil || !valid {
 			return a.who, err
 		}

@@ -3,16 +3,14 @@ package auth
 import (
 	"context"
 
-	"google.golang.org/grpc/peer"
-
 	pb "pachyderm/api/auth"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/limit"
 	"pachyderm/internal/login"
 	"pachyderm/internal/rpc/wire"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/session"
-	"pachyderm/internal/webaddr"
 )
 
 type server struct {
@@ -29,17 +27,8 @@ func New(d *db.DB, sessions *session.Service, l *login.Service) pb.APIServer {
 
 // GetOIDCLogin begins a sign-in that the client will wait for.
 func (s *server) GetOIDCLogin(ctx context.Context, _ *pb.GetOIDCLoginRequest) (*pb.GetOIDCLoginResponse, error) {
-	u, state, err := s.login.Start(ctx, "pachctl", remoteHost(ctx))
+	u, state, err := s.login.Start(ctx, "pachctl", limit.AddressOf(ctx))
 	return &pb.GetOIDCLoginResponse{LoginUrl: u, State: state}, err
-}
-
-// remoteHost is the address of the client, without its port.
-func remoteHost(ctx context.Context) string {
-	p, ok := peer.FromContext(ctx)
-	if !ok || p.Addr == nil {
-		return ""
-	}
-	return webaddr.WithoutPort(p.Addr.String())
 }
 
 // Authenticate waits for a sign-in, or takes an ID token for its proof.

@@ -94,8 +94,8 @@ func Rehost(w http.ResponseWriter, r *http.Request, to url.URL) bool {
 	return true
 }
 
-// maxForm bounds a form, in bytes.
-const maxForm = 512 << 10
+// MaxForm bounds a form, in bytes.
+const MaxForm = 512 << 10
 
 // maxField is far more than any parameter is long, a JWT included, but for one.
 const maxField = 8 << 10
@@ -106,7 +106,7 @@ const SAMLResponse = "SAMLResponse"
 // ParseForm makes the parameters of body and query one, and bounds each: what
 // anybody can send is stored with a login and written to the log.
 func ParseForm(w http.ResponseWriter, r *http.Request) error {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	r.Body = http.MaxBytesReader(w, r.Body, MaxForm)
 	err := r.ParseForm()
 	if isLarge := (*http.MaxBytesError)(nil); errors.As(err, &isLarge) || err == nil && hasLarge(r.Form) {
 		return web.Problem{

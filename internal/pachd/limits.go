@@ -1,0 +1,139 @@
+package pachd
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"pachyderm/internal/fault"
+	"pachyderm/internal/limit"
+	"pachyderm/internal/web"
+	"pachyderm/internal/web/browser"
+	"pachyderm/internal/web/theme"
+)
+
+// limited holds whoever sends a request over HTTP to the limits, before
+// anything is stored, asked or worked out for them.
+type limited struct {
+	*Pachd
+	pages web.Pages
+	next  http.Handler
+}
+
+func (p *Pachd) limit(next http.Handler) http.Handler {
+	pages := web.Pages{Log: p.log, Now: p.now, Title: "Please wait a moment", Next: "Try again later."}
+	return limited{p, pages, next}
+}
+
+func (l limited) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	client := l.Limits.Proxies.Client(r.RemoteAddr, r.Header.Values("X-Forwarded-For"))
+	r = r.WithContext(limit.NewContext(r.Context(), client))
+	err := l.admit(w, r, client.Network)
+	var g *guessed
+	if err == nil {
+		g, err = l.guess(w, r, client.Network)
+	}
+	switch {
+	case err != nil:
+	case g != nil:
+		err = l.serveGuess(w, r, client.Network, g)
+	default:
+		l.next.ServeHTTP(w, r)
+	}
+	if err != nil {
+		l.refuse(w, r, err)
+	}
+}
+
+// path is that of a request below the issuer's.
+func (p *Pachd) path(r *http.Request) string {
+	path := r.URL.Path
+	if u, err := url.Parse(p.Issuer.URL()); err == nil {
+		path = strings.TrimPrefix(path, u.Path)
+	}
+	return path
+}
+
+// longForm is what no form of ours is longer than, in bytes: only what an
+// identity provider has a browser post is.
+const longForm = 16 << 10
+
+// admit counts a request against its network.
+func (l limited) admit(w http.ResponseWriter, r *http.Request, network string) error {
+	if r.Method == http.MethodPost && r.ContentLength < 0 || r.ContentLength > longForm {
+		size := r.ContentLength
+		if size < 0 {
+			size = browser.MaxForm
+		}
+		if err := l.Limits.Admit(limit.Uploads, network, "", int(min(size, browser.MaxForm)>>10)); err != nil {
+			return err
+		}
+	}
+	path := l.path(r)
+	isLogin := strings.HasPrefix(path, "/auth/") && strings.HasSuffix(path, "/login")
+	switch {
+	case strings.HasPrefix(path, "/auth/") && !isLogin && r.Method != http.MethodGet && r.Method != http.MethodHead:
+		return errNotGet() // Dex would keep what was asked, and then refuse it
+	case path == "/auth" && !r.URL.Query().Has("req"), strings.HasPrefix(path, "/auth/") && !isLogin:
+		return l.Limits.Admit(limit.SignIns, network, "", 1)
+	case path == "/token":
+		return l.admitClient(w, r, limit.Tokens, network)
+	case path == "/device/code":
+		return l.admitClient(w, r, limit.DeviceCodes, network)
+	}
+	return nil
+}
+
+func errNotGet() error {
+	return web.Problem{
+		Status: http.StatusMethodNotAllowed, Title: "This address is opened with GET", What: "A form was sent to it.",
+		Next: "Tell whoever runs the application that sent you here.",
+	}
+}
+
+// admitClient also counts against the OIDC client that a form, or basic
+// authentication, names.
+func (l limited) admitClient(w http.ResponseWriter, r *http.Request, k limit.Kind, network string) error {
+	if err := browser.ParseForm(w, r); err != nil {
+		return err
+	}
+	client := r.PostForm.Get("client_id")
+	if id, _, ok := r.BasicAuth(); ok {
+		client = id
+	}
+	return l.Limits.Admit(k, network, client, 1)
+}
+
+// refuse answers an application in its way (RFC 6749, 5.2; RFC 8628, 3.5), and
+// everybody else with a page.
+func (l limited) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	theme.SetHeaders(w.Header())
+	l.Issuer.StayOnHTTPS(w.Header())
+	if path := l.path(r); path != "/token" && path != "/device/code" {
+		l.pages.Fail(w, r, err)
+		return
+	}
+	typ, what, code := "temporarily_unavailable", fault.Message(err), http.StatusTooManyRequests
+	var bad web.Problem
+	switch {
+	case errors.As(err, &bad): // a form that is too long, or none
+		typ, what, code = "invalid_request", bad.What, bad.Status
+	case r.PostForm.Get("grant_type") == "urn:ietf:params:oauth:grant-type:device_code":
+		typ = "slow_down"
+	}
+	web.SetRetryAfter(w.Header(), err)
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(map[string]string{ // the client may be gone
+		"error": typ, "error_description": what,
+	})
+}
+
+func (p *Pachd) newLimits() *limit.Limits {
+	return limit.New(limit.Config{
+		SignInsPerMinute: p.config.Limits.SignInsPerMinute, Proxies: limit.Proxies(p.config.TrustedProxies), Log: p.log, Now: p.now,
+	})
+}

@@ -1,0 +1,44 @@
+package rpc_test
+
+import (
+	"io"
+	"net"
+	"testing"
+
+	"golang.org/x/net/http2"
+
+	"pachyderm/internal/pachd/pachdtest"
+)
+
+// What a connection may send before any of it is looked at (RFC 9113, 6.5.2).
+func TestTransport_SettingsBoundAConnection(t *testing.T) {
+	s := pachdtest.Start(t)
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", s.GRPC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := io.WriteString(conn, http2.ClientPreface); err != nil {
+		t.Fatal(err)
+	}
+	framer := http2.NewFramer(conn, conn)
+	if err := framer.WriteSettings(); err != nil {
+		t.Fatal(err)
+	}
+	frame, err := framer.ReadFrame()
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings, ok := frame.(*http2.SettingsFrame)
+	if !ok {
+		t.Fatalf("the server begins with %v", frame)
+	}
+	for id, want := range map[http2.SettingID]uint32{http2.SettingMaxConcurrentStreams: 128, http2.SettingMaxHeaderListSize: 32 << 10} {
+		if got, _ := settings.Value(id); got != want {
+			t.Errorf("%v: %d, want %d", id, got, want)
+		}
+	}
+	if got, given := settings.Value(http2.SettingInitialWindowSize); given && got != 64<<10 {
+		t.Errorf("%d bytes of a request may wait to be read", got)
+	}
+}
