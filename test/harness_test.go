@@ -75,6 +75,7 @@ func newDaemon(tb testing.TB, env ...string) *daemon {
 	d.http = idp.FreeAddress(tb)
 	d.env = append([]string{
 		"PATH=" + os.Getenv("PATH"), "PACHD_LISTEN_GRPC=" + d.grpc, "PACHD_LISTEN_HTTP=" + d.http, "PACHD_LISTEN_CALLBACK=", "PACHD_LISTEN_METRICS=",
+		"PACHD_SECRETS_ALLOW_FILES=" + os.TempDir(), // where the certificates of the providers are
 	}, env...)
 	tb.Cleanup(d.kill)
 	return d

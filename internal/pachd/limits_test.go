@@ -180,6 +180,29 @@ func TestLimits_AnswersSayWhenToTryAgain(t *testing.T) {
 	}
 }
 
+// Applications read JSON also where the form is not read to its end.
+func TestLimits_OversizedTokenRequest(t *testing.T) {
+	s := pachdtest.Start(t)
+	for _, path := range []string{"/token", "/device/code"} {
+		body := "client_id=pachctl&scope=" + strings.Repeat("x", 1<<20)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.HTTP+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var said struct{ Error string }
+		err = json.NewDecoder(res.Body).Decode(&said)
+		_ = res.Body.Close()
+		if err != nil || said.Error != "invalid_request" || res.StatusCode != http.StatusRequestEntityTooLarge || res.Header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s: %d, %q, %v", path, res.StatusCode, said.Error, err)
+		}
+	}
+}
+
 // A limit is one network's: what the proxies in front of pachd say of it counts.
 func TestLimits_OfOneNetwork(t *testing.T) {
 	s := pachdtest.Start(t, few)
