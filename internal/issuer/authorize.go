@@ -39,10 +39,40 @@ func (h *handler) serveAuth(w http.ResponseWriter, r *http.Request) error {
 		}
 		return h.choose(w, r, client)
 	}
+	return h.serveEnd(w, r)
+}
+
+// bound is the parameter that ties the end of a login to the browser that it was
+// in: Dex's own only show that somebody has signed in.
+const bound = "bound"
+
+// serveEnd is where Dex makes the code, at /auth, or asks for consent before, at
+// /approval. A link to it would sign whoever opens it in as whoever sent it.
+func (h *handler) serveEnd(w http.ResponseWriter, r *http.Request) error {
+	if err := browser.ParseForm(w, r); err != nil {
+		return err
+	}
+	id := h.cookie.ID(r)
+	if id == "" || !secret.Same(browser.CSRF(id, r.Form.Get("req")), r.URL.Query().Get(bound)) {
+		return errOtherBrowser()
+	}
 	rec := record.Of(h.dex, r)
 	addIssuer(rec, h.url.String())
+	h.bind(rec, r)
 	rec.Flush(w)
 	return nil
+}
+
+// bind adds to the address of a next step what ties it to this browser.
+func (h *handler) bind(rec *record.Recorder, r *http.Request) {
+	u, err := url.Parse(rec.Header().Get("Location"))
+	if err != nil || !u.Query().Has("req") || u.Path != h.url.AbsPath("/auth") && u.Path != h.url.AbsPath("/approval") {
+		return
+	}
+	q := u.Query()
+	q.Set(bound, browser.CSRF(h.cookie.ID(r), q.Get("req")))
+	u.RawQuery = q.Encode()
+	rec.Header().Set("Location", u.String())
 }
 
 // choose sends a new login on to its connector, or asks the person which.
@@ -152,6 +182,7 @@ func (h *handler) serveStep(w http.ResponseWriter, r *http.Request) error {
 	if l.Err != nil {
 		return h.ended(r.Context(), l)
 	}
+	h.bind(rec, r)
 	rec.Flush(w)
 	return nil
 }
@@ -161,13 +192,17 @@ func (h *handler) serveStep(w http.ResponseWriter, r *http.Request) error {
 func (h *handler) sameBrowser(r *http.Request, state string) (*loginctx.Login, error) {
 	l, err := h.underWay(r.Context(), state)
 	if err == nil && !secret.Same(h.cookie.ID(r), l.Browser) {
-		err = web.Problem{
-			Status: http.StatusBadRequest, Title: "This sign-in began in another browser",
-			What: "For your safety it can only be finished in the browser window that it was started in, with cookies allowed.",
-			Next: "Start again in this browser, for example with: pachctl auth login",
-		}
+		err = errOtherBrowser()
 	}
 	return l, err
+}
+
+func errOtherBrowser() error {
+	return web.Problem{
+		Status: http.StatusBadRequest, Title: "This sign-in began in another browser",
+		What: "For your safety it can only be finished in the browser window that it was started in, with cookies allowed.",
+		Next: "Start again in this browser, for example with: pachctl auth login",
+	}
 }
 
 // underWay finds the login that has a state.

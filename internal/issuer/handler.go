@@ -174,7 +174,7 @@ func (h *handler) route(w http.ResponseWriter, r *http.Request, path string) err
 	case path == "/device/auth/verify_code":
 		return h.device.ServeVerify(w, r)
 	case path == "/approval":
-		return h.serveDex(w, r)
+		return h.serveEnd(w, r)
 	}
 	return errNothingHere()
 }

@@ -26,6 +26,7 @@ import (
 	"pachyderm/internal/pachd/pachdtest"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
+	"pachyderm/internal/web/browser"
 )
 
 const (
@@ -217,6 +218,7 @@ func TestLogin(t *testing.T) {
 				"hint not forwarded":      hintNotForwarded,
 				"callback on other host":  callbackOnOtherHost,
 				"another browser":         anotherBrowser,
+				"end in another browser":  endInAnotherBrowser,
 				"update in mid-login":     updateInMidLogin,
 				"cancelled by loopback":   cancelledByLoopback,
 				"wrong password, retried": wrongPassword,
@@ -312,6 +314,31 @@ func anotherBrowser(t *testing.T, h *env) {
 	// and has not ended what is not its own
 	victim.Stop = h.browser().Stop
 	h.redeem(victim.Get(callback.URL.String()))
+}
+
+// Where the provider's answer is taken, nothing is left but the code: a link
+// there would sign whoever opens it in as somebody else.
+func endInAnotherBrowser(t *testing.T, h *env) {
+	h.connect(nil)
+	own := optest.NewBrowser(t, func(u *url.URL) bool { return u.Query().Has("req") })
+	end := own.SignIn(h.authURL(nil), optest.Alice)
+	if !end.URL.Query().Has("req") {
+		t.Fatalf("the login has ended at %s", end.URL)
+	}
+	without := *end.URL
+	q := without.Query()
+	q.Set("bound", browser.CSRF("", q.Get("req"))) // which anybody can work out
+	without.RawQuery = q.Encode()
+	for name, u := range map[string]string{"the link": end.URL.String(), "without a cookie": without.String()} {
+		thief := h.browser().Get(u)
+		if thief.Status != http.StatusBadRequest || !strings.Contains(thief.Text(), "another browser") {
+			t.Errorf("%s: %d at %s: %s", name, thief.Status, thief.URL, thief.Text())
+		}
+	}
+	own.Stop = h.browser().Stop
+	if code := own.Get(end.URL.String()).URL.Query().Get("code"); code == "" {
+		t.Error("its own browser gets no code")
+	}
 }
 
 func updateInMidLogin(t *testing.T, h *env) {
