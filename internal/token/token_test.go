@@ -35,6 +35,23 @@ func verify(t *testing.T, d *db.DB, raw secret.Text, at time.Time) (info token.I
 	return info, err
 }
 
+// Five bits for each character that crypto/rand chose.
+func TestNew_130Bits(t *testing.T) {
+	seen := map[rune]bool{}
+	for range 100 {
+		random, ok := strings.CutPrefix(token.New().Reveal(), "pach_")
+		if !ok || len(random)*5 < 130 {
+			t.Fatalf("%q is too short", random)
+		}
+		for _, r := range random {
+			seen[r] = true
+		}
+	}
+	if len(seen) != 32 {
+		t.Errorf("%d different characters in 2600", len(seen))
+	}
+}
+
 func TestVerify_UntilExpiry(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		raw := issue(t, d, time.Hour)

@@ -61,8 +61,19 @@ func TestClient_Redirects(t *testing.T) {
 	mux.HandleFunc("/there", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`"reached"`)) })
 	mux.HandleFunc("/circle", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/circle", http.StatusFound) })
 
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		t.Error("another host was asked")
+		_, _ = w.Write([]byte(`"reached"`))
+	}))
+	t.Cleanup(elsewhere.Close)
+	mux.HandleFunc("/away", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL+"/there", http.StatusFound) })
+
 	client := New(nil, 5*time.Second)
 	var got string
+	if err := client.JSON(t.Context(), server.URL+"/away", "page", "", &got); err == nil ||
+		!strings.Contains(err.Error(), elsewhere.URL+"/there, which is not followed") {
+		t.Errorf("to another host: got %q, %v", got, err)
+	}
 	if err := client.JSON(t.Context(), server.URL+"/here", "page", "", &got); err != nil || got != "reached" {
 		t.Errorf("on one host: got %q, %v", got, err)
 	}

@@ -159,6 +159,10 @@ func TestConnectorTest_PasswordConnector(t *testing.T) {
 		if !strings.Contains(again.Text(), "wrong") {
 			t.Errorf("a wrong password: %s", again.Text())
 		}
+		forged := b.Submit(again, map[string]string{"login": "ann", "password": "right", "csrf": "x"})
+		if strings.Contains(forged.Text(), "succeeded") || strings.Contains(forged.Text(), "wrong") {
+			t.Errorf("a form of another site: %s", forged.Text())
+		}
 		return b.Submit(again, map[string]string{"login": "ann", "password": "right"})
 	})
 	if r.Error != "" || r.User == "" {

@@ -59,6 +59,7 @@ func TestParse_HostileXML(t *testing.T) {
 		"attribute twice":        {replace(`ID="_1"`, `ID="_1" ID="_x"`), "same attribute twice"},
 		"prefix without a name":  {replace("<p:Status>", `<p:Status x:="y">`), "colon at its end"},
 		"name without a prefix":  {replace("<p:Status>", "<:a></:a><p:Status>"), "colon at its end"},
+		"name of one reader":     {replace("<p:Status>", "<p:1></p:1><p:Status>"), "means different things to different readers"},
 		"three names":            {replace("<p:Status>", `<p:Status a:b:c="x">`), "not well-formed"},
 		"depth":                  {replace("<p:Status>", strings.Repeat("<a>", 40)+strings.Repeat("</a>", 40)+"<p:Status>"), "nests deeper"},
 		"elements":               {replace("<p:Status>", strings.Repeat("<a/>", 10_001)+"<p:Status>"), "more than 10000 elements"},
