@@ -4,11 +4,14 @@ SHELL := /bin/bash -o pipefail
 
 GO    ?= go
 TOOLS := $(CURDIR)/.tools
+GREMLINS := $(TOOLS)/gremlins-0.6.0
 GOLANGCI_LINT := $(TOOLS)/golangci-lint-2.15.0
 BUF := $(TOOLS)/buf-1.75.0
 PLUGINS := $(addprefix $(TOOLS)/,protoc-gen-go protoc-gen-go-grpc protoc-gen-grpc-gateway protoc-gen-openapiv2)
 
-.PHONY: help run run-clean build test test-slow lint fmt generate man abuse bench fuzz deps clean
+MUTATED ?= $(addprefix ./internal/,access token identity session connector/fetch connector/ldap connector/oidc connector/saml issuer rpc)
+
+.PHONY: help run run-clean build test test-slow mutate lint fmt generate man abuse bench fuzz deps clean
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,6 +32,9 @@ test: deps ## run all tests; installs what they need
 test-slow: deps ## what make test does, several times over, and the fuzz targets
 	$(GO) test -race -shuffle=on -count=3 -timeout 60m ./...
 	$(MAKE) fuzz
+
+mutate: $(GREMLINS) ## change the code of MUTATED in one place at a time, and list what no test misses
+	@for p in $(MUTATED); do echo "$$p"; $(GREMLINS) unleash --workers 2 --timeout-coefficient 5 $$p | grep -E 'LIVED|NOT COVERED|Killed|efficacy|coverage'; done
 
 lint: $(GOLANGCI_LINT) ## check the style, and that generated files are current
 	$(GO) mod tidy -diff
@@ -91,6 +97,10 @@ deps:
 $(GOLANGCI_LINT):
 	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 	mv $(TOOLS)/golangci-lint $@
+
+$(GREMLINS):
+	GOBIN=$(TOOLS) $(GO) install github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0
+	mv $(TOOLS)/gremlins $@
 
 $(BUF):
 	GOBIN=$(TOOLS) $(GO) install github.com/bufbuild/buf/cmd/buf@v1.75.0

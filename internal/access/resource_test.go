@@ -87,6 +87,7 @@ func TestResource_Parents(t *testing.T) {
 		{Resource{Type: Job, Name: "7"}, []Resource{cluster}},
 		{Resource{Type: Repo, Name: "p"}, []Resource{cluster}},
 		{Resource{Type: Repo, Name: "p/r/s"}, []Resource{cluster}},
+		{Resource{Type: Repo, Name: "p//r"}, []Resource{cluster}},
 	} {
 		if diff := cmp.Diff(c.want, parents(c.of)); diff != "" {
 			t.Errorf("parents of %s (-want +got):\n%s", c.of, diff)

@@ -1,6 +1,7 @@
 package xmltree_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -18,13 +19,25 @@ func replace(from, to string) string {
 	return strings.Replace(good, from, to, 1)
 }
 
+func attributes(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, ` a%d="b"`, i)
+	}
+	return b.String()
+}
+
 func TestParse(t *testing.T) {
 	for name, text := range map[string]string{
-		"plain":            good,
-		"a declaration":    `<?xml version="1.0" encoding="UTF-8"?>` + good,
-		"lines at the end": good + " \n\r\n",
-		"CDATA":            replace("jane", "<![CDATA[jane]]>"),
-		"a character":      replace("jane", "j&#97;ne"),
+		"plain":             good,
+		"a declaration":     `<?xml version="1.0" encoding="UTF-8"?>` + good,
+		"lines at the end":  good + " \n\r\n",
+		"CDATA":             replace("jane", "<![CDATA[jane]]>"),
+		"a character":       replace("jane", "j&#97;ne"),
+		"many beside":       replace("<p:Status>", strings.Repeat("<b></b>", 100)+"<p:Status>"),
+		"as deep as may be": replace("<p:Status>", strings.Repeat("<b>", 31)+strings.Repeat("</b>", 31)+"<p:Status>"),
+		"as many as may be": replace("<p:Status>", strings.Repeat("<b/>", 9_997)+"<p:Status>"),
+		"all attributes":    replace("<p:Status>", "<p:Status"+attributes(64)+">"),
 	} {
 		root, err := xmltree.Parse([]byte(text), xmltree.OfMessages())
 		if err != nil || !xmltree.Is(root, xmltree.Protocol, "Response") || xmltree.Attr(root, "ID") != "_1" {
@@ -61,6 +74,8 @@ func TestParse_HostileXML(t *testing.T) {
 		"name without a prefix":  {replace("<p:Status>", "<:a></:a><p:Status>"), "colon at its end"},
 		"name of one reader":     {replace("<p:Status>", "<p:1></p:1><p:Status>"), "means different things to different readers"},
 		"three names":            {replace("<p:Status>", `<p:Status a:b:c="x">`), "not well-formed"},
+		"a little too deep":      {replace("<p:Status>", strings.Repeat("<b>", 32)+strings.Repeat("</b>", 32)+"<p:Status>"), "nests deeper"},
+		"one element too many":   {replace("<p:Status>", strings.Repeat("<b/>", 9_998)+"<p:Status>"), "more than 10000 elements"},
 		"depth":                  {replace("<p:Status>", strings.Repeat("<a>", 40)+strings.Repeat("</a>", 40)+"<p:Status>"), "nests deeper"},
 		"elements":               {replace("<p:Status>", strings.Repeat("<a/>", 10_001)+"<p:Status>"), "more than 10000 elements"},
 		"attributes":             {replace("<p:Status>", "<p:Status"+strings.Repeat(` a="b"`, 65)+">"), "more than 64 attributes"},
