@@ -66,7 +66,9 @@ func TestClient_Redirects(t *testing.T) {
 		_, _ = w.Write([]byte(`"reached"`))
 	}))
 	t.Cleanup(elsewhere.Close)
-	mux.HandleFunc("/away", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL+"/there", http.StatusFound) })
+	mux.HandleFunc("/away", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, elsewhere.URL+"/there", http.StatusFound)
+	})
 
 	client := New(nil, 5*time.Second)
 	var got string
@@ -80,6 +82,19 @@ func TestClient_Redirects(t *testing.T) {
 	if err := client.JSON(t.Context(), server.URL+"/circle", "page", "", &got); err == nil ||
 		!strings.Contains(err.Error(), "/circle, which is not followed") {
 		t.Errorf("in a circle: got %v", err)
+	}
+}
+
+func TestClient_OversizedAnswer(t *testing.T) {
+	for size, want := range map[int]string{1 << 20: "", 1<<20 + 1: "larger than 1 MiB"} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write(make([]byte, size))
+		}))
+		body, err := New(nil, 5*time.Second).Get(t.Context(), server.URL, "page", nil)
+		server.Close()
+		if want == "" && (err != nil || len(body) != size) || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%d bytes: got %d, %v", size, len(body), err)
+		}
 	}
 }
 
