@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"pachyderm/api/auth"
@@ -213,8 +215,8 @@ func listSessions(k *kit.Kit) *cobra.Command {
 		Use: "list-sessions [PRINCIPAL]", Short: "List the sessions of people who have signed in", Args: kit.Between(0, 1),
 		Long: `List the sessions of people who have signed in, and the applications that sign
 them in by themselves with a refresh token: whose they are, through which identity
-provider, and when they end. Everybody may ask for their own, and end them with
-pachctl auth revoke --session ID.`,
+provider, and when they end. Who may not see everybody's sees their own. One ends
+with pachctl auth revoke --session ID.`,
 		Example: "  pachctl auth list-sessions\n  pachctl auth list-sessions user:alice@example.com",
 	}, true)
 }
@@ -236,6 +238,13 @@ func listsTokens(k *kit.Kit, c *cobra.Command, sessions bool) *cobra.Command {
 func (o listTokensOptions) run(ctx context.Context, k *kit.Kit) error {
 	return k.WithConn(ctx, o.enterprise, func(ctx context.Context, c *kit.Conn) error {
 		tokens, err := o.list(ctx, c)
+		if o.sessions && o.principal == "" && status.Code(err) == codes.PermissionDenied {
+			if o.principal, err = ownName(ctx, c); err != nil {
+				return err
+			}
+			k.Notef("These are your own; to see all needs CLUSTER_AUTH_EXTRACT_TOKENS.\n")
+			tokens, err = o.list(ctx, c)
+		}
 		if err == nil && o.sessions {
 			var more []shownToken
 			more, err = o.listApplications(ctx, c)
@@ -258,6 +267,11 @@ func (o listTokensOptions) run(ctx context.Context, k *kit.Kit) error {
 		}
 		return k.PrintResult(o.out, tokens, func() { k.Table(head, rows) })
 	})
+}
+
+func ownName(ctx context.Context, c *kit.Conn) (string, error) {
+	who, err := c.Auth.WhoAmI(ctx, &auth.WhoAmIRequest{})
+	return who.GetUsername(), err
 }
 
 func (o listTokensOptions) list(ctx context.Context, c *kit.Conn) ([]shownToken, error) {
