@@ -14,19 +14,6 @@ type Pending struct {
 	DropOldest func(ctx context.Context, tx *db.Tx, network string, keep int) error
 }
 
-// CountRows reads rows of a network and a number.
-func CountRows(ctx context.Context, tx *db.Tx, query string, args ...any) (map[string]int, error) {
-	counts := map[string]int{}
-	err := tx.Rows(ctx, func(scan func(...any) error) error {
-		var network string
-		var n int
-		err := scan(&network, &n)
-		counts[network] = n
-		return err
-	}, query, args...)
-	return counts, err
-}
-
 // Trim holds what is pending to so many from each network and in all. What is
 // too much in all is taken from those who have most: whoever has little keeps it.
 func (p Pending) Trim(ctx context.Context, d *db.DB, each, total int) error {

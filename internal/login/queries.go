@@ -84,15 +84,4 @@ func insertOIDCConfig(ctx context.Context, tx *db.Tx, sealed []byte) error {
 }
 
 // Pending are the sign-ins that clients wait for, of each network.
-func Pending() limit.Pending {
-	return limit.Pending{
-		Count: func(ctx context.Context, tx *db.Tx) (map[string]int, error) {
-			return limit.CountRows(ctx, tx, `SELECT network, COUNT(*) FROM login_attempts WHERE network <> '' GROUP BY network`)
-		},
-		DropOldest: func(ctx context.Context, tx *db.Tx, network string, keep int) error {
-			_, err := tx.Exec(ctx, `DELETE FROM login_attempts WHERE network = $1 AND created_at <=
-				(SELECT created_at FROM login_attempts WHERE network = $1 ORDER BY created_at DESC LIMIT 1 OFFSET $2)`, network, keep)
-			return err
-		},
-	}
-}
+func Pending() limit.Pending { return limit.PendingIn("login_attempts") }

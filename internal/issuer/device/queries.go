@@ -77,15 +77,4 @@ func DeleteExpired(ctx context.Context, tx *db.Tx, now time.Time) error {
 }
 
 // Pending are the requests that have not expired, of each network.
-func Pending() limit.Pending {
-	return limit.Pending{
-		Count: func(ctx context.Context, tx *db.Tx) (map[string]int, error) {
-			return limit.CountRows(ctx, tx, `SELECT network, COUNT(*) FROM device_requests WHERE network <> '' GROUP BY network`)
-		},
-		DropOldest: func(ctx context.Context, tx *db.Tx, network string, keep int) error {
-			_, err := tx.Exec(ctx, `DELETE FROM device_requests WHERE network = $1 AND created_at <=
-				(SELECT created_at FROM device_requests WHERE network = $1 ORDER BY created_at DESC LIMIT 1 OFFSET $2)`, network, keep)
-			return err
-		},
-	}
-}
+func Pending() limit.Pending { return limit.PendingIn("device_requests") }
