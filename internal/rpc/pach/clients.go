@@ -3,7 +3,6 @@ package pach
 import (
 	"cmp"
 	"context"
-	"slices"
 
 	pb "pachyderm/api/pach"
 	"pachyderm/internal/issuer/registry"
@@ -35,11 +34,10 @@ func (s *server) GetOIDCClient(ctx context.Context, req *pb.GetOIDCClientRequest
 // ListOIDCClients shows all, without their secrets.
 func (s *server) ListOIDCClients(ctx context.Context, req *pb.ListOIDCClientsRequest) (*pb.ListOIDCClientsResponse, error) {
 	all, err := s.issuer.Registry.Clients(ctx)
-	p, out := page(req), &pb.ListOIDCClientsResponse{}
-	all = slices.DeleteFunc(all, func(c registry.Client) bool { return c.ID <= p.After })
-	for _, c := range all[:min(len(all), p.Size())] {
+	all, next := pageOf(all, page(req), func(c registry.Client) string { return c.ID })
+	out := &pb.ListOIDCClientsResponse{NextPageToken: next}
+	for _, c := range all {
 		out.Clients = append(out.Clients, clientToProto(c))
-		out.NextPageToken = p.Next(len(out.GetClients()), c.ID)
 	}
 	return out, err
 }

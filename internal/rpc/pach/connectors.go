@@ -2,7 +2,6 @@ package pach
 
 import (
 	"context"
-	"slices"
 
 	pb "pachyderm/api/pach"
 	"pachyderm/internal/connector/probe"
@@ -23,14 +22,10 @@ func (s *server) ListConnectorStates(ctx context.Context, req *pb.ListConnectorS
 		return nil, err
 	}
 	health, err := s.issuer.Health(ctx)
-	p := page(req)
-	all = slices.DeleteFunc(all, func(c registry.Connector) bool { return c.ID <= p.After })
-	out := &pb.ListConnectorStatesResponse{}
-	for _, c := range all[:min(len(all), p.Size())] {
+	all, next := pageOf(all, page(req), func(c registry.Connector) string { return c.ID })
+	out := &pb.ListConnectorStatesResponse{NextPageToken: next}
+	for _, c := range all {
 		out.States = append(out.States, stateToProto(c, health[c.ID]))
-	}
-	if len(all) > p.Size() {
-		out.NextPageToken = all[p.Size()-1].ID
 	}
 	return out, err
 }

@@ -2,6 +2,7 @@ package pach
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	pb "pachyderm/api/pach"
@@ -47,4 +48,13 @@ func page(list interface {
 },
 ) db.Page {
 	return db.Page{After: list.GetPageToken(), Limit: int(list.GetPageSize())}
+}
+
+// pageOf is a page of a list that is in memory, in the order of its ids.
+func pageOf[T any](all []T, p db.Page, id func(T) string) (items []T, next string) {
+	all = slices.DeleteFunc(all, func(v T) bool { return id(v) <= p.After })
+	if len(all) <= p.Size() {
+		return all, ""
+	}
+	return all[:p.Size()], id(all[p.Size()-1])
 }
