@@ -1,13 +1,13 @@
 package pachd
 
 import (
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
 	"strings"
 
 	"pachyderm/internal/fault"
+	"pachyderm/internal/issuer/grant"
 	"pachyderm/internal/limit"
 	"pachyderm/internal/web"
 	"pachyderm/internal/web/browser"
@@ -96,10 +96,11 @@ func errNotGet() error {
 // admitClient also counts against the OIDC client that a form, or basic
 // authentication, names.
 func (l limited) admitClient(w http.ResponseWriter, r *http.Request, k limit.Kind, network string) error {
-	if err := browser.ParseForm(w, r); err != nil {
+	form, err := grant.ParseForm(w, r)
+	if err != nil {
 		return err
 	}
-	client := r.PostForm.Get("client_id")
+	client := form.Get("client_id")
 	if id, _, ok := r.BasicAuth(); ok {
 		client = id
 	}
@@ -115,21 +116,15 @@ func (l limited) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		l.pages.Fail(w, r, err)
 		return
 	}
-	typ, what, code := "temporarily_unavailable", fault.Message(err), http.StatusTooManyRequests
-	var bad web.Problem
-	switch {
-	case errors.As(err, &bad): // a form that is too long, or none
-		typ, what, code = "invalid_request", bad.What, bad.Status
-	case r.PostForm.Get("grant_type") == "urn:ietf:params:oauth:grant-type:device_code":
-		typ = "slow_down"
+	var no *grant.Error
+	if !errors.As(err, &no) {
+		no = &grant.Error{Status: http.StatusTooManyRequests, Code: "temporarily_unavailable", Description: fault.Message(err)}
+		if r.PostForm.Get("grant_type") == "urn:ietf:params:oauth:grant-type:device_code" {
+			no.Code = "slow_down"
+		}
+		web.SetRetryAfter(w.Header(), err)
 	}
-	web.SetRetryAfter(w.Header(), err)
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(map[string]string{ // the client may be gone
-		"error": typ, "error_description": what,
-	})
+	no.Write(w)
 }
 
 func (p *Pachd) newLimits() *limit.Limits {

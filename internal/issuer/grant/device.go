@@ -19,11 +19,7 @@ import (
 
 // ServeDevice is the device authorization endpoint (RFC 8628, 3.1).
 func (s *Server) ServeDevice(w http.ResponseWriter, r *http.Request) error {
-	form, err := parse(w, r)
-	if err != nil {
-		return err
-	}
-	c, err := s.authenticate(r, form)
+	form, c, err := s.request(w, r)
 	if err != nil {
 		return err
 	}

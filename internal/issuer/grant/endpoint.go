@@ -64,11 +64,7 @@ type Server struct {
 
 // ServeToken is the token endpoint (RFC 6749, 3.2).
 func (s *Server) ServeToken(w http.ResponseWriter, r *http.Request) error {
-	form, err := parse(w, r)
-	if err != nil {
-		return err
-	}
-	c, err := s.authenticate(r, form)
+	form, c, err := s.request(w, r)
 	if err != nil {
 		return err
 	}
@@ -112,9 +108,19 @@ const (
 	maxField = 8 << 10
 )
 
-// parse reads a request's form, in which nothing may stand twice. What stands in
-// the address is not read: it would stand in logs.
-func parse(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+// request is what a client asks, once it is known who it is.
+func (s *Server) request(w http.ResponseWriter, r *http.Request) (url.Values, Client, error) {
+	form, err := ParseForm(w, r)
+	if err != nil {
+		return nil, Client{}, err
+	}
+	c, err := s.authenticate(r, form)
+	return form, c, err
+}
+
+// ParseForm reads a request's form, in which nothing may stand twice. What stands
+// in the address is not read: it would stand in logs. Error: *Error.
+func ParseForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		return nil, &Error{Status: http.StatusMethodNotAllowed, Code: "invalid_request", Description: "send the request by POST"}
