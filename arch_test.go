@@ -174,9 +174,10 @@ var mayImport = map[string][]string{
 	"internal/cli/kit": {
 		"api/admin", "api/auth", "api/pfs", "api/version", "client", "internal/cli/configfile", "internal/fault", "internal/strict", "internal/version",
 	},
-	"internal/cli/signin":     {"api/auth", "api/pach", "client", "internal/cli/kit", "internal/fault", "internal/web/theme", "internal/webaddr"},
-	"internal/cli/auth":       {"api/auth", "api/pach", "client", "internal/cli/kit", "internal/fault"},
-	"internal/cli/activation": {"api/auth", "api/identity", "api/pach", "api/pfs", "api/pps", "client", "internal/cli/kit", "internal/fault"},
+	"internal/cli/kit/kittest": {"internal/cli/kit"},
+	"internal/cli/signin":      {"api/auth", "api/pach", "client", "internal/cli/kit", "internal/fault", "internal/web/theme", "internal/webaddr"},
+	"internal/cli/auth":        {"api/auth", "api/pach", "client", "internal/cli/kit", "internal/fault"},
+	"internal/cli/activation":  {"api/auth", "api/identity", "api/pach", "api/pfs", "api/pps", "client", "internal/cli/kit", "internal/fault"},
 	"internal/cli/idp": {
 		"api/connector", "api/identity", "api/pach", "client", "internal/cli/idp/preset", "internal/cli/kit", "internal/fault", "internal/webaddr",
 	},

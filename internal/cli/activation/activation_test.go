@@ -1,60 +1,29 @@
 package activation
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"pachyderm/api/auth"
 	"pachyderm/api/identity"
-	"pachyderm/internal/cli/kit"
+	"pachyderm/internal/cli/kit/kittest"
 	"pachyderm/internal/pachd/pachdtest"
 )
 
 // world is a pachd, and somebody at a terminal.
 type world struct {
 	*pachdtest.Server
+	kittest.Terminal
 	t    *testing.T
 	file string // pachctl's configuration
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	return &world{pachdtest.Start(t), t, filepath.Join(t.TempDir(), "config.json")}
-}
-
-// run runs pachctl auth with the arguments, and returns the exit code and what was printed.
-func (w *world) run(stdin string, args ...string) (code int, said string) {
-	w.t.Helper()
-	var out bytes.Buffer
-	k := &kit.Kit{Stdin: strings.NewReader(stdin), Stdout: &out, Stderr: &out, Now: time.Now, Getenv: func(name string) string {
-		return map[string]string{"PACH_CONFIG": w.file, "PACHD_ADDRESS": w.GRPC}[name]
-	}}
-	c := kit.Group("auth", "", "", "", Commands(k)...)
-	c.SilenceErrors, c.SilenceUsage = true, true
-	c.SetArgs(args)
-	if err := c.ExecuteContext(w.t.Context()); err != nil {
-		code = k.Report(err)
-	}
-	return code, out.String()
-}
-
-// want runs a command that must end with code, having said texts.
-func (w *world) want(code int, stdin, command string, texts ...string) string {
-	w.t.Helper()
-	got, said := w.run(stdin, strings.Fields(command)...)
-	if got != code {
-		w.t.Errorf("%s: exit code %d: %s", command, got, said)
-	}
-	for _, text := range texts {
-		if !strings.Contains(said, text) {
-			w.t.Errorf("%s: %q does not say %q", command, said, text)
-		}
-	}
-	return said
+	s, file := pachdtest.Start(t), filepath.Join(t.TempDir(), "config.json")
+	return &world{s, kittest.Terminal{T: t, Commands: Commands, Vars: map[string]string{"PACH_CONFIG": file, "PACHD_ADDRESS": s.GRPC}}, t, file}
 }
 
 func (w *world) holds(token string) bool {
@@ -75,7 +44,7 @@ func (w *world) off() {
 func TestActivate_TokenIsShownAndKept(t *testing.T) {
 	w := newWorld(t)
 	w.off()
-	said := w.want(0, "", "activate -o json", `"root_token": "`)
+	said := w.Want(0, "", "activate -o json", `"root_token": "`)
 	_, after, _ := strings.Cut(said, `"root_token": "`)
 	token, _, _ := strings.Cut(after, `"`)
 	if who, err := w.WhoAmI(pachdtest.As(t.Context(), token)); err != nil || who.GetUsername() != "pach:root" {
@@ -88,34 +57,34 @@ func TestActivate_TokenIsShownAndKept(t *testing.T) {
 
 func TestActivate_ActiveAlready(t *testing.T) {
 	w := newWorld(t)
-	w.want(0, "", "activate", "is active already")
-	w.want(0, "made-up-token\n", "activate --supply-root-token", "is not the root token, and nothing was changed")
+	w.Want(0, "", "activate", "is active already")
+	w.Want(0, "made-up-token\n", "activate --supply-root-token", "is not the root token, and nothing was changed")
 	if w.holds("made-up-token") {
 		t.Error("a token that is worth nothing became the session")
 	}
 	_, robot := w.Robot("ci", 0)
-	w.want(0, robot, "activate --supply-root-token", "is not the root token")
+	w.Want(0, robot, "activate --supply-root-token", "is not the root token")
 	if w.holds(robot) {
 		t.Error("a robot's token became the session")
 	}
-	w.want(0, w.RootToken, "activate --supply-root-token")
+	w.Want(0, w.RootToken, "activate --supply-root-token")
 	if !w.holds(w.RootToken) {
 		t.Error("the root token did not become the session")
 	}
-	w.want(1, "\n", "activate --supply-root-token", "no root token was given, and nothing was changed")
+	w.Want(1, "\n", "activate --supply-root-token", "no root token was given, and nothing was changed")
 }
 
 func TestActivate_RegistersAClient(t *testing.T) {
 	w := newWorld(t)
 	w.off()
-	w.want(0, "", "activate --client-id mine --redirect http://localhost:30657/authorization-code/callback")
+	w.Want(0, "", "activate --client-id mine --redirect http://localhost:30657/authorization-code/callback")
 	root := w.rootOfSession()
 	c, err := w.API.Auth.GetConfiguration(pachdtest.As(t.Context(), root), &auth.GetConfigurationRequest{})
 	if err != nil || c.GetConfiguration().GetClientId() != "mine" || !c.GetConfiguration().GetLocalhostIssuer() {
 		t.Errorf("configured: %v, %v", c, err)
 	}
 	// A second run changes the client that pachd is already.
-	w.want(0, "", "activate --client-id mine --redirect http://localhost:30657/other", "is active already")
+	w.Want(0, "", "activate --client-id mine --redirect http://localhost:30657/other", "is active already")
 	got, err := w.API.Identity.GetOIDCClient(pachdtest.As(t.Context(), root), &identity.GetOIDCClientRequest{Id: "mine"})
 	if err != nil || strings.Join(got.GetClient().GetRedirectUris(), " ") != "http://localhost:30657/other" {
 		t.Errorf("registered: %v, %v", got, err)
@@ -137,12 +106,12 @@ func (w *world) rootOfSession() string {
 // What cannot be finished is taken back: the issuer and the client are as before.
 func TestActivate_FailureIsTakenBack(t *testing.T) {
 	w := newWorld(t)
-	w.want(0, w.RootToken, "activate --supply-root-token")
+	w.Want(0, w.RootToken, "activate --supply-root-token")
 	before, err := w.API.Identity.GetIdentityServerConfig(w.Root(), &identity.GetIdentityServerConfigRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.want(1, "", "activate --client-id mine --issuer http://127.0.0.1:9/other --redirect com.example.app:/callback", "failed to configure OIDC client ID")
+	w.Want(1, "", "activate --client-id mine --issuer http://127.0.0.1:9/other --redirect com.example.app:/callback", "failed to configure OIDC client ID")
 	clients, err := w.API.Identity.ListOIDCClients(w.Root(), &identity.ListOIDCClientsRequest{})
 	if err != nil || len(clients.GetClients()) != 0 {
 		t.Errorf("left behind: %v, %v", clients, err)
@@ -156,14 +125,14 @@ func TestActivate_FailureIsTakenBack(t *testing.T) {
 // Another's client is not taken over.
 func TestActivate_ClientOfSomebodyElse(t *testing.T) {
 	w := newWorld(t)
-	w.want(0, w.RootToken, "activate --supply-root-token")
+	w.Want(0, w.RootToken, "activate --supply-root-token")
 	_, err := w.API.Identity.CreateOIDCClient(w.Root(), &identity.CreateOIDCClientRequest{Client: &identity.OIDCClient{
 		Id: "console", Name: "console", Secret: "a-long-enough-secret", RedirectUris: []string{"https://console.example.com/cb"},
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.want(1, "", "activate --client-id console", "choose another with --client-id")
+	w.Want(1, "", "activate --client-id console", "choose another with --client-id")
 	got, err := w.API.Identity.GetOIDCClient(w.Root(), &identity.GetOIDCClientRequest{Id: "console"})
 	if err != nil || strings.Join(got.GetClient().GetRedirectUris(), " ") != "https://console.example.com/cb" {
 		t.Errorf("it is %v, %v", got, err)
@@ -172,48 +141,48 @@ func TestActivate_ClientOfSomebodyElse(t *testing.T) {
 
 func TestDeactivate_AsksFirst(t *testing.T) {
 	w := newWorld(t)
-	w.want(0, w.RootToken, "activate --supply-root-token")
+	w.Want(0, w.RootToken, "activate --supply-root-token")
 	for _, answer := range []string{"n\n", "\n", ""} {
-		if code, said := w.run(answer, "deactivate"); code == 0 {
+		if code, said := w.Run(answer, "deactivate"); code == 0 {
 			t.Errorf("%q: %s", answer, said)
 		}
 	}
 	if _, err := w.WhoAmI(w.Root()); err != nil {
 		t.Errorf("after a no: %v", err)
 	}
-	w.want(0, "y\n", "deactivate")
+	w.Want(0, "y\n", "deactivate")
 	if w.holds(w.RootToken) {
 		t.Error("a token that is worth nothing any more is kept")
 	}
-	w.want(0, "", "activate")
+	w.Want(0, "", "activate")
 }
 
 func TestRotateRootToken_BecomesTheSessionOfRootOnly(t *testing.T) {
 	w := newWorld(t)
-	w.want(0, w.RootToken, "activate --supply-root-token")
+	w.Want(0, w.RootToken, "activate --supply-root-token")
 	const next = "a-new-root-token-0123456789abcdef"
-	w.want(0, next+"\n", "rotate-root-token --supply-token -", next)
+	w.Want(0, next+"\n", "rotate-root-token --supply-token -", next)
 	if !w.holds(next) || w.holds(w.RootToken) {
 		t.Error("the session of root is not the new token")
 	}
 	if _, err := w.WhoAmI(w.Root()); err == nil {
 		t.Error("the old token is still worth something")
 	}
-	w.want(1, "\n", "rotate-root-token --supply-token -", "no root token was given")
+	w.Want(1, "\n", "rotate-root-token --supply-token -", "no root token was given")
 }
 
 func TestGetConfig_SecretIsMasked(t *testing.T) {
 	w := newWorld(t)
-	w.want(0, w.RootToken, "activate --supply-root-token")
-	w.want(0, "", "activate --client-id mine")
-	said := w.want(0, "", "get-config", `"client_id": "mine"`, `"client_secret": "***"`)
+	w.Want(0, w.RootToken, "activate --supply-root-token")
+	w.Want(0, "", "activate --client-id mine")
+	said := w.Want(0, "", "get-config", `"client_id": "mine"`, `"client_secret": "***"`)
 	// What was shown can be given back: *** keeps the secret.
-	w.want(0, strings.Replace(said, `"email"`, `"email", "offline_access"`, 1), "set-config")
-	w.want(0, "", "get-config", `"offline_access"`, `"client_secret": "***"`)
-	w.want(1, `{"client_idd": "x"}`, "set-config", "client_idd")
-	w.want(1, `{"issuer": 3}`, "set-config", "issuer")
-	w.want(0, "{}", "set-config")
-	if said := w.want(0, "", "get-config -o yaml"); strings.Contains(said, "mine") {
+	w.Want(0, strings.Replace(said, `"email"`, `"email", "offline_access"`, 1), "set-config")
+	w.Want(0, "", "get-config", `"offline_access"`, `"client_secret": "***"`)
+	w.Want(1, `{"client_idd": "x"}`, "set-config", "client_idd")
+	w.Want(1, `{"issuer": 3}`, "set-config", "issuer")
+	w.Want(0, "{}", "set-config")
+	if said := w.Want(0, "", "get-config -o yaml"); strings.Contains(said, "mine") {
 		t.Errorf("after {}: %s", said)
 	}
 }

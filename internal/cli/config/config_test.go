@@ -1,15 +1,12 @@
 package config
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/spf13/cobra"
-
-	"pachyderm/internal/cli/kit"
+	"pachyderm/internal/cli/kit/kittest"
 )
 
 const twoContexts = `{"v2": {"active_context": "prod", "contexts": {
@@ -18,55 +15,27 @@ const twoContexts = `{"v2": {"active_context": "prod", "contexts": {
 
 // shell is a place where pachctl config is run, with a configuration of its own.
 type shell struct {
-	t    *testing.T
+	kittest.Terminal
 	file string
-	vars map[string]string
 }
 
 func newShell(t *testing.T, text string) *shell {
 	t.Helper()
-	s := &shell{t, filepath.Join(t.TempDir(), "config.json"), map[string]string{}}
+	file := filepath.Join(t.TempDir(), "config.json")
+	s := &shell{kittest.Terminal{T: t, Commands: Commands, Vars: map[string]string{"PACH_CONFIG": file}}, file}
 	if text != "" {
 		if err := os.WriteFile(s.file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	s.vars["PACH_CONFIG"] = s.file
 	return s
 }
 
-func (s *shell) run(stdin, line string) (code int, said string) {
-	s.t.Helper()
-	var out bytes.Buffer
-	k := &kit.Kit{Stdin: strings.NewReader(stdin), Stdout: &out, Stderr: &out, Getenv: func(name string) string { return s.vars[name] }}
-	root := &cobra.Command{Use: "pachctl", SilenceErrors: true, SilenceUsage: true}
-	root.AddCommand(Commands(k)...)
-	root.SetArgs(strings.Fields(line))
-	if err := root.ExecuteContext(s.t.Context()); err != nil {
-		code = k.Report(err)
-	}
-	return code, out.String()
-}
-
-func (s *shell) want(code int, stdin, line string, texts ...string) string {
-	s.t.Helper()
-	got, said := s.run(stdin, line)
-	if got != code {
-		s.t.Errorf("%s: exit code %d: %s", line, got, said)
-	}
-	for _, text := range texts {
-		if !strings.Contains(said, text) {
-			s.t.Errorf("%s: %q does not say %q", line, said, text)
-		}
-	}
-	return said
-}
-
 func (s *shell) text() string {
-	s.t.Helper()
+	s.T.Helper()
 	data, err := os.ReadFile(s.file)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	return string(data)
 }
@@ -74,23 +43,23 @@ func (s *shell) text() string {
 func TestGetContext_TokenIsMasked(t *testing.T) {
 	s := newShell(t, twoContexts)
 	for _, line := range []string{"config get context prod", "config get context prod -o yaml", "config get context prod -o json"} {
-		if said := s.want(0, "", line, "***", "prod.example.com"); strings.Contains(said, "the-session") {
+		if said := s.Want(0, "", line, "***", "prod.example.com"); strings.Contains(said, "the-session") {
 			t.Errorf("%s shows the session: %s", line, said)
 		}
 	}
-	s.want(1, "", "config get context nosuch", "nosuch")
+	s.Want(1, "", "config get context nosuch", "nosuch")
 }
 
 func TestSetContext_MaskKeepsTheSession(t *testing.T) {
 	s := newShell(t, twoContexts)
-	shown := s.want(0, "", "config get context prod")
-	s.want(1, shown, "config set context prod", "already exists", "--overwrite")
-	s.want(0, shown, "config set context prod --overwrite")
+	shown := s.Want(0, "", "config get context prod")
+	s.Want(1, shown, "config set context prod", "already exists", "--overwrite")
+	s.Want(0, shown, "config set context prod --overwrite")
 	if text := s.text(); !strings.Contains(text, "the-session") {
 		t.Errorf("lost: %s", text)
 	}
-	s.want(1, shown, "config set context new", "context 'new' has none")
-	s.want(1, "{nonsense", "config set context new")
+	s.Want(1, shown, "config set context new", "context 'new' has none")
+	s.Want(1, "{nonsense", "config set context new")
 	if strings.Contains(s.text(), "new") {
 		t.Errorf("kept: %s", s.text())
 	}
@@ -98,14 +67,14 @@ func TestSetContext_MaskKeepsTheSession(t *testing.T) {
 
 func TestUpdateContext_ChangesWhatHasAFlag(t *testing.T) {
 	s := newShell(t, twoContexts)
-	s.want(0, "", "config update context --project genomics", `editing the currently active context "prod"`)
-	s.want(0, "", "config update context old --pachd-address grpcs://new.example.com:443 --remove-cluster-deployment-id")
-	s.want(0, "", "config get context prod", "genomics", "prod.example.com")
-	s.want(0, "", "config get context old", "grpcs://new.example.com:443")
-	s.want(1, "", "config update context old --pachd-address gopher://x")
-	s.want(0, "", "config get context old", "grpcs://new.example.com:443")
-	s.want(1, "", "config update context nosuch --project x", "nosuch")
-	s.want(0, "", "config update context prod --project= --remove-cluster-deployment-id")
+	s.Want(0, "", "config update context --project genomics", `editing the currently active context "prod"`)
+	s.Want(0, "", "config update context old --pachd-address grpcs://new.example.com:443 --remove-cluster-deployment-id")
+	s.Want(0, "", "config get context prod", "genomics", "prod.example.com")
+	s.Want(0, "", "config get context old", "grpcs://new.example.com:443")
+	s.Want(1, "", "config update context old --pachd-address gopher://x")
+	s.Want(0, "", "config get context old", "grpcs://new.example.com:443")
+	s.Want(1, "", "config update context nosuch --project x", "nosuch")
+	s.Want(0, "", "config update context prod --project= --remove-cluster-deployment-id")
 	if text := s.text(); strings.Contains(text, "genomics") || strings.Contains(text, "cluster_deployment_id") || !strings.Contains(text, "the-session") || !strings.Contains(text, `"kept"`) {
 		t.Errorf("it is %s", text)
 	}
@@ -113,12 +82,12 @@ func TestUpdateContext_ChangesWhatHasAFlag(t *testing.T) {
 
 func TestDeleteContext_NotTheActiveOne(t *testing.T) {
 	s := newShell(t, twoContexts)
-	s.want(1, "", "config delete context prod", "cannot delete an active context", "set active-context")
-	s.want(0, "", "config set active-enterprise-context old")
-	s.want(1, "", "config delete context old", "cannot delete an active context")
-	s.want(0, "", "config set active-enterprise-context prod")
-	s.want(0, "", "config delete context old")
-	s.want(1, "", "config delete context old", "old")
+	s.Want(1, "", "config delete context prod", "cannot delete an active context", "set active-context")
+	s.Want(0, "", "config set active-enterprise-context old")
+	s.Want(1, "", "config delete context old", "cannot delete an active context")
+	s.Want(0, "", "config set active-enterprise-context prod")
+	s.Want(0, "", "config delete context old")
+	s.Want(1, "", "config delete context old", "old")
 	if strings.Contains(s.text(), "old.example.com") {
 		t.Error("it is still there")
 	}
@@ -126,41 +95,41 @@ func TestDeleteContext_NotTheActiveOne(t *testing.T) {
 
 func TestListContext_MarksTheActiveOnes(t *testing.T) {
 	s := newShell(t, twoContexts)
-	s.want(0, "", "config set active-enterprise-context old")
-	s.want(0, "", "config list context", "*\tprod", "E\told")
-	s.vars["PACH_CONTEXT"], s.vars["PACH_ENTERPRISE_CONTEXT"] = "old", "old"
-	s.want(0, "", "config list context", "E*\told", "\tprod")
+	s.Want(0, "", "config set active-enterprise-context old")
+	s.Want(0, "", "config list context", "*\tprod", "E\told")
+	s.Vars["PACH_CONTEXT"], s.Vars["PACH_ENTERPRISE_CONTEXT"] = "old", "old"
+	s.Want(0, "", "config list context", "E*\told", "\tprod")
 }
 
 func TestActiveContext_GetAndSet(t *testing.T) {
 	s := newShell(t, twoContexts)
-	s.want(0, "", "config get active-context", "prod\n")
-	s.want(0, "", "config set active-context old")
-	s.want(0, "", "config get active-context", "old\n")
-	s.want(1, "", "config set active-context nosuch", "nosuch")
-	s.want(0, "", "config get active-context", "old\n")
-	s.want(0, "", "config get active-enterprise-context", "old\n") // without one of its own the active one is
-	s.vars["PACH_CONTEXT"] = "prod"
-	s.want(0, "", "config get active-context", "prod\n")
+	s.Want(0, "", "config get active-context", "prod\n")
+	s.Want(0, "", "config set active-context old")
+	s.Want(0, "", "config get active-context", "old\n")
+	s.Want(1, "", "config set active-context nosuch", "nosuch")
+	s.Want(0, "", "config get active-context", "old\n")
+	s.Want(0, "", "config get active-enterprise-context", "old\n") // without one of its own the active one is
+	s.Vars["PACH_CONTEXT"] = "prod"
+	s.Want(0, "", "config get active-context", "prod\n")
 }
 
 func TestMetrics_TrueOrFalse(t *testing.T) {
 	s := newShell(t, twoContexts)
-	s.want(0, "", "config set metrics true")
-	s.want(0, "", "config get metrics", "true\n")
-	s.want(0, "", "config set metrics false")
-	s.want(0, "", "config get metrics", "false\n")
-	s.want(2, "", "config set metrics yes", "use either `true` or `false`")
+	s.Want(0, "", "config set metrics true")
+	s.Want(0, "", "config get metrics", "true\n")
+	s.Want(0, "", "config set metrics false")
+	s.Want(0, "", "config get metrics", "false\n")
+	s.Want(2, "", "config set metrics yes", "use either `true` or `false`")
 }
 
 func TestConnect_MakesAContext(t *testing.T) {
 	s := newShell(t, "")
-	s.want(0, "", "connect localhost:30650", "New context 'localhost:30650' created", "set as active")
-	s.want(0, "", "connect grpcs://pachd.example.com:443 --alias prod")
-	s.want(0, "", "config get active-context", "prod\n")
-	s.want(0, "", "config get context prod", "grpcs://pachd.example.com:443")
+	s.Want(0, "", "connect localhost:30650", "New context 'localhost:30650' created", "set as active")
+	s.Want(0, "", "connect grpcs://pachd.example.com:443 --alias prod")
+	s.Want(0, "", "config get active-context", "prod\n")
+	s.Want(0, "", "config get context prod", "grpcs://pachd.example.com:443")
 	// One that is there keeps its address and session, and the person is told.
-	s.want(0, "", "connect grpc://elsewhere.example.com:30650 --alias prod", "keeps its address", "config update context prod --pachd-address")
-	s.want(0, "", "config get context prod", "grpcs://pachd.example.com:443")
-	s.want(1, "", "connect gopher://x", "gopher")
+	s.Want(0, "", "connect grpc://elsewhere.example.com:30650 --alias prod", "keeps its address", "config update context prod --pachd-address")
+	s.Want(0, "", "config get context prod", "grpcs://pachd.example.com:443")
+	s.Want(1, "", "connect gopher://x", "gopher")
 }
