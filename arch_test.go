@@ -61,6 +61,10 @@ var mayImport = map[string][]string{
 		"internal/access", "internal/audit", "internal/db", "internal/fault", "internal/identity", "internal/principal", "internal/secret", "internal/token",
 	},
 
+	"internal/rename": {
+		"internal/access", "internal/audit", "internal/db", "internal/identity", "internal/principal", "internal/token",
+	},
+
 	"internal/connector/refuse":       {"internal/fault"},
 	"internal/connector/claimlog":     nil,
 	"internal/connector/document":     {"internal/connector/refuse", "internal/fault", "internal/webaddr"},
@@ -161,8 +165,8 @@ var mayImport = map[string][]string{
 	"internal/rpc/wire": {"api/auth", "internal/access", "internal/fault", "internal/principal"},
 	"internal/pachd": {
 		"api/admin", "internal/access", "internal/config", "internal/db", "internal/fault", "internal/issuer", "internal/issuer/device",
-		"internal/issuer/dexstore", "internal/issuer/grant", "internal/limit", "internal/limit/guess", "internal/login", "internal/rpc", "internal/secret",
-		"internal/session", "internal/token", "internal/version", "internal/web", "internal/web/browser", "internal/web/theme",
+		"internal/issuer/dexstore", "internal/issuer/grant", "internal/limit", "internal/limit/guess", "internal/login", "internal/rename", "internal/rpc",
+		"internal/secret", "internal/session", "internal/token", "internal/version", "internal/web", "internal/web/browser", "internal/web/theme",
 	},
 	"internal/pachd/pachdtest": {
 		"api", "api/auth", "api/identity", "api/pach", "demo/op", "demo/op/optest", "internal/config", "internal/db", "internal/db/dbtest",

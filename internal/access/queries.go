@@ -141,3 +141,27 @@ func BoundTo(ctx context.Context, tx *db.Tx, who principal.Name) (all []Resource
 	}, `SELECT DISTINCT resource_type, resource_name FROM bindings WHERE principal = $1`, who)
 	return all, err
 }
+
+// NotPlain lists the principals with roles whose names are other than lower-case
+// ASCII: those that may be spelled in several ways.
+func NotPlain(ctx context.Context, tx *db.Tx) (all []principal.Name, err error) {
+	err = tx.Rows(ctx, func(scan func(...any) error) error {
+		var who principal.Name
+		err := scan(&who)
+		all = append(all, who)
+		return err
+	}, `SELECT DISTINCT principal FROM bindings WHERE principal <> LOWER(principal) OR LENGTH(principal) <> OCTET_LENGTH(principal)`)
+	return all, err
+}
+
+func rolesOf(ctx context.Context, tx *db.Tx, who principal.Name) (map[Resource][]string, error) {
+	on := map[Resource][]string{}
+	err := tx.Rows(ctx, func(scan func(...any) error) error {
+		var r Resource
+		var role string
+		err := scan(&r.Type, &r.Name, &role)
+		on[r] = append(on[r], role)
+		return err
+	}, `SELECT resource_type, resource_name, role FROM bindings WHERE principal = $1`, who)
+	return on, err
+}

@@ -64,7 +64,9 @@ func SignedIn(ctx context.Context, d *db.DB, in SignIn, now time.Time) (Identity
 	}
 	groups := make([]principal.Name, 0, len(in.Groups))
 	for _, g := range in.Groups {
-		name, err := principal.OfGroup(g)
+		// Not OfGroup: a prefix here is part of the name, or the name that its
+		// connector has been given would become another's.
+		name, err := principal.Parse(string(principal.Group) + ":" + g)
 		if err != nil {
 			return Identity{}, fault.Prefix(err, "the identity provider sent an invalid group name")
 		}

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -290,4 +291,98 @@ func groupsBetween(ctx context.Context, tx *db.Tx, after, last string) (map[prin
 		slices.Sort(groups)
 	}
 	return all, err
+}
+
+// NotPlain lists the people, members and groups whose names are other than
+// lower-case ASCII: those that may be spelled in several ways.
+func NotPlain(ctx context.Context, tx *db.Tx) ([]principal.Name, error) {
+	return names(ctx, tx, `SELECT name FROM (
+			SELECT name FROM users UNION SELECT member FROM memberships
+			UNION SELECT group_name FROM memberships UNION SELECT name FROM known_groups
+		) n WHERE name <> LOWER(name) OR LENGTH(name) <> OCTET_LENGTH(name)`)
+}
+
+// Knows reports whether a name is that of a person, a member or a group.
+func Knows(ctx context.Context, tx *db.Tx, who principal.Name) (bool, error) {
+	var n int64
+	err := tx.Row(ctx, []any{&n}, `SELECT COUNT(*) FROM (
+			SELECT name FROM users WHERE name = $1 UNION ALL SELECT name FROM known_groups WHERE name = $1
+			UNION ALL SELECT member FROM memberships WHERE member = $1 OR group_name = $1
+		) of_them`, who)
+	return n > 0, err
+}
+
+type userRow struct {
+	name           principal.Name
+	disabled       bool
+	created, login int64
+}
+
+// usersOf are those of some names that people have, the first who came first.
+func usersOf(ctx context.Context, tx *db.Tx, spellings []principal.Name) (all []userRow, err error) {
+	for _, name := range spellings {
+		err := tx.Rows(ctx, func(scan func(...any) error) error {
+			u := userRow{name: name}
+			err := scan(&u.disabled, &u.created, &u.login)
+			all = append(all, u)
+			return err
+		}, `SELECT disabled, created_at, login_at FROM users WHERE name = $1`, name)
+		if err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(all, func(a, b userRow) int { return cmp.Or(cmp.Compare(a.created, b.created), cmp.Compare(a.name, b.name)) })
+	return all, nil
+}
+
+func putUser(ctx context.Context, tx *db.Tx, name principal.Name, u userRow) error {
+	_, err := tx.Exec(ctx, `INSERT INTO users (name, disabled, created_at, login_at) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (name) DO UPDATE SET disabled = excluded.disabled, created_at = excluded.created_at, login_at = excluded.login_at`,
+		name, u.disabled, u.created, u.login)
+	return err
+}
+
+func deleteUser(ctx context.Context, tx *db.Tx, name principal.Name) error {
+	_, err := tx.Exec(ctx, `DELETE FROM users WHERE name = $1`, name)
+	return err
+}
+
+// giveIdentities makes the identities of one name another's; they wait if wait,
+// or if they do already.
+func giveIdentities(ctx context.Context, tx *db.Tx, from, to principal.Name, wait bool) error {
+	_, err := tx.Exec(ctx, `UPDATE identities SET user_name = $2, waiting = waiting OR $3 WHERE user_name = $1`, from, to, wait)
+	return err
+}
+
+func forget(ctx context.Context, tx *db.Tx, member principal.Name) error {
+	_, err := tx.Exec(ctx, `DELETE FROM memberships WHERE member = $1`, member)
+	return err
+}
+
+func renameGroup(ctx context.Context, tx *db.Tx, from, to principal.Name) error {
+	if from == to {
+		return nil
+	}
+	for _, query := range []string{
+		`INSERT INTO memberships (member, group_name, source, seen_at, written)
+			SELECT member, $2, source, seen_at, written FROM memberships WHERE group_name = $1 ON CONFLICT DO NOTHING`,
+		`INSERT INTO known_groups (name, created_at) SELECT $2, created_at FROM known_groups WHERE name = $1 ON CONFLICT DO NOTHING`,
+	} {
+		if _, err := tx.Exec(ctx, query, from, to); err != nil {
+			return err
+		}
+	}
+	_, err := deleteGroup(ctx, tx, from)
+	return err
+}
+
+func deleteGroup(ctx context.Context, tx *db.Tx, group principal.Name) (existed bool, err error) {
+	for _, query := range []string{`DELETE FROM memberships WHERE group_name = $1`, `DELETE FROM known_groups WHERE name = $1`} {
+		n, err := tx.Exec(ctx, query, group)
+		if err != nil {
+			return false, err
+		}
+		existed = existed || n > 0
+	}
+	return existed, nil
 }

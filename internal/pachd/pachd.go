@@ -30,6 +30,7 @@ import (
 	"pachyderm/internal/limit"
 	"pachyderm/internal/limit/guess"
 	"pachyderm/internal/login"
+	"pachyderm/internal/rename"
 	"pachyderm/internal/rpc"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/session"
@@ -81,6 +82,9 @@ func New(ctx context.Context, c config.Config, log *slog.Logger, now func() time
 		return p, err
 	}
 	if p.DB, err = db.Open(ctx, c.Database.URL.Reveal()); err != nil {
+		return p, err
+	}
+	if err := rename.Stored(ctx, p.DB, p.log, p.now()); err != nil {
 		return p, err
 	}
 	if err := p.wirePeople(ctx); err != nil {

@@ -23,6 +23,7 @@ import (
 	authpb "pachyderm/api/auth"
 	identitypb "pachyderm/api/identity"
 	"pachyderm/internal/config"
+	"pachyderm/internal/db"
 	"pachyderm/internal/db/dbtest"
 	"pachyderm/internal/pachd/pachdtest"
 	"pachyderm/internal/secret"
@@ -148,6 +149,42 @@ func TestNew_RestartKeepsEverything(t *testing.T) {
 			againID, againKeys := read(t, s)
 			if againID != id || againKeys != keys || id == "" || !strings.Contains(keys, `"kid"`) {
 				t.Errorf("cluster %s, then %s; keys %s, then %s", id, againID, keys, againKeys)
+			}
+		})
+	})
+}
+
+func TestBindings_OtherSpellings(t *testing.T) {
+	engines(t, func(t *testing.T, on func(*config.Config)) {
+		dir := t.TempDir()
+		t.Run("an older version", func(t *testing.T) {
+			s := pachdtest.StartIn(t, dir, on)
+			s.Update(func(tx *db.Tx) error {
+				_, err := tx.Exec(t.Context(), `INSERT INTO bindings (resource_type, resource_name, principal, role)
+					VALUES (1, '', 'user:ALICE@example.com', 'pachdLogReader')`)
+				return err
+			})
+		})
+		t.Run("this one", func(t *testing.T) {
+			s := pachdtest.StartIn(t, dir, on)
+			s.Connect()
+			if err := s.Bind(pachdtest.Project("default"), "user:Alice@EXAMPLE.com", "projectOwner"); err != nil {
+				t.Fatal(err)
+			}
+			her := as(t.Context(), s.Alice())
+			for _, r := range []*authpb.Resource{pachdtest.Cluster(), pachdtest.Project("default")} {
+				bound, err := s.Bound(s.Root(), r)
+				if err != nil || len(bound["user:alice@example.com"]) != 1 || len(bound["user:ALICE@example.com"]) > 0 {
+					t.Errorf("on %s: %v, %v", r, bound, err)
+				}
+			}
+			for permission, on := range map[authpb.Permission]*authpb.Resource{
+				authpb.Permission_CLUSTER_GET_PACHD_LOGS: pachdtest.Cluster(), authpb.Permission_PROJECT_DELETE: pachdtest.Project("default"),
+			} {
+				res, err := s.API.Auth.Authorize(her, &authpb.AuthorizeRequest{Resource: on, Permissions: []authpb.Permission{permission}})
+				if err != nil || !res.GetAuthorized() {
+					t.Errorf("%s is not hers: %v", permission, err)
+				}
 			}
 		})
 	})

@@ -6,35 +6,45 @@ import (
 	"unicode"
 
 	"golang.org/x/net/idna"
+	"golang.org/x/text/secure/precis"
 )
 
-// IsEmail accepts what every mail system reads as the same single address:
-// a dot-atom, one @, a domain name (RFC 5321, 4.1.2; RFC 6531, 3.3). Quoted
-// local parts, comments and address literals are where readers differ.
+// IsEmail accepts what every mail system reads as the same single address: a
+// dot-atom, one @, a domain name (RFC 5321, 4.1.2; RFC 6531, 3.3). Quoted local
+// parts, comments and address literals are where readers differ; characters that
+// stand for others (RFC 8265, 3.3) and words of letters of several scripts are
+// where people do.
 func IsEmail(s string) bool {
-	local, domain, found := strings.Cut(s, "@")
-	if !found || len(s) > 254 || len(local) > 64 || strings.ContainsAny(s, "\"(),:;<>[]\\") {
-		return false
-	}
-	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || unicode.IsSpace(r) || r == unicode.ReplacementChar }) {
-		return false
-	}
-	if slices.Contains(strings.Split(local, "."), "") || slices.Contains(strings.Split(domain, "."), "") {
-		return false
-	}
-	return isDomain(domain)
+	_, ok := canonicalEmail(s)
+	return ok
 }
 
-// isDomain wants a domain beyond ASCII in its one canonical form, so that no two
-// spellings stand for one host.
-func isDomain(s string) bool {
-	ascii, err := idna.Lookup.ToASCII(s)
+// canonicalEmail is the one form of all spellings of an address: the local part
+// as user names are compared (RFC 8265, UsernameCaseMapped: lower case, one width,
+// NFC), the domain as DNS has it (RFC 5891, A-labels). That mail servers may tell
+// the case of local parts apart (RFC 5321, 2.4) is a right that none makes use of.
+func canonicalEmail(s string) (string, bool) {
+	local, domain, found := strings.Cut(s, "@")
+	if !found || strings.ContainsAny(s, "\"(),:;<>[]\\") {
+		return "", false
+	}
+	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || unicode.IsSpace(r) || r == unicode.ReplacementChar }) {
+		return "", false
+	}
+	local, err := precis.UsernameCaseMapped.String(local)
 	if err != nil {
-		return false
+		return "", false
 	}
-	if strings.EqualFold(ascii, s) {
-		return true
+	readable, err := idna.Lookup.ToUnicode(domain)
+	if err != nil {
+		return "", false
 	}
-	canonical, err := idna.Lookup.ToUnicode(ascii)
-	return err == nil && canonical == s
+	if word, _ := mixedScripts(local + "@" + readable); word != "" {
+		return "", false
+	}
+	domain, err = idna.Lookup.ToASCII(domain)
+	if err != nil || slices.Contains(strings.Split(local, "."), "") || slices.Contains(strings.Split(domain, "."), "") {
+		return "", false
+	}
+	return local + "@" + domain, len(local) <= 64 && len(local)+1+len(domain) <= 254
 }

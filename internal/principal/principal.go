@@ -42,8 +42,11 @@ const (
 // have 254 (RFC 5321, 4.5.3.1.3), a group of a directory more.
 const maxLength = 512
 
-// Parse checks s. An empty name ("user:"), an unknown kind, white space at
-// either end, control and invisible characters are refused.
+// Parse checks s and gives the one form that all spellings of it have: addresses
+// of users in lower case with their domain as DNS has it, all names composed
+// (Unicode NFC). An empty name ("user:"), an unknown kind, white space at either
+// end, control and invisible characters, and a word of letters of several scripts,
+// which is how a name passes for another, are refused. Fault: Invalid.
 func Parse(s string) (Name, error) {
 	if s == string(Everyone) {
 		return Everyone, nil
@@ -57,10 +60,17 @@ func Parse(s string) (Name, error) {
 	default:
 		return "", fault.New(fault.Invalid, "subject has unrecognized prefix: %s: (use user, robot, group or pipeline)", kind)
 	}
-	if err := checkText(s, name); err != nil {
+	err := checkText(s, name)
+	if err == nil {
+		name, err = canonical(Kind(kind), name)
+	}
+	if err == nil {
+		err = checkText(kind+":"+name, name)
+	}
+	if err != nil {
 		return "", err
 	}
-	return Name(s), nil
+	return Name(kind + ":" + name), nil
 }
 
 func checkText(whole, name string) error {
@@ -78,6 +88,10 @@ func checkText(whole, name string) error {
 		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
 			return fault.New(fault.Invalid, "%q: the name contains the invisible character %U", whole, r)
 		}
+	}
+	if word, scripts := mixedScripts(name); word != "" {
+		return fault.New(fault.Invalid, "%q: %q mixes letters of %s, so it passes for another name", whole, word, strings.Join(scripts, " and ")).
+			Next("write each word of a name in one script")
 	}
 	return nil
 }

@@ -166,3 +166,57 @@ func Creators(ctx context.Context, tx *db.Tx, robot principal.Name) (all []princ
 	}, `SELECT creator FROM robot_token_creators WHERE robot = $1`, robot)
 	return all, err
 }
+
+// NotPlain lists the names here that are other than lower-case ASCII: those that
+// may be spelled in several ways.
+func NotPlain(ctx context.Context, tx *db.Tx) (all []principal.Name, err error) {
+	err = tx.Rows(ctx, func(scan func(...any) error) error {
+		var who principal.Name
+		err := scan(&who)
+		all = append(all, who)
+		return err
+	}, `SELECT name FROM (
+			SELECT subject AS name FROM tokens UNION SELECT created_by FROM tokens
+			UNION SELECT robot FROM robot_token_creators UNION SELECT creator FROM robot_token_creators
+		) names WHERE name <> LOWER(name) OR LENGTH(name) <> OCTET_LENGTH(name)`)
+	return all, err
+}
+
+// Knows reports whether a name has tokens, made some, or may make some.
+func Knows(ctx context.Context, tx *db.Tx, who principal.Name) (bool, error) {
+	var n int64
+	err := tx.Row(ctx, []any{&n}, `SELECT COUNT(*) FROM (
+			SELECT subject FROM tokens WHERE subject = $1 OR created_by = $1
+			UNION ALL SELECT robot FROM robot_token_creators WHERE robot = $1 OR creator = $1
+		) of_them`, who)
+	return n > 0, err
+}
+
+// Rename makes one name of several spellings: the tokens of the spelling keep,
+// and what it may make of robots', become the name's; those of the others end. The
+// caller says that everything has changed.
+func Rename(ctx context.Context, tx *db.Tx, spellings []principal.Name, to, keep principal.Name) error {
+	for _, spelling := range spellings {
+		queries := []string{
+			`UPDATE tokens SET subject = $1 WHERE subject = $2`,
+			`UPDATE tokens SET created_by = $1 WHERE created_by = $2`,
+			`UPDATE robot_token_creators SET robot = $1 WHERE robot = $2`,
+			`UPDATE robot_token_creators SET creator = $1 WHERE creator = $2`,
+		}
+		args := []any{to, spelling}
+		if spelling != keep {
+			queries = []string{
+				`DELETE FROM tokens WHERE subject = $1`,
+				`UPDATE tokens SET created_by = '' WHERE created_by = $1`,
+				`DELETE FROM robot_token_creators WHERE robot = $1 OR creator = $1`,
+			}
+			args = []any{spelling}
+		}
+		for _, query := range queries {
+			if _, err := tx.Exec(ctx, query, args...); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

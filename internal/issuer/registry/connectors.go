@@ -350,21 +350,27 @@ func (g *Registry) record(ctx context.Context, tx *db.Tx, by principal.Name, act
 
 // GroupNames are the names here of groups that a connector asserts: as they
 // are for the connector that owns bare names, under the connector's id for any
-// other, and for a name that would stand under another connector's id.
+// other, and for a name that would stand under another connector's id. What
+// principal.Parse refuses is left out: no role can be bound to it, and it must
+// not keep its people from signing in.
 func (g *Registry) GroupNames(ctx context.Context, id, instance string, groups []string) ([]string, error) {
 	s, err := g.state.Get(ctx)
 	if err != nil || groups == nil {
 		return nil, err
 	}
-	names := make([]string, len(groups))
-	for n, group := range groups {
+	names := make([]string, 0, len(groups))
+	for _, written := range groups {
+		name, err := principal.OfGroup(written)
+		if err != nil {
+			continue
+		}
+		group := name.Local()
 		under, _, divided := strings.Cut(group, "/")
 		_, taken := s.revisions[under]
-		if s.bareGroups == instance && (!divided || !taken) {
-			names[n] = group
-		} else {
-			names[n] = id + "/" + group
+		if s.bareGroups != instance || divided && taken {
+			group = id + "/" + group
 		}
+		names = append(names, group)
 	}
 	return names, nil
 }

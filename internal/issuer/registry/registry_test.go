@@ -397,14 +397,19 @@ func TestGroupNames_UnderAnotherConnector(t *testing.T) {
 	each(t, func(t *testing.T, o *office) {
 		o.create(o.document("gitlab"))
 		o.create(o.document("okta"))
-		asserted := []string{"admins", "team/admins", "okta/admins", "gitlab/x", "okta"}
+		// \u212a is the sign of kelvin, which is composed to a K.
+		o.create(o.document("K"))
+		asserted := []string{"admins", "team/admins", "okta/admins", "gitlab/x", "okta", "group:okta/admins", "\u212a/admins"}
 		for id, want := range map[string][]string{
-			"gitlab": {"admins", "team/admins", "gitlab/okta/admins", "gitlab/gitlab/x", "okta"},
-			"okta":   {"okta/admins", "okta/team/admins", "okta/okta/admins", "okta/gitlab/x", "okta/okta"},
+			"gitlab": {"admins", "team/admins", "gitlab/okta/admins", "gitlab/gitlab/x", "okta", "gitlab/okta/admins", "gitlab/K/admins"},
+			"okta":   {"okta/admins", "okta/team/admins", "okta/okta/admins", "okta/gitlab/x", "okta/okta", "okta/okta/admins", "okta/K/admins"},
 		} {
 			if diff := cmp.Diff(want, o.names(id, asserted...)); diff != "" {
 				t.Errorf("%s: %s", id, diff)
 			}
+		}
+		if names := o.names("gitlab", "\u0430dmins", " ", "a\x00b"); names == nil || len(names) > 0 {
+			t.Errorf("what cannot be a name became %q", names)
 		}
 		if names, err := o.GroupNames(t.Context(), "okta", o.stored("okta").Instance, nil); names != nil || err != nil {
 			t.Errorf("nothing said of groups became %v, %v", names, err)
