@@ -138,10 +138,10 @@ func TestSignedIn_ChangedAddressKeepsTheName(t *testing.T) {
 func TestSignedIn_BadAddressOrGroup(t *testing.T) {
 	each(t, func(t *testing.T, d *db.DB) {
 		for name, in := range map[string]identity.SignIn{
-			"no address":            with(func(in *identity.SignIn) { in.Email = "" }),
-			"a line break":          with(func(in *identity.SignIn) { in.Email = "alice@example.com\nx" }),
-			"a group without name":  with(func(in *identity.SignIn) { in.Groups = []string{"admins", ""} }),
-			"an invisible group":    with(func(in *identity.SignIn) { in.Groups = []string{"ad\u200bmins"} }),
+			"no address":             with(func(in *identity.SignIn) { in.Email = "" }),
+			"a line break":           with(func(in *identity.SignIn) { in.Email = "alice@example.com\nx" }),
+			"a group without name":   with(func(in *identity.SignIn) { in.Groups = []string{"admins", ""} }),
+			"an invisible group":     with(func(in *identity.SignIn) { in.Groups = []string{"ad\u200bmins"} }),
 			"a group without a name": with(func(in *identity.SignIn) { in.Groups = []string{""} }),
 		} {
 			if _, err := identity.SignedIn(t.Context(), d, in, now); !fault.Is(err, fault.Invalid) {
