@@ -7,13 +7,14 @@ import (
 
 	"golang.org/x/net/idna"
 	"golang.org/x/text/secure/precis"
+	"golang.org/x/text/unicode/norm"
 )
 
 // IsEmail accepts what every mail system reads as the same single address: a
 // dot-atom, one @, a domain name (RFC 5321, 4.1.2; RFC 6531, 3.3). Quoted local
 // parts, comments and address literals are where readers differ; characters that
-// stand for others (RFC 8265, 3.3) and words of letters of several scripts are
-// where people do.
+// stand for others (RFC 8265, 3.3; RFC 5895 in the domain) and words of letters of
+// several scripts are where people do.
 func IsEmail(s string) bool {
 	_, ok := canonicalEmail(s)
 	return ok
@@ -36,7 +37,7 @@ func canonicalEmail(s string) (string, bool) {
 		return "", false
 	}
 	readable, err := idna.Lookup.ToUnicode(domain)
-	if err != nil {
+	if err != nil || readable != norm.NFC.String(strings.ToLower(domain)) && !isASCII(domain) {
 		return "", false
 	}
 	if word, _ := mixedScripts(local + "@" + readable); word != "" {
@@ -47,4 +48,8 @@ func canonicalEmail(s string) (string, bool) {
 		return "", false
 	}
 	return local + "@" + domain, len(local) <= 64 && len(local)+1+len(domain) <= 254
+}
+
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII })
 }

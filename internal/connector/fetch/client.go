@@ -62,32 +62,47 @@ func Dialer(timeout time.Duration) *net.Dialer {
 // HTTPClient is a client with the same rules, for libraries that want one.
 func HTTPClient(timeout time.Duration) *http.Client { return New(nil, timeout).http }
 
-// watched tells the watch in a request's context where its answer came from.
+// watched tells the watches in a request's context what came of it.
 type watched struct{ *http.Transport }
 
-type watchKey struct{}
+type (
+	privateKey struct{}
+	outageKey  struct{}
+)
 
 // WatchPrivate reports, at any time, whether an answer to a request with the
 // context that it returns has come from this machine or from a private network.
 func WatchPrivate(ctx context.Context) (_ context.Context, private func() bool) {
 	seen := &atomic.Bool{}
-	return context.WithValue(ctx, watchKey{}, seen), seen.Load
+	return context.WithValue(ctx, privateKey{}, seen), seen.Load
+}
+
+// WatchOutage reports, at any time, whether a request with the context that it
+// returns got no answer, or one that says to come back later (status 429, 5xx).
+// It is for libraries whose errors do not tell.
+func WatchOutage(ctx context.Context) (_ context.Context, outage func() bool) {
+	seen := &atomic.Bool{}
+	return context.WithValue(ctx, outageKey{}, seen), seen.Load
 }
 
 // RoundTrip is http.Transport's.
 func (w watched) RoundTrip(r *http.Request) (*http.Response, error) {
-	seen, ok := r.Context().Value(watchKey{}).(*atomic.Bool)
-	if !ok {
-		return w.Transport.RoundTrip(r)
+	outage, _ := r.Context().Value(outageKey{}).(*atomic.Bool)
+	if seen, ok := r.Context().Value(privateKey{}).(*atomic.Bool); ok {
+		r = r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
+			GotConn: func(c httptrace.GotConnInfo) {
+				at, err := netip.ParseAddrPort(c.Conn.RemoteAddr().String())
+				if ip := at.Addr().Unmap(); err != nil || ip.IsLoopback() || ip.IsPrivate() || netip.MustParsePrefix("100.64.0.0/10").Contains(ip) {
+					seen.Store(true)
+				}
+			},
+		}))
 	}
-	return w.Transport.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
-		GotConn: func(c httptrace.GotConnInfo) {
-			at, err := netip.ParseAddrPort(c.Conn.RemoteAddr().String())
-			if ip := at.Addr().Unmap(); err != nil || ip.IsLoopback() || ip.IsPrivate() || netip.MustParsePrefix("100.64.0.0/10").Contains(ip) {
-				seen.Store(true)
-			}
-		},
-	})))
+	res, err := w.Transport.RoundTrip(r)
+	if outage != nil && (err != nil || res.StatusCode >= 500 || res.StatusCode == http.StatusTooManyRequests) {
+		outage.Store(true)
+	}
+	return res, err
 }
 
 type addressError struct{ ip netip.Addr }

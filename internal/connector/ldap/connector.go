@@ -394,7 +394,7 @@ func (c *Connector) identity(ctx context.Context, conn *ldap.Conn, person *ldap.
 		{"idAttr", cmp.Or(u.IDAttr, "uid"), id.UserID}, {"emailAttr", cmp.Or(u.EmailAttr, "mail"), id.Email},
 	} {
 		if want.value == "" {
-			return id, fault.New(fault.Precondition,
+			return id, fault.New(fault.Denied,
 				"the directory's entry of this person has no attribute %q but only %s", want.attr, names(person)).
 				Next("set userSearch.%s to one that all people have", want.key).At("config.userSearch." + want.key)
 		}

@@ -154,9 +154,9 @@ func TestLDAPLogin_Attributes(t *testing.T) {
 		}
 	}
 	fails(t, either, "twin@example.com", fault.Precondition, "userSearch.username", "more than one entry")
-	fails(t, open(t, base), "bare", fault.Precondition, "userSearch.emailAttr", `"mail"`, "uid, cn")
+	fails(t, open(t, base), "bare", fault.Denied, "userSearch.emailAttr", `"mail"`, "uid, cn")
 	fails(
-		t, open(t, base, func(c *Config) { c.UserSearch.IDAttr = "employeeNumber" }), "alice", fault.Precondition, "userSearch.idAttr",
+		t, open(t, base, func(c *Config) { c.UserSearch.IDAttr = "employeeNumber" }), "alice", fault.Denied, "userSearch.idAttr",
 		`"employeeNumber"`,
 	)
 	fails(

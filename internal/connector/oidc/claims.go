@@ -136,7 +136,7 @@ func (c *Connector) email(cl claim.Set) (string, error) {
 	case err != nil:
 		return "", err
 	case email == "":
-		return "", fault.New(fault.Precondition, "the provider sent no e-mail address (claim %q) but only %s", fetch.Clean(key), cl.Names()).
+		return "", fault.New(fault.Denied, "the provider sent no e-mail address (claim %q) but only %s", fetch.Clean(key), cl.Names()).
 			Next("set claimMapping.email to the claim that holds it, or add the scope that brings it").At("config.claimMapping.email")
 	case !principal.IsEmail(email):
 		return "", refuse.Response("the provider's claim %q is %q, which is not exactly one e-mail address", fetch.Clean(key), fetch.Clean(email))

@@ -322,7 +322,7 @@ func people() []forgery {
 		},
 		{"person: a list for the name", nil, claim("name", []string{"x"}), nil, fault.Unauthenticated, `claim "name" is a list`},
 		{
-			"person: no e-mail", nil, func(p *provider) { p.claims = without("email") }, nil, fault.Precondition,
+			"person: no e-mail", nil, func(p *provider) { p.claims = without("email") }, nil, fault.Denied,
 			`no e-mail address (claim "email") but only email_verified, name, preferred_username: set claimMapping.email to the claim that holds it`,
 		},
 		{"person: e-mails in a list", nil, func(p *provider) {

@@ -244,7 +244,7 @@ func (c *Connector) email(s said) (string, error) {
 	case err != nil:
 		return "", err
 	case email == "":
-		return "", fault.New(fault.Precondition, "the provider sent no e-mail address (attribute %q) but only %s", c.cfg.EmailAttr, s.names()).
+		return "", fault.New(fault.Denied, "the provider sent no e-mail address (attribute %q) but only %s", c.cfg.EmailAttr, s.names()).
 			Next("set emailAttr to the attribute that holds it, or have the provider send it").At("config.emailAttr")
 	case !principal.IsEmail(email):
 		return "", refuse.Response(

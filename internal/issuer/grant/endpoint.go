@@ -151,10 +151,12 @@ func tooLarge() *Error {
 // authenticate finds the client that makes a request, by HTTP Basic or by the
 // form (RFC 6749, 2.3.1), one of them only.
 func (s *Server) authenticate(r *http.Request, form url.Values) (Client, error) {
-	no := &Error{Status: http.StatusUnauthorized, Code: "invalid_client", Description: "no such client, or a wrong secret"}
+	no := &Error{
+		Status: http.StatusUnauthorized, Code: "invalid_client", Description: "no such client, or a wrong secret",
+		Challenge: `Basic realm="` + s.Issuer + `", charset="UTF-8"`,
+	}
 	id, given := form.Get("client_id"), form.Get("client_secret")
 	if r.Header.Get("Authorization") != "" {
-		no.Challenge = `Basic realm="` + s.Issuer + `", charset="UTF-8"`
 		user, password, ok := r.BasicAuth()
 		name, errName := url.QueryUnescape(user)
 		plain, errSecret := url.QueryUnescape(password)

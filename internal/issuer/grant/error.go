@@ -3,6 +3,7 @@ package grant
 import (
 	"encoding/json"
 	"net/http"
+	"strconv"
 
 	"pachyderm/internal/fault"
 )
@@ -14,6 +15,8 @@ type Error struct {
 	Description string
 	// Challenge is the value of WWW-Authenticate, or empty.
 	Challenge string
+	// RetryAfter says in how many seconds to try again, if not 0.
+	RetryAfter int
 }
 
 func (e *Error) Error() string { return e.Code + ": " + e.Description }
@@ -22,6 +25,9 @@ func (e *Error) Error() string { return e.Code + ": " + e.Description }
 func (e *Error) Write(w http.ResponseWriter) {
 	if e.Challenge != "" {
 		w.Header().Set("WWW-Authenticate", e.Challenge)
+	}
+	if e.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(e.RetryAfter))
 	}
 	answer(w, e.Status, map[string]string{"error": e.Code, "error_description": e.Description})
 }
@@ -44,7 +50,13 @@ func invalidGrant(description string) *Error { return refuse("invalid_grant", de
 
 func invalidRequest(description string) *Error { return refuse("invalid_request", description) }
 
-// unavailable is for what is in the way at the moment, such as the database.
+// unavailable is for what is in the way at the moment, such as the database: a
+// client that hears it keeps its tokens.
 func unavailable(err error) *Error {
-	return &Error{Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", Description: fault.Message(err)}
+	return &Error{
+		Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", Description: fault.Message(err), RetryAfter: retryAfter,
+	}
 }
+
+// retryAfter is when a client may try again, in seconds.
+const retryAfter = 5

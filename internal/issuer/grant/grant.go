@@ -22,6 +22,9 @@ const (
 	// codesLiveFor is how long an authorization code can be redeemed (RFC 9700
 	// asks for a minute at most; Dex would give thirty).
 	codesLiveFor = time.Minute
+	// refreshedLive is how long tokens live at most that come with a refresh token:
+	// an application hears within it that its person may not act any more.
+	refreshedLive = 10 * time.Minute
 	// unusedFor is how long a refresh token lives that nobody uses.
 	unusedFor = 90 * 24 * time.Hour
 	// retryWithin is how long the refresh token before the current one is

@@ -10,6 +10,7 @@ import (
 	"github.com/dexidp/dex/storage"
 
 	"pachyderm/internal/db"
+	"pachyderm/internal/db/dbtest"
 	"pachyderm/internal/fault"
 )
 
@@ -96,6 +97,29 @@ func TestRefresh_OfNobody(t *testing.T) {
 	})
 }
 
+// An application hears in ten minutes that its person may not act any more; one
+// without refresh token could not hear it.
+func TestRefresh_TokensThatComeWithItLiveTenMinutes(t *testing.T) {
+	h := open(t, dbtest.SQLite(t))
+	lives := func(what string, got tokens, want time.Duration) {
+		h.Helper()
+		for name, raw := range map[string]string{"access": got.Access, "ID": got.ID} {
+			_, claims := claimsOf(h.T, raw)
+			if claims["exp"].(float64)-claims["iat"].(float64) != want.Seconds() || got.Expires != int64(want.Seconds()) {
+				h.Errorf("%s: the %s token: %v, expires_in %d", what, name, claims, got.Expires)
+			}
+		}
+	}
+	first := h.redeem(h.code())
+	lives("the first", first, 10*time.Minute)
+	lives("refreshed", h.good("refresh", h.post("app", refreshForm(first.Refresh))), 10*time.Minute)
+	lives("a lost answer", h.good("lost", h.post("app", refreshForm(first.Refresh))), 10*time.Minute)
+	online := func(c *storage.AuthCode) { c.Scopes = []string{"openid"} }
+	lives("no refresh token", h.redeem(h.code(online)), time.Hour)
+	h.TokensLive = time.Minute
+	lives("shorter settings", h.redeem(h.code()), time.Minute)
+}
+
 func TestRefresh_Lifetimes(t *testing.T) {
 	each(t, func(h *env) {
 		unused := h.redeem(h.code()).Refresh
@@ -143,6 +167,12 @@ func TestRefresh_AsksTheConnector(t *testing.T) {
 		}
 		h.answer = func(c storage.Claims) (storage.Claims, error) { return c, fault.New(fault.Unavailable, "down") }
 		h.bad("a provider that is down", h.post("app", refreshForm(next.Refresh)), http.StatusServiceUnavailable, "temporarily_unavailable")
+		form := refreshForm(next.Refresh)
+		form.Set("client_id", "app")
+		form.Set("client_secret", h.clients["app"].Secret)
+		if after := h.send(h.ServeToken, h.request(http.MethodPost, "/token", form)).Header().Get("Retry-After"); after != "5" {
+			h.Errorf("Retry-After of an outage is %q", after)
+		}
 		for _, kind := range []fault.Kind{fault.Denied, fault.Unauthenticated, fault.NotFound, fault.Precondition} {
 			h.answer = func(c storage.Claims) (storage.Claims, error) { return c, fault.New(kind, "no") }
 			h.refused(string(kind), h.post("app", refreshForm(next.Refresh)))

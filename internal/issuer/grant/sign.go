@@ -123,15 +123,18 @@ func (s *Server) issue(ctx context.Context, c Client, g Grant, who identity.Iden
 	if err != nil {
 		return Tokens{}, err
 	}
-	now := s.Now()
+	now, lives := s.Now(), s.TokensLive
+	if refresh != "" {
+		lives = min(lives, refreshedLive)
+	}
 	both := func(aud ...string) common {
 		return common{
-			Issuer: s.Issuer, Subject: who.TokenSub, Audience: aud, IssuedAt: now.Unix(), Expiry: now.Add(s.TokensLive).Unix(),
+			Issuer: s.Issuer, Subject: who.TokenSub, Audience: aud, IssuedAt: now.Unix(), Expiry: now.Add(lives).Unix(),
 			ID: rand.Text(), Grant: g.ID,
 		}
 	}
 	scope := strings.Join(scopes, " ")
-	t := Tokens{Type: "bearer", Expires: int64(s.TokensLive / time.Second), Refresh: refresh, Scope: scope}
+	t := Tokens{Type: "bearer", Expires: int64(lives / time.Second), Refresh: refresh, Scope: scope}
 	if t.Access, err = s.sign(ctx, accessType, accessClaims{both(s.Audience), c.ID, scope}); err != nil {
 		return Tokens{}, err
 	}

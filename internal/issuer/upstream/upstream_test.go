@@ -3,6 +3,7 @@ package upstream
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -15,6 +16,7 @@ import (
 	dexconn "github.com/dexidp/dex/connector"
 	"github.com/dexidp/dex/server/connectors"
 	"github.com/dexidp/dex/storage"
+	"golang.org/x/oauth2"
 
 	"pachyderm/demo/op/optest"
 	"pachyderm/internal/fault"
@@ -144,6 +146,49 @@ func TestHealth_ErrorsFromBrowsers(t *testing.T) {
 	}
 	if err := o.begins("demo"); err != nil {
 		t.Errorf("the next sign-in: %v", err)
+	}
+}
+
+// Applications end a session that is refused, and keep one whose provider is down
+// (RFC 6749, 5.2). The errors of Dex's connectors do not tell which it is.
+func TestAsk_OutageIsNoRefusal(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	at := func(status int) string {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+		t.Cleanup(s.Close)
+		return s.URL
+	}
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	for name, c := range map[string]struct {
+		url  string
+		want fault.Kind
+	}{
+		"a person who is gone":   {at(http.StatusUnauthorized), fault.Unauthenticated},
+		"a server that is ill":   {at(http.StatusBadGateway), fault.Unavailable},
+		"a server that is busy":  {at(http.StatusTooManyRequests), fault.Unavailable},
+		"a server that is gone":  {gone.URL, fault.Unavailable},
+		"no question to anybody": {"", fault.Unauthenticated},
+	} {
+		_, err := ask(t.Context(), wrapped{upstream: o.Upstream, id: name}, func(ctx context.Context) (string, error) {
+			if c.url == "" {
+				return "", errors.New("dex: no")
+			}
+			r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url, nil)
+			if err != nil {
+				return "", err
+			}
+			client, _ := ctx.Value(oauth2.HTTPClient).(*http.Client)
+			res, err := client.Do(r)
+			if err == nil {
+				err = errors.Join(errors.New("dex: status "+res.Status), res.Body.Close())
+			}
+			return "", fmt.Errorf("dex: get user: %v", err) //nolint:errorlint // as Dex does
+		})
+		if fault.KindOf(err) != c.want {
+			t.Errorf("%s: %s: %v", name, fault.KindOf(err), err)
+		}
 	}
 }
 

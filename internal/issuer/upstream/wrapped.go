@@ -42,7 +42,12 @@ func ask[T any](ctx context.Context, w wrapped, do func(context.Context) (T, err
 	}
 	// Dex's connectors that have no client of their own take this one.
 	ctx = context.WithValue(ctx, oauth2.HTTPClient, w.upstream.client)
+	ctx, outage := fetch.WatchOutage(ctx)
 	v, err := Within(ctx, do)
+	if err != nil && fault.KindOf(err) == fault.Internal && outage() {
+		err = fault.New(fault.Unavailable, "the identity provider does not answer as it should").
+			Next("try again shortly").Because(err)
+	}
 	if !w.fromBrowser && (err == nil || fault.Is(err, fault.Unavailable)) {
 		w.upstream.health.record(w.id, "", err)
 	}
