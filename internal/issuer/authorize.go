@@ -56,21 +56,33 @@ func (h *handler) serveEnd(w http.ResponseWriter, r *http.Request) error {
 	if id == "" || !secret.Same(browser.CSRF(id, r.Form.Get("req")), r.URL.Query().Get(bound)) {
 		return errOtherBrowser()
 	}
+	mode := r.URL.Query().Get(responseMode)
+	request := storage.AuthRequest{}
+	if mode == modeForm {
+		var err error
+		request, err = h.issuer.store.GetAuthRequest(r.Context(), r.Form.Get("req"))
+		if err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return err
+		}
+	}
 	rec := record.Of(h.dex, r)
-	addIssuer(rec, h.url.String())
-	h.bind(rec, r)
-	rec.Flush(w)
+	h.bind(rec, r, mode)
+	h.deliver(w, r, rec, &request, mode)
 	return nil
 }
 
-// bind adds to the address of a next step what ties it to this browser.
-func (h *handler) bind(rec *record.Recorder, r *http.Request) {
+// bind adds to the address of a next step what ties it to this browser, and how
+// the application wants to be answered.
+func (h *handler) bind(rec *record.Recorder, r *http.Request, mode string) {
 	u, err := url.Parse(rec.Header().Get("Location"))
 	if err != nil || !u.Query().Has("req") || u.Path != h.url.AbsPath("/auth") && u.Path != h.url.AbsPath("/approval") {
 		return
 	}
 	q := u.Query()
 	q.Set(bound, browser.CSRF(h.cookie.ID(r), q.Get("req")))
+	if mode != "" {
+		q.Set(responseMode, mode)
+	}
 	u.RawQuery = q.Encode()
 	rec.Header().Set("Location", u.String())
 }
@@ -82,7 +94,12 @@ func (h *handler) choose(w http.ResponseWriter, r *http.Request, client grant.Cl
 		return err
 	}
 	if len(rows) == 0 {
-		return &refusal{requestOf(r), ErrNotConnected()}
+		return refused(r, "", ErrNotConnected())
+	}
+	if id := r.Form.Get(homerealm.ConnectorID); id != "" {
+		if err := h.checkConnector(r.Context(), client, id); err != nil {
+			return refused(r, oauth2.InvalidRequest, err)
+		}
 	}
 	q := homerealm.Question{
 		Form: r.Form, Rows: rows, Allowed: client.AllowedConnectors, Last: h.last.Value(r), Path: h.url.AbsPath("/auth"),
@@ -93,7 +110,7 @@ func (h *handler) choose(w http.ResponseWriter, r *http.Request, client grant.Cl
 	case to != "":
 		http.Redirect(w, r, to, http.StatusSeeOther)
 	case len(page.Choices) == 0:
-		return &refusal{requestOf(r), errNoneAllowed(client)}
+		return refused(r, "", errNoneAllowed(client))
 	default:
 		h.pages.Render(w, r, http.StatusOK, page)
 	}
@@ -124,10 +141,10 @@ func (h *handler) serveStart(w http.ResponseWriter, r *http.Request, connectorID
 		return err
 	}
 	if err := h.checkConnector(r.Context(), client, connectorID); err != nil {
-		return &refusal{requestOf(r), err}
+		return refused(r, "", err)
 	}
 	h.last.Set(w, connectorID)
-	l := &loginctx.Login{Browser: h.cookie.EnsureID(w, r), Params: r.Form}
+	l := &loginctx.Login{Browser: h.cookie.EnsureID(w, r), Params: r.Form, Mode: r.Form.Get(responseMode)}
 	defer func() {
 		if l.Request != nil {
 			h.issuer.providers.Forget(l.Request.ID)
@@ -137,8 +154,7 @@ func (h *handler) serveStart(w http.ResponseWriter, r *http.Request, connectorID
 	if l.Err != nil {
 		return h.ended(r.Context(), l)
 	}
-	addIssuer(rec, h.url.String())
-	rec.Flush(w)
+	h.deliver(w, r, rec, requestOf(r), l.Mode)
 	return nil
 }
 
@@ -182,7 +198,7 @@ func (h *handler) serveStep(w http.ResponseWriter, r *http.Request) error {
 	if l.Err != nil {
 		return h.ended(r.Context(), l)
 	}
-	h.bind(rec, r)
+	h.bind(rec, r, l.Mode)
 	rec.Flush(w)
 	return nil
 }
@@ -263,35 +279,14 @@ func (h *handler) admit(w http.ResponseWriter, r *http.Request) (client grant.Cl
 		}
 	case h.device.IsRedirect(redirect):
 		moved, err = h.device.Admit(w, r)
-	case client.NeedsPKCE && (r.Form.Get("code_challenge") == "" || r.Form.Get("code_challenge_method") != oauth2.PKCEMethodS256):
-		err = &refusal{requestOf(r), errNoPKCE()}
+	default:
+		err = h.checkProtocol(r, client)
 	}
 	return client, moved, err
-}
-
-func errNoPKCE() error {
-	return fault.New(fault.Invalid, "PKCE is required").
-		Next("send code_challenge with code_challenge_method=S256 (RFC 7636)")
 }
 
 // requestOf is the auth request that Dex would make of a form that admit has
 // let through, as far as an answer needs it.
 func requestOf(r *http.Request) *storage.AuthRequest {
 	return &storage.AuthRequest{ClientID: r.Form.Get("client_id"), RedirectURI: r.Form.Get("redirect_uri"), State: r.Form.Get("state")}
-}
-
-// addIssuer names the issuer in an authorization response (RFC 9207), which
-// Dex leaves out.
-func addIssuer(rec *record.Recorder, issuer string) {
-	u, err := url.Parse(rec.Header().Get("Location"))
-	if err != nil {
-		return
-	}
-	q := u.Query()
-	if !q.Has("code") && !q.Has("error") {
-		return
-	}
-	q.Set("iss", issuer)
-	u.RawQuery = q.Encode()
-	rec.Header().Set("Location", u.String())
 }

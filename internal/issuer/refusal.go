@@ -1,6 +1,7 @@
 package issuer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -16,7 +17,14 @@ import (
 // refusal is why a login failed that an application, or a device, waits for.
 type refusal struct {
 	request *storage.AuthRequest
+	mode    string // in which the application wants to hear
+	code    string // of RFC 6749, 4.1.2.1, or "" for that of the error's kind
 	why     error
+}
+
+// refused is the refusal of a request that admit has let through, or lets not.
+func refused(r *http.Request, code string, why error) error {
+	return &refusal{requestOf(r), r.Form.Get(responseMode), code, why}
 }
 
 func (e *refusal) Error() string { return e.why.Error() }
@@ -30,7 +38,7 @@ func (h *handler) ended(ctx context.Context, l *loginctx.Login) error {
 	if err := h.issuer.store.DeleteAuthRequest(ctx, l.Request.ID); err != nil && !errors.Is(err, storage.ErrNotFound) {
 		h.issuer.with.Log.ErrorContext(ctx, "cannot delete a failed sign-in", "error", err)
 	}
-	return &refusal{l.Request, l.Err}
+	return &refusal{l.Request, l.Mode, "", l.Err}
 }
 
 // refuse tells the application; and if it cannot be told, the waiting device
@@ -44,7 +52,7 @@ func (h *handler) refuse(w http.ResponseWriter, r *http.Request, e *refusal) {
 		message = "something went wrong on our side: tell an administrator the code " + page.Code
 	}
 	if !h.device.IsRedirect(e.request.RedirectURI) {
-		h.redirectError(w, r, e.request, errorType(e.why), message, hint)
+		h.redirectError(w, r, e, message, hint)
 		return
 	}
 	h.device.Refuse(r.Context(), e.request.State, message)
@@ -67,21 +75,25 @@ func errorType(why error) string {
 // redirectError sends an error to the client (RFC 6749, 4.1.2.1). The redirect
 // URI has been checked against the client's. What to do stands in the
 // description, and by itself in error_hint for pachctl.
-func (h *handler) redirectError(w http.ResponseWriter, r *http.Request, request *storage.AuthRequest, typ, description, hint string) {
-	u, err := url.Parse(request.RedirectURI)
+func (h *handler) redirectError(w http.ResponseWriter, r *http.Request, e *refusal, description, hint string) {
+	u, err := url.Parse(e.request.RedirectURI)
 	if err != nil {
 		h.pages.Fail(w, r, err)
 		return
 	}
 	q := u.Query()
-	q.Set("error", typ)
+	q.Set("error", cmp.Or(e.code, errorType(e.why)))
 	q.Set("error_description", description)
 	q.Set("iss", h.url.String())
 	if hint != "" {
 		q.Set("error_hint", hint)
 	}
-	if request.State != "" {
-		q.Set("state", request.State)
+	if e.request.State != "" {
+		q.Set("state", e.request.State)
+	}
+	if e.mode == modeForm {
+		h.post(w, r, e.request, q)
+		return
 	}
 	u.RawQuery = q.Encode()
 	http.Redirect(w, r, u.String(), http.StatusSeeOther)

@@ -60,7 +60,7 @@ func (h *handler) serveSAMLRequest(w http.ResponseWriter, r *http.Request) error
 	}
 	page, err := h.postForm(r.Context(), l)
 	if err != nil {
-		return &refusal{l.Request, err}
+		return &refusal{l.Request, l.Mode, "", err}
 	}
 	h.pages.Render(w, r, http.StatusOK, page)
 	return nil

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"net/url"
 	"strings"
 	"time"
 	"unicode"
@@ -105,4 +106,21 @@ type PostForm struct {
 	Action string
 	To     string // the provider's name
 	Fields map[string]string
+}
+
+// PostResponse takes an authorization response to an application that wants it in
+// a form (OAuth 2.0 Form Post Response Mode).
+type PostResponse struct {
+	Action string // the application's redirect URI
+	To     string // its name
+	Fields map[string]string
+}
+
+// origin is where the form may go, for the Content-Security-Policy.
+func (p PostResponse) origin() string {
+	u, err := url.Parse(p.Action)
+	if err != nil {
+		return "'none'"
+	}
+	return u.Scheme + "://" + u.Host
 }

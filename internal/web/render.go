@@ -39,6 +39,9 @@ func render(w http.ResponseWriter, status int, page any) error {
 		return fmt.Errorf("page %s: %w", name, err)
 	}
 	theme.SetHeaders(w.Header())
+	if p, ok := page.(PostResponse); ok {
+		w.Header().Add("Content-Security-Policy", "form-action "+p.origin())
+	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
 	_, err = w.Write(body.Bytes())

@@ -102,6 +102,7 @@ func ourSamples(s string) []sample {
 		ours("", 200, web.ConnectorTest{Name: or("Okta"), User: or("user:alice@example.com")}),
 		ours(".failed", 200, web.ConnectorTest{Name: or("Okta"), Error: or("the provider sent no e-mail address")}),
 		ours("", 200, web.PostForm{Action: or("https://idp.example.com/sso"), To: or("Okta"), Fields: map[string]string{"SAMLRequest": or("PHNhbWw+"), "RelayState": or("5tate")}}),
+		ours("", 200, web.PostResponse{Action: or("https://app.example.com/callback"), To: or("An app"), Fields: map[string]string{"code": or("c0de"), "state": or("5tate")}}),
 		ours(".unknown", 200, web.ConfirmDevice{Action: "/device/auth/verify_code", CSRF: "c5rf", UserCode: "BCDF-GHJK"}),
 	}
 }
@@ -261,8 +262,9 @@ func TestPages_StandAlone(t *testing.T) {
 				if want := "style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "';"; !strings.Contains(policy, want) {
 					t.Errorf("policy %q lacks %q", policy, want)
 				}
-				if target, isPostForm := strings.CutPrefix(s.name, "PostForm"); isPostForm && target == "" {
-					body = strings.Replace(body, "https://idp.example.com/sso", "/sso", 1) // what the page is for
+				// What these pages are for.
+				if leads := map[string]string{"PostForm": "https://idp.example.com/sso", "PostResponse": "https://app.example.com/callback"}[s.name]; leads != "" {
+					body = strings.Replace(body, leads, "/", 1)
 				}
 				if strings.Contains(body, "http://") || strings.Contains(body, "https://") {
 					t.Error("an absolute address")

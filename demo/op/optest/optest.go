@@ -41,7 +41,14 @@ func Start(t testing.TB, callbacks ...string) *op.Provider {
 type Page struct {
 	URL    *url.URL
 	Status int
+	Header http.Header
 	Body   string
+}
+
+// Form is the page's first form as it would be sent.
+func (p Page) Form() (action string, values url.Values) {
+	action, _, values = firstForm(p.Body)
+	return action, values
 }
 
 // Text is the page's text without its markup.
@@ -149,7 +156,7 @@ func (b *Browser) do(r *http.Request) Page {
 	if to, err := res.Location(); err == nil {
 		at = to
 	}
-	return Page{URL: at, Status: res.StatusCode, Body: string(body)}
+	return Page{URL: at, Status: res.StatusCode, Header: res.Header, Body: string(body)}
 }
 
 // SignIn opens an address that leads to a demo provider and signs in there.

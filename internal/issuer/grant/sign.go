@@ -158,6 +158,23 @@ func (s *Server) issue(ctx context.Context, c Client, g Grant, who identity.Iden
 	return t, err
 }
 
+// CheckScopes refuses scopes that are not known, that mean nothing to OpenID
+// Connect, or that name a client which does not trust this one. Error: *Error,
+// invalid_scope.
+func (s *Server) CheckScopes(ctx context.Context, c Client, scopes []string) error {
+	known := []string{scopeOpenID, scopeOffline, scopeEmail, scopeGroups, scopeProfile, scopeFederated}
+	for _, scope := range scopes {
+		if !slices.Contains(known, scope) && !strings.HasPrefix(scope, scopeAudience) {
+			return refuse("invalid_scope", "a scope was asked for that is none here: "+strings.Join(known, ", ")+" and "+scopeAudience+"ID are")
+		}
+	}
+	if !slices.Contains(scopes, scopeOpenID) {
+		return refuse("invalid_scope", "the scope openid is missing")
+	}
+	_, err := s.audience(ctx, c, scopes)
+	return err
+}
+
 // audience is the client, and the peers that its scopes name and that trust it.
 func (s *Server) audience(ctx context.Context, c Client, scopes []string) (all []string, err error) {
 	for _, scope := range scopes {

@@ -16,8 +16,9 @@ import (
 // Parameters of the authorization request: of OpenID Connect Core, 3.1.2.1; of
 // Dex; and of what Microsoft and others call the domain of a person.
 const (
-	loginHint   = "login_hint"
-	connectorID = "connector_id"
+	loginHint = "login_hint"
+	// ConnectorID names the connector to sign in with.
+	ConnectorID = "connector_id"
 	domainHint  = "domain_hint"
 )
 
@@ -36,7 +37,7 @@ type Question struct {
 // that there is no connector for this client.
 func (q Question) Choose() (to string, page web.Choose) {
 	rows := slices.DeleteFunc(slices.Clone(q.Rows), func(r registry.Row) bool { return !connectors.ConnectorAllowed(q.Allowed, r.ID) })
-	if id := q.Form.Get(connectorID); id != "" && slices.ContainsFunc(rows, func(r registry.Row) bool { return r.ID == id }) {
+	if id := q.Form.Get(ConnectorID); id != "" && slices.ContainsFunc(rows, func(r registry.Row) bool { return r.ID == id }) {
 		return q.at(id), page
 	}
 	hint := q.Form.Get(loginHint)
@@ -74,7 +75,7 @@ func (q Question) Choose() (to string, page web.Choose) {
 // at is where a login with a connector begins.
 func (q Question) at(id string) string {
 	form := maps.Clone(q.Form)
-	form.Del(connectorID)
+	form.Del(ConnectorID)
 	return q.Path + "/" + url.PathEscape(id) + "?" + form.Encode()
 }
 
@@ -106,7 +107,7 @@ func (q Question) choices(rows []registry.Row) []web.Choice {
 func single(form url.Values) map[string]string {
 	out := map[string]string{}
 	for name := range form {
-		if name != loginHint && name != connectorID {
+		if name != loginHint && name != ConnectorID {
 			out[name] = form.Get(name)
 		}
 	}

@@ -16,10 +16,11 @@ type Login struct {
 	Err     error                `json:"-"` // why the connector, or our check of its answer, refused
 
 	// What the auth request keeps until its person has signed in: the hash of the
-	// browser's cookie, the revision of the connector once one has been read, what
-	// the connector wants back, and the form that the provider's response came in,
-	// if it came in one.
+	// browser's cookie, the response mode that the application asked for, the
+	// revision of the connector once one has been read, what the connector wants
+	// back, and the form that the provider's response came in, if it came in one.
 	Browser  string     `json:"browser"`
+	Mode     string     `json:"mode,omitempty"`
 	Revision string     `json:"revision"`
 	Inner    []byte     `json:"inner,omitempty"`
 	Answer   url.Values `json:"answer,omitempty"`
