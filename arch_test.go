@@ -108,9 +108,10 @@ var mayImport = map[string][]string{
 	"internal/issuer/device": {
 		"internal/db", "internal/fault", "internal/limit", "internal/limit/guess", "internal/secret", "internal/web", "internal/web/browser",
 	},
+	"internal/issuer/jws": nil,
 	"internal/issuer/grant": {
-		"internal/audit", "internal/db", "internal/fault", "internal/identity", "internal/issuer/device", "internal/principal", "internal/secret",
-		"internal/token",
+		"internal/audit", "internal/db", "internal/fault", "internal/identity", "internal/issuer/device", "internal/issuer/jws",
+		"internal/principal", "internal/secret", "internal/token",
 	},
 	"internal/issuer/loginctx": nil,
 	"internal/issuer/registry": {
@@ -133,7 +134,7 @@ var mayImport = map[string][]string{
 	"internal/issuer": {
 		"internal/audit", "internal/connector", "internal/connector/probe", "internal/db", "internal/fault", "internal/identity",
 		"internal/issuer/connectortest", "internal/issuer/device", "internal/issuer/dexstore", "internal/issuer/dexview", "internal/issuer/grant",
-		"internal/issuer/homerealm", "internal/issuer/loginctx", "internal/issuer/registry", "internal/issuer/upstream", "internal/principal", "internal/secret", "internal/web",
+		"internal/issuer/homerealm", "internal/issuer/jws", "internal/issuer/loginctx", "internal/issuer/registry", "internal/issuer/upstream", "internal/principal", "internal/secret", "internal/web",
 		"internal/web/browser", "internal/web/record", "internal/web/theme", "internal/webaddr",
 	},
 	"internal/login": {

@@ -20,6 +20,7 @@ import (
 	"pachyderm/internal/issuer/connectortest"
 	"pachyderm/internal/issuer/device"
 	"pachyderm/internal/issuer/grant"
+	"pachyderm/internal/issuer/jws"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/web"
 	"pachyderm/internal/web/browser"
@@ -115,8 +116,8 @@ func (i *Issuer) dexHandlers(url oauth2.IssuerURL, p registry.Parsed, pages *tem
 // grantServer serves what comes of a code under a set of settings.
 func (i *Issuer) grantServer(url oauth2.IssuerURL, p registry.Parsed, isDevice func(redirectURI string) bool) *grant.Server {
 	return &grant.Server{
-		Store: i.grants, Log: i.with.Log, Signer: i.signer, Keys: i.store.GetKeys,
-		Issuer: url.String(), Audience: url.AbsURL("/userinfo"),
+		Store: i.grants, Log: i.with.Log, JWS: jws.Issuer{Name: url.String(), Signer: i.signer, Keys: i.store.GetKeys, Now: i.with.Now},
+		Audience:   url.AbsURL("/userinfo"),
 		TokensLive: p.IDTokens, RefreshLives: p.Refresh, DevicesLive: devicesLiveFor,
 		Client: i.client, LearntPKCE: registry.LearntPKCE, Refresh: i.providers.Refresh,
 		VerificationURI: func(ctx context.Context) string { return i.Outside(ctx, url.AbsURL("/device")) }, IsDevice: isDevice,

@@ -10,12 +10,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dexidp/dex/server/signer"
 	"github.com/dexidp/dex/storage"
 
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
+	"pachyderm/internal/issuer/jws"
 	"pachyderm/internal/secret"
 )
 
@@ -40,11 +40,10 @@ type Client struct {
 // Server serves the endpoints under one set of settings.
 type Server struct {
 	*Store
-	Log    *slog.Logger
-	Signer signer.Signer
-	Keys   func(context.Context) (storage.Keys, error)
-	// Issuer is the issuer as tokens name it, and Audience what access tokens are for.
-	Issuer, Audience string
+	Log *slog.Logger
+	JWS jws.Issuer
+	// Audience is what access tokens are for.
+	Audience string
 	// TokensLive is how long ID tokens and access tokens do, RefreshLives how long
 	// refresh tokens do at most (0: as long as they are used), DevicesLive how long
 	// a device waits for its person.
@@ -153,7 +152,7 @@ func tooLarge() *Error {
 func (s *Server) authenticate(r *http.Request, form url.Values) (Client, error) {
 	no := &Error{
 		Status: http.StatusUnauthorized, Code: "invalid_client", Description: "no such client, or a wrong secret",
-		Challenge: `Basic realm="` + s.Issuer + `", charset="UTF-8"`,
+		Challenge: `Basic realm="` + s.JWS.Name + `", charset="UTF-8"`,
 	}
 	id, given := form.Get("client_id"), form.Get("client_secret")
 	if r.Header.Get("Authorization") != "" {

@@ -29,6 +29,7 @@ import (
 	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/dexstore"
 	"pachyderm/internal/issuer/grant"
+	"pachyderm/internal/issuer/jws"
 	"pachyderm/internal/limit"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
@@ -94,8 +95,8 @@ func open(t *testing.T, d *db.DB) *env {
 	}
 	h.answer = func(c storage.Claims) (storage.Claims, error) { return c, nil }
 	h.Server = &grant.Server{
-		Store: &grant.Store{DB: d, Sealer: sealer, Now: now}, Log: log, Signer: keys, Keys: h.objects.GetKeys,
-		Issuer: issuerURL, Audience: issuerURL + "/userinfo", TokensLive: time.Hour, DevicesLive: 10 * time.Minute,
+		Store: &grant.Store{DB: d, Sealer: sealer, Now: now}, Log: log,
+		JWS: jws.Issuer{Name: issuerURL, Signer: keys, Keys: h.objects.GetKeys, Now: now}, Audience: issuerURL + "/userinfo", TokensLive: time.Hour, DevicesLive: 10 * time.Minute,
 		Client: func(_ context.Context, id string) (grant.Client, error) {
 			c, ok := h.clients[id]
 			if !ok {

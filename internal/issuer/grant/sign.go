@@ -2,7 +2,6 @@ package grant
 
 import (
 	"context"
-	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -13,11 +12,10 @@ import (
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
-	"github.com/dexidp/dex/server/signer"
 	"github.com/dexidp/dex/storage"
-	"github.com/go-jose/go-jose/v4"
 
 	"pachyderm/internal/identity"
+	"pachyderm/internal/issuer/jws"
 )
 
 // Scopes that mean something here.
@@ -30,9 +28,6 @@ const (
 	scopeFederated = "federated:id"
 	scopeAudience  = "audience:server:client_id:"
 )
-
-// accessType is the type of access tokens (RFC 9068, 2.1). ID tokens have none.
-const accessType = "at+jwt"
 
 // Tokens is what the token endpoint answers (RFC 6749, 5.1).
 type Tokens struct {
@@ -129,13 +124,13 @@ func (s *Server) issue(ctx context.Context, c Client, g Grant, who identity.Iden
 	}
 	both := func(aud ...string) common {
 		return common{
-			Issuer: s.Issuer, Subject: who.TokenSub, Audience: aud, IssuedAt: now.Unix(), Expiry: now.Add(lives).Unix(),
+			Issuer: s.JWS.Name, Subject: who.TokenSub, Audience: aud, IssuedAt: now.Unix(), Expiry: now.Add(lives).Unix(),
 			ID: rand.Text(), Grant: g.ID,
 		}
 	}
 	scope := strings.Join(scopes, " ")
 	t := Tokens{Type: "bearer", Expires: int64(lives / time.Second), Refresh: refresh, Scope: scope}
-	if t.Access, err = s.sign(ctx, accessType, accessClaims{both(s.Audience), c.ID, scope}); err != nil {
+	if t.Access, err = s.JWS.Sign(ctx, jws.Access, accessClaims{both(s.Audience), c.ID, scope}); err != nil {
 		return Tokens{}, err
 	}
 	if !slices.Contains(scopes, scopeOpenID) {
@@ -154,7 +149,7 @@ func (s *Server) issue(ctx context.Context, c Client, g Grant, who identity.Iden
 	if slices.Contains(scopes, scopeFederated) {
 		claims.Federated = &federated{g.ConnectorID, g.IdentityID}
 	}
-	t.ID, err = s.sign(ctx, "", claims)
+	t.ID, err = s.JWS.Sign(ctx, jws.ID, claims)
 	return t, err
 }
 
@@ -206,62 +201,8 @@ func half(s string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
 }
 
-// sign makes a token of a type.
-func (s *Server) sign(ctx context.Context, typ string, claims any) (string, error) {
-	keys, err := s.Keys(ctx)
-	if err != nil {
-		return "", err
-	}
-	if keys.SigningKey == nil {
-		return "", errors.New("there is no signing key")
-	}
-	algorithm := jose.SignatureAlgorithm(keys.SigningKey.Algorithm)
-	if _, isEC := keys.SigningKey.Key.(*ecdsa.PrivateKey); algorithm == "" && isEC {
-		algorithm = jose.ES256
-	} else if algorithm == "" {
-		algorithm = jose.RS256
-	}
-	options := &jose.SignerOptions{}
-	if typ != "" {
-		options = options.WithType(jose.ContentType(typ))
-	}
-	by, err := jose.NewSigner(jose.SigningKey{Algorithm: algorithm, Key: keys.SigningKey}, options)
-	if err != nil {
-		return "", err
-	}
-	payload, err := json.Marshal(claims)
-	if err != nil {
-		return "", err
-	}
-	signed, err := by.Sign(payload)
-	if err != nil {
-		return "", err
-	}
-	return signed.CompactSerialize()
-}
-
 // VerifyIDToken checks type, signature, issuer and lifetime of an ID token that
 // this issuer made.
 func (s *Server) VerifyIDToken(ctx context.Context, raw string) (*oidc.IDToken, error) {
-	return s.verify(ctx, raw, func(typ string) bool { return typ == "" || strings.EqualFold(typ, "JWT") })
+	return s.JWS.Verify(ctx, jws.ID, raw)
 }
-
-func (s *Server) verify(ctx context.Context, raw string, isType func(string) bool) (*oidc.IDToken, error) {
-	algorithms := []jose.SignatureAlgorithm{jose.RS256, jose.ES256}
-	parsed, err := jose.ParseSigned(raw, algorithms)
-	if err != nil {
-		return nil, err
-	}
-	for _, signature := range parsed.Signatures {
-		if typ, _ := signature.Protected.ExtraHeaders[jose.HeaderType].(string); !isType(typ) {
-			return nil, errType
-		}
-	}
-	return oidc.NewVerifier(s.Issuer, &signer.KeySet{Signer: s.Signer}, &oidc.Config{
-		SkipClientIDCheck:    true, // the callers know different audiences
-		SupportedSigningAlgs: []string{string(jose.RS256), string(jose.ES256)},
-		Now:                  s.Now,
-	}).Verify(ctx, raw)
-}
-
-var errType = errors.New("it is a token of another type")

@@ -2,6 +2,7 @@ package grant
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
+	"pachyderm/internal/issuer/jws"
 )
 
 // ServeUserInfo answers with the claims about the person of an access token
@@ -42,7 +44,7 @@ type userInfo struct {
 }
 
 func (s *Server) userInfo(ctx context.Context, raw string) (out userInfo, err error) {
-	t, err := s.verify(ctx, raw, func(typ string) bool { return strings.EqualFold(strings.TrimPrefix(typ, "application/"), accessType) })
+	t, err := s.JWS.Verify(ctx, jws.Access, raw)
 	if err != nil {
 		return out, err
 	}
@@ -54,7 +56,7 @@ func (s *Server) userInfo(ctx context.Context, raw string) (out userInfo, err er
 		return out, err
 	}
 	if !slices.Contains(t.Audience, s.Audience) {
-		return out, errType
+		return out, errors.New("it is for another audience")
 	}
 	return out, s.DB.View(ctx, func(tx *db.Tx) error {
 		g, err := s.ByID(ctx, tx, said.Grant)
