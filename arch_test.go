@@ -109,14 +109,17 @@ var mayImport = map[string][]string{
 		"internal/db", "internal/fault", "internal/limit", "internal/limit/guess", "internal/secret", "internal/web", "internal/web/browser",
 	},
 	"internal/issuer/jws": nil,
+	"internal/issuer/logout": {
+		"internal/db", "internal/fault", "internal/identity", "internal/issuer/jws", "internal/web", "internal/web/browser",
+	},
 	"internal/issuer/grant": {
 		"internal/audit", "internal/db", "internal/fault", "internal/identity", "internal/issuer/device", "internal/issuer/jws",
-		"internal/principal", "internal/secret", "internal/token",
+		"internal/issuer/logout", "internal/principal", "internal/secret", "internal/token",
 	},
 	"internal/issuer/loginctx": nil,
 	"internal/issuer/registry": {
 		"internal/access", "internal/audit", "internal/connector", "internal/db", "internal/fault", "internal/identity", "internal/issuer/dexstore",
-		"internal/issuer/grant", "internal/principal", "internal/secret", "internal/webaddr",
+		"internal/issuer/grant", "internal/issuer/logout", "internal/principal", "internal/secret", "internal/webaddr",
 	},
 	"internal/issuer/upstream": {
 		"internal/connector", "internal/connector/fetch", "internal/db", "internal/fault", "internal/identity", "internal/issuer/loginctx",
@@ -132,8 +135,8 @@ var mayImport = map[string][]string{
 		"internal/web", "internal/web/browser",
 	},
 	"internal/issuer": {
-		"internal/audit", "internal/connector", "internal/connector/probe", "internal/db", "internal/fault", "internal/identity",
-		"internal/issuer/connectortest", "internal/issuer/device", "internal/issuer/dexstore", "internal/issuer/dexview", "internal/issuer/grant",
+		"internal/audit", "internal/connector", "internal/connector/fetch", "internal/connector/probe", "internal/db", "internal/fault",
+		"internal/identity", "internal/issuer/connectortest", "internal/issuer/logout", "internal/issuer/device", "internal/issuer/dexstore", "internal/issuer/dexview", "internal/issuer/grant",
 		"internal/issuer/homerealm", "internal/issuer/jws", "internal/issuer/loginctx", "internal/issuer/registry", "internal/issuer/upstream", "internal/principal", "internal/secret", "internal/web",
 		"internal/web/browser", "internal/web/record", "internal/web/theme", "internal/webaddr",
 	},

@@ -2127,7 +2127,12 @@ type UpdateOIDCClientRequest struct {
 	// The only connectors that people may come through; empty for all.
 	AllowedConnectors *StringList `protobuf:"bytes,6,opt,name=allowed_connectors,json=allowedConnectors,proto3" json:"allowed_connectors,omitempty"`
 	// UNKNOWN and UNTIL_USED change nothing.
-	Pkce          PKCE `protobuf:"varint,7,opt,name=pkce,proto3,enum=pach_v1.PKCE" json:"pkce,omitempty"`
+	Pkce                   PKCE        `protobuf:"varint,7,opt,name=pkce,proto3,enum=pach_v1.PKCE" json:"pkce,omitempty"`
+	PostLogoutRedirectUris *StringList `protobuf:"bytes,8,opt,name=post_logout_redirect_uris,json=postLogoutRedirectUris,proto3" json:"post_logout_redirect_uris,omitempty"`
+	// Empty takes it away.
+	BackchannelLogoutUri *string `protobuf:"bytes,9,opt,name=backchannel_logout_uri,json=backchannelLogoutUri,proto3,oneof" json:"backchannel_logout_uri,omitempty"`
+	// It cannot be changed: another value than the stored one is refused.
+	Public        *bool `protobuf:"varint,10,opt,name=public,proto3,oneof" json:"public,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2211,6 +2216,27 @@ func (x *UpdateOIDCClientRequest) GetPkce() PKCE {
 	return PKCE_PKCE_UNKNOWN
 }
 
+func (x *UpdateOIDCClientRequest) GetPostLogoutRedirectUris() *StringList {
+	if x != nil {
+		return x.PostLogoutRedirectUris
+	}
+	return nil
+}
+
+func (x *UpdateOIDCClientRequest) GetBackchannelLogoutUri() string {
+	if x != nil && x.BackchannelLogoutUri != nil {
+		return *x.BackchannelLogoutUri
+	}
+	return ""
+}
+
+func (x *UpdateOIDCClientRequest) GetPublic() bool {
+	if x != nil && x.Public != nil {
+		return *x.Public
+	}
+	return false
+}
+
 type UpdateOIDCClientResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Only when a new one was asked for, and only this once.
@@ -2262,9 +2288,17 @@ type CreateOIDCClientRequest struct {
 	// The only connectors that people may come through; empty for all.
 	AllowedConnectors []string `protobuf:"bytes,2,rep,name=allowed_connectors,json=allowedConnectors,proto3" json:"allowed_connectors,omitempty"`
 	// UNKNOWN is REQUIRED.
-	Pkce          PKCE `protobuf:"varint,3,opt,name=pkce,proto3,enum=pach_v1.PKCE" json:"pkce,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Pkce PKCE `protobuf:"varint,3,opt,name=pkce,proto3,enum=pach_v1.PKCE" json:"pkce,omitempty"`
+	// A program that cannot keep a secret, and has none.
+	Public bool `protobuf:"varint,4,opt,name=public,proto3" json:"public,omitempty"`
+	// Where people may be sent whom the client signs out (OpenID Connect
+	// RP-Initiated Logout 1.0, 3.1).
+	PostLogoutRedirectUris []string `protobuf:"bytes,5,rep,name=post_logout_redirect_uris,json=postLogoutRedirectUris,proto3" json:"post_logout_redirect_uris,omitempty"`
+	// Where the client hears of sign-ins that have ended (OpenID Connect
+	// Back-Channel Logout 1.0, 2.2).
+	BackchannelLogoutUri string `protobuf:"bytes,6,opt,name=backchannel_logout_uri,json=backchannelLogoutUri,proto3" json:"backchannel_logout_uri,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
 }
 
 func (x *CreateOIDCClientRequest) Reset() {
@@ -2316,6 +2350,27 @@ func (x *CreateOIDCClientRequest) GetPkce() PKCE {
 		return x.Pkce
 	}
 	return PKCE_PKCE_UNKNOWN
+}
+
+func (x *CreateOIDCClientRequest) GetPublic() bool {
+	if x != nil {
+		return x.Public
+	}
+	return false
+}
+
+func (x *CreateOIDCClientRequest) GetPostLogoutRedirectUris() []string {
+	if x != nil {
+		return x.PostLogoutRedirectUris
+	}
+	return nil
+}
+
+func (x *CreateOIDCClientRequest) GetBackchannelLogoutUri() string {
+	if x != nil {
+		return x.BackchannelLogoutUri
+	}
+	return ""
 }
 
 type CreateOIDCClientResponse struct {
@@ -2408,12 +2463,15 @@ func (x *GetOIDCClientRequest) GetId() string {
 }
 
 type GetOIDCClientResponse struct {
-	state             protoimpl.MessageState `protogen:"open.v1"`
-	Client            *identity.OIDCClient   `protobuf:"bytes,1,opt,name=client,proto3" json:"client,omitempty"`
-	AllowedConnectors []string               `protobuf:"bytes,2,rep,name=allowed_connectors,json=allowedConnectors,proto3" json:"allowed_connectors,omitempty"`
-	Pkce              PKCE                   `protobuf:"varint,3,opt,name=pkce,proto3,enum=pach_v1.PKCE" json:"pkce,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	state                  protoimpl.MessageState `protogen:"open.v1"`
+	Client                 *identity.OIDCClient   `protobuf:"bytes,1,opt,name=client,proto3" json:"client,omitempty"`
+	AllowedConnectors      []string               `protobuf:"bytes,2,rep,name=allowed_connectors,json=allowedConnectors,proto3" json:"allowed_connectors,omitempty"`
+	Pkce                   PKCE                   `protobuf:"varint,3,opt,name=pkce,proto3,enum=pach_v1.PKCE" json:"pkce,omitempty"`
+	Public                 bool                   `protobuf:"varint,4,opt,name=public,proto3" json:"public,omitempty"`
+	PostLogoutRedirectUris []string               `protobuf:"bytes,5,rep,name=post_logout_redirect_uris,json=postLogoutRedirectUris,proto3" json:"post_logout_redirect_uris,omitempty"`
+	BackchannelLogoutUri   string                 `protobuf:"bytes,6,opt,name=backchannel_logout_uri,json=backchannelLogoutUri,proto3" json:"backchannel_logout_uri,omitempty"`
+	unknownFields          protoimpl.UnknownFields
+	sizeCache              protoimpl.SizeCache
 }
 
 func (x *GetOIDCClientResponse) Reset() {
@@ -2465,6 +2523,27 @@ func (x *GetOIDCClientResponse) GetPkce() PKCE {
 		return x.Pkce
 	}
 	return PKCE_PKCE_UNKNOWN
+}
+
+func (x *GetOIDCClientResponse) GetPublic() bool {
+	if x != nil {
+		return x.Public
+	}
+	return false
+}
+
+func (x *GetOIDCClientResponse) GetPostLogoutRedirectUris() []string {
+	if x != nil {
+		return x.PostLogoutRedirectUris
+	}
+	return nil
+}
+
+func (x *GetOIDCClientResponse) GetBackchannelLogoutUri() string {
+	if x != nil {
+		return x.BackchannelLogoutUri
+	}
+	return ""
 }
 
 type ListOIDCClientsRequest struct {
@@ -3598,7 +3677,7 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"$\n" +
 	"\n" +
 	"StringList\x12\x16\n" +
-	"\x06values\x18\x01 \x03(\tR\x06values\"\xb7\x02\n" +
+	"\x06values\x18\x01 \x03(\tR\x06values\"\x85\x04\n" +
 	"\x17UpdateOIDCClientRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x128\n" +
@@ -3607,21 +3686,33 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\n" +
 	"new_secret\x18\x05 \x01(\bR\tnewSecret\x12B\n" +
 	"\x12allowed_connectors\x18\x06 \x01(\v2\x13.pach_v1.StringListR\x11allowedConnectors\x12!\n" +
-	"\x04pkce\x18\a \x01(\x0e2\r.pach_v1.PKCER\x04pkce\"2\n" +
+	"\x04pkce\x18\a \x01(\x0e2\r.pach_v1.PKCER\x04pkce\x12N\n" +
+	"\x19post_logout_redirect_uris\x18\b \x01(\v2\x13.pach_v1.StringListR\x16postLogoutRedirectUris\x129\n" +
+	"\x16backchannel_logout_uri\x18\t \x01(\tH\x00R\x14backchannelLogoutUri\x88\x01\x01\x12\x1b\n" +
+	"\x06public\x18\n" +
+	" \x01(\bH\x01R\x06public\x88\x01\x01B\x19\n" +
+	"\x17_backchannel_logout_uriB\t\n" +
+	"\a_public\"2\n" +
 	"\x18UpdateOIDCClientResponse\x12\x16\n" +
-	"\x06secret\x18\x01 \x01(\tR\x06secret\"\x9c\x01\n" +
+	"\x06secret\x18\x01 \x01(\tR\x06secret\"\xa5\x02\n" +
 	"\x17CreateOIDCClientRequest\x12/\n" +
 	"\x06client\x18\x01 \x01(\v2\x17.identity_v2.OIDCClientR\x06client\x12-\n" +
 	"\x12allowed_connectors\x18\x02 \x03(\tR\x11allowedConnectors\x12!\n" +
-	"\x04pkce\x18\x03 \x01(\x0e2\r.pach_v1.PKCER\x04pkce\"K\n" +
+	"\x04pkce\x18\x03 \x01(\x0e2\r.pach_v1.PKCER\x04pkce\x12\x16\n" +
+	"\x06public\x18\x04 \x01(\bR\x06public\x129\n" +
+	"\x19post_logout_redirect_uris\x18\x05 \x03(\tR\x16postLogoutRedirectUris\x124\n" +
+	"\x16backchannel_logout_uri\x18\x06 \x01(\tR\x14backchannelLogoutUri\"K\n" +
 	"\x18CreateOIDCClientResponse\x12/\n" +
 	"\x06client\x18\x01 \x01(\v2\x17.identity_v2.OIDCClientR\x06client\"&\n" +
 	"\x14GetOIDCClientRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\"\x9a\x01\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"\xa3\x02\n" +
 	"\x15GetOIDCClientResponse\x12/\n" +
 	"\x06client\x18\x01 \x01(\v2\x17.identity_v2.OIDCClientR\x06client\x12-\n" +
 	"\x12allowed_connectors\x18\x02 \x03(\tR\x11allowedConnectors\x12!\n" +
-	"\x04pkce\x18\x03 \x01(\x0e2\r.pach_v1.PKCER\x04pkce\"T\n" +
+	"\x04pkce\x18\x03 \x01(\x0e2\r.pach_v1.PKCER\x04pkce\x12\x16\n" +
+	"\x06public\x18\x04 \x01(\bR\x06public\x129\n" +
+	"\x19post_logout_redirect_uris\x18\x05 \x03(\tR\x16postLogoutRedirectUris\x124\n" +
+	"\x16backchannel_logout_uri\x18\x06 \x01(\tR\x14backchannelLogoutUri\"T\n" +
 	"\x16ListOIDCClientsRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
@@ -3841,74 +3932,75 @@ var file_api_pach_pach_proto_depIdxs = []int32{
 	36, // 21: pach_v1.UpdateOIDCClientRequest.trusted_peers:type_name -> pach_v1.StringList
 	36, // 22: pach_v1.UpdateOIDCClientRequest.allowed_connectors:type_name -> pach_v1.StringList
 	0,  // 23: pach_v1.UpdateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
-	63, // 24: pach_v1.CreateOIDCClientRequest.client:type_name -> identity_v2.OIDCClient
-	0,  // 25: pach_v1.CreateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
-	63, // 26: pach_v1.CreateOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
-	63, // 27: pach_v1.GetOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
-	0,  // 28: pach_v1.GetOIDCClientResponse.pkce:type_name -> pach_v1.PKCE
-	42, // 29: pach_v1.ListOIDCClientsResponse.clients:type_name -> pach_v1.GetOIDCClientResponse
-	2,  // 30: pach_v1.ConnectorState.state:type_name -> pach_v1.ConnectorState.State
-	62, // 31: pach_v1.ConnectorState.since:type_name -> google.protobuf.Timestamp
-	62, // 32: pach_v1.ConnectorState.last_good:type_name -> google.protobuf.Timestamp
-	62, // 33: pach_v1.ConnectorState.checked:type_name -> google.protobuf.Timestamp
-	3,  // 34: pach_v1.ConnectorState.approval:type_name -> pach_v1.ConnectorState.Approval
-	46, // 35: pach_v1.ListConnectorStatesResponse.states:type_name -> pach_v1.ConnectorState
-	64, // 36: pach_v1.ConnectorDocument.connector:type_name -> identity_v2.IDPConnector
-	50, // 37: pach_v1.CheckConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
-	4,  // 38: pach_v1.CheckStep.status:type_name -> pach_v1.CheckStep.Status
-	52, // 39: pach_v1.CheckConnectorResponse.steps:type_name -> pach_v1.CheckStep
-	50, // 40: pach_v1.StartConnectorTestRequest.document:type_name -> pach_v1.ConnectorDocument
-	62, // 41: pach_v1.StartConnectorTestResponse.expires:type_name -> google.protobuf.Timestamp
-	57, // 42: pach_v1.WaitConnectorTestResponse.claims:type_name -> pach_v1.TestedClaim
-	36, // 43: pach_v1.WaitConnectorTestResponse.groups:type_name -> pach_v1.StringList
-	58, // 44: pach_v1.WaitConnectorTestResponse.differences:type_name -> pach_v1.TestedDifference
-	5,  // 45: pach_v1.API.GetSignIn:input_type -> pach_v1.GetSignInRequest
-	7,  // 46: pach_v1.API.Explain:input_type -> pach_v1.ExplainRequest
-	11, // 47: pach_v1.API.ListUsers:input_type -> pach_v1.ListUsersRequest
-	15, // 48: pach_v1.API.SetUserEnabled:input_type -> pach_v1.SetUserEnabledRequest
-	17, // 49: pach_v1.API.LinkIdentity:input_type -> pach_v1.LinkIdentityRequest
-	19, // 50: pach_v1.API.UnlinkIdentity:input_type -> pach_v1.UnlinkIdentityRequest
-	21, // 51: pach_v1.API.ListTokens:input_type -> pach_v1.ListTokensRequest
-	24, // 52: pach_v1.API.AllowRobot:input_type -> pach_v1.AllowRobotRequest
-	26, // 53: pach_v1.API.ListRefreshTokens:input_type -> pach_v1.ListRefreshTokensRequest
-	29, // 54: pach_v1.API.RevokeSession:input_type -> pach_v1.RevokeSessionRequest
-	31, // 55: pach_v1.API.RevokeAll:input_type -> pach_v1.RevokeAllRequest
-	33, // 56: pach_v1.API.ListGroups:input_type -> pach_v1.ListGroupsRequest
-	37, // 57: pach_v1.API.UpdateOIDCClient:input_type -> pach_v1.UpdateOIDCClientRequest
-	39, // 58: pach_v1.API.CreateOIDCClient:input_type -> pach_v1.CreateOIDCClientRequest
-	41, // 59: pach_v1.API.GetOIDCClient:input_type -> pach_v1.GetOIDCClientRequest
-	43, // 60: pach_v1.API.ListOIDCClients:input_type -> pach_v1.ListOIDCClientsRequest
-	45, // 61: pach_v1.API.ListConnectorStates:input_type -> pach_v1.ListConnectorStatesRequest
-	47, // 62: pach_v1.API.ApproveConnector:input_type -> pach_v1.ApproveConnectorRequest
-	51, // 63: pach_v1.API.CheckConnector:input_type -> pach_v1.CheckConnectorRequest
-	54, // 64: pach_v1.API.StartConnectorTest:input_type -> pach_v1.StartConnectorTestRequest
-	56, // 65: pach_v1.API.WaitConnectorTest:input_type -> pach_v1.WaitConnectorTestRequest
-	6,  // 66: pach_v1.API.GetSignIn:output_type -> pach_v1.GetSignInResponse
-	10, // 67: pach_v1.API.Explain:output_type -> pach_v1.ExplainResponse
-	14, // 68: pach_v1.API.ListUsers:output_type -> pach_v1.ListUsersResponse
-	16, // 69: pach_v1.API.SetUserEnabled:output_type -> pach_v1.SetUserEnabledResponse
-	18, // 70: pach_v1.API.LinkIdentity:output_type -> pach_v1.LinkIdentityResponse
-	20, // 71: pach_v1.API.UnlinkIdentity:output_type -> pach_v1.UnlinkIdentityResponse
-	23, // 72: pach_v1.API.ListTokens:output_type -> pach_v1.ListTokensResponse
-	25, // 73: pach_v1.API.AllowRobot:output_type -> pach_v1.AllowRobotResponse
-	28, // 74: pach_v1.API.ListRefreshTokens:output_type -> pach_v1.ListRefreshTokensResponse
-	30, // 75: pach_v1.API.RevokeSession:output_type -> pach_v1.RevokeSessionResponse
-	32, // 76: pach_v1.API.RevokeAll:output_type -> pach_v1.RevokeAllResponse
-	35, // 77: pach_v1.API.ListGroups:output_type -> pach_v1.ListGroupsResponse
-	38, // 78: pach_v1.API.UpdateOIDCClient:output_type -> pach_v1.UpdateOIDCClientResponse
-	40, // 79: pach_v1.API.CreateOIDCClient:output_type -> pach_v1.CreateOIDCClientResponse
-	42, // 80: pach_v1.API.GetOIDCClient:output_type -> pach_v1.GetOIDCClientResponse
-	44, // 81: pach_v1.API.ListOIDCClients:output_type -> pach_v1.ListOIDCClientsResponse
-	49, // 82: pach_v1.API.ListConnectorStates:output_type -> pach_v1.ListConnectorStatesResponse
-	48, // 83: pach_v1.API.ApproveConnector:output_type -> pach_v1.ApproveConnectorResponse
-	53, // 84: pach_v1.API.CheckConnector:output_type -> pach_v1.CheckConnectorResponse
-	55, // 85: pach_v1.API.StartConnectorTest:output_type -> pach_v1.StartConnectorTestResponse
-	59, // 86: pach_v1.API.WaitConnectorTest:output_type -> pach_v1.WaitConnectorTestResponse
-	66, // [66:87] is the sub-list for method output_type
-	45, // [45:66] is the sub-list for method input_type
-	45, // [45:45] is the sub-list for extension type_name
-	45, // [45:45] is the sub-list for extension extendee
-	0,  // [0:45] is the sub-list for field type_name
+	36, // 24: pach_v1.UpdateOIDCClientRequest.post_logout_redirect_uris:type_name -> pach_v1.StringList
+	63, // 25: pach_v1.CreateOIDCClientRequest.client:type_name -> identity_v2.OIDCClient
+	0,  // 26: pach_v1.CreateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
+	63, // 27: pach_v1.CreateOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
+	63, // 28: pach_v1.GetOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
+	0,  // 29: pach_v1.GetOIDCClientResponse.pkce:type_name -> pach_v1.PKCE
+	42, // 30: pach_v1.ListOIDCClientsResponse.clients:type_name -> pach_v1.GetOIDCClientResponse
+	2,  // 31: pach_v1.ConnectorState.state:type_name -> pach_v1.ConnectorState.State
+	62, // 32: pach_v1.ConnectorState.since:type_name -> google.protobuf.Timestamp
+	62, // 33: pach_v1.ConnectorState.last_good:type_name -> google.protobuf.Timestamp
+	62, // 34: pach_v1.ConnectorState.checked:type_name -> google.protobuf.Timestamp
+	3,  // 35: pach_v1.ConnectorState.approval:type_name -> pach_v1.ConnectorState.Approval
+	46, // 36: pach_v1.ListConnectorStatesResponse.states:type_name -> pach_v1.ConnectorState
+	64, // 37: pach_v1.ConnectorDocument.connector:type_name -> identity_v2.IDPConnector
+	50, // 38: pach_v1.CheckConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
+	4,  // 39: pach_v1.CheckStep.status:type_name -> pach_v1.CheckStep.Status
+	52, // 40: pach_v1.CheckConnectorResponse.steps:type_name -> pach_v1.CheckStep
+	50, // 41: pach_v1.StartConnectorTestRequest.document:type_name -> pach_v1.ConnectorDocument
+	62, // 42: pach_v1.StartConnectorTestResponse.expires:type_name -> google.protobuf.Timestamp
+	57, // 43: pach_v1.WaitConnectorTestResponse.claims:type_name -> pach_v1.TestedClaim
+	36, // 44: pach_v1.WaitConnectorTestResponse.groups:type_name -> pach_v1.StringList
+	58, // 45: pach_v1.WaitConnectorTestResponse.differences:type_name -> pach_v1.TestedDifference
+	5,  // 46: pach_v1.API.GetSignIn:input_type -> pach_v1.GetSignInRequest
+	7,  // 47: pach_v1.API.Explain:input_type -> pach_v1.ExplainRequest
+	11, // 48: pach_v1.API.ListUsers:input_type -> pach_v1.ListUsersRequest
+	15, // 49: pach_v1.API.SetUserEnabled:input_type -> pach_v1.SetUserEnabledRequest
+	17, // 50: pach_v1.API.LinkIdentity:input_type -> pach_v1.LinkIdentityRequest
+	19, // 51: pach_v1.API.UnlinkIdentity:input_type -> pach_v1.UnlinkIdentityRequest
+	21, // 52: pach_v1.API.ListTokens:input_type -> pach_v1.ListTokensRequest
+	24, // 53: pach_v1.API.AllowRobot:input_type -> pach_v1.AllowRobotRequest
+	26, // 54: pach_v1.API.ListRefreshTokens:input_type -> pach_v1.ListRefreshTokensRequest
+	29, // 55: pach_v1.API.RevokeSession:input_type -> pach_v1.RevokeSessionRequest
+	31, // 56: pach_v1.API.RevokeAll:input_type -> pach_v1.RevokeAllRequest
+	33, // 57: pach_v1.API.ListGroups:input_type -> pach_v1.ListGroupsRequest
+	37, // 58: pach_v1.API.UpdateOIDCClient:input_type -> pach_v1.UpdateOIDCClientRequest
+	39, // 59: pach_v1.API.CreateOIDCClient:input_type -> pach_v1.CreateOIDCClientRequest
+	41, // 60: pach_v1.API.GetOIDCClient:input_type -> pach_v1.GetOIDCClientRequest
+	43, // 61: pach_v1.API.ListOIDCClients:input_type -> pach_v1.ListOIDCClientsRequest
+	45, // 62: pach_v1.API.ListConnectorStates:input_type -> pach_v1.ListConnectorStatesRequest
+	47, // 63: pach_v1.API.ApproveConnector:input_type -> pach_v1.ApproveConnectorRequest
+	51, // 64: pach_v1.API.CheckConnector:input_type -> pach_v1.CheckConnectorRequest
+	54, // 65: pach_v1.API.StartConnectorTest:input_type -> pach_v1.StartConnectorTestRequest
+	56, // 66: pach_v1.API.WaitConnectorTest:input_type -> pach_v1.WaitConnectorTestRequest
+	6,  // 67: pach_v1.API.GetSignIn:output_type -> pach_v1.GetSignInResponse
+	10, // 68: pach_v1.API.Explain:output_type -> pach_v1.ExplainResponse
+	14, // 69: pach_v1.API.ListUsers:output_type -> pach_v1.ListUsersResponse
+	16, // 70: pach_v1.API.SetUserEnabled:output_type -> pach_v1.SetUserEnabledResponse
+	18, // 71: pach_v1.API.LinkIdentity:output_type -> pach_v1.LinkIdentityResponse
+	20, // 72: pach_v1.API.UnlinkIdentity:output_type -> pach_v1.UnlinkIdentityResponse
+	23, // 73: pach_v1.API.ListTokens:output_type -> pach_v1.ListTokensResponse
+	25, // 74: pach_v1.API.AllowRobot:output_type -> pach_v1.AllowRobotResponse
+	28, // 75: pach_v1.API.ListRefreshTokens:output_type -> pach_v1.ListRefreshTokensResponse
+	30, // 76: pach_v1.API.RevokeSession:output_type -> pach_v1.RevokeSessionResponse
+	32, // 77: pach_v1.API.RevokeAll:output_type -> pach_v1.RevokeAllResponse
+	35, // 78: pach_v1.API.ListGroups:output_type -> pach_v1.ListGroupsResponse
+	38, // 79: pach_v1.API.UpdateOIDCClient:output_type -> pach_v1.UpdateOIDCClientResponse
+	40, // 80: pach_v1.API.CreateOIDCClient:output_type -> pach_v1.CreateOIDCClientResponse
+	42, // 81: pach_v1.API.GetOIDCClient:output_type -> pach_v1.GetOIDCClientResponse
+	44, // 82: pach_v1.API.ListOIDCClients:output_type -> pach_v1.ListOIDCClientsResponse
+	49, // 83: pach_v1.API.ListConnectorStates:output_type -> pach_v1.ListConnectorStatesResponse
+	48, // 84: pach_v1.API.ApproveConnector:output_type -> pach_v1.ApproveConnectorResponse
+	53, // 85: pach_v1.API.CheckConnector:output_type -> pach_v1.CheckConnectorResponse
+	55, // 86: pach_v1.API.StartConnectorTest:output_type -> pach_v1.StartConnectorTestResponse
+	59, // 87: pach_v1.API.WaitConnectorTest:output_type -> pach_v1.WaitConnectorTestResponse
+	67, // [67:88] is the sub-list for method output_type
+	46, // [46:67] is the sub-list for method input_type
+	46, // [46:46] is the sub-list for extension type_name
+	46, // [46:46] is the sub-list for extension extendee
+	0,  // [0:46] is the sub-list for field type_name
 }
 
 func init() { file_api_pach_pach_proto_init() }
@@ -3916,6 +4008,7 @@ func file_api_pach_pach_proto_init() {
 	if File_api_pach_pach_proto != nil {
 		return
 	}
+	file_api_pach_pach_proto_msgTypes[32].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -19,8 +19,13 @@ func (h *handler) makeDiscovery() error {
 	if err := json.Unmarshal(record.Of(h.dex, r).Bytes(), &doc); err != nil {
 		return err
 	}
-	delete(doc, "introspection_endpoint")
 	doc["authorization_response_iss_parameter_supported"] = true
+	doc["response_modes_supported"] = []string{"query", modeForm}
+	doc["revocation_endpoint"] = h.url.AbsURL("/revoke")
+	doc["introspection_endpoint"] = h.url.AbsURL("/introspect")
+	doc["end_session_endpoint"] = h.url.AbsURL("/logout")
+	doc["backchannel_logout_supported"], doc["backchannel_logout_session_supported"] = true, true
+	doc["request_uri_parameter_supported"] = false // true where it is not said (OpenID Connect Discovery, 3)
 	h.discovery, err = json.MarshalIndent(doc, "", "  ")
 	return err
 }

@@ -21,6 +21,7 @@ import (
 	"pachyderm/internal/issuer/device"
 	"pachyderm/internal/issuer/grant"
 	"pachyderm/internal/issuer/jws"
+	"pachyderm/internal/issuer/logout"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/web"
 	"pachyderm/internal/web/browser"
@@ -41,6 +42,7 @@ type handler struct {
 	pages     web.Pages
 	test      *connectortest.Handler
 	grants    *grant.Server
+	logout    *logout.Handler
 	device    *device.Handler
 	dex       http.Handler
 	discovery []byte
@@ -73,6 +75,7 @@ func (i *Issuer) build(s registry.Settings) (*handler, error) {
 		DB: i.with.DB, Log: i.with.Log, Now: i.with.Now, URL: h.url, Cookie: h.cookie, Pages: h.pages, Templates: pages, ClientName: i.clientName,
 	}
 	h.grants = i.grantServer(h.url, p, h.device.IsRedirect)
+	h.logout = &logout.Handler{JWS: h.grants.JWS, Pages: h.pages, Client: i.store.GetClient, End: i.signOut}
 	h.device.Approve = h.grants.Approve
 	routes := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	m := router.New(router.Config{
@@ -154,6 +157,12 @@ func (h *handler) route(w http.ResponseWriter, r *http.Request, path string) err
 		return h.withKeys(w, r, h.grants.ServeToken)
 	case path == "/userinfo":
 		return h.withKeys(w, r, h.grants.ServeUserInfo)
+	case path == "/revoke":
+		return h.withKeys(w, r, h.grants.ServeRevocation)
+	case path == "/introspect":
+		return h.withKeys(w, r, h.grants.ServeIntrospection)
+	case path == "/logout":
+		return h.withKeys(w, r, h.logout.ServeHTTP)
 	case path == "/auth":
 		return h.serveAuth(w, r)
 	case first == "callback", first == "auth" && strings.HasSuffix(rest, "/login"):

@@ -18,12 +18,15 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"pachyderm/internal/connector"
+	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/db"
 	"pachyderm/internal/issuer/connectortest"
 	"pachyderm/internal/issuer/device"
 	"pachyderm/internal/issuer/dexstore"
 	"pachyderm/internal/issuer/dexview"
 	"pachyderm/internal/issuer/grant"
+	"pachyderm/internal/issuer/jws"
+	"pachyderm/internal/issuer/logout"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/upstream"
 	"pachyderm/internal/principal"
@@ -83,6 +86,7 @@ type Issuer struct {
 
 	providers *upstream.Upstream
 	tests     *connectortest.Service
+	logouts   *logout.Sender
 	reachedAt func(context.Context) *url.URL
 }
 
@@ -100,6 +104,10 @@ func New(ctx context.Context, c Config) (*Issuer, error) {
 		Objects: i.objects, Registry: i.Registry, Providers: i.providers, Grants: i.grants, Now: c.Now, BuiltIn: i.builtInClient,
 	})
 	i.tests = connectortest.New(c.DB, c.Sealer, i.Registry, c.Now, i.deps)
+	i.logouts = logout.NewSender(logout.Sender{
+		DB: c.DB, Log: c.Log, Now: c.Now, Client: fetch.HTTPClient(logout.AnswerWithin),
+		Issuer: func() jws.Issuer { return i.current.Load().grants.JWS },
+	})
 	i.cache = connectors.NewCache(i.store, i.providers.Resolve)
 	var err error
 	i.signer, err = (&signer.LocalConfig{
@@ -152,6 +160,7 @@ func (i *Issuer) Run(ctx context.Context) error {
 	i.signer.Start(ctx)
 	close(i.keysAre)
 	go i.providers.Run(ctx)
+	go i.logouts.Run(ctx)
 	for {
 		select {
 		case <-ctx.Done():

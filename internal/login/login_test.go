@@ -574,7 +574,7 @@ func TestWait_SessionEndsWithItsGrant(t *testing.T) {
 		b = h.browser()
 		question := b.SignIn(loginURL, optest.Alice)
 		h.Update(func(tx *db.Tx) error {
-			_, err := grant.EndOfIdentity(t.Context(), tx, began.IdentityID)
+			_, err := grant.EndOfIdentity(t.Context(), tx, began.IdentityID, h.Now())
 			return err
 		})
 		b.Submit(question, map[string]string{"answer": "yes"})

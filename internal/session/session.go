@@ -21,7 +21,7 @@ type Config struct {
 	Now    func() time.Time
 	// EndGrants ends, in the caller's transaction, what an identity has granted to
 	// applications, and returns how many refresh tokens that were.
-	EndGrants func(ctx context.Context, tx *db.Tx, identityID string) (int64, error)
+	EndGrants func(ctx context.Context, tx *db.Tx, identityID string, now time.Time) (int64, error)
 	// RootToken is the configured root token, or empty.
 	RootToken secret.Text
 	// RootFile is where a root token that is made is written to.

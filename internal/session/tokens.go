@@ -127,17 +127,39 @@ func (s *Service) RevokeAll(ctx context.Context, by, who principal.Name) (tokens
 		if err != nil {
 			return err
 		}
-		refresh = 0
-		for _, a := range accounts {
-			n, err := s.with.EndGrants(ctx, tx, a.ID)
-			if err != nil {
-				return err
-			}
-			refresh += n
+		if refresh, err = s.endGrants(ctx, tx, accounts); err != nil {
+			return err
 		}
 		return s.By(by).Record(ctx, tx, "token.revoke-all", who.String(), "")
 	})
 	return tokens, refresh, err
+}
+
+func (s *Service) endGrants(ctx context.Context, tx *db.Tx, accounts []identity.Account) (refresh int64, err error) {
+	for _, a := range accounts {
+		n, err := s.with.EndGrants(ctx, tx, a.ID, s.with.Now())
+		if err != nil {
+			return 0, err
+		}
+		refresh += n
+	}
+	return refresh, nil
+}
+
+// SetEnabled lets a person in or keeps them out, from their next call on. Whoever
+// is kept out is signed out at applications as well, which hear of it if they want
+// to. Faults: those of identity.SetEnabled.
+func (s *Service) SetEnabled(ctx context.Context, by, user principal.Name, enabled bool) error {
+	return s.with.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := identity.SetEnabled(ctx, tx, s.By(by), user, enabled); err != nil || enabled {
+			return err
+		}
+		accounts, err := identity.Accounts(ctx, tx, user)
+		if err == nil {
+			_, err = s.endGrants(ctx, tx, accounts)
+		}
+		return err
+	})
 }
 
 // Unlink takes an identity away from a user; what it signed in to ends. Fault:
@@ -151,7 +173,7 @@ func (s *Service) Unlink(ctx context.Context, by principal.Name, identityID stri
 		if err := token.RevokeOfIdentity(ctx, tx, user, gone.ID); err != nil {
 			return err
 		}
-		_, err = s.with.EndGrants(ctx, tx, gone.ID)
+		_, err = s.with.EndGrants(ctx, tx, gone.ID, s.with.Now())
 		return err
 	})
 }

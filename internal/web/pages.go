@@ -30,6 +30,12 @@ type SignedIn struct {
 	User string
 }
 
+// SignedOut tells a person that an application's sign-in was ended, or that the
+// application did not say which.
+type SignedOut struct {
+	Ended bool
+}
+
 // ConfirmLogin asks a person whether it is they who wait for this sign-in.
 type ConfirmLogin struct {
 	Action    string // where the form goes

@@ -102,6 +102,8 @@ func ourSamples(s string) []sample {
 		ours("", 200, web.ConnectorTest{Name: or("Okta"), User: or("user:alice@example.com")}),
 		ours(".failed", 200, web.ConnectorTest{Name: or("Okta"), Error: or("the provider sent no e-mail address")}),
 		ours("", 200, web.PostForm{Action: or("https://idp.example.com/sso"), To: or("Okta"), Fields: map[string]string{"SAMLRequest": or("PHNhbWw+"), "RelayState": or("5tate")}}),
+		ours("", 200, web.SignedOut{Ended: true}),
+		ours(".nothing", 200, web.SignedOut{}),
 		ours("", 200, web.PostResponse{Action: or("https://app.example.com/callback"), To: or("An app"), Fields: map[string]string{"code": or("c0de"), "state": or("5tate")}}),
 		ours(".unknown", 200, web.ConfirmDevice{Action: "/device/auth/verify_code", CSRF: "c5rf", UserCode: "BCDF-GHJK"}),
 	}

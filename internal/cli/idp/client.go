@@ -24,7 +24,11 @@ type clientDoc struct {
 	// Allowed is nil where pachd was not asked for it.
 	Allowed []string `json:"allowed_connectors,omitempty" yaml:"allowed_connectors,omitempty"`
 	// PKCE is left out where it is required.
-	PKCE string `json:"pkce,omitempty" yaml:"pkce,omitempty"`
+	PKCE       string   `json:"pkce,omitempty" yaml:"pkce,omitempty"`
+	Public     *bool    `json:"public,omitempty" yaml:"public,omitempty"`
+	PostLogout []string `json:"post_logout_redirect_uris,omitempty" yaml:"post_logout_redirect_uris,omitempty"`
+	// LogoutURI is nil where the document does not say, and empty to take it away.
+	LogoutURI *string `json:"backchannel_logout_uri,omitempty" yaml:"backchannel_logout_uri,omitempty"`
 }
 
 // pkceByName are what a client may have to do about PKCE, as documents have it.
@@ -65,24 +69,26 @@ const clientHelp = `The document is YAML or JSON with the keys
   pkce           optional for an application that does not know PKCE; default:
                  required. A client that was made by a client of an older
                  version shows until-used: it may leave PKCE out until it has
-                 used it once`
+                 used it once
+  public         true for a program that cannot keep a secret, on people's
+                 machines or in their browsers: it has none, and uses PKCE
+  post_logout_redirect_uris
+                 where people may be sent whom the application signs out
+  backchannel_logout_uri
+                 where the application hears of sign-ins that have ended`
 
 // clientOf reads the document. A secret *** is one that get-client did not show.
-func clientOf(d kit.Document) (*pach.CreateOIDCClientRequest, error) {
-	var doc clientDoc
+func clientOf(d kit.Document) (doc clientDoc, pkce pach.PKCE, err error) {
 	if err := d.Decode(&doc); err != nil {
-		return nil, err
+		return doc, pkce, err
 	}
 	if doc.Secret == kit.Mask {
 		doc.Secret = ""
 	}
-	pkce, err := parsePKCE(doc.PKCE)
-	if err != nil {
-		return nil, fault.Prefix(err, "%s", d.Name)
+	if pkce, err = parsePKCE(doc.PKCE); err != nil {
+		err = fault.Prefix(err, "%s", d.Name)
 	}
-	return &pach.CreateOIDCClientRequest{Client: &identity.OIDCClient{
-		Id: doc.ID, Name: doc.Name, RedirectUris: doc.RedirectURIs, Secret: doc.Secret, TrustedPeers: doc.TrustedPeers,
-	}, AllowedConnectors: doc.Allowed, Pkce: pkce}, nil
+	return doc, pkce, err
 }
 
 type createClientOptions struct {
@@ -108,9 +114,21 @@ func (o createClientOptions) run(ctx context.Context, k *kit.Kit) error {
 	if err != nil {
 		return err
 	}
-	req, err := clientOf(d)
+	doc, pkce, err := clientOf(d)
 	if err != nil {
 		return err
+	}
+	req := &pach.CreateOIDCClientRequest{
+		Client: &identity.OIDCClient{
+			Id: doc.ID, Name: doc.Name, RedirectUris: doc.RedirectURIs, Secret: doc.Secret, TrustedPeers: doc.TrustedPeers,
+		},
+		AllowedConnectors: doc.Allowed, Pkce: pkce, PostLogoutRedirectUris: doc.PostLogout,
+	}
+	if doc.Public != nil {
+		req.Public = *doc.Public
+	}
+	if doc.LogoutURI != nil {
+		req.BackchannelLogoutUri = *doc.LogoutURI
 	}
 	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
 		secret, err := register(ctx, c, req)
@@ -121,14 +139,20 @@ func (o createClientOptions) run(ctx context.Context, k *kit.Kit) error {
 	})
 }
 
+// printSecret shows a secret; a public client has none.
 func printSecret(k *kit.Kit, out string, secret string) error {
+	if secret == "" {
+		return nil
+	}
 	return k.PrintResult(out, map[string]string{"secret": secret}, func() { k.Printf("Client secret: %q\n", secret) })
 }
 
 // register asks upstream's pachd for what it knows.
 func register(ctx context.Context, c *kit.Conn, req *pach.CreateOIDCClientRequest) (secret string, err error) {
 	r, err := c.Pach.CreateOIDCClient(ctx, req)
-	if status.Code(err) != codes.Unimplemented || len(req.GetAllowedConnectors()) > 0 || req.GetPkce() != pach.PKCE_PKCE_UNKNOWN {
+	beyond := len(req.GetAllowedConnectors()) > 0 || req.GetPkce() != pach.PKCE_PKCE_UNKNOWN || req.GetPublic() ||
+		len(req.GetPostLogoutRedirectUris()) > 0 || req.GetBackchannelLogoutUri() != ""
+	if status.Code(err) != codes.Unimplemented || beyond {
 		return r.GetClient().GetSecret(), err
 	}
 	theirs, err := c.Identity.CreateOIDCClient(ctx, &identity.CreateOIDCClientRequest{Client: req.GetClient()})
@@ -196,16 +220,21 @@ func (o *updateClientOptions) read(c *cobra.Command, k *kit.Kit, args []string) 
 }
 
 func (o *updateClientOptions) readDocument() error {
-	given, err := clientOf(o.document)
+	doc, pkce, err := clientOf(o.document)
 	if err != nil {
 		return err
 	}
-	oidc, allowed := given.GetClient(), given.GetAllowedConnectors()
-	o.secret, o.request.Id, o.request.Name, o.request.Pkce = oidc.GetSecret(), oidc.GetId(), oidc.GetName(), given.GetPkce()
+	o.secret, o.request.Id, o.request.Name, o.request.Pkce = doc.Secret, doc.ID, doc.Name, pkce
+	o.request.Public, o.request.BackchannelLogoutUri = doc.Public, doc.LogoutURI
 	for _, list := range []struct {
 		given []string
 		into  **pach.StringList
-	}{{allowed, &o.request.AllowedConnectors}, {oidc.RedirectUris, &o.request.RedirectUris}, {oidc.TrustedPeers, &o.request.TrustedPeers}} {
+	}{
+		{doc.Allowed, &o.request.AllowedConnectors},
+		{doc.RedirectURIs, &o.request.RedirectUris},
+		{doc.TrustedPeers, &o.request.TrustedPeers},
+		{doc.PostLogout, &o.request.PostLogoutRedirectUris},
+	} {
 		if list.given != nil {
 			*list.into = &pach.StringList{Values: list.given}
 		}
@@ -229,10 +258,18 @@ func (o *updateClientOptions) run(ctx context.Context, k *kit.Kit) error {
 
 func docOfClient(r *pach.GetOIDCClientResponse) clientDoc {
 	c := r.GetClient()
-	return clientDoc{
+	doc := clientDoc{
 		ID: c.GetId(), Name: c.GetName(), Secret: c.GetSecret(), Allowed: r.GetAllowedConnectors(), PKCE: shownPKCE(r.GetPkce()),
 		RedirectURIs: append([]string{}, c.GetRedirectUris()...), TrustedPeers: append([]string{}, c.GetTrustedPeers()...),
+		PostLogout: r.GetPostLogoutRedirectUris(),
 	}
+	if r.GetPublic() {
+		doc.Public = &r.Public
+	}
+	if r.GetBackchannelLogoutUri() != "" {
+		doc.LogoutURI = &r.BackchannelLogoutUri
+	}
+	return doc
 }
 
 func getClient(k *kit.Kit) *cobra.Command {

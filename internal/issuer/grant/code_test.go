@@ -193,16 +193,16 @@ func TestGrants_BehindTheGate(t *testing.T) {
 			}
 		},
 		"a client that is gone": func(h *env) {
-			h.update(func(tx *db.Tx) error { return grant.EndOfClient(h.Context(), tx, "app") })
+			h.update(func(tx *db.Tx) error { return grant.EndOfClient(h.Context(), tx, "app", h.clock) })
 		},
 		"everything revoked": func(h *env) {
 			h.update(func(tx *db.Tx) error {
-				_, err := grant.EndOfIdentity(h.Context(), tx, h.alice.ID)
+				_, err := grant.EndOfIdentity(h.Context(), tx, h.alice.ID, h.clock)
 				return err
 			})
 		},
 		"a connector whose grants were ended": func(h *env) {
-			h.update(func(tx *db.Tx) error { return grant.EndOfConnector(h.Context(), tx, "okta") })
+			h.update(func(tx *db.Tx) error { return grant.EndOfConnector(h.Context(), tx, "okta", h.clock) })
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -238,7 +238,7 @@ func TestEndOfIdentity_CountsRefreshTokens(t *testing.T) {
 		his := h.redeem(h.code(func(c *storage.AuthCode) { c.Claims.UserID = bob.ID }))
 		var n int64
 		h.update(func(tx *db.Tx) (err error) {
-			n, err = grant.EndOfIdentity(h.Context(), tx, h.alice.ID)
+			n, err = grant.EndOfIdentity(h.Context(), tx, h.alice.ID, h.clock)
 			return err
 		})
 		if n != 2 || h.rows() != 1 {

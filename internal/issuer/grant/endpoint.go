@@ -152,7 +152,7 @@ func tooLarge() *Error {
 func (s *Server) authenticate(r *http.Request, form url.Values) (Client, error) {
 	no := &Error{
 		Status: http.StatusUnauthorized, Code: "invalid_client", Description: "no such client, or a wrong secret",
-		Challenge: `Basic realm="` + s.JWS.Name + `", charset="UTF-8"`,
+		Challenge: s.challenge(),
 	}
 	id, given := form.Get("client_id"), form.Get("client_secret")
 	if r.Header.Get("Authorization") != "" {
@@ -176,6 +176,9 @@ func (s *Server) authenticate(r *http.Request, form url.Values) (Client, error) 
 	}
 	return c, nil
 }
+
+// challenge is what a client hears that has not authenticated (RFC 6749, 5.2).
+func (s *Server) challenge() string { return `Basic realm="` + s.JWS.Name + `", charset="UTF-8"` }
 
 // gate lets a grant give tokens only while its person may sign in, and at this
 // client by this connector. The error of one that may not is an *Error.

@@ -15,7 +15,6 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
-	"pachyderm/internal/token"
 )
 
 const (
@@ -110,7 +109,7 @@ func (s *Store) Create(ctx context.Context, c storage.AuthCode, offline bool) er
 
 // end ends a grant for a reason, which is recorded, and all that it gave.
 func end(ctx context.Context, tx *db.Tx, by audit.By, g Grant, why string) error {
-	if err := endWhere(ctx, tx, `id = $1`, g.ID); err != nil {
+	if err := endWhere(ctx, tx, by.At, `id = $1`, g.ID); err != nil {
 		return err
 	}
 	return by.Record(ctx, tx, "grant.end", "client/"+g.ClientID, why)
@@ -127,17 +126,17 @@ func (s *Store) End(ctx context.Context, tx *db.Tx, by principal.Name, id string
 
 // EndOfIdentity ends what an identity has granted, and returns how many
 // refresh tokens that were.
-func EndOfIdentity(ctx context.Context, tx *db.Tx, identityID string) (refresh int64, err error) {
+func EndOfIdentity(ctx context.Context, tx *db.Tx, identityID string, now time.Time) (refresh int64, err error) {
 	refresh, err = countRefresh(ctx, tx, identityID)
 	if err != nil {
 		return 0, err
 	}
-	return refresh, endWhere(ctx, tx, `identity_id = $1`, identityID)
+	return refresh, endWhere(ctx, tx, now, `identity_id = $1`, identityID)
 }
 
 // EndOfClient ends what was granted to a client.
-func EndOfClient(ctx context.Context, tx *db.Tx, clientID string) error {
-	return endWhere(ctx, tx, `client_id = $1`, clientID)
+func EndOfClient(ctx context.Context, tx *db.Tx, clientID string, now time.Time) error {
+	return endWhere(ctx, tx, now, `client_id = $1`, clientID)
 }
 
 // Continue lets a session begin from an ID token of a grant, if that has not
@@ -150,15 +149,6 @@ func Continue(ctx context.Context, tx *db.Tx, id string, until, now time.Time) e
 			Next("log in again with: pachctl auth login")
 	}
 	return err
-}
-
-func endTokens(ctx context.Context, tx *db.Tx, ids []string) error {
-	for _, id := range ids {
-		if err := token.RevokeOfGrant(ctx, tx, id); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // A refresh token is two random parts: one that all of a grant have, by which a

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"pachyderm/internal/db"
+	"pachyderm/internal/issuer/logout"
 	"pachyderm/internal/secret"
+	"pachyderm/internal/token"
 )
 
 const columns = `id, client_id, connector_id, identity_id, stage, code_hash, device_hash, family_hash, refresh_hash, previous_hash,
@@ -122,25 +124,40 @@ func countRefresh(ctx context.Context, tx *db.Tx, identityID string) (n int64, e
 	return n, tx.Row(ctx, []any{&n}, `SELECT COUNT(*) FROM grants WHERE identity_id = $1 AND family_hash <> ''`, identityID)
 }
 
-func endWhere(ctx context.Context, tx *db.Tx, where string, args ...any) error {
-	var ids []string
-	err := tx.Rows(ctx, func(scan func(...any) error) error {
-		var id string
-		err := scan(&id)
-		ids = append(ids, id)
-		return err
-	}, `DELETE FROM grants WHERE `+where+` RETURNING id`, args...)
-	if err != nil {
-		return err
+// endWhere ends grants, and the sessions that began from them; their applications
+// hear of it.
+func endWhere(ctx context.Context, tx *db.Tx, now time.Time, where string, args ...any) error {
+	ended, err := deleteWhere(ctx, tx, now, where, args...)
+	for _, id := range ended {
+		if err == nil {
+			err = token.RevokeOfGrant(ctx, tx, id)
+		}
 	}
-	return endTokens(ctx, tx, ids)
+	return err
 }
 
 // EndOfConnector ends what was granted through a connector. The sessions are left
 // for the gate, which says what has become of their connector.
-func EndOfConnector(ctx context.Context, tx *db.Tx, connectorID string) error {
-	_, err := tx.Exec(ctx, `DELETE FROM grants WHERE connector_id = $1`, connectorID)
+func EndOfConnector(ctx context.Context, tx *db.Tx, connectorID string, now time.Time) error {
+	_, err := deleteWhere(ctx, tx, now, `connector_id = $1`, connectorID)
 	return err
+}
+
+func deleteWhere(ctx context.Context, tx *db.Tx, now time.Time, where string, args ...any) (ids []string, err error) {
+	var ended []Grant
+	err = tx.Rows(ctx, func(scan func(...any) error) error {
+		var g Grant
+		err := scan(&g.ID, &g.ClientID, &g.IdentityID, &g.stage)
+		ended = append(ended, g)
+		return err
+	}, `DELETE FROM grants WHERE `+where+` RETURNING id, client_id, identity_id, stage`, args...)
+	for _, g := range ended {
+		ids = append(ids, g.ID)
+		if err == nil && g.stage == redeemed {
+			err = logout.Notify(ctx, tx, g.ClientID, g.ID, g.IdentityID, now)
+		}
+	}
+	return ids, err
 }
 
 func keep(ctx context.Context, tx *db.Tx, id string, until, now time.Time) (there bool, err error) {

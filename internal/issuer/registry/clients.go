@@ -13,6 +13,7 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/grant"
+	"pachyderm/internal/issuer/logout"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/webaddr"
@@ -29,6 +30,15 @@ type Client struct {
 	// AllowedConnectors are the only ones that people may come through; all if
 	// there are none.
 	AllowedConnectors []string
+	// Public says that it cannot keep a secret, and has none: a program on people's
+	// machines or in their browsers. It always uses PKCE.
+	Public bool
+	// PostLogoutRedirectURIs are where it may have people sent to that it signs out
+	// (RP-Initiated Logout, 3.1).
+	PostLogoutRedirectURIs []string
+	// LogoutURI is where it hears of sign-ins that have ended (Back-Channel Logout,
+	// 2.2); empty for nowhere. To nil it stays.
+	LogoutURI *string
 	// PKCE is what the client must do at sign-ins; an empty one stays.
 	PKCE PKCE
 }
@@ -63,17 +73,30 @@ func (g *Registry) CreateClient(ctx context.Context, by principal.Name, c Client
 	if err := g.checkAllowed(ctx, c.AllowedConnectors); err != nil {
 		return Client{}, err
 	}
-	if c.Secret == secret.Mask {
+	if err := c.checkLogout(); err != nil {
+		return Client{}, err
+	}
+	switch {
+	case c.Public && c.Secret != "":
+		return Client{}, fault.New(fault.Invalid, "a public client has no secret").
+			Next("leave out secret, or public").At("secret")
+	case c.Public && len(c.RedirectURIs) == 0:
+		return Client{}, fault.New(fault.Invalid, "a public client without redirect_uris could be any program on a person's machine").
+			Next("name them").At("redirect_uris")
+	case c.Public && c.PKCE == PKCEOptional:
+		return Client{}, fault.New(fault.Invalid, "a public client uses PKCE always").
+			Next("leave out pkce").At("pkce")
+	case c.Secret == secret.Mask:
 		return Client{}, fault.New(fault.Invalid, "the secret is %s, which stands for a stored one, and none is stored", secret.Mask).
 			Next("write the secret itself, or leave it out to have one made").At("secret")
 	}
-	if c.Secret == "" {
+	if c.Secret == "" && !c.Public {
 		c.Secret = rand.Text() + rand.Text()
 	}
 	err := g.with.DB.Update(ctx, func(tx *db.Tx) error {
 		err := g.with.Objects.In(tx).CreateClient(ctx, storage.Client{
 			ID: c.ID, Name: c.Name, Secret: c.Secret, RedirectURIs: c.RedirectURIs, TrustedPeers: c.TrustedPeers,
-			AllowedConnectors: c.AllowedConnectors,
+			AllowedConnectors: c.AllowedConnectors, Public: c.Public, PostLogoutRedirectURIs: c.PostLogoutRedirectURIs,
 		})
 		if errors.Is(err, storage.ErrAlreadyExists) {
 			return fault.New(fault.Exists, "client %q: ID already exists", c.ID).
@@ -81,6 +104,9 @@ func (g *Registry) CreateClient(ctx context.Context, by principal.Name, c Client
 		}
 		if err == nil && c.PKCE != "" {
 			err = writePKCE(ctx, tx, c.ID, c.PKCE)
+		}
+		if err == nil && c.LogoutURI != nil {
+			err = logout.SetURI(ctx, tx, c.ID, *c.LogoutURI)
 		}
 		if err != nil {
 			return err
@@ -130,7 +156,16 @@ func (g *Registry) checkAllowed(ctx context.Context, ids []string) error {
 	return nil
 }
 
-func checkRedirects(uris []string) error {
+func (c Client) checkLogout() error {
+	if err := checkAddresses("post_logout_redirect_uris", c.PostLogoutRedirectURIs); err != nil || c.LogoutURI == nil || *c.LogoutURI == "" {
+		return err
+	}
+	return checkAddresses("backchannel_logout_uri", []string{*c.LogoutURI})
+}
+
+func checkRedirects(uris []string) error { return checkAddresses("redirect_uris", uris) }
+
+func checkAddresses(field string, uris []string) error {
 	for _, u := range uris {
 		// A query is allowed here, a fragment not even behind one (RFC 6749, 3.1.2).
 		bare, _, _ := strings.Cut(u, "?")
@@ -139,7 +174,7 @@ func checkRedirects(uris []string) error {
 			err = fault.New(fault.Invalid, "%q must have no fragment", u)
 		}
 		if err != nil {
-			return fault.Prefix(err, "redirect_uris").At("redirect_uris")
+			return fault.Prefix(err, "%s", field).At(field)
 		}
 	}
 	return nil
@@ -155,9 +190,17 @@ func (g *Registry) UpdateClient(ctx context.Context, by principal.Name, c Client
 	if err := g.checkAllowed(ctx, c.AllowedConnectors); err != nil {
 		return err
 	}
+	if err := c.checkLogout(); err != nil {
+		return err
+	}
 	return g.with.DB.Update(ctx, func(tx *db.Tx) error {
 		if err := g.with.Objects.In(tx).UpdateClient(ctx, c.ID, c.changes); err != nil {
 			return noClient(c.ID, err)
+		}
+		if c.LogoutURI != nil {
+			if err := logout.SetURI(ctx, tx, c.ID, *c.LogoutURI); err != nil {
+				return err
+			}
 		}
 		if c.PKCE != "" {
 			if err := writePKCE(ctx, tx, c.ID, c.PKCE); err != nil {
@@ -170,6 +213,10 @@ func (g *Registry) UpdateClient(ctx context.Context, by principal.Name, c Client
 
 // changes puts what is given of c into what is stored.
 func (c Client) changes(old storage.Client) (storage.Client, error) {
+	if old.Public && (c.Secret != "" && c.Secret != secret.Mask || c.PKCE == PKCEOptional) {
+		return old, fault.New(fault.Invalid, "client %q is public: it has no secret, and uses PKCE always", c.ID).
+			Next("delete it and create one that is not")
+	}
 	if c.Name != "" {
 		old.Name = c.Name
 	}
@@ -185,7 +232,25 @@ func (c Client) changes(old storage.Client) (storage.Client, error) {
 	if c.AllowedConnectors != nil {
 		old.AllowedConnectors = c.AllowedConnectors
 	}
+	if c.PostLogoutRedirectURIs != nil {
+		old.PostLogoutRedirectURIs = c.PostLogoutRedirectURIs
+	}
 	return old, nil
+}
+
+// CheckPublic refuses to make a confidential client public, or the other way round:
+// what it was trusted with depends on it. Nil is no change. Faults: NotFound,
+// Invalid.
+func (g *Registry) CheckPublic(ctx context.Context, id string, public *bool) error {
+	if public == nil {
+		return nil
+	}
+	c, err := g.Client(ctx, id)
+	if err == nil && c.Public != *public {
+		err = fault.New(fault.Invalid, "client %q: public cannot be changed", id).
+			Next("delete the client and create it anew").At("public")
+	}
+	return err
 }
 
 // RotateClientSecret gives an application a new secret and returns it, for the
@@ -215,6 +280,8 @@ const ClientTopic = "client"
 type clients struct {
 	by   map[string]storage.Client
 	pkce map[string]PKCE
+	// logout are where they hear of ended sign-ins.
+	logout map[string]string
 }
 
 func (g *Registry) readClients(ctx context.Context) (*clients, error) {
@@ -227,18 +294,30 @@ func (g *Registry) readClients(ctx context.Context) (*clients, error) {
 		if err == nil {
 			c.pkce, err = readPKCE(ctx, tx)
 		}
+		if err == nil {
+			c.logout, err = logout.URIs(ctx, tx)
+		}
 		return err
 	})
 }
 
 func (c *clients) client(d storage.Client) Client {
-	return Client{
+	out := Client{
 		ID: d.ID, Name: d.Name, RedirectURIs: d.RedirectURIs, TrustedPeers: d.TrustedPeers, AllowedConnectors: d.AllowedConnectors,
-		PKCE: c.pkceOf(d.ID),
+		PKCE: c.pkceOf(d.ID), Public: d.Public, PostLogoutRedirectURIs: d.PostLogoutRedirectURIs,
 	}
+	if uri, ok := c.logout[d.ID]; ok {
+		out.LogoutURI = &uri
+	}
+	return out
 }
 
-func (c *clients) pkceOf(id string) PKCE { return cmp.Or(c.pkce[id], PKCEUntilUsed) }
+func (c *clients) pkceOf(id string) PKCE {
+	if c.by[id].Public {
+		return PKCERequired
+	}
+	return cmp.Or(c.pkce[id], PKCEUntilUsed)
+}
 
 // DexClient reads a registered application with its secret, as Dex has it, and
 // whether it must use PKCE. What it returns is shared and must not be changed.
@@ -291,7 +370,10 @@ func (g *Registry) endClient(ctx context.Context, tx *db.Tx, by principal.Name, 
 	if err := deletePKCE(ctx, tx, id); err != nil {
 		return err
 	}
-	if err := grant.EndOfClient(ctx, tx, id); err != nil {
+	if err := grant.EndOfClient(ctx, tx, id, g.with.Now()); err != nil {
+		return err
+	}
+	if err := logout.SetURI(ctx, tx, id, ""); err != nil {
 		return err
 	}
 	return g.recordClient(ctx, tx, by, "client.delete", id)

@@ -289,7 +289,7 @@ func (g *Registry) endConnector(ctx context.Context, tx *db.Tx, by principal.Nam
 	if err := g.unbind(ctx, tx, by, r.ID, gone); err != nil {
 		return err
 	}
-	if err := grant.EndOfConnector(ctx, tx, r.ID); err != nil {
+	if err := grant.EndOfConnector(ctx, tx, r.ID, g.with.Now()); err != nil {
 		return err
 	}
 	return g.record(ctx, tx, by, "connector.delete", r.ID)

@@ -713,7 +713,14 @@ func TestCreateClient_Refused(t *testing.T) {
 		"a fragment":            {redirect("https://app.example.com/cb#x"), fault.Invalid, "redirect_uris"},
 		"an empty fragment":     {redirect("https://app.example.com/cb#"), fault.Invalid, "redirect_uris"},
 		"a fragment in a query": {redirect("https://app.example.com/cb?x=1#y"), fault.Invalid, "redirect_uris"},
-		"a control character":   {redirect("https://app.example.com/\x00"), fault.Invalid, "redirect_uris"},
+		"a public one's secret": {public(func(c *registry.Client) { c.Secret = "s3cret" }), fault.Invalid, "secret"},
+		"a public one anywhere": {public(func(c *registry.Client) { c.RedirectURIs = nil }), fault.Invalid, "redirect_uris"},
+		"public without PKCE":   {public(func(c *registry.Client) { c.PKCE = registry.PKCEOptional }), fault.Invalid, "pkce"},
+		"a way back of script": {
+			public(func(c *registry.Client) { c.PostLogoutRedirectURIs = []string{"javascript:alert(1)"} }), fault.Invalid, "post_logout_redirect_uris",
+		},
+		"logouts to a file":   {public(func(c *registry.Client) { c.LogoutURI = new("file:///etc/passwd") }), fault.Invalid, "backchannel_logout_uri"},
+		"a control character": {redirect("https://app.example.com/\x00"), fault.Invalid, "redirect_uris"},
 	} {
 		_, err := o.CreateClient(t.Context(), principal.Root, c.client)
 		if !fault.Is(err, c.kind) || fault.FieldOf(err) != c.field {
@@ -723,6 +730,49 @@ func TestCreateClient_Refused(t *testing.T) {
 	if all, err := o.Clients(t.Context()); err != nil || len(all) != 0 {
 		t.Errorf("stored nevertheless: %v", err)
 	}
+}
+
+func public(change func(*registry.Client)) registry.Client {
+	c := redirect("https://app.example.com/cb")
+	c.Public = true
+	change(&c)
+	return c
+}
+
+func TestClients_PublicStaysPublic(t *testing.T) {
+	each(t, func(t *testing.T, o *office) {
+		there := "https://app.example.com/logged-out"
+		made, err := o.CreateClient(t.Context(), principal.Root, public(func(c *registry.Client) { c.LogoutURI = &there }))
+		if err != nil || made.Secret != "" || secretOf(t, o, "app") != "" {
+			t.Fatalf("made %+v, %v", made, err)
+		}
+		got, err := o.Client(t.Context(), "app")
+		if err != nil || !got.Public || got.PKCE != registry.PKCERequired || got.LogoutURI == nil || *got.LogoutURI != there {
+			t.Errorf("read %+v, %v", got, err)
+		}
+		for name, change := range map[string]registry.Client{
+			"a secret": {ID: "app", Secret: "s3cret"}, "no PKCE": {ID: "app", PKCE: registry.PKCEOptional},
+		} {
+			if err := o.UpdateClient(t.Context(), principal.Root, change); !fault.Is(err, fault.Invalid) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if _, err := o.RotateClientSecret(t.Context(), principal.Root, "app"); !fault.Is(err, fault.Invalid) {
+			t.Errorf("a new secret: %v", err)
+		}
+		if err := o.CheckPublic(t.Context(), "app", new(false)); !fault.Is(err, fault.Invalid) {
+			t.Errorf("made confidential: %v", err)
+		}
+		if err := o.CheckPublic(t.Context(), "app", new(true)); err != nil {
+			t.Errorf("what it is: %v", err)
+		}
+		if err := o.UpdateClient(t.Context(), principal.Root, registry.Client{ID: "app", LogoutURI: new("")}); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := o.Client(t.Context(), "app"); err != nil || got.LogoutURI != nil {
+			t.Errorf("told to hear nothing: %+v, %v", got, err)
+		}
+	})
 }
 
 func redirect(uri string) registry.Client {

@@ -20,6 +20,7 @@ func (s *server) CreateOIDCClient(ctx context.Context, req *pb.CreateOIDCClientR
 	if err != nil {
 		return nil, err
 	}
+	c.Public, c.PostLogoutRedirectURIs, c.LogoutURI = req.GetPublic(), req.GetPostLogoutRedirectUris(), &req.BackchannelLogoutUri
 	c.AllowedConnectors, c.PKCE = req.GetAllowedConnectors(), cmp.Or(pkceFromProto(req.GetPkce()), registry.PKCERequired)
 	c, err = s.issuer.Registry.CreateClient(ctx, session.FromContext(ctx).Name, c)
 	return &pb.CreateOIDCClientResponse{Client: identity.ClientToProto(c)}, err
@@ -43,7 +44,14 @@ func (s *server) ListOIDCClients(ctx context.Context, req *pb.ListOIDCClientsReq
 }
 
 func clientToProto(c registry.Client) *pb.GetOIDCClientResponse {
-	return &pb.GetOIDCClientResponse{Client: identity.ClientToProto(c), AllowedConnectors: c.AllowedConnectors, Pkce: pkceToProto(c.PKCE)}
+	out := &pb.GetOIDCClientResponse{
+		Client: identity.ClientToProto(c), AllowedConnectors: c.AllowedConnectors, Pkce: pkceToProto(c.PKCE),
+		Public: c.Public, PostLogoutRedirectUris: c.PostLogoutRedirectURIs,
+	}
+	if c.LogoutURI != nil {
+		out.BackchannelLogoutUri = *c.LogoutURI
+	}
+	return out
 }
 
 func pkceToProto(p registry.PKCE) pb.PKCE {
@@ -76,9 +84,14 @@ func (s *server) UpdateOIDCClient(ctx context.Context, req *pb.UpdateOIDCClientR
 		return nil, err
 	}
 	by := session.FromContext(ctx).Name
-	err := s.issuer.Registry.UpdateClient(ctx, by, registry.Client{
+	err := s.issuer.Registry.CheckPublic(ctx, req.GetId(), req.Public)
+	if err != nil {
+		return nil, err
+	}
+	err = s.issuer.Registry.UpdateClient(ctx, by, registry.Client{
 		ID: req.GetId(), Name: req.GetName(), RedirectURIs: values(req.GetRedirectUris()), TrustedPeers: values(req.GetTrustedPeers()),
 		AllowedConnectors: values(req.GetAllowedConnectors()), PKCE: pkceFromProto(req.GetPkce()),
+		PostLogoutRedirectURIs: values(req.GetPostLogoutRedirectUris()), LogoutURI: req.BackchannelLogoutUri,
 	})
 	if err != nil || !req.GetNewSecret() {
 		return &pb.UpdateOIDCClientResponse{}, err

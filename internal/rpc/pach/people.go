@@ -62,10 +62,7 @@ func (s *server) SetUserEnabled(ctx context.Context, req *pb.SetUserEnabledReque
 	if err != nil {
 		return nil, err
 	}
-	by := s.sessions.By(session.FromContext(ctx).Name)
-	return &pb.SetUserEnabledResponse{}, s.db.Update(ctx, func(tx *db.Tx) error {
-		return identity.SetEnabled(ctx, tx, by, who, req.GetEnabled())
-	})
+	return &pb.SetUserEnabledResponse{}, s.sessions.SetEnabled(ctx, session.FromContext(ctx).Name, who, req.GetEnabled())
 }
 
 // LinkIdentity lets an identity that was refused act as the user.

@@ -1,0 +1,163 @@
+package grant
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+
+	"pachyderm/internal/db"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/identity"
+	"pachyderm/internal/issuer/jws"
+)
+
+// ServeRevocation lets an application end a refresh or access token of its own,
+// and with it the sign-in that it is of (RFC 7009). A token that is not known, or
+// is another's, is answered alike.
+func (s *Server) ServeRevocation(w http.ResponseWriter, r *http.Request) error {
+	form, c, err := s.request(w, r)
+	if err != nil {
+		return err
+	}
+	raw := form.Get("token")
+	if raw == "" {
+		return invalidRequest("token is missing")
+	}
+	err = s.DB.Update(r.Context(), func(tx *db.Tx) error {
+		p, err := s.present(r.Context(), tx, raw)
+		if err != nil || p.ID == "" || p.ClientID != c.ID {
+			return err
+		}
+		who, err := identity.ByID(r.Context(), tx, p.IdentityID)
+		if err != nil && !fault.Is(err, fault.NotFound) {
+			return err
+		}
+		return s.End(r.Context(), tx, who.User, p.ID)
+	})
+	if err != nil {
+		return s.explain(r.Context(), err)
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// introspection is the answer of RFC 7662, 2.2.
+type introspection struct {
+	Active   bool   `json:"active"`
+	Kind     string `json:"token_type,omitempty"`
+	ClientID string `json:"client_id,omitempty"`
+	Subject  string `json:"sub,omitempty"`
+	Username string `json:"username,omitempty"`
+	Scope    string `json:"scope,omitempty"`
+	Issuer   string `json:"iss,omitempty"`
+	Audience string `json:"aud,omitempty"`
+	IssuedAt int64  `json:"iat,omitempty"`
+	Expiry   int64  `json:"exp,omitempty"`
+	Grant    string `json:"sid,omitempty"`
+}
+
+// ServeIntrospection says whether a refresh or access token is good at this moment
+// (RFC 7662), to the confidential client that it was made for, or to one that this
+// client trusts. Everybody else hears that it is not.
+func (s *Server) ServeIntrospection(w http.ResponseWriter, r *http.Request) error {
+	form, c, err := s.request(w, r)
+	if err != nil {
+		return err
+	}
+	if c.Public {
+		return &Error{
+			Status: http.StatusUnauthorized, Code: "invalid_client", Description: "a public client may not ask about tokens",
+			Challenge: s.challenge(),
+		}
+	}
+	var out introspection
+	err = s.DB.View(r.Context(), func(tx *db.Tx) error {
+		p, err := s.present(r.Context(), tx, form.Get("token"))
+		if err != nil || p.ID == "" || !p.good || p.ClientID != c.ID && !slices.Contains(c.TrustedPeers, p.ClientID) {
+			return err
+		}
+		who, err := identity.Gate(r.Context(), tx, "", p.IdentityID)
+		if fault.Is(err, fault.Unauthenticated) {
+			return nil
+		}
+		out = introspection{
+			Active: true, Kind: p.kind, ClientID: p.ClientID, Subject: who.TokenSub, Username: p.Person.Email, Scope: strings.Join(p.scopes, " "),
+			Issuer: s.JWS.Name, Audience: p.audience, IssuedAt: p.issued, Expiry: p.expires, Grant: p.ID,
+		}
+		return err
+	})
+	if err != nil {
+		return s.explain(r.Context(), err)
+	}
+	if !out.Active {
+		out = introspection{}
+	}
+	answer(w, http.StatusOK, out)
+	return nil
+}
+
+// presented is a token that an application shows, with the grant that it is of;
+// one without a grant is none of ours, or its grant has ended.
+type presented struct {
+	Grant
+	kind            string
+	good            bool // it works at this moment, as far as it says itself
+	scopes          []string
+	audience        string
+	issued, expires int64
+}
+
+func (s *Server) present(ctx context.Context, tx *db.Tx, raw string) (p presented, err error) {
+	family, isRefresh := familyOf(raw)
+	if isRefresh {
+		p.Grant, err = s.byFamily(ctx, tx, family)
+		p.kind, p.scopes = "refresh_token", p.Scopes
+		now := s.Now()
+		p.good = useOf(p.Grant, raw, now) == usable && now.Before(p.RefreshUntil)
+		p.issued, p.expires = p.Used.Unix(), p.RefreshUntil.Unix()
+	} else {
+		t, claims, invalid := s.accessToken(ctx, raw)
+		if errors.Is(invalid, errNotOurs) {
+			return presented{}, nil
+		}
+		if invalid != nil {
+			return presented{}, invalid
+		}
+		p.Grant, err = s.ByID(ctx, tx, claims.Grant)
+		p.kind, p.good, p.scopes, p.audience = "Bearer", true, strings.Fields(claims.Scope), s.Audience
+		p.issued, p.expires = t.IssuedAt.Unix(), t.Expiry.Unix()
+	}
+	if fault.Is(err, fault.NotFound) {
+		return presented{}, nil
+	}
+	return p, err
+}
+
+// errNotOurs is for what is no access token of ours, or none any more.
+var errNotOurs = errors.New("it is no valid access token")
+
+// saidByAccess is what an access token says of its grant.
+type saidByAccess struct {
+	Grant string `json:"sid"`
+	Scope string `json:"scope"`
+}
+
+// accessToken reads an access token that has not expired. Error: errNotOurs.
+func (s *Server) accessToken(ctx context.Context, raw string) (t *oidc.IDToken, claims saidByAccess, err error) {
+	t, err = s.JWS.Verify(ctx, jws.Access, raw)
+	if err != nil {
+		return nil, claims, errors.Join(errNotOurs, err)
+	}
+	if err := t.Claims(&claims); err != nil {
+		return nil, claims, errors.Join(errNotOurs, err)
+	}
+	if !slices.Contains(t.Audience, s.Audience) {
+		return nil, claims, errNotOurs
+	}
+	return t, claims, nil
+}
