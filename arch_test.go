@@ -108,13 +108,14 @@ var mayImport = map[string][]string{
 	"internal/issuer/device": {
 		"internal/db", "internal/fault", "internal/limit", "internal/limit/guess", "internal/secret", "internal/web", "internal/web/browser",
 	},
-	"internal/issuer/jws": nil,
+	"internal/issuer/endpoint": {"internal/fault"},
+	"internal/issuer/jws":      nil,
 	"internal/issuer/logout": {
 		"internal/db", "internal/fault", "internal/identity", "internal/issuer/jws", "internal/web", "internal/web/browser",
 	},
 	"internal/issuer/grant": {
-		"internal/audit", "internal/db", "internal/fault", "internal/identity", "internal/issuer/device", "internal/issuer/jws",
-		"internal/issuer/logout", "internal/principal", "internal/secret", "internal/token",
+		"internal/audit", "internal/db", "internal/fault", "internal/identity", "internal/issuer/device", "internal/issuer/endpoint",
+		"internal/issuer/jws", "internal/issuer/logout", "internal/principal", "internal/secret", "internal/token",
 	},
 	"internal/issuer/loginctx": nil,
 	"internal/issuer/registry": {
@@ -136,7 +137,7 @@ var mayImport = map[string][]string{
 	},
 	"internal/issuer": {
 		"internal/audit", "internal/connector", "internal/connector/fetch", "internal/connector/probe", "internal/db", "internal/fault",
-		"internal/identity", "internal/issuer/connectortest", "internal/issuer/logout", "internal/issuer/device", "internal/issuer/dexstore", "internal/issuer/dexview", "internal/issuer/grant",
+		"internal/identity", "internal/issuer/connectortest", "internal/issuer/endpoint", "internal/issuer/logout", "internal/issuer/device", "internal/issuer/dexstore", "internal/issuer/dexview", "internal/issuer/grant",
 		"internal/issuer/homerealm", "internal/issuer/jws", "internal/issuer/loginctx", "internal/issuer/registry", "internal/issuer/upstream", "internal/principal", "internal/secret", "internal/web",
 		"internal/web/browser", "internal/web/record", "internal/web/theme", "internal/webaddr",
 	},
@@ -169,7 +170,8 @@ var mayImport = map[string][]string{
 	"internal/rpc/wire": {"api/auth", "internal/access", "internal/fault", "internal/principal"},
 	"internal/pachd": {
 		"api/admin", "internal/access", "internal/config", "internal/db", "internal/fault", "internal/issuer", "internal/issuer/device",
-		"internal/issuer/dexstore", "internal/issuer/grant", "internal/limit", "internal/limit/guess", "internal/login", "internal/rename", "internal/rpc",
+		"internal/issuer/dexstore", "internal/issuer/endpoint", "internal/issuer/grant", "internal/limit", "internal/limit/guess",
+		"internal/login", "internal/rename", "internal/rpc",
 		"internal/secret", "internal/session", "internal/token", "internal/version", "internal/web", "internal/web/browser", "internal/web/theme",
 	},
 	"internal/pachd/pachdtest": {

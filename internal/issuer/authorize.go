@@ -12,6 +12,7 @@ import (
 
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/connectortest"
+	"pachyderm/internal/issuer/endpoint"
 	"pachyderm/internal/issuer/grant"
 	"pachyderm/internal/issuer/homerealm"
 	"pachyderm/internal/issuer/loginctx"
@@ -56,9 +57,9 @@ func (h *handler) serveEnd(w http.ResponseWriter, r *http.Request) error {
 	if id == "" || !secret.Same(browser.CSRF(id, r.Form.Get("req")), r.URL.Query().Get(bound)) {
 		return errOtherBrowser()
 	}
-	mode := r.URL.Query().Get(responseMode)
+	mode := r.URL.Query().Get(endpoint.ResponseMode)
 	request := storage.AuthRequest{}
-	if mode == modeForm {
+	if mode == endpoint.FormPost {
 		var err error
 		request, err = h.issuer.store.GetAuthRequest(r.Context(), r.Form.Get("req"))
 		if err != nil && !errors.Is(err, storage.ErrNotFound) {
@@ -81,7 +82,7 @@ func (h *handler) bind(rec *record.Recorder, r *http.Request, mode string) {
 	q := u.Query()
 	q.Set(bound, browser.CSRF(h.cookie.ID(r), q.Get("req")))
 	if mode != "" {
-		q.Set(responseMode, mode)
+		q.Set(endpoint.ResponseMode, mode)
 	}
 	u.RawQuery = q.Encode()
 	rec.Header().Set("Location", u.String())
@@ -144,7 +145,7 @@ func (h *handler) serveStart(w http.ResponseWriter, r *http.Request, connectorID
 		return refused(r, "", err)
 	}
 	h.last.Set(w, connectorID)
-	l := &loginctx.Login{Browser: h.cookie.EnsureID(w, r), Params: r.Form, Mode: r.Form.Get(responseMode)}
+	l := &loginctx.Login{Browser: h.cookie.EnsureID(w, r), Params: r.Form, Mode: r.Form.Get(endpoint.ResponseMode)}
 	defer func() {
 		if l.Request != nil {
 			h.issuer.providers.Forget(l.Request.ID)

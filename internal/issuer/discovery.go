@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 
+	"pachyderm/internal/issuer/endpoint"
 	"pachyderm/internal/web/record"
 )
 
@@ -20,7 +21,7 @@ func (h *handler) makeDiscovery() error {
 		return err
 	}
 	doc["authorization_response_iss_parameter_supported"] = true
-	doc["response_modes_supported"] = []string{"query", modeForm}
+	doc["response_modes_supported"] = []string{"query", endpoint.FormPost}
 	doc["revocation_endpoint"] = h.url.AbsURL("/revoke")
 	doc["introspection_endpoint"] = h.url.AbsURL("/introspect")
 	doc["end_session_endpoint"] = h.url.AbsURL("/logout")

@@ -19,6 +19,7 @@ import (
 
 	"pachyderm/internal/issuer/connectortest"
 	"pachyderm/internal/issuer/device"
+	"pachyderm/internal/issuer/endpoint"
 	"pachyderm/internal/issuer/grant"
 	"pachyderm/internal/issuer/jws"
 	"pachyderm/internal/issuer/logout"
@@ -191,7 +192,7 @@ func (h *handler) route(w http.ResponseWriter, r *http.Request, path string) err
 
 // fail answers an application in its way, and everybody else with a page.
 func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
-	var no *grant.Error
+	var no *endpoint.Error
 	var refused *refusal
 	switch {
 	case errors.As(err, &no):

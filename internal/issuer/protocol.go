@@ -6,54 +6,24 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/dexidp/dex/server/oauth2"
 	"github.com/dexidp/dex/storage"
 
 	"pachyderm/internal/fault"
+	"pachyderm/internal/issuer/endpoint"
 	"pachyderm/internal/issuer/grant"
 	"pachyderm/internal/web"
 	"pachyderm/internal/web/record"
 )
 
-// How an application wants to be answered (OAuth 2.0 Multiple Response Types,
-// 2.1; OAuth 2.0 Form Post Response Mode).
-const (
-	responseMode = "response_mode"
-	modeForm     = "form_post"
-)
-
 // checkProtocol refuses what would be refused later, or not be done, before the
 // person chooses a connector and signs in for nothing.
 func (h *handler) checkProtocol(r *http.Request, c grant.Client) error {
-	form := r.Form
-	method, kind := form.Get("code_challenge_method"), form.Get("response_type")
-	switch {
-	case form.Has("request"):
-		return refused(r, "request_not_supported", fault.New(fault.Invalid, "request objects are not taken").
-			Next("send the parameters by themselves"))
-	case form.Has("request_uri"):
-		return refused(r, "request_uri_not_supported", fault.New(fault.Invalid, "request objects are not taken").
-			Next("send the parameters by themselves"))
-	case kind != oauth2.ResponseTypeCode:
-		return refused(r, oauth2.UnsupportedResponseType, fault.New(fault.Invalid, "the response type %q is not served", kind).
-			Next("use the authorization code flow: response_type=code"))
-	case form.Get(responseMode) != "" && form.Get(responseMode) != "query" && form.Get(responseMode) != modeForm:
-		return refused(r, oauth2.InvalidRequest, fault.New(fault.Invalid, "the response mode %q is not served", form.Get(responseMode)).
-			Next("use query or form_post"))
-	case form.Get("code_challenge") != "" && method != oauth2.PKCEMethodS256:
-		return refused(r, oauth2.InvalidRequest, fault.New(fault.Invalid, "the PKCE method %q is not served", method).
-			Next("send code_challenge_method=S256 (RFC 7636)"))
-	case c.NeedsPKCE && form.Get("code_challenge") == "":
-		return refused(r, oauth2.InvalidRequest, fault.New(fault.Invalid, "PKCE is required").
-			Next("send code_challenge with code_challenge_method=S256 (RFC 7636)"))
+	if code, err := endpoint.CheckAuthorization(r.Form, c.NeedsPKCE); err != nil {
+		return refused(r, code, err)
 	}
-	err := h.grants.CheckScopes(r.Context(), c, strings.Fields(form.Get("scope")))
-	if no := (*grant.Error)(nil); errors.As(err, &no) {
+	err := h.grants.CheckScopes(r.Context(), c, strings.Fields(r.Form.Get("scope")))
+	if no := (*endpoint.Error)(nil); errors.As(err, &no) {
 		return refused(r, no.Code, fault.New(fault.Invalid, "%s", no.Description))
-	}
-	if err == nil && form.Get("prompt") == "none" {
-		// Nobody is signed in at the issuer itself: each sign-in asks a connector.
-		err = refused(r, "login_required", fault.New(fault.Unauthenticated, "the person has to be asked").Next("leave out prompt=none"))
 	}
 	return err
 }
@@ -69,7 +39,7 @@ func (h *handler) deliver(w http.ResponseWriter, r *http.Request, rec *record.Re
 	}
 	q := u.Query()
 	q.Set("iss", h.url.String())
-	if mode == modeForm && request.RedirectURI != "" {
+	if mode == endpoint.FormPost && request.RedirectURI != "" {
 		h.post(w, r, request, q)
 		return
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/dexidp/dex/storage"
 
 	"pachyderm/internal/fault"
+	"pachyderm/internal/issuer/endpoint"
 	"pachyderm/internal/issuer/loginctx"
 )
 
@@ -24,7 +25,7 @@ type refusal struct {
 
 // refused is the refusal of a request that admit has let through, or lets not.
 func refused(r *http.Request, code string, why error) error {
-	return &refusal{requestOf(r), r.Form.Get(responseMode), code, why}
+	return &refusal{requestOf(r), r.Form.Get(endpoint.ResponseMode), code, why}
 }
 
 func (e *refusal) Error() string { return e.why.Error() }
@@ -91,7 +92,7 @@ func (h *handler) redirectError(w http.ResponseWriter, r *http.Request, e *refus
 	if e.request.State != "" {
 		q.Set("state", e.request.State)
 	}
-	if e.mode == modeForm {
+	if e.mode == endpoint.FormPost {
 		h.post(w, r, e.request, q)
 		return
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/dexidp/dex/storage"
 
 	"pachyderm/internal/fault"
-	"pachyderm/internal/issuer/grant"
+	"pachyderm/internal/issuer/endpoint"
 	"pachyderm/internal/secret"
 )
 
@@ -73,7 +73,7 @@ func (i *Issuer) Redeem(ctx context.Context, clientID, redirectURI, code, verifi
 		return "", err
 	}
 	t, err := i.current.Load().grants.RedeemCode(ctx, c, code, redirectURI, verifier)
-	if no := (*grant.Error)(nil); errors.As(err, &no) {
+	if no := (*endpoint.Error)(nil); errors.As(err, &no) {
 		return "", fault.New(fault.Unauthenticated, "the sign-in could not be completed: %s", no.Description).
 			Next("log in again with: pachctl auth login").Because(err)
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"pachyderm/internal/fault"
-	"pachyderm/internal/issuer/grant"
+	"pachyderm/internal/issuer/endpoint"
 	"pachyderm/internal/limit"
 	"pachyderm/internal/web"
 	"pachyderm/internal/web/browser"
@@ -96,7 +96,7 @@ func errNotGet() error {
 // admitClient also counts against the OIDC client that a form, or basic
 // authentication, names.
 func (l limited) admitClient(w http.ResponseWriter, r *http.Request, k limit.Kind, network string) error {
-	form, err := grant.ParseForm(w, r)
+	form, err := endpoint.ParseForm(w, r)
 	if err != nil {
 		return err
 	}
@@ -116,9 +116,9 @@ func (l limited) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		l.pages.Fail(w, r, err)
 		return
 	}
-	var no *grant.Error
+	var no *endpoint.Error
 	if !errors.As(err, &no) {
-		no = &grant.Error{Status: http.StatusTooManyRequests, Code: "temporarily_unavailable", Description: fault.Message(err)}
+		no = &endpoint.Error{Status: http.StatusTooManyRequests, Code: "temporarily_unavailable", Description: fault.Message(err)}
 		if r.PostForm.Get("grant_type") == "urn:ietf:params:oauth:grant-type:device_code" {
 			no.Code = "slow_down"
 		}

@@ -116,7 +116,8 @@ func (p *Pachd) wirePeople(ctx context.Context) error {
 		return err
 	}
 	p.sessions = session.New(session.Config{
-		DB: p.DB, Access: roles, Now: p.now, EndGrants: grant.EndOfIdentity, RootToken: c.Auth.RootToken, RootFile: c.RootTokenFile(),
+		DB: p.DB, Access: roles, Now: p.now, EndGrants: grant.EndOfIdentity, SignOut: grant.SignOut,
+		RootToken: c.Auth.RootToken, RootFile: c.RootTokenFile(),
 	})
 	p.Login = login.New(login.Deps{
 		DB: p.DB, Sealer: sealer, Issuer: p.Issuer, Log: p.log, Now: p.now,

@@ -22,6 +22,9 @@ type Config struct {
 	// EndGrants ends, in the caller's transaction, what an identity has granted to
 	// applications, and returns how many refresh tokens that were.
 	EndGrants func(ctx context.Context, tx *db.Tx, identityID string, now time.Time) (int64, error)
+	// SignOut is EndGrants that leaves the sessions: whoever holds one hears of the
+	// gate why it does not serve.
+	SignOut func(ctx context.Context, tx *db.Tx, identityID string, now time.Time) error
 	// RootToken is the configured root token, or empty.
 	RootToken secret.Text
 	// RootFile is where a root token that is made is written to.

@@ -127,23 +127,17 @@ func (s *Service) RevokeAll(ctx context.Context, by, who principal.Name) (tokens
 		if err != nil {
 			return err
 		}
-		if refresh, err = s.endGrants(ctx, tx, accounts); err != nil {
-			return err
+		refresh = 0
+		for _, a := range accounts {
+			n, err := s.with.EndGrants(ctx, tx, a.ID, s.with.Now())
+			if err != nil {
+				return err
+			}
+			refresh += n
 		}
 		return s.By(by).Record(ctx, tx, "token.revoke-all", who.String(), "")
 	})
 	return tokens, refresh, err
-}
-
-func (s *Service) endGrants(ctx context.Context, tx *db.Tx, accounts []identity.Account) (refresh int64, err error) {
-	for _, a := range accounts {
-		n, err := s.with.EndGrants(ctx, tx, a.ID, s.with.Now())
-		if err != nil {
-			return 0, err
-		}
-		refresh += n
-	}
-	return refresh, nil
 }
 
 // SetEnabled lets a person in or keeps them out, from their next call on. Whoever
@@ -155,8 +149,10 @@ func (s *Service) SetEnabled(ctx context.Context, by, user principal.Name, enabl
 			return err
 		}
 		accounts, err := identity.Accounts(ctx, tx, user)
-		if err == nil {
-			_, err = s.endGrants(ctx, tx, accounts)
+		for _, a := range accounts {
+			if err == nil {
+				err = s.with.SignOut(ctx, tx, a.ID, s.with.Now())
+			}
 		}
 		return err
 	})

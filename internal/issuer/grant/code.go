@@ -10,14 +10,15 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
+	"pachyderm/internal/issuer/endpoint"
 	"pachyderm/internal/secret"
 )
 
 // RedeemCode exchanges an authorization code for tokens, once (RFC 6749, 4.1.3).
-// A second use ends what the first gave. Error: *Error.
+// A second use ends what the first gave. Error: *endpoint.Error.
 func (s *Server) RedeemCode(ctx context.Context, c Client, code, redirectURI, verifier string) (Tokens, error) {
 	if code == "" {
-		return Tokens{}, invalidRequest("code is missing")
+		return Tokens{}, endpoint.InvalidRequest("code is missing")
 	}
 	var g Grant
 	var who identity.Identity
@@ -31,13 +32,13 @@ func (s *Server) RedeemCode(ctx context.Context, c Client, code, redirectURI, ve
 		}
 		switch now := s.Now(); {
 		case g.ClientID != c.ID:
-			return invalidGrant("the code was made for another client")
+			return endpoint.InvalidGrant("the code was made for another client")
 		case g.stage != issued:
 			return s.end(ctx, tx, g, "the code was used again")
 		case !now.Before(g.expires):
-			return invalidGrant("the code has expired")
+			return endpoint.InvalidGrant("the code has expired")
 		case g.RedirectURI != redirectURI:
-			return invalidGrant("the redirect_uri is not that of the authorization request")
+			return endpoint.InvalidGrant("the redirect_uri is not that of the authorization request")
 		}
 		if err := checkPKCE(c, g.Challenge, verifier); err != nil {
 			return err
@@ -83,12 +84,12 @@ func (s *Server) end(ctx context.Context, tx *db.Tx, g Grant, why string) error 
 	if err := end(ctx, tx, audit.By{Actor: who.User, At: s.Now()}, g, why); err != nil {
 		return err
 	}
-	return invalidGrant(why + ": the sign-in that it belongs to has been ended")
+	return endpoint.InvalidGrant(why + ": the sign-in that it belongs to has been ended")
 }
 
 func unknown(err error, description string) error {
 	if fault.Is(err, fault.NotFound) {
-		return invalidGrant(description)
+		return endpoint.InvalidGrant(description)
 	}
 	return err
 }
@@ -100,11 +101,11 @@ func checkPKCE(c Client, challenge, verifier string) error {
 	sum := sha256.Sum256([]byte(verifier))
 	switch {
 	case challenge == "" && verifier != "":
-		return invalidGrant("a code_verifier was sent, but the authorization request had no code_challenge")
+		return endpoint.InvalidGrant("a code_verifier was sent, but the authorization request had no code_challenge")
 	case challenge == "" && c.NeedsPKCE:
-		return invalidGrant("PKCE is required: send code_challenge with code_challenge_method=S256 (RFC 7636)")
+		return endpoint.InvalidGrant("PKCE is required: send code_challenge with code_challenge_method=S256 (RFC 7636)")
 	case challenge != "" && !secret.Same(base64.RawURLEncoding.EncodeToString(sum[:]), challenge):
-		return invalidGrant("the code_verifier does not match the code_challenge")
+		return endpoint.InvalidGrant("the code_verifier does not match the code_challenge")
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/device"
+	"pachyderm/internal/issuer/endpoint"
 	"pachyderm/internal/secret"
 )
 
@@ -26,9 +27,9 @@ func (s *Server) ServeDevice(w http.ResponseWriter, r *http.Request) error {
 	challenge := form.Get("code_challenge")
 	switch {
 	case challenge != "" && form.Get("code_challenge_method") != "S256":
-		return invalidRequest("the code_challenge_method must be S256")
+		return endpoint.InvalidRequest("the code_challenge_method must be S256")
 	case challenge == "" && c.NeedsPKCE && !c.Public:
-		return invalidRequest("PKCE is required: send code_challenge with code_challenge_method=S256 (RFC 7636)")
+		return endpoint.InvalidRequest("PKCE is required: send code_challenge with code_challenge_method=S256 (RFC 7636)")
 	}
 	now, code := s.Now(), rand.Text()+rand.Text()
 	d := device.Request{
@@ -43,7 +44,7 @@ func (s *Server) ServeDevice(w http.ResponseWriter, r *http.Request) error {
 		return s.explain(r.Context(), err)
 	}
 	uri := s.VerificationURI(r.Context())
-	answer(w, http.StatusOK, map[string]any{
+	endpoint.Answer(w, http.StatusOK, map[string]any{
 		"device_code": code, "user_code": d.UserCode, "verification_uri": uri,
 		"verification_uri_complete": uri + "?" + url.Values{"user_code": {d.UserCode}}.Encode(),
 		"expires_in":                int64(s.DevicesLive / time.Second), "interval": int64(device.PollEvery / time.Second),
@@ -94,7 +95,7 @@ func (s *Server) Approve(ctx context.Context, code, userCode, browser string) (c
 // signed in (RFC 8628, 3.4). A use after that ends what the first gave.
 func (s *Server) redeemDevice(ctx context.Context, c Client, code, verifier string) (Tokens, error) {
 	if code == "" {
-		return Tokens{}, invalidRequest("device_code is missing")
+		return Tokens{}, endpoint.InvalidRequest("device_code is missing")
 	}
 	var g Grant
 	var who identity.Identity
@@ -111,11 +112,11 @@ func (s *Server) redeemDevice(ctx context.Context, c Client, code, verifier stri
 		case err != nil:
 			return err
 		case g.ClientID != c.ID:
-			return invalidGrant("the device code was made for another client")
+			return endpoint.InvalidGrant("the device code was made for another client")
 		case g.stage != approved:
 			return s.end(ctx, tx, g, "the device code was used again")
 		case !s.Now().Before(g.expires):
-			return refuse("expired_token", "the device code has expired")
+			return endpoint.Refuse("expired_token", "the device code has expired")
 		}
 		c := c
 		c.NeedsPKCE = c.NeedsPKCE && !c.Public // RFC 8628 has none
@@ -149,18 +150,18 @@ func (s *Server) poll(ctx context.Context, tx *db.Tx, c Client, code string) err
 	case err != nil:
 		return unknown(err, "the device code is not known, or not any more")
 	case d.ClientID != c.ID:
-		return invalidGrant("the device code was made for another client")
+		return endpoint.InvalidGrant("the device code was made for another client")
 	case d.Refused != "":
-		return refuse("access_denied", d.Refused)
+		return endpoint.Refuse("access_denied", d.Refused)
 	case !now.Before(d.Expires):
-		return refuse("expired_token", "the device code has expired")
+		return endpoint.Refuse("expired_token", "the device code has expired")
 	}
 	early := d.Poll(now)
 	if err := device.StorePoll(ctx, tx, d); err != nil {
 		return err
 	}
 	if early {
-		return refuse("slow_down", "wait five seconds longer between two requests from now on")
+		return endpoint.Refuse("slow_down", "wait five seconds longer between two requests from now on")
 	}
-	return refuse("authorization_pending", "the person has not signed in yet")
+	return endpoint.Refuse("authorization_pending", "the person has not signed in yet")
 }

@@ -15,6 +15,7 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
+	"pachyderm/internal/issuer/endpoint"
 	"pachyderm/internal/issuer/jws"
 	"pachyderm/internal/secret"
 )
@@ -76,40 +77,33 @@ func (s *Server) ServeToken(w http.ResponseWriter, r *http.Request) error {
 	case deviceGrant:
 		t, err = s.redeemDevice(r.Context(), c, form.Get("device_code"), form.Get("code_verifier"))
 	case "":
-		err = invalidRequest("grant_type is missing")
+		err = endpoint.InvalidRequest("grant_type is missing")
 	default:
-		err = refuse("unsupported_grant_type", "the grant types served are: "+strings.Join(Types(), ", "))
+		err = endpoint.Refuse("unsupported_grant_type", "the grant types served are: "+strings.Join(Types(), ", "))
 	}
 	if err != nil {
 		return s.explain(r.Context(), err)
 	}
-	answer(w, http.StatusOK, t)
+	endpoint.Answer(w, http.StatusOK, t)
 	return nil
 }
 
 // explain makes an answer of any error.
 func (s *Server) explain(ctx context.Context, err error) error {
-	var no *Error
+	var no *endpoint.Error
 	switch {
 	case errors.As(err, &no):
 		return no
 	case fault.Is(err, fault.Unavailable):
-		return unavailable(err)
+		return endpoint.Unavailable(err)
 	}
 	s.Log.ErrorContext(ctx, "cannot serve a grant", "error", err)
-	return &Error{Status: http.StatusInternalServerError, Code: "server_error", Description: "something went wrong on our side"}
+	return &endpoint.Error{Status: http.StatusInternalServerError, Code: "server_error", Description: "something went wrong on our side"}
 }
-
-const (
-	// maxForm bounds the body of a request, maxField one parameter, in bytes:
-	// far more than any is long.
-	maxForm  = 64 << 10
-	maxField = 8 << 10
-)
 
 // request is what a client asks, once it is known who it is.
 func (s *Server) request(w http.ResponseWriter, r *http.Request) (url.Values, Client, error) {
-	form, err := ParseForm(w, r)
+	form, err := endpoint.ParseForm(w, r)
 	if err != nil {
 		return nil, Client{}, err
 	}
@@ -117,40 +111,10 @@ func (s *Server) request(w http.ResponseWriter, r *http.Request) (url.Values, Cl
 	return form, c, err
 }
 
-// ParseForm reads a request's form, in which nothing may stand twice. What stands
-// in the address is not read: it would stand in logs. Error: *Error.
-func ParseForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodPost)
-		return nil, &Error{Status: http.StatusMethodNotAllowed, Code: "invalid_request", Description: "send the request by POST"}
-	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	err := r.ParseForm()
-	if errors.As(err, new(*http.MaxBytesError)) {
-		return nil, tooLarge()
-	}
-	if err != nil {
-		return nil, invalidRequest("the request is not a form")
-	}
-	for name, values := range r.PostForm {
-		if len(values) > 1 {
-			return nil, invalidRequest("the request has a parameter more than once")
-		}
-		if len(name) > maxField || len(values[0]) > maxField {
-			return nil, tooLarge()
-		}
-	}
-	return r.PostForm, nil
-}
-
-func tooLarge() *Error {
-	return &Error{Status: http.StatusRequestEntityTooLarge, Code: "invalid_request", Description: "the request is too large"}
-}
-
 // authenticate finds the client that makes a request, by HTTP Basic or by the
 // form (RFC 6749, 2.3.1), one of them only.
 func (s *Server) authenticate(r *http.Request, form url.Values) (Client, error) {
-	no := &Error{
+	no := &endpoint.Error{
 		Status: http.StatusUnauthorized, Code: "invalid_client", Description: "no such client, or a wrong secret",
 		Challenge: s.challenge(),
 	}
@@ -163,13 +127,13 @@ func (s *Server) authenticate(r *http.Request, form url.Values) (Client, error) 
 		case !ok || errName != nil || errSecret != nil:
 			return Client{}, no
 		case form.Has("client_secret") || form.Has("client_id") && id != name:
-			return Client{}, invalidRequest("the client authenticates in two ways: use one")
+			return Client{}, endpoint.InvalidRequest("the client authenticates in two ways: use one")
 		}
 		id, given = name, plain
 	}
 	c, err := s.Client(r.Context(), id)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
-		return Client{}, unavailable(err)
+		return Client{}, endpoint.Unavailable(err)
 	}
 	if same := secret.Same(secret.Hash(c.Secret), secret.Hash(given)); err != nil || !same {
 		return Client{}, no
@@ -181,19 +145,19 @@ func (s *Server) authenticate(r *http.Request, form url.Values) (Client, error) 
 func (s *Server) challenge() string { return `Basic realm="` + s.JWS.Name + `", charset="UTF-8"` }
 
 // gate lets a grant give tokens only while its person may sign in, and at this
-// client by this connector. The error of one that may not is an *Error.
+// client by this connector. The error of one that may not is an *endpoint.Error.
 func (s *Server) gate(ctx context.Context, tx *db.Tx, c Client, g Grant) (identity.Identity, error) {
 	if len(c.AllowedConnectors) > 0 && !slices.Contains(c.AllowedConnectors, g.ConnectorID) {
 		s.refused(ctx, g, errNotAllowed)
-		return identity.Identity{}, invalidGrant("this application may not be used with the identity provider that the person came from")
+		return identity.Identity{}, endpoint.InvalidGrant("this application may not be used with the identity provider that the person came from")
 	}
 	if g.IdentityID == "" {
-		return identity.Identity{}, invalidGrant("nobody has signed in")
+		return identity.Identity{}, endpoint.InvalidGrant("nobody has signed in")
 	}
 	who, err := identity.Gate(ctx, tx, "", g.IdentityID)
 	if fault.Is(err, fault.Unauthenticated) {
 		s.refused(ctx, g, err)
-		err = invalidGrant(fault.Message(err))
+		err = endpoint.InvalidGrant(fault.Message(err))
 	}
 	return who, err
 }
@@ -205,10 +169,10 @@ func (s *Server) refused(ctx context.Context, g Grant, why error) {
 		"grant", g.ID, "identity", g.IdentityID, "client", g.ClientID, "connector", g.ConnectorID, "error", why)
 }
 
-// decide runs a transaction whose refusal, an *Error, does not undo what it did:
+// decide runs a transaction whose refusal, an *endpoint.Error, does not undo what it did:
 // the grant of a code that was used twice stays ended.
 func (s *Server) decide(ctx context.Context, f func(tx *db.Tx) error) error {
-	var no *Error
+	var no *endpoint.Error
 	err := s.DB.Update(ctx, func(tx *db.Tx) error {
 		no = nil
 		err := f(tx)

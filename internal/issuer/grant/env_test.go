@@ -28,6 +28,7 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/dexstore"
+	"pachyderm/internal/issuer/endpoint"
 	"pachyderm/internal/issuer/grant"
 	"pachyderm/internal/issuer/jws"
 	"pachyderm/internal/limit"
@@ -191,7 +192,7 @@ func (h *env) send(serve func(http.ResponseWriter, *http.Request) error, r *http
 	h.Helper()
 	w := httptest.NewRecorder()
 	if err := serve(w, r); err != nil {
-		var no *grant.Error
+		var no *endpoint.Error
 		if !errors.As(err, &no) {
 			h.Fatal(err)
 		}

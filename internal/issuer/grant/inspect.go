@@ -12,6 +12,7 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
+	"pachyderm/internal/issuer/endpoint"
 	"pachyderm/internal/issuer/jws"
 )
 
@@ -25,7 +26,7 @@ func (s *Server) ServeRevocation(w http.ResponseWriter, r *http.Request) error {
 	}
 	raw := form.Get("token")
 	if raw == "" {
-		return invalidRequest("token is missing")
+		return endpoint.InvalidRequest("token is missing")
 	}
 	err = s.DB.Update(r.Context(), func(tx *db.Tx) error {
 		p, err := s.present(r.Context(), tx, raw)
@@ -70,7 +71,7 @@ func (s *Server) ServeIntrospection(w http.ResponseWriter, r *http.Request) erro
 		return err
 	}
 	if c.Public {
-		return &Error{
+		return &endpoint.Error{
 			Status: http.StatusUnauthorized, Code: "invalid_client", Description: "a public client may not ask about tokens",
 			Challenge: s.challenge(),
 		}
@@ -97,7 +98,7 @@ func (s *Server) ServeIntrospection(w http.ResponseWriter, r *http.Request) erro
 	if !out.Active {
 		out = introspection{}
 	}
-	answer(w, http.StatusOK, out)
+	endpoint.Answer(w, http.StatusOK, out)
 	return nil
 }
 

@@ -143,6 +143,12 @@ func EndOfConnector(ctx context.Context, tx *db.Tx, connectorID string, now time
 	return err
 }
 
+// SignOut ends what an identity has granted, and leaves its sessions for the gate.
+func SignOut(ctx context.Context, tx *db.Tx, identityID string, now time.Time) error {
+	_, err := deleteWhere(ctx, tx, now, `identity_id = $1`, identityID)
+	return err
+}
+
 func deleteWhere(ctx context.Context, tx *db.Tx, now time.Time, where string, args ...any) (ids []string, err error) {
 	var ended []Grant
 	err = tx.Rows(ctx, func(scan func(...any) error) error {

@@ -10,6 +10,7 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
+	"pachyderm/internal/issuer/endpoint"
 	"pachyderm/internal/secret"
 )
 
@@ -42,7 +43,7 @@ const attempts = 3
 // connector has said who its person is now. A replaced one ends the grant.
 func (s *Server) refresh(ctx context.Context, c Client, raw string, scopes []string) (Tokens, error) {
 	if raw == "" {
-		return Tokens{}, invalidRequest("refresh_token is missing")
+		return Tokens{}, endpoint.InvalidRequest("refresh_token is missing")
 	}
 	arrived := s.Now()
 	var failed error
@@ -76,8 +77,8 @@ func (s *Server) refresh(ctx context.Context, c Client, raw string, scopes []str
 	return Tokens{}, errBusy()
 }
 
-func errBusy() *Error {
-	return unavailable(fault.New(fault.Unavailable, "the identity provider does not answer").Next("try again"))
+func errBusy() *endpoint.Error {
+	return endpoint.Unavailable(fault.New(fault.Unavailable, "the identity provider does not answer").Next("try again"))
 }
 
 func (s *Server) notRefreshed(ctx context.Context, g Grant, err error) error {
@@ -88,7 +89,7 @@ func (s *Server) notRefreshed(ctx context.Context, g Grant, err error) error {
 		return err
 	}
 	s.refused(ctx, g, err)
-	return invalidGrant("the identity provider does not confirm this person any more: sign in again")
+	return endpoint.InvalidGrant("the identity provider does not confirm this person any more: sign in again")
 }
 
 // look finds the grant of a refresh token, in front of the gate, and ends it if
@@ -96,7 +97,7 @@ func (s *Server) notRefreshed(ctx context.Context, g Grant, err error) error {
 func (s *Server) look(ctx context.Context, c Client, raw string, arrived time.Time) (g Grant, who identity.Identity, what use, err error) {
 	family, ok := familyOf(raw)
 	if !ok {
-		return g, who, 0, invalidGrant("the refresh token is not known, or not any more")
+		return g, who, 0, endpoint.InvalidGrant("the refresh token is not known, or not any more")
 	}
 	err = s.DB.View(ctx, func(tx *db.Tx) error {
 		g, who, what, err = s.check(ctx, tx, c, family, raw, arrived)
@@ -120,7 +121,7 @@ func (s *Server) check(ctx context.Context, tx *db.Tx, c Client, family, raw str
 		return g, who, 0, unknown(err, "the refresh token is not known, or not any more")
 	}
 	if g.ClientID != c.ID {
-		return g, who, 0, invalidGrant("the refresh token was made for another client")
+		return g, who, 0, endpoint.InvalidGrant("the refresh token was made for another client")
 	}
 	what = useOf(g, raw, arrived)
 	if what == spent {
@@ -128,7 +129,7 @@ func (s *Server) check(ctx context.Context, tx *db.Tx, c Client, family, raw str
 	}
 	now := s.Now()
 	if !now.Before(g.RefreshUntil) || s.RefreshLives > 0 && !now.Before(g.Created.Add(s.RefreshLives)) {
-		return g, who, 0, invalidGrant("the refresh token has expired")
+		return g, who, 0, endpoint.InvalidGrant("the refresh token has expired")
 	}
 	who, err = s.gate(ctx, tx, c, g)
 	return g, who, what, err
@@ -166,7 +167,7 @@ func narrowed(g Grant, scopes []string) ([]string, error) {
 	}
 	for _, scope := range scopes {
 		if !slices.Contains(g.Scopes, scope) {
-			return nil, refuse("invalid_scope", "a scope was asked for that was not granted")
+			return nil, endpoint.Refuse("invalid_scope", "a scope was asked for that was not granted")
 		}
 	}
 	return scopes, nil

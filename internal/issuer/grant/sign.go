@@ -15,6 +15,7 @@ import (
 	"github.com/dexidp/dex/storage"
 
 	"pachyderm/internal/identity"
+	"pachyderm/internal/issuer/endpoint"
 	"pachyderm/internal/issuer/jws"
 )
 
@@ -110,7 +111,7 @@ type accessClaims struct {
 	Scope    string `json:"scope"`
 }
 
-// issue signs the tokens of a grant. Error: *Error for an audience that does not
+// issue signs the tokens of a grant. Error: *endpoint.Error for an audience that does not
 // trust the client any more.
 func (s *Server) issue(ctx context.Context, c Client, g Grant, who identity.Identity, scopes []string, refresh, code string,
 ) (Tokens, error) {
@@ -154,17 +155,17 @@ func (s *Server) issue(ctx context.Context, c Client, g Grant, who identity.Iden
 }
 
 // CheckScopes refuses scopes that are not known, that mean nothing to OpenID
-// Connect, or that name a client which does not trust this one. Error: *Error,
+// Connect, or that name a client which does not trust this one. Error: *endpoint.Error,
 // invalid_scope.
 func (s *Server) CheckScopes(ctx context.Context, c Client, scopes []string) error {
 	known := []string{scopeOpenID, scopeOffline, scopeEmail, scopeGroups, scopeProfile, scopeFederated}
 	for _, scope := range scopes {
 		if !slices.Contains(known, scope) && !strings.HasPrefix(scope, scopeAudience) {
-			return refuse("invalid_scope", "a scope was asked for that is none here: "+strings.Join(known, ", ")+" and "+scopeAudience+"ID are")
+			return endpoint.Refuse("invalid_scope", "a scope was asked for that is none of "+strings.Join(known, ", ")+", "+scopeAudience+"ID")
 		}
 	}
 	if !slices.Contains(scopes, scopeOpenID) {
-		return refuse("invalid_scope", "the scope openid is missing")
+		return endpoint.Refuse("invalid_scope", "the scope openid is missing")
 	}
 	_, err := s.audience(ctx, c, scopes)
 	return err
@@ -183,7 +184,7 @@ func (s *Server) audience(ctx context.Context, c Client, scopes []string) (all [
 				return nil, err
 			}
 			if err != nil || !slices.Contains(peer.TrustedPeers, c.ID) {
-				return nil, refuse("invalid_scope", "a client that the scopes name does not trust this one (any more)")
+				return nil, endpoint.Refuse("invalid_scope", "a client that the scopes name does not trust this one (any more)")
 			}
 		}
 		all = append(all, id)

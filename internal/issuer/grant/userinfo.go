@@ -8,6 +8,7 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
+	"pachyderm/internal/issuer/endpoint"
 )
 
 // ServeUserInfo answers with the claims about the person of an access token
@@ -16,7 +17,7 @@ import (
 func (s *Server) ServeUserInfo(w http.ResponseWriter, r *http.Request) error {
 	raw, ok := bearer(r)
 	if !ok {
-		return &Error{
+		return &endpoint.Error{
 			Status: http.StatusUnauthorized, Code: "invalid_request", Description: "send the access token as: Authorization: Bearer TOKEN",
 			Challenge: "Bearer",
 		}
@@ -24,12 +25,12 @@ func (s *Server) ServeUserInfo(w http.ResponseWriter, r *http.Request) error {
 	claims, err := s.userInfo(r.Context(), raw)
 	switch {
 	case err == nil:
-		answer(w, http.StatusOK, claims)
+		endpoint.Answer(w, http.StatusOK, claims)
 		return nil
 	case fault.Is(err, fault.Unavailable):
-		return unavailable(err)
+		return endpoint.Unavailable(err)
 	}
-	return &Error{
+	return &endpoint.Error{
 		Status: http.StatusUnauthorized, Code: "invalid_token", Description: "the access token is not valid",
 		Challenge: `Bearer error="invalid_token"`,
 	}

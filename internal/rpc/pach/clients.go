@@ -85,19 +85,22 @@ func (s *server) UpdateOIDCClient(ctx context.Context, req *pb.UpdateOIDCClientR
 	}
 	by := session.FromContext(ctx).Name
 	err := s.issuer.Registry.CheckPublic(ctx, req.GetId(), req.Public)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = s.issuer.Registry.UpdateClient(ctx, by, changeFromProto(req))
 	}
-	err = s.issuer.Registry.UpdateClient(ctx, by, registry.Client{
-		ID: req.GetId(), Name: req.GetName(), RedirectURIs: values(req.GetRedirectUris()), TrustedPeers: values(req.GetTrustedPeers()),
-		AllowedConnectors: values(req.GetAllowedConnectors()), PKCE: pkceFromProto(req.GetPkce()),
-		PostLogoutRedirectURIs: values(req.GetPostLogoutRedirectUris()), LogoutURI: req.BackchannelLogoutUri,
-	})
 	if err != nil || !req.GetNewSecret() {
 		return &pb.UpdateOIDCClientResponse{}, err
 	}
 	fresh, err := s.issuer.Registry.RotateClientSecret(ctx, by, req.GetId())
 	return &pb.UpdateOIDCClientResponse{Secret: fresh}, err
+}
+
+func changeFromProto(req *pb.UpdateOIDCClientRequest) registry.Client {
+	return registry.Client{
+		ID: req.GetId(), Name: req.GetName(), RedirectURIs: values(req.GetRedirectUris()), TrustedPeers: values(req.GetTrustedPeers()),
+		AllowedConnectors: values(req.GetAllowedConnectors()), PKCE: pkceFromProto(req.GetPkce()),
+		PostLogoutRedirectURIs: values(req.GetPostLogoutRedirectUris()), LogoutURI: req.BackchannelLogoutUri,
+	}
 }
 
 // values keeps an empty list apart from one that is absent.
