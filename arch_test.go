@@ -189,11 +189,12 @@ var mayImport = map[string][]string{
 	"internal/cli/auth":        {"api/auth", "api/pach", "client", "internal/cli/kit", "internal/fault"},
 	"internal/cli/activation":  {"api/auth", "api/identity", "api/pach", "api/pfs", "api/pps", "client", "internal/cli/kit", "internal/fault"},
 	"internal/cli/idp": {
-		"api/connector", "api/identity", "api/pach", "client", "internal/cli/idp/preset", "internal/cli/kit", "internal/fault", "internal/webaddr",
+		"api/connector", "api/identity", "api/pach", "client", "internal/cli/idp/clientdoc", "internal/cli/idp/preset", "internal/cli/kit", "internal/fault", "internal/webaddr",
 	},
-	"internal/cli/idp/preset": {},
-	"internal/cli/config":     {"client", "internal/cli/configfile", "internal/cli/kit", "internal/fault"},
-	"internal/cli/enterprise": {"api/enterprise", "api/license", "internal/cli/configfile", "internal/cli/kit", "internal/fault"},
+	"internal/cli/idp/clientdoc": {"api/identity", "api/pach", "internal/cli/kit", "internal/fault"},
+	"internal/cli/idp/preset":    {},
+	"internal/cli/config":        {"client", "internal/cli/configfile", "internal/cli/kit", "internal/fault"},
+	"internal/cli/enterprise":    {"api/enterprise", "api/license", "internal/cli/configfile", "internal/cli/kit", "internal/fault"},
 	"internal/cli": {
 		"api/version", "internal/cli/activation", "internal/cli/auth", "internal/cli/config", "internal/cli/enterprise", "internal/cli/idp", "internal/cli/kit",
 		"internal/cli/signin", "internal/fault", "internal/version",

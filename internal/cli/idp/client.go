@@ -10,86 +10,9 @@ import (
 	"pachyderm/api/identity"
 	"pachyderm/api/pach"
 	"pachyderm/client"
+	"pachyderm/internal/cli/idp/clientdoc"
 	"pachyderm/internal/cli/kit"
-	"pachyderm/internal/fault"
 )
-
-// clientDoc is an OIDC client as people write it.
-type clientDoc struct {
-	ID           string   `json:"id" yaml:"id"`
-	Name         string   `json:"name" yaml:"name"`
-	RedirectURIs []string `json:"redirect_uris" yaml:"redirect_uris"`
-	Secret       string   `json:"secret,omitempty" yaml:"secret,omitempty"`
-	TrustedPeers []string `json:"trusted_peers" yaml:"trusted_peers"`
-	// Allowed is nil where pachd was not asked for it.
-	Allowed []string `json:"allowed_connectors,omitempty" yaml:"allowed_connectors,omitempty"`
-	// PKCE is left out where it is required.
-	PKCE       string   `json:"pkce,omitempty" yaml:"pkce,omitempty"`
-	Public     *bool    `json:"public,omitempty" yaml:"public,omitempty"`
-	PostLogout []string `json:"post_logout_redirect_uris,omitempty" yaml:"post_logout_redirect_uris,omitempty"`
-	// LogoutURI is nil where the document does not say, and empty to take it away.
-	LogoutURI *string `json:"backchannel_logout_uri,omitempty" yaml:"backchannel_logout_uri,omitempty"`
-}
-
-// pkceByName are what a client may have to do about PKCE, as documents have it.
-func pkceByName() map[string]pach.PKCE {
-	return map[string]pach.PKCE{
-		"required": pach.PKCE_PKCE_REQUIRED, "optional": pach.PKCE_PKCE_OPTIONAL, "until-used": pach.PKCE_PKCE_UNTIL_USED,
-	}
-}
-
-func parsePKCE(text string) (pach.PKCE, error) {
-	p, ok := pkceByName()[text]
-	if !ok && text != "" {
-		return p, fault.New(fault.Invalid, "pkce: %q is neither required nor optional", text).At("pkce")
-	}
-	return p, nil
-}
-
-// shownPKCE is empty where PKCE is required, and where pachd does not say.
-func shownPKCE(p pach.PKCE) string {
-	for name, known := range pkceByName() {
-		if known == p && p != pach.PKCE_PKCE_REQUIRED {
-			return name
-		}
-	}
-	return ""
-}
-
-const clientHelp = `The document is YAML or JSON with the keys
-
-  id             name of the application for programs
-  name           name of the application for people
-  redirect_uris  where the browser may be sent back to
-  secret         default: a random one
-  trusted_peers  ids of clients that may request tokens for this one
-  allowed_connectors
-                 ids of the connectors that people may sign in with; default:
-                 all
-  pkce           optional for an application that does not know PKCE; default:
-                 required. A client that was made by a client of an older
-                 version shows until-used: it may leave PKCE out until it has
-                 used it once
-  public         true for a program that cannot keep a secret, on people's
-                 machines or in their browsers: it has none, and uses PKCE
-  post_logout_redirect_uris
-                 where people may be sent whom the application signs out
-  backchannel_logout_uri
-                 where the application hears of sign-ins that have ended`
-
-// clientOf reads the document. A secret *** is one that get-client did not show.
-func clientOf(d kit.Document) (doc clientDoc, pkce pach.PKCE, err error) {
-	if err := d.Decode(&doc); err != nil {
-		return doc, pkce, err
-	}
-	if doc.Secret == kit.Mask {
-		doc.Secret = ""
-	}
-	if pkce, err = parsePKCE(doc.PKCE); err != nil {
-		err = fault.Prefix(err, "%s", d.Name)
-	}
-	return doc, pkce, err
-}
 
 type createClientOptions struct {
 	file string
@@ -100,7 +23,7 @@ func createClient(k *kit.Kit) *cobra.Command {
 	var o createClientOptions
 	c := &cobra.Command{
 		Use: "create-client", Short: "Register an application as OIDC client", Args: kit.Exactly(0),
-		Long:    "Register an application that signs people in through Pachyderm. Its secret is\nshown this once.\n\n" + clientHelp,
+		Long:    "Register an application that signs people in through Pachyderm. Its secret is\nshown this once.\n\n" + clientdoc.Help,
 		Example: "  pachctl idp create-client --config dashboard.yaml",
 		RunE:    func(c *cobra.Command, _ []string) error { return o.run(c.Context(), k) },
 	}
@@ -114,22 +37,11 @@ func (o createClientOptions) run(ctx context.Context, k *kit.Kit) error {
 	if err != nil {
 		return err
 	}
-	doc, pkce, err := clientOf(d)
+	doc, err := clientdoc.Read(d)
 	if err != nil {
 		return err
 	}
-	req := &pach.CreateOIDCClientRequest{
-		Client: &identity.OIDCClient{
-			Id: doc.ID, Name: doc.Name, RedirectUris: doc.RedirectURIs, Secret: doc.Secret, TrustedPeers: doc.TrustedPeers,
-		},
-		AllowedConnectors: doc.Allowed, Pkce: pkce, PostLogoutRedirectUris: doc.PostLogout,
-	}
-	if doc.Public != nil {
-		req.Public = *doc.Public
-	}
-	if doc.LogoutURI != nil {
-		req.BackchannelLogoutUri = *doc.LogoutURI
-	}
+	req := doc.Create()
 	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
 		secret, err := register(ctx, c, req)
 		if err != nil {
@@ -178,7 +90,7 @@ secret is generated and shown this once; the old one ends, as it does when the
 document sets one. With --pkce=optional the client may sign people in without
 PKCE (RFC 7636). With an ID and flags alone only what they say changes.
 
-` + clientHelp,
+` + clientdoc.Help,
 		Example: "  pachctl idp update-client --config dashboard.yaml\n  pachctl idp update-client dashboard --new-secret\n" +
 			"  pachctl idp update-client dashboard --pkce=optional",
 		RunE: func(c *cobra.Command, args []string) error {
@@ -202,14 +114,17 @@ func (o *updateClientOptions) read(c *cobra.Command, k *kit.Kit, args []string) 
 		if o.document, err = k.ReadDocument(o.file); err != nil {
 			return err
 		}
-		if err := o.readDocument(); err != nil {
+		doc, err := clientdoc.Read(o.document)
+		if err != nil {
 			return err
 		}
+		o.secret = doc.Secret
+		doc.Change(&o.request)
 	case !o.request.NewSecret && o.pkce == "":
 		return kit.Usagef(c, "nothing to change: add --config FILE or --new-secret or --pkce")
 	}
 	if o.pkce != "" {
-		if o.request.Pkce, err = parsePKCE(o.pkce); err != nil || o.request.GetPkce() == pach.PKCE_PKCE_UNTIL_USED {
+		if o.request.Pkce, err = clientdoc.ParsePKCE(o.pkce); err != nil || o.request.GetPkce() == pach.PKCE_PKCE_UNTIL_USED {
 			return kit.Usagef(c, "--pkce is %q: choose required or optional", o.pkce)
 		}
 	}
@@ -217,29 +132,6 @@ func (o *updateClientOptions) read(c *cobra.Command, k *kit.Kit, args []string) 
 		return kit.Usagef(c, "the document sets a secret and --new-secret generates another: choose one")
 	}
 	return takeID(c, "client", &o.request.Id, args)
-}
-
-func (o *updateClientOptions) readDocument() error {
-	doc, pkce, err := clientOf(o.document)
-	if err != nil {
-		return err
-	}
-	o.secret, o.request.Id, o.request.Name, o.request.Pkce = doc.Secret, doc.ID, doc.Name, pkce
-	o.request.Public, o.request.BackchannelLogoutUri = doc.Public, doc.LogoutURI
-	for _, list := range []struct {
-		given []string
-		into  **pach.StringList
-	}{
-		{doc.Allowed, &o.request.AllowedConnectors},
-		{doc.RedirectURIs, &o.request.RedirectUris},
-		{doc.TrustedPeers, &o.request.TrustedPeers},
-		{doc.PostLogout, &o.request.PostLogoutRedirectUris},
-	} {
-		if list.given != nil {
-			*list.into = &pach.StringList{Values: list.given}
-		}
-	}
-	return nil
 }
 
 func (o *updateClientOptions) run(ctx context.Context, k *kit.Kit) error {
@@ -254,22 +146,6 @@ func (o *updateClientOptions) run(ctx context.Context, k *kit.Kit) error {
 		}
 		return printSecret(k, o.out, r.GetSecret())
 	})
-}
-
-func docOfClient(r *pach.GetOIDCClientResponse) clientDoc {
-	c := r.GetClient()
-	doc := clientDoc{
-		ID: c.GetId(), Name: c.GetName(), Secret: c.GetSecret(), Allowed: r.GetAllowedConnectors(), PKCE: shownPKCE(r.GetPkce()),
-		RedirectURIs: append([]string{}, c.GetRedirectUris()...), TrustedPeers: append([]string{}, c.GetTrustedPeers()...),
-		PostLogout: r.GetPostLogoutRedirectUris(),
-	}
-	if r.GetPublic() {
-		doc.Public = &r.Public
-	}
-	if r.GetBackchannelLogoutUri() != "" {
-		doc.LogoutURI = &r.BackchannelLogoutUri
-	}
-	return doc
 }
 
 func getClient(k *kit.Kit) *cobra.Command {
@@ -297,7 +173,7 @@ func (o idOptions) runGetClient(ctx context.Context, k *kit.Kit) error {
 		if err != nil {
 			return err
 		}
-		doc := docOfClient(r)
+		doc := clientdoc.Of(r)
 		return printYAML(k, o.out, doc, doc)
 	})
 }
@@ -323,9 +199,9 @@ func (o listClientOptions) run(ctx context.Context, k *kit.Kit) error {
 		if err != nil {
 			return err
 		}
-		docs := []clientDoc{}
+		docs := []clientdoc.Document{}
 		for _, oidc := range all {
-			docs = append(docs, docOfClient(oidc))
+			docs = append(docs, clientdoc.Of(oidc))
 		}
 		return k.PrintResult(o.out, docs, func() {
 			for _, d := range docs {
