@@ -7,6 +7,7 @@ TOOLS := $(CURDIR)/.tools
 GREMLINS := $(TOOLS)/gremlins-0.6.0
 GOLANGCI_LINT := $(TOOLS)/golangci-lint-2.15.0
 BUF := $(TOOLS)/buf-1.75.0
+OAUTH2_PROXY := $(TOOLS)/oauth2-proxy-7.15.6
 PLUGINS := $(addprefix $(TOOLS)/,protoc-gen-go protoc-gen-go-grpc protoc-gen-grpc-gateway protoc-gen-openapiv2)
 
 MUTATED ?= $(addprefix ./internal/,access token identity session connector/fetch connector/ldap connector/oidc connector/saml issuer rpc)
@@ -68,11 +69,11 @@ fuzz: ## run each fuzz target for 30 seconds
 	done
 
 # The race detector wants a C compiler; the tests want a PostgreSQL, a browser, a
-# directory, a domain controller, a SAML provider, and Node for providers that
-# come from npm. The tests start all of these themselves, so nothing of what is
+# directory, a domain controller, a SAML provider, applications that sign people
+# in (oauth2-proxy, Apache), and Node for providers that come from npm. The tests start all of these themselves, so nothing of what is
 # installed here may start now (SYSTEMD_OFFLINE and RUNLEVEL see to that) or with
 # the machine: what has just come is disabled, what was there is left alone.
-deps:
+deps: $(OAUTH2_PROXY)
 	@missing=""; units=""; \
 	command -v gcc >/dev/null || missing="$$missing gcc libc6-dev"; \
 	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || { missing="$$missing postgresql"; units="$$units postgresql"; }; \
@@ -84,6 +85,7 @@ deps:
 		|| { missing="$$missing samba samba-ad-dc samba-ad-provision"; test -x /usr/sbin/smbd || units="$$units smbd nmbd winbind samba-ad-dc"; }; \
 	test -d /usr/share/simplesamlphp/www && php -r 'exit(extension_loaded("dom") && extension_loaded("mbstring") ? 0 : 1);' 2>/dev/null \
 		|| { missing="$$missing simplesamlphp php-cli php-xml php-mbstring"; test -x /usr/sbin/apache2 || units="$$units apache2 apache-htcacheclean"; }; \
+	test -x /usr/sbin/apache2 && test -f /usr/lib/apache2/modules/mod_auth_openidc.so || missing="$$missing apache2-bin libapache2-mod-auth-openidc"; \
 	if [ -n "$$missing" ]; then \
 		echo "installing$$missing"; \
 		apt-get update -qq && SYSTEMD_OFFLINE=1 RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
@@ -101,6 +103,10 @@ $(GOLANGCI_LINT):
 $(GREMLINS):
 	GOBIN=$(TOOLS) $(GO) install github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0
 	mv $(TOOLS)/gremlins $@
+
+$(OAUTH2_PROXY):
+	GOBIN=$(TOOLS) $(GO) install github.com/oauth2-proxy/oauth2-proxy/v7@v7.15.6
+	mv $(TOOLS)/oauth2-proxy $@
 
 $(BUF):
 	GOBIN=$(TOOLS) $(GO) install github.com/bufbuild/buf/cmd/buf@v1.75.0
