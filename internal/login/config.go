@@ -55,6 +55,10 @@ const (
 	// configID is the one row of oidc_config, and where it is sealed.
 	configID    = "auth"
 	configPlace = "oidc-config"
+	// redirectOfUpstream is where upstream's "pachctl auth activate" has pachd
+	// answered unless it is told otherwise: at a port of the person's own machine,
+	// which pachctl forwards there.
+	redirectOfUpstream = "http://localhost:30657" + CallbackPath
 )
 
 func (c Config) isZero() bool {
@@ -132,12 +136,9 @@ func (s *Service) SetConfiguration(ctx context.Context, by principal.Name, c Con
 		return err
 	}
 	if c.ClientSecret == secret.Mask {
-		if old.ClientSecret == "" || !sameIssuer(c.Issuer, old.Issuer) {
-			return fault.New(fault.Invalid,
-				"client_secret is %s, which stands for the stored secret of the same issuer, and there is none", secret.Mask).
-				Next("write the secret itself").At("client_secret")
+		if c.ClientSecret, err = s.keptSecret(ctx, old, c); err != nil {
+			return err
 		}
-		c.ClientSecret = old.ClientSecret
 	}
 	if !c.isZero() {
 		if err := s.check(ctx, c); err != nil {
@@ -153,6 +154,23 @@ func (s *Service) SetConfiguration(ctx context.Context, by principal.Name, c Con
 		}
 		return audit.By{Actor: by, At: s.with.Now()}.Record(ctx, tx, "auth.configure", "auth-config", c.Issuer+" as "+c.ClientID)
 	})
+}
+
+// keptSecret is what a masked secret stands for: the stored one of the same client
+// of the same issuer, or that of a client of our own issuer. Fault: Invalid.
+func (s *Service) keptSecret(ctx context.Context, old, c Config) (string, error) {
+	if old.ClientSecret != "" && c.ClientID == old.ClientID && sameIssuer(c.Issuer, old.Issuer) && s.isOwn(c) == s.isOwn(old) {
+		return old.ClientSecret, nil
+	}
+	if s.isOwn(c) {
+		kept, err := s.with.Issuer.Registry.ClientSecret(ctx, c.ClientID)
+		if !fault.Is(err, fault.NotFound) {
+			return kept, err
+		}
+	}
+	return "", fault.New(fault.Invalid,
+		"client_secret is %s, which stands for the stored secret of the same client of the same issuer, and there is none", secret.Mask).
+		Next("write the secret itself").At("client_secret")
 }
 
 // DeleteConfiguration goes back to the built-in client, in the caller's
@@ -186,7 +204,7 @@ func (s *Service) changeIssuer(ctx context.Context, tx *db.Tx, next Config) erro
 	if err != nil {
 		return err
 	}
-	if !s.isOwn(old) && !sameIssuer(old.Issuer, next.Issuer) {
+	if !s.isOwn(old) && (s.isOwn(next) || !sameIssuer(old.Issuer, next.Issuer)) {
 		if err := registry.ReleaseBareGroups(ctx, tx, instanceOf(old.Issuer)); err != nil {
 			return err
 		}
@@ -264,9 +282,16 @@ func webAddress(text string) (*url.URL, error) {
 	return u, err
 }
 
-// isOwn reports whether the issuer is the one in this process.
+// isOwn reports whether the issuer is the one in this process: by its name, or by
+// upstream's default with the word that it is this pachd.
 func (s *Service) isOwn(c Config) bool {
-	return c.Issuer == "" || sameIssuer(c.Issuer, s.with.Issuer.URL())
+	return c.Issuer == "" || sameIssuer(c.Issuer, s.with.Issuer.URL()) || c.hasDefaultIssuer()
+}
+
+// hasDefaultIssuer reports whether the issuer is what upstream's client sets
+// unless it is told another.
+func (c Config) hasDefaultIssuer() bool {
+	return c.LocalhostIssuer && c.Issuer == registry.DefaultOfUpstream
 }
 
 func sameIssuer(a, b string) bool { return strings.TrimSuffix(a, "/") == strings.TrimSuffix(b, "/") }
@@ -316,8 +341,11 @@ func (c Config) clientID() string {
 	return c.ClientID
 }
 
+// redirectURI is where the browser comes back to. With upstream's defaults that is
+// pachd where the browser has just been: nothing need be forwarded.
 func (s *Service) redirectURI(c Config) string {
-	if c.RedirectURI == "" {
+	defaults := c.hasDefaultIssuer() && c.ClientID == issuer.LegacyClient && c.RedirectURI == redirectOfUpstream
+	if defaults || c.RedirectURI == "" {
 		return s.with.Issuer.LegacyRedirect()
 	}
 	return c.RedirectURI

@@ -16,6 +16,10 @@ import (
 	"pachyderm/internal/fault"
 )
 
+// defaultOfUpstream is the issuer that upstream's pachctl sets unless it is told
+// another. It names no server that anybody could sign in at.
+const defaultOfUpstream = "http://pachd:1658/"
+
 // stepsBack take back what was changed, the last change first.
 type stepsBack []func(context.Context) error
 
@@ -68,7 +72,7 @@ func (o activateOptions) setIssuer(ctx context.Context, idp *client.Client, else
 		*back = append(*back, func(ctx context.Context) error { return set(ctx, old.GetIssuer()) })
 		return o.issuer, set(ctx, o.issuer)
 	}
-	if issuer := cmp.Or(o.issuer, old.GetIssuer()); issuer != "" {
+	if issuer := cmp.Or(o.issuer, old.GetIssuer()); issuer != "" && issuer != defaultOfUpstream {
 		return issuer, nil
 	}
 	info, err := idp.Pach.GetSignIn(ctx, &pach.GetSignInRequest{})
@@ -80,14 +84,16 @@ func (o activateOptions) register(ctx context.Context, pachd, idp *client.Client
 	r, err := idp.Identity.CreateOIDCClient(ctx, &identity.CreateOIDCClientRequest{Client: &identity.OIDCClient{
 		Id: o.clientID, Name: o.clientID, RedirectUris: []string{o.redirect}, TrustedPeers: o.peers,
 	}})
-	if err == nil {
+	switch secret := r.GetClient().GetSecret(); {
+	case err == nil && secret == kit.Mask: // it was there, as it is wanted
+		return secret, nil
+	case err == nil:
 		*back = append(*back, func(ctx context.Context) error {
 			_, err := idp.Identity.DeleteOIDCClient(ctx, &identity.DeleteOIDCClientRequest{Id: o.clientID})
 			return err
 		})
-		return r.GetClient().GetSecret(), nil
-	}
-	if status.Code(err) != codes.AlreadyExists {
+		return secret, nil
+	case status.Code(err) != codes.AlreadyExists:
 		return "", err
 	}
 	stored, getErr := pachd.Auth.GetConfiguration(ctx, &auth.GetConfigurationRequest{})

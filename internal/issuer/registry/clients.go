@@ -116,6 +116,33 @@ func (g *Registry) CreateClient(ctx context.Context, by principal.Name, c Client
 	return c, err
 }
 
+// EnsureClient is CreateClient for callers that begin again where they broke off,
+// as upstream's "pachctl auth activate": a client that has all that is asked for,
+// and for which no secret is given, is returned as it is stored, with secret.Mask
+// for its secret. Faults: Invalid, Exists.
+func (g *Registry) EnsureClient(ctx context.Context, by principal.Name, c Client) (Client, error) {
+	made, err := g.CreateClient(ctx, by, c)
+	if c.Secret != "" || !fault.Is(err, fault.Exists) {
+		return made, err
+	}
+	stored, readErr := g.Client(ctx, c.ID)
+	if readErr != nil || !stored.covers(c) {
+		return Client{}, err
+	}
+	stored.Secret = secret.Mask
+	return stored, nil
+}
+
+// covers reports whether c has all that is asked for.
+func (c Client) covers(asked Client) bool {
+	return c.Name == asked.Name && c.Public == asked.Public &&
+		containsAll(c.RedirectURIs, asked.RedirectURIs) && containsAll(c.TrustedPeers, asked.TrustedPeers)
+}
+
+func containsAll(have, asked []string) bool {
+	return !slices.ContainsFunc(asked, func(one string) bool { return !slices.Contains(have, one) })
+}
+
 // checkClientID refuses the ids of pachctl, and those that a person would take
 // for another client's.
 func (g *Registry) checkClientID(ctx context.Context, id string) error {
@@ -271,6 +298,15 @@ func (g *Registry) Client(ctx context.Context, id string) (Client, error) {
 		return Client{}, noClient(id, storage.ErrNotFound)
 	}
 	return all.client(c), nil
+}
+
+// ClientSecret is the secret of a registered application. Fault: NotFound.
+func (g *Registry) ClientSecret(ctx context.Context, id string) (string, error) {
+	c, _, err := g.DexClient(ctx, id)
+	if err != nil {
+		return "", noClient(id, err)
+	}
+	return c.Secret, nil
 }
 
 // ClientTopic is what db.Watch calls a change of clients.

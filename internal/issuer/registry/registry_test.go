@@ -524,6 +524,7 @@ func TestSettings_Refused(t *testing.T) {
 		"loopback":                    {registry.Settings{Issuer: "http://127.0.0.1:30658"}, false, ""},
 		"in clear, allowed":           {registry.Settings{Issuer: "http://pach.example.com"}, true, ""},
 		"in clear":                    {registry.Settings{Issuer: "http://pach.example.com"}, false, "issuer"},
+		"almost upstream's default":   {registry.Settings{Issuer: "http://pachd:1658/dex"}, false, "issuer"},
 		"no scheme":                   {registry.Settings{Issuer: "pach.example.com"}, false, "issuer"},
 		"another scheme":              {registry.Settings{Issuer: "ftp://pach.example.com"}, false, "issuer"},
 		"a query":                     {registry.Settings{Issuer: "https://pach.example.com?x=1"}, false, "issuer"},
@@ -548,9 +549,13 @@ func TestSettings_Refused(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, p, err)
 		}
 	}
-	p, err := registry.Settings{}.Parse("https://fallback.example.com", false)
-	if err != nil || p.Issuer.Host != "fallback.example.com" || p.IDTokens != 24*time.Hour || p.Refresh != 0 {
-		t.Errorf("defaults: %+v, %v", p, err)
+	for _, none := range []string{"", "http://pachd:1658/"} {
+		for _, insecure := range []bool{false, true} {
+			p, err := registry.Settings{Issuer: none}.Parse("https://fallback.example.com", insecure)
+			if err != nil || p.Issuer.Host != "fallback.example.com" || p.IDTokens != 24*time.Hour || p.Refresh != 0 {
+				t.Errorf("%q: %+v, %v", none, p, err)
+			}
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"net/url"
 	"strings"
@@ -17,6 +18,10 @@ const (
 	// DefaultIDTokenExpiry is how long ID tokens are valid unless set, and the
 	// most that can be set.
 	DefaultIDTokenExpiry = 24 * time.Hour
+	// DefaultOfUpstream is the issuer that upstream's "pachctl auth activate" sets
+	// unless it is told another: the address of upstream's own service inside of a
+	// cluster, which nobody reaches from outside.
+	DefaultOfUpstream = "http://pachd:1658/"
 )
 
 // SettingsTopic is what db.Watch calls a change of settings.
@@ -24,6 +29,7 @@ const SettingsTopic = "issuer-setting"
 
 // Settings are the identity server's settings as upstream names them.
 type Settings struct {
+	// Issuer is given back as it was set. DefaultOfUpstream names none.
 	Issuer string `json:"issuer"`
 	// IDTokenExpiry is how long ID tokens are valid; 24 hours when empty.
 	IDTokenExpiry string `json:"id_token_expiry"`
@@ -47,7 +53,7 @@ func (g *Registry) StoreSettings(ctx context.Context, by Author, s Settings) err
 		if err := readSetting(ctx, tx, identitySettings, &old); err != nil {
 			return err
 		}
-		if s.Issuer != old.Issuer && !by.MayGrant {
+		if s.named() != old.named() && !by.MayGrant {
 			return fault.New(fault.Denied, "%s may not change the issuer: whoever decides where people sign in decides who they are", by.Name).
 				Next("ask a clusterAdmin, or leave the issuer as it is").At("issuer")
 		}
@@ -56,6 +62,14 @@ func (g *Registry) StoreSettings(ctx context.Context, by Author, s Settings) err
 		}
 		return g.record(ctx, tx, by.Name, "issuer.configure", s.Issuer)
 	})
+}
+
+// named is the issuer that the settings name, or empty.
+func (s Settings) named() string {
+	if s.Issuer == DefaultOfUpstream {
+		return ""
+	}
+	return s.Issuer
 }
 
 // Parsed is Settings ready for use.
@@ -68,11 +82,7 @@ type Parsed struct {
 // Parse checks settings; publicURL is the issuer if they name none. Fault:
 // Invalid for a value that could not work.
 func (s Settings) Parse(publicURL string, insecure bool) (p Parsed, err error) {
-	raw := s.Issuer
-	if raw == "" {
-		raw = publicURL
-	}
-	u, err := checkURL(raw, insecure)
+	u, err := checkURL(cmp.Or(s.named(), publicURL), insecure)
 	if err != nil {
 		return p, fault.Prefix(err, "issuer").At("issuer")
 	}

@@ -2,15 +2,18 @@ package auth_test
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
 
+	"pachyderm/api"
 	authpb "pachyderm/api/auth"
 	identitypb "pachyderm/api/identity"
+	pachpb "pachyderm/api/pach"
 	pfspb "pachyderm/api/pfs"
 	ppspb "pachyderm/api/pps"
 	"pachyderm/internal/config"
@@ -128,47 +131,130 @@ func TestDeactivate_LastAdministrators(t *testing.T) {
 	})
 }
 
-// What upstream's "pachctl auth activate" calls, on a server that begins with
-// authentication off.
-func TestActivate_UpstreamClient(t *testing.T) {
-	dir := t.TempDir()
-	off := func(c *config.Config) { c.Auth.Activate = false }
-	t.Run("at first", func(t *testing.T) {
-		server := pachdtest.StartIn(t, dir, off)
-		conn, err := grpc.NewClient(server.GRPC, grpc.WithTransportCredentials(insecure.NewCredentials()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = conn.Close() }()
-		auth, idp := authpb.NewAPIClient(conn), identitypb.NewAPIClient(conn)
-		_, err = auth.WhoAmI(t.Context(), &authpb.WhoAmIRequest{})
-		pachdtest.Want(t, err, codes.Unimplemented, "the auth service is not activated")
-		_, err = pfspb.NewAPIClient(conn).ActivateAuth(t.Context(), &pfspb.ActivateAuthRequest{})
-		pachdtest.Want(t, err, codes.Unimplemented, "the auth service is not activated")
+// upstreamActivation is what upstream's "pachctl auth activate" calls, one after
+// another and with its own defaults; secret is what the answers hand on.
+func upstreamActivation(c api.Clients) []func(ctx context.Context) error {
+	const issuer, redirect = "http://pachd:1658/", "http://localhost:30657/authorization-code/callback"
+	secret := ""
+	return []func(ctx context.Context) error{
+		func(ctx context.Context) error {
+			_, err := c.Auth.Activate(ctx, &authpb.ActivateRequest{RootToken: "iamroot"})
+			if status.Code(err) == codes.Unimplemented && strings.Contains(err.Error(), "the auth service is already activated") {
+				return nil // the client goes on
+			}
+			return err
+		},
+		func(ctx context.Context) error {
+			_, err := c.PFS.ActivateAuth(ctx, &pfspb.ActivateAuthRequest{})
+			return err
+		},
+		func(ctx context.Context) error {
+			_, err := c.PPS.ActivateAuth(ctx, &ppspb.ActivateAuthRequest{})
+			return err
+		},
+		func(ctx context.Context) error {
+			_, err := c.Identity.SetIdentityServerConfig(ctx, &identitypb.SetIdentityServerConfigRequest{Config: &identitypb.IdentityServerConfig{Issuer: issuer}})
+			return err
+		},
+		func(ctx context.Context) error {
+			r, err := c.Identity.CreateOIDCClient(ctx, &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{Id: "pachd", Name: "pachd", RedirectUris: []string{redirect}}})
+			secret = r.GetClient().GetSecret()
+			return err
+		},
+		func(ctx context.Context) error {
+			_, err := c.Auth.SetConfiguration(ctx, &authpb.SetConfigurationRequest{Configuration: &authpb.OIDCConfig{
+				Issuer: issuer, ClientId: "pachd", ClientSecret: secret, RedirectUri: redirect,
+				Scopes: []string{"email", "profile", "groups", "openid"}, LocalhostIssuer: true,
+			}})
+			return err
+		},
+	}
+}
 
-		res, err := auth.Activate(t.Context(), &authpb.ActivateRequest{RootToken: "iamroot"})
-		if err != nil || res.GetPachToken() != "iamroot" {
-			t.Fatalf("Activate: %v, %v", res, err)
+// A second run completes what a first one began, wherever that broke off.
+func TestActivate_UpstreamClient(t *testing.T) {
+	for broken := range 7 {
+		t.Run(fmt.Sprintf("after %d calls", broken), func(t *testing.T) {
+			h := &env{pachdtest.Start(t, func(c *config.Config) { c.Auth.Activate = false }), t}
+			root := pachdtest.As(t.Context(), "iamroot")
+			for _, calls := range [][]func(context.Context) error{upstreamActivation(h.API)[:broken], upstreamActivation(h.API)} {
+				for n, call := range calls {
+					if err := call(root); err != nil {
+						t.Fatalf("call %d: %v", n+1, err)
+					}
+				}
+			}
+			h.RootToken = "iamroot"
+			h.wantConfiguration(&authpb.OIDCConfig{
+				Issuer: "http://pachd:1658/", ClientId: "pachd", ClientSecret: "***", RedirectUri: "http://localhost:30657/authorization-code/callback",
+				Scopes: []string{"email", "profile", "groups", "openid"}, LocalhostIssuer: true,
+			})
+			settings, err := h.API.Identity.GetIdentityServerConfig(root, &identitypb.GetIdentityServerConfigRequest{})
+			if err != nil || settings.GetConfig().GetIssuer() != "http://pachd:1658/" {
+				t.Errorf("the settings are given back as %v, %v", settings, err)
+			}
+			// What is served is another thing.
+			h.Connect()
+			start, err := h.API.Auth.GetOIDCLogin(t.Context(), &authpb.GetOIDCLoginRequest{})
+			if err != nil || !strings.HasPrefix(start.GetLoginUrl(), h.HTTP+"/auth?") || h.Issuer.URL() != h.HTTP {
+				t.Errorf("people sign in at %s, %v", start.GetLoginUrl(), err)
+			}
+			if who, err := h.WhoAmI(pachdtest.As(t.Context(), h.Alice())); err != nil || who.GetUsername() != pachdtest.Alice {
+				t.Errorf("signed in: %v, %v", who, err)
+			}
+		})
+	}
+}
+
+// What asks for more than is there is no repetition.
+func TestCreateOIDCClient_Again(t *testing.T) {
+	h := open(t)
+	app := func(change func(c *identitypb.OIDCClient)) *identitypb.CreateOIDCClientRequest {
+		c := &identitypb.OIDCClient{Id: "app", Name: "App", RedirectUris: []string{"https://app.example.com/a", "https://app.example.com/b"}, TrustedPeers: []string{"peer"}}
+		change(c)
+		return &identitypb.CreateOIDCClientRequest{Client: c}
+	}
+	made, err := h.API.Identity.CreateOIDCClient(h.Root(), app(func(*identitypb.OIDCClient) {}))
+	if err != nil || len(made.GetClient().GetSecret()) < 40 {
+		t.Fatalf("made: %v, %v", made, err)
+	}
+	for name, c := range map[string]struct {
+		change func(c *identitypb.OIDCClient)
+		code   codes.Code
+	}{
+		"the same":             {func(*identitypb.OIDCClient) {}, codes.OK},
+		"less":                 {func(c *identitypb.OIDCClient) { c.RedirectUris, c.TrustedPeers = c.GetRedirectUris()[:1], nil }, codes.OK},
+		"another redirect URI": {func(c *identitypb.OIDCClient) { c.RedirectUris = []string{"https://evil.example.com/"} }, codes.AlreadyExists},
+		"another peer":         {func(c *identitypb.OIDCClient) { c.TrustedPeers = []string{"evil"} }, codes.AlreadyExists},
+		"another name":         {func(c *identitypb.OIDCClient) { c.Name = "Other" }, codes.AlreadyExists},
+		"a secret":             {func(c *identitypb.OIDCClient) { c.Secret = "known" }, codes.AlreadyExists},
+	} {
+		again, err := h.API.Identity.CreateOIDCClient(h.Root(), app(c.change))
+		pachdtest.Want(t, err, c.code)
+		if want := map[codes.Code]string{codes.OK: "***"}[c.code]; again.GetClient().GetSecret() != want {
+			t.Errorf("%s: shows the secret %q, want %q", name, again.GetClient().GetSecret(), want)
 		}
-		root := pachdtest.As(t.Context(), "iamroot")
-		_, errs := pfspb.NewAPIClient(conn).ActivateAuth(root, &pfspb.ActivateAuthRequest{})
-		pachdtest.Want(t, errs, codes.OK)
-		_, errs = ppspb.NewAPIClient(conn).ActivateAuth(root, &ppspb.ActivateAuthRequest{})
-		pachdtest.Want(t, errs, codes.OK)
-		redirect := server.HTTP + "/authorization-code/callback"
-		_, errs = idp.SetIdentityServerConfig(root, &identitypb.SetIdentityServerConfigRequest{Config: &identitypb.IdentityServerConfig{Issuer: server.HTTP + "/"}})
-		pachdtest.Want(t, errs, codes.OK)
-		client, errs := idp.CreateOIDCClient(root, &identitypb.CreateOIDCClientRequest{Client: &identitypb.OIDCClient{Id: "pachd", Name: "pachd", RedirectUris: []string{redirect}}})
-		pachdtest.Want(t, errs, codes.OK)
-		_, errs = auth.SetConfiguration(root, &authpb.SetConfigurationRequest{Configuration: &authpb.OIDCConfig{
-			Issuer: server.HTTP + "/", ClientId: "pachd", ClientSecret: client.GetClient().GetSecret(), RedirectUri: redirect,
-			Scopes: []string{"email", "profile", "groups", "openid"}, LocalhostIssuer: true,
-		}})
-		pachdtest.Want(t, errs, codes.OK)
-		_, errs = auth.Deactivate(root, &authpb.DeactivateRequest{})
-		pachdtest.Want(t, errs, codes.OK)
+	}
+}
+
+// A client without a secret is another kind of client.
+func TestCreateOIDCClient_AgainPublic(t *testing.T) {
+	h := open(t)
+	app := &identitypb.OIDCClient{Id: "app", Name: "App", RedirectUris: []string{"https://app.example.com/"}}
+	if _, err := h.API.Pach.CreateOIDCClient(h.Root(), &pachpb.CreateOIDCClientRequest{Client: app, Public: true}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := h.API.Identity.CreateOIDCClient(h.Root(), &identitypb.CreateOIDCClientRequest{Client: app})
+	pachdtest.Want(t, err, codes.AlreadyExists, "ID already exists")
+}
+
+// What an administrator has deactivated, a restart does not activate.
+func TestDeactivate_OutlivesARestart(t *testing.T) {
+	dir := t.TempDir()
+	t.Run("at first", func(t *testing.T) {
+		server := pachdtest.StartIn(t, dir)
+		server.Deactivate(server.Root())
 	})
-	// What an administrator has deactivated, a restart does not activate.
 	t.Run("after a restart", func(t *testing.T) {
 		server := pachdtest.StartIn(t, dir, func(c *config.Config) { c.Auth.RootToken = "configured-token" })
 		_, err := server.WhoAmI(server.Root())

@@ -156,4 +156,11 @@ func TestSetConfiguration_KeptSecretStaysWithItsIssuer(t *testing.T) {
 	if _, page, _ := h.arrive(); page.Status != http.StatusOK {
 		t.Errorf("with the kept secret: %s", page.Text())
 	}
+	// Upstream's default is this pachd only with the word that it is.
+	own := changed(first.Client(), func(c *authpb.OIDCConfig) { c.Issuer, c.LocalhostIssuer = "http://pachd:1658/", true })
+	if err := first.configure(first.Root(), own); err != nil {
+		t.Fatal(err)
+	}
+	err = first.configure(first.Root(), changed(own, func(c *authpb.OIDCConfig) { c.LocalhostIssuer, c.ClientSecret = false, "***" }))
+	pachdtest.Want(t, err, codes.InvalidArgument, "client_secret is ***")
 }

@@ -133,6 +133,7 @@ func connectorToProto(c registry.Connector) (*pb.IDPConnector, error) {
 }
 
 // CreateOIDCClient registers an application; the answer has its secret, this once.
+// To ask again for what is there is no fault.
 func (s *server) CreateOIDCClient(ctx context.Context, req *pb.CreateOIDCClientRequest) (*pb.CreateOIDCClientResponse, error) {
 	if err := s.login.AuthorizeClient(ctx, req.GetClient().GetId()); err != nil {
 		return nil, err
@@ -141,7 +142,7 @@ func (s *server) CreateOIDCClient(ctx context.Context, req *pb.CreateOIDCClientR
 	if err != nil {
 		return nil, err
 	}
-	c, err = s.issuer.Registry.CreateClient(ctx, session.FromContext(ctx).Name, c)
+	c, err = s.issuer.Registry.EnsureClient(ctx, session.FromContext(ctx).Name, c)
 	return &pb.CreateOIDCClientResponse{Client: ClientToProto(c)}, err
 }
 
