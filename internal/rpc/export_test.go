@@ -7,7 +7,7 @@ type Row struct{ Public, SignedIn, Unimplemented bool }
 func Policy() (rows map[string]Row, needs map[string]string) {
 	rows, needs = map[string]Row{}, map[string]string{}
 	for method, r := range policy() {
-		rows[method] = Row{Public: r.kind == public || r.kind == publicOnceActivated, SignedIn: r.kind == signedIn || r.kind == clusterPermission || r.kind == openUntilActivated, Unimplemented: r.kind == unimplemented}
+		rows[method] = Row{Public: r.kind == public || r.kind == optionalToken || r.kind == publicOnceActivated, SignedIn: r.kind == signedIn || r.kind == clusterPermission || r.kind == openUntilActivated, Unimplemented: r.kind == unimplemented}
 		if r.need != 0 {
 			needs[method] = r.need.String()
 		}

@@ -107,7 +107,7 @@ func implementations(c Config) map[string]any {
 	return map[string]any{
 		authpb.API_ServiceDesc.ServiceName:       auth.New(c.DB, c.Sessions, c.Login),
 		identitypb.API_ServiceDesc.ServiceName:   identity.New(c.Issuer, c.Login),
-		adminpb.API_ServiceDesc.ServiceName:      admin.New(c.Cluster, c.Sessions),
+		adminpb.API_ServiceDesc.ServiceName:      admin.New(c.Cluster),
 		versionpb.API_ServiceDesc.ServiceName:    admin.NewVersion(),
 		pachpb.API_ServiceDesc.ServiceName:       pach.New(c.DB, c.Sessions, c.Issuer, c.Login, c.Now),
 		enterprisepb.API_ServiceDesc.ServiceName: enterprise.New(),

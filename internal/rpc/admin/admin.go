@@ -18,14 +18,11 @@ import (
 
 type server struct {
 	adminpb.UnimplementedAPIServer
-	cluster  *adminpb.ClusterInfo
-	sessions *session.Service
+	cluster *adminpb.ClusterInfo
 }
 
 // New serves admin_v2; c is what is said of this installation.
-func New(c *adminpb.ClusterInfo, sessions *session.Service) adminpb.APIServer {
-	return &server{cluster: c, sessions: sessions}
-}
+func New(c *adminpb.ClusterInfo) adminpb.APIServer { return &server{cluster: c} }
 
 // InspectCluster is what every client calls first. As upstream's it never
 // fails: what it would complain of becomes a warning.
@@ -33,7 +30,9 @@ func (s *server) InspectCluster(ctx context.Context, req *adminpb.InspectCluster
 	out := proto.CloneOf(s.cluster)
 	out.WarningsOk = true
 	out.WebResources = &adminpb.WebResource{ArchiveDownloadBaseUrl: archives(out)}
-	for _, w := range []string{versionWarning(req.GetClientVersion()), s.projectWarning(ctx, req.GetCurrentProject().GetName())} {
+	version := versionWarning(req.GetClientVersion())
+	project := projectWarning(session.FromContext(ctx), req.GetCurrentProject().GetName())
+	for _, w := range []string{version, project} {
 		if w != "" {
 			out.Warnings = append(out.Warnings, w)
 		}
@@ -51,17 +50,18 @@ func archives(c *adminpb.ClusterInfo) string {
 	return "http://" + c.GetProxyHost() + "/archive/"
 }
 
-func (s *server) projectWarning(ctx context.Context, project string) string {
+// projectWarning is for those only who may know which projects exist; others
+// could try names until they do (decision 0008). While authentication is off
+// nothing here knows of projects.
+func projectWarning(c session.Caller, project string) string {
 	if project == "" {
 		return ""
 	}
-	switch roles, err := s.sessions.Roles(ctx); {
-	case err != nil:
-		return fmt.Sprintf("WARNING: Could not inspect project %q: %s", project, fault.Message(err))
-	case !roles.Known(access.Resource{Type: access.Project, Name: project}):
-		return fmt.Sprintf("WARNING: Could not inspect project %q: it does not exist", project)
+	err := c.AuthorizeSeeBindings(access.Resource{Type: access.Project, Name: project})
+	if !fault.Is(err, fault.NotFound) {
+		return ""
 	}
-	return ""
+	return fmt.Sprintf("WARNING: Could not inspect project %q: it does not exist", project)
 }
 
 // versionWarning compares as upstream does: the same major and minor version
