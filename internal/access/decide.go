@@ -1,7 +1,6 @@
 package access
 
 import (
-	"slices"
 	"strings"
 
 	"pachyderm/internal/fault"
@@ -24,8 +23,8 @@ var specReaders = roleSet(1) << indexOfRole(repoReader)
 // allocate.
 func (ix *Index) Decide(subject principal.Name, groups []principal.Name, r Resource, need PermissionSet) Decision {
 	var have PermissionSet
-	ix.grants(subject, groups, r, func(_ Resource, _ principal.Name, roles roleSet) bool {
-		have = have.union(roles.permissions())
+	ix.grants(subject, groups, r, func(at Resource, _ principal.Name, roles roleSet) bool {
+		have = have.union(roles.permissionsOn(at.Type))
 		return !have.contains(need)
 	})
 	missing := need.minus(have)
@@ -78,25 +77,19 @@ func (ix *Index) grants(subject principal.Name, groups []principal.Name, r Resou
 // Effective lists, by name, the roles that the subject has on the resource and
 // that are worth showing for its type, and what these roles permit.
 func (ix *Index) Effective(subject principal.Name, groups []principal.Name, r Resource) ([]string, PermissionSet) {
-	var held roleSet
-	ix.grants(subject, groups, r, func(_ Resource, _ principal.Name, roles roleSet) bool {
-		held |= roles
-		return true
-	})
 	t := r.Type
 	if t == SpecRepo {
 		t = Repo
 	}
-	names := []string{}
+	shown := returnedFor(t)
+	var held roleSet
 	var all PermissionSet
-	for _, role := range held.roles() {
-		if slices.Contains(role.ReturnedFor, t) {
-			names = append(names, role.Name)
-			all = all.union(SetOf(role.Permissions...))
-		}
-	}
-	slices.Sort(names)
-	return names, all
+	ix.grants(subject, groups, r, func(at Resource, _ principal.Name, roles roleSet) bool {
+		held |= roles & shown
+		all = all.union((roles & shown).permissionsOn(at.Type))
+		return true
+	})
+	return append([]string{}, held.names()...), all
 }
 
 // DeniedError is the fault for a denial, in the words that clients look for. It

@@ -38,7 +38,7 @@ func (ix *Index) Explain(subject principal.Name, groups []principal.Name, r Reso
 	var e Explanation
 	ix.grants(subject, groups, r, func(at Resource, who principal.Name, held roleSet) bool {
 		for _, role := range held.roles() {
-			if slices.Contains(role.Permissions, p) {
+			if slices.Contains(role.Permissions, p) && boundPermissions[at.Type].has(p) {
 				e.Grants = append(e.Grants, Grant{Resource: at, Principal: who, Role: role.Name})
 			}
 		}

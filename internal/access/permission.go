@@ -234,6 +234,11 @@ func (s PermissionSet) union(t PermissionSet) PermissionSet {
 	return PermissionSet{s[0] | t[0], s[1] | t[1]}
 }
 
+// intersection is what is in s and in t.
+func (s PermissionSet) intersection(t PermissionSet) PermissionSet {
+	return PermissionSet{s[0] & t[0], s[1] & t[1]}
+}
+
 // minus is what is in s and not in t.
 func (s PermissionSet) minus(t PermissionSet) PermissionSet {
 	return PermissionSet{s[0] &^ t[0], s[1] &^ t[1]}

@@ -12,7 +12,8 @@ import (
 type Role struct {
 	Name        string
 	Permissions []Permission
-	// CanBeBoundTo says on which types of resource the role can be granted.
+	// CanBeBoundTo says on which types of resource the role is meant to be granted.
+	// On others it gives what roles that are meant for them could give as well.
 	CanBeBoundTo []ResourceType
 	// ReturnedFor says for which types of resource the role is worth showing.
 	ReturnedFor []ResourceType
@@ -115,24 +116,6 @@ func RolesWith(p Permission) []Role {
 	return with
 }
 
-// checkBindable refuses a role on a type of resource where it would do nothing
-// or stand for something else than its name says.
-func checkBindable(role string, t ResourceType) error {
-	i := indexOfRole(role)
-	if i < 0 {
-		return unknownRole(role)
-	}
-	if r := roleTable[i]; !r.bindableTo(t) {
-		var types []string
-		for _, at := range r.CanBeBoundTo {
-			types = append(types, at.String())
-		}
-		return fault.New(fault.Invalid, "role %q cannot be bound to a %s", role, t).
-			Next("bind it to %s", strings.Join(types, " or "))
-	}
-	return nil
-}
-
 func unknownRole(name string) error {
 	var names []string
 	for _, r := range roleTable {
@@ -186,12 +169,39 @@ func roleSetOf(names ...string) (roleSet, error) {
 	return s, nil
 }
 
-func (s roleSet) permissions() PermissionSet {
+// permissionsOn is what the roles give where they are bound on a resource of type
+// t: never more than roles that are meant for the type. So whoever may bind roles
+// on a project gives nothing beyond it, whichever role they bind.
+func (s roleSet) permissionsOn(t ResourceType) PermissionSet {
 	var all PermissionSet
 	for ; s != 0; s &= s - 1 {
 		all = all.union(rolePermissions[bits.TrailingZeros32(uint32(s))%32])
 	}
-	return all
+	return all.intersection(boundPermissions[t])
+}
+
+// boundPermissions is what a binding on a resource of a type can give.
+var boundPermissions = permissionsByType()
+
+func permissionsByType() (table [len(resourceTypeNames)]PermissionSet) {
+	for i, r := range roleTable {
+		for t := range table {
+			if r.bindableTo(ResourceType(t)) {
+				table[t] = table[t].union(rolePermissions[i])
+			}
+		}
+	}
+	return table
+}
+
+// returnedFor are the roles that are worth showing for a type of resource.
+func returnedFor(t ResourceType) (s roleSet) {
+	for i, r := range roleTable {
+		if slices.Contains(r.ReturnedFor, t) {
+			s |= 1 << i
+		}
+	}
+	return s
 }
 
 // roles lists the members of s in the order of the table.

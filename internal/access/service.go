@@ -164,10 +164,8 @@ func Set(ctx context.Context, tx *db.Tx, by audit.By, r Resource, who principal.
 	if r.Type == Cluster && (who.Kind() == principal.Pach || who.Kind() == principal.System) {
 		return fault.New(fault.Precondition, "cannot modify cluster role bindings for %s: users: they keep pachd administrable", who.Kind())
 	}
-	for _, role := range roles {
-		if err := checkBindable(role, r.Type); err != nil {
-			return err
-		}
+	if _, err := roleSetOf(roles...); err != nil {
+		return err
 	}
 	if err := checkBindingOn(r); err != nil {
 		return err

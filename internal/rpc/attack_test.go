@@ -31,7 +31,7 @@ const (
 )
 
 // attack is one pachd with people who may everything, and one attacker: Bob,
-// who has a single role, and an identity provider that says what he likes.
+// who has a single role somewhere, and an identity provider that says what he likes.
 type attack struct {
 	*pachdtest.Server
 	t       *testing.T
@@ -52,7 +52,7 @@ func mallory() op.Person {
 	return op.Person{Email: "mallory@example.com", Name: "Mallory", Password: "x", Groups: []string{"admins", "demo/admins"}}
 }
 
-func newAttack(t *testing.T, role string) *attack {
+func newAttack(t *testing.T, on *auth.Resource, role string) *attack {
 	t.Helper()
 	a := &attack{Server: pachdtest.Start(t), t: t, rng: rand.New(rand.NewPCG(1, uint64(len(role)))), tokens: map[string]bool{}}
 	a.Connect()
@@ -60,11 +60,13 @@ func newAttack(t *testing.T, role string) *attack {
 	a.evil = evilProvider(t, a.Issuer.Callback())
 	for who, role := range map[string]string{
 		pachdtest.Alice: "clusterAdmin", "user:carol@example.com": "clusterAdmin", "group:admins": "clusterAdmin", "robot:ops": "clusterAdmin",
-		"user:bob@example.com": role,
 	} {
 		if err := a.Bind(pachdtest.Cluster(), who, role); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := a.Bind(on, "user:bob@example.com", role); err != nil {
+		t.Fatal(err)
 	}
 	for _, c := range []*identity.OIDCClient{
 		{Id: "console", Name: "Console", RedirectUris: []string{"https://console.example.com/callback"}},
@@ -108,7 +110,7 @@ func (a *attack) learn() {
 		"principal": {"user:bob@example.com", "robot:ops", "group:admins"}, "user": {"user:bob@example.com", pachdtest.Alice},
 		"username": {"user:bob@example.com", pachdtest.Alice}, "robot": {"ops", "new"}, "creator": {"user:bob@example.com"},
 		"group": {"group:admins", "admins"}, "groups": {"group:admins", "admins"}, "add": {"user:bob@example.com"}, "remove": {pachdtest.Alice},
-		"id": {"demo", "evil", "pachd", "pachctl", "console"}, "type": {"oidc"}, "name": {"evil"}, "allowed_connectors": {"demo", "evil"}, "values": {attackerLoopback, "console"},
+		"id": {"demo", "evil", "pachd", "pachctl", "console"}, "type": {"oidc"}, "name": {"evil", "", "default"}, "allowed_connectors": {"demo", "evil"}, "values": {attackerLoopback, "console"},
 		"secret": {"a-secret-that-is-long-enough"}, "client_secret": {"a-secret-that-is-long-enough"},
 		"redirect_uris": {attackerLoopback}, "redirect_uri": {attackerLoopback},
 		"trusted_peers": {"console", "evil", "pachctl"}, "issuer": {a.evil.Issuer, ""}, "client_id": {"console", "pachd", "evil"},
@@ -227,7 +229,7 @@ func (a *attack) scalar(f protoreflect.FieldDescriptor) protoreflect.Value {
 		return protoreflect.ValueOfBool(a.rng.IntN(2) == 0)
 	case protoreflect.EnumKind:
 		values := f.Enum().Values()
-		return protoreflect.ValueOfEnum(values.Get(a.rng.IntN(min(values.Len(), 4))).Number())
+		return protoreflect.ValueOfEnum(values.Get(a.rng.IntN(min(values.Len(), 5))).Number())
 	case protoreflect.Int32Kind:
 		return protoreflect.ValueOfInt32(int32(a.rng.IntN(2)))
 	case protoreflect.Int64Kind:
@@ -413,16 +415,27 @@ func lesserRoles(t *testing.T) []string {
 // Whoever holds one role, whatever they call with whatever values, ends up with
 // nothing that exceeds it. A new method is covered by existing.
 func TestRole_CannotBecomeAnother(t *testing.T) {
+	type held struct {
+		on         *auth.Resource
+		role, like string // like is the role that gives as much
+	}
+	all := map[string]held{
+		"clusterAdmin on a project": {pachdtest.Project("default"), "clusterAdmin", "projectOwner"},
+		"idpAdmin on a project":     {pachdtest.Project("default"), "idpAdmin", ""},
+	}
 	for _, role := range lesserRoles(t) {
-		t.Run(role, func(t *testing.T) {
-			a := newAttack(t, role)
-			among, _ := a.grantable(role)
+		all[role] = held{pachdtest.Cluster(), role, role}
+	}
+	for name, h := range all {
+		t.Run(name, func(t *testing.T) {
+			a := newAttack(t, h.on, h.role)
+			among, _ := a.grantable(h.like)
 			first, last := calls()
 			a.callEach(slices.Concat(first, last), func(method string) {
 				a.signInEverywhere()
 				for token := range a.tokens {
 					if who, more := a.beyond(token, among); len(more) > 0 {
-						t.Fatalf("%s has become %s after %s, with %d permissions more, such as %s", role, who, method, len(more), more[0])
+						t.Fatalf("%s has become %s after %s, with %d permissions more, such as %s", name, who, method, len(more), more[0])
 					}
 				}
 			})
@@ -433,7 +446,7 @@ func TestRole_CannotBecomeAnother(t *testing.T) {
 // And the attack finds the way where there is one: once an administrator has
 // approved the attacker's connector.
 func TestRole_AttackSucceedsOnceApproved(t *testing.T) {
-	a := newAttack(t, "idpAdmin")
+	a := newAttack(t, pachdtest.Cluster(), "idpAdmin")
 	among, _ := a.grantable("idpAdmin")
 	config, err := structpb.NewStruct(map[string]any{
 		"issuer": a.evil.Issuer, "clientID": a.evil.ClientID, "clientSecret": a.evil.ClientSecret, "redirectURI": a.Issuer.Callback(),

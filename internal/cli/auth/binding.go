@@ -165,8 +165,42 @@ func (o *bindingOptions) runSet(ctx context.Context, k *kit.Kit) error {
 		_, err := c.Auth.ModifyRoleBinding(ctx, &auth.ModifyRoleBindingRequest{
 			Resource: o.resource(c.Target), Principal: o.principal[0], Roles: o.roles,
 		})
-		return suggestRole(err, o.roles)
+		if err != nil {
+			return suggestRole(err, o.roles)
+		}
+		return o.noteMisplaced(ctx, k, c)
 	})
+}
+
+// noteMisplaced says of roles that are meant for another kind of resource what
+// they give on this one.
+func (o *bindingOptions) noteMisplaced(ctx context.Context, k *kit.Kit, c *kit.Conn) error {
+	about := map[auth.ResourceType][]auth.Permission{
+		auth.ResourceType_PROJECT: {auth.Permission_REPO_READ, auth.Permission_PROJECT_LIST_REPO},
+		auth.ResourceType_REPO:    {auth.Permission_REPO_READ},
+	}[o.kind.typ]
+	if len(o.roles) == 0 || about == nil {
+		return nil
+	}
+	known := map[string]*auth.Role{}
+	for _, p := range about {
+		r, err := c.Auth.GetRolesForPermission(ctx, &auth.GetRolesForPermissionRequest{Permission: p})
+		if err != nil {
+			return kit.Prefixed("the roles are set, but not what they are meant for is known", err)
+		}
+		for _, role := range r.GetRoles() {
+			known[role.GetName()] = role
+		}
+	}
+	for _, name := range o.roles {
+		switch role := known[name]; {
+		case role == nil:
+			k.Notef("Note: %s gives nothing on %s.\n", name, o.kind.title())
+		case !slices.Contains(role.GetCanBeBoundTo(), o.kind.typ):
+			k.Notef("Note: %s on %s gives only what can be done there.\n", name, o.kind.title())
+		}
+	}
+	return nil
 }
 
 func parseRoles(c *cobra.Command, text string) ([]string, error) {

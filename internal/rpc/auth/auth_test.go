@@ -81,24 +81,22 @@ func TestModifyRoleBinding_Rules(t *testing.T) {
 			code      codes.Code
 			text      string
 		}{
-			"no resource":               {nil, "robot:x", []string{"debugger"}, codes.InvalidArgument, "validate request: resource is required"},
-			"an unknown type":           {&authpb.Resource{Type: 77}, "robot:x", []string{"debugger"}, codes.InvalidArgument, "unknown resource type"},
-			"no type":                   {&authpb.Resource{}, "robot:x", []string{"debugger"}, codes.InvalidArgument, "unknown resource type"},
-			"a job":                     {&authpb.Resource{Type: authpb.ResourceType_JOB, Name: "x"}, "robot:x", []string{"jobAdmin"}, codes.InvalidArgument, "unknown resource type"},
-			"a cluster with a name":     {&authpb.Resource{Type: authpb.ResourceType_CLUSTER, Name: "x"}, "robot:x", []string{"debugger"}, codes.InvalidArgument, "invalid resource name x"},
-			"a repo without project":    {pachdtest.Repo("images"), "robot:x", []string{"repoReader"}, codes.InvalidArgument, "invalid resource name images"},
-			"a repo too deep":           {pachdtest.Repo("a/b/c"), "robot:x", []string{"repoReader"}, codes.InvalidArgument, "invalid resource name a/b/c"},
-			"no principal":              {pachdtest.Cluster(), "", []string{"debugger"}, codes.InvalidArgument, "subject has no prefix, must be of the form <type>:<name>"},
-			"no prefix":                 {pachdtest.Cluster(), "alice", []string{"debugger"}, codes.InvalidArgument, "subject has no prefix"},
-			"an unknown prefix":         {pachdtest.Cluster(), "usr:alice", []string{"debugger"}, codes.InvalidArgument, "subject has unrecognized prefix: usr:"},
-			"an empty name":             {pachdtest.Cluster(), "user:", []string{"debugger"}, codes.InvalidArgument, "empty"},
-			"root":                      {pachdtest.Cluster(), "pach:root", nil, codes.FailedPrecondition, "cannot modify cluster role bindings for pach: users"},
-			"another pach: user":        {pachdtest.Cluster(), "pach:x", []string{"clusterAdmin"}, codes.FailedPrecondition, "cannot modify cluster role bindings for pach: users"},
-			"pachd itself":              {pachdtest.Cluster(), "internal:auth-server", nil, codes.FailedPrecondition, "cannot modify cluster role bindings for internal: users"},
-			"an unknown role":           {pachdtest.Cluster(), "robot:x", []string{"clusterOwner"}, codes.InvalidArgument, `unknown role "clusterOwner"`},
-			"one unknown role of two":   {pachdtest.Cluster(), "robot:x", []string{"debugger", "nosuch"}, codes.InvalidArgument, `unknown role "nosuch"`},
-			"clusterAdmin on a project": {pachdtest.Project("default"), "robot:x", []string{"clusterAdmin"}, codes.InvalidArgument, "clusterAdmin"},
-			"projectOwner on a repo":    {pachdtest.Repo("default/images"), "robot:x", []string{"projectOwner"}, codes.InvalidArgument, "projectOwner"},
+			"no resource":             {nil, "robot:x", []string{"debugger"}, codes.InvalidArgument, "validate request: resource is required"},
+			"an unknown type":         {&authpb.Resource{Type: 77}, "robot:x", []string{"debugger"}, codes.InvalidArgument, "unknown resource type"},
+			"no type":                 {&authpb.Resource{}, "robot:x", []string{"debugger"}, codes.InvalidArgument, "unknown resource type"},
+			"a job":                   {&authpb.Resource{Type: authpb.ResourceType_JOB, Name: "x"}, "robot:x", []string{"jobAdmin"}, codes.InvalidArgument, "unknown resource type"},
+			"a cluster with a name":   {&authpb.Resource{Type: authpb.ResourceType_CLUSTER, Name: "x"}, "robot:x", []string{"debugger"}, codes.InvalidArgument, "invalid resource name x"},
+			"a repo without project":  {pachdtest.Repo("images"), "robot:x", []string{"repoReader"}, codes.InvalidArgument, "invalid resource name images"},
+			"a repo too deep":         {pachdtest.Repo("a/b/c"), "robot:x", []string{"repoReader"}, codes.InvalidArgument, "invalid resource name a/b/c"},
+			"no principal":            {pachdtest.Cluster(), "", []string{"debugger"}, codes.InvalidArgument, "subject has no prefix, must be of the form <type>:<name>"},
+			"no prefix":               {pachdtest.Cluster(), "alice", []string{"debugger"}, codes.InvalidArgument, "subject has no prefix"},
+			"an unknown prefix":       {pachdtest.Cluster(), "usr:alice", []string{"debugger"}, codes.InvalidArgument, "subject has unrecognized prefix: usr:"},
+			"an empty name":           {pachdtest.Cluster(), "user:", []string{"debugger"}, codes.InvalidArgument, "empty"},
+			"root":                    {pachdtest.Cluster(), "pach:root", nil, codes.FailedPrecondition, "cannot modify cluster role bindings for pach: users"},
+			"another pach: user":      {pachdtest.Cluster(), "pach:x", []string{"clusterAdmin"}, codes.FailedPrecondition, "cannot modify cluster role bindings for pach: users"},
+			"pachd itself":            {pachdtest.Cluster(), "internal:auth-server", nil, codes.FailedPrecondition, "cannot modify cluster role bindings for internal: users"},
+			"an unknown role":         {pachdtest.Cluster(), "robot:x", []string{"clusterOwner"}, codes.InvalidArgument, `unknown role "clusterOwner"`},
+			"one unknown role of two": {pachdtest.Cluster(), "robot:x", []string{"debugger", "nosuch"}, codes.InvalidArgument, `unknown role "nosuch"`},
 		} {
 			_, err := h.API.Auth.ModifyRoleBinding(h.Root(), &authpb.ModifyRoleBindingRequest{Resource: c.resource, Principal: c.principal, Roles: c.roles})
 			pachdtest.Want(t, err, c.code, c.text)
@@ -165,6 +163,48 @@ func TestModifyRoleBinding_WhoMay(t *testing.T) {
 		if pachdtest.Info(err).GetReason() != "not_found" {
 			t.Errorf("reason %q", pachdtest.Info(err).GetReason())
 		}
+	})
+}
+
+// What a role is meant to be bound to is advice, as upstream has it; what it gives
+// stays where it is bound.
+func TestModifyRoleBinding_WhereARoleIsNotMeantToBe(t *testing.T) {
+	each(t, func(t *testing.T, h *env) {
+		owner, _ := h.Robot("owner", 0)
+		friend, _ := h.Robot("friend", 0)
+		if err := h.Bind(pachdtest.Project("p"), "robot:owner", "projectOwner"); err != nil {
+			t.Fatal(err)
+		}
+		_, err := h.API.Auth.ModifyRoleBinding(owner, &authpb.ModifyRoleBindingRequest{
+			Resource: pachdtest.Project("p"), Principal: "robot:friend", Roles: []string{"clusterAdmin", "robotUser"},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := h.Bound(h.Root(), pachdtest.Project("p"))
+		if diff := cmp.Diff([]string{"clusterAdmin", "robotUser"}, got["robot:friend"]); diff != "" || err != nil {
+			t.Errorf("stored: %v\n%s", err, diff)
+		}
+		may := func(r *authpb.Resource, p authpb.Permission) bool {
+			res, err := h.API.Auth.Authorize(friend, &authpb.AuthorizeRequest{Resource: r, Permissions: []authpb.Permission{p}})
+			return err == nil && res.GetAuthorized()
+		}
+		if !may(pachdtest.Project("p"), authpb.Permission_PROJECT_DELETE) || !may(pachdtest.Repo("p/r"), authpb.Permission_REPO_WRITE) {
+			t.Error("clusterAdmin on a project may not do what can be done there")
+		}
+		for _, r := range []*authpb.Resource{pachdtest.Cluster(), pachdtest.Project("p"), pachdtest.Repo("p/r"), pachdtest.Project("default")} {
+			for _, p := range []authpb.Permission{authpb.Permission_CLUSTER_MODIFY_BINDINGS, authpb.Permission_CLUSTER_AUTH_GET_ROBOT_TOKEN} {
+				if may(r, p) {
+					t.Errorf("a role on a project gives %s on %v", p, r)
+				}
+			}
+		}
+		_, err = h.API.Auth.GetRobotToken(friend, &authpb.GetRobotTokenRequest{Robot: "new"})
+		pachdtest.Want(t, err, codes.PermissionDenied, "CLUSTER_AUTH_GET_ROBOT_TOKEN")
+		_, err = h.API.Auth.ModifyRoleBinding(friend, &authpb.ModifyRoleBindingRequest{
+			Resource: pachdtest.Cluster(), Principal: "robot:friend", Roles: []string{"clusterAdmin"},
+		})
+		pachdtest.Want(t, err, codes.PermissionDenied, "CLUSTER_MODIFY_BINDINGS")
 	})
 }
 
