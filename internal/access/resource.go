@@ -67,8 +67,8 @@ func ParseResource(t ResourceType, name string) (Resource, error) {
 					"letters, digits, _ and - are allowed, in the repo also dots", name, t)
 		}
 	case Job:
-		if !wellFormed(name, maxJobName, "_-.") {
-			return Resource{}, fault.New(fault.Invalid, "invalid resource name %s: a JOB is named by letters, digits, _, - and dots", name)
+		if !wellFormed(name, maxJobName, "_-./@") {
+			return Resource{}, fault.New(fault.Invalid, "invalid resource name %s: a JOB is named by letters, digits, _, -, dots, / and @", name)
 		}
 	default:
 		return Resource{}, fault.New(fault.Invalid, "unknown resource type %s", t).

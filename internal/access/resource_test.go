@@ -37,6 +37,7 @@ func TestParseResource(t *testing.T) {
 		{SpecRepo, "default/images", "SPEC_REPO default/images"},
 		{SpecRepo, "default", ""},
 		{Job, "1234", "JOB 1234"},
+		{Job, "default/edges@1234", "JOB default/edges@1234"},
 		{Job, "", ""},
 		{UnknownResource, "x", ""},
 		{7, "x", ""},

@@ -347,6 +347,40 @@ func TestGetRobotToken_TTL(t *testing.T) {
 	})
 }
 
+// Names that no resource has: what the cluster gives, it gives whatever lies beneath.
+func TestAuthorize_OddNames(t *testing.T) {
+	h := open(t)
+	ci, _ := h.Robot("ci", 0)
+	if err := h.Bind(pachdtest.Project("default"), "robot:ci", "projectOwner"); err != nil {
+		t.Fatal(err)
+	}
+	job := func(name string) *authpb.Resource { return &authpb.Resource{Type: authpb.ResourceType_JOB, Name: name} }
+	for name, c := range map[string]struct {
+		on   *authpb.Resource
+		code codes.Code // for robot:ci
+		text string
+	}{
+		"a repo without project":     {pachdtest.Repo("images"), codes.InvalidArgument, "invalid resource name images: a REPO is named project/repo"},
+		"a repo too deep":            {pachdtest.Repo("default/a/b"), codes.InvalidArgument, "invalid resource name default/a/b"},
+		"a project with a space":     {pachdtest.Project("my project"), codes.InvalidArgument, "invalid resource name my project"},
+		"a job":                      {job("1234"), codes.NotFound, "no role binding exists for JOB 1234"},
+		"a job as upstream names it": {job("default/edges@1234"), codes.NotFound, "no role binding exists for JOB default/edges@1234"},
+	} {
+		asked := &authpb.AuthorizeRequest{Resource: c.on, Permissions: []authpb.Permission{authpb.Permission_REPO_READ}}
+		res, err := h.API.Auth.Authorize(h.Root(), asked)
+		if err != nil || !res.GetAuthorized() || len(res.GetMissing()) != 0 {
+			t.Errorf("%s, by root: %v, %v", name, res, err)
+		}
+		_, err = h.API.Auth.Authorize(ci, asked)
+		pachdtest.Want(t, err, c.code, c.text)
+	}
+	_, err := h.API.Auth.Authorize(h.Root(), &authpb.AuthorizeRequest{})
+	pachdtest.Want(t, err, codes.InvalidArgument, "validate request: resource is required")
+	// A bare name stands for nothing: neither for the default project's repo.
+	_, err = h.API.Auth.GetPermissions(h.Root(), &authpb.GetPermissionsRequest{Resource: pachdtest.Repo("images")})
+	pachdtest.Want(t, err, codes.InvalidArgument, "invalid resource name images")
+}
+
 func TestGetPermissions_WhoMay(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		ci, _ := h.Robot("ci", 0)

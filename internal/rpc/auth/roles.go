@@ -16,20 +16,39 @@ import (
 // caller may do nothing; they could try names otherwise until they know which
 // exist. (Upstream answers "no role binding exists".)
 func (s *server) Authorize(ctx context.Context, req *pb.AuthorizeRequest) (*pb.AuthorizeResponse, error) {
-	r, err := wire.Resource(req.GetResource())
-	if err != nil {
-		return nil, err
-	}
 	need, err := each(req.GetPermissions(), wire.Permission)
 	if err != nil {
 		return nil, err
 	}
 	c := session.FromContext(ctx)
-	d := c.Decide(r, access.SetOf(need...))
+	d, err := decide(c, req.GetResource(), access.SetOf(need...))
+	if err != nil {
+		return nil, err
+	}
 	return &pb.AuthorizeResponse{
 		Authorized: d.Allowed, Principal: c.Name.String(),
 		Satisfied: enums[pb.Permission](d.Satisfied.List()), Missing: enums[pb.Permission](d.Missing.List()),
 	}, nil
+}
+
+// decide refuses a name that its type of resource cannot have, such as that of a
+// repo without its project, only if the cluster, which lies above, does not give
+// all that is needed. So does upstream; no such name stands for another. Faults:
+// Invalid; NotFound for a job, on which nobody ever has a role.
+func decide(c session.Caller, on *pb.Resource, need access.PermissionSet) (access.Decision, error) {
+	r, err := wire.Resource(on)
+	if err != nil {
+		above := c.Decide(access.Resource{Type: access.Cluster}, need)
+		if on == nil || !above.Allowed {
+			return access.Decision{}, err
+		}
+		return above, nil
+	}
+	d := c.Decide(r, need)
+	if r.Type == access.Job && !d.Allowed {
+		return d, access.ErrNoBinding(r)
+	}
+	return d, nil
 }
 
 // GetPermissions shows the caller's own.
