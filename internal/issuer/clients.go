@@ -2,8 +2,6 @@ package issuer
 
 import (
 	"context"
-	"errors"
-	"slices"
 
 	"github.com/dexidp/dex/storage"
 
@@ -45,21 +43,15 @@ func (i *Issuer) LegacyRedirect() string {
 	return u.String()
 }
 
-// CheckClient reports whether a client exists, built in or registered, that
-// may be answered at redirectURI. Fault: Invalid.
-func (i *Issuer) CheckClient(ctx context.Context, id, redirectURI string) error {
-	c, err := i.store.GetClient(ctx, id)
-	switch {
-	case errors.Is(err, storage.ErrNotFound):
-		return fault.New(fault.Invalid, "client_id %q is not registered", id).
-			Next("register it first, with: pachctl idp create-client").At("client_id")
-	case err != nil:
-		return err
-	case !slices.Contains(c.RedirectURIs, redirectURI):
-		return fault.New(fault.Invalid, "redirect_uri %q is not one of client %q, which has %q", redirectURI, id, c.RedirectURIs).
-			Next("add it with: pachctl idp update-client").At("redirect_uri")
+// CheckRegistered is for pachd as a client of its own issuer. Fault: Precondition
+// for one that it cannot be.
+func (i *Issuer) CheckRegistered(ctx context.Context, id string) error {
+	_, err := i.Registry.Client(ctx, id)
+	if fault.Is(err, fault.NotFound) {
+		return fault.New(fault.Precondition, "pachd is set up to sign in as client %q, which is not registered", id).
+			Next("an administrator registers it with pachctl idp create-client, or names another with pachctl auth set-config")
 	}
-	return nil
+	return err
 }
 
 // client finds a client, built in or registered, and what it must do about PKCE.

@@ -256,10 +256,26 @@ func (s *Service) check(ctx context.Context, c Config) error {
 		}
 	}
 	if s.isOwn(c) {
-		return s.with.Issuer.CheckClient(ctx, c.ClientID, c.RedirectURI)
+		return s.checkRedirect(ctx, c.ClientID, s.redirectURI(c))
 	}
 	_, err := s.open(c)
 	return err
+}
+
+// checkRedirect compares with what the client has. The client may be registered
+// next; until then Start refuses.
+func (s *Service) checkRedirect(ctx context.Context, id, redirectURI string) error {
+	client, err := s.with.Issuer.Registry.Client(ctx, id)
+	switch {
+	case fault.Is(err, fault.NotFound):
+		return nil
+	case err != nil:
+		return err
+	case !slices.Contains(client.RedirectURIs, redirectURI):
+		return fault.New(fault.Invalid, "redirect_uri %q is not one of client %q, which has %q", redirectURI, id, client.RedirectURIs).
+			Next("add it with: pachctl idp update-client").At("redirect_uri")
+	}
+	return nil
 }
 
 // discover asks the issuer whether it is one; our own needs no asking.

@@ -61,7 +61,8 @@ type attemptSecrets struct {
 
 // Start begins a sign-in that a client will wait for (upstream's
 // GetOIDCLogin): the address to open in a browser, and the state to wait with.
-// Fault: Precondition without an identity provider.
+// Fault: Precondition without an identity provider, or without the client that
+// pachd is to be.
 func (s *Service) Start(ctx context.Context, requester, address string) (loginURL, state string, err error) {
 	c, err := s.configuration(ctx)
 	if err != nil {
@@ -88,6 +89,9 @@ func (s *Service) startOwn(ctx context.Context, c Config, a *attempt, state stri
 		return "", err
 	case !connected:
 		return "", issuer.ErrNotConnected()
+	}
+	if err := s.with.Issuer.CheckRegistered(ctx, c.clientID()); err != nil {
+		return "", err
 	}
 	a.attemptSecrets = attemptSecrets{
 		Nonce: rand.Text(), Verifier: rand.Text() + rand.Text(), Client: c.clientID(), Redirect: s.redirectURI(c),

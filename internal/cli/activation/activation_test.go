@@ -181,6 +181,10 @@ func TestGetConfig_SecretIsMasked(t *testing.T) {
 	w.Want(0, "", "get-config", `"offline_access"`, `"client_secret": "***"`)
 	w.Want(1, `{"client_idd": "x"}`, "set-config", "client_idd")
 	w.Want(1, `{"issuer": 3}`, "set-config", "issuer")
+	if said := w.Want(0, `{"issuer": "`+w.HTTP+`", "client_id": "mine", "redirect_uri": "http://localhost:30657/authorization-code/callback"}`, "set-config"); said != "" {
+		t.Errorf("of a client that is registered: %s", said)
+	}
+	w.Want(0, `{"issuer": "`+w.HTTP+`", "client_id": "later", "redirect_uri": "http://localhost:30657/"}`, "set-config", `client "later" is not registered`)
 	w.Want(0, "{}", "set-config")
 	if said := w.Want(0, "", "get-config -o yaml"); strings.Contains(said, "mine") {
 		t.Errorf("after {}: %s", said)

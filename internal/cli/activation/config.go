@@ -5,8 +5,12 @@ import (
 	"encoding/json"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"pachyderm/api/auth"
+	"pachyderm/api/identity"
+	"pachyderm/api/pach"
 	"pachyderm/internal/cli/kit"
 )
 
@@ -120,6 +124,23 @@ func (o setConfigOptions) run(ctx context.Context, k *kit.Kit) error {
 			RequireEmailVerified: doc.RequireEmailVerified, LocalhostIssuer: doc.LocalhostIssuer,
 			UserAccessibleIssuerHost: doc.UserAccessibleIssuerHost,
 		}})
-		return d.Explain(err)
+		if err != nil {
+			return d.Explain(err)
+		}
+		noteUnregistered(ctx, k, c, doc.ClientID)
+		return nil
 	})
+}
+
+// noteUnregistered says of a client that the issuer of this pachd does not know
+// what that means.
+func noteUnregistered(ctx context.Context, k *kit.Kit, c *kit.Conn, id string) {
+	at, err := c.Pach.GetSignIn(ctx, &pach.GetSignInRequest{})
+	if own := err == nil && at.GetAuthorizationEndpoint() != ""; !own || id == "" {
+		return
+	}
+	_, err = c.Identity.GetOIDCClient(ctx, &identity.GetOIDCClientRequest{Id: id})
+	if status.Code(err) == codes.NotFound {
+		k.Notef("Note: client %q is not registered. Until it is, with pachctl idp create-client, upstream's clients cannot sign in.\n", id)
+	}
 }

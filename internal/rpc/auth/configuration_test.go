@@ -40,8 +40,7 @@ func changed(c *authpb.OIDCConfig, f func(*authpb.OIDCConfig)) *authpb.OIDCConfi
 	return out
 }
 
-// Upstream's config tests; the secret is shown to nobody, and the client must
-// exist (pitfalls 7 and 12).
+// Upstream's config tests; the secret is shown to nobody.
 func TestSetConfiguration_RoundTrip(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		robot, _ := h.Robot("nobody", 0)
@@ -107,7 +106,6 @@ func TestSetConfiguration_Refused(t *testing.T) {
 		"not this one":    {func(c *authpb.OIDCConfig) { c.Issuer, c.LocalhostIssuer = nothing.URL, true }, codes.InvalidArgument, "which calls itself"},
 		"no redirect URI": {func(c *authpb.OIDCConfig) { c.RedirectUri, c.ClientId = "", "" }, codes.InvalidArgument, "OIDC redirect_uri must be a valid URL"},
 		"no client":       {func(c *authpb.OIDCConfig) { c.ClientId = "" }, codes.InvalidArgument, "OIDC configuration must have a non-empty client_id"},
-		"unknown client":  {func(c *authpb.OIDCConfig) { c.ClientId = "nosuch" }, codes.InvalidArgument, `client_id "nosuch" is not registered`},
 		"unregistered":    {func(c *authpb.OIDCConfig) { c.RedirectUri += "/x" }, codes.InvalidArgument, "is not one of client"},
 		"no host":         {func(c *authpb.OIDCConfig) { c.UserAccessibleIssuerHost = "ftp://x" }, codes.InvalidArgument, "user_accessible_issuer_host"},
 	} {
@@ -150,6 +148,47 @@ func TestSetConfiguration_ClientSignsIn(t *testing.T) {
 		if _, err := h.API.Identity.DeleteOIDCClient(h.Root(), &identitypb.DeleteOIDCClientRequest{Id: "pachyderm"}); err != nil {
 			t.Fatal(err)
 		}
-		pachdtest.Want(t, h.configure(h.Root(), c), codes.InvalidArgument, "is not registered")
+		_, err = h.API.Auth.GetOIDCLogin(t.Context(), &authpb.GetOIDCLoginRequest{})
+		pachdtest.Want(t, err, codes.FailedPrecondition, `client "pachyderm", which is not registered`)
 	})
+}
+
+// As upstream has it, the client may be registered after it is configured; by
+// those who may grant roles, since its ID tokens begin sessions.
+func TestSetConfiguration_ClientThatIsNotRegistered(t *testing.T) {
+	h := open(t)
+	h.Connect()
+	c := &authpb.OIDCConfig{
+		Issuer: h.HTTP, ClientId: "later", ClientSecret: "later-secret-value", RedirectUri: h.HTTP + "/authorization-code/callback", LocalhostIssuer: true,
+	}
+	if err := h.configure(h.Root(), c); err != nil {
+		t.Fatal(err)
+	}
+	h.wantConfiguration(changed(c, func(c *authpb.OIDCConfig) { c.ClientSecret = "***" }))
+	_, err := h.API.Auth.GetOIDCLogin(t.Context(), &authpb.GetOIDCLoginRequest{})
+	pachdtest.Want(t, err, codes.FailedPrecondition, `client "later", which is not registered`)
+
+	// pachctl's own client is none that pachd could be.
+	if err := h.configure(h.Root(), changed(c, func(c *authpb.OIDCConfig) { c.ClientId = "pachctl" })); err != nil {
+		t.Fatal(err)
+	}
+	_, err = h.API.Auth.GetOIDCLogin(t.Context(), &authpb.GetOIDCLoginRequest{})
+	pachdtest.Want(t, err, codes.FailedPrecondition, `client "pachctl", which is not registered`)
+	if err := h.configure(h.Root(), c); err != nil {
+		t.Fatal(err)
+	}
+
+	client := &identitypb.OIDCClient{Id: "later", Name: "later", RedirectUris: []string{c.GetRedirectUri()}}
+	apps, _ := h.Robot("apps", 0)
+	if err := h.Bind(pachdtest.Cluster(), "robot:apps", "oidcAppAdmin"); err != nil {
+		t.Fatal(err)
+	}
+	_, err = h.API.Identity.CreateOIDCClient(apps, &identitypb.CreateOIDCClientRequest{Client: client})
+	pachdtest.Want(t, err, codes.PermissionDenied, "CLUSTER_MODIFY_BINDINGS")
+	if _, err := h.API.Identity.CreateOIDCClient(h.Root(), &identitypb.CreateOIDCClientRequest{Client: client}); err != nil {
+		t.Fatal(err)
+	}
+	if who, err := h.WhoAmI(pachdtest.As(t.Context(), h.Alice())); err != nil || who.GetUsername() != pachdtest.Alice {
+		t.Errorf("WhoAmI: %v, %v", who, err)
+	}
 }
