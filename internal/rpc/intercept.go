@@ -37,9 +37,16 @@ func (s *Server) intercept(ctx context.Context, req any, info *grpc.UnaryServerI
 }
 
 func (s *Server) interceptStream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) (err error) {
-	defer func() { err = s.finish(stream.Context(), info.FullMethod, recover(), err) }()
+	unknown, counted := srv == nil, info.FullMethod
+	if unknown {
+		counted = "unknown" // whoever calls makes the name up, and each would be counted by itself
+	}
+	defer func() { err = s.finish(stream.Context(), counted, recover(), err) }()
 	if err := s.limit(stream.Context(), info.FullMethod); err != nil {
 		return err
+	}
+	if unknown {
+		return handler(srv, stream)
 	}
 	ctx, err := s.admit(stream.Context(), info.FullMethod)
 	if err != nil {

@@ -74,7 +74,7 @@ func New(c Config) (*Server, error) {
 		prometheus.CounterOpts{Name: "pachd_rpc_calls_total", Help: "Calls by method and gRPC status code."}, []string{"method", "code"})
 	opts := []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(api.MaxRequest), grpc.MaxSendMsgSize(api.MaxResponse),
-		grpc.UnaryInterceptor(s.intercept), grpc.StreamInterceptor(s.interceptStream),
+		grpc.UnaryInterceptor(s.intercept), grpc.StreamInterceptor(s.interceptStream), grpc.UnknownServiceHandler(s.serveUnknown),
 	}
 	opts = append(opts, s.bounds()...)
 	if c.Creds != nil {

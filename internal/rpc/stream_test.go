@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
@@ -35,8 +36,9 @@ var whoStreams = grpc.ServiceDesc{
 	}}},
 }
 
-// streams serves whoStreams under a row of the policy table.
-func streams(t *testing.T, row rule) func(raw string) (string, error) {
+// serve serves whoStreams, beside what every server does, under a row of the
+// policy table.
+func serve(t *testing.T, row rule) (*Server, *grpc.ClientConn) {
 	t.Helper()
 	d := dbtest.SQLite(t)
 	err := d.Update(t.Context(), func(tx *db.Tx) error {
@@ -59,7 +61,7 @@ func streams(t *testing.T, row rule) func(raw string) (string, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.register(&whoStreams, nil)
+	s.register(&whoStreams, struct{}{})
 	s.rows["/test.API/Who"] = row
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -72,6 +74,13 @@ func streams(t *testing.T, row rule) func(raw string) (string, error) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
+	return s, conn
+}
+
+// streams asks who calls.
+func streams(t *testing.T, row rule) func(raw string) (string, error) {
+	t.Helper()
+	_, conn := serve(t, row)
 	return func(raw string) (string, error) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
@@ -118,5 +127,27 @@ func TestStream_WithoutARowIsRefused(t *testing.T) {
 	info := map[string]grpc.ServiceInfo{"test.API": {Methods: []grpc.MethodInfo{{Name: "Who", IsServerStream: true}}}}
 	if err := checkPolicy(nil, info); err == nil || !strings.Contains(err.Error(), "/test.API/Who has no row") {
 		t.Errorf("at the start: %v", err)
+	}
+}
+
+func TestUnknownMethod(t *testing.T) {
+	s, conn := serve(t, rule{kind: public})
+	const older = "this server is running pachyderm 2.x, but your client appears to be an older version - please upgrade"
+	wanted := map[string]string{
+		"/auth_v2.API/NoSuch": "unknown method NoSuch for service auth_v2.API", "/nosuch.API/WhoAmI": "unknown service nosuch.API",
+		"/auth.API.v2/WhoAmI": "unknown service auth.API.v2", "/x": "malformed method name: \"/x\"",
+	}
+	for _, service := range []string{"admin", "auth", "debug", "enterprise", "identity", "pfs", "pps", "transaction", "versionpb"} {
+		wanted["/"+service+".API/WhoAmI"] = older
+	}
+	for method, text := range wanted {
+		err := conn.Invoke(t.Context(), method, &emptypb.Empty{}, &emptypb.Empty{})
+		if st := status.Convert(err); st.Code() != codes.Unimplemented || st.Message() != text {
+			t.Errorf("%s: %v", method, err)
+		}
+	}
+	// However many names callers make up, they are counted as one.
+	if got := testutil.CollectAndCount(s.Calls); got != 1 {
+		t.Errorf("%d methods are counted", got)
 	}
 }
