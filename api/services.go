@@ -21,6 +21,9 @@ const (
 	// TokenKey is the metadata key that clients send their token in, as
 	// upstream's do.
 	TokenKey = "authn-token" //nolint:gosec // a name, not a credential
+	// TransactionKey is the metadata key of the transaction that a call shall be
+	// part of.
+	TransactionKey = "pach-transaction"
 	// MaxRequest is the largest message that pachd takes, in bytes, uncompressed.
 	MaxRequest = 256 << 10
 	// MaxResponse is the largest that it sends, as upstream has it.

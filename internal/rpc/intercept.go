@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"slices"
+	"strings"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
@@ -76,6 +78,9 @@ func (s *Server) finish(ctx context.Context, method string, panicked any, err er
 // admit finds out who calls, and whether the policy table lets them. The
 // context it returns knows the caller.
 func (s *Server) admit(ctx context.Context, method string) (context.Context, error) {
+	if err := checkTransaction(ctx, method); err != nil {
+		return ctx, err
+	}
 	r := s.rows[method]
 	switch r.kind {
 	case public:
@@ -104,6 +109,18 @@ func (s *Server) admit(ctx context.Context, method string) (context.Context, err
 		err = c.AuthorizeCluster(r.need)
 	}
 	return session.NewContext(ctx, c), err
+}
+
+// checkTransaction refuses what would be changed at once although the caller
+// expects it to be part of a transaction. (Console takes Unimplemented for
+// "authentication is off".) Fault: Precondition.
+func checkTransaction(ctx context.Context, method string) error {
+	md, _ := metadata.FromIncomingContext(ctx)
+	if strings.Join(md.Get(api.TransactionKey), "") == "" || slices.Contains(reads, method) {
+		return nil
+	}
+	return fault.New(fault.Precondition, "there are no transactions in this pachd yet, and nothing was changed").
+		Next("leave the transaction with pachctl stop transaction, or send no %s", api.TransactionKey)
 }
 
 // welcome turns nobody away: the context knows the caller if there is a good

@@ -38,7 +38,7 @@ func (s *Server) REST(ctx context.Context) (http.Handler, error) {
 		}),
 		runtime.WithIncomingHeaderMatcher(func(name string) (string, bool) {
 			name = strings.ToLower(name)
-			return name, name == api.TokenKey || name == "x-request-id"
+			return name, name == api.TokenKey || name == api.TransactionKey || name == "x-request-id"
 		}),
 		runtime.WithErrorHandler(failREST),
 	)

@@ -16,10 +16,10 @@ import (
 	"pachyderm/internal/strict"
 )
 
-// reads are the methods that change nothing. Over REST they ignore fields that
-// they do not know, as a newer client may send; all others refuse them, since a
-// misspelt field would be an absent one, and so take all roles away or make a
-// token without end.
+// reads are the methods that change nothing. They may be called within a
+// transaction; and over REST they ignore fields that they do not know, as a newer
+// client may send. All others refuse these, since a misspelt field would be an
+// absent one, and so take all roles away or make a token without end.
 var reads = []string{
 	"/auth_v2.API/Authorize", "/auth_v2.API/ExtractAuthTokens", "/auth_v2.API/GetConfiguration", "/auth_v2.API/GetGroups",
 	"/auth_v2.API/GetGroupsForPrincipal", "/auth_v2.API/GetPermissions", "/auth_v2.API/GetPermissionsForPrincipal",
