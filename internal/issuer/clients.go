@@ -21,19 +21,20 @@ const (
 	LegacyClient = "pachd"
 )
 
-// builtInClient says too whether the client is fixed: pachd itself may be
-// registered, as upstream's set-up does.
-func (i *Issuer) builtInClient(id string) (c storage.Client, fixed, ok bool) {
+func (i *Issuer) builtInClient(id string) (storage.Client, bool) {
 	switch id {
 	case CLIClient:
-		return storage.Client{ID: id, Name: "pachctl", Public: true}, true, true
+		return storage.Client{ID: id, Name: "pachctl", Public: true}, true
 	case DeviceClient:
 		back := i.current.Load().url.AbsPath("/device/callback")
-		return storage.Client{ID: id, Name: "pachctl", Public: true, RedirectURIs: []string{back}}, true, true
-	case LegacyClient:
-		return storage.Client{ID: id, Name: "Pachyderm", Secret: i.legacySecret, RedirectURIs: []string{i.LegacyRedirect()}}, false, true
+		return storage.Client{ID: id, Name: "pachctl", Public: true, RedirectURIs: []string{back}}, true
 	}
-	return c, false, false
+	return storage.Client{}, false
+}
+
+// ownClient is pachd as a client, until somebody changes it.
+func (i *Issuer) ownClient() storage.Client {
+	return storage.Client{ID: LegacyClient, Name: "Pachyderm", Secret: i.legacySecret, RedirectURIs: []string{i.LegacyRedirect()}}
 }
 
 // LegacyRedirect is where pachd, as a client of its own issuer, is answered.
@@ -61,7 +62,7 @@ func (i *Issuer) client(ctx context.Context, id string) (grant.Client, error) {
 	if err != nil {
 		return grant.Client{}, err
 	}
-	if c.Public || id == LegacyClient {
+	if c.Public {
 		return grant.Client{Client: c, NeedsPKCE: true}, nil
 	}
 	_, pkce, err := i.Registry.DexClient(ctx, id)

@@ -98,6 +98,7 @@ func New(ctx context.Context, c Config) (*Issuer, error) {
 	i.grants = &grant.Store{DB: c.DB, Sealer: c.Sealer, Now: c.Now}
 	i.Registry = registry.New(registry.Config{
 		DB: c.DB, Sealer: c.Sealer, Objects: i.objects, Now: c.Now, Deps: i.deps, Reserved: []string{CLIClient, DeviceClient},
+		Own: i.ownClient,
 	})
 	i.providers = upstream.New(c.DB, i.Registry, c.Now, i.deps)
 	i.store = dexview.New(dexview.Config{

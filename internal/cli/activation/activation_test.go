@@ -113,7 +113,7 @@ func TestActivate_FailureIsTakenBack(t *testing.T) {
 	}
 	w.Want(1, "", "activate --client-id mine --issuer http://127.0.0.1:9/other --redirect com.example.app:/callback", "failed to configure OIDC client ID")
 	clients, err := w.API.Identity.ListOIDCClients(w.Root(), &identity.ListOIDCClientsRequest{})
-	if err != nil || len(clients.GetClients()) != 0 {
+	if err != nil || len(clients.GetClients()) != 1 || clients.GetClients()[0].GetId() != "pachd" {
 		t.Errorf("left behind: %v, %v", clients, err)
 	}
 	after, err := w.API.Identity.GetIdentityServerConfig(w.Root(), &identity.GetIdentityServerConfigRequest{})

@@ -3,7 +3,6 @@ package dexview
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -23,9 +22,8 @@ type Config struct {
 	Providers *upstream.Upstream
 	Grants    *grant.Store
 	Now       func() time.Time
-	// BuiltIn are the clients that are always there; what of them is fixed
-	// cannot be registered by anybody.
-	BuiltIn func(id string) (c storage.Client, fixed, ok bool)
+	// BuiltIn are the clients that nobody can register.
+	BuiltIn func(id string) (storage.Client, bool)
 }
 
 type view struct {
@@ -122,18 +120,9 @@ func (v *view) ListConnectors(ctx context.Context) ([]storage.Connector, error) 
 }
 
 func (v *view) GetClient(ctx context.Context, id string) (storage.Client, error) {
-	built, fixed, ok := v.with.BuiltIn(id)
-	if fixed {
+	if built, ok := v.with.BuiltIn(id); ok {
 		return built, nil
 	}
 	c, _, err := v.with.Registry.DexClient(ctx, id)
-	switch {
-	case ok && errors.Is(err, storage.ErrNotFound):
-		return built, nil
-	case ok && err == nil && !slices.Contains(c.RedirectURIs, built.RedirectURIs[0]):
-		// Registered, as upstream's set-up does and as is needed to name trusted
-		// peers; it must not take pachd's own way in away.
-		c.RedirectURIs = slices.Concat(c.RedirectURIs, built.RedirectURIs)
-	}
 	return c, err
 }

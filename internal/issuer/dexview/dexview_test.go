@@ -39,12 +39,14 @@ func open(t *testing.T) env {
 	}
 	clock := now
 	objects, time := dexstore.New(d, sealer), func() time.Time { return clock }
-	r := registry.New(registry.Config{DB: d, Sealer: sealer, Objects: objects, Now: time})
+	r := registry.New(registry.Config{DB: d, Sealer: sealer, Objects: objects, Now: time, Own: func() storage.Client {
+		return storage.Client{ID: "own", RedirectURIs: []string{"/built-in"}}
+	}})
 	e := env{T: t, db: d, objects: objects, clock: &clock}
 	e.Storage = dexview.New(dexview.Config{
 		Objects: e.objects, Registry: r, Providers: upstream.New(d, r, time, nil), Grants: &grant.Store{DB: d, Sealer: sealer, Now: time}, Now: time,
-		BuiltIn: func(id string) (c storage.Client, fixed, ok bool) {
-			return storage.Client{ID: id, Name: "built in", RedirectURIs: []string{"/built-in"}}, id == "fixed", id == "fixed" || id == "own"
+		BuiltIn: func(id string) (storage.Client, bool) {
+			return storage.Client{ID: id, Name: "built in", RedirectURIs: []string{"/built-in"}}, id == "fixed"
 		},
 	})
 	return e

@@ -157,7 +157,7 @@ func (g *Registry) checkClientID(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	taken := append([]string{"pachd"}, g.with.Reserved...)
+	taken := slices.Clone(g.with.Reserved)
 	for _, c := range clients {
 		taken = append(taken, c.ID)
 	}
@@ -208,7 +208,7 @@ func checkAddresses(field string, uris []string) error {
 }
 
 // UpdateClient changes what is given: an empty name, a masked or empty secret
-// and nil lists stay.
+// and nil lists stay. The client that pachd is becomes a registered one by it.
 // Faults: NotFound, Invalid.
 func (g *Registry) UpdateClient(ctx context.Context, by principal.Name, c Client) error {
 	if err := checkRedirects(c.RedirectURIs); err != nil {
@@ -221,7 +221,15 @@ func (g *Registry) UpdateClient(ctx context.Context, by principal.Name, c Client
 		return err
 	}
 	return g.with.DB.Update(ctx, func(tx *db.Tx) error {
-		if err := g.with.Objects.In(tx).UpdateClient(ctx, c.ID, c.changes); err != nil {
+		err := g.with.Objects.In(tx).UpdateClient(ctx, c.ID, c.changes)
+		if own := g.with.Own(); c.ID == own.ID && errors.Is(err, storage.ErrNotFound) {
+			// Where it is answered follows the issuer, and is not kept.
+			own.RedirectURIs, own.Secret = nil, rand.Text()+rand.Text()
+			if own, err = c.changes(own); err == nil {
+				err = g.with.Objects.In(tx).CreateClient(ctx, own)
+			}
+		}
+		if err != nil {
 			return noClient(c.ID, err)
 		}
 		if c.LogoutURI != nil {
@@ -287,13 +295,14 @@ func (g *Registry) RotateClientSecret(ctx context.Context, by principal.Name, id
 	return c.Secret, g.UpdateClient(ctx, by, c)
 }
 
-// Client reads a registered application, without its secret. Fault: NotFound.
+// Client reads a registered application, or the client that pachd is, without its
+// secret. Fault: NotFound.
 func (g *Registry) Client(ctx context.Context, id string) (Client, error) {
 	all, err := g.clients.Get(ctx)
 	if err != nil {
 		return Client{}, err
 	}
-	c, ok := all.by[id]
+	c, ok := all.find(id, g.with.Own())
 	if !ok {
 		return Client{}, noClient(id, storage.ErrNotFound)
 	}
@@ -318,10 +327,11 @@ type clients struct {
 	pkce map[string]PKCE
 	// logout are where they hear of ended sign-ins.
 	logout map[string]string
+	own    string // the id of the client that pachd is
 }
 
 func (g *Registry) readClients(ctx context.Context) (*clients, error) {
-	c := &clients{by: map[string]storage.Client{}}
+	c := &clients{by: map[string]storage.Client{}, own: g.with.Own().ID}
 	return c, g.with.DB.View(ctx, func(tx *db.Tx) error {
 		all, err := g.with.Objects.In(tx).ListClients(ctx)
 		for _, one := range all {
@@ -337,6 +347,21 @@ func (g *Registry) readClients(ctx context.Context) (*clients, error) {
 	})
 }
 
+// find is a registered client, or pachd's own. Registered, as upstream's set-up does
+// and as is needed to name trusted peers, that must not lose pachd's way in.
+func (c *clients) find(id string, own storage.Client) (storage.Client, bool) {
+	found, ok := c.by[id]
+	switch {
+	case id != own.ID:
+		return found, ok
+	case !ok:
+		return own, true
+	case !containsAll(found.RedirectURIs, own.RedirectURIs):
+		found.RedirectURIs = slices.Concat(found.RedirectURIs, own.RedirectURIs)
+	}
+	return found, true
+}
+
 func (c *clients) client(d storage.Client) Client {
 	out := Client{
 		ID: d.ID, Name: d.Name, RedirectURIs: d.RedirectURIs, TrustedPeers: d.TrustedPeers, AllowedConnectors: d.AllowedConnectors,
@@ -349,21 +374,21 @@ func (c *clients) client(d storage.Client) Client {
 }
 
 func (c *clients) pkceOf(id string) PKCE {
-	if c.by[id].Public {
+	if id == c.own || c.by[id].Public {
 		return PKCERequired
 	}
 	return cmp.Or(c.pkce[id], PKCEUntilUsed)
 }
 
-// DexClient reads a registered application with its secret, as Dex has it, and
-// whether it must use PKCE. What it returns is shared and must not be changed.
+// DexClient reads what Client does with its secret, as Dex has it, and whether it
+// must use PKCE. What it returns is shared and must not be changed.
 // Error: storage.ErrNotFound.
 func (g *Registry) DexClient(ctx context.Context, id string) (storage.Client, PKCE, error) {
 	all, err := g.clients.Get(ctx)
 	if err != nil {
 		return storage.Client{}, "", err
 	}
-	c, ok := all.by[id]
+	c, ok := all.find(id, g.with.Own())
 	if !ok {
 		err = storage.ErrNotFound
 	}
@@ -379,24 +404,32 @@ func LearntPKCE(ctx context.Context, tx *db.Tx, id string) error {
 	return tx.Changed(ctx, ClientTopic, id)
 }
 
-// Clients lists the registered applications by id.
+// Clients lists the registered applications, and the client that pachd is, by id.
 func (g *Registry) Clients(ctx context.Context) ([]Client, error) {
 	all, err := g.clients.Get(ctx)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]Client, 0, len(all.by))
-	for _, c := range all.by {
-		out = append(out, all.client(c))
+	own, _ := all.find(g.with.Own().ID, g.with.Own())
+	out := []Client{all.client(own)}
+	for id, c := range all.by {
+		if id != own.ID {
+			out = append(out, all.client(c))
+		}
 	}
 	slices.SortFunc(out, func(a, b Client) int { return strings.Compare(a.ID, b.ID) })
 	return out, nil
 }
 
-// DeleteClient forgets an application; what was granted to it ends. Fault:
-// NotFound.
+// DeleteClient forgets an application; what was granted to it ends. The client that
+// pachd is becomes again what it was before it was changed. Faults: NotFound,
+// Precondition.
 func (g *Registry) DeleteClient(ctx context.Context, by principal.Name, id string) error {
-	return g.with.DB.Update(ctx, func(tx *db.Tx) error { return g.endClient(ctx, tx, by, id) })
+	err := g.with.DB.Update(ctx, func(tx *db.Tx) error { return g.endClient(ctx, tx, by, id) })
+	if id == g.with.Own().ID && fault.Is(err, fault.NotFound) {
+		return fault.New(fault.Precondition, "client %q is pachd itself, as it is built in, and cannot be deleted", id)
+	}
+	return err
 }
 
 func (g *Registry) endClient(ctx context.Context, tx *db.Tx, by principal.Name, id string) error {

@@ -3,6 +3,8 @@ package registry
 import (
 	"time"
 
+	"github.com/dexidp/dex/storage"
+
 	"pachyderm/internal/connector"
 	"pachyderm/internal/db"
 	"pachyderm/internal/issuer/dexstore"
@@ -36,4 +38,6 @@ type Config struct {
 	Deps func() connector.Deps
 	// Reserved are client ids that nobody can register.
 	Reserved []string
+	// Own is the client that pachd is at its own issuer as long as nobody changes it.
+	Own func() storage.Client
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dexidp/dex/storage"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
@@ -47,6 +48,9 @@ func open(t *testing.T, d *db.DB, p *op.Provider) *office {
 	clock := func() time.Time { return o.now }
 	o.Registry = registry.New(registry.Config{
 		DB: d, Sealer: sealer, Objects: dexstore.New(d, sealer), Now: clock, Reserved: []string{"pachctl"},
+		Own: func() storage.Client {
+			return storage.Client{ID: "pachd", Name: "Pachyderm", Secret: "of this process", RedirectURIs: []string{"https://pach.example.com/callback"}}
+		},
 		Deps: func() connector.Deps {
 			return connector.Deps{Now: clock, Log: slog.New(slog.DiscardHandler), Callback: callback}
 		},
@@ -599,7 +603,7 @@ func TestClients_Lifecycle(t *testing.T) {
 		}
 		client.TrustedPeers = nil
 		all, err := o.Clients(t.Context())
-		if len(all) != 1 || err != nil {
+		if len(all) != 2 || all[1].ID != "pachd" || err != nil {
 			t.Fatalf("listed %v, %v", all, err)
 		}
 		all[0].TrustedPeers = append([]string(nil), all[0].TrustedPeers...)
@@ -624,6 +628,50 @@ func TestClients_Lifecycle(t *testing.T) {
 				t.Errorf("%s of what is gone: %v", what, err)
 			}
 		}
+	})
+}
+
+// The client that pachd is is there before anybody registers it, and is changed
+// like any other.
+func TestClients_PachdItself(t *testing.T) {
+	each(t, func(t *testing.T, o *office) {
+		const callback = "https://pach.example.com/callback"
+		want := registry.Client{ID: "pachd", Name: "Pachyderm", RedirectURIs: []string{callback}, PKCE: registry.PKCERequired}
+		check := func() {
+			t.Helper()
+			one, err := o.Client(t.Context(), "pachd")
+			if diff := cmp.Diff(want, one); diff != "" || err != nil {
+				t.Errorf("read (-want +got):\n%s%v", diff, err)
+			}
+			if all, err := o.Clients(t.Context()); err != nil || cmp.Diff([]registry.Client{want}, all) != "" {
+				t.Errorf("listed: %v, %v", all, err)
+			}
+		}
+		update := func(c registry.Client) {
+			t.Helper()
+			c.ID = "pachd"
+			if err := o.UpdateClient(t.Context(), principal.Root, c); err != nil {
+				t.Fatal(err)
+			}
+		}
+		check()
+		if err := o.DeleteClient(t.Context(), principal.Root, "pachd"); !fault.Is(err, fault.Precondition) {
+			t.Errorf("delete what is built in: %v", err)
+		}
+		update(registry.Client{TrustedPeers: []string{"console"}})
+		want.TrustedPeers = []string{"console"}
+		check()
+		if stored, err := o.ClientSecret(t.Context(), "pachd"); err != nil || len(stored) < 40 {
+			t.Errorf("its secret is %q, %v", stored, err)
+		}
+		update(registry.Client{Name: "Ours", RedirectURIs: []string{"https://other.example.com/"}, TrustedPeers: []string{}})
+		want.Name, want.RedirectURIs, want.TrustedPeers = "Ours", []string{"https://other.example.com/", callback}, []string{}
+		check()
+		if err := o.DeleteClient(t.Context(), principal.Root, "pachd"); err != nil {
+			t.Fatal(err)
+		}
+		want = registry.Client{ID: "pachd", Name: "Pachyderm", RedirectURIs: []string{callback}, PKCE: registry.PKCERequired}
+		check()
 	})
 }
 
@@ -732,7 +780,7 @@ func TestCreateClient_Refused(t *testing.T) {
 			t.Errorf("%s: %v at %q, want %s at %q", name, err, fault.FieldOf(err), c.kind, c.field)
 		}
 	}
-	if all, err := o.Clients(t.Context()); err != nil || len(all) != 0 {
+	if all, err := o.Clients(t.Context()); err != nil || len(all) != 1 || all[0].ID != "pachd" {
 		t.Errorf("stored nevertheless: %v", err)
 	}
 }

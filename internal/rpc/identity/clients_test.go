@@ -61,3 +61,39 @@ func TestOIDCClients_ThatBeginSessionsBelongToClusterAdmin(t *testing.T) {
 		}
 	})
 }
+
+// Upstream's Console adds itself as a trusted peer of pachd, which nobody need have
+// registered.
+func TestUpdateOIDCClient_PachdItself(t *testing.T) {
+	h := pachdtest.Start(t)
+	console := &identitypb.OIDCClient{Id: "console", Name: "console", RedirectUris: []string{"https://console.example.com/oauth/callback/"}}
+	if _, err := h.API.Identity.CreateOIDCClient(h.Root(), &identitypb.CreateOIDCClientRequest{Client: console}); err != nil {
+		t.Fatal(err)
+	}
+	apps, _ := h.Robot("apps", 0)
+	admin, _ := h.Robot("admin", 0)
+	for who, role := range map[string]string{"robot:apps": "oidcAppAdmin", "robot:admin": "clusterAdmin"} {
+		if err := h.Bind(pachdtest.Cluster(), who, role); err != nil {
+			t.Fatal(err)
+		}
+	}
+	peer := &identitypb.UpdateOIDCClientRequest{Client: &identitypb.OIDCClient{Id: "pachd", TrustedPeers: []string{"console"}}}
+	_, err := h.API.Identity.UpdateOIDCClient(apps, peer)
+	pachdtest.Want(t, err, codes.PermissionDenied, "CLUSTER_MODIFY_BINDINGS")
+	for range 2 {
+		if _, err := h.API.Identity.UpdateOIDCClient(admin, peer); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := h.API.Identity.ListOIDCClients(apps, &identitypb.ListOIDCClientsRequest{})
+	if err != nil || len(all.GetClients()) != 2 || all.GetClients()[1].GetTrustedPeers()[0] != "console" {
+		t.Errorf("listed: %v, %v", all, err)
+	}
+	// What asks for tokens that begin sessions is not an ordinary application any more.
+	_, err = h.API.Identity.UpdateOIDCClient(apps, &identitypb.UpdateOIDCClientRequest{Client: console})
+	pachdtest.Want(t, err, codes.PermissionDenied, "CLUSTER_MODIFY_BINDINGS")
+	h.Connect()
+	if who, err := h.WhoAmI(pachdtest.As(t.Context(), h.Alice())); err != nil || who.GetUsername() != pachdtest.Alice {
+		t.Errorf("pachd's own way in: %v, %v", who, err)
+	}
+}

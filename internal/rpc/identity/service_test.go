@@ -106,7 +106,7 @@ func TestIdentityService_Lifecycle(t *testing.T) {
 			t.Errorf("connectors are left: %v, %v", connectors, err)
 		}
 		clients, err := h.API.Identity.ListOIDCClients(h.Root(), &identitypb.ListOIDCClientsRequest{})
-		if err != nil || len(clients.GetClients()) != 0 {
+		if err != nil || len(clients.GetClients()) != 1 || clients.GetClients()[0].GetId() != "pachd" {
 			t.Errorf("clients are left: %v, %v", clients, err)
 		}
 		settings, err := h.API.Identity.GetIdentityServerConfig(h.Root(), &identitypb.GetIdentityServerConfigRequest{})

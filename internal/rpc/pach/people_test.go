@@ -496,7 +496,7 @@ func TestOIDCClients_PKCE(t *testing.T) {
 					break
 				}
 			}
-			if diff := cmp.Diff(map[string]pachpb.PKCE{"console": console, "exempt": exempt, "own": own}, got); diff != "" {
+			if diff := cmp.Diff(map[string]pachpb.PKCE{"console": console, "exempt": exempt, "own": own, "pachd": pachpb.PKCE_PKCE_REQUIRED}, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		}
