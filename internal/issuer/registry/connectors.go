@@ -135,7 +135,8 @@ func cannotOpen(err error) error {
 // UpdateConnector changes what the document gives: an empty name and absent
 // keys of config stay, null removes a key; the type stays for ever. Version is 0 for "whatever
 // is stored", the stored one for no change at all, or the next. Faults:
-// NotFound, Conflict, Invalid, Precondition, Unavailable.
+// NotFound, Invalid, Precondition, Unavailable; Conflict for a version, if nothing
+// else is wrong.
 func (g *Registry) UpdateConnector(ctx context.Context, by Author, change Connector) error {
 	old, err := g.read(ctx, change.ID)
 	if err != nil {
@@ -152,17 +153,18 @@ func (g *Registry) UpdateConnector(ctx context.Context, by Author, change Connec
 		return err
 	}
 	sameProvider := connector.Equal(next.Config, old.Config)
+	if !sameProvider {
+		// Before the version: a document with a mistake is mended in one go.
+		if err := connector.Verify(ctx, next.ID, next.Type, next.Config, g.with.Deps()); err != nil {
+			return cannotOpen(err)
+		}
+	}
 	sameContent := sameProvider && next.Name == old.Name
 	if next.Version, err = nextVersion(change.Version, old.Version, sameContent); err != nil {
 		return err
 	}
 	if sameContent && next.Version == old.Version {
 		return nil
-	}
-	if !sameProvider {
-		if err := connector.Verify(ctx, next.ID, next.Type, next.Config, g.with.Deps()); err != nil {
-			return cannotOpen(err)
-		}
 	}
 	next.Revision = rand.Text()
 	if err := g.decideApproval(ctx, by, old, &next); err != nil {

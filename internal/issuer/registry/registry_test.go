@@ -211,6 +211,12 @@ func TestUpdateConnector_Refused(t *testing.T) {
 			"by an unknown key": {
 				registry.Connector{ID: "demo", Config: map[string]any{"clientId": "x"}}, fault.Invalid, "config.clientId",
 			},
+			"by an unknown key, and a version that is not the next": {
+				registry.Connector{ID: "demo", Version: 9, Config: map[string]any{"clientId": "x"}}, fault.Invalid, "config.clientId",
+			},
+			"by a key that is right, and a version that is not the next": {
+				registry.Connector{ID: "demo", Version: 9, Config: map[string]any{"insecureEnableGroups": true}}, fault.Conflict, "",
+			},
 			"by removing what is needed": {
 				registry.Connector{ID: "demo", Config: map[string]any{"clientSecret": nil}}, fault.Invalid, "config.clientSecret",
 			},
