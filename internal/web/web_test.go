@@ -386,6 +386,34 @@ func TestPages_FormsKeepTheirFields(t *testing.T) {
 	}
 }
 
+// What the end-to-end tests of upstream's Console look for on the page: the one text
+// field, a field with the label Password, and a button with "login" in its name.
+func TestPages_PasswordFormIsFoundByConsole(t *testing.T) {
+	for _, s := range samples(t, "") {
+		if s.name != "password" && s.name != "password.invalid" {
+			continue
+		}
+		root, err := html.Parse(s.record(t).Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts, labels, buttons := 0, "", ""
+		for n := range root.Descendants() {
+			switch {
+			case n.Data == "input" && slices.Contains(n.Attr, html.Attribute{Key: "type", Val: "text"}):
+				texts++
+			case n.Data == "label":
+				labels += n.FirstChild.Data + ";"
+			case n.Data == "button":
+				buttons += n.FirstChild.Data + ";"
+			}
+		}
+		if texts != 1 || !strings.Contains(labels, ";Password;") || !regexp.MustCompile("(?i)login").MatchString(buttons) {
+			t.Errorf("%s has %d text fields, the labels %s and the buttons %s", s.name, texts, labels, buttons)
+		}
+	}
+}
+
 func TestRender(t *testing.T) {
 	w := httptest.NewRecorder()
 	if err := render(w, http.StatusForbidden, web.SignedIn{User: "alice"}); err != nil {
