@@ -565,6 +565,31 @@ func TestPages_NameFilesAndPackagesThatExist(t *testing.T) {
 	}
 }
 
+// What differs from upstream on purpose has a reason that can be read.
+func TestFromUpstream_DifferencesNameTheirDecision(t *testing.T) {
+	page, err := os.ReadFile("docs/from-upstream.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, link := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(string(page), -1) {
+		if _, err := os.Stat(filepath.Join("docs", link[1])); err != nil {
+			t.Errorf("docs/from-upstream.md leads to %s, which is not there", link[1])
+		}
+	}
+	_, different, _ := strings.Cut(string(page), "\n## Different\n")
+	different, _, _ = strings.Cut(different, "\n## ")
+	_, rows, _ := strings.Cut(different, "|---|---|---|---|\n")
+	lines := strings.Split(strings.TrimSpace(rows), "\n")
+	for _, line := range lines {
+		if cells := strings.Split(line, " | "); len(cells) != 4 || !strings.Contains(cells[3], "](decisions/") {
+			t.Errorf("no decision in: %s", line)
+		}
+	}
+	if len(lines) < 20 {
+		t.Errorf("only %d differences were found", len(lines))
+	}
+}
+
 // unfold makes a/b and a/c of a/{b,c}.
 func unfold(path string) []string {
 	before, rest, ok := strings.Cut(path, "{")
