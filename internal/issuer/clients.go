@@ -49,10 +49,14 @@ func (i *Issuer) LegacyRedirect() string {
 func (i *Issuer) CheckRegistered(ctx context.Context, id string) error {
 	_, err := i.Registry.Client(ctx, id)
 	if fault.Is(err, fault.NotFound) {
-		return fault.New(fault.Precondition, "pachd is set up to sign in as client %q, which is not registered", id).
-			Next("an administrator registers it with pachctl idp create-client, or names another with pachctl auth set-config")
+		return errNotRegistered(id)
 	}
 	return err
+}
+
+func errNotRegistered(id string) error {
+	return fault.New(fault.Precondition, "pachd is set up to sign in as client %q, which is not registered", id).
+		Next("an administrator registers it with pachctl idp create-client, or names another with pachctl auth set-config")
 }
 
 // client finds a client, built in or registered, and what it must do about PKCE.

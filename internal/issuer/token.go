@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/dexidp/dex/storage"
 
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/endpoint"
@@ -60,10 +61,10 @@ func (i *Issuer) Verify(ctx context.Context, raw string) (Claims, error) {
 // an administrator registered the client with one of theirs. Faults: Precondition,
 // and Unauthenticated with the issuer's reason.
 func (i *Issuer) Redeem(ctx context.Context, clientID, redirectURI, code, verifier string) (string, error) {
-	if err := i.CheckRegistered(ctx, clientID); err != nil {
-		return "", err
-	}
 	c, err := i.client(ctx, clientID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return "", errNotRegistered(clientID)
+	}
 	if err == nil {
 		err = i.waitForKeys(ctx)
 	}
