@@ -37,6 +37,7 @@ type Config struct {
 		Activate        bool        `json:"activate" doc:"Activate authentication at the first start."`
 		RootToken       secret.Text `json:"rootToken" doc:"The root token; one is made and stored in the data directory when empty."`
 		SessionDuration Duration    `json:"sessionDuration" doc:"How long a sign-in by pachctl lasts."`
+		RobotTokenTTL   Duration    `json:"robotTokenTTL" doc:"The longest that a new token of a robot may live, such as 2160h; for ever when empty. Tokens that are there, or restored, stay."`
 	} `json:"auth"`
 	Issuer struct {
 		SigningAlgorithm string `json:"signingAlgorithm" doc:"RS256, which every client knows, or ES256, which is faster. A change takes effect when the key rotates."`
@@ -256,6 +257,9 @@ func (c Config) validate() error {
 		if n < 1 {
 			add("limits.%s: must be more than 0", key)
 		}
+	}
+	if c.Auth.RobotTokenTTL < 0 {
+		add("auth.robotTokenTTL: must not be less than 0s")
 	}
 	if c.Auth.SessionDuration <= 0 {
 		add("auth.sessionDuration: must be more than 0")

@@ -117,6 +117,7 @@ func (p *Pachd) wirePeople(ctx context.Context) error {
 	}
 	p.sessions = session.New(session.Config{
 		DB: p.DB, Access: roles, Now: p.now, EndGrants: grant.EndOfIdentity, SignOut: grant.SignOut,
+		RobotTTL:  time.Duration(c.Auth.RobotTokenTTL),
 		RootToken: c.Auth.RootToken, RootFile: c.RootTokenFile(),
 	})
 	p.Login = login.New(login.Deps{

@@ -35,6 +35,10 @@ func (s *Service) ForRobot(ctx context.Context, by Caller, robot string, ttl int
 		return "", fault.New(fault.Invalid, "ttl is %d seconds", ttl).
 			Next("set 1 to %d, or 0 for a token that never expires", maxTTL).At("ttl")
 	}
+	if limit := s.with.RobotTTL; limit > 0 && (ttl == 0 || ttl > int64(limit/time.Second)) {
+		return "", fault.New(fault.Invalid, "a token of a robot may live for at most %s here (auth.robotTokenTTL)", limit).
+			Next("set --ttl to that or less").At("ttl")
+	}
 	err = s.with.DB.Update(ctx, func(tx *db.Tx) error {
 		switch may, err := mayCreateToken(ctx, tx, by, who); {
 		case err != nil:

@@ -25,6 +25,8 @@ type Config struct {
 	// SignOut is EndGrants that leaves the sessions: whoever holds one hears of the
 	// gate why it does not serve.
 	SignOut func(ctx context.Context, tx *db.Tx, identityID string, now time.Time) error
+	// RobotTTL is the longest that a new token of a robot may live; 0 is for ever.
+	RobotTTL time.Duration
 	// RootToken is the configured root token, or empty.
 	RootToken secret.Text
 	// RootFile is where a root token that is made is written to.

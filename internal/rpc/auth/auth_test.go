@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	authpb "pachyderm/api/auth"
+	"pachyderm/internal/config"
 	"pachyderm/internal/pachd/pachdtest"
 )
 
@@ -345,6 +346,18 @@ func TestGetRobotToken_TTL(t *testing.T) {
 			pachdtest.Want(t, err, codes.InvalidArgument, text)
 		}
 	})
+}
+
+func TestGetRobotToken_NoLongerThanIsSet(t *testing.T) {
+	s := pachdtest.Start(t, func(c *config.Config) { c.Auth.RobotTokenTTL = config.Duration(24 * time.Hour) })
+	for ttl, good := range map[int64]bool{1: true, 24 * 3600: true, 24*3600 + 1: false, 0: false} {
+		_, err := s.API.Auth.GetRobotToken(s.Root(), &authpb.GetRobotTokenRequest{Robot: "ci", Ttl: ttl})
+		if good && err != nil {
+			t.Errorf("ttl %d: %v", ttl, err)
+		} else if !good {
+			pachdtest.Want(t, err, codes.InvalidArgument, "at most 24h0m0s", "--ttl")
+		}
+	}
 }
 
 // Names that no resource has: what the cluster gives, it gives whatever lies beneath.
