@@ -333,8 +333,16 @@ func attacks() map[string]func(*siege) {
 				s.send(http.MethodPost, "/device/code", nil, url.Values{"client_id": {"pachctl-device"}, "scope": {"openid"}})
 			})
 		},
-		"SAMLResponse of 500 KB":    func(s *siege) { eight(s.n, func(int) { s.samlResponse(long[:500<<10]) }) },
-		"token requests":            func(s *siege) { eight(10*s.n, func(int) { s.tokenRequest() }) },
+		"SAMLResponse of 500 KB": func(s *siege) { eight(s.n, func(int) { s.samlResponse(long[:500<<10]) }) },
+		"token requests":         func(s *siege) { eight(10*s.n, func(int) { s.tokenRequest() }) },
+		"revocations": func(s *siege) {
+			eight(10*s.n, func(int) {
+				s.send(http.MethodPost, "/revoke", nil, url.Values{"client_id": {"pachctl"}, "token": {"pach_refresh_A_B"}})
+			})
+		},
+		"sign-outs": func(s *siege) {
+			eight(s.n, func(int) { s.send(http.MethodGet, "/logout", url.Values{"id_token_hint": {long[:8<<10]}}, nil) })
+		},
 		"wrong user codes":          func(s *siege) { eight(s.n, s.userCode) },
 		"wrong passwords":           func(s *siege) { s.wrongPasswords() },
 		"Authenticate with 19 MB":   func(s *siege) { s.authenticate() },

@@ -76,14 +76,25 @@ func (l limited) admit(w http.ResponseWriter, r *http.Request, network string) e
 	switch {
 	case strings.HasPrefix(path, "/auth/") && !isLogin && r.Method != http.MethodGet && r.Method != http.MethodHead:
 		return errNotGet() // Dex would keep what was asked, and then refuse it
-	case path == "/auth" && !r.URL.Query().Has("req"), strings.HasPrefix(path, "/auth/") && !isLogin:
+	case path == "/auth" && !r.URL.Query().Has("req"), strings.HasPrefix(path, "/auth/") && !isLogin, path == "/logout":
 		return l.Limits.Admit(limit.SignIns, network, "", 1)
-	case path == "/token":
-		return l.admitClient(w, r, limit.Tokens, network)
-	case path == "/device/code":
-		return l.admitClient(w, r, limit.DeviceCodes, network)
+	}
+	if kind, ok := ofApplications(path); ok {
+		return l.admitClient(w, r, kind, network)
 	}
 	return nil
+}
+
+// ofApplications are the endpoints that applications post forms to, and what that
+// counts as.
+func ofApplications(path string) (kind limit.Kind, ok bool) {
+	switch path {
+	case "/token", "/revoke", "/introspect":
+		return limit.Tokens, true
+	case "/device/code":
+		return limit.DeviceCodes, true
+	}
+	return kind, false
 }
 
 func errNotGet() error {
@@ -112,7 +123,7 @@ func (l limited) admitClient(w http.ResponseWriter, r *http.Request, k limit.Kin
 func (l limited) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	theme.SetHeaders(w.Header())
 	l.Issuer.StayOnHTTPS(w.Header())
-	if path := l.path(r); path != "/token" && path != "/device/code" {
+	if _, ok := ofApplications(l.path(r)); !ok {
 		l.pages.Fail(w, r, err)
 		return
 	}

@@ -137,9 +137,12 @@ func TestLimits_AnswersSayWhenToTryAgain(t *testing.T) {
 		"a device that polls": {
 			send(http.MethodPost, "/token", form, "grant_type=urn:ietf:params:oauth:grant-type:device_code&client_id=pachctl-device&device_code=x"), `"error":"slow_down"`,
 		},
-		"a device code": {send(http.MethodPost, "/device/code", form, "client_id=pachctl-device&scope=openid"), `"error":"temporarily_unavailable"`},
-		"a user code":   {send(http.MethodPost, "/device/auth/verify_code", form, "user_code=BCDF-GHJK"), "Please wait a moment"},
-		"over REST":     {send(http.MethodPost, "/api/auth_v2.API/Authenticate", nil, `{"idToken":"x"}`), `"code":8`},
+		"a revocation":     {send(http.MethodPost, "/revoke", form, "client_id=pachctl&token=x"), `"error":"temporarily_unavailable"`},
+		"an introspection": {send(http.MethodPost, "/introspect", form, "client_id=pachctl&token=x"), `"error":"temporarily_unavailable"`},
+		"a sign-out":       {send(http.MethodGet, "/logout?id_token_hint=x", nil, ""), "Please wait a moment"},
+		"a device code":    {send(http.MethodPost, "/device/code", form, "client_id=pachctl-device&scope=openid"), `"error":"temporarily_unavailable"`},
+		"a user code":      {send(http.MethodPost, "/device/auth/verify_code", form, "user_code=BCDF-GHJK"), "Please wait a moment"},
+		"over REST":        {send(http.MethodPost, "/api/auth_v2.API/Authenticate", nil, `{"idToken":"x"}`), `"code":8`},
 		"long forms": {
 			send(http.MethodPost, "/callback", form, "RelayState=x&SAMLResponse="+strings.Repeat("x", 400<<10)), "Please wait a moment",
 		},
@@ -183,7 +186,7 @@ func TestLimits_AnswersSayWhenToTryAgain(t *testing.T) {
 // Applications read JSON also where the form is not read to its end.
 func TestLimits_OversizedTokenRequest(t *testing.T) {
 	s := pachdtest.Start(t)
-	for _, path := range []string{"/token", "/device/code"} {
+	for _, path := range []string{"/token", "/device/code", "/revoke", "/introspect"} {
 		body := "client_id=pachctl&scope=" + strings.Repeat("x", 1<<20)
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.HTTP+path, strings.NewReader(body))
 		if err != nil {

@@ -28,23 +28,34 @@ func (s *Server) ServeRevocation(w http.ResponseWriter, r *http.Request) error {
 	if raw == "" {
 		return endpoint.InvalidRequest("token is missing")
 	}
-	err = s.DB.Update(r.Context(), func(tx *db.Tx) error {
-		p, err := s.present(r.Context(), tx, raw)
-		if err != nil || p.ID == "" || p.ClientID != c.ID {
-			return err
-		}
-		who, err := identity.ByID(r.Context(), tx, p.IdentityID)
-		if err != nil && !fault.Is(err, fault.NotFound) {
-			return err
-		}
-		return s.End(r.Context(), tx, who.User, p.ID)
+	var p presented
+	err = s.DB.View(r.Context(), func(tx *db.Tx) (err error) { // what is made up keeps no writer waiting
+		p, err = s.present(r.Context(), tx, raw)
+		return err
 	})
+	if err == nil && p.ID != "" && p.ClientID == c.ID {
+		err = s.revoke(r.Context(), p.Grant)
+	}
 	if err != nil {
 		return s.explain(r.Context(), err)
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusOK)
 	return nil
+}
+
+// revoke ends a grant on behalf of its application, if it has not ended meanwhile.
+func (s *Server) revoke(ctx context.Context, g Grant) error {
+	return s.DB.Update(ctx, func(tx *db.Tx) error {
+		who, err := identity.ByID(ctx, tx, g.IdentityID)
+		if err != nil && !fault.Is(err, fault.NotFound) {
+			return err
+		}
+		if err := s.End(ctx, tx, who.User, g.ID); err != nil && !fault.Is(err, fault.NotFound) {
+			return err
+		}
+		return nil
+	})
 }
 
 // introspection is the answer of RFC 7662, 2.2.
