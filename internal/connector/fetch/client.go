@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net"
@@ -308,3 +309,12 @@ func Untrusted(err error, roots, setting string) string {
 
 // Clean makes what a provider says fit to be shown.
 func Clean(text string) string { return fault.Clean(text, 200) }
+
+// Quote is the end of a sentence with what a provider says for itself, or "" if
+// it says nothing.
+func Quote(text string) string {
+	if text = Clean(text); text != "" {
+		return fmt.Sprintf(", saying %q", text)
+	}
+	return ""
+}

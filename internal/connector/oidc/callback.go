@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/subtle"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -111,7 +110,7 @@ func equal(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []by
 
 // refusal words an error response (RFC 6749, 4.1.2.1; OpenID Connect Core, 3.1.2.6).
 func refusal(code, description string) error {
-	text := said(description)
+	text := fetch.Quote(description)
 	switch code {
 	case "temporarily_unavailable", "server_error":
 		return fault.New(fault.Unavailable, "the provider cannot sign anybody in at the moment (%s)%s", code, text).
@@ -124,14 +123,6 @@ func refusal(code, description string) error {
 		return fault.New(fault.Denied, "the sign-in was cancelled or denied at the provider (access_denied)%s", text)
 	}
 	return fault.New(fault.Denied, "the provider ended the sign-in (%s)%s", fetch.Clean(code), text)
-}
-
-// said quotes what a provider said for itself, if it said anything.
-func said(text string) string {
-	if text = fetch.Clean(text); text != "" {
-		return fmt.Sprintf(", saying %q", text)
-	}
-	return ""
 }
 
 // tokens has no String and is never logged.
@@ -218,7 +209,7 @@ func (c *Connector) tokensRefused(status int, t tokens, sent url.Values) error {
 			text = strings.ReplaceAll(text, secret, "***")
 		}
 	}
-	text = said(text)
+	text = fetch.Quote(text)
 	switch {
 	case fetch.IsOutage(status):
 		return fault.New(fault.Unavailable, "the provider has a problem issuing tokens (HTTP status %d)%s", status, text).
