@@ -78,47 +78,95 @@ func (s Site) Ping(ctx context.Context) error {
 // whether the provider knows the client (RFC 6749, 5.2). GitHub has codes of its
 // own for both, and answers them with status 200.
 func (s Site) checkCredentials(ctx context.Context, client *fetch.Client) (string, error) {
-	result, err := s.madeUpCode(ctx, client)
+	ours, err := s.madeUpCode(ctx, client, s.OAuth.ClientSecret)
 	if err != nil {
 		return "", err
 	}
-	s.OAuth.ClientSecret = rand.Text()
-	if _, err := s.madeUpCode(ctx, client); !fault.Is(err, fault.Precondition) {
-		return "", Skip("the provider refuses a made-up code whatever the secret is, so that this cannot be checked")
+	result, err := ours.judge()
+	if err != nil && ours.Error != "unauthorized_client" {
+		return "", err
 	}
-	return result, nil
+	theirs, failed := s.madeUpCode(ctx, client, rand.Text())
+	switch {
+	case failed != nil:
+		return "", failed
+	case err == nil && !theirs.refusesClient():
+		return "", Skip("the provider refuses a made-up code whatever the secret is, so that this cannot be checked")
+	case err == nil:
+		return result, nil
+	}
+	return s.compareReasons(ctx, client, ours, theirs, err)
 }
 
-func (s Site) madeUpCode(ctx context.Context, client *fetch.Client) (string, error) {
+// compareReasons is for Gitea and Forgejo, which refuse a code and a secret with
+// the same error and in other words. Other secrets must be refused in the same
+// words twice, since some providers number their answers.
+func (s Site) compareReasons(ctx context.Context, client *fetch.Client, ours, theirs refusal, otherwise error) (string, error) {
+	if theirs.Error != ours.Error || theirs.Description == ours.Description {
+		return "", otherwise
+	}
+	again, err := s.madeUpCode(ctx, client, rand.Text())
+	switch {
+	case err != nil:
+		return "", err
+	case again != theirs:
+		return "", otherwise
+	case strings.Contains(strings.ToLower(ours.Description), "redirect"):
+		return "", fault.New(fault.Precondition, "the provider knows the client ID and the secret, but not the callback %s", s.OAuth.RedirectURL).
+			Next("register exactly this callback with it")
+	}
+	return knowsClient, nil
+}
+
+const knowsClient = "the provider knows the client ID and the secret"
+
+// refusal is what the token endpoint says to a code that was made up.
+type refusal struct {
+	Error       string `json:"error"`
+	Description string `json:"error_description"`
+
+	status int
+}
+
+func (s Site) madeUpCode(ctx context.Context, client *fetch.Client, secret string) (refusal, error) {
 	form := url.Values{
 		"grant_type": {"authorization_code"}, "code": {rand.Text()}, "redirect_uri": {s.OAuth.RedirectURL},
-		"client_id": {s.OAuth.ClientID}, "client_secret": {s.OAuth.ClientSecret},
+		"client_id": {s.OAuth.ClientID}, "client_secret": {secret},
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.OAuth.Endpoint.TokenURL, strings.NewReader(form.Encode()))
 	if err != nil {
-		return "", err
+		return refusal{}, err
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	status, body, err := client.Do(req, "tokens")
 	if err != nil {
-		return "", err
+		return refusal{}, err
 	}
-	var answer struct {
-		Error string `json:"error"`
+	a := refusal{status: status}
+	_ = fetch.Decode(body, &a) // what cannot be read does not tell
+	if secret != "" {
+		a.Description = strings.ReplaceAll(a.Description, secret, "***")
 	}
-	_ = fetch.Decode(body, &answer) // what cannot be read does not tell
-	unknown := slices.Contains([]string{"invalid_client", "incorrect_client_credentials", "unauthorized_client"}, answer.Error)
+	return a, nil
+}
+
+func (a refusal) refusesClient() bool {
+	return slices.Contains([]string{"invalid_client", "incorrect_client_credentials", "unauthorized_client"}, a.Error) ||
+		a.status == http.StatusUnauthorized || a.status == http.StatusNotFound
+}
+
+func (a refusal) judge() (string, error) {
 	switch {
-	case answer.Error == "invalid_grant", answer.Error == "bad_verification_code":
-		return "the provider knows the client ID and the secret", nil
-	case unknown, status == http.StatusUnauthorized, status == http.StatusNotFound:
-		return "", fault.New(fault.Precondition,
-			"the provider refused the client ID or the secret (%s)", cmp.Or(fetch.Clean(answer.Error), http.StatusText(status))).
+	case a.Error == "invalid_grant", a.Error == "bad_verification_code":
+		return knowsClient, nil
+	case a.refusesClient():
+		return "", fault.New(fault.Precondition, "the provider refused the client ID or the secret (%s)%s",
+			cmp.Or(fetch.Clean(a.Error), http.StatusText(a.status)), fetch.Quote(a.Description)).
 			Next("check clientID and clientSecret")
 	}
 	return "", Skip(
 		"the provider's response to a made-up code is inconclusive (HTTP status %d, %s)",
-		status, cmp.Or(fetch.Clean(answer.Error), "no reason given"))
+		a.status, cmp.Or(fetch.Clean(a.Error), "no reason given"))
 }
 
 func (s Site) checkCallback(ctx context.Context, client *fetch.Client) (string, error) {

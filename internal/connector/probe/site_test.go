@@ -1,6 +1,7 @@
 package probe_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -44,6 +45,35 @@ func fails(known, unknown string, status int) http.HandlerFunc {
 	}
 }
 
+// giteas answers as Gitea and Forgejo do (routers/web/auth/oauth2_provider.go
+// there): every refusal but that of the client ID is unauthorized_client.
+func giteas(registered string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		code, description := "unauthorized_client", "client is not authorized"
+		switch {
+		case r.PostFormValue("client_id") != "pach":
+			code, description = "invalid_client", "cannot load client with client id: 'pach'"
+		case r.PostFormValue("client_secret") != "s3cret":
+			description = "invalid client secret"
+		case r.PostFormValue("redirect_uri") != registered:
+			description = "unexpected redirect URI"
+		}
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, `{"error": "`+code+`", "error_description": "`+description+`"}`)
+	}
+}
+
+// says answers unauthorized_client with a description made of the secret that
+// was sent and the number of the answer.
+func says(describe func(secret string, n int) string) http.HandlerFunc {
+	n := 0
+	return func(w http.ResponseWriter, r *http.Request) {
+		n++
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = fmt.Fprintf(w, `{"error": "unauthorized_client", "error_description": %q}`, describe(r.PostFormValue("client_secret"), n))
+	}
+}
+
 func redirect(to string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Location", to)
@@ -57,13 +87,22 @@ func TestSite_Check(t *testing.T) {
 		token, auth http.HandlerFunc
 		want, says  string
 	}{
-		"good":             {fails("invalid_grant", "invalid_client", 400), back, "credentials:o callback:o", "knows the client ID and the secret"},
-		"GitHub":           {fails("bad_verification_code", "incorrect_client_credentials", 200), back, "credentials:o callback:o", "sends people back"},
-		"a wrong secret":   {fails("invalid_client", "invalid_client", 401), back, "credentials:f callback:o", "check clientID and clientSecret"},
-		"a wrong client":   {fails("", "", 404), back, "credentials:f callback:o", "(Not Found)"},
-		"whatever it is":   {fails("invalid_grant", "invalid_grant", 400), back, "credentials:s callback:o", "cannot be checked"},
-		"something else":   {fails("server_error", "server_error", 400), back, "credentials:s callback:o", "inconclusive (HTTP status 400, server_error)"},
-		"another callback": {fails("invalid_grant", "invalid_client", 400), redirect("/error"), "credentials:o callback:s", "is registered"},
+		"good":            {fails("invalid_grant", "invalid_client", 400), back, "credentials:o callback:o", "knows the client ID and the secret"},
+		"GitHub":          {fails("bad_verification_code", "incorrect_client_credentials", 200), back, "credentials:o callback:o", "sends people back"},
+		"a wrong secret":  {fails("invalid_client", "invalid_client", 401), back, "credentials:f callback:o", "check clientID and clientSecret"},
+		"a wrong client":  {fails("", "", 404), back, "credentials:f callback:o", "(Not Found)"},
+		"whatever it is":  {fails("invalid_grant", "invalid_grant", 400), back, "credentials:s callback:o", "cannot be checked"},
+		"something else":  {fails("server_error", "server_error", 400), back, "credentials:s callback:o", "inconclusive (HTTP status 400, server_error)"},
+		"Gitea":           {giteas(callback), back, "credentials:o callback:o", "knows the client ID and the secret"},
+		"Gitea, callback": {giteas("https://old.example.com/callback"), back, "credentials:f callback:o", "not the callback " + callback},
+		"Gitea, public": {
+			says(func(string, int) string { return "client is not authorized" }), back, "credentials:f callback:o", `saying "client is not authorized"`,
+		},
+		"numbered answers": {
+			says(func(_ string, n int) string { return fmt.Sprintf("no such client, trace %d", n) }), back, "credentials:f callback:o", "trace 1",
+		},
+		"a secret repeated": {says(func(secret string, _ int) string { return "not " + secret }), back, "credentials:f callback:o", `saying "not ***"`},
+		"another callback":  {fails("invalid_grant", "invalid_client", 400), redirect("/error"), "credentials:o callback:s", "is registered"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			base := answers{"/token": c.token, "/auth": c.auth}.start(t)
@@ -83,6 +122,23 @@ func TestSite_Check(t *testing.T) {
 				t.Errorf("it shows the secret: %s", said(r))
 			}
 		})
+	}
+}
+
+func TestSite_Check_Gitea_Refused(t *testing.T) {
+	base := answers{"/token": giteas(callback), "/auth": redirect("/user/login")}.start(t)
+	for name, c := range map[string]struct{ id, secret, says string }{
+		"secret":    {"pach", "wr0ng", `(unauthorized_client), saying "invalid client secret"`},
+		"client ID": {"other", "s3cret", "(invalid_client)"},
+	} {
+		r := probe.New(time.Now)
+		probe.Site{Base: base, OAuth: oauth2.Config{
+			ClientID: c.id, ClientSecret: c.secret, RedirectURL: callback,
+			Endpoint: oauth2.Endpoint{AuthURL: base + "/auth", TokenURL: base + "/token"},
+		}}.Check(t.Context(), r)
+		if !strings.Contains(statuses(r), "credentials:f") || !strings.Contains(said(r), c.says) {
+			t.Errorf("%s: %s; it says %q", name, statuses(r), said(r))
+		}
 	}
 }
 
