@@ -284,29 +284,6 @@ func (c *Client) unreachable(host, what string, err error) error {
 		Next("try again, and check that this server can reach it").Because(err)
 }
 
-// Untrusted says why a certificate was refused and what to do about it, or ""
-// if err has another cause: roots is the key that authorities are added to,
-// setting what names the host.
-func Untrusted(err error, roots, setting string) string {
-	var (
-		authority x509.UnknownAuthorityError
-		name      x509.HostnameError
-		broken    x509.CertificateInvalidError
-		other     *tls.CertificateVerificationError
-	)
-	switch {
-	case errors.As(err, &authority):
-		return "an authority unknown here signed it; add that CA's certificate to " + roots
-	case errors.As(err, &name):
-		return "it is made out to another name; check " + setting
-	case errors.As(err, &broken) && broken.Reason == x509.Expired:
-		return "it has expired or is not yet valid; renew it, and check this server's clock"
-	case errors.As(err, &other):
-		return "it cannot be verified"
-	}
-	return ""
-}
-
 // Clean makes what a provider says fit to be shown.
 func Clean(text string) string { return fault.Clean(text, 200) }
 
