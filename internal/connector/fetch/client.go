@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -236,11 +237,24 @@ func (c *Client) Get(ctx context.Context, from, what string, header http.Header)
 	return body, nil
 }
 
+// ErrJOSE says that what should be JSON is a signed or encrypted token (RFC 7519).
+var ErrJOSE = errors.New("a signed or encrypted token, not JSON")
+
+// isJOSE knows the compact form (RFC 7515, 3.1; RFC 7516, 3.1), whose header
+// begins with {" in base64url.
+func isJOSE(body []byte) bool {
+	dots := bytes.Count(body, []byte("."))
+	return bytes.HasPrefix(body, []byte("eyJ")) && (dots == 2 || dots == 4)
+}
+
 // Decode keeps numbers as they are written and accepts nothing after the value.
 func Decode(body []byte, into any) error {
 	d := json.NewDecoder(strings.NewReader(string(body)))
 	d.UseNumber()
 	if err := d.Decode(into); err != nil {
+		if isJOSE(body) {
+			return ErrJOSE
+		}
 		return err
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {

@@ -72,6 +72,6 @@ func (c *Connector) VerifyIDToken(ctx context.Context, raw string) (a Account, e
 	if a.Email, err = c.email(cl); err != nil {
 		return a, err
 	}
-	a.Groups, err = c.groups(cl)
+	a.Groups, err = c.groups(m, cl)
 	return a, err
 }

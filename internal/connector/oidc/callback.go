@@ -13,6 +13,7 @@ import (
 	dexconn "github.com/dexidp/dex/connector"
 
 	"pachyderm/internal/connector/fetch"
+	"pachyderm/internal/connector/probe"
 	"pachyderm/internal/connector/refuse"
 	"pachyderm/internal/fault"
 )
@@ -116,9 +117,10 @@ func refusal(code, description string) error {
 		return fault.New(fault.Unavailable, "the provider cannot sign anybody in at the moment (%s)%s", code, text).
 			Next("try again later")
 	case "invalid_request", "unauthorized_client", "unsupported_response_type", "invalid_scope",
-		"invalid_client", "redirect_uri_mismatch", "request_not_supported":
+		"invalid_client", "redirect_uri_mismatch", "request_not_supported",
+		"request_uri_not_supported", "invalid_request_object", "invalid_request_uri":
 		return fault.New(fault.Precondition, "the provider does not accept the connector's request (%s)%s", code, text).
-			Next("compare clientID, redirectURI and scopes with the client that is registered there")
+			Next("%s", probe.RemedyFor(code, description, "compare clientID, redirectURI and scopes with the client that is registered there"))
 	case "access_denied":
 		return fault.New(fault.Denied, "the sign-in was cancelled or denied at the provider (access_denied)%s", text)
 	}
@@ -176,6 +178,9 @@ func (c *Connector) requestTokensOnce(ctx context.Context, m *metadata, form url
 		return nil, c.tokensRefused(status, t, form)
 	case unreadable != nil:
 		return nil, refuse.Response("the provider's tokens cannot be read: the response is not valid JSON")
+	case strings.EqualFold(t.TokenType, "DPoP"):
+		return nil, fault.New(fault.Precondition, "the provider issued %s, which this server does not support", probe.BoundTokens.Name).
+			Next("%s", probe.BoundTokens.Remedy)
 	case t.AccessToken == "" || (t.TokenType != "" && !strings.EqualFold(t.TokenType, "Bearer")):
 		return nil, refuse.Response("the provider sent no access token of type Bearer")
 	}
@@ -209,22 +214,24 @@ func (c *Connector) tokensRefused(status int, t tokens, sent url.Values) error {
 			text = strings.ReplaceAll(text, secret, "***")
 		}
 	}
-	text = fetch.Quote(text)
+	remedy := func(otherwise string) string { return probe.RemedyFor(t.Error, text, otherwise) }
+	quoted := fetch.Quote(text)
 	switch {
 	case fetch.IsOutage(status):
-		return fault.New(fault.Unavailable, "the provider has a problem issuing tokens (HTTP status %d)%s", status, text).
+		return fault.New(fault.Unavailable, "the provider has a problem issuing tokens (HTTP status %d)%s", status, quoted).
 			Next("try again later")
 	case t.Error == "invalid_grant" && sent.Get("grant_type") == "refresh_token":
-		return refuse.Response("the provider has ended this session (invalid_grant)%s", text).
+		return refuse.Response("the provider has ended this session (invalid_grant)%s", quoted).
 			Next("sign in again")
 	case t.Error == "invalid_grant":
-		return refuse.Response("the provider no longer accepts this sign-in (invalid_grant)%s", text).
+		return refuse.Response("the provider no longer accepts this sign-in (invalid_grant)%s", quoted).
 			Next("start it again")
 	case t.Error == "invalid_client" || status == http.StatusUnauthorized:
-		return fault.New(fault.Precondition, "the provider refused our client ID or secret%s", text).
-			Next("check clientID and clientSecret of the connector").At("config.clientSecret")
+		return fault.New(fault.Precondition, "the provider refused our client ID or secret%s", quoted).
+			Next("%s", remedy("check clientID and clientSecret of the connector, "+
+				"and that the client has client_secret_basic or client_secret_post there")).At("config.clientSecret")
 	}
 	return fault.New(fault.Precondition,
-		"the provider issued no tokens (HTTP status %d, %s)%s", status, cmp.Or(fetch.Clean(t.Error), "no reason given"), text).
-		Next("compare the connector with the client that is registered there")
+		"the provider issued no tokens (HTTP status %d, %s)%s", status, cmp.Or(fetch.Clean(t.Error), "no reason given"), quoted).
+		Next("%s", remedy("compare the connector with the client that is registered there"))
 }

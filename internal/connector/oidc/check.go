@@ -63,6 +63,9 @@ func (c *Connector) checkKeys(ctx context.Context, m *metadata) (string, error) 
 }
 
 func (c *Connector) checkSupport(m *metadata) (string, error) {
+	if err := c.checkDemands(m); err != nil {
+		return "", err
+	}
 	var lacks []string
 	if !slices.Contains(m.Challenges, "S256") {
 		lacks = append(lacks, "PKCE (S256)")
@@ -70,12 +73,12 @@ func (c *Connector) checkSupport(m *metadata) (string, error) {
 	if !slices.Contains(m.Scopes, "offline_access") && !slices.Contains(m.Grants, "refresh_token") {
 		lacks = append(lacks, "refresh tokens")
 	}
-	announced := slices.Contains(m.Scopes, "groups") || slices.Contains(m.Claims, "groups")
-	if c.cfg.InsecureEnableGroups && c.cfg.ClaimMapping.Groups == "" && !announced {
-		lacks = append(lacks, "groups")
+	remedy := "nothing, if it supports them unannounced"
+	if c.cfg.InsecureEnableGroups && c.groupsKey() == "groups" && !c.requestsGroups(m) && !slices.Contains(m.Claims, "groups") {
+		lacks, remedy = append(lacks, "groups"), c.groupsRemedy(m)
 	}
 	if len(lacks) > 0 {
-		return "", probe.Warn("nothing, if it supports them unannounced; test-connector shows what it really sends",
+		return "", probe.Warn(remedy+"; test-connector shows what it really sends",
 			"the provider does not announce: %s", strings.Join(lacks, ", "))
 	}
 	return "PKCE with S256, and refresh tokens", nil

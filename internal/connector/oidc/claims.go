@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -47,7 +48,7 @@ func (c *Connector) identity(ctx context.Context, m *metadata, t *tokens, cl cla
 		return none, err
 	}
 	id.Username = cmp.Or(id.Username, id.PreferredUsername, id.Email)
-	if id.Groups, err = c.groups(cl); err != nil {
+	if id.Groups, err = c.groups(m, cl); err != nil {
 		return none, err
 	}
 	if t.RefreshToken != "" {
@@ -91,7 +92,13 @@ func (c *Connector) complete(ctx context.Context, m *metadata, accessToken strin
 			Next("set getUserInfo to false, and have the provider put the claims into its ID tokens").At("config.getUserInfo")
 	}
 	var info claim.Set
-	if err := c.client.JSON(ctx, m.UserInfoURL, "UserInfo", accessToken, &info); err != nil {
+	err := c.client.JSON(ctx, m.UserInfoURL, "UserInfo", accessToken, &info)
+	switch {
+	case errors.Is(err, fetch.ErrJOSE):
+		return nil, fault.New(fault.Precondition, "the provider signs or encrypts UserInfo (JWT), which this server does not support").
+			Next("remove userinfo_signed_response_alg and userinfo_encrypted_response_alg from this client at the provider, " +
+				"or have it put the claims into its ID tokens").Because(err)
+	case err != nil:
 		return nil, err
 	}
 	// OpenID Connect Core, 5.3.2: without this, a mixed-up access token brings
@@ -158,7 +165,23 @@ func (c *Connector) email(cl claim.Set) (string, error) {
 		Next("correct it at the provider, or, if all addresses there can be trusted, set insecureSkipEmailVerified to true")
 }
 
-func (c *Connector) groups(cl claim.Set) ([]string, error) {
+// requestsGroups is about the scope that many providers send groups for, which is
+// requested unasked only if the provider lists it.
+func (c *Connector) requestsGroups(m *metadata) bool {
+	return slices.Contains(c.scopes(m, dexconn.Scopes{}), "groups")
+}
+
+// groupsRemedy is what to do where groups do not come.
+func (c *Connector) groupsRemedy(m *metadata) string {
+	key := fetch.Clean(c.groupsKey())
+	if c.requestsGroups(m) {
+		return fmt.Sprintf("have the provider send the claim %q, or set claimMapping.groups to the claim that holds them", key)
+	}
+	return fmt.Sprintf("the scope groups is not requested, since the provider does not list it: "+
+		"add it to scopes if the provider has it all the same, or have it send the claim %q without one", key)
+}
+
+func (c *Connector) groups(m *metadata, cl claim.Set) ([]string, error) {
 	if !c.cfg.InsecureEnableGroups {
 		return nil, nil
 	}
@@ -195,6 +218,10 @@ func (c *Connector) groups(cl claim.Set) ([]string, error) {
 	if len(allowed) > 0 && !slices.ContainsFunc(groups, isAllowed) {
 		// Dex tells this error from others.
 		cause := &dexconn.UserNotInRequiredGroupsError{UserID: fmt.Sprint(cl["sub"]), Groups: allowed}
+		if !cl.Has(key) {
+			return nil, fault.New(fault.Denied, "only members of certain groups may sign in here, and the provider sent no groups of this account").
+				Next("ask an administrator: if it is in groups, %s", c.groupsRemedy(m)).At("config.insecureEnableGroups").Because(cause)
+		}
 		return nil, fault.New(fault.Denied, "only members of certain groups may sign in here, and this account is in none of them").
 			Next("ask an administrator").Because(cause)
 	}

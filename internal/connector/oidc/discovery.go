@@ -10,6 +10,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"pachyderm/internal/connector/fetch"
+	"pachyderm/internal/connector/probe"
 	"pachyderm/internal/connector/refuse"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/webaddr"
@@ -30,6 +31,10 @@ type metadata struct {
 	Grants        []string `json:"grant_types_supported"`
 	Claims        []string `json:"claims_supported"`
 	IssInResponse bool     `json:"authorization_response_iss_parameter_supported"`
+
+	// RFC 9126, 5, and RFC 9101, 10.5.
+	PushedOnly bool `json:"require_pushed_authorization_requests"`
+	SignedOnly bool `json:"require_signed_request_object"`
 }
 
 func (c *Connector) loadMetadata(ctx context.Context) (*metadata, error) {
@@ -43,7 +48,27 @@ func (c *Connector) loadMetadata(ctx context.Context) (*metadata, error) {
 	if err := c.checkEndpoints(&m); err != nil {
 		return nil, err
 	}
+	if err := c.checkDemands(&m); err != nil {
+		return nil, err
+	}
 	return &m, nil
+}
+
+// checkDemands refuses a provider that announces what every sign-in would fail at.
+func (c *Connector) checkDemands(m *metadata) error {
+	secrets := len(m.AuthMethods) == 0 || slices.ContainsFunc(m.AuthMethods, func(method string) bool {
+		return method != "private_key_jwt" && method != "client_secret_jwt"
+	})
+	for _, d := range []struct {
+		demanded bool
+		what     probe.Demand
+	}{{m.PushedOnly, probe.PushedRequests}, {m.SignedOnly, probe.SignedRequests}, {!secrets, probe.SignedClients}} {
+		if d.demanded {
+			return fault.New(fault.Precondition, "the provider accepts only %s, which this server does not support", d.what.Name).
+				Next("%s", d.what.Remedy).At("config.issuer")
+		}
+	}
+	return nil
 }
 
 func (c *Connector) discoveryURL() string {

@@ -88,6 +88,18 @@ func discoveries() []forgery {
 			"discovery: only symmetric signatures", nil, doc(map[string]any{"id_token_signing_alg_values_supported": []string{"HS256"}}), nil,
 			fault.Precondition, "signs ID tokens with HS256 only",
 		},
+		{
+			"discovery: PAR demanded", nil, doc(map[string]any{"require_pushed_authorization_requests": true}), nil, fault.Precondition,
+			"only pushed authorization requests (PAR, RFC 9126), which this server does not support: set require_pushed",
+		},
+		{
+			"discovery: JAR demanded", nil, doc(map[string]any{"require_signed_request_object": true}), nil, fault.Precondition,
+			"only signed request objects (JAR, RFC 9101)",
+		},
+		{
+			"discovery: signed clients demanded", nil, doc(map[string]any{"token_endpoint_auth_methods_supported": []string{"private_key_jwt"}}),
+			nil, fault.Precondition, "set token_endpoint_auth_method to client_secret_basic",
+		},
 		{"discovery: nothing there", nil, handle(status(http.StatusNotFound)), nil, fault.Precondition, "HTTP status 404"},
 		{"discovery: an outage", nil, handle(status(http.StatusBadGateway)), nil, fault.Unavailable, "has a problem (HTTP status 502"},
 		{
@@ -159,6 +171,14 @@ func answers() []forgery {
 		{"answer: not signed in there", nil, nil, failed("login_required", ""), fault.Denied, "ended the sign-in (login_required)"},
 		{"answer: an outage", nil, nil, failed("temporarily_unavailable", ""), fault.Unavailable, "cannot sign anybody in at the moment"},
 		{
+			"answer: PAR demanded", nil, nil, failed("invalid_request", mustPush), fault.Precondition,
+			`saying "` + mustPush + `": set require_pushed_authorization_requests to false`,
+		},
+		{
+			"answer: JAR demanded", nil, nil, failed("invalid_request_object", mustSign), fault.Precondition,
+			`saying "` + mustSign + `": set require_signed_request_object to false`,
+		},
+		{
 			"answer: a wrong scope", nil, nil, failed("invalid_scope", "unknown scope"), fault.Precondition,
 			`(invalid_scope), saying "unknown scope"`,
 		},
@@ -196,6 +216,19 @@ func tokenEndpoints() []forgery {
 		{
 			"tokens: no access token", nil, func(p *provider) { p.tokens = without("access_token") }, nil, fault.Unauthenticated,
 			"no access token of type Bearer",
+		},
+		{
+			"tokens: bound by DPoP", nil, tokens(map[string]any{"token_type": "DPoP"}), nil, fault.Precondition,
+			"(DPoP, RFC 9449), which this server does not support: set dpop_bound_access_tokens to false",
+		},
+		{"tokens: a proof demanded", nil, func(p *provider) {
+			p.handle["/token"] = func(w http.ResponseWriter, _ *http.Request) {
+				p.refuse(w, http.StatusBadRequest, "use_dpop_nonce")
+			}
+		}, nil, fault.Precondition, `(HTTP status 400, use_dpop_nonce), saying "AADSTS7000215: look it up": set dpop_bound_access_tokens to false`},
+		{
+			"tokens: an encrypted ID token", nil, tokens(map[string]any{"id_token": "eyJhbGciOiJSU0EtT0FFUCJ9.a.b.c.d"}), nil, fault.Precondition,
+			"encrypts ID tokens (JWE), which this server does not support: remove id_token_encrypted_response_alg",
 		},
 		{"tokens: no ID token", nil, func(p *provider) { p.tokens = without("id_token") }, nil, fault.Unauthenticated, "sent no ID token"},
 		{"tokens: no token", nil, tokens(map[string]any{"id_token": "a.b.c"}), nil, fault.Unauthenticated, "is not a signed token"},
@@ -321,6 +354,11 @@ func people() []forgery {
 			`claim "oid" is missing or empty`,
 		},
 		{"person: a list for the name", nil, claim("name", []string{"x"}), nil, fault.Unauthenticated, `claim "name" is a list`},
+		{"person: signed UserInfo", func(c *Config) { c.GetUserInfo = true }, func(p *provider) {
+			p.handle["/userinfo"] = func(w http.ResponseWriter, _ *http.Request) {
+				_, _ = w.Write([]byte("eyJhbGciOiJSUzI1NiJ9.e30.c2ln\n"))
+			}
+		}, nil, fault.Precondition, "signs or encrypts UserInfo (JWT), which this server does not support: remove userinfo_signed_response_alg"},
 		{
 			"person: no e-mail", nil, func(p *provider) { p.claims = without("email") }, nil, fault.Denied,
 			`no e-mail address (claim "email") but only email_verified, name, preferred_username: set claimMapping.email to the claim that holds it`,
@@ -410,7 +448,18 @@ func groupClaims() []forgery {
 		{
 			"groups: not an allowed one", func(c *Config) { on(c); c.AllowedGroups = []string{"admins"} },
 			claims(map[string]any{"groups": []string{"Admins", "admins2"}}), nil,
-			fault.Denied, "only members of certain groups",
+			fault.Denied, "only members of certain groups may sign in here, and this account is in none of them",
+		},
+		{
+			"groups: none sent", func(c *Config) { on(c); c.AllowedGroups = []string{"admins"} }, nil, nil, fault.Denied,
+			`sent no groups of this account: ask an administrator: if it is in groups, have the provider send the claim "groups"`,
+		},
+		{
+			"groups: none sent, and not requested", func(c *Config) { on(c); c.AllowedGroups = []string{"admins"} },
+			func(p *provider) {
+				p.discovery = set(map[string]any{"scopes_supported": []string{"openid", "profile", "email"}})
+			}, nil, fault.Denied,
+			"the scope groups is not requested, since the provider does not list it: add it to scopes",
 		},
 	}
 }

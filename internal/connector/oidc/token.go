@@ -13,6 +13,7 @@ import (
 	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/oidc/claim"
 	"pachyderm/internal/connector/refuse"
+	"pachyderm/internal/fault"
 )
 
 const (
@@ -73,6 +74,11 @@ func (c *Connector) openToken(ctx context.Context, m *metadata, raw string) ([]b
 	accepted, err := c.accepted(m)
 	if err != nil {
 		return nil, err
+	}
+	// RFC 7516, 3.1.
+	if strings.Count(raw, ".") == 4 {
+		return nil, fault.New(fault.Precondition, "the provider encrypts ID tokens (JWE), which this server does not support").
+			Next("remove id_token_encrypted_response_alg from this client at the provider")
 	}
 	token, err := jose.ParseSignedCompact(raw, accepted)
 	var algorithm *jose.ErrUnexpectedSignatureAlgorithm

@@ -20,8 +20,10 @@ func JudgeCallback(redirect string, status int, location, body string) (string, 
 		case "", "login_required", "interaction_required", "consent_required", "account_selection_required":
 			return "the provider sends people back to " + redirect, nil
 		}
-		return "", fault.New(fault.Precondition, "the provider knows the callback and refuses the request (%s)", fetch.Clean(code)).
-			Next("compare the client's grant types and scopes with the connector")
+		description := back.Query().Get("error_description")
+		return "", fault.New(fault.Precondition,
+			"the provider knows the callback and refuses the request (%s)%s", fetch.Clean(code), fetch.Quote(description)).
+			Next("%s", RemedyFor(code, description, "compare the client's grant types and scopes with the connector"))
 	case status >= 400 && (strings.Contains(body, "redirect") || strings.Contains(body, "callback")):
 		return "", fault.New(fault.Precondition, "the provider refuses to send people back to %s", redirect).
 			Next("register exactly this callback with it")
