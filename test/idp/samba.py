@@ -22,6 +22,13 @@ db.newuser(given["Search"], given["SearchPassword"])
 groups = {}
 for p in given["People"]:
     db.newuser(p["Name"], p["Password"], mailaddress=p["Email"])
+    # As Microsoft's own tools do.
+    db.modify_ldif(f"""
+dn: CN={p["Name"]},CN=Users,{db.domain_dn()}
+changetype: modify
+add: displayName
+displayName: {p["Name"].capitalize()} Example
+""")
     # Active Directory is full of names like this one.
     dn = ldb.Dn(db, "CN=Users," + db.domain_dn())
     dn.add_child("CN=x")

@@ -361,10 +361,14 @@ func (c *Connector) search(conn *ldap.Conn, b branch, filter string, attributes 
 		req.Scope = ldap.ScopeSingleLevel
 	}
 	found, err := conn.Search(req)
-	if err != nil {
-		return nil, c.searchFailed(b.key+".baseDN", err)
+	var entries []*ldap.Entry
+	if found != nil {
+		entries = found.Entries // those within the limit, if that is the error
 	}
-	return found.Entries, nil
+	if err != nil {
+		return entries, c.searchFailed(b.key+".baseDN", err)
+	}
+	return entries, nil
 }
 
 // identity makes an identity of a person's entry.

@@ -394,6 +394,58 @@ func TestLDAPCheck(t *testing.T) {
 			l, func(c *Config) { c.UserSearch.Filter = "(uid=nobody)" }, "dns:o tcp:o tls:o credentials:o users:w groups:o",
 			"userSearch.baseDN",
 		},
+		"a user name that nobody has": {
+			l, func(c *Config) { c.UserSearch.Username = strict.Texts{"uidd"} }, "dns:o tcp:o tls:o credentials:o users:f groups:o",
+			"none has uidd: check userSearch.username",
+		},
+		"one user name that nobody has": {
+			l, func(c *Config) { c.UserSearch.Username = strict.Texts{"uid", "uidd"} }, "dns:o tcp:o tls:o credentials:o users:w groups:o",
+			`has the attribute "uidd": check userSearch.username`,
+		},
+		"an e-mail address that nobody has": {
+			l, func(c *Config) { c.UserSearch.EmailAttr = "email2" }, "dns:o tcp:o tls:o credentials:o users:f groups:o",
+			`has the attribute "email2": check userSearch.emailAttr`,
+		},
+		"an e-mail address of the id": {
+			l, func(c *Config) { c.UserSearch.EmailAttr, c.UserSearch.EmailSuffix = "email2", "example.com" },
+			"dns:o tcp:o tls:o credentials:o users:o groups:o", "",
+		},
+		"an id that nobody has": {
+			l, func(c *Config) { c.UserSearch.IDAttr = "objectGUID" }, "dns:o tcp:o tls:o credentials:o users:f groups:o",
+			`has the attribute "objectGUID": check userSearch.idAttr`,
+		},
+		"a name that nobody has": {
+			l, func(c *Config) { c.UserSearch.NameAttr = "displayname2" }, "dns:o tcp:o tls:o credentials:o users:w groups:o",
+			"userSearch.nameAttr",
+		},
+		"a userAttr that nobody has": {
+			l, func(c *Config) { c.GroupSearch.UserMatchers[0].UserAttr = "gidNumber" }, "dns:o tcp:o tls:o credentials:o users:w groups:o",
+			"groupSearch.userMatchers.userAttr",
+		},
+		"a groupAttr that no group has": {
+			l, func(c *Config) { c.GroupSearch.UserMatchers[0].GroupAttr = "memberUid" }, "dns:o tcp:o tls:o credentials:o users:o groups:w",
+			`has the attribute "memberUid": check groupSearch.userMatchers.groupAttr`,
+		},
+		"a groupAttr with a matching rule": {
+			l, func(c *Config) { c.GroupSearch.UserMatchers[0].GroupAttr = "member:1.2.840.113556.1.4.1941:" },
+			"dns:o tcp:o tls:o credentials:o users:o groups:o", "",
+		},
+		"an e-mail address that some lack": {
+			l, func(c *Config) {
+				c.UserSearch = userSearch{BaseDN: l.BaseDN, Username: strict.Texts{"cn"}, IDAttr: "cn", EmailAttr: "mail"}
+			},
+			"dns:o tcp:o tls:o credentials:o users:o groups:o", "",
+		},
+		"nothing below the base": {
+			l, func(c *Config) {
+				c.UserSearch.BaseDN, c.UserSearch.Filter, c.UserSearch.Username = l.BindDN, "", strict.Texts{"uid"}
+			},
+			"dns:o tcp:o tls:o credentials:o users:w groups:o", "no people are found below",
+		},
+		"a name that no group has": {
+			l, func(c *Config) { c.GroupSearch.NameAttr = "cnn" }, "dns:o tcp:o tls:o credentials:o users:o groups:f",
+			"none has cnn: check groupSearch.nameAttr",
+		},
 		"no groups there": {
 			l, func(c *Config) { c.GroupSearch.Filter = "(cn=nothing)" }, "dns:o tcp:o tls:o credentials:o users:o groups:w",
 			"groupSearch.baseDN",
