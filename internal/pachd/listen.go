@@ -1,9 +1,12 @@
 package pachd
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
+	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -106,6 +109,19 @@ func (p *Pachd) bounded(l net.Listener) net.Listener {
 	}
 }
 
+// transportLog is where net/http says what goes wrong outside of a request.
+// Strangers who break off handshakes should not be able to fill the log.
+type transportLog struct{ log *slog.Logger }
+
+func (t transportLog) Write(line []byte) (int, error) {
+	level := slog.LevelError
+	if bytes.HasPrefix(line, []byte("http: TLS handshake error")) {
+		level = slog.LevelDebug
+	}
+	t.log.Log(context.Background(), level, "the HTTP server has trouble", "what", string(bytes.TrimSpace(line)))
+	return len(line), nil
+}
+
 // serve starts an HTTP server on a listener, if there is one.
 func (p *Pachd) serve(g *errgroup.Group, l net.Listener, t *tls.Config, h http.Handler) *http.Server {
 	if l == nil {
@@ -117,6 +133,7 @@ func (p *Pachd) serve(g *errgroup.Group, l net.Listener, t *tls.Config, h http.H
 	}
 	s := &http.Server{
 		Handler: h, ReadHeaderTimeout: headerFor, ReadTimeout: requestFor, IdleTimeout: idleFor, MaxHeaderBytes: maxHeader,
+		ErrorLog: log.New(transportLog{p.log}, "", 0),
 	}
 	g.Go(func() error {
 		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
