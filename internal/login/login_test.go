@@ -17,6 +17,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
+	authpb "pachyderm/api/auth"
 	"pachyderm/demo/op"
 	"pachyderm/demo/op/optest"
 	"pachyderm/internal/db"
@@ -353,6 +354,16 @@ func TestWait_UnknownState(t *testing.T) {
 		h.Ahead(11 * time.Minute) // a wait that began before would go on by the real clock
 		_, err = h.Login.Wait(t.Context(), state)
 		wantRefused(t, err, "OIDC state token expired")
+	})
+}
+
+// Nobody comes back from the browser: whoever waits is told in the end.
+func TestWait_EndsWithTheSignIn(t *testing.T) {
+	each(t, func(t *testing.T, h *env) {
+		_, state := h.start()
+		h.Ahead(10*time.Minute - time.Second)
+		_, err := h.API.Auth.Authenticate(t.Context(), &authpb.AuthenticateRequest{OidcState: state})
+		pachdtest.Want(t, err, codes.Unauthenticated, "OIDC state token expired")
 	})
 }
 
