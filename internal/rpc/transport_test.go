@@ -1,12 +1,17 @@
 package rpc_test
 
 import (
+	"context"
 	"io"
 	"net"
 	"testing"
 
 	"golang.org/x/net/http2"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
+	authpb "pachyderm/api/auth"
+	"pachyderm/internal/config"
 	"pachyderm/internal/pachd/pachdtest"
 )
 
@@ -41,4 +46,34 @@ func TestTransport_SettingsBoundAConnection(t *testing.T) {
 	if got, given := settings.Value(http2.SettingInitialWindowSize); given && got != 64<<10 {
 		t.Errorf("%d bytes of a request may wait to be read", got)
 	}
+}
+
+// A call that waits for a person has one of the places for that, and gives it
+// back when the client hangs up.
+func TestWait_TakesAPlaceWhileItWaits(t *testing.T) {
+	s := pachdtest.Start(t, func(c *config.Config) { c.Limits.SignInsPerMinute = 1 << 20 })
+	s.Connect()
+	s.Limits.Wait.Total = 1
+	start, err := s.API.Auth.GetOIDCLogin(t.Context(), &authpb.GetOIDCLoginRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, hangUp := context.WithCancel(t.Context())
+	defer hangUp()
+	go func() { _, _ = s.API.Auth.Authenticate(ctx, &authpb.AuthenticateRequest{OidcState: start.GetState()}) }()
+	until := func(want codes.Code) {
+		t.Helper()
+		for n := 0; ; n++ { // with what nobody has to wait for
+			_, err := s.API.Auth.Authenticate(t.Context(), &authpb.AuthenticateRequest{OidcState: "made-up"})
+			if status.Code(err) == want {
+				return
+			}
+			if n > 10000 {
+				t.Fatalf("another one that waits: %v, want %s", err, want)
+			}
+		}
+	}
+	until(codes.ResourceExhausted)
+	hangUp()
+	until(codes.Unauthenticated)
 }
