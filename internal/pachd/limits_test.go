@@ -128,6 +128,13 @@ func TestLimits_AnswersSayWhenToTryAgain(t *testing.T) {
 		}
 	}
 	form := map[string]string{"Content-Type": "application/x-www-form-urlencoded"}
+	another := maps.Clone(form)
+	another["X-Forwarded-For"] = "198.51.100.7"
+	chunked := func() *http.Request {
+		r := send(http.MethodPost, "/callback", another, "RelayState=x&SAMLResponse=x")()
+		r.ContentLength = -1
+		return r
+	}
 	for name, c := range map[string]struct {
 		send func() *http.Request
 		want string
@@ -146,6 +153,7 @@ func TestLimits_AnswersSayWhenToTryAgain(t *testing.T) {
 		"long forms": {
 			send(http.MethodPost, "/callback", form, "RelayState=x&SAMLResponse="+strings.Repeat("x", 400<<10)), "Please wait a moment",
 		},
+		"forms that do not say how long they are": {chunked, "Please wait a moment"},
 	} {
 		retryAfter, body := untilRefused(t, c.send)
 		if retryAfter == "" || !strings.Contains(body, c.want) {
@@ -180,6 +188,40 @@ func TestLimits_AnswersSayWhenToTryAgain(t *testing.T) {
 		if status.Code(err) != codes.ResourceExhausted || retry.GetRetryDelay().AsDuration() <= 0 {
 			t.Errorf("%s: %v, again in %v", name, err, retry)
 		}
+	}
+}
+
+// One client of a network leaves half of its token requests to the others,
+// however it says who it is (RFC 6749, 2.3.1).
+func TestLimits_OfOneClient(t *testing.T) {
+	for name, identify := range map[string]func(r *http.Request, form url.Values, client string){
+		"in the form":             func(_ *http.Request, form url.Values, client string) { form.Set("client_id", client) },
+		"by basic authentication": func(r *http.Request, _ url.Values, client string) { r.SetBasicAuth(client, "x") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := pachdtest.Start(t, few)
+			request := func(client string) *http.Request {
+				r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.HTTP+"/token", nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				form := url.Values{"grant_type": {"authorization_code"}, "code": {"x"}}
+				identify(r, form, client)
+				body := form.Encode()
+				r.Body, r.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
+				r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+				return r
+			}
+			untilRefused(t, func() *http.Request { return request("one") })
+			res, err := http.DefaultTransport.RoundTrip(request("another"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = res.Body.Close() }()
+			if res.StatusCode == http.StatusTooManyRequests {
+				t.Error("another client of the network is refused")
+			}
+		})
 	}
 }
 
