@@ -248,6 +248,23 @@ func TestLimits_OversizedTokenRequest(t *testing.T) {
 	}
 }
 
+func TestLimits_OversizedHeader(t *testing.T) {
+	s := pachdtest.Start(t)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.HTTP+"/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("X-Long", strings.Repeat("x", 100<<10))
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if res.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("100 KiB: %d", res.StatusCode)
+	}
+}
+
 // A limit is one network's: what the proxies in front of pachd say of it counts.
 func TestLimits_OfOneNetwork(t *testing.T) {
 	s := pachdtest.Start(t, few)

@@ -3,12 +3,14 @@ package rpc
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/net/http2"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
@@ -22,9 +24,9 @@ import (
 	"pachyderm/internal/session"
 )
 
-// inMemory is a server and a connection to it without sockets, which the clock
-// of a bubble would not wait for.
-func inMemory(t *testing.T) (*Server, *grpc.ClientConn) {
+// inMemory is a server without sockets, which the clock of a bubble would not
+// wait for.
+func inMemory(t *testing.T) (*Server, *bufconn.Listener) {
 	t.Helper()
 	d := dbtest.SQLite(t)
 	roles := &access.Service{DB: d}
@@ -41,13 +43,7 @@ func inMemory(t *testing.T) (*Server, *grpc.ClientConn) {
 	l := bufconn.Listen(1 << 10)
 	go func() { _ = s.GRPC.Serve(l) }()
 	t.Cleanup(s.GRPC.Stop)
-	conn, err := grpc.NewClient("passthrough:pachd", grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return l.DialContext(ctx) }))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	return s, conn
+	return s, l
 }
 
 // Who never says for what they wait, or listens for ever, is told at the end of
@@ -71,8 +67,14 @@ func TestCall_EndsWithItsLife(t *testing.T) {
 	} {
 		t.Run(c.method, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s, conn := inMemory(t)
+				s, l := inMemory(t)
 				s.limits.Calls.Network = 1
+				conn, err := grpc.NewClient("passthrough:pachd", grpc.WithTransportCredentials(insecure.NewCredentials()),
+					grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return l.DialContext(ctx) }))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer func() { _ = conn.Close() }()
 				ctx, hangUp := context.WithCancel(t.Context())
 				defer time.AfterFunc(time.Hour, hangUp).Stop() // or the test would hang
 				began := time.Now()
@@ -97,6 +99,51 @@ func TestCall_EndsWithItsLife(t *testing.T) {
 				synctest.Wait() // until the place is given back
 				if _, err := health.Check(t.Context(), &grpc_health_v1.HealthCheckRequest{}); err != nil {
 					t.Errorf("another call after it: %v", err)
+				}
+			})
+		})
+	}
+}
+
+// Who is gone without a word is noticed, and who is there and asks for nothing
+// is sent away in the end.
+func TestTransport_SilentAndIdleAreLetGo(t *testing.T) {
+	for name, c := range map[string]struct {
+		answers bool
+		after   time.Duration
+	}{
+		"answers no ping": {false, 80 * time.Second},
+		"has no call":     {true, 15 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				_, l := inMemory(t)
+				began := time.Now()
+				conn, err := l.DialContext(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer time.AfterFunc(time.Hour, func() { _ = conn.Close() }).Stop() // or the test would hang
+				framer := http2.NewFramer(conn, conn)
+				if _, err := io.WriteString(conn, http2.ClientPreface); err != nil {
+					t.Fatal(err)
+				}
+				if err := framer.WriteSettings(); err != nil {
+					t.Fatal(err)
+				}
+				for {
+					frame, err := framer.ReadFrame()
+					if err != nil || frame.Header().Type == http2.FrameGoAway {
+						break
+					}
+					if ping, ok := frame.(*http2.PingFrame); ok && c.answers {
+						if err := framer.WritePing(true, ping.Data); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+				if got := time.Since(began); got != c.after {
+					t.Errorf("let go after %v, want %v", got, c.after)
 				}
 			})
 		})
