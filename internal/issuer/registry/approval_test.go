@@ -120,8 +120,25 @@ func TestApproveConnector_NeverApproved(t *testing.T) {
 		if o.owns("demo") {
 			t.Error("it names groups as they are")
 		}
+		alice, err := identity.SignedIn(t.Context(), o.db, identity.SignIn{
+			ConnectorID: "demo", Instance: first.Instance, Subject: "s", Email: "alice@example.com",
+			TokenSub:  func(id string) (string, error) { return id, nil },
+			Connected: func(context.Context, *db.Tx) (bool, error) { return false, nil },
+		}, o.now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		gate := func() error {
+			return o.db.View(t.Context(), func(tx *db.Tx) error {
+				_, err := identity.Gate(t.Context(), tx, alice.User, alice.ID)
+				return err
+			})
+		}
+		if err := gate(); err != nil {
+			t.Errorf("who has signed in: %v", err)
+		}
 		// What it said before is nothing that an approval is about: also logins
-		// under way end.
+		// under way end, and who has signed in is nobody any more.
 		o.updateBy(idpAdmin(), map[string]any{"claimMapping": map[string]any{"groups": "nick"}})
 		second := o.stored("demo")
 		if second.Instance == first.Instance {
@@ -129,6 +146,9 @@ func TestApproveConnector_NeverApproved(t *testing.T) {
 		}
 		if _, err := connected(first.Instance); !fault.Is(err, fault.Denied) {
 			t.Errorf("a login under way: %v", err)
+		}
+		if err := gate(); err == nil {
+			t.Error("who has signed in through what it was goes on")
 		}
 		if _, err := o.ReadRevision(t.Context(), "demo", first.Revision); !fault.Is(err, fault.NotFound) {
 			t.Errorf("a login under way: %v", err)
