@@ -198,6 +198,7 @@ func TestHealth_DeletedConnector(t *testing.T) {
 	p := idp.StartTroubled(t, idp.NewCA(t))
 	config := oidcOf(p.Issuer, "c", "s", map[string]any{"rootCAs": []any{string(p.CA.PEM)}})
 	o.connect("demo", "oidc", config)
+	o.connect("other", "oidc", config)
 	p.Fall(idp.Outdated)
 	for range 3 {
 		o.pingAll(t.Context())
