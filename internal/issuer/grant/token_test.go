@@ -206,6 +206,10 @@ func TestUserInfo_ByScope(t *testing.T) {
 			t.Errorf("%s: %d, %v", name, w.Code, w.Header())
 		}
 	}
+	// Who sends none is told how, and not that one is wrong (RFC 6750, 3.1).
+	if w := h.send(h.ServeUserInfo, h.request(http.MethodGet, "/userinfo", nil)); w.Header().Get("WWW-Authenticate") != "Bearer" {
+		t.Errorf("without a token: %d, %v", w.Code, w.Header())
+	}
 	h.later(time.Hour + time.Second)
 	if h.userInfo(all.Access) != http.StatusUnauthorized {
 		t.Error("an access token that has expired")
