@@ -108,6 +108,7 @@ func TestWait_CallsForOneSignIn(t *testing.T) {
 			t.Errorf("%s, after it: %v", name, err)
 		}
 	}
+	s.limits.Wait.Total = 0
 	if _, err := s.wait(ctx, &authpb.AuthenticateRequest{IdToken: "x"}); err != nil {
 		t.Errorf("what does not wait: %v", err)
 	}

@@ -42,6 +42,22 @@ func TestStatus_KindAndParts(t *testing.T) {
 	}
 }
 
+// The log has what was refused, but for what strangers could fill it with.
+func TestStatus_RefusalsAreLogged(t *testing.T) {
+	for kind, want := range map[fault.Kind]bool{fault.Denied: true, fault.Unauthenticated: true, fault.Exhausted: false} {
+		var log bytes.Buffer
+		err := toStatus(t.Context(), slog.New(slog.NewTextHandler(&log, nil)), "/x", fault.New(kind, "what is wrong"))
+		if got := strings.Contains(log.String(), "what is wrong"); got != want {
+			t.Errorf("%s: the log has %q", kind, log.String())
+		}
+		for _, d := range status.Convert(err).Details() {
+			if info, ok := d.(*errdetails.ErrorInfo); ok && len(info.GetMetadata()) > 0 {
+				t.Errorf("%s: parts that nobody has set: %v", kind, info.GetMetadata())
+			}
+		}
+	}
+}
+
 func TestStatus_Deadline(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	silent := fault.New(fault.Unavailable, "the provider did not answer").Because(context.DeadlineExceeded)
