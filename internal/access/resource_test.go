@@ -38,6 +38,7 @@ func TestParseResource(t *testing.T) {
 		{SpecRepo, "default", ""},
 		{Job, "1234", "JOB 1234"},
 		{Job, "default/edges@1234", "JOB default/edges@1234"},
+		{Job, "azAZ09", "JOB azAZ09"},
 		{Job, "", ""},
 		{UnknownResource, "x", ""},
 		{7, "x", ""},

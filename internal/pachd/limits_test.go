@@ -293,6 +293,24 @@ func TestLimits_OfOneNetwork(t *testing.T) {
 	if got := call("198.51.100.2"); got != codes.Unauthenticated {
 		t.Errorf("another network over gRPC: %s", got)
 	}
+	rest := func(network string) int {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.HTTP+"/api/auth_v2.API/Authenticate", strings.NewReader(`{"idToken":"x"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := fromNetwork(network).RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		return res.StatusCode
+	}
+	if got := rest("198.51.100.1"); got != http.StatusTooManyRequests {
+		t.Errorf("over REST after gRPC: %d", got)
+	}
+	if got := rest("198.51.100.2"); got != http.StatusUnauthorized {
+		t.Errorf("another network over REST: %d", got)
+	}
 	strangers := pachdtest.Start(t, few, func(c *config.Config) { c.TrustedProxies = nil })
 	withPassword(t, strangers)
 	for n := 0; ; n++ {
