@@ -106,6 +106,11 @@ func TestOIDCConfig_Refused(t *testing.T) {
 			"no parameter", func(c *Config) { c.ForwardedLoginParams = []string{""} }, "config.forwardedLoginParams[0]",
 			"not the name of a query parameter",
 		},
+		{"two parameters in one", func(c *Config) { c.ForwardedLoginParams = []string{"a b"} }, "config.forwardedLoginParams[0]", "is not the name"},
+		{"a parameter beyond ASCII", func(c *Config) { c.ForwardedLoginParams = []string{"größe"} }, "config.forwardedLoginParams[0]", "is not the name"},
+		{"a scope beyond ASCII", func(c *Config) { c.Scopes = []string{"größe"} }, "config.scopes[0]", "is not a scope"},
+		{"a scope in quotes", func(c *Config) { c.Scopes = []string{`"email"`} }, "config.scopes[0]", "is not a scope"},
+		{"a scope with a backslash", func(c *Config) { c.Scopes = []string{`a\b`} }, "config.scopes[0]", "is not a scope"},
 		{"two scopes in one", func(c *Config) { c.Scopes = []string{"profile email"} }, "config.scopes[0]", "is not a scope"},
 		{"no signature", func(c *Config) { c.SigningAlgorithms = []string{"none"} }, "config.signingAlgorithms[0]", "choose from RS256"},
 		{

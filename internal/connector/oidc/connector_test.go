@@ -172,6 +172,10 @@ func TestOIDCCallback(t *testing.T) {
 			p.claims = without("email", "email_verified")
 			p.userInfo = set(map[string]any{"email": "j@x.test", "email_verified": true, "groups": []string{"g"}, "name": "not this"})
 		}, func(id *dexconn.Identity) { id.Email, id.Groups = "j@x.test", []string{"g"} }},
+		{"UserInfo has the address alone", nil, func(p *provider) {
+			p.claims = without("email")
+			p.userInfo = set(map[string]any{"email": "j@x.test", "email_verified": true})
+		}, func(id *dexconn.Identity) { id.Email = "j@x.test" }},
 		{"UserInfo overrides nothing", func(c *Config) { c.GetUserInfo = true }, func(p *provider) {
 			p.userInfo = set(map[string]any{"email": "evil@x.test", "email_verified": false, "name": "not this", "iss": "x", "aud": "y"})
 		}, nil},

@@ -82,6 +82,8 @@ func TestSAMLConfig_Refused(t *testing.T) {
 		{"a placeholder", func(c *Config) { c.RedirectURI = "http://<ip>:30658/callback" }, "config.redirectURI", "placeholder"},
 		{"a binding", func(c *Config) { c.RequestBinding = "artifact" }, "config.requestBinding", "use one of redirect, post"},
 		{"a format", func(c *Config) { c.NameIDPolicyFormat = "email" }, "config.nameIDPolicyFormat", "use persistent"},
+		{"a format with a space", func(c *Config) { c.NameIDPolicyFormat = "urn:a b" }, "config.nameIDPolicyFormat", "use persistent"},
+		{"a format beyond ASCII", func(c *Config) { c.NameIDPolicyFormat = "urn:größe" }, "config.nameIDPolicyFormat", "use persistent"},
 		{"a transient user id", func(c *Config) { c.NameIDPolicyFormat = "transient" }, "config.usernameAttr", "new at each sign-in"},
 		{"a delimiter of nothing", func(c *Config) { c.GroupsAttr, c.GroupsDelim = "", ";" }, "config.groupsDelim", "set groupsAttr"},
 		{

@@ -73,6 +73,8 @@ func TestParse_Metadata(t *testing.T) {
 		"keys of other kinds": {
 			document(entityID, key(`use="encryption"`, signing)+key(`use="signing"`, "AAAA")+key(`use="signing"`, signing)+key("", certificate(t))), "", 2,
 		},
+		"HTTP-POST alone":        {strings.Replace(good, "bindings:HTTP-Redirect", "bindings:X", 1), "", 1},
+		"HTTP-Redirect alone":    {strings.Replace(good, "bindings:HTTP-POST", "bindings:X", 1), "", 1},
 		"a certificate in lines": {document(entityID, key("", signing[:20]+"\n  "+signing[20:]+"\n")), "", 1},
 	} {
 		d, err := metadata.Parse([]byte(c.text), c.entity, false)
