@@ -573,6 +573,37 @@ func TestHSTS_WhereTheIssuerIsHTTPS(t *testing.T) {
 	}
 }
 
+// Where browsers come by https, no cookie of a login goes another way.
+func TestCookies_SecureWhereTheIssuerIsHTTPS(t *testing.T) {
+	h := open(t, "")
+	h.connect(nil)
+	check := func(secure bool) {
+		t.Helper()
+		cookies := answerOf(t, h, strings.Replace(h.authURL(nil), "/auth?", "/auth/demo?", 1)).Result().Cookies()
+		if len(cookies) == 0 {
+			t.Error("the browser gets no cookie")
+		}
+		for _, c := range cookies {
+			if c.Secure != secure || strings.HasPrefix(c.Name, "__Host-") != secure {
+				t.Errorf("%s: %v", h.URL(), c)
+			}
+		}
+	}
+	check(false)
+	h.setIssuer("https://pach.example.com/dex")
+	check(true)
+}
+
+func TestSAMLPages_OfAnotherConnector(t *testing.T) {
+	h := open(t, "")
+	h.connect(nil)
+	for _, id := range []string{"demo", "nosuch"} {
+		if w := answerOf(t, h, h.Endpoint("/saml/"+id+"/metadata")); w.Code != http.StatusNotFound {
+			t.Errorf("%s: %d", id, w.Code)
+		}
+	}
+}
+
 func TestProblem_CodeAndTime(t *testing.T) {
 	h := open(t, "")
 	before := time.Now().UTC().Format("2006")

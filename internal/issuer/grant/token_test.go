@@ -199,9 +199,12 @@ func TestUserInfo_ByScope(t *testing.T) {
 	if diff := cmp.Diff(map[string]any{"sub": h.alice.TokenSub}, ask(h.good("less", h.post("app", form)).Access)); diff != "" {
 		t.Errorf("with less scope (-want +got):\n%s", diff)
 	}
-	for name, raw := range map[string]string{"none": "", "made up": "x", "an opaque one": "pach_x", "cut": all.Access[:len(all.Access)-4]} {
+	for name, header := range map[string]string{
+		"none": "Bearer ", "made up": "Bearer x", "an opaque one": "Bearer pach_x", "cut": "Bearer " + all.Access[:len(all.Access)-4],
+		"in another scheme": "Basic " + all.Access, "in no scheme": all.Access,
+	} {
 		r := h.request(http.MethodGet, "/userinfo", nil)
-		r.Header.Set("Authorization", "Bearer "+raw)
+		r.Header.Set("Authorization", header)
 		if w := h.send(h.ServeUserInfo, r); w.Code != http.StatusUnauthorized || !strings.HasPrefix(w.Header().Get("WWW-Authenticate"), "Bearer") {
 			t.Errorf("%s: %d, %v", name, w.Code, w.Header())
 		}
