@@ -5,6 +5,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"net/http"
 	"net/http/httptest"
@@ -497,6 +498,27 @@ func TestOIDCCallback_OtherVerifier(t *testing.T) {
 	again := httptest.NewRequestWithContext(t.Context(), http.MethodGet, back.String(), nil)
 	if _, err := f.conn.HandleCallback(dexconn.Scopes{}, data, again); err == nil {
 		t.Error("a code was accepted twice")
+	}
+}
+
+// Without a nonce to compare, the ID token of any sign-in would do.
+func TestOIDCCallback_NoNonceKept(t *testing.T) {
+	f := start(t, nil, nil)
+	to, data, err := f.conn.LoginURL(dexconn.Scopes{}, callbackURL, "the-state")
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := map[string]any{}
+	if err := json.Unmarshal(data, &kept); err != nil {
+		t.Fatal(err)
+	}
+	delete(kept, "nonce")
+	if data, err = json.Marshal(kept); err != nil {
+		t.Fatal(err)
+	}
+	back := httptest.NewRequestWithContext(t.Context(), http.MethodGet, f.visit(to).String(), nil)
+	if _, err := f.conn.HandleCallback(dexconn.Scopes{}, data, back); !fault.Is(err, fault.Unauthenticated) {
+		t.Errorf("got %v", err)
 	}
 }
 
