@@ -328,12 +328,27 @@ func TestSignedIn_UnapprovedStatesNoFacts(t *testing.T) {
 			t.Errorf("it is %+v", who)
 		}
 		wantGroups(t, d, "user:alice@example.com")
+		other := evil()
+		other.ConnectorID, other.Instance = "worse", "third"
+		if _, err := identity.SignedIn(t.Context(), d, other, now); !fault.Is(err, fault.Denied) {
+			t.Errorf("another unapproved one claims the name: %v", err)
+		}
+		if err := gate(t, d, who.ID); err != nil {
+			t.Errorf("the first one after that: %v", err)
+		}
+		told := make(chan db.Change, 10)
+		d.Watch(func(c db.Change) { told <- c })
 		// The person who comes through an approved connector is not kept out, and
 		// inherits nothing.
-		first := mustSignIn(t, d, with(func(in *identity.SignIn) { in.Groups = []string{"engineers"} }))
+		first := mustSignIn(t, d, alice())
 		if !first.Approved || first.Waiting {
 			t.Errorf("it is %+v", first)
 		}
+		forget := db.Change{Topic: principal.Topic, Key: "user:alice@example.com"}
+		if changes := len(told); changes == 0 || <-told != forget {
+			t.Errorf("whoever remembers the unapproved one is told of %d changes, want %v", changes, forget)
+		}
+		mustSignIn(t, d, with(func(in *identity.SignIn) { in.Groups = []string{"engineers"} }))
 		wantGroups(t, d, "user:alice@example.com", "group:engineers")
 		if err := gate(t, d, who.ID); !fault.Is(err, fault.Unauthenticated) {
 			t.Errorf("the sessions of the unapproved one: %v", err)
