@@ -493,3 +493,18 @@ func TestLDAPCheck(t *testing.T) {
 		})
 	}
 }
+
+func TestText_OfAttributes(t *testing.T) {
+	guid := "\x33\x22\x11\x00\x55\x44\x77\x66\x88\x99\xaa\xbb\xcc\xdd\xee\xff"
+	for _, c := range []struct{ name, raw, want string }{
+		{"objectGUID", guid, "00112233-4455-6677-8899-aabbccddeeff"},
+		{"OBJECTguid", guid, "00112233-4455-6677-8899-aabbccddeeff"},
+		{"objectGUID", "\xff\x00", "ff00"}, // which no directory sends
+		{"uid", "sixteen-letters.", "sixteen-letters."},
+		{"jpegPhoto", "\xff\xd8", "ffd8"},
+	} {
+		if got := text(c.name, []byte(c.raw)); got != c.want {
+			t.Errorf("%s %q: %q, want %q", c.name, c.raw, got, c.want)
+		}
+	}
+}
