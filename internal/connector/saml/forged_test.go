@@ -2,6 +2,7 @@ package saml
 
 import (
 	"crypto"
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -325,6 +326,29 @@ func TestSAMLCallback_ForAnotherSignIn(t *testing.T) {
 		}},
 	} {
 		t.Run(a.name, func(t *testing.T) { check(t, modes()["assertion"], a) })
+	}
+}
+
+// Without the ID of the request, a response to none would do.
+func TestSAMLCallback_HalfOfItsBeginningKept(t *testing.T) {
+	c, _ := open(t, config())
+	for _, lost := range []string{"state", "id", "issued"} {
+		data, p := begin(t, c)
+		kept := map[string]any{}
+		if err := json.Unmarshal(data, &kept); err != nil {
+			t.Fatal(err)
+		}
+		if delete(kept, lost); lost == "id" {
+			p.ID = ""
+		}
+		data, err := json.Marshal(kept)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.HandleCallback(dexconn.Scopes{}, data, post(t, serialize(newDraft(p.ID).build())))
+		if !fault.Is(err, fault.Unauthenticated) || !strings.Contains(fault.Message(err), "nothing is known of the beginning") {
+			t.Errorf("without %s: %v", lost, err)
+		}
 	}
 }
 

@@ -160,16 +160,17 @@ func TestVerify(t *testing.T) {
 		kind   fault.Kind // "" for accepted
 		want   string
 	}{
-		"by ours":               {by: ours, known: []tls.Certificate{ours}},
-		"by one of several":     {by: ours, known: []tls.Certificate{past, other, ours}},
-		"by another":            {by: other, known: []tls.Certificate{ours}, kind: fault.Unauthenticated, want: "not by a certificate"},
-		"by nobody known":       {by: ours, kind: fault.Unauthenticated, want: "not by a certificate"},
-		"by one that ran out":   {by: past, known: []tls.Certificate{ours, past}, kind: fault.Precondition, want: "expired on 2026-11-23 11:00 UTC"},
-		"changed after it":      {by: ours, known: []tls.Certificate{ours}, change: rewrite, kind: fault.Unauthenticated, want: "what it signed was changed"},
-		"of another element":    {by: ours, known: []tls.Certificate{ours}, change: rename, kind: fault.Unauthenticated, want: "another element"},
-		"with another in it":    {by: ours, known: []tls.Certificate{ours}, change: addObject, kind: fault.Unauthenticated, want: "form that SAML requires"},
-		"with SHA-1":            {by: ours, known: []tls.Certificate{ours}, how: sha1, kind: fault.Precondition, want: "SHA-1"},
-		"inclusively canonical": {by: ours, known: []tls.Certificate{ours}, how: inclusive, kind: fault.Precondition, want: "canonicalization method"},
+		"by ours":                {by: ours, known: []tls.Certificate{ours}},
+		"by one of several":      {by: ours, known: []tls.Certificate{past, other, ours}},
+		"by another":             {by: other, known: []tls.Certificate{ours}, kind: fault.Unauthenticated, want: "not by a certificate"},
+		"by nobody known":        {by: ours, kind: fault.Unauthenticated, want: "not by a certificate"},
+		"by one that ran out":    {by: past, known: []tls.Certificate{ours, past}, kind: fault.Precondition, want: "expired on 2026-11-23 11:00 UTC"},
+		"changed after it":       {by: ours, known: []tls.Certificate{ours}, change: rewrite, kind: fault.Unauthenticated, want: "what it signed was changed"},
+		"of another element":     {by: ours, known: []tls.Certificate{ours}, change: rename, kind: fault.Unauthenticated, want: "another element"},
+		"with another in it":     {by: ours, known: []tls.Certificate{ours}, change: addObject, kind: fault.Unauthenticated, want: "form that SAML requires"},
+		"by another kind of key": {by: ours, known: []tls.Certificate{ours}, change: ecdsaMethod, kind: fault.Unauthenticated, want: "not by a certificate"},
+		"with SHA-1":             {by: ours, known: []tls.Certificate{ours}, how: sha1, kind: fault.Precondition, want: "SHA-1"},
+		"inclusively canonical":  {by: ours, known: []tls.Certificate{ours}, how: inclusive, kind: fault.Precondition, want: "canonicalization method"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			el, sig := sign(t, c.by, c.how)
@@ -194,8 +195,11 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-func rewrite(el, _ *etree.Element)    { el.FindElement("./Issuer").SetText("evil") }
-func rename(el, _ *etree.Element)     { el.CreateAttr("ID", "_b") }
+func rewrite(el, _ *etree.Element) { el.FindElement("./Issuer").SetText("evil") }
+func rename(el, _ *etree.Element)  { el.CreateAttr("ID", "_b") }
+func ecdsaMethod(_, sig *etree.Element) {
+	sig.FindElement("./SignedInfo/SignatureMethod").CreateAttr("Algorithm", "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256")
+}
 func addObject(_, sig *etree.Element) { sig.CreateElement("ds:Object") }
 
 func sha1(ctx *dsig.SigningContext) {
