@@ -27,6 +27,7 @@ import (
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/web/browser"
+	"pachyderm/test/idp"
 )
 
 const (
@@ -601,6 +602,31 @@ func TestSAMLPages_OfAnotherConnector(t *testing.T) {
 		if w := answerOf(t, h, h.Endpoint("/saml/"+id+"/metadata")); w.Code != http.StatusNotFound {
 			t.Errorf("%s: %d", id, w.Code)
 		}
+	}
+}
+
+// A browser posts what a provider of another site has it post without a cookie
+// of ours (SameSite=Lax), and then comes for it with one.
+func TestSAMLResponse_FromAnotherSite(t *testing.T) {
+	h := open(t, "")
+	provider := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(provider.Close)
+	h.create(registry.Connector{ID: "saml", Name: "SAML", Type: "saml", Version: 1, Config: map[string]any{
+		"ssoURL": provider.URL + "/sso", "ssoIssuer": provider.URL, "caData": string(idp.NewCA(t).PEM), "usernameAttr": "uid", "emailAttr": "email",
+		"redirectURI": h.Callback(),
+	}})
+	person, posts := h.browser(), h.browser()
+	posts.Stop = func(u *url.URL) bool { return u.Query().Has("state") }
+	state := person.Get(strings.Replace(h.authURL(nil), "/auth?", "/auth/saml?", 1)).URL.Query().Get("state")
+	kept := posts.Post(h.Callback(), url.Values{"RelayState": {state}, "SAMLResponse": {"PHg+"}})
+	if got := kept.URL.Query().Get("state"); state == "" || got != state {
+		t.Fatalf("the login %q is led on to %s: %d: %s", state, kept.URL, kept.Status, kept.Text())
+	}
+	if got := h.browser().Get(kept.URL.String()); !strings.Contains(got.Text(), "another browser") {
+		t.Errorf("another browser comes for it: %d: %s", got.Status, got.Text())
+	}
+	if got := person.Get(kept.URL.String()).URL.Query().Get("error_description"); !strings.Contains(got, "not well-formed") {
+		t.Errorf("the same browser comes for it: %s", got)
 	}
 }
 
