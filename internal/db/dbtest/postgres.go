@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -33,6 +34,7 @@ var server = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	removeOld()
 	dir, err := os.MkdirTemp("", "pach-postgres-")
 	if err != nil {
 		return "", err
@@ -42,6 +44,22 @@ var server = sync.OnceValues(func() (string, error) {
 	}
 	return start(bin, dir, owner)
 })
+
+// removeOld removes what servers of earlier processes have left, 50 MB each: they
+// die with their process, which has no moment left to tidy up.
+func removeOld() {
+	dirs, _ := filepath.Glob(filepath.Join(os.TempDir(), "pach-postgres-*")) // the pattern is good
+	for _, dir := range dirs {
+		if info, err := os.Stat(dir); err != nil || time.Since(info.ModTime()) < 10*time.Minute {
+			continue // gone, or perhaps being made
+		}
+		data, _ := os.ReadFile(filepath.Join(dir, "data", "postmaster.pid"))
+		line, _, _ := strings.Cut(string(data), "\n")
+		if pid, err := strconv.Atoi(line); err != nil || errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+			_ = os.RemoveAll(dir) // another process may be at it
+		}
+	}
+}
 
 func binaries() (string, error) {
 	found, err := filepath.Glob("/usr/lib/postgresql/*/bin")
