@@ -120,14 +120,9 @@ func rolesText(roles []string) string {
 
 // BoundUnder lists the principals with roles whose names begin with a prefix,
 // which must end in a slash.
-func BoundUnder(ctx context.Context, tx *db.Tx, prefix string) (all []principal.Name, err error) {
-	err = tx.Rows(ctx, func(scan func(...any) error) error {
-		var n principal.Name
-		err := scan(&n)
-		all = append(all, n)
-		return err
-	}, `SELECT DISTINCT principal FROM bindings WHERE principal >= $1 AND principal < $2`, prefix, strings.TrimSuffix(prefix, "/")+"0")
-	return all, err
+func BoundUnder(ctx context.Context, tx *db.Tx, prefix string) ([]principal.Name, error) {
+	return db.Column[principal.Name](ctx, tx, `SELECT DISTINCT principal FROM bindings WHERE principal >= $1 AND principal < $2`,
+		prefix, strings.TrimSuffix(prefix, "/")+"0")
 }
 
 // BoundTo lists the resources on which a principal itself has roles, as the
@@ -144,14 +139,9 @@ func BoundTo(ctx context.Context, tx *db.Tx, who principal.Name) (all []Resource
 
 // NotPlain lists the principals with roles whose names are other than lower-case
 // ASCII: those that may be spelled in several ways.
-func NotPlain(ctx context.Context, tx *db.Tx) (all []principal.Name, err error) {
-	err = tx.Rows(ctx, func(scan func(...any) error) error {
-		var who principal.Name
-		err := scan(&who)
-		all = append(all, who)
-		return err
-	}, `SELECT DISTINCT principal FROM bindings WHERE principal <> LOWER(principal) OR LENGTH(principal) <> OCTET_LENGTH(principal)`)
-	return all, err
+func NotPlain(ctx context.Context, tx *db.Tx) ([]principal.Name, error) {
+	return db.Column[principal.Name](ctx, tx,
+		`SELECT DISTINCT principal FROM bindings WHERE principal <> LOWER(principal) OR LENGTH(principal) <> OCTET_LENGTH(principal)`)
 }
 
 func rolesOf(ctx context.Context, tx *db.Tx, who principal.Name) (map[Resource][]string, error) {

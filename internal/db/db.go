@@ -215,6 +215,17 @@ func (t *Tx) Rows(ctx context.Context, each func(scan func(dest ...any) error) e
 	return rows.Err()
 }
 
+// Column reads the one column of a query.
+func Column[T any](ctx context.Context, t *Tx, query string, args ...any) (all []T, err error) {
+	err = t.Rows(ctx, func(scan func(...any) error) error {
+		var v T
+		err := scan(&v)
+		all = append(all, v)
+		return err
+	}, query, args...)
+	return all, err
+}
+
 // Micros is t as the database keeps it: microseconds since 1970, 0 for the
 // zero time.
 func Micros(t time.Time) int64 {

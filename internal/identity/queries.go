@@ -177,34 +177,24 @@ func membershipsOf(ctx context.Context, tx *db.Tx, who principal.Name) (facts []
 }
 
 func groupsOnlyFrom(ctx context.Context, tx *db.Tx, source string) ([]principal.Name, error) {
-	return names(ctx, tx, `SELECT DISTINCT group_name FROM memberships m WHERE source = $1
+	return db.Column[principal.Name](ctx, tx, `SELECT DISTINCT group_name FROM memberships m WHERE source = $1
 		AND NOT EXISTS (SELECT 1 FROM memberships o WHERE o.group_name = m.group_name AND o.source <> $1)
 		AND NOT EXISTS (SELECT 1 FROM known_groups k WHERE k.name = m.group_name)`, source)
 }
 
 func groupsOf(ctx context.Context, tx *db.Tx, who principal.Name) ([]principal.Name, error) {
-	return names(ctx, tx, `SELECT DISTINCT group_name FROM memberships WHERE member = $1`, who)
+	return db.Column[principal.Name](ctx, tx, `SELECT DISTINCT group_name FROM memberships WHERE member = $1`, who)
 }
 
 func membersOf(ctx context.Context, tx *db.Tx, group principal.Name, p db.Page) ([]principal.Name, error) {
-	return names(ctx, tx, `SELECT DISTINCT member FROM memberships WHERE group_name = $3 AND member > $1 ORDER BY member LIMIT $2`,
+	return db.Column[principal.Name](ctx, tx,
+		`SELECT DISTINCT member FROM memberships WHERE group_name = $3 AND member > $1 ORDER BY member LIMIT $2`,
 		p.After, p.Size(), group)
 }
 
 func membersOfAny(ctx context.Context, tx *db.Tx, p db.Page) ([]principal.Name, error) {
-	return names(ctx, tx, `SELECT DISTINCT member FROM memberships WHERE member > $1 ORDER BY member LIMIT $2`, p.After, p.Size())
-}
-
-func names(ctx context.Context, tx *db.Tx, query string, args ...any) (list []principal.Name, err error) {
-	err = tx.Rows(ctx, func(scan func(...any) error) error {
-		var n principal.Name
-		if err := scan(&n); err != nil {
-			return err
-		}
-		list = append(list, n)
-		return nil
-	}, query, args...)
-	return list, err
+	return db.Column[principal.Name](ctx, tx, `SELECT DISTINCT member FROM memberships WHERE member > $1 ORDER BY member LIMIT $2`,
+		p.After, p.Size())
 }
 
 func createGroup(ctx context.Context, tx *db.Tx, group principal.Name, now time.Time) error {
@@ -296,7 +286,7 @@ func groupsBetween(ctx context.Context, tx *db.Tx, after, last string) (map[prin
 // NotPlain lists the people, members and groups whose names are other than
 // lower-case ASCII: those that may be spelled in several ways.
 func NotPlain(ctx context.Context, tx *db.Tx) ([]principal.Name, error) {
-	return names(ctx, tx, `SELECT name FROM (
+	return db.Column[principal.Name](ctx, tx, `SELECT name FROM (
 			SELECT name FROM users UNION SELECT member FROM memberships
 			UNION SELECT group_name FROM memberships UNION SELECT name FROM known_groups
 		) n WHERE name <> LOWER(name) OR LENGTH(name) <> OCTET_LENGTH(name)`)

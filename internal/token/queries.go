@@ -101,13 +101,7 @@ func RevokeOfIdentity(ctx context.Context, tx *db.Tx, subject principal.Name, id
 
 // RevokeOfGrant ends the sessions that began from an ID token of a grant.
 func RevokeOfGrant(ctx context.Context, tx *db.Tx, grantID string) error {
-	var ended []string
-	err := tx.Rows(ctx, func(scan func(...any) error) error {
-		var hash string
-		err := scan(&hash)
-		ended = append(ended, hash)
-		return err
-	}, `DELETE FROM tokens WHERE grant_id = $1 AND grant_id <> '' RETURNING hash`, grantID)
+	ended, err := db.Column[string](ctx, tx, `DELETE FROM tokens WHERE grant_id = $1 AND grant_id <> '' RETURNING hash`, grantID)
 	for _, hash := range ended {
 		if err == nil {
 			err = tx.Changed(ctx, Topic, hash)
@@ -157,29 +151,17 @@ func RemoveCreator(ctx context.Context, tx *db.Tx, robot, creator principal.Name
 }
 
 // Creators are those who may make tokens of a robot.
-func Creators(ctx context.Context, tx *db.Tx, robot principal.Name) (all []principal.Name, err error) {
-	err = tx.Rows(ctx, func(scan func(...any) error) error {
-		var creator principal.Name
-		err := scan(&creator)
-		all = append(all, creator)
-		return err
-	}, `SELECT creator FROM robot_token_creators WHERE robot = $1`, robot)
-	return all, err
+func Creators(ctx context.Context, tx *db.Tx, robot principal.Name) ([]principal.Name, error) {
+	return db.Column[principal.Name](ctx, tx, `SELECT creator FROM robot_token_creators WHERE robot = $1`, robot)
 }
 
 // NotPlain lists the names here that are other than lower-case ASCII: those that
 // may be spelled in several ways.
-func NotPlain(ctx context.Context, tx *db.Tx) (all []principal.Name, err error) {
-	err = tx.Rows(ctx, func(scan func(...any) error) error {
-		var who principal.Name
-		err := scan(&who)
-		all = append(all, who)
-		return err
-	}, `SELECT name FROM (
+func NotPlain(ctx context.Context, tx *db.Tx) ([]principal.Name, error) {
+	return db.Column[principal.Name](ctx, tx, `SELECT name FROM (
 			SELECT subject AS name FROM tokens UNION SELECT created_by FROM tokens
 			UNION SELECT robot FROM robot_token_creators UNION SELECT creator FROM robot_token_creators
 		) names WHERE name <> LOWER(name) OR LENGTH(name) <> OCTET_LENGTH(name)`)
-	return all, err
 }
 
 // Knows reports whether a name has tokens, made some, or may make some.
