@@ -22,8 +22,16 @@ import (
 // that runs beside may write old forms until it stops. Roles that are lost are
 // logged and recorded for an administrator, who may grant them anew.
 func Stored(ctx context.Context, d *db.DB, log *slog.Logger, now time.Time) error {
+	var stored []principal.Name
+	err := d.View(ctx, func(tx *db.Tx) (err error) {
+		stored, err = names(ctx, tx)
+		return err
+	})
+	if err != nil || len(changes(stored)) == 0 {
+		return err // as at nearly each start, which need keep no writer waiting
+	}
 	var done []change
-	err := d.Update(ctx, func(tx *db.Tx) error {
+	err = d.Update(ctx, func(tx *db.Tx) error {
 		done = nil
 		stored, err := names(ctx, tx)
 		if err != nil {
