@@ -160,13 +160,14 @@ func (h *handler) serveStart(w http.ResponseWriter, r *http.Request, connectorID
 }
 
 func (h *handler) checkConnector(ctx context.Context, client grant.Client, id string) error {
+	shown := fault.Clean(id, 60) // refusals are logged, and anybody can send one
 	_, err := h.issuer.Registry.ReadRevision(ctx, id, "")
 	switch {
 	case fault.Is(err, fault.NotFound):
-		return fault.New(fault.NotFound, "the identity provider %q is not connected (any more)", id).
+		return fault.New(fault.NotFound, "the identity provider %q is not connected (any more)", shown).
 			Next("start again and choose another")
 	case err == nil && !connectors.ConnectorAllowed(client.AllowedConnectors, id):
-		return fault.New(fault.Denied, "%s may not be used with the identity provider %q", client.Name, id).
+		return fault.New(fault.Denied, "%s may not be used with the identity provider %q", client.Name, shown).
 			Next("start again and choose another")
 	}
 	return err

@@ -51,3 +51,17 @@ func TestRequests_AreBoundedBeforeTheyAreStored(t *testing.T) {
 	victim.Stop = h.browser().Stop
 	h.redeem(victim.Get(callback.URL.String())) // goes on
 }
+
+// What anybody sends is not in the log as it came.
+func TestRefusals_SayLittleAgain(t *testing.T) {
+	h := open(t, "")
+	h.connect(nil)
+	long := strings.Repeat("x", 8<<10)
+	for _, parameter := range []string{"connector_id", "response_type", "scope", "prompt"} {
+		before := len(h.server.Log.String())
+		h.browser().Get(h.authURL(map[string]string{parameter: long}))
+		if n := len(h.server.Log.String()) - before; n > 1000 {
+			t.Errorf("%s of 8 KiB leaves %d bytes in the log", parameter, n)
+		}
+	}
+}

@@ -26,13 +26,13 @@ func CheckAuthorization(form url.Values, needsPKCE bool) (code string, err error
 		return "request_uri_not_supported", fault.New(fault.Invalid, "request objects are not taken").
 			Next("send the parameters by themselves")
 	case kind != "code":
-		return "unsupported_response_type", fault.New(fault.Invalid, "the response type %q is not served", kind).
+		return "unsupported_response_type", fault.New(fault.Invalid, "the response type %q is not served", short(kind)).
 			Next("use the authorization code flow: response_type=code")
 	case form.Get(ResponseMode) != "" && form.Get(ResponseMode) != "query" && form.Get(ResponseMode) != FormPost:
-		return "invalid_request", fault.New(fault.Invalid, "the response mode %q is not served", form.Get(ResponseMode)).
+		return "invalid_request", fault.New(fault.Invalid, "the response mode %q is not served", short(form.Get(ResponseMode))).
 			Next("use query or form_post")
 	case form.Get("code_challenge") != "" && method != "S256":
-		return "invalid_request", fault.New(fault.Invalid, "the PKCE method %q is not served", method).
+		return "invalid_request", fault.New(fault.Invalid, "the PKCE method %q is not served", short(method)).
 			Next("send code_challenge_method=S256 (RFC 7636)")
 	case needsPKCE && form.Get("code_challenge") == "":
 		return "invalid_request", fault.New(fault.Invalid, "PKCE is required").
@@ -44,3 +44,7 @@ func CheckAuthorization(form url.Values, needsPKCE bool) (code string, err error
 	}
 	return "", nil
 }
+
+// short is what of a parameter is said again: refusals are logged, and anybody
+// can send one.
+func short(value string) string { return fault.Clean(value, 60) }

@@ -49,6 +49,16 @@ func TestCheckAuthorization(t *testing.T) {
 	}
 }
 
+func TestCheckAuthorization_SaysLittleAgain(t *testing.T) {
+	for _, parameter := range []string{"response_type", "response_mode", "code_challenge_method"} {
+		form := url.Values{"response_type": {"code"}, "code_challenge": {"c"}, "code_challenge_method": {"S256"}}
+		form.Set(parameter, strings.Repeat("x", 8<<10))
+		if _, err := endpoint.CheckAuthorization(form, true); err == nil || len(err.Error()) > 200 {
+			t.Errorf("%s of 8 KiB is answered with %d bytes", parameter, len(err.Error()))
+		}
+	}
+}
+
 func TestParseForm_OnlyTheBodyAndNothingTwice(t *testing.T) {
 	for name, c := range map[string]struct {
 		method, body string
