@@ -108,6 +108,7 @@ var mayImport = map[string][]string{
 	"internal/issuer/device": {
 		"internal/db", "internal/fault", "internal/limit", "internal/limit/guess", "internal/secret", "internal/web", "internal/web/browser",
 	},
+	"internal/issuer/dexlog":   {"internal/fault"},
 	"internal/issuer/endpoint": {"internal/fault"},
 	"internal/issuer/jws":      nil,
 	"internal/issuer/logout": {
@@ -137,7 +138,7 @@ var mayImport = map[string][]string{
 	},
 	"internal/issuer": {
 		"internal/audit", "internal/connector", "internal/connector/fetch", "internal/connector/probe", "internal/db", "internal/fault",
-		"internal/identity", "internal/issuer/connectortest", "internal/issuer/endpoint", "internal/issuer/logout", "internal/issuer/device", "internal/issuer/dexstore", "internal/issuer/dexview", "internal/issuer/grant",
+		"internal/identity", "internal/issuer/connectortest", "internal/issuer/endpoint", "internal/issuer/logout", "internal/issuer/device", "internal/issuer/dexlog", "internal/issuer/dexstore", "internal/issuer/dexview", "internal/issuer/grant",
 		"internal/issuer/homerealm", "internal/issuer/jws", "internal/issuer/loginctx", "internal/issuer/registry", "internal/issuer/upstream", "internal/principal", "internal/secret", "internal/web",
 		"internal/web/browser", "internal/web/record", "internal/web/theme", "internal/webaddr",
 	},

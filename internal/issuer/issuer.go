@@ -22,6 +22,7 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/issuer/connectortest"
 	"pachyderm/internal/issuer/device"
+	"pachyderm/internal/issuer/dexlog"
 	"pachyderm/internal/issuer/dexstore"
 	"pachyderm/internal/issuer/dexview"
 	"pachyderm/internal/issuer/grant"
@@ -254,14 +255,4 @@ func (i *Issuer) deps() connector.Deps {
 	}
 }
 
-// dexLog is the log for Dex, without its debug lines: some of them hold
-// upstream tokens.
-func (i *Issuer) dexLog() *slog.Logger { return slog.New(noDebug{i.with.Log.Handler()}) }
-
-type noDebug struct{ slog.Handler }
-
-func (h noDebug) Enabled(ctx context.Context, l slog.Level) bool {
-	return l > slog.LevelDebug && h.Handler.Enabled(ctx, l)
-}
-func (h noDebug) WithAttrs(a []slog.Attr) slog.Handler { return noDebug{h.Handler.WithAttrs(a)} }
-func (h noDebug) WithGroup(name string) slog.Handler   { return noDebug{h.Handler.WithGroup(name)} }
+func (i *Issuer) dexLog() *slog.Logger { return dexlog.New(i.with.Log) }
