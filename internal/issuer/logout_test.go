@@ -286,6 +286,10 @@ func TestIntrospection_OnlyWhatWorksAndToWhomItConcerns(t *testing.T) {
 		}
 		tokens, _ = app.signIn(offline)
 	}
+	nameless, _ := app.signIn("openid")
+	if _, got := app.ask("/introspect", url.Values{"token": {nameless["access_token"].(string)}}); got["active"] != true || got["username"] != nil {
+		t.Errorf("without the scope email: %v", got)
+	}
 	if status, answer := app.ask("/introspect", url.Values{"token": {tokens["id_token"].(string)}}); status != http.StatusOK || answer["active"] != false {
 		t.Errorf("an ID token: %d %v", status, answer)
 	}

@@ -98,7 +98,8 @@ func (s *Server) ServeIntrospection(w http.ResponseWriter, r *http.Request) erro
 			return nil
 		}
 		out = introspection{
-			Active: true, Kind: p.kind, ClientID: p.ClientID, Subject: who.TokenSub, Username: p.Person.Email, Scope: strings.Join(p.scopes, " "),
+			Active: true, Kind: p.kind, ClientID: p.ClientID, Subject: who.TokenSub,
+			Username: personFor(who, p.Person, p.scopes).Email, Scope: strings.Join(p.scopes, " "),
 			Issuer: s.JWS.Name, Audience: p.audience, IssuedAt: p.issued, Expiry: p.expires, Grant: p.ID,
 		}
 		return err
