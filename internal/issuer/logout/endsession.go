@@ -97,7 +97,7 @@ func (h *Handler) back(ctx context.Context, clientID, to, state string) (string,
 	}
 	if err != nil || !slices.Contains(c.PostLogoutRedirectURIs, to) {
 		return "", web.Problem{
-			Status: http.StatusBadRequest, Title: "You are signed out, but the way back is not registered",
+			Status: http.StatusBadRequest, Title: "The way back is not registered",
 			What: "The application that sent you here named a post_logout_redirect_uri that is not registered for it.",
 			Next: "An administrator can add it to the client with: pachctl idp update-client",
 		}
