@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"pachyderm/demo/op/optest"
+	"pachyderm/internal/issuer"
 )
 
 // What an outsider sends is stored with a login, a device code or an answer.
@@ -57,11 +58,21 @@ func TestRefusals_SayLittleAgain(t *testing.T) {
 	h := open(t, "")
 	h.connect(nil)
 	long := strings.Repeat("x", 8<<10)
-	for _, parameter := range []string{"connector_id", "response_type", "scope", "prompt"} {
+	for _, parameter := range []string{
+		"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce", "prompt", "max_age", "login_hint", "domain_hint",
+		"connector_id", "code_challenge", "code_challenge_method", "id_token_hint", "requester", "request", "request_uri",
+	} {
 		before := len(h.server.Log.String())
 		h.browser().Get(h.authURL(map[string]string{parameter: long}))
 		if n := len(h.server.Log.String()) - before; n > 1000 {
 			t.Errorf("%s of 8 KiB leaves %d bytes in the log", parameter, n)
+		}
+	}
+	for _, path := range []string{"/auth/" + long + "?" + url.Values{"client_id": {issuer.CLIClient}, "redirect_uri": {loopback}}.Encode(), "/logout?id_token_hint=" + long} {
+		before := len(h.server.Log.String())
+		h.browser().Get(h.Endpoint(path))
+		if n := len(h.server.Log.String()) - before; n > 1000 {
+			t.Errorf("%.20s of 8 KiB leaves %d bytes in the log", path, n)
 		}
 	}
 }
