@@ -71,6 +71,7 @@ var mayImport = map[string][]string{
 	"internal/connector/fetch":        {"internal/fault"},
 	"internal/connector/probe":        {"internal/connector/fetch", "internal/fault", "internal/webaddr"},
 	"internal/connector/oidc/claim":   {"internal/connector/fetch", "internal/fault"},
+	"internal/connector/oidc/keyset":  {"internal/connector/fetch", "internal/connector/refuse"},
 	"internal/connector/saml/xmltree": {"internal/fault"},
 	"internal/connector/saml/metadata": {
 		"internal/connector/fetch", "internal/connector/saml/xmltree", "internal/fault", "internal/webaddr",
@@ -83,7 +84,7 @@ var mayImport = map[string][]string{
 	},
 	"internal/connector/oidc": {
 		"internal/connector/claimlog", "internal/connector/document", "internal/connector/fetch", "internal/connector/oidc/claim",
-		"internal/connector/probe", "internal/connector/refuse", "internal/fault", "internal/principal", "internal/webaddr",
+		"internal/connector/oidc/keyset", "internal/connector/probe", "internal/connector/refuse", "internal/fault", "internal/principal", "internal/webaddr",
 	},
 	"internal/connector/saml": {
 		"internal/connector/claimlog", "internal/connector/document", "internal/connector/fetch", "internal/connector/probe",

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"pachyderm/internal/connector/oidc/keyset"
 	"pachyderm/internal/connector/probe"
 	"pachyderm/internal/fault"
 )
@@ -55,7 +56,7 @@ func (c *Connector) checkKeys(ctx context.Context, m *metadata) (string, error) 
 	if err != nil {
 		return "", err
 	}
-	keys, err := c.fetchKeys(ctx, m)
+	keys, err := keyset.Fetch(ctx, c.client, m.KeysURL)
 	if err != nil {
 		return "", err
 	}

@@ -13,11 +13,11 @@ import (
 	"time"
 
 	dexconn "github.com/dexidp/dex/connector"
-	"github.com/go-jose/go-jose/v4"
 	"golang.org/x/oauth2"
 
 	"pachyderm/internal/connector/document"
 	"pachyderm/internal/connector/fetch"
+	"pachyderm/internal/connector/oidc/keyset"
 	"pachyderm/internal/fault"
 )
 
@@ -41,7 +41,7 @@ type Connector struct {
 	roots  *x509.CertPool // nil for the system's own
 	client *fetch.Client
 	meta   *fetch.Document[*metadata]
-	keys   *fetch.Document[[]jose.JSONWebKey]
+	keys   *keyset.Set
 	// formOnly is learnt from a provider that refuses the secret in the header.
 	formOnly atomic.Bool
 }
@@ -72,7 +72,7 @@ func Open(cfg Config, d Deps) (*Connector, error) {
 	}
 	c := &Connector{cfg: cfg, deps: d, roots: roots, client: fetch.New(roots, timeout)}
 	c.meta = fetch.NewDocument("discovery document", c.loadMetadata, d.Now, d.Log)
-	c.keys = fetch.NewDocument("signing keys", c.loadKeys, d.Now, d.Log)
+	c.keys = keyset.New("ID token", c.loadKeys, d.Now, d.Log)
 	return c, nil
 }
 
@@ -85,8 +85,7 @@ func (c *Connector) Ping(ctx context.Context) error {
 	if _, err := c.accepted(m); err != nil {
 		return err
 	}
-	_, err = c.keys.Renew(ctx)
-	return err
+	return c.keys.Renew(ctx)
 }
 
 // pending is what a sign-in must still know when the browser comes back.

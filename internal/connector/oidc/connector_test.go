@@ -391,7 +391,7 @@ func TestSigningKeys_Rotation(t *testing.T) {
 	if _, err := f.signIn(dexconn.Scopes{}, nil); err == nil || !strings.Contains(err.Error(), `signing key "second"`) {
 		t.Errorf("the keys were fetched twice within ten seconds: %v", err)
 	}
-	f.clock.at = f.clock.at.Add(keysPause)
+	f.clock.at = f.clock.at.Add(10 * time.Second)
 	if _, err := f.signIn(dexconn.Scopes{}, nil); err != nil {
 		t.Error(err)
 	}

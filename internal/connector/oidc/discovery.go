@@ -2,14 +2,13 @@ package oidc
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
 	"pachyderm/internal/connector/fetch"
+	"pachyderm/internal/connector/oidc/keyset"
 	"pachyderm/internal/connector/probe"
 	"pachyderm/internal/connector/refuse"
 	"pachyderm/internal/fault"
@@ -139,73 +138,10 @@ func (c *Connector) accepted(m *metadata) ([]jose.SignatureAlgorithm, error) {
 	return both, nil
 }
 
-// keysPause keeps forged tokens with made-up key ids from driving us to ask the
-// provider again and again.
-const keysPause = 10 * time.Second
-
-// loadKeys leaves out the keys it cannot use: a provider may publish others,
-// for encryption or of kinds yet to come.
 func (c *Connector) loadKeys(ctx context.Context) ([]jose.JSONWebKey, error) {
 	m, err := c.meta.Get(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return c.fetchKeys(ctx, m)
-}
-
-func (c *Connector) fetchKeys(ctx context.Context, m *metadata) ([]jose.JSONWebKey, error) {
-	var set struct {
-		Keys []json.RawMessage `json:"keys"`
-	}
-	if err := c.client.JSON(ctx, m.KeysURL, "signing keys", "", &set); err != nil {
-		return nil, err
-	}
-	var keys []jose.JSONWebKey
-	for _, raw := range set.Keys {
-		var key jose.JSONWebKey
-		if key.UnmarshalJSON(raw) == nil && key.IsPublic() && (key.Use == "" || key.Use == "sig") {
-			keys = append(keys, key)
-		}
-	}
-	if len(keys) == 0 {
-		return nil, refuse.Response("the provider publishes no signing key that can be used (%s)", m.KeysURL)
-	}
-	return keys, nil
-}
-
-// verifySignature returns the payload of a token that a key of the provider signed.
-func (c *Connector) verifySignature(ctx context.Context, token *jose.JSONWebSignature) ([]byte, error) {
-	keys, err := c.keys.Get(ctx)
-	if err != nil {
-		return nil, err
-	}
-	payload, known := tryKeys(token, keys)
-	if payload != nil {
-		return payload, nil
-	}
-	if renewed, ok := c.keys.RenewUnless(ctx, keysPause); ok {
-		if payload, known = tryKeys(token, renewed); payload != nil {
-			return payload, nil
-		}
-	}
-	if !known {
-		return nil, refuse.Response(
-			"the ID token names the signing key %q, which the provider does not publish", fetch.Clean(token.Signatures[0].Header.KeyID)).
-			Next("sign in again, and if that fails, look at the provider's keys")
-	}
-	return nil, refuse.Response("the signature of the ID token is not the provider's")
-}
-
-func tryKeys(token *jose.JSONWebSignature, keys []jose.JSONWebKey) (payload []byte, known bool) {
-	header := token.Signatures[0].Header
-	for _, key := range keys {
-		if (header.KeyID != "" && header.KeyID != key.KeyID) || (key.Algorithm != "" && key.Algorithm != header.Algorithm) {
-			continue
-		}
-		known = true
-		if payload, err := token.Verify(key.Key); err == nil {
-			return payload, true
-		}
-	}
-	return nil, known
+	return keyset.Fetch(ctx, c.client, m.KeysURL)
 }

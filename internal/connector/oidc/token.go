@@ -89,7 +89,7 @@ func (c *Connector) openToken(ctx context.Context, m *metadata, raw string) ([]b
 	case err != nil:
 		return nil, refuse.Response("the ID token is not a signed token").Because(err)
 	}
-	return c.verifySignature(ctx, token)
+	return c.keys.Verify(ctx, token)
 }
 
 func list(algs []jose.SignatureAlgorithm) string {
