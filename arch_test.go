@@ -57,8 +57,11 @@ var mayImport = map[string][]string{
 	"internal/cluster":      {"internal/audit", "internal/db", "internal/fault", "internal/secret"},
 	"internal/token":        {"internal/db", "internal/fault", "internal/principal", "internal/secret"},
 
+	"internal/trust": {"internal/audit", "internal/db", "internal/fault", "internal/principal", "internal/webaddr"},
+
 	"internal/session": {
 		"internal/access", "internal/audit", "internal/db", "internal/fault", "internal/identity", "internal/principal", "internal/secret", "internal/token",
+		"internal/trust",
 	},
 
 	"internal/rename": {
@@ -119,6 +122,10 @@ var mayImport = map[string][]string{
 		"internal/audit", "internal/db", "internal/fault", "internal/identity", "internal/issuer/device", "internal/issuer/endpoint",
 		"internal/issuer/jws", "internal/issuer/logout", "internal/principal", "internal/secret", "internal/token",
 	},
+	"internal/issuer/exchange": {
+		"internal/connector/fetch", "internal/connector/oidc/keyset", "internal/db", "internal/fault", "internal/issuer/endpoint", "internal/principal",
+		"internal/secret", "internal/session", "internal/trust", "internal/webaddr",
+	},
 	"internal/issuer/loginctx": nil,
 	"internal/issuer/registry": {
 		"internal/access", "internal/audit", "internal/connector", "internal/db", "internal/fault", "internal/identity", "internal/issuer/dexstore",
@@ -151,7 +158,7 @@ var mayImport = map[string][]string{
 	},
 	"internal/rpc": {
 		"api", "api/admin", "api/auth", "api/enterprise", "api/identity", "api/license", "api/pach", "api/pfs", "api/pps", "api/version", "internal/access",
-		"internal/db", "internal/fault", "internal/issuer", "internal/limit", "internal/login", "internal/rpc/admin", "internal/rpc/auth", "internal/rpc/enterprise",
+		"internal/db", "internal/fault", "internal/issuer", "internal/issuer/exchange", "internal/limit", "internal/login", "internal/rpc/admin", "internal/rpc/auth", "internal/rpc/enterprise",
 		"internal/rpc/identity", "internal/rpc/pach", "internal/secret", "internal/session", "internal/strict", "internal/version",
 	},
 	"internal/rpc/admin": {"api/admin", "api/version", "internal/access", "internal/fault", "internal/session", "internal/version"},
@@ -161,8 +168,8 @@ var mayImport = map[string][]string{
 	},
 	"internal/rpc/pach": {
 		"api/auth", "api/pach", "internal/access", "internal/connector/probe", "internal/db", "internal/fault", "internal/identity", "internal/issuer",
-		"internal/issuer/registry", "internal/issuer/connectortest", "internal/issuer/upstream", "internal/login", "internal/principal", "internal/rpc/identity",
-		"internal/rpc/wire", "internal/session", "internal/token",
+		"internal/issuer/exchange", "internal/issuer/registry", "internal/issuer/connectortest", "internal/issuer/upstream", "internal/login", "internal/principal",
+		"internal/rpc/identity", "internal/rpc/wire", "internal/secret", "internal/session", "internal/token", "internal/trust",
 	},
 	"internal/rpc/identity": {"api/identity", "internal/access", "internal/fault", "internal/issuer", "internal/issuer/registry", "internal/login", "internal/session", "internal/strict"},
 	"internal/rpc/enterprise": {
@@ -172,7 +179,7 @@ var mayImport = map[string][]string{
 	"internal/rpc/wire": {"api/auth", "internal/access", "internal/fault", "internal/principal"},
 	"internal/pachd": {
 		"api/admin", "internal/access", "internal/config", "internal/db", "internal/fault", "internal/issuer", "internal/issuer/device",
-		"internal/issuer/dexstore", "internal/issuer/endpoint", "internal/issuer/grant", "internal/limit", "internal/limit/guess",
+		"internal/issuer/dexstore", "internal/issuer/endpoint", "internal/issuer/exchange", "internal/issuer/grant", "internal/limit", "internal/limit/guess",
 		"internal/login", "internal/rename", "internal/rpc",
 		"internal/secret", "internal/session", "internal/token", "internal/version", "internal/web", "internal/web/browser", "internal/web/theme",
 	},
@@ -191,10 +198,11 @@ var mayImport = map[string][]string{
 	"internal/cli/auth":        {"api/auth", "api/pach", "client", "internal/cli/kit", "internal/fault"},
 	"internal/cli/activation":  {"api/auth", "api/identity", "api/pach", "api/pfs", "api/pps", "client", "internal/cli/kit", "internal/fault"},
 	"internal/cli/idp": {
-		"api/connector", "api/identity", "api/pach", "client", "internal/cli/idp/clientdoc", "internal/cli/idp/preset", "internal/cli/kit", "internal/fault", "internal/webaddr",
+		"api/connector", "api/identity", "api/pach", "client", "internal/cli/idp/clientdoc", "internal/cli/idp/preset", "internal/cli/idp/trust", "internal/cli/kit", "internal/fault", "internal/webaddr",
 	},
 	"internal/cli/idp/clientdoc": {"api/identity", "api/pach", "internal/cli/kit", "internal/fault"},
 	"internal/cli/idp/preset":    {},
+	"internal/cli/idp/trust":     {"api/pach", "client", "internal/cli/kit", "internal/fault"},
 	"internal/cli/config":        {"client", "internal/cli/configfile", "internal/cli/kit", "internal/fault"},
 	"internal/cli/enterprise":    {"api/enterprise", "api/license", "internal/cli/configfile", "internal/cli/kit", "internal/fault"},
 	"internal/cli": {

@@ -1313,7 +1313,11 @@ type Token struct {
 	Created   *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=created,proto3" json:"created,omitempty"`
 	Expires   *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=expires,proto3" json:"expires,omitempty"`
 	// The connector that the session came from; empty for other tokens.
-	Connector     string `protobuf:"bytes,5,opt,name=connector,proto3" json:"connector,omitempty"`
+	Connector string `protobuf:"bytes,5,opt,name=connector,proto3" json:"connector,omitempty"`
+	// When it was last used, to within an hour; absent if that is not known.
+	Used *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=used,proto3" json:"used,omitempty"`
+	// The trust that a robot's token came from.
+	Trust         string `protobuf:"bytes,7,opt,name=trust,proto3" json:"trust,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1379,6 +1383,20 @@ func (x *Token) GetExpires() *timestamppb.Timestamp {
 func (x *Token) GetConnector() string {
 	if x != nil {
 		return x.Connector
+	}
+	return ""
+}
+
+func (x *Token) GetUsed() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Used
+	}
+	return nil
+}
+
+func (x *Token) GetTrust() string {
+	if x != nil {
+		return x.Trust
 	}
 	return ""
 }
@@ -3540,6 +3558,544 @@ func (x *WaitConnectorTestResponse) GetDifferences() []*TestedDifference {
 	return nil
 }
 
+type Trust struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Compared exactly with the claims iss and aud of a token.
+	Issuer   string `protobuf:"bytes,2,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	Audience string `protobuf:"bytes,3,opt,name=audience,proto3" json:"audience,omitempty"`
+	// Whom the workloads act as, with or without robot: before it.
+	Robot string `protobuf:"bytes,4,opt,name=robot,proto3" json:"robot,omitempty"`
+	// What a token must say: each claim as it is or, with * as the last character,
+	// as its beginning. At least one.
+	Claims map[string]string `protobuf:"bytes,5,rep,name=claims,proto3" json:"claims,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// How long the robot's tokens live, in seconds: an hour at most, and if it is 0.
+	Ttl int64 `protobuf:"varint,6,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	// The issuer's keys (RFC 7517), where they cannot be fetched from it.
+	Jwks string `protobuf:"bytes,7,opt,name=jwks,proto3" json:"jwks,omitempty"`
+	// Authorities for the issuer's certificate, each PEM or a file on the server.
+	RootCas []string `protobuf:"bytes,8,rep,name=root_cas,json=rootCas,proto3" json:"root_cas,omitempty"`
+	// Set by the server.
+	CreatedBy     string                 `protobuf:"bytes,9,opt,name=created_by,json=createdBy,proto3" json:"created_by,omitempty"`
+	Created       *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=created,proto3" json:"created,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Trust) Reset() {
+	*x = Trust{}
+	mi := &file_api_pach_pach_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Trust) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Trust) ProtoMessage() {}
+
+func (x *Trust) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Trust.ProtoReflect.Descriptor instead.
+func (*Trust) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{55}
+}
+
+func (x *Trust) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Trust) GetIssuer() string {
+	if x != nil {
+		return x.Issuer
+	}
+	return ""
+}
+
+func (x *Trust) GetAudience() string {
+	if x != nil {
+		return x.Audience
+	}
+	return ""
+}
+
+func (x *Trust) GetRobot() string {
+	if x != nil {
+		return x.Robot
+	}
+	return ""
+}
+
+func (x *Trust) GetClaims() map[string]string {
+	if x != nil {
+		return x.Claims
+	}
+	return nil
+}
+
+func (x *Trust) GetTtl() int64 {
+	if x != nil {
+		return x.Ttl
+	}
+	return 0
+}
+
+func (x *Trust) GetJwks() string {
+	if x != nil {
+		return x.Jwks
+	}
+	return ""
+}
+
+func (x *Trust) GetRootCas() []string {
+	if x != nil {
+		return x.RootCas
+	}
+	return nil
+}
+
+func (x *Trust) GetCreatedBy() string {
+	if x != nil {
+		return x.CreatedBy
+	}
+	return ""
+}
+
+func (x *Trust) GetCreated() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Created
+	}
+	return nil
+}
+
+type CreateTrustRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Trust         *Trust                 `protobuf:"bytes,1,opt,name=trust,proto3" json:"trust,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateTrustRequest) Reset() {
+	*x = CreateTrustRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateTrustRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateTrustRequest) ProtoMessage() {}
+
+func (x *CreateTrustRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateTrustRequest.ProtoReflect.Descriptor instead.
+func (*CreateTrustRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{56}
+}
+
+func (x *CreateTrustRequest) GetTrust() *Trust {
+	if x != nil {
+		return x.Trust
+	}
+	return nil
+}
+
+type CreateTrustResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateTrustResponse) Reset() {
+	*x = CreateTrustResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[57]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateTrustResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateTrustResponse) ProtoMessage() {}
+
+func (x *CreateTrustResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[57]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateTrustResponse.ProtoReflect.Descriptor instead.
+func (*CreateTrustResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{57}
+}
+
+type ListTrustsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	PageSize      int32                  `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken     string                 `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListTrustsRequest) Reset() {
+	*x = ListTrustsRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[58]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListTrustsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListTrustsRequest) ProtoMessage() {}
+
+func (x *ListTrustsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[58]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListTrustsRequest.ProtoReflect.Descriptor instead.
+func (*ListTrustsRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{58}
+}
+
+func (x *ListTrustsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListTrustsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+type ListTrustsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Trusts        []*Trust               `protobuf:"bytes,1,rep,name=trusts,proto3" json:"trusts,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListTrustsResponse) Reset() {
+	*x = ListTrustsResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[59]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListTrustsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListTrustsResponse) ProtoMessage() {}
+
+func (x *ListTrustsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[59]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListTrustsResponse.ProtoReflect.Descriptor instead.
+func (*ListTrustsResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{59}
+}
+
+func (x *ListTrustsResponse) GetTrusts() []*Trust {
+	if x != nil {
+		return x.Trusts
+	}
+	return nil
+}
+
+func (x *ListTrustsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+type DeleteTrustRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteTrustRequest) Reset() {
+	*x = DeleteTrustRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[60]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteTrustRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteTrustRequest) ProtoMessage() {}
+
+func (x *DeleteTrustRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[60]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteTrustRequest.ProtoReflect.Descriptor instead.
+func (*DeleteTrustRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{60}
+}
+
+func (x *DeleteTrustRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+type DeleteTrustResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteTrustResponse) Reset() {
+	*x = DeleteTrustResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[61]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteTrustResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteTrustResponse) ProtoMessage() {}
+
+func (x *DeleteTrustResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[61]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteTrustResponse.ProtoReflect.Descriptor instead.
+func (*DeleteTrustResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{61}
+}
+
+type TestTrustRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The workload's token.
+	Token         string `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TestTrustRequest) Reset() {
+	*x = TestTrustRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[62]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TestTrustRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TestTrustRequest) ProtoMessage() {}
+
+func (x *TestTrustRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[62]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TestTrustRequest.ProtoReflect.Descriptor instead.
+func (*TestTrustRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{62}
+}
+
+func (x *TestTrustRequest) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+type TestTrustResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Results       []*TrustResult         `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TestTrustResponse) Reset() {
+	*x = TestTrustResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[63]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TestTrustResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TestTrustResponse) ProtoMessage() {}
+
+func (x *TestTrustResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[63]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TestTrustResponse.ProtoReflect.Descriptor instead.
+func (*TestTrustResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{63}
+}
+
+func (x *TestTrustResponse) GetResults() []*TrustResult {
+	if x != nil {
+		return x.Results
+	}
+	return nil
+}
+
+type TrustResult struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Trust string                 `protobuf:"bytes,1,opt,name=trust,proto3" json:"trust,omitempty"`
+	Robot string                 `protobuf:"bytes,2,opt,name=robot,proto3" json:"robot,omitempty"`
+	// Empty if the trust would give a token of the robot.
+	Refused       string `protobuf:"bytes,3,opt,name=refused,proto3" json:"refused,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TrustResult) Reset() {
+	*x = TrustResult{}
+	mi := &file_api_pach_pach_proto_msgTypes[64]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TrustResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TrustResult) ProtoMessage() {}
+
+func (x *TrustResult) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[64]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TrustResult.ProtoReflect.Descriptor instead.
+func (*TrustResult) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{64}
+}
+
+func (x *TrustResult) GetTrust() string {
+	if x != nil {
+		return x.Trust
+	}
+	return ""
+}
+
+func (x *TrustResult) GetRobot() string {
+	if x != nil {
+		return x.Robot
+	}
+	return ""
+}
+
+func (x *TrustResult) GetRefused() string {
+	if x != nil {
+		return x.Refused
+	}
+	return ""
+}
+
 var File_api_pach_pach_proto protoreflect.FileDescriptor
 
 const file_api_pach_pach_proto_rawDesc = "" +
@@ -3626,13 +4182,15 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\bsessions\x18\x02 \x01(\bR\bsessions\x12\x1b\n" +
 	"\tpage_size\x18\x03 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x04 \x01(\tR\tpageToken\"\xbf\x01\n" +
+	"page_token\x18\x04 \x01(\tR\tpageToken\"\x85\x02\n" +
 	"\x05Token\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
 	"\tprincipal\x18\x02 \x01(\tR\tprincipal\x124\n" +
 	"\acreated\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x124\n" +
 	"\aexpires\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\x12\x1c\n" +
-	"\tconnector\x18\x05 \x01(\tR\tconnector\"d\n" +
+	"\tconnector\x18\x05 \x01(\tR\tconnector\x12.\n" +
+	"\x04used\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x04used\x12\x14\n" +
+	"\x05trust\x18\a \x01(\tR\x05trust\"d\n" +
 	"\x12ListTokensResponse\x12&\n" +
 	"\x06tokens\x18\x01 \x03(\v2\x0e.pach_v1.TokenR\x06tokens\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"_\n" +
@@ -3794,12 +4352,49 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\x04note\x18\x05 \x01(\tR\x04note\x12+\n" +
 	"\x06groups\x18\x06 \x01(\v2\x13.pach_v1.StringListR\x06groups\x12\x17\n" +
 	"\ais_live\x18\a \x01(\bR\x06isLive\x12;\n" +
-	"\vdifferences\x18\b \x03(\v2\x19.pach_v1.TestedDifferenceR\vdifferences*S\n" +
+	"\vdifferences\x18\b \x03(\v2\x19.pach_v1.TestedDifferenceR\vdifferences\"\xe6\x02\n" +
+	"\x05Trust\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
+	"\x06issuer\x18\x02 \x01(\tR\x06issuer\x12\x1a\n" +
+	"\baudience\x18\x03 \x01(\tR\baudience\x12\x14\n" +
+	"\x05robot\x18\x04 \x01(\tR\x05robot\x122\n" +
+	"\x06claims\x18\x05 \x03(\v2\x1a.pach_v1.Trust.ClaimsEntryR\x06claims\x12\x10\n" +
+	"\x03ttl\x18\x06 \x01(\x03R\x03ttl\x12\x12\n" +
+	"\x04jwks\x18\a \x01(\tR\x04jwks\x12\x19\n" +
+	"\broot_cas\x18\b \x03(\tR\arootCas\x12\x1d\n" +
+	"\n" +
+	"created_by\x18\t \x01(\tR\tcreatedBy\x124\n" +
+	"\acreated\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x1a9\n" +
+	"\vClaimsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\":\n" +
+	"\x12CreateTrustRequest\x12$\n" +
+	"\x05trust\x18\x01 \x01(\v2\x0e.pach_v1.TrustR\x05trust\"\x15\n" +
+	"\x13CreateTrustResponse\"O\n" +
+	"\x11ListTrustsRequest\x12\x1b\n" +
+	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\"d\n" +
+	"\x12ListTrustsResponse\x12&\n" +
+	"\x06trusts\x18\x01 \x03(\v2\x0e.pach_v1.TrustR\x06trusts\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"$\n" +
+	"\x12DeleteTrustRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"\x15\n" +
+	"\x13DeleteTrustResponse\"(\n" +
+	"\x10TestTrustRequest\x12\x14\n" +
+	"\x05token\x18\x01 \x01(\tR\x05token\"C\n" +
+	"\x11TestTrustResponse\x12.\n" +
+	"\aresults\x18\x01 \x03(\v2\x14.pach_v1.TrustResultR\aresults\"S\n" +
+	"\vTrustResult\x12\x14\n" +
+	"\x05trust\x18\x01 \x01(\tR\x05trust\x12\x14\n" +
+	"\x05robot\x18\x02 \x01(\tR\x05robot\x12\x18\n" +
+	"\arefused\x18\x03 \x01(\tR\arefused*S\n" +
 	"\x04PKCE\x12\x10\n" +
 	"\fPKCE_UNKNOWN\x10\x00\x12\x11\n" +
 	"\rPKCE_REQUIRED\x10\x01\x12\x11\n" +
 	"\rPKCE_OPTIONAL\x10\x02\x12\x13\n" +
-	"\x0fPKCE_UNTIL_USED\x10\x032\xa4\r\n" +
+	"\x0fPKCE_UNTIL_USED\x10\x032\xc3\x0f\n" +
 	"\x03API\x12B\n" +
 	"\tGetSignIn\x12\x19.pach_v1.GetSignInRequest\x1a\x1a.pach_v1.GetSignInResponse\x12<\n" +
 	"\aExplain\x12\x17.pach_v1.ExplainRequest\x1a\x18.pach_v1.ExplainResponse\x12B\n" +
@@ -3819,7 +4414,12 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\x10UpdateOIDCClient\x12 .pach_v1.UpdateOIDCClientRequest\x1a!.pach_v1.UpdateOIDCClientResponse\x12W\n" +
 	"\x10CreateOIDCClient\x12 .pach_v1.CreateOIDCClientRequest\x1a!.pach_v1.CreateOIDCClientResponse\x12N\n" +
 	"\rGetOIDCClient\x12\x1d.pach_v1.GetOIDCClientRequest\x1a\x1e.pach_v1.GetOIDCClientResponse\x12T\n" +
-	"\x0fListOIDCClients\x12\x1f.pach_v1.ListOIDCClientsRequest\x1a .pach_v1.ListOIDCClientsResponse\x12`\n" +
+	"\x0fListOIDCClients\x12\x1f.pach_v1.ListOIDCClientsRequest\x1a .pach_v1.ListOIDCClientsResponse\x12H\n" +
+	"\vCreateTrust\x12\x1b.pach_v1.CreateTrustRequest\x1a\x1c.pach_v1.CreateTrustResponse\x12E\n" +
+	"\n" +
+	"ListTrusts\x12\x1a.pach_v1.ListTrustsRequest\x1a\x1b.pach_v1.ListTrustsResponse\x12H\n" +
+	"\vDeleteTrust\x12\x1b.pach_v1.DeleteTrustRequest\x1a\x1c.pach_v1.DeleteTrustResponse\x12B\n" +
+	"\tTestTrust\x12\x19.pach_v1.TestTrustRequest\x1a\x1a.pach_v1.TestTrustResponse\x12`\n" +
 	"\x13ListConnectorStates\x12#.pach_v1.ListConnectorStatesRequest\x1a$.pach_v1.ListConnectorStatesResponse\x12W\n" +
 	"\x10ApproveConnector\x12 .pach_v1.ApproveConnectorRequest\x1a!.pach_v1.ApproveConnectorResponse\x12Q\n" +
 	"\x0eCheckConnector\x12\x1e.pach_v1.CheckConnectorRequest\x1a\x1f.pach_v1.CheckConnectorResponse\x12]\n" +
@@ -3839,7 +4439,7 @@ func file_api_pach_pach_proto_rawDescGZIP() []byte {
 }
 
 var file_api_pach_pach_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_api_pach_pach_proto_msgTypes = make([]protoimpl.MessageInfo, 55)
+var file_api_pach_pach_proto_msgTypes = make([]protoimpl.MessageInfo, 66)
 var file_api_pach_pach_proto_goTypes = []any{
 	(PKCE)(0),                           // 0: pach_v1.PKCE
 	(Identity_State)(0),                 // 1: pach_v1.Identity.State
@@ -3901,106 +4501,131 @@ var file_api_pach_pach_proto_goTypes = []any{
 	(*TestedClaim)(nil),                 // 57: pach_v1.TestedClaim
 	(*TestedDifference)(nil),            // 58: pach_v1.TestedDifference
 	(*WaitConnectorTestResponse)(nil),   // 59: pach_v1.WaitConnectorTestResponse
-	(auth.Permission)(0),                // 60: auth_v2.Permission
-	(*auth.Resource)(nil),               // 61: auth_v2.Resource
-	(*timestamppb.Timestamp)(nil),       // 62: google.protobuf.Timestamp
-	(*identity.OIDCClient)(nil),         // 63: identity_v2.OIDCClient
-	(*identity.IDPConnector)(nil),       // 64: identity_v2.IDPConnector
+	(*Trust)(nil),                       // 60: pach_v1.Trust
+	(*CreateTrustRequest)(nil),          // 61: pach_v1.CreateTrustRequest
+	(*CreateTrustResponse)(nil),         // 62: pach_v1.CreateTrustResponse
+	(*ListTrustsRequest)(nil),           // 63: pach_v1.ListTrustsRequest
+	(*ListTrustsResponse)(nil),          // 64: pach_v1.ListTrustsResponse
+	(*DeleteTrustRequest)(nil),          // 65: pach_v1.DeleteTrustRequest
+	(*DeleteTrustResponse)(nil),         // 66: pach_v1.DeleteTrustResponse
+	(*TestTrustRequest)(nil),            // 67: pach_v1.TestTrustRequest
+	(*TestTrustResponse)(nil),           // 68: pach_v1.TestTrustResponse
+	(*TrustResult)(nil),                 // 69: pach_v1.TrustResult
+	nil,                                 // 70: pach_v1.Trust.ClaimsEntry
+	(auth.Permission)(0),                // 71: auth_v2.Permission
+	(*auth.Resource)(nil),               // 72: auth_v2.Resource
+	(*timestamppb.Timestamp)(nil),       // 73: google.protobuf.Timestamp
+	(*identity.OIDCClient)(nil),         // 74: identity_v2.OIDCClient
+	(*identity.IDPConnector)(nil),       // 75: identity_v2.IDPConnector
 }
 var file_api_pach_pach_proto_depIdxs = []int32{
-	60, // 0: pach_v1.ExplainRequest.permission:type_name -> auth_v2.Permission
-	61, // 1: pach_v1.ExplainRequest.resource:type_name -> auth_v2.Resource
-	61, // 2: pach_v1.Grant.resource:type_name -> auth_v2.Resource
+	71, // 0: pach_v1.ExplainRequest.permission:type_name -> auth_v2.Permission
+	72, // 1: pach_v1.ExplainRequest.resource:type_name -> auth_v2.Resource
+	72, // 2: pach_v1.Grant.resource:type_name -> auth_v2.Resource
 	9,  // 3: pach_v1.Grant.sources:type_name -> pach_v1.MembershipSource
-	62, // 4: pach_v1.MembershipSource.seen:type_name -> google.protobuf.Timestamp
+	73, // 4: pach_v1.MembershipSource.seen:type_name -> google.protobuf.Timestamp
 	8,  // 5: pach_v1.ExplainResponse.grants:type_name -> pach_v1.Grant
 	8,  // 6: pach_v1.ExplainResponse.suggestions:type_name -> pach_v1.Grant
-	62, // 7: pach_v1.User.last_login:type_name -> google.protobuf.Timestamp
+	73, // 7: pach_v1.User.last_login:type_name -> google.protobuf.Timestamp
 	13, // 8: pach_v1.User.identities:type_name -> pach_v1.Identity
 	1,  // 9: pach_v1.Identity.state:type_name -> pach_v1.Identity.State
-	62, // 10: pach_v1.Identity.last_login:type_name -> google.protobuf.Timestamp
+	73, // 10: pach_v1.Identity.last_login:type_name -> google.protobuf.Timestamp
 	12, // 11: pach_v1.ListUsersResponse.users:type_name -> pach_v1.User
-	62, // 12: pach_v1.Token.created:type_name -> google.protobuf.Timestamp
-	62, // 13: pach_v1.Token.expires:type_name -> google.protobuf.Timestamp
-	22, // 14: pach_v1.ListTokensResponse.tokens:type_name -> pach_v1.Token
-	62, // 15: pach_v1.RefreshToken.created:type_name -> google.protobuf.Timestamp
-	62, // 16: pach_v1.RefreshToken.used:type_name -> google.protobuf.Timestamp
-	62, // 17: pach_v1.RefreshToken.expires:type_name -> google.protobuf.Timestamp
-	27, // 18: pach_v1.ListRefreshTokensResponse.refresh_tokens:type_name -> pach_v1.RefreshToken
-	34, // 19: pach_v1.ListGroupsResponse.groups:type_name -> pach_v1.Group
-	36, // 20: pach_v1.UpdateOIDCClientRequest.redirect_uris:type_name -> pach_v1.StringList
-	36, // 21: pach_v1.UpdateOIDCClientRequest.trusted_peers:type_name -> pach_v1.StringList
-	36, // 22: pach_v1.UpdateOIDCClientRequest.allowed_connectors:type_name -> pach_v1.StringList
-	0,  // 23: pach_v1.UpdateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
-	36, // 24: pach_v1.UpdateOIDCClientRequest.post_logout_redirect_uris:type_name -> pach_v1.StringList
-	63, // 25: pach_v1.CreateOIDCClientRequest.client:type_name -> identity_v2.OIDCClient
-	0,  // 26: pach_v1.CreateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
-	63, // 27: pach_v1.CreateOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
-	63, // 28: pach_v1.GetOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
-	0,  // 29: pach_v1.GetOIDCClientResponse.pkce:type_name -> pach_v1.PKCE
-	42, // 30: pach_v1.ListOIDCClientsResponse.clients:type_name -> pach_v1.GetOIDCClientResponse
-	2,  // 31: pach_v1.ConnectorState.state:type_name -> pach_v1.ConnectorState.State
-	62, // 32: pach_v1.ConnectorState.since:type_name -> google.protobuf.Timestamp
-	62, // 33: pach_v1.ConnectorState.last_good:type_name -> google.protobuf.Timestamp
-	62, // 34: pach_v1.ConnectorState.checked:type_name -> google.protobuf.Timestamp
-	3,  // 35: pach_v1.ConnectorState.approval:type_name -> pach_v1.ConnectorState.Approval
-	46, // 36: pach_v1.ListConnectorStatesResponse.states:type_name -> pach_v1.ConnectorState
-	64, // 37: pach_v1.ConnectorDocument.connector:type_name -> identity_v2.IDPConnector
-	50, // 38: pach_v1.CheckConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
-	4,  // 39: pach_v1.CheckStep.status:type_name -> pach_v1.CheckStep.Status
-	52, // 40: pach_v1.CheckConnectorResponse.steps:type_name -> pach_v1.CheckStep
-	50, // 41: pach_v1.StartConnectorTestRequest.document:type_name -> pach_v1.ConnectorDocument
-	62, // 42: pach_v1.StartConnectorTestResponse.expires:type_name -> google.protobuf.Timestamp
-	57, // 43: pach_v1.WaitConnectorTestResponse.claims:type_name -> pach_v1.TestedClaim
-	36, // 44: pach_v1.WaitConnectorTestResponse.groups:type_name -> pach_v1.StringList
-	58, // 45: pach_v1.WaitConnectorTestResponse.differences:type_name -> pach_v1.TestedDifference
-	5,  // 46: pach_v1.API.GetSignIn:input_type -> pach_v1.GetSignInRequest
-	7,  // 47: pach_v1.API.Explain:input_type -> pach_v1.ExplainRequest
-	11, // 48: pach_v1.API.ListUsers:input_type -> pach_v1.ListUsersRequest
-	15, // 49: pach_v1.API.SetUserEnabled:input_type -> pach_v1.SetUserEnabledRequest
-	17, // 50: pach_v1.API.LinkIdentity:input_type -> pach_v1.LinkIdentityRequest
-	19, // 51: pach_v1.API.UnlinkIdentity:input_type -> pach_v1.UnlinkIdentityRequest
-	21, // 52: pach_v1.API.ListTokens:input_type -> pach_v1.ListTokensRequest
-	24, // 53: pach_v1.API.AllowRobot:input_type -> pach_v1.AllowRobotRequest
-	26, // 54: pach_v1.API.ListRefreshTokens:input_type -> pach_v1.ListRefreshTokensRequest
-	29, // 55: pach_v1.API.RevokeSession:input_type -> pach_v1.RevokeSessionRequest
-	31, // 56: pach_v1.API.RevokeAll:input_type -> pach_v1.RevokeAllRequest
-	33, // 57: pach_v1.API.ListGroups:input_type -> pach_v1.ListGroupsRequest
-	37, // 58: pach_v1.API.UpdateOIDCClient:input_type -> pach_v1.UpdateOIDCClientRequest
-	39, // 59: pach_v1.API.CreateOIDCClient:input_type -> pach_v1.CreateOIDCClientRequest
-	41, // 60: pach_v1.API.GetOIDCClient:input_type -> pach_v1.GetOIDCClientRequest
-	43, // 61: pach_v1.API.ListOIDCClients:input_type -> pach_v1.ListOIDCClientsRequest
-	45, // 62: pach_v1.API.ListConnectorStates:input_type -> pach_v1.ListConnectorStatesRequest
-	47, // 63: pach_v1.API.ApproveConnector:input_type -> pach_v1.ApproveConnectorRequest
-	51, // 64: pach_v1.API.CheckConnector:input_type -> pach_v1.CheckConnectorRequest
-	54, // 65: pach_v1.API.StartConnectorTest:input_type -> pach_v1.StartConnectorTestRequest
-	56, // 66: pach_v1.API.WaitConnectorTest:input_type -> pach_v1.WaitConnectorTestRequest
-	6,  // 67: pach_v1.API.GetSignIn:output_type -> pach_v1.GetSignInResponse
-	10, // 68: pach_v1.API.Explain:output_type -> pach_v1.ExplainResponse
-	14, // 69: pach_v1.API.ListUsers:output_type -> pach_v1.ListUsersResponse
-	16, // 70: pach_v1.API.SetUserEnabled:output_type -> pach_v1.SetUserEnabledResponse
-	18, // 71: pach_v1.API.LinkIdentity:output_type -> pach_v1.LinkIdentityResponse
-	20, // 72: pach_v1.API.UnlinkIdentity:output_type -> pach_v1.UnlinkIdentityResponse
-	23, // 73: pach_v1.API.ListTokens:output_type -> pach_v1.ListTokensResponse
-	25, // 74: pach_v1.API.AllowRobot:output_type -> pach_v1.AllowRobotResponse
-	28, // 75: pach_v1.API.ListRefreshTokens:output_type -> pach_v1.ListRefreshTokensResponse
-	30, // 76: pach_v1.API.RevokeSession:output_type -> pach_v1.RevokeSessionResponse
-	32, // 77: pach_v1.API.RevokeAll:output_type -> pach_v1.RevokeAllResponse
-	35, // 78: pach_v1.API.ListGroups:output_type -> pach_v1.ListGroupsResponse
-	38, // 79: pach_v1.API.UpdateOIDCClient:output_type -> pach_v1.UpdateOIDCClientResponse
-	40, // 80: pach_v1.API.CreateOIDCClient:output_type -> pach_v1.CreateOIDCClientResponse
-	42, // 81: pach_v1.API.GetOIDCClient:output_type -> pach_v1.GetOIDCClientResponse
-	44, // 82: pach_v1.API.ListOIDCClients:output_type -> pach_v1.ListOIDCClientsResponse
-	49, // 83: pach_v1.API.ListConnectorStates:output_type -> pach_v1.ListConnectorStatesResponse
-	48, // 84: pach_v1.API.ApproveConnector:output_type -> pach_v1.ApproveConnectorResponse
-	53, // 85: pach_v1.API.CheckConnector:output_type -> pach_v1.CheckConnectorResponse
-	55, // 86: pach_v1.API.StartConnectorTest:output_type -> pach_v1.StartConnectorTestResponse
-	59, // 87: pach_v1.API.WaitConnectorTest:output_type -> pach_v1.WaitConnectorTestResponse
-	67, // [67:88] is the sub-list for method output_type
-	46, // [46:67] is the sub-list for method input_type
-	46, // [46:46] is the sub-list for extension type_name
-	46, // [46:46] is the sub-list for extension extendee
-	0,  // [0:46] is the sub-list for field type_name
+	73, // 12: pach_v1.Token.created:type_name -> google.protobuf.Timestamp
+	73, // 13: pach_v1.Token.expires:type_name -> google.protobuf.Timestamp
+	73, // 14: pach_v1.Token.used:type_name -> google.protobuf.Timestamp
+	22, // 15: pach_v1.ListTokensResponse.tokens:type_name -> pach_v1.Token
+	73, // 16: pach_v1.RefreshToken.created:type_name -> google.protobuf.Timestamp
+	73, // 17: pach_v1.RefreshToken.used:type_name -> google.protobuf.Timestamp
+	73, // 18: pach_v1.RefreshToken.expires:type_name -> google.protobuf.Timestamp
+	27, // 19: pach_v1.ListRefreshTokensResponse.refresh_tokens:type_name -> pach_v1.RefreshToken
+	34, // 20: pach_v1.ListGroupsResponse.groups:type_name -> pach_v1.Group
+	36, // 21: pach_v1.UpdateOIDCClientRequest.redirect_uris:type_name -> pach_v1.StringList
+	36, // 22: pach_v1.UpdateOIDCClientRequest.trusted_peers:type_name -> pach_v1.StringList
+	36, // 23: pach_v1.UpdateOIDCClientRequest.allowed_connectors:type_name -> pach_v1.StringList
+	0,  // 24: pach_v1.UpdateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
+	36, // 25: pach_v1.UpdateOIDCClientRequest.post_logout_redirect_uris:type_name -> pach_v1.StringList
+	74, // 26: pach_v1.CreateOIDCClientRequest.client:type_name -> identity_v2.OIDCClient
+	0,  // 27: pach_v1.CreateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
+	74, // 28: pach_v1.CreateOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
+	74, // 29: pach_v1.GetOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
+	0,  // 30: pach_v1.GetOIDCClientResponse.pkce:type_name -> pach_v1.PKCE
+	42, // 31: pach_v1.ListOIDCClientsResponse.clients:type_name -> pach_v1.GetOIDCClientResponse
+	2,  // 32: pach_v1.ConnectorState.state:type_name -> pach_v1.ConnectorState.State
+	73, // 33: pach_v1.ConnectorState.since:type_name -> google.protobuf.Timestamp
+	73, // 34: pach_v1.ConnectorState.last_good:type_name -> google.protobuf.Timestamp
+	73, // 35: pach_v1.ConnectorState.checked:type_name -> google.protobuf.Timestamp
+	3,  // 36: pach_v1.ConnectorState.approval:type_name -> pach_v1.ConnectorState.Approval
+	46, // 37: pach_v1.ListConnectorStatesResponse.states:type_name -> pach_v1.ConnectorState
+	75, // 38: pach_v1.ConnectorDocument.connector:type_name -> identity_v2.IDPConnector
+	50, // 39: pach_v1.CheckConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
+	4,  // 40: pach_v1.CheckStep.status:type_name -> pach_v1.CheckStep.Status
+	52, // 41: pach_v1.CheckConnectorResponse.steps:type_name -> pach_v1.CheckStep
+	50, // 42: pach_v1.StartConnectorTestRequest.document:type_name -> pach_v1.ConnectorDocument
+	73, // 43: pach_v1.StartConnectorTestResponse.expires:type_name -> google.protobuf.Timestamp
+	57, // 44: pach_v1.WaitConnectorTestResponse.claims:type_name -> pach_v1.TestedClaim
+	36, // 45: pach_v1.WaitConnectorTestResponse.groups:type_name -> pach_v1.StringList
+	58, // 46: pach_v1.WaitConnectorTestResponse.differences:type_name -> pach_v1.TestedDifference
+	70, // 47: pach_v1.Trust.claims:type_name -> pach_v1.Trust.ClaimsEntry
+	73, // 48: pach_v1.Trust.created:type_name -> google.protobuf.Timestamp
+	60, // 49: pach_v1.CreateTrustRequest.trust:type_name -> pach_v1.Trust
+	60, // 50: pach_v1.ListTrustsResponse.trusts:type_name -> pach_v1.Trust
+	69, // 51: pach_v1.TestTrustResponse.results:type_name -> pach_v1.TrustResult
+	5,  // 52: pach_v1.API.GetSignIn:input_type -> pach_v1.GetSignInRequest
+	7,  // 53: pach_v1.API.Explain:input_type -> pach_v1.ExplainRequest
+	11, // 54: pach_v1.API.ListUsers:input_type -> pach_v1.ListUsersRequest
+	15, // 55: pach_v1.API.SetUserEnabled:input_type -> pach_v1.SetUserEnabledRequest
+	17, // 56: pach_v1.API.LinkIdentity:input_type -> pach_v1.LinkIdentityRequest
+	19, // 57: pach_v1.API.UnlinkIdentity:input_type -> pach_v1.UnlinkIdentityRequest
+	21, // 58: pach_v1.API.ListTokens:input_type -> pach_v1.ListTokensRequest
+	24, // 59: pach_v1.API.AllowRobot:input_type -> pach_v1.AllowRobotRequest
+	26, // 60: pach_v1.API.ListRefreshTokens:input_type -> pach_v1.ListRefreshTokensRequest
+	29, // 61: pach_v1.API.RevokeSession:input_type -> pach_v1.RevokeSessionRequest
+	31, // 62: pach_v1.API.RevokeAll:input_type -> pach_v1.RevokeAllRequest
+	33, // 63: pach_v1.API.ListGroups:input_type -> pach_v1.ListGroupsRequest
+	37, // 64: pach_v1.API.UpdateOIDCClient:input_type -> pach_v1.UpdateOIDCClientRequest
+	39, // 65: pach_v1.API.CreateOIDCClient:input_type -> pach_v1.CreateOIDCClientRequest
+	41, // 66: pach_v1.API.GetOIDCClient:input_type -> pach_v1.GetOIDCClientRequest
+	43, // 67: pach_v1.API.ListOIDCClients:input_type -> pach_v1.ListOIDCClientsRequest
+	61, // 68: pach_v1.API.CreateTrust:input_type -> pach_v1.CreateTrustRequest
+	63, // 69: pach_v1.API.ListTrusts:input_type -> pach_v1.ListTrustsRequest
+	65, // 70: pach_v1.API.DeleteTrust:input_type -> pach_v1.DeleteTrustRequest
+	67, // 71: pach_v1.API.TestTrust:input_type -> pach_v1.TestTrustRequest
+	45, // 72: pach_v1.API.ListConnectorStates:input_type -> pach_v1.ListConnectorStatesRequest
+	47, // 73: pach_v1.API.ApproveConnector:input_type -> pach_v1.ApproveConnectorRequest
+	51, // 74: pach_v1.API.CheckConnector:input_type -> pach_v1.CheckConnectorRequest
+	54, // 75: pach_v1.API.StartConnectorTest:input_type -> pach_v1.StartConnectorTestRequest
+	56, // 76: pach_v1.API.WaitConnectorTest:input_type -> pach_v1.WaitConnectorTestRequest
+	6,  // 77: pach_v1.API.GetSignIn:output_type -> pach_v1.GetSignInResponse
+	10, // 78: pach_v1.API.Explain:output_type -> pach_v1.ExplainResponse
+	14, // 79: pach_v1.API.ListUsers:output_type -> pach_v1.ListUsersResponse
+	16, // 80: pach_v1.API.SetUserEnabled:output_type -> pach_v1.SetUserEnabledResponse
+	18, // 81: pach_v1.API.LinkIdentity:output_type -> pach_v1.LinkIdentityResponse
+	20, // 82: pach_v1.API.UnlinkIdentity:output_type -> pach_v1.UnlinkIdentityResponse
+	23, // 83: pach_v1.API.ListTokens:output_type -> pach_v1.ListTokensResponse
+	25, // 84: pach_v1.API.AllowRobot:output_type -> pach_v1.AllowRobotResponse
+	28, // 85: pach_v1.API.ListRefreshTokens:output_type -> pach_v1.ListRefreshTokensResponse
+	30, // 86: pach_v1.API.RevokeSession:output_type -> pach_v1.RevokeSessionResponse
+	32, // 87: pach_v1.API.RevokeAll:output_type -> pach_v1.RevokeAllResponse
+	35, // 88: pach_v1.API.ListGroups:output_type -> pach_v1.ListGroupsResponse
+	38, // 89: pach_v1.API.UpdateOIDCClient:output_type -> pach_v1.UpdateOIDCClientResponse
+	40, // 90: pach_v1.API.CreateOIDCClient:output_type -> pach_v1.CreateOIDCClientResponse
+	42, // 91: pach_v1.API.GetOIDCClient:output_type -> pach_v1.GetOIDCClientResponse
+	44, // 92: pach_v1.API.ListOIDCClients:output_type -> pach_v1.ListOIDCClientsResponse
+	62, // 93: pach_v1.API.CreateTrust:output_type -> pach_v1.CreateTrustResponse
+	64, // 94: pach_v1.API.ListTrusts:output_type -> pach_v1.ListTrustsResponse
+	66, // 95: pach_v1.API.DeleteTrust:output_type -> pach_v1.DeleteTrustResponse
+	68, // 96: pach_v1.API.TestTrust:output_type -> pach_v1.TestTrustResponse
+	49, // 97: pach_v1.API.ListConnectorStates:output_type -> pach_v1.ListConnectorStatesResponse
+	48, // 98: pach_v1.API.ApproveConnector:output_type -> pach_v1.ApproveConnectorResponse
+	53, // 99: pach_v1.API.CheckConnector:output_type -> pach_v1.CheckConnectorResponse
+	55, // 100: pach_v1.API.StartConnectorTest:output_type -> pach_v1.StartConnectorTestResponse
+	59, // 101: pach_v1.API.WaitConnectorTest:output_type -> pach_v1.WaitConnectorTestResponse
+	77, // [77:102] is the sub-list for method output_type
+	52, // [52:77] is the sub-list for method input_type
+	52, // [52:52] is the sub-list for extension type_name
+	52, // [52:52] is the sub-list for extension extendee
+	0,  // [0:52] is the sub-list for field type_name
 }
 
 func init() { file_api_pach_pach_proto_init() }
@@ -4015,7 +4640,7 @@ func file_api_pach_pach_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_pach_pach_proto_rawDesc), len(file_api_pach_pach_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   55,
+			NumMessages:   66,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -35,6 +35,10 @@ const (
 	API_CreateOIDCClient_FullMethodName    = "/pach_v1.API/CreateOIDCClient"
 	API_GetOIDCClient_FullMethodName       = "/pach_v1.API/GetOIDCClient"
 	API_ListOIDCClients_FullMethodName     = "/pach_v1.API/ListOIDCClients"
+	API_CreateTrust_FullMethodName         = "/pach_v1.API/CreateTrust"
+	API_ListTrusts_FullMethodName          = "/pach_v1.API/ListTrusts"
+	API_DeleteTrust_FullMethodName         = "/pach_v1.API/DeleteTrust"
+	API_TestTrust_FullMethodName           = "/pach_v1.API/TestTrust"
 	API_ListConnectorStates_FullMethodName = "/pach_v1.API/ListConnectorStates"
 	API_ApproveConnector_FullMethodName    = "/pach_v1.API/ApproveConnector"
 	API_CheckConnector_FullMethodName      = "/pach_v1.API/CheckConnector"
@@ -79,6 +83,14 @@ type APIClient interface {
 	CreateOIDCClient(ctx context.Context, in *CreateOIDCClientRequest, opts ...grpc.CallOption) (*CreateOIDCClientResponse, error)
 	GetOIDCClient(ctx context.Context, in *GetOIDCClientRequest, opts ...grpc.CallOption) (*GetOIDCClientResponse, error)
 	ListOIDCClients(ctx context.Context, in *ListOIDCClientsRequest, opts ...grpc.CallOption) (*ListOIDCClientsResponse, error)
+	// Lets workloads that have a token of another issuer, such as Kubernetes or a CI
+	// system, be a robot: they exchange it at the token endpoint (RFC 8693).
+	CreateTrust(ctx context.Context, in *CreateTrustRequest, opts ...grpc.CallOption) (*CreateTrustResponse, error)
+	ListTrusts(ctx context.Context, in *ListTrustsRequest, opts ...grpc.CallOption) (*ListTrustsResponse, error)
+	// Ends the tokens that came of it as well.
+	DeleteTrust(ctx context.Context, in *DeleteTrustRequest, opts ...grpc.CallOption) (*DeleteTrustResponse, error)
+	// What each trust in the issuer of a token makes of it, without giving one.
+	TestTrust(ctx context.Context, in *TestTrustRequest, opts ...grpc.CallOption) (*TestTrustResponse, error)
 	// The health of each connector, as the replica that answers sees it.
 	ListConnectorStates(ctx context.Context, in *ListConnectorStatesRequest, opts ...grpc.CallOption) (*ListConnectorStatesResponse, error)
 	// Lets what is stored of a connector serve, and what it says of people count.
@@ -260,6 +272,46 @@ func (c *aPIClient) ListOIDCClients(ctx context.Context, in *ListOIDCClientsRequ
 	return out, nil
 }
 
+func (c *aPIClient) CreateTrust(ctx context.Context, in *CreateTrustRequest, opts ...grpc.CallOption) (*CreateTrustResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CreateTrustResponse)
+	err := c.cc.Invoke(ctx, API_CreateTrust_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) ListTrusts(ctx context.Context, in *ListTrustsRequest, opts ...grpc.CallOption) (*ListTrustsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListTrustsResponse)
+	err := c.cc.Invoke(ctx, API_ListTrusts_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) DeleteTrust(ctx context.Context, in *DeleteTrustRequest, opts ...grpc.CallOption) (*DeleteTrustResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteTrustResponse)
+	err := c.cc.Invoke(ctx, API_DeleteTrust_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) TestTrust(ctx context.Context, in *TestTrustRequest, opts ...grpc.CallOption) (*TestTrustResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(TestTrustResponse)
+	err := c.cc.Invoke(ctx, API_TestTrust_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *aPIClient) ListConnectorStates(ctx context.Context, in *ListConnectorStatesRequest, opts ...grpc.CallOption) (*ListConnectorStatesResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListConnectorStatesResponse)
@@ -347,6 +399,14 @@ type APIServer interface {
 	CreateOIDCClient(context.Context, *CreateOIDCClientRequest) (*CreateOIDCClientResponse, error)
 	GetOIDCClient(context.Context, *GetOIDCClientRequest) (*GetOIDCClientResponse, error)
 	ListOIDCClients(context.Context, *ListOIDCClientsRequest) (*ListOIDCClientsResponse, error)
+	// Lets workloads that have a token of another issuer, such as Kubernetes or a CI
+	// system, be a robot: they exchange it at the token endpoint (RFC 8693).
+	CreateTrust(context.Context, *CreateTrustRequest) (*CreateTrustResponse, error)
+	ListTrusts(context.Context, *ListTrustsRequest) (*ListTrustsResponse, error)
+	// Ends the tokens that came of it as well.
+	DeleteTrust(context.Context, *DeleteTrustRequest) (*DeleteTrustResponse, error)
+	// What each trust in the issuer of a token makes of it, without giving one.
+	TestTrust(context.Context, *TestTrustRequest) (*TestTrustResponse, error)
 	// The health of each connector, as the replica that answers sees it.
 	ListConnectorStates(context.Context, *ListConnectorStatesRequest) (*ListConnectorStatesResponse, error)
 	// Lets what is stored of a connector serve, and what it says of people count.
@@ -415,6 +475,18 @@ func (UnimplementedAPIServer) GetOIDCClient(context.Context, *GetOIDCClientReque
 }
 func (UnimplementedAPIServer) ListOIDCClients(context.Context, *ListOIDCClientsRequest) (*ListOIDCClientsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListOIDCClients not implemented")
+}
+func (UnimplementedAPIServer) CreateTrust(context.Context, *CreateTrustRequest) (*CreateTrustResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CreateTrust not implemented")
+}
+func (UnimplementedAPIServer) ListTrusts(context.Context, *ListTrustsRequest) (*ListTrustsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListTrusts not implemented")
+}
+func (UnimplementedAPIServer) DeleteTrust(context.Context, *DeleteTrustRequest) (*DeleteTrustResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteTrust not implemented")
+}
+func (UnimplementedAPIServer) TestTrust(context.Context, *TestTrustRequest) (*TestTrustResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method TestTrust not implemented")
 }
 func (UnimplementedAPIServer) ListConnectorStates(context.Context, *ListConnectorStatesRequest) (*ListConnectorStatesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListConnectorStates not implemented")
@@ -740,6 +812,78 @@ func _API_ListOIDCClients_Handler(srv interface{}, ctx context.Context, dec func
 	return interceptor(ctx, in, info, handler)
 }
 
+func _API_CreateTrust_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CreateTrustRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).CreateTrust(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_CreateTrust_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).CreateTrust(ctx, req.(*CreateTrustRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_ListTrusts_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListTrustsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).ListTrusts(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_ListTrusts_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).ListTrusts(ctx, req.(*ListTrustsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_DeleteTrust_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteTrustRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).DeleteTrust(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_DeleteTrust_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).DeleteTrust(ctx, req.(*DeleteTrustRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_TestTrust_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(TestTrustRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).TestTrust(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_TestTrust_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).TestTrust(ctx, req.(*TestTrustRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _API_ListConnectorStates_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListConnectorStatesRequest)
 	if err := dec(in); err != nil {
@@ -900,6 +1044,22 @@ var API_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListOIDCClients",
 			Handler:    _API_ListOIDCClients_Handler,
+		},
+		{
+			MethodName: "CreateTrust",
+			Handler:    _API_CreateTrust_Handler,
+		},
+		{
+			MethodName: "ListTrusts",
+			Handler:    _API_ListTrusts_Handler,
+		},
+		{
+			MethodName: "DeleteTrust",
+			Handler:    _API_DeleteTrust_Handler,
+		},
+		{
+			MethodName: "TestTrust",
+			Handler:    _API_TestTrust_Handler,
 		},
 		{
 			MethodName: "ListConnectorStates",

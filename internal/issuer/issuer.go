@@ -61,6 +61,8 @@ type Config struct {
 	// headers from.
 	References     *secret.References
 	TrustedProxies []netip.Prefix
+	// Exchange serves token exchange (RFC 8693) at the token endpoint.
+	Exchange func(w http.ResponseWriter, r *http.Request, form url.Values) error
 }
 
 // Issuer serves the issuer's HTTP endpoints and manages its connectors and

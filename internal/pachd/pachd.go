@@ -26,6 +26,7 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer"
+	"pachyderm/internal/issuer/exchange"
 	"pachyderm/internal/issuer/grant"
 	"pachyderm/internal/limit"
 	"pachyderm/internal/limit/guess"
@@ -50,7 +51,8 @@ type Pachd struct {
 	config   config.Config
 	log      *slog.Logger
 	now      func() time.Time
-	sessions *session.Service
+	Sessions *session.Service
+	exchange *exchange.Service
 	newRoot  bool // this start made the root token
 
 	rpc     *rpc.Server
@@ -107,26 +109,30 @@ func (p *Pachd) wirePeople(ctx context.Context) error {
 		return err
 	}
 	roles := &access.Service{DB: p.DB}
-	p.Issuer, err = issuer.New(ctx, issuer.Config{
-		DB: p.DB, Sealer: sealer, Log: p.log, Now: p.now,
-		PublicURL: p.publicURL(), Insecure: c.Insecure, SigningAlgorithm: c.Issuer.SigningAlgorithm,
-		References: references(c), TrustedProxies: c.TrustedProxies,
-	})
-	if err != nil {
-		return err
-	}
-	p.sessions = session.New(session.Config{
+	p.Sessions = session.New(session.Config{
 		DB: p.DB, Access: roles, Now: p.now, EndGrants: grant.EndOfIdentity, SignOut: grant.SignOut,
 		RobotTTL:  time.Duration(c.Auth.RobotTokenTTL),
 		RootToken: c.Auth.RootToken, RootFile: c.RootTokenFile(),
 	})
+	p.exchange = exchange.New(exchange.Config{
+		DB: p.DB, Sessions: p.Sessions, Log: p.log, Now: p.now, Issuer: func() string { return p.Issuer.URL() }, Insecure: c.Insecure,
+	})
+	p.Issuer, err = issuer.New(ctx, issuer.Config{
+		DB: p.DB, Sealer: sealer, Log: p.log, Now: p.now,
+		PublicURL: p.publicURL(), Insecure: c.Insecure, SigningAlgorithm: c.Issuer.SigningAlgorithm,
+		References: references(c), TrustedProxies: c.TrustedProxies,
+		Exchange: p.exchange.Serve,
+	})
+	if err != nil {
+		return err
+	}
 	p.Login = login.New(login.Deps{
 		DB: p.DB, Sealer: sealer, Issuer: p.Issuer, Log: p.log, Now: p.now,
 		SessionTTL: time.Duration(c.Auth.SessionDuration), Insecure: c.Insecure,
 	})
 	p.Issuer.ReachedAt(p.Login.BrowsersAt)
 	if c.Auth.Activate {
-		if p.newRoot, err = p.sessions.EnsureRoot(ctx); err != nil {
+		if p.newRoot, err = p.Sessions.EnsureRoot(ctx); err != nil {
 			return err
 		}
 	}
@@ -145,7 +151,8 @@ func (p *Pachd) wireServer(ctx context.Context) error {
 	}
 	c := p.config.Cluster
 	p.rpc, err = rpc.New(rpc.Config{
-		DB: p.DB, Sessions: p.sessions, Issuer: p.Issuer, Login: p.Login, Log: p.log, Now: p.now, Creds: creds, Limits: p.Limits,
+		DB: p.DB, Sessions: p.Sessions, Issuer: p.Issuer, Exchange: p.exchange, Login: p.Login, Log: p.log, Now: p.now,
+		Creds: creds, Limits: p.Limits,
 		Cluster: &admin.ClusterInfo{Id: string(clusterID), DeploymentId: c.DeploymentID, ProxyHost: c.PublicHost, ProxyTls: c.PublicTLS},
 	})
 	if err != nil {

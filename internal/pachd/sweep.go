@@ -17,14 +17,17 @@ import (
 // sweepEvery is how often what has expired is deleted.
 const sweepEvery = 5 * time.Minute
 
-// sweep deletes what has expired, and what is too much, until ctx ends; first at
-// once, and in between when a lot has begun.
+// sweep deletes what has expired, and what is too much, and writes when tokens
+// were used, until ctx ends; first at once, and in between when a lot has begun.
 func (p *Pachd) sweep(ctx context.Context) error {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
 		p.deleteExpired(ctx)
 		p.trim(ctx)
+		if err := p.Sessions.WriteUses(ctx); err != nil && ctx.Err() == nil {
+			p.log.ErrorContext(ctx, "cannot write when tokens were used", "error", err)
+		}
 		if err := p.DB.Shrink(ctx); err != nil && ctx.Err() == nil {
 			p.log.ErrorContext(ctx, "cannot shrink the database", "error", err)
 		}

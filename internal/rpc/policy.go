@@ -144,6 +144,13 @@ func pachPolicy() map[string]rule {
 		"/pach_v1.API/GetOIDCClient":    need(access.ClusterIdentityGetOIDCClient),
 		"/pach_v1.API/ListOIDCClients":  need(access.ClusterIdentityListOIDCClients),
 
+		// A trust gives robots' tokens for the word of another server, which pachd
+		// asks for its keys; CreateTrust also needs what get-robot-token does.
+		"/pach_v1.API/CreateTrust": need(access.ClusterIdentityCreateIDP),
+		"/pach_v1.API/TestTrust":   need(access.ClusterIdentityCreateIDP),
+		"/pach_v1.API/ListTrusts":  need(access.ClusterIdentityListIDPs),
+		"/pach_v1.API/DeleteTrust": need(access.ClusterIdentityDeleteIDP),
+
 		"/pach_v1.API/ListConnectorStates": need(access.ClusterIdentityListIDPs),
 		// Both have pachd connect to where the document says, with its secrets.
 		"/pach_v1.API/ApproveConnector":   need(access.ClusterModifyBindings),

@@ -26,6 +26,7 @@ import (
 	versionpb "pachyderm/api/version"
 	"pachyderm/internal/db"
 	"pachyderm/internal/issuer"
+	"pachyderm/internal/issuer/exchange"
 	"pachyderm/internal/limit"
 	"pachyderm/internal/login"
 	"pachyderm/internal/rpc/admin"
@@ -41,6 +42,7 @@ type Config struct {
 	DB       *db.DB
 	Sessions *session.Service
 	Issuer   *issuer.Issuer
+	Exchange *exchange.Service
 	Login    *login.Service
 	Log      *slog.Logger
 	Now      func() time.Time
@@ -109,7 +111,7 @@ func implementations(c Config) map[string]any {
 		identitypb.API_ServiceDesc.ServiceName:   identity.New(c.Issuer, c.Login),
 		adminpb.API_ServiceDesc.ServiceName:      admin.New(c.Cluster),
 		versionpb.API_ServiceDesc.ServiceName:    admin.NewVersion(),
-		pachpb.API_ServiceDesc.ServiceName:       pach.New(c.DB, c.Sessions, c.Issuer, c.Login, c.Now),
+		pachpb.API_ServiceDesc.ServiceName:       pach.New(c.DB, c.Sessions, c.Issuer, c.Exchange, c.Login, c.Now),
 		enterprisepb.API_ServiceDesc.ServiceName: enterprise.New(),
 		licensepb.API_ServiceDesc.ServiceName:    enterprise.NewLicense(c.DB, c.Sessions, c.Now),
 		pfspb.API_ServiceDesc.ServiceName:        pfsServer{},

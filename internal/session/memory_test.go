@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"testing"
+	"time"
 
 	"pachyderm/internal/db"
 	"pachyderm/internal/db/dbtest"
@@ -17,7 +18,7 @@ import (
 // before the change.
 func TestMemory_SlowReadIsNotKept(t *testing.T) {
 	d := dbtest.SQLite(t)
-	c := newMemory(d)
+	c := newMemory(d, time.Now)
 	reads := 0
 	read := func(context.Context, secret.Text) (Caller, error) {
 		reads++
@@ -37,7 +38,7 @@ func TestMemory_SlowReadIsNotKept(t *testing.T) {
 }
 
 func TestMemory_ForgetsWhatAChangeNames(t *testing.T) {
-	c := newMemory(dbtest.SQLite(t))
+	c := newMemory(dbtest.SQLite(t), time.Now)
 	reads := 0
 	get := func(raw secret.Text, name principal.Name) {
 		t.Helper()
@@ -83,10 +84,10 @@ func BenchmarkRemembered(b *testing.B) {
 	d := dbtest.SQLite(b)
 	for range b.N {
 		before := heapInUse()
-		c := newMemory(d)
+		c := newMemory(d, time.Now)
 		for n := range million {
 			who := Caller{Name: principal.Name(fmt.Sprintf("user:person-%d@example.com", n)), Groups: []principal.Name{"group:engineers", "group:staff"}}
-			c.keep(fmt.Sprintf("%064x", n), who)
+			c.keep(fmt.Sprintf("%064x", n), who, time.Now())
 		}
 		b.ReportMetric(float64(heapInUse()-before)/million, "B/token")
 		runtime.KeepAlive(c)

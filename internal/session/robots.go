@@ -44,8 +44,7 @@ func (s *Service) ForRobot(ctx context.Context, by Caller, robot string, ttl int
 		case err != nil:
 			return err
 		case !may:
-			return fault.New(fault.Denied, "%s has roles that %s could not grant, so a token of it would give more than was granted", who, by.Name).
-				Next("an administrator can allow it with: pachctl auth allow-robot %s --by %s", who.Local(), by.Name)
+			return errBeyond(who, by.Name)
 		}
 		raw, err = token.Issue(ctx, tx, token.Info{Subject: who, CreatedBy: by.subject(), Created: s.with.Now()}, time.Duration(ttl)*time.Second)
 		if err != nil {
@@ -54,6 +53,11 @@ func (s *Service) ForRobot(ctx context.Context, by Caller, robot string, ttl int
 		return s.By(by.Name).Record(ctx, tx, "token.robot", who.String(), "")
 	})
 	return raw, err
+}
+
+func errBeyond(robot, by principal.Name) error {
+	return fault.New(fault.Denied, "%s has roles that %s could not grant, so a token of it would give more than was granted", robot, by).
+		Next("an administrator can allow it with: pachctl auth allow-robot %s --by %s", robot.Local(), by)
 }
 
 // mayCreateToken reports whether somebody may make tokens of a robot.

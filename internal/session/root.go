@@ -14,6 +14,7 @@ import (
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/token"
+	"pachyderm/internal/trust"
 )
 
 // EnsureRoot activates authentication on a new database, with a root token
@@ -163,11 +164,13 @@ func (s *Service) Activate(ctx context.Context, given secret.Text) (secret.Text,
 	})
 }
 
-// Deactivate forgets who may do what: roles, tokens and groups, and whatever
+// Deactivate forgets who may do what: roles, tokens, trusts and groups, and whatever
 // else is to be forgotten with them. What the identity service has stays.
 func (s *Service) Deactivate(ctx context.Context, by principal.Name, also func(context.Context, *db.Tx) error) error {
 	return s.with.DB.Update(ctx, func(tx *db.Tx) error {
-		for _, forget := range []func(context.Context, *db.Tx) error{access.Deactivate, token.DeleteAll, identity.DeleteGroups, also} {
+		for _, forget := range []func(context.Context, *db.Tx) error{
+			access.Deactivate, token.DeleteAll, trust.DeleteAll, identity.DeleteGroups, also,
+		} {
 			if err := forget(ctx, tx); err != nil {
 				return err
 			}

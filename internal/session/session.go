@@ -40,7 +40,7 @@ type Service struct {
 }
 
 // New makes a service; call it before changes are made.
-func New(c Config) *Service { return &Service{with: c, memory: newMemory(c.DB)} }
+func New(c Config) *Service { return &Service{with: c, memory: newMemory(c.DB, c.Now)} }
 
 // By is the actor of a change that is made now.
 func (s *Service) By(actor principal.Name) audit.By { return audit.By{Actor: actor, At: s.with.Now()} }

@@ -10,20 +10,23 @@ import (
 	"pachyderm/internal/principal"
 )
 
-const columns = `hash, subject, identity_id, grant_id, created_by, created_at, expires_at`
+const columns = `hash, subject, identity_id, grant_id, created_by, created_at, expires_at, used_at`
 
 func insert(ctx context.Context, tx *db.Tx, info Info) error {
-	_, err := tx.Exec(ctx, `INSERT INTO tokens (`+columns+`) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+	_, err := tx.Exec(ctx, `INSERT INTO tokens (`+columns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, 0)`,
 		info.Hash, info.Subject, info.IdentityID, info.GrantID, info.CreatedBy, db.Micros(info.Created), db.Micros(info.Expires))
 	return err
 }
 
-func byHash(ctx context.Context, tx *db.Tx, hash string) (i Info, err error) {
-	var created, expires int64
-	err = tx.Row(ctx, []any{&i.Hash, &i.Subject, &i.IdentityID, &i.GrantID, &i.CreatedBy, &created, &expires},
-		`SELECT `+columns+` FROM tokens WHERE hash = $1`, hash)
-	i.Created, i.Expires = db.Time(created), db.Time(expires)
-	return i, err
+func byHash(ctx context.Context, tx *db.Tx, hash string) (Info, error) {
+	found, err := list(ctx, tx, `hash = $1`, hash)
+	if err == nil && len(found) == 0 {
+		err = fault.New(fault.NotFound, "there is no such token")
+	}
+	if err != nil {
+		return Info{}, err
+	}
+	return found[0], nil
 }
 
 // Page lists tokens by hash, also those that have expired and are not deleted
@@ -49,13 +52,24 @@ func nextOf(p db.Page, all []Info) string {
 func list(ctx context.Context, tx *db.Tx, where string, args ...any) (all []Info, err error) {
 	err = tx.Rows(ctx, func(scan func(...any) error) error {
 		var i Info
-		var created, expires int64
-		err := scan(&i.Hash, &i.Subject, &i.IdentityID, &i.GrantID, &i.CreatedBy, &created, &expires)
-		i.Created, i.Expires = db.Time(created), db.Time(expires)
+		var created, expires, used int64
+		err := scan(&i.Hash, &i.Subject, &i.IdentityID, &i.GrantID, &i.CreatedBy, &created, &expires, &used)
+		i.Created, i.Expires, i.Used = db.Time(created), db.Time(expires), db.Time(used)
 		all = append(all, i)
 		return err
 	}, `SELECT `+columns+` FROM tokens WHERE `+where, args...)
 	return all, err
+}
+
+// Used notes when tokens, by their hashes, were last used. Nobody has to forget
+// anything for it.
+func Used(ctx context.Context, tx *db.Tx, at map[string]time.Time) error {
+	for hash, used := range at {
+		if _, err := tx.Exec(ctx, `UPDATE tokens SET used_at = $1 WHERE hash = $2 AND used_at < $1`, db.Micros(used), hash); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // CountLive counts, by subject, the tokens that have not expired, of subjects

@@ -21,11 +21,14 @@ type Info struct {
 	Hash       string
 	Subject    principal.Name
 	IdentityID string // of the person who signed in; empty for robots and root
-	GrantID    string // of the ID token that the session began from; empty for others
+	// GrantID is the grant of the ID token that a session began from, or the trust
+	// that a robot's token did; empty for others.
+	GrantID string
 	// CreatedBy made a token that is somebody else's: a robot's, or a restored one.
 	CreatedBy principal.Name
 	Created   time.Time
 	Expires   time.Time // zero: never
+	Used      time.Time // last, to within an hour; zero: not known
 }
 
 // Hash is the form in which a token is stored: lower-case hex of its SHA-256,

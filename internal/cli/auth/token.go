@@ -190,7 +190,9 @@ type shownToken struct {
 	Principal string     `json:"principal"`
 	Created   *time.Time `json:"created,omitempty"`
 	Expires   *time.Time `json:"expires,omitempty"`
+	Used      *time.Time `json:"used,omitempty"` // last
 	Connector string     `json:"connector,omitempty"`
+	Trust     string     `json:"trust,omitempty"` // that a robot's token came from
 	// Application has a refresh token; empty for all else.
 	Application string `json:"application,omitempty"`
 }
@@ -204,8 +206,9 @@ type listTokensOptions struct {
 func listTokens(k *kit.Kit) *cobra.Command {
 	return listsTokens(k, &cobra.Command{
 		Use: "list-tokens [PRINCIPAL]", Short: "List the tokens that work, without their values", Args: kit.Between(0, 1),
-		Long: `List the tokens that work now: whose they are, and when they end. Their values are
-not kept by pachd and cannot be shown. Everybody may ask for their own.`,
+		Long: `List the tokens that work now: whose they are, when they end, and to within an hour
+when they were last used, as far as that is known. Their values are not kept by
+pachd and cannot be shown. Everybody may ask for their own.`,
 		Example: "  pachctl auth list-tokens\n  pachctl auth list-tokens robot:ci -o json",
 	}, false)
 }
@@ -254,12 +257,14 @@ func (o listTokensOptions) run(ctx context.Context, k *kit.Kit) error {
 			return err
 		}
 		slices.SortStableFunc(tokens, func(a, b shownToken) int { return strings.Compare(a.Principal, b.Principal) })
-		head, rows := []string{"ID", "PRINCIPAL", "CONNECTOR", "CREATED", "EXPIRES"}, [][]string{}
+		head, rows := []string{"ID", "PRINCIPAL", "CONNECTOR", "CREATED", "EXPIRES", "LAST USED"}, [][]string{}
 		if o.sessions {
 			head = append(head, "APPLICATION")
 		}
 		for _, t := range tokens {
-			row := []string{t.ID, t.Principal, kit.OrDash(t.Connector), formatTime(t.Created, "-"), formatTime(t.Expires, "never")}
+			row := []string{
+				t.ID, t.Principal, kit.OrDash(t.Connector), formatTime(t.Created, "-"), formatTime(t.Expires, "never"), formatTime(t.Used, "-"),
+			}
 			if o.sessions {
 				row = append(row, kit.OrDash(t.Application))
 			}
@@ -280,7 +285,8 @@ func (o listTokensOptions) list(ctx context.Context, c *kit.Conn) ([]shownToken,
 		r, err := c.Pach.ListTokens(ctx, &pach.ListTokensRequest{Principal: o.principal, Sessions: o.sessions, PageToken: page})
 		for _, t := range r.GetTokens() {
 			all = append(all, shownToken{
-				t.GetId(), t.GetPrincipal(), kit.TimeOrNil(t.GetCreated()), kit.TimeOrNil(t.GetExpires()), t.GetConnector(), "",
+				ID: t.GetId(), Principal: t.GetPrincipal(), Created: kit.TimeOrNil(t.GetCreated()), Expires: kit.TimeOrNil(t.GetExpires()),
+				Used: kit.TimeOrNil(t.GetUsed()), Connector: t.GetConnector(), Trust: t.GetTrust(),
 			})
 		}
 		return r.GetNextPageToken(), err
@@ -293,7 +299,8 @@ func (o listTokensOptions) listApplications(ctx context.Context, c *kit.Conn) (a
 		r, err := c.Pach.ListRefreshTokens(ctx, &pach.ListRefreshTokensRequest{Principal: o.principal, PageToken: page})
 		for _, t := range r.GetRefreshTokens() {
 			all = append(all, shownToken{
-				t.GetId(), t.GetPrincipal(), kit.TimeOrNil(t.GetCreated()), kit.TimeOrNil(t.GetExpires()), t.GetConnector(), t.GetClient(),
+				ID: t.GetId(), Principal: t.GetPrincipal(), Created: kit.TimeOrNil(t.GetCreated()), Expires: kit.TimeOrNil(t.GetExpires()),
+				Used: kit.TimeOrNil(t.GetUsed()), Connector: t.GetConnector(), Application: t.GetClient(),
 			})
 		}
 		return r.GetNextPageToken(), err

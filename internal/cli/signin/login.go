@@ -29,7 +29,7 @@ const (
 
 type loginOptions struct {
 	noBrowser, idToken, enterprise bool
-	hint, connector                string
+	hint, connector, workload      string
 }
 
 func login(k *kit.Kit) *cobra.Command {
@@ -39,11 +39,18 @@ func login(k *kit.Kit) *cobra.Command {
 		Long: `Sign in with your identity provider, in a browser on this machine. Without one
 here, --no-browser shows an address and a code to use in a browser elsewhere.
 
-The browser is the one in BROWSER, or the desktop's.`,
-		Example: "  pachctl auth login\n  pachctl auth login --no-browser\n  pachctl auth login --id-token < id-token",
+The browser is the one in BROWSER, or the desktop's.
+
+A job of Kubernetes or a CI system, which nobody signs in for, exchanges the token
+that it has there for a robot's with --workload-token (see pachctl idp trust).`,
+		Example: "  pachctl auth login\n  pachctl auth login --no-browser\n  pachctl auth login --id-token < id-token\n" +
+			"  pachctl auth login --workload-token /var/run/secrets/tokens/pachyderm",
 		RunE: func(c *cobra.Command, _ []string) error {
 			if o.connector != "" && (o.noBrowser || o.idToken) {
 				return kit.Usagef(c, "--connector is for the browser on this machine: with --no-browser the page elsewhere asks which")
+			}
+			if o.workload != "" && (o.noBrowser || o.idToken || o.connector != "" || o.hint != "") {
+				return kit.Usagef(c, "--workload-token signs in by itself: use it alone")
 			}
 			return o.run(c.Context(), k)
 		},
@@ -52,6 +59,8 @@ The browser is the one in BROWSER, or the desktop's.`,
 	c.Flags().BoolVarP(&o.idToken, "id-token", "t", false, "sign in with an ID token from standard input")
 	c.Flags().StringVar(&o.hint, "login-hint", "", "e-mail address to suggest to the identity provider")
 	c.Flags().StringVar(&o.connector, "connector", "", "id of the connector to sign in with, of several")
+	c.Flags().StringVar(&o.workload, "workload-token", "",
+		"file with the token that Kubernetes or a CI system gave this job; - is standard input")
 	kit.EnterpriseFlag(c, &o.enterprise)
 	return c
 }
@@ -82,8 +91,11 @@ func (o loginOptions) run(ctx context.Context, k *kit.Kit) error {
 	}
 	s := &signIn{kit: k, target: t, client: c}
 	begin := s.withProvider
-	if o.idToken {
+	switch {
+	case o.idToken:
 		begin = s.withIDToken
+	case o.workload != "":
+		begin = s.withWorkloadToken
 	}
 	who, err := begin(ctx, o)
 	if err != nil {
@@ -202,7 +214,12 @@ func (s *signIn) authenticate(ctx context.Context, proof *auth.AuthenticateReque
 	if err != nil {
 		return nil, err
 	}
-	c, err := s.kit.Dial(ctx, s.target, session.GetPachToken())
+	return s.keep(ctx, session.GetPachToken())
+}
+
+// keep makes a new session that of the context.
+func (s *signIn) keep(ctx context.Context, session string) (*auth.WhoAmIResponse, error) {
+	c, err := s.kit.Dial(ctx, s.target, session)
 	if err != nil {
 		return nil, err
 	}
@@ -212,7 +229,7 @@ func (s *signIn) authenticate(ctx context.Context, proof *auth.AuthenticateReque
 		return nil, err
 	}
 	before := s.target.Token
-	if err := s.kit.SetToken(s.target, session.GetPachToken()); err != nil {
+	if err := s.kit.SetToken(s.target, session); err != nil {
 		return nil, err
 	}
 	s.endEarlier(ctx, before, who)

@@ -29,14 +29,15 @@ const maxAnswer = 1 << 20
 // Client goes to addresses that a document named. It is safe for concurrent use.
 type Client struct {
 	http *http.Client
-	// setting is what an administrator should check when something is amiss.
-	setting string
+	// setting is what an administrator should check when something is amiss, and
+	// roots where authorities are added.
+	setting, roots string
 }
 
 // New makes a client that spends at most timeout on a request, the answer
 // included. Nil roots are the system's.
 func New(roots *x509.CertPool, timeout time.Duration) *Client {
-	return &Client{setting: "the connector's issuer", http: &http.Client{
+	return &Client{setting: "the connector's issuer", roots: "config.rootCAs", http: &http.Client{
 		Timeout:       timeout,
 		CheckRedirect: guardRedirect,
 		Transport: watched{&http.Transport{
@@ -54,7 +55,10 @@ func New(roots *x509.CertPool, timeout time.Duration) *Client {
 
 // WithSetting is c with faults that say to check setting, for connectors whose
 // addresses do not come from an issuer.
-func (c *Client) WithSetting(setting string) *Client { return &Client{c.http, setting} }
+func (c *Client) WithSetting(setting string) *Client { return &Client{c.http, setting, c.roots} }
+
+// WithRoots is c with faults that say that authorities are added to roots.
+func (c *Client) WithRoots(roots string) *Client { return &Client{c.http, c.setting, roots} }
 
 // Dialer connects to the same addresses only, for protocols other than HTTP.
 func Dialer(timeout time.Duration) *net.Dialer {
@@ -291,7 +295,7 @@ func (c *Client) unreachable(host, what string, err error) error {
 		return fault.New(fault.Unavailable, "the provider at %s did not send its %s within %s", host, what, c.http.Timeout).
 			Next("try again, and check that this server can reach it").Because(err)
 	}
-	if reason := Untrusted(err, "config.rootCAs", c.setting); reason != "" {
+	if reason := Untrusted(err, c.roots, c.setting); reason != "" {
 		return fault.New(fault.Unavailable, "the certificate of the provider at %s was refused: %s", host, reason).Because(err)
 	}
 	return fault.New(fault.Unavailable, "the provider at %s cannot be reached (%s)", host, what).

@@ -22,13 +22,14 @@ import (
 
 // The grants that are served.
 const (
-	codeGrant    = "authorization_code"
-	refreshGrant = "refresh_token"
-	deviceGrant  = "urn:ietf:params:oauth:grant-type:device_code"
+	codeGrant     = "authorization_code"
+	refreshGrant  = "refresh_token"
+	deviceGrant   = "urn:ietf:params:oauth:grant-type:device_code"
+	exchangeGrant = "urn:ietf:params:oauth:grant-type:token-exchange"
 )
 
 // Types are the grant types that the token endpoint serves.
-func Types() []string { return []string{codeGrant, refreshGrant, deviceGrant} }
+func Types() []string { return []string{codeGrant, refreshGrant, deviceGrant, exchangeGrant} }
 
 // Client is an application, and whether it must use PKCE.
 type Client struct {
@@ -56,6 +57,9 @@ type Server struct {
 	LearntPKCE func(ctx context.Context, tx *db.Tx, clientID string) error
 	// Refresh asks the connector of a grant who its person is now.
 	Refresh func(ctx context.Context, connectorID string, scopes []string, who storage.Claims, data []byte) (storage.Claims, []byte, error)
+	// Exchange, if there is one, serves token exchange (RFC 8693), in which no
+	// client takes part.
+	Exchange func(w http.ResponseWriter, r *http.Request, form url.Values) error
 	// VerificationURI is where a person types a user code.
 	VerificationURI func(ctx context.Context) string
 	// IsDevice reports whether a redirect URI is that of devices.
@@ -64,7 +68,14 @@ type Server struct {
 
 // ServeToken is the token endpoint (RFC 6749, 3.2).
 func (s *Server) ServeToken(w http.ResponseWriter, r *http.Request) error {
-	form, c, err := s.request(w, r)
+	form, err := endpoint.ParseForm(w, r)
+	if err != nil {
+		return err
+	}
+	if form.Get("grant_type") == exchangeGrant && s.Exchange != nil {
+		return s.Exchange(w, r, form)
+	}
+	c, err := s.authenticate(r, form)
 	if err != nil {
 		return err
 	}

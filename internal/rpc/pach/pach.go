@@ -8,6 +8,7 @@ import (
 	pb "pachyderm/api/pach"
 	"pachyderm/internal/db"
 	"pachyderm/internal/issuer"
+	"pachyderm/internal/issuer/exchange"
 	"pachyderm/internal/login"
 	"pachyderm/internal/session"
 )
@@ -17,13 +18,14 @@ type server struct {
 	db       *db.DB
 	sessions *session.Service
 	issuer   *issuer.Issuer
+	exchange *exchange.Service
 	login    *login.Service
 	now      func() time.Time
 }
 
 // New serves pach_v1.
-func New(d *db.DB, sessions *session.Service, i *issuer.Issuer, l *login.Service, now func() time.Time) pb.APIServer {
-	return &server{db: d, sessions: sessions, issuer: i, login: l, now: now}
+func New(d *db.DB, sessions *session.Service, i *issuer.Issuer, e *exchange.Service, l *login.Service, now func() time.Time) pb.APIServer {
+	return &server{db: d, sessions: sessions, issuer: i, exchange: e, login: l, now: now}
 }
 
 // GetSignIn tells pachctl where and how to sign in.

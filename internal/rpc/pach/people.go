@@ -13,6 +13,7 @@ import (
 	"pachyderm/internal/rpc/wire"
 	"pachyderm/internal/session"
 	"pachyderm/internal/token"
+	"pachyderm/internal/trust"
 )
 
 // ListUsers shows everybody who has signed in, or tried to.
@@ -122,7 +123,7 @@ func (s *server) ListTokens(ctx context.Context, req *pb.ListTokensRequest) (*pb
 func tokenToProto(t session.Held) *pb.Token {
 	return &pb.Token{
 		Id: t.Hash[:session.IDLength], Principal: t.Subject.String(), Connector: t.ConnectorID,
-		Created: wire.Timestamp(t.Created), Expires: wire.Timestamp(t.Expires),
+		Created: wire.Timestamp(t.Created), Expires: wire.Timestamp(t.Expires), Used: wire.Timestamp(t.Used), Trust: trust.OfGrantID(t.GrantID),
 	}
 }
 

@@ -16,6 +16,14 @@ import (
 // provider again and again.
 const pause = 10 * time.Second
 
+// Algorithms are those that a token may be signed with. None is symmetric: with
+// one, whoever can check a token could have made it.
+func Algorithms() []jose.SignatureAlgorithm {
+	return []jose.SignatureAlgorithm{
+		jose.RS256, jose.RS384, jose.RS512, jose.ES256, jose.ES384, jose.ES512, jose.PS256, jose.PS384, jose.PS512, jose.EdDSA,
+	}
+}
+
 // Set are the signing keys of one issuer. It is safe for concurrent use.
 type Set struct {
 	published *fetch.Document[[]jose.JSONWebKey]
@@ -37,6 +45,20 @@ func Fetch(ctx context.Context, client *fetch.Client, from string) ([]jose.JSONW
 	keys := set.usable()
 	if len(keys) == 0 {
 		return nil, refuse.Response("the provider publishes no signing key that can be used (%s)", from)
+	}
+	return keys, nil
+}
+
+// Parse reads a key set. Fault: Unauthenticated for one without a key that can
+// be used.
+func Parse(data []byte) ([]jose.JSONWebKey, error) {
+	var set document
+	if err := fetch.Decode(data, &set); err != nil {
+		return nil, err
+	}
+	keys := set.usable()
+	if len(keys) == 0 {
+		return nil, refuse.Response("there is no signing key in it that can be used")
 	}
 	return keys, nil
 }
