@@ -2,10 +2,12 @@ package dexlog_test
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
 
+	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/dexlog"
 )
 
@@ -32,5 +34,28 @@ func TestLog_LittleOfWhatAnybodySends(t *testing.T) {
 	dexlog.New(slog.New(slog.NewTextHandler(&out, nil))).Error("no "+long, "err", long, "short", "kept") //nolint:sloglint // as Dex may
 	if out.Len() > 1500 || !strings.Contains(out.String(), "short=kept") {
 		t.Errorf("%d bytes: %s", out.Len(), &out)
+	}
+}
+
+// An operator is woken by errors: what people do every day is none.
+func TestLog_LevelOfWhatIsExpected(t *testing.T) {
+	denied := fault.New(fault.Denied, "user:carol@example.com belongs to another account")
+	for message, c := range map[string]struct {
+		err  error
+		want string
+	}{
+		"failed to authenticate":                                             {denied, "WARN"},
+		"connector returned error when creating callback":                    {fault.Prefix(denied, "demo"), "WARN"},
+		"failed login attempt: Invalid credentials.":                         {nil, "WARN"},
+		"failed to parse authorization request":                              {errors.New("Unrecognized scope(s)"), "WARN"},
+		"failed to get auth request":                                         {errors.New("begin: sql: database is closed"), "ERROR"},
+		"failed to rotate keys":                                              {fault.New(fault.Internal, "no randomness"), "ERROR"},
+		"failed to authenticate the storage: a message that begins likewise": {errors.New("x"), "ERROR"},
+	} {
+		var out bytes.Buffer
+		dexlog.New(slog.New(slog.NewTextHandler(&out, nil))).Error(message, "err", c.err) //nolint:sloglint // as Dex does
+		if !strings.Contains(out.String(), "level="+c.want) {
+			t.Errorf("%s: %s", message, &out)
+		}
 	}
 }
