@@ -7,6 +7,7 @@ TOOLS := $(CURDIR)/.tools
 GOLANGCI_LINT := $(TOOLS)/golangci-lint-2.15.0
 BUF := $(TOOLS)/buf-1.75.0
 OAUTH2_PROXY := $(TOOLS)/oauth2-proxy-7.15.6
+KUBELOGIN := $(TOOLS)/kubelogin-1.28.0
 PLUGINS := $(addprefix $(TOOLS)/,protoc-gen-go protoc-gen-go-grpc protoc-gen-grpc-gateway protoc-gen-openapiv2)
 
 # What test/mutate is called with, once for each.
@@ -72,10 +73,10 @@ fuzz: ## run each fuzz target for 30 seconds
 
 # The race detector wants a C compiler; the tests want a PostgreSQL, a browser, a
 # directory, a domain controller, a SAML provider, applications that sign people
-# in (oauth2-proxy, Apache), and Node for providers that come from npm. The tests start all of these themselves, so nothing of what is
-# installed here may start now (SYSTEMD_OFFLINE and RUNLEVEL see to that) or with
-# the machine: what has just come is disabled, what was there is left alone.
-deps: $(OAUTH2_PROXY)
+# in (oauth2-proxy, Apache, kubelogin), and Node for providers that come from npm.
+# The tests start all of these themselves, so nothing of what is installed here may
+# start now (SYSTEMD_OFFLINE and RUNLEVEL see to that) or with the machine: what has just come is disabled, what was there is left alone.
+deps: $(OAUTH2_PROXY) $(KUBELOGIN)
 	@missing=""; units=""; \
 	command -v gcc >/dev/null || missing="$$missing gcc libc6-dev"; \
 	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || { missing="$$missing postgresql"; units="$$units postgresql"; }; \
@@ -105,6 +106,11 @@ $(GOLANGCI_LINT):
 $(OAUTH2_PROXY):
 	GOBIN=$(TOOLS) $(GO) install github.com/oauth2-proxy/oauth2-proxy/v7@v7.15.6
 	mv $(TOOLS)/oauth2-proxy $@
+
+# Its list of versions is not served everywhere, and go install asks for it.
+$(KUBELOGIN):
+	dir=$$(mktemp -d) && cd $$dir && $(GO) mod init kubelogin && $(GO) mod edit -require=github.com/int128/kubelogin@v1.28.0 && \
+	$(GO) build -mod=mod -o $@ github.com/int128/kubelogin && rm -r $$dir
 
 $(BUF):
 	GOBIN=$(TOOLS) $(GO) install github.com/bufbuild/buf/cmd/buf@v1.75.0

@@ -1,22 +1,33 @@
 package test
 
 import (
+	"bufio"
+	"bytes"
+	"encoding/base64"
 	"encoding/json"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"go.yaml.in/yaml/v3"
 
 	"pachyderm/demo/op"
 	"pachyderm/demo/op/optest"
 	"pachyderm/test/idp"
 )
 
-const oauth2Proxy = "../.tools/oauth2-proxy-7.15.6"
+const (
+	oauth2Proxy = "../.tools/oauth2-proxy-7.15.6"
+	kubelogin   = "../.tools/kubelogin-1.28.0"
+)
 
 // application is a relying party that no one here wrote, set up as the guide says.
 type application struct {
@@ -186,4 +197,90 @@ func TestApplication_Apache(t *testing.T) {
 	}
 	a.disable()
 	a.leaves()
+}
+
+// kubectl runs kubelogin for a token, and takes what it prints.
+func TestApplication_Kubelogin(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t)
+	d.start()
+	address := idp.FreeAddress(t)
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := newApplication(t, d, optest.Start(t, d.callback()), "http://localhost:8000", "http://localhost:"+port)
+	a.seat.run("", "idp", "create-client", "--config", a.write("kubernetes.yaml"))
+	var kubeconfig struct {
+		Users []struct {
+			User struct {
+				Exec struct{ Args []string }
+			}
+		}
+	}
+	if err := yaml.Unmarshal([]byte(a.files["kubeconfig"]), &kubeconfig); err != nil || len(kubeconfig.Users) != 1 {
+		t.Fatalf("the guide's kubeconfig: %v", err)
+	}
+	args := append(kubeconfig.Users[0].User.Exec.Args, "--listen-address="+address, "--skip-open-browser", "--token-cache-dir="+t.TempDir())
+	if claims := a.kubeToken(args, true); claims.Email != optest.Alice.Email || !slices.Equal(claims.Groups, []string{"admins", "engineers"}) {
+		t.Errorf("the token is of %+v", claims)
+	}
+	// By its refresh token it gets another without a browser, until she is disabled.
+	if claims := a.kubeToken(append(args, "--force-refresh"), false); claims.Email != optest.Alice.Email {
+		t.Errorf("renewed, the token is of %+v", claims)
+	}
+	a.disable()
+	if claims := a.kubeToken(append(args, "--force-refresh", "--authentication-timeout-sec=1"), false); claims.Email != "" {
+		t.Errorf("once she is disabled, there is a token of %+v", claims)
+	}
+}
+
+type kubeClaims struct {
+	Email  string
+	Groups []string
+}
+
+// kubeToken are the claims of the ID token that kubelogin gives kubectl, or
+// nothing if it has to ask for a person and none is there.
+func (a *application) kubeToken(args []string, person bool) (c kubeClaims) {
+	a.t.Helper()
+	cmd := exec.CommandContext(a.t.Context(), absolute(a.t, kubelogin), args...)
+	cmd.Env = []string{"HOME=" + a.t.TempDir()}
+	var out bytes.Buffer
+	cmd.Stdout = &out
+	said, err := cmd.StderrPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	lines := bufio.NewScanner(said)
+	for lines.Scan() {
+		if _, address, found := strings.Cut(lines.Text(), "in your browser: "); found && person {
+			alice := idp.Person{Name: optest.Alice.Email, Email: optest.Alice.Email, Password: optest.Alice.Password}
+			if _, text, err := idp.SignIn(a.t, a.browser, address, alice, nil); err != nil {
+				a.t.Errorf("%v: %s\n%s", err, text, a.daemon.output)
+			}
+		}
+	}
+	if err := cmd.Wait(); err != nil {
+		return c
+	}
+	var credential struct{ Status struct{ Token string } }
+	parts := []string{}
+	if err = json.Unmarshal(out.Bytes(), &credential); err == nil {
+		parts = strings.Split(credential.Status.Token, ".")
+	}
+	if len(parts) != 3 {
+		a.t.Fatalf("kubelogin printed %s, %v", &out, err)
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err == nil {
+		err = json.Unmarshal(payload, &c)
+	}
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return c
 }
