@@ -80,6 +80,7 @@ deps: $(OAUTH2_PROXY) $(KUBELOGIN)
 	@missing=""; units=""; \
 	command -v gcc >/dev/null || missing="$$missing gcc libc6-dev"; \
 	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || { missing="$$missing postgresql"; units="$$units postgresql"; }; \
+	test -x /usr/sbin/pgbouncer || { missing="$$missing pgbouncer"; units="$$units pgbouncer"; }; \
 	test -x /usr/bin/chromium || missing="$$missing chromium"; \
 	command -v npm >/dev/null || missing="$$missing nodejs npm"; \
 	test -x /usr/bin/ldapsearch || missing="$$missing ldap-utils"; \

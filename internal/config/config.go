@@ -27,10 +27,8 @@ type Config struct {
 	TrustedProxies prefixes `json:"trustedProxies" doc:"Networks, separated by commas, of the proxies in front of pachd: their X-Forwarded-For says who sent a request, and an authproxy connector believes their headers. Without one that type is off, and all who come through a proxy count as one network."`
 	Listen         Listen   `json:"listen"`
 	TLS            TLS      `json:"tls"`
-	Database       struct {
-		URL secret.Text `json:"url" doc:"sqlite:PATH or postgres://user:password@host:5432/database. A SQLite file in the data directory when empty."`
-	} `json:"database"`
-	Sealing struct {
+	Database       Database `json:"database"`
+	Sealing        struct {
 		KeyFile string `json:"keyFile" doc:"The key that seals secrets in the database; sealing-key in the data directory when empty. Replicas share one."`
 	} `json:"sealing"`
 	Auth struct {
@@ -49,9 +47,10 @@ type Config struct {
 		AllowEnv   names `json:"allowEnv" doc:"Environment variables, separated by commas, that ${env:NAME} in a connector's document may name; * stands for any characters. None when empty, and never pachd's own."`
 		AllowFiles names `json:"allowFiles" doc:"Folders, separated by commas, that ${file:PATH} in a connector's document may read from, beside the folder secrets in the data directory. Never pachd's own files, nor the service account's."`
 	} `json:"secrets"`
-	Limits  Limits `json:"limits"`
-	Log     Log    `json:"log"`
-	Cluster struct {
+	Limits        Limits   `json:"limits"`
+	ShutdownDelay Duration `json:"shutdownDelay" doc:"How long pachd goes on serving after it is told to stop, and says that it is not ready, so that load balancers turn away from it first, such as 5s."`
+	Log           Log      `json:"log"`
+	Cluster       struct {
 		DeploymentID string `json:"deploymentID" doc:"Returned by InspectCluster."`
 		PublicHost   string `json:"publicHost" doc:"Host name of the proxy in front of pachd, returned by InspectCluster."`
 		PublicTLS    bool   `json:"publicTLS" doc:"Whether that proxy speaks TLS."`
@@ -79,6 +78,17 @@ type Limits struct {
 	WrongPasswords   int `json:"wrongPasswords" doc:"Wrong passwords within 15 minutes for one account from one network; twenty times as many from one network in all, and five times as many wrong user codes. More for one account, from anywhere, only delay it."`
 	PendingSignIns   int `json:"pendingSignIns" doc:"Sign-ins, and device codes, that may be under way; a tenth of it from one network. Beyond that, the oldest of whoever has most are dropped."`
 	Connections      int `json:"connections" doc:"Open connections of each listener; a quarter of it from one network that is not a trusted proxy."`
+}
+
+func (l Limits) validate(add func(format string, a ...any)) {
+	for key, n := range map[string]int{
+		"signInsPerMinute": l.SignInsPerMinute, "wrongPasswords": l.WrongPasswords,
+		"pendingSignIns": l.PendingSignIns, "connections": l.Connections,
+	} {
+		if n < 1 {
+			add("limits.%s: must be more than 0", key)
+		}
+	}
 }
 
 // TLS is for the gRPC and HTTP listeners.
@@ -154,6 +164,7 @@ func standard() (c Config) {
 	c.Secrets.AllowFiles = names{"/run/secrets"}
 	c.Limits = Limits{SignInsPerMinute: 600, WrongPasswords: 10, PendingSignIns: 10000, Connections: 4096}
 	c.Log = Log{Level: "info", Format: "text"}
+	c.Database.MaxOpenConns, c.Database.MaxIdleConns = 32, 8
 	return c
 }
 
@@ -211,11 +222,11 @@ func (c Config) RootTokenFile() string { return filepath.Join(c.DataDir, "root-t
 
 // Own are the files and folders that hold what is pachd's alone.
 func (c Config) Own() []string {
-	own := []string{c.DataDir, c.File, c.Sealing.KeyFile, c.TLS.KeyFile}
+	own := []string{c.DataDir, c.File, c.Sealing.KeyFile, c.TLS.KeyFile, c.Database.PasswordFile, c.Database.SSLKey}
 	if path, isFile := strings.CutPrefix(c.Database.URL.Reveal(), "sqlite:"); isFile {
 		own = append(own, path)
 	}
-	return own
+	return slices.DeleteFunc(own, func(path string) bool { return path == "" })
 }
 
 // validate returns every problem at once.
@@ -247,19 +258,16 @@ func (c Config) validate() error {
 			add("publicURL: %s", fault.Message(err))
 		}
 	}
+	c.Database.validate(add)
 	if c.Issuer.SigningAlgorithm != "RS256" && c.Issuer.SigningAlgorithm != "ES256" {
 		add("issuer.signingAlgorithm: %q: use RS256 or ES256", c.Issuer.SigningAlgorithm)
 	}
-	for key, n := range map[string]int{
-		"signInsPerMinute": c.Limits.SignInsPerMinute, "wrongPasswords": c.Limits.WrongPasswords,
-		"pendingSignIns": c.Limits.PendingSignIns, "connections": c.Limits.Connections,
-	} {
-		if n < 1 {
-			add("limits.%s: must be more than 0", key)
-		}
-	}
+	c.Limits.validate(add)
 	if c.Auth.RobotTokenTTL < 0 {
 		add("auth.robotTokenTTL: must not be less than 0s")
+	}
+	if c.ShutdownDelay < 0 {
+		add("shutdownDelay: must not be less than 0s")
 	}
 	if c.Auth.SessionDuration <= 0 {
 		add("auth.sessionDuration: must be more than 0")

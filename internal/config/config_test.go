@@ -50,6 +50,11 @@ func TestLoad_NamesMistakes(t *testing.T) {
 		{file: "auth: {sessionDuration: soon}", want: "90m"},
 		{file: "publicURL: ftp://x", want: "publicURL"},
 		{file: "log: {level: loud}", want: "log.level"},
+		{file: "database: {listenURL: 'sqlite:x', url: 'postgres://h/d'}", want: "database.listenURL: must begin with postgres:"},
+		{file: "database: {passwordFile: /x}", want: "database.passwordFile: is for PostgreSQL"},
+		{file: "database: {sslCert: /x, url: 'postgres://h/d'}", want: "both sslCert and sslKey"},
+		{file: "database: {maxOpenConns: 1}", want: "maxOpenConns: must be more than 1"},
+		{file: "database: {maxOpenConns: 4, maxIdleConns: 5}", want: "maxIdleConns: must be 1 to maxOpenConns"},
 		{env: "PACHD_INSECURE=perhaps", want: "true or false"},
 		{env: "SESSION_DURATION_MINUTES=many", want: "SESSION_DURATION_MINUTES"},
 	} {

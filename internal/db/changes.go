@@ -55,24 +55,42 @@ func (t *Tx) Changed(ctx context.Context, topic, key string) error {
 	return t.engine.announce(ctx, t, topic+"\n"+key)
 }
 
-// Listen receives changes of other replicas until ctx ends, where there can be any.
-func (d *DB) Listen(ctx context.Context) error {
+// Listen receives changes of other replicas until ctx ends, where there can be
+// any. Each time that they are not received any more it calls lost, with the
+// reason, and found once they are again.
+func (d *DB) Listen(ctx context.Context, lost func(error), found func()) error {
 	const (
 		pause = 200 * time.Millisecond // between attempts to connect again
 	)
-	for {
-		err := d.engine.listen(ctx, func() {
+	reported := false
+	l := listener{
+		ready: func() {
 			// What happened while nobody listened is not known.
 			d.changes.disconnected.Store(false)
 			d.changes.notify(Change{})
-		}, func(payload string) {
+			if reported {
+				reported = false
+				found()
+			}
+		},
+		receive: func(payload string) {
 			topic, key, _ := strings.Cut(payload, "\n")
 			d.changes.notify(Change{topic, key})
-		})
+		},
+		say: func(ctx context.Context, payload string) error {
+			return d.Update(ctx, func(tx *Tx) error { return tx.engine.announce(ctx, tx, payload) })
+		},
+	}
+	for {
+		err := d.engine.listen(ctx, l)
 		if err == nil || ctx.Err() != nil {
 			return nil //nolint:nilerr // to be told to stop is no failure
 		}
 		d.changes.disconnected.Store(true)
+		if !reported {
+			reported = true
+			lost(d.fault(err))
+		}
 		select {
 		case <-ctx.Done():
 			return nil

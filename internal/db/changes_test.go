@@ -43,7 +43,7 @@ func TestWatch_OtherReplicas(t *testing.T) {
 	there.Watch(func(c db.Change) { received <- c })
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error)
-	go func() { done <- there.Listen(ctx) }()
+	go func() { done <- there.Listen(ctx, func(error) {}, func() {}) }()
 	if c := <-received; c != (db.Change{}) {
 		t.Errorf("at first everything may have changed, received %v", c)
 	}

@@ -1,6 +1,7 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -15,8 +16,26 @@ import (
 // 196 retries in all; a transaction that loses this often is a fault of ours.
 const maxAttempts = 64
 
-// maxIdle is the number of connections that a server's pool keeps.
-const maxIdle = 8
+// Options say how to reach a database.
+type Options struct {
+	// URL is "sqlite:/var/lib/pachd/pachd.db" or "postgres://user:password@host/name".
+	URL string
+
+	// All that follows is for PostgreSQL.
+
+	// ListenURL leads to the same database without a pooler in between, which has to
+	// be named if URL leads through one that lends out its connections for a
+	// transaction each (pgbouncer's pool_mode=transaction).
+	ListenURL string
+	// Password, if there is one, is asked for each new connection's.
+	Password func() (string, error)
+	// RootCert, Cert and Key are PEM files: the authority of the server's certificate,
+	// which is then verified, and a certificate of ours.
+	RootCert, Cert, Key string
+	// MaxConns and MaxIdle bound the connections that are open, and kept; 0 is 32,
+	// and 8.
+	MaxConns, MaxIdle int
+}
 
 // DB is an open, migrated database.
 type DB struct {
@@ -24,6 +43,7 @@ type DB struct {
 	read    *sql.DB
 	write   *sql.DB
 	changes changes
+	maxIdle int
 }
 
 // engine is what differs between the databases.
@@ -41,17 +61,16 @@ type engine interface {
 	// announce notifies other replicas when the transaction commits.
 	announce(ctx context.Context, t *Tx, payload string) error
 	// listen receives changes of other replicas; it calls ready once it does,
-	// and returns when the connection is lost. An engine without replicas returns nil.
-	listen(ctx context.Context, ready func(), receive func(payload string)) error
+	// and returns when it does not any more. An engine without replicas returns nil.
+	listen(ctx context.Context, l listener) error
 	// unavailable is the fault to show if the database cannot serve, or nil.
 	unavailable(err error) *fault.Error
 }
 
-// Open connects to the database that url names and brings its schema up to
-// date: "sqlite:/var/lib/pachd/pachd.db" or "postgres://user:password@host/name".
-// No error shows the password.
-func Open(ctx context.Context, url string) (*DB, error) {
-	e, err := engineFor(url)
+// Open connects to a database and brings its schema up to date. No error shows
+// the password.
+func Open(ctx context.Context, o Options) (*DB, error) {
+	e, err := engineFor(o)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +78,7 @@ func Open(ctx context.Context, url string) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &DB{engine: e, read: read, write: write}
+	d := &DB{engine: e, read: read, write: write, maxIdle: cmp.Or(o.MaxIdle, maxIdle)}
 	d.changes.disconnected.Store(e.name() == "postgres") // until Listen is connected
 	if err := e.migrate(ctx, write); err != nil {
 		return nil, errors.Join(err, d.Close())
@@ -148,7 +167,7 @@ func (d *DB) run(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, f func(
 // one of them is after the server has restarted; each try takes another out of
 // the pool. Only for what may be sent twice: a ping, the begin of a transaction.
 func (d *DB) overLost(do func() error) (err error) {
-	for range maxIdle + 1 {
+	for range d.maxIdle + 1 {
 		if err = do(); err == nil || !d.engine.isLost(err) {
 			return err
 		}

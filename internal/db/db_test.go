@@ -111,7 +111,7 @@ func TestOpen_NewerSchema(t *testing.T) {
 				url = dbtest.PostgresURL(t)
 				dsn = url
 			}
-			d, err := db.Open(t.Context(), url)
+			d, err := db.Open(t.Context(), db.Options{URL: url})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -128,7 +128,7 @@ func TestOpen_NewerSchema(t *testing.T) {
 			if err := pool.Close(); err != nil {
 				t.Fatal(err)
 			}
-			_, err = db.Open(t.Context(), url)
+			_, err = db.Open(t.Context(), db.Options{URL: url})
 			if !fault.Is(err, fault.Precondition) || !strings.Contains(fault.Message(err), "schema version 999") {
 				t.Errorf("Open = %v", err)
 			}
@@ -149,7 +149,7 @@ func TestOpen_SaysWhatToDo(t *testing.T) {
 		"postgres://u:hunter2@[::1/d":                         "not a PostgreSQL URL",
 		"postgres://u:hunter2@127.0.0.1:1/d?sslmode=whatever": "not a PostgreSQL URL",
 	} {
-		_, err := db.Open(t.Context(), url)
+		_, err := db.Open(t.Context(), db.Options{URL: url})
 		if err == nil || !strings.Contains(fault.Message(err), want) {
 			t.Errorf("Open(%q) = %v, want %q", url, err, want)
 		}
@@ -172,7 +172,7 @@ func TestOpen_FileIsPrivate(t *testing.T) {
 // are found out by whoever uses them.
 func TestView_AllConnectionsLost(t *testing.T) {
 	url := dbtest.PostgresURL(t)
-	d, err := db.Open(t.Context(), url)
+	d, err := db.Open(t.Context(), db.Options{URL: url})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,8 +17,8 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-func engineFor(u string) (engine, error) {
-	scheme, rest, found := strings.Cut(u, ":")
+func engineFor(o Options) (engine, error) {
+	scheme, rest, found := strings.Cut(o.URL, ":")
 	switch {
 	case found && scheme == "sqlite" && rest != "":
 		path, err := url.PathUnescape(strings.TrimPrefix(rest, "//"))
@@ -27,19 +27,15 @@ func engineFor(u string) (engine, error) {
 		}
 		return sqliteEngine{path}, nil
 	case found && (scheme == "postgres" || scheme == "postgresql"):
-		return newPostgres(u)
+		return newPostgres(o)
 	}
 	return nil, fault.New(fault.Invalid, "database.url must begin with sqlite: or postgres:").At("database.url")
 }
 
 // migrate brings the schema up to date, and refuses one that a newer pachd has
 // made: running on it could destroy what this version does not know.
-func migrate(ctx context.Context, dialect goose.Dialect, pool *sql.DB, opts ...goose.ProviderOption) error {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	p, err := goose.NewProvider(dialect, pool, files, append(opts, goose.WithDisableGlobalRegistry(true))...)
+func migrate(ctx context.Context, dialect goose.Dialect, pool *sql.DB) error {
+	p, err := provider(dialect, pool)
 	if err != nil {
 		return err
 	}
@@ -47,8 +43,7 @@ func migrate(ctx context.Context, dialect goose.Dialect, pool *sql.DB, opts ...g
 	if err != nil {
 		return fmt.Errorf("read the schema version: %w", err)
 	}
-	sources := p.ListSources()
-	if knows := sources[len(sources)-1].Version; has > knows {
+	if knows := latest(p); has > knows {
 		return fault.New(fault.Precondition, "the database has schema version %d, this pachd knows versions up to %d", has, knows).
 			Next("start the newer pachd that made it, or restore a backup from before the upgrade")
 	}
@@ -56,4 +51,18 @@ func migrate(ctx context.Context, dialect goose.Dialect, pool *sql.DB, opts ...g
 		return fmt.Errorf("bring the schema up to date: %w", err)
 	}
 	return nil
+}
+
+func provider(dialect goose.Dialect, pool *sql.DB) (*goose.Provider, error) {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	return goose.NewProvider(dialect, pool, files, goose.WithDisableGlobalRegistry(true))
+}
+
+// latest is the version of the schema that this pachd makes.
+func latest(p *goose.Provider) int64 {
+	sources := p.ListSources()
+	return sources[len(sources)-1].Version
 }

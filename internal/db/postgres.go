@@ -1,12 +1,15 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -14,39 +17,129 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
 
 	"pachyderm/internal/fault"
 )
 
-type postgresEngine struct{ config *pgx.ConnConfig }
+// The sizes of the pool where nobody says others.
+const (
+	maxConns = 32
+	maxIdle  = 8
+)
+
+type postgresEngine struct {
+	options Options
+	config  *pgx.ConnConfig
+	// direct is config, or that of Options.ListenURL.
+	direct *pgx.ConnConfig
+}
 
 // PostgreSQL vacuums by itself.
 func (postgresEngine) shrink(context.Context, *sql.DB) error { return nil }
 
 func (postgresEngine) name() string { return "postgres" }
 
-func newPostgres(url string) (engine, error) {
-	config, err := pgx.ParseConfig(url)
-	if err != nil {
-		// pgx's own message repeats the URL, and with it perhaps the password.
-		return nil, fault.New(fault.Invalid, "database.url is not a PostgreSQL URL").
-			Next("write postgres://user:password@host:5432/database").At("database.url")
+func newPostgres(o Options) (engine, error) {
+	config, err := o.parse("database.url", o.URL)
+	if err != nil || o.ListenURL == "" {
+		return postgresEngine{o, config, config}, err
 	}
-	return postgresEngine{config}, nil
+	direct, err := o.parse("database.listenURL", o.ListenURL)
+	if err != nil {
+		return nil, err
+	}
+	// What is prepared stays with a connection of the server, and the pooler lends
+	// another for the next transaction.
+	if config.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
+		config.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+	}
+	return postgresEngine{o, config, direct}, nil
+}
+
+// parse reads a URL, with what Options have beside it. Fault: Invalid.
+func (o Options) parse(key, text string) (*pgx.ConnConfig, error) {
+	// pgx's own messages repeat the URL, and with it perhaps the password.
+	invalid := fault.New(fault.Invalid, "%s is not a PostgreSQL URL", key).
+		Next("write postgres://user:password@host:5432/database").At(key)
+	u, err := url.Parse(text)
+	if err != nil {
+		return nil, invalid
+	}
+	query := u.Query()
+	for _, file := range []struct{ path, key, parameter string }{
+		{o.RootCert, "database.sslRootCert", "sslrootcert"}, {o.Cert, "database.sslCert", "sslcert"}, {o.Key, "database.sslKey", "sslkey"},
+	} {
+		if file.path == "" {
+			continue
+		}
+		if _, err := os.ReadFile(file.path); err != nil {
+			return nil, fault.New(fault.Invalid, "the file cannot be read").Next("check its path and who may read it").At(file.key).Because(err)
+		}
+		if query.Has(file.parameter) {
+			return nil, fault.New(fault.Invalid, "it stands in %s as well, as %s", key, file.parameter).Next("remove one").At(file.key)
+		}
+		query.Set(file.parameter, file.path)
+	}
+	if o.RootCert != "" && !query.Has("sslmode") {
+		query.Set("sslmode", "verify-full")
+	}
+	u.RawQuery = query.Encode()
+	config, err := pgx.ParseConfig(u.String())
+	if err != nil {
+		return nil, invalid
+	}
+	config.DialFunc = dialer().DialContext
+	return config, nil
+}
+
+// beforeConnect lets the password change while pachd runs.
+func (e postgresEngine) beforeConnect(_ context.Context, c *pgx.ConnConfig) (err error) {
+	if e.options.Password != nil {
+		c.Password, err = e.options.Password()
+	}
+	return err
 }
 
 func (e postgresEngine) open(ctx context.Context) (read, write *sql.DB, err error) {
-	pool := stdlib.OpenDB(*e.config)
-	pool.SetMaxOpenConns(32)
-	pool.SetMaxIdleConns(maxIdle)
+	pool := e.pool(e.config)
+	pool.SetMaxOpenConns(cmp.Or(e.options.MaxConns, maxConns))
+	pool.SetMaxIdleConns(cmp.Or(e.options.MaxIdle, maxIdle))
 	pool.SetConnMaxIdleTime(5 * time.Minute)
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
-	if err := pool.PingContext(ctx); err != nil {
+	pooled, err := isPooled(ctx, pool)
+	switch {
+	case err != nil:
 		return nil, nil, errors.Join(e.refused(err), pool.Close())
+	case pooled && e.direct == e.config:
+		return nil, nil, errors.Join(errPooled(), pool.Close())
 	}
 	return pool, pool, nil
+}
+
+// isPooled reports whether somebody answers in place of the server: whoever lends
+// out its connections tells clients another process id than the server's.
+func isPooled(ctx context.Context, pool *sql.DB) (pooled bool, err error) {
+	conn, err := pool.Conn(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	var real uint32
+	if err := conn.QueryRowContext(ctx, `SELECT pg_backend_pid()`).Scan(&real); err != nil {
+		return false, err
+	}
+	err = conn.Raw(func(c any) error {
+		if c, ok := c.(*stdlib.Conn); ok {
+			pooled = c.Conn().PgConn().PID() != real
+		}
+		return nil
+	})
+	return pooled, err
+}
+
+func (e postgresEngine) pool(c *pgx.ConnConfig) *sql.DB {
+	return stdlib.OpenDB(*c, stdlib.OptionBeforeConnect(e.beforeConnect))
 }
 
 // refused keeps the password out: pgx puts user and database into its text,
@@ -62,13 +155,57 @@ func (e postgresEngine) refused(err error) error {
 		Next("start it or correct database.url").Because(err)
 }
 
-func (e postgresEngine) migrate(ctx context.Context, write *sql.DB) error {
-	// Replicas that start together take turns.
-	locker, err := lock.NewPostgresSessionLocker()
+// migrateLock is the key of the advisory lock that is held while the schema
+// changes: "pachdb" in ASCII.
+const migrateLock = 0x706163686462
+
+// migrate takes turns with replicas that start at the same moment, and does not
+// wait for them where there is nothing to do. What is bound to a connection, such
+// as the lock, needs one that no pooler lends to others.
+func (e postgresEngine) migrate(ctx context.Context, write *sql.DB) (err error) {
+	if e.direct != e.config {
+		write = e.pool(e.direct)
+		defer func() { err = errors.Join(err, write.Close()) }()
+	}
+	if current, err := e.isCurrent(ctx, write); err != nil || current {
+		return err
+	}
+	conn, err := write.Conn(ctx)
 	if err != nil {
 		return err
 	}
-	return migrate(ctx, goose.DialectPostgres, write, goose.WithSessionLocker(locker))
+	// A connection that is closed has no lock any more, whatever became of it.
+	defer func() {
+		_ = conn.Raw(func(any) error { return driver.ErrBadConn })
+		_ = conn.Close()
+	}()
+	if _, err := conn.ExecContext(ctx, `SELECT pg_advisory_lock($1)`, int64(migrateLock)); err != nil {
+		return fmt.Errorf("wait for other replicas to bring the schema up to date: %w", err)
+	}
+	return migrate(ctx, goose.DialectPostgres, write)
+}
+
+func (e postgresEngine) isCurrent(ctx context.Context, pool *sql.DB) (bool, error) {
+	p, err := provider(goose.DialectPostgres, pool)
+	if err != nil {
+		return false, err
+	}
+	var has sql.NullInt64
+	err = pool.QueryRowContext(ctx, `SELECT MAX(version_id) FROM goose_db_version WHERE is_applied`).Scan(&has)
+	if sqlState(err) == undefinedTable {
+		return false, nil
+	}
+	return has.Int64 == latest(p), err
+}
+
+// undefinedTable is a state of SQL (PostgreSQL, appendix A).
+const undefinedTable = "42P01"
+
+// errPooled is for an address that leads through a pooler that nobody has told
+// us of.
+func errPooled() *fault.Error {
+	return fault.New(fault.Precondition, "database.url leads to a pooler, such as pgbouncer, in place of PostgreSQL").
+		Next("name the address of PostgreSQL itself in database.listenURL; replicas hear of changes there").At("database.url")
 }
 
 func (postgresEngine) writeOptions() *sql.TxOptions {
@@ -85,40 +222,6 @@ func (postgresEngine) isConflict(err error) bool {
 func (postgresEngine) announce(ctx context.Context, t *Tx, payload string) error {
 	_, err := t.Exec(ctx, `SELECT pg_notify($1, $2)`, channel, payload)
 	return err
-}
-
-// listen uses a connection of its own. It asks the server for a sign of life
-// each second, because a network that drops everything looks like silence.
-func (e postgresEngine) listen(ctx context.Context, ready func(), receive func(payload string)) error {
-	conn, err := pgx.ConnectConfig(ctx, e.config)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	if _, err := conn.Exec(ctx, "LISTEN "+channel); err != nil {
-		return err
-	}
-	ready()
-	for {
-		wait, cancel := context.WithTimeout(ctx, time.Second)
-		n, err := conn.WaitForNotification(wait)
-		cancel()
-		switch {
-		case err == nil:
-			receive(n.Payload)
-		case ctx.Err() != nil:
-			return nil
-		case wait.Err() != nil && !conn.IsClosed():
-			alive, cancel := context.WithTimeout(ctx, time.Second)
-			err := conn.Ping(alive)
-			cancel()
-			if err != nil {
-				return err
-			}
-		default:
-			return err
-		}
-	}
 }
 
 // isLost tells a connection that has died from a server that lets nobody in.

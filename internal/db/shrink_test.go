@@ -58,7 +58,7 @@ func TestShrink_FileGivesBackWhatIsDeleted(t *testing.T) {
 			if err := prepare(path); err != nil {
 				t.Fatal(err)
 			}
-			d, err := db.Open(t.Context(), "sqlite:"+path)
+			d, err := db.Open(t.Context(), db.Options{URL: "sqlite:" + path})
 			if err != nil {
 				t.Fatal(err)
 			}

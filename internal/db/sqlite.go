@@ -171,7 +171,7 @@ func (sqliteEngine) isConflict(err error) bool {
 // One process has a SQLite database, so there is nobody else to notify.
 func (sqliteEngine) announce(context.Context, *Tx, string) error { return nil }
 
-func (sqliteEngine) listen(context.Context, func(), func(string)) error { return nil }
+func (sqliteEngine) listen(context.Context, listener) error { return nil }
 
 func (sqliteEngine) isLost(error) bool { return false }
 

@@ -173,13 +173,19 @@ func (p *Pachd) metricsPage() http.Handler {
 
 func ok(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("200 OK\n")) }
 
-// ready tells a load balancer whether to send people here.
+// ready tells a load balancer whether to send people here. Where the database is
+// away it is for everybody: people meet that sentence here as well as elsewhere,
+// and no connection that is refused. But a replica that alone does not hear of
+// changes is better left alone, and so is one that is about to stop.
 func (p *Pachd) ready(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
+	if p.stopping.Load() {
+		http.Error(w, "pachd is stopping", http.StatusServiceUnavailable)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), time.Second)
 	defer cancel()
-	if err := p.DB.Ping(ctx); err != nil {
-		p.log.WarnContext(ctx, "not ready", "error", err)
-		http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
+	if !p.DB.Exact() && p.DB.Ping(ctx) == nil {
+		http.Error(w, "changes of other replicas are not received", http.StatusServiceUnavailable)
 		return
 	}
 	ok(w, r)

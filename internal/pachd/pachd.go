@@ -6,11 +6,14 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -54,6 +57,7 @@ type Pachd struct {
 	Sessions *session.Service
 	exchange *exchange.Service
 	newRoot  bool // this start made the root token
+	stopping atomic.Bool
 
 	rpc     *rpc.Server
 	rest    http.Handler
@@ -83,7 +87,7 @@ func New(ctx context.Context, c config.Config, log *slog.Logger, now func() time
 	if p.listens, err = listen(ctx, c.Listen); err != nil {
 		return p, err
 	}
-	if p.DB, err = db.Open(ctx, c.Database.URL.Reveal()); err != nil {
+	if p.DB, err = db.Open(ctx, databaseOptions(c)); err != nil {
 		return p, err
 	}
 	if err := rename.Stored(ctx, p.DB, p.log, p.now()); err != nil {
@@ -191,8 +195,20 @@ func (p *Pachd) HTTP() string { return address(p.listens.http) }
 
 // Run serves until ctx ends, and then lets calls under way finish.
 func (p *Pachd) Run(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return p.DB.Listen(ctx) })
+	asked := ctx // to stop
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	g, ctx := errgroup.WithContext(running)
+	g.Go(func() error {
+		p.awaitStop(asked, ctx)
+		stop()
+		return nil
+	})
+	g.Go(func() error {
+		return p.DB.Listen(ctx, func(err error) {
+			p.log.WarnContext(ctx, "changes of other replicas are not received, so nothing is taken from memory", "error", err)
+		}, func() { p.log.InfoContext(ctx, "changes of other replicas are received again") })
+	})
 	g.Go(func() error { return p.Issuer.Run(ctx) })
 	g.Go(func() error { return p.sweep(ctx) })
 	if p.listens.grpc != nil {
@@ -218,8 +234,23 @@ func (p *Pachd) Run(ctx context.Context) error {
 	return errors.Join(g.Wait(), p.close())
 }
 
-func (p *Pachd) stop(servers []*http.Server) {
+// awaitStop returns once pachd is asked to stop and whoever sends people here has
+// had the time to hear of it, or when something has failed.
+func (p *Pachd) awaitStop(asked, failed context.Context) {
+	select {
+	case <-asked.Done():
+	case <-failed.Done():
+		return
+	}
+	p.stopping.Store(true)
 	p.rpc.Health.Shutdown()
+	select {
+	case <-time.After(time.Duration(p.config.ShutdownDelay)):
+	case <-failed.Done():
+	}
+}
+
+func (p *Pachd) stop(servers []*http.Server) {
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
 	stopped := make(chan struct{})
@@ -270,4 +301,22 @@ func loadTLS(c config.TLS) (*tls.Config, error) {
 		return nil, fault.New(fault.Invalid, "tls: the pair of certificate and key in %s and %s cannot be used: %v", c.CertFile, c.KeyFile, err)
 	}
 	return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}, nil
+}
+
+func databaseOptions(c config.Config) db.Options {
+	d := c.Database
+	o := db.Options{
+		URL: d.URL.Reveal(), ListenURL: d.ListenURL.Reveal(), RootCert: d.SSLRootCert, Cert: d.SSLCert, Key: d.SSLKey,
+		MaxConns: d.MaxOpenConns, MaxIdle: d.MaxIdleConns,
+	}
+	if d.PasswordFile != "" {
+		o.Password = func() (string, error) {
+			password, err := secret.ReadFile("database password", d.PasswordFile)
+			if errors.Is(err, fs.ErrNotExist) {
+				err = fault.New(fault.Precondition, "there is no database password %s", d.PasswordFile).Next("correct database.passwordFile")
+			}
+			return strings.TrimRight(string(password), "\r\n"), err
+		}
+	}
+	return o
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -25,6 +27,7 @@ import (
 	"pachyderm/internal/config"
 	"pachyderm/internal/db"
 	"pachyderm/internal/db/dbtest"
+	"pachyderm/internal/pachd"
 	"pachyderm/internal/pachd/pachdtest"
 	"pachyderm/internal/secret"
 )
@@ -268,18 +271,113 @@ func outage(t *testing.T, databaseURL string) (over func()) {
 	return func() { do("ALTER DATABASE " + name + " WITH ALLOW_CONNECTIONS true") }
 }
 
+// awaitReady waits until people may be sent there.
+func awaitReady(t *testing.T, s *pachdtest.Server) {
+	t.Helper()
+	for {
+		if code, _ := get(t, s.HTTP+"/readyz"); code == http.StatusOK {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// A replica that alone does not hear what others change is no place to send
+// people to.
+func TestReady_OnlyWhileChangesAreReceived(t *testing.T) {
+	database := dbtest.PostgresURL(t)
+	cable, through := dbtest.NewCable(t, database)
+	s := pachdtest.Start(t, func(c *config.Config) {
+		c.Database.URL, c.Database.ListenURL = secret.Text(database), secret.Text(through)
+	})
+	awaitReady(t, s)
+	cable.Cut(true)
+	for {
+		code, text := get(t, s.HTTP+"/readyz")
+		if code == http.StatusOK {
+			time.Sleep(10 * time.Millisecond)
+			continue
+		}
+		if code != http.StatusServiceUnavailable || strings.TrimSpace(text) != "changes of other replicas are not received" {
+			t.Errorf("readiness: %d: %s", code, text)
+		}
+		break
+	}
+	// What it answers is read from the database then, and right.
+	if who, err := whoAmI(t, s, s.RootToken); who != "pach:root" || err != nil {
+		t.Errorf("%s, %v", who, err)
+	}
+	cable.Cut(false)
+	awaitReady(t, s)
+	if log := s.Log.String(); !strings.Contains(log, "changes of other replicas are not received") || !strings.Contains(log, "are received again") {
+		t.Errorf("the log does not tell: %s", log)
+	}
+}
+
+func TestSignIn_ThroughAPooler(t *testing.T) {
+	direct := dbtest.PostgresURL(t)
+	pooler := dbtest.Pooler(t, direct)
+	s := pachdtest.Start(t, func(c *config.Config) {
+		c.Database.URL, c.Database.ListenURL = secret.Text(pooler), secret.Text(direct)
+	})
+	s.Connect()
+	for range 3 {
+		session := s.Alice()
+		if who, err := whoAmI(t, s, session); who != pachdtest.Alice || err != nil {
+			t.Errorf("%s, %v", who, err)
+		}
+		if _, err := s.API.Auth.RevokeAuthToken(s.Root(), &authpb.RevokeAuthTokenRequest{Token: session}); err != nil {
+			t.Fatal(err)
+		}
+		if who, err := whoAmI(t, s, session); status.Code(err) != codes.Unauthenticated {
+			t.Errorf("revoked: %s, %v", who, err)
+		}
+	}
+	if log := s.Log.String(); strings.Contains(log, "level=ERROR") || strings.Contains(log, "are not received") {
+		t.Errorf("logged: %s", log)
+	}
+}
+
+func TestShutdown_NotReadyFirst(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	c, err := config.Load(t.TempDir(), "", []string{
+		"PACHD_LISTEN_GRPC=127.0.0.1:0", "PACHD_LISTEN_HTTP=127.0.0.1:0",
+		"PACHD_LISTEN_CALLBACK=", "PACHD_LISTEN_METRICS=", "PACHD_ISSUER_SIGNING_ALGORITHM=ES256", "PACHD_SHUTDOWN_DELAY=1s",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := pachd.New(ctx, c, slog.New(slog.DiscardHandler), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error)
+	go func() { done <- p.Run(ctx) }()
+	s := &pachdtest.Server{HTTP: "http://" + p.HTTP()}
+	awaitReady(t, s)
+	stop()
+	for refused := false; !refused; {
+		code, text := get(t, s.HTTP+"/readyz")
+		refused = code == http.StatusServiceUnavailable && strings.TrimSpace(text) == "pachd is stopping"
+	}
+	if _, err := authpb.NewAPIClient(dial(t, p.GRPC())).WhoAmI(t.Context(), &authpb.WhoAmIRequest{}); status.Code(err) != codes.Unauthenticated {
+		t.Errorf("a call before it stops: %v", err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestDatabase_Gone(t *testing.T) {
 	database := dbtest.PostgresURL(t)
 	s := pachdtest.Start(t, func(c *config.Config) { c.Database.URL = secret.Text(database) })
-	if code, text := get(t, s.HTTP+"/readyz"); code != http.StatusOK {
-		t.Fatalf("before: %d: %s", code, text)
-	}
+	awaitReady(t, s)
 	if who, err := whoAmI(t, s, s.RootToken); who != "pach:root" || err != nil {
 		t.Fatalf("before: %s, %v", who, err)
 	}
 	over := outage(t, database)
-	code, text := get(t, s.HTTP+"/readyz")
-	if code != http.StatusServiceUnavailable || strings.TrimSpace(text) != "the database does not answer" {
+	// It is gone for all replicas: whoever is sent here hears of it.
+	if code, text := get(t, s.HTTP+"/readyz"); code != http.StatusOK {
 		t.Errorf("readiness: %d: %s", code, text)
 	}
 	if code, _ := get(t, s.HTTP+"/healthz"); code != http.StatusOK {
@@ -295,9 +393,7 @@ func TestDatabase_Gone(t *testing.T) {
 		t.Errorf("a call without a token: %v", err)
 	}
 	over()
-	if code, text := get(t, s.HTTP+"/readyz"); code != http.StatusOK {
-		t.Errorf("afterwards: %d: %s", code, text)
-	}
+	awaitReady(t, s)
 	if who, err := whoAmI(t, s, s.RootToken); who != "pach:root" || err != nil {
 		t.Errorf("afterwards: %s, %v", who, err)
 	}

@@ -31,7 +31,7 @@ func SQLiteURL(t testing.TB) string {
 // Open opens the database and closes it with the test.
 func Open(t testing.TB, databaseURL string) *db.DB {
 	t.Helper()
-	d, err := db.Open(t.Context(), databaseURL)
+	d, err := db.Open(t.Context(), db.Options{URL: databaseURL})
 	if err != nil {
 		t.Fatal(err)
 	}
