@@ -68,13 +68,16 @@ var mayImport = map[string][]string{
 		"internal/access", "internal/audit", "internal/db", "internal/identity", "internal/principal", "internal/token",
 	},
 
-	"internal/connector/refuse":       {"internal/fault"},
-	"internal/connector/claimlog":     nil,
-	"internal/connector/document":     {"internal/connector/refuse", "internal/fault", "internal/webaddr"},
-	"internal/connector/fetch":        {"internal/fault"},
-	"internal/connector/probe":        {"internal/connector/fetch", "internal/fault", "internal/webaddr"},
-	"internal/connector/oidc/claim":   {"internal/connector/fetch", "internal/fault"},
-	"internal/connector/oidc/keyset":  {"internal/connector/fetch", "internal/connector/refuse"},
+	"internal/connector/refuse":      {"internal/fault"},
+	"internal/connector/claimlog":    nil,
+	"internal/connector/document":    {"internal/connector/refuse", "internal/fault", "internal/webaddr"},
+	"internal/connector/fetch":       {"internal/fault"},
+	"internal/connector/probe":       {"internal/connector/fetch", "internal/fault", "internal/webaddr"},
+	"internal/connector/oidc/claim":  {"internal/connector/fetch", "internal/fault"},
+	"internal/connector/oidc/keyset": {"internal/connector/fetch", "internal/connector/refuse"},
+	"internal/connector/oidc/clientauth": {
+		"internal/connector/fetch", "internal/connector/probe", "internal/connector/refuse", "internal/fault",
+	},
 	"internal/connector/saml/xmltree": {"internal/fault"},
 	"internal/connector/saml/metadata": {
 		"internal/connector/fetch", "internal/connector/saml/xmltree", "internal/fault", "internal/webaddr",
@@ -87,7 +90,8 @@ var mayImport = map[string][]string{
 	},
 	"internal/connector/oidc": {
 		"internal/connector/claimlog", "internal/connector/document", "internal/connector/fetch", "internal/connector/oidc/claim",
-		"internal/connector/oidc/keyset", "internal/connector/probe", "internal/connector/refuse", "internal/fault", "internal/principal", "internal/webaddr",
+		"internal/connector/oidc/clientauth", "internal/connector/oidc/keyset", "internal/connector/probe", "internal/connector/refuse", "internal/fault",
+		"internal/principal", "internal/webaddr",
 	},
 	"internal/connector/saml": {
 		"internal/connector/claimlog", "internal/connector/document", "internal/connector/fetch", "internal/connector/probe",

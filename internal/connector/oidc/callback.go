@@ -1,14 +1,11 @@
 package oidc
 
 import (
-	"cmp"
 	"context"
 	"crypto/subtle"
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"slices"
-	"strings"
 
 	dexconn "github.com/dexidp/dex/connector"
 
@@ -35,7 +32,7 @@ func (c *Connector) HandleCallback(s dexconn.Scopes, connData []byte, r *http.Re
 	if err != nil {
 		return dexconn.Identity{}, err
 	}
-	t, err := c.requestTokens(ctx, m, url.Values{
+	t, err := c.auth.RequestTokens(ctx, m.Server, url.Values{
 		"grant_type": {"authorization_code"}, "code": {answer["code"]},
 		"redirect_uri": {c.cfg.RedirectURI}, "code_verifier": {p.Verifier},
 	})
@@ -125,113 +122,4 @@ func refusal(code, description string) error {
 		return fault.New(fault.Denied, "the sign-in was cancelled or denied at the provider (access_denied)%s", text)
 	}
 	return fault.New(fault.Denied, "the provider ended the sign-in (%s)%s", fetch.Clean(code), text)
-}
-
-// tokens has no String and is never logged.
-type tokens struct {
-	AccessToken  string `json:"access_token"`
-	TokenType    string `json:"token_type"`
-	IDToken      string `json:"id_token"`
-	RefreshToken string `json:"refresh_token"`
-
-	Error       string `json:"error"`
-	Description string `json:"error_description"`
-}
-
-// requestTokens sends the secret in the header and, if the provider refuses
-// that and may have it in the form, once more: several register each client
-// for one of the two, and their metadata lists both.
-func (c *Connector) requestTokens(ctx context.Context, m *metadata, form url.Values) (*tokens, error) {
-	t, err := c.requestTokensOnce(ctx, m, form, c.inForm(m))
-	if fault.FieldOf(err) != "config.clientSecret" || !c.mayChangeToForm(m) {
-		return t, err
-	}
-	if t, again := c.requestTokensOnce(ctx, m, form, true); again == nil {
-		c.formOnly.Store(true)
-		return t, nil
-	}
-	return t, err
-}
-
-func (c *Connector) mayChangeToForm(m *metadata) bool {
-	return !c.inForm(m) && (len(m.AuthMethods) == 0 || slices.Contains(m.AuthMethods, "client_secret_post"))
-}
-
-func (c *Connector) inForm(m *metadata) bool {
-	return c.cfg.BasicAuthUnsupported || c.formOnly.Load() ||
-		(slices.Contains(m.AuthMethods, "client_secret_post") && !slices.Contains(m.AuthMethods, "client_secret_basic"))
-}
-
-func (c *Connector) requestTokensOnce(ctx context.Context, m *metadata, form url.Values, inForm bool) (*tokens, error) {
-	req, err := c.tokenRequest(ctx, m.TokenURL, form, inForm)
-	if err != nil {
-		return nil, err
-	}
-	status, body, err := c.client.Do(req, "tokens")
-	if err != nil {
-		return nil, err
-	}
-	var t tokens
-	unreadable := fetch.Decode(body, &t)
-	switch {
-	case status != http.StatusOK || t.Error != "":
-		return nil, c.tokensRefused(status, t, form)
-	case unreadable != nil:
-		return nil, refuse.Response("the provider's tokens cannot be read: the response is not valid JSON")
-	case strings.EqualFold(t.TokenType, "DPoP"):
-		return nil, fault.New(fault.Precondition, "the provider issued %s, which this server does not support", probe.BoundTokens.Name).
-			Next("%s", probe.BoundTokens.Remedy)
-	case t.AccessToken == "" || (t.TokenType != "" && !strings.EqualFold(t.TokenType, "Bearer")):
-		return nil, refuse.Response("the provider sent no access token of type Bearer")
-	}
-	return &t, nil
-}
-
-// tokenRequest is a form from a client that says who it is (RFC 6749, 2.3.1).
-func (c *Connector) tokenRequest(ctx context.Context, to string, form url.Values, inForm bool) (*http.Request, error) {
-	if inForm {
-		form.Set("client_id", c.cfg.ClientID)
-		form.Set("client_secret", c.cfg.ClientSecret)
-	}
-	//nolint:gosec // the address is the provider's, and the client guards where it leads
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, strings.NewReader(form.Encode()))
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if !inForm {
-		// Encoded first: RFC 6749, 2.3.1.
-		req.SetBasicAuth(url.QueryEscape(c.cfg.ClientID), url.QueryEscape(c.cfg.ClientSecret))
-	}
-	return req, nil
-}
-
-// tokensRefused words an error of the token endpoint (RFC 6749, 5.2).
-func (c *Connector) tokensRefused(status int, t tokens, sent url.Values) error {
-	text := t.Description
-	for _, secret := range []string{sent.Get("code"), sent.Get("code_verifier"), sent.Get("refresh_token"), c.cfg.ClientSecret} {
-		if secret != "" {
-			text = strings.ReplaceAll(text, secret, "***")
-		}
-	}
-	remedy := func(otherwise string) string { return probe.RemedyFor(t.Error, text, otherwise) }
-	quoted := fetch.Quote(text)
-	switch {
-	case fetch.IsOutage(status):
-		return fault.New(fault.Unavailable, "the provider has a problem issuing tokens (HTTP status %d)%s", status, quoted).
-			Next("try again later")
-	case t.Error == "invalid_grant" && sent.Get("grant_type") == "refresh_token":
-		return refuse.Response("the provider has ended this session (invalid_grant)%s", quoted).
-			Next("sign in again")
-	case t.Error == "invalid_grant":
-		return refuse.Response("the provider no longer accepts this sign-in (invalid_grant)%s", quoted).
-			Next("start it again")
-	case t.Error == "invalid_client" || status == http.StatusUnauthorized:
-		return fault.New(fault.Precondition, "the provider refused our client ID or secret%s", quoted).
-			Next("%s", remedy("check clientID and clientSecret of the connector, "+
-				"and that the client has client_secret_basic or client_secret_post there")).At("config.clientSecret")
-	}
-	return fault.New(fault.Precondition,
-		"the provider issued no tokens (HTTP status %d, %s)%s", status, cmp.Or(fetch.Clean(t.Error), "no reason given"), quoted).
-		Next("%s", remedy("compare the connector with the client that is registered there"))
 }

@@ -13,7 +13,6 @@ import (
 
 	"pachyderm/internal/connector/oidc/keyset"
 	"pachyderm/internal/connector/probe"
-	"pachyderm/internal/fault"
 )
 
 // Check looks at all that a sign-in will need of the provider, short of a
@@ -32,7 +31,7 @@ func (c *Connector) Check(ctx context.Context, r *probe.Report) {
 	r.Do(probe.Issuer, func() (string, error) { return c.checkIssuerName(&m) })
 	r.Do(probe.Keys, func() (string, error) { return c.checkKeys(ctx, &m) })
 	r.Do(probe.Support, func() (string, error) { return c.checkSupport(&m) })
-	r.Do(probe.Credentials, func() (string, error) { return c.checkCredentials(ctx, &m) })
+	r.Do(probe.Credentials, func() (string, error) { return c.auth.Check(ctx, m.Server, c.cfg.RedirectURI) })
 	r.Do(probe.Callback, func() (string, error) { return c.checkCallback(ctx, &m) })
 }
 
@@ -83,69 +82,6 @@ func (c *Connector) checkSupport(m *metadata) (string, error) {
 			"the provider does not announce: %s", strings.Join(lacks, ", "))
 	}
 	return "PKCE with S256, and refresh tokens", nil
-}
-
-// checkCredentials exchanges a code that cannot be right: a provider that
-// refuses the code has accepted the client (RFC 6749, 5.2), unless it does so
-// whatever the secret is.
-func (c *Connector) checkCredentials(ctx context.Context, m *metadata) (string, error) {
-	result, err := c.judgeSecret(ctx, m, c.inForm(m))
-	if fault.FieldOf(err) == "config.clientSecret" && c.mayChangeToForm(m) {
-		if inForm, again := c.judgeSecret(ctx, m, true); again == nil {
-			return inForm + " in the form", nil
-		}
-	}
-	return result, err
-}
-
-func (c *Connector) judgeSecret(ctx context.Context, m *metadata, inForm bool) (string, error) {
-	err := c.madeUpCode(ctx, m, inForm)
-	switch {
-	case err == nil:
-		return "", fault.New(fault.Unauthenticated, "the provider issued tokens for a code that we made up").
-			Next("do not trust it")
-	case fault.FieldOf(err) == "config.clientSecret" || fault.Is(err, fault.Unavailable):
-		return "", err
-	case !fault.Is(err, fault.Unauthenticated): // anything but invalid_grant
-		return "", probe.Skip("the provider's response to a made-up code is inconclusive: %s", fault.Message(err))
-	}
-	const known = "the provider knows the client ID and the secret"
-	stranger := &Connector{cfg: c.cfg, deps: c.deps, roots: c.roots, client: c.client, meta: c.meta, keys: c.keys}
-	stranger.cfg.ClientSecret = rand.Text()
-	if err := stranger.madeUpCode(ctx, m, inForm); fault.FieldOf(err) == "config.clientSecret" {
-		return known, nil
-	}
-	weMay, anyoneMay := c.mayRevoke(ctx, m, inForm), stranger.mayRevoke(ctx, m, inForm)
-	switch {
-	case weMay && !anyoneMay:
-		return known, nil
-	case m.RevocationURL != "" && !weMay && !anyoneMay:
-		return "", fault.New(fault.Precondition, "the provider refused our client ID or secret").
-			Next("check clientID and clientSecret of the connector").At("config.clientSecret")
-	}
-	return "", probe.Skip("the provider responds the same whatever the secret is, so that this cannot be checked")
-}
-
-// mayRevoke revokes a token that was never given out, which a known client may
-// do (RFC 7009, 2.2).
-func (c *Connector) mayRevoke(ctx context.Context, m *metadata, inForm bool) bool {
-	if m.RevocationURL == "" {
-		return false
-	}
-	req, err := c.tokenRequest(ctx, m.RevocationURL, url.Values{"token": {rand.Text()}}, inForm)
-	if err != nil {
-		return false
-	}
-	status, _, err := c.client.Do(req, "revocation")
-	return err == nil && status == http.StatusOK
-}
-
-func (c *Connector) madeUpCode(ctx context.Context, m *metadata, inForm bool) error {
-	_, err := c.requestTokensOnce(ctx, m, url.Values{
-		"grant_type": {"authorization_code"}, "code": {rand.Text()}, "redirect_uri": {c.cfg.RedirectURI},
-		"code_verifier": {oauth2.GenerateVerifier()},
-	}, inForm)
-	return err
 }
 
 // checkCallback begins a sign-in that asks the provider not to show anything

@@ -14,6 +14,7 @@ import (
 	"pachyderm/internal/connector/claimlog"
 	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/oidc/claim"
+	"pachyderm/internal/connector/oidc/clientauth"
 	"pachyderm/internal/connector/refuse"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/principal"
@@ -26,7 +27,9 @@ type remembered struct {
 }
 
 // identity maps claims whose origin is verified.
-func (c *Connector) identity(ctx context.Context, m *metadata, t *tokens, cl claim.Set, askUserInfo bool) (dexconn.Identity, error) {
+func (c *Connector) identity(
+	ctx context.Context, m *metadata, t *clientauth.Tokens, cl claim.Set, askUserInfo bool,
+) (dexconn.Identity, error) {
 	none := dexconn.Identity{}
 	cl, err := c.complete(ctx, m, t.AccessToken, cl, askUserInfo)
 	if err != nil {

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	dexconn "github.com/dexidp/dex/connector"
@@ -17,6 +16,7 @@ import (
 
 	"pachyderm/internal/connector/document"
 	"pachyderm/internal/connector/fetch"
+	"pachyderm/internal/connector/oidc/clientauth"
 	"pachyderm/internal/connector/oidc/keyset"
 	"pachyderm/internal/fault"
 )
@@ -42,8 +42,7 @@ type Connector struct {
 	client *fetch.Client
 	meta   *fetch.Document[*metadata]
 	keys   *keyset.Set
-	// formOnly is learnt from a provider that refuses the secret in the header.
-	formOnly atomic.Bool
+	auth   *clientauth.Client
 }
 
 var (
@@ -71,6 +70,7 @@ func Open(cfg Config, d Deps) (*Connector, error) {
 		return nil, err
 	}
 	c := &Connector{cfg: cfg, deps: d, roots: roots, client: fetch.New(roots, timeout)}
+	c.auth = &clientauth.Client{ID: cfg.ClientID, Secret: cfg.ClientSecret, InForm: cfg.BasicAuthUnsupported, HTTP: c.client}
 	c.meta = fetch.NewDocument("discovery document", c.loadMetadata, d.Now, d.Log)
 	c.keys = keyset.New("ID token", c.loadKeys, d.Now, d.Log)
 	return c, nil

@@ -8,6 +8,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"pachyderm/internal/connector/fetch"
+	"pachyderm/internal/connector/oidc/clientauth"
 	"pachyderm/internal/connector/oidc/keyset"
 	"pachyderm/internal/connector/probe"
 	"pachyderm/internal/connector/refuse"
@@ -17,15 +18,14 @@ import (
 
 // metadata is what we use of OpenID Connect Discovery 1.0, 3, and RFC 9207, 3.
 type metadata struct {
+	clientauth.Server
+
 	Issuer        string   `json:"issuer"`
 	AuthURL       string   `json:"authorization_endpoint"`
-	TokenURL      string   `json:"token_endpoint"`
 	KeysURL       string   `json:"jwks_uri"`
 	UserInfoURL   string   `json:"userinfo_endpoint"`
 	Scopes        []string `json:"scopes_supported"`
 	Algorithms    []string `json:"id_token_signing_alg_values_supported"`
-	AuthMethods   []string `json:"token_endpoint_auth_methods_supported"`
-	RevocationURL string   `json:"revocation_endpoint"`
 	Challenges    []string `json:"code_challenge_methods_supported"`
 	Grants        []string `json:"grant_types_supported"`
 	Claims        []string `json:"claims_supported"`

@@ -25,7 +25,7 @@ func (c *Connector) Refresh(ctx context.Context, _ dexconn.Scopes, old dexconn.I
 	if err != nil {
 		return dexconn.Identity{}, err
 	}
-	t, err := c.requestTokens(ctx, m, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {known.RefreshToken}})
+	t, err := c.auth.RequestTokens(ctx, m.Server, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {known.RefreshToken}})
 	if err != nil {
 		return dexconn.Identity{}, err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/oidc/claim"
+	"pachyderm/internal/connector/oidc/clientauth"
 	"pachyderm/internal/connector/refuse"
 	"pachyderm/internal/fault"
 )
@@ -34,7 +35,7 @@ func (v verified) VerifySignature(context.Context, string) ([]byte, error) { ret
 // verify follows OpenID Connect Core, 3.1.3.7. Our own checks come first, since
 // they can say what is wrong; go-oidc then gives a second opinion, so that a
 // check forgotten by one is still made by the other.
-func (c *Connector) verify(ctx context.Context, m *metadata, t *tokens, want expected) (claim.Set, error) {
+func (c *Connector) verify(ctx context.Context, m *metadata, t *clientauth.Tokens, want expected) (claim.Set, error) {
 	payload, err := c.openToken(ctx, m, t.IDToken)
 	if err != nil {
 		return nil, err
