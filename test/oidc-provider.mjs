@@ -3,6 +3,7 @@
 import { Provider } from 'oidc-provider';
 
 const [port, ...redirectURIs] = process.argv.slice(2);
+const { pushedOnly = false } = JSON.parse(process.env.OPTIONS ?? '{}');
 const people = {
   jane: { email: 'jane@example.org', name: 'Jane Doe', groups: ['admins', 'developers'] },
 };
@@ -26,7 +27,10 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
     accountId: id,
     claims: () => ({ sub: id, email_verified: true, ...people[id] }),
   },
-  features: { devInteractions: { enabled: true } },
+  features: {
+    devInteractions: { enabled: true },
+    pushedAuthorizationRequests: { enabled: true, requirePushedAuthorizationRequests: pushedOnly },
+  },
   pkce: { required: () => true },
   cookies: { keys: [process.env.CLIENT_SECRET] },
   ttl: { Session: 600, Grant: 600, AccessToken: 600, IdToken: 600, Interaction: 600 },

@@ -210,6 +210,32 @@ func TestSignIn_PanvaOIDCProvider(t *testing.T) {
 	}.runIn(t, h)
 }
 
+// What a provider may demand of its clients beyond a secret.
+func TestSignIn_PanvaDemands(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		options idp.PanvaOptions
+		changes map[string]any
+		checked string // said by check-connector
+	}{
+		"PAR": {idp.PanvaOptions{PushedOnly: true}, nil, "sends people back to"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			p := idp.StartPanvaWith(t, c.options, h.callback())
+			doc := document("oidc", oidcConfig(p.Issuer, p.ClientID, p.ClientSecret, c.changes))
+			out, err := h.check(doc(h.daemon))
+			if err != nil || !strings.Contains(out, c.checked) || strings.Contains(out, "failed") {
+				t.Errorf("pachctl idp check-connector: %v\n%s", err, out)
+			}
+			scenario{
+				document: doc, client: newClient, provider: p, person: idp.Alice, groups: idp.Alice.Groups, refused: idp.Bob, reason: "groups",
+				away: "cannot be reached",
+			}.runIn(t, h)
+		})
+	}
+}
+
 func TestSignIn_AnotherDex(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)

@@ -87,11 +87,22 @@ func newHouse(t *testing.T) *house {
 // create runs pachctl idp create-connector and returns what it says.
 func (h *house) create(document string) (string, error) {
 	h.t.Helper()
+	return h.idp("create-connector", document)
+}
+
+// check runs pachctl idp check-connector and returns what it says.
+func (h *house) check(document string) (string, error) {
+	h.t.Helper()
+	return h.idp("check-connector", document)
+}
+
+func (h *house) idp(command, document string) (string, error) {
+	h.t.Helper()
 	file := filepath.Join(h.t.TempDir(), "connector")
 	if err := os.WriteFile(file, []byte(document), 0o600); err != nil {
 		h.t.Fatal(err)
 	}
-	out, err := h.root.command("idp", "create-connector", "--config", file).CombinedOutput()
+	out, err := h.root.command("idp", command, "--config", file).CombinedOutput()
 	return string(out), err
 }
 

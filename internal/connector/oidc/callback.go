@@ -115,9 +115,12 @@ func refusal(code, description string) error {
 			Next("try again later")
 	case "invalid_request", "unauthorized_client", "unsupported_response_type", "invalid_scope",
 		"invalid_client", "redirect_uri_mismatch", "request_not_supported",
-		"request_uri_not_supported", "invalid_request_object", "invalid_request_uri":
+		"request_uri_not_supported", "invalid_request_object":
 		return fault.New(fault.Precondition, "the provider does not accept the connector's request (%s)%s", code, text).
 			Next("%s", probe.RemedyFor(code, description, "compare clientID, redirectURI and scopes with the client that is registered there"))
+	case "invalid_request_uri":
+		return refuse.Response("the provider does not know the pushed authorization request, or not any more (%s)%s", code, text).
+			Next("start the sign-in again")
 	case "access_denied":
 		return fault.New(fault.Denied, "the sign-in was cancelled or denied at the provider (access_denied)%s", text)
 	}

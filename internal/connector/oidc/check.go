@@ -88,20 +88,16 @@ func (c *Connector) checkSupport(m *metadata) (string, error) {
 // (prompt=none): it answers to the callback if that is registered, and with a
 // page of its own if not (OpenID Connect Core, 3.1.2.6).
 func (c *Connector) checkCallback(ctx context.Context, m *metadata) (string, error) {
-	to, err := url.Parse(m.AuthURL)
+	request := url.Values{
+		"client_id": {c.cfg.ClientID}, "redirect_uri": {c.cfg.RedirectURI}, "response_type": {"code"}, "scope": {"openid"},
+		"state": {rand.Text()}, "nonce": {rand.Text()}, "prompt": {"none"},
+		"code_challenge": {oauth2.S256ChallengeFromVerifier(oauth2.GenerateVerifier())}, "code_challenge_method": {"S256"},
+	}
+	to, err := c.authURL(ctx, m, request)
 	if err != nil {
 		return "", err
 	}
-	q := to.Query()
-	for name, value := range map[string]string{
-		"client_id": c.cfg.ClientID, "redirect_uri": c.cfg.RedirectURI, "response_type": "code", "scope": "openid",
-		"state": rand.Text(), "nonce": rand.Text(), "prompt": "none",
-		"code_challenge": oauth2.S256ChallengeFromVerifier(oauth2.GenerateVerifier()), "code_challenge_method": "S256",
-	} {
-		q.Set(name, value)
-	}
-	to.RawQuery = q.Encode()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, to.String(), nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, to, nil)
 	if err != nil {
 		return "", err
 	}

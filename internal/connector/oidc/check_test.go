@@ -36,10 +36,11 @@ func TestOIDCCheck_Demands(t *testing.T) {
 		result    string
 		remedy    string
 	}{
-		"PAR announced": {
-			nil, doc(map[string]any{"require_pushed_authorization_requests": true}), probe.Support, probe.Failed,
-			"accepts only pushed authorization requests (PAR", "set require_pushed_authorization_requests to false",
+		"PAR without endpoint": {
+			nil, doc(map[string]any{"require_pushed_authorization_requests": true}), probe.Discovery, probe.Failed,
+			"has no pushed_authorization_request_endpoint", "have the provider publish it (PAR, RFC 9126)",
 		},
+		"PAR announced": {nil, pushOnly, probe.Callback, probe.OK, "the provider sends people back to " + callbackURL, ""},
 		"JAR announced": {
 			nil, doc(map[string]any{"require_signed_request_object": true}), probe.Support, probe.Failed,
 			"accepts only signed request objects (JAR", "set require_signed_request_object to false",
@@ -54,7 +55,7 @@ func TestOIDCCheck_Demands(t *testing.T) {
 		},
 		"PAR of this client": {
 			nil, back(mustPush), probe.Callback, probe.Failed, `(invalid_request), saying "` + mustPush + `"`,
-			"set require_pushed_authorization_requests to false",
+			"set pushedAuthorizationRequests to true",
 		},
 		"JAR of this client": {
 			nil, back(mustSign), probe.Callback, probe.Failed, `(invalid_request), saying "` + mustSign + `"`,

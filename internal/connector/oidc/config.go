@@ -25,6 +25,8 @@ type Config struct {
 	PromptType *string  `json:"promptType" doc:"sent as prompt; default: consent if a refresh token is requested, otherwise nothing"`
 	AcrValues  []string `json:"acrValues" doc:"sent as acr_values"`
 
+	PushedAuthorizationRequests bool `json:"pushedAuthorizationRequests" doc:"push authorization requests (PAR); default: if the provider demands it of every client"`
+
 	InsecureEnableGroups      bool `json:"insecureEnableGroups" doc:"read groups from the provider"`
 	InsecureSkipEmailVerified bool `json:"insecureSkipEmailVerified" doc:"accept e-mail addresses that are not said to be verified"`
 
@@ -129,14 +131,14 @@ func (c Config) checkRedirect(callback string) error {
 	return nil
 }
 
-// isOwned says whether a parameter of the authorization request decides who is
-// asked, for what, or where the answer goes.
+// isOwned says whether a parameter of the authorization request decides who asks,
+// who is asked, for what, or where the answer goes.
 func isOwned(param string) bool {
 	switch param = strings.ToLower(param); param {
-	case "client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce", "prompt", "request", "request_uri":
+	case "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce", "prompt", "request", "request_uri":
 		return true
 	}
-	return strings.HasPrefix(param, "code_challenge")
+	return strings.HasPrefix(param, "code_challenge") || strings.HasPrefix(param, "client_")
 }
 
 // algorithms are those a provider signs with and nobody else can: no none, and

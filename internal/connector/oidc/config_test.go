@@ -99,6 +99,10 @@ func TestOIDCConfig_Refused(t *testing.T) {
 			"config.forwardedLoginParams[1]", "belongs to the protocol",
 		},
 		{
+			"an assertion", func(c *Config) { c.ForwardedLoginParams = []string{"Client_Assertion"} }, "config.forwardedLoginParams[0]",
+			"belongs to the protocol",
+		},
+		{
 			"a challenge", func(c *Config) { c.ForwardedLoginParams = []string{"code_challenge_method"} }, "config.forwardedLoginParams[0]",
 			"belongs to the protocol",
 		},

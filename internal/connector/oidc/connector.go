@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"log/slog"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -31,7 +32,7 @@ type Deps struct {
 	Log   *slog.Logger
 }
 
-// timeout is for one request to the provider; a sign-in makes up to four.
+// timeout is for one request to the provider; a sign-in makes up to five.
 const timeout = 10 * time.Second
 
 // Connector is safe for use by several sign-ins at once.
@@ -115,15 +116,36 @@ func (c *Connector) LoginURL(s dexconn.Scopes, callbackURL, state string) (strin
 	if err != nil {
 		return "", nil, err
 	}
-	to, err := url.Parse(m.AuthURL)
-	if err != nil {
-		return "", nil, err
-	}
-	to.RawQuery = c.authQuery(to.Query(), m, s, p).Encode()
-	return to.String(), data, nil
+	to, err := c.authURL(context.Background(), m, c.authRequest(m, s, p))
+	return to, data, err
 }
 
-func (c *Connector) authQuery(q url.Values, m *metadata, s dexconn.Scopes, p pending) url.Values {
+// authURL is where the browser takes an authorization request, or a reference to
+// it if the provider has it already (RFC 9126, 4).
+func (c *Connector) authURL(ctx context.Context, m *metadata, request url.Values) (string, error) {
+	to, err := url.Parse(m.AuthURL)
+	if err != nil {
+		return "", err
+	}
+	if c.pushes(m) {
+		pushed, err := c.auth.Push(ctx, m.Server, request)
+		if err != nil {
+			return "", err
+		}
+		request = url.Values{"client_id": {c.cfg.ClientID}, "request_uri": {pushed}}
+	}
+	q := to.Query()
+	maps.Copy(q, request)
+	to.RawQuery = q.Encode()
+	return to.String(), nil
+}
+
+func (c *Connector) pushes(m *metadata) bool {
+	return c.cfg.PushedAuthorizationRequests || m.PushedOnly
+}
+
+func (c *Connector) authRequest(m *metadata, s dexconn.Scopes, p pending) url.Values {
+	q := url.Values{}
 	c.forward(q, p.State)
 	scopes := c.scopes(m, s)
 	q.Set("client_id", c.cfg.ClientID)

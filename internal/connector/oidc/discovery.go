@@ -16,7 +16,8 @@ import (
 	"pachyderm/internal/webaddr"
 )
 
-// metadata is what we use of OpenID Connect Discovery 1.0, 3, and RFC 9207, 3.
+// metadata is what we use of OpenID Connect Discovery 1.0, 3, RFC 9207, 3, and
+// RFC 9101, 10.5.
 type metadata struct {
 	clientauth.Server
 
@@ -30,10 +31,7 @@ type metadata struct {
 	Grants        []string `json:"grant_types_supported"`
 	Claims        []string `json:"claims_supported"`
 	IssInResponse bool     `json:"authorization_response_iss_parameter_supported"`
-
-	// RFC 9126, 5, and RFC 9101, 10.5.
-	PushedOnly bool `json:"require_pushed_authorization_requests"`
-	SignedOnly bool `json:"require_signed_request_object"`
+	SignedOnly    bool     `json:"require_signed_request_object"`
 }
 
 func (c *Connector) loadMetadata(ctx context.Context) (*metadata, error) {
@@ -61,7 +59,7 @@ func (c *Connector) checkDemands(m *metadata) error {
 	for _, d := range []struct {
 		demanded bool
 		what     probe.Demand
-	}{{m.PushedOnly, probe.PushedRequests}, {m.SignedOnly, probe.SignedRequests}, {!secrets, probe.SignedClients}} {
+	}{{m.SignedOnly, probe.SignedRequests}, {!secrets, probe.SignedClients}} {
 		if d.demanded {
 			return fault.New(fault.Precondition, "the provider accepts only %s, which this server does not support", d.what.Name).
 				Next("%s", d.what.Remedy).At("config.issuer")
@@ -96,7 +94,21 @@ func (c *Connector) checkEndpoints(m *metadata) error {
 			return err
 		}
 	}
-	return nil
+	return c.checkPushEndpoint(m)
+}
+
+// checkPushEndpoint is about one that is used only.
+func (c *Connector) checkPushEndpoint(m *metadata) error {
+	const key = "pushed_authorization_request_endpoint"
+	switch {
+	case !c.pushes(m):
+		return nil
+	case m.PushURL == "":
+		return fault.New(fault.Precondition, "the provider's discovery document has no %s", key).
+			Next("have the provider publish it (PAR, RFC 9126), or do not demand it, there and with pushedAuthorizationRequests").
+			At("config.pushedAuthorizationRequests")
+	}
+	return c.checkEndpoint(key, m.PushURL, true)
 }
 
 func (c *Connector) checkEndpoint(key, value string, required bool) error {

@@ -43,6 +43,7 @@ func TestOIDCCallback_ForgedOrBroken(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			f := start(t, c.change, c.misbehave)
 			f.conn.client = fetch.New(nil, 500*time.Millisecond)
+			f.conn.auth.HTTP = f.conn.client
 			got, err := f.signIn(dexconn.Scopes{OfflineAccess: true}, c.answer)
 			if err == nil {
 				t.Fatalf("accepted as %+v", got)
@@ -90,8 +91,8 @@ func discoveries() []forgery {
 			fault.Precondition, "signs ID tokens with HS256 only",
 		},
 		{
-			"discovery: PAR demanded", nil, doc(map[string]any{"require_pushed_authorization_requests": true}), nil, fault.Precondition,
-			"only pushed authorization requests (PAR, RFC 9126), which this server does not support: set require_pushed",
+			"discovery: PAR demanded, and nowhere to be spoken", nil, doc(map[string]any{"require_pushed_authorization_requests": true}), nil,
+			fault.Precondition, "has no pushed_authorization_request_endpoint",
 		},
 		{
 			"discovery: JAR demanded", nil, doc(map[string]any{"require_signed_request_object": true}), nil, fault.Precondition,
@@ -173,7 +174,11 @@ func answers() []forgery {
 		{"answer: an outage", nil, nil, failed("temporarily_unavailable", ""), fault.Unavailable, "cannot sign anybody in at the moment"},
 		{
 			"answer: PAR demanded", nil, nil, failed("invalid_request", mustPush), fault.Precondition,
-			`saying "` + mustPush + `": set require_pushed_authorization_requests to false`,
+			`saying "` + mustPush + `": set pushedAuthorizationRequests to true`,
+		},
+		{
+			"answer: a pushed request that has expired", nil, nil, failed("invalid_request_uri", "expired"), fault.Unauthenticated,
+			`not any more (invalid_request_uri), saying "expired": start the sign-in again`,
 		},
 		{
 			"answer: JAR demanded", nil, nil, failed("invalid_request_object", mustSign), fault.Precondition,

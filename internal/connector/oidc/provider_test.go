@@ -41,7 +41,8 @@ type provider struct {
 	// asked is the query of the last authorization request.
 	asked  url.Values
 	grants map[string]url.Values
-	secret []string // whatever must not show up in an error or a log
+	pushed map[string]url.Values // by request_uri
+	secret []string              // whatever must not show up in an error or a log
 
 	keyFetches, discoveries, userInfos atomic.Int32
 
@@ -58,7 +59,7 @@ type provider struct {
 func newProvider(t *testing.T, now func() time.Time) *provider {
 	t.Helper()
 	p := &provider{
-		t: t, now: now, keys: map[string]*ecdsa.PrivateKey{}, grants: map[string]url.Values{}, handle: map[string]http.HandlerFunc{},
+		t: t, now: now, keys: map[string]*ecdsa.PrivateKey{}, grants: map[string]url.Values{}, pushed: map[string]url.Values{}, handle: map[string]http.HandlerFunc{},
 	}
 	p.rotate("first")
 	p.Server = httptest.NewServer(p)
@@ -98,6 +99,8 @@ func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.authorize(w, r)
 	case "/token":
 		p.serveTokens(w, r)
+	case "/par":
+		p.takePushed(w, r)
 	case "/userinfo":
 		p.userInfos.Add(1)
 		if r.Header.Get("Authorization") != "Bearer upstream-access-token" {
@@ -134,6 +137,14 @@ func (p *provider) authorize(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	q := r.URL.Query()
+	if known := p.pushed[q.Get("request_uri")]; known != nil { // once, and it is all that counts (RFC 9126, 4)
+		delete(p.pushed, q.Get("request_uri"))
+		if len(q) != 3 || q.Get("client_id") != clientID {
+			p.t.Errorf("beside the request_uri: %v", q)
+		}
+		q = known
+		q.Set("tenant", "7")
+	}
 	p.asked = q
 	if q.Get("tenant") != "7" || q.Get("client_id") != clientID || q.Get("response_type") != "code" {
 		p.t.Errorf("authorization request: %v", q)
@@ -147,6 +158,37 @@ func (p *provider) authorize(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Location", q.Get("redirect_uri")+"?"+back.Encode())
 	w.WriteHeader(http.StatusFound)
+}
+
+// takePushed is the endpoint of RFC 9126, 2.
+func (p *provider) takePushed(w http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	id, secret, _ := r.BasicAuth()
+	if id, _ = url.QueryUnescape(id); id != clientID || secret != url.QueryEscape(clientSecret) {
+		p.refuse(w, http.StatusUnauthorized, "invalid_client")
+		return
+	}
+	if err := r.ParseForm(); err != nil {
+		p.t.Error(err)
+	}
+	uri := "urn:ietf:params:oauth:request_uri:" + rand.Text()
+	p.pushed[uri] = r.PostForm
+	w.WriteHeader(http.StatusCreated)
+	p.send(w, map[string]any{"request_uri": uri, "expires_in": 60}, nil)
+}
+
+// pushOnly takes pushed requests only, and says so.
+func pushOnly(p *provider) {
+	p.discovery = set(map[string]any{
+		"pushed_authorization_request_endpoint": p.URL + "/par", "require_pushed_authorization_requests": true,
+	})
+	p.handle["/authorize"] = func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("request_uri") == "" {
+			p.t.Errorf("not pushed: %v", r.URL.Query())
+		}
+		p.authorize(w, r)
+	}
 }
 
 func (p *provider) serveTokens(w http.ResponseWriter, r *http.Request) {

@@ -2,24 +2,30 @@ package probe
 
 import "strings"
 
-// Demand is what a provider may demand of its clients and no connector does.
-type Demand struct{ Name, Remedy string }
+// Demand is what a provider may demand of its clients and not every connector
+// does.
+type Demand struct {
+	Name, Remedy string
+	// OIDC says that connectors of type oidc do, if they are told to.
+	OIDC bool
+}
 
 // The demands.
 var (
 	PushedRequests = Demand{
 		"pushed authorization requests (PAR, RFC 9126)",
-		"set require_pushed_authorization_requests to false at the provider, for this client or for all",
+		"set pushedAuthorizationRequests to true in a connector of type oidc, or require_pushed_authorization_requests to false at the provider",
+		true,
 	}
 	SignedRequests = Demand{
-		"signed request objects (JAR, RFC 9101)", "set require_signed_request_object to false at the provider, for this client or for all",
+		"signed request objects (JAR, RFC 9101)", "set require_signed_request_object to false at the provider, for this client or for all", false,
 	}
 	BoundTokens = Demand{
-		"tokens bound to a key of the client (DPoP, RFC 9449)", "set dpop_bound_access_tokens to false for this client at the provider",
+		"tokens bound to a key of the client (DPoP, RFC 9449)", "set dpop_bound_access_tokens to false for this client at the provider", false,
 	}
 	SignedClients = Demand{
 		"clients that sign what they say (private_key_jwt or client_secret_jwt)",
-		"set token_endpoint_auth_method to client_secret_basic for this client at the provider",
+		"set token_endpoint_auth_method to client_secret_basic for this client at the provider", false,
 	}
 )
 
@@ -48,8 +54,12 @@ func demanded(code, description string) (Demand, bool) {
 // RemedyFor is what to do about an error of a provider: otherwise, unless the
 // error tells of a demand.
 func RemedyFor(code, description, otherwise string) string {
-	if d, ok := demanded(code, description); ok {
-		return d.Remedy + "; this server does not support " + d.Name
+	d, ok := demanded(code, description)
+	switch {
+	case !ok:
+		return otherwise
+	case d.OIDC:
+		return d.Remedy
 	}
-	return otherwise
+	return d.Remedy + "; this server does not support " + d.Name
 }

@@ -20,6 +20,10 @@ type Server struct {
 	TokenURL      string   `json:"token_endpoint"`
 	RevocationURL string   `json:"revocation_endpoint"`
 	AuthMethods   []string `json:"token_endpoint_auth_methods_supported"`
+
+	// RFC 9126, 5.
+	PushURL    string `json:"pushed_authorization_request_endpoint"`
+	PushedOnly bool   `json:"require_pushed_authorization_requests"`
 }
 
 // Client is a client at one provider. It is safe for concurrent use.
@@ -95,7 +99,9 @@ type refusal struct {
 
 // hide takes out of what a provider says for itself what only it and we may know.
 func (c *Client) hide(text string, sent url.Values) string {
-	for _, secret := range []string{sent.Get("code"), sent.Get("code_verifier"), sent.Get("refresh_token"), c.Secret} {
+	for _, secret := range []string{
+		sent.Get("code"), sent.Get("code_verifier"), sent.Get("refresh_token"), sent.Get("state"), sent.Get("nonce"), c.Secret,
+	} {
 		if secret != "" {
 			text = strings.ReplaceAll(text, secret, "***")
 		}
