@@ -116,9 +116,10 @@ var mayImport = map[string][]string{
 	"internal/issuer/device": {
 		"internal/db", "internal/fault", "internal/limit", "internal/limit/guess", "internal/secret", "internal/web", "internal/web/browser",
 	},
-	"internal/issuer/dexlog":   {"internal/fault"},
-	"internal/issuer/endpoint": {"internal/fault"},
-	"internal/issuer/jws":      nil,
+	"internal/issuer/clientkey": {"internal/db", "internal/fault", "internal/secret"},
+	"internal/issuer/dexlog":    {"internal/fault"},
+	"internal/issuer/endpoint":  {"internal/fault"},
+	"internal/issuer/jws":       nil,
 	"internal/issuer/logout": {
 		"internal/db", "internal/fault", "internal/identity", "internal/issuer/jws", "internal/web", "internal/web/browser",
 	},
