@@ -108,6 +108,7 @@ var mayImport = map[string][]string{
 	},
 	"internal/connector/dex": {"internal/connector/document", "internal/connector/probe", "internal/connector/refuse", "internal/fault"},
 	"internal/connector": {
+		"internal/connector/oidc/clientauth",
 		"internal/connector/dex", "internal/connector/document", "internal/connector/ldap", "internal/connector/oauth",
 		"internal/connector/oidc", "internal/connector/probe", "internal/connector/refuse", "internal/connector/saml",
 		"internal/fault", "internal/secret", "internal/strict",
@@ -150,7 +151,7 @@ var mayImport = map[string][]string{
 		"internal/web", "internal/web/browser",
 	},
 	"internal/issuer": {
-		"internal/audit", "internal/connector", "internal/connector/fetch", "internal/connector/probe", "internal/db", "internal/fault",
+		"internal/audit", "internal/connector", "internal/connector/fetch", "internal/connector/oidc/clientauth", "internal/issuer/clientkey", "internal/connector/probe", "internal/db", "internal/fault",
 		"internal/identity", "internal/issuer/connectortest", "internal/issuer/endpoint", "internal/issuer/logout", "internal/issuer/device", "internal/issuer/dexlog", "internal/issuer/dexstore", "internal/issuer/dexview", "internal/issuer/grant",
 		"internal/issuer/homerealm", "internal/issuer/jws", "internal/issuer/loginctx", "internal/issuer/registry", "internal/issuer/upstream", "internal/principal", "internal/secret", "internal/web",
 		"internal/web/browser", "internal/web/record", "internal/web/theme", "internal/webaddr",

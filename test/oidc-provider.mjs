@@ -3,7 +3,7 @@
 import { Provider } from 'oidc-provider';
 
 const [port, ...redirectURIs] = process.argv.slice(2);
-const { pushedOnly = false } = JSON.parse(process.env.OPTIONS ?? '{}');
+const { pushedOnly = false, authMethod, keysURL } = JSON.parse(process.env.OPTIONS ?? '{}');
 const people = {
   jane: { email: 'jane@example.org', name: 'Jane Doe', groups: ['admins', 'developers'] },
 };
@@ -14,11 +14,16 @@ for (const p of JSON.parse(process.env.PEOPLE ?? '[]')) {
 const provider = new Provider(`http://127.0.0.1:${port}`, {
   clients: [{
     client_id: 'pachyderm',
-    client_secret: process.env.CLIENT_SECRET,
+    ...(authMethod !== 'private_key_jwt' && { client_secret: process.env.CLIENT_SECRET }),
+    ...(authMethod && { token_endpoint_auth_method: authMethod }),
+    ...(keysURL && { jwks_uri: keysURL }),
     redirect_uris: redirectURIs,
     grant_types: ['authorization_code', 'refresh_token'],
     response_types: ['code'],
   }],
+  ...(authMethod && { clientAuthMethods: [authMethod] }),
+  // The client's keys are on this machine, which the provider's own guard refuses.
+  fetch: (url, { dispatcher, ...options }) => fetch(url, options),
   scopes: ['openid', 'offline_access', 'email', 'profile', 'groups'],
   claims: {
     openid: ['sub'], email: ['email', 'email_verified'], profile: ['name'], groups: ['groups'],

@@ -218,12 +218,21 @@ func TestSignIn_PanvaDemands(t *testing.T) {
 		changes map[string]any
 		checked string // said by check-connector
 	}{
-		"PAR": {idp.PanvaOptions{PushedOnly: true}, nil, "sends people back to"},
+		"PAR":               {idp.PanvaOptions{PushedOnly: true}, nil, "sends people back to"},
+		"client_secret_jwt": {idp.PanvaOptions{AuthMethod: "client_secret_jwt"}, nil, "knows the client ID and the secret"},
+		"private_key_jwt and PAR": {
+			idp.PanvaOptions{AuthMethod: "private_key_jwt", PushedOnly: true},
+			map[string]any{"clientSecret": nil, "tokenEndpointAuthMethod": "private_key_jwt"},
+			"knows the client ID and our key",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t)
+			if c.options.AuthMethod == "private_key_jwt" {
+				c.options.KeysURL = "http://" + h.http + "/connector-keys"
+			}
 			p := idp.StartPanvaWith(t, c.options, h.callback())
-			doc := document("oidc", oidcConfig(p.Issuer, p.ClientID, p.ClientSecret, c.changes))
+			doc := document("oidc", with(oidcConfig(p.Issuer, p.ClientID, p.ClientSecret, nil), c.changes))
 			out, err := h.check(doc(h.daemon))
 			if err != nil || !strings.Contains(out, c.checked) || strings.Contains(out, "failed") {
 				t.Errorf("pachctl idp check-connector: %v\n%s", err, out)

@@ -15,6 +15,7 @@ import (
 	dexconn "github.com/dexidp/dex/connector"
 
 	"pachyderm/internal/connector/document"
+	"pachyderm/internal/connector/oidc/clientauth"
 	"pachyderm/internal/connector/probe"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/secret"
@@ -37,6 +38,8 @@ type Deps struct {
 	LoginParams func(state string) url.Values
 	// FormURL is our page that posts the request of the login known by state.
 	FormURL func(state string) string
+	// ClientKeys sign where a provider wants private_key_jwt.
+	ClientKeys clientauth.Keys
 	// References finds secrets that stand outside of documents.
 	References *secret.References
 	// TrustedProxies are where an authproxy connector believes headers from.

@@ -74,7 +74,7 @@ func secretsOf(typ string) []string {
 }
 
 func openOIDC(c oidc.Config, d Deps) (dexconn.Connector, probe.Site, error) {
-	conn, err := oidc.Open(c, oidc.Deps{Now: d.Now, Log: d.Log, Rules: d.rules(), LoginParams: d.LoginParams})
+	conn, err := oidc.Open(c, oidc.Deps{Now: d.Now, Log: d.Log, Rules: d.rules(), LoginParams: d.LoginParams, ClientKeys: d.ClientKeys})
 	return conn, probe.Site{Issuer: c.Issuer}, err
 }
 

@@ -154,6 +154,8 @@ func (h *handler) route(w http.ResponseWriter, r *http.Request, path string) err
 		return nil
 	case path == "/keys":
 		return h.withKeys(w, r, h.serveDex)
+	case path == "/connector-keys":
+		return h.issuer.clientKeys.Serve(w, r)
 	case path == "/token":
 		return h.withKeys(w, r, h.grants.ServeToken)
 	case path == "/userinfo":

@@ -19,7 +19,9 @@ import (
 
 	"pachyderm/internal/connector"
 	"pachyderm/internal/connector/fetch"
+	"pachyderm/internal/connector/oidc/clientauth"
 	"pachyderm/internal/db"
+	"pachyderm/internal/issuer/clientkey"
 	"pachyderm/internal/issuer/connectortest"
 	"pachyderm/internal/issuer/device"
 	"pachyderm/internal/issuer/dexlog"
@@ -91,6 +93,8 @@ type Issuer struct {
 	tests     *connectortest.Service
 	logouts   *logout.Sender
 	reachedAt func(context.Context) *url.URL
+	// clientKeys are pachd's own, as a client of providers.
+	clientKeys *clientkey.Keys
 }
 
 // New makes an issuer with the stored settings. It makes no keys and opens no
@@ -98,6 +102,7 @@ type Issuer struct {
 func New(ctx context.Context, c Config) (*Issuer, error) {
 	i := &Issuer{with: c, keysAre: make(chan struct{}), changed: make(chan struct{}, 1), legacySecret: rand.Text() + rand.Text()}
 	i.objects = dexstore.New(c.DB, c.Sealer)
+	i.clientKeys = &clientkey.Keys{DB: c.DB, Sealer: c.Sealer}
 	i.grants = &grant.Store{DB: c.DB, Sealer: c.Sealer, Now: c.Now}
 	i.Registry = registry.New(registry.Config{
 		DB: c.DB, Sealer: c.Sealer, Objects: i.objects, Now: c.Now, Deps: i.deps, Reserved: []string{CLIClient, DeviceClient},
@@ -252,7 +257,10 @@ func (i *Issuer) deps() connector.Deps {
 		FormURL: func(state string) string {
 			return i.current.Load().url.AbsPath("/saml/request") + "?state=" + url.QueryEscape(state)
 		},
-		Outside:    func() string { return i.Outside(context.Background(), i.Callback()) },
+		Outside: func() string { return i.Outside(context.Background(), i.Callback()) },
+		ClientKeys: clientauth.Keys{
+			Signing: i.clientKeys.Signing, URL: func() string { return i.Outside(context.Background(), i.Endpoint("/connector-keys")) },
+		},
 		References: i.with.References, TrustedProxies: i.with.TrustedProxies,
 	}
 }

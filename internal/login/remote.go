@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
@@ -57,7 +58,8 @@ func (c Config) equal(o Config) bool {
 // probe asks an issuer for its discovery document and keys; what pachd would
 // be there does not matter for that.
 func (s *Service) probe(ctx context.Context, issuerURL string) error {
-	c, err := oidc.Open(oidc.Config{Issuer: issuerURL, ClientID: "probe", ClientSecret: "probe", RedirectURI: "http://localhost/"},
+	secretOfNobody := rand.Text() + rand.Text() // long enough for client_secret_jwt
+	c, err := oidc.Open(oidc.Config{Issuer: issuerURL, ClientID: "probe", ClientSecret: secretOfNobody, RedirectURI: "http://localhost/"},
 		oidc.Deps{Now: s.with.Now, Log: s.with.Log, Rules: document.Rules{AllowHTTP: s.with.Insecure}})
 	if err != nil {
 		return err

@@ -30,7 +30,7 @@ func (c *Connector) Check(ctx context.Context, r *probe.Report) {
 	}
 	r.Do(probe.Issuer, func() (string, error) { return c.checkIssuerName(&m) })
 	r.Do(probe.Keys, func() (string, error) { return c.checkKeys(ctx, &m) })
-	r.Do(probe.Support, func() (string, error) { return c.checkSupport(&m) })
+	r.Do(probe.Support, func() (string, error) { return c.checkSupport(ctx, &m) })
 	r.Do(probe.Credentials, func() (string, error) { return c.auth.Check(ctx, m.Server, c.cfg.RedirectURI) })
 	r.Do(probe.Callback, func() (string, error) { return c.checkCallback(ctx, &m) })
 }
@@ -39,6 +39,9 @@ func (c *Connector) checkDiscovery(ctx context.Context, m *metadata) (string, er
 	from := c.discoveryURL()
 	if err := c.client.JSON(ctx, from, "discovery document", "", m); err != nil {
 		return "", err
+	}
+	if c.checkEndpoint("revocation_endpoint", m.RevocationURL, false) != nil {
+		m.RevocationURL = "" // which only a check would use
 	}
 	return "read " + from, c.checkEndpoints(m)
 }
@@ -62,8 +65,8 @@ func (c *Connector) checkKeys(ctx context.Context, m *metadata) (string, error) 
 	return fmt.Sprintf("signing keys: %d; ID tokens may be signed with %s", len(keys), list(accepted)), nil
 }
 
-func (c *Connector) checkSupport(m *metadata) (string, error) {
-	if err := c.checkDemands(m); err != nil {
+func (c *Connector) checkSupport(ctx context.Context, m *metadata) (string, error) {
+	if err := c.checkDemands(ctx, m); err != nil {
 		return "", err
 	}
 	var lacks []string

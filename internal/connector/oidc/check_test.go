@@ -45,13 +45,16 @@ func TestOIDCCheck_Demands(t *testing.T) {
 			nil, doc(map[string]any{"require_signed_request_object": true}), probe.Support, probe.Failed,
 			"accepts only signed request objects (JAR", "set require_signed_request_object to false",
 		},
-		"no secrets": {
-			nil, doc(map[string]any{"token_endpoint_auth_methods_supported": []string{"private_key_jwt", "client_secret_jwt"}}), probe.Support,
-			probe.Failed, "(private_key_jwt or client_secret_jwt)", "set token_endpoint_auth_method to client_secret_basic",
-		},
 		"secrets too": {
 			nil, doc(map[string]any{"token_endpoint_auth_methods_supported": []string{"private_key_jwt", "client_secret_post"}}), probe.Support,
 			probe.Warning, "does not announce: PKCE (S256)", "nothing, if it supports them unannounced",
+		},
+		"a revocation endpoint that is none": {
+			nil, func(p *provider) {
+				p.discovery = set(map[string]any{"revocation_endpoint": strings.Replace(p.URL, "http://", "http://somebody@", 1) + "/revoke"})
+				p.handle["/token"] = func(w http.ResponseWriter, _ *http.Request) { p.refuse(w, http.StatusBadRequest, "invalid_grant") }
+				p.handle["/revoke"] = func(http.ResponseWriter, *http.Request) { p.t.Error("the secret went there") }
+			}, probe.Credentials, probe.Skipped, "the same whatever", "",
 		},
 		"PAR of this client": {
 			nil, back(mustPush), probe.Callback, probe.Failed, `(invalid_request), saying "` + mustPush + `"`,

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"pachyderm/internal/connector/document"
+	"pachyderm/internal/connector/oidc/clientauth"
 	"pachyderm/internal/connector/refuse"
 )
 
@@ -16,7 +17,7 @@ import (
 type Config struct {
 	Issuer       string `json:"issuer" rule:"required,url,noquery" doc:"the issuer, exactly as in the discovery document, to the last slash"`
 	ClientID     string `json:"clientID" rule:"required" doc:"client ID that the provider issued"`
-	ClientSecret string `json:"clientSecret" rule:"required,secret" doc:"client secret that the provider issued"`
+	ClientSecret string `json:"clientSecret" rule:"secret" doc:"client secret that the provider issued; required unless tokenEndpointAuthMethod is private_key_jwt"`
 	RedirectURI  string `json:"redirectURI" rule:"required,web,noquery" doc:"our callback, registered there; pachctl idp callback prints it"`
 
 	Scopes               []string `json:"scopes" doc:"scopes to request beside openid; default: profile and email"`
@@ -38,7 +39,9 @@ type Config struct {
 	ClaimMapping  claimMapping `json:"claimMapping"`
 	AllowedGroups []string     `json:"allowedGroups" doc:"only members of these groups may sign in; default: everyone"`
 
-	BasicAuthUnsupported bool     `json:"basicAuthUnsupported" doc:"send the client secret in the form instead of the header"`
+	TokenEndpointAuthMethod string `json:"tokenEndpointAuthMethod" oneof:"client_secret_basic client_secret_post client_secret_jwt private_key_jwt" doc:"how to authenticate at the provider; default: the first of these that it offers"`
+
+	BasicAuthUnsupported bool     `json:"basicAuthUnsupported" doc:"older form of tokenEndpointAuthMethod: client_secret_post"`
 	RootCAs              []string `json:"rootCAs" rule:"file" doc:"CA certificates to trust beside the system's: PEM text or files"`
 	SigningAlgorithms    []string `json:"signingAlgorithms" doc:"algorithms of ID tokens, such as RS256; default: all that are safe"`
 }
@@ -63,10 +66,34 @@ func (c Config) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
 // validate checks what the tags cannot say. The callback is our issuer +
 // "/callback", where browsers come back to, or "" if that does not matter.
 func (c Config) validate(callback string) error {
+	if err := c.checkAuthMethod(); err != nil {
+		return err
+	}
 	if err := c.checkLists(); err != nil || callback == "" {
 		return err
 	}
 	return c.checkRedirect(callback)
+}
+
+func (c Config) checkAuthMethod() error {
+	method := c.TokenEndpointAuthMethod
+	switch {
+	case c.ClientSecret == "" && method != clientauth.KeyJWT:
+		return refuse.Config("clientSecret", "clientSecret is missing").
+			Next("write it, or set tokenEndpointAuthMethod to private_key_jwt, which needs none")
+	case c.BasicAuthUnsupported && method != "" && method != clientauth.Post:
+		return refuse.Config("basicAuthUnsupported", "basicAuthUnsupported means client_secret_post, and tokenEndpointAuthMethod is %s", method).
+			Next("set only one of them")
+	}
+	return nil
+}
+
+// authMethod is empty for what the provider offers.
+func (c Config) authMethod() string {
+	if c.BasicAuthUnsupported {
+		return clientauth.Post
+	}
+	return c.TokenEndpointAuthMethod
 }
 
 func (c Config) checkLists() error {

@@ -40,6 +40,8 @@ func TestOIDCConfig_Accepted(t *testing.T) {
 	}
 	for name, change := range map[string]func(*Config){
 		"plain":                      func(*Config) {},
+		"no secret":                  func(c *Config) { c.ClientSecret, c.TokenEndpointAuthMethod = "", "private_key_jwt" },
+		"one method, twice":          func(c *Config) { c.BasicAuthUnsupported, c.TokenEndpointAuthMethod = true, "client_secret_post" },
 		"an issuer on this machine":  func(c *Config) { c.Issuer = "http://localhost:5556/dex" },
 		"another":                    func(c *Config) { c.Issuer = "http://[::1]:5556" },
 		"another host, check off":    skip("https://192.168.49.2:30658/callback"),
@@ -67,6 +69,9 @@ func TestOIDCConfig_Refused(t *testing.T) {
 		{"no issuer", func(c *Config) { c.Issuer = "" }, "config.issuer", "issuer is missing"},
 		{"no client", func(c *Config) { c.ClientID = "" }, "config.clientID", "clientID is missing"},
 		{"no secret", func(c *Config) { c.ClientSecret = "" }, "config.clientSecret", "clientSecret is missing"},
+		{"no secret for a method that needs one", func(c *Config) { c.ClientSecret, c.TokenEndpointAuthMethod = "", "client_secret_jwt" }, "config.clientSecret", "set tokenEndpointAuthMethod to private_key_jwt, which needs none"},
+		{"a method that is none", func(c *Config) { c.TokenEndpointAuthMethod = "tls_client_auth" }, "config.tokenEndpointAuthMethod", "use one of client_secret_basic"},
+		{"two methods", func(c *Config) { c.BasicAuthUnsupported, c.TokenEndpointAuthMethod = true, "client_secret_basic" }, "config.basicAuthUnsupported", "set only one of them"},
 		{"no redirect", func(c *Config) { c.RedirectURI = "" }, "config.redirectURI", "redirectURI is missing"},
 		{"a secret with a line end", func(c *Config) { c.ClientSecret = "x\n" }, "config.clientSecret", "white space"},
 		{"plain http", func(c *Config) { c.Issuer = "http://idp.example.com" }, "config.issuer", "only https is accepted"},

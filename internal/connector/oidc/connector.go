@@ -27,6 +27,8 @@ type Deps struct {
 	Now func() time.Time
 	// LoginParams gives the query of the login request that has this state.
 	LoginParams func(state string) url.Values
+	// ClientKeys sign where private_key_jwt is asked for.
+	ClientKeys clientauth.Keys
 	// Rules are of this server; without a callback there, any redirectURI will do.
 	Rules document.Rules
 	Log   *slog.Logger
@@ -71,7 +73,9 @@ func Open(cfg Config, d Deps) (*Connector, error) {
 		return nil, err
 	}
 	c := &Connector{cfg: cfg, deps: d, roots: roots, client: fetch.New(roots, timeout)}
-	c.auth = &clientauth.Client{ID: cfg.ClientID, Secret: cfg.ClientSecret, InForm: cfg.BasicAuthUnsupported, HTTP: c.client}
+	c.auth = &clientauth.Client{
+		Issuer: cfg.Issuer, ID: cfg.ClientID, Secret: cfg.ClientSecret, Method: cfg.authMethod(), Keys: d.ClientKeys, HTTP: c.client, Now: d.Now,
+	}
 	c.meta = fetch.NewDocument("discovery document", c.loadMetadata, d.Now, d.Log)
 	c.keys = keyset.New("ID token", c.loadKeys, d.Now, d.Log)
 	return c, nil

@@ -19,6 +19,7 @@ import (
 
 	"pachyderm/internal/connector/document"
 	"pachyderm/internal/connector/fetch"
+	"pachyderm/internal/connector/oidc/clientauth"
 	"pachyderm/internal/fault"
 )
 
@@ -34,6 +35,7 @@ type fixture struct {
 	conn  *Connector
 	logs  *bytes.Buffer
 	login url.Values
+	keys  clientauth.Keys
 }
 
 func start(t *testing.T, change func(*Config), misbehave func(*provider)) *fixture {
@@ -58,7 +60,7 @@ func (f *fixture) config() Config {
 func (f *fixture) open(cfg Config) *Connector {
 	f.t.Helper()
 	conn, err := Open(cfg, Deps{
-		Now: f.clock.now, Rules: document.Rules{Callback: callbackURL}, Log: slog.New(slog.NewTextHandler(f.logs, nil)),
+		ClientKeys: f.keys, Now: f.clock.now, Rules: document.Rules{Callback: callbackURL}, Log: slog.New(slog.NewTextHandler(f.logs, nil)),
 		LoginParams: func(state string) url.Values {
 			if state != "the-state" {
 				f.t.Errorf("login parameters asked for state %q", state)

@@ -45,27 +45,19 @@ func (c *Connector) loadMetadata(ctx context.Context) (*metadata, error) {
 	if err := c.checkEndpoints(&m); err != nil {
 		return nil, err
 	}
-	if err := c.checkDemands(&m); err != nil {
+	if err := c.checkDemands(ctx, &m); err != nil {
 		return nil, err
 	}
 	return &m, nil
 }
 
 // checkDemands refuses a provider that announces what every sign-in would fail at.
-func (c *Connector) checkDemands(m *metadata) error {
-	secrets := len(m.AuthMethods) == 0 || slices.ContainsFunc(m.AuthMethods, func(method string) bool {
-		return method != "private_key_jwt" && method != "client_secret_jwt"
-	})
-	for _, d := range []struct {
-		demanded bool
-		what     probe.Demand
-	}{{m.SignedOnly, probe.SignedRequests}, {!secrets, probe.SignedClients}} {
-		if d.demanded {
-			return fault.New(fault.Precondition, "the provider accepts only %s, which this server does not support", d.what.Name).
-				Next("%s", d.what.Remedy).At("config.issuer")
-		}
+func (c *Connector) checkDemands(ctx context.Context, m *metadata) error {
+	if m.SignedOnly {
+		return fault.New(fault.Precondition, "the provider accepts only %s, which this server does not support", probe.SignedRequests.Name).
+			Next("%s", probe.SignedRequests.Remedy).At("config.issuer")
 	}
-	return nil
+	return c.auth.Supports(ctx, m.Server)
 }
 
 func (c *Connector) discoveryURL() string {

@@ -100,7 +100,7 @@ func discoveries() []forgery {
 		},
 		{
 			"discovery: signed clients demanded", nil, doc(map[string]any{"token_endpoint_auth_methods_supported": []string{"private_key_jwt"}}),
-			nil, fault.Precondition, "set token_endpoint_auth_method to client_secret_basic",
+			nil, fault.Precondition, "which only connectors do: set token_endpoint_auth_method to client_secret_basic",
 		},
 		{"discovery: nothing there", nil, handle(status(http.StatusNotFound)), nil, fault.Precondition, "HTTP status 404"},
 		{"discovery: an outage", nil, handle(status(http.StatusBadGateway)), nil, fault.Unavailable, "has a problem (HTTP status 502"},

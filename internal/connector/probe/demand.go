@@ -25,7 +25,8 @@ var (
 	}
 	SignedClients = Demand{
 		"clients that sign what they say (private_key_jwt or client_secret_jwt)",
-		"set token_endpoint_auth_method to client_secret_basic for this client at the provider", false,
+		"set tokenEndpointAuthMethod of a connector of type oidc to what the client has at the provider, or token_endpoint_auth_method to " +
+			"client_secret_basic there", true,
 	}
 )
 

@@ -2,14 +2,20 @@ package auth_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 
@@ -87,6 +93,34 @@ func TestSetConfiguration_RoundTrip(t *testing.T) {
 		}
 		h.wantConfiguration(shown)
 	})
+}
+
+// Another server may want its clients to sign with their secrets, not with keys,
+// of which pachd has some for connectors only.
+func TestSetConfiguration_SignedClients(t *testing.T) {
+	h := open(t)
+	good := h.Client()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for method, want := range map[string]codes.Code{"client_secret_jwt": codes.OK, "private_key_jwt": codes.FailedPrecondition} {
+		mux := http.NewServeMux()
+		server := httptest.NewServer(mux)
+		defer server.Close()
+		send := func(path string, body any) {
+			mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(body) })
+		}
+		send("/.well-known/openid-configuration", map[string]any{
+			"issuer": server.URL, "authorization_endpoint": server.URL + "/auth", "token_endpoint": server.URL + "/token", "jwks_uri": server.URL + "/keys",
+			"token_endpoint_auth_methods_supported": []string{method},
+		})
+		send("/keys", jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: "1", Use: "sig", Algorithm: "ES256"}}})
+		err := h.configure(h.Root(), changed(good, func(c *authpb.OIDCConfig) { c.Issuer, c.RedirectUri = server.URL, "https://pach.example.com/back" }))
+		if status.Code(err) != want || want != codes.OK && !strings.Contains(err.Error(), "which only connectors do") {
+			t.Errorf("%s: %v, want %v", method, err, want)
+		}
+	}
 }
 
 func TestSetConfiguration_Refused(t *testing.T) {

@@ -5,9 +5,11 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/probe"
@@ -20,6 +22,8 @@ type Server struct {
 	TokenURL      string   `json:"token_endpoint"`
 	RevocationURL string   `json:"revocation_endpoint"`
 	AuthMethods   []string `json:"token_endpoint_auth_methods_supported"`
+	// AuthAlgorithms are for SecretJWT and KeyJWT.
+	AuthAlgorithms []string `json:"token_endpoint_auth_signing_alg_values_supported"`
 
 	// RFC 9126, 5.
 	PushURL    string `json:"pushed_authorization_request_endpoint"`
@@ -28,63 +32,70 @@ type Server struct {
 
 // Client is a client at one provider. It is safe for concurrent use.
 type Client struct {
+	Issuer     string // the provider's
 	ID, Secret string
-	// InForm sends the secret in the form instead of the header.
-	InForm bool
+	// Method is how it authenticates; "" for what the provider offers.
+	Method string
+	Keys   Keys // for private_key_jwt
 	HTTP   *fetch.Client
+	Now    func() time.Time
 
 	// formOnly is learnt from a provider that refuses the secret in the header.
 	formOnly atomic.Bool
 }
 
-// The methods by their registered names (OpenID Connect Core, 9).
+// The fields of a fault that says that the provider does not take us for its client.
 const (
-	basic = "client_secret_basic"
-	post  = "client_secret_post"
+	refusedSecret = "config.clientSecret" //nolint:gosec // a key of documents
+	refusedKey    = "config.tokenEndpointAuthMethod"
 )
 
-// refusedSecret is the field of a fault that says that the provider does not
-// take us for its client.
-const refusedSecret = "config.clientSecret" //nolint:gosec // a key of documents
-
-func isRefused(err error) bool { return fault.FieldOf(err) == refusedSecret }
-
-func (c *Client) inForm(s Server) bool {
-	return c.InForm || c.formOnly.Load() || (slices.Contains(s.AuthMethods, post) && !slices.Contains(s.AuthMethods, basic))
+func isRefused(err error) bool {
+	field := fault.FieldOf(err)
+	return field == refusedSecret || field == refusedKey
 }
 
 func (c *Client) mayChangeToForm(s Server) bool {
-	return !c.inForm(s) && (len(s.AuthMethods) == 0 || slices.Contains(s.AuthMethods, post))
+	return c.Method == "" && c.method(s) == Basic && (len(s.AuthMethods) == 0 || slices.Contains(s.AuthMethods, Post))
 }
 
 // send sends the secret in the header and, if the provider refuses that and may
 // have it in the form, once more: several register each client for one of the
 // two, and their metadata lists both.
-func (c *Client) send(s Server, once func(inForm bool) error) error {
-	err := once(c.inForm(s))
+func (c *Client) send(s Server, once func(method string) error) error {
+	err := once(c.method(s))
 	if !isRefused(err) || !c.mayChangeToForm(s) {
 		return err
 	}
-	if again := once(true); again == nil {
+	if again := once(Post); again == nil {
 		c.formOnly.Store(true)
 		return nil
 	}
 	return err
 }
 
-// request is a form from a client that says who it is (RFC 6749, 2.3.1).
-func (c *Client) request(ctx context.Context, to string, form url.Values, inForm bool) (*http.Request, error) {
+// request is a form from a client that says who it is (RFC 6749, 2.3; RFC 7523, 2.2).
+func (c *Client) request(ctx context.Context, s Server, to string, form url.Values, method string) (*http.Request, error) {
 	form = maps.Clone(form)
-	if inForm {
+	switch method {
+	case Post:
 		form.Set("client_id", c.ID)
 		form.Set("client_secret", c.Secret)
+	case SecretJWT, KeyJWT:
+		assertion, err := c.assertion(ctx, s, method)
+		if err != nil {
+			return nil, err
+		}
+		form.Set("client_id", c.ID)
+		form.Set("client_assertion_type", assertionType)
+		form.Set("client_assertion", assertion)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, strings.NewReader(form.Encode()))
 	if err != nil {
 		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if !inForm {
+	if method == Basic {
 		// Encoded first: RFC 6749, 2.3.1.
 		req.SetBasicAuth(url.QueryEscape(c.ID), url.QueryEscape(c.Secret))
 	}
@@ -97,6 +108,9 @@ type refusal struct {
 	Description string `json:"error_description"`
 }
 
+// token is what assertions and ID tokens look like (RFC 7515, 3.1), whole or cut.
+var token = regexp.MustCompile(`eyJ[\w.-]{8,}`)
+
 // hide takes out of what a provider says for itself what only it and we may know.
 func (c *Client) hide(text string, sent url.Values) string {
 	for _, secret := range []string{
@@ -106,12 +120,25 @@ func (c *Client) hide(text string, sent url.Values) string {
 			text = strings.ReplaceAll(text, secret, "***")
 		}
 	}
-	return text
+	return token.ReplaceAllString(text, "***")
 }
 
-// refusedClient is the fault of a provider that does not take us for its client.
-func refusedClient(code, description string) error {
-	return fault.New(fault.Precondition, "the provider refused our client ID or secret%s", fetch.Quote(description)).
-		Next("%s", probe.RemedyFor(code, description, "check clientID and clientSecret of the connector, "+
+// refused is the fault of a provider that does not take us for its client.
+func (c *Client) refused(method string, r refusal, sent url.Values) error {
+	text := c.hide(r.Description, sent)
+	quoted := fetch.Quote(text)
+	const registered = "and that the clocks agree; or set tokenEndpointAuthMethod to what the client has there"
+	switch method {
+	case KeyJWT:
+		return fault.New(fault.Precondition, "the provider refused our client ID or key (private_key_jwt)%s", quoted).
+			Next("check clientID, that the client has private_key_jwt and the keys at %s there (jwks_uri), %s", c.Keys.URL(), registered).
+			At(refusedKey)
+	case SecretJWT:
+		return fault.New(fault.Precondition, "the provider refused our client ID or secret (client_secret_jwt)%s", quoted).
+			Next("check clientID and clientSecret of the connector, that the client has client_secret_jwt there, %s", registered).
+			At(refusedSecret)
+	}
+	return fault.New(fault.Precondition, "the provider refused our client ID or secret%s", quoted).
+		Next("%s", probe.RemedyFor(r.Code, text, "check clientID and clientSecret of the connector, "+
 			"and that the client has client_secret_basic or client_secret_post there")).At(refusedSecret)
 }

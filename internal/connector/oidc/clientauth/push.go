@@ -23,15 +23,15 @@ const maxRequestURI = 2 << 10
 // refuses the request; Unauthenticated if it returns no request_uri that can be
 // used; Unavailable.
 func (c *Client) Push(ctx context.Context, s Server, request url.Values) (requestURI string, err error) {
-	err = c.send(s, func(inForm bool) (err error) {
-		requestURI, err = c.push(ctx, s, request, inForm)
+	err = c.send(s, func(method string) (err error) {
+		requestURI, err = c.push(ctx, s, request, method)
 		return err
 	})
 	return requestURI, err
 }
 
-func (c *Client) push(ctx context.Context, s Server, request url.Values, inForm bool) (string, error) {
-	req, err := c.request(ctx, s.PushURL, request, inForm)
+func (c *Client) push(ctx context.Context, s Server, request url.Values, method string) (string, error) {
+	req, err := c.request(ctx, s, s.PushURL, request, method)
 	if err != nil {
 		return "", err
 	}
@@ -46,7 +46,7 @@ func (c *Client) push(ctx context.Context, s Server, request url.Values, inForm 
 	unreadable := fetch.Decode(body, &pushed)
 	switch {
 	case status != http.StatusCreated && status != http.StatusOK || pushed.Code != "": // 201: RFC 9126, 2.2
-		return "", c.pushRefused(status, pushed.refusal, request)
+		return "", c.pushRefused(status, method, pushed.refusal, request)
 	case unreadable != nil:
 		return "", refuse.Response("the provider's response to the pushed authorization request is not valid JSON")
 	}
@@ -66,7 +66,7 @@ func checkRequestURI(text string) error {
 }
 
 // pushRefused words an error of the endpoint (RFC 9126, 2.3).
-func (c *Client) pushRefused(status int, r refusal, sent url.Values) error {
+func (c *Client) pushRefused(status int, method string, r refusal, sent url.Values) error {
 	text := c.hide(r.Description, sent)
 	quoted := fetch.Quote(text)
 	switch {
@@ -74,7 +74,7 @@ func (c *Client) pushRefused(status int, r refusal, sent url.Values) error {
 		return fault.New(fault.Unavailable, "the provider has a problem taking pushed authorization requests (HTTP status %d)%s", status, quoted).
 			Next("try again later")
 	case r.Code == "invalid_client" || status == http.StatusUnauthorized:
-		return refusedClient(r.Code, text)
+		return c.refused(method, r, sent)
 	}
 	remedy := "compare clientID, redirectURI and scopes with the client that is registered there"
 	if strings.Contains(strings.ToLower(r.Code+" "+text), "redirect_uri") {

@@ -26,15 +26,15 @@ type Tokens struct {
 // refuses the code or the refresh token, or returns no tokens that can be used;
 // Precondition if it refuses anything else; Unavailable.
 func (c *Client) RequestTokens(ctx context.Context, s Server, form url.Values) (t *Tokens, err error) {
-	err = c.send(s, func(inForm bool) (err error) {
-		t, err = c.requestTokens(ctx, s, form, inForm)
+	err = c.send(s, func(method string) (err error) {
+		t, err = c.requestTokens(ctx, s, form, method)
 		return err
 	})
 	return t, err
 }
 
-func (c *Client) requestTokens(ctx context.Context, s Server, form url.Values, inForm bool) (*Tokens, error) {
-	req, err := c.request(ctx, s.TokenURL, form, inForm)
+func (c *Client) requestTokens(ctx context.Context, s Server, form url.Values, method string) (*Tokens, error) {
+	req, err := c.request(ctx, s, s.TokenURL, form, method)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func (c *Client) requestTokens(ctx context.Context, s Server, form url.Values, i
 	unreadable := fetch.Decode(body, &t)
 	switch {
 	case status != http.StatusOK || t.Code != "":
-		return nil, c.tokensRefused(status, t.refusal, form)
+		return nil, c.tokensRefused(status, method, t.refusal, form)
 	case unreadable != nil:
 		return nil, refuse.Response("the provider's tokens cannot be read: the response is not valid JSON")
 	case strings.EqualFold(t.TokenType, "DPoP"):
@@ -61,7 +61,7 @@ func (c *Client) requestTokens(ctx context.Context, s Server, form url.Values, i
 	return &t.Tokens, nil
 }
 
-func (c *Client) tokensRefused(status int, r refusal, sent url.Values) error {
+func (c *Client) tokensRefused(status int, method string, r refusal, sent url.Values) error {
 	text := c.hide(r.Description, sent)
 	quoted := fetch.Quote(text)
 	switch {
@@ -75,7 +75,7 @@ func (c *Client) tokensRefused(status int, r refusal, sent url.Values) error {
 		return refuse.Response("the provider no longer accepts this sign-in (invalid_grant)%s", quoted).
 			Next("start it again")
 	case r.Code == "invalid_client" || status == http.StatusUnauthorized:
-		return refusedClient(r.Code, text)
+		return c.refused(method, r, sent)
 	}
 	return fault.New(fault.Precondition,
 		"the provider issued no tokens (HTTP status %d, %s)%s", status, cmp.Or(fetch.Clean(r.Code), "no reason given"), quoted).
