@@ -26,10 +26,7 @@ func (c *Connector) Check(ctx context.Context, r *probe.Report) {
 	host, port, _ := net.SplitHostPort(c.cfg.Address())
 	t := probe.Target{Host: host, Port: port, Roots: "config.rootCA or config.rootCAData", Setting: "config.host"}
 	if !c.cfg.InsecureNoSSL {
-		t.TLS = c.tls
-	}
-	if c.cfg.StartTLS {
-		t.StartTLS = c.beginTLS
+		t.TLS, t.Begin = c.tls, c.beginTLS
 	}
 	if !r.Reach(ctx, t) {
 		r.Skip(probe.Credentials, stepUsers, stepGroups)
@@ -43,7 +40,7 @@ func (c *Connector) Check(ctx context.Context, r *probe.Report) {
 		if err != nil {
 			return "", err
 		}
-		if err := c.bindSearcher(conn); err != nil {
+		if err := c.otherProtocol(ctx, c.bindSearcher(conn)); err != nil {
 			return "", err
 		}
 		return "the directory accepts the search account", nil
@@ -57,9 +54,9 @@ func (c *Connector) Check(ctx context.Context, r *probe.Report) {
 }
 
 func (c *Connector) beginTLS(ctx context.Context) (tls.ConnectionState, error) {
-	conn, err := c.dialStartTLS(ctx)
+	conn, err := c.dial(ctx)
 	if err != nil {
-		return tls.ConnectionState{}, err
+		return tls.ConnectionState{}, c.otherProtocol(ctx, err)
 	}
 	defer func() { _ = conn.Close() }()
 	state, _ := conn.TLSConnectionState()

@@ -63,12 +63,12 @@ func (c *Connector) Prompt() string { return c.cfg.UsernamePrompt }
 
 // Ping connects as a sign-in does, and looks for the places it would search.
 func (c *Connector) Ping(ctx context.Context) error {
-	return c.with(ctx, func(conn *ldap.Conn) error {
+	return c.otherProtocol(ctx, c.with(ctx, func(conn *ldap.Conn) error {
 		if err := c.checkBase(conn, c.cfg.people()); err != nil {
 			return err
 		}
 		return c.checkBase(conn, c.cfg.groups())
-	})
+	}))
 }
 
 func (c *Connector) checkBase(conn *ldap.Conn, b branch) error {
@@ -183,8 +183,12 @@ func (c *Connector) distrusted(ctx context.Context) error {
 	return err
 }
 
+func untrusted(err error) string {
+	return fetch.Untrusted(err, "config.rootCA or config.rootCAData", "config.host")
+}
+
 func (c *Connector) unreachable(err error) error {
-	if reason := fetch.Untrusted(err, "config.rootCA or config.rootCAData", "config.host"); reason != "" {
+	if reason := untrusted(err); reason != "" {
 		return fault.New(fault.Unavailable,
 			"the certificate of the directory at %s was refused: %s", c.cfg.Address(), reason).At("config.rootCA").Because(err)
 	}

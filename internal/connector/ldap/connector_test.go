@@ -254,24 +254,7 @@ func TestLDAPLogin_Referrals(t *testing.T) {
 var startTLSRefused = []byte{0x30, 0x0c, 0x02, 0x01, 0x01, 0x78, 0x07, 0x0a, 0x01, 0x02, 0x04, 0x00, 0x04, 0x00}
 
 func TestLDAPLogin_NothingBeforeTLS(t *testing.T) {
-	server, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	heard := make(chan []byte, 1)
-	go func() {
-		conn, err := server.Accept()
-		if err != nil {
-			heard <- nil
-			return
-		}
-		defer func() { _ = conn.Close() }()
-		first := make([]byte, 512)
-		n, _ := conn.Read(first)
-		_, _ = conn.Write(startTLSRefused)
-		rest, _ := io.ReadAll(conn)
-		heard <- append(first[:n], rest...)
-	}()
+	server, heard := refusesTLS(t)
 	config := good()
 	config.Host, config.StartTLS = server.Addr().String(), true
 	fails(t, open(t, config), "alice", fault.Unavailable, "startTLS", "does not start TLS")
@@ -285,6 +268,52 @@ func TestLDAPLogin_NothingBeforeTLS(t *testing.T) {
 			t.Errorf("%s went over the wire in plain text", secret)
 		}
 	}
+}
+
+// What has spoken LDAP is not asked what it speaks: the next to come is the test.
+func TestLDAPPing_AnswerIsEnough(t *testing.T) {
+	server, heard := refusesTLS(t)
+	config := good()
+	config.Host, config.StartTLS = server.Addr().String(), true
+	if err := open(t, config).Ping(t.Context()); fault.FieldOf(err) != "config.startTLS" || !strings.Contains(fault.Message(err), "does not start TLS") {
+		t.Errorf("%v", err)
+	}
+	<-heard
+	ours, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", server.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, err := server.Accept()
+	if err != nil || next.RemoteAddr().String() != ours.LocalAddr().String() {
+		t.Errorf("somebody else came: %v, %v", next, err)
+	}
+	_, _ = ours.Close(), next.Close()
+}
+
+// refusesTLS is a directory that takes one connection, refuses StartTLS there and
+// tells what it heard.
+func refusesTLS(t *testing.T) (server net.Listener, heard <-chan []byte) {
+	t.Helper()
+	server, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	all := make(chan []byte, 1)
+	go func() {
+		conn, err := server.Accept()
+		if err != nil {
+			all <- nil
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		first := make([]byte, 512)
+		n, _ := conn.Read(first)
+		_, _ = conn.Write(startTLSRefused)
+		rest, _ := io.ReadAll(conn)
+		all <- append(first[:n], rest...)
+	}()
+	return server, all
 }
 
 // A directory that agrees to begin TLS and then falls silent must not keep a
@@ -364,10 +393,49 @@ func TestLDAPLogin_DirectoryProblems(t *testing.T) {
 	}
 }
 
+// hangsUp is the address of a server that takes connections and ends them.
+func hangsUp(t *testing.T) string {
+	t.Helper()
+	server, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	go func() {
+		for {
+			conn, err := server.Accept()
+			if err != nil {
+				return
+			}
+			_ = conn.Close()
+		}
+	}()
+	return server.Addr().String()
+}
+
+func TestLDAPPing_OtherProtocol(t *testing.T) {
+	l := idp.StartOpenLDAP(t, idp.OpenLDAPOptions{})
+	for key, c := range map[string]struct {
+		change func(*Config)
+		want   string
+	}{
+		"host": {func(c *Config) { c.Host = l.Plain }, "speaks plain LDAP on this port"},
+		// Without the CA, which does not matter here.
+		"startTLS":      {func(c *Config) { c.StartTLS, c.RootCAData = true, "" }, "speaks LDAPS on this port"},
+		"insecureNoSSL": {func(c *Config) { c.InsecureNoSSL, c.RootCAData = true, "" }, "speaks LDAPS on this port"},
+	} {
+		err := open(t, of(l), c.change).Ping(t.Context())
+		if !fault.Is(err, fault.Precondition) || fault.FieldOf(err) != "config."+key || !strings.Contains(fault.Message(err), c.want) {
+			t.Errorf("%v at %q; want at %s: %s", err, fault.FieldOf(err), key, c.want)
+		}
+	}
+}
+
 func TestLDAPCheck(t *testing.T) {
 	ca := idp.NewCA(t)
 	l := idp.StartOpenLDAP(t, idp.OpenLDAPOptions{CA: ca})
 	expired := ca.Expired(t)
+	deaf := hangsUp(t)
 	old := idp.StartOpenLDAP(t, idp.OpenLDAPOptions{CA: ca, Certificate: &expired})
 	for name, c := range map[string]struct {
 		on     *idp.OpenLDAP
@@ -457,7 +525,22 @@ func TestLDAPCheck(t *testing.T) {
 		"another CA": {
 			l, func(c *Config) { c.RootCAData = string(idp.NewCA(t).PEM) }, "dns:o tcp:o tls:f credentials:s users:s groups:s", "rootCA",
 		},
-		"TLS on plain": {l, func(c *Config) { c.Host = l.Plain }, "dns:o tcp:o tls:f credentials:s users:s groups:s", "TLS"},
+		"LDAPS on the port of LDAP": {
+			l, func(c *Config) { c.Host = l.Plain }, "dns:o tcp:o tls:f credentials:s users:s groups:s",
+			"speaks plain LDAP on this port, not LDAPS: put its port for LDAPS, usually 636, into config.host, or set startTLS to true",
+		},
+		"StartTLS on the port of LDAPS": {
+			l, func(c *Config) { c.StartTLS = true }, "dns:o tcp:o tls:f credentials:s users:s groups:s", "speaks LDAPS on this port",
+		},
+		"plain text on the port of LDAPS": {
+			l, func(c *Config) { c.InsecureNoSSL = true }, "dns:o tcp:o tls:o credentials:f users:s groups:s", "speaks LDAPS on this port",
+		},
+		"LDAPS on a port of neither": {
+			l, func(c *Config) { c.Host = deaf }, "dns:o tcp:o tls:f credentials:s users:s groups:s", "cannot be reached",
+		},
+		"StartTLS on a port of neither": {
+			l, func(c *Config) { c.Host, c.StartTLS = deaf, true }, "dns:o tcp:o tls:f credentials:s users:s groups:s", "does not start TLS when asked",
+		},
 		"anybody's word": {
 			old, func(c *Config) { c.InsecureSkipVerify = true }, "dns:o tcp:o tls:w credentials:o users:o groups:o", "not verified",
 		},

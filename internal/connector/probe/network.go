@@ -43,10 +43,10 @@ const (
 // Target is a server to be reached.
 type Target struct {
 	Host, Port string
-	// TLS is nil for plain text. StartTLS, if given, does the protocol's own
-	// beginning of TLS instead of a plain handshake.
-	TLS      *tls.Config
-	StartTLS func(ctx context.Context) (tls.ConnectionState, error)
+	// TLS is nil for plain text. Begin, if given, begins TLS in the way of the
+	// protocol, and its faults say what is wrong.
+	TLS   *tls.Config
+	Begin func(ctx context.Context) (tls.ConnectionState, error)
 	// Roots is the key that authorities are added to, Setting what names the host.
 	Roots, Setting string
 	// HTTP is an address whose answer tells the time; "" for other protocols.
@@ -133,6 +133,9 @@ func (r *Report) handshake(ctx context.Context, t Target) (string, error) {
 		if why := fetch.Untrusted(err, t.Roots, t.Setting); why != "" {
 			return "", fault.New(fault.Unavailable, "the certificate of %s was refused: %s", t.Host, why).Because(err)
 		}
+		if fault.KindOf(err) != fault.Internal {
+			return "", err
+		}
 		return "", fault.New(fault.Unavailable, "%s does not speak TLS 1.2 or later on port %s", t.Host, t.Port).
 			Next("check the port and %s", t.Setting).Because(err)
 	}
@@ -140,8 +143,8 @@ func (r *Report) handshake(ctx context.Context, t Target) (string, error) {
 }
 
 func (t Target) begin(ctx context.Context) (tls.ConnectionState, error) {
-	if t.StartTLS != nil {
-		return t.StartTLS(ctx)
+	if t.Begin != nil {
+		return t.Begin(ctx)
 	}
 	d := tls.Dialer{NetDialer: fetch.Dialer(stepWithin), Config: t.TLS.Clone()}
 	c, err := d.DialContext(ctx, "tcp", net.JoinHostPort(t.Host, t.Port))

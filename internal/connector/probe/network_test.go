@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"pachyderm/internal/connector/probe"
+	"pachyderm/internal/fault"
 )
 
 // statuses are a report in short: name and first letter of the status.
@@ -91,12 +92,19 @@ func TestReport_Reach(t *testing.T) {
 		"ends soon": {of(server.URL, nil), ends.Add(-20 * 24 * time.Hour), "dns:o tcp:o tls:w clock:f", "have the provider's certificate renewed"},
 		"StartTLS": {
 			of(server.URL, func(t *probe.Target) {
-				t.HTTP, t.StartTLS = "", func(context.Context) (tls.ConnectionState, error) { return tls.ConnectionState{}, nil }
+				t.HTTP, t.Begin = "", func(context.Context) (tls.ConnectionState, error) { return tls.ConnectionState{}, nil }
 			}), time.Now(), "dns:o tcp:o tls:o", "cannot be seen from here",
+		},
+		"its own words": {
+			of(server.URL, func(t *probe.Target) {
+				t.Begin = func(context.Context) (tls.ConnectionState, error) {
+					return tls.ConnectionState{}, fault.New(fault.Precondition, "another protocol").Next("use port 636")
+				}
+			}), time.Now(), "dns:o tcp:o tls:f", "another protocol; use port 636",
 		},
 		"no StartTLS": {
 			of(server.URL, func(t *probe.Target) {
-				t.StartTLS = func(context.Context) (tls.ConnectionState, error) { return tls.ConnectionState{}, refused }
+				t.Begin = func(context.Context) (tls.ConnectionState, error) { return tls.ConnectionState{}, refused }
 			}), time.Now(), "dns:o tcp:o tls:f", "does not speak TLS",
 		},
 	} {
