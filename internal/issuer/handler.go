@@ -133,7 +133,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	theme.SetHeaders(w.Header())
 	h.issuer.StayOnHTTPS(w.Header())
 	path, below := h.relative(r.URL.Path)
-	err := errNothingHere()
+	err := web.NothingHere()
 	if below {
 		err = h.route(w, r, path)
 	}
@@ -189,7 +189,7 @@ func (h *handler) route(w http.ResponseWriter, r *http.Request, path string) err
 	case path == "/approval":
 		return h.serveEnd(w, r)
 	}
-	return errNothingHere()
+	return web.NothingHere()
 }
 
 // fail answers an application in its way, and everybody else with a page.
@@ -231,13 +231,6 @@ func (h *handler) withKeys(w http.ResponseWriter, r *http.Request, next web.Hand
 func (h *handler) serveDex(w http.ResponseWriter, r *http.Request) error {
 	h.dex.ServeHTTP(w, r)
 	return nil
-}
-
-func errNothingHere() error {
-	return web.Problem{
-		Status: http.StatusNotFound, Title: "There is nothing here", What: "This address is not one of Pachyderm's.",
-		Next: "Check the link that brought you here.",
-	}
 }
 
 // serveHome answers load balancers, as upstream's identity service does.

@@ -98,11 +98,11 @@ func capable[C any](ctx context.Context, i *Issuer, id, revision string) (row re
 func (h *handler) serveSAMLMetadata(w http.ResponseWriter, r *http.Request, rest string) error {
 	id, isMetadata := strings.CutSuffix(rest, "/metadata")
 	if !isMetadata {
-		return errNothingHere()
+		return web.NothingHere()
 	}
 	_, c, err := capable[connector.Describer](r.Context(), h.issuer, id, "")
 	if err != nil && !fault.Is(err, fault.Internal) && !fault.Is(err, fault.Unavailable) {
-		return errNothingHere() // what is wrong with a connector is not for everybody
+		return web.NothingHere() // what is wrong with a connector is not for everybody
 	}
 	if err != nil {
 		return err

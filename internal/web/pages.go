@@ -1,6 +1,7 @@
 package web
 
 import (
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -24,6 +25,14 @@ type Problem struct {
 
 // Error is what went wrong.
 func (p Problem) Error() string { return p.What }
+
+// NothingHere is for an address that is none of ours.
+func NothingHere() error {
+	return Problem{
+		Status: http.StatusNotFound, Title: "There is nothing here", What: "This address is not one of Pachyderm's.",
+		Next: "Check the link that brought you here.",
+	}
+}
 
 // SignedIn tells a person that the waiting command goes on without them.
 type SignedIn struct {
