@@ -89,12 +89,11 @@ type Issuer struct {
 	mu      sync.Mutex    // held while the settings change
 	changed chan struct{} // when they may have, perhaps on another replica
 
-	providers *upstream.Upstream
-	tests     *connectortest.Service
-	logouts   *logout.Sender
-	reachedAt func(context.Context) *url.URL
-	// clientKeys are pachd's own, as a client of providers.
-	clientKeys *clientkey.Keys
+	providers  *upstream.Upstream
+	tests      *connectortest.Service
+	logouts    *logout.Sender
+	reachedAt  func(context.Context) *url.URL
+	clientKeys *clientkey.Keys // pachd's own, as a client of providers
 }
 
 // New makes an issuer with the stored settings. It makes no keys and opens no

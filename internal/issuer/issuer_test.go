@@ -622,6 +622,10 @@ func TestSAMLResponse_FromAnotherSite(t *testing.T) {
 	if got := kept.URL.Query().Get("state"); state == "" || got != state {
 		t.Fatalf("the login %q is led on to %s: %d: %s", state, kept.URL, kept.Status, kept.Text())
 	}
+	begun := h.browser().Post(h.Callback(), url.Values{"SAMLResponse": {"PHg+"}})
+	if text := begun.Text(); begun.Status != http.StatusBadRequest || !strings.Contains(text, "did not begin here") || !strings.Contains(text, "must return RelayState") {
+		t.Errorf("one that began at the provider: %d: %s", begun.Status, text)
+	}
 	if got := h.browser().Get(kept.URL.String()); !strings.Contains(got.Text(), "another browser") {
 		t.Errorf("another browser comes for it: %d: %s", got.Status, got.Text())
 	}

@@ -22,6 +22,9 @@ import (
 // to us. A post from another site brings no cookie of ours (SameSite=Lax), so
 // the response is kept, and the browser comes for it with a GET, which does.
 func (h *handler) keepResponse(w http.ResponseWriter, r *http.Request) error {
+	if err := browser.CheckRelayState(r.PostForm); err != nil {
+		return err
+	}
 	state := r.PostForm.Get("RelayState")
 	response := url.Values{browser.SAMLResponse: r.PostForm[browser.SAMLResponse][:1], "RelayState": {state}}
 	if connectortest.IsState(state) {

@@ -49,6 +49,10 @@ func (c *Connector) checkMetadata(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if m, err := c.provider(ctx); err == nil && m.WantsSigned {
+		return "", probe.Warn("switch WantAuthnRequestsSigned off for this application, if test-connector does not get through",
+			"the provider asks for signed requests, which this server does not send")
+	}
 	return fmt.Sprintf("people sign in at %s (%s)", address, binding[strings.LastIndex(binding, ":")+1:]), nil
 }
 

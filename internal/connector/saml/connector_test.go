@@ -26,6 +26,7 @@ import (
 
 	"pachyderm/internal/connector/claimlog"
 	"pachyderm/internal/connector/document"
+	"pachyderm/internal/connector/probe"
 	"pachyderm/internal/fault"
 )
 
@@ -159,12 +160,12 @@ func TestSAMLCallback_NobodyIdentified(t *testing.T) {
 		},
 		{"two addresses", func(c *Config) { c.EmailAttr = "groups" }, func(*draft) {}, fault.Unauthenticated, "", "has 2 values"},
 		{
-			"no address at all", func(c *Config) { c.EmailAttr = "displayName" }, func(*draft) {}, fault.Unauthenticated, "",
+			"no address at all", func(c *Config) { c.EmailAttr = "displayName" }, func(*draft) {}, fault.Unauthenticated, "config.emailAttr",
 			"not exactly one e-mail address",
 		},
 		{"two in one", func(*Config) {}, func(d *draft) {
 			d.attributes = strings.Replace(d.attributes, "jane@example.com", "jane@example.com,b@evil.test", 1)
-		}, fault.Unauthenticated, "", "not exactly one e-mail address"},
+		}, fault.Unauthenticated, "config.emailAttr", "not exactly one e-mail address"},
 		{"an element in the address", func(*Config) {}, func(d *draft) {
 			d.attributes = strings.Replace(d.attributes, "jane@example.com", "jane@example.com<x/>.evil.test", 1)
 		}, fault.Unauthenticated, "", "more in it than text"},
@@ -179,7 +180,7 @@ func TestSAMLCallback_NobodyIdentified(t *testing.T) {
 		}, fault.Precondition, "config.nameIDPolicyFormat", "transient"},
 		{
 			"white space in the NameID", func(*Config) {}, func(d *draft) { d.nameID = "<saml:NameID> jane</saml:NameID>" }, fault.Unauthenticated,
-			"", "not a user id",
+			"config.usernameAttr", "not a user id",
 		},
 		{"a friendly name of two", func(c *Config) { c.EmailAttr = "mail" }, func(d *draft) {
 			d.attributes += `<saml:Attribute Name="other" FriendlyName="mail"><saml:AttributeValue>x@example.com</saml:AttributeValue></saml:Attribute>`
@@ -198,10 +199,13 @@ func TestSAMLCallback_NobodyIdentified(t *testing.T) {
 			if fault.KindOf(err) != c.kind || fault.FieldOf(err) != c.field || !strings.Contains(fault.Message(err), c.want) {
 				t.Errorf("%s at %q: %v", fault.KindOf(err), fault.FieldOf(err), err)
 			}
+			if fault.NextOf(err) == "" {
+				t.Errorf("nothing to do about it: %v", err)
+			}
 			if refused := new(dexconn.UserNotInRequiredGroupsError); strings.Contains(c.want, "members of") && !errors.As(err, &refused) {
 				t.Errorf("Dex does not know the reason: %v", err)
 			}
-			if c.field != "" && w.Claims["email"] != "jane@example.com" {
+			if c.field != "" && !strings.HasPrefix(fmt.Sprint(w.Claims["email"]), "jane@example.com") {
 				t.Errorf("the trial does not see what came: %v", w.Claims)
 			}
 		})
@@ -465,6 +469,83 @@ func TestPing_UnusableMetadata(t *testing.T) {
 	c, _ := open(t, cfg)
 	if err := c.Ping(t.Context()); fault.FieldOf(err) != "config.ssoIssuer" {
 		t.Errorf("another provider: %v", err)
+	}
+}
+
+// What an administrator meets on a bad day, and is told to change.
+func TestSAMLCallback_Remedies(t *testing.T) {
+	minutes := func(n time.Duration) time.Time { return at().Add(n * time.Minute) }
+	for name, c := range map[string]struct {
+		change func(*Config)
+		answer func(*draft)
+		remedy string
+	}{
+		"the audience is another": {
+			nil, func(d *draft) { d.audience = strings.Replace(d.audience, callbackURL, "https://old.example.com", 1) },
+			"set the audience (SP entity ID) of this application at the provider to that, or entityIssuer of the connector to what it sends",
+		},
+		"the ACS is another": {
+			nil, func(d *draft) { d.recipient = "https://old.example.com/callback" }, "register that at the provider as assertion consumer service (ACS)",
+		},
+		"the clock is ahead": {
+			nil, func(d *draft) { d.issued = minutes(10) }, "set both clocks by a time server (NTP): the provider's seems to be 600 seconds ahead of this server's",
+		},
+		"nothing is signed": {
+			nil, func(d *draft) { d.signResponse, d.signAssertion = false, false }, "let it sign the Assertion, in its settings of this application",
+		},
+		"the certificate has expired": {
+			func(c *Config) { c.CAData = past().pem() }, func(d *draft) { d.by = past() },
+			"have the provider sign with a new one, and put that into caData if it is not in the metadata",
+		},
+		"the NameID is transient": {
+			nil, func(d *draft) { d.nameID = `<saml:NameID Format="` + formatTransient + `">_8f</saml:NameID>` },
+			"have it send a persistent one, or set usernameAttr",
+		},
+		"the provider knows no such NameID": {
+			nil, func(d *draft) {
+				d.status = `<samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:Requester"><samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:InvalidNameIDPolicy"/></samlp:StatusCode>`
+			}, "set nameIDPolicyFormat to one it has, or to unspecified",
+		},
+		"nobody sends the attribute": {
+			func(c *Config) { c.EmailAttr = "emailAddress" }, nil, "set emailAttr to the attribute that holds it, or have the provider send it",
+		},
+		"the sign-in began at the provider": {nil, func(d *draft) { d.responseTo = "" }, "begin the sign-in here, not at the provider"},
+		"a person is refused there": {
+			nil, func(d *draft) {
+				d.status = `<samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:Responder"><samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:AuthnFailed"/></samlp:StatusCode>`
+			}, "try again; if that fails, the provider's log says why",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := config()
+			if c.change != nil {
+				c.change(&cfg)
+			}
+			conn, _ := open(t, cfg)
+			_, err := signIn(t, conn, func(d *draft) {
+				if c.answer != nil {
+					c.answer(d)
+				}
+			})
+			if err == nil || fault.NextOf(err) != c.remedy {
+				t.Errorf("%v\nits remedy: %s\nwant:       %s", err, fault.NextOf(err), c.remedy)
+			}
+		})
+	}
+}
+
+func TestCheck_SignedRequestsWanted(t *testing.T) {
+	good := metadataOf(entityID, ours())
+	for value, want := range map[string]probe.Status{"true": probe.Warning, "1": probe.Warning, "false": probe.OK, "": probe.OK} {
+		_, address := publish(t, strings.Replace(good, "<md:IDPSSODescriptor ", `<md:IDPSSODescriptor WantAuthnRequestsSigned="`+value+`" `, 1))
+		c, _ := open(t, byMetadata(address))
+		r := probe.New(time.Now)
+		c.Check(t.Context(), r)
+		for _, s := range r.Steps {
+			if s.Name == probe.Discovery && (s.Status != want || strings.Contains(s.Remedy, "WantAuthnRequestsSigned") != (want == probe.Warning)) {
+				t.Errorf("WantAuthnRequestsSigned=%q: %+v", value, s)
+			}
+		}
 	}
 }
 

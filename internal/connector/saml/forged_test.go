@@ -206,6 +206,9 @@ func check(t *testing.T, mode func(*draft), a attack) {
 	if kind := fault.KindOf(err); kind == fault.Internal || !strings.Contains(fault.Message(err), a.want) {
 		t.Errorf("%s: %s\nwant %q", kind, err, a.want)
 	}
+	if fault.NextOf(err) == "" {
+		t.Errorf("nothing to do about it: %v", err)
+	}
 	if strings.Contains(fault.Message(err), "jane") {
 		t.Errorf("the refusal shows what the assertion says: %s", fault.Message(err))
 	}

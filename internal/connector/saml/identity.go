@@ -231,7 +231,8 @@ func (c *Connector) userID(s said) (string, error) {
 	case len(id) > limit || strings.TrimSpace(id) != id || strings.ContainsFunc(id, unicode.IsControl):
 		return "", refuse.Response(
 			"the provider's %s is not a user id: it is longer than %d bytes, begins or ends with white space, or has control characters",
-			fetch.Clean(from), limit)
+			fetch.Clean(from), limit).
+			Next("set usernameAttr to an attribute that is one, or correct it at the provider").At("config.usernameAttr")
 	}
 	return id, nil
 }
@@ -248,7 +249,8 @@ func (c *Connector) email(s said) (string, error) {
 			Next("set emailAttr to the attribute that holds it, or have the provider send it").At("config.emailAttr")
 	case !principal.IsEmail(email):
 		return "", refuse.Response(
-			"the provider's attribute %q is %q, which is not exactly one e-mail address", c.cfg.EmailAttr, fetch.Clean(email))
+			"the provider's attribute %q is %q, which is not exactly one e-mail address", c.cfg.EmailAttr, fetch.Clean(email)).
+			Next("set emailAttr to the attribute that holds it, or correct it at the provider").At("config.emailAttr")
 	}
 	return email, nil
 }

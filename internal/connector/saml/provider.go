@@ -72,7 +72,7 @@ func (c *Connector) provider(ctx context.Context) (*metadata.Document, error) {
 	}
 	if ended(m, c.deps.Now()) {
 		return nil, fault.New(fault.Precondition, "the provider's metadata was valid until %s", m.ValidUntil.UTC().Format(time.RFC3339)).
-			Next("get a newer one")
+			Next("have the provider renew it at metadataURL, or put a newer one into metadataFile or metadata")
 	}
 	return m, nil
 }
@@ -145,6 +145,7 @@ func (c *Connector) readMetadata(ctx context.Context) ([]byte, error) {
 	raw, err := io.ReadAll(io.LimitReader(f, maxMetadata+1))
 	if err != nil || len(raw) > maxMetadata {
 		return nil, fault.New(fault.Precondition, "metadataFile cannot be read, or is larger than %d KiB", maxMetadata>>10).
+			Next("set it to the file with the provider's metadata, and that of no other").
 			At("config.metadataFile").Because(err)
 	}
 	return raw, nil

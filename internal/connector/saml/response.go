@@ -94,7 +94,7 @@ func (c *Connector) assertion(ctx context.Context, m *signed.Message, p pending)
 			Next("look at the provider's log")
 	case m.OfResponse == nil && m.OfAssertion == nil:
 		return nil, refuse.Response("the provider signed neither the Response nor the Assertion").
-			Next("let it sign the Assertion")
+			Next("let it sign the Assertion, in its settings of this application")
 	}
 	response, a := m.Response, (*etree.Element)(nil)
 	if m.OfResponse != nil {
@@ -103,7 +103,8 @@ func (c *Connector) assertion(ctx context.Context, m *signed.Message, p pending)
 			return nil, err
 		}
 		if a, err = xmltree.Child(found, xmltree.Assertion, "Assertion"); err != nil || a == nil {
-			return nil, refuse.Response("the signature of the Response leaves the Assertion out").Because(err)
+			return nil, refuse.Response("the signature of the Response leaves the Assertion out").
+				Next("let the provider sign the Assertion itself, in its settings of this application").Because(err)
 		}
 		response = found
 	}

@@ -124,6 +124,21 @@ func ParseForm(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// CheckRelayState refuses a SAML response that belongs to no sign-in of ours: one
+// that began at the provider (IdP-initiated), or whose RelayState the provider
+// has lost (SAML bindings, 3.5.3).
+func CheckRelayState(form url.Values) error {
+	if form.Get("RelayState") != "" {
+		return nil
+	}
+	return web.Problem{
+		Status: http.StatusBadRequest, Title: "This sign-in did not begin here",
+		What: "An identity provider sent a response that answers no request: it has no RelayState.",
+		Next: "Start here, for example with: pachctl auth login. If you did, tell an administrator: " +
+			"the provider must return RelayState as it came, and start no sign-ins by itself (IdP-initiated).",
+	}
+}
+
 func hasLarge(form url.Values) bool {
 	for name, values := range form {
 		if len(name) > maxField || name != SAMLResponse && len(strings.Join(values, "")) > maxField {

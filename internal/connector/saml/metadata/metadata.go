@@ -22,11 +22,16 @@ const (
 	POST     = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
 )
 
+// anew is the remedy for what is no metadata, such as a page of the provider's.
+const anew = "set metadataURL to where the provider publishes its metadata, or take it anew into metadataFile or metadata"
+
 // Document is what we use of SAML metadata, 2.4.3.
 type Document struct {
 	EntityID             string
 	RedirectURL, PostURL string // empty if not offered
 	Certificates         []*x509.Certificate
+	// WantsSigned says that the provider asks for signed requests.
+	WantsSigned bool
 	// ValidUntil is zero if the document does not say.
 	ValidUntil time.Time
 }
@@ -38,20 +43,23 @@ type Document struct {
 func Parse(raw []byte, entityID string, allowHTTP bool) (*Document, error) {
 	root, err := xmltree.Parse(bytes.TrimPrefix(raw, []byte("\ufeff")), xmltree.OfMetadata())
 	if err != nil {
-		return nil, fault.New(fault.Precondition, "the provider's metadata cannot be used: %s", fetch.Clean(err.Error()))
+		return nil, fault.New(fault.Precondition, "the provider's metadata cannot be used: %s", fetch.Clean(err.Error())).
+			Next("%s", anew)
 	}
 	entity, idp, err := chooseProvider(root, entityID)
 	if err != nil {
 		return nil, err
 	}
-	d := &Document{EntityID: xmltree.Attr(entity, "entityID")}
+	wants := xmltree.Attr(idp, "WantAuthnRequestsSigned") // an xs:boolean
+	d := &Document{EntityID: xmltree.Attr(entity, "entityID"), WantsSigned: wants == "true" || wants == "1"}
 	for _, el := range []*etree.Element{root, entity, idp} {
 		if xmltree.Attr(el, "validUntil") == "" {
 			continue
 		}
 		end, err := time.Parse(time.RFC3339, xmltree.Attr(el, "validUntil"))
 		if err != nil {
-			return nil, fault.New(fault.Precondition, "the provider's metadata has a validUntil that is not a time").Because(err)
+			return nil, fault.New(fault.Precondition, "the provider's metadata has a validUntil that is not a time").
+				Next("have the provider correct it").Because(err)
 		}
 		if d.ValidUntil.IsZero() || end.Before(d.ValidUntil) {
 			d.ValidUntil = end
@@ -77,7 +85,8 @@ func Parse(raw []byte, entityID string, allowHTTP bool) (*Document, error) {
 	}
 	d.Certificates = signingCertificates(idp)
 	if len(d.Certificates) == 0 {
-		return nil, fault.New(fault.Precondition, "the provider's metadata has no signing certificate (KeyDescriptor) that can be read")
+		return nil, fault.New(fault.Precondition, "the provider's metadata has no signing certificate (KeyDescriptor) that can be read").
+			Next("have the provider publish the one it signs with, or use ssoURL and caData in place of metadata")
 	}
 	return d, nil
 }
@@ -88,11 +97,13 @@ func takeAddress(into *string, location string, allowHTTP bool) error {
 	u, err := webaddr.Parse(location)
 	if err != nil || !webaddr.IsBare(u) || strings.Contains(location, "#") {
 		return fault.New(fault.Precondition,
-			"the provider's metadata has the sign-in address %q, which is not a valid http or https address", fetch.Clean(location))
+			"the provider's metadata has the sign-in address %q, which is not a valid http or https address", fetch.Clean(location)).
+			Next("have the provider correct it (SingleSignOnService)")
 	}
 	if !webaddr.IsSafe(u, allowHTTP) {
 		return fault.New(fault.Precondition,
-			"the provider's metadata has the sign-in address %q: only https is accepted, except on this machine itself", fetch.Clean(location))
+			"the provider's metadata has the sign-in address %q: only https is accepted, except on this machine itself", fetch.Clean(location)).
+			Next("have the provider publish its https address (SingleSignOnService)")
 	}
 	if *into == "" {
 		*into = location
@@ -109,7 +120,8 @@ func chooseProvider(root *etree.Element, entityID string) (entity, idp *etree.El
 		entities = descendants(root)
 	default:
 		return nil, nil, fault.New(fault.Precondition,
-			"the provider's metadata is not SAML metadata: it begins with %q where EntityDescriptor is expected", fetch.Clean(root.Tag))
+			"the provider's metadata is not SAML metadata: it begins with %q where EntityDescriptor is expected", fetch.Clean(root.Tag)).
+			Next("%s", anew)
 	}
 	var names []string
 	for _, e := range entities {
@@ -133,7 +145,8 @@ func chooseProvider(root *etree.Element, entityID string) (entity, idp *etree.El
 		return nil, nil, fault.New(fault.Precondition, "the metadata describes %d providers (%s)", len(names), listed(names)).
 			Next("set ssoIssuer to the one that is meant").At("config.ssoIssuer")
 	case xmltree.Attr(entity, "entityID") == "":
-		return nil, nil, fault.New(fault.Precondition, "the provider's metadata has no entityID")
+		return nil, nil, fault.New(fault.Precondition, "the provider's metadata has no entityID").
+			Next("have the provider correct it")
 	}
 	return entity, idp, nil
 }

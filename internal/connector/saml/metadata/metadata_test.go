@@ -114,7 +114,7 @@ func TestParse_UnusableMetadata(t *testing.T) {
 		"not well-formed":                            good[:len(good)-2],
 		"validUntil that is not a time":              strings.Replace(good, "entityID=", `validUntil="tomorrow" entityID=`, 1),
 	} {
-		if d, err := metadata.Parse([]byte(text), "", false); !fault.Is(err, fault.Precondition) || !strings.Contains(fault.Message(err), want) {
+		if d, err := metadata.Parse([]byte(text), "", false); !fault.Is(err, fault.Precondition) || !strings.Contains(fault.What(err), want) || fault.NextOf(err) == "" {
 			t.Errorf("want %q: %+v, %v", want, d, err)
 		}
 	}

@@ -12,6 +12,9 @@ import (
 	"pachyderm/internal/connector/saml/xmltree"
 )
 
+// report is the remedy for what no setting of ours or theirs should bring about.
+const report = "tell whoever runs the provider: this does not follow SAML 2.0"
+
 const confirmedBy = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
 
 // clocks is what an assertion's times are compared with.
@@ -25,10 +28,10 @@ type clocks struct {
 // not of the future.
 func (c clocks) hint() string {
 	if ahead := c.issued.Sub(c.now); ahead >= time.Second {
-		return fmt.Sprintf("the provider's clock seems to be %d seconds ahead of this server's: set both by a time server", seconds(ahead))
+		return fmt.Sprintf("set both clocks by a time server (NTP): the provider's seems to be %d seconds ahead of this server's", seconds(ahead))
 	}
 	if behind := c.request.Sub(c.issued); behind >= time.Second {
-		return fmt.Sprintf("the provider's clock seems to be %d seconds behind this server's: set both by a time server", seconds(behind))
+		return fmt.Sprintf("set both clocks by a time server (NTP): the provider's seems to be %d seconds behind this server's", seconds(behind))
 	}
 	return "start the sign-in again, and if this happens again, compare the clocks of this server and the provider"
 }
@@ -44,7 +47,8 @@ func (c clocks) before(el *etree.Element, key string, required bool) (time.Time,
 		return end, err
 	}
 	if late := c.now.Sub(end); late >= skew {
-		return end, refuse.Response("the provider's Assertion expired %d seconds ago (%s of %s): %s", seconds(late), key, el.Tag, c.hint())
+		return end, refuse.Response("the provider's Assertion expired %d seconds ago (%s of %s)", seconds(late), key, el.Tag).
+			Next("%s", c.hint())
 	}
 	return end, nil
 }
@@ -58,7 +62,8 @@ func (c clocks) after(el *etree.Element, key string) error {
 		return err
 	}
 	if early := begin.Sub(c.now); early > skew {
-		return refuse.Response("the provider's Assertion becomes valid only in %d seconds (%s of %s): %s", seconds(early), key, el.Tag, c.hint())
+		return refuse.Response("the provider's Assertion becomes valid only in %d seconds (%s of %s)", seconds(early), key, el.Tag).
+			Next("%s", c.hint())
 	}
 	return nil
 }
@@ -72,7 +77,8 @@ func instant(el *etree.Element, key string) (time.Time, error) {
 	}
 	if err != nil {
 		return time.Time{}, refuse.Response(
-			"the provider's Assertion has %q where a time is required (%s of %s)", fetch.Clean(value), key, el.Tag).Because(err)
+			"the provider's Assertion has %q where a time is required (%s of %s)", fetch.Clean(value), key, el.Tag).
+			Next(report).Because(err)
 	}
 	return at, nil
 }
@@ -83,10 +89,12 @@ func instant(el *etree.Element, key string) (time.Time, error) {
 func (e Expected) CheckAssertion(a *etree.Element) (time.Time, error) {
 	none := time.Time{}
 	if version := xmltree.Attr(a, "Version"); version != "2.0" {
-		return none, refuse.Response("the provider's Assertion is of SAML %q, not 2.0", fetch.Clean(version))
+		return none, refuse.Response("the provider's Assertion is of SAML %q, not 2.0", fetch.Clean(version)).
+			Next("let the provider use SAML 2.0 for this application")
 	}
 	if xmltree.Attr(a, "ID") == "" {
-		return none, refuse.Response("the provider's Assertion has no ID")
+		return none, refuse.Response("the provider's Assertion has no ID").
+			Next(report)
 	}
 	issuer, err := xmltree.Child(a, xmltree.Assertion, "Issuer")
 	if err != nil {
@@ -100,7 +108,8 @@ func (e Expected) CheckAssertion(a *etree.Element) (time.Time, error) {
 		return none, err
 	}
 	if ahead := cl.issued.Sub(cl.now); ahead > skew {
-		return none, refuse.Response("the provider's Assertion was issued %d seconds in the future: %s", seconds(ahead), cl.hint())
+		return none, refuse.Response("the provider's Assertion was issued %d seconds in the future", seconds(ahead)).
+			Next("%s", cl.hint())
 	}
 	if err := e.checkConditions(a, cl); err != nil {
 		return none, err
@@ -118,7 +127,8 @@ func (e Expected) checkConditions(a *etree.Element, cl clocks) error {
 		return err
 	}
 	if conditions == nil {
-		return refuse.Response("the provider's Assertion has no Conditions, so that it does not say whom it is meant for")
+		return refuse.Response("the provider's Assertion has no Conditions, so that it does not say whom it is meant for").
+			Next("set the audience (SP entity ID) of this application at the provider to %s", e.Audience)
 	}
 	if err := cl.after(conditions, "NotBefore"); err != nil {
 		return err
@@ -137,12 +147,13 @@ func (e Expected) checkConditions(a *etree.Element, cl clocks) error {
 		case xmltree.Is(condition, xmltree.Assertion, "OneTimeUse"), xmltree.Is(condition, xmltree.Assertion, "ProxyRestriction"):
 		default:
 			// SAML core, 2.5.1.1: what is not understood is not fulfilled.
-			return refuse.Response("the provider's Assertion has a condition that is not known here: %q", fetch.Clean(condition.Tag))
+			return refuse.Response("the provider's Assertion has a condition that is not known here: %q", fetch.Clean(condition.Tag)).
+				Next("have the provider leave it out for this application")
 		}
 	}
 	if audiences == 0 {
 		return refuse.Response("the provider's Assertion does not say whom it is meant for (AudienceRestriction)").
-			Next("set the audience at the provider to %s", e.Audience)
+			Next("set the audience (SP entity ID) of this application at the provider to %s", e.Audience)
 	}
 	return nil
 }
@@ -158,13 +169,14 @@ func (e Expected) checkAudience(restriction *etree.Element) error {
 		named = append(named, name)
 	}
 	return refuse.Response("the provider's Assertion is meant for %q, not for %q", fetch.Clean(strings.Join(named, " ")), e.Audience).
-		Next("make the audience at the provider and entityIssuer equal")
+		Next("set the audience (SP entity ID) of this application at the provider to that, or entityIssuer of the connector to what it sends")
 }
 
 func checkStatements(a *etree.Element, cl clocks) error {
 	statements := xmltree.Children(a, xmltree.Assertion, "AuthnStatement")
 	if len(statements) == 0 {
-		return refuse.Response("the provider's Assertion does not say that anybody signed in there (AuthnStatement)")
+		return refuse.Response("the provider's Assertion does not say that anybody signed in there (AuthnStatement)").
+			Next("have the provider send one for this application, as the Web Browser SSO profile requires")
 	}
 	for _, s := range statements {
 		if _, err := cl.before(s, "SessionNotOnOrAfter", false); err != nil {
@@ -182,10 +194,12 @@ func (e Expected) checkSubject(a *etree.Element, cl clocks) (time.Time, error) {
 		return time.Time{}, err
 	}
 	if subject == nil {
-		return time.Time{}, refuse.Response("the provider's Assertion does not say whom it is about (Subject)")
+		return time.Time{}, refuse.Response("the provider's Assertion does not say whom it is about (Subject)").
+			Next("have the provider send a NameID for this application")
 	}
 	var why error = refuse.Response(
-		"the provider's Assertion has no bearer confirmation (SubjectConfirmation), the only kind that a browser can carry")
+		"the provider's Assertion has no bearer confirmation (SubjectConfirmation), the only kind that a browser can carry").
+		Next("have the provider confirm the subject as bearer for this application")
 	for _, confirmation := range xmltree.Children(subject, xmltree.Assertion, "SubjectConfirmation") {
 		if xmltree.Attr(confirmation, "Method") != confirmedBy {
 			continue
@@ -195,7 +209,8 @@ func (e Expected) checkSubject(a *etree.Element, cl clocks) (time.Time, error) {
 			return time.Time{}, err
 		}
 		if data == nil {
-			why = refuse.Response("the provider's Assertion does not say where and how long it is valid (SubjectConfirmationData)")
+			why = refuse.Response("the provider's Assertion does not say where and how long it is valid (SubjectConfirmationData)").
+				Next("register %s at the provider as assertion consumer service (ACS)", e.Recipient)
 			continue
 		}
 		var end time.Time
@@ -209,7 +224,7 @@ func (e Expected) checkSubject(a *etree.Element, cl clocks) (time.Time, error) {
 func (e Expected) checkConfirmation(data *etree.Element, cl clocks) (time.Time, error) {
 	if recipient := xmltree.Attr(data, "Recipient"); recipient != e.Recipient {
 		return time.Time{}, refuse.Response("the provider's Assertion is for the recipient %q, not for %q", fetch.Clean(recipient), e.Recipient).
-			Next("correct the address that is registered at the provider")
+			Next("register that at the provider as assertion consumer service (ACS)")
 	}
 	if xmltree.Attr(data, "InResponseTo") != e.Request {
 		return time.Time{}, refuse.Response("the provider's Assertion belongs to another sign-in (InResponseTo)").

@@ -163,11 +163,11 @@ func TestExpected_ForAnotherSignIn(t *testing.T) {
 		"conditions expired":   {with(conditions, `NotOnOrAfter="`+at(-121*time.Second)+`">`), false, "expired 121 seconds ago"},
 		"expired, as the provider's clock is behind": {
 			with(second, second, at(0), at(-10*time.Minute), subject, `NotOnOrAfter="`+at(-5*time.Minute)+`"/>`), false,
-			"clock seems to be 600 seconds behind",
+			"the provider's seems to be 600 seconds behind",
 		},
 		"not yet valid": {with(`NotBefore="`+at(-time.Minute), `NotBefore="`+at(121*time.Second)), false, "becomes valid only in 121 seconds"},
 		"issued in the future": {
-			with(second, second, at(0), at(5*time.Minute)), false, "clock seems to be 300 seconds ahead",
+			with(second, second, at(0), at(5*time.Minute)), false, "the provider's seems to be 300 seconds ahead",
 		},
 		"session over":        {with(`SessionNotOnOrAfter="`+at(time.Hour), `SessionNotOnOrAfter="`+at(-time.Hour)), false, "SessionNotOnOrAfter"},
 		"nobody signed in":    {with(session, ""), false, "AuthnStatement"},
@@ -191,6 +191,9 @@ func TestExpected_ForAnotherSignIn(t *testing.T) {
 			_, err := judge(t, c.text, expected(), c.signed)
 			if !fault.Is(err, fault.Unauthenticated) || !strings.Contains(fault.Message(err), c.want) {
 				t.Errorf("%v\nwant %q", err, c.want)
+			}
+			if fault.NextOf(err) == "" {
+				t.Errorf("nothing to do about it: %v", err)
 			}
 			if err != nil && strings.Contains(fault.Message(err), "jane") {
 				t.Errorf("the refusal shows what the assertion says: %s", fault.Message(err))

@@ -39,14 +39,16 @@ func CheckStatus(response *etree.Element) error {
 		return err
 	}
 	if status == nil {
-		return refuse.Response("the provider's response has no Status")
+		return refuse.Response("the provider's response has no Status").
+			Next(report)
 	}
 	code, err := xmltree.Child(status, xmltree.Protocol, "StatusCode")
 	if err != nil {
 		return err
 	}
 	if code == nil {
-		return refuse.Response("the provider's response has no StatusCode")
+		return refuse.Response("the provider's response has no StatusCode").
+			Next(report)
 	}
 	top := xmltree.Attr(code, "Value")
 	if top == statusSuccess {
@@ -66,7 +68,8 @@ func CheckStatus(response *etree.Element) error {
 	name = fetch.Clean(name)
 	switch second {
 	case "AuthnFailed", "RequestDenied", "NoPassive", "UnknownPrincipal", "NoAuthnContext":
-		return fault.New(fault.Denied, "the provider did not sign this person in (%s)%s", name, said)
+		return fault.New(fault.Denied, "the provider did not sign this person in (%s)%s", name, said).
+			Next("try again; if that fails, the provider's log says why")
 	case "InvalidNameIDPolicy":
 		return fault.New(fault.Precondition, "the provider cannot give the NameID that the connector asks for (%s)%s", name, said).
 			Next("set nameIDPolicyFormat to one it has, or to unspecified").At("config.nameIDPolicyFormat")
@@ -79,15 +82,17 @@ func CheckStatus(response *etree.Element) error {
 // can only be refused for it. Its errors are faults of kind Unauthenticated.
 func (e Expected) CheckResponse(response *etree.Element, signed bool) error {
 	if version := xmltree.Attr(response, "Version"); version != "2.0" {
-		return refuse.Response("the provider's Response is of SAML %q, not 2.0", fetch.Clean(version))
+		return refuse.Response("the provider's Response is of SAML %q, not 2.0", fetch.Clean(version)).
+			Next("let the provider use SAML 2.0 for this application")
 	}
 	destination := xmltree.Attr(response, "Destination")
 	if destination == "" && signed {
-		return refuse.Response("the provider's signed Response does not say where it was sent to (Destination)")
+		return refuse.Response("the provider's signed Response does not say where it was sent to (Destination)").
+			Next("register %s at the provider as assertion consumer service (ACS)", e.Recipient)
 	}
 	if destination != "" && destination != e.Recipient {
 		return refuse.Response("the provider sent its Response to %q, not to %q", fetch.Clean(destination), e.Recipient).
-			Next("correct the address that is registered at the provider")
+			Next("register that at the provider as assertion consumer service (ACS)")
 	}
 	switch xmltree.Attr(response, "InResponseTo") {
 	case e.Request:
@@ -110,7 +115,8 @@ func (e Expected) CheckResponse(response *etree.Element, signed bool) error {
 func (e Expected) checkIssuer(issuer *etree.Element, of string) error {
 	switch name := xmltree.URI(issuer); {
 	case name == "":
-		return refuse.Response("the provider's %s does not say who issued it (Issuer)", of)
+		return refuse.Response("the provider's %s does not say who issued it (Issuer)", of).
+			Next(report)
 	case e.Issuer != "" && name != e.Issuer:
 		return refuse.Response("the %s was issued by %q, not by %q", of, fetch.Clean(name), e.Issuer).
 			Next("if that is the provider's entity id, correct ssoIssuer or the metadata")

@@ -20,6 +20,9 @@ type Message struct {
 	OfResponse, OfAssertion *etree.Element
 }
 
+// startAgain is the remedy for what somebody may have written in the provider's name.
+const startAgain = "start the sign-in again; if this happens again, tell whoever runs the provider"
+
 // Parse holds a Response to the one shape in which what is signed and
 // what is read cannot differ: one Response, which is the root, one Assertion,
 // which is its child, signatures only as their children, and no ID twice. That
@@ -27,10 +30,12 @@ type Message struct {
 func Parse(raw []byte) (*Message, error) {
 	root, err := xmltree.Parse(raw, xmltree.OfMessages())
 	if err != nil {
-		return nil, refuse.Response("the provider's response cannot be accepted: %s", fetch.Clean(err.Error()))
+		return nil, refuse.Response("the provider's response cannot be accepted: %s", fetch.Clean(err.Error())).
+			Next(startAgain)
 	}
 	if !xmltree.Is(root, xmltree.Protocol, "Response") {
-		return nil, refuse.Response("the provider's response is not a SAML 2.0 Response but %q", fetch.Clean(root.Tag))
+		return nil, refuse.Response("the provider's response is not a SAML 2.0 Response but %q", fetch.Clean(root.Tag)).
+			Next("let the provider answer requests for this application with SAML 2.0")
 	}
 	s := survey{ids: map[string]bool{}}
 	if err := s.walk(root); err != nil {
@@ -39,7 +44,8 @@ func Parse(raw []byte) (*Message, error) {
 	m := &Message{Response: root}
 	for _, el := range s.assertions {
 		if len(s.assertions) > 1 || el.Parent() != root || !xmltree.Is(el, xmltree.Assertion, "Assertion") {
-			return nil, refuse.Response("the provider's response must hold exactly one Assertion, as a child of the Response")
+			return nil, refuse.Response("the provider's response must hold exactly one Assertion, as a child of the Response").
+				Next("let the provider send one; " + startAgain)
 		}
 		m.Assertion = el
 	}
@@ -99,7 +105,8 @@ func (s *survey) walk(el *etree.Element) error {
 		return fault.New(fault.Precondition, "the provider encrypts its assertions (%s), which is not supported", el.Tag).
 			Next("switch encryption off for this application at the provider; the connection is encrypted by https")
 	case el.Tag == "Response" && el.Parent() != nil && el.Parent().Parent() != nil:
-		return refuse.Response("the provider's response has a Response within the Response")
+		return refuse.Response("the provider's response has a Response within the Response").
+			Next(startAgain)
 	case el.Tag == "Assertion":
 		s.assertions = append(s.assertions, el)
 	case el.Tag == "Signature":

@@ -168,7 +168,8 @@ func checkReference(el, reference *etree.Element) error {
 		return err
 	}
 	if id := xmltree.Attr(el, "ID"); id == "" || xmltree.Attr(reference, "URI") != "#"+id {
-		return refuse.Response("the signature of the %s is about another element: it proves nothing", el.Tag)
+		return refuse.Response("the signature of the %s is about another element: it proves nothing", el.Tag).
+			Next(startAgain)
 	}
 	if digest := xmltree.Attr(parts[1], "Algorithm"); !slices.Contains(digests(), digest) {
 		return unacceptable("digest method", digest, "SHA-256")
@@ -220,7 +221,8 @@ func sequence(el *etree.Element, names ...string) ([]*etree.Element, error) {
 
 func misshapen() error {
 	return refuse.Response("the provider's signature does not have the form that SAML requires: " +
-		"one reference to the signed element, enveloped-signature and exclusive canonicalization")
+		"one reference to the signed element, enveloped-signature and exclusive canonicalization").
+		Next("let the provider sign in that form (SAML core, 5.4)")
 }
 
 func unacceptable(what, algorithm, remedy string) error {
