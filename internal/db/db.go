@@ -95,6 +95,17 @@ func (d *DB) Close() error {
 	return err
 }
 
+// Stats are those of the connections; SQLite's writing one and its readers count
+// as one pool.
+func (d *DB) Stats() sql.DBStats {
+	s := d.write.Stats()
+	if d.read != d.write {
+		r := d.read.Stats()
+		s.InUse, s.Idle, s.WaitCount, s.WaitDuration = s.InUse+r.InUse, s.Idle+r.Idle, s.WaitCount+r.WaitCount, s.WaitDuration+r.WaitDuration
+	}
+	return s
+}
+
 // Ping reports whether the database answers; the error is fit for a user.
 func (d *DB) Ping(ctx context.Context) error {
 	return d.fault(d.overLost(func() error { return d.read.PingContext(ctx) }))

@@ -104,7 +104,7 @@ func (h *handler) choose(w http.ResponseWriter, r *http.Request, client grant.Cl
 	}
 	q := homerealm.Question{
 		Form: r.Form, Rows: rows, Allowed: client.AllowedConnectors, Last: h.last.Value(r), Path: h.url.AbsPath("/auth"),
-		Down: func(c registry.Row) bool { return h.issuer.providers.Health(c).State == upstream.Failing },
+		Down: func(c registry.Row) bool { return h.issuer.Providers.Health(c).State == upstream.Failing },
 	}
 	to, page := q.Choose()
 	switch {
@@ -148,7 +148,7 @@ func (h *handler) serveStart(w http.ResponseWriter, r *http.Request, connectorID
 	l := &loginctx.Login{Browser: h.cookie.EnsureID(w, r), Params: r.Form, Mode: r.Form.Get(endpoint.ResponseMode)}
 	defer func() {
 		if l.Request != nil {
-			h.issuer.providers.Forget(l.Request.ID)
+			h.issuer.Providers.Forget(l.Request.ID)
 		}
 	}()
 	rec := record.Of(h.dex, r.WithContext(loginctx.NewContext(r.Context(), l)))

@@ -53,7 +53,7 @@ func (i *Issuer) Health(ctx context.Context) (map[string]upstream.Health, error)
 	}
 	out := make(map[string]upstream.Health, len(rows))
 	for _, r := range rows {
-		out[r.ID] = i.providers.Health(r)
+		out[r.ID] = i.Providers.Health(r)
 	}
 	return out, nil
 }

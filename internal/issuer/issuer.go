@@ -73,6 +73,8 @@ type Issuer struct {
 	// Registry has the connectors, clients and settings. What changes the
 	// settings goes through the Issuer, which applies them.
 	Registry *registry.Registry
+	// Providers are the opened connectors; their metrics are registered by pachd.
+	Providers *upstream.Upstream
 
 	with    Config
 	objects dexstore.Store
@@ -89,7 +91,6 @@ type Issuer struct {
 	mu      sync.Mutex    // held while the settings change
 	changed chan struct{} // when they may have, perhaps on another replica
 
-	providers  *upstream.Upstream
 	tests      *connectortest.Service
 	logouts    *logout.Sender
 	reachedAt  func(context.Context) *url.URL
@@ -107,16 +108,16 @@ func New(ctx context.Context, c Config) (*Issuer, error) {
 		DB: c.DB, Sealer: c.Sealer, Objects: i.objects, Now: c.Now, Deps: i.deps, Reserved: []string{CLIClient, DeviceClient},
 		Own: i.ownClient,
 	})
-	i.providers = upstream.New(c.DB, i.Registry, c.Now, i.deps)
+	i.Providers = upstream.New(c.DB, i.Registry, c.Now, i.deps)
 	i.store = dexview.New(dexview.Config{
-		Objects: i.objects, Registry: i.Registry, Providers: i.providers, Grants: i.grants, Now: c.Now, BuiltIn: i.builtInClient,
+		Objects: i.objects, Registry: i.Registry, Providers: i.Providers, Grants: i.grants, Now: c.Now, BuiltIn: i.builtInClient,
 	})
 	i.tests = connectortest.New(c.DB, c.Sealer, i.Registry, c.Now, i.deps)
 	i.logouts = logout.NewSender(logout.Sender{
 		DB: c.DB, Log: c.Log, Now: c.Now, Client: fetch.HTTPClient(logout.AnswerWithin),
 		Issuer: func() jws.Issuer { return i.current.Load().grants.JWS },
 	})
-	i.cache = connectors.NewCache(i.store, i.providers.Resolve)
+	i.cache = connectors.NewCache(i.store, i.Providers.Resolve)
 	var err error
 	i.signer, err = (&signer.LocalConfig{
 		KeysRotationPeriod: keysLiveFor.String(),
@@ -127,7 +128,7 @@ func New(ctx context.Context, c Config) (*Issuer, error) {
 	}
 	c.DB.Watch(func(change db.Change) {
 		if change.Topic == registry.Topic || change.Topic == "" {
-			i.providers.Changed()
+			i.Providers.Changed()
 		}
 		if change.Topic == registry.SettingsTopic || change.Topic == "" {
 			select {
@@ -167,7 +168,7 @@ func (i *Issuer) Run(ctx context.Context) error {
 	// that need one wait for it instead of the listener.
 	i.signer.Start(ctx)
 	close(i.keysAre)
-	go i.providers.Run(ctx)
+	go i.Providers.Run(ctx)
 	go i.logouts.Run(ctx)
 	for {
 		select {
@@ -252,7 +253,7 @@ func (i *Issuer) Endpoint(path string) string { return i.current.Load().url.AbsU
 
 func (i *Issuer) deps() connector.Deps {
 	return connector.Deps{
-		Now: i.with.Now, Log: i.dexLog(), Callback: i.Callback(), AllowHTTP: i.with.Insecure, LoginParams: i.providers.LoginParams,
+		Now: i.with.Now, Log: i.dexLog(), Callback: i.Callback(), AllowHTTP: i.with.Insecure, LoginParams: i.Providers.LoginParams,
 		FormURL: func(state string) string {
 			return i.current.Load().url.AbsPath("/saml/request") + "?state=" + url.QueryEscape(state)
 		},

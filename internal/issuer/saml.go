@@ -84,7 +84,7 @@ func capable[C any](ctx context.Context, i *Issuer, id, revision string) (row re
 	if row, err = i.Registry.ReadRevision(ctx, id, revision); err != nil {
 		return row, c, err
 	}
-	p, err := i.providers.Provider(row)
+	p, err := i.Providers.Provider(row)
 	if err != nil {
 		return row, c, err
 	}

@@ -153,7 +153,7 @@ func (p *Pachd) pages() http.Handler {
 	mux.Handle("/authorization-code/", p.Login.Handler())
 	mux.Handle(rpc.RESTPath, p.rest)
 	mux.Handle("/", p.Issuer)
-	return p.limit(mux)
+	return p.measured(p.limit(mux))
 }
 
 // callbackPages are what upstream serves on its callback port.

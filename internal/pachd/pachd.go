@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
@@ -62,10 +61,14 @@ type Pachd struct {
 	rpc     *rpc.Server
 	rest    http.Handler
 	metrics *prometheus.Registry
-	guesses *guess.Guesses
-	listens listeners
-	lock    *os.File
-	tls     *tls.Config
+	// requests are those over HTTP; swept is when the last sweep succeeded, in
+	// seconds since 1970.
+	requests *prometheus.HistogramVec
+	swept    atomic.Int64
+	guesses  *guess.Guesses
+	listens  listeners
+	lock     *os.File
+	tls      *tls.Config
 }
 
 // New opens everything that pachd needs; on failure it has closed it again.
@@ -163,8 +166,7 @@ func (p *Pachd) wireServer(ctx context.Context) error {
 		return err
 	}
 	p.rest, err = p.rpc.REST(ctx)
-	p.metrics.MustRegister(
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), p.rpc.Calls, p.Limits.Refused)
+	p.registerMetrics()
 	return err
 }
 
@@ -192,6 +194,9 @@ func (p *Pachd) GRPC() string { return address(p.listens.grpc) }
 
 // HTTP is the address that the pages and readiness are served at.
 func (p *Pachd) HTTP() string { return address(p.listens.http) }
+
+// Metrics is the address that the metrics are served at.
+func (p *Pachd) Metrics() string { return address(p.listens.metrics) }
 
 // Run serves until ctx ends, and then lets calls under way finish.
 func (p *Pachd) Run(ctx context.Context) error {

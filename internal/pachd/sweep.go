@@ -41,14 +41,19 @@ func (p *Pachd) sweep(ctx context.Context) error {
 }
 
 func (p *Pachd) deleteExpired(ctx context.Context) {
+	failed := false
 	for what, expired := range map[string]func(context.Context, *db.Tx, time.Time) error{
 		"tokens": token.DeleteExpired, "logins": login.DeleteExpired, "guesses": guess.DeleteExpired,
 		"the issuer's objects": p.Issuer.DeleteExpired,
 	} {
 		err := p.DB.Update(ctx, func(tx *db.Tx) error { return expired(ctx, tx, p.now()) })
+		failed = failed || err != nil
 		if err != nil && ctx.Err() == nil {
 			p.log.ErrorContext(ctx, "cannot delete what has expired", "what", what, "error", err)
 		}
+	}
+	if !failed {
+		p.swept.Store(p.now().Unix())
 	}
 }
 

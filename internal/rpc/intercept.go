@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -21,7 +22,8 @@ import (
 // intercept is every call's way in: recover, authenticate, authorize, and on
 // the way out faults become status.
 func (s *Server) intercept(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (resp any, err error) {
-	defer func() { err = s.finish(ctx, info.FullMethod, recover(), err) }()
+	took := prometheus.NewTimer(s.Durations.WithLabelValues(info.FullMethod))
+	defer func() { err = s.finish(ctx, info.FullMethod, recover(), err); took.ObserveDuration() }()
 	ctx = s.withClient(ctx)
 	if err := s.limit(ctx, info.FullMethod); err != nil {
 		return nil, err

@@ -56,8 +56,10 @@ type Config struct {
 type Server struct {
 	GRPC   *grpc.Server
 	Health *health.Server
-	// Calls counts the calls by method and status code.
-	Calls *prometheus.CounterVec
+	// Calls counts the calls by method and status code, and Durations has how long
+	// they took by method.
+	Calls     *prometheus.CounterVec
+	Durations *prometheus.HistogramVec
 
 	sessions *session.Service
 	log      *slog.Logger
@@ -72,8 +74,7 @@ func New(c Config) (*Server, error) {
 	s := &Server{
 		Health: health.NewServer(), sessions: c.Sessions, log: c.Log, limits: c.Limits, rows: policy(), methods: map[string]boundMethod{},
 	}
-	s.Calls = prometheus.NewCounterVec(
-		prometheus.CounterOpts{Name: "pachd_rpc_calls_total", Help: "Calls by method and gRPC status code."}, []string{"method", "code"})
+	s.count()
 	opts := []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(api.MaxRequest), grpc.MaxSendMsgSize(api.MaxResponse),
 		grpc.UnaryInterceptor(s.intercept), grpc.StreamInterceptor(s.interceptStream), grpc.UnknownServiceHandler(s.serveUnknown),
@@ -95,6 +96,16 @@ func New(c Config) (*Server, error) {
 	reflection.Register(s.GRPC)
 	s.Health.SetServingStatus("", grpc_health_v1.HealthCheckResponse_NOT_SERVING)
 	return s, checkPolicy(s.rows, s.GRPC.GetServiceInfo())
+}
+
+// count makes the metrics.
+func (s *Server) count() {
+	s.Calls = prometheus.NewCounterVec(
+		prometheus.CounterOpts{Name: "pachd_rpc_calls_total", Help: "Calls by method and gRPC status code."}, []string{"method", "code"})
+	s.Durations = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "pachd_rpc_duration_seconds", Help: "How long calls took, by method.",
+		Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10, 60},
+	}, []string{"method"})
 }
 
 func (s *Server) register(desc *grpc.ServiceDesc, impl any) {

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -94,8 +93,8 @@ func TestIntercept_Panic(t *testing.T) {
 	var log bytes.Buffer
 	s := &Server{
 		log: slog.New(slog.NewTextHandler(&log, nil)), rows: policy(), limits: bounded().limits,
-		Calls: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "x"}, []string{"method", "code"}),
 	}
+	s.count()
 	_, err := s.intercept(t.Context(), nil, &grpc.UnaryServerInfo{FullMethod: "/versionpb_v2.API/GetVersion"}, func(context.Context, any) (any, error) {
 		panic("secret-of-a-call")
 	})

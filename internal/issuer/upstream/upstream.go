@@ -38,6 +38,7 @@ type Upstream struct {
 	opened  opened
 	changed chan struct{}
 	health  health
+	metrics metrics
 }
 
 // New makes an Upstream; it opens nothing.
@@ -45,6 +46,7 @@ func New(d *db.DB, r *registry.Registry, now func() time.Time, deps func() conne
 	return &Upstream{
 		db: d, registry: r, now: now, deps: deps,
 		client: fetch.HTTPClient(AnswerWithin), changed: make(chan struct{}, 1), health: health{by: map[string]*Health{}, now: now},
+		metrics: newMetrics(),
 	}
 }
 

@@ -171,7 +171,7 @@ func TestAsk_OutageIsNoRefusal(t *testing.T) {
 		"a server that is gone":  {gone.URL, fault.Unavailable},
 		"no question to anybody": {"", fault.Unauthenticated},
 	} {
-		_, err := ask(t.Context(), wrapped{upstream: o.Upstream, id: name}, func(ctx context.Context) (string, error) {
+		_, err := ask(t.Context(), wrapped{upstream: o.Upstream, id: name}, stepCallback, func(ctx context.Context) (string, error) {
 			if c.url == "" {
 				return "", errors.New("dex: no")
 			}

@@ -9,6 +9,7 @@ import (
 
 	dexconn "github.com/dexidp/dex/connector"
 	"github.com/dexidp/dex/server/tokens"
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/oauth2"
 
 	"pachyderm/internal/connector"
@@ -35,7 +36,7 @@ type wrapped struct {
 }
 
 // ask calls the connector, unless its provider has just failed several times.
-func ask[T any](ctx context.Context, w wrapped, do func(context.Context) (T, error)) (T, error) {
+func ask[T any](ctx context.Context, w wrapped, step string, do func(context.Context) (T, error)) (T, error) {
 	if err := w.upstream.health.open(w.id); err != nil {
 		var none T
 		return none, err
@@ -43,7 +44,9 @@ func ask[T any](ctx context.Context, w wrapped, do func(context.Context) (T, err
 	// Dex's connectors that have no client of their own take this one.
 	ctx = context.WithValue(ctx, oauth2.HTTPClient, w.upstream.client)
 	ctx, outage := fetch.WatchOutage(ctx)
+	took := prometheus.NewTimer(w.upstream.metrics.asked.WithLabelValues(w.id, step))
 	v, err := Within(ctx, do)
+	took.ObserveDuration()
 	if err != nil && fault.KindOf(err) == fault.Internal && outage() {
 		err = fault.New(fault.Unavailable, "the identity provider does not answer as it should").
 			Next("try again shortly").Because(err)
@@ -119,7 +122,7 @@ func (w callback) LoginURL(s dexconn.Scopes, _, state string) (string, []byte, e
 	if f == nil {
 		return "", nil, fault.New(fault.Internal, "no login is known by this state")
 	}
-	b, err := ask(context.Background(), w.wrapped, func(ctx context.Context) (begun, error) {
+	b, err := ask(context.Background(), w.wrapped, stepStart, func(ctx context.Context) (begun, error) {
 		if err := w.confirm(ctx); err != nil {
 			return begun{}, err
 		}
@@ -153,13 +156,14 @@ func (w callback) HandleCallback(s dexconn.Scopes, data []byte, r *http.Request)
 			return dexconn.Identity{}, err
 		}
 		w.fromBrowser = r.URL.Query().Has("error")
-		c, err := ask(r.Context(), w.wrapped, func(ctx context.Context) (dexconn.Identity, error) {
+		c, err := ask(r.Context(), w.wrapped, stepCallback, func(ctx context.Context) (dexconn.Identity, error) {
 			return w.provider.Connector.(dexconn.CallbackConnector).HandleCallback(s, l.Inner, r.WithContext(ctx))
 		})
-		if err != nil {
-			return dexconn.Identity{}, err
+		if err == nil {
+			c, err = w.signedIn(r.Context(), c)
 		}
-		return w.signedIn(r.Context(), c)
+		w.upstream.metrics.count(w.id, err)
+		return c, err
 	})
 }
 
@@ -176,15 +180,21 @@ func (w password) Login(ctx context.Context, s dexconn.Scopes, username, pass st
 		valid bool
 	}
 	c, err = note(ctx, func() (dexconn.Identity, error) {
-		a, err := ask(ctx, w.wrapped, func(ctx context.Context) (answer, error) {
+		a, err := ask(ctx, w.wrapped, stepPassword, func(ctx context.Context) (answer, error) {
 			who, valid, err := w.provider.Connector.(dexconn.PasswordConnector).Login(ctx, s, username, pass)
 			return answer{who, valid}, err
 		})
 		guess.Judge(ctx, a.valid, err)
-		if valid = a.valid; err != nil || !valid {
-			return a.who, err
+		valid = a.valid
+		if err == nil && !valid {
+			w.upstream.metrics.count(w.id, errWrongPassword)
+			return a.who, nil
 		}
-		return w.signedIn(ctx, a.who)
+		if err == nil {
+			a.who, err = w.signedIn(ctx, a.who)
+		}
+		w.upstream.metrics.count(w.id, err)
+		return a.who, err
 	})
 	return c, valid, err
 }
@@ -201,7 +211,7 @@ func (w refresh) Refresh(ctx context.Context, s dexconn.Scopes, c dexconn.Identi
 	if err != nil {
 		return dexconn.Identity{}, err
 	}
-	c, err = ask(ctx, w.wrapped, func(ctx context.Context) (dexconn.Identity, error) {
+	c, err = ask(ctx, w.wrapped, stepRefresh, func(ctx context.Context) (dexconn.Identity, error) {
 		return w.provider.Connector.(dexconn.RefreshConnector).Refresh(ctx, s, c)
 	})
 	if err != nil {
