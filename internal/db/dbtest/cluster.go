@@ -55,8 +55,8 @@ func NewCluster(t testing.TB) *Cluster {
 	c.start(c.standby)
 	admin(t, c.primary.url(), "ALTER SYSTEM SET synchronous_standby_names = '*'")
 	admin(t, c.primary.url(), "SELECT pg_reload_conf()")
-	c.URL = fmt.Sprintf("postgres://postgres@127.0.0.1:%d,127.0.0.1:%d/postgres?sslmode=disable&connect_timeout=2", c.primary.port, c.standby.port) +
-		"&target_session_attrs=read-write"
+	c.URL = fmt.Sprintf("postgres://postgres@127.0.0.1:%d,127.0.0.1:%d/postgres", c.primary.port, c.standby.port) +
+		"?sslmode=disable&connect_timeout=2&target_session_attrs=read-write"
 	return c
 }
 
