@@ -55,6 +55,13 @@ func (t *Tx) Changed(ctx context.Context, topic, key string) error {
 	return t.engine.announce(ctx, t, topic+"\n"+key)
 }
 
+// dropIdle closes the connections that nobody uses: where the network is gone, each
+// would be found out by a call that waits for it.
+func (d *DB) dropIdle() {
+	d.write.SetMaxIdleConns(0)
+	d.write.SetMaxIdleConns(d.maxIdle)
+}
+
 // Listen receives changes of other replicas until ctx ends, where there can be
 // any. Each time that they are not received any more it calls lost, with the
 // reason, and found once they are again.
@@ -89,6 +96,7 @@ func (d *DB) Listen(ctx context.Context, lost func(error), found func()) error {
 		d.changes.disconnected.Store(true)
 		if !reported {
 			reported = true
+			d.dropIdle()
 			lost(d.fault(err))
 		}
 		select {

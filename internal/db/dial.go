@@ -9,7 +9,7 @@ import (
 
 const (
 	// dialWithin is how long a connection to PostgreSQL may take to be made.
-	dialWithin = 5 * time.Second
+	dialWithin = 3 * time.Second
 	// unansweredFor is how long what was sent may wait to be acknowledged, before a
 	// connection is given up: the kernel alone would try for a quarter of an hour.
 	unansweredFor = 10 * time.Second

@@ -117,10 +117,16 @@ func TestListen_SilentConnection(t *testing.T) {
 	d.Watch(func(c db.Change) { received <- c })
 	lost, found := listen(t, d)
 	<-received
+	if err := d.Ping(t.Context()); err != nil || d.Stats().Idle == 0 {
+		t.Fatalf("%v, %d idle connections", err, d.Stats().Idle)
+	}
 	c.Cut(true)
 	begun := time.Now()
 	if err := <-lost; err == nil || d.Exact() {
 		t.Errorf("lost: %v, exact %v", err, d.Exact())
+	}
+	if n := d.Stats().Idle; n != 0 { // each would have somebody wait in vain
+		t.Errorf("%d idle connections are kept", n)
 	}
 	t.Logf("noticed after %v", time.Since(begun))
 	change(t, other, "unheard")
