@@ -34,6 +34,7 @@ var mayImport = map[string][]string{
 	"api/connector": nil,
 
 	"internal/fault":       nil,
+	"internal/requestid":   nil,
 	"internal/version":     {"api/version"},
 	"internal/principal":   {"internal/fault"},
 	"internal/strict":      {"internal/fault"},
@@ -43,14 +44,14 @@ var mayImport = map[string][]string{
 	"internal/db":          {"internal/fault"},
 	"internal/db/dbtest":   {"internal/db"},
 	"internal/web/theme":   nil,
-	"internal/web":         {"internal/fault", "internal/web/theme"},
+	"internal/web":         {"internal/fault", "internal/requestid", "internal/web/theme"},
 	"internal/web/browser": {"internal/secret", "internal/web"},
 	"internal/web/record":  nil,
 
 	"internal/limit":       {"internal/db", "internal/fault"},
 	"internal/limit/guess": {"internal/db", "internal/fault", "internal/limit", "internal/secret"},
 
-	"internal/audit":        {"internal/db", "internal/principal"},
+	"internal/audit":        {"internal/db", "internal/principal", "internal/requestid"},
 	"internal/access/table": nil,
 	"internal/access":       {"internal/access/table", "internal/audit", "internal/db", "internal/fault", "internal/principal"},
 	"internal/identity":     {"internal/audit", "internal/db", "internal/fault", "internal/principal"},
@@ -165,7 +166,7 @@ var mayImport = map[string][]string{
 	"internal/rpc": {
 		"api", "api/admin", "api/auth", "api/enterprise", "api/identity", "api/license", "api/pach", "api/pfs", "api/pps", "api/version", "internal/access",
 		"internal/db", "internal/fault", "internal/issuer", "internal/issuer/exchange", "internal/limit", "internal/login", "internal/rpc/admin", "internal/rpc/auth", "internal/rpc/enterprise",
-		"internal/rpc/identity", "internal/rpc/pach", "internal/secret", "internal/session", "internal/strict", "internal/version",
+		"internal/requestid", "internal/rpc/identity", "internal/rpc/pach", "internal/secret", "internal/session", "internal/strict", "internal/version",
 	},
 	"internal/rpc/admin": {"api/admin", "api/version", "internal/access", "internal/fault", "internal/session", "internal/version"},
 	"internal/rpc/auth": {
@@ -186,7 +187,7 @@ var mayImport = map[string][]string{
 	"internal/pachd": {
 		"api/admin", "internal/access", "internal/config", "internal/db", "internal/fault", "internal/issuer", "internal/issuer/device",
 		"internal/issuer/dexstore", "internal/issuer/endpoint", "internal/issuer/exchange", "internal/issuer/grant", "internal/limit", "internal/limit/guess",
-		"internal/login", "internal/rename", "internal/rpc",
+		"internal/login", "internal/rename", "internal/requestid", "internal/rpc",
 		"internal/secret", "internal/session", "internal/token", "internal/version", "internal/web", "internal/web/browser", "internal/web/theme",
 	},
 	"internal/pachd/pachdtest": {

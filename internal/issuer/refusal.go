@@ -45,7 +45,7 @@ func (h *handler) ended(ctx context.Context, l *loginctx.Login) error {
 // refuse tells the application; and if it cannot be told, the waiting device
 // and the person.
 func (h *handler) refuse(w http.ResponseWriter, r *http.Request, e *refusal) {
-	page := h.pages.Explain(e.why)
+	page := h.pages.Explain(r.Context(), e.why)
 	h.issuer.with.Log.WarnContext(r.Context(), "sign-in refused",
 		"code", page.Code, "client", e.request.ClientID, "connector", e.request.ConnectorID, "error", e.why)
 	message, hint := fault.Message(e.why), fault.NextOf(e.why)

@@ -162,7 +162,7 @@ func (p *Pachd) callbackPages() http.Handler {
 	mux.HandleFunc("GET /{$}", ok)
 	mux.Handle(login.CallbackPath, p.Login.Handler())
 	mux.Handle(login.ConfirmPath, p.Login.Handler())
-	return p.limit(mux)
+	return p.measured(p.limit(mux))
 }
 
 func (p *Pachd) metricsPage() http.Handler {

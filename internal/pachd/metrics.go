@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"pachyderm/internal/requestid"
 	"pachyderm/internal/version"
 )
 
@@ -43,9 +44,12 @@ func (p *Pachd) endpoint(r *http.Request) string {
 	return "other"
 }
 
-// measured counts what next answers.
+// measured counts what next answers, and gives each request its id.
 func (p *Pachd) measured(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, id := requestid.New(r.Context())
+		r = r.WithContext(ctx)
+		w.Header().Set(requestid.Header, id)
 		answer := &answered{ResponseWriter: w, code: http.StatusOK}
 		endpoint := p.endpoint(r)
 		took := prometheus.NewTimer(prometheus.ObserverFunc(func(seconds float64) {

@@ -34,6 +34,7 @@ import (
 	"pachyderm/internal/limit/guess"
 	"pachyderm/internal/login"
 	"pachyderm/internal/rename"
+	"pachyderm/internal/requestid"
 	"pachyderm/internal/rpc"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/session"
@@ -74,6 +75,7 @@ type Pachd struct {
 // New opens everything that pachd needs; on failure it has closed it again.
 // The errors are one sentence for the operator.
 func New(ctx context.Context, c config.Config, log *slog.Logger, now func() time.Time) (p *Pachd, err error) {
+	log = slog.New(requestid.Handler(log.Handler()))
 	p = &Pachd{config: c, log: log, now: now, metrics: prometheus.NewRegistry()}
 	p.Limits = p.newLimits()
 	defer func() {

@@ -15,6 +15,7 @@ import (
 	"pachyderm/api"
 	"pachyderm/internal/access"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/requestid"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/session"
 )
@@ -24,7 +25,7 @@ import (
 func (s *Server) intercept(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (resp any, err error) {
 	took := prometheus.NewTimer(s.Durations.WithLabelValues(info.FullMethod))
 	defer func() { err = s.finish(ctx, info.FullMethod, recover(), err); took.ObserveDuration() }()
-	ctx = s.withClient(ctx)
+	ctx = withID(s.withClient(ctx))
 	if err := s.limit(ctx, info.FullMethod); err != nil {
 		return nil, err
 	}
@@ -67,12 +68,23 @@ type admitted struct {
 
 func (a admitted) Context() context.Context { return a.ctx }
 
+// withID names a call, unless it came over HTTP, where it has its id. A caller that
+// is gone already hears of none.
+func withID(ctx context.Context) context.Context {
+	known := requestid.Of(ctx) != ""
+	ctx, id := requestid.New(ctx)
+	if !known {
+		_ = grpc.SetHeader(ctx, metadata.Pairs(requestid.Header, id))
+	}
+	return ctx
+}
+
 // finish is every call's way out.
 func (s *Server) finish(ctx context.Context, method string, panicked any, err error) error {
 	if panicked != nil {
 		err = fmt.Errorf("panic: %v\n%s", panicked, debug.Stack())
 	}
-	err = toStatus(ctx, s.log, method, err)
+	err = s.refusals.toStatus(ctx, method, err)
 	s.Calls.WithLabelValues(method, status.Code(err).String()).Inc()
 	return err
 }

@@ -76,7 +76,7 @@ func (s *Server) begin(ctx context.Context, info *tap.Info) (context.Context, er
 	if err == nil {
 		context.AfterFunc(over, leave)
 	} else if _, timed := ctx.Deadline(); !timed {
-		return ctx, toStatus(ctx, s.log, info.FullMethodName, err)
+		return ctx, s.refusals.toStatus(ctx, info.FullMethodName, err)
 	}
 	switch info.FullMethodName {
 	case authpb.API_Authenticate_FullMethodName, pachpb.API_WaitConnectorTest_FullMethodName, grpc_health_v1.Health_Watch_FullMethodName:

@@ -20,7 +20,7 @@ import (
 
 func bounded() *Server {
 	log := slog.New(slog.DiscardHandler)
-	return &Server{log: log, limits: limit.New(limit.Config{SignInsPerMinute: 600, Log: log, Now: time.Now})}
+	return &Server{refusals: to(log), limits: limit.New(limit.Config{SignInsPerMinute: 600, Log: log, Now: time.Now})}
 }
 
 // called is the context of a call from an address, until it is over.

@@ -74,7 +74,7 @@ func (s *Server) fromHTTP(next *runtime.ServeMux) http.Handler {
 		setHeaders(w.Header())
 		if err := checkBody(r); err != nil {
 			_, marshaler := runtime.MarshalerForRequest(next, r)
-			runtime.HTTPError(ctx, next, marshaler, w, r, toStatus(ctx, s.log, r.URL.Path, err))
+			runtime.HTTPError(ctx, next, marshaler, w, r, s.refusals.toStatus(ctx, r.URL.Path, err))
 			return
 		}
 		next.ServeHTTP(w, r.WithContext(ctx))

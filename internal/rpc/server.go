@@ -62,7 +62,7 @@ type Server struct {
 	Durations *prometheus.HistogramVec
 
 	sessions *session.Service
-	log      *slog.Logger
+	refusals *refusals
 	limits   *limit.Limits
 	rows     map[string]rule
 	// methods are those that are not streams, by full name.
@@ -72,7 +72,8 @@ type Server struct {
 // New makes a server; it fails if a method has no row in the policy table.
 func New(c Config) (*Server, error) {
 	s := &Server{
-		Health: health.NewServer(), sessions: c.Sessions, log: c.Log, limits: c.Limits, rows: policy(), methods: map[string]boundMethod{},
+		Health: health.NewServer(), sessions: c.Sessions, refusals: &refusals{log: c.Log, now: c.Now},
+		limits: c.Limits, rows: policy(), methods: map[string]boundMethod{},
 	}
 	s.count()
 	opts := []grpc.ServerOption{

@@ -2,9 +2,7 @@ package rpc
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
-	"log/slog"
 	"strconv"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -14,6 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"pachyderm/internal/fault"
+	"pachyderm/internal/requestid"
 )
 
 func codeOf(k fault.Kind) codes.Code {
@@ -60,7 +59,7 @@ func partsOf(err error) map[string]string {
 
 // toStatus is the one place where an error of ours becomes a status. What is
 // not meant for users is logged under a code that they can quote.
-func toStatus(ctx context.Context, log *slog.Logger, method string, err error) error {
+func (r *refusals) toStatus(ctx context.Context, method string, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -79,11 +78,11 @@ func toStatus(ctx context.Context, log *slog.Logger, method string, err error) e
 	}
 	kind, message := fault.KindOf(err), fault.Message(err)
 	if kind == fault.Internal {
-		code := rand.Text()[:8]
-		log.ErrorContext(ctx, "call failed", "method", method, "code", code, "error", err)
+		_, code := requestid.New(ctx)
+		r.log.ErrorContext(ctx, "call failed", "method", method, "code", code, "error", err)
 		message = "internal error: an administrator finds it in pachd's log by the code " + code
 	} else if kind != fault.Exhausted { // the limits see to what is logged of these
-		log.InfoContext(ctx, "call refused", "method", method, "kind", kind, "error", err)
+		r.note(ctx, method, err)
 	}
 	details := []protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: string(kind), Domain: "pachd", Metadata: partsOf(err)}}
 	if after := fault.RetryAfter(err); after > 0 {

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"log/slog"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
@@ -17,13 +19,15 @@ import (
 	"pachyderm/internal/fault"
 )
 
+func to(log *slog.Logger) *refusals { return &refusals{log: log, now: time.Now} }
+
 func TestStatus_KindAndParts(t *testing.T) {
 	for kind, want := range map[fault.Kind]codes.Code{
 		fault.Invalid: codes.InvalidArgument, fault.Unauthenticated: codes.Unauthenticated, fault.Denied: codes.PermissionDenied,
 		fault.NotFound: codes.NotFound, fault.Exists: codes.AlreadyExists, fault.Conflict: codes.Aborted, fault.Precondition: codes.FailedPrecondition,
 		fault.Unavailable: codes.Unavailable, fault.Unimplemented: codes.Unimplemented, fault.Exhausted: codes.ResourceExhausted, fault.Internal: codes.Internal,
 	} {
-		err := toStatus(t.Context(), slog.New(slog.DiscardHandler), "/x", fault.New(kind, "what is wrong").Next("do that").At("config.x").OnLine(7).Because(errors.New("hidden")))
+		err := to(slog.New(slog.DiscardHandler)).toStatus(t.Context(), "/x", fault.New(kind, "what is wrong").Next("do that").At("config.x").OnLine(7).Because(errors.New("hidden")))
 		s := status.Convert(err)
 		if s.Code() != want || strings.Contains(s.Message(), "hidden") || kind != fault.Internal && s.Message() != "what is wrong: do that (line 7)" {
 			t.Errorf("%s: %v", kind, s)
@@ -45,7 +49,7 @@ func TestStatus_KindAndParts(t *testing.T) {
 func TestStatus_RefusalsAreLogged(t *testing.T) {
 	for kind, want := range map[fault.Kind]bool{fault.Denied: true, fault.Unauthenticated: true, fault.Exhausted: false} {
 		var log bytes.Buffer
-		err := toStatus(t.Context(), slog.New(slog.NewTextHandler(&log, nil)), "/x", fault.New(kind, "what is wrong"))
+		err := to(slog.New(slog.NewTextHandler(&log, nil))).toStatus(t.Context(), "/x", fault.New(kind, "what is wrong"))
 		if got := strings.Contains(log.String(), "what is wrong"); got != want {
 			t.Errorf("%s: the log has %q", kind, log.String())
 		}
@@ -60,17 +64,17 @@ func TestStatus_RefusalsAreLogged(t *testing.T) {
 func TestStatus_Deadline(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	silent := fault.New(fault.Unavailable, "the provider did not answer").Because(context.DeadlineExceeded)
-	if s := status.Convert(toStatus(t.Context(), log, "/x", silent)); s.Code() != codes.Unavailable || s.Message() != "the provider did not answer" {
+	if s := status.Convert(to(log).toStatus(t.Context(), "/x", silent)); s.Code() != codes.Unavailable || s.Message() != "the provider did not answer" {
 		t.Errorf("a provider's silence: %v", s)
 	}
 	gone, leave := context.WithCancel(t.Context())
 	leave()
 	for _, err := range []error{context.Canceled, fault.New(fault.Unavailable, "the database does not answer").Because(context.Canceled)} {
-		if got := status.Code(toStatus(gone, log, "/x", err)); got != codes.Canceled {
+		if got := status.Code(to(log).toStatus(gone, "/x", err)); got != codes.Canceled {
 			t.Errorf("%v after the caller has gone: %s", err, got)
 		}
 	}
-	if got := status.Code(toStatus(t.Context(), log, "/x", context.DeadlineExceeded)); got != codes.DeadlineExceeded {
+	if got := status.Code(to(log).toStatus(t.Context(), "/x", context.DeadlineExceeded)); got != codes.DeadlineExceeded {
 		t.Errorf("a time limit: %s", got)
 	}
 }
@@ -92,7 +96,7 @@ func wantInternal(t *testing.T, err error, log, cause string) {
 func TestIntercept_Panic(t *testing.T) {
 	var log bytes.Buffer
 	s := &Server{
-		log: slog.New(slog.NewTextHandler(&log, nil)), rows: policy(), limits: bounded().limits,
+		refusals: to(slog.New(slog.NewTextHandler(&log, nil))), rows: policy(), limits: bounded().limits,
 	}
 	s.count()
 	_, err := s.intercept(t.Context(), nil, &grpc.UnaryServerInfo{FullMethod: "/versionpb_v2.API/GetVersion"}, func(context.Context, any) (any, error) {
@@ -140,6 +144,42 @@ func TestReads_AreRowsOfTheTable(t *testing.T) {
 	for _, method := range reads {
 		if rows[method].kind == 0 || inputOf(method) == nil {
 			t.Errorf("%s is no method of ours", method)
+		}
+	}
+}
+
+// A client in a loop is one line, which says later how many there were.
+func TestRefusals_AlikeAreOneLine(t *testing.T) {
+	var log bytes.Buffer
+	now := time.Now()
+	r := &refusals{log: slog.New(slog.NewTextHandler(&log, nil)), now: func() time.Time { return now }}
+	refuse := func(n int, method, what string) {
+		for range n {
+			if err := r.toStatus(t.Context(), method, fault.New(fault.Denied, "%s", what)); status.Code(err) != codes.PermissionDenied {
+				t.Fatal(err)
+			}
+		}
+	}
+	refuse(1000, "/x", "a")
+	refuse(1, "/x", "b")
+	refuse(1, "/y", "a")
+	if n := strings.Count(log.String(), "call refused"); n != 3 {
+		t.Errorf("%d lines: %s", n, &log)
+	}
+	now = now.Add(alikeFor)
+	refuse(1, "/x", "a")
+	if !strings.Contains(log.String(), `"alike before"=999`) {
+		t.Errorf("the count is missing: %s", &log)
+	}
+	for n := range 3 * maxAlike {
+		refuse(1, "/"+strconv.Itoa(n)+strings.Repeat("m", 64<<10), "a")
+	}
+	if len(r.alike) > maxAlike {
+		t.Errorf("%d kinds are remembered", len(r.alike))
+	}
+	for what := range r.alike {
+		if len(what.method) > 300 || len(what.message) > 300 {
+			t.Fatalf("%d bytes are remembered of what anybody can send", len(what.method)+len(what.message))
 		}
 	}
 }

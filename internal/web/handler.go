@@ -2,7 +2,7 @@ package web
 
 import (
 	"cmp"
-	"crypto/rand"
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"pachyderm/internal/fault"
+	"pachyderm/internal/requestid"
 )
 
 // statusOf is the HTTP status of a kind of fault.
@@ -73,7 +74,7 @@ func (p Pages) Render(w http.ResponseWriter, r *http.Request, status int, page a
 func (p Pages) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	var page Problem
 	if !errors.As(err, &page) {
-		page = p.Explain(err)
+		page = p.Explain(r.Context(), err)
 		if fault.Is(err, fault.Exhausted) {
 			page.Code = "" // the limits see to what is logged of these
 		} else {
@@ -91,9 +92,10 @@ func SetRetryAfter(h http.Header, err error) {
 	}
 }
 
-// Explain is the page of an error that is no Problem, with a new code.
-func (p Pages) Explain(err error) Problem {
-	page := Problem{Status: statusOf(fault.KindOf(err)), Title: p.Title, Code: rand.Text()[:8], When: p.Now()}
+// Explain is the page of an error that is no Problem; its code is the request's id.
+func (p Pages) Explain(ctx context.Context, err error) Problem {
+	_, code := requestid.New(ctx)
+	page := Problem{Status: statusOf(fault.KindOf(err)), Title: p.Title, Code: code, When: p.Now()}
 	page.What, page.Next = fault.What(err), cmp.Or(sentence(fault.NextOf(err)), p.Next)
 	if fault.KindOf(err) == fault.Internal {
 		page.What = "Something went wrong on our side."
