@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
 
+	"pachyderm/internal/cli/idp/migration"
 	"pachyderm/internal/cli/idp/trust"
 	"pachyderm/internal/cli/kit"
 )
@@ -22,7 +23,7 @@ application that signs people in through Pachyderm.`,
 		setConfig(k), getConfig(k),
 		createClient(k), updateClient(k), getClient(k), listClient(k), deleteClient(k),
 		linkIdentity(k), unlinkIdentity(k),
-		trust.Command(k),
+		trust.Command(k), migration.Command(k),
 	)}
 }
 

@@ -67,6 +67,20 @@ func (k *Kit) FindTarget(enterprise bool) (*Target, error) {
 	return newTarget(name, file.V2.Contexts[name], k.Getenv)
 }
 
+// TargetNamed is a context by its name, whatever the environment says of the
+// active one. Fault: NotFound.
+func (k *Kit) TargetNamed(name string) (*Target, error) {
+	file, err := configfile.Load(k.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	c, ok := file.V2.Contexts[name]
+	if !ok {
+		return nil, fault.New(fault.NotFound, "there is no context %q", name).Next("list them with: pachctl config list context")
+	}
+	return newTarget(name, c, func(string) string { return "" })
+}
+
 // newTarget finds the address, and whom to trust there: an address from the
 // environment brings its own certificate authorities or has the system's.
 func newTarget(name string, c *configfile.Context, getenv func(string) string) (t *Target, err error) {

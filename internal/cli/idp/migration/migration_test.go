@@ -1,0 +1,190 @@
+package migration_test
+
+import (
+	"context"
+	"encoding/json"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/structpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"pachyderm/api/auth"
+	"pachyderm/api/identity"
+	"pachyderm/demo/op"
+	"pachyderm/demo/op/optest"
+	"pachyderm/internal/cli/idp/migration"
+	"pachyderm/internal/cli/kit"
+	"pachyderm/internal/cli/kit/kittest"
+	"pachyderm/internal/pachd/pachdtest"
+	"pachyderm/internal/secret"
+)
+
+const (
+	oldRoot  = "the-root-token-of-the-old-one"
+	oldRobot = "a-token-that-a-robot-has-there"
+)
+
+// upstream answers as upstream's 2.x does, with secrets in clear.
+type upstream struct {
+	identity.UnimplementedAPIServer
+	provider *op.Provider
+	masked   bool
+}
+
+func (u upstream) ListIDPConnectors(context.Context, *identity.ListIDPConnectorsRequest) (*identity.ListIDPConnectorsResponse, error) {
+	shown := u.provider.ClientSecret
+	if u.masked {
+		shown = "***"
+	}
+	config, err := structpb.NewStruct(map[string]any{
+		"issuer": u.provider.Issuer, "clientID": u.provider.ClientID, "clientSecret": shown,
+		"redirectURI": "https://old.example.com/dex/callback", "insecureEnableGroups": true,
+	})
+	return &identity.ListIDPConnectorsResponse{Connectors: []*identity.IDPConnector{
+		{Id: "demo", Name: "Demo", Type: "oidc", ConfigVersion: 3, Config: config},
+	}}, err
+}
+
+func (u upstream) ListOIDCClients(context.Context, *identity.ListOIDCClientsRequest) (*identity.ListOIDCClientsResponse, error) {
+	return &identity.ListOIDCClientsResponse{Clients: []*identity.OIDCClient{
+		{Id: "dash", Name: "Dash", Secret: "the-secret-of-dash", RedirectUris: []string{"https://dash.example.com/callback"}},
+		{Id: "pachd", Name: "pachd", Secret: "s", RedirectUris: []string{"https://old.example.com/authorization-code/callback"}},
+	}}, nil
+}
+
+func (u upstream) GetIdentityServerConfig(context.Context, *identity.GetIdentityServerConfigRequest) (*identity.GetIdentityServerConfigResponse, error) {
+	return &identity.GetIdentityServerConfigResponse{Config: &identity.IdentityServerConfig{Issuer: "https://old.example.com/dex"}}, nil
+}
+
+type upstreamAuth struct{ auth.UnimplementedAPIServer }
+
+func (upstreamAuth) GetRoleBinding(ctx context.Context, _ *auth.GetRoleBindingRequest) (*auth.GetRoleBindingResponse, error) {
+	if md, _ := metadata.FromIncomingContext(ctx); strings.Join(md.Get("authn-token"), "") != oldRoot {
+		return nil, status.Error(codes.Unauthenticated, "no authentication token")
+	}
+	roles := func(names ...string) *auth.Roles {
+		r := &auth.Roles{Roles: map[string]bool{}}
+		for _, n := range names {
+			r.Roles[n] = true
+		}
+		return r
+	}
+	return &auth.GetRoleBindingResponse{Binding: &auth.RoleBinding{Entries: map[string]*auth.Roles{
+		"user:alice@example.com": roles("clusterAdmin"), "robot:ci": roles("repoReader", "debugger"),
+		"pach:root": roles("clusterAdmin"), "internal:auth-server": roles("clusterAdmin"),
+	}}}, nil
+}
+
+func (upstreamAuth) ExtractAuthTokens(context.Context, *auth.ExtractAuthTokensRequest) (*auth.ExtractAuthTokensResponse, error) {
+	return &auth.ExtractAuthTokensResponse{Tokens: []*auth.TokenInfo{
+		{Subject: "robot:ci", HashedToken: secret.Hash(oldRobot)},
+		{Subject: "robot:past", HashedToken: secret.Hash("another"), Expiration: timestamppb.New(time.Now().Add(-time.Hour))},
+	}}, nil
+}
+
+// world has both installations as contexts of one configuration.
+type world struct {
+	*pachdtest.Server
+	kittest.Terminal
+}
+
+func newWorld(t *testing.T, masked bool) world {
+	t.Helper()
+	s := pachdtest.Start(t)
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer()
+	identity.RegisterAPIServer(server, upstream{provider: optest.Start(t, s.Issuer.Callback()), masked: masked})
+	auth.RegisterAPIServer(server, upstreamAuth{})
+	go func() { _ = server.Serve(l) }()
+	t.Cleanup(server.Stop)
+	file := filepath.Join(t.TempDir(), "config.json")
+	text, err := json.Marshal(map[string]any{"v2": map[string]any{"active_context": "new", "contexts": map[string]any{
+		"new": map[string]string{"pachd_address": "grpc://" + s.GRPC, "session_token": s.RootToken},
+		"old": map[string]string{"pachd_address": "grpc://" + l.Addr().String(), "session_token": oldRoot},
+	}}})
+	if err == nil {
+		err = os.WriteFile(file, text, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	commands := func(k *kit.Kit) []*cobra.Command { return []*cobra.Command{migration.Command(k)} }
+	return world{s, kittest.Terminal{T: t, Commands: commands, Vars: map[string]string{"PACH_CONFIG": file}}}
+}
+
+func TestImport_BringsWhatAnotherHas(t *testing.T) {
+	w := newWorld(t, false)
+	callback := w.Issuer.Callback()
+	plan := w.Want(0, "", "import --from old", "create", "connector", "register the callback "+callback, "beside https://old.example.com/dex/callback",
+		"clusterAdmin", "user:alice@example.com", "debugger, repoReader", "never expires", "https://old.example.com/dex", "people sign in anew",
+		"Nothing was changed", "--apply")
+	if list, err := w.API.Identity.ListIDPConnectors(w.Root(), &identity.ListIDPConnectorsRequest{}); err != nil || len(list.GetConnectors()) != 0 {
+		t.Errorf("the plan made %v, %v", list, err)
+	}
+	// What has expired there is refused here; all else is made.
+	done := w.Want(1, "", "import --from old --apply", "done", "failed", "token expiration is in the past", "run the command again")
+	again := w.Want(1, "", "import --from old --apply", "exists")
+	for _, said := range []string{plan, done, again} {
+		for _, hidden := range []string{optest.Start(t, callback).ClientSecret, "the-secret-of-dash", oldRoot, oldRobot, w.RootToken} {
+			if strings.Contains(said, hidden) {
+				t.Errorf("%q is printed", hidden)
+			}
+		}
+		if strings.Contains(said, "internal:") || strings.Contains(said, "pach:root") {
+			t.Errorf("roles of the installation itself: %s", said)
+		}
+	}
+	if n := strings.Count(again, "done"); n != 0 {
+		t.Errorf("made once more: %s", again)
+	}
+	who, err := w.WhoAmI(pachdtest.As(t.Context(), oldRobot))
+	if err != nil || who.GetUsername() != "robot:ci" {
+		t.Errorf("the robot with its old token: %v, %v", who, err)
+	}
+	who, err = w.WhoAmI(pachdtest.As(t.Context(), w.Alice()))
+	if err != nil || who.GetUsername() != pachdtest.Alice {
+		t.Errorf("she signs in by the connector: %v, %v", who, err)
+	}
+	bound, err := w.Bound(w.Root(), pachdtest.Cluster())
+	if err != nil || strings.Join(bound[pachdtest.Alice], " ") != "clusterAdmin" || strings.Join(bound["robot:ci"], " ") != "debugger repoReader" {
+		t.Errorf("bound: %v, %v", bound, err)
+	}
+}
+
+// Nobody loses a role that they have here, and what is here stays.
+func TestImport_AddsOnly(t *testing.T) {
+	w := newWorld(t, false)
+	if err := w.Bind(pachdtest.Cluster(), "robot:ci", "idpAdmin"); err != nil {
+		t.Fatal(err)
+	}
+	w.Want(1, "", "import --from old --apply", "failed")
+	bound, err := w.Bound(w.Root(), pachdtest.Cluster())
+	if err != nil || strings.Join(bound["robot:ci"], " ") != "debugger idpAdmin repoReader" {
+		t.Errorf("bound: %v, %v", bound, err)
+	}
+}
+
+func TestImport_SecretThatIsNotShown(t *testing.T) {
+	w := newWorld(t, true)
+	w.Want(0, "", "import --from old", "cannot", "shows *** in place of a secret")
+}
+
+func TestImport_FromWhere(t *testing.T) {
+	w := newWorld(t, false)
+	w.Want(2, "", "import", "--from CONTEXT")
+	w.Want(1, "", "import --from nosuch", `there is no context "nosuch"`)
+	w.Want(1, "", "import --from new", "is this installation itself")
+}
