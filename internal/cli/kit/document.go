@@ -2,11 +2,9 @@ package kit
 
 import (
 	"bytes"
-	"fmt"
 	"slices"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -79,52 +77,4 @@ func (d Document) Explain(err error) error {
 }
 
 // line is where a field such as config.rootCAs[1] stands, or 0.
-func (d Document) line(field string) int {
-	var root yaml.Node
-	if field == "" || yaml.Unmarshal(d.Data, &root) != nil || len(root.Content) == 0 {
-		return 0
-	}
-	return lineOf(root.Content[0], field, true)
-}
-
-// lineOf matches keys rather than splitting the path: a key may have dots.
-func lineOf(n *yaml.Node, path string, top bool) int {
-	switch n.Kind {
-	case yaml.MappingNode:
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			if line := lineOfMember(n.Content[i], n.Content[i+1], path, top); line > 0 {
-				return line
-			}
-		}
-	case yaml.SequenceNode:
-		for i, item := range n.Content {
-			rest, ok := strings.CutPrefix(path, fmt.Sprintf("[%d]", i))
-			switch {
-			case ok && rest == "":
-				return item.Line
-			case ok:
-				return lineOf(item, strings.TrimPrefix(rest, "."), false)
-			}
-		}
-	}
-	return 0
-}
-
-// lineOfMember matches a key in any case on the top, as Decode does.
-func lineOfMember(key, value *yaml.Node, path string, top bool) int {
-	if len(key.Value) > len(path) {
-		return 0
-	}
-	begin, rest := path[:len(key.Value)], path[len(key.Value):]
-	switch {
-	case begin != key.Value && (!top || !strings.EqualFold(begin, key.Value)):
-		return 0
-	case rest == "":
-		return key.Line
-	case rest[0] == '.':
-		return lineOf(value, rest[1:], false)
-	case rest[0] == '[':
-		return lineOf(value, rest, false)
-	}
-	return 0
-}
+func (d Document) line(field string) int { return strict.LineOf(d.Data, field) }
