@@ -134,9 +134,10 @@ var mayImport = map[string][]string{
 		"internal/secret", "internal/session", "internal/trust", "internal/webaddr",
 	},
 	"internal/issuer/loginctx": nil,
+	"internal/issuer/settings": {"internal/fault", "internal/webaddr"},
 	"internal/issuer/registry": {
 		"internal/access", "internal/audit", "internal/connector", "internal/db", "internal/fault", "internal/identity", "internal/issuer/dexstore",
-		"internal/issuer/grant", "internal/issuer/logout", "internal/principal", "internal/secret", "internal/webaddr",
+		"internal/issuer/grant", "internal/issuer/logout", "internal/issuer/settings", "internal/principal", "internal/secret", "internal/webaddr",
 	},
 	"internal/issuer/upstream": {
 		"internal/connector", "internal/connector/fetch", "internal/db", "internal/fault", "internal/identity", "internal/issuer/loginctx",
@@ -154,12 +155,12 @@ var mayImport = map[string][]string{
 	"internal/issuer": {
 		"internal/audit", "internal/connector", "internal/connector/fetch", "internal/connector/oidc/clientauth", "internal/issuer/clientkey", "internal/connector/probe", "internal/db", "internal/fault",
 		"internal/identity", "internal/issuer/connectortest", "internal/issuer/endpoint", "internal/issuer/logout", "internal/issuer/device", "internal/issuer/dexlog", "internal/issuer/dexstore", "internal/issuer/dexview", "internal/issuer/grant",
-		"internal/issuer/homerealm", "internal/issuer/jws", "internal/issuer/loginctx", "internal/issuer/registry", "internal/issuer/upstream", "internal/principal", "internal/secret", "internal/web",
+		"internal/issuer/homerealm", "internal/issuer/jws", "internal/issuer/loginctx", "internal/issuer/registry", "internal/issuer/settings", "internal/issuer/upstream", "internal/principal", "internal/secret", "internal/web",
 		"internal/web/browser", "internal/web/record", "internal/web/theme", "internal/webaddr",
 	},
 	"internal/login": {
 		"internal/access", "internal/audit", "internal/connector/document", "internal/connector/oidc", "internal/db", "internal/fault", "internal/identity", "internal/issuer",
-		"internal/issuer/device", "internal/issuer/grant", "internal/issuer/registry", "internal/limit", "internal/principal", "internal/secret", "internal/session",
+		"internal/issuer/device", "internal/issuer/grant", "internal/issuer/registry", "internal/issuer/settings", "internal/limit", "internal/principal", "internal/secret", "internal/session",
 		"internal/token",
 		"internal/web", "internal/web/browser", "internal/webaddr",
 	},
@@ -178,7 +179,7 @@ var mayImport = map[string][]string{
 		"internal/issuer/exchange", "internal/issuer/registry", "internal/issuer/connectortest", "internal/issuer/upstream", "internal/login", "internal/principal",
 		"internal/rpc/identity", "internal/rpc/wire", "internal/secret", "internal/session", "internal/token", "internal/trust",
 	},
-	"internal/rpc/identity": {"api/identity", "internal/access", "internal/fault", "internal/issuer", "internal/issuer/registry", "internal/login", "internal/session", "internal/strict"},
+	"internal/rpc/identity": {"api/identity", "internal/access", "internal/fault", "internal/issuer", "internal/issuer/registry", "internal/issuer/settings", "internal/login", "internal/session", "internal/strict"},
 	"internal/rpc/enterprise": {
 		"api/enterprise", "api/license", "internal/audit", "internal/cluster", "internal/db", "internal/fault", "internal/rpc/wire", "internal/secret",
 		"internal/session",

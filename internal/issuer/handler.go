@@ -24,6 +24,7 @@ import (
 	"pachyderm/internal/issuer/jws"
 	"pachyderm/internal/issuer/logout"
 	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/issuer/settings"
 	"pachyderm/internal/web"
 	"pachyderm/internal/web/browser"
 	"pachyderm/internal/web/theme"
@@ -36,7 +37,7 @@ const rememberFor = 365 * 24 * time.Hour
 // in front of them.
 type handler struct {
 	issuer    *Issuer
-	settings  registry.Settings
+	settings  settings.Settings
 	url       oauth2.IssuerURL
 	cookie    browser.Cookie // binds a login to the browser it began in
 	last      browser.Cookie // remembers the connector that was taken last
@@ -51,7 +52,7 @@ type handler struct {
 
 // build makes the handler for settings. Fault: Invalid for a value that could
 // not work.
-func (i *Issuer) build(s registry.Settings) (*handler, error) {
+func (i *Issuer) build(s settings.Settings) (*handler, error) {
 	p, err := s.Parse(i.with.PublicURL, i.with.Insecure)
 	if err != nil {
 		return nil, err
@@ -95,7 +96,7 @@ func (i *Issuer) build(s registry.Settings) (*handler, error) {
 // comes of that is package grant's (decision 0019). Left out are also those that
 // are not ours to offer: logout and home need Dex's sessions, and introspection
 // verifies RS256 only.
-func (i *Issuer) dexHandlers(url oauth2.IssuerURL, p registry.Parsed, pages *templates.Templates) []router.Handler {
+func (i *Issuer) dexHandlers(url oauth2.IssuerURL, p settings.Parsed, pages *templates.Templates) []router.Handler {
 	log, now := i.dexLog(), i.with.Now
 	sessions := &session.Manager{Storage: i.store, Now: now, Logger: log, IssuerURL: url} // no Config: off
 	issue := tokens.NewIssuer(i.store, i.signer, url.URL, p.IDTokens, now, log)
@@ -118,7 +119,7 @@ func (i *Issuer) dexHandlers(url oauth2.IssuerURL, p registry.Parsed, pages *tem
 }
 
 // grantServer serves what comes of a code under a set of settings.
-func (i *Issuer) grantServer(url oauth2.IssuerURL, p registry.Parsed, isDevice func(redirectURI string) bool) *grant.Server {
+func (i *Issuer) grantServer(url oauth2.IssuerURL, p settings.Parsed, isDevice func(redirectURI string) bool) *grant.Server {
 	return &grant.Server{
 		Store: i.grants, Log: i.with.Log, JWS: jws.Issuer{Name: url.String(), Signer: i.signer, Keys: i.store.GetKeys, Now: i.with.Now},
 		Audience:   url.AbsURL("/userinfo"),

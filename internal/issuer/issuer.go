@@ -31,6 +31,7 @@ import (
 	"pachyderm/internal/issuer/jws"
 	"pachyderm/internal/issuer/logout"
 	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/issuer/settings"
 	"pachyderm/internal/issuer/upstream"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
@@ -122,7 +123,7 @@ func New(ctx context.Context, c Config) (*Issuer, error) {
 	i.signer, err = (&signer.LocalConfig{
 		KeysRotationPeriod: keysLiveFor.String(),
 		Algorithm:          jose.SignatureAlgorithm(c.SigningAlgorithm),
-	}).Open(ctx, i.store, registry.DefaultIDTokenExpiry, c.Now, i.dexLog())
+	}).Open(ctx, i.store, settings.DefaultIDTokenExpiry, c.Now, i.dexLog())
 	if err != nil {
 		return nil, fmt.Errorf("signing keys: %w", err)
 	}
@@ -218,17 +219,17 @@ func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // SetSettings stores and applies new settings; the next request sees them.
 // Faults: Invalid for a value that could not work, Denied.
-func (i *Issuer) SetSettings(ctx context.Context, by registry.Author, s registry.Settings) error {
+func (i *Issuer) SetSettings(ctx context.Context, by registry.Author, s settings.Settings) error {
 	return i.apply(s, func() error { return i.Registry.StoreSettings(ctx, by, s) })
 }
 
 // DeleteAll removes connectors, clients and settings.
 func (i *Issuer) DeleteAll(ctx context.Context, by principal.Name) error {
-	return i.apply(registry.Settings{}, func() error { return i.Registry.DeleteAll(ctx, by) })
+	return i.apply(settings.Settings{}, func() error { return i.Registry.DeleteAll(ctx, by) })
 }
 
 // apply serves by other settings once they are stored.
-func (i *Issuer) apply(s registry.Settings, store func() error) error {
+func (i *Issuer) apply(s settings.Settings, store func() error) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	h, err := i.build(s)

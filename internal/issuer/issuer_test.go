@@ -23,6 +23,7 @@ import (
 	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer"
 	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/issuer/settings"
 	"pachyderm/internal/pachd/pachdtest"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
@@ -58,7 +59,7 @@ func open(t *testing.T, path string) *env {
 
 func (h *env) setIssuer(url string) {
 	h.t.Helper()
-	if err := h.SetSettings(h.t.Context(), registry.Operator(), registry.Settings{Issuer: url}); err != nil {
+	if err := h.SetSettings(h.t.Context(), registry.Operator(), settings.Settings{Issuer: url}); err != nil {
 		h.t.Fatal(err)
 	}
 }
@@ -564,7 +565,7 @@ func TestHSTS_WhereTheIssuerIsHTTPS(t *testing.T) {
 	if got := answerOf(t, h, h.URL()+"/auth").Header().Get("Strict-Transport-Security"); got != "" {
 		t.Errorf("http: %q", got)
 	}
-	if err := h.SetSettings(t.Context(), registry.Operator(), registry.Settings{Issuer: "https://pach.example.com/dex"}); err != nil {
+	if err := h.SetSettings(t.Context(), registry.Operator(), settings.Settings{Issuer: "https://pach.example.com/dex"}); err != nil {
 		t.Fatal(err)
 	}
 	for _, path := range []string{"/dex/auth", "/dex/.well-known/openid-configuration", "/dex/nothing", "/elsewhere"} {

@@ -17,6 +17,7 @@ import (
 	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer"
 	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/issuer/settings"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/session"
@@ -307,7 +308,7 @@ func (s *Service) isOwn(c Config) bool {
 // hasDefaultIssuer reports whether the issuer is what upstream's client sets
 // unless it is told another.
 func (c Config) hasDefaultIssuer() bool {
-	return c.LocalhostIssuer && c.Issuer == registry.DefaultOfUpstream
+	return c.LocalhostIssuer && c.Issuer == settings.DefaultOfUpstream
 }
 
 func sameIssuer(a, b string) bool { return strings.TrimSuffix(a, "/") == strings.TrimSuffix(b, "/") }

@@ -25,6 +25,7 @@ import (
 	"pachyderm/internal/issuer"
 	"pachyderm/internal/issuer/grant"
 	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/issuer/settings"
 	"pachyderm/internal/login"
 	"pachyderm/internal/pachd/pachdtest"
 	"pachyderm/internal/principal"
@@ -549,7 +550,7 @@ func TestIDToken_AccessTokenIsNone(t *testing.T) {
 // A person may take longer to say yes than ID tokens live.
 func TestWait_LongerThanIDTokensLive(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
-		if err := h.Issuer.SetSettings(t.Context(), registry.Operator(), registry.Settings{Issuer: h.HTTP, IDTokenExpiry: "1m"}); err != nil {
+		if err := h.Issuer.SetSettings(t.Context(), registry.Operator(), settings.Settings{Issuer: h.HTTP, IDTokenExpiry: "1m"}); err != nil {
 			t.Fatal(err)
 		}
 		loginURL, state := h.start()
@@ -749,7 +750,7 @@ func TestPages_HeadersAndProblems(t *testing.T) {
 	if got := answer(h.Issuer.LegacyRedirect()).Header(); got.Get("Strict-Transport-Security") != "" || got.Get("Content-Security-Policy") == "" {
 		t.Errorf("on http: %v", got)
 	}
-	if err := h.Issuer.SetSettings(t.Context(), registry.Operator(), registry.Settings{Issuer: "https://pach.example.com/dex"}); err != nil {
+	if err := h.Issuer.SetSettings(t.Context(), registry.Operator(), settings.Settings{Issuer: "https://pach.example.com/dex"}); err != nil {
 		t.Fatal(err)
 	}
 	if got := answer(h.Issuer.LegacyRedirect()).Header(); got.Get("Strict-Transport-Security") != "max-age=31536000" {

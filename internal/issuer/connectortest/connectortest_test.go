@@ -17,6 +17,7 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/connectortest"
 	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/issuer/settings"
 	"pachyderm/internal/pachd/pachdtest"
 )
 
@@ -31,7 +32,7 @@ type env struct {
 func open(t *testing.T, path string) *env {
 	t.Helper()
 	h := &env{Server: pachdtest.Start(t), t: t}
-	if err := h.Issuer.SetSettings(t.Context(), registry.Operator(), registry.Settings{Issuer: h.HTTP + path}); err != nil {
+	if err := h.Issuer.SetSettings(t.Context(), registry.Operator(), settings.Settings{Issuer: h.HTTP + path}); err != nil {
 		t.Fatal(err)
 	}
 	h.op = optest.Start(t, h.Issuer.Callback())

@@ -10,6 +10,7 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/issuer/settings"
 	"pachyderm/internal/principal"
 )
 
@@ -197,24 +198,24 @@ func TestDeleteReplaced_ApprovedServes(t *testing.T) {
 
 func TestStoreSettings_IssuerOnlyByWhoMayGrant(t *testing.T) {
 	each(t, func(t *testing.T, o *office) {
-		err := o.StoreSettings(t.Context(), idpAdmin(), registry.Settings{Issuer: "https://elsewhere.example.com"})
+		err := o.StoreSettings(t.Context(), idpAdmin(), settings.Settings{Issuer: "https://elsewhere.example.com"})
 		if !fault.Is(err, fault.Denied) || fault.FieldOf(err) != "issuer" {
 			t.Errorf("another issuer: %v", err)
 		}
-		if err := o.StoreSettings(t.Context(), idpAdmin(), registry.Settings{IDTokenExpiry: "1h"}); err != nil {
+		if err := o.StoreSettings(t.Context(), idpAdmin(), settings.Settings{IDTokenExpiry: "1h"}); err != nil {
 			t.Errorf("the same issuer: %v", err)
 		}
-		if err := o.StoreSettings(t.Context(), idpAdmin(), registry.Settings{Issuer: "http://pachd:1658/"}); err != nil {
+		if err := o.StoreSettings(t.Context(), idpAdmin(), settings.Settings{Issuer: "http://pachd:1658/"}); err != nil {
 			t.Errorf("what names no issuer, in place of none: %v", err)
 		}
 		if s, err := o.Settings(t.Context()); err != nil || s.Issuer != "http://pachd:1658/" {
 			t.Errorf("it is given back as %q, %v", s.Issuer, err)
 		}
-		if err := o.StoreSettings(t.Context(), registry.Operator(), registry.Settings{Issuer: "https://elsewhere.example.com"}); err != nil {
+		if err := o.StoreSettings(t.Context(), registry.Operator(), settings.Settings{Issuer: "https://elsewhere.example.com"}); err != nil {
 			t.Fatal(err)
 		}
 		for _, none := range []string{"", "http://pachd:1658/"} {
-			if err := o.StoreSettings(t.Context(), idpAdmin(), registry.Settings{Issuer: none}); !fault.Is(err, fault.Denied) {
+			if err := o.StoreSettings(t.Context(), idpAdmin(), settings.Settings{Issuer: none}); !fault.Is(err, fault.Denied) {
 				t.Errorf("%q, which takes the issuer back: %v", none, err)
 			}
 		}

@@ -14,6 +14,7 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/grant"
 	"pachyderm/internal/issuer/logout"
+	"pachyderm/internal/issuer/settings"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/webaddr"
@@ -196,7 +197,7 @@ func checkAddresses(field string, uris []string) error {
 	for _, u := range uris {
 		// A query is allowed here, a fragment not even behind one (RFC 6749, 3.1.2).
 		bare, _, _ := strings.Cut(u, "?")
-		_, err := checkURL(bare, true)
+		_, err := settings.CheckURL(bare, true)
 		if err == nil && strings.Contains(u, "#") {
 			err = fault.New(fault.Invalid, "%q must have no fragment", u)
 		}

@@ -13,6 +13,7 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/grant"
+	"pachyderm/internal/issuer/settings"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
 )
@@ -335,7 +336,7 @@ func (g *Registry) DeleteAll(ctx context.Context, by principal.Name) error {
 				return err
 			}
 		}
-		if err := writeSetting(ctx, tx, identitySettings, Settings{}); err != nil {
+		if err := writeSetting(ctx, tx, identitySettings, settings.Settings{}); err != nil {
 			return err
 		}
 		return g.record(ctx, tx, by, "issuer.delete-all", "")

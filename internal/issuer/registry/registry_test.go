@@ -20,6 +20,7 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/dexstore"
 	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/issuer/settings"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
 )
@@ -525,28 +526,28 @@ func TestReadRevision_ReplacedOnes(t *testing.T) {
 
 func TestSettings_Refused(t *testing.T) {
 	for name, c := range map[string]struct {
-		s        registry.Settings
+		s        settings.Settings
 		insecure bool
 		field    string
 	}{
-		"nothing":                     {registry.Settings{}, false, ""},
-		"a path":                      {registry.Settings{Issuer: "https://pach.example.com/dex/"}, false, ""},
-		"loopback":                    {registry.Settings{Issuer: "http://127.0.0.1:30658"}, false, ""},
-		"in clear, allowed":           {registry.Settings{Issuer: "http://pach.example.com"}, true, ""},
-		"in clear":                    {registry.Settings{Issuer: "http://pach.example.com"}, false, "issuer"},
-		"almost upstream's default":   {registry.Settings{Issuer: "http://pachd:1658/dex"}, false, "issuer"},
-		"no scheme":                   {registry.Settings{Issuer: "pach.example.com"}, false, "issuer"},
-		"another scheme":              {registry.Settings{Issuer: "ftp://pach.example.com"}, false, "issuer"},
-		"a query":                     {registry.Settings{Issuer: "https://pach.example.com?x=1"}, false, "issuer"},
-		"a fragment":                  {registry.Settings{Issuer: "https://pach.example.com#x"}, false, "issuer"},
-		"a user":                      {registry.Settings{Issuer: "https://u:p@pach.example.com"}, false, "issuer"},
-		"durations":                   {registry.Settings{IDTokenExpiry: "90m", RotationTokenExpiry: "720h"}, false, ""},
-		"no duration":                 {registry.Settings{IDTokenExpiry: "a day"}, false, "id_token_expiry"},
-		"a number without unit":       {registry.Settings{IDTokenExpiry: "24"}, false, "id_token_expiry"},
-		"zero":                        {registry.Settings{IDTokenExpiry: "0s"}, false, "id_token_expiry"},
-		"less than tokens can say":    {registry.Settings{IDTokenExpiry: "999ms"}, false, "id_token_expiry"},
-		"negative":                    {registry.Settings{RotationTokenExpiry: "-1h"}, false, "rotation_token_expiry"},
-		"a bad one behind a good one": {registry.Settings{IDTokenExpiry: "24h", RotationTokenExpiry: "x"}, false, "rotation_token_expiry"},
+		"nothing":                     {settings.Settings{}, false, ""},
+		"a path":                      {settings.Settings{Issuer: "https://pach.example.com/dex/"}, false, ""},
+		"loopback":                    {settings.Settings{Issuer: "http://127.0.0.1:30658"}, false, ""},
+		"in clear, allowed":           {settings.Settings{Issuer: "http://pach.example.com"}, true, ""},
+		"in clear":                    {settings.Settings{Issuer: "http://pach.example.com"}, false, "issuer"},
+		"almost upstream's default":   {settings.Settings{Issuer: "http://pachd:1658/dex"}, false, "issuer"},
+		"no scheme":                   {settings.Settings{Issuer: "pach.example.com"}, false, "issuer"},
+		"another scheme":              {settings.Settings{Issuer: "ftp://pach.example.com"}, false, "issuer"},
+		"a query":                     {settings.Settings{Issuer: "https://pach.example.com?x=1"}, false, "issuer"},
+		"a fragment":                  {settings.Settings{Issuer: "https://pach.example.com#x"}, false, "issuer"},
+		"a user":                      {settings.Settings{Issuer: "https://u:p@pach.example.com"}, false, "issuer"},
+		"durations":                   {settings.Settings{IDTokenExpiry: "90m", RotationTokenExpiry: "720h"}, false, ""},
+		"no duration":                 {settings.Settings{IDTokenExpiry: "a day"}, false, "id_token_expiry"},
+		"a number without unit":       {settings.Settings{IDTokenExpiry: "24"}, false, "id_token_expiry"},
+		"zero":                        {settings.Settings{IDTokenExpiry: "0s"}, false, "id_token_expiry"},
+		"less than tokens can say":    {settings.Settings{IDTokenExpiry: "999ms"}, false, "id_token_expiry"},
+		"negative":                    {settings.Settings{RotationTokenExpiry: "-1h"}, false, "rotation_token_expiry"},
+		"a bad one behind a good one": {settings.Settings{IDTokenExpiry: "24h", RotationTokenExpiry: "x"}, false, "rotation_token_expiry"},
 	} {
 		p, err := c.s.Parse("https://fallback.example.com", c.insecure)
 		if c.field != "" {
@@ -561,7 +562,7 @@ func TestSettings_Refused(t *testing.T) {
 	}
 	for _, none := range []string{"", "http://pachd:1658/"} {
 		for _, insecure := range []bool{false, true} {
-			p, err := registry.Settings{Issuer: none}.Parse("https://fallback.example.com", insecure)
+			p, err := settings.Settings{Issuer: none}.Parse("https://fallback.example.com", insecure)
 			if err != nil || p.Issuer.Host != "fallback.example.com" || p.IDTokens != 24*time.Hour || p.Refresh != 0 {
 				t.Errorf("%q: %+v, %v", none, p, err)
 			}
@@ -571,10 +572,10 @@ func TestSettings_Refused(t *testing.T) {
 
 func TestSettings(t *testing.T) {
 	each(t, func(t *testing.T, o *office) {
-		if s, err := o.Settings(t.Context()); err != nil || s != (registry.Settings{}) {
+		if s, err := o.Settings(t.Context()); err != nil || s != (settings.Settings{}) {
 			t.Errorf("at first: %+v, %v", s, err)
 		}
-		want := registry.Settings{Issuer: "https://pach.example.com", IDTokenExpiry: "1h", RotationTokenExpiry: "2h"}
+		want := settings.Settings{Issuer: "https://pach.example.com", IDTokenExpiry: "1h", RotationTokenExpiry: "2h"}
 		for range 2 {
 			if err := o.StoreSettings(t.Context(), registry.Operator(), want); err != nil {
 				t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer"
 	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/issuer/settings"
 	"pachyderm/internal/login"
 	"pachyderm/internal/session"
 	"pachyderm/internal/strict"
@@ -32,7 +33,7 @@ func (s *server) SetIdentityServerConfig(ctx context.Context, req *pb.SetIdentit
 	if c == nil {
 		return nil, fault.New(fault.Invalid, "validate request: config is required")
 	}
-	return &pb.SetIdentityServerConfigResponse{}, s.issuer.SetSettings(ctx, Author(ctx), registry.Settings{
+	return &pb.SetIdentityServerConfigResponse{}, s.issuer.SetSettings(ctx, Author(ctx), settings.Settings{
 		Issuer: c.GetIssuer(), IDTokenExpiry: c.GetIdTokenExpiry(), RotationTokenExpiry: c.GetRotationTokenExpiry(),
 	})
 }
