@@ -134,10 +134,14 @@ var mayImport = map[string][]string{
 		"internal/secret", "internal/session", "internal/trust", "internal/webaddr",
 	},
 	"internal/issuer/loginctx": nil,
+	"internal/issuer/oidcclient": {
+		"internal/audit", "internal/db", "internal/fault", "internal/issuer/dexstore", "internal/issuer/grant", "internal/issuer/logout",
+		"internal/issuer/settings", "internal/principal", "internal/secret", "internal/webaddr",
+	},
 	"internal/issuer/settings": {"internal/fault", "internal/webaddr"},
 	"internal/issuer/registry": {
 		"internal/access", "internal/audit", "internal/connector", "internal/db", "internal/fault", "internal/identity", "internal/issuer/dexstore",
-		"internal/issuer/grant", "internal/issuer/logout", "internal/issuer/settings", "internal/principal", "internal/secret", "internal/webaddr",
+		"internal/issuer/grant", "internal/issuer/oidcclient", "internal/issuer/settings", "internal/principal", "internal/secret",
 	},
 	"internal/issuer/upstream": {
 		"internal/connector", "internal/connector/fetch", "internal/db", "internal/fault", "internal/identity", "internal/issuer/loginctx",
@@ -155,7 +159,7 @@ var mayImport = map[string][]string{
 	"internal/issuer": {
 		"internal/audit", "internal/connector", "internal/connector/fetch", "internal/connector/oidc/clientauth", "internal/issuer/clientkey", "internal/connector/probe", "internal/db", "internal/fault",
 		"internal/identity", "internal/issuer/connectortest", "internal/issuer/endpoint", "internal/issuer/logout", "internal/issuer/device", "internal/issuer/dexlog", "internal/issuer/dexstore", "internal/issuer/dexview", "internal/issuer/grant",
-		"internal/issuer/homerealm", "internal/issuer/jws", "internal/issuer/loginctx", "internal/issuer/registry", "internal/issuer/settings", "internal/issuer/upstream", "internal/principal", "internal/secret", "internal/web",
+		"internal/issuer/homerealm", "internal/issuer/jws", "internal/issuer/loginctx", "internal/issuer/oidcclient", "internal/issuer/registry", "internal/issuer/settings", "internal/issuer/upstream", "internal/principal", "internal/secret", "internal/web",
 		"internal/web/browser", "internal/web/record", "internal/web/theme", "internal/webaddr",
 	},
 	"internal/login": {
@@ -176,10 +180,10 @@ var mayImport = map[string][]string{
 	},
 	"internal/rpc/pach": {
 		"api/auth", "api/pach", "internal/access", "internal/connector/probe", "internal/db", "internal/fault", "internal/identity", "internal/issuer",
-		"internal/issuer/exchange", "internal/issuer/registry", "internal/issuer/connectortest", "internal/issuer/upstream", "internal/login", "internal/principal",
+		"internal/issuer/exchange", "internal/issuer/oidcclient", "internal/issuer/registry", "internal/issuer/connectortest", "internal/issuer/upstream", "internal/login", "internal/principal",
 		"internal/rpc/identity", "internal/rpc/wire", "internal/secret", "internal/session", "internal/token", "internal/trust",
 	},
-	"internal/rpc/identity": {"api/identity", "internal/access", "internal/fault", "internal/issuer", "internal/issuer/registry", "internal/issuer/settings", "internal/login", "internal/session", "internal/strict"},
+	"internal/rpc/identity": {"api/identity", "internal/access", "internal/fault", "internal/issuer", "internal/issuer/oidcclient", "internal/issuer/registry", "internal/issuer/settings", "internal/login", "internal/session", "internal/strict"},
 	"internal/rpc/enterprise": {
 		"api/enterprise", "api/license", "internal/audit", "internal/cluster", "internal/db", "internal/fault", "internal/rpc/wire", "internal/secret",
 		"internal/session",

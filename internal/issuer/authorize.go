@@ -16,6 +16,7 @@ import (
 	"pachyderm/internal/issuer/grant"
 	"pachyderm/internal/issuer/homerealm"
 	"pachyderm/internal/issuer/loginctx"
+	"pachyderm/internal/issuer/oidcclient"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/upstream"
 	"pachyderm/internal/secret"
@@ -273,7 +274,7 @@ func (h *handler) admit(w http.ResponseWriter, r *http.Request) (client grant.Cl
 	}
 	redirect := r.Form.Get("redirect_uri")
 	switch {
-	case !registry.MayRedirect(client.Client, redirect):
+	case !oidcclient.MayRedirect(client.Client, redirect):
 		return client, false, web.Problem{
 			Status: http.StatusBadRequest, Title: "This redirect URI is not registered",
 			What: "The application that sent you here named a redirect URI that is not registered for it.",

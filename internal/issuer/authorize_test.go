@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"pachyderm/demo/op/optest"
+	"pachyderm/internal/issuer/oidcclient"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/principal"
 )
@@ -52,7 +53,7 @@ func TestAuthorize_FormPost(t *testing.T) {
 	h.connect(nil)
 	h.mock("table", nil)
 	redirect := "http://127.0.0.1:7/app?tenant=a"
-	app, err := h.Registry.CreateClient(t.Context(), principal.Root, registry.Client{ID: "app", Name: "An app", RedirectURIs: []string{redirect}})
+	app, err := h.Registry.CreateClient(t.Context(), principal.Root, oidcclient.Client{ID: "app", Name: "An app", RedirectURIs: []string{redirect}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,7 @@ import (
 
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/grant"
-	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/issuer/oidcclient"
 )
 
 // The OIDC clients that are always there.
@@ -70,7 +70,7 @@ func (i *Issuer) client(ctx context.Context, id string) (grant.Client, error) {
 		return grant.Client{Client: c, NeedsPKCE: true}, nil
 	}
 	_, pkce, err := i.Registry.DexClient(ctx, id)
-	return grant.Client{Client: c, NeedsPKCE: pkce == registry.PKCERequired, MayLearnPKCE: pkce == registry.PKCEUntilUsed}, err
+	return grant.Client{Client: c, NeedsPKCE: pkce == oidcclient.PKCERequired, MayLearnPKCE: pkce == oidcclient.PKCEUntilUsed}, err
 }
 
 func (i *Issuer) clientName(ctx context.Context, id string) string {

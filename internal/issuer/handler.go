@@ -23,7 +23,7 @@ import (
 	"pachyderm/internal/issuer/grant"
 	"pachyderm/internal/issuer/jws"
 	"pachyderm/internal/issuer/logout"
-	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/issuer/oidcclient"
 	"pachyderm/internal/issuer/settings"
 	"pachyderm/internal/web"
 	"pachyderm/internal/web/browser"
@@ -124,7 +124,7 @@ func (i *Issuer) grantServer(url oauth2.IssuerURL, p settings.Parsed, isDevice f
 		Store: i.grants, Log: i.with.Log, JWS: jws.Issuer{Name: url.String(), Signer: i.signer, Keys: i.store.GetKeys, Now: i.with.Now},
 		Audience:   url.AbsURL("/userinfo"),
 		TokensLive: p.IDTokens, RefreshLives: p.Refresh, DevicesLive: devicesLiveFor,
-		Client: i.client, LearntPKCE: registry.LearntPKCE, Refresh: i.Providers.Refresh, Exchange: i.with.Exchange,
+		Client: i.client, LearntPKCE: oidcclient.LearntPKCE, Refresh: i.Providers.Refresh, Exchange: i.with.Exchange,
 		VerificationURI: func(ctx context.Context) string { return i.Outside(ctx, url.AbsURL("/device")) }, IsDevice: isDevice,
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"pachyderm/demo/op/optest"
+	"pachyderm/internal/issuer/oidcclient"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/principal"
 )
@@ -52,7 +53,7 @@ func TestHomeRealm_AllowedConnectors(t *testing.T) {
 	h := open(t, "/dex")
 	h.connect(nil)
 	h.mock("other", nil)
-	client, err := h.Registry.CreateClient(t.Context(), principal.Root, registry.Client{ID: "dashboard", Name: "Dashboard", RedirectURIs: []string{loopback}, AllowedConnectors: []string{"demo"}})
+	client, err := h.Registry.CreateClient(t.Context(), principal.Root, oidcclient.Client{ID: "dashboard", Name: "Dashboard", RedirectURIs: []string{loopback}, AllowedConnectors: []string{"demo"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +71,7 @@ func TestHomeRealm_AllowedConnectors(t *testing.T) {
 	}
 	restrict := func(ids ...string) {
 		t.Helper()
-		if err := h.Registry.UpdateClient(t.Context(), principal.Root, registry.Client{ID: client.ID, AllowedConnectors: ids}); err != nil {
+		if err := h.Registry.UpdateClient(t.Context(), principal.Root, oidcclient.Client{ID: client.ID, AllowedConnectors: ids}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -97,7 +98,7 @@ func TestHomeRealm_AllowedConnectors(t *testing.T) {
 	if status, answer := grant(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh}}); status != http.StatusOK {
 		t.Errorf("allowed again: %d %v", status, answer)
 	}
-	if _, err := h.Registry.CreateClient(t.Context(), principal.Root, registry.Client{ID: "x", Name: "X", AllowedConnectors: []string{"nosuch"}}); err == nil {
+	if _, err := h.Registry.CreateClient(t.Context(), principal.Root, oidcclient.Client{ID: "x", Name: "X", AllowedConnectors: []string{"nosuch"}}); err == nil {
 		t.Error("a connector that is not there was allowed")
 	}
 }

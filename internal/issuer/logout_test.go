@@ -13,7 +13,7 @@ import (
 
 	"pachyderm/demo/op/optest"
 	"pachyderm/internal/db"
-	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/issuer/oidcclient"
 	"pachyderm/internal/principal"
 )
 
@@ -21,7 +21,7 @@ import (
 // server, which takes logout tokens as Back-Channel Logout, 2.6, has it.
 type application struct {
 	*env
-	registry.Client
+	oidcclient.Client
 	redirect string
 	heard    chan map[string]any // claims of logout tokens
 	status   chan int            // what it answers next; 200 if there is none
@@ -34,8 +34,8 @@ func (h *env) application(public bool) *application {
 	h.t.Cleanup(server.Close)
 	at := server.URL + "/logged-out"
 	var err error
-	a.Client, err = h.Registry.CreateClient(h.t.Context(), principal.Root, registry.Client{
-		ID: "app", Name: "An app", RedirectURIs: []string{a.redirect}, Public: public, PKCE: registry.PKCERequired,
+	a.Client, err = h.Registry.CreateClient(h.t.Context(), principal.Root, oidcclient.Client{
+		ID: "app", Name: "An app", RedirectURIs: []string{a.redirect}, Public: public, PKCE: oidcclient.PKCERequired,
 		PostLogoutRedirectURIs: []string{"http://127.0.0.1:7/bye?from=pach"}, LogoutURI: &at,
 	})
 	if err != nil {
@@ -245,18 +245,18 @@ func TestIntrospection_OnlyWhatWorksAndToWhomItConcerns(t *testing.T) {
 	h := open(t, "/dex")
 	h.connect(nil)
 	app := h.application(false)
-	api, err := h.Registry.CreateClient(t.Context(), principal.Root, registry.Client{
+	api, err := h.Registry.CreateClient(t.Context(), principal.Root, oidcclient.Client{
 		ID: "api", Name: "An API", RedirectURIs: []string{"http://127.0.0.1:7/api"}, TrustedPeers: []string{"app"},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := h.Registry.CreateClient(t.Context(), principal.Root, registry.Client{ID: "other", Name: "O", RedirectURIs: []string{"http://127.0.0.1:7/o"}})
+	other, err := h.Registry.CreateClient(t.Context(), principal.Root, oidcclient.Client{ID: "other", Name: "O", RedirectURIs: []string{"http://127.0.0.1:7/o"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	tokens, claims := app.signIn(offline)
-	as := func(c registry.Client) *application { return &application{env: h, Client: c} }
+	as := func(c oidcclient.Client) *application { return &application{env: h, Client: c} }
 	for _, kind := range []string{"access_token", "refresh_token"} {
 		ask := func(by *application) map[string]any {
 			t.Helper()

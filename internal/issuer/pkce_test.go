@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"pachyderm/demo/op/optest"
-	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/issuer/oidcclient"
 	"pachyderm/internal/principal"
 )
 
@@ -17,9 +17,9 @@ func TestAuthorize_PKCEOfConfidentialClients(t *testing.T) {
 	h := open(t, "")
 	h.connect(nil)
 	redirect := "http://127.0.0.1:7/app"
-	clients := map[string]registry.Client{}
-	for id, p := range map[string]registry.PKCE{"own": registry.PKCERequired, "exempt": registry.PKCEOptional, "console": ""} {
-		c, err := h.Registry.CreateClient(t.Context(), principal.Root, registry.Client{ID: id, Name: id, RedirectURIs: []string{redirect}, PKCE: p})
+	clients := map[string]oidcclient.Client{}
+	for id, p := range map[string]oidcclient.PKCE{"own": oidcclient.PKCERequired, "exempt": oidcclient.PKCEOptional, "console": ""} {
+		c, err := h.Registry.CreateClient(t.Context(), principal.Root, oidcclient.Client{ID: id, Name: id, RedirectURIs: []string{redirect}, PKCE: p})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -24,6 +24,7 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer"
 	"pachyderm/internal/issuer/grant"
+	"pachyderm/internal/issuer/oidcclient"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/settings"
 	"pachyderm/internal/login"
@@ -684,7 +685,7 @@ func TestIDToken_Refused(t *testing.T) {
 	})
 }
 
-func (h *env) client(c registry.Client) registry.Client {
+func (h *env) client(c oidcclient.Client) oidcclient.Client {
 	h.t.Helper()
 	made, err := h.Issuer.Registry.CreateClient(h.t.Context(), principal.Root, c)
 	if err != nil {
@@ -695,11 +696,11 @@ func (h *env) client(c registry.Client) registry.Client {
 
 func TestIDToken_OfAnotherClient(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
-		h.client(registry.Client{ID: "testapp", Name: "App", RedirectURIs: []string{loopback}})
+		h.client(oidcclient.Client{ID: "testapp", Name: "App", RedirectURIs: []string{loopback}})
 		_, err := h.Login.WithIDToken(t.Context(), h.idToken("testapp", "openid email", optest.Alice))
 		wantRefused(t, err, `expected audience "pachd" got ["testapp"]`, "audience:server:client_id:pachd")
 
-		h.client(registry.Client{ID: "pachd", Name: "Pachyderm", TrustedPeers: []string{"testapp"}})
+		h.client(oidcclient.Client{ID: "pachd", Name: "Pachyderm", TrustedPeers: []string{"testapp"}})
 		raw := h.idToken("testapp", "openid email audience:server:client_id:pachd", optest.Alice)
 		claims, err := h.Issuer.Verify(t.Context(), raw)
 		if err != nil {
@@ -725,7 +726,7 @@ func TestIDToken_OfAnotherClient(t *testing.T) {
 
 func TestIDToken_PachdRegisteredAsClient(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
-		h.client(registry.Client{ID: "pachd", Name: "Pachyderm", RedirectURIs: []string{"http://localhost:30657/authorization-code/callback"}})
+		h.client(oidcclient.Client{ID: "pachd", Name: "Pachyderm", RedirectURIs: []string{"http://localhost:30657/authorization-code/callback"}})
 		loginURL, state := h.start()
 		waiting := h.wait(state)
 		b := h.browser()

@@ -9,6 +9,7 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
+	"pachyderm/internal/issuer/oidcclient"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/settings"
 	"pachyderm/internal/principal"
@@ -275,8 +276,8 @@ func TestDeleteConnector_RolesOfItsGroupsEnd(t *testing.T) {
 
 func TestCreateClient_LookAlikes(t *testing.T) {
 	each(t, func(t *testing.T, o *office) {
-		client := func(id string) registry.Client {
-			return registry.Client{ID: id, Name: "x", RedirectURIs: []string{"https://x.example.com/cb"}}
+		client := func(id string) oidcclient.Client {
+			return oidcclient.Client{ID: id, Name: "x", RedirectURIs: []string{"https://x.example.com/cb"}}
 		}
 		if _, err := o.CreateClient(t.Context(), principal.Root, client("console")); err != nil {
 			t.Fatal(err)

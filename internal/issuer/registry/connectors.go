@@ -327,7 +327,7 @@ func (g *Registry) DeleteAll(ctx context.Context, by principal.Name) error {
 	}
 	return g.with.DB.Update(ctx, func(tx *db.Tx) error {
 		for _, c := range clients {
-			if err := g.endClient(ctx, tx, by, c.ID); err != nil && !fault.Is(err, fault.NotFound) {
+			if err := g.End(ctx, tx, by, c.ID); err != nil && !fault.Is(err, fault.NotFound) {
 				return err
 			}
 		}

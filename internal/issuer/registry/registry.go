@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"time"
 
 	"github.com/dexidp/dex/storage"
@@ -8,22 +9,30 @@ import (
 	"pachyderm/internal/connector"
 	"pachyderm/internal/db"
 	"pachyderm/internal/issuer/dexstore"
+	"pachyderm/internal/issuer/oidcclient"
 	"pachyderm/internal/secret"
 )
 
 // Registry is the one way to connectors, clients and settings. It is safe for
 // concurrent use.
 type Registry struct {
-	with    Config
-	state   *db.Memory[*state]
-	clients *db.Memory[*clients]
+	*oidcclient.Registry
+
+	with  Config
+	state *db.Memory[*state]
 }
 
 // New makes a registry.
 func New(c Config) *Registry {
 	g := &Registry{with: c}
 	g.state = db.Remember(c.DB, Topic, g.readState)
-	g.clients = db.Remember(c.DB, ClientTopic, g.readClients)
+	g.Registry = oidcclient.New(oidcclient.Config{
+		DB: c.DB, Objects: c.Objects, Now: c.Now, Reserved: c.Reserved, Own: c.Own,
+		Connected: func(ctx context.Context, connector string) error {
+			_, err := g.read(ctx, connector)
+			return err
+		},
+	})
 	return g
 }
 

@@ -19,6 +19,7 @@ import (
 	"pachyderm/internal/db/dbtest"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/dexstore"
+	"pachyderm/internal/issuer/oidcclient"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/settings"
 	"pachyderm/internal/principal"
@@ -589,7 +590,7 @@ func TestSettings(t *testing.T) {
 
 func TestClients_Lifecycle(t *testing.T) {
 	each(t, func(t *testing.T, o *office) {
-		client := registry.Client{
+		client := oidcclient.Client{
 			ID: "app", Name: "App", RedirectURIs: []string{"https://app.example.com/cb?x=1"}, TrustedPeers: []string{"pachd"},
 		}
 		made, err := o.CreateClient(t.Context(), principal.Root, client)
@@ -600,12 +601,12 @@ func TestClients_Lifecycle(t *testing.T) {
 			!strings.Contains(fault.Message(err), "ID already exists") {
 			t.Errorf("twice: %v", err)
 		}
-		client.PKCE = registry.PKCEUntilUsed
+		client.PKCE = oidcclient.PKCEUntilUsed
 		got, err := o.Client(t.Context(), "app")
 		if diff := cmp.Diff(client, got); diff != "" || err != nil {
 			t.Errorf("read, and the secret must not show (-want +got):\n%s%v", diff, err)
 		}
-		if err := o.UpdateClient(t.Context(), principal.Root, registry.Client{ID: "app", Secret: "***", TrustedPeers: []string{}}); err != nil {
+		if err := o.UpdateClient(t.Context(), principal.Root, oidcclient.Client{ID: "app", Secret: "***", TrustedPeers: []string{}}); err != nil {
 			t.Fatal(err)
 		}
 		client.TrustedPeers = nil
@@ -620,7 +621,7 @@ func TestClients_Lifecycle(t *testing.T) {
 		if secretOf(t, o, "app") != made.Secret {
 			t.Error("the mask was taken for a secret")
 		}
-		if err := o.UpdateClient(t.Context(), principal.Root, registry.Client{ID: "app", Secret: "chosen", Name: "New"}); err != nil ||
+		if err := o.UpdateClient(t.Context(), principal.Root, oidcclient.Client{ID: "app", Secret: "chosen", Name: "New"}); err != nil ||
 			secretOf(t, o, "app") != "chosen" {
 			t.Errorf("a new secret: %v", err)
 		}
@@ -628,7 +629,7 @@ func TestClients_Lifecycle(t *testing.T) {
 			t.Fatal(err)
 		}
 		for what, err := range map[string]error{
-			"read": lastError(o.Client(t.Context(), "app")), "update": o.UpdateClient(t.Context(), principal.Root, registry.Client{ID: "app"}),
+			"read": lastError(o.Client(t.Context(), "app")), "update": o.UpdateClient(t.Context(), principal.Root, oidcclient.Client{ID: "app"}),
 			"delete": o.DeleteClient(t.Context(), principal.Root, "app"),
 		} {
 			if !fault.Is(err, fault.NotFound) || !strings.Contains(fault.Message(err), `unable to find OIDC client with id "app"`) {
@@ -643,18 +644,18 @@ func TestClients_Lifecycle(t *testing.T) {
 func TestClients_PachdItself(t *testing.T) {
 	each(t, func(t *testing.T, o *office) {
 		const callback = "https://pach.example.com/callback"
-		want := registry.Client{ID: "pachd", Name: "Pachyderm", RedirectURIs: []string{callback}, PKCE: registry.PKCERequired}
+		want := oidcclient.Client{ID: "pachd", Name: "Pachyderm", RedirectURIs: []string{callback}, PKCE: oidcclient.PKCERequired}
 		check := func() {
 			t.Helper()
 			one, err := o.Client(t.Context(), "pachd")
 			if diff := cmp.Diff(want, one); diff != "" || err != nil {
 				t.Errorf("read (-want +got):\n%s%v", diff, err)
 			}
-			if all, err := o.Clients(t.Context()); err != nil || cmp.Diff([]registry.Client{want}, all) != "" {
+			if all, err := o.Clients(t.Context()); err != nil || cmp.Diff([]oidcclient.Client{want}, all) != "" {
 				t.Errorf("listed: %v, %v", all, err)
 			}
 		}
-		update := func(c registry.Client) {
+		update := func(c oidcclient.Client) {
 			t.Helper()
 			c.ID = "pachd"
 			if err := o.UpdateClient(t.Context(), principal.Root, c); err != nil {
@@ -665,19 +666,19 @@ func TestClients_PachdItself(t *testing.T) {
 		if err := o.DeleteClient(t.Context(), principal.Root, "pachd"); !fault.Is(err, fault.Precondition) {
 			t.Errorf("delete what is built in: %v", err)
 		}
-		update(registry.Client{TrustedPeers: []string{"console"}})
+		update(oidcclient.Client{TrustedPeers: []string{"console"}})
 		want.TrustedPeers = []string{"console"}
 		check()
 		if stored, err := o.ClientSecret(t.Context(), "pachd"); err != nil || len(stored) < 40 {
 			t.Errorf("its secret is %q, %v", stored, err)
 		}
-		update(registry.Client{Name: "Ours", RedirectURIs: []string{"https://other.example.com/"}, TrustedPeers: []string{}})
+		update(oidcclient.Client{Name: "Ours", RedirectURIs: []string{"https://other.example.com/"}, TrustedPeers: []string{}})
 		want.Name, want.RedirectURIs, want.TrustedPeers = "Ours", []string{"https://other.example.com/", callback}, []string{}
 		check()
 		if err := o.DeleteClient(t.Context(), principal.Root, "pachd"); err != nil {
 			t.Fatal(err)
 		}
-		want = registry.Client{ID: "pachd", Name: "Pachyderm", RedirectURIs: []string{callback}, PKCE: registry.PKCERequired}
+		want = oidcclient.Client{ID: "pachd", Name: "Pachyderm", RedirectURIs: []string{callback}, PKCE: oidcclient.PKCERequired}
 		check()
 	})
 }
@@ -686,7 +687,7 @@ func TestClients_PachdItself(t *testing.T) {
 // forgotten with the client.
 func TestClients_PKCE(t *testing.T) {
 	each(t, func(t *testing.T, o *office) {
-		of := func(id string) registry.PKCE {
+		of := func(id string) oidcclient.PKCE {
 			t.Helper()
 			c, err := o.Client(t.Context(), id)
 			if err != nil {
@@ -698,50 +699,50 @@ func TestClients_PKCE(t *testing.T) {
 			}
 			return same
 		}
-		make := func(id string, p registry.PKCE) {
+		make := func(id string, p oidcclient.PKCE) {
 			t.Helper()
-			if _, err := o.CreateClient(t.Context(), principal.Root, registry.Client{ID: id, Name: id, PKCE: p}); err != nil {
+			if _, err := o.CreateClient(t.Context(), principal.Root, oidcclient.Client{ID: id, Name: id, PKCE: p}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		set := func(id string, p registry.PKCE) {
+		set := func(id string, p oidcclient.PKCE) {
 			t.Helper()
-			if err := o.UpdateClient(t.Context(), principal.Root, registry.Client{ID: id, PKCE: p}); err != nil {
+			if err := o.UpdateClient(t.Context(), principal.Root, oidcclient.Client{ID: id, PKCE: p}); err != nil {
 				t.Fatal(err)
 			}
 		}
 		learn := func(id string) {
 			t.Helper()
-			if err := o.db.Update(t.Context(), func(tx *db.Tx) error { return registry.LearntPKCE(t.Context(), tx, id) }); err != nil {
+			if err := o.db.Update(t.Context(), func(tx *db.Tx) error { return oidcclient.LearntPKCE(t.Context(), tx, id) }); err != nil {
 				t.Fatal(err)
 			}
 		}
 		make("console", "")
-		make("own", registry.PKCERequired)
-		if console, own := of("console"), of("own"); console != registry.PKCEUntilUsed || own != registry.PKCERequired {
+		make("own", oidcclient.PKCERequired)
+		if console, own := of("console"), of("own"); console != oidcclient.PKCEUntilUsed || own != oidcclient.PKCERequired {
 			t.Errorf("at first %s and %s", console, own)
 		}
 		learn("console")
 		set("console", "")
-		if got := of("console"); got != registry.PKCERequired {
+		if got := of("console"); got != oidcclient.PKCERequired {
 			t.Errorf("after it was used: %s", got)
 		}
-		set("own", registry.PKCEOptional)
+		set("own", oidcclient.PKCEOptional)
 		learn("own")
-		if got := of("own"); got != registry.PKCEOptional {
+		if got := of("own"); got != oidcclient.PKCEOptional {
 			t.Errorf("an administrator's word, after it was used: %s", got)
 		}
 		if err := o.DeleteClient(t.Context(), principal.Root, "own"); err != nil {
 			t.Fatal(err)
 		}
 		make("own", "")
-		if got := of("own"); got != registry.PKCEUntilUsed {
+		if got := of("own"); got != oidcclient.PKCEUntilUsed {
 			t.Errorf("another of the same id: %s", got)
 		}
 	})
 }
 
-func lastError(_ registry.Client, err error) error { return err }
+func lastError(_ oidcclient.Client, err error) error { return err }
 
 func secretOf(t *testing.T, o *office, id string) string {
 	t.Helper()
@@ -759,27 +760,27 @@ func secretOf(t *testing.T, o *office, id string) string {
 func TestCreateClient_Refused(t *testing.T) {
 	o := open(t, dbtest.SQLite(t), nil)
 	for name, c := range map[string]struct {
-		client registry.Client
+		client oidcclient.Client
 		kind   fault.Kind
 		field  string
 	}{
-		"no name":               {registry.Client{ID: "app"}, fault.Invalid, "name"},
-		"no id":                 {registry.Client{Name: "App"}, fault.Invalid, "id"},
-		"pachctl's own":         {registry.Client{ID: "pachctl", Name: "App"}, fault.Exists, ""},
-		"a mask":                {registry.Client{ID: "app", Name: "App", Secret: "***"}, fault.Invalid, "secret"},
+		"no name":               {oidcclient.Client{ID: "app"}, fault.Invalid, "name"},
+		"no id":                 {oidcclient.Client{Name: "App"}, fault.Invalid, "id"},
+		"pachctl's own":         {oidcclient.Client{ID: "pachctl", Name: "App"}, fault.Exists, ""},
+		"a mask":                {oidcclient.Client{ID: "app", Name: "App", Secret: "***"}, fault.Invalid, "secret"},
 		"no URL":                {redirect("app.example.com/cb"), fault.Invalid, "redirect_uris"},
 		"a script":              {redirect("javascript:alert(1)"), fault.Invalid, "redirect_uris"},
 		"a user":                {redirect("https://pach.example.com@evil.example.com/"), fault.Invalid, "redirect_uris"},
 		"a fragment":            {redirect("https://app.example.com/cb#x"), fault.Invalid, "redirect_uris"},
 		"an empty fragment":     {redirect("https://app.example.com/cb#"), fault.Invalid, "redirect_uris"},
 		"a fragment in a query": {redirect("https://app.example.com/cb?x=1#y"), fault.Invalid, "redirect_uris"},
-		"a public one's secret": {public(func(c *registry.Client) { c.Secret = "s3cret" }), fault.Invalid, "secret"},
-		"a public one anywhere": {public(func(c *registry.Client) { c.RedirectURIs = nil }), fault.Invalid, "redirect_uris"},
-		"public without PKCE":   {public(func(c *registry.Client) { c.PKCE = registry.PKCEOptional }), fault.Invalid, "pkce"},
+		"a public one's secret": {public(func(c *oidcclient.Client) { c.Secret = "s3cret" }), fault.Invalid, "secret"},
+		"a public one anywhere": {public(func(c *oidcclient.Client) { c.RedirectURIs = nil }), fault.Invalid, "redirect_uris"},
+		"public without PKCE":   {public(func(c *oidcclient.Client) { c.PKCE = oidcclient.PKCEOptional }), fault.Invalid, "pkce"},
 		"a way back of script": {
-			public(func(c *registry.Client) { c.PostLogoutRedirectURIs = []string{"javascript:alert(1)"} }), fault.Invalid, "post_logout_redirect_uris",
+			public(func(c *oidcclient.Client) { c.PostLogoutRedirectURIs = []string{"javascript:alert(1)"} }), fault.Invalid, "post_logout_redirect_uris",
 		},
-		"logouts to a file":   {public(func(c *registry.Client) { c.LogoutURI = new("file:///etc/passwd") }), fault.Invalid, "backchannel_logout_uri"},
+		"logouts to a file":   {public(func(c *oidcclient.Client) { c.LogoutURI = new("file:///etc/passwd") }), fault.Invalid, "backchannel_logout_uri"},
 		"a control character": {redirect("https://app.example.com/\x00"), fault.Invalid, "redirect_uris"},
 	} {
 		_, err := o.CreateClient(t.Context(), principal.Root, c.client)
@@ -792,7 +793,7 @@ func TestCreateClient_Refused(t *testing.T) {
 	}
 }
 
-func public(change func(*registry.Client)) registry.Client {
+func public(change func(*oidcclient.Client)) oidcclient.Client {
 	c := redirect("https://app.example.com/cb")
 	c.Public = true
 	change(&c)
@@ -802,16 +803,16 @@ func public(change func(*registry.Client)) registry.Client {
 func TestClients_PublicStaysPublic(t *testing.T) {
 	each(t, func(t *testing.T, o *office) {
 		there := "https://app.example.com/logged-out"
-		made, err := o.CreateClient(t.Context(), principal.Root, public(func(c *registry.Client) { c.LogoutURI = &there }))
+		made, err := o.CreateClient(t.Context(), principal.Root, public(func(c *oidcclient.Client) { c.LogoutURI = &there }))
 		if err != nil || made.Secret != "" || secretOf(t, o, "app") != "" {
 			t.Fatalf("made %+v, %v", made, err)
 		}
 		got, err := o.Client(t.Context(), "app")
-		if err != nil || !got.Public || got.PKCE != registry.PKCERequired || got.LogoutURI == nil || *got.LogoutURI != there {
+		if err != nil || !got.Public || got.PKCE != oidcclient.PKCERequired || got.LogoutURI == nil || *got.LogoutURI != there {
 			t.Errorf("read %+v, %v", got, err)
 		}
-		for name, change := range map[string]registry.Client{
-			"a secret": {ID: "app", Secret: "s3cret"}, "no PKCE": {ID: "app", PKCE: registry.PKCEOptional},
+		for name, change := range map[string]oidcclient.Client{
+			"a secret": {ID: "app", Secret: "s3cret"}, "no PKCE": {ID: "app", PKCE: oidcclient.PKCEOptional},
 		} {
 			if err := o.UpdateClient(t.Context(), principal.Root, change); !fault.Is(err, fault.Invalid) {
 				t.Errorf("%s: %v", name, err)
@@ -826,7 +827,7 @@ func TestClients_PublicStaysPublic(t *testing.T) {
 		if err := o.CheckPublic(t.Context(), "app", new(true)); err != nil {
 			t.Errorf("what it is: %v", err)
 		}
-		if err := o.UpdateClient(t.Context(), principal.Root, registry.Client{ID: "app", LogoutURI: new("")}); err != nil {
+		if err := o.UpdateClient(t.Context(), principal.Root, oidcclient.Client{ID: "app", LogoutURI: new("")}); err != nil {
 			t.Fatal(err)
 		}
 		if got, err := o.Client(t.Context(), "app"); err != nil || got.LogoutURI != nil {
@@ -835,6 +836,6 @@ func TestClients_PublicStaysPublic(t *testing.T) {
 	})
 }
 
-func redirect(uri string) registry.Client {
-	return registry.Client{ID: "app", Name: "App", RedirectURIs: []string{uri}}
+func redirect(uri string) oidcclient.Client {
+	return oidcclient.Client{ID: "app", Name: "App", RedirectURIs: []string{uri}}
 }

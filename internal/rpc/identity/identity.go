@@ -10,6 +10,7 @@ import (
 	"pachyderm/internal/access"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer"
+	"pachyderm/internal/issuer/oidcclient"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/settings"
 	"pachyderm/internal/login"
@@ -189,16 +190,16 @@ func (s *server) DeleteAll(ctx context.Context, _ *pb.DeleteAllRequest) (*pb.Del
 }
 
 // ClientFromProto is an application as the wire has it.
-func ClientFromProto(c *pb.OIDCClient) (registry.Client, error) {
+func ClientFromProto(c *pb.OIDCClient) (oidcclient.Client, error) {
 	if c == nil {
-		return registry.Client{}, fault.New(fault.Invalid, "validate request: client is required")
+		return oidcclient.Client{}, fault.New(fault.Invalid, "validate request: client is required")
 	}
-	return registry.Client{
+	return oidcclient.Client{
 		ID: c.GetId(), Name: c.GetName(), Secret: c.GetSecret(), RedirectURIs: c.GetRedirectUris(), TrustedPeers: c.GetTrustedPeers(),
 	}, nil
 }
 
 // ClientToProto is the inverse of ClientFromProto.
-func ClientToProto(c registry.Client) *pb.OIDCClient {
+func ClientToProto(c oidcclient.Client) *pb.OIDCClient {
 	return &pb.OIDCClient{Id: c.ID, Name: c.Name, Secret: c.Secret, RedirectUris: c.RedirectURIs, TrustedPeers: c.TrustedPeers}
 }

@@ -5,7 +5,7 @@ import (
 	"context"
 
 	pb "pachyderm/api/pach"
-	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/issuer/oidcclient"
 	"pachyderm/internal/rpc/identity"
 	"pachyderm/internal/session"
 )
@@ -21,7 +21,7 @@ func (s *server) CreateOIDCClient(ctx context.Context, req *pb.CreateOIDCClientR
 		return nil, err
 	}
 	c.Public, c.PostLogoutRedirectURIs, c.LogoutURI = req.GetPublic(), req.GetPostLogoutRedirectUris(), &req.BackchannelLogoutUri
-	c.AllowedConnectors, c.PKCE = req.GetAllowedConnectors(), cmp.Or(pkceFromProto(req.GetPkce()), registry.PKCERequired)
+	c.AllowedConnectors, c.PKCE = req.GetAllowedConnectors(), cmp.Or(pkceFromProto(req.GetPkce()), oidcclient.PKCERequired)
 	c, err = s.issuer.Registry.CreateClient(ctx, session.FromContext(ctx).Name, c)
 	return &pb.CreateOIDCClientResponse{Client: identity.ClientToProto(c)}, err
 }
@@ -35,7 +35,7 @@ func (s *server) GetOIDCClient(ctx context.Context, req *pb.GetOIDCClientRequest
 // ListOIDCClients shows all, without their secrets.
 func (s *server) ListOIDCClients(ctx context.Context, req *pb.ListOIDCClientsRequest) (*pb.ListOIDCClientsResponse, error) {
 	all, err := s.issuer.Registry.Clients(ctx)
-	all, next := pageOf(all, page(req), func(c registry.Client) string { return c.ID })
+	all, next := pageOf(all, page(req), func(c oidcclient.Client) string { return c.ID })
 	out := &pb.ListOIDCClientsResponse{NextPageToken: next}
 	for _, c := range all {
 		out.Clients = append(out.Clients, clientToProto(c))
@@ -43,7 +43,7 @@ func (s *server) ListOIDCClients(ctx context.Context, req *pb.ListOIDCClientsReq
 	return out, err
 }
 
-func clientToProto(c registry.Client) *pb.GetOIDCClientResponse {
+func clientToProto(c oidcclient.Client) *pb.GetOIDCClientResponse {
 	out := &pb.GetOIDCClientResponse{
 		Client: identity.ClientToProto(c), AllowedConnectors: c.AllowedConnectors, Pkce: pkceToProto(c.PKCE),
 		Public: c.Public, PostLogoutRedirectUris: c.PostLogoutRedirectURIs,
@@ -54,25 +54,25 @@ func clientToProto(c registry.Client) *pb.GetOIDCClientResponse {
 	return out
 }
 
-func pkceToProto(p registry.PKCE) pb.PKCE {
+func pkceToProto(p oidcclient.PKCE) pb.PKCE {
 	switch p {
-	case registry.PKCERequired:
+	case oidcclient.PKCERequired:
 		return pb.PKCE_PKCE_REQUIRED
-	case registry.PKCEOptional:
+	case oidcclient.PKCEOptional:
 		return pb.PKCE_PKCE_OPTIONAL
-	case registry.PKCEUntilUsed:
+	case oidcclient.PKCEUntilUsed:
 		return pb.PKCE_PKCE_UNTIL_USED
 	}
 	return pb.PKCE_PKCE_UNKNOWN
 }
 
 // pkceFromProto is what an administrator sets, or "" for what it is.
-func pkceFromProto(p pb.PKCE) registry.PKCE {
+func pkceFromProto(p pb.PKCE) oidcclient.PKCE {
 	switch p {
 	case pb.PKCE_PKCE_REQUIRED:
-		return registry.PKCERequired
+		return oidcclient.PKCERequired
 	case pb.PKCE_PKCE_OPTIONAL:
-		return registry.PKCEOptional
+		return oidcclient.PKCEOptional
 	}
 	return ""
 }
@@ -95,8 +95,8 @@ func (s *server) UpdateOIDCClient(ctx context.Context, req *pb.UpdateOIDCClientR
 	return &pb.UpdateOIDCClientResponse{Secret: fresh}, err
 }
 
-func changeFromProto(req *pb.UpdateOIDCClientRequest) registry.Client {
-	return registry.Client{
+func changeFromProto(req *pb.UpdateOIDCClientRequest) oidcclient.Client {
+	return oidcclient.Client{
 		ID: req.GetId(), Name: req.GetName(), RedirectURIs: values(req.GetRedirectUris()), TrustedPeers: values(req.GetTrustedPeers()),
 		AllowedConnectors: values(req.GetAllowedConnectors()), PKCE: pkceFromProto(req.GetPkce()),
 		PostLogoutRedirectURIs: values(req.GetPostLogoutRedirectUris()), LogoutURI: req.BackchannelLogoutUri,

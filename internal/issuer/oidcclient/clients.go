@@ -1,4 +1,4 @@
-package registry
+package oidcclient
 
 import (
 	"cmp"
@@ -7,11 +7,14 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/dexidp/dex/storage"
 
+	"pachyderm/internal/audit"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/issuer/dexstore"
 	"pachyderm/internal/issuer/grant"
 	"pachyderm/internal/issuer/logout"
 	"pachyderm/internal/issuer/settings"
@@ -19,6 +22,33 @@ import (
 	"pachyderm/internal/secret"
 	"pachyderm/internal/webaddr"
 )
+
+// Registry is the one way to clients. It is safe for concurrent use.
+type Registry struct {
+	with    Config
+	clients *db.Memory[*clients]
+}
+
+// New makes a registry.
+func New(c Config) *Registry {
+	g := &Registry{with: c}
+	g.clients = db.Remember(c.DB, Topic, g.readClients)
+	return g
+}
+
+// Config is what a Registry is made from.
+type Config struct {
+	DB *db.DB
+	// Objects keeps the clients, as documents of Dex's.
+	Objects dexstore.Store
+	Now     func() time.Time
+	// Connected is a fault.NotFound for an id that no connector has.
+	Connected func(ctx context.Context, connector string) error
+	// Reserved are client ids that nobody can register.
+	Reserved []string
+	// Own is the client that pachd is at its own issuer as long as nobody changes it.
+	Own func() storage.Client
+}
 
 // Client is an OIDC client: an application that signs people in here.
 type Client struct {
@@ -173,7 +203,7 @@ func (g *Registry) checkClientID(ctx context.Context, id string) error {
 // everybody out.
 func (g *Registry) checkAllowed(ctx context.Context, ids []string) error {
 	for _, id := range ids {
-		if _, err := g.read(ctx, id); err != nil {
+		if err := g.with.Connected(ctx, id); err != nil {
 			if fault.Is(err, fault.NotFound) {
 				return fault.New(fault.Invalid, "allowed_connectors: there is no connector %q", id).
 					Next("create it first").At("allowed_connectors")
@@ -319,8 +349,8 @@ func (g *Registry) ClientSecret(ctx context.Context, id string) (string, error) 
 	return c.Secret, nil
 }
 
-// ClientTopic is what db.Watch calls a change of clients.
-const ClientTopic = "client"
+// Topic is what db.Watch calls a change of clients.
+const Topic = "client"
 
 // clients is all that logins need to know of clients.
 type clients struct {
@@ -402,7 +432,7 @@ func LearntPKCE(ctx context.Context, tx *db.Tx, id string) error {
 	if err := insertPKCE(ctx, tx, id, PKCERequired); err != nil {
 		return err
 	}
-	return tx.Changed(ctx, ClientTopic, id)
+	return tx.Changed(ctx, Topic, id)
 }
 
 // Clients lists the registered applications, and the client that pachd is, by id.
@@ -426,14 +456,15 @@ func (g *Registry) Clients(ctx context.Context) ([]Client, error) {
 // pachd is becomes again what it was before it was changed. Faults: NotFound,
 // Precondition.
 func (g *Registry) DeleteClient(ctx context.Context, by principal.Name, id string) error {
-	err := g.with.DB.Update(ctx, func(tx *db.Tx) error { return g.endClient(ctx, tx, by, id) })
+	err := g.with.DB.Update(ctx, func(tx *db.Tx) error { return g.End(ctx, tx, by, id) })
 	if id == g.with.Own().ID && fault.Is(err, fault.NotFound) {
 		return fault.New(fault.Precondition, "client %q is pachd itself, as it is built in, and cannot be deleted", id)
 	}
 	return err
 }
 
-func (g *Registry) endClient(ctx context.Context, tx *db.Tx, by principal.Name, id string) error {
+// End is DeleteClient in the caller's transaction. Fault: NotFound.
+func (g *Registry) End(ctx context.Context, tx *db.Tx, by principal.Name, id string) error {
 	if err := g.with.Objects.In(tx).DeleteClient(ctx, id); err != nil {
 		return noClient(id, err)
 	}
@@ -450,10 +481,10 @@ func (g *Registry) endClient(ctx context.Context, tx *db.Tx, by principal.Name, 
 }
 
 func (g *Registry) recordClient(ctx context.Context, tx *db.Tx, by principal.Name, action, id string) error {
-	if err := tx.Changed(ctx, ClientTopic, id); err != nil {
+	if err := tx.Changed(ctx, Topic, id); err != nil {
 		return err
 	}
-	return g.record(ctx, tx, by, action, id)
+	return audit.By{Actor: by, At: g.with.Now()}.Record(ctx, tx, action, "client/"+id, "")
 }
 
 func noClient(id string, err error) error {
