@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
@@ -122,8 +123,9 @@ func makeKey(path string) (*keyset.Handle, error) {
 }
 
 // ReadFile reads what WriteFile, or an operator, has put into a file, if nobody
-// but its owner can read or write it and that is pachd's user or root: what
-// another user has put there is their secret. Faults: Precondition; a file that
+// but its owner can read or write it and that is pachd's user or root, or root has
+// let pachd's group read it (mode 0440): what another user has put there is their
+// secret. Faults: Precondition; a file that
 // is not there is fs.ErrNotExist.
 func ReadFile(what, path string) ([]byte, error) {
 	unreadable := func(err error) error {
@@ -142,11 +144,12 @@ func ReadFile(what, path string) ([]byte, error) {
 	if err != nil {
 		return nil, unreadable(err)
 	}
-	if info.Mode().Perm()&0o077 != 0 {
+	owner, known := info.Sys().(*syscall.Stat_t)
+	if perm := info.Mode().Perm(); perm&0o077 != 0 && (!known || perm&0o037 != 0 || !givenToGroup(owner)) {
 		return nil, fault.New(fault.Precondition, "the %s %s can be read or written by others", what, path).
 			Next("replace it if others may have, and chmod 600 it")
 	}
-	if owner, ok := info.Sys().(*syscall.Stat_t); ok && owner.Uid != 0 && int(owner.Uid) != os.Geteuid() {
+	if known && owner.Uid != 0 && int(owner.Uid) != os.Geteuid() {
 		return nil, fault.New(fault.Precondition, "the %s %s belongs to another user, with id %d", what, path, owner.Uid).
 			Next("see who put it there, and remove it or chown it to the user that pachd runs as")
 	}
@@ -155,6 +158,13 @@ func ReadFile(what, path string) ([]byte, error) {
 		return nil, unreadable(err)
 	}
 	return data, nil
+}
+
+// givenToGroup reports whether root has given a file to a group that we are in: so
+// Kubernetes mounts Secrets for a pod with an fsGroup.
+func givenToGroup(file *syscall.Stat_t) bool {
+	groups, err := os.Getgroups()
+	return err == nil && file.Uid == 0 && (int(file.Gid) == os.Getegid() || slices.Contains(groups, int(file.Gid)))
 }
 
 // WriteFile stores data readable by the owner alone: the whole of it, on disk,
