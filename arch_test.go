@@ -40,7 +40,8 @@ var mayImport = map[string][]string{
 	"internal/strict":      {"internal/fault"},
 	"internal/secret":      {"internal/fault"},
 	"internal/webaddr":     {"internal/fault"},
-	"internal/config":      {"internal/fault", "internal/secret", "internal/strict", "internal/webaddr"},
+	"internal/declared":    {"internal/fault", "internal/secret", "internal/strict"},
+	"internal/config":      {"internal/declared", "internal/fault", "internal/secret", "internal/strict", "internal/webaddr"},
 	"internal/db":          {"internal/fault"},
 	"internal/db/dbtest":   {"internal/db"},
 	"internal/web/theme":   nil,
@@ -51,6 +52,7 @@ var mayImport = map[string][]string{
 	"internal/limit":       {"internal/db", "internal/fault"},
 	"internal/limit/guess": {"internal/db", "internal/fault", "internal/limit", "internal/secret"},
 
+	"internal/managed":      {"internal/db", "internal/fault"},
 	"internal/audit":        {"internal/db", "internal/principal", "internal/requestid"},
 	"internal/access/table": nil,
 	"internal/access":       {"internal/access/table", "internal/audit", "internal/db", "internal/fault", "internal/principal"},
@@ -61,8 +63,8 @@ var mayImport = map[string][]string{
 	"internal/trust": {"internal/audit", "internal/db", "internal/fault", "internal/principal", "internal/webaddr"},
 
 	"internal/session": {
-		"internal/access", "internal/audit", "internal/db", "internal/fault", "internal/identity", "internal/principal", "internal/secret", "internal/token",
-		"internal/trust",
+		"internal/access", "internal/audit", "internal/db", "internal/fault", "internal/identity", "internal/managed", "internal/principal", "internal/secret",
+		"internal/token", "internal/trust",
 	},
 
 	"internal/rename": {
@@ -136,12 +138,12 @@ var mayImport = map[string][]string{
 	"internal/issuer/loginctx": nil,
 	"internal/issuer/oidcclient": {
 		"internal/audit", "internal/db", "internal/fault", "internal/issuer/dexstore", "internal/issuer/grant", "internal/issuer/logout",
-		"internal/issuer/settings", "internal/principal", "internal/secret", "internal/webaddr",
+		"internal/issuer/settings", "internal/managed", "internal/principal", "internal/secret", "internal/webaddr",
 	},
 	"internal/issuer/settings": {"internal/fault", "internal/webaddr"},
 	"internal/issuer/registry": {
 		"internal/access", "internal/audit", "internal/connector", "internal/db", "internal/fault", "internal/identity", "internal/issuer/dexstore",
-		"internal/issuer/grant", "internal/issuer/oidcclient", "internal/issuer/settings", "internal/principal", "internal/secret",
+		"internal/issuer/grant", "internal/issuer/oidcclient", "internal/issuer/settings", "internal/managed", "internal/principal", "internal/secret",
 	},
 	"internal/issuer/upstream": {
 		"internal/connector", "internal/connector/fetch", "internal/db", "internal/fault", "internal/identity", "internal/issuer/loginctx",
@@ -164,9 +166,14 @@ var mayImport = map[string][]string{
 	},
 	"internal/login": {
 		"internal/access", "internal/audit", "internal/connector/document", "internal/connector/oidc", "internal/db", "internal/fault", "internal/identity", "internal/issuer",
-		"internal/issuer/device", "internal/issuer/grant", "internal/issuer/registry", "internal/issuer/settings", "internal/limit", "internal/principal", "internal/secret", "internal/session",
+		"internal/issuer/device", "internal/issuer/grant", "internal/issuer/registry", "internal/issuer/settings", "internal/limit", "internal/managed", "internal/principal", "internal/secret", "internal/session",
 		"internal/token",
 		"internal/web", "internal/web/browser", "internal/webaddr",
+	},
+	"internal/reconcile": {
+		"internal/access", "internal/connector/document", "internal/db", "internal/declared", "internal/fault", "internal/identity",
+		"internal/issuer", "internal/issuer/oidcclient", "internal/issuer/registry", "internal/issuer/settings", "internal/login",
+		"internal/managed", "internal/principal", "internal/secret", "internal/session",
 	},
 	"internal/rpc": {
 		"api", "api/admin", "api/auth", "api/enterprise", "api/identity", "api/license", "api/pach", "api/pfs", "api/pps", "api/version", "internal/access",
@@ -190,9 +197,9 @@ var mayImport = map[string][]string{
 	},
 	"internal/rpc/wire": {"api/auth", "internal/access", "internal/fault", "internal/principal"},
 	"internal/pachd": {
-		"api/admin", "internal/access", "internal/config", "internal/db", "internal/fault", "internal/issuer", "internal/issuer/device",
+		"api/admin", "internal/access", "internal/config", "internal/db", "internal/declared", "internal/fault", "internal/issuer", "internal/issuer/device",
 		"internal/issuer/dexstore", "internal/issuer/endpoint", "internal/issuer/exchange", "internal/issuer/grant", "internal/limit", "internal/limit/guess",
-		"internal/login", "internal/rename", "internal/requestid", "internal/rpc",
+		"internal/login", "internal/reconcile", "internal/rename", "internal/requestid", "internal/rpc",
 		"internal/secret", "internal/session", "internal/token", "internal/version", "internal/web", "internal/web/browser", "internal/web/theme",
 	},
 	"internal/pachd/pachdtest": {

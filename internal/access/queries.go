@@ -144,7 +144,8 @@ func NotPlain(ctx context.Context, tx *db.Tx) ([]principal.Name, error) {
 		`SELECT DISTINCT principal FROM bindings WHERE principal <> LOWER(principal) OR LENGTH(principal) <> OCTET_LENGTH(principal)`)
 }
 
-func rolesOf(ctx context.Context, tx *db.Tx, who principal.Name) (map[Resource][]string, error) {
+// RolesOf are the roles that are bound to a principal itself, by resource.
+func RolesOf(ctx context.Context, tx *db.Tx, who principal.Name) (map[Resource][]string, error) {
 	on := map[Resource][]string{}
 	err := tx.Rows(ctx, func(scan func(...any) error) error {
 		var r Resource

@@ -43,7 +43,7 @@ func Rename(ctx context.Context, tx *db.Tx, spellings []principal.Name, to, keep
 func takeAll(ctx context.Context, tx *db.Tx, names []principal.Name) (held map[principal.Name]map[Resource][]string, err error) {
 	held = map[principal.Name]map[Resource][]string{}
 	for _, name := range names {
-		if held[name], err = rolesOf(ctx, tx, name); err != nil {
+		if held[name], err = RolesOf(ctx, tx, name); err != nil {
 			return nil, err
 		}
 		for r := range held[name] {

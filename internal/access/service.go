@@ -161,8 +161,10 @@ func Deactivate(ctx context.Context, tx *db.Tx) error {
 // away. Once it is committed, the very next decision sees it. Faults: Invalid,
 // Precondition.
 func Set(ctx context.Context, tx *db.Tx, by audit.By, r Resource, who principal.Name, roles []string) error {
-	if r.Type == Cluster && (who.Kind() == principal.Pach || who.Kind() == principal.System) {
-		return fault.New(fault.Precondition, "cannot modify cluster role bindings for %s: users: they keep pachd administrable", who.Kind())
+	if r.Type == Cluster {
+		if err := CheckClusterRoles(who, roles); err != nil {
+			return err
+		}
 	}
 	if _, err := roleSetOf(roles...); err != nil {
 		return err
@@ -174,6 +176,16 @@ func Set(ctx context.Context, tx *db.Tx, by audit.By, r Resource, who principal.
 		return err
 	}
 	return by.Record(ctx, tx, "binding.set", r.String(), who.String()+": "+rolesText(roles))
+}
+
+// CheckClusterRoles refuses to change what keeps pachd administrable, and roles that
+// there are not. Faults: Precondition, Invalid.
+func CheckClusterRoles(who principal.Name, roles []string) error {
+	if who.Kind() == principal.Pach || who.Kind() == principal.System {
+		return fault.New(fault.Precondition, "cannot modify cluster role bindings for %s: users: they keep pachd administrable", who.Kind())
+	}
+	_, err := roleSetOf(roles...)
+	return err
 }
 
 // Unbind takes all roles away from a principal, in the caller's transaction.

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"pachyderm/internal/declared"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/strict"
@@ -56,6 +58,14 @@ type Config struct {
 		PublicTLS    bool   `json:"publicTLS" doc:"Whether that proxy speaks TLS."`
 	} `json:"cluster"`
 
+	// Bootstrap is what there should be, beside settings: it is Declared, put together
+	// with upstream's variables.
+	Bootstrap declared.Document `json:"bootstrap"`
+	Declared  declared.State    `json:"-"`
+	// Notes are what an operator should read in the log.
+	Notes []string `json:"-"`
+
+	environ []string
 	// DataDir comes from --data-dir, and File from --config.
 	DataDir string `json:"-"`
 	File    string `json:"-"`
@@ -172,10 +182,11 @@ func standard() (c Config) {
 // environ is as of os.Environ.
 func Load(dataDir, file string, environ []string) (Config, error) {
 	c := standard()
-	c.DataDir, c.File = dataDir, file
+	c.DataDir, c.File, c.environ = dataDir, file, environ
+	var data []byte
 	if file != "" {
-		data, err := os.ReadFile(file) //nolint:gosec // the operator names the file
-		if err != nil {
+		var err error
+		if data, err = os.ReadFile(file); err != nil { //nolint:gosec // the operator names the file
 			return c, fault.New(fault.Precondition, "cannot read the configuration %s", file).
 				Next("check --config").Because(err)
 		}
@@ -189,9 +200,46 @@ func Load(dataDir, file string, environ []string) (Config, error) {
 	if err := c.readEnviron(environ); err != nil {
 		return c, err
 	}
+	upstream := ofUpstream(environ)
+	if err := c.readUpstream(upstream); err != nil {
+		return c, err
+	}
+	var err error
+	if c.Declared, err = declared.Read(c.Bootstrap, file, data, upstream); err != nil {
+		return c, err
+	}
+	if err := c.readRootToken(); err != nil {
+		return c, err
+	}
 	c.complete()
 	c.Environ = foreign(environ)
 	return c, c.validate()
+}
+
+// Again reads the configuration as it is now, from the same file and environment.
+func (c Config) Again() (Config, error) { return Load(c.DataDir, c.File, c.environ) }
+
+// readRootToken takes the root token from the file that is declared.
+func (c *Config) readRootToken() error {
+	path := c.Bootstrap.RootTokenFile
+	switch {
+	case path == "":
+		return nil
+	case c.Auth.RootToken != "":
+		return fault.New(fault.Invalid, "bootstrap.rootTokenFile and auth.rootToken (AUTH_ROOT_TOKEN) both give the root token").
+			Next("keep one of the two")
+	}
+	data, err := secret.ReadFile("root token", path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fault.New(fault.Precondition, "bootstrap.rootTokenFile: the file %s is not there", path).Next("put the root token into it")
+	}
+	if err != nil {
+		return fault.Prefix(err, "bootstrap.rootTokenFile")
+	}
+	if c.Auth.RootToken = secret.Text(strings.TrimSpace(string(data))); c.Auth.RootToken == "" {
+		return fault.New(fault.Invalid, "bootstrap.rootTokenFile: the file %s is empty", path).Next("put the root token into it")
+	}
+	return nil
 }
 
 // blank reports whether a file has only comments: all of its settings are
@@ -222,7 +270,7 @@ func (c Config) RootTokenFile() string { return filepath.Join(c.DataDir, "root-t
 
 // Own are the files and folders that hold what is pachd's alone.
 func (c Config) Own() []string {
-	own := []string{c.DataDir, c.File, c.Sealing.KeyFile, c.TLS.KeyFile, c.Database.PasswordFile, c.Database.SSLKey}
+	own := []string{c.DataDir, c.File, c.Sealing.KeyFile, c.TLS.KeyFile, c.Database.PasswordFile, c.Database.SSLKey, c.Bootstrap.RootTokenFile}
 	if path, isFile := strings.CutPrefix(c.Database.URL.Reveal(), "sqlite:"); isFile {
 		own = append(own, path)
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode"
 
+	"pachyderm/internal/declared"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/secret"
 )
@@ -27,10 +28,13 @@ func settingsOf(v reflect.Value, prefix string) []setting {
 	for n := range v.NumField() {
 		field := v.Type().Field(n)
 		key := field.Tag.Get("json")
-		if key == "-" {
+		if key == "-" || !field.IsExported() {
 			continue
 		}
 		key = prefix + key
+		if field.Type == reflect.TypeFor[declared.Document]() {
+			continue // has no variables of ours
+		}
 		if v.Field(n).Kind() == reflect.Struct {
 			all = append(all, settingsOf(v.Field(n), key+".")...)
 			continue
@@ -61,18 +65,6 @@ func variable(key string) string {
 	return b.String()
 }
 
-// upstreamNames are variables that upstream's charts and scripts set.
-func upstreamNames() map[string]string {
-	return map[string]string{ //nolint:gosec // names, not credentials
-		"AUTH_ROOT_TOKEN":          "auth.rootToken",
-		"ACTIVATE_AUTH":            "auth.activate",
-		"SESSION_DURATION_MINUTES": "auth.sessionDuration",
-		"CLUSTER_DEPLOYMENT_ID":    "cluster.deploymentID",
-		"PACHYDERM_PUBLIC_HOST":    "cluster.publicHost",
-		"PACHYDERM_PUBLIC_TLS":     "cluster.publicTLS",
-	}
-}
-
 // readEnviron lets the environment override the file. A PACHD_* variable that
 // is none of ours is ignored: Kubernetes injects some for its services.
 func (c *Config) readEnviron(environ []string) error {
@@ -81,7 +73,7 @@ func (c *Config) readEnviron(environ []string) error {
 	for _, s := range settingsOf(reflect.ValueOf(c).Elem(), "") {
 		byVariable[s.variable], byKey[s.key] = s, s
 	}
-	names := upstreamNames()
+	names := upstreamVariables()
 	// Upstream's names come first, so that ours win.
 	sorted := slices.Clone(environ)
 	slices.SortStableFunc(sorted, func(a, b string) int {
@@ -91,11 +83,9 @@ func (c *Config) readEnviron(environ []string) error {
 		name, text, _ := strings.Cut(entry, "=")
 		s, ok := byVariable[name]
 		if !ok {
-			key, known := names[name]
-			if !known || text == "" {
+			if s, ok = byKey[names[name].setting]; !ok || text == "" || isInjected(text) {
 				continue
 			}
-			s = byKey[key]
 			if name == "SESSION_DURATION_MINUTES" {
 				text += "m"
 			}
@@ -114,7 +104,7 @@ func ofDatabase() []string { return []string{"PGPASSWORD", "PGSSLPASSWORD"} }
 // foreign are the variables that pachd does not read itself.
 func foreign(environ []string) map[string]secret.Text {
 	out := map[string]secret.Text{}
-	names := upstreamNames()
+	names := upstreamVariables()
 	for _, entry := range environ {
 		name, text, _ := strings.Cut(entry, "=")
 		if _, own := names[name]; !own && !strings.HasPrefix(name, "PACHD_") && !slices.Contains(ofDatabase(), name) {
@@ -124,7 +114,20 @@ func foreign(environ []string) map[string]secret.Text {
 	return out
 }
 
-func rank(entry string, upstream map[string]string) string {
+// ofUpstream are the variables that upstream knows.
+func ofUpstream(environ []string) map[string]secret.Text {
+	out := map[string]secret.Text{}
+	names := upstreamVariables()
+	for _, entry := range environ {
+		name, text, _ := strings.Cut(entry, "=")
+		if _, known := names[name]; known {
+			out[name] = secret.Text(text)
+		}
+	}
+	return out
+}
+
+func rank(entry string, upstream map[string]upstreamVariable) string {
 	name, _, _ := strings.Cut(entry, "=")
 	if _, ok := upstream[name]; ok {
 		return "0"

@@ -17,6 +17,10 @@ import (
 // it has stated. Logins leave it alone, and it leaves alone what they say.
 const Administrator = "administrator"
 
+// Configuration is the source of a membership that pachd's configuration
+// declares.
+const Configuration = "configuration"
+
 // Membership is one fact: a group of a principal, and who says so.
 type Membership struct {
 	Group principal.Name
@@ -24,7 +28,7 @@ type Membership struct {
 	// without its prefix: clients of upstream compare what they read with what
 	// they wrote.
 	Written string
-	Source  string // Administrator, or "connector/" and its id
+	Source  string // Administrator, Configuration, or "connector/" and its id
 	Seen    time.Time
 }
 
@@ -128,12 +132,59 @@ func removeMember(ctx context.Context, tx *db.Tx, group, who principal.Name) err
 		return err
 	}
 	for _, m := range left {
-		if m.Group == group {
+		switch {
+		case m.Group == group && m.Source == Configuration:
+			return fault.New(fault.Precondition, "%s is in %s because pachd's configuration declares it", who, group).
+				Next("remove them there, from bootstrap.groups")
+		case m.Group == group:
 			return fault.New(fault.Precondition, "%s is in %s because %s reports it at each sign-in", who, group, m.Source).
 				Next("remove them there")
 		}
 	}
 	return nil
+}
+
+// DeclareMembers makes these the members that pachd's configuration says a group
+// has. Fault: Invalid.
+func DeclareMembers(ctx context.Context, tx *db.Tx, by audit.By, written string, members []principal.Name) error {
+	group, err := groupNamed(written)
+	if err != nil {
+		return err
+	}
+	left, err := membersBySource(ctx, tx, group, Configuration)
+	if err != nil {
+		return err
+	}
+	for _, who := range left {
+		if err := deleteMembership(ctx, tx, who, group, Configuration); err != nil {
+			return err
+		}
+	}
+	for _, who := range members {
+		if err := checkMember(who); err != nil {
+			return err
+		}
+		m := Membership{Group: group, Written: written, Source: Configuration, Seen: by.At}
+		if err := createMembership(ctx, tx, who, m); err != nil {
+			return err
+		}
+	}
+	for _, who := range slices.Concat(left, members) {
+		if err := tx.Changed(ctx, principal.Topic, who.String()); err != nil {
+			return err
+		}
+	}
+	return by.Record(ctx, tx, "group.declare", written, listed(members))
+}
+
+// DeclaredMembers are the members of each group that pachd's configuration
+// declares, sorted.
+func DeclaredMembers(ctx context.Context, tx *db.Tx) (map[principal.Name][]principal.Name, error) {
+	all, err := membersOfSource(ctx, tx, Configuration)
+	for _, members := range all {
+		slices.Sort(members)
+	}
+	return all, err
 }
 
 // state records that an administrator says so.

@@ -159,6 +159,20 @@ func deleteMembership(ctx context.Context, tx *db.Tx, member, group principal.Na
 	return err
 }
 
+func membersBySource(ctx context.Context, tx *db.Tx, group principal.Name, source string) ([]principal.Name, error) {
+	return db.Column[principal.Name](ctx, tx, `SELECT member FROM memberships WHERE group_name = $1 AND source = $2`, group, source)
+}
+
+func membersOfSource(ctx context.Context, tx *db.Tx, source string) (map[principal.Name][]principal.Name, error) {
+	all := map[principal.Name][]principal.Name{}
+	return all, tx.Rows(ctx, func(scan func(...any) error) error {
+		var group, who principal.Name
+		err := scan(&group, &who)
+		all[group] = append(all[group], who)
+		return err
+	}, `SELECT group_name, member FROM memberships WHERE source = $1`, source)
+}
+
 func membershipsOf(ctx context.Context, tx *db.Tx, who principal.Name) (facts []Membership, err error) {
 	err = tx.Rows(ctx, func(scan func(...any) error) error {
 		var m Membership

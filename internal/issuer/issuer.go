@@ -3,11 +3,13 @@ package issuer
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -220,27 +222,26 @@ func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // SetSettings stores and applies new settings; the next request sees them.
 // Faults: Invalid for a value that could not work, Denied.
 func (i *Issuer) SetSettings(ctx context.Context, by registry.Author, s settings.Settings) error {
-	return i.apply(s, func() error { return i.Registry.StoreSettings(ctx, by, s) })
+	if _, err := i.CallbackWith(s); err != nil {
+		return err
+	}
+	return errors.Join(i.Registry.StoreSettings(ctx, by, s), i.reload(ctx))
 }
 
-// DeleteAll removes connectors, clients and settings.
+// CallbackWith is Callback with other settings. Fault: Invalid.
+func (i *Issuer) CallbackWith(s settings.Settings) (string, error) {
+	p, err := s.Parse(i.with.PublicURL, i.with.Insecure)
+	return strings.TrimSuffix(p.Issuer.String(), "/") + "/callback", err
+}
+
+// WithdrawSettings takes back settings that are declared no more.
+func (i *Issuer) WithdrawSettings(ctx context.Context) error {
+	return errors.Join(i.Registry.WithdrawSettings(ctx), i.reload(ctx))
+}
+
+// DeleteAll removes what is not declared of connectors, clients and settings.
 func (i *Issuer) DeleteAll(ctx context.Context, by principal.Name) error {
-	return i.apply(settings.Settings{}, func() error { return i.Registry.DeleteAll(ctx, by) })
-}
-
-// apply serves by other settings once they are stored.
-func (i *Issuer) apply(s settings.Settings, store func() error) error {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	h, err := i.build(s)
-	if err != nil {
-		return err
-	}
-	if err := store(); err != nil {
-		return err
-	}
-	i.current.Store(h)
-	return nil
+	return errors.Join(i.Registry.DeleteAll(ctx, by), i.reload(ctx))
 }
 
 // URL is the issuer as tokens name it.

@@ -18,6 +18,7 @@ import (
 	"pachyderm/internal/issuer"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/settings"
+	"pachyderm/internal/managed"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/session"
@@ -132,6 +133,15 @@ func (s *Service) readConfig(ctx context.Context, tx *db.Tx) (c Config, err erro
 // zero value goes back to the built-in client. A masked secret stays what it
 // is. Faults: Invalid, Precondition, Unavailable.
 func (s *Service) SetConfiguration(ctx context.Context, by principal.Name, c Config) error {
+	return s.setConfiguration(ctx, by, managed.Entry{}, c)
+}
+
+// DeclareConfiguration is SetConfiguration by an entry of pachd's configuration.
+func (s *Service) DeclareConfiguration(ctx context.Context, by managed.Entry, c Config) error {
+	return s.setConfiguration(ctx, principal.Root, by, c)
+}
+
+func (s *Service) setConfiguration(ctx context.Context, by principal.Name, declared managed.Entry, c Config) error {
 	old, err := s.configuration(ctx)
 	if err != nil {
 		return err
@@ -147,6 +157,9 @@ func (s *Service) SetConfiguration(ctx context.Context, by principal.Name, c Con
 		}
 	}
 	return s.with.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := managed.Guard(ctx, tx, declared, managed.AuthConfig, "", "auth.SetConfiguration"); err != nil {
+			return err
+		}
 		if err := s.changeIssuer(ctx, tx, c); err != nil {
 			return err
 		}
@@ -175,8 +188,25 @@ func (s *Service) keptSecret(ctx context.Context, old, c Config) (string, error)
 }
 
 // DeleteConfiguration goes back to the built-in client, in the caller's
-// transaction.
+// transaction, unless the configuration is declared.
 func (s *Service) DeleteConfiguration(ctx context.Context, tx *db.Tx) error {
+	if _, declared, err := managed.Find(ctx, tx, managed.AuthConfig, ""); err != nil || declared {
+		return err
+	}
+	return s.deleteConfiguration(ctx, tx)
+}
+
+// WithdrawConfiguration takes back a configuration that is declared no more.
+func (s *Service) WithdrawConfiguration(ctx context.Context) error {
+	return s.with.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := managed.Remove(ctx, tx, managed.AuthConfig, ""); err != nil {
+			return err
+		}
+		return s.deleteConfiguration(ctx, tx)
+	})
+}
+
+func (s *Service) deleteConfiguration(ctx context.Context, tx *db.Tx) error {
 	if err := s.changeIssuer(ctx, tx, Config{}); err != nil {
 		return err
 	}

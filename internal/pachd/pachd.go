@@ -26,6 +26,7 @@ import (
 	"pachyderm/internal/access"
 	"pachyderm/internal/config"
 	"pachyderm/internal/db"
+	"pachyderm/internal/declared"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer"
 	"pachyderm/internal/issuer/exchange"
@@ -33,6 +34,7 @@ import (
 	"pachyderm/internal/limit"
 	"pachyderm/internal/limit/guess"
 	"pachyderm/internal/login"
+	"pachyderm/internal/reconcile"
 	"pachyderm/internal/rename"
 	"pachyderm/internal/requestid"
 	"pachyderm/internal/rpc"
@@ -50,6 +52,8 @@ type Pachd struct {
 	Issuer *issuer.Issuer
 	Login  *login.Service
 	Limits *limit.Limits
+	// Declared makes it so what the configuration declares.
+	Declared *reconcile.Reconciler
 
 	config   config.Config
 	log      *slog.Logger
@@ -77,6 +81,9 @@ type Pachd struct {
 func New(ctx context.Context, c config.Config, log *slog.Logger, now func() time.Time) (p *Pachd, err error) {
 	log = slog.New(requestid.Handler(log.Handler()))
 	p = &Pachd{config: c, log: log, now: now, metrics: prometheus.NewRegistry()}
+	for _, note := range c.Notes {
+		log.WarnContext(ctx, "upstream's variables", "note", note)
+	}
 	p.Limits = p.newLimits()
 	defer func() {
 		if err != nil {
@@ -99,6 +106,9 @@ func New(ctx context.Context, c config.Config, log *slog.Logger, now func() time
 		return p, err
 	}
 	if err := p.wirePeople(ctx); err != nil {
+		return p, err
+	}
+	if err := p.Declared.Start(ctx, c.Declared); err != nil {
 		return p, err
 	}
 	return p, p.wireServer(ctx)
@@ -145,7 +155,29 @@ func (p *Pachd) wirePeople(ctx context.Context) error {
 			return err
 		}
 	}
-	return roles.Load(ctx)
+	if err := roles.Load(ctx); err != nil {
+		return err
+	}
+	p.Declared, err = reconcile.New(ctx, reconcile.Config{
+		DB: p.DB, Sealer: sealer, Issuer: p.Issuer, Login: p.Login, Sessions: p.Sessions, References: references(c),
+		Log: p.log, Now: p.now, Replica: replicaName(c.DataDir), Read: p.readDeclared,
+	})
+	return err
+}
+
+// replicaName is the same for a pachd that is started again, and for no other.
+func replicaName(dataDir string) string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "localhost"
+	}
+	return host + ":" + dataDir
+}
+
+// readDeclared reads what is declared now.
+func (p *Pachd) readDeclared() (declared.State, error) {
+	c, err := p.config.Again()
+	return c.Declared, err
 }
 
 // wireServer makes what clients call.
@@ -218,6 +250,7 @@ func (p *Pachd) Run(ctx context.Context) error {
 	})
 	g.Go(func() error { return p.Issuer.Run(ctx) })
 	g.Go(func() error { return p.sweep(ctx) })
+	g.Go(func() error { return p.Declared.Run(ctx) })
 	if p.listens.grpc != nil {
 		g.Go(func() error {
 			// Told to stop before it began, as by a signal during the start.

@@ -9,6 +9,7 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
+	"pachyderm/internal/managed"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/token"
@@ -144,6 +145,11 @@ func (s *Service) Bind(ctx context.Context, by Caller, r access.Resource, who pr
 		return err
 	}
 	return s.with.DB.Update(ctx, func(tx *db.Tx) error {
+		if r.Type == access.Cluster {
+			if err := managed.Check(ctx, tx, managed.RoleBinding, who.String(), "auth.ModifyRoleBinding"); err != nil {
+				return err
+			}
+		}
 		if err := access.Set(ctx, tx, s.By(by.Name), r, who, roles); err != nil {
 			return err
 		}

@@ -169,7 +169,7 @@ func (s *Service) Activate(ctx context.Context, given secret.Text) (secret.Text,
 func (s *Service) Deactivate(ctx context.Context, by principal.Name, also func(context.Context, *db.Tx) error) error {
 	return s.with.DB.Update(ctx, func(tx *db.Tx) error {
 		for _, forget := range []func(context.Context, *db.Tx) error{
-			access.Deactivate, token.DeleteAll, trust.DeleteAll, identity.DeleteGroups, also,
+			access.Deactivate, token.DeleteAll, trust.DeleteAll, identity.DeleteGroups, forgetDeclared, also,
 		} {
 			if err := forget(ctx, tx); err != nil {
 				return err

@@ -18,6 +18,7 @@ import (
 	"pachyderm/internal/issuer/grant"
 	"pachyderm/internal/issuer/logout"
 	"pachyderm/internal/issuer/settings"
+	"pachyderm/internal/managed"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/webaddr"
@@ -72,6 +73,8 @@ type Client struct {
 	LogoutURI *string
 	// PKCE is what the client must do at sign-ins; an empty one stays.
 	PKCE PKCE
+	// Managed says that pachd's configuration declares it; nobody writes it.
+	Managed bool
 }
 
 // PKCE says whether a confidential client must use PKCE (RFC 7636).
@@ -87,44 +90,24 @@ const (
 )
 
 // CreateClient registers an application and returns it with its secret, for
-// the one time that it can be seen. Faults: Invalid, Exists.
+// the one time that it can be seen. Faults: Invalid, Exists, Precondition.
 func (g *Registry) CreateClient(ctx context.Context, by principal.Name, c Client) (Client, error) {
-	if c.Name == "" {
-		return Client{}, fault.New(fault.Invalid, "no client name specified").At("name")
-	}
-	if c.ID == "" {
-		return Client{}, fault.New(fault.Invalid, "no client id specified").At("id")
-	}
-	if err := g.checkClientID(ctx, c.ID); err != nil {
+	return g.createClient(ctx, by, managed.Entry{}, c)
+}
+
+// createClient is CreateClient, or by an entry of pachd's configuration that
+// declares the client.
+func (g *Registry) createClient(ctx context.Context, by principal.Name, declared managed.Entry, c Client) (Client, error) {
+	if err := g.checkNewClient(ctx, c); err != nil {
 		return Client{}, err
-	}
-	if err := checkRedirects(c.RedirectURIs); err != nil {
-		return Client{}, err
-	}
-	if err := g.checkAllowed(ctx, c.AllowedConnectors); err != nil {
-		return Client{}, err
-	}
-	if err := c.checkLogout(); err != nil {
-		return Client{}, err
-	}
-	switch {
-	case c.Public && c.Secret != "":
-		return Client{}, fault.New(fault.Invalid, "a public client has no secret").
-			Next("leave out secret, or public").At("secret")
-	case c.Public && len(c.RedirectURIs) == 0:
-		return Client{}, fault.New(fault.Invalid, "a public client without redirect_uris could be any program on a person's machine").
-			Next("name them").At("redirect_uris")
-	case c.Public && c.PKCE == PKCEOptional:
-		return Client{}, fault.New(fault.Invalid, "a public client uses PKCE always").
-			Next("leave out pkce").At("pkce")
-	case c.Secret == secret.Mask:
-		return Client{}, fault.New(fault.Invalid, "the secret is %s, which stands for a stored one, and none is stored", secret.Mask).
-			Next("write the secret itself, or leave it out to have one made").At("secret")
 	}
 	if c.Secret == "" && !c.Public {
 		c.Secret = rand.Text() + rand.Text()
 	}
 	err := g.with.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := managed.Guard(ctx, tx, declared, managed.Client, c.ID, "identity.CreateOIDCClient"); err != nil {
+			return err
+		}
 		err := g.with.Objects.In(tx).CreateClient(ctx, storage.Client{
 			ID: c.ID, Name: c.Name, Secret: c.Secret, RedirectURIs: c.RedirectURIs, TrustedPeers: c.TrustedPeers,
 			AllowedConnectors: c.AllowedConnectors, Public: c.Public, PostLogoutRedirectURIs: c.PostLogoutRedirectURIs,
@@ -145,6 +128,43 @@ func (g *Registry) CreateClient(ctx context.Context, by principal.Name, c Client
 		return g.recordClient(ctx, tx, by, "client.create", c.ID)
 	})
 	return c, err
+}
+
+// checkNewClient refuses what cannot be registered. Fault: Invalid.
+func (g *Registry) checkNewClient(ctx context.Context, c Client) error {
+	if c.Name == "" {
+		return fault.New(fault.Invalid, "no client name specified").At("name")
+	}
+	if c.ID == "" {
+		return fault.New(fault.Invalid, "no client id specified").At("id")
+	}
+	if err := g.checkClientID(ctx, c.ID); err != nil {
+		return err
+	}
+	if err := checkRedirects(c.RedirectURIs); err != nil {
+		return err
+	}
+	if err := g.checkAllowed(ctx, c.AllowedConnectors); err != nil {
+		return err
+	}
+	if err := c.checkLogout(); err != nil {
+		return err
+	}
+	switch {
+	case c.Public && c.Secret != "":
+		return fault.New(fault.Invalid, "a public client has no secret").
+			Next("leave out secret, or public").At("secret")
+	case c.Public && len(c.RedirectURIs) == 0:
+		return fault.New(fault.Invalid, "a public client without redirect_uris could be any program on a person's machine").
+			Next("name them").At("redirect_uris")
+	case c.Public && c.PKCE == PKCEOptional:
+		return fault.New(fault.Invalid, "a public client uses PKCE always").
+			Next("leave out pkce").At("pkce")
+	case c.Secret == secret.Mask:
+		return fault.New(fault.Invalid, "the secret is %s, which stands for a stored one, and none is stored", secret.Mask).
+			Next("write the secret itself, or leave it out to have one made").At("secret")
+	}
+	return nil
 }
 
 // EnsureClient is CreateClient for callers that begin again where they broke off,
@@ -240,8 +260,12 @@ func checkAddresses(field string, uris []string) error {
 
 // UpdateClient changes what is given: an empty name, a masked or empty secret
 // and nil lists stay. The client that pachd is becomes a registered one by it.
-// Faults: NotFound, Invalid.
+// Faults: NotFound, Invalid, Precondition.
 func (g *Registry) UpdateClient(ctx context.Context, by principal.Name, c Client) error {
+	return g.updateClient(ctx, by, managed.Entry{}, c)
+}
+
+func (g *Registry) updateClient(ctx context.Context, by principal.Name, declared managed.Entry, c Client) error {
 	if err := checkRedirects(c.RedirectURIs); err != nil {
 		return err
 	}
@@ -252,6 +276,9 @@ func (g *Registry) UpdateClient(ctx context.Context, by principal.Name, c Client
 		return err
 	}
 	return g.with.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := managed.Guard(ctx, tx, declared, managed.Client, c.ID, "identity.UpdateOIDCClient"); err != nil {
+			return err
+		}
 		err := g.with.Objects.In(tx).UpdateClient(ctx, c.ID, c.changes)
 		if own := g.with.Own(); c.ID == own.ID && errors.Is(err, storage.ErrNotFound) {
 			// Where it is answered follows the issuer, and is not kept.
@@ -358,7 +385,9 @@ type clients struct {
 	pkce map[string]PKCE
 	// logout are where they hear of ended sign-ins.
 	logout map[string]string
-	own    string // the id of the client that pachd is
+	// managed are those that are declared.
+	managed map[string]bool
+	own     string // the id of the client that pachd is
 }
 
 func (g *Registry) readClients(ctx context.Context) (*clients, error) {
@@ -373,6 +402,9 @@ func (g *Registry) readClients(ctx context.Context) (*clients, error) {
 		}
 		if err == nil {
 			c.logout, err = logout.URIs(ctx, tx)
+		}
+		if err == nil {
+			c.managed, err = managedClients(ctx, tx)
 		}
 		return err
 	})
@@ -396,7 +428,7 @@ func (c *clients) find(id string, own storage.Client) (storage.Client, bool) {
 func (c *clients) client(d storage.Client) Client {
 	out := Client{
 		ID: d.ID, Name: d.Name, RedirectURIs: d.RedirectURIs, TrustedPeers: d.TrustedPeers, AllowedConnectors: d.AllowedConnectors,
-		PKCE: c.pkceOf(d.ID), Public: d.Public, PostLogoutRedirectURIs: d.PostLogoutRedirectURIs,
+		PKCE: c.pkceOf(d.ID), Public: d.Public, PostLogoutRedirectURIs: d.PostLogoutRedirectURIs, Managed: c.managed[d.ID],
 	}
 	if uri, ok := c.logout[d.ID]; ok {
 		out.LogoutURI = &uri
@@ -456,7 +488,12 @@ func (g *Registry) Clients(ctx context.Context) ([]Client, error) {
 // pachd is becomes again what it was before it was changed. Faults: NotFound,
 // Precondition.
 func (g *Registry) DeleteClient(ctx context.Context, by principal.Name, id string) error {
-	err := g.with.DB.Update(ctx, func(tx *db.Tx) error { return g.End(ctx, tx, by, id) })
+	err := g.with.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := managed.Check(ctx, tx, managed.Client, id, "identity.DeleteOIDCClient"); err != nil {
+			return err
+		}
+		return g.End(ctx, tx, by, id)
+	})
 	if id == g.with.Own().ID && fault.Is(err, fault.NotFound) {
 		return fault.New(fault.Precondition, "client %q is pachd itself, as it is built in, and cannot be deleted", id)
 	}

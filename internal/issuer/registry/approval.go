@@ -9,6 +9,7 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
+	"pachyderm/internal/managed"
 	"pachyderm/internal/principal"
 )
 
@@ -23,10 +24,13 @@ type Author struct {
 	Name principal.Name
 	// MayGrant is whether they may grant roles on the cluster.
 	MayGrant bool
+	// Declares is the entry of pachd's configuration that says what is written, if one
+	// does.
+	Declares managed.Entry
 }
 
 // Operator is the author of what pachd does by its own configuration.
-func Operator() Author { return Author{principal.Root, true} }
+func Operator() Author { return Author{Name: principal.Root, MayGrant: true} }
 
 // Approval is how far a connector is from having been approved as it is stored.
 type Approval int

@@ -14,6 +14,7 @@ import (
 	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/grant"
 	"pachyderm/internal/issuer/settings"
+	"pachyderm/internal/managed"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
 )
@@ -27,7 +28,7 @@ type Connector struct {
 	Version int64
 	Config  map[string]any
 	// Managed objects belong to pachd's configuration; the API may not change
-	// them. Nothing makes one yet.
+	// them.
 	Managed bool
 	// Approval and Revision are of what is stored; nobody writes them.
 	Approval Approval
@@ -89,6 +90,9 @@ func (g *Registry) CreateConnector(ctx context.Context, by Author, c Connector) 
 		r.approved = r.Revision
 	}
 	return g.with.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := managed.Check(ctx, tx, managed.Connector, c.ID, "identity.CreateIDPConnector"); err != nil {
+			return err
+		}
 		if err := g.insertConnector(ctx, tx, r); err != nil {
 			if fault.Is(err, fault.Exists) {
 				return fault.New(fault.Exists, "connector %q: ID already exists", c.ID).
@@ -143,8 +147,9 @@ func (g *Registry) UpdateConnector(ctx context.Context, by Author, change Connec
 	if err != nil {
 		return err
 	}
-	if old.Managed {
-		return managedFault("connector", change.ID)
+	const method = "identity.UpdateIDPConnector"
+	if err := g.checkManaged(ctx, managed.Connector, change.ID, method); err != nil {
+		return err
 	}
 	next, err := old.changedBy(change)
 	if err != nil {
@@ -172,6 +177,9 @@ func (g *Registry) UpdateConnector(ctx context.Context, by Author, change Connec
 		return err
 	}
 	return g.with.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := managed.Check(ctx, tx, managed.Connector, change.ID, method); err != nil {
+			return err
+		}
 		if err := g.replaceConnector(ctx, tx, old, next); err != nil {
 			return err
 		}
@@ -258,11 +266,6 @@ func nextVersion(given, stored int64, sameContent bool) (int64, error) {
 		Next("look at it with pachctl idp get-connector and write version: %d, or leave version out", stored+1)
 }
 
-func managedFault(what, id string) error {
-	return fault.New(fault.Precondition, "%s %s is managed by pachd's configuration", what, id).
-		Next("change it there")
-}
-
 // DeleteConnector removes a connector. The sessions of people who signed in
 // through it end, the roles of its groups too, and a new connector of the same id
 // revives none. Faults:
@@ -272,10 +275,12 @@ func (g *Registry) DeleteConnector(ctx context.Context, by principal.Name, id st
 	if err != nil {
 		return err
 	}
-	if r.Managed {
-		return managedFault("connector", id)
-	}
-	return g.with.DB.Update(ctx, func(tx *db.Tx) error { return g.endConnector(ctx, tx, by, r) })
+	return g.with.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := managed.Check(ctx, tx, managed.Connector, id, "identity.DeleteIDPConnector"); err != nil {
+			return err
+		}
+		return g.endConnector(ctx, tx, by, r)
+	})
 }
 
 func (g *Registry) endConnector(ctx context.Context, tx *db.Tx, by principal.Name, r Row) error {
@@ -315,7 +320,8 @@ func (g *Registry) unbind(ctx context.Context, tx *db.Tx, by principal.Name, id 
 }
 
 // DeleteAll removes every connector, every registered application and the
-// settings; people stay known, but none of their identities proves anything.
+// settings, but for what is declared; people stay known, but none of their
+// identities proves anything.
 func (g *Registry) DeleteAll(ctx context.Context, by principal.Name) error {
 	clients, err := g.Clients(ctx)
 	if err != nil {
@@ -327,14 +333,23 @@ func (g *Registry) DeleteAll(ctx context.Context, by principal.Name) error {
 	}
 	return g.with.DB.Update(ctx, func(tx *db.Tx) error {
 		for _, c := range clients {
+			if c.Managed {
+				continue
+			}
 			if err := g.End(ctx, tx, by, c.ID); err != nil && !fault.Is(err, fault.NotFound) {
 				return err
 			}
 		}
 		for _, r := range rows {
+			if r.Managed {
+				continue
+			}
 			if err := g.endConnector(ctx, tx, by, r); err != nil {
 				return err
 			}
+		}
+		if _, declared, err := managed.Find(ctx, tx, managed.Settings, ""); err != nil || declared {
+			return err
 		}
 		if err := writeSetting(ctx, tx, identitySettings, settings.Settings{}); err != nil {
 			return err

@@ -182,9 +182,9 @@ func (g *Registry) replaceConnector(ctx context.Context, tx *db.Tx, old, next Ro
 }
 
 func (g *Registry) swapConnector(ctx context.Context, tx *db.Tx, old, next Row) error {
-	n, err := tx.Exec(ctx, `UPDATE connectors SET instance = $3, revision = $4, approved_revision = $5, version = $6, updated_at = $7
-		WHERE id = $1 AND revision = $2`,
-		old.ID, old.Revision, next.Instance, next.Revision, next.approved, next.Version, db.Micros(g.with.Now()))
+	n, err := tx.Exec(ctx, `UPDATE connectors SET instance = $3, revision = $4, approved_revision = $5, version = $6,
+		managed = $8, updated_at = $7 WHERE id = $1 AND revision = $2`,
+		old.ID, old.Revision, next.Instance, next.Revision, next.approved, next.Version, db.Micros(g.with.Now()), next.Managed)
 	if err == nil && n == 0 {
 		err = fault.New(fault.Conflict, "connector %s was changed by somebody else just now", old.ID).
 			Next("look at it with pachctl idp get-connector and try again")

@@ -22,6 +22,7 @@ import (
 	"pachyderm/internal/issuer/oidcclient"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/settings"
+	"pachyderm/internal/managed"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
 )
@@ -360,15 +361,16 @@ func TestUpdateConnector_ConcurrentWriters(t *testing.T) {
 
 func TestUpdateConnector_Managed(t *testing.T) {
 	each(t, func(t *testing.T, o *office) {
-		doc := o.document("demo")
-		doc.Managed = true
-		o.create(doc)
+		by := registry.Declarer(managed.Entry{Origin: "pachd.yaml, bootstrap.connectors", Digest: "d"})
+		if err := o.DeclareConnector(t.Context(), by, o.document("demo")); err != nil {
+			t.Fatal(err)
+		}
 		before := o.stored("demo")
 		for what, err := range map[string]error{
 			"update": o.update(registry.Connector{ID: "demo", Name: "x"}),
 			"delete": o.DeleteConnector(t.Context(), principal.Root, "demo"),
 		} {
-			if !fault.Is(err, fault.Precondition) || !strings.Contains(fault.Message(err), "managed by pachd's configuration") {
+			if !fault.Is(err, fault.Precondition) || !strings.Contains(fault.Message(err), "pachd's configuration declares it: change it in pachd.yaml, bootstrap.connectors") {
 				t.Errorf("%s: %v", what, err)
 			}
 		}

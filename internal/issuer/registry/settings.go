@@ -6,6 +6,7 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/settings"
+	"pachyderm/internal/managed"
 )
 
 const (
@@ -27,6 +28,9 @@ func (g *Registry) Settings(ctx context.Context) (s settings.Settings, err error
 // it says with all that proves who they are.
 func (g *Registry) StoreSettings(ctx context.Context, by Author, s settings.Settings) error {
 	return g.with.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := managed.Guard(ctx, tx, by.Declares, managed.Settings, "", "identity.SetIdentityServerConfig"); err != nil {
+			return err
+		}
 		var old settings.Settings
 		if err := readSetting(ctx, tx, identitySettings, &old); err != nil {
 			return err
@@ -39,5 +43,18 @@ func (g *Registry) StoreSettings(ctx context.Context, by Author, s settings.Sett
 			return err
 		}
 		return g.record(ctx, tx, by.Name, "issuer.configure", s.Issuer)
+	})
+}
+
+// WithdrawSettings takes back settings that are declared no more.
+func (g *Registry) WithdrawSettings(ctx context.Context) error {
+	return g.with.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := managed.Remove(ctx, tx, managed.Settings, ""); err != nil {
+			return err
+		}
+		if err := writeSetting(ctx, tx, identitySettings, settings.Settings{}); err != nil {
+			return err
+		}
+		return g.record(ctx, tx, Operator().Name, "issuer.configure", "")
 	})
 }

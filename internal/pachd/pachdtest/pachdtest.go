@@ -32,6 +32,9 @@ type Server struct {
 	Conn      *grpc.ClientConn // without a token
 	API       api.Clients      // over Conn
 
+	// Stop ends it before the test does.
+	Stop func()
+
 	t     testing.TB
 	ahead atomic.Int64
 }
@@ -80,13 +83,29 @@ func Start(t testing.TB, change ...func(*config.Config)) *Server {
 // StartIn is Start on an existing data directory.
 func StartIn(t testing.TB, dir string, change ...func(*config.Config)) *Server {
 	t.Helper()
-	environ := []string{
-		"PACHD_LISTEN_GRPC=127.0.0.1:0", "PACHD_LISTEN_HTTP=127.0.0.1:0", "PACHD_LISTEN_CALLBACK=127.0.0.1:0", "PACHD_LISTEN_METRICS=127.0.0.1:0",
-		"PACHD_ISSUER_SIGNING_ALGORITHM=ES256", // RSA keys take long to make
-	}
-	c, err := config.Load(dir, "", environ)
+	return StartWith(t, dir, "", nil, change...)
+}
+
+// StartWith is StartIn with a configuration file and variables.
+func StartWith(t testing.TB, dir, file string, environ []string, change ...func(*config.Config)) *Server {
+	t.Helper()
+	s, err := TryWith(t, dir, file, environ, change...)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return s
+}
+
+// TryWith is StartWith of a pachd that may refuse to start.
+func TryWith(t testing.TB, dir, file string, environ []string, change ...func(*config.Config)) (*Server, error) {
+	t.Helper()
+	environ = append([]string{
+		"PACHD_LISTEN_GRPC=127.0.0.1:0", "PACHD_LISTEN_HTTP=127.0.0.1:0", "PACHD_LISTEN_CALLBACK=127.0.0.1:0", "PACHD_LISTEN_METRICS=127.0.0.1:0",
+		"PACHD_ISSUER_SIGNING_ALGORITHM=ES256", // RSA keys take long to make
+	}, environ...)
+	c, err := config.Load(dir, file, environ)
+	if err != nil {
+		return nil, err
 	}
 	for _, f := range change {
 		f(&c)
@@ -95,25 +114,26 @@ func StartIn(t testing.TB, dir string, change ...func(*config.Config)) *Server {
 	log := slog.New(slog.NewTextHandler(s.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	s.Pachd, err = pachd.New(t.Context(), c, log, s.Now)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	s.GRPC, s.HTTP, s.RootToken = s.Pachd.GRPC(), "http://"+s.Pachd.HTTP(), rootToken(t, c)
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
-	t.Cleanup(func() {
+	s.Stop = sync.OnceFunc(func() {
 		stop()
 		if err := <-done; err != nil {
 			t.Errorf("pachd: %v", err)
 		}
 	})
+	t.Cleanup(s.Stop)
 	s.Conn, err = grpc.NewClient(s.GRPC, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Conn.Close() })
 	s.API = api.NewClients(s.Conn)
-	return s
+	return s, nil
 }
 
 func rootToken(t testing.TB, c config.Config) string {

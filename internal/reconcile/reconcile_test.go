@@ -1,0 +1,444 @@
+package reconcile_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"pachyderm/api/auth"
+	"pachyderm/api/identity"
+	"pachyderm/demo/op"
+	"pachyderm/demo/op/optest"
+	"pachyderm/internal/config"
+	"pachyderm/internal/db/dbtest"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/pachd/pachdtest"
+	"pachyderm/internal/secret"
+)
+
+// site is a pachd with a configuration file, and a provider that its people are at.
+type site struct {
+	*pachdtest.Server
+	t       *testing.T
+	file    string
+	dir     string
+	url     string // of the database; empty for SQLite in dir
+	environ []string
+	op      *op.Provider
+}
+
+// each runs f with a pachd whose configuration declares nothing yet.
+func each(t *testing.T, f func(t *testing.T, s *site)) {
+	t.Run("sqlite", func(t *testing.T) { f(t, newSite(t, "")) })
+	t.Run("postgres", func(t *testing.T) { f(t, newSite(t, dbtest.PostgresURL(t))) })
+}
+
+func newSite(t *testing.T, databaseURL string) *site {
+	s := &site{t: t, dir: t.TempDir(), file: filepath.Join(t.TempDir(), "pachd.yaml"), url: databaseURL, environ: rootToken()}
+	s.write("")
+	s.start()
+	s.environ = append(s.environ, "PACHD_LISTEN_HTTP="+s.Pachd.HTTP())
+	s.op = optest.Start(t, s.Issuer.Callback())
+	return s
+}
+
+// rootToken is one for all replicas.
+func rootToken() []string { return []string{"PACHD_AUTH_ROOT_TOKEN=root-token-of-a-test"} }
+
+func (s *site) write(bootstrap string) {
+	s.t.Helper()
+	if bootstrap != "" {
+		bootstrap = "bootstrap:\n" + bootstrap
+	}
+	if err := os.WriteFile(s.file, []byte(bootstrap), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *site) start() {
+	s.t.Helper()
+	s.Server = pachdtest.StartWith(s.t, s.dir, s.file, s.environ, s.database)
+}
+
+func (s *site) database(c *config.Config) {
+	if s.url != "" {
+		c.Database.URL = secret.Text(s.url)
+	}
+}
+
+func (s *site) restart() {
+	s.t.Helper()
+	s.Stop()
+	s.start()
+}
+
+// tryRestart is the reason why pachd does not start.
+func (s *site) tryRestart() string {
+	s.t.Helper()
+	s.Stop()
+	_, err := pachdtest.TryWith(s.t, s.dir, s.file, s.environ, s.database)
+	if err == nil {
+		s.t.Fatal("it started")
+	}
+	return fault.Message(err)
+}
+
+// connector declares the provider.
+func (s *site) connector(name string) string {
+	return fmt.Sprintf(`  connectors:
+  - id: demo
+    name: %s
+    type: oidc
+    config:
+      issuer: %s
+      clientID: %s
+      clientSecret: %s
+      redirectURI: %s
+      insecureEnableGroups: true
+`, name, s.op.Issuer, s.op.ClientID, s.op.ClientSecret, s.Issuer.Callback())
+}
+
+func (s *site) connectors() (names []string) {
+	s.t.Helper()
+	all, err := s.API.Identity.ListIDPConnectors(s.Root(), &identity.ListIDPConnectorsRequest{})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, c := range all.GetConnectors() {
+		names = append(names, c.GetId()+" "+c.GetName())
+	}
+	return names
+}
+
+func want[T any](t *testing.T, what string, got, want T) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", what, diff)
+	}
+}
+
+func (s *site) wantLog(parts ...string) {
+	s.t.Helper()
+	for line := range strings.Lines(s.Log.String()) {
+		all := true
+		for _, part := range parts {
+			all = all && strings.Contains(line, part)
+		}
+		if all {
+			return
+		}
+	}
+	s.t.Errorf("no line of the log has all of %q:\n%s", parts, s.Log.String())
+}
+
+func TestConnector_DeclaredSignsPeopleIn(t *testing.T) {
+	each(t, func(t *testing.T, s *site) {
+		s.write(s.connector("Demo") + "  roleBindings:\n    group:admins: [clusterAdmin]\n")
+		s.restart()
+		s.wantLog("done=added", "connector/demo", s.file+", bootstrap.connectors")
+		session := s.Alice()
+		who, err := s.WhoAmI(pachdtest.As(t.Context(), session))
+		if err != nil || who.GetUsername() != pachdtest.Alice {
+			t.Fatalf("%v, %v", who, err)
+		}
+		// It is approved, so that its groups count.
+		if _, err := s.API.Auth.GetRobotToken(pachdtest.As(t.Context(), session), &auth.GetRobotTokenRequest{Robot: "ci"}); err != nil {
+			t.Error(err)
+		}
+		if strings.Contains(s.Log.String(), s.op.ClientSecret) {
+			t.Error("the secret is in the log")
+		}
+		s.restart()
+		if strings.Contains(s.Log.String(), "declared state") {
+			t.Errorf("a restart without a change changed something:\n%s", s.Log.String())
+		}
+		if _, err := s.WhoAmI(pachdtest.As(t.Context(), session)); err != nil {
+			t.Errorf("the session after a restart: %v", err)
+		}
+	})
+}
+
+func TestConnector_ChangedAndRemovedWithItsEntry(t *testing.T) {
+	each(t, func(t *testing.T, s *site) {
+		s.write(s.connector("Demo"))
+		s.restart()
+		session := s.Alice()
+		s.write(s.connector("Our people"))
+		s.Declared.Look(t.Context())
+		want(t, "changed", s.connectors(), []string{"demo Our people"})
+		s.wantLog("done=changed", "connector/demo")
+		if _, err := s.WhoAmI(pachdtest.As(t.Context(), session)); err != nil {
+			t.Errorf("the session after a change of the name: %v", err)
+		}
+		s.write("")
+		s.Declared.Look(t.Context())
+		want(t, "removed", s.connectors(), nil)
+		s.wantLog("done=removed", "connector/demo")
+		if _, err := s.WhoAmI(pachdtest.As(t.Context(), session)); err == nil {
+			t.Error("the session outlives its connector")
+		}
+		if s.Users()[pachdtest.Alice] == nil {
+			t.Error("the person's history is gone")
+		}
+	})
+}
+
+// Nobody may change over the API what is declared, whatever their role; beside it
+// everything can be made.
+func TestDeclared_RefusedOverTheAPI(t *testing.T) {
+	each(t, func(t *testing.T, s *site) {
+		s.write(s.connector("Demo") + `  clients:
+  - id: app
+    name: App
+    secret: app-secret-value
+    redirect_uris: [https://app.example.com/cb]
+  roleBindings:
+    user:bob@example.com: [projectCreator]
+  groups:
+    engineers: ['user:bob@example.com']
+  identityConfig:
+    id_token_expiry: 1h
+`)
+		s.restart()
+		api := s.API
+		s.Robot("admin", 0)
+		s.Robot("idp", 0)
+		for who, role := range map[string]string{"robot:admin": "clusterAdmin", "robot:idp": "idpAdmin"} {
+			if err := s.Bind(pachdtest.Cluster(), who, role); err != nil {
+				t.Fatal(err)
+			}
+		}
+		admin, _ := s.Robot("admin", 0)
+		idp, _ := s.Robot("idp", 0)
+		c := &identity.IDPConnector{Id: "demo", Name: "Other"}
+		app := &identity.OIDCClient{Id: "app", Name: "Other"}
+		where := "change it in " + s.file + ", bootstrap."
+		_, err := api.Identity.UpdateIDPConnector(idp, &identity.UpdateIDPConnectorRequest{Connector: c})
+		pachdtest.Want(t, err, codes.FailedPrecondition,
+			"identity.UpdateIDPConnector() is disabled when the Identity Connectors are set via environment.", where+"connectors")
+		for name, ctx := range map[string]func() error{
+			"update-connector": func() error {
+				_, err := api.Identity.UpdateIDPConnector(admin, &identity.UpdateIDPConnectorRequest{Connector: c})
+				return err
+			},
+			"delete-connector": func() error {
+				_, err := api.Identity.DeleteIDPConnector(s.Root(), &identity.DeleteIDPConnectorRequest{Id: "demo"})
+				return err
+			},
+			"create-connector": func() error {
+				config, err := structpb.NewStruct(map[string]any{
+					"issuer": s.op.Issuer, "clientID": "x", "clientSecret": "another-secret", "redirectURI": s.Issuer.Callback(),
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, err = api.Identity.CreateIDPConnector(s.Root(), &identity.CreateIDPConnectorRequest{Connector: &identity.IDPConnector{
+					Id: "demo", Name: "Demo", Type: "oidc", Config: config,
+				}})
+				return err
+			},
+			"update-client": func() error {
+				_, err := api.Identity.UpdateOIDCClient(admin, &identity.UpdateOIDCClientRequest{Client: app})
+				return err
+			},
+			"delete-client": func() error {
+				_, err := api.Identity.DeleteOIDCClient(s.Root(), &identity.DeleteOIDCClientRequest{Id: "app"})
+				return err
+			},
+			"set-config": func() error {
+				_, err := api.Identity.SetIdentityServerConfig(s.Root(), &identity.SetIdentityServerConfigRequest{Config: &identity.IdentityServerConfig{}})
+				return err
+			},
+			"set cluster": func() error { return s.Bind(pachdtest.Cluster(), "user:bob@example.com", "clusterAdmin") },
+			"remove-member": func() error {
+				_, err := api.Auth.ModifyMembers(s.Root(), &auth.ModifyMembersRequest{Group: "engineers", Remove: []string{"user:bob@example.com"}})
+				return err
+			},
+		} {
+			err := ctx()
+			if name != "remove-member" {
+				pachdtest.Want(t, err, codes.FailedPrecondition, "is disabled when the", "set via environment.", where)
+			} else {
+				pachdtest.Want(t, err, codes.FailedPrecondition, "bootstrap.groups")
+			}
+		}
+		if _, err := api.Identity.DeleteAll(s.Root(), &identity.DeleteAllRequest{}); err != nil {
+			t.Error(err)
+		}
+		want(t, "after all that", s.connectors(), []string{"demo Demo"})
+		if _, err := api.Identity.GetOIDCClient(s.Root(), &identity.GetOIDCClientRequest{Id: "app"}); err != nil {
+			t.Error(err)
+		}
+		if err := s.Bind(pachdtest.Cluster(), "user:carol@example.com", "clusterAdmin"); err != nil {
+			t.Errorf("beside it: %v", err)
+		}
+		_, err = api.Identity.CreateOIDCClient(s.Root(), &identity.CreateOIDCClientRequest{Client: &identity.OIDCClient{Id: "other", Name: "Other"}})
+		if err != nil {
+			t.Errorf("beside it: %v", err)
+		}
+	})
+}
+
+func TestRoles_ByHandStay(t *testing.T) {
+	each(t, func(t *testing.T, s *site) {
+		const bob, carol = "user:bob@example.com", "user:carol@example.com"
+		if err := s.Bind(pachdtest.Cluster(), bob, "idpAdmin"); err != nil {
+			t.Fatal(err)
+		}
+		before, err := s.Bound(s.Root(), pachdtest.Cluster())
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.write("  roleBindings:\n    " + bob + ": [clusterAdmin]\n    " + carol + ": [projectCreator, idpAdmin]\n")
+		s.restart()
+		got, err := s.Bound(s.Root(), pachdtest.Cluster())
+		if err != nil {
+			t.Fatal(err)
+		}
+		want(t, "bob", got[bob], []string{"clusterAdmin", "idpAdmin"})
+		want(t, "carol", got[carol], []string{"idpAdmin", "projectCreator"})
+		s.write("  roleBindings:\n    " + carol + ": [projectCreator]\n")
+		s.Declared.Look(t.Context())
+		if got, err = s.Bound(s.Root(), pachdtest.Cluster()); err != nil {
+			t.Fatal(err)
+		}
+		want(t, "carol with less", got[carol], []string{"projectCreator"})
+		s.write("")
+		s.Declared.Look(t.Context())
+		if got, err = s.Bound(s.Root(), pachdtest.Cluster()); err != nil {
+			t.Fatal(err)
+		}
+		want(t, "in the end", got, before)
+	})
+}
+
+func TestGroups_BesideWhatOthersSay(t *testing.T) {
+	each(t, func(t *testing.T, s *site) {
+		const bob, carol = "user:bob@example.com", "user:carol@example.com"
+		_, err := s.API.Auth.ModifyMembers(s.Root(), &auth.ModifyMembersRequest{Group: "engineers", Add: []string{carol}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.write("  groups:\n    engineers: ['" + bob + "', '" + carol + "']\n")
+		s.restart()
+		s.WantGroups(bob, "engineers")
+		s.write("")
+		s.Declared.Look(t.Context())
+		s.WantGroups(bob)
+		s.WantGroups(carol, "engineers")
+	})
+}
+
+// What cannot be had stops the start, and on the way changes nothing.
+func TestDeclared_MistakesNameTheirPlace(t *testing.T) {
+	s := newSite(t, "")
+	s.write(s.connector("Demo"))
+	s.restart()
+	good := s.connector("Demo")
+	for name, test := range map[string]struct{ text, want string }{
+		"a misspelt key of a connector": {strings.Replace(good, "clientID", "clientId", 1), "bootstrap.connectors[0].config.clientId: unable to open connector: config.clientId: did you mean clientID"},
+		"a role that there is not":      {"  roleBindings:\n    user:bob@example.com: [clusterAdmni]\n", "bootstrap.roleBindings.user:bob@example.com"},
+		"no principal":                  {"  roleBindings:\n    bob: [clusterAdmin]\n", "has no prefix"},
+		"a client without a secret":     {"  clients:\n  - id: app\n    name: App\n", "bootstrap.clients[0].secret"},
+		"twice":                         {good + strings.TrimPrefix(good, "  connectors:\n"), "connector \"demo\" is declared twice"},
+		"a bad lifetime":                {"  identityConfig: {id_token_expiry: soon}\n", "bootstrap.identityConfig.id_token_expiry"},
+		"root's roles":                  {"  roleBindings:\n    pach:root: [repoReader]\n", "pachd administrable"},
+		"a section that there is not":   {"  connector: []\n", "did you mean connectors"},
+	} {
+		s.write("  roleBindings:\n    user:carol@example.com: [clusterAdmin]\n")
+		s.write(test.text)
+		s.Declared.Look(t.Context())
+		s.wantLog("level=ERROR", "what there was stays")
+		want(t, name, s.connectors(), []string{"demo Demo"})
+		if got := s.tryRestart(); !strings.Contains(got, test.want) || !strings.Contains(got, s.file) || !strings.Contains(got, "(line ") {
+			t.Errorf("%s: %s", name, got)
+		}
+		s.write(good)
+		s.start()
+	}
+}
+
+// A replica with an older declaration says so, and undoes nothing.
+func TestReplicas_TheLatestDeclarationHolds(t *testing.T) {
+	databaseURL := dbtest.PostgresURL(t)
+	old := newSite(t, databaseURL)
+	key, err := os.ReadFile(filepath.Join(old.dir, "sealing-key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	old.write("  roleBindings:\n    user:old@example.com: [clusterAdmin]\n")
+	old.restart()
+	next := &site{t: t, dir: t.TempDir(), file: filepath.Join(t.TempDir(), "pachd.yaml"), url: databaseURL, environ: rootToken()}
+	if err := os.WriteFile(filepath.Join(next.dir, "sealing-key"), key, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	next.write("  roleBindings:\n    user:new@example.com: [clusterAdmin]\n")
+	next.start()
+	bound := func() map[string][]string {
+		got, err := old.Bound(old.Root(), pachdtest.Cluster())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	holds := func(what, who, not string) {
+		t.Helper()
+		if got := bound(); got[who] == nil || got[not] != nil {
+			t.Errorf("%s: %v", what, got)
+		}
+	}
+	holds("the later one", "user:new@example.com", "user:old@example.com")
+	old.Ahead(11e9)
+	old.Declared.Look(t.Context())
+	old.wantLog("level=ERROR", "another replica declares something else", next.dir)
+	holds("the older one looks", "user:new@example.com", "user:old@example.com")
+	// Killed and started again it is still the older one.
+	old.restart()
+	old.wantLog("level=ERROR", "another replica declares something else")
+	holds("the older one starts again", "user:new@example.com", "user:old@example.com")
+	// After a rollback nobody has the later one.
+	next.Stop()
+	old.restart()
+	holds("alone", "user:old@example.com", "user:new@example.com")
+}
+
+func TestVariables_OfUpstream(t *testing.T) {
+	s := newSite(t, "")
+	s.environ = append(s.environ,
+		`IDP_CONNECTORS=[{"id": "demo", "name": "Demo", "type": "oidc", "configVersion": 4, "jsonConfig": "{\"issuer\": \"`+s.op.Issuer+
+			`\", \"clientID\": \"pachyderm\", \"clientSecret\": \"`+s.op.ClientSecret+`\", \"redirectURI\": \"`+s.Issuer.Callback()+`\"}"}]`,
+		"IDP_CONFIG=issuer: "+s.Issuer.URL()+"\nid_token_expiry: 2h\n",
+		"IDP_CLIENTS=- id: pachd\n  name: pachd\n  redirect_uris: ["+s.HTTP+"/authorization-code/callback]\n- id: console\n  name: console\n  redirectUris: [https://c.example.com]\n",
+		"IDP_ADDITIONAL_CLIENTS=[{id: more, name: More, secret: more-secret-value}]",
+		"AUTH_CONFIG=issuer: "+s.Issuer.URL()+"\nclient_id: pachd\nredirect_uri: "+s.HTTP+"/authorization-code/callback\nlocalhost_issuer: true\n",
+		"AUTH_CLIENT_SECRET=the-secret-of-pachd", "CONSOLE_OAUTH_ID=console", "CONSOLE_OAUTH_SECRET=the-secret-of-console",
+		"AUTH_CLUSTER_RBAC=user:alice@example.com: [clusterAdmin]\n", "TRUSTED_PEERS=[console]", "PG_BOUNCER_PORT=5432",
+		"POSTGRES_PORT=tcp://10.0.0.1:5432",
+	)
+	s.restart()
+	want(t, "connectors", s.connectors(), []string{"demo Demo"})
+	s.wantLog("PG_BOUNCER_PORT has no effect")
+	s.wantLog("POSTGRES_PORT is passed over")
+	peers, err := s.API.Identity.GetOIDCClient(s.Root(), &identity.GetOIDCClientRequest{Id: "pachd"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, "trusted peers", peers.GetClient().GetTrustedPeers(), []string{"console"})
+	session := s.Alice()
+	if _, err := s.API.Auth.GetRobotToken(pachdtest.As(t.Context(), session), &auth.GetRobotTokenRequest{Robot: "ci"}); err != nil {
+		t.Error(err)
+	}
+	_, err = s.API.Identity.DeleteIDPConnector(s.Root(), &identity.DeleteIDPConnectorRequest{Id: "demo"})
+	pachdtest.Want(t, err, codes.FailedPrecondition, "identity.DeleteIDPConnector() is disabled", "change it in IDP_CONNECTORS")
+	for _, hidden := range []string{s.op.ClientSecret, "the-secret-of-pachd", "the-secret-of-console", "more-secret-value"} {
+		if strings.Contains(s.Log.String(), hidden) {
+			t.Errorf("%s is in the log", hidden)
+		}
+	}
+}
