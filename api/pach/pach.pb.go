@@ -2488,8 +2488,10 @@ type GetOIDCClientResponse struct {
 	Public                 bool                   `protobuf:"varint,4,opt,name=public,proto3" json:"public,omitempty"`
 	PostLogoutRedirectUris []string               `protobuf:"bytes,5,rep,name=post_logout_redirect_uris,json=postLogoutRedirectUris,proto3" json:"post_logout_redirect_uris,omitempty"`
 	BackchannelLogoutUri   string                 `protobuf:"bytes,6,opt,name=backchannel_logout_uri,json=backchannelLogoutUri,proto3" json:"backchannel_logout_uri,omitempty"`
-	unknownFields          protoimpl.UnknownFields
-	sizeCache              protoimpl.SizeCache
+	// pachd's configuration declares it: nobody may change it over the API.
+	Managed       bool `protobuf:"varint,7,opt,name=managed,proto3" json:"managed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetOIDCClientResponse) Reset() {
@@ -2562,6 +2564,13 @@ func (x *GetOIDCClientResponse) GetBackchannelLogoutUri() string {
 		return x.BackchannelLogoutUri
 	}
 	return ""
+}
+
+func (x *GetOIDCClientResponse) GetManaged() bool {
+	if x != nil {
+		return x.Managed
+	}
+	return false
 }
 
 type ListOIDCClientsRequest struct {
@@ -2731,6 +2740,8 @@ type ConnectorState struct {
 	Error    string                  `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
 	Checked  *timestamppb.Timestamp  `protobuf:"bytes,6,opt,name=checked,proto3" json:"checked,omitempty"`
 	Approval ConnectorState_Approval `protobuf:"varint,7,opt,name=approval,proto3,enum=pach_v1.ConnectorState_Approval" json:"approval,omitempty"`
+	// pachd's configuration declares it: nobody may change it over the API.
+	Managed bool `protobuf:"varint,9,opt,name=managed,proto3" json:"managed,omitempty"`
 	// Of what is stored: it changes with everything that is written.
 	Revision      string `protobuf:"bytes,8,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -2814,6 +2825,13 @@ func (x *ConnectorState) GetApproval() ConnectorState_Approval {
 		return x.Approval
 	}
 	return ConnectorState_APPROVAL_UNKNOWN
+}
+
+func (x *ConnectorState) GetManaged() bool {
+	if x != nil {
+		return x.Managed
+	}
+	return false
 }
 
 func (x *ConnectorState) GetRevision() string {
@@ -4263,14 +4281,15 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\x18CreateOIDCClientResponse\x12/\n" +
 	"\x06client\x18\x01 \x01(\v2\x17.identity_v2.OIDCClientR\x06client\"&\n" +
 	"\x14GetOIDCClientRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\"\xa3\x02\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"\xbd\x02\n" +
 	"\x15GetOIDCClientResponse\x12/\n" +
 	"\x06client\x18\x01 \x01(\v2\x17.identity_v2.OIDCClientR\x06client\x12-\n" +
 	"\x12allowed_connectors\x18\x02 \x03(\tR\x11allowedConnectors\x12!\n" +
 	"\x04pkce\x18\x03 \x01(\x0e2\r.pach_v1.PKCER\x04pkce\x12\x16\n" +
 	"\x06public\x18\x04 \x01(\bR\x06public\x129\n" +
 	"\x19post_logout_redirect_uris\x18\x05 \x03(\tR\x16postLogoutRedirectUris\x124\n" +
-	"\x16backchannel_logout_uri\x18\x06 \x01(\tR\x14backchannelLogoutUri\"T\n" +
+	"\x16backchannel_logout_uri\x18\x06 \x01(\tR\x14backchannelLogoutUri\x12\x18\n" +
+	"\amanaged\x18\a \x01(\bR\amanaged\"T\n" +
 	"\x16ListOIDCClientsRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
@@ -4281,7 +4300,7 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\x1aListConnectorStatesRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x02 \x01(\tR\tpageToken\"\xe1\x03\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\"\xfb\x03\n" +
 	"\x0eConnectorState\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x123\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x1d.pach_v1.ConnectorState.StateR\x05state\x120\n" +
@@ -4289,7 +4308,8 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\tlast_good\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\blastGood\x12\x14\n" +
 	"\x05error\x18\x05 \x01(\tR\x05error\x124\n" +
 	"\achecked\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\achecked\x12<\n" +
-	"\bapproval\x18\a \x01(\x0e2 .pach_v1.ConnectorState.ApprovalR\bapproval\x12\x1a\n" +
+	"\bapproval\x18\a \x01(\x0e2 .pach_v1.ConnectorState.ApprovalR\bapproval\x12\x18\n" +
+	"\amanaged\x18\t \x01(\bR\amanaged\x12\x1a\n" +
 	"\brevision\x18\b \x01(\tR\brevision\",\n" +
 	"\x05State\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\t\n" +

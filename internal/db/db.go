@@ -69,7 +69,13 @@ type engine interface {
 
 // Open connects to a database and brings its schema up to date. No error shows
 // the password.
-func Open(ctx context.Context, o Options) (*DB, error) {
+func Open(ctx context.Context, o Options) (*DB, error) { return open(ctx, o, true) }
+
+// OpenMigrated is Open for a database whose schema is up to date: it leaves it as it
+// is. Fault: Precondition for another one.
+func OpenMigrated(ctx context.Context, o Options) (*DB, error) { return open(ctx, o, false) }
+
+func open(ctx context.Context, o Options, mayMigrate bool) (*DB, error) {
 	e, err := engineFor(o)
 	if err != nil {
 		return nil, err
@@ -80,7 +86,11 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	}
 	d := &DB{engine: e, read: read, write: write, maxIdle: cmp.Or(o.MaxIdle, maxIdle)}
 	d.changes.disconnected.Store(e.name() == "postgres") // until Listen is connected
-	if err := e.migrate(ctx, write); err != nil {
+	prepare := e.migrate
+	if !mayMigrate {
+		prepare = d.checkMigrated
+	}
+	if err := prepare(ctx, write); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil

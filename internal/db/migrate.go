@@ -32,6 +32,28 @@ func engineFor(o Options) (engine, error) {
 	return nil, fault.New(fault.Invalid, "database.url must begin with sqlite: or postgres:").At("database.url")
 }
 
+// checkMigrated refuses a database that migrate would change.
+func (d *DB) checkMigrated(ctx context.Context, pool *sql.DB) error {
+	dialect := goose.DialectSQLite3
+	if d.engine.name() == "postgres" {
+		dialect = goose.DialectPostgres
+	}
+	p, err := provider(dialect, pool)
+	if err != nil {
+		return err
+	}
+	var has int64
+	// The provider would make its table where there is none.
+	if err := pool.QueryRowContext(ctx, `SELECT MAX(version_id) FROM goose_db_version`).Scan(&has); err != nil {
+		has = 0
+	}
+	if knows := latest(p); has != knows {
+		return fault.New(fault.Precondition, "the database has schema version %d, and this pachd needs %d", has, knows).
+			Next("start this pachd on it first, which brings it up to date")
+	}
+	return nil
+}
+
 // migrate brings the schema up to date, and refuses one that a newer pachd has
 // made: running on it could destroy what this version does not know.
 func migrate(ctx context.Context, dialect goose.Dialect, pool *sql.DB) error {

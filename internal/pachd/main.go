@@ -22,6 +22,7 @@ const usage = `pachd is Pachyderm's server.
 
 Usage:
   pachd --data-dir DIR [--config FILE]
+  pachd config check|plan FILE   look at a configuration; --help says more
 
   --data-dir DIR   where pachd keeps its database, sealing key and root token
   --config FILE    configuration in YAML (docs/config.md lists all settings)
@@ -31,6 +32,9 @@ Usage:
 // Main runs pachd as the command line says until ctx ends, and returns the
 // exit code: 0, 1 for a failure, 2 for a wrong command line.
 func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == "config" {
+		return runConfig(ctx, args[1:], environ, stdout, stderr)
+	}
 	flags := flag.NewFlagSet("pachd", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	dataDir := flags.String("data-dir", "", "")

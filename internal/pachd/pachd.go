@@ -213,14 +213,17 @@ func (p *Pachd) publicURL() string {
 	if p.tls != nil {
 		scheme = "https"
 	}
-	if p.listens.http == nil {
-		return scheme + "://localhost"
-	}
-	host, _, err := net.SplitHostPort(p.config.Listen.HTTP)
+	host, port, err := net.SplitHostPort(p.config.Listen.HTTP)
 	if err != nil || host == "" || net.ParseIP(host).IsUnspecified() {
 		host = "localhost"
 	}
-	return fmt.Sprintf("%s://%s", scheme, net.JoinHostPort(host, fmt.Sprint(p.listens.http.Addr().(*net.TCPAddr).Port)))
+	switch {
+	case p.listens.http != nil:
+		port = fmt.Sprint(p.listens.http.Addr().(*net.TCPAddr).Port)
+	case err != nil: // it does not listen
+		return scheme + "://localhost"
+	}
+	return fmt.Sprintf("%s://%s", scheme, net.JoinHostPort(host, port))
 }
 
 // GRPC is the address that the gRPC API is served at.

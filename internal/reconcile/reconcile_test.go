@@ -13,11 +13,14 @@ import (
 
 	"pachyderm/api/auth"
 	"pachyderm/api/identity"
+	"pachyderm/api/pach"
 	"pachyderm/demo/op"
 	"pachyderm/demo/op/optest"
 	"pachyderm/internal/config"
+	"pachyderm/internal/db"
 	"pachyderm/internal/db/dbtest"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/pachd"
 	"pachyderm/internal/pachd/pachdtest"
 	"pachyderm/internal/secret"
 )
@@ -272,8 +275,13 @@ func TestDeclared_RefusedOverTheAPI(t *testing.T) {
 			t.Error(err)
 		}
 		want(t, "after all that", s.connectors(), []string{"demo Demo"})
-		if _, err := api.Identity.GetOIDCClient(s.Root(), &identity.GetOIDCClientRequest{Id: "app"}); err != nil {
-			t.Error(err)
+		states, err := api.Pach.ListConnectorStates(s.Root(), &pach.ListConnectorStatesRequest{})
+		if err != nil || len(states.GetStates()) != 1 || !states.GetStates()[0].GetManaged() {
+			t.Errorf("the list does not say that it is managed: %v, %v", states, err)
+		}
+		shown, err := api.Pach.GetOIDCClient(s.Root(), &pach.GetOIDCClientRequest{Id: "app"})
+		if err != nil || !shown.GetManaged() {
+			t.Errorf("client: %v, %v", shown, err)
 		}
 		if err := s.Bind(pachdtest.Cluster(), "user:carol@example.com", "clusterAdmin"); err != nil {
 			t.Errorf("beside it: %v", err)
@@ -439,6 +447,75 @@ func TestVariables_OfUpstream(t *testing.T) {
 	for _, hidden := range []string{s.op.ClientSecret, "the-secret-of-pachd", "the-secret-of-console", "more-secret-value"} {
 		if strings.Contains(s.Log.String(), hidden) {
 			t.Errorf("%s is in the log", hidden)
+		}
+	}
+}
+
+// Who holds a declared group's role gains and loses with it, and nothing is changed
+// by asking.
+func TestPlan_NamesPeople(t *testing.T) {
+	each(t, func(t *testing.T, s *site) {
+		s.write(s.connector("Demo") + "  roleBindings:\n    user:bob@example.com: [clusterAdmin]\n  groups:\n    ops: ['user:carol@example.com']\n")
+		s.restart()
+		s.Alice()
+		before, err := s.Bound(s.Root(), pachdtest.Cluster())
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.write("  roleBindings:\n    group:ops: [idpAdmin]\n  groups:\n    ops: ['user:carol@example.com', 'user:dave@example.com']\n")
+		environ := append(append([]string{}, s.environ...), "PACHD_LISTEN_CALLBACK=")
+		if s.url != "" {
+			environ = append(environ, "PACHD_DATABASE_URL="+s.url)
+		}
+		var out, errs strings.Builder
+		if code := pachd.Main(t.Context(), []string{"config", "plan", "--data-dir", s.dir, s.file}, environ, &out, &errs); code != 0 {
+			t.Fatal(errs.String())
+		}
+		want(t, "the plan", strings.Split(strings.TrimSpace(out.String()), "\n"), []string{
+			"add role-binding/group:ops: idpAdmin, was none",
+			"change group:ops: +user:dave@example.com",
+			"remove role-binding/user:bob@example.com: none, was clusterAdmin",
+			"remove connector/demo: was declared in " + s.file + ", bootstrap.connectors",
+			"user:alice@example.com is signed out with connector demo",
+			"user:bob@example.com loses clusterAdmin",
+			"user:carol@example.com gains idpAdmin",
+			"user:dave@example.com gains idpAdmin",
+		})
+		after, err := s.Bound(s.Root(), pachdtest.Cluster())
+		if err != nil {
+			t.Fatal(err)
+		}
+		want(t, "bindings after asking", after, before)
+	})
+}
+
+func TestCheck_NeedsNoDatabase(t *testing.T) {
+	s := newSite(t, "")
+	check := func() (int, string) {
+		var out strings.Builder
+		code := pachd.Main(t.Context(), []string{"config", "check", s.file}, s.environ, &out, &out)
+		return code, out.String()
+	}
+	s.write(s.connector("Demo"))
+	if code, text := check(); code != 0 || !strings.Contains(text, "1 connectors") {
+		t.Errorf("%d %s", code, text)
+	}
+	s.write(strings.Replace(s.connector("Demo"), "issuer:", "isuer:", 1))
+	code, text := check()
+	for _, part := range []string{s.file, "bootstrap.connectors[0].config.isuer", "did you mean issuer", "(line 7)"} {
+		if code != 1 || !strings.Contains(text, part) {
+			t.Errorf("%d %s", code, text)
+		}
+	}
+}
+
+// The file is looked at without being told.
+func TestRun_NoticesTheFile(t *testing.T) {
+	s := newSite(t, "")
+	s.write(s.connector("Demo"))
+	for s.connectors() == nil && t.Context().Err() == nil {
+		if err := db.Pause(t.Context(), 4); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

@@ -173,9 +173,18 @@ func (o idOptions) runGetClient(ctx context.Context, k *kit.Kit) error {
 		if err != nil {
 			return err
 		}
+		if r.GetManaged() {
+			k.Notef("client %s is managed by pachd's configuration\n", o.id)
+		}
 		doc := clientdoc.Of(r)
 		return printYAML(k, o.out, doc, doc)
 	})
+}
+
+// listedClient is a client, and whether pachd's configuration declares it.
+type listedClient struct {
+	clientdoc.Document `yaml:",inline"`
+	Managed            bool `json:"managed,omitempty" yaml:"managed,omitempty"`
 }
 
 type listClientOptions struct{ out string }
@@ -199,15 +208,18 @@ func (o listClientOptions) run(ctx context.Context, k *kit.Kit) error {
 		if err != nil {
 			return err
 		}
-		docs := []clientdoc.Document{}
+		docs := []listedClient{}
 		for _, oidc := range all {
-			docs = append(docs, clientdoc.Of(oidc))
+			docs = append(docs, listedClient{clientdoc.Of(oidc), oidc.GetManaged()})
 		}
 		return k.PrintResult(o.out, docs, func() {
 			for _, d := range docs {
 				k.Printf("%s", d.ID)
 				if d.PKCE == "optional" {
 					k.Printf("  (PKCE: %s)", d.PKCE)
+				}
+				if d.Managed {
+					k.Printf("  (managed by pachd's configuration)")
 				}
 				k.Printf("\n")
 			}

@@ -219,6 +219,9 @@ func (o idOptions) runGetConnector(ctx context.Context, k *kit.Kit) error {
 		if err != nil {
 			return err
 		}
+		if states, err := connectorStates(ctx, c); err == nil && states[o.id].GetManaged() {
+			k.Notef("connector %s is %s", o.id, strings.TrimLeft(managed(states[o.id]), " "))
+		}
 		d := docOf(r.GetConnector())
 		return printYAML(k, o.out, d, shownConnector{Config: d.Config, ID: d.ID, Name: d.Name, Type: d.Type, Version: d.Version})
 	})
@@ -233,6 +236,7 @@ type listedConnector struct {
 	LastGood  *time.Time `json:"last_good,omitempty"`
 	Approval  string     `json:"approval,omitempty"`
 	Revision  string     `json:"revision,omitempty"`
+	Managed   bool       `json:"managed,omitempty"`
 }
 
 func listed(d connectorDoc, s *pach.ConnectorState) listedConnector {
@@ -241,7 +245,7 @@ func listed(d connectorDoc, s *pach.ConnectorState) listedConnector {
 	}
 	return listedConnector{
 		d, strings.ToLower(s.GetState().String()), kit.TimeOrNil(s.GetSince()), s.GetError(), kit.TimeOrNil(s.GetLastGood()),
-		strings.ToLower(s.GetApproval().String()), s.GetRevision(),
+		strings.ToLower(s.GetApproval().String()), s.GetRevision(), s.GetManaged(),
 	}
 }
 
@@ -268,6 +272,14 @@ func noteApproval(ctx context.Context, k *kit.Kit, c *kit.Conn, id string) {
 			k.Notef("connector %s %s", id, strings.TrimLeft(text, " "))
 		}
 	}
+}
+
+// managed stands below a connector that is declared.
+func managed(s *pach.ConnectorState) string {
+	if !s.GetManaged() {
+		return ""
+	}
+	return "    managed by pachd's configuration\n"
 }
 
 // health stands below what upstream prints, on a line of its own.
@@ -332,7 +344,7 @@ func (o listConnectorOptions) run(ctx context.Context, k *kit.Kit) error {
 		}
 		return k.PrintResult(o.out, docs, func() {
 			for _, d := range docs {
-				k.Printf("%s - %s (%s)\n%s%s", d.ID, d.Name, d.Type, health(states[d.ID]), approval(states[d.ID]))
+				k.Printf("%s - %s (%s)\n%s%s%s", d.ID, d.Name, d.Type, health(states[d.ID]), approval(states[d.ID]), managed(states[d.ID]))
 			}
 		})
 	})

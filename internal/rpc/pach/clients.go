@@ -46,7 +46,7 @@ func (s *server) ListOIDCClients(ctx context.Context, req *pb.ListOIDCClientsReq
 func clientToProto(c oidcclient.Client) *pb.GetOIDCClientResponse {
 	out := &pb.GetOIDCClientResponse{
 		Client: identity.ClientToProto(c), AllowedConnectors: c.AllowedConnectors, Pkce: pkceToProto(c.PKCE),
-		Public: c.Public, PostLogoutRedirectUris: c.PostLogoutRedirectURIs,
+		Public: c.Public, PostLogoutRedirectUris: c.PostLogoutRedirectURIs, Managed: c.Managed,
 	}
 	if c.LogoutURI != nil {
 		out.BackchannelLogoutUri = *c.LogoutURI

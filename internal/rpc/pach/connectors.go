@@ -39,7 +39,7 @@ func stateToProto(c registry.Connector, h upstream.Health) *pb.ConnectorState {
 	return &pb.ConnectorState{
 		Id: c.ID, State: states[h.State], Error: h.Error,
 		Since: wire.Timestamp(h.Since), LastGood: wire.Timestamp(h.LastGood), Checked: wire.Timestamp(h.Checked),
-		Approval: approvals[c.Approval], Revision: c.Revision,
+		Approval: approvals[c.Approval], Revision: c.Revision, Managed: c.Managed,
 	}
 }
 
