@@ -8,6 +8,7 @@ GOLANGCI_LINT := $(TOOLS)/golangci-lint-2.15.0
 BUF := $(TOOLS)/buf-1.75.0
 OAUTH2_PROXY := $(TOOLS)/oauth2-proxy-7.15.6
 KUBELOGIN := $(TOOLS)/kubelogin-1.28.0
+HELM := $(TOOLS)/helm-3.22.0
 PLUGINS := $(addprefix $(TOOLS)/,protoc-gen-go protoc-gen-go-grpc protoc-gen-grpc-gateway protoc-gen-openapiv2)
 
 # What test/mutate is called with, once for each.
@@ -76,7 +77,7 @@ fuzz: ## run each fuzz target for 30 seconds
 # in (oauth2-proxy, Apache, kubelogin), and Node for providers that come from npm.
 # The tests start all of these themselves, so nothing of what is installed here may
 # start now (SYSTEMD_OFFLINE and RUNLEVEL see to that) or with the machine: what has just come is disabled, what was there is left alone.
-deps: $(OAUTH2_PROXY) $(KUBELOGIN)
+deps: $(OAUTH2_PROXY) $(KUBELOGIN) $(HELM)
 	@missing=""; units=""; \
 	command -v gcc >/dev/null || missing="$$missing gcc libc6-dev"; \
 	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || { missing="$$missing postgresql"; units="$$units postgresql"; }; \
@@ -107,6 +108,11 @@ $(GOLANGCI_LINT):
 $(OAUTH2_PROXY):
 	GOBIN=$(TOOLS) $(GO) install github.com/oauth2-proxy/oauth2-proxy/v7@v7.15.6
 	mv $(TOOLS)/oauth2-proxy $@
+
+# Without these it takes every chart for one that is to be installed on Kubernetes 1.20.
+$(HELM):
+	GOBIN=$(TOOLS) $(GO) install -ldflags "$(foreach p,chartutil lint/rules,-X helm.sh/helm/v3/pkg/$(p).k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/$(p).k8sVersionMinor=34)" helm.sh/helm/v3/cmd/helm@v3.22.0
+	mv $(TOOLS)/helm $@
 
 # Its list of versions is not served everywhere, and go install asks for it.
 $(KUBELOGIN):

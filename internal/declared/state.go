@@ -221,9 +221,9 @@ func (r *reader) variable(name string, own Place, fromFile bool, into any) (Plac
 }
 
 func (r *reader) connectors(at Place, docs []map[string]any) {
-	at, upstream := r.variable(idpConnectors, at, docs != nil, &docs)
+	at, _ = r.variable(idpConnectors, at, docs != nil, &docs)
 	for n, doc := range docs {
-		c, err := connectorOf(doc, upstream)
+		c, err := connectorOf(doc)
 		c.At = at.item(n)
 		r.fail(c.At, err)
 		for _, other := range r.state.Connectors {
@@ -236,16 +236,16 @@ func (r *reader) connectors(at Place, docs []map[string]any) {
 }
 
 // connectorOf reads a document, whose keys may be in any case, as pachctl takes and
-// prints them. Upstream's variable has the version under another name, which counts
+// prints them. Upstream's values have the version under another name, which counts
 // for nothing there, and the settings as an object or as text.
-func connectorOf(doc map[string]any, upstream bool) (c Connector, err error) {
+func connectorOf(doc map[string]any) (c Connector, err error) {
 	keys := map[string]any{}
 	for key, value := range doc {
 		lower := strings.ToLower(strings.ReplaceAll(key, "_", ""))
 		switch {
-		case upstream && lower == "configversion":
+		case lower == "configversion":
 			continue
-		case upstream && lower == "jsonconfig":
+		case lower == "jsonconfig":
 			text, _ := value.(string)
 			if text == "" || text == "null" {
 				continue

@@ -3,6 +3,7 @@ package secret
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
+	"github.com/tink-crypto/tink-go/v2/aead/subtle"
 	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
 	"github.com/tink-crypto/tink-go/v2/keyset"
 	"github.com/tink-crypto/tink-go/v2/tink"
@@ -56,20 +58,16 @@ func OpenFor(ctx context.Context, d values, keyFile string) (*Sealer, error) {
 	if err != nil && !fresh {
 		return nil, err
 	}
-	handle, err := readKey(keyFile)
+	primitive, err := readKey(keyFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		if !fresh {
 			return nil, fault.New(fault.Precondition, "the sealing key %s is missing", keyFile).
 				Next("restore it from a backup; without it the secrets in the database cannot be read")
 		}
-		handle, err = makeKey(keyFile)
+		primitive, err = makeKey(keyFile)
 	}
 	if err != nil {
 		return nil, err
-	}
-	primitive, err := aead.New(handle)
-	if err != nil {
-		return nil, notAKey(keyFile, err)
 	}
 	s := &Sealer{primitive}
 	if fresh {
@@ -88,25 +86,30 @@ func OpenFor(ctx context.Context, d values, keyFile string) (*Sealer, error) {
 	return s, nil
 }
 
-func readKey(path string) (*keyset.Handle, error) {
+// readKey takes a keyset that pachd has made, or 32 bytes in base64, as an operator
+// makes them with openssl rand -base64 32.
+func readKey(path string) (tink.AEAD, error) {
 	data, err := ReadFile("sealing key", path)
 	if err != nil {
 		return nil, err
+	}
+	if raw, err := base64.StdEncoding.DecodeString(string(bytes.TrimSpace(data))); err == nil && len(raw) == 32 {
+		return subtle.NewAESGCM(raw)
 	}
 	handle, err := insecurecleartextkeyset.Read(keyset.NewJSONReader(bytes.NewReader(data)))
 	if err != nil {
 		return nil, notAKey(path, err)
 	}
-	return handle, nil
+	return aead.New(handle)
 }
 
 func notAKey(path string, err error) error {
 	return fault.New(fault.Precondition, "%s is not a sealing key", path).
-		Next("restore the file that pachd made").Because(err)
+		Next("restore the file that pachd made, or make 32 bytes with: openssl rand -base64 32").Because(err)
 }
 
 // makeKey writes a new key so that a crash leaves the whole file or none.
-func makeKey(path string) (*keyset.Handle, error) {
+func makeKey(path string) (tink.AEAD, error) {
 	handle, err := keyset.NewHandle(aead.AES256GCMKeyTemplate())
 	if err != nil {
 		return nil, err
@@ -119,7 +122,7 @@ func makeKey(path string) (*keyset.Handle, error) {
 		return nil, fault.New(fault.Precondition, "cannot write the sealing key %s", path).
 			Next("set --data-dir to a directory that pachd may write").Because(err)
 	}
-	return handle, nil
+	return aead.New(handle)
 }
 
 // ReadFile reads what WriteFile, or an operator, has put into a file, if nobody

@@ -2,6 +2,7 @@ package secret_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -103,6 +104,45 @@ func TestSame_EmptyNeverMatches(t *testing.T) {
 	}{{"", "", false}, {"a", "", false}, {"", "a", false}, {"a", "b", false}, {"a", "a", true}, {"a", "aa", false}} {
 		if got := secret.Same(c.a, c.b); got != c.want {
 			t.Errorf("Same(%q, %q) = %v", c.a, c.b, got)
+		}
+	}
+}
+
+// An operator who shares a key among replicas makes it with the tools at hand; a
+// Secret of Kubernetes is mounted for the pod's group.
+func TestSealer_KeyOfAnOperator(t *testing.T) {
+	d := dbtest.SQLite(t)
+	key := filepath.Join(t.TempDir(), "key")
+	text := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, 32)) + "\n"
+	for name, c := range map[string]struct {
+		text string
+		mode os.FileMode
+		want string
+	}{
+		"of the group":     {text, 0o440, ""},
+		"the group writes": {text, 0o460, "chmod 600"},
+		"others read":      {text, 0o444, "chmod 600"},
+		"too short":        {text[:20] + "\n", 0o400, "openssl rand -base64 32"},
+	} {
+		if err := os.WriteFile(key, []byte(c.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(key, c.mode); err != nil {
+			t.Fatal(err)
+		}
+		s, err := secret.OpenFor(t.Context(), d, key)
+		if c.want != "" {
+			if !fault.Is(err, fault.Precondition) || !strings.Contains(fault.Message(err), c.want) {
+				t.Errorf("%s: %v", name, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		sealed, err := s.Seal([]byte("hunter2"), "a")
+		if err != nil || bytes.Contains(sealed, []byte("hunter2")) {
+			t.Errorf("%s: %q, %v", name, sealed, err)
 		}
 	}
 }

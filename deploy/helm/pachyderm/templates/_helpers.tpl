@@ -1,0 +1,123 @@
+{{- define "pachyderm.labels" -}}
+app: pachd
+suite: pachyderm
+app.kubernetes.io/name: pachd
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{- end }}
+
+{{- define "pachyderm.selector" -}}
+app.kubernetes.io/name: pachd
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "pachyderm.serviceAccount" -}}
+{{- .Values.pachd.serviceAccount.name | default "pachyderm" }}
+{{- end }}
+
+{{- /* "true" if pachd keeps its data in PostgreSQL. */ -}}
+{{- define "pachyderm.postgres" -}}
+{{- if .Values.global.postgresql.postgresqlHost }}true{{ end }}
+{{- end }}
+
+{{- /* The Secret with pachd's certificate, or nothing. */ -}}
+{{- define "pachyderm.tlsSecret" -}}
+{{- if .Values.pachd.tls.enabled -}}
+{{- .Values.pachd.tls.secretName | default "pachd-tls-cert" }}
+{{- else if and .Values.proxy.enabled .Values.proxy.tls.enabled -}}
+{{- .Values.proxy.tls.secretName }}
+{{- end }}
+{{- end }}
+
+{{- /* The host that people use, or nothing. */ -}}
+{{- define "pachyderm.host" -}}
+{{- if .Values.ingress.enabled }}{{ .Values.ingress.host }}{{ else if .Values.proxy.enabled }}{{ .Values.proxy.host }}{{ end }}
+{{- end }}
+
+{{- /* "true" if people's browsers speak TLS. */ -}}
+{{- define "pachyderm.https" -}}
+{{- if .Values.ingress.enabled -}}
+{{- if or .Values.ingress.tls.enabled .Values.ingress.uriHttpsProtoOverride }}true{{ end }}
+{{- else if include "pachyderm.tlsSecret" . }}true{{ end }}
+{{- end }}
+
+{{- define "pachyderm.publicURL" -}}
+{{- $scheme := ternary "https" "http" (eq (include "pachyderm.https" .) "true") }}
+{{- if .Values.oidc.issuerURI -}}
+{{- .Values.oidc.issuerURI }}
+{{- else if include "pachyderm.host" . -}}
+{{- printf "%s://%s/dex" $scheme (include "pachyderm.host" .) }}
+{{- else -}}
+{{- printf "%s://localhost:%v/dex" $scheme .Values.pachd.service.identityPort }}
+{{- end }}
+{{- end }}
+
+{{- /* "true" if the connector for trials is there. */ -}}
+{{- define "pachyderm.mockIDP" -}}
+{{- $others := or .Values.oidc.upstreamIDPs .Values.oidc.upstreamIDPsSecretName }}
+{{- if and (not $others) (or (eq (toString .Values.oidc.mockIDP) "true") (and (kindIs "invalid" .Values.oidc.mockIDP) (eq .Values.deployTarget "LOCAL"))) }}true{{ end }}
+{{- end }}
+
+{{- /* What takes effect at a start: another text rolls the pods. */ -}}
+{{- define "pachyderm.settings" -}}
+publicURL: {{ include "pachyderm.publicURL" . | quote }}
+listen:
+  grpc: 0.0.0.0:1650
+  http: 0.0.0.0:1658
+  callback: 0.0.0.0:1657
+  metrics: 0.0.0.0:1656
+{{- if include "pachyderm.tlsSecret" . }}
+tls:
+  certFile: /pachd-tls-cert/tls.crt
+  keyFile: /pachd-tls-cert/tls.key
+{{- else }}
+# TLS ends in front of pachd, or is not there: within the cluster it is plain text.
+insecure: true
+{{- end }}
+{{- with .Values.pachd.trustedProxies }}
+trustedProxies: {{ join "," . | quote }}
+{{- end }}
+{{- if .Values.pachd.sealingKeySecretName }}
+sealing:
+  keyFile: /run/pachd/sealing-key/sealing-key
+{{- end }}
+auth:
+  activate: {{ .Values.pachd.activateAuth }}
+  sessionDuration: {{ .Values.pachd.sessionDuration | quote }}
+{{- if .Values.oidc.dexCredentialSecretName }}
+secrets:
+  allowFiles: /run/secrets,/dexcreds
+{{- end }}
+log:
+  level: {{ .Values.pachd.logLevel | lower | quote }}
+  format: {{ .Values.pachd.logFormat | quote }}
+cluster:
+  deploymentID: {{ .Values.pachd.clusterDeploymentID | quote }}
+  publicHost: {{ include "pachyderm.host" . | quote }}
+  publicTLS: {{ eq (include "pachyderm.https" .) "true" }}
+{{- end }}
+
+{{- /* What pachd takes over while it runs. */ -}}
+{{- define "pachyderm.bootstrap" -}}
+{{- $b := dict "identityConfig" (dict "issuer" (include "pachyderm.publicURL" .) "id_token_expiry" .Values.oidc.IDTokenExpiry "rotation_token_expiry" .Values.oidc.RotationTokenExpiry) }}
+{{- $roles := deepCopy .Values.pachd.pachAuthClusterRoleBindings }}
+{{- if include "pachyderm.mockIDP" . }}
+{{- $_ := set $b "connectors" (list (dict "id" "test" "name" "test" "type" "mockPassword" "config" (dict "username" "admin" "password" "password"))) }}
+{{- $_ := set $roles "user:kilgore@kilgore.trout" (list "clusterAdmin") }}
+{{- $_ := set $roles "allClusterUsers" (list "projectCreator") }}
+{{- else if .Values.oidc.upstreamIDPs }}
+{{- $_ := set $b "connectors" .Values.oidc.upstreamIDPs }}
+{{- end }}
+{{- if and $roles .Values.pachd.activateAuth }}{{ $_ := set $b "roleBindings" $roles }}{{ end }}
+{{- with .Values.oidc.additionalClients }}{{ $_ := set $b "clients" . }}{{ end }}
+{{- with .Values.pachd.additionalTrustedPeers }}{{ $_ := set $b "trustedPeers" . }}{{ end }}
+{{- if and .Values.pachd.groups .Values.pachd.activateAuth }}{{ $_ := set $b "groups" .Values.pachd.groups }}{{ end }}
+{{- if or .Values.oidc.requireVerifiedEmail .Values.oidc.userAccessibleOauthIssuerHost }}
+{{- $url := urlParse (include "pachyderm.publicURL" .) }}
+{{- $auth := dict "issuer" (include "pachyderm.publicURL" .) "client_id" "pachd" "redirect_uri" (printf "%s://%s/authorization-code/callback" $url.scheme $url.host) "localhost_issuer" true "require_email_verified" .Values.oidc.requireVerifiedEmail "user_accessible_issuer_host" .Values.oidc.userAccessibleOauthIssuerHost }}
+{{- $_ := set $b "authConfig" $auth }}
+{{- end }}
+{{- if or .Values.pachd.rootToken .Values.pachd.rootTokenSecretName }}{{ $_ := set $b "rootTokenFile" "/run/pachd/root-token/root-token" }}{{ end }}
+{{- toYaml $b }}
+{{- end }}

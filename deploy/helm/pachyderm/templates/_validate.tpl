@@ -1,0 +1,75 @@
+{{- /* Refuses values that would install something that cannot work, or is not safe. */ -}}
+{{- define "pachyderm.validate" -}}
+{{- include "pachyderm.unknownKeys" . }}
+{{- $postgres := include "pachyderm.postgres" . }}
+{{- range $key, $host := dict "ingress.host" .Values.ingress.host "proxy.host" .Values.proxy.host }}
+{{- if or (contains "://" $host) (contains "/" $host) }}
+{{- fail (printf "%s: %q is an address: write the host alone, such as pach.example.com" $key $host) }}
+{{- end }}
+{{- end }}
+{{- if and .Values.ingress.enabled (not .Values.ingress.host) }}
+{{- fail "ingress.host: an Ingress needs the host that it serves: write one such as pach.example.com" }}
+{{- end }}
+{{- if and .Values.pachd.tls.enabled (not (or .Values.pachd.tls.secretName .Values.pachd.tls.newSecret.create)) }}
+{{- fail "pachd.tls.enabled: TLS needs a certificate: set pachd.tls.secretName to a Secret of type kubernetes.io/tls" }}
+{{- end }}
+{{- if and .Values.ingress.enabled .Values.ingress.tls.enabled (not (or .Values.ingress.tls.secretName .Values.ingress.tls.newSecret.create)) }}
+{{- fail "ingress.tls.enabled: TLS needs a certificate: set ingress.tls.secretName to a Secret of type kubernetes.io/tls" }}
+{{- end }}
+{{- if and .Values.proxy.enabled .Values.proxy.tls.enabled (not (or .Values.proxy.tls.secretName .Values.pachd.tls.enabled)) }}
+{{- fail "proxy.tls.enabled: TLS needs a certificate: set proxy.tls.secretName to a Secret of type kubernetes.io/tls" }}
+{{- end }}
+{{- if and .Values.ingress.enabled (include "pachyderm.tlsSecret" .) (not .Values.ingress.tls.enabled) (not .Values.ingress.uriHttpsProtoOverride) }}
+{{- fail "ingress.tls.enabled: pachd speaks TLS and the Ingress does not: people would sign in in plain text: set ingress.tls.enabled" }}
+{{- end }}
+{{- $host := include "pachyderm.host" . }}
+{{- with .Values.oidc.issuerURI }}
+{{- $url := urlParse . }}
+{{- if not (has $url.scheme (list "http" "https")) }}
+{{- fail (printf "oidc.issuerURI: %q is not an address: write one such as https://pach.example.com/dex" .) }}
+{{- end }}
+{{- if and $.Values.proxy.enabled (ne (trimSuffix "/" $url.path) "/dex") }}
+{{- fail (printf "oidc.issuerURI: %q cannot be routed: behind the proxy the issuer's path is /dex" .) }}
+{{- end }}
+{{- if and $host (ne $url.host $host) }}
+{{- fail (printf "oidc.issuerURI: %q is on another host than %q, where people reach pachd: use that host" . $host) }}
+{{- end }}
+{{- end }}
+{{- if and .Values.oidc.upstreamIDPs .Values.oidc.upstreamIDPsSecretName }}
+{{- fail "oidc.upstreamIDPs and oidc.upstreamIDPsSecretName both declare the connectors: keep one of the two" }}
+{{- end }}
+{{- if and .Values.pachd.rootToken .Values.pachd.rootTokenSecretName }}
+{{- fail "pachd.rootToken and pachd.rootTokenSecretName both give the root token: keep one of the two" }}
+{{- end }}
+{{- if and .Values.oidc.mockIDP (or .Values.oidc.upstreamIDPs .Values.oidc.upstreamIDPsSecretName) }}
+{{- /* As upstream: other connectors win. */ -}}
+{{- end }}
+{{- if include "pachyderm.mockIDP" . }}
+{{- if or $host (eq (include "pachyderm.https" .) "true") }}
+{{- fail "oidc.mockIDP: whoever knows the password \"password\" would be a clusterAdmin at a public address: connect an identity provider (oidc.upstreamIDPs), or set oidc.mockIDP to false" }}
+{{- end }}
+{{- if hasKey .Values.pachd.pachAuthClusterRoleBindings "allClusterUsers" }}
+{{- fail "pachd.pachAuthClusterRoleBindings: allClusterUsers is there twice: oidc.mockIDP gives it projectCreator: remove it, or set oidc.mockIDP to false" }}
+{{- end }}
+{{- end }}
+{{- if and (not $postgres) (gt (int .Values.pachd.replicas) 1) }}
+{{- fail (printf "pachd.replicas: %d replicas need PostgreSQL: set global.postgresql.postgresqlHost, or one replica" (int .Values.pachd.replicas)) }}
+{{- end }}
+{{- if $postgres }}
+{{- if not .Values.pachd.sealingKeySecretName }}
+{{- fail "pachd.sealingKeySecretName: with PostgreSQL the key that seals secrets in the database has no volume to be on: make a Secret (kubectl create secret generic pachd-sealing-key --from-literal=sealing-key=\"$(openssl rand -base64 32)\"), keep a copy of it, and name it here" }}
+{{- end }}
+{{- if and .Values.pachd.activateAuth (not (or .Values.pachd.rootToken .Values.pachd.rootTokenSecretName)) }}
+{{- fail "pachd.rootTokenSecretName: with PostgreSQL the root token has no volume to be on: make a Secret (kubectl create secret generic pachd-root-token --from-literal=root-token=\"$(openssl rand -hex 32)\") and name it here" }}
+{{- end }}
+{{- if not (or .Values.global.postgresql.postgresqlExistingSecretName .Values.global.postgresql.postgresqlPassword) }}
+{{- fail "global.postgresql.postgresqlExistingSecretName: PostgreSQL needs a password: name a Secret that has it under the key of postgresqlExistingSecretKey" }}
+{{- end }}
+{{- end }}
+{{- if and .Values.pachd.rootToken (lt (len .Values.pachd.rootToken) 6) }}
+{{- fail "pachd.rootToken: is too short to be a secret: use at least 6 characters, better 32 random ones" }}
+{{- end }}
+{{- if not .Values.pachd.enabled }}
+{{- fail "pachd.enabled: without pachd there is nothing to install: remove the value" }}
+{{- end }}
+{{- end }}
