@@ -9,6 +9,7 @@ BUF := $(TOOLS)/buf-1.75.0
 OAUTH2_PROXY := $(TOOLS)/oauth2-proxy-7.15.6
 KUBELOGIN := $(TOOLS)/kubelogin-1.28.0
 HELM := $(TOOLS)/helm-3.22.0
+KUBE_APISERVER := $(TOOLS)/kube-apiserver-1.34.10
 PLUGINS := $(addprefix $(TOOLS)/,protoc-gen-go protoc-gen-go-grpc protoc-gen-grpc-gateway protoc-gen-openapiv2)
 
 # What test/mutate is called with, once for each.
@@ -16,7 +17,7 @@ MUTATED ?= ./internal/access/... ./internal/connector/fetch ./internal/connector
 	./internal/connector/saml/... ./internal/identity './internal/session ./internal/rpc/auth' \
 	'./internal/token ./internal/session' ./internal/web/browser '-most 200 ./internal/issuer/...' '-most 200 ./internal/rpc/...'
 
-.PHONY: help run run-clean build test test-slow mutate lint fmt generate man abuse bench fuzz deps clean
+.PHONY: help run run-clean build test test-slow cluster mutate lint fmt generate man abuse bench fuzz deps clean
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,7 +37,13 @@ test: deps ## run all tests; installs what they need
 
 test-slow: deps ## what make test does, several times over, and the fuzz targets
 	$(GO) test -race -shuffle=on -count=3 -timeout 60m ./...
+	$(MAKE) cluster
 	$(MAKE) fuzz
+
+cluster: $(HELM) $(KUBE_APISERVER) ## install the chart into a real API server, which takes long to build once
+	command -v etcd >/dev/null || { apt-get update -qq && SYSTEMD_OFFLINE=1 RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
+		apt-get install -y -qq --no-install-recommends etcd-server >/dev/null; }
+	$(GO) test -tags cluster -count=1 -timeout 10m -run TestCluster -v ./deploy/helm
 
 mutate: ## change the code of MUTATED in one place at a time, and list what no test notices
 	@for p in $(MUTATED); do $(GO) run ./test/mutate $$p || exit 1; done
@@ -113,6 +120,9 @@ $(OAUTH2_PROXY):
 $(HELM):
 	GOBIN=$(TOOLS) $(GO) install -ldflags "$(foreach p,chartutil lint/rules,-X helm.sh/helm/v3/pkg/$(p).k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/$(p).k8sVersionMinor=34)" helm.sh/helm/v3/cmd/helm@v3.22.0
 	mv $(TOOLS)/helm $@
+
+$(KUBE_APISERVER):
+	deploy/helm/kube-apiserver.sh 1.34.10 $@
 
 # Its list of versions is not served everywhere, and go install asks for it.
 $(KUBELOGIN):
