@@ -126,10 +126,7 @@ func (p Place) Explain(err error) error {
 	if at := fault.FieldOf(err); at != "" {
 		field = strings.TrimPrefix(field+"."+at, ".")
 	}
-	found := fault.Prefix(err, "%s: %s", p.source.name, field)
-	if field == "" {
-		found = fault.Prefix(err, "%s", p.source.name)
-	}
+	found := fault.Prefix(err, "%s", strings.TrimSuffix(p.source.name+": "+p.field, ": "))
 	line := strict.LineOf(p.source.data, field)
 	if line == 0 {
 		line = strict.LineOf(p.source.data, p.field)

@@ -1,10 +1,12 @@
 package reconcile_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -350,12 +352,12 @@ func TestDeclared_MistakesNameTheirPlace(t *testing.T) {
 	s.restart()
 	good := s.connector("Demo")
 	for name, test := range map[string]struct{ text, want string }{
-		"a misspelt key of a connector": {strings.Replace(good, "clientID", "clientId", 1), "bootstrap.connectors[0].config.clientId: unable to open connector: config.clientId: did you mean clientID"},
-		"a role that there is not":      {"  roleBindings:\n    user:bob@example.com: [clusterAdmni]\n", "bootstrap.roleBindings.user:bob@example.com"},
+		"a misspelt key of a connector": {strings.Replace(good, "clientID", "clientId", 1), "bootstrap.connectors[0]: unable to open connector: config.clientId: did you mean clientID"},
+		"a role that there is not":      {"  roleBindings:\n    user:bob@example.com: [clusterAdmni]\n", "bootstrap.roleBindings.user:bob@example.com: "},
 		"no principal":                  {"  roleBindings:\n    bob: [clusterAdmin]\n", "has no prefix"},
-		"a client without a secret":     {"  clients:\n  - id: app\n    name: App\n", "bootstrap.clients[0].secret"},
+		"a client without a secret":     {"  clients:\n  - id: app\n    name: App\n", "bootstrap.clients[0]: client \"app\" has no secret"},
 		"twice":                         {good + strings.TrimPrefix(good, "  connectors:\n"), "connector \"demo\" is declared twice"},
-		"a bad lifetime":                {"  identityConfig: {id_token_expiry: soon}\n", "bootstrap.identityConfig.id_token_expiry"},
+		"a bad lifetime":                {"  identityConfig: {id_token_expiry: soon}\n", "bootstrap.identityConfig: id_token_expiry \"soon\""},
 		"root's roles":                  {"  roleBindings:\n    pach:root: [repoReader]\n", "pachd administrable"},
 		"a section that there is not":   {"  connector: []\n", "did you mean connectors"},
 	} {
@@ -502,7 +504,7 @@ func TestCheck_NeedsNoDatabase(t *testing.T) {
 	}
 	s.write(strings.Replace(s.connector("Demo"), "issuer:", "isuer:", 1))
 	code, text := check()
-	for _, part := range []string{s.file, "bootstrap.connectors[0].config.isuer", "did you mean issuer", "(line 7)"} {
+	for _, part := range []string{s.file, "bootstrap.connectors[0]: unable to open connector: config.isuer", "did you mean issuer", "(line 7)"} {
 		if code != 1 || !strings.Contains(text, part) {
 			t.Errorf("%d %s", code, text)
 		}
@@ -518,4 +520,53 @@ func TestRun_NoticesTheFile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// Replicas with one declaration start together, as those of a Deployment do.
+func TestReplicas_StartTogether(t *testing.T) {
+	first := newSite(t, dbtest.PostgresURL(t))
+	key, err := os.ReadFile(filepath.Join(first.dir, "sealing-key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bootstrap := first.connector("Demo") + `  clients:
+  - {id: app, name: App, secret: app-secret-value, redirect_uris: ['https://app.example.com/cb']}
+  roleBindings:
+    user:alice@example.com: [clusterAdmin]
+  groups:
+    engineers: ['user:bob@example.com']
+`
+	first.Stop()
+	const replicas = 4
+	var wg sync.WaitGroup
+	failed := make([]error, replicas)
+	started := make([]*pachdtest.Server, replicas)
+	for n := range replicas {
+		dir, file := t.TempDir(), filepath.Join(t.TempDir(), "pachd.yaml")
+		if err := os.WriteFile(filepath.Join(dir, "sealing-key"), key, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte("publicURL: "+first.Issuer.URL()+"\nbootstrap:\n"+bootstrap), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		wg.Go(func() { started[n], failed[n] = pachdtest.TryWith(t, dir, file, rootToken(), first.database) })
+	}
+	wg.Wait()
+	if err := errors.Join(failed...); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range started {
+		s.Declared.Look(t.Context())
+		if text := s.Log.String(); strings.Contains(text, "level=ERROR") {
+			t.Error(text)
+		}
+	}
+	one := site{Server: started[0], t: t}
+	want(t, "connectors", one.connectors(), []string{"demo Demo"})
+	got, err := one.Bound(one.Root(), pachdtest.Cluster())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, "alice", got["user:alice@example.com"], []string{"clusterAdmin"})
+	one.WantGroups("user:bob@example.com", "engineers")
 }
