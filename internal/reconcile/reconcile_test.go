@@ -209,6 +209,12 @@ func TestDeclared_RefusedOverTheAPI(t *testing.T) {
     engineers: ['user:bob@example.com']
   identityConfig:
     id_token_expiry: 1h
+  authConfig:
+    issuer: ` + s.Issuer.URL() + `
+    client_id: pachd
+    redirect_uri: ` + s.HTTP + `/authorization-code/callback
+    localhost_issuer: true
+    require_email_verified: true
 `)
 		s.restart()
 		api := s.API
@@ -227,7 +233,14 @@ func TestDeclared_RefusedOverTheAPI(t *testing.T) {
 		_, err := api.Identity.UpdateIDPConnector(idp, &identity.UpdateIDPConnectorRequest{Connector: c})
 		pachdtest.Want(t, err, codes.FailedPrecondition,
 			"identity.UpdateIDPConnector() is disabled when the Identity Connectors are set via environment.", where+"connectors")
+		bad := &identity.IDPConnector{Id: "demo", Type: "saml"}
+		_, err = api.Identity.UpdateIDPConnector(idp, &identity.UpdateIDPConnectorRequest{Connector: bad})
+		pachdtest.Want(t, err, codes.FailedPrecondition, "is disabled") // and not that it cannot become one
 		for name, ctx := range map[string]func() error{
+			"auth set-config": func() error {
+				_, err := api.Auth.SetConfiguration(s.Root(), &auth.SetConfigurationRequest{Configuration: &auth.OIDCConfig{}})
+				return err
+			},
 			"update-connector": func() error {
 				_, err := api.Identity.UpdateIDPConnector(admin, &identity.UpdateIDPConnectorRequest{Connector: c})
 				return err
@@ -277,6 +290,10 @@ func TestDeclared_RefusedOverTheAPI(t *testing.T) {
 			t.Error(err)
 		}
 		want(t, "after all that", s.connectors(), []string{"demo Demo"})
+		settings, err := api.Identity.GetIdentityServerConfig(s.Root(), &identity.GetIdentityServerConfigRequest{})
+		if err != nil || settings.GetConfig().GetIdTokenExpiry() != "1h" {
+			t.Errorf("settings: %v, %v", settings, err)
+		}
 		states, err := api.Pach.ListConnectorStates(s.Root(), &pach.ListConnectorStatesRequest{})
 		if err != nil || len(states.GetStates()) != 1 || !states.GetStates()[0].GetManaged() {
 			t.Errorf("the list does not say that it is managed: %v, %v", states, err)
@@ -569,4 +586,100 @@ func TestReplicas_StartTogether(t *testing.T) {
 	}
 	want(t, "alice", got["user:alice@example.com"], []string{"clusterAdmin"})
 	one.WantGroups("user:bob@example.com", "engineers")
+}
+
+// Whoever could make a token of a robot cannot, once it has a role that they could not
+// give; so it is for declared roles and groups.
+func TestRoles_EndTokensThatTheirMakersCouldNotMake(t *testing.T) {
+	each(t, func(t *testing.T, s *site) {
+		if err := s.Bind(pachdtest.Cluster(), "robot:maker", "robotUser"); err != nil {
+			t.Fatal(err)
+		}
+		maker, _ := s.Robot("maker", 0)
+		made := func(robot string) string {
+			res, err := s.API.Auth.GetRobotToken(maker, &auth.GetRobotTokenRequest{Robot: robot})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return res.GetToken()
+		}
+		bound, grouped := made("bound"), made("grouped")
+		s.write("  roleBindings:\n    robot:bound: [clusterAdmin]\n    group:admins: [clusterAdmin]\n  groups:\n    admins: ['robot:grouped']\n")
+		s.Declared.Look(t.Context())
+		for name, token := range map[string]string{"bound": bound, "grouped": grouped} {
+			if who, err := s.WhoAmI(pachdtest.As(t.Context(), token)); err == nil {
+				t.Errorf("the token of robot %s, which is a clusterAdmin now, serves: %v", name, who)
+			}
+		}
+	})
+}
+
+// What was bound by hand beside declared roles ends with all else when authentication
+// is deactivated, and declared roles wait until it is active again.
+func TestRoles_DeactivationForgetsThoseByHand(t *testing.T) {
+	each(t, func(t *testing.T, s *site) {
+		const bob = "user:bob@example.com"
+		if err := s.Bind(pachdtest.Cluster(), bob, "clusterAdmin"); err != nil {
+			t.Fatal(err)
+		}
+		s.write("  roleBindings:\n    " + bob + ": [projectCreator]\n")
+		s.Declared.Look(t.Context())
+		s.Deactivate(s.Root())
+		s.Declared.Look(t.Context())
+		if _, err := s.WhoAmI(s.Root()); err == nil {
+			t.Error("declared roles have activated authentication")
+		}
+		s.wantLog("level=ERROR", "authentication is not active")
+		if _, err := s.API.Auth.Activate(t.Context(), &auth.ActivateRequest{RootToken: s.RootToken}); err != nil {
+			t.Fatal(err)
+		}
+		s.Declared.Look(t.Context())
+		got, err := s.Bound(s.Root(), pachdtest.Cluster())
+		if err != nil {
+			t.Fatal(err)
+		}
+		want(t, "bob", got[bob], []string{"projectCreator"})
+	})
+}
+
+// A connector that an idpAdmin has made, and nobody approved, is another one once it
+// is declared: who came through it before is nobody.
+func TestConnector_UnapprovedIsAnotherOnceDeclared(t *testing.T) {
+	each(t, func(t *testing.T, s *site) {
+		if err := s.Bind(pachdtest.Cluster(), "robot:idp", "idpAdmin"); err != nil {
+			t.Fatal(err)
+		}
+		idp, _ := s.Robot("idp", 0)
+		config, err := structpb.NewStruct(map[string]any{
+			"issuer": s.op.Issuer, "clientID": s.op.ClientID, "clientSecret": s.op.ClientSecret, "redirectURI": s.Issuer.Callback(),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = s.API.Identity.CreateIDPConnector(idp, &identity.CreateIDPConnectorRequest{Connector: &identity.IDPConnector{
+			Id: "demo", Name: "Demo", Type: "oidc", Config: config,
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		session := s.Alice()
+		s.write(s.connector("Demo"))
+		s.Declared.Look(t.Context())
+		if who, err := s.WhoAmI(pachdtest.As(t.Context(), session)); err == nil {
+			t.Errorf("the session goes on: %v", who)
+		}
+	})
+}
+
+// Whoever declares nothing has nothing written for it.
+func TestReplicas_NothingDeclaredNothingWritten(t *testing.T) {
+	s := newSite(t, "")
+	s.Declared.Look(t.Context())
+	for _, table := range []string{"declaring_replicas", "declarations", "managed_objects"} {
+		n := -1
+		err := s.DB.View(t.Context(), func(tx *db.Tx) error { return tx.Row(t.Context(), []any{&n}, `SELECT COUNT(*) FROM `+table) })
+		if err != nil || n != 0 {
+			t.Errorf("%s: %d rows, %v", table, n, err)
+		}
+	}
 }
