@@ -229,7 +229,7 @@ func (r *Reconciler) checkAuth(_ context.Context, s declared.State, w *wanted) e
 		Issuer: a.Issuer, ClientID: a.ClientID, ClientSecret: given, RedirectURI: a.RedirectURI, Scopes: a.Scopes,
 		RequireEmailVerified: a.RequireEmailVerified, LocalhostIssuer: a.LocalhostIssuer, UserAccessibleIssuerHost: a.UserAccessibleIssuerHost,
 	}
-	w.add(entry{kind: managed.AuthConfig, at: a.At, auth: d, Entry: managed.Entry{Origin: a.At.String(), Digest: r.digest(a.At.String(), d)}})
+	w.add(entry{kind: managed.AuthConfig, at: a.At, auth: d, Entry: managed.Entry{Origin: a.At.String(), Digest: r.digest(d)}})
 	return nil
 }
 
