@@ -46,8 +46,9 @@ type Config struct {
 		TrustedProxies prefixes `json:"trustedProxies" doc:"The older name of trustedProxies."`
 	} `json:"connectors"`
 	Secrets struct {
-		AllowEnv   names `json:"allowEnv" doc:"Environment variables, separated by commas, that ${env:NAME} in a connector's document may name; * stands for any characters. None when empty, and never pachd's own."`
-		AllowFiles names `json:"allowFiles" doc:"Folders, separated by commas, that ${file:PATH} in a connector's document may read from, beside the folder secrets in the data directory. Never pachd's own files, nor the service account's."`
+		AllowEnv      names `json:"allowEnv" doc:"Environment variables, separated by commas, that ${env:NAME} in a connector's document may name; * stands for any characters. None when empty, and never pachd's own."`
+		AllowFiles    names `json:"allowFiles" doc:"Folders, separated by commas, that ${file:PATH} in a connector's document may read from, beside the folder secrets in the data directory. Never pachd's own files, nor the service account's."`
+		DeclaredFiles names `json:"declaredFiles" doc:"Folders, separated by commas, that ${file:PATH} in what bootstrap declares may read from, beside those of allowFiles. Nobody who writes connectors over the API may name them."`
 	} `json:"secrets"`
 	Limits        Limits   `json:"limits"`
 	ShutdownDelay Duration `json:"shutdownDelay" doc:"How long pachd goes on serving after it is told to stop, and says that it is not ready, so that load balancers turn away from it first, such as 5s."`

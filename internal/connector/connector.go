@@ -46,6 +46,15 @@ type Deps struct {
 	TrustedProxies []netip.Prefix
 }
 
+// ForDeclared are those of a document that pachd's configuration declares, if it
+// does.
+func (d Deps) ForDeclared(does bool) Deps {
+	if does && d.References != nil {
+		d.References = d.References.ForDeclared()
+	}
+	return d
+}
+
 func (d Deps) rules() document.Rules {
 	return document.Rules{Callback: d.Callback, AllowHTTP: d.AllowHTTP}
 }

@@ -22,7 +22,7 @@ func (i *Issuer) CheckConnector(ctx context.Context, by principal.Name, c regist
 	if err != nil {
 		return nil, err
 	}
-	steps := connector.Check(ctx, tested.ID, tested.Type, tested.Config, i.deps())
+	steps := connector.Check(ctx, tested.ID, tested.Type, tested.Config, i.deps().ForDeclared(tested.Managed))
 	return steps, i.with.DB.Update(ctx, func(tx *db.Tx) error {
 		return audit.By{Actor: by, At: i.with.Now()}.Record(ctx, tx, "connector.check", "connector/"+tested.ID, tested.Type)
 	})

@@ -331,7 +331,8 @@ func (p *Pachd) close() error {
 func references(c config.Config) *secret.References {
 	return &secret.References{
 		Environ: c.Environ, Names: c.Secrets.AllowEnv, Folders: append(c.Secrets.AllowFiles, filepath.Join(c.DataDir, "secrets")),
-		Never: append(c.Own(), "/var/run/secrets/kubernetes.io", "/run/secrets/kubernetes.io", "/proc", "/sys", "/dev"),
+		Declared: c.Secrets.DeclaredFiles,
+		Never:    append(c.Own(), "/var/run/secrets/kubernetes.io", "/run/secrets/kubernetes.io", "/proc", "/sys", "/dev"),
 	}
 }
 

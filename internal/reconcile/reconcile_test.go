@@ -690,3 +690,55 @@ func TestReplicas_NothingDeclaredNothingWritten(t *testing.T) {
 		}
 	}
 }
+
+// A folder for what is declared is for that alone: whoever writes connectors would
+// send what is in it to wherever they like.
+func TestConnector_SecretInAFolderForDeclarations(t *testing.T) {
+	s := newSite(t, "")
+	folder := t.TempDir()
+	reference := "${file:" + filepath.Join(folder, "demo") + "}"
+	if err := os.WriteFile(filepath.Join(folder, "demo"), []byte(s.op.ClientSecret+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.environ = append(s.environ, "PACHD_SECRETS_DECLARED_FILES="+folder)
+	s.write(strings.Replace(s.connector("Demo"), "clientSecret: "+s.op.ClientSecret, "clientSecret: "+reference, 1) +
+		"  clients:\n  - {id: app, name: App, secret: '" + reference + "', redirect_uris: ['https://app.example.com/cb']}\n")
+	s.restart()
+	s.Alice()
+	elsewhere := map[string]any{
+		"issuer": s.op.Issuer, "clientID": "another", "clientSecret": reference, "redirectURI": s.Issuer.Callback(),
+	}
+	config, err := structpb.NewStruct(elsewhere)
+	if err != nil {
+		t.Fatal(err)
+	}
+	api := s.API
+	for _, call := range []func(id string) error{
+		func(id string) error {
+			_, err := api.Identity.CreateIDPConnector(s.Root(), &identity.CreateIDPConnectorRequest{Connector: &identity.IDPConnector{
+				Id: "x" + id, Name: "X", Type: "oidc", Config: config,
+			}})
+			return err
+		},
+		func(id string) error {
+			_, err := api.Pach.StartConnectorTest(s.Root(), &pach.StartConnectorTestRequest{Document: &pach.ConnectorDocument{
+				Connector: &identity.IDPConnector{Id: id, Name: "X", Type: "oidc", Config: config},
+			}})
+			return err
+		},
+	} {
+		for _, id := range []string{"new", "demo"} {
+			pachdtest.Want(t, call(id), codes.InvalidArgument, "may not be used")
+		}
+	}
+	check, err := api.Pach.CheckConnector(s.Root(), &pach.CheckConnectorRequest{Document: &pach.ConnectorDocument{
+		Connector: &identity.IDPConnector{Id: "demo", Config: config},
+	}})
+	if err != nil || !strings.Contains(check.String(), "may not be used") {
+		t.Errorf("check of another document: %v, %v", check, err)
+	}
+	if check, err = api.Pach.CheckConnector(s.Root(), &pach.CheckConnectorRequest{Document: &pach.ConnectorDocument{Id: "demo"}}); err != nil ||
+		strings.Contains(check.String(), "may not be used") {
+		t.Errorf("check of what is declared: %v, %v", check, err)
+	}
+}

@@ -143,9 +143,10 @@ func (r *Reconciler) resolve(text secret.Text, field string) (string, error) {
 	if !ok {
 		return text.Reveal(), nil
 	}
-	read := r.with.References.File
+	references := r.with.References.ForDeclared()
+	read := references.File
 	if kind == "env" {
-		read = r.with.References.Env
+		read = references.Env
 	}
 	value, err := read(name)
 	if err == nil && value == "" {

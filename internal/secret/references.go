@@ -23,6 +23,8 @@ type References struct {
 	Environ map[string]Text
 	Names   []string // of Environ, or patterns of path.Match; without one none may be named
 	Folders []string // that files must be in; without one none may be named
+	// Declared are more folders, for what pachd's configuration declares.
+	Declared []string
 	// Never are files and folders that hold what nobody may name: pachd's own
 	// keys, and those that the platform gives it. Of one in the other the inner
 	// counts, so that a folder for secrets can be in the data directory.
@@ -32,6 +34,12 @@ type References struct {
 // certificates are folders of what is public, for keys that name certificates.
 func certificates() []string {
 	return []string{"/etc/ssl", "/etc/pki", "/etc/pachyderm", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates"}
+}
+
+// ForDeclared are the references of what pachd's configuration declares.
+func (r References) ForDeclared() *References {
+	r.Folders = slices.Concat(r.Folders, r.Declared)
+	return &r
 }
 
 // Env is the value of an environment variable. Fault: Invalid.

@@ -94,7 +94,7 @@ func (s *Service) Start(ctx context.Context, by registry.Author, tested registry
 }
 
 func (s *Service) open(tested registry.Row) (*connector.Provider, error) {
-	return connector.Open(tested.ID, tested.Type, tested.Config, s.deps())
+	return connector.Open(tested.ID, tested.Type, tested.Config, s.deps().ForDeclared(tested.Managed))
 }
 
 // Wait waits a while for the end of a test, which only its owner may do, and

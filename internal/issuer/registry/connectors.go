@@ -201,6 +201,8 @@ func (g *Registry) ForTest(ctx context.Context, c Connector) (tested Row, live *
 	switch {
 	case err == nil:
 		tested, err = stored.changedBy(c)
+		// Another document is somebody else's, who may not name all that the configuration may.
+		tested.Managed = stored.Managed && connector.Equal(stored.Config, tested.Config)
 		switch reuses := err == nil && stored.reusesStoredSecret(tested); {
 		case reuses && !stored.Managed:
 			err = stored.checkDestination(tested)

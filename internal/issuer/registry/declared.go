@@ -33,7 +33,7 @@ func (g *Registry) CheckDeclaredConnector(c Connector, callback string) error {
 	if err := checkNew(c); err != nil {
 		return err
 	}
-	d := g.with.Deps()
+	d := g.with.Deps().ForDeclared(true)
 	d.Callback = cmp.Or(callback, d.Callback)
 	if _, err := connector.Open(c.ID, c.Type, c.Config, d); err != nil {
 		return cannotOpen(err)

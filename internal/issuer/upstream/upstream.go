@@ -118,22 +118,22 @@ func (o *opened) known(revision string) (provider, bool) {
 }
 
 // open finds or opens the connector of a row.
-func (u *Upstream) open(id, typ, revision string, config map[string]any) provider {
+func (u *Upstream) open(id, typ, revision string, managed bool, config map[string]any) provider {
 	return u.opened.get(revision, func() provider {
-		p, err := connector.Open(id, typ, config, u.deps())
+		p, err := connector.Open(id, typ, config, u.deps().ForDeclared(managed))
 		return provider{p, err}
 	})
 }
 
 // Provider opens a stored connector. Faults: those of connector.Open.
 func (u *Upstream) Provider(r registry.Row) (*connector.Provider, error) {
-	p := u.open(r.ID, r.Type, u.revision(r), r.Config)
+	p := u.open(r.ID, r.Type, u.revision(r), r.Managed, r.Config)
 	return p.Provider, p.err
 }
 
 // revision changes with the connector and with what its references lead to.
 func (u *Upstream) revision(r registry.Row) string {
-	if f := connector.Fingerprint(r.Type, r.Config, u.deps); f != "" {
+	if f := connector.Fingerprint(r.Type, r.Config, func() connector.Deps { return u.deps().ForDeclared(r.Managed) }); f != "" {
 		return r.Revision + "." + f
 	}
 	return r.Revision
@@ -151,7 +151,7 @@ func (u *Upstream) Resolve(c storage.Connector) (dexconn.Connector, error) {
 	if err := json.Unmarshal(d.Config, &config); err != nil {
 		return nil, err
 	}
-	p := u.open(c.ID, c.Type, strings.TrimSuffix(c.ResourceVersion, cannotOpen), config)
+	p := u.open(c.ID, c.Type, strings.TrimSuffix(c.ResourceVersion, cannotOpen), d.Managed, config)
 	if p.err != nil {
 		return broken{u, p.err}, nil //nolint:nilerr // it says so when somebody wants to log in with it
 	}
@@ -181,6 +181,7 @@ func (u *Upstream) Resolve(c storage.Connector) (dexconn.Connector, error) {
 // dexConfig carries through Dex's storage type what Dex has no field for.
 type dexConfig struct {
 	Instance string          `json:"instance"`
+	Managed  bool            `json:"managed"`
 	Config   json.RawMessage `json:"config"`
 }
 
@@ -188,10 +189,10 @@ type dexConfig struct {
 // opened has a version of its own, so that Dex tries again when it can.
 func (u *Upstream) ForDex(r registry.Row) (storage.Connector, error) {
 	version := u.revision(r)
-	if u.open(r.ID, r.Type, version, r.Config).err != nil {
+	if u.open(r.ID, r.Type, version, r.Managed, r.Config).err != nil {
 		version += cannotOpen
 	}
-	body, err := json.Marshal(dexConfig{r.Instance, r.Document})
+	body, err := json.Marshal(dexConfig{r.Instance, r.Managed, r.Document})
 	return storage.Connector{ID: r.ID, Type: r.Type, Name: r.Name, ResourceVersion: version, Config: body}, err
 }
 

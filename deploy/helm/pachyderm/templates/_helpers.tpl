@@ -87,7 +87,7 @@ auth:
   sessionDuration: {{ .Values.pachd.sessionDuration | quote }}
 {{- if .Values.oidc.dexCredentialSecretName }}
 secrets:
-  allowFiles: /run/secrets,/dexcreds
+  declaredFiles: /dexcreds
 {{- end }}
 log:
   level: {{ .Values.pachd.logLevel | lower | quote }}
