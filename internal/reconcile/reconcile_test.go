@@ -411,35 +411,30 @@ func TestReplicas_TheLatestDeclarationHolds(t *testing.T) {
 		return s
 	}
 	next := replica("  roleBindings:\n    user:new@example.com: [clusterAdmin]\n")
-	bound := func() map[string][]string {
-		got, err := old.Bound(old.Root(), pachdtest.Cluster())
-		if err != nil {
-			t.Fatal(err)
-		}
-		return got
-	}
-	holds := func(what, who, not string) {
+	// Asked is the replica that would have changed it, which knows at once.
+	holds := func(what string, asked *site, who, not string) {
 		t.Helper()
-		if got := bound(); got[who] == nil || got[not] != nil {
-			t.Errorf("%s: %v", what, got)
+		got, err := asked.Bound(asked.Root(), pachdtest.Cluster())
+		if err != nil || got[who] == nil || got[not] != nil {
+			t.Errorf("%s: %v, %v", what, got, err)
 		}
 	}
-	holds("the later one", "user:new@example.com", "user:old@example.com")
+	holds("the later one", next, "user:new@example.com", "user:old@example.com")
 	old.Ahead(11e9)
 	old.Declared.Look(t.Context())
 	old.wantLog("level=ERROR", "another replica declares something else", next.dir)
-	holds("the older one looks", "user:new@example.com", "user:old@example.com")
+	holds("the older one looks", old, "user:new@example.com", "user:old@example.com")
 	// One more with the older one begins, as a pod that is started again, or in a rollback.
 	third := replica("  roleBindings:\n    user:old@example.com: [clusterAdmin]\n")
 	third.wantLog("level=ERROR", "another replica declares something else")
-	holds("the older one starts", "user:new@example.com", "user:old@example.com")
+	holds("the older one starts", third, "user:new@example.com", "user:old@example.com")
 	next.Stop()
 	old.Ahead(22e9)
 	old.Declared.Look(t.Context())
-	holds("replaced while it ran, it does not come back by itself", "user:new@example.com", "user:old@example.com")
+	holds("replaced while it ran, it does not come back by itself", old, "user:new@example.com", "user:old@example.com")
 	third.Ahead(11e9)
 	third.Declared.Look(t.Context())
-	holds("rolled back", "user:old@example.com", "user:new@example.com")
+	holds("rolled back", third, "user:old@example.com", "user:new@example.com")
 }
 
 func TestVariables_OfUpstream(t *testing.T) {
