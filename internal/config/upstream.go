@@ -151,8 +151,11 @@ func (c *Config) readPostgres(environ map[string]secret.Text) error {
 		return nil
 	}
 	u := url.URL{
-		Scheme: "postgres", User: url.UserPassword(get("USER", "pachyderm"), get("PASSWORD", "")),
+		Scheme: "postgres", User: url.User(get("USER", "pachyderm")),
 		Host: net.JoinHostPort(host, get("PORT", "5432")), Path: "/" + get("DATABASE", "pachyderm"),
+	}
+	if password := get("PASSWORD", ""); password != "" {
+		u.User = url.UserPassword(u.User.Username(), password)
 	}
 	if ssl := get("SSL", ""); ssl != "" {
 		u.RawQuery = url.Values{"sslmode": {ssl}}.Encode()

@@ -22,9 +22,9 @@ func TestUpstream_DatabaseFromVariables(t *testing.T) {
 			},
 			"postgres://u:p%40%3A%2Fw@db.example.com:6543/d?sslmode=verify-full", "PG_BOUNCER_HOST has no effect",
 		},
-		"the host alone":                     {[]string{"POSTGRES_HOST=db"}, "postgres://pachyderm:@db:5432/pachyderm", ""},
+		"the host alone":                     {[]string{"POSTGRES_HOST=db"}, "postgres://pachyderm@db:5432/pachyderm", ""},
 		"of a Service":                       {[]string{"POSTGRES_PORT=tcp://10.0.0.1:5432"}, "sqlite:/data/pachd.db", "POSTGRES_PORT is passed over"},
-		"a host beside a Service's variable": {[]string{"POSTGRES_HOST=db", "POSTGRES_PORT=tcp://10.0.0.1:5432"}, "postgres://pachyderm:@db:5432/pachyderm", "passed over"},
+		"a host beside a Service's variable": {[]string{"POSTGRES_HOST=db", "POSTGRES_PORT=tcp://10.0.0.1:5432"}, "postgres://pachyderm@db:5432/pachyderm", "passed over"},
 		"set apart":                          {[]string{"POSTGRES_HOST=db", "PACHD_DATABASE_URL=sqlite:/x"}, "sqlite:/x", "database.url is set"},
 	} {
 		c, err := Load("/data", "", test.environ)

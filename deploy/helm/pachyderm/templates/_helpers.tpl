@@ -78,6 +78,12 @@ insecure: true
 {{- with .Values.pachd.trustedProxies }}
 trustedProxies: {{ join "," . | quote }}
 {{- end }}
+{{- if include "pachyderm.postgres" . }}
+database:
+  passwordFile: /run/pachd/postgresql/password
+# Kubernetes takes a moment to send nobody here any more.
+shutdownDelay: 5s
+{{- end }}
 {{- if .Values.pachd.sealingKeySecretName }}
 sealing:
   keyFile: /run/pachd/sealing-key/sealing-key
