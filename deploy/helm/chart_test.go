@@ -133,6 +133,7 @@ func TestChart_RefusesInWords(t *testing.T) {
 		"two root tokens":             {"pachd.rootToken=a-root-token,pachd.rootTokenSecretName=s", "keep one of the two"},
 		"a short root token":          {"pachd.rootToken=abc", "too short to be a secret"},
 		"SQLite for many":             {"pachd.replicas=3", "3 replicas need PostgreSQL"},
+		"SQLite for ever more":        {"pachd.autoscaling.enabled=true", "several replicas need PostgreSQL"},
 		"PostgreSQL, no sealing key":  {postgres + ",pachd.rootTokenSecretName=s", "kubectl create secret generic pachd-sealing-key"},
 		"PostgreSQL, no root token":   {postgres + ",pachd.sealingKeySecretName=s", "kubectl create secret generic pachd-root-token"},
 		"PostgreSQL, no password":     {"global.postgresql.postgresqlHost=db,pachd.sealingKeySecretName=s,pachd.rootTokenSecretName=s", "PostgreSQL needs a password"},
@@ -277,8 +278,8 @@ func TestChart_ConfigurationIsPachds(t *testing.T) {
 			t.Errorf("%s: %v", file, err)
 			continue
 		}
-		if isReplicas := strings.Contains(file, "replicas"); isReplicas != strings.HasPrefix(c.Database.URL.Reveal(), "postgres://") &&
-			!strings.Contains(file, "upstream-large") {
+		isPostgres := strings.HasPrefix(c.Database.URL.Reveal(), "postgres://")
+		if want := strings.Contains(rendered, "POSTGRES_HOST"); isPostgres != want {
 			t.Errorf("%s: the database is %.12s", file, c.Database.URL.Reveal())
 		}
 	}

@@ -85,9 +85,10 @@ ingress: []
 
 {{- /* The keys of a section: (dict "at" values "known" (values of the chart, by its own file) ...) */ -}}
 {{- define "pachyderm.shape" -}}
-global: [imagePullSecrets, postgresql]
 global.postgresql: [postgresqlHost, postgresqlPort, postgresqlUsername, postgresqlDatabase, postgresqlSSL, postgresqlPassword, postgresqlExistingSecretName, postgresqlExistingSecretKey]
-pachd: [enabled, replicas, image, activateAuth, rootToken, rootTokenSecretName, sealingKeySecretName, pachAuthClusterRoleBindings, groups, additionalTrustedPeers, clusterDeploymentID, logLevel, logFormat, sessionDuration, trustedProxies, tls, service, serviceAccount, storage, resources, annotations, podLabels, nodeSelector, tolerations, affinity, priorityClassName]
+pachd: [enabled, replicas, autoscaling, networkPolicy, image, activateAuth, rootToken, rootTokenSecretName, sealingKeySecretName, pachAuthClusterRoleBindings, groups, additionalTrustedPeers, clusterDeploymentID, logLevel, logFormat, sessionDuration, trustedProxies, tls, service, serviceAccount, storage, resources, annotations, podLabels, nodeSelector, tolerations, affinity, priorityClassName]
+pachd.autoscaling: [enabled, minReplicas, maxReplicas, targetCPUUtilizationPercentage]
+pachd.networkPolicy: [enabled, metricsFrom]
 pachd.image: [repository, tag, pullPolicy]
 pachd.tls: [enabled, secretName, newSecret]
 pachd.tls.newSecret: [create, crt, key]

@@ -55,6 +55,9 @@
 {{- if and (not $postgres) (gt (int .Values.pachd.replicas) 1) }}
 {{- fail (printf "pachd.replicas: %d replicas need PostgreSQL: set global.postgresql.postgresqlHost, or one replica" (int .Values.pachd.replicas)) }}
 {{- end }}
+{{- if and .Values.pachd.autoscaling.enabled (not $postgres) }}
+{{- fail "pachd.autoscaling.enabled: several replicas need PostgreSQL: set global.postgresql.postgresqlHost" }}
+{{- end }}
 {{- if $postgres }}
 {{- if not .Values.pachd.sealingKeySecretName }}
 {{- fail "pachd.sealingKeySecretName: with PostgreSQL the key that seals secrets in the database has no volume to be on: make a Secret (kubectl create secret generic pachd-sealing-key --from-literal=sealing-key=\"$(openssl rand -base64 32)\"), keep a copy of it, and name it here" }}
