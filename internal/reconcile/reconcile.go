@@ -108,7 +108,11 @@ func (r *Reconciler) Look(ctx context.Context) {
 	if err == nil || ctx.Err() != nil {
 		return
 	}
-	if r.isNew(sentence(err)) {
+	switch isNew := r.isNew(sentence(err)); {
+	case !isNew:
+	case !fault.Is(err, fault.Invalid) && !fault.Is(err, fault.Precondition):
+		r.with.Log.WarnContext(ctx, "cannot compare the declared state with what there is", "error", sentence(err))
+	default:
 		r.with.Log.ErrorContext(ctx, "the configuration was changed to what cannot be had; what there was stays", "error", sentence(err))
 	}
 }
@@ -152,16 +156,20 @@ func (r *Reconciler) step(ctx context.Context, s declared.State) error {
 	if err != nil {
 		return err
 	}
-	if !active && (len(s.Roles) > 0 || len(s.Groups) > 0) && r.isNew("inactive") {
-		r.with.Log.ErrorContext(ctx, "roles and groups are declared, but authentication is not active: they wait until it is")
-	}
 	state := w.digest
 	if active {
 		state += " active"
 	}
 	mine, err := r.claim(ctx, w.digest, state == r.done)
-	if err != nil || !mine || state == r.done {
+	if err != nil || !mine {
 		return err
+	}
+	if state == r.done {
+		r.said = ""
+		return nil
+	}
+	if !active && (len(s.Roles) > 0 || len(s.Groups) > 0) {
+		r.with.Log.ErrorContext(ctx, "roles and groups are declared, but authentication is not active: they wait until it is")
 	}
 	for attempt := range maxAttempts {
 		if err = r.apply(ctx, w, active); !fault.Is(err, fault.Conflict) && !fault.Is(err, fault.Exists) {

@@ -737,3 +737,20 @@ func TestConnector_SecretInAFolderForDeclarations(t *testing.T) {
 		t.Errorf("check of what is declared: %v, %v", check, err)
 	}
 }
+
+// A mistake is said once, and again if it comes back.
+func TestLook_SaysAMistakeOnce(t *testing.T) {
+	s := newSite(t, "")
+	said := func() int { return strings.Count(s.Log.String(), "level=ERROR") }
+	for n := range 3 {
+		s.write("  connector: []\n")
+		s.Declared.Look(t.Context())
+		s.Declared.Look(t.Context())
+		if got := said(); got != n+1 {
+			t.Errorf("after mistake %d: said %d times", n+1, got)
+		}
+		s.write(s.connector("Demo"))
+		s.Declared.Look(t.Context())
+		s.Declared.Look(t.Context())
+	}
+}
