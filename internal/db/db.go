@@ -53,6 +53,7 @@ type engine interface {
 	migrate(ctx context.Context, write *sql.DB) error
 	// shrink gives back to the disk what deleted rows have left.
 	shrink(ctx context.Context, write *sql.DB) error
+	readOptions() *sql.TxOptions
 	writeOptions() *sql.TxOptions
 	isDuplicate(err error) bool
 	isConflict(err error) bool
@@ -127,7 +128,7 @@ func (d *DB) Shrink(ctx context.Context) error { return d.fault(d.engine.shrink(
 
 // View runs f in a read-only transaction that sees one state of the data.
 func (d *DB) View(ctx context.Context, f func(*Tx) error) error {
-	return d.fault(d.run(ctx, d.read, &sql.TxOptions{ReadOnly: true}, f))
+	return d.fault(d.run(ctx, d.read, d.engine.readOptions(), f))
 }
 
 // Update runs f in a transaction and commits it unless f fails. f runs again

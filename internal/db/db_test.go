@@ -70,6 +70,32 @@ func TestUpdate_FailureRollsBack(t *testing.T) {
 	})
 }
 
+func TestView_SeesOneState(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		ctx := t.Context()
+		has := func(tx *db.Tx) (n int64, err error) {
+			return n, tx.Row(ctx, []any{&n}, `SELECT count(*) FROM meta`)
+		}
+		err := d.View(ctx, func(tx *db.Tx) error {
+			before, err := has(tx)
+			if err != nil {
+				return err
+			}
+			if _, err := d.EnsureMeta(ctx, "meanwhile", []byte{1}); err != nil {
+				return err
+			}
+			after, err := has(tx)
+			if after != before {
+				t.Errorf("%d rows, then %d", before, after)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 // The engines must agree wherever the one SQL text could mean two things.
 func TestEngines_Agree(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {

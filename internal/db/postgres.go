@@ -208,6 +208,11 @@ func errPooled() *fault.Error {
 		Next("name the address of PostgreSQL itself in database.listenURL; replicas hear of changes there").At("database.url")
 }
 
+// By default each statement would see what was committed before it.
+func (postgresEngine) readOptions() *sql.TxOptions {
+	return &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
+}
+
 func (postgresEngine) writeOptions() *sql.TxOptions {
 	return &sql.TxOptions{Isolation: sql.LevelSerializable}
 }

@@ -157,6 +157,8 @@ func pragma(ctx context.Context, d *sql.DB, name string) (n int, err error) {
 	return n, d.QueryRowContext(ctx, "PRAGMA "+name).Scan(&n)
 }
 
+func (sqliteEngine) readOptions() *sql.TxOptions { return &sql.TxOptions{ReadOnly: true} }
+
 func (sqliteEngine) writeOptions() *sql.TxOptions { return nil }
 
 func (sqliteEngine) isDuplicate(err error) bool {
