@@ -54,36 +54,62 @@ func (s *Sealer) Open(sealed []byte, place string) ([]byte, error) {
 // one would make every stored secret unreadable.
 func OpenFor(ctx context.Context, d values, keyFile string) (*Sealer, error) {
 	check, err := d.Meta(ctx, checkKey)
-	fresh := fault.Is(err, fault.NotFound)
-	if err != nil && !fresh {
-		return nil, err
+	if !fault.Is(err, fault.NotFound) {
+		return proven(keyFile, check, err)
 	}
-	primitive, err := readKey(keyFile)
+	s, err := OpenKey(keyFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		if !fresh {
-			return nil, fault.New(fault.Precondition, "the sealing key %s is missing", keyFile).
-				Next("restore it from a backup; without it the secrets in the database cannot be read")
-		}
-		primitive, err = makeKey(keyFile)
+		s, err = makeKey(keyFile)
 	}
 	if err != nil {
 		return nil, err
 	}
-	s := &Sealer{primitive}
-	if fresh {
-		sealed, err := s.Seal([]byte(checkKey), checkKey)
-		if err != nil {
-			return nil, err
-		}
-		if check, err = d.EnsureMeta(ctx, checkKey, sealed); err != nil {
-			return nil, err
-		}
+	sealed, err := s.Seal([]byte(checkKey), checkKey)
+	if err != nil {
+		return nil, err
+	}
+	check, err = d.EnsureMeta(ctx, checkKey, sealed)
+	return proven(keyFile, check, err)
+}
+
+// OpenUsed is OpenFor that changes nothing: a database that no pachd has started on
+// is a fault, too.
+func OpenUsed(ctx context.Context, d values, keyFile string) (*Sealer, error) {
+	check, err := d.Meta(ctx, checkKey)
+	if fault.Is(err, fault.NotFound) {
+		return nil, fault.New(fault.Precondition, "no pachd has started on the database yet").
+			Next("check database.url and --data-dir")
+	}
+	return proven(keyFile, check, err)
+}
+
+// proven is the sealer of a key file if it opens what the right one has sealed.
+func proven(keyFile string, check []byte, err error) (*Sealer, error) {
+	if err != nil {
+		return nil, err
+	}
+	s, err := OpenKey(keyFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fault.New(fault.Precondition, "the sealing key %s is missing", keyFile).
+			Next("restore it from a backup; without it the secrets in the database cannot be read").Because(err)
+	}
+	if err != nil {
+		return nil, err
 	}
 	if _, err := s.Open(check, checkKey); err != nil {
 		return nil, fault.New(fault.Precondition, "the sealing key %s is not the one that this database was written with", keyFile).
 			Next("restore the right key file").Because(err)
 	}
 	return s, nil
+}
+
+// OpenKey is the sealer of a key file. A file that is not there is fs.ErrNotExist.
+func OpenKey(keyFile string) (*Sealer, error) {
+	primitive, err := readKey(keyFile)
+	if err != nil {
+		return nil, err
+	}
+	return &Sealer{primitive}, nil
 }
 
 // readKey takes a keyset that pachd has made, or 32 bytes in base64, as an operator
@@ -109,7 +135,7 @@ func notAKey(path string, err error) error {
 }
 
 // makeKey writes a new key so that a crash leaves the whole file or none.
-func makeKey(path string) (tink.AEAD, error) {
+func makeKey(path string) (*Sealer, error) {
 	handle, err := keyset.NewHandle(aead.AES256GCMKeyTemplate())
 	if err != nil {
 		return nil, err
@@ -122,7 +148,7 @@ func makeKey(path string) (tink.AEAD, error) {
 		return nil, fault.New(fault.Precondition, "cannot write the sealing key %s", path).
 			Next("set --data-dir to a directory that pachd may write").Because(err)
 	}
-	return aead.New(handle)
+	return OpenKey(path)
 }
 
 // ReadFile reads what WriteFile, or an operator, has put into a file, if nobody
@@ -172,7 +198,15 @@ func givenToGroup(file *syscall.Stat_t) bool {
 
 // WriteFile stores data readable by the owner alone: the whole of it, on disk,
 // or nothing.
-func WriteFile(path string, data []byte) (err error) {
+func WriteFile(path string, data []byte) error {
+	return WriteFileBy(path, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+}
+
+// WriteFileBy is WriteFile of what write writes.
+func WriteFileBy(path string, write func(io.Writer) error) (err error) {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, ".new-*") // made with mode 0600
 	if err != nil {
@@ -183,9 +217,11 @@ func WriteFile(path string, data []byte) (err error) {
 			err = errors.Join(err, os.Remove(f.Name()))
 		}
 	}()
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err != nil {
+	err = write(f)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
 	if err := os.Rename(f.Name(), path); err != nil {

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -30,6 +32,59 @@ func TestSealer_OpensOnlyInItsPlace(t *testing.T) {
 	}
 	if _, err := s.Open(sealed, "connector/b"); err == nil {
 		t.Error("opened in another place")
+	}
+}
+
+func TestSealer_Streams(t *testing.T) {
+	var sealers []*secret.Sealer
+	for range 2 {
+		s, err := secret.OpenFor(t.Context(), dbtest.SQLite(t), filepath.Join(t.TempDir(), "key"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sealers = append(sealers, s)
+	}
+	plain := bytes.Repeat([]byte("hunter2 "), 300_000) // several segments
+	var sealed bytes.Buffer
+	w, err := sealers[0].SealTo(&sealed, "place/a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.Write(plain)
+	if err := errors.Join(err, w.Close()); err != nil || bytes.Contains(sealed.Bytes(), []byte("hunter2")) {
+		t.Fatalf("sealed: %v", err)
+	}
+	r, err := sealers[0].OpenFrom(bytes.NewReader(sealed.Bytes()), "place/a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, plain) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	for name, open := range map[string]func() (io.Reader, error){
+		"another place": func() (io.Reader, error) { return sealers[0].OpenFrom(bytes.NewReader(sealed.Bytes()), "place/b") },
+		"another key":   func() (io.Reader, error) { return sealers[1].OpenFrom(bytes.NewReader(sealed.Bytes()), "place/a") },
+	} {
+		if _, err := open(); !fault.Is(err, fault.Invalid) || !strings.Contains(fault.Message(err), "not sealed with this sealing key") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestSealer_DatabaseOfNobody(t *testing.T) {
+	d := dbtest.SQLite(t)
+	key := filepath.Join(t.TempDir(), "key")
+	if _, err := secret.OpenUsed(t.Context(), d, key); !fault.Is(err, fault.Precondition) || !strings.Contains(fault.Message(err), "no pachd has started") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat(key); err == nil {
+		t.Error("a key was made")
+	}
+	if _, err := secret.OpenFor(t.Context(), d, key); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := secret.OpenUsed(t.Context(), d, key); err != nil {
+		t.Error(err)
 	}
 }
 
