@@ -42,12 +42,15 @@ var mayImport = map[string][]string{
 	"internal/webaddr":     {"internal/fault"},
 	"internal/declared":    {"internal/fault", "internal/secret", "internal/strict"},
 	"internal/config":      {"internal/declared", "internal/fault", "internal/secret", "internal/strict", "internal/webaddr"},
-	"internal/db":          {"internal/fault"},
+	"internal/db":          {"internal/db/migrations", "internal/fault"},
 	"internal/db/dbtest":   {"internal/db"},
 	"internal/web/theme":   nil,
 	"internal/web":         {"internal/fault", "internal/requestid", "internal/web/theme"},
 	"internal/web/browser": {"internal/secret", "internal/web"},
 	"internal/web/record":  nil,
+
+	"internal/db/dump":       {"internal/db", "internal/db/migrations", "internal/fault", "internal/secret"},
+	"internal/db/migrations": {"internal/fault"},
 
 	"internal/limit":       {"internal/db", "internal/fault"},
 	"internal/limit/guess": {"internal/db", "internal/fault", "internal/limit", "internal/secret"},
@@ -250,13 +253,13 @@ var onlyIn = []struct {
 	{"github.com/dexidp/dex/connector", "only connectors and those who call them know Dex's interfaces", []string{
 		"internal/connector", "internal/connector/", "internal/issuer/connectortest", "internal/issuer/upstream",
 	}},
-	{"modernc.org/sqlite", "only db knows SQLite from PostgreSQL", []string{"internal/db"}},
+	{"modernc.org/sqlite", "only db knows SQLite from PostgreSQL", []string{"internal/db", "internal/db/migrations"}},
 	{"github.com/jackc/pgx", "only db knows SQLite from PostgreSQL", []string{"internal/db", "internal/db/dbtest"}},
-	{"github.com/pressly/goose", "only db migrates", []string{"internal/db"}},
+	{"github.com/pressly/goose", "only db migrates", []string{"internal/db", "internal/db/migrations"}},
 	{"google.golang.org/grpc", "domains know no transport; map in rpc", []string{
 		"api", "api/", "client", "internal/rpc", "internal/rpc/", "internal/cli/", "internal/pachd", "internal/pachd/pachdtest",
 	}},
-	{"database/sql", "SQL goes through db", []string{"internal/db", "internal/db/dbtest"}},
+	{"database/sql", "SQL goes through db", []string{"internal/db", "internal/db/dbtest", "internal/db/migrations"}},
 	{"github.com/spf13/cobra", "only cli has commands", []string{"internal/cli", "internal/cli/"}},
 }
 
@@ -458,7 +461,7 @@ func TestSQL_SameForBothDatabases(t *testing.T) {
 				return true
 			}
 			where := s.fset.Position(lit.Pos())
-			if filepath.Base(s.path) != "queries.go" && s.pkg != "internal/db" {
+			if filepath.Base(s.path) != "queries.go" && s.pkg != "internal/db" && s.pkg != "internal/db/migrations" {
 				t.Errorf("%s: SQL outside of queries.go", where)
 			}
 			if found := banned.FindString(lit.Value); found != "" {

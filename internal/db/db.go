@@ -51,12 +51,17 @@ type engine interface {
 	name() string
 	open(ctx context.Context) (read, write *sql.DB, err error)
 	migrate(ctx context.Context, write *sql.DB) error
+	// look opens a database without changing it, or returns nil if there is none.
+	look(ctx context.Context) (*sql.DB, error)
+	others(ctx context.Context, t *Tx) (int64, error)
+	bytewise() string
 	// shrink gives back to the disk what deleted rows have left.
 	shrink(ctx context.Context, write *sql.DB) error
 	readOptions() *sql.TxOptions
 	writeOptions() *sql.TxOptions
 	isDuplicate(err error) bool
 	isConflict(err error) bool
+	isUndefined(err error) bool // a table
 	// isLost reports that a pooled connection has died, whatever the server does.
 	isLost(err error) bool
 	// announce notifies other replicas when the transaction commits.
@@ -72,10 +77,6 @@ type engine interface {
 // the password.
 func Open(ctx context.Context, o Options) (*DB, error) { return open(ctx, o, true) }
 
-// OpenMigrated is Open for a database whose schema is up to date: it leaves it as it
-// is. Fault: Precondition for another one.
-func OpenMigrated(ctx context.Context, o Options) (*DB, error) { return open(ctx, o, false) }
-
 func open(ctx context.Context, o Options, mayMigrate bool) (*DB, error) {
 	e, err := engineFor(o)
 	if err != nil {
@@ -87,12 +88,10 @@ func open(ctx context.Context, o Options, mayMigrate bool) (*DB, error) {
 	}
 	d := &DB{engine: e, read: read, write: write, maxIdle: cmp.Or(o.MaxIdle, maxIdle)}
 	d.changes.disconnected.Store(e.name() == "postgres") // until Listen is connected
-	prepare := e.migrate
-	if !mayMigrate {
-		prepare = d.checkMigrated
-	}
-	if err := prepare(ctx, write); err != nil {
-		return nil, errors.Join(err, d.Close())
+	if mayMigrate {
+		if err := e.migrate(ctx, write); err != nil {
+			return nil, errors.Join(err, d.Close())
+		}
 	}
 	return d, nil
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 
+	"pachyderm/internal/db/migrations"
 	"pachyderm/internal/fault"
 )
 
@@ -167,7 +168,7 @@ func (e postgresEngine) migrate(ctx context.Context, write *sql.DB) (err error) 
 		write = e.pool(e.direct)
 		defer func() { err = errors.Join(err, write.Close()) }()
 	}
-	if current, err := e.isCurrent(ctx, write); err != nil || current {
+	if has, err := schemaVersion(ctx, e, write); err != nil || has == migrations.Latest() {
 		return err
 	}
 	conn, err := write.Conn(ctx)
@@ -182,20 +183,23 @@ func (e postgresEngine) migrate(ctx context.Context, write *sql.DB) (err error) 
 	if _, err := conn.ExecContext(ctx, `SELECT pg_advisory_lock($1)`, int64(migrateLock)); err != nil {
 		return fmt.Errorf("wait for other replicas to bring the schema up to date: %w", err)
 	}
-	return migrate(ctx, goose.DialectPostgres, write)
+	return migrations.Up(ctx, goose.DialectPostgres, write)
 }
 
-func (e postgresEngine) isCurrent(ctx context.Context, pool *sql.DB) (bool, error) {
-	p, err := provider(goose.DialectPostgres, pool)
-	if err != nil {
-		return false, err
-	}
-	var has sql.NullInt64
-	err = pool.QueryRowContext(ctx, `SELECT MAX(version_id) FROM goose_db_version WHERE is_applied`).Scan(&has)
-	if sqlState(err) == undefinedTable {
-		return false, nil
-	}
-	return has.Int64 == latest(p), err
+func (postgresEngine) isUndefined(err error) bool { return sqlState(err) == undefinedTable }
+
+func (e postgresEngine) look(ctx context.Context) (*sql.DB, error) {
+	read, _, err := e.open(ctx)
+	return read, err
+}
+
+func (postgresEngine) bytewise() string { return ` COLLATE "C"` }
+
+// What has no user is no session, such as a worker that vacuums. More than that
+// PostgreSQL tells of sessions only to those who may see them.
+func (postgresEngine) others(ctx context.Context, t *Tx) (n int64, err error) {
+	return n, t.Row(ctx, []any{&n}, `SELECT count(*) FROM pg_stat_activity
+		WHERE datname = current_database() AND pid <> pg_backend_pid() AND usesysid IS NOT NULL`)
 }
 
 // undefinedTable is a state of SQL (PostgreSQL, appendix A).

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -14,6 +15,7 @@ import (
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
+	"pachyderm/internal/db/migrations"
 	"pachyderm/internal/fault"
 )
 
@@ -52,6 +54,23 @@ func (e sqliteEngine) open(ctx context.Context) (read, write *sql.DB, err error)
 	return read, write, nil
 }
 
+// look opens the file to be read alone; it is nil if there is none.
+func (e sqliteEngine) look(context.Context) (*sql.DB, error) {
+	if _, err := os.Stat(e.path); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return sql.Open("sqlite", fmt.Sprintf("file:%s?mode=ro&_pragma=busy_timeout(%d)", uriPath(e.path), busyTimeout))
+}
+
+func (sqliteEngine) isUndefined(err error) bool {
+	return err != nil && code(err) == sqlite3.SQLITE_ERROR && strings.Contains(err.Error(), "no such table")
+}
+
+// Its own order is that of the bytes.
+func (sqliteEngine) bytewise() string { return "" }
+
+func (sqliteEngine) others(context.Context, *Tx) (int64, error) { return 0, nil }
+
 // create makes the file first, so that only its owner can read it; SQLite
 // itself would follow the umask.
 func (e sqliteEngine) create() error {
@@ -78,7 +97,7 @@ func (sqliteEngine) reason(err error) string {
 }
 
 func (e sqliteEngine) migrate(ctx context.Context, write *sql.DB) error {
-	if err := migrate(ctx, goose.DialectSQLite3, write); err != nil {
+	if err := migrations.Up(ctx, goose.DialectSQLite3, write); err != nil {
 		return err
 	}
 	return e.makeShrinkable(ctx, write)
