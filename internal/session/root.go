@@ -89,11 +89,43 @@ func (s *Service) rootFromFile() (root secret.Text, made bool, err error) {
 		return "", false, err
 	}
 	root = token.New()
+	return root, true, writeRoot(path, root)
+}
+
+func writeRoot(path string, root secret.Text) error {
 	if err := secret.WriteFile(path, []byte(root.Reveal()+"\n")); err != nil {
-		return "", false, fault.New(fault.Precondition, "cannot write the root token %s", path).
+		return fault.New(fault.Precondition, "cannot write the root token %s", path).
 			Next("set --data-dir to a directory that pachd may write").Because(err)
 	}
-	return root, true, nil
+	return nil
+}
+
+// RecoverRoot makes a new root token in place of one that is lost, which ends. It is
+// in its file before the database knows it: after a crash between the two it is to be
+// done again. Fault: Precondition where there is no root token to lose.
+func (s *Service) RecoverRoot(ctx context.Context) error {
+	if s.with.RootToken != "" {
+		return fault.New(fault.Precondition, "the root token is configured: pachd would go back to that").
+			Next("read it there (auth.rootToken, bootstrap, or a variable), or change it and start pachd again")
+	}
+	active, _, err := s.isActive(ctx)
+	switch {
+	case err != nil:
+		return err
+	case !active:
+		return fault.New(fault.Precondition, "authentication is not activated, and there is no root token").
+			Next("activate it with: pachctl auth activate")
+	}
+	root := token.New()
+	if err := writeRoot(s.with.RootFile, root); err != nil {
+		return err
+	}
+	return s.with.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := s.replaceRoot(ctx, tx, root); err != nil {
+			return err
+		}
+		return s.By(principal.Root).Record(ctx, tx, "token.recover-root", principal.Root.String(), "on pachd's machine")
+	})
 }
 
 // replaceRoot ends all root tokens but the given one.
