@@ -15,6 +15,7 @@ import (
 
 	"pachyderm/internal/config"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/pachd/offline"
 	"pachyderm/internal/version"
 )
 
@@ -22,18 +23,27 @@ const usage = `pachd is Pachyderm's server.
 
 Usage:
   pachd --data-dir DIR [--config FILE]
-  pachd config check|plan FILE   look at a configuration; --help says more
+  pachd config check|plan FILE          look at a configuration
+  pachd export|import|migrate|recover   back up, move, upgrade, get back in
 
   --data-dir DIR   where pachd keeps its database, sealing key and root token
   --config FILE    configuration in YAML (docs/config.md lists all settings)
   --version        print the version and exit
+
+Each command has --help.
 `
 
 // Main runs pachd as the command line says until ctx ends, and returns the
 // exit code: 0, 1 for a failure, 2 for a wrong command line.
 func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
-	if len(args) > 0 && args[0] == "config" {
-		return runConfig(ctx, args[1:], environ, stdout, stderr)
+	if len(args) > 0 {
+		switch args[0] {
+		case "config":
+			return runConfig(ctx, args[1:], environ, stdout, stderr)
+		case "export", "import", "migrate", "recover":
+			d := offline.Deps{Database: databaseOptions, Lock: lockDir, ShowRoot: showRoot, Explain: explain}
+			return offline.Run(ctx, d, args, environ, stdout, stderr)
+		}
 	}
 	flags := flag.NewFlagSet("pachd", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
@@ -100,14 +110,18 @@ func newLog(c config.Log, w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, opts))
 }
 
-// announce says where pachd is. The root token is shown once, to a person at a
-// terminal, and never to what may keep it, such as a log.
+// announce says where pachd is.
 func (p *Pachd) announce(w io.Writer) {
 	_, _ = fmt.Fprintf(w, "pachd %s is ready: gRPC on %s, sign-in at %s\n", version.Short(version.Current()), p.GRPC(), p.Issuer.URL())
 	if !p.newRoot {
 		return
 	}
-	path := p.config.RootTokenFile()
+	showRoot(w, p.config.RootTokenFile())
+}
+
+// showRoot shows a root token that was made once, to a person at a terminal, and never
+// to what may keep it, such as a log.
+func showRoot(w io.Writer, path string) {
 	_, _ = fmt.Fprintf(w, "A root token was made; it is in %s and can do everything: keep it safe.\n", path)
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		if data, err := os.ReadFile(path); err == nil { //nolint:gosec // our own file
