@@ -42,7 +42,7 @@ var mayImport = map[string][]string{
 	"internal/webaddr":     {"internal/fault"},
 	"internal/declared":    {"internal/fault", "internal/secret", "internal/strict"},
 	"internal/config":      {"internal/declared", "internal/fault", "internal/secret", "internal/strict", "internal/webaddr"},
-	"internal/db":          {"internal/db/migrations", "internal/fault"},
+	"internal/db":          {"internal/db/migrations", "internal/db/prepared", "internal/fault"},
 	"internal/db/dbtest":   {"internal/db"},
 	"internal/web/theme":   nil,
 	"internal/web":         {"internal/fault", "internal/requestid", "internal/web/theme"},
@@ -51,6 +51,7 @@ var mayImport = map[string][]string{
 
 	"internal/db/dump":       {"internal/db", "internal/db/migrations", "internal/fault", "internal/secret"},
 	"internal/db/migrations": {"internal/fault"},
+	"internal/db/prepared":   nil,
 
 	"internal/limit":       {"internal/db", "internal/fault"},
 	"internal/limit/guess": {"internal/db", "internal/fault", "internal/limit", "internal/secret"},
@@ -254,13 +255,13 @@ var onlyIn = []struct {
 	{"github.com/dexidp/dex/connector", "only connectors and those who call them know Dex's interfaces", []string{
 		"internal/connector", "internal/connector/", "internal/issuer/connectortest", "internal/issuer/upstream",
 	}},
-	{"modernc.org/sqlite", "only db knows SQLite from PostgreSQL", []string{"internal/db", "internal/db/migrations"}},
+	{"modernc.org/sqlite", "only db knows SQLite from PostgreSQL", []string{"internal/db", "internal/db/migrations", "internal/db/prepared"}},
 	{"github.com/jackc/pgx", "only db knows SQLite from PostgreSQL", []string{"internal/db", "internal/db/dbtest"}},
 	{"github.com/pressly/goose", "only db migrates", []string{"internal/db", "internal/db/migrations"}},
 	{"google.golang.org/grpc", "domains know no transport; map in rpc", []string{
 		"api", "api/", "client", "internal/rpc", "internal/rpc/", "internal/cli/", "internal/pachd", "internal/pachd/pachdtest",
 	}},
-	{"database/sql", "SQL goes through db", []string{"internal/db", "internal/db/dbtest", "internal/db/migrations"}},
+	{"database/sql", "SQL goes through db", []string{"internal/db", "internal/db/dbtest", "internal/db/migrations", "internal/db/prepared"}},
 	{"github.com/spf13/cobra", "only cli has commands", []string{"internal/cli", "internal/cli/"}},
 }
 

@@ -16,6 +16,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"pachyderm/internal/db/migrations"
+	"pachyderm/internal/db/prepared"
 	"pachyderm/internal/fault"
 )
 
@@ -32,11 +33,10 @@ func (e sqliteEngine) open(ctx context.Context) (read, write *sql.DB, err error)
 	if err := e.create(); err != nil {
 		return nil, nil, err
 	}
-	registerPrepared()
 	// Whether a file can shrink is decided before there is anything in it.
 	pragmas := fmt.Sprintf("?_pragma=busy_timeout(%d)", busyTimeout) +
 		"&_pragma=auto_vacuum(2)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=journal_size_limit(4194304)"
-	write, err = sql.Open(preparedSQLite, "file:"+uriPath(e.path)+pragmas+"&_txlock=immediate")
+	write, err = sql.Open(prepared.SQLite(), "file:"+uriPath(e.path)+pragmas+"&_txlock=immediate")
 	if err != nil {
 		return nil, nil, err
 	}
@@ -45,7 +45,7 @@ func (e sqliteEngine) open(ctx context.Context) (read, write *sql.DB, err error)
 		return nil, nil, errors.Join(
 			fault.New(fault.Precondition, "cannot open the database %s: %s", e.path, e.reason(err)).Because(err), write.Close())
 	}
-	read, err = sql.Open(preparedSQLite, "file:"+uriPath(e.path)+pragmas+"&_pragma=query_only(1)")
+	read, err = sql.Open(prepared.SQLite(), "file:"+uriPath(e.path)+pragmas+"&_pragma=query_only(1)")
 	if err != nil {
 		return nil, nil, errors.Join(err, write.Close())
 	}

@@ -1,4 +1,4 @@
-package db
+package prepared
 
 import (
 	"context"
@@ -10,12 +10,14 @@ import (
 	"modernc.org/sqlite"
 )
 
-// preparedSQLite is the name of SQLite's driver whose connections keep what they
-// have prepared, as pgx does for PostgreSQL: parsing took a third of the time that
+// SQLite is the name of SQLite's driver whose connections keep what they have
+// prepared, as pgx does for PostgreSQL: parsing took a third of the time that
 // statements took.
-const preparedSQLite = "sqlite-prepared"
-
-var registerPrepared = sync.OnceFunc(func() { sql.Register(preparedSQLite, preparing{&sqlite.Driver{}}) })
+var SQLite = sync.OnceValue(func() string {
+	const name = "sqlite-prepared"
+	sql.Register(name, preparing{&sqlite.Driver{}})
+	return name
+})
 
 // keptStatements bounds what one connection keeps. All statements are written out
 // in this program, so there are fewer.
