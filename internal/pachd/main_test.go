@@ -84,14 +84,14 @@ func TestMain_FailedStartSaysWhatToDo(t *testing.T) {
 			dir := used(t)
 			edit(t, os.Remove(filepath.Join(dir, "sealing-key")))
 			return dir
-		}, nil, nil, []string{"sealing-key is missing", "restore it from a backup"}},
+		}, nil, nil, []string{"sealing-key is missing", "restore it from a backup", "connectors, OIDC clients and signing keys are lost, roles and robots' tokens are not"}},
 		"another sealing key": {func(t *testing.T) string {
 			dir, other := used(t), used(t)
 			key, err := os.ReadFile(filepath.Join(other, "sealing-key"))
 			edit(t, err)
 			edit(t, os.WriteFile(filepath.Join(dir, "sealing-key"), key, 0o600))
 			return dir
-		}, nil, nil, []string{"is not the one that this database was written with", "restore the right key file"}},
+		}, nil, nil, []string{"is not the one that this database was written with", "restore the right key file", "docs/guides/backup.md"}},
 		"a sealing key that is none": {func(t *testing.T) string {
 			dir := used(t)
 			edit(t, os.WriteFile(filepath.Join(dir, "sealing-key"), []byte("nonsense"), 0o600))

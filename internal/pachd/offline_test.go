@@ -538,3 +538,52 @@ func TestOffline_CommandLine(t *testing.T) {
 		}
 	}
 }
+
+// The guide's way on from a lost sealing key, as it stands there.
+func TestLostSealingKey_WhatTheGuideKeeps(t *testing.T) {
+	old := newInstallation(t, "sqlite")
+	s := old.start(t)
+	s.Connect()
+	s.Alice()
+	_, robot := s.Robot("ci", 0)
+	edit(t, s.Bind(pachdtest.Project("genomics"), pachdtest.Alice, "projectWriter"))
+	edit(t, s.Bind(pachdtest.Cluster(), "group:admins", "clusterAdmin"))
+	_, err := s.API.Pach.CreateTrust(s.Root(), &pachpb.CreateTrustRequest{Trust: trust(t)})
+	edit(t, err)
+	_, err = s.API.Auth.ModifyMembers(s.Root(), &authpb.ModifyMembersRequest{Group: "group:admins", Add: []string{"robot:ci"}})
+	edit(t, err)
+	s.Stop()
+
+	fresh := newInstallation(t, "sqlite")
+	fresh.start(t).Stop()
+	guide, err := os.ReadFile("../../docs/guides/backup.md")
+	edit(t, err)
+	_, script, _ := strings.Cut(string(guide), "\nsqlite3 /var/lib/pachd/pachd.db <<'END'\n")
+	script, _, found := strings.Cut(script, "\nEND\n")
+	if !found {
+		t.Fatal("the guide has no such script")
+	}
+	pool, err := sql.Open("sqlite", filepath.Join(fresh.dir, "pachd.db"))
+	edit(t, err)
+	_, err = pool.ExecContext(t.Context(), strings.ReplaceAll(script, "/var/lib/pachd.lost", old.dir))
+	edit(t, err)
+	edit(t, pool.Close())
+
+	s = fresh.start(t, func(c *config.Config) { c.Listen.HTTP = strings.TrimPrefix(s.HTTP, "http://") })
+	if who, err := whoAmI(t, s, robot); who != "robot:ci" || err != nil {
+		t.Errorf("%s, %v", who, err)
+	}
+	s.WantGroups("robot:ci", "group:admins")
+	res, err := s.API.Pach.ListTrusts(s.Root(), &pachpb.ListTrustsRequest{})
+	if err != nil || len(res.GetTrusts()) != 1 {
+		t.Errorf("trusts: %v, %v", res, err)
+	}
+	s.Connect()
+	if who, err := whoAmI(t, s, s.Alice()); who != pachdtest.Alice || err != nil {
+		t.Errorf("with the connector made again: %s, %v", who, err)
+	}
+	bound, err := s.Bound(s.Root(), pachdtest.Project("genomics"))
+	if diff := cmp.Diff(map[string][]string{pachdtest.Alice: {"projectWriter"}}, bound); diff != "" || err != nil {
+		t.Errorf("roles: %v\n%s", err, diff)
+	}
+}

@@ -83,6 +83,10 @@ func OpenUsed(ctx context.Context, d values, keyFile string) (*Sealer, error) {
 	return proven(keyFile, check, err)
 }
 
+// ifLost says what becomes of a database whose key is nowhere.
+const ifLost = "without it connectors, OIDC clients and signing keys are lost, roles and robots' tokens are not: " +
+	"docs/guides/backup.md says how to go on"
+
 // proven is the sealer of a key file if it opens what the right one has sealed.
 func proven(keyFile string, check []byte, err error) (*Sealer, error) {
 	if err != nil {
@@ -91,14 +95,14 @@ func proven(keyFile string, check []byte, err error) (*Sealer, error) {
 	s, err := OpenKey(keyFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fault.New(fault.Precondition, "the sealing key %s is missing", keyFile).
-			Next("restore it from a backup; without it the secrets in the database cannot be read").Because(err)
+			Next("restore it from a backup; %s", ifLost).Because(err)
 	}
 	if err != nil {
 		return nil, err
 	}
 	if _, err := s.Open(check, checkKey); err != nil {
 		return nil, fault.New(fault.Precondition, "the sealing key %s is not the one that this database was written with", keyFile).
-			Next("restore the right key file").Because(err)
+			Next("restore the right key file; %s", ifLost).Because(err)
 	}
 	return s, nil
 }
