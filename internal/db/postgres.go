@@ -7,6 +7,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
@@ -246,6 +247,7 @@ func (postgresEngine) unavailable(err error) *fault.Error {
 	s := sqlState(err)
 	switch {
 	case errors.As(err, &connect), errors.As(err, &network), errors.Is(err, driver.ErrBadConn), errors.Is(err, sql.ErrConnDone),
+		errors.Is(err, io.ErrUnexpectedEOF), // of a server that was killed
 		pgconn.SafeToRetry(err), strings.HasPrefix(s, "08"), strings.HasPrefix(s, "57P"), strings.HasPrefix(s, "53"):
 		return fault.New(fault.Unavailable, "the database does not answer").
 			Next("try again shortly; if it stays so, tell an administrator")
