@@ -49,5 +49,5 @@ func (s *Service) WriteUses(ctx context.Context) error {
 	if len(taken) == 0 {
 		return nil
 	}
-	return s.with.DB.Update(ctx, func(tx *db.Tx) error { return token.Used(ctx, tx, taken) })
+	return s.with.DB.Update(ctx, func(tx *db.Tx) error { return token.Used(ctx, tx, taken, useGrain) })
 }

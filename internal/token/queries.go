@@ -61,11 +61,13 @@ func list(ctx context.Context, tx *db.Tx, where string, args ...any) (all []Info
 	return all, err
 }
 
-// Used notes when tokens, by their hashes, were last used. Nobody has to forget
-// anything for it.
-func Used(ctx context.Context, tx *db.Tx, at map[string]time.Time) error {
+// Used notes when tokens, by their hashes, were last used, once in a grain of time
+// at most. Nobody has to forget anything for it.
+func Used(ctx context.Context, tx *db.Tx, at map[string]time.Time, grain time.Duration) error {
 	for hash, used := range at {
-		if _, err := tx.Exec(ctx, `UPDATE tokens SET used_at = $1 WHERE hash = $2 AND used_at < $1`, db.Micros(used), hash); err != nil {
+		_, err := tx.Exec(ctx, `UPDATE tokens SET used_at = $1 WHERE hash = $2 AND used_at < $3`,
+			db.Micros(used), hash, db.Micros(used.Truncate(grain)))
+		if err != nil {
 			return err
 		}
 	}
