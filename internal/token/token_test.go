@@ -167,3 +167,25 @@ func TestDeleteAll_AllowancesToo(t *testing.T) {
 		}
 	})
 }
+
+func TestUsed_OnceInAGrain(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		raw := issue(t, d, 0)
+		for _, step := range []struct{ at, want time.Time }{
+			{now.Add(10 * time.Minute), now.Add(10 * time.Minute)},
+			{now.Add(50 * time.Minute), now.Add(10 * time.Minute)},
+			{now.Add(-time.Hour), now.Add(10 * time.Minute)},
+			{now.Add(60 * time.Minute), now.Add(60 * time.Minute)},
+		} {
+			err := d.Update(t.Context(), func(tx *db.Tx) error {
+				return token.Used(t.Context(), tx, map[string]time.Time{token.Hash(raw): step.at}, time.Hour)
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if info, err := verify(t, d, raw, now); err != nil || !info.Used.Equal(step.want) {
+				t.Errorf("used at %v, it says %v, want %v (%v)", step.at, info.Used, step.want, err)
+			}
+		}
+	})
+}
