@@ -48,13 +48,14 @@ func Pooler(t testing.TB, databaseURL string) string {
 		}
 	}
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "/usr/sbin/pgbouncer", file)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: owner}
-	if err := cmd.Start(); err != nil {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: owner, Pdeathsig: syscall.SIGKILL}
+	ended, err := startTied(cmd)
+	if err != nil {
 		t.Fatalf("pgbouncer is needed: %v (make test installs it)", err)
 	}
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
+		<-ended
 	})
 	u.Host = "127.0.0.1:" + strconv.Itoa(port)
 	if err := waitFor(u.String()); err != nil {

@@ -105,9 +105,6 @@ func prepare(bin, dir string, owner *syscall.Credential) error {
 	return nil
 }
 
-// start runs the server so that it dies with this process, however that ends:
-// the kernel signals it when the thread that started it is gone, so that
-// thread is kept.
 func start(bin, dir string, owner *syscall.Credential) (string, error) {
 	port, err := freePort()
 	if err != nil {
@@ -118,20 +115,28 @@ func start(bin, dir string, owner *syscall.Credential) (string, error) {
 		"-c", "full_page_writes=off", "-c", "max_connections=300", "-c", "max_pred_locks_per_transaction=256")
 	server.Dir = dir
 	server.SysProcAttr = &syscall.SysProcAttr{Credential: owner, Pdeathsig: syscall.SIGQUIT}
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		err := server.Start()
-		started <- err
-		if err == nil {
-			_ = server.Wait()
-		}
-	}()
-	if err := <-started; err != nil {
+	if _, err := startTied(server); err != nil {
 		return "", err
 	}
 	u := fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable", port)
 	return u, waitFor(u)
+}
+
+// startTied starts a process that dies with this one, however that ends, by its
+// Pdeathsig: the kernel sends it when the thread that started the process is gone,
+// so that thread is kept. The channel is closed when the process has ended.
+func startTied(cmd *exec.Cmd) (<-chan struct{}, error) {
+	started, ended := make(chan error), make(chan struct{})
+	go func() {
+		runtime.LockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait()
+		}
+		close(ended)
+	}()
+	return ended, <-started
 }
 
 func freePort() (int, error) {
