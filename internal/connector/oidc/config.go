@@ -10,6 +10,7 @@ import (
 
 	"pachyderm/internal/connector/document"
 	"pachyderm/internal/connector/oidc/clientauth"
+	"pachyderm/internal/connector/oidc/keyset"
 	"pachyderm/internal/connector/refuse"
 )
 
@@ -170,6 +171,9 @@ func isOwned(param string) bool {
 
 // algorithms are those a provider signs with and nobody else can: no none, and
 // no HMAC, whose key would be the client secret.
-func algorithms() []string {
-	return []string{"RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "EdDSA"}
+func algorithms() (names []string) {
+	for _, a := range keyset.Algorithms() {
+		names = append(names, string(a))
+	}
+	return names
 }

@@ -141,13 +141,7 @@ func (g *Registry) checkNewClient(ctx context.Context, c Client) error {
 	if err := g.checkClientID(ctx, c.ID); err != nil {
 		return err
 	}
-	if err := checkRedirects(c.RedirectURIs); err != nil {
-		return err
-	}
-	if err := g.checkAllowed(ctx, c.AllowedConnectors); err != nil {
-		return err
-	}
-	if err := c.checkLogout(); err != nil {
+	if err := g.checkLists(ctx, c); err != nil {
 		return err
 	}
 	switch {
@@ -265,14 +259,20 @@ func (g *Registry) UpdateClient(ctx context.Context, by principal.Name, c Client
 	return g.updateClient(ctx, by, managed.Entry{}, c)
 }
 
-func (g *Registry) updateClient(ctx context.Context, by principal.Name, declared managed.Entry, c Client) error {
+// checkLists holds what a client may be answered at, and by which connectors, to
+// what can be. Fault: Invalid.
+func (g *Registry) checkLists(ctx context.Context, c Client) error {
 	if err := checkRedirects(c.RedirectURIs); err != nil {
 		return err
 	}
 	if err := g.checkAllowed(ctx, c.AllowedConnectors); err != nil {
 		return err
 	}
-	if err := c.checkLogout(); err != nil {
+	return c.checkLogout()
+}
+
+func (g *Registry) updateClient(ctx context.Context, by principal.Name, declared managed.Entry, c Client) error {
+	if err := g.checkLists(ctx, c); err != nil {
 		return err
 	}
 	return g.with.DB.Update(ctx, func(tx *db.Tx) error {
