@@ -50,6 +50,7 @@ var mayImport = map[string][]string{
 	"internal/web/record":  nil,
 
 	"internal/db/dump":       {"internal/db", "internal/db/migrations", "internal/fault", "internal/secret"},
+	"internal/db/reseal":     {"internal/db", "internal/fault", "internal/secret"},
 	"internal/db/migrations": {"internal/fault"},
 	"internal/db/prepared":   nil,
 
@@ -202,11 +203,13 @@ var mayImport = map[string][]string{
 	"internal/rpc/wire": {"api/auth", "internal/access", "internal/fault", "internal/principal"},
 	"internal/pachd": {
 		"api/admin", "internal/access", "internal/config", "internal/db", "internal/declared", "internal/fault", "internal/issuer", "internal/issuer/device",
-		"internal/issuer/dexstore", "internal/issuer/endpoint", "internal/issuer/exchange", "internal/issuer/grant", "internal/limit", "internal/limit/guess",
-		"internal/login", "internal/pachd/offline", "internal/reconcile", "internal/rename", "internal/requestid", "internal/rpc",
+		"internal/issuer/connectortest", "internal/issuer/dexstore", "internal/issuer/endpoint", "internal/issuer/exchange", "internal/issuer/grant",
+		"internal/issuer/registry", "internal/limit", "internal/limit/guess", "internal/login", "internal/pachd/offline", "internal/reconcile", "internal/rename", "internal/requestid", "internal/rpc",
 		"internal/secret", "internal/session", "internal/token", "internal/version", "internal/web", "internal/web/browser", "internal/web/theme",
 	},
-	"internal/pachd/offline": {"internal/config", "internal/db", "internal/db/dump", "internal/fault", "internal/secret", "internal/session"},
+	"internal/pachd/offline": {
+		"internal/config", "internal/db", "internal/db/dump", "internal/db/reseal", "internal/fault", "internal/principal", "internal/secret", "internal/session",
+	},
 	"internal/pachd/pachdtest": {
 		"api", "api/auth", "api/identity", "api/pach", "demo/op", "demo/op/optest", "internal/config", "internal/db", "internal/db/dbtest",
 		"internal/issuer/connectortest", "internal/issuer/registry", "internal/pachd", "internal/principal", "internal/secret",

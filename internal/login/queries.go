@@ -6,6 +6,7 @@ import (
 
 	"pachyderm/internal/db"
 	"pachyderm/internal/limit"
+	"pachyderm/internal/secret"
 )
 
 // attemptTopic is what db.Watch calls a change of an attempt; the key is the
@@ -85,3 +86,11 @@ func insertOIDCConfig(ctx context.Context, tx *db.Tx, sealed []byte) error {
 
 // Pending are the sign-ins that clients wait for, of each network.
 func Pending() limit.Pending { return limit.PendingIn("login_attempts") }
+
+// Sealed says where the secrets of attempts and the configuration are.
+func Sealed() []secret.Sealed {
+	return []secret.Sealed{
+		{Table: "login_attempts", Column: "secrets", Key: []string{"state_hash"}, Place: func(key []string) string { return attemptPlace(key[0]) }},
+		{Table: "oidc_config", Column: "body", Key: []string{"id"}, Place: func([]string) string { return configPlace }},
+	}
+}

@@ -24,7 +24,8 @@ const usage = `pachd is Pachyderm's server.
 Usage:
   pachd --data-dir DIR [--config FILE]
   pachd config check|plan FILE          look at a configuration
-  pachd export|import|migrate|recover   back up, move, upgrade, get back in
+  pachd export|import|migrate|recover|sealing-key
+                                        back up, move, upgrade, get back in, change the sealing key
 
   --data-dir DIR   where pachd keeps its database, sealing key and root token
   --config FILE    configuration in YAML (docs/config.md lists all settings)
@@ -40,8 +41,8 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 		switch args[0] {
 		case "config":
 			return runConfig(ctx, args[1:], environ, stdout, stderr)
-		case "export", "import", "migrate", "recover":
-			d := offline.Deps{Database: databaseOptions, Lock: lockDir, ShowRoot: showRoot, Explain: explain}
+		case "export", "import", "migrate", "recover", "sealing-key":
+			d := offline.Deps{Database: databaseOptions, Lock: lockDir, ShowRoot: showRoot, Explain: explain, Sealed: sealed()}
 			return offline.Run(ctx, d, args, environ, stdout, stderr)
 		}
 	}

@@ -60,6 +60,7 @@ type Pachd struct {
 	now      func() time.Time
 	Sessions *session.Service
 	exchange *exchange.Service
+	sealer   *secret.Sealer
 	newRoot  bool // this start made the root token
 	stopping atomic.Bool
 
@@ -121,6 +122,7 @@ func (p *Pachd) wirePeople(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.sealer = sealer
 	p.guesses, err = guess.New(ctx, guess.Config{
 		DB: p.DB, Sealer: sealer, Log: p.log, Now: p.now, Limits: p.Limits, WrongPasswords: c.Limits.WrongPasswords,
 	})
@@ -182,7 +184,7 @@ func (p *Pachd) readDeclared() (declared.State, error) {
 
 // wireServer makes what clients call.
 func (p *Pachd) wireServer(ctx context.Context) error {
-	clusterID, err := p.DB.EnsureMeta(ctx, "cluster-id", []byte(rand.Text()))
+	clusterID, err := p.DB.EnsureMeta(ctx, clusterIDKey, []byte(rand.Text()))
 	if err != nil {
 		return err
 	}
@@ -254,6 +256,7 @@ func (p *Pachd) Run(ctx context.Context) error {
 	g.Go(func() error { return p.Issuer.Run(ctx) })
 	g.Go(func() error { return p.sweep(ctx) })
 	g.Go(func() error { return p.Declared.Run(ctx) })
+	g.Go(func() error { return p.followKeys(ctx) })
 	if p.listens.grpc != nil {
 		g.Go(func() error {
 			// Told to stop before it began, as by a signal during the start.

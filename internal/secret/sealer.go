@@ -1,9 +1,7 @@
 package secret
 
 import (
-	"bytes"
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -11,13 +9,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
-	"github.com/tink-crypto/tink-go/v2/aead/subtle"
-	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
 	"github.com/tink-crypto/tink-go/v2/keyset"
-	"github.com/tink-crypto/tink-go/v2/tink"
 
 	"pachyderm/internal/fault"
 )
@@ -32,16 +28,16 @@ type values interface {
 }
 
 // Sealer seals and opens values. It is safe for concurrent use.
-type Sealer struct{ aead tink.AEAD }
+type Sealer struct{ keys atomic.Pointer[keys] }
 
 // Seal encrypts plain for the given place, such as "connector/auth0".
 func (s *Sealer) Seal(plain []byte, place string) ([]byte, error) {
-	return s.aead.Encrypt(plain, []byte(place))
+	return s.keys.Load().all.Encrypt(plain, []byte(place))
 }
 
 // Open decrypts what Seal made for the same place.
 func (s *Sealer) Open(sealed []byte, place string) ([]byte, error) {
-	plain, err := s.aead.Decrypt(sealed, []byte(place))
+	plain, err := s.keys.Load().all.Decrypt(sealed, []byte(place))
 	if err != nil {
 		return nil, fmt.Errorf("open the sealed value of %s: %w", place, err)
 	}
@@ -109,28 +105,13 @@ func proven(keyFile string, check []byte, err error) (*Sealer, error) {
 
 // OpenKey is the sealer of a key file. A file that is not there is fs.ErrNotExist.
 func OpenKey(keyFile string) (*Sealer, error) {
-	primitive, err := readKey(keyFile)
+	k, err := readKeys(keyFile)
 	if err != nil {
 		return nil, err
 	}
-	return &Sealer{primitive}, nil
-}
-
-// readKey takes a keyset that pachd has made, or 32 bytes in base64, as an operator
-// makes them with openssl rand -base64 32.
-func readKey(path string) (tink.AEAD, error) {
-	data, err := ReadFile("sealing key", path)
-	if err != nil {
-		return nil, err
-	}
-	if raw, err := base64.StdEncoding.DecodeString(string(bytes.TrimSpace(data))); err == nil && len(raw) == 32 {
-		return subtle.NewAESGCM(raw)
-	}
-	handle, err := insecurecleartextkeyset.Read(keyset.NewJSONReader(bytes.NewReader(data)))
-	if err != nil {
-		return nil, notAKey(path, err)
-	}
-	return aead.New(handle)
+	s := &Sealer{}
+	s.keys.Store(k)
+	return s, nil
 }
 
 func notAKey(path string, err error) error {
@@ -144,13 +125,8 @@ func makeKey(path string) (*Sealer, error) {
 	if err != nil {
 		return nil, err
 	}
-	var buf bytes.Buffer
-	if err := insecurecleartextkeyset.Write(handle, keyset.NewJSONWriter(&buf)); err != nil {
+	if err := writeKeys(path, handle); err != nil {
 		return nil, err
-	}
-	if err := WriteFile(path, buf.Bytes()); err != nil {
-		return nil, fault.New(fault.Precondition, "cannot write the sealing key %s", path).
-			Next("set --data-dir to a directory that pachd may write").Because(err)
 	}
 	return OpenKey(path)
 }

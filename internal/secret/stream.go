@@ -24,7 +24,7 @@ func (s *Sealer) SealTo(w io.Writer, place string) (io.WriteCloser, error) {
 		return nil, err
 	}
 	var key bytes.Buffer
-	if err := handle.WriteWithAssociatedData(keyset.NewBinaryWriter(&key), s.aead, []byte(place)); err != nil {
+	if err := handle.WriteWithAssociatedData(keyset.NewBinaryWriter(&key), s.keys.Load().all, []byte(place)); err != nil {
 		return nil, err
 	}
 	if err := binary.Write(w, binary.BigEndian, uint32(key.Len())); err != nil { //nolint:gosec // some hundred bytes
@@ -55,7 +55,7 @@ func (s *Sealer) OpenFrom(r io.Reader, place string) (io.Reader, error) {
 	if _, err := io.ReadFull(r, key); err != nil {
 		return nil, foreign.Because(err)
 	}
-	handle, err := keyset.ReadWithAssociatedData(keyset.NewBinaryReader(bytes.NewReader(key)), s.aead, []byte(place))
+	handle, err := keyset.ReadWithAssociatedData(keyset.NewBinaryReader(bytes.NewReader(key)), s.keys.Load().all, []byte(place))
 	if err != nil {
 		return nil, foreign.Because(err)
 	}

@@ -123,7 +123,9 @@ func (s *Service) Wait(ctx context.Context, by principal.Name, id string) (Resul
 	}
 }
 
-func place(id string) string { return "trial/" + secret.Hash(id) }
+func place(id string) string { return placeOf(secret.Hash(id)) }
+
+func placeOf(hash string) string { return "trial/" + hash }
 
 func (s *Service) seal(id string, b body) ([]byte, error) {
 	plain, err := json.Marshal(b)

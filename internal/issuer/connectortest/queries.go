@@ -44,3 +44,8 @@ func DeleteExpired(ctx context.Context, tx *db.Tx, now time.Time) error {
 	_, err := tx.Exec(ctx, `DELETE FROM connector_trials WHERE expires_at < $1`, db.Micros(now))
 	return err
 }
+
+// Sealed says where the bodies are.
+func Sealed() secret.Sealed {
+	return secret.Sealed{Table: "connector_trials", Column: "body", Key: []string{"id"}, Place: func(key []string) string { return placeOf(key[0]) }}
+}

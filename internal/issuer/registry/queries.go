@@ -9,6 +9,7 @@ import (
 
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/secret"
 )
 
 func configPlace(revision string) string { return "connector/" + revision }
@@ -252,4 +253,11 @@ func writeSetting(ctx context.Context, tx *db.Tx, id string, v any) error {
 		return err
 	}
 	return tx.Changed(ctx, SettingsTopic, id)
+}
+
+// Sealed says where the documents of connectors are.
+func Sealed() secret.Sealed {
+	return secret.Sealed{
+		Table: "connector_revisions", Column: "config", Key: []string{"revision"}, Place: func(key []string) string { return configPlace(key[0]) },
+	}
 }

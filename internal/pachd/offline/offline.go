@@ -30,6 +30,9 @@ Usage:
   pachd migrate plan          say which changes of the schema are to come
   pachd migrate apply         make them
   pachd recover root-token    make a new root token in place of a lost one
+  pachd sealing-key add       put a second sealing key beside the one in use
+  pachd sealing-key use       seal with it, and seal anew what there is
+  pachd sealing-key remove    take the old one out of the key file
 
   --data-dir DIR   as of pachd itself, and variables count as they do there
   --config FILE
@@ -48,6 +51,8 @@ type Deps struct {
 	ShowRoot func(w io.Writer, path string)
 	// Explain makes one line of an error.
 	Explain func(error) string
+	// Sealed says where the database has sealed values.
+	Sealed []secret.Sealed
 }
 
 // command is one of them, with its flags.
@@ -59,7 +64,7 @@ type command struct {
 	stdout io.Writer
 }
 
-// Run runs the command that args begin with, export, import, migrate or recover, and
+// Run runs the command that args begin with, export, import, migrate, recover or sealing-key, and
 // returns the exit code: 0, 1 for a failure, 2 for a wrong command line.
 func Run(ctx context.Context, d Deps, args, environ []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("pachd", flag.ContinueOnError)
@@ -129,6 +134,12 @@ func (c *command) task(words []string) task {
 		return task{c.migrate, c.isSQLite()}
 	case "recover root-token":
 		return task{c.recoverRoot, c.isSQLite()}
+	case "sealing-key add":
+		return task{c.addKey, false}
+	case "sealing-key use":
+		return task{c.useKey, false}
+	case "sealing-key remove":
+		return task{c.removeKey, false}
 	}
 	return task{}
 }
