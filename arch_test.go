@@ -129,6 +129,7 @@ var mayImport = map[string][]string{
 	"internal/issuer/dexlog":    {"internal/fault"},
 	"internal/issuer/endpoint":  {"internal/fault"},
 	"internal/issuer/jws":       nil,
+	"internal/issuer/signing":   {"internal/issuer/settings"},
 	"internal/issuer/logout": {
 		"internal/db", "internal/fault", "internal/identity", "internal/issuer/jws", "internal/web", "internal/web/browser",
 	},
@@ -166,7 +167,7 @@ var mayImport = map[string][]string{
 	"internal/issuer": {
 		"internal/audit", "internal/connector", "internal/connector/fetch", "internal/connector/oidc/clientauth", "internal/issuer/clientkey", "internal/connector/probe", "internal/db", "internal/fault",
 		"internal/identity", "internal/issuer/connectortest", "internal/issuer/endpoint", "internal/issuer/logout", "internal/issuer/device", "internal/issuer/dexlog", "internal/issuer/dexstore", "internal/issuer/dexview", "internal/issuer/grant",
-		"internal/issuer/homerealm", "internal/issuer/jws", "internal/issuer/loginctx", "internal/issuer/oidcclient", "internal/issuer/registry", "internal/issuer/settings", "internal/issuer/upstream", "internal/principal", "internal/secret", "internal/web",
+		"internal/issuer/homerealm", "internal/issuer/jws", "internal/issuer/loginctx", "internal/issuer/oidcclient", "internal/issuer/registry", "internal/issuer/settings", "internal/issuer/signing", "internal/issuer/upstream", "internal/principal", "internal/secret", "internal/web",
 		"internal/web/browser", "internal/web/record", "internal/web/theme", "internal/webaddr",
 	},
 	"internal/login": {

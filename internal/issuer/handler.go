@@ -99,16 +99,16 @@ func (i *Issuer) build(s settings.Settings) (*handler, error) {
 func (i *Issuer) dexHandlers(url oauth2.IssuerURL, p settings.Parsed, pages *templates.Templates) []router.Handler {
 	log, now := i.dexLog(), i.with.Now
 	sessions := &session.Manager{Storage: i.store, Now: now, Logger: log, IssuerURL: url} // no Config: off
-	issue := tokens.NewIssuer(i.store, i.signer, url.URL, p.IDTokens, now, log)
+	issue := tokens.NewIssuer(i.store, i.Keys, url.URL, p.IDTokens, now, log)
 	responseTypes := map[string]bool{oauth2.ResponseTypeCode: true}
 	pkce := []string{oauth2.PKCEMethodS256}
 	return []router.Handler{
 		&discovery.Handler{
-			IssuerURL: url, Templates: pages, Signer: i.signer, Logger: log,
+			IssuerURL: url, Templates: pages, Signer: i.Keys, Logger: log,
 			ResponseTypes: responseTypes, GrantTypes: grant.Types(), PKCEMethods: pkce,
 		},
 		&authflow.Handler{
-			IssuerURL: url, Connectors: i.cache, Storage: i.store, Templates: pages, Signer: i.signer, Now: now, Logger: log,
+			IssuerURL: url, Connectors: i.cache, Storage: i.store, Templates: pages, Signer: i.Keys, Now: now, Logger: log,
 			SupportedResponseTypes: responseTypes, PKCE: authflow.PKCEConfig{CodeChallengeMethodsSupported: pkce},
 			AuthRequestsValidFor: loginsLiveFor, Sessions: sessions, Issuer: issue, SkipApproval: true,
 		},
@@ -121,7 +121,7 @@ func (i *Issuer) dexHandlers(url oauth2.IssuerURL, p settings.Parsed, pages *tem
 // grantServer serves what comes of a code under a set of settings.
 func (i *Issuer) grantServer(url oauth2.IssuerURL, p settings.Parsed, isDevice func(redirectURI string) bool) *grant.Server {
 	return &grant.Server{
-		Store: i.grants, Log: i.with.Log, JWS: jws.Issuer{Name: url.String(), Signer: i.signer, Keys: i.store.GetKeys, Now: i.with.Now},
+		Store: i.grants, Log: i.with.Log, JWS: jws.Issuer{Name: url.String(), Signer: i.Keys, Keys: i.store.GetKeys, Now: i.with.Now},
 		Audience:   url.AbsURL("/userinfo"),
 		TokensLive: p.IDTokens, RefreshLives: p.Refresh, DevicesLive: devicesLiveFor,
 		Client: i.client, LearntPKCE: oidcclient.LearntPKCE, Refresh: i.Providers.Refresh, Exchange: i.with.Exchange,
@@ -223,7 +223,7 @@ func (h *handler) relative(path string) (string, bool) {
 
 // withKeys waits until there are signing keys, or the client has gone.
 func (h *handler) withKeys(w http.ResponseWriter, r *http.Request, next web.HandlerFunc) error {
-	if err := h.issuer.waitForKeys(r.Context()); err != nil {
+	if err := h.issuer.Keys.Wait(r.Context()); err != nil {
 		return nil //nolint:nilerr // nobody is there to tell
 	}
 	return next(w, r)

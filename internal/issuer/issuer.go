@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -15,9 +14,7 @@ import (
 	"time"
 
 	"github.com/dexidp/dex/server/connectors"
-	"github.com/dexidp/dex/server/signer"
 	"github.com/dexidp/dex/storage"
-	"github.com/go-jose/go-jose/v4"
 
 	"pachyderm/internal/connector"
 	"pachyderm/internal/connector/fetch"
@@ -34,15 +31,13 @@ import (
 	"pachyderm/internal/issuer/logout"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/settings"
+	"pachyderm/internal/issuer/signing"
 	"pachyderm/internal/issuer/upstream"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
 )
 
 const (
-	// keysLiveFor is how long one signing key signs; Dex keeps verifying with
-	// it until the last ID token it signed has expired.
-	keysLiveFor = 6 * time.Hour
 	// loginsLiveFor is how long a person may take to sign in.
 	loginsLiveFor = 30 * time.Minute
 	// devicesLiveFor is how long a device waits for its person (RFC 8628).
@@ -78,14 +73,14 @@ type Issuer struct {
 	Registry *registry.Registry
 	// Providers are the opened connectors; their metrics are registered by pachd.
 	Providers *upstream.Upstream
+	// Keys sign; their metrics are registered by pachd, too.
+	Keys *signing.Keys
 
 	with    Config
 	objects dexstore.Store
 	grants  *grant.Store
 	store   storage.Storage
 	cache   *connectors.Cache
-	signer  signer.Signer
-	keysAre chan struct{} // closed when there are signing keys
 
 	// legacySecret authenticates pachd to itself; both ends are this process.
 	legacySecret string
@@ -103,7 +98,7 @@ type Issuer struct {
 // New makes an issuer with the stored settings. It makes no keys and opens no
 // connector; Run does the first, a login the second.
 func New(ctx context.Context, c Config) (*Issuer, error) {
-	i := &Issuer{with: c, keysAre: make(chan struct{}), changed: make(chan struct{}, 1), legacySecret: rand.Text() + rand.Text()}
+	i := &Issuer{with: c, changed: make(chan struct{}, 1), legacySecret: rand.Text() + rand.Text()}
 	i.objects = dexstore.New(c.DB, c.Sealer)
 	i.clientKeys = &clientkey.Keys{DB: c.DB, Sealer: c.Sealer}
 	i.grants = &grant.Store{DB: c.DB, Sealer: c.Sealer, Now: c.Now}
@@ -122,12 +117,8 @@ func New(ctx context.Context, c Config) (*Issuer, error) {
 	})
 	i.cache = connectors.NewCache(i.store, i.Providers.Resolve)
 	var err error
-	i.signer, err = (&signer.LocalConfig{
-		KeysRotationPeriod: keysLiveFor.String(),
-		Algorithm:          jose.SignatureAlgorithm(c.SigningAlgorithm),
-	}).Open(ctx, i.store, settings.DefaultIDTokenExpiry, c.Now, i.dexLog())
-	if err != nil {
-		return nil, fmt.Errorf("signing keys: %w", err)
+	if i.Keys, err = signing.New(ctx, i.store, c.SigningAlgorithm, c.Now, i.dexLog()); err != nil {
+		return nil, err
 	}
 	c.DB.Watch(func(change db.Change) {
 		if change.Topic == registry.Topic || change.Topic == "" {
@@ -167,10 +158,7 @@ func (i *Issuer) reload(ctx context.Context) error {
 // Run makes and rotates the signing keys and applies what other replicas
 // change, until ctx ends.
 func (i *Issuer) Run(ctx context.Context) error {
-	// Making an RSA key takes longer than all else at the start, so requests
-	// that need one wait for it instead of the listener.
-	i.signer.Start(ctx)
-	close(i.keysAre)
+	i.Keys.Start(ctx)
 	go i.Providers.Run(ctx)
 	go i.logouts.Run(ctx)
 	for {
@@ -203,15 +191,6 @@ func (i *Issuer) DeleteExpired(ctx context.Context, tx *db.Tx, now time.Time) er
 		return err
 	}
 	return registry.DeleteReplaced(ctx, tx, now.Add(-2*loginsLiveFor))
-}
-
-func (i *Issuer) waitForKeys(ctx context.Context) error {
-	select {
-	case <-i.keysAre:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // ServeHTTP serves everything below the issuer's path.

@@ -30,10 +30,10 @@ type Claims struct {
 // issuer made. Whom it was made for is for the caller to check. Faults:
 // Unauthenticated, Unavailable.
 func (i *Issuer) Verify(ctx context.Context, raw string) (Claims, error) {
-	if err := i.waitForKeys(ctx); err != nil {
+	if err := i.Keys.Wait(ctx); err != nil {
 		return Claims{}, err
 	}
-	if _, err := i.signer.ValidationKeys(ctx); err != nil {
+	if _, err := i.Keys.ValidationKeys(ctx); err != nil {
 		return Claims{}, fault.New(fault.Unavailable, "the signing keys cannot be read").
 			Next("try again shortly").Because(err)
 	}
@@ -66,7 +66,7 @@ func (i *Issuer) Redeem(ctx context.Context, clientID, redirectURI, code, verifi
 		return "", errNotRegistered(clientID)
 	}
 	if err == nil {
-		err = i.waitForKeys(ctx)
+		err = i.Keys.Wait(ctx)
 	}
 	if err != nil {
 		return "", err

@@ -90,7 +90,7 @@ func Pending() limit.Pending { return limit.PendingIn("login_attempts") }
 // Sealed says where the secrets of attempts and the configuration are.
 func Sealed() []secret.Sealed {
 	return []secret.Sealed{
-		{Table: "login_attempts", Column: "secrets", Key: []string{"state_hash"}, Place: func(key []string) string { return attemptPlace(key[0]) }},
+		{Table: "login_attempts", Column: "secrets", Key: []string{"state_hash"}, Place: func(k []string) string { return attemptPlace(k[0]) }},
 		{Table: "oidc_config", Column: "body", Key: []string{"id"}, Place: func([]string) string { return configPlace }},
 	}
 }

@@ -1,6 +1,7 @@
 package pachd
 
 import (
+	"context"
 	"crypto/x509"
 	"net/http"
 	"strconv"
@@ -88,12 +89,15 @@ var (
 	connWaitsDesc   = gauge("pachd_database_connection_waits_total", "How often somebody waited for a connection to be free.")
 	connWaitDesc    = gauge("pachd_database_connection_wait_seconds_total", "How long, in all.")
 	sweptDesc       = gauge("pachd_sweep_last_success_timestamp_seconds", "When what has expired was last deleted, in seconds since 1970.")
+	rotatesDesc     = gauge("pachd_signing_key_rotation_timestamp_seconds", "When the signing key is to be replaced, in seconds since 1970.")
 	certificateDesc = gauge("pachd_tls_certificate_expiry_timestamp_seconds", "When pachd's certificate ends, in seconds since 1970.")
 )
 
 // Describe is prometheus.Collector's.
 func (state) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{buildDesc, listeningDesc, connectionsDesc, connWaitsDesc, connWaitDesc, sweptDesc, certificateDesc} {
+	for _, d := range []*prometheus.Desc{
+		buildDesc, listeningDesc, connectionsDesc, connWaitsDesc, connWaitDesc, sweptDesc, rotatesDesc, certificateDesc,
+	} {
 		ch <- d
 	}
 }
@@ -116,6 +120,9 @@ func (s state) Collect(ch chan<- prometheus.Metric) {
 	send(connWaitDesc, prometheus.CounterValue, pool.WaitDuration.Seconds())
 	if at := s.swept.Load(); at > 0 {
 		send(sweptDesc, prometheus.GaugeValue, float64(at))
+	}
+	if at, err := s.Issuer.Keys.Rotates(context.Background()); err == nil && !at.IsZero() {
+		send(rotatesDesc, prometheus.GaugeValue, float64(at.Unix()))
 	}
 	if s.tls == nil || len(s.tls.Certificates) == 0 {
 		return

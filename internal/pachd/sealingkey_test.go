@@ -234,9 +234,11 @@ func TestSealingKey_SpoiltWhileItRuns(t *testing.T) {
 		with func(path string) error
 		want string
 	}{
-		"garbage":     {func(path string) error { return os.WriteFile(path, []byte("{"), 0o600) }, "is not a sealing key"},
-		"away":        {os.Remove, "is missing"},
-		"of another":  {func(path string) error { return os.WriteFile(path, []byte(base64.StdEncoding.EncodeToString(make([]byte, 32))), 0o600) }, "is not the one"},
+		"garbage": {func(path string) error { return os.WriteFile(path, []byte("{"), 0o600) }, "is not a sealing key"},
+		"away":    {os.Remove, "is missing"},
+		"of another": {func(path string) error {
+			return os.WriteFile(path, []byte(base64.StdEncoding.EncodeToString(make([]byte, 32))), 0o600)
+		}, "is not the one"},
 		"for anybody": {func(path string) error { return os.Chmod(path, 0o644) }, "can be read or written by others"},
 	} {
 		t.Run(name, func(t *testing.T) {

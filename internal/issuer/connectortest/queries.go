@@ -47,5 +47,7 @@ func DeleteExpired(ctx context.Context, tx *db.Tx, now time.Time) error {
 
 // Sealed says where the bodies are.
 func Sealed() secret.Sealed {
-	return secret.Sealed{Table: "connector_trials", Column: "body", Key: []string{"id"}, Place: func(key []string) string { return placeOf(key[0]) }}
+	return secret.Sealed{
+		Table: "connector_trials", Column: "body", Key: []string{"id"}, Place: func(k []string) string { return placeOf(k[0]) },
+	}
 }

@@ -181,5 +181,5 @@ func DeleteExpired(ctx context.Context, tx *db.Tx, now time.Time) error {
 
 // Sealed says where the bodies are.
 func Sealed() secret.Sealed {
-	return secret.Sealed{Table: "grants", Column: "body", Key: []string{"id"}, Place: func(key []string) string { return place(key[0]) }}
+	return secret.Sealed{Table: "grants", Column: "body", Key: []string{"id"}, Place: func(k []string) string { return place(k[0]) }}
 }

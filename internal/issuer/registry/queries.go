@@ -258,6 +258,6 @@ func writeSetting(ctx context.Context, tx *db.Tx, id string, v any) error {
 // Sealed says where the documents of connectors are.
 func Sealed() secret.Sealed {
 	return secret.Sealed{
-		Table: "connector_revisions", Column: "config", Key: []string{"revision"}, Place: func(key []string) string { return configPlace(key[0]) },
+		Table: "connector_revisions", Column: "config", Key: []string{"revision"}, Place: func(k []string) string { return configPlace(k[0]) },
 	}
 }

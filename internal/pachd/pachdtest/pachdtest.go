@@ -86,6 +86,16 @@ func StartIn(t testing.TB, dir string, change ...func(*config.Config)) *Server {
 	return StartWith(t, dir, "", nil, change...)
 }
 
+// StartAhead is StartIn with a clock that is ahead from the start.
+func StartAhead(t testing.TB, ahead time.Duration, dir string, change ...func(*config.Config)) *Server {
+	t.Helper()
+	s, err := try(t, ahead, dir, "", nil, change...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 // StartWith is StartIn with a configuration file and variables.
 func StartWith(t testing.TB, dir, file string, environ []string, change ...func(*config.Config)) *Server {
 	t.Helper()
@@ -99,6 +109,11 @@ func StartWith(t testing.TB, dir, file string, environ []string, change ...func(
 // TryWith is StartWith of a pachd that may refuse to start.
 func TryWith(t testing.TB, dir, file string, environ []string, change ...func(*config.Config)) (*Server, error) {
 	t.Helper()
+	return try(t, 0, dir, file, environ, change...)
+}
+
+func try(t testing.TB, ahead time.Duration, dir, file string, environ []string, change ...func(*config.Config)) (*Server, error) {
+	t.Helper()
 	environ = append([]string{
 		"PACHD_LISTEN_GRPC=127.0.0.1:0", "PACHD_LISTEN_HTTP=127.0.0.1:0", "PACHD_LISTEN_CALLBACK=127.0.0.1:0", "PACHD_LISTEN_METRICS=127.0.0.1:0",
 		"PACHD_ISSUER_SIGNING_ALGORITHM=ES256", // RSA keys take long to make
@@ -111,6 +126,7 @@ func TryWith(t testing.TB, dir, file string, environ []string, change ...func(*c
 		f(&c)
 	}
 	s := &Server{DataDir: dir, Log: &Log{}, t: t}
+	s.Ahead(ahead)
 	log := slog.New(slog.NewTextHandler(s.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	s.Pachd, err = pachd.New(t.Context(), c, log, s.Now)
 	if err != nil {
