@@ -17,7 +17,7 @@ MUTATED ?= ./internal/access/... ./internal/connector/fetch ./internal/connector
 	./internal/connector/saml/... ./internal/identity './internal/session ./internal/rpc/auth' \
 	'./internal/token ./internal/session' ./internal/web/browser '-most 200 ./internal/issuer/...' '-most 200 ./internal/rpc/...'
 
-.PHONY: help run run-clean build test test-slow cluster mutate lint fmt generate man abuse bench fuzz deps clean
+.PHONY: help run run-clean build test test-slow cluster mutate lint fmt generate man abuse bench load fuzz deps clean
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,7 @@ test: deps ## run all tests; installs what they need
 
 test-slow: deps ## what make test does, several times over, and the fuzz targets
 	$(GO) test -race -shuffle=on -count=3 -timeout 60m ./...
+	PACH_ROLLOVER_LOGINS=1000 $(GO) test -count=1 -run TestRollOver -v ./test
 	$(MAKE) cluster
 	$(MAKE) fuzz
 
@@ -71,6 +72,9 @@ abuse: ## attack a pachd as outsiders would, 1000 times each, and print what tha
 
 bench: build ## measure start-up, memory, logins and decisions
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+load: ## measure a deployment; LOAD has its options, such as -server grpcs://pachd.example.com -email load@example.com
+	$(GO) run ./test/load $(LOAD)
 
 fuzz: ## run each fuzz target for 30 seconds
 	@set -e; for pkg in $$($(GO) list ./...); do \

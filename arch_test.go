@@ -245,7 +245,9 @@ var mayImport = map[string][]string{
 	"demo/op":        nil,
 	"demo/op/optest": {"demo/op"},
 	"test":           nil,
-	"test/idp":       nil,
+	"test/idp":       {"test/walk"},
+	"test/load":      {"api/auth", "client", "test/walk"},
+	"test/walk":      {"api/auth", "api/pach"},
 	"test/mutate":    nil,
 }
 
@@ -263,7 +265,7 @@ var onlyIn = []struct {
 	{"github.com/jackc/pgx", "only db knows SQLite from PostgreSQL", []string{"internal/db", "internal/db/dbtest"}},
 	{"github.com/pressly/goose", "only db migrates", []string{"internal/db", "internal/db/migrations"}},
 	{"google.golang.org/grpc", "domains know no transport; map in rpc", []string{
-		"api", "api/", "client", "internal/rpc", "internal/rpc/", "internal/cli/", "internal/pachd", "internal/pachd/pachdtest",
+		"api", "api/", "client", "internal/rpc", "internal/rpc/", "internal/cli/", "internal/pachd", "internal/pachd/pachdtest", "test/load", "test/walk",
 	}},
 	{"database/sql", "SQL goes through db", []string{"internal/db", "internal/db/dbtest", "internal/db/migrations", "internal/db/prepared"}},
 	{"github.com/spf13/cobra", "only cli has commands", []string{"internal/cli", "internal/cli/"}},

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -521,4 +522,27 @@ func TestAbuse_HalfAndDeafAreLetGo(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+var loginID = regexp.MustCompile(`name="id" value="([^"]+)"`)
+
+// open returns where a request has led to, and the page there.
+func open(ctx context.Context, browser *http.Client, method, to string, form url.Values) (*url.URL, string, error) {
+	r, err := http.NewRequestWithContext(ctx, method, to, strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, "", err
+	}
+	if form != nil {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	res, err := browser.Do(r)
+	if err != nil {
+		return nil, "", err
+	}
+	defer func() { _ = res.Body.Close() }()
+	page, err := io.ReadAll(res.Body)
+	if to, err := res.Location(); err == nil {
+		return to, string(page), nil
+	}
+	return res.Request.URL, string(page), err
 }

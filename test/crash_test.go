@@ -2,16 +2,8 @@ package test
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
-	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net/http"
-	"net/http/cookiejar"
-	"net/url"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -21,8 +13,10 @@ import (
 
 	authpb "pachyderm/api/auth"
 	identitypb "pachyderm/api/identity"
+	pachpb "pachyderm/api/pach"
 	"pachyderm/demo/op"
 	"pachyderm/demo/op/optest"
+	"pachyderm/test/walk"
 )
 
 // acknowledged is what pachd has said yes to.
@@ -113,70 +107,13 @@ func (d *daemon) keepUpdating(ctx context.Context, conn *grpc.ClientConn, root s
 	}
 }
 
-var (
-	loginID      = regexp.MustCompile(`name="id" value="([^"]+)"`)
-	errNoSession = errors.New("no session")
-)
-
 // login signs in as pachctl would, without giving up the test when pachd is
 // killed under it.
 func (d *daemon) login(ctx context.Context, conn *grpc.ClientConn, who op.Person) (string, error) {
-	jar, err := cookiejar.New(nil)
+	person := walk.Person{Name: who.Email, Email: who.Email, Password: who.Password}
+	l, err := walk.NewLogin(ctx, pachpb.NewAPIClient(conn), authpb.NewAPIClient(conn), person)
 	if err != nil {
 		return "", err
 	}
-	const verifier, answer = "a-verifier-that-is-long-enough-for-rfc-7636-43", "http://127.0.0.1:7/answer"
-	browser := &http.Client{Jar: jar, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
-		if r.URL.Host == "127.0.0.1:7" {
-			return http.ErrUseLastResponse
-		}
-		return nil
-	}}
-	sum := sha256.Sum256([]byte(verifier))
-	q := url.Values{
-		"client_id": {"pachctl"}, "redirect_uri": {answer}, "response_type": {"code"}, "scope": {"openid email groups"}, "state": {"s"},
-		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"},
-	}
-	at, page, err := open(ctx, browser, http.MethodGet, "http://"+d.http+"/auth?"+q.Encode(), nil)
-	if err != nil {
-		return "", err
-	}
-	id := loginID.FindStringSubmatch(page)
-	if id == nil {
-		return "", errNoSession
-	}
-	at, _, err = open(ctx, browser, http.MethodPost, at.ResolveReference(&url.URL{Path: "/login"}).String(), url.Values{"id": {id[1]}, "email": {who.Email}, "password": {who.Password}})
-	if err != nil {
-		return "", err
-	}
-	tokens, err := postForm(ctx, "http://"+d.http+"/token", url.Values{
-		"grant_type": {"authorization_code"}, "client_id": {"pachctl"}, "code": {at.Query().Get("code")}, "redirect_uri": {answer}, "code_verifier": {verifier},
-	})
-	if err != nil {
-		return "", err
-	}
-	idToken, _ := tokens["id_token"].(string)
-	res, err := authpb.NewAPIClient(conn).Authenticate(ctx, &authpb.AuthenticateRequest{IdToken: idToken})
-	return res.GetPachToken(), err
-}
-
-// open returns where a request has led to, and the page there.
-func open(ctx context.Context, browser *http.Client, method, to string, form url.Values) (*url.URL, string, error) {
-	r, err := http.NewRequestWithContext(ctx, method, to, strings.NewReader(form.Encode()))
-	if err != nil {
-		return nil, "", err
-	}
-	if form != nil {
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	}
-	res, err := browser.Do(r)
-	if err != nil {
-		return nil, "", err
-	}
-	defer func() { _ = res.Body.Close() }()
-	page, err := io.ReadAll(res.Body)
-	if to, err := res.Location(); err == nil {
-		return to, string(page), nil
-	}
-	return res.Request.URL, string(page), err
+	return l.Run(ctx)
 }

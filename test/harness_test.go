@@ -2,10 +2,8 @@ package test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,7 +30,7 @@ var binaries = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	build := exec.CommandContext(context.Background(), "go", "build", "-o", dir, "./cmd/pachd", "./cmd/pachctl", "./demo")
+	build := exec.CommandContext(context.Background(), "go", "build", "-o", dir, "./cmd/pachd", "./cmd/pachctl", "./demo", "./test/load")
 	build.Dir = ".."
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -163,23 +161,6 @@ func (d *daemon) connect(p *op.Provider) {
 	if _, err := identitypb.NewAPIClient(d.dial()).CreateIDPConnector(ctx, &identitypb.CreateIDPConnectorRequest{Connector: d.document(p, "demo", 1)}); err != nil {
 		d.tb.Fatal(err)
 	}
-}
-
-// postForm sends a form and returns the JSON answer; an error means that pachd
-// was not there.
-func postForm(ctx context.Context, to string, form url.Values) (map[string]any, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, to, strings.NewReader(form.Encode()))
-	if err != nil {
-		return nil, err
-	}
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	res, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = res.Body.Close() }()
-	answer := map[string]any{}
-	return answer, json.NewDecoder(res.Body).Decode(&answer)
 }
 
 func whoAmI(ctx context.Context, conn *grpc.ClientConn, token string) (string, error) {

@@ -69,17 +69,20 @@ func relay(from net.Listener, to string) {
 		if err != nil {
 			return
 		}
-		go func() {
-			defer func() { _ = in.Close() }()
-			out, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", to)
-			if err != nil {
-				return
-			}
-			defer func() { _ = out.Close() }()
-			go func() { _, _ = io.Copy(out, in) }()
-			_, _ = io.Copy(in, out)
-		}()
+		go pipe(in, to)
 	}
+}
+
+// pipe carries one connection to another address.
+func pipe(in net.Conn, to string) {
+	defer func() { _ = in.Close() }()
+	out, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", to)
+	if err != nil {
+		return
+	}
+	defer func() { _ = out.Close() }()
+	go func() { _, _ = io.Copy(out, in); _ = out.(*net.TCPConn).CloseWrite() }()
+	_, _ = io.Copy(in, out)
 }
 
 func TestQuick_CallbackOnOtherHost(t *testing.T) {

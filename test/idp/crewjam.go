@@ -85,7 +85,7 @@ func (c *Crewjam) GetSession(w http.ResponseWriter, r *http.Request, req *saml.I
 			if p.Name == name && p.Password == r.PostFormValue("password") {
 				return &saml.Session{
 					ID: name, Index: name, NameID: name, NameIDFormat: persistent, CreateTime: req.Now,
-					UserName: name, UserEmail: p.Email, UserCommonName: p.display(), Groups: p.Groups,
+					UserName: name, UserEmail: p.Email, UserCommonName: display(p), Groups: p.Groups,
 				}
 			}
 		}

@@ -48,7 +48,7 @@ func StartDex(tb testing.TB, callbacks ...string) *Dex {
 		if err != nil {
 			tb.Fatal(err)
 		}
-		password := storage.Password{Email: p.Email, Hash: hash, Username: p.display(), UserID: "id-of-" + p.Name, Groups: p.Groups}
+		password := storage.Password{Email: p.Email, Hash: hash, Username: display(p), UserID: "id-of-" + p.Name, Groups: p.Groups}
 		if err := store.CreatePassword(tb.Context(), password); err != nil {
 			tb.Fatal(err)
 		}

@@ -93,10 +93,10 @@ func (g *GitHub) Leave(team string, p Person) {
 func (g *GitHub) seed(tb testing.TB, callbacks []string) string {
 	tb.Helper()
 	type m map[string]any
-	users := []m{{"login": "owner", "name": "Owner", "email": "owner@example.com"}, {"login": Carol.Name, "name": Carol.display(), "email": Carol.Email}}
+	users := []m{{"login": "owner", "name": "Owner", "email": "owner@example.com"}, {"login": Carol.Name, "name": display(Carol), "email": Carol.Email}}
 	staff := []m{{"login": "owner", "role": "admin"}}
 	for _, p := range g.People {
-		users = append(users, m{"login": p.Name, "name": p.display(), "email": p.Email})
+		users = append(users, m{"login": p.Name, "name": display(p), "email": p.Email})
 		staff = append(staff, m{"login": p.Name, "role": "member"})
 	}
 	return encode(tb, m{

@@ -121,7 +121,7 @@ func (l *OpenLDAP) seed() string {
 		if p.Name == Carol.Name {
 			employed = "left"
 		}
-		entry(&b, dn[p.Name], "objectClass", "inetOrgPerson", "uid", p.Name, "cn", p.display(), "sn", "Example", "displayName", p.display(),
+		entry(&b, dn[p.Name], "objectClass", "inetOrgPerson", "uid", p.Name, "cn", display(p), "sn", "Example", "displayName", display(p),
 			"mail", p.Email, "employeeType", employed, "userPassword", p.Password)
 	}
 	for _, group := range []string{"admins", "developers"} {

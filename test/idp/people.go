@@ -1,13 +1,16 @@
 package idp
 
-import "strings"
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
 
-// Person is somebody whom the providers know. Name is what is typed as the user
-// name, and Groups are those that the person is directly in.
-type Person struct {
-	Name, Password, Email string
-	Groups                []string
-}
+	"pachyderm/test/walk"
+)
+
+// Person is somebody whom the providers know.
+type Person = walk.Person
 
 // The people of every provider. Carol has left: directories mark her.
 var (
@@ -16,14 +19,8 @@ var (
 	Carol = Person{Name: "carol", Password: "christmas-3", Email: "carol@example.com", Groups: []string{"developers"}}
 )
 
-// WithPassword is the same person who types something else.
-func (p Person) WithPassword(password string) Person {
-	p.Password = password
-	return p
-}
-
 // display is what the directories keep as somebody's full name.
-func (p Person) display() string {
+func display(p Person) string {
 	return strings.ToUpper(p.Name[:1]) + p.Name[1:] + " Example"
 }
 
@@ -38,4 +35,14 @@ func members(people []Person, group string) []string {
 		}
 	}
 	return names
+}
+
+// ErrRefused is in the error of SignIn where the provider asks for the password
+// again, or does not know the person.
+var ErrRefused = walk.ErrRefused
+
+// SignIn is walk.SignIn. CA.Client makes a client.
+func SignIn(tb testing.TB, client *http.Client, start string, p Person, stop func(*url.URL) bool) (*url.URL, string, error) {
+	tb.Helper()
+	return walk.SignIn(tb.Context(), client, start, p, stop)
 }

@@ -81,7 +81,7 @@ func StartSamba(tb testing.TB, ca *CA) *Samba {
 
 // DN is a person's distinguished name.
 func (s *Samba) DN(p Person) string {
-	return "CN=Example\\, " + p.display()[:len(p.Name)] + "," + s.UsersDN
+	return "CN=Example\\, " + display(p)[:len(p.Name)] + "," + s.UsersDN
 }
 
 // Modify changes the directory while it runs; ldif is what ldapmodify reads.

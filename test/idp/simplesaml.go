@@ -137,7 +137,7 @@ func (s *SimpleSAML) users() string {
 			groups = append(groups, php(g))
 		}
 		fmt.Fprintf(&b, "  %s => ['uid' => [%s], 'email' => [%s], 'displayName' => [%s], 'groups' => [%s]],\n",
-			php(p.Name+":"+p.Password), php(p.Name), php(p.Email), php(p.display()), strings.Join(groups, ", "))
+			php(p.Name+":"+p.Password), php(p.Name), php(p.Email), php(display(p)), strings.Join(groups, ", "))
 	}
 	b.WriteString("]];\n")
 	return b.String()

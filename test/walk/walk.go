@@ -1,14 +1,27 @@
-package idp
+package walk
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
-	"testing"
 )
+
+// Person is somebody who signs in. Name is what is typed as the user name, and
+// Groups are those that the person is directly in.
+type Person struct {
+	Name, Password, Email string
+	Groups                []string
+}
+
+// WithPassword is the same person who types something else.
+func (p Person) WithPassword(password string) Person {
+	p.Password = password
+	return p
+}
 
 // ErrRefused is in the error of SignIn where the provider asks for the password
 // again, or does not know the person.
@@ -18,10 +31,9 @@ var ErrRefused = errors.New("refused")
 // browser would: types name and password, agrees to what is asked, and lets
 // forms that send themselves do so. It ends before it would open an address for
 // which stop is true, or at a page without a form, and returns that address and
-// the page's text. The client needs a cookie jar; CA.Client makes one.
-func SignIn(tb testing.TB, client *http.Client, start string, p Person, stop func(*url.URL) bool) (*url.URL, string, error) {
-	tb.Helper()
-	w := &walker{tb: tb, client: *client, person: p, stop: stop}
+// the page's text. The client needs a cookie jar.
+func SignIn(ctx context.Context, client *http.Client, start string, p Person, stop func(*url.URL) bool) (*url.URL, string, error) {
+	w := &walker{client: *client, person: p, stop: stop}
 	// A redirect is a step like any other, because stop is asked about each.
 	w.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	at, err := url.Parse(start)
@@ -34,7 +46,7 @@ func SignIn(tb testing.TB, client *http.Client, start string, p Person, stop fun
 		if stop != nil && stop(next.to) {
 			return next.to, "", nil
 		}
-		page, err := w.open(next)
+		page, err := w.open(ctx, next)
 		if err != nil {
 			return next.to, "", fmt.Errorf("%s %s: %w", next.method, next.to, err)
 		}
@@ -58,7 +70,6 @@ type step struct {
 }
 
 type walker struct {
-	tb     testing.TB
 	client http.Client
 	person Person
 	stop   func(*url.URL) bool
@@ -66,12 +77,12 @@ type walker struct {
 	typed bool
 }
 
-func (w *walker) open(s step) (*page, error) {
+func (w *walker) open(ctx context.Context, s step) (*page, error) {
 	var body io.Reader
 	if s.method == http.MethodPost {
 		body = strings.NewReader(s.form.Encode())
 	}
-	r, err := http.NewRequestWithContext(w.tb.Context(), s.method, s.to.String(), body)
+	r, err := http.NewRequestWithContext(ctx, s.method, s.to.String(), body)
 	if err != nil {
 		return nil, err
 	}
