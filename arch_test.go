@@ -35,6 +35,7 @@ var mayImport = map[string][]string{
 
 	"internal/fault":       nil,
 	"internal/requestid":   nil,
+	"internal/tracing":     {"internal/fault"},
 	"internal/version":     {"api/version"},
 	"internal/principal":   {"internal/fault"},
 	"internal/strict":      {"internal/fault"},
@@ -42,7 +43,7 @@ var mayImport = map[string][]string{
 	"internal/webaddr":     {"internal/fault"},
 	"internal/declared":    {"internal/fault", "internal/secret", "internal/strict"},
 	"internal/config":      {"internal/declared", "internal/fault", "internal/secret", "internal/strict", "internal/webaddr"},
-	"internal/db":          {"internal/db/migrations", "internal/db/prepared", "internal/fault"},
+	"internal/db":          {"internal/db/migrations", "internal/db/prepared", "internal/fault", "internal/tracing"},
 	"internal/db/dbtest":   {"internal/db"},
 	"internal/web/theme":   nil,
 	"internal/web":         {"internal/fault", "internal/requestid", "internal/web/theme"},
@@ -79,7 +80,7 @@ var mayImport = map[string][]string{
 	"internal/connector/refuse":      {"internal/fault"},
 	"internal/connector/claimlog":    nil,
 	"internal/connector/document":    {"internal/connector/refuse", "internal/fault", "internal/webaddr"},
-	"internal/connector/fetch":       {"internal/fault"},
+	"internal/connector/fetch":       {"internal/fault", "internal/tracing"},
 	"internal/connector/probe":       {"internal/connector/fetch", "internal/fault", "internal/webaddr"},
 	"internal/connector/oidc/claim":  {"internal/connector/fetch", "internal/fault"},
 	"internal/connector/oidc/keyset": {"internal/connector/fetch", "internal/connector/refuse"},
@@ -135,7 +136,7 @@ var mayImport = map[string][]string{
 	},
 	"internal/issuer/grant": {
 		"internal/audit", "internal/db", "internal/fault", "internal/identity", "internal/issuer/device", "internal/issuer/endpoint",
-		"internal/issuer/jws", "internal/issuer/logout", "internal/principal", "internal/secret", "internal/token",
+		"internal/issuer/jws", "internal/issuer/logout", "internal/principal", "internal/secret", "internal/token", "internal/tracing",
 	},
 	"internal/issuer/exchange": {
 		"internal/connector/fetch", "internal/connector/oidc/keyset", "internal/db", "internal/fault", "internal/issuer/endpoint", "internal/principal",
@@ -153,11 +154,11 @@ var mayImport = map[string][]string{
 	},
 	"internal/issuer/upstream": {
 		"internal/connector", "internal/connector/fetch", "internal/db", "internal/fault", "internal/identity", "internal/issuer/loginctx",
-		"internal/issuer/registry", "internal/limit/guess", "internal/principal",
+		"internal/issuer/registry", "internal/limit/guess", "internal/principal", "internal/tracing",
 	},
 	"internal/issuer/homerealm": {"internal/connector", "internal/issuer/registry", "internal/web"},
 	"internal/issuer/dexview": {
-		"internal/fault", "internal/issuer/grant", "internal/issuer/loginctx", "internal/issuer/registry", "internal/issuer/upstream",
+		"internal/fault", "internal/issuer/grant", "internal/issuer/loginctx", "internal/issuer/registry", "internal/issuer/upstream", "internal/tracing",
 	},
 	"internal/issuer/connectortest": {
 		"internal/audit", "internal/connector", "internal/connector/claimlog", "internal/connector/fetch", "internal/db", "internal/fault",
@@ -168,7 +169,7 @@ var mayImport = map[string][]string{
 		"internal/audit", "internal/connector", "internal/connector/fetch", "internal/connector/oidc/clientauth", "internal/issuer/clientkey", "internal/connector/probe", "internal/db", "internal/fault",
 		"internal/identity", "internal/issuer/connectortest", "internal/issuer/endpoint", "internal/issuer/logout", "internal/issuer/device", "internal/issuer/dexlog", "internal/issuer/dexstore", "internal/issuer/dexview", "internal/issuer/grant",
 		"internal/issuer/homerealm", "internal/issuer/jws", "internal/issuer/loginctx", "internal/issuer/oidcclient", "internal/issuer/registry", "internal/issuer/settings", "internal/issuer/signing", "internal/issuer/upstream", "internal/principal", "internal/secret", "internal/web",
-		"internal/web/browser", "internal/web/record", "internal/web/theme", "internal/webaddr",
+		"internal/web/browser", "internal/web/record", "internal/web/theme", "internal/webaddr", "internal/tracing",
 	},
 	"internal/login": {
 		"internal/access", "internal/audit", "internal/connector/document", "internal/connector/oidc", "internal/db", "internal/fault", "internal/identity", "internal/issuer",
@@ -184,7 +185,7 @@ var mayImport = map[string][]string{
 	"internal/rpc": {
 		"api", "api/admin", "api/auth", "api/enterprise", "api/identity", "api/license", "api/pach", "api/pfs", "api/pps", "api/version", "internal/access",
 		"internal/db", "internal/fault", "internal/issuer", "internal/issuer/exchange", "internal/limit", "internal/login", "internal/rpc/admin", "internal/rpc/auth", "internal/rpc/enterprise",
-		"internal/requestid", "internal/rpc/identity", "internal/rpc/pach", "internal/secret", "internal/session", "internal/strict", "internal/version",
+		"internal/requestid", "internal/rpc/identity", "internal/rpc/pach", "internal/secret", "internal/session", "internal/strict", "internal/version", "internal/tracing",
 	},
 	"internal/rpc/admin": {"api/admin", "api/version", "internal/access", "internal/fault", "internal/session", "internal/version"},
 	"internal/rpc/auth": {
@@ -206,7 +207,7 @@ var mayImport = map[string][]string{
 		"api/admin", "internal/access", "internal/config", "internal/db", "internal/declared", "internal/fault", "internal/issuer", "internal/issuer/device",
 		"internal/issuer/connectortest", "internal/issuer/dexstore", "internal/issuer/endpoint", "internal/issuer/exchange", "internal/issuer/grant",
 		"internal/issuer/registry", "internal/limit", "internal/limit/guess", "internal/login", "internal/pachd/offline", "internal/reconcile", "internal/rename", "internal/requestid", "internal/rpc",
-		"internal/secret", "internal/session", "internal/token", "internal/version", "internal/web", "internal/web/browser", "internal/web/theme",
+		"internal/secret", "internal/session", "internal/token", "internal/version", "internal/web", "internal/web/browser", "internal/web/theme", "internal/tracing",
 	},
 	"internal/pachd/offline": {
 		"internal/config", "internal/db", "internal/db/dump", "internal/db/reseal", "internal/fault", "internal/principal", "internal/secret", "internal/session",
@@ -268,6 +269,7 @@ var onlyIn = []struct {
 		"api", "api/", "client", "internal/rpc", "internal/rpc/", "internal/cli/", "internal/pachd", "internal/pachd/pachdtest", "test/load", "test/walk",
 	}},
 	{"database/sql", "SQL goes through db", []string{"internal/db", "internal/db/dbtest", "internal/db/migrations", "internal/db/prepared"}},
+	{"go.opentelemetry.io", "only tracing knows who is told of it", []string{"internal/tracing"}},
 	{"github.com/spf13/cobra", "only cli has commands", []string{"internal/cli", "internal/cli/"}},
 }
 

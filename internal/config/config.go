@@ -53,6 +53,7 @@ type Config struct {
 	Limits        Limits   `json:"limits"`
 	ShutdownDelay Duration `json:"shutdownDelay" doc:"How long pachd goes on serving after it is told to stop, and says that it is not ready, so that load balancers turn away from it first, such as 5s."`
 	Log           Log      `json:"log"`
+	Tracing       Tracing  `json:"tracing"`
 	Cluster       struct {
 		DeploymentID string `json:"deploymentID" doc:"Returned by InspectCluster."`
 		PublicHost   string `json:"publicHost" doc:"Host name of the proxy in front of pachd, returned by InspectCluster."`
@@ -154,6 +155,24 @@ type Log struct {
 	Format string `json:"format" doc:"text or json."`
 }
 
+// Tracing says where traces go, by OTLP over HTTP.
+type Tracing struct {
+	Endpoint string `json:"endpoint" doc:"Address of an OpenTelemetry collector, such as http://otel-collector:4318, to which traces of all requests go; all requests of one login are one trace. None when empty."`
+	Percent  int    `json:"percent" doc:"How many of a hundred traces are sent."`
+}
+
+func (t Tracing) validate(add func(format string, a ...any)) {
+	if t.Percent < 0 || t.Percent > 100 {
+		add("tracing.percent: must be from 0 to 100")
+	}
+	if t.Endpoint == "" {
+		return
+	}
+	if u, err := webaddr.Parse(t.Endpoint); err != nil || u.Path != "" {
+		add("tracing.endpoint: %q is not an address such as http://otel-collector:4318", t.Endpoint)
+	}
+}
+
 // Duration is a time.Duration written as 90m or 720h.
 type Duration time.Duration
 
@@ -175,6 +194,7 @@ func standard() (c Config) {
 	c.Secrets.AllowFiles = names{"/run/secrets"}
 	c.Limits = Limits{SignInsPerMinute: 600, WrongPasswords: 10, PendingSignIns: 10000, Connections: 4096}
 	c.Log = Log{Level: "info", Format: "text"}
+	c.Tracing.Percent = 100
 	c.Database.MaxOpenConns, c.Database.MaxIdleConns = 32, 8
 	return c
 }
@@ -312,6 +332,7 @@ func (c Config) validate() error {
 		add("issuer.signingAlgorithm: %q: use RS256 or ES256", c.Issuer.SigningAlgorithm)
 	}
 	c.Limits.validate(add)
+	c.Tracing.validate(add)
 	if c.Auth.RobotTokenTTL < 0 {
 		add("auth.robotTokenTTL: must not be less than 0s")
 	}

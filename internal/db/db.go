@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"pachyderm/internal/fault"
+	"pachyderm/internal/tracing"
 )
 
 // maxAttempts bounds the retries of one Update. Fifty writers on one row needed
@@ -127,7 +128,7 @@ func (d *DB) Shrink(ctx context.Context) error { return d.fault(d.engine.shrink(
 
 // View runs f in a read-only transaction that sees one state of the data.
 func (d *DB) View(ctx context.Context, f func(*Tx) error) error {
-	return d.fault(d.run(ctx, d.read, d.engine.readOptions(), f))
+	return d.fault(d.run(ctx, "view", d.read, d.engine.readOptions(), f))
 }
 
 // Update runs f in a transaction and commits it unless f fails. f runs again
@@ -136,7 +137,7 @@ func (d *DB) View(ctx context.Context, f func(*Tx) error) error {
 func (d *DB) Update(ctx context.Context, f func(*Tx) error) error {
 	var err error
 	for attempt := range maxAttempts {
-		err = d.run(ctx, d.write, d.engine.writeOptions(), f)
+		err = d.run(ctx, "update", d.write, d.engine.writeOptions(), f)
 		if err == nil || !d.engine.isConflict(err) {
 			return d.fault(err)
 		}
@@ -162,9 +163,11 @@ func Pause(ctx context.Context, attempt int) error {
 	}
 }
 
-func (d *DB) run(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, f func(*Tx) error) error {
+func (d *DB) run(ctx context.Context, name string, pool *sql.DB, opts *sql.TxOptions, f func(*Tx) error) (err error) {
+	ctx, traced := tracing.Step(ctx, "database "+name)
+	defer func() { traced(err) }()
 	var t *sql.Tx
-	err := d.overLost(func() (err error) {
+	err = d.overLost(func() (err error) {
 		t, err = pool.BeginTx(ctx, opts)
 		return err
 	})

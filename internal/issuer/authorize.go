@@ -20,6 +20,7 @@ import (
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/upstream"
 	"pachyderm/internal/secret"
+	"pachyderm/internal/tracing"
 	"pachyderm/internal/web"
 	"pachyderm/internal/web/browser"
 	"pachyderm/internal/web/record"
@@ -48,6 +49,10 @@ func (h *handler) serveAuth(w http.ResponseWriter, r *http.Request) error {
 // in: Dex's own only show that somebody has signed in.
 const bound = "bound"
 
+// traced is the parameter with which the end of a login, of which Dex has forgotten
+// the beginning, is a part of the same trace.
+const traced = "traceparent"
+
 // serveEnd is where Dex makes the code, at /auth, or asks for consent before, at
 // /approval. A link to it would sign whoever opens it in as whoever sent it.
 func (h *handler) serveEnd(w http.ResponseWriter, r *http.Request) error {
@@ -58,6 +63,7 @@ func (h *handler) serveEnd(w http.ResponseWriter, r *http.Request) error {
 	if id == "" || !secret.Same(browser.CSRF(id, r.Form.Get("req")), r.URL.Query().Get(bound)) {
 		return errOtherBrowser()
 	}
+	tracing.Continue(r.Context(), r.URL.Query().Get(traced))
 	mode := r.URL.Query().Get(endpoint.ResponseMode)
 	request := storage.AuthRequest{}
 	if mode == endpoint.FormPost {
@@ -84,6 +90,9 @@ func (h *handler) bind(rec *record.Recorder, r *http.Request, mode string) {
 	q.Set(bound, browser.CSRF(h.cookie.ID(r), q.Get("req")))
 	if mode != "" {
 		q.Set(endpoint.ResponseMode, mode)
+	}
+	if id := tracing.Traceparent(r.Context()); id != "" {
+		q.Set(traced, id)
 	}
 	u.RawQuery = q.Encode()
 	rec.Header().Set("Location", u.String())
@@ -238,6 +247,7 @@ func (h *handler) underWay(ctx context.Context, state string) (*loginctx.Login, 
 		return nil, errLoginOver()
 	}
 	l.Request = &request
+	tracing.Continue(ctx, l.Trace)
 	return l, nil
 }
 

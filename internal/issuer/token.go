@@ -53,6 +53,7 @@ func (i *Issuer) Verify(ctx context.Context, raw string) (Claims, error) {
 	if err := json.Unmarshal(said, &more); err != nil {
 		return Claims{}, err
 	}
+	i.grants.Trace(ctx, more.Grant)
 	return Claims{IDToken: t, GrantID: more.Grant, EmailVerified: more.EmailVerified, Digest: secret.Hash(string(said))}, nil
 }
 

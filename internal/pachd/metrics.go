@@ -3,6 +3,7 @@ package pachd
 import (
 	"context"
 	"crypto/x509"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -57,7 +58,9 @@ func (p *Pachd) measured(next http.Handler) http.Handler {
 			p.requests.WithLabelValues(endpoint, strconv.Itoa(answer.code)).Observe(seconds)
 		}))
 		defer took.ObserveDuration()
-		next.ServeHTTP(answer, r)
+		ctx, traced := p.tracer.Request(r.Context(), r.Method+" "+endpoint)
+		defer func() { traced(answer.failure()) }()
+		next.ServeHTTP(answer, r.WithContext(ctx))
 	})
 }
 
@@ -70,6 +73,14 @@ type answered struct {
 func (a *answered) WriteHeader(code int) {
 	a.code = code
 	a.ResponseWriter.WriteHeader(code)
+}
+
+// failure is nil unless it was pachd that failed.
+func (a *answered) failure() error {
+	if a.code < http.StatusInternalServerError {
+		return nil
+	}
+	return fmt.Errorf("status %d", a.code)
 }
 
 // Unwrap is for http.ResponseController.

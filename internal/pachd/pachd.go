@@ -40,11 +40,16 @@ import (
 	"pachyderm/internal/rpc"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/session"
+	"pachyderm/internal/tracing"
+	"pachyderm/internal/version"
 )
 
 // shutdownTimeout is how long calls under way may take to finish when pachd
 // stops.
 const shutdownTimeout = 5 * time.Second
+
+// tracesWithin is how long a collector may take for what is left then.
+const tracesWithin = time.Second
 
 // Pachd is a server that is ready to run.
 type Pachd struct {
@@ -61,6 +66,7 @@ type Pachd struct {
 	Sessions *session.Service
 	exchange *exchange.Service
 	sealer   *secret.Sealer
+	tracer   *tracing.Tracer
 	newRoot  bool // this start made the root token
 	stopping atomic.Bool
 
@@ -86,6 +92,13 @@ func New(ctx context.Context, c config.Config, log *slog.Logger, now func() time
 		log.WarnContext(ctx, "upstream's variables", "note", note)
 	}
 	p.Limits = p.newLimits()
+	p.tracer, err = tracing.New(ctx, tracing.Config{
+		Endpoint: c.Tracing.Endpoint, Ratio: float64(c.Tracing.Percent) / 100, Version: version.Short(version.Current()),
+		Replica: replicaName(c.DataDir), Log: log, Now: now,
+	})
+	if err != nil {
+		return nil, err
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.close())
@@ -195,7 +208,7 @@ func (p *Pachd) wireServer(ctx context.Context) error {
 	c := p.config.Cluster
 	p.rpc, err = rpc.New(rpc.Config{
 		DB: p.DB, Sessions: p.Sessions, Issuer: p.Issuer, Exchange: p.exchange, Login: p.Login, Log: p.log, Now: p.now,
-		Creds: creds, Limits: p.Limits,
+		Creds: creds, Limits: p.Limits, Tracer: p.tracer,
 		Cluster: &admin.ClusterInfo{Id: string(clusterID), DeploymentId: c.DeploymentID, ProxyHost: c.PublicHost, ProxyTls: c.PublicTLS},
 	})
 	if err != nil {
@@ -319,6 +332,10 @@ func (p *Pachd) stop(servers []*http.Server) {
 }
 
 func (p *Pachd) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), tracesWithin)
+	defer cancel()
+	// What a collector does not take any more is lost, and no failure.
+	_ = p.tracer.Close(ctx)
 	err := p.listens.close()
 	if p.DB != nil {
 		err = errors.Join(err, p.DB.Close())

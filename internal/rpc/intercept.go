@@ -24,7 +24,12 @@ import (
 // the way out faults become status.
 func (s *Server) intercept(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (resp any, err error) {
 	took := prometheus.NewTimer(s.Durations.WithLabelValues(info.FullMethod))
-	defer func() { err = s.finish(ctx, info.FullMethod, recover(), err); took.ObserveDuration() }()
+	ctx, traced := s.tracer.Request(ctx, info.FullMethod)
+	defer func() {
+		traced(err)
+		err = s.finish(ctx, info.FullMethod, recover(), err)
+		took.ObserveDuration()
+	}()
 	ctx = withID(s.withClient(ctx))
 	if err := s.limit(ctx, info.FullMethod); err != nil {
 		return nil, err

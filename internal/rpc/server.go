@@ -35,6 +35,7 @@ import (
 	"pachyderm/internal/rpc/identity"
 	"pachyderm/internal/rpc/pach"
 	"pachyderm/internal/session"
+	"pachyderm/internal/tracing"
 )
 
 // Config is what a Server is made from.
@@ -50,6 +51,7 @@ type Config struct {
 	// Creds are nil for plain text.
 	Creds   credentials.TransportCredentials
 	Cluster *adminpb.ClusterInfo
+	Tracer  *tracing.Tracer
 }
 
 // Server is the gRPC server.
@@ -64,6 +66,7 @@ type Server struct {
 	sessions *session.Service
 	refusals *refusals
 	limits   *limit.Limits
+	tracer   *tracing.Tracer
 	rows     map[string]rule
 	// methods are those that are not streams, by full name.
 	methods map[string]boundMethod
@@ -73,7 +76,7 @@ type Server struct {
 func New(c Config) (*Server, error) {
 	s := &Server{
 		Health: health.NewServer(), sessions: c.Sessions, refusals: &refusals{log: c.Log, now: c.Now},
-		limits: c.Limits, rows: policy(), methods: map[string]boundMethod{},
+		limits: c.Limits, tracer: c.Tracer, rows: policy(), methods: map[string]boundMethod{},
 	}
 	s.count()
 	opts := []grpc.ServerOption{

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"pachyderm/internal/fault"
+	"pachyderm/internal/tracing"
 )
 
 // maxAnswer is far more than any discovery document, key set or token has.
@@ -104,7 +105,9 @@ func (w watched) RoundTrip(r *http.Request) (*http.Response, error) {
 			},
 		}))
 	}
-	res, err := w.Transport.RoundTrip(r)
+	ctx, traced := tracing.Step(r.Context(), "provider request", "server.address", r.URL.Hostname())
+	res, err := w.Transport.RoundTrip(r.WithContext(ctx))
+	traced(err)
 	if outage != nil && (err != nil || res.StatusCode >= 500 || res.StatusCode == http.StatusTooManyRequests) {
 		outage.Store(true)
 	}

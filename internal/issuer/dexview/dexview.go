@@ -13,6 +13,7 @@ import (
 	"pachyderm/internal/issuer/loginctx"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/upstream"
+	"pachyderm/internal/tracing"
 )
 
 // Config is what the view of the storage is made from.
@@ -55,6 +56,7 @@ func (v *view) CreateAuthRequest(ctx context.Context, a storage.AuthRequest) err
 		return errors.New("a login outside of our own handler")
 	}
 	var err error
+	f.Trace = tracing.Traceparent(ctx)
 	if a.ConnectorData, err = f.Data(); err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/endpoint"
 	"pachyderm/internal/secret"
+	"pachyderm/internal/tracing"
 )
 
 // RedeemCode exchanges an authorization code for tokens, once (RFC 6749, 4.1.3).
@@ -56,6 +57,7 @@ const unknownCode = "the code is not known, or not any more"
 
 // begin turns a code, or an approved device, into a grant that gives tokens.
 func (s *Server) begin(ctx context.Context, tx *db.Tx, c Client, g *Grant) (who identity.Identity, refresh string, err error) {
+	tracing.Continue(ctx, g.Trace)
 	if who, err = s.gate(ctx, tx, c, *g); err != nil {
 		return who, "", err
 	}

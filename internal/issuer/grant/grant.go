@@ -15,6 +15,7 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
+	"pachyderm/internal/tracing"
 )
 
 const (
@@ -73,6 +74,7 @@ type body struct {
 	Offline bool `json:"offline,omitempty"`
 	// Refresh is the current refresh token, for a client whose answer got lost.
 	Refresh string `json:"refresh,omitempty"`
+	Trace   string `json:"trace,omitempty"` // of the login
 }
 
 // Store keeps grants. It is safe for concurrent use.
@@ -102,9 +104,23 @@ func (s *Store) Create(ctx context.Context, c storage.AuthCode, offline bool) er
 		body: body{
 			RedirectURI: c.RedirectURI, Challenge: c.PKCE.CodeChallenge, Nonce: c.Nonce, Scopes: c.Scopes, AuthTime: c.AuthTime,
 			Person: c.Claims, ConnectorData: c.ConnectorData, Offline: offline && slices.Contains(c.Scopes, scopeOffline),
+			Trace: tracing.Traceparent(ctx),
 		},
 	}
 	return s.DB.Update(ctx, func(tx *db.Tx) error { return s.insert(ctx, tx, g) })
+}
+
+// Trace makes the request of ctx, if it is traced, a part of the login that a grant is
+// of.
+func (s *Store) Trace(ctx context.Context, id string) {
+	if !tracing.On(ctx) || id == "" {
+		return
+	}
+	_ = s.DB.View(ctx, func(tx *db.Tx) error { // a grant that is not there has nothing to add
+		g, err := s.ByID(ctx, tx, id)
+		tracing.Continue(ctx, g.Trace)
+		return err
+	})
 }
 
 // end ends a grant for a reason, which is recorded, and all that it gave.

@@ -24,6 +24,7 @@ type Login struct {
 	Revision string     `json:"revision"`
 	Inner    []byte     `json:"inner,omitempty"`
 	Answer   url.Values `json:"answer,omitempty"`
+	Trace    string     `json:"trace,omitempty"` // of the request that began it
 }
 
 type key struct{}

@@ -21,6 +21,7 @@ import (
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/limit/guess"
 	"pachyderm/internal/principal"
+	"pachyderm/internal/tracing"
 )
 
 // wrapped is a connector with our part: what it vouches for is recorded, and
@@ -45,7 +46,9 @@ func ask[T any](ctx context.Context, w wrapped, step string, do func(context.Con
 	ctx = context.WithValue(ctx, oauth2.HTTPClient, w.upstream.client)
 	ctx, outage := fetch.WatchOutage(ctx)
 	took := prometheus.NewTimer(w.upstream.metrics.asked.WithLabelValues(w.id, step))
+	ctx, traced := tracing.Step(ctx, "connector "+step, "connector", w.id)
 	v, err := Within(ctx, do)
+	traced(err)
 	took.ObserveDuration()
 	if err != nil && fault.KindOf(err) == fault.Internal && outage() {
 		err = fault.New(fault.Unavailable, "the identity provider does not answer as it should").
