@@ -128,6 +128,9 @@ func (o options) transport(a Address) (credentials.TransportCredentials, error) 
 // Address is where the client connects to.
 func (c *Client) Address() Address { return c.address }
 
+// Conn is for calls that this package does not know, of newer or other services.
+func (c *Client) Conn() grpc.ClientConnInterface { return c.conn }
+
 // Close ends the connection.
 func (c *Client) Close() error { return c.conn.Close() }
 

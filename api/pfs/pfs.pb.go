@@ -126,6 +126,186 @@ func (x *Repo) GetProject() *Project {
 	return nil
 }
 
+// ListProjectRequest and the messages below are of methods of upstream's that are
+// called there; they are not part of this service yet.
+type ListProjectRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListProjectRequest) Reset() {
+	*x = ListProjectRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListProjectRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListProjectRequest) ProtoMessage() {}
+
+func (x *ListProjectRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListProjectRequest.ProtoReflect.Descriptor instead.
+func (*ListProjectRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{2}
+}
+
+type ProjectInfo struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Project       *Project               `protobuf:"bytes,1,opt,name=project,proto3" json:"project,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProjectInfo) Reset() {
+	*x = ProjectInfo{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProjectInfo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProjectInfo) ProtoMessage() {}
+
+func (x *ProjectInfo) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProjectInfo.ProtoReflect.Descriptor instead.
+func (*ProjectInfo) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ProjectInfo) GetProject() *Project {
+	if x != nil {
+		return x.Project
+	}
+	return nil
+}
+
+type ListRepoRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// user, spec or meta; empty for all.
+	Type string `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
+	// Empty for all.
+	Projects      []*Project `protobuf:"bytes,2,rep,name=projects,proto3" json:"projects,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRepoRequest) Reset() {
+	*x = ListRepoRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRepoRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRepoRequest) ProtoMessage() {}
+
+func (x *ListRepoRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRepoRequest.ProtoReflect.Descriptor instead.
+func (*ListRepoRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ListRepoRequest) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *ListRepoRequest) GetProjects() []*Project {
+	if x != nil {
+		return x.Projects
+	}
+	return nil
+}
+
+type RepoInfo struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Repo          *Repo                  `protobuf:"bytes,1,opt,name=repo,proto3" json:"repo,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RepoInfo) Reset() {
+	*x = RepoInfo{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RepoInfo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RepoInfo) ProtoMessage() {}
+
+func (x *RepoInfo) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RepoInfo.ProtoReflect.Descriptor instead.
+func (*RepoInfo) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *RepoInfo) GetRepo() *Repo {
+	if x != nil {
+		return x.Repo
+	}
+	return nil
+}
+
 type ActivateAuthRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -134,7 +314,7 @@ type ActivateAuthRequest struct {
 
 func (x *ActivateAuthRequest) Reset() {
 	*x = ActivateAuthRequest{}
-	mi := &file_api_pfs_pfs_proto_msgTypes[2]
+	mi := &file_api_pfs_pfs_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -146,7 +326,7 @@ func (x *ActivateAuthRequest) String() string {
 func (*ActivateAuthRequest) ProtoMessage() {}
 
 func (x *ActivateAuthRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pfs_pfs_proto_msgTypes[2]
+	mi := &file_api_pfs_pfs_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -159,7 +339,7 @@ func (x *ActivateAuthRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActivateAuthRequest.ProtoReflect.Descriptor instead.
 func (*ActivateAuthRequest) Descriptor() ([]byte, []int) {
-	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{2}
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{6}
 }
 
 type ActivateAuthResponse struct {
@@ -170,7 +350,7 @@ type ActivateAuthResponse struct {
 
 func (x *ActivateAuthResponse) Reset() {
 	*x = ActivateAuthResponse{}
-	mi := &file_api_pfs_pfs_proto_msgTypes[3]
+	mi := &file_api_pfs_pfs_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -182,7 +362,7 @@ func (x *ActivateAuthResponse) String() string {
 func (*ActivateAuthResponse) ProtoMessage() {}
 
 func (x *ActivateAuthResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pfs_pfs_proto_msgTypes[3]
+	mi := &file_api_pfs_pfs_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -195,7 +375,7 @@ func (x *ActivateAuthResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActivateAuthResponse.ProtoReflect.Descriptor instead.
 func (*ActivateAuthResponse) Descriptor() ([]byte, []int) {
-	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{3}
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{7}
 }
 
 var File_api_pfs_pfs_proto protoreflect.FileDescriptor
@@ -208,7 +388,15 @@ const file_api_pfs_pfs_proto_rawDesc = "" +
 	"\x04Repo\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12)\n" +
-	"\aproject\x18\x03 \x01(\v2\x0f.pfs_v2.ProjectR\aproject\"\x15\n" +
+	"\aproject\x18\x03 \x01(\v2\x0f.pfs_v2.ProjectR\aproject\"\x14\n" +
+	"\x12ListProjectRequest\"8\n" +
+	"\vProjectInfo\x12)\n" +
+	"\aproject\x18\x01 \x01(\v2\x0f.pfs_v2.ProjectR\aproject\"R\n" +
+	"\x0fListRepoRequest\x12\x12\n" +
+	"\x04type\x18\x01 \x01(\tR\x04type\x12+\n" +
+	"\bprojects\x18\x02 \x03(\v2\x0f.pfs_v2.ProjectR\bprojects\",\n" +
+	"\bRepoInfo\x12 \n" +
+	"\x04repo\x18\x01 \x01(\v2\f.pfs_v2.RepoR\x04repo\"\x15\n" +
 	"\x13ActivateAuthRequest\"\x16\n" +
 	"\x14ActivateAuthResponse2P\n" +
 	"\x03API\x12I\n" +
@@ -226,22 +414,29 @@ func file_api_pfs_pfs_proto_rawDescGZIP() []byte {
 	return file_api_pfs_pfs_proto_rawDescData
 }
 
-var file_api_pfs_pfs_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_api_pfs_pfs_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_api_pfs_pfs_proto_goTypes = []any{
 	(*Project)(nil),              // 0: pfs_v2.Project
 	(*Repo)(nil),                 // 1: pfs_v2.Repo
-	(*ActivateAuthRequest)(nil),  // 2: pfs_v2.ActivateAuthRequest
-	(*ActivateAuthResponse)(nil), // 3: pfs_v2.ActivateAuthResponse
+	(*ListProjectRequest)(nil),   // 2: pfs_v2.ListProjectRequest
+	(*ProjectInfo)(nil),          // 3: pfs_v2.ProjectInfo
+	(*ListRepoRequest)(nil),      // 4: pfs_v2.ListRepoRequest
+	(*RepoInfo)(nil),             // 5: pfs_v2.RepoInfo
+	(*ActivateAuthRequest)(nil),  // 6: pfs_v2.ActivateAuthRequest
+	(*ActivateAuthResponse)(nil), // 7: pfs_v2.ActivateAuthResponse
 }
 var file_api_pfs_pfs_proto_depIdxs = []int32{
 	0, // 0: pfs_v2.Repo.project:type_name -> pfs_v2.Project
-	2, // 1: pfs_v2.API.ActivateAuth:input_type -> pfs_v2.ActivateAuthRequest
-	3, // 2: pfs_v2.API.ActivateAuth:output_type -> pfs_v2.ActivateAuthResponse
-	2, // [2:3] is the sub-list for method output_type
-	1, // [1:2] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	0, // 1: pfs_v2.ProjectInfo.project:type_name -> pfs_v2.Project
+	0, // 2: pfs_v2.ListRepoRequest.projects:type_name -> pfs_v2.Project
+	1, // 3: pfs_v2.RepoInfo.repo:type_name -> pfs_v2.Repo
+	6, // 4: pfs_v2.API.ActivateAuth:input_type -> pfs_v2.ActivateAuthRequest
+	7, // 5: pfs_v2.API.ActivateAuth:output_type -> pfs_v2.ActivateAuthResponse
+	5, // [5:6] is the sub-list for method output_type
+	4, // [4:5] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_api_pfs_pfs_proto_init() }
@@ -255,7 +450,7 @@ func file_api_pfs_pfs_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_pfs_pfs_proto_rawDesc), len(file_api_pfs_pfs_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -20,6 +20,7 @@ import (
 
 	"pachyderm/api/auth"
 	"pachyderm/api/identity"
+	"pachyderm/api/pfs"
 	"pachyderm/demo/op"
 	"pachyderm/demo/op/optest"
 	"pachyderm/internal/cli/idp/migration"
@@ -68,7 +69,28 @@ func (u upstream) GetIdentityServerConfig(context.Context, *identity.GetIdentity
 
 type upstreamAuth struct{ auth.UnimplementedAPIServer }
 
-func (upstreamAuth) GetRoleBinding(ctx context.Context, _ *auth.GetRoleBindingRequest) (*auth.GetRoleBindingResponse, error) {
+// upstreamPFS lists a project and a repo, as upstream's does: one message for each.
+type upstreamPFS struct{}
+
+func (upstreamPFS) register(s *grpc.Server) {
+	s.RegisterService(&grpc.ServiceDesc{ServiceName: "pfs_v2.API", HandlerType: (*any)(nil), Streams: []grpc.StreamDesc{
+		{StreamName: "ListProject", ServerStreams: true, Handler: func(_ any, stream grpc.ServerStream) error {
+			if err := stream.RecvMsg(&pfs.ListProjectRequest{}); err != nil {
+				return err
+			}
+			return stream.SendMsg(&pfs.ProjectInfo{Project: &pfs.Project{Name: "genomics"}})
+		}},
+		{StreamName: "ListRepo", ServerStreams: true, Handler: func(_ any, stream grpc.ServerStream) error {
+			var asked pfs.ListRepoRequest
+			if err := stream.RecvMsg(&asked); err != nil || asked.GetType() != "user" {
+				return err
+			}
+			return stream.SendMsg(&pfs.RepoInfo{Repo: &pfs.Repo{Name: "images", Type: "user", Project: &pfs.Project{Name: "genomics"}}})
+		}},
+	}}, upstreamPFS{})
+}
+
+func (upstreamAuth) GetRoleBinding(ctx context.Context, req *auth.GetRoleBindingRequest) (*auth.GetRoleBindingResponse, error) {
 	if md, _ := metadata.FromIncomingContext(ctx); strings.Join(md.Get("authn-token"), "") != oldRoot {
 		return nil, status.Error(codes.Unauthenticated, "no authentication token")
 	}
@@ -78,6 +100,17 @@ func (upstreamAuth) GetRoleBinding(ctx context.Context, _ *auth.GetRoleBindingRe
 			r.Roles[n] = true
 		}
 		return r
+	}
+	switch r := req.GetResource(); r.GetType().String() + " " + r.GetName() {
+	case "PROJECT genomics":
+		return &auth.GetRoleBindingResponse{Binding: &auth.RoleBinding{Entries: map[string]*auth.Roles{"user:alice@example.com": roles("projectOwner")}}}, nil
+	case "REPO genomics/images":
+		return &auth.GetRoleBindingResponse{Binding: &auth.RoleBinding{Entries: map[string]*auth.Roles{
+			"robot:ci": roles("repoWriter"), "pipeline:genomics/align": roles("repoReader"),
+		}}}, nil
+	case "CLUSTER ":
+	default:
+		return nil, status.Errorf(codes.NotFound, "%v", r)
 	}
 	return &auth.GetRoleBindingResponse{Binding: &auth.RoleBinding{Entries: map[string]*auth.Roles{
 		"user:alice@example.com": roles("clusterAdmin"), "robot:ci": roles("repoReader", "debugger"),
@@ -108,6 +141,7 @@ func newWorld(t *testing.T, masked bool) world {
 	server := grpc.NewServer()
 	identity.RegisterAPIServer(server, upstream{provider: optest.Start(t, s.Issuer.Callback()), masked: masked})
 	auth.RegisterAPIServer(server, upstreamAuth{})
+	upstreamPFS{}.register(server)
 	go func() { _ = server.Serve(l) }()
 	t.Cleanup(server.Stop)
 	file := filepath.Join(t.TempDir(), "config.json")
@@ -129,7 +163,8 @@ func TestImport_BringsWhatAnotherHas(t *testing.T) {
 	w := newWorld(t, false)
 	callback := w.Issuer.Callback()
 	plan := w.Want(0, "", "import --from old", "create", "connector", "register the callback "+callback, "beside https://old.example.com/dex/callback",
-		"clusterAdmin", "user:alice@example.com", "debugger, repoReader", "never expires", "https://old.example.com/dex", "people sign in anew",
+		"clusterAdmin", "user:alice@example.com", "projectOwner on the project genomics", "repoWriter on the repo genomics/images",
+		"comes with that", "debugger, repoReader", "never expires", "https://old.example.com/dex", "people sign in anew",
 		"Nothing was changed", "--apply")
 	if list, err := w.API.Identity.ListIDPConnectors(w.Root(), &identity.ListIDPConnectorsRequest{}); err != nil || len(list.GetConnectors()) != 0 {
 		t.Errorf("the plan made %v, %v", list, err)
@@ -158,6 +193,13 @@ func TestImport_BringsWhatAnotherHas(t *testing.T) {
 	if err != nil || who.GetUsername() != pachdtest.Alice {
 		t.Errorf("she signs in by the connector: %v, %v", who, err)
 	}
+	for r, want := range map[*auth.Resource]string{pachdtest.Project("genomics"): pachdtest.Alice + " projectOwner", pachdtest.Repo("genomics/images"): "robot:ci repoWriter"} {
+		bound, err := w.Bound(w.Root(), r)
+		who, role, _ := strings.Cut(want, " ")
+		if err != nil || len(bound) != 1 || strings.Join(bound[who], " ") != role {
+			t.Errorf("bound on %v: %v, %v", r, bound, err)
+		}
+	}
 	bound, err := w.Bound(w.Root(), pachdtest.Cluster())
 	if err != nil || strings.Join(bound[pachdtest.Alice], " ") != "clusterAdmin" || strings.Join(bound["robot:ci"], " ") != "debugger repoReader" {
 		t.Errorf("bound: %v, %v", bound, err)
@@ -185,6 +227,54 @@ func TestImport_SecretThatIsNotShown(t *testing.T) {
 func TestImport_FromWhere(t *testing.T) {
 	w := newWorld(t, false)
 	w.Want(2, "", "import", "--from CONTEXT")
+	w.Want(2, "", "import --from old --from-values x.yaml", "--from CONTEXT")
+	w.Want(1, "", "import --from-values /nosuch.yaml", "cannot read /nosuch.yaml")
 	w.Want(1, "", "import --from nosuch", `there is no context "nosuch"`)
 	w.Want(1, "", "import --from new", "is this installation itself")
+}
+
+// An installation that does not run any more has left the values of its chart.
+func TestImport_FromHelmValues(t *testing.T) {
+	w := newWorld(t, false)
+	write := func(text string) string {
+		file := filepath.Join(t.TempDir(), "values.yaml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	p := optest.Start(t, w.Issuer.Callback())
+	file := write(`deployTarget: AMAZON
+oidc:
+  issuerURI: https://old.example.com/dex
+  upstreamIDPs:
+  - id: demo
+    name: Demo
+    type: oidc
+    jsonConfig: '{"issuer": "` + p.Issuer + `", "clientID": "` + p.ClientID + `", "clientSecret": "` + p.ClientSecret + `", "redirectURI": "https://old.example.com/dex/callback"}'
+  additionalClients:
+  - {id: dash, name: Dash, secret: the-secret-of-dash, redirectURIs: ["https://dash.example.com/callback"]}
+pachd:
+  storage: {amazon: {bucket: b}}
+  pachAuthClusterRoleBindings:
+    user:alice@example.com: [clusterAdmin]
+`)
+	w.Want(0, "", "import --from-values "+file, "create", "connector", "demo", "dash", "clusterAdmin on the cluster", "https://old.example.com/dex",
+		"pachctl idp import --from-values "+file+" --apply")
+	said := w.Want(0, "", "import --from-values "+file+" --apply", "done")
+	if strings.Contains(said, p.ClientSecret) || strings.Contains(said, "the-secret-of-dash") {
+		t.Errorf("a secret is printed: %s", said)
+	}
+	who, err := w.WhoAmI(pachdtest.As(t.Context(), w.Alice()))
+	if err != nil || who.GetUsername() != pachdtest.Alice {
+		t.Errorf("she signs in by the connector: %v, %v", who, err)
+	}
+	for name, c := range map[string]struct{ text, want string }{
+		"no mapping":      {"- a\n", "is not a values file of Helm"},
+		"another's shape": {"oidc: [a]\n", "is not a values file of Helm"},
+		"in a Secret":     {"oidc: {upstreamIDPsSecretName: idps}\n", "the Secret idps"},
+		"no JSON":         {"oidc: {upstreamIDPs: [{id: a, jsonConfig: '{'}]}\n", "jsonConfig of the connector a is not JSON"},
+	} {
+		t.Run(name, func(t *testing.T) { w.Want(1, "", "import --from-values "+write(c.text), c.want) })
+	}
 }

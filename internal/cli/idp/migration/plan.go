@@ -43,9 +43,9 @@ const (
 )
 
 func (s sides) connectors(ctx context.Context) (all []step, err error) {
-	theirs, err := s.there.Identity.ListIDPConnectors(ctx, &identity.ListIDPConnectorsRequest{})
+	theirs, err := s.there.connectors(ctx)
 	if err != nil {
-		return nil, reading(there, "connectors", err)
+		return nil, err
 	}
 	ours, err := s.here.Identity.ListIDPConnectors(ctx, &identity.ListIDPConnectorsRequest{})
 	if err != nil {
@@ -55,7 +55,7 @@ func (s sides) connectors(ctx context.Context) (all []step, err error) {
 	if err != nil {
 		return nil, reading(here, "callback", err)
 	}
-	for _, c := range theirs.GetConnectors() {
+	for _, c := range theirs {
 		known := slices.ContainsFunc(ours.GetConnectors(), func(o *identity.IDPConnector) bool { return o.GetId() == c.GetId() })
 		all = append(all, s.connector(c, known, info.GetCallbackUrl()))
 	}
@@ -105,15 +105,15 @@ func hides(v any) bool {
 }
 
 func (s sides) clients(ctx context.Context) (all []step, err error) {
-	theirs, err := s.there.Identity.ListOIDCClients(ctx, &identity.ListOIDCClientsRequest{})
+	theirs, err := s.there.clients(ctx)
 	if err != nil {
-		return nil, reading(there, "OIDC clients", err)
+		return nil, err
 	}
 	ours, err := s.here.Identity.ListOIDCClients(ctx, &identity.ListOIDCClientsRequest{})
 	if err != nil {
 		return nil, reading(here, "OIDC clients", err)
 	}
-	for _, c := range theirs.GetClients() {
+	for _, c := range theirs {
 		out := step{What: "client", Name: c.GetId(), State: create, Detail: strings.Join(c.GetRedirectUris(), ", ")}
 		switch {
 		case slices.ContainsFunc(ours.GetClients(), func(o *identity.OIDCClient) bool { return o.GetId() == c.GetId() }):
@@ -130,59 +130,57 @@ func (s sides) clients(ctx context.Context) (all []step, err error) {
 	return all, nil
 }
 
-func cluster() *auth.Resource { return &auth.Resource{Type: auth.ResourceType_CLUSTER} }
-
-// roles are those on the cluster, by whom they are given to. Nobody loses one that
-// they have here.
+// roles are those on the cluster, projects and repos, by whom they are given to.
+// Nobody loses one that they have here.
 func (s sides) roles(ctx context.Context) (all []step, err error) {
-	theirs, err := s.there.Auth.GetRoleBinding(ctx, &auth.GetRoleBindingRequest{Resource: cluster()})
+	theirs, err := s.there.bindings(ctx)
 	if err != nil {
-		return nil, reading(there, "roles", err)
+		return nil, err
 	}
-	ours, err := s.here.Auth.GetRoleBinding(ctx, &auth.GetRoleBindingRequest{Resource: cluster()})
-	if err != nil {
-		return nil, reading(here, "roles", err)
-	}
-	for _, who := range slices.Sorted(maps.Keys(theirs.GetBinding().GetEntries())) {
-		if strings.HasPrefix(who, "pach:") || strings.HasPrefix(who, "internal:") { // the installation itself
+	for _, b := range theirs {
+		if len(b.roles) == 0 {
 			continue
 		}
-		has := ours.GetBinding().GetEntries()[who].GetRoles()
-		both, added := map[string]bool{}, []string{}
-		maps.Copy(both, has)
-		for role, given := range theirs.GetBinding().GetEntries()[who].GetRoles() {
-			if given && !has[role] {
-				added = append(added, role)
-			}
-			both[role] = both[role] || given
+		ours, err := bindingOf(ctx, s.here, b.resource)
+		if err != nil {
+			return nil, reading(here, "roles on the "+display(b.resource), err)
 		}
-		slices.Sort(added)
-		out := step{What: "roles", Name: who, State: create, Detail: strings.Join(added, ", ")}
-		if len(added) == 0 {
-			out.State = exists
+		for _, who := range slices.Sorted(maps.Keys(b.roles)) {
+			all = append(all, s.role(b, who, ours.roles[who]))
 		}
-		out.make = func(ctx context.Context) error {
-			_, err := s.here.Auth.ModifyRoleBinding(ctx, &auth.ModifyRoleBindingRequest{
-				Resource: cluster(), Principal: who, Roles: slices.Sorted(maps.Keys(both)),
-			})
-			return err
-		}
-		all = append(all, out)
 	}
 	return all, nil
 }
 
+func (s sides) role(b binding, who string, has []string) step {
+	added := slices.DeleteFunc(slices.Clone(b.roles[who]), func(role string) bool { return slices.Contains(has, role) })
+	out := step{What: "roles", Name: who, State: create, Detail: strings.Join(added, ", ") + " on the " + display(b.resource)}
+	if len(added) == 0 {
+		out.State, out.Detail = exists, "on the "+display(b.resource)
+	}
+	if strings.HasPrefix(who, "pipeline:") {
+		out.State, out.Detail = cannot, "it is a pipeline's, and comes with that"
+	}
+	out.make = func(ctx context.Context) error {
+		_, err := s.here.Auth.ModifyRoleBinding(ctx, &auth.ModifyRoleBindingRequest{
+			Resource: b.resource, Principal: who, Roles: slices.Concat(has, added),
+		})
+		return err
+	}
+	return out
+}
+
 // robots are their tokens, of which only hashes are moved.
 func (s sides) robots(ctx context.Context) (all []step, err error) {
-	theirs, err := s.there.Auth.ExtractAuthTokens(ctx, &auth.ExtractAuthTokensRequest{})
+	theirs, err := s.there.tokens(ctx)
 	if err != nil {
-		return nil, reading(there, "tokens", err)
+		return nil, err
 	}
 	ours, err := s.here.Auth.ExtractAuthTokens(ctx, &auth.ExtractAuthTokensRequest{})
 	if err != nil {
 		return nil, reading(here, "tokens", err)
 	}
-	for _, t := range theirs.GetTokens() {
+	for _, t := range theirs {
 		if !strings.HasPrefix(t.GetSubject(), "robot:") {
 			continue
 		}
@@ -204,17 +202,16 @@ func (s sides) robots(ctx context.Context) (all []step, err error) {
 
 // rest is what has to be decided by hand, or made anew.
 func (s sides) rest(ctx context.Context) (all []step, err error) {
-	config, err := s.there.Identity.GetIdentityServerConfig(ctx, &identity.GetIdentityServerConfigRequest{})
+	issuer, err := s.there.issuer(ctx)
 	if err != nil {
-		return nil, reading(there, "settings", err)
+		return nil, err
 	}
-	if issuer := config.GetConfig().GetIssuer(); issuer != "" {
+	if issuer != "" {
 		all = append(all, step{
 			What: "issuer", Name: issuer, State: cannot,
 			Detail: "applications verify tokens by this name: keep it with publicURL, or tell them the new one",
 		})
 	}
 	return append(all,
-		step{What: "roles", Name: "on projects and repos", State: cannot, Detail: "they come with the data, or by pachctl auth set"},
 		step{What: "sessions", Name: "of people", State: cannot, Detail: "people sign in anew, with the same names"}), nil
 }
