@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -62,6 +63,7 @@ type daemon struct {
 	dir        string
 	grpc, http string
 	env        []string
+	prefix     []string // what pachd is started by, such as a command that changes the network
 	output     *idp.Output
 	cmd        *exec.Cmd
 }
@@ -82,7 +84,8 @@ func newDaemon(tb testing.TB, env ...string) *daemon {
 // start runs pachd and waits until it is ready.
 func (d *daemon) start() {
 	d.tb.Helper()
-	d.cmd = exec.CommandContext(context.Background(), program(d.tb, "pachd"), "--data-dir", d.dir)
+	args := append(slices.Clone(d.prefix), program(d.tb, "pachd"), "--data-dir", d.dir)
+	d.cmd = exec.CommandContext(context.Background(), args[0], args[1:]...)
 	d.cmd.Env, d.cmd.Stdout, d.cmd.Stderr = d.env, d.output, d.output
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := d.cmd.Start(); err != nil {
