@@ -130,7 +130,7 @@ var mayImport = map[string][]string{
 	"internal/issuer/dexlog":    {"internal/fault"},
 	"internal/issuer/endpoint":  {"internal/fault"},
 	"internal/issuer/jws":       nil,
-	"internal/issuer/signing":   {"internal/issuer/settings"},
+	"internal/issuer/signing":   {"internal/issuer/dexstore", "internal/issuer/jws", "internal/issuer/settings"},
 	"internal/issuer/logout": {
 		"internal/db", "internal/fault", "internal/identity", "internal/issuer/jws", "internal/web", "internal/web/browser",
 	},

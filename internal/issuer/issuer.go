@@ -117,7 +117,7 @@ func New(ctx context.Context, c Config) (*Issuer, error) {
 	})
 	i.cache = connectors.NewCache(i.store, i.Providers.Resolve)
 	var err error
-	if i.Keys, err = signing.New(ctx, i.store, c.SigningAlgorithm, c.Now, i.dexLog()); err != nil {
+	if i.Keys, err = signing.New(ctx, i.objects, c.SigningAlgorithm, c.Now, i.dexLog()); err != nil {
 		return nil, err
 	}
 	c.DB.Watch(func(change db.Change) {

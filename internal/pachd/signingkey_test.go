@@ -60,7 +60,7 @@ func keySet(t *testing.T, s *pachdtest.Server) (ids []string) {
 	return ids
 }
 
-// The signing key is replaced by the replica that first finds it is time. What was
+// The signing keys, of ID tokens and of access tokens, are replaced by the replica that first finds it is time. What was
 // signed before is good at all of them until it expires, and what the new key signs
 // at once.
 func TestSigningKey_RotatesWithoutAPause(t *testing.T) {
@@ -82,9 +82,9 @@ func TestSigningKey_RotatesWithoutAPause(t *testing.T) {
 	a.Ahead(later)
 	b := pachdtest.StartAhead(t, later, t.TempDir(), with, func(c *config.Config) { c.PublicURL = a.HTTP })
 	for name, s := range map[string]*pachdtest.Server{"a": a, "b": b} {
-		for start := time.Now(); len(keySet(t, s)) < 2 && time.Since(start) < time.Minute; time.Sleep(10 * time.Millisecond) {
+		for start := time.Now(); len(keySet(t, s)) < 4 && time.Since(start) < time.Minute; time.Sleep(10 * time.Millisecond) {
 		}
-		if ids := keySet(t, s); !slices.Contains(ids, keyOf(t, before)) || len(ids) != 2 {
+		if ids := keySet(t, s); !slices.Contains(ids, keyOf(t, before)) || len(ids) != 4 {
 			t.Errorf("%s serves the keys %v, and what has been signed with %s is still good", name, ids, keyOf(t, before))
 		}
 	}

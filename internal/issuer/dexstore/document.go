@@ -25,12 +25,20 @@ const maxAttempts = 200
 type Store struct{ storage.Storage }
 
 // New makes a store.
-func New(d *db.DB, sealer *secret.Sealer) Store { return Store{&objects{db: d, sealer: sealer}} }
+func New(d *db.DB, sealer *secret.Sealer) Store {
+	return Store{&objects{db: d, sealer: sealer, keys: idTokenKeys}}
+}
 
 // In is the store within a transaction.
 func (s Store) In(tx *db.Tx) Store {
 	o := s.Storage.(*objects)
-	return Store{&objects{db: o.db, sealer: o.sealer, tx: tx}}
+	return Store{&objects{db: o.db, sealer: o.sealer, tx: tx, keys: o.keys}}
+}
+
+// AccessKeys is a store whose keys are those of access tokens.
+func (s Store) AccessKeys() Store {
+	o := s.Storage.(*objects)
+	return Store{&objects{db: o.db, sealer: o.sealer, tx: o.tx, keys: accessTokenKeys}}
 }
 
 // objects implements Dex's interface.
@@ -38,6 +46,7 @@ type objects struct {
 	db     *db.DB
 	sealer *secret.Sealer
 	tx     *db.Tx // nil: each call has a transaction of its own
+	keys   string // the id of those that it has
 }
 
 func (s *objects) view(ctx context.Context, f func(*db.Tx) error) error {
@@ -120,7 +129,10 @@ func Pending() (all []limit.Pending) {
 }
 
 func (k kind[T]) create(ctx context.Context, s *objects, v T) error {
-	id := k.id(v)
+	return k.createAs(ctx, s, k.id(v), v)
+}
+
+func (k kind[T]) createAs(ctx context.Context, s *objects, id string, v T) error {
 	body, err := k.seal(s, id, v)
 	if err != nil {
 		return err

@@ -45,10 +45,14 @@ var (
 	deviceTokens = kind[storage.DeviceToken]{
 		"device_token", func(v storage.DeviceToken) string { return v.DeviceCode }, func(v storage.DeviceToken) time.Time { return v.Expiry },
 	}
-	keys = kind[storage.Keys]{"keys", func(storage.Keys) string { return keysID }, nil}
+	keys = kind[storage.Keys]{"keys", nil, nil} // whose id is the store's
 )
 
-const keysID = "signing"
+// The ids of keys: of those that sign ID tokens, and access tokens.
+const (
+	idTokenKeys     = "signing"
+	accessTokenKeys = "access-tokens"
+)
 
 // pair joins two ids by a character that neither has: ("a", "b/c") is not
 // ("a/b", "c").
@@ -154,7 +158,7 @@ func (s *objects) GetDeviceToken(ctx context.Context, deviceCode string) (storag
 
 // GetKeys returns no keys, and no error, before the first are made.
 func (s *objects) GetKeys(ctx context.Context) (storage.Keys, error) {
-	v, err := keys.get(ctx, s, keysID)
+	v, err := keys.get(ctx, s, s.keys)
 	if errors.Is(err, storage.ErrNotFound) {
 		return storage.Keys{}, nil
 	}
@@ -259,7 +263,7 @@ func (s *objects) UpdateDeviceToken(ctx context.Context, deviceCode string, upda
 
 // UpdateKeys also makes the first keys: there is one document, made on demand.
 func (s *objects) UpdateKeys(ctx context.Context, update updater[storage.Keys]) error {
-	err := keys.update(ctx, s, keysID, update)
+	err := keys.update(ctx, s, s.keys, update)
 	if !errors.Is(err, storage.ErrNotFound) {
 		return err
 	}
@@ -267,9 +271,9 @@ func (s *objects) UpdateKeys(ctx context.Context, update updater[storage.Keys]) 
 	if err != nil {
 		return err
 	}
-	err = keys.create(ctx, s, first)
+	err = keys.createAs(ctx, s, s.keys, first)
 	if errors.Is(err, storage.ErrAlreadyExists) {
-		return keys.update(ctx, s, keysID, update)
+		return keys.update(ctx, s, s.keys, update)
 	}
 	return err
 }

@@ -3,7 +3,6 @@ package dexview
 import (
 	"context"
 	"errors"
-	"sync/atomic"
 	"time"
 
 	"github.com/dexidp/dex/storage"
@@ -30,23 +29,10 @@ type Config struct {
 type view struct {
 	storage.Storage
 	with Config
-	keys atomic.Pointer[storage.Keys]
 }
 
 // New makes the storage as Dex shall see it.
 func New(c Config) storage.Storage { return &view{Storage: c.Objects, with: c} }
-
-// GetKeys keeps the keys in memory until they rotate: each token needs them.
-func (v *view) GetKeys(ctx context.Context) (storage.Keys, error) {
-	if k := v.keys.Load(); k != nil && v.with.Now().Before(k.NextRotation) {
-		return *k, nil
-	}
-	k, err := v.Storage.GetKeys(ctx)
-	if err == nil && v.with.Now().Before(k.NextRotation) {
-		v.keys.Store(&k)
-	}
-	return k, err
-}
 
 // CreateAuthRequest adds the browser and the connector revision, and makes
 // the login known by state for the connector's LoginURL.

@@ -107,29 +107,6 @@ func TestCreateAuthCode_BeginsAGrant(t *testing.T) {
 	}
 }
 
-func TestGetKeys_InMemoryUntilTheyRotate(t *testing.T) {
-	e := open(t)
-	set := func(next time.Time) {
-		t.Helper()
-		e.must(e.objects.UpdateKeys(t.Context(), func(storage.Keys) (storage.Keys, error) { return storage.Keys{NextRotation: next}, nil }))
-	}
-	for _, step := range []struct {
-		set, want time.Time
-		later     time.Duration
-	}{
-		{set: now.Add(-time.Hour), want: now.Add(-time.Hour)}, // due: read each time
-		{set: now.Add(time.Hour), want: now.Add(time.Hour)},
-		{set: now.Add(2 * time.Hour), want: now.Add(time.Hour)}, // kept
-		{set: now.Add(3 * time.Hour), want: now.Add(3 * time.Hour), later: time.Hour},
-	} {
-		*e.clock = now.Add(step.later)
-		set(step.set)
-		if k, err := e.GetKeys(t.Context()); err != nil || !k.NextRotation.Equal(step.want) {
-			t.Errorf("keys until %s, %v; want %s", k.NextRotation, err, step.want)
-		}
-	}
-}
-
 // What Dex makes outside of our handlers has no browser that it is bound to.
 func TestCreateAuthRequest_OutsideOfALogin(t *testing.T) {
 	if err := open(t).CreateAuthRequest(t.Context(), storage.AuthRequest{ID: "state"}); err == nil {

@@ -18,9 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dexidp/dex/server/signer"
 	"github.com/dexidp/dex/storage"
-	"github.com/go-jose/go-jose/v4"
 
 	"pachyderm/internal/audit"
 	"pachyderm/internal/db"
@@ -31,6 +29,7 @@ import (
 	"pachyderm/internal/issuer/endpoint"
 	"pachyderm/internal/issuer/grant"
 	"pachyderm/internal/issuer/jws"
+	"pachyderm/internal/issuer/signing"
 	"pachyderm/internal/limit"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
@@ -81,7 +80,7 @@ func open(t *testing.T, d *db.DB) *env {
 	}
 	h := &env{T: t, db: d, objects: dexstore.New(d, sealer), clock: time.Now().Truncate(time.Second)}
 	now, log := func() time.Time { return h.clock }, slog.New(slog.DiscardHandler)
-	keys, err := (&signer.LocalConfig{KeysRotationPeriod: "6h", Algorithm: jose.ES256}).Open(t.Context(), h.objects, time.Hour, now, log)
+	keys, err := signing.New(t.Context(), h.objects, "ES256", now, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +96,7 @@ func open(t *testing.T, d *db.DB) *env {
 	h.answer = func(c storage.Claims) (storage.Claims, error) { return c, nil }
 	h.Server = &grant.Server{
 		Store: &grant.Store{DB: d, Sealer: sealer, Now: now}, Log: log,
-		JWS: jws.Issuer{Name: issuerURL, Signer: keys, Keys: h.objects.GetKeys, Now: now}, Audience: issuerURL + "/userinfo", TokensLive: time.Hour, DevicesLive: 10 * time.Minute,
+		JWS: jws.Issuer{Name: issuerURL, Signer: keys, Keys: keys.For, Now: now}, Audience: issuerURL + "/userinfo", TokensLive: time.Hour, DevicesLive: 10 * time.Minute,
 		Client: func(_ context.Context, id string) (grant.Client, error) {
 			c, ok := h.clients[id]
 			if !ok {

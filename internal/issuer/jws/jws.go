@@ -25,13 +25,13 @@ const (
 type Issuer struct {
 	Name   string // the iss of its tokens
 	Signer signer.Signer
-	Keys   func(context.Context) (storage.Keys, error)
+	Keys   func(ctx context.Context, typ string) (storage.Keys, error) // that sign a type
 	Now    func() time.Time
 }
 
 // Sign makes a token of a type.
 func (i Issuer) Sign(ctx context.Context, typ string, claims any) (string, error) {
-	keys, err := i.Keys(ctx)
+	keys, err := i.Keys(ctx, typ)
 	if err != nil {
 		return "", err
 	}

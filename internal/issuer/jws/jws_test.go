@@ -7,12 +7,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dexidp/dex/server/signer"
 	"github.com/go-jose/go-jose/v4"
 
 	"pachyderm/internal/db/dbtest"
 	"pachyderm/internal/issuer/dexstore"
 	"pachyderm/internal/issuer/jws"
+	"pachyderm/internal/issuer/signing"
 	"pachyderm/internal/secret"
 )
 
@@ -65,8 +65,7 @@ func issuer(t *testing.T, algorithm jose.SignatureAlgorithm) (jws.Issuer, map[st
 		t.Fatal(err)
 	}
 	objects := dexstore.New(d, sealer)
-	config := &signer.LocalConfig{KeysRotationPeriod: "6h", Algorithm: algorithm}
-	keys, err := config.Open(t.Context(), objects, time.Hour, time.Now, slog.New(slog.DiscardHandler))
+	keys, err := signing.New(t.Context(), objects, string(algorithm), time.Now, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,6 +73,6 @@ func issuer(t *testing.T, algorithm jose.SignatureAlgorithm) (jws.Issuer, map[st
 	t.Cleanup(stop)
 	keys.Start(ctx)
 	const name = "https://pach.example.com"
-	return jws.Issuer{Name: name, Signer: keys, Keys: objects.GetKeys, Now: time.Now},
+	return jws.Issuer{Name: name, Signer: keys, Keys: keys.For, Now: time.Now},
 		map[string]any{"iss": name, "sub": "s", "aud": "app", "exp": time.Now().Add(time.Hour).Unix()}
 }

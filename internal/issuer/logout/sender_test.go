@@ -12,13 +12,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dexidp/dex/server/signer"
-	"github.com/go-jose/go-jose/v4"
-
 	"pachyderm/internal/db"
 	"pachyderm/internal/db/dbtest"
 	"pachyderm/internal/issuer/dexstore"
 	"pachyderm/internal/issuer/jws"
+	"pachyderm/internal/issuer/signing"
 	"pachyderm/internal/secret"
 )
 
@@ -41,8 +39,7 @@ func each(t *testing.T, f func(o *outbox)) {
 		}
 		o := &outbox{t: t, clock: time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)}
 		objects, now := dexstore.New(d, sealer), func() time.Time { return o.clock }
-		keys, err := (&signer.LocalConfig{KeysRotationPeriod: "6h", Algorithm: jose.ES256}).Open(
-			t.Context(), objects, time.Hour, now, slog.New(slog.DiscardHandler))
+		keys, err := signing.New(t.Context(), objects, "ES256", now, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -61,7 +58,7 @@ func each(t *testing.T, f func(o *outbox)) {
 		o.Sender = NewSender(Sender{
 			DB: d, Log: slog.New(slog.NewTextHandler(&o.log, nil)), Now: now, Client: app.Client(),
 			Issuer: func() jws.Issuer {
-				return jws.Issuer{Name: "https://pach.example.com", Signer: keys, Keys: objects.GetKeys, Now: now}
+				return jws.Issuer{Name: "https://pach.example.com", Signer: keys, Keys: keys.For, Now: now}
 			},
 		})
 		f(o)
