@@ -91,12 +91,12 @@ func TestMain_FailedStartSaysWhatToDo(t *testing.T) {
 			edit(t, err)
 			edit(t, os.WriteFile(filepath.Join(dir, "sealing-key"), key, 0o600))
 			return dir
-		}, nil, nil, []string{"is not the one that this database was written with", "restore the right key file", "docs/guides/backup.md"}},
+		}, nil, nil, []string{"is not the one that this database was written with", "restore the right one", "docs/guides/backup.md"}},
 		"a sealing key that is none": {func(t *testing.T) string {
 			dir := used(t)
 			edit(t, os.WriteFile(filepath.Join(dir, "sealing-key"), []byte("nonsense"), 0o600))
 			return dir
-		}, nil, nil, []string{"is not a sealing key", "restore the file"}},
+		}, nil, nil, []string{"is not a sealing key", "restore what pachd made"}},
 		"a sealing key for all to read": {func(t *testing.T) string {
 			dir := used(t)
 			edit(t, os.Chmod(filepath.Join(dir, "sealing-key"), 0o644))

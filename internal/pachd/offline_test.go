@@ -99,7 +99,7 @@ func (i installation) content(t *testing.T, path string) []byte {
 	f, err := os.Open(path)
 	edit(t, err)
 	defer func() { _ = f.Close() }()
-	sealer, err := secret.OpenKey(filepath.Join(i.dir, "sealing-key"))
+	sealer, err := secret.OpenKey(t.Context(), secret.File(filepath.Join(i.dir, "sealing-key")))
 	edit(t, err)
 	_, err = f.Seek(int64(len("pachd export 1\n")), io.SeekStart)
 	edit(t, err)

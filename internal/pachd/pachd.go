@@ -131,7 +131,7 @@ func New(ctx context.Context, c config.Config, log *slog.Logger, now func() time
 // wirePeople makes the parts that know who somebody is and what they hold.
 func (p *Pachd) wirePeople(ctx context.Context) error {
 	c := p.config
-	sealer, err := secret.OpenFor(ctx, p.DB, c.Sealing.KeyFile)
+	sealer, err := secret.OpenFor(ctx, p.DB, secret.File(c.Sealing.KeyFile))
 	if err != nil {
 		return err
 	}

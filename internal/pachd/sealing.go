@@ -42,7 +42,7 @@ func (p *Pachd) followKeys(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		changed, err := p.sealer.Reload(ctx, p.DB, p.config.Sealing.KeyFile)
+		changed, err := p.sealer.Reload(ctx, p.DB, secret.File(p.config.Sealing.KeyFile))
 		switch {
 		case changed:
 			p.log.InfoContext(ctx, "the sealing key was read again", "file", p.config.Sealing.KeyFile)

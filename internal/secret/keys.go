@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"io/fs"
-	"os"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/aead/aesgcm"
@@ -20,9 +19,9 @@ import (
 	"pachyderm/internal/fault"
 )
 
-// keys are those of one key file. All of them open; the primary seals.
+// keys are those of one place. All of them open; the primary seals.
 type keys struct {
-	file         []byte // as it was read
+	data         []byte // as it was read
 	handle       *keyset.Handle
 	all, primary tink.AEAD
 }
@@ -36,19 +35,19 @@ type Sealed struct {
 	Place func(key []string) string
 }
 
-// Reload takes over a key file that was changed, once its keys have opened what the
+// Reload takes over a key that was changed, once its keys have opened what the
 // database proves its keys with, and reports whether it did. The keys in use stay
 // if it fails. Fault: Precondition.
-func (s *Sealer) Reload(ctx context.Context, d values, keyFile string) (bool, error) {
-	fresh, err := readKeys(keyFile)
+func (s *Sealer) Reload(ctx context.Context, d values, key Place) (bool, error) {
+	fresh, err := readKeys(ctx, key)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = fault.New(fault.Precondition, "the sealing key %s is missing", keyFile).Next("restore it, before pachd starts again")
+		err = fault.New(fault.Precondition, "the sealing key %s is missing", key).Next("restore it, before pachd starts again")
 	}
-	if err != nil || bytes.Equal(fresh.file, s.keys.Load().file) {
+	if err != nil || bytes.Equal(fresh.data, s.keys.Load().data) {
 		return false, err
 	}
 	check, err := d.Meta(ctx, checkKey)
-	if _, err := proven(keyFile, check, err); err != nil {
+	if _, err := proven(ctx, key, check, err); err != nil {
 		return false, err
 	}
 	s.keys.Store(fresh)
@@ -70,12 +69,12 @@ func (s *Sealer) SealAnew(sealed []byte, place string) (anew []byte, done bool, 
 	return anew, err == nil, err
 }
 
-// AddKey puts a new key into a key file, which opens values and does not seal any
+// AddKey puts a new key beside the one in use, which opens values and does not seal any
 // until UseNewKey. Fault: Precondition if there are several already.
-func AddKey(keyFile string) error {
-	return change(keyFile, func(k *keys, m *keyset.Manager) error {
+func AddKey(ctx context.Context, key Place) error {
+	return change(ctx, key, func(k *keys, m *keyset.Manager) error {
 		if k.handle.Len() > 1 {
-			return fault.New(fault.Precondition, "the sealing key %s has a second key already", keyFile).
+			return fault.New(fault.Precondition, "the sealing key %s has a second key already", key).
 				Next("go on with: pachd sealing-key use, or, if that is done, pachd sealing-key remove")
 		}
 		_, err := m.Add(aead.AES256GCMKeyTemplate())
@@ -85,10 +84,10 @@ func AddKey(keyFile string) error {
 
 // UseNewKey has the key that AddKey has added seal; if it does so already it changes
 // nothing. Fault: Precondition if there is none.
-func UseNewKey(keyFile string) error {
-	return change(keyFile, func(k *keys, m *keyset.Manager) error {
+func UseNewKey(ctx context.Context, key Place) error {
+	return change(ctx, key, func(k *keys, m *keyset.Manager) error {
 		if k.handle.Len() < 2 {
-			return fault.New(fault.Precondition, "the sealing key %s has no second key", keyFile).
+			return fault.New(fault.Precondition, "the sealing key %s has no second key", key).
 				Next("add one with: pachd sealing-key add")
 		}
 		last, err := k.handle.Entry(k.handle.Len() - 1)
@@ -99,22 +98,23 @@ func UseNewKey(keyFile string) error {
 	})
 }
 
-// RemoveOldKeys leaves the key that seals, and a copy of the file as it was in
-// oldFile: what the other keys have sealed, that alone can open. Fault: Precondition
-// if there is an oldFile, if there are no other keys, and if one is not in use yet.
-func RemoveOldKeys(keyFile, oldFile string) error {
-	if _, err := os.Lstat(oldFile); err == nil {
-		return fault.New(fault.Precondition, "%s exists", oldFile).Next("move it to where the dumps are that are sealed with its keys")
+// RemoveOldKeys leaves the key that seals, and a copy of what was there in another
+// place: what the other keys have sealed, that alone can open. Fault: Precondition
+// if there is a copy already, if there are no other keys, and if one is not in use yet.
+func RemoveOldKeys(ctx context.Context, key, copied Place) error {
+	if _, err := copied.Read(ctx); !errors.Is(err, fs.ErrNotExist) {
+		return fault.New(fault.Precondition, "%s exists", copied).
+			Next("move it to where the dumps are that are sealed with its keys").Because(err)
 	}
-	return change(keyFile, func(k *keys, m *keyset.Manager) error {
+	return change(ctx, key, func(k *keys, m *keyset.Manager) error {
 		last, err := k.handle.Entry(k.handle.Len() - 1)
 		switch {
 		case err != nil:
 			return err
 		case k.handle.Len() < 2:
-			return fault.New(fault.Precondition, "the sealing key %s has no old key", keyFile).Next("there is nothing to do")
+			return fault.New(fault.Precondition, "the sealing key %s has no old key", key).Next("there is nothing to do")
 		case !last.IsPrimary():
-			return fault.New(fault.Precondition, "the second key of %s is not in use yet", keyFile).
+			return fault.New(fault.Precondition, "the second key of %s is not in use yet", key).
 				Next("use it first, with: pachd sealing-key use")
 		}
 		for n := range k.handle.Len() - 1 {
@@ -126,14 +126,15 @@ func RemoveOldKeys(keyFile, oldFile string) error {
 				return err
 			}
 		}
-		return WriteFile(oldFile, k.file)
+		_, err = copied.Fill(ctx, k.data)
+		return err
 	})
 }
 
-func change(keyFile string, f func(*keys, *keyset.Manager) error) error {
-	k, err := readKeys(keyFile)
+func change(ctx context.Context, key Place, f func(*keys, *keyset.Manager) error) error {
+	k, err := readKeys(ctx, key)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fault.New(fault.Precondition, "the sealing key %s is missing", keyFile).Next("check sealing.keyFile and --data-dir")
+		return fault.New(fault.Precondition, "the sealing key %s is missing", key).Next("check sealing.keyFile and --data-dir")
 	}
 	if err != nil {
 		return err
@@ -146,31 +147,39 @@ func change(keyFile string, f func(*keys, *keyset.Manager) error) error {
 	if err != nil {
 		return err
 	}
-	return writeKeys(keyFile, handle)
+	data, err := encode(handle)
+	if err != nil {
+		return err
+	}
+	return key.Replace(ctx, k.data, data)
 }
 
 // readKeys takes a keyset that pachd has made, or 32 bytes in base64, as an operator
 // makes them with openssl rand -base64 32.
-func readKeys(path string) (*keys, error) {
-	data, err := ReadFile("sealing key", path)
+func readKeys(ctx context.Context, key Place) (*keys, error) {
+	data, err := key.Read(ctx)
 	if err != nil {
 		return nil, err
 	}
-	k := &keys{file: data}
+	return parseKeys(data, key)
+}
+
+func parseKeys(data []byte, from Place) (_ *keys, err error) {
+	k := &keys{data: data}
 	if raw, err := base64.StdEncoding.DecodeString(string(bytes.TrimSpace(data))); err == nil && len(raw) == 32 {
 		k.handle, err = handleOf(raw)
 		if err != nil {
 			return nil, err
 		}
 	} else if k.handle, err = insecurecleartextkeyset.Read(keyset.NewJSONReader(bytes.NewReader(data))); err != nil {
-		return nil, notAKey(path, err)
+		return nil, notAKey(from, err)
 	}
 	if k.all, err = aead.New(k.handle); err != nil {
-		return nil, notAKey(path, err)
+		return nil, notAKey(from, err)
 	}
 	primary, err := k.handle.Primary()
 	if err != nil {
-		return nil, notAKey(path, err)
+		return nil, notAKey(from, err)
 	}
 	alone, err := only(primary.Key())
 	if err != nil {
@@ -209,15 +218,9 @@ func only(k key.Key) (*keyset.Handle, error) {
 	return m.Handle()
 }
 
-// writeKeys writes a key file.
-func writeKeys(path string, handle *keyset.Handle) error {
+// encode makes text of a keyset, which is not sealed itself.
+func encode(handle *keyset.Handle) ([]byte, error) {
 	var buf bytes.Buffer
-	if err := insecurecleartextkeyset.Write(handle, keyset.NewJSONWriter(&buf)); err != nil {
-		return err
-	}
-	if err := WriteFile(path, buf.Bytes()); err != nil {
-		return fault.New(fault.Precondition, "cannot write the sealing key %s", path).
-			Next("set --data-dir to a directory that pachd may write").Because(err)
-	}
-	return nil
+	err := insecurecleartextkeyset.Write(handle, keyset.NewJSONWriter(&buf))
+	return buf.Bytes(), err
 }

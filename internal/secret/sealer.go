@@ -44,18 +44,50 @@ func (s *Sealer) Open(sealed []byte, place string) ([]byte, error) {
 	return plain, nil
 }
 
-// OpenFor returns the sealer for a database: it reads the key file, or makes
-// one for a database that has none yet, and proves that the key is the one the
-// database was written with. A key that is missing or wrong is a fault: a new
-// one would make every stored secret unreadable.
-func OpenFor(ctx context.Context, d values, keyFile string) (*Sealer, error) {
+// Place is where the sealing key is kept; it prints as an operator would look for it.
+type Place interface {
+	fmt.Stringer
+	// Read returns the key. A place that has none yet is fs.ErrNotExist.
+	Read(ctx context.Context) ([]byte, error)
+	// Fill keeps a key where there is none, and returns the one that is kept: of
+	// several writers all get that of the first.
+	Fill(ctx context.Context, key []byte) ([]byte, error)
+	// Replace keeps another key where the old one is.
+	Replace(ctx context.Context, old, key []byte) error
+}
+
+// File is the path of a key file.
+type File string
+
+func (f File) String() string { return string(f) }
+
+// Read reads the file, as ReadFile.
+func (f File) Read(context.Context) ([]byte, error) { return ReadFile("sealing key", string(f)) }
+
+// Fill writes the file.
+func (f File) Fill(ctx context.Context, key []byte) ([]byte, error) { return key, f.Replace(ctx, nil, key) }
+
+// Replace writes the file, whatever was in it.
+func (f File) Replace(_ context.Context, _, key []byte) error {
+	if err := WriteFile(string(f), key); err != nil {
+		return fault.New(fault.Precondition, "cannot write the sealing key %s", f).
+			Next("set --data-dir to a directory that pachd may write").Because(err)
+	}
+	return nil
+}
+
+// OpenFor returns the sealer for a database: it reads the key, or makes one for
+// a database that has none yet, and proves that the key is the one the database
+// was written with. A key that is missing or wrong is a fault: a new one would
+// make every stored secret unreadable.
+func OpenFor(ctx context.Context, d values, key Place) (*Sealer, error) {
 	check, err := d.Meta(ctx, checkKey)
 	if !fault.Is(err, fault.NotFound) {
-		return proven(keyFile, check, err)
+		return proven(ctx, key, check, err)
 	}
-	s, err := OpenKey(keyFile)
+	s, err := OpenKey(ctx, key)
 	if errors.Is(err, fs.ErrNotExist) {
-		s, err = makeKey(keyFile)
+		s, err = makeKey(ctx, key)
 	}
 	if err != nil {
 		return nil, err
@@ -65,70 +97,83 @@ func OpenFor(ctx context.Context, d values, keyFile string) (*Sealer, error) {
 		return nil, err
 	}
 	check, err = d.EnsureMeta(ctx, checkKey, sealed)
-	return proven(keyFile, check, err)
+	return proven(ctx, key, check, err)
 }
 
 // OpenUsed is OpenFor that changes nothing: a database that no pachd has started on
 // is a fault, too.
-func OpenUsed(ctx context.Context, d values, keyFile string) (*Sealer, error) {
+func OpenUsed(ctx context.Context, d values, key Place) (*Sealer, error) {
 	check, err := d.Meta(ctx, checkKey)
 	if fault.Is(err, fault.NotFound) {
 		return nil, fault.New(fault.Precondition, "no pachd has started on the database yet").
 			Next("check database.url and --data-dir")
 	}
-	return proven(keyFile, check, err)
+	return proven(ctx, key, check, err)
 }
 
 // ifLost says what becomes of a database whose key is nowhere.
 const ifLost = "without it connectors, OIDC clients and signing keys are lost, roles and robots' tokens are not: " +
 	"docs/guides/backup.md says how to go on"
 
-// proven is the sealer of a key file if it opens what the right one has sealed.
-func proven(keyFile string, check []byte, err error) (*Sealer, error) {
+// proven is the sealer of a key if it opens what the right one has sealed.
+func proven(ctx context.Context, key Place, check []byte, err error) (*Sealer, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := OpenKey(keyFile)
+	s, err := OpenKey(ctx, key)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fault.New(fault.Precondition, "the sealing key %s is missing", keyFile).
+		return nil, fault.New(fault.Precondition, "the sealing key %s is missing", key).
 			Next("restore it from a backup; %s", ifLost).Because(err)
 	}
 	if err != nil {
 		return nil, err
 	}
 	if _, err := s.Open(check, checkKey); err != nil {
-		return nil, fault.New(fault.Precondition, "the sealing key %s is not the one that this database was written with", keyFile).
-			Next("restore the right key file; %s", ifLost).Because(err)
+		return nil, fault.New(fault.Precondition, "the sealing key %s is not the one that this database was written with", key).
+			Next("restore the right one; %s", ifLost).Because(err)
 	}
 	return s, nil
 }
 
-// OpenKey is the sealer of a key file. A file that is not there is fs.ErrNotExist.
-func OpenKey(keyFile string) (*Sealer, error) {
-	k, err := readKeys(keyFile)
+// OpenKey is the sealer of a key. A place that has none is fs.ErrNotExist.
+func OpenKey(ctx context.Context, key Place) (*Sealer, error) {
+	k, err := readKeys(ctx, key)
 	if err != nil {
 		return nil, err
 	}
+	return sealerOf(k), nil
+}
+
+func sealerOf(k *keys) *Sealer {
 	s := &Sealer{}
 	s.keys.Store(k)
-	return s, nil
+	return s
 }
 
-func notAKey(path string, err error) error {
-	return fault.New(fault.Precondition, "%s is not a sealing key", path).
-		Next("restore the file that pachd made, or make 32 bytes with: openssl rand -base64 32").Because(err)
+func notAKey(key Place, err error) error {
+	return fault.New(fault.Precondition, "%s is not a sealing key", key).
+		Next("restore what pachd made, or make 32 bytes with: openssl rand -base64 32").Because(err)
 }
 
-// makeKey writes a new key so that a crash leaves the whole file or none.
-func makeKey(path string) (*Sealer, error) {
+// makeKey fills a place with a new key.
+func makeKey(ctx context.Context, place Place) (*Sealer, error) {
 	handle, err := keyset.NewHandle(aead.AES256GCMKeyTemplate())
 	if err != nil {
 		return nil, err
 	}
-	if err := writeKeys(path, handle); err != nil {
+	data, err := encode(handle)
+	if err != nil {
 		return nil, err
 	}
-	return OpenKey(path)
+	kept, err := place.Fill(ctx, data)
+	if err != nil {
+		return nil, err
+	}
+	k, err := parseKeys(kept, place)
+	if err != nil {
+		return nil, err
+	}
+	return sealerOf(k), nil
 }
 
 // ReadFile reads what WriteFile, or an operator, has put into a file, if nobody

@@ -19,7 +19,7 @@ import (
 )
 
 func TestSealer_OpensOnlyInItsPlace(t *testing.T) {
-	s, err := secret.OpenFor(t.Context(), dbtest.SQLite(t), filepath.Join(t.TempDir(), "key"))
+	s, err := secret.OpenFor(t.Context(), dbtest.SQLite(t), secret.File(filepath.Join(t.TempDir(), "key")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func TestSealer_OpensOnlyInItsPlace(t *testing.T) {
 func TestSealer_Streams(t *testing.T) {
 	var sealers []*secret.Sealer
 	for range 2 {
-		s, err := secret.OpenFor(t.Context(), dbtest.SQLite(t), filepath.Join(t.TempDir(), "key"))
+		s, err := secret.OpenFor(t.Context(), dbtest.SQLite(t), secret.File(filepath.Join(t.TempDir(), "key")))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -74,16 +74,16 @@ func TestSealer_Streams(t *testing.T) {
 func TestSealer_DatabaseOfNobody(t *testing.T) {
 	d := dbtest.SQLite(t)
 	key := filepath.Join(t.TempDir(), "key")
-	if _, err := secret.OpenUsed(t.Context(), d, key); !fault.Is(err, fault.Precondition) || !strings.Contains(fault.Message(err), "no pachd has started") {
+	if _, err := secret.OpenUsed(t.Context(), d, secret.File(key)); !fault.Is(err, fault.Precondition) || !strings.Contains(fault.Message(err), "no pachd has started") {
 		t.Errorf("got %v", err)
 	}
 	if _, err := os.Stat(key); err == nil {
 		t.Error("a key was made")
 	}
-	if _, err := secret.OpenFor(t.Context(), d, key); err != nil {
+	if _, err := secret.OpenFor(t.Context(), d, secret.File(key)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := secret.OpenUsed(t.Context(), d, key); err != nil {
+	if _, err := secret.OpenUsed(t.Context(), d, secret.File(key)); err != nil {
 		t.Error(err)
 	}
 }
@@ -93,18 +93,18 @@ func TestSealer_KeyFile(t *testing.T) {
 	d := dbtest.SQLite(t)
 	dir := t.TempDir()
 	key := filepath.Join(dir, "key")
-	if _, err := secret.OpenFor(ctx, d, key); err != nil {
+	if _, err := secret.OpenFor(ctx, d, secret.File(key)); err != nil {
 		t.Fatal(err)
 	}
 	if info, err := os.Stat(key); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("key file: %v, %v", info.Mode(), err)
 	}
-	if _, err := secret.OpenFor(ctx, d, key); err != nil {
+	if _, err := secret.OpenFor(ctx, d, secret.File(key)); err != nil {
 		t.Errorf("second start: %v", err)
 	}
 
 	other := filepath.Join(dir, "other")
-	if _, err := secret.OpenFor(ctx, dbtest.SQLite(t), other); err != nil {
+	if _, err := secret.OpenFor(ctx, dbtest.SQLite(t), secret.File(other)); err != nil {
 		t.Fatal(err)
 	}
 	garbage := filepath.Join(dir, "garbage")
@@ -124,7 +124,7 @@ func TestSealer_KeyFile(t *testing.T) {
 		open:                         "chmod 600",
 		filepath.Join(dir, "nosuch"): "is missing",
 	} {
-		_, err := secret.OpenFor(ctx, d, file)
+		_, err := secret.OpenFor(ctx, d, secret.File(file))
 		if !fault.Is(err, fault.Precondition) || !strings.Contains(fault.Message(err), want) {
 			t.Errorf("OpenFor(%s) = %v, want %q", filepath.Base(file), err, want)
 		}
@@ -185,7 +185,7 @@ func TestSealer_KeyOfAnOperator(t *testing.T) {
 		if err := os.Chmod(key, c.mode); err != nil {
 			t.Fatal(err)
 		}
-		s, err := secret.OpenFor(t.Context(), d, key)
+		s, err := secret.OpenFor(t.Context(), d, secret.File(key))
 		if c.want != "" {
 			if !fault.Is(err, fault.Precondition) || !strings.Contains(fault.Message(err), c.want) {
 				t.Errorf("%s: %v", name, err)

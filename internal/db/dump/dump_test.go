@@ -22,7 +22,7 @@ import (
 
 func sealer(t *testing.T) *secret.Sealer {
 	t.Helper()
-	s, err := secret.OpenFor(t.Context(), dbtest.SQLite(t), filepath.Join(t.TempDir(), "key"))
+	s, err := secret.OpenFor(t.Context(), dbtest.SQLite(t), secret.File(filepath.Join(t.TempDir(), "key")))
 	if err != nil {
 		t.Fatal(err)
 	}

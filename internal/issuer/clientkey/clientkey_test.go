@@ -22,7 +22,7 @@ import (
 
 func sealer(t *testing.T, d *db.DB) *secret.Sealer {
 	t.Helper()
-	s, err := secret.OpenFor(t.Context(), d, filepath.Join(t.TempDir(), "key"))
+	s, err := secret.OpenFor(t.Context(), d, secret.File(filepath.Join(t.TempDir(), "key")))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ import (
 
 func storeOn(t testing.TB, d *db.DB) storage.Storage {
 	t.Helper()
-	sealer, err := secret.OpenFor(t.Context(), d, filepath.Join(t.TempDir(), "key"))
+	sealer, err := secret.OpenFor(t.Context(), d, secret.File(filepath.Join(t.TempDir(), "key")))
 	if err != nil {
 		t.Fatal(err)
 	}

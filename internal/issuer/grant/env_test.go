@@ -74,7 +74,7 @@ func each(t *testing.T, f func(h *env)) {
 
 func open(t *testing.T, d *db.DB) *env {
 	t.Helper()
-	sealer, err := secret.OpenFor(t.Context(), d, filepath.Join(t.TempDir(), "key"))
+	sealer, err := secret.OpenFor(t.Context(), d, secret.File(filepath.Join(t.TempDir(), "key")))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -60,7 +60,7 @@ func TestVerify_Expired(t *testing.T) {
 func issuer(t *testing.T, algorithm jose.SignatureAlgorithm) (jws.Issuer, map[string]any) {
 	t.Helper()
 	d := dbtest.SQLite(t)
-	sealer, err := secret.OpenFor(t.Context(), d, filepath.Join(t.TempDir(), "key"))
+	sealer, err := secret.OpenFor(t.Context(), d, secret.File(filepath.Join(t.TempDir(), "key")))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,7 @@ type outbox struct {
 
 func each(t *testing.T, f func(o *outbox)) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		sealer, err := secret.OpenFor(t.Context(), d, filepath.Join(t.TempDir(), "key"))
+		sealer, err := secret.OpenFor(t.Context(), d, secret.File(filepath.Join(t.TempDir(), "key")))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -43,7 +43,7 @@ type office struct {
 func open(t *testing.T, d *db.DB, p *op.Provider) *office {
 	t.Helper()
 	keyFile := filepath.Join(t.TempDir(), "key")
-	sealer, err := secret.OpenFor(t.Context(), d, keyFile)
+	sealer, err := secret.OpenFor(t.Context(), d, secret.File(keyFile))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -748,7 +748,7 @@ func lastError(_ oidcclient.Client, err error) error { return err }
 
 func secretOf(t *testing.T, o *office, id string) string {
 	t.Helper()
-	sealer, err := secret.OpenFor(t.Context(), o.db, o.keyFile)
+	sealer, err := secret.OpenFor(t.Context(), o.db, secret.File(o.keyFile))
 	if err != nil {
 		t.Fatal(err)
 	}

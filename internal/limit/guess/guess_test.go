@@ -33,7 +33,7 @@ type counters struct {
 
 func open(t *testing.T, d *db.DB) *counters {
 	t.Helper()
-	sealer, err := secret.OpenFor(t.Context(), d, filepath.Join(t.TempDir(), "key"))
+	sealer, err := secret.OpenFor(t.Context(), d, secret.File(filepath.Join(t.TempDir(), "key")))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -167,7 +167,7 @@ func (c *command) open(ctx context.Context) (*db.DB, *secret.Sealer, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	sealer, err := secret.OpenUsed(ctx, d, c.config.Sealing.KeyFile)
+	sealer, err := secret.OpenUsed(ctx, d, secret.File(c.config.Sealing.KeyFile))
 	if err != nil {
 		return nil, nil, errors.Join(err, d.Close())
 	}
@@ -251,7 +251,7 @@ func (c *command) load(ctx context.Context) (err error) {
 		}
 		defer func() { _ = from.Close() }()
 	}
-	sealer, err := secret.OpenKey(c.config.Sealing.KeyFile)
+	sealer, err := secret.OpenKey(ctx, secret.File(c.config.Sealing.KeyFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		err = fault.New(fault.Precondition, "the sealing key %s is missing", c.config.Sealing.KeyFile).
 			Next("copy the one there that the dump was made with")

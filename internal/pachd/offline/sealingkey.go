@@ -17,8 +17,8 @@ import (
 // open before anybody seals with it, and nobody needs the old one when it goes.
 
 // addKey is pachd sealing-key add.
-func (c *command) addKey(context.Context) error {
-	if err := secret.AddKey(c.config.Sealing.KeyFile); err != nil {
+func (c *command) addKey(ctx context.Context) error {
+	if err := secret.AddKey(ctx, secret.File(c.config.Sealing.KeyFile)); err != nil {
 		return err
 	}
 	c.say("%s has a second key, which opens and does not seal yet.", c.config.Sealing.KeyFile)
@@ -28,7 +28,7 @@ func (c *command) addKey(context.Context) error {
 
 // useKey is pachd sealing-key use. It may be run again.
 func (c *command) useKey(ctx context.Context) error {
-	if err := secret.UseNewKey(c.config.Sealing.KeyFile); err != nil {
+	if err := secret.UseNewKey(ctx, secret.File(c.config.Sealing.KeyFile)); err != nil {
 		return err
 	}
 	var counts reseal.Counts
@@ -56,7 +56,7 @@ func (c *command) removeKey(ctx context.Context) error {
 			return fault.New(fault.Precondition, "%d of %d values are sealed with another key than the new one", counts.Old, counts.Values).
 				Next("see that every replica has the key file as it is now, and run again: pachd sealing-key use")
 		}
-		return secret.RemoveOldKeys(file, file+".old")
+		return secret.RemoveOldKeys(ctx, secret.File(file), secret.File(file+".old"))
 	})
 	if err != nil {
 		return err
