@@ -41,6 +41,7 @@ var mayImport = map[string][]string{
 	"internal/strict":      {"internal/fault"},
 	"internal/secret":      {"internal/fault"},
 	"internal/webaddr":     {"internal/fault"},
+	"internal/kubesecret":  {"internal/fault"},
 	"internal/declared":    {"internal/fault", "internal/secret", "internal/strict"},
 	"internal/config":      {"internal/declared", "internal/fault", "internal/secret", "internal/strict", "internal/webaddr"},
 	"internal/db":          {"internal/db/migrations", "internal/db/prepared", "internal/fault", "internal/tracing"},
@@ -206,7 +207,7 @@ var mayImport = map[string][]string{
 	"internal/pachd": {
 		"api/admin", "internal/access", "internal/config", "internal/db", "internal/declared", "internal/fault", "internal/issuer", "internal/issuer/device",
 		"internal/issuer/connectortest", "internal/issuer/dexstore", "internal/issuer/endpoint", "internal/issuer/exchange", "internal/issuer/grant",
-		"internal/issuer/registry", "internal/limit", "internal/limit/guess", "internal/login", "internal/pachd/offline", "internal/reconcile", "internal/rename", "internal/requestid", "internal/rpc",
+		"internal/issuer/registry", "internal/kubesecret", "internal/limit", "internal/limit/guess", "internal/login", "internal/pachd/offline", "internal/reconcile", "internal/rename", "internal/requestid", "internal/rpc",
 		"internal/secret", "internal/session", "internal/token", "internal/version", "internal/web", "internal/web/browser", "internal/web/theme", "internal/tracing",
 	},
 	"internal/pachd/offline": {

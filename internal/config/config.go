@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -33,7 +34,8 @@ type Config struct {
 	Sealing        struct {
 		KeyFile string `json:"keyFile" doc:"The key that seals secrets in the database; sealing-key in the data directory when empty. Replicas share one."`
 	} `json:"sealing"`
-	Auth struct {
+	Kubernetes Kubernetes `json:"kubernetes"`
+	Auth       struct {
 		Activate        bool        `json:"activate" doc:"Activate authentication at the first start."`
 		RootToken       secret.Text `json:"rootToken" doc:"The root token; one is made and stored in the data directory when empty."`
 		SessionDuration Duration    `json:"sessionDuration" doc:"How long a sign-in by pachctl lasts."`
@@ -73,6 +75,21 @@ type Config struct {
 	File    string `json:"-"`
 	// Environ are the variables that are not pachd's own.
 	Environ map[string]secret.Text `json:"-"`
+}
+
+// Kubernetes is for a pachd in a pod.
+type Kubernetes struct {
+	KeysSecret     string `json:"keysSecret" doc:"A Secret in the namespace of the pod that replicas share, in place of files in the data directory, for what pachd makes: the sealing key under sealing-key, unless sealing.keyFile names one, and the root token under root-token, unless one is configured. It has to be there; pachd writes each key once, and starts with what is in it. The service account needs get and update of it."`
+	ServiceAccount string `json:"serviceAccount" doc:"The folder with the token of the service account, ca.crt and namespace."`
+}
+
+// secretName is what Kubernetes takes for the name of a Secret (RFC 1123 subdomain).
+var secretName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$`)
+
+func (k Kubernetes) validate(add func(format string, a ...any)) {
+	if k.KeysSecret != "" && !secretName.MatchString(k.KeysSecret) {
+		add("kubernetes.keysSecret: %q is not the name of a Secret", k.KeysSecret)
+	}
 }
 
 // Listen says where pachd listens; an empty address switches a listener off.
@@ -195,6 +212,7 @@ func standard() (c Config) {
 	c.Limits = Limits{SignInsPerMinute: 600, WrongPasswords: 10, PendingSignIns: 10000, Connections: 4096}
 	c.Log = Log{Level: "info", Format: "text"}
 	c.Tracing.Percent = 100
+	c.Kubernetes.ServiceAccount = "/var/run/secrets/kubernetes.io/serviceaccount"
 	c.Database.MaxOpenConns, c.Database.MaxIdleConns = 32, 8
 	return c
 }
@@ -281,7 +299,7 @@ func (c *Config) complete() {
 	if c.Database.URL == "" {
 		c.Database.URL = secret.Text("sqlite:" + filepath.Join(c.DataDir, "pachd.db"))
 	}
-	if c.Sealing.KeyFile == "" {
+	if c.Sealing.KeyFile == "" && c.Kubernetes.KeysSecret == "" {
 		c.Sealing.KeyFile = filepath.Join(c.DataDir, "sealing-key")
 	}
 }
@@ -291,7 +309,10 @@ func (c Config) RootTokenFile() string { return filepath.Join(c.DataDir, "root-t
 
 // Own are the files and folders that hold what is pachd's alone.
 func (c Config) Own() []string {
-	own := []string{c.DataDir, c.File, c.Sealing.KeyFile, c.TLS.KeyFile, c.Database.PasswordFile, c.Database.SSLKey, c.Bootstrap.RootTokenFile}
+	own := []string{
+		c.DataDir, c.File, c.Sealing.KeyFile, c.TLS.KeyFile, c.Database.PasswordFile, c.Database.SSLKey, c.Bootstrap.RootTokenFile,
+		c.Kubernetes.ServiceAccount,
+	}
 	if path, isFile := strings.CutPrefix(c.Database.URL.Reveal(), "sqlite:"); isFile {
 		own = append(own, path)
 	}
@@ -328,6 +349,7 @@ func (c Config) validate() error {
 		}
 	}
 	c.Database.validate(add)
+	c.Kubernetes.validate(add)
 	if c.Issuer.SigningAlgorithm != "RS256" && c.Issuer.SigningAlgorithm != "ES256" {
 		add("issuer.signingAlgorithm: %q: use RS256 or ES256", c.Issuer.SigningAlgorithm)
 	}

@@ -90,12 +90,12 @@ func FuzzLoad(f *testing.F) {
 
 // Whoever writes connectors may name files and variables, but not these.
 func TestConfig_OwnPaths(t *testing.T) {
-	file := write(t, "auth: {rootToken: hunter2}\ndatabase: {url: 'sqlite:/var/lib/p.db'}\nsealing: {keyFile: /keys/seal}\ntls: {certFile: /tls/c, keyFile: /tls/k}\n")
+	file := write(t, "auth: {rootToken: hunter2}\ndatabase: {url: 'sqlite:/var/lib/p.db'}\nsealing: {keyFile: /keys/seal}\ntls: {certFile: /tls/c, keyFile: /tls/k}\nkubernetes: {serviceAccount: /account}\n")
 	c, err := Load("/data", file, []string{"CLIENT_SECRET=x", "PGPASSWORD=hunter2", "PGSSLPASSWORD=hunter2", "PACHD_INSECURE=true", "AUTH_ROOT_TOKEN=hunter2"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"/data", file, "/keys/seal", "/tls/k", "/var/lib/p.db"}, c.Own()); diff != "" {
+	if diff := cmp.Diff([]string{"/data", file, "/keys/seal", "/tls/k", "/account", "/var/lib/p.db"}, c.Own()); diff != "" {
 		t.Error(diff)
 	}
 	if _, ok := c.Environ["CLIENT_SECRET"]; !ok || len(c.Environ) != 1 {

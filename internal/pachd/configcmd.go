@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -74,6 +75,7 @@ func checkConfig(ctx context.Context, dataDir, file string, environ []string, st
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	c.Secrets.AllowFiles = append(c.Secrets.AllowFiles, filepath.Join(c.DataDir, "secrets"))
 	c.DataDir, c.Sealing.KeyFile, c.Auth.Activate = dir, filepath.Join(dir, "sealing-key"), false
+	c.Kubernetes.KeysSecret = ""
 	c.Database.URL, c.Database.ListenURL, c.Database.PasswordFile = secret.Text("sqlite:"+filepath.Join(dir, "check.db")), "", ""
 	p, err := look(ctx, c, db.Open)
 	if err != nil {
@@ -95,9 +97,11 @@ func planConfig(ctx context.Context, dataDir, file string, environ []string, std
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(c.Sealing.KeyFile); err != nil {
-		return fault.New(fault.Precondition, "the sealing key %s cannot be read: there is nothing yet to compare with", c.Sealing.KeyFile).
+	if _, err := sealingKey(c).Read(ctx); errors.Is(err, fs.ErrNotExist) {
+		return fault.New(fault.Precondition, "the sealing key %s is missing: there is nothing yet to compare with", sealingKey(c)).
 			Next("start pachd first, or use: pachd config check %s", file)
+	} else if err != nil {
+		return err
 	}
 	c.Auth.Activate = false // makes no root token
 	p, err := look(ctx, c, db.OpenMigrated)

@@ -42,7 +42,10 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 		case "config":
 			return runConfig(ctx, args[1:], environ, stdout, stderr)
 		case "export", "import", "migrate", "recover", "sealing-key":
-			d := offline.Deps{Database: databaseOptions, Lock: lockDir, ShowRoot: showRoot, Explain: explain, Sealed: sealed()}
+			d := offline.Deps{
+				Database: databaseOptions, SealingKey: sealingKey, OldKeys: oldKeys, Sealed: sealed(), Lock: lockDir,
+				ShowRoot: showRoot, Explain: explain,
+			}
 			return offline.Run(ctx, d, args, environ, stdout, stderr)
 		}
 	}

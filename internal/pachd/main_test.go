@@ -127,9 +127,14 @@ func TestMain_FailedStartSaysWhatToDo(t *testing.T) {
 		"a PostgreSQL that does not answer": {fresh, nil, []string{"PACHD_DATABASE_URL=postgres://pachd:hunter2@127.0.0.1:1/pachd"}, []string{
 			"PostgreSQL at 127.0.0.1:1 does not answer", "start it or correct database.url",
 		}},
-		"no certificate": {fresh, nil, []string{"PACHD_TLS_CERT_FILE=/nosuch/cert", "PACHD_TLS_KEY_FILE=/nosuch/key"}, []string{"tls:", "/nosuch/cert"}},
-		"no such file":   {fresh, []string{"--config", "/nosuch/pachd.yaml"}, nil, []string{"cannot read the configuration /nosuch/pachd.yaml", "check --config"}},
-		"a bad setting":  {fresh, nil, []string{"PACHD_LOG_LEVEL=loud", "PACHD_AUTH_ROOT_TOKEN=hunter2", "PACHD_ISSUER_SIGNING_ALGORITHM=HS256"}, []string{"log.level", "issuer.signingAlgorithm", "use RS256 or ES256"}},
+		"a Secret outside of Kubernetes": {fresh, nil, []string{"PACHD_KUBERNETES_KEYS_SECRET=keys"}, []string{"pachd is not in a pod", "unset kubernetes.keysSecret"}},
+		"a pod without a token": {fresh, nil, []string{
+			"PACHD_KUBERNETES_KEYS_SECRET=keys", "KUBERNETES_SERVICE_HOST=127.0.0.1", "KUBERNETES_SERVICE_PORT=1", "PACHD_KUBERNETES_SERVICE_ACCOUNT=/nosuch",
+		}, []string{"the pod has no service account's token: /nosuch/token is missing", "automountServiceAccountToken"}},
+		"no name of a Secret": {fresh, nil, []string{"PACHD_KUBERNETES_KEYS_SECRET=../configmaps/x"}, []string{"kubernetes.keysSecret: \"../configmaps/x\" is not the name of a Secret"}},
+		"no certificate":      {fresh, nil, []string{"PACHD_TLS_CERT_FILE=/nosuch/cert", "PACHD_TLS_KEY_FILE=/nosuch/key"}, []string{"tls:", "/nosuch/cert"}},
+		"no such file":        {fresh, []string{"--config", "/nosuch/pachd.yaml"}, nil, []string{"cannot read the configuration /nosuch/pachd.yaml", "check --config"}},
+		"a bad setting":       {fresh, nil, []string{"PACHD_LOG_LEVEL=loud", "PACHD_AUTH_ROOT_TOKEN=hunter2", "PACHD_ISSUER_SIGNING_ALGORITHM=HS256"}, []string{"log.level", "issuer.signingAlgorithm", "use RS256 or ES256"}},
 		"a bad public address": {
 			fresh, nil, []string{"PACHD_PUBLIC_URL=http://pach.example.com"}, []string{"http://pach.example.com", "use https"},
 		},

@@ -503,6 +503,11 @@ func TestRecoverRootToken_Refused(t *testing.T) {
 		!strings.Contains(stderr.String(), "the root token is configured") || strings.Contains(stderr.String(), "hunter2") {
 		t.Errorf("configured: exit code %d: %s", code, &stderr)
 	}
+	stderr.Reset()
+	if code := pachd.Main(t.Context(), args, environ("PACHD_KUBERNETES_KEYS_SECRET=keys"), &stdout, &stderr); code != 1 ||
+		!strings.Contains(stderr.String(), "the root token is in the Secret keys") {
+		t.Errorf("in a Secret: exit code %d: %s", code, &stderr)
+	}
 	again := i.start(t)
 	if who, err := whoAmI(t, again, s.RootToken); who != "pach:root" || err != nil {
 		t.Errorf("after what was refused: %s, %v", who, err)

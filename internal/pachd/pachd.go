@@ -131,7 +131,7 @@ func New(ctx context.Context, c config.Config, log *slog.Logger, now func() time
 // wirePeople makes the parts that know who somebody is and what they hold.
 func (p *Pachd) wirePeople(ctx context.Context) error {
 	c := p.config
-	sealer, err := secret.OpenFor(ctx, p.DB, secret.File(c.Sealing.KeyFile))
+	sealer, err := secret.OpenFor(ctx, p.DB, sealingKey(c))
 	if err != nil {
 		return err
 	}
@@ -142,11 +142,15 @@ func (p *Pachd) wirePeople(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	root, err := p.rootToken(ctx)
+	if err != nil {
+		return err
+	}
 	roles := &access.Service{DB: p.DB}
 	p.Sessions = session.New(session.Config{
 		DB: p.DB, Access: roles, Now: p.now, EndGrants: grant.EndOfIdentity, SignOut: grant.SignOut,
 		RobotTTL:  time.Duration(c.Auth.RobotTokenTTL),
-		RootToken: c.Auth.RootToken, RootFile: c.RootTokenFile(),
+		RootToken: root, RootFile: c.RootTokenFile(),
 	})
 	p.exchange = exchange.New(exchange.Config{
 		DB: p.DB, Sessions: p.Sessions, Log: p.log, Now: p.now, Issuer: func() string { return p.Issuer.URL() }, Insecure: c.Insecure,

@@ -14,9 +14,12 @@ import (
 	"pachyderm/internal/secret"
 )
 
-// lookForKeysEvery is how often the key file is read. Kubernetes changes mounted
+// How often the key is read, in a file and in a Secret. Kubernetes changes mounted
 // files by moving links, which no watch of a file tells of.
-const lookForKeysEvery = 2 * time.Second
+const (
+	lookForKeysEvery  = 2 * time.Second
+	askForSecretEvery = 10 * time.Second
+)
 
 const clusterIDKey = "cluster-id"
 
@@ -31,9 +34,13 @@ func sealed() []secret.Sealed {
 	}, login.Sealed())
 }
 
-// followKeys takes over the key file whenever it is changed, until ctx ends.
+// followKeys takes over the sealing key whenever it is changed, until ctx ends.
 func (p *Pachd) followKeys(ctx context.Context) error {
-	tick := time.NewTicker(lookForKeysEvery)
+	key, every := sealingKey(p.config), lookForKeysEvery
+	if p.config.Sealing.KeyFile == "" {
+		every = askForSecretEvery
+	}
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	said := ""
 	for {
@@ -42,10 +49,10 @@ func (p *Pachd) followKeys(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		changed, err := p.sealer.Reload(ctx, p.DB, secret.File(p.config.Sealing.KeyFile))
+		changed, err := p.sealer.Reload(ctx, p.DB, key)
 		switch {
 		case changed:
-			p.log.InfoContext(ctx, "the sealing key was read again", "file", p.config.Sealing.KeyFile)
+			p.log.InfoContext(ctx, "the sealing key was read again", "place", key.String())
 			said = ""
 		case err == nil || ctx.Err() != nil:
 		case fault.KindOf(err) == fault.Precondition && said != fault.Message(err):

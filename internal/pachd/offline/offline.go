@@ -44,7 +44,10 @@ The FILE - is standard output and input. docs/guides/backup.md has the steps.
 
 // Deps is what pachd has for its own start.
 type Deps struct {
-	Database func(config.Config) db.Options
+	Database   func(config.Config) db.Options
+	SealingKey func(config.Config) secret.Place
+	// OldKeys is where the sealing key as it was is kept, once it is replaced.
+	OldKeys func(config.Config) secret.Place
 	// Lock takes a data directory, until what it returns is closed.
 	Lock func(dir string) (*os.File, error)
 	// ShowRoot says where a root token is that was made.
@@ -167,7 +170,7 @@ func (c *command) open(ctx context.Context) (*db.DB, *secret.Sealer, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	sealer, err := secret.OpenUsed(ctx, d, secret.File(c.config.Sealing.KeyFile))
+	sealer, err := secret.OpenUsed(ctx, d, c.with.SealingKey(c.config))
 	if err != nil {
 		return nil, nil, errors.Join(err, d.Close())
 	}
@@ -200,7 +203,7 @@ func (c *command) export(ctx context.Context) (err error) {
 		return err
 	}
 	c.say("%s has %d rows of %d tables. It can be read with the sealing key %s only: keep that as well, and apart.",
-		c.file, moved.Rows, moved.Tables, c.config.Sealing.KeyFile)
+		c.file, moved.Rows, moved.Tables, c.with.SealingKey(c.config))
 	return nil
 }
 
@@ -251,9 +254,10 @@ func (c *command) load(ctx context.Context) (err error) {
 		}
 		defer func() { _ = from.Close() }()
 	}
-	sealer, err := secret.OpenKey(ctx, secret.File(c.config.Sealing.KeyFile))
+	key := c.with.SealingKey(c.config)
+	sealer, err := secret.OpenKey(ctx, key)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = fault.New(fault.Precondition, "the sealing key %s is missing", c.config.Sealing.KeyFile).
+		err = fault.New(fault.Precondition, "the sealing key %s is missing", key).
 			Next("copy the one there that the dump was made with")
 	}
 	if err != nil {
@@ -319,6 +323,10 @@ func (c *command) isSQLite() bool {
 // recoverRoot is pachd recover root-token. Whoever has the database and the sealing
 // key has all that pachd has. Replicas on PostgreSQL may run: they hear of it.
 func (c *command) recoverRoot(ctx context.Context) (err error) {
+	if name := c.config.Kubernetes.KeysSecret; name != "" && c.config.Auth.RootToken == "" {
+		return fault.New(fault.Precondition, "the root token is in the Secret %s: pachd would go back to that", name).
+			Next("read it there (kubectl get secret %s), or remove root-token from it and start pachd again, which makes a new one", name)
+	}
 	d, _, err := c.open(ctx)
 	if err != nil {
 		return err

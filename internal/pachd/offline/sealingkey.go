@@ -18,17 +18,19 @@ import (
 
 // addKey is pachd sealing-key add.
 func (c *command) addKey(ctx context.Context) error {
-	if err := secret.AddKey(ctx, secret.File(c.config.Sealing.KeyFile)); err != nil {
+	key := c.with.SealingKey(c.config)
+	if err := secret.AddKey(ctx, key); err != nil {
 		return err
 	}
-	c.say("%s has a second key, which opens and does not seal yet.", c.config.Sealing.KeyFile)
-	c.say("Copy the file to every replica, which reads it within seconds, and to your backups. Then run: pachd sealing-key use")
+	c.say("%s has a second key, which opens and does not seal yet.", key)
+	c.say("%s Then run: pachd sealing-key use", c.spread())
 	return nil
 }
 
 // useKey is pachd sealing-key use. It may be run again.
 func (c *command) useKey(ctx context.Context) error {
-	if err := secret.UseNewKey(ctx, secret.File(c.config.Sealing.KeyFile)); err != nil {
+	key := c.with.SealingKey(c.config)
+	if err := secret.UseNewKey(ctx, key); err != nil {
 		return err
 	}
 	var counts reseal.Counts
@@ -39,14 +41,14 @@ func (c *command) useKey(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.say("The new key of %s seals; %d of %d values in the database were sealed anew.", c.config.Sealing.KeyFile, counts.Old, counts.Values)
-	c.say("Copy the file to every replica again. Then run: pachd sealing-key remove")
+	c.say("The new key of %s seals; %d of %d values in the database were sealed anew.", key, counts.Old, counts.Values)
+	c.say("%s Then run: pachd sealing-key remove", c.spread())
 	return nil
 }
 
 // removeKey is pachd sealing-key remove.
 func (c *command) removeKey(ctx context.Context) error {
-	file := c.config.Sealing.KeyFile
+	key, old := c.with.SealingKey(c.config), c.with.OldKeys(c.config)
 	err := c.withValues(ctx, "sealing-key.remove", func(d *db.DB, s *secret.Sealer) error {
 		counts, err := reseal.Count(ctx, d, s, c.with.Sealed)
 		switch {
@@ -54,16 +56,24 @@ func (c *command) removeKey(ctx context.Context) error {
 			return err
 		case counts.Old > 0:
 			return fault.New(fault.Precondition, "%d of %d values are sealed with another key than the new one", counts.Old, counts.Values).
-				Next("see that every replica has the key file as it is now, and run again: pachd sealing-key use")
+				Next("see that every replica has the key as it is now, and run again: pachd sealing-key use")
 		}
-		return secret.RemoveOldKeys(ctx, secret.File(file), secret.File(file+".old"))
+		return secret.RemoveOldKeys(ctx, key, old)
 	})
 	if err != nil {
 		return err
 	}
-	c.say("The old key is out of %s. Copy the file to every replica and to your backups.", file)
-	c.say("%s.old is the file as it was: keep it with the dumps that were made before, and away from here.", file)
+	c.say("The old key is out of %s. %s", key, c.spread())
+	c.say("%s is what was there: keep it with the dumps that were made before, and away from here.", old)
 	return nil
+}
+
+// spread is what is to be done after each step; replicas share a Secret.
+func (c *command) spread() string {
+	if c.config.Sealing.KeyFile == "" {
+		return "Copy the Secret to your backups, and wait twenty seconds, in which every replica reads it."
+	}
+	return "Copy the file to every replica, which reads it within seconds, and to your backups."
 }
 
 // withValues has f change keys, once the audit log says so.

@@ -157,7 +157,7 @@ func rootToken(t testing.TB, c config.Config) string {
 	if c.Auth.RootToken != "" {
 		return c.Auth.RootToken.Reveal()
 	}
-	if !c.Auth.Activate {
+	if !c.Auth.Activate || c.Kubernetes.KeysSecret != "" {
 		return ""
 	}
 	data, err := os.ReadFile(c.RootTokenFile())
