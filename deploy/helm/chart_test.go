@@ -115,7 +115,6 @@ func TestChart_Golden(t *testing.T) {
 
 // What upstream lets through, or draws anew at each rendering, is said in words.
 func TestChart_RefusesInWords(t *testing.T) {
-	const postgres = "global.postgresql.postgresqlHost=db,global.postgresql.postgresqlPassword=a-password"
 	for name, test := range map[string]struct{ set, want string }{
 		"a scheme in a host":          {"ingress.enabled=true,ingress.host=https://pach.example.com", "ingress.host: \"https://pach.example.com\" is an address: write the host alone"},
 		"a path in a host":            {"proxy.host=pach.example.com/dex", "proxy.host"},
@@ -134,8 +133,6 @@ func TestChart_RefusesInWords(t *testing.T) {
 		"a short root token":          {"pachd.rootToken=abc", "too short to be a secret"},
 		"SQLite for many":             {"pachd.replicas=3", "3 replicas need PostgreSQL"},
 		"SQLite for ever more":        {"pachd.autoscaling.enabled=true", "several replicas need PostgreSQL"},
-		"PostgreSQL, no sealing key":  {postgres + ",pachd.rootTokenSecretName=s", "kubectl create secret generic pachd-sealing-key"},
-		"PostgreSQL, no root token":   {postgres + ",pachd.sealingKeySecretName=s", "kubectl create secret generic pachd-root-token"},
 		"PostgreSQL, no password":     {"global.postgresql.postgresqlHost=db,pachd.sealingKeySecretName=s,pachd.rootTokenSecretName=s", "PostgreSQL needs a password"},
 		"another case":                {"oidc.upstreamIdps={}", "oidc.upstreamIdps: there is no such value: did you mean oidc.upstreamIDPs?"},
 		"a word left out":             {"pachd.rootTokenSecret=s", "did you mean pachd.rootTokenSecretName?"},

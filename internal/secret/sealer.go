@@ -65,7 +65,9 @@ func (f File) String() string { return string(f) }
 func (f File) Read(context.Context) ([]byte, error) { return ReadFile("sealing key", string(f)) }
 
 // Fill writes the file.
-func (f File) Fill(ctx context.Context, key []byte) ([]byte, error) { return key, f.Replace(ctx, nil, key) }
+func (f File) Fill(ctx context.Context, key []byte) ([]byte, error) {
+	return key, f.Replace(ctx, nil, key)
+}
 
 // Replace writes the file, whatever was in it.
 func (f File) Replace(_ context.Context, _, key []byte) error {

@@ -21,6 +21,21 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- if .Values.global.postgresql.postgresqlHost }}true{{ end }}
 {{- end }}
 
+{{- /*
+The Secret that pachd fills with what has no other place, or nothing: the sealing key,
+which with SQLite is on its volume, and the root token. The name is upstream's.
+*/ -}}
+{{- define "pachyderm.keysSecret" -}}
+{{- if include "pachyderm.made" . }}pachyderm-auth{{ end }}
+{{- end }}
+
+{{- /* What pachd writes to that Secret, in words. */ -}}
+{{- define "pachyderm.made" -}}
+{{- $sealingKey := and (include "pachyderm.postgres" .) (not .Values.pachd.sealingKeySecretName) }}
+{{- $rootToken := and .Values.pachd.activateAuth (not (or .Values.pachd.rootToken .Values.pachd.rootTokenSecretName)) }}
+{{- if $sealingKey }}the sealing key{{ end }}{{ if and $sealingKey $rootToken }} and {{ end }}{{ if $rootToken }}the root token{{ end }}
+{{- end }}
+
 {{- /* The Secret with pachd's certificate, or nothing. */ -}}
 {{- define "pachyderm.tlsSecret" -}}
 {{- if .Values.pachd.tls.enabled -}}
@@ -87,6 +102,14 @@ shutdownDelay: 5s
 {{- if .Values.pachd.sealingKeySecretName }}
 sealing:
   keyFile: /run/pachd/sealing-key/sealing-key
+{{- end }}
+{{- with include "pachyderm.keysSecret" . }}
+{{- if not (or (include "pachyderm.postgres" $) $.Values.pachd.sealingKeySecretName) }}
+sealing:
+  keyFile: /pach/sealing-key
+{{- end }}
+kubernetes:
+  keysSecret: {{ . }}
 {{- end }}
 auth:
   activate: {{ .Values.pachd.activateAuth }}

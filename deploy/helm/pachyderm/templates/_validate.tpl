@@ -59,12 +59,6 @@
 {{- fail "pachd.autoscaling.enabled: several replicas need PostgreSQL: set global.postgresql.postgresqlHost" }}
 {{- end }}
 {{- if $postgres }}
-{{- if not .Values.pachd.sealingKeySecretName }}
-{{- fail "pachd.sealingKeySecretName: with PostgreSQL the key that seals secrets in the database has no volume to be on: make a Secret (kubectl create secret generic pachd-sealing-key --from-literal=sealing-key=\"$(openssl rand -base64 32)\"), keep a copy of it, and name it here" }}
-{{- end }}
-{{- if and .Values.pachd.activateAuth (not (or .Values.pachd.rootToken .Values.pachd.rootTokenSecretName)) }}
-{{- fail "pachd.rootTokenSecretName: with PostgreSQL the root token has no volume to be on: make a Secret (kubectl create secret generic pachd-root-token --from-literal=root-token=\"$(openssl rand -hex 32)\") and name it here" }}
-{{- end }}
 {{- if not (or .Values.global.postgresql.postgresqlExistingSecretName .Values.global.postgresql.postgresqlPassword) }}
 {{- fail "global.postgresql.postgresqlExistingSecretName: PostgreSQL needs a password: name a Secret that has it under the key of postgresqlExistingSecretKey" }}
 {{- end }}
