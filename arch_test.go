@@ -40,6 +40,8 @@ var mayImport = map[string][]string{
 	"internal/principal":   {"internal/fault"},
 	"internal/strict":      {"internal/fault"},
 	"internal/secret":      {"internal/fault"},
+	"deploy/helm":          nil,
+	"internal/chart":       {"deploy/helm", "internal/config", "internal/fault", "internal/secret", "internal/strict"},
 	"internal/webaddr":     {"internal/fault"},
 	"internal/kubesecret":  {"internal/fault"},
 	"internal/declared":    {"internal/fault", "internal/secret", "internal/strict"},
@@ -205,7 +207,8 @@ var mayImport = map[string][]string{
 	},
 	"internal/rpc/wire": {"api/auth", "internal/access", "internal/fault", "internal/principal"},
 	"internal/pachd": {
-		"api/admin", "internal/access", "internal/config", "internal/db", "internal/declared", "internal/fault", "internal/issuer", "internal/issuer/device",
+		"api/admin", "internal/access", "internal/chart", "internal/config", "internal/db", "internal/declared", "internal/fault", "internal/issuer",
+		"internal/issuer/device",
 		"internal/issuer/connectortest", "internal/issuer/dexstore", "internal/issuer/endpoint", "internal/issuer/exchange", "internal/issuer/grant",
 		"internal/issuer/registry", "internal/kubesecret", "internal/limit", "internal/limit/guess", "internal/login", "internal/pachd/offline", "internal/reconcile", "internal/rename", "internal/requestid", "internal/rpc",
 		"internal/secret", "internal/session", "internal/token", "internal/version", "internal/web", "internal/web/browser", "internal/web/theme", "internal/tracing",
@@ -594,7 +597,7 @@ func TestPages_NameFilesAndPackagesThatExist(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, match := range regexp.MustCompile("`((?:api|client|cmd|demo|docs|internal|test)(?:/[\\w/{},.-]*)?)`").FindAllStringSubmatch(string(data), -1) {
+		for _, match := range regexp.MustCompile("`((?:api|client|cmd|demo|deploy|docs|internal|test)(?:/[\\w/{},.-]*)?)`").FindAllStringSubmatch(string(data), -1) {
 			for _, path := range unfold(match[1]) {
 				named[page+path] = true
 				if _, err := os.Stat(path); err != nil {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"pachyderm/internal/chart"
 	"pachyderm/internal/config"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
@@ -23,10 +24,11 @@ const configUsage = `Look at a configuration before pachd has it.
 
 Usage:
   pachd config check [--data-dir DIR] FILE   say what is wrong with it
+  pachd config check --values FILE           the same of values for the Helm chart
   pachd config plan --data-dir DIR FILE      say what it would add, change and
                                              remove, and for whom
 
-Variables count as they do for pachd. Neither changes anything.
+Variables count as they do for pachd; for values they do not. None changes anything.
 `
 
 // runConfig is pachd config.
@@ -34,6 +36,7 @@ func runConfig(ctx context.Context, args, environ []string, stdout, stderr io.Wr
 	flags := flag.NewFlagSet("pachd config", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	dataDir := flags.String("data-dir", "", "")
+	values := flags.String("values", "", "")
 	verb := ""
 	if len(args) > 0 {
 		verb, args = args[0], args[1:]
@@ -43,13 +46,20 @@ func runConfig(ctx context.Context, args, environ []string, stdout, stderr io.Wr
 		_, _ = io.WriteString(stdout, configUsage)
 		return 0
 	}
-	if err != nil || flags.NArg() != 1 || verb != "check" && verb != "plan" {
+	isValues := verb == "check" && *values != ""
+	if err != nil || !isValues && (flags.NArg() != 1 || *values != "" || verb != "check" && verb != "plan") ||
+		isValues && (flags.NArg() != 0 || *dataDir != "") {
 		_, _ = fmt.Fprintf(stderr, "pachd: say what to do, and with which file\n\n%s", configUsage)
 		return 2
 	}
-	if verb == "check" {
+	switch {
+	case isValues:
+		err = chart.Check(ctx, *values, stdout, func(ctx context.Context, c config.Config) error {
+			return checkLoaded(ctx, c, *values, stdout)
+		})
+	case verb == "check":
 		err = checkConfig(ctx, *dataDir, flags.Arg(0), environ, stdout)
-	} else {
+	default:
 		err = planConfig(ctx, *dataDir, flags.Arg(0), environ, stdout)
 	}
 	if err != nil {
@@ -60,7 +70,7 @@ func runConfig(ctx context.Context, args, environ []string, stdout, stderr io.Wr
 }
 
 // checkConfig looks at a configuration on an empty database of its own.
-func checkConfig(ctx context.Context, dataDir, file string, environ []string, stdout io.Writer) (err error) {
+func checkConfig(ctx context.Context, dataDir, file string, environ []string, stdout io.Writer) error {
 	if dataDir == "" {
 		dataDir = "/var/lib/pachd"
 	}
@@ -68,6 +78,11 @@ func checkConfig(ctx context.Context, dataDir, file string, environ []string, st
 	if err != nil {
 		return err
 	}
+	return checkLoaded(ctx, c, file, stdout)
+}
+
+// checkLoaded looks at a configuration that was read from a file.
+func checkLoaded(ctx context.Context, c config.Config, file string, stdout io.Writer) (err error) {
 	dir, err := os.MkdirTemp("", "pachd-check-")
 	if err != nil {
 		return err

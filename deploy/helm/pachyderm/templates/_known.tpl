@@ -83,7 +83,11 @@ ingress: []
 {{- toYaml $given }}
 {{- end }}
 
-{{- /* The keys of a section: (dict "at" values "known" (values of the chart, by its own file) ...) */ -}}
+{{- /* The sections that values.yaml has, and the keys of each. */ -}}
+{{- define "pachyderm.sections" -}}
+sections: [deployTarget, global, pachd, oidc, ingress, proxy]
+{{- end }}
+
 {{- define "pachyderm.shape" -}}
 global.postgresql: [postgresqlHost, postgresqlPort, postgresqlUsername, postgresqlDatabase, postgresqlSSL, postgresqlPassword, postgresqlExistingSecretName, postgresqlExistingSecretKey]
 pachd: [enabled, replicas, autoscaling, networkPolicy, image, activateAuth, rootToken, rootTokenSecretName, sealingKeySecretName, pachAuthClusterRoleBindings, groups, additionalTrustedPeers, clusterDeploymentID, logLevel, logFormat, sessionDuration, trustedProxies, tls, service, serviceAccount, storage, resources, annotations, podLabels, nodeSelector, tolerations, affinity, priorityClassName]
@@ -108,7 +112,7 @@ proxy.tls: [enabled, secretName]
 {{- define "pachyderm.unknownKeys" -}}
 {{- $unused := include "pachyderm.unused" . | fromYaml }}
 {{- $shape := include "pachyderm.shape" . | fromYaml }}
-{{- $top := list "deployTarget" "global" "pachd" "oidc" "ingress" "proxy" }}
+{{- $top := (include "pachyderm.sections" . | fromYaml).sections }}
 {{- range $key, $is := $unused }}{{ if kindIs "bool" $is }}{{ $top = append $top $key }}{{ end }}{{ end }}
 {{- include "pachyderm.unknownIn" (dict "at" .Values "section" "" "known" $top) }}
 {{- range $section, $keys := $shape }}
