@@ -3,6 +3,7 @@ package helm_test
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -14,7 +15,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
+	"google.golang.org/grpc/health/grpc_health_v1"
 
+	"pachyderm/api"
 	"pachyderm/api/auth"
 	"pachyderm/demo/op/optest"
 	"pachyderm/internal/config"
@@ -119,6 +122,18 @@ func TestChart_RefusesInWords(t *testing.T) {
 		"a scheme in a host":          {"ingress.enabled=true,ingress.host=https://pach.example.com", "ingress.host: \"https://pach.example.com\" is an address: write the host alone"},
 		"a path in a host":            {"proxy.host=pach.example.com/dex", "proxy.host"},
 		"an Ingress without a host":   {"ingress.enabled=true", "ingress.host: an Ingress needs the host"},
+		"a port in a host":            {"ingress.enabled=true,ingress.host=a.example.com:8443", "ingress.host: \"a.example.com:8443\" has a port: write the host alone"},
+		"a pattern for a host":        {"gateway.enabled=true,gateway.host=*.example.com", "gateway.host: \"*.example.com\" is a pattern"},
+		"a scheme for a Gateway":      {"gateway.enabled=true,gateway.host=https://a.example.com", "gateway.host: \"https://a.example.com\" is an address"},
+		"a Gateway without a host":    {"gateway.enabled=true,gateway.parentRefs[0].name=g", "gateway.host: a route needs the host"},
+		"a Gateway without a name":    {"gateway.enabled=true,gateway.host=a.example.com", "gateway.parentRefs: a route needs a Gateway"},
+		"two routes on a listener":    {"gateway.enabled=true,gateway.host=a.example.com,gateway.parentRefs[0].name=g,gateway.grpcParentRefs[0].name=g", "it would take only one of the two routes of a host"},
+		"TLS behind a Gateway":        {"gateway.enabled=true,gateway.host=a.example.com,gateway.parentRefs[0].name=g,pachd.tls.enabled=true,pachd.tls.secretName=s", "let TLS end at the Gateway"},
+		"another host of the Gateway": {"gateway.enabled=true,gateway.host=a.example.com,gateway.parentRefs[0].name=g,ingress.enabled=true,ingress.host=b.example.com", "use one host for both"},
+		"TLS at one of two":           {"gateway.enabled=true,gateway.host=a.example.com,gateway.parentRefs[0].name=g,ingress.enabled=true,ingress.host=a.example.com", "one of Gateway and Ingress speaks TLS"},
+		"an issuer of no Gateway":     {"gateway.enabled=true,gateway.host=a.example.com,gateway.parentRefs[0].name=g,oidc.issuerURI=https://b.example.com/dex", "is on another host than \"a.example.com\""},
+		"the trial at a Gateway":      {"oidc.mockIDP=true,gateway.enabled=true,gateway.host=a.example.com,gateway.parentRefs[0].name=g", "would be a clusterAdmin at a public address"},
+		"metrics behind a policy":     {"metrics.serviceMonitor.enabled=true,pachd.networkPolicy.enabled=true", "keep Prometheus from the metrics"},
 		"TLS of pachd":                {"pachd.tls.enabled=true", "set pachd.tls.secretName"},
 		"TLS of the Ingress":          {"ingress.enabled=true,ingress.host=a.example.com,ingress.tls.enabled=true", "set ingress.tls.secretName"},
 		"TLS of the proxy":            {"proxy.tls.enabled=true", "set proxy.tls.secretName"},
@@ -316,6 +331,18 @@ func TestChart_ConnectorInValuesSignsPeopleIn(t *testing.T) {
 	}
 	if _, err := s.API.Auth.GetRobotToken(session, &auth.GetRobotTokenRequest{Robot: "ci"}); err != nil {
 		t.Errorf("the role of the values: %v", err)
+	}
+}
+
+// Whatever leads people to one host leads calls of each service to gRPC.
+func TestChart_RoutesEveryService(t *testing.T) {
+	for file, line := range map[string]string{"plain-ingress": "path: /%s/\n", "gateway": "value: /%s\n", "gateway-grpc": "service: %s\n"} {
+		rendered := render(t, "--values", "testdata/values/"+file+".yaml")
+		for _, s := range append(api.Services(), api.Service{Desc: &grpc_health_v1.Health_ServiceDesc}) {
+			if want := fmt.Sprintf(line, s.Desc.ServiceName); strings.Count(rendered, want) != 1 {
+				t.Errorf("%s: there is not one %q", file, want)
+			}
+		}
 	}
 }
 

@@ -47,14 +47,37 @@ which with SQLite is on its volume, and the root token. The name is upstream's.
 
 {{- /* The host that people use, or nothing. */ -}}
 {{- define "pachyderm.host" -}}
-{{- if .Values.ingress.enabled }}{{ .Values.ingress.host }}{{ else if .Values.proxy.enabled }}{{ .Values.proxy.host }}{{ end }}
+{{- if .Values.gateway.enabled }}{{ .Values.gateway.host }}{{ else if .Values.ingress.enabled }}{{ .Values.ingress.host }}{{ else if .Values.proxy.enabled }}{{ .Values.proxy.host }}{{ end }}
 {{- end }}
 
 {{- /* "true" if people's browsers speak TLS. */ -}}
 {{- define "pachyderm.https" -}}
-{{- if .Values.ingress.enabled -}}
-{{- if or .Values.ingress.tls.enabled .Values.ingress.uriHttpsProtoOverride }}true{{ end }}
+{{- if .Values.gateway.enabled -}}
+{{- if .Values.gateway.https }}true{{ end }}
+{{- else if .Values.ingress.enabled -}}
+{{- if include "pachyderm.ingressHTTPS" . }}true{{ end }}
 {{- else if include "pachyderm.tlsSecret" . }}true{{ end }}
+{{- end }}
+
+{{- define "pachyderm.ingressHTTPS" -}}
+{{- if or .Values.ingress.tls.enabled .Values.ingress.uriHttpsProtoOverride }}true{{ end }}
+{{- end }}
+
+{{- /* The port of that host at which gRPC is. */ -}}
+{{- define "pachyderm.grpcPort" -}}
+{{- $own := and .Values.gateway.enabled .Values.gateway.grpcParentRefs }}
+{{- if and $own (first $own).port -}}
+{{- (first $own).port }}
+{{- else if or .Values.gateway.enabled .Values.ingress.enabled -}}
+{{- ternary 443 80 (eq (include "pachyderm.https" .) "true") }}
+{{- else -}}
+{{- .Values.pachd.service.apiGRPCPort }}
+{{- end }}
+{{- end }}
+
+{{- /* The gRPC services, by which their calls are told from pages. */ -}}
+{{- define "pachyderm.grpcServices" -}}
+[auth_v2.API, identity_v2.API, admin_v2.API, versionpb_v2.API, enterprise_v2.API, license_v2.API, pach_v1.API, pfs_v2.API, pps_v2.API, grpc.health.v1.Health]
 {{- end }}
 
 {{- define "pachyderm.publicURL" -}}

@@ -85,7 +85,7 @@ ingress: []
 
 {{- /* The sections that values.yaml has, and the keys of each. */ -}}
 {{- define "pachyderm.sections" -}}
-sections: [deployTarget, global, pachd, oidc, ingress, proxy]
+sections: [deployTarget, global, pachd, oidc, ingress, gateway, proxy, metrics]
 {{- end }}
 
 {{- define "pachyderm.shape" -}}
@@ -103,9 +103,12 @@ oidc: [issuerURI, requireVerifiedEmail, userAccessibleOauthIssuerHost, IDTokenEx
 ingress: [enabled, host, className, annotations, uriHttpsProtoOverride, tls, grpcAnnotations]
 ingress.tls: [enabled, secretName, newSecret]
 ingress.tls.newSecret: [create, crt, key]
+gateway: [enabled, host, parentRefs, grpcParentRefs, https, annotations]
 proxy: [enabled, host, service, tls]
 proxy.service: [type, httpPort, httpsPort, labels, annotations]
 proxy.tls: [enabled, secretName]
+metrics: [serviceMonitor]
+metrics.serviceMonitor: [enabled, labels, interval]
 {{- end }}
 
 {{- /* Refuses keys that there are not, with the one that may be meant. */ -}}

@@ -2,10 +2,43 @@
 {{- define "pachyderm.validate" -}}
 {{- include "pachyderm.unknownKeys" . }}
 {{- $postgres := include "pachyderm.postgres" . }}
-{{- range $key, $host := dict "ingress.host" .Values.ingress.host "proxy.host" .Values.proxy.host }}
+{{- range $key, $host := dict "ingress.host" .Values.ingress.host "gateway.host" .Values.gateway.host "proxy.host" .Values.proxy.host }}
 {{- if or (contains "://" $host) (contains "/" $host) }}
 {{- fail (printf "%s: %q is an address: write the host alone, such as pach.example.com" $key $host) }}
 {{- end }}
+{{- end }}
+{{- range $key, $host := dict "ingress.host" .Values.ingress.host "gateway.host" .Values.gateway.host }}
+{{- if contains ":" $host }}
+{{- fail (printf "%s: %q has a port: write the host alone, and use the ports 443 and 80" $key $host) }}
+{{- end }}
+{{- if contains "*" $host }}
+{{- fail (printf "%s: %q is a pattern: the issuer has one name: write the host, such as pach.example.com" $key $host) }}
+{{- end }}
+{{- end }}
+{{- if .Values.gateway.enabled }}
+{{- if not .Values.gateway.host }}
+{{- fail "gateway.host: a route needs the host that it serves: write one such as pach.example.com" }}
+{{- end }}
+{{- if not .Values.gateway.parentRefs }}
+{{- fail "gateway.parentRefs: a route needs a Gateway: write its name, such as [{name: shared, namespace: gateways}]" }}
+{{- end }}
+{{- range $ref := .Values.gateway.grpcParentRefs }}
+{{- if has $ref $.Values.gateway.parentRefs }}
+{{- fail "gateway.grpcParentRefs: the same listener is in gateway.parentRefs: it would take only one of the two routes of a host: name another listener (sectionName), or leave grpcParentRefs out, and gRPC goes by its paths" }}
+{{- end }}
+{{- end }}
+{{- if include "pachyderm.tlsSecret" . }}
+{{- fail "gateway.enabled: a Gateway speaks plain text to pachd, and pachd speaks TLS: let TLS end at the Gateway: unset pachd.tls.enabled and proxy.tls.enabled" }}
+{{- end }}
+{{- if and .Values.ingress.enabled (ne .Values.ingress.host .Values.gateway.host) }}
+{{- fail (printf "ingress.host: %q is not gateway.host, %q: the issuer has one name: use one host for both" .Values.ingress.host .Values.gateway.host) }}
+{{- end }}
+{{- if and .Values.ingress.enabled (ne (include "pachyderm.ingressHTTPS" .) (include "pachyderm.https" .)) }}
+{{- fail "gateway.https: one of Gateway and Ingress speaks TLS, and the other does not: the issuer has one name: set both" }}
+{{- end }}
+{{- end }}
+{{- if and .Values.metrics.serviceMonitor.enabled .Values.pachd.networkPolicy.enabled (not .Values.pachd.networkPolicy.metricsFrom) }}
+{{- fail "metrics.serviceMonitor.enabled: the NetworkPolicy would keep Prometheus from the metrics: let it in with pachd.networkPolicy.metricsFrom" }}
 {{- end }}
 {{- if and .Values.ingress.enabled (not .Values.ingress.host) }}
 {{- fail "ingress.host: an Ingress needs the host that it serves: write one such as pach.example.com" }}
