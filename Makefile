@@ -10,6 +10,7 @@ OAUTH2_PROXY := $(TOOLS)/oauth2-proxy-7.15.6
 KUBELOGIN := $(TOOLS)/kubelogin-1.28.0
 HELM := $(TOOLS)/helm-3.22.0
 KUBE_APISERVER := $(TOOLS)/kube-apiserver-1.34.10
+CRDS := $(TOOLS)/crds-1
 PLUGINS := $(addprefix $(TOOLS)/,protoc-gen-go protoc-gen-go-grpc protoc-gen-grpc-gateway protoc-gen-openapiv2)
 
 # What test/mutate is called with, once for each.
@@ -41,7 +42,7 @@ test-slow: deps ## what make test does, several times over, and the fuzz targets
 	$(MAKE) cluster
 	$(MAKE) fuzz
 
-cluster: $(HELM) $(KUBE_APISERVER) ## install the chart into a real API server, which takes long to build once
+cluster: $(HELM) $(KUBE_APISERVER) $(CRDS) ## install the chart into a real API server, which takes long to build once
 	command -v etcd >/dev/null || { apt-get update -qq && SYSTEMD_OFFLINE=1 RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
 		apt-get install -y -qq --no-install-recommends etcd-server >/dev/null; }
 	$(GO) test -tags cluster -count=1 -timeout 10m -run TestCluster -v ./deploy/helm
@@ -128,6 +129,15 @@ $(HELM):
 
 $(KUBE_APISERVER):
 	deploy/helm/kube-apiserver.sh 1.34.10 $@
+
+# What routes and ServiceMonitors are, from the Go modules that publish it.
+$(CRDS):
+	dir=$$(mktemp -d) && cd $$dir && $(GO) mod init crds 2>/dev/null && mkdir crds && \
+	from() { $(GO) mod download -json $$1 | sed -n 's/^\t"Dir": "\(.*\)",$$/\1/p'; } && \
+	gateway=$$(from sigs.k8s.io/gateway-api@v1.4.0) && prometheus=$$(from github.com/prometheus-operator/prometheus-operator@v0.84.0) && \
+	cp $$gateway/config/crd/standard/gateway.networking.k8s.io_{httproutes,grpcroutes}.yaml \
+		$$prometheus/example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml crds && \
+	chmod u+w crds/* && mv crds $@ && rm -r $$dir
 
 # Its list of versions is not served everywhere, and go install asks for it.
 $(KUBELOGIN):

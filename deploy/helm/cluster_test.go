@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -20,6 +21,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
 )
 
 // apiServer is what make cluster builds.
@@ -278,9 +280,102 @@ func kept(versions map[string]string) map[string]string {
 	return out
 }
 
-// Every object of every values file is one that the API server takes, to the field.
+// crds are the definitions of what Kubernetes itself does not have: of the Gateway API
+// and of the Prometheus Operator, as they were published.
+const crds = "../../.tools/crds-1"
+
+func (c *cluster) define() {
+	c.t.Helper()
+	files, err := filepath.Glob(crds + "/*.yaml")
+	if err != nil || len(files) != 3 {
+		c.t.Fatalf("%d definitions, %v: make cluster brings them", len(files), err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		var definition m
+		if err := yaml.Unmarshal(text, &definition); err != nil {
+			c.t.Fatal(err)
+		}
+		c.do(http.MethodPost, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition)
+		served := fmt.Sprintf("/apis/%v/v1/%v", dig(definition, "spec", "group"), dig(definition, "spec", "names", "plural"))
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+			if status, _ := c.try(http.MethodGet, served, nil); status == http.StatusOK {
+				break
+			}
+			if time.Now().After(deadline) {
+				c.t.Fatalf("%s is not served", served)
+			}
+		}
+	}
+}
+
+// collections are where the API server takes objects of a kind.
+func collections() map[string]string {
+	return map[string]string{
+		"Secret": "/api/v1/namespaces/pach/secrets", "Service": "/api/v1/namespaces/pach/services",
+		"ServiceAccount": "/api/v1/namespaces/pach/serviceaccounts", "PersistentVolumeClaim": "/api/v1/namespaces/pach/persistentvolumeclaims",
+		"Deployment":              "/apis/apps/v1/namespaces/pach/deployments",
+		"HorizontalPodAutoscaler": "/apis/autoscaling/v2/namespaces/pach/horizontalpodautoscalers",
+		"PodDisruptionBudget":     "/apis/policy/v1/namespaces/pach/poddisruptionbudgets",
+		"Ingress":                 "/apis/networking.k8s.io/v1/namespaces/pach/ingresses",
+		"NetworkPolicy":           "/apis/networking.k8s.io/v1/namespaces/pach/networkpolicies",
+		"Role":                    "/apis/rbac.authorization.k8s.io/v1/namespaces/pach/roles",
+		"RoleBinding":             "/apis/rbac.authorization.k8s.io/v1/namespaces/pach/rolebindings",
+		"HTTPRoute":               "/apis/gateway.networking.k8s.io/v1/namespaces/pach/httproutes",
+		"GRPCRoute":               "/apis/gateway.networking.k8s.io/v1/namespaces/pach/grpcroutes",
+		"ServiceMonitor":          "/apis/monitoring.coreos.com/v1/namespaces/pach/servicemonitors",
+	}
+}
+
+// Every object of every values file is valid, to the field: one that the schema does
+// not have is an error, too. That this is looked at shows an object with one.
+func TestCluster_SchemasOfEveryObject(t *testing.T) {
+	c := newNamespace(t)
+	c.define()
+	seen := map[string]bool{}
+	for _, file := range valuesFiles(t) {
+		golden, err := os.ReadFile(filepath.Join("testdata", "golden", filepath.Base(file)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for decoder := yaml.NewDecoder(bytes.NewReader(golden)); ; {
+			var object m
+			if err := decoder.Decode(&object); errors.Is(err, io.EOF) {
+				break
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			if object == nil {
+				continue
+			}
+			kind := fmt.Sprint(object["kind"])
+			where := collections()[kind] + "?dryRun=All&fieldValidation=Strict"
+			if status, out := c.try(http.MethodPost, where, object); status != http.StatusCreated {
+				t.Errorf("%s: %s %v: %d %v", file, kind, dig(object, "metadata", "name"), status, out["message"])
+			}
+			if spec, _ := object["spec"].(m); spec != nil && !seen[kind] {
+				spec["misspelt"] = true
+				if status, out := c.try(http.MethodPost, where, object); status != http.StatusBadRequest {
+					t.Errorf("%s with a field that there is not: %d %v", kind, status, out["message"])
+				}
+			}
+			seen[kind] = true
+		}
+	}
+	for kind := range collections() {
+		if !seen[kind] {
+			t.Errorf("no values make a %s", kind)
+		}
+	}
+}
+
+// Helm installs each of them.
 func TestCluster_TakesEveryObject(t *testing.T) {
 	c := newNamespace(t)
+	c.define()
 	for _, file := range valuesFiles(t) {
 		c.helm("install", "pachyderm", chart, "--values", file)
 		c.helm("uninstall", "pachyderm")
