@@ -218,6 +218,17 @@ func TestChart_WarnsOfTheTrialsConnector(t *testing.T) {
 	}
 }
 
+// Whoever installs learns where the keys are that pachd makes, and what hangs on them.
+func TestChart_SaysWhatPachdKeeps(t *testing.T) {
+	const sealed, root = "without the sealing key the database cannot be used", "get secret pachyderm-auth --output 'jsonpath={.data.root-token}'"
+	for file, want := range map[string][2]bool{"postgres": {true, true}, "nothing": {false, true}, "replicas": {false, false}} {
+		text := notes(t, "--values", "testdata/values/"+file+".yaml")
+		if got := [2]bool{strings.Contains(text, sealed), strings.Contains(text, root)}; got != want {
+			t.Errorf("%s: %v, want %v:\n%s", file, got, want, text)
+		}
+	}
+}
+
 // object is one of those that the chart makes.
 type object struct {
 	Kind     string `yaml:"kind"`

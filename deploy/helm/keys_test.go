@@ -219,6 +219,35 @@ func TestCluster_KeysAreMadeOnce(t *testing.T) {
 	c.same("Secrets of a new installation", kept(secrets), kept(c.secrets()))
 }
 
+// A root token that was once in the values stays when it is taken out of them, and what
+// pachd has filled stays when one is put there.
+func TestCluster_RootTokenOfTheValues(t *testing.T) {
+	c := newNamespace(t)
+	values := []string{"--values", "testdata/values/postgres.yaml"}
+	c.helm(append([]string{"install", "pachyderm", chart, "--set", "pachd.rootToken=the-root-token-of-the-values"}, values...)...)
+	database := dbtest.PostgresURL(t)
+	start := func() {
+		t.Helper()
+		s, err := c.replica(database, t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.wantRoot(s)
+		s.Stop()
+	}
+	key := c.keys().Key("sealing-key")
+	if _, err := key.Fill(t.Context(), []byte(strings.Repeat("A", 43)+"=")); err != nil {
+		t.Fatal(err)
+	}
+	c.helm(append([]string{"upgrade", "pachyderm", chart}, values...)...)
+	start()
+	c.same("the Secret without the value", map[string]string{
+		"root-token": "the-root-token-of-the-values", "sealing-key": strings.Repeat("A", 43) + "=",
+	}, c.data())
+	c.helm(append([]string{"upgrade", "pachyderm", chart, "--set", "pachd.rootToken=another-root-token"}, values...)...)
+	c.same("the Secret with another value", map[string]string{"root-token": "another-root-token", "sealing-key": strings.Repeat("A", 43) + "="}, c.data())
+}
+
 // The sealing key is replaced in the Secret, beside replicas that run and follow it.
 func TestCluster_SealingKeyIsReplaced(t *testing.T) {
 	c := newNamespace(t)
