@@ -21,7 +21,7 @@ import (
 func open(t *testing.T, algorithm string, now func() time.Time) (*signing.Keys, dexstore.Store) {
 	t.Helper()
 	d := dbtest.SQLite(t)
-	sealer, err := secret.OpenFor(t.Context(), d, filepath.Join(t.TempDir(), "key"))
+	sealer, err := secret.OpenFor(t.Context(), d, secret.File(filepath.Join(t.TempDir(), "key")))
 	if err != nil {
 		t.Fatal(err)
 	}
