@@ -43,9 +43,11 @@ func (d *daemon) fill(people int) {
 		{`INSERT INTO bound_resources (resource_type, resource_name) ` + n + `SELECT 2, printf('default/r%07d', i) FROM n`, people, nil},
 		{`INSERT INTO bindings (resource_type, resource_name, principal, role) ` + n +
 			`SELECT 2, printf('default/r%07d', (i / 10 + i % 10 * 13) % $2), printf('user:p%07d@example.com', i / 10), 'repoReader' FROM n`, people * 10, []any{people}},
-		{`INSERT INTO tokens (hash, subject, identity_id, created_at, expires_at) ` + n +
-			`SELECT lower(hex(randomblob(32))), printf('user:p%07d@example.com', i / 10), printf('id-%07d', i / 10), $2, $3 FROM n`, people * 10,
-			[]any{now, now + (30 * 24 * time.Hour).Microseconds()}},
+		{
+			`INSERT INTO tokens (hash, subject, identity_id, created_at, expires_at) ` + n +
+				`SELECT lower(hex(randomblob(32))), printf('user:p%07d@example.com', i / 10), printf('id-%07d', i / 10), $2, $3 FROM n`, people * 10,
+			[]any{now, now + (30 * 24 * time.Hour).Microseconds()},
+		},
 	} {
 		if _, err := pool.ExecContext(context.Background(), s.statement, append([]any{s.rows}, s.args...)...); err != nil {
 			d.tb.Fatalf("%v: %s", err, s.statement)
@@ -77,9 +79,18 @@ func BenchmarkSize(b *testing.B) {
 			ctx := as(b.Context(), d.rootToken())
 			pach := pachpb.NewAPIClient(conn)
 			for name, page := range map[string]func() (int, error){
-				"users":    func() (int, error) { r, err := pach.ListUsers(ctx, &pachpb.ListUsersRequest{PageSize: 100}); return len(r.GetUsers()), err },
-				"groups":   func() (int, error) { r, err := pach.ListGroups(ctx, &pachpb.ListGroupsRequest{PageSize: 100}); return len(r.GetGroups()), err },
-				"sessions": func() (int, error) { r, err := pach.ListTokens(ctx, &pachpb.ListTokensRequest{PageSize: 100}); return len(r.GetTokens()), err },
+				"users": func() (int, error) {
+					r, err := pach.ListUsers(ctx, &pachpb.ListUsersRequest{PageSize: 100})
+					return len(r.GetUsers()), err
+				},
+				"groups": func() (int, error) {
+					r, err := pach.ListGroups(ctx, &pachpb.ListGroupsRequest{PageSize: 100})
+					return len(r.GetGroups()), err
+				},
+				"sessions": func() (int, error) {
+					r, err := pach.ListTokens(ctx, &pachpb.ListTokensRequest{PageSize: 100})
+					return len(r.GetTokens()), err
+				},
 			} {
 				var took []time.Duration
 				for range 21 {
