@@ -92,6 +92,7 @@ fuzz: ## run each fuzz target for 30 seconds
 deps: $(OAUTH2_PROXY) $(KUBELOGIN) $(HELM)
 	@missing=""; units=""; \
 	test -x /usr/sbin/ip || missing="$$missing iproute2"; \
+	command -v strace >/dev/null || missing="$$missing strace"; \
 	command -v gcc >/dev/null || missing="$$missing gcc libc6-dev"; \
 	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || { missing="$$missing postgresql"; units="$$units postgresql"; }; \
 	test -x /usr/sbin/pgbouncer || { missing="$$missing pgbouncer"; units="$$units pgbouncer"; }; \

@@ -161,7 +161,7 @@ var mayImport = map[string][]string{
 	},
 	"internal/issuer/homerealm": {"internal/connector", "internal/issuer/registry", "internal/web"},
 	"internal/issuer/dexview": {
-		"internal/fault", "internal/issuer/grant", "internal/issuer/loginctx", "internal/issuer/registry", "internal/issuer/upstream", "internal/tracing",
+		"internal/db", "internal/fault", "internal/issuer/dexstore", "internal/issuer/grant", "internal/issuer/loginctx", "internal/issuer/registry", "internal/issuer/upstream", "internal/tracing", "internal/web", "internal/web/record",
 	},
 	"internal/issuer/connectortest": {
 		"internal/audit", "internal/connector", "internal/connector/claimlog", "internal/connector/fetch", "internal/db", "internal/fault",

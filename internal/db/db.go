@@ -60,6 +60,10 @@ type engine interface {
 	shrink(ctx context.Context, write *sql.DB) error
 	readOptions() *sql.TxOptions
 	writeOptions() *sql.TxOptions
+	// unsyncedOptions are those of a transaction that does not wait for the disk.
+	unsyncedOptions() *sql.TxOptions
+	// begun does what is to be done at the beginning of a transaction.
+	begun(ctx context.Context, t *sql.Tx, opts *sql.TxOptions) error
 	isDuplicate(err error) bool
 	isConflict(err error) bool
 	isUndefined(err error) bool // a table
@@ -135,9 +139,13 @@ func (d *DB) View(ctx context.Context, f func(*Tx) error) error {
 // when the database refuses because of a concurrent change, so it must have no
 // effects outside of tx, and must not open another transaction.
 func (d *DB) Update(ctx context.Context, f func(*Tx) error) error {
+	return d.update(ctx, "update", d.engine.writeOptions(), f)
+}
+
+func (d *DB) update(ctx context.Context, name string, opts *sql.TxOptions, f func(*Tx) error) error {
 	var err error
 	for attempt := range maxAttempts {
-		err = d.run(ctx, "update", d.write, d.engine.writeOptions(), f)
+		err = d.run(ctx, name, d.write, opts, f)
 		if err == nil || !d.engine.isConflict(err) {
 			return d.fault(err)
 		}
@@ -147,6 +155,13 @@ func (d *DB) Update(ctx context.Context, f func(*Tx) error) error {
 	}
 	return fault.New(fault.Unavailable, "too many changes at once").
 		Next("try again").Because(err)
+}
+
+// UpdateUnsynced is Update for what a power cut may forget, as long as nobody was
+// told that it is kept: the commit does not wait for the disk. What is committed
+// later, with Update or without, is never kept without it. Transactions stay whole.
+func (d *DB) UpdateUnsynced(ctx context.Context, f func(*Tx) error) error {
+	return d.update(ctx, "update unsynced", d.engine.unsyncedOptions(), f)
 }
 
 // Pause waits, before an attempt that follows a lost one, a random time of at
@@ -175,7 +190,11 @@ func (d *DB) run(ctx context.Context, name string, pool *sql.DB, opts *sql.TxOpt
 		return fmt.Errorf("begin: %w", err)
 	}
 	tx := &Tx{tx: t, engine: d.engine}
-	if err := f(tx); err != nil {
+	err = d.engine.begun(ctx, t, opts)
+	if err == nil {
+		err = f(tx)
+	}
+	if err != nil {
 		// The transaction is lost either way; what f reports matters more.
 		_ = t.Rollback()
 		return err

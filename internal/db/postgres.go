@@ -222,6 +222,19 @@ func (postgresEngine) writeOptions() *sql.TxOptions {
 	return &sql.TxOptions{Isolation: sql.LevelSerializable}
 }
 
+// unsynced is serializable as well, and told from the others by its address.
+var unsynced = sql.TxOptions{Isolation: sql.LevelSerializable} //nolint:gochecknoglobals // constant
+
+func (postgresEngine) unsyncedOptions() *sql.TxOptions { return &unsynced }
+
+func (postgresEngine) begun(ctx context.Context, t *sql.Tx, opts *sql.TxOptions) error {
+	if opts != &unsynced {
+		return nil
+	}
+	_, err := t.ExecContext(ctx, `SET LOCAL synchronous_commit TO off`)
+	return err
+}
+
 func (postgresEngine) isDuplicate(err error) bool { return sqlState(err) == "23505" }
 
 func (postgresEngine) isConflict(err error) bool {

@@ -180,6 +180,12 @@ func (sqliteEngine) readOptions() *sql.TxOptions { return &sql.TxOptions{ReadOnl
 
 func (sqliteEngine) writeOptions() *sql.TxOptions { return nil }
 
+func (sqliteEngine) unsyncedOptions() *sql.TxOptions {
+	return &sql.TxOptions{Isolation: prepared.Unsynced}
+}
+
+func (sqliteEngine) begun(context.Context, *sql.Tx, *sql.TxOptions) error { return nil }
+
 func (sqliteEngine) isDuplicate(err error) bool {
 	c := code(err)
 	return c == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY || c == sqlite3.SQLITE_CONSTRAINT_UNIQUE

@@ -12,6 +12,7 @@ import (
 
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/connectortest"
+	"pachyderm/internal/issuer/dexview"
 	"pachyderm/internal/issuer/endpoint"
 	"pachyderm/internal/issuer/grant"
 	"pachyderm/internal/issuer/homerealm"
@@ -73,7 +74,10 @@ func (h *handler) serveEnd(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	rec := record.Of(h.dex, r)
+	rec, err := dexview.Serve(r.Context(), h.issuer.store, h.dex, r, nil)
+	if err != nil {
+		return err
+	}
 	h.bind(rec, r, mode)
 	h.deliver(w, r, rec, &request, mode)
 	return nil
@@ -161,9 +165,12 @@ func (h *handler) serveStart(w http.ResponseWriter, r *http.Request, connectorID
 			h.issuer.Providers.Forget(l.Request.ID)
 		}
 	}()
-	rec := record.Of(h.dex, r.WithContext(loginctx.NewContext(r.Context(), l)))
+	rec, err := dexview.Serve(r.Context(), h.issuer.store, h.dex, r, l)
 	if l.Err != nil {
 		return h.ended(r.Context(), l)
+	}
+	if err != nil {
+		return err
 	}
 	h.deliver(w, r, rec, requestOf(r), l.Mode)
 	return nil
@@ -199,16 +206,20 @@ func (h *handler) serveStep(w http.ResponseWriter, r *http.Request) error {
 	if connectortest.IsState(state) {
 		return h.test.Return(w, r, state)
 	}
-	l, err := h.sameBrowser(r, state)
+	ctx := h.issuer.store.WithUnit(r.Context())
+	l, err := h.sameBrowser(r.WithContext(ctx), state)
 	if err != nil {
 		return err
 	}
 	if l.Answer != nil {
 		r.PostForm = l.Answer
 	}
-	rec := record.Of(h.dex, r.WithContext(loginctx.NewContext(r.Context(), l)))
+	rec, err := dexview.Serve(ctx, h.issuer.store, h.dex, r, l)
 	if l.Err != nil {
 		return h.ended(r.Context(), l)
+	}
+	if err != nil {
+		return err
 	}
 	h.bind(rec, r, l.Mode)
 	rec.Flush(w)
@@ -237,26 +248,18 @@ func errOtherBrowser() error {
 func (h *handler) underWay(ctx context.Context, state string) (*loginctx.Login, error) {
 	request, err := h.issuer.store.GetAuthRequest(ctx, state)
 	if errors.Is(err, storage.ErrNotFound) {
-		err = errLoginOver()
+		err = dexview.ErrLoginOver()
 	}
 	if err != nil {
 		return nil, err
 	}
 	l, err := loginctx.Open(request.ConnectorData)
 	if err != nil {
-		return nil, errLoginOver()
+		return nil, dexview.ErrLoginOver()
 	}
 	l.Request = &request
 	tracing.Continue(ctx, l.Trace)
 	return l, nil
-}
-
-func errLoginOver() error {
-	return web.Problem{
-		Status: http.StatusBadRequest, Title: "This sign-in is over",
-		What: "It was finished or cancelled before, or it took longer than half an hour.",
-		Next: "Start again where you came from, for example with: pachctl auth login",
-	}
 }
 
 // admit holds a new authorization request to rules that Dex does not have:

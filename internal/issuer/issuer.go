@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/dexidp/dex/server/connectors"
-	"github.com/dexidp/dex/storage"
 
 	"pachyderm/internal/connector"
 	"pachyderm/internal/connector/fetch"
@@ -79,7 +78,7 @@ type Issuer struct {
 	with    Config
 	objects dexstore.Store
 	grants  *grant.Store
-	store   storage.Storage
+	store   *dexview.View
 	cache   *connectors.Cache
 
 	// legacySecret authenticates pachd to itself; both ends are this process.
@@ -108,6 +107,7 @@ func New(ctx context.Context, c Config) (*Issuer, error) {
 	})
 	i.Providers = upstream.New(c.DB, i.Registry, c.Now, i.deps)
 	i.store = dexview.New(dexview.Config{
+		DB:      c.DB,
 		Objects: i.objects, Registry: i.Registry, Providers: i.Providers, Grants: i.grants, Now: c.Now, BuiltIn: i.builtInClient,
 	})
 	i.tests = connectortest.New(c.DB, c.Sealer, i.Registry, c.Now, i.deps)

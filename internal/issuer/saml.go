@@ -12,6 +12,7 @@ import (
 	"pachyderm/internal/connector"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/connectortest"
+	"pachyderm/internal/issuer/dexview"
 	"pachyderm/internal/issuer/loginctx"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/web"
@@ -35,7 +36,7 @@ func (h *handler) keepResponse(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if _, _, err := capable[connector.Describer](r.Context(), h.issuer, l.Request.ConnectorID, l.Revision); err != nil {
-		return errLoginOver() // whose provider sends no such responses
+		return dexview.ErrLoginOver() // whose provider sends no such responses
 	}
 	err = h.issuer.store.UpdateAuthRequest(r.Context(), state, func(a storage.AuthRequest) (storage.AuthRequest, error) {
 		l.Answer = response
@@ -43,7 +44,7 @@ func (h *handler) keepResponse(w http.ResponseWriter, r *http.Request) error {
 		return a, err
 	})
 	if errors.Is(err, storage.ErrNotFound) {
-		err = errLoginOver()
+		err = dexview.ErrLoginOver()
 	}
 	if err == nil {
 		http.Redirect(w, r, h.url.AbsPath("/callback")+"?state="+url.QueryEscape(state), http.StatusSeeOther) //nolint:gosec // our own page

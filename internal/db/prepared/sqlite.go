@@ -55,6 +55,32 @@ type sqliteConn interface {
 type preparedConn struct {
 	sqliteConn
 	kept map[string]*statement
+	// unsynced says that commits do not wait for the disk.
+	unsynced bool
+}
+
+// Unsynced is, in place of an isolation level, for a transaction whose commit does
+// not wait for the disk (PRAGMA synchronous, NORMAL in place of FULL): a power cut may
+// lose it, with all that was committed after it and not waited for.
+const Unsynced = sql.LevelReadUncommitted
+
+// BeginTx is driver.ConnBeginTx's.
+func (c *preparedConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	unsynced := opts.Isolation == driver.IsolationLevel(Unsynced)
+	if unsynced {
+		opts.Isolation = driver.IsolationLevel(sql.LevelDefault)
+	}
+	if unsynced != c.unsynced {
+		pragma := "PRAGMA synchronous = FULL"
+		if unsynced {
+			pragma = "PRAGMA synchronous = NORMAL"
+		}
+		if _, err := c.ExecContext(ctx, pragma, nil); err != nil {
+			return nil, err
+		}
+		c.unsynced = unsynced
+	}
+	return c.sqliteConn.BeginTx(ctx, opts)
 }
 
 type statement struct {

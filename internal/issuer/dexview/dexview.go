@@ -7,7 +7,9 @@ import (
 
 	"github.com/dexidp/dex/storage"
 
+	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/issuer/dexstore"
 	"pachyderm/internal/issuer/grant"
 	"pachyderm/internal/issuer/loginctx"
 	"pachyderm/internal/issuer/registry"
@@ -17,7 +19,8 @@ import (
 
 // Config is what the view of the storage is made from.
 type Config struct {
-	Objects   storage.Storage
+	DB        *db.DB
+	Objects   dexstore.Store
 	Registry  *registry.Registry
 	Providers *upstream.Upstream
 	Grants    *grant.Store
@@ -26,17 +29,18 @@ type Config struct {
 	BuiltIn func(id string) (storage.Client, bool)
 }
 
-type view struct {
+// View is the storage as Dex sees it.
+type View struct {
 	storage.Storage
 	with Config
 }
 
 // New makes the storage as Dex shall see it.
-func New(c Config) storage.Storage { return &view{Storage: c.Objects, with: c} }
+func New(c Config) *View { return &View{Storage: c.Objects, with: c} }
 
 // CreateAuthRequest adds the browser and the connector revision, and makes
 // the login known by state for the connector's LoginURL.
-func (v *view) CreateAuthRequest(ctx context.Context, a storage.AuthRequest) error {
+func (v *View) CreateAuthRequest(ctx context.Context, a storage.AuthRequest) error {
 	f := loginctx.FromContext(ctx)
 	if f == nil {
 		return errors.New("a login outside of our own handler")
@@ -47,7 +51,9 @@ func (v *view) CreateAuthRequest(ctx context.Context, a storage.AuthRequest) err
 		return err
 	}
 	f.Request = &a
-	if err := v.Storage.CreateAuthRequest(ctx, a); err != nil {
+	if u := unitOf(ctx); u != nil {
+		u.create(a)
+	} else if err := v.Storage.CreateAuthRequest(ctx, a); err != nil {
 		f.Err = err
 		return err
 	}
@@ -56,25 +62,29 @@ func (v *view) CreateAuthRequest(ctx context.Context, a storage.AuthRequest) err
 }
 
 // CreateAuthCode begins a grant: what comes of a code is package grant's.
-func (v *view) CreateAuthCode(ctx context.Context, c storage.AuthCode) error {
+func (v *View) CreateAuthCode(ctx context.Context, c storage.AuthCode) error {
 	offline, err := v.with.Providers.Refreshes(ctx, c.ConnectorID)
 	if err != nil {
 		return err
 	}
-	return v.with.Grants.Create(ctx, c, offline)
+	if u := unitOf(ctx); u != nil {
+		u.steps = append(u.steps, func(ctx context.Context, tx *db.Tx) error { return v.with.Grants.Create(ctx, tx, c, offline) })
+		return nil
+	}
+	return v.with.DB.Update(ctx, func(tx *db.Tx) error { return v.with.Grants.Create(ctx, tx, c, offline) })
 }
 
 // GetOfflineSessions finds none, and CreateOfflineSessions keeps none: Dex has
 // one for a person and connector; here each grant keeps its own.
-func (v *view) GetOfflineSessions(context.Context, string, string) (storage.OfflineSessions, error) {
+func (v *View) GetOfflineSessions(context.Context, string, string) (storage.OfflineSessions, error) {
 	return storage.OfflineSessions{}, storage.ErrNotFound
 }
 
-func (v *view) CreateOfflineSessions(context.Context, storage.OfflineSessions) error { return nil }
+func (v *View) CreateOfflineSessions(context.Context, storage.OfflineSessions) error { return nil }
 
 // GetConnector returns the current revision, or inside a login the one that
 // the login began with.
-func (v *view) GetConnector(ctx context.Context, id string) (storage.Connector, error) {
+func (v *View) GetConnector(ctx context.Context, id string) (storage.Connector, error) {
 	f := loginctx.FromContext(ctx)
 	pinned := ""
 	if f != nil {
@@ -93,7 +103,7 @@ func (v *view) GetConnector(ctx context.Context, id string) (storage.Connector, 
 	return v.with.Providers.ForDex(c)
 }
 
-func (v *view) ListConnectors(ctx context.Context) ([]storage.Connector, error) {
+func (v *View) ListConnectors(ctx context.Context) ([]storage.Connector, error) {
 	all, err := v.with.Registry.Rows(ctx)
 	if err != nil {
 		return nil, err
@@ -107,7 +117,7 @@ func (v *view) ListConnectors(ctx context.Context) ([]storage.Connector, error) 
 	return out, nil
 }
 
-func (v *view) GetClient(ctx context.Context, id string) (storage.Client, error) {
+func (v *View) GetClient(ctx context.Context, id string) (storage.Client, error) {
 	if built, ok := v.with.BuiltIn(id); ok {
 		return built, nil
 	}

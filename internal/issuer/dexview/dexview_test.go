@@ -23,7 +23,7 @@ var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 // env is a view, and what it looks at.
 type env struct {
-	storage.Storage
+	*dexview.View
 	*testing.T
 	db      *db.DB
 	objects dexstore.Store
@@ -43,8 +43,8 @@ func open(t *testing.T) env {
 		return storage.Client{ID: "own", RedirectURIs: []string{"/built-in"}}
 	}})
 	e := env{T: t, db: d, objects: objects, clock: &clock}
-	e.Storage = dexview.New(dexview.Config{
-		Objects: e.objects, Registry: r, Providers: upstream.New(d, r, time, nil), Grants: &grant.Store{DB: d, Sealer: sealer, Now: time}, Now: time,
+	e.View = dexview.New(dexview.Config{
+		DB: d, Objects: e.objects, Registry: r, Providers: upstream.New(d, r, time, nil), Grants: &grant.Store{DB: d, Sealer: sealer, Now: time}, Now: time,
 		BuiltIn: func(id string) (storage.Client, bool) {
 			return storage.Client{ID: id, Name: "built in", RedirectURIs: []string{"/built-in"}}, id == "fixed"
 		},

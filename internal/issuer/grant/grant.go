@@ -96,7 +96,7 @@ func (s *Store) seal(g Grant) ([]byte, error) {
 
 // Create begins a grant with a code that Dex has made. Offline says whether the
 // connector can serve refresh tokens.
-func (s *Store) Create(ctx context.Context, c storage.AuthCode, offline bool) error {
+func (s *Store) Create(ctx context.Context, tx *db.Tx, c storage.AuthCode, offline bool) error {
 	now := s.Now()
 	g := Grant{
 		ID: rand.Text(), ClientID: c.ClientID, ConnectorID: c.ConnectorID, IdentityID: c.Claims.UserID, Created: now,
@@ -107,7 +107,7 @@ func (s *Store) Create(ctx context.Context, c storage.AuthCode, offline bool) er
 			Trace: tracing.Traceparent(ctx),
 		},
 	}
-	return s.DB.Update(ctx, func(tx *db.Tx) error { return s.insert(ctx, tx, g) })
+	return s.insert(ctx, tx, g)
 }
 
 // Trace makes the request of ctx, if it is traced, a part of the login that a grant is

@@ -1,0 +1,95 @@
+package dexview_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/dexidp/dex/storage"
+
+	"pachyderm/internal/db"
+	"pachyderm/internal/issuer/dexview"
+	"pachyderm/internal/issuer/loginctx"
+)
+
+// serve is one request of a login, in which Dex does what f does.
+func (e env) serve(l *loginctx.Login, f func(ctx context.Context)) error {
+	r := httptest.NewRequestWithContext(e.Context(), http.MethodGet, "/", nil)
+	_, err := dexview.Serve(e.Context(), e.View, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { f(r.Context()) }), r, l)
+	return err
+}
+
+func (e env) grants() (n int64) {
+	e.Helper()
+	e.must(e.db.View(e.Context(), func(tx *db.Tx) error { return tx.Row(e.Context(), []any{&n}, `SELECT COUNT(*) FROM grants`) }))
+	return n
+}
+
+func data(text string) func(storage.AuthRequest) (storage.AuthRequest, error) {
+	return func(a storage.AuthRequest) (storage.AuthRequest, error) {
+		a.ConnectorData = append(a.ConnectorData, text...)
+		return a, nil
+	}
+}
+
+func TestServe_WritesAtTheEnd(t *testing.T) {
+	e := open(t)
+	l := &loginctx.Login{}
+	e.must(e.serve(l, func(ctx context.Context) {
+		e.must(e.CreateAuthRequest(ctx, storage.AuthRequest{ID: "state", ConnectorID: "okta"}))
+		e.must(e.UpdateAuthRequest(ctx, "state", data("+start")))
+		if _, err := e.objects.GetAuthRequest(ctx, "state"); !errors.Is(err, storage.ErrNotFound) {
+			t.Errorf("stored before its end: %v", err)
+		}
+		if a, err := e.GetAuthRequest(ctx, "state"); err != nil || !strings.HasSuffix(string(a.ConnectorData), "+start") {
+			t.Errorf("what Dex has written, Dex reads: %s, %v", a.ConnectorData, err)
+		}
+	}))
+	e.must(e.serve(l, func(ctx context.Context) {
+		if _, err := e.GetAuthRequest(ctx, "state"); err != nil {
+			t.Error(err)
+		}
+		e.must(e.UpdateAuthRequest(ctx, "state", data("+back")))
+		e.must(e.UpdateAuthRequest(ctx, "state", data("+again")))
+	}))
+	a, err := e.objects.GetAuthRequest(t.Context(), "state")
+	if err != nil || !strings.HasSuffix(string(a.ConnectorData), "+start+back+again") {
+		t.Errorf("stored: %s, %v", a.ConnectorData, err)
+	}
+}
+
+// Two requests that end one login at once get one code.
+func TestServe_EndsALoginOnce(t *testing.T) {
+	e := open(t)
+	e.must(e.objects.CreateAuthRequest(t.Context(), storage.AuthRequest{ID: "state", ConnectorID: "okta"}))
+	end := func(ctx context.Context, code string) {
+		if _, err := e.GetAuthRequest(ctx, "state"); err != nil {
+			t.Error(err)
+		}
+		e.must(e.DeleteAuthRequest(ctx, "state"))
+		e.must(e.CreateAuthCode(ctx, storage.AuthCode{ID: code, ConnectorID: "okta"}))
+	}
+	err := e.serve(nil, func(ctx context.Context) {
+		end(ctx, "first")
+		e.must(e.serve(nil, func(ctx context.Context) { end(ctx, "second") })) // has read it as well, and is quicker
+	})
+	if err == nil || !strings.Contains(err.Error(), "finished or cancelled before") || e.grants() != 1 {
+		t.Errorf("%v, and %d grants", err, e.grants())
+	}
+}
+
+func TestServe_StoresNothingThatWasRefused(t *testing.T) {
+	e := open(t)
+	l := &loginctx.Login{}
+	e.must(e.serve(l, func(ctx context.Context) {
+		e.must(e.CreateAuthRequest(ctx, storage.AuthRequest{ID: "state"}))
+		e.must(e.CreateAuthCode(ctx, storage.AuthCode{ID: "code", ConnectorID: "okta"}))
+		l.Err = errors.New("refused")
+	}))
+	if _, err := e.objects.GetAuthRequest(t.Context(), "state"); !errors.Is(err, storage.ErrNotFound) || e.grants() != 0 {
+		t.Errorf("%v, and %d grants", err, e.grants())
+	}
+}
