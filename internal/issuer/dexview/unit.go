@@ -46,7 +46,7 @@ func Serve(ctx context.Context, v *View, h http.Handler, r *http.Request, l *log
 	}
 	rec := record.Of(h, r.WithContext(ctx))
 	if l != nil && l.Err != nil {
-		return rec, nil
+		return rec, nil //nolint:nilerr // the login says why itself
 	}
 	err := unitOf(ctx).commit(ctx)
 	if errors.Is(err, storage.ErrNotFound) {
