@@ -82,7 +82,7 @@ func lockDir(dir string) (*os.File, error) {
 		return nil, fault.New(fault.Precondition, "cannot write the data directory %s", dir).
 			Next("set --data-dir to one that pachd may write").Because(err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := lock(f); err != nil {
 		return nil, errors.Join(
 			fault.New(fault.Precondition, "another pachd is running on the data directory %s", dir).
 				Next("stop it, or set --data-dir to another one"), f.Close())

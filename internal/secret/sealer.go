@@ -8,9 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync/atomic"
-	"syscall"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/keyset"
@@ -181,8 +179,8 @@ func makeKey(ctx context.Context, place Place) (*Sealer, error) {
 // ReadFile reads what WriteFile, or an operator, has put into a file, if nobody
 // but its owner can read or write it and that is pachd's user or root, or root has
 // let pachd's group read it (mode 0440): what another user has put there is their
-// secret. Faults: Precondition; a file that
-// is not there is fs.ErrNotExist.
+// secret. Windows has no such modes. Faults: Precondition; a file that is not there
+// is fs.ErrNotExist.
 func ReadFile(what, path string) ([]byte, error) {
 	unreadable := func(err error) error {
 		return fault.New(fault.Precondition, "cannot read the %s %s", what, path).
@@ -200,27 +198,14 @@ func ReadFile(what, path string) ([]byte, error) {
 	if err != nil {
 		return nil, unreadable(err)
 	}
-	owner, known := info.Sys().(*syscall.Stat_t)
-	if perm := info.Mode().Perm(); perm&0o077 != 0 && (!known || perm&0o037 != 0 || !givenToGroup(owner)) {
-		return nil, fault.New(fault.Precondition, "the %s %s can be read or written by others", what, path).
-			Next("replace it if others may have, and chmod 600 it")
-	}
-	if known && owner.Uid != 0 && int(owner.Uid) != os.Geteuid() {
-		return nil, fault.New(fault.Precondition, "the %s %s belongs to another user, with id %d", what, path, owner.Uid).
-			Next("see who put it there, and remove it or chown it to the user that pachd runs as")
+	if err := checkOwner(what, path, info); err != nil {
+		return nil, err
 	}
 	data, err := io.ReadAll(f)
 	if err != nil {
 		return nil, unreadable(err)
 	}
 	return data, nil
-}
-
-// givenToGroup reports whether root has given a file to a group that we are in: so
-// Kubernetes mounts Secrets for a pod with an fsGroup.
-func givenToGroup(file *syscall.Stat_t) bool {
-	groups, err := os.Getgroups()
-	return err == nil && file.Uid == 0 && (int(file.Gid) == os.Getegid() || slices.Contains(groups, int(file.Gid)))
 }
 
 // WriteFile stores data readable by the owner alone: the whole of it, on disk,
@@ -254,9 +239,5 @@ func WriteFileBy(path string, write func(io.Writer) error) (err error) {
 	if err := os.Rename(f.Name(), path); err != nil {
 		return err
 	}
-	d, err := os.Open(dir) //nolint:gosec // the operator names the directory
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return syncDir(dir)
 }

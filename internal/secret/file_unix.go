@@ -1,0 +1,46 @@
+//go:build unix
+
+package secret
+
+import (
+	"io/fs"
+	"os"
+	"slices"
+	"syscall"
+
+	"pachyderm/internal/fault"
+)
+
+// checkOwner refuses what others than pachd and root may have read or written.
+func checkOwner(what, path string, info fs.FileInfo) error {
+	owner, known := info.Sys().(*syscall.Stat_t)
+	if perm := info.Mode().Perm(); perm&0o077 != 0 && (!known || perm&0o037 != 0 || !givenToGroup(owner)) {
+		return fault.New(fault.Precondition, "the %s %s can be read or written by others", what, path).
+			Next("replace it if others may have, and chmod 600 it")
+	}
+	if known && owner.Uid != 0 && int(owner.Uid) != os.Geteuid() {
+		return fault.New(fault.Precondition, "the %s %s belongs to another user, with id %d", what, path, owner.Uid).
+			Next("see who put it there, and remove it or chown it to the user that pachd runs as")
+	}
+	return nil
+}
+
+// givenToGroup reports whether root has given a file to a group that we are in: so
+// Kubernetes mounts Secrets for a pod with an fsGroup.
+func givenToGroup(file *syscall.Stat_t) bool {
+	groups, err := os.Getgroups()
+	return err == nil && file.Uid == 0 && (int(file.Gid) == os.Getegid() || slices.Contains(groups, int(file.Gid)))
+}
+
+// syncDir has a rename in a directory outlive a crash.
+func syncDir(dir string) error {
+	d, err := os.Open(dir) //nolint:gosec // the operator names the directory
+	if err != nil {
+		return err
+	}
+	if err := d.Sync(); err != nil {
+		_ = d.Close()
+		return err
+	}
+	return d.Close()
+}
