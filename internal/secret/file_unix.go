@@ -25,11 +25,13 @@ func checkOwner(what, path string, info fs.FileInfo) error {
 	return nil
 }
 
-// givenToGroup reports whether root has given a file to a group that we are in: so
-// Kubernetes mounts Secrets for a pod with an fsGroup.
+// givenToGroup reports whether root has given a file to a group that we are in, or kept
+// it for its own and let us alone read it by an access control list, which shows as the
+// mode 0440. Kubernetes does the one with Secrets for a pod with an fsGroup, systemd the
+// other with credentials.
 func givenToGroup(file *syscall.Stat_t) bool {
 	groups, err := os.Getgroups()
-	return err == nil && file.Uid == 0 && (int(file.Gid) == os.Getegid() || slices.Contains(groups, int(file.Gid)))
+	return err == nil && file.Uid == 0 && (file.Gid == 0 || int(file.Gid) == os.Getegid() || slices.Contains(groups, int(file.Gid)))
 }
 
 // syncDir has a rename in a directory outlive a crash.
