@@ -30,6 +30,7 @@ func completion(k *kit.Kit) *cobra.Command {
 		completionFor(k, shell{"bash", "/etc/bash_completion.d/pachctl", bash}),
 		completionFor(k, shell{"zsh", "_pachctl", (*cobra.Command).GenZshCompletion}),
 		completionFor(k, shell{"fish", fishPath, fish}),
+		completionFor(k, shell{"powershell", "pachctl.ps1", (*cobra.Command).GenPowerShellCompletionWithDesc}),
 	)
 }
 
