@@ -7,6 +7,8 @@ import (
 	"os/signal"
 	"syscall"
 
+	_ "golang.org/x/crypto/x509roots/fallback" // for images without certificates
+
 	"pachyderm/internal/pachd"
 )
 
