@@ -11,6 +11,7 @@ KUBELOGIN := $(TOOLS)/kubelogin-1.28.0
 HELM := $(TOOLS)/helm-3.22.0
 KUBE_APISERVER := $(TOOLS)/kube-apiserver-1.34.10
 CRDS := $(TOOLS)/crds-1
+CYCLONEDX := $(TOOLS)/cyclonedx-gomod-1.10.0
 PLUGINS := $(addprefix $(TOOLS)/,protoc-gen-go protoc-gen-go-grpc protoc-gen-grpc-gateway protoc-gen-openapiv2)
 
 # What test/mutate is called with, once for each.
@@ -18,7 +19,7 @@ MUTATED ?= ./internal/access/... ./internal/connector/fetch ./internal/connector
 	./internal/connector/saml/... ./internal/identity './internal/session ./internal/rpc/auth' \
 	'./internal/token ./internal/session' ./internal/web/browser '-most 200 ./internal/issuer/...' '-most 200 ./internal/rpc/...'
 
-.PHONY: help run run-clean build test test-slow cluster mutate lint fmt generate man abuse bench load fuzz deps clean
+.PHONY: help run run-clean build test test-slow cluster mutate lint fmt generate man release release-check image abuse bench load fuzz deps clean
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -68,6 +69,17 @@ generate: $(BUF) $(PLUGINS) ## make generated code and documents anew
 man: ## write pachctl's manual pages to bin/man
 	$(GO) test ./internal/cli -run TestManualPages -man $(CURDIR)/bin/man >/dev/null
 
+release: $(CYCLONEDX) ## make dist: archives, packages for Debian, the image and the chart, of this commit
+	$(GO) run ./deploy/release -sbom $(CYCLONEDX)
+
+image: $(CYCLONEDX) ## make dist with the image alone
+	$(GO) run ./deploy/release -sbom $(CYCLONEDX) -platforms linux/amd64,linux/arm64 image
+
+release-check: release ## make the release again elsewhere, with an empty cache, and compare
+	@set -e; dir=$$(mktemp -d); trap 'chmod -R u+w $$dir; rm -rf $$dir' EXIT; git clone -q . $$dir/elsewhere; \
+	cd $$dir/elsewhere && GOCACHE=$$dir/cache $(GO) run ./deploy/release -sbom $(CYCLONEDX) && \
+	diff $(CURDIR)/dist/SHA256SUMS dist/SHA256SUMS && echo "the same bytes"
+
 abuse: ## attack a pachd as outsiders would, 1000 times each, and print what that cost
 	PACH_ABUSE_TIMES=1000 $(GO) test -count=1 -run TestAbuse -v ./test | sed -nE 's/^ +abuse_test.go:[0-9]+: (.* times: .*)/\1/p; /^ *--- FAIL|is still there|grew by|failed:|^(ok|FAIL)/p'
 
@@ -89,7 +101,7 @@ fuzz: ## run each fuzz target for 30 seconds
 # in (oauth2-proxy, Apache, kubelogin), and Node for providers that come from npm.
 # The tests start all of these themselves, so nothing of what is installed here may
 # start now (SYSTEMD_OFFLINE and RUNLEVEL see to that) or with the machine: what has just come is disabled, what was there is left alone.
-deps: $(OAUTH2_PROXY) $(KUBELOGIN) $(HELM)
+deps: $(OAUTH2_PROXY) $(KUBELOGIN) $(HELM) $(CYCLONEDX)
 	@missing=""; units=""; \
 	test -x /usr/sbin/ip || missing="$$missing iproute2"; \
 	command -v strace >/dev/null || missing="$$missing strace"; \
@@ -104,6 +116,8 @@ deps: $(OAUTH2_PROXY) $(KUBELOGIN) $(HELM)
 		|| { missing="$$missing samba samba-ad-dc samba-ad-provision"; test -x /usr/sbin/smbd || units="$$units smbd nmbd winbind samba-ad-dc"; }; \
 	test -d /usr/share/simplesamlphp/www && php -r 'exit(extension_loaded("dom") && extension_loaded("mbstring") ? 0 : 1);' 2>/dev/null \
 		|| { missing="$$missing simplesamlphp php-cli php-xml php-mbstring"; test -x /usr/sbin/apache2 || units="$$units apache2 apache-htcacheclean"; }; \
+	command -v man >/dev/null || missing="$$missing man-db"; \
+	command -v systemd-analyze >/dev/null || missing="$$missing systemd"; \
 	test -x /usr/sbin/apache2 && test -f /usr/lib/apache2/modules/mod_auth_openidc.so || missing="$$missing apache2-bin libapache2-mod-auth-openidc"; \
 	if [ -n "$$missing" ]; then \
 		echo "installing$$missing"; \
@@ -140,6 +154,10 @@ $(CRDS):
 		$$prometheus/example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml crds && \
 	chmod u+w crds/* && mv crds $@ && rm -r $$dir
 
+$(CYCLONEDX):
+	GOBIN=$(TOOLS) $(GO) install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
+	mv $(TOOLS)/cyclonedx-gomod $@
+
 # Its list of versions is not served everywhere, and go install asks for it.
 $(KUBELOGIN):
 	dir=$$(mktemp -d) && cd $$dir && $(GO) mod init kubelogin && $(GO) mod edit -require=github.com/int128/kubelogin@v1.28.0 && \
@@ -159,4 +177,4 @@ $(TOOLS)/protoc-gen-grpc-gateway $(TOOLS)/protoc-gen-openapiv2:
 	GOBIN=$(TOOLS) $(GO) install github.com/grpc-ecosystem/grpc-gateway/v2/$(@F)@v2.33.0
 
 clean: ## remove what was built
-	rm -rf bin .tools test/node_modules
+	rm -rf bin dist .tools test/node_modules
