@@ -11,6 +11,7 @@ KUBELOGIN := $(TOOLS)/kubelogin-1.28.0
 HELM := $(TOOLS)/helm-3.22.0
 KUBE_APISERVER := $(TOOLS)/kube-apiserver-1.34.10
 CRDS := $(TOOLS)/crds-1
+KUBELET := $(TOOLS)/kubelet-1.34.10
 CYCLONEDX := $(TOOLS)/cyclonedx-gomod-1.10.0
 PLUGINS := $(addprefix $(TOOLS)/,protoc-gen-go protoc-gen-go-grpc protoc-gen-grpc-gateway protoc-gen-openapiv2)
 
@@ -43,10 +44,17 @@ test-slow: deps ## what make test does, several times over, and the fuzz targets
 	$(MAKE) cluster
 	$(MAKE) fuzz
 
-cluster: $(HELM) $(KUBE_APISERVER) $(CRDS) ## install the chart into a real API server, which takes long to build once
-	command -v etcd >/dev/null || { apt-get update -qq && SYSTEMD_OFFLINE=1 RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
-		apt-get install -y -qq --no-install-recommends etcd-server >/dev/null; }
-	$(GO) test -tags cluster -count=1 -timeout 10m -run TestCluster -v ./deploy/helm
+cluster: $(HELM) $(KUBE_APISERVER) $(KUBELET) $(CRDS) ## install the chart, the image and the package for real; builds Kubernetes once, which takes long
+	@missing=""; units=""; \
+	command -v etcd >/dev/null || { missing="$$missing etcd-server"; units="$$units etcd"; }; \
+	command -v containerd >/dev/null || { missing="$$missing containerd runc"; units="$$units containerd"; }; \
+	test -x /usr/lib/cni/bridge || missing="$$missing containernetworking-plugins"; \
+	if [ -n "$$missing" ]; then \
+		apt-get update -qq && SYSTEMD_OFFLINE=1 RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
+			apt-get install -y -qq --no-install-recommends $$missing >/dev/null || exit 1; \
+		for unit in $$units; do SYSTEMD_OFFLINE=1 systemctl disable -q $$unit 2>/dev/null || true; done; \
+	fi
+	$(GO) test -tags cluster -count=1 -timeout 10m -run 'TestCluster|TestPod|TestMachine' -v ./deploy/helm ./deploy/release
 
 mutate: ## change the code of MUTATED in one place at a time, and list what no test notices
 	@for p in $(MUTATED); do $(GO) run ./test/mutate $$p || exit 1; done
@@ -143,7 +151,10 @@ $(HELM):
 	mv $(TOOLS)/helm $@
 
 $(KUBE_APISERVER):
-	deploy/helm/kube-apiserver.sh 1.34.10 $@
+	deploy/helm/kubernetes.sh kube-apiserver 1.34.10 $@
+
+$(KUBELET):
+	deploy/helm/kubernetes.sh kubelet 1.34.10 $@
 
 # What routes and ServiceMonitors are, from the Go modules that publish it.
 $(CRDS):
