@@ -13,6 +13,7 @@ KUBE_APISERVER := $(TOOLS)/kube-apiserver-1.34.10
 CRDS := $(TOOLS)/crds-1
 KUBELET := $(TOOLS)/kubelet-1.34.10
 CYCLONEDX := $(TOOLS)/cyclonedx-gomod-1.10.0
+COMPOSE_GO := $(TOOLS)/compose-go-2.16.2
 PLUGINS := $(addprefix $(TOOLS)/,protoc-gen-go protoc-gen-go-grpc protoc-gen-grpc-gateway protoc-gen-openapiv2)
 
 # What test/mutate is called with, once for each.
@@ -44,7 +45,7 @@ test-slow: deps ## what make test does, several times over, and the fuzz targets
 	$(MAKE) cluster
 	$(MAKE) fuzz
 
-cluster: $(HELM) $(KUBE_APISERVER) $(KUBELET) $(CRDS) ## install the chart, the image and the package for real; builds Kubernetes once, which takes long
+cluster: $(HELM) $(KUBE_APISERVER) $(KUBELET) $(COMPOSE_GO) $(CRDS) ## run chart, image, package and compose file for real; builds Kubernetes once, which takes long
 	@missing=""; units=""; \
 	command -v etcd >/dev/null || { missing="$$missing etcd-server"; units="$$units etcd"; }; \
 	command -v containerd >/dev/null || { missing="$$missing containerd runc"; units="$$units containerd"; }; \
@@ -168,6 +169,10 @@ $(CRDS):
 $(CYCLONEDX):
 	GOBIN=$(TOOLS) $(GO) install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 	mv $(TOOLS)/cyclonedx-gomod $@
+
+$(COMPOSE_GO):
+	GOBIN=$(TOOLS) $(GO) install github.com/compose-spec/compose-go/v2/cmd@v2.16.2
+	mv $(TOOLS)/cmd $@
 
 # Its list of versions is not served everywhere, and go install asks for it.
 $(KUBELOGIN):
