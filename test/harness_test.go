@@ -63,6 +63,7 @@ type daemon struct {
 	dir        string
 	grpc, http string
 	env        []string
+	root       string   // token, where it is configured
 	prefix     []string // what pachd is started by, such as a command that changes the network
 	output     *idp.Output
 	cmd        *exec.Cmd
@@ -122,6 +123,9 @@ func (d *daemon) kill() {
 
 func (d *daemon) rootToken() string {
 	d.tb.Helper()
+	if d.root != "" {
+		return d.root
+	}
 	data, err := os.ReadFile(filepath.Join(d.dir, "root-token"))
 	if err != nil {
 		d.tb.Fatal(err)

@@ -18,7 +18,6 @@ import (
 	authpb "pachyderm/api/auth"
 	pachpb "pachyderm/api/pach"
 	"pachyderm/demo/op/optest"
-	"pachyderm/internal/db/dbtest"
 	"pachyderm/test/idp"
 	"pachyderm/test/walk"
 )
@@ -31,7 +30,7 @@ type service struct {
 }
 
 // listen serves one port of all replicas.
-func (s *service) listen(t *testing.T, port func(*daemon) string) (address string) {
+func (s *service) listen(t testing.TB, port func(*daemon) string) (address string) {
 	t.Helper()
 	address = idp.FreeAddress(t)
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", address)
@@ -102,23 +101,10 @@ func TestRollOver_LosesNoLogin(t *testing.T) {
 	if n, err := strconv.Atoi(os.Getenv("PACH_ROLLOVER_LOGINS")); err == nil {
 		logins = n
 	}
-	database, key := dbtest.PostgresURL(t), t.TempDir()+"/sealing-key"
-	s := &service{ready: make([]atomic.Bool, 2)}
-	for range s.ready {
-		s.replicas = append(s.replicas, newDaemon(t, "PACHD_ISSUER_SIGNING_ALGORITHM=ES256", "PACHD_DATABASE_URL="+database, "PACHD_SHUTDOWN_DELAY=500ms",
-			"PACHD_SEALING_KEY_FILE="+key, "PACHD_AUTH_ROOT_TOKEN=the-root-token-of-this-test"))
-	}
-	grpcAt, httpAt := s.listen(t, func(d *daemon) string { return d.grpc }), s.listen(t, func(d *daemon) string { return d.http })
-	for _, d := range s.replicas {
-		d.env = append(d.env, "PACHD_PUBLIC_URL=http://"+httpAt)
-		d.start()
-	}
-	first := s.replicas[0]
-	if err := os.WriteFile(first.dir+"/root-token", []byte("the-root-token-of-this-test"), 0o600); err != nil { // for connect
-		t.Fatal(err)
-	}
+	s, httpAt := replicas(t, 2)
+	grpcAt := s.listen(t, func(d *daemon) string { return d.grpc })
 	provider := optest.Start(t, "http://"+httpAt+"/callback")
-	asSeen := *first
+	asSeen := *s.replicas[0]
 	asSeen.http = httpAt
 	asSeen.connect(provider)
 	ctx, stop := context.WithCancel(t.Context())

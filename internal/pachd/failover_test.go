@@ -126,7 +126,7 @@ func TestDatabase_StoppedAndStarted(t *testing.T) {
 	m := startMakers(t, replicas)
 	m.await(20, 0)
 	cluster.Stop()
-	m.await(0, 200)
+	m.await(0, 1500)
 	for _, s := range replicas {
 		if code, text := get(t, s.HTTP+"/readyz"); code != http.StatusOK {
 			t.Errorf("the database is away for everybody, and this replica is not ready: %s", text)
