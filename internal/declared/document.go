@@ -15,7 +15,7 @@ type Document struct {
 	Groups         map[string][]string `json:"groups" doc:"Members by group, beside those that connectors and administrators put there."`
 	IdentityConfig map[string]any      `json:"identityConfig" doc:"The issuer's settings: issuer, id_token_expiry and rotation_token_expiry, as pachctl idp set-config takes them."`
 	AuthConfig     map[string]any      `json:"authConfig" doc:"Where pachd signs people in, as pachctl auth set-config takes it."`
-	RootTokenFile  string              `json:"rootTokenFile" doc:"A file with the root token, in place of auth.rootToken."`
+	RootTokenFile  string              `json:"rootTokenFile" doc:"A file with the root token, in place of auth.rootToken. When it changes, the token before ends."`
 }
 
 // Format keeps secrets out of every %v, %+v and %#v.

@@ -44,12 +44,14 @@ import (
 	"pachyderm/internal/version"
 )
 
-// shutdownTimeout is how long calls under way may take to finish when pachd
-// stops.
-const shutdownTimeout = 5 * time.Second
-
-// tracesWithin is how long a collector may take for what is left then.
-const tracesWithin = time.Second
+const (
+	// shutdownTimeout is how long calls under way may take to finish when pachd stops.
+	shutdownTimeout = 5 * time.Second
+	// tracesWithin is how long a collector may take for what is left then.
+	tracesWithin = time.Second
+	// rootTokenWithin is how long the database may take for another root token.
+	rootTokenWithin = 10 * time.Second
+)
 
 // Pachd is a server that is ready to run.
 type Pachd struct {
@@ -66,6 +68,7 @@ type Pachd struct {
 	Sessions *session.Service
 	exchange *exchange.Service
 	sealer   *secret.Sealer
+	root     secret.Text // as it was configured last
 	tracer   *tracing.Tracer
 	newRoot  bool // this start made the root token
 	stopping atomic.Bool
@@ -177,6 +180,7 @@ func (p *Pachd) wirePeople(ctx context.Context) error {
 	if err := roles.Load(ctx); err != nil {
 		return err
 	}
+	p.root = c.Auth.RootToken
 	p.Declared, err = reconcile.New(ctx, reconcile.Config{
 		DB: p.DB, Sealer: sealer, Issuer: p.Issuer, Login: p.Login, Sessions: p.Sessions, References: references(c),
 		Log: p.log, Now: p.now, Replica: replicaName(c.DataDir), Read: p.readDeclared,
@@ -193,10 +197,20 @@ func replicaName(dataDir string) string {
 	return host + ":" + dataDir
 }
 
-// readDeclared reads what is declared now.
+// readDeclared reads what is declared now, and follows the root token, which the
+// reconciler is not to see.
 func (p *Pachd) readDeclared() (declared.State, error) {
 	c, err := p.config.Again()
-	return c.Declared, err
+	if err != nil || c.Auth.RootToken == p.root {
+		return c.Declared, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), rootTokenWithin)
+	defer cancel()
+	if err := p.Sessions.ConfiguredRoot(ctx, c.Auth.RootToken); err != nil {
+		return c.Declared, err
+	}
+	p.root = c.Auth.RootToken // so that only changes count: another replica's file may be behind
+	return c.Declared, nil
 }
 
 // wireServer makes what clients call.

@@ -14,14 +14,13 @@ import (
 	"pachyderm/internal/secret"
 )
 
-// How often the key is read, in a file and in a Secret. Kubernetes changes mounted
+// How often the key is read, in a file and in a Secret: Kubernetes changes mounted
 // files by moving links, which no watch of a file tells of.
 const (
 	lookForKeysEvery  = 2 * time.Second
 	askForSecretEvery = 10 * time.Second
+	clusterIDKey      = "cluster-id"
 )
-
-const clusterIDKey = "cluster-id"
 
 // sealed says where the database has sealed values.
 func sealed() []secret.Sealed {

@@ -66,6 +66,27 @@ func (s *Service) installRoot(ctx context.Context, tx *db.Tx, root secret.Text) 
 	return false, s.replaceRoot(ctx, tx, root)
 }
 
+// ConfiguredRoot ends the root token in use for one that the configuration has now. It
+// does nothing where none was configured at the start, and while authentication is
+// not activated.
+func (s *Service) ConfiguredRoot(ctx context.Context, root secret.Text) error {
+	if s.with.RootToken == "" || root == "" {
+		return nil
+	}
+	return s.with.DB.Update(ctx, func(tx *db.Tx) error {
+		if active, err := access.IsActive(ctx, tx); err != nil || !active {
+			return err
+		}
+		if known, err := token.Verify(ctx, tx, root, s.with.Now()); err == nil && known.Subject == principal.Root {
+			return nil // another replica was quicker
+		}
+		if err := s.replaceRoot(ctx, tx, root); err != nil {
+			return err
+		}
+		return s.By(principal.AuthServer).Record(ctx, tx, "token.rotate-root", principal.Root.String(), "by pachd's configuration")
+	})
+}
+
 func (s *Service) isActive(ctx context.Context) (active, was bool, err error) {
 	err = s.with.DB.View(ctx, func(tx *db.Tx) error {
 		if active, err = access.IsActive(ctx, tx); err != nil {
