@@ -212,3 +212,23 @@ func TestDecide_DoesNotAllocate(t *testing.T) {
 		}
 	}
 }
+
+// newIndex builds an index. Bindings of the same principal on the same
+// resource add up. The resources of all bindings are known; others that exist
+// although nobody has a role on them are named by known.
+func newIndex(bindings []Binding, known ...Resource) (*Index, error) {
+	b := newBuilder()
+	for _, binding := range bindings {
+		for _, role := range binding.Roles {
+			if err := b.add(binding.Resource, binding.Principal, role); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, r := range known {
+		if _, err := b.resource(r); err != nil {
+			return nil, err
+		}
+	}
+	return b.index(), nil
+}

@@ -36,50 +36,94 @@ type bound struct {
 	roles    table.Table[roleSet]
 }
 
-// newIndex builds an index. Bindings of the same principal on the same
-// resource add up. The resources of all bindings are known; others that exist
-// although nobody has a role on them are named by known.
-func newIndex(bindings []Binding, known ...Resource) (*Index, error) {
-	on, err := gather(bindings)
-	if err != nil {
-		return nil, err
-	}
-	for _, r := range known {
+// builder gathers who has which roles on which resource. Roles of the same principal
+// on the same resource add up.
+type builder struct {
+	on map[Resource]*[]table.Entry[roleSet]
+	// names are those that were met: one that a thousand rows repeat is kept once, and
+	// stays in the cache.
+	names map[principal.Name]string
+	roles map[string]roleSet
+	// last is where the last role was on: rows come by resource.
+	last Resource
+	at   *[]table.Entry[roleSet]
+}
+
+func newBuilder() *builder {
+	return &builder{on: map[Resource]*[]table.Entry[roleSet]{}, names: map[principal.Name]string{}, roles: map[string]roleSet{}}
+}
+
+// resource makes a resource known. Fault: Invalid.
+func (b *builder) resource(r Resource) (*[]table.Entry[roleSet], error) {
+	at := b.on[r]
+	if at == nil {
 		if err := checkBindingOn(r); err != nil {
 			return nil, err
 		}
-		if _, bound := on[r]; !bound {
-			on[r] = nil
-		}
+		at = &[]table.Entry[roleSet]{}
+		b.on[r] = at
 	}
+	return at, nil
+}
+
+// add gives one role. Fault: Invalid.
+func (b *builder) add(r Resource, who principal.Name, role string) (err error) {
+	if b.at == nil || r != b.last {
+		if b.at, err = b.resource(r); err != nil {
+			return err
+		}
+		b.last = r
+	}
+	set, met := b.roles[role]
+	if !met {
+		if set, err = roleSetOf(role); err != nil {
+			return err
+		}
+		b.roles[role] = set
+	}
+	name, met := b.names[who]
+	if !met {
+		name = string(who)
+		b.names[who] = name
+	}
+	*b.at = append(*b.at, table.Entry[roleSet]{Name: name, Value: set})
+	return nil
+}
+
+func (b *builder) index() *Index {
 	ix := &Index{seed: maphash.MakeSeed()}
 	projects, repos := map[string]bound{}, map[string]bound{}
-	for r, roles := range on {
-		b := newBound(ix.seed, roles)
+	for r, roles := range b.on {
+		bound := newBound(ix.seed, *roles)
 		switch r.Type {
 		case Project:
-			projects[r.Name] = b
+			projects[r.Name] = bound
 		case Repo:
-			repos[r.Name] = b
+			repos[r.Name] = bound
 		default:
-			ix.cluster = &b
+			ix.cluster = &bound
 		}
 	}
 	ix.projects, ix.repos = table.NewShards(ix.seed, projects), table.NewShards(ix.seed, repos)
-	return ix, nil
+	return ix
 }
 
-func newBound(seed maphash.Seed, roles map[principal.Name]roleSet) bound {
+// newBound adds up the roles of each name, and takes the slice over.
+func newBound(seed maphash.Seed, roles []table.Entry[roleSet]) bound {
 	var b bound
-	entries := make([]table.Entry[roleSet], 0, len(roles))
-	for who, set := range roles {
-		if who == principal.Everyone {
-			b.everyone = set
-			continue
+	slices.SortFunc(roles, func(x, y table.Entry[roleSet]) int { return strings.Compare(x.Name, y.Name) })
+	entries := roles[:0]
+	for _, e := range roles {
+		switch last := len(entries) - 1; {
+		case e.Name == string(principal.Everyone):
+			b.everyone |= e.Value
+		case last >= 0 && entries[last].Name == e.Name:
+			entries[last].Value |= e.Value
+		default:
+			entries = append(entries, e)
 		}
-		entries = append(entries, table.Entry[roleSet]{Name: string(who), Value: set})
 	}
-	b.roles = table.New(seed, entries)
+	b.roles = table.New(seed, slices.Clone(entries)) // of its own size
 	return b
 }
 
@@ -104,44 +148,23 @@ func (ix *Index) put(r Resource, b *bound) *Index {
 // replace gives the index in which exactly these bindings are on r; known says
 // that r exists although nobody has a role on it.
 func (ix *Index) replace(r Resource, bindings []Binding, known bool) (*Index, error) {
-	on, err := gather(bindings)
+	b := newBuilder()
+	for _, binding := range bindings {
+		for _, role := range binding.Roles {
+			if err := b.add(r, binding.Principal, role); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if !known && b.at == nil {
+		return ix.put(r, nil), nil
+	}
+	roles, err := b.resource(r)
 	if err != nil {
 		return nil, err
 	}
-	roles := on[r]
-	if !known && len(roles) == 0 {
-		return ix.put(r, nil), nil
-	}
-	b := newBound(ix.seed, roles)
-	return ix.put(r, &b), nil
-}
-
-// gather adds up who has which roles on which resource.
-func gather(bindings []Binding) (map[Resource]map[principal.Name]roleSet, error) {
-	on := map[Resource]map[principal.Name]roleSet{}
-	names := map[principal.Name]principal.Name{}
-	for _, b := range bindings {
-		if err := checkBindingOn(b.Resource); err != nil {
-			return nil, err
-		}
-		roles, err := roleSetOf(b.Roles...)
-		if err != nil {
-			return nil, err
-		}
-		if roles == 0 {
-			continue
-		}
-		if on[b.Resource] == nil {
-			on[b.Resource] = map[principal.Name]roleSet{}
-		}
-		// A name that a thousand rows repeat is kept once: it stays in the cache.
-		who, met := names[b.Principal]
-		if !met {
-			who, names[b.Principal] = b.Principal, b.Principal
-		}
-		on[b.Resource][who] |= roles
-	}
-	return on, nil
+	there := newBound(ix.seed, *roles)
+	return ix.put(r, &there), nil
 }
 
 // checkBindingOn holds the index to resources on which decisions look for

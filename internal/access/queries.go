@@ -9,29 +9,32 @@ import (
 	"pachyderm/internal/principal"
 )
 
-func readAll(ctx context.Context, tx *db.Tx) (bindings []Binding, known []Resource, err error) {
-	err = tx.Rows(ctx, func(scan func(...any) error) error {
-		var b Binding
+func readAll(ctx context.Context, tx *db.Tx) (*Index, error) {
+	b := newBuilder()
+	err := tx.Rows(ctx, func(scan func(...any) error) error {
+		var r Resource
+		var who principal.Name
 		var role string
-		if err := scan(&b.Resource.Type, &b.Resource.Name, &b.Principal, &role); err != nil {
+		if err := scan(&r.Type, &r.Name, &who, &role); err != nil {
 			return err
 		}
-		b.Roles = []string{role}
-		bindings = append(bindings, b)
-		return nil
+		return b.add(r, who, role)
 	}, `SELECT resource_type, resource_name, principal, role FROM bindings`)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	err = tx.Rows(ctx, func(scan func(...any) error) error {
 		var r Resource
 		if err := scan(&r.Type, &r.Name); err != nil {
 			return err
 		}
-		known = append(known, r)
-		return nil
+		_, err := b.resource(r)
+		return err
 	}, `SELECT resource_type, resource_name FROM bound_resources`)
-	return bindings, known, err
+	if err != nil {
+		return nil, err
+	}
+	return b.index(), nil
 }
 
 // IsActive is Index.Active in a transaction.

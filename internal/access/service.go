@@ -102,11 +102,7 @@ func (s *Service) Index(ctx context.Context) (*Index, error) {
 func (s *Service) read(ctx context.Context, all bool, resources map[Resource]bool) (ix *Index, err error) {
 	err = s.DB.View(ctx, func(tx *db.Tx) error {
 		if all {
-			bindings, known, err := readAll(ctx, tx)
-			if err != nil {
-				return err
-			}
-			ix, err = newIndex(bindings, known...)
+			ix, err = readAll(ctx, tx)
 			return err
 		}
 		ix = s.current.Load()
