@@ -524,8 +524,9 @@ func TestOffline_CommandLine(t *testing.T) {
 		want string
 	}{
 		"help":                      {[]string{"export", "--help"}, 0, "pachd import FILE"},
-		"no file":                   {[]string{"export"}, 2, "there is no command pachd export"},
+		"no file":                   {[]string{"export"}, 2, "pachd export needs a FILE"},
 		"two files":                 {[]string{"import", "a", "b"}, 2, "there is no command pachd import a b"},
+		"no verb":                   {[]string{"sealing-key"}, 2, "pachd sealing-key needs to be told what to do"},
 		"an unknown verb":           {[]string{"migrate", "down"}, 2, "there is no command pachd migrate down"},
 		"an unknown thing":          {[]string{"recover", "password"}, 2, "there is no command"},
 		"an unknown flag":           {[]string{"export", "x", "--force"}, 2, "force"},

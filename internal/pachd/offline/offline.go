@@ -82,7 +82,7 @@ func Run(ctx context.Context, d Deps, args, environ []string, stdout, stderr io.
 		return 0
 	}
 	if err == nil && c.task(words).do == nil {
-		err = fmt.Errorf("there is no command pachd %s", strings.Join(args, " "))
+		err = wrongWords(words, args)
 	}
 	if err != nil {
 		_, _ = fmt.Fprintf(stderr, "pachd: %s\n\n%s", err, usage)
@@ -97,6 +97,17 @@ func Run(ctx context.Context, d Deps, args, environ []string, stdout, stderr io.
 		return 1
 	}
 	return 0
+}
+
+// wrongWords says what is wrong with words that are no command.
+func wrongWords(words, args []string) error {
+	switch {
+	case len(words) == 1 && (words[0] == "export" || words[0] == "import"):
+		return fmt.Errorf("pachd %s needs a FILE, or - for a pipe", words[0])
+	case len(words) == 1:
+		return fmt.Errorf("pachd %s needs to be told what to do", words[0])
+	}
+	return fmt.Errorf("there is no command pachd %s", strings.Join(args, " "))
 }
 
 // parseAnywhere reads flags before and behind other arguments, which it returns.
