@@ -29,10 +29,13 @@ func sealer(t *testing.T) *secret.Sealer {
 	return s
 }
 
-const rowsOfEach = 250 // more than are stored at once
+const (
+	rowsOfEach = 250 // more than are stored at once
+	someOfEach = 5   // for what is refused before
+)
 
 // fill stores rows in every table, the last of which are the first by their keys.
-func fill(t *testing.T, d *db.DB) {
+func fill(t *testing.T, d *db.DB, rows int) {
 	t.Helper()
 	tables, err := migrations.Schema(t.Context())
 	if err != nil {
@@ -40,7 +43,7 @@ func fill(t *testing.T, d *db.DB) {
 	}
 	err = d.Update(t.Context(), func(tx *db.Tx) error {
 		for _, table := range tables {
-			for n := range rowsOfEach {
+			for n := range rows {
 				if err := fillRow(t.Context(), tx, table, n); err != nil {
 					return fmt.Errorf("%s: %w", table.Name, err)
 				}
@@ -86,14 +89,14 @@ func text(n int) string {
 	return []string{"", "Zebra ", "ångström ", "a'\"\\;-- ", "日本\n ", "alice@example.com "}[n%6] + fmt.Sprint(rowsOfEach-n)
 }
 
-func write(t *testing.T, d *db.DB, s *secret.Sealer) (sealed []byte) {
+func write(t *testing.T, d *db.DB, s *secret.Sealer, rows int) (sealed []byte) {
 	t.Helper()
 	var out bytes.Buffer
 	c, err := dump.Write(t.Context(), d, s, &out)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := rowsOfEach * c.Tables; c.Rows != want || c.Tables < 25 {
+	if want := rows * c.Tables; c.Rows != want || c.Tables < 25 {
 		t.Errorf("%d rows of %d tables", c.Rows, c.Tables)
 	}
 	return out.Bytes()
@@ -130,8 +133,8 @@ func TestReadWrite_BetweenTheEngines(t *testing.T) {
 		if from == "postgres" {
 			collate(t, d)
 		}
-		fill(t, d)
-		sealed := write(t, d, s)
+		fill(t, d, rowsOfEach)
+		sealed := write(t, d, s, rowsOfEach)
 		if bytes.Contains(sealed, []byte("alice@")) {
 			t.Error("it can be read without the key")
 		}
@@ -142,7 +145,7 @@ func TestReadWrite_BetweenTheEngines(t *testing.T) {
 				if err != nil || c.Rows != rowsOfEach*c.Tables {
 					t.Fatalf("%+v, %v", c, err)
 				}
-				if !bytes.Equal(plain(t, s, write(t, d, s)), plain(t, s, sealed)) {
+				if !bytes.Equal(plain(t, s, write(t, d, s, rowsOfEach)), plain(t, s, sealed)) {
 					t.Error("what is exported then is not the same")
 				}
 				check(t, d)
@@ -222,8 +225,8 @@ func refused(t *testing.T, d *db.DB, s *secret.Sealer, sealed []byte, want ...st
 func TestRead_DamagedDump(t *testing.T) {
 	s := sealer(t)
 	source := dbtest.SQLite(t)
-	fill(t, source)
-	sealed := write(t, source, s)
+	fill(t, source, rowsOfEach)
+	sealed := write(t, source, s, rowsOfEach)
 	const segment = 1 << 20
 	if len(sealed) < 3*segment {
 		t.Fatalf("only %d bytes, which are not several segments", len(sealed))
@@ -293,8 +296,8 @@ func TestRead_DamagedDump(t *testing.T) {
 func TestRead_SealedByTheKeyButNoDump(t *testing.T) {
 	s := sealer(t)
 	source := dbtest.SQLite(t)
-	fill(t, source)
-	whole := plain(t, s, write(t, source, s))
+	fill(t, source, someOfEach)
+	whole := plain(t, s, write(t, source, s, someOfEach))
 	for name, c := range map[string]struct {
 		plain []byte
 		want  string
@@ -337,8 +340,8 @@ func swapped(b []byte, at, size int) []byte {
 
 func TestRead_OtherSealingKey(t *testing.T) {
 	source := dbtest.SQLite(t)
-	fill(t, source)
-	sealed := write(t, source, sealer(t))
+	fill(t, source, someOfEach)
+	sealed := write(t, source, sealer(t), someOfEach)
 	d := dbtest.SQLite(t)
 	refused(t, d, sealer(t), sealed, "the dump cannot be opened", "was not sealed with this sealing key", "use the sealing key that it was made with")
 	isEmpty(t, d)
@@ -347,8 +350,8 @@ func TestRead_OtherSealingKey(t *testing.T) {
 func TestRead_DatabaseInUse(t *testing.T) {
 	s := sealer(t)
 	source := dbtest.SQLite(t)
-	fill(t, source)
-	sealed := write(t, source, s)
+	fill(t, source, someOfEach)
+	sealed := write(t, source, s, someOfEach)
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		if _, err := d.EnsureMeta(t.Context(), "mine", []byte{1}); err != nil {
 			t.Fatal(err)
@@ -378,8 +381,8 @@ func (s *slow) Read(b []byte) (int, error) {
 func TestRead_NobodyGetsBetween(t *testing.T) {
 	s := sealer(t)
 	source := dbtest.SQLite(t)
-	fill(t, source)
-	sealed := write(t, source, s)
+	fill(t, source, rowsOfEach)
+	sealed := write(t, source, s, rowsOfEach)
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		seen := make(chan int64, 1)
 		look := func() {
@@ -403,7 +406,7 @@ func TestRead_NobodyGetsBetween(t *testing.T) {
 		_, err := dump.Read(t.Context(), d, s, r)
 		switch n := <-seen; {
 		case err == nil && n == rowsOfEach:
-			write(t, d, s) // which counts
+			write(t, d, s, rowsOfEach) // which counts
 		case fault.Is(err, fault.Precondition) && strings.Contains(fault.Message(err), "somebody else is using the database") && n == 0:
 			if _, err := dump.Read(t.Context(), d, s, bytes.NewReader(sealed)); !strings.Contains(fault.Message(err), "there is something in users:") {
 				t.Errorf("more than what the other has written: %v", err)
@@ -418,8 +421,8 @@ func TestRead_NobodyGetsBetween(t *testing.T) {
 func TestWrite_OneState(t *testing.T) {
 	s := sealer(t)
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		fill(t, d)
-		before := plain(t, s, write(t, d, s))
+		fill(t, d, rowsOfEach)
+		before := plain(t, s, write(t, d, s, rowsOfEach))
 		change := func() {
 			if err := d.Update(t.Context(), func(tx *db.Tx) error {
 				_, err := tx.Exec(t.Context(), `DELETE FROM users`)
@@ -457,7 +460,7 @@ func (m *meddler) Write(b []byte) (int, error) {
 func TestWrite_FailsHalfWay(t *testing.T) {
 	s := sealer(t)
 	source := dbtest.SQLite(t)
-	fill(t, source)
+	fill(t, source, rowsOfEach)
 	ctx, cancel := context.WithCancel(t.Context())
 	var out bytes.Buffer
 	if _, err := dump.Write(ctx, source, s, &meddler{Writer: &out, after: 1 << 20, meanwhile: cancel}); !errors.Is(err, context.Canceled) {
