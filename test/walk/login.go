@@ -22,8 +22,8 @@ import (
 	"pachyderm/api/pach"
 )
 
-// answer is where the browser would bring the code; nobody listens there.
-const answer = "http://127.0.0.1:7/"
+// RedirectURI is where the browser would bring the code; nobody listens there.
+const RedirectURI = "http://127.0.0.1:7/"
 
 // Login signs one person in, again and again: as "pachctl auth login" does it, with
 // a browser that has no cookies yet. It is safe for concurrent use.
@@ -42,12 +42,7 @@ type Login struct {
 
 // Run signs in and returns the session token.
 func (l *Login) Run(ctx context.Context) (session string, err error) {
-	verifier := rand.Text() + rand.Text()
-	code, err := l.authorize(ctx, verifier)
-	if err != nil {
-		return "", err
-	}
-	id, err := l.redeem(ctx, code, verifier)
+	id, err := l.IDToken(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -58,6 +53,18 @@ func (l *Login) Run(ctx context.Context) (session string, err error) {
 			return res.GetPachToken(), err
 		}
 	}
+}
+
+// IDToken signs in as far as any OpenID Connect provider goes: by an authorization
+// code and PKCE to the ID token. Of SignIn it needs the endpoints and the client,
+// and no API.
+func (l *Login) IDToken(ctx context.Context) (string, error) {
+	verifier := rand.Text() + rand.Text()
+	code, err := l.authorize(ctx, verifier)
+	if err != nil {
+		return "", err
+	}
+	return l.redeem(ctx, code, verifier)
 }
 
 func (l *Login) authorize(ctx context.Context, verifier string) (code string, err error) {
@@ -71,7 +78,7 @@ func (l *Login) authorize(ctx context.Context, verifier string) (code string, er
 	}
 	state := rand.Text()
 	start.RawQuery = url.Values{
-		"client_id": {l.SignIn.GetClientId()}, "redirect_uri": {answer}, "response_type": {"code"}, "scope": {"openid email groups"}, "state": {state},
+		"client_id": {l.SignIn.GetClientId()}, "redirect_uri": {RedirectURI}, "response_type": {"code"}, "scope": {"openid email groups"}, "state": {state},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"},
 	}.Encode()
 	jar, err := cookiejar.New(nil)
@@ -79,11 +86,11 @@ func (l *Login) authorize(ctx context.Context, verifier string) (code string, er
 		return "", err
 	}
 	browser := &http.Client{Jar: jar, Transport: patient{l.transport(), l.Patience}}
-	at, page, err := SignIn(ctx, browser, start.String(), l.Person, func(u *url.URL) bool { return strings.HasPrefix(u.String(), answer) })
+	at, page, err := SignIn(ctx, browser, start.String(), l.Person, func(u *url.URL) bool { return strings.HasPrefix(u.String(), RedirectURI) })
 	switch {
 	case err != nil:
 		return "", err
-	case !strings.HasPrefix(at.String(), answer):
+	case !strings.HasPrefix(at.String(), RedirectURI):
 		return "", fmt.Errorf("the sign-in ended at %s: %s", at, page)
 	case at.Query().Get("error") != "":
 		return "", fmt.Errorf("the sign-in was refused: %s", at.Query().Get("error_description"))
@@ -95,7 +102,7 @@ func (l *Login) authorize(ctx context.Context, verifier string) (code string, er
 
 func (l *Login) redeem(ctx context.Context, code, verifier string) (idToken string, err error) {
 	form := url.Values{
-		"grant_type": {"authorization_code"}, "client_id": {l.SignIn.GetClientId()}, "code": {code}, "redirect_uri": {answer}, "code_verifier": {verifier},
+		"grant_type": {"authorization_code"}, "client_id": {l.SignIn.GetClientId()}, "code": {code}, "redirect_uri": {RedirectURI}, "code_verifier": {verifier},
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, l.SignIn.GetTokenEndpoint(), strings.NewReader(form.Encode()))
 	if err != nil {
