@@ -250,6 +250,7 @@ var mayImport = map[string][]string{
 	"demo/op":        nil,
 	"demo/op/optest": {"demo/op"},
 	"test":           nil,
+	"test/dexserver": nil,
 	"test/idp":       {"test/walk"},
 	"test/load":      {"api/auth", "client", "test/walk"},
 	"test/walk":      {"api/auth", "api/pach"},
@@ -262,7 +263,7 @@ var onlyIn = []struct {
 	prefix, why string
 	packages    []string
 }{
-	{"github.com/dexidp/dex", "only issuer and connector know Dex", []string{"internal/issuer", "internal/issuer/", "internal/connector", "internal/connector/", "test/idp"}},
+	{"github.com/dexidp/dex", "only issuer and connector know Dex", []string{"internal/issuer", "internal/issuer/", "internal/connector", "internal/connector/", "test/idp", "test/dexserver"}},
 	{"github.com/dexidp/dex/connector/", "only dex adapts Dex's connectors", []string{"internal/connector/dex"}},
 	{"github.com/dexidp/dex/connector", "only connectors and those who call them know Dex's interfaces", []string{
 		"internal/connector", "internal/connector/", "internal/issuer/connectortest", "internal/issuer/upstream",

@@ -31,6 +31,7 @@ func BenchmarkStart(b *testing.B) {
 				d.kill()
 			}
 			b.ReportMetric(rss/float64(b.N), "MiB-RSS")
+			b.ReportMetric(ms(b.Elapsed())/float64(b.N), "ms-to-ready")
 		})
 	}
 }

@@ -36,6 +36,7 @@ type OpenLDAPOptions struct {
 	// EmptyPassword has a name without a password bind successfully, as nobody,
 	// which is what Active Directory does.
 	EmptyPassword bool
+	More          []Person // beside those that are always there
 }
 
 // StartOpenLDAP runs slapd.
@@ -55,7 +56,7 @@ func StartOpenLDAP(tb testing.TB, o OpenLDAPOptions) *OpenLDAP {
 		Plain: FreeAddress(tb), LDAPS: FreeAddress(tb), CA: o.CA,
 		BaseDN: base, PeopleDN: "ou=people," + base, GroupsDN: "ou=groups," + base,
 		BindDN: "cn=search," + base, BindPassword: "search-secret", AdminDN: "cn=admin," + base, AdminPassword: "admin-secret",
-		People: []Person{Alice, Bob, Carol, Weird},
+		People: append([]Person{Alice, Bob, Carol, Weird}, o.More...),
 	}
 	dir := tb.TempDir()
 	config := write(tb, filepath.Join(dir, "slapd.conf"), l.config(dir, o))

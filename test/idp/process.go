@@ -80,6 +80,9 @@ func (p *process) Stop() {
 	p.cmd = nil
 }
 
+// PID is the process of the provider, while it runs.
+func (p *process) PID() int { return p.cmd.Process.Pid }
+
 // Output is what the provider has written so far.
 func (p *process) Output() string { return p.output.String() }
 
