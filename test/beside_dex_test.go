@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	authpb "pachyderm/api/auth"
@@ -31,6 +32,7 @@ import (
 // contender is a server whose logins are measured.
 type contender struct {
 	name    string
+	daemon  *daemon // nil for Dex
 	pid     int
 	logins  []func(context.Context) error // of one person each
 	counter *dbtest.Counter               // before its PostgreSQL, if it has one
@@ -66,7 +68,7 @@ func newTrouble(atOnce int) *trouble {
 // processor time of each server alone; what the ratios should be is in issue 12, and
 // docs/performance.md says which are met.
 func BenchmarkBesideDex(b *testing.B) {
-	const atOnce, rounds, perRound = 8, 7, 64
+	const atOnce, rounds, perRound = 8, 9, 64
 	office := newOffice(b, atOnce)
 	all := []*contender{office.dex("RS256"), office.dex("ES256")}
 	for _, algorithm := range []string{"RS256", "ES256"} {
@@ -112,7 +114,7 @@ func BenchmarkManyAtOnce(b *testing.B) {
 				return cpuTime(b, c.pid) + cpuTime(b, office.directory.PID()) + cpuTime(b, os.Getpid())
 			}
 			begun, before, idle := time.Now(), spent(), idleTime(b)
-			c.round(b, atOnce, 512)
+			c.round(b, atOnce, 1024)
 			lasted, ours, unused := time.Since(begun), spent()-before, idleTime(b)-idle
 			reached := float64(c.done) / lasted.Seconds()
 			used := float64(ours) / float64(ours+unused)
@@ -121,6 +123,30 @@ func BenchmarkManyAtOnce(b *testing.B) {
 				"http-5xx": float64(office.transport.seen.Load()), "failed": float64(c.refused),
 			})
 		}
+	}
+}
+
+// BenchmarkConnectors measures what a login costs where there are many connectors, by
+// turns with one where there is no other.
+func BenchmarkConnectors(b *testing.B) {
+	const atOnce, rounds, perRound, many = 8, 7, 64, 1000
+	office := newOffice(b, atOnce)
+	office.uses = "ldap" // nobody is asked which
+	all := []*contender{office.pachd("connectors=1", "PACHD_ISSUER_SIGNING_ALGORITHM=ES256"), office.pachd("connectors=1000", "PACHD_ISSUER_SIGNING_ALGORITHM=ES256")}
+	conn := all[1].daemon.dial()
+	for n := range many - 1 {
+		office.connect(all[1].daemon, conn, fmt.Sprintf("other-%d", n))
+	}
+	for turn := range rounds + 1 {
+		for _, c := range all {
+			c.round(b, atOnce, perRound)
+			if turn == 0 { // warm
+				c.cpu = nil
+			}
+		}
+	}
+	for _, c := range all {
+		report(b, c.name, map[string]float64{"cpu-ms/login": ms(median(c.cpu)), "of-one": median(ratios(c.cpu, all[0].cpu)), "failed": float64(c.refused)})
 	}
 }
 
@@ -165,6 +191,7 @@ type office struct {
 	directory *idp.OpenLDAP
 	people    []idp.Person
 	transport *trouble
+	uses      string // the connector to sign in with; empty where there is one only
 }
 
 func newOffice(b *testing.B, atOnce int) *office {
@@ -192,25 +219,31 @@ func (o *office) pachd(name string, env ...string) *contender {
 	// One machine signs in all the time.
 	d := newDaemon(b, append(env, "PACHD_LIMITS_SIGN_INS_PER_MINUTE=10000000", "PACHD_LIMITS_PENDING_SIGN_INS=1000000")...)
 	d.start()
-	config, err := structpb.NewStruct(o.connector())
-	if err != nil {
-		b.Fatal(err)
-	}
 	conn := d.dial()
-	connector := &identitypb.IDPConnector{Id: "ldap", Name: "LDAP", Type: "ldap", ConfigVersion: 1, Config: config}
-	if _, err := identitypb.NewAPIClient(conn).CreateIDPConnector(as(b.Context(), d.rootToken()), &identitypb.CreateIDPConnectorRequest{Connector: connector}); err != nil {
-		b.Fatal(err)
-	}
-	c := &contender{name: name, pid: d.cmd.Process.Pid}
+	o.connect(d, conn, "ldap")
+	c := &contender{name: name, daemon: d, pid: d.cmd.Process.Pid}
 	for _, who := range o.people {
 		login, err := walk.NewLogin(b.Context(), pachpb.NewAPIClient(conn), authpb.NewAPIClient(conn), who)
 		if err != nil {
 			b.Fatal(err)
 		}
-		login.Transport = o.transport
+		login.Transport, login.Connector = o.transport, o.uses
 		c.logins = append(c.logins, func(ctx context.Context) error { _, err := login.Run(ctx); return err })
 	}
 	return c
+}
+
+// connect creates a connector to the directory.
+func (o *office) connect(d *daemon, conn *grpc.ClientConn, id string) {
+	o.b.Helper()
+	config, err := structpb.NewStruct(o.connector())
+	if err != nil {
+		o.b.Fatal(err)
+	}
+	connector := &identitypb.IDPConnector{Id: id, Name: "LDAP " + id, Type: "ldap", ConfigVersion: 1, Config: config}
+	if _, err := identitypb.NewAPIClient(conn).CreateIDPConnector(as(o.b.Context(), d.rootToken()), &identitypb.CreateIDPConnectorRequest{Connector: connector}); err != nil {
+		o.b.Fatal(err)
+	}
 }
 
 func (o *office) dex(algorithm string) *contender {
