@@ -234,7 +234,7 @@ var mayImport = map[string][]string{
 		"api/connector", "api/identity", "api/pach", "client", "internal/cli/idp/clientdoc", "internal/cli/idp/migration", "internal/cli/idp/preset", "internal/cli/idp/trust", "internal/cli/kit", "internal/fault", "internal/webaddr",
 	},
 	"internal/cli/idp/clientdoc": {"api/identity", "api/pach", "internal/cli/kit", "internal/fault"},
-	"internal/cli/idp/migration": {"api/auth", "api/identity", "api/pach", "api/pfs", "client", "internal/cli/kit", "internal/fault"},
+	"internal/cli/idp/migration": {"api/auth", "api/identity", "api/pach", "api/pfs", "client", "internal/cli/kit", "internal/fault", "internal/principal"},
 	"internal/cli/idp/preset":    {},
 	"internal/cli/idp/trust":     {"api/pach", "client", "internal/cli/kit", "internal/fault"},
 	"internal/cli/config":        {"client", "internal/cli/configfile", "internal/cli/kit", "internal/fault"},

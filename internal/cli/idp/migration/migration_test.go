@@ -278,3 +278,26 @@ pachd:
 		t.Run(name, func(t *testing.T) { w.Want(1, "", "import --from-values "+write(c.text), c.want) })
 	}
 }
+
+// Another installation knows a name in several spellings, which are one here: what it
+// says of one of them takes nothing from who has that name.
+func TestImport_NameThatIsSpeltOtherwise(t *testing.T) {
+	w := newWorld(t, false)
+	if err := w.Bind(pachdtest.Cluster(), "user:bob@example.com", "idpAdmin"); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "values.yaml")
+	values := `pachd:
+  pachAuthClusterRoleBindings:
+    user:Bob@Example.com: [repoReader]
+    user:BOB@example.com: [debugger]
+`
+	if err := os.WriteFile(file, []byte(values), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.Want(0, "", "import --from-values "+file+" --apply", "done", "user:bob@example.com")
+	bound, err := w.Bound(w.Root(), pachdtest.Cluster())
+	if got := strings.Join(bound["user:bob@example.com"], " "); err != nil || got != "debugger idpAdmin repoReader" {
+		t.Errorf("bound: %v, %v", bound, err)
+	}
+}

@@ -14,6 +14,7 @@ import (
 	"pachyderm/client"
 	"pachyderm/internal/cli/kit"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/principal"
 )
 
 // plan reads both sides, and changes neither.
@@ -138,7 +139,7 @@ func (s sides) roles(ctx context.Context) (all []step, err error) {
 		return nil, err
 	}
 	for _, b := range theirs {
-		if len(b.roles) == 0 {
+		if b.roles = byName(b.roles); len(b.roles) == 0 {
 			continue
 		}
 		ours, err := bindingOf(ctx, s.here, b.resource)
@@ -150,6 +151,24 @@ func (s sides) roles(ctx context.Context) (all []step, err error) {
 		}
 	}
 	return all, nil
+}
+
+// byName are roles by the one form that a name has here, as what is given replaces what
+// the name had. It leaves out what nobody gives: of the installation itself. What is no
+// name here is for this installation to refuse.
+func byName(roles map[string][]string) map[string][]string {
+	all := map[string][]string{}
+	for who, given := range roles {
+		name := who
+		if known, err := principal.Parse(who); err == nil {
+			name = known.String()
+		}
+		if strings.HasPrefix(name, "pach:") || strings.HasPrefix(name, "internal:") {
+			continue
+		}
+		all[name] = slices.Compact(slices.Sorted(slices.Values(slices.Concat(all[name], given))))
+	}
+	return all
 }
 
 func (s sides) role(b binding, who string, has []string) step {

@@ -86,14 +86,10 @@ func (s server) bindings(ctx context.Context) ([]binding, error) {
 	return all, nil
 }
 
-// bindingOf leaves out what nobody gives: of the installation itself.
 func bindingOf(ctx context.Context, c *client.Client, r *auth.Resource) (binding, error) {
 	res, err := c.Auth.GetRoleBinding(ctx, &auth.GetRoleBindingRequest{Resource: r})
 	b := binding{resource: r, roles: map[string][]string{}}
 	for who, roles := range res.GetBinding().GetEntries() {
-		if strings.HasPrefix(who, "pach:") || strings.HasPrefix(who, "internal:") {
-			continue
-		}
 		for role, given := range roles.GetRoles() {
 			if given {
 				b.roles[who] = append(b.roles[who], role)
