@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc/codes"
@@ -42,7 +43,7 @@ func Usagef(c *cobra.Command, format string, a ...any) error {
 // Report tells the user what went wrong and returns the exit code.
 func (k *Kit) Report(err error) int {
 	message, code := Explain(err)
-	k.Notef("pachctl: %s\n", strings.TrimSpace(message))
+	k.Notef("pachctl: %s\n", strings.TrimSpace(legible(message)))
 	var usage *usageError
 	if errors.As(err, &usage) && usage.command != nil {
 		line := usage.command.UseLine()
@@ -52,6 +53,16 @@ func (k *Kit) Report(err error) int {
 		k.Notef("\nUsage: %s\nMore:  %s --help\n", line, usage.command.CommandPath())
 	}
 	return code
+}
+
+// legible is a message without what steers a terminal: a server may be anybody's.
+func legible(message string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' || unicode.IsPrint(r) {
+			return r
+		}
+		return -1
+	}, strings.ToValidUTF8(message, ""))
 }
 
 // Explain is what the user is told of an error, and the exit code. A fault, as

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -40,5 +41,15 @@ func TestExplain(t *testing.T) {
 		if message, code := Explain(test.err); message != test.want || code != test.code {
 			t.Errorf("%s: got %q, %d, want %q, %d", name, message, code, test.want, test.code)
 		}
+	}
+}
+
+// The server that a context leads to may be a stranger's.
+func TestReport_SteersNoTerminal(t *testing.T) {
+	var out strings.Builder
+	k := &Kit{Stderr: &out}
+	k.Report(status.Error(codes.Internal, "one\x1b]0;owned\a\u009b2J\r\n\ttwo\xff"))
+	if want := "pachctl: one]0;owned2J\n\ttwo\n"; out.String() != want {
+		t.Errorf("%q, want %q", out.String(), want)
 	}
 }

@@ -10,6 +10,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"pachyderm/internal/fault"
 )
 
 // Mask stands for a secret that is kept and not shown.
@@ -69,11 +71,19 @@ func (k *Kit) PrintList(form string, list []string) error {
 	})
 }
 
-// Table prints rows in columns below their names.
+// maxCell is how many characters of a cell are shown.
+const maxCell = 4096
+
+// Table prints rows in columns below their names. What is in them may be a stranger's:
+// it moves no cursor and begins no line.
 func (k *Kit) Table(names []string, rows [][]string) {
 	w := tabwriter.NewWriter(k.Stdout, 0, 0, 2, ' ', 0)
 	for _, row := range append([][]string{names}, rows...) {
-		_, _ = fmt.Fprintln(w, strings.Join(row, "\t"))
+		cells := make([]string, len(row))
+		for n, cell := range row {
+			cells[n] = fault.Clean(cell, maxCell)
+		}
+		_, _ = fmt.Fprintln(w, strings.Join(cells, "\t"))
 	}
 	_ = w.Flush()
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc"
@@ -299,5 +300,22 @@ func TestImport_NameThatIsSpeltOtherwise(t *testing.T) {
 	bound, err := w.Bound(w.Root(), pachdtest.Cluster())
 	if got := strings.Join(bound["user:bob@example.com"], " "); err != nil || got != "debugger idpAdmin repoReader" {
 		t.Errorf("bound: %v, %v", bound, err)
+	}
+}
+
+// What another installation calls its things moves no cursor.
+func TestImport_NamesThatSteerATerminal(t *testing.T) {
+	w := newWorld(t, false)
+	file := filepath.Join(t.TempDir(), "values.yaml")
+	values := "oidc:\n  issuerURI: \"https://old\\e[2J.example.com\"\n" +
+		"  additionalClients:\n  - {id: \"da\\e]0;owned\\ash\", secret: a, redirectURIs: [\"https://a\\n.example.com/\\u009b31m\"]}\n"
+	if err := os.WriteFile(file, []byte(values), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range []string{"import --from-values " + file, "import --from-values " + file + " --apply"} {
+		_, said := w.Run("", strings.Fields(command)...)
+		if strings.ContainsFunc(said, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }) || strings.Contains(said, "\n.example") {
+			t.Errorf("%s prints %q", command, said)
+		}
 	}
 }
