@@ -46,6 +46,15 @@ func (p *Pachd) endpoint(r *http.Request) string {
 	return "other"
 }
 
+// method is that of a request, which may be any word.
+func method(r *http.Request) string {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return r.Method
+	}
+	return "other"
+}
+
 // measured counts what next answers, and gives each request its id.
 func (p *Pachd) measured(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -58,7 +67,7 @@ func (p *Pachd) measured(next http.Handler) http.Handler {
 			p.requests.WithLabelValues(endpoint, strconv.Itoa(answer.code)).Observe(seconds)
 		}))
 		defer took.ObserveDuration()
-		ctx, traced := p.tracer.Request(r.Context(), r.Method+" "+endpoint)
+		ctx, traced := p.tracer.Request(r.Context(), method(r)+" "+endpoint)
 		defer func() { traced(answer.failure()) }()
 		next.ServeHTTP(answer, r.WithContext(ctx))
 	})

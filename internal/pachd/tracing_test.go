@@ -123,6 +123,28 @@ func TestTracing_OneLoginIsOneTrace(t *testing.T) {
 	}
 }
 
+// A method is any word that a stranger likes, and as long.
+func TestTracing_NothingThatAStrangerChose(t *testing.T) {
+	c := &received{}
+	server := httptest.NewServer(c)
+	t.Cleanup(server.Close)
+	s := pachdtest.Start(t, func(f *config.Config) { f.Tracing = config.Tracing{Endpoint: server.URL, Percent: 100} })
+	for _, chosen := range []string{"CHOSEN-METHOD", strings.Repeat("CHOSEN", 10_000)} {
+		req, err := http.NewRequestWithContext(t.Context(), chosen, s.HTTP+"/chosen-path?chosen=query", strings.NewReader("chosen body"))
+		edit(t, err)
+		res, err := http.DefaultClient.Do(req)
+		edit(t, err)
+		edit(t, res.Body.Close())
+	}
+	s.Stop()
+	if len(c.named("other other")) != 2 {
+		t.Error("the requests are not traced")
+	}
+	if strings.Contains(strings.ToLower(string(c.raw)), "chosen") {
+		t.Error("the collector was told what a stranger chose")
+	}
+}
+
 func TestTracing_NoneOfNone(t *testing.T) {
 	c := &received{}
 	server := httptest.NewServer(c)
