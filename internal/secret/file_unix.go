@@ -46,3 +46,17 @@ func syncDir(dir string) error {
 	}
 	return d.Close()
 }
+
+// lockDir waits until nobody else has locked the directory. The lock ends with the
+// process, too.
+func lockDir(dir string) (free func(), err error) {
+	d, err := os.Open(dir) //nolint:gosec // the operator names the directory
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(d.Fd()), syscall.LOCK_EX); err != nil {
+		_ = d.Close()
+		return nil, err
+	}
+	return func() { _ = d.Close() }, nil
+}

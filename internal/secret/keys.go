@@ -100,12 +100,8 @@ func UseNewKey(ctx context.Context, key Place) error {
 
 // RemoveOldKeys leaves the key that seals, and a copy of what was there in another
 // place: what the other keys have sealed, that alone can open. Fault: Precondition
-// if there is a copy already, if there are no other keys, and if one is not in use yet.
+// if another copy is there, if there are no other keys, and if one is not in use yet.
 func RemoveOldKeys(ctx context.Context, key, copied Place) error {
-	if _, err := copied.Read(ctx); !errors.Is(err, fs.ErrNotExist) {
-		return fault.New(fault.Precondition, "%s exists", copied).
-			Next("move it to where the dumps are that are sealed with its keys").Because(err)
-	}
 	return change(ctx, key, func(k *keys, m *keyset.Manager) error {
 		last, err := k.handle.Entry(k.handle.Len() - 1)
 		switch {
@@ -126,7 +122,10 @@ func RemoveOldKeys(ctx context.Context, key, copied Place) error {
 				return err
 			}
 		}
-		_, err = copied.Fill(ctx, k.data)
+		kept, err := copied.Fill(ctx, k.data)
+		if err == nil && !bytes.Equal(kept, k.data) { // or one that was interrupted here goes on
+			err = fault.New(fault.Precondition, "%s exists", copied).Next("move it to where the dumps are that are sealed with its keys")
+		}
 		return err
 	})
 }

@@ -1,6 +1,7 @@
 package secret
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -50,7 +51,7 @@ type Place interface {
 	// Fill keeps a key where there is none, and returns the one that is kept: of
 	// several writers all get that of the first.
 	Fill(ctx context.Context, key []byte) ([]byte, error)
-	// Replace keeps another key where the old one is.
+	// Replace keeps another key where the old one is; where that is not, it fails.
 	Replace(ctx context.Context, old, key []byte) error
 }
 
@@ -62,18 +63,49 @@ func (f File) String() string { return string(f) }
 // Read reads the file, as ReadFile.
 func (f File) Read(context.Context) ([]byte, error) { return ReadFile("sealing key", string(f)) }
 
-// Fill writes the file.
-func (f File) Fill(ctx context.Context, key []byte) ([]byte, error) {
-	return key, f.Replace(ctx, nil, key)
+// Fill writes the file, if it is not there.
+func (f File) Fill(ctx context.Context, key []byte) (kept []byte, err error) {
+	err = f.alone(func() error {
+		if kept, err = f.Read(ctx); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		kept = key
+		return f.write(key)
+	})
+	return kept, err
 }
 
-// Replace writes the file, whatever was in it.
-func (f File) Replace(_ context.Context, _, key []byte) error {
+// Replace writes the file if it has the old key. Fault: Precondition.
+func (f File) Replace(ctx context.Context, old, key []byte) error {
+	return f.alone(func() error {
+		now, err := f.Read(ctx)
+		if err == nil && bytes.Equal(now, old) {
+			return f.write(key)
+		}
+		return fault.New(fault.Precondition, "%s was changed by somebody else", f).Next("see who did, and try again").Because(err)
+	})
+}
+
+// alone has one writer after another in the directory of the file.
+func (f File) alone(write func() error) error {
+	free, err := lockDir(filepath.Dir(string(f)))
+	if err != nil {
+		return f.unwritable(err)
+	}
+	defer free()
+	return write()
+}
+
+func (f File) write(key []byte) error {
 	if err := WriteFile(string(f), key); err != nil {
-		return fault.New(fault.Precondition, "cannot write the sealing key %s", f).
-			Next("set --data-dir to a directory that pachd may write").Because(err)
+		return f.unwritable(err)
 	}
 	return nil
+}
+
+func (f File) unwritable(err error) error {
+	return fault.New(fault.Precondition, "cannot write the sealing key %s", f).
+		Next("set --data-dir to a directory that pachd may write").Because(err)
 }
 
 // OpenFor returns the sealer for a database: it reads the key, or makes one for

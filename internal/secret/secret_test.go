@@ -2,6 +2,7 @@ package secret_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -10,7 +11,9 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"pachyderm/internal/db/dbtest"
@@ -199,5 +202,63 @@ func TestSealer_KeyOfAnOperator(t *testing.T) {
 		if err != nil || bytes.Contains(sealed, []byte("hunter2")) {
 			t.Errorf("%s: %q, %v", name, sealed, err)
 		}
+	}
+}
+
+// Of several that make a key at once all have that of the first, and one that was
+// changed meanwhile is not written over: values may be sealed with it.
+func TestFile_OneWriterAfterAnother(t *testing.T) {
+	f := secret.File(filepath.Join(t.TempDir(), "sealing-key"))
+	kept := make([]string, 8)
+	var all sync.WaitGroup
+	for n := range kept {
+		all.Go(func() {
+			data, err := f.Fill(t.Context(), []byte{'a' + byte(n)})
+			if err != nil {
+				t.Error(err)
+			}
+			kept[n] = string(data)
+		})
+	}
+	all.Wait()
+	now, err := f.Read(t.Context())
+	if err != nil || len(slices.Compact(kept)) != 1 || kept[0] != string(now) {
+		t.Errorf("the file has %q, %v, and its makers %q", now, err, kept)
+	}
+	if err := f.Replace(t.Context(), []byte("as it was before"), []byte("stale")); !fault.Is(err, fault.Precondition) {
+		t.Errorf("one that was changed meanwhile: %v", err)
+	}
+	if err := f.Replace(t.Context(), now, []byte("next")); err != nil {
+		t.Error(err)
+	}
+	if now, err := f.Read(t.Context()); err != nil || string(now) != "next" {
+		t.Errorf("%q, %v", now, err)
+	}
+}
+
+// One that was interrupted between the copy and the key goes on where it was.
+func TestRemoveOldKeys_Interrupted(t *testing.T) {
+	dir := t.TempDir()
+	f, old := secret.File(filepath.Join(dir, "sealing-key")), secret.File(filepath.Join(dir, "sealing-key.old"))
+	if _, err := secret.OpenFor(t.Context(), dbtest.SQLite(t), f); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []func(context.Context, secret.Place) error{secret.AddKey, secret.UseNewKey} {
+		if err := step(t.Context(), f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	both, err := f.Read(t.Context())
+	if err == nil {
+		_, err = old.Fill(t.Context(), both)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := secret.RemoveOldKeys(t.Context(), f, old); err != nil {
+		t.Error(err)
+	}
+	if now, err := f.Read(t.Context()); err != nil || bytes.Equal(now, both) {
+		t.Errorf("the old key is still there, %v", err)
 	}
 }
