@@ -30,9 +30,10 @@ type env struct {
 	clock   *time.Time
 }
 
-func open(t *testing.T) env {
+func open(t *testing.T) env { return openOn(t, dbtest.SQLite(t)) }
+
+func openOn(t *testing.T, d *db.DB) env {
 	t.Helper()
-	d := dbtest.SQLite(t)
 	sealer, err := secret.OpenFor(t.Context(), d, secret.File(filepath.Join(t.TempDir(), "key")))
 	if err != nil {
 		t.Fatal(err)

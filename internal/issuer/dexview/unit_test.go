@@ -3,14 +3,18 @@ package dexview_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/dexidp/dex/storage"
 
 	"pachyderm/internal/db"
+	"pachyderm/internal/db/dbtest"
 	"pachyderm/internal/issuer/dexview"
 	"pachyderm/internal/issuer/loginctx"
 )
@@ -79,6 +83,53 @@ func TestServe_EndsALoginOnce(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "finished or cancelled before") || e.grants() != 1 {
 		t.Errorf("%v, and %d grants", err, e.grants())
 	}
+}
+
+// Requests of one login that are under way together, some of which change it and one
+// of which has cancelled it at last, end it once.
+func TestServe_EndsALoginOnceOfMany(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		e := openOn(t, d)
+		for round := range 10 {
+			id := fmt.Sprintf("state-%d", round)
+			e.must(e.objects.CreateAuthRequest(t.Context(), storage.AuthRequest{ID: id, ConnectorID: "okta"}))
+			var all, read sync.WaitGroup
+			read.Add(8)
+			var ended atomic.Int64
+			for n := range 8 {
+				all.Go(func() {
+					err := e.serve(nil, func(ctx context.Context) {
+						_, err := e.GetAuthRequest(ctx, id)
+						read.Done()
+						read.Wait()
+						if err != nil {
+							t.Error(err)
+						}
+						if n < 3 {
+							err = e.UpdateAuthRequest(ctx, id, data("+"))
+						} else if err = e.DeleteAuthRequest(ctx, id); n > 3 && err == nil {
+							err = e.CreateAuthCode(ctx, storage.AuthCode{ID: fmt.Sprint(id, "-", n), ConnectorID: "okta"})
+						}
+						if err != nil {
+							t.Error(err)
+						}
+					})
+					if n >= 3 && err == nil {
+						ended.Add(1)
+					} else if err != nil && !strings.Contains(err.Error(), "finished or cancelled before") {
+						t.Error(err)
+					}
+				})
+			}
+			all.Wait()
+			if ended.Load() != 1 || e.grants() > int64(round+1) {
+				t.Errorf("ended %d times, %d grants of %d logins", ended.Load(), e.grants(), round+1)
+			}
+			if _, err := e.objects.GetAuthRequest(t.Context(), id); !errors.Is(err, storage.ErrNotFound) {
+				t.Errorf("a login that has ended is there: %v", err)
+			}
+		}
+	})
 }
 
 func TestServe_StoresNothingThatWasRefused(t *testing.T) {
