@@ -228,6 +228,23 @@ func TestSealingKey_Refused(t *testing.T) {
 	i.refused(t, []string{"sealing-key", "use"}, "connector_revisions", "sealed with none of the keys")
 }
 
+// A key that cannot be recorded as used, in a database that it is of, is not used.
+func TestSealingKey_UsedOnceItIsRecorded(t *testing.T) {
+	t.Parallel()
+	i := newInstallation(t, "sqlite")
+	s := i.start(t)
+	i.must(t, "sealing-key", "add")
+	before := i.keyFile(t)
+	s.Update(func(tx *db.Tx) error {
+		_, err := tx.Exec(t.Context(), `UPDATE meta SET value = $1 WHERE key = 'sealing-check'`, []byte("another's"))
+		return err
+	})
+	i.refused(t, []string{"sealing-key", "use"}, "is not the one")
+	if !bytes.Equal(before, i.keyFile(t)) {
+		t.Error("the new key seals, and nobody has recorded it")
+	}
+}
+
 // A key file that is spoilt under a pachd that runs is told of, and changes nothing.
 func TestSealingKey_SpoiltWhileItRuns(t *testing.T) {
 	for name, spoil := range map[string]struct {

@@ -30,11 +30,14 @@ func (c *command) addKey(ctx context.Context) error {
 // useKey is pachd sealing-key use. It may be run again.
 func (c *command) useKey(ctx context.Context) error {
 	key := c.with.SealingKey(c.config)
-	if err := secret.UseNewKey(ctx, key); err != nil {
-		return err
-	}
 	var counts reseal.Counts
 	err := c.withValues(ctx, "sealing-key.use", func(d *db.DB, s *secret.Sealer) (err error) {
+		if err := secret.UseNewKey(ctx, key); err != nil {
+			return err
+		}
+		if _, err := s.Reload(ctx, d, key); err != nil {
+			return err
+		}
 		counts, err = reseal.All(ctx, d, s, c.with.Sealed)
 		return err
 	})
