@@ -2,7 +2,11 @@ package issuer
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 
@@ -51,8 +55,19 @@ func (h *handler) serveAuth(w http.ResponseWriter, r *http.Request) error {
 const bound = "bound"
 
 // traced is the parameter with which the end of a login, of which Dex has forgotten
-// the beginning, is a part of the same trace.
-const traced = "traceparent"
+// the beginning, is a part of the same trace; tracedBy shows that we have made it.
+const (
+	traced   = "traceparent"
+	tracedBy = "traced_by"
+)
+
+// traceMAC is of a key that nobody but us has of a login: whoever could make up the
+// parameter would decide which requests are sent to the collector.
+func traceMAC(a storage.AuthRequest, traceparent string) string {
+	mac := hmac.New(sha256.New, a.HMACKey)
+	_, _ = io.WriteString(mac, traced+" "+traceparent) // which cannot fail
+	return hex.EncodeToString(mac.Sum(nil))
+}
 
 // serveEnd is where Dex makes the code, at /auth, or asks for consent before, at
 // /approval. A link to it would sign whoever opens it in as whoever sent it.
@@ -64,14 +79,18 @@ func (h *handler) serveEnd(w http.ResponseWriter, r *http.Request) error {
 	if id == "" || !secret.Same(browser.CSRF(id, r.Form.Get("req")), r.URL.Query().Get(bound)) {
 		return errOtherBrowser()
 	}
-	tracing.Continue(r.Context(), r.URL.Query().Get(traced))
-	mode := r.URL.Query().Get(endpoint.ResponseMode)
+	r = r.WithContext(h.issuer.store.WithUnit(r.Context()))
+	q := r.URL.Query()
+	mode := q.Get(endpoint.ResponseMode)
 	request := storage.AuthRequest{}
-	if mode == endpoint.FormPost {
+	if mode == endpoint.FormPost || q.Has(traced) && tracing.On(r.Context()) {
 		var err error
 		request, err = h.issuer.store.GetAuthRequest(r.Context(), r.Form.Get("req"))
 		if err != nil && !errors.Is(err, storage.ErrNotFound) {
 			return err
+		}
+		if err == nil && secret.Same(traceMAC(request, q.Get(traced)), q.Get(tracedBy)) {
+			tracing.Continue(r.Context(), q.Get(traced))
 		}
 	}
 	rec, err := dexview.Serve(r.Context(), h.issuer.store, h.dex, r, nil)
@@ -96,7 +115,10 @@ func (h *handler) bind(rec *record.Recorder, r *http.Request, mode string) {
 		q.Set(endpoint.ResponseMode, mode)
 	}
 	if id := tracing.Traceparent(r.Context()); id != "" {
-		q.Set(traced, id)
+		if a, err := h.issuer.store.GetAuthRequest(r.Context(), q.Get("req")); err == nil {
+			q.Set(traced, id)
+			q.Set(tracedBy, traceMAC(a, id))
+		}
 	}
 	u.RawQuery = q.Encode()
 	rec.Header().Set("Location", u.String())
@@ -221,7 +243,7 @@ func (h *handler) serveStep(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	h.bind(rec, r, l.Mode)
+	h.bind(rec, r.WithContext(ctx), l.Mode)
 	rec.Flush(w)
 	return nil
 }

@@ -1,10 +1,13 @@
 package pachd_test
 
 import (
+	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -142,6 +145,38 @@ func TestTracing_NothingThatAStrangerChose(t *testing.T) {
 	}
 	if strings.Contains(strings.ToLower(string(c.raw)), "chosen") {
 		t.Error("the collector was told what a stranger chose")
+	}
+}
+
+// Nobody without a login decides which trace a request is a part of, and with that
+// whether it is sent.
+func TestTracing_OfNobodysLogin(t *testing.T) {
+	c := &received{}
+	server := httptest.NewServer(c)
+	t.Cleanup(server.Close)
+	s := pachdtest.Start(t, func(f *config.Config) { f.Tracing = config.Tracing{Endpoint: server.URL, Percent: 100} })
+	const mine, chosen = "abcdefghijklmnopqrstuvwxyz", "000000000000000000000000000000aa"
+	sum := sha256.Sum256([]byte(mine))
+	bound := sha256.Sum256([]byte(hex.EncodeToString(sum[:]) + "nobodys"))
+	q := url.Values{"req": {"nobodys"}, "bound": {hex.EncodeToString(bound[:])}, "traceparent": {"00-" + chosen + "-00000000000000aa-00"}}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.HTTP+"/auth?"+q.Encode(), nil)
+	edit(t, err)
+	req.AddCookie(&http.Cookie{Name: "pach-login", Value: mine})
+	res, err := http.DefaultClient.Do(req)
+	edit(t, err)
+	body, err := io.ReadAll(res.Body)
+	edit(t, errors.Join(err, res.Body.Close()))
+	if strings.Contains(string(body), "another browser") {
+		t.Fatalf("the address is not that of this browser: %s", body)
+	}
+	s.Stop()
+	if len(c.named("GET auth")) != 1 {
+		t.Error("the request is not traced")
+	}
+	for _, span := range c.spans {
+		if hex.EncodeToString(span.GetTraceId()) == chosen {
+			t.Errorf("%s is a part of a trace that a stranger chose", span.GetName())
+		}
 	}
 }
 
