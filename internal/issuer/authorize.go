@@ -2,11 +2,7 @@ package issuer
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
-	"io"
 	"net/http"
 	"net/url"
 
@@ -55,19 +51,8 @@ func (h *handler) serveAuth(w http.ResponseWriter, r *http.Request) error {
 const bound = "bound"
 
 // traced is the parameter with which the end of a login, of which Dex has forgotten
-// the beginning, is a part of the same trace; tracedBy shows that we have made it.
-const (
-	traced   = "traceparent"
-	tracedBy = "traced_by"
-)
-
-// traceMAC is of a key that nobody but us has of a login: whoever could make up the
-// parameter would decide which requests are sent to the collector.
-func traceMAC(a storage.AuthRequest, traceparent string) string {
-	mac := hmac.New(sha256.New, a.HMACKey)
-	_, _ = io.WriteString(mac, traced+" "+traceparent) // which cannot fail
-	return hex.EncodeToString(mac.Sum(nil))
-}
+// the beginning, is a part of the same trace.
+const traced = "traceparent"
 
 // serveEnd is where Dex makes the code, at /auth, or asks for consent before, at
 // /approval. A link to it would sign whoever opens it in as whoever sent it.
@@ -89,9 +74,7 @@ func (h *handler) serveEnd(w http.ResponseWriter, r *http.Request) error {
 		if err != nil && !errors.Is(err, storage.ErrNotFound) {
 			return err
 		}
-		if err == nil && secret.Same(traceMAC(request, q.Get(traced)), q.Get(tracedBy)) {
-			tracing.Continue(r.Context(), q.Get(traced))
-		}
+		tracing.ContinueSigned(r.Context(), request.HMACKey, q.Get(traced))
 	}
 	rec, err := dexview.Serve(r.Context(), h.issuer.store, h.dex, r, nil)
 	if err != nil {
@@ -114,11 +97,8 @@ func (h *handler) bind(rec *record.Recorder, r *http.Request, mode string) {
 	if mode != "" {
 		q.Set(endpoint.ResponseMode, mode)
 	}
-	if id := tracing.Traceparent(r.Context()); id != "" {
-		if a, err := h.issuer.store.GetAuthRequest(r.Context(), q.Get("req")); err == nil {
-			q.Set(traced, id)
-			q.Set(tracedBy, traceMAC(a, id))
-		}
+	if a, err := h.issuer.store.GetAuthRequest(r.Context(), q.Get("req")); err == nil && tracing.On(r.Context()) {
+		q.Set(traced, tracing.Signed(r.Context(), a.HMACKey))
 	}
 	u.RawQuery = q.Encode()
 	rec.Header().Set("Location", u.String())

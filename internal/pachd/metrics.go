@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"pachyderm/internal/requestid"
+	"pachyderm/internal/tracing"
 	"pachyderm/internal/version"
 )
 
@@ -46,28 +47,18 @@ func (p *Pachd) endpoint(r *http.Request) string {
 	return "other"
 }
 
-// method is that of a request, which may be any word.
-func method(r *http.Request) string {
-	switch r.Method {
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
-		return r.Method
-	}
-	return "other"
-}
-
 // measured counts what next answers, and gives each request its id.
 func (p *Pachd) measured(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, id := requestid.New(r.Context())
 		r = r.WithContext(ctx)
 		w.Header().Set(requestid.Header, id)
-		answer := &answered{ResponseWriter: w, code: http.StatusOK}
-		endpoint := p.endpoint(r)
+		answer, endpoint := &answered{ResponseWriter: w, code: http.StatusOK}, p.endpoint(r)
 		took := prometheus.NewTimer(prometheus.ObserverFunc(func(seconds float64) {
 			p.requests.WithLabelValues(endpoint, strconv.Itoa(answer.code)).Observe(seconds)
 		}))
 		defer took.ObserveDuration()
-		ctx, traced := p.tracer.Request(r.Context(), method(r)+" "+endpoint)
+		ctx, traced := p.tracer.Request(r.Context(), tracing.Method(r)+" "+endpoint)
 		defer func() { traced(answer.failure()) }()
 		next.ServeHTTP(answer, r.WithContext(ctx))
 	})

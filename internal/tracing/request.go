@@ -2,7 +2,12 @@ package tracing
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -153,6 +158,36 @@ func Continue(ctx context.Context, traceparent string) {
 	defer r.mu.Unlock()
 	r.trace, r.sampled = before, r.t.samples(before)
 	r.parent = trace.NewSpanContext(trace.SpanContextConfig{TraceID: before, SpanID: span, TraceFlags: trace.FlagsSampled, Remote: true})
+}
+
+// Signed is Traceparent with a MAC, for where a stranger could write another: whoever
+// writes it decides whether the request is sent.
+func Signed(ctx context.Context, key []byte) string {
+	traceparent := Traceparent(ctx)
+	return traceparent + "." + macOf(key, traceparent)
+}
+
+// ContinueSigned is Continue, if the MAC is right and there is a key.
+func ContinueSigned(ctx context.Context, key []byte, signed string) {
+	traceparent, mac, _ := strings.Cut(signed, ".")
+	if len(key) > 0 && hmac.Equal([]byte(mac), []byte(macOf(key, traceparent))) {
+		Continue(ctx, traceparent)
+	}
+}
+
+func macOf(key []byte, traceparent string) string {
+	mac := hmac.New(sha256.New, key)
+	_, _ = io.WriteString(mac, "traceparent "+traceparent) // which cannot fail
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+// Method is that of a request to name it by: a stranger's may be any word.
+func Method(r *http.Request) string {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return r.Method
+	}
+	return "other"
 }
 
 // send makes spans of a request and its steps.
