@@ -50,13 +50,13 @@ func (p *Pachd) followKeys(ctx context.Context) error {
 		}
 		changed, err := p.sealer.Reload(ctx, p.DB, key)
 		switch {
-		case changed:
+		case changed && err == nil:
 			p.log.InfoContext(ctx, "the sealing key was read again", "place", key.String())
 			said = ""
 		case err == nil || ctx.Err() != nil:
 		case fault.KindOf(err) == fault.Precondition && said != fault.Message(err):
 			said = fault.Message(err)
-			p.log.ErrorContext(ctx, "the sealing key was changed to what cannot be used; the one in use stays", "error", said)
+			p.log.ErrorContext(ctx, "the sealing key cannot be used as it is now; the one in use stays", "error", said)
 		}
 	}
 }

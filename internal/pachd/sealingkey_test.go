@@ -137,6 +137,9 @@ func TestSealingKey_RotatesWithoutAPause(t *testing.T) {
 		}
 		if step == "use" { // the other replica still seals with the old key
 			sealOn(t, b, "behind")
+			for !strings.Contains(b.Log.String(), "seals with an older key than the database has in use") {
+				time.Sleep(10 * time.Millisecond)
+			}
 			first.refused(t, []string{"sealing-key", "remove"}, "sealed with another key than the new one", "pachd sealing-key use")
 		}
 		second.takes(t, first, "sealing-key")

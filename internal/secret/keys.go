@@ -43,15 +43,40 @@ func (s *Sealer) Reload(ctx context.Context, d values, key Place) (bool, error) 
 	if errors.Is(err, fs.ErrNotExist) {
 		err = fault.New(fault.Precondition, "the sealing key %s is missing", key).Next("restore it, before pachd starts again")
 	}
-	if err != nil || bytes.Equal(fresh.data, s.keys.Load().data) {
+	if err != nil {
 		return false, err
 	}
 	check, err := d.Meta(ctx, checkKey)
 	if _, err := proven(ctx, key, check, err); err != nil {
 		return false, err
 	}
-	s.keys.Store(fresh)
-	return true, nil
+	changed := !bytes.Equal(fresh.data, s.keys.Load().data)
+	if changed {
+		s.keys.Store(fresh)
+	}
+	return changed, fresh.checkCurrent(key, check)
+}
+
+// checkCurrent refuses keys of which an older one seals than the database's, so that
+// nobody could open what it seals once that key is removed.
+func (k *keys) checkCurrent(key Place, check []byte) error {
+	last, err := k.handle.Entry(k.handle.Len() - 1)
+	if err != nil || last.IsPrimary() {
+		return err
+	}
+	alone, err := only(last.Key())
+	if err != nil {
+		return err
+	}
+	newest, err := aead.New(alone)
+	if err != nil {
+		return err
+	}
+	if _, err := newest.Decrypt(check, []byte(checkKey)); err != nil {
+		return nil //nolint:nilerr // it is not in use yet
+	}
+	return fault.New(fault.Precondition, "%s seals with an older key than the database has in use", key).
+		Next("copy the key from where pachd sealing-key use was run")
 }
 
 // SealAnew seals with the primary key what another one has sealed for a place; done
