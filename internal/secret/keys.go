@@ -47,7 +47,10 @@ func (s *Sealer) Reload(ctx context.Context, d values, key Place) (bool, error) 
 		return false, err
 	}
 	check, err := d.Meta(ctx, checkKey)
-	if _, err := proven(ctx, key, check, err); err != nil {
+	if err == nil {
+		err = sealerOf(fresh).prove(key, check)
+	}
+	if err != nil {
 		return false, err
 	}
 	changed := !bytes.Equal(fresh.data, s.keys.Load().data)
@@ -64,11 +67,7 @@ func (k *keys) checkCurrent(key Place, check []byte) error {
 	if err != nil || last.IsPrimary() {
 		return err
 	}
-	alone, err := only(last.Key())
-	if err != nil {
-		return err
-	}
-	newest, err := aead.New(alone)
+	newest, err := alone(last.Key())
 	if err != nil {
 		return err
 	}
@@ -205,12 +204,17 @@ func parseKeys(data []byte, from Place) (_ *keys, err error) {
 	if err != nil {
 		return nil, notAKey(from, err)
 	}
-	alone, err := only(primary.Key())
+	k.primary, err = alone(primary.Key())
+	return k, err
+}
+
+// alone seals and opens with one key.
+func alone(k key.Key) (tink.AEAD, error) {
+	handle, err := only(k)
 	if err != nil {
 		return nil, err
 	}
-	k.primary, err = aead.New(alone)
-	return k, err
+	return aead.New(handle)
 }
 
 // handleOf makes a keyset of the bytes of one key. What it seals has no prefix that

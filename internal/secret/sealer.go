@@ -160,11 +160,19 @@ func proven(ctx context.Context, key Place, check []byte, err error) (*Sealer, e
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.Open(check, checkKey); err != nil {
-		return nil, fault.New(fault.Precondition, "the sealing key %s is not the one that this database was written with", key).
-			Next("restore the right one; %s", ifLost).Because(err)
+	if err := s.prove(key, check); err != nil {
+		return nil, err
 	}
 	return s, nil
+}
+
+// prove opens what the right key has sealed. Fault: Precondition.
+func (s *Sealer) prove(key Place, check []byte) error {
+	if _, err := s.Open(check, checkKey); err != nil {
+		return fault.New(fault.Precondition, "the sealing key %s is not the one that this database was written with", key).
+			Next("restore the right one; %s", ifLost).Because(err)
+	}
+	return nil
 }
 
 // OpenKey is the sealer of a key. A place that has none is fs.ErrNotExist.
