@@ -97,8 +97,10 @@ func (h *handler) bind(rec *record.Recorder, r *http.Request, mode string) {
 	if mode != "" {
 		q.Set(endpoint.ResponseMode, mode)
 	}
-	if a, err := h.issuer.store.GetAuthRequest(r.Context(), q.Get("req")); err == nil && tracing.On(r.Context()) {
-		q.Set(traced, tracing.Signed(r.Context(), a.HMACKey))
+	if tracing.On(r.Context()) {
+		if a, err := h.issuer.store.GetAuthRequest(r.Context(), q.Get("req")); err == nil {
+			q.Set(traced, tracing.Signed(r.Context(), a.HMACKey))
+		}
 	}
 	u.RawQuery = q.Encode()
 	rec.Header().Set("Location", u.String())

@@ -67,11 +67,12 @@ func (v *View) CreateAuthCode(ctx context.Context, c storage.AuthCode) error {
 	if err != nil {
 		return err
 	}
+	create := func(ctx context.Context, tx *db.Tx) error { return v.with.Grants.Create(ctx, tx, c, offline) }
 	if u := unitOf(ctx); u != nil {
-		u.steps = append(u.steps, func(ctx context.Context, tx *db.Tx) error { return v.with.Grants.Create(ctx, tx, c, offline) })
+		u.steps = append(u.steps, create)
 		return nil
 	}
-	return v.with.DB.Update(ctx, func(tx *db.Tx) error { return v.with.Grants.Create(ctx, tx, c, offline) })
+	return v.with.DB.Update(ctx, func(tx *db.Tx) error { return create(ctx, tx) })
 }
 
 // GetOfflineSessions finds none, and CreateOfflineSessions keeps none: Dex has
