@@ -83,7 +83,7 @@ var mayImport = map[string][]string{
 	"internal/connector/refuse":      {"internal/fault"},
 	"internal/connector/claimlog":    nil,
 	"internal/connector/document":    {"internal/connector/refuse", "internal/fault", "internal/webaddr"},
-	"internal/connector/fetch":       {"internal/fault", "internal/tracing"},
+	"internal/connector/fetch":       {"internal/connector/claimlog", "internal/fault", "internal/tracing"},
 	"internal/connector/probe":       {"internal/connector/fetch", "internal/fault", "internal/webaddr"},
 	"internal/connector/oidc/claim":  {"internal/connector/fetch", "internal/fault"},
 	"internal/connector/oidc/keyset": {"internal/connector/fetch", "internal/connector/refuse"},

@@ -1,4 +1,3 @@
-// Package claimlog carries what an identity provider says of a person, and what
-// each part of it is used as, out of a connector test. Any other sign-in has no
-// log, and nothing is kept of it.
+// Package claimlog carries out of a sign-in what its connector did, what the
+// identity provider said of the person, and what each part of it was used as.
 package claimlog

@@ -20,6 +20,7 @@ import (
 	"syscall"
 	"time"
 
+	"pachyderm/internal/connector/claimlog"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/tracing"
 )
@@ -106,8 +107,16 @@ func (w watched) RoundTrip(r *http.Request) (*http.Response, error) {
 		}))
 	}
 	ctx, traced := tracing.Step(r.Context(), "provider request", "server.address", r.URL.Hostname())
+	seen := claimlog.Begin(ctx, "request to the provider")
 	res, err := w.Transport.RoundTrip(r.WithContext(ctx))
 	traced(err)
+	// No query: it may have secrets. Neither has the path of any that we send.
+	switch to := r.Method + " " + r.URL.Scheme + "://" + r.URL.Host + r.URL.EscapedPath(); err {
+	case nil:
+		seen(nil, "%s: %s, %s", to, res.Status, res.Header.Get("Content-Type"))
+	default:
+		seen(err, "%s", to)
+	}
 	if outage != nil && (err != nil || res.StatusCode >= 500 || res.StatusCode == http.StatusTooManyRequests) {
 		outage.Store(true)
 	}

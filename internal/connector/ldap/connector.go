@@ -87,14 +87,19 @@ func (c *Connector) checkBase(conn *ldap.Conn, b branch) error {
 
 // with connects, binds as the account that searches, and ends with ctx.
 func (c *Connector) with(ctx context.Context, do func(*ldap.Conn) error) error {
+	connected := claimlog.Begin(ctx, "connect to the directory")
 	conn, err := c.dial(ctx)
+	connected(err, "%s", c.cfg.Address())
 	if err != nil {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
-	if err := c.bindSearcher(conn); err != nil {
+	bound := claimlog.Begin(ctx, "bind the search account")
+	err = c.bindSearcher(conn)
+	bound(err, "%s", cmp.Or(c.cfg.BindDN, "(anonymous)"))
+	if err != nil {
 		return err
 	}
 	err = do(conn)
@@ -245,11 +250,14 @@ func (c *Connector) Login(ctx context.Context, s dexconn.Scopes, username, passw
 		return id, false, nil
 	}
 	err = c.with(ctx, func(conn *ldap.Conn) error {
-		person, err := c.find(conn, username)
+		person, err := c.lookUp(ctx, conn, username)
 		if err != nil || person == nil {
 			return err
 		}
-		switch err := conn.Bind(person.DN, password); {
+		proven := claimlog.Begin(ctx, "bind as the person")
+		err = conn.Bind(person.DN, password)
+		proven(err, "%s", person.DN)
+		switch {
 		case isWrongPassword(err):
 			return nil
 		case err != nil:
@@ -291,7 +299,7 @@ func (c *Connector) Refresh(ctx context.Context, _ dexconn.Scopes, old dexconn.I
 	}
 	var id dexconn.Identity
 	err := c.with(ctx, func(conn *ldap.Conn) error {
-		person, err := c.find(conn, r.Username)
+		person, err := c.lookUp(ctx, conn, r.Username)
 		if err != nil {
 			return err
 		}
@@ -306,6 +314,23 @@ func (c *Connector) Refresh(ctx context.Context, _ dexconn.Scopes, old dexconn.I
 	}
 	id.ConnectorData = old.ConnectorData
 	return id, err
+}
+
+// lookUp is find, as a step of a sign-in, which does not say the name: some people
+// type their password there.
+func (c *Connector) lookUp(ctx context.Context, conn *ldap.Conn, username string) (*ldap.Entry, error) {
+	found := claimlog.Begin(ctx, "search for the person")
+	person, err := c.find(conn, username)
+	b, by := c.cfg.people(), strings.Join(c.cfg.UserSearch.Username, " or ")
+	switch {
+	case err != nil:
+		found(err, "by %s below %s", by, b.baseDN)
+	case person == nil:
+		found(nil, "no entry by %s below %s that matches the filter %s", by, b.baseDN, cmp.Or(b.filter, "(none)"))
+	default:
+		found(nil, "by %s below %s: %s", by, b.baseDN, person.DN)
+	}
+	return person, err
 }
 
 // find is nil for a name that is not there.
@@ -386,7 +411,11 @@ func (c *Connector) identity(ctx context.Context, conn *ldap.Conn, person *ldap.
 		id.Email = id.UserID + "@" + u.EmailSuffix
 	}
 	id.Username = cmp.Or(id.Username, id.PreferredUsername, id.Email)
+	searched := claimlog.Begin(ctx, "search for groups")
 	groups, err := c.groups(conn, person)
+	if c.cfg.GroupSearch.BaseDN != "" {
+		searched(err, "%d below %s", len(groups), c.cfg.GroupSearch.BaseDN)
+	}
 	c.record(ctx, person, groups)
 	if err != nil {
 		return id, err

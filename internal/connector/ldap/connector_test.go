@@ -170,12 +170,20 @@ func TestLDAPLogin_Attributes(t *testing.T) {
 		t.Errorf("one level does not reach alice: %v, %v", valid, err)
 	}
 
-	seen := &claimlog.Log{}
+	seen := claimlog.New(time.Now)
 	if _, valid, err := open(t, base).Login(claimlog.In(t.Context(), seen), dexconn.Scopes{}, "alice", idp.Alice.Password); !valid ||
 		err != nil {
 		t.Fatalf("%v, %v", valid, err)
 	}
-	text := fmt.Sprint(seen.Claims)
+	text, steps := fmt.Sprint(seen.Seen().Claims), fmt.Sprint(seen.Seen().Steps)
+	for _, step := range []string{"connect to the directory", "bind the search account", "search for the person", "bind as the person", "search for groups"} {
+		if !strings.Contains(steps, step) {
+			t.Errorf("%q is not among the steps: %s", step, steps)
+		}
+	}
+	if strings.Contains(steps, idp.Alice.Password) || strings.Contains(steps, l.BindPassword) {
+		t.Errorf("a password is among the steps: %s", steps)
+	}
 	if !strings.Contains(text, "alice@example.com") || !strings.Contains(text, "everyone") || strings.Contains(text, idp.Alice.Password) ||
 		strings.Contains(text, "userPassword") {
 		t.Errorf("a connector test sees %s", text)

@@ -194,8 +194,8 @@ func TestSAMLCallback_NobodyIdentified(t *testing.T) {
 			cfg := config()
 			c.change(&cfg)
 			conn, _ := open(t, cfg)
-			var w claimlog.Log
-			_, err := signInSeen(claimlog.In(t.Context(), &w), t, conn, c.answer)
+			w := claimlog.New(time.Now)
+			_, err := signInSeen(claimlog.In(t.Context(), w), t, conn, c.answer)
 			if fault.KindOf(err) != c.kind || fault.FieldOf(err) != c.field || !strings.Contains(fault.Message(err), c.want) {
 				t.Errorf("%s at %q: %v", fault.KindOf(err), fault.FieldOf(err), err)
 			}
@@ -205,8 +205,8 @@ func TestSAMLCallback_NobodyIdentified(t *testing.T) {
 			if refused := new(dexconn.UserNotInRequiredGroupsError); strings.Contains(c.want, "members of") && !errors.As(err, &refused) {
 				t.Errorf("Dex does not know the reason: %v", err)
 			}
-			if c.field != "" && !strings.HasPrefix(fmt.Sprint(w.Claims["email"]), "jane@example.com") {
-				t.Errorf("the trial does not see what came: %v", w.Claims)
+			if c.field != "" && !strings.HasPrefix(fmt.Sprint(w.Seen().Claims["email"]), "jane@example.com") {
+				t.Errorf("the trial does not see what came: %v", w.Seen().Claims)
 			}
 		})
 	}
@@ -216,11 +216,11 @@ func TestSAMLCallback_RecordsClaims(t *testing.T) {
 	cfg := config()
 	cfg.EmailAttr, cfg.UsernameAttr = "missing", "email"
 	c, _ := open(t, cfg)
-	var got claimlog.Log
-	if _, err := signInSeen(claimlog.In(t.Context(), &got), t, c, func(*draft) {}); err == nil {
+	got := claimlog.New(time.Now)
+	if _, err := signInSeen(claimlog.In(t.Context(), got), t, c, func(*draft) {}); err == nil {
 		t.Fatal("accepted without an address")
 	}
-	want := claimlog.Log{
+	want := claimlog.Seen{
 		Claims: map[string]any{
 			"NameID": "jane", "email": "jane@example.com", "groups": []string{"admins", "engineers"}, "urn:oid:1.1": "Jane Doe",
 		},
@@ -232,7 +232,7 @@ func TestSAMLCallback_RecordsClaims(t *testing.T) {
 			{As: claimlog.Groups, Claim: "groups"},
 		},
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got.Seen()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }

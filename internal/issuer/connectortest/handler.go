@@ -130,7 +130,7 @@ func (h *Handler) password(w http.ResponseWriter, r *http.Request, a attempt, c 
 		h.Pages.Render(w, r, http.StatusOK, page)
 		return nil
 	}
-	a.seen = &claimlog.Log{}
+	a.seen = claimlog.New(h.Tests.now)
 	var valid bool
 	var err error
 	watched, private := fetch.WatchPrivate(r.Context())
@@ -190,7 +190,7 @@ func (h *Handler) Return(w http.ResponseWriter, r *http.Request, state string) e
 		if a.body.Answer != nil {
 			r.PostForm = a.body.Answer
 		}
-		a.seen = &claimlog.Log{}
+		a.seen = claimlog.New(h.Tests.now)
 		watched, private := fetch.WatchPrivate(r.Context())
 		a.who, err = upstream.Within(watched, func(ctx context.Context) (dexconn.Identity, error) {
 			ctx = context.WithValue(claimlog.In(ctx, a.seen), oauth2.HTTPClient, fetch.HTTPClient(upstream.AnswerWithin))

@@ -23,7 +23,7 @@ import (
 // result says what would come of a sign-in, as far as it got.
 func (s *Service) result(ctx context.Context, a attempt, why error) Result {
 	b := a.body
-	out := Result{Claims: claims(a.seen, a.who), IsLive: b.Live != nil, Differences: differences(b.Live, b.Tested)}
+	out := Result{Claims: claims(a.seen.Seen(), a.who), IsLive: b.Live != nil, Differences: differences(b.Live, b.Tested)}
 	if why == nil {
 		why = s.whoWouldItBe(ctx, a, &out)
 	}
@@ -79,8 +79,8 @@ func (s *Service) whoWouldItBe(ctx context.Context, a attempt, out *Result) erro
 
 // claims are what the connector recorded or, of one that records none, what it
 // made of them.
-func claims(seen *claimlog.Log, who dexconn.Identity) []Claim {
-	if seen == nil || seen.Claims == nil {
+func claims(seen claimlog.Seen, who dexconn.Identity) []Claim {
+	if seen.Claims == nil {
 		if who.UserID == "" {
 			return nil
 		}
@@ -108,8 +108,8 @@ func claims(seen *claimlog.Log, who dexconn.Identity) []Claim {
 }
 
 // madeOf is what a connector that records no claims has made of a person.
-func madeOf(who dexconn.Identity) *claimlog.Log {
-	w := &claimlog.Log{Claims: map[string]any{}}
+func madeOf(who dexconn.Identity) claimlog.Seen {
+	w := claimlog.Seen{Claims: map[string]any{}}
 	for _, said := range []struct{ claim, as, value string }{
 		{"id", claimlog.UserID, who.UserID}, {"email", claimlog.Email, who.Email}, {"name", claimlog.Name, who.Username}, {
 			"username", claimlog.Username, who.PreferredUsername,
