@@ -58,7 +58,10 @@ var mayImport = map[string][]string{
 	"internal/db/migrations": {"internal/fault"},
 	"internal/db/prepared":   nil,
 
-	"internal/limit":       {"internal/db", "internal/fault"},
+	"internal/limit": {"internal/db", "internal/fault"},
+	"internal/limit/httplimit": {
+		"internal/fault", "internal/issuer/endpoint", "internal/limit", "internal/limit/guess", "internal/web", "internal/web/browser", "internal/web/theme",
+	},
 	"internal/limit/guess": {"internal/db", "internal/fault", "internal/limit", "internal/secret"},
 
 	"internal/managed":      {"internal/db", "internal/fault"},
@@ -155,8 +158,13 @@ var mayImport = map[string][]string{
 		"internal/access", "internal/audit", "internal/connector", "internal/db", "internal/fault", "internal/identity", "internal/issuer/dexstore",
 		"internal/issuer/grant", "internal/issuer/oidcclient", "internal/issuer/settings", "internal/managed", "internal/principal", "internal/secret",
 	},
+	"internal/issuer/refreshtoken": {"internal/db", "internal/fault", "internal/identity", "internal/issuer/grant", "internal/principal"},
+	"internal/issuer/trace": {
+		"internal/connector/claimlog", "internal/connector/fetch", "internal/db", "internal/fault", "internal/principal", "internal/requestid",
+		"internal/secret",
+	},
 	"internal/issuer/upstream": {
-		"internal/connector", "internal/connector/fetch", "internal/db", "internal/fault", "internal/identity", "internal/issuer/loginctx",
+		"internal/issuer/trace", "internal/connector", "internal/connector/fetch", "internal/db", "internal/fault", "internal/identity", "internal/issuer/loginctx",
 		"internal/issuer/registry", "internal/limit/guess", "internal/principal", "internal/tracing",
 	},
 	"internal/issuer/homerealm": {"internal/connector", "internal/issuer/registry", "internal/web"},
@@ -165,14 +173,14 @@ var mayImport = map[string][]string{
 	},
 	"internal/issuer/connectortest": {
 		"internal/audit", "internal/connector", "internal/connector/claimlog", "internal/connector/fetch", "internal/db", "internal/fault",
-		"internal/identity", "internal/issuer/registry", "internal/issuer/upstream", "internal/limit/guess", "internal/principal", "internal/secret",
+		"internal/identity", "internal/issuer/registry", "internal/issuer/trace", "internal/issuer/upstream", "internal/limit/guess", "internal/principal", "internal/secret",
 		"internal/web", "internal/web/browser",
 	},
 	"internal/issuer": {
 		"internal/audit", "internal/connector", "internal/connector/fetch", "internal/connector/oidc/clientauth", "internal/issuer/clientkey", "internal/connector/probe", "internal/db", "internal/fault",
 		"internal/identity", "internal/issuer/connectortest", "internal/issuer/endpoint", "internal/issuer/logout", "internal/issuer/device", "internal/issuer/dexlog", "internal/issuer/dexstore", "internal/issuer/dexview", "internal/issuer/grant",
 		"internal/issuer/homerealm", "internal/issuer/jws", "internal/issuer/loginctx", "internal/issuer/oidcclient", "internal/issuer/registry", "internal/issuer/settings", "internal/issuer/signing", "internal/issuer/upstream", "internal/principal", "internal/secret", "internal/web",
-		"internal/web/browser", "internal/web/record", "internal/web/theme", "internal/webaddr", "internal/tracing",
+		"internal/web/browser", "internal/web/record", "internal/web/theme", "internal/webaddr", "internal/tracing", "internal/issuer/trace", "internal/issuer/refreshtoken", "internal/requestid",
 	},
 	"internal/login": {
 		"internal/access", "internal/audit", "internal/connector/document", "internal/connector/oidc", "internal/db", "internal/fault", "internal/identity", "internal/issuer",
@@ -197,7 +205,7 @@ var mayImport = map[string][]string{
 	},
 	"internal/rpc/pach": {
 		"api/auth", "api/pach", "internal/access", "internal/connector/probe", "internal/db", "internal/fault", "internal/identity", "internal/issuer",
-		"internal/issuer/exchange", "internal/issuer/oidcclient", "internal/issuer/registry", "internal/issuer/connectortest", "internal/issuer/upstream", "internal/login", "internal/principal",
+		"internal/issuer/exchange", "internal/issuer/oidcclient", "internal/issuer/refreshtoken", "internal/issuer/registry", "internal/issuer/connectortest", "internal/issuer/trace", "internal/issuer/upstream", "internal/login", "internal/principal",
 		"internal/rpc/identity", "internal/rpc/wire", "internal/secret", "internal/session", "internal/token", "internal/trust",
 	},
 	"internal/rpc/identity": {"api/identity", "internal/access", "internal/fault", "internal/issuer", "internal/issuer/oidcclient", "internal/issuer/registry", "internal/issuer/settings", "internal/login", "internal/session", "internal/strict"},
@@ -210,7 +218,7 @@ var mayImport = map[string][]string{
 		"api/admin", "internal/access", "internal/chart", "internal/config", "internal/db", "internal/declared", "internal/fault", "internal/issuer",
 		"internal/issuer/device",
 		"internal/issuer/connectortest", "internal/issuer/dexstore", "internal/issuer/endpoint", "internal/issuer/exchange", "internal/issuer/grant",
-		"internal/issuer/registry", "internal/kubesecret", "internal/limit", "internal/limit/guess", "internal/login", "internal/pachd/offline", "internal/reconcile", "internal/rename", "internal/requestid", "internal/rpc",
+		"internal/issuer/registry", "internal/kubesecret", "internal/issuer/trace", "internal/limit", "internal/limit/guess", "internal/limit/httplimit", "internal/login", "internal/pachd/offline", "internal/principal", "internal/reconcile", "internal/rename", "internal/requestid", "internal/rpc",
 		"internal/secret", "internal/session", "internal/token", "internal/version", "internal/web", "internal/web/browser", "internal/web/theme", "internal/tracing",
 	},
 	"internal/pachd/offline": {
@@ -231,11 +239,12 @@ var mayImport = map[string][]string{
 	"internal/cli/auth":        {"api/auth", "api/pach", "client", "internal/cli/kit", "internal/fault"},
 	"internal/cli/activation":  {"api/auth", "api/identity", "api/pach", "api/pfs", "api/pps", "client", "internal/cli/kit", "internal/fault"},
 	"internal/cli/idp": {
-		"api/connector", "api/identity", "api/pach", "client", "internal/cli/idp/clientdoc", "internal/cli/idp/migration", "internal/cli/idp/preset", "internal/cli/idp/trust", "internal/cli/kit", "internal/fault", "internal/webaddr",
+		"api/connector", "api/identity", "api/pach", "client", "internal/cli/idp/clientdoc", "internal/cli/idp/migration", "internal/cli/idp/preset", "internal/cli/idp/traces", "internal/cli/idp/trust", "internal/cli/kit", "internal/fault", "internal/webaddr",
 	},
 	"internal/cli/idp/clientdoc": {"api/identity", "api/pach", "internal/cli/kit", "internal/fault"},
 	"internal/cli/idp/migration": {"api/auth", "api/identity", "api/pach", "api/pfs", "client", "internal/cli/kit", "internal/fault", "internal/principal"},
 	"internal/cli/idp/preset":    {},
+	"internal/cli/idp/traces":    {"api/pach", "internal/cli/kit"},
 	"internal/cli/idp/trust":     {"api/pach", "client", "internal/cli/kit", "internal/fault"},
 	"internal/cli/config":        {"client", "internal/cli/configfile", "internal/cli/kit", "internal/fault"},
 	"internal/cli/enterprise":    {"api/enterprise", "api/license", "internal/cli/configfile", "internal/cli/kit", "internal/fault"},

@@ -295,6 +295,68 @@ func (CheckStep_Status) EnumDescriptor() ([]byte, []int) {
 	return file_api_pach_pach_proto_rawDescGZIP(), []int{47, 0}
 }
 
+type SignInTrace_Result int32
+
+const (
+	SignInTrace_RESULT_UNKNOWN SignInTrace_Result = 0
+	SignInTrace_OK             SignInTrace_Result = 1
+	// It is known who it is, and they may not sign in.
+	SignInTrace_REFUSED SignInTrace_Result = 2
+	// Nobody proved who they are, as with a wrong password.
+	SignInTrace_UNPROVEN SignInTrace_Result = 3
+	// The provider did not answer.
+	SignInTrace_UNAVAILABLE SignInTrace_Result = 4
+	// Of pachd, or of a provider that says what it should not.
+	SignInTrace_ERROR SignInTrace_Result = 5
+)
+
+// Enum value maps for SignInTrace_Result.
+var (
+	SignInTrace_Result_name = map[int32]string{
+		0: "RESULT_UNKNOWN",
+		1: "OK",
+		2: "REFUSED",
+		3: "UNPROVEN",
+		4: "UNAVAILABLE",
+		5: "ERROR",
+	}
+	SignInTrace_Result_value = map[string]int32{
+		"RESULT_UNKNOWN": 0,
+		"OK":             1,
+		"REFUSED":        2,
+		"UNPROVEN":       3,
+		"UNAVAILABLE":    4,
+		"ERROR":          5,
+	}
+)
+
+func (x SignInTrace_Result) Enum() *SignInTrace_Result {
+	p := new(SignInTrace_Result)
+	*p = x
+	return p
+}
+
+func (x SignInTrace_Result) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SignInTrace_Result) Descriptor() protoreflect.EnumDescriptor {
+	return file_api_pach_pach_proto_enumTypes[5].Descriptor()
+}
+
+func (SignInTrace_Result) Type() protoreflect.EnumType {
+	return &file_api_pach_pach_proto_enumTypes[5]
+}
+
+func (x SignInTrace_Result) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SignInTrace_Result.Descriptor instead.
+func (SignInTrace_Result) EnumDescriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{57, 0}
+}
+
 type GetSignInRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -3576,6 +3638,927 @@ func (x *WaitConnectorTestResponse) GetDifferences() []*TestedDifference {
 	return nil
 }
 
+type SignInStep struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Name   string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Detail string                 `protobuf:"bytes,2,opt,name=detail,proto3" json:"detail,omitempty"`
+	// Empty for a step that succeeded.
+	Error string `protobuf:"bytes,3,opt,name=error,proto3" json:"error,omitempty"`
+	// Since the sign-in came back from the provider.
+	AfterMicroseconds int64 `protobuf:"varint,4,opt,name=after_microseconds,json=afterMicroseconds,proto3" json:"after_microseconds,omitempty"`
+	TookMicroseconds  int64 `protobuf:"varint,5,opt,name=took_microseconds,json=tookMicroseconds,proto3" json:"took_microseconds,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *SignInStep) Reset() {
+	*x = SignInStep{}
+	mi := &file_api_pach_pach_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SignInStep) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SignInStep) ProtoMessage() {}
+
+func (x *SignInStep) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SignInStep.ProtoReflect.Descriptor instead.
+func (*SignInStep) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{55}
+}
+
+func (x *SignInStep) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SignInStep) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+func (x *SignInStep) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+func (x *SignInStep) GetAfterMicroseconds() int64 {
+	if x != nil {
+		return x.AfterMicroseconds
+	}
+	return 0
+}
+
+func (x *SignInStep) GetTookMicroseconds() int64 {
+	if x != nil {
+		return x.TookMicroseconds
+	}
+	return 0
+}
+
+// SignInParameter is one of what the browser brought; "(N bytes)" for what may be
+// a secret.
+type SignInParameter struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Value         string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SignInParameter) Reset() {
+	*x = SignInParameter{}
+	mi := &file_api_pach_pach_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SignInParameter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SignInParameter) ProtoMessage() {}
+
+func (x *SignInParameter) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SignInParameter.ProtoReflect.Descriptor instead.
+func (*SignInParameter) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{56}
+}
+
+func (x *SignInParameter) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SignInParameter) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+type SignInTrace struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Code      string                 `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
+	At        *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=at,proto3" json:"at,omitempty"`
+	Connector string                 `protobuf:"bytes,3,opt,name=connector,proto3" json:"connector,omitempty"`
+	// Of a connector test.
+	Test     bool               `protobuf:"varint,4,opt,name=test,proto3" json:"test,omitempty"`
+	ClientId string             `protobuf:"bytes,5,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	Result   SignInTrace_Result `protobuf:"varint,6,opt,name=result,proto3,enum=pach_v1.SignInTrace_Result" json:"result,omitempty"`
+	// Who it is, or would have been; empty if nobody knows.
+	User string `protobuf:"bytes,7,opt,name=user,proto3" json:"user,omitempty"`
+	// What the person was told.
+	Error string `protobuf:"bytes,8,opt,name=error,proto3" json:"error,omitempty"`
+	// What to do about it.
+	Next string `protobuf:"bytes,9,opt,name=next,proto3" json:"next,omitempty"`
+	// The key of the connector's document to look at, such as config.scopes.
+	Setting string `protobuf:"bytes,10,opt,name=setting,proto3" json:"setting,omitempty"`
+	// The error with what only administrators see; empty in a list.
+	Detail           string `protobuf:"bytes,11,opt,name=detail,proto3" json:"detail,omitempty"`
+	TookMicroseconds int64  `protobuf:"varint,12,opt,name=took_microseconds,json=tookMicroseconds,proto3" json:"took_microseconds,omitempty"`
+	// The fields below are empty in a list.
+	Request []*SignInParameter `protobuf:"bytes,13,rep,name=request,proto3" json:"request,omitempty"`
+	Steps   []*SignInStep      `protobuf:"bytes,14,rep,name=steps,proto3" json:"steps,omitempty"`
+	Claims  []*TestedClaim     `protobuf:"bytes,15,rep,name=claims,proto3" json:"claims,omitempty"`
+	// Groups as the provider named them; absent if it said nothing of groups.
+	AssertedGroups *StringList `protobuf:"bytes,16,opt,name=asserted_groups,json=assertedGroups,proto3" json:"asserted_groups,omitempty"`
+	// The same as they are called here.
+	Groups []string `protobuf:"bytes,17,rep,name=groups,proto3" json:"groups,omitempty"`
+	// Roles on the cluster at the end of the sign-in.
+	Roles []string `protobuf:"bytes,18,rep,name=roles,proto3" json:"roles,omitempty"`
+	// The provider is on pachd's machine or in a private network, and what it said is
+	// shown to a clusterAdmin only.
+	Withheld      bool `protobuf:"varint,19,opt,name=withheld,proto3" json:"withheld,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SignInTrace) Reset() {
+	*x = SignInTrace{}
+	mi := &file_api_pach_pach_proto_msgTypes[57]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SignInTrace) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SignInTrace) ProtoMessage() {}
+
+func (x *SignInTrace) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[57]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SignInTrace.ProtoReflect.Descriptor instead.
+func (*SignInTrace) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{57}
+}
+
+func (x *SignInTrace) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *SignInTrace) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *SignInTrace) GetConnector() string {
+	if x != nil {
+		return x.Connector
+	}
+	return ""
+}
+
+func (x *SignInTrace) GetTest() bool {
+	if x != nil {
+		return x.Test
+	}
+	return false
+}
+
+func (x *SignInTrace) GetClientId() string {
+	if x != nil {
+		return x.ClientId
+	}
+	return ""
+}
+
+func (x *SignInTrace) GetResult() SignInTrace_Result {
+	if x != nil {
+		return x.Result
+	}
+	return SignInTrace_RESULT_UNKNOWN
+}
+
+func (x *SignInTrace) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *SignInTrace) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+func (x *SignInTrace) GetNext() string {
+	if x != nil {
+		return x.Next
+	}
+	return ""
+}
+
+func (x *SignInTrace) GetSetting() string {
+	if x != nil {
+		return x.Setting
+	}
+	return ""
+}
+
+func (x *SignInTrace) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+func (x *SignInTrace) GetTookMicroseconds() int64 {
+	if x != nil {
+		return x.TookMicroseconds
+	}
+	return 0
+}
+
+func (x *SignInTrace) GetRequest() []*SignInParameter {
+	if x != nil {
+		return x.Request
+	}
+	return nil
+}
+
+func (x *SignInTrace) GetSteps() []*SignInStep {
+	if x != nil {
+		return x.Steps
+	}
+	return nil
+}
+
+func (x *SignInTrace) GetClaims() []*TestedClaim {
+	if x != nil {
+		return x.Claims
+	}
+	return nil
+}
+
+func (x *SignInTrace) GetAssertedGroups() *StringList {
+	if x != nil {
+		return x.AssertedGroups
+	}
+	return nil
+}
+
+func (x *SignInTrace) GetGroups() []string {
+	if x != nil {
+		return x.Groups
+	}
+	return nil
+}
+
+func (x *SignInTrace) GetRoles() []string {
+	if x != nil {
+		return x.Roles
+	}
+	return nil
+}
+
+func (x *SignInTrace) GetWithheld() bool {
+	if x != nil {
+		return x.Withheld
+	}
+	return false
+}
+
+type GetSignInTraceRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Code          string                 `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSignInTraceRequest) Reset() {
+	*x = GetSignInTraceRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[58]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSignInTraceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSignInTraceRequest) ProtoMessage() {}
+
+func (x *GetSignInTraceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[58]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSignInTraceRequest.ProtoReflect.Descriptor instead.
+func (*GetSignInTraceRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{58}
+}
+
+func (x *GetSignInTraceRequest) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+type GetSignInTraceResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Trace         *SignInTrace           `protobuf:"bytes,1,opt,name=trace,proto3" json:"trace,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSignInTraceResponse) Reset() {
+	*x = GetSignInTraceResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[59]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSignInTraceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSignInTraceResponse) ProtoMessage() {}
+
+func (x *GetSignInTraceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[59]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSignInTraceResponse.ProtoReflect.Descriptor instead.
+func (*GetSignInTraceResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{59}
+}
+
+func (x *GetSignInTraceResponse) GetTrace() *SignInTrace {
+	if x != nil {
+		return x.Trace
+	}
+	return nil
+}
+
+type ListSignInTracesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What is empty leaves all.
+	Connector     string             `protobuf:"bytes,1,opt,name=connector,proto3" json:"connector,omitempty"`
+	User          string             `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
+	Result        SignInTrace_Result `protobuf:"varint,3,opt,name=result,proto3,enum=pach_v1.SignInTrace_Result" json:"result,omitempty"`
+	PageSize      int32              `protobuf:"varint,4,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken     string             `protobuf:"bytes,5,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSignInTracesRequest) Reset() {
+	*x = ListSignInTracesRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[60]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSignInTracesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSignInTracesRequest) ProtoMessage() {}
+
+func (x *ListSignInTracesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[60]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSignInTracesRequest.ProtoReflect.Descriptor instead.
+func (*ListSignInTracesRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{60}
+}
+
+func (x *ListSignInTracesRequest) GetConnector() string {
+	if x != nil {
+		return x.Connector
+	}
+	return ""
+}
+
+func (x *ListSignInTracesRequest) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *ListSignInTracesRequest) GetResult() SignInTrace_Result {
+	if x != nil {
+		return x.Result
+	}
+	return SignInTrace_RESULT_UNKNOWN
+}
+
+func (x *ListSignInTracesRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListSignInTracesRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+type ListSignInTracesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Traces        []*SignInTrace         `protobuf:"bytes,1,rep,name=traces,proto3" json:"traces,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSignInTracesResponse) Reset() {
+	*x = ListSignInTracesResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[61]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSignInTracesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSignInTracesResponse) ProtoMessage() {}
+
+func (x *ListSignInTracesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[61]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSignInTracesResponse.ProtoReflect.Descriptor instead.
+func (*ListSignInTracesResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{61}
+}
+
+func (x *ListSignInTracesResponse) GetTraces() []*SignInTrace {
+	if x != nil {
+		return x.Traces
+	}
+	return nil
+}
+
+func (x *ListSignInTracesResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+type SummarizeSignInsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty for all.
+	Connector string `protobuf:"bytes,1,opt,name=connector,proto3" json:"connector,omitempty"`
+	// Absent for as long as traces are kept.
+	Since         *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=since,proto3" json:"since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SummarizeSignInsRequest) Reset() {
+	*x = SummarizeSignInsRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[62]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SummarizeSignInsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SummarizeSignInsRequest) ProtoMessage() {}
+
+func (x *SummarizeSignInsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[62]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SummarizeSignInsRequest.ProtoReflect.Descriptor instead.
+func (*SummarizeSignInsRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{62}
+}
+
+func (x *SummarizeSignInsRequest) GetConnector() string {
+	if x != nil {
+		return x.Connector
+	}
+	return ""
+}
+
+func (x *SummarizeSignInsRequest) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+type SignInCounts struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Connector string                 `protobuf:"bytes,1,opt,name=connector,proto3" json:"connector,omitempty"`
+	// Browsers that were sent to the provider, and that came back.
+	Sent     int64 `protobuf:"varint,2,opt,name=sent,proto3" json:"sent,omitempty"`
+	Returned int64 `protobuf:"varint,3,opt,name=returned,proto3" json:"returned,omitempty"`
+	// By result, of the traces that are kept.
+	Ok            int64 `protobuf:"varint,4,opt,name=ok,proto3" json:"ok,omitempty"`
+	Refused       int64 `protobuf:"varint,5,opt,name=refused,proto3" json:"refused,omitempty"`
+	Unproven      int64 `protobuf:"varint,6,opt,name=unproven,proto3" json:"unproven,omitempty"`
+	Unavailable   int64 `protobuf:"varint,7,opt,name=unavailable,proto3" json:"unavailable,omitempty"`
+	Errors        int64 `protobuf:"varint,8,opt,name=errors,proto3" json:"errors,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SignInCounts) Reset() {
+	*x = SignInCounts{}
+	mi := &file_api_pach_pach_proto_msgTypes[63]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SignInCounts) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SignInCounts) ProtoMessage() {}
+
+func (x *SignInCounts) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[63]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SignInCounts.ProtoReflect.Descriptor instead.
+func (*SignInCounts) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{63}
+}
+
+func (x *SignInCounts) GetConnector() string {
+	if x != nil {
+		return x.Connector
+	}
+	return ""
+}
+
+func (x *SignInCounts) GetSent() int64 {
+	if x != nil {
+		return x.Sent
+	}
+	return 0
+}
+
+func (x *SignInCounts) GetReturned() int64 {
+	if x != nil {
+		return x.Returned
+	}
+	return 0
+}
+
+func (x *SignInCounts) GetOk() int64 {
+	if x != nil {
+		return x.Ok
+	}
+	return 0
+}
+
+func (x *SignInCounts) GetRefused() int64 {
+	if x != nil {
+		return x.Refused
+	}
+	return 0
+}
+
+func (x *SignInCounts) GetUnproven() int64 {
+	if x != nil {
+		return x.Unproven
+	}
+	return 0
+}
+
+func (x *SignInCounts) GetUnavailable() int64 {
+	if x != nil {
+		return x.Unavailable
+	}
+	return 0
+}
+
+func (x *SignInCounts) GetErrors() int64 {
+	if x != nil {
+		return x.Errors
+	}
+	return 0
+}
+
+type SignInCause struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Connector string                 `protobuf:"bytes,1,opt,name=connector,proto3" json:"connector,omitempty"`
+	// What the refused sign-ins have in common; %s and the like stand for what they
+	// have not.
+	Cause    string `protobuf:"bytes,2,opt,name=cause,proto3" json:"cause,omitempty"`
+	Attempts int64  `protobuf:"varint,3,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	// Of whom it is known who they are.
+	People int64                  `protobuf:"varint,4,opt,name=people,proto3" json:"people,omitempty"`
+	First  *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=first,proto3" json:"first,omitempty"`
+	Last   *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=last,proto3" json:"last,omitempty"`
+	// Code of the trace of the last one.
+	Example       string `protobuf:"bytes,7,opt,name=example,proto3" json:"example,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SignInCause) Reset() {
+	*x = SignInCause{}
+	mi := &file_api_pach_pach_proto_msgTypes[64]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SignInCause) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SignInCause) ProtoMessage() {}
+
+func (x *SignInCause) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[64]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SignInCause.ProtoReflect.Descriptor instead.
+func (*SignInCause) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{64}
+}
+
+func (x *SignInCause) GetConnector() string {
+	if x != nil {
+		return x.Connector
+	}
+	return ""
+}
+
+func (x *SignInCause) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
+func (x *SignInCause) GetAttempts() int64 {
+	if x != nil {
+		return x.Attempts
+	}
+	return 0
+}
+
+func (x *SignInCause) GetPeople() int64 {
+	if x != nil {
+		return x.People
+	}
+	return 0
+}
+
+func (x *SignInCause) GetFirst() *timestamppb.Timestamp {
+	if x != nil {
+		return x.First
+	}
+	return nil
+}
+
+func (x *SignInCause) GetLast() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Last
+	}
+	return nil
+}
+
+func (x *SignInCause) GetExample() string {
+	if x != nil {
+		return x.Example
+	}
+	return ""
+}
+
+type SignInWarning struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Connector     string                 `protobuf:"bytes,1,opt,name=connector,proto3" json:"connector,omitempty"`
+	What          string                 `protobuf:"bytes,2,opt,name=what,proto3" json:"what,omitempty"`
+	Next          string                 `protobuf:"bytes,3,opt,name=next,proto3" json:"next,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SignInWarning) Reset() {
+	*x = SignInWarning{}
+	mi := &file_api_pach_pach_proto_msgTypes[65]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SignInWarning) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SignInWarning) ProtoMessage() {}
+
+func (x *SignInWarning) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[65]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SignInWarning.ProtoReflect.Descriptor instead.
+func (*SignInWarning) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{65}
+}
+
+func (x *SignInWarning) GetConnector() string {
+	if x != nil {
+		return x.Connector
+	}
+	return ""
+}
+
+func (x *SignInWarning) GetWhat() string {
+	if x != nil {
+		return x.What
+	}
+	return ""
+}
+
+func (x *SignInWarning) GetNext() string {
+	if x != nil {
+		return x.Next
+	}
+	return ""
+}
+
+type SummarizeSignInsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Connectors    []*SignInCounts        `protobuf:"bytes,1,rep,name=connectors,proto3" json:"connectors,omitempty"`
+	Causes        []*SignInCause         `protobuf:"bytes,2,rep,name=causes,proto3" json:"causes,omitempty"`
+	Warnings      []*SignInWarning       `protobuf:"bytes,3,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SummarizeSignInsResponse) Reset() {
+	*x = SummarizeSignInsResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[66]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SummarizeSignInsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SummarizeSignInsResponse) ProtoMessage() {}
+
+func (x *SummarizeSignInsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[66]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SummarizeSignInsResponse.ProtoReflect.Descriptor instead.
+func (*SummarizeSignInsResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{66}
+}
+
+func (x *SummarizeSignInsResponse) GetConnectors() []*SignInCounts {
+	if x != nil {
+		return x.Connectors
+	}
+	return nil
+}
+
+func (x *SummarizeSignInsResponse) GetCauses() []*SignInCause {
+	if x != nil {
+		return x.Causes
+	}
+	return nil
+}
+
+func (x *SummarizeSignInsResponse) GetWarnings() []*SignInWarning {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
+}
+
 type Trust struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -3602,7 +4585,7 @@ type Trust struct {
 
 func (x *Trust) Reset() {
 	*x = Trust{}
-	mi := &file_api_pach_pach_proto_msgTypes[55]
+	mi := &file_api_pach_pach_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3614,7 +4597,7 @@ func (x *Trust) String() string {
 func (*Trust) ProtoMessage() {}
 
 func (x *Trust) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[55]
+	mi := &file_api_pach_pach_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3627,7 +4610,7 @@ func (x *Trust) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Trust.ProtoReflect.Descriptor instead.
 func (*Trust) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{55}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *Trust) GetId() string {
@@ -3709,7 +4692,7 @@ type CreateTrustRequest struct {
 
 func (x *CreateTrustRequest) Reset() {
 	*x = CreateTrustRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[56]
+	mi := &file_api_pach_pach_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3721,7 +4704,7 @@ func (x *CreateTrustRequest) String() string {
 func (*CreateTrustRequest) ProtoMessage() {}
 
 func (x *CreateTrustRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[56]
+	mi := &file_api_pach_pach_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3734,7 +4717,7 @@ func (x *CreateTrustRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTrustRequest.ProtoReflect.Descriptor instead.
 func (*CreateTrustRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{56}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *CreateTrustRequest) GetTrust() *Trust {
@@ -3752,7 +4735,7 @@ type CreateTrustResponse struct {
 
 func (x *CreateTrustResponse) Reset() {
 	*x = CreateTrustResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[57]
+	mi := &file_api_pach_pach_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3764,7 +4747,7 @@ func (x *CreateTrustResponse) String() string {
 func (*CreateTrustResponse) ProtoMessage() {}
 
 func (x *CreateTrustResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[57]
+	mi := &file_api_pach_pach_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3777,7 +4760,7 @@ func (x *CreateTrustResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTrustResponse.ProtoReflect.Descriptor instead.
 func (*CreateTrustResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{57}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{69}
 }
 
 type ListTrustsRequest struct {
@@ -3790,7 +4773,7 @@ type ListTrustsRequest struct {
 
 func (x *ListTrustsRequest) Reset() {
 	*x = ListTrustsRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[58]
+	mi := &file_api_pach_pach_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3802,7 +4785,7 @@ func (x *ListTrustsRequest) String() string {
 func (*ListTrustsRequest) ProtoMessage() {}
 
 func (x *ListTrustsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[58]
+	mi := &file_api_pach_pach_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3815,7 +4798,7 @@ func (x *ListTrustsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTrustsRequest.ProtoReflect.Descriptor instead.
 func (*ListTrustsRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{58}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *ListTrustsRequest) GetPageSize() int32 {
@@ -3842,7 +4825,7 @@ type ListTrustsResponse struct {
 
 func (x *ListTrustsResponse) Reset() {
 	*x = ListTrustsResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[59]
+	mi := &file_api_pach_pach_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3854,7 +4837,7 @@ func (x *ListTrustsResponse) String() string {
 func (*ListTrustsResponse) ProtoMessage() {}
 
 func (x *ListTrustsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[59]
+	mi := &file_api_pach_pach_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3867,7 +4850,7 @@ func (x *ListTrustsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTrustsResponse.ProtoReflect.Descriptor instead.
 func (*ListTrustsResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{59}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *ListTrustsResponse) GetTrusts() []*Trust {
@@ -3893,7 +4876,7 @@ type DeleteTrustRequest struct {
 
 func (x *DeleteTrustRequest) Reset() {
 	*x = DeleteTrustRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[60]
+	mi := &file_api_pach_pach_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3905,7 +4888,7 @@ func (x *DeleteTrustRequest) String() string {
 func (*DeleteTrustRequest) ProtoMessage() {}
 
 func (x *DeleteTrustRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[60]
+	mi := &file_api_pach_pach_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3918,7 +4901,7 @@ func (x *DeleteTrustRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteTrustRequest.ProtoReflect.Descriptor instead.
 func (*DeleteTrustRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{60}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *DeleteTrustRequest) GetId() string {
@@ -3936,7 +4919,7 @@ type DeleteTrustResponse struct {
 
 func (x *DeleteTrustResponse) Reset() {
 	*x = DeleteTrustResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[61]
+	mi := &file_api_pach_pach_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3948,7 +4931,7 @@ func (x *DeleteTrustResponse) String() string {
 func (*DeleteTrustResponse) ProtoMessage() {}
 
 func (x *DeleteTrustResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[61]
+	mi := &file_api_pach_pach_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3961,7 +4944,7 @@ func (x *DeleteTrustResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteTrustResponse.ProtoReflect.Descriptor instead.
 func (*DeleteTrustResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{61}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{73}
 }
 
 type TestTrustRequest struct {
@@ -3974,7 +4957,7 @@ type TestTrustRequest struct {
 
 func (x *TestTrustRequest) Reset() {
 	*x = TestTrustRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[62]
+	mi := &file_api_pach_pach_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3986,7 +4969,7 @@ func (x *TestTrustRequest) String() string {
 func (*TestTrustRequest) ProtoMessage() {}
 
 func (x *TestTrustRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[62]
+	mi := &file_api_pach_pach_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3999,7 +4982,7 @@ func (x *TestTrustRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestTrustRequest.ProtoReflect.Descriptor instead.
 func (*TestTrustRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{62}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *TestTrustRequest) GetToken() string {
@@ -4018,7 +5001,7 @@ type TestTrustResponse struct {
 
 func (x *TestTrustResponse) Reset() {
 	*x = TestTrustResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[63]
+	mi := &file_api_pach_pach_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4030,7 +5013,7 @@ func (x *TestTrustResponse) String() string {
 func (*TestTrustResponse) ProtoMessage() {}
 
 func (x *TestTrustResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[63]
+	mi := &file_api_pach_pach_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4043,7 +5026,7 @@ func (x *TestTrustResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestTrustResponse.ProtoReflect.Descriptor instead.
 func (*TestTrustResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{63}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *TestTrustResponse) GetResults() []*TrustResult {
@@ -4065,7 +5048,7 @@ type TrustResult struct {
 
 func (x *TrustResult) Reset() {
 	*x = TrustResult{}
-	mi := &file_api_pach_pach_proto_msgTypes[64]
+	mi := &file_api_pach_pach_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4077,7 +5060,7 @@ func (x *TrustResult) String() string {
 func (*TrustResult) ProtoMessage() {}
 
 func (x *TrustResult) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[64]
+	mi := &file_api_pach_pach_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4090,7 +5073,7 @@ func (x *TrustResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrustResult.ProtoReflect.Descriptor instead.
 func (*TrustResult) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{64}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *TrustResult) GetTrust() string {
@@ -4372,7 +5355,89 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\x04note\x18\x05 \x01(\tR\x04note\x12+\n" +
 	"\x06groups\x18\x06 \x01(\v2\x13.pach_v1.StringListR\x06groups\x12\x17\n" +
 	"\ais_live\x18\a \x01(\bR\x06isLive\x12;\n" +
-	"\vdifferences\x18\b \x03(\v2\x19.pach_v1.TestedDifferenceR\vdifferences\"\xe6\x02\n" +
+	"\vdifferences\x18\b \x03(\v2\x19.pach_v1.TestedDifferenceR\vdifferences\"\xaa\x01\n" +
+	"\n" +
+	"SignInStep\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06detail\x18\x02 \x01(\tR\x06detail\x12\x14\n" +
+	"\x05error\x18\x03 \x01(\tR\x05error\x12-\n" +
+	"\x12after_microseconds\x18\x04 \x01(\x03R\x11afterMicroseconds\x12+\n" +
+	"\x11took_microseconds\x18\x05 \x01(\x03R\x10tookMicroseconds\";\n" +
+	"\x0fSignInParameter\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\"\xe0\x05\n" +
+	"\vSignInTrace\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\tR\x04code\x12*\n" +
+	"\x02at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x1c\n" +
+	"\tconnector\x18\x03 \x01(\tR\tconnector\x12\x12\n" +
+	"\x04test\x18\x04 \x01(\bR\x04test\x12\x1b\n" +
+	"\tclient_id\x18\x05 \x01(\tR\bclientId\x123\n" +
+	"\x06result\x18\x06 \x01(\x0e2\x1b.pach_v1.SignInTrace.ResultR\x06result\x12\x12\n" +
+	"\x04user\x18\a \x01(\tR\x04user\x12\x14\n" +
+	"\x05error\x18\b \x01(\tR\x05error\x12\x12\n" +
+	"\x04next\x18\t \x01(\tR\x04next\x12\x18\n" +
+	"\asetting\x18\n" +
+	" \x01(\tR\asetting\x12\x16\n" +
+	"\x06detail\x18\v \x01(\tR\x06detail\x12+\n" +
+	"\x11took_microseconds\x18\f \x01(\x03R\x10tookMicroseconds\x122\n" +
+	"\arequest\x18\r \x03(\v2\x18.pach_v1.SignInParameterR\arequest\x12)\n" +
+	"\x05steps\x18\x0e \x03(\v2\x13.pach_v1.SignInStepR\x05steps\x12,\n" +
+	"\x06claims\x18\x0f \x03(\v2\x14.pach_v1.TestedClaimR\x06claims\x12<\n" +
+	"\x0fasserted_groups\x18\x10 \x01(\v2\x13.pach_v1.StringListR\x0eassertedGroups\x12\x16\n" +
+	"\x06groups\x18\x11 \x03(\tR\x06groups\x12\x14\n" +
+	"\x05roles\x18\x12 \x03(\tR\x05roles\x12\x1a\n" +
+	"\bwithheld\x18\x13 \x01(\bR\bwithheld\"[\n" +
+	"\x06Result\x12\x12\n" +
+	"\x0eRESULT_UNKNOWN\x10\x00\x12\x06\n" +
+	"\x02OK\x10\x01\x12\v\n" +
+	"\aREFUSED\x10\x02\x12\f\n" +
+	"\bUNPROVEN\x10\x03\x12\x0f\n" +
+	"\vUNAVAILABLE\x10\x04\x12\t\n" +
+	"\x05ERROR\x10\x05\"+\n" +
+	"\x15GetSignInTraceRequest\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\tR\x04code\"D\n" +
+	"\x16GetSignInTraceResponse\x12*\n" +
+	"\x05trace\x18\x01 \x01(\v2\x14.pach_v1.SignInTraceR\x05trace\"\xbc\x01\n" +
+	"\x17ListSignInTracesRequest\x12\x1c\n" +
+	"\tconnector\x18\x01 \x01(\tR\tconnector\x12\x12\n" +
+	"\x04user\x18\x02 \x01(\tR\x04user\x123\n" +
+	"\x06result\x18\x03 \x01(\x0e2\x1b.pach_v1.SignInTrace.ResultR\x06result\x12\x1b\n" +
+	"\tpage_size\x18\x04 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x05 \x01(\tR\tpageToken\"p\n" +
+	"\x18ListSignInTracesResponse\x12,\n" +
+	"\x06traces\x18\x01 \x03(\v2\x14.pach_v1.SignInTraceR\x06traces\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"i\n" +
+	"\x17SummarizeSignInsRequest\x12\x1c\n" +
+	"\tconnector\x18\x01 \x01(\tR\tconnector\x120\n" +
+	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\xdc\x01\n" +
+	"\fSignInCounts\x12\x1c\n" +
+	"\tconnector\x18\x01 \x01(\tR\tconnector\x12\x12\n" +
+	"\x04sent\x18\x02 \x01(\x03R\x04sent\x12\x1a\n" +
+	"\breturned\x18\x03 \x01(\x03R\breturned\x12\x0e\n" +
+	"\x02ok\x18\x04 \x01(\x03R\x02ok\x12\x18\n" +
+	"\arefused\x18\x05 \x01(\x03R\arefused\x12\x1a\n" +
+	"\bunproven\x18\x06 \x01(\x03R\bunproven\x12 \n" +
+	"\vunavailable\x18\a \x01(\x03R\vunavailable\x12\x16\n" +
+	"\x06errors\x18\b \x01(\x03R\x06errors\"\xf1\x01\n" +
+	"\vSignInCause\x12\x1c\n" +
+	"\tconnector\x18\x01 \x01(\tR\tconnector\x12\x14\n" +
+	"\x05cause\x18\x02 \x01(\tR\x05cause\x12\x1a\n" +
+	"\battempts\x18\x03 \x01(\x03R\battempts\x12\x16\n" +
+	"\x06people\x18\x04 \x01(\x03R\x06people\x120\n" +
+	"\x05first\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05first\x12.\n" +
+	"\x04last\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x04last\x12\x18\n" +
+	"\aexample\x18\a \x01(\tR\aexample\"U\n" +
+	"\rSignInWarning\x12\x1c\n" +
+	"\tconnector\x18\x01 \x01(\tR\tconnector\x12\x12\n" +
+	"\x04what\x18\x02 \x01(\tR\x04what\x12\x12\n" +
+	"\x04next\x18\x03 \x01(\tR\x04next\"\xb3\x01\n" +
+	"\x18SummarizeSignInsResponse\x125\n" +
+	"\n" +
+	"connectors\x18\x01 \x03(\v2\x15.pach_v1.SignInCountsR\n" +
+	"connectors\x12,\n" +
+	"\x06causes\x18\x02 \x03(\v2\x14.pach_v1.SignInCauseR\x06causes\x122\n" +
+	"\bwarnings\x18\x03 \x03(\v2\x16.pach_v1.SignInWarningR\bwarnings\"\xe6\x02\n" +
 	"\x05Trust\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06issuer\x18\x02 \x01(\tR\x06issuer\x12\x1a\n" +
@@ -4414,7 +5479,7 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\fPKCE_UNKNOWN\x10\x00\x12\x11\n" +
 	"\rPKCE_REQUIRED\x10\x01\x12\x11\n" +
 	"\rPKCE_OPTIONAL\x10\x02\x12\x13\n" +
-	"\x0fPKCE_UNTIL_USED\x10\x032\xc3\x0f\n" +
+	"\x0fPKCE_UNTIL_USED\x10\x032\xc8\x11\n" +
 	"\x03API\x12B\n" +
 	"\tGetSignIn\x12\x19.pach_v1.GetSignInRequest\x1a\x1a.pach_v1.GetSignInResponse\x12<\n" +
 	"\aExplain\x12\x17.pach_v1.ExplainRequest\x1a\x18.pach_v1.ExplainResponse\x12B\n" +
@@ -4440,7 +5505,10 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"ListTrusts\x12\x1a.pach_v1.ListTrustsRequest\x1a\x1b.pach_v1.ListTrustsResponse\x12H\n" +
 	"\vDeleteTrust\x12\x1b.pach_v1.DeleteTrustRequest\x1a\x1c.pach_v1.DeleteTrustResponse\x12B\n" +
 	"\tTestTrust\x12\x19.pach_v1.TestTrustRequest\x1a\x1a.pach_v1.TestTrustResponse\x12`\n" +
-	"\x13ListConnectorStates\x12#.pach_v1.ListConnectorStatesRequest\x1a$.pach_v1.ListConnectorStatesResponse\x12W\n" +
+	"\x13ListConnectorStates\x12#.pach_v1.ListConnectorStatesRequest\x1a$.pach_v1.ListConnectorStatesResponse\x12Q\n" +
+	"\x0eGetSignInTrace\x12\x1e.pach_v1.GetSignInTraceRequest\x1a\x1f.pach_v1.GetSignInTraceResponse\x12W\n" +
+	"\x10ListSignInTraces\x12 .pach_v1.ListSignInTracesRequest\x1a!.pach_v1.ListSignInTracesResponse\x12W\n" +
+	"\x10SummarizeSignIns\x12 .pach_v1.SummarizeSignInsRequest\x1a!.pach_v1.SummarizeSignInsResponse\x12W\n" +
 	"\x10ApproveConnector\x12 .pach_v1.ApproveConnectorRequest\x1a!.pach_v1.ApproveConnectorResponse\x12Q\n" +
 	"\x0eCheckConnector\x12\x1e.pach_v1.CheckConnectorRequest\x1a\x1f.pach_v1.CheckConnectorResponse\x12]\n" +
 	"\x12StartConnectorTest\x12\".pach_v1.StartConnectorTestRequest\x1a#.pach_v1.StartConnectorTestResponse\x12Z\n" +
@@ -4458,194 +5526,228 @@ func file_api_pach_pach_proto_rawDescGZIP() []byte {
 	return file_api_pach_pach_proto_rawDescData
 }
 
-var file_api_pach_pach_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_api_pach_pach_proto_msgTypes = make([]protoimpl.MessageInfo, 66)
+var file_api_pach_pach_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
+var file_api_pach_pach_proto_msgTypes = make([]protoimpl.MessageInfo, 78)
 var file_api_pach_pach_proto_goTypes = []any{
 	(PKCE)(0),                           // 0: pach_v1.PKCE
 	(Identity_State)(0),                 // 1: pach_v1.Identity.State
 	(ConnectorState_State)(0),           // 2: pach_v1.ConnectorState.State
 	(ConnectorState_Approval)(0),        // 3: pach_v1.ConnectorState.Approval
 	(CheckStep_Status)(0),               // 4: pach_v1.CheckStep.Status
-	(*GetSignInRequest)(nil),            // 5: pach_v1.GetSignInRequest
-	(*GetSignInResponse)(nil),           // 6: pach_v1.GetSignInResponse
-	(*ExplainRequest)(nil),              // 7: pach_v1.ExplainRequest
-	(*Grant)(nil),                       // 8: pach_v1.Grant
-	(*MembershipSource)(nil),            // 9: pach_v1.MembershipSource
-	(*ExplainResponse)(nil),             // 10: pach_v1.ExplainResponse
-	(*ListUsersRequest)(nil),            // 11: pach_v1.ListUsersRequest
-	(*User)(nil),                        // 12: pach_v1.User
-	(*Identity)(nil),                    // 13: pach_v1.Identity
-	(*ListUsersResponse)(nil),           // 14: pach_v1.ListUsersResponse
-	(*SetUserEnabledRequest)(nil),       // 15: pach_v1.SetUserEnabledRequest
-	(*SetUserEnabledResponse)(nil),      // 16: pach_v1.SetUserEnabledResponse
-	(*LinkIdentityRequest)(nil),         // 17: pach_v1.LinkIdentityRequest
-	(*LinkIdentityResponse)(nil),        // 18: pach_v1.LinkIdentityResponse
-	(*UnlinkIdentityRequest)(nil),       // 19: pach_v1.UnlinkIdentityRequest
-	(*UnlinkIdentityResponse)(nil),      // 20: pach_v1.UnlinkIdentityResponse
-	(*ListTokensRequest)(nil),           // 21: pach_v1.ListTokensRequest
-	(*Token)(nil),                       // 22: pach_v1.Token
-	(*ListTokensResponse)(nil),          // 23: pach_v1.ListTokensResponse
-	(*AllowRobotRequest)(nil),           // 24: pach_v1.AllowRobotRequest
-	(*AllowRobotResponse)(nil),          // 25: pach_v1.AllowRobotResponse
-	(*ListRefreshTokensRequest)(nil),    // 26: pach_v1.ListRefreshTokensRequest
-	(*RefreshToken)(nil),                // 27: pach_v1.RefreshToken
-	(*ListRefreshTokensResponse)(nil),   // 28: pach_v1.ListRefreshTokensResponse
-	(*RevokeSessionRequest)(nil),        // 29: pach_v1.RevokeSessionRequest
-	(*RevokeSessionResponse)(nil),       // 30: pach_v1.RevokeSessionResponse
-	(*RevokeAllRequest)(nil),            // 31: pach_v1.RevokeAllRequest
-	(*RevokeAllResponse)(nil),           // 32: pach_v1.RevokeAllResponse
-	(*ListGroupsRequest)(nil),           // 33: pach_v1.ListGroupsRequest
-	(*Group)(nil),                       // 34: pach_v1.Group
-	(*ListGroupsResponse)(nil),          // 35: pach_v1.ListGroupsResponse
-	(*StringList)(nil),                  // 36: pach_v1.StringList
-	(*UpdateOIDCClientRequest)(nil),     // 37: pach_v1.UpdateOIDCClientRequest
-	(*UpdateOIDCClientResponse)(nil),    // 38: pach_v1.UpdateOIDCClientResponse
-	(*CreateOIDCClientRequest)(nil),     // 39: pach_v1.CreateOIDCClientRequest
-	(*CreateOIDCClientResponse)(nil),    // 40: pach_v1.CreateOIDCClientResponse
-	(*GetOIDCClientRequest)(nil),        // 41: pach_v1.GetOIDCClientRequest
-	(*GetOIDCClientResponse)(nil),       // 42: pach_v1.GetOIDCClientResponse
-	(*ListOIDCClientsRequest)(nil),      // 43: pach_v1.ListOIDCClientsRequest
-	(*ListOIDCClientsResponse)(nil),     // 44: pach_v1.ListOIDCClientsResponse
-	(*ListConnectorStatesRequest)(nil),  // 45: pach_v1.ListConnectorStatesRequest
-	(*ConnectorState)(nil),              // 46: pach_v1.ConnectorState
-	(*ApproveConnectorRequest)(nil),     // 47: pach_v1.ApproveConnectorRequest
-	(*ApproveConnectorResponse)(nil),    // 48: pach_v1.ApproveConnectorResponse
-	(*ListConnectorStatesResponse)(nil), // 49: pach_v1.ListConnectorStatesResponse
-	(*ConnectorDocument)(nil),           // 50: pach_v1.ConnectorDocument
-	(*CheckConnectorRequest)(nil),       // 51: pach_v1.CheckConnectorRequest
-	(*CheckStep)(nil),                   // 52: pach_v1.CheckStep
-	(*CheckConnectorResponse)(nil),      // 53: pach_v1.CheckConnectorResponse
-	(*StartConnectorTestRequest)(nil),   // 54: pach_v1.StartConnectorTestRequest
-	(*StartConnectorTestResponse)(nil),  // 55: pach_v1.StartConnectorTestResponse
-	(*WaitConnectorTestRequest)(nil),    // 56: pach_v1.WaitConnectorTestRequest
-	(*TestedClaim)(nil),                 // 57: pach_v1.TestedClaim
-	(*TestedDifference)(nil),            // 58: pach_v1.TestedDifference
-	(*WaitConnectorTestResponse)(nil),   // 59: pach_v1.WaitConnectorTestResponse
-	(*Trust)(nil),                       // 60: pach_v1.Trust
-	(*CreateTrustRequest)(nil),          // 61: pach_v1.CreateTrustRequest
-	(*CreateTrustResponse)(nil),         // 62: pach_v1.CreateTrustResponse
-	(*ListTrustsRequest)(nil),           // 63: pach_v1.ListTrustsRequest
-	(*ListTrustsResponse)(nil),          // 64: pach_v1.ListTrustsResponse
-	(*DeleteTrustRequest)(nil),          // 65: pach_v1.DeleteTrustRequest
-	(*DeleteTrustResponse)(nil),         // 66: pach_v1.DeleteTrustResponse
-	(*TestTrustRequest)(nil),            // 67: pach_v1.TestTrustRequest
-	(*TestTrustResponse)(nil),           // 68: pach_v1.TestTrustResponse
-	(*TrustResult)(nil),                 // 69: pach_v1.TrustResult
-	nil,                                 // 70: pach_v1.Trust.ClaimsEntry
-	(auth.Permission)(0),                // 71: auth_v2.Permission
-	(*auth.Resource)(nil),               // 72: auth_v2.Resource
-	(*timestamppb.Timestamp)(nil),       // 73: google.protobuf.Timestamp
-	(*identity.OIDCClient)(nil),         // 74: identity_v2.OIDCClient
-	(*identity.IDPConnector)(nil),       // 75: identity_v2.IDPConnector
+	(SignInTrace_Result)(0),             // 5: pach_v1.SignInTrace.Result
+	(*GetSignInRequest)(nil),            // 6: pach_v1.GetSignInRequest
+	(*GetSignInResponse)(nil),           // 7: pach_v1.GetSignInResponse
+	(*ExplainRequest)(nil),              // 8: pach_v1.ExplainRequest
+	(*Grant)(nil),                       // 9: pach_v1.Grant
+	(*MembershipSource)(nil),            // 10: pach_v1.MembershipSource
+	(*ExplainResponse)(nil),             // 11: pach_v1.ExplainResponse
+	(*ListUsersRequest)(nil),            // 12: pach_v1.ListUsersRequest
+	(*User)(nil),                        // 13: pach_v1.User
+	(*Identity)(nil),                    // 14: pach_v1.Identity
+	(*ListUsersResponse)(nil),           // 15: pach_v1.ListUsersResponse
+	(*SetUserEnabledRequest)(nil),       // 16: pach_v1.SetUserEnabledRequest
+	(*SetUserEnabledResponse)(nil),      // 17: pach_v1.SetUserEnabledResponse
+	(*LinkIdentityRequest)(nil),         // 18: pach_v1.LinkIdentityRequest
+	(*LinkIdentityResponse)(nil),        // 19: pach_v1.LinkIdentityResponse
+	(*UnlinkIdentityRequest)(nil),       // 20: pach_v1.UnlinkIdentityRequest
+	(*UnlinkIdentityResponse)(nil),      // 21: pach_v1.UnlinkIdentityResponse
+	(*ListTokensRequest)(nil),           // 22: pach_v1.ListTokensRequest
+	(*Token)(nil),                       // 23: pach_v1.Token
+	(*ListTokensResponse)(nil),          // 24: pach_v1.ListTokensResponse
+	(*AllowRobotRequest)(nil),           // 25: pach_v1.AllowRobotRequest
+	(*AllowRobotResponse)(nil),          // 26: pach_v1.AllowRobotResponse
+	(*ListRefreshTokensRequest)(nil),    // 27: pach_v1.ListRefreshTokensRequest
+	(*RefreshToken)(nil),                // 28: pach_v1.RefreshToken
+	(*ListRefreshTokensResponse)(nil),   // 29: pach_v1.ListRefreshTokensResponse
+	(*RevokeSessionRequest)(nil),        // 30: pach_v1.RevokeSessionRequest
+	(*RevokeSessionResponse)(nil),       // 31: pach_v1.RevokeSessionResponse
+	(*RevokeAllRequest)(nil),            // 32: pach_v1.RevokeAllRequest
+	(*RevokeAllResponse)(nil),           // 33: pach_v1.RevokeAllResponse
+	(*ListGroupsRequest)(nil),           // 34: pach_v1.ListGroupsRequest
+	(*Group)(nil),                       // 35: pach_v1.Group
+	(*ListGroupsResponse)(nil),          // 36: pach_v1.ListGroupsResponse
+	(*StringList)(nil),                  // 37: pach_v1.StringList
+	(*UpdateOIDCClientRequest)(nil),     // 38: pach_v1.UpdateOIDCClientRequest
+	(*UpdateOIDCClientResponse)(nil),    // 39: pach_v1.UpdateOIDCClientResponse
+	(*CreateOIDCClientRequest)(nil),     // 40: pach_v1.CreateOIDCClientRequest
+	(*CreateOIDCClientResponse)(nil),    // 41: pach_v1.CreateOIDCClientResponse
+	(*GetOIDCClientRequest)(nil),        // 42: pach_v1.GetOIDCClientRequest
+	(*GetOIDCClientResponse)(nil),       // 43: pach_v1.GetOIDCClientResponse
+	(*ListOIDCClientsRequest)(nil),      // 44: pach_v1.ListOIDCClientsRequest
+	(*ListOIDCClientsResponse)(nil),     // 45: pach_v1.ListOIDCClientsResponse
+	(*ListConnectorStatesRequest)(nil),  // 46: pach_v1.ListConnectorStatesRequest
+	(*ConnectorState)(nil),              // 47: pach_v1.ConnectorState
+	(*ApproveConnectorRequest)(nil),     // 48: pach_v1.ApproveConnectorRequest
+	(*ApproveConnectorResponse)(nil),    // 49: pach_v1.ApproveConnectorResponse
+	(*ListConnectorStatesResponse)(nil), // 50: pach_v1.ListConnectorStatesResponse
+	(*ConnectorDocument)(nil),           // 51: pach_v1.ConnectorDocument
+	(*CheckConnectorRequest)(nil),       // 52: pach_v1.CheckConnectorRequest
+	(*CheckStep)(nil),                   // 53: pach_v1.CheckStep
+	(*CheckConnectorResponse)(nil),      // 54: pach_v1.CheckConnectorResponse
+	(*StartConnectorTestRequest)(nil),   // 55: pach_v1.StartConnectorTestRequest
+	(*StartConnectorTestResponse)(nil),  // 56: pach_v1.StartConnectorTestResponse
+	(*WaitConnectorTestRequest)(nil),    // 57: pach_v1.WaitConnectorTestRequest
+	(*TestedClaim)(nil),                 // 58: pach_v1.TestedClaim
+	(*TestedDifference)(nil),            // 59: pach_v1.TestedDifference
+	(*WaitConnectorTestResponse)(nil),   // 60: pach_v1.WaitConnectorTestResponse
+	(*SignInStep)(nil),                  // 61: pach_v1.SignInStep
+	(*SignInParameter)(nil),             // 62: pach_v1.SignInParameter
+	(*SignInTrace)(nil),                 // 63: pach_v1.SignInTrace
+	(*GetSignInTraceRequest)(nil),       // 64: pach_v1.GetSignInTraceRequest
+	(*GetSignInTraceResponse)(nil),      // 65: pach_v1.GetSignInTraceResponse
+	(*ListSignInTracesRequest)(nil),     // 66: pach_v1.ListSignInTracesRequest
+	(*ListSignInTracesResponse)(nil),    // 67: pach_v1.ListSignInTracesResponse
+	(*SummarizeSignInsRequest)(nil),     // 68: pach_v1.SummarizeSignInsRequest
+	(*SignInCounts)(nil),                // 69: pach_v1.SignInCounts
+	(*SignInCause)(nil),                 // 70: pach_v1.SignInCause
+	(*SignInWarning)(nil),               // 71: pach_v1.SignInWarning
+	(*SummarizeSignInsResponse)(nil),    // 72: pach_v1.SummarizeSignInsResponse
+	(*Trust)(nil),                       // 73: pach_v1.Trust
+	(*CreateTrustRequest)(nil),          // 74: pach_v1.CreateTrustRequest
+	(*CreateTrustResponse)(nil),         // 75: pach_v1.CreateTrustResponse
+	(*ListTrustsRequest)(nil),           // 76: pach_v1.ListTrustsRequest
+	(*ListTrustsResponse)(nil),          // 77: pach_v1.ListTrustsResponse
+	(*DeleteTrustRequest)(nil),          // 78: pach_v1.DeleteTrustRequest
+	(*DeleteTrustResponse)(nil),         // 79: pach_v1.DeleteTrustResponse
+	(*TestTrustRequest)(nil),            // 80: pach_v1.TestTrustRequest
+	(*TestTrustResponse)(nil),           // 81: pach_v1.TestTrustResponse
+	(*TrustResult)(nil),                 // 82: pach_v1.TrustResult
+	nil,                                 // 83: pach_v1.Trust.ClaimsEntry
+	(auth.Permission)(0),                // 84: auth_v2.Permission
+	(*auth.Resource)(nil),               // 85: auth_v2.Resource
+	(*timestamppb.Timestamp)(nil),       // 86: google.protobuf.Timestamp
+	(*identity.OIDCClient)(nil),         // 87: identity_v2.OIDCClient
+	(*identity.IDPConnector)(nil),       // 88: identity_v2.IDPConnector
 }
 var file_api_pach_pach_proto_depIdxs = []int32{
-	71, // 0: pach_v1.ExplainRequest.permission:type_name -> auth_v2.Permission
-	72, // 1: pach_v1.ExplainRequest.resource:type_name -> auth_v2.Resource
-	72, // 2: pach_v1.Grant.resource:type_name -> auth_v2.Resource
-	9,  // 3: pach_v1.Grant.sources:type_name -> pach_v1.MembershipSource
-	73, // 4: pach_v1.MembershipSource.seen:type_name -> google.protobuf.Timestamp
-	8,  // 5: pach_v1.ExplainResponse.grants:type_name -> pach_v1.Grant
-	8,  // 6: pach_v1.ExplainResponse.suggestions:type_name -> pach_v1.Grant
-	73, // 7: pach_v1.User.last_login:type_name -> google.protobuf.Timestamp
-	13, // 8: pach_v1.User.identities:type_name -> pach_v1.Identity
+	84, // 0: pach_v1.ExplainRequest.permission:type_name -> auth_v2.Permission
+	85, // 1: pach_v1.ExplainRequest.resource:type_name -> auth_v2.Resource
+	85, // 2: pach_v1.Grant.resource:type_name -> auth_v2.Resource
+	10, // 3: pach_v1.Grant.sources:type_name -> pach_v1.MembershipSource
+	86, // 4: pach_v1.MembershipSource.seen:type_name -> google.protobuf.Timestamp
+	9,  // 5: pach_v1.ExplainResponse.grants:type_name -> pach_v1.Grant
+	9,  // 6: pach_v1.ExplainResponse.suggestions:type_name -> pach_v1.Grant
+	86, // 7: pach_v1.User.last_login:type_name -> google.protobuf.Timestamp
+	14, // 8: pach_v1.User.identities:type_name -> pach_v1.Identity
 	1,  // 9: pach_v1.Identity.state:type_name -> pach_v1.Identity.State
-	73, // 10: pach_v1.Identity.last_login:type_name -> google.protobuf.Timestamp
-	12, // 11: pach_v1.ListUsersResponse.users:type_name -> pach_v1.User
-	73, // 12: pach_v1.Token.created:type_name -> google.protobuf.Timestamp
-	73, // 13: pach_v1.Token.expires:type_name -> google.protobuf.Timestamp
-	73, // 14: pach_v1.Token.used:type_name -> google.protobuf.Timestamp
-	22, // 15: pach_v1.ListTokensResponse.tokens:type_name -> pach_v1.Token
-	73, // 16: pach_v1.RefreshToken.created:type_name -> google.protobuf.Timestamp
-	73, // 17: pach_v1.RefreshToken.used:type_name -> google.protobuf.Timestamp
-	73, // 18: pach_v1.RefreshToken.expires:type_name -> google.protobuf.Timestamp
-	27, // 19: pach_v1.ListRefreshTokensResponse.refresh_tokens:type_name -> pach_v1.RefreshToken
-	34, // 20: pach_v1.ListGroupsResponse.groups:type_name -> pach_v1.Group
-	36, // 21: pach_v1.UpdateOIDCClientRequest.redirect_uris:type_name -> pach_v1.StringList
-	36, // 22: pach_v1.UpdateOIDCClientRequest.trusted_peers:type_name -> pach_v1.StringList
-	36, // 23: pach_v1.UpdateOIDCClientRequest.allowed_connectors:type_name -> pach_v1.StringList
+	86, // 10: pach_v1.Identity.last_login:type_name -> google.protobuf.Timestamp
+	13, // 11: pach_v1.ListUsersResponse.users:type_name -> pach_v1.User
+	86, // 12: pach_v1.Token.created:type_name -> google.protobuf.Timestamp
+	86, // 13: pach_v1.Token.expires:type_name -> google.protobuf.Timestamp
+	86, // 14: pach_v1.Token.used:type_name -> google.protobuf.Timestamp
+	23, // 15: pach_v1.ListTokensResponse.tokens:type_name -> pach_v1.Token
+	86, // 16: pach_v1.RefreshToken.created:type_name -> google.protobuf.Timestamp
+	86, // 17: pach_v1.RefreshToken.used:type_name -> google.protobuf.Timestamp
+	86, // 18: pach_v1.RefreshToken.expires:type_name -> google.protobuf.Timestamp
+	28, // 19: pach_v1.ListRefreshTokensResponse.refresh_tokens:type_name -> pach_v1.RefreshToken
+	35, // 20: pach_v1.ListGroupsResponse.groups:type_name -> pach_v1.Group
+	37, // 21: pach_v1.UpdateOIDCClientRequest.redirect_uris:type_name -> pach_v1.StringList
+	37, // 22: pach_v1.UpdateOIDCClientRequest.trusted_peers:type_name -> pach_v1.StringList
+	37, // 23: pach_v1.UpdateOIDCClientRequest.allowed_connectors:type_name -> pach_v1.StringList
 	0,  // 24: pach_v1.UpdateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
-	36, // 25: pach_v1.UpdateOIDCClientRequest.post_logout_redirect_uris:type_name -> pach_v1.StringList
-	74, // 26: pach_v1.CreateOIDCClientRequest.client:type_name -> identity_v2.OIDCClient
+	37, // 25: pach_v1.UpdateOIDCClientRequest.post_logout_redirect_uris:type_name -> pach_v1.StringList
+	87, // 26: pach_v1.CreateOIDCClientRequest.client:type_name -> identity_v2.OIDCClient
 	0,  // 27: pach_v1.CreateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
-	74, // 28: pach_v1.CreateOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
-	74, // 29: pach_v1.GetOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
+	87, // 28: pach_v1.CreateOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
+	87, // 29: pach_v1.GetOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
 	0,  // 30: pach_v1.GetOIDCClientResponse.pkce:type_name -> pach_v1.PKCE
-	42, // 31: pach_v1.ListOIDCClientsResponse.clients:type_name -> pach_v1.GetOIDCClientResponse
+	43, // 31: pach_v1.ListOIDCClientsResponse.clients:type_name -> pach_v1.GetOIDCClientResponse
 	2,  // 32: pach_v1.ConnectorState.state:type_name -> pach_v1.ConnectorState.State
-	73, // 33: pach_v1.ConnectorState.since:type_name -> google.protobuf.Timestamp
-	73, // 34: pach_v1.ConnectorState.last_good:type_name -> google.protobuf.Timestamp
-	73, // 35: pach_v1.ConnectorState.checked:type_name -> google.protobuf.Timestamp
+	86, // 33: pach_v1.ConnectorState.since:type_name -> google.protobuf.Timestamp
+	86, // 34: pach_v1.ConnectorState.last_good:type_name -> google.protobuf.Timestamp
+	86, // 35: pach_v1.ConnectorState.checked:type_name -> google.protobuf.Timestamp
 	3,  // 36: pach_v1.ConnectorState.approval:type_name -> pach_v1.ConnectorState.Approval
-	46, // 37: pach_v1.ListConnectorStatesResponse.states:type_name -> pach_v1.ConnectorState
-	75, // 38: pach_v1.ConnectorDocument.connector:type_name -> identity_v2.IDPConnector
-	50, // 39: pach_v1.CheckConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
+	47, // 37: pach_v1.ListConnectorStatesResponse.states:type_name -> pach_v1.ConnectorState
+	88, // 38: pach_v1.ConnectorDocument.connector:type_name -> identity_v2.IDPConnector
+	51, // 39: pach_v1.CheckConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
 	4,  // 40: pach_v1.CheckStep.status:type_name -> pach_v1.CheckStep.Status
-	52, // 41: pach_v1.CheckConnectorResponse.steps:type_name -> pach_v1.CheckStep
-	50, // 42: pach_v1.StartConnectorTestRequest.document:type_name -> pach_v1.ConnectorDocument
-	73, // 43: pach_v1.StartConnectorTestResponse.expires:type_name -> google.protobuf.Timestamp
-	57, // 44: pach_v1.WaitConnectorTestResponse.claims:type_name -> pach_v1.TestedClaim
-	36, // 45: pach_v1.WaitConnectorTestResponse.groups:type_name -> pach_v1.StringList
-	58, // 46: pach_v1.WaitConnectorTestResponse.differences:type_name -> pach_v1.TestedDifference
-	70, // 47: pach_v1.Trust.claims:type_name -> pach_v1.Trust.ClaimsEntry
-	73, // 48: pach_v1.Trust.created:type_name -> google.protobuf.Timestamp
-	60, // 49: pach_v1.CreateTrustRequest.trust:type_name -> pach_v1.Trust
-	60, // 50: pach_v1.ListTrustsResponse.trusts:type_name -> pach_v1.Trust
-	69, // 51: pach_v1.TestTrustResponse.results:type_name -> pach_v1.TrustResult
-	5,  // 52: pach_v1.API.GetSignIn:input_type -> pach_v1.GetSignInRequest
-	7,  // 53: pach_v1.API.Explain:input_type -> pach_v1.ExplainRequest
-	11, // 54: pach_v1.API.ListUsers:input_type -> pach_v1.ListUsersRequest
-	15, // 55: pach_v1.API.SetUserEnabled:input_type -> pach_v1.SetUserEnabledRequest
-	17, // 56: pach_v1.API.LinkIdentity:input_type -> pach_v1.LinkIdentityRequest
-	19, // 57: pach_v1.API.UnlinkIdentity:input_type -> pach_v1.UnlinkIdentityRequest
-	21, // 58: pach_v1.API.ListTokens:input_type -> pach_v1.ListTokensRequest
-	24, // 59: pach_v1.API.AllowRobot:input_type -> pach_v1.AllowRobotRequest
-	26, // 60: pach_v1.API.ListRefreshTokens:input_type -> pach_v1.ListRefreshTokensRequest
-	29, // 61: pach_v1.API.RevokeSession:input_type -> pach_v1.RevokeSessionRequest
-	31, // 62: pach_v1.API.RevokeAll:input_type -> pach_v1.RevokeAllRequest
-	33, // 63: pach_v1.API.ListGroups:input_type -> pach_v1.ListGroupsRequest
-	37, // 64: pach_v1.API.UpdateOIDCClient:input_type -> pach_v1.UpdateOIDCClientRequest
-	39, // 65: pach_v1.API.CreateOIDCClient:input_type -> pach_v1.CreateOIDCClientRequest
-	41, // 66: pach_v1.API.GetOIDCClient:input_type -> pach_v1.GetOIDCClientRequest
-	43, // 67: pach_v1.API.ListOIDCClients:input_type -> pach_v1.ListOIDCClientsRequest
-	61, // 68: pach_v1.API.CreateTrust:input_type -> pach_v1.CreateTrustRequest
-	63, // 69: pach_v1.API.ListTrusts:input_type -> pach_v1.ListTrustsRequest
-	65, // 70: pach_v1.API.DeleteTrust:input_type -> pach_v1.DeleteTrustRequest
-	67, // 71: pach_v1.API.TestTrust:input_type -> pach_v1.TestTrustRequest
-	45, // 72: pach_v1.API.ListConnectorStates:input_type -> pach_v1.ListConnectorStatesRequest
-	47, // 73: pach_v1.API.ApproveConnector:input_type -> pach_v1.ApproveConnectorRequest
-	51, // 74: pach_v1.API.CheckConnector:input_type -> pach_v1.CheckConnectorRequest
-	54, // 75: pach_v1.API.StartConnectorTest:input_type -> pach_v1.StartConnectorTestRequest
-	56, // 76: pach_v1.API.WaitConnectorTest:input_type -> pach_v1.WaitConnectorTestRequest
-	6,  // 77: pach_v1.API.GetSignIn:output_type -> pach_v1.GetSignInResponse
-	10, // 78: pach_v1.API.Explain:output_type -> pach_v1.ExplainResponse
-	14, // 79: pach_v1.API.ListUsers:output_type -> pach_v1.ListUsersResponse
-	16, // 80: pach_v1.API.SetUserEnabled:output_type -> pach_v1.SetUserEnabledResponse
-	18, // 81: pach_v1.API.LinkIdentity:output_type -> pach_v1.LinkIdentityResponse
-	20, // 82: pach_v1.API.UnlinkIdentity:output_type -> pach_v1.UnlinkIdentityResponse
-	23, // 83: pach_v1.API.ListTokens:output_type -> pach_v1.ListTokensResponse
-	25, // 84: pach_v1.API.AllowRobot:output_type -> pach_v1.AllowRobotResponse
-	28, // 85: pach_v1.API.ListRefreshTokens:output_type -> pach_v1.ListRefreshTokensResponse
-	30, // 86: pach_v1.API.RevokeSession:output_type -> pach_v1.RevokeSessionResponse
-	32, // 87: pach_v1.API.RevokeAll:output_type -> pach_v1.RevokeAllResponse
-	35, // 88: pach_v1.API.ListGroups:output_type -> pach_v1.ListGroupsResponse
-	38, // 89: pach_v1.API.UpdateOIDCClient:output_type -> pach_v1.UpdateOIDCClientResponse
-	40, // 90: pach_v1.API.CreateOIDCClient:output_type -> pach_v1.CreateOIDCClientResponse
-	42, // 91: pach_v1.API.GetOIDCClient:output_type -> pach_v1.GetOIDCClientResponse
-	44, // 92: pach_v1.API.ListOIDCClients:output_type -> pach_v1.ListOIDCClientsResponse
-	62, // 93: pach_v1.API.CreateTrust:output_type -> pach_v1.CreateTrustResponse
-	64, // 94: pach_v1.API.ListTrusts:output_type -> pach_v1.ListTrustsResponse
-	66, // 95: pach_v1.API.DeleteTrust:output_type -> pach_v1.DeleteTrustResponse
-	68, // 96: pach_v1.API.TestTrust:output_type -> pach_v1.TestTrustResponse
-	49, // 97: pach_v1.API.ListConnectorStates:output_type -> pach_v1.ListConnectorStatesResponse
-	48, // 98: pach_v1.API.ApproveConnector:output_type -> pach_v1.ApproveConnectorResponse
-	53, // 99: pach_v1.API.CheckConnector:output_type -> pach_v1.CheckConnectorResponse
-	55, // 100: pach_v1.API.StartConnectorTest:output_type -> pach_v1.StartConnectorTestResponse
-	59, // 101: pach_v1.API.WaitConnectorTest:output_type -> pach_v1.WaitConnectorTestResponse
-	77, // [77:102] is the sub-list for method output_type
-	52, // [52:77] is the sub-list for method input_type
-	52, // [52:52] is the sub-list for extension type_name
-	52, // [52:52] is the sub-list for extension extendee
-	0,  // [0:52] is the sub-list for field type_name
+	53, // 41: pach_v1.CheckConnectorResponse.steps:type_name -> pach_v1.CheckStep
+	51, // 42: pach_v1.StartConnectorTestRequest.document:type_name -> pach_v1.ConnectorDocument
+	86, // 43: pach_v1.StartConnectorTestResponse.expires:type_name -> google.protobuf.Timestamp
+	58, // 44: pach_v1.WaitConnectorTestResponse.claims:type_name -> pach_v1.TestedClaim
+	37, // 45: pach_v1.WaitConnectorTestResponse.groups:type_name -> pach_v1.StringList
+	59, // 46: pach_v1.WaitConnectorTestResponse.differences:type_name -> pach_v1.TestedDifference
+	86, // 47: pach_v1.SignInTrace.at:type_name -> google.protobuf.Timestamp
+	5,  // 48: pach_v1.SignInTrace.result:type_name -> pach_v1.SignInTrace.Result
+	62, // 49: pach_v1.SignInTrace.request:type_name -> pach_v1.SignInParameter
+	61, // 50: pach_v1.SignInTrace.steps:type_name -> pach_v1.SignInStep
+	58, // 51: pach_v1.SignInTrace.claims:type_name -> pach_v1.TestedClaim
+	37, // 52: pach_v1.SignInTrace.asserted_groups:type_name -> pach_v1.StringList
+	63, // 53: pach_v1.GetSignInTraceResponse.trace:type_name -> pach_v1.SignInTrace
+	5,  // 54: pach_v1.ListSignInTracesRequest.result:type_name -> pach_v1.SignInTrace.Result
+	63, // 55: pach_v1.ListSignInTracesResponse.traces:type_name -> pach_v1.SignInTrace
+	86, // 56: pach_v1.SummarizeSignInsRequest.since:type_name -> google.protobuf.Timestamp
+	86, // 57: pach_v1.SignInCause.first:type_name -> google.protobuf.Timestamp
+	86, // 58: pach_v1.SignInCause.last:type_name -> google.protobuf.Timestamp
+	69, // 59: pach_v1.SummarizeSignInsResponse.connectors:type_name -> pach_v1.SignInCounts
+	70, // 60: pach_v1.SummarizeSignInsResponse.causes:type_name -> pach_v1.SignInCause
+	71, // 61: pach_v1.SummarizeSignInsResponse.warnings:type_name -> pach_v1.SignInWarning
+	83, // 62: pach_v1.Trust.claims:type_name -> pach_v1.Trust.ClaimsEntry
+	86, // 63: pach_v1.Trust.created:type_name -> google.protobuf.Timestamp
+	73, // 64: pach_v1.CreateTrustRequest.trust:type_name -> pach_v1.Trust
+	73, // 65: pach_v1.ListTrustsResponse.trusts:type_name -> pach_v1.Trust
+	82, // 66: pach_v1.TestTrustResponse.results:type_name -> pach_v1.TrustResult
+	6,  // 67: pach_v1.API.GetSignIn:input_type -> pach_v1.GetSignInRequest
+	8,  // 68: pach_v1.API.Explain:input_type -> pach_v1.ExplainRequest
+	12, // 69: pach_v1.API.ListUsers:input_type -> pach_v1.ListUsersRequest
+	16, // 70: pach_v1.API.SetUserEnabled:input_type -> pach_v1.SetUserEnabledRequest
+	18, // 71: pach_v1.API.LinkIdentity:input_type -> pach_v1.LinkIdentityRequest
+	20, // 72: pach_v1.API.UnlinkIdentity:input_type -> pach_v1.UnlinkIdentityRequest
+	22, // 73: pach_v1.API.ListTokens:input_type -> pach_v1.ListTokensRequest
+	25, // 74: pach_v1.API.AllowRobot:input_type -> pach_v1.AllowRobotRequest
+	27, // 75: pach_v1.API.ListRefreshTokens:input_type -> pach_v1.ListRefreshTokensRequest
+	30, // 76: pach_v1.API.RevokeSession:input_type -> pach_v1.RevokeSessionRequest
+	32, // 77: pach_v1.API.RevokeAll:input_type -> pach_v1.RevokeAllRequest
+	34, // 78: pach_v1.API.ListGroups:input_type -> pach_v1.ListGroupsRequest
+	38, // 79: pach_v1.API.UpdateOIDCClient:input_type -> pach_v1.UpdateOIDCClientRequest
+	40, // 80: pach_v1.API.CreateOIDCClient:input_type -> pach_v1.CreateOIDCClientRequest
+	42, // 81: pach_v1.API.GetOIDCClient:input_type -> pach_v1.GetOIDCClientRequest
+	44, // 82: pach_v1.API.ListOIDCClients:input_type -> pach_v1.ListOIDCClientsRequest
+	74, // 83: pach_v1.API.CreateTrust:input_type -> pach_v1.CreateTrustRequest
+	76, // 84: pach_v1.API.ListTrusts:input_type -> pach_v1.ListTrustsRequest
+	78, // 85: pach_v1.API.DeleteTrust:input_type -> pach_v1.DeleteTrustRequest
+	80, // 86: pach_v1.API.TestTrust:input_type -> pach_v1.TestTrustRequest
+	46, // 87: pach_v1.API.ListConnectorStates:input_type -> pach_v1.ListConnectorStatesRequest
+	64, // 88: pach_v1.API.GetSignInTrace:input_type -> pach_v1.GetSignInTraceRequest
+	66, // 89: pach_v1.API.ListSignInTraces:input_type -> pach_v1.ListSignInTracesRequest
+	68, // 90: pach_v1.API.SummarizeSignIns:input_type -> pach_v1.SummarizeSignInsRequest
+	48, // 91: pach_v1.API.ApproveConnector:input_type -> pach_v1.ApproveConnectorRequest
+	52, // 92: pach_v1.API.CheckConnector:input_type -> pach_v1.CheckConnectorRequest
+	55, // 93: pach_v1.API.StartConnectorTest:input_type -> pach_v1.StartConnectorTestRequest
+	57, // 94: pach_v1.API.WaitConnectorTest:input_type -> pach_v1.WaitConnectorTestRequest
+	7,  // 95: pach_v1.API.GetSignIn:output_type -> pach_v1.GetSignInResponse
+	11, // 96: pach_v1.API.Explain:output_type -> pach_v1.ExplainResponse
+	15, // 97: pach_v1.API.ListUsers:output_type -> pach_v1.ListUsersResponse
+	17, // 98: pach_v1.API.SetUserEnabled:output_type -> pach_v1.SetUserEnabledResponse
+	19, // 99: pach_v1.API.LinkIdentity:output_type -> pach_v1.LinkIdentityResponse
+	21, // 100: pach_v1.API.UnlinkIdentity:output_type -> pach_v1.UnlinkIdentityResponse
+	24, // 101: pach_v1.API.ListTokens:output_type -> pach_v1.ListTokensResponse
+	26, // 102: pach_v1.API.AllowRobot:output_type -> pach_v1.AllowRobotResponse
+	29, // 103: pach_v1.API.ListRefreshTokens:output_type -> pach_v1.ListRefreshTokensResponse
+	31, // 104: pach_v1.API.RevokeSession:output_type -> pach_v1.RevokeSessionResponse
+	33, // 105: pach_v1.API.RevokeAll:output_type -> pach_v1.RevokeAllResponse
+	36, // 106: pach_v1.API.ListGroups:output_type -> pach_v1.ListGroupsResponse
+	39, // 107: pach_v1.API.UpdateOIDCClient:output_type -> pach_v1.UpdateOIDCClientResponse
+	41, // 108: pach_v1.API.CreateOIDCClient:output_type -> pach_v1.CreateOIDCClientResponse
+	43, // 109: pach_v1.API.GetOIDCClient:output_type -> pach_v1.GetOIDCClientResponse
+	45, // 110: pach_v1.API.ListOIDCClients:output_type -> pach_v1.ListOIDCClientsResponse
+	75, // 111: pach_v1.API.CreateTrust:output_type -> pach_v1.CreateTrustResponse
+	77, // 112: pach_v1.API.ListTrusts:output_type -> pach_v1.ListTrustsResponse
+	79, // 113: pach_v1.API.DeleteTrust:output_type -> pach_v1.DeleteTrustResponse
+	81, // 114: pach_v1.API.TestTrust:output_type -> pach_v1.TestTrustResponse
+	50, // 115: pach_v1.API.ListConnectorStates:output_type -> pach_v1.ListConnectorStatesResponse
+	65, // 116: pach_v1.API.GetSignInTrace:output_type -> pach_v1.GetSignInTraceResponse
+	67, // 117: pach_v1.API.ListSignInTraces:output_type -> pach_v1.ListSignInTracesResponse
+	72, // 118: pach_v1.API.SummarizeSignIns:output_type -> pach_v1.SummarizeSignInsResponse
+	49, // 119: pach_v1.API.ApproveConnector:output_type -> pach_v1.ApproveConnectorResponse
+	54, // 120: pach_v1.API.CheckConnector:output_type -> pach_v1.CheckConnectorResponse
+	56, // 121: pach_v1.API.StartConnectorTest:output_type -> pach_v1.StartConnectorTestResponse
+	60, // 122: pach_v1.API.WaitConnectorTest:output_type -> pach_v1.WaitConnectorTestResponse
+	95, // [95:123] is the sub-list for method output_type
+	67, // [67:95] is the sub-list for method input_type
+	67, // [67:67] is the sub-list for extension type_name
+	67, // [67:67] is the sub-list for extension extendee
+	0,  // [0:67] is the sub-list for field type_name
 }
 
 func init() { file_api_pach_pach_proto_init() }
@@ -4659,8 +5761,8 @@ func file_api_pach_pach_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_pach_pach_proto_rawDesc), len(file_api_pach_pach_proto_rawDesc)),
-			NumEnums:      5,
-			NumMessages:   66,
+			NumEnums:      6,
+			NumMessages:   78,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

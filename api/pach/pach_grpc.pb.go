@@ -40,6 +40,9 @@ const (
 	API_DeleteTrust_FullMethodName         = "/pach_v1.API/DeleteTrust"
 	API_TestTrust_FullMethodName           = "/pach_v1.API/TestTrust"
 	API_ListConnectorStates_FullMethodName = "/pach_v1.API/ListConnectorStates"
+	API_GetSignInTrace_FullMethodName      = "/pach_v1.API/GetSignInTrace"
+	API_ListSignInTraces_FullMethodName    = "/pach_v1.API/ListSignInTraces"
+	API_SummarizeSignIns_FullMethodName    = "/pach_v1.API/SummarizeSignIns"
 	API_ApproveConnector_FullMethodName    = "/pach_v1.API/ApproveConnector"
 	API_CheckConnector_FullMethodName      = "/pach_v1.API/CheckConnector"
 	API_StartConnectorTest_FullMethodName  = "/pach_v1.API/StartConnectorTest"
@@ -93,6 +96,12 @@ type APIClient interface {
 	TestTrust(ctx context.Context, in *TestTrustRequest, opts ...grpc.CallOption) (*TestTrustResponse, error)
 	// The health of each connector, as the replica that answers sees it.
 	ListConnectorStates(ctx context.Context, in *ListConnectorStatesRequest, opts ...grpc.CallOption) (*ListConnectorStatesResponse, error)
+	// What happened in a sign-in, by the code that its person was shown.
+	GetSignInTrace(ctx context.Context, in *GetSignInTraceRequest, opts ...grpc.CallOption) (*GetSignInTraceResponse, error)
+	// The last sign-ins first, without their steps and claims.
+	ListSignInTraces(ctx context.Context, in *ListSignInTracesRequest, opts ...grpc.CallOption) (*ListSignInTracesResponse, error)
+	// How sign-ins went, why they were refused, and who never came back.
+	SummarizeSignIns(ctx context.Context, in *SummarizeSignInsRequest, opts ...grpc.CallOption) (*SummarizeSignInsResponse, error)
 	// Lets what is stored of a connector serve, and what it says of people count.
 	ApproveConnector(ctx context.Context, in *ApproveConnectorRequest, opts ...grpc.CallOption) (*ApproveConnectorResponse, error)
 	// Looks, step by step, at all that a sign-in will need of a provider.
@@ -322,6 +331,36 @@ func (c *aPIClient) ListConnectorStates(ctx context.Context, in *ListConnectorSt
 	return out, nil
 }
 
+func (c *aPIClient) GetSignInTrace(ctx context.Context, in *GetSignInTraceRequest, opts ...grpc.CallOption) (*GetSignInTraceResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetSignInTraceResponse)
+	err := c.cc.Invoke(ctx, API_GetSignInTrace_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) ListSignInTraces(ctx context.Context, in *ListSignInTracesRequest, opts ...grpc.CallOption) (*ListSignInTracesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListSignInTracesResponse)
+	err := c.cc.Invoke(ctx, API_ListSignInTraces_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) SummarizeSignIns(ctx context.Context, in *SummarizeSignInsRequest, opts ...grpc.CallOption) (*SummarizeSignInsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SummarizeSignInsResponse)
+	err := c.cc.Invoke(ctx, API_SummarizeSignIns_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *aPIClient) ApproveConnector(ctx context.Context, in *ApproveConnectorRequest, opts ...grpc.CallOption) (*ApproveConnectorResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ApproveConnectorResponse)
@@ -409,6 +448,12 @@ type APIServer interface {
 	TestTrust(context.Context, *TestTrustRequest) (*TestTrustResponse, error)
 	// The health of each connector, as the replica that answers sees it.
 	ListConnectorStates(context.Context, *ListConnectorStatesRequest) (*ListConnectorStatesResponse, error)
+	// What happened in a sign-in, by the code that its person was shown.
+	GetSignInTrace(context.Context, *GetSignInTraceRequest) (*GetSignInTraceResponse, error)
+	// The last sign-ins first, without their steps and claims.
+	ListSignInTraces(context.Context, *ListSignInTracesRequest) (*ListSignInTracesResponse, error)
+	// How sign-ins went, why they were refused, and who never came back.
+	SummarizeSignIns(context.Context, *SummarizeSignInsRequest) (*SummarizeSignInsResponse, error)
 	// Lets what is stored of a connector serve, and what it says of people count.
 	ApproveConnector(context.Context, *ApproveConnectorRequest) (*ApproveConnectorResponse, error)
 	// Looks, step by step, at all that a sign-in will need of a provider.
@@ -490,6 +535,15 @@ func (UnimplementedAPIServer) TestTrust(context.Context, *TestTrustRequest) (*Te
 }
 func (UnimplementedAPIServer) ListConnectorStates(context.Context, *ListConnectorStatesRequest) (*ListConnectorStatesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListConnectorStates not implemented")
+}
+func (UnimplementedAPIServer) GetSignInTrace(context.Context, *GetSignInTraceRequest) (*GetSignInTraceResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetSignInTrace not implemented")
+}
+func (UnimplementedAPIServer) ListSignInTraces(context.Context, *ListSignInTracesRequest) (*ListSignInTracesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListSignInTraces not implemented")
+}
+func (UnimplementedAPIServer) SummarizeSignIns(context.Context, *SummarizeSignInsRequest) (*SummarizeSignInsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SummarizeSignIns not implemented")
 }
 func (UnimplementedAPIServer) ApproveConnector(context.Context, *ApproveConnectorRequest) (*ApproveConnectorResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ApproveConnector not implemented")
@@ -902,6 +956,60 @@ func _API_ListConnectorStates_Handler(srv interface{}, ctx context.Context, dec 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _API_GetSignInTrace_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetSignInTraceRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).GetSignInTrace(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_GetSignInTrace_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).GetSignInTrace(ctx, req.(*GetSignInTraceRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_ListSignInTraces_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListSignInTracesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).ListSignInTraces(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_ListSignInTraces_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).ListSignInTraces(ctx, req.(*ListSignInTracesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_SummarizeSignIns_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SummarizeSignInsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).SummarizeSignIns(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_SummarizeSignIns_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).SummarizeSignIns(ctx, req.(*SummarizeSignInsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _API_ApproveConnector_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ApproveConnectorRequest)
 	if err := dec(in); err != nil {
@@ -1064,6 +1172,18 @@ var API_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListConnectorStates",
 			Handler:    _API_ListConnectorStates_Handler,
+		},
+		{
+			MethodName: "GetSignInTrace",
+			Handler:    _API_GetSignInTrace_Handler,
+		},
+		{
+			MethodName: "ListSignInTraces",
+			Handler:    _API_ListSignInTraces_Handler,
+		},
+		{
+			MethodName: "SummarizeSignIns",
+			Handler:    _API_SummarizeSignIns_Handler,
 		},
 		{
 			MethodName: "ApproveConnector",

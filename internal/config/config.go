@@ -52,10 +52,11 @@ type Config struct {
 		AllowFiles    names `json:"allowFiles" doc:"Folders, separated by commas, that ${file:PATH} in a connector's document may read from, beside the folder secrets in the data directory. Never pachd's own files, nor the service account's."`
 		DeclaredFiles names `json:"declaredFiles" doc:"Folders, separated by commas, that ${file:PATH} in what bootstrap declares may read from, beside those of allowFiles. Nobody who writes connectors over the API may name them."`
 	} `json:"secrets"`
-	Limits        Limits   `json:"limits"`
-	ShutdownDelay Duration `json:"shutdownDelay" doc:"How long pachd goes on serving after it is told to stop, and says that it is not ready, so that load balancers turn away from it first, such as 5s."`
-	Log           Log      `json:"log"`
-	Tracing       Tracing  `json:"tracing"`
+	Limits        Limits       `json:"limits"`
+	SignInTraces  SignInTraces `json:"signInTraces"`
+	ShutdownDelay Duration     `json:"shutdownDelay" doc:"How long pachd goes on serving after it is told to stop, and says that it is not ready, so that load balancers turn away from it first, such as 5s."`
+	Log           Log          `json:"log"`
+	Tracing       Tracing      `json:"tracing"`
 	Cluster       struct {
 		DeploymentID string `json:"deploymentID" doc:"Returned by InspectCluster."`
 		PublicHost   string `json:"publicHost" doc:"Host name of the proxy in front of pachd, returned by InspectCluster."`
@@ -98,6 +99,21 @@ type Listen struct {
 	HTTP     string `json:"http" doc:"Address of the issuer, the pages and the readiness check."`
 	Callback string `json:"callback" doc:"Address of upstream's separate callback port."`
 	Metrics  string `json:"metrics" doc:"Address of the Prometheus metrics."`
+}
+
+// SignInTraces are what is kept of sign-ins, for administrators.
+type SignInTraces struct {
+	PerConnector int      `json:"perConnector" doc:"How many traces of sign-ins are kept for each connector, sealed: what its provider said of the person, what was made of it, and why it was refused. Of sign-ins in which nobody proved who they are, half as many. 0 keeps none."`
+	KeepFor      Duration `json:"keepFor" doc:"How long they are kept."`
+}
+
+func (t SignInTraces) validate(add func(format string, a ...any)) {
+	if t.PerConnector < 0 || t.PerConnector > 100000 {
+		add("signInTraces.perConnector: must be from 0 to 100000")
+	}
+	if t.KeepFor <= 0 {
+		add("signInTraces.keepFor: must be more than 0s, and perConnector: 0 keeps none")
+	}
 }
 
 // Limits are what pachd takes from those who have not signed in. A network is
@@ -210,6 +226,7 @@ func standard() (c Config) {
 	c.Issuer.SigningAlgorithm = "RS256"
 	c.Secrets.AllowFiles = names{"/run/secrets"}
 	c.Limits = Limits{SignInsPerMinute: 600, WrongPasswords: 10, PendingSignIns: 10000, Connections: 4096}
+	c.SignInTraces = SignInTraces{PerConnector: 200, KeepFor: Duration(14 * 24 * time.Hour)}
 	c.Log = Log{Level: "info", Format: "text"}
 	c.Tracing.Percent = 100
 	c.Kubernetes.ServiceAccount = "/var/run/secrets/kubernetes.io/serviceaccount"
@@ -354,6 +371,7 @@ func (c Config) validate() error {
 		add("issuer.signingAlgorithm: %q: use RS256 or ES256", c.Issuer.SigningAlgorithm)
 	}
 	c.Limits.validate(add)
+	c.SignInTraces.validate(add)
 	c.Tracing.validate(add)
 	if c.Auth.RobotTokenTTL < 0 {
 		add("auth.robotTokenTTL: must not be less than 0s")

@@ -31,6 +31,7 @@ const (
 // the request.
 type Error struct {
 	kind  Kind
+	form  string
 	what  string
 	next  string
 	field string
@@ -42,7 +43,7 @@ type Error struct {
 // New makes a fault; the text names what is wrong. What to do about it is said
 // by Next.
 func New(k Kind, format string, a ...any) *Error {
-	return &Error{kind: k, what: fmt.Sprintf(format, a...)}
+	return &Error{kind: k, form: format, what: fmt.Sprintf(format, a...)}
 }
 
 // Next says what the person can do about it, beginning with a verb.
@@ -102,7 +103,7 @@ func (e *Error) Unwrap() error { return e.cause }
 // as the file, and keeps its other parts. It must not be called without error.
 func Prefix(err error, format string, a ...any) *Error {
 	e := As(KindOf(err), err)
-	e.what = fmt.Sprintf(format, a...) + ": " + e.what
+	e.form, e.what = format+": "+e.form, fmt.Sprintf(format, a...)+": "+e.what
 	return e
 }
 
@@ -154,6 +155,19 @@ func What(err error) string {
 		return e.what
 	}
 	return internal
+}
+
+// Form is what errors of the same reason have in common: What with its values left
+// out, or What itself if it is nothing but a value.
+func Form(err error) string {
+	e := first(err)
+	if e == nil {
+		return internal
+	}
+	if strings.Trim(e.form, "%sqv: ") == "" {
+		return e.what
+	}
+	return e.form
 }
 
 // NextOf is the part of Message that says what to do, or "".

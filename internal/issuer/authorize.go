@@ -20,6 +20,7 @@ import (
 	"pachyderm/internal/issuer/oidcclient"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/upstream"
+	"pachyderm/internal/requestid"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/tracing"
 	"pachyderm/internal/web"
@@ -163,7 +164,10 @@ func (h *handler) serveStart(w http.ResponseWriter, r *http.Request, connectorID
 		return refused(r, "", err)
 	}
 	h.last.Set(w, connectorID)
-	l := &loginctx.Login{Browser: h.cookie.EnsureID(w, r), Params: r.Form, Mode: r.Form.Get(endpoint.ResponseMode)}
+	l := &loginctx.Login{
+		Browser: h.cookie.EnsureID(w, r), Params: r.Form, Mode: r.Form.Get(endpoint.ResponseMode), Host: fault.Clean(r.Host, 100),
+	}
+	_, l.Code = requestid.New(r.Context())
 	defer func() {
 		if l.Request != nil {
 			h.issuer.Providers.Forget(l.Request.ID)
@@ -235,6 +239,7 @@ func (h *handler) serveStep(w http.ResponseWriter, r *http.Request) error {
 func (h *handler) sameBrowser(r *http.Request, state string) (*loginctx.Login, error) {
 	l, err := h.underWay(r.Context(), state)
 	if err == nil && !secret.Same(h.cookie.ID(r), l.Browser) {
+		h.issuer.Traces.Strayed(l.Request.ConnectorID, fault.Clean(r.Host, 100))
 		err = errOtherBrowser()
 	}
 	return l, err

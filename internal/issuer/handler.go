@@ -77,7 +77,7 @@ func (i *Issuer) build(s settings.Settings) (*handler, error) {
 		DB: i.with.DB, Log: i.with.Log, Now: i.with.Now, URL: h.url, Cookie: h.cookie, Pages: h.pages, Templates: pages, ClientName: i.clientName,
 	}
 	h.grants = i.grantServer(h.url, p, h.device.IsRedirect)
-	h.logout = &logout.Handler{JWS: h.grants.JWS, Pages: h.pages, Client: i.store.GetClient, End: i.signOut}
+	h.logout = &logout.Handler{JWS: h.grants.JWS, Pages: h.pages, Client: i.store.GetClient, End: i.RefreshTokens.SignOut}
 	h.device.Approve = h.grants.Approve
 	routes := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	m := router.New(router.Config{

@@ -28,9 +28,11 @@ import (
 	"pachyderm/internal/issuer/grant"
 	"pachyderm/internal/issuer/jws"
 	"pachyderm/internal/issuer/logout"
+	"pachyderm/internal/issuer/refreshtoken"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/settings"
 	"pachyderm/internal/issuer/signing"
+	"pachyderm/internal/issuer/trace"
 	"pachyderm/internal/issuer/upstream"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
@@ -60,6 +62,10 @@ type Config struct {
 	// headers from.
 	References     *secret.References
 	TrustedProxies []netip.Prefix
+	// Traces is how many traces of sign-ins are kept, and TracedRoles are what is
+	// noted in them of the roles that a person has on the cluster.
+	Traces      trace.Keep
+	TracedRoles func(ctx context.Context, who principal.Name, groups []string) ([]string, error)
 	// Exchange serves token exchange (RFC 8693) at the token endpoint.
 	Exchange func(w http.ResponseWriter, r *http.Request, form url.Values) error
 }
@@ -74,6 +80,10 @@ type Issuer struct {
 	Providers *upstream.Upstream
 	// Keys sign; their metrics are registered by pachd, too.
 	Keys *signing.Keys
+	// RefreshTokens are what applications sign people in with by themselves.
+	RefreshTokens *refreshtoken.Tokens
+	// Traces are those of sign-ins; their metrics, too.
+	Traces *trace.Store
 
 	with    Config
 	objects dexstore.Store
@@ -101,16 +111,18 @@ func New(ctx context.Context, c Config) (*Issuer, error) {
 	i.objects = dexstore.New(c.DB, c.Sealer)
 	i.clientKeys = &clientkey.Keys{DB: c.DB, Sealer: c.Sealer}
 	i.grants = &grant.Store{DB: c.DB, Sealer: c.Sealer, Now: c.Now}
+	i.RefreshTokens = &refreshtoken.Tokens{DB: c.DB, Grants: i.grants, Now: c.Now}
 	i.Registry = registry.New(registry.Config{
 		DB: c.DB, Sealer: c.Sealer, Objects: i.objects, Now: c.Now, Deps: i.deps, Reserved: []string{CLIClient, DeviceClient},
 		Own: i.ownClient,
 	})
-	i.Providers = upstream.New(c.DB, i.Registry, c.Now, i.deps)
+	i.Traces = trace.New(trace.Config{DB: c.DB, Sealer: c.Sealer, Log: c.Log, Now: c.Now, Keep: c.Traces, Roles: c.TracedRoles})
+	i.Providers = upstream.New(c.DB, i.Registry, c.Now, i.deps, i.Traces)
 	i.store = dexview.New(dexview.Config{
 		DB:      c.DB,
 		Objects: i.objects, Registry: i.Registry, Providers: i.Providers, Grants: i.grants, Now: c.Now, BuiltIn: i.builtInClient,
 	})
-	i.tests = connectortest.New(c.DB, c.Sealer, i.Registry, c.Now, i.deps)
+	i.tests = connectortest.New(c.DB, c.Sealer, i.Registry, c.Now, i.deps, i.Traces)
 	i.logouts = logout.NewSender(logout.Sender{
 		DB: c.DB, Log: c.Log, Now: c.Now, Client: fetch.HTTPClient(logout.AnswerWithin),
 		Issuer: func() jws.Issuer { return i.current.Load().grants.JWS },
@@ -161,6 +173,9 @@ func (i *Issuer) Run(ctx context.Context) error {
 	i.Keys.Start(ctx)
 	go i.Providers.Run(ctx)
 	go i.logouts.Run(ctx)
+	var traces sync.WaitGroup
+	traces.Go(func() { i.Traces.Run(ctx) })
+	defer traces.Wait()
 	for {
 		select {
 		case <-ctx.Done():
@@ -188,6 +203,9 @@ func (i *Issuer) DeleteExpired(ctx context.Context, tx *db.Tx, now time.Time) er
 		return err
 	}
 	if err := connectortest.DeleteExpired(ctx, tx, now); err != nil {
+		return err
+	}
+	if err := i.Traces.DeleteExpired(ctx, tx, now); err != nil {
 		return err
 	}
 	return registry.DeleteReplaced(ctx, tx, now.Add(-2*loginsLiveFor))
@@ -220,7 +238,8 @@ func (i *Issuer) WithdrawSettings(ctx context.Context) error {
 
 // DeleteAll removes what is not declared of connectors, clients and settings.
 func (i *Issuer) DeleteAll(ctx context.Context, by principal.Name) error {
-	return errors.Join(i.Registry.DeleteAll(ctx, by), i.reload(ctx))
+	forget := func(tx *db.Tx) error { return trace.DeleteAll(ctx, tx) }
+	return errors.Join(i.Registry.DeleteAll(ctx, by), i.with.DB.Update(ctx, forget), i.reload(ctx))
 }
 
 // URL is the issuer as tokens name it.

@@ -21,11 +21,12 @@ type refusal struct {
 	mode    string // in which the application wants to hear
 	code    string // of RFC 6749, 4.1.2.1, or "" for that of the error's kind
 	why     error
+	traced  bool // an administrator finds out more by the request's id
 }
 
 // refused is the refusal of a request that admit has let through, or lets not.
 func refused(r *http.Request, code string, why error) error {
-	return &refusal{requestOf(r), r.Form.Get(endpoint.ResponseMode), code, why}
+	return &refusal{requestOf(r), r.Form.Get(endpoint.ResponseMode), code, why, false}
 }
 
 func (e *refusal) Error() string { return e.why.Error() }
@@ -39,7 +40,7 @@ func (h *handler) ended(ctx context.Context, l *loginctx.Login) error {
 	if err := h.issuer.store.DeleteAuthRequest(ctx, l.Request.ID); err != nil && !errors.Is(err, storage.ErrNotFound) {
 		h.issuer.with.Log.ErrorContext(ctx, "cannot delete a failed sign-in", "error", err)
 	}
-	return &refusal{l.Request, l.Mode, "", l.Err}
+	return &refusal{l.Request, l.Mode, "", l.Err, h.issuer.Traces.On()}
 }
 
 // refuse tells the application; and if it cannot be told, the waiting device
@@ -49,8 +50,11 @@ func (h *handler) refuse(w http.ResponseWriter, r *http.Request, e *refusal) {
 	h.issuer.with.Log.WarnContext(r.Context(), "sign-in refused",
 		"code", page.Code, "client", e.request.ClientID, "connector", e.request.ConnectorID, "error", e.why)
 	message, hint := fault.Message(e.why), fault.NextOf(e.why)
-	if fault.KindOf(e.why) == fault.Internal {
+	switch {
+	case fault.KindOf(e.why) == fault.Internal:
 		message = "something went wrong on our side: tell an administrator the code " + page.Code
+	case e.traced:
+		message += " (code " + page.Code + ")"
 	}
 	if !h.device.IsRedirect(e.request.RedirectURI) {
 		h.redirectError(w, r, e, message, hint)

@@ -64,7 +64,7 @@ func (h *handler) serveSAMLRequest(w http.ResponseWriter, r *http.Request) error
 	}
 	page, err := h.postForm(r.Context(), l)
 	if err != nil {
-		return &refusal{l.Request, l.Mode, "", err}
+		return &refusal{l.Request, l.Mode, "", err, false}
 	}
 	h.pages.Render(w, r, http.StatusOK, page)
 	return nil

@@ -577,7 +577,7 @@ func TestWait_SessionEndsWithItsGrant(t *testing.T) {
 			t.Fatal(got.err)
 		}
 		began := h.tokenInfo(got.session)
-		if err := h.Issuer.EndGrant(t.Context(), principal.Root, began.GrantID, func(principal.Name) error { return nil }); err != nil {
+		if err := h.Issuer.RefreshTokens.End(t.Context(), principal.Root, began.GrantID, func(principal.Name) error { return nil }); err != nil {
 			t.Fatal(err)
 		}
 		_, err := h.WhoAmI(pachdtest.As(t.Context(), got.session.Reveal()))

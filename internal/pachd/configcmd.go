@@ -145,7 +145,7 @@ func planConfig(ctx context.Context, dataDir, file string, environ []string, std
 // lock, so that a pachd may be running.
 func look(ctx context.Context, c config.Config, open func(context.Context, db.Options) (*db.DB, error)) (p *Pachd, err error) {
 	p = &Pachd{config: c, log: slog.New(slog.DiscardHandler), now: time.Now}
-	p.Limits = p.newLimits()
+	p.Limits = newLimits(c, p.log, p.now)
 	if p.DB, err = open(ctx, databaseOptions(c)); err != nil {
 		return nil, err
 	}

@@ -20,6 +20,7 @@ import (
 	"pachyderm/internal/config"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/limit"
+	"pachyderm/internal/limit/httplimit"
 	"pachyderm/internal/login"
 	"pachyderm/internal/rpc"
 )
@@ -153,7 +154,11 @@ func (p *Pachd) pages() http.Handler {
 	mux.Handle("/authorization-code/", p.Login.Handler())
 	mux.Handle(rpc.RESTPath, p.rest)
 	mux.Handle("/", p.Issuer)
-	return p.measured(p.limit(mux))
+	return p.measured(p.limited(mux))
+}
+
+func (p *Pachd) limited(next http.Handler) http.Handler {
+	return httplimit.New(httplimit.Config{Limits: p.Limits, Guesses: p.guesses, Issuer: p.Issuer, Log: p.log, Now: p.now}, next)
 }
 
 // callbackPages are what upstream serves on its callback port.
@@ -162,7 +167,7 @@ func (p *Pachd) callbackPages() http.Handler {
 	mux.HandleFunc("GET /{$}", ok)
 	mux.Handle(login.CallbackPath, p.Login.Handler())
 	mux.Handle(login.ConfirmPath, p.Login.Handler())
-	return p.measured(p.limit(mux))
+	return p.measured(p.limited(mux))
 }
 
 func (p *Pachd) metricsPage() http.Handler {

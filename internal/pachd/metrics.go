@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"pachyderm/internal/limit/httplimit"
 	"pachyderm/internal/requestid"
 	"pachyderm/internal/tracing"
 	"pachyderm/internal/version"
@@ -26,7 +27,7 @@ func (p *Pachd) registerMetrics() {
 	}, []string{"endpoint", "code"})
 	p.metrics.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		p.rpc.Calls, p.rpc.Durations, p.Limits.Refused, p.requests, p.Issuer.Providers, state{p})
+		p.rpc.Calls, p.rpc.Durations, p.Limits.Refused, p.requests, p.Issuer.Providers, p.Issuer.Traces, state{p})
 }
 
 // endpoints are the paths below the issuer's that are counted by themselves.
@@ -38,7 +39,7 @@ var endpoints = []string{ //nolint:gochecknoglobals // constant
 
 // endpoint is the label of a request.
 func (p *Pachd) endpoint(r *http.Request) string {
-	first, _, _ := strings.Cut(strings.TrimPrefix(p.path(r), "/"), "/")
+	first, _, _ := strings.Cut(strings.TrimPrefix(httplimit.Path(p.Issuer, r), "/"), "/")
 	for _, known := range endpoints {
 		if first == known {
 			return first

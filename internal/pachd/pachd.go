@@ -31,9 +31,11 @@ import (
 	"pachyderm/internal/issuer"
 	"pachyderm/internal/issuer/exchange"
 	"pachyderm/internal/issuer/grant"
+	"pachyderm/internal/issuer/trace"
 	"pachyderm/internal/limit"
 	"pachyderm/internal/limit/guess"
 	"pachyderm/internal/login"
+	"pachyderm/internal/principal"
 	"pachyderm/internal/reconcile"
 	"pachyderm/internal/rename"
 	"pachyderm/internal/requestid"
@@ -94,7 +96,7 @@ func New(ctx context.Context, c config.Config, log *slog.Logger, now func() time
 	for _, note := range c.Notes {
 		log.WarnContext(ctx, "upstream's variables", "note", note)
 	}
-	p.Limits = p.newLimits()
+	p.Limits = newLimits(c, log, now)
 	p.tracer, err = tracing.New(ctx, tracing.Config{
 		Endpoint: c.Tracing.Endpoint, Ratio: float64(c.Tracing.Percent) / 100, Version: version.Short(version.Current()),
 		Replica: replicaName(c.DataDir), Log: log, Now: now,
@@ -163,6 +165,9 @@ func (p *Pachd) wirePeople(ctx context.Context) error {
 		PublicURL: p.publicURL(), Insecure: c.Insecure, SigningAlgorithm: c.Issuer.SigningAlgorithm,
 		References: references(c), TrustedProxies: c.TrustedProxies,
 		Exchange: p.exchange.Serve,
+		Traces:   trace.Keep{PerConnector: c.SignInTraces.PerConnector, For: time.Duration(c.SignInTraces.KeepFor)},
+
+		TracedRoles: rolesOnCluster(roles),
 	})
 	if err != nil {
 		return err
@@ -186,6 +191,30 @@ func (p *Pachd) wirePeople(ctx context.Context) error {
 		Log: p.log, Now: p.now, Replica: replicaName(c.DataDir), Read: p.readDeclared,
 	})
 	return err
+}
+
+func newLimits(c config.Config, log *slog.Logger, now func() time.Time) *limit.Limits {
+	return limit.New(limit.Config{
+		SignInsPerMinute: c.Limits.SignInsPerMinute, Proxies: limit.Proxies(c.TrustedProxies), Log: log, Now: now,
+	})
+}
+
+// rolesOnCluster says which roles somebody has on the cluster.
+func rolesOnCluster(roles *access.Service) func(context.Context, principal.Name, []string) ([]string, error) {
+	return func(ctx context.Context, who principal.Name, groups []string) ([]string, error) {
+		ix, err := roles.Index(ctx)
+		if err != nil {
+			return nil, err
+		}
+		var names []principal.Name
+		for _, written := range groups {
+			if name, err := principal.OfGroup(written); err == nil {
+				names = append(names, name)
+			}
+		}
+		held, _ := ix.Effective(who, names, access.Resource{Type: access.Cluster})
+		return held, nil
+	}
 }
 
 // replicaName is the same for a pachd that is started again, and for no other.

@@ -10,6 +10,7 @@ import (
 	"pachyderm/internal/issuer/dexstore"
 	"pachyderm/internal/issuer/grant"
 	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/issuer/trace"
 	"pachyderm/internal/login"
 	"pachyderm/internal/secret"
 )
@@ -29,7 +30,7 @@ func sealed() []secret.Sealed {
 		Place: func(key []string) string { return key[0] },
 	}
 	return slices.Concat([]secret.Sealed{
-		meta, dexstore.Sealed(), registry.Sealed(), connectortest.Sealed(), grant.Sealed(),
+		meta, dexstore.Sealed(), registry.Sealed(), connectortest.Sealed(), grant.Sealed(), trace.Sealed(),
 	}, login.Sealed())
 }
 

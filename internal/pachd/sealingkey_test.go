@@ -71,7 +71,7 @@ func sealedWith(t *testing.T, d *db.DB, prefix []byte) (columns []string) {
 func live(t *testing.T, s *pachdtest.Server) (session string) {
 	t.Helper()
 	p := s.Connect()
-	session = s.Alice()
+	session = signInKept(t, s)
 	_, err := s.API.Auth.GetOIDCLogin(t.Context(), &authpb.GetOIDCLoginRequest{})
 	edit(t, err)
 	c := s.Client()
@@ -81,6 +81,14 @@ func live(t *testing.T, s *pachdtest.Server) (session string) {
 		"issuer": p.Issuer, "clientID": p.ClientID, "clientSecret": p.ClientSecret, "redirectURI": s.Issuer.Callback(),
 	}})
 	edit(t, err)
+	return session
+}
+
+// signInKept signs Alice in, and has all that is kept of it written by its end.
+func signInKept(t *testing.T, s *pachdtest.Server) (session string) {
+	t.Helper()
+	session = s.Alice()
+	edit(t, s.Issuer.Traces.Flush(t.Context()))
 	return session
 }
 
@@ -118,6 +126,7 @@ func TestSealingKey_RotatesWithoutAPause(t *testing.T) {
 	before, old := sealedWith(t, a.DB, first.prefix(t)), first.prefix(t)
 	want := []string{
 		"connector_revisions.config", "connector_trials.body", "dex_objects.body", "grants.body", "login_attempts.secrets", "meta.value", "oidc_config.body",
+		"sign_in_traces.body",
 	}
 	if diff := cmp.Diff(want, before); diff != "" {
 		t.Fatalf("sealed before (-want +got):\n%s", diff)
@@ -132,7 +141,7 @@ func TestSealingKey_RotatesWithoutAPause(t *testing.T) {
 			t.Errorf("%s says: %s", step, said)
 		}
 		awaitReload(a, n+1)
-		if who, err := whoAmI(t, a, a.Alice()); who != pachdtest.Alice || err != nil {
+		if who, err := whoAmI(t, a, signInKept(t, a)); who != pachdtest.Alice || err != nil {
 			t.Errorf("after %s, where it was run: %s, %v", step, who, err)
 		}
 		if step == "use" { // the other replica still seals with the old key
@@ -181,11 +190,11 @@ func TestSealingKey_OfAnOperator(t *testing.T) {
 	edit(t, os.WriteFile(filepath.Join(i.dir, "sealing-key"), []byte(raw+"\n"), 0o600))
 	s := i.start(t)
 	s.Connect()
-	session := s.Alice()
+	session := signInKept(t, s)
 	for n, step := range []string{"add", "use", "remove"} {
 		i.must(t, "sealing-key", step)
 		awaitReload(s, n+1)
-		if who, err := whoAmI(t, s, s.Alice()); who != pachdtest.Alice || err != nil {
+		if who, err := whoAmI(t, s, signInKept(t, s)); who != pachdtest.Alice || err != nil {
 			t.Errorf("after %s: %s, %v", step, who, err)
 		}
 	}
@@ -269,7 +278,7 @@ func TestSealingKey_SpoiltWhileItRuns(t *testing.T) {
 			for !strings.Contains(s.Log.String(), spoil.want) {
 				time.Sleep(10 * time.Millisecond)
 			}
-			if who, err := whoAmI(t, s, s.Alice()); who != pachdtest.Alice || err != nil {
+			if who, err := whoAmI(t, s, signInKept(t, s)); who != pachdtest.Alice || err != nil {
 				t.Errorf("%s, %v", who, err)
 			}
 			if n := strings.Count(s.Log.String(), spoil.want); n != 1 {

@@ -106,6 +106,9 @@ pach_v1.API/ListConnectorStates CLUSTER_IDENTITY_LIST_IDPS
 pach_v1.API/CheckConnector CLUSTER_IDENTITY_UPDATE_IDP
 pach_v1.API/StartConnectorTest CLUSTER_IDENTITY_UPDATE_IDP
 pach_v1.API/WaitConnectorTest CLUSTER_IDENTITY_UPDATE_IDP
+pach_v1.API/GetSignInTrace CLUSTER_IDENTITY_UPDATE_IDP
+pach_v1.API/ListSignInTraces CLUSTER_IDENTITY_UPDATE_IDP
+pach_v1.API/SummarizeSignIns CLUSTER_IDENTITY_UPDATE_IDP
 `
 
 // streams are methods that this test cannot call.

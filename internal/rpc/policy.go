@@ -157,6 +157,9 @@ func pachPolicy() map[string]rule {
 		"/pach_v1.API/CheckConnector":     need(access.ClusterIdentityUpdateIDP),
 		"/pach_v1.API/StartConnectorTest": need(access.ClusterIdentityUpdateIDP),
 		"/pach_v1.API/WaitConnectorTest":  need(access.ClusterIdentityUpdateIDP),
+		"/pach_v1.API/GetSignInTrace":     need(access.ClusterIdentityUpdateIDP),
+		"/pach_v1.API/ListSignInTraces":   need(access.ClusterIdentityUpdateIDP),
+		"/pach_v1.API/SummarizeSignIns":   need(access.ClusterIdentityUpdateIDP),
 	}
 }
 

@@ -29,7 +29,7 @@ var reads = []string{
 	"/admin_v2.API/InspectCluster", "/versionpb_v2.API/GetVersion",
 	"/pach_v1.API/Explain", "/pach_v1.API/GetOIDCClient", "/pach_v1.API/GetSignIn", "/pach_v1.API/ListConnectorStates",
 	"/pach_v1.API/ListGroups", "/pach_v1.API/ListTokens", "/pach_v1.API/ListTrusts", "/pach_v1.API/ListUsers", "/pach_v1.API/TestTrust",
-	"/pach_v1.API/WaitConnectorTest",
+	"/pach_v1.API/WaitConnectorTest", "/pach_v1.API/GetSignInTrace", "/pach_v1.API/ListSignInTraces", "/pach_v1.API/SummarizeSignIns",
 	"/enterprise_v2.API/GetActivationCode", "/enterprise_v2.API/GetState", "/enterprise_v2.API/PauseStatus",
 	"/license_v2.API/GetActivationCode", "/license_v2.API/ListClusters", "/license_v2.API/ListUserClusters",
 }

@@ -25,8 +25,9 @@ func testConnector(k *kit.Kit) *cobra.Command {
 		Long: `Sign in for real, in a browser, with a stored connector or, with --config, with a
 document that is not stored. It shows what the identity provider said, what each
 part of it was used as, who the person would be and in which groups, and how the
-document differs from the stored connector. Nobody is signed in, and nothing is
-kept. It fails, for scripts, if the sign-in would be refused.`,
+document differs from the stored connector. Nobody is signed in, and all that is
+kept is a trace, as of any sign-in. It fails, for scripts, if the sign-in would be
+refused.`,
 		Example: "  pachctl idp test-connector --config auth0.yaml\n  pachctl idp test-connector auth0 --no-browser",
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := o.read(c, k, args); err != nil {

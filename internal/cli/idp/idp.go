@@ -5,18 +5,14 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"pachyderm/internal/cli/idp/migration"
+	"pachyderm/internal/cli/idp/traces"
 	"pachyderm/internal/cli/idp/trust"
 	"pachyderm/internal/cli/kit"
 )
 
 // Commands are those of idp.
 func Commands(k *kit.Kit) []*cobra.Command {
-	return []*cobra.Command{kit.Group("idp", "Connect identity providers and manage OIDC clients",
-		`An identity provider (IdP), such as Auth0 or Okta, knows the people of an
-organisation. A connector lets them sign in here with it. An OIDC client is an
-application that signs people in through Pachyderm.`,
-		"  pachctl idp new-connector auth0 --domain acme.eu.auth0.com\n"+
-			"  pachctl idp create-connector --config auth0.yaml\n  pachctl idp list-connector",
+	below := []*cobra.Command{
 		newConnector(k), schema(k), callback(k),
 		createConnector(k), updateConnector(k), getConnector(k), listConnector(k), deleteConnector(k), approveConnector(k),
 		checkConnector(k), testConnector(k),
@@ -24,6 +20,14 @@ application that signs people in through Pachyderm.`,
 		createClient(k), updateClient(k), getClient(k), listClient(k), deleteClient(k),
 		linkIdentity(k), unlinkIdentity(k),
 		trust.Command(k), migration.Command(k),
+	}
+	return []*cobra.Command{kit.Group("idp", "Connect identity providers and manage OIDC clients",
+		`An identity provider (IdP), such as Auth0 or Okta, knows the people of an
+organisation. A connector lets them sign in here with it. An OIDC client is an
+application that signs people in through Pachyderm.`,
+		"  pachctl idp new-connector auth0 --domain acme.eu.auth0.com\n"+
+			"  pachctl idp create-connector --config auth0.yaml\n  pachctl idp list-connector",
+		append(below, traces.Commands(k)...)...,
 	)}
 }
 

@@ -12,6 +12,7 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/issuer/trace"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
 )
@@ -35,27 +36,25 @@ type Service struct {
 	registry *registry.Registry
 	now      func() time.Time
 	deps     func() connector.Deps
+	traces   *trace.Store
 	changed  *db.Signals
 }
 
 // New makes a service; call it before changes are made.
-func New(d *db.DB, sealer *secret.Sealer, r *registry.Registry, now func() time.Time, deps func() connector.Deps) *Service {
-	return &Service{db: d, sealer: sealer, registry: r, now: now, deps: deps, changed: d.Signals(topic)}
+func New(d *db.DB, sealer *secret.Sealer, r *registry.Registry, now func() time.Time, deps func() connector.Deps, t *trace.Store) *Service {
+	return &Service{db: d, sealer: sealer, registry: r, now: now, deps: deps, traces: t, changed: d.Signals(topic)}
 }
 
 // Result is how a test ended.
 type Result struct {
 	Error       string // why the sign-in would be refused
-	Claims      []Claim
+	Claims      []trace.Claim
 	User        principal.Name
 	Note        string
 	Groups      []string // nil if the connector says nothing of them
 	IsLive      bool
 	Differences []Difference
 }
-
-// Claim is one thing that the provider said, as JSON.
-type Claim struct{ Name, Value, UsedAs string }
 
 // Difference is a key that the live connector has otherwise, as JSON.
 type Difference struct{ Key, Live, Tested string }

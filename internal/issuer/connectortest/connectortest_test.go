@@ -18,6 +18,7 @@ import (
 	"pachyderm/internal/issuer/connectortest"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/settings"
+	"pachyderm/internal/issuer/trace"
 	"pachyderm/internal/pachd/pachdtest"
 )
 
@@ -57,11 +58,11 @@ func (h *env) connect(changes map[string]any) {
 
 func asAlice(b *optest.Browser, start string) optest.Page { return b.SignIn(start, optest.Alice) }
 
-func claimNamed(r connectortest.Result, name string) connectortest.Claim {
-	if n := slices.IndexFunc(r.Claims, func(c connectortest.Claim) bool { return c.Name == name }); n >= 0 {
+func claimNamed(r connectortest.Result, name string) trace.Claim {
+	if n := slices.IndexFunc(r.Claims, func(c trace.Claim) bool { return c.Name == name }); n >= 0 {
 		return r.Claims[n]
 	}
-	return connectortest.Claim{}
+	return trace.Claim{}
 }
 
 func TestConnectorTest_ShowsResultKeepsNothing(t *testing.T) {

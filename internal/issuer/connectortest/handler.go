@@ -10,9 +10,9 @@ import (
 	"golang.org/x/oauth2"
 
 	"pachyderm/internal/connector"
-	"pachyderm/internal/connector/claimlog"
 	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/issuer/trace"
 	"pachyderm/internal/issuer/upstream"
 	"pachyderm/internal/limit/guess"
 	"pachyderm/internal/secret"
@@ -42,11 +42,16 @@ type attempt struct {
 	id     string
 	body   body
 	issuer string // whom the connector vouches for, once it is open
-	seen   *claimlog.Log
 	who    dexconn.Identity
-	// private is whether something that the connector read came from this machine
-	// or a private network.
-	private bool
+	trace  *trace.Draft
+}
+
+// attempt begins what of a test is done in one request, and returns the context
+// that its connector is to be asked with.
+func (h *Handler) attempt(r *http.Request, id string) (attempt, context.Context) {
+	ctx, t := trace.Begin(r.Context(), h.Tests.now, "", "", "")
+	t.Test = true
+	return attempt{id: id, trace: t}, ctx
 }
 
 func errOver() error {
@@ -87,7 +92,8 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, id string) error
 	if err := b.open(err); err != nil {
 		return err
 	}
-	a := attempt{id: id, body: b}
+	a, ctx := h.attempt(r, id)
+	a.body = b
 	c, err := h.Tests.open(b.Tested)
 	if err != nil {
 		return h.finish(w, r, a, err)
@@ -97,7 +103,7 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, id string) error
 	case dexconn.CallbackConnector:
 		return h.begin(w, r, a, inner, c.Callback())
 	case dexconn.PasswordConnector:
-		return h.password(w, r, a, inner)
+		return h.password(w, r.WithContext(ctx), a, inner)
 	}
 	return errOver()
 }
@@ -130,15 +136,12 @@ func (h *Handler) password(w http.ResponseWriter, r *http.Request, a attempt, c 
 		h.Pages.Render(w, r, http.StatusOK, page)
 		return nil
 	}
-	a.seen = claimlog.New(h.Tests.now)
 	var valid bool
 	var err error
-	watched, private := fetch.WatchPrivate(r.Context())
-	a.who, err = upstream.Within(watched, func(ctx context.Context) (who dexconn.Identity, err error) {
-		who, valid, err = c.Login(claimlog.In(ctx, a.seen), asked(), r.PostForm.Get("login"), r.PostForm.Get("password"))
+	a.who, err = upstream.Within(r.Context(), func(ctx context.Context) (who dexconn.Identity, err error) {
+		who, valid, err = c.Login(ctx, asked(), r.PostForm.Get("login"), r.PostForm.Get("password"))
 		return who, err
 	})
-	a.private = private()
 	guess.Judge(r.Context(), valid, err)
 	if err == nil && !valid {
 		page.Username, page.Invalid = r.PostForm.Get("login"), true
@@ -162,9 +165,9 @@ func (h *Handler) KeepResponse(w http.ResponseWriter, r *http.Request, state str
 // resume finds the test of a state in the browser that began it, and goes on
 // with the connector that it tests.
 func (h *Handler) resume(
-	w http.ResponseWriter, r *http.Request, state string, goOn func(attempt, *connector.Provider) error,
+	w http.ResponseWriter, r *http.Request, state string, goOn func(context.Context, attempt, *connector.Provider) error,
 ) (err error) {
-	a := attempt{id: idOf(state)}
+	a, ctx := h.attempt(r, idOf(state))
 	_, a.body, err = h.Tests.read(r.Context(), a.id)
 	if err := a.body.open(err); err != nil {
 		return err
@@ -177,12 +180,12 @@ func (h *Handler) resume(
 		return h.finish(w, r, a, err)
 	}
 	a.issuer = c.Issuer()
-	return goOn(a, c)
+	return goOn(ctx, a, c)
 }
 
 // Return is where a provider sends the browser back to.
 func (h *Handler) Return(w http.ResponseWriter, r *http.Request, state string) error {
-	return h.resume(w, r, state, func(a attempt, c *connector.Provider) (err error) {
+	return h.resume(w, r, state, func(ctx context.Context, a attempt, c *connector.Provider) (err error) {
 		inner, ok := c.Connector.(dexconn.CallbackConnector)
 		if !ok {
 			return errOver()
@@ -190,20 +193,18 @@ func (h *Handler) Return(w http.ResponseWriter, r *http.Request, state string) e
 		if a.body.Answer != nil {
 			r.PostForm = a.body.Answer
 		}
-		a.seen = claimlog.New(h.Tests.now)
-		watched, private := fetch.WatchPrivate(r.Context())
-		a.who, err = upstream.Within(watched, func(ctx context.Context) (dexconn.Identity, error) {
-			ctx = context.WithValue(claimlog.In(ctx, a.seen), oauth2.HTTPClient, fetch.HTTPClient(upstream.AnswerWithin))
+		a.trace.CameWith(r.Form)
+		a.who, err = upstream.Within(ctx, func(ctx context.Context) (dexconn.Identity, error) {
+			ctx = context.WithValue(ctx, oauth2.HTTPClient, fetch.HTTPClient(upstream.AnswerWithin))
 			return inner.HandleCallback(asked(), a.body.Pending, r.WithContext(ctx))
 		})
-		a.private = private()
 		return h.finish(w, r, a, err)
 	})
 }
 
 // Form is the request of a test whose provider takes it by POST only.
 func (h *Handler) Form(w http.ResponseWriter, r *http.Request, state string) error {
-	return h.resume(w, r, state, func(a attempt, c *connector.Provider) (err error) {
+	return h.resume(w, r, state, func(_ context.Context, a attempt, c *connector.Provider) (err error) {
 		inner, ok := c.Connector.(connector.FormPoster)
 		if !ok {
 			return errOver()
@@ -222,7 +223,7 @@ func (h *Handler) finish(w http.ResponseWriter, r *http.Request, a attempt, why 
 	if why != nil {
 		h.Pages.Log.InfoContext(r.Context(), "connector test failed", "connector", tested.ID, "type", tested.Type, "error", why)
 	}
-	result := h.Tests.result(r.Context(), a, why)
+	result := h.Tests.result(r.Context(), &a, why)
 	_, err := h.Tests.change(r.Context(), a.id, func(b *body) error { b.Result, b.Pending, b.Answer = &result, nil, nil; return nil })
 	if err := (body{}).open(err); err != nil {
 		return err

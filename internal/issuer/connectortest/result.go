@@ -2,32 +2,30 @@ package connectortest
 
 import (
 	"context"
-	"encoding/json"
 	"maps"
 	"slices"
-	"strings"
-
-	dexconn "github.com/dexidp/dex/connector"
 
 	"pachyderm/internal/connector"
-	"pachyderm/internal/connector/claimlog"
 	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/issuer/trace"
 	"pachyderm/internal/issuer/upstream"
 	"pachyderm/internal/secret"
 )
 
 // result says what would come of a sign-in, as far as it got.
-func (s *Service) result(ctx context.Context, a attempt, why error) Result {
-	b := a.body
-	out := Result{Claims: claims(a.seen.Seen(), a.who), IsLive: b.Live != nil, Differences: differences(b.Live, b.Tested)}
+func (s *Service) result(ctx context.Context, a *attempt, why error) Result {
+	b, who := a.body, upstream.Account(a.who)
+	out := Result{Claims: trace.Claims(a.trace.Seen(), who, maxShown), IsLive: b.Live != nil, Differences: differences(b.Live, b.Tested)}
 	if why == nil {
 		why = s.whoWouldItBe(ctx, a, &out)
 	}
-	if a.private && !b.MayGrant {
+	a.trace.Connector, a.trace.Person, a.trace.Asserted, a.trace.Groups = b.Tested.ID, out.User, who.Groups, out.Groups
+	s.traces.Add(a.trace.End(s.now(), who, why))
+	if a.trace.FromPrivate() && !b.MayGrant {
 		return out.withheld(why != nil)
 	}
 	if why == nil {
@@ -56,7 +54,7 @@ func (r Result) withheld(failed bool) Result {
 	return r
 }
 
-func (s *Service) whoWouldItBe(ctx context.Context, a attempt, out *Result) error {
+func (s *Service) whoWouldItBe(ctx context.Context, a *attempt, out *Result) error {
 	if err := upstream.CheckAccount(a.who); err != nil {
 		return err
 	}
@@ -77,66 +75,10 @@ func (s *Service) whoWouldItBe(ctx context.Context, a attempt, out *Result) erro
 	})
 }
 
-// claims are what the connector recorded or, of one that records none, what it
-// made of them.
-func claims(seen claimlog.Seen, who dexconn.Identity) []Claim {
-	if seen.Claims == nil {
-		if who.UserID == "" {
-			return nil
-		}
-		seen = madeOf(who)
-	}
-	var out []Claim
-	for _, name := range slices.Sorted(maps.Keys(seen.Claims)) {
-		if isOneTime(name) {
-			continue
-		}
-		var uses []string
-		for _, u := range seen.Uses {
-			if u.Claim == name {
-				uses = append(uses, u.As)
-			}
-		}
-		out = append(out, Claim{fetch.Clean(name), short(seen.Claims[name]), strings.Join(uses, ", ")})
-	}
-	for _, u := range seen.Uses {
-		if _, there := seen.Claims[u.Claim]; !there {
-			out = append(out, Claim{fetch.Clean(u.Claim), "", u.As + " (missing)"})
-		}
-	}
-	return out
-}
+// maxShown is how many characters of a value are shown.
+const maxShown = 200
 
-// madeOf is what a connector that records no claims has made of a person.
-func madeOf(who dexconn.Identity) claimlog.Seen {
-	w := claimlog.Seen{Claims: map[string]any{}}
-	for _, said := range []struct{ claim, as, value string }{
-		{"id", claimlog.UserID, who.UserID}, {"email", claimlog.Email, who.Email}, {"name", claimlog.Name, who.Username}, {
-			"username", claimlog.Username, who.PreferredUsername,
-		},
-	} {
-		if said.value != "" {
-			w.Claims[said.claim], w.Uses = said.value, append(w.Uses, claimlog.Use{As: said.as, Claim: said.claim})
-		}
-	}
-	if who.Groups != nil {
-		w.Claims["groups"], w.Uses = who.Groups, append(w.Uses, claimlog.Use{As: claimlog.Groups, Claim: "groups"})
-	}
-	return w
-}
-
-// isOneTime is for claims that mean something to one sign-in only.
-func isOneTime(name string) bool {
-	return slices.Contains([]string{"nonce", "at_hash", "c_hash", "s_hash", "jti"}, name)
-}
-
-func short(v any) string {
-	raw, err := json.Marshal(v)
-	if err != nil {
-		return ""
-	}
-	return fetch.Clean(string(raw))
-}
+func shown(v any) string { return trace.Short(v, maxShown) }
 
 // differences are the keys that a test would change; a secret is only said to
 // be another.
@@ -146,7 +88,7 @@ func differences(live *registry.Row, tested registry.Row) []Difference {
 	}
 	var out []Difference
 	if live.Name != tested.Name {
-		out = append(out, Difference{"name", short(live.Name), short(tested.Name)})
+		out = append(out, Difference{"name", shown(live.Name), shown(tested.Name)})
 	}
 	shownLive, shownTested := connector.Redact(live.Type, live.Config), connector.Redact(tested.Type, tested.Config)
 	keys := maps.Clone(live.Config)
@@ -161,10 +103,10 @@ func differences(live *registry.Row, tested registry.Row) []Difference {
 		}
 		d := Difference{Key: "config." + key}
 		if was != nil {
-			d.Live = short(shownLive[key])
+			d.Live = shown(shownLive[key])
 		}
 		if is != nil {
-			d.Tested = short(shownTested[key])
+			d.Tested = shown(shownTested[key])
 		}
 		out = append(out, d)
 	}

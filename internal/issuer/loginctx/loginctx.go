@@ -14,14 +14,17 @@ type Login struct {
 	Params  url.Values           `json:"-"` // query of the request that began it
 	Request *storage.AuthRequest `json:"-"`
 	Err     error                `json:"-"` // why the connector, or our check of its answer, refused
+	Code    string               `json:"-"` // id of the HTTP request
 
 	// What the auth request keeps until its person has signed in: the hash of the
 	// browser's cookie, the response mode that the application asked for, the
-	// revision of the connector once one has been read, what the connector wants
-	// back, and the form that the provider's response came in, if it came in one.
+	// revision of the connector once one has been read, the address that the browser
+	// reached us by, what the connector wants back, and the form that the provider's
+	// response came in, if it came in one.
 	Browser  string     `json:"browser"`
 	Mode     string     `json:"mode,omitempty"`
 	Revision string     `json:"revision"`
+	Host     string     `json:"host,omitempty"` // by which the browser came at the beginning
 	Inner    []byte     `json:"inner,omitempty"`
 	Answer   url.Values `json:"answer,omitempty"`
 	Trace    string     `json:"trace,omitempty"` // of the request that began it

@@ -21,6 +21,7 @@ import (
 	"pachyderm/internal/issuer/dexstore"
 	"pachyderm/internal/issuer/loginctx"
 	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/issuer/trace"
 	"pachyderm/internal/secret"
 	"pachyderm/test/idp"
 )
@@ -53,7 +54,7 @@ func open(t *testing.T) *office {
 	}
 	r := registry.New(registry.Config{DB: d, Sealer: sealer, Objects: dexstore.New(d, sealer), Now: o.clock, Deps: deps})
 	o.registry = r
-	o.Upstream = New(d, r, o.clock, deps)
+	o.Upstream = New(d, r, o.clock, deps, trace.New(trace.Config{Now: o.clock}))
 	return o
 }
 

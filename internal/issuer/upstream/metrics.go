@@ -4,6 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"pachyderm/internal/fault"
+	"pachyderm/internal/issuer/trace"
 )
 
 // The steps of a sign-in that ask a provider.
@@ -38,18 +39,7 @@ var errWrongPassword = fault.New(fault.Unauthenticated, "wrong password")
 
 // count notes how a sign-in ended.
 func (m metrics) count(connector string, err error) {
-	result := "refused"
-	switch {
-	case err == nil:
-		result = "ok"
-	case fault.Is(err, fault.Unavailable):
-		result = "unavailable"
-	case fault.Is(err, fault.Unauthenticated):
-		result = "unproven"
-	case fault.Is(err, fault.Internal):
-		result = "error"
-	}
-	m.signIns.WithLabelValues(connector, result).Inc()
+	m.signIns.WithLabelValues(connector, string(trace.ResultOf(err))).Inc()
 }
 
 // Describe is prometheus.Collector's.

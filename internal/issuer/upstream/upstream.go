@@ -20,6 +20,7 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/loginctx"
 	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/issuer/trace"
 )
 
 // AnswerWithin bounds each call of a connector, so that a provider which hangs
@@ -32,6 +33,7 @@ type Upstream struct {
 	registry *registry.Registry
 	now      func() time.Time
 	deps     func() connector.Deps
+	traces   *trace.Store
 
 	client  *http.Client
 	logins  sync.Map // by state: *loginctx.Login, while the HTTP request that began it lasts
@@ -42,9 +44,9 @@ type Upstream struct {
 }
 
 // New makes an Upstream; it opens nothing.
-func New(d *db.DB, r *registry.Registry, now func() time.Time, deps func() connector.Deps) *Upstream {
+func New(d *db.DB, r *registry.Registry, now func() time.Time, deps func() connector.Deps, traces *trace.Store) *Upstream {
 	return &Upstream{
-		db: d, registry: r, now: now, deps: deps,
+		db: d, registry: r, now: now, deps: deps, traces: traces,
 		client: fetch.HTTPClient(AnswerWithin), changed: make(chan struct{}, 1), health: health{by: map[string]*Health{}, now: now},
 		metrics: newMetrics(),
 	}
@@ -153,7 +155,7 @@ func (u *Upstream) Resolve(c storage.Connector) (dexconn.Connector, error) {
 	}
 	p := u.open(c.ID, c.Type, strings.TrimSuffix(c.ResourceVersion, cannotOpen), d.Managed, config)
 	if p.err != nil {
-		return broken{u, p.err}, nil //nolint:nilerr // it says so when somebody wants to log in with it
+		return broken{u, c.ID, p.err}, nil //nolint:nilerr // it says so when somebody wants to log in with it
 	}
 	w := wrapped{upstream: u, id: c.ID, instance: d.Instance, provider: p.Provider}
 	_, refreshes := p.Connector.(dexconn.RefreshConnector)
@@ -175,7 +177,7 @@ func (u *Upstream) Resolve(c storage.Connector) (dexconn.Connector, error) {
 		}
 		return password{w}, nil
 	}
-	return broken{u, fault.New(fault.Precondition, "connectors of type %s cannot be used yet", c.Type)}, nil
+	return broken{u, c.ID, fault.New(fault.Precondition, "connectors of type %s cannot be used yet", c.Type)}, nil
 }
 
 // dexConfig carries through Dex's storage type what Dex has no field for.

@@ -19,6 +19,7 @@ import (
 	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/loginctx"
 	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/issuer/trace"
 	"pachyderm/internal/limit/guess"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/tracing"
@@ -84,16 +85,47 @@ func CheckAccount(c dexconn.Identity) error {
 	return nil
 }
 
+// trace begins the trace of a request of a login, which its end writes.
+func (w wrapped) trace(ctx context.Context, l *loginctx.Login) (context.Context, *trace.Draft) {
+	revision, client := "", ""
+	if l != nil {
+		revision = l.Revision
+		if l.Request != nil {
+			client = l.Request.ClientID
+		}
+	}
+	return trace.Begin(ctx, w.upstream.now, w.id, revision, client)
+}
+
+// Account is what of an identity is shown in traces.
+func Account(c dexconn.Identity) trace.Account {
+	return trace.Account{UserID: c.UserID, Email: c.Email, Name: c.Username, Username: c.PreferredUsername, Groups: c.Groups}
+}
+
+// came is the end of a sign-in for which the connector made who of the provider's
+// response: our identity, or why there is none.
+func (w wrapped) came(ctx context.Context, d *trace.Draft, who dexconn.Identity, err error) (dexconn.Identity, error) {
+	var c dexconn.Identity
+	if err == nil {
+		c, err = w.signedIn(ctx, d, who)
+	}
+	w.upstream.metrics.count(w.id, err)
+	w.upstream.traces.Add(d.End(w.upstream.now(), Account(who), err))
+	return c, err
+}
+
 // signedIn turns the account at the provider into our identity, which is what
 // tokens then speak of.
-func (w wrapped) signedIn(ctx context.Context, c dexconn.Identity) (dexconn.Identity, error) {
+func (w wrapped) signedIn(ctx context.Context, d *trace.Draft, c dexconn.Identity) (dexconn.Identity, error) {
 	if err := CheckAccount(c); err != nil {
 		return dexconn.Identity{}, err
 	}
+	d.Person, _ = principal.OfUser(c.Email)
 	groups, err := w.upstream.registry.GroupNames(ctx, w.id, w.instance, c.Groups)
 	if err != nil {
 		return dexconn.Identity{}, err
 	}
+	d.Asserted, d.Groups = c.Groups, groups
 	who, err := identity.SignedIn(ctx, w.upstream.db, identity.SignIn{
 		ConnectorID: w.id, Instance: w.instance, Issuer: w.provider.Issuer(), Subject: c.UserID, Email: c.Email, Groups: groups,
 		TokenSub: func(id string) (string, error) { return tokens.GenSubject(id, w.id) },
@@ -107,6 +139,7 @@ func (w wrapped) signedIn(ctx context.Context, c dexconn.Identity) (dexconn.Iden
 	if !who.Approved { // other applications believe what our ID tokens say
 		c.EmailVerified, groups = false, nil
 	}
+	d.Person = who.User
 	c.UserID, c.Email, c.Groups = who.ID, who.User.Local(), groups
 	return c, nil
 }
@@ -125,7 +158,8 @@ func (w callback) LoginURL(s dexconn.Scopes, _, state string) (string, []byte, e
 	if f == nil {
 		return "", nil, fault.New(fault.Internal, "no login is known by this state")
 	}
-	b, err := ask(context.Background(), w.wrapped, stepStart, func(ctx context.Context) (begun, error) {
+	ctx, d := w.trace(context.Background(), f)
+	b, err := ask(ctx, w.wrapped, stepStart, func(ctx context.Context) (begun, error) {
 		if err := w.confirm(ctx); err != nil {
 			return begun{}, err
 		}
@@ -133,9 +167,11 @@ func (w callback) LoginURL(s dexconn.Scopes, _, state string) (string, []byte, e
 		return begun{u, inner}, err
 	})
 	if err != nil {
-		f.Err = err
+		f.Err, d.Code = err, f.Code
+		w.upstream.traces.Add(d.End(w.upstream.now(), trace.Account{}, err))
 		return "", nil, err
 	}
+	w.upstream.traces.Sent(w.id, w.provider.Callback(), f.Host)
 	f.Inner = b.inner
 	data, err := f.Data()
 	return b.url, data, err
@@ -159,14 +195,13 @@ func (w callback) HandleCallback(s dexconn.Scopes, data []byte, r *http.Request)
 			return dexconn.Identity{}, err
 		}
 		w.fromBrowser = r.URL.Query().Has("error")
-		c, err := ask(r.Context(), w.wrapped, stepCallback, func(ctx context.Context) (dexconn.Identity, error) {
+		w.upstream.traces.Returned(w.id, w.provider.Callback(), l.Host)
+		ctx, d := w.trace(r.Context(), loginctx.FromContext(r.Context()))
+		d.CameWith(r.Form)
+		c, err := ask(ctx, w.wrapped, stepCallback, func(ctx context.Context) (dexconn.Identity, error) {
 			return w.provider.Connector.(dexconn.CallbackConnector).HandleCallback(s, l.Inner, r.WithContext(ctx))
 		})
-		if err == nil {
-			c, err = w.signedIn(r.Context(), c)
-		}
-		w.upstream.metrics.count(w.id, err)
-		return c, err
+		return w.came(ctx, d, c, err)
 	})
 }
 
@@ -183,6 +218,7 @@ func (w password) Login(ctx context.Context, s dexconn.Scopes, username, pass st
 		valid bool
 	}
 	c, err = note(ctx, func() (dexconn.Identity, error) {
+		ctx, d := w.trace(ctx, loginctx.FromContext(ctx))
 		a, err := ask(ctx, w.wrapped, stepPassword, func(ctx context.Context) (answer, error) {
 			who, valid, err := w.provider.Connector.(dexconn.PasswordConnector).Login(ctx, s, username, pass)
 			return answer{who, valid}, err
@@ -191,13 +227,10 @@ func (w password) Login(ctx context.Context, s dexconn.Scopes, username, pass st
 		valid = a.valid
 		if err == nil && !valid {
 			w.upstream.metrics.count(w.id, errWrongPassword)
+			w.upstream.traces.Add(d.End(w.upstream.now(), trace.Account{}, errWrongPassword))
 			return a.who, nil
 		}
-		if err == nil {
-			a.who, err = w.signedIn(ctx, a.who)
-		}
-		w.upstream.metrics.count(w.id, err)
-		return a.who, err
+		return w.came(ctx, d, a.who, err)
 	})
 	return c, valid, err
 }
@@ -220,7 +253,8 @@ func (w refresh) Refresh(ctx context.Context, s dexconn.Scopes, c dexconn.Identi
 	if err != nil {
 		return dexconn.Identity{}, err
 	}
-	return w.signedIn(ctx, c)
+	_, d := w.trace(ctx, nil) // which is no sign-in, and is not kept
+	return w.signedIn(ctx, d, c)
 }
 
 // note keeps the error of a connector for our handler: Dex would only log it.
@@ -237,13 +271,17 @@ func note(ctx context.Context, f func() (dexconn.Identity, error)) (dexconn.Iden
 // broken stands for a connector that cannot be opened.
 type broken struct {
 	upstream *Upstream
+	id       string
 	err      error
 }
 
 func (b broken) LoginURL(_ dexconn.Scopes, _, state string) (string, []byte, error) {
 	if f := b.upstream.login(state); f != nil {
 		f.Err = fault.New(fault.Precondition, "this identity provider is not set up correctly").
-			Next("an administrator can see why with: pachctl idp list-connector").Because(b.err)
+			Next("an administrator can see why with: pachctl idp list-connector").At(fault.FieldOf(b.err)).Because(b.err)
+		_, d := wrapped{upstream: b.upstream, id: b.id}.trace(context.Background(), f)
+		d.Code = f.Code
+		b.upstream.traces.Add(d.End(b.upstream.now(), trace.Account{}, f.Err))
 	}
 	return "", nil, b.err
 }

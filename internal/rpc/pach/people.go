@@ -8,7 +8,7 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
-	"pachyderm/internal/issuer"
+	"pachyderm/internal/issuer/refreshtoken"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/rpc/wire"
 	"pachyderm/internal/session"
@@ -136,7 +136,7 @@ func (s *server) ListRefreshTokens(ctx context.Context, req *pb.ListRefreshToken
 	if err := session.FromContext(ctx).AuthorizeAbout(who, access.ClusterAuthExtractTokens); err != nil {
 		return nil, err
 	}
-	all, next, err := s.issuer.RefreshTokens(ctx, who, page(req))
+	all, next, err := s.issuer.RefreshTokens.List(ctx, who, page(req))
 	out := &pb.ListRefreshTokensResponse{NextPageToken: next}
 	for _, t := range all {
 		out.RefreshTokens = append(out.RefreshTokens, refreshTokenToProto(t))
@@ -144,7 +144,7 @@ func (s *server) ListRefreshTokens(ctx context.Context, req *pb.ListRefreshToken
 	return out, err
 }
 
-func refreshTokenToProto(t issuer.RefreshToken) *pb.RefreshToken {
+func refreshTokenToProto(t refreshtoken.Token) *pb.RefreshToken {
 	return &pb.RefreshToken{
 		Id: t.ID, Principal: t.User.String(), Client: t.ClientID, Connector: t.ConnectorID,
 		Created: wire.Timestamp(t.Created), Used: wire.Timestamp(t.Used), Expires: wire.Timestamp(t.RefreshUntil),
@@ -156,7 +156,7 @@ func (s *server) RevokeSession(ctx context.Context, req *pb.RevokeSessionRequest
 	by := session.FromContext(ctx)
 	err := s.sessions.RevokeByID(ctx, by, req.GetId())
 	if fault.Is(err, fault.NotFound) {
-		err = s.issuer.EndGrant(ctx, by.Name, req.GetId(), by.AuthorizeRevoke)
+		err = s.issuer.RefreshTokens.End(ctx, by.Name, req.GetId(), by.AuthorizeRevoke)
 	}
 	return &pb.RevokeSessionResponse{}, err
 }

@@ -1,30 +1,47 @@
-package pachd
+package httplimit
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/endpoint"
 	"pachyderm/internal/limit"
+	"pachyderm/internal/limit/guess"
 	"pachyderm/internal/web"
 	"pachyderm/internal/web/browser"
 	"pachyderm/internal/web/theme"
 )
 
-// limited holds whoever sends a request over HTTP to the limits, before
-// anything is stored, asked or worked out for them.
+// Issuer is what the limits need to know of the issuer.
+type Issuer interface {
+	URL() string // in which its endpoints are
+	StayOnHTTPS(h http.Header)
+}
+
+// Config is what limits are made from.
+type Config struct {
+	Limits  *limit.Limits
+	Guesses *guess.Guesses
+	Issuer  Issuer
+	Log     *slog.Logger
+	Now     func() time.Time
+}
+
 type limited struct {
-	*Pachd
+	Config
 	pages web.Pages
 	next  http.Handler
 }
 
-func (p *Pachd) limit(next http.Handler) http.Handler {
-	pages := web.Pages{Log: p.log, Now: p.now, Title: "Please wait a moment", Next: "Try again later."}
-	return limited{p, pages, next}
+// New holds requests to the limits, and hands on what is within them.
+func New(c Config, next http.Handler) http.Handler {
+	pages := web.Pages{Log: c.Log, Now: c.Now, Title: "Please wait a moment", Next: "Try again later."}
+	return limited{c, pages, next}
 }
 
 func (l limited) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -47,10 +64,10 @@ func (l limited) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// path is that of a request below the issuer's.
-func (p *Pachd) path(r *http.Request) string {
+// Path is that of a request below the issuer's.
+func Path(i Issuer, r *http.Request) string {
 	path := r.URL.Path
-	if u, err := url.Parse(p.Issuer.URL()); err == nil {
+	if u, err := url.Parse(i.URL()); err == nil {
 		path = strings.TrimPrefix(path, u.Path)
 	}
 	return path
@@ -71,7 +88,7 @@ func (l limited) admit(w http.ResponseWriter, r *http.Request, network string) e
 			return err
 		}
 	}
-	path := l.path(r)
+	path := Path(l.Issuer, r)
 	isLogin := strings.HasPrefix(path, "/auth/") && strings.HasSuffix(path, "/login")
 	switch {
 	case strings.HasPrefix(path, "/auth/") && !isLogin && r.Method != http.MethodGet && r.Method != http.MethodHead:
@@ -123,7 +140,7 @@ func (l limited) admitClient(w http.ResponseWriter, r *http.Request, k limit.Kin
 func (l limited) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	theme.SetHeaders(w.Header())
 	l.Issuer.StayOnHTTPS(w.Header())
-	if _, ok := ofApplications(l.path(r)); !ok {
+	if _, ok := ofApplications(Path(l.Issuer, r)); !ok {
 		l.pages.Fail(w, r, err)
 		return
 	}
@@ -136,10 +153,4 @@ func (l limited) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		web.SetRetryAfter(w.Header(), err)
 	}
 	no.Write(w)
-}
-
-func (p *Pachd) newLimits() *limit.Limits {
-	return limit.New(limit.Config{
-		SignInsPerMinute: p.config.Limits.SignInsPerMinute, Proxies: limit.Proxies(p.config.TrustedProxies), Log: p.log, Now: p.now,
-	})
 }

@@ -1,4 +1,4 @@
-package pachd
+package httplimit
 
 import (
 	"context"
@@ -19,7 +19,7 @@ type guessed struct {
 
 // guess finds out whether a request is a guess, and counts it; nil for others.
 func (l limited) guess(w http.ResponseWriter, r *http.Request, network string) (*guessed, error) {
-	path := l.path(r)
+	path := Path(l.Issuer, r)
 	isCode := path == "/device/auth/verify_code"
 	isPassword := strings.HasPrefix(path, "/auth/") && strings.HasSuffix(path, "/login") || strings.HasPrefix(path, "/connector-test/")
 	if r.Method != http.MethodPost || !isCode && !isPassword {
@@ -29,17 +29,17 @@ func (l limited) guess(w http.ResponseWriter, r *http.Request, network string) (
 		return nil, err
 	}
 	if isCode {
-		g, err := l.guesses.UserCode(r.Context(), network)
+		g, err := l.Guesses.UserCode(r.Context(), network)
 		return &guessed{Guess: g}, err
 	}
 	account := r.PostForm.Get("login")
-	g, err := l.guesses.Password(r.Context(), network, account)
-	return &guessed{g, account, l.guesses.Known(account, l.knownCookie().Value(r))}, err
+	g, err := l.Guesses.Password(r.Context(), network, account)
+	return &guessed{g, account, l.Guesses.Known(account, l.knownCookie().Value(r))}, err
 }
 
 // knownCookie says to which accounts a browser has signed in by password.
-func (p *Pachd) knownCookie() browser.Cookie {
-	return browser.Cookie{Name: "pach-known", Secure: strings.HasPrefix(p.Issuer.URL(), "https:"), MaxAge: guess.KnownFor}
+func (l limited) knownCookie() browser.Cookie {
+	return browser.Cookie{Name: "pach-known", Secure: strings.HasPrefix(l.Issuer.URL(), "https:"), MaxAge: guess.KnownFor}
 }
 
 // serveGuess has a guess looked at, after its delay.
@@ -60,7 +60,7 @@ func (l limited) serveGuess(w http.ResponseWriter, r *http.Request, network stri
 		w = &remembering{ResponseWriter: w, remember: func() {
 			if g.Right() {
 				c := l.knownCookie()
-				c.Set(w, l.guesses.Remember(g.account, c.Value(r)))
+				c.Set(w, l.Guesses.Remember(g.account, c.Value(r)))
 			}
 		}}
 	}
