@@ -4346,8 +4346,7 @@ func (x *SignInCounts) GetErrors() int64 {
 type SignInCause struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	Connector string                 `protobuf:"bytes,1,opt,name=connector,proto3" json:"connector,omitempty"`
-	// What the refused sign-ins have in common; %s and the like stand for what they
-	// have not.
+	// What the refused sign-ins have in common; ... stands for what they have not.
 	Cause    string `protobuf:"bytes,2,opt,name=cause,proto3" json:"cause,omitempty"`
 	Attempts int64  `protobuf:"varint,3,opt,name=attempts,proto3" json:"attempts,omitempty"`
 	// Of whom it is known who they are.

@@ -168,7 +168,7 @@ func TestTraces_AreListedByFilter(t *testing.T) {
 			"unproven":    {trace.Filter{Result: trace.Unproven, Connector: "ldap"}, 10},
 			"unavailable": {trace.Filter{Result: trace.Unavailable}, 1},
 			"error":       {trace.Filter{Result: trace.Failed}, 1},
-			"a cause":     {trace.Filter{Cause: "%s is disabled"}, 10},
+			"a cause":     {trace.Filter{Cause: "... is disabled"}, 10},
 			"none":        {trace.Filter{Connector: "okta", Result: trace.Unproven}, 0},
 		} {
 			got := e.list(c.filter)
@@ -263,7 +263,7 @@ func TestSummary_GroupsCauses(t *testing.T) {
 		for n := range s.Causes {
 			s.Causes[n].First, s.Causes[n].Last = s.Causes[n].First.UTC(), s.Causes[n].Last.UTC()
 		}
-		want := trace.Cause{Connector: "okta", Cause: "%s is disabled", Attempts: 4, People: 2, First: first, Last: last.At, Example: last.Code}
+		want := trace.Cause{Connector: "okta", Cause: "... is disabled", Attempts: 4, People: 2, First: first, Last: last.At, Example: last.Code}
 		if len(s.Causes) != 2 {
 			t.Fatalf("%d causes: %+v", len(s.Causes), s.Causes)
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -165,8 +166,11 @@ func (d *Draft) End(now time.Time, who Account, err error) Trace {
 	return t
 }
 
+// verb is the place of a value in a format.
+var verb = regexp.MustCompile(`%[+#]?[a-zA-Z]`)
+
 func (b *Body) explain(err error) {
-	b.Cause = fault.Clean(fault.Form(err), maxText)
+	b.Cause = fault.Clean(verb.ReplaceAllString(fault.Form(err), "..."), maxText)
 	b.Error, b.Next, b.Setting = fault.What(err), fault.NextOf(err), fault.FieldOf(err)
 	b.Detail = fault.Clean(err.Error(), maxText)
 	if b.Setting == "" {

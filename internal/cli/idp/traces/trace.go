@@ -128,7 +128,7 @@ func (t shown) print(k *kit.Kit) {
 		{"user", t.User}, {"for", t.Client}, {"why", t.Error}, {"cause", t.Detail}, {"setting", t.Setting}, {"next", t.Next},
 	} {
 		if line.text != "" {
-			k.Printf("%-9s%s\n", line.name+":", line.text)
+			k.Printf("%-10s%s\n", line.name+":", line.text)
 		}
 	}
 	t.printSteps(k)
@@ -138,7 +138,7 @@ func (t shown) print(k *kit.Kit) {
 		list []string
 	}{{"asserted", t.AssertedGroups}, {"groups", t.Groups}, {"roles", t.Roles}} {
 		if len(line.list) > 0 {
-			k.Printf("%-9s%s\n", line.name+":", strings.Join(line.list, ", "))
+			k.Printf("%-10s%s\n", line.name+":", strings.Join(line.list, ", "))
 		}
 	}
 	if t.Withheld {
