@@ -41,6 +41,8 @@ import (
 const (
 	// loginsLiveFor is how long a person may take to sign in.
 	loginsLiveFor = 30 * time.Minute
+	// undoEvery is how often pachd looks for changes that nobody has confirmed in time.
+	undoEvery = 2 * time.Second
 	// devicesLiveFor is how long a device waits for its person (RFC 8628).
 	devicesLiveFor = 10 * time.Minute
 )
@@ -176,10 +178,16 @@ func (i *Issuer) Run(ctx context.Context) error {
 	var traces sync.WaitGroup
 	traces.Go(func() { i.Traces.Run(ctx) })
 	defer traces.Wait()
+	undo := time.NewTicker(undoEvery)
+	defer undo.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-undo.C:
+			if err := i.Registry.Undo(ctx); err != nil && ctx.Err() == nil {
+				i.with.Log.ErrorContext(ctx, "a change of a connector that nobody has confirmed cannot be undone", "error", err)
+			}
 		case <-i.changed:
 			if err := i.reload(ctx); err != nil && ctx.Err() == nil {
 				i.with.Log.ErrorContext(ctx, "cannot apply the stored settings", "error", err)

@@ -228,6 +228,11 @@ func (h *Handler) finish(w http.ResponseWriter, r *http.Request, a attempt, why 
 	if err := (body{}).open(err); err != nil {
 		return err
 	}
+	if live := a.body.Live; why == nil && result.Error == "" && live != nil && len(result.Differences) == 0 {
+		if err := h.Tests.registry.Verify(r.Context(), tested.ID, live.Revision); err != nil {
+			return err
+		}
+	}
 	h.Pages.Render(w, r, http.StatusOK, web.ConnectorTest{Name: tested.Name, User: string(result.User), Error: result.Error})
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"regexp"
 	"strings"
+	"time"
 
 	"pachyderm/internal/access"
 	"pachyderm/internal/audit"
@@ -33,6 +34,9 @@ type Connector struct {
 	// Approval and Revision are of what is stored; nobody writes them.
 	Approval Approval
 	Revision string // unique over all connectors and times
+	State    State
+	Verified bool      // a connector test has succeeded with what is stored
+	UndoAt   time.Time // when it goes back to what it was before, unless that is confirmed; zero for never
 }
 
 // Row is a connector revision: a stored connector at one time, secrets and all.
@@ -41,6 +45,9 @@ type Row struct {
 	Instance string // differs for a connector that was deleted and made again
 	Document []byte // Config as JSON
 	approved string // the revision that was approved last, or empty
+	undo     string // the revision that UndoAt goes back to
+	author   principal.Name
+	note     string
 }
 
 // idForm keeps connector ids fit for URLs and for group names.
@@ -78,14 +85,19 @@ func (r Row) redacted() Connector {
 // first connector that is approved names groups as they are; those of others
 // carry its id. Faults: Invalid, Exists, Unavailable.
 func (g *Registry) CreateConnector(ctx context.Context, by Author, c Connector) error {
+	c.State = Active
+	return g.create(ctx, by, c)
+}
+
+func (g *Registry) create(ctx context.Context, by Author, c Connector) error {
 	if err := checkNew(c); err != nil {
 		return err
 	}
-	if err := connector.Verify(ctx, c.ID, c.Type, c.Config, g.with.Deps()); err != nil {
-		return cannotOpen(err)
+	if err := g.verify(ctx, c); err != nil {
+		return err
 	}
 	c.Revision = rand.Text()
-	r := Row{Connector: c, Instance: rand.Text()}
+	r := Row{Connector: c, Instance: rand.Text(), author: by.Name}
 	if by.MayGrant {
 		r.approved = r.Revision
 	}
@@ -100,7 +112,7 @@ func (g *Registry) CreateConnector(ctx context.Context, by Author, c Connector) 
 			}
 			return err
 		}
-		if by.MayGrant {
+		if by.MayGrant && c.State == Active {
 			if err := ClaimBareGroups(ctx, tx, r.Instance); err != nil {
 				return err
 			}
@@ -133,6 +145,19 @@ func checkNew(c Connector) error {
 	return connector.CheckSecrets(c.Type, c.Config)
 }
 
+// verify asks the provider, too, except of a draft.
+func (g *Registry) verify(ctx context.Context, c Connector) (err error) {
+	if c.State == Draft {
+		_, err = connector.Open(c.ID, c.Type, c.Config, g.with.Deps())
+	} else {
+		err = connector.Verify(ctx, c.ID, c.Type, c.Config, g.with.Deps())
+	}
+	if err != nil {
+		err = cannotOpen(err)
+	}
+	return err
+}
+
 func cannotOpen(err error) error {
 	return fault.Prefix(err, "unable to open connector")
 }
@@ -143,12 +168,16 @@ func cannotOpen(err error) error {
 // NotFound, Invalid, Precondition, Unavailable; Conflict for a version, if nothing
 // else is wrong.
 func (g *Registry) UpdateConnector(ctx context.Context, by Author, change Connector) error {
+	return g.update(ctx, by, change, 0)
+}
+
+// update undoes itself after a time, if one is given, unless it is confirmed.
+func (g *Registry) update(ctx context.Context, by Author, change Connector, undoAfter time.Duration) error {
 	old, err := g.read(ctx, change.ID)
 	if err != nil {
 		return err
 	}
-	const method = "identity.UpdateIDPConnector"
-	if err := g.checkManaged(ctx, managed.Connector, change.ID, method); err != nil {
+	if err := g.checkManaged(ctx, managed.Connector, change.ID, updateMethod); err != nil {
 		return err
 	}
 	next, err := old.changedBy(change)
@@ -158,38 +187,33 @@ func (g *Registry) UpdateConnector(ctx context.Context, by Author, change Connec
 	if err := old.checkDestination(next); err != nil {
 		return err
 	}
+	if undoAfter > 0 {
+		next.undo, next.UndoAt = old.Revision, g.with.Now().Add(undoAfter)
+	}
+	next.author = by.Name
+	return g.put(ctx, by, change.Version, old, next)
+}
+
+const updateMethod = "identity.UpdateIDPConnector"
+
+// put stores next in place of old, if it is another.
+func (g *Registry) put(ctx context.Context, by Author, version int64, old, next Row) error {
 	sameProvider := connector.Equal(next.Config, old.Config)
 	if !sameProvider {
 		// Before the version: a document with a mistake is mended in one go.
-		if err := connector.Verify(ctx, next.ID, next.Type, next.Config, g.with.Deps()); err != nil {
-			return cannotOpen(err)
+		if err := g.verify(ctx, next.Connector); err != nil {
+			return err
 		}
 	}
 	sameContent := sameProvider && next.Name == old.Name
-	if next.Version, err = nextVersion(change.Version, old.Version, sameContent); err != nil {
+	var err error
+	if next.Version, err = nextVersion(version, old.Version, sameContent); err != nil {
 		return err
 	}
 	if sameContent && next.Version == old.Version {
 		return nil
 	}
-	next.Revision = rand.Text()
-	if err := g.decideApproval(ctx, by, old, &next); err != nil {
-		return err
-	}
-	return g.with.DB.Update(ctx, func(tx *db.Tx) error {
-		if err := managed.Check(ctx, tx, managed.Connector, change.ID, method); err != nil {
-			return err
-		}
-		if err := g.replaceConnector(ctx, tx, old, next); err != nil {
-			return err
-		}
-		if next.Instance != old.Instance {
-			if _, err := identity.EndInstance(ctx, tx, old.Instance); err != nil { // which has stated no groups
-				return err
-			}
-		}
-		return g.record(ctx, tx, by.Name, "connector.update", change.ID)
-	})
+	return g.write(ctx, by, old, next, "connector.update")
 }
 
 // ForTest is what a document would be if it were stored, and what is stored under
@@ -243,7 +267,7 @@ func (r Row) checkDestination(next Row) error {
 }
 
 func (r Row) changedBy(change Connector) (Row, error) {
-	next := r
+	next := r.settled()
 	if change.Name != "" {
 		next.Name = change.Name
 	}
@@ -329,7 +353,7 @@ func (g *Registry) DeleteAll(ctx context.Context, by principal.Name) error {
 	if err != nil {
 		return err
 	}
-	rows, err := g.Rows(ctx)
+	s, err := g.state.Get(ctx)
 	if err != nil {
 		return err
 	}
@@ -342,7 +366,7 @@ func (g *Registry) DeleteAll(ctx context.Context, by principal.Name) error {
 				return err
 			}
 		}
-		for _, r := range rows {
+		for _, r := range s.stored {
 			if r.Managed {
 				continue
 			}

@@ -52,7 +52,7 @@ func (g *Registry) StoredManaged(ctx context.Context, id string) (exists, isMana
 }
 
 func (r Row) is(c Connector) bool {
-	return r.Type == c.Type && r.Name == c.Name && connector.Equal(r.Config, c.Config) && r.Approval == Approved
+	return r.Type == c.Type && r.Name == c.Name && connector.Equal(r.Config, c.Config) && r.Approval == Approved && r.State == Active && r.undo == ""
 }
 
 // DeclareConnector makes a connector all that the configuration says, and nothing
@@ -70,7 +70,7 @@ func (g *Registry) DeclareConnector(ctx context.Context, by Author, c Connector)
 	next := Row{Connector: c, Instance: rand.Text()}
 	switch {
 	case exists && old.is(c):
-		next = old
+		next = old.settled()
 	case exists:
 		next.Version = max(c.Version, old.Version+1)
 		if old.Type == c.Type && old.approved != "" {
@@ -80,7 +80,7 @@ func (g *Registry) DeclareConnector(ctx context.Context, by Author, c Connector)
 	if next.Revision == "" {
 		next.Revision = rand.Text()
 	}
-	next.Managed, next.approved = true, next.Revision
+	next.Managed, next.approved, next.State, next.author = true, next.Revision, Active, by.Name
 	return g.with.DB.Update(ctx, func(tx *db.Tx) error {
 		if err := g.putDeclared(ctx, tx, exists, old, next); err != nil {
 			return err

@@ -14,13 +14,19 @@ import (
 
 func configPlace(revision string) string { return "connector/" + revision }
 
-const connectorColumns = `c.id, c.instance, c.revision, c.approved_revision, c.version, c.managed, v.revision, v.type, v.name, v.config`
+const connectorColumns = `c.id, c.instance, c.revision, c.approved_revision, c.version, c.managed, c.state, c.verified_revision,
+	c.undo_revision, c.undo_at, v.revision, v.type, v.name, v.config`
 
 func (g *Registry) scanConnector(scan func(...any) error) (r Row, stored string, err error) {
 	var sealed []byte
-	if err := scan(&r.ID, &r.Instance, &stored, &r.approved, &r.Version, &r.Managed, &r.Revision, &r.Type, &r.Name, &sealed); err != nil {
+	var verified string
+	var undoAt int64
+	err = scan(&r.ID, &r.Instance, &stored, &r.approved, &r.Version, &r.Managed, &r.State, &verified, &r.undo, &undoAt,
+		&r.Revision, &r.Type, &r.Name, &sealed)
+	if err != nil {
 		return r, "", err
 	}
+	r.Verified, r.UndoAt = verified == stored, db.Time(undoAt)
 	r.Document, err = g.with.Sealer.Open(sealed, configPlace(r.Revision))
 	if err != nil {
 		return r, "", err
@@ -55,7 +61,7 @@ func (g *Registry) readState(ctx context.Context) (*state, error) {
 			if stored == r.Revision {
 				s.stored = append(s.stored, r)
 			}
-			if cmp.Or(r.approved, stored) == r.Revision {
+			if cmp.Or(r.approved, stored) == r.Revision && r.State == Active {
 				s.serving = append(s.serving, r)
 			}
 			if s.revisions[r.ID] == nil {
@@ -63,7 +69,9 @@ func (g *Registry) readState(ctx context.Context) (*state, error) {
 			}
 			s.revisions[r.ID][r.Revision] = r
 			return nil
-		}, `SELECT `+connectorColumns+` FROM connectors c JOIN connector_revisions v ON v.connector_id = c.id`)
+		}, `SELECT `+connectorColumns+` FROM connectors c JOIN connector_revisions v
+			ON v.connector_id = c.id AND v.instance IN ('', c.instance) AND (v.replaced_at = 0 OR v.replaced_at > $1)`,
+			db.Micros(g.with.Now().Add(-usedFor)))
 	})
 	if err != nil {
 		return nil, err
@@ -117,13 +125,13 @@ func (g *Registry) ReadRevision(ctx context.Context, id, revision string) (Row, 
 	return find(s.serving, id)
 }
 
-// CheckConnected refuses, for a login under way, a connector that was deleted
-// meanwhile, or of which what vouches was changed before anybody approved it. It
+// CheckConnected refuses, for a login under way, a connector that was deleted or
+// disabled meanwhile, or of which what vouches was changed before anybody approved it. It
 // reports whether the connector has been approved. Fault: Denied.
 func CheckConnected(ctx context.Context, tx *db.Tx, id, instance string) (approved bool, err error) {
-	revision := ""
-	err = tx.Row(ctx, []any{&revision}, `SELECT approved_revision FROM connectors WHERE id = $1 AND instance = $2`, id, instance)
-	if fault.Is(err, fault.NotFound) {
+	revision, state := "", Active
+	err = tx.Row(ctx, []any{&revision, &state}, `SELECT approved_revision, state FROM connectors WHERE id = $1 AND instance = $2`, id, instance)
+	if fault.Is(err, fault.NotFound) || err == nil && state != Active {
 		err = fault.New(fault.Denied, "the identity provider %q was removed while you signed in", id).
 			Next("start again and choose another")
 	}
@@ -133,9 +141,9 @@ func CheckConnected(ctx context.Context, tx *db.Tx, id, instance string) (approv
 func (g *Registry) insertConnector(ctx context.Context, tx *db.Tx, r Row) error {
 	now := db.Micros(g.with.Now())
 	_, err := tx.Exec(ctx,
-		`INSERT INTO connectors (id, instance, revision, approved_revision, version, managed, created_at, updated_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $7)`,
-		r.ID, r.Instance, r.Revision, r.approved, r.Version, r.Managed, now)
+		`INSERT INTO connectors (id, instance, revision, approved_revision, version, managed, created_at, updated_at, state)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8)`,
+		r.ID, r.Instance, r.Revision, r.approved, r.Version, r.Managed, now, r.State)
 	if err != nil {
 		return err
 	}
@@ -152,8 +160,9 @@ func (g *Registry) insertRevision(ctx context.Context, tx *db.Tx, r Row) error {
 		return err
 	}
 	_, err = tx.Exec(ctx,
-		`INSERT INTO connector_revisions (revision, connector_id, type, name, config, replaced_at) VALUES ($1, $2, $3, $4, $5, 0)`,
-		r.Revision, r.ID, r.Type, r.Name, sealed)
+		`INSERT INTO connector_revisions (revision, connector_id, type, name, config, replaced_at, instance, version, author, created_at, note)
+		VALUES ($1, $2, $3, $4, $5, 0, $6, $7, $8, $9, $10)`,
+		r.Revision, r.ID, r.Type, r.Name, sealed, r.Instance, r.Version, r.author, db.Micros(g.with.Now()), r.note)
 	if err != nil {
 		return err
 	}
@@ -166,7 +175,8 @@ func (g *Registry) replaceConnector(ctx context.Context, tx *db.Tx, old, next Ro
 		return err
 	}
 	if next.Instance != old.Instance { // logins under way must not finish as if the new one had vouched
-		if _, err := tx.Exec(ctx, `DELETE FROM connector_revisions WHERE connector_id = $1`, old.ID); err != nil {
+		if _, err := tx.Exec(ctx, `UPDATE connector_revisions SET instance = $2 WHERE connector_id = $1 AND instance = ''`,
+			old.ID, old.Instance); err != nil {
 			return err
 		}
 	}
@@ -184,8 +194,9 @@ func (g *Registry) replaceConnector(ctx context.Context, tx *db.Tx, old, next Ro
 
 func (g *Registry) swapConnector(ctx context.Context, tx *db.Tx, old, next Row) error {
 	n, err := tx.Exec(ctx, `UPDATE connectors SET instance = $3, revision = $4, approved_revision = $5, version = $6,
-		managed = $8, updated_at = $7 WHERE id = $1 AND revision = $2`,
-		old.ID, old.Revision, next.Instance, next.Revision, next.approved, next.Version, db.Micros(g.with.Now()), next.Managed)
+		managed = $8, updated_at = $7, state = $9, undo_revision = $10, undo_at = $11 WHERE id = $1 AND revision = $2 AND state = $12`,
+		old.ID, old.Revision, next.Instance, next.Revision, next.approved, next.Version, db.Micros(g.with.Now()), next.Managed,
+		next.State, next.undo, db.Micros(next.UndoAt), old.State)
 	if err == nil && n == 0 {
 		err = fault.New(fault.Conflict, "connector %s was changed by somebody else just now", old.ID).
 			Next("look at it with pachctl idp get-connector and try again")
@@ -195,7 +206,7 @@ func (g *Registry) swapConnector(ctx context.Context, tx *db.Tx, old, next Row) 
 
 // approveStored makes what is stored serve, and the revision that served end.
 func (g *Registry) approveStored(ctx context.Context, tx *db.Tx, r Row) error {
-	next := r
+	next := r.settled()
 	next.approved = r.Revision
 	if err := g.swapConnector(ctx, tx, r, next); err != nil {
 		return err
@@ -222,13 +233,49 @@ func deleteConnector(ctx context.Context, tx *db.Tx, r Row) error {
 	return tx.Changed(ctx, Topic, r.ID)
 }
 
-// DeleteReplaced forgets revisions that no login can be on any more.
+// usedFor is how long a login may go on with a revision that was replaced: longer
+// than any lives.
+const usedFor = time.Hour
+
+// historyOf is how many replaced revisions of one connector are kept.
+const historyOf = 50
+
+// DeleteReplaced forgets revisions that no login can be on any more, and that are
+// too many for a history.
 func DeleteReplaced(ctx context.Context, tx *db.Tx, before time.Time) error {
-	n, err := tx.Exec(ctx, `DELETE FROM connector_revisions WHERE replaced_at > 0 AND replaced_at < $1`, db.Micros(before))
-	if err != nil || n == 0 {
+	_, err := tx.Exec(ctx, `DELETE FROM connector_revisions WHERE replaced_at > 0 AND replaced_at < $1 AND revision IN (
+		SELECT revision FROM (SELECT revision, ROW_NUMBER() OVER (PARTITION BY connector_id ORDER BY replaced_at DESC) AS n
+		FROM connector_revisions WHERE replaced_at > 0) AS replaced WHERE n > $2)`, db.Micros(before), historyOf)
+	return err
+}
+
+// history lists the revisions of a connector, the last first, secrets and all.
+func (g *Registry) history(ctx context.Context, tx *db.Tx, id string) (all []Past, err error) {
+	err = tx.Rows(ctx, func(scan func(...any) error) error {
+		var p Past
+		var sealed []byte
+		var made int64
+		if err := scan(&p.Revision, &p.Type, &p.Name, &sealed, &p.Version, &p.Author, &made, &p.Note); err != nil {
+			return err
+		}
+		plain, err := g.with.Sealer.Open(sealed, configPlace(p.Revision))
+		if err != nil {
+			return err
+		}
+		p.Made = db.Time(made)
+		all = append(all, p)
+		return json.Unmarshal(plain, &all[len(all)-1].Config)
+	}, `SELECT revision, type, name, config, version, author, created_at, note FROM connector_revisions WHERE connector_id = $1
+		ORDER BY created_at DESC, version DESC LIMIT $2`, id, historyOf+2)
+	return all, err
+}
+
+func setVerified(ctx context.Context, tx *db.Tx, id, revision string) error {
+	_, err := tx.Exec(ctx, `UPDATE connectors SET verified_revision = $2 WHERE id = $1 AND revision = $2`, id, revision)
+	if err != nil {
 		return err
 	}
-	return tx.Changed(ctx, Topic, "")
+	return tx.Changed(ctx, Topic, id)
 }
 
 func readSetting(ctx context.Context, tx *db.Tx, id string, into any) error {
