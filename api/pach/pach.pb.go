@@ -131,7 +131,7 @@ func (x Identity_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Identity_State.Descriptor instead.
 func (Identity_State) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{8, 0}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{13, 0}
 }
 
 type ConnectorState_State int32
@@ -181,7 +181,7 @@ func (x ConnectorState_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConnectorState_State.Descriptor instead.
 func (ConnectorState_State) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{41, 0}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{54, 0}
 }
 
 type ConnectorState_Approval int32
@@ -236,7 +236,7 @@ func (x ConnectorState_Approval) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConnectorState_Approval.Descriptor instead.
 func (ConnectorState_Approval) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{41, 1}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{54, 1}
 }
 
 type CheckStep_Status int32
@@ -292,7 +292,7 @@ func (x CheckStep_Status) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use CheckStep_Status.Descriptor instead.
 func (CheckStep_Status) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{47, 0}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{60, 0}
 }
 
 type GetSignInRequest struct {
@@ -436,6 +436,255 @@ func (x *GetSignInResponse) GetCallbackUrl() string {
 	return ""
 }
 
+type GetSessionRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSessionRequest) Reset() {
+	*x = GetSessionRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSessionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSessionRequest) ProtoMessage() {}
+
+func (x *GetSessionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSessionRequest.ProtoReflect.Descriptor instead.
+func (*GetSessionRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{2}
+}
+
+type GetSessionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// It has no connector unless a person signed in.
+	Session *Token `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	// Groups of the caller, each with where the membership comes from.
+	Groups []*Membership `protobuf:"bytes,2,rep,name=groups,proto3" json:"groups,omitempty"`
+	// Nobody has approved the connector of the session: the caller has what
+	// everybody has, and nothing more.
+	Unapproved    bool `protobuf:"varint,3,opt,name=unapproved,proto3" json:"unapproved,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSessionResponse) Reset() {
+	*x = GetSessionResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSessionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSessionResponse) ProtoMessage() {}
+
+func (x *GetSessionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSessionResponse.ProtoReflect.Descriptor instead.
+func (*GetSessionResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *GetSessionResponse) GetSession() *Token {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+func (x *GetSessionResponse) GetGroups() []*Membership {
+	if x != nil {
+		return x.Groups
+	}
+	return nil
+}
+
+func (x *GetSessionResponse) GetUnapproved() bool {
+	if x != nil {
+		return x.Unapproved
+	}
+	return false
+}
+
+// Membership is one principal in one group.
+type Membership struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Principal     string                 `protobuf:"bytes,1,opt,name=principal,proto3" json:"principal,omitempty"`
+	Group         string                 `protobuf:"bytes,2,opt,name=group,proto3" json:"group,omitempty"`
+	Sources       []*MembershipSource    `protobuf:"bytes,3,rep,name=sources,proto3" json:"sources,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Membership) Reset() {
+	*x = Membership{}
+	mi := &file_api_pach_pach_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Membership) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Membership) ProtoMessage() {}
+
+func (x *Membership) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Membership.ProtoReflect.Descriptor instead.
+func (*Membership) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Membership) GetPrincipal() string {
+	if x != nil {
+		return x.Principal
+	}
+	return ""
+}
+
+func (x *Membership) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *Membership) GetSources() []*MembershipSource {
+	if x != nil {
+		return x.Sources
+	}
+	return nil
+}
+
+type BeginRootSessionRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BeginRootSessionRequest) Reset() {
+	*x = BeginRootSessionRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BeginRootSessionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BeginRootSessionRequest) ProtoMessage() {}
+
+func (x *BeginRootSessionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BeginRootSessionRequest.ProtoReflect.Descriptor instead.
+func (*BeginRootSessionRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{5}
+}
+
+type BeginRootSessionResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Token         string                 `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
+	Expires       *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=expires,proto3" json:"expires,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BeginRootSessionResponse) Reset() {
+	*x = BeginRootSessionResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BeginRootSessionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BeginRootSessionResponse) ProtoMessage() {}
+
+func (x *BeginRootSessionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BeginRootSessionResponse.ProtoReflect.Descriptor instead.
+func (*BeginRootSessionResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *BeginRootSessionResponse) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+func (x *BeginRootSessionResponse) GetExpires() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Expires
+	}
+	return nil
+}
+
 type ExplainRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Empty for the caller, who needs no right to ask about themselves.
@@ -448,7 +697,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[2]
+	mi := &file_api_pach_pach_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -460,7 +709,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[2]
+	mi := &file_api_pach_pach_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -473,7 +722,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{2}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ExplainRequest) GetPrincipal() string {
@@ -511,7 +760,7 @@ type Grant struct {
 
 func (x *Grant) Reset() {
 	*x = Grant{}
-	mi := &file_api_pach_pach_proto_msgTypes[3]
+	mi := &file_api_pach_pach_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -523,7 +772,7 @@ func (x *Grant) String() string {
 func (*Grant) ProtoMessage() {}
 
 func (x *Grant) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[3]
+	mi := &file_api_pach_pach_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -536,7 +785,7 @@ func (x *Grant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Grant.ProtoReflect.Descriptor instead.
 func (*Grant) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{3}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Grant) GetResource() *auth.Resource {
@@ -577,7 +826,7 @@ type MembershipSource struct {
 
 func (x *MembershipSource) Reset() {
 	*x = MembershipSource{}
-	mi := &file_api_pach_pach_proto_msgTypes[4]
+	mi := &file_api_pach_pach_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -589,7 +838,7 @@ func (x *MembershipSource) String() string {
 func (*MembershipSource) ProtoMessage() {}
 
 func (x *MembershipSource) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[4]
+	mi := &file_api_pach_pach_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -602,7 +851,7 @@ func (x *MembershipSource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MembershipSource.ProtoReflect.Descriptor instead.
 func (*MembershipSource) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{4}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *MembershipSource) GetSource() string {
@@ -632,7 +881,7 @@ type ExplainResponse struct {
 
 func (x *ExplainResponse) Reset() {
 	*x = ExplainResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[5]
+	mi := &file_api_pach_pach_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -644,7 +893,7 @@ func (x *ExplainResponse) String() string {
 func (*ExplainResponse) ProtoMessage() {}
 
 func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[5]
+	mi := &file_api_pach_pach_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -657,7 +906,7 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
 func (*ExplainResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{5}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ExplainResponse) GetAllowed() bool {
@@ -692,16 +941,18 @@ func (x *ExplainResponse) GetPrincipal() string {
 // items of one, at most and by default 1000; page_token is next_page_token of
 // the page before. The order is the server's.
 type ListUsersRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	PageSize      int32                  `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	PageToken     string                 `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	PageSize  int32                  `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken string                 `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// How the names begin, without user:; empty for all.
+	Prefix        string `protobuf:"bytes,3,opt,name=prefix,proto3" json:"prefix,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListUsersRequest) Reset() {
 	*x = ListUsersRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[6]
+	mi := &file_api_pach_pach_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -713,7 +964,7 @@ func (x *ListUsersRequest) String() string {
 func (*ListUsersRequest) ProtoMessage() {}
 
 func (x *ListUsersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[6]
+	mi := &file_api_pach_pach_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -726,7 +977,7 @@ func (x *ListUsersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListUsersRequest.ProtoReflect.Descriptor instead.
 func (*ListUsersRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{6}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListUsersRequest) GetPageSize() int32 {
@@ -739,6 +990,13 @@ func (x *ListUsersRequest) GetPageSize() int32 {
 func (x *ListUsersRequest) GetPageToken() string {
 	if x != nil {
 		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListUsersRequest) GetPrefix() string {
+	if x != nil {
+		return x.Prefix
 	}
 	return ""
 }
@@ -757,7 +1015,7 @@ type User struct {
 
 func (x *User) Reset() {
 	*x = User{}
-	mi := &file_api_pach_pach_proto_msgTypes[7]
+	mi := &file_api_pach_pach_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -769,7 +1027,7 @@ func (x *User) String() string {
 func (*User) ProtoMessage() {}
 
 func (x *User) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[7]
+	mi := &file_api_pach_pach_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -782,7 +1040,7 @@ func (x *User) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use User.ProtoReflect.Descriptor instead.
 func (*User) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{7}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *User) GetName() string {
@@ -842,7 +1100,7 @@ type Identity struct {
 
 func (x *Identity) Reset() {
 	*x = Identity{}
-	mi := &file_api_pach_pach_proto_msgTypes[8]
+	mi := &file_api_pach_pach_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -854,7 +1112,7 @@ func (x *Identity) String() string {
 func (*Identity) ProtoMessage() {}
 
 func (x *Identity) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[8]
+	mi := &file_api_pach_pach_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -867,7 +1125,7 @@ func (x *Identity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Identity.ProtoReflect.Descriptor instead.
 func (*Identity) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{8}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Identity) GetId() string {
@@ -929,7 +1187,7 @@ type ListUsersResponse struct {
 
 func (x *ListUsersResponse) Reset() {
 	*x = ListUsersResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[9]
+	mi := &file_api_pach_pach_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -941,7 +1199,7 @@ func (x *ListUsersResponse) String() string {
 func (*ListUsersResponse) ProtoMessage() {}
 
 func (x *ListUsersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[9]
+	mi := &file_api_pach_pach_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -954,7 +1212,7 @@ func (x *ListUsersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListUsersResponse.ProtoReflect.Descriptor instead.
 func (*ListUsersResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{9}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ListUsersResponse) GetUsers() []*User {
@@ -981,7 +1239,7 @@ type SetUserEnabledRequest struct {
 
 func (x *SetUserEnabledRequest) Reset() {
 	*x = SetUserEnabledRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[10]
+	mi := &file_api_pach_pach_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -993,7 +1251,7 @@ func (x *SetUserEnabledRequest) String() string {
 func (*SetUserEnabledRequest) ProtoMessage() {}
 
 func (x *SetUserEnabledRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[10]
+	mi := &file_api_pach_pach_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1006,7 +1264,7 @@ func (x *SetUserEnabledRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetUserEnabledRequest.ProtoReflect.Descriptor instead.
 func (*SetUserEnabledRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{10}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *SetUserEnabledRequest) GetUser() string {
@@ -1031,7 +1289,7 @@ type SetUserEnabledResponse struct {
 
 func (x *SetUserEnabledResponse) Reset() {
 	*x = SetUserEnabledResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[11]
+	mi := &file_api_pach_pach_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1043,7 +1301,7 @@ func (x *SetUserEnabledResponse) String() string {
 func (*SetUserEnabledResponse) ProtoMessage() {}
 
 func (x *SetUserEnabledResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[11]
+	mi := &file_api_pach_pach_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1056,7 +1314,7 @@ func (x *SetUserEnabledResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetUserEnabledResponse.ProtoReflect.Descriptor instead.
 func (*SetUserEnabledResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{11}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{16}
 }
 
 type LinkIdentityRequest struct {
@@ -1069,7 +1327,7 @@ type LinkIdentityRequest struct {
 
 func (x *LinkIdentityRequest) Reset() {
 	*x = LinkIdentityRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[12]
+	mi := &file_api_pach_pach_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1081,7 +1339,7 @@ func (x *LinkIdentityRequest) String() string {
 func (*LinkIdentityRequest) ProtoMessage() {}
 
 func (x *LinkIdentityRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[12]
+	mi := &file_api_pach_pach_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1094,7 +1352,7 @@ func (x *LinkIdentityRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkIdentityRequest.ProtoReflect.Descriptor instead.
 func (*LinkIdentityRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{12}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *LinkIdentityRequest) GetUser() string {
@@ -1119,7 +1377,7 @@ type LinkIdentityResponse struct {
 
 func (x *LinkIdentityResponse) Reset() {
 	*x = LinkIdentityResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[13]
+	mi := &file_api_pach_pach_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1131,7 +1389,7 @@ func (x *LinkIdentityResponse) String() string {
 func (*LinkIdentityResponse) ProtoMessage() {}
 
 func (x *LinkIdentityResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[13]
+	mi := &file_api_pach_pach_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1144,7 +1402,7 @@ func (x *LinkIdentityResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkIdentityResponse.ProtoReflect.Descriptor instead.
 func (*LinkIdentityResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{13}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{18}
 }
 
 type UnlinkIdentityRequest struct {
@@ -1157,7 +1415,7 @@ type UnlinkIdentityRequest struct {
 
 func (x *UnlinkIdentityRequest) Reset() {
 	*x = UnlinkIdentityRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[14]
+	mi := &file_api_pach_pach_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1169,7 +1427,7 @@ func (x *UnlinkIdentityRequest) String() string {
 func (*UnlinkIdentityRequest) ProtoMessage() {}
 
 func (x *UnlinkIdentityRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[14]
+	mi := &file_api_pach_pach_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1182,7 +1440,7 @@ func (x *UnlinkIdentityRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnlinkIdentityRequest.ProtoReflect.Descriptor instead.
 func (*UnlinkIdentityRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{14}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *UnlinkIdentityRequest) GetUser() string {
@@ -1207,7 +1465,7 @@ type UnlinkIdentityResponse struct {
 
 func (x *UnlinkIdentityResponse) Reset() {
 	*x = UnlinkIdentityResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[15]
+	mi := &file_api_pach_pach_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1219,7 +1477,7 @@ func (x *UnlinkIdentityResponse) String() string {
 func (*UnlinkIdentityResponse) ProtoMessage() {}
 
 func (x *UnlinkIdentityResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[15]
+	mi := &file_api_pach_pach_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1232,7 +1490,7 @@ func (x *UnlinkIdentityResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnlinkIdentityResponse.ProtoReflect.Descriptor instead.
 func (*UnlinkIdentityResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{15}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{20}
 }
 
 type ListTokensRequest struct {
@@ -1249,7 +1507,7 @@ type ListTokensRequest struct {
 
 func (x *ListTokensRequest) Reset() {
 	*x = ListTokensRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[16]
+	mi := &file_api_pach_pach_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1261,7 +1519,7 @@ func (x *ListTokensRequest) String() string {
 func (*ListTokensRequest) ProtoMessage() {}
 
 func (x *ListTokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[16]
+	mi := &file_api_pach_pach_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1274,7 +1532,7 @@ func (x *ListTokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTokensRequest.ProtoReflect.Descriptor instead.
 func (*ListTokensRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{16}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListTokensRequest) GetPrincipal() string {
@@ -1324,7 +1582,7 @@ type Token struct {
 
 func (x *Token) Reset() {
 	*x = Token{}
-	mi := &file_api_pach_pach_proto_msgTypes[17]
+	mi := &file_api_pach_pach_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1336,7 +1594,7 @@ func (x *Token) String() string {
 func (*Token) ProtoMessage() {}
 
 func (x *Token) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[17]
+	mi := &file_api_pach_pach_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1349,7 +1607,7 @@ func (x *Token) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Token.ProtoReflect.Descriptor instead.
 func (*Token) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{17}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Token) GetId() string {
@@ -1411,7 +1669,7 @@ type ListTokensResponse struct {
 
 func (x *ListTokensResponse) Reset() {
 	*x = ListTokensResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[18]
+	mi := &file_api_pach_pach_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1423,7 +1681,7 @@ func (x *ListTokensResponse) String() string {
 func (*ListTokensResponse) ProtoMessage() {}
 
 func (x *ListTokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[18]
+	mi := &file_api_pach_pach_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1436,7 +1694,7 @@ func (x *ListTokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTokensResponse.ProtoReflect.Descriptor instead.
 func (*ListTokensResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{18}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListTokensResponse) GetTokens() []*Token {
@@ -1466,7 +1724,7 @@ type AllowRobotRequest struct {
 
 func (x *AllowRobotRequest) Reset() {
 	*x = AllowRobotRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[19]
+	mi := &file_api_pach_pach_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1478,7 +1736,7 @@ func (x *AllowRobotRequest) String() string {
 func (*AllowRobotRequest) ProtoMessage() {}
 
 func (x *AllowRobotRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[19]
+	mi := &file_api_pach_pach_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1491,7 +1749,7 @@ func (x *AllowRobotRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AllowRobotRequest.ProtoReflect.Descriptor instead.
 func (*AllowRobotRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{19}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *AllowRobotRequest) GetRobot() string {
@@ -1523,7 +1781,7 @@ type AllowRobotResponse struct {
 
 func (x *AllowRobotResponse) Reset() {
 	*x = AllowRobotResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[20]
+	mi := &file_api_pach_pach_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1535,7 +1793,7 @@ func (x *AllowRobotResponse) String() string {
 func (*AllowRobotResponse) ProtoMessage() {}
 
 func (x *AllowRobotResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[20]
+	mi := &file_api_pach_pach_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1548,7 +1806,7 @@ func (x *AllowRobotResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AllowRobotResponse.ProtoReflect.Descriptor instead.
 func (*AllowRobotResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{20}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{25}
 }
 
 type ListRefreshTokensRequest struct {
@@ -1563,7 +1821,7 @@ type ListRefreshTokensRequest struct {
 
 func (x *ListRefreshTokensRequest) Reset() {
 	*x = ListRefreshTokensRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[21]
+	mi := &file_api_pach_pach_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1575,7 +1833,7 @@ func (x *ListRefreshTokensRequest) String() string {
 func (*ListRefreshTokensRequest) ProtoMessage() {}
 
 func (x *ListRefreshTokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[21]
+	mi := &file_api_pach_pach_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1588,7 +1846,7 @@ func (x *ListRefreshTokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRefreshTokensRequest.ProtoReflect.Descriptor instead.
 func (*ListRefreshTokensRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{21}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ListRefreshTokensRequest) GetPrincipal() string {
@@ -1630,7 +1888,7 @@ type RefreshToken struct {
 
 func (x *RefreshToken) Reset() {
 	*x = RefreshToken{}
-	mi := &file_api_pach_pach_proto_msgTypes[22]
+	mi := &file_api_pach_pach_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1642,7 +1900,7 @@ func (x *RefreshToken) String() string {
 func (*RefreshToken) ProtoMessage() {}
 
 func (x *RefreshToken) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[22]
+	mi := &file_api_pach_pach_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1655,7 +1913,7 @@ func (x *RefreshToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefreshToken.ProtoReflect.Descriptor instead.
 func (*RefreshToken) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{22}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *RefreshToken) GetId() string {
@@ -1717,7 +1975,7 @@ type ListRefreshTokensResponse struct {
 
 func (x *ListRefreshTokensResponse) Reset() {
 	*x = ListRefreshTokensResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[23]
+	mi := &file_api_pach_pach_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1729,7 +1987,7 @@ func (x *ListRefreshTokensResponse) String() string {
 func (*ListRefreshTokensResponse) ProtoMessage() {}
 
 func (x *ListRefreshTokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[23]
+	mi := &file_api_pach_pach_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1742,7 +2000,7 @@ func (x *ListRefreshTokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRefreshTokensResponse.ProtoReflect.Descriptor instead.
 func (*ListRefreshTokensResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{23}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ListRefreshTokensResponse) GetRefreshTokens() []*RefreshToken {
@@ -1768,7 +2026,7 @@ type RevokeSessionRequest struct {
 
 func (x *RevokeSessionRequest) Reset() {
 	*x = RevokeSessionRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[24]
+	mi := &file_api_pach_pach_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1780,7 +2038,7 @@ func (x *RevokeSessionRequest) String() string {
 func (*RevokeSessionRequest) ProtoMessage() {}
 
 func (x *RevokeSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[24]
+	mi := &file_api_pach_pach_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1793,7 +2051,7 @@ func (x *RevokeSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeSessionRequest.ProtoReflect.Descriptor instead.
 func (*RevokeSessionRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{24}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *RevokeSessionRequest) GetId() string {
@@ -1811,7 +2069,7 @@ type RevokeSessionResponse struct {
 
 func (x *RevokeSessionResponse) Reset() {
 	*x = RevokeSessionResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[25]
+	mi := &file_api_pach_pach_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1823,7 +2081,7 @@ func (x *RevokeSessionResponse) String() string {
 func (*RevokeSessionResponse) ProtoMessage() {}
 
 func (x *RevokeSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[25]
+	mi := &file_api_pach_pach_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1836,7 +2094,7 @@ func (x *RevokeSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeSessionResponse.ProtoReflect.Descriptor instead.
 func (*RevokeSessionResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{25}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{30}
 }
 
 type RevokeAllRequest struct {
@@ -1848,7 +2106,7 @@ type RevokeAllRequest struct {
 
 func (x *RevokeAllRequest) Reset() {
 	*x = RevokeAllRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[26]
+	mi := &file_api_pach_pach_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1860,7 +2118,7 @@ func (x *RevokeAllRequest) String() string {
 func (*RevokeAllRequest) ProtoMessage() {}
 
 func (x *RevokeAllRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[26]
+	mi := &file_api_pach_pach_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1873,7 +2131,7 @@ func (x *RevokeAllRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeAllRequest.ProtoReflect.Descriptor instead.
 func (*RevokeAllRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{26}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *RevokeAllRequest) GetPrincipal() string {
@@ -1893,7 +2151,7 @@ type RevokeAllResponse struct {
 
 func (x *RevokeAllResponse) Reset() {
 	*x = RevokeAllResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[27]
+	mi := &file_api_pach_pach_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1905,7 +2163,7 @@ func (x *RevokeAllResponse) String() string {
 func (*RevokeAllResponse) ProtoMessage() {}
 
 func (x *RevokeAllResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[27]
+	mi := &file_api_pach_pach_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1918,7 +2176,7 @@ func (x *RevokeAllResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeAllResponse.ProtoReflect.Descriptor instead.
 func (*RevokeAllResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{27}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *RevokeAllResponse) GetTokens() int64 {
@@ -1936,16 +2194,18 @@ func (x *RevokeAllResponse) GetRefreshTokens() int64 {
 }
 
 type ListGroupsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	PageSize      int32                  `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	PageToken     string                 `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	PageSize  int32                  `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken string                 `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// How the names begin, without group:; empty for all.
+	Prefix        string `protobuf:"bytes,3,opt,name=prefix,proto3" json:"prefix,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListGroupsRequest) Reset() {
 	*x = ListGroupsRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[28]
+	mi := &file_api_pach_pach_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1957,7 +2217,7 @@ func (x *ListGroupsRequest) String() string {
 func (*ListGroupsRequest) ProtoMessage() {}
 
 func (x *ListGroupsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[28]
+	mi := &file_api_pach_pach_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1970,7 +2230,7 @@ func (x *ListGroupsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGroupsRequest.ProtoReflect.Descriptor instead.
 func (*ListGroupsRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{28}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ListGroupsRequest) GetPageSize() int32 {
@@ -1987,6 +2247,13 @@ func (x *ListGroupsRequest) GetPageToken() string {
 	return ""
 }
 
+func (x *ListGroupsRequest) GetPrefix() string {
+	if x != nil {
+		return x.Prefix
+	}
+	return ""
+}
+
 type Group struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -1997,7 +2264,7 @@ type Group struct {
 
 func (x *Group) Reset() {
 	*x = Group{}
-	mi := &file_api_pach_pach_proto_msgTypes[29]
+	mi := &file_api_pach_pach_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2009,7 +2276,7 @@ func (x *Group) String() string {
 func (*Group) ProtoMessage() {}
 
 func (x *Group) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[29]
+	mi := &file_api_pach_pach_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2022,7 +2289,7 @@ func (x *Group) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Group.ProtoReflect.Descriptor instead.
 func (*Group) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{29}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Group) GetName() string {
@@ -2049,7 +2316,7 @@ type ListGroupsResponse struct {
 
 func (x *ListGroupsResponse) Reset() {
 	*x = ListGroupsResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[30]
+	mi := &file_api_pach_pach_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2061,7 +2328,7 @@ func (x *ListGroupsResponse) String() string {
 func (*ListGroupsResponse) ProtoMessage() {}
 
 func (x *ListGroupsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[30]
+	mi := &file_api_pach_pach_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2074,7 +2341,7 @@ func (x *ListGroupsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGroupsResponse.ProtoReflect.Descriptor instead.
 func (*ListGroupsResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{30}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ListGroupsResponse) GetGroups() []*Group {
@@ -2091,6 +2358,509 @@ func (x *ListGroupsResponse) GetNextPageToken() string {
 	return ""
 }
 
+type ListMembersRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Group         string                 `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	PageSize      int32                  `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken     string                 `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListMembersRequest) Reset() {
+	*x = ListMembersRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListMembersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListMembersRequest) ProtoMessage() {}
+
+func (x *ListMembersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListMembersRequest.ProtoReflect.Descriptor instead.
+func (*ListMembersRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *ListMembersRequest) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *ListMembersRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListMembersRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+type ListMembersResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Members       []*Membership          `protobuf:"bytes,1,rep,name=members,proto3" json:"members,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListMembersResponse) Reset() {
+	*x = ListMembersResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListMembersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListMembersResponse) ProtoMessage() {}
+
+func (x *ListMembersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListMembersResponse.ProtoReflect.Descriptor instead.
+func (*ListMembersResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *ListMembersResponse) GetMembers() []*Membership {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+func (x *ListMembersResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+type ListRoleBindingsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Only of this principal; empty for all.
+	Principal string `protobuf:"bytes,1,opt,name=principal,proto3" json:"principal,omitempty"`
+	// Principals of a page; all that each has comes with it.
+	PageSize      int32  `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRoleBindingsRequest) Reset() {
+	*x = ListRoleBindingsRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRoleBindingsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRoleBindingsRequest) ProtoMessage() {}
+
+func (x *ListRoleBindingsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRoleBindingsRequest.ProtoReflect.Descriptor instead.
+func (*ListRoleBindingsRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *ListRoleBindingsRequest) GetPrincipal() string {
+	if x != nil {
+		return x.Principal
+	}
+	return ""
+}
+
+func (x *ListRoleBindingsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListRoleBindingsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+type RoleBinding struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Principal     string                 `protobuf:"bytes,1,opt,name=principal,proto3" json:"principal,omitempty"`
+	Resource      *auth.Resource         `protobuf:"bytes,2,opt,name=resource,proto3" json:"resource,omitempty"`
+	Roles         []string               `protobuf:"bytes,3,rep,name=roles,proto3" json:"roles,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RoleBinding) Reset() {
+	*x = RoleBinding{}
+	mi := &file_api_pach_pach_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RoleBinding) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RoleBinding) ProtoMessage() {}
+
+func (x *RoleBinding) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RoleBinding.ProtoReflect.Descriptor instead.
+func (*RoleBinding) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *RoleBinding) GetPrincipal() string {
+	if x != nil {
+		return x.Principal
+	}
+	return ""
+}
+
+func (x *RoleBinding) GetResource() *auth.Resource {
+	if x != nil {
+		return x.Resource
+	}
+	return nil
+}
+
+func (x *RoleBinding) GetRoles() []string {
+	if x != nil {
+		return x.Roles
+	}
+	return nil
+}
+
+type ListRoleBindingsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Bindings      []*RoleBinding         `protobuf:"bytes,1,rep,name=bindings,proto3" json:"bindings,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRoleBindingsResponse) Reset() {
+	*x = ListRoleBindingsResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRoleBindingsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRoleBindingsResponse) ProtoMessage() {}
+
+func (x *ListRoleBindingsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRoleBindingsResponse.ProtoReflect.Descriptor instead.
+func (*ListRoleBindingsResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *ListRoleBindingsResponse) GetBindings() []*RoleBinding {
+	if x != nil {
+		return x.Bindings
+	}
+	return nil
+}
+
+func (x *ListRoleBindingsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+type ListAuditEventsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Who did it; empty for all.
+	Actor string `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
+	// What it was done to, such as user:alice@example.com; empty for all.
+	Object string `protobuf:"bytes,2,opt,name=object,proto3" json:"object,omitempty"`
+	// An action such as connector.create, or how it begins, such as connector.;
+	// empty for all.
+	Action        string `protobuf:"bytes,3,opt,name=action,proto3" json:"action,omitempty"`
+	PageSize      int32  `protobuf:"varint,4,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken     string `protobuf:"bytes,5,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAuditEventsRequest) Reset() {
+	*x = ListAuditEventsRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAuditEventsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAuditEventsRequest) ProtoMessage() {}
+
+func (x *ListAuditEventsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAuditEventsRequest.ProtoReflect.Descriptor instead.
+func (*ListAuditEventsRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *ListAuditEventsRequest) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *ListAuditEventsRequest) GetObject() string {
+	if x != nil {
+		return x.Object
+	}
+	return ""
+}
+
+func (x *ListAuditEventsRequest) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+func (x *ListAuditEventsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListAuditEventsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+type AuditEvent struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	At     *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
+	Actor  string                 `protobuf:"bytes,2,opt,name=actor,proto3" json:"actor,omitempty"`
+	Action string                 `protobuf:"bytes,3,opt,name=action,proto3" json:"action,omitempty"`
+	Object string                 `protobuf:"bytes,4,opt,name=object,proto3" json:"object,omitempty"`
+	Detail string                 `protobuf:"bytes,5,opt,name=detail,proto3" json:"detail,omitempty"`
+	// Finds the request in the log.
+	Request       string `protobuf:"bytes,6,opt,name=request,proto3" json:"request,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AuditEvent) Reset() {
+	*x = AuditEvent{}
+	mi := &file_api_pach_pach_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AuditEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AuditEvent) ProtoMessage() {}
+
+func (x *AuditEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AuditEvent.ProtoReflect.Descriptor instead.
+func (*AuditEvent) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *AuditEvent) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *AuditEvent) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *AuditEvent) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+func (x *AuditEvent) GetObject() string {
+	if x != nil {
+		return x.Object
+	}
+	return ""
+}
+
+func (x *AuditEvent) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+func (x *AuditEvent) GetRequest() string {
+	if x != nil {
+		return x.Request
+	}
+	return ""
+}
+
+type ListAuditEventsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Events        []*AuditEvent          `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAuditEventsResponse) Reset() {
+	*x = ListAuditEventsResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAuditEventsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAuditEventsResponse) ProtoMessage() {}
+
+func (x *ListAuditEventsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAuditEventsResponse.ProtoReflect.Descriptor instead.
+func (*ListAuditEventsResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *ListAuditEventsResponse) GetEvents() []*AuditEvent {
+	if x != nil {
+		return x.Events
+	}
+	return nil
+}
+
+func (x *ListAuditEventsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
 type StringList struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Values        []string               `protobuf:"bytes,1,rep,name=values,proto3" json:"values,omitempty"`
@@ -2100,7 +2870,7 @@ type StringList struct {
 
 func (x *StringList) Reset() {
 	*x = StringList{}
-	mi := &file_api_pach_pach_proto_msgTypes[31]
+	mi := &file_api_pach_pach_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2112,7 +2882,7 @@ func (x *StringList) String() string {
 func (*StringList) ProtoMessage() {}
 
 func (x *StringList) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[31]
+	mi := &file_api_pach_pach_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2125,7 +2895,7 @@ func (x *StringList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StringList.ProtoReflect.Descriptor instead.
 func (*StringList) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{31}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *StringList) GetValues() []string {
@@ -2157,7 +2927,7 @@ type UpdateOIDCClientRequest struct {
 
 func (x *UpdateOIDCClientRequest) Reset() {
 	*x = UpdateOIDCClientRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[32]
+	mi := &file_api_pach_pach_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2169,7 +2939,7 @@ func (x *UpdateOIDCClientRequest) String() string {
 func (*UpdateOIDCClientRequest) ProtoMessage() {}
 
 func (x *UpdateOIDCClientRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[32]
+	mi := &file_api_pach_pach_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2182,7 +2952,7 @@ func (x *UpdateOIDCClientRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateOIDCClientRequest.ProtoReflect.Descriptor instead.
 func (*UpdateOIDCClientRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{32}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *UpdateOIDCClientRequest) GetId() string {
@@ -2265,7 +3035,7 @@ type UpdateOIDCClientResponse struct {
 
 func (x *UpdateOIDCClientResponse) Reset() {
 	*x = UpdateOIDCClientResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[33]
+	mi := &file_api_pach_pach_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2277,7 +3047,7 @@ func (x *UpdateOIDCClientResponse) String() string {
 func (*UpdateOIDCClientResponse) ProtoMessage() {}
 
 func (x *UpdateOIDCClientResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[33]
+	mi := &file_api_pach_pach_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2290,7 +3060,7 @@ func (x *UpdateOIDCClientResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateOIDCClientResponse.ProtoReflect.Descriptor instead.
 func (*UpdateOIDCClientResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{33}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *UpdateOIDCClientResponse) GetSecret() string {
@@ -2321,7 +3091,7 @@ type CreateOIDCClientRequest struct {
 
 func (x *CreateOIDCClientRequest) Reset() {
 	*x = CreateOIDCClientRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[34]
+	mi := &file_api_pach_pach_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2333,7 +3103,7 @@ func (x *CreateOIDCClientRequest) String() string {
 func (*CreateOIDCClientRequest) ProtoMessage() {}
 
 func (x *CreateOIDCClientRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[34]
+	mi := &file_api_pach_pach_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2346,7 +3116,7 @@ func (x *CreateOIDCClientRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateOIDCClientRequest.ProtoReflect.Descriptor instead.
 func (*CreateOIDCClientRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{34}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *CreateOIDCClientRequest) GetClient() *identity.OIDCClient {
@@ -2401,7 +3171,7 @@ type CreateOIDCClientResponse struct {
 
 func (x *CreateOIDCClientResponse) Reset() {
 	*x = CreateOIDCClientResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[35]
+	mi := &file_api_pach_pach_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2413,7 +3183,7 @@ func (x *CreateOIDCClientResponse) String() string {
 func (*CreateOIDCClientResponse) ProtoMessage() {}
 
 func (x *CreateOIDCClientResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[35]
+	mi := &file_api_pach_pach_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2426,7 +3196,7 @@ func (x *CreateOIDCClientResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateOIDCClientResponse.ProtoReflect.Descriptor instead.
 func (*CreateOIDCClientResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{35}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *CreateOIDCClientResponse) GetClient() *identity.OIDCClient {
@@ -2445,7 +3215,7 @@ type GetOIDCClientRequest struct {
 
 func (x *GetOIDCClientRequest) Reset() {
 	*x = GetOIDCClientRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[36]
+	mi := &file_api_pach_pach_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2457,7 +3227,7 @@ func (x *GetOIDCClientRequest) String() string {
 func (*GetOIDCClientRequest) ProtoMessage() {}
 
 func (x *GetOIDCClientRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[36]
+	mi := &file_api_pach_pach_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2470,7 +3240,7 @@ func (x *GetOIDCClientRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOIDCClientRequest.ProtoReflect.Descriptor instead.
 func (*GetOIDCClientRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{36}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *GetOIDCClientRequest) GetId() string {
@@ -2496,7 +3266,7 @@ type GetOIDCClientResponse struct {
 
 func (x *GetOIDCClientResponse) Reset() {
 	*x = GetOIDCClientResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[37]
+	mi := &file_api_pach_pach_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2508,7 +3278,7 @@ func (x *GetOIDCClientResponse) String() string {
 func (*GetOIDCClientResponse) ProtoMessage() {}
 
 func (x *GetOIDCClientResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[37]
+	mi := &file_api_pach_pach_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2521,7 +3291,7 @@ func (x *GetOIDCClientResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOIDCClientResponse.ProtoReflect.Descriptor instead.
 func (*GetOIDCClientResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{37}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *GetOIDCClientResponse) GetClient() *identity.OIDCClient {
@@ -2583,7 +3353,7 @@ type ListOIDCClientsRequest struct {
 
 func (x *ListOIDCClientsRequest) Reset() {
 	*x = ListOIDCClientsRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[38]
+	mi := &file_api_pach_pach_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2595,7 +3365,7 @@ func (x *ListOIDCClientsRequest) String() string {
 func (*ListOIDCClientsRequest) ProtoMessage() {}
 
 func (x *ListOIDCClientsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[38]
+	mi := &file_api_pach_pach_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2608,7 +3378,7 @@ func (x *ListOIDCClientsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOIDCClientsRequest.ProtoReflect.Descriptor instead.
 func (*ListOIDCClientsRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{38}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ListOIDCClientsRequest) GetPageSize() int32 {
@@ -2636,7 +3406,7 @@ type ListOIDCClientsResponse struct {
 
 func (x *ListOIDCClientsResponse) Reset() {
 	*x = ListOIDCClientsResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[39]
+	mi := &file_api_pach_pach_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2648,7 +3418,7 @@ func (x *ListOIDCClientsResponse) String() string {
 func (*ListOIDCClientsResponse) ProtoMessage() {}
 
 func (x *ListOIDCClientsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[39]
+	mi := &file_api_pach_pach_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2661,7 +3431,7 @@ func (x *ListOIDCClientsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOIDCClientsResponse.ProtoReflect.Descriptor instead.
 func (*ListOIDCClientsResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{39}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ListOIDCClientsResponse) GetClients() []*GetOIDCClientResponse {
@@ -2688,7 +3458,7 @@ type ListConnectorStatesRequest struct {
 
 func (x *ListConnectorStatesRequest) Reset() {
 	*x = ListConnectorStatesRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[40]
+	mi := &file_api_pach_pach_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2700,7 +3470,7 @@ func (x *ListConnectorStatesRequest) String() string {
 func (*ListConnectorStatesRequest) ProtoMessage() {}
 
 func (x *ListConnectorStatesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[40]
+	mi := &file_api_pach_pach_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2713,7 +3483,7 @@ func (x *ListConnectorStatesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConnectorStatesRequest.ProtoReflect.Descriptor instead.
 func (*ListConnectorStatesRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{40}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ListConnectorStatesRequest) GetPageSize() int32 {
@@ -2750,7 +3520,7 @@ type ConnectorState struct {
 
 func (x *ConnectorState) Reset() {
 	*x = ConnectorState{}
-	mi := &file_api_pach_pach_proto_msgTypes[41]
+	mi := &file_api_pach_pach_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2762,7 +3532,7 @@ func (x *ConnectorState) String() string {
 func (*ConnectorState) ProtoMessage() {}
 
 func (x *ConnectorState) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[41]
+	mi := &file_api_pach_pach_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2775,7 +3545,7 @@ func (x *ConnectorState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectorState.ProtoReflect.Descriptor instead.
 func (*ConnectorState) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{41}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ConnectorState) GetId() string {
@@ -2852,7 +3622,7 @@ type ApproveConnectorRequest struct {
 
 func (x *ApproveConnectorRequest) Reset() {
 	*x = ApproveConnectorRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[42]
+	mi := &file_api_pach_pach_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2864,7 +3634,7 @@ func (x *ApproveConnectorRequest) String() string {
 func (*ApproveConnectorRequest) ProtoMessage() {}
 
 func (x *ApproveConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[42]
+	mi := &file_api_pach_pach_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2877,7 +3647,7 @@ func (x *ApproveConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApproveConnectorRequest.ProtoReflect.Descriptor instead.
 func (*ApproveConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{42}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *ApproveConnectorRequest) GetId() string {
@@ -2902,7 +3672,7 @@ type ApproveConnectorResponse struct {
 
 func (x *ApproveConnectorResponse) Reset() {
 	*x = ApproveConnectorResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[43]
+	mi := &file_api_pach_pach_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2914,7 +3684,7 @@ func (x *ApproveConnectorResponse) String() string {
 func (*ApproveConnectorResponse) ProtoMessage() {}
 
 func (x *ApproveConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[43]
+	mi := &file_api_pach_pach_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2927,7 +3697,7 @@ func (x *ApproveConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApproveConnectorResponse.ProtoReflect.Descriptor instead.
 func (*ApproveConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{43}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{56}
 }
 
 type ListConnectorStatesResponse struct {
@@ -2940,7 +3710,7 @@ type ListConnectorStatesResponse struct {
 
 func (x *ListConnectorStatesResponse) Reset() {
 	*x = ListConnectorStatesResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[44]
+	mi := &file_api_pach_pach_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2952,7 +3722,7 @@ func (x *ListConnectorStatesResponse) String() string {
 func (*ListConnectorStatesResponse) ProtoMessage() {}
 
 func (x *ListConnectorStatesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[44]
+	mi := &file_api_pach_pach_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2965,7 +3735,7 @@ func (x *ListConnectorStatesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConnectorStatesResponse.ProtoReflect.Descriptor instead.
 func (*ListConnectorStatesResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{44}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *ListConnectorStatesResponse) GetStates() []*ConnectorState {
@@ -2994,7 +3764,7 @@ type ConnectorDocument struct {
 
 func (x *ConnectorDocument) Reset() {
 	*x = ConnectorDocument{}
-	mi := &file_api_pach_pach_proto_msgTypes[45]
+	mi := &file_api_pach_pach_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3006,7 +3776,7 @@ func (x *ConnectorDocument) String() string {
 func (*ConnectorDocument) ProtoMessage() {}
 
 func (x *ConnectorDocument) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[45]
+	mi := &file_api_pach_pach_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3019,7 +3789,7 @@ func (x *ConnectorDocument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectorDocument.ProtoReflect.Descriptor instead.
 func (*ConnectorDocument) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{45}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *ConnectorDocument) GetId() string {
@@ -3045,7 +3815,7 @@ type CheckConnectorRequest struct {
 
 func (x *CheckConnectorRequest) Reset() {
 	*x = CheckConnectorRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[46]
+	mi := &file_api_pach_pach_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3057,7 +3827,7 @@ func (x *CheckConnectorRequest) String() string {
 func (*CheckConnectorRequest) ProtoMessage() {}
 
 func (x *CheckConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[46]
+	mi := &file_api_pach_pach_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3070,7 +3840,7 @@ func (x *CheckConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckConnectorRequest.ProtoReflect.Descriptor instead.
 func (*CheckConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{46}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *CheckConnectorRequest) GetDocument() *ConnectorDocument {
@@ -3093,7 +3863,7 @@ type CheckStep struct {
 
 func (x *CheckStep) Reset() {
 	*x = CheckStep{}
-	mi := &file_api_pach_pach_proto_msgTypes[47]
+	mi := &file_api_pach_pach_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3105,7 +3875,7 @@ func (x *CheckStep) String() string {
 func (*CheckStep) ProtoMessage() {}
 
 func (x *CheckStep) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[47]
+	mi := &file_api_pach_pach_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3118,7 +3888,7 @@ func (x *CheckStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckStep.ProtoReflect.Descriptor instead.
 func (*CheckStep) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{47}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *CheckStep) GetName() string {
@@ -3165,7 +3935,7 @@ type CheckConnectorResponse struct {
 
 func (x *CheckConnectorResponse) Reset() {
 	*x = CheckConnectorResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[48]
+	mi := &file_api_pach_pach_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3177,7 +3947,7 @@ func (x *CheckConnectorResponse) String() string {
 func (*CheckConnectorResponse) ProtoMessage() {}
 
 func (x *CheckConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[48]
+	mi := &file_api_pach_pach_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3190,7 +3960,7 @@ func (x *CheckConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckConnectorResponse.ProtoReflect.Descriptor instead.
 func (*CheckConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{48}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *CheckConnectorResponse) GetSteps() []*CheckStep {
@@ -3209,7 +3979,7 @@ type StartConnectorTestRequest struct {
 
 func (x *StartConnectorTestRequest) Reset() {
 	*x = StartConnectorTestRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[49]
+	mi := &file_api_pach_pach_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3221,7 +3991,7 @@ func (x *StartConnectorTestRequest) String() string {
 func (*StartConnectorTestRequest) ProtoMessage() {}
 
 func (x *StartConnectorTestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[49]
+	mi := &file_api_pach_pach_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3234,7 +4004,7 @@ func (x *StartConnectorTestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartConnectorTestRequest.ProtoReflect.Descriptor instead.
 func (*StartConnectorTestRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{49}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *StartConnectorTestRequest) GetDocument() *ConnectorDocument {
@@ -3256,7 +4026,7 @@ type StartConnectorTestResponse struct {
 
 func (x *StartConnectorTestResponse) Reset() {
 	*x = StartConnectorTestResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[50]
+	mi := &file_api_pach_pach_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3268,7 +4038,7 @@ func (x *StartConnectorTestResponse) String() string {
 func (*StartConnectorTestResponse) ProtoMessage() {}
 
 func (x *StartConnectorTestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[50]
+	mi := &file_api_pach_pach_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3281,7 +4051,7 @@ func (x *StartConnectorTestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartConnectorTestResponse.ProtoReflect.Descriptor instead.
 func (*StartConnectorTestResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{50}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *StartConnectorTestResponse) GetTestId() string {
@@ -3314,7 +4084,7 @@ type WaitConnectorTestRequest struct {
 
 func (x *WaitConnectorTestRequest) Reset() {
 	*x = WaitConnectorTestRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[51]
+	mi := &file_api_pach_pach_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3326,7 +4096,7 @@ func (x *WaitConnectorTestRequest) String() string {
 func (*WaitConnectorTestRequest) ProtoMessage() {}
 
 func (x *WaitConnectorTestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[51]
+	mi := &file_api_pach_pach_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3339,7 +4109,7 @@ func (x *WaitConnectorTestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitConnectorTestRequest.ProtoReflect.Descriptor instead.
 func (*WaitConnectorTestRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{51}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *WaitConnectorTestRequest) GetTestId() string {
@@ -3362,7 +4132,7 @@ type TestedClaim struct {
 
 func (x *TestedClaim) Reset() {
 	*x = TestedClaim{}
-	mi := &file_api_pach_pach_proto_msgTypes[52]
+	mi := &file_api_pach_pach_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3374,7 +4144,7 @@ func (x *TestedClaim) String() string {
 func (*TestedClaim) ProtoMessage() {}
 
 func (x *TestedClaim) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[52]
+	mi := &file_api_pach_pach_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3387,7 +4157,7 @@ func (x *TestedClaim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestedClaim.ProtoReflect.Descriptor instead.
 func (*TestedClaim) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{52}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *TestedClaim) GetName() string {
@@ -3423,7 +4193,7 @@ type TestedDifference struct {
 
 func (x *TestedDifference) Reset() {
 	*x = TestedDifference{}
-	mi := &file_api_pach_pach_proto_msgTypes[53]
+	mi := &file_api_pach_pach_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3435,7 +4205,7 @@ func (x *TestedDifference) String() string {
 func (*TestedDifference) ProtoMessage() {}
 
 func (x *TestedDifference) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[53]
+	mi := &file_api_pach_pach_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3448,7 +4218,7 @@ func (x *TestedDifference) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestedDifference.ProtoReflect.Descriptor instead.
 func (*TestedDifference) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{53}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *TestedDifference) GetKey() string {
@@ -3492,7 +4262,7 @@ type WaitConnectorTestResponse struct {
 
 func (x *WaitConnectorTestResponse) Reset() {
 	*x = WaitConnectorTestResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[54]
+	mi := &file_api_pach_pach_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3504,7 +4274,7 @@ func (x *WaitConnectorTestResponse) String() string {
 func (*WaitConnectorTestResponse) ProtoMessage() {}
 
 func (x *WaitConnectorTestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[54]
+	mi := &file_api_pach_pach_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3517,7 +4287,7 @@ func (x *WaitConnectorTestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitConnectorTestResponse.ProtoReflect.Descriptor instead.
 func (*WaitConnectorTestResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{54}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *WaitConnectorTestResponse) GetDone() bool {
@@ -3602,7 +4372,7 @@ type Trust struct {
 
 func (x *Trust) Reset() {
 	*x = Trust{}
-	mi := &file_api_pach_pach_proto_msgTypes[55]
+	mi := &file_api_pach_pach_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3614,7 +4384,7 @@ func (x *Trust) String() string {
 func (*Trust) ProtoMessage() {}
 
 func (x *Trust) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[55]
+	mi := &file_api_pach_pach_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3627,7 +4397,7 @@ func (x *Trust) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Trust.ProtoReflect.Descriptor instead.
 func (*Trust) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{55}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *Trust) GetId() string {
@@ -3709,7 +4479,7 @@ type CreateTrustRequest struct {
 
 func (x *CreateTrustRequest) Reset() {
 	*x = CreateTrustRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[56]
+	mi := &file_api_pach_pach_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3721,7 +4491,7 @@ func (x *CreateTrustRequest) String() string {
 func (*CreateTrustRequest) ProtoMessage() {}
 
 func (x *CreateTrustRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[56]
+	mi := &file_api_pach_pach_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3734,7 +4504,7 @@ func (x *CreateTrustRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTrustRequest.ProtoReflect.Descriptor instead.
 func (*CreateTrustRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{56}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *CreateTrustRequest) GetTrust() *Trust {
@@ -3752,7 +4522,7 @@ type CreateTrustResponse struct {
 
 func (x *CreateTrustResponse) Reset() {
 	*x = CreateTrustResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[57]
+	mi := &file_api_pach_pach_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3764,7 +4534,7 @@ func (x *CreateTrustResponse) String() string {
 func (*CreateTrustResponse) ProtoMessage() {}
 
 func (x *CreateTrustResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[57]
+	mi := &file_api_pach_pach_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3777,7 +4547,7 @@ func (x *CreateTrustResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTrustResponse.ProtoReflect.Descriptor instead.
 func (*CreateTrustResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{57}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{70}
 }
 
 type ListTrustsRequest struct {
@@ -3790,7 +4560,7 @@ type ListTrustsRequest struct {
 
 func (x *ListTrustsRequest) Reset() {
 	*x = ListTrustsRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[58]
+	mi := &file_api_pach_pach_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3802,7 +4572,7 @@ func (x *ListTrustsRequest) String() string {
 func (*ListTrustsRequest) ProtoMessage() {}
 
 func (x *ListTrustsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[58]
+	mi := &file_api_pach_pach_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3815,7 +4585,7 @@ func (x *ListTrustsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTrustsRequest.ProtoReflect.Descriptor instead.
 func (*ListTrustsRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{58}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *ListTrustsRequest) GetPageSize() int32 {
@@ -3842,7 +4612,7 @@ type ListTrustsResponse struct {
 
 func (x *ListTrustsResponse) Reset() {
 	*x = ListTrustsResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[59]
+	mi := &file_api_pach_pach_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3854,7 +4624,7 @@ func (x *ListTrustsResponse) String() string {
 func (*ListTrustsResponse) ProtoMessage() {}
 
 func (x *ListTrustsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[59]
+	mi := &file_api_pach_pach_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3867,7 +4637,7 @@ func (x *ListTrustsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTrustsResponse.ProtoReflect.Descriptor instead.
 func (*ListTrustsResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{59}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *ListTrustsResponse) GetTrusts() []*Trust {
@@ -3893,7 +4663,7 @@ type DeleteTrustRequest struct {
 
 func (x *DeleteTrustRequest) Reset() {
 	*x = DeleteTrustRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[60]
+	mi := &file_api_pach_pach_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3905,7 +4675,7 @@ func (x *DeleteTrustRequest) String() string {
 func (*DeleteTrustRequest) ProtoMessage() {}
 
 func (x *DeleteTrustRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[60]
+	mi := &file_api_pach_pach_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3918,7 +4688,7 @@ func (x *DeleteTrustRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteTrustRequest.ProtoReflect.Descriptor instead.
 func (*DeleteTrustRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{60}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *DeleteTrustRequest) GetId() string {
@@ -3936,7 +4706,7 @@ type DeleteTrustResponse struct {
 
 func (x *DeleteTrustResponse) Reset() {
 	*x = DeleteTrustResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[61]
+	mi := &file_api_pach_pach_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3948,7 +4718,7 @@ func (x *DeleteTrustResponse) String() string {
 func (*DeleteTrustResponse) ProtoMessage() {}
 
 func (x *DeleteTrustResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[61]
+	mi := &file_api_pach_pach_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3961,7 +4731,7 @@ func (x *DeleteTrustResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteTrustResponse.ProtoReflect.Descriptor instead.
 func (*DeleteTrustResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{61}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{74}
 }
 
 type TestTrustRequest struct {
@@ -3974,7 +4744,7 @@ type TestTrustRequest struct {
 
 func (x *TestTrustRequest) Reset() {
 	*x = TestTrustRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[62]
+	mi := &file_api_pach_pach_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3986,7 +4756,7 @@ func (x *TestTrustRequest) String() string {
 func (*TestTrustRequest) ProtoMessage() {}
 
 func (x *TestTrustRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[62]
+	mi := &file_api_pach_pach_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3999,7 +4769,7 @@ func (x *TestTrustRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestTrustRequest.ProtoReflect.Descriptor instead.
 func (*TestTrustRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{62}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *TestTrustRequest) GetToken() string {
@@ -4018,7 +4788,7 @@ type TestTrustResponse struct {
 
 func (x *TestTrustResponse) Reset() {
 	*x = TestTrustResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[63]
+	mi := &file_api_pach_pach_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4030,7 +4800,7 @@ func (x *TestTrustResponse) String() string {
 func (*TestTrustResponse) ProtoMessage() {}
 
 func (x *TestTrustResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[63]
+	mi := &file_api_pach_pach_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4043,7 +4813,7 @@ func (x *TestTrustResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestTrustResponse.ProtoReflect.Descriptor instead.
 func (*TestTrustResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{63}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *TestTrustResponse) GetResults() []*TrustResult {
@@ -4065,7 +4835,7 @@ type TrustResult struct {
 
 func (x *TrustResult) Reset() {
 	*x = TrustResult{}
-	mi := &file_api_pach_pach_proto_msgTypes[64]
+	mi := &file_api_pach_pach_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4077,7 +4847,7 @@ func (x *TrustResult) String() string {
 func (*TrustResult) ProtoMessage() {}
 
 func (x *TrustResult) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[64]
+	mi := &file_api_pach_pach_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4090,7 +4860,7 @@ func (x *TrustResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrustResult.ProtoReflect.Descriptor instead.
 func (*TrustResult) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{64}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *TrustResult) GetTrust() string {
@@ -4128,7 +4898,23 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\tclient_id\x18\x05 \x01(\tR\bclientId\x12(\n" +
 	"\x10device_client_id\x18\x06 \x01(\tR\x0edeviceClientId\x12\x1c\n" +
 	"\tconnected\x18\a \x01(\bR\tconnected\x12!\n" +
-	"\fcallback_url\x18\b \x01(\tR\vcallbackUrl\"\x92\x01\n" +
+	"\fcallback_url\x18\b \x01(\tR\vcallbackUrl\"\x13\n" +
+	"\x11GetSessionRequest\"\x8b\x01\n" +
+	"\x12GetSessionResponse\x12(\n" +
+	"\asession\x18\x01 \x01(\v2\x0e.pach_v1.TokenR\asession\x12+\n" +
+	"\x06groups\x18\x02 \x03(\v2\x13.pach_v1.MembershipR\x06groups\x12\x1e\n" +
+	"\n" +
+	"unapproved\x18\x03 \x01(\bR\n" +
+	"unapproved\"u\n" +
+	"\n" +
+	"Membership\x12\x1c\n" +
+	"\tprincipal\x18\x01 \x01(\tR\tprincipal\x12\x14\n" +
+	"\x05group\x18\x02 \x01(\tR\x05group\x123\n" +
+	"\asources\x18\x03 \x03(\v2\x19.pach_v1.MembershipSourceR\asources\"\x19\n" +
+	"\x17BeginRootSessionRequest\"f\n" +
+	"\x18BeginRootSessionResponse\x12\x14\n" +
+	"\x05token\x18\x01 \x01(\tR\x05token\x124\n" +
+	"\aexpires\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\"\x92\x01\n" +
 	"\x0eExplainRequest\x12\x1c\n" +
 	"\tprincipal\x18\x01 \x01(\tR\tprincipal\x123\n" +
 	"\n" +
@@ -4147,11 +4933,12 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\aallowed\x18\x01 \x01(\bR\aallowed\x12&\n" +
 	"\x06grants\x18\x02 \x03(\v2\x0e.pach_v1.GrantR\x06grants\x120\n" +
 	"\vsuggestions\x18\x03 \x03(\v2\x0e.pach_v1.GrantR\vsuggestions\x12\x1c\n" +
-	"\tprincipal\x18\x04 \x01(\tR\tprincipal\"N\n" +
+	"\tprincipal\x18\x04 \x01(\tR\tprincipal\"f\n" +
 	"\x10ListUsersRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x02 \x01(\tR\tpageToken\"\xdb\x01\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\x12\x16\n" +
+	"\x06prefix\x18\x03 \x01(\tR\x06prefix\"\xdb\x01\n" +
 	"\x04User\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aenabled\x18\x02 \x01(\bR\aenabled\x129\n" +
@@ -4240,16 +5027,55 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\tprincipal\x18\x01 \x01(\tR\tprincipal\"R\n" +
 	"\x11RevokeAllResponse\x12\x16\n" +
 	"\x06tokens\x18\x01 \x01(\x03R\x06tokens\x12%\n" +
-	"\x0erefresh_tokens\x18\x02 \x01(\x03R\rrefreshTokens\"O\n" +
+	"\x0erefresh_tokens\x18\x02 \x01(\x03R\rrefreshTokens\"g\n" +
 	"\x11ListGroupsRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x02 \x01(\tR\tpageToken\"5\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\x12\x16\n" +
+	"\x06prefix\x18\x03 \x01(\tR\x06prefix\"5\n" +
 	"\x05Group\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\amembers\x18\x02 \x01(\x03R\amembers\"d\n" +
 	"\x12ListGroupsResponse\x12&\n" +
 	"\x06groups\x18\x01 \x03(\v2\x0e.pach_v1.GroupR\x06groups\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"f\n" +
+	"\x12ListMembersRequest\x12\x14\n" +
+	"\x05group\x18\x01 \x01(\tR\x05group\x12\x1b\n" +
+	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\"l\n" +
+	"\x13ListMembersResponse\x12-\n" +
+	"\amembers\x18\x01 \x03(\v2\x13.pach_v1.MembershipR\amembers\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"s\n" +
+	"\x17ListRoleBindingsRequest\x12\x1c\n" +
+	"\tprincipal\x18\x01 \x01(\tR\tprincipal\x12\x1b\n" +
+	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\"p\n" +
+	"\vRoleBinding\x12\x1c\n" +
+	"\tprincipal\x18\x01 \x01(\tR\tprincipal\x12-\n" +
+	"\bresource\x18\x02 \x01(\v2\x11.auth_v2.ResourceR\bresource\x12\x14\n" +
+	"\x05roles\x18\x03 \x03(\tR\x05roles\"t\n" +
+	"\x18ListRoleBindingsResponse\x120\n" +
+	"\bbindings\x18\x01 \x03(\v2\x14.pach_v1.RoleBindingR\bbindings\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x9a\x01\n" +
+	"\x16ListAuditEventsRequest\x12\x14\n" +
+	"\x05actor\x18\x01 \x01(\tR\x05actor\x12\x16\n" +
+	"\x06object\x18\x02 \x01(\tR\x06object\x12\x16\n" +
+	"\x06action\x18\x03 \x01(\tR\x06action\x12\x1b\n" +
+	"\tpage_size\x18\x04 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x05 \x01(\tR\tpageToken\"\xb0\x01\n" +
+	"\n" +
+	"AuditEvent\x12*\n" +
+	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x14\n" +
+	"\x05actor\x18\x02 \x01(\tR\x05actor\x12\x16\n" +
+	"\x06action\x18\x03 \x01(\tR\x06action\x12\x16\n" +
+	"\x06object\x18\x04 \x01(\tR\x06object\x12\x16\n" +
+	"\x06detail\x18\x05 \x01(\tR\x06detail\x12\x18\n" +
+	"\arequest\x18\x06 \x01(\tR\arequest\"n\n" +
+	"\x17ListAuditEventsResponse\x12+\n" +
+	"\x06events\x18\x01 \x03(\v2\x13.pach_v1.AuditEventR\x06events\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"$\n" +
 	"\n" +
 	"StringList\x12\x16\n" +
@@ -4414,9 +5240,12 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\fPKCE_UNKNOWN\x10\x00\x12\x11\n" +
 	"\rPKCE_REQUIRED\x10\x01\x12\x11\n" +
 	"\rPKCE_OPTIONAL\x10\x02\x12\x13\n" +
-	"\x0fPKCE_UNTIL_USED\x10\x032\xc3\x0f\n" +
+	"\x0fPKCE_UNTIL_USED\x10\x032\xdc\x12\n" +
 	"\x03API\x12B\n" +
-	"\tGetSignIn\x12\x19.pach_v1.GetSignInRequest\x1a\x1a.pach_v1.GetSignInResponse\x12<\n" +
+	"\tGetSignIn\x12\x19.pach_v1.GetSignInRequest\x1a\x1a.pach_v1.GetSignInResponse\x12E\n" +
+	"\n" +
+	"GetSession\x12\x1a.pach_v1.GetSessionRequest\x1a\x1b.pach_v1.GetSessionResponse\x12W\n" +
+	"\x10BeginRootSession\x12 .pach_v1.BeginRootSessionRequest\x1a!.pach_v1.BeginRootSessionResponse\x12<\n" +
 	"\aExplain\x12\x17.pach_v1.ExplainRequest\x1a\x18.pach_v1.ExplainResponse\x12B\n" +
 	"\tListUsers\x12\x19.pach_v1.ListUsersRequest\x1a\x1a.pach_v1.ListUsersResponse\x12Q\n" +
 	"\x0eSetUserEnabled\x12\x1e.pach_v1.SetUserEnabledRequest\x1a\x1f.pach_v1.SetUserEnabledResponse\x12K\n" +
@@ -4430,7 +5259,10 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\rRevokeSession\x12\x1d.pach_v1.RevokeSessionRequest\x1a\x1e.pach_v1.RevokeSessionResponse\x12B\n" +
 	"\tRevokeAll\x12\x19.pach_v1.RevokeAllRequest\x1a\x1a.pach_v1.RevokeAllResponse\x12E\n" +
 	"\n" +
-	"ListGroups\x12\x1a.pach_v1.ListGroupsRequest\x1a\x1b.pach_v1.ListGroupsResponse\x12W\n" +
+	"ListGroups\x12\x1a.pach_v1.ListGroupsRequest\x1a\x1b.pach_v1.ListGroupsResponse\x12H\n" +
+	"\vListMembers\x12\x1b.pach_v1.ListMembersRequest\x1a\x1c.pach_v1.ListMembersResponse\x12W\n" +
+	"\x10ListRoleBindings\x12 .pach_v1.ListRoleBindingsRequest\x1a!.pach_v1.ListRoleBindingsResponse\x12T\n" +
+	"\x0fListAuditEvents\x12\x1f.pach_v1.ListAuditEventsRequest\x1a .pach_v1.ListAuditEventsResponse\x12W\n" +
 	"\x10UpdateOIDCClient\x12 .pach_v1.UpdateOIDCClientRequest\x1a!.pach_v1.UpdateOIDCClientResponse\x12W\n" +
 	"\x10CreateOIDCClient\x12 .pach_v1.CreateOIDCClientRequest\x1a!.pach_v1.CreateOIDCClientResponse\x12N\n" +
 	"\rGetOIDCClient\x12\x1d.pach_v1.GetOIDCClientRequest\x1a\x1e.pach_v1.GetOIDCClientResponse\x12T\n" +
@@ -4459,7 +5291,7 @@ func file_api_pach_pach_proto_rawDescGZIP() []byte {
 }
 
 var file_api_pach_pach_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_api_pach_pach_proto_msgTypes = make([]protoimpl.MessageInfo, 66)
+var file_api_pach_pach_proto_msgTypes = make([]protoimpl.MessageInfo, 79)
 var file_api_pach_pach_proto_goTypes = []any{
 	(PKCE)(0),                           // 0: pach_v1.PKCE
 	(Identity_State)(0),                 // 1: pach_v1.Identity.State
@@ -4468,184 +5300,216 @@ var file_api_pach_pach_proto_goTypes = []any{
 	(CheckStep_Status)(0),               // 4: pach_v1.CheckStep.Status
 	(*GetSignInRequest)(nil),            // 5: pach_v1.GetSignInRequest
 	(*GetSignInResponse)(nil),           // 6: pach_v1.GetSignInResponse
-	(*ExplainRequest)(nil),              // 7: pach_v1.ExplainRequest
-	(*Grant)(nil),                       // 8: pach_v1.Grant
-	(*MembershipSource)(nil),            // 9: pach_v1.MembershipSource
-	(*ExplainResponse)(nil),             // 10: pach_v1.ExplainResponse
-	(*ListUsersRequest)(nil),            // 11: pach_v1.ListUsersRequest
-	(*User)(nil),                        // 12: pach_v1.User
-	(*Identity)(nil),                    // 13: pach_v1.Identity
-	(*ListUsersResponse)(nil),           // 14: pach_v1.ListUsersResponse
-	(*SetUserEnabledRequest)(nil),       // 15: pach_v1.SetUserEnabledRequest
-	(*SetUserEnabledResponse)(nil),      // 16: pach_v1.SetUserEnabledResponse
-	(*LinkIdentityRequest)(nil),         // 17: pach_v1.LinkIdentityRequest
-	(*LinkIdentityResponse)(nil),        // 18: pach_v1.LinkIdentityResponse
-	(*UnlinkIdentityRequest)(nil),       // 19: pach_v1.UnlinkIdentityRequest
-	(*UnlinkIdentityResponse)(nil),      // 20: pach_v1.UnlinkIdentityResponse
-	(*ListTokensRequest)(nil),           // 21: pach_v1.ListTokensRequest
-	(*Token)(nil),                       // 22: pach_v1.Token
-	(*ListTokensResponse)(nil),          // 23: pach_v1.ListTokensResponse
-	(*AllowRobotRequest)(nil),           // 24: pach_v1.AllowRobotRequest
-	(*AllowRobotResponse)(nil),          // 25: pach_v1.AllowRobotResponse
-	(*ListRefreshTokensRequest)(nil),    // 26: pach_v1.ListRefreshTokensRequest
-	(*RefreshToken)(nil),                // 27: pach_v1.RefreshToken
-	(*ListRefreshTokensResponse)(nil),   // 28: pach_v1.ListRefreshTokensResponse
-	(*RevokeSessionRequest)(nil),        // 29: pach_v1.RevokeSessionRequest
-	(*RevokeSessionResponse)(nil),       // 30: pach_v1.RevokeSessionResponse
-	(*RevokeAllRequest)(nil),            // 31: pach_v1.RevokeAllRequest
-	(*RevokeAllResponse)(nil),           // 32: pach_v1.RevokeAllResponse
-	(*ListGroupsRequest)(nil),           // 33: pach_v1.ListGroupsRequest
-	(*Group)(nil),                       // 34: pach_v1.Group
-	(*ListGroupsResponse)(nil),          // 35: pach_v1.ListGroupsResponse
-	(*StringList)(nil),                  // 36: pach_v1.StringList
-	(*UpdateOIDCClientRequest)(nil),     // 37: pach_v1.UpdateOIDCClientRequest
-	(*UpdateOIDCClientResponse)(nil),    // 38: pach_v1.UpdateOIDCClientResponse
-	(*CreateOIDCClientRequest)(nil),     // 39: pach_v1.CreateOIDCClientRequest
-	(*CreateOIDCClientResponse)(nil),    // 40: pach_v1.CreateOIDCClientResponse
-	(*GetOIDCClientRequest)(nil),        // 41: pach_v1.GetOIDCClientRequest
-	(*GetOIDCClientResponse)(nil),       // 42: pach_v1.GetOIDCClientResponse
-	(*ListOIDCClientsRequest)(nil),      // 43: pach_v1.ListOIDCClientsRequest
-	(*ListOIDCClientsResponse)(nil),     // 44: pach_v1.ListOIDCClientsResponse
-	(*ListConnectorStatesRequest)(nil),  // 45: pach_v1.ListConnectorStatesRequest
-	(*ConnectorState)(nil),              // 46: pach_v1.ConnectorState
-	(*ApproveConnectorRequest)(nil),     // 47: pach_v1.ApproveConnectorRequest
-	(*ApproveConnectorResponse)(nil),    // 48: pach_v1.ApproveConnectorResponse
-	(*ListConnectorStatesResponse)(nil), // 49: pach_v1.ListConnectorStatesResponse
-	(*ConnectorDocument)(nil),           // 50: pach_v1.ConnectorDocument
-	(*CheckConnectorRequest)(nil),       // 51: pach_v1.CheckConnectorRequest
-	(*CheckStep)(nil),                   // 52: pach_v1.CheckStep
-	(*CheckConnectorResponse)(nil),      // 53: pach_v1.CheckConnectorResponse
-	(*StartConnectorTestRequest)(nil),   // 54: pach_v1.StartConnectorTestRequest
-	(*StartConnectorTestResponse)(nil),  // 55: pach_v1.StartConnectorTestResponse
-	(*WaitConnectorTestRequest)(nil),    // 56: pach_v1.WaitConnectorTestRequest
-	(*TestedClaim)(nil),                 // 57: pach_v1.TestedClaim
-	(*TestedDifference)(nil),            // 58: pach_v1.TestedDifference
-	(*WaitConnectorTestResponse)(nil),   // 59: pach_v1.WaitConnectorTestResponse
-	(*Trust)(nil),                       // 60: pach_v1.Trust
-	(*CreateTrustRequest)(nil),          // 61: pach_v1.CreateTrustRequest
-	(*CreateTrustResponse)(nil),         // 62: pach_v1.CreateTrustResponse
-	(*ListTrustsRequest)(nil),           // 63: pach_v1.ListTrustsRequest
-	(*ListTrustsResponse)(nil),          // 64: pach_v1.ListTrustsResponse
-	(*DeleteTrustRequest)(nil),          // 65: pach_v1.DeleteTrustRequest
-	(*DeleteTrustResponse)(nil),         // 66: pach_v1.DeleteTrustResponse
-	(*TestTrustRequest)(nil),            // 67: pach_v1.TestTrustRequest
-	(*TestTrustResponse)(nil),           // 68: pach_v1.TestTrustResponse
-	(*TrustResult)(nil),                 // 69: pach_v1.TrustResult
-	nil,                                 // 70: pach_v1.Trust.ClaimsEntry
-	(auth.Permission)(0),                // 71: auth_v2.Permission
-	(*auth.Resource)(nil),               // 72: auth_v2.Resource
-	(*timestamppb.Timestamp)(nil),       // 73: google.protobuf.Timestamp
-	(*identity.OIDCClient)(nil),         // 74: identity_v2.OIDCClient
-	(*identity.IDPConnector)(nil),       // 75: identity_v2.IDPConnector
+	(*GetSessionRequest)(nil),           // 7: pach_v1.GetSessionRequest
+	(*GetSessionResponse)(nil),          // 8: pach_v1.GetSessionResponse
+	(*Membership)(nil),                  // 9: pach_v1.Membership
+	(*BeginRootSessionRequest)(nil),     // 10: pach_v1.BeginRootSessionRequest
+	(*BeginRootSessionResponse)(nil),    // 11: pach_v1.BeginRootSessionResponse
+	(*ExplainRequest)(nil),              // 12: pach_v1.ExplainRequest
+	(*Grant)(nil),                       // 13: pach_v1.Grant
+	(*MembershipSource)(nil),            // 14: pach_v1.MembershipSource
+	(*ExplainResponse)(nil),             // 15: pach_v1.ExplainResponse
+	(*ListUsersRequest)(nil),            // 16: pach_v1.ListUsersRequest
+	(*User)(nil),                        // 17: pach_v1.User
+	(*Identity)(nil),                    // 18: pach_v1.Identity
+	(*ListUsersResponse)(nil),           // 19: pach_v1.ListUsersResponse
+	(*SetUserEnabledRequest)(nil),       // 20: pach_v1.SetUserEnabledRequest
+	(*SetUserEnabledResponse)(nil),      // 21: pach_v1.SetUserEnabledResponse
+	(*LinkIdentityRequest)(nil),         // 22: pach_v1.LinkIdentityRequest
+	(*LinkIdentityResponse)(nil),        // 23: pach_v1.LinkIdentityResponse
+	(*UnlinkIdentityRequest)(nil),       // 24: pach_v1.UnlinkIdentityRequest
+	(*UnlinkIdentityResponse)(nil),      // 25: pach_v1.UnlinkIdentityResponse
+	(*ListTokensRequest)(nil),           // 26: pach_v1.ListTokensRequest
+	(*Token)(nil),                       // 27: pach_v1.Token
+	(*ListTokensResponse)(nil),          // 28: pach_v1.ListTokensResponse
+	(*AllowRobotRequest)(nil),           // 29: pach_v1.AllowRobotRequest
+	(*AllowRobotResponse)(nil),          // 30: pach_v1.AllowRobotResponse
+	(*ListRefreshTokensRequest)(nil),    // 31: pach_v1.ListRefreshTokensRequest
+	(*RefreshToken)(nil),                // 32: pach_v1.RefreshToken
+	(*ListRefreshTokensResponse)(nil),   // 33: pach_v1.ListRefreshTokensResponse
+	(*RevokeSessionRequest)(nil),        // 34: pach_v1.RevokeSessionRequest
+	(*RevokeSessionResponse)(nil),       // 35: pach_v1.RevokeSessionResponse
+	(*RevokeAllRequest)(nil),            // 36: pach_v1.RevokeAllRequest
+	(*RevokeAllResponse)(nil),           // 37: pach_v1.RevokeAllResponse
+	(*ListGroupsRequest)(nil),           // 38: pach_v1.ListGroupsRequest
+	(*Group)(nil),                       // 39: pach_v1.Group
+	(*ListGroupsResponse)(nil),          // 40: pach_v1.ListGroupsResponse
+	(*ListMembersRequest)(nil),          // 41: pach_v1.ListMembersRequest
+	(*ListMembersResponse)(nil),         // 42: pach_v1.ListMembersResponse
+	(*ListRoleBindingsRequest)(nil),     // 43: pach_v1.ListRoleBindingsRequest
+	(*RoleBinding)(nil),                 // 44: pach_v1.RoleBinding
+	(*ListRoleBindingsResponse)(nil),    // 45: pach_v1.ListRoleBindingsResponse
+	(*ListAuditEventsRequest)(nil),      // 46: pach_v1.ListAuditEventsRequest
+	(*AuditEvent)(nil),                  // 47: pach_v1.AuditEvent
+	(*ListAuditEventsResponse)(nil),     // 48: pach_v1.ListAuditEventsResponse
+	(*StringList)(nil),                  // 49: pach_v1.StringList
+	(*UpdateOIDCClientRequest)(nil),     // 50: pach_v1.UpdateOIDCClientRequest
+	(*UpdateOIDCClientResponse)(nil),    // 51: pach_v1.UpdateOIDCClientResponse
+	(*CreateOIDCClientRequest)(nil),     // 52: pach_v1.CreateOIDCClientRequest
+	(*CreateOIDCClientResponse)(nil),    // 53: pach_v1.CreateOIDCClientResponse
+	(*GetOIDCClientRequest)(nil),        // 54: pach_v1.GetOIDCClientRequest
+	(*GetOIDCClientResponse)(nil),       // 55: pach_v1.GetOIDCClientResponse
+	(*ListOIDCClientsRequest)(nil),      // 56: pach_v1.ListOIDCClientsRequest
+	(*ListOIDCClientsResponse)(nil),     // 57: pach_v1.ListOIDCClientsResponse
+	(*ListConnectorStatesRequest)(nil),  // 58: pach_v1.ListConnectorStatesRequest
+	(*ConnectorState)(nil),              // 59: pach_v1.ConnectorState
+	(*ApproveConnectorRequest)(nil),     // 60: pach_v1.ApproveConnectorRequest
+	(*ApproveConnectorResponse)(nil),    // 61: pach_v1.ApproveConnectorResponse
+	(*ListConnectorStatesResponse)(nil), // 62: pach_v1.ListConnectorStatesResponse
+	(*ConnectorDocument)(nil),           // 63: pach_v1.ConnectorDocument
+	(*CheckConnectorRequest)(nil),       // 64: pach_v1.CheckConnectorRequest
+	(*CheckStep)(nil),                   // 65: pach_v1.CheckStep
+	(*CheckConnectorResponse)(nil),      // 66: pach_v1.CheckConnectorResponse
+	(*StartConnectorTestRequest)(nil),   // 67: pach_v1.StartConnectorTestRequest
+	(*StartConnectorTestResponse)(nil),  // 68: pach_v1.StartConnectorTestResponse
+	(*WaitConnectorTestRequest)(nil),    // 69: pach_v1.WaitConnectorTestRequest
+	(*TestedClaim)(nil),                 // 70: pach_v1.TestedClaim
+	(*TestedDifference)(nil),            // 71: pach_v1.TestedDifference
+	(*WaitConnectorTestResponse)(nil),   // 72: pach_v1.WaitConnectorTestResponse
+	(*Trust)(nil),                       // 73: pach_v1.Trust
+	(*CreateTrustRequest)(nil),          // 74: pach_v1.CreateTrustRequest
+	(*CreateTrustResponse)(nil),         // 75: pach_v1.CreateTrustResponse
+	(*ListTrustsRequest)(nil),           // 76: pach_v1.ListTrustsRequest
+	(*ListTrustsResponse)(nil),          // 77: pach_v1.ListTrustsResponse
+	(*DeleteTrustRequest)(nil),          // 78: pach_v1.DeleteTrustRequest
+	(*DeleteTrustResponse)(nil),         // 79: pach_v1.DeleteTrustResponse
+	(*TestTrustRequest)(nil),            // 80: pach_v1.TestTrustRequest
+	(*TestTrustResponse)(nil),           // 81: pach_v1.TestTrustResponse
+	(*TrustResult)(nil),                 // 82: pach_v1.TrustResult
+	nil,                                 // 83: pach_v1.Trust.ClaimsEntry
+	(*timestamppb.Timestamp)(nil),       // 84: google.protobuf.Timestamp
+	(auth.Permission)(0),                // 85: auth_v2.Permission
+	(*auth.Resource)(nil),               // 86: auth_v2.Resource
+	(*identity.OIDCClient)(nil),         // 87: identity_v2.OIDCClient
+	(*identity.IDPConnector)(nil),       // 88: identity_v2.IDPConnector
 }
 var file_api_pach_pach_proto_depIdxs = []int32{
-	71, // 0: pach_v1.ExplainRequest.permission:type_name -> auth_v2.Permission
-	72, // 1: pach_v1.ExplainRequest.resource:type_name -> auth_v2.Resource
-	72, // 2: pach_v1.Grant.resource:type_name -> auth_v2.Resource
-	9,  // 3: pach_v1.Grant.sources:type_name -> pach_v1.MembershipSource
-	73, // 4: pach_v1.MembershipSource.seen:type_name -> google.protobuf.Timestamp
-	8,  // 5: pach_v1.ExplainResponse.grants:type_name -> pach_v1.Grant
-	8,  // 6: pach_v1.ExplainResponse.suggestions:type_name -> pach_v1.Grant
-	73, // 7: pach_v1.User.last_login:type_name -> google.protobuf.Timestamp
-	13, // 8: pach_v1.User.identities:type_name -> pach_v1.Identity
-	1,  // 9: pach_v1.Identity.state:type_name -> pach_v1.Identity.State
-	73, // 10: pach_v1.Identity.last_login:type_name -> google.protobuf.Timestamp
-	12, // 11: pach_v1.ListUsersResponse.users:type_name -> pach_v1.User
-	73, // 12: pach_v1.Token.created:type_name -> google.protobuf.Timestamp
-	73, // 13: pach_v1.Token.expires:type_name -> google.protobuf.Timestamp
-	73, // 14: pach_v1.Token.used:type_name -> google.protobuf.Timestamp
-	22, // 15: pach_v1.ListTokensResponse.tokens:type_name -> pach_v1.Token
-	73, // 16: pach_v1.RefreshToken.created:type_name -> google.protobuf.Timestamp
-	73, // 17: pach_v1.RefreshToken.used:type_name -> google.protobuf.Timestamp
-	73, // 18: pach_v1.RefreshToken.expires:type_name -> google.protobuf.Timestamp
-	27, // 19: pach_v1.ListRefreshTokensResponse.refresh_tokens:type_name -> pach_v1.RefreshToken
-	34, // 20: pach_v1.ListGroupsResponse.groups:type_name -> pach_v1.Group
-	36, // 21: pach_v1.UpdateOIDCClientRequest.redirect_uris:type_name -> pach_v1.StringList
-	36, // 22: pach_v1.UpdateOIDCClientRequest.trusted_peers:type_name -> pach_v1.StringList
-	36, // 23: pach_v1.UpdateOIDCClientRequest.allowed_connectors:type_name -> pach_v1.StringList
-	0,  // 24: pach_v1.UpdateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
-	36, // 25: pach_v1.UpdateOIDCClientRequest.post_logout_redirect_uris:type_name -> pach_v1.StringList
-	74, // 26: pach_v1.CreateOIDCClientRequest.client:type_name -> identity_v2.OIDCClient
-	0,  // 27: pach_v1.CreateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
-	74, // 28: pach_v1.CreateOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
-	74, // 29: pach_v1.GetOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
-	0,  // 30: pach_v1.GetOIDCClientResponse.pkce:type_name -> pach_v1.PKCE
-	42, // 31: pach_v1.ListOIDCClientsResponse.clients:type_name -> pach_v1.GetOIDCClientResponse
-	2,  // 32: pach_v1.ConnectorState.state:type_name -> pach_v1.ConnectorState.State
-	73, // 33: pach_v1.ConnectorState.since:type_name -> google.protobuf.Timestamp
-	73, // 34: pach_v1.ConnectorState.last_good:type_name -> google.protobuf.Timestamp
-	73, // 35: pach_v1.ConnectorState.checked:type_name -> google.protobuf.Timestamp
-	3,  // 36: pach_v1.ConnectorState.approval:type_name -> pach_v1.ConnectorState.Approval
-	46, // 37: pach_v1.ListConnectorStatesResponse.states:type_name -> pach_v1.ConnectorState
-	75, // 38: pach_v1.ConnectorDocument.connector:type_name -> identity_v2.IDPConnector
-	50, // 39: pach_v1.CheckConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
-	4,  // 40: pach_v1.CheckStep.status:type_name -> pach_v1.CheckStep.Status
-	52, // 41: pach_v1.CheckConnectorResponse.steps:type_name -> pach_v1.CheckStep
-	50, // 42: pach_v1.StartConnectorTestRequest.document:type_name -> pach_v1.ConnectorDocument
-	73, // 43: pach_v1.StartConnectorTestResponse.expires:type_name -> google.protobuf.Timestamp
-	57, // 44: pach_v1.WaitConnectorTestResponse.claims:type_name -> pach_v1.TestedClaim
-	36, // 45: pach_v1.WaitConnectorTestResponse.groups:type_name -> pach_v1.StringList
-	58, // 46: pach_v1.WaitConnectorTestResponse.differences:type_name -> pach_v1.TestedDifference
-	70, // 47: pach_v1.Trust.claims:type_name -> pach_v1.Trust.ClaimsEntry
-	73, // 48: pach_v1.Trust.created:type_name -> google.protobuf.Timestamp
-	60, // 49: pach_v1.CreateTrustRequest.trust:type_name -> pach_v1.Trust
-	60, // 50: pach_v1.ListTrustsResponse.trusts:type_name -> pach_v1.Trust
-	69, // 51: pach_v1.TestTrustResponse.results:type_name -> pach_v1.TrustResult
-	5,  // 52: pach_v1.API.GetSignIn:input_type -> pach_v1.GetSignInRequest
-	7,  // 53: pach_v1.API.Explain:input_type -> pach_v1.ExplainRequest
-	11, // 54: pach_v1.API.ListUsers:input_type -> pach_v1.ListUsersRequest
-	15, // 55: pach_v1.API.SetUserEnabled:input_type -> pach_v1.SetUserEnabledRequest
-	17, // 56: pach_v1.API.LinkIdentity:input_type -> pach_v1.LinkIdentityRequest
-	19, // 57: pach_v1.API.UnlinkIdentity:input_type -> pach_v1.UnlinkIdentityRequest
-	21, // 58: pach_v1.API.ListTokens:input_type -> pach_v1.ListTokensRequest
-	24, // 59: pach_v1.API.AllowRobot:input_type -> pach_v1.AllowRobotRequest
-	26, // 60: pach_v1.API.ListRefreshTokens:input_type -> pach_v1.ListRefreshTokensRequest
-	29, // 61: pach_v1.API.RevokeSession:input_type -> pach_v1.RevokeSessionRequest
-	31, // 62: pach_v1.API.RevokeAll:input_type -> pach_v1.RevokeAllRequest
-	33, // 63: pach_v1.API.ListGroups:input_type -> pach_v1.ListGroupsRequest
-	37, // 64: pach_v1.API.UpdateOIDCClient:input_type -> pach_v1.UpdateOIDCClientRequest
-	39, // 65: pach_v1.API.CreateOIDCClient:input_type -> pach_v1.CreateOIDCClientRequest
-	41, // 66: pach_v1.API.GetOIDCClient:input_type -> pach_v1.GetOIDCClientRequest
-	43, // 67: pach_v1.API.ListOIDCClients:input_type -> pach_v1.ListOIDCClientsRequest
-	61, // 68: pach_v1.API.CreateTrust:input_type -> pach_v1.CreateTrustRequest
-	63, // 69: pach_v1.API.ListTrusts:input_type -> pach_v1.ListTrustsRequest
-	65, // 70: pach_v1.API.DeleteTrust:input_type -> pach_v1.DeleteTrustRequest
-	67, // 71: pach_v1.API.TestTrust:input_type -> pach_v1.TestTrustRequest
-	45, // 72: pach_v1.API.ListConnectorStates:input_type -> pach_v1.ListConnectorStatesRequest
-	47, // 73: pach_v1.API.ApproveConnector:input_type -> pach_v1.ApproveConnectorRequest
-	51, // 74: pach_v1.API.CheckConnector:input_type -> pach_v1.CheckConnectorRequest
-	54, // 75: pach_v1.API.StartConnectorTest:input_type -> pach_v1.StartConnectorTestRequest
-	56, // 76: pach_v1.API.WaitConnectorTest:input_type -> pach_v1.WaitConnectorTestRequest
-	6,  // 77: pach_v1.API.GetSignIn:output_type -> pach_v1.GetSignInResponse
-	10, // 78: pach_v1.API.Explain:output_type -> pach_v1.ExplainResponse
-	14, // 79: pach_v1.API.ListUsers:output_type -> pach_v1.ListUsersResponse
-	16, // 80: pach_v1.API.SetUserEnabled:output_type -> pach_v1.SetUserEnabledResponse
-	18, // 81: pach_v1.API.LinkIdentity:output_type -> pach_v1.LinkIdentityResponse
-	20, // 82: pach_v1.API.UnlinkIdentity:output_type -> pach_v1.UnlinkIdentityResponse
-	23, // 83: pach_v1.API.ListTokens:output_type -> pach_v1.ListTokensResponse
-	25, // 84: pach_v1.API.AllowRobot:output_type -> pach_v1.AllowRobotResponse
-	28, // 85: pach_v1.API.ListRefreshTokens:output_type -> pach_v1.ListRefreshTokensResponse
-	30, // 86: pach_v1.API.RevokeSession:output_type -> pach_v1.RevokeSessionResponse
-	32, // 87: pach_v1.API.RevokeAll:output_type -> pach_v1.RevokeAllResponse
-	35, // 88: pach_v1.API.ListGroups:output_type -> pach_v1.ListGroupsResponse
-	38, // 89: pach_v1.API.UpdateOIDCClient:output_type -> pach_v1.UpdateOIDCClientResponse
-	40, // 90: pach_v1.API.CreateOIDCClient:output_type -> pach_v1.CreateOIDCClientResponse
-	42, // 91: pach_v1.API.GetOIDCClient:output_type -> pach_v1.GetOIDCClientResponse
-	44, // 92: pach_v1.API.ListOIDCClients:output_type -> pach_v1.ListOIDCClientsResponse
-	62, // 93: pach_v1.API.CreateTrust:output_type -> pach_v1.CreateTrustResponse
-	64, // 94: pach_v1.API.ListTrusts:output_type -> pach_v1.ListTrustsResponse
-	66, // 95: pach_v1.API.DeleteTrust:output_type -> pach_v1.DeleteTrustResponse
-	68, // 96: pach_v1.API.TestTrust:output_type -> pach_v1.TestTrustResponse
-	49, // 97: pach_v1.API.ListConnectorStates:output_type -> pach_v1.ListConnectorStatesResponse
-	48, // 98: pach_v1.API.ApproveConnector:output_type -> pach_v1.ApproveConnectorResponse
-	53, // 99: pach_v1.API.CheckConnector:output_type -> pach_v1.CheckConnectorResponse
-	55, // 100: pach_v1.API.StartConnectorTest:output_type -> pach_v1.StartConnectorTestResponse
-	59, // 101: pach_v1.API.WaitConnectorTest:output_type -> pach_v1.WaitConnectorTestResponse
-	77, // [77:102] is the sub-list for method output_type
-	52, // [52:77] is the sub-list for method input_type
-	52, // [52:52] is the sub-list for extension type_name
-	52, // [52:52] is the sub-list for extension extendee
-	0,  // [0:52] is the sub-list for field type_name
+	27, // 0: pach_v1.GetSessionResponse.session:type_name -> pach_v1.Token
+	9,  // 1: pach_v1.GetSessionResponse.groups:type_name -> pach_v1.Membership
+	14, // 2: pach_v1.Membership.sources:type_name -> pach_v1.MembershipSource
+	84, // 3: pach_v1.BeginRootSessionResponse.expires:type_name -> google.protobuf.Timestamp
+	85, // 4: pach_v1.ExplainRequest.permission:type_name -> auth_v2.Permission
+	86, // 5: pach_v1.ExplainRequest.resource:type_name -> auth_v2.Resource
+	86, // 6: pach_v1.Grant.resource:type_name -> auth_v2.Resource
+	14, // 7: pach_v1.Grant.sources:type_name -> pach_v1.MembershipSource
+	84, // 8: pach_v1.MembershipSource.seen:type_name -> google.protobuf.Timestamp
+	13, // 9: pach_v1.ExplainResponse.grants:type_name -> pach_v1.Grant
+	13, // 10: pach_v1.ExplainResponse.suggestions:type_name -> pach_v1.Grant
+	84, // 11: pach_v1.User.last_login:type_name -> google.protobuf.Timestamp
+	18, // 12: pach_v1.User.identities:type_name -> pach_v1.Identity
+	1,  // 13: pach_v1.Identity.state:type_name -> pach_v1.Identity.State
+	84, // 14: pach_v1.Identity.last_login:type_name -> google.protobuf.Timestamp
+	17, // 15: pach_v1.ListUsersResponse.users:type_name -> pach_v1.User
+	84, // 16: pach_v1.Token.created:type_name -> google.protobuf.Timestamp
+	84, // 17: pach_v1.Token.expires:type_name -> google.protobuf.Timestamp
+	84, // 18: pach_v1.Token.used:type_name -> google.protobuf.Timestamp
+	27, // 19: pach_v1.ListTokensResponse.tokens:type_name -> pach_v1.Token
+	84, // 20: pach_v1.RefreshToken.created:type_name -> google.protobuf.Timestamp
+	84, // 21: pach_v1.RefreshToken.used:type_name -> google.protobuf.Timestamp
+	84, // 22: pach_v1.RefreshToken.expires:type_name -> google.protobuf.Timestamp
+	32, // 23: pach_v1.ListRefreshTokensResponse.refresh_tokens:type_name -> pach_v1.RefreshToken
+	39, // 24: pach_v1.ListGroupsResponse.groups:type_name -> pach_v1.Group
+	9,  // 25: pach_v1.ListMembersResponse.members:type_name -> pach_v1.Membership
+	86, // 26: pach_v1.RoleBinding.resource:type_name -> auth_v2.Resource
+	44, // 27: pach_v1.ListRoleBindingsResponse.bindings:type_name -> pach_v1.RoleBinding
+	84, // 28: pach_v1.AuditEvent.at:type_name -> google.protobuf.Timestamp
+	47, // 29: pach_v1.ListAuditEventsResponse.events:type_name -> pach_v1.AuditEvent
+	49, // 30: pach_v1.UpdateOIDCClientRequest.redirect_uris:type_name -> pach_v1.StringList
+	49, // 31: pach_v1.UpdateOIDCClientRequest.trusted_peers:type_name -> pach_v1.StringList
+	49, // 32: pach_v1.UpdateOIDCClientRequest.allowed_connectors:type_name -> pach_v1.StringList
+	0,  // 33: pach_v1.UpdateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
+	49, // 34: pach_v1.UpdateOIDCClientRequest.post_logout_redirect_uris:type_name -> pach_v1.StringList
+	87, // 35: pach_v1.CreateOIDCClientRequest.client:type_name -> identity_v2.OIDCClient
+	0,  // 36: pach_v1.CreateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
+	87, // 37: pach_v1.CreateOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
+	87, // 38: pach_v1.GetOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
+	0,  // 39: pach_v1.GetOIDCClientResponse.pkce:type_name -> pach_v1.PKCE
+	55, // 40: pach_v1.ListOIDCClientsResponse.clients:type_name -> pach_v1.GetOIDCClientResponse
+	2,  // 41: pach_v1.ConnectorState.state:type_name -> pach_v1.ConnectorState.State
+	84, // 42: pach_v1.ConnectorState.since:type_name -> google.protobuf.Timestamp
+	84, // 43: pach_v1.ConnectorState.last_good:type_name -> google.protobuf.Timestamp
+	84, // 44: pach_v1.ConnectorState.checked:type_name -> google.protobuf.Timestamp
+	3,  // 45: pach_v1.ConnectorState.approval:type_name -> pach_v1.ConnectorState.Approval
+	59, // 46: pach_v1.ListConnectorStatesResponse.states:type_name -> pach_v1.ConnectorState
+	88, // 47: pach_v1.ConnectorDocument.connector:type_name -> identity_v2.IDPConnector
+	63, // 48: pach_v1.CheckConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
+	4,  // 49: pach_v1.CheckStep.status:type_name -> pach_v1.CheckStep.Status
+	65, // 50: pach_v1.CheckConnectorResponse.steps:type_name -> pach_v1.CheckStep
+	63, // 51: pach_v1.StartConnectorTestRequest.document:type_name -> pach_v1.ConnectorDocument
+	84, // 52: pach_v1.StartConnectorTestResponse.expires:type_name -> google.protobuf.Timestamp
+	70, // 53: pach_v1.WaitConnectorTestResponse.claims:type_name -> pach_v1.TestedClaim
+	49, // 54: pach_v1.WaitConnectorTestResponse.groups:type_name -> pach_v1.StringList
+	71, // 55: pach_v1.WaitConnectorTestResponse.differences:type_name -> pach_v1.TestedDifference
+	83, // 56: pach_v1.Trust.claims:type_name -> pach_v1.Trust.ClaimsEntry
+	84, // 57: pach_v1.Trust.created:type_name -> google.protobuf.Timestamp
+	73, // 58: pach_v1.CreateTrustRequest.trust:type_name -> pach_v1.Trust
+	73, // 59: pach_v1.ListTrustsResponse.trusts:type_name -> pach_v1.Trust
+	82, // 60: pach_v1.TestTrustResponse.results:type_name -> pach_v1.TrustResult
+	5,  // 61: pach_v1.API.GetSignIn:input_type -> pach_v1.GetSignInRequest
+	7,  // 62: pach_v1.API.GetSession:input_type -> pach_v1.GetSessionRequest
+	10, // 63: pach_v1.API.BeginRootSession:input_type -> pach_v1.BeginRootSessionRequest
+	12, // 64: pach_v1.API.Explain:input_type -> pach_v1.ExplainRequest
+	16, // 65: pach_v1.API.ListUsers:input_type -> pach_v1.ListUsersRequest
+	20, // 66: pach_v1.API.SetUserEnabled:input_type -> pach_v1.SetUserEnabledRequest
+	22, // 67: pach_v1.API.LinkIdentity:input_type -> pach_v1.LinkIdentityRequest
+	24, // 68: pach_v1.API.UnlinkIdentity:input_type -> pach_v1.UnlinkIdentityRequest
+	26, // 69: pach_v1.API.ListTokens:input_type -> pach_v1.ListTokensRequest
+	29, // 70: pach_v1.API.AllowRobot:input_type -> pach_v1.AllowRobotRequest
+	31, // 71: pach_v1.API.ListRefreshTokens:input_type -> pach_v1.ListRefreshTokensRequest
+	34, // 72: pach_v1.API.RevokeSession:input_type -> pach_v1.RevokeSessionRequest
+	36, // 73: pach_v1.API.RevokeAll:input_type -> pach_v1.RevokeAllRequest
+	38, // 74: pach_v1.API.ListGroups:input_type -> pach_v1.ListGroupsRequest
+	41, // 75: pach_v1.API.ListMembers:input_type -> pach_v1.ListMembersRequest
+	43, // 76: pach_v1.API.ListRoleBindings:input_type -> pach_v1.ListRoleBindingsRequest
+	46, // 77: pach_v1.API.ListAuditEvents:input_type -> pach_v1.ListAuditEventsRequest
+	50, // 78: pach_v1.API.UpdateOIDCClient:input_type -> pach_v1.UpdateOIDCClientRequest
+	52, // 79: pach_v1.API.CreateOIDCClient:input_type -> pach_v1.CreateOIDCClientRequest
+	54, // 80: pach_v1.API.GetOIDCClient:input_type -> pach_v1.GetOIDCClientRequest
+	56, // 81: pach_v1.API.ListOIDCClients:input_type -> pach_v1.ListOIDCClientsRequest
+	74, // 82: pach_v1.API.CreateTrust:input_type -> pach_v1.CreateTrustRequest
+	76, // 83: pach_v1.API.ListTrusts:input_type -> pach_v1.ListTrustsRequest
+	78, // 84: pach_v1.API.DeleteTrust:input_type -> pach_v1.DeleteTrustRequest
+	80, // 85: pach_v1.API.TestTrust:input_type -> pach_v1.TestTrustRequest
+	58, // 86: pach_v1.API.ListConnectorStates:input_type -> pach_v1.ListConnectorStatesRequest
+	60, // 87: pach_v1.API.ApproveConnector:input_type -> pach_v1.ApproveConnectorRequest
+	64, // 88: pach_v1.API.CheckConnector:input_type -> pach_v1.CheckConnectorRequest
+	67, // 89: pach_v1.API.StartConnectorTest:input_type -> pach_v1.StartConnectorTestRequest
+	69, // 90: pach_v1.API.WaitConnectorTest:input_type -> pach_v1.WaitConnectorTestRequest
+	6,  // 91: pach_v1.API.GetSignIn:output_type -> pach_v1.GetSignInResponse
+	8,  // 92: pach_v1.API.GetSession:output_type -> pach_v1.GetSessionResponse
+	11, // 93: pach_v1.API.BeginRootSession:output_type -> pach_v1.BeginRootSessionResponse
+	15, // 94: pach_v1.API.Explain:output_type -> pach_v1.ExplainResponse
+	19, // 95: pach_v1.API.ListUsers:output_type -> pach_v1.ListUsersResponse
+	21, // 96: pach_v1.API.SetUserEnabled:output_type -> pach_v1.SetUserEnabledResponse
+	23, // 97: pach_v1.API.LinkIdentity:output_type -> pach_v1.LinkIdentityResponse
+	25, // 98: pach_v1.API.UnlinkIdentity:output_type -> pach_v1.UnlinkIdentityResponse
+	28, // 99: pach_v1.API.ListTokens:output_type -> pach_v1.ListTokensResponse
+	30, // 100: pach_v1.API.AllowRobot:output_type -> pach_v1.AllowRobotResponse
+	33, // 101: pach_v1.API.ListRefreshTokens:output_type -> pach_v1.ListRefreshTokensResponse
+	35, // 102: pach_v1.API.RevokeSession:output_type -> pach_v1.RevokeSessionResponse
+	37, // 103: pach_v1.API.RevokeAll:output_type -> pach_v1.RevokeAllResponse
+	40, // 104: pach_v1.API.ListGroups:output_type -> pach_v1.ListGroupsResponse
+	42, // 105: pach_v1.API.ListMembers:output_type -> pach_v1.ListMembersResponse
+	45, // 106: pach_v1.API.ListRoleBindings:output_type -> pach_v1.ListRoleBindingsResponse
+	48, // 107: pach_v1.API.ListAuditEvents:output_type -> pach_v1.ListAuditEventsResponse
+	51, // 108: pach_v1.API.UpdateOIDCClient:output_type -> pach_v1.UpdateOIDCClientResponse
+	53, // 109: pach_v1.API.CreateOIDCClient:output_type -> pach_v1.CreateOIDCClientResponse
+	55, // 110: pach_v1.API.GetOIDCClient:output_type -> pach_v1.GetOIDCClientResponse
+	57, // 111: pach_v1.API.ListOIDCClients:output_type -> pach_v1.ListOIDCClientsResponse
+	75, // 112: pach_v1.API.CreateTrust:output_type -> pach_v1.CreateTrustResponse
+	77, // 113: pach_v1.API.ListTrusts:output_type -> pach_v1.ListTrustsResponse
+	79, // 114: pach_v1.API.DeleteTrust:output_type -> pach_v1.DeleteTrustResponse
+	81, // 115: pach_v1.API.TestTrust:output_type -> pach_v1.TestTrustResponse
+	62, // 116: pach_v1.API.ListConnectorStates:output_type -> pach_v1.ListConnectorStatesResponse
+	61, // 117: pach_v1.API.ApproveConnector:output_type -> pach_v1.ApproveConnectorResponse
+	66, // 118: pach_v1.API.CheckConnector:output_type -> pach_v1.CheckConnectorResponse
+	68, // 119: pach_v1.API.StartConnectorTest:output_type -> pach_v1.StartConnectorTestResponse
+	72, // 120: pach_v1.API.WaitConnectorTest:output_type -> pach_v1.WaitConnectorTestResponse
+	91, // [91:121] is the sub-list for method output_type
+	61, // [61:91] is the sub-list for method input_type
+	61, // [61:61] is the sub-list for extension type_name
+	61, // [61:61] is the sub-list for extension extendee
+	0,  // [0:61] is the sub-list for field type_name
 }
 
 func init() { file_api_pach_pach_proto_init() }
@@ -4653,14 +5517,14 @@ func file_api_pach_pach_proto_init() {
 	if File_api_pach_pach_proto != nil {
 		return
 	}
-	file_api_pach_pach_proto_msgTypes[32].OneofWrappers = []any{}
+	file_api_pach_pach_proto_msgTypes[45].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_pach_pach_proto_rawDesc), len(file_api_pach_pach_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   66,
+			NumMessages:   79,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -20,6 +20,8 @@ const _ = grpc.SupportPackageIsVersion9
 
 const (
 	API_GetSignIn_FullMethodName           = "/pach_v1.API/GetSignIn"
+	API_GetSession_FullMethodName          = "/pach_v1.API/GetSession"
+	API_BeginRootSession_FullMethodName    = "/pach_v1.API/BeginRootSession"
 	API_Explain_FullMethodName             = "/pach_v1.API/Explain"
 	API_ListUsers_FullMethodName           = "/pach_v1.API/ListUsers"
 	API_SetUserEnabled_FullMethodName      = "/pach_v1.API/SetUserEnabled"
@@ -31,6 +33,9 @@ const (
 	API_RevokeSession_FullMethodName       = "/pach_v1.API/RevokeSession"
 	API_RevokeAll_FullMethodName           = "/pach_v1.API/RevokeAll"
 	API_ListGroups_FullMethodName          = "/pach_v1.API/ListGroups"
+	API_ListMembers_FullMethodName         = "/pach_v1.API/ListMembers"
+	API_ListRoleBindings_FullMethodName    = "/pach_v1.API/ListRoleBindings"
+	API_ListAuditEvents_FullMethodName     = "/pach_v1.API/ListAuditEvents"
 	API_UpdateOIDCClient_FullMethodName    = "/pach_v1.API/UpdateOIDCClient"
 	API_CreateOIDCClient_FullMethodName    = "/pach_v1.API/CreateOIDCClient"
 	API_GetOIDCClient_FullMethodName       = "/pach_v1.API/GetOIDCClient"
@@ -52,6 +57,11 @@ const (
 type APIClient interface {
 	// Public: what a client needs to know before it can sign in.
 	GetSignIn(ctx context.Context, in *GetSignInRequest, opts ...grpc.CallOption) (*GetSignInResponse, error)
+	// Who calls, by which session or token, and how the server knows.
+	GetSession(ctx context.Context, in *GetSessionRequest, opts ...grpc.CallOption) (*GetSessionResponse, error)
+	// Gives whoever shows the root token a session of an hour, so that a browser
+	// need not keep what never ends.
+	BeginRootSession(ctx context.Context, in *BeginRootSessionRequest, opts ...grpc.CallOption) (*BeginRootSessionResponse, error)
 	// Why a principal may or may not do something: by the engine that decides.
 	Explain(ctx context.Context, in *ExplainRequest, opts ...grpc.CallOption) (*ExplainResponse, error)
 	// Everybody who has signed in, with what proves that it is they.
@@ -76,6 +86,12 @@ type APIClient interface {
 	// Ends every session and token of a principal.
 	RevokeAll(ctx context.Context, in *RevokeAllRequest, opts ...grpc.CallOption) (*RevokeAllResponse, error)
 	ListGroups(ctx context.Context, in *ListGroupsRequest, opts ...grpc.CallOption) (*ListGroupsResponse, error)
+	// The members of a group, with where each membership comes from.
+	ListMembers(ctx context.Context, in *ListMembersRequest, opts ...grpc.CallOption) (*ListMembersResponse, error)
+	// Who has which role where, by principal.
+	ListRoleBindings(ctx context.Context, in *ListRoleBindingsRequest, opts ...grpc.CallOption) (*ListRoleBindingsResponse, error)
+	// What happened, the latest first.
+	ListAuditEvents(ctx context.Context, in *ListAuditEventsRequest, opts ...grpc.CallOption) (*ListAuditEventsResponse, error)
 	// Like identity_v2's, but a list that is given empty becomes empty, and an
 	// absent one stays. Answers with the new secret if one was asked for.
 	UpdateOIDCClient(ctx context.Context, in *UpdateOIDCClientRequest, opts ...grpc.CallOption) (*UpdateOIDCClientResponse, error)
@@ -116,6 +132,26 @@ func (c *aPIClient) GetSignIn(ctx context.Context, in *GetSignInRequest, opts ..
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetSignInResponse)
 	err := c.cc.Invoke(ctx, API_GetSignIn_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) GetSession(ctx context.Context, in *GetSessionRequest, opts ...grpc.CallOption) (*GetSessionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetSessionResponse)
+	err := c.cc.Invoke(ctx, API_GetSession_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) BeginRootSession(ctx context.Context, in *BeginRootSessionRequest, opts ...grpc.CallOption) (*BeginRootSessionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(BeginRootSessionResponse)
+	err := c.cc.Invoke(ctx, API_BeginRootSession_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -226,6 +262,36 @@ func (c *aPIClient) ListGroups(ctx context.Context, in *ListGroupsRequest, opts 
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListGroupsResponse)
 	err := c.cc.Invoke(ctx, API_ListGroups_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) ListMembers(ctx context.Context, in *ListMembersRequest, opts ...grpc.CallOption) (*ListMembersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListMembersResponse)
+	err := c.cc.Invoke(ctx, API_ListMembers_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) ListRoleBindings(ctx context.Context, in *ListRoleBindingsRequest, opts ...grpc.CallOption) (*ListRoleBindingsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListRoleBindingsResponse)
+	err := c.cc.Invoke(ctx, API_ListRoleBindings_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) ListAuditEvents(ctx context.Context, in *ListAuditEventsRequest, opts ...grpc.CallOption) (*ListAuditEventsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListAuditEventsResponse)
+	err := c.cc.Invoke(ctx, API_ListAuditEvents_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -368,6 +434,11 @@ func (c *aPIClient) WaitConnectorTest(ctx context.Context, in *WaitConnectorTest
 type APIServer interface {
 	// Public: what a client needs to know before it can sign in.
 	GetSignIn(context.Context, *GetSignInRequest) (*GetSignInResponse, error)
+	// Who calls, by which session or token, and how the server knows.
+	GetSession(context.Context, *GetSessionRequest) (*GetSessionResponse, error)
+	// Gives whoever shows the root token a session of an hour, so that a browser
+	// need not keep what never ends.
+	BeginRootSession(context.Context, *BeginRootSessionRequest) (*BeginRootSessionResponse, error)
 	// Why a principal may or may not do something: by the engine that decides.
 	Explain(context.Context, *ExplainRequest) (*ExplainResponse, error)
 	// Everybody who has signed in, with what proves that it is they.
@@ -392,6 +463,12 @@ type APIServer interface {
 	// Ends every session and token of a principal.
 	RevokeAll(context.Context, *RevokeAllRequest) (*RevokeAllResponse, error)
 	ListGroups(context.Context, *ListGroupsRequest) (*ListGroupsResponse, error)
+	// The members of a group, with where each membership comes from.
+	ListMembers(context.Context, *ListMembersRequest) (*ListMembersResponse, error)
+	// Who has which role where, by principal.
+	ListRoleBindings(context.Context, *ListRoleBindingsRequest) (*ListRoleBindingsResponse, error)
+	// What happened, the latest first.
+	ListAuditEvents(context.Context, *ListAuditEventsRequest) (*ListAuditEventsResponse, error)
 	// Like identity_v2's, but a list that is given empty becomes empty, and an
 	// absent one stays. Answers with the new secret if one was asked for.
 	UpdateOIDCClient(context.Context, *UpdateOIDCClientRequest) (*UpdateOIDCClientResponse, error)
@@ -431,6 +508,12 @@ type UnimplementedAPIServer struct{}
 func (UnimplementedAPIServer) GetSignIn(context.Context, *GetSignInRequest) (*GetSignInResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetSignIn not implemented")
 }
+func (UnimplementedAPIServer) GetSession(context.Context, *GetSessionRequest) (*GetSessionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetSession not implemented")
+}
+func (UnimplementedAPIServer) BeginRootSession(context.Context, *BeginRootSessionRequest) (*BeginRootSessionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method BeginRootSession not implemented")
+}
 func (UnimplementedAPIServer) Explain(context.Context, *ExplainRequest) (*ExplainResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Explain not implemented")
 }
@@ -463,6 +546,15 @@ func (UnimplementedAPIServer) RevokeAll(context.Context, *RevokeAllRequest) (*Re
 }
 func (UnimplementedAPIServer) ListGroups(context.Context, *ListGroupsRequest) (*ListGroupsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListGroups not implemented")
+}
+func (UnimplementedAPIServer) ListMembers(context.Context, *ListMembersRequest) (*ListMembersResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListMembers not implemented")
+}
+func (UnimplementedAPIServer) ListRoleBindings(context.Context, *ListRoleBindingsRequest) (*ListRoleBindingsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListRoleBindings not implemented")
+}
+func (UnimplementedAPIServer) ListAuditEvents(context.Context, *ListAuditEventsRequest) (*ListAuditEventsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListAuditEvents not implemented")
 }
 func (UnimplementedAPIServer) UpdateOIDCClient(context.Context, *UpdateOIDCClientRequest) (*UpdateOIDCClientResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method UpdateOIDCClient not implemented")
@@ -538,6 +630,42 @@ func _API_GetSignIn_Handler(srv interface{}, ctx context.Context, dec func(inter
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(APIServer).GetSignIn(ctx, req.(*GetSignInRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_GetSession_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetSessionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).GetSession(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_GetSession_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).GetSession(ctx, req.(*GetSessionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_BeginRootSession_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BeginRootSessionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).BeginRootSession(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_BeginRootSession_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).BeginRootSession(ctx, req.(*BeginRootSessionRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -736,6 +864,60 @@ func _API_ListGroups_Handler(srv interface{}, ctx context.Context, dec func(inte
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(APIServer).ListGroups(ctx, req.(*ListGroupsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_ListMembers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListMembersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).ListMembers(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_ListMembers_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).ListMembers(ctx, req.(*ListMembersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_ListRoleBindings_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListRoleBindingsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).ListRoleBindings(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_ListRoleBindings_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).ListRoleBindings(ctx, req.(*ListRoleBindingsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_ListAuditEvents_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListAuditEventsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).ListAuditEvents(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_ListAuditEvents_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).ListAuditEvents(ctx, req.(*ListAuditEventsRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -986,6 +1168,14 @@ var API_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _API_GetSignIn_Handler,
 		},
 		{
+			MethodName: "GetSession",
+			Handler:    _API_GetSession_Handler,
+		},
+		{
+			MethodName: "BeginRootSession",
+			Handler:    _API_BeginRootSession_Handler,
+		},
+		{
 			MethodName: "Explain",
 			Handler:    _API_Explain_Handler,
 		},
@@ -1028,6 +1218,18 @@ var API_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListGroups",
 			Handler:    _API_ListGroups_Handler,
+		},
+		{
+			MethodName: "ListMembers",
+			Handler:    _API_ListMembers_Handler,
+		},
+		{
+			MethodName: "ListRoleBindings",
+			Handler:    _API_ListRoleBindings_Handler,
+		},
+		{
+			MethodName: "ListAuditEvents",
+			Handler:    _API_ListAuditEvents_Handler,
 		},
 		{
 			MethodName: "UpdateOIDCClient",

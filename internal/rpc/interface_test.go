@@ -83,6 +83,11 @@ pfs_v2.API/ActivateAuth CLUSTER_AUTH_ACTIVATE
 pps_v2.API/ActivateAuth CLUSTER_AUTH_ACTIVATE
 pach_v1.API/GetSignIn
 pach_v1.API/Explain token
+pach_v1.API/GetSession token
+pach_v1.API/BeginRootSession token
+pach_v1.API/ListMembers CLUSTER_AUTH_GET_GROUP_USERS
+pach_v1.API/ListRoleBindings CLUSTER_GET_BINDINGS
+pach_v1.API/ListAuditEvents CLUSTER_GET_BINDINGS
 pach_v1.API/ListTokens token
 pach_v1.API/ListRefreshTokens token
 pach_v1.API/RevokeSession token
