@@ -51,7 +51,13 @@ var mayImport = map[string][]string{
 	"internal/web/theme":   nil,
 	"internal/web":         {"internal/fault", "internal/requestid", "internal/web/theme"},
 	"internal/web/browser": {"internal/secret", "internal/web"},
-	"internal/web/record":  nil,
+	// The console knows the services by their clients, and nothing behind them.
+	"internal/web/console": {"api", "api/auth", "api/pach", "internal/secret", "internal/web/console/page"},
+	"internal/web/console/page": {
+		"api", "api/auth", "api/pach", "client", "internal/fault", "internal/secret", "internal/web", "internal/web/browser", "internal/web/theme",
+		"internal/webaddr",
+	},
+	"internal/web/record": nil,
 
 	"internal/db/dump":       {"internal/db", "internal/db/migrations", "internal/fault", "internal/secret"},
 	"internal/db/reseal":     {"internal/db", "internal/fault", "internal/secret"},
@@ -196,7 +202,7 @@ var mayImport = map[string][]string{
 		"internal/rpc/wire", "internal/secret", "internal/session", "internal/token",
 	},
 	"internal/rpc/pach": {
-		"api/auth", "api/pach", "internal/access", "internal/connector/probe", "internal/db", "internal/fault", "internal/identity", "internal/issuer",
+		"api/auth", "api/pach", "internal/access", "internal/audit", "internal/connector/probe", "internal/db", "internal/fault", "internal/identity", "internal/issuer",
 		"internal/issuer/exchange", "internal/issuer/oidcclient", "internal/issuer/registry", "internal/issuer/connectortest", "internal/issuer/upstream", "internal/login", "internal/principal",
 		"internal/rpc/identity", "internal/rpc/wire", "internal/secret", "internal/session", "internal/token", "internal/trust",
 	},
@@ -207,12 +213,13 @@ var mayImport = map[string][]string{
 	},
 	"internal/rpc/wire": {"api/auth", "internal/access", "internal/fault", "internal/principal"},
 	"internal/pachd": {
-		"api/admin", "internal/access", "internal/chart", "internal/config", "internal/db", "internal/declared", "internal/fault", "internal/issuer",
+		"api", "api/admin", "internal/web/console", "internal/web/console/page", "internal/access", "internal/chart", "internal/config", "internal/db", "internal/declared", "internal/fault", "internal/issuer",
 		"internal/issuer/device",
 		"internal/issuer/connectortest", "internal/issuer/dexstore", "internal/issuer/endpoint", "internal/issuer/exchange", "internal/issuer/grant",
-		"internal/issuer/registry", "internal/kubesecret", "internal/limit", "internal/limit/guess", "internal/login", "internal/pachd/offline", "internal/reconcile", "internal/rename", "internal/requestid", "internal/rpc",
+		"internal/issuer/registry", "internal/kubesecret", "internal/limit", "internal/limit/guess", "internal/login", "internal/pachd/datadir", "internal/pachd/offline", "internal/reconcile", "internal/rename", "internal/requestid", "internal/rpc",
 		"internal/secret", "internal/session", "internal/token", "internal/version", "internal/web", "internal/web/browser", "internal/web/theme", "internal/tracing",
 	},
+	"internal/pachd/datadir": {"internal/fault"},
 	"internal/pachd/offline": {
 		"internal/config", "internal/db", "internal/db/dump", "internal/db/reseal", "internal/fault", "internal/principal", "internal/secret", "internal/session",
 	},
@@ -273,7 +280,7 @@ var onlyIn = []struct {
 	{"github.com/jackc/pgx", "only db knows SQLite from PostgreSQL", []string{"internal/db", "internal/db/dbtest"}},
 	{"github.com/pressly/goose", "only db migrates", []string{"internal/db", "internal/db/migrations"}},
 	{"google.golang.org/grpc", "domains know no transport; map in rpc", []string{
-		"api", "api/", "client", "internal/rpc", "internal/rpc/", "internal/cli/", "internal/pachd", "internal/pachd/pachdtest", "test/load", "test/walk",
+		"internal/web/console", "internal/web/console/", "api", "api/", "client", "internal/rpc", "internal/rpc/", "internal/cli/", "internal/pachd", "internal/pachd/pachdtest", "test/load", "test/walk",
 	}},
 	{"database/sql", "SQL goes through db", []string{"internal/db", "internal/db/dbtest", "internal/db/migrations", "internal/db/prepared"}},
 	{"go.opentelemetry.io", "only tracing knows who is told of it", []string{"internal/tracing"}},
