@@ -52,7 +52,15 @@ var mayImport = map[string][]string{
 	"internal/web":         {"internal/fault", "internal/requestid", "internal/web/theme"},
 	"internal/web/browser": {"internal/secret", "internal/web"},
 	// The console knows the services by their clients, and nothing behind them.
-	"internal/web/console": {"api", "api/auth", "api/pach", "internal/secret", "internal/web/console/page"},
+	"internal/web/console": {
+		"api", "api/auth", "api/pach", "internal/secret", "internal/web/console/connectors", "internal/web/console/page", "internal/web/console/people",
+		"internal/web/console/records",
+	},
+	"internal/web/console/connectors": {
+		"api/auth", "api/identity", "api/pach", "internal/cli/idp/preset", "internal/fault", "internal/strict", "internal/web/console/page",
+	},
+	"internal/web/console/people":  {"api/auth", "api/pach", "internal/fault", "internal/web/console/page"},
+	"internal/web/console/records": {"api/auth", "api/identity", "api/pach", "internal/web/console/page"},
 	"internal/web/console/page": {
 		"api", "api/auth", "api/pach", "client", "internal/fault", "internal/secret", "internal/web", "internal/web/browser", "internal/web/theme",
 		"internal/webaddr",

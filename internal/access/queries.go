@@ -156,7 +156,7 @@ func BoundPage(ctx context.Context, tx *db.Tx, who principal.Name, p db.Page) (a
 		err := scan(&b.Principal, &b.Resource.Type, &b.Resource.Name, &b.Roles[0])
 		all = append(all, b)
 		return err
-	}, `SELECT principal, resource_type, resource_name, role FROM bindings WHERE principal >= $1 AND principal <= $2`, names[0], names[len(names)-1])
+	}, `SELECT principal, resource_type, resource_name, role FROM bindings WHERE principal BETWEEN $1 AND $2`, names[0], names[len(names)-1])
 	return all, p.Next(len(names), names[len(names)-1].String()), err
 }
 

@@ -120,6 +120,9 @@ func (s *Service) Wait(ctx context.Context, state string) (secret.Text, error) {
 		if err != nil {
 			return "", err
 		}
+		if a.Browser != "" { // it is that browser's, and nobody else's
+			return "", errUnknownState()
+		}
 		switch a.stage {
 		case confirmed:
 			return s.take(ctx, a)

@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -13,7 +14,10 @@ import (
 
 	"pachyderm/api"
 	"pachyderm/internal/secret"
+	"pachyderm/internal/web/console/connectors"
 	"pachyderm/internal/web/console/page"
+	"pachyderm/internal/web/console/people"
+	"pachyderm/internal/web/console/records"
 )
 
 // Issuer is what the console needs to know of the server that it is on.
@@ -93,6 +97,9 @@ func (c *Console) routes(s *page.Site) {
 	}
 	for pattern, h := range public {
 		c.mux.Handle(below(pattern), s.Public(h))
+	}
+	for _, area := range []map[string]page.Handler{connectors.Routes(), people.Routes(), records.Routes()} {
+		maps.Copy(signedIn, area)
 	}
 	for pattern, h := range signedIn {
 		c.mux.Handle(below(pattern), s.SignedIn(h))

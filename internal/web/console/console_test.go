@@ -51,11 +51,10 @@ func (v visit) asRoot() visit {
 	return v
 }
 
-func (v visit) asAlice() visit {
+func (v visit) asAlice() {
 	v.t.Helper()
 	p := v.Submit(v.Submit(v.at(""), nil), map[string]string{"email": optest.Alice.Email, "password": optest.Alice.Password})
 	v.want(p, http.StatusOK, "user:alice@example.com")
-	return v
 }
 
 func (v visit) want(p optest.Page, status int, texts ...string) {

@@ -3,6 +3,7 @@ package page
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -310,3 +311,22 @@ func (c *Call) askToSignIn(why string) {
 
 // Sorted are the keys of a set, in order.
 func Sorted[V any](set map[string]V) []string { return slices.Sorted(maps.Keys(set)) }
+
+// Path is that of a page, each part of it in one segment.
+func Path(parts ...string) string {
+	for n, part := range parts {
+		parts[n] = url.PathEscape(part)
+	}
+	return Root + strings.Join(parts, "/")
+}
+
+// Words are what an error says is wrong, and what to do next.
+func Words(err error) (what, next string) {
+	line := max(client.LineOf(err), fault.LineOf(err))
+	err = Fault(err)
+	what = fault.What(err)
+	if line > 0 {
+		what += fmt.Sprintf(" (line %d)", line)
+	}
+	return what, fault.NextOf(err)
+}
