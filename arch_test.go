@@ -51,7 +51,21 @@ var mayImport = map[string][]string{
 	"internal/web/theme":   nil,
 	"internal/web":         {"internal/fault", "internal/requestid", "internal/web/theme"},
 	"internal/web/browser": {"internal/secret", "internal/web"},
-	"internal/web/record":  nil,
+	// The console knows the services by their clients, and nothing behind them.
+	"internal/web/console": {
+		"api", "api/auth", "api/pach", "internal/secret", "internal/web/console/connectors", "internal/web/console/page", "internal/web/console/people",
+		"internal/web/console/records",
+	},
+	"internal/web/console/connectors": {
+		"api/auth", "api/identity", "api/pach", "internal/cli/idp/preset", "internal/fault", "internal/strict", "internal/web/console/page",
+	},
+	"internal/web/console/people":  {"api/auth", "api/pach", "internal/fault", "internal/web/console/page"},
+	"internal/web/console/records": {"api/auth", "api/identity", "api/pach", "internal/web/console/page"},
+	"internal/web/console/page": {
+		"api", "api/auth", "api/pach", "client", "internal/fault", "internal/secret", "internal/web", "internal/web/browser", "internal/web/theme",
+		"internal/webaddr",
+	},
+	"internal/web/record": nil,
 
 	"internal/db/dump":       {"internal/db", "internal/db/migrations", "internal/fault", "internal/secret"},
 	"internal/db/reseal":     {"internal/db", "internal/fault", "internal/secret"},
@@ -60,7 +74,7 @@ var mayImport = map[string][]string{
 
 	"internal/limit": {"internal/db", "internal/fault"},
 	"internal/limit/httplimit": {
-		"internal/fault", "internal/issuer/endpoint", "internal/limit", "internal/limit/guess", "internal/web", "internal/web/browser", "internal/web/theme",
+		"internal/fault", "internal/issuer/endpoint", "internal/limit", "internal/limit/guess", "internal/web", "internal/web/browser", "internal/web/console/page", "internal/web/theme",
 	},
 	"internal/limit/guess": {"internal/db", "internal/fault", "internal/limit", "internal/secret"},
 
@@ -158,6 +172,10 @@ var mayImport = map[string][]string{
 		"internal/access", "internal/audit", "internal/connector", "internal/db", "internal/fault", "internal/identity", "internal/issuer/dexstore",
 		"internal/issuer/grant", "internal/issuer/oidcclient", "internal/issuer/settings", "internal/managed", "internal/principal", "internal/secret",
 	},
+	"internal/issuer/plan": {
+		"internal/access", "internal/connector", "internal/connector/claimlog", "internal/db", "internal/fault", "internal/identity",
+		"internal/issuer/registry", "internal/issuer/trace", "internal/issuer/upstream", "internal/principal",
+	},
 	"internal/issuer/refreshtoken": {"internal/db", "internal/fault", "internal/identity", "internal/issuer/grant", "internal/principal"},
 	"internal/issuer/trace": {
 		"internal/connector/claimlog", "internal/connector/fetch", "internal/db", "internal/fault", "internal/principal", "internal/requestid",
@@ -180,7 +198,7 @@ var mayImport = map[string][]string{
 		"internal/audit", "internal/connector", "internal/connector/fetch", "internal/connector/oidc/clientauth", "internal/issuer/clientkey", "internal/connector/probe", "internal/db", "internal/fault",
 		"internal/identity", "internal/issuer/connectortest", "internal/issuer/endpoint", "internal/issuer/logout", "internal/issuer/device", "internal/issuer/dexlog", "internal/issuer/dexstore", "internal/issuer/dexview", "internal/issuer/grant",
 		"internal/issuer/homerealm", "internal/issuer/jws", "internal/issuer/loginctx", "internal/issuer/oidcclient", "internal/issuer/registry", "internal/issuer/settings", "internal/issuer/signing", "internal/issuer/upstream", "internal/principal", "internal/secret", "internal/web",
-		"internal/web/browser", "internal/web/record", "internal/web/theme", "internal/webaddr", "internal/tracing", "internal/issuer/trace", "internal/issuer/refreshtoken", "internal/requestid",
+		"internal/web/browser", "internal/web/record", "internal/web/theme", "internal/webaddr", "internal/tracing", "internal/issuer/trace", "internal/issuer/plan", "internal/issuer/refreshtoken", "internal/requestid",
 	},
 	"internal/login": {
 		"internal/access", "internal/audit", "internal/connector/document", "internal/connector/oidc", "internal/db", "internal/fault", "internal/identity", "internal/issuer",
@@ -204,8 +222,8 @@ var mayImport = map[string][]string{
 		"internal/rpc/wire", "internal/secret", "internal/session", "internal/token",
 	},
 	"internal/rpc/pach": {
-		"api/auth", "api/pach", "internal/access", "internal/connector/probe", "internal/db", "internal/fault", "internal/identity", "internal/issuer",
-		"internal/issuer/exchange", "internal/issuer/oidcclient", "internal/issuer/refreshtoken", "internal/issuer/registry", "internal/issuer/connectortest", "internal/issuer/trace", "internal/issuer/upstream", "internal/login", "internal/principal",
+		"api/auth", "api/pach", "internal/access", "internal/audit", "internal/connector/probe", "internal/db", "internal/fault", "internal/identity", "internal/issuer",
+		"internal/issuer/exchange", "internal/issuer/oidcclient", "internal/issuer/refreshtoken", "internal/issuer/registry", "internal/issuer/connectortest", "internal/issuer/plan", "internal/issuer/trace", "internal/issuer/upstream", "internal/login", "internal/principal",
 		"internal/rpc/identity", "internal/rpc/wire", "internal/secret", "internal/session", "internal/token", "internal/trust",
 	},
 	"internal/rpc/identity": {"api/identity", "internal/access", "internal/fault", "internal/issuer", "internal/issuer/oidcclient", "internal/issuer/registry", "internal/issuer/settings", "internal/login", "internal/session", "internal/strict"},
@@ -215,12 +233,13 @@ var mayImport = map[string][]string{
 	},
 	"internal/rpc/wire": {"api/auth", "internal/access", "internal/fault", "internal/principal"},
 	"internal/pachd": {
-		"api/admin", "internal/access", "internal/chart", "internal/config", "internal/db", "internal/declared", "internal/fault", "internal/issuer",
+		"api", "api/admin", "internal/web/console", "internal/web/console/page", "internal/access", "internal/chart", "internal/config", "internal/db", "internal/declared", "internal/fault", "internal/issuer",
 		"internal/issuer/device",
 		"internal/issuer/connectortest", "internal/issuer/dexstore", "internal/issuer/endpoint", "internal/issuer/exchange", "internal/issuer/grant",
-		"internal/issuer/registry", "internal/kubesecret", "internal/issuer/trace", "internal/limit", "internal/limit/guess", "internal/limit/httplimit", "internal/login", "internal/pachd/offline", "internal/principal", "internal/reconcile", "internal/rename", "internal/requestid", "internal/rpc",
+		"internal/issuer/registry", "internal/kubesecret", "internal/issuer/trace", "internal/limit", "internal/limit/guess", "internal/limit/httplimit", "internal/login", "internal/pachd/datadir", "internal/pachd/offline", "internal/principal", "internal/reconcile", "internal/rename", "internal/requestid", "internal/rpc",
 		"internal/secret", "internal/session", "internal/token", "internal/version", "internal/web", "internal/web/browser", "internal/web/theme", "internal/tracing",
 	},
+	"internal/pachd/datadir": {"internal/fault"},
 	"internal/pachd/offline": {
 		"internal/config", "internal/db", "internal/db/dump", "internal/db/reseal", "internal/fault", "internal/principal", "internal/secret", "internal/session",
 	},
@@ -282,7 +301,7 @@ var onlyIn = []struct {
 	{"github.com/jackc/pgx", "only db knows SQLite from PostgreSQL", []string{"internal/db", "internal/db/dbtest"}},
 	{"github.com/pressly/goose", "only db migrates", []string{"internal/db", "internal/db/migrations"}},
 	{"google.golang.org/grpc", "domains know no transport; map in rpc", []string{
-		"api", "api/", "client", "internal/rpc", "internal/rpc/", "internal/cli/", "internal/pachd", "internal/pachd/pachdtest", "test/load", "test/walk",
+		"internal/web/console", "internal/web/console/", "api", "api/", "client", "internal/rpc", "internal/rpc/", "internal/cli/", "internal/pachd", "internal/pachd/pachdtest", "test/load", "test/walk",
 	}},
 	{"database/sql", "SQL goes through db", []string{"internal/db", "internal/db/dbtest", "internal/db/migrations", "internal/db/prepared"}},
 	{"go.opentelemetry.io", "only tracing knows who is told of it", []string{"internal/tracing"}},

@@ -9,6 +9,7 @@ package pach
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	auth "pachyderm/api/auth"
 	identity "pachyderm/api/identity"
@@ -131,7 +132,7 @@ func (x Identity_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Identity_State.Descriptor instead.
 func (Identity_State) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{8, 0}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{13, 0}
 }
 
 type ConnectorState_State int32
@@ -181,7 +182,7 @@ func (x ConnectorState_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConnectorState_State.Descriptor instead.
 func (ConnectorState_State) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{41, 0}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{54, 0}
 }
 
 type ConnectorState_Approval int32
@@ -236,7 +237,120 @@ func (x ConnectorState_Approval) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConnectorState_Approval.Descriptor instead.
 func (ConnectorState_Approval) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{41, 1}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{54, 1}
+}
+
+type ConnectorState_Life int32
+
+const (
+	ConnectorState_LIFE_UNKNOWN ConnectorState_Life = 0
+	// Nobody may sign in with it yet.
+	ConnectorState_DRAFT ConnectorState_Life = 1
+	// A draft as which a connector test has succeeded.
+	ConnectorState_VERIFIED ConnectorState_Life = 2
+	ConnectorState_ACTIVE   ConnectorState_Life = 3
+	// Nobody may sign in with it now.
+	ConnectorState_DISABLED ConnectorState_Life = 4
+)
+
+// Enum value maps for ConnectorState_Life.
+var (
+	ConnectorState_Life_name = map[int32]string{
+		0: "LIFE_UNKNOWN",
+		1: "DRAFT",
+		2: "VERIFIED",
+		3: "ACTIVE",
+		4: "DISABLED",
+	}
+	ConnectorState_Life_value = map[string]int32{
+		"LIFE_UNKNOWN": 0,
+		"DRAFT":        1,
+		"VERIFIED":     2,
+		"ACTIVE":       3,
+		"DISABLED":     4,
+	}
+)
+
+func (x ConnectorState_Life) Enum() *ConnectorState_Life {
+	p := new(ConnectorState_Life)
+	*p = x
+	return p
+}
+
+func (x ConnectorState_Life) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ConnectorState_Life) Descriptor() protoreflect.EnumDescriptor {
+	return file_api_pach_pach_proto_enumTypes[4].Descriptor()
+}
+
+func (ConnectorState_Life) Type() protoreflect.EnumType {
+	return &file_api_pach_pach_proto_enumTypes[4]
+}
+
+func (x ConnectorState_Life) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ConnectorState_Life.Descriptor instead.
+func (ConnectorState_Life) EnumDescriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{54, 2}
+}
+
+type PlannedSignIn_Verdict int32
+
+const (
+	PlannedSignIn_VERDICT_UNKNOWN PlannedSignIn_Verdict = 0
+	PlannedSignIn_AS_BEFORE       PlannedSignIn_Verdict = 1
+	PlannedSignIn_REFUSED         PlannedSignIn_Verdict = 2
+	PlannedSignIn_CHANGED         PlannedSignIn_Verdict = 3
+	PlannedSignIn_CANNOT_BE_TOLD  PlannedSignIn_Verdict = 4
+)
+
+// Enum value maps for PlannedSignIn_Verdict.
+var (
+	PlannedSignIn_Verdict_name = map[int32]string{
+		0: "VERDICT_UNKNOWN",
+		1: "AS_BEFORE",
+		2: "REFUSED",
+		3: "CHANGED",
+		4: "CANNOT_BE_TOLD",
+	}
+	PlannedSignIn_Verdict_value = map[string]int32{
+		"VERDICT_UNKNOWN": 0,
+		"AS_BEFORE":       1,
+		"REFUSED":         2,
+		"CHANGED":         3,
+		"CANNOT_BE_TOLD":  4,
+	}
+)
+
+func (x PlannedSignIn_Verdict) Enum() *PlannedSignIn_Verdict {
+	p := new(PlannedSignIn_Verdict)
+	*p = x
+	return p
+}
+
+func (x PlannedSignIn_Verdict) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (PlannedSignIn_Verdict) Descriptor() protoreflect.EnumDescriptor {
+	return file_api_pach_pach_proto_enumTypes[5].Descriptor()
+}
+
+func (PlannedSignIn_Verdict) Type() protoreflect.EnumType {
+	return &file_api_pach_pach_proto_enumTypes[5]
+}
+
+func (x PlannedSignIn_Verdict) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use PlannedSignIn_Verdict.Descriptor instead.
+func (PlannedSignIn_Verdict) EnumDescriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{67, 0}
 }
 
 type CheckStep_Status int32
@@ -279,11 +393,11 @@ func (x CheckStep_Status) String() string {
 }
 
 func (CheckStep_Status) Descriptor() protoreflect.EnumDescriptor {
-	return file_api_pach_pach_proto_enumTypes[4].Descriptor()
+	return file_api_pach_pach_proto_enumTypes[6].Descriptor()
 }
 
 func (CheckStep_Status) Type() protoreflect.EnumType {
-	return &file_api_pach_pach_proto_enumTypes[4]
+	return &file_api_pach_pach_proto_enumTypes[6]
 }
 
 func (x CheckStep_Status) Number() protoreflect.EnumNumber {
@@ -292,7 +406,7 @@ func (x CheckStep_Status) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use CheckStep_Status.Descriptor instead.
 func (CheckStep_Status) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{47, 0}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{74, 0}
 }
 
 type SignInTrace_Result int32
@@ -341,11 +455,11 @@ func (x SignInTrace_Result) String() string {
 }
 
 func (SignInTrace_Result) Descriptor() protoreflect.EnumDescriptor {
-	return file_api_pach_pach_proto_enumTypes[5].Descriptor()
+	return file_api_pach_pach_proto_enumTypes[7].Descriptor()
 }
 
 func (SignInTrace_Result) Type() protoreflect.EnumType {
-	return &file_api_pach_pach_proto_enumTypes[5]
+	return &file_api_pach_pach_proto_enumTypes[7]
 }
 
 func (x SignInTrace_Result) Number() protoreflect.EnumNumber {
@@ -354,7 +468,7 @@ func (x SignInTrace_Result) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SignInTrace_Result.Descriptor instead.
 func (SignInTrace_Result) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{57, 0}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{84, 0}
 }
 
 type GetSignInRequest struct {
@@ -498,6 +612,255 @@ func (x *GetSignInResponse) GetCallbackUrl() string {
 	return ""
 }
 
+type GetSessionRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSessionRequest) Reset() {
+	*x = GetSessionRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSessionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSessionRequest) ProtoMessage() {}
+
+func (x *GetSessionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSessionRequest.ProtoReflect.Descriptor instead.
+func (*GetSessionRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{2}
+}
+
+type GetSessionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// It has no connector unless a person signed in.
+	Session *Token `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	// Groups of the caller, each with where the membership comes from.
+	Groups []*Membership `protobuf:"bytes,2,rep,name=groups,proto3" json:"groups,omitempty"`
+	// Nobody has approved the connector of the session: the caller has what
+	// everybody has, and nothing more.
+	Unapproved    bool `protobuf:"varint,3,opt,name=unapproved,proto3" json:"unapproved,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSessionResponse) Reset() {
+	*x = GetSessionResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSessionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSessionResponse) ProtoMessage() {}
+
+func (x *GetSessionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSessionResponse.ProtoReflect.Descriptor instead.
+func (*GetSessionResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *GetSessionResponse) GetSession() *Token {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+func (x *GetSessionResponse) GetGroups() []*Membership {
+	if x != nil {
+		return x.Groups
+	}
+	return nil
+}
+
+func (x *GetSessionResponse) GetUnapproved() bool {
+	if x != nil {
+		return x.Unapproved
+	}
+	return false
+}
+
+// Membership is one principal in one group.
+type Membership struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Principal     string                 `protobuf:"bytes,1,opt,name=principal,proto3" json:"principal,omitempty"`
+	Group         string                 `protobuf:"bytes,2,opt,name=group,proto3" json:"group,omitempty"`
+	Sources       []*MembershipSource    `protobuf:"bytes,3,rep,name=sources,proto3" json:"sources,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Membership) Reset() {
+	*x = Membership{}
+	mi := &file_api_pach_pach_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Membership) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Membership) ProtoMessage() {}
+
+func (x *Membership) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Membership.ProtoReflect.Descriptor instead.
+func (*Membership) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Membership) GetPrincipal() string {
+	if x != nil {
+		return x.Principal
+	}
+	return ""
+}
+
+func (x *Membership) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *Membership) GetSources() []*MembershipSource {
+	if x != nil {
+		return x.Sources
+	}
+	return nil
+}
+
+type BeginRootSessionRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BeginRootSessionRequest) Reset() {
+	*x = BeginRootSessionRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BeginRootSessionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BeginRootSessionRequest) ProtoMessage() {}
+
+func (x *BeginRootSessionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BeginRootSessionRequest.ProtoReflect.Descriptor instead.
+func (*BeginRootSessionRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{5}
+}
+
+type BeginRootSessionResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Token         string                 `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
+	Expires       *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=expires,proto3" json:"expires,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BeginRootSessionResponse) Reset() {
+	*x = BeginRootSessionResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BeginRootSessionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BeginRootSessionResponse) ProtoMessage() {}
+
+func (x *BeginRootSessionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BeginRootSessionResponse.ProtoReflect.Descriptor instead.
+func (*BeginRootSessionResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *BeginRootSessionResponse) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+func (x *BeginRootSessionResponse) GetExpires() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Expires
+	}
+	return nil
+}
+
 type ExplainRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Empty for the caller, who needs no right to ask about themselves.
@@ -510,7 +873,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[2]
+	mi := &file_api_pach_pach_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -522,7 +885,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[2]
+	mi := &file_api_pach_pach_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -535,7 +898,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{2}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ExplainRequest) GetPrincipal() string {
@@ -573,7 +936,7 @@ type Grant struct {
 
 func (x *Grant) Reset() {
 	*x = Grant{}
-	mi := &file_api_pach_pach_proto_msgTypes[3]
+	mi := &file_api_pach_pach_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -585,7 +948,7 @@ func (x *Grant) String() string {
 func (*Grant) ProtoMessage() {}
 
 func (x *Grant) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[3]
+	mi := &file_api_pach_pach_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -598,7 +961,7 @@ func (x *Grant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Grant.ProtoReflect.Descriptor instead.
 func (*Grant) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{3}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Grant) GetResource() *auth.Resource {
@@ -639,7 +1002,7 @@ type MembershipSource struct {
 
 func (x *MembershipSource) Reset() {
 	*x = MembershipSource{}
-	mi := &file_api_pach_pach_proto_msgTypes[4]
+	mi := &file_api_pach_pach_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -651,7 +1014,7 @@ func (x *MembershipSource) String() string {
 func (*MembershipSource) ProtoMessage() {}
 
 func (x *MembershipSource) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[4]
+	mi := &file_api_pach_pach_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -664,7 +1027,7 @@ func (x *MembershipSource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MembershipSource.ProtoReflect.Descriptor instead.
 func (*MembershipSource) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{4}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *MembershipSource) GetSource() string {
@@ -694,7 +1057,7 @@ type ExplainResponse struct {
 
 func (x *ExplainResponse) Reset() {
 	*x = ExplainResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[5]
+	mi := &file_api_pach_pach_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -706,7 +1069,7 @@ func (x *ExplainResponse) String() string {
 func (*ExplainResponse) ProtoMessage() {}
 
 func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[5]
+	mi := &file_api_pach_pach_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -719,7 +1082,7 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
 func (*ExplainResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{5}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ExplainResponse) GetAllowed() bool {
@@ -754,16 +1117,18 @@ func (x *ExplainResponse) GetPrincipal() string {
 // items of one, at most and by default 1000; page_token is next_page_token of
 // the page before. The order is the server's.
 type ListUsersRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	PageSize      int32                  `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	PageToken     string                 `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	PageSize  int32                  `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken string                 `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// How the names begin, without user:; empty for all.
+	Prefix        string `protobuf:"bytes,3,opt,name=prefix,proto3" json:"prefix,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListUsersRequest) Reset() {
 	*x = ListUsersRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[6]
+	mi := &file_api_pach_pach_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -775,7 +1140,7 @@ func (x *ListUsersRequest) String() string {
 func (*ListUsersRequest) ProtoMessage() {}
 
 func (x *ListUsersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[6]
+	mi := &file_api_pach_pach_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -788,7 +1153,7 @@ func (x *ListUsersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListUsersRequest.ProtoReflect.Descriptor instead.
 func (*ListUsersRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{6}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListUsersRequest) GetPageSize() int32 {
@@ -801,6 +1166,13 @@ func (x *ListUsersRequest) GetPageSize() int32 {
 func (x *ListUsersRequest) GetPageToken() string {
 	if x != nil {
 		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListUsersRequest) GetPrefix() string {
+	if x != nil {
+		return x.Prefix
 	}
 	return ""
 }
@@ -819,7 +1191,7 @@ type User struct {
 
 func (x *User) Reset() {
 	*x = User{}
-	mi := &file_api_pach_pach_proto_msgTypes[7]
+	mi := &file_api_pach_pach_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -831,7 +1203,7 @@ func (x *User) String() string {
 func (*User) ProtoMessage() {}
 
 func (x *User) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[7]
+	mi := &file_api_pach_pach_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -844,7 +1216,7 @@ func (x *User) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use User.ProtoReflect.Descriptor instead.
 func (*User) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{7}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *User) GetName() string {
@@ -904,7 +1276,7 @@ type Identity struct {
 
 func (x *Identity) Reset() {
 	*x = Identity{}
-	mi := &file_api_pach_pach_proto_msgTypes[8]
+	mi := &file_api_pach_pach_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -916,7 +1288,7 @@ func (x *Identity) String() string {
 func (*Identity) ProtoMessage() {}
 
 func (x *Identity) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[8]
+	mi := &file_api_pach_pach_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -929,7 +1301,7 @@ func (x *Identity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Identity.ProtoReflect.Descriptor instead.
 func (*Identity) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{8}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Identity) GetId() string {
@@ -991,7 +1363,7 @@ type ListUsersResponse struct {
 
 func (x *ListUsersResponse) Reset() {
 	*x = ListUsersResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[9]
+	mi := &file_api_pach_pach_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1003,7 +1375,7 @@ func (x *ListUsersResponse) String() string {
 func (*ListUsersResponse) ProtoMessage() {}
 
 func (x *ListUsersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[9]
+	mi := &file_api_pach_pach_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1016,7 +1388,7 @@ func (x *ListUsersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListUsersResponse.ProtoReflect.Descriptor instead.
 func (*ListUsersResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{9}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ListUsersResponse) GetUsers() []*User {
@@ -1043,7 +1415,7 @@ type SetUserEnabledRequest struct {
 
 func (x *SetUserEnabledRequest) Reset() {
 	*x = SetUserEnabledRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[10]
+	mi := &file_api_pach_pach_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1055,7 +1427,7 @@ func (x *SetUserEnabledRequest) String() string {
 func (*SetUserEnabledRequest) ProtoMessage() {}
 
 func (x *SetUserEnabledRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[10]
+	mi := &file_api_pach_pach_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1068,7 +1440,7 @@ func (x *SetUserEnabledRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetUserEnabledRequest.ProtoReflect.Descriptor instead.
 func (*SetUserEnabledRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{10}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *SetUserEnabledRequest) GetUser() string {
@@ -1093,7 +1465,7 @@ type SetUserEnabledResponse struct {
 
 func (x *SetUserEnabledResponse) Reset() {
 	*x = SetUserEnabledResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[11]
+	mi := &file_api_pach_pach_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1105,7 +1477,7 @@ func (x *SetUserEnabledResponse) String() string {
 func (*SetUserEnabledResponse) ProtoMessage() {}
 
 func (x *SetUserEnabledResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[11]
+	mi := &file_api_pach_pach_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1118,7 +1490,7 @@ func (x *SetUserEnabledResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetUserEnabledResponse.ProtoReflect.Descriptor instead.
 func (*SetUserEnabledResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{11}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{16}
 }
 
 type LinkIdentityRequest struct {
@@ -1131,7 +1503,7 @@ type LinkIdentityRequest struct {
 
 func (x *LinkIdentityRequest) Reset() {
 	*x = LinkIdentityRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[12]
+	mi := &file_api_pach_pach_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1143,7 +1515,7 @@ func (x *LinkIdentityRequest) String() string {
 func (*LinkIdentityRequest) ProtoMessage() {}
 
 func (x *LinkIdentityRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[12]
+	mi := &file_api_pach_pach_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1156,7 +1528,7 @@ func (x *LinkIdentityRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkIdentityRequest.ProtoReflect.Descriptor instead.
 func (*LinkIdentityRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{12}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *LinkIdentityRequest) GetUser() string {
@@ -1181,7 +1553,7 @@ type LinkIdentityResponse struct {
 
 func (x *LinkIdentityResponse) Reset() {
 	*x = LinkIdentityResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[13]
+	mi := &file_api_pach_pach_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1193,7 +1565,7 @@ func (x *LinkIdentityResponse) String() string {
 func (*LinkIdentityResponse) ProtoMessage() {}
 
 func (x *LinkIdentityResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[13]
+	mi := &file_api_pach_pach_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1206,7 +1578,7 @@ func (x *LinkIdentityResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkIdentityResponse.ProtoReflect.Descriptor instead.
 func (*LinkIdentityResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{13}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{18}
 }
 
 type UnlinkIdentityRequest struct {
@@ -1219,7 +1591,7 @@ type UnlinkIdentityRequest struct {
 
 func (x *UnlinkIdentityRequest) Reset() {
 	*x = UnlinkIdentityRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[14]
+	mi := &file_api_pach_pach_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1231,7 +1603,7 @@ func (x *UnlinkIdentityRequest) String() string {
 func (*UnlinkIdentityRequest) ProtoMessage() {}
 
 func (x *UnlinkIdentityRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[14]
+	mi := &file_api_pach_pach_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1244,7 +1616,7 @@ func (x *UnlinkIdentityRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnlinkIdentityRequest.ProtoReflect.Descriptor instead.
 func (*UnlinkIdentityRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{14}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *UnlinkIdentityRequest) GetUser() string {
@@ -1269,7 +1641,7 @@ type UnlinkIdentityResponse struct {
 
 func (x *UnlinkIdentityResponse) Reset() {
 	*x = UnlinkIdentityResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[15]
+	mi := &file_api_pach_pach_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1281,7 +1653,7 @@ func (x *UnlinkIdentityResponse) String() string {
 func (*UnlinkIdentityResponse) ProtoMessage() {}
 
 func (x *UnlinkIdentityResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[15]
+	mi := &file_api_pach_pach_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1294,7 +1666,7 @@ func (x *UnlinkIdentityResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnlinkIdentityResponse.ProtoReflect.Descriptor instead.
 func (*UnlinkIdentityResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{15}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{20}
 }
 
 type ListTokensRequest struct {
@@ -1311,7 +1683,7 @@ type ListTokensRequest struct {
 
 func (x *ListTokensRequest) Reset() {
 	*x = ListTokensRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[16]
+	mi := &file_api_pach_pach_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1323,7 +1695,7 @@ func (x *ListTokensRequest) String() string {
 func (*ListTokensRequest) ProtoMessage() {}
 
 func (x *ListTokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[16]
+	mi := &file_api_pach_pach_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1336,7 +1708,7 @@ func (x *ListTokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTokensRequest.ProtoReflect.Descriptor instead.
 func (*ListTokensRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{16}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListTokensRequest) GetPrincipal() string {
@@ -1386,7 +1758,7 @@ type Token struct {
 
 func (x *Token) Reset() {
 	*x = Token{}
-	mi := &file_api_pach_pach_proto_msgTypes[17]
+	mi := &file_api_pach_pach_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1398,7 +1770,7 @@ func (x *Token) String() string {
 func (*Token) ProtoMessage() {}
 
 func (x *Token) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[17]
+	mi := &file_api_pach_pach_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1411,7 +1783,7 @@ func (x *Token) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Token.ProtoReflect.Descriptor instead.
 func (*Token) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{17}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Token) GetId() string {
@@ -1473,7 +1845,7 @@ type ListTokensResponse struct {
 
 func (x *ListTokensResponse) Reset() {
 	*x = ListTokensResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[18]
+	mi := &file_api_pach_pach_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1485,7 +1857,7 @@ func (x *ListTokensResponse) String() string {
 func (*ListTokensResponse) ProtoMessage() {}
 
 func (x *ListTokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[18]
+	mi := &file_api_pach_pach_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1498,7 +1870,7 @@ func (x *ListTokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTokensResponse.ProtoReflect.Descriptor instead.
 func (*ListTokensResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{18}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListTokensResponse) GetTokens() []*Token {
@@ -1528,7 +1900,7 @@ type AllowRobotRequest struct {
 
 func (x *AllowRobotRequest) Reset() {
 	*x = AllowRobotRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[19]
+	mi := &file_api_pach_pach_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1540,7 +1912,7 @@ func (x *AllowRobotRequest) String() string {
 func (*AllowRobotRequest) ProtoMessage() {}
 
 func (x *AllowRobotRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[19]
+	mi := &file_api_pach_pach_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1553,7 +1925,7 @@ func (x *AllowRobotRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AllowRobotRequest.ProtoReflect.Descriptor instead.
 func (*AllowRobotRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{19}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *AllowRobotRequest) GetRobot() string {
@@ -1585,7 +1957,7 @@ type AllowRobotResponse struct {
 
 func (x *AllowRobotResponse) Reset() {
 	*x = AllowRobotResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[20]
+	mi := &file_api_pach_pach_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1597,7 +1969,7 @@ func (x *AllowRobotResponse) String() string {
 func (*AllowRobotResponse) ProtoMessage() {}
 
 func (x *AllowRobotResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[20]
+	mi := &file_api_pach_pach_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1610,7 +1982,7 @@ func (x *AllowRobotResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AllowRobotResponse.ProtoReflect.Descriptor instead.
 func (*AllowRobotResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{20}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{25}
 }
 
 type ListRefreshTokensRequest struct {
@@ -1625,7 +1997,7 @@ type ListRefreshTokensRequest struct {
 
 func (x *ListRefreshTokensRequest) Reset() {
 	*x = ListRefreshTokensRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[21]
+	mi := &file_api_pach_pach_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1637,7 +2009,7 @@ func (x *ListRefreshTokensRequest) String() string {
 func (*ListRefreshTokensRequest) ProtoMessage() {}
 
 func (x *ListRefreshTokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[21]
+	mi := &file_api_pach_pach_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1650,7 +2022,7 @@ func (x *ListRefreshTokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRefreshTokensRequest.ProtoReflect.Descriptor instead.
 func (*ListRefreshTokensRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{21}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ListRefreshTokensRequest) GetPrincipal() string {
@@ -1692,7 +2064,7 @@ type RefreshToken struct {
 
 func (x *RefreshToken) Reset() {
 	*x = RefreshToken{}
-	mi := &file_api_pach_pach_proto_msgTypes[22]
+	mi := &file_api_pach_pach_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1704,7 +2076,7 @@ func (x *RefreshToken) String() string {
 func (*RefreshToken) ProtoMessage() {}
 
 func (x *RefreshToken) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[22]
+	mi := &file_api_pach_pach_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1717,7 +2089,7 @@ func (x *RefreshToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefreshToken.ProtoReflect.Descriptor instead.
 func (*RefreshToken) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{22}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *RefreshToken) GetId() string {
@@ -1779,7 +2151,7 @@ type ListRefreshTokensResponse struct {
 
 func (x *ListRefreshTokensResponse) Reset() {
 	*x = ListRefreshTokensResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[23]
+	mi := &file_api_pach_pach_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1791,7 +2163,7 @@ func (x *ListRefreshTokensResponse) String() string {
 func (*ListRefreshTokensResponse) ProtoMessage() {}
 
 func (x *ListRefreshTokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[23]
+	mi := &file_api_pach_pach_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1804,7 +2176,7 @@ func (x *ListRefreshTokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRefreshTokensResponse.ProtoReflect.Descriptor instead.
 func (*ListRefreshTokensResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{23}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ListRefreshTokensResponse) GetRefreshTokens() []*RefreshToken {
@@ -1830,7 +2202,7 @@ type RevokeSessionRequest struct {
 
 func (x *RevokeSessionRequest) Reset() {
 	*x = RevokeSessionRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[24]
+	mi := &file_api_pach_pach_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1842,7 +2214,7 @@ func (x *RevokeSessionRequest) String() string {
 func (*RevokeSessionRequest) ProtoMessage() {}
 
 func (x *RevokeSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[24]
+	mi := &file_api_pach_pach_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1855,7 +2227,7 @@ func (x *RevokeSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeSessionRequest.ProtoReflect.Descriptor instead.
 func (*RevokeSessionRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{24}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *RevokeSessionRequest) GetId() string {
@@ -1873,7 +2245,7 @@ type RevokeSessionResponse struct {
 
 func (x *RevokeSessionResponse) Reset() {
 	*x = RevokeSessionResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[25]
+	mi := &file_api_pach_pach_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1885,7 +2257,7 @@ func (x *RevokeSessionResponse) String() string {
 func (*RevokeSessionResponse) ProtoMessage() {}
 
 func (x *RevokeSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[25]
+	mi := &file_api_pach_pach_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1898,7 +2270,7 @@ func (x *RevokeSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeSessionResponse.ProtoReflect.Descriptor instead.
 func (*RevokeSessionResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{25}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{30}
 }
 
 type RevokeAllRequest struct {
@@ -1910,7 +2282,7 @@ type RevokeAllRequest struct {
 
 func (x *RevokeAllRequest) Reset() {
 	*x = RevokeAllRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[26]
+	mi := &file_api_pach_pach_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1922,7 +2294,7 @@ func (x *RevokeAllRequest) String() string {
 func (*RevokeAllRequest) ProtoMessage() {}
 
 func (x *RevokeAllRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[26]
+	mi := &file_api_pach_pach_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1935,7 +2307,7 @@ func (x *RevokeAllRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeAllRequest.ProtoReflect.Descriptor instead.
 func (*RevokeAllRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{26}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *RevokeAllRequest) GetPrincipal() string {
@@ -1955,7 +2327,7 @@ type RevokeAllResponse struct {
 
 func (x *RevokeAllResponse) Reset() {
 	*x = RevokeAllResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[27]
+	mi := &file_api_pach_pach_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1967,7 +2339,7 @@ func (x *RevokeAllResponse) String() string {
 func (*RevokeAllResponse) ProtoMessage() {}
 
 func (x *RevokeAllResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[27]
+	mi := &file_api_pach_pach_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1980,7 +2352,7 @@ func (x *RevokeAllResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeAllResponse.ProtoReflect.Descriptor instead.
 func (*RevokeAllResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{27}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *RevokeAllResponse) GetTokens() int64 {
@@ -1998,16 +2370,18 @@ func (x *RevokeAllResponse) GetRefreshTokens() int64 {
 }
 
 type ListGroupsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	PageSize      int32                  `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	PageToken     string                 `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	PageSize  int32                  `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken string                 `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// How the names begin, without group:; empty for all.
+	Prefix        string `protobuf:"bytes,3,opt,name=prefix,proto3" json:"prefix,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListGroupsRequest) Reset() {
 	*x = ListGroupsRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[28]
+	mi := &file_api_pach_pach_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2019,7 +2393,7 @@ func (x *ListGroupsRequest) String() string {
 func (*ListGroupsRequest) ProtoMessage() {}
 
 func (x *ListGroupsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[28]
+	mi := &file_api_pach_pach_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2032,7 +2406,7 @@ func (x *ListGroupsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGroupsRequest.ProtoReflect.Descriptor instead.
 func (*ListGroupsRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{28}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ListGroupsRequest) GetPageSize() int32 {
@@ -2049,6 +2423,13 @@ func (x *ListGroupsRequest) GetPageToken() string {
 	return ""
 }
 
+func (x *ListGroupsRequest) GetPrefix() string {
+	if x != nil {
+		return x.Prefix
+	}
+	return ""
+}
+
 type Group struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -2059,7 +2440,7 @@ type Group struct {
 
 func (x *Group) Reset() {
 	*x = Group{}
-	mi := &file_api_pach_pach_proto_msgTypes[29]
+	mi := &file_api_pach_pach_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2071,7 +2452,7 @@ func (x *Group) String() string {
 func (*Group) ProtoMessage() {}
 
 func (x *Group) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[29]
+	mi := &file_api_pach_pach_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2084,7 +2465,7 @@ func (x *Group) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Group.ProtoReflect.Descriptor instead.
 func (*Group) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{29}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Group) GetName() string {
@@ -2111,7 +2492,7 @@ type ListGroupsResponse struct {
 
 func (x *ListGroupsResponse) Reset() {
 	*x = ListGroupsResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[30]
+	mi := &file_api_pach_pach_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2123,7 +2504,7 @@ func (x *ListGroupsResponse) String() string {
 func (*ListGroupsResponse) ProtoMessage() {}
 
 func (x *ListGroupsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[30]
+	mi := &file_api_pach_pach_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2136,7 +2517,7 @@ func (x *ListGroupsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGroupsResponse.ProtoReflect.Descriptor instead.
 func (*ListGroupsResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{30}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ListGroupsResponse) GetGroups() []*Group {
@@ -2153,6 +2534,509 @@ func (x *ListGroupsResponse) GetNextPageToken() string {
 	return ""
 }
 
+type ListMembersRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Group         string                 `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	PageSize      int32                  `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken     string                 `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListMembersRequest) Reset() {
+	*x = ListMembersRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListMembersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListMembersRequest) ProtoMessage() {}
+
+func (x *ListMembersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListMembersRequest.ProtoReflect.Descriptor instead.
+func (*ListMembersRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *ListMembersRequest) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *ListMembersRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListMembersRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+type ListMembersResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Members       []*Membership          `protobuf:"bytes,1,rep,name=members,proto3" json:"members,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListMembersResponse) Reset() {
+	*x = ListMembersResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListMembersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListMembersResponse) ProtoMessage() {}
+
+func (x *ListMembersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListMembersResponse.ProtoReflect.Descriptor instead.
+func (*ListMembersResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *ListMembersResponse) GetMembers() []*Membership {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+func (x *ListMembersResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+type ListRoleBindingsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Only of this principal; empty for all.
+	Principal string `protobuf:"bytes,1,opt,name=principal,proto3" json:"principal,omitempty"`
+	// Principals of a page; all that each has comes with it.
+	PageSize      int32  `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRoleBindingsRequest) Reset() {
+	*x = ListRoleBindingsRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRoleBindingsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRoleBindingsRequest) ProtoMessage() {}
+
+func (x *ListRoleBindingsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRoleBindingsRequest.ProtoReflect.Descriptor instead.
+func (*ListRoleBindingsRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *ListRoleBindingsRequest) GetPrincipal() string {
+	if x != nil {
+		return x.Principal
+	}
+	return ""
+}
+
+func (x *ListRoleBindingsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListRoleBindingsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+type RoleBinding struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Principal     string                 `protobuf:"bytes,1,opt,name=principal,proto3" json:"principal,omitempty"`
+	Resource      *auth.Resource         `protobuf:"bytes,2,opt,name=resource,proto3" json:"resource,omitempty"`
+	Roles         []string               `protobuf:"bytes,3,rep,name=roles,proto3" json:"roles,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RoleBinding) Reset() {
+	*x = RoleBinding{}
+	mi := &file_api_pach_pach_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RoleBinding) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RoleBinding) ProtoMessage() {}
+
+func (x *RoleBinding) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RoleBinding.ProtoReflect.Descriptor instead.
+func (*RoleBinding) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *RoleBinding) GetPrincipal() string {
+	if x != nil {
+		return x.Principal
+	}
+	return ""
+}
+
+func (x *RoleBinding) GetResource() *auth.Resource {
+	if x != nil {
+		return x.Resource
+	}
+	return nil
+}
+
+func (x *RoleBinding) GetRoles() []string {
+	if x != nil {
+		return x.Roles
+	}
+	return nil
+}
+
+type ListRoleBindingsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Bindings      []*RoleBinding         `protobuf:"bytes,1,rep,name=bindings,proto3" json:"bindings,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRoleBindingsResponse) Reset() {
+	*x = ListRoleBindingsResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRoleBindingsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRoleBindingsResponse) ProtoMessage() {}
+
+func (x *ListRoleBindingsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRoleBindingsResponse.ProtoReflect.Descriptor instead.
+func (*ListRoleBindingsResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *ListRoleBindingsResponse) GetBindings() []*RoleBinding {
+	if x != nil {
+		return x.Bindings
+	}
+	return nil
+}
+
+func (x *ListRoleBindingsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+type ListAuditEventsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Who did it; empty for all.
+	Actor string `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
+	// What it was done to, such as user:alice@example.com; empty for all.
+	Object string `protobuf:"bytes,2,opt,name=object,proto3" json:"object,omitempty"`
+	// An action such as connector.create, or how it begins, such as connector.;
+	// empty for all.
+	Action        string `protobuf:"bytes,3,opt,name=action,proto3" json:"action,omitempty"`
+	PageSize      int32  `protobuf:"varint,4,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken     string `protobuf:"bytes,5,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAuditEventsRequest) Reset() {
+	*x = ListAuditEventsRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAuditEventsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAuditEventsRequest) ProtoMessage() {}
+
+func (x *ListAuditEventsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAuditEventsRequest.ProtoReflect.Descriptor instead.
+func (*ListAuditEventsRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *ListAuditEventsRequest) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *ListAuditEventsRequest) GetObject() string {
+	if x != nil {
+		return x.Object
+	}
+	return ""
+}
+
+func (x *ListAuditEventsRequest) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+func (x *ListAuditEventsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListAuditEventsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+type AuditEvent struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	At     *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
+	Actor  string                 `protobuf:"bytes,2,opt,name=actor,proto3" json:"actor,omitempty"`
+	Action string                 `protobuf:"bytes,3,opt,name=action,proto3" json:"action,omitempty"`
+	Object string                 `protobuf:"bytes,4,opt,name=object,proto3" json:"object,omitempty"`
+	Detail string                 `protobuf:"bytes,5,opt,name=detail,proto3" json:"detail,omitempty"`
+	// Finds the request in the log.
+	Request       string `protobuf:"bytes,6,opt,name=request,proto3" json:"request,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AuditEvent) Reset() {
+	*x = AuditEvent{}
+	mi := &file_api_pach_pach_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AuditEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AuditEvent) ProtoMessage() {}
+
+func (x *AuditEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AuditEvent.ProtoReflect.Descriptor instead.
+func (*AuditEvent) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *AuditEvent) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *AuditEvent) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *AuditEvent) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+func (x *AuditEvent) GetObject() string {
+	if x != nil {
+		return x.Object
+	}
+	return ""
+}
+
+func (x *AuditEvent) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+func (x *AuditEvent) GetRequest() string {
+	if x != nil {
+		return x.Request
+	}
+	return ""
+}
+
+type ListAuditEventsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Events        []*AuditEvent          `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAuditEventsResponse) Reset() {
+	*x = ListAuditEventsResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAuditEventsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAuditEventsResponse) ProtoMessage() {}
+
+func (x *ListAuditEventsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAuditEventsResponse.ProtoReflect.Descriptor instead.
+func (*ListAuditEventsResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *ListAuditEventsResponse) GetEvents() []*AuditEvent {
+	if x != nil {
+		return x.Events
+	}
+	return nil
+}
+
+func (x *ListAuditEventsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
 type StringList struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Values        []string               `protobuf:"bytes,1,rep,name=values,proto3" json:"values,omitempty"`
@@ -2162,7 +3046,7 @@ type StringList struct {
 
 func (x *StringList) Reset() {
 	*x = StringList{}
-	mi := &file_api_pach_pach_proto_msgTypes[31]
+	mi := &file_api_pach_pach_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2174,7 +3058,7 @@ func (x *StringList) String() string {
 func (*StringList) ProtoMessage() {}
 
 func (x *StringList) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[31]
+	mi := &file_api_pach_pach_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2187,7 +3071,7 @@ func (x *StringList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StringList.ProtoReflect.Descriptor instead.
 func (*StringList) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{31}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *StringList) GetValues() []string {
@@ -2219,7 +3103,7 @@ type UpdateOIDCClientRequest struct {
 
 func (x *UpdateOIDCClientRequest) Reset() {
 	*x = UpdateOIDCClientRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[32]
+	mi := &file_api_pach_pach_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2231,7 +3115,7 @@ func (x *UpdateOIDCClientRequest) String() string {
 func (*UpdateOIDCClientRequest) ProtoMessage() {}
 
 func (x *UpdateOIDCClientRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[32]
+	mi := &file_api_pach_pach_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2244,7 +3128,7 @@ func (x *UpdateOIDCClientRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateOIDCClientRequest.ProtoReflect.Descriptor instead.
 func (*UpdateOIDCClientRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{32}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *UpdateOIDCClientRequest) GetId() string {
@@ -2327,7 +3211,7 @@ type UpdateOIDCClientResponse struct {
 
 func (x *UpdateOIDCClientResponse) Reset() {
 	*x = UpdateOIDCClientResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[33]
+	mi := &file_api_pach_pach_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2339,7 +3223,7 @@ func (x *UpdateOIDCClientResponse) String() string {
 func (*UpdateOIDCClientResponse) ProtoMessage() {}
 
 func (x *UpdateOIDCClientResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[33]
+	mi := &file_api_pach_pach_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2352,7 +3236,7 @@ func (x *UpdateOIDCClientResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateOIDCClientResponse.ProtoReflect.Descriptor instead.
 func (*UpdateOIDCClientResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{33}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *UpdateOIDCClientResponse) GetSecret() string {
@@ -2383,7 +3267,7 @@ type CreateOIDCClientRequest struct {
 
 func (x *CreateOIDCClientRequest) Reset() {
 	*x = CreateOIDCClientRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[34]
+	mi := &file_api_pach_pach_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2395,7 +3279,7 @@ func (x *CreateOIDCClientRequest) String() string {
 func (*CreateOIDCClientRequest) ProtoMessage() {}
 
 func (x *CreateOIDCClientRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[34]
+	mi := &file_api_pach_pach_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2408,7 +3292,7 @@ func (x *CreateOIDCClientRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateOIDCClientRequest.ProtoReflect.Descriptor instead.
 func (*CreateOIDCClientRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{34}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *CreateOIDCClientRequest) GetClient() *identity.OIDCClient {
@@ -2463,7 +3347,7 @@ type CreateOIDCClientResponse struct {
 
 func (x *CreateOIDCClientResponse) Reset() {
 	*x = CreateOIDCClientResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[35]
+	mi := &file_api_pach_pach_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2475,7 +3359,7 @@ func (x *CreateOIDCClientResponse) String() string {
 func (*CreateOIDCClientResponse) ProtoMessage() {}
 
 func (x *CreateOIDCClientResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[35]
+	mi := &file_api_pach_pach_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2488,7 +3372,7 @@ func (x *CreateOIDCClientResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateOIDCClientResponse.ProtoReflect.Descriptor instead.
 func (*CreateOIDCClientResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{35}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *CreateOIDCClientResponse) GetClient() *identity.OIDCClient {
@@ -2507,7 +3391,7 @@ type GetOIDCClientRequest struct {
 
 func (x *GetOIDCClientRequest) Reset() {
 	*x = GetOIDCClientRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[36]
+	mi := &file_api_pach_pach_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2519,7 +3403,7 @@ func (x *GetOIDCClientRequest) String() string {
 func (*GetOIDCClientRequest) ProtoMessage() {}
 
 func (x *GetOIDCClientRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[36]
+	mi := &file_api_pach_pach_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2532,7 +3416,7 @@ func (x *GetOIDCClientRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOIDCClientRequest.ProtoReflect.Descriptor instead.
 func (*GetOIDCClientRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{36}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *GetOIDCClientRequest) GetId() string {
@@ -2558,7 +3442,7 @@ type GetOIDCClientResponse struct {
 
 func (x *GetOIDCClientResponse) Reset() {
 	*x = GetOIDCClientResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[37]
+	mi := &file_api_pach_pach_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2570,7 +3454,7 @@ func (x *GetOIDCClientResponse) String() string {
 func (*GetOIDCClientResponse) ProtoMessage() {}
 
 func (x *GetOIDCClientResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[37]
+	mi := &file_api_pach_pach_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2583,7 +3467,7 @@ func (x *GetOIDCClientResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOIDCClientResponse.ProtoReflect.Descriptor instead.
 func (*GetOIDCClientResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{37}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *GetOIDCClientResponse) GetClient() *identity.OIDCClient {
@@ -2645,7 +3529,7 @@ type ListOIDCClientsRequest struct {
 
 func (x *ListOIDCClientsRequest) Reset() {
 	*x = ListOIDCClientsRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[38]
+	mi := &file_api_pach_pach_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2657,7 +3541,7 @@ func (x *ListOIDCClientsRequest) String() string {
 func (*ListOIDCClientsRequest) ProtoMessage() {}
 
 func (x *ListOIDCClientsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[38]
+	mi := &file_api_pach_pach_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2670,7 +3554,7 @@ func (x *ListOIDCClientsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOIDCClientsRequest.ProtoReflect.Descriptor instead.
 func (*ListOIDCClientsRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{38}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ListOIDCClientsRequest) GetPageSize() int32 {
@@ -2698,7 +3582,7 @@ type ListOIDCClientsResponse struct {
 
 func (x *ListOIDCClientsResponse) Reset() {
 	*x = ListOIDCClientsResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[39]
+	mi := &file_api_pach_pach_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2710,7 +3594,7 @@ func (x *ListOIDCClientsResponse) String() string {
 func (*ListOIDCClientsResponse) ProtoMessage() {}
 
 func (x *ListOIDCClientsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[39]
+	mi := &file_api_pach_pach_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2723,7 +3607,7 @@ func (x *ListOIDCClientsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOIDCClientsResponse.ProtoReflect.Descriptor instead.
 func (*ListOIDCClientsResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{39}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ListOIDCClientsResponse) GetClients() []*GetOIDCClientResponse {
@@ -2750,7 +3634,7 @@ type ListConnectorStatesRequest struct {
 
 func (x *ListConnectorStatesRequest) Reset() {
 	*x = ListConnectorStatesRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[40]
+	mi := &file_api_pach_pach_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2762,7 +3646,7 @@ func (x *ListConnectorStatesRequest) String() string {
 func (*ListConnectorStatesRequest) ProtoMessage() {}
 
 func (x *ListConnectorStatesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[40]
+	mi := &file_api_pach_pach_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2775,7 +3659,7 @@ func (x *ListConnectorStatesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConnectorStatesRequest.ProtoReflect.Descriptor instead.
 func (*ListConnectorStatesRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{40}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ListConnectorStatesRequest) GetPageSize() int32 {
@@ -2805,14 +3689,17 @@ type ConnectorState struct {
 	// pachd's configuration declares it: nobody may change it over the API.
 	Managed bool `protobuf:"varint,9,opt,name=managed,proto3" json:"managed,omitempty"`
 	// Of what is stored: it changes with everything that is written.
-	Revision      string `protobuf:"bytes,8,opt,name=revision,proto3" json:"revision,omitempty"`
+	Revision string              `protobuf:"bytes,8,opt,name=revision,proto3" json:"revision,omitempty"`
+	Life     ConnectorState_Life `protobuf:"varint,10,opt,name=life,proto3,enum=pach_v1.ConnectorState_Life" json:"life,omitempty"`
+	// When it goes back to what it was before, unless somebody confirms it.
+	UndoAt        *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=undo_at,json=undoAt,proto3" json:"undo_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ConnectorState) Reset() {
 	*x = ConnectorState{}
-	mi := &file_api_pach_pach_proto_msgTypes[41]
+	mi := &file_api_pach_pach_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2824,7 +3711,7 @@ func (x *ConnectorState) String() string {
 func (*ConnectorState) ProtoMessage() {}
 
 func (x *ConnectorState) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[41]
+	mi := &file_api_pach_pach_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2837,7 +3724,7 @@ func (x *ConnectorState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectorState.ProtoReflect.Descriptor instead.
 func (*ConnectorState) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{41}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ConnectorState) GetId() string {
@@ -2903,6 +3790,834 @@ func (x *ConnectorState) GetRevision() string {
 	return ""
 }
 
+func (x *ConnectorState) GetLife() ConnectorState_Life {
+	if x != nil {
+		return x.Life
+	}
+	return ConnectorState_LIFE_UNKNOWN
+}
+
+func (x *ConnectorState) GetUndoAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.UndoAt
+	}
+	return nil
+}
+
+// ApplyConnectorRequest creates a connector or, if there is one of its id, updates
+// it, as identity_v2 does.
+type ApplyConnectorRequest struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Connector *identity.IDPConnector `protobuf:"bytes,1,opt,name=connector,proto3" json:"connector,omitempty"`
+	// Of a new connector: nobody signs in with it before it is enabled, and its
+	// provider is not asked.
+	Draft bool `protobuf:"varint,2,opt,name=draft,proto3" json:"draft,omitempty"`
+	// Of one that is there: the change undoes itself after so long, from 1m to 24h,
+	// unless ConfirmConnector comes before.
+	ConfirmWithin *durationpb.Duration `protobuf:"bytes,3,opt,name=confirm_within,json=confirmWithin,proto3" json:"confirm_within,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApplyConnectorRequest) Reset() {
+	*x = ApplyConnectorRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApplyConnectorRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApplyConnectorRequest) ProtoMessage() {}
+
+func (x *ApplyConnectorRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApplyConnectorRequest.ProtoReflect.Descriptor instead.
+func (*ApplyConnectorRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{55}
+}
+
+func (x *ApplyConnectorRequest) GetConnector() *identity.IDPConnector {
+	if x != nil {
+		return x.Connector
+	}
+	return nil
+}
+
+func (x *ApplyConnectorRequest) GetDraft() bool {
+	if x != nil {
+		return x.Draft
+	}
+	return false
+}
+
+func (x *ApplyConnectorRequest) GetConfirmWithin() *durationpb.Duration {
+	if x != nil {
+		return x.ConfirmWithin
+	}
+	return nil
+}
+
+type ApplyConnectorResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When it goes back to what it was before.
+	UndoAt        *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=undo_at,json=undoAt,proto3" json:"undo_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApplyConnectorResponse) Reset() {
+	*x = ApplyConnectorResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApplyConnectorResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApplyConnectorResponse) ProtoMessage() {}
+
+func (x *ApplyConnectorResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApplyConnectorResponse.ProtoReflect.Descriptor instead.
+func (*ApplyConnectorResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{56}
+}
+
+func (x *ApplyConnectorResponse) GetUndoAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.UndoAt
+	}
+	return nil
+}
+
+type ConfirmConnectorRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfirmConnectorRequest) Reset() {
+	*x = ConfirmConnectorRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[57]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfirmConnectorRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfirmConnectorRequest) ProtoMessage() {}
+
+func (x *ConfirmConnectorRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[57]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfirmConnectorRequest.ProtoReflect.Descriptor instead.
+func (*ConfirmConnectorRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{57}
+}
+
+func (x *ConfirmConnectorRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+type ConfirmConnectorResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfirmConnectorResponse) Reset() {
+	*x = ConfirmConnectorResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[58]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfirmConnectorResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfirmConnectorResponse) ProtoMessage() {}
+
+func (x *ConfirmConnectorResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[58]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfirmConnectorResponse.ProtoReflect.Descriptor instead.
+func (*ConfirmConnectorResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{58}
+}
+
+type SetConnectorEnabledRequest struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Id      string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Enabled bool                   `protobuf:"varint,2,opt,name=enabled,proto3" json:"enabled,omitempty"`
+	// Enable a draft with which nobody has signed in for a test, or disable the last
+	// connector by which an administrator signs in.
+	Force         bool `protobuf:"varint,3,opt,name=force,proto3" json:"force,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetConnectorEnabledRequest) Reset() {
+	*x = SetConnectorEnabledRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[59]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetConnectorEnabledRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetConnectorEnabledRequest) ProtoMessage() {}
+
+func (x *SetConnectorEnabledRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[59]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetConnectorEnabledRequest.ProtoReflect.Descriptor instead.
+func (*SetConnectorEnabledRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{59}
+}
+
+func (x *SetConnectorEnabledRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *SetConnectorEnabledRequest) GetEnabled() bool {
+	if x != nil {
+		return x.Enabled
+	}
+	return false
+}
+
+func (x *SetConnectorEnabledRequest) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
+type SetConnectorEnabledResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetConnectorEnabledResponse) Reset() {
+	*x = SetConnectorEnabledResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[60]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetConnectorEnabledResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetConnectorEnabledResponse) ProtoMessage() {}
+
+func (x *SetConnectorEnabledResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[60]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetConnectorEnabledResponse.ProtoReflect.Descriptor instead.
+func (*SetConnectorEnabledResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{60}
+}
+
+type ListConnectorRevisionsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListConnectorRevisionsRequest) Reset() {
+	*x = ListConnectorRevisionsRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[61]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListConnectorRevisionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListConnectorRevisionsRequest) ProtoMessage() {}
+
+func (x *ListConnectorRevisionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[61]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListConnectorRevisionsRequest.ProtoReflect.Descriptor instead.
+func (*ListConnectorRevisionsRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{61}
+}
+
+func (x *ListConnectorRevisionsRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+type ConnectorRevision struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Revision string                 `protobuf:"bytes,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	Version  int64                  `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	// Empty for one of before authors were kept.
+	Author string                 `protobuf:"bytes,3,opt,name=author,proto3" json:"author,omitempty"`
+	Made   *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=made,proto3" json:"made,omitempty"`
+	// Such as that it was rolled back.
+	Note string `protobuf:"bytes,5,opt,name=note,proto3" json:"note,omitempty"`
+	Name string `protobuf:"bytes,6,opt,name=name,proto3" json:"name,omitempty"`
+	// How it differs from the one before it: live is what was, tested what is.
+	Differences   []*TestedDifference `protobuf:"bytes,7,rep,name=differences,proto3" json:"differences,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConnectorRevision) Reset() {
+	*x = ConnectorRevision{}
+	mi := &file_api_pach_pach_proto_msgTypes[62]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConnectorRevision) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConnectorRevision) ProtoMessage() {}
+
+func (x *ConnectorRevision) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[62]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConnectorRevision.ProtoReflect.Descriptor instead.
+func (*ConnectorRevision) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{62}
+}
+
+func (x *ConnectorRevision) GetRevision() string {
+	if x != nil {
+		return x.Revision
+	}
+	return ""
+}
+
+func (x *ConnectorRevision) GetVersion() int64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *ConnectorRevision) GetAuthor() string {
+	if x != nil {
+		return x.Author
+	}
+	return ""
+}
+
+func (x *ConnectorRevision) GetMade() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Made
+	}
+	return nil
+}
+
+func (x *ConnectorRevision) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+func (x *ConnectorRevision) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ConnectorRevision) GetDifferences() []*TestedDifference {
+	if x != nil {
+		return x.Differences
+	}
+	return nil
+}
+
+type ListConnectorRevisionsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The last first.
+	Revisions     []*ConnectorRevision `protobuf:"bytes,1,rep,name=revisions,proto3" json:"revisions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListConnectorRevisionsResponse) Reset() {
+	*x = ListConnectorRevisionsResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[63]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListConnectorRevisionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListConnectorRevisionsResponse) ProtoMessage() {}
+
+func (x *ListConnectorRevisionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[63]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListConnectorRevisionsResponse.ProtoReflect.Descriptor instead.
+func (*ListConnectorRevisionsResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{63}
+}
+
+func (x *ListConnectorRevisionsResponse) GetRevisions() []*ConnectorRevision {
+	if x != nil {
+		return x.Revisions
+	}
+	return nil
+}
+
+type RollBackConnectorRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Revision      string                 `protobuf:"bytes,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RollBackConnectorRequest) Reset() {
+	*x = RollBackConnectorRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[64]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RollBackConnectorRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RollBackConnectorRequest) ProtoMessage() {}
+
+func (x *RollBackConnectorRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[64]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RollBackConnectorRequest.ProtoReflect.Descriptor instead.
+func (*RollBackConnectorRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{64}
+}
+
+func (x *RollBackConnectorRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *RollBackConnectorRequest) GetRevision() string {
+	if x != nil {
+		return x.Revision
+	}
+	return ""
+}
+
+type RollBackConnectorResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RollBackConnectorResponse) Reset() {
+	*x = RollBackConnectorResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[65]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RollBackConnectorResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RollBackConnectorResponse) ProtoMessage() {}
+
+func (x *RollBackConnectorResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[65]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RollBackConnectorResponse.ProtoReflect.Descriptor instead.
+func (*RollBackConnectorResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{65}
+}
+
+type PlanConnectorRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Document      *ConnectorDocument     `protobuf:"bytes,1,opt,name=document,proto3" json:"document,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PlanConnectorRequest) Reset() {
+	*x = PlanConnectorRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[66]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PlanConnectorRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PlanConnectorRequest) ProtoMessage() {}
+
+func (x *PlanConnectorRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[66]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PlanConnectorRequest.ProtoReflect.Descriptor instead.
+func (*PlanConnectorRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{66}
+}
+
+func (x *PlanConnectorRequest) GetDocument() *ConnectorDocument {
+	if x != nil {
+		return x.Document
+	}
+	return nil
+}
+
+// PlannedSignIn is a sign-in that was, made again with the document.
+type PlannedSignIn struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Verdict PlannedSignIn_Verdict  `protobuf:"varint,1,opt,name=verdict,proto3,enum=pach_v1.PlannedSignIn_Verdict" json:"verdict,omitempty"`
+	User    string                 `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
+	// Code of the trace of their last sign-in.
+	Trace string `protobuf:"bytes,3,opt,name=trace,proto3" json:"trace,omitempty"`
+	// Why it would be refused, or cannot be told.
+	Why string `protobuf:"bytes,4,opt,name=why,proto3" json:"why,omitempty"`
+	// Whom they would be, if somebody else.
+	UserThen     string   `protobuf:"bytes,5,opt,name=user_then,json=userThen,proto3" json:"user_then,omitempty"`
+	GroupsGained []string `protobuf:"bytes,6,rep,name=groups_gained,json=groupsGained,proto3" json:"groups_gained,omitempty"`
+	GroupsLost   []string `protobuf:"bytes,7,rep,name=groups_lost,json=groupsLost,proto3" json:"groups_lost,omitempty"`
+	// Roles that come and go with these groups, such as "projectWriter on genomics".
+	RolesGained   []string `protobuf:"bytes,8,rep,name=roles_gained,json=rolesGained,proto3" json:"roles_gained,omitempty"`
+	RolesLost     []string `protobuf:"bytes,9,rep,name=roles_lost,json=rolesLost,proto3" json:"roles_lost,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PlannedSignIn) Reset() {
+	*x = PlannedSignIn{}
+	mi := &file_api_pach_pach_proto_msgTypes[67]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PlannedSignIn) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PlannedSignIn) ProtoMessage() {}
+
+func (x *PlannedSignIn) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[67]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PlannedSignIn.ProtoReflect.Descriptor instead.
+func (*PlannedSignIn) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{67}
+}
+
+func (x *PlannedSignIn) GetVerdict() PlannedSignIn_Verdict {
+	if x != nil {
+		return x.Verdict
+	}
+	return PlannedSignIn_VERDICT_UNKNOWN
+}
+
+func (x *PlannedSignIn) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *PlannedSignIn) GetTrace() string {
+	if x != nil {
+		return x.Trace
+	}
+	return ""
+}
+
+func (x *PlannedSignIn) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
+func (x *PlannedSignIn) GetUserThen() string {
+	if x != nil {
+		return x.UserThen
+	}
+	return ""
+}
+
+func (x *PlannedSignIn) GetGroupsGained() []string {
+	if x != nil {
+		return x.GroupsGained
+	}
+	return nil
+}
+
+func (x *PlannedSignIn) GetGroupsLost() []string {
+	if x != nil {
+		return x.GroupsLost
+	}
+	return nil
+}
+
+func (x *PlannedSignIn) GetRolesGained() []string {
+	if x != nil {
+		return x.RolesGained
+	}
+	return nil
+}
+
+func (x *PlannedSignIn) GetRolesLost() []string {
+	if x != nil {
+		return x.RolesLost
+	}
+	return nil
+}
+
+type PlanConnectorResponse struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Differences []*TestedDifference    `protobuf:"bytes,1,rep,name=differences,proto3" json:"differences,omitempty"`
+	// How many sign-ins, one of each person, were made again.
+	AsBefore     int64 `protobuf:"varint,2,opt,name=as_before,json=asBefore,proto3" json:"as_before,omitempty"`
+	Refused      int64 `protobuf:"varint,3,opt,name=refused,proto3" json:"refused,omitempty"`
+	Changed      int64 `protobuf:"varint,4,opt,name=changed,proto3" json:"changed,omitempty"`
+	CannotBeTold int64 `protobuf:"varint,5,opt,name=cannot_be_told,json=cannotBeTold,proto3" json:"cannot_be_told,omitempty"`
+	// Those that would not be as before, at most 100.
+	SignIns []*PlannedSignIn `protobuf:"bytes,6,rep,name=sign_ins,json=signIns,proto3" json:"sign_ins,omitempty"`
+	// What else an administrator should know, such as that nobody could sign in any
+	// more who administers the cluster.
+	Warnings      []string `protobuf:"bytes,7,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PlanConnectorResponse) Reset() {
+	*x = PlanConnectorResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[68]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PlanConnectorResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PlanConnectorResponse) ProtoMessage() {}
+
+func (x *PlanConnectorResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[68]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PlanConnectorResponse.ProtoReflect.Descriptor instead.
+func (*PlanConnectorResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{68}
+}
+
+func (x *PlanConnectorResponse) GetDifferences() []*TestedDifference {
+	if x != nil {
+		return x.Differences
+	}
+	return nil
+}
+
+func (x *PlanConnectorResponse) GetAsBefore() int64 {
+	if x != nil {
+		return x.AsBefore
+	}
+	return 0
+}
+
+func (x *PlanConnectorResponse) GetRefused() int64 {
+	if x != nil {
+		return x.Refused
+	}
+	return 0
+}
+
+func (x *PlanConnectorResponse) GetChanged() int64 {
+	if x != nil {
+		return x.Changed
+	}
+	return 0
+}
+
+func (x *PlanConnectorResponse) GetCannotBeTold() int64 {
+	if x != nil {
+		return x.CannotBeTold
+	}
+	return 0
+}
+
+func (x *PlanConnectorResponse) GetSignIns() []*PlannedSignIn {
+	if x != nil {
+		return x.SignIns
+	}
+	return nil
+}
+
+func (x *PlanConnectorResponse) GetWarnings() []string {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
+}
+
 type ApproveConnectorRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -2914,7 +4629,7 @@ type ApproveConnectorRequest struct {
 
 func (x *ApproveConnectorRequest) Reset() {
 	*x = ApproveConnectorRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[42]
+	mi := &file_api_pach_pach_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2926,7 +4641,7 @@ func (x *ApproveConnectorRequest) String() string {
 func (*ApproveConnectorRequest) ProtoMessage() {}
 
 func (x *ApproveConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[42]
+	mi := &file_api_pach_pach_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2939,7 +4654,7 @@ func (x *ApproveConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApproveConnectorRequest.ProtoReflect.Descriptor instead.
 func (*ApproveConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{42}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *ApproveConnectorRequest) GetId() string {
@@ -2964,7 +4679,7 @@ type ApproveConnectorResponse struct {
 
 func (x *ApproveConnectorResponse) Reset() {
 	*x = ApproveConnectorResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[43]
+	mi := &file_api_pach_pach_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2976,7 +4691,7 @@ func (x *ApproveConnectorResponse) String() string {
 func (*ApproveConnectorResponse) ProtoMessage() {}
 
 func (x *ApproveConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[43]
+	mi := &file_api_pach_pach_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2989,7 +4704,7 @@ func (x *ApproveConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApproveConnectorResponse.ProtoReflect.Descriptor instead.
 func (*ApproveConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{43}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{70}
 }
 
 type ListConnectorStatesResponse struct {
@@ -3002,7 +4717,7 @@ type ListConnectorStatesResponse struct {
 
 func (x *ListConnectorStatesResponse) Reset() {
 	*x = ListConnectorStatesResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[44]
+	mi := &file_api_pach_pach_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3014,7 +4729,7 @@ func (x *ListConnectorStatesResponse) String() string {
 func (*ListConnectorStatesResponse) ProtoMessage() {}
 
 func (x *ListConnectorStatesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[44]
+	mi := &file_api_pach_pach_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3027,7 +4742,7 @@ func (x *ListConnectorStatesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConnectorStatesResponse.ProtoReflect.Descriptor instead.
 func (*ListConnectorStatesResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{44}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *ListConnectorStatesResponse) GetStates() []*ConnectorState {
@@ -3056,7 +4771,7 @@ type ConnectorDocument struct {
 
 func (x *ConnectorDocument) Reset() {
 	*x = ConnectorDocument{}
-	mi := &file_api_pach_pach_proto_msgTypes[45]
+	mi := &file_api_pach_pach_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3068,7 +4783,7 @@ func (x *ConnectorDocument) String() string {
 func (*ConnectorDocument) ProtoMessage() {}
 
 func (x *ConnectorDocument) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[45]
+	mi := &file_api_pach_pach_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3081,7 +4796,7 @@ func (x *ConnectorDocument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectorDocument.ProtoReflect.Descriptor instead.
 func (*ConnectorDocument) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{45}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *ConnectorDocument) GetId() string {
@@ -3107,7 +4822,7 @@ type CheckConnectorRequest struct {
 
 func (x *CheckConnectorRequest) Reset() {
 	*x = CheckConnectorRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[46]
+	mi := &file_api_pach_pach_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3119,7 +4834,7 @@ func (x *CheckConnectorRequest) String() string {
 func (*CheckConnectorRequest) ProtoMessage() {}
 
 func (x *CheckConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[46]
+	mi := &file_api_pach_pach_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3132,7 +4847,7 @@ func (x *CheckConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckConnectorRequest.ProtoReflect.Descriptor instead.
 func (*CheckConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{46}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *CheckConnectorRequest) GetDocument() *ConnectorDocument {
@@ -3155,7 +4870,7 @@ type CheckStep struct {
 
 func (x *CheckStep) Reset() {
 	*x = CheckStep{}
-	mi := &file_api_pach_pach_proto_msgTypes[47]
+	mi := &file_api_pach_pach_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3167,7 +4882,7 @@ func (x *CheckStep) String() string {
 func (*CheckStep) ProtoMessage() {}
 
 func (x *CheckStep) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[47]
+	mi := &file_api_pach_pach_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3180,7 +4895,7 @@ func (x *CheckStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckStep.ProtoReflect.Descriptor instead.
 func (*CheckStep) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{47}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *CheckStep) GetName() string {
@@ -3227,7 +4942,7 @@ type CheckConnectorResponse struct {
 
 func (x *CheckConnectorResponse) Reset() {
 	*x = CheckConnectorResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[48]
+	mi := &file_api_pach_pach_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3239,7 +4954,7 @@ func (x *CheckConnectorResponse) String() string {
 func (*CheckConnectorResponse) ProtoMessage() {}
 
 func (x *CheckConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[48]
+	mi := &file_api_pach_pach_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3252,7 +4967,7 @@ func (x *CheckConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckConnectorResponse.ProtoReflect.Descriptor instead.
 func (*CheckConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{48}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *CheckConnectorResponse) GetSteps() []*CheckStep {
@@ -3271,7 +4986,7 @@ type StartConnectorTestRequest struct {
 
 func (x *StartConnectorTestRequest) Reset() {
 	*x = StartConnectorTestRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[49]
+	mi := &file_api_pach_pach_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3283,7 +4998,7 @@ func (x *StartConnectorTestRequest) String() string {
 func (*StartConnectorTestRequest) ProtoMessage() {}
 
 func (x *StartConnectorTestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[49]
+	mi := &file_api_pach_pach_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3296,7 +5011,7 @@ func (x *StartConnectorTestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartConnectorTestRequest.ProtoReflect.Descriptor instead.
 func (*StartConnectorTestRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{49}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *StartConnectorTestRequest) GetDocument() *ConnectorDocument {
@@ -3318,7 +5033,7 @@ type StartConnectorTestResponse struct {
 
 func (x *StartConnectorTestResponse) Reset() {
 	*x = StartConnectorTestResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[50]
+	mi := &file_api_pach_pach_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3330,7 +5045,7 @@ func (x *StartConnectorTestResponse) String() string {
 func (*StartConnectorTestResponse) ProtoMessage() {}
 
 func (x *StartConnectorTestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[50]
+	mi := &file_api_pach_pach_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3343,7 +5058,7 @@ func (x *StartConnectorTestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartConnectorTestResponse.ProtoReflect.Descriptor instead.
 func (*StartConnectorTestResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{50}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *StartConnectorTestResponse) GetTestId() string {
@@ -3376,7 +5091,7 @@ type WaitConnectorTestRequest struct {
 
 func (x *WaitConnectorTestRequest) Reset() {
 	*x = WaitConnectorTestRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[51]
+	mi := &file_api_pach_pach_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3388,7 +5103,7 @@ func (x *WaitConnectorTestRequest) String() string {
 func (*WaitConnectorTestRequest) ProtoMessage() {}
 
 func (x *WaitConnectorTestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[51]
+	mi := &file_api_pach_pach_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3401,7 +5116,7 @@ func (x *WaitConnectorTestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitConnectorTestRequest.ProtoReflect.Descriptor instead.
 func (*WaitConnectorTestRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{51}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *WaitConnectorTestRequest) GetTestId() string {
@@ -3424,7 +5139,7 @@ type TestedClaim struct {
 
 func (x *TestedClaim) Reset() {
 	*x = TestedClaim{}
-	mi := &file_api_pach_pach_proto_msgTypes[52]
+	mi := &file_api_pach_pach_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3436,7 +5151,7 @@ func (x *TestedClaim) String() string {
 func (*TestedClaim) ProtoMessage() {}
 
 func (x *TestedClaim) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[52]
+	mi := &file_api_pach_pach_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3449,7 +5164,7 @@ func (x *TestedClaim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestedClaim.ProtoReflect.Descriptor instead.
 func (*TestedClaim) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{52}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *TestedClaim) GetName() string {
@@ -3485,7 +5200,7 @@ type TestedDifference struct {
 
 func (x *TestedDifference) Reset() {
 	*x = TestedDifference{}
-	mi := &file_api_pach_pach_proto_msgTypes[53]
+	mi := &file_api_pach_pach_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3497,7 +5212,7 @@ func (x *TestedDifference) String() string {
 func (*TestedDifference) ProtoMessage() {}
 
 func (x *TestedDifference) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[53]
+	mi := &file_api_pach_pach_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3510,7 +5225,7 @@ func (x *TestedDifference) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestedDifference.ProtoReflect.Descriptor instead.
 func (*TestedDifference) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{53}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *TestedDifference) GetKey() string {
@@ -3554,7 +5269,7 @@ type WaitConnectorTestResponse struct {
 
 func (x *WaitConnectorTestResponse) Reset() {
 	*x = WaitConnectorTestResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[54]
+	mi := &file_api_pach_pach_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3566,7 +5281,7 @@ func (x *WaitConnectorTestResponse) String() string {
 func (*WaitConnectorTestResponse) ProtoMessage() {}
 
 func (x *WaitConnectorTestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[54]
+	mi := &file_api_pach_pach_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3579,7 +5294,7 @@ func (x *WaitConnectorTestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitConnectorTestResponse.ProtoReflect.Descriptor instead.
 func (*WaitConnectorTestResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{54}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *WaitConnectorTestResponse) GetDone() bool {
@@ -3653,7 +5368,7 @@ type SignInStep struct {
 
 func (x *SignInStep) Reset() {
 	*x = SignInStep{}
-	mi := &file_api_pach_pach_proto_msgTypes[55]
+	mi := &file_api_pach_pach_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3665,7 +5380,7 @@ func (x *SignInStep) String() string {
 func (*SignInStep) ProtoMessage() {}
 
 func (x *SignInStep) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[55]
+	mi := &file_api_pach_pach_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3678,7 +5393,7 @@ func (x *SignInStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInStep.ProtoReflect.Descriptor instead.
 func (*SignInStep) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{55}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *SignInStep) GetName() string {
@@ -3728,7 +5443,7 @@ type SignInParameter struct {
 
 func (x *SignInParameter) Reset() {
 	*x = SignInParameter{}
-	mi := &file_api_pach_pach_proto_msgTypes[56]
+	mi := &file_api_pach_pach_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3740,7 +5455,7 @@ func (x *SignInParameter) String() string {
 func (*SignInParameter) ProtoMessage() {}
 
 func (x *SignInParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[56]
+	mi := &file_api_pach_pach_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3753,7 +5468,7 @@ func (x *SignInParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInParameter.ProtoReflect.Descriptor instead.
 func (*SignInParameter) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{56}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *SignInParameter) GetName() string {
@@ -3809,7 +5524,7 @@ type SignInTrace struct {
 
 func (x *SignInTrace) Reset() {
 	*x = SignInTrace{}
-	mi := &file_api_pach_pach_proto_msgTypes[57]
+	mi := &file_api_pach_pach_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3821,7 +5536,7 @@ func (x *SignInTrace) String() string {
 func (*SignInTrace) ProtoMessage() {}
 
 func (x *SignInTrace) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[57]
+	mi := &file_api_pach_pach_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3834,7 +5549,7 @@ func (x *SignInTrace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInTrace.ProtoReflect.Descriptor instead.
 func (*SignInTrace) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{57}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *SignInTrace) GetCode() string {
@@ -3979,7 +5694,7 @@ type GetSignInTraceRequest struct {
 
 func (x *GetSignInTraceRequest) Reset() {
 	*x = GetSignInTraceRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[58]
+	mi := &file_api_pach_pach_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3991,7 +5706,7 @@ func (x *GetSignInTraceRequest) String() string {
 func (*GetSignInTraceRequest) ProtoMessage() {}
 
 func (x *GetSignInTraceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[58]
+	mi := &file_api_pach_pach_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4004,7 +5719,7 @@ func (x *GetSignInTraceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSignInTraceRequest.ProtoReflect.Descriptor instead.
 func (*GetSignInTraceRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{58}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *GetSignInTraceRequest) GetCode() string {
@@ -4023,7 +5738,7 @@ type GetSignInTraceResponse struct {
 
 func (x *GetSignInTraceResponse) Reset() {
 	*x = GetSignInTraceResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[59]
+	mi := &file_api_pach_pach_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4035,7 +5750,7 @@ func (x *GetSignInTraceResponse) String() string {
 func (*GetSignInTraceResponse) ProtoMessage() {}
 
 func (x *GetSignInTraceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[59]
+	mi := &file_api_pach_pach_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4048,7 +5763,7 @@ func (x *GetSignInTraceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSignInTraceResponse.ProtoReflect.Descriptor instead.
 func (*GetSignInTraceResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{59}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *GetSignInTraceResponse) GetTrace() *SignInTrace {
@@ -4072,7 +5787,7 @@ type ListSignInTracesRequest struct {
 
 func (x *ListSignInTracesRequest) Reset() {
 	*x = ListSignInTracesRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[60]
+	mi := &file_api_pach_pach_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4084,7 +5799,7 @@ func (x *ListSignInTracesRequest) String() string {
 func (*ListSignInTracesRequest) ProtoMessage() {}
 
 func (x *ListSignInTracesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[60]
+	mi := &file_api_pach_pach_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4097,7 +5812,7 @@ func (x *ListSignInTracesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSignInTracesRequest.ProtoReflect.Descriptor instead.
 func (*ListSignInTracesRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{60}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *ListSignInTracesRequest) GetConnector() string {
@@ -4145,7 +5860,7 @@ type ListSignInTracesResponse struct {
 
 func (x *ListSignInTracesResponse) Reset() {
 	*x = ListSignInTracesResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[61]
+	mi := &file_api_pach_pach_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4157,7 +5872,7 @@ func (x *ListSignInTracesResponse) String() string {
 func (*ListSignInTracesResponse) ProtoMessage() {}
 
 func (x *ListSignInTracesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[61]
+	mi := &file_api_pach_pach_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4170,7 +5885,7 @@ func (x *ListSignInTracesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSignInTracesResponse.ProtoReflect.Descriptor instead.
 func (*ListSignInTracesResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{61}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *ListSignInTracesResponse) GetTraces() []*SignInTrace {
@@ -4199,7 +5914,7 @@ type SummarizeSignInsRequest struct {
 
 func (x *SummarizeSignInsRequest) Reset() {
 	*x = SummarizeSignInsRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[62]
+	mi := &file_api_pach_pach_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4211,7 +5926,7 @@ func (x *SummarizeSignInsRequest) String() string {
 func (*SummarizeSignInsRequest) ProtoMessage() {}
 
 func (x *SummarizeSignInsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[62]
+	mi := &file_api_pach_pach_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4224,7 +5939,7 @@ func (x *SummarizeSignInsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SummarizeSignInsRequest.ProtoReflect.Descriptor instead.
 func (*SummarizeSignInsRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{62}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *SummarizeSignInsRequest) GetConnector() string {
@@ -4259,7 +5974,7 @@ type SignInCounts struct {
 
 func (x *SignInCounts) Reset() {
 	*x = SignInCounts{}
-	mi := &file_api_pach_pach_proto_msgTypes[63]
+	mi := &file_api_pach_pach_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4271,7 +5986,7 @@ func (x *SignInCounts) String() string {
 func (*SignInCounts) ProtoMessage() {}
 
 func (x *SignInCounts) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[63]
+	mi := &file_api_pach_pach_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4284,7 +5999,7 @@ func (x *SignInCounts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInCounts.ProtoReflect.Descriptor instead.
 func (*SignInCounts) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{63}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *SignInCounts) GetConnector() string {
@@ -4361,7 +6076,7 @@ type SignInCause struct {
 
 func (x *SignInCause) Reset() {
 	*x = SignInCause{}
-	mi := &file_api_pach_pach_proto_msgTypes[64]
+	mi := &file_api_pach_pach_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4373,7 +6088,7 @@ func (x *SignInCause) String() string {
 func (*SignInCause) ProtoMessage() {}
 
 func (x *SignInCause) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[64]
+	mi := &file_api_pach_pach_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4386,7 +6101,7 @@ func (x *SignInCause) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInCause.ProtoReflect.Descriptor instead.
 func (*SignInCause) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{64}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *SignInCause) GetConnector() string {
@@ -4449,7 +6164,7 @@ type SignInWarning struct {
 
 func (x *SignInWarning) Reset() {
 	*x = SignInWarning{}
-	mi := &file_api_pach_pach_proto_msgTypes[65]
+	mi := &file_api_pach_pach_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4461,7 +6176,7 @@ func (x *SignInWarning) String() string {
 func (*SignInWarning) ProtoMessage() {}
 
 func (x *SignInWarning) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[65]
+	mi := &file_api_pach_pach_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4474,7 +6189,7 @@ func (x *SignInWarning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInWarning.ProtoReflect.Descriptor instead.
 func (*SignInWarning) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{65}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *SignInWarning) GetConnector() string {
@@ -4509,7 +6224,7 @@ type SummarizeSignInsResponse struct {
 
 func (x *SummarizeSignInsResponse) Reset() {
 	*x = SummarizeSignInsResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[66]
+	mi := &file_api_pach_pach_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4521,7 +6236,7 @@ func (x *SummarizeSignInsResponse) String() string {
 func (*SummarizeSignInsResponse) ProtoMessage() {}
 
 func (x *SummarizeSignInsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[66]
+	mi := &file_api_pach_pach_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4534,7 +6249,7 @@ func (x *SummarizeSignInsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SummarizeSignInsResponse.ProtoReflect.Descriptor instead.
 func (*SummarizeSignInsResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{66}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *SummarizeSignInsResponse) GetConnectors() []*SignInCounts {
@@ -4584,7 +6299,7 @@ type Trust struct {
 
 func (x *Trust) Reset() {
 	*x = Trust{}
-	mi := &file_api_pach_pach_proto_msgTypes[67]
+	mi := &file_api_pach_pach_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4596,7 +6311,7 @@ func (x *Trust) String() string {
 func (*Trust) ProtoMessage() {}
 
 func (x *Trust) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[67]
+	mi := &file_api_pach_pach_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4609,7 +6324,7 @@ func (x *Trust) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Trust.ProtoReflect.Descriptor instead.
 func (*Trust) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{67}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *Trust) GetId() string {
@@ -4691,7 +6406,7 @@ type CreateTrustRequest struct {
 
 func (x *CreateTrustRequest) Reset() {
 	*x = CreateTrustRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[68]
+	mi := &file_api_pach_pach_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4703,7 +6418,7 @@ func (x *CreateTrustRequest) String() string {
 func (*CreateTrustRequest) ProtoMessage() {}
 
 func (x *CreateTrustRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[68]
+	mi := &file_api_pach_pach_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4716,7 +6431,7 @@ func (x *CreateTrustRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTrustRequest.ProtoReflect.Descriptor instead.
 func (*CreateTrustRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{68}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *CreateTrustRequest) GetTrust() *Trust {
@@ -4734,7 +6449,7 @@ type CreateTrustResponse struct {
 
 func (x *CreateTrustResponse) Reset() {
 	*x = CreateTrustResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[69]
+	mi := &file_api_pach_pach_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4746,7 +6461,7 @@ func (x *CreateTrustResponse) String() string {
 func (*CreateTrustResponse) ProtoMessage() {}
 
 func (x *CreateTrustResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[69]
+	mi := &file_api_pach_pach_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4759,7 +6474,7 @@ func (x *CreateTrustResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTrustResponse.ProtoReflect.Descriptor instead.
 func (*CreateTrustResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{69}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{96}
 }
 
 type ListTrustsRequest struct {
@@ -4772,7 +6487,7 @@ type ListTrustsRequest struct {
 
 func (x *ListTrustsRequest) Reset() {
 	*x = ListTrustsRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[70]
+	mi := &file_api_pach_pach_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4784,7 +6499,7 @@ func (x *ListTrustsRequest) String() string {
 func (*ListTrustsRequest) ProtoMessage() {}
 
 func (x *ListTrustsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[70]
+	mi := &file_api_pach_pach_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4797,7 +6512,7 @@ func (x *ListTrustsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTrustsRequest.ProtoReflect.Descriptor instead.
 func (*ListTrustsRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{70}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *ListTrustsRequest) GetPageSize() int32 {
@@ -4824,7 +6539,7 @@ type ListTrustsResponse struct {
 
 func (x *ListTrustsResponse) Reset() {
 	*x = ListTrustsResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[71]
+	mi := &file_api_pach_pach_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4836,7 +6551,7 @@ func (x *ListTrustsResponse) String() string {
 func (*ListTrustsResponse) ProtoMessage() {}
 
 func (x *ListTrustsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[71]
+	mi := &file_api_pach_pach_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4849,7 +6564,7 @@ func (x *ListTrustsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTrustsResponse.ProtoReflect.Descriptor instead.
 func (*ListTrustsResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{71}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{98}
 }
 
 func (x *ListTrustsResponse) GetTrusts() []*Trust {
@@ -4875,7 +6590,7 @@ type DeleteTrustRequest struct {
 
 func (x *DeleteTrustRequest) Reset() {
 	*x = DeleteTrustRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[72]
+	mi := &file_api_pach_pach_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4887,7 +6602,7 @@ func (x *DeleteTrustRequest) String() string {
 func (*DeleteTrustRequest) ProtoMessage() {}
 
 func (x *DeleteTrustRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[72]
+	mi := &file_api_pach_pach_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4900,7 +6615,7 @@ func (x *DeleteTrustRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteTrustRequest.ProtoReflect.Descriptor instead.
 func (*DeleteTrustRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{72}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{99}
 }
 
 func (x *DeleteTrustRequest) GetId() string {
@@ -4918,7 +6633,7 @@ type DeleteTrustResponse struct {
 
 func (x *DeleteTrustResponse) Reset() {
 	*x = DeleteTrustResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[73]
+	mi := &file_api_pach_pach_proto_msgTypes[100]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4930,7 +6645,7 @@ func (x *DeleteTrustResponse) String() string {
 func (*DeleteTrustResponse) ProtoMessage() {}
 
 func (x *DeleteTrustResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[73]
+	mi := &file_api_pach_pach_proto_msgTypes[100]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4943,7 +6658,7 @@ func (x *DeleteTrustResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteTrustResponse.ProtoReflect.Descriptor instead.
 func (*DeleteTrustResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{73}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{100}
 }
 
 type TestTrustRequest struct {
@@ -4956,7 +6671,7 @@ type TestTrustRequest struct {
 
 func (x *TestTrustRequest) Reset() {
 	*x = TestTrustRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[74]
+	mi := &file_api_pach_pach_proto_msgTypes[101]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4968,7 +6683,7 @@ func (x *TestTrustRequest) String() string {
 func (*TestTrustRequest) ProtoMessage() {}
 
 func (x *TestTrustRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[74]
+	mi := &file_api_pach_pach_proto_msgTypes[101]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4981,7 +6696,7 @@ func (x *TestTrustRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestTrustRequest.ProtoReflect.Descriptor instead.
 func (*TestTrustRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{74}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{101}
 }
 
 func (x *TestTrustRequest) GetToken() string {
@@ -5000,7 +6715,7 @@ type TestTrustResponse struct {
 
 func (x *TestTrustResponse) Reset() {
 	*x = TestTrustResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[75]
+	mi := &file_api_pach_pach_proto_msgTypes[102]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5012,7 +6727,7 @@ func (x *TestTrustResponse) String() string {
 func (*TestTrustResponse) ProtoMessage() {}
 
 func (x *TestTrustResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[75]
+	mi := &file_api_pach_pach_proto_msgTypes[102]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5025,7 +6740,7 @@ func (x *TestTrustResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestTrustResponse.ProtoReflect.Descriptor instead.
 func (*TestTrustResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{75}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{102}
 }
 
 func (x *TestTrustResponse) GetResults() []*TrustResult {
@@ -5047,7 +6762,7 @@ type TrustResult struct {
 
 func (x *TrustResult) Reset() {
 	*x = TrustResult{}
-	mi := &file_api_pach_pach_proto_msgTypes[76]
+	mi := &file_api_pach_pach_proto_msgTypes[103]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5059,7 +6774,7 @@ func (x *TrustResult) String() string {
 func (*TrustResult) ProtoMessage() {}
 
 func (x *TrustResult) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[76]
+	mi := &file_api_pach_pach_proto_msgTypes[103]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5072,7 +6787,7 @@ func (x *TrustResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrustResult.ProtoReflect.Descriptor instead.
 func (*TrustResult) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{76}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{103}
 }
 
 func (x *TrustResult) GetTrust() string {
@@ -5100,7 +6815,7 @@ var File_api_pach_pach_proto protoreflect.FileDescriptor
 
 const file_api_pach_pach_proto_rawDesc = "" +
 	"\n" +
-	"\x13api/pach/pach.proto\x12\apach_v1\x1a\x13api/auth/auth.proto\x1a\x1bapi/identity/identity.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n" +
+	"\x13api/pach/pach.proto\x12\apach_v1\x1a\x13api/auth/auth.proto\x1a\x1bapi/identity/identity.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n" +
 	"\x10GetSignInRequest\"\xd5\x02\n" +
 	"\x11GetSignInResponse\x12\x16\n" +
 	"\x06issuer\x18\x01 \x01(\tR\x06issuer\x125\n" +
@@ -5110,7 +6825,23 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\tclient_id\x18\x05 \x01(\tR\bclientId\x12(\n" +
 	"\x10device_client_id\x18\x06 \x01(\tR\x0edeviceClientId\x12\x1c\n" +
 	"\tconnected\x18\a \x01(\bR\tconnected\x12!\n" +
-	"\fcallback_url\x18\b \x01(\tR\vcallbackUrl\"\x92\x01\n" +
+	"\fcallback_url\x18\b \x01(\tR\vcallbackUrl\"\x13\n" +
+	"\x11GetSessionRequest\"\x8b\x01\n" +
+	"\x12GetSessionResponse\x12(\n" +
+	"\asession\x18\x01 \x01(\v2\x0e.pach_v1.TokenR\asession\x12+\n" +
+	"\x06groups\x18\x02 \x03(\v2\x13.pach_v1.MembershipR\x06groups\x12\x1e\n" +
+	"\n" +
+	"unapproved\x18\x03 \x01(\bR\n" +
+	"unapproved\"u\n" +
+	"\n" +
+	"Membership\x12\x1c\n" +
+	"\tprincipal\x18\x01 \x01(\tR\tprincipal\x12\x14\n" +
+	"\x05group\x18\x02 \x01(\tR\x05group\x123\n" +
+	"\asources\x18\x03 \x03(\v2\x19.pach_v1.MembershipSourceR\asources\"\x19\n" +
+	"\x17BeginRootSessionRequest\"f\n" +
+	"\x18BeginRootSessionResponse\x12\x14\n" +
+	"\x05token\x18\x01 \x01(\tR\x05token\x124\n" +
+	"\aexpires\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\"\x92\x01\n" +
 	"\x0eExplainRequest\x12\x1c\n" +
 	"\tprincipal\x18\x01 \x01(\tR\tprincipal\x123\n" +
 	"\n" +
@@ -5129,11 +6860,12 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\aallowed\x18\x01 \x01(\bR\aallowed\x12&\n" +
 	"\x06grants\x18\x02 \x03(\v2\x0e.pach_v1.GrantR\x06grants\x120\n" +
 	"\vsuggestions\x18\x03 \x03(\v2\x0e.pach_v1.GrantR\vsuggestions\x12\x1c\n" +
-	"\tprincipal\x18\x04 \x01(\tR\tprincipal\"N\n" +
+	"\tprincipal\x18\x04 \x01(\tR\tprincipal\"f\n" +
 	"\x10ListUsersRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x02 \x01(\tR\tpageToken\"\xdb\x01\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\x12\x16\n" +
+	"\x06prefix\x18\x03 \x01(\tR\x06prefix\"\xdb\x01\n" +
 	"\x04User\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aenabled\x18\x02 \x01(\bR\aenabled\x129\n" +
@@ -5222,16 +6954,55 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\tprincipal\x18\x01 \x01(\tR\tprincipal\"R\n" +
 	"\x11RevokeAllResponse\x12\x16\n" +
 	"\x06tokens\x18\x01 \x01(\x03R\x06tokens\x12%\n" +
-	"\x0erefresh_tokens\x18\x02 \x01(\x03R\rrefreshTokens\"O\n" +
+	"\x0erefresh_tokens\x18\x02 \x01(\x03R\rrefreshTokens\"g\n" +
 	"\x11ListGroupsRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x02 \x01(\tR\tpageToken\"5\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\x12\x16\n" +
+	"\x06prefix\x18\x03 \x01(\tR\x06prefix\"5\n" +
 	"\x05Group\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\amembers\x18\x02 \x01(\x03R\amembers\"d\n" +
 	"\x12ListGroupsResponse\x12&\n" +
 	"\x06groups\x18\x01 \x03(\v2\x0e.pach_v1.GroupR\x06groups\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"f\n" +
+	"\x12ListMembersRequest\x12\x14\n" +
+	"\x05group\x18\x01 \x01(\tR\x05group\x12\x1b\n" +
+	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\"l\n" +
+	"\x13ListMembersResponse\x12-\n" +
+	"\amembers\x18\x01 \x03(\v2\x13.pach_v1.MembershipR\amembers\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"s\n" +
+	"\x17ListRoleBindingsRequest\x12\x1c\n" +
+	"\tprincipal\x18\x01 \x01(\tR\tprincipal\x12\x1b\n" +
+	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\"p\n" +
+	"\vRoleBinding\x12\x1c\n" +
+	"\tprincipal\x18\x01 \x01(\tR\tprincipal\x12-\n" +
+	"\bresource\x18\x02 \x01(\v2\x11.auth_v2.ResourceR\bresource\x12\x14\n" +
+	"\x05roles\x18\x03 \x03(\tR\x05roles\"t\n" +
+	"\x18ListRoleBindingsResponse\x120\n" +
+	"\bbindings\x18\x01 \x03(\v2\x14.pach_v1.RoleBindingR\bbindings\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x9a\x01\n" +
+	"\x16ListAuditEventsRequest\x12\x14\n" +
+	"\x05actor\x18\x01 \x01(\tR\x05actor\x12\x16\n" +
+	"\x06object\x18\x02 \x01(\tR\x06object\x12\x16\n" +
+	"\x06action\x18\x03 \x01(\tR\x06action\x12\x1b\n" +
+	"\tpage_size\x18\x04 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x05 \x01(\tR\tpageToken\"\xb0\x01\n" +
+	"\n" +
+	"AuditEvent\x12*\n" +
+	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x14\n" +
+	"\x05actor\x18\x02 \x01(\tR\x05actor\x12\x16\n" +
+	"\x06action\x18\x03 \x01(\tR\x06action\x12\x16\n" +
+	"\x06object\x18\x04 \x01(\tR\x06object\x12\x16\n" +
+	"\x06detail\x18\x05 \x01(\tR\x06detail\x12\x18\n" +
+	"\arequest\x18\x06 \x01(\tR\arequest\"n\n" +
+	"\x17ListAuditEventsResponse\x12+\n" +
+	"\x06events\x18\x01 \x03(\v2\x13.pach_v1.AuditEventR\x06events\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"$\n" +
 	"\n" +
 	"StringList\x12\x16\n" +
@@ -5282,7 +7053,7 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\x1aListConnectorStatesRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x02 \x01(\tR\tpageToken\"\xfb\x03\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\"\xaf\x05\n" +
 	"\x0eConnectorState\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x123\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x1d.pach_v1.ConnectorState.StateR\x05state\x120\n" +
@@ -5292,7 +7063,10 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\achecked\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\achecked\x12<\n" +
 	"\bapproval\x18\a \x01(\x0e2 .pach_v1.ConnectorState.ApprovalR\bapproval\x12\x18\n" +
 	"\amanaged\x18\t \x01(\bR\amanaged\x12\x1a\n" +
-	"\brevision\x18\b \x01(\tR\brevision\",\n" +
+	"\brevision\x18\b \x01(\tR\brevision\x120\n" +
+	"\x04life\x18\n" +
+	" \x01(\x0e2\x1c.pach_v1.ConnectorState.LifeR\x04life\x123\n" +
+	"\aundo_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\x06undoAt\",\n" +
 	"\x05State\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\t\n" +
 	"\x05READY\x10\x01\x12\v\n" +
@@ -5302,7 +7076,72 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\bAPPROVED\x10\x01\x12\v\n" +
 	"\aPENDING\x10\x02\x12\x0e\n" +
 	"\n" +
-	"UNAPPROVED\x10\x03\"E\n" +
+	"UNAPPROVED\x10\x03\"K\n" +
+	"\x04Life\x12\x10\n" +
+	"\fLIFE_UNKNOWN\x10\x00\x12\t\n" +
+	"\x05DRAFT\x10\x01\x12\f\n" +
+	"\bVERIFIED\x10\x02\x12\n" +
+	"\n" +
+	"\x06ACTIVE\x10\x03\x12\f\n" +
+	"\bDISABLED\x10\x04\"\xa8\x01\n" +
+	"\x15ApplyConnectorRequest\x127\n" +
+	"\tconnector\x18\x01 \x01(\v2\x19.identity_v2.IDPConnectorR\tconnector\x12\x14\n" +
+	"\x05draft\x18\x02 \x01(\bR\x05draft\x12@\n" +
+	"\x0econfirm_within\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\rconfirmWithin\"M\n" +
+	"\x16ApplyConnectorResponse\x123\n" +
+	"\aundo_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x06undoAt\")\n" +
+	"\x17ConfirmConnectorRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"\x1a\n" +
+	"\x18ConfirmConnectorResponse\"\\\n" +
+	"\x1aSetConnectorEnabledRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
+	"\aenabled\x18\x02 \x01(\bR\aenabled\x12\x14\n" +
+	"\x05force\x18\x03 \x01(\bR\x05force\"\x1d\n" +
+	"\x1bSetConnectorEnabledResponse\"/\n" +
+	"\x1dListConnectorRevisionsRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"\xf6\x01\n" +
+	"\x11ConnectorRevision\x12\x1a\n" +
+	"\brevision\x18\x01 \x01(\tR\brevision\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x03R\aversion\x12\x16\n" +
+	"\x06author\x18\x03 \x01(\tR\x06author\x12.\n" +
+	"\x04made\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x04made\x12\x12\n" +
+	"\x04note\x18\x05 \x01(\tR\x04note\x12\x12\n" +
+	"\x04name\x18\x06 \x01(\tR\x04name\x12;\n" +
+	"\vdifferences\x18\a \x03(\v2\x19.pach_v1.TestedDifferenceR\vdifferences\"Z\n" +
+	"\x1eListConnectorRevisionsResponse\x128\n" +
+	"\trevisions\x18\x01 \x03(\v2\x1a.pach_v1.ConnectorRevisionR\trevisions\"F\n" +
+	"\x18RollBackConnectorRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
+	"\brevision\x18\x02 \x01(\tR\brevision\"\x1b\n" +
+	"\x19RollBackConnectorResponse\"N\n" +
+	"\x14PlanConnectorRequest\x126\n" +
+	"\bdocument\x18\x01 \x01(\v2\x1a.pach_v1.ConnectorDocumentR\bdocument\"\x87\x03\n" +
+	"\rPlannedSignIn\x128\n" +
+	"\averdict\x18\x01 \x01(\x0e2\x1e.pach_v1.PlannedSignIn.VerdictR\averdict\x12\x12\n" +
+	"\x04user\x18\x02 \x01(\tR\x04user\x12\x14\n" +
+	"\x05trace\x18\x03 \x01(\tR\x05trace\x12\x10\n" +
+	"\x03why\x18\x04 \x01(\tR\x03why\x12\x1b\n" +
+	"\tuser_then\x18\x05 \x01(\tR\buserThen\x12#\n" +
+	"\rgroups_gained\x18\x06 \x03(\tR\fgroupsGained\x12\x1f\n" +
+	"\vgroups_lost\x18\a \x03(\tR\n" +
+	"groupsLost\x12!\n" +
+	"\froles_gained\x18\b \x03(\tR\vrolesGained\x12\x1d\n" +
+	"\n" +
+	"roles_lost\x18\t \x03(\tR\trolesLost\"[\n" +
+	"\aVerdict\x12\x13\n" +
+	"\x0fVERDICT_UNKNOWN\x10\x00\x12\r\n" +
+	"\tAS_BEFORE\x10\x01\x12\v\n" +
+	"\aREFUSED\x10\x02\x12\v\n" +
+	"\aCHANGED\x10\x03\x12\x12\n" +
+	"\x0eCANNOT_BE_TOLD\x10\x04\"\x9a\x02\n" +
+	"\x15PlanConnectorResponse\x12;\n" +
+	"\vdifferences\x18\x01 \x03(\v2\x19.pach_v1.TestedDifferenceR\vdifferences\x12\x1b\n" +
+	"\tas_before\x18\x02 \x01(\x03R\basBefore\x12\x18\n" +
+	"\arefused\x18\x03 \x01(\x03R\arefused\x12\x18\n" +
+	"\achanged\x18\x04 \x01(\x03R\achanged\x12$\n" +
+	"\x0ecannot_be_told\x18\x05 \x01(\x03R\fcannotBeTold\x121\n" +
+	"\bsign_ins\x18\x06 \x03(\v2\x16.pach_v1.PlannedSignInR\asignIns\x12\x1a\n" +
+	"\bwarnings\x18\a \x03(\tR\bwarnings\"E\n" +
 	"\x17ApproveConnectorRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\tR\brevision\"\x1a\n" +
@@ -5478,9 +7317,12 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\fPKCE_UNKNOWN\x10\x00\x12\x11\n" +
 	"\rPKCE_REQUIRED\x10\x01\x12\x11\n" +
 	"\rPKCE_OPTIONAL\x10\x02\x12\x13\n" +
-	"\x0fPKCE_UNTIL_USED\x10\x032\xc8\x11\n" +
+	"\x0fPKCE_UNTIL_USED\x10\x032\x86\x19\n" +
 	"\x03API\x12B\n" +
-	"\tGetSignIn\x12\x19.pach_v1.GetSignInRequest\x1a\x1a.pach_v1.GetSignInResponse\x12<\n" +
+	"\tGetSignIn\x12\x19.pach_v1.GetSignInRequest\x1a\x1a.pach_v1.GetSignInResponse\x12E\n" +
+	"\n" +
+	"GetSession\x12\x1a.pach_v1.GetSessionRequest\x1a\x1b.pach_v1.GetSessionResponse\x12W\n" +
+	"\x10BeginRootSession\x12 .pach_v1.BeginRootSessionRequest\x1a!.pach_v1.BeginRootSessionResponse\x12<\n" +
 	"\aExplain\x12\x17.pach_v1.ExplainRequest\x1a\x18.pach_v1.ExplainResponse\x12B\n" +
 	"\tListUsers\x12\x19.pach_v1.ListUsersRequest\x1a\x1a.pach_v1.ListUsersResponse\x12Q\n" +
 	"\x0eSetUserEnabled\x12\x1e.pach_v1.SetUserEnabledRequest\x1a\x1f.pach_v1.SetUserEnabledResponse\x12K\n" +
@@ -5494,7 +7336,10 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\rRevokeSession\x12\x1d.pach_v1.RevokeSessionRequest\x1a\x1e.pach_v1.RevokeSessionResponse\x12B\n" +
 	"\tRevokeAll\x12\x19.pach_v1.RevokeAllRequest\x1a\x1a.pach_v1.RevokeAllResponse\x12E\n" +
 	"\n" +
-	"ListGroups\x12\x1a.pach_v1.ListGroupsRequest\x1a\x1b.pach_v1.ListGroupsResponse\x12W\n" +
+	"ListGroups\x12\x1a.pach_v1.ListGroupsRequest\x1a\x1b.pach_v1.ListGroupsResponse\x12H\n" +
+	"\vListMembers\x12\x1b.pach_v1.ListMembersRequest\x1a\x1c.pach_v1.ListMembersResponse\x12W\n" +
+	"\x10ListRoleBindings\x12 .pach_v1.ListRoleBindingsRequest\x1a!.pach_v1.ListRoleBindingsResponse\x12T\n" +
+	"\x0fListAuditEvents\x12\x1f.pach_v1.ListAuditEventsRequest\x1a .pach_v1.ListAuditEventsResponse\x12W\n" +
 	"\x10UpdateOIDCClient\x12 .pach_v1.UpdateOIDCClientRequest\x1a!.pach_v1.UpdateOIDCClientResponse\x12W\n" +
 	"\x10CreateOIDCClient\x12 .pach_v1.CreateOIDCClientRequest\x1a!.pach_v1.CreateOIDCClientResponse\x12N\n" +
 	"\rGetOIDCClient\x12\x1d.pach_v1.GetOIDCClientRequest\x1a\x1e.pach_v1.GetOIDCClientResponse\x12T\n" +
@@ -5505,6 +7350,12 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\vDeleteTrust\x12\x1b.pach_v1.DeleteTrustRequest\x1a\x1c.pach_v1.DeleteTrustResponse\x12B\n" +
 	"\tTestTrust\x12\x19.pach_v1.TestTrustRequest\x1a\x1a.pach_v1.TestTrustResponse\x12`\n" +
 	"\x13ListConnectorStates\x12#.pach_v1.ListConnectorStatesRequest\x1a$.pach_v1.ListConnectorStatesResponse\x12Q\n" +
+	"\x0eApplyConnector\x12\x1e.pach_v1.ApplyConnectorRequest\x1a\x1f.pach_v1.ApplyConnectorResponse\x12W\n" +
+	"\x10ConfirmConnector\x12 .pach_v1.ConfirmConnectorRequest\x1a!.pach_v1.ConfirmConnectorResponse\x12`\n" +
+	"\x13SetConnectorEnabled\x12#.pach_v1.SetConnectorEnabledRequest\x1a$.pach_v1.SetConnectorEnabledResponse\x12i\n" +
+	"\x16ListConnectorRevisions\x12&.pach_v1.ListConnectorRevisionsRequest\x1a'.pach_v1.ListConnectorRevisionsResponse\x12Z\n" +
+	"\x11RollBackConnector\x12!.pach_v1.RollBackConnectorRequest\x1a\".pach_v1.RollBackConnectorResponse\x12N\n" +
+	"\rPlanConnector\x12\x1d.pach_v1.PlanConnectorRequest\x1a\x1e.pach_v1.PlanConnectorResponse\x12Q\n" +
 	"\x0eGetSignInTrace\x12\x1e.pach_v1.GetSignInTraceRequest\x1a\x1f.pach_v1.GetSignInTraceResponse\x12W\n" +
 	"\x10ListSignInTraces\x12 .pach_v1.ListSignInTracesRequest\x1a!.pach_v1.ListSignInTracesResponse\x12W\n" +
 	"\x10SummarizeSignIns\x12 .pach_v1.SummarizeSignInsRequest\x1a!.pach_v1.SummarizeSignInsResponse\x12W\n" +
@@ -5525,228 +7376,301 @@ func file_api_pach_pach_proto_rawDescGZIP() []byte {
 	return file_api_pach_pach_proto_rawDescData
 }
 
-var file_api_pach_pach_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_api_pach_pach_proto_msgTypes = make([]protoimpl.MessageInfo, 78)
+var file_api_pach_pach_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
+var file_api_pach_pach_proto_msgTypes = make([]protoimpl.MessageInfo, 105)
 var file_api_pach_pach_proto_goTypes = []any{
-	(PKCE)(0),                           // 0: pach_v1.PKCE
-	(Identity_State)(0),                 // 1: pach_v1.Identity.State
-	(ConnectorState_State)(0),           // 2: pach_v1.ConnectorState.State
-	(ConnectorState_Approval)(0),        // 3: pach_v1.ConnectorState.Approval
-	(CheckStep_Status)(0),               // 4: pach_v1.CheckStep.Status
-	(SignInTrace_Result)(0),             // 5: pach_v1.SignInTrace.Result
-	(*GetSignInRequest)(nil),            // 6: pach_v1.GetSignInRequest
-	(*GetSignInResponse)(nil),           // 7: pach_v1.GetSignInResponse
-	(*ExplainRequest)(nil),              // 8: pach_v1.ExplainRequest
-	(*Grant)(nil),                       // 9: pach_v1.Grant
-	(*MembershipSource)(nil),            // 10: pach_v1.MembershipSource
-	(*ExplainResponse)(nil),             // 11: pach_v1.ExplainResponse
-	(*ListUsersRequest)(nil),            // 12: pach_v1.ListUsersRequest
-	(*User)(nil),                        // 13: pach_v1.User
-	(*Identity)(nil),                    // 14: pach_v1.Identity
-	(*ListUsersResponse)(nil),           // 15: pach_v1.ListUsersResponse
-	(*SetUserEnabledRequest)(nil),       // 16: pach_v1.SetUserEnabledRequest
-	(*SetUserEnabledResponse)(nil),      // 17: pach_v1.SetUserEnabledResponse
-	(*LinkIdentityRequest)(nil),         // 18: pach_v1.LinkIdentityRequest
-	(*LinkIdentityResponse)(nil),        // 19: pach_v1.LinkIdentityResponse
-	(*UnlinkIdentityRequest)(nil),       // 20: pach_v1.UnlinkIdentityRequest
-	(*UnlinkIdentityResponse)(nil),      // 21: pach_v1.UnlinkIdentityResponse
-	(*ListTokensRequest)(nil),           // 22: pach_v1.ListTokensRequest
-	(*Token)(nil),                       // 23: pach_v1.Token
-	(*ListTokensResponse)(nil),          // 24: pach_v1.ListTokensResponse
-	(*AllowRobotRequest)(nil),           // 25: pach_v1.AllowRobotRequest
-	(*AllowRobotResponse)(nil),          // 26: pach_v1.AllowRobotResponse
-	(*ListRefreshTokensRequest)(nil),    // 27: pach_v1.ListRefreshTokensRequest
-	(*RefreshToken)(nil),                // 28: pach_v1.RefreshToken
-	(*ListRefreshTokensResponse)(nil),   // 29: pach_v1.ListRefreshTokensResponse
-	(*RevokeSessionRequest)(nil),        // 30: pach_v1.RevokeSessionRequest
-	(*RevokeSessionResponse)(nil),       // 31: pach_v1.RevokeSessionResponse
-	(*RevokeAllRequest)(nil),            // 32: pach_v1.RevokeAllRequest
-	(*RevokeAllResponse)(nil),           // 33: pach_v1.RevokeAllResponse
-	(*ListGroupsRequest)(nil),           // 34: pach_v1.ListGroupsRequest
-	(*Group)(nil),                       // 35: pach_v1.Group
-	(*ListGroupsResponse)(nil),          // 36: pach_v1.ListGroupsResponse
-	(*StringList)(nil),                  // 37: pach_v1.StringList
-	(*UpdateOIDCClientRequest)(nil),     // 38: pach_v1.UpdateOIDCClientRequest
-	(*UpdateOIDCClientResponse)(nil),    // 39: pach_v1.UpdateOIDCClientResponse
-	(*CreateOIDCClientRequest)(nil),     // 40: pach_v1.CreateOIDCClientRequest
-	(*CreateOIDCClientResponse)(nil),    // 41: pach_v1.CreateOIDCClientResponse
-	(*GetOIDCClientRequest)(nil),        // 42: pach_v1.GetOIDCClientRequest
-	(*GetOIDCClientResponse)(nil),       // 43: pach_v1.GetOIDCClientResponse
-	(*ListOIDCClientsRequest)(nil),      // 44: pach_v1.ListOIDCClientsRequest
-	(*ListOIDCClientsResponse)(nil),     // 45: pach_v1.ListOIDCClientsResponse
-	(*ListConnectorStatesRequest)(nil),  // 46: pach_v1.ListConnectorStatesRequest
-	(*ConnectorState)(nil),              // 47: pach_v1.ConnectorState
-	(*ApproveConnectorRequest)(nil),     // 48: pach_v1.ApproveConnectorRequest
-	(*ApproveConnectorResponse)(nil),    // 49: pach_v1.ApproveConnectorResponse
-	(*ListConnectorStatesResponse)(nil), // 50: pach_v1.ListConnectorStatesResponse
-	(*ConnectorDocument)(nil),           // 51: pach_v1.ConnectorDocument
-	(*CheckConnectorRequest)(nil),       // 52: pach_v1.CheckConnectorRequest
-	(*CheckStep)(nil),                   // 53: pach_v1.CheckStep
-	(*CheckConnectorResponse)(nil),      // 54: pach_v1.CheckConnectorResponse
-	(*StartConnectorTestRequest)(nil),   // 55: pach_v1.StartConnectorTestRequest
-	(*StartConnectorTestResponse)(nil),  // 56: pach_v1.StartConnectorTestResponse
-	(*WaitConnectorTestRequest)(nil),    // 57: pach_v1.WaitConnectorTestRequest
-	(*TestedClaim)(nil),                 // 58: pach_v1.TestedClaim
-	(*TestedDifference)(nil),            // 59: pach_v1.TestedDifference
-	(*WaitConnectorTestResponse)(nil),   // 60: pach_v1.WaitConnectorTestResponse
-	(*SignInStep)(nil),                  // 61: pach_v1.SignInStep
-	(*SignInParameter)(nil),             // 62: pach_v1.SignInParameter
-	(*SignInTrace)(nil),                 // 63: pach_v1.SignInTrace
-	(*GetSignInTraceRequest)(nil),       // 64: pach_v1.GetSignInTraceRequest
-	(*GetSignInTraceResponse)(nil),      // 65: pach_v1.GetSignInTraceResponse
-	(*ListSignInTracesRequest)(nil),     // 66: pach_v1.ListSignInTracesRequest
-	(*ListSignInTracesResponse)(nil),    // 67: pach_v1.ListSignInTracesResponse
-	(*SummarizeSignInsRequest)(nil),     // 68: pach_v1.SummarizeSignInsRequest
-	(*SignInCounts)(nil),                // 69: pach_v1.SignInCounts
-	(*SignInCause)(nil),                 // 70: pach_v1.SignInCause
-	(*SignInWarning)(nil),               // 71: pach_v1.SignInWarning
-	(*SummarizeSignInsResponse)(nil),    // 72: pach_v1.SummarizeSignInsResponse
-	(*Trust)(nil),                       // 73: pach_v1.Trust
-	(*CreateTrustRequest)(nil),          // 74: pach_v1.CreateTrustRequest
-	(*CreateTrustResponse)(nil),         // 75: pach_v1.CreateTrustResponse
-	(*ListTrustsRequest)(nil),           // 76: pach_v1.ListTrustsRequest
-	(*ListTrustsResponse)(nil),          // 77: pach_v1.ListTrustsResponse
-	(*DeleteTrustRequest)(nil),          // 78: pach_v1.DeleteTrustRequest
-	(*DeleteTrustResponse)(nil),         // 79: pach_v1.DeleteTrustResponse
-	(*TestTrustRequest)(nil),            // 80: pach_v1.TestTrustRequest
-	(*TestTrustResponse)(nil),           // 81: pach_v1.TestTrustResponse
-	(*TrustResult)(nil),                 // 82: pach_v1.TrustResult
-	nil,                                 // 83: pach_v1.Trust.ClaimsEntry
-	(auth.Permission)(0),                // 84: auth_v2.Permission
-	(*auth.Resource)(nil),               // 85: auth_v2.Resource
-	(*timestamppb.Timestamp)(nil),       // 86: google.protobuf.Timestamp
-	(*identity.OIDCClient)(nil),         // 87: identity_v2.OIDCClient
-	(*identity.IDPConnector)(nil),       // 88: identity_v2.IDPConnector
+	(PKCE)(0),                              // 0: pach_v1.PKCE
+	(Identity_State)(0),                    // 1: pach_v1.Identity.State
+	(ConnectorState_State)(0),              // 2: pach_v1.ConnectorState.State
+	(ConnectorState_Approval)(0),           // 3: pach_v1.ConnectorState.Approval
+	(ConnectorState_Life)(0),               // 4: pach_v1.ConnectorState.Life
+	(PlannedSignIn_Verdict)(0),             // 5: pach_v1.PlannedSignIn.Verdict
+	(CheckStep_Status)(0),                  // 6: pach_v1.CheckStep.Status
+	(SignInTrace_Result)(0),                // 7: pach_v1.SignInTrace.Result
+	(*GetSignInRequest)(nil),               // 8: pach_v1.GetSignInRequest
+	(*GetSignInResponse)(nil),              // 9: pach_v1.GetSignInResponse
+	(*GetSessionRequest)(nil),              // 10: pach_v1.GetSessionRequest
+	(*GetSessionResponse)(nil),             // 11: pach_v1.GetSessionResponse
+	(*Membership)(nil),                     // 12: pach_v1.Membership
+	(*BeginRootSessionRequest)(nil),        // 13: pach_v1.BeginRootSessionRequest
+	(*BeginRootSessionResponse)(nil),       // 14: pach_v1.BeginRootSessionResponse
+	(*ExplainRequest)(nil),                 // 15: pach_v1.ExplainRequest
+	(*Grant)(nil),                          // 16: pach_v1.Grant
+	(*MembershipSource)(nil),               // 17: pach_v1.MembershipSource
+	(*ExplainResponse)(nil),                // 18: pach_v1.ExplainResponse
+	(*ListUsersRequest)(nil),               // 19: pach_v1.ListUsersRequest
+	(*User)(nil),                           // 20: pach_v1.User
+	(*Identity)(nil),                       // 21: pach_v1.Identity
+	(*ListUsersResponse)(nil),              // 22: pach_v1.ListUsersResponse
+	(*SetUserEnabledRequest)(nil),          // 23: pach_v1.SetUserEnabledRequest
+	(*SetUserEnabledResponse)(nil),         // 24: pach_v1.SetUserEnabledResponse
+	(*LinkIdentityRequest)(nil),            // 25: pach_v1.LinkIdentityRequest
+	(*LinkIdentityResponse)(nil),           // 26: pach_v1.LinkIdentityResponse
+	(*UnlinkIdentityRequest)(nil),          // 27: pach_v1.UnlinkIdentityRequest
+	(*UnlinkIdentityResponse)(nil),         // 28: pach_v1.UnlinkIdentityResponse
+	(*ListTokensRequest)(nil),              // 29: pach_v1.ListTokensRequest
+	(*Token)(nil),                          // 30: pach_v1.Token
+	(*ListTokensResponse)(nil),             // 31: pach_v1.ListTokensResponse
+	(*AllowRobotRequest)(nil),              // 32: pach_v1.AllowRobotRequest
+	(*AllowRobotResponse)(nil),             // 33: pach_v1.AllowRobotResponse
+	(*ListRefreshTokensRequest)(nil),       // 34: pach_v1.ListRefreshTokensRequest
+	(*RefreshToken)(nil),                   // 35: pach_v1.RefreshToken
+	(*ListRefreshTokensResponse)(nil),      // 36: pach_v1.ListRefreshTokensResponse
+	(*RevokeSessionRequest)(nil),           // 37: pach_v1.RevokeSessionRequest
+	(*RevokeSessionResponse)(nil),          // 38: pach_v1.RevokeSessionResponse
+	(*RevokeAllRequest)(nil),               // 39: pach_v1.RevokeAllRequest
+	(*RevokeAllResponse)(nil),              // 40: pach_v1.RevokeAllResponse
+	(*ListGroupsRequest)(nil),              // 41: pach_v1.ListGroupsRequest
+	(*Group)(nil),                          // 42: pach_v1.Group
+	(*ListGroupsResponse)(nil),             // 43: pach_v1.ListGroupsResponse
+	(*ListMembersRequest)(nil),             // 44: pach_v1.ListMembersRequest
+	(*ListMembersResponse)(nil),            // 45: pach_v1.ListMembersResponse
+	(*ListRoleBindingsRequest)(nil),        // 46: pach_v1.ListRoleBindingsRequest
+	(*RoleBinding)(nil),                    // 47: pach_v1.RoleBinding
+	(*ListRoleBindingsResponse)(nil),       // 48: pach_v1.ListRoleBindingsResponse
+	(*ListAuditEventsRequest)(nil),         // 49: pach_v1.ListAuditEventsRequest
+	(*AuditEvent)(nil),                     // 50: pach_v1.AuditEvent
+	(*ListAuditEventsResponse)(nil),        // 51: pach_v1.ListAuditEventsResponse
+	(*StringList)(nil),                     // 52: pach_v1.StringList
+	(*UpdateOIDCClientRequest)(nil),        // 53: pach_v1.UpdateOIDCClientRequest
+	(*UpdateOIDCClientResponse)(nil),       // 54: pach_v1.UpdateOIDCClientResponse
+	(*CreateOIDCClientRequest)(nil),        // 55: pach_v1.CreateOIDCClientRequest
+	(*CreateOIDCClientResponse)(nil),       // 56: pach_v1.CreateOIDCClientResponse
+	(*GetOIDCClientRequest)(nil),           // 57: pach_v1.GetOIDCClientRequest
+	(*GetOIDCClientResponse)(nil),          // 58: pach_v1.GetOIDCClientResponse
+	(*ListOIDCClientsRequest)(nil),         // 59: pach_v1.ListOIDCClientsRequest
+	(*ListOIDCClientsResponse)(nil),        // 60: pach_v1.ListOIDCClientsResponse
+	(*ListConnectorStatesRequest)(nil),     // 61: pach_v1.ListConnectorStatesRequest
+	(*ConnectorState)(nil),                 // 62: pach_v1.ConnectorState
+	(*ApplyConnectorRequest)(nil),          // 63: pach_v1.ApplyConnectorRequest
+	(*ApplyConnectorResponse)(nil),         // 64: pach_v1.ApplyConnectorResponse
+	(*ConfirmConnectorRequest)(nil),        // 65: pach_v1.ConfirmConnectorRequest
+	(*ConfirmConnectorResponse)(nil),       // 66: pach_v1.ConfirmConnectorResponse
+	(*SetConnectorEnabledRequest)(nil),     // 67: pach_v1.SetConnectorEnabledRequest
+	(*SetConnectorEnabledResponse)(nil),    // 68: pach_v1.SetConnectorEnabledResponse
+	(*ListConnectorRevisionsRequest)(nil),  // 69: pach_v1.ListConnectorRevisionsRequest
+	(*ConnectorRevision)(nil),              // 70: pach_v1.ConnectorRevision
+	(*ListConnectorRevisionsResponse)(nil), // 71: pach_v1.ListConnectorRevisionsResponse
+	(*RollBackConnectorRequest)(nil),       // 72: pach_v1.RollBackConnectorRequest
+	(*RollBackConnectorResponse)(nil),      // 73: pach_v1.RollBackConnectorResponse
+	(*PlanConnectorRequest)(nil),           // 74: pach_v1.PlanConnectorRequest
+	(*PlannedSignIn)(nil),                  // 75: pach_v1.PlannedSignIn
+	(*PlanConnectorResponse)(nil),          // 76: pach_v1.PlanConnectorResponse
+	(*ApproveConnectorRequest)(nil),        // 77: pach_v1.ApproveConnectorRequest
+	(*ApproveConnectorResponse)(nil),       // 78: pach_v1.ApproveConnectorResponse
+	(*ListConnectorStatesResponse)(nil),    // 79: pach_v1.ListConnectorStatesResponse
+	(*ConnectorDocument)(nil),              // 80: pach_v1.ConnectorDocument
+	(*CheckConnectorRequest)(nil),          // 81: pach_v1.CheckConnectorRequest
+	(*CheckStep)(nil),                      // 82: pach_v1.CheckStep
+	(*CheckConnectorResponse)(nil),         // 83: pach_v1.CheckConnectorResponse
+	(*StartConnectorTestRequest)(nil),      // 84: pach_v1.StartConnectorTestRequest
+	(*StartConnectorTestResponse)(nil),     // 85: pach_v1.StartConnectorTestResponse
+	(*WaitConnectorTestRequest)(nil),       // 86: pach_v1.WaitConnectorTestRequest
+	(*TestedClaim)(nil),                    // 87: pach_v1.TestedClaim
+	(*TestedDifference)(nil),               // 88: pach_v1.TestedDifference
+	(*WaitConnectorTestResponse)(nil),      // 89: pach_v1.WaitConnectorTestResponse
+	(*SignInStep)(nil),                     // 90: pach_v1.SignInStep
+	(*SignInParameter)(nil),                // 91: pach_v1.SignInParameter
+	(*SignInTrace)(nil),                    // 92: pach_v1.SignInTrace
+	(*GetSignInTraceRequest)(nil),          // 93: pach_v1.GetSignInTraceRequest
+	(*GetSignInTraceResponse)(nil),         // 94: pach_v1.GetSignInTraceResponse
+	(*ListSignInTracesRequest)(nil),        // 95: pach_v1.ListSignInTracesRequest
+	(*ListSignInTracesResponse)(nil),       // 96: pach_v1.ListSignInTracesResponse
+	(*SummarizeSignInsRequest)(nil),        // 97: pach_v1.SummarizeSignInsRequest
+	(*SignInCounts)(nil),                   // 98: pach_v1.SignInCounts
+	(*SignInCause)(nil),                    // 99: pach_v1.SignInCause
+	(*SignInWarning)(nil),                  // 100: pach_v1.SignInWarning
+	(*SummarizeSignInsResponse)(nil),       // 101: pach_v1.SummarizeSignInsResponse
+	(*Trust)(nil),                          // 102: pach_v1.Trust
+	(*CreateTrustRequest)(nil),             // 103: pach_v1.CreateTrustRequest
+	(*CreateTrustResponse)(nil),            // 104: pach_v1.CreateTrustResponse
+	(*ListTrustsRequest)(nil),              // 105: pach_v1.ListTrustsRequest
+	(*ListTrustsResponse)(nil),             // 106: pach_v1.ListTrustsResponse
+	(*DeleteTrustRequest)(nil),             // 107: pach_v1.DeleteTrustRequest
+	(*DeleteTrustResponse)(nil),            // 108: pach_v1.DeleteTrustResponse
+	(*TestTrustRequest)(nil),               // 109: pach_v1.TestTrustRequest
+	(*TestTrustResponse)(nil),              // 110: pach_v1.TestTrustResponse
+	(*TrustResult)(nil),                    // 111: pach_v1.TrustResult
+	nil,                                    // 112: pach_v1.Trust.ClaimsEntry
+	(*timestamppb.Timestamp)(nil),          // 113: google.protobuf.Timestamp
+	(auth.Permission)(0),                   // 114: auth_v2.Permission
+	(*auth.Resource)(nil),                  // 115: auth_v2.Resource
+	(*identity.OIDCClient)(nil),            // 116: identity_v2.OIDCClient
+	(*identity.IDPConnector)(nil),          // 117: identity_v2.IDPConnector
+	(*durationpb.Duration)(nil),            // 118: google.protobuf.Duration
 }
 var file_api_pach_pach_proto_depIdxs = []int32{
-	84, // 0: pach_v1.ExplainRequest.permission:type_name -> auth_v2.Permission
-	85, // 1: pach_v1.ExplainRequest.resource:type_name -> auth_v2.Resource
-	85, // 2: pach_v1.Grant.resource:type_name -> auth_v2.Resource
-	10, // 3: pach_v1.Grant.sources:type_name -> pach_v1.MembershipSource
-	86, // 4: pach_v1.MembershipSource.seen:type_name -> google.protobuf.Timestamp
-	9,  // 5: pach_v1.ExplainResponse.grants:type_name -> pach_v1.Grant
-	9,  // 6: pach_v1.ExplainResponse.suggestions:type_name -> pach_v1.Grant
-	86, // 7: pach_v1.User.last_login:type_name -> google.protobuf.Timestamp
-	14, // 8: pach_v1.User.identities:type_name -> pach_v1.Identity
-	1,  // 9: pach_v1.Identity.state:type_name -> pach_v1.Identity.State
-	86, // 10: pach_v1.Identity.last_login:type_name -> google.protobuf.Timestamp
-	13, // 11: pach_v1.ListUsersResponse.users:type_name -> pach_v1.User
-	86, // 12: pach_v1.Token.created:type_name -> google.protobuf.Timestamp
-	86, // 13: pach_v1.Token.expires:type_name -> google.protobuf.Timestamp
-	86, // 14: pach_v1.Token.used:type_name -> google.protobuf.Timestamp
-	23, // 15: pach_v1.ListTokensResponse.tokens:type_name -> pach_v1.Token
-	86, // 16: pach_v1.RefreshToken.created:type_name -> google.protobuf.Timestamp
-	86, // 17: pach_v1.RefreshToken.used:type_name -> google.protobuf.Timestamp
-	86, // 18: pach_v1.RefreshToken.expires:type_name -> google.protobuf.Timestamp
-	28, // 19: pach_v1.ListRefreshTokensResponse.refresh_tokens:type_name -> pach_v1.RefreshToken
-	35, // 20: pach_v1.ListGroupsResponse.groups:type_name -> pach_v1.Group
-	37, // 21: pach_v1.UpdateOIDCClientRequest.redirect_uris:type_name -> pach_v1.StringList
-	37, // 22: pach_v1.UpdateOIDCClientRequest.trusted_peers:type_name -> pach_v1.StringList
-	37, // 23: pach_v1.UpdateOIDCClientRequest.allowed_connectors:type_name -> pach_v1.StringList
-	0,  // 24: pach_v1.UpdateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
-	37, // 25: pach_v1.UpdateOIDCClientRequest.post_logout_redirect_uris:type_name -> pach_v1.StringList
-	87, // 26: pach_v1.CreateOIDCClientRequest.client:type_name -> identity_v2.OIDCClient
-	0,  // 27: pach_v1.CreateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
-	87, // 28: pach_v1.CreateOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
-	87, // 29: pach_v1.GetOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
-	0,  // 30: pach_v1.GetOIDCClientResponse.pkce:type_name -> pach_v1.PKCE
-	43, // 31: pach_v1.ListOIDCClientsResponse.clients:type_name -> pach_v1.GetOIDCClientResponse
-	2,  // 32: pach_v1.ConnectorState.state:type_name -> pach_v1.ConnectorState.State
-	86, // 33: pach_v1.ConnectorState.since:type_name -> google.protobuf.Timestamp
-	86, // 34: pach_v1.ConnectorState.last_good:type_name -> google.protobuf.Timestamp
-	86, // 35: pach_v1.ConnectorState.checked:type_name -> google.protobuf.Timestamp
-	3,  // 36: pach_v1.ConnectorState.approval:type_name -> pach_v1.ConnectorState.Approval
-	47, // 37: pach_v1.ListConnectorStatesResponse.states:type_name -> pach_v1.ConnectorState
-	88, // 38: pach_v1.ConnectorDocument.connector:type_name -> identity_v2.IDPConnector
-	51, // 39: pach_v1.CheckConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
-	4,  // 40: pach_v1.CheckStep.status:type_name -> pach_v1.CheckStep.Status
-	53, // 41: pach_v1.CheckConnectorResponse.steps:type_name -> pach_v1.CheckStep
-	51, // 42: pach_v1.StartConnectorTestRequest.document:type_name -> pach_v1.ConnectorDocument
-	86, // 43: pach_v1.StartConnectorTestResponse.expires:type_name -> google.protobuf.Timestamp
-	58, // 44: pach_v1.WaitConnectorTestResponse.claims:type_name -> pach_v1.TestedClaim
-	37, // 45: pach_v1.WaitConnectorTestResponse.groups:type_name -> pach_v1.StringList
-	59, // 46: pach_v1.WaitConnectorTestResponse.differences:type_name -> pach_v1.TestedDifference
-	86, // 47: pach_v1.SignInTrace.at:type_name -> google.protobuf.Timestamp
-	5,  // 48: pach_v1.SignInTrace.result:type_name -> pach_v1.SignInTrace.Result
-	62, // 49: pach_v1.SignInTrace.request:type_name -> pach_v1.SignInParameter
-	61, // 50: pach_v1.SignInTrace.steps:type_name -> pach_v1.SignInStep
-	58, // 51: pach_v1.SignInTrace.claims:type_name -> pach_v1.TestedClaim
-	37, // 52: pach_v1.SignInTrace.asserted_groups:type_name -> pach_v1.StringList
-	63, // 53: pach_v1.GetSignInTraceResponse.trace:type_name -> pach_v1.SignInTrace
-	5,  // 54: pach_v1.ListSignInTracesRequest.result:type_name -> pach_v1.SignInTrace.Result
-	63, // 55: pach_v1.ListSignInTracesResponse.traces:type_name -> pach_v1.SignInTrace
-	86, // 56: pach_v1.SummarizeSignInsRequest.since:type_name -> google.protobuf.Timestamp
-	86, // 57: pach_v1.SignInCause.first:type_name -> google.protobuf.Timestamp
-	86, // 58: pach_v1.SignInCause.last:type_name -> google.protobuf.Timestamp
-	69, // 59: pach_v1.SummarizeSignInsResponse.connectors:type_name -> pach_v1.SignInCounts
-	70, // 60: pach_v1.SummarizeSignInsResponse.causes:type_name -> pach_v1.SignInCause
-	71, // 61: pach_v1.SummarizeSignInsResponse.warnings:type_name -> pach_v1.SignInWarning
-	83, // 62: pach_v1.Trust.claims:type_name -> pach_v1.Trust.ClaimsEntry
-	86, // 63: pach_v1.Trust.created:type_name -> google.protobuf.Timestamp
-	73, // 64: pach_v1.CreateTrustRequest.trust:type_name -> pach_v1.Trust
-	73, // 65: pach_v1.ListTrustsResponse.trusts:type_name -> pach_v1.Trust
-	82, // 66: pach_v1.TestTrustResponse.results:type_name -> pach_v1.TrustResult
-	6,  // 67: pach_v1.API.GetSignIn:input_type -> pach_v1.GetSignInRequest
-	8,  // 68: pach_v1.API.Explain:input_type -> pach_v1.ExplainRequest
-	12, // 69: pach_v1.API.ListUsers:input_type -> pach_v1.ListUsersRequest
-	16, // 70: pach_v1.API.SetUserEnabled:input_type -> pach_v1.SetUserEnabledRequest
-	18, // 71: pach_v1.API.LinkIdentity:input_type -> pach_v1.LinkIdentityRequest
-	20, // 72: pach_v1.API.UnlinkIdentity:input_type -> pach_v1.UnlinkIdentityRequest
-	22, // 73: pach_v1.API.ListTokens:input_type -> pach_v1.ListTokensRequest
-	25, // 74: pach_v1.API.AllowRobot:input_type -> pach_v1.AllowRobotRequest
-	27, // 75: pach_v1.API.ListRefreshTokens:input_type -> pach_v1.ListRefreshTokensRequest
-	30, // 76: pach_v1.API.RevokeSession:input_type -> pach_v1.RevokeSessionRequest
-	32, // 77: pach_v1.API.RevokeAll:input_type -> pach_v1.RevokeAllRequest
-	34, // 78: pach_v1.API.ListGroups:input_type -> pach_v1.ListGroupsRequest
-	38, // 79: pach_v1.API.UpdateOIDCClient:input_type -> pach_v1.UpdateOIDCClientRequest
-	40, // 80: pach_v1.API.CreateOIDCClient:input_type -> pach_v1.CreateOIDCClientRequest
-	42, // 81: pach_v1.API.GetOIDCClient:input_type -> pach_v1.GetOIDCClientRequest
-	44, // 82: pach_v1.API.ListOIDCClients:input_type -> pach_v1.ListOIDCClientsRequest
-	74, // 83: pach_v1.API.CreateTrust:input_type -> pach_v1.CreateTrustRequest
-	76, // 84: pach_v1.API.ListTrusts:input_type -> pach_v1.ListTrustsRequest
-	78, // 85: pach_v1.API.DeleteTrust:input_type -> pach_v1.DeleteTrustRequest
-	80, // 86: pach_v1.API.TestTrust:input_type -> pach_v1.TestTrustRequest
-	46, // 87: pach_v1.API.ListConnectorStates:input_type -> pach_v1.ListConnectorStatesRequest
-	64, // 88: pach_v1.API.GetSignInTrace:input_type -> pach_v1.GetSignInTraceRequest
-	66, // 89: pach_v1.API.ListSignInTraces:input_type -> pach_v1.ListSignInTracesRequest
-	68, // 90: pach_v1.API.SummarizeSignIns:input_type -> pach_v1.SummarizeSignInsRequest
-	48, // 91: pach_v1.API.ApproveConnector:input_type -> pach_v1.ApproveConnectorRequest
-	52, // 92: pach_v1.API.CheckConnector:input_type -> pach_v1.CheckConnectorRequest
-	55, // 93: pach_v1.API.StartConnectorTest:input_type -> pach_v1.StartConnectorTestRequest
-	57, // 94: pach_v1.API.WaitConnectorTest:input_type -> pach_v1.WaitConnectorTestRequest
-	7,  // 95: pach_v1.API.GetSignIn:output_type -> pach_v1.GetSignInResponse
-	11, // 96: pach_v1.API.Explain:output_type -> pach_v1.ExplainResponse
-	15, // 97: pach_v1.API.ListUsers:output_type -> pach_v1.ListUsersResponse
-	17, // 98: pach_v1.API.SetUserEnabled:output_type -> pach_v1.SetUserEnabledResponse
-	19, // 99: pach_v1.API.LinkIdentity:output_type -> pach_v1.LinkIdentityResponse
-	21, // 100: pach_v1.API.UnlinkIdentity:output_type -> pach_v1.UnlinkIdentityResponse
-	24, // 101: pach_v1.API.ListTokens:output_type -> pach_v1.ListTokensResponse
-	26, // 102: pach_v1.API.AllowRobot:output_type -> pach_v1.AllowRobotResponse
-	29, // 103: pach_v1.API.ListRefreshTokens:output_type -> pach_v1.ListRefreshTokensResponse
-	31, // 104: pach_v1.API.RevokeSession:output_type -> pach_v1.RevokeSessionResponse
-	33, // 105: pach_v1.API.RevokeAll:output_type -> pach_v1.RevokeAllResponse
-	36, // 106: pach_v1.API.ListGroups:output_type -> pach_v1.ListGroupsResponse
-	39, // 107: pach_v1.API.UpdateOIDCClient:output_type -> pach_v1.UpdateOIDCClientResponse
-	41, // 108: pach_v1.API.CreateOIDCClient:output_type -> pach_v1.CreateOIDCClientResponse
-	43, // 109: pach_v1.API.GetOIDCClient:output_type -> pach_v1.GetOIDCClientResponse
-	45, // 110: pach_v1.API.ListOIDCClients:output_type -> pach_v1.ListOIDCClientsResponse
-	75, // 111: pach_v1.API.CreateTrust:output_type -> pach_v1.CreateTrustResponse
-	77, // 112: pach_v1.API.ListTrusts:output_type -> pach_v1.ListTrustsResponse
-	79, // 113: pach_v1.API.DeleteTrust:output_type -> pach_v1.DeleteTrustResponse
-	81, // 114: pach_v1.API.TestTrust:output_type -> pach_v1.TestTrustResponse
-	50, // 115: pach_v1.API.ListConnectorStates:output_type -> pach_v1.ListConnectorStatesResponse
-	65, // 116: pach_v1.API.GetSignInTrace:output_type -> pach_v1.GetSignInTraceResponse
-	67, // 117: pach_v1.API.ListSignInTraces:output_type -> pach_v1.ListSignInTracesResponse
-	72, // 118: pach_v1.API.SummarizeSignIns:output_type -> pach_v1.SummarizeSignInsResponse
-	49, // 119: pach_v1.API.ApproveConnector:output_type -> pach_v1.ApproveConnectorResponse
-	54, // 120: pach_v1.API.CheckConnector:output_type -> pach_v1.CheckConnectorResponse
-	56, // 121: pach_v1.API.StartConnectorTest:output_type -> pach_v1.StartConnectorTestResponse
-	60, // 122: pach_v1.API.WaitConnectorTest:output_type -> pach_v1.WaitConnectorTestResponse
-	95, // [95:123] is the sub-list for method output_type
-	67, // [67:95] is the sub-list for method input_type
-	67, // [67:67] is the sub-list for extension type_name
-	67, // [67:67] is the sub-list for extension extendee
-	0,  // [0:67] is the sub-list for field type_name
+	30,  // 0: pach_v1.GetSessionResponse.session:type_name -> pach_v1.Token
+	12,  // 1: pach_v1.GetSessionResponse.groups:type_name -> pach_v1.Membership
+	17,  // 2: pach_v1.Membership.sources:type_name -> pach_v1.MembershipSource
+	113, // 3: pach_v1.BeginRootSessionResponse.expires:type_name -> google.protobuf.Timestamp
+	114, // 4: pach_v1.ExplainRequest.permission:type_name -> auth_v2.Permission
+	115, // 5: pach_v1.ExplainRequest.resource:type_name -> auth_v2.Resource
+	115, // 6: pach_v1.Grant.resource:type_name -> auth_v2.Resource
+	17,  // 7: pach_v1.Grant.sources:type_name -> pach_v1.MembershipSource
+	113, // 8: pach_v1.MembershipSource.seen:type_name -> google.protobuf.Timestamp
+	16,  // 9: pach_v1.ExplainResponse.grants:type_name -> pach_v1.Grant
+	16,  // 10: pach_v1.ExplainResponse.suggestions:type_name -> pach_v1.Grant
+	113, // 11: pach_v1.User.last_login:type_name -> google.protobuf.Timestamp
+	21,  // 12: pach_v1.User.identities:type_name -> pach_v1.Identity
+	1,   // 13: pach_v1.Identity.state:type_name -> pach_v1.Identity.State
+	113, // 14: pach_v1.Identity.last_login:type_name -> google.protobuf.Timestamp
+	20,  // 15: pach_v1.ListUsersResponse.users:type_name -> pach_v1.User
+	113, // 16: pach_v1.Token.created:type_name -> google.protobuf.Timestamp
+	113, // 17: pach_v1.Token.expires:type_name -> google.protobuf.Timestamp
+	113, // 18: pach_v1.Token.used:type_name -> google.protobuf.Timestamp
+	30,  // 19: pach_v1.ListTokensResponse.tokens:type_name -> pach_v1.Token
+	113, // 20: pach_v1.RefreshToken.created:type_name -> google.protobuf.Timestamp
+	113, // 21: pach_v1.RefreshToken.used:type_name -> google.protobuf.Timestamp
+	113, // 22: pach_v1.RefreshToken.expires:type_name -> google.protobuf.Timestamp
+	35,  // 23: pach_v1.ListRefreshTokensResponse.refresh_tokens:type_name -> pach_v1.RefreshToken
+	42,  // 24: pach_v1.ListGroupsResponse.groups:type_name -> pach_v1.Group
+	12,  // 25: pach_v1.ListMembersResponse.members:type_name -> pach_v1.Membership
+	115, // 26: pach_v1.RoleBinding.resource:type_name -> auth_v2.Resource
+	47,  // 27: pach_v1.ListRoleBindingsResponse.bindings:type_name -> pach_v1.RoleBinding
+	113, // 28: pach_v1.AuditEvent.at:type_name -> google.protobuf.Timestamp
+	50,  // 29: pach_v1.ListAuditEventsResponse.events:type_name -> pach_v1.AuditEvent
+	52,  // 30: pach_v1.UpdateOIDCClientRequest.redirect_uris:type_name -> pach_v1.StringList
+	52,  // 31: pach_v1.UpdateOIDCClientRequest.trusted_peers:type_name -> pach_v1.StringList
+	52,  // 32: pach_v1.UpdateOIDCClientRequest.allowed_connectors:type_name -> pach_v1.StringList
+	0,   // 33: pach_v1.UpdateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
+	52,  // 34: pach_v1.UpdateOIDCClientRequest.post_logout_redirect_uris:type_name -> pach_v1.StringList
+	116, // 35: pach_v1.CreateOIDCClientRequest.client:type_name -> identity_v2.OIDCClient
+	0,   // 36: pach_v1.CreateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
+	116, // 37: pach_v1.CreateOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
+	116, // 38: pach_v1.GetOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
+	0,   // 39: pach_v1.GetOIDCClientResponse.pkce:type_name -> pach_v1.PKCE
+	58,  // 40: pach_v1.ListOIDCClientsResponse.clients:type_name -> pach_v1.GetOIDCClientResponse
+	2,   // 41: pach_v1.ConnectorState.state:type_name -> pach_v1.ConnectorState.State
+	113, // 42: pach_v1.ConnectorState.since:type_name -> google.protobuf.Timestamp
+	113, // 43: pach_v1.ConnectorState.last_good:type_name -> google.protobuf.Timestamp
+	113, // 44: pach_v1.ConnectorState.checked:type_name -> google.protobuf.Timestamp
+	3,   // 45: pach_v1.ConnectorState.approval:type_name -> pach_v1.ConnectorState.Approval
+	4,   // 46: pach_v1.ConnectorState.life:type_name -> pach_v1.ConnectorState.Life
+	113, // 47: pach_v1.ConnectorState.undo_at:type_name -> google.protobuf.Timestamp
+	117, // 48: pach_v1.ApplyConnectorRequest.connector:type_name -> identity_v2.IDPConnector
+	118, // 49: pach_v1.ApplyConnectorRequest.confirm_within:type_name -> google.protobuf.Duration
+	113, // 50: pach_v1.ApplyConnectorResponse.undo_at:type_name -> google.protobuf.Timestamp
+	113, // 51: pach_v1.ConnectorRevision.made:type_name -> google.protobuf.Timestamp
+	88,  // 52: pach_v1.ConnectorRevision.differences:type_name -> pach_v1.TestedDifference
+	70,  // 53: pach_v1.ListConnectorRevisionsResponse.revisions:type_name -> pach_v1.ConnectorRevision
+	80,  // 54: pach_v1.PlanConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
+	5,   // 55: pach_v1.PlannedSignIn.verdict:type_name -> pach_v1.PlannedSignIn.Verdict
+	88,  // 56: pach_v1.PlanConnectorResponse.differences:type_name -> pach_v1.TestedDifference
+	75,  // 57: pach_v1.PlanConnectorResponse.sign_ins:type_name -> pach_v1.PlannedSignIn
+	62,  // 58: pach_v1.ListConnectorStatesResponse.states:type_name -> pach_v1.ConnectorState
+	117, // 59: pach_v1.ConnectorDocument.connector:type_name -> identity_v2.IDPConnector
+	80,  // 60: pach_v1.CheckConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
+	6,   // 61: pach_v1.CheckStep.status:type_name -> pach_v1.CheckStep.Status
+	82,  // 62: pach_v1.CheckConnectorResponse.steps:type_name -> pach_v1.CheckStep
+	80,  // 63: pach_v1.StartConnectorTestRequest.document:type_name -> pach_v1.ConnectorDocument
+	113, // 64: pach_v1.StartConnectorTestResponse.expires:type_name -> google.protobuf.Timestamp
+	87,  // 65: pach_v1.WaitConnectorTestResponse.claims:type_name -> pach_v1.TestedClaim
+	52,  // 66: pach_v1.WaitConnectorTestResponse.groups:type_name -> pach_v1.StringList
+	88,  // 67: pach_v1.WaitConnectorTestResponse.differences:type_name -> pach_v1.TestedDifference
+	113, // 68: pach_v1.SignInTrace.at:type_name -> google.protobuf.Timestamp
+	7,   // 69: pach_v1.SignInTrace.result:type_name -> pach_v1.SignInTrace.Result
+	91,  // 70: pach_v1.SignInTrace.request:type_name -> pach_v1.SignInParameter
+	90,  // 71: pach_v1.SignInTrace.steps:type_name -> pach_v1.SignInStep
+	87,  // 72: pach_v1.SignInTrace.claims:type_name -> pach_v1.TestedClaim
+	52,  // 73: pach_v1.SignInTrace.asserted_groups:type_name -> pach_v1.StringList
+	92,  // 74: pach_v1.GetSignInTraceResponse.trace:type_name -> pach_v1.SignInTrace
+	7,   // 75: pach_v1.ListSignInTracesRequest.result:type_name -> pach_v1.SignInTrace.Result
+	92,  // 76: pach_v1.ListSignInTracesResponse.traces:type_name -> pach_v1.SignInTrace
+	113, // 77: pach_v1.SummarizeSignInsRequest.since:type_name -> google.protobuf.Timestamp
+	113, // 78: pach_v1.SignInCause.first:type_name -> google.protobuf.Timestamp
+	113, // 79: pach_v1.SignInCause.last:type_name -> google.protobuf.Timestamp
+	98,  // 80: pach_v1.SummarizeSignInsResponse.connectors:type_name -> pach_v1.SignInCounts
+	99,  // 81: pach_v1.SummarizeSignInsResponse.causes:type_name -> pach_v1.SignInCause
+	100, // 82: pach_v1.SummarizeSignInsResponse.warnings:type_name -> pach_v1.SignInWarning
+	112, // 83: pach_v1.Trust.claims:type_name -> pach_v1.Trust.ClaimsEntry
+	113, // 84: pach_v1.Trust.created:type_name -> google.protobuf.Timestamp
+	102, // 85: pach_v1.CreateTrustRequest.trust:type_name -> pach_v1.Trust
+	102, // 86: pach_v1.ListTrustsResponse.trusts:type_name -> pach_v1.Trust
+	111, // 87: pach_v1.TestTrustResponse.results:type_name -> pach_v1.TrustResult
+	8,   // 88: pach_v1.API.GetSignIn:input_type -> pach_v1.GetSignInRequest
+	10,  // 89: pach_v1.API.GetSession:input_type -> pach_v1.GetSessionRequest
+	13,  // 90: pach_v1.API.BeginRootSession:input_type -> pach_v1.BeginRootSessionRequest
+	15,  // 91: pach_v1.API.Explain:input_type -> pach_v1.ExplainRequest
+	19,  // 92: pach_v1.API.ListUsers:input_type -> pach_v1.ListUsersRequest
+	23,  // 93: pach_v1.API.SetUserEnabled:input_type -> pach_v1.SetUserEnabledRequest
+	25,  // 94: pach_v1.API.LinkIdentity:input_type -> pach_v1.LinkIdentityRequest
+	27,  // 95: pach_v1.API.UnlinkIdentity:input_type -> pach_v1.UnlinkIdentityRequest
+	29,  // 96: pach_v1.API.ListTokens:input_type -> pach_v1.ListTokensRequest
+	32,  // 97: pach_v1.API.AllowRobot:input_type -> pach_v1.AllowRobotRequest
+	34,  // 98: pach_v1.API.ListRefreshTokens:input_type -> pach_v1.ListRefreshTokensRequest
+	37,  // 99: pach_v1.API.RevokeSession:input_type -> pach_v1.RevokeSessionRequest
+	39,  // 100: pach_v1.API.RevokeAll:input_type -> pach_v1.RevokeAllRequest
+	41,  // 101: pach_v1.API.ListGroups:input_type -> pach_v1.ListGroupsRequest
+	44,  // 102: pach_v1.API.ListMembers:input_type -> pach_v1.ListMembersRequest
+	46,  // 103: pach_v1.API.ListRoleBindings:input_type -> pach_v1.ListRoleBindingsRequest
+	49,  // 104: pach_v1.API.ListAuditEvents:input_type -> pach_v1.ListAuditEventsRequest
+	53,  // 105: pach_v1.API.UpdateOIDCClient:input_type -> pach_v1.UpdateOIDCClientRequest
+	55,  // 106: pach_v1.API.CreateOIDCClient:input_type -> pach_v1.CreateOIDCClientRequest
+	57,  // 107: pach_v1.API.GetOIDCClient:input_type -> pach_v1.GetOIDCClientRequest
+	59,  // 108: pach_v1.API.ListOIDCClients:input_type -> pach_v1.ListOIDCClientsRequest
+	103, // 109: pach_v1.API.CreateTrust:input_type -> pach_v1.CreateTrustRequest
+	105, // 110: pach_v1.API.ListTrusts:input_type -> pach_v1.ListTrustsRequest
+	107, // 111: pach_v1.API.DeleteTrust:input_type -> pach_v1.DeleteTrustRequest
+	109, // 112: pach_v1.API.TestTrust:input_type -> pach_v1.TestTrustRequest
+	61,  // 113: pach_v1.API.ListConnectorStates:input_type -> pach_v1.ListConnectorStatesRequest
+	63,  // 114: pach_v1.API.ApplyConnector:input_type -> pach_v1.ApplyConnectorRequest
+	65,  // 115: pach_v1.API.ConfirmConnector:input_type -> pach_v1.ConfirmConnectorRequest
+	67,  // 116: pach_v1.API.SetConnectorEnabled:input_type -> pach_v1.SetConnectorEnabledRequest
+	69,  // 117: pach_v1.API.ListConnectorRevisions:input_type -> pach_v1.ListConnectorRevisionsRequest
+	72,  // 118: pach_v1.API.RollBackConnector:input_type -> pach_v1.RollBackConnectorRequest
+	74,  // 119: pach_v1.API.PlanConnector:input_type -> pach_v1.PlanConnectorRequest
+	93,  // 120: pach_v1.API.GetSignInTrace:input_type -> pach_v1.GetSignInTraceRequest
+	95,  // 121: pach_v1.API.ListSignInTraces:input_type -> pach_v1.ListSignInTracesRequest
+	97,  // 122: pach_v1.API.SummarizeSignIns:input_type -> pach_v1.SummarizeSignInsRequest
+	77,  // 123: pach_v1.API.ApproveConnector:input_type -> pach_v1.ApproveConnectorRequest
+	81,  // 124: pach_v1.API.CheckConnector:input_type -> pach_v1.CheckConnectorRequest
+	84,  // 125: pach_v1.API.StartConnectorTest:input_type -> pach_v1.StartConnectorTestRequest
+	86,  // 126: pach_v1.API.WaitConnectorTest:input_type -> pach_v1.WaitConnectorTestRequest
+	9,   // 127: pach_v1.API.GetSignIn:output_type -> pach_v1.GetSignInResponse
+	11,  // 128: pach_v1.API.GetSession:output_type -> pach_v1.GetSessionResponse
+	14,  // 129: pach_v1.API.BeginRootSession:output_type -> pach_v1.BeginRootSessionResponse
+	18,  // 130: pach_v1.API.Explain:output_type -> pach_v1.ExplainResponse
+	22,  // 131: pach_v1.API.ListUsers:output_type -> pach_v1.ListUsersResponse
+	24,  // 132: pach_v1.API.SetUserEnabled:output_type -> pach_v1.SetUserEnabledResponse
+	26,  // 133: pach_v1.API.LinkIdentity:output_type -> pach_v1.LinkIdentityResponse
+	28,  // 134: pach_v1.API.UnlinkIdentity:output_type -> pach_v1.UnlinkIdentityResponse
+	31,  // 135: pach_v1.API.ListTokens:output_type -> pach_v1.ListTokensResponse
+	33,  // 136: pach_v1.API.AllowRobot:output_type -> pach_v1.AllowRobotResponse
+	36,  // 137: pach_v1.API.ListRefreshTokens:output_type -> pach_v1.ListRefreshTokensResponse
+	38,  // 138: pach_v1.API.RevokeSession:output_type -> pach_v1.RevokeSessionResponse
+	40,  // 139: pach_v1.API.RevokeAll:output_type -> pach_v1.RevokeAllResponse
+	43,  // 140: pach_v1.API.ListGroups:output_type -> pach_v1.ListGroupsResponse
+	45,  // 141: pach_v1.API.ListMembers:output_type -> pach_v1.ListMembersResponse
+	48,  // 142: pach_v1.API.ListRoleBindings:output_type -> pach_v1.ListRoleBindingsResponse
+	51,  // 143: pach_v1.API.ListAuditEvents:output_type -> pach_v1.ListAuditEventsResponse
+	54,  // 144: pach_v1.API.UpdateOIDCClient:output_type -> pach_v1.UpdateOIDCClientResponse
+	56,  // 145: pach_v1.API.CreateOIDCClient:output_type -> pach_v1.CreateOIDCClientResponse
+	58,  // 146: pach_v1.API.GetOIDCClient:output_type -> pach_v1.GetOIDCClientResponse
+	60,  // 147: pach_v1.API.ListOIDCClients:output_type -> pach_v1.ListOIDCClientsResponse
+	104, // 148: pach_v1.API.CreateTrust:output_type -> pach_v1.CreateTrustResponse
+	106, // 149: pach_v1.API.ListTrusts:output_type -> pach_v1.ListTrustsResponse
+	108, // 150: pach_v1.API.DeleteTrust:output_type -> pach_v1.DeleteTrustResponse
+	110, // 151: pach_v1.API.TestTrust:output_type -> pach_v1.TestTrustResponse
+	79,  // 152: pach_v1.API.ListConnectorStates:output_type -> pach_v1.ListConnectorStatesResponse
+	64,  // 153: pach_v1.API.ApplyConnector:output_type -> pach_v1.ApplyConnectorResponse
+	66,  // 154: pach_v1.API.ConfirmConnector:output_type -> pach_v1.ConfirmConnectorResponse
+	68,  // 155: pach_v1.API.SetConnectorEnabled:output_type -> pach_v1.SetConnectorEnabledResponse
+	71,  // 156: pach_v1.API.ListConnectorRevisions:output_type -> pach_v1.ListConnectorRevisionsResponse
+	73,  // 157: pach_v1.API.RollBackConnector:output_type -> pach_v1.RollBackConnectorResponse
+	76,  // 158: pach_v1.API.PlanConnector:output_type -> pach_v1.PlanConnectorResponse
+	94,  // 159: pach_v1.API.GetSignInTrace:output_type -> pach_v1.GetSignInTraceResponse
+	96,  // 160: pach_v1.API.ListSignInTraces:output_type -> pach_v1.ListSignInTracesResponse
+	101, // 161: pach_v1.API.SummarizeSignIns:output_type -> pach_v1.SummarizeSignInsResponse
+	78,  // 162: pach_v1.API.ApproveConnector:output_type -> pach_v1.ApproveConnectorResponse
+	83,  // 163: pach_v1.API.CheckConnector:output_type -> pach_v1.CheckConnectorResponse
+	85,  // 164: pach_v1.API.StartConnectorTest:output_type -> pach_v1.StartConnectorTestResponse
+	89,  // 165: pach_v1.API.WaitConnectorTest:output_type -> pach_v1.WaitConnectorTestResponse
+	127, // [127:166] is the sub-list for method output_type
+	88,  // [88:127] is the sub-list for method input_type
+	88,  // [88:88] is the sub-list for extension type_name
+	88,  // [88:88] is the sub-list for extension extendee
+	0,   // [0:88] is the sub-list for field type_name
 }
 
 func init() { file_api_pach_pach_proto_init() }
@@ -5754,14 +7678,14 @@ func file_api_pach_pach_proto_init() {
 	if File_api_pach_pach_proto != nil {
 		return
 	}
-	file_api_pach_pach_proto_msgTypes[32].OneofWrappers = []any{}
+	file_api_pach_pach_proto_msgTypes[45].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_pach_pach_proto_rawDesc), len(file_api_pach_pach_proto_rawDesc)),
-			NumEnums:      6,
-			NumMessages:   78,
+			NumEnums:      8,
+			NumMessages:   105,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

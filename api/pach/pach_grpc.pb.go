@@ -19,34 +19,45 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	API_GetSignIn_FullMethodName           = "/pach_v1.API/GetSignIn"
-	API_Explain_FullMethodName             = "/pach_v1.API/Explain"
-	API_ListUsers_FullMethodName           = "/pach_v1.API/ListUsers"
-	API_SetUserEnabled_FullMethodName      = "/pach_v1.API/SetUserEnabled"
-	API_LinkIdentity_FullMethodName        = "/pach_v1.API/LinkIdentity"
-	API_UnlinkIdentity_FullMethodName      = "/pach_v1.API/UnlinkIdentity"
-	API_ListTokens_FullMethodName          = "/pach_v1.API/ListTokens"
-	API_AllowRobot_FullMethodName          = "/pach_v1.API/AllowRobot"
-	API_ListRefreshTokens_FullMethodName   = "/pach_v1.API/ListRefreshTokens"
-	API_RevokeSession_FullMethodName       = "/pach_v1.API/RevokeSession"
-	API_RevokeAll_FullMethodName           = "/pach_v1.API/RevokeAll"
-	API_ListGroups_FullMethodName          = "/pach_v1.API/ListGroups"
-	API_UpdateOIDCClient_FullMethodName    = "/pach_v1.API/UpdateOIDCClient"
-	API_CreateOIDCClient_FullMethodName    = "/pach_v1.API/CreateOIDCClient"
-	API_GetOIDCClient_FullMethodName       = "/pach_v1.API/GetOIDCClient"
-	API_ListOIDCClients_FullMethodName     = "/pach_v1.API/ListOIDCClients"
-	API_CreateTrust_FullMethodName         = "/pach_v1.API/CreateTrust"
-	API_ListTrusts_FullMethodName          = "/pach_v1.API/ListTrusts"
-	API_DeleteTrust_FullMethodName         = "/pach_v1.API/DeleteTrust"
-	API_TestTrust_FullMethodName           = "/pach_v1.API/TestTrust"
-	API_ListConnectorStates_FullMethodName = "/pach_v1.API/ListConnectorStates"
-	API_GetSignInTrace_FullMethodName      = "/pach_v1.API/GetSignInTrace"
-	API_ListSignInTraces_FullMethodName    = "/pach_v1.API/ListSignInTraces"
-	API_SummarizeSignIns_FullMethodName    = "/pach_v1.API/SummarizeSignIns"
-	API_ApproveConnector_FullMethodName    = "/pach_v1.API/ApproveConnector"
-	API_CheckConnector_FullMethodName      = "/pach_v1.API/CheckConnector"
-	API_StartConnectorTest_FullMethodName  = "/pach_v1.API/StartConnectorTest"
-	API_WaitConnectorTest_FullMethodName   = "/pach_v1.API/WaitConnectorTest"
+	API_GetSignIn_FullMethodName              = "/pach_v1.API/GetSignIn"
+	API_GetSession_FullMethodName             = "/pach_v1.API/GetSession"
+	API_BeginRootSession_FullMethodName       = "/pach_v1.API/BeginRootSession"
+	API_Explain_FullMethodName                = "/pach_v1.API/Explain"
+	API_ListUsers_FullMethodName              = "/pach_v1.API/ListUsers"
+	API_SetUserEnabled_FullMethodName         = "/pach_v1.API/SetUserEnabled"
+	API_LinkIdentity_FullMethodName           = "/pach_v1.API/LinkIdentity"
+	API_UnlinkIdentity_FullMethodName         = "/pach_v1.API/UnlinkIdentity"
+	API_ListTokens_FullMethodName             = "/pach_v1.API/ListTokens"
+	API_AllowRobot_FullMethodName             = "/pach_v1.API/AllowRobot"
+	API_ListRefreshTokens_FullMethodName      = "/pach_v1.API/ListRefreshTokens"
+	API_RevokeSession_FullMethodName          = "/pach_v1.API/RevokeSession"
+	API_RevokeAll_FullMethodName              = "/pach_v1.API/RevokeAll"
+	API_ListGroups_FullMethodName             = "/pach_v1.API/ListGroups"
+	API_ListMembers_FullMethodName            = "/pach_v1.API/ListMembers"
+	API_ListRoleBindings_FullMethodName       = "/pach_v1.API/ListRoleBindings"
+	API_ListAuditEvents_FullMethodName        = "/pach_v1.API/ListAuditEvents"
+	API_UpdateOIDCClient_FullMethodName       = "/pach_v1.API/UpdateOIDCClient"
+	API_CreateOIDCClient_FullMethodName       = "/pach_v1.API/CreateOIDCClient"
+	API_GetOIDCClient_FullMethodName          = "/pach_v1.API/GetOIDCClient"
+	API_ListOIDCClients_FullMethodName        = "/pach_v1.API/ListOIDCClients"
+	API_CreateTrust_FullMethodName            = "/pach_v1.API/CreateTrust"
+	API_ListTrusts_FullMethodName             = "/pach_v1.API/ListTrusts"
+	API_DeleteTrust_FullMethodName            = "/pach_v1.API/DeleteTrust"
+	API_TestTrust_FullMethodName              = "/pach_v1.API/TestTrust"
+	API_ListConnectorStates_FullMethodName    = "/pach_v1.API/ListConnectorStates"
+	API_ApplyConnector_FullMethodName         = "/pach_v1.API/ApplyConnector"
+	API_ConfirmConnector_FullMethodName       = "/pach_v1.API/ConfirmConnector"
+	API_SetConnectorEnabled_FullMethodName    = "/pach_v1.API/SetConnectorEnabled"
+	API_ListConnectorRevisions_FullMethodName = "/pach_v1.API/ListConnectorRevisions"
+	API_RollBackConnector_FullMethodName      = "/pach_v1.API/RollBackConnector"
+	API_PlanConnector_FullMethodName          = "/pach_v1.API/PlanConnector"
+	API_GetSignInTrace_FullMethodName         = "/pach_v1.API/GetSignInTrace"
+	API_ListSignInTraces_FullMethodName       = "/pach_v1.API/ListSignInTraces"
+	API_SummarizeSignIns_FullMethodName       = "/pach_v1.API/SummarizeSignIns"
+	API_ApproveConnector_FullMethodName       = "/pach_v1.API/ApproveConnector"
+	API_CheckConnector_FullMethodName         = "/pach_v1.API/CheckConnector"
+	API_StartConnectorTest_FullMethodName     = "/pach_v1.API/StartConnectorTest"
+	API_WaitConnectorTest_FullMethodName      = "/pach_v1.API/WaitConnectorTest"
 )
 
 // APIClient is the client API for API service.
@@ -55,6 +66,11 @@ const (
 type APIClient interface {
 	// Public: what a client needs to know before it can sign in.
 	GetSignIn(ctx context.Context, in *GetSignInRequest, opts ...grpc.CallOption) (*GetSignInResponse, error)
+	// Who calls, by which session or token, and how the server knows.
+	GetSession(ctx context.Context, in *GetSessionRequest, opts ...grpc.CallOption) (*GetSessionResponse, error)
+	// Gives whoever shows the root token a session of an hour, so that a browser
+	// need not keep what never ends.
+	BeginRootSession(ctx context.Context, in *BeginRootSessionRequest, opts ...grpc.CallOption) (*BeginRootSessionResponse, error)
 	// Why a principal may or may not do something: by the engine that decides.
 	Explain(ctx context.Context, in *ExplainRequest, opts ...grpc.CallOption) (*ExplainResponse, error)
 	// Everybody who has signed in, with what proves that it is they.
@@ -79,6 +95,12 @@ type APIClient interface {
 	// Ends every session and token of a principal.
 	RevokeAll(ctx context.Context, in *RevokeAllRequest, opts ...grpc.CallOption) (*RevokeAllResponse, error)
 	ListGroups(ctx context.Context, in *ListGroupsRequest, opts ...grpc.CallOption) (*ListGroupsResponse, error)
+	// The members of a group, with where each membership comes from.
+	ListMembers(ctx context.Context, in *ListMembersRequest, opts ...grpc.CallOption) (*ListMembersResponse, error)
+	// Who has which role where, by principal.
+	ListRoleBindings(ctx context.Context, in *ListRoleBindingsRequest, opts ...grpc.CallOption) (*ListRoleBindingsResponse, error)
+	// What happened, the latest first.
+	ListAuditEvents(ctx context.Context, in *ListAuditEventsRequest, opts ...grpc.CallOption) (*ListAuditEventsResponse, error)
 	// Like identity_v2's, but a list that is given empty becomes empty, and an
 	// absent one stays. Answers with the new secret if one was asked for.
 	UpdateOIDCClient(ctx context.Context, in *UpdateOIDCClientRequest, opts ...grpc.CallOption) (*UpdateOIDCClientResponse, error)
@@ -96,6 +118,18 @@ type APIClient interface {
 	TestTrust(ctx context.Context, in *TestTrustRequest, opts ...grpc.CallOption) (*TestTrustResponse, error)
 	// The health of each connector, as the replica that answers sees it.
 	ListConnectorStates(ctx context.Context, in *ListConnectorStatesRequest, opts ...grpc.CallOption) (*ListConnectorStatesResponse, error)
+	// Stores a connector that nobody signs in with yet, or a change that undoes itself.
+	ApplyConnector(ctx context.Context, in *ApplyConnectorRequest, opts ...grpc.CallOption) (*ApplyConnectorResponse, error)
+	// Keeps a change that would undo itself.
+	ConfirmConnector(ctx context.Context, in *ConfirmConnectorRequest, opts ...grpc.CallOption) (*ConfirmConnectorResponse, error)
+	// Lets people sign in with a connector, or lets them not.
+	SetConnectorEnabled(ctx context.Context, in *SetConnectorEnabledRequest, opts ...grpc.CallOption) (*SetConnectorEnabledResponse, error)
+	// What a connector was: by whom, when and what changed.
+	ListConnectorRevisions(ctx context.Context, in *ListConnectorRevisionsRequest, opts ...grpc.CallOption) (*ListConnectorRevisionsResponse, error)
+	// Stores a revision again.
+	RollBackConnector(ctx context.Context, in *RollBackConnectorRequest, opts ...grpc.CallOption) (*RollBackConnectorResponse, error)
+	// What a document would change: keys and, by the sign-ins that were, people.
+	PlanConnector(ctx context.Context, in *PlanConnectorRequest, opts ...grpc.CallOption) (*PlanConnectorResponse, error)
 	// What happened in a sign-in, by the code that its person was shown.
 	GetSignInTrace(ctx context.Context, in *GetSignInTraceRequest, opts ...grpc.CallOption) (*GetSignInTraceResponse, error)
 	// The last sign-ins first, without their steps and claims.
@@ -125,6 +159,26 @@ func (c *aPIClient) GetSignIn(ctx context.Context, in *GetSignInRequest, opts ..
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetSignInResponse)
 	err := c.cc.Invoke(ctx, API_GetSignIn_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) GetSession(ctx context.Context, in *GetSessionRequest, opts ...grpc.CallOption) (*GetSessionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetSessionResponse)
+	err := c.cc.Invoke(ctx, API_GetSession_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) BeginRootSession(ctx context.Context, in *BeginRootSessionRequest, opts ...grpc.CallOption) (*BeginRootSessionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(BeginRootSessionResponse)
+	err := c.cc.Invoke(ctx, API_BeginRootSession_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -241,6 +295,36 @@ func (c *aPIClient) ListGroups(ctx context.Context, in *ListGroupsRequest, opts 
 	return out, nil
 }
 
+func (c *aPIClient) ListMembers(ctx context.Context, in *ListMembersRequest, opts ...grpc.CallOption) (*ListMembersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListMembersResponse)
+	err := c.cc.Invoke(ctx, API_ListMembers_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) ListRoleBindings(ctx context.Context, in *ListRoleBindingsRequest, opts ...grpc.CallOption) (*ListRoleBindingsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListRoleBindingsResponse)
+	err := c.cc.Invoke(ctx, API_ListRoleBindings_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) ListAuditEvents(ctx context.Context, in *ListAuditEventsRequest, opts ...grpc.CallOption) (*ListAuditEventsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListAuditEventsResponse)
+	err := c.cc.Invoke(ctx, API_ListAuditEvents_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *aPIClient) UpdateOIDCClient(ctx context.Context, in *UpdateOIDCClientRequest, opts ...grpc.CallOption) (*UpdateOIDCClientResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(UpdateOIDCClientResponse)
@@ -331,6 +415,66 @@ func (c *aPIClient) ListConnectorStates(ctx context.Context, in *ListConnectorSt
 	return out, nil
 }
 
+func (c *aPIClient) ApplyConnector(ctx context.Context, in *ApplyConnectorRequest, opts ...grpc.CallOption) (*ApplyConnectorResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ApplyConnectorResponse)
+	err := c.cc.Invoke(ctx, API_ApplyConnector_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) ConfirmConnector(ctx context.Context, in *ConfirmConnectorRequest, opts ...grpc.CallOption) (*ConfirmConnectorResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ConfirmConnectorResponse)
+	err := c.cc.Invoke(ctx, API_ConfirmConnector_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) SetConnectorEnabled(ctx context.Context, in *SetConnectorEnabledRequest, opts ...grpc.CallOption) (*SetConnectorEnabledResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetConnectorEnabledResponse)
+	err := c.cc.Invoke(ctx, API_SetConnectorEnabled_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) ListConnectorRevisions(ctx context.Context, in *ListConnectorRevisionsRequest, opts ...grpc.CallOption) (*ListConnectorRevisionsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListConnectorRevisionsResponse)
+	err := c.cc.Invoke(ctx, API_ListConnectorRevisions_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) RollBackConnector(ctx context.Context, in *RollBackConnectorRequest, opts ...grpc.CallOption) (*RollBackConnectorResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RollBackConnectorResponse)
+	err := c.cc.Invoke(ctx, API_RollBackConnector_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) PlanConnector(ctx context.Context, in *PlanConnectorRequest, opts ...grpc.CallOption) (*PlanConnectorResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PlanConnectorResponse)
+	err := c.cc.Invoke(ctx, API_PlanConnector_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *aPIClient) GetSignInTrace(ctx context.Context, in *GetSignInTraceRequest, opts ...grpc.CallOption) (*GetSignInTraceResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetSignInTraceResponse)
@@ -407,6 +551,11 @@ func (c *aPIClient) WaitConnectorTest(ctx context.Context, in *WaitConnectorTest
 type APIServer interface {
 	// Public: what a client needs to know before it can sign in.
 	GetSignIn(context.Context, *GetSignInRequest) (*GetSignInResponse, error)
+	// Who calls, by which session or token, and how the server knows.
+	GetSession(context.Context, *GetSessionRequest) (*GetSessionResponse, error)
+	// Gives whoever shows the root token a session of an hour, so that a browser
+	// need not keep what never ends.
+	BeginRootSession(context.Context, *BeginRootSessionRequest) (*BeginRootSessionResponse, error)
 	// Why a principal may or may not do something: by the engine that decides.
 	Explain(context.Context, *ExplainRequest) (*ExplainResponse, error)
 	// Everybody who has signed in, with what proves that it is they.
@@ -431,6 +580,12 @@ type APIServer interface {
 	// Ends every session and token of a principal.
 	RevokeAll(context.Context, *RevokeAllRequest) (*RevokeAllResponse, error)
 	ListGroups(context.Context, *ListGroupsRequest) (*ListGroupsResponse, error)
+	// The members of a group, with where each membership comes from.
+	ListMembers(context.Context, *ListMembersRequest) (*ListMembersResponse, error)
+	// Who has which role where, by principal.
+	ListRoleBindings(context.Context, *ListRoleBindingsRequest) (*ListRoleBindingsResponse, error)
+	// What happened, the latest first.
+	ListAuditEvents(context.Context, *ListAuditEventsRequest) (*ListAuditEventsResponse, error)
 	// Like identity_v2's, but a list that is given empty becomes empty, and an
 	// absent one stays. Answers with the new secret if one was asked for.
 	UpdateOIDCClient(context.Context, *UpdateOIDCClientRequest) (*UpdateOIDCClientResponse, error)
@@ -448,6 +603,18 @@ type APIServer interface {
 	TestTrust(context.Context, *TestTrustRequest) (*TestTrustResponse, error)
 	// The health of each connector, as the replica that answers sees it.
 	ListConnectorStates(context.Context, *ListConnectorStatesRequest) (*ListConnectorStatesResponse, error)
+	// Stores a connector that nobody signs in with yet, or a change that undoes itself.
+	ApplyConnector(context.Context, *ApplyConnectorRequest) (*ApplyConnectorResponse, error)
+	// Keeps a change that would undo itself.
+	ConfirmConnector(context.Context, *ConfirmConnectorRequest) (*ConfirmConnectorResponse, error)
+	// Lets people sign in with a connector, or lets them not.
+	SetConnectorEnabled(context.Context, *SetConnectorEnabledRequest) (*SetConnectorEnabledResponse, error)
+	// What a connector was: by whom, when and what changed.
+	ListConnectorRevisions(context.Context, *ListConnectorRevisionsRequest) (*ListConnectorRevisionsResponse, error)
+	// Stores a revision again.
+	RollBackConnector(context.Context, *RollBackConnectorRequest) (*RollBackConnectorResponse, error)
+	// What a document would change: keys and, by the sign-ins that were, people.
+	PlanConnector(context.Context, *PlanConnectorRequest) (*PlanConnectorResponse, error)
 	// What happened in a sign-in, by the code that its person was shown.
 	GetSignInTrace(context.Context, *GetSignInTraceRequest) (*GetSignInTraceResponse, error)
 	// The last sign-ins first, without their steps and claims.
@@ -475,6 +642,12 @@ type UnimplementedAPIServer struct{}
 
 func (UnimplementedAPIServer) GetSignIn(context.Context, *GetSignInRequest) (*GetSignInResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetSignIn not implemented")
+}
+func (UnimplementedAPIServer) GetSession(context.Context, *GetSessionRequest) (*GetSessionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetSession not implemented")
+}
+func (UnimplementedAPIServer) BeginRootSession(context.Context, *BeginRootSessionRequest) (*BeginRootSessionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method BeginRootSession not implemented")
 }
 func (UnimplementedAPIServer) Explain(context.Context, *ExplainRequest) (*ExplainResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Explain not implemented")
@@ -509,6 +682,15 @@ func (UnimplementedAPIServer) RevokeAll(context.Context, *RevokeAllRequest) (*Re
 func (UnimplementedAPIServer) ListGroups(context.Context, *ListGroupsRequest) (*ListGroupsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListGroups not implemented")
 }
+func (UnimplementedAPIServer) ListMembers(context.Context, *ListMembersRequest) (*ListMembersResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListMembers not implemented")
+}
+func (UnimplementedAPIServer) ListRoleBindings(context.Context, *ListRoleBindingsRequest) (*ListRoleBindingsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListRoleBindings not implemented")
+}
+func (UnimplementedAPIServer) ListAuditEvents(context.Context, *ListAuditEventsRequest) (*ListAuditEventsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListAuditEvents not implemented")
+}
 func (UnimplementedAPIServer) UpdateOIDCClient(context.Context, *UpdateOIDCClientRequest) (*UpdateOIDCClientResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method UpdateOIDCClient not implemented")
 }
@@ -535,6 +717,24 @@ func (UnimplementedAPIServer) TestTrust(context.Context, *TestTrustRequest) (*Te
 }
 func (UnimplementedAPIServer) ListConnectorStates(context.Context, *ListConnectorStatesRequest) (*ListConnectorStatesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListConnectorStates not implemented")
+}
+func (UnimplementedAPIServer) ApplyConnector(context.Context, *ApplyConnectorRequest) (*ApplyConnectorResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ApplyConnector not implemented")
+}
+func (UnimplementedAPIServer) ConfirmConnector(context.Context, *ConfirmConnectorRequest) (*ConfirmConnectorResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ConfirmConnector not implemented")
+}
+func (UnimplementedAPIServer) SetConnectorEnabled(context.Context, *SetConnectorEnabledRequest) (*SetConnectorEnabledResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetConnectorEnabled not implemented")
+}
+func (UnimplementedAPIServer) ListConnectorRevisions(context.Context, *ListConnectorRevisionsRequest) (*ListConnectorRevisionsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListConnectorRevisions not implemented")
+}
+func (UnimplementedAPIServer) RollBackConnector(context.Context, *RollBackConnectorRequest) (*RollBackConnectorResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RollBackConnector not implemented")
+}
+func (UnimplementedAPIServer) PlanConnector(context.Context, *PlanConnectorRequest) (*PlanConnectorResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PlanConnector not implemented")
 }
 func (UnimplementedAPIServer) GetSignInTrace(context.Context, *GetSignInTraceRequest) (*GetSignInTraceResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetSignInTrace not implemented")
@@ -592,6 +792,42 @@ func _API_GetSignIn_Handler(srv interface{}, ctx context.Context, dec func(inter
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(APIServer).GetSignIn(ctx, req.(*GetSignInRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_GetSession_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetSessionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).GetSession(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_GetSession_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).GetSession(ctx, req.(*GetSessionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_BeginRootSession_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BeginRootSessionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).BeginRootSession(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_BeginRootSession_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).BeginRootSession(ctx, req.(*BeginRootSessionRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -794,6 +1030,60 @@ func _API_ListGroups_Handler(srv interface{}, ctx context.Context, dec func(inte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _API_ListMembers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListMembersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).ListMembers(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_ListMembers_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).ListMembers(ctx, req.(*ListMembersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_ListRoleBindings_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListRoleBindingsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).ListRoleBindings(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_ListRoleBindings_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).ListRoleBindings(ctx, req.(*ListRoleBindingsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_ListAuditEvents_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListAuditEventsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).ListAuditEvents(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_ListAuditEvents_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).ListAuditEvents(ctx, req.(*ListAuditEventsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _API_UpdateOIDCClient_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(UpdateOIDCClientRequest)
 	if err := dec(in); err != nil {
@@ -956,6 +1246,114 @@ func _API_ListConnectorStates_Handler(srv interface{}, ctx context.Context, dec 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _API_ApplyConnector_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ApplyConnectorRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).ApplyConnector(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_ApplyConnector_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).ApplyConnector(ctx, req.(*ApplyConnectorRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_ConfirmConnector_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ConfirmConnectorRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).ConfirmConnector(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_ConfirmConnector_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).ConfirmConnector(ctx, req.(*ConfirmConnectorRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_SetConnectorEnabled_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetConnectorEnabledRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).SetConnectorEnabled(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_SetConnectorEnabled_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).SetConnectorEnabled(ctx, req.(*SetConnectorEnabledRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_ListConnectorRevisions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListConnectorRevisionsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).ListConnectorRevisions(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_ListConnectorRevisions_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).ListConnectorRevisions(ctx, req.(*ListConnectorRevisionsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_RollBackConnector_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RollBackConnectorRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).RollBackConnector(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_RollBackConnector_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).RollBackConnector(ctx, req.(*RollBackConnectorRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_PlanConnector_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PlanConnectorRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).PlanConnector(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_PlanConnector_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).PlanConnector(ctx, req.(*PlanConnectorRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _API_GetSignInTrace_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetSignInTraceRequest)
 	if err := dec(in); err != nil {
@@ -1094,6 +1492,14 @@ var API_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _API_GetSignIn_Handler,
 		},
 		{
+			MethodName: "GetSession",
+			Handler:    _API_GetSession_Handler,
+		},
+		{
+			MethodName: "BeginRootSession",
+			Handler:    _API_BeginRootSession_Handler,
+		},
+		{
 			MethodName: "Explain",
 			Handler:    _API_Explain_Handler,
 		},
@@ -1138,6 +1544,18 @@ var API_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _API_ListGroups_Handler,
 		},
 		{
+			MethodName: "ListMembers",
+			Handler:    _API_ListMembers_Handler,
+		},
+		{
+			MethodName: "ListRoleBindings",
+			Handler:    _API_ListRoleBindings_Handler,
+		},
+		{
+			MethodName: "ListAuditEvents",
+			Handler:    _API_ListAuditEvents_Handler,
+		},
+		{
 			MethodName: "UpdateOIDCClient",
 			Handler:    _API_UpdateOIDCClient_Handler,
 		},
@@ -1172,6 +1590,30 @@ var API_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListConnectorStates",
 			Handler:    _API_ListConnectorStates_Handler,
+		},
+		{
+			MethodName: "ApplyConnector",
+			Handler:    _API_ApplyConnector_Handler,
+		},
+		{
+			MethodName: "ConfirmConnector",
+			Handler:    _API_ConfirmConnector_Handler,
+		},
+		{
+			MethodName: "SetConnectorEnabled",
+			Handler:    _API_SetConnectorEnabled_Handler,
+		},
+		{
+			MethodName: "ListConnectorRevisions",
+			Handler:    _API_ListConnectorRevisions_Handler,
+		},
+		{
+			MethodName: "RollBackConnector",
+			Handler:    _API_RollBackConnector_Handler,
+		},
+		{
+			MethodName: "PlanConnector",
+			Handler:    _API_PlanConnector_Handler,
 		},
 		{
 			MethodName: "GetSignInTrace",

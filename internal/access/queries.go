@@ -2,6 +2,8 @@ package access
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -130,14 +132,9 @@ func BoundUnder(ctx context.Context, tx *db.Tx, prefix string) ([]principal.Name
 
 // BoundTo lists the resources on which a principal itself has roles, as the
 // transaction sees them.
-func BoundTo(ctx context.Context, tx *db.Tx, who principal.Name) (all []Resource, err error) {
-	err = tx.Rows(ctx, func(scan func(...any) error) error {
-		var r Resource
-		err := scan(&r.Type, &r.Name)
-		all = append(all, r)
-		return err
-	}, `SELECT DISTINCT resource_type, resource_name FROM bindings WHERE principal = $1`, who)
-	return all, err
+func BoundTo(ctx context.Context, tx *db.Tx, who principal.Name) ([]Resource, error) {
+	on, err := RolesOf(ctx, tx, who)
+	return slices.Collect(maps.Keys(on)), err
 }
 
 // NotPlain lists the principals with roles whose names are other than lower-case
@@ -145,6 +142,22 @@ func BoundTo(ctx context.Context, tx *db.Tx, who principal.Name) (all []Resource
 func NotPlain(ctx context.Context, tx *db.Tx) ([]principal.Name, error) {
 	return db.Column[principal.Name](ctx, tx,
 		`SELECT DISTINCT principal FROM bindings WHERE principal <> LOWER(principal) OR LENGTH(principal) <> OCTET_LENGTH(principal)`)
+}
+
+// BoundPage lists, role by role, what one principal or "" each has: so many principals a page.
+func BoundPage(ctx context.Context, tx *db.Tx, who principal.Name, p db.Page) (all []Binding, next string, err error) {
+	names, err := db.Column[principal.Name](ctx, tx, `SELECT DISTINCT principal FROM bindings
+		WHERE principal > $1 AND ($3 = '' OR principal = $3) ORDER BY principal LIMIT $2`, p.After, p.Size(), who)
+	if err != nil || len(names) == 0 {
+		return nil, "", err
+	}
+	err = tx.Rows(ctx, func(scan func(...any) error) error {
+		b := Binding{Roles: make([]string, 1)}
+		err := scan(&b.Principal, &b.Resource.Type, &b.Resource.Name, &b.Roles[0])
+		all = append(all, b)
+		return err
+	}, `SELECT principal, resource_type, resource_name, role FROM bindings WHERE principal BETWEEN $1 AND $2`, names[0], names[len(names)-1])
+	return all, p.Next(len(names), names[len(names)-1].String()), err
 }
 
 // RolesOf are the roles that are bound to a principal itself, by resource.

@@ -20,3 +20,17 @@ type By struct {
 func (b By) Record(ctx context.Context, tx *db.Tx, action, object, detail string) error {
 	return insert(ctx, tx, b, action, object, detail)
 }
+
+// Event is one thing that happened. Request finds it in the log.
+type Event struct {
+	At                                     time.Time
+	Actor, Action, Object, Detail, Request string
+
+	id string
+}
+
+// Filter says which events are wanted; an empty field is any. Action may be the
+// beginning of one.
+type Filter struct {
+	Actor, Object, Action string
+}

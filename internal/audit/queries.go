@@ -3,6 +3,10 @@ package audit
 import (
 	"context"
 	"crypto/rand"
+	"math"
+	"strconv"
+	"strings"
+	"unicode"
 
 	"pachyderm/internal/db"
 	"pachyderm/internal/requestid"
@@ -12,4 +16,35 @@ func insert(ctx context.Context, tx *db.Tx, by By, action, object, detail string
 	_, err := tx.Exec(ctx, `INSERT INTO audit_events (id, at, actor, action, object, detail, request) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
 		rand.Text(), db.Micros(by.At), by.Actor, action, object, detail, requestid.Of(ctx))
 	return err
+}
+
+// List is what happened, the latest first. The key of a page is when its last event
+// was and which, so that events of the same moment are neither lost nor repeated.
+func List(ctx context.Context, tx *db.Tx, f Filter, p db.Page) (all []Event, next string, err error) {
+	at, id := before(p.After)
+	err = tx.Rows(ctx, func(scan func(...any) error) error {
+		var e Event
+		var when int64
+		err := scan(&e.id, &when, &e.Actor, &e.Action, &e.Object, &e.Detail, &e.Request)
+		e.At = db.Time(when)
+		all = append(all, e)
+		return err
+	}, `SELECT id, at, actor, action, object, detail, request FROM audit_events
+		WHERE (at < $1 OR at = $1 AND id < $2) AND ($4 = '' OR actor = $4) AND ($5 = '' OR object = $5) AND action >= $6 AND action < $7
+		ORDER BY at DESC, id DESC LIMIT $3`, at, id, p.Size(), f.Actor, f.Object, f.Action, f.Action+string(unicode.MaxRune))
+	if err != nil || len(all) == 0 {
+		return nil, "", err
+	}
+	last := all[len(all)-1]
+	return all, p.Next(len(all), strconv.FormatInt(db.Micros(last.At), 10)+"."+last.id), nil
+}
+
+// before is where a page begins; what is no key of ours begins at the latest event.
+func before(after string) (at int64, id string) {
+	moment, id, ok := strings.Cut(after, ".")
+	at, err := strconv.ParseInt(moment, 10, 64)
+	if !ok || err != nil {
+		return math.MaxInt64, ""
+	}
+	return at, id
 }

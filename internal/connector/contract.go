@@ -3,6 +3,8 @@ package connector
 import (
 	"context"
 
+	dexconn "github.com/dexidp/dex/connector"
+
 	"pachyderm/internal/connector/ldap"
 	"pachyderm/internal/connector/oidc"
 	"pachyderm/internal/connector/probe"
@@ -54,6 +56,13 @@ type FormPoster interface {
 	Form(pending []byte) (action string, fields map[string]string, err error)
 }
 
+// Replayer makes of claims that a sign-in has brought, as they were recorded, what a
+// sign-in would make of them, and asks nobody: oidc, saml, ldap and oauth. Faults:
+// those of a sign-in.
+type Replayer interface {
+	Replay(claims map[string]any) (dexconn.Identity, error)
+}
+
 // Describer is a connector that its provider can read about: saml. The issuer
 // serves the XML at /saml/{connector}/metadata.
 type Describer interface {
@@ -64,6 +73,9 @@ var (
 	_ Checker    = (*oidc.Connector)(nil)
 	_ Checker    = (*saml.Connector)(nil)
 	_ Checker    = (*ldap.Connector)(nil)
+	_ Replayer   = (*oidc.Connector)(nil)
+	_ Replayer   = (*saml.Connector)(nil)
+	_ Replayer   = (*ldap.Connector)(nil)
 	_ FormPoster = (*saml.Connector)(nil)
 	_ Describer  = (*saml.Connector)(nil)
 )

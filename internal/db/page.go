@@ -1,6 +1,9 @@
 package db
 
-import "context"
+import (
+	"context"
+	"unicode"
+)
 
 // maxPage is the most items of a page.
 const maxPage = 1000
@@ -10,7 +13,12 @@ const maxPage = 1000
 type Page struct {
 	After string
 	Limit int // 0: maxPage
+	// Prefix is how the keys of a list that can be searched begin; "" is all.
+	Prefix string
 }
+
+// Until is what every key of the page is less than.
+func (p Page) Until() string { return p.Prefix + string(unicode.MaxRune) }
 
 // Size is the Limit that a query is given.
 func (p Page) Size() int {

@@ -270,6 +270,26 @@ type GroupSize struct {
 	Members int64
 }
 
+// Member is one member of a group, with where that comes from.
+type Member struct {
+	Name  principal.Name
+	Facts []Membership
+}
+
+// MembersOf lists the members of a group.
+func MembersOf(ctx context.Context, tx *db.Tx, group principal.Name, p db.Page) (all []Member, next string, err error) {
+	names, err := membersOf(ctx, tx, group, p)
+	if err != nil || len(names) == 0 {
+		return nil, "", err
+	}
+	last := names[len(names)-1].String()
+	facts, err := membershipsIn(ctx, tx, group, p.After, last)
+	for _, name := range names {
+		all = append(all, Member{name, facts[name]})
+	}
+	return all, p.Next(len(names), last), err
+}
+
 // AllGroups lists the groups that exist, with or without members.
 func AllGroups(ctx context.Context, tx *db.Tx, p db.Page) (all []GroupSize, next string, err error) {
 	if all, err = groupSizes(ctx, tx, p); err != nil || len(all) == 0 {

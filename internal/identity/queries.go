@@ -206,6 +206,29 @@ func membersOf(ctx context.Context, tx *db.Tx, group principal.Name, p db.Page) 
 		p.After, p.Size(), group)
 }
 
+// membershipsIn are what is known of the members of a group between two names.
+func membershipsIn(ctx context.Context, tx *db.Tx, group principal.Name, after, last string) (map[principal.Name][]Membership, error) {
+	all := map[principal.Name][]Membership{}
+	err := tx.Rows(ctx, func(scan func(...any) error) error {
+		m := Membership{Group: group}
+		var member principal.Name
+		var connector string
+		var seen int64
+		if err := scan(&member, &m.Source, &connector, &seen); err != nil {
+			return err
+		}
+		if connector != "" {
+			m.Source = "connector/" + connector
+		}
+		m.Seen = db.Time(seen)
+		all[member] = append(all[member], m)
+		return nil
+	}, `SELECT m.member, m.source, COALESCE((SELECT MIN(i.connector_id) FROM identities i
+			WHERE i.user_name = m.member AND 'connector:' || i.instance = m.source), ''), m.seen_at
+		FROM memberships m WHERE m.group_name = $1 AND m.member > $2 AND m.member <= $3`, group, after, last)
+	return all, err
+}
+
 func membersOfAny(ctx context.Context, tx *db.Tx, p db.Page) ([]principal.Name, error) {
 	return db.Column[principal.Name](ctx, tx, `SELECT DISTINCT member FROM memberships WHERE member > $1 ORDER BY member LIMIT $2`,
 		p.After, p.Size())
@@ -233,7 +256,8 @@ func groupSizes(ctx context.Context, tx *db.Tx, p db.Page) (all []GroupSize, err
 	}, `SELECT g.name, COUNT(DISTINCT m.member)
 		FROM (SELECT name FROM known_groups UNION SELECT group_name FROM memberships) g
 		LEFT JOIN memberships m ON m.group_name = g.name
-		WHERE g.name > $1 GROUP BY g.name ORDER BY g.name LIMIT $2`, p.After, p.Size())
+		WHERE g.name > $1 AND g.name >= $3 AND g.name < $4 GROUP BY g.name ORDER BY g.name LIMIT $2`,
+		p.After, p.Size(), p.Prefix, p.Until())
 	return all, err
 }
 
@@ -248,7 +272,8 @@ func users(ctx context.Context, tx *db.Tx, page db.Page) (all []Person, err erro
 		p.Enabled, p.LastLogin = !disabled, db.Time(login)
 		all = append(all, p)
 		return nil
-	}, `SELECT name, disabled, login_at FROM users WHERE name > $1 ORDER BY name LIMIT $2`, page.After, page.Size())
+	}, `SELECT name, disabled, login_at FROM users WHERE name > $1 AND name >= $3 AND name < $4 ORDER BY name LIMIT $2`,
+		page.After, page.Size(), page.Prefix, page.Until())
 	return all, err
 }
 

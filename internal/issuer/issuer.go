@@ -28,6 +28,7 @@ import (
 	"pachyderm/internal/issuer/grant"
 	"pachyderm/internal/issuer/jws"
 	"pachyderm/internal/issuer/logout"
+	"pachyderm/internal/issuer/plan"
 	"pachyderm/internal/issuer/refreshtoken"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/settings"
@@ -84,6 +85,8 @@ type Issuer struct {
 	Keys *signing.Keys
 	// RefreshTokens are what applications sign people in with by themselves.
 	RefreshTokens *refreshtoken.Tokens
+	// Planner says what a document would change.
+	Planner *plan.Planner
 	// Traces are those of sign-ins; their metrics, too.
 	Traces *trace.Store
 
@@ -119,6 +122,7 @@ func New(ctx context.Context, c Config) (*Issuer, error) {
 		Own: i.ownClient,
 	})
 	i.Traces = trace.New(trace.Config{DB: c.DB, Sealer: c.Sealer, Log: c.Log, Now: c.Now, Keep: c.Traces, Roles: c.TracedRoles})
+	i.Planner = &plan.Planner{DB: c.DB, Registry: i.Registry, Traces: i.Traces, Deps: i.deps}
 	i.Providers = upstream.New(c.DB, i.Registry, c.Now, i.deps, i.Traces)
 	i.store = dexview.New(dexview.Config{
 		DB:      c.DB,

@@ -42,6 +42,7 @@ type Service struct {
 	with     Deps
 	attempts *db.Signals
 	remote   lastRemote
+	begun    begun
 }
 
 // New makes a service; call it before changes are made.

@@ -50,6 +50,10 @@ func (s *Service) serveCallback(pages web.Pages, w http.ResponseWriter, r *http.
 	if err != nil {
 		return err
 	}
+	if a.Browser != "" {
+		s.serveBrowser(pages, w, r, a)
+		return nil
+	}
 	if q.Get("error") != "" {
 		reason := cmp.Or(q.Get("error_description"), q.Get("error"))
 		return s.ended(r.Context(), a, waiting, fault.New(fault.Denied, "%s", device.CleanReason(reason)))
@@ -73,26 +77,28 @@ func (s *Service) serveCallback(pages web.Pages, w http.ResponseWriter, r *http.
 // identify redeems the code and remembers whose it was, and which browser is
 // asked: whoever waits knows the state, and so could answer for the person.
 func (s *Service) identify(r *http.Request, a attempt, code, browserID string) (user string, err error) {
-	ctx := r.Context()
-	c, err := s.configuration(ctx)
+	who, grantID, err := s.redeem(r, a, code)
 	if err != nil {
 		return "", err
 	}
-	var who identity.Identity
-	grantID := ""
-	if a.Issuer != "" {
-		who, err = s.finishRemote(r, c, a)
-	} else {
-		who, grantID, err = s.finishOwn(ctx, c, a, code)
-	}
-	if err != nil {
-		return "", err
-	}
-	moved, err := s.ask(ctx, a, who.ID, grantID, browserID)
+	moved, err := s.ask(r.Context(), a, who.ID, grantID, browserID)
 	if err == nil && !moved {
 		err = errUnknownState()
 	}
 	return who.User.Local(), err
+}
+
+// redeem finds out whose the code is, and which grant of our own issuer came of it.
+func (s *Service) redeem(r *http.Request, a attempt, code string) (who identity.Identity, grantID string, err error) {
+	c, err := s.configuration(r.Context())
+	if err != nil {
+		return who, "", err
+	}
+	if a.Issuer != "" {
+		who, err = s.finishRemote(r, c, a)
+		return who, "", err
+	}
+	return s.finishOwn(r.Context(), c, a, code)
 }
 
 func (s *Service) finishOwn(ctx context.Context, c Config, a attempt, code string) (who identity.Identity, grantID string, err error) {

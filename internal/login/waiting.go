@@ -53,6 +53,10 @@ type attemptSecrets struct {
 	// configured anew before it answers.
 	Client   string `json:"client"`
 	Redirect string `json:"redirect"`
+	// Browser is the hash of the cookie of the browser that began the sign-in for
+	// itself, and Next where it wants to go. Nobody waits then.
+	Browser string `json:"browser,omitempty"`
+	Next    string `json:"next,omitempty"`
 	// Issuer is set for another server than our own, and Pending is what the
 	// connector to it must still know.
 	Issuer  string `json:"issuer,omitempty"`
@@ -64,14 +68,16 @@ type attemptSecrets struct {
 // Fault: Precondition without an identity provider, or without the client that
 // pachd is to be.
 func (s *Service) Start(ctx context.Context, requester, address string) (loginURL, state string, err error) {
+	return s.start(ctx, attempt{requester: device.CleanName(requester), address: address})
+}
+
+func (s *Service) start(ctx context.Context, a attempt) (loginURL, state string, err error) {
 	c, err := s.configuration(ctx)
 	if err != nil {
 		return "", "", err
 	}
 	state = rand.Text() + rand.Text()
-	a := attempt{
-		stateHash: secret.Hash(state), requester: device.CleanName(requester), address: address, stage: waiting, created: s.with.Now(),
-	}
+	a.stateHash, a.stage, a.created = secret.Hash(state), waiting, s.with.Now()
 	if s.isOwn(c) {
 		loginURL, err = s.startOwn(ctx, c, &a, state)
 	} else {
@@ -93,9 +99,7 @@ func (s *Service) startOwn(ctx context.Context, c Config, a *attempt, state stri
 	if err := s.with.Issuer.CheckRegistered(ctx, c.clientID()); err != nil {
 		return "", err
 	}
-	a.attemptSecrets = attemptSecrets{
-		Nonce: rand.Text(), Verifier: rand.Text() + rand.Text(), Client: c.clientID(), Redirect: s.redirectURI(c),
-	}
+	a.Nonce, a.Verifier, a.Client, a.Redirect = rand.Text(), rand.Text()+rand.Text(), c.clientID(), s.redirectURI(c)
 	challenge := sha256.Sum256([]byte(a.Verifier))
 	q := url.Values{
 		"client_id": {a.Client}, "redirect_uri": {a.Redirect}, "response_type": {"code"},
@@ -116,6 +120,9 @@ func (s *Service) Wait(ctx context.Context, state string) (secret.Text, error) {
 		if err != nil {
 			return "", err
 		}
+		if a.Browser != "" { // it is that browser's, and nobody else's
+			return "", errUnknownState()
+		}
 		switch a.stage {
 		case confirmed:
 			return s.take(ctx, a)
@@ -134,7 +141,8 @@ func (s *Service) Wait(ctx context.Context, state string) (secret.Text, error) {
 	}
 }
 
-// take hands the session out and forgets the attempt, in one transaction.
+// take hands the session of an attempt whose person is known out and forgets the
+// attempt, in one transaction.
 func (s *Service) take(ctx context.Context, a attempt) (held secret.Text, err error) {
 	err = s.with.DB.Update(ctx, func(tx *db.Tx) error {
 		switch there, err := deleteAttempt(ctx, tx, a); {

@@ -9,8 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -23,6 +21,7 @@ import (
 	"pachyderm/internal/limit/httplimit"
 	"pachyderm/internal/login"
 	"pachyderm/internal/rpc"
+	"pachyderm/internal/web/console/page"
 )
 
 type listeners struct{ grpc, http, callback, metrics net.Listener }
@@ -69,26 +68,6 @@ func address(l net.Listener) string {
 		return ""
 	}
 	return l.Addr().String()
-}
-
-// lockDir keeps a second pachd off the directory: each would decide by its own
-// memory of who may do what.
-func lockDir(dir string) (*os.File, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fault.New(fault.Precondition, "cannot make the data directory %s", dir).
-			Next("set --data-dir to one that pachd may write").Because(err)
-	}
-	f, err := os.OpenFile(filepath.Join(dir, "pachd.lock"), os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator names the directory
-	if err != nil {
-		return nil, fault.New(fault.Precondition, "cannot write the data directory %s", dir).
-			Next("set --data-dir to one that pachd may write").Because(err)
-	}
-	if err := lock(f); err != nil {
-		return nil, errors.Join(
-			fault.New(fault.Precondition, "another pachd is running on the data directory %s", dir).
-				Next("stop it, or set --data-dir to another one"), f.Close())
-	}
-	return f, nil
 }
 
 // How long a client may take for its header and for the request with its body,
@@ -153,6 +132,8 @@ func (p *Pachd) pages() http.Handler {
 	mux.HandleFunc("GET /readyz", p.ready)
 	mux.Handle("/authorization-code/", p.Login.Handler())
 	mux.Handle(rpc.RESTPath, p.rest)
+	mux.Handle(page.Root, p.console)
+	mux.Handle("GET /{$}", p.console)
 	mux.Handle("/", p.Issuer)
 	return p.measured(p.limited(mux))
 }

@@ -15,6 +15,7 @@ import (
 
 	"pachyderm/internal/config"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/pachd/datadir"
 	"pachyderm/internal/pachd/offline"
 	"pachyderm/internal/version"
 )
@@ -43,7 +44,7 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 			return runConfig(ctx, args[1:], environ, stdout, stderr)
 		case "export", "import", "migrate", "recover", "sealing-key":
 			d := offline.Deps{
-				Database: databaseOptions, SealingKey: sealingKey, OldKeys: oldKeys, Sealed: sealed(), Lock: lockDir,
+				Database: databaseOptions, SealingKey: sealingKey, OldKeys: oldKeys, Sealed: sealed(), Lock: datadir.Lock,
 				ShowRoot: showRoot, Explain: explain,
 			}
 			return offline.Run(ctx, d, args, environ, stdout, stderr)

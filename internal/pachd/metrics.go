@@ -34,7 +34,7 @@ func (p *Pachd) registerMetrics() {
 // Whatever else strangers ask for counts as one.
 var endpoints = []string{ //nolint:gochecknoglobals // constant
 	"auth", "callback", "token", "userinfo", "keys", "revoke", "introspect", "logout", "device", "saml", "connector-test", "connector-keys",
-	"approval", ".well-known", "api", "healthz", "readyz", "authorization-code",
+	"approval", ".well-known", "api", "console", "healthz", "readyz", "authorization-code",
 }
 
 // endpoint is the label of a request.

@@ -35,6 +35,7 @@ import (
 	"pachyderm/internal/limit"
 	"pachyderm/internal/limit/guess"
 	"pachyderm/internal/login"
+	"pachyderm/internal/pachd/datadir"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/reconcile"
 	"pachyderm/internal/rename"
@@ -44,6 +45,7 @@ import (
 	"pachyderm/internal/session"
 	"pachyderm/internal/tracing"
 	"pachyderm/internal/version"
+	"pachyderm/internal/web/console"
 )
 
 const (
@@ -77,6 +79,7 @@ type Pachd struct {
 
 	rpc     *rpc.Server
 	rest    http.Handler
+	console http.Handler
 	metrics *prometheus.Registry
 	// requests are those over HTTP; swept is when the last sweep succeeded, in
 	// seconds since 1970.
@@ -109,7 +112,7 @@ func New(ctx context.Context, c config.Config, log *slog.Logger, now func() time
 			err = errors.Join(err, p.close())
 		}
 	}()
-	if p.lock, err = lockDir(c.DataDir); err != nil {
+	if p.lock, err = datadir.Lock(c.DataDir); err != nil {
 		return p, err
 	}
 	if p.tls, err = loadTLS(c.TLS); err != nil {
@@ -261,6 +264,10 @@ func (p *Pachd) wireServer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.console = console.New(console.Config{
+		Conn: p.rpc.InProcess(), Issuer: p.Issuer, Login: p.Login, Sealer: p.sealer, Log: p.log, Now: p.now,
+		PublicHost: c.PublicHost, GRPC: p.GRPC(),
+	})
 	p.rest, err = p.rpc.REST(ctx)
 	p.registerMetrics()
 	return err

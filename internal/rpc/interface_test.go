@@ -83,6 +83,11 @@ pfs_v2.API/ActivateAuth CLUSTER_AUTH_ACTIVATE
 pps_v2.API/ActivateAuth CLUSTER_AUTH_ACTIVATE
 pach_v1.API/GetSignIn
 pach_v1.API/Explain token
+pach_v1.API/GetSession token
+pach_v1.API/BeginRootSession token
+pach_v1.API/ListMembers CLUSTER_AUTH_GET_GROUP_USERS
+pach_v1.API/ListRoleBindings CLUSTER_GET_BINDINGS
+pach_v1.API/ListAuditEvents CLUSTER_GET_BINDINGS
 pach_v1.API/ListTokens token
 pach_v1.API/ListRefreshTokens token
 pach_v1.API/RevokeSession token
@@ -106,6 +111,12 @@ pach_v1.API/ListConnectorStates CLUSTER_IDENTITY_LIST_IDPS
 pach_v1.API/CheckConnector CLUSTER_IDENTITY_UPDATE_IDP
 pach_v1.API/StartConnectorTest CLUSTER_IDENTITY_UPDATE_IDP
 pach_v1.API/WaitConnectorTest CLUSTER_IDENTITY_UPDATE_IDP
+pach_v1.API/ApplyConnector CLUSTER_IDENTITY_UPDATE_IDP
+pach_v1.API/ConfirmConnector CLUSTER_IDENTITY_UPDATE_IDP
+pach_v1.API/SetConnectorEnabled CLUSTER_IDENTITY_UPDATE_IDP
+pach_v1.API/ListConnectorRevisions CLUSTER_IDENTITY_GET_IDP
+pach_v1.API/RollBackConnector CLUSTER_IDENTITY_UPDATE_IDP
+pach_v1.API/PlanConnector CLUSTER_IDENTITY_UPDATE_IDP
 pach_v1.API/GetSignInTrace CLUSTER_IDENTITY_UPDATE_IDP
 pach_v1.API/ListSignInTraces CLUSTER_IDENTITY_UPDATE_IDP
 pach_v1.API/SummarizeSignIns CLUSTER_IDENTITY_UPDATE_IDP

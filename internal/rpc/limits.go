@@ -112,7 +112,7 @@ func (s *Server) limit(ctx context.Context, method string) error {
 	switch method {
 	case authpb.API_GetOIDCLogin_FullMethodName:
 		return s.limits.Admit(limit.SignIns, limit.NetworkOf(ctx), "", 1)
-	case authpb.API_Authenticate_FullMethodName, "/license_v2.API/Heartbeat":
+	case authpb.API_Authenticate_FullMethodName, pachpb.API_BeginRootSession_FullMethodName, "/license_v2.API/Heartbeat":
 		return s.limits.Admit(limit.Authenticates, limit.NetworkOf(ctx), "", 1)
 	}
 	return nil

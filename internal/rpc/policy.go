@@ -124,13 +124,20 @@ func pachPolicy() map[string]rule {
 	return map[string]rule{
 		"/pach_v1.API/GetSignIn":  {kind: public},
 		"/pach_v1.API/Explain":    {kind: signedIn},
-		"/pach_v1.API/ListTokens": {kind: signedIn},
+		"/pach_v1.API/GetSession": {kind: signedIn},
+		// The handler takes no caller but root.
+		"/pach_v1.API/BeginRootSession": {kind: signedIn},
+		"/pach_v1.API/ListTokens":       {kind: signedIn},
 		// Everybody their own.
 		"/pach_v1.API/ListRefreshTokens": {kind: signedIn},
 		"/pach_v1.API/RevokeSession":     {kind: signedIn},
 
-		"/pach_v1.API/ListUsers":  need(access.ClusterAuthGetGroupUsers),
-		"/pach_v1.API/ListGroups": need(access.ClusterAuthGetGroups),
+		"/pach_v1.API/ListUsers":   need(access.ClusterAuthGetGroupUsers),
+		"/pach_v1.API/ListGroups":  need(access.ClusterAuthGetGroups),
+		"/pach_v1.API/ListMembers": need(access.ClusterAuthGetGroupUsers),
+		// What everybody may do, and what everybody has done.
+		"/pach_v1.API/ListRoleBindings": need(access.ClusterGetBindings),
+		"/pach_v1.API/ListAuditEvents":  need(access.ClusterGetBindings),
 		// To be in a group, or to be a person, is to have their roles; only
 		// cluster administrators may say so.
 		"/pach_v1.API/SetUserEnabled": need(access.ClusterAuthModifyGroupMembers),
@@ -153,13 +160,19 @@ func pachPolicy() map[string]rule {
 
 		"/pach_v1.API/ListConnectorStates": need(access.ClusterIdentityListIDPs),
 		// Both have pachd connect to where the document says, with its secrets.
-		"/pach_v1.API/ApproveConnector":   need(access.ClusterModifyBindings),
-		"/pach_v1.API/CheckConnector":     need(access.ClusterIdentityUpdateIDP),
-		"/pach_v1.API/StartConnectorTest": need(access.ClusterIdentityUpdateIDP),
-		"/pach_v1.API/WaitConnectorTest":  need(access.ClusterIdentityUpdateIDP),
-		"/pach_v1.API/GetSignInTrace":     need(access.ClusterIdentityUpdateIDP),
-		"/pach_v1.API/ListSignInTraces":   need(access.ClusterIdentityUpdateIDP),
-		"/pach_v1.API/SummarizeSignIns":   need(access.ClusterIdentityUpdateIDP),
+		"/pach_v1.API/ApproveConnector":       need(access.ClusterModifyBindings),
+		"/pach_v1.API/CheckConnector":         need(access.ClusterIdentityUpdateIDP),
+		"/pach_v1.API/StartConnectorTest":     need(access.ClusterIdentityUpdateIDP),
+		"/pach_v1.API/WaitConnectorTest":      need(access.ClusterIdentityUpdateIDP),
+		"/pach_v1.API/ApplyConnector":         need(access.ClusterIdentityUpdateIDP),
+		"/pach_v1.API/ConfirmConnector":       need(access.ClusterIdentityUpdateIDP),
+		"/pach_v1.API/SetConnectorEnabled":    need(access.ClusterIdentityUpdateIDP),
+		"/pach_v1.API/ListConnectorRevisions": need(access.ClusterIdentityGetIDP),
+		"/pach_v1.API/RollBackConnector":      need(access.ClusterIdentityUpdateIDP),
+		"/pach_v1.API/PlanConnector":          need(access.ClusterIdentityUpdateIDP),
+		"/pach_v1.API/GetSignInTrace":         need(access.ClusterIdentityUpdateIDP),
+		"/pach_v1.API/ListSignInTraces":       need(access.ClusterIdentityUpdateIDP),
+		"/pach_v1.API/SummarizeSignIns":       need(access.ClusterIdentityUpdateIDP),
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"pachyderm/internal/access"
 	"pachyderm/internal/db"
@@ -230,4 +231,24 @@ func (s *Service) Deactivate(ctx context.Context, by principal.Name, also func(c
 		}
 		return s.By(by).Record(ctx, tx, "auth.deactivate", "cluster", "")
 	})
+}
+
+// rootSession is how long a session of the root token lives.
+const rootSession = time.Hour
+
+// BeginRoot gives a session that ends to whoever shows the root token itself: what a
+// browser keeps must not be good for ever. Fault: Denied.
+func (s *Service) BeginRoot(ctx context.Context, by Caller) (raw secret.Text, expires time.Time, err error) {
+	if by.Name != principal.Root || !by.Token.Expires.IsZero() {
+		return "", expires, fault.New(fault.Denied, "only the root token begins such a session").
+			Next("sign in with an identity provider")
+	}
+	now := s.with.Now()
+	err = s.with.DB.Update(ctx, func(tx *db.Tx) error {
+		if raw, err = token.Issue(ctx, tx, token.Info{Subject: principal.Root, Created: now}, rootSession); err != nil {
+			return err
+		}
+		return s.By(principal.Root).Record(ctx, tx, "login", principal.Root.String(), "session of "+rootSession.String())
+	})
+	return raw, now.Add(rootSession), err
 }

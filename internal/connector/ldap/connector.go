@@ -402,6 +402,37 @@ func (c *Connector) search(conn *ldap.Conn, b branch, filter string, attributes 
 
 // identity makes an identity of a person's entry.
 func (c *Connector) identity(ctx context.Context, conn *ldap.Conn, person *ldap.Entry) (dexconn.Identity, error) {
+	searched := claimlog.Begin(ctx, "search for groups")
+	groups, err := c.groups(conn, person)
+	if c.cfg.GroupSearch.BaseDN != "" {
+		searched(err, "%d below %s", len(groups), c.cfg.GroupSearch.BaseDN)
+	}
+	c.record(ctx, person, groups)
+	if err != nil {
+		return dexconn.Identity{}, err
+	}
+	return c.person(person, groups)
+}
+
+// groupsFound is what the groups of a person are recorded as.
+const groupsFound = "(groups found)"
+
+// Replay is connector.Replayer's.
+func (c *Connector) Replay(claims map[string]any) (dexconn.Identity, error) {
+	attributes := map[string][]string{}
+	for name, value := range claims {
+		list, _ := value.([]any)
+		for _, one := range list {
+			attributes[name] = append(attributes[name], fmt.Sprint(one))
+		}
+	}
+	groups := attributes[groupsFound]
+	delete(attributes, groupsFound)
+	dn, _ := claims["DN"].(string)
+	return c.person(ldap.NewEntry(dn, attributes), groups)
+}
+
+func (c *Connector) person(person *ldap.Entry, groups []string) (dexconn.Identity, error) {
 	u := c.cfg.UserSearch
 	id := dexconn.Identity{
 		UserID: first(person, cmp.Or(u.IDAttr, "uid")), Email: first(person, cmp.Or(u.EmailAttr, "mail")), EmailVerified: true,
@@ -411,15 +442,6 @@ func (c *Connector) identity(ctx context.Context, conn *ldap.Conn, person *ldap.
 		id.Email = id.UserID + "@" + u.EmailSuffix
 	}
 	id.Username = cmp.Or(id.Username, id.PreferredUsername, id.Email)
-	searched := claimlog.Begin(ctx, "search for groups")
-	groups, err := c.groups(conn, person)
-	if c.cfg.GroupSearch.BaseDN != "" {
-		searched(err, "%d below %s", len(groups), c.cfg.GroupSearch.BaseDN)
-	}
-	c.record(ctx, person, groups)
-	if err != nil {
-		return id, err
-	}
 	id.Groups = groups
 	if n := len(values(person, cmp.Or(u.IDAttr, "uid"))); n > 1 {
 		// They come in any order, and which of them a person may add is another question.
@@ -462,8 +484,8 @@ func (c *Connector) record(ctx context.Context, person *ldap.Entry, groups []str
 		uses = append(uses, claimlog.Use{As: claimlog.Username, Claim: u.PreferredUsernameAttr})
 	}
 	if c.cfg.GroupSearch.BaseDN != "" {
-		said["(groups found)"] = groups
-		uses = append(uses, claimlog.Use{As: claimlog.Groups, Claim: "(groups found)"})
+		said[groupsFound] = groups
+		uses = append(uses, claimlog.Use{As: claimlog.Groups, Claim: groupsFound})
 	}
 	claimlog.Record(ctx, said, uses...)
 }

@@ -181,6 +181,11 @@ func (c *connector) request(ctx context.Context, form url.Values, basic bool) (t
 	return answer.AccessToken, status, nil
 }
 
+// Replay is connector.Replayer's.
+func (c *connector) Replay(claims map[string]any) (dexconn.Identity, error) {
+	return c.identity(context.Background(), dexconn.Scopes{Groups: true}, claims)
+}
+
 func (c *connector) identity(ctx context.Context, s dexconn.Scopes, said claim.Set) (id dexconn.Identity, err error) {
 	m := c.cfg.ClaimMapping
 	claimlog.Record(ctx, said, claimlog.Use{As: claimlog.UserID, Claim: c.cfg.UserIDKey}, claimlog.Use{As: claimlog.Email, Claim: m.EmailKey},

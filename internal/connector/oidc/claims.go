@@ -36,7 +36,28 @@ func (c *Connector) identity(
 		return none, err
 	}
 	c.record(ctx, cl)
-	var id dexconn.Identity
+	id, err := c.person(m, cl)
+	if err != nil {
+		return none, err
+	}
+	if t.RefreshToken != "" {
+		sub, _ := cl["sub"].(string)
+		//nolint:gosec // this is where the token is kept: Dex stores it and shows it to nobody
+		if id.ConnectorData, err = json.Marshal(remembered{t.RefreshToken, sub}); err != nil {
+			return none, err
+		}
+	}
+	return id, nil
+}
+
+// Replay is connector.Replayer's.
+func (c *Connector) Replay(claims map[string]any) (dexconn.Identity, error) {
+	return c.person(&metadata{}, claims)
+}
+
+// person is what claims say of a person; m is for what to do about claims that lack.
+func (c *Connector) person(m *metadata, cl claim.Set) (id dexconn.Identity, err error) {
+	none := dexconn.Identity{}
 	if id.UserID, err = cl.ID(cmp.Or(c.cfg.UserIDKey, "sub")); err != nil {
 		return none, err
 	}
@@ -53,13 +74,6 @@ func (c *Connector) identity(
 	id.Username = cmp.Or(id.Username, id.PreferredUsername, id.Email)
 	if id.Groups, err = c.groups(m, cl); err != nil {
 		return none, err
-	}
-	if t.RefreshToken != "" {
-		sub, _ := cl["sub"].(string)
-		//nolint:gosec // this is where the token is kept: Dex stores it and shows it to nobody
-		if id.ConnectorData, err = json.Marshal(remembered{t.RefreshToken, sub}); err != nil {
-			return none, err
-		}
 	}
 	return id, nil
 }

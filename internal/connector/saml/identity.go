@@ -3,6 +3,7 @@ package saml
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -159,13 +160,41 @@ func (s said) claims() map[string]any {
 
 // identity maps an assertion that is verified.
 func (c *Connector) identity(ctx context.Context, a *etree.Element) (dexconn.Identity, error) {
-	none := dexconn.Identity{}
 	s, err := read(a)
 	if err != nil {
-		return none, err
+		return dexconn.Identity{}, err
 	}
 	c.record(ctx, s)
-	var id dexconn.Identity
+	return c.person(s)
+}
+
+// Replay is connector.Replayer's. It knows attributes by their names only, and takes
+// the NameID for one that stays.
+func (c *Connector) Replay(claims map[string]any) (dexconn.Identity, error) {
+	s := said{attributes: map[string]*attribute{}}
+	for name, value := range claims {
+		var values []string
+		switch v := value.(type) {
+		case string:
+			if v != "" {
+				values = []string{v}
+			}
+		case []any:
+			for _, one := range v {
+				values = append(values, fmt.Sprint(one))
+			}
+		}
+		if name == nameID && len(values) == 1 {
+			s.nameID = values[0]
+			continue
+		}
+		s.attributes[name] = &attribute{values: values}
+	}
+	return c.person(s)
+}
+
+func (c *Connector) person(s said) (id dexconn.Identity, err error) {
+	none := dexconn.Identity{}
 	if id.UserID, err = c.userID(s); err != nil {
 		return none, err
 	}

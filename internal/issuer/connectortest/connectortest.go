@@ -53,11 +53,8 @@ type Result struct {
 	Note        string
 	Groups      []string // nil if the connector says nothing of them
 	IsLive      bool
-	Differences []Difference
+	Differences []registry.Difference
 }
-
-// Difference is a key that the live connector has otherwise, as JSON.
-type Difference struct{ Key, Live, Tested string }
 
 // body is a test as it is stored.
 type body struct {

@@ -131,17 +131,17 @@ func TestConnectorTest_Differences(t *testing.T) {
 	if c := claimNamed(r, "email"); c.Value == "" {
 		t.Errorf("the claims are not shown: %+v", r.Claims)
 	}
-	want := []connectortest.Difference{
-		{Key: "name", Live: `"Demo"`, Tested: `"Demo 2"`},
-		{Key: "config.claimMapping", Tested: `{"email":"upn"}`},
-		{Key: "config.insecureSkipEmailVerified", Tested: "true"},
+	want := []registry.Difference{
+		{Key: "name", Was: `"Demo"`, Is: `"Demo 2"`},
+		{Key: "config.claimMapping", Is: `{"email":"upn"}`},
+		{Key: "config.insecureSkipEmailVerified", Is: "true"},
 	}
 	if diff := cmp.Diff(want, r.Differences); diff != "" {
 		t.Error(diff)
 	}
 	// A new secret is said to be another, and neither is shown.
 	r, _ = h.TestConnector(registry.Connector{ID: "demo", Config: map[string]any{"clientSecret": "a wrong one"}}, asAlice)
-	if !strings.Contains(r.Error, "clientSecret") || len(r.Differences) != 1 || r.Differences[0] != (connectortest.Difference{Key: "config.clientSecret", Live: `"***"`, Tested: `"***"`}) {
+	if !strings.Contains(r.Error, "clientSecret") || len(r.Differences) != 1 || r.Differences[0] != (registry.Difference{Key: "config.clientSecret", Was: `"***"`, Is: `"***"`}) {
 		t.Errorf("a wrong secret: %+v", r)
 	}
 	// The same person by another connector is somebody else.

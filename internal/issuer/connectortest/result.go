@@ -2,10 +2,7 @@ package connectortest
 
 import (
 	"context"
-	"maps"
-	"slices"
 
-	"pachyderm/internal/connector"
 	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
@@ -78,37 +75,9 @@ func (s *Service) whoWouldItBe(ctx context.Context, a *attempt, out *Result) err
 // maxShown is how many characters of a value are shown.
 const maxShown = 200
 
-func shown(v any) string { return trace.Short(v, maxShown) }
-
-// differences are the keys that a test would change; a secret is only said to
-// be another.
-func differences(live *registry.Row, tested registry.Row) []Difference {
+func differences(live *registry.Row, tested registry.Row) []registry.Difference {
 	if live == nil {
 		return nil
 	}
-	var out []Difference
-	if live.Name != tested.Name {
-		out = append(out, Difference{"name", shown(live.Name), shown(tested.Name)})
-	}
-	shownLive, shownTested := connector.Redact(live.Type, live.Config), connector.Redact(tested.Type, tested.Config)
-	keys := maps.Clone(live.Config)
-	if keys == nil {
-		keys = map[string]any{}
-	}
-	maps.Copy(keys, tested.Config)
-	for _, key := range slices.Sorted(maps.Keys(keys)) {
-		was, is := live.Config[key], tested.Config[key]
-		if connector.Equal(was, is) {
-			continue
-		}
-		d := Difference{Key: "config." + key}
-		if was != nil {
-			d.Live = shown(shownLive[key])
-		}
-		if is != nil {
-			d.Tested = shown(shownTested[key])
-		}
-		out = append(out, d)
-	}
-	return out
+	return registry.Between(live.Connector, tested.Connector)
 }

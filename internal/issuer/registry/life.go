@@ -34,6 +34,8 @@ type Past struct {
 	Author   principal.Name // empty for one of before authors were kept
 	Made     time.Time
 	Note     string
+	// Changes are how it differs from the one before it.
+	Changes []Difference
 }
 
 // settled is r without what is only of the revision that r is.
@@ -249,6 +251,13 @@ func (g *Registry) History(ctx context.Context, id string) ([]Past, error) {
 		return nil, err
 	}
 	all, err := g.readHistory(ctx, id)
+	for n, p := range all {
+		if n+1 < len(all) {
+			before := all[n+1]
+			all[n].Changes = Between(
+				Connector{Name: before.Name, Type: before.Type, Config: before.Config}, Connector{Name: p.Name, Type: p.Type, Config: p.Config})
+		}
+	}
 	for n, p := range all {
 		all[n].Config = connector.Redact(p.Type, p.Config)
 	}

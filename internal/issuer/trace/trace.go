@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"pachyderm/internal/connector/claimlog"
 	"pachyderm/internal/connector/fetch"
@@ -103,6 +104,9 @@ type Account struct {
 const (
 	maxItems = 200
 	maxText  = 2000
+	// A claim is kept as long as it is so that a sign-in can be made again with it.
+	maxClaim  = 16000
+	maxClaims = 64000
 )
 
 // Draft is a trace in the making, in one HTTP request.
@@ -155,7 +159,7 @@ func (d *Draft) End(now time.Time, who Account, err error) Trace {
 	t := d.Trace
 	seen := d.Seen()
 	t.Took, t.Result, t.Private = now.Sub(d.began), ResultOf(err), d.FromPrivate()
-	t.Claims = Claims(seen, who, maxText)
+	t.Claims = Claims(seen, who, maxClaim)
 	for _, s := range seen.Steps {
 		t.Steps = append(t.Steps, Step{s.Name, fetch.Clean(s.Detail), textOf(s.Err), s.Began.Sub(d.began), s.Took})
 	}
@@ -222,8 +226,9 @@ func Claims(seen claimlog.Seen, who Account, limit int) []Claim {
 		seen = madeOf(who)
 	}
 	var out []Claim
+	left := maxClaims
 	for _, name := range slices.Sorted(maps.Keys(seen.Claims)) {
-		if isOneTime(name) || len(out) >= maxItems {
+		if isOneTime(name) || len(out) >= maxItems || left <= 0 {
 			continue
 		}
 		var uses []string
@@ -232,7 +237,9 @@ func Claims(seen claimlog.Seen, who Account, limit int) []Claim {
 				uses = append(uses, u.As)
 			}
 		}
-		out = append(out, Claim{fetch.Clean(name), Short(seen.Claims[name], limit), strings.Join(uses, ", ")})
+		value := Short(seen.Claims[name], min(limit, left))
+		left -= utf8.RuneCountInString(value)
+		out = append(out, Claim{fetch.Clean(name), value, strings.Join(uses, ", ")})
 	}
 	for _, u := range seen.Uses {
 		if _, there := seen.Claims[u.Claim]; !there {

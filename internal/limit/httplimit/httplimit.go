@@ -14,6 +14,7 @@ import (
 	"pachyderm/internal/limit/guess"
 	"pachyderm/internal/web"
 	"pachyderm/internal/web/browser"
+	"pachyderm/internal/web/console/page"
 	"pachyderm/internal/web/theme"
 )
 
@@ -93,7 +94,8 @@ func (l limited) admit(w http.ResponseWriter, r *http.Request, network string) e
 	switch {
 	case strings.HasPrefix(path, "/auth/") && !isLogin && r.Method != http.MethodGet && r.Method != http.MethodHead:
 		return errNotGet() // Dex would keep what was asked, and then refuse it
-	case path == "/auth" && !r.URL.Query().Has("req"), strings.HasPrefix(path, "/auth/") && !isLogin, path == "/logout":
+	case r.Method == http.MethodPost && r.URL.Path == page.Root+"sign-in",
+		path == "/auth" && !r.URL.Query().Has("req"), strings.HasPrefix(path, "/auth/") && !isLogin, path == "/logout":
 		return l.Limits.Admit(limit.SignIns, network, "", 1)
 	}
 	if kind, ok := ofApplications(path); ok {

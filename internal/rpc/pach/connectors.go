@@ -39,7 +39,7 @@ func stateToProto(c registry.Connector, h upstream.Health) *pb.ConnectorState {
 	return &pb.ConnectorState{
 		Id: c.ID, State: states[h.State], Error: h.Error,
 		Since: wire.Timestamp(h.Since), LastGood: wire.Timestamp(h.LastGood), Checked: wire.Timestamp(h.Checked),
-		Approval: approvals[c.Approval], Revision: c.Revision, Managed: c.Managed,
+		Approval: approvals[c.Approval], Revision: c.Revision, Managed: c.Managed, Life: lifeOf(c), UndoAt: wire.Timestamp(c.UndoAt),
 	}
 }
 
@@ -116,8 +116,13 @@ func resultToProto(r connectortest.Result) *pb.WaitConnectorTestResponse {
 	for _, c := range r.Claims {
 		out.Claims = append(out.Claims, &pb.TestedClaim{Name: c.Name, Value: c.Value, UsedAs: c.UsedAs})
 	}
-	for _, d := range r.Differences {
-		out.Differences = append(out.Differences, &pb.TestedDifference{Key: d.Key, Live: d.Live, Tested: d.Tested})
+	out.Differences = differencesToProto(r.Differences)
+	return out
+}
+
+func differencesToProto(all []registry.Difference) (out []*pb.TestedDifference) {
+	for _, d := range all {
+		out = append(out, &pb.TestedDifference{Key: d.Key, Live: d.Was, Tested: d.Is})
 	}
 	return out
 }

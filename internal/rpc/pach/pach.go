@@ -3,6 +3,7 @@ package pach
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	pb "pachyderm/api/pach"
@@ -10,6 +11,7 @@ import (
 	"pachyderm/internal/issuer"
 	"pachyderm/internal/issuer/exchange"
 	"pachyderm/internal/login"
+	"pachyderm/internal/principal"
 	"pachyderm/internal/session"
 )
 
@@ -50,6 +52,14 @@ func page(list interface {
 },
 ) db.Page {
 	return db.Page{After: list.GetPageToken(), Limit: int(list.GetPageSize())}
+}
+
+// prefix is how the names of a kind begin that are searched for.
+func prefix(k principal.Kind, text string) string {
+	if text == "" {
+		return ""
+	}
+	return string(k) + ":" + strings.ToLower(strings.TrimPrefix(text, string(k)+":"))
 }
 
 // pageOf is a page of a list that is in memory, in the order of its ids.

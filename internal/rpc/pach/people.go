@@ -19,6 +19,7 @@ import (
 // ListUsers shows everybody who has signed in, or tried to.
 func (s *server) ListUsers(ctx context.Context, req *pb.ListUsersRequest) (*pb.ListUsersResponse, error) {
 	out, p := &pb.ListUsersResponse{}, page(req)
+	p.Prefix = prefix(principal.User, req.GetPrefix())
 	return out, s.db.View(ctx, func(tx *db.Tx) error {
 		people, next, err := identity.People(ctx, tx, p)
 		if err != nil || len(people) == 0 {
@@ -163,9 +164,10 @@ func (s *server) RevokeSession(ctx context.Context, req *pb.RevokeSessionRequest
 
 // ListGroups shows the groups that exist, with or without members.
 func (s *server) ListGroups(ctx context.Context, req *pb.ListGroupsRequest) (*pb.ListGroupsResponse, error) {
-	out := &pb.ListGroupsResponse{}
+	out, p := &pb.ListGroupsResponse{}, page(req)
+	p.Prefix = prefix(principal.Group, req.GetPrefix())
 	return out, s.db.View(ctx, func(tx *db.Tx) error {
-		all, next, err := identity.AllGroups(ctx, tx, page(req))
+		all, next, err := identity.AllGroups(ctx, tx, p)
 		for _, g := range all {
 			out.Groups = append(out.Groups, &pb.Group{Name: g.Group.String(), Members: g.Members})
 		}

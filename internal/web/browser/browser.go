@@ -47,6 +47,13 @@ func (c Cookie) Set(w http.ResponseWriter, value string) {
 	})
 }
 
+// Clear has the browser forget the cookie.
+func (c Cookie) Clear(w http.ResponseWriter) {
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // as Set
+		Name: c.name(), Path: "/", MaxAge: -1, HttpOnly: true, Secure: c.Secure, SameSite: http.SameSiteLaxMode,
+	})
+}
+
 // ID tells the browser from others (RFC 9700, 4.7.1): the hash of its cookie,
 // or "" if it has none.
 func (c Cookie) ID(r *http.Request) string {

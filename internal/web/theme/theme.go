@@ -13,6 +13,9 @@ import (
 // Product is the name on the pages.
 const Product = "Pachyderm"
 
+//go:embed colours.css
+var colours string
+
 //go:embed pach.css
 var source string
 
@@ -24,8 +27,16 @@ var comments = regexp.MustCompile(`(?s)/\*.*?\*/`)
 // css is the style sheet without comments and line breaks: html/template drops
 // comments, and the hash must fit what is left.
 var css = sync.OnceValue(func() string {
-	return strings.Join(strings.Fields(comments.ReplaceAllString(source, "")), " ")
+	return compact(colours + source)
 })
+
+func compact(sheet string) string {
+	return strings.Join(strings.Fields(comments.ReplaceAllString(sheet, "")), " ")
+}
+
+// Colours are the custom properties that the pages are coloured with, in light and
+// in dark, for the style sheets of others who are to look the same.
+func Colours() string { return compact(colours) }
 
 // policy allows the style sheet and the icon in the page itself, no more. Forms
 // are not restricted to this host: a login form leads on to where the person

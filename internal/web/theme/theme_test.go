@@ -28,7 +28,7 @@ var colour = regexp.MustCompile(`--([a-z-]+): #([0-9a-f]{6});`)
 
 // TestContrast holds both sets of colours to WCAG 2.2 AA.
 func TestContrast(t *testing.T) {
-	source, err := os.ReadFile("pach.css")
+	source, err := os.ReadFile("colours.css")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -76,6 +76,10 @@ func All() []Preset {
 			Domain: "address of the realm, such as https://id.example.com/realms/acme", shape: webURL, clean: noSlash,
 		},
 		{
+			Key: "oidc", Type: "oidc", Title: "OpenID Connect",
+			Domain: "issuer of any other provider, such as https://id.example.com", shape: webURL, clean: asGiven,
+		},
+		{
 			Key: "ldap", Type: "ldap", Title: "OpenLDAP",
 			Domain: "host of the directory, such as ldap.example.com", shape: hostPort, clean: asGiven, Offline: true,
 		},

@@ -1,6 +1,6 @@
 //go:build unix
 
-package pachd
+package datadir
 
 import (
 	"os"

@@ -1,4 +1,4 @@
-package pachd
+package datadir
 
 import (
 	"os"

@@ -1,0 +1,205 @@
+package connectors
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"pachyderm/api/auth"
+	"pachyderm/api/identity"
+	"pachyderm/api/pach"
+	"pachyderm/internal/web/console/page"
+)
+
+// home is the list.
+const home = page.Root + "connectors"
+
+// Routes are the pages, by method and path below the console's.
+func Routes() map[string]page.Handler {
+	dangerous := func(back func(*page.Call) string, h page.Handler) page.Handler { return page.Dangerous(back, h) }
+	toOne := func(c *page.Call) string { return at(c.R.PathValue("id")) }
+	toNew := func(*page.Call) string { return home + "/new" }
+	return map[string]page.Handler{
+		"GET connectors": list, "GET connectors/new": choosePreset, "GET connectors/new/{preset}": fillIn,
+		"POST connectors/draft": checkDraft, "POST connectors/draft/test": testDraft, "POST connectors/draft/result": draftResult,
+		"POST connectors/draft/claims": pickClaims, "POST connectors/draft/store": dangerous(toNew, storeDraft),
+		"GET connectors/of/{id}": one, "GET connectors/of/{id}/edit": edit, "GET connectors/of/{id}/delete": askDelete,
+		"POST connectors/of/{id}/check": check, "POST connectors/of/{id}/test": test, "POST connectors/of/{id}/result": result,
+		"POST connectors/of/{id}/edit": dangerous(toOne, update), "POST connectors/of/{id}/approve": dangerous(toOne, approve),
+		"POST connectors/of/{id}/delete": dangerous(toOne, remove),
+	}
+}
+
+// at is the page of a connector.
+func at(id string) string { return page.Path("connectors", "of", id) }
+
+// shown is a connector with its health.
+type shown struct {
+	*identity.IDPConnector
+	State *pach.ConnectorState
+}
+
+type listPage struct {
+	Connectors []shown
+	MayCreate  bool
+}
+
+func list(c *page.Call) error {
+	all, err := c.API.Identity.ListIDPConnectors(c.Context, &identity.ListIDPConnectorsRequest{})
+	if err != nil {
+		return err
+	}
+	states, err := c.API.Pach.ListConnectorStates(c.Context, &pach.ListConnectorStatesRequest{})
+	if err != nil {
+		return err
+	}
+	p := listPage{MayCreate: c.May(auth.Permission_CLUSTER_IDENTITY_CREATE_IDP)}
+	for _, one := range all.GetConnectors() {
+		p.Connectors = append(p.Connectors, shown{one, stateOf(states, one.GetId())})
+	}
+	slices.SortFunc(p.Connectors, func(a, b shown) int { return cmp.Compare(strings.ToLower(a.GetName()), strings.ToLower(b.GetName())) })
+	return c.Render(http.StatusOK, "connectors", "Connectors", p)
+}
+
+func stateOf(states *pach.ListConnectorStatesResponse, id string) *pach.ConnectorState {
+	for _, s := range states.GetStates() {
+		if s.GetId() == id {
+			return s
+		}
+	}
+	return &pach.ConnectorState{}
+}
+
+type onePage struct {
+	shown
+	Document                       string
+	MayUpdate, MayDelete, MayGrant bool
+	Callback                       string
+	Steps                          []*pach.CheckStep
+}
+
+func one(c *page.Call) error {
+	p, err := load(c)
+	if err != nil {
+		return err
+	}
+	return c.Render(http.StatusOK, "connector", p.GetName(), p)
+}
+
+func load(c *page.Call) (p onePage, err error) {
+	id := c.R.PathValue("id")
+	found, err := c.API.Identity.GetIDPConnector(c.Context, &identity.GetIDPConnectorRequest{Id: id})
+	if err != nil {
+		return p, err
+	}
+	states, err := c.API.Pach.ListConnectorStates(c.Context, &pach.ListConnectorStatesRequest{})
+	if err != nil {
+		return p, err
+	}
+	known, err := c.API.Pach.GetSignIn(c.Context, &pach.GetSignInRequest{})
+	if err != nil {
+		return p, err
+	}
+	p = onePage{
+		shown: shown{found.GetConnector(), stateOf(states, id)}, Callback: known.GetCallbackUrl(),
+		MayUpdate: c.May(auth.Permission_CLUSTER_IDENTITY_UPDATE_IDP), MayDelete: c.May(auth.Permission_CLUSTER_IDENTITY_DELETE_IDP),
+		MayGrant: c.May(auth.Permission_CLUSTER_MODIFY_BINDINGS),
+	}
+	p.Document, err = documentOf(found.GetConnector())
+	return p, err
+}
+
+// check looks, step by step, at what a sign-in will need.
+func check(c *page.Call) error {
+	p, err := load(c)
+	if err != nil {
+		return err
+	}
+	checked, err := c.API.Pach.CheckConnector(c.Context, &pach.CheckConnectorRequest{Document: &pach.ConnectorDocument{Id: p.GetId()}})
+	if err != nil {
+		return err
+	}
+	p.Steps = checked.GetSteps()
+	return c.Render(http.StatusOK, "connector", p.GetName(), p)
+}
+
+func approve(c *page.Call) error {
+	id := c.R.PathValue("id")
+	_, err := c.API.Pach.ApproveConnector(c.Context, &pach.ApproveConnectorRequest{Id: id, Revision: c.Field("revision")})
+	if err != nil {
+		return err
+	}
+	return c.Done(at(id), "approved")
+}
+
+func askDelete(c *page.Call) error {
+	p, err := load(c)
+	if err != nil {
+		return err
+	}
+	return c.Render(http.StatusOK, "connector-delete", "Delete "+p.GetName(), p)
+}
+
+func remove(c *page.Call) error {
+	_, err := c.API.Identity.DeleteIDPConnector(c.Context, &identity.DeleteIDPConnectorRequest{Id: c.R.PathValue("id")})
+	if err != nil {
+		return err
+	}
+	return c.Done(home, "deleted")
+}
+
+type editPage struct {
+	onePage
+	Written string // what the caller has written
+	Version int64
+	Problem string
+	Next    string
+	// Overtaken says that somebody else stored another version meanwhile, which
+	// Document is.
+	Overtaken bool
+}
+
+func edit(c *page.Call) error {
+	p, err := load(c)
+	if err != nil {
+		return err
+	}
+	return showEdit(c, http.StatusOK, editPage{onePage: p, Written: p.Document, Version: p.GetConfigVersion()})
+}
+
+func showEdit(c *page.Call, code int, p editPage) error {
+	return c.Render(code, "connector-edit", "Change "+p.GetName(), p)
+}
+
+// update stores what was written, unless somebody else has stored something since the
+// page was loaded: then both are shown.
+func update(c *page.Call) error {
+	p, err := load(c)
+	if err != nil {
+		return err
+	}
+	e := editPage{onePage: p, Written: c.R.PostForm.Get("document"), Version: p.GetConfigVersion()}
+	if c.Field("version") != versionText(p.GetConfigVersion()) {
+		e.Overtaken = true
+		return showEdit(c, http.StatusConflict, e)
+	}
+	change, err := parseChange(e.Written, p.IDPConnector)
+	if err == nil {
+		_, err = c.API.Identity.UpdateIDPConnector(c.Context, &identity.UpdateIDPConnectorRequest{Connector: change})
+	}
+	if code := status.Code(err); err != nil && (code == codes.PermissionDenied || code == codes.Unauthenticated) {
+		return err
+	}
+	if status.Code(err) == codes.Aborted {
+		return c.Done(at(p.GetId())+"/edit", "")
+	}
+	if err != nil {
+		e.Problem, e.Next = page.Words(err)
+		return showEdit(c, http.StatusUnprocessableEntity, e)
+	}
+	return c.Done(at(p.GetId()), "updated")
+}

@@ -1,0 +1,409 @@
+package connectors
+
+import (
+	"cmp"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"pachyderm/api/identity"
+	"pachyderm/api/pach"
+	"pachyderm/internal/cli/idp/preset"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/web/console/page"
+)
+
+func choosePreset(c *page.Call) error {
+	return c.Render(http.StatusOK, "connector-new", "Connect an identity provider", preset.All())
+}
+
+// blank is what a document leaves to be filled in.
+type blank struct {
+	Name, Label, Value string
+	Secret             bool
+	gap                string
+}
+
+type fillPage struct {
+	preset.Preset
+	Given, ID, Name string // Given is the domain
+	Register        string
+	Callback        string
+	Blanks          []blank
+	Problem, Next   string
+}
+
+// fillIn is the first step: what to register there, and what to bring along.
+func fillIn(c *page.Call) error {
+	p, ok := preset.Named(c.R.PathValue("preset"))
+	if !ok {
+		return page.NotFound(c)
+	}
+	return showFillIn(c, p, func(string) string { return "" }, nil)
+}
+
+func showFillIn(c *page.Call, p preset.Preset, field func(name string) string, problem error) error {
+	v, err := values(c, p, field)
+	if err != nil {
+		return err
+	}
+	register, err := p.Render("register", v)
+	if err != nil {
+		return err
+	}
+	text, err := p.Render("document", v)
+	if err != nil {
+		return err
+	}
+	f := fillPage{Preset: p, Given: field("domain"), ID: v.ID, Name: v.Name, Register: register, Callback: v.Callback}
+	for _, b := range blanks(text) {
+		if !b.Secret {
+			b.Value = field(b.Name)
+		}
+		f.Blanks = append(f.Blanks, b)
+	}
+	code := http.StatusOK
+	if problem != nil {
+		code = http.StatusUnprocessableEntity
+		f.Problem, f.Next = page.Words(problem)
+	}
+	return c.Render(code, "connector-fill", "Connect "+p.Title, f)
+}
+
+// values are what the templates of a preset have.
+func values(c *page.Call, p preset.Preset, field func(string) string) (preset.Values, error) {
+	known, err := c.API.Pach.GetSignIn(c.Context, &pach.GetSignInRequest{})
+	domain, _ := p.Clean(field("domain"))
+	if field("domain") == "" {
+		domain = ""
+	}
+	callback := known.GetCallbackUrl()
+	return preset.Values{
+		ID: cmp.Or(field("id"), p.Key), Name: cmp.Or(field("name"), p.Title), Type: p.Type, Domain: domain,
+		Callback: callback, Issuer: strings.TrimSuffix(callback, "/callback"),
+	}, err
+}
+
+var (
+	gap     = regexp.MustCompile(`<[A-Za-z][^<>]*>`)
+	comment = regexp.MustCompile(`(?m)(^|\s)#.*$`)
+)
+
+// blanks are the gaps of a preset's document, each once.
+func blanks(text string) (all []blank) {
+	met := map[string]bool{}
+	for _, found := range gap.FindAllString(comment.ReplaceAllString(text, ""), -1) {
+		label := strings.Trim(found, "<>")
+		if met[label] {
+			continue
+		}
+		met[label] = true
+		all = append(all, blank{
+			Name: "gap-" + strings.ReplaceAll(label, " ", "-"), Label: strings.ToUpper(label[:1]) + label[1:],
+			Secret: strings.Contains(label, "secret") || strings.Contains(label, "password"), gap: found,
+		})
+	}
+	return all
+}
+
+// fill puts what was filled in where the gaps are, in values only: no text can become
+// a key.
+func fill(v any, with map[string]string) any {
+	switch v := v.(type) {
+	case string:
+		return gap.ReplaceAllStringFunc(v, func(found string) string { return with[found] })
+	case map[string]any:
+		for key := range v {
+			v[key] = fill(v[key], with)
+		}
+	case []any:
+		for n := range v {
+			v[n] = fill(v[n], with)
+		}
+	}
+	return v
+}
+
+// fromPreset makes a draft of a form of fillIn. Fault: Invalid.
+func fromPreset(c *page.Call, p preset.Preset) (d document, err error) {
+	if clean, ok := p.Clean(c.Field("domain")); !ok && (clean != "" || p.Key != "gitlab") {
+		return d, fault.New(fault.Invalid, "%q is not the %s", c.Field("domain"), p.Domain).Next("correct it").At("domain")
+	}
+	v, err := values(c, p, c.Field)
+	if err != nil {
+		return d, err
+	}
+	text, err := p.Render("document", v)
+	if err != nil {
+		return d, err
+	}
+	with := map[string]string{}
+	for _, b := range blanks(text) {
+		value := c.Field(b.Name)
+		if value == "" {
+			return d, fault.New(fault.Invalid, "%s is missing", b.Label).Next("fill it in").At(b.Name)
+		}
+		with[b.gap] = value
+	}
+	if err := yaml.Unmarshal([]byte(text), &d); err != nil {
+		return d, err
+	}
+	fill(d.Config, with)
+	return d, nil
+}
+
+// place is where the draft of a session is sealed: another session's opens none.
+func place(c *page.Call) string { return "console/draft/" + c.Session.GetSession().GetId() }
+
+func seal(c *page.Call, d document) (string, error) {
+	plain, err := json.Marshal(d)
+	if err != nil {
+		return "", err
+	}
+	sealed, err := c.Sealer.Seal(plain, place(c))
+	return base64.RawURLEncoding.EncodeToString(sealed), err
+}
+
+func unseal(c *page.Call) (d document, err error) {
+	sealed, err := base64.RawURLEncoding.DecodeString(c.Field("draft"))
+	if err == nil {
+		sealed, err = c.Sealer.Open(sealed, place(c))
+	}
+	if err != nil {
+		return d, fault.New(fault.Invalid, "this set-up was begun in another session").Next("begin it again").Because(err)
+	}
+	return d, json.Unmarshal(sealed, &d)
+}
+
+// draftPage is a draft as far as it got.
+type draftPage struct {
+	document
+	Draft   string
+	Steps   []*pach.CheckStep
+	Failed  bool
+	Test    *pach.StartConnectorTestResponse
+	Result  *pach.WaitConnectorTestResponse
+	Picks   []pick
+	Action  string // below which the forms of the page are
+	Problem string
+	Next    string
+}
+
+// pick is something that a claim can be used as.
+type pick struct {
+	Name, Label, Claim string
+}
+
+func show(c *page.Call, code int, d document, change func(p *draftPage)) error {
+	sealed, err := seal(c, d)
+	if err != nil {
+		return err
+	}
+	p := draftPage{document: d, Draft: sealed, Action: home + "/draft"}
+	change(&p)
+	return c.Render(code, "connector-draft", "Connect "+d.Name, p)
+}
+
+// checkDraft is the second step: what the provider answers.
+func checkDraft(c *page.Call) error {
+	p, ok := preset.Named(c.Field("preset"))
+	if !ok {
+		return page.NotFound(c)
+	}
+	d, err := fromPreset(c, p)
+	if err == nil {
+		var checked *pach.CheckConnectorResponse
+		if checked, err = checkDocument(c, d); err == nil {
+			return show(c, http.StatusOK, d, func(p *draftPage) { p.Steps, p.Failed = checked.GetSteps(), failed(checked) })
+		}
+	}
+	if !mendable(err) {
+		return err
+	}
+	return showFillIn(c, p, c.Field, err)
+}
+
+// mendable reports whether the person can correct what they wrote.
+func mendable(err error) bool {
+	switch status.Code(err) {
+	case codes.InvalidArgument, codes.FailedPrecondition, codes.AlreadyExists, codes.Unavailable:
+		return true
+	}
+	return fault.Is(err, fault.Invalid)
+}
+
+func checkDocument(c *page.Call, d document) (*pach.CheckConnectorResponse, error) {
+	m, err := d.message()
+	if err != nil {
+		return nil, err
+	}
+	return c.API.Pach.CheckConnector(c.Context, &pach.CheckConnectorRequest{Document: &pach.ConnectorDocument{Connector: m}})
+}
+
+func failed(r *pach.CheckConnectorResponse) bool {
+	for _, s := range r.GetSteps() {
+		if s.GetStatus() == pach.CheckStep_FAILED {
+			return true
+		}
+	}
+	return false
+}
+
+// testDraft begins the test sign-in.
+func testDraft(c *page.Call) error {
+	d, err := unseal(c)
+	if err != nil {
+		return err
+	}
+	m, err := d.message()
+	if err != nil {
+		return err
+	}
+	begun, err := c.API.Pach.StartConnectorTest(c.Context, &pach.StartConnectorTestRequest{Document: &pach.ConnectorDocument{Connector: m}})
+	if err != nil {
+		return err
+	}
+	return show(c, http.StatusOK, d, func(p *draftPage) { p.Test = begun })
+}
+
+// wait asks how a test went; nil without an error is that nobody has come back yet.
+func wait(c *page.Call) (*pach.WaitConnectorTestResponse, error) {
+	r, err := c.API.Pach.WaitConnectorTest(c.Context, &pach.WaitConnectorTestRequest{TestId: c.Field("test")})
+	if err != nil || !r.GetDone() {
+		return nil, err
+	}
+	return r, nil
+}
+
+func testOf(c *page.Call) *pach.StartConnectorTestResponse {
+	return &pach.StartConnectorTestResponse{TestId: c.Field("test"), Url: c.Field("url")}
+}
+
+// draftResult shows what the provider said, and what could be made of it.
+func draftResult(c *page.Call) error {
+	d, err := unseal(c)
+	if err != nil {
+		return err
+	}
+	r, err := wait(c)
+	if err != nil {
+		return err
+	}
+	return show(c, http.StatusOK, d, func(p *draftPage) {
+		if p.Result = r; r == nil {
+			p.Test = testOf(c)
+			return
+		}
+		p.Picks = picks(d, r)
+	})
+}
+
+// picks are what claims can be picked as, with what they were used as.
+func picks(d document, r *pach.WaitConnectorTestResponse) []pick {
+	if d.Type != "oidc" {
+		return nil
+	}
+	all := []pick{
+		{"id", "What identifies a person, and never changes", ""},
+		{"email", "E-mail address, which is their name here", ""},
+		{"name", "Name to show", ""},
+		{"groups", "Groups", ""},
+	}
+	for n, as := range []string{"user id", "e-mail address", "name", "groups"} {
+		for _, claim := range r.GetClaims() {
+			for used := range strings.SplitSeq(claim.GetUsedAs(), ", ") {
+				if used == as {
+					all[n].Claim = claim.GetName()
+				}
+			}
+		}
+	}
+	return all
+}
+
+// pickClaims changes what the claims are used as, and tests again.
+func pickClaims(c *page.Call) error {
+	d, err := unseal(c)
+	if err != nil {
+		return err
+	}
+	if d.Config == nil || d.Type != "oidc" {
+		return fault.New(fault.Invalid, "claims of a connector of type %s cannot be picked here", d.Type)
+	}
+	mapping, _ := d.Config["claimMapping"].(map[string]any)
+	if mapping == nil {
+		mapping = map[string]any{}
+	}
+	for _, as := range []string{"email", "name", "groups"} {
+		if claim := c.Field(as); claim != "" && claim != as {
+			mapping[as] = claim
+		} else {
+			delete(mapping, as)
+		}
+	}
+	d.Config["insecureEnableGroups"] = c.Field("groups") != ""
+	if delete(d.Config, "claimMapping"); len(mapping) > 0 {
+		d.Config["claimMapping"] = mapping
+	}
+	if delete(d.Config, "userIDKey"); c.Field("id") != "" && c.Field("id") != "sub" {
+		d.Config["userIDKey"] = c.Field("id")
+	}
+	m, err := d.message()
+	if err != nil {
+		return err
+	}
+	begun, err := c.API.Pach.StartConnectorTest(c.Context, &pach.StartConnectorTestRequest{Document: &pach.ConnectorDocument{Connector: m}})
+	if err != nil {
+		return err
+	}
+	return show(c, http.StatusOK, d, func(p *draftPage) { p.Test = begun })
+}
+
+// storeDraft is the last step: people can sign in from then on.
+func storeDraft(c *page.Call) error {
+	d, err := unseal(c)
+	if err != nil {
+		return err
+	}
+	m, err := d.message()
+	if err != nil {
+		return err
+	}
+	if _, err := c.API.Identity.CreateIDPConnector(c.Context, &identity.CreateIDPConnectorRequest{Connector: m}); err != nil {
+		if !mendable(err) {
+			return err
+		}
+		return show(c, http.StatusUnprocessableEntity, d, func(p *draftPage) { p.Problem, p.Next = page.Words(err) })
+	}
+	return c.Done(at(d.ID), "connector")
+}
+
+// test begins a test sign-in of a stored connector, and result shows how it went.
+func test(c *page.Call) error {
+	id := c.R.PathValue("id")
+	begun, err := c.API.Pach.StartConnectorTest(c.Context, &pach.StartConnectorTestRequest{Document: &pach.ConnectorDocument{Id: id}})
+	if err != nil {
+		return err
+	}
+	return c.Render(http.StatusOK, "connector-draft", "Test "+id, draftPage{document: document{ID: id, Name: id}, Test: begun, Action: at(id)})
+}
+
+func result(c *page.Call) error {
+	id := c.R.PathValue("id")
+	r, err := wait(c)
+	if err != nil {
+		return err
+	}
+	p := draftPage{document: document{ID: id, Name: id}, Result: r, Action: at(id)}
+	if r == nil {
+		p.Test = testOf(c)
+	}
+	return c.Render(http.StatusOK, "connector-draft", fmt.Sprintf("Test of %s", id), p)
+}

@@ -1,0 +1,257 @@
+package page
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"pachyderm/api/auth"
+	"pachyderm/internal/web/theme"
+)
+
+//go:embed templates assets
+var files embed.FS
+
+// view is what the layout shows around a page.
+type view struct {
+	Title, Name string
+	Me          string
+	Nav         []entry
+	Done        string
+	CSRF        string
+	CSS, Script string
+	Now         time.Time
+	Data        any
+}
+
+// entry is a line of the menu.
+type entry struct {
+	Title, Path string
+	Here        bool
+}
+
+// menu is what the console has, and the permission on the cluster without which it
+// is not shown; 0 is for everybody.
+func menu() []struct {
+	title, path string
+	need        auth.Permission
+} {
+	return []struct {
+		title, path string
+		need        auth.Permission
+	}{
+		{"You", "", 0},
+		{"Why", "explain", 0},
+		{"Connectors", "connectors", auth.Permission_CLUSTER_IDENTITY_LIST_IDPS},
+		{"People", "people", auth.Permission_CLUSTER_AUTH_GET_GROUP_USERS},
+		{"Groups", "groups", auth.Permission_CLUSTER_AUTH_GET_GROUPS},
+		{"Access", "access", auth.Permission_CLUSTER_GET_BINDINGS},
+		{"Applications", "applications", auth.Permission_CLUSTER_IDENTITY_LIST_OIDC_CLIENTS},
+		{"Audit", "audit", auth.Permission_CLUSTER_GET_BINDINGS},
+		{"Settings", "settings", auth.Permission_CLUSTER_IDENTITY_GET_CONFIG},
+	}
+}
+
+func (c *Call) nav() (all []entry) {
+	if c.Session == nil {
+		return nil
+	}
+	here, _, _ := strings.Cut(strings.TrimPrefix(c.R.URL.Path, Root), "/")
+	for _, m := range menu() {
+		if m.need == 0 || c.May(m.need) {
+			all = append(all, entry{m.title, Root + m.path, here == m.path})
+		}
+	}
+	return all
+}
+
+// done are the sentences that a page may say of what was done before it. The address
+// only chooses one: nobody can put words into the page's mouth.
+func done(what string) string {
+	return map[string]string{
+		"session":   "The session has ended.",
+		"connector": "The connector is stored, and people can sign in with it.",
+		"updated":   "The connector was updated. The next sign-in uses it.",
+		"deleted":   "It was deleted.",
+		"approved":  "The connector was approved. What it says of people counts from now on.",
+		"disabled":  "This person is kept out, from their next call on.",
+		"enabled":   "This person may sign in again.",
+		"ended":     "Everything that this person held has ended.",
+		"roles":     "The roles were changed. The next call is decided by them.",
+		"linked":    "The identity was linked.",
+		"unlinked":  "The identity was unlinked, and what it had signed in to has ended.",
+		"settings":  "The settings were changed.",
+		"client":    "The application was changed.",
+		"signed-in": "You are signed in.",
+	}[what]
+}
+
+// Render writes a page; name is that of its template.
+func (c *Call) Render(status int, name, title string, data any) error {
+	all, err := templates()
+	if err != nil {
+		return err
+	}
+	t := all[name]
+	if t == nil {
+		return fmt.Errorf("there is no page %q", name)
+	}
+	v := view{
+		Now: c.Now(), Title: title, Name: theme.Product, Me: c.Me(), Nav: c.nav(), CSRF: c.csrf(), Data: data,
+		CSS: assetPath("console.css"), Script: assetPath("console.js"),
+	}
+	if status == http.StatusOK {
+		v.Done = done(c.R.URL.Query().Get("done"))
+	}
+	var body bytes.Buffer
+	if err := t.ExecuteTemplate(&body, "layout.html", v); err != nil {
+		return fmt.Errorf("page %s: %w", name, err)
+	}
+	c.W.Header().Set("Content-Type", "text/html; charset=utf-8")
+	c.W.WriteHeader(status)
+	_, err = c.W.Write(body.Bytes())
+	return err
+}
+
+// templates are parsed on first use: a page is rare, a start should be quick.
+var templates = sync.OnceValues(func() (map[string]*template.Template, error) {
+	base, err := template.New("base").Funcs(template.FuncMap{
+		"ago":  ago,
+		"iso":  func(t any) string { return asTime(t).UTC().Format(time.RFC3339) },
+		"day":  func(t any) string { return asTime(t).UTC().Format("2 Jan 2006 15:04 UTC") },
+		"some": func(t any) bool { return !asTime(t).IsZero() },
+		"name": short, "seg": url.PathEscape, "query": url.QueryEscape, "join": strings.Join, "kind": kind, "row": row,
+	}).ParseFS(files, "templates/layout.html")
+	if err != nil {
+		return nil, err
+	}
+	names, err := fs.Glob(files, "templates/*.html")
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]*template.Template{}
+	for _, file := range names {
+		name := strings.TrimSuffix(strings.TrimPrefix(file, "templates/"), ".html")
+		if name == "layout" {
+			continue
+		}
+		t, err := base.Clone()
+		if err != nil {
+			return nil, err
+		}
+		if all[name], err = t.ParseFS(files, file); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+})
+
+// short is a principal without its kind, where that is plain.
+func short(principal string) string {
+	_, rest, ok := strings.Cut(principal, ":")
+	if !ok {
+		return principal
+	}
+	return rest
+}
+
+func kind(principal string) string {
+	kind, _, ok := strings.Cut(principal, ":")
+	if !ok {
+		return ""
+	}
+	return kind
+}
+
+func asTime(t any) time.Time {
+	switch t := t.(type) {
+	case time.Time:
+		return t
+	case *timestamppb.Timestamp:
+		if t != nil {
+			return t.AsTime()
+		}
+	}
+	return time.Time{}
+}
+
+// ago says how far a moment is from now, in words.
+func ago(now time.Time, when any) string {
+	t := asTime(when)
+	d := now.Sub(t)
+	switch {
+	case t.IsZero():
+		return "never"
+	case d < 0:
+		return "in " + about(-d)
+	case d < time.Minute:
+		return "just now"
+	}
+	return about(d) + " ago"
+}
+
+func about(d time.Duration) string {
+	for _, unit := range []struct {
+		of   time.Duration
+		name string
+	}{{24 * time.Hour, "day"}, {time.Hour, "hour"}, {time.Minute, "minute"}} {
+		n := int((d + unit.of/2) / unit.of)
+		if d >= unit.of && n == 1 {
+			return "1 " + unit.name
+		}
+		if d >= unit.of {
+			return fmt.Sprintf("%d %ss", n, unit.name)
+		}
+	}
+	return "a minute"
+}
+
+// asset is a file that pages load, under a name that changes with it: so it may be
+// kept for ever.
+type asset struct {
+	path, kind string
+	body       []byte
+}
+
+var assets = sync.OnceValue(func() map[string]asset {
+	all := map[string]asset{}
+	for name, kind := range map[string]string{"console.css": "text/css; charset=utf-8", "console.js": "text/javascript; charset=utf-8"} {
+		body, err := files.ReadFile("assets/" + name)
+		if err != nil {
+			panic(err) // it is embedded
+		}
+		if name == "console.css" {
+			body = append([]byte(theme.Colours()+"\n"), body...)
+		}
+		sum := sha256.Sum256(body)
+		all[name] = asset{Root + "assets/" + base64.RawURLEncoding.EncodeToString(sum[:9]) + "/" + name, kind, body}
+	}
+	return all
+})
+
+func assetPath(name string) string { return assets()[name].path }
+
+// ServeAsset serves the style sheet and the script, to anybody.
+func ServeAsset(w http.ResponseWriter, r *http.Request) {
+	setHeaders(w.Header())
+	for _, a := range assets() {
+		if a.path == r.URL.Path {
+			w.Header().Set("Content-Type", a.kind)
+			w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+			_, _ = w.Write(a.body)
+			return
+		}
+	}
+	http.NotFound(w, r)
+}
