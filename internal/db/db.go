@@ -45,6 +45,7 @@ type DB struct {
 	read    *sql.DB
 	write   *sql.DB
 	changes changes
+	batches *batches // nil where writers do not stand in line
 	maxIdle int
 }
 
@@ -93,6 +94,9 @@ func open(ctx context.Context, o Options, mayMigrate bool) (*DB, error) {
 		return nil, err
 	}
 	d := &DB{engine: e, read: read, write: write, maxIdle: cmp.Or(o.MaxIdle, maxIdle)}
+	if read != write {
+		d.batches = &batches{begin: write.BeginTx}
+	}
 	d.changes.disconnected.Store(e.name() == "postgres") // until Listen is connected
 	if mayMigrate {
 		if err := e.migrate(ctx, write); err != nil {
@@ -149,7 +153,7 @@ func (d *DB) ViewOne(ctx context.Context, f func(*Tx) error) error {
 // f may run again, and its change may count twice, when a connection turns out to be
 // lost; a power cut may forget it, as with UpdateUnsynced.
 func (d *DB) UpdateCounters(ctx context.Context, f func(*Tx) error) error {
-	if d.read != d.write { // SQLite, where waiting for the disk is a matter of transactions
+	if d.batches != nil { // where waiting for the disk is a matter of transactions
 		return d.UpdateUnsynced(ctx, f)
 	}
 	return d.again(ctx, func() error { return d.alone(ctx, "update one", d.write, Tx{}, f) })
@@ -198,7 +202,26 @@ func (d *DB) Update(ctx context.Context, f func(*Tx) error) error {
 }
 
 func (d *DB) update(ctx context.Context, name string, opts *sql.TxOptions, f func(*Tx) error) error {
-	return d.again(ctx, func() error { return d.run(ctx, name, d.write, opts, f) })
+	return d.again(ctx, func() error {
+		if d.batches != nil {
+			return d.inBatch(ctx, name, opts, f)
+		}
+		return d.run(ctx, name, d.write, opts, f)
+	})
+}
+
+func (d *DB) inBatch(ctx context.Context, name string, opts *sql.TxOptions, f func(*Tx) error) (err error) {
+	ctx, traced := tracing.Step(ctx, "database "+name)
+	defer func() { traced(err) }()
+	tx := &Tx{engine: d.engine}
+	err = d.batches.update(ctx, opts != nil, opts, func(on querier) error {
+		tx.on = on
+		return f(tx)
+	})
+	if err == nil {
+		d.changes.notify(tx.changed...)
+	}
+	return err
 }
 
 // again does what loses to a concurrent change until it does not.
