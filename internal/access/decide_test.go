@@ -218,15 +218,19 @@ func TestDecide_DoesNotAllocate(t *testing.T) {
 // although nobody has a role on them are named by known.
 func newIndex(bindings []Binding, known ...Resource) (*Index, error) {
 	b := newBuilder()
+	on := map[Resource]string{}
 	for _, binding := range bindings {
 		for _, role := range binding.Roles {
-			if err := b.add(binding.Resource, binding.Principal, role); err != nil {
-				return nil, err
-			}
+			on[binding.Resource] += fmt.Sprintf("%s %d %s", role, len(binding.Principal), binding.Principal)
+		}
+	}
+	for r, roles := range on {
+		if err := b.addAll(boundOn{r, roles}); err != nil {
+			return nil, err
 		}
 	}
 	for _, r := range known {
-		if _, err := b.resource(r); err != nil {
+		if err := b.addAll(boundOn{resource: r}); err != nil {
 			return nil, err
 		}
 	}

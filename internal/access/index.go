@@ -1,8 +1,10 @@
 package access
 
 import (
+	"fmt"
 	"hash/maphash"
 	"slices"
+	"strconv"
 	"strings"
 
 	"pachyderm/internal/access/table"
@@ -36,79 +38,91 @@ type bound struct {
 	roles    table.Table[roleSet]
 }
 
-// builder gathers who has which roles on which resource. Roles of the same principal
-// on the same resource add up.
+// builder gathers who has which roles on which resource.
 type builder struct {
-	on map[Resource]*[]table.Entry[roleSet]
+	seed     maphash.Seed
+	cluster  *bound
+	projects map[string]bound
+	repos    map[string]bound
 	// names are those that were met: one that a thousand rows repeat is kept once, and
 	// stays in the cache.
-	names map[principal.Name]string
-	roles map[string]roleSet
-	// last is where the last role was on: rows come by resource.
-	last Resource
-	at   *[]table.Entry[roleSet]
+	names   map[string]string
+	roles   map[string]roleSet
+	entries []table.Entry[roleSet] // of the resource at hand
 }
 
 func newBuilder() *builder {
-	return &builder{on: map[Resource]*[]table.Entry[roleSet]{}, names: map[principal.Name]string{}, roles: map[string]roleSet{}}
-}
-
-// resource makes a resource known. Fault: Invalid.
-func (b *builder) resource(r Resource) (*[]table.Entry[roleSet], error) {
-	at := b.on[r]
-	if at == nil {
-		if err := checkBindingOn(r); err != nil {
-			return nil, err
-		}
-		at = &[]table.Entry[roleSet]{}
-		b.on[r] = at
+	return &builder{
+		seed: maphash.MakeSeed(), projects: map[string]bound{}, repos: map[string]bound{}, names: map[string]string{}, roles: map[string]roleSet{},
 	}
-	return at, nil
 }
 
-// add gives one role. Fault: Invalid.
-func (b *builder) add(r Resource, who principal.Name, role string) (err error) {
-	if b.at == nil || r != b.last {
-		if b.at, err = b.resource(r); err != nil {
+// addAll makes a resource known, with the roles on it, if it is not yet. Fault: Invalid.
+func (b *builder) addAll(on boundOn) error {
+	b.entries = b.entries[:0]
+	for rest := on.roles; rest != ""; {
+		role, after, _ := strings.Cut(rest, " ")
+		length, name, _ := strings.Cut(after, " ")
+		n, err := strconv.Atoi(length)
+		if err != nil || n < 0 || n > len(name) {
+			return fmt.Errorf("the bindings on %s were read as %.60q", on.resource, rest)
+		}
+		if err := b.add(role, name[:n]); err != nil {
 			return err
 		}
-		b.last = r
+		rest = name[n:]
 	}
+	return b.put(on.resource)
+}
+
+// add gives one role on the resource at hand. Fault: Invalid.
+func (b *builder) add(role, name string) (err error) {
 	set, met := b.roles[role]
 	if !met {
 		if set, err = roleSetOf(role); err != nil {
 			return err
 		}
-		b.roles[role] = set
+		b.roles[strings.Clone(role)] = set
 	}
-	name, met := b.names[who]
+	kept, met := b.names[name]
 	if !met {
-		name = string(who)
-		b.names[who] = name
+		kept = strings.Clone(name) // and not all that it was read with
+		b.names[kept] = kept
 	}
-	*b.at = append(*b.at, table.Entry[roleSet]{Name: name, Value: set})
+	b.entries = append(b.entries, table.Entry[roleSet]{Name: kept, Value: set})
 	return nil
 }
 
-func (b *builder) index() *Index {
-	ix := &Index{seed: maphash.MakeSeed()}
-	projects, repos := map[string]bound{}, map[string]bound{}
-	for r, roles := range b.on {
-		bound := newBound(ix.seed, *roles)
-		switch r.Type {
-		case Project:
-			projects[r.Name] = bound
-		case Repo:
-			repos[r.Name] = bound
-		default:
-			ix.cluster = &bound
+// put ends the resource at hand. Fault: Invalid.
+func (b *builder) put(r Resource) error {
+	if err := checkBindingOn(r); err != nil {
+		return err
+	}
+	switch r.Type {
+	case Project:
+		b.putOn(b.projects, r.Name)
+	case Repo:
+		b.putOn(b.repos, r.Name)
+	default:
+		if b.cluster == nil {
+			there := newBound(b.seed, b.entries)
+			b.cluster = &there
 		}
 	}
-	ix.projects, ix.repos = table.NewShards(ix.seed, projects), table.NewShards(ix.seed, repos)
-	return ix
+	return nil
 }
 
-// newBound adds up the roles of each name, and takes the slice over.
+func (b *builder) putOn(all map[string]bound, name string) {
+	if _, known := all[name]; !known {
+		all[name] = newBound(b.seed, b.entries)
+	}
+}
+
+func (b *builder) index() *Index {
+	return &Index{seed: b.seed, cluster: b.cluster, projects: table.NewShards(b.seed, b.projects), repos: table.NewShards(b.seed, b.repos)}
+}
+
+// newBound adds up the roles of each name, and changes the slice.
 func newBound(seed maphash.Seed, roles []table.Entry[roleSet]) bound {
 	var b bound
 	slices.SortFunc(roles, func(x, y table.Entry[roleSet]) int { return strings.Compare(x.Name, y.Name) })
@@ -148,22 +162,21 @@ func (ix *Index) put(r Resource, b *bound) *Index {
 // replace gives the index in which exactly these bindings are on r; known says
 // that r exists although nobody has a role on it.
 func (ix *Index) replace(r Resource, bindings []Binding, known bool) (*Index, error) {
+	if err := checkBindingOn(r); err != nil {
+		return nil, err
+	}
 	b := newBuilder()
 	for _, binding := range bindings {
 		for _, role := range binding.Roles {
-			if err := b.add(r, binding.Principal, role); err != nil {
+			if err := b.add(role, string(binding.Principal)); err != nil {
 				return nil, err
 			}
 		}
 	}
-	if !known && b.at == nil {
+	if !known && len(b.entries) == 0 {
 		return ix.put(r, nil), nil
 	}
-	roles, err := b.resource(r)
-	if err != nil {
-		return nil, err
-	}
-	there := newBound(ix.seed, *roles)
+	there := newBound(ix.seed, b.entries)
 	return ix.put(r, &there), nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"pachyderm/internal/fault"
@@ -44,6 +45,7 @@ type DB struct {
 	read    *sql.DB
 	write   *sql.DB
 	changes changes
+	batches *batches // nil where writers do not stand in line
 	maxIdle int
 }
 
@@ -92,6 +94,9 @@ func open(ctx context.Context, o Options, mayMigrate bool) (*DB, error) {
 		return nil, err
 	}
 	d := &DB{engine: e, read: read, write: write, maxIdle: cmp.Or(o.MaxIdle, maxIdle)}
+	if read != write {
+		d.batches = &batches{begin: write.BeginTx}
+	}
 	d.changes.disconnected.Store(e.name() == "postgres") // until Listen is connected
 	if mayMigrate {
 		if err := e.migrate(ctx, write); err != nil {
@@ -135,6 +140,60 @@ func (d *DB) View(ctx context.Context, f func(*Tx) error) error {
 	return d.fault(d.run(ctx, "view", d.read, d.engine.readOptions(), f))
 }
 
+// ViewOne is View for an f that reads by one statement, which needs no transaction
+// around it: it sees one state of the data anyway. A second one fails. f may run again
+// when a connection turns out to be lost.
+func (d *DB) ViewOne(ctx context.Context, f func(*Tx) error) error {
+	return d.fault(d.alone(ctx, "read", d.read, Tx{reads: true}, f))
+}
+
+// UpdateCounters is for an f that runs one statement, which changes rows by what stands
+// in them, such as counters, and is to be seen by everybody at once: on PostgreSQL those
+// who change the same rows wait for each other, where Update would have to begin anew.
+// f may run again, and its change may count twice, when a connection turns out to be
+// lost; a power cut may forget it, as with UpdateUnsynced.
+func (d *DB) UpdateCounters(ctx context.Context, f func(*Tx) error) error {
+	if d.batches != nil { // where waiting for the disk is a matter of transactions
+		return d.UpdateUnsynced(ctx, f)
+	}
+	return d.again(ctx, func() error { return d.alone(ctx, "update one", d.write, Tx{}, f) })
+}
+
+// alone runs the one statement of f.
+func (d *DB) alone(ctx context.Context, name string, pool *sql.DB, how Tx, f func(*Tx) error) (err error) {
+	ctx, traced := tracing.Step(ctx, "database "+name)
+	defer func() { traced(err) }()
+	return d.overLost(func() error {
+		tx := how
+		tx.engine, tx.on = d.engine, &once{querier: pool}
+		return f(&tx)
+	})
+}
+
+// once is a pool that is asked once.
+type once struct {
+	querier
+	asked bool
+}
+
+var errAskedTwice = errors.New("more than one statement where no transaction is")
+
+func (o *once) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	if o.asked {
+		return nil, errAskedTwice
+	}
+	o.asked = true
+	return o.querier.ExecContext(ctx, query, args...)
+}
+
+func (o *once) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if o.asked {
+		return nil, errAskedTwice
+	}
+	o.asked = true
+	return o.querier.QueryContext(ctx, query, args...)
+}
+
 // Update runs f in a transaction and commits it unless f fails. f runs again
 // when the database refuses because of a concurrent change, so it must have no
 // effects outside of tx, and must not open another transaction.
@@ -143,9 +202,33 @@ func (d *DB) Update(ctx context.Context, f func(*Tx) error) error {
 }
 
 func (d *DB) update(ctx context.Context, name string, opts *sql.TxOptions, f func(*Tx) error) error {
+	return d.again(ctx, func() error {
+		if d.batches != nil {
+			return d.inBatch(ctx, name, opts, f)
+		}
+		return d.run(ctx, name, d.write, opts, f)
+	})
+}
+
+func (d *DB) inBatch(ctx context.Context, name string, opts *sql.TxOptions, f func(*Tx) error) (err error) {
+	ctx, traced := tracing.Step(ctx, "database "+name)
+	defer func() { traced(err) }()
+	tx := &Tx{engine: d.engine}
+	err = d.batches.update(ctx, opts != nil, opts, func(on querier) error {
+		tx.on = on
+		return f(tx)
+	})
+	if err == nil {
+		d.changes.notify(tx.changed...)
+	}
+	return err
+}
+
+// again does what loses to a concurrent change until it does not.
+func (d *DB) again(ctx context.Context, do func() error) error {
 	var err error
 	for attempt := range maxAttempts {
-		err = d.run(ctx, name, d.write, opts, f)
+		err = do()
 		if err == nil || !d.engine.isConflict(err) {
 			return d.fault(err)
 		}
@@ -189,7 +272,7 @@ func (d *DB) run(ctx context.Context, name string, pool *sql.DB, opts *sql.TxOpt
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	tx := &Tx{tx: t, engine: d.engine}
+	tx := &Tx{on: t, engine: d.engine}
 	err = d.engine.begun(ctx, t, opts)
 	if err == nil {
 		err = f(tx)
@@ -233,17 +316,36 @@ func (d *DB) fault(err error) error {
 	return err
 }
 
-// Tx is a transaction.
+// Tx is a transaction, or one statement where that is enough.
 type Tx struct {
-	tx      *sql.Tx
+	on      querier
 	engine  engine
 	changed []Change
+	reads   bool // and nothing else: of a statement without a transaction
+}
+
+// querier is a transaction of package sql, or a pool.
+type querier interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+var errReads = errors.New("a change where only reading is allowed")
+
+func (t *Tx) mayRun(query string) error {
+	if t.reads && !strings.HasPrefix(query, "SELECT ") {
+		return errReads
+	}
+	return nil
 }
 
 // Exec runs a statement and returns the number of rows it changed. A duplicate
 // key is a fault.Exists.
 func (t *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error) {
-	res, err := t.tx.ExecContext(ctx, query, args...)
+	if err := t.mayRun(query); err != nil {
+		return 0, err
+	}
+	res, err := t.on.ExecContext(ctx, query, args...)
 	if err != nil {
 		if t.engine.isDuplicate(err) {
 			return 0, fault.New(fault.Exists, "it exists already").Because(err)
@@ -255,16 +357,25 @@ func (t *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error)
 
 // Row reads one row into dest; no row is a fault.NotFound.
 func (t *Tx) Row(ctx context.Context, dest []any, query string, args ...any) error {
-	err := t.tx.QueryRowContext(ctx, query, args...).Scan(dest...)
-	if errors.Is(err, sql.ErrNoRows) {
-		return fault.New(fault.NotFound, "not found")
+	if err := t.mayRun(query); err != nil {
+		return err
 	}
-	return err
+	rows, err := t.on.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	if !rows.Next() {
+		return cmp.Or(errors.Join(rows.Err(), rows.Close()), error(fault.New(fault.NotFound, "not found")))
+	}
+	return errors.Join(rows.Scan(dest...), rows.Close())
 }
 
 // Rows calls each for every row; each reads it with scan.
 func (t *Tx) Rows(ctx context.Context, each func(scan func(dest ...any) error) error, query string, args ...any) (err error) {
-	rows, err := t.tx.QueryContext(ctx, query, args...)
+	if err := t.mayRun(query); err != nil {
+		return err
+	}
+	rows, err := t.on.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"pachyderm/internal/db"
@@ -242,4 +243,87 @@ func terminate(t *testing.T, url string) {
 			t.Fatal(err)
 		}
 	}
+}
+
+func TestViewOne_ReadsOnceAndChangesNothing(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		ctx := t.Context()
+		if _, err := d.EnsureMeta(ctx, "n", []byte{1}); err != nil {
+			t.Fatal(err)
+		}
+		count := func(tx *db.Tx) (n int64, err error) {
+			return n, tx.Row(ctx, []any{&n}, `SELECT count(*) FROM meta WHERE key = $1`, "n")
+		}
+		change := func(tx *db.Tx) error {
+			_, err := tx.Exec(ctx, `DELETE FROM meta WHERE key = $1`, "n")
+			return err
+		}
+		var n int64
+		if err := d.ViewOne(ctx, func(tx *db.Tx) (err error) { n, err = count(tx); return err }); err != nil || n != 1 {
+			t.Errorf("one statement: %d, %v", n, err)
+		}
+		for name, f := range map[string]func(tx *db.Tx) error{
+			"a second statement": func(tx *db.Tx) error {
+				_, err := count(tx)
+				if err == nil {
+					_, err = count(tx)
+				}
+				return err
+			},
+			"a change": change,
+			"a change that answers": func(tx *db.Tx) error {
+				_, err := db.Column[string](ctx, tx, `DELETE FROM meta WHERE key = $1 RETURNING key`, "n")
+				return err
+			},
+		} {
+			if err := d.ViewOne(ctx, f); err == nil {
+				t.Errorf("%s was let through", name)
+			}
+		}
+		if err := d.ViewOne(ctx, func(tx *db.Tx) error {
+			return tx.Row(ctx, []any{&n}, `SELECT 1 FROM meta WHERE key = $1`, "nothing")
+		}); !fault.Is(err, fault.NotFound) {
+			t.Errorf("no row: %v", err)
+		}
+		if _, err := d.Meta(ctx, "n"); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Counters that many change at once are changed once by each, and nobody has to begin
+// anew.
+func TestUpdateCounters_CountsAll(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		ctx := t.Context()
+		if err := d.Update(ctx, func(tx *db.Tx) error {
+			_, err := tx.Exec(ctx, `CREATE TABLE counters (id BIGINT NOT NULL PRIMARY KEY, n BIGINT NOT NULL)`)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		const writers = 50
+		var calls, last atomic.Int64
+		var wg sync.WaitGroup
+		for range writers {
+			wg.Go(func() {
+				err := d.UpdateCounters(ctx, func(tx *db.Tx) error {
+					calls.Add(1)
+					var n int64
+					err := tx.Row(ctx, []any{&n}, `INSERT INTO counters (id, n) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET n = counters.n + 1 RETURNING n`)
+					if n == writers {
+						last.Add(1)
+					}
+					return err
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if calls.Load() != writers || last.Load() != 1 {
+			t.Errorf("%d calls, and %d of them were the last of %d", calls.Load(), last.Load(), writers)
+		}
+	})
 }

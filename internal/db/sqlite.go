@@ -36,7 +36,7 @@ func (e sqliteEngine) open(ctx context.Context) (read, write *sql.DB, err error)
 	// Whether a file can shrink is decided before there is anything in it.
 	pragmas := fmt.Sprintf("?_pragma=busy_timeout(%d)", busyTimeout) +
 		"&_pragma=auto_vacuum(2)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=journal_size_limit(4194304)"
-	write, err = sql.Open(prepared.SQLite(), "file:"+uriPath(e.path)+pragmas+"&_txlock=immediate")
+	write, err = sql.Open(prepared.SQLite(), "file:"+uriPath(e.path)+pragmas)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -16,17 +16,14 @@ import (
 // one. Fault: Unauthenticated.
 func Gate(ctx context.Context, tx *db.Tx, holder principal.Name, identityID string) (by Identity, err error) {
 	if identityID != "" {
-		by, err = ByID(ctx, tx, identityID)
-		switch {
-		case fault.Is(err, fault.NotFound) || err == nil && by.Ended:
-			return by, fault.New(fault.Unauthenticated, "the identity provider that this session came from is no longer connected").
-				Next("log in again with: pachctl auth login")
-		case err != nil:
-			return by, err
-		case by.Waiting:
-			return by, fault.New(fault.Unauthenticated, "this identity may not act as %s any more: an administrator unlinked it", by.User)
+		by, disabled, err := identityAndUser(ctx, tx, `id = $1`, identityID)
+		if fault.Is(err, fault.NotFound) {
+			return by, errNotConnected()
 		}
-		holder = by.User
+		if err == nil {
+			err = pass(by, disabled)
+		}
+		return by, err
 	}
 	if holder.Kind() != principal.User {
 		return by, nil
@@ -39,4 +36,32 @@ func Gate(ctx context.Context, tx *db.Tx, holder principal.Name, identityID stri
 		return by, fault.As(fault.Unauthenticated, err)
 	}
 	return by, err
+}
+
+// GateByTokenSub is Gate for the identity that an ID token of our issuer speaks of.
+// Faults: those of Gate, and NotFound if there is none.
+func GateByTokenSub(ctx context.Context, tx *db.Tx, sub string) (Identity, error) {
+	by, disabled, err := identityAndUser(ctx, tx, `token_sub = $1`, sub)
+	if err == nil {
+		err = pass(by, disabled)
+	}
+	return by, err
+}
+
+// pass is the gate for whoever an identity is of.
+func pass(by Identity, disabled bool) error {
+	switch {
+	case by.Ended:
+		return errNotConnected()
+	case by.Waiting:
+		return fault.New(fault.Unauthenticated, "this identity may not act as %s any more: an administrator unlinked it", by.User)
+	case disabled && by.User.Kind() == principal.User:
+		return fault.As(fault.Unauthenticated, errDisabled(by.User))
+	}
+	return nil
+}
+
+func errNotConnected() *fault.Error {
+	return fault.New(fault.Unauthenticated, "the identity provider that this session came from is no longer connected").
+		Next("log in again with: pachctl auth login")
 }

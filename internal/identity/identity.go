@@ -78,15 +78,16 @@ func SignedIn(ctx context.Context, d *db.DB, in SignIn, now time.Time) (Identity
 		if err != nil {
 			return err
 		}
-		who, err = identify(ctx, tx, in, user, approved, now)
+		var disabled bool
+		who, disabled, err = identify(ctx, tx, in, user, approved, now)
 		if err != nil {
 			return err
 		}
 		if who.Waiting {
 			return touchIdentity(ctx, tx, who, in.Email, now)
 		}
-		if err := checkEnabled(ctx, tx, who.User); err != nil {
-			return err
+		if disabled {
+			return errDisabled(who.User)
 		}
 		if err := touchLogin(ctx, tx, who, in.Email, now); err != nil {
 			return err
@@ -108,14 +109,16 @@ func errWaiting(who Identity) error {
 }
 
 // identify finds the identity that signed in, or makes it for a person who is
-// new here.
-func identify(ctx context.Context, tx *db.Tx, in SignIn, user principal.Name, approved bool, now time.Time) (Identity, error) {
-	who, err := identityBySubject(ctx, tx, in.Instance, in.Issuer, in.Subject)
+// new here, and whether that person is disabled.
+func identify(ctx context.Context, tx *db.Tx, in SignIn, user principal.Name, approved bool, now time.Time,
+) (who Identity, disabled bool, err error) {
+	who, disabled, err = identityBySubject(ctx, tx, in.Instance, in.Issuer, in.Subject)
 	switch {
 	case fault.Is(err, fault.NotFound):
-		return firstLogin(ctx, tx, in, user, approved, now)
+		who, err = firstLogin(ctx, tx, in, user, approved, now)
+		return withDisabled(ctx, tx, who, err)
 	case err != nil:
-		return Identity{}, err
+		return Identity{}, false, err
 	}
 	// The address may have changed at the provider; the person has not, and
 	// keeps the name that their roles are bound to.
@@ -124,13 +127,22 @@ func identify(ctx context.Context, tx *db.Tx, in SignIn, user principal.Name, ap
 		// was configured, not a connector, which always differs.
 		who.Ended = false
 		if err := revive(ctx, tx, who.ID); err != nil {
-			return who, err
+			return who, false, err
 		}
 	}
 	if !who.Waiting || who.User == user {
-		return who, nil
+		return who, disabled, nil
 	}
-	return claim(ctx, tx, who, user, now)
+	who, err = claim(ctx, tx, who, user, now)
+	return withDisabled(ctx, tx, who, err)
+}
+
+func withDisabled(ctx context.Context, tx *db.Tx, who Identity, err error) (Identity, bool, error) {
+	if err != nil {
+		return who, false, err
+	}
+	disabled, err := isDisabled(ctx, tx, who.User)
+	return who, disabled, err
 }
 
 // claim is for an identity that waits and now comes with another address: it

@@ -15,7 +15,7 @@ func Preview(ctx context.Context, tx *db.Tx, in SignIn) (user principal.Name, no
 	if err != nil {
 		return "", "", err
 	}
-	who, err := identityBySubject(ctx, tx, in.Instance, in.Issuer, in.Subject)
+	who, disabled, err := identityBySubject(ctx, tx, in.Instance, in.Issuer, in.Subject)
 	switch {
 	case err != nil && !fault.Is(err, fault.NotFound):
 		return "", "", err
@@ -23,7 +23,10 @@ func Preview(ctx context.Context, tx *db.Tx, in SignIn) (user principal.Name, no
 		if who.User != user {
 			note = "known here by an address that they had before"
 		}
-		return who.User, note, checkEnabled(ctx, tx, who.User)
+		if disabled {
+			err = errDisabled(who.User)
+		}
+		return who.User, note, err
 	}
 	switch owned, err := hasIdentity(ctx, tx, user); {
 	case err != nil:

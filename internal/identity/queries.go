@@ -20,8 +20,18 @@ func scanIdentity(ctx context.Context, tx *db.Tx, where string, args ...any) (wh
 	return who, tx.Row(ctx, into, `SELECT `+identityColumns+` FROM identities WHERE `+where, args...)
 }
 
-func identityBySubject(ctx context.Context, tx *db.Tx, instance, issuer, subject string) (Identity, error) {
-	return scanIdentity(ctx, tx, `instance = $1 AND issuer = $2 AND subject = $3`, instance, issuer, subject)
+// identityAndUser finds an identity, and whether the user that it is of is disabled.
+func identityAndUser(ctx context.Context, tx *db.Tx, where string, args ...any) (who Identity, disabled bool, err error) {
+	into := []any{
+		&who.ID, &who.User, &who.ConnectorID, &who.Instance, &who.Issuer, &who.Subject, &who.TokenSub, &who.Ended, &who.Waiting, &who.Approved,
+		&disabled,
+	}
+	return who, disabled, tx.Row(ctx, into, `SELECT `+identityColumns+`,
+		COALESCE((SELECT disabled FROM users WHERE name = user_name), FALSE) FROM identities WHERE `+where, args...)
+}
+
+func identityBySubject(ctx context.Context, tx *db.Tx, instance, issuer, subject string) (who Identity, disabled bool, err error) {
+	return identityAndUser(ctx, tx, `instance = $1 AND issuer = $2 AND subject = $3`, instance, issuer, subject)
 }
 
 // ByTokenSub finds the identity that an ID token of our issuer speaks of. Fault:
@@ -128,9 +138,21 @@ func touchIdentity(ctx context.Context, tx *db.Tx, who Identity, email string, n
 	return err
 }
 
+// seeMemberships notes that a source says again that somebody is in these groups, and
+// reports whether it says so of no others than before.
+func seeMemberships(ctx context.Context, tx *db.Tx, member principal.Name, source string, groups []principal.Name, now time.Time) (same bool, err error) {
+	said, err := db.Column[principal.Name](ctx, tx, `UPDATE memberships SET seen_at = $3 WHERE member = $1 AND source = $2 RETURNING group_name`,
+		member, source, db.Micros(now))
+	slices.Sort(said)
+	return slices.Equal(said, slices.Compact(slices.Sorted(slices.Values(groups)))), err
+}
+
 func replaceMemberships(ctx context.Context, tx *db.Tx, member principal.Name, source string, groups []principal.Name,
 	now time.Time,
 ) error {
+	if same, err := seeMemberships(ctx, tx, member, source, groups, now); err != nil || same {
+		return err
+	}
 	if err := deleteMemberships(ctx, tx, member, source); err != nil {
 		return err
 	}

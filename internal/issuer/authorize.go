@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/dexidp/dex/server/connectors"
 	"github.com/dexidp/dex/server/oauth2"
@@ -77,7 +78,7 @@ func (h *handler) serveEnd(w http.ResponseWriter, r *http.Request) error {
 		}
 		tracing.ContinueSigned(r.Context(), request.HMACKey, q.Get(traced))
 	}
-	rec, err := dexview.Serve(r.Context(), h.issuer.store, h.dex, r, nil)
+	rec, err := dexview.Serve(r.Context(), h.issuer.store, h.dex, r, nil, nil)
 	if err != nil {
 		return err
 	}
@@ -127,6 +128,8 @@ func (h *handler) choose(w http.ResponseWriter, r *http.Request, client grant.Cl
 	}
 	to, page := q.Choose()
 	switch {
+	case to != "" && r.Method == http.MethodGet:
+		return h.begin(w, r, client, to)
 	case to != "":
 		http.Redirect(w, r, to, http.StatusSeeOther)
 	case len(page.Choices) == 0:
@@ -148,6 +151,20 @@ func ErrNotConnected() error {
 		Next("an administrator connects one with: pachctl idp create-connector --config FILE")
 }
 
+// begin serves the beginning of a login whose address is known: the browser need not be
+// sent there first.
+func (h *handler) begin(w http.ResponseWriter, r *http.Request, client grant.Client, to string) error {
+	u, err := url.Parse(to)
+	if err != nil {
+		return err
+	}
+	r = record.Follow(r, u)
+	if err := browser.ParseForm(w, r); err != nil {
+		return err
+	}
+	return h.start(w, r, client, strings.TrimPrefix(u.Path, h.url.AbsPath("/auth")+"/"))
+}
+
 // serveStart begins the login at one connector.
 func (h *handler) serveStart(w http.ResponseWriter, r *http.Request, connectorID string) error {
 	if h.rehost(w, r) {
@@ -160,6 +177,12 @@ func (h *handler) serveStart(w http.ResponseWriter, r *http.Request, connectorID
 	if err != nil || moved {
 		return err
 	}
+	return h.start(w, r, client, connectorID)
+}
+
+// start begins a login that admit has let through. Where Dex sends the browser to the
+// form for a password, that is the answer.
+func (h *handler) start(w http.ResponseWriter, r *http.Request, client grant.Client, connectorID string) error {
 	if err := h.checkConnector(r.Context(), client, connectorID); err != nil {
 		return refused(r, "", err)
 	}
@@ -173,7 +196,10 @@ func (h *handler) serveStart(w http.ResponseWriter, r *http.Request, connectorID
 			h.issuer.Providers.Forget(l.Request.ID)
 		}
 	}()
-	rec, err := dexview.Serve(r.Context(), h.issuer.store, h.dex, r, l)
+	form := h.url.AbsPath("/auth", connectorID, "login")
+	rec, err := dexview.Serve(r.Context(), h.issuer.store, h.dex, r, l, func(to *url.URL) bool {
+		return r.Method == http.MethodGet && to.Host == "" && to.Path == form
+	})
 	if l.Err != nil {
 		return h.ended(r.Context(), l)
 	}
@@ -222,7 +248,9 @@ func (h *handler) serveStep(w http.ResponseWriter, r *http.Request) error {
 	if l.Answer != nil {
 		r.PostForm = l.Answer
 	}
-	rec, err := dexview.Serve(ctx, h.issuer.store, h.dex, r, l)
+	rec, err := dexview.Serve(ctx, h.issuer.store, h.dex, r, l, func(to *url.URL) bool {
+		return to.Host == "" && to.Path == h.url.AbsPath("/auth") // which is the end of what this very browser did
+	})
 	if l.Err != nil {
 		return h.ended(r.Context(), l)
 	}
@@ -230,7 +258,7 @@ func (h *handler) serveStep(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	h.bind(rec, r.WithContext(ctx), l.Mode)
-	rec.Flush(w)
+	h.deliver(w, r, rec, l.Request, l.Mode)
 	return nil
 }
 

@@ -318,28 +318,39 @@ func anotherBrowser(t *testing.T, h *env) {
 	h.redeem(victim.Get(callback.URL.String()))
 }
 
-// Where the provider's answer is taken, nothing is left but the code: a link
-// there would sign whoever opens it in as somebody else.
+// Where an application asks for the person's consent, two steps are left after the
+// provider's answer is taken: a link to one of them would sign whoever opens it in as
+// somebody else.
 func endInAnotherBrowser(t *testing.T, h *env) {
 	h.connect(nil)
 	own := optest.NewBrowser(t, func(u *url.URL) bool { return u.Query().Has("req") })
-	end := own.SignIn(h.authURL(nil), optest.Alice)
-	if !end.URL.Query().Has("req") {
-		t.Fatalf("the login has ended at %s", end.URL)
+	step := own.SignIn(h.authURL(map[string]string{"prompt": "consent"}), optest.Alice)
+	h.ofItsOwnBrowser(step.URL, "/approval")
+	own.Stop = func(u *url.URL) bool { return strings.HasSuffix(u.Path, "/auth") }
+	step = own.Submit(own.Get(step.URL.String()), map[string]string{"approval": "approve"})
+	h.ofItsOwnBrowser(step.URL, "/auth")
+	own.Stop = h.browser().Stop
+	if code := own.Get(step.URL.String()).URL.Query().Get("code"); code == "" {
+		t.Error("its own browser gets no code")
 	}
-	without := *end.URL
+}
+
+// ofItsOwnBrowser holds the address of a login's step to the browser that the login is
+// in.
+func (h *env) ofItsOwnBrowser(step *url.URL, path string) {
+	h.t.Helper()
+	if !step.Query().Has("req") || !strings.HasSuffix(step.Path, path) {
+		h.t.Fatalf("the login is at %s, not at %s", step, path)
+	}
+	without := *step
 	q := without.Query()
 	q.Set("bound", browser.CSRF("", q.Get("req"))) // which anybody can work out
 	without.RawQuery = q.Encode()
-	for name, u := range map[string]string{"the link": end.URL.String(), "without a cookie": without.String()} {
+	for name, u := range map[string]string{"the link": step.String(), "without a cookie": without.String()} {
 		thief := h.browser().Get(u)
 		if thief.Status != http.StatusBadRequest || !strings.Contains(thief.Text(), "another browser") {
-			t.Errorf("%s: %d at %s: %s", name, thief.Status, thief.URL, thief.Text())
+			h.t.Errorf("%s %s: %d at %s: %s", path, name, thief.Status, thief.URL, thief.Text())
 		}
-	}
-	own.Stop = h.browser().Stop
-	if code := own.Get(end.URL.String()).URL.Query().Get("code"); code == "" {
-		t.Error("its own browser gets no code")
 	}
 }
 

@@ -106,8 +106,11 @@ func (s *Service) Elsewhere(ctx context.Context) (string, error) {
 	return c.Issuer, err
 }
 
-func (s *Service) configuration(ctx context.Context) (c Config, err error) {
-	err = s.with.DB.View(ctx, func(tx *db.Tx) error {
+// configuration is shared, and must not be changed.
+func (s *Service) configuration(ctx context.Context) (Config, error) { return s.config.Get(ctx) }
+
+func (s *Service) loadConfig(ctx context.Context) (c Config, err error) {
+	err = s.with.DB.ViewOne(ctx, func(tx *db.Tx) error {
 		c, err = s.readConfig(ctx, tx)
 		return err
 	})

@@ -41,12 +41,17 @@ type Deps struct {
 type Service struct {
 	with     Deps
 	attempts *db.Signals
+	config   *db.Memory[Config]
 	remote   lastRemote
 	begun    begun
 }
 
 // New makes a service; call it before changes are made.
-func New(with Deps) *Service { return &Service{with: with, attempts: with.DB.Signals(attemptTopic)} }
+func New(with Deps) *Service {
+	s := &Service{with: with, attempts: with.DB.Signals(attemptTopic)}
+	s.config = db.Remember(with.DB, configTopic, s.loadConfig)
+	return s
+}
 
 // WithIDToken gives a session for an ID token of our issuer. One made for
 // pachctl begins a full session, once, while it is fresh; one made for another
@@ -88,10 +93,6 @@ func (s *Service) WithIDToken(ctx context.Context, raw string) (secret.Text, err
 		return "", fault.New(fault.Unauthenticated, "could not verify token: it has expired").
 			Next("log in again with: pachctl auth login")
 	}
-	who, err := s.byTokenSub(ctx, claims.Subject)
-	if err != nil {
-		return "", err
-	}
 	var held secret.Text
 	err = s.with.DB.Update(ctx, func(tx *db.Tx) error {
 		if own {
@@ -99,25 +100,30 @@ func (s *Service) WithIDToken(ctx context.Context, raw string) (secret.Text, err
 				return err
 			}
 		}
-		if held, err = session.Begin(ctx, tx, who, claims.GrantID, now, ttl); err != nil {
-			return err
+		held, err = session.BeginByTokenSub(ctx, tx, claims.Subject, claims.GrantID, now, ttl)
+		if err != nil {
+			return errUnknownPerson(err)
 		}
 		return grant.Continue(ctx, tx, claims.GrantID, now.Add(ttl), now)
 	})
 	return held, err
 }
 
-func (s *Service) byTokenSub(ctx context.Context, sub string) (identity.Identity, error) {
-	var who identity.Identity
-	err := s.with.DB.View(ctx, func(tx *db.Tx) (err error) {
+func (s *Service) byTokenSub(ctx context.Context, sub string) (who identity.Identity, err error) {
+	err = s.with.DB.ViewOne(ctx, func(tx *db.Tx) error {
 		who, err = identity.ByTokenSub(ctx, tx, sub)
 		return err
 	})
+	return who, errUnknownPerson(err)
+}
+
+// errUnknownPerson is what it means that nobody is found by the subject of a token.
+func errUnknownPerson(err error) error {
 	if fault.Is(err, fault.NotFound) {
-		err = fault.New(fault.Unauthenticated, "could not verify token: its person is not known here (any more)").
+		return fault.New(fault.Unauthenticated, "could not verify token: its person is not known here (any more)").
 			Next("log in again with: pachctl auth login")
 	}
-	return who, err
+	return err
 }
 
 // useOnce knows a token by what it says: the same token can be written in many

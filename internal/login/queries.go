@@ -13,6 +13,9 @@ import (
 // hash of its state.
 const attemptTopic = "login-attempt"
 
+// configTopic is what db.Watch calls a change of the configuration.
+const configTopic = "oidc-config"
+
 func insertAttempt(ctx context.Context, tx *db.Tx, a attempt, sealed []byte) error {
 	_, err := tx.Exec(ctx, `INSERT INTO login_attempts
 		(state_hash, secrets, requester, address, stage, identity_id, reason, created_at, expires_at, network)
@@ -75,8 +78,10 @@ func readOIDCConfig(ctx context.Context, tx *db.Tx) (sealed []byte, err error) {
 }
 
 func deleteOIDCConfig(ctx context.Context, tx *db.Tx) error {
-	_, err := tx.Exec(ctx, `DELETE FROM oidc_config WHERE id = $1`, configID)
-	return err
+	if _, err := tx.Exec(ctx, `DELETE FROM oidc_config WHERE id = $1`, configID); err != nil {
+		return err
+	}
+	return tx.Changed(ctx, configTopic, configID)
 }
 
 func insertOIDCConfig(ctx context.Context, tx *db.Tx, sealed []byte) error {

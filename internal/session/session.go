@@ -52,6 +52,20 @@ func Begin(ctx context.Context, tx *db.Tx, who identity.Identity, grantID string
 	if _, err := identity.Gate(ctx, tx, who.User, who.ID); err != nil {
 		return "", err
 	}
+	return begin(ctx, tx, who, grantID, now, ttl)
+}
+
+// BeginByTokenSub is Begin for whoever an ID token of our issuer speaks of. Faults:
+// Unauthenticated, NotFound.
+func BeginByTokenSub(ctx context.Context, tx *db.Tx, sub, grantID string, now time.Time, ttl time.Duration) (secret.Text, error) {
+	who, err := identity.GateByTokenSub(ctx, tx, sub)
+	if err != nil {
+		return "", err
+	}
+	return begin(ctx, tx, who, grantID, now, ttl)
+}
+
+func begin(ctx context.Context, tx *db.Tx, who identity.Identity, grantID string, now time.Time, ttl time.Duration) (secret.Text, error) {
 	raw, err := token.Issue(ctx, tx, token.Info{Subject: who.User, IdentityID: who.ID, GrantID: grantID, Created: now}, ttl)
 	if err != nil {
 		return "", err

@@ -67,9 +67,6 @@ const Unsynced = sql.LevelReadUncommitted
 // BeginTx is driver.ConnBeginTx's.
 func (c *preparedConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
 	unsynced := opts.Isolation == driver.IsolationLevel(Unsynced)
-	if unsynced {
-		opts.Isolation = driver.IsolationLevel(sql.LevelDefault)
-	}
 	if unsynced != c.unsynced {
 		pragma := "PRAGMA synchronous = FULL"
 		if unsynced {
@@ -80,7 +77,33 @@ func (c *preparedConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driv
 		}
 		c.unsynced = unsynced
 	}
-	return c.sqliteConn.BeginTx(ctx, opts)
+	begin := "BEGIN IMMEDIATE"
+	if opts.ReadOnly {
+		begin = "BEGIN"
+	}
+	if _, err := c.ExecContext(ctx, begin, nil); err != nil {
+		return nil, err
+	}
+	return transaction{c}, nil
+}
+
+// transaction begins and ends by statements that stay prepared as well.
+type transaction struct{ c *preparedConn }
+
+// Commit is driver.Tx's. One that fails may have left its transaction open, which would
+// be the next one's.
+func (t transaction) Commit() error {
+	_, err := t.c.ExecContext(context.Background(), "COMMIT", nil)
+	if err != nil {
+		_ = t.Rollback()
+	}
+	return err
+}
+
+// Rollback is driver.Tx's.
+func (t transaction) Rollback() error {
+	_, err := t.c.ExecContext(context.Background(), "ROLLBACK", nil)
+	return err
 }
 
 type statement struct {
@@ -92,6 +115,9 @@ type statement struct {
 
 // take finds or prepares a statement; false if it is in use, or there are too many.
 func (c *preparedConn) take(ctx context.Context, query string) (s *statement, free bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, false, err
+	}
 	if s = c.kept[query]; s != nil {
 		return s, !s.busy, nil
 	}
@@ -121,8 +147,14 @@ func (c *preparedConn) ExecContext(ctx context.Context, query string, args []dri
 	if !free {
 		return c.sqliteConn.ExecContext(ctx, query, args)
 	}
-	return s.ExecContext(ctx, args)
+	return s.ExecContext(begun(ctx), args)
 }
+
+// begun is the context of a statement that has begun: it does not end before the
+// statement does. For one that may the driver keeps a goroutine waiting, which costs
+// more than most statements; those of one call are short, and none is begun after its
+// context has ended.
+func begun(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }
 
 // QueryContext is driver.QueryerContext's.
 func (c *preparedConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
@@ -133,7 +165,7 @@ func (c *preparedConn) QueryContext(ctx context.Context, query string, args []dr
 	if !free {
 		return c.sqliteConn.QueryContext(ctx, query, args)
 	}
-	rows, err := s.QueryContext(ctx, args)
+	rows, err := s.QueryContext(begun(ctx), args)
 	if err != nil {
 		return nil, err
 	}

@@ -49,11 +49,12 @@ type objects struct {
 	keys   string // the id of those that it has
 }
 
+// view is for one statement.
 func (s *objects) view(ctx context.Context, f func(*db.Tx) error) error {
 	if s.tx != nil {
 		return f(s.tx)
 	}
-	return s.db.View(ctx, f)
+	return s.db.ViewOne(ctx, f)
 }
 
 func (s *objects) update(ctx context.Context, f func(*db.Tx) error) error {

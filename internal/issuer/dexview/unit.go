@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
+	"slices"
 
 	"github.com/dexidp/dex/storage"
 
@@ -23,7 +25,14 @@ type unit struct {
 
 	request *storage.AuthRequest // as Dex sees it, once it was read or made
 	made    bool                 // by this unit
-	steps   []func(ctx context.Context, tx *db.Tx) error
+	steps   []step
+}
+
+// step is a part of what is written.
+type step struct {
+	do func(ctx context.Context, tx *db.Tx) error
+	// request is what it makes or changes; ending that leaves nothing to do.
+	request string
 }
 
 type unitKey struct{}
@@ -37,14 +46,19 @@ func (v *View) WithUnit(ctx context.Context) context.Context {
 }
 
 // Serve has Dex serve a request of a login, nil if it is not known yet, and stores what
-// Dex wrote before anybody reads the response. Nothing is stored of a login that was
+// Dex wrote before anybody reads the response. Where Dex sends the browser on to the
+// login's next step, follow says whether that is served as well, in the same
+// transaction, in place of a request of its own. Nothing is stored of a login that was
 // refused.
-func Serve(ctx context.Context, v *View, h http.Handler, r *http.Request, l *loginctx.Login) (*record.Recorder, error) {
+func Serve(ctx context.Context, v *View, h http.Handler, r *http.Request, l *loginctx.Login, follow func(step *url.URL) bool) (*record.Recorder, error) {
 	ctx = v.WithUnit(ctx)
 	if l != nil {
 		ctx = loginctx.NewContext(ctx, l)
 	}
 	rec := record.Of(h, r.WithContext(ctx))
+	if to := rec.Redirect(); to != nil && (l == nil || l.Err == nil) && follow != nil && follow(to) {
+		rec = record.Of(h, record.Follow(r.WithContext(ctx), to))
+	}
 	if l != nil && l.Err != nil {
 		return rec, nil //nolint:nilerr // the login says why itself
 	}
@@ -77,7 +91,7 @@ func (u *unit) commit(ctx context.Context) error {
 	}
 	return u.view.with.DB.UpdateUnsynced(ctx, func(tx *db.Tx) error {
 		for _, step := range u.steps {
-			if err := step(ctx, tx); err != nil {
+			if err := step.do(ctx, tx); err != nil {
 				return err
 			}
 		}
@@ -85,9 +99,9 @@ func (u *unit) commit(ctx context.Context) error {
 	})
 }
 
-// later is done by commit.
-func (u *unit) later(step func(ctx context.Context, objects dexstore.Store) error) {
-	u.steps = append(u.steps, func(ctx context.Context, tx *db.Tx) error { return step(ctx, u.view.with.Objects.In(tx)) })
+// later is done by commit to an auth request.
+func (u *unit) later(id string, do func(ctx context.Context, objects dexstore.Store) error) {
+	u.steps = append(u.steps, step{func(ctx context.Context, tx *db.Tx) error { return do(ctx, u.view.with.Objects.In(tx)) }, id})
 }
 
 // has is the auth request of that id, if the unit knows it.
@@ -96,7 +110,7 @@ func (u *unit) has(id string) bool { return u != nil && u.request != nil && u.re
 func (u *unit) create(a storage.AuthRequest) {
 	u.request, u.made = &a, true
 	// What is changed before the end is changed in what is made.
-	u.later(func(ctx context.Context, objects dexstore.Store) error {
+	u.later(a.ID, func(ctx context.Context, objects dexstore.Store) error {
 		return objects.CreateAuthRequest(ctx, *u.request)
 	})
 }
@@ -126,7 +140,7 @@ func (v *View) UpdateAuthRequest(ctx context.Context, id string, update func(sto
 	}
 	u.request = &changed
 	if !u.made {
-		u.later(func(ctx context.Context, objects dexstore.Store) error {
+		u.later(id, func(ctx context.Context, objects dexstore.Store) error {
 			return objects.UpdateAuthRequest(ctx, id, update)
 		})
 	}
@@ -140,6 +154,9 @@ func (v *View) DeleteAuthRequest(ctx context.Context, id string) error {
 		return v.Storage.DeleteAuthRequest(ctx, id)
 	}
 	u.request = nil
-	u.later(func(ctx context.Context, objects dexstore.Store) error { return objects.DeleteAuthRequest(ctx, id) })
+	u.steps = slices.DeleteFunc(u.steps, func(s step) bool { return s.request == id })
+	if !u.made {
+		u.later("", func(ctx context.Context, objects dexstore.Store) error { return objects.DeleteAuthRequest(ctx, id) })
+	}
 	return nil
 }

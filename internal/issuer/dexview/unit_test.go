@@ -22,7 +22,7 @@ import (
 // serve is one request of a login, in which Dex does what f does.
 func (e env) serve(l *loginctx.Login, f func(ctx context.Context)) error {
 	r := httptest.NewRequestWithContext(e.Context(), http.MethodGet, "/", nil)
-	_, err := dexview.Serve(e.Context(), e.View, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { f(r.Context()) }), r, l)
+	_, err := dexview.Serve(e.Context(), e.View, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { f(r.Context()) }), r, l, nil)
 	return err
 }
 

@@ -24,7 +24,7 @@ func (s *Server) RedeemCode(ctx context.Context, c Client, code, redirectURI, ve
 	var g Grant
 	var who identity.Identity
 	var refresh string
-	if err := s.DB.View(ctx, func(tx *db.Tx) error { return knowsCode(ctx, tx, code) }); err != nil {
+	if err := s.DB.ViewOne(ctx, func(tx *db.Tx) error { return knowsCode(ctx, tx, code) }); err != nil {
 		return Tokens{}, unknown(err, unknownCode) // what is made up keeps no writer waiting
 	}
 	err := s.decide(ctx, func(tx *db.Tx) (err error) {

@@ -121,43 +121,68 @@ func (g *Guesses) UserCode(ctx context.Context, network string) (*Guess, error) 
 
 func (g *Guesses) begin(ctx context.Context, network string, one *Guess) (*Guess, error) {
 	now := g.with.Now()
-	var wait time.Duration
-	err := g.with.DB.Update(ctx, func(tx *db.Tx) error {
-		wait, one.Delay = 0, 0
-		untils := make([]time.Time, len(one.counters))
-		for n, c := range one.counters {
-			until, err := readUntil(ctx, tx, c.key, now)
-			if err != nil {
-				return err
-			}
-			untils[n] = until.Add(c.step())
-			over := untils[n].Sub(now) - window
-			switch {
-			case c.delays && over > 0:
-				one.Delay = min(maxDelay, (over/c.step()+1)*delayStep)
-				untils[n] = now.Add(min(untils[n].Sub(now), 2*window))
-			case over > 0:
-				wait = max(wait, over)
-			}
-		}
-		if wait > 0 {
-			return nil
-		}
-		for n, c := range one.counters {
-			if err := writeUntil(ctx, tx, c.key, untils[n]); err != nil {
-				return err
-			}
-		}
-		return nil
+	var untils map[string]time.Time
+	err := g.with.DB.UpdateCounters(ctx, func(tx *db.Tx) (err error) {
+		untils, err = count(ctx, tx, one.counters, now)
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	if wait > 0 {
-		return nil, g.with.Limits.Refuse(one.kind, network, wait, "too many wrong %s from this network", one.kind)
+	counted := len(untils) > 0
+	if !counted {
+		if untils, err = g.next(ctx, one.counters, now); err != nil {
+			return nil, err
+		}
 	}
-	g.with.Limits.Began(1)
-	return one, nil
+	var wait time.Duration
+	for _, c := range one.counters {
+		over := untils[c.key].Sub(now) - window
+		switch {
+		case over <= 0:
+		case c.delays:
+			one.Delay = min(maxDelay, (over/c.step()+1)*delayStep)
+		default:
+			wait = max(wait, over)
+		}
+	}
+	if counted && wait == 0 {
+		g.with.Limits.Began(1)
+		return one, nil
+	}
+	if counted {
+		if err := g.takeBack(ctx, one.refusing(), false); err != nil {
+			return nil, err
+		}
+	}
+	return nil, g.with.Limits.Refuse(one.kind, network, max(wait, time.Second), "too many wrong %s from this network", one.kind)
+}
+
+// next is when counters would be back at nothing after one more guess.
+func (g *Guesses) next(ctx context.Context, counters []counter, now time.Time) (untils map[string]time.Time, err error) {
+	err = g.with.DB.ViewOne(ctx, func(tx *db.Tx) error {
+		untils, err = readUntils(ctx, tx, counters, now)
+		return err
+	})
+	for _, c := range counters {
+		untils[c.key] = untils[c.key].Add(c.step())
+	}
+	return untils, err
+}
+
+func (g *Guesses) takeBack(ctx context.Context, counters []counter, forget bool) error {
+	return g.with.DB.UpdateCounters(ctx, func(tx *db.Tx) error { return takeBack(ctx, tx, counters, forget) })
+}
+
+// refusing are the counters that refuse. One that only delays keeps what was refused by
+// them in the same moment: it may be as long as it gets, and would be less than it was.
+func (g *Guess) refusing() (some []counter) {
+	for _, c := range g.counters {
+		if !c.delays {
+			some = append(some, c)
+		}
+	}
+	return some
 }
 
 type guessKey struct{}
@@ -186,18 +211,7 @@ func (g *Guess) End(ctx context.Context) {
 		return
 	}
 	ctx = context.WithoutCancel(ctx)
-	err := g.of.with.DB.Update(ctx, func(tx *db.Tx) error {
-		for n, c := range g.counters {
-			undo := takeBack(ctx, tx, c.key, c.step())
-			if g.right && n == 0 && len(g.counters) > 1 {
-				undo = forget(ctx, tx, c.key) // it is they
-			}
-			if undo != nil {
-				return undo
-			}
-		}
-		return nil
-	})
+	err := g.of.takeBack(ctx, g.counters, g.right && len(g.counters) > 1) // it is they
 	if err != nil {
 		g.of.with.Log.ErrorContext(ctx, "cannot take a guess back", "of", g.kind, "error", err)
 	}

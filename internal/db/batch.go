@@ -1,0 +1,178 @@
+package db
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+)
+
+// batchMost bounds how many changes are committed together: the first waits for the
+// others to be made.
+const batchMost = 32
+
+// batches has the writers of a database that takes one at a time stand in line, and
+// commit together (group commit): whoever has made a change leaves it to the next in
+// line to commit, and waits for that. So a wait for the disk serves all who came while
+// another was waited for, and pages that several of them change are written once. Nobody
+// waits for somebody who is not there yet.
+type batches struct {
+	begin func(ctx context.Context, opts *sql.TxOptions) (*sql.Tx, error)
+
+	mu      sync.Mutex
+	busy    bool // somebody has the turn
+	waiting []*writer
+	open    *batch // what the turn comes with
+}
+
+// writer stands in line.
+type writer struct {
+	unsynced bool
+	turn     chan struct{} // closed when it is theirs
+}
+
+// batch is a transaction of several writers, one after another.
+type batch struct {
+	tx       *sql.Tx
+	unsynced bool
+	made     int  // changes that are not undone
+	lost     error // why the database has undone all of it, if it has
+	done     chan struct{}
+	err      error // of the commit; read it after done
+}
+
+// update makes a change in a batch, and returns when that is committed.
+func (l *batches) update(ctx context.Context, unsynced bool, opts *sql.TxOptions, f func(querier) error) error {
+	if err := l.enter(ctx, unsynced); err != nil {
+		return err
+	}
+	b := l.open
+	if b == nil {
+		// The transaction outlives the context of whoever begins it.
+		t, err := l.begin(context.WithoutCancel(ctx), opts)
+		if err != nil {
+			l.leave()
+			return fmt.Errorf("begin: %w", err)
+		}
+		b = &batch{tx: t, unsynced: unsynced, done: make(chan struct{})}
+		l.open = b
+	}
+	if err := l.change(ctx, b, f); err != nil {
+		return err
+	}
+	<-b.done
+	return b.err
+}
+
+// enter waits for the turn.
+func (l *batches) enter(ctx context.Context, unsynced bool) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	if !l.busy {
+		l.busy = true
+		l.mu.Unlock()
+		return nil
+	}
+	w := &writer{unsynced, make(chan struct{})}
+	l.waiting = append(l.waiting, w)
+	l.mu.Unlock()
+	select {
+	case <-w.turn:
+		return nil
+	case <-ctx.Done():
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if n := slices.Index(l.waiting, w); n >= 0 {
+		l.waiting = slices.Delete(l.waiting, n, n+1)
+		return ctx.Err()
+	}
+	return nil // it is their turn, with what others have left to be committed
+}
+
+// leave gives the turn to the next in line.
+func (l *batches) leave() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.pass()
+}
+
+func (l *batches) pass() {
+	l.busy = len(l.waiting) > 0
+	if l.busy {
+		close(l.waiting[0].turn)
+		l.waiting = slices.Delete(l.waiting, 0, 1)
+	}
+}
+
+// change makes one change of a batch, or undoes it, and then gives the turn away.
+func (l *batches) change(ctx context.Context, b *batch, f func(querier) error) (err error) {
+	first, returned := b.made == 0, false
+	defer func() {
+		// A panic ends its own change only.
+		if err != nil || !returned {
+			b.undo(ctx, first, err)
+		} else {
+			b.made++
+		}
+		l.finish(b)
+	}()
+	ctx = context.WithoutCancel(ctx)
+	if !first {
+		if _, err := b.tx.ExecContext(ctx, "SAVEPOINT change"); err != nil {
+			returned = true
+			return err
+		}
+	}
+	err = f(b.tx)
+	if err == nil && !first {
+		_, err = b.tx.ExecContext(ctx, "RELEASE change")
+	}
+	returned = true
+	return err
+}
+
+// undo takes a change back. What the database cannot take back alone, because it has
+// undone all there was, such as when the disk is full, is lost with the others'.
+func (b *batch) undo(ctx context.Context, first bool, why error) {
+	if first {
+		return // and alone
+	}
+	for _, statement := range []string{"ROLLBACK TO change", "RELEASE change"} {
+		if _, err := b.tx.ExecContext(context.WithoutCancel(ctx), statement); err != nil {
+			b.lost = cmp.Or(b.lost, errors.Join(errBatchLost, why, err))
+		}
+	}
+}
+
+var errBatchLost = errors.New("undone with a change that was to be committed together with it")
+
+// finish commits, unless the next in line will.
+func (l *batches) finish(b *batch) {
+	l.mu.Lock()
+	if b.made > 0 && b.made < batchMost && b.lost == nil && len(l.waiting) > 0 && (!b.unsynced || l.waiting[0].unsynced) {
+		l.pass()
+		l.mu.Unlock()
+		return
+	}
+	l.mu.Unlock()
+	switch {
+	case b.lost != nil:
+		_ = b.tx.Rollback()
+		b.err = b.lost
+	case b.made == 0:
+		_ = b.tx.Rollback() // of nothing
+	default:
+		if b.err = b.tx.Commit(); b.err != nil {
+			b.err = fmt.Errorf("commit: %w", b.err)
+		}
+	}
+	l.open = nil
+	close(b.done)
+	l.leave()
+}
