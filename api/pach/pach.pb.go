@@ -4366,8 +4366,11 @@ func (*RollBackConnectorResponse) Descriptor() ([]byte, []int) {
 }
 
 type PlanConnectorRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Document      *ConnectorDocument     `protobuf:"bytes,1,opt,name=document,proto3" json:"document,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Document *ConnectorDocument     `protobuf:"bytes,1,opt,name=document,proto3" json:"document,omitempty"`
+	// In place of what the document says: what if the connector were not there? Then
+	// only warnings are answered.
+	Removed       bool `protobuf:"varint,2,opt,name=removed,proto3" json:"removed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4407,6 +4410,13 @@ func (x *PlanConnectorRequest) GetDocument() *ConnectorDocument {
 		return x.Document
 	}
 	return nil
+}
+
+func (x *PlanConnectorRequest) GetRemoved() bool {
+	if x != nil {
+		return x.Removed
+	}
+	return false
 }
 
 // PlannedSignIn is a sign-in that was, made again with the document.
@@ -7113,9 +7123,10 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\x18RollBackConnectorRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\tR\brevision\"\x1b\n" +
-	"\x19RollBackConnectorResponse\"N\n" +
+	"\x19RollBackConnectorResponse\"h\n" +
 	"\x14PlanConnectorRequest\x126\n" +
-	"\bdocument\x18\x01 \x01(\v2\x1a.pach_v1.ConnectorDocumentR\bdocument\"\x87\x03\n" +
+	"\bdocument\x18\x01 \x01(\v2\x1a.pach_v1.ConnectorDocumentR\bdocument\x12\x18\n" +
+	"\aremoved\x18\x02 \x01(\bR\aremoved\"\x87\x03\n" +
 	"\rPlannedSignIn\x128\n" +
 	"\averdict\x18\x01 \x01(\x0e2\x1e.pach_v1.PlannedSignIn.VerdictR\averdict\x12\x12\n" +
 	"\x04user\x18\x02 \x01(\tR\x04user\x12\x14\n" +

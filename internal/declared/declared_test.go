@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"pachyderm/internal/cli/idp/clientdoc"
+	"pachyderm/internal/cli/idp/oidcclient"
 	"pachyderm/internal/declared"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/secret"
@@ -23,7 +23,7 @@ func TestClient_HasTheKeysOfItsDocument(t *testing.T) {
 		}
 		return all
 	}
-	theirs, ours := keys(clientdoc.Document{}), keys(declared.Client{})
+	theirs, ours := keys(oidcclient.Document{}), keys(declared.Client{})
 	for key := range theirs {
 		if !ours[key] {
 			t.Errorf("%s cannot be declared", key)

@@ -66,7 +66,7 @@ func (o *approveConnectorOptions) look(ctx context.Context, k *kit.Kit, c *kit.C
 		return nil
 	}
 	d := docOf(r.GetConnector())
-	if err := printYAML(k, "", d, shownConnector{Config: d.Config, ID: d.ID, Name: d.Name, Type: d.Type, Version: d.Version}); err != nil {
+	if err := k.PrintYAML("", d, shownConnector{Config: d.Config, ID: d.ID, Name: d.Name, Type: d.Type, Version: d.Version}); err != nil {
 		return err
 	}
 	return k.Confirm(ctx, "Whoever this says people are, they will be here. Approve it? yN")

@@ -42,7 +42,7 @@ func (o *testedOptions) read(c *cobra.Command, k *kit.Kit, args []string) (err e
 	if o.tested.Connector, err = connectorOf(o.document); err != nil {
 		return err
 	}
-	return takeID(c, "connector", &o.tested.Connector.Id, args)
+	return kit.TakeID(c, "connector", &o.tested.Connector.Id, args)
 }
 
 func checkConnector(k *kit.Kit) *cobra.Command {

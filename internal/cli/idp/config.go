@@ -30,7 +30,7 @@ func setConfig(k *kit.Kit) *cobra.Command {
 		Example: "  pachctl idp set-config --config identity.yaml",
 		RunE:    func(c *cobra.Command, _ []string) error { return o.run(c.Context(), k) },
 	}
-	documentFlag(c, &o.file)
+	kit.DocumentFlag(c, &o.file)
 	return c
 }
 
@@ -73,6 +73,6 @@ func (o getConfigOptions) run(ctx context.Context, k *kit.Kit) error {
 		doc := identityConfig{
 			Issuer: config.GetIssuer(), IDTokenExpiry: config.GetIdTokenExpiry(), RotationTokenExpiry: config.GetRotationTokenExpiry(),
 		}
-		return printYAML(k, o.out, doc, doc)
+		return k.PrintYAML(o.out, doc, doc)
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"pachyderm/api/identity"
@@ -83,17 +84,21 @@ const connectorHelp = `The document is YAML or JSON with the keys
 
 pachctl idp new-connector writes one for many providers.`
 
-type createConnectorOptions struct{ file string }
+type createConnectorOptions struct {
+	file  string
+	draft bool
+}
 
 func createConnector(k *kit.Kit) *cobra.Command {
 	var o createConnectorOptions
 	c := &cobra.Command{
 		Use: "create-connector", Short: "Connect an identity provider", Args: kit.Exactly(0),
 		Long:    "Connect an identity provider. pachd tries it before it keeps it.\n\n" + connectorHelp,
-		Example: "  pachctl idp create-connector --config auth0.yaml",
+		Example: "  pachctl idp create-connector --config auth0.yaml\n  pachctl idp create-connector --draft --config auth0.yaml",
 		RunE:    func(c *cobra.Command, _ []string) error { return o.run(c.Context(), k) },
 	}
-	documentFlag(c, &o.file)
+	kit.DocumentFlag(c, &o.file)
+	c.Flags().BoolVar(&o.draft, "draft", false, "keep it as a draft, that nobody signs in with before \"pachctl idp enable\"")
 	return c
 }
 
@@ -107,7 +112,12 @@ func (o createConnectorOptions) run(ctx context.Context, k *kit.Kit) error {
 		return err
 	}
 	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
-		if _, err := c.Identity.CreateIDPConnector(ctx, &identity.CreateIDPConnectorRequest{Connector: connector}); err != nil {
+		if o.draft {
+			_, err = c.Pach.ApplyConnector(ctx, &pach.ApplyConnectorRequest{Connector: connector, Draft: true})
+		} else {
+			_, err = c.Identity.CreateIDPConnector(ctx, &identity.CreateIDPConnectorRequest{Connector: connector})
+		}
+		if err != nil {
 			return d.Explain(err)
 		}
 		noteApproval(ctx, k, c, connector.GetId())
@@ -118,6 +128,7 @@ func (o createConnectorOptions) run(ctx context.Context, k *kit.Kit) error {
 type updateConnectorOptions struct {
 	file      string
 	version   int64
+	within    time.Duration
 	document  kit.Document // none if only the version changes
 	connector *identity.IDPConnector
 }
@@ -140,8 +151,10 @@ changes.
 			return o.run(c.Context(), k)
 		},
 	}
-	documentFlag(c, &o.file)
+	kit.DocumentFlag(c, &o.file)
 	c.Flags().Int64Var(&o.version, "version", 0, "version that the connector gets")
+	c.Flags().DurationVar(&o.within, "confirm-within", 0,
+		"undo the change after this time, such as 10m, unless \"pachctl idp confirm\" comes before")
 	return c
 }
 
@@ -159,7 +172,7 @@ func (o *updateConnectorOptions) read(c *cobra.Command, k *kit.Kit, args []strin
 	case !c.Flags().Changed("version"):
 		return kit.Usagef(c, "nothing to change: add --config FILE or --version N")
 	}
-	if err := takeID(c, "connector", &o.connector.Id, args); err != nil {
+	if err := kit.TakeID(c, "connector", &o.connector.Id, args); err != nil {
 		return err
 	}
 	if c.Flags().Changed("version") {
@@ -176,12 +189,25 @@ func (o *updateConnectorOptions) read(c *cobra.Command, k *kit.Kit, args []strin
 
 func (o updateConnectorOptions) run(ctx context.Context, k *kit.Kit) error {
 	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
-		if _, err := c.Identity.UpdateIDPConnector(ctx, &identity.UpdateIDPConnectorRequest{Connector: o.connector}); err != nil {
+		if err := o.send(ctx, k, c); err != nil {
 			return o.document.Explain(err)
 		}
 		noteApproval(ctx, k, c, o.connector.GetId())
 		return nil
 	})
+}
+
+func (o updateConnectorOptions) send(ctx context.Context, k *kit.Kit, c *kit.Conn) error {
+	if o.within == 0 {
+		_, err := c.Identity.UpdateIDPConnector(ctx, &identity.UpdateIDPConnectorRequest{Connector: o.connector})
+		return err
+	}
+	r, err := c.Pach.ApplyConnector(ctx, &pach.ApplyConnectorRequest{Connector: o.connector, ConfirmWithin: durationpb.New(o.within)})
+	if err == nil && r.GetUndoAt() != nil {
+		k.Notef("connector %s goes back to what it was at %s, unless you run: pachctl idp confirm %s\n",
+			o.connector.GetId(), kit.FormatTime(r.GetUndoAt()), o.connector.GetId())
+	}
+	return err
 }
 
 // shownConnector is upstream's form of a connector, which create-connector and
@@ -223,7 +249,7 @@ func (o idOptions) runGetConnector(ctx context.Context, k *kit.Kit) error {
 			k.Notef("connector %s is %s", o.id, strings.TrimLeft(managed(states[o.id]), " "))
 		}
 		d := docOf(r.GetConnector())
-		return printYAML(k, o.out, d, shownConnector{Config: d.Config, ID: d.ID, Name: d.Name, Type: d.Type, Version: d.Version})
+		return k.PrintYAML(o.out, d, shownConnector{Config: d.Config, ID: d.ID, Name: d.Name, Type: d.Type, Version: d.Version})
 	})
 }
 
@@ -237,6 +263,8 @@ type listedConnector struct {
 	Approval  string     `json:"approval,omitempty"`
 	Revision  string     `json:"revision,omitempty"`
 	Managed   bool       `json:"managed,omitempty"`
+	Life      string     `json:"life,omitempty"`
+	UndoAt    *time.Time `json:"undo_at,omitempty"`
 }
 
 func listed(d connectorDoc, s *pach.ConnectorState) listedConnector {
@@ -246,6 +274,7 @@ func listed(d connectorDoc, s *pach.ConnectorState) listedConnector {
 	return listedConnector{
 		d, strings.ToLower(s.GetState().String()), kit.TimeOrNil(s.GetSince()), s.GetError(), kit.TimeOrNil(s.GetLastGood()),
 		strings.ToLower(s.GetApproval().String()), s.GetRevision(), s.GetManaged(),
+		strings.ToLower(s.GetLife().String()), kit.TimeOrNil(s.GetUndoAt()),
 	}
 }
 
@@ -272,6 +301,19 @@ func noteApproval(ctx context.Context, k *kit.Kit, c *kit.Conn, id string) {
 			k.Notef("connector %s %s", id, strings.TrimLeft(text, " "))
 		}
 	}
+}
+
+// lifeLine stands below a connector that is not active, or goes back by itself.
+func lifeLine(s *pach.ConnectorState) string {
+	line := map[pach.ConnectorState_Life]string{
+		pach.ConnectorState_DRAFT:    "    draft: nobody signs in with it yet; try it with: pachctl idp test-connector " + s.GetId() + "\n",
+		pach.ConnectorState_VERIFIED: "    draft, tried: let people sign in with it with: pachctl idp enable " + s.GetId() + "\n",
+		pach.ConnectorState_DISABLED: "    disabled: nobody signs in with it\n",
+	}[s.GetLife()]
+	if s.GetUndoAt() != nil {
+		line += "    goes back to what it was at " + kit.FormatTime(s.GetUndoAt()) + "; keep it with: pachctl idp confirm " + s.GetId() + "\n"
+	}
+	return line
 }
 
 // managed stands below a connector that is declared.
@@ -344,24 +386,45 @@ func (o listConnectorOptions) run(ctx context.Context, k *kit.Kit) error {
 		}
 		return k.PrintResult(o.out, docs, func() {
 			for _, d := range docs {
-				k.Printf("%s - %s (%s)\n%s%s%s", d.ID, d.Name, d.Type, health(states[d.ID]), approval(states[d.ID]), managed(states[d.ID]))
+				s := states[d.ID]
+				k.Printf("%s - %s (%s)\n%s%s%s%s", d.ID, d.Name, d.Type, lifeLine(s), health(s), approval(s), managed(s))
 			}
 		})
 	})
 }
 
-func deleteConnector(k *kit.Kit) *cobra.Command {
-	return &cobra.Command{
-		Use: "delete-connector ID", Short: "Disconnect an identity provider", Args: kit.Exactly(1),
-		Example: "  pachctl idp delete-connector auth0",
-		RunE: func(c *cobra.Command, args []string) error {
-			return idOptions{id: args[0]}.runDeleteConnector(c.Context(), k)
-		},
-	}
+type deleteConnectorOptions struct {
+	id    string
+	force bool
 }
 
-func (o idOptions) runDeleteConnector(ctx context.Context, k *kit.Kit) error {
+func deleteConnector(k *kit.Kit) *cobra.Command {
+	var o deleteConnectorOptions
+	c := &cobra.Command{
+		Use: "delete-connector ID", Short: "Disconnect an identity provider", Args: kit.Exactly(1),
+		Long: `Disconnect an identity provider for good. The sessions of people who signed in through
+it end, and the roles of its groups go. "pachctl idp disable" only keeps people out.`,
+		Example: "  pachctl idp delete-connector auth0",
+		RunE: func(c *cobra.Command, args []string) error {
+			o.id = args[0]
+			return o.run(c.Context(), k)
+		},
+	}
+	c.Flags().BoolVar(&o.force, "force", false, "even if nobody who administers the cluster could sign in any more")
+	return c
+}
+
+func (o deleteConnectorOptions) run(ctx context.Context, k *kit.Kit) error {
 	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
+		if !o.force {
+			r, err := c.Pach.PlanConnector(ctx, &pach.PlanConnectorRequest{Document: &pach.ConnectorDocument{Id: o.id}, Removed: true})
+			if err != nil && status.Code(err) != codes.Unimplemented {
+				return err
+			}
+			if len(r.GetWarnings()) > 0 {
+				return fault.New(fault.Precondition, "%s", r.GetWarnings()[0])
+			}
+		}
 		_, err := c.Identity.DeleteIDPConnector(ctx, &identity.DeleteIDPConnectorRequest{Id: o.id})
 		return err
 	})

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -78,3 +80,30 @@ func (d Document) Explain(err error) error {
 
 // line is where a field such as config.rootCAs[1] stands, or 0.
 func (d Document) line(field string) int { return strict.LineOf(d.Data, field) }
+
+// DocumentFlag adds --config to a command that needs a document.
+func DocumentFlag(c *cobra.Command, file *string) {
+	c.Flags().StringVar(file, "config", "-", "file with the document; - is standard input")
+}
+
+// TakeID takes the id from the arguments if the document has none.
+func TakeID(c *cobra.Command, noun string, id *string, args []string) error {
+	switch {
+	case len(args) == 0, *id == args[0]:
+	case *id == "":
+		*id = args[0]
+	default:
+		return Usagef(c, "the document is for %s %q and the command for %q: use one of them", noun, *id, args[0])
+	}
+	return nil
+}
+
+// PrintYAML prints v for scripts, and as upstream does for people: with the
+// names that its yaml tags have, and a blank line behind it.
+func (k *Kit) PrintYAML(out string, v, forPeople any) error {
+	text, err := yaml.Marshal(forPeople)
+	if err != nil {
+		return err
+	}
+	return k.PrintResult(out, v, func() { k.Printf("%s\n", text) })
+}

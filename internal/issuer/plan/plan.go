@@ -98,8 +98,8 @@ func (p *Planner) Plan(ctx context.Context, by registry.Author, roles *access.In
 // what it is asked.
 func mapping() []string {
 	return []string{
-		"name", "config.clientSecret", "config.bindPW", "config.claimMapping", "config.userIDKey", "config.userNameKey", "config.overrideClaimMapping",
-		"config.insecureSkipEmailVerified", "config.insecureEnableGroups", "config.allowedGroups", "config.claimMutations",
+		"name", "config.clientSecret", "config.bindPW", "config.claimMapping", "config.userIDKey", "config.userNameKey",
+		"config.overrideClaimMapping", "config.insecureSkipEmailVerified", "config.insecureEnableGroups", "config.allowedGroups", "config.claimMutations",
 		"config.usernameAttr", "config.nameAttr", "config.emailAttr", "config.groupsAttr", "config.groupsDelim", "config.filterGroups",
 	}
 }
@@ -145,7 +145,8 @@ func (p replay) all(ctx context.Context, roles *access.Index, out *Plan) error {
 			return err
 		}
 		if t.Private && !p.mayGrant {
-			s = SignIn{Verdict: s.Verdict, User: s.User, Trace: s.Trace, Why: "the provider is in a private network: ask a clusterAdmin to make this plan"}
+			s = SignIn{Verdict: s.Verdict, User: s.User, Trace: s.Trace}
+			s.Why = "the provider is in a private network: ask a clusterAdmin to make this plan"
 		}
 		out.SignIns = append(out.SignIns, s)
 	}
@@ -295,7 +296,7 @@ func rolesOf(ctx context.Context, tx *db.Tx, groups []string) (all []string, err
 		}
 		for resource, names := range roles {
 			for _, name := range names {
-				all = append(all, name+" on "+resource.String())
+				all = append(all, strings.TrimSpace(name+" on "+strings.ToLower(resource.Type.String())+" "+resource.Name))
 			}
 		}
 	}

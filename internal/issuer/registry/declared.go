@@ -52,7 +52,8 @@ func (g *Registry) StoredManaged(ctx context.Context, id string) (exists, isMana
 }
 
 func (r Row) is(c Connector) bool {
-	return r.Type == c.Type && r.Name == c.Name && connector.Equal(r.Config, c.Config) && r.Approval == Approved && r.State == Active && r.undo == ""
+	return r.Type == c.Type && r.Name == c.Name && connector.Equal(r.Config, c.Config) &&
+		r.Approval == Approved && r.State == Active && r.undo == ""
 }
 
 // DeclareConnector makes a connector all that the configuration says, and nothing

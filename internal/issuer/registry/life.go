@@ -138,7 +138,8 @@ func (g *Registry) backTo(ctx context.Context, by Author, now Row, revision, not
 			continue
 		}
 		if p.Type != now.Type {
-			return fault.New(fault.Precondition, "revision %s of connector %s is of type %s, and it is of type %s now", revision, now.ID, p.Type, now.Type).
+			return fault.New(fault.Precondition, "at revision %s connector %s was of type %s, and it is of type %s now",
+				revision, now.ID, p.Type, now.Type).
 				Next("delete it and create another")
 		}
 		next := now.settled()
@@ -206,7 +207,8 @@ func (g *Registry) SetState(ctx context.Context, by Author, id string, to State,
 			Next("do so with: pachctl idp test-connector %s, or enable it all the same with --force", id)
 	}
 	if to == Active && r.approved != "" && !by.MayGrant { // what it says of people counts at once
-		return fault.New(fault.Denied, "connector %s was approved, and only somebody who may grant roles on the cluster lets people sign in with it", id).
+		return fault.New(fault.Denied,
+			"connector %s was approved, and only somebody who may grant roles on the cluster lets people sign in with it", id).
 			Next("ask a clusterAdmin")
 	}
 	next := r

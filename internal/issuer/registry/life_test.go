@@ -40,6 +40,7 @@ func TestState_DraftBecomesActiveOnceItIsVerified(t *testing.T) {
 	each(t, func(t *testing.T, o *office) {
 		draft := o.document("draft")
 		draft.Config["issuer"] = "https://not-there.example.com" // of which nobody is asked
+		draft.Config["clientSecret"] = "another-secret"
 		o.must(o.CreateDraft(t.Context(), registry.Operator(), draft))
 		if o.serves("draft") {
 			t.Error("people sign in with a draft")

@@ -130,7 +130,8 @@ func (g *Registry) ReadRevision(ctx context.Context, id, revision string) (Row, 
 // reports whether the connector has been approved. Fault: Denied.
 func CheckConnected(ctx context.Context, tx *db.Tx, id, instance string) (approved bool, err error) {
 	revision, state := "", Active
-	err = tx.Row(ctx, []any{&revision, &state}, `SELECT approved_revision, state FROM connectors WHERE id = $1 AND instance = $2`, id, instance)
+	err = tx.Row(ctx, []any{&revision, &state},
+		`SELECT approved_revision, state FROM connectors WHERE id = $1 AND instance = $2`, id, instance)
 	if fault.Is(err, fault.NotFound) || err == nil && state != Active {
 		err = fault.New(fault.Denied, "the identity provider %q was removed while you signed in", id).
 			Next("start again and choose another")

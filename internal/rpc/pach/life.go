@@ -83,7 +83,8 @@ func (s *server) SetConnectorEnabled(ctx context.Context, req *pb.SetConnectorEn
 }
 
 // ListConnectorRevisions shows what a connector was.
-func (s *server) ListConnectorRevisions(ctx context.Context, req *pb.ListConnectorRevisionsRequest) (*pb.ListConnectorRevisionsResponse, error) {
+func (s *server) ListConnectorRevisions(ctx context.Context, req *pb.ListConnectorRevisionsRequest,
+) (*pb.ListConnectorRevisionsResponse, error) {
 	all, err := s.issuer.Registry.History(ctx, req.GetId())
 	out := &pb.ListConnectorRevisionsResponse{}
 	for _, p := range all {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	pb "pachyderm/api/pach"
+	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/plan"
 	"pachyderm/internal/rpc/identity"
 	"pachyderm/internal/session"
@@ -15,11 +16,23 @@ func (s *server) PlanConnector(ctx context.Context, req *pb.PlanConnectorRequest
 	if err != nil {
 		return nil, err
 	}
+	if req.GetRemoved() {
+		return s.planRemoval(ctx, c.ID)
+	}
 	p, err := s.issuer.Planner.Plan(ctx, identity.Author(ctx), session.FromContext(ctx).Roles, c)
 	if err != nil {
 		return nil, err
 	}
 	return planToProto(p), nil
+}
+
+func (s *server) planRemoval(ctx context.Context, id string) (*pb.PlanConnectorResponse, error) {
+	out := &pb.PlanConnectorResponse{}
+	err := s.keepAWayIn(ctx, id, false)
+	if fault.Is(err, fault.Precondition) {
+		out.Warnings, err = []string{fault.Message(err)}, nil
+	}
+	return out, err
 }
 
 func planToProto(p plan.Plan) *pb.PlanConnectorResponse {

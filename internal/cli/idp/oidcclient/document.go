@@ -1,4 +1,4 @@
-package clientdoc
+package oidcclient
 
 import (
 	"pachyderm/api/identity"

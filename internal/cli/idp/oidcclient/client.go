@@ -1,4 +1,4 @@
-package idp
+package oidcclient
 
 import (
 	"context"
@@ -10,9 +10,20 @@ import (
 	"pachyderm/api/identity"
 	"pachyderm/api/pach"
 	"pachyderm/client"
-	"pachyderm/internal/cli/idp/clientdoc"
 	"pachyderm/internal/cli/kit"
 )
+
+// enterprise is where identities are managed: at the enterprise context, if
+// there is one.
+const enterprise = true
+
+// Commands are those of this package.
+func Commands(k *kit.Kit) []*cobra.Command {
+	return []*cobra.Command{createClient(k), updateClient(k), getClient(k), listClient(k), deleteClient(k)}
+}
+
+// idOptions are those of a command about one client.
+type idOptions struct{ id, out string }
 
 type createClientOptions struct {
 	file string
@@ -23,11 +34,11 @@ func createClient(k *kit.Kit) *cobra.Command {
 	var o createClientOptions
 	c := &cobra.Command{
 		Use: "create-client", Short: "Register an application as OIDC client", Args: kit.Exactly(0),
-		Long:    "Register an application that signs people in through Pachyderm. Its secret is\nshown this once.\n\n" + clientdoc.Help,
+		Long:    "Register an application that signs people in through Pachyderm. Its secret is\nshown this once.\n\n" + Help,
 		Example: "  pachctl idp create-client --config dashboard.yaml",
 		RunE:    func(c *cobra.Command, _ []string) error { return o.run(c.Context(), k) },
 	}
-	documentFlag(c, &o.file)
+	kit.DocumentFlag(c, &o.file)
 	kit.OutputFlag(c, &o.out)
 	return c
 }
@@ -37,7 +48,7 @@ func (o createClientOptions) run(ctx context.Context, k *kit.Kit) error {
 	if err != nil {
 		return err
 	}
-	doc, err := clientdoc.Read(d)
+	doc, err := Read(d)
 	if err != nil {
 		return err
 	}
@@ -90,7 +101,7 @@ secret is generated and shown this once; the old one ends, as it does when the
 document sets one. With --pkce=optional the client may sign people in without
 PKCE (RFC 7636). With an ID and flags alone only what they say changes.
 
-` + clientdoc.Help,
+` + Help,
 		Example: "  pachctl idp update-client --config dashboard.yaml\n  pachctl idp update-client dashboard --new-secret\n" +
 			"  pachctl idp update-client dashboard --pkce=optional",
 		RunE: func(c *cobra.Command, args []string) error {
@@ -100,7 +111,7 @@ PKCE (RFC 7636). With an ID and flags alone only what they say changes.
 			return o.run(c.Context(), k)
 		},
 	}
-	documentFlag(c, &o.file)
+	kit.DocumentFlag(c, &o.file)
 	c.Flags().BoolVar(&o.request.NewSecret, "new-secret", false, "generate a new secret and show it")
 	c.Flags().StringVar(&o.pkce, "pkce", "", "whether the client must use PKCE: required or optional")
 	kit.OutputFlag(c, &o.out)
@@ -114,7 +125,7 @@ func (o *updateClientOptions) read(c *cobra.Command, k *kit.Kit, args []string) 
 		if o.document, err = k.ReadDocument(o.file); err != nil {
 			return err
 		}
-		doc, err := clientdoc.Read(o.document)
+		doc, err := Read(o.document)
 		if err != nil {
 			return err
 		}
@@ -124,14 +135,14 @@ func (o *updateClientOptions) read(c *cobra.Command, k *kit.Kit, args []string) 
 		return kit.Usagef(c, "nothing to change: add --config FILE or --new-secret or --pkce")
 	}
 	if o.pkce != "" {
-		if o.request.Pkce, err = clientdoc.ParsePKCE(o.pkce); err != nil || o.request.GetPkce() == pach.PKCE_PKCE_UNTIL_USED {
+		if o.request.Pkce, err = ParsePKCE(o.pkce); err != nil || o.request.GetPkce() == pach.PKCE_PKCE_UNTIL_USED {
 			return kit.Usagef(c, "--pkce is %q: choose required or optional", o.pkce)
 		}
 	}
 	if o.secret != "" && o.request.NewSecret {
 		return kit.Usagef(c, "the document sets a secret and --new-secret generates another: choose one")
 	}
-	return takeID(c, "client", &o.request.Id, args)
+	return kit.TakeID(c, "client", &o.request.Id, args)
 }
 
 func (o *updateClientOptions) run(ctx context.Context, k *kit.Kit) error {
@@ -176,15 +187,15 @@ func (o idOptions) runGetClient(ctx context.Context, k *kit.Kit) error {
 		if r.GetManaged() {
 			k.Notef("client %s is managed by pachd's configuration\n", o.id)
 		}
-		doc := clientdoc.Of(r)
-		return printYAML(k, o.out, doc, doc)
+		doc := Of(r)
+		return k.PrintYAML(o.out, doc, doc)
 	})
 }
 
 // listedClient is a client, and whether pachd's configuration declares it.
 type listedClient struct {
-	clientdoc.Document `yaml:",inline"`
-	Managed            bool `json:"managed,omitempty" yaml:"managed,omitempty"`
+	Document `yaml:",inline"`
+	Managed  bool `json:"managed,omitempty" yaml:"managed,omitempty"`
 }
 
 type listClientOptions struct{ out string }
@@ -210,7 +221,7 @@ func (o listClientOptions) run(ctx context.Context, k *kit.Kit) error {
 		}
 		docs := []listedClient{}
 		for _, oidc := range all {
-			docs = append(docs, listedClient{clientdoc.Of(oidc), oidc.GetManaged()})
+			docs = append(docs, listedClient{Of(oidc), oidc.GetManaged()})
 		}
 		return k.PrintResult(o.out, docs, func() {
 			for _, d := range docs {

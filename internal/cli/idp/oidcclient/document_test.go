@@ -1,4 +1,4 @@
-package clientdoc_test
+package oidcclient_test
 
 import (
 	"reflect"
@@ -10,7 +10,7 @@ import (
 
 	"pachyderm/api/identity"
 	"pachyderm/api/pach"
-	"pachyderm/internal/cli/idp/clientdoc"
+	"pachyderm/internal/cli/idp/oidcclient"
 	"pachyderm/internal/cli/kit"
 )
 
@@ -26,9 +26,9 @@ post_logout_redirect_uris: [https://app.example.com/bye]
 backchannel_logout_uri: https://app.example.com/out
 `
 
-func read(t *testing.T, text string) clientdoc.Document {
+func read(t *testing.T, text string) oidcclient.Document {
 	t.Helper()
-	d, err := clientdoc.Read(kit.Document{Name: "app.yaml", Data: []byte(text)})
+	d, err := oidcclient.Read(kit.Document{Name: "app.yaml", Data: []byte(text)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,9 +37,9 @@ func read(t *testing.T, text string) clientdoc.Document {
 
 func TestDocument_EveryKeyReachesPachd(t *testing.T) {
 	d := read(t, whole)
-	for _, f := range reflect.VisibleFields(reflect.TypeFor[clientdoc.Document]()) {
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[oidcclient.Document]()) {
 		key, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
-		if reflect.ValueOf(d).FieldByIndex(f.Index).IsZero() || !strings.Contains(clientdoc.Help, "\n  "+key) {
+		if reflect.ValueOf(d).FieldByIndex(f.Index).IsZero() || !strings.Contains(oidcclient.Help, "\n  "+key) {
 			t.Errorf("%s is not read, or not explained", key)
 		}
 	}
