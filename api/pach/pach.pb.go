@@ -350,7 +350,7 @@ func (x PlannedSignIn_Verdict) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use PlannedSignIn_Verdict.Descriptor instead.
 func (PlannedSignIn_Verdict) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{67, 0}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{68, 0}
 }
 
 type CheckStep_Status int32
@@ -406,7 +406,7 @@ func (x CheckStep_Status) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use CheckStep_Status.Descriptor instead.
 func (CheckStep_Status) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{74, 0}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{75, 0}
 }
 
 type SignInTrace_Result int32
@@ -468,7 +468,7 @@ func (x SignInTrace_Result) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SignInTrace_Result.Descriptor instead.
 func (SignInTrace_Result) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{84, 0}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{85, 0}
 }
 
 type GetSignInRequest struct {
@@ -3692,7 +3692,9 @@ type ConnectorState struct {
 	Revision string              `protobuf:"bytes,8,opt,name=revision,proto3" json:"revision,omitempty"`
 	Life     ConnectorState_Life `protobuf:"varint,10,opt,name=life,proto3,enum=pach_v1.ConnectorState_Life" json:"life,omitempty"`
 	// When it goes back to what it was before, unless somebody confirms it.
-	UndoAt        *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=undo_at,json=undoAt,proto3" json:"undo_at,omitempty"`
+	UndoAt *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=undo_at,json=undoAt,proto3" json:"undo_at,omitempty"`
+	// What ends that it cannot work without, as far as this pachd knows.
+	Expiries      []*Expiry `protobuf:"bytes,12,rep,name=expiries,proto3" json:"expiries,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3804,6 +3806,66 @@ func (x *ConnectorState) GetUndoAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *ConnectorState) GetExpiries() []*Expiry {
+	if x != nil {
+		return x.Expiries
+	}
+	return nil
+}
+
+type Expiry struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Such as "client secret" or "certificate of idp.example.com".
+	What          string                 `protobuf:"bytes,1,opt,name=what,proto3" json:"what,omitempty"`
+	Ends          *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=ends,proto3" json:"ends,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Expiry) Reset() {
+	*x = Expiry{}
+	mi := &file_api_pach_pach_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Expiry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Expiry) ProtoMessage() {}
+
+func (x *Expiry) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Expiry.ProtoReflect.Descriptor instead.
+func (*Expiry) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{55}
+}
+
+func (x *Expiry) GetWhat() string {
+	if x != nil {
+		return x.What
+	}
+	return ""
+}
+
+func (x *Expiry) GetEnds() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Ends
+	}
+	return nil
+}
+
 // ApplyConnectorRequest creates a connector or, if there is one of its id, updates
 // it, as identity_v2 does.
 type ApplyConnectorRequest struct {
@@ -3821,7 +3883,7 @@ type ApplyConnectorRequest struct {
 
 func (x *ApplyConnectorRequest) Reset() {
 	*x = ApplyConnectorRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[55]
+	mi := &file_api_pach_pach_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3833,7 +3895,7 @@ func (x *ApplyConnectorRequest) String() string {
 func (*ApplyConnectorRequest) ProtoMessage() {}
 
 func (x *ApplyConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[55]
+	mi := &file_api_pach_pach_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3846,7 +3908,7 @@ func (x *ApplyConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyConnectorRequest.ProtoReflect.Descriptor instead.
 func (*ApplyConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{55}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ApplyConnectorRequest) GetConnector() *identity.IDPConnector {
@@ -3880,7 +3942,7 @@ type ApplyConnectorResponse struct {
 
 func (x *ApplyConnectorResponse) Reset() {
 	*x = ApplyConnectorResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[56]
+	mi := &file_api_pach_pach_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3892,7 +3954,7 @@ func (x *ApplyConnectorResponse) String() string {
 func (*ApplyConnectorResponse) ProtoMessage() {}
 
 func (x *ApplyConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[56]
+	mi := &file_api_pach_pach_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3905,7 +3967,7 @@ func (x *ApplyConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyConnectorResponse.ProtoReflect.Descriptor instead.
 func (*ApplyConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{56}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *ApplyConnectorResponse) GetUndoAt() *timestamppb.Timestamp {
@@ -3924,7 +3986,7 @@ type ConfirmConnectorRequest struct {
 
 func (x *ConfirmConnectorRequest) Reset() {
 	*x = ConfirmConnectorRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[57]
+	mi := &file_api_pach_pach_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3936,7 +3998,7 @@ func (x *ConfirmConnectorRequest) String() string {
 func (*ConfirmConnectorRequest) ProtoMessage() {}
 
 func (x *ConfirmConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[57]
+	mi := &file_api_pach_pach_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3949,7 +4011,7 @@ func (x *ConfirmConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfirmConnectorRequest.ProtoReflect.Descriptor instead.
 func (*ConfirmConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{57}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *ConfirmConnectorRequest) GetId() string {
@@ -3967,7 +4029,7 @@ type ConfirmConnectorResponse struct {
 
 func (x *ConfirmConnectorResponse) Reset() {
 	*x = ConfirmConnectorResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[58]
+	mi := &file_api_pach_pach_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3979,7 +4041,7 @@ func (x *ConfirmConnectorResponse) String() string {
 func (*ConfirmConnectorResponse) ProtoMessage() {}
 
 func (x *ConfirmConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[58]
+	mi := &file_api_pach_pach_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3992,7 +4054,7 @@ func (x *ConfirmConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfirmConnectorResponse.ProtoReflect.Descriptor instead.
 func (*ConfirmConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{58}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{59}
 }
 
 type SetConnectorEnabledRequest struct {
@@ -4008,7 +4070,7 @@ type SetConnectorEnabledRequest struct {
 
 func (x *SetConnectorEnabledRequest) Reset() {
 	*x = SetConnectorEnabledRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[59]
+	mi := &file_api_pach_pach_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4020,7 +4082,7 @@ func (x *SetConnectorEnabledRequest) String() string {
 func (*SetConnectorEnabledRequest) ProtoMessage() {}
 
 func (x *SetConnectorEnabledRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[59]
+	mi := &file_api_pach_pach_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4033,7 +4095,7 @@ func (x *SetConnectorEnabledRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetConnectorEnabledRequest.ProtoReflect.Descriptor instead.
 func (*SetConnectorEnabledRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{59}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *SetConnectorEnabledRequest) GetId() string {
@@ -4065,7 +4127,7 @@ type SetConnectorEnabledResponse struct {
 
 func (x *SetConnectorEnabledResponse) Reset() {
 	*x = SetConnectorEnabledResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[60]
+	mi := &file_api_pach_pach_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4077,7 +4139,7 @@ func (x *SetConnectorEnabledResponse) String() string {
 func (*SetConnectorEnabledResponse) ProtoMessage() {}
 
 func (x *SetConnectorEnabledResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[60]
+	mi := &file_api_pach_pach_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4090,7 +4152,7 @@ func (x *SetConnectorEnabledResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetConnectorEnabledResponse.ProtoReflect.Descriptor instead.
 func (*SetConnectorEnabledResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{60}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{61}
 }
 
 type ListConnectorRevisionsRequest struct {
@@ -4102,7 +4164,7 @@ type ListConnectorRevisionsRequest struct {
 
 func (x *ListConnectorRevisionsRequest) Reset() {
 	*x = ListConnectorRevisionsRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[61]
+	mi := &file_api_pach_pach_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4114,7 +4176,7 @@ func (x *ListConnectorRevisionsRequest) String() string {
 func (*ListConnectorRevisionsRequest) ProtoMessage() {}
 
 func (x *ListConnectorRevisionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[61]
+	mi := &file_api_pach_pach_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4127,7 +4189,7 @@ func (x *ListConnectorRevisionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConnectorRevisionsRequest.ProtoReflect.Descriptor instead.
 func (*ListConnectorRevisionsRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{61}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *ListConnectorRevisionsRequest) GetId() string {
@@ -4155,7 +4217,7 @@ type ConnectorRevision struct {
 
 func (x *ConnectorRevision) Reset() {
 	*x = ConnectorRevision{}
-	mi := &file_api_pach_pach_proto_msgTypes[62]
+	mi := &file_api_pach_pach_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4167,7 +4229,7 @@ func (x *ConnectorRevision) String() string {
 func (*ConnectorRevision) ProtoMessage() {}
 
 func (x *ConnectorRevision) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[62]
+	mi := &file_api_pach_pach_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4180,7 +4242,7 @@ func (x *ConnectorRevision) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectorRevision.ProtoReflect.Descriptor instead.
 func (*ConnectorRevision) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{62}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *ConnectorRevision) GetRevision() string {
@@ -4242,7 +4304,7 @@ type ListConnectorRevisionsResponse struct {
 
 func (x *ListConnectorRevisionsResponse) Reset() {
 	*x = ListConnectorRevisionsResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[63]
+	mi := &file_api_pach_pach_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4254,7 +4316,7 @@ func (x *ListConnectorRevisionsResponse) String() string {
 func (*ListConnectorRevisionsResponse) ProtoMessage() {}
 
 func (x *ListConnectorRevisionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[63]
+	mi := &file_api_pach_pach_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4267,7 +4329,7 @@ func (x *ListConnectorRevisionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConnectorRevisionsResponse.ProtoReflect.Descriptor instead.
 func (*ListConnectorRevisionsResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{63}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *ListConnectorRevisionsResponse) GetRevisions() []*ConnectorRevision {
@@ -4287,7 +4349,7 @@ type RollBackConnectorRequest struct {
 
 func (x *RollBackConnectorRequest) Reset() {
 	*x = RollBackConnectorRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[64]
+	mi := &file_api_pach_pach_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4299,7 +4361,7 @@ func (x *RollBackConnectorRequest) String() string {
 func (*RollBackConnectorRequest) ProtoMessage() {}
 
 func (x *RollBackConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[64]
+	mi := &file_api_pach_pach_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4312,7 +4374,7 @@ func (x *RollBackConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RollBackConnectorRequest.ProtoReflect.Descriptor instead.
 func (*RollBackConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{64}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *RollBackConnectorRequest) GetId() string {
@@ -4337,7 +4399,7 @@ type RollBackConnectorResponse struct {
 
 func (x *RollBackConnectorResponse) Reset() {
 	*x = RollBackConnectorResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[65]
+	mi := &file_api_pach_pach_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4349,7 +4411,7 @@ func (x *RollBackConnectorResponse) String() string {
 func (*RollBackConnectorResponse) ProtoMessage() {}
 
 func (x *RollBackConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[65]
+	mi := &file_api_pach_pach_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4362,7 +4424,7 @@ func (x *RollBackConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RollBackConnectorResponse.ProtoReflect.Descriptor instead.
 func (*RollBackConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{65}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{66}
 }
 
 type PlanConnectorRequest struct {
@@ -4377,7 +4439,7 @@ type PlanConnectorRequest struct {
 
 func (x *PlanConnectorRequest) Reset() {
 	*x = PlanConnectorRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[66]
+	mi := &file_api_pach_pach_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4389,7 +4451,7 @@ func (x *PlanConnectorRequest) String() string {
 func (*PlanConnectorRequest) ProtoMessage() {}
 
 func (x *PlanConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[66]
+	mi := &file_api_pach_pach_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4402,7 +4464,7 @@ func (x *PlanConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanConnectorRequest.ProtoReflect.Descriptor instead.
 func (*PlanConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{66}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *PlanConnectorRequest) GetDocument() *ConnectorDocument {
@@ -4441,7 +4503,7 @@ type PlannedSignIn struct {
 
 func (x *PlannedSignIn) Reset() {
 	*x = PlannedSignIn{}
-	mi := &file_api_pach_pach_proto_msgTypes[67]
+	mi := &file_api_pach_pach_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4453,7 +4515,7 @@ func (x *PlannedSignIn) String() string {
 func (*PlannedSignIn) ProtoMessage() {}
 
 func (x *PlannedSignIn) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[67]
+	mi := &file_api_pach_pach_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4466,7 +4528,7 @@ func (x *PlannedSignIn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlannedSignIn.ProtoReflect.Descriptor instead.
 func (*PlannedSignIn) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{67}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *PlannedSignIn) GetVerdict() PlannedSignIn_Verdict {
@@ -4551,7 +4613,7 @@ type PlanConnectorResponse struct {
 
 func (x *PlanConnectorResponse) Reset() {
 	*x = PlanConnectorResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[68]
+	mi := &file_api_pach_pach_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4563,7 +4625,7 @@ func (x *PlanConnectorResponse) String() string {
 func (*PlanConnectorResponse) ProtoMessage() {}
 
 func (x *PlanConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[68]
+	mi := &file_api_pach_pach_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4576,7 +4638,7 @@ func (x *PlanConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanConnectorResponse.ProtoReflect.Descriptor instead.
 func (*PlanConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{68}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *PlanConnectorResponse) GetDifferences() []*TestedDifference {
@@ -4639,7 +4701,7 @@ type ApproveConnectorRequest struct {
 
 func (x *ApproveConnectorRequest) Reset() {
 	*x = ApproveConnectorRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[69]
+	mi := &file_api_pach_pach_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4651,7 +4713,7 @@ func (x *ApproveConnectorRequest) String() string {
 func (*ApproveConnectorRequest) ProtoMessage() {}
 
 func (x *ApproveConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[69]
+	mi := &file_api_pach_pach_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4664,7 +4726,7 @@ func (x *ApproveConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApproveConnectorRequest.ProtoReflect.Descriptor instead.
 func (*ApproveConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{69}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *ApproveConnectorRequest) GetId() string {
@@ -4689,7 +4751,7 @@ type ApproveConnectorResponse struct {
 
 func (x *ApproveConnectorResponse) Reset() {
 	*x = ApproveConnectorResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[70]
+	mi := &file_api_pach_pach_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4701,7 +4763,7 @@ func (x *ApproveConnectorResponse) String() string {
 func (*ApproveConnectorResponse) ProtoMessage() {}
 
 func (x *ApproveConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[70]
+	mi := &file_api_pach_pach_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4714,7 +4776,7 @@ func (x *ApproveConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApproveConnectorResponse.ProtoReflect.Descriptor instead.
 func (*ApproveConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{70}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{71}
 }
 
 type ListConnectorStatesResponse struct {
@@ -4727,7 +4789,7 @@ type ListConnectorStatesResponse struct {
 
 func (x *ListConnectorStatesResponse) Reset() {
 	*x = ListConnectorStatesResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[71]
+	mi := &file_api_pach_pach_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4739,7 +4801,7 @@ func (x *ListConnectorStatesResponse) String() string {
 func (*ListConnectorStatesResponse) ProtoMessage() {}
 
 func (x *ListConnectorStatesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[71]
+	mi := &file_api_pach_pach_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4752,7 +4814,7 @@ func (x *ListConnectorStatesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConnectorStatesResponse.ProtoReflect.Descriptor instead.
 func (*ListConnectorStatesResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{71}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *ListConnectorStatesResponse) GetStates() []*ConnectorState {
@@ -4781,7 +4843,7 @@ type ConnectorDocument struct {
 
 func (x *ConnectorDocument) Reset() {
 	*x = ConnectorDocument{}
-	mi := &file_api_pach_pach_proto_msgTypes[72]
+	mi := &file_api_pach_pach_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4793,7 +4855,7 @@ func (x *ConnectorDocument) String() string {
 func (*ConnectorDocument) ProtoMessage() {}
 
 func (x *ConnectorDocument) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[72]
+	mi := &file_api_pach_pach_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4806,7 +4868,7 @@ func (x *ConnectorDocument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectorDocument.ProtoReflect.Descriptor instead.
 func (*ConnectorDocument) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{72}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *ConnectorDocument) GetId() string {
@@ -4832,7 +4894,7 @@ type CheckConnectorRequest struct {
 
 func (x *CheckConnectorRequest) Reset() {
 	*x = CheckConnectorRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[73]
+	mi := &file_api_pach_pach_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4844,7 +4906,7 @@ func (x *CheckConnectorRequest) String() string {
 func (*CheckConnectorRequest) ProtoMessage() {}
 
 func (x *CheckConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[73]
+	mi := &file_api_pach_pach_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4857,7 +4919,7 @@ func (x *CheckConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckConnectorRequest.ProtoReflect.Descriptor instead.
 func (*CheckConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{73}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *CheckConnectorRequest) GetDocument() *ConnectorDocument {
@@ -4880,7 +4942,7 @@ type CheckStep struct {
 
 func (x *CheckStep) Reset() {
 	*x = CheckStep{}
-	mi := &file_api_pach_pach_proto_msgTypes[74]
+	mi := &file_api_pach_pach_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4892,7 +4954,7 @@ func (x *CheckStep) String() string {
 func (*CheckStep) ProtoMessage() {}
 
 func (x *CheckStep) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[74]
+	mi := &file_api_pach_pach_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4905,7 +4967,7 @@ func (x *CheckStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckStep.ProtoReflect.Descriptor instead.
 func (*CheckStep) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{74}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *CheckStep) GetName() string {
@@ -4952,7 +5014,7 @@ type CheckConnectorResponse struct {
 
 func (x *CheckConnectorResponse) Reset() {
 	*x = CheckConnectorResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[75]
+	mi := &file_api_pach_pach_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4964,7 +5026,7 @@ func (x *CheckConnectorResponse) String() string {
 func (*CheckConnectorResponse) ProtoMessage() {}
 
 func (x *CheckConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[75]
+	mi := &file_api_pach_pach_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4977,7 +5039,7 @@ func (x *CheckConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckConnectorResponse.ProtoReflect.Descriptor instead.
 func (*CheckConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{75}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *CheckConnectorResponse) GetSteps() []*CheckStep {
@@ -4996,7 +5058,7 @@ type StartConnectorTestRequest struct {
 
 func (x *StartConnectorTestRequest) Reset() {
 	*x = StartConnectorTestRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[76]
+	mi := &file_api_pach_pach_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5008,7 +5070,7 @@ func (x *StartConnectorTestRequest) String() string {
 func (*StartConnectorTestRequest) ProtoMessage() {}
 
 func (x *StartConnectorTestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[76]
+	mi := &file_api_pach_pach_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5021,7 +5083,7 @@ func (x *StartConnectorTestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartConnectorTestRequest.ProtoReflect.Descriptor instead.
 func (*StartConnectorTestRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{76}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *StartConnectorTestRequest) GetDocument() *ConnectorDocument {
@@ -5043,7 +5105,7 @@ type StartConnectorTestResponse struct {
 
 func (x *StartConnectorTestResponse) Reset() {
 	*x = StartConnectorTestResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[77]
+	mi := &file_api_pach_pach_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5055,7 +5117,7 @@ func (x *StartConnectorTestResponse) String() string {
 func (*StartConnectorTestResponse) ProtoMessage() {}
 
 func (x *StartConnectorTestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[77]
+	mi := &file_api_pach_pach_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5068,7 +5130,7 @@ func (x *StartConnectorTestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartConnectorTestResponse.ProtoReflect.Descriptor instead.
 func (*StartConnectorTestResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{77}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *StartConnectorTestResponse) GetTestId() string {
@@ -5101,7 +5163,7 @@ type WaitConnectorTestRequest struct {
 
 func (x *WaitConnectorTestRequest) Reset() {
 	*x = WaitConnectorTestRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[78]
+	mi := &file_api_pach_pach_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5113,7 +5175,7 @@ func (x *WaitConnectorTestRequest) String() string {
 func (*WaitConnectorTestRequest) ProtoMessage() {}
 
 func (x *WaitConnectorTestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[78]
+	mi := &file_api_pach_pach_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5126,7 +5188,7 @@ func (x *WaitConnectorTestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitConnectorTestRequest.ProtoReflect.Descriptor instead.
 func (*WaitConnectorTestRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{78}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *WaitConnectorTestRequest) GetTestId() string {
@@ -5149,7 +5211,7 @@ type TestedClaim struct {
 
 func (x *TestedClaim) Reset() {
 	*x = TestedClaim{}
-	mi := &file_api_pach_pach_proto_msgTypes[79]
+	mi := &file_api_pach_pach_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5161,7 +5223,7 @@ func (x *TestedClaim) String() string {
 func (*TestedClaim) ProtoMessage() {}
 
 func (x *TestedClaim) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[79]
+	mi := &file_api_pach_pach_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5174,7 +5236,7 @@ func (x *TestedClaim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestedClaim.ProtoReflect.Descriptor instead.
 func (*TestedClaim) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{79}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *TestedClaim) GetName() string {
@@ -5210,7 +5272,7 @@ type TestedDifference struct {
 
 func (x *TestedDifference) Reset() {
 	*x = TestedDifference{}
-	mi := &file_api_pach_pach_proto_msgTypes[80]
+	mi := &file_api_pach_pach_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5222,7 +5284,7 @@ func (x *TestedDifference) String() string {
 func (*TestedDifference) ProtoMessage() {}
 
 func (x *TestedDifference) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[80]
+	mi := &file_api_pach_pach_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5235,7 +5297,7 @@ func (x *TestedDifference) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestedDifference.ProtoReflect.Descriptor instead.
 func (*TestedDifference) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{80}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *TestedDifference) GetKey() string {
@@ -5279,7 +5341,7 @@ type WaitConnectorTestResponse struct {
 
 func (x *WaitConnectorTestResponse) Reset() {
 	*x = WaitConnectorTestResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[81]
+	mi := &file_api_pach_pach_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5291,7 +5353,7 @@ func (x *WaitConnectorTestResponse) String() string {
 func (*WaitConnectorTestResponse) ProtoMessage() {}
 
 func (x *WaitConnectorTestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[81]
+	mi := &file_api_pach_pach_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5304,7 +5366,7 @@ func (x *WaitConnectorTestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitConnectorTestResponse.ProtoReflect.Descriptor instead.
 func (*WaitConnectorTestResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{81}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *WaitConnectorTestResponse) GetDone() bool {
@@ -5378,7 +5440,7 @@ type SignInStep struct {
 
 func (x *SignInStep) Reset() {
 	*x = SignInStep{}
-	mi := &file_api_pach_pach_proto_msgTypes[82]
+	mi := &file_api_pach_pach_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5390,7 +5452,7 @@ func (x *SignInStep) String() string {
 func (*SignInStep) ProtoMessage() {}
 
 func (x *SignInStep) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[82]
+	mi := &file_api_pach_pach_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5403,7 +5465,7 @@ func (x *SignInStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInStep.ProtoReflect.Descriptor instead.
 func (*SignInStep) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{82}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *SignInStep) GetName() string {
@@ -5453,7 +5515,7 @@ type SignInParameter struct {
 
 func (x *SignInParameter) Reset() {
 	*x = SignInParameter{}
-	mi := &file_api_pach_pach_proto_msgTypes[83]
+	mi := &file_api_pach_pach_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5465,7 +5527,7 @@ func (x *SignInParameter) String() string {
 func (*SignInParameter) ProtoMessage() {}
 
 func (x *SignInParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[83]
+	mi := &file_api_pach_pach_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5478,7 +5540,7 @@ func (x *SignInParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInParameter.ProtoReflect.Descriptor instead.
 func (*SignInParameter) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{83}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *SignInParameter) GetName() string {
@@ -5534,7 +5596,7 @@ type SignInTrace struct {
 
 func (x *SignInTrace) Reset() {
 	*x = SignInTrace{}
-	mi := &file_api_pach_pach_proto_msgTypes[84]
+	mi := &file_api_pach_pach_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5546,7 +5608,7 @@ func (x *SignInTrace) String() string {
 func (*SignInTrace) ProtoMessage() {}
 
 func (x *SignInTrace) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[84]
+	mi := &file_api_pach_pach_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5559,7 +5621,7 @@ func (x *SignInTrace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInTrace.ProtoReflect.Descriptor instead.
 func (*SignInTrace) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{84}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *SignInTrace) GetCode() string {
@@ -5704,7 +5766,7 @@ type GetSignInTraceRequest struct {
 
 func (x *GetSignInTraceRequest) Reset() {
 	*x = GetSignInTraceRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[85]
+	mi := &file_api_pach_pach_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5716,7 +5778,7 @@ func (x *GetSignInTraceRequest) String() string {
 func (*GetSignInTraceRequest) ProtoMessage() {}
 
 func (x *GetSignInTraceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[85]
+	mi := &file_api_pach_pach_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5729,7 +5791,7 @@ func (x *GetSignInTraceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSignInTraceRequest.ProtoReflect.Descriptor instead.
 func (*GetSignInTraceRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{85}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *GetSignInTraceRequest) GetCode() string {
@@ -5748,7 +5810,7 @@ type GetSignInTraceResponse struct {
 
 func (x *GetSignInTraceResponse) Reset() {
 	*x = GetSignInTraceResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[86]
+	mi := &file_api_pach_pach_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5760,7 +5822,7 @@ func (x *GetSignInTraceResponse) String() string {
 func (*GetSignInTraceResponse) ProtoMessage() {}
 
 func (x *GetSignInTraceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[86]
+	mi := &file_api_pach_pach_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5773,7 +5835,7 @@ func (x *GetSignInTraceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSignInTraceResponse.ProtoReflect.Descriptor instead.
 func (*GetSignInTraceResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{86}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *GetSignInTraceResponse) GetTrace() *SignInTrace {
@@ -5797,7 +5859,7 @@ type ListSignInTracesRequest struct {
 
 func (x *ListSignInTracesRequest) Reset() {
 	*x = ListSignInTracesRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[87]
+	mi := &file_api_pach_pach_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5809,7 +5871,7 @@ func (x *ListSignInTracesRequest) String() string {
 func (*ListSignInTracesRequest) ProtoMessage() {}
 
 func (x *ListSignInTracesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[87]
+	mi := &file_api_pach_pach_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5822,7 +5884,7 @@ func (x *ListSignInTracesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSignInTracesRequest.ProtoReflect.Descriptor instead.
 func (*ListSignInTracesRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{87}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *ListSignInTracesRequest) GetConnector() string {
@@ -5870,7 +5932,7 @@ type ListSignInTracesResponse struct {
 
 func (x *ListSignInTracesResponse) Reset() {
 	*x = ListSignInTracesResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[88]
+	mi := &file_api_pach_pach_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5882,7 +5944,7 @@ func (x *ListSignInTracesResponse) String() string {
 func (*ListSignInTracesResponse) ProtoMessage() {}
 
 func (x *ListSignInTracesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[88]
+	mi := &file_api_pach_pach_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5895,7 +5957,7 @@ func (x *ListSignInTracesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSignInTracesResponse.ProtoReflect.Descriptor instead.
 func (*ListSignInTracesResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{88}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *ListSignInTracesResponse) GetTraces() []*SignInTrace {
@@ -5924,7 +5986,7 @@ type SummarizeSignInsRequest struct {
 
 func (x *SummarizeSignInsRequest) Reset() {
 	*x = SummarizeSignInsRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[89]
+	mi := &file_api_pach_pach_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5936,7 +5998,7 @@ func (x *SummarizeSignInsRequest) String() string {
 func (*SummarizeSignInsRequest) ProtoMessage() {}
 
 func (x *SummarizeSignInsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[89]
+	mi := &file_api_pach_pach_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5949,7 +6011,7 @@ func (x *SummarizeSignInsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SummarizeSignInsRequest.ProtoReflect.Descriptor instead.
 func (*SummarizeSignInsRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{89}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *SummarizeSignInsRequest) GetConnector() string {
@@ -5984,7 +6046,7 @@ type SignInCounts struct {
 
 func (x *SignInCounts) Reset() {
 	*x = SignInCounts{}
-	mi := &file_api_pach_pach_proto_msgTypes[90]
+	mi := &file_api_pach_pach_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5996,7 +6058,7 @@ func (x *SignInCounts) String() string {
 func (*SignInCounts) ProtoMessage() {}
 
 func (x *SignInCounts) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[90]
+	mi := &file_api_pach_pach_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6009,7 +6071,7 @@ func (x *SignInCounts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInCounts.ProtoReflect.Descriptor instead.
 func (*SignInCounts) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{90}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *SignInCounts) GetConnector() string {
@@ -6086,7 +6148,7 @@ type SignInCause struct {
 
 func (x *SignInCause) Reset() {
 	*x = SignInCause{}
-	mi := &file_api_pach_pach_proto_msgTypes[91]
+	mi := &file_api_pach_pach_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6098,7 +6160,7 @@ func (x *SignInCause) String() string {
 func (*SignInCause) ProtoMessage() {}
 
 func (x *SignInCause) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[91]
+	mi := &file_api_pach_pach_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6111,7 +6173,7 @@ func (x *SignInCause) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInCause.ProtoReflect.Descriptor instead.
 func (*SignInCause) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{91}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *SignInCause) GetConnector() string {
@@ -6174,7 +6236,7 @@ type SignInWarning struct {
 
 func (x *SignInWarning) Reset() {
 	*x = SignInWarning{}
-	mi := &file_api_pach_pach_proto_msgTypes[92]
+	mi := &file_api_pach_pach_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6186,7 +6248,7 @@ func (x *SignInWarning) String() string {
 func (*SignInWarning) ProtoMessage() {}
 
 func (x *SignInWarning) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[92]
+	mi := &file_api_pach_pach_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6199,7 +6261,7 @@ func (x *SignInWarning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInWarning.ProtoReflect.Descriptor instead.
 func (*SignInWarning) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{92}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *SignInWarning) GetConnector() string {
@@ -6234,7 +6296,7 @@ type SummarizeSignInsResponse struct {
 
 func (x *SummarizeSignInsResponse) Reset() {
 	*x = SummarizeSignInsResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[93]
+	mi := &file_api_pach_pach_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6246,7 +6308,7 @@ func (x *SummarizeSignInsResponse) String() string {
 func (*SummarizeSignInsResponse) ProtoMessage() {}
 
 func (x *SummarizeSignInsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[93]
+	mi := &file_api_pach_pach_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6259,7 +6321,7 @@ func (x *SummarizeSignInsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SummarizeSignInsResponse.ProtoReflect.Descriptor instead.
 func (*SummarizeSignInsResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{93}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *SummarizeSignInsResponse) GetConnectors() []*SignInCounts {
@@ -6309,7 +6371,7 @@ type Trust struct {
 
 func (x *Trust) Reset() {
 	*x = Trust{}
-	mi := &file_api_pach_pach_proto_msgTypes[94]
+	mi := &file_api_pach_pach_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6321,7 +6383,7 @@ func (x *Trust) String() string {
 func (*Trust) ProtoMessage() {}
 
 func (x *Trust) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[94]
+	mi := &file_api_pach_pach_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6334,7 +6396,7 @@ func (x *Trust) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Trust.ProtoReflect.Descriptor instead.
 func (*Trust) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{94}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *Trust) GetId() string {
@@ -6416,7 +6478,7 @@ type CreateTrustRequest struct {
 
 func (x *CreateTrustRequest) Reset() {
 	*x = CreateTrustRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[95]
+	mi := &file_api_pach_pach_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6428,7 +6490,7 @@ func (x *CreateTrustRequest) String() string {
 func (*CreateTrustRequest) ProtoMessage() {}
 
 func (x *CreateTrustRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[95]
+	mi := &file_api_pach_pach_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6441,7 +6503,7 @@ func (x *CreateTrustRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTrustRequest.ProtoReflect.Descriptor instead.
 func (*CreateTrustRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{95}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *CreateTrustRequest) GetTrust() *Trust {
@@ -6459,7 +6521,7 @@ type CreateTrustResponse struct {
 
 func (x *CreateTrustResponse) Reset() {
 	*x = CreateTrustResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[96]
+	mi := &file_api_pach_pach_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6471,7 +6533,7 @@ func (x *CreateTrustResponse) String() string {
 func (*CreateTrustResponse) ProtoMessage() {}
 
 func (x *CreateTrustResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[96]
+	mi := &file_api_pach_pach_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6484,7 +6546,7 @@ func (x *CreateTrustResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTrustResponse.ProtoReflect.Descriptor instead.
 func (*CreateTrustResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{96}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{97}
 }
 
 type ListTrustsRequest struct {
@@ -6497,7 +6559,7 @@ type ListTrustsRequest struct {
 
 func (x *ListTrustsRequest) Reset() {
 	*x = ListTrustsRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[97]
+	mi := &file_api_pach_pach_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6509,7 +6571,7 @@ func (x *ListTrustsRequest) String() string {
 func (*ListTrustsRequest) ProtoMessage() {}
 
 func (x *ListTrustsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[97]
+	mi := &file_api_pach_pach_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6522,7 +6584,7 @@ func (x *ListTrustsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTrustsRequest.ProtoReflect.Descriptor instead.
 func (*ListTrustsRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{97}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{98}
 }
 
 func (x *ListTrustsRequest) GetPageSize() int32 {
@@ -6549,7 +6611,7 @@ type ListTrustsResponse struct {
 
 func (x *ListTrustsResponse) Reset() {
 	*x = ListTrustsResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[98]
+	mi := &file_api_pach_pach_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6561,7 +6623,7 @@ func (x *ListTrustsResponse) String() string {
 func (*ListTrustsResponse) ProtoMessage() {}
 
 func (x *ListTrustsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[98]
+	mi := &file_api_pach_pach_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6574,7 +6636,7 @@ func (x *ListTrustsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTrustsResponse.ProtoReflect.Descriptor instead.
 func (*ListTrustsResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{98}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{99}
 }
 
 func (x *ListTrustsResponse) GetTrusts() []*Trust {
@@ -6600,7 +6662,7 @@ type DeleteTrustRequest struct {
 
 func (x *DeleteTrustRequest) Reset() {
 	*x = DeleteTrustRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[99]
+	mi := &file_api_pach_pach_proto_msgTypes[100]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6612,7 +6674,7 @@ func (x *DeleteTrustRequest) String() string {
 func (*DeleteTrustRequest) ProtoMessage() {}
 
 func (x *DeleteTrustRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[99]
+	mi := &file_api_pach_pach_proto_msgTypes[100]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6625,7 +6687,7 @@ func (x *DeleteTrustRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteTrustRequest.ProtoReflect.Descriptor instead.
 func (*DeleteTrustRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{99}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{100}
 }
 
 func (x *DeleteTrustRequest) GetId() string {
@@ -6643,7 +6705,7 @@ type DeleteTrustResponse struct {
 
 func (x *DeleteTrustResponse) Reset() {
 	*x = DeleteTrustResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[100]
+	mi := &file_api_pach_pach_proto_msgTypes[101]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6655,7 +6717,7 @@ func (x *DeleteTrustResponse) String() string {
 func (*DeleteTrustResponse) ProtoMessage() {}
 
 func (x *DeleteTrustResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[100]
+	mi := &file_api_pach_pach_proto_msgTypes[101]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6668,7 +6730,7 @@ func (x *DeleteTrustResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteTrustResponse.ProtoReflect.Descriptor instead.
 func (*DeleteTrustResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{100}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{101}
 }
 
 type TestTrustRequest struct {
@@ -6681,7 +6743,7 @@ type TestTrustRequest struct {
 
 func (x *TestTrustRequest) Reset() {
 	*x = TestTrustRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[101]
+	mi := &file_api_pach_pach_proto_msgTypes[102]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6693,7 +6755,7 @@ func (x *TestTrustRequest) String() string {
 func (*TestTrustRequest) ProtoMessage() {}
 
 func (x *TestTrustRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[101]
+	mi := &file_api_pach_pach_proto_msgTypes[102]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6706,7 +6768,7 @@ func (x *TestTrustRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestTrustRequest.ProtoReflect.Descriptor instead.
 func (*TestTrustRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{101}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{102}
 }
 
 func (x *TestTrustRequest) GetToken() string {
@@ -6725,7 +6787,7 @@ type TestTrustResponse struct {
 
 func (x *TestTrustResponse) Reset() {
 	*x = TestTrustResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[102]
+	mi := &file_api_pach_pach_proto_msgTypes[103]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6737,7 +6799,7 @@ func (x *TestTrustResponse) String() string {
 func (*TestTrustResponse) ProtoMessage() {}
 
 func (x *TestTrustResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[102]
+	mi := &file_api_pach_pach_proto_msgTypes[103]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6750,7 +6812,7 @@ func (x *TestTrustResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestTrustResponse.ProtoReflect.Descriptor instead.
 func (*TestTrustResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{102}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{103}
 }
 
 func (x *TestTrustResponse) GetResults() []*TrustResult {
@@ -6772,7 +6834,7 @@ type TrustResult struct {
 
 func (x *TrustResult) Reset() {
 	*x = TrustResult{}
-	mi := &file_api_pach_pach_proto_msgTypes[103]
+	mi := &file_api_pach_pach_proto_msgTypes[104]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6784,7 +6846,7 @@ func (x *TrustResult) String() string {
 func (*TrustResult) ProtoMessage() {}
 
 func (x *TrustResult) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[103]
+	mi := &file_api_pach_pach_proto_msgTypes[104]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6797,7 +6859,7 @@ func (x *TrustResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrustResult.ProtoReflect.Descriptor instead.
 func (*TrustResult) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{103}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{104}
 }
 
 func (x *TrustResult) GetTrust() string {
@@ -7063,7 +7125,7 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\x1aListConnectorStatesRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x02 \x01(\tR\tpageToken\"\xaf\x05\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\"\xdc\x05\n" +
 	"\x0eConnectorState\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x123\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x1d.pach_v1.ConnectorState.StateR\x05state\x120\n" +
@@ -7076,7 +7138,8 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\brevision\x18\b \x01(\tR\brevision\x120\n" +
 	"\x04life\x18\n" +
 	" \x01(\x0e2\x1c.pach_v1.ConnectorState.LifeR\x04life\x123\n" +
-	"\aundo_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\x06undoAt\",\n" +
+	"\aundo_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\x06undoAt\x12+\n" +
+	"\bexpiries\x18\f \x03(\v2\x0f.pach_v1.ExpiryR\bexpiries\",\n" +
 	"\x05State\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\t\n" +
 	"\x05READY\x10\x01\x12\v\n" +
@@ -7093,7 +7156,10 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\bVERIFIED\x10\x02\x12\n" +
 	"\n" +
 	"\x06ACTIVE\x10\x03\x12\f\n" +
-	"\bDISABLED\x10\x04\"\xa8\x01\n" +
+	"\bDISABLED\x10\x04\"L\n" +
+	"\x06Expiry\x12\x12\n" +
+	"\x04what\x18\x01 \x01(\tR\x04what\x12.\n" +
+	"\x04ends\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04ends\"\xa8\x01\n" +
 	"\x15ApplyConnectorRequest\x127\n" +
 	"\tconnector\x18\x01 \x01(\v2\x19.identity_v2.IDPConnectorR\tconnector\x12\x14\n" +
 	"\x05draft\x18\x02 \x01(\bR\x05draft\x12@\n" +
@@ -7388,7 +7454,7 @@ func file_api_pach_pach_proto_rawDescGZIP() []byte {
 }
 
 var file_api_pach_pach_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
-var file_api_pach_pach_proto_msgTypes = make([]protoimpl.MessageInfo, 105)
+var file_api_pach_pach_proto_msgTypes = make([]protoimpl.MessageInfo, 106)
 var file_api_pach_pach_proto_goTypes = []any{
 	(PKCE)(0),                              // 0: pach_v1.PKCE
 	(Identity_State)(0),                    // 1: pach_v1.Identity.State
@@ -7453,235 +7519,238 @@ var file_api_pach_pach_proto_goTypes = []any{
 	(*ListOIDCClientsResponse)(nil),        // 60: pach_v1.ListOIDCClientsResponse
 	(*ListConnectorStatesRequest)(nil),     // 61: pach_v1.ListConnectorStatesRequest
 	(*ConnectorState)(nil),                 // 62: pach_v1.ConnectorState
-	(*ApplyConnectorRequest)(nil),          // 63: pach_v1.ApplyConnectorRequest
-	(*ApplyConnectorResponse)(nil),         // 64: pach_v1.ApplyConnectorResponse
-	(*ConfirmConnectorRequest)(nil),        // 65: pach_v1.ConfirmConnectorRequest
-	(*ConfirmConnectorResponse)(nil),       // 66: pach_v1.ConfirmConnectorResponse
-	(*SetConnectorEnabledRequest)(nil),     // 67: pach_v1.SetConnectorEnabledRequest
-	(*SetConnectorEnabledResponse)(nil),    // 68: pach_v1.SetConnectorEnabledResponse
-	(*ListConnectorRevisionsRequest)(nil),  // 69: pach_v1.ListConnectorRevisionsRequest
-	(*ConnectorRevision)(nil),              // 70: pach_v1.ConnectorRevision
-	(*ListConnectorRevisionsResponse)(nil), // 71: pach_v1.ListConnectorRevisionsResponse
-	(*RollBackConnectorRequest)(nil),       // 72: pach_v1.RollBackConnectorRequest
-	(*RollBackConnectorResponse)(nil),      // 73: pach_v1.RollBackConnectorResponse
-	(*PlanConnectorRequest)(nil),           // 74: pach_v1.PlanConnectorRequest
-	(*PlannedSignIn)(nil),                  // 75: pach_v1.PlannedSignIn
-	(*PlanConnectorResponse)(nil),          // 76: pach_v1.PlanConnectorResponse
-	(*ApproveConnectorRequest)(nil),        // 77: pach_v1.ApproveConnectorRequest
-	(*ApproveConnectorResponse)(nil),       // 78: pach_v1.ApproveConnectorResponse
-	(*ListConnectorStatesResponse)(nil),    // 79: pach_v1.ListConnectorStatesResponse
-	(*ConnectorDocument)(nil),              // 80: pach_v1.ConnectorDocument
-	(*CheckConnectorRequest)(nil),          // 81: pach_v1.CheckConnectorRequest
-	(*CheckStep)(nil),                      // 82: pach_v1.CheckStep
-	(*CheckConnectorResponse)(nil),         // 83: pach_v1.CheckConnectorResponse
-	(*StartConnectorTestRequest)(nil),      // 84: pach_v1.StartConnectorTestRequest
-	(*StartConnectorTestResponse)(nil),     // 85: pach_v1.StartConnectorTestResponse
-	(*WaitConnectorTestRequest)(nil),       // 86: pach_v1.WaitConnectorTestRequest
-	(*TestedClaim)(nil),                    // 87: pach_v1.TestedClaim
-	(*TestedDifference)(nil),               // 88: pach_v1.TestedDifference
-	(*WaitConnectorTestResponse)(nil),      // 89: pach_v1.WaitConnectorTestResponse
-	(*SignInStep)(nil),                     // 90: pach_v1.SignInStep
-	(*SignInParameter)(nil),                // 91: pach_v1.SignInParameter
-	(*SignInTrace)(nil),                    // 92: pach_v1.SignInTrace
-	(*GetSignInTraceRequest)(nil),          // 93: pach_v1.GetSignInTraceRequest
-	(*GetSignInTraceResponse)(nil),         // 94: pach_v1.GetSignInTraceResponse
-	(*ListSignInTracesRequest)(nil),        // 95: pach_v1.ListSignInTracesRequest
-	(*ListSignInTracesResponse)(nil),       // 96: pach_v1.ListSignInTracesResponse
-	(*SummarizeSignInsRequest)(nil),        // 97: pach_v1.SummarizeSignInsRequest
-	(*SignInCounts)(nil),                   // 98: pach_v1.SignInCounts
-	(*SignInCause)(nil),                    // 99: pach_v1.SignInCause
-	(*SignInWarning)(nil),                  // 100: pach_v1.SignInWarning
-	(*SummarizeSignInsResponse)(nil),       // 101: pach_v1.SummarizeSignInsResponse
-	(*Trust)(nil),                          // 102: pach_v1.Trust
-	(*CreateTrustRequest)(nil),             // 103: pach_v1.CreateTrustRequest
-	(*CreateTrustResponse)(nil),            // 104: pach_v1.CreateTrustResponse
-	(*ListTrustsRequest)(nil),              // 105: pach_v1.ListTrustsRequest
-	(*ListTrustsResponse)(nil),             // 106: pach_v1.ListTrustsResponse
-	(*DeleteTrustRequest)(nil),             // 107: pach_v1.DeleteTrustRequest
-	(*DeleteTrustResponse)(nil),            // 108: pach_v1.DeleteTrustResponse
-	(*TestTrustRequest)(nil),               // 109: pach_v1.TestTrustRequest
-	(*TestTrustResponse)(nil),              // 110: pach_v1.TestTrustResponse
-	(*TrustResult)(nil),                    // 111: pach_v1.TrustResult
-	nil,                                    // 112: pach_v1.Trust.ClaimsEntry
-	(*timestamppb.Timestamp)(nil),          // 113: google.protobuf.Timestamp
-	(auth.Permission)(0),                   // 114: auth_v2.Permission
-	(*auth.Resource)(nil),                  // 115: auth_v2.Resource
-	(*identity.OIDCClient)(nil),            // 116: identity_v2.OIDCClient
-	(*identity.IDPConnector)(nil),          // 117: identity_v2.IDPConnector
-	(*durationpb.Duration)(nil),            // 118: google.protobuf.Duration
+	(*Expiry)(nil),                         // 63: pach_v1.Expiry
+	(*ApplyConnectorRequest)(nil),          // 64: pach_v1.ApplyConnectorRequest
+	(*ApplyConnectorResponse)(nil),         // 65: pach_v1.ApplyConnectorResponse
+	(*ConfirmConnectorRequest)(nil),        // 66: pach_v1.ConfirmConnectorRequest
+	(*ConfirmConnectorResponse)(nil),       // 67: pach_v1.ConfirmConnectorResponse
+	(*SetConnectorEnabledRequest)(nil),     // 68: pach_v1.SetConnectorEnabledRequest
+	(*SetConnectorEnabledResponse)(nil),    // 69: pach_v1.SetConnectorEnabledResponse
+	(*ListConnectorRevisionsRequest)(nil),  // 70: pach_v1.ListConnectorRevisionsRequest
+	(*ConnectorRevision)(nil),              // 71: pach_v1.ConnectorRevision
+	(*ListConnectorRevisionsResponse)(nil), // 72: pach_v1.ListConnectorRevisionsResponse
+	(*RollBackConnectorRequest)(nil),       // 73: pach_v1.RollBackConnectorRequest
+	(*RollBackConnectorResponse)(nil),      // 74: pach_v1.RollBackConnectorResponse
+	(*PlanConnectorRequest)(nil),           // 75: pach_v1.PlanConnectorRequest
+	(*PlannedSignIn)(nil),                  // 76: pach_v1.PlannedSignIn
+	(*PlanConnectorResponse)(nil),          // 77: pach_v1.PlanConnectorResponse
+	(*ApproveConnectorRequest)(nil),        // 78: pach_v1.ApproveConnectorRequest
+	(*ApproveConnectorResponse)(nil),       // 79: pach_v1.ApproveConnectorResponse
+	(*ListConnectorStatesResponse)(nil),    // 80: pach_v1.ListConnectorStatesResponse
+	(*ConnectorDocument)(nil),              // 81: pach_v1.ConnectorDocument
+	(*CheckConnectorRequest)(nil),          // 82: pach_v1.CheckConnectorRequest
+	(*CheckStep)(nil),                      // 83: pach_v1.CheckStep
+	(*CheckConnectorResponse)(nil),         // 84: pach_v1.CheckConnectorResponse
+	(*StartConnectorTestRequest)(nil),      // 85: pach_v1.StartConnectorTestRequest
+	(*StartConnectorTestResponse)(nil),     // 86: pach_v1.StartConnectorTestResponse
+	(*WaitConnectorTestRequest)(nil),       // 87: pach_v1.WaitConnectorTestRequest
+	(*TestedClaim)(nil),                    // 88: pach_v1.TestedClaim
+	(*TestedDifference)(nil),               // 89: pach_v1.TestedDifference
+	(*WaitConnectorTestResponse)(nil),      // 90: pach_v1.WaitConnectorTestResponse
+	(*SignInStep)(nil),                     // 91: pach_v1.SignInStep
+	(*SignInParameter)(nil),                // 92: pach_v1.SignInParameter
+	(*SignInTrace)(nil),                    // 93: pach_v1.SignInTrace
+	(*GetSignInTraceRequest)(nil),          // 94: pach_v1.GetSignInTraceRequest
+	(*GetSignInTraceResponse)(nil),         // 95: pach_v1.GetSignInTraceResponse
+	(*ListSignInTracesRequest)(nil),        // 96: pach_v1.ListSignInTracesRequest
+	(*ListSignInTracesResponse)(nil),       // 97: pach_v1.ListSignInTracesResponse
+	(*SummarizeSignInsRequest)(nil),        // 98: pach_v1.SummarizeSignInsRequest
+	(*SignInCounts)(nil),                   // 99: pach_v1.SignInCounts
+	(*SignInCause)(nil),                    // 100: pach_v1.SignInCause
+	(*SignInWarning)(nil),                  // 101: pach_v1.SignInWarning
+	(*SummarizeSignInsResponse)(nil),       // 102: pach_v1.SummarizeSignInsResponse
+	(*Trust)(nil),                          // 103: pach_v1.Trust
+	(*CreateTrustRequest)(nil),             // 104: pach_v1.CreateTrustRequest
+	(*CreateTrustResponse)(nil),            // 105: pach_v1.CreateTrustResponse
+	(*ListTrustsRequest)(nil),              // 106: pach_v1.ListTrustsRequest
+	(*ListTrustsResponse)(nil),             // 107: pach_v1.ListTrustsResponse
+	(*DeleteTrustRequest)(nil),             // 108: pach_v1.DeleteTrustRequest
+	(*DeleteTrustResponse)(nil),            // 109: pach_v1.DeleteTrustResponse
+	(*TestTrustRequest)(nil),               // 110: pach_v1.TestTrustRequest
+	(*TestTrustResponse)(nil),              // 111: pach_v1.TestTrustResponse
+	(*TrustResult)(nil),                    // 112: pach_v1.TrustResult
+	nil,                                    // 113: pach_v1.Trust.ClaimsEntry
+	(*timestamppb.Timestamp)(nil),          // 114: google.protobuf.Timestamp
+	(auth.Permission)(0),                   // 115: auth_v2.Permission
+	(*auth.Resource)(nil),                  // 116: auth_v2.Resource
+	(*identity.OIDCClient)(nil),            // 117: identity_v2.OIDCClient
+	(*identity.IDPConnector)(nil),          // 118: identity_v2.IDPConnector
+	(*durationpb.Duration)(nil),            // 119: google.protobuf.Duration
 }
 var file_api_pach_pach_proto_depIdxs = []int32{
 	30,  // 0: pach_v1.GetSessionResponse.session:type_name -> pach_v1.Token
 	12,  // 1: pach_v1.GetSessionResponse.groups:type_name -> pach_v1.Membership
 	17,  // 2: pach_v1.Membership.sources:type_name -> pach_v1.MembershipSource
-	113, // 3: pach_v1.BeginRootSessionResponse.expires:type_name -> google.protobuf.Timestamp
-	114, // 4: pach_v1.ExplainRequest.permission:type_name -> auth_v2.Permission
-	115, // 5: pach_v1.ExplainRequest.resource:type_name -> auth_v2.Resource
-	115, // 6: pach_v1.Grant.resource:type_name -> auth_v2.Resource
+	114, // 3: pach_v1.BeginRootSessionResponse.expires:type_name -> google.protobuf.Timestamp
+	115, // 4: pach_v1.ExplainRequest.permission:type_name -> auth_v2.Permission
+	116, // 5: pach_v1.ExplainRequest.resource:type_name -> auth_v2.Resource
+	116, // 6: pach_v1.Grant.resource:type_name -> auth_v2.Resource
 	17,  // 7: pach_v1.Grant.sources:type_name -> pach_v1.MembershipSource
-	113, // 8: pach_v1.MembershipSource.seen:type_name -> google.protobuf.Timestamp
+	114, // 8: pach_v1.MembershipSource.seen:type_name -> google.protobuf.Timestamp
 	16,  // 9: pach_v1.ExplainResponse.grants:type_name -> pach_v1.Grant
 	16,  // 10: pach_v1.ExplainResponse.suggestions:type_name -> pach_v1.Grant
-	113, // 11: pach_v1.User.last_login:type_name -> google.protobuf.Timestamp
+	114, // 11: pach_v1.User.last_login:type_name -> google.protobuf.Timestamp
 	21,  // 12: pach_v1.User.identities:type_name -> pach_v1.Identity
 	1,   // 13: pach_v1.Identity.state:type_name -> pach_v1.Identity.State
-	113, // 14: pach_v1.Identity.last_login:type_name -> google.protobuf.Timestamp
+	114, // 14: pach_v1.Identity.last_login:type_name -> google.protobuf.Timestamp
 	20,  // 15: pach_v1.ListUsersResponse.users:type_name -> pach_v1.User
-	113, // 16: pach_v1.Token.created:type_name -> google.protobuf.Timestamp
-	113, // 17: pach_v1.Token.expires:type_name -> google.protobuf.Timestamp
-	113, // 18: pach_v1.Token.used:type_name -> google.protobuf.Timestamp
+	114, // 16: pach_v1.Token.created:type_name -> google.protobuf.Timestamp
+	114, // 17: pach_v1.Token.expires:type_name -> google.protobuf.Timestamp
+	114, // 18: pach_v1.Token.used:type_name -> google.protobuf.Timestamp
 	30,  // 19: pach_v1.ListTokensResponse.tokens:type_name -> pach_v1.Token
-	113, // 20: pach_v1.RefreshToken.created:type_name -> google.protobuf.Timestamp
-	113, // 21: pach_v1.RefreshToken.used:type_name -> google.protobuf.Timestamp
-	113, // 22: pach_v1.RefreshToken.expires:type_name -> google.protobuf.Timestamp
+	114, // 20: pach_v1.RefreshToken.created:type_name -> google.protobuf.Timestamp
+	114, // 21: pach_v1.RefreshToken.used:type_name -> google.protobuf.Timestamp
+	114, // 22: pach_v1.RefreshToken.expires:type_name -> google.protobuf.Timestamp
 	35,  // 23: pach_v1.ListRefreshTokensResponse.refresh_tokens:type_name -> pach_v1.RefreshToken
 	42,  // 24: pach_v1.ListGroupsResponse.groups:type_name -> pach_v1.Group
 	12,  // 25: pach_v1.ListMembersResponse.members:type_name -> pach_v1.Membership
-	115, // 26: pach_v1.RoleBinding.resource:type_name -> auth_v2.Resource
+	116, // 26: pach_v1.RoleBinding.resource:type_name -> auth_v2.Resource
 	47,  // 27: pach_v1.ListRoleBindingsResponse.bindings:type_name -> pach_v1.RoleBinding
-	113, // 28: pach_v1.AuditEvent.at:type_name -> google.protobuf.Timestamp
+	114, // 28: pach_v1.AuditEvent.at:type_name -> google.protobuf.Timestamp
 	50,  // 29: pach_v1.ListAuditEventsResponse.events:type_name -> pach_v1.AuditEvent
 	52,  // 30: pach_v1.UpdateOIDCClientRequest.redirect_uris:type_name -> pach_v1.StringList
 	52,  // 31: pach_v1.UpdateOIDCClientRequest.trusted_peers:type_name -> pach_v1.StringList
 	52,  // 32: pach_v1.UpdateOIDCClientRequest.allowed_connectors:type_name -> pach_v1.StringList
 	0,   // 33: pach_v1.UpdateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
 	52,  // 34: pach_v1.UpdateOIDCClientRequest.post_logout_redirect_uris:type_name -> pach_v1.StringList
-	116, // 35: pach_v1.CreateOIDCClientRequest.client:type_name -> identity_v2.OIDCClient
+	117, // 35: pach_v1.CreateOIDCClientRequest.client:type_name -> identity_v2.OIDCClient
 	0,   // 36: pach_v1.CreateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
-	116, // 37: pach_v1.CreateOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
-	116, // 38: pach_v1.GetOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
+	117, // 37: pach_v1.CreateOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
+	117, // 38: pach_v1.GetOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
 	0,   // 39: pach_v1.GetOIDCClientResponse.pkce:type_name -> pach_v1.PKCE
 	58,  // 40: pach_v1.ListOIDCClientsResponse.clients:type_name -> pach_v1.GetOIDCClientResponse
 	2,   // 41: pach_v1.ConnectorState.state:type_name -> pach_v1.ConnectorState.State
-	113, // 42: pach_v1.ConnectorState.since:type_name -> google.protobuf.Timestamp
-	113, // 43: pach_v1.ConnectorState.last_good:type_name -> google.protobuf.Timestamp
-	113, // 44: pach_v1.ConnectorState.checked:type_name -> google.protobuf.Timestamp
+	114, // 42: pach_v1.ConnectorState.since:type_name -> google.protobuf.Timestamp
+	114, // 43: pach_v1.ConnectorState.last_good:type_name -> google.protobuf.Timestamp
+	114, // 44: pach_v1.ConnectorState.checked:type_name -> google.protobuf.Timestamp
 	3,   // 45: pach_v1.ConnectorState.approval:type_name -> pach_v1.ConnectorState.Approval
 	4,   // 46: pach_v1.ConnectorState.life:type_name -> pach_v1.ConnectorState.Life
-	113, // 47: pach_v1.ConnectorState.undo_at:type_name -> google.protobuf.Timestamp
-	117, // 48: pach_v1.ApplyConnectorRequest.connector:type_name -> identity_v2.IDPConnector
-	118, // 49: pach_v1.ApplyConnectorRequest.confirm_within:type_name -> google.protobuf.Duration
-	113, // 50: pach_v1.ApplyConnectorResponse.undo_at:type_name -> google.protobuf.Timestamp
-	113, // 51: pach_v1.ConnectorRevision.made:type_name -> google.protobuf.Timestamp
-	88,  // 52: pach_v1.ConnectorRevision.differences:type_name -> pach_v1.TestedDifference
-	70,  // 53: pach_v1.ListConnectorRevisionsResponse.revisions:type_name -> pach_v1.ConnectorRevision
-	80,  // 54: pach_v1.PlanConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
-	5,   // 55: pach_v1.PlannedSignIn.verdict:type_name -> pach_v1.PlannedSignIn.Verdict
-	88,  // 56: pach_v1.PlanConnectorResponse.differences:type_name -> pach_v1.TestedDifference
-	75,  // 57: pach_v1.PlanConnectorResponse.sign_ins:type_name -> pach_v1.PlannedSignIn
-	62,  // 58: pach_v1.ListConnectorStatesResponse.states:type_name -> pach_v1.ConnectorState
-	117, // 59: pach_v1.ConnectorDocument.connector:type_name -> identity_v2.IDPConnector
-	80,  // 60: pach_v1.CheckConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
-	6,   // 61: pach_v1.CheckStep.status:type_name -> pach_v1.CheckStep.Status
-	82,  // 62: pach_v1.CheckConnectorResponse.steps:type_name -> pach_v1.CheckStep
-	80,  // 63: pach_v1.StartConnectorTestRequest.document:type_name -> pach_v1.ConnectorDocument
-	113, // 64: pach_v1.StartConnectorTestResponse.expires:type_name -> google.protobuf.Timestamp
-	87,  // 65: pach_v1.WaitConnectorTestResponse.claims:type_name -> pach_v1.TestedClaim
-	52,  // 66: pach_v1.WaitConnectorTestResponse.groups:type_name -> pach_v1.StringList
-	88,  // 67: pach_v1.WaitConnectorTestResponse.differences:type_name -> pach_v1.TestedDifference
-	113, // 68: pach_v1.SignInTrace.at:type_name -> google.protobuf.Timestamp
-	7,   // 69: pach_v1.SignInTrace.result:type_name -> pach_v1.SignInTrace.Result
-	91,  // 70: pach_v1.SignInTrace.request:type_name -> pach_v1.SignInParameter
-	90,  // 71: pach_v1.SignInTrace.steps:type_name -> pach_v1.SignInStep
-	87,  // 72: pach_v1.SignInTrace.claims:type_name -> pach_v1.TestedClaim
-	52,  // 73: pach_v1.SignInTrace.asserted_groups:type_name -> pach_v1.StringList
-	92,  // 74: pach_v1.GetSignInTraceResponse.trace:type_name -> pach_v1.SignInTrace
-	7,   // 75: pach_v1.ListSignInTracesRequest.result:type_name -> pach_v1.SignInTrace.Result
-	92,  // 76: pach_v1.ListSignInTracesResponse.traces:type_name -> pach_v1.SignInTrace
-	113, // 77: pach_v1.SummarizeSignInsRequest.since:type_name -> google.protobuf.Timestamp
-	113, // 78: pach_v1.SignInCause.first:type_name -> google.protobuf.Timestamp
-	113, // 79: pach_v1.SignInCause.last:type_name -> google.protobuf.Timestamp
-	98,  // 80: pach_v1.SummarizeSignInsResponse.connectors:type_name -> pach_v1.SignInCounts
-	99,  // 81: pach_v1.SummarizeSignInsResponse.causes:type_name -> pach_v1.SignInCause
-	100, // 82: pach_v1.SummarizeSignInsResponse.warnings:type_name -> pach_v1.SignInWarning
-	112, // 83: pach_v1.Trust.claims:type_name -> pach_v1.Trust.ClaimsEntry
-	113, // 84: pach_v1.Trust.created:type_name -> google.protobuf.Timestamp
-	102, // 85: pach_v1.CreateTrustRequest.trust:type_name -> pach_v1.Trust
-	102, // 86: pach_v1.ListTrustsResponse.trusts:type_name -> pach_v1.Trust
-	111, // 87: pach_v1.TestTrustResponse.results:type_name -> pach_v1.TrustResult
-	8,   // 88: pach_v1.API.GetSignIn:input_type -> pach_v1.GetSignInRequest
-	10,  // 89: pach_v1.API.GetSession:input_type -> pach_v1.GetSessionRequest
-	13,  // 90: pach_v1.API.BeginRootSession:input_type -> pach_v1.BeginRootSessionRequest
-	15,  // 91: pach_v1.API.Explain:input_type -> pach_v1.ExplainRequest
-	19,  // 92: pach_v1.API.ListUsers:input_type -> pach_v1.ListUsersRequest
-	23,  // 93: pach_v1.API.SetUserEnabled:input_type -> pach_v1.SetUserEnabledRequest
-	25,  // 94: pach_v1.API.LinkIdentity:input_type -> pach_v1.LinkIdentityRequest
-	27,  // 95: pach_v1.API.UnlinkIdentity:input_type -> pach_v1.UnlinkIdentityRequest
-	29,  // 96: pach_v1.API.ListTokens:input_type -> pach_v1.ListTokensRequest
-	32,  // 97: pach_v1.API.AllowRobot:input_type -> pach_v1.AllowRobotRequest
-	34,  // 98: pach_v1.API.ListRefreshTokens:input_type -> pach_v1.ListRefreshTokensRequest
-	37,  // 99: pach_v1.API.RevokeSession:input_type -> pach_v1.RevokeSessionRequest
-	39,  // 100: pach_v1.API.RevokeAll:input_type -> pach_v1.RevokeAllRequest
-	41,  // 101: pach_v1.API.ListGroups:input_type -> pach_v1.ListGroupsRequest
-	44,  // 102: pach_v1.API.ListMembers:input_type -> pach_v1.ListMembersRequest
-	46,  // 103: pach_v1.API.ListRoleBindings:input_type -> pach_v1.ListRoleBindingsRequest
-	49,  // 104: pach_v1.API.ListAuditEvents:input_type -> pach_v1.ListAuditEventsRequest
-	53,  // 105: pach_v1.API.UpdateOIDCClient:input_type -> pach_v1.UpdateOIDCClientRequest
-	55,  // 106: pach_v1.API.CreateOIDCClient:input_type -> pach_v1.CreateOIDCClientRequest
-	57,  // 107: pach_v1.API.GetOIDCClient:input_type -> pach_v1.GetOIDCClientRequest
-	59,  // 108: pach_v1.API.ListOIDCClients:input_type -> pach_v1.ListOIDCClientsRequest
-	103, // 109: pach_v1.API.CreateTrust:input_type -> pach_v1.CreateTrustRequest
-	105, // 110: pach_v1.API.ListTrusts:input_type -> pach_v1.ListTrustsRequest
-	107, // 111: pach_v1.API.DeleteTrust:input_type -> pach_v1.DeleteTrustRequest
-	109, // 112: pach_v1.API.TestTrust:input_type -> pach_v1.TestTrustRequest
-	61,  // 113: pach_v1.API.ListConnectorStates:input_type -> pach_v1.ListConnectorStatesRequest
-	63,  // 114: pach_v1.API.ApplyConnector:input_type -> pach_v1.ApplyConnectorRequest
-	65,  // 115: pach_v1.API.ConfirmConnector:input_type -> pach_v1.ConfirmConnectorRequest
-	67,  // 116: pach_v1.API.SetConnectorEnabled:input_type -> pach_v1.SetConnectorEnabledRequest
-	69,  // 117: pach_v1.API.ListConnectorRevisions:input_type -> pach_v1.ListConnectorRevisionsRequest
-	72,  // 118: pach_v1.API.RollBackConnector:input_type -> pach_v1.RollBackConnectorRequest
-	74,  // 119: pach_v1.API.PlanConnector:input_type -> pach_v1.PlanConnectorRequest
-	93,  // 120: pach_v1.API.GetSignInTrace:input_type -> pach_v1.GetSignInTraceRequest
-	95,  // 121: pach_v1.API.ListSignInTraces:input_type -> pach_v1.ListSignInTracesRequest
-	97,  // 122: pach_v1.API.SummarizeSignIns:input_type -> pach_v1.SummarizeSignInsRequest
-	77,  // 123: pach_v1.API.ApproveConnector:input_type -> pach_v1.ApproveConnectorRequest
-	81,  // 124: pach_v1.API.CheckConnector:input_type -> pach_v1.CheckConnectorRequest
-	84,  // 125: pach_v1.API.StartConnectorTest:input_type -> pach_v1.StartConnectorTestRequest
-	86,  // 126: pach_v1.API.WaitConnectorTest:input_type -> pach_v1.WaitConnectorTestRequest
-	9,   // 127: pach_v1.API.GetSignIn:output_type -> pach_v1.GetSignInResponse
-	11,  // 128: pach_v1.API.GetSession:output_type -> pach_v1.GetSessionResponse
-	14,  // 129: pach_v1.API.BeginRootSession:output_type -> pach_v1.BeginRootSessionResponse
-	18,  // 130: pach_v1.API.Explain:output_type -> pach_v1.ExplainResponse
-	22,  // 131: pach_v1.API.ListUsers:output_type -> pach_v1.ListUsersResponse
-	24,  // 132: pach_v1.API.SetUserEnabled:output_type -> pach_v1.SetUserEnabledResponse
-	26,  // 133: pach_v1.API.LinkIdentity:output_type -> pach_v1.LinkIdentityResponse
-	28,  // 134: pach_v1.API.UnlinkIdentity:output_type -> pach_v1.UnlinkIdentityResponse
-	31,  // 135: pach_v1.API.ListTokens:output_type -> pach_v1.ListTokensResponse
-	33,  // 136: pach_v1.API.AllowRobot:output_type -> pach_v1.AllowRobotResponse
-	36,  // 137: pach_v1.API.ListRefreshTokens:output_type -> pach_v1.ListRefreshTokensResponse
-	38,  // 138: pach_v1.API.RevokeSession:output_type -> pach_v1.RevokeSessionResponse
-	40,  // 139: pach_v1.API.RevokeAll:output_type -> pach_v1.RevokeAllResponse
-	43,  // 140: pach_v1.API.ListGroups:output_type -> pach_v1.ListGroupsResponse
-	45,  // 141: pach_v1.API.ListMembers:output_type -> pach_v1.ListMembersResponse
-	48,  // 142: pach_v1.API.ListRoleBindings:output_type -> pach_v1.ListRoleBindingsResponse
-	51,  // 143: pach_v1.API.ListAuditEvents:output_type -> pach_v1.ListAuditEventsResponse
-	54,  // 144: pach_v1.API.UpdateOIDCClient:output_type -> pach_v1.UpdateOIDCClientResponse
-	56,  // 145: pach_v1.API.CreateOIDCClient:output_type -> pach_v1.CreateOIDCClientResponse
-	58,  // 146: pach_v1.API.GetOIDCClient:output_type -> pach_v1.GetOIDCClientResponse
-	60,  // 147: pach_v1.API.ListOIDCClients:output_type -> pach_v1.ListOIDCClientsResponse
-	104, // 148: pach_v1.API.CreateTrust:output_type -> pach_v1.CreateTrustResponse
-	106, // 149: pach_v1.API.ListTrusts:output_type -> pach_v1.ListTrustsResponse
-	108, // 150: pach_v1.API.DeleteTrust:output_type -> pach_v1.DeleteTrustResponse
-	110, // 151: pach_v1.API.TestTrust:output_type -> pach_v1.TestTrustResponse
-	79,  // 152: pach_v1.API.ListConnectorStates:output_type -> pach_v1.ListConnectorStatesResponse
-	64,  // 153: pach_v1.API.ApplyConnector:output_type -> pach_v1.ApplyConnectorResponse
-	66,  // 154: pach_v1.API.ConfirmConnector:output_type -> pach_v1.ConfirmConnectorResponse
-	68,  // 155: pach_v1.API.SetConnectorEnabled:output_type -> pach_v1.SetConnectorEnabledResponse
-	71,  // 156: pach_v1.API.ListConnectorRevisions:output_type -> pach_v1.ListConnectorRevisionsResponse
-	73,  // 157: pach_v1.API.RollBackConnector:output_type -> pach_v1.RollBackConnectorResponse
-	76,  // 158: pach_v1.API.PlanConnector:output_type -> pach_v1.PlanConnectorResponse
-	94,  // 159: pach_v1.API.GetSignInTrace:output_type -> pach_v1.GetSignInTraceResponse
-	96,  // 160: pach_v1.API.ListSignInTraces:output_type -> pach_v1.ListSignInTracesResponse
-	101, // 161: pach_v1.API.SummarizeSignIns:output_type -> pach_v1.SummarizeSignInsResponse
-	78,  // 162: pach_v1.API.ApproveConnector:output_type -> pach_v1.ApproveConnectorResponse
-	83,  // 163: pach_v1.API.CheckConnector:output_type -> pach_v1.CheckConnectorResponse
-	85,  // 164: pach_v1.API.StartConnectorTest:output_type -> pach_v1.StartConnectorTestResponse
-	89,  // 165: pach_v1.API.WaitConnectorTest:output_type -> pach_v1.WaitConnectorTestResponse
-	127, // [127:166] is the sub-list for method output_type
-	88,  // [88:127] is the sub-list for method input_type
-	88,  // [88:88] is the sub-list for extension type_name
-	88,  // [88:88] is the sub-list for extension extendee
-	0,   // [0:88] is the sub-list for field type_name
+	114, // 47: pach_v1.ConnectorState.undo_at:type_name -> google.protobuf.Timestamp
+	63,  // 48: pach_v1.ConnectorState.expiries:type_name -> pach_v1.Expiry
+	114, // 49: pach_v1.Expiry.ends:type_name -> google.protobuf.Timestamp
+	118, // 50: pach_v1.ApplyConnectorRequest.connector:type_name -> identity_v2.IDPConnector
+	119, // 51: pach_v1.ApplyConnectorRequest.confirm_within:type_name -> google.protobuf.Duration
+	114, // 52: pach_v1.ApplyConnectorResponse.undo_at:type_name -> google.protobuf.Timestamp
+	114, // 53: pach_v1.ConnectorRevision.made:type_name -> google.protobuf.Timestamp
+	89,  // 54: pach_v1.ConnectorRevision.differences:type_name -> pach_v1.TestedDifference
+	71,  // 55: pach_v1.ListConnectorRevisionsResponse.revisions:type_name -> pach_v1.ConnectorRevision
+	81,  // 56: pach_v1.PlanConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
+	5,   // 57: pach_v1.PlannedSignIn.verdict:type_name -> pach_v1.PlannedSignIn.Verdict
+	89,  // 58: pach_v1.PlanConnectorResponse.differences:type_name -> pach_v1.TestedDifference
+	76,  // 59: pach_v1.PlanConnectorResponse.sign_ins:type_name -> pach_v1.PlannedSignIn
+	62,  // 60: pach_v1.ListConnectorStatesResponse.states:type_name -> pach_v1.ConnectorState
+	118, // 61: pach_v1.ConnectorDocument.connector:type_name -> identity_v2.IDPConnector
+	81,  // 62: pach_v1.CheckConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
+	6,   // 63: pach_v1.CheckStep.status:type_name -> pach_v1.CheckStep.Status
+	83,  // 64: pach_v1.CheckConnectorResponse.steps:type_name -> pach_v1.CheckStep
+	81,  // 65: pach_v1.StartConnectorTestRequest.document:type_name -> pach_v1.ConnectorDocument
+	114, // 66: pach_v1.StartConnectorTestResponse.expires:type_name -> google.protobuf.Timestamp
+	88,  // 67: pach_v1.WaitConnectorTestResponse.claims:type_name -> pach_v1.TestedClaim
+	52,  // 68: pach_v1.WaitConnectorTestResponse.groups:type_name -> pach_v1.StringList
+	89,  // 69: pach_v1.WaitConnectorTestResponse.differences:type_name -> pach_v1.TestedDifference
+	114, // 70: pach_v1.SignInTrace.at:type_name -> google.protobuf.Timestamp
+	7,   // 71: pach_v1.SignInTrace.result:type_name -> pach_v1.SignInTrace.Result
+	92,  // 72: pach_v1.SignInTrace.request:type_name -> pach_v1.SignInParameter
+	91,  // 73: pach_v1.SignInTrace.steps:type_name -> pach_v1.SignInStep
+	88,  // 74: pach_v1.SignInTrace.claims:type_name -> pach_v1.TestedClaim
+	52,  // 75: pach_v1.SignInTrace.asserted_groups:type_name -> pach_v1.StringList
+	93,  // 76: pach_v1.GetSignInTraceResponse.trace:type_name -> pach_v1.SignInTrace
+	7,   // 77: pach_v1.ListSignInTracesRequest.result:type_name -> pach_v1.SignInTrace.Result
+	93,  // 78: pach_v1.ListSignInTracesResponse.traces:type_name -> pach_v1.SignInTrace
+	114, // 79: pach_v1.SummarizeSignInsRequest.since:type_name -> google.protobuf.Timestamp
+	114, // 80: pach_v1.SignInCause.first:type_name -> google.protobuf.Timestamp
+	114, // 81: pach_v1.SignInCause.last:type_name -> google.protobuf.Timestamp
+	99,  // 82: pach_v1.SummarizeSignInsResponse.connectors:type_name -> pach_v1.SignInCounts
+	100, // 83: pach_v1.SummarizeSignInsResponse.causes:type_name -> pach_v1.SignInCause
+	101, // 84: pach_v1.SummarizeSignInsResponse.warnings:type_name -> pach_v1.SignInWarning
+	113, // 85: pach_v1.Trust.claims:type_name -> pach_v1.Trust.ClaimsEntry
+	114, // 86: pach_v1.Trust.created:type_name -> google.protobuf.Timestamp
+	103, // 87: pach_v1.CreateTrustRequest.trust:type_name -> pach_v1.Trust
+	103, // 88: pach_v1.ListTrustsResponse.trusts:type_name -> pach_v1.Trust
+	112, // 89: pach_v1.TestTrustResponse.results:type_name -> pach_v1.TrustResult
+	8,   // 90: pach_v1.API.GetSignIn:input_type -> pach_v1.GetSignInRequest
+	10,  // 91: pach_v1.API.GetSession:input_type -> pach_v1.GetSessionRequest
+	13,  // 92: pach_v1.API.BeginRootSession:input_type -> pach_v1.BeginRootSessionRequest
+	15,  // 93: pach_v1.API.Explain:input_type -> pach_v1.ExplainRequest
+	19,  // 94: pach_v1.API.ListUsers:input_type -> pach_v1.ListUsersRequest
+	23,  // 95: pach_v1.API.SetUserEnabled:input_type -> pach_v1.SetUserEnabledRequest
+	25,  // 96: pach_v1.API.LinkIdentity:input_type -> pach_v1.LinkIdentityRequest
+	27,  // 97: pach_v1.API.UnlinkIdentity:input_type -> pach_v1.UnlinkIdentityRequest
+	29,  // 98: pach_v1.API.ListTokens:input_type -> pach_v1.ListTokensRequest
+	32,  // 99: pach_v1.API.AllowRobot:input_type -> pach_v1.AllowRobotRequest
+	34,  // 100: pach_v1.API.ListRefreshTokens:input_type -> pach_v1.ListRefreshTokensRequest
+	37,  // 101: pach_v1.API.RevokeSession:input_type -> pach_v1.RevokeSessionRequest
+	39,  // 102: pach_v1.API.RevokeAll:input_type -> pach_v1.RevokeAllRequest
+	41,  // 103: pach_v1.API.ListGroups:input_type -> pach_v1.ListGroupsRequest
+	44,  // 104: pach_v1.API.ListMembers:input_type -> pach_v1.ListMembersRequest
+	46,  // 105: pach_v1.API.ListRoleBindings:input_type -> pach_v1.ListRoleBindingsRequest
+	49,  // 106: pach_v1.API.ListAuditEvents:input_type -> pach_v1.ListAuditEventsRequest
+	53,  // 107: pach_v1.API.UpdateOIDCClient:input_type -> pach_v1.UpdateOIDCClientRequest
+	55,  // 108: pach_v1.API.CreateOIDCClient:input_type -> pach_v1.CreateOIDCClientRequest
+	57,  // 109: pach_v1.API.GetOIDCClient:input_type -> pach_v1.GetOIDCClientRequest
+	59,  // 110: pach_v1.API.ListOIDCClients:input_type -> pach_v1.ListOIDCClientsRequest
+	104, // 111: pach_v1.API.CreateTrust:input_type -> pach_v1.CreateTrustRequest
+	106, // 112: pach_v1.API.ListTrusts:input_type -> pach_v1.ListTrustsRequest
+	108, // 113: pach_v1.API.DeleteTrust:input_type -> pach_v1.DeleteTrustRequest
+	110, // 114: pach_v1.API.TestTrust:input_type -> pach_v1.TestTrustRequest
+	61,  // 115: pach_v1.API.ListConnectorStates:input_type -> pach_v1.ListConnectorStatesRequest
+	64,  // 116: pach_v1.API.ApplyConnector:input_type -> pach_v1.ApplyConnectorRequest
+	66,  // 117: pach_v1.API.ConfirmConnector:input_type -> pach_v1.ConfirmConnectorRequest
+	68,  // 118: pach_v1.API.SetConnectorEnabled:input_type -> pach_v1.SetConnectorEnabledRequest
+	70,  // 119: pach_v1.API.ListConnectorRevisions:input_type -> pach_v1.ListConnectorRevisionsRequest
+	73,  // 120: pach_v1.API.RollBackConnector:input_type -> pach_v1.RollBackConnectorRequest
+	75,  // 121: pach_v1.API.PlanConnector:input_type -> pach_v1.PlanConnectorRequest
+	94,  // 122: pach_v1.API.GetSignInTrace:input_type -> pach_v1.GetSignInTraceRequest
+	96,  // 123: pach_v1.API.ListSignInTraces:input_type -> pach_v1.ListSignInTracesRequest
+	98,  // 124: pach_v1.API.SummarizeSignIns:input_type -> pach_v1.SummarizeSignInsRequest
+	78,  // 125: pach_v1.API.ApproveConnector:input_type -> pach_v1.ApproveConnectorRequest
+	82,  // 126: pach_v1.API.CheckConnector:input_type -> pach_v1.CheckConnectorRequest
+	85,  // 127: pach_v1.API.StartConnectorTest:input_type -> pach_v1.StartConnectorTestRequest
+	87,  // 128: pach_v1.API.WaitConnectorTest:input_type -> pach_v1.WaitConnectorTestRequest
+	9,   // 129: pach_v1.API.GetSignIn:output_type -> pach_v1.GetSignInResponse
+	11,  // 130: pach_v1.API.GetSession:output_type -> pach_v1.GetSessionResponse
+	14,  // 131: pach_v1.API.BeginRootSession:output_type -> pach_v1.BeginRootSessionResponse
+	18,  // 132: pach_v1.API.Explain:output_type -> pach_v1.ExplainResponse
+	22,  // 133: pach_v1.API.ListUsers:output_type -> pach_v1.ListUsersResponse
+	24,  // 134: pach_v1.API.SetUserEnabled:output_type -> pach_v1.SetUserEnabledResponse
+	26,  // 135: pach_v1.API.LinkIdentity:output_type -> pach_v1.LinkIdentityResponse
+	28,  // 136: pach_v1.API.UnlinkIdentity:output_type -> pach_v1.UnlinkIdentityResponse
+	31,  // 137: pach_v1.API.ListTokens:output_type -> pach_v1.ListTokensResponse
+	33,  // 138: pach_v1.API.AllowRobot:output_type -> pach_v1.AllowRobotResponse
+	36,  // 139: pach_v1.API.ListRefreshTokens:output_type -> pach_v1.ListRefreshTokensResponse
+	38,  // 140: pach_v1.API.RevokeSession:output_type -> pach_v1.RevokeSessionResponse
+	40,  // 141: pach_v1.API.RevokeAll:output_type -> pach_v1.RevokeAllResponse
+	43,  // 142: pach_v1.API.ListGroups:output_type -> pach_v1.ListGroupsResponse
+	45,  // 143: pach_v1.API.ListMembers:output_type -> pach_v1.ListMembersResponse
+	48,  // 144: pach_v1.API.ListRoleBindings:output_type -> pach_v1.ListRoleBindingsResponse
+	51,  // 145: pach_v1.API.ListAuditEvents:output_type -> pach_v1.ListAuditEventsResponse
+	54,  // 146: pach_v1.API.UpdateOIDCClient:output_type -> pach_v1.UpdateOIDCClientResponse
+	56,  // 147: pach_v1.API.CreateOIDCClient:output_type -> pach_v1.CreateOIDCClientResponse
+	58,  // 148: pach_v1.API.GetOIDCClient:output_type -> pach_v1.GetOIDCClientResponse
+	60,  // 149: pach_v1.API.ListOIDCClients:output_type -> pach_v1.ListOIDCClientsResponse
+	105, // 150: pach_v1.API.CreateTrust:output_type -> pach_v1.CreateTrustResponse
+	107, // 151: pach_v1.API.ListTrusts:output_type -> pach_v1.ListTrustsResponse
+	109, // 152: pach_v1.API.DeleteTrust:output_type -> pach_v1.DeleteTrustResponse
+	111, // 153: pach_v1.API.TestTrust:output_type -> pach_v1.TestTrustResponse
+	80,  // 154: pach_v1.API.ListConnectorStates:output_type -> pach_v1.ListConnectorStatesResponse
+	65,  // 155: pach_v1.API.ApplyConnector:output_type -> pach_v1.ApplyConnectorResponse
+	67,  // 156: pach_v1.API.ConfirmConnector:output_type -> pach_v1.ConfirmConnectorResponse
+	69,  // 157: pach_v1.API.SetConnectorEnabled:output_type -> pach_v1.SetConnectorEnabledResponse
+	72,  // 158: pach_v1.API.ListConnectorRevisions:output_type -> pach_v1.ListConnectorRevisionsResponse
+	74,  // 159: pach_v1.API.RollBackConnector:output_type -> pach_v1.RollBackConnectorResponse
+	77,  // 160: pach_v1.API.PlanConnector:output_type -> pach_v1.PlanConnectorResponse
+	95,  // 161: pach_v1.API.GetSignInTrace:output_type -> pach_v1.GetSignInTraceResponse
+	97,  // 162: pach_v1.API.ListSignInTraces:output_type -> pach_v1.ListSignInTracesResponse
+	102, // 163: pach_v1.API.SummarizeSignIns:output_type -> pach_v1.SummarizeSignInsResponse
+	79,  // 164: pach_v1.API.ApproveConnector:output_type -> pach_v1.ApproveConnectorResponse
+	84,  // 165: pach_v1.API.CheckConnector:output_type -> pach_v1.CheckConnectorResponse
+	86,  // 166: pach_v1.API.StartConnectorTest:output_type -> pach_v1.StartConnectorTestResponse
+	90,  // 167: pach_v1.API.WaitConnectorTest:output_type -> pach_v1.WaitConnectorTestResponse
+	129, // [129:168] is the sub-list for method output_type
+	90,  // [90:129] is the sub-list for method input_type
+	90,  // [90:90] is the sub-list for extension type_name
+	90,  // [90:90] is the sub-list for extension extendee
+	0,   // [0:90] is the sub-list for field type_name
 }
 
 func init() { file_api_pach_pach_proto_init() }
@@ -7696,7 +7765,7 @@ func file_api_pach_pach_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_pach_pach_proto_rawDesc), len(file_api_pach_pach_proto_rawDesc)),
 			NumEnums:      8,
-			NumMessages:   105,
+			NumMessages:   106,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

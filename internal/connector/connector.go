@@ -44,6 +44,11 @@ type Deps struct {
 	References *secret.References
 	// TrustedProxies are where an authproxy connector believes headers from.
 	TrustedProxies []netip.Prefix
+	// Promote is called, by a sign-in, for a connector whose nextClientSecret is seen
+	// to work in place of its clientSecret.
+	Promote func(id string)
+
+	promoted func()
 }
 
 // ForDeclared are those of a document that pachd's configuration declares, if it
@@ -100,6 +105,10 @@ func Open(id, typ string, config map[string]any, d Deps) (*Provider, error) {
 	k, err := kindNamed(typ)
 	if err != nil {
 		return nil, err
+	}
+	if d.Promote != nil {
+		promote := d.Promote
+		d.promoted = func() { promote(id) }
 	}
 	if _, err := EmailDomains(config); err != nil {
 		return nil, err

@@ -63,6 +63,12 @@ type Replayer interface {
 	Replay(claims map[string]any) (dexconn.Identity, error)
 }
 
+// Expirer knows when something of a connector ends that it cannot work without: oidc,
+// saml and ldap. What is not known yet is not among it.
+type Expirer interface {
+	Expiries() []probe.Expiry
+}
+
 // Describer is a connector that its provider can read about: saml. The issuer
 // serves the XML at /saml/{connector}/metadata.
 type Describer interface {
@@ -77,5 +83,8 @@ var (
 	_ Replayer   = (*saml.Connector)(nil)
 	_ Replayer   = (*ldap.Connector)(nil)
 	_ FormPoster = (*saml.Connector)(nil)
+	_ Expirer    = (*oidc.Connector)(nil)
+	_ Expirer    = (*saml.Connector)(nil)
+	_ Expirer    = (*ldap.Connector)(nil)
 	_ Describer  = (*saml.Connector)(nil)
 )

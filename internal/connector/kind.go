@@ -74,7 +74,9 @@ func secretsOf(typ string) []string {
 }
 
 func openOIDC(c oidc.Config, d Deps) (dexconn.Connector, probe.Site, error) {
-	conn, err := oidc.Open(c, oidc.Deps{Now: d.Now, Log: d.Log, Rules: d.rules(), LoginParams: d.LoginParams, ClientKeys: d.ClientKeys})
+	conn, err := oidc.Open(c, oidc.Deps{
+		Now: d.Now, Log: d.Log, Rules: d.rules(), LoginParams: d.LoginParams, ClientKeys: d.ClientKeys, Promoted: d.promoted,
+	})
 	return conn, probe.Site{Issuer: c.Issuer}, err
 }
 

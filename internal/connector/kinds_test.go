@@ -277,6 +277,9 @@ func TestKeys_SecretsByName(t *testing.T) {
 	for _, typ := range connector.Types() {
 		for _, k := range connector.Keys(typ) {
 			name := strings.ToLower(k.Path)
+			if k.Path == "clientSecretExpires" { // a day
+				continue
+			}
 			sounds := strings.Contains(name, "secret") || strings.Contains(name, "password") || strings.HasSuffix(name, "pw")
 			if sounds != slices.Contains(k.Rules, "secret") {
 				t.Errorf("%s: config.%s has the rules %v", typ, k.Path, k.Rules)

@@ -45,15 +45,21 @@ func (i *Issuer) WaitTest(ctx context.Context, by principal.Name, id string) (co
 	return i.tests.Wait(ctx, by, id)
 }
 
+// ProviderHealth is the health of a connector's provider, and what of it ends.
+type ProviderHealth struct {
+	upstream.Health
+	Expiries []probe.Expiry
+}
+
 // Health is the health of each connector, by id.
-func (i *Issuer) Health(ctx context.Context) (map[string]upstream.Health, error) {
+func (i *Issuer) Health(ctx context.Context) (map[string]ProviderHealth, error) {
 	rows, err := i.Registry.Rows(ctx)
 	if err != nil {
 		return nil, err
 	}
-	out := make(map[string]upstream.Health, len(rows))
+	out := make(map[string]ProviderHealth, len(rows))
 	for _, r := range rows {
-		out[r.ID] = i.Providers.Health(r)
+		out[r.ID] = ProviderHealth{i.Providers.Health(r), i.Providers.Expiries(r)}
 	}
 	return out, nil
 }

@@ -43,7 +43,8 @@ const (
 	// loginsLiveFor is how long a person may take to sign in.
 	loginsLiveFor = 30 * time.Minute
 	// undoEvery is how often pachd looks for changes that nobody has confirmed in time.
-	undoEvery = 2 * time.Second
+	undoEvery     = 2 * time.Second
+	promoteWithin = 10 * time.Second
 	// devicesLiveFor is how long a device waits for its person (RFC 8628).
 	devicesLiveFor = 10 * time.Minute
 )
@@ -273,8 +274,19 @@ func (i *Issuer) deps() connector.Deps {
 		ClientKeys: clientauth.Keys{
 			Signing: i.clientKeys.Signing, URL: func() string { return i.Outside(context.Background(), i.Endpoint("/connector-keys")) },
 		},
-		References: i.with.References, TrustedProxies: i.with.TrustedProxies,
+		References: i.with.References, TrustedProxies: i.with.TrustedProxies, Promote: i.promote,
 	}
+}
+
+// promote is called by a sign-in, which does not wait for it.
+func (i *Issuer) promote(id string) {
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), promoteWithin)
+		defer cancel()
+		if err := i.Registry.PromoteSecret(ctx, id); err != nil {
+			i.with.Log.WarnContext(ctx, "the provider takes nextClientSecret, and clientSecret no more", "connector", id, "error", err)
+		}
+	}()
 }
 
 func (i *Issuer) dexLog() *slog.Logger { return dexlog.New(i.with.Log) }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"pachyderm/internal/config"
+	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/pachd/pachdtest"
 	"pachyderm/test/idp"
 )
@@ -56,6 +57,12 @@ func TestMetrics_DocumentedAndWatched(t *testing.T) {
 	plain := pachdtest.Start(t, func(c *config.Config) { c.Limits.SignInsPerMinute = 4 })
 	plain.Connect()
 	plain.Alice()
+	err := plain.Issuer.Registry.UpdateConnector(t.Context(), registry.Operator(), registry.Connector{ID: "demo", Config: map[string]any{
+		"clientSecretExpires": "2027-05-31",
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for code := 0; code != http.StatusTooManyRequests; {
 		code, _ = get(t, plain.HTTP+"/auth?client_id=pachctl")
 	}
@@ -70,6 +77,7 @@ func TestMetrics_DocumentedAndWatched(t *testing.T) {
 	text := scrape(t, plain)
 	for _, want := range []string{
 		`pachd_sign_ins_total{connector="demo",result="ok"} 1`, `pachd_connector_duration_seconds_count{connector="demo",step="callback"} 1`,
+		`pachd_connector_expiry_timestamp_seconds{connector="demo",what="client secret"} 1.8114624e+09`,
 		`pachd_limited_total{limit="sign-ins"} 1`, `pachd_http_duration_seconds_count{code="429",endpoint="auth"} 1`, `pachd_database_listening 1`,
 	} {
 		if !strings.Contains(text, want+"\n") {

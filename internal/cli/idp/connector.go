@@ -265,6 +265,36 @@ type listedConnector struct {
 	Managed   bool       `json:"managed,omitempty"`
 	Life      string     `json:"life,omitempty"`
 	UndoAt    *time.Time `json:"undo_at,omitempty"`
+	Expiries  []expiry   `json:"expiries,omitempty"`
+}
+
+type expiry struct {
+	What string     `json:"what"`
+	Ends *time.Time `json:"ends"`
+}
+
+func expiriesOf(s *pach.ConnectorState) (all []expiry) {
+	for _, e := range s.GetExpiries() {
+		all = append(all, expiry{e.GetWhat(), kit.TimeOrNil(e.GetEnds())})
+	}
+	return all
+}
+
+// soon is how long before its end something is warned of.
+const soon = 30 * 24 * time.Hour
+
+// ending stands below a connector of which something ends soon, or has ended.
+func ending(s *pach.ConnectorState, now time.Time) (lines string) {
+	for _, e := range s.GetExpiries() {
+		left := e.GetEnds().AsTime().Sub(now)
+		switch day := e.GetEnds().AsTime().Format(time.DateOnly); {
+		case left <= 0:
+			lines += fmt.Sprintf("    warning: %s ended on %s\n", e.GetWhat(), day)
+		case left < soon:
+			lines += fmt.Sprintf("    warning: %s ends on %s, in %d days\n", e.GetWhat(), day, int(left/(24*time.Hour)))
+		}
+	}
+	return lines
 }
 
 func listed(d connectorDoc, s *pach.ConnectorState) listedConnector {
@@ -274,7 +304,7 @@ func listed(d connectorDoc, s *pach.ConnectorState) listedConnector {
 	return listedConnector{
 		d, strings.ToLower(s.GetState().String()), kit.TimeOrNil(s.GetSince()), s.GetError(), kit.TimeOrNil(s.GetLastGood()),
 		strings.ToLower(s.GetApproval().String()), s.GetRevision(), s.GetManaged(),
-		strings.ToLower(s.GetLife().String()), kit.TimeOrNil(s.GetUndoAt()),
+		strings.ToLower(s.GetLife().String()), kit.TimeOrNil(s.GetUndoAt()), expiriesOf(s),
 	}
 }
 
@@ -387,7 +417,7 @@ func (o listConnectorOptions) run(ctx context.Context, k *kit.Kit) error {
 		return k.PrintResult(o.out, docs, func() {
 			for _, d := range docs {
 				s := states[d.ID]
-				k.Printf("%s - %s (%s)\n%s%s%s%s", d.ID, d.Name, d.Type, lifeLine(s), health(s), approval(s), managed(s))
+				k.Printf("%s - %s (%s)\n%s%s%s%s%s", d.ID, d.Name, d.Type, lifeLine(s), health(s), ending(s, k.Now()), approval(s), managed(s))
 			}
 		})
 	})

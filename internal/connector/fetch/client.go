@@ -16,6 +16,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -42,7 +43,7 @@ func New(roots *x509.CertPool, timeout time.Duration) *Client {
 	return &Client{setting: "the connector's issuer", roots: "config.rootCAs", http: &http.Client{
 		Timeout:       timeout,
 		CheckRedirect: guardRedirect,
-		Transport: watched{&http.Transport{
+		Transport: watched{certificates: &certificates{ends: map[string]time.Time{}}, Transport: &http.Transport{
 			Proxy:                  nil, // a proxy from the environment would dial in our place, unguarded
 			DialContext:            Dialer(timeout / 2).DialContext,
 			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
@@ -70,8 +71,46 @@ func Dialer(timeout time.Duration) *net.Dialer {
 // HTTPClient is a client with the same rules, for libraries that want one.
 func HTTPClient(timeout time.Duration) *http.Client { return New(nil, timeout).http }
 
-// watched tells the watches in a request's context what came of it.
-type watched struct{ *http.Transport }
+// watched tells the watches in a request's context what came of it, and notes until
+// when the certificates of servers are good.
+type watched struct {
+	*http.Transport
+
+	certificates *certificates
+}
+
+// certificates are those of the servers that a client has spoken to.
+type certificates struct {
+	mu   sync.Mutex
+	ends map[string]time.Time // by host
+}
+
+// maxHosts is more than a connector has servers.
+const maxHosts = 16
+
+func (c *certificates) note(res *http.Response) {
+	if res.TLS == nil || len(res.TLS.PeerCertificates) == 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	host := res.Request.URL.Host
+	if _, known := c.ends[host]; known || len(c.ends) < maxHosts {
+		c.ends[host] = res.TLS.PeerCertificates[0].NotAfter
+	}
+}
+
+// CertificatesEnd is until when the certificates of the servers are good that the
+// client has spoken to, by host.
+func (c *Client) CertificatesEnd() map[string]time.Time {
+	w, ok := c.http.Transport.(watched)
+	if !ok {
+		return nil
+	}
+	w.certificates.mu.Lock()
+	defer w.certificates.mu.Unlock()
+	return maps.Clone(w.certificates.ends)
+}
 
 type (
 	privateKey struct{}
@@ -116,6 +155,9 @@ func (w watched) RoundTrip(r *http.Request) (*http.Response, error) {
 		seen(nil, "%s: %s, %s", to, res.Status, res.Header.Get("Content-Type"))
 	default:
 		seen(err, "%s", to)
+	}
+	if err == nil {
+		w.certificates.note(res)
 	}
 	if outage != nil && (err != nil || res.StatusCode >= 500 || res.StatusCode == http.StatusTooManyRequests) {
 		outage.Store(true)

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -21,6 +22,7 @@ import (
 	"pachyderm/internal/connector/claimlog"
 	"pachyderm/internal/connector/document"
 	"pachyderm/internal/connector/fetch"
+	"pachyderm/internal/connector/probe"
 	"pachyderm/internal/fault"
 )
 
@@ -36,6 +38,8 @@ const (
 type Connector struct {
 	cfg Config
 	tls *tls.Config
+
+	certificateEnds atomic.Int64 // of the directory, in seconds since 1970; 0 until it is known
 }
 
 var (
@@ -53,6 +57,15 @@ func Open(c Config) (*Connector, error) {
 	}
 	t, err := c.tls()
 	return &Connector{cfg: c, tls: t}, err
+}
+
+// Expiries is connector.Expirer's.
+func (c *Connector) Expiries() []probe.Expiry {
+	ends := c.certificateEnds.Load()
+	if ends == 0 {
+		return nil
+	}
+	return probe.ExpiriesOf(map[string]time.Time{c.cfg.hostname(): time.Unix(ends, 0)})
 }
 
 // Format keeps the password out of every %v, %+v and %#v.
@@ -92,6 +105,9 @@ func (c *Connector) with(ctx context.Context, do func(*ldap.Conn) error) error {
 	connected(err, "%s", c.cfg.Address())
 	if err != nil {
 		return err
+	}
+	if state, ok := conn.TLSConnectionState(); ok && len(state.PeerCertificates) > 0 {
+		c.certificateEnds.Store(state.PeerCertificates[0].NotAfter.Unix())
 	}
 	defer func() { _ = conn.Close() }()
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"pachyderm/internal/connector/document"
 	"pachyderm/internal/connector/oidc/clientauth"
@@ -16,10 +17,12 @@ import (
 
 // Config is what stands under config: in a connector document of type oidc.
 type Config struct {
-	Issuer       string `json:"issuer" rule:"required,url,noquery" doc:"the issuer, exactly as in the discovery document, to the last slash"`
-	ClientID     string `json:"clientID" rule:"required" doc:"client ID that the provider issued"`
-	ClientSecret string `json:"clientSecret" rule:"secret" doc:"client secret that the provider issued; required unless tokenEndpointAuthMethod is private_key_jwt"`
-	RedirectURI  string `json:"redirectURI" rule:"required,web,noquery" doc:"our callback, registered there; pachctl idp callback prints it"`
+	Issuer              string `json:"issuer" rule:"required,url,noquery" doc:"the issuer, exactly as in the discovery document, to the last slash"`
+	ClientID            string `json:"clientID" rule:"required" doc:"client ID that the provider issued"`
+	ClientSecret        string `json:"clientSecret" rule:"secret" doc:"client secret that the provider issued; required unless tokenEndpointAuthMethod is private_key_jwt"`
+	NextClientSecret    string `json:"nextClientSecret" rule:"secret" doc:"client secret that will replace clientSecret: it is used where the provider refuses that one, and takes its place once it is seen to work"`
+	ClientSecretExpires string `json:"clientSecretExpires" doc:"day on which the provider ends the client secret, such as 2027-05-31: list-connector and metrics warn before it comes"`
+	RedirectURI         string `json:"redirectURI" rule:"required,web,noquery" doc:"our callback, registered there; pachctl idp callback prints it"`
 
 	Scopes               []string `json:"scopes" doc:"scopes to request beside openid; default: profile and email"`
 	ForwardedLoginParams []string `json:"forwardedLoginParams" doc:"query parameters of the login request to pass on, such as login_hint"`
@@ -73,7 +76,21 @@ func (c Config) validate(callback string) error {
 	if err := c.checkLists(); err != nil || callback == "" {
 		return err
 	}
+	if err := c.checkExpires(); err != nil {
+		return err
+	}
 	return c.checkRedirect(callback)
+}
+
+// checkExpires refuses what is no day.
+func (c Config) checkExpires() error {
+	if c.ClientSecretExpires == "" {
+		return nil
+	}
+	if _, err := time.Parse(time.DateOnly, c.ClientSecretExpires); err != nil {
+		return refuse.Config("clientSecretExpires", "%q is no day", c.ClientSecretExpires).Next("write it as 2027-05-31")
+	}
+	return nil
 }
 
 func (c Config) checkAuthMethod() error {

@@ -19,6 +19,7 @@ import (
 	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/oidc/clientauth"
 	"pachyderm/internal/connector/oidc/keyset"
+	"pachyderm/internal/connector/probe"
 	"pachyderm/internal/fault"
 )
 
@@ -32,6 +33,9 @@ type Deps struct {
 	// Rules are of this server; without a callback there, any redirectURI will do.
 	Rules document.Rules
 	Log   *slog.Logger
+	// Promoted is called when nextClientSecret is seen to work in place of
+	// clientSecret.
+	Promoted func()
 }
 
 // timeout is for one request to the provider; a sign-in makes up to five.
@@ -76,9 +80,25 @@ func Open(cfg Config, d Deps) (*Connector, error) {
 	c.auth = &clientauth.Client{
 		Issuer: cfg.Issuer, ID: cfg.ClientID, Secret: cfg.ClientSecret, Method: cfg.authMethod(), Keys: d.ClientKeys, HTTP: c.client, Now: d.Now,
 	}
+	if cfg.NextClientSecret != "" {
+		c.auth.Next = &clientauth.Client{
+			Issuer: cfg.Issuer, ID: cfg.ClientID, Secret: cfg.NextClientSecret, Method: cfg.authMethod(), Keys: d.ClientKeys,
+			HTTP: c.client, Now: d.Now,
+		}
+		c.auth.Promoted = d.Promoted
+	}
 	c.meta = fetch.NewDocument("discovery document", c.loadMetadata, d.Now, d.Log)
 	c.keys = keyset.New("ID token", c.loadKeys, d.Now, d.Log)
 	return c, nil
+}
+
+// Expiries is connector.Expirer's.
+func (c *Connector) Expiries() []probe.Expiry {
+	all := probe.ExpiriesOf(c.client.CertificatesEnd())
+	if ends, err := time.Parse(time.DateOnly, c.cfg.ClientSecretExpires); err == nil {
+		all = append(all, probe.Expiry{What: "client secret", Ends: ends})
+	}
+	return all
 }
 
 // Ping asks the provider now for what a sign-in will need of it.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	dexconn "github.com/dexidp/dex/connector"
@@ -42,6 +43,10 @@ type Connector struct {
 	pinned []*x509.Certificate
 	meta   *fetch.Document[*metadata.Document]
 	seen   *memory
+
+	// signersEnd is until when the last of the provider's signing certificates is
+	// good, in seconds since 1970, once they were read.
+	signersEnd atomic.Int64
 }
 
 var _ dexconn.CallbackConnector = (*Connector)(nil)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/beevik/etree"
 
+	"pachyderm/internal/connector/probe"
 	"pachyderm/internal/connector/saml/metadata"
 	"pachyderm/internal/connector/saml/signed"
 	"pachyderm/internal/fault"
@@ -52,7 +53,21 @@ func (c *Connector) signers(ctx context.Context) ([]*x509.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	return slices.Concat(m.Certificates, c.pinned), nil
+	certs := slices.Concat(m.Certificates, c.pinned)
+	if len(certs) > 0 {
+		last := slices.MaxFunc(certs, func(a, b *x509.Certificate) int { return a.NotAfter.Compare(b.NotAfter) })
+		c.signersEnd.Store(last.NotAfter.Unix())
+	}
+	return certs, nil
+}
+
+// Expiries is connector.Expirer's.
+func (c *Connector) Expiries() []probe.Expiry {
+	all := probe.ExpiriesOf(c.client.CertificatesEnd())
+	if ends := c.signersEnd.Load(); ends != 0 {
+		all = append(all, probe.Expiry{What: "signing certificate of the provider", Ends: time.Unix(ends, 0)})
+	}
+	return all
 }
 
 // provider is what is known of it, by metadata or else by the configuration.

@@ -54,7 +54,9 @@ func approvalOf(stored, approved string) Approval {
 
 // ownSecrets prove to a provider that it is us who asks, and change nothing of
 // whom it vouches for.
-func ownSecrets() []string { return []string{"clientSecret", "bindPW"} }
+func ownSecrets() []string {
+	return []string{"clientSecret", "nextClientSecret", "clientSecretExpires", "bindPW"}
+}
 
 // vouchesAs reports whether two configurations make the same of people.
 func vouchesAs(a, b map[string]any) bool {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"maps"
 	"time"
 
 	"pachyderm/internal/connector"
@@ -264,4 +265,29 @@ func (g *Registry) History(ctx context.Context, id string) ([]Past, error) {
 		all[n].Config = connector.Redact(p.Type, p.Config)
 	}
 	return all, err
+}
+
+// PromoteSecret makes the nextClientSecret of a connector its clientSecret, once it is
+// seen to work. A declared connector stays as the configuration says. Faults: NotFound,
+// Precondition, Conflict.
+func (g *Registry) PromoteSecret(ctx context.Context, id string) error {
+	r, err := g.read(ctx, id)
+	if err != nil {
+		return err
+	}
+	secret, ok := r.Config["nextClientSecret"].(string)
+	if !ok || secret == "" { // somebody was quicker
+		return nil
+	}
+	if r.Managed {
+		return fault.New(fault.Precondition, "connector %s is managed by pachd's configuration", id).
+			Next("write its nextClientSecret there as clientSecret")
+	}
+	next := r.settled()
+	next.Config = maps.Clone(r.Config)
+	next.Config["clientSecret"] = secret
+	delete(next.Config, "nextClientSecret")
+	delete(next.Config, "clientSecretExpires")
+	next.Version, next.author, next.note = r.Version+1, Operator().Name, "nextClientSecret was seen to work"
+	return g.write(ctx, Operator(), r, next, "connector.promote-secret")
 }

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"pachyderm/internal/connector"
+	"pachyderm/internal/connector/probe"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/registry"
 )
@@ -116,6 +118,19 @@ func (u *Upstream) Health(r registry.Row) Health {
 	u.health.mu.Lock()
 	defer u.health.mu.Unlock()
 	return *u.health.of(r.ID, u.revision(r))
+}
+
+// Expiries are of a connector what ends that it cannot work without, as far as is known.
+func (u *Upstream) Expiries(r registry.Row) []probe.Expiry {
+	p, err := u.Provider(r)
+	if err != nil {
+		return nil
+	}
+	c, ok := p.Connector.(connector.Expirer)
+	if !ok {
+		return nil
+	}
+	return c.Expiries()
 }
 
 // Changed has Run ask at once: connectors were made or changed, perhaps by

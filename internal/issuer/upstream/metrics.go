@@ -1,6 +1,8 @@
 package upstream
 
 import (
+	"context"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"pachyderm/internal/fault"
@@ -48,18 +50,22 @@ func (u *Upstream) Describe(ch chan<- *prometheus.Desc) {
 	u.metrics.asked.Describe(ch)
 	ch <- upDesc
 	ch <- lastGoodDesc
+	ch <- expiryDesc
 }
 
 var (
 	upDesc       = prometheus.NewDesc("pachd_connector_up", "1 while the provider answers, 0 while it does not.", []string{"connector"}, nil)
 	lastGoodDesc = prometheus.NewDesc("pachd_connector_last_success_timestamp_seconds",
 		"When the provider last answered, in seconds since 1970.", []string{"connector"}, nil)
+	expiryDesc = prometheus.NewDesc("pachd_connector_expiry_timestamp_seconds",
+		"When something ends that a connector cannot work without, in seconds since 1970.", []string{"connector", "what"}, nil)
 )
 
 // Collect is prometheus.Collector's.
 func (u *Upstream) Collect(ch chan<- prometheus.Metric) {
 	u.metrics.signIns.Collect(ch)
 	u.metrics.asked.Collect(ch)
+	u.collectExpiries(ch)
 	u.health.mu.Lock()
 	defer u.health.mu.Unlock()
 	for id, h := range u.health.by {
@@ -73,6 +79,18 @@ func (u *Upstream) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(upDesc, prometheus.GaugeValue, up, id)
 		if !h.LastGood.IsZero() {
 			ch <- prometheus.MustNewConstMetric(lastGoodDesc, prometheus.GaugeValue, float64(h.LastGood.Unix()), id)
+		}
+	}
+}
+
+func (u *Upstream) collectExpiries(ch chan<- prometheus.Metric) {
+	rows, err := u.registry.Rows(context.Background())
+	if err != nil {
+		return // the database does not answer
+	}
+	for _, r := range rows {
+		for _, e := range u.Expiries(r) {
+			ch <- prometheus.MustNewConstMetric(expiryDesc, prometheus.GaugeValue, float64(e.Ends.Unix()), r.ID, e.What)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	pb "pachyderm/api/pach"
 	"pachyderm/internal/connector/probe"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/issuer"
 	"pachyderm/internal/issuer/connectortest"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/upstream"
@@ -14,14 +15,17 @@ import (
 	"pachyderm/internal/session"
 )
 
-// ListConnectorStates shows the health of each connector, and whether it has been
-// approved, by id.
+// ListConnectorStates shows the health of each connector, whether it has been
+// approved, and what of it ends, by id.
 func (s *server) ListConnectorStates(ctx context.Context, req *pb.ListConnectorStatesRequest) (*pb.ListConnectorStatesResponse, error) {
 	all, err := s.issuer.Registry.Connectors(ctx)
 	if err != nil {
 		return nil, err
 	}
 	health, err := s.issuer.Health(ctx)
+	if err != nil {
+		return nil, err
+	}
 	all, next := pageOf(all, page(req), func(c registry.Connector) string { return c.ID })
 	out := &pb.ListConnectorStatesResponse{NextPageToken: next}
 	for _, c := range all {
@@ -30,17 +34,21 @@ func (s *server) ListConnectorStates(ctx context.Context, req *pb.ListConnectorS
 	return out, err
 }
 
-func stateToProto(c registry.Connector, h upstream.Health) *pb.ConnectorState {
+func stateToProto(c registry.Connector, h issuer.ProviderHealth) *pb.ConnectorState {
 	states := map[string]pb.ConnectorState_State{upstream.Ready: pb.ConnectorState_READY, upstream.Failing: pb.ConnectorState_FAILING}
 	approvals := map[registry.Approval]pb.ConnectorState_Approval{
 		registry.Approved: pb.ConnectorState_APPROVED, registry.Pending: pb.ConnectorState_PENDING,
 		registry.Unapproved: pb.ConnectorState_UNAPPROVED,
 	}
-	return &pb.ConnectorState{
+	state := &pb.ConnectorState{
 		Id: c.ID, State: states[h.State], Error: h.Error,
 		Since: wire.Timestamp(h.Since), LastGood: wire.Timestamp(h.LastGood), Checked: wire.Timestamp(h.Checked),
 		Approval: approvals[c.Approval], Revision: c.Revision, Managed: c.Managed, Life: lifeOf(c), UndoAt: wire.Timestamp(c.UndoAt),
 	}
+	for _, e := range h.Expiries {
+		state.Expiries = append(state.Expiries, &pb.Expiry{What: e.What, Ends: wire.Timestamp(e.Ends)})
+	}
+	return state
 }
 
 // ApproveConnector lets what is stored of a connector serve.

@@ -265,3 +265,44 @@ func TestPlan_PrivateAddressIsWithheld(t *testing.T) {
 		}
 	}
 }
+
+// The provider has ended the secret, and people go on signing in.
+func TestLife_NextSecretTakesOver(t *testing.T) {
+	each(t, func(t *testing.T, h *env) {
+		p := h.Connect()
+		update := func(config map[string]any) {
+			t.Helper()
+			h.mustCall(h.API.Identity.UpdateIDPConnector(h.Root(), &identity.UpdateIDPConnectorRequest{Connector: connector("demo", config)}))
+		}
+		stored := func() (map[string]any, *pb.ConnectorState) {
+			r, err := h.API.Identity.GetIDPConnector(h.Root(), &identity.GetIDPConnectorRequest{Id: "demo"})
+			h.mustCall(nil, err)
+			states, err := h.API.Pach.ListConnectorStates(h.Root(), &pb.ListConnectorStatesRequest{})
+			h.mustCall(nil, err)
+			return r.GetConnector().GetConfig().AsMap(), states.GetStates()[0]
+		}
+		update(map[string]any{"nextClientSecret": "one that comes later", "clientSecretExpires": "2027-05-31"})
+		h.Alice()
+		config, state := stored()
+		if config["nextClientSecret"] != "***" || state.GetApproval() != pb.ConnectorState_APPROVED {
+			t.Errorf("while the first is good: %v, %v", config, state)
+		}
+		if all := state.GetExpiries(); len(all) != 1 || all[0].GetWhat() != "client secret" ||
+			all[0].GetEnds().AsTime() != time.Date(2027, 5, 31, 0, 0, 0, 0, time.UTC) {
+			t.Errorf("expiries: %v", all)
+		}
+		update(map[string]any{"clientSecret": "one that has ended", "nextClientSecret": p.ClientSecret})
+		h.Alice()
+		for config, state = stored(); config["nextClientSecret"] != nil; config, state = stored() { // pachd does so by itself
+			time.Sleep(10 * time.Millisecond)
+		}
+		if config["clientSecretExpires"] != nil || state.GetApproval() != pb.ConnectorState_APPROVED {
+			t.Errorf("after it took over: %v, %v", config, state)
+		}
+		h.Alice()
+		r, err := h.API.Pach.ListConnectorRevisions(h.Root(), &pb.ListConnectorRevisionsRequest{Id: "demo"})
+		if err != nil || !strings.Contains(r.GetRevisions()[0].GetNote(), "was seen to work") {
+			t.Errorf("%v, %v", r, err)
+		}
+	})
+}

@@ -39,7 +39,12 @@ type Client struct {
 	Keys   Keys // for private_key_jwt
 	HTTP   *fetch.Client
 	Now    func() time.Time
+	// Next is the same client with the secret that is to replace this one, if there
+	// is one; Promoted is called once it is seen to work and this one is not.
+	Next     *Client
+	Promoted func()
 
+	promoted atomic.Bool
 	// formOnly is learnt from a provider that refuses the secret in the header.
 	formOnly atomic.Bool
 }
@@ -53,6 +58,31 @@ const (
 func isRefused(err error) bool {
 	field := fault.FieldOf(err)
 	return field == refusedSecret || field == refusedKey
+}
+
+// withEither asks with the secret, and with the next one where the provider refuses
+// it. A code that the provider has not looked at, since it did not take us for its
+// client, is good for a second request.
+func withEither[T any](c *Client, ask func(*Client) (T, error)) (T, error) {
+	if c.Next == nil {
+		return ask(c)
+	}
+	first, second := c, c.Next
+	if c.promoted.Load() {
+		first, second = second, first
+	}
+	answer, err := ask(first)
+	if !isRefused(err) {
+		return answer, err
+	}
+	again, errAgain := ask(second)
+	if errAgain != nil {
+		return answer, err
+	}
+	if second == c.Next && c.promoted.CompareAndSwap(false, true) && c.Promoted != nil {
+		c.Promoted()
+	}
+	return again, nil
 }
 
 func (c *Client) mayChangeToForm(s Server) bool {

@@ -23,6 +23,10 @@ const maxRequestURI = 2 << 10
 // refuses the request; Unauthenticated if it returns no request_uri that can be
 // used; Unavailable.
 func (c *Client) Push(ctx context.Context, s Server, request url.Values) (requestURI string, err error) {
+	return withEither(c, func(c *Client) (string, error) { return c.pushAs(ctx, s, request) })
+}
+
+func (c *Client) pushAs(ctx context.Context, s Server, request url.Values) (requestURI string, err error) {
 	err = c.send(s, func(method string) (err error) {
 		requestURI, err = c.push(ctx, s, request, method)
 		return err

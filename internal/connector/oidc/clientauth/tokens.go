@@ -26,6 +26,10 @@ type Tokens struct {
 // refuses the code or the refresh token, or returns no tokens that can be used;
 // Precondition if it refuses anything else; Unavailable.
 func (c *Client) RequestTokens(ctx context.Context, s Server, form url.Values) (t *Tokens, err error) {
+	return withEither(c, func(c *Client) (*Tokens, error) { return c.tokensAs(ctx, s, form) })
+}
+
+func (c *Client) tokensAs(ctx context.Context, s Server, form url.Values) (t *Tokens, err error) {
 	err = c.send(s, func(method string) (err error) {
 		t, err = c.requestTokens(ctx, s, form, method)
 		return err
