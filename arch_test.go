@@ -182,7 +182,7 @@ var mayImport = map[string][]string{
 		"internal/secret",
 	},
 	"internal/issuer/upstream": {
-		"internal/issuer/trace", "internal/connector", "internal/connector/fetch", "internal/db", "internal/fault", "internal/identity", "internal/issuer/loginctx",
+		"internal/issuer/trace", "internal/connector", "internal/connector/probe", "internal/connector/fetch", "internal/db", "internal/fault", "internal/identity", "internal/issuer/loginctx",
 		"internal/issuer/registry", "internal/limit/guess", "internal/principal", "internal/tracing",
 	},
 	"internal/issuer/homerealm": {"internal/connector", "internal/issuer/registry", "internal/web"},

@@ -88,7 +88,7 @@ func TestMetrics_DocumentedAndWatched(t *testing.T) {
 	if !slices.Equal(served, documented) {
 		t.Errorf("served:\n%s\ndocumented:\n%s", strings.Join(served, "\n"), strings.Join(documented, "\n"))
 	}
-	err := fs.WalkDir(os.DirFS(root), "deploy/monitoring", func(path string, d fs.DirEntry, err error) error {
+	err = fs.WalkDir(os.DirFS(root), "deploy/monitoring", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
