@@ -77,7 +77,7 @@ func TestMetrics_DocumentedAndWatched(t *testing.T) {
 	text := scrape(t, plain)
 	for _, want := range []string{
 		`pachd_sign_ins_total{connector="demo",result="ok"} 1`, `pachd_connector_duration_seconds_count{connector="demo",step="callback"} 1`,
-		`pachd_connector_expiry_timestamp_seconds{connector="demo",what="client secret"} 1.8114624e+09`,
+		`pachd_connector_expiry_timestamp_seconds{connector="demo",what="client secret"} 1.8117216e+09`,
 		`pachd_limited_total{limit="sign-ins"} 1`, `pachd_http_duration_seconds_count{code="429",endpoint="auth"} 1`, `pachd_database_listening 1`,
 	} {
 		if !strings.Contains(text, want+"\n") {
