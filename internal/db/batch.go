@@ -38,7 +38,7 @@ type writer struct {
 type batch struct {
 	tx       *sql.Tx
 	unsynced bool
-	made     int  // changes that are not undone
+	made     int   // changes that are not undone
 	lost     error // why the database has undone all of it, if it has
 	done     chan struct{}
 	err      error // of the commit; read it after done

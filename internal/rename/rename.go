@@ -8,13 +8,33 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/text/unicode/norm"
+
 	"pachyderm/internal/access"
 	"pachyderm/internal/audit"
 	"pachyderm/internal/db"
+	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/token"
 )
+
+// doneKey begins the key of what says that all names were once given the form that they have
+// now; it changes with the form, which Unicode's tables are a part of.
+const doneKey = "names-of-"
+
+func form() string { return doneKey + "1-unicode-" + norm.Version }
+
+// IsDone reports whether all that is stored was once given the form that names have now.
+// Then nothing but an older version that runs beside can have written another, and a
+// start need not wait for Stored.
+func IsDone(ctx context.Context, d *db.DB) (bool, error) {
+	_, err := d.Meta(ctx, form())
+	if fault.Is(err, fault.NotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
 
 // Stored renames what is stored under another form of a name, and ends what is
 // stored under one that is none any more, such as a look-alike. It does nothing
@@ -27,11 +47,21 @@ func Stored(ctx context.Context, d *db.DB, log *slog.Logger, now time.Time) erro
 		stored, err = names(ctx, tx)
 		return err
 	})
-	if err != nil || len(changes(stored)) == 0 {
-		return err // as at nearly each start, which need keep no writer waiting
+	if err != nil {
+		return err
 	}
+	if len(changes(stored)) > 0 { // as at hardly any start, and the others need keep no writer waiting
+		if err := rename(ctx, d, log, now); err != nil {
+			return err
+		}
+	}
+	_, err = d.EnsureMeta(ctx, form(), []byte{1})
+	return err
+}
+
+func rename(ctx context.Context, d *db.DB, log *slog.Logger, now time.Time) error {
 	var done []change
-	err = d.Update(ctx, func(tx *db.Tx) error {
+	err := d.Update(ctx, func(tx *db.Tx) error {
 		done = nil
 		stored, err := names(ctx, tx)
 		if err != nil {
