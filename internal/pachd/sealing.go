@@ -11,6 +11,7 @@ import (
 	"pachyderm/internal/issuer/grant"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/login"
+	"pachyderm/internal/rename"
 	"pachyderm/internal/secret"
 )
 
@@ -25,7 +26,7 @@ const (
 // sealed says where the database has sealed values.
 func sealed() []secret.Sealed {
 	meta := secret.Sealed{
-		Table: "meta", Column: "value", Key: []string{"key"}, Plain: []string{clusterIDKey},
+		Table: "meta", Column: "value", Key: []string{"key"}, Plain: []string{clusterIDKey, rename.MetaKey},
 		Place: func(key []string) string { return key[0] },
 	}
 	return slices.Concat([]secret.Sealed{

@@ -1,6 +1,7 @@
 package rename
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 	"maps"
@@ -19,21 +20,21 @@ import (
 	"pachyderm/internal/token"
 )
 
-// doneKey begins the key of what says that all names were once given the form that they have
-// now; it changes with the form, which Unicode's tables are a part of.
-const doneKey = "names-of-"
+// MetaKey is the key of what says which form all names were given last.
+const MetaKey = "names-form"
 
-func form() string { return doneKey + "1-unicode-" + norm.Version }
+// form is that of this version; Unicode's tables are a part of it.
+func form() []byte { return []byte("1, Unicode " + norm.Version) }
 
 // IsDone reports whether all that is stored was once given the form that names have now.
 // Then nothing but an older version that runs beside can have written another, and a
 // start need not wait for Stored.
 func IsDone(ctx context.Context, d *db.DB) (bool, error) {
-	_, err := d.Meta(ctx, form())
+	last, err := d.Meta(ctx, MetaKey)
 	if fault.Is(err, fault.NotFound) {
 		return false, nil
 	}
-	return err == nil, err
+	return err == nil && bytes.Equal(last, form()), err
 }
 
 // Stored renames what is stored under another form of a name, and ends what is
@@ -55,8 +56,10 @@ func Stored(ctx context.Context, d *db.DB, log *slog.Logger, now time.Time) erro
 			return err
 		}
 	}
-	_, err = d.EnsureMeta(ctx, form(), []byte{1})
-	return err
+	if done, err := IsDone(ctx, d); err != nil || done {
+		return err
+	}
+	return d.SetMeta(ctx, MetaKey, form())
 }
 
 func rename(ctx context.Context, d *db.DB, log *slog.Logger, now time.Time) error {

@@ -288,6 +288,12 @@ func TestIsDone_OnceAllHaveTheirForm(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		if err := s.SetMeta(t.Context(), rename.MetaKey, []byte("another form")); err != nil {
+			t.Fatal(err)
+		}
+		if done, err := rename.IsDone(t.Context(), s.DB); err != nil || done {
+			t.Errorf("after names have had another form: %v, %v", done, err)
+		}
 		s.update(func(ctx context.Context, tx *db.Tx) error {
 			bound, err := access.RolesOf(ctx, tx, "user:alice@example.com")
 			if len(bound) != 1 {
