@@ -280,6 +280,7 @@ var mayImport = map[string][]string{
 	"demo/op/optest": {"demo/op"},
 	"test":           nil,
 	"test/dexserver": nil,
+	"test/floor":     {"api/auth", "internal/connector"},
 	"test/idp":       {"test/walk"},
 	"test/load":      {"api/auth", "client", "test/walk"},
 	"test/walk":      {"api/auth", "api/pach"},
@@ -293,16 +294,16 @@ var onlyIn = []struct {
 	prefix, why string
 	packages    []string
 }{
-	{"github.com/dexidp/dex", "only issuer and connector know Dex", []string{"internal/issuer", "internal/issuer/", "internal/connector", "internal/connector/", "test/idp", "test/dexserver"}},
+	{"github.com/dexidp/dex", "only issuer and connector know Dex", []string{"internal/issuer", "internal/issuer/", "internal/connector", "internal/connector/", "test/idp", "test/dexserver", "test/floor"}},
 	{"github.com/dexidp/dex/connector/", "only dex adapts Dex's connectors", []string{"internal/connector/dex"}},
 	{"github.com/dexidp/dex/connector", "only connectors and those who call them know Dex's interfaces", []string{
-		"internal/connector", "internal/connector/", "internal/issuer/connectortest", "internal/issuer/upstream",
+		"internal/connector", "internal/connector/", "internal/issuer/connectortest", "internal/issuer/upstream", "test/floor",
 	}},
 	{"modernc.org/sqlite", "only db knows SQLite from PostgreSQL", []string{"internal/db", "internal/db/migrations", "internal/db/prepared"}},
 	{"github.com/jackc/pgx", "only db knows SQLite from PostgreSQL", []string{"internal/db", "internal/db/dbtest"}},
 	{"github.com/pressly/goose", "only db migrates", []string{"internal/db", "internal/db/migrations"}},
 	{"google.golang.org/grpc", "domains know no transport; map in rpc", []string{
-		"internal/web/console", "internal/web/console/", "api", "api/", "client", "internal/rpc", "internal/rpc/", "internal/cli/", "internal/pachd", "internal/pachd/pachdtest", "test/load", "test/walk",
+		"internal/web/console", "internal/web/console/", "api", "api/", "client", "internal/rpc", "internal/rpc/", "internal/cli/", "internal/pachd", "internal/pachd/pachdtest", "test/floor", "test/load", "test/walk",
 	}},
 	{"database/sql", "SQL goes through db", []string{"internal/db", "internal/db/dbtest", "internal/db/migrations", "internal/db/prepared"}},
 	{"go.opentelemetry.io", "only tracing knows who is told of it", []string{"internal/tracing"}},

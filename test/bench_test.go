@@ -66,7 +66,7 @@ func BenchmarkLogin(b *testing.B) {
 
 // cpuTime is what all threads of a process have spent on a processor, in
 // nanoseconds (proc(5), schedstat; the times in stat are sampled).
-func cpuTime(b *testing.B, pid int) time.Duration {
+func cpuTime(b testing.TB, pid int) time.Duration {
 	b.Helper()
 	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
 	if err != nil {

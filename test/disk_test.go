@@ -94,7 +94,7 @@ func TestDisk_WaitsForWhatIsAcknowledged(t *testing.T) {
 			t.Errorf("%s waits for the disk %d times", path, n)
 		}
 	}
-	if len(c.by) < 4 {
+	if len(c.by) < 3 {
 		t.Errorf("only %v", c.by)
 	}
 	if count()-before == requests {

@@ -31,7 +31,7 @@ var binaries = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	build := exec.CommandContext(context.Background(), "go", "build", "-o", dir, "./cmd/pachd", "./cmd/pachctl", "./demo", "./test/dexserver", "./test/load")
+	build := exec.CommandContext(context.Background(), "go", "build", "-o", dir, "./cmd/pachd", "./cmd/pachctl", "./demo", "./test/dexserver", "./test/floor", "./test/load")
 	build.Dir = ".."
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -140,11 +140,16 @@ func as(ctx context.Context, token string) context.Context {
 
 func (d *daemon) dial() *grpc.ClientConn {
 	d.tb.Helper()
-	conn, err := grpc.NewClient(d.grpc, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	return dial(d.tb, d.grpc)
+}
+
+func dial(tb testing.TB, address string) *grpc.ClientConn {
+	tb.Helper()
+	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
-		d.tb.Fatal(err)
+		tb.Fatal(err)
 	}
-	d.tb.Cleanup(func() { _ = conn.Close() })
+	tb.Cleanup(func() { _ = conn.Close() })
 	return conn
 }
 

@@ -119,7 +119,7 @@ func (t SignInTraces) validate(add func(format string, a ...any)) {
 // Limits are what pachd takes from those who have not signed in. A network is
 // an IPv4 address or the first 64 bits of an IPv6 address.
 type Limits struct {
-	SignInsPerMinute int `json:"signInsPerMinute" doc:"Requests that begin a sign-in, two or three for each, that one network may make, and as many at once; device codes of one OIDC client half as many, its token requests and calls of Authenticate twice as many."`
+	SignInsPerMinute int `json:"signInsPerMinute" doc:"Requests that begin a sign-in, one or two for each, that one network may make, and as many at once; device codes of one OIDC client half as many, its token requests and calls of Authenticate twice as many."`
 	WrongPasswords   int `json:"wrongPasswords" doc:"Wrong passwords within 15 minutes for one account from one network; twenty times as many from one network in all, and five times as many wrong user codes. More for one account, from anywhere, only delay it."`
 	PendingSignIns   int `json:"pendingSignIns" doc:"Sign-ins, and device codes, that may be under way; a tenth of it from one network. Beyond that, the oldest of whoever has most are dropped."`
 	Connections      int `json:"connections" doc:"Open connections of each listener; a quarter of it from one network that is not a trusted proxy."`

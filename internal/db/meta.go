@@ -19,6 +19,18 @@ func (d *DB) Meta(ctx context.Context, key string) ([]byte, error) {
 	return value, nil
 }
 
+// SetMeta stores a value, in place of the one before.
+func (d *DB) SetMeta(ctx context.Context, key string, value []byte) error {
+	err := d.Update(ctx, func(tx *Tx) error {
+		_, err := tx.Exec(ctx, `INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value`, key, value)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("store %s: %w", key, err)
+	}
+	return nil
+}
+
 // EnsureMeta returns the stored value, having stored the given one if there
 // was none. Of replicas that race, all get the same.
 func (d *DB) EnsureMeta(ctx context.Context, key string, value []byte) ([]byte, error) {

@@ -88,7 +88,7 @@ func (o outsider) form() optest.Page {
 
 func (o outsider) password(p optest.Page, name, password string) optest.Page {
 	o.t.Helper()
-	return o.Post(p.URL.String(), url.Values{"login": {name}, "password": {password}})
+	return o.Submit(p, map[string]string{"login": name, "password": password})
 }
 
 // untilRefused sends requests until one is answered 429.
@@ -409,6 +409,12 @@ func pending(t *testing.T, s *pachdtest.Server) map[string]int {
 	return most
 }
 
+// formAt is where a page's form leads.
+func formAt(p optest.Page) (action string) {
+	action, _ = p.Form()
+	return action
+}
+
 func TestLimits_PendingOldestOfTheSameNetworkGoFirst(t *testing.T) {
 	pachdtest.Each(t, func(t *testing.T, s *pachdtest.Server) {
 		withPassword(t, s)
@@ -437,10 +443,10 @@ func TestLimits_PendingOldestOfTheSameNetworkGoFirst(t *testing.T) {
 			}
 		}
 		last := attacker.form()
-		if got := attacker.Get(first.URL.String()); got.Status != http.StatusBadRequest {
+		if got := attacker.Get(s.HTTP + formAt(first)); got.Status != http.StatusBadRequest {
 			t.Errorf("the first sign-in of the attacker: %d", got.Status)
 		}
-		if got := attacker.Get(last.URL.String()); got.Status != http.StatusOK {
+		if got := attacker.Get(s.HTTP + formAt(last)); got.Status != http.StatusOK {
 			t.Errorf("the last sign-in of the attacker: %d: %s", got.Status, got.Text())
 		}
 		if got := victim.password(begun, "carol@example.com", "the-right-one"); got.URL.Query().Get("code") == "" {

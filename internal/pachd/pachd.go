@@ -75,6 +75,7 @@ type Pachd struct {
 	root     secret.Text // as it was configured last
 	tracer   *tracing.Tracer
 	newRoot  bool // this start made the root token
+	renamed  bool // names have had their form since before this start
 	stopping atomic.Bool
 
 	rpc     *rpc.Server
@@ -124,7 +125,10 @@ func New(ctx context.Context, c config.Config, log *slog.Logger, now func() time
 	if p.DB, err = db.Open(ctx, databaseOptions(c)); err != nil {
 		return p, err
 	}
-	if err := rename.Stored(ctx, p.DB, p.log, p.now()); err != nil {
+	if p.renamed, err = rename.IsDone(ctx, p.DB); err == nil && !p.renamed {
+		err = rename.Stored(ctx, p.DB, p.log, p.now())
+	}
+	if err != nil {
 		return p, err
 	}
 	if err := p.wirePeople(ctx); err != nil {
@@ -324,6 +328,7 @@ func (p *Pachd) Run(ctx context.Context) error {
 	g.Go(func() error { return p.sweep(ctx) })
 	g.Go(func() error { return p.Declared.Run(ctx) })
 	g.Go(func() error { return p.followKeys(ctx) })
+	g.Go(func() error { return p.renameOthers(ctx) })
 	if p.listens.grpc != nil {
 		g.Go(func() error {
 			// Told to stop before it began, as by a signal during the start.
@@ -345,6 +350,18 @@ func (p *Pachd) Run(ctx context.Context) error {
 		return nil
 	})
 	return errors.Join(g.Wait(), p.close())
+}
+
+// renameOthers renames what an older version that runs beside, or ran after this one,
+// has stored. It takes a while where there is much, and nobody waits for it.
+func (p *Pachd) renameOthers(ctx context.Context) error {
+	if !p.renamed {
+		return nil // it was done before
+	}
+	if err := rename.Stored(ctx, p.DB, p.log, p.now()); err != nil && ctx.Err() == nil {
+		p.log.ErrorContext(ctx, "cannot rename names that an older version has stored", "error", err)
+	}
+	return nil
 }
 
 // awaitStop returns once pachd is asked to stop and whoever sends people here has

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -460,4 +461,30 @@ func TestCalls_ConcurrentSeeEachChange(t *testing.T) {
 		close(done)
 		wg.Wait()
 	})
+}
+
+// What an older version has stored while it ran beside, or after this one, is renamed
+// although the start does not wait for it.
+func TestStart_RenamesWhatAnOlderVersionStored(t *testing.T) {
+	dir := t.TempDir()
+	s := pachdtest.StartIn(t, dir)
+	if err := s.Bind(pachdtest.Project("images"), "user:alice@example.com", "projectViewer"); err != nil {
+		t.Fatal(err)
+	}
+	s.Update(func(tx *db.Tx) error {
+		_, err := tx.Exec(t.Context(), `UPDATE bindings SET principal = 'user:Alice@Example.com' WHERE principal = 'user:alice@example.com'`)
+		return err
+	})
+	s.Stop()
+	s = pachdtest.StartIn(t, dir)
+	for {
+		bound, err := s.Bound(s.Root(), pachdtest.Project("images"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(bound["user:alice@example.com"]) == 1 {
+			return
+		}
+		runtime.Gosched()
+	}
 }

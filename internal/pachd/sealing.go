@@ -12,6 +12,7 @@ import (
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/trace"
 	"pachyderm/internal/login"
+	"pachyderm/internal/rename"
 	"pachyderm/internal/secret"
 )
 
@@ -26,7 +27,7 @@ const (
 // sealed says where the database has sealed values.
 func sealed() []secret.Sealed {
 	meta := secret.Sealed{
-		Table: "meta", Column: "value", Key: []string{"key"}, Plain: []string{clusterIDKey},
+		Table: "meta", Column: "value", Key: []string{"key"}, Plain: []string{clusterIDKey, rename.MetaKey},
 		Place: func(key []string) string { return key[0] },
 	}
 	return slices.Concat([]secret.Sealed{

@@ -1,6 +1,7 @@
 package rename
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 	"maps"
@@ -8,13 +9,33 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/text/unicode/norm"
+
 	"pachyderm/internal/access"
 	"pachyderm/internal/audit"
 	"pachyderm/internal/db"
+	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/token"
 )
+
+// MetaKey is the key of what says which form all names were given last.
+const MetaKey = "names-form"
+
+// form is that of this version; Unicode's tables are a part of it.
+func form() []byte { return []byte("1, Unicode " + norm.Version) }
+
+// IsDone reports whether all that is stored was once given the form that names have now.
+// Then nothing but an older version that runs beside can have written another, and a
+// start need not wait for Stored.
+func IsDone(ctx context.Context, d *db.DB) (bool, error) {
+	last, err := d.Meta(ctx, MetaKey)
+	if fault.Is(err, fault.NotFound) {
+		return false, nil
+	}
+	return err == nil && bytes.Equal(last, form()), err
+}
 
 // Stored renames what is stored under another form of a name, and ends what is
 // stored under one that is none any more, such as a look-alike. It does nothing
@@ -27,11 +48,23 @@ func Stored(ctx context.Context, d *db.DB, log *slog.Logger, now time.Time) erro
 		stored, err = names(ctx, tx)
 		return err
 	})
-	if err != nil || len(changes(stored)) == 0 {
-		return err // as at nearly each start, which need keep no writer waiting
+	if err != nil {
+		return err
 	}
+	if len(changes(stored)) > 0 { // as at hardly any start, and the others need keep no writer waiting
+		if err := rename(ctx, d, log, now); err != nil {
+			return err
+		}
+	}
+	if done, err := IsDone(ctx, d); err != nil || done {
+		return err
+	}
+	return d.SetMeta(ctx, MetaKey, form())
+}
+
+func rename(ctx context.Context, d *db.DB, log *slog.Logger, now time.Time) error {
 	var done []change
-	err = d.Update(ctx, func(tx *db.Tx) error {
+	err := d.Update(ctx, func(tx *db.Tx) error {
 		done = nil
 		stored, err := names(ctx, tx)
 		if err != nil {

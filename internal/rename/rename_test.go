@@ -274,3 +274,32 @@ func TestStored_LookAlikeEnds(t *testing.T) {
 		}
 	})
 }
+
+// A start waits for the names once, until they have another form.
+func TestIsDone_OnceAllHaveTheirForm(t *testing.T) {
+	each(t, func(t *testing.T, s *store) {
+		s.bind(images, "user:alice@example.com", "projectViewer")
+		s.exec(`UPDATE bindings SET principal = 'user:Alice@Example.com'`)
+		for _, want := range []bool{false, true} {
+			if done, err := rename.IsDone(t.Context(), s.DB); err != nil || done != want {
+				t.Errorf("done: %v, %v, want %v", done, err, want)
+			}
+			if err := rename.Stored(t.Context(), s.DB, slog.New(slog.DiscardHandler), now); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.SetMeta(t.Context(), rename.MetaKey, []byte("another form")); err != nil {
+			t.Fatal(err)
+		}
+		if done, err := rename.IsDone(t.Context(), s.DB); err != nil || done {
+			t.Errorf("after names have had another form: %v, %v", done, err)
+		}
+		s.update(func(ctx context.Context, tx *db.Tx) error {
+			bound, err := access.RolesOf(ctx, tx, "user:alice@example.com")
+			if len(bound) != 1 {
+				t.Errorf("alice has %v", bound)
+			}
+			return err
+		})
+	})
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -142,5 +143,57 @@ func TestServe_StoresNothingThatWasRefused(t *testing.T) {
 	}))
 	if _, err := e.objects.GetAuthRequest(t.Context(), "state"); !errors.Is(err, storage.ErrNotFound) || e.grants() != 0 {
 		t.Errorf("%v, and %d grants", err, e.grants())
+	}
+}
+
+// A step that Dex sends the browser on to is served in the same transaction, as a browser
+// would ask for it; not one of a login that was refused.
+func TestServe_FollowsToTheNextStep(t *testing.T) {
+	e := open(t)
+	e.must(e.objects.CreateAuthRequest(t.Context(), storage.AuthRequest{ID: "state", ConnectorID: "okta"}))
+	l := &loginctx.Login{}
+	dex := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/login":
+			e.must(e.UpdateAuthRequest(r.Context(), "state", data("+back")))
+			w.Header().Set("Location", "/auth?req=state")
+			w.WriteHeader(http.StatusSeeOther)
+		case "/auth":
+			if r.Method != http.MethodGet || r.FormValue("req") != "state" || r.FormValue("password") != "" || r.Header.Get("Content-Type") != "" {
+				t.Errorf("the next step is %s %v, %v", r.Method, r.Form, r.Header)
+			}
+			if a, err := e.GetAuthRequest(r.Context(), "state"); err != nil || !strings.HasSuffix(string(a.ConnectorData), "+back") {
+				t.Errorf("what was written before: %s, %v", a.ConnectorData, err)
+			}
+			e.must(e.DeleteAuthRequest(r.Context(), "state"))
+			e.must(e.CreateAuthCode(r.Context(), storage.AuthCode{ID: "code", ConnectorID: "okta"}))
+			_, _ = w.Write([]byte("the code"))
+		}
+	})
+	login := func(follow bool) string {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/login", strings.NewReader("password=secret"))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		e.must(r.ParseForm())
+		ctx := e.WithUnit(t.Context())
+		if _, err := e.GetAuthRequest(ctx, "state"); err != nil {
+			t.Fatal(err)
+		}
+		rec, err := dexview.Serve(ctx, e.View, dex, r, l, func(to *url.URL) bool { return follow && to.Path == "/auth" })
+		e.must(err)
+		return rec.String()
+	}
+	l.Err = errors.New("refused")
+	if body := login(true); body != "" || e.grants() != 0 {
+		t.Errorf("of a refused login the next step was served: %s", body)
+	}
+	l.Err = nil
+	if body := login(false); body != "" {
+		t.Errorf("a step that is not to be followed was served: %s", body)
+	}
+	if body := login(true); body != "the code" || e.grants() != 1 {
+		t.Errorf("the next step: %q, and %d grants", body, e.grants())
+	}
+	if _, err := e.objects.GetAuthRequest(t.Context(), "state"); !errors.Is(err, storage.ErrNotFound) {
+		t.Errorf("the auth request is still there: %v", err)
 	}
 }
