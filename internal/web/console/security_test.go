@@ -54,12 +54,12 @@ func (v visit) post(path string, values url.Values, header ...string) (status in
 	return res.StatusCode, string(body)
 }
 
-func with(values url.Values, key, value string) url.Values {
+func with(values url.Values, token string) url.Values {
 	out := url.Values{}
 	for k, v := range values {
 		out[k] = v
 	}
-	out.Set(key, value)
+	out.Set("csrf", token)
 	return out
 }
 
@@ -79,16 +79,16 @@ func TestForms_OnlyFromAPageOfThisBrowser(t *testing.T) {
 			header []string
 		}{
 			"without a token":        {values, nil},
-			"with another browser's": {with(values, "csrf", old), nil},
-			"from another site":      {with(values, "csrf", token), []string{"Sec-Fetch-Site", "cross-site"}},
-			"from another host":      {with(values, "csrf", token), []string{"Sec-Fetch-Site", "same-site"}},
-			"from another origin":    {with(values, "csrf", token), []string{"Origin", "https://evil.example.com"}},
+			"with another browser's": {with(values, old), nil},
+			"from another site":      {with(values, token), []string{"Sec-Fetch-Site", "cross-site"}},
+			"from another host":      {with(values, token), []string{"Sec-Fetch-Site", "same-site"}},
+			"from another origin":    {with(values, token), []string{"Origin", "https://evil.example.com"}},
 		} {
 			if status, text := v.post(path, c.values, c.header...); status != http.StatusForbidden || !strings.Contains(text, "This form was not taken") {
 				t.Errorf("%s %s: %d", path, name, status)
 			}
 		}
-		if status, text := open(t, s).post(path, with(values, "csrf", token)); status != http.StatusUnauthorized || !strings.Contains(text, "Sign in") {
+		if status, text := open(t, s).post(path, with(values, token)); status != http.StatusUnauthorized || !strings.Contains(text, "Sign in") {
 			t.Errorf("%s without a session: %d", path, status)
 		}
 	}

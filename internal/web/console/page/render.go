@@ -52,7 +52,7 @@ func menu() []struct {
 		need        auth.Permission
 	}{
 		{"You", "", 0},
-		{"Why", "explain", 0},
+		{"Explain", "explain", 0},
 		{"Connectors", "connectors", auth.Permission_CLUSTER_IDENTITY_LIST_IDPS},
 		{"People", "people", auth.Permission_CLUSTER_AUTH_GET_GROUP_USERS},
 		{"Groups", "groups", auth.Permission_CLUSTER_AUTH_GET_GROUPS},
@@ -131,7 +131,7 @@ var templates = sync.OnceValues(func() (map[string]*template.Template, error) {
 		"iso":  func(t any) string { return asTime(t).UTC().Format(time.RFC3339) },
 		"day":  func(t any) string { return asTime(t).UTC().Format("2 Jan 2006 15:04 UTC") },
 		"some": func(t any) bool { return !asTime(t).IsZero() },
-		"name": short, "seg": url.PathEscape, "query": url.QueryEscape, "join": strings.Join, "kind": kind, "row": row,
+		"name": short, "seg": url.PathEscape, "join": strings.Join, "kind": kind, "row": row,
 	}).ParseFS(files, "templates/layout.html")
 	if err != nil {
 		return nil, err
