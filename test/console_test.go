@@ -212,6 +212,12 @@ func TestConsole_JourneyWithoutATerminal(t *testing.T) {
 func administerJane(t *testing.T, d *daemon, admin, jane *rod.Page) {
 	t.Helper()
 	console := "http://" + d.http + "/console/"
+	goTo(t, admin, console+"sign-ins")
+	wantText(t, admin, "jane@example.org")
+	lookAt(t, admin, "sign-ins")
+	click(t, admin, `tbody a[href*="/sign-ins/of/"]`)
+	wantText(t, admin, "What the provider said")
+	lookAt(t, admin, "sign-in-trace")
 	goTo(t, admin, console+"people")
 	lookAt(t, admin, "people")
 	click(t, admin, `a[href$="jane@example.org"]`)

@@ -18,8 +18,8 @@ import (
 // shown says, written by hand, what each role on the cluster is shown in the menu
 // beside what everybody is, and which pages answer it. "-" is the menu of nobody.
 const shown = `
-clusterAdmin   Connectors People Groups Access Applications Audit Settings
-idpAdmin       Connectors
+clusterAdmin   Connectors Sign-ins People Groups Access Applications Audit Settings
+idpAdmin       Connectors Sign-ins
 oidcAppAdmin   Applications
 identityAdmin  Settings
 secretAdmin
@@ -37,6 +37,7 @@ robotUser
 func pages() map[string][]string {
 	return map[string][]string{
 		"Connectors":   {"connectors", "connectors/of/demo", "connectors/of/demo/edit", "connectors/of/demo/delete"},
+		"Sign-ins":     {"sign-ins"},
 		"People":       {"people", "people/of/alice@example.com"},
 		"Groups":       {"groups"},
 		"Access":       {"access", "access/grant?principal=user:alice@example.com"},

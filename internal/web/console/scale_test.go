@@ -32,7 +32,7 @@ func BenchmarkPages(b *testing.B) {
 					b.Fatal(err)
 				}
 				r.AddCookie(&http.Cookie{Name: "pach-console", Value: token})
-				res, err := http.DefaultClient.Do(r)
+				res, err := http.DefaultClient.Do(r) //nolint:bodyclose // drain does
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -21,7 +21,8 @@ func forms() map[string]url.Values {
 		"connectors/draft": {"preset": {"oidc"}}, "connectors/draft/test": {}, "connectors/draft/result": {}, "connectors/draft/claims": {},
 		"connectors/draft/store":   {},
 		"connectors/of/demo/check": {}, "connectors/of/demo/test": {}, "connectors/of/demo/result": {}, "connectors/of/demo/edit": {},
-		"connectors/of/demo/approve": {}, "connectors/of/demo/delete": {},
+		"connectors/of/demo/approve": {}, "connectors/of/demo/delete": {}, "connectors/of/demo/enable": {}, "connectors/of/demo/disable": {},
+		"connectors/of/demo/confirm": {}, "connectors/of/demo/rollback": {}, "connectors/of/demo/plan": {},
 		"people/of/alice@example.com/disable": {}, "people/of/alice@example.com/enable": {}, "people/of/alice@example.com/end": {},
 		"people/of/alice@example.com/session": {"id": {"none"}}, "people/of/alice@example.com/link": {"id": {"none"}},
 		"people/of/alice@example.com/unlink": {"id": {"none"}},
@@ -199,6 +200,8 @@ func TestDangerous_AsksForARecentSignIn(t *testing.T) {
 		p := v.send("", path, values)
 		isDangerous := strings.Contains(p.Text(), "Sign in again")
 		want := strings.HasSuffix(path, "/store") || strings.HasSuffix(path, "demo/edit") || strings.HasSuffix(path, "/approve") ||
+			strings.HasSuffix(path, "demo/enable") || strings.HasSuffix(path, "demo/disable") || strings.HasSuffix(path, "/confirm") ||
+			strings.HasSuffix(path, "/rollback") ||
 			strings.HasSuffix(path, "/delete") || strings.HasSuffix(path, "/end") && path != "sessions/end" || strings.HasSuffix(path, "/link") ||
 			path == "access/grant" || strings.HasSuffix(path, "/secret") || path == "settings"
 		if isDangerous != want {
