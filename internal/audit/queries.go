@@ -30,7 +30,7 @@ func List(ctx context.Context, tx *db.Tx, f Filter, p db.Page) (all []Event, nex
 		all = append(all, e)
 		return err
 	}, `SELECT id, at, actor, action, object, detail, request FROM audit_events
-		WHERE (at < $1 OR at = $1 AND id < $2) AND ($4 = '' OR actor = $4) AND ($5 = '' OR object = $5) AND action >= $6 AND action < $7
+		WHERE at <= $1 AND (at < $1 OR id < $2) AND ($4 = '' OR actor = $4) AND ($5 = '' OR object = $5) AND action >= $6 AND action < $7
 		ORDER BY at DESC, id DESC LIMIT $3`, at, id, p.Size(), f.Actor, f.Object, f.Action, f.Action+string(unicode.MaxRune))
 	if err != nil || len(all) == 0 {
 		return nil, "", err

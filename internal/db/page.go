@@ -17,6 +17,10 @@ type Page struct {
 	Prefix string
 }
 
+// From is what no key of the page is less than: names and ids have no control
+// characters, so that nothing is between a key and this.
+func (p Page) From() string { return max(p.Prefix, p.After+"\x01") }
+
 // Until is what every key of the page is less than.
 func (p Page) Until() string { return p.Prefix + string(unicode.MaxRune) }
 

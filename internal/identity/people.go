@@ -31,12 +31,12 @@ func People(ctx context.Context, tx *db.Tx, p db.Page) (all []Person, next strin
 	if all, err = users(ctx, tx, p); err != nil || len(all) == 0 {
 		return nil, "", err
 	}
-	last := all[len(all)-1].Name.String()
-	accounts, err := accountsBetween(ctx, tx, p.After, last)
+	first, last := all[0].Name, all[len(all)-1].Name
+	accounts, err := accountsBetween(ctx, tx, first, last)
 	if err != nil {
 		return nil, "", err
 	}
-	groups, err := groupsBetween(ctx, tx, p.After, last)
+	groups, err := groupsBetween(ctx, tx, first, last)
 	if err != nil {
 		return nil, "", err
 	}
@@ -47,7 +47,7 @@ func People(ctx context.Context, tx *db.Tx, p db.Page) (all []Person, next strin
 	for n := range all {
 		all[n].Accounts, all[n].Groups = byUser[all[n].Name], groups[all[n].Name]
 	}
-	return all, p.Next(len(all), last), nil
+	return all, p.Next(len(all), last.String()), nil
 }
 
 // SetEnabled lets a person in or keeps them out, from their next call on.

@@ -278,8 +278,7 @@ func groupSizes(ctx context.Context, tx *db.Tx, p db.Page) (all []GroupSize, err
 	}, `SELECT g.name, COUNT(DISTINCT m.member)
 		FROM (SELECT name FROM known_groups UNION SELECT group_name FROM memberships) g
 		LEFT JOIN memberships m ON m.group_name = g.name
-		WHERE g.name > $1 AND g.name >= $3 AND g.name < $4 GROUP BY g.name ORDER BY g.name LIMIT $2`,
-		p.After, p.Size(), p.Prefix, p.Until())
+		WHERE g.name >= $1 AND g.name < $3 GROUP BY g.name ORDER BY g.name LIMIT $2`, p.From(), p.Size(), p.Until())
 	return all, err
 }
 
@@ -294,8 +293,8 @@ func users(ctx context.Context, tx *db.Tx, page db.Page) (all []Person, err erro
 		p.Enabled, p.LastLogin = !disabled, db.Time(login)
 		all = append(all, p)
 		return nil
-	}, `SELECT name, disabled, login_at FROM users WHERE name > $1 AND name >= $3 AND name < $4 ORDER BY name LIMIT $2`,
-		page.After, page.Size(), page.Prefix, page.Until())
+	}, `SELECT name, disabled, login_at FROM users WHERE name >= $1 AND name < $3 ORDER BY name LIMIT $2`,
+		page.From(), page.Size(), page.Until())
 	return all, err
 }
 
@@ -310,8 +309,8 @@ func OfInstance(ctx context.Context, tx *db.Tx, instance string) ([]Account, err
 	return accounts(ctx, tx, `instance = $1`, instance)
 }
 
-func accountsBetween(ctx context.Context, tx *db.Tx, after, last string) ([]Account, error) {
-	return accounts(ctx, tx, `user_name > $1 AND user_name <= $2`, after, last)
+func accountsBetween(ctx context.Context, tx *db.Tx, first, last principal.Name) ([]Account, error) {
+	return accounts(ctx, tx, `user_name >= $1 AND user_name <= $2`, first, last)
 }
 
 func accounts(ctx context.Context, tx *db.Tx, where string, args ...any) (all []Account, err error) {
@@ -328,16 +327,15 @@ func accounts(ctx context.Context, tx *db.Tx, where string, args ...any) (all []
 	return all, err
 }
 
-// groupsBetween are the groups of people whose names come after one and not
-// after the other.
-func groupsBetween(ctx context.Context, tx *db.Tx, after, last string) (map[principal.Name][]principal.Name, error) {
+// groupsBetween are the groups of people from one name to another.
+func groupsBetween(ctx context.Context, tx *db.Tx, first, last principal.Name) (map[principal.Name][]principal.Name, error) {
 	all := map[principal.Name][]principal.Name{}
 	err := tx.Rows(ctx, func(scan func(...any) error) error {
 		var member, group principal.Name
 		err := scan(&member, &group)
 		all[member] = append(all[member], group)
 		return err
-	}, `SELECT DISTINCT member, group_name FROM memberships WHERE member > $1 AND member <= $2`, after, last)
+	}, `SELECT DISTINCT member, group_name FROM memberships WHERE member >= $1 AND member <= $2`, first, last)
 	for _, groups := range all {
 		slices.Sort(groups)
 	}

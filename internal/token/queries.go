@@ -75,8 +75,8 @@ func Used(ctx context.Context, tx *db.Tx, at map[string]time.Time, grain time.Du
 }
 
 // CountLive counts, by subject, the tokens that have not expired, of subjects
-// that come after one and not after the other.
-func CountLive(ctx context.Context, tx *db.Tx, after, last string, now time.Time) (map[principal.Name]int64, error) {
+// from one name to another.
+func CountLive(ctx context.Context, tx *db.Tx, first, last principal.Name, now time.Time) (map[principal.Name]int64, error) {
 	counts := map[principal.Name]int64{}
 	err := tx.Rows(ctx, func(scan func(...any) error) error {
 		var who principal.Name
@@ -84,8 +84,8 @@ func CountLive(ctx context.Context, tx *db.Tx, after, last string, now time.Time
 		err := scan(&who, &n)
 		counts[who] = n
 		return err
-	}, `SELECT subject, COUNT(*) FROM tokens WHERE (expires_at = 0 OR expires_at > $1) AND subject > $2 AND subject <= $3 GROUP BY subject`,
-		db.Micros(now), after, last)
+	}, `SELECT subject, COUNT(*) FROM tokens WHERE (expires_at = 0 OR expires_at > $1) AND subject >= $2 AND subject <= $3 GROUP BY subject`,
+		db.Micros(now), first, last)
 	return counts, err
 }
 

@@ -25,7 +25,7 @@ func (s *server) ListUsers(ctx context.Context, req *pb.ListUsersRequest) (*pb.L
 		if err != nil || len(people) == 0 {
 			return err
 		}
-		live, err := token.CountLive(ctx, tx, p.After, people[len(people)-1].Name.String(), s.now())
+		live, err := token.CountLive(ctx, tx, people[0].Name, people[len(people)-1].Name, s.now())
 		for _, person := range people {
 			out.Users = append(out.Users, userToProto(person, live[person.Name]))
 		}

@@ -92,12 +92,7 @@ func TestConnectors_TwoAdministrators(t *testing.T) {
 	const edit = "/console/connectors/of/demo/edit"
 	one, two := open(t, s).asRoot(), open(t, s).asRoot()
 	mine, theirs := one.at("connectors/of/demo/edit"), two.at("connectors/of/demo/edit")
-	document := func(p optest.Page, old, with string) string {
-		_, text, _ := strings.Cut(p.Body, "<textarea")
-		_, text, _ = strings.Cut(text, ">")
-		text, _, _ = strings.Cut(text, "</textarea>")
-		return strings.ReplaceAll(strings.ReplaceAll(text, "&#39;", "'"), old, with)
-	}
+	document := func(p optest.Page, old, with string) string { return strings.ReplaceAll(document(p), old, with) }
 	one.want(one.press(mine, edit, "document", document(mine, "name: Demo", "name: First")), http.StatusOK, "The connector was updated", "First")
 	conflict := two.press(theirs, edit, "document", document(theirs, "name: Demo", "name: Second"))
 	two.want(conflict, http.StatusConflict, "Somebody else has changed this connector", "name: First", "name: Second")
@@ -107,8 +102,9 @@ func TestConnectors_TwoAdministrators(t *testing.T) {
 	one.want(one.press(now, edit, "document", "type: oidc\nid: demo\nwrong: there"), http.StatusUnprocessableEntity, "wrong", "line 3")
 	gone := document(now, "  insecureEnableGroups: true\n", "")
 	one.want(one.press(now, edit, "document", gone), http.StatusOK, "was updated")
-	if got := one.at("connectors/of/demo"); strings.Contains(got.Text(), "insecureEnableGroups") {
-		t.Errorf("what was taken out is still there: %s", got.Text())
+	stored, _, _ := strings.Cut(one.at("connectors/of/demo").Text(), "History")
+	if strings.Contains(stored, "insecureEnableGroups") {
+		t.Errorf("what was taken out is still there: %s", stored)
 	}
 	one.deleteDemo()
 }
@@ -118,4 +114,61 @@ func (v visit) deleteDemo() {
 	const to = "/console/connectors/of/demo/delete"
 	v.want(v.press(v.at("connectors/of/demo"), "/console/connectors/of/demo/check"), http.StatusOK, "Check")
 	v.want(v.press(v.at("connectors/of/demo/delete"), to), http.StatusOK, "It was deleted", "There are none")
+}
+
+// document is what the editor of a page holds.
+func document(p optest.Page) string {
+	_, text, _ := strings.Cut(p.Body, "<textarea")
+	_, text, _ = strings.Cut(text, ">")
+	text, _, _ = strings.Cut(text, "</textarea>")
+	return strings.NewReplacer("&#39;", "'", "&lt;", "<", "&gt;", ">", "&amp;", "&").Replace(text)
+}
+
+func TestConnectors_Life(t *testing.T) {
+	s := pachdtest.Start(t)
+	s.Connect()
+	open(t, s).asAlice()
+	v := open(t, s).asRoot()
+	const at = "/console/connectors/of/demo"
+	edit := v.at("connectors/of/demo/edit")
+	next := strings.ReplaceAll(document(edit), "insecureEnableGroups: true", "insecureEnableGroups: false")
+	planned := v.press(edit, at+"/edit", "document", next)
+	v.want(planned, http.StatusOK, "The connector was updated", "History", "insecureEnableGroups", "By pach:root")
+	v.want(v.press(planned, at+"/rollback"), http.StatusOK, "The revision is stored again", "Version 2")
+
+	edit = v.at("connectors/of/demo/edit")
+	values := hidden(t, edit, at+"/edit")
+	values.Set("document", next)
+	plan := v.Post(s.HTTP+at+"/plan", values)
+	v.want(plan, http.StatusOK, "What it would change", "insecureEnableGroups", "1 changed", "alice@example.com", "admins")
+	if got := v.at("connectors/of/demo"); !strings.Contains(got.Text(), "Version 2") || strings.Contains(got.Text(), "Version 3") {
+		t.Errorf("a plan has changed the connector: %s", got.Text())
+	}
+	tried := v.press(edit, at+"/edit", "document", next, "within", "10m")
+	v.want(tried, http.StatusOK, "undoes itself", "Keep the change")
+	v.want(v.press(tried, at+"/confirm"), http.StatusOK, "The change stays")
+
+	if err := s.Bind(pachdtest.Cluster(), pachdtest.Alice, "clusterAdmin"); err != nil {
+		t.Fatal(err)
+	}
+	refused := v.press(v.at("connectors/of/demo"), at+"/disable")
+	v.want(refused, http.StatusConflict, "it all the same")
+	v.want(v.press(refused, at+"/disable"), http.StatusOK, "Nobody can sign in with it", "disabled")
+	v.want(v.press(v.at("connectors/of/demo"), at+"/enable"), http.StatusOK, "People can sign in with it again")
+}
+
+func TestSignIns_OneIsFoundByItsCode(t *testing.T) {
+	s := pachdtest.Start(t)
+	s.Connect()
+	open(t, s).asAlice()
+	v := open(t, s).asRoot()
+	list := v.at("sign-ins")
+	v.want(list, http.StatusOK, "1 signed in", "alice@example.com")
+	code := regexp.MustCompile(`/console/sign-ins/of/([A-Z0-9-]+)"`).FindStringSubmatch(list.Body)
+	if code == nil {
+		t.Fatalf("no trace on %s", list.Text())
+	}
+	v.want(v.at("sign-ins/of/find?code="+code[1]), http.StatusOK, "user:alice@example.com", "What the provider said", "Steps", "admins")
+	v.want(v.at("sign-ins?result=REFUSED"), http.StatusOK, "None is kept that fits")
+	v.want(v.at("sign-ins/of/NONE"), http.StatusNotFound)
 }

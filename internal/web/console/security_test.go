@@ -21,7 +21,8 @@ func forms() map[string]url.Values {
 		"connectors/draft": {"preset": {"oidc"}}, "connectors/draft/test": {}, "connectors/draft/result": {}, "connectors/draft/claims": {},
 		"connectors/draft/store":   {},
 		"connectors/of/demo/check": {}, "connectors/of/demo/test": {}, "connectors/of/demo/result": {}, "connectors/of/demo/edit": {},
-		"connectors/of/demo/approve": {}, "connectors/of/demo/delete": {},
+		"connectors/of/demo/approve": {}, "connectors/of/demo/delete": {}, "connectors/of/demo/enable": {}, "connectors/of/demo/disable": {},
+		"connectors/of/demo/confirm": {}, "connectors/of/demo/rollback": {}, "connectors/of/demo/plan": {},
 		"people/of/alice@example.com/disable": {}, "people/of/alice@example.com/enable": {}, "people/of/alice@example.com/end": {},
 		"people/of/alice@example.com/session": {"id": {"none"}}, "people/of/alice@example.com/link": {"id": {"none"}},
 		"people/of/alice@example.com/unlink": {"id": {"none"}},
@@ -54,12 +55,12 @@ func (v visit) post(path string, values url.Values, header ...string) (status in
 	return res.StatusCode, string(body)
 }
 
-func with(values url.Values, key, value string) url.Values {
+func with(values url.Values, token string) url.Values {
 	out := url.Values{}
 	for k, v := range values {
 		out[k] = v
 	}
-	out.Set(key, value)
+	out.Set("csrf", token)
 	return out
 }
 
@@ -79,16 +80,16 @@ func TestForms_OnlyFromAPageOfThisBrowser(t *testing.T) {
 			header []string
 		}{
 			"without a token":        {values, nil},
-			"with another browser's": {with(values, "csrf", old), nil},
-			"from another site":      {with(values, "csrf", token), []string{"Sec-Fetch-Site", "cross-site"}},
-			"from another host":      {with(values, "csrf", token), []string{"Sec-Fetch-Site", "same-site"}},
-			"from another origin":    {with(values, "csrf", token), []string{"Origin", "https://evil.example.com"}},
+			"with another browser's": {with(values, old), nil},
+			"from another site":      {with(values, token), []string{"Sec-Fetch-Site", "cross-site"}},
+			"from another host":      {with(values, token), []string{"Sec-Fetch-Site", "same-site"}},
+			"from another origin":    {with(values, token), []string{"Origin", "https://evil.example.com"}},
 		} {
 			if status, text := v.post(path, c.values, c.header...); status != http.StatusForbidden || !strings.Contains(text, "This form was not taken") {
 				t.Errorf("%s %s: %d", path, name, status)
 			}
 		}
-		if status, text := open(t, s).post(path, with(values, "csrf", token)); status != http.StatusUnauthorized || !strings.Contains(text, "Sign in") {
+		if status, text := open(t, s).post(path, with(values, token)); status != http.StatusUnauthorized || !strings.Contains(text, "Sign in") {
 			t.Errorf("%s without a session: %d", path, status)
 		}
 	}
@@ -199,6 +200,8 @@ func TestDangerous_AsksForARecentSignIn(t *testing.T) {
 		p := v.send("", path, values)
 		isDangerous := strings.Contains(p.Text(), "Sign in again")
 		want := strings.HasSuffix(path, "/store") || strings.HasSuffix(path, "demo/edit") || strings.HasSuffix(path, "/approve") ||
+			strings.HasSuffix(path, "demo/enable") || strings.HasSuffix(path, "demo/disable") || strings.HasSuffix(path, "/confirm") ||
+			strings.HasSuffix(path, "/rollback") ||
 			strings.HasSuffix(path, "/delete") || strings.HasSuffix(path, "/end") && path != "sessions/end" || strings.HasSuffix(path, "/link") ||
 			path == "access/grant" || strings.HasSuffix(path, "/secret") || path == "settings"
 		if isDangerous != want {

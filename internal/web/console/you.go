@@ -66,7 +66,7 @@ func explain(c *page.Call) error {
 		Principal: c.Query("principal"), Permission: c.Query("permission"), Type: c.Query("type"), Name: c.Query("name"),
 	}
 	if p.Permission == "" {
-		return c.Render(http.StatusOK, "explain", "Why", p)
+		return c.Render(http.StatusOK, "explain", "Explain", p)
 	}
 	var err error
 	p.Answer, err = c.API.Pach.Explain(c.Context, &pach.ExplainRequest{
@@ -76,7 +76,7 @@ func explain(c *page.Call) error {
 	if err != nil {
 		return err
 	}
-	return c.Render(http.StatusOK, "explain", "Why", p)
+	return c.Render(http.StatusOK, "explain", "Explain", p)
 }
 
 // permissions are those that there are, by name.

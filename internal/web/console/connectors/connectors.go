@@ -5,9 +5,11 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"pachyderm/api/auth"
 	"pachyderm/api/identity"
@@ -31,6 +33,9 @@ func Routes() map[string]page.Handler {
 		"POST connectors/of/{id}/check": check, "POST connectors/of/{id}/test": test, "POST connectors/of/{id}/result": result,
 		"POST connectors/of/{id}/edit": dangerous(toOne, update), "POST connectors/of/{id}/approve": dangerous(toOne, approve),
 		"POST connectors/of/{id}/delete": dangerous(toOne, remove),
+		"POST connectors/of/{id}/enable": dangerous(toOne, setEnabled(true)), "POST connectors/of/{id}/disable": dangerous(toOne, setEnabled(false)),
+		"POST connectors/of/{id}/confirm": dangerous(toOne, confirm), "POST connectors/of/{id}/rollback": dangerous(toOne, rollBack),
+		"POST connectors/of/{id}/plan": plan,
 	}
 }
 
@@ -80,6 +85,10 @@ type onePage struct {
 	MayUpdate, MayDelete, MayGrant bool
 	Callback                       string
 	Steps                          []*pach.CheckStep
+	Revisions                      []*pach.ConnectorRevision
+	// Refused is why it was not enabled or disabled, and could be all the same.
+	Refused, RefusedNext string
+	Enable               bool // what was asked for then
 }
 
 func one(c *page.Call) error {
@@ -109,6 +118,11 @@ func load(c *page.Call) (p onePage, err error) {
 		MayUpdate: c.May(auth.Permission_CLUSTER_IDENTITY_UPDATE_IDP), MayDelete: c.May(auth.Permission_CLUSTER_IDENTITY_DELETE_IDP),
 		MayGrant: c.May(auth.Permission_CLUSTER_MODIFY_BINDINGS),
 	}
+	history, err := c.API.Pach.ListConnectorRevisions(c.Context, &pach.ListConnectorRevisionsRequest{Id: id})
+	if err != nil {
+		return p, err
+	}
+	p.Revisions = history.GetRevisions()
 	p.Document, err = documentOf(found.GetConnector())
 	return p, err
 }
@@ -161,6 +175,8 @@ type editPage struct {
 	// Overtaken says that somebody else stored another version meanwhile, which
 	// Document is.
 	Overtaken bool
+	// Plan is what the document would change, and for whom.
+	Plan *pach.PlanConnectorResponse
 }
 
 func edit(c *page.Call) error {
@@ -188,8 +204,13 @@ func update(c *page.Call) error {
 		return showEdit(c, http.StatusConflict, e)
 	}
 	change, err := parseChange(e.Written, p.IDPConnector)
+	within := map[string]time.Duration{"10m": 10 * time.Minute, "1h": time.Hour}[c.Field("within")]
 	if err == nil {
-		_, err = c.API.Identity.UpdateIDPConnector(c.Context, &identity.UpdateIDPConnectorRequest{Connector: change})
+		req := &pach.ApplyConnectorRequest{Connector: change}
+		if within > 0 {
+			req.ConfirmWithin = durationpb.New(within)
+		}
+		_, err = c.API.Pach.ApplyConnector(c.Context, req)
 	}
 	if code := status.Code(err); err != nil && (code == codes.PermissionDenied || code == codes.Unauthenticated) {
 		return err
@@ -200,6 +221,9 @@ func update(c *page.Call) error {
 	if err != nil {
 		e.Problem, e.Next = page.Words(err)
 		return showEdit(c, http.StatusUnprocessableEntity, e)
+	}
+	if within > 0 {
+		return c.Done(at(p.GetId()), "applied")
 	}
 	return c.Done(at(p.GetId()), "updated")
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -33,8 +34,10 @@ type blank struct {
 
 type fillPage struct {
 	preset.Preset
+	There           string // what the provider is called
 	Given, ID, Name string // Given is the domain
-	Register        string
+	Intro           string // and Steps are what to register there
+	Steps           []step
 	Callback        string
 	Blanks          []blank
 	Problem, Next   string
@@ -58,23 +61,27 @@ func showFillIn(c *page.Call, p preset.Preset, field func(name string) string, p
 	if err != nil {
 		return err
 	}
-	text, err := p.Render("document", v)
+	gaps, err := blanks(p, v)
 	if err != nil {
 		return err
 	}
-	f := fillPage{Preset: p, Given: field("domain"), ID: v.ID, Name: v.Name, Register: register, Callback: v.Callback}
-	for _, b := range blanks(text) {
+	f := fillPage{Preset: p, There: p.Title, Given: field("domain"), ID: v.ID, Name: v.Name, Callback: v.Callback}
+	f.Intro, f.Steps = stepsOf(register)
+	for _, b := range gaps {
 		if !b.Secret {
 			b.Value = field(b.Name)
 		}
 		f.Blanks = append(f.Blanks, b)
+	}
+	if p.Key == "oidc" {
+		f.There = "the provider"
 	}
 	code := http.StatusOK
 	if problem != nil {
 		code = http.StatusUnprocessableEntity
 		f.Problem, f.Next = page.Words(problem)
 	}
-	return c.Render(code, "connector-fill", "Connect "+p.Title, f)
+	return c.Render(code, "connector-fill", "Connect "+f.There, f)
 }
 
 // values are what the templates of a preset have.
@@ -96,8 +103,14 @@ var (
 	comment = regexp.MustCompile(`(?m)(^|\s)#.*$`)
 )
 
-// blanks are the gaps of a preset's document, each once.
-func blanks(text string) (all []blank) {
+// blanks are the gaps of a preset's document, each once. They are looked for in one
+// without what people have written, which is no gap whatever it looks like.
+func blanks(p preset.Preset, v preset.Values) (all []blank, err error) {
+	v.ID, v.Name = "id", "name"
+	if p.Key != "gitlab" || v.Domain != "" {
+		v.Domain = "domain"
+	}
+	text, err := p.Render("document", v)
 	met := map[string]bool{}
 	for _, found := range gap.FindAllString(comment.ReplaceAllString(text, ""), -1) {
 		label := strings.Trim(found, "<>")
@@ -110,7 +123,7 @@ func blanks(text string) (all []blank) {
 			Secret: strings.Contains(label, "secret") || strings.Contains(label, "password"), gap: found,
 		})
 	}
-	return all
+	return all, err
 }
 
 // fill puts what was filled in where the gaps are, in values only: no text can become
@@ -145,7 +158,11 @@ func fromPreset(c *page.Call, p preset.Preset) (d document, err error) {
 		return d, err
 	}
 	with := map[string]string{}
-	for _, b := range blanks(text) {
+	gaps, err := blanks(p, v)
+	if err != nil {
+		return d, err
+	}
+	for _, b := range gaps {
 		value := c.Field(b.Name)
 		if value == "" {
 			return d, fault.New(fault.Invalid, "%s is missing", b.Label).Next("fill it in").At(b.Name)
@@ -199,6 +216,7 @@ type draftPage struct {
 // pick is something that a claim can be used as.
 type pick struct {
 	Name, Label, Claim string
+	Options            []string // claims to choose from
 }
 
 func show(c *page.Call, code int, d document, change func(p *draftPage)) error {
@@ -311,21 +329,35 @@ func picks(d document, r *pach.WaitConnectorTestResponse) []pick {
 		return nil
 	}
 	all := []pick{
-		{"id", "What identifies a person, and never changes", ""},
-		{"email", "E-mail address, which is their name here", ""},
-		{"name", "Name to show", ""},
-		{"groups", "Groups", ""},
+		{Name: "id", Label: "What identifies a person, and never changes"},
+		{Name: "email", Label: "E-mail address, which is their name here"},
+		{Name: "name", Label: "Name to show"},
+		{Name: "groups", Label: "Groups"},
 	}
-	for n, as := range []string{"user id", "e-mail address", "name", "groups"} {
+	for n := range all {
+		p := &all[n]
 		for _, claim := range r.GetClaims() {
-			for used := range strings.SplitSeq(claim.GetUsedAs(), ", ") {
-				if used == as {
-					all[n].Claim = claim.GetName()
-				}
+			p.Options = append(p.Options, claim.GetName())
+			if slices.Contains(strings.Split(claim.GetUsedAs(), ", "), usedAs()[p.Name]) {
+				p.Claim = claim.GetName()
 			}
+		}
+		// Some providers send a claim only once it is asked for.
+		if standard := standardClaims()[p.Name]; !slices.Contains(p.Options, standard) {
+			p.Options = append(p.Options, standard)
 		}
 	}
 	return all
+}
+
+// usedAs is how a test calls what a claim was used as.
+func usedAs() map[string]string {
+	return map[string]string{"id": "user id", "email": "e-mail address", "name": "name", "groups": "groups"}
+}
+
+// standardClaims are those of OpenID Connect Core, 5.1, and the usual one for groups.
+func standardClaims() map[string]string {
+	return map[string]string{"id": "sub", "email": "email", "name": "name", "groups": "groups"}
 }
 
 // pickClaims changes what the claims are used as, and tests again.

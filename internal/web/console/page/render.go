@@ -52,8 +52,9 @@ func menu() []struct {
 		need        auth.Permission
 	}{
 		{"You", "", 0},
-		{"Why", "explain", 0},
+		{"Explain", "explain", 0},
 		{"Connectors", "connectors", auth.Permission_CLUSTER_IDENTITY_LIST_IDPS},
+		{"Sign-ins", "sign-ins", auth.Permission_CLUSTER_IDENTITY_UPDATE_IDP},
 		{"People", "people", auth.Permission_CLUSTER_AUTH_GET_GROUP_USERS},
 		{"Groups", "groups", auth.Permission_CLUSTER_AUTH_GET_GROUPS},
 		{"Access", "access", auth.Permission_CLUSTER_GET_BINDINGS},
@@ -84,6 +85,11 @@ func done(what string) string {
 		"connector": "The connector is stored, and people can sign in with it.",
 		"updated":   "The connector was updated. The next sign-in uses it.",
 		"deleted":   "It was deleted.",
+		"on":        "People can sign in with it again.",
+		"off":       "Nobody can sign in with it from now on.",
+		"applied":   "The change serves from the next sign-in on. It undoes itself unless it is confirmed below.",
+		"confirmed": "The change stays.",
+		"back":      "The revision is stored again. The next sign-in uses it.",
 		"approved":  "The connector was approved. What it says of people counts from now on.",
 		"disabled":  "This person is kept out, from their next call on.",
 		"enabled":   "This person may sign in again.",
@@ -127,11 +133,12 @@ func (c *Call) Render(status int, name, title string, data any) error {
 // templates are parsed on first use: a page is rare, a start should be quick.
 var templates = sync.OnceValues(func() (map[string]*template.Template, error) {
 	base, err := template.New("base").Funcs(template.FuncMap{
-		"ago":  ago,
-		"iso":  func(t any) string { return asTime(t).UTC().Format(time.RFC3339) },
-		"day":  func(t any) string { return asTime(t).UTC().Format("2 Jan 2006 15:04 UTC") },
-		"some": func(t any) bool { return !asTime(t).IsZero() },
-		"name": short, "seg": url.PathEscape, "query": url.QueryEscape, "join": strings.Join, "kind": kind, "row": row,
+		"ago":          ago,
+		"iso":          func(t any) string { return asTime(t).UTC().Format(time.RFC3339) },
+		"day":          func(t any) string { return asTime(t).UTC().Format("2 Jan 2006 15:04 UTC") },
+		"some":         func(t any) bool { return !asTime(t).IsZero() },
+		"milliseconds": func(microseconds int64) string { return fmt.Sprintf("%.1f ms", float64(microseconds)/1000) },
+		"name":         short, "seg": url.PathEscape, "join": strings.Join, "kind": kind, "row": row,
 	}).ParseFS(files, "templates/layout.html")
 	if err != nil {
 		return nil, err
