@@ -95,7 +95,7 @@ var mayImport = map[string][]string{
 	},
 
 	"internal/rename": {
-		"internal/access", "internal/audit", "internal/db", "internal/identity", "internal/principal", "internal/token",
+		"internal/access", "internal/audit", "internal/db", "internal/fault", "internal/identity", "internal/principal", "internal/token",
 	},
 
 	"internal/connector/refuse":      {"internal/fault"},

@@ -292,6 +292,7 @@ func TestLife_NextSecretTakesOver(t *testing.T) {
 			t.Errorf("expiries: %v", all)
 		}
 		update(map[string]any{"clientSecret": "one that has ended", "nextClientSecret": p.ClientSecret})
+		h.fails(optest.Alice) // the demo's provider takes a code once, whoever asks
 		h.Alice()
 		for config, state = stored(); config["nextClientSecret"] != nil; config, state = stored() { // pachd does so by itself
 			time.Sleep(10 * time.Millisecond)

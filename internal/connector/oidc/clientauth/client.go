@@ -44,7 +44,7 @@ type Client struct {
 	Next     *Client
 	Promoted func()
 
-	promoted atomic.Bool
+	nextFirst, promoted atomic.Bool
 	// formOnly is learnt from a provider that refuses the secret in the header.
 	formOnly atomic.Bool
 }
@@ -61,28 +61,41 @@ func isRefused(err error) bool {
 }
 
 // withEither asks with the secret, and with the next one where the provider refuses
-// it. A code that the provider has not looked at, since it did not take us for its
-// client, is good for a second request.
+// it. Most providers look at the client before they look at its code, which is good
+// for a second request then; one whose code is gone with the first has to be signed in
+// to again, and is asked with the next secret first.
 func withEither[T any](c *Client, ask func(*Client) (T, error)) (T, error) {
 	if c.Next == nil {
 		return ask(c)
 	}
 	first, second := c, c.Next
-	if c.promoted.Load() {
+	if c.nextFirst.Load() {
 		first, second = second, first
 	}
 	answer, err := ask(first)
 	if !isRefused(err) {
+		c.worked(first, err)
 		return answer, err
 	}
 	again, errAgain := ask(second)
-	if errAgain != nil {
+	if isRefused(errAgain) {
 		return answer, err
 	}
-	if second == c.Next && c.promoted.CompareAndSwap(false, true) && c.Promoted != nil {
+	c.nextFirst.Store(second == c.Next)
+	c.worked(second, errAgain)
+	if errAgain != nil {
+		errAgain = fault.New(fault.Unauthenticated,
+			"the provider refuses the client secret that it took before, and another one is tried from now on").
+			Next("start the sign-in again").Because(err)
+	}
+	return again, errAgain
+}
+
+// worked is called with the client that was asked as.
+func (c *Client) worked(as *Client, err error) {
+	if as == c.Next && err == nil && c.promoted.CompareAndSwap(false, true) && c.Promoted != nil {
 		c.Promoted()
 	}
-	return again, nil
 }
 
 func (c *Client) mayChangeToForm(s Server) bool {
