@@ -3,7 +3,9 @@ package login
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
+	"regexp"
 	"strings"
 
 	"pachyderm/internal/db"
@@ -56,7 +58,11 @@ func (s *Service) serveCallback(pages web.Pages, w http.ResponseWriter, r *http.
 	}
 	if q.Get("error") != "" {
 		reason := cmp.Or(q.Get("error_description"), q.Get("error"))
-		return s.ended(r.Context(), a, waiting, fault.New(fault.Denied, "%s", device.CleanReason(reason)))
+		why := fault.New(fault.Denied, "%s", device.CleanReason(reason))
+		if err := s.ended(r.Context(), a, waiting, why); !errors.Is(err, why) {
+			return err
+		}
+		return refusedPage(r.Context(), pages, why)
 	}
 	id := s.cookie().EnsureID(w, r)
 	user, err := s.identify(r, a, q.Get("code"), id)
@@ -72,6 +78,19 @@ func (s *Service) serveCallback(pages web.Pages, w http.ResponseWriter, r *http.
 		User: user, Requester: a.requester, Address: a.address, When: a.created,
 	})
 	return nil
+}
+
+// traced is the end of what the issuer says of a sign-in that left a trace.
+var traced = regexp.MustCompile(`^(.*) \(code ([A-Z2-7]{8})\)$`)
+
+// refusedPage shows the code of the sign-in in place of that of this request, which
+// has done nothing but hear of it.
+func refusedPage(ctx context.Context, pages web.Pages, why error) error {
+	page := pages.Explain(ctx, why)
+	if found := traced.FindStringSubmatch(page.What); found != nil {
+		page.What, page.Code = found[1], found[2]
+	}
+	return page
 }
 
 // identify redeems the code and remembers whose it was, and which browser is

@@ -48,7 +48,7 @@ func (h *env) fails(who op.Person) optest.Page {
 	return optest.NewBrowser(h.t, func(*url.URL) bool { return false }).SignIn(start.GetLoginUrl(), who)
 }
 
-var codeOf = regexp.MustCompile(`\(code ([A-Z2-7]{8})\)`)
+var codeOf = regexp.MustCompile(`Code ([A-Z2-7]{8})`)
 
 func TestTrace_OfASignIn(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
