@@ -83,7 +83,7 @@ var mayImport = map[string][]string{
 	"internal/audit":        {"internal/db", "internal/principal", "internal/requestid"},
 	"internal/access/table": nil,
 	"internal/access":       {"internal/access/table", "internal/audit", "internal/db", "internal/fault", "internal/principal"},
-	"internal/identity":     {"internal/audit", "internal/db", "internal/fault", "internal/principal"},
+	"internal/identity":     {"internal/secret", "internal/audit", "internal/db", "internal/fault", "internal/principal"},
 	"internal/cluster":      {"internal/audit", "internal/db", "internal/fault", "internal/secret"},
 	"internal/token":        {"internal/db", "internal/fault", "internal/principal", "internal/secret"},
 
@@ -173,6 +173,11 @@ var mayImport = map[string][]string{
 		"internal/access", "internal/audit", "internal/connector", "internal/db", "internal/fault", "internal/identity", "internal/issuer/dexstore",
 		"internal/issuer/grant", "internal/issuer/oidcclient", "internal/issuer/settings", "internal/managed", "internal/principal", "internal/secret",
 	},
+	"internal/access/freshness": {"internal/access", "internal/audit", "internal/db", "internal/fault", "internal/principal"},
+	"internal/issuer/regroup": {
+		"internal/connector/refuse", "internal/db", "internal/fault", "internal/identity", "internal/issuer/upstream", "internal/principal",
+		"internal/secret",
+	},
 	"internal/issuer/plan": {
 		"internal/access", "internal/connector", "internal/connector/claimlog", "internal/db", "internal/fault", "internal/identity",
 		"internal/issuer/registry", "internal/issuer/trace", "internal/issuer/upstream", "internal/principal",
@@ -183,6 +188,7 @@ var mayImport = map[string][]string{
 		"internal/secret",
 	},
 	"internal/issuer/upstream": {
+		"internal/secret", "internal/connector/refuse",
 		"internal/issuer/trace", "internal/connector", "internal/connector/probe", "internal/connector/fetch", "internal/db", "internal/fault", "internal/identity", "internal/issuer/loginctx",
 		"internal/issuer/registry", "internal/limit/guess", "internal/principal", "internal/tracing",
 	},
@@ -213,6 +219,7 @@ var mayImport = map[string][]string{
 		"internal/managed", "internal/principal", "internal/secret", "internal/session",
 	},
 	"internal/rpc": {
+		"internal/access/freshness",
 		"api", "api/admin", "api/auth", "api/enterprise", "api/identity", "api/license", "api/pach", "api/pfs", "api/pps", "api/version", "internal/access",
 		"internal/db", "internal/fault", "internal/issuer", "internal/issuer/exchange", "internal/limit", "internal/login", "internal/rpc/admin", "internal/rpc/auth", "internal/rpc/enterprise",
 		"internal/requestid", "internal/rpc/identity", "internal/rpc/pach", "internal/secret", "internal/session", "internal/strict", "internal/version", "internal/tracing",
@@ -223,6 +230,7 @@ var mayImport = map[string][]string{
 		"internal/rpc/wire", "internal/secret", "internal/session", "internal/token",
 	},
 	"internal/rpc/pach": {
+		"internal/access/freshness",
 		"api/auth", "api/pach", "internal/access", "internal/audit", "internal/connector/probe", "internal/db", "internal/fault", "internal/identity", "internal/issuer",
 		"internal/issuer/exchange", "internal/issuer/oidcclient", "internal/issuer/refreshtoken", "internal/issuer/registry", "internal/issuer/connectortest", "internal/issuer/plan", "internal/issuer/trace", "internal/issuer/upstream", "internal/login", "internal/principal",
 		"internal/rpc/identity", "internal/rpc/wire", "internal/secret", "internal/session", "internal/token", "internal/trust",
@@ -234,6 +242,7 @@ var mayImport = map[string][]string{
 	},
 	"internal/rpc/wire": {"api/auth", "internal/access", "internal/fault", "internal/principal"},
 	"internal/pachd": {
+		"internal/issuer/upstream", "internal/issuer/regroup", "internal/identity", "internal/access/freshness",
 		"api", "api/admin", "internal/web/console", "internal/web/console/page", "internal/access", "internal/chart", "internal/config", "internal/db", "internal/declared", "internal/fault", "internal/issuer",
 		"internal/issuer/device",
 		"internal/issuer/connectortest", "internal/issuer/dexstore", "internal/issuer/endpoint", "internal/issuer/exchange", "internal/issuer/grant",

@@ -132,7 +132,7 @@ func (x Identity_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Identity_State.Descriptor instead.
 func (Identity_State) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{13, 0}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{18, 0}
 }
 
 type ConnectorState_State int32
@@ -182,7 +182,7 @@ func (x ConnectorState_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConnectorState_State.Descriptor instead.
 func (ConnectorState_State) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{54, 0}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{59, 0}
 }
 
 type ConnectorState_Approval int32
@@ -237,7 +237,7 @@ func (x ConnectorState_Approval) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConnectorState_Approval.Descriptor instead.
 func (ConnectorState_Approval) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{54, 1}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{59, 1}
 }
 
 type ConnectorState_Life int32
@@ -295,7 +295,7 @@ func (x ConnectorState_Life) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConnectorState_Life.Descriptor instead.
 func (ConnectorState_Life) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{54, 2}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{59, 2}
 }
 
 type PlannedSignIn_Verdict int32
@@ -350,7 +350,7 @@ func (x PlannedSignIn_Verdict) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use PlannedSignIn_Verdict.Descriptor instead.
 func (PlannedSignIn_Verdict) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{68, 0}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{73, 0}
 }
 
 type CheckStep_Status int32
@@ -406,7 +406,7 @@ func (x CheckStep_Status) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use CheckStep_Status.Descriptor instead.
 func (CheckStep_Status) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{75, 0}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{80, 0}
 }
 
 type SignInTrace_Result int32
@@ -468,7 +468,7 @@ func (x SignInTrace_Result) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SignInTrace_Result.Descriptor instead.
 func (SignInTrace_Result) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{85, 0}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{90, 0}
 }
 
 type GetSignInRequest struct {
@@ -929,7 +929,9 @@ type Grant struct {
 	Principal string `protobuf:"bytes,2,opt,name=principal,proto3" json:"principal,omitempty"`
 	Role      string `protobuf:"bytes,3,opt,name=role,proto3" json:"role,omitempty"`
 	// For a group: where the membership comes from and when it was last seen.
-	Sources       []*MembershipSource `protobuf:"bytes,4,rep,name=sources,proto3" json:"sources,omitempty"`
+	Sources []*MembershipSource `protobuf:"bytes,4,rep,name=sources,proto3" json:"sources,omitempty"`
+	// How old that may be, if it is limited.
+	MaxAge        *MaxAge `protobuf:"bytes,5,opt,name=max_age,json=maxAge,proto3" json:"max_age,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -992,10 +994,19 @@ func (x *Grant) GetSources() []*MembershipSource {
 	return nil
 }
 
+func (x *Grant) GetMaxAge() *MaxAge {
+	if x != nil {
+		return x.MaxAge
+	}
+	return nil
+}
+
 type MembershipSource struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Source        string                 `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
-	Seen          *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=seen,proto3" json:"seen,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Source string                 `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	Seen   *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=seen,proto3" json:"seen,omitempty"`
+	// The provider could not be asked again the last time.
+	Unasked       bool `protobuf:"varint,3,opt,name=unasked,proto3" json:"unasked,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1044,20 +1055,284 @@ func (x *MembershipSource) GetSeen() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *MembershipSource) GetUnasked() bool {
+	if x != nil {
+		return x.Unasked
+	}
+	return false
+}
+
+type MaxAge struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Resource  *auth.Resource         `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
+	Principal string                 `protobuf:"bytes,2,opt,name=principal,proto3" json:"principal,omitempty"`
+	MaxAge    *durationpb.Duration   `protobuf:"bytes,3,opt,name=max_age,json=maxAge,proto3" json:"max_age,omitempty"`
+	// Added while the provider cannot be asked.
+	Grace         *durationpb.Duration `protobuf:"bytes,4,opt,name=grace,proto3" json:"grace,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MaxAge) Reset() {
+	*x = MaxAge{}
+	mi := &file_api_pach_pach_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MaxAge) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MaxAge) ProtoMessage() {}
+
+func (x *MaxAge) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MaxAge.ProtoReflect.Descriptor instead.
+func (*MaxAge) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *MaxAge) GetResource() *auth.Resource {
+	if x != nil {
+		return x.Resource
+	}
+	return nil
+}
+
+func (x *MaxAge) GetPrincipal() string {
+	if x != nil {
+		return x.Principal
+	}
+	return ""
+}
+
+func (x *MaxAge) GetMaxAge() *durationpb.Duration {
+	if x != nil {
+		return x.MaxAge
+	}
+	return nil
+}
+
+func (x *MaxAge) GetGrace() *durationpb.Duration {
+	if x != nil {
+		return x.Grace
+	}
+	return nil
+}
+
+type SetMaxAgeRequest struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Resource *auth.Resource         `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
+	// A group that has a role there.
+	Principal     string               `protobuf:"bytes,2,opt,name=principal,proto3" json:"principal,omitempty"`
+	MaxAge        *durationpb.Duration `protobuf:"bytes,3,opt,name=max_age,json=maxAge,proto3" json:"max_age,omitempty"`
+	Grace         *durationpb.Duration `protobuf:"bytes,4,opt,name=grace,proto3" json:"grace,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetMaxAgeRequest) Reset() {
+	*x = SetMaxAgeRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetMaxAgeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetMaxAgeRequest) ProtoMessage() {}
+
+func (x *SetMaxAgeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetMaxAgeRequest.ProtoReflect.Descriptor instead.
+func (*SetMaxAgeRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *SetMaxAgeRequest) GetResource() *auth.Resource {
+	if x != nil {
+		return x.Resource
+	}
+	return nil
+}
+
+func (x *SetMaxAgeRequest) GetPrincipal() string {
+	if x != nil {
+		return x.Principal
+	}
+	return ""
+}
+
+func (x *SetMaxAgeRequest) GetMaxAge() *durationpb.Duration {
+	if x != nil {
+		return x.MaxAge
+	}
+	return nil
+}
+
+func (x *SetMaxAgeRequest) GetGrace() *durationpb.Duration {
+	if x != nil {
+		return x.Grace
+	}
+	return nil
+}
+
+type SetMaxAgeResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetMaxAgeResponse) Reset() {
+	*x = SetMaxAgeResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetMaxAgeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetMaxAgeResponse) ProtoMessage() {}
+
+func (x *SetMaxAgeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetMaxAgeResponse.ProtoReflect.Descriptor instead.
+func (*SetMaxAgeResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{12}
+}
+
+type ListMaxAgesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListMaxAgesRequest) Reset() {
+	*x = ListMaxAgesRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListMaxAgesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListMaxAgesRequest) ProtoMessage() {}
+
+func (x *ListMaxAgesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListMaxAgesRequest.ProtoReflect.Descriptor instead.
+func (*ListMaxAgesRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{13}
+}
+
+type ListMaxAgesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rules         []*MaxAge              `protobuf:"bytes,1,rep,name=rules,proto3" json:"rules,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListMaxAgesResponse) Reset() {
+	*x = ListMaxAgesResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListMaxAgesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListMaxAgesResponse) ProtoMessage() {}
+
+func (x *ListMaxAgesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListMaxAgesResponse.ProtoReflect.Descriptor instead.
+func (*ListMaxAgesResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ListMaxAgesResponse) GetRules() []*MaxAge {
+	if x != nil {
+		return x.Rules
+	}
+	return nil
+}
+
 type ExplainResponse struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Allowed bool                   `protobuf:"varint,1,opt,name=allowed,proto3" json:"allowed,omitempty"`
 	Grants  []*Grant               `protobuf:"bytes,2,rep,name=grants,proto3" json:"grants,omitempty"`
 	// The smallest grants that would allow it.
-	Suggestions   []*Grant `protobuf:"bytes,3,rep,name=suggestions,proto3" json:"suggestions,omitempty"`
-	Principal     string   `protobuf:"bytes,4,opt,name=principal,proto3" json:"principal,omitempty"`
+	Suggestions []*Grant `protobuf:"bytes,3,rep,name=suggestions,proto3" json:"suggestions,omitempty"`
+	Principal   string   `protobuf:"bytes,4,opt,name=principal,proto3" json:"principal,omitempty"`
+	// Grants that do not count, since it is too long that a provider has said that the
+	// principal is in the group.
+	TooOld        []*Grant `protobuf:"bytes,5,rep,name=too_old,json=tooOld,proto3" json:"too_old,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ExplainResponse) Reset() {
 	*x = ExplainResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[10]
+	mi := &file_api_pach_pach_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1069,7 +1344,7 @@ func (x *ExplainResponse) String() string {
 func (*ExplainResponse) ProtoMessage() {}
 
 func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[10]
+	mi := &file_api_pach_pach_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1082,7 +1357,7 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
 func (*ExplainResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{10}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ExplainResponse) GetAllowed() bool {
@@ -1113,6 +1388,13 @@ func (x *ExplainResponse) GetPrincipal() string {
 	return ""
 }
 
+func (x *ExplainResponse) GetTooOld() []*Grant {
+	if x != nil {
+		return x.TooOld
+	}
+	return nil
+}
+
 // Every list comes in pages (https://google.aip.dev/158): page_size is the most
 // items of one, at most and by default 1000; page_token is next_page_token of
 // the page before. The order is the server's.
@@ -1128,7 +1410,7 @@ type ListUsersRequest struct {
 
 func (x *ListUsersRequest) Reset() {
 	*x = ListUsersRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[11]
+	mi := &file_api_pach_pach_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1140,7 +1422,7 @@ func (x *ListUsersRequest) String() string {
 func (*ListUsersRequest) ProtoMessage() {}
 
 func (x *ListUsersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[11]
+	mi := &file_api_pach_pach_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1153,7 +1435,7 @@ func (x *ListUsersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListUsersRequest.ProtoReflect.Descriptor instead.
 func (*ListUsersRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{11}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListUsersRequest) GetPageSize() int32 {
@@ -1191,7 +1473,7 @@ type User struct {
 
 func (x *User) Reset() {
 	*x = User{}
-	mi := &file_api_pach_pach_proto_msgTypes[12]
+	mi := &file_api_pach_pach_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1203,7 +1485,7 @@ func (x *User) String() string {
 func (*User) ProtoMessage() {}
 
 func (x *User) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[12]
+	mi := &file_api_pach_pach_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1216,7 +1498,7 @@ func (x *User) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use User.ProtoReflect.Descriptor instead.
 func (*User) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{12}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *User) GetName() string {
@@ -1276,7 +1558,7 @@ type Identity struct {
 
 func (x *Identity) Reset() {
 	*x = Identity{}
-	mi := &file_api_pach_pach_proto_msgTypes[13]
+	mi := &file_api_pach_pach_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1288,7 +1570,7 @@ func (x *Identity) String() string {
 func (*Identity) ProtoMessage() {}
 
 func (x *Identity) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[13]
+	mi := &file_api_pach_pach_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1301,7 +1583,7 @@ func (x *Identity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Identity.ProtoReflect.Descriptor instead.
 func (*Identity) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{13}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Identity) GetId() string {
@@ -1363,7 +1645,7 @@ type ListUsersResponse struct {
 
 func (x *ListUsersResponse) Reset() {
 	*x = ListUsersResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[14]
+	mi := &file_api_pach_pach_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1375,7 +1657,7 @@ func (x *ListUsersResponse) String() string {
 func (*ListUsersResponse) ProtoMessage() {}
 
 func (x *ListUsersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[14]
+	mi := &file_api_pach_pach_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1388,7 +1670,7 @@ func (x *ListUsersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListUsersResponse.ProtoReflect.Descriptor instead.
 func (*ListUsersResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{14}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ListUsersResponse) GetUsers() []*User {
@@ -1415,7 +1697,7 @@ type SetUserEnabledRequest struct {
 
 func (x *SetUserEnabledRequest) Reset() {
 	*x = SetUserEnabledRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[15]
+	mi := &file_api_pach_pach_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1427,7 +1709,7 @@ func (x *SetUserEnabledRequest) String() string {
 func (*SetUserEnabledRequest) ProtoMessage() {}
 
 func (x *SetUserEnabledRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[15]
+	mi := &file_api_pach_pach_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1440,7 +1722,7 @@ func (x *SetUserEnabledRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetUserEnabledRequest.ProtoReflect.Descriptor instead.
 func (*SetUserEnabledRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{15}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *SetUserEnabledRequest) GetUser() string {
@@ -1465,7 +1747,7 @@ type SetUserEnabledResponse struct {
 
 func (x *SetUserEnabledResponse) Reset() {
 	*x = SetUserEnabledResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[16]
+	mi := &file_api_pach_pach_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1477,7 +1759,7 @@ func (x *SetUserEnabledResponse) String() string {
 func (*SetUserEnabledResponse) ProtoMessage() {}
 
 func (x *SetUserEnabledResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[16]
+	mi := &file_api_pach_pach_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1490,7 +1772,7 @@ func (x *SetUserEnabledResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetUserEnabledResponse.ProtoReflect.Descriptor instead.
 func (*SetUserEnabledResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{16}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{21}
 }
 
 type LinkIdentityRequest struct {
@@ -1503,7 +1785,7 @@ type LinkIdentityRequest struct {
 
 func (x *LinkIdentityRequest) Reset() {
 	*x = LinkIdentityRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[17]
+	mi := &file_api_pach_pach_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1515,7 +1797,7 @@ func (x *LinkIdentityRequest) String() string {
 func (*LinkIdentityRequest) ProtoMessage() {}
 
 func (x *LinkIdentityRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[17]
+	mi := &file_api_pach_pach_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1528,7 +1810,7 @@ func (x *LinkIdentityRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkIdentityRequest.ProtoReflect.Descriptor instead.
 func (*LinkIdentityRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{17}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *LinkIdentityRequest) GetUser() string {
@@ -1553,7 +1835,7 @@ type LinkIdentityResponse struct {
 
 func (x *LinkIdentityResponse) Reset() {
 	*x = LinkIdentityResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[18]
+	mi := &file_api_pach_pach_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1565,7 +1847,7 @@ func (x *LinkIdentityResponse) String() string {
 func (*LinkIdentityResponse) ProtoMessage() {}
 
 func (x *LinkIdentityResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[18]
+	mi := &file_api_pach_pach_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1578,7 +1860,7 @@ func (x *LinkIdentityResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkIdentityResponse.ProtoReflect.Descriptor instead.
 func (*LinkIdentityResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{18}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{23}
 }
 
 type UnlinkIdentityRequest struct {
@@ -1591,7 +1873,7 @@ type UnlinkIdentityRequest struct {
 
 func (x *UnlinkIdentityRequest) Reset() {
 	*x = UnlinkIdentityRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[19]
+	mi := &file_api_pach_pach_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1603,7 +1885,7 @@ func (x *UnlinkIdentityRequest) String() string {
 func (*UnlinkIdentityRequest) ProtoMessage() {}
 
 func (x *UnlinkIdentityRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[19]
+	mi := &file_api_pach_pach_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1616,7 +1898,7 @@ func (x *UnlinkIdentityRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnlinkIdentityRequest.ProtoReflect.Descriptor instead.
 func (*UnlinkIdentityRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{19}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *UnlinkIdentityRequest) GetUser() string {
@@ -1641,7 +1923,7 @@ type UnlinkIdentityResponse struct {
 
 func (x *UnlinkIdentityResponse) Reset() {
 	*x = UnlinkIdentityResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[20]
+	mi := &file_api_pach_pach_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1653,7 +1935,7 @@ func (x *UnlinkIdentityResponse) String() string {
 func (*UnlinkIdentityResponse) ProtoMessage() {}
 
 func (x *UnlinkIdentityResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[20]
+	mi := &file_api_pach_pach_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1666,7 +1948,7 @@ func (x *UnlinkIdentityResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnlinkIdentityResponse.ProtoReflect.Descriptor instead.
 func (*UnlinkIdentityResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{20}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{25}
 }
 
 type ListTokensRequest struct {
@@ -1683,7 +1965,7 @@ type ListTokensRequest struct {
 
 func (x *ListTokensRequest) Reset() {
 	*x = ListTokensRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[21]
+	mi := &file_api_pach_pach_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1695,7 +1977,7 @@ func (x *ListTokensRequest) String() string {
 func (*ListTokensRequest) ProtoMessage() {}
 
 func (x *ListTokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[21]
+	mi := &file_api_pach_pach_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1708,7 +1990,7 @@ func (x *ListTokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTokensRequest.ProtoReflect.Descriptor instead.
 func (*ListTokensRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{21}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ListTokensRequest) GetPrincipal() string {
@@ -1758,7 +2040,7 @@ type Token struct {
 
 func (x *Token) Reset() {
 	*x = Token{}
-	mi := &file_api_pach_pach_proto_msgTypes[22]
+	mi := &file_api_pach_pach_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1770,7 +2052,7 @@ func (x *Token) String() string {
 func (*Token) ProtoMessage() {}
 
 func (x *Token) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[22]
+	mi := &file_api_pach_pach_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1783,7 +2065,7 @@ func (x *Token) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Token.ProtoReflect.Descriptor instead.
 func (*Token) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{22}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Token) GetId() string {
@@ -1845,7 +2127,7 @@ type ListTokensResponse struct {
 
 func (x *ListTokensResponse) Reset() {
 	*x = ListTokensResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[23]
+	mi := &file_api_pach_pach_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1857,7 +2139,7 @@ func (x *ListTokensResponse) String() string {
 func (*ListTokensResponse) ProtoMessage() {}
 
 func (x *ListTokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[23]
+	mi := &file_api_pach_pach_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1870,7 +2152,7 @@ func (x *ListTokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTokensResponse.ProtoReflect.Descriptor instead.
 func (*ListTokensResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{23}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ListTokensResponse) GetTokens() []*Token {
@@ -1900,7 +2182,7 @@ type AllowRobotRequest struct {
 
 func (x *AllowRobotRequest) Reset() {
 	*x = AllowRobotRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[24]
+	mi := &file_api_pach_pach_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1912,7 +2194,7 @@ func (x *AllowRobotRequest) String() string {
 func (*AllowRobotRequest) ProtoMessage() {}
 
 func (x *AllowRobotRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[24]
+	mi := &file_api_pach_pach_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1925,7 +2207,7 @@ func (x *AllowRobotRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AllowRobotRequest.ProtoReflect.Descriptor instead.
 func (*AllowRobotRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{24}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *AllowRobotRequest) GetRobot() string {
@@ -1957,7 +2239,7 @@ type AllowRobotResponse struct {
 
 func (x *AllowRobotResponse) Reset() {
 	*x = AllowRobotResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[25]
+	mi := &file_api_pach_pach_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1969,7 +2251,7 @@ func (x *AllowRobotResponse) String() string {
 func (*AllowRobotResponse) ProtoMessage() {}
 
 func (x *AllowRobotResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[25]
+	mi := &file_api_pach_pach_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1982,7 +2264,7 @@ func (x *AllowRobotResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AllowRobotResponse.ProtoReflect.Descriptor instead.
 func (*AllowRobotResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{25}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{30}
 }
 
 type ListRefreshTokensRequest struct {
@@ -1997,7 +2279,7 @@ type ListRefreshTokensRequest struct {
 
 func (x *ListRefreshTokensRequest) Reset() {
 	*x = ListRefreshTokensRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[26]
+	mi := &file_api_pach_pach_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2009,7 +2291,7 @@ func (x *ListRefreshTokensRequest) String() string {
 func (*ListRefreshTokensRequest) ProtoMessage() {}
 
 func (x *ListRefreshTokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[26]
+	mi := &file_api_pach_pach_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2022,7 +2304,7 @@ func (x *ListRefreshTokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRefreshTokensRequest.ProtoReflect.Descriptor instead.
 func (*ListRefreshTokensRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{26}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ListRefreshTokensRequest) GetPrincipal() string {
@@ -2064,7 +2346,7 @@ type RefreshToken struct {
 
 func (x *RefreshToken) Reset() {
 	*x = RefreshToken{}
-	mi := &file_api_pach_pach_proto_msgTypes[27]
+	mi := &file_api_pach_pach_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2076,7 +2358,7 @@ func (x *RefreshToken) String() string {
 func (*RefreshToken) ProtoMessage() {}
 
 func (x *RefreshToken) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[27]
+	mi := &file_api_pach_pach_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2089,7 +2371,7 @@ func (x *RefreshToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefreshToken.ProtoReflect.Descriptor instead.
 func (*RefreshToken) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{27}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *RefreshToken) GetId() string {
@@ -2151,7 +2433,7 @@ type ListRefreshTokensResponse struct {
 
 func (x *ListRefreshTokensResponse) Reset() {
 	*x = ListRefreshTokensResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[28]
+	mi := &file_api_pach_pach_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2163,7 +2445,7 @@ func (x *ListRefreshTokensResponse) String() string {
 func (*ListRefreshTokensResponse) ProtoMessage() {}
 
 func (x *ListRefreshTokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[28]
+	mi := &file_api_pach_pach_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2176,7 +2458,7 @@ func (x *ListRefreshTokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRefreshTokensResponse.ProtoReflect.Descriptor instead.
 func (*ListRefreshTokensResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{28}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ListRefreshTokensResponse) GetRefreshTokens() []*RefreshToken {
@@ -2202,7 +2484,7 @@ type RevokeSessionRequest struct {
 
 func (x *RevokeSessionRequest) Reset() {
 	*x = RevokeSessionRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[29]
+	mi := &file_api_pach_pach_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2214,7 +2496,7 @@ func (x *RevokeSessionRequest) String() string {
 func (*RevokeSessionRequest) ProtoMessage() {}
 
 func (x *RevokeSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[29]
+	mi := &file_api_pach_pach_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2227,7 +2509,7 @@ func (x *RevokeSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeSessionRequest.ProtoReflect.Descriptor instead.
 func (*RevokeSessionRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{29}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *RevokeSessionRequest) GetId() string {
@@ -2245,7 +2527,7 @@ type RevokeSessionResponse struct {
 
 func (x *RevokeSessionResponse) Reset() {
 	*x = RevokeSessionResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[30]
+	mi := &file_api_pach_pach_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2257,7 +2539,7 @@ func (x *RevokeSessionResponse) String() string {
 func (*RevokeSessionResponse) ProtoMessage() {}
 
 func (x *RevokeSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[30]
+	mi := &file_api_pach_pach_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2270,7 +2552,7 @@ func (x *RevokeSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeSessionResponse.ProtoReflect.Descriptor instead.
 func (*RevokeSessionResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{30}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{35}
 }
 
 type RevokeAllRequest struct {
@@ -2282,7 +2564,7 @@ type RevokeAllRequest struct {
 
 func (x *RevokeAllRequest) Reset() {
 	*x = RevokeAllRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[31]
+	mi := &file_api_pach_pach_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2294,7 +2576,7 @@ func (x *RevokeAllRequest) String() string {
 func (*RevokeAllRequest) ProtoMessage() {}
 
 func (x *RevokeAllRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[31]
+	mi := &file_api_pach_pach_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2307,7 +2589,7 @@ func (x *RevokeAllRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeAllRequest.ProtoReflect.Descriptor instead.
 func (*RevokeAllRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{31}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *RevokeAllRequest) GetPrincipal() string {
@@ -2327,7 +2609,7 @@ type RevokeAllResponse struct {
 
 func (x *RevokeAllResponse) Reset() {
 	*x = RevokeAllResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[32]
+	mi := &file_api_pach_pach_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2339,7 +2621,7 @@ func (x *RevokeAllResponse) String() string {
 func (*RevokeAllResponse) ProtoMessage() {}
 
 func (x *RevokeAllResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[32]
+	mi := &file_api_pach_pach_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2352,7 +2634,7 @@ func (x *RevokeAllResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeAllResponse.ProtoReflect.Descriptor instead.
 func (*RevokeAllResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{32}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *RevokeAllResponse) GetTokens() int64 {
@@ -2381,7 +2663,7 @@ type ListGroupsRequest struct {
 
 func (x *ListGroupsRequest) Reset() {
 	*x = ListGroupsRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[33]
+	mi := &file_api_pach_pach_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2393,7 +2675,7 @@ func (x *ListGroupsRequest) String() string {
 func (*ListGroupsRequest) ProtoMessage() {}
 
 func (x *ListGroupsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[33]
+	mi := &file_api_pach_pach_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2406,7 +2688,7 @@ func (x *ListGroupsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGroupsRequest.ProtoReflect.Descriptor instead.
 func (*ListGroupsRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{33}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ListGroupsRequest) GetPageSize() int32 {
@@ -2440,7 +2722,7 @@ type Group struct {
 
 func (x *Group) Reset() {
 	*x = Group{}
-	mi := &file_api_pach_pach_proto_msgTypes[34]
+	mi := &file_api_pach_pach_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2452,7 +2734,7 @@ func (x *Group) String() string {
 func (*Group) ProtoMessage() {}
 
 func (x *Group) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[34]
+	mi := &file_api_pach_pach_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2465,7 +2747,7 @@ func (x *Group) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Group.ProtoReflect.Descriptor instead.
 func (*Group) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{34}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Group) GetName() string {
@@ -2492,7 +2774,7 @@ type ListGroupsResponse struct {
 
 func (x *ListGroupsResponse) Reset() {
 	*x = ListGroupsResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[35]
+	mi := &file_api_pach_pach_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2504,7 +2786,7 @@ func (x *ListGroupsResponse) String() string {
 func (*ListGroupsResponse) ProtoMessage() {}
 
 func (x *ListGroupsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[35]
+	mi := &file_api_pach_pach_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2517,7 +2799,7 @@ func (x *ListGroupsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGroupsResponse.ProtoReflect.Descriptor instead.
 func (*ListGroupsResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{35}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ListGroupsResponse) GetGroups() []*Group {
@@ -2545,7 +2827,7 @@ type ListMembersRequest struct {
 
 func (x *ListMembersRequest) Reset() {
 	*x = ListMembersRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[36]
+	mi := &file_api_pach_pach_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2557,7 +2839,7 @@ func (x *ListMembersRequest) String() string {
 func (*ListMembersRequest) ProtoMessage() {}
 
 func (x *ListMembersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[36]
+	mi := &file_api_pach_pach_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2570,7 +2852,7 @@ func (x *ListMembersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMembersRequest.ProtoReflect.Descriptor instead.
 func (*ListMembersRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{36}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ListMembersRequest) GetGroup() string {
@@ -2604,7 +2886,7 @@ type ListMembersResponse struct {
 
 func (x *ListMembersResponse) Reset() {
 	*x = ListMembersResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[37]
+	mi := &file_api_pach_pach_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2616,7 +2898,7 @@ func (x *ListMembersResponse) String() string {
 func (*ListMembersResponse) ProtoMessage() {}
 
 func (x *ListMembersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[37]
+	mi := &file_api_pach_pach_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2629,7 +2911,7 @@ func (x *ListMembersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMembersResponse.ProtoReflect.Descriptor instead.
 func (*ListMembersResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{37}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ListMembersResponse) GetMembers() []*Membership {
@@ -2659,7 +2941,7 @@ type ListRoleBindingsRequest struct {
 
 func (x *ListRoleBindingsRequest) Reset() {
 	*x = ListRoleBindingsRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[38]
+	mi := &file_api_pach_pach_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2671,7 +2953,7 @@ func (x *ListRoleBindingsRequest) String() string {
 func (*ListRoleBindingsRequest) ProtoMessage() {}
 
 func (x *ListRoleBindingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[38]
+	mi := &file_api_pach_pach_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2684,7 +2966,7 @@ func (x *ListRoleBindingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRoleBindingsRequest.ProtoReflect.Descriptor instead.
 func (*ListRoleBindingsRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{38}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ListRoleBindingsRequest) GetPrincipal() string {
@@ -2719,7 +3001,7 @@ type RoleBinding struct {
 
 func (x *RoleBinding) Reset() {
 	*x = RoleBinding{}
-	mi := &file_api_pach_pach_proto_msgTypes[39]
+	mi := &file_api_pach_pach_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2731,7 +3013,7 @@ func (x *RoleBinding) String() string {
 func (*RoleBinding) ProtoMessage() {}
 
 func (x *RoleBinding) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[39]
+	mi := &file_api_pach_pach_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2744,7 +3026,7 @@ func (x *RoleBinding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoleBinding.ProtoReflect.Descriptor instead.
 func (*RoleBinding) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{39}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *RoleBinding) GetPrincipal() string {
@@ -2778,7 +3060,7 @@ type ListRoleBindingsResponse struct {
 
 func (x *ListRoleBindingsResponse) Reset() {
 	*x = ListRoleBindingsResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[40]
+	mi := &file_api_pach_pach_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2790,7 +3072,7 @@ func (x *ListRoleBindingsResponse) String() string {
 func (*ListRoleBindingsResponse) ProtoMessage() {}
 
 func (x *ListRoleBindingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[40]
+	mi := &file_api_pach_pach_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2803,7 +3085,7 @@ func (x *ListRoleBindingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRoleBindingsResponse.ProtoReflect.Descriptor instead.
 func (*ListRoleBindingsResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{40}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ListRoleBindingsResponse) GetBindings() []*RoleBinding {
@@ -2837,7 +3119,7 @@ type ListAuditEventsRequest struct {
 
 func (x *ListAuditEventsRequest) Reset() {
 	*x = ListAuditEventsRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[41]
+	mi := &file_api_pach_pach_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2849,7 +3131,7 @@ func (x *ListAuditEventsRequest) String() string {
 func (*ListAuditEventsRequest) ProtoMessage() {}
 
 func (x *ListAuditEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[41]
+	mi := &file_api_pach_pach_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2862,7 +3144,7 @@ func (x *ListAuditEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListAuditEventsRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{41}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ListAuditEventsRequest) GetActor() string {
@@ -2915,7 +3197,7 @@ type AuditEvent struct {
 
 func (x *AuditEvent) Reset() {
 	*x = AuditEvent{}
-	mi := &file_api_pach_pach_proto_msgTypes[42]
+	mi := &file_api_pach_pach_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2927,7 +3209,7 @@ func (x *AuditEvent) String() string {
 func (*AuditEvent) ProtoMessage() {}
 
 func (x *AuditEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[42]
+	mi := &file_api_pach_pach_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2940,7 +3222,7 @@ func (x *AuditEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditEvent.ProtoReflect.Descriptor instead.
 func (*AuditEvent) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{42}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *AuditEvent) GetAt() *timestamppb.Timestamp {
@@ -2995,7 +3277,7 @@ type ListAuditEventsResponse struct {
 
 func (x *ListAuditEventsResponse) Reset() {
 	*x = ListAuditEventsResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[43]
+	mi := &file_api_pach_pach_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3007,7 +3289,7 @@ func (x *ListAuditEventsResponse) String() string {
 func (*ListAuditEventsResponse) ProtoMessage() {}
 
 func (x *ListAuditEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[43]
+	mi := &file_api_pach_pach_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3020,7 +3302,7 @@ func (x *ListAuditEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListAuditEventsResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{43}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *ListAuditEventsResponse) GetEvents() []*AuditEvent {
@@ -3046,7 +3328,7 @@ type StringList struct {
 
 func (x *StringList) Reset() {
 	*x = StringList{}
-	mi := &file_api_pach_pach_proto_msgTypes[44]
+	mi := &file_api_pach_pach_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3058,7 +3340,7 @@ func (x *StringList) String() string {
 func (*StringList) ProtoMessage() {}
 
 func (x *StringList) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[44]
+	mi := &file_api_pach_pach_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3071,7 +3353,7 @@ func (x *StringList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StringList.ProtoReflect.Descriptor instead.
 func (*StringList) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{44}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *StringList) GetValues() []string {
@@ -3103,7 +3385,7 @@ type UpdateOIDCClientRequest struct {
 
 func (x *UpdateOIDCClientRequest) Reset() {
 	*x = UpdateOIDCClientRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[45]
+	mi := &file_api_pach_pach_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3115,7 +3397,7 @@ func (x *UpdateOIDCClientRequest) String() string {
 func (*UpdateOIDCClientRequest) ProtoMessage() {}
 
 func (x *UpdateOIDCClientRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[45]
+	mi := &file_api_pach_pach_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3128,7 +3410,7 @@ func (x *UpdateOIDCClientRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateOIDCClientRequest.ProtoReflect.Descriptor instead.
 func (*UpdateOIDCClientRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{45}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *UpdateOIDCClientRequest) GetId() string {
@@ -3211,7 +3493,7 @@ type UpdateOIDCClientResponse struct {
 
 func (x *UpdateOIDCClientResponse) Reset() {
 	*x = UpdateOIDCClientResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[46]
+	mi := &file_api_pach_pach_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3223,7 +3505,7 @@ func (x *UpdateOIDCClientResponse) String() string {
 func (*UpdateOIDCClientResponse) ProtoMessage() {}
 
 func (x *UpdateOIDCClientResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[46]
+	mi := &file_api_pach_pach_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3236,7 +3518,7 @@ func (x *UpdateOIDCClientResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateOIDCClientResponse.ProtoReflect.Descriptor instead.
 func (*UpdateOIDCClientResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{46}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *UpdateOIDCClientResponse) GetSecret() string {
@@ -3267,7 +3549,7 @@ type CreateOIDCClientRequest struct {
 
 func (x *CreateOIDCClientRequest) Reset() {
 	*x = CreateOIDCClientRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[47]
+	mi := &file_api_pach_pach_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3279,7 +3561,7 @@ func (x *CreateOIDCClientRequest) String() string {
 func (*CreateOIDCClientRequest) ProtoMessage() {}
 
 func (x *CreateOIDCClientRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[47]
+	mi := &file_api_pach_pach_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3292,7 +3574,7 @@ func (x *CreateOIDCClientRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateOIDCClientRequest.ProtoReflect.Descriptor instead.
 func (*CreateOIDCClientRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{47}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *CreateOIDCClientRequest) GetClient() *identity.OIDCClient {
@@ -3347,7 +3629,7 @@ type CreateOIDCClientResponse struct {
 
 func (x *CreateOIDCClientResponse) Reset() {
 	*x = CreateOIDCClientResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[48]
+	mi := &file_api_pach_pach_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3359,7 +3641,7 @@ func (x *CreateOIDCClientResponse) String() string {
 func (*CreateOIDCClientResponse) ProtoMessage() {}
 
 func (x *CreateOIDCClientResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[48]
+	mi := &file_api_pach_pach_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3372,7 +3654,7 @@ func (x *CreateOIDCClientResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateOIDCClientResponse.ProtoReflect.Descriptor instead.
 func (*CreateOIDCClientResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{48}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *CreateOIDCClientResponse) GetClient() *identity.OIDCClient {
@@ -3391,7 +3673,7 @@ type GetOIDCClientRequest struct {
 
 func (x *GetOIDCClientRequest) Reset() {
 	*x = GetOIDCClientRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[49]
+	mi := &file_api_pach_pach_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3403,7 +3685,7 @@ func (x *GetOIDCClientRequest) String() string {
 func (*GetOIDCClientRequest) ProtoMessage() {}
 
 func (x *GetOIDCClientRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[49]
+	mi := &file_api_pach_pach_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3416,7 +3698,7 @@ func (x *GetOIDCClientRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOIDCClientRequest.ProtoReflect.Descriptor instead.
 func (*GetOIDCClientRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{49}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *GetOIDCClientRequest) GetId() string {
@@ -3442,7 +3724,7 @@ type GetOIDCClientResponse struct {
 
 func (x *GetOIDCClientResponse) Reset() {
 	*x = GetOIDCClientResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[50]
+	mi := &file_api_pach_pach_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3454,7 +3736,7 @@ func (x *GetOIDCClientResponse) String() string {
 func (*GetOIDCClientResponse) ProtoMessage() {}
 
 func (x *GetOIDCClientResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[50]
+	mi := &file_api_pach_pach_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3467,7 +3749,7 @@ func (x *GetOIDCClientResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOIDCClientResponse.ProtoReflect.Descriptor instead.
 func (*GetOIDCClientResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{50}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *GetOIDCClientResponse) GetClient() *identity.OIDCClient {
@@ -3529,7 +3811,7 @@ type ListOIDCClientsRequest struct {
 
 func (x *ListOIDCClientsRequest) Reset() {
 	*x = ListOIDCClientsRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[51]
+	mi := &file_api_pach_pach_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3541,7 +3823,7 @@ func (x *ListOIDCClientsRequest) String() string {
 func (*ListOIDCClientsRequest) ProtoMessage() {}
 
 func (x *ListOIDCClientsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[51]
+	mi := &file_api_pach_pach_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3554,7 +3836,7 @@ func (x *ListOIDCClientsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOIDCClientsRequest.ProtoReflect.Descriptor instead.
 func (*ListOIDCClientsRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{51}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ListOIDCClientsRequest) GetPageSize() int32 {
@@ -3582,7 +3864,7 @@ type ListOIDCClientsResponse struct {
 
 func (x *ListOIDCClientsResponse) Reset() {
 	*x = ListOIDCClientsResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[52]
+	mi := &file_api_pach_pach_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3594,7 +3876,7 @@ func (x *ListOIDCClientsResponse) String() string {
 func (*ListOIDCClientsResponse) ProtoMessage() {}
 
 func (x *ListOIDCClientsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[52]
+	mi := &file_api_pach_pach_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3607,7 +3889,7 @@ func (x *ListOIDCClientsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOIDCClientsResponse.ProtoReflect.Descriptor instead.
 func (*ListOIDCClientsResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{52}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *ListOIDCClientsResponse) GetClients() []*GetOIDCClientResponse {
@@ -3634,7 +3916,7 @@ type ListConnectorStatesRequest struct {
 
 func (x *ListConnectorStatesRequest) Reset() {
 	*x = ListConnectorStatesRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[53]
+	mi := &file_api_pach_pach_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3646,7 +3928,7 @@ func (x *ListConnectorStatesRequest) String() string {
 func (*ListConnectorStatesRequest) ProtoMessage() {}
 
 func (x *ListConnectorStatesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[53]
+	mi := &file_api_pach_pach_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3659,7 +3941,7 @@ func (x *ListConnectorStatesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConnectorStatesRequest.ProtoReflect.Descriptor instead.
 func (*ListConnectorStatesRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{53}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *ListConnectorStatesRequest) GetPageSize() int32 {
@@ -3701,7 +3983,7 @@ type ConnectorState struct {
 
 func (x *ConnectorState) Reset() {
 	*x = ConnectorState{}
-	mi := &file_api_pach_pach_proto_msgTypes[54]
+	mi := &file_api_pach_pach_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3713,7 +3995,7 @@ func (x *ConnectorState) String() string {
 func (*ConnectorState) ProtoMessage() {}
 
 func (x *ConnectorState) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[54]
+	mi := &file_api_pach_pach_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3726,7 +4008,7 @@ func (x *ConnectorState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectorState.ProtoReflect.Descriptor instead.
 func (*ConnectorState) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{54}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *ConnectorState) GetId() string {
@@ -3824,7 +4106,7 @@ type Expiry struct {
 
 func (x *Expiry) Reset() {
 	*x = Expiry{}
-	mi := &file_api_pach_pach_proto_msgTypes[55]
+	mi := &file_api_pach_pach_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3836,7 +4118,7 @@ func (x *Expiry) String() string {
 func (*Expiry) ProtoMessage() {}
 
 func (x *Expiry) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[55]
+	mi := &file_api_pach_pach_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3849,7 +4131,7 @@ func (x *Expiry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Expiry.ProtoReflect.Descriptor instead.
 func (*Expiry) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{55}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *Expiry) GetWhat() string {
@@ -3883,7 +4165,7 @@ type ApplyConnectorRequest struct {
 
 func (x *ApplyConnectorRequest) Reset() {
 	*x = ApplyConnectorRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[56]
+	mi := &file_api_pach_pach_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3895,7 +4177,7 @@ func (x *ApplyConnectorRequest) String() string {
 func (*ApplyConnectorRequest) ProtoMessage() {}
 
 func (x *ApplyConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[56]
+	mi := &file_api_pach_pach_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3908,7 +4190,7 @@ func (x *ApplyConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyConnectorRequest.ProtoReflect.Descriptor instead.
 func (*ApplyConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{56}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *ApplyConnectorRequest) GetConnector() *identity.IDPConnector {
@@ -3942,7 +4224,7 @@ type ApplyConnectorResponse struct {
 
 func (x *ApplyConnectorResponse) Reset() {
 	*x = ApplyConnectorResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[57]
+	mi := &file_api_pach_pach_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3954,7 +4236,7 @@ func (x *ApplyConnectorResponse) String() string {
 func (*ApplyConnectorResponse) ProtoMessage() {}
 
 func (x *ApplyConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[57]
+	mi := &file_api_pach_pach_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3967,7 +4249,7 @@ func (x *ApplyConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyConnectorResponse.ProtoReflect.Descriptor instead.
 func (*ApplyConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{57}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *ApplyConnectorResponse) GetUndoAt() *timestamppb.Timestamp {
@@ -3986,7 +4268,7 @@ type ConfirmConnectorRequest struct {
 
 func (x *ConfirmConnectorRequest) Reset() {
 	*x = ConfirmConnectorRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[58]
+	mi := &file_api_pach_pach_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3998,7 +4280,7 @@ func (x *ConfirmConnectorRequest) String() string {
 func (*ConfirmConnectorRequest) ProtoMessage() {}
 
 func (x *ConfirmConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[58]
+	mi := &file_api_pach_pach_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4011,7 +4293,7 @@ func (x *ConfirmConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfirmConnectorRequest.ProtoReflect.Descriptor instead.
 func (*ConfirmConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{58}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *ConfirmConnectorRequest) GetId() string {
@@ -4029,7 +4311,7 @@ type ConfirmConnectorResponse struct {
 
 func (x *ConfirmConnectorResponse) Reset() {
 	*x = ConfirmConnectorResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[59]
+	mi := &file_api_pach_pach_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4041,7 +4323,7 @@ func (x *ConfirmConnectorResponse) String() string {
 func (*ConfirmConnectorResponse) ProtoMessage() {}
 
 func (x *ConfirmConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[59]
+	mi := &file_api_pach_pach_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4054,7 +4336,7 @@ func (x *ConfirmConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfirmConnectorResponse.ProtoReflect.Descriptor instead.
 func (*ConfirmConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{59}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{64}
 }
 
 type SetConnectorEnabledRequest struct {
@@ -4070,7 +4352,7 @@ type SetConnectorEnabledRequest struct {
 
 func (x *SetConnectorEnabledRequest) Reset() {
 	*x = SetConnectorEnabledRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[60]
+	mi := &file_api_pach_pach_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4082,7 +4364,7 @@ func (x *SetConnectorEnabledRequest) String() string {
 func (*SetConnectorEnabledRequest) ProtoMessage() {}
 
 func (x *SetConnectorEnabledRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[60]
+	mi := &file_api_pach_pach_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4095,7 +4377,7 @@ func (x *SetConnectorEnabledRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetConnectorEnabledRequest.ProtoReflect.Descriptor instead.
 func (*SetConnectorEnabledRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{60}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *SetConnectorEnabledRequest) GetId() string {
@@ -4127,7 +4409,7 @@ type SetConnectorEnabledResponse struct {
 
 func (x *SetConnectorEnabledResponse) Reset() {
 	*x = SetConnectorEnabledResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[61]
+	mi := &file_api_pach_pach_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4139,7 +4421,7 @@ func (x *SetConnectorEnabledResponse) String() string {
 func (*SetConnectorEnabledResponse) ProtoMessage() {}
 
 func (x *SetConnectorEnabledResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[61]
+	mi := &file_api_pach_pach_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4152,7 +4434,7 @@ func (x *SetConnectorEnabledResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetConnectorEnabledResponse.ProtoReflect.Descriptor instead.
 func (*SetConnectorEnabledResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{61}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{66}
 }
 
 type ListConnectorRevisionsRequest struct {
@@ -4164,7 +4446,7 @@ type ListConnectorRevisionsRequest struct {
 
 func (x *ListConnectorRevisionsRequest) Reset() {
 	*x = ListConnectorRevisionsRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[62]
+	mi := &file_api_pach_pach_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4176,7 +4458,7 @@ func (x *ListConnectorRevisionsRequest) String() string {
 func (*ListConnectorRevisionsRequest) ProtoMessage() {}
 
 func (x *ListConnectorRevisionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[62]
+	mi := &file_api_pach_pach_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4189,7 +4471,7 @@ func (x *ListConnectorRevisionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConnectorRevisionsRequest.ProtoReflect.Descriptor instead.
 func (*ListConnectorRevisionsRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{62}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *ListConnectorRevisionsRequest) GetId() string {
@@ -4217,7 +4499,7 @@ type ConnectorRevision struct {
 
 func (x *ConnectorRevision) Reset() {
 	*x = ConnectorRevision{}
-	mi := &file_api_pach_pach_proto_msgTypes[63]
+	mi := &file_api_pach_pach_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4229,7 +4511,7 @@ func (x *ConnectorRevision) String() string {
 func (*ConnectorRevision) ProtoMessage() {}
 
 func (x *ConnectorRevision) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[63]
+	mi := &file_api_pach_pach_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4242,7 +4524,7 @@ func (x *ConnectorRevision) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectorRevision.ProtoReflect.Descriptor instead.
 func (*ConnectorRevision) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{63}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *ConnectorRevision) GetRevision() string {
@@ -4304,7 +4586,7 @@ type ListConnectorRevisionsResponse struct {
 
 func (x *ListConnectorRevisionsResponse) Reset() {
 	*x = ListConnectorRevisionsResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[64]
+	mi := &file_api_pach_pach_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4316,7 +4598,7 @@ func (x *ListConnectorRevisionsResponse) String() string {
 func (*ListConnectorRevisionsResponse) ProtoMessage() {}
 
 func (x *ListConnectorRevisionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[64]
+	mi := &file_api_pach_pach_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4329,7 +4611,7 @@ func (x *ListConnectorRevisionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConnectorRevisionsResponse.ProtoReflect.Descriptor instead.
 func (*ListConnectorRevisionsResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{64}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *ListConnectorRevisionsResponse) GetRevisions() []*ConnectorRevision {
@@ -4349,7 +4631,7 @@ type RollBackConnectorRequest struct {
 
 func (x *RollBackConnectorRequest) Reset() {
 	*x = RollBackConnectorRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[65]
+	mi := &file_api_pach_pach_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4361,7 +4643,7 @@ func (x *RollBackConnectorRequest) String() string {
 func (*RollBackConnectorRequest) ProtoMessage() {}
 
 func (x *RollBackConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[65]
+	mi := &file_api_pach_pach_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4374,7 +4656,7 @@ func (x *RollBackConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RollBackConnectorRequest.ProtoReflect.Descriptor instead.
 func (*RollBackConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{65}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *RollBackConnectorRequest) GetId() string {
@@ -4399,7 +4681,7 @@ type RollBackConnectorResponse struct {
 
 func (x *RollBackConnectorResponse) Reset() {
 	*x = RollBackConnectorResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[66]
+	mi := &file_api_pach_pach_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4411,7 +4693,7 @@ func (x *RollBackConnectorResponse) String() string {
 func (*RollBackConnectorResponse) ProtoMessage() {}
 
 func (x *RollBackConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[66]
+	mi := &file_api_pach_pach_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4424,7 +4706,7 @@ func (x *RollBackConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RollBackConnectorResponse.ProtoReflect.Descriptor instead.
 func (*RollBackConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{66}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{71}
 }
 
 type PlanConnectorRequest struct {
@@ -4439,7 +4721,7 @@ type PlanConnectorRequest struct {
 
 func (x *PlanConnectorRequest) Reset() {
 	*x = PlanConnectorRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[67]
+	mi := &file_api_pach_pach_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4451,7 +4733,7 @@ func (x *PlanConnectorRequest) String() string {
 func (*PlanConnectorRequest) ProtoMessage() {}
 
 func (x *PlanConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[67]
+	mi := &file_api_pach_pach_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4464,7 +4746,7 @@ func (x *PlanConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanConnectorRequest.ProtoReflect.Descriptor instead.
 func (*PlanConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{67}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *PlanConnectorRequest) GetDocument() *ConnectorDocument {
@@ -4503,7 +4785,7 @@ type PlannedSignIn struct {
 
 func (x *PlannedSignIn) Reset() {
 	*x = PlannedSignIn{}
-	mi := &file_api_pach_pach_proto_msgTypes[68]
+	mi := &file_api_pach_pach_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4515,7 +4797,7 @@ func (x *PlannedSignIn) String() string {
 func (*PlannedSignIn) ProtoMessage() {}
 
 func (x *PlannedSignIn) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[68]
+	mi := &file_api_pach_pach_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4528,7 +4810,7 @@ func (x *PlannedSignIn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlannedSignIn.ProtoReflect.Descriptor instead.
 func (*PlannedSignIn) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{68}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *PlannedSignIn) GetVerdict() PlannedSignIn_Verdict {
@@ -4613,7 +4895,7 @@ type PlanConnectorResponse struct {
 
 func (x *PlanConnectorResponse) Reset() {
 	*x = PlanConnectorResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[69]
+	mi := &file_api_pach_pach_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4625,7 +4907,7 @@ func (x *PlanConnectorResponse) String() string {
 func (*PlanConnectorResponse) ProtoMessage() {}
 
 func (x *PlanConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[69]
+	mi := &file_api_pach_pach_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4638,7 +4920,7 @@ func (x *PlanConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanConnectorResponse.ProtoReflect.Descriptor instead.
 func (*PlanConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{69}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *PlanConnectorResponse) GetDifferences() []*TestedDifference {
@@ -4701,7 +4983,7 @@ type ApproveConnectorRequest struct {
 
 func (x *ApproveConnectorRequest) Reset() {
 	*x = ApproveConnectorRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[70]
+	mi := &file_api_pach_pach_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4713,7 +4995,7 @@ func (x *ApproveConnectorRequest) String() string {
 func (*ApproveConnectorRequest) ProtoMessage() {}
 
 func (x *ApproveConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[70]
+	mi := &file_api_pach_pach_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4726,7 +5008,7 @@ func (x *ApproveConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApproveConnectorRequest.ProtoReflect.Descriptor instead.
 func (*ApproveConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{70}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *ApproveConnectorRequest) GetId() string {
@@ -4751,7 +5033,7 @@ type ApproveConnectorResponse struct {
 
 func (x *ApproveConnectorResponse) Reset() {
 	*x = ApproveConnectorResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[71]
+	mi := &file_api_pach_pach_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4763,7 +5045,7 @@ func (x *ApproveConnectorResponse) String() string {
 func (*ApproveConnectorResponse) ProtoMessage() {}
 
 func (x *ApproveConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[71]
+	mi := &file_api_pach_pach_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4776,7 +5058,7 @@ func (x *ApproveConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApproveConnectorResponse.ProtoReflect.Descriptor instead.
 func (*ApproveConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{71}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{76}
 }
 
 type ListConnectorStatesResponse struct {
@@ -4789,7 +5071,7 @@ type ListConnectorStatesResponse struct {
 
 func (x *ListConnectorStatesResponse) Reset() {
 	*x = ListConnectorStatesResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[72]
+	mi := &file_api_pach_pach_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4801,7 +5083,7 @@ func (x *ListConnectorStatesResponse) String() string {
 func (*ListConnectorStatesResponse) ProtoMessage() {}
 
 func (x *ListConnectorStatesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[72]
+	mi := &file_api_pach_pach_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4814,7 +5096,7 @@ func (x *ListConnectorStatesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConnectorStatesResponse.ProtoReflect.Descriptor instead.
 func (*ListConnectorStatesResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{72}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *ListConnectorStatesResponse) GetStates() []*ConnectorState {
@@ -4843,7 +5125,7 @@ type ConnectorDocument struct {
 
 func (x *ConnectorDocument) Reset() {
 	*x = ConnectorDocument{}
-	mi := &file_api_pach_pach_proto_msgTypes[73]
+	mi := &file_api_pach_pach_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4855,7 +5137,7 @@ func (x *ConnectorDocument) String() string {
 func (*ConnectorDocument) ProtoMessage() {}
 
 func (x *ConnectorDocument) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[73]
+	mi := &file_api_pach_pach_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4868,7 +5150,7 @@ func (x *ConnectorDocument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectorDocument.ProtoReflect.Descriptor instead.
 func (*ConnectorDocument) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{73}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *ConnectorDocument) GetId() string {
@@ -4894,7 +5176,7 @@ type CheckConnectorRequest struct {
 
 func (x *CheckConnectorRequest) Reset() {
 	*x = CheckConnectorRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[74]
+	mi := &file_api_pach_pach_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4906,7 +5188,7 @@ func (x *CheckConnectorRequest) String() string {
 func (*CheckConnectorRequest) ProtoMessage() {}
 
 func (x *CheckConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[74]
+	mi := &file_api_pach_pach_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4919,7 +5201,7 @@ func (x *CheckConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckConnectorRequest.ProtoReflect.Descriptor instead.
 func (*CheckConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{74}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *CheckConnectorRequest) GetDocument() *ConnectorDocument {
@@ -4942,7 +5224,7 @@ type CheckStep struct {
 
 func (x *CheckStep) Reset() {
 	*x = CheckStep{}
-	mi := &file_api_pach_pach_proto_msgTypes[75]
+	mi := &file_api_pach_pach_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4954,7 +5236,7 @@ func (x *CheckStep) String() string {
 func (*CheckStep) ProtoMessage() {}
 
 func (x *CheckStep) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[75]
+	mi := &file_api_pach_pach_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4967,7 +5249,7 @@ func (x *CheckStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckStep.ProtoReflect.Descriptor instead.
 func (*CheckStep) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{75}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *CheckStep) GetName() string {
@@ -5014,7 +5296,7 @@ type CheckConnectorResponse struct {
 
 func (x *CheckConnectorResponse) Reset() {
 	*x = CheckConnectorResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[76]
+	mi := &file_api_pach_pach_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5026,7 +5308,7 @@ func (x *CheckConnectorResponse) String() string {
 func (*CheckConnectorResponse) ProtoMessage() {}
 
 func (x *CheckConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[76]
+	mi := &file_api_pach_pach_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5039,7 +5321,7 @@ func (x *CheckConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckConnectorResponse.ProtoReflect.Descriptor instead.
 func (*CheckConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{76}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *CheckConnectorResponse) GetSteps() []*CheckStep {
@@ -5058,7 +5340,7 @@ type StartConnectorTestRequest struct {
 
 func (x *StartConnectorTestRequest) Reset() {
 	*x = StartConnectorTestRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[77]
+	mi := &file_api_pach_pach_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5070,7 +5352,7 @@ func (x *StartConnectorTestRequest) String() string {
 func (*StartConnectorTestRequest) ProtoMessage() {}
 
 func (x *StartConnectorTestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[77]
+	mi := &file_api_pach_pach_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5083,7 +5365,7 @@ func (x *StartConnectorTestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartConnectorTestRequest.ProtoReflect.Descriptor instead.
 func (*StartConnectorTestRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{77}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *StartConnectorTestRequest) GetDocument() *ConnectorDocument {
@@ -5105,7 +5387,7 @@ type StartConnectorTestResponse struct {
 
 func (x *StartConnectorTestResponse) Reset() {
 	*x = StartConnectorTestResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[78]
+	mi := &file_api_pach_pach_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5117,7 +5399,7 @@ func (x *StartConnectorTestResponse) String() string {
 func (*StartConnectorTestResponse) ProtoMessage() {}
 
 func (x *StartConnectorTestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[78]
+	mi := &file_api_pach_pach_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5130,7 +5412,7 @@ func (x *StartConnectorTestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartConnectorTestResponse.ProtoReflect.Descriptor instead.
 func (*StartConnectorTestResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{78}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *StartConnectorTestResponse) GetTestId() string {
@@ -5163,7 +5445,7 @@ type WaitConnectorTestRequest struct {
 
 func (x *WaitConnectorTestRequest) Reset() {
 	*x = WaitConnectorTestRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[79]
+	mi := &file_api_pach_pach_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5175,7 +5457,7 @@ func (x *WaitConnectorTestRequest) String() string {
 func (*WaitConnectorTestRequest) ProtoMessage() {}
 
 func (x *WaitConnectorTestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[79]
+	mi := &file_api_pach_pach_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5188,7 +5470,7 @@ func (x *WaitConnectorTestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitConnectorTestRequest.ProtoReflect.Descriptor instead.
 func (*WaitConnectorTestRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{79}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *WaitConnectorTestRequest) GetTestId() string {
@@ -5211,7 +5493,7 @@ type TestedClaim struct {
 
 func (x *TestedClaim) Reset() {
 	*x = TestedClaim{}
-	mi := &file_api_pach_pach_proto_msgTypes[80]
+	mi := &file_api_pach_pach_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5223,7 +5505,7 @@ func (x *TestedClaim) String() string {
 func (*TestedClaim) ProtoMessage() {}
 
 func (x *TestedClaim) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[80]
+	mi := &file_api_pach_pach_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5236,7 +5518,7 @@ func (x *TestedClaim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestedClaim.ProtoReflect.Descriptor instead.
 func (*TestedClaim) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{80}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *TestedClaim) GetName() string {
@@ -5272,7 +5554,7 @@ type TestedDifference struct {
 
 func (x *TestedDifference) Reset() {
 	*x = TestedDifference{}
-	mi := &file_api_pach_pach_proto_msgTypes[81]
+	mi := &file_api_pach_pach_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5284,7 +5566,7 @@ func (x *TestedDifference) String() string {
 func (*TestedDifference) ProtoMessage() {}
 
 func (x *TestedDifference) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[81]
+	mi := &file_api_pach_pach_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5297,7 +5579,7 @@ func (x *TestedDifference) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestedDifference.ProtoReflect.Descriptor instead.
 func (*TestedDifference) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{81}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *TestedDifference) GetKey() string {
@@ -5341,7 +5623,7 @@ type WaitConnectorTestResponse struct {
 
 func (x *WaitConnectorTestResponse) Reset() {
 	*x = WaitConnectorTestResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[82]
+	mi := &file_api_pach_pach_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5353,7 +5635,7 @@ func (x *WaitConnectorTestResponse) String() string {
 func (*WaitConnectorTestResponse) ProtoMessage() {}
 
 func (x *WaitConnectorTestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[82]
+	mi := &file_api_pach_pach_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5366,7 +5648,7 @@ func (x *WaitConnectorTestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitConnectorTestResponse.ProtoReflect.Descriptor instead.
 func (*WaitConnectorTestResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{82}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *WaitConnectorTestResponse) GetDone() bool {
@@ -5440,7 +5722,7 @@ type SignInStep struct {
 
 func (x *SignInStep) Reset() {
 	*x = SignInStep{}
-	mi := &file_api_pach_pach_proto_msgTypes[83]
+	mi := &file_api_pach_pach_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5452,7 +5734,7 @@ func (x *SignInStep) String() string {
 func (*SignInStep) ProtoMessage() {}
 
 func (x *SignInStep) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[83]
+	mi := &file_api_pach_pach_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5465,7 +5747,7 @@ func (x *SignInStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInStep.ProtoReflect.Descriptor instead.
 func (*SignInStep) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{83}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *SignInStep) GetName() string {
@@ -5515,7 +5797,7 @@ type SignInParameter struct {
 
 func (x *SignInParameter) Reset() {
 	*x = SignInParameter{}
-	mi := &file_api_pach_pach_proto_msgTypes[84]
+	mi := &file_api_pach_pach_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5527,7 +5809,7 @@ func (x *SignInParameter) String() string {
 func (*SignInParameter) ProtoMessage() {}
 
 func (x *SignInParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[84]
+	mi := &file_api_pach_pach_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5540,7 +5822,7 @@ func (x *SignInParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInParameter.ProtoReflect.Descriptor instead.
 func (*SignInParameter) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{84}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *SignInParameter) GetName() string {
@@ -5596,7 +5878,7 @@ type SignInTrace struct {
 
 func (x *SignInTrace) Reset() {
 	*x = SignInTrace{}
-	mi := &file_api_pach_pach_proto_msgTypes[85]
+	mi := &file_api_pach_pach_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5608,7 +5890,7 @@ func (x *SignInTrace) String() string {
 func (*SignInTrace) ProtoMessage() {}
 
 func (x *SignInTrace) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[85]
+	mi := &file_api_pach_pach_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5621,7 +5903,7 @@ func (x *SignInTrace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInTrace.ProtoReflect.Descriptor instead.
 func (*SignInTrace) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{85}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *SignInTrace) GetCode() string {
@@ -5766,7 +6048,7 @@ type GetSignInTraceRequest struct {
 
 func (x *GetSignInTraceRequest) Reset() {
 	*x = GetSignInTraceRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[86]
+	mi := &file_api_pach_pach_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5778,7 +6060,7 @@ func (x *GetSignInTraceRequest) String() string {
 func (*GetSignInTraceRequest) ProtoMessage() {}
 
 func (x *GetSignInTraceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[86]
+	mi := &file_api_pach_pach_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5791,7 +6073,7 @@ func (x *GetSignInTraceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSignInTraceRequest.ProtoReflect.Descriptor instead.
 func (*GetSignInTraceRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{86}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *GetSignInTraceRequest) GetCode() string {
@@ -5810,7 +6092,7 @@ type GetSignInTraceResponse struct {
 
 func (x *GetSignInTraceResponse) Reset() {
 	*x = GetSignInTraceResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[87]
+	mi := &file_api_pach_pach_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5822,7 +6104,7 @@ func (x *GetSignInTraceResponse) String() string {
 func (*GetSignInTraceResponse) ProtoMessage() {}
 
 func (x *GetSignInTraceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[87]
+	mi := &file_api_pach_pach_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5835,7 +6117,7 @@ func (x *GetSignInTraceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSignInTraceResponse.ProtoReflect.Descriptor instead.
 func (*GetSignInTraceResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{87}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *GetSignInTraceResponse) GetTrace() *SignInTrace {
@@ -5859,7 +6141,7 @@ type ListSignInTracesRequest struct {
 
 func (x *ListSignInTracesRequest) Reset() {
 	*x = ListSignInTracesRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[88]
+	mi := &file_api_pach_pach_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5871,7 +6153,7 @@ func (x *ListSignInTracesRequest) String() string {
 func (*ListSignInTracesRequest) ProtoMessage() {}
 
 func (x *ListSignInTracesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[88]
+	mi := &file_api_pach_pach_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5884,7 +6166,7 @@ func (x *ListSignInTracesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSignInTracesRequest.ProtoReflect.Descriptor instead.
 func (*ListSignInTracesRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{88}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *ListSignInTracesRequest) GetConnector() string {
@@ -5932,7 +6214,7 @@ type ListSignInTracesResponse struct {
 
 func (x *ListSignInTracesResponse) Reset() {
 	*x = ListSignInTracesResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[89]
+	mi := &file_api_pach_pach_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5944,7 +6226,7 @@ func (x *ListSignInTracesResponse) String() string {
 func (*ListSignInTracesResponse) ProtoMessage() {}
 
 func (x *ListSignInTracesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[89]
+	mi := &file_api_pach_pach_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5957,7 +6239,7 @@ func (x *ListSignInTracesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSignInTracesResponse.ProtoReflect.Descriptor instead.
 func (*ListSignInTracesResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{89}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *ListSignInTracesResponse) GetTraces() []*SignInTrace {
@@ -5986,7 +6268,7 @@ type SummarizeSignInsRequest struct {
 
 func (x *SummarizeSignInsRequest) Reset() {
 	*x = SummarizeSignInsRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[90]
+	mi := &file_api_pach_pach_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5998,7 +6280,7 @@ func (x *SummarizeSignInsRequest) String() string {
 func (*SummarizeSignInsRequest) ProtoMessage() {}
 
 func (x *SummarizeSignInsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[90]
+	mi := &file_api_pach_pach_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6011,7 +6293,7 @@ func (x *SummarizeSignInsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SummarizeSignInsRequest.ProtoReflect.Descriptor instead.
 func (*SummarizeSignInsRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{90}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *SummarizeSignInsRequest) GetConnector() string {
@@ -6046,7 +6328,7 @@ type SignInCounts struct {
 
 func (x *SignInCounts) Reset() {
 	*x = SignInCounts{}
-	mi := &file_api_pach_pach_proto_msgTypes[91]
+	mi := &file_api_pach_pach_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6058,7 +6340,7 @@ func (x *SignInCounts) String() string {
 func (*SignInCounts) ProtoMessage() {}
 
 func (x *SignInCounts) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[91]
+	mi := &file_api_pach_pach_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6071,7 +6353,7 @@ func (x *SignInCounts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInCounts.ProtoReflect.Descriptor instead.
 func (*SignInCounts) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{91}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *SignInCounts) GetConnector() string {
@@ -6148,7 +6430,7 @@ type SignInCause struct {
 
 func (x *SignInCause) Reset() {
 	*x = SignInCause{}
-	mi := &file_api_pach_pach_proto_msgTypes[92]
+	mi := &file_api_pach_pach_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6160,7 +6442,7 @@ func (x *SignInCause) String() string {
 func (*SignInCause) ProtoMessage() {}
 
 func (x *SignInCause) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[92]
+	mi := &file_api_pach_pach_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6173,7 +6455,7 @@ func (x *SignInCause) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInCause.ProtoReflect.Descriptor instead.
 func (*SignInCause) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{92}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *SignInCause) GetConnector() string {
@@ -6236,7 +6518,7 @@ type SignInWarning struct {
 
 func (x *SignInWarning) Reset() {
 	*x = SignInWarning{}
-	mi := &file_api_pach_pach_proto_msgTypes[93]
+	mi := &file_api_pach_pach_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6248,7 +6530,7 @@ func (x *SignInWarning) String() string {
 func (*SignInWarning) ProtoMessage() {}
 
 func (x *SignInWarning) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[93]
+	mi := &file_api_pach_pach_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6261,7 +6543,7 @@ func (x *SignInWarning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInWarning.ProtoReflect.Descriptor instead.
 func (*SignInWarning) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{93}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{98}
 }
 
 func (x *SignInWarning) GetConnector() string {
@@ -6296,7 +6578,7 @@ type SummarizeSignInsResponse struct {
 
 func (x *SummarizeSignInsResponse) Reset() {
 	*x = SummarizeSignInsResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[94]
+	mi := &file_api_pach_pach_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6308,7 +6590,7 @@ func (x *SummarizeSignInsResponse) String() string {
 func (*SummarizeSignInsResponse) ProtoMessage() {}
 
 func (x *SummarizeSignInsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[94]
+	mi := &file_api_pach_pach_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6321,7 +6603,7 @@ func (x *SummarizeSignInsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SummarizeSignInsResponse.ProtoReflect.Descriptor instead.
 func (*SummarizeSignInsResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{94}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{99}
 }
 
 func (x *SummarizeSignInsResponse) GetConnectors() []*SignInCounts {
@@ -6371,7 +6653,7 @@ type Trust struct {
 
 func (x *Trust) Reset() {
 	*x = Trust{}
-	mi := &file_api_pach_pach_proto_msgTypes[95]
+	mi := &file_api_pach_pach_proto_msgTypes[100]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6383,7 +6665,7 @@ func (x *Trust) String() string {
 func (*Trust) ProtoMessage() {}
 
 func (x *Trust) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[95]
+	mi := &file_api_pach_pach_proto_msgTypes[100]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6396,7 +6678,7 @@ func (x *Trust) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Trust.ProtoReflect.Descriptor instead.
 func (*Trust) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{95}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{100}
 }
 
 func (x *Trust) GetId() string {
@@ -6478,7 +6760,7 @@ type CreateTrustRequest struct {
 
 func (x *CreateTrustRequest) Reset() {
 	*x = CreateTrustRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[96]
+	mi := &file_api_pach_pach_proto_msgTypes[101]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6490,7 +6772,7 @@ func (x *CreateTrustRequest) String() string {
 func (*CreateTrustRequest) ProtoMessage() {}
 
 func (x *CreateTrustRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[96]
+	mi := &file_api_pach_pach_proto_msgTypes[101]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6503,7 +6785,7 @@ func (x *CreateTrustRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTrustRequest.ProtoReflect.Descriptor instead.
 func (*CreateTrustRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{96}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{101}
 }
 
 func (x *CreateTrustRequest) GetTrust() *Trust {
@@ -6521,7 +6803,7 @@ type CreateTrustResponse struct {
 
 func (x *CreateTrustResponse) Reset() {
 	*x = CreateTrustResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[97]
+	mi := &file_api_pach_pach_proto_msgTypes[102]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6533,7 +6815,7 @@ func (x *CreateTrustResponse) String() string {
 func (*CreateTrustResponse) ProtoMessage() {}
 
 func (x *CreateTrustResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[97]
+	mi := &file_api_pach_pach_proto_msgTypes[102]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6546,7 +6828,7 @@ func (x *CreateTrustResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTrustResponse.ProtoReflect.Descriptor instead.
 func (*CreateTrustResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{97}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{102}
 }
 
 type ListTrustsRequest struct {
@@ -6559,7 +6841,7 @@ type ListTrustsRequest struct {
 
 func (x *ListTrustsRequest) Reset() {
 	*x = ListTrustsRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[98]
+	mi := &file_api_pach_pach_proto_msgTypes[103]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6571,7 +6853,7 @@ func (x *ListTrustsRequest) String() string {
 func (*ListTrustsRequest) ProtoMessage() {}
 
 func (x *ListTrustsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[98]
+	mi := &file_api_pach_pach_proto_msgTypes[103]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6584,7 +6866,7 @@ func (x *ListTrustsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTrustsRequest.ProtoReflect.Descriptor instead.
 func (*ListTrustsRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{98}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{103}
 }
 
 func (x *ListTrustsRequest) GetPageSize() int32 {
@@ -6611,7 +6893,7 @@ type ListTrustsResponse struct {
 
 func (x *ListTrustsResponse) Reset() {
 	*x = ListTrustsResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[99]
+	mi := &file_api_pach_pach_proto_msgTypes[104]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6623,7 +6905,7 @@ func (x *ListTrustsResponse) String() string {
 func (*ListTrustsResponse) ProtoMessage() {}
 
 func (x *ListTrustsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[99]
+	mi := &file_api_pach_pach_proto_msgTypes[104]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6636,7 +6918,7 @@ func (x *ListTrustsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTrustsResponse.ProtoReflect.Descriptor instead.
 func (*ListTrustsResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{99}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{104}
 }
 
 func (x *ListTrustsResponse) GetTrusts() []*Trust {
@@ -6662,7 +6944,7 @@ type DeleteTrustRequest struct {
 
 func (x *DeleteTrustRequest) Reset() {
 	*x = DeleteTrustRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[100]
+	mi := &file_api_pach_pach_proto_msgTypes[105]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6674,7 +6956,7 @@ func (x *DeleteTrustRequest) String() string {
 func (*DeleteTrustRequest) ProtoMessage() {}
 
 func (x *DeleteTrustRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[100]
+	mi := &file_api_pach_pach_proto_msgTypes[105]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6687,7 +6969,7 @@ func (x *DeleteTrustRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteTrustRequest.ProtoReflect.Descriptor instead.
 func (*DeleteTrustRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{100}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{105}
 }
 
 func (x *DeleteTrustRequest) GetId() string {
@@ -6705,7 +6987,7 @@ type DeleteTrustResponse struct {
 
 func (x *DeleteTrustResponse) Reset() {
 	*x = DeleteTrustResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[101]
+	mi := &file_api_pach_pach_proto_msgTypes[106]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6717,7 +6999,7 @@ func (x *DeleteTrustResponse) String() string {
 func (*DeleteTrustResponse) ProtoMessage() {}
 
 func (x *DeleteTrustResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[101]
+	mi := &file_api_pach_pach_proto_msgTypes[106]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6730,7 +7012,7 @@ func (x *DeleteTrustResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteTrustResponse.ProtoReflect.Descriptor instead.
 func (*DeleteTrustResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{101}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{106}
 }
 
 type TestTrustRequest struct {
@@ -6743,7 +7025,7 @@ type TestTrustRequest struct {
 
 func (x *TestTrustRequest) Reset() {
 	*x = TestTrustRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[102]
+	mi := &file_api_pach_pach_proto_msgTypes[107]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6755,7 +7037,7 @@ func (x *TestTrustRequest) String() string {
 func (*TestTrustRequest) ProtoMessage() {}
 
 func (x *TestTrustRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[102]
+	mi := &file_api_pach_pach_proto_msgTypes[107]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6768,7 +7050,7 @@ func (x *TestTrustRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestTrustRequest.ProtoReflect.Descriptor instead.
 func (*TestTrustRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{102}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{107}
 }
 
 func (x *TestTrustRequest) GetToken() string {
@@ -6787,7 +7069,7 @@ type TestTrustResponse struct {
 
 func (x *TestTrustResponse) Reset() {
 	*x = TestTrustResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[103]
+	mi := &file_api_pach_pach_proto_msgTypes[108]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6799,7 +7081,7 @@ func (x *TestTrustResponse) String() string {
 func (*TestTrustResponse) ProtoMessage() {}
 
 func (x *TestTrustResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[103]
+	mi := &file_api_pach_pach_proto_msgTypes[108]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6812,7 +7094,7 @@ func (x *TestTrustResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestTrustResponse.ProtoReflect.Descriptor instead.
 func (*TestTrustResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{103}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{108}
 }
 
 func (x *TestTrustResponse) GetResults() []*TrustResult {
@@ -6834,7 +7116,7 @@ type TrustResult struct {
 
 func (x *TrustResult) Reset() {
 	*x = TrustResult{}
-	mi := &file_api_pach_pach_proto_msgTypes[104]
+	mi := &file_api_pach_pach_proto_msgTypes[109]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6846,7 +7128,7 @@ func (x *TrustResult) String() string {
 func (*TrustResult) ProtoMessage() {}
 
 func (x *TrustResult) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[104]
+	mi := &file_api_pach_pach_proto_msgTypes[109]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6859,7 +7141,7 @@ func (x *TrustResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrustResult.ProtoReflect.Descriptor instead.
 func (*TrustResult) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{104}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{109}
 }
 
 func (x *TrustResult) GetTrust() string {
@@ -6919,20 +7201,37 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\n" +
 	"permission\x18\x02 \x01(\x0e2\x13.auth_v2.PermissionR\n" +
 	"permission\x12-\n" +
-	"\bresource\x18\x03 \x01(\v2\x11.auth_v2.ResourceR\bresource\"\x9d\x01\n" +
+	"\bresource\x18\x03 \x01(\v2\x11.auth_v2.ResourceR\bresource\"\xc7\x01\n" +
 	"\x05Grant\x12-\n" +
 	"\bresource\x18\x01 \x01(\v2\x11.auth_v2.ResourceR\bresource\x12\x1c\n" +
 	"\tprincipal\x18\x02 \x01(\tR\tprincipal\x12\x12\n" +
 	"\x04role\x18\x03 \x01(\tR\x04role\x123\n" +
-	"\asources\x18\x04 \x03(\v2\x19.pach_v1.MembershipSourceR\asources\"Z\n" +
+	"\asources\x18\x04 \x03(\v2\x19.pach_v1.MembershipSourceR\asources\x12(\n" +
+	"\amax_age\x18\x05 \x01(\v2\x0f.pach_v1.MaxAgeR\x06maxAge\"t\n" +
 	"\x10MembershipSource\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12.\n" +
-	"\x04seen\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04seen\"\xa3\x01\n" +
+	"\x04seen\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04seen\x12\x18\n" +
+	"\aunasked\x18\x03 \x01(\bR\aunasked\"\xba\x01\n" +
+	"\x06MaxAge\x12-\n" +
+	"\bresource\x18\x01 \x01(\v2\x11.auth_v2.ResourceR\bresource\x12\x1c\n" +
+	"\tprincipal\x18\x02 \x01(\tR\tprincipal\x122\n" +
+	"\amax_age\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x06maxAge\x12/\n" +
+	"\x05grace\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x05grace\"\xc4\x01\n" +
+	"\x10SetMaxAgeRequest\x12-\n" +
+	"\bresource\x18\x01 \x01(\v2\x11.auth_v2.ResourceR\bresource\x12\x1c\n" +
+	"\tprincipal\x18\x02 \x01(\tR\tprincipal\x122\n" +
+	"\amax_age\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x06maxAge\x12/\n" +
+	"\x05grace\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x05grace\"\x13\n" +
+	"\x11SetMaxAgeResponse\"\x14\n" +
+	"\x12ListMaxAgesRequest\"<\n" +
+	"\x13ListMaxAgesResponse\x12%\n" +
+	"\x05rules\x18\x01 \x03(\v2\x0f.pach_v1.MaxAgeR\x05rules\"\xcc\x01\n" +
 	"\x0fExplainResponse\x12\x18\n" +
 	"\aallowed\x18\x01 \x01(\bR\aallowed\x12&\n" +
 	"\x06grants\x18\x02 \x03(\v2\x0e.pach_v1.GrantR\x06grants\x120\n" +
 	"\vsuggestions\x18\x03 \x03(\v2\x0e.pach_v1.GrantR\vsuggestions\x12\x1c\n" +
-	"\tprincipal\x18\x04 \x01(\tR\tprincipal\"f\n" +
+	"\tprincipal\x18\x04 \x01(\tR\tprincipal\x12'\n" +
+	"\atoo_old\x18\x05 \x03(\v2\x0e.pach_v1.GrantR\x06tooOld\"f\n" +
 	"\x10ListUsersRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
@@ -7394,7 +7693,7 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\fPKCE_UNKNOWN\x10\x00\x12\x11\n" +
 	"\rPKCE_REQUIRED\x10\x01\x12\x11\n" +
 	"\rPKCE_OPTIONAL\x10\x02\x12\x13\n" +
-	"\x0fPKCE_UNTIL_USED\x10\x032\x86\x19\n" +
+	"\x0fPKCE_UNTIL_USED\x10\x032\x94\x1a\n" +
 	"\x03API\x12B\n" +
 	"\tGetSignIn\x12\x19.pach_v1.GetSignInRequest\x1a\x1a.pach_v1.GetSignInResponse\x12E\n" +
 	"\n" +
@@ -7415,7 +7714,9 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\n" +
 	"ListGroups\x12\x1a.pach_v1.ListGroupsRequest\x1a\x1b.pach_v1.ListGroupsResponse\x12H\n" +
 	"\vListMembers\x12\x1b.pach_v1.ListMembersRequest\x1a\x1c.pach_v1.ListMembersResponse\x12W\n" +
-	"\x10ListRoleBindings\x12 .pach_v1.ListRoleBindingsRequest\x1a!.pach_v1.ListRoleBindingsResponse\x12T\n" +
+	"\x10ListRoleBindings\x12 .pach_v1.ListRoleBindingsRequest\x1a!.pach_v1.ListRoleBindingsResponse\x12B\n" +
+	"\tSetMaxAge\x12\x19.pach_v1.SetMaxAgeRequest\x1a\x1a.pach_v1.SetMaxAgeResponse\x12H\n" +
+	"\vListMaxAges\x12\x1b.pach_v1.ListMaxAgesRequest\x1a\x1c.pach_v1.ListMaxAgesResponse\x12T\n" +
 	"\x0fListAuditEvents\x12\x1f.pach_v1.ListAuditEventsRequest\x1a .pach_v1.ListAuditEventsResponse\x12W\n" +
 	"\x10UpdateOIDCClient\x12 .pach_v1.UpdateOIDCClientRequest\x1a!.pach_v1.UpdateOIDCClientResponse\x12W\n" +
 	"\x10CreateOIDCClient\x12 .pach_v1.CreateOIDCClientRequest\x1a!.pach_v1.CreateOIDCClientResponse\x12N\n" +
@@ -7454,7 +7755,7 @@ func file_api_pach_pach_proto_rawDescGZIP() []byte {
 }
 
 var file_api_pach_pach_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
-var file_api_pach_pach_proto_msgTypes = make([]protoimpl.MessageInfo, 106)
+var file_api_pach_pach_proto_msgTypes = make([]protoimpl.MessageInfo, 111)
 var file_api_pach_pach_proto_goTypes = []any{
 	(PKCE)(0),                              // 0: pach_v1.PKCE
 	(Identity_State)(0),                    // 1: pach_v1.Identity.State
@@ -7474,283 +7775,301 @@ var file_api_pach_pach_proto_goTypes = []any{
 	(*ExplainRequest)(nil),                 // 15: pach_v1.ExplainRequest
 	(*Grant)(nil),                          // 16: pach_v1.Grant
 	(*MembershipSource)(nil),               // 17: pach_v1.MembershipSource
-	(*ExplainResponse)(nil),                // 18: pach_v1.ExplainResponse
-	(*ListUsersRequest)(nil),               // 19: pach_v1.ListUsersRequest
-	(*User)(nil),                           // 20: pach_v1.User
-	(*Identity)(nil),                       // 21: pach_v1.Identity
-	(*ListUsersResponse)(nil),              // 22: pach_v1.ListUsersResponse
-	(*SetUserEnabledRequest)(nil),          // 23: pach_v1.SetUserEnabledRequest
-	(*SetUserEnabledResponse)(nil),         // 24: pach_v1.SetUserEnabledResponse
-	(*LinkIdentityRequest)(nil),            // 25: pach_v1.LinkIdentityRequest
-	(*LinkIdentityResponse)(nil),           // 26: pach_v1.LinkIdentityResponse
-	(*UnlinkIdentityRequest)(nil),          // 27: pach_v1.UnlinkIdentityRequest
-	(*UnlinkIdentityResponse)(nil),         // 28: pach_v1.UnlinkIdentityResponse
-	(*ListTokensRequest)(nil),              // 29: pach_v1.ListTokensRequest
-	(*Token)(nil),                          // 30: pach_v1.Token
-	(*ListTokensResponse)(nil),             // 31: pach_v1.ListTokensResponse
-	(*AllowRobotRequest)(nil),              // 32: pach_v1.AllowRobotRequest
-	(*AllowRobotResponse)(nil),             // 33: pach_v1.AllowRobotResponse
-	(*ListRefreshTokensRequest)(nil),       // 34: pach_v1.ListRefreshTokensRequest
-	(*RefreshToken)(nil),                   // 35: pach_v1.RefreshToken
-	(*ListRefreshTokensResponse)(nil),      // 36: pach_v1.ListRefreshTokensResponse
-	(*RevokeSessionRequest)(nil),           // 37: pach_v1.RevokeSessionRequest
-	(*RevokeSessionResponse)(nil),          // 38: pach_v1.RevokeSessionResponse
-	(*RevokeAllRequest)(nil),               // 39: pach_v1.RevokeAllRequest
-	(*RevokeAllResponse)(nil),              // 40: pach_v1.RevokeAllResponse
-	(*ListGroupsRequest)(nil),              // 41: pach_v1.ListGroupsRequest
-	(*Group)(nil),                          // 42: pach_v1.Group
-	(*ListGroupsResponse)(nil),             // 43: pach_v1.ListGroupsResponse
-	(*ListMembersRequest)(nil),             // 44: pach_v1.ListMembersRequest
-	(*ListMembersResponse)(nil),            // 45: pach_v1.ListMembersResponse
-	(*ListRoleBindingsRequest)(nil),        // 46: pach_v1.ListRoleBindingsRequest
-	(*RoleBinding)(nil),                    // 47: pach_v1.RoleBinding
-	(*ListRoleBindingsResponse)(nil),       // 48: pach_v1.ListRoleBindingsResponse
-	(*ListAuditEventsRequest)(nil),         // 49: pach_v1.ListAuditEventsRequest
-	(*AuditEvent)(nil),                     // 50: pach_v1.AuditEvent
-	(*ListAuditEventsResponse)(nil),        // 51: pach_v1.ListAuditEventsResponse
-	(*StringList)(nil),                     // 52: pach_v1.StringList
-	(*UpdateOIDCClientRequest)(nil),        // 53: pach_v1.UpdateOIDCClientRequest
-	(*UpdateOIDCClientResponse)(nil),       // 54: pach_v1.UpdateOIDCClientResponse
-	(*CreateOIDCClientRequest)(nil),        // 55: pach_v1.CreateOIDCClientRequest
-	(*CreateOIDCClientResponse)(nil),       // 56: pach_v1.CreateOIDCClientResponse
-	(*GetOIDCClientRequest)(nil),           // 57: pach_v1.GetOIDCClientRequest
-	(*GetOIDCClientResponse)(nil),          // 58: pach_v1.GetOIDCClientResponse
-	(*ListOIDCClientsRequest)(nil),         // 59: pach_v1.ListOIDCClientsRequest
-	(*ListOIDCClientsResponse)(nil),        // 60: pach_v1.ListOIDCClientsResponse
-	(*ListConnectorStatesRequest)(nil),     // 61: pach_v1.ListConnectorStatesRequest
-	(*ConnectorState)(nil),                 // 62: pach_v1.ConnectorState
-	(*Expiry)(nil),                         // 63: pach_v1.Expiry
-	(*ApplyConnectorRequest)(nil),          // 64: pach_v1.ApplyConnectorRequest
-	(*ApplyConnectorResponse)(nil),         // 65: pach_v1.ApplyConnectorResponse
-	(*ConfirmConnectorRequest)(nil),        // 66: pach_v1.ConfirmConnectorRequest
-	(*ConfirmConnectorResponse)(nil),       // 67: pach_v1.ConfirmConnectorResponse
-	(*SetConnectorEnabledRequest)(nil),     // 68: pach_v1.SetConnectorEnabledRequest
-	(*SetConnectorEnabledResponse)(nil),    // 69: pach_v1.SetConnectorEnabledResponse
-	(*ListConnectorRevisionsRequest)(nil),  // 70: pach_v1.ListConnectorRevisionsRequest
-	(*ConnectorRevision)(nil),              // 71: pach_v1.ConnectorRevision
-	(*ListConnectorRevisionsResponse)(nil), // 72: pach_v1.ListConnectorRevisionsResponse
-	(*RollBackConnectorRequest)(nil),       // 73: pach_v1.RollBackConnectorRequest
-	(*RollBackConnectorResponse)(nil),      // 74: pach_v1.RollBackConnectorResponse
-	(*PlanConnectorRequest)(nil),           // 75: pach_v1.PlanConnectorRequest
-	(*PlannedSignIn)(nil),                  // 76: pach_v1.PlannedSignIn
-	(*PlanConnectorResponse)(nil),          // 77: pach_v1.PlanConnectorResponse
-	(*ApproveConnectorRequest)(nil),        // 78: pach_v1.ApproveConnectorRequest
-	(*ApproveConnectorResponse)(nil),       // 79: pach_v1.ApproveConnectorResponse
-	(*ListConnectorStatesResponse)(nil),    // 80: pach_v1.ListConnectorStatesResponse
-	(*ConnectorDocument)(nil),              // 81: pach_v1.ConnectorDocument
-	(*CheckConnectorRequest)(nil),          // 82: pach_v1.CheckConnectorRequest
-	(*CheckStep)(nil),                      // 83: pach_v1.CheckStep
-	(*CheckConnectorResponse)(nil),         // 84: pach_v1.CheckConnectorResponse
-	(*StartConnectorTestRequest)(nil),      // 85: pach_v1.StartConnectorTestRequest
-	(*StartConnectorTestResponse)(nil),     // 86: pach_v1.StartConnectorTestResponse
-	(*WaitConnectorTestRequest)(nil),       // 87: pach_v1.WaitConnectorTestRequest
-	(*TestedClaim)(nil),                    // 88: pach_v1.TestedClaim
-	(*TestedDifference)(nil),               // 89: pach_v1.TestedDifference
-	(*WaitConnectorTestResponse)(nil),      // 90: pach_v1.WaitConnectorTestResponse
-	(*SignInStep)(nil),                     // 91: pach_v1.SignInStep
-	(*SignInParameter)(nil),                // 92: pach_v1.SignInParameter
-	(*SignInTrace)(nil),                    // 93: pach_v1.SignInTrace
-	(*GetSignInTraceRequest)(nil),          // 94: pach_v1.GetSignInTraceRequest
-	(*GetSignInTraceResponse)(nil),         // 95: pach_v1.GetSignInTraceResponse
-	(*ListSignInTracesRequest)(nil),        // 96: pach_v1.ListSignInTracesRequest
-	(*ListSignInTracesResponse)(nil),       // 97: pach_v1.ListSignInTracesResponse
-	(*SummarizeSignInsRequest)(nil),        // 98: pach_v1.SummarizeSignInsRequest
-	(*SignInCounts)(nil),                   // 99: pach_v1.SignInCounts
-	(*SignInCause)(nil),                    // 100: pach_v1.SignInCause
-	(*SignInWarning)(nil),                  // 101: pach_v1.SignInWarning
-	(*SummarizeSignInsResponse)(nil),       // 102: pach_v1.SummarizeSignInsResponse
-	(*Trust)(nil),                          // 103: pach_v1.Trust
-	(*CreateTrustRequest)(nil),             // 104: pach_v1.CreateTrustRequest
-	(*CreateTrustResponse)(nil),            // 105: pach_v1.CreateTrustResponse
-	(*ListTrustsRequest)(nil),              // 106: pach_v1.ListTrustsRequest
-	(*ListTrustsResponse)(nil),             // 107: pach_v1.ListTrustsResponse
-	(*DeleteTrustRequest)(nil),             // 108: pach_v1.DeleteTrustRequest
-	(*DeleteTrustResponse)(nil),            // 109: pach_v1.DeleteTrustResponse
-	(*TestTrustRequest)(nil),               // 110: pach_v1.TestTrustRequest
-	(*TestTrustResponse)(nil),              // 111: pach_v1.TestTrustResponse
-	(*TrustResult)(nil),                    // 112: pach_v1.TrustResult
-	nil,                                    // 113: pach_v1.Trust.ClaimsEntry
-	(*timestamppb.Timestamp)(nil),          // 114: google.protobuf.Timestamp
-	(auth.Permission)(0),                   // 115: auth_v2.Permission
-	(*auth.Resource)(nil),                  // 116: auth_v2.Resource
-	(*identity.OIDCClient)(nil),            // 117: identity_v2.OIDCClient
-	(*identity.IDPConnector)(nil),          // 118: identity_v2.IDPConnector
-	(*durationpb.Duration)(nil),            // 119: google.protobuf.Duration
+	(*MaxAge)(nil),                         // 18: pach_v1.MaxAge
+	(*SetMaxAgeRequest)(nil),               // 19: pach_v1.SetMaxAgeRequest
+	(*SetMaxAgeResponse)(nil),              // 20: pach_v1.SetMaxAgeResponse
+	(*ListMaxAgesRequest)(nil),             // 21: pach_v1.ListMaxAgesRequest
+	(*ListMaxAgesResponse)(nil),            // 22: pach_v1.ListMaxAgesResponse
+	(*ExplainResponse)(nil),                // 23: pach_v1.ExplainResponse
+	(*ListUsersRequest)(nil),               // 24: pach_v1.ListUsersRequest
+	(*User)(nil),                           // 25: pach_v1.User
+	(*Identity)(nil),                       // 26: pach_v1.Identity
+	(*ListUsersResponse)(nil),              // 27: pach_v1.ListUsersResponse
+	(*SetUserEnabledRequest)(nil),          // 28: pach_v1.SetUserEnabledRequest
+	(*SetUserEnabledResponse)(nil),         // 29: pach_v1.SetUserEnabledResponse
+	(*LinkIdentityRequest)(nil),            // 30: pach_v1.LinkIdentityRequest
+	(*LinkIdentityResponse)(nil),           // 31: pach_v1.LinkIdentityResponse
+	(*UnlinkIdentityRequest)(nil),          // 32: pach_v1.UnlinkIdentityRequest
+	(*UnlinkIdentityResponse)(nil),         // 33: pach_v1.UnlinkIdentityResponse
+	(*ListTokensRequest)(nil),              // 34: pach_v1.ListTokensRequest
+	(*Token)(nil),                          // 35: pach_v1.Token
+	(*ListTokensResponse)(nil),             // 36: pach_v1.ListTokensResponse
+	(*AllowRobotRequest)(nil),              // 37: pach_v1.AllowRobotRequest
+	(*AllowRobotResponse)(nil),             // 38: pach_v1.AllowRobotResponse
+	(*ListRefreshTokensRequest)(nil),       // 39: pach_v1.ListRefreshTokensRequest
+	(*RefreshToken)(nil),                   // 40: pach_v1.RefreshToken
+	(*ListRefreshTokensResponse)(nil),      // 41: pach_v1.ListRefreshTokensResponse
+	(*RevokeSessionRequest)(nil),           // 42: pach_v1.RevokeSessionRequest
+	(*RevokeSessionResponse)(nil),          // 43: pach_v1.RevokeSessionResponse
+	(*RevokeAllRequest)(nil),               // 44: pach_v1.RevokeAllRequest
+	(*RevokeAllResponse)(nil),              // 45: pach_v1.RevokeAllResponse
+	(*ListGroupsRequest)(nil),              // 46: pach_v1.ListGroupsRequest
+	(*Group)(nil),                          // 47: pach_v1.Group
+	(*ListGroupsResponse)(nil),             // 48: pach_v1.ListGroupsResponse
+	(*ListMembersRequest)(nil),             // 49: pach_v1.ListMembersRequest
+	(*ListMembersResponse)(nil),            // 50: pach_v1.ListMembersResponse
+	(*ListRoleBindingsRequest)(nil),        // 51: pach_v1.ListRoleBindingsRequest
+	(*RoleBinding)(nil),                    // 52: pach_v1.RoleBinding
+	(*ListRoleBindingsResponse)(nil),       // 53: pach_v1.ListRoleBindingsResponse
+	(*ListAuditEventsRequest)(nil),         // 54: pach_v1.ListAuditEventsRequest
+	(*AuditEvent)(nil),                     // 55: pach_v1.AuditEvent
+	(*ListAuditEventsResponse)(nil),        // 56: pach_v1.ListAuditEventsResponse
+	(*StringList)(nil),                     // 57: pach_v1.StringList
+	(*UpdateOIDCClientRequest)(nil),        // 58: pach_v1.UpdateOIDCClientRequest
+	(*UpdateOIDCClientResponse)(nil),       // 59: pach_v1.UpdateOIDCClientResponse
+	(*CreateOIDCClientRequest)(nil),        // 60: pach_v1.CreateOIDCClientRequest
+	(*CreateOIDCClientResponse)(nil),       // 61: pach_v1.CreateOIDCClientResponse
+	(*GetOIDCClientRequest)(nil),           // 62: pach_v1.GetOIDCClientRequest
+	(*GetOIDCClientResponse)(nil),          // 63: pach_v1.GetOIDCClientResponse
+	(*ListOIDCClientsRequest)(nil),         // 64: pach_v1.ListOIDCClientsRequest
+	(*ListOIDCClientsResponse)(nil),        // 65: pach_v1.ListOIDCClientsResponse
+	(*ListConnectorStatesRequest)(nil),     // 66: pach_v1.ListConnectorStatesRequest
+	(*ConnectorState)(nil),                 // 67: pach_v1.ConnectorState
+	(*Expiry)(nil),                         // 68: pach_v1.Expiry
+	(*ApplyConnectorRequest)(nil),          // 69: pach_v1.ApplyConnectorRequest
+	(*ApplyConnectorResponse)(nil),         // 70: pach_v1.ApplyConnectorResponse
+	(*ConfirmConnectorRequest)(nil),        // 71: pach_v1.ConfirmConnectorRequest
+	(*ConfirmConnectorResponse)(nil),       // 72: pach_v1.ConfirmConnectorResponse
+	(*SetConnectorEnabledRequest)(nil),     // 73: pach_v1.SetConnectorEnabledRequest
+	(*SetConnectorEnabledResponse)(nil),    // 74: pach_v1.SetConnectorEnabledResponse
+	(*ListConnectorRevisionsRequest)(nil),  // 75: pach_v1.ListConnectorRevisionsRequest
+	(*ConnectorRevision)(nil),              // 76: pach_v1.ConnectorRevision
+	(*ListConnectorRevisionsResponse)(nil), // 77: pach_v1.ListConnectorRevisionsResponse
+	(*RollBackConnectorRequest)(nil),       // 78: pach_v1.RollBackConnectorRequest
+	(*RollBackConnectorResponse)(nil),      // 79: pach_v1.RollBackConnectorResponse
+	(*PlanConnectorRequest)(nil),           // 80: pach_v1.PlanConnectorRequest
+	(*PlannedSignIn)(nil),                  // 81: pach_v1.PlannedSignIn
+	(*PlanConnectorResponse)(nil),          // 82: pach_v1.PlanConnectorResponse
+	(*ApproveConnectorRequest)(nil),        // 83: pach_v1.ApproveConnectorRequest
+	(*ApproveConnectorResponse)(nil),       // 84: pach_v1.ApproveConnectorResponse
+	(*ListConnectorStatesResponse)(nil),    // 85: pach_v1.ListConnectorStatesResponse
+	(*ConnectorDocument)(nil),              // 86: pach_v1.ConnectorDocument
+	(*CheckConnectorRequest)(nil),          // 87: pach_v1.CheckConnectorRequest
+	(*CheckStep)(nil),                      // 88: pach_v1.CheckStep
+	(*CheckConnectorResponse)(nil),         // 89: pach_v1.CheckConnectorResponse
+	(*StartConnectorTestRequest)(nil),      // 90: pach_v1.StartConnectorTestRequest
+	(*StartConnectorTestResponse)(nil),     // 91: pach_v1.StartConnectorTestResponse
+	(*WaitConnectorTestRequest)(nil),       // 92: pach_v1.WaitConnectorTestRequest
+	(*TestedClaim)(nil),                    // 93: pach_v1.TestedClaim
+	(*TestedDifference)(nil),               // 94: pach_v1.TestedDifference
+	(*WaitConnectorTestResponse)(nil),      // 95: pach_v1.WaitConnectorTestResponse
+	(*SignInStep)(nil),                     // 96: pach_v1.SignInStep
+	(*SignInParameter)(nil),                // 97: pach_v1.SignInParameter
+	(*SignInTrace)(nil),                    // 98: pach_v1.SignInTrace
+	(*GetSignInTraceRequest)(nil),          // 99: pach_v1.GetSignInTraceRequest
+	(*GetSignInTraceResponse)(nil),         // 100: pach_v1.GetSignInTraceResponse
+	(*ListSignInTracesRequest)(nil),        // 101: pach_v1.ListSignInTracesRequest
+	(*ListSignInTracesResponse)(nil),       // 102: pach_v1.ListSignInTracesResponse
+	(*SummarizeSignInsRequest)(nil),        // 103: pach_v1.SummarizeSignInsRequest
+	(*SignInCounts)(nil),                   // 104: pach_v1.SignInCounts
+	(*SignInCause)(nil),                    // 105: pach_v1.SignInCause
+	(*SignInWarning)(nil),                  // 106: pach_v1.SignInWarning
+	(*SummarizeSignInsResponse)(nil),       // 107: pach_v1.SummarizeSignInsResponse
+	(*Trust)(nil),                          // 108: pach_v1.Trust
+	(*CreateTrustRequest)(nil),             // 109: pach_v1.CreateTrustRequest
+	(*CreateTrustResponse)(nil),            // 110: pach_v1.CreateTrustResponse
+	(*ListTrustsRequest)(nil),              // 111: pach_v1.ListTrustsRequest
+	(*ListTrustsResponse)(nil),             // 112: pach_v1.ListTrustsResponse
+	(*DeleteTrustRequest)(nil),             // 113: pach_v1.DeleteTrustRequest
+	(*DeleteTrustResponse)(nil),            // 114: pach_v1.DeleteTrustResponse
+	(*TestTrustRequest)(nil),               // 115: pach_v1.TestTrustRequest
+	(*TestTrustResponse)(nil),              // 116: pach_v1.TestTrustResponse
+	(*TrustResult)(nil),                    // 117: pach_v1.TrustResult
+	nil,                                    // 118: pach_v1.Trust.ClaimsEntry
+	(*timestamppb.Timestamp)(nil),          // 119: google.protobuf.Timestamp
+	(auth.Permission)(0),                   // 120: auth_v2.Permission
+	(*auth.Resource)(nil),                  // 121: auth_v2.Resource
+	(*durationpb.Duration)(nil),            // 122: google.protobuf.Duration
+	(*identity.OIDCClient)(nil),            // 123: identity_v2.OIDCClient
+	(*identity.IDPConnector)(nil),          // 124: identity_v2.IDPConnector
 }
 var file_api_pach_pach_proto_depIdxs = []int32{
-	30,  // 0: pach_v1.GetSessionResponse.session:type_name -> pach_v1.Token
+	35,  // 0: pach_v1.GetSessionResponse.session:type_name -> pach_v1.Token
 	12,  // 1: pach_v1.GetSessionResponse.groups:type_name -> pach_v1.Membership
 	17,  // 2: pach_v1.Membership.sources:type_name -> pach_v1.MembershipSource
-	114, // 3: pach_v1.BeginRootSessionResponse.expires:type_name -> google.protobuf.Timestamp
-	115, // 4: pach_v1.ExplainRequest.permission:type_name -> auth_v2.Permission
-	116, // 5: pach_v1.ExplainRequest.resource:type_name -> auth_v2.Resource
-	116, // 6: pach_v1.Grant.resource:type_name -> auth_v2.Resource
+	119, // 3: pach_v1.BeginRootSessionResponse.expires:type_name -> google.protobuf.Timestamp
+	120, // 4: pach_v1.ExplainRequest.permission:type_name -> auth_v2.Permission
+	121, // 5: pach_v1.ExplainRequest.resource:type_name -> auth_v2.Resource
+	121, // 6: pach_v1.Grant.resource:type_name -> auth_v2.Resource
 	17,  // 7: pach_v1.Grant.sources:type_name -> pach_v1.MembershipSource
-	114, // 8: pach_v1.MembershipSource.seen:type_name -> google.protobuf.Timestamp
-	16,  // 9: pach_v1.ExplainResponse.grants:type_name -> pach_v1.Grant
-	16,  // 10: pach_v1.ExplainResponse.suggestions:type_name -> pach_v1.Grant
-	114, // 11: pach_v1.User.last_login:type_name -> google.protobuf.Timestamp
-	21,  // 12: pach_v1.User.identities:type_name -> pach_v1.Identity
-	1,   // 13: pach_v1.Identity.state:type_name -> pach_v1.Identity.State
-	114, // 14: pach_v1.Identity.last_login:type_name -> google.protobuf.Timestamp
-	20,  // 15: pach_v1.ListUsersResponse.users:type_name -> pach_v1.User
-	114, // 16: pach_v1.Token.created:type_name -> google.protobuf.Timestamp
-	114, // 17: pach_v1.Token.expires:type_name -> google.protobuf.Timestamp
-	114, // 18: pach_v1.Token.used:type_name -> google.protobuf.Timestamp
-	30,  // 19: pach_v1.ListTokensResponse.tokens:type_name -> pach_v1.Token
-	114, // 20: pach_v1.RefreshToken.created:type_name -> google.protobuf.Timestamp
-	114, // 21: pach_v1.RefreshToken.used:type_name -> google.protobuf.Timestamp
-	114, // 22: pach_v1.RefreshToken.expires:type_name -> google.protobuf.Timestamp
-	35,  // 23: pach_v1.ListRefreshTokensResponse.refresh_tokens:type_name -> pach_v1.RefreshToken
-	42,  // 24: pach_v1.ListGroupsResponse.groups:type_name -> pach_v1.Group
-	12,  // 25: pach_v1.ListMembersResponse.members:type_name -> pach_v1.Membership
-	116, // 26: pach_v1.RoleBinding.resource:type_name -> auth_v2.Resource
-	47,  // 27: pach_v1.ListRoleBindingsResponse.bindings:type_name -> pach_v1.RoleBinding
-	114, // 28: pach_v1.AuditEvent.at:type_name -> google.protobuf.Timestamp
-	50,  // 29: pach_v1.ListAuditEventsResponse.events:type_name -> pach_v1.AuditEvent
-	52,  // 30: pach_v1.UpdateOIDCClientRequest.redirect_uris:type_name -> pach_v1.StringList
-	52,  // 31: pach_v1.UpdateOIDCClientRequest.trusted_peers:type_name -> pach_v1.StringList
-	52,  // 32: pach_v1.UpdateOIDCClientRequest.allowed_connectors:type_name -> pach_v1.StringList
-	0,   // 33: pach_v1.UpdateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
-	52,  // 34: pach_v1.UpdateOIDCClientRequest.post_logout_redirect_uris:type_name -> pach_v1.StringList
-	117, // 35: pach_v1.CreateOIDCClientRequest.client:type_name -> identity_v2.OIDCClient
-	0,   // 36: pach_v1.CreateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
-	117, // 37: pach_v1.CreateOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
-	117, // 38: pach_v1.GetOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
-	0,   // 39: pach_v1.GetOIDCClientResponse.pkce:type_name -> pach_v1.PKCE
-	58,  // 40: pach_v1.ListOIDCClientsResponse.clients:type_name -> pach_v1.GetOIDCClientResponse
-	2,   // 41: pach_v1.ConnectorState.state:type_name -> pach_v1.ConnectorState.State
-	114, // 42: pach_v1.ConnectorState.since:type_name -> google.protobuf.Timestamp
-	114, // 43: pach_v1.ConnectorState.last_good:type_name -> google.protobuf.Timestamp
-	114, // 44: pach_v1.ConnectorState.checked:type_name -> google.protobuf.Timestamp
-	3,   // 45: pach_v1.ConnectorState.approval:type_name -> pach_v1.ConnectorState.Approval
-	4,   // 46: pach_v1.ConnectorState.life:type_name -> pach_v1.ConnectorState.Life
-	114, // 47: pach_v1.ConnectorState.undo_at:type_name -> google.protobuf.Timestamp
-	63,  // 48: pach_v1.ConnectorState.expiries:type_name -> pach_v1.Expiry
-	114, // 49: pach_v1.Expiry.ends:type_name -> google.protobuf.Timestamp
-	118, // 50: pach_v1.ApplyConnectorRequest.connector:type_name -> identity_v2.IDPConnector
-	119, // 51: pach_v1.ApplyConnectorRequest.confirm_within:type_name -> google.protobuf.Duration
-	114, // 52: pach_v1.ApplyConnectorResponse.undo_at:type_name -> google.protobuf.Timestamp
-	114, // 53: pach_v1.ConnectorRevision.made:type_name -> google.protobuf.Timestamp
-	89,  // 54: pach_v1.ConnectorRevision.differences:type_name -> pach_v1.TestedDifference
-	71,  // 55: pach_v1.ListConnectorRevisionsResponse.revisions:type_name -> pach_v1.ConnectorRevision
-	81,  // 56: pach_v1.PlanConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
-	5,   // 57: pach_v1.PlannedSignIn.verdict:type_name -> pach_v1.PlannedSignIn.Verdict
-	89,  // 58: pach_v1.PlanConnectorResponse.differences:type_name -> pach_v1.TestedDifference
-	76,  // 59: pach_v1.PlanConnectorResponse.sign_ins:type_name -> pach_v1.PlannedSignIn
-	62,  // 60: pach_v1.ListConnectorStatesResponse.states:type_name -> pach_v1.ConnectorState
-	118, // 61: pach_v1.ConnectorDocument.connector:type_name -> identity_v2.IDPConnector
-	81,  // 62: pach_v1.CheckConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
-	6,   // 63: pach_v1.CheckStep.status:type_name -> pach_v1.CheckStep.Status
-	83,  // 64: pach_v1.CheckConnectorResponse.steps:type_name -> pach_v1.CheckStep
-	81,  // 65: pach_v1.StartConnectorTestRequest.document:type_name -> pach_v1.ConnectorDocument
-	114, // 66: pach_v1.StartConnectorTestResponse.expires:type_name -> google.protobuf.Timestamp
-	88,  // 67: pach_v1.WaitConnectorTestResponse.claims:type_name -> pach_v1.TestedClaim
-	52,  // 68: pach_v1.WaitConnectorTestResponse.groups:type_name -> pach_v1.StringList
-	89,  // 69: pach_v1.WaitConnectorTestResponse.differences:type_name -> pach_v1.TestedDifference
-	114, // 70: pach_v1.SignInTrace.at:type_name -> google.protobuf.Timestamp
-	7,   // 71: pach_v1.SignInTrace.result:type_name -> pach_v1.SignInTrace.Result
-	92,  // 72: pach_v1.SignInTrace.request:type_name -> pach_v1.SignInParameter
-	91,  // 73: pach_v1.SignInTrace.steps:type_name -> pach_v1.SignInStep
-	88,  // 74: pach_v1.SignInTrace.claims:type_name -> pach_v1.TestedClaim
-	52,  // 75: pach_v1.SignInTrace.asserted_groups:type_name -> pach_v1.StringList
-	93,  // 76: pach_v1.GetSignInTraceResponse.trace:type_name -> pach_v1.SignInTrace
-	7,   // 77: pach_v1.ListSignInTracesRequest.result:type_name -> pach_v1.SignInTrace.Result
-	93,  // 78: pach_v1.ListSignInTracesResponse.traces:type_name -> pach_v1.SignInTrace
-	114, // 79: pach_v1.SummarizeSignInsRequest.since:type_name -> google.protobuf.Timestamp
-	114, // 80: pach_v1.SignInCause.first:type_name -> google.protobuf.Timestamp
-	114, // 81: pach_v1.SignInCause.last:type_name -> google.protobuf.Timestamp
-	99,  // 82: pach_v1.SummarizeSignInsResponse.connectors:type_name -> pach_v1.SignInCounts
-	100, // 83: pach_v1.SummarizeSignInsResponse.causes:type_name -> pach_v1.SignInCause
-	101, // 84: pach_v1.SummarizeSignInsResponse.warnings:type_name -> pach_v1.SignInWarning
-	113, // 85: pach_v1.Trust.claims:type_name -> pach_v1.Trust.ClaimsEntry
-	114, // 86: pach_v1.Trust.created:type_name -> google.protobuf.Timestamp
-	103, // 87: pach_v1.CreateTrustRequest.trust:type_name -> pach_v1.Trust
-	103, // 88: pach_v1.ListTrustsResponse.trusts:type_name -> pach_v1.Trust
-	112, // 89: pach_v1.TestTrustResponse.results:type_name -> pach_v1.TrustResult
-	8,   // 90: pach_v1.API.GetSignIn:input_type -> pach_v1.GetSignInRequest
-	10,  // 91: pach_v1.API.GetSession:input_type -> pach_v1.GetSessionRequest
-	13,  // 92: pach_v1.API.BeginRootSession:input_type -> pach_v1.BeginRootSessionRequest
-	15,  // 93: pach_v1.API.Explain:input_type -> pach_v1.ExplainRequest
-	19,  // 94: pach_v1.API.ListUsers:input_type -> pach_v1.ListUsersRequest
-	23,  // 95: pach_v1.API.SetUserEnabled:input_type -> pach_v1.SetUserEnabledRequest
-	25,  // 96: pach_v1.API.LinkIdentity:input_type -> pach_v1.LinkIdentityRequest
-	27,  // 97: pach_v1.API.UnlinkIdentity:input_type -> pach_v1.UnlinkIdentityRequest
-	29,  // 98: pach_v1.API.ListTokens:input_type -> pach_v1.ListTokensRequest
-	32,  // 99: pach_v1.API.AllowRobot:input_type -> pach_v1.AllowRobotRequest
-	34,  // 100: pach_v1.API.ListRefreshTokens:input_type -> pach_v1.ListRefreshTokensRequest
-	37,  // 101: pach_v1.API.RevokeSession:input_type -> pach_v1.RevokeSessionRequest
-	39,  // 102: pach_v1.API.RevokeAll:input_type -> pach_v1.RevokeAllRequest
-	41,  // 103: pach_v1.API.ListGroups:input_type -> pach_v1.ListGroupsRequest
-	44,  // 104: pach_v1.API.ListMembers:input_type -> pach_v1.ListMembersRequest
-	46,  // 105: pach_v1.API.ListRoleBindings:input_type -> pach_v1.ListRoleBindingsRequest
-	49,  // 106: pach_v1.API.ListAuditEvents:input_type -> pach_v1.ListAuditEventsRequest
-	53,  // 107: pach_v1.API.UpdateOIDCClient:input_type -> pach_v1.UpdateOIDCClientRequest
-	55,  // 108: pach_v1.API.CreateOIDCClient:input_type -> pach_v1.CreateOIDCClientRequest
-	57,  // 109: pach_v1.API.GetOIDCClient:input_type -> pach_v1.GetOIDCClientRequest
-	59,  // 110: pach_v1.API.ListOIDCClients:input_type -> pach_v1.ListOIDCClientsRequest
-	104, // 111: pach_v1.API.CreateTrust:input_type -> pach_v1.CreateTrustRequest
-	106, // 112: pach_v1.API.ListTrusts:input_type -> pach_v1.ListTrustsRequest
-	108, // 113: pach_v1.API.DeleteTrust:input_type -> pach_v1.DeleteTrustRequest
-	110, // 114: pach_v1.API.TestTrust:input_type -> pach_v1.TestTrustRequest
-	61,  // 115: pach_v1.API.ListConnectorStates:input_type -> pach_v1.ListConnectorStatesRequest
-	64,  // 116: pach_v1.API.ApplyConnector:input_type -> pach_v1.ApplyConnectorRequest
-	66,  // 117: pach_v1.API.ConfirmConnector:input_type -> pach_v1.ConfirmConnectorRequest
-	68,  // 118: pach_v1.API.SetConnectorEnabled:input_type -> pach_v1.SetConnectorEnabledRequest
-	70,  // 119: pach_v1.API.ListConnectorRevisions:input_type -> pach_v1.ListConnectorRevisionsRequest
-	73,  // 120: pach_v1.API.RollBackConnector:input_type -> pach_v1.RollBackConnectorRequest
-	75,  // 121: pach_v1.API.PlanConnector:input_type -> pach_v1.PlanConnectorRequest
-	94,  // 122: pach_v1.API.GetSignInTrace:input_type -> pach_v1.GetSignInTraceRequest
-	96,  // 123: pach_v1.API.ListSignInTraces:input_type -> pach_v1.ListSignInTracesRequest
-	98,  // 124: pach_v1.API.SummarizeSignIns:input_type -> pach_v1.SummarizeSignInsRequest
-	78,  // 125: pach_v1.API.ApproveConnector:input_type -> pach_v1.ApproveConnectorRequest
-	82,  // 126: pach_v1.API.CheckConnector:input_type -> pach_v1.CheckConnectorRequest
-	85,  // 127: pach_v1.API.StartConnectorTest:input_type -> pach_v1.StartConnectorTestRequest
-	87,  // 128: pach_v1.API.WaitConnectorTest:input_type -> pach_v1.WaitConnectorTestRequest
-	9,   // 129: pach_v1.API.GetSignIn:output_type -> pach_v1.GetSignInResponse
-	11,  // 130: pach_v1.API.GetSession:output_type -> pach_v1.GetSessionResponse
-	14,  // 131: pach_v1.API.BeginRootSession:output_type -> pach_v1.BeginRootSessionResponse
-	18,  // 132: pach_v1.API.Explain:output_type -> pach_v1.ExplainResponse
-	22,  // 133: pach_v1.API.ListUsers:output_type -> pach_v1.ListUsersResponse
-	24,  // 134: pach_v1.API.SetUserEnabled:output_type -> pach_v1.SetUserEnabledResponse
-	26,  // 135: pach_v1.API.LinkIdentity:output_type -> pach_v1.LinkIdentityResponse
-	28,  // 136: pach_v1.API.UnlinkIdentity:output_type -> pach_v1.UnlinkIdentityResponse
-	31,  // 137: pach_v1.API.ListTokens:output_type -> pach_v1.ListTokensResponse
-	33,  // 138: pach_v1.API.AllowRobot:output_type -> pach_v1.AllowRobotResponse
-	36,  // 139: pach_v1.API.ListRefreshTokens:output_type -> pach_v1.ListRefreshTokensResponse
-	38,  // 140: pach_v1.API.RevokeSession:output_type -> pach_v1.RevokeSessionResponse
-	40,  // 141: pach_v1.API.RevokeAll:output_type -> pach_v1.RevokeAllResponse
-	43,  // 142: pach_v1.API.ListGroups:output_type -> pach_v1.ListGroupsResponse
-	45,  // 143: pach_v1.API.ListMembers:output_type -> pach_v1.ListMembersResponse
-	48,  // 144: pach_v1.API.ListRoleBindings:output_type -> pach_v1.ListRoleBindingsResponse
-	51,  // 145: pach_v1.API.ListAuditEvents:output_type -> pach_v1.ListAuditEventsResponse
-	54,  // 146: pach_v1.API.UpdateOIDCClient:output_type -> pach_v1.UpdateOIDCClientResponse
-	56,  // 147: pach_v1.API.CreateOIDCClient:output_type -> pach_v1.CreateOIDCClientResponse
-	58,  // 148: pach_v1.API.GetOIDCClient:output_type -> pach_v1.GetOIDCClientResponse
-	60,  // 149: pach_v1.API.ListOIDCClients:output_type -> pach_v1.ListOIDCClientsResponse
-	105, // 150: pach_v1.API.CreateTrust:output_type -> pach_v1.CreateTrustResponse
-	107, // 151: pach_v1.API.ListTrusts:output_type -> pach_v1.ListTrustsResponse
-	109, // 152: pach_v1.API.DeleteTrust:output_type -> pach_v1.DeleteTrustResponse
-	111, // 153: pach_v1.API.TestTrust:output_type -> pach_v1.TestTrustResponse
-	80,  // 154: pach_v1.API.ListConnectorStates:output_type -> pach_v1.ListConnectorStatesResponse
-	65,  // 155: pach_v1.API.ApplyConnector:output_type -> pach_v1.ApplyConnectorResponse
-	67,  // 156: pach_v1.API.ConfirmConnector:output_type -> pach_v1.ConfirmConnectorResponse
-	69,  // 157: pach_v1.API.SetConnectorEnabled:output_type -> pach_v1.SetConnectorEnabledResponse
-	72,  // 158: pach_v1.API.ListConnectorRevisions:output_type -> pach_v1.ListConnectorRevisionsResponse
-	74,  // 159: pach_v1.API.RollBackConnector:output_type -> pach_v1.RollBackConnectorResponse
-	77,  // 160: pach_v1.API.PlanConnector:output_type -> pach_v1.PlanConnectorResponse
-	95,  // 161: pach_v1.API.GetSignInTrace:output_type -> pach_v1.GetSignInTraceResponse
-	97,  // 162: pach_v1.API.ListSignInTraces:output_type -> pach_v1.ListSignInTracesResponse
-	102, // 163: pach_v1.API.SummarizeSignIns:output_type -> pach_v1.SummarizeSignInsResponse
-	79,  // 164: pach_v1.API.ApproveConnector:output_type -> pach_v1.ApproveConnectorResponse
-	84,  // 165: pach_v1.API.CheckConnector:output_type -> pach_v1.CheckConnectorResponse
-	86,  // 166: pach_v1.API.StartConnectorTest:output_type -> pach_v1.StartConnectorTestResponse
-	90,  // 167: pach_v1.API.WaitConnectorTest:output_type -> pach_v1.WaitConnectorTestResponse
-	129, // [129:168] is the sub-list for method output_type
-	90,  // [90:129] is the sub-list for method input_type
-	90,  // [90:90] is the sub-list for extension type_name
-	90,  // [90:90] is the sub-list for extension extendee
-	0,   // [0:90] is the sub-list for field type_name
+	18,  // 8: pach_v1.Grant.max_age:type_name -> pach_v1.MaxAge
+	119, // 9: pach_v1.MembershipSource.seen:type_name -> google.protobuf.Timestamp
+	121, // 10: pach_v1.MaxAge.resource:type_name -> auth_v2.Resource
+	122, // 11: pach_v1.MaxAge.max_age:type_name -> google.protobuf.Duration
+	122, // 12: pach_v1.MaxAge.grace:type_name -> google.protobuf.Duration
+	121, // 13: pach_v1.SetMaxAgeRequest.resource:type_name -> auth_v2.Resource
+	122, // 14: pach_v1.SetMaxAgeRequest.max_age:type_name -> google.protobuf.Duration
+	122, // 15: pach_v1.SetMaxAgeRequest.grace:type_name -> google.protobuf.Duration
+	18,  // 16: pach_v1.ListMaxAgesResponse.rules:type_name -> pach_v1.MaxAge
+	16,  // 17: pach_v1.ExplainResponse.grants:type_name -> pach_v1.Grant
+	16,  // 18: pach_v1.ExplainResponse.suggestions:type_name -> pach_v1.Grant
+	16,  // 19: pach_v1.ExplainResponse.too_old:type_name -> pach_v1.Grant
+	119, // 20: pach_v1.User.last_login:type_name -> google.protobuf.Timestamp
+	26,  // 21: pach_v1.User.identities:type_name -> pach_v1.Identity
+	1,   // 22: pach_v1.Identity.state:type_name -> pach_v1.Identity.State
+	119, // 23: pach_v1.Identity.last_login:type_name -> google.protobuf.Timestamp
+	25,  // 24: pach_v1.ListUsersResponse.users:type_name -> pach_v1.User
+	119, // 25: pach_v1.Token.created:type_name -> google.protobuf.Timestamp
+	119, // 26: pach_v1.Token.expires:type_name -> google.protobuf.Timestamp
+	119, // 27: pach_v1.Token.used:type_name -> google.protobuf.Timestamp
+	35,  // 28: pach_v1.ListTokensResponse.tokens:type_name -> pach_v1.Token
+	119, // 29: pach_v1.RefreshToken.created:type_name -> google.protobuf.Timestamp
+	119, // 30: pach_v1.RefreshToken.used:type_name -> google.protobuf.Timestamp
+	119, // 31: pach_v1.RefreshToken.expires:type_name -> google.protobuf.Timestamp
+	40,  // 32: pach_v1.ListRefreshTokensResponse.refresh_tokens:type_name -> pach_v1.RefreshToken
+	47,  // 33: pach_v1.ListGroupsResponse.groups:type_name -> pach_v1.Group
+	12,  // 34: pach_v1.ListMembersResponse.members:type_name -> pach_v1.Membership
+	121, // 35: pach_v1.RoleBinding.resource:type_name -> auth_v2.Resource
+	52,  // 36: pach_v1.ListRoleBindingsResponse.bindings:type_name -> pach_v1.RoleBinding
+	119, // 37: pach_v1.AuditEvent.at:type_name -> google.protobuf.Timestamp
+	55,  // 38: pach_v1.ListAuditEventsResponse.events:type_name -> pach_v1.AuditEvent
+	57,  // 39: pach_v1.UpdateOIDCClientRequest.redirect_uris:type_name -> pach_v1.StringList
+	57,  // 40: pach_v1.UpdateOIDCClientRequest.trusted_peers:type_name -> pach_v1.StringList
+	57,  // 41: pach_v1.UpdateOIDCClientRequest.allowed_connectors:type_name -> pach_v1.StringList
+	0,   // 42: pach_v1.UpdateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
+	57,  // 43: pach_v1.UpdateOIDCClientRequest.post_logout_redirect_uris:type_name -> pach_v1.StringList
+	123, // 44: pach_v1.CreateOIDCClientRequest.client:type_name -> identity_v2.OIDCClient
+	0,   // 45: pach_v1.CreateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
+	123, // 46: pach_v1.CreateOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
+	123, // 47: pach_v1.GetOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
+	0,   // 48: pach_v1.GetOIDCClientResponse.pkce:type_name -> pach_v1.PKCE
+	63,  // 49: pach_v1.ListOIDCClientsResponse.clients:type_name -> pach_v1.GetOIDCClientResponse
+	2,   // 50: pach_v1.ConnectorState.state:type_name -> pach_v1.ConnectorState.State
+	119, // 51: pach_v1.ConnectorState.since:type_name -> google.protobuf.Timestamp
+	119, // 52: pach_v1.ConnectorState.last_good:type_name -> google.protobuf.Timestamp
+	119, // 53: pach_v1.ConnectorState.checked:type_name -> google.protobuf.Timestamp
+	3,   // 54: pach_v1.ConnectorState.approval:type_name -> pach_v1.ConnectorState.Approval
+	4,   // 55: pach_v1.ConnectorState.life:type_name -> pach_v1.ConnectorState.Life
+	119, // 56: pach_v1.ConnectorState.undo_at:type_name -> google.protobuf.Timestamp
+	68,  // 57: pach_v1.ConnectorState.expiries:type_name -> pach_v1.Expiry
+	119, // 58: pach_v1.Expiry.ends:type_name -> google.protobuf.Timestamp
+	124, // 59: pach_v1.ApplyConnectorRequest.connector:type_name -> identity_v2.IDPConnector
+	122, // 60: pach_v1.ApplyConnectorRequest.confirm_within:type_name -> google.protobuf.Duration
+	119, // 61: pach_v1.ApplyConnectorResponse.undo_at:type_name -> google.protobuf.Timestamp
+	119, // 62: pach_v1.ConnectorRevision.made:type_name -> google.protobuf.Timestamp
+	94,  // 63: pach_v1.ConnectorRevision.differences:type_name -> pach_v1.TestedDifference
+	76,  // 64: pach_v1.ListConnectorRevisionsResponse.revisions:type_name -> pach_v1.ConnectorRevision
+	86,  // 65: pach_v1.PlanConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
+	5,   // 66: pach_v1.PlannedSignIn.verdict:type_name -> pach_v1.PlannedSignIn.Verdict
+	94,  // 67: pach_v1.PlanConnectorResponse.differences:type_name -> pach_v1.TestedDifference
+	81,  // 68: pach_v1.PlanConnectorResponse.sign_ins:type_name -> pach_v1.PlannedSignIn
+	67,  // 69: pach_v1.ListConnectorStatesResponse.states:type_name -> pach_v1.ConnectorState
+	124, // 70: pach_v1.ConnectorDocument.connector:type_name -> identity_v2.IDPConnector
+	86,  // 71: pach_v1.CheckConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
+	6,   // 72: pach_v1.CheckStep.status:type_name -> pach_v1.CheckStep.Status
+	88,  // 73: pach_v1.CheckConnectorResponse.steps:type_name -> pach_v1.CheckStep
+	86,  // 74: pach_v1.StartConnectorTestRequest.document:type_name -> pach_v1.ConnectorDocument
+	119, // 75: pach_v1.StartConnectorTestResponse.expires:type_name -> google.protobuf.Timestamp
+	93,  // 76: pach_v1.WaitConnectorTestResponse.claims:type_name -> pach_v1.TestedClaim
+	57,  // 77: pach_v1.WaitConnectorTestResponse.groups:type_name -> pach_v1.StringList
+	94,  // 78: pach_v1.WaitConnectorTestResponse.differences:type_name -> pach_v1.TestedDifference
+	119, // 79: pach_v1.SignInTrace.at:type_name -> google.protobuf.Timestamp
+	7,   // 80: pach_v1.SignInTrace.result:type_name -> pach_v1.SignInTrace.Result
+	97,  // 81: pach_v1.SignInTrace.request:type_name -> pach_v1.SignInParameter
+	96,  // 82: pach_v1.SignInTrace.steps:type_name -> pach_v1.SignInStep
+	93,  // 83: pach_v1.SignInTrace.claims:type_name -> pach_v1.TestedClaim
+	57,  // 84: pach_v1.SignInTrace.asserted_groups:type_name -> pach_v1.StringList
+	98,  // 85: pach_v1.GetSignInTraceResponse.trace:type_name -> pach_v1.SignInTrace
+	7,   // 86: pach_v1.ListSignInTracesRequest.result:type_name -> pach_v1.SignInTrace.Result
+	98,  // 87: pach_v1.ListSignInTracesResponse.traces:type_name -> pach_v1.SignInTrace
+	119, // 88: pach_v1.SummarizeSignInsRequest.since:type_name -> google.protobuf.Timestamp
+	119, // 89: pach_v1.SignInCause.first:type_name -> google.protobuf.Timestamp
+	119, // 90: pach_v1.SignInCause.last:type_name -> google.protobuf.Timestamp
+	104, // 91: pach_v1.SummarizeSignInsResponse.connectors:type_name -> pach_v1.SignInCounts
+	105, // 92: pach_v1.SummarizeSignInsResponse.causes:type_name -> pach_v1.SignInCause
+	106, // 93: pach_v1.SummarizeSignInsResponse.warnings:type_name -> pach_v1.SignInWarning
+	118, // 94: pach_v1.Trust.claims:type_name -> pach_v1.Trust.ClaimsEntry
+	119, // 95: pach_v1.Trust.created:type_name -> google.protobuf.Timestamp
+	108, // 96: pach_v1.CreateTrustRequest.trust:type_name -> pach_v1.Trust
+	108, // 97: pach_v1.ListTrustsResponse.trusts:type_name -> pach_v1.Trust
+	117, // 98: pach_v1.TestTrustResponse.results:type_name -> pach_v1.TrustResult
+	8,   // 99: pach_v1.API.GetSignIn:input_type -> pach_v1.GetSignInRequest
+	10,  // 100: pach_v1.API.GetSession:input_type -> pach_v1.GetSessionRequest
+	13,  // 101: pach_v1.API.BeginRootSession:input_type -> pach_v1.BeginRootSessionRequest
+	15,  // 102: pach_v1.API.Explain:input_type -> pach_v1.ExplainRequest
+	24,  // 103: pach_v1.API.ListUsers:input_type -> pach_v1.ListUsersRequest
+	28,  // 104: pach_v1.API.SetUserEnabled:input_type -> pach_v1.SetUserEnabledRequest
+	30,  // 105: pach_v1.API.LinkIdentity:input_type -> pach_v1.LinkIdentityRequest
+	32,  // 106: pach_v1.API.UnlinkIdentity:input_type -> pach_v1.UnlinkIdentityRequest
+	34,  // 107: pach_v1.API.ListTokens:input_type -> pach_v1.ListTokensRequest
+	37,  // 108: pach_v1.API.AllowRobot:input_type -> pach_v1.AllowRobotRequest
+	39,  // 109: pach_v1.API.ListRefreshTokens:input_type -> pach_v1.ListRefreshTokensRequest
+	42,  // 110: pach_v1.API.RevokeSession:input_type -> pach_v1.RevokeSessionRequest
+	44,  // 111: pach_v1.API.RevokeAll:input_type -> pach_v1.RevokeAllRequest
+	46,  // 112: pach_v1.API.ListGroups:input_type -> pach_v1.ListGroupsRequest
+	49,  // 113: pach_v1.API.ListMembers:input_type -> pach_v1.ListMembersRequest
+	51,  // 114: pach_v1.API.ListRoleBindings:input_type -> pach_v1.ListRoleBindingsRequest
+	19,  // 115: pach_v1.API.SetMaxAge:input_type -> pach_v1.SetMaxAgeRequest
+	21,  // 116: pach_v1.API.ListMaxAges:input_type -> pach_v1.ListMaxAgesRequest
+	54,  // 117: pach_v1.API.ListAuditEvents:input_type -> pach_v1.ListAuditEventsRequest
+	58,  // 118: pach_v1.API.UpdateOIDCClient:input_type -> pach_v1.UpdateOIDCClientRequest
+	60,  // 119: pach_v1.API.CreateOIDCClient:input_type -> pach_v1.CreateOIDCClientRequest
+	62,  // 120: pach_v1.API.GetOIDCClient:input_type -> pach_v1.GetOIDCClientRequest
+	64,  // 121: pach_v1.API.ListOIDCClients:input_type -> pach_v1.ListOIDCClientsRequest
+	109, // 122: pach_v1.API.CreateTrust:input_type -> pach_v1.CreateTrustRequest
+	111, // 123: pach_v1.API.ListTrusts:input_type -> pach_v1.ListTrustsRequest
+	113, // 124: pach_v1.API.DeleteTrust:input_type -> pach_v1.DeleteTrustRequest
+	115, // 125: pach_v1.API.TestTrust:input_type -> pach_v1.TestTrustRequest
+	66,  // 126: pach_v1.API.ListConnectorStates:input_type -> pach_v1.ListConnectorStatesRequest
+	69,  // 127: pach_v1.API.ApplyConnector:input_type -> pach_v1.ApplyConnectorRequest
+	71,  // 128: pach_v1.API.ConfirmConnector:input_type -> pach_v1.ConfirmConnectorRequest
+	73,  // 129: pach_v1.API.SetConnectorEnabled:input_type -> pach_v1.SetConnectorEnabledRequest
+	75,  // 130: pach_v1.API.ListConnectorRevisions:input_type -> pach_v1.ListConnectorRevisionsRequest
+	78,  // 131: pach_v1.API.RollBackConnector:input_type -> pach_v1.RollBackConnectorRequest
+	80,  // 132: pach_v1.API.PlanConnector:input_type -> pach_v1.PlanConnectorRequest
+	99,  // 133: pach_v1.API.GetSignInTrace:input_type -> pach_v1.GetSignInTraceRequest
+	101, // 134: pach_v1.API.ListSignInTraces:input_type -> pach_v1.ListSignInTracesRequest
+	103, // 135: pach_v1.API.SummarizeSignIns:input_type -> pach_v1.SummarizeSignInsRequest
+	83,  // 136: pach_v1.API.ApproveConnector:input_type -> pach_v1.ApproveConnectorRequest
+	87,  // 137: pach_v1.API.CheckConnector:input_type -> pach_v1.CheckConnectorRequest
+	90,  // 138: pach_v1.API.StartConnectorTest:input_type -> pach_v1.StartConnectorTestRequest
+	92,  // 139: pach_v1.API.WaitConnectorTest:input_type -> pach_v1.WaitConnectorTestRequest
+	9,   // 140: pach_v1.API.GetSignIn:output_type -> pach_v1.GetSignInResponse
+	11,  // 141: pach_v1.API.GetSession:output_type -> pach_v1.GetSessionResponse
+	14,  // 142: pach_v1.API.BeginRootSession:output_type -> pach_v1.BeginRootSessionResponse
+	23,  // 143: pach_v1.API.Explain:output_type -> pach_v1.ExplainResponse
+	27,  // 144: pach_v1.API.ListUsers:output_type -> pach_v1.ListUsersResponse
+	29,  // 145: pach_v1.API.SetUserEnabled:output_type -> pach_v1.SetUserEnabledResponse
+	31,  // 146: pach_v1.API.LinkIdentity:output_type -> pach_v1.LinkIdentityResponse
+	33,  // 147: pach_v1.API.UnlinkIdentity:output_type -> pach_v1.UnlinkIdentityResponse
+	36,  // 148: pach_v1.API.ListTokens:output_type -> pach_v1.ListTokensResponse
+	38,  // 149: pach_v1.API.AllowRobot:output_type -> pach_v1.AllowRobotResponse
+	41,  // 150: pach_v1.API.ListRefreshTokens:output_type -> pach_v1.ListRefreshTokensResponse
+	43,  // 151: pach_v1.API.RevokeSession:output_type -> pach_v1.RevokeSessionResponse
+	45,  // 152: pach_v1.API.RevokeAll:output_type -> pach_v1.RevokeAllResponse
+	48,  // 153: pach_v1.API.ListGroups:output_type -> pach_v1.ListGroupsResponse
+	50,  // 154: pach_v1.API.ListMembers:output_type -> pach_v1.ListMembersResponse
+	53,  // 155: pach_v1.API.ListRoleBindings:output_type -> pach_v1.ListRoleBindingsResponse
+	20,  // 156: pach_v1.API.SetMaxAge:output_type -> pach_v1.SetMaxAgeResponse
+	22,  // 157: pach_v1.API.ListMaxAges:output_type -> pach_v1.ListMaxAgesResponse
+	56,  // 158: pach_v1.API.ListAuditEvents:output_type -> pach_v1.ListAuditEventsResponse
+	59,  // 159: pach_v1.API.UpdateOIDCClient:output_type -> pach_v1.UpdateOIDCClientResponse
+	61,  // 160: pach_v1.API.CreateOIDCClient:output_type -> pach_v1.CreateOIDCClientResponse
+	63,  // 161: pach_v1.API.GetOIDCClient:output_type -> pach_v1.GetOIDCClientResponse
+	65,  // 162: pach_v1.API.ListOIDCClients:output_type -> pach_v1.ListOIDCClientsResponse
+	110, // 163: pach_v1.API.CreateTrust:output_type -> pach_v1.CreateTrustResponse
+	112, // 164: pach_v1.API.ListTrusts:output_type -> pach_v1.ListTrustsResponse
+	114, // 165: pach_v1.API.DeleteTrust:output_type -> pach_v1.DeleteTrustResponse
+	116, // 166: pach_v1.API.TestTrust:output_type -> pach_v1.TestTrustResponse
+	85,  // 167: pach_v1.API.ListConnectorStates:output_type -> pach_v1.ListConnectorStatesResponse
+	70,  // 168: pach_v1.API.ApplyConnector:output_type -> pach_v1.ApplyConnectorResponse
+	72,  // 169: pach_v1.API.ConfirmConnector:output_type -> pach_v1.ConfirmConnectorResponse
+	74,  // 170: pach_v1.API.SetConnectorEnabled:output_type -> pach_v1.SetConnectorEnabledResponse
+	77,  // 171: pach_v1.API.ListConnectorRevisions:output_type -> pach_v1.ListConnectorRevisionsResponse
+	79,  // 172: pach_v1.API.RollBackConnector:output_type -> pach_v1.RollBackConnectorResponse
+	82,  // 173: pach_v1.API.PlanConnector:output_type -> pach_v1.PlanConnectorResponse
+	100, // 174: pach_v1.API.GetSignInTrace:output_type -> pach_v1.GetSignInTraceResponse
+	102, // 175: pach_v1.API.ListSignInTraces:output_type -> pach_v1.ListSignInTracesResponse
+	107, // 176: pach_v1.API.SummarizeSignIns:output_type -> pach_v1.SummarizeSignInsResponse
+	84,  // 177: pach_v1.API.ApproveConnector:output_type -> pach_v1.ApproveConnectorResponse
+	89,  // 178: pach_v1.API.CheckConnector:output_type -> pach_v1.CheckConnectorResponse
+	91,  // 179: pach_v1.API.StartConnectorTest:output_type -> pach_v1.StartConnectorTestResponse
+	95,  // 180: pach_v1.API.WaitConnectorTest:output_type -> pach_v1.WaitConnectorTestResponse
+	140, // [140:181] is the sub-list for method output_type
+	99,  // [99:140] is the sub-list for method input_type
+	99,  // [99:99] is the sub-list for extension type_name
+	99,  // [99:99] is the sub-list for extension extendee
+	0,   // [0:99] is the sub-list for field type_name
 }
 
 func init() { file_api_pach_pach_proto_init() }
@@ -7758,14 +8077,14 @@ func file_api_pach_pach_proto_init() {
 	if File_api_pach_pach_proto != nil {
 		return
 	}
-	file_api_pach_pach_proto_msgTypes[45].OneofWrappers = []any{}
+	file_api_pach_pach_proto_msgTypes[50].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_pach_pach_proto_rawDesc), len(file_api_pach_pach_proto_rawDesc)),
 			NumEnums:      8,
-			NumMessages:   106,
+			NumMessages:   111,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -35,6 +35,8 @@ const (
 	API_ListGroups_FullMethodName             = "/pach_v1.API/ListGroups"
 	API_ListMembers_FullMethodName            = "/pach_v1.API/ListMembers"
 	API_ListRoleBindings_FullMethodName       = "/pach_v1.API/ListRoleBindings"
+	API_SetMaxAge_FullMethodName              = "/pach_v1.API/SetMaxAge"
+	API_ListMaxAges_FullMethodName            = "/pach_v1.API/ListMaxAges"
 	API_ListAuditEvents_FullMethodName        = "/pach_v1.API/ListAuditEvents"
 	API_UpdateOIDCClient_FullMethodName       = "/pach_v1.API/UpdateOIDCClient"
 	API_CreateOIDCClient_FullMethodName       = "/pach_v1.API/CreateOIDCClient"
@@ -99,6 +101,10 @@ type APIClient interface {
 	ListMembers(ctx context.Context, in *ListMembersRequest, opts ...grpc.CallOption) (*ListMembersResponse, error)
 	// Who has which role where, by principal.
 	ListRoleBindings(ctx context.Context, in *ListRoleBindingsRequest, opts ...grpc.CallOption) (*ListRoleBindingsResponse, error)
+	// How old the fact may be that somebody is in a group, for what is bound to the group
+	// on a resource; 0 takes the limit away.
+	SetMaxAge(ctx context.Context, in *SetMaxAgeRequest, opts ...grpc.CallOption) (*SetMaxAgeResponse, error)
+	ListMaxAges(ctx context.Context, in *ListMaxAgesRequest, opts ...grpc.CallOption) (*ListMaxAgesResponse, error)
 	// What happened, the latest first.
 	ListAuditEvents(ctx context.Context, in *ListAuditEventsRequest, opts ...grpc.CallOption) (*ListAuditEventsResponse, error)
 	// Like identity_v2's, but a list that is given empty becomes empty, and an
@@ -309,6 +315,26 @@ func (c *aPIClient) ListRoleBindings(ctx context.Context, in *ListRoleBindingsRe
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListRoleBindingsResponse)
 	err := c.cc.Invoke(ctx, API_ListRoleBindings_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) SetMaxAge(ctx context.Context, in *SetMaxAgeRequest, opts ...grpc.CallOption) (*SetMaxAgeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetMaxAgeResponse)
+	err := c.cc.Invoke(ctx, API_SetMaxAge_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) ListMaxAges(ctx context.Context, in *ListMaxAgesRequest, opts ...grpc.CallOption) (*ListMaxAgesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListMaxAgesResponse)
+	err := c.cc.Invoke(ctx, API_ListMaxAges_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -584,6 +610,10 @@ type APIServer interface {
 	ListMembers(context.Context, *ListMembersRequest) (*ListMembersResponse, error)
 	// Who has which role where, by principal.
 	ListRoleBindings(context.Context, *ListRoleBindingsRequest) (*ListRoleBindingsResponse, error)
+	// How old the fact may be that somebody is in a group, for what is bound to the group
+	// on a resource; 0 takes the limit away.
+	SetMaxAge(context.Context, *SetMaxAgeRequest) (*SetMaxAgeResponse, error)
+	ListMaxAges(context.Context, *ListMaxAgesRequest) (*ListMaxAgesResponse, error)
 	// What happened, the latest first.
 	ListAuditEvents(context.Context, *ListAuditEventsRequest) (*ListAuditEventsResponse, error)
 	// Like identity_v2's, but a list that is given empty becomes empty, and an
@@ -687,6 +717,12 @@ func (UnimplementedAPIServer) ListMembers(context.Context, *ListMembersRequest) 
 }
 func (UnimplementedAPIServer) ListRoleBindings(context.Context, *ListRoleBindingsRequest) (*ListRoleBindingsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListRoleBindings not implemented")
+}
+func (UnimplementedAPIServer) SetMaxAge(context.Context, *SetMaxAgeRequest) (*SetMaxAgeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetMaxAge not implemented")
+}
+func (UnimplementedAPIServer) ListMaxAges(context.Context, *ListMaxAgesRequest) (*ListMaxAgesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListMaxAges not implemented")
 }
 func (UnimplementedAPIServer) ListAuditEvents(context.Context, *ListAuditEventsRequest) (*ListAuditEventsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListAuditEvents not implemented")
@@ -1062,6 +1098,42 @@ func _API_ListRoleBindings_Handler(srv interface{}, ctx context.Context, dec fun
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(APIServer).ListRoleBindings(ctx, req.(*ListRoleBindingsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_SetMaxAge_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetMaxAgeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).SetMaxAge(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_SetMaxAge_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).SetMaxAge(ctx, req.(*SetMaxAgeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_ListMaxAges_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListMaxAgesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).ListMaxAges(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_ListMaxAges_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).ListMaxAges(ctx, req.(*ListMaxAgesRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -1550,6 +1622,14 @@ var API_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListRoleBindings",
 			Handler:    _API_ListRoleBindings_Handler,
+		},
+		{
+			MethodName: "SetMaxAge",
+			Handler:    _API_SetMaxAge_Handler,
+		},
+		{
+			MethodName: "ListMaxAges",
+			Handler:    _API_ListMaxAges_Handler,
 		},
 		{
 			MethodName: "ListAuditEvents",

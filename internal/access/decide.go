@@ -67,7 +67,11 @@ func (ix *Index) grants(subject principal.Name, groups []principal.Name, r Resou
 				hash = ix.hash(string(g))
 			}
 			// Membership in what is no group must not lend another's roles.
-			if roles := b.rolesOf(hash, g); roles != 0 && g.Kind() == principal.Group && !yield(at, g, roles) {
+			roles := b.rolesOf(hash, g)
+			if roles == 0 || g.Kind() != principal.Group || ix.stale != nil && ix.stale(at, g) {
+				continue
+			}
+			if !yield(at, g, roles) {
 				return
 			}
 		}

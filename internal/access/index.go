@@ -29,6 +29,18 @@ type Index struct {
 	cluster  *bound
 	projects *table.Shards[bound]
 	repos    *table.Shards[bound]
+	stale    Stale
+}
+
+// Stale says of a binding of a group whether the fact that somebody is in the group is
+// too old for it.
+type Stale func(at Resource, group principal.Name) bool
+
+// For is the index as it counts for somebody of whom stale speaks; nil for nothing.
+func (ix *Index) For(stale Stale) *Index {
+	theirs := *ix
+	theirs.stale = stale
+	return &theirs
 }
 
 // bound is what is bound on one resource. Everybody's roles stand apart,

@@ -56,6 +56,13 @@ type FormPoster interface {
 	Form(pending []byte) (action string, fields map[string]string, err error)
 }
 
+// GroupReader reads the groups of somebody again by Refresh, without them, if it is set
+// up so: ldap with groupSearch, oidc with groups.refresh.
+type GroupReader interface {
+	dexconn.RefreshConnector
+	ReadsGroups() bool
+}
+
 // Replayer makes of claims that a sign-in has brought, as they were recorded, what a
 // sign-in would make of them, and asks nobody: oidc, saml, ldap and oauth. Faults:
 // those of a sign-in.
@@ -76,15 +83,17 @@ type Describer interface {
 }
 
 var (
-	_ Checker    = (*oidc.Connector)(nil)
-	_ Checker    = (*saml.Connector)(nil)
-	_ Checker    = (*ldap.Connector)(nil)
-	_ Replayer   = (*oidc.Connector)(nil)
-	_ Replayer   = (*saml.Connector)(nil)
-	_ Replayer   = (*ldap.Connector)(nil)
-	_ FormPoster = (*saml.Connector)(nil)
-	_ Expirer    = (*oidc.Connector)(nil)
-	_ Expirer    = (*saml.Connector)(nil)
-	_ Expirer    = (*ldap.Connector)(nil)
-	_ Describer  = (*saml.Connector)(nil)
+	_ Checker     = (*oidc.Connector)(nil)
+	_ Checker     = (*saml.Connector)(nil)
+	_ Checker     = (*ldap.Connector)(nil)
+	_ GroupReader = (*oidc.Connector)(nil)
+	_ GroupReader = (*ldap.Connector)(nil)
+	_ Replayer    = (*oidc.Connector)(nil)
+	_ Replayer    = (*saml.Connector)(nil)
+	_ Replayer    = (*ldap.Connector)(nil)
+	_ FormPoster  = (*saml.Connector)(nil)
+	_ Expirer     = (*oidc.Connector)(nil)
+	_ Expirer     = (*saml.Connector)(nil)
+	_ Expirer     = (*ldap.Connector)(nil)
+	_ Describer   = (*saml.Connector)(nil)
 )

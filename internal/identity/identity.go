@@ -27,6 +27,9 @@ type Identity struct {
 	// Approved says that somebody who may grant roles has approved what vouches
 	// for it; until then it gives what everybody has, and nothing more.
 	Approved bool
+	// ReadsGroups is whether its connector can read its groups again without the person;
+	// only Gate says so.
+	ReadsGroups bool
 }
 
 // SignIn is what a connector vouches for after a successful login.
@@ -39,6 +42,9 @@ type SignIn struct {
 	// Groups in their wire names without the prefix "group:". Nil means that
 	// the provider said nothing about groups, which changes nothing.
 	Groups []string
+	// GroupData is what the connector needs to read the groups again, sealed; nil if it
+	// cannot.
+	GroupData []byte
 	// TokenSub makes the token subject of a new identity from its id.
 	TokenSub func(id string) (string, error)
 	// Connected fails if the connector has gone since the login began. It is
@@ -84,12 +90,12 @@ func SignedIn(ctx context.Context, d *db.DB, in SignIn, now time.Time) (Identity
 			return err
 		}
 		if who.Waiting {
-			return touchIdentity(ctx, tx, who, in.Email, now)
+			return touchIdentity(ctx, tx, who, in, now)
 		}
 		if disabled {
 			return errDisabled(who.User)
 		}
-		if err := touchLogin(ctx, tx, who, in.Email, now); err != nil {
+		if err := touchLogin(ctx, tx, who, in, now); err != nil {
 			return err
 		}
 		if in.Groups == nil || !approved {

@@ -24,10 +24,11 @@ func scanIdentity(ctx context.Context, tx *db.Tx, where string, args ...any) (wh
 func identityAndUser(ctx context.Context, tx *db.Tx, where string, args ...any) (who Identity, disabled bool, err error) {
 	into := []any{
 		&who.ID, &who.User, &who.ConnectorID, &who.Instance, &who.Issuer, &who.Subject, &who.TokenSub, &who.Ended, &who.Waiting, &who.Approved,
-		&disabled,
+		&disabled, &who.ReadsGroups,
 	}
 	return who, disabled, tx.Row(ctx, into, `SELECT `+identityColumns+`,
-		COALESCE((SELECT disabled FROM users WHERE name = user_name), FALSE) FROM identities WHERE `+where, args...)
+		COALESCE((SELECT disabled FROM users WHERE name = user_name), FALSE), group_data IS NOT NULL
+		FROM identities WHERE `+where, args...)
 }
 
 func identityBySubject(ctx context.Context, tx *db.Tx, instance, issuer, subject string) (who Identity, disabled bool, err error) {
@@ -125,17 +126,43 @@ func isDisabled(ctx context.Context, tx *db.Tx, user principal.Name) (disabled b
 	return disabled, err
 }
 
-func touchLogin(ctx context.Context, tx *db.Tx, who Identity, email string, now time.Time) error {
-	if err := touchIdentity(ctx, tx, who, email, now); err != nil {
+func touchLogin(ctx context.Context, tx *db.Tx, who Identity, in SignIn, now time.Time) error {
+	if err := touchIdentity(ctx, tx, who, in, now); err != nil {
 		return err
 	}
 	_, err := tx.Exec(ctx, `UPDATE users SET login_at = $2 WHERE name = $1`, who.User, db.Micros(now))
 	return err
 }
 
-func touchIdentity(ctx context.Context, tx *db.Tx, who Identity, email string, now time.Time) error {
-	_, err := tx.Exec(ctx, `UPDATE identities SET login_at = $2, email = $3 WHERE id = $1`, who.ID, db.Micros(now), email)
+func touchIdentity(ctx context.Context, tx *db.Tx, who Identity, in SignIn, now time.Time) error {
+	_, err := tx.Exec(ctx, `UPDATE identities SET login_at = $2, email = $3, group_data = $4, groups_read_at = $2, groups_failed = FALSE
+		WHERE id = $1`, who.ID, db.Micros(now), in.Email, in.GroupData)
 	return err
+}
+
+// claimGroups notes that the groups of an identity are read again now, if they were
+// not since before and can be. Fault: NotFound.
+func claimGroups(ctx context.Context, tx *db.Tx, id string, now, before time.Time) (g GroupSource, err error) {
+	err = tx.Row(ctx, []any{&g.ID, &g.User, &g.ConnectorID, &g.Instance, &g.Subject, &g.Approved, &g.Data}, `UPDATE identities
+		SET groups_read_at = $2 WHERE id = $1 AND group_data IS NOT NULL AND NOT ended AND NOT waiting AND groups_read_at <= $3
+		RETURNING id, user_name, connector_id, instance, subject, approved, group_data`, id, db.Micros(now), db.Micros(before))
+	return g, err
+}
+
+func setGroupData(ctx context.Context, tx *db.Tx, id string, data []byte) error {
+	_, err := tx.Exec(ctx, `UPDATE identities SET group_data = $2, groups_failed = FALSE WHERE id = $1`, id, data)
+	return err
+}
+
+func setGroupsFailed(ctx context.Context, tx *db.Tx, id string, readAt time.Time) error {
+	_, err := tx.Exec(ctx, `UPDATE identities SET groups_read_at = $2, groups_failed = TRUE WHERE id = $1`, id, db.Micros(readAt))
+	return err
+}
+
+// unaskedSources are those of the groups of somebody that could not be asked the last
+// time.
+func unaskedSources(ctx context.Context, tx *db.Tx, user principal.Name) ([]string, error) {
+	return db.Column[string](ctx, tx, `SELECT instance FROM identities WHERE user_name = $1 AND groups_failed`, user)
 }
 
 // seeMemberships notes that a source says again that somebody is in these groups, and

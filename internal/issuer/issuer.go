@@ -124,7 +124,7 @@ func New(ctx context.Context, c Config) (*Issuer, error) {
 	})
 	i.Traces = trace.New(trace.Config{DB: c.DB, Sealer: c.Sealer, Log: c.Log, Now: c.Now, Keep: c.Traces, Roles: c.TracedRoles})
 	i.Planner = &plan.Planner{DB: c.DB, Registry: i.Registry, Traces: i.Traces, Deps: i.deps}
-	i.Providers = upstream.New(c.DB, i.Registry, c.Now, i.deps, i.Traces)
+	i.Providers = upstream.New(c.DB, i.Registry, c.Now, i.deps, i.Traces, c.Sealer)
 	i.store = dexview.New(dexview.Config{
 		DB:      c.DB,
 		Objects: i.objects, Registry: i.Registry, Providers: i.Providers, Grants: i.grants, Now: c.Now, BuiltIn: i.builtInClient,

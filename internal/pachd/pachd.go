@@ -24,13 +24,16 @@ import (
 
 	"pachyderm/api/admin"
 	"pachyderm/internal/access"
+	"pachyderm/internal/access/freshness"
 	"pachyderm/internal/config"
 	"pachyderm/internal/db"
 	"pachyderm/internal/declared"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer"
 	"pachyderm/internal/issuer/exchange"
 	"pachyderm/internal/issuer/grant"
+	"pachyderm/internal/issuer/regroup"
 	"pachyderm/internal/issuer/trace"
 	"pachyderm/internal/limit"
 	"pachyderm/internal/limit/guess"
@@ -70,6 +73,8 @@ type Pachd struct {
 	log      *slog.Logger
 	now      func() time.Time
 	Sessions *session.Service
+	fresh    *freshness.Service
+	groups   *regroup.Service
 	exchange *exchange.Service
 	sealer   *secret.Sealer
 	root     secret.Text // as it was configured last
@@ -159,7 +164,9 @@ func (p *Pachd) wirePeople(ctx context.Context) error {
 		return err
 	}
 	roles := &access.Service{DB: p.DB}
+	p.fresh = freshness.New(freshness.Config{DB: p.DB, Now: p.now, Facts: p.groupFacts})
 	p.Sessions = session.New(session.Config{
+		Stale: p.fresh.Stale, Use: func(identityID string) { p.groups.Use(identityID) },
 		DB: p.DB, Access: roles, Now: p.now, EndGrants: grant.EndOfIdentity, SignOut: grant.SignOut,
 		RobotTTL:  time.Duration(c.Auth.RobotTokenTTL),
 		RootToken: root, RootFile: c.RootTokenFile(),
@@ -179,6 +186,9 @@ func (p *Pachd) wirePeople(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.groups = regroup.New(regroup.Config{
+		DB: p.DB, Sealer: sealer, Providers: p.Issuer.Providers, Log: p.log, Now: p.now, End: p.Sessions.EndIdentity,
+	})
 	p.Login = login.New(login.Deps{
 		DB: p.DB, Sealer: sealer, Issuer: p.Issuer, Log: p.log, Now: p.now,
 		SessionTTL: time.Duration(c.Auth.SessionDuration), Insecure: c.Insecure,
@@ -198,6 +208,22 @@ func (p *Pachd) wirePeople(ctx context.Context) error {
 		Log: p.log, Now: p.now, Replica: replicaName(c.DataDir), Read: p.readDeclared,
 	})
 	return err
+}
+
+// groupFacts are what is known of the groups of somebody, with its age.
+func (p *Pachd) groupFacts(ctx context.Context, who principal.Name) (all []freshness.Fact, err error) {
+	err = p.DB.View(ctx, func(tx *db.Tx) error {
+		facts, err := identity.Facts(ctx, tx, who)
+		for _, f := range facts {
+			fact := freshness.Fact{Group: f.Group, Seen: f.Seen, Unasked: f.Unasked}
+			if f.Stated {
+				fact.Seen = time.Time{}
+			}
+			all = append(all, fact)
+		}
+		return err
+	})
+	return all, err
 }
 
 func newLimits(c config.Config, log *slog.Logger, now func() time.Time) *limit.Limits {
@@ -261,7 +287,7 @@ func (p *Pachd) wireServer(ctx context.Context) error {
 	}
 	c := p.config.Cluster
 	p.rpc, err = rpc.New(rpc.Config{
-		DB: p.DB, Sessions: p.Sessions, Issuer: p.Issuer, Exchange: p.exchange, Login: p.Login, Log: p.log, Now: p.now,
+		DB: p.DB, Sessions: p.Sessions, Issuer: p.Issuer, Exchange: p.exchange, Login: p.Login, Fresh: p.fresh, Log: p.log, Now: p.now,
 		Creds: creds, Limits: p.Limits, Tracer: p.tracer,
 		Cluster: &admin.ClusterInfo{Id: string(clusterID), DeploymentId: c.DeploymentID, ProxyHost: c.PublicHost, ProxyTls: c.PublicTLS},
 	})
@@ -325,6 +351,7 @@ func (p *Pachd) Run(ctx context.Context) error {
 		}, func() { p.log.InfoContext(ctx, "changes of other replicas are received again") })
 	})
 	g.Go(func() error { return p.Issuer.Run(ctx) })
+	g.Go(func() error { p.groups.Run(ctx); return nil })
 	g.Go(func() error { return p.sweep(ctx) })
 	g.Go(func() error { return p.Declared.Run(ctx) })
 	g.Go(func() error { return p.followKeys(ctx) })

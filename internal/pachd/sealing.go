@@ -6,11 +6,13 @@ import (
 	"time"
 
 	"pachyderm/internal/fault"
+	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/connectortest"
 	"pachyderm/internal/issuer/dexstore"
 	"pachyderm/internal/issuer/grant"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/trace"
+	"pachyderm/internal/issuer/upstream"
 	"pachyderm/internal/login"
 	"pachyderm/internal/rename"
 	"pachyderm/internal/secret"
@@ -31,7 +33,7 @@ func sealed() []secret.Sealed {
 		Place: func(key []string) string { return key[0] },
 	}
 	return slices.Concat([]secret.Sealed{
-		meta, dexstore.Sealed(), registry.Sealed(), connectortest.Sealed(), grant.Sealed(), trace.Sealed(),
+		meta, dexstore.Sealed(), registry.Sealed(), connectortest.Sealed(), grant.Sealed(), trace.Sealed(), identity.Sealed(upstream.GroupsPlace),
 	}, login.Sealed())
 }
 

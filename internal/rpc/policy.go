@@ -137,6 +137,8 @@ func pachPolicy() map[string]rule {
 		"/pach_v1.API/ListMembers": need(access.ClusterAuthGetGroupUsers),
 		// What everybody may do, and what everybody has done.
 		"/pach_v1.API/ListRoleBindings": need(access.ClusterGetBindings),
+		"/pach_v1.API/ListMaxAges":      need(access.ClusterGetBindings),
+		"/pach_v1.API/SetMaxAge":        {kind: signedIn},
 		"/pach_v1.API/ListAuditEvents":  need(access.ClusterGetBindings),
 		// To be in a group, or to be a person, is to have their roles; only
 		// cluster administrators may say so.

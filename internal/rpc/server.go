@@ -24,6 +24,7 @@ import (
 	pfspb "pachyderm/api/pfs"
 	ppspb "pachyderm/api/pps"
 	versionpb "pachyderm/api/version"
+	"pachyderm/internal/access/freshness"
 	"pachyderm/internal/db"
 	"pachyderm/internal/issuer"
 	"pachyderm/internal/issuer/exchange"
@@ -45,6 +46,7 @@ type Config struct {
 	Issuer   *issuer.Issuer
 	Exchange *exchange.Service
 	Login    *login.Service
+	Fresh    *freshness.Service
 	Log      *slog.Logger
 	Now      func() time.Time
 	Limits   *limit.Limits
@@ -126,7 +128,7 @@ func implementations(c Config) map[string]any {
 		identitypb.API_ServiceDesc.ServiceName:   identity.New(c.Issuer, c.Login),
 		adminpb.API_ServiceDesc.ServiceName:      admin.New(c.Cluster),
 		versionpb.API_ServiceDesc.ServiceName:    admin.NewVersion(),
-		pachpb.API_ServiceDesc.ServiceName:       pach.New(c.DB, c.Sessions, c.Issuer, c.Exchange, c.Login, c.Now),
+		pachpb.API_ServiceDesc.ServiceName:       pach.New(c.DB, c.Sessions, c.Issuer, c.Exchange, c.Login, c.Now, c.Fresh),
 		enterprisepb.API_ServiceDesc.ServiceName: enterprise.New(),
 		licensepb.API_ServiceDesc.ServiceName:    enterprise.NewLicense(c.DB, c.Sessions, c.Now),
 		pfspb.API_ServiceDesc.ServiceName:        pfsServer{},

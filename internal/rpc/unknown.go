@@ -28,7 +28,7 @@ var reads = []string{
 	"/identity_v2.API/ListIDPConnectors", "/identity_v2.API/ListOIDCClients",
 	"/admin_v2.API/InspectCluster", "/versionpb_v2.API/GetVersion",
 	"/pach_v1.API/Explain", "/pach_v1.API/GetOIDCClient", "/pach_v1.API/GetSession", "/pach_v1.API/GetSignIn", "/pach_v1.API/ListAuditEvents",
-	"/pach_v1.API/ListMembers", "/pach_v1.API/ListRoleBindings", "/pach_v1.API/ListConnectorStates",
+	"/pach_v1.API/ListMembers", "/pach_v1.API/ListMaxAges", "/pach_v1.API/ListRoleBindings", "/pach_v1.API/ListConnectorStates",
 	"/pach_v1.API/ListGroups", "/pach_v1.API/ListTokens", "/pach_v1.API/ListTrusts", "/pach_v1.API/ListUsers", "/pach_v1.API/TestTrust",
 	"/pach_v1.API/WaitConnectorTest", "/pach_v1.API/GetSignInTrace", "/pach_v1.API/ListConnectorRevisions", "/pach_v1.API/ListSignInTraces",
 	"/pach_v1.API/PlanConnector", "/pach_v1.API/SummarizeSignIns",

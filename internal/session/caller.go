@@ -18,6 +18,23 @@ type Caller struct {
 	Unapproved string
 	// Roles are everybody's, as they were when the call came in.
 	Roles *access.Index
+
+	stale access.Stale // nil if no fact about a group is too old for anything
+	reads bool         // the groups can be read again without the caller
+}
+
+// Stale is whether the fact that the caller is in a group is too old for what is bound
+// to the group on a resource.
+func (c Caller) Stale(at access.Resource, group principal.Name) bool {
+	return c.stale != nil && c.stale(at, group)
+}
+
+// own are the roles as they count for the caller.
+func (c Caller) own() *access.Index {
+	if c.stale == nil {
+		return c.Roles
+	}
+	return c.Roles.For(c.stale)
 }
 
 type callerKey struct{}
@@ -46,12 +63,12 @@ func (c Caller) subject() principal.Name {
 
 // Decide says which of the permissions the caller has on a resource.
 func (c Caller) Decide(r access.Resource, need access.PermissionSet) access.Decision {
-	return c.Roles.Decide(c.subject(), c.Groups, r, need)
+	return c.own().Decide(c.subject(), c.Groups, r, need)
 }
 
 // Effective lists the caller's roles on a resource, and what they permit.
 func (c Caller) Effective(r access.Resource) ([]string, access.PermissionSet) {
-	return c.Roles.Effective(c.subject(), c.Groups, r)
+	return c.own().Effective(c.subject(), c.Groups, r)
 }
 
 // Authorize checks one permission on a resource. Fault: Denied.
@@ -63,6 +80,10 @@ func (c Caller) Authorize(r access.Resource, need access.Permission) error {
 	if c.Unapproved != "" {
 		denied = denied.Next("nobody has approved the connector %s, which you signed in through, and until then your own roles do not count: "+
 			"ask an administrator to run: pachctl idp approve-connector %s", c.Unapproved, c.Unapproved)
+	}
+	if c.stale != nil && c.Unapproved == "" && c.Roles.Decide(c.subject(), c.Groups, r, access.SetOf(need)).Allowed {
+		denied = denied.Next("you have a role for it by a group, and it is too long since your identity provider last said that you are in it: " +
+			"sign in again with: pachctl auth login")
 	}
 	return denied
 }

@@ -25,6 +25,10 @@ type Config struct {
 	// SignOut is EndGrants that leaves the sessions: whoever holds one hears of the
 	// gate why it does not serve.
 	SignOut func(ctx context.Context, tx *db.Tx, identityID string, now time.Time) error
+	// Stale says which facts about groups are too old, and Use is called with each use
+	// of a session whose groups can be read again. Either may be nil.
+	Stale func(ctx context.Context, who principal.Name, groups []principal.Name) (access.Stale, error)
+	Use   func(identityID string)
 	// RobotTTL is the longest that a new token of a robot may live; 0 is for ever.
 	RobotTTL time.Duration
 	// RootToken is the configured root token, or empty.
@@ -94,7 +98,13 @@ func (s *Service) Verify(ctx context.Context, roles *access.Index, raw secret.Te
 		return Caller{}, err
 	}
 	c.Roles = roles
-	return c, nil
+	if c.reads && s.with.Use != nil {
+		s.with.Use(c.Token.IdentityID)
+	}
+	if s.with.Stale != nil {
+		c.stale, err = s.with.Stale(ctx, c.Name, c.Groups)
+	}
+	return c, err
 }
 
 // identify reads who a token belongs to: token, gate and groups in one view of
@@ -113,6 +123,7 @@ func (s *Service) identify(ctx context.Context, raw secret.Text) (c Caller, err 
 			c.Unapproved = by.ConnectorID
 			return nil
 		}
+		c.reads = by.ReadsGroups
 		c.Groups, err = identity.Groups(ctx, tx, c.Name)
 		return err
 	})

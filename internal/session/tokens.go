@@ -225,3 +225,20 @@ func (s *Service) Held(ctx context.Context, by Caller, who principal.Name, p db.
 	})
 	return held, next, err
 }
+
+// EndIdentity ends what an identity has signed in to, since its provider does not let
+// it in any more.
+func (s *Service) EndIdentity(ctx context.Context, who principal.Name, identityID, why string) error {
+	return s.with.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := token.RevokeOfIdentity(ctx, tx, who, identityID); err != nil {
+			return err
+		}
+		if _, err := s.with.EndGrants(ctx, tx, identityID, s.with.Now()); err != nil {
+			return err
+		}
+		if err := identity.ForgetGroups(ctx, tx, identityID); err != nil {
+			return err
+		}
+		return s.By(principal.Root).Record(ctx, tx, "session.gone-at-provider", who.String(), why)
+	})
+}

@@ -11,7 +11,7 @@ func Commands(k *kit.Kit) []*cobra.Command {
 	return []*cobra.Command{
 		getRobotToken(k), allowRobot(k), revoke(k), listTokens(k), listSessions(k),
 		getGroups(k), listGroups(k), getUsers(k), createGroup(k), addMember(k), removeMember(k),
-		listUsers(k), disableUser(k), enableUser(k), rolesForPermission(k), explain(k),
+		listUsers(k), disableUser(k), enableUser(k), rolesForPermission(k), explain(k), setMaxAge(k), listMaxAges(k),
 		kit.Group("get", "Show who has which roles on a resource", "", "  pachctl auth get cluster\n  pachctl auth get repo images",
 			getBinding(k, onCluster()), getBinding(k, onProject()), getBinding(k, onRepo()), getBinding(k, onEnterprise())),
 		kit.Group("set", "Set the roles of a user, group or robot on a resource", "",

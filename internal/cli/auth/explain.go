@@ -23,6 +23,8 @@ type shownGrant struct {
 	Principal string        `json:"principal"`
 	Role      string        `json:"role"`
 	Sources   []shownSource `json:"sources,omitempty"`
+	// MaxAge is how old a membership may be, if it is limited.
+	MaxAge string `json:"max_age,omitempty"`
 	// Command is what makes a suggested grant.
 	Command string `json:"command,omitempty"`
 }
@@ -39,6 +41,8 @@ type explanation struct {
 	Resource    string       `json:"resource"`
 	Grants      []shownGrant `json:"grants"`
 	Suggestions []shownGrant `json:"suggestions,omitempty"`
+	// TooOld are grants that do not count, since the membership is not known any more.
+	TooOld []shownGrant `json:"too_old,omitempty"`
 }
 
 type explainOptions struct {
@@ -109,6 +113,9 @@ func resourceText(r *auth.Resource) string {
 
 func showGrant(g *pach.Grant) shownGrant {
 	s := shownGrant{Resource: resourceText(g.GetResource()), Principal: g.GetPrincipal(), Role: g.GetRole()}
+	if limit := g.GetMaxAge(); limit != nil {
+		s.MaxAge = limit.GetMaxAge().AsDuration().String()
+	}
 	for _, from := range g.GetSources() {
 		s.Sources = append(s.Sources, shownSource{from.GetSource(), kit.TimeOrNil(from.GetSeen())})
 	}
@@ -128,6 +135,9 @@ func (o explainOptions) run(ctx context.Context, k *kit.Kit) error {
 		}
 		for _, g := range r.GetGrants() {
 			e.Grants = append(e.Grants, showGrant(g))
+		}
+		for _, g := range r.GetTooOld() {
+			e.TooOld = append(e.TooOld, showGrant(g))
 		}
 		complete := true
 		for _, g := range r.GetSuggestions() {
@@ -158,6 +168,12 @@ func (e explanation) denied(complete bool) error {
 }
 
 func printExplanation(k *kit.Kit, e explanation, r *pach.ExplainResponse) {
+	for _, g := range e.TooOld {
+		k.Printf("not by %s on %s, given to %s: the fact that they are in it is older than %s\n", g.Role, g.Resource, g.Principal, g.MaxAge)
+		for _, s := range g.Sources {
+			k.Printf("    a member according to %s\n", s.Source)
+		}
+	}
 	if !e.Allowed {
 		for n, s := range e.Suggestions {
 			if n > 0 {
@@ -172,6 +188,9 @@ func printExplanation(k *kit.Kit, e explanation, r *pach.ExplainResponse) {
 		k.Printf("  by %s on %s, given to %s\n", g.Role, g.Resource, g.Principal)
 		for _, s := range r.GetGrants()[n].GetSources() {
 			k.Printf("    a member according to %s, %s\n", s.GetSource(), lastSeen(s.GetSeen(), k.Now()))
+		}
+		if g.MaxAge != "" {
+			k.Printf("    which may be %s old\n", g.MaxAge)
 		}
 	}
 }

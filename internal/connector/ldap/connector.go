@@ -23,6 +23,7 @@ import (
 	"pachyderm/internal/connector/document"
 	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/probe"
+	"pachyderm/internal/connector/refuse"
 	"pachyderm/internal/fault"
 )
 
@@ -67,6 +68,9 @@ func (c *Connector) Expiries() []probe.Expiry {
 	}
 	return probe.ExpiriesOf(map[string]time.Time{c.cfg.hostname(): time.Unix(ends, 0)})
 }
+
+// ReadsGroups is connector.GroupReader's: a search needs nobody.
+func (c *Connector) ReadsGroups() bool { return c.cfg.GroupSearch.BaseDN != "" }
 
 // Format keeps the password out of every %v, %+v and %#v.
 func (c *Connector) Format(f fmt.State, verb rune) { c.cfg.Format(f, verb) }
@@ -326,7 +330,7 @@ func (c *Connector) Refresh(ctx context.Context, _ dexconn.Scopes, old dexconn.I
 	})
 	if err == nil && id.UserID != old.UserID {
 		err = fault.New(fault.Unauthenticated, "the directory does not know this person any more, or does not let them sign in").
-			Next("sign in again")
+			Next("sign in again").Because(refuse.Gone{})
 	}
 	id.ConnectorData = old.ConnectorData
 	return id, err

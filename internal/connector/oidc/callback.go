@@ -47,7 +47,7 @@ func (c *Connector) HandleCallback(s dexconn.Scopes, connData []byte, r *http.Re
 	if err != nil {
 		return dexconn.Identity{}, err
 	}
-	if !s.OfflineAccess {
+	if !c.staysSignedIn(s) {
 		t.RefreshToken = ""
 	}
 	return c.identity(ctx, m, t, cl, c.cfg.GetUserInfo)

@@ -32,8 +32,9 @@ type Config struct {
 
 	PushedAuthorizationRequests bool `json:"pushedAuthorizationRequests" doc:"push authorization requests (PAR); default: if the provider demands it of every client"`
 
-	InsecureEnableGroups      bool `json:"insecureEnableGroups" doc:"read groups from the provider"`
-	InsecureSkipEmailVerified bool `json:"insecureSkipEmailVerified" doc:"accept e-mail addresses that are not said to be verified"`
+	GroupsRefresh             groupsRefresh `json:"groups"`
+	InsecureEnableGroups      bool          `json:"insecureEnableGroups" doc:"read groups from the provider"`
+	InsecureSkipEmailVerified bool          `json:"insecureSkipEmailVerified" doc:"accept e-mail addresses that are not said to be verified"`
 
 	InsecureSkipIssuerCallbackDomainCheck bool `json:"insecureSkipIssuerCallbackDomainCheck" doc:"accept a redirectURI on another host"`
 
@@ -48,6 +49,11 @@ type Config struct {
 	BasicAuthUnsupported bool     `json:"basicAuthUnsupported" doc:"older form of tokenEndpointAuthMethod: client_secret_post"`
 	RootCAs              []string `json:"rootCAs" rule:"file" doc:"CA certificates to trust beside the system's: PEM text or files"`
 	SigningAlgorithms    []string `json:"signingAlgorithms" doc:"algorithms of ID tokens, such as RS256; default: all that are safe"`
+}
+
+// groupsRefresh says how groups are read.
+type groupsRefresh struct {
+	Refresh bool `json:"refresh" doc:"read groups again while people use Pachyderm, by a refresh token (scope offline_access), and end the sessions of those whom the provider does not let in any more"`
 }
 
 // claimMapping names the claims that hold what a provider keeps elsewhere than
@@ -75,6 +81,10 @@ func (c Config) validate(callback string) error {
 	}
 	if err := c.checkLists(); err != nil || callback == "" {
 		return err
+	}
+	if c.GroupsRefresh.Refresh && !c.InsecureEnableGroups {
+		return refuse.Config("groups.refresh", "groups.refresh reads groups again, and insecureEnableGroups is not set, so that none are read").
+			Next("set insecureEnableGroups to true, or leave groups.refresh out")
 	}
 	if err := c.checkExpires(); err != nil {
 		return err

@@ -206,6 +206,13 @@ func (c *Connector) forward(q url.Values, state string) {
 	}
 }
 
+// staysSignedIn is whether a refresh token is needed, for the application that somebody
+// signs in to or to read their groups again.
+func (c *Connector) staysSignedIn(s dexconn.Scopes) bool { return s.OfflineAccess || c.ReadsGroups() }
+
+// ReadsGroups is connector.GroupReader's.
+func (c *Connector) ReadsGroups() bool { return c.cfg.GroupsRefresh.Refresh }
+
 func (c *Connector) scopes(m *metadata, s dexconn.Scopes) []string {
 	wanted := []string{"openid"}
 	if len(c.cfg.Scopes) > 0 {
@@ -216,7 +223,7 @@ func (c *Connector) scopes(m *metadata, s dexconn.Scopes) []string {
 	if c.cfg.InsecureEnableGroups && slices.Contains(m.Scopes, "groups") {
 		wanted = append(wanted, "groups")
 	}
-	if s.OfflineAccess && slices.Contains(m.Scopes, "offline_access") {
+	if c.staysSignedIn(s) && slices.Contains(m.Scopes, "offline_access") {
 		wanted = append(wanted, "offline_access")
 	}
 	return unique(wanted)

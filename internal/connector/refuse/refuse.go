@@ -13,3 +13,9 @@ func Config(path, format string, a ...any) *fault.Error {
 func Response(format string, a ...any) *fault.Error {
 	return fault.New(fault.Unauthenticated, format, a...)
 }
+
+// Gone is in the chain of errors of a refresh by which a provider says that it does not
+// let the person in any more.
+type Gone struct{}
+
+func (Gone) Error() string { return "the provider does not let this person in any more" }

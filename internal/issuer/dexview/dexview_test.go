@@ -46,7 +46,7 @@ func openOn(t *testing.T, d *db.DB) env {
 	}})
 	e := env{T: t, db: d, objects: objects, clock: &clock}
 	e.View = dexview.New(dexview.Config{
-		DB: d, Objects: e.objects, Registry: r, Providers: upstream.New(d, r, time, nil, trace.New(trace.Config{Now: time})), Grants: &grant.Store{DB: d, Sealer: sealer, Now: time}, Now: time,
+		DB: d, Objects: e.objects, Registry: r, Providers: upstream.New(d, r, time, nil, trace.New(trace.Config{Now: time}), sealer), Grants: &grant.Store{DB: d, Sealer: sealer, Now: time}, Now: time,
 		BuiltIn: func(id string) (storage.Client, bool) {
 			return storage.Client{ID: id, Name: "built in", RedirectURIs: []string{"/built-in"}}, id == "fixed"
 		},

@@ -54,7 +54,7 @@ func open(t *testing.T) *office {
 	}
 	r := registry.New(registry.Config{DB: d, Sealer: sealer, Objects: dexstore.New(d, sealer), Now: o.clock, Deps: deps})
 	o.registry = r
-	o.Upstream = New(d, r, o.clock, deps, trace.New(trace.Config{Now: o.clock}))
+	o.Upstream = New(d, r, o.clock, deps, trace.New(trace.Config{Now: o.clock}), sealer)
 	return o
 }
 

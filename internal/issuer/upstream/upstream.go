@@ -21,6 +21,7 @@ import (
 	"pachyderm/internal/issuer/loginctx"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/trace"
+	"pachyderm/internal/secret"
 )
 
 // AnswerWithin bounds each call of a connector, so that a provider which hangs
@@ -34,6 +35,7 @@ type Upstream struct {
 	now      func() time.Time
 	deps     func() connector.Deps
 	traces   *trace.Store
+	sealer   *secret.Sealer
 
 	client  *http.Client
 	logins  sync.Map // by state: *loginctx.Login, while the HTTP request that began it lasts
@@ -44,9 +46,10 @@ type Upstream struct {
 }
 
 // New makes an Upstream; it opens nothing.
-func New(d *db.DB, r *registry.Registry, now func() time.Time, deps func() connector.Deps, traces *trace.Store) *Upstream {
+func New(d *db.DB, r *registry.Registry, now func() time.Time, deps func() connector.Deps, traces *trace.Store, sealer *secret.Sealer,
+) *Upstream {
 	return &Upstream{
-		db: d, registry: r, now: now, deps: deps, traces: traces,
+		db: d, registry: r, now: now, deps: deps, traces: traces, sealer: sealer,
 		client: fetch.HTTPClient(AnswerWithin), changed: make(chan struct{}, 1), health: health{by: map[string]*Health{}, now: now},
 		metrics: newMetrics(),
 	}

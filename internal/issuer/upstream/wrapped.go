@@ -126,8 +126,12 @@ func (w wrapped) signedIn(ctx context.Context, d *trace.Draft, c dexconn.Identit
 		return dexconn.Identity{}, err
 	}
 	d.Asserted, d.Groups = c.Groups, groups
+	data, err := w.groupData(c)
+	if err != nil {
+		return dexconn.Identity{}, err
+	}
 	who, err := identity.SignedIn(ctx, w.upstream.db, identity.SignIn{
-		ConnectorID: w.id, Instance: w.instance, Issuer: w.provider.Issuer(), Subject: c.UserID, Email: c.Email, Groups: groups,
+		ConnectorID: w.id, Instance: w.instance, Issuer: w.provider.Issuer(), Subject: c.UserID, Email: c.Email, Groups: groups, GroupData: data,
 		TokenSub: func(id string) (string, error) { return tokens.GenSubject(id, w.id) },
 		Connected: func(ctx context.Context, tx *db.Tx) (bool, error) {
 			return registry.CheckConnected(ctx, tx, w.id, w.instance)
@@ -217,6 +221,7 @@ func (w password) Login(ctx context.Context, s dexconn.Scopes, username, pass st
 		who   dexconn.Identity
 		valid bool
 	}
+	s.OfflineAccess = s.OfflineAccess || w.readsGroups()
 	c, err = note(ctx, func() (dexconn.Identity, error) {
 		ctx, d := w.trace(ctx, loginctx.FromContext(ctx))
 		a, err := ask(ctx, w.wrapped, stepPassword, func(ctx context.Context) (answer, error) {

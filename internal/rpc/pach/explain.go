@@ -2,10 +2,12 @@ package pach
 
 import (
 	"context"
+	"slices"
 
 	authpb "pachyderm/api/auth"
 	pb "pachyderm/api/pach"
 	"pachyderm/internal/access"
+	"pachyderm/internal/access/freshness"
 	"pachyderm/internal/db"
 	"pachyderm/internal/identity"
 	"pachyderm/internal/principal"
@@ -24,12 +26,66 @@ func (s *server) Explain(ctx context.Context, req *pb.ExplainRequest) (*pb.Expla
 	if err := c.AuthorizeAbout(q.who, access.ClusterAuthGetPermissionsForPrincipal); err != nil {
 		return nil, err
 	}
-	var facts []identity.Membership
+	known, err := s.knowledgeOf(ctx, q.who)
+	if err != nil {
+		return nil, err
+	}
+	return q.answer(c.Roles, known), nil
+}
+
+func (s *server) knowledgeOf(ctx context.Context, who principal.Name) (known knowledge, err error) {
 	err = s.db.View(ctx, func(tx *db.Tx) error {
-		facts, err = identity.Memberships(ctx, tx, q.who)
+		if known.facts, err = identity.Memberships(ctx, tx, who); err != nil {
+			return err
+		}
+		known.ages, err = identity.Facts(ctx, tx, who)
 		return err
 	})
-	return q.answer(c.Roles, facts), err
+	if err != nil {
+		return known, err
+	}
+	if known.stale, err = s.fresh.Stale(ctx, who, known.groups()); err != nil {
+		return known, err
+	}
+	known.rules, err = s.fresh.All(ctx)
+	return known, err
+}
+
+// knowledge is what is known of the groups of somebody.
+type knowledge struct {
+	facts []identity.Membership
+	ages  []identity.Fact // the same
+	rules []freshness.Rule
+	stale access.Stale
+}
+
+func (k knowledge) groups() (all []principal.Name) {
+	for _, m := range k.facts {
+		if !slices.Contains(all, m.Group) {
+			all = append(all, m.Group)
+		}
+	}
+	return all
+}
+
+func (k knowledge) sources(group principal.Name) (all []*pb.MembershipSource) {
+	for _, m := range k.facts {
+		if m.Group != group {
+			continue
+		}
+		unasked := slices.ContainsFunc(k.ages, func(f identity.Fact) bool { return f.Unasked && f.Group == m.Group && f.Seen.Equal(m.Seen) })
+		all = append(all, &pb.MembershipSource{Source: m.Source, Seen: wire.Timestamp(m.Seen), Unasked: unasked})
+	}
+	return all
+}
+
+func (k knowledge) maxAge(g access.Grant) *pb.MaxAge {
+	for _, r := range k.rules {
+		if r.Resource == g.Resource && r.Group == g.Group() {
+			return ruleToProto(r)
+		}
+	}
+	return nil
 }
 
 // question is whether somebody may do something, and why.
@@ -57,27 +113,27 @@ func parseOr(absent principal.Name, text string) (principal.Name, error) {
 	return principal.Parse(text)
 }
 
-func (q question) answer(roles *access.Index, facts []identity.Membership) *pb.ExplainResponse {
-	sources := map[principal.Name][]*pb.MembershipSource{}
-	var groups []principal.Name
-	for _, m := range facts {
-		if sources[m.Group] == nil {
-			groups = append(groups, m.Group)
-		}
-		sources[m.Group] = append(sources[m.Group], &pb.MembershipSource{Source: m.Source, Seen: wire.Timestamp(m.Seen)})
-	}
-	e := roles.Explain(q.who, groups, q.resource, q.need)
+func (q question) answer(roles *access.Index, known knowledge) *pb.ExplainResponse {
+	e := roles.For(known.stale).Explain(q.who, known.groups(), q.resource, q.need)
 	out := &pb.ExplainResponse{Allowed: e.Allowed, Principal: q.who.String()}
 	for _, g := range e.Grants {
-		out.Grants = append(out.Grants, grantToProto(g, sources))
+		out.Grants = append(out.Grants, grantToProto(g, known))
 	}
 	for _, g := range e.Suggestions {
-		out.Suggestions = append(out.Suggestions, grantToProto(g, nil))
+		out.Suggestions = append(out.Suggestions, grantToProto(g, knowledge{}))
+	}
+	if known.stale == nil {
+		return out
+	}
+	for _, g := range roles.Explain(q.who, known.groups(), q.resource, q.need).Grants {
+		if !slices.Contains(e.Grants, g) {
+			out.TooOld = append(out.TooOld, grantToProto(g, known))
+		}
 	}
 	return out
 }
 
-func grantToProto(g access.Grant, sources map[principal.Name][]*pb.MembershipSource) *pb.Grant {
+func grantToProto(g access.Grant, known knowledge) *pb.Grant {
 	on := &authpb.Resource{Type: authpb.ResourceType(g.Resource.Type), Name: g.Resource.Name}
-	return &pb.Grant{Resource: on, Principal: g.Principal.String(), Role: g.Role, Sources: sources[g.Group()]}
+	return &pb.Grant{Resource: on, Principal: g.Principal.String(), Role: g.Role, Sources: known.sources(g.Group()), MaxAge: known.maxAge(g)}
 }

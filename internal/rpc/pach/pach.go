@@ -7,6 +7,7 @@ import (
 	"time"
 
 	pb "pachyderm/api/pach"
+	"pachyderm/internal/access/freshness"
 	"pachyderm/internal/db"
 	"pachyderm/internal/issuer"
 	"pachyderm/internal/issuer/exchange"
@@ -23,11 +24,14 @@ type server struct {
 	exchange *exchange.Service
 	login    *login.Service
 	now      func() time.Time
+	fresh    *freshness.Service
 }
 
 // New serves pach_v1.
-func New(d *db.DB, sessions *session.Service, i *issuer.Issuer, e *exchange.Service, l *login.Service, now func() time.Time) pb.APIServer {
-	return &server{db: d, sessions: sessions, issuer: i, exchange: e, login: l, now: now}
+func New(d *db.DB, sessions *session.Service, i *issuer.Issuer, e *exchange.Service, l *login.Service, now func() time.Time,
+	fresh *freshness.Service,
+) pb.APIServer {
+	return &server{db: d, sessions: sessions, issuer: i, exchange: e, login: l, now: now, fresh: fresh}
 }
 
 // GetSignIn tells pachctl where and how to sign in.

@@ -74,7 +74,7 @@ func (c *Client) tokensRefused(status int, method string, r refusal, sent url.Va
 			Next("try again later")
 	case r.Code == "invalid_grant" && sent.Get("grant_type") == "refresh_token":
 		return refuse.Response("the provider has ended this session (invalid_grant)%s", quoted).
-			Next("sign in again")
+			Next("sign in again").Because(refuse.Gone{})
 	case r.Code == "invalid_grant":
 		return refuse.Response("the provider no longer accepts this sign-in (invalid_grant)%s", quoted).
 			Next("start it again")
