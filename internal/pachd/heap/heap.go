@@ -44,6 +44,6 @@ func gcPercent(inUse uint64) int {
 	if inUse >= least/2 {
 		return 100
 	}
-	live := max(int(inUse), unit) //nolint:gosec // less than least
+	live := max(int(inUse), unit)
 	return (least - live) * 100 / live / step * step
 }
