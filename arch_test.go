@@ -244,7 +244,7 @@ var mayImport = map[string][]string{
 		"internal/secret", "internal/session", "internal/token", "internal/version", "internal/web", "internal/web/browser", "internal/web/theme", "internal/tracing",
 	},
 	"internal/pachd/datadir": {"internal/fault"},
-	"internal/pachd/heap": nil,
+	"internal/pachd/heap":    nil,
 	"internal/pachd/offline": {
 		"internal/config", "internal/db", "internal/db/dump", "internal/db/reseal", "internal/fault", "internal/principal", "internal/secret", "internal/session",
 	},

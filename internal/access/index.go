@@ -1,10 +1,8 @@
 package access
 
 import (
-	"fmt"
 	"hash/maphash"
 	"slices"
-	"strconv"
 	"strings"
 
 	"pachyderm/internal/access/table"
@@ -50,25 +48,15 @@ type builder struct {
 
 func newBuilder() *builder {
 	return &builder{
-		seed: maphash.MakeSeed(), cluster: map[string]bound{}, projects: map[string]bound{}, repos: map[string]bound{},
-		names: table.Names{},
+		seed: maphash.MakeSeed(), cluster: map[string]bound{}, projects: map[string]bound{}, repos: map[string]bound{}, names: table.Names{},
 	}
 }
 
 // addAll makes a resource known, with the roles on it, if it is not yet. Fault: Invalid.
 func (b *builder) addAll(on boundOn) error {
 	b.entries = b.entries[:0]
-	for rest := on.roles; rest != ""; {
-		role, after, _ := strings.Cut(rest, " ")
-		length, name, _ := strings.Cut(after, " ")
-		n, err := strconv.Atoi(length)
-		if err != nil || n < 0 || n > len(name) {
-			return fmt.Errorf("the bindings on %s were read as %.60q", on.resource, rest)
-		}
-		if err := b.add(role, name[:n]); err != nil {
-			return err
-		}
-		rest = name[n:]
+	if err := table.EachRole(on.roles, b.add); err != nil {
+		return err
 	}
 	return b.put(on.resource)
 }

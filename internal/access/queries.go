@@ -18,9 +18,8 @@ type boundOn struct {
 	roles    string
 }
 
-// readAll has the database put together what is bound on a resource: of a million
-// bindings it takes longer to hand them over one by one than to find them. Meanwhile
-// another goroutine makes the index of those that are there.
+// readAll has the database put together what is bound on a resource: to hand over a million bindings one by one takes longer than
+// to find them. Meanwhile another goroutine makes the index of those that are there.
 func readAll(ctx context.Context, tx *db.Tx) (*Index, error) {
 	const atOnce = 256
 	read, made := make(chan []boundOn, 4), make(chan error, 1)
