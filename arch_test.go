@@ -46,7 +46,7 @@ var mayImport = map[string][]string{
 	"internal/kubesecret":  {"internal/fault"},
 	"internal/declared":    {"internal/fault", "internal/secret", "internal/strict"},
 	"internal/config":      {"internal/declared", "internal/fault", "internal/secret", "internal/strict", "internal/webaddr"},
-	"internal/db":          {"internal/db/migrations", "internal/db/prepared", "internal/fault", "internal/tracing"},
+	"internal/db":          {"internal/db/batch", "internal/db/dial", "internal/db/single", "internal/db/migrations", "internal/db/prepared", "internal/fault", "internal/tracing"},
 	"internal/db/dbtest":   {"internal/db"},
 	"internal/web/theme":   nil,
 	"internal/web":         {"internal/fault", "internal/requestid", "internal/web/theme"},
@@ -72,6 +72,9 @@ var mayImport = map[string][]string{
 	"internal/db/reseal":     {"internal/db", "internal/fault", "internal/secret"},
 	"internal/db/migrations": {"internal/fault"},
 	"internal/db/prepared":   nil,
+	"internal/db/batch":      nil,
+	"internal/db/dial":       nil,
+	"internal/db/single":     nil,
 
 	"internal/limit": {"internal/db", "internal/fault"},
 	"internal/limit/httplimit": {
@@ -250,6 +253,7 @@ var mayImport = map[string][]string{
 		"internal/secret", "internal/session", "internal/token", "internal/version", "internal/web", "internal/web/browser", "internal/web/theme", "internal/tracing",
 	},
 	"internal/pachd/datadir": {"internal/fault"},
+	"internal/pachd/heap":    nil,
 	"internal/pachd/offline": {
 		"internal/config", "internal/db", "internal/db/dump", "internal/db/reseal", "internal/fault", "internal/principal", "internal/secret", "internal/session",
 	},
@@ -283,7 +287,7 @@ var mayImport = map[string][]string{
 		"internal/cli/signin", "internal/fault", "internal/version",
 	},
 
-	"cmd/pachd":      {"internal/pachd"},
+	"cmd/pachd":      {"internal/pachd", "internal/pachd/heap"},
 	"cmd/pachctl":    {"internal/cli", "internal/cli/kit"},
 	"demo":           {"demo/op"},
 	"demo/op":        nil,
@@ -315,7 +319,7 @@ var onlyIn = []struct {
 	{"google.golang.org/grpc", "domains know no transport; map in rpc", []string{
 		"internal/web/console", "internal/web/console/", "api", "api/", "client", "internal/rpc", "internal/rpc/", "internal/cli/", "internal/pachd", "internal/pachd/pachdtest", "test/floor", "test/load", "test/walk",
 	}},
-	{"database/sql", "SQL goes through db", []string{"internal/db", "internal/db/dbtest", "internal/db/migrations", "internal/db/prepared"}},
+	{"database/sql", "SQL goes through db", []string{"internal/db", "internal/db/batch", "internal/db/single", "internal/db/dbtest", "internal/db/migrations", "internal/db/prepared"}},
 	{"go.opentelemetry.io", "only tracing knows who is told of it", []string{"internal/tracing"}},
 	{"github.com/spf13/cobra", "only cli has commands", []string{"internal/cli", "internal/cli/"}},
 }

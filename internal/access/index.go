@@ -1,10 +1,8 @@
 package access
 
 import (
-	"fmt"
 	"hash/maphash"
 	"slices"
-	"strconv"
 	"strings"
 
 	"pachyderm/internal/access/table"
@@ -53,56 +51,33 @@ type bound struct {
 // builder gathers who has which roles on which resource.
 type builder struct {
 	seed     maphash.Seed
-	cluster  *bound
+	cluster  map[string]bound // one, of no name
 	projects map[string]bound
 	repos    map[string]bound
-	// names are those that were met: one that a thousand rows repeat is kept once, and
-	// stays in the cache.
-	names   map[string]string
-	roles   map[string]roleSet
-	entries []table.Entry[roleSet] // of the resource at hand
+	names    table.Names
+	entries  []table.Entry[roleSet] // of the resource at hand
 }
 
 func newBuilder() *builder {
 	return &builder{
-		seed: maphash.MakeSeed(), projects: map[string]bound{}, repos: map[string]bound{}, names: map[string]string{}, roles: map[string]roleSet{},
+		seed: maphash.MakeSeed(), cluster: map[string]bound{}, projects: map[string]bound{}, repos: map[string]bound{}, names: table.Names{},
 	}
 }
 
 // addAll makes a resource known, with the roles on it, if it is not yet. Fault: Invalid.
 func (b *builder) addAll(on boundOn) error {
 	b.entries = b.entries[:0]
-	for rest := on.roles; rest != ""; {
-		role, after, _ := strings.Cut(rest, " ")
-		length, name, _ := strings.Cut(after, " ")
-		n, err := strconv.Atoi(length)
-		if err != nil || n < 0 || n > len(name) {
-			return fmt.Errorf("the bindings on %s were read as %.60q", on.resource, rest)
-		}
-		if err := b.add(role, name[:n]); err != nil {
-			return err
-		}
-		rest = name[n:]
+	if err := table.EachRole(on.roles, b.add); err != nil {
+		return err
 	}
 	return b.put(on.resource)
 }
 
 // add gives one role on the resource at hand. Fault: Invalid.
-func (b *builder) add(role, name string) (err error) {
-	set, met := b.roles[role]
-	if !met {
-		if set, err = roleSetOf(role); err != nil {
-			return err
-		}
-		b.roles[strings.Clone(role)] = set
-	}
-	kept, met := b.names[name]
-	if !met {
-		kept = strings.Clone(name) // and not all that it was read with
-		b.names[kept] = kept
-	}
-	b.entries = append(b.entries, table.Entry[roleSet]{Name: kept, Value: set})
-	return nil
+func (b *builder) add(role, name string) error {
+	set, err := roleSetOf(role)
+	b.entries = append(b.entries, table.Entry[roleSet]{Name: b.names.Keep(name), Value: set})
+	return err
 }
 
 // put ends the resource at hand. Fault: Invalid.
@@ -110,28 +85,25 @@ func (b *builder) put(r Resource) error {
 	if err := checkBindingOn(r); err != nil {
 		return err
 	}
+	on := b.repos
 	switch r.Type {
+	case Cluster:
+		on = b.cluster
 	case Project:
-		b.putOn(b.projects, r.Name)
-	case Repo:
-		b.putOn(b.repos, r.Name)
-	default:
-		if b.cluster == nil {
-			there := newBound(b.seed, b.entries)
-			b.cluster = &there
-		}
+		on = b.projects
+	}
+	if _, known := on[r.Name]; !known || len(b.entries) > 0 {
+		on[r.Name] = newBound(b.seed, b.entries)
 	}
 	return nil
 }
 
-func (b *builder) putOn(all map[string]bound, name string) {
-	if _, known := all[name]; !known {
-		all[name] = newBound(b.seed, b.entries)
-	}
-}
-
 func (b *builder) index() *Index {
-	return &Index{seed: b.seed, cluster: b.cluster, projects: table.NewShards(b.seed, b.projects), repos: table.NewShards(b.seed, b.repos)}
+	ix := &Index{seed: b.seed, projects: table.NewShards(b.seed, b.projects), repos: table.NewShards(b.seed, b.repos)}
+	for _, only := range b.cluster {
+		ix.cluster = &only
+	}
+	return ix
 }
 
 // newBound adds up the roles of each name, and changes the slice.

@@ -12,16 +12,14 @@ import (
 	"pachyderm/internal/principal"
 )
 
-// boundOn are the roles on a resource, each as role, length in bytes and name of its
-// principal, divided by spaces.
+// boundOn are the roles on a resource, each as role, length in bytes and name of its principal, divided by spaces.
 type boundOn struct {
 	resource Resource
 	roles    string
 }
 
-// readAll has the database put together what is bound on a resource: of a million
-// bindings it takes longer to hand them over one by one than to find them. Meanwhile
-// another goroutine makes the index of those that are there.
+// readAll has the database put together what is bound on a resource: to hand over a million bindings one by one takes longer than
+// to find them. Meanwhile another goroutine makes the index of those that are there.
 func readAll(ctx context.Context, tx *db.Tx) (*Index, error) {
 	const atOnce = 256
 	read, made := make(chan []boundOn, 4), make(chan error, 1)
@@ -38,23 +36,16 @@ func readAll(ctx context.Context, tx *db.Tx) (*Index, error) {
 		made <- err
 	}()
 	var some []boundOn
-	each := func(columns func(*boundOn) []any) func(scan func(...any) error) error {
-		return func(scan func(...any) error) error {
-			if len(some) == atOnce {
-				read <- some
-				some = nil
-			}
-			some = append(some, boundOn{})
-			return scan(columns(&some[len(some)-1])...)
+	err := tx.Rows(ctx, func(scan func(...any) error) error {
+		if len(some) == atOnce {
+			read <- some
+			some = nil
 		}
-	}
-	err := tx.Rows(ctx, each(func(on *boundOn) []any { return []any{&on.resource.Type, &on.resource.Name, &on.roles} }),
-		`SELECT resource_type, resource_name, STRING_AGG(role || ' ' || OCTET_LENGTH(principal) || ' ' || principal, '')
-		FROM bindings GROUP BY resource_type, resource_name`)
-	if err == nil {
-		err = tx.Rows(ctx, each(func(on *boundOn) []any { return []any{&on.resource.Type, &on.resource.Name} }),
-			`SELECT resource_type, resource_name FROM bound_resources`)
-	}
+		some = append(some, boundOn{})
+		on := &some[len(some)-1]
+		return scan(&on.resource.Type, &on.resource.Name, &on.roles)
+	}, `SELECT resource_type, resource_name, STRING_AGG(role || ' ' || OCTET_LENGTH(principal) || ' ' || principal, '')
+		FROM bindings GROUP BY resource_type, resource_name UNION ALL SELECT resource_type, resource_name, '' FROM bound_resources`)
 	read <- some
 	close(read)
 	if err := cmp.Or(<-made, err); err != nil {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"pachyderm/internal/db/batch"
+	"pachyderm/internal/db/single"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/tracing"
 )
@@ -45,7 +47,7 @@ type DB struct {
 	read    *sql.DB
 	write   *sql.DB
 	changes changes
-	batches *batches // nil where writers do not stand in line
+	batches *batch.Line // nil where writers do not stand in line
 	maxIdle int
 }
 
@@ -95,7 +97,7 @@ func open(ctx context.Context, o Options, mayMigrate bool) (*DB, error) {
 	}
 	d := &DB{engine: e, read: read, write: write, maxIdle: cmp.Or(o.MaxIdle, maxIdle)}
 	if read != write {
-		d.batches = &batches{begin: write.BeginTx}
+		d.batches = &batch.Line{Begin: write.BeginTx}
 	}
 	d.changes.disconnected.Store(e.name() == "postgres") // until Listen is connected
 	if mayMigrate {
@@ -161,37 +163,13 @@ func (d *DB) UpdateCounters(ctx context.Context, f func(*Tx) error) error {
 
 // alone runs the one statement of f.
 func (d *DB) alone(ctx context.Context, name string, pool *sql.DB, how Tx, f func(*Tx) error) (err error) {
-	ctx, traced := tracing.Step(ctx, "database "+name)
+	_, traced := tracing.Step(ctx, "database "+name)
 	defer func() { traced(err) }()
 	return d.overLost(func() error {
 		tx := how
-		tx.engine, tx.on = d.engine, &once{querier: pool}
+		tx.engine, tx.on = d.engine, single.Once(pool)
 		return f(&tx)
 	})
-}
-
-// once is a pool that is asked once.
-type once struct {
-	querier
-	asked bool
-}
-
-var errAskedTwice = errors.New("more than one statement where no transaction is")
-
-func (o *once) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	if o.asked {
-		return nil, errAskedTwice
-	}
-	o.asked = true
-	return o.querier.ExecContext(ctx, query, args...)
-}
-
-func (o *once) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	if o.asked {
-		return nil, errAskedTwice
-	}
-	o.asked = true
-	return o.querier.QueryContext(ctx, query, args...)
 }
 
 // Update runs f in a transaction and commits it unless f fails. f runs again
@@ -214,7 +192,7 @@ func (d *DB) inBatch(ctx context.Context, name string, opts *sql.TxOptions, f fu
 	ctx, traced := tracing.Step(ctx, "database "+name)
 	defer func() { traced(err) }()
 	tx := &Tx{engine: d.engine}
-	err = d.batches.update(ctx, opts != nil, opts, func(on querier) error {
+	err = d.batches.Update(ctx, opts != nil, opts, func(on *sql.Tx) error {
 		tx.on = on
 		return f(tx)
 	})
@@ -318,16 +296,10 @@ func (d *DB) fault(err error) error {
 
 // Tx is a transaction, or one statement where that is enough.
 type Tx struct {
-	on      querier
+	on      single.Querier
 	engine  engine
 	changed []Change
 	reads   bool // and nothing else: of a statement without a transaction
-}
-
-// querier is a transaction of package sql, or a pool.
-type querier interface {
-	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
 var errReads = errors.New("a change where only reading is allowed")
@@ -356,7 +328,7 @@ func (t *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error)
 }
 
 // Row reads one row into dest; no row is a fault.NotFound.
-func (t *Tx) Row(ctx context.Context, dest []any, query string, args ...any) error {
+func (t *Tx) Row(ctx context.Context, dest []any, query string, args ...any) (err error) {
 	if err := t.mayRun(query); err != nil {
 		return err
 	}
@@ -364,10 +336,14 @@ func (t *Tx) Row(ctx context.Context, dest []any, query string, args ...any) err
 	if err != nil {
 		return err
 	}
-	if !rows.Next() {
-		return cmp.Or(errors.Join(rows.Err(), rows.Close()), error(fault.New(fault.NotFound, "not found")))
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	switch {
+	case rows.Next():
+		return rows.Scan(dest...)
+	case rows.Err() != nil:
+		return rows.Err()
 	}
-	return errors.Join(rows.Scan(dest...), rows.Close())
+	return fault.New(fault.NotFound, "not found")
 }
 
 // Rows calls each for every row; each reads it with scan.

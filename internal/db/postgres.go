@@ -19,6 +19,7 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 
+	"pachyderm/internal/db/dial"
 	"pachyderm/internal/db/migrations"
 	"pachyderm/internal/fault"
 )
@@ -90,7 +91,7 @@ func (o Options) parse(key, text string) (*pgx.ConnConfig, error) {
 	if err != nil {
 		return nil, invalid
 	}
-	config.DialFunc = dialer().DialContext
+	config.DialFunc = dial.Dialer().DialContext
 	return config, nil
 }
 

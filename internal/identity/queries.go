@@ -167,9 +167,11 @@ func unaskedSources(ctx context.Context, tx *db.Tx, user principal.Name) ([]stri
 
 // seeMemberships notes that a source says again that somebody is in these groups, and
 // reports whether it says so of no others than before.
-func seeMemberships(ctx context.Context, tx *db.Tx, member principal.Name, source string, groups []principal.Name, now time.Time) (same bool, err error) {
-	said, err := db.Column[principal.Name](ctx, tx, `UPDATE memberships SET seen_at = $3 WHERE member = $1 AND source = $2 RETURNING group_name`,
-		member, source, db.Micros(now))
+func seeMemberships(ctx context.Context, tx *db.Tx, member principal.Name, source string, groups []principal.Name,
+	now time.Time,
+) (same bool, err error) {
+	said, err := db.Column[principal.Name](ctx, tx,
+		`UPDATE memberships SET seen_at = $3 WHERE member = $1 AND source = $2 RETURNING group_name`, member, source, db.Micros(now))
 	slices.Sort(said)
 	return slices.Equal(said, slices.Compact(slices.Sorted(slices.Values(groups)))), err
 }

@@ -128,10 +128,8 @@ func (h *handler) choose(w http.ResponseWriter, r *http.Request, client grant.Cl
 	}
 	to, page := q.Choose()
 	switch {
-	case to != "" && r.Method == http.MethodGet:
-		return h.begin(w, r, client, to)
 	case to != "":
-		http.Redirect(w, r, to, http.StatusSeeOther)
+		return h.begin(w, r, client, to)
 	case len(page.Choices) == 0:
 		return refused(r, "", errNoneAllowed(client))
 	default:
@@ -180,8 +178,7 @@ func (h *handler) serveStart(w http.ResponseWriter, r *http.Request, connectorID
 	return h.start(w, r, client, connectorID)
 }
 
-// start begins a login that admit has let through. Where Dex sends the browser to the
-// form for a password, that is the answer.
+// start begins a login that admit has let through. Where Dex sends the browser to the form for a password, that is the answer.
 func (h *handler) start(w http.ResponseWriter, r *http.Request, client grant.Client, connectorID string) error {
 	if err := h.checkConnector(r.Context(), client, connectorID); err != nil {
 		return refused(r, "", err)

@@ -6,6 +6,7 @@ import (
 	"net/url"
 
 	"pachyderm/internal/web/browser"
+	"pachyderm/internal/webaddr"
 )
 
 // ReachedAt says where browsers reach the issuer if not by its own name, as in
@@ -15,16 +16,7 @@ func (i *Issuer) ReachedAt(outside func(context.Context) *url.URL) { i.reachedAt
 
 // Outside is an address of the issuer's as browsers reach it.
 func (i *Issuer) Outside(ctx context.Context, address string) string {
-	u, err := url.Parse(address)
-	at := i.outsideHost(ctx)
-	if err != nil || at == nil {
-		return address
-	}
-	u.Host = at.Host
-	if at.Scheme != "" {
-		u.Scheme = at.Scheme
-	}
-	return u.String()
+	return webaddr.At(address, i.outsideHost(ctx))
 }
 
 func (i *Issuer) outsideHost(ctx context.Context) *url.URL {

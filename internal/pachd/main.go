@@ -67,7 +67,6 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 		_, _ = fmt.Fprintln(stdout, version.Short(version.Current()))
 		return 0
 	}
-	sizeHeap(environ)
 	if err := run(ctx, *dataDir, *file, environ, stdout, stderr); err != nil {
 		_, _ = fmt.Fprintf(stderr, "pachd: %s\n", explain(err))
 		return 1

@@ -79,16 +79,15 @@ type Pachd struct {
 	sealer   *secret.Sealer
 	root     secret.Text // as it was configured last
 	tracer   *tracing.Tracer
-	newRoot  bool // this start made the root token
-	renamed  bool // names have had their form since before this start
+	newRoot  bool                        // this start made the root token
+	rename   func(context.Context) error // what is left of it
 	stopping atomic.Bool
 
 	rpc     *rpc.Server
 	rest    http.Handler
 	console http.Handler
 	metrics *prometheus.Registry
-	// requests are those over HTTP; swept is when the last sweep succeeded, in
-	// seconds since 1970.
+	// requests are those over HTTP; swept is when the last sweep succeeded, in seconds since 1970.
 	requests *prometheus.HistogramVec
 	swept    atomic.Int64
 	guesses  *guess.Guesses
@@ -97,8 +96,7 @@ type Pachd struct {
 	tls      *tls.Config
 }
 
-// New opens everything that pachd needs; on failure it has closed it again.
-// The errors are one sentence for the operator.
+// New opens everything that pachd needs; on failure it has closed it again. The errors are one sentence for the operator.
 func New(ctx context.Context, c config.Config, log *slog.Logger, now func() time.Time) (p *Pachd, err error) {
 	log = slog.New(requestid.Handler(log.Handler()))
 	p = &Pachd{config: c, log: log, now: now, metrics: prometheus.NewRegistry()}
@@ -130,10 +128,7 @@ func New(ctx context.Context, c config.Config, log *slog.Logger, now func() time
 	if p.DB, err = db.Open(ctx, databaseOptions(c)); err != nil {
 		return p, err
 	}
-	if p.renamed, err = rename.IsDone(ctx, p.DB); err == nil && !p.renamed {
-		err = rename.Stored(ctx, p.DB, p.log, p.now())
-	}
-	if err != nil {
+	if p.rename, err = rename.AtStart(ctx, p.DB, p.log, p.now); err != nil {
 		return p, err
 	}
 	if err := p.wirePeople(ctx); err != nil {
@@ -354,8 +349,7 @@ func (p *Pachd) Run(ctx context.Context) error {
 	g.Go(func() error { p.groups.Run(ctx); return nil })
 	g.Go(func() error { return p.sweep(ctx) })
 	g.Go(func() error { return p.Declared.Run(ctx) })
-	g.Go(func() error { return p.followKeys(ctx) })
-	g.Go(func() error { return p.renameOthers(ctx) })
+	g.Go(func() error { return errors.Join(p.rename(ctx), p.followKeys(ctx)) })
 	if p.listens.grpc != nil {
 		g.Go(func() error {
 			// Told to stop before it began, as by a signal during the start.
@@ -377,18 +371,6 @@ func (p *Pachd) Run(ctx context.Context) error {
 		return nil
 	})
 	return errors.Join(g.Wait(), p.close())
-}
-
-// renameOthers renames what an older version that runs beside, or ran after this one,
-// has stored. It takes a while where there is much, and nobody waits for it.
-func (p *Pachd) renameOthers(ctx context.Context) error {
-	if !p.renamed {
-		return nil // it was done before
-	}
-	if err := rename.Stored(ctx, p.DB, p.log, p.now()); err != nil && ctx.Err() == nil {
-		p.log.ErrorContext(ctx, "cannot rename names that an older version has stored", "error", err)
-	}
-	return nil
 }
 
 // awaitStop returns once pachd is asked to stop and whoever sends people here has

@@ -37,6 +37,24 @@ func IsDone(ctx context.Context, d *db.DB) (bool, error) {
 	return err == nil && bytes.Equal(last, form()), err
 }
 
+// AtStart has Stored done at a start, at once where it never was for this form of names;
+// else what it returns does it, at leisure.
+func AtStart(ctx context.Context, d *db.DB, log *slog.Logger, now func() time.Time) (later func(context.Context) error, err error) {
+	done, err := IsDone(ctx, d)
+	if err == nil && !done {
+		err = Stored(ctx, d, log, now())
+	}
+	return func(ctx context.Context) error {
+		if !done {
+			return nil
+		}
+		if err := Stored(ctx, d, log, now()); err != nil && ctx.Err() == nil {
+			log.ErrorContext(ctx, "cannot rename names that an older version has stored", "error", err)
+		}
+		return nil
+	}, err
+}
+
 // Stored renames what is stored under another form of a name, and ends what is
 // stored under one that is none any more, such as a look-alike. It does nothing
 // where there is nothing to rename, so each start may call it: an older version

@@ -62,3 +62,17 @@ func WithoutPort(address string) string {
 	}
 	return host
 }
+
+// At is an address at another host, and by its scheme if that says one; the same where
+// there is no other.
+func At(address string, other *url.URL) string {
+	u, err := url.Parse(address)
+	if err != nil || other == nil {
+		return address
+	}
+	u.Host = other.Host
+	if other.Scheme != "" {
+		u.Scheme = other.Scheme
+	}
+	return u.String()
+}

@@ -140,3 +140,17 @@ func NewShards[V any](seed maphash.Seed, values map[string]V) *Shards[V] {
 	}
 	return s
 }
+
+// Names are those that were met: one that a thousand rows repeat is kept once, and stays
+// in the cache.
+type Names map[string]string
+
+// Keep is the name, without whatever it was read with.
+func (n Names) Keep(name string) string {
+	kept, met := n[name]
+	if !met {
+		kept = strings.Clone(name)
+		n[kept] = kept
+	}
+	return kept
+}

@@ -50,7 +50,8 @@ func (v *View) WithUnit(ctx context.Context) context.Context {
 // login's next step, follow says whether that is served as well, in the same
 // transaction, in place of a request of its own. Nothing is stored of a login that was
 // refused.
-func Serve(ctx context.Context, v *View, h http.Handler, r *http.Request, l *loginctx.Login, follow func(step *url.URL) bool) (*record.Recorder, error) {
+func Serve(ctx context.Context, v *View, h http.Handler, r *http.Request, l *loginctx.Login, follow func(step *url.URL) bool,
+) (*record.Recorder, error) {
 	ctx = v.WithUnit(ctx)
 	if l != nil {
 		ctx = loginctx.NewContext(ctx, l)

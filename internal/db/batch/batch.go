@@ -1,4 +1,4 @@
-package db
+package batch
 
 import (
 	"cmp"
@@ -10,17 +10,18 @@ import (
 	"sync"
 )
 
-// batchMost bounds how many changes are committed together: the first waits for the
+// most bounds how many changes are committed together: the first waits for the
 // others to be made.
-const batchMost = 32
+const most = 32
 
-// batches has the writers of a database that takes one at a time stand in line, and
+// Line has the writers of a database that takes one at a time stand in line, and
 // commit together (group commit): whoever has made a change leaves it to the next in
 // line to commit, and waits for that. So a wait for the disk serves all who came while
 // another was waited for, and pages that several of them change are written once. Nobody
 // waits for somebody who is not there yet.
-type batches struct {
-	begin func(ctx context.Context, opts *sql.TxOptions) (*sql.Tx, error)
+type Line struct {
+	// Begin begins a transaction.
+	Begin func(ctx context.Context, opts *sql.TxOptions) (*sql.Tx, error)
 
 	mu      sync.Mutex
 	busy    bool // somebody has the turn
@@ -44,15 +45,17 @@ type batch struct {
 	err      error // of the commit; read it after done
 }
 
-// update makes a change in a batch, and returns when that is committed.
-func (l *batches) update(ctx context.Context, unsynced bool, opts *sql.TxOptions, f func(querier) error) error {
+// Update makes a change in a batch, and returns when that is committed. It begins the
+// transaction with these options if there is none that it may be a part of: one that is
+// unsynced does not wait for the disk, and is no place for a change that does.
+func (l *Line) Update(ctx context.Context, unsynced bool, opts *sql.TxOptions, f func(*sql.Tx) error) error {
 	if err := l.enter(ctx, unsynced); err != nil {
 		return err
 	}
 	b := l.open
 	if b == nil {
 		// The transaction outlives the context of whoever begins it.
-		t, err := l.begin(context.WithoutCancel(ctx), opts)
+		t, err := l.Begin(context.WithoutCancel(ctx), opts)
 		if err != nil {
 			l.leave()
 			return fmt.Errorf("begin: %w", err)
@@ -68,7 +71,7 @@ func (l *batches) update(ctx context.Context, unsynced bool, opts *sql.TxOptions
 }
 
 // enter waits for the turn.
-func (l *batches) enter(ctx context.Context, unsynced bool) error {
+func (l *Line) enter(ctx context.Context, unsynced bool) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -96,13 +99,13 @@ func (l *batches) enter(ctx context.Context, unsynced bool) error {
 }
 
 // leave gives the turn to the next in line.
-func (l *batches) leave() {
+func (l *Line) leave() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.pass()
 }
 
-func (l *batches) pass() {
+func (l *Line) pass() {
 	l.busy = len(l.waiting) > 0
 	if l.busy {
 		close(l.waiting[0].turn)
@@ -111,7 +114,7 @@ func (l *batches) pass() {
 }
 
 // change makes one change of a batch, or undoes it, and then gives the turn away.
-func (l *batches) change(ctx context.Context, b *batch, f func(querier) error) (err error) {
+func (l *Line) change(ctx context.Context, b *batch, f func(*sql.Tx) error) (err error) {
 	first, returned := b.made == 0, false
 	defer func() {
 		// A panic ends its own change only.
@@ -145,17 +148,17 @@ func (b *batch) undo(ctx context.Context, first bool, why error) {
 	}
 	for _, statement := range []string{"ROLLBACK TO change", "RELEASE change"} {
 		if _, err := b.tx.ExecContext(context.WithoutCancel(ctx), statement); err != nil {
-			b.lost = cmp.Or(b.lost, errors.Join(errBatchLost, why, err))
+			b.lost = cmp.Or(b.lost, errors.Join(errLost, why, err))
 		}
 	}
 }
 
-var errBatchLost = errors.New("undone with a change that was to be committed together with it")
+var errLost = errors.New("undone with a change that was to be committed together with it")
 
 // finish commits, unless the next in line will.
-func (l *batches) finish(b *batch) {
+func (l *Line) finish(b *batch) {
 	l.mu.Lock()
-	if b.made > 0 && b.made < batchMost && b.lost == nil && len(l.waiting) > 0 && (!b.unsynced || l.waiting[0].unsynced) {
+	if b.made > 0 && b.made < most && b.lost == nil && len(l.waiting) > 0 && (!b.unsynced || l.waiting[0].unsynced) {
 		l.pass()
 		l.mu.Unlock()
 		return

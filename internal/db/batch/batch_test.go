@@ -1,4 +1,4 @@
-package db
+package batch
 
 import (
 	"context"
@@ -9,37 +9,46 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
+
+	_ "modernc.org/sqlite"
 )
 
 // lined is a database whose writers stand in line behind one that holds them up.
 type lined struct {
-	*DB
 	*testing.T
+	Line
+	pool            *sql.DB
 	begun, unsynced atomic.Int64 // transactions
 	ends            []chan error
 }
 
 func newLined(t *testing.T) *lined {
 	t.Helper()
-	d, err := Open(t.Context(), Options{URL: "sqlite:" + filepath.Join(t.TempDir(), "pachd.db")})
+	pool, err := sql.Open("sqlite", filepath.Join(t.TempDir(), "n.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = d.Close() })
-	l := &lined{DB: d, T: t}
-	l.must(d.Update(t.Context(), func(tx *Tx) error {
-		_, err := tx.Exec(t.Context(), `CREATE TABLE n (id BIGINT NOT NULL PRIMARY KEY)`)
-		return err
-	}))
-	begin := d.batches.begin
-	d.batches.begin = func(ctx context.Context, opts *sql.TxOptions) (*sql.Tx, error) {
+	t.Cleanup(func() { _ = pool.Close() })
+	pool.SetMaxOpenConns(1)
+	l := &lined{T: t, pool: pool}
+	_, err = pool.ExecContext(t.Context(), `CREATE TABLE n (id BIGINT NOT NULL PRIMARY KEY)`)
+	l.must(err)
+	l.Begin = func(ctx context.Context, opts *sql.TxOptions) (*sql.Tx, error) {
 		l.begun.Add(1)
 		if opts != nil {
 			l.unsynced.Add(1)
 		}
-		return begin(ctx, opts)
+		return pool.BeginTx(ctx, nil)
 	}
 	return l
+}
+
+func (l *lined) update(ctx context.Context, f func(*sql.Tx) error) error {
+	return l.Update(ctx, false, nil, f)
+}
+
+func (l *lined) updateUnsynced(ctx context.Context, f func(*sql.Tx) error) error {
+	return l.Update(ctx, true, &sql.TxOptions{}, f)
 }
 
 func (l *lined) must(err error) {
@@ -50,18 +59,18 @@ func (l *lined) must(err error) {
 }
 
 // put inserts a number.
-func (l *lined) put(n int) func(*Tx) error {
-	return func(tx *Tx) error {
-		_, err := tx.Exec(l.Context(), `INSERT INTO n (id) VALUES ($1)`, n)
+func (l *lined) put(n int) func(*sql.Tx) error {
+	return func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(l.Context(), `INSERT INTO n (id) VALUES ($1)`, n)
 		return err
 	}
 }
 
 // hold begins a change that ends when release is called.
-func (l *lined) hold(update func(context.Context, func(*Tx) error) error) (release func()) {
+func (l *lined) hold(update func(context.Context, func(*sql.Tx) error) error) (release func()) {
 	in, out := make(chan struct{}), make(chan struct{})
 	l.start(func() error {
-		return update(l.Context(), func(tx *Tx) error {
+		return update(l.Context(), func(tx *sql.Tx) error {
 			close(in)
 			<-out
 			return l.put(0)(tx)
@@ -81,9 +90,9 @@ func (l *lined) start(do func() error) (end chan error) {
 // line starts a change and waits until it is the last in line.
 func (l *lined) line(do func() error) chan error {
 	length := func() int {
-		l.batches.mu.Lock()
-		defer l.batches.mu.Unlock()
-		return len(l.batches.waiting)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return len(l.waiting)
 	}
 	before := length()
 	end := l.start(do)
@@ -93,16 +102,21 @@ func (l *lined) line(do func() error) chan error {
 	return end
 }
 
-func (l *lined) numbers() (all []int64) {
+func (l *lined) numbers() (all []int) {
 	l.Helper()
-	l.must(l.ViewOne(l.Context(), func(tx *Tx) (err error) {
-		all, err = Column[int64](l.Context(), tx, `SELECT id FROM n ORDER BY id`)
-		return err
-	}))
+	rows, err := l.pool.QueryContext(l.Context(), `SELECT id FROM n ORDER BY id`)
+	l.must(err)
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var n int
+		l.must(rows.Scan(&n))
+		all = append(all, n)
+	}
+	l.must(rows.Err())
 	return all
 }
 
-func (l *lined) wantNumbers(want ...int64) {
+func (l *lined) wantNumbers(want ...int) {
 	l.Helper()
 	if got := l.numbers(); !slices.Equal(got, want) {
 		l.Errorf("stored: %v, want %v", got, want)
@@ -118,9 +132,9 @@ func (l *lined) wantTransactions(all, unsynced int64) {
 
 func TestBatch_ThoseInLineCommitTogether(t *testing.T) {
 	l := newLined(t)
-	release := l.hold(l.Update)
+	release := l.hold(l.update)
 	for n := range 9 {
-		l.line(func() error { return l.Update(t.Context(), l.put(n+1)) })
+		l.line(func() error { return l.update(t.Context(), l.put(n+1)) })
 	}
 	release()
 	for _, end := range l.ends {
@@ -133,16 +147,16 @@ func TestBatch_ThoseInLineCommitTogether(t *testing.T) {
 func TestBatch_FailureIsItsOwn(t *testing.T) {
 	l := newLined(t)
 	boom := errors.New("boom")
-	release := l.hold(l.Update)
-	l.line(func() error { return l.Update(t.Context(), l.put(1)) })
+	release := l.hold(l.update)
+	l.line(func() error { return l.update(t.Context(), l.put(1)) })
 	failed := l.line(func() error {
-		return l.Update(t.Context(), func(tx *Tx) error { return errors.Join(l.put(2)(tx), boom) })
+		return l.update(t.Context(), func(tx *sql.Tx) error { return errors.Join(l.put(2)(tx), boom) })
 	})
 	panicked := l.line(func() (err error) {
 		defer func() { err, _ = recover().(error) }()
-		return l.Update(t.Context(), func(tx *Tx) error { panic(errors.Join(l.put(3)(tx), boom)) })
+		return l.update(t.Context(), func(tx *sql.Tx) error { panic(errors.Join(l.put(3)(tx), boom)) })
 	})
-	l.line(func() error { return l.Update(t.Context(), l.put(4)) })
+	l.line(func() error { return l.update(t.Context(), l.put(4)) })
 	release()
 	for _, end := range l.ends {
 		err := <-end
@@ -157,15 +171,15 @@ func TestBatch_FailureIsItsOwn(t *testing.T) {
 // What the database has undone altogether nobody is told to be stored.
 func TestBatch_LostAltogether(t *testing.T) {
 	l := newLined(t)
-	release := l.hold(l.Update)
-	l.line(func() error { return l.Update(t.Context(), l.put(1)) })
+	release := l.hold(l.update)
+	l.line(func() error { return l.update(t.Context(), l.put(1)) })
 	l.line(func() error {
-		return l.Update(t.Context(), func(tx *Tx) error {
-			_, err := tx.Exec(t.Context(), `ROLLBACK`) // as SQLite does when the disk is full
+		return l.update(t.Context(), func(tx *sql.Tx) error {
+			_, err := tx.ExecContext(t.Context(), `ROLLBACK`) // as SQLite does when the disk is full
 			return errors.Join(err, errors.New("the disk is full"))
 		})
 	})
-	after := l.line(func() error { return l.Update(t.Context(), l.put(2)) })
+	after := l.line(func() error { return l.update(t.Context(), l.put(2)) })
 	release()
 	for _, end := range l.ends {
 		if err := <-end; (err == nil) != (end == after) {
@@ -178,10 +192,10 @@ func TestBatch_LostAltogether(t *testing.T) {
 
 func TestBatch_GivesUpInLine(t *testing.T) {
 	l := newLined(t)
-	release := l.hold(l.Update)
+	release := l.hold(l.update)
 	ctx, cancel := context.WithCancel(t.Context())
-	gone := l.line(func() error { return l.Update(ctx, l.put(1)) })
-	l.line(func() error { return l.Update(t.Context(), l.put(2)) })
+	gone := l.line(func() error { return l.update(ctx, l.put(1)) })
+	l.line(func() error { return l.update(t.Context(), l.put(2)) })
 	cancel()
 	if err := <-gone; !errors.Is(err, context.Canceled) {
 		t.Errorf("whoever has gone: %v", err)
@@ -195,10 +209,10 @@ func TestBatch_GivesUpInLine(t *testing.T) {
 // A change that waits for the disk is never committed by a transaction that does not.
 func TestBatch_WaitsForTheDiskIfOneDoes(t *testing.T) {
 	l := newLined(t)
-	release := l.hold(l.UpdateUnsynced)
-	l.line(func() error { return l.UpdateUnsynced(t.Context(), l.put(1)) })
-	l.line(func() error { return l.Update(t.Context(), l.put(2)) })
-	l.line(func() error { return l.UpdateUnsynced(t.Context(), l.put(3)) })
+	release := l.hold(l.updateUnsynced)
+	l.line(func() error { return l.updateUnsynced(t.Context(), l.put(1)) })
+	l.line(func() error { return l.update(t.Context(), l.put(2)) })
+	l.line(func() error { return l.updateUnsynced(t.Context(), l.put(3)) })
 	release()
 	for _, end := range l.ends {
 		l.must(<-end)
@@ -209,9 +223,9 @@ func TestBatch_WaitsForTheDiskIfOneDoes(t *testing.T) {
 
 func TestBatch_IsBounded(t *testing.T) {
 	l := newLined(t)
-	release := l.hold(l.Update)
-	for n := range batchMost {
-		l.line(func() error { return l.Update(t.Context(), l.put(n+1)) })
+	release := l.hold(l.update)
+	for n := range most {
+		l.line(func() error { return l.update(t.Context(), l.put(n+1)) })
 	}
 	release()
 	for _, end := range l.ends {

@@ -1,4 +1,4 @@
-package pachd
+package heap
 
 import (
 	"runtime"
@@ -17,14 +17,14 @@ func TestHeap_GrowsBeforeItIsCollected(t *testing.T) {
 		metrics.Read(s)
 		return s[0].Value.Uint64()
 	}
-	if sizeHeap([]string{"A=b", "GOGC=77"}); set() != 100 {
+	if Size([]string{"A=b", "GOGC=77"}); set() != 100 {
 		t.Errorf("%d %%, although GOGC says otherwise", set())
 	}
 	runtime.GC()
-	if sizeHeap(nil); set() <= 100 {
+	if Size(nil); set() <= 100 {
 		t.Errorf("%d %%, with little in use", set())
 	}
-	grown := make([]byte, 2*leastHeap) // it follows
+	grown := make([]byte, 2*least) // it follows
 	for set() != 100 {
 		runtime.GC()
 		runtime.Gosched()

@@ -1,0 +1,2 @@
+// Package dial makes connections to PostgreSQL.
+package dial

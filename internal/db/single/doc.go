@@ -1,0 +1,2 @@
+// Package single runs one statement without a transaction around it.
+package single

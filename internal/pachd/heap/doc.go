@@ -1,0 +1,2 @@
+// Package heap says when the heap is collected.
+package heap
