@@ -54,9 +54,9 @@ var mayImport = map[string][]string{
 	// The console knows the services by their clients, and nothing behind them.
 	"internal/web/console": {
 		"api", "api/auth", "api/pach", "internal/secret", "internal/web/console/connectors", "internal/web/console/page", "internal/web/console/people",
-		"internal/web/console/records", "internal/web/console/signins",
+		"internal/web/console/records", "internal/web/console/traces",
 	},
-	"internal/web/console/signins": {"api/pach", "internal/web/console/page"},
+	"internal/web/console/traces": {"api/pach", "internal/web/console/page"},
 	"internal/web/console/connectors": {
 		"api/auth", "api/identity", "api/pach", "internal/cli/idp/preset", "internal/fault", "internal/strict", "internal/web/console/page",
 	},

@@ -140,6 +140,10 @@ func TestConsole_JourneyWithoutATerminal(t *testing.T) {
 	p := idp.StartPanva(t, d.callback())
 	d.start()
 	console := "http://" + d.http + "/console/"
+	name := `Panva <b>&"`
+	if os.Getenv("PACH_SCREENSHOTS") != "" {
+		name = "Acme" // for the documentation
+	}
 	browser := chromium(t).CancelTimeout().Timeout(3 * patience) // a long way
 	admin := openPage(t, browser, "http://"+d.http+"/")
 	wantText(t, admin, "no identity provider is connected")
@@ -157,14 +161,14 @@ func TestConsole_JourneyWithoutATerminal(t *testing.T) {
 	click(t, admin, `a[href$="/new/oidc"]`)
 	lookAt(t, admin, "connector-fill")
 	fill(t, admin, map[string]string{
-		"domain": p.Issuer, "gap-client-ID": p.ClientID, "gap-client-secret": "a-wrong-secret-that-is-long-enough", "name": "Panva <b>&", "id": "panva",
+		"domain": p.Issuer, "gap-client-ID": p.ClientID, "gap-client-secret": "a-wrong-secret-that-is-long-enough", "name": name, "id": "panva",
 	})
 	click(t, admin, `main form button:not([type])`)
 	wantText(t, admin, "Correct what is marked")
 	lookAt(t, admin, "connector-checked-wrong")
 	goTo(t, admin, console+"connectors/new/oidc")
 	fill(t, admin, map[string]string{
-		"domain": p.Issuer, "gap-client-ID": p.ClientID, "gap-client-secret": p.ClientSecret, "name": "Panva <b>&", "id": "panva",
+		"domain": p.Issuer, "gap-client-ID": p.ClientID, "gap-client-secret": p.ClientSecret, "name": name, "id": "panva",
 	})
 	click(t, admin, `main form button:not([type])`)
 	wantText(t, admin, "What the provider answers")

@@ -285,6 +285,7 @@ func MembersOf(ctx context.Context, tx *db.Tx, group principal.Name, p db.Page) 
 	last := names[len(names)-1].String()
 	facts, err := membershipsIn(ctx, tx, group, p.After, last)
 	for _, name := range names {
+		slices.SortFunc(facts[name], func(a, b Membership) int { return strings.Compare(a.Source, b.Source) })
 		all = append(all, Member{name, facts[name]})
 	}
 	return all, p.Next(len(names), last), err

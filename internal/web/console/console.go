@@ -18,7 +18,7 @@ import (
 	"pachyderm/internal/web/console/page"
 	"pachyderm/internal/web/console/people"
 	"pachyderm/internal/web/console/records"
-	"pachyderm/internal/web/console/signins"
+	"pachyderm/internal/web/console/traces"
 )
 
 // Issuer is what the console needs to know of the server that it is on.
@@ -99,7 +99,7 @@ func (c *Console) routes(s *page.Site) {
 	for pattern, h := range public {
 		c.mux.Handle(below(pattern), s.Public(h))
 	}
-	for _, area := range []map[string]page.Handler{connectors.Routes(), people.Routes(), records.Routes(), signins.Routes()} {
+	for _, area := range []map[string]page.Handler{connectors.Routes(), people.Routes(), records.Routes(), traces.Routes()} {
 		maps.Copy(signedIn, area)
 	}
 	for pattern, h := range signedIn {

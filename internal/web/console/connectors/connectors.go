@@ -32,8 +32,9 @@ func Routes() map[string]page.Handler {
 		"GET connectors/of/{id}": one, "GET connectors/of/{id}/edit": edit, "GET connectors/of/{id}/delete": askDelete,
 		"POST connectors/of/{id}/check": check, "POST connectors/of/{id}/test": test, "POST connectors/of/{id}/result": result,
 		"POST connectors/of/{id}/edit": dangerous(toOne, update), "POST connectors/of/{id}/approve": dangerous(toOne, approve),
-		"POST connectors/of/{id}/delete": dangerous(toOne, remove),
-		"POST connectors/of/{id}/enable": dangerous(toOne, setEnabled(true)), "POST connectors/of/{id}/disable": dangerous(toOne, setEnabled(false)),
+		"POST connectors/of/{id}/delete":  dangerous(toOne, remove),
+		"POST connectors/of/{id}/enable":  dangerous(toOne, setEnabled(true)),
+		"POST connectors/of/{id}/disable": dangerous(toOne, setEnabled(false)),
 		"POST connectors/of/{id}/confirm": dangerous(toOne, confirm), "POST connectors/of/{id}/rollback": dangerous(toOne, rollBack),
 		"POST connectors/of/{id}/plan": plan,
 	}

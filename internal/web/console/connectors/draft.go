@@ -34,7 +34,7 @@ type blank struct {
 
 type fillPage struct {
 	preset.Preset
-	There           string // what the provider is called
+	Heading         string // what the provider is called
 	Given, ID, Name string // Given is the domain
 	Intro           string // and Steps are what to register there
 	Steps           []step
@@ -65,7 +65,7 @@ func showFillIn(c *page.Call, p preset.Preset, field func(name string) string, p
 	if err != nil {
 		return err
 	}
-	f := fillPage{Preset: p, There: p.Title, Given: field("domain"), ID: v.ID, Name: v.Name, Callback: v.Callback}
+	f := fillPage{Preset: p, Heading: p.Title, Given: field("domain"), ID: v.ID, Name: v.Name, Callback: v.Callback}
 	f.Intro, f.Steps = stepsOf(register)
 	for _, b := range gaps {
 		if !b.Secret {
@@ -74,14 +74,14 @@ func showFillIn(c *page.Call, p preset.Preset, field func(name string) string, p
 		f.Blanks = append(f.Blanks, b)
 	}
 	if p.Key == "oidc" {
-		f.There = "the provider"
+		f.Heading = "an OpenID Connect provider"
 	}
 	code := http.StatusOK
 	if problem != nil {
 		code = http.StatusUnprocessableEntity
 		f.Problem, f.Next = page.Words(problem)
 	}
-	return c.Render(code, "connector-fill", "Connect "+f.There, f)
+	return c.Render(code, "connector-fill", "Connect "+f.Heading, f)
 }
 
 // values are what the templates of a preset have.

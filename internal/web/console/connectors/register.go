@@ -22,6 +22,8 @@ var numbered = regexp.MustCompile(`^ ?\d+\. (.*)$`)
 // stepsOf reads what a preset says to register: a sentence, then numbered steps, in
 // which what stands further in is to be pasted.
 func stepsOf(register string) (intro string, steps []step) {
+	// What the command leaves to its reader is a form here.
+	register = strings.ReplaceAll(register, " into the document", " into the form below")
 	for line := range strings.Lines(strings.TrimSpace(register)) {
 		line = strings.TrimRight(line, "\n")
 		text := strings.TrimSpace(line)

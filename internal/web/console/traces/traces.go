@@ -1,4 +1,4 @@
-package signins
+package traces
 
 import (
 	"net/http"
