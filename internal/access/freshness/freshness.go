@@ -128,8 +128,8 @@ func (s *Service) All(ctx context.Context) (all []Rule, err error) {
 	return all, err
 }
 
-// Set makes a rule or, with MaxAge 0, takes one away. Fault: Invalid.
-func (s *Service) Set(ctx context.Context, by audit.By, r Rule) error {
+// Check refuses what is no rule. Fault: Invalid.
+func (r Rule) Check() error {
 	switch {
 	case r.Group.Kind() != principal.Group:
 		return fault.New(fault.Invalid, "%s is no group: only memberships are facts that age", r.Group).
@@ -139,6 +139,14 @@ func (s *Service) Set(ctx context.Context, by audit.By, r Rule) error {
 			Next("give it from %s to %s, or 0 for no limit", shortest, longest).At("max_age")
 	case r.Grace < 0 || r.Grace > longest:
 		return fault.New(fault.Invalid, "a grace of %s is not possible", r.Grace).Next("give it up to %s", longest).At("grace")
+	}
+	return nil
+}
+
+// Set makes a rule or, with MaxAge 0, takes one away. Fault: Invalid.
+func (s *Service) Set(ctx context.Context, by audit.By, r Rule) error {
+	if err := r.Check(); err != nil {
+		return err
 	}
 	return s.with.DB.Update(ctx, func(tx *db.Tx) error {
 		if err := put(ctx, tx, r); err != nil {

@@ -46,7 +46,7 @@ func ruleFromProto(req *pb.SetMaxAgeRequest) (r freshness.Rule, err error) {
 		return r, err
 	}
 	r.MaxAge, r.Grace = req.GetMaxAge().AsDuration(), req.GetGrace().AsDuration()
-	return r, nil
+	return r, r.Check()
 }
 
 // ListMaxAges lists what SetMaxAge has set.
