@@ -48,7 +48,15 @@ func BenchmarkReplicas(b *testing.B) {
 	first.connect(provider)
 	conns := []authpb.APIClient{}
 	for _, d := range s.replicas {
-		conns = append(conns, authpb.NewAPIClient(d.dial()))
+		conn := d.dial()
+		conns = append(conns, authpb.NewAPIClient(conn))
+		for connected := false; !connected; { // until it has heard of the connector
+			signIn, err := pachpb.NewAPIClient(conn).GetSignIn(b.Context(), &pachpb.GetSignInRequest{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			connected = signIn.GetConnected()
+		}
 	}
 	root := as(b.Context(), first.root)
 	l, err := walk.NewLogin(b.Context(), pachpb.NewAPIClient(s.replicas[0].dial()), conns[1],
