@@ -262,6 +262,43 @@ func administerJane(t *testing.T, d *daemon, admin, jane *rod.Page) {
 	lookAt(t, admin, "person-ended")
 }
 
+// Everything but what is live works without script.
+func TestConsole_WithoutScript(t *testing.T) {
+	d := newDaemon(t)
+	p := idp.StartPanva(t, d.callback())
+	d.start()
+	browser := chromium(t)
+	page := openPage(t, browser, "about:blank")
+	if err := (proto.NetworkEnable{}).Call(page); err != nil {
+		t.Fatal(err)
+	}
+	// What drives the browser needs scripts; the page's own does not come.
+	if err := (proto.NetworkSetBlockedURLs{Urls: []string{"*/console.js"}}).Call(page); err != nil {
+		t.Fatal(err)
+	}
+	goTo(t, page, "http://"+d.http+"/console/root-token?next=/console/connectors/new/oidc")
+	fill(t, page, map[string]string{"token": d.rootToken()})
+	click(t, page, `main button`)
+	fill(t, page, map[string]string{"domain": p.Issuer, "gap-client-ID": p.ClientID, "gap-client-secret": p.ClientSecret, "name": "Panva", "id": "panva"})
+	click(t, page, `main form button:not([type])`)
+	click(t, page, `form[action$="/draft/test"] button`)
+	link, err := page.Element(`a[target="_blank"]`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tab := openPage(t, browser, *link.MustAttribute("href"))
+	atPanva(t, tab, "jane")
+	wantText(t, tab, "test")
+	if err := tab.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantText(t, page, "Waiting for you to come back") // and does not notice by itself
+	click(t, page, `form[data-wait] button`)
+	wantText(t, page, "The sign-in works")
+	click(t, page, `form[action$="/draft/store"] button`)
+	wantText(t, page, "people can sign in with it")
+}
+
 func incognito(t *testing.T, browser *rod.Browser) *rod.Browser {
 	t.Helper()
 	other, err := browser.Incognito()

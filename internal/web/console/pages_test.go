@@ -11,6 +11,7 @@ import (
 	"pachyderm/api/auth"
 	"pachyderm/api/identity"
 	"pachyderm/api/pach"
+	"pachyderm/internal/db"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/pachd/pachdtest"
 )
@@ -264,5 +265,33 @@ func TestPages_AreSmall(t *testing.T) {
 				t.Errorf("%s has %d bytes", path, len(p.Body))
 			}
 		}
+	}
+}
+
+func TestGrant_TwoAdministrators(t *testing.T) {
+	s := pachdtest.Start(t)
+	one, two := open(t, s).asRoot(), open(t, s).asRoot()
+	const path, action = "access/grant?principal=user:bob@example.com&type=PROJECT&name=default", "/console/access/grant"
+	mine, theirs := one.at(path), two.at(path)
+	one.want(one.press(mine, action, "role", "projectOwner"), http.StatusOK, "The roles were changed", "projectOwner")
+	two.want(two.press(theirs, action, "role", "projectViewer"), http.StatusConflict, "Somebody else has changed these roles")
+	bound, err := s.Bound(s.Root(), pachdtest.Project("default"))
+	if got := bound["user:bob@example.com"]; err != nil || len(got) != 1 || got[0] != "projectOwner" {
+		t.Errorf("bob has %v, %v", got, err)
+	}
+	one.want(one.press(one.at(path), action), http.StatusOK, "has no role of its own anywhere")
+}
+
+// A spreadsheet takes what begins with = for a formula.
+func TestAudit_ExportHasNoFormulas(t *testing.T) {
+	s := pachdtest.Start(t)
+	s.Update(func(tx *db.Tx) error {
+		_, err := tx.Exec(t.Context(), `INSERT INTO audit_events (id, at, actor, action, object, detail, request)
+			VALUES ('x', 1, '=1+1', '+x', '@x', '-x', '')`)
+		return err
+	})
+	v := open(t, s).asRoot()
+	if body := v.at("audit.csv").Body; !strings.Contains(body, "'=1+1,'+x,'@x,'-x") {
+		t.Errorf("the file has %s", body)
 	}
 }

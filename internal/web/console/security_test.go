@@ -165,6 +165,26 @@ func TestSession_CookieIsNewAtEachSignIn(t *testing.T) {
 	}
 }
 
+// On https the cookie is one that no other host can plant and no script reads.
+func TestSession_CookieOnHTTPS(t *testing.T) {
+	s := pachdtest.Start(t, func(c *config.Config) { c.PublicURL, c.Insecure = "https://pach.example.com", true })
+	v := open(t, s)
+	seen := map[string]*http.Cookie{}
+	v.Client.Transport = toServer{s, func(c *http.Cookie) { seen[c.Name] = c }}
+	form := v.Get("https://pach.example.com/console/root-token")
+	p := v.Post("https://pach.example.com/console/root-token", url.Values{"csrf": {csrf(t, form)}, "token": {s.RootToken}})
+	v.want(p, http.StatusOK, "pach:root")
+	if got := p.Header.Get("Strict-Transport-Security"); got == "" {
+		t.Error("browsers are not told to stay on https")
+	}
+	for _, name := range []string{"__Host-pach-console", "__Host-pach-visitor"} {
+		c := seen[name]
+		if c == nil || !c.Secure || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.Domain != "" || c.MaxAge != 0 {
+			t.Errorf("%s is %v", name, c)
+		}
+	}
+}
+
 func TestSession_DisabledPersonIsStoppedAtTheNextCall(t *testing.T) {
 	s := pachdtest.Start(t)
 	s.Connect()
@@ -211,13 +231,22 @@ func TestDangerous_AsksForARecentSignIn(t *testing.T) {
 }
 
 // toServer takes requests for any host to a server.
-type toServer struct{ s *pachdtest.Server }
+type toServer struct {
+	s   *pachdtest.Server
+	set func(*http.Cookie) // is told of each cookie that is set; may be nil
+}
 
 func (to toServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.Host = r.URL.Host
-	r.URL.Host = strings.TrimPrefix(to.s.HTTP, "http://")
-	return http.DefaultTransport.RoundTrip(r)
+	r.URL.Scheme, r.URL.Host = "http", strings.TrimPrefix(to.s.HTTP, "http://")
+	res, err := http.DefaultTransport.RoundTrip(r)
+	if err == nil && to.set != nil {
+		for _, c := range res.Cookies() {
+			to.set(c)
+		}
+	}
+	return res, err
 }
 
 // The root token may be typed in only where nobody on the way can read it.
@@ -225,7 +254,7 @@ func TestRootToken_NotByHTTPFromElsewhere(t *testing.T) {
 	s := pachdtest.Start(t, func(c *config.Config) { c.PublicURL, c.Insecure = "http://pach.example.com", true })
 	s.Connect()
 	v := open(t, s)
-	v.Client.Transport = toServer{s}
+	v.Client.Transport = toServer{s, nil}
 	page := v.Get("http://pach.example.com/console/root-token")
 	v.want(page, http.StatusForbidden, "everybody on the way could read", "https")
 	front := v.Get("http://pach.example.com/console/")

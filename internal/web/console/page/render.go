@@ -134,6 +134,7 @@ func (c *Call) Render(status int, name, title string, data any) error {
 var templates = sync.OnceValues(func() (map[string]*template.Template, error) {
 	base, err := template.New("base").Funcs(template.FuncMap{
 		"ago":          ago,
+		"soon":         func(now time.Time, when any) bool { return asTime(when).Sub(now) < soon },
 		"iso":          func(t any) string { return asTime(t).UTC().Format(time.RFC3339) },
 		"day":          func(t any) string { return asTime(t).UTC().Format("2 Jan 2006 15:04 UTC") },
 		"some":         func(t any) bool { return !asTime(t).IsZero() },
@@ -163,6 +164,9 @@ var templates = sync.OnceValues(func() (map[string]*template.Template, error) {
 	}
 	return all, nil
 })
+
+// soon is when what ends is warned of.
+const soon = 30 * 24 * time.Hour
 
 // short is a principal without its kind, where that is plain.
 func short(principal string) string {

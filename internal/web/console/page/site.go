@@ -100,10 +100,10 @@ func Local(next string) string { return local(next).String() }
 
 func local(next string) *url.URL {
 	u, err := url.Parse(next)
-	if err != nil || u.Scheme != "" || u.Host != "" || u.Opaque != "" || !strings.HasPrefix(u.Path, Root) || strings.Contains(u.Path, "..") ||
-		strings.ContainsAny(next, "\\\r\n\t") {
+	if err != nil || !strings.HasPrefix(u.Path, Root) || strings.Contains(u.Path, "..") {
 		return &url.URL{Path: Root}
 	}
+	// Of another host it is a path of this one.
 	return &url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery}
 }
 
