@@ -31,6 +31,9 @@ func (ix *Index) Decide(subject principal.Name, groups []principal.Name, r Resou
 	return Decision{Allowed: missing == PermissionSet{}, Satisfied: need.minus(missing), Missing: missing}
 }
 
+// Stale says of a group's binding whether the fact that somebody is in it is too old.
+type Stale func(at Resource, group principal.Name) bool
+
 // grants is the one place that knows how bindings apply. It calls yield with
 // each entry for the subject, from the cluster down, until yield has enough.
 func (ix *Index) grants(subject principal.Name, groups []principal.Name, r Resource,
@@ -99,9 +102,9 @@ func (ix *Index) Effective(subject principal.Name, groups []principal.Name, r Re
 // DeniedError is the fault for a denial, in the words that clients look for. It
 // names what was needed rather than what was missing.
 func DeniedError(subject principal.Name, r Resource, need []Permission) *fault.Error {
-	names := make([]string, len(need))
-	for i, p := range need {
-		names[i] = p.String()
+	var names []string
+	for _, p := range need {
+		names = append(names, p.String())
 	}
 	return fault.New(fault.Denied,
 		"%s is not authorized to perform this operation - needs permissions [%s] on %s %s. "+
@@ -112,18 +115,4 @@ func DeniedError(subject principal.Name, r Resource, need []Permission) *fault.E
 // ErrNoBinding is in upstream's words, which clients look for.
 func ErrNoBinding(r Resource) error {
 	return fault.New(fault.NotFound, "no role binding exists for %s %s: it does not exist, or nobody has a role on it", r.Type, r.Name)
-}
-
-// BindPermission is what somebody needs to change who has which role on a
-// resource of a type. Fault: Invalid for one on which there are none.
-func BindPermission(t ResourceType) (Permission, error) {
-	switch t {
-	case Cluster:
-		return ClusterModifyBindings, nil
-	case Project:
-		return ProjectModifyBindings, nil
-	case Repo:
-		return RepoModifyBindings, nil
-	}
-	return 0, fault.New(fault.Invalid, "unknown resource type %s: roles are bound on CLUSTER, PROJECT or REPO", t)
 }

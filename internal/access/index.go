@@ -18,10 +18,9 @@ type Binding struct {
 	Roles     []string
 }
 
-// Index is every binding, laid out for decisions. It never changes: replace
-// gives a new one which shares all but what was replaced. So a reader needs no
-// lock and sees either all of a change or nothing of it; keep the current one in
-// an atomic.Pointer and let one writer at a time replace it.
+// Index is every binding, laid out for decisions. It never changes: replace gives a new
+// one that shares all but what was replaced, so that a reader sees all of a change or
+// nothing; keep it in an atomic.Pointer and let one writer at a time replace it.
 type Index struct {
 	seed     maphash.Seed
 	cluster  *bound
@@ -29,10 +28,6 @@ type Index struct {
 	repos    *table.Shards[bound]
 	stale    Stale
 }
-
-// Stale says of a binding of a group whether the fact that somebody is in the group is
-// too old for it.
-type Stale func(at Resource, group principal.Name) bool
 
 // For is the index as it counts for somebody of whom stale speaks; nil for nothing.
 func (ix *Index) For(stale Stale) *Index {

@@ -88,7 +88,7 @@ pach_v1.API/BeginRootSession token
 pach_v1.API/ListMembers CLUSTER_AUTH_GET_GROUP_USERS
 pach_v1.API/ListRoleBindings CLUSTER_GET_BINDINGS
 pach_v1.API/ListMaxAges CLUSTER_GET_BINDINGS
-pach_v1.API/SetMaxAge signed in
+pach_v1.API/SetMaxAge token
 pach_v1.API/ListAuditEvents CLUSTER_GET_BINDINGS
 pach_v1.API/ListTokens token
 pach_v1.API/ListRefreshTokens token

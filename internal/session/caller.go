@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"pachyderm/internal/access"
+	"pachyderm/internal/fault"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/token"
 )
@@ -127,7 +128,7 @@ func (c Caller) AuthorizeSeeBindings(r access.Resource) error {
 // that nobody has a role on, only who may everywhere. Faults: Denied, Invalid,
 // NotFound.
 func (c Caller) AuthorizeBind(r access.Resource) error {
-	need, err := access.BindPermission(r.Type)
+	need, err := bindPermission(r.Type)
 	if err != nil {
 		return err
 	}
@@ -138,4 +139,18 @@ func (c Caller) AuthorizeBind(r access.Resource) error {
 		return access.ErrNoBinding(r)
 	}
 	return nil
+}
+
+// bindPermission is what somebody needs to change who has which role on a
+// resource of a type. Fault: Invalid for one on which there are none.
+func bindPermission(t access.ResourceType) (access.Permission, error) {
+	switch t {
+	case access.Cluster:
+		return access.ClusterModifyBindings, nil
+	case access.Project:
+		return access.ProjectModifyBindings, nil
+	case access.Repo:
+		return access.RepoModifyBindings, nil
+	}
+	return 0, fault.New(fault.Invalid, "unknown resource type %s: roles are bound on CLUSTER, PROJECT or REPO", t)
 }
