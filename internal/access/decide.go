@@ -69,16 +69,16 @@ func (ix *Index) grants(subject principal.Name, groups []principal.Name, r Resou
 			if i >= len(hashes) {
 				hash = ix.hash(string(g))
 			}
-			// Membership in what is no group must not lend another's roles.
-			roles := b.rolesOf(hash, g)
-			if roles == 0 || g.Kind() != principal.Group || ix.stale != nil && ix.stale(at, g) {
-				continue
-			}
-			if !yield(at, g, roles) {
+			if roles := b.rolesOf(hash, g); roles != 0 && ix.counts(at, g) && !yield(at, g, roles) {
 				return
 			}
 		}
 	}
+}
+
+// counts is whether a membership does: one in what is no group lends nobody's roles.
+func (ix *Index) counts(at Resource, g principal.Name) bool {
+	return g.Kind() == principal.Group && (ix.stale == nil || !ix.stale(at, g))
 }
 
 // Effective lists, by name, the roles that the subject has on the resource and

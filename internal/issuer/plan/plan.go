@@ -99,7 +99,8 @@ func (p *Planner) Plan(ctx context.Context, by registry.Author, roles *access.In
 func mapping() []string {
 	return []string{
 		"name", "config.clientSecret", "config.bindPW", "config.claimMapping", "config.userIDKey", "config.userNameKey",
-		"config.overrideClaimMapping", "config.insecureSkipEmailVerified", "config.insecureEnableGroups", "config.allowedGroups",
+		"config.overrideClaimMapping", "config.insecureSkipEmailVerified", "config.insecureEnableGroups",
+		"config.allowedGroups",
 		"config.nextClientSecret", "config.clientSecretExpires", "config.usernameAttr", "config.nameAttr", "config.emailAttr", "config.groupsAttr", "config.groupsDelim", "config.filterGroups",
 	}
 }

@@ -38,7 +38,8 @@ func (w wrapped) groupData(c dexconn.Identity) ([]byte, error) {
 // for a connector that says nothing of them. Errors: refuse.Gone in the chain, or the
 // fault Denied, for somebody who may not sign in any more; all others say nothing of
 // the person.
-func (u *Upstream) ReadGroups(ctx context.Context, connectorID, instance, subject string, data []byte) (groups []string, next []byte, err error) {
+func (u *Upstream) ReadGroups(ctx context.Context, connectorID, instance, subject string, data []byte,
+) (groups []string, next []byte, err error) {
 	row, err := u.registry.ReadRevision(ctx, connectorID, "")
 	if err == nil && row.Instance != instance {
 		err = fault.New(fault.NotFound, "connector %s is another one than at the sign-in", connectorID)
