@@ -98,10 +98,10 @@ func (p *Planner) Plan(ctx context.Context, by registry.Author, roles *access.In
 // what it is asked.
 func mapping() []string {
 	return []string{
-		"name", "config.clientSecret", "config.bindPW", "config.claimMapping", "config.userIDKey", "config.userNameKey",
-		"config.overrideClaimMapping", "config.insecureSkipEmailVerified", "config.insecureEnableGroups",
-		"config.allowedGroups",
-		"config.nextClientSecret", "config.clientSecretExpires", "config.usernameAttr", "config.nameAttr", "config.emailAttr", "config.groupsAttr", "config.groupsDelim", "config.filterGroups",
+		"name", "config.clientSecret", "config.nextClientSecret", "config.clientSecretExpires", "config.bindPW",
+		"config.claimMapping", "config.overrideClaimMapping", "config.claimMutations", "config.userIDKey", "config.userNameKey",
+		"config.insecureSkipEmailVerified", "config.insecureEnableGroups", "config.allowedGroups", "config.filterGroups",
+		"config.usernameAttr", "config.nameAttr", "config.emailAttr", "config.groupsAttr", "config.groupsDelim",
 	}
 }
 
