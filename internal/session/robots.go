@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -79,10 +80,9 @@ func mayCreateToken(ctx context.Context, tx *db.Tx, by Caller, robot principal.N
 		if err != nil {
 			return false, err
 		}
-		for r := range bound {
-			if by.AuthorizeBind(r) != nil {
-				return false, nil
-			}
+		on := slices.Collect(maps.Keys(bound))
+		if slices.ContainsFunc(on, func(r access.Resource) bool { return by.AuthorizeBind(r) != nil }) {
+			return false, nil
 		}
 	}
 	return true, nil
