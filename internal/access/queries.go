@@ -3,8 +3,6 @@ package access
 import (
 	"cmp"
 	"context"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -85,11 +83,9 @@ func readOne(ctx context.Context, tx *db.Tx, r Resource) (bindings []Binding, kn
 	}
 	err = tx.Rows(ctx, func(scan func(...any) error) error {
 		b := Binding{Resource: r, Roles: make([]string, 1)}
-		if err := scan(&b.Principal, &b.Roles[0]); err != nil {
-			return err
-		}
+		err := scan(&b.Principal, &b.Roles[0])
 		bindings = append(bindings, b)
-		return nil
+		return err
 	}, `SELECT principal, role FROM bindings WHERE resource_type = $1 AND resource_name = $2`, r.Type, r.Name)
 	return bindings, n > 0, err
 }
@@ -131,25 +127,13 @@ func write(ctx context.Context, tx *db.Tx, b Binding) error {
 	return tx.Changed(ctx, topic, changeKey(on))
 }
 
-func rolesText(roles []string) string {
-	if len(roles) == 0 {
-		return "none"
-	}
-	return strings.Join(roles, ",")
-}
+func rolesText(roles []string) string { return cmp.Or(strings.Join(roles, ","), "none") }
 
 // BoundUnder lists the principals with roles whose names begin with a prefix,
 // which must end in a slash.
 func BoundUnder(ctx context.Context, tx *db.Tx, prefix string) ([]principal.Name, error) {
 	return db.Column[principal.Name](ctx, tx, `SELECT DISTINCT principal FROM bindings WHERE principal >= $1 AND principal < $2`,
 		prefix, strings.TrimSuffix(prefix, "/")+"0")
-}
-
-// BoundTo lists the resources on which a principal itself has roles, as the
-// transaction sees them.
-func BoundTo(ctx context.Context, tx *db.Tx, who principal.Name) ([]Resource, error) {
-	on, err := RolesOf(ctx, tx, who)
-	return slices.Collect(maps.Keys(on)), err
 }
 
 // NotPlain lists the principals with roles whose names are other than lower-case
@@ -177,13 +161,10 @@ func BoundPage(ctx context.Context, tx *db.Tx, who principal.Name, p db.Page) (a
 
 // RolesOf are the roles that are bound to a principal itself, by resource.
 func RolesOf(ctx context.Context, tx *db.Tx, who principal.Name) (map[Resource][]string, error) {
+	all, _, err := BoundPage(ctx, tx, who, db.Page{})
 	on := map[Resource][]string{}
-	err := tx.Rows(ctx, func(scan func(...any) error) error {
-		var r Resource
-		var role string
-		err := scan(&r.Type, &r.Name, &role)
-		on[r] = append(on[r], role)
-		return err
-	}, `SELECT resource_type, resource_name, role FROM bindings WHERE principal = $1`, who)
+	for _, b := range all {
+		on[b.Resource] = append(on[b.Resource], b.Roles...)
+	}
 	return on, err
 }

@@ -186,11 +186,11 @@ func CheckClusterRoles(who principal.Name, roles []string) error {
 
 // Unbind takes all roles away from a principal, in the caller's transaction.
 func Unbind(ctx context.Context, tx *db.Tx, by audit.By, who principal.Name) error {
-	bound, err := BoundTo(ctx, tx, who)
+	bound, err := RolesOf(ctx, tx, who)
 	if err != nil || len(bound) == 0 {
 		return err
 	}
-	for _, r := range bound {
+	for r := range bound {
 		if err := write(ctx, tx, Binding{r, who, nil}); err != nil {
 			return err
 		}

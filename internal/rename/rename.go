@@ -208,7 +208,7 @@ func (c *change) rename(ctx context.Context, tx *db.Tx) error {
 }
 
 func isStored(ctx context.Context, tx *db.Tx, who principal.Name) (bool, error) {
-	bound, err := access.BoundTo(ctx, tx, who)
+	bound, err := access.RolesOf(ctx, tx, who)
 	if err != nil || len(bound) > 0 {
 		return len(bound) > 0, err
 	}

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -75,11 +76,12 @@ func mayCreateToken(ctx context.Context, tx *db.Tx, by Caller, robot principal.N
 		return false, err
 	}
 	for _, name := range append(groups, robot) {
-		bound, err := access.BoundTo(ctx, tx, name)
+		bound, err := access.RolesOf(ctx, tx, name)
 		if err != nil {
 			return false, err
 		}
-		if slices.ContainsFunc(bound, func(r access.Resource) bool { return by.AuthorizeBind(r) != nil }) {
+		on := slices.Collect(maps.Keys(bound))
+		if slices.ContainsFunc(on, func(r access.Resource) bool { return by.AuthorizeBind(r) != nil }) {
 			return false, nil
 		}
 	}

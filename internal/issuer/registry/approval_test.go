@@ -225,9 +225,9 @@ func TestStoreSettings_IssuerOnlyByWhoMayGrant(t *testing.T) {
 
 func (o *office) grants(group principal.Name) bool {
 	o.t.Helper()
-	var bound []access.Resource
+	var bound map[access.Resource][]string
 	err := o.db.View(o.t.Context(), func(tx *db.Tx) (err error) {
-		bound, err = access.BoundTo(o.t.Context(), tx, group)
+		bound, err = access.RolesOf(o.t.Context(), tx, group)
 		return err
 	})
 	if err != nil {

@@ -192,7 +192,7 @@ func TestSession_DisabledPersonIsStoppedAtTheNextCall(t *testing.T) {
 	alice.asAlice()
 	const at = "/console/people/of/alice@example.com"
 	root.want(root.press(root.at("people/of/alice@example.com"), at+"/disable"), http.StatusOK, "kept out")
-	alice.want(alice.at(""), http.StatusOK, "Welcome")
+	alice.want(alice.at(""), http.StatusOK, "Welcome", "disabled")
 	root.want(root.press(root.at("people/of/alice@example.com"), at+"/enable"), http.StatusOK, "may sign in again")
 	alice.asAlice()
 	page := alice.at("explain")

@@ -274,8 +274,7 @@ func (c *Call) fail(err error) {
 
 // SignIn is the page for whoever has no session, or none any more.
 type SignIn struct {
-	Next  string // where they come back to
-	Ended string // why the session that they had is none any more; may be empty
+	Next string // where they come back to
 	Front
 }
 
@@ -284,19 +283,21 @@ type Front struct {
 	Connected bool   // there is a connector to sign in with
 	RootToken bool   // the root token may be typed in here
 	Home      string // where it may not, the address that is asked for
+	Ended     string // why the session that the browser had is none any more; may be empty
 }
 
 // Front finds the ways in.
 func (c *Call) Front() (Front, error) {
 	known, err := c.API.Pach.GetSignIn(c.Context, &pach.GetSignInRequest{})
-	return Front{Connected: known.GetConnected(), RootToken: c.TakesRootToken(c.R), Home: c.Home(c.R).String()}, err
+	return Front{Connected: known.GetConnected(), RootToken: c.TakesRootToken(c.R), Home: c.Home(c.R).String(), Ended: c.ended}, err
 }
 
 // askToSignIn shows whoever has no session how to begin one; they come back to the
 // page that they asked for.
 func (c *Call) askToSignIn(why string) {
 	c.Session = nil
-	page := SignIn{Next: Root, Ended: why}
+	c.ended = why
+	page := SignIn{Next: Root}
 	if c.R.Method == http.MethodGet {
 		page.Next = local(c.R.URL.RequestURI()).String()
 	}
