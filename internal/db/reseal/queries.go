@@ -11,14 +11,14 @@ import (
 
 // next reads the rows that follow a key, in its order.
 func next(ctx context.Context, tx *db.Tx, at secret.Sealed, after []string) (rows []row, err error) {
-	query := `SELECT ` + strings.Join(at.Key, ", ") + `, ` + at.Column + ` FROM ` + at.Table
+	query := `SELECT ` + strings.Join(at.Key, ", ") + `, ` + at.Column + ` FROM ` + at.Table + ` WHERE ` + at.Column + ` IS NOT NULL`
 	var args []any
 	if after != nil {
 		marks := make([]string, len(after))
 		for n, k := range after {
 			marks[n], args = fmt.Sprintf("$%d", n+1), append(args, k)
 		}
-		query += ` WHERE (` + strings.Join(at.Key, ", ") + `) > (` + strings.Join(marks, ", ") + `)`
+		query += ` AND (` + strings.Join(at.Key, ", ") + `) > (` + strings.Join(marks, ", ") + `)`
 	}
 	query += ` ORDER BY ` + strings.Join(at.Key, ", ") + fmt.Sprintf(` LIMIT %d`, batch)
 	err = tx.Rows(ctx, func(scan func(...any) error) error {
