@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,11 +18,13 @@ import (
 
 	authpb "pachyderm/api/auth"
 	identitypb "pachyderm/api/identity"
+	"pachyderm/demo/op/optest"
 	"pachyderm/internal/db"
 	"pachyderm/internal/db/dbtest"
 	"pachyderm/internal/db/migrations"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/pachd/pachdtest"
+	"pachyderm/test/idp"
 )
 
 // prefix is what every value begins with that the primary key of a file seals
@@ -285,5 +288,41 @@ func TestSealingKey_SpoiltWhileItRuns(t *testing.T) {
 				t.Errorf("it is told %d times", n)
 			}
 		})
+	}
+}
+
+// What groups are read again with goes along, and reads them afterwards.
+func TestSealingKey_OfWhatReadsGroups(t *testing.T) {
+	t.Parallel()
+	l := idp.StartOpenLDAP(t, idp.OpenLDAPOptions{})
+	i := newInstallation(t, "sqlite")
+	s := i.start(t)
+	edit(t, s.Issuer.Registry.CreateConnector(t.Context(), registry.Operator(), registry.Connector{ID: "ldap", Name: "LDAP", Type: "ldap", Config: map[string]any{
+		"host": l.LDAPS, "rootCAData": string(l.CA.PEM), "bindDN": l.BindDN, "bindPW": l.BindPassword,
+		"userSearch":  map[string]any{"baseDN": l.PeopleDN, "username": "uid"},
+		"groupSearch": map[string]any{"baseDN": l.GroupsDN, "userMatchers": []any{map[string]any{"userAttr": "DN", "groupAttr": "member"}}},
+	}}))
+	start, err := s.API.Auth.GetOIDCLogin(t.Context(), &authpb.GetOIDCLoginRequest{})
+	edit(t, err)
+	waiting := s.Wait(start.GetState())
+	b := optest.NewBrowser(t, func(*url.URL) bool { return false })
+	asked := b.Submit(b.Get(start.GetLoginUrl()), map[string]string{"login": idp.Alice.Name, "password": idp.Alice.Password})
+	b.Submit(asked, map[string]string{"answer": "yes"})
+	session := <-waiting
+	edit(t, s.Issuer.Traces.Flush(t.Context()))
+	for n, step := range []string{"add", "use", "remove"} {
+		i.must(t, "sealing-key", step)
+		awaitReload(s, n+1)
+	}
+	if !slices.Contains(sealedWith(t, s.DB, i.prefix(t)), "identities.group_data") {
+		t.Error("it is not sealed with the new key")
+	}
+	l.Modify("dn: cn=admins," + l.GroupsDN + "\nchangetype: modify\nreplace: member\nmember: cn=nobody\n")
+	s.Ahead(16 * time.Minute)
+	for slices.Contains(s.Users()["user:"+idp.Alice.Email].GetGroups(), "group:admins") {
+		if _, err := whoAmI(t, s, session); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
 }
