@@ -185,7 +185,7 @@ func (h *handler) start(w http.ResponseWriter, r *http.Request, client grant.Cli
 	}
 	h.last.Set(w, connectorID)
 	l := &loginctx.Login{
-		Browser: h.cookie.EnsureID(w, r), Params: r.Form, Mode: r.Form.Get(endpoint.ResponseMode), Host: fault.Clean(r.Host, 100),
+		Browser: h.cookie.EnsureID(w, r), Params: r.Form, Mode: r.Form.Get(endpoint.ResponseMode), Host: h.hostOf(r),
 	}
 	_, l.Code = requestid.New(r.Context())
 	defer func() {
@@ -264,7 +264,7 @@ func (h *handler) serveStep(w http.ResponseWriter, r *http.Request) error {
 func (h *handler) sameBrowser(r *http.Request, state string) (*loginctx.Login, error) {
 	l, err := h.underWay(r.Context(), state)
 	if err == nil && !secret.Same(h.cookie.ID(r), l.Browser) {
-		h.issuer.Traces.Strayed(l.Request.ConnectorID, fault.Clean(r.Host, 100))
+		h.issuer.Traces.Strayed(l.Request.ConnectorID, h.hostOf(r))
 		err = errOtherBrowser()
 	}
 	return l, err

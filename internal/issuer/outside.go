@@ -26,6 +26,15 @@ func (i *Issuer) outsideHost(ctx context.Context) *url.URL {
 	return i.reachedAt(ctx)
 }
 
+// hostOf is the name by which a browser came, of those that are ours: anybody can write
+// another into a request, and what is counted by it takes room.
+func (h *handler) hostOf(r *http.Request) string {
+	if at := h.issuer.outsideHost(r.Context()); r.Host != h.url.Host && (at == nil || at.Host != r.Host) {
+		return "another name"
+	}
+	return r.Host
+}
+
 // rehost sends a browser that came by another name to where its cookie is,
 // unless that is a name which browsers have for us.
 func (h *handler) rehost(w http.ResponseWriter, r *http.Request) bool {

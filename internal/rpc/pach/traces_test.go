@@ -2,6 +2,7 @@ package pach_test
 
 import (
 	"fmt"
+	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	pb "pachyderm/api/pach"
 	"pachyderm/demo/op"
 	"pachyderm/demo/op/optest"
+	"pachyderm/internal/db"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/pachd/pachdtest"
 	"pachyderm/test/idp"
@@ -241,5 +243,32 @@ func TestSummary_CountsSentAndReturned(t *testing.T) {
 	}
 	if c := s.GetConnectors()[0]; c.GetConnector() != "demo" || c.GetSent() != 2 || c.GetReturned() != 1 || c.GetOk() != 1 {
 		t.Errorf("%v", c)
+	}
+}
+
+// A stranger may write any host into a request, and each that is counted takes room.
+func TestSummary_CountsNoHostsOfStrangers(t *testing.T) {
+	h := open(t)
+	h.Connect()
+	for n := range 20 {
+		start, err := h.API.Auth.GetOIDCLogin(t.Context(), &auth.GetOIDCLoginRequest{})
+		h.mustCall(nil, err)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, strings.Replace(start.GetLoginUrl(), "/auth?", "/auth/demo?pach_hop=1&", 1), nil)
+		h.mustCall(nil, err)
+		req.Host = fmt.Sprintf("host-%d.example.com", n)
+		res, err := (&http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}).Do(req)
+		h.mustCall(nil, err)
+		_ = res.Body.Close()
+		if res.StatusCode >= http.StatusBadRequest {
+			t.Fatalf("status %d", res.StatusCode)
+		}
+	}
+	h.mustCall(nil, h.Issuer.Traces.Flush(t.Context()))
+	var rows, sent int64
+	err := h.DB.View(t.Context(), func(tx *db.Tx) error {
+		return tx.Row(t.Context(), []any{&rows, &sent}, `SELECT COUNT(*), CAST(SUM(sent) AS BIGINT) FROM sign_in_counts`)
+	})
+	if err != nil || rows != 1 || sent != 20 {
+		t.Errorf("%d rows for %d, %v", rows, sent, err)
 	}
 }
