@@ -47,6 +47,8 @@ type SignIn struct {
 	Then                     principal.Name // who they would be, if somebody else
 	GroupsGained, GroupsLost []string
 	RolesGained, RolesLost   []string // such as "projectWriter on project genomics"
+
+	saysNothing bool // of groups, where something was said before
 }
 
 // Plan is what a document would change.
@@ -129,6 +131,7 @@ func (p replay) all(ctx context.Context, roles *access.Index, out *Plan) error {
 	if err != nil {
 		return err
 	}
+	silent := 0
 	before, after := false, false // whether an administrator of the cluster signs in
 	for _, t := range last {
 		s, groups, err := p.again(ctx, t)
@@ -136,6 +139,9 @@ func (p replay) all(ctx context.Context, roles *access.Index, out *Plan) error {
 			return err
 		}
 		out.Counts[s.Verdict]++
+		if s.saysNothing {
+			silent++
+		}
 		was := isAdmin(roles, t.Person, t.Groups) && t.Result == trace.Completed
 		before = before || was
 		after = after || was && (s.Verdict == AsBefore || s.Verdict == CannotBeTold) || s.Verdict == Changed && isAdmin(roles, s.then(), groups)
@@ -150,6 +156,10 @@ func (p replay) all(ctx context.Context, roles *access.Index, out *Plan) error {
 			s.Why = "the provider is in a private network: ask a clusterAdmin to make this plan"
 		}
 		out.SignIns = append(out.SignIns, s)
+	}
+	if silent > 0 {
+		out.Warnings = append(out.Warnings, fmt.Sprintf(
+			"nothing is read of groups any more: %d people keep those that they are in, until somebody says otherwise", silent))
 	}
 	if before && !after {
 		out.Warnings = append(out.Warnings, "of those who signed in with this connector nobody would administer the cluster any more")
@@ -210,6 +220,11 @@ func (p replay) again(ctx context.Context, t trace.Trace) (s SignIn, groups []st
 	if err != nil {
 		s.Verdict, s.Why = Refused, fault.Message(err)
 		return s, nil, nil
+	}
+	if who.Groups == nil { // which changes nothing of what was said before
+		s.saysNothing = t.Groups != nil
+		s.compare(t, then, t.Groups)
+		return s, t.Groups, nil
 	}
 	if groups, err = p.Registry.GroupNames(ctx, p.live.ID, p.live.Instance, who.Groups); err != nil {
 		return s, nil, err

@@ -207,7 +207,8 @@ func TestPlan_MakesSignInsAgain(t *testing.T) {
 		}{
 			"nothing":           {nil, users, 0, 0, 0, nil, ""},
 			"another secret":    {map[string]any{"clientSecret": "new"}, users, 0, 0, 0, nil, ""},
-			"no groups":         {map[string]any{"insecureEnableGroups": false}, 0, 0, users, 0, []string{"admins", "engineers", "clusterAdmin on cluster", "projectWriter on project genomics"}, "nobody would administer"},
+			"no groups":         {map[string]any{"insecureEnableGroups": false}, users, 0, 0, 0, nil, "keep those that they are in"},
+			"other groups":      {map[string]any{"claimMapping": map[string]any{"groups": "amr"}}, 0, 0, users, 0, []string{"admins", "engineers", "clusterAdmin on cluster", "projectWriter on project genomics"}, "nobody would administer"},
 			"another address":   {map[string]any{"claimMapping": map[string]any{"email": "name"}, "insecureSkipEmailVerified": true}, 0, users, 0, 0, []string{"not exactly one e-mail address"}, "nobody would administer"},
 			"a claim not known": {map[string]any{"claimMapping": map[string]any{"email": "upn"}, "insecureSkipEmailVerified": true}, 0, 0, 0, users, []string{"is not kept"}, ""},
 			"another user id":   {map[string]any{"userIDKey": "name"}, 0, users, 0, 0, []string{"another account"}, "nobody would administer"},
