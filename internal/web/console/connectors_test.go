@@ -138,9 +138,9 @@ func TestConnectors_Life(t *testing.T) {
 
 	edit = v.at("connectors/of/demo/edit")
 	values := hidden(t, edit, at+"/edit")
-	values.Set("document", next)
+	values.Set("document", strings.ReplaceAll(next, "insecureEnableGroups: false", "insecureEnableGroups: true\n  claimMapping:\n    groups: amr"))
 	plan := v.Post(s.HTTP+at+"/plan", values)
-	v.want(plan, http.StatusOK, "What it would change", "insecureEnableGroups", "1 changed", "alice@example.com", "admins")
+	v.want(plan, http.StatusOK, "What it would change", "claimMapping", "1 changed", "alice@example.com", "admins")
 	if got := v.at("connectors/of/demo"); !strings.Contains(got.Text(), "Version 2") || strings.Contains(got.Text(), "Version 3") {
 		t.Errorf("a plan has changed the connector: %s", got.Text())
 	}
