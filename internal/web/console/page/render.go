@@ -52,6 +52,7 @@ func menu() []struct {
 		need        auth.Permission
 	}{
 		{"You", "", 0},
+		{"Overview", "overview", auth.Permission_CLUSTER_IDENTITY_UPDATE_IDP},
 		{"Explain", "explain", 0},
 		{"Connectors", "connectors", auth.Permission_CLUSTER_IDENTITY_LIST_IDPS},
 		{"Sign-ins", "sign-ins", auth.Permission_CLUSTER_IDENTITY_UPDATE_IDP},
@@ -134,9 +135,10 @@ func (c *Call) Render(status int, name, title string, data any) error {
 var templates = sync.OnceValues(func() (map[string]*template.Template, error) {
 	base, err := template.New("base").Funcs(template.FuncMap{
 		"ago":          ago,
-		"soon":         func(now time.Time, when any) bool { return asTime(when).Sub(now) < soon },
+		"soon":         func(now time.Time, when any) bool { return asTime(when).Sub(now) < Soon },
 		"iso":          func(t any) string { return asTime(t).UTC().Format(time.RFC3339) },
 		"day":          func(t any) string { return asTime(t).UTC().Format("2 Jan 2006 15:04 UTC") },
+		"date":         func(t any) string { return asTime(t).UTC().Format(time.DateOnly) },
 		"some":         func(t any) bool { return !asTime(t).IsZero() },
 		"milliseconds": func(microseconds int64) string { return fmt.Sprintf("%.1f ms", float64(microseconds)/1000) },
 		"name":         short, "seg": url.PathEscape, "join": strings.Join, "kind": kind, "row": row,
@@ -165,8 +167,8 @@ var templates = sync.OnceValues(func() (map[string]*template.Template, error) {
 	return all, nil
 })
 
-// soon is when what ends is warned of.
-const soon = 30 * 24 * time.Hour
+// Soon is when what ends is warned of.
+const Soon = 30 * 24 * time.Hour
 
 // short is a principal without its kind, where that is plain.
 func short(principal string) string {
