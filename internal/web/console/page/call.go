@@ -331,3 +331,12 @@ func Words(err error) (what, next string) {
 	}
 	return what, fault.NextOf(err)
 }
+
+// Mendable reports whether the person can correct what they wrote.
+func Mendable(err error) bool {
+	switch status.Code(err) {
+	case codes.InvalidArgument, codes.FailedPrecondition, codes.AlreadyExists, codes.Unavailable:
+		return true
+	}
+	return fault.Is(err, fault.Invalid)
+}
