@@ -104,6 +104,7 @@ var mayImport = map[string][]string{
 
 	"internal/connector/refuse":      {"internal/fault"},
 	"internal/connector/claimlog":    nil,
+	"internal/connector/authtime":    {"internal/connector/refuse"},
 	"internal/connector/document":    {"internal/connector/refuse", "internal/fault", "internal/webaddr"},
 	"internal/connector/fetch":       {"internal/connector/claimlog", "internal/fault", "internal/tracing"},
 	"internal/connector/probe":       {"internal/connector/fetch", "internal/fault", "internal/webaddr"},
@@ -123,12 +124,12 @@ var mayImport = map[string][]string{
 		"internal/connector/fetch", "internal/connector/refuse", "internal/connector/saml/xmltree", "internal/fault",
 	},
 	"internal/connector/oidc": {
-		"internal/connector/claimlog", "internal/connector/document", "internal/connector/fetch", "internal/connector/oidc/claim",
+		"internal/connector/authtime", "internal/connector/claimlog", "internal/connector/document", "internal/connector/fetch", "internal/connector/oidc/claim",
 		"internal/connector/oidc/clientauth", "internal/connector/oidc/keyset", "internal/connector/probe", "internal/connector/refuse", "internal/fault",
 		"internal/principal", "internal/webaddr",
 	},
 	"internal/connector/saml": {
-		"internal/connector/claimlog", "internal/connector/document", "internal/connector/fetch", "internal/connector/probe",
+		"internal/connector/authtime", "internal/connector/claimlog", "internal/connector/document", "internal/connector/fetch", "internal/connector/probe",
 		"internal/connector/refuse", "internal/connector/saml/metadata", "internal/connector/saml/profile", "internal/connector/saml/signed",
 		"internal/connector/saml/xmltree", "internal/fault", "internal/principal",
 	},
@@ -192,7 +193,7 @@ var mayImport = map[string][]string{
 		"internal/secret",
 	},
 	"internal/issuer/upstream": {
-		"internal/secret", "internal/connector/refuse",
+		"internal/connector/authtime", "internal/secret", "internal/connector/refuse",
 		"internal/issuer/trace", "internal/connector", "internal/connector/probe", "internal/connector/fetch", "internal/db", "internal/fault", "internal/identity", "internal/issuer/loginctx",
 		"internal/issuer/registry", "internal/limit/guess", "internal/principal", "internal/tracing",
 	},
@@ -206,7 +207,7 @@ var mayImport = map[string][]string{
 		"internal/web", "internal/web/browser",
 	},
 	"internal/issuer": {
-		"internal/audit", "internal/connector", "internal/connector/fetch", "internal/connector/oidc/clientauth", "internal/issuer/clientkey", "internal/connector/probe", "internal/db", "internal/fault",
+		"internal/connector/authtime", "internal/audit", "internal/connector", "internal/connector/fetch", "internal/connector/oidc/clientauth", "internal/issuer/clientkey", "internal/connector/probe", "internal/db", "internal/fault",
 		"internal/identity", "internal/issuer/connectortest", "internal/issuer/endpoint", "internal/issuer/logout", "internal/issuer/device", "internal/issuer/dexlog", "internal/issuer/dexstore", "internal/issuer/dexview", "internal/issuer/grant",
 		"internal/issuer/homerealm", "internal/issuer/jws", "internal/issuer/loginctx", "internal/issuer/oidcclient", "internal/issuer/registry", "internal/issuer/settings", "internal/issuer/signing", "internal/issuer/upstream", "internal/principal", "internal/secret", "internal/web",
 		"internal/web/browser", "internal/web/record", "internal/web/theme", "internal/webaddr", "internal/tracing", "internal/issuer/trace", "internal/issuer/plan", "internal/issuer/refreshtoken", "internal/requestid",

@@ -34,7 +34,7 @@ type Issuer interface {
 
 // SignIns begins sign-ins of browsers, and hands their sessions to whoever takes them.
 type SignIns interface {
-	StartInBrowser(w http.ResponseWriter, r *http.Request, next string) (loginURL string, err error)
+	StartInBrowser(w http.ResponseWriter, r *http.Request, next string, again bool) (loginURL string, err error)
 	SignedInBrowsers(begun func(w http.ResponseWriter, r *http.Request, session secret.Text, next string))
 }
 
