@@ -53,10 +53,11 @@ var mayImport = map[string][]string{
 	"internal/web/browser": {"internal/secret", "internal/web"},
 	// The console knows the services by their clients, and nothing behind them.
 	"internal/web/console": {
-		"api", "api/auth", "api/pach", "internal/secret", "internal/web/console/connectors", "internal/web/console/page", "internal/web/console/people",
-		"internal/web/console/records", "internal/web/console/traces",
+		"api", "api/auth", "api/pach", "internal/secret", "internal/web/console/connectors", "internal/web/console/overview", "internal/web/console/page",
+		"internal/web/console/people", "internal/web/console/records", "internal/web/console/traces",
 	},
-	"internal/web/console/traces": {"api/pach", "internal/web/console/page"},
+	"internal/web/console/overview": {"api/identity", "api/pach", "internal/web/console/page"},
+	"internal/web/console/traces":   {"api/pach", "internal/web/console/page"},
 	"internal/web/console/connectors": {
 		"api/auth", "api/identity", "api/pach", "internal/cli/idp/preset", "internal/fault", "internal/strict", "internal/web/console/page",
 	},
@@ -103,6 +104,7 @@ var mayImport = map[string][]string{
 
 	"internal/connector/refuse":      {"internal/fault"},
 	"internal/connector/claimlog":    nil,
+	"internal/connector/authtime":    {"internal/connector/refuse"},
 	"internal/connector/document":    {"internal/connector/refuse", "internal/fault", "internal/webaddr"},
 	"internal/connector/fetch":       {"internal/connector/claimlog", "internal/fault", "internal/tracing"},
 	"internal/connector/probe":       {"internal/connector/fetch", "internal/fault", "internal/webaddr"},
@@ -122,12 +124,12 @@ var mayImport = map[string][]string{
 		"internal/connector/fetch", "internal/connector/refuse", "internal/connector/saml/xmltree", "internal/fault",
 	},
 	"internal/connector/oidc": {
-		"internal/connector/claimlog", "internal/connector/document", "internal/connector/fetch", "internal/connector/oidc/claim",
+		"internal/connector/authtime", "internal/connector/claimlog", "internal/connector/document", "internal/connector/fetch", "internal/connector/oidc/claim",
 		"internal/connector/oidc/clientauth", "internal/connector/oidc/keyset", "internal/connector/probe", "internal/connector/refuse", "internal/fault",
 		"internal/principal", "internal/webaddr",
 	},
 	"internal/connector/saml": {
-		"internal/connector/claimlog", "internal/connector/document", "internal/connector/fetch", "internal/connector/probe",
+		"internal/connector/authtime", "internal/connector/claimlog", "internal/connector/document", "internal/connector/fetch", "internal/connector/probe",
 		"internal/connector/refuse", "internal/connector/saml/metadata", "internal/connector/saml/profile", "internal/connector/saml/signed",
 		"internal/connector/saml/xmltree", "internal/fault", "internal/principal",
 	},
@@ -191,7 +193,7 @@ var mayImport = map[string][]string{
 		"internal/secret",
 	},
 	"internal/issuer/upstream": {
-		"internal/secret", "internal/connector/refuse",
+		"internal/connector/authtime", "internal/secret", "internal/connector/refuse",
 		"internal/issuer/trace", "internal/connector", "internal/connector/probe", "internal/connector/fetch", "internal/db", "internal/fault", "internal/identity", "internal/issuer/loginctx",
 		"internal/issuer/registry", "internal/limit/guess", "internal/principal", "internal/tracing",
 	},
@@ -205,7 +207,7 @@ var mayImport = map[string][]string{
 		"internal/web", "internal/web/browser",
 	},
 	"internal/issuer": {
-		"internal/audit", "internal/connector", "internal/connector/fetch", "internal/connector/oidc/clientauth", "internal/issuer/clientkey", "internal/connector/probe", "internal/db", "internal/fault",
+		"internal/connector/authtime", "internal/audit", "internal/connector", "internal/connector/fetch", "internal/connector/oidc/clientauth", "internal/issuer/clientkey", "internal/connector/probe", "internal/db", "internal/fault",
 		"internal/identity", "internal/issuer/connectortest", "internal/issuer/endpoint", "internal/issuer/logout", "internal/issuer/device", "internal/issuer/dexlog", "internal/issuer/dexstore", "internal/issuer/dexview", "internal/issuer/grant",
 		"internal/issuer/homerealm", "internal/issuer/jws", "internal/issuer/loginctx", "internal/issuer/oidcclient", "internal/issuer/registry", "internal/issuer/settings", "internal/issuer/signing", "internal/issuer/upstream", "internal/principal", "internal/secret", "internal/web",
 		"internal/web/browser", "internal/web/record", "internal/web/theme", "internal/webaddr", "internal/tracing", "internal/issuer/trace", "internal/issuer/plan", "internal/issuer/refreshtoken", "internal/requestid",

@@ -237,7 +237,7 @@ func administerJane(t *testing.T, d *daemon, admin, jane *rod.Page) {
 	lookAt(t, admin, "explain")
 	goTo(t, jane, console+"access")
 	wantText(t, jane, "user:jane@example.org")
-	for _, name := range []string{"connectors", "groups", "groups/of/admins", "applications", "applications/new", "audit", "settings", "connectors/of/panva/edit", "connectors/of/panva/delete"} {
+	for _, name := range []string{"overview", "connectors", "groups", "groups/of/admins", "applications", "applications/new", "audit", "settings", "connectors/of/panva/edit", "connectors/of/panva/delete"} {
 		goTo(t, admin, console+name)
 		lookAt(t, admin, strings.ReplaceAll(name, "/", "-"))
 	}

@@ -656,7 +656,10 @@ type GetSessionResponse struct {
 	Groups []*Membership `protobuf:"bytes,2,rep,name=groups,proto3" json:"groups,omitempty"`
 	// Nobody has approved the connector of the session: the caller has what
 	// everybody has, and nothing more.
-	Unapproved    bool `protobuf:"varint,3,opt,name=unapproved,proto3" json:"unapproved,omitempty"`
+	Unapproved bool `protobuf:"varint,3,opt,name=unapproved,proto3" json:"unapproved,omitempty"`
+	// When the person last proved to their provider who they are; absent if that is not
+	// known, or if there is no person.
+	Proved        *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=proved,proto3" json:"proved,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -710,6 +713,13 @@ func (x *GetSessionResponse) GetUnapproved() bool {
 		return x.Unapproved
 	}
 	return false
+}
+
+func (x *GetSessionResponse) GetProved() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Proved
+	}
+	return nil
 }
 
 // Membership is one principal in one group.
@@ -7180,13 +7190,14 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\x10device_client_id\x18\x06 \x01(\tR\x0edeviceClientId\x12\x1c\n" +
 	"\tconnected\x18\a \x01(\bR\tconnected\x12!\n" +
 	"\fcallback_url\x18\b \x01(\tR\vcallbackUrl\"\x13\n" +
-	"\x11GetSessionRequest\"\x8b\x01\n" +
+	"\x11GetSessionRequest\"\xbf\x01\n" +
 	"\x12GetSessionResponse\x12(\n" +
 	"\asession\x18\x01 \x01(\v2\x0e.pach_v1.TokenR\asession\x12+\n" +
 	"\x06groups\x18\x02 \x03(\v2\x13.pach_v1.MembershipR\x06groups\x12\x1e\n" +
 	"\n" +
 	"unapproved\x18\x03 \x01(\bR\n" +
-	"unapproved\"u\n" +
+	"unapproved\x122\n" +
+	"\x06proved\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x06proved\"u\n" +
 	"\n" +
 	"Membership\x12\x1c\n" +
 	"\tprincipal\x18\x01 \x01(\tR\tprincipal\x12\x14\n" +
@@ -7886,190 +7897,191 @@ var file_api_pach_pach_proto_goTypes = []any{
 var file_api_pach_pach_proto_depIdxs = []int32{
 	35,  // 0: pach_v1.GetSessionResponse.session:type_name -> pach_v1.Token
 	12,  // 1: pach_v1.GetSessionResponse.groups:type_name -> pach_v1.Membership
-	17,  // 2: pach_v1.Membership.sources:type_name -> pach_v1.MembershipSource
-	119, // 3: pach_v1.BeginRootSessionResponse.expires:type_name -> google.protobuf.Timestamp
-	120, // 4: pach_v1.ExplainRequest.permission:type_name -> auth_v2.Permission
-	121, // 5: pach_v1.ExplainRequest.resource:type_name -> auth_v2.Resource
-	121, // 6: pach_v1.Grant.resource:type_name -> auth_v2.Resource
-	17,  // 7: pach_v1.Grant.sources:type_name -> pach_v1.MembershipSource
-	18,  // 8: pach_v1.Grant.max_age:type_name -> pach_v1.MaxAge
-	119, // 9: pach_v1.MembershipSource.seen:type_name -> google.protobuf.Timestamp
-	121, // 10: pach_v1.MaxAge.resource:type_name -> auth_v2.Resource
-	122, // 11: pach_v1.MaxAge.max_age:type_name -> google.protobuf.Duration
-	122, // 12: pach_v1.MaxAge.grace:type_name -> google.protobuf.Duration
-	121, // 13: pach_v1.SetMaxAgeRequest.resource:type_name -> auth_v2.Resource
-	122, // 14: pach_v1.SetMaxAgeRequest.max_age:type_name -> google.protobuf.Duration
-	122, // 15: pach_v1.SetMaxAgeRequest.grace:type_name -> google.protobuf.Duration
-	18,  // 16: pach_v1.ListMaxAgesResponse.rules:type_name -> pach_v1.MaxAge
-	16,  // 17: pach_v1.ExplainResponse.grants:type_name -> pach_v1.Grant
-	16,  // 18: pach_v1.ExplainResponse.suggestions:type_name -> pach_v1.Grant
-	16,  // 19: pach_v1.ExplainResponse.too_old:type_name -> pach_v1.Grant
-	119, // 20: pach_v1.User.last_login:type_name -> google.protobuf.Timestamp
-	26,  // 21: pach_v1.User.identities:type_name -> pach_v1.Identity
-	1,   // 22: pach_v1.Identity.state:type_name -> pach_v1.Identity.State
-	119, // 23: pach_v1.Identity.last_login:type_name -> google.protobuf.Timestamp
-	25,  // 24: pach_v1.ListUsersResponse.users:type_name -> pach_v1.User
-	119, // 25: pach_v1.Token.created:type_name -> google.protobuf.Timestamp
-	119, // 26: pach_v1.Token.expires:type_name -> google.protobuf.Timestamp
-	119, // 27: pach_v1.Token.used:type_name -> google.protobuf.Timestamp
-	35,  // 28: pach_v1.ListTokensResponse.tokens:type_name -> pach_v1.Token
-	119, // 29: pach_v1.RefreshToken.created:type_name -> google.protobuf.Timestamp
-	119, // 30: pach_v1.RefreshToken.used:type_name -> google.protobuf.Timestamp
-	119, // 31: pach_v1.RefreshToken.expires:type_name -> google.protobuf.Timestamp
-	40,  // 32: pach_v1.ListRefreshTokensResponse.refresh_tokens:type_name -> pach_v1.RefreshToken
-	47,  // 33: pach_v1.ListGroupsResponse.groups:type_name -> pach_v1.Group
-	12,  // 34: pach_v1.ListMembersResponse.members:type_name -> pach_v1.Membership
-	121, // 35: pach_v1.RoleBinding.resource:type_name -> auth_v2.Resource
-	52,  // 36: pach_v1.ListRoleBindingsResponse.bindings:type_name -> pach_v1.RoleBinding
-	119, // 37: pach_v1.AuditEvent.at:type_name -> google.protobuf.Timestamp
-	55,  // 38: pach_v1.ListAuditEventsResponse.events:type_name -> pach_v1.AuditEvent
-	57,  // 39: pach_v1.UpdateOIDCClientRequest.redirect_uris:type_name -> pach_v1.StringList
-	57,  // 40: pach_v1.UpdateOIDCClientRequest.trusted_peers:type_name -> pach_v1.StringList
-	57,  // 41: pach_v1.UpdateOIDCClientRequest.allowed_connectors:type_name -> pach_v1.StringList
-	0,   // 42: pach_v1.UpdateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
-	57,  // 43: pach_v1.UpdateOIDCClientRequest.post_logout_redirect_uris:type_name -> pach_v1.StringList
-	123, // 44: pach_v1.CreateOIDCClientRequest.client:type_name -> identity_v2.OIDCClient
-	0,   // 45: pach_v1.CreateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
-	123, // 46: pach_v1.CreateOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
-	123, // 47: pach_v1.GetOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
-	0,   // 48: pach_v1.GetOIDCClientResponse.pkce:type_name -> pach_v1.PKCE
-	63,  // 49: pach_v1.ListOIDCClientsResponse.clients:type_name -> pach_v1.GetOIDCClientResponse
-	2,   // 50: pach_v1.ConnectorState.state:type_name -> pach_v1.ConnectorState.State
-	119, // 51: pach_v1.ConnectorState.since:type_name -> google.protobuf.Timestamp
-	119, // 52: pach_v1.ConnectorState.last_good:type_name -> google.protobuf.Timestamp
-	119, // 53: pach_v1.ConnectorState.checked:type_name -> google.protobuf.Timestamp
-	3,   // 54: pach_v1.ConnectorState.approval:type_name -> pach_v1.ConnectorState.Approval
-	4,   // 55: pach_v1.ConnectorState.life:type_name -> pach_v1.ConnectorState.Life
-	119, // 56: pach_v1.ConnectorState.undo_at:type_name -> google.protobuf.Timestamp
-	68,  // 57: pach_v1.ConnectorState.expiries:type_name -> pach_v1.Expiry
-	119, // 58: pach_v1.Expiry.ends:type_name -> google.protobuf.Timestamp
-	124, // 59: pach_v1.ApplyConnectorRequest.connector:type_name -> identity_v2.IDPConnector
-	122, // 60: pach_v1.ApplyConnectorRequest.confirm_within:type_name -> google.protobuf.Duration
-	119, // 61: pach_v1.ApplyConnectorResponse.undo_at:type_name -> google.protobuf.Timestamp
-	119, // 62: pach_v1.ConnectorRevision.made:type_name -> google.protobuf.Timestamp
-	94,  // 63: pach_v1.ConnectorRevision.differences:type_name -> pach_v1.TestedDifference
-	76,  // 64: pach_v1.ListConnectorRevisionsResponse.revisions:type_name -> pach_v1.ConnectorRevision
-	86,  // 65: pach_v1.PlanConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
-	5,   // 66: pach_v1.PlannedSignIn.verdict:type_name -> pach_v1.PlannedSignIn.Verdict
-	94,  // 67: pach_v1.PlanConnectorResponse.differences:type_name -> pach_v1.TestedDifference
-	81,  // 68: pach_v1.PlanConnectorResponse.sign_ins:type_name -> pach_v1.PlannedSignIn
-	67,  // 69: pach_v1.ListConnectorStatesResponse.states:type_name -> pach_v1.ConnectorState
-	124, // 70: pach_v1.ConnectorDocument.connector:type_name -> identity_v2.IDPConnector
-	86,  // 71: pach_v1.CheckConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
-	6,   // 72: pach_v1.CheckStep.status:type_name -> pach_v1.CheckStep.Status
-	88,  // 73: pach_v1.CheckConnectorResponse.steps:type_name -> pach_v1.CheckStep
-	86,  // 74: pach_v1.StartConnectorTestRequest.document:type_name -> pach_v1.ConnectorDocument
-	119, // 75: pach_v1.StartConnectorTestResponse.expires:type_name -> google.protobuf.Timestamp
-	93,  // 76: pach_v1.WaitConnectorTestResponse.claims:type_name -> pach_v1.TestedClaim
-	57,  // 77: pach_v1.WaitConnectorTestResponse.groups:type_name -> pach_v1.StringList
-	94,  // 78: pach_v1.WaitConnectorTestResponse.differences:type_name -> pach_v1.TestedDifference
-	119, // 79: pach_v1.SignInTrace.at:type_name -> google.protobuf.Timestamp
-	7,   // 80: pach_v1.SignInTrace.result:type_name -> pach_v1.SignInTrace.Result
-	97,  // 81: pach_v1.SignInTrace.request:type_name -> pach_v1.SignInParameter
-	96,  // 82: pach_v1.SignInTrace.steps:type_name -> pach_v1.SignInStep
-	93,  // 83: pach_v1.SignInTrace.claims:type_name -> pach_v1.TestedClaim
-	57,  // 84: pach_v1.SignInTrace.asserted_groups:type_name -> pach_v1.StringList
-	98,  // 85: pach_v1.GetSignInTraceResponse.trace:type_name -> pach_v1.SignInTrace
-	7,   // 86: pach_v1.ListSignInTracesRequest.result:type_name -> pach_v1.SignInTrace.Result
-	98,  // 87: pach_v1.ListSignInTracesResponse.traces:type_name -> pach_v1.SignInTrace
-	119, // 88: pach_v1.SummarizeSignInsRequest.since:type_name -> google.protobuf.Timestamp
-	119, // 89: pach_v1.SignInCause.first:type_name -> google.protobuf.Timestamp
-	119, // 90: pach_v1.SignInCause.last:type_name -> google.protobuf.Timestamp
-	104, // 91: pach_v1.SummarizeSignInsResponse.connectors:type_name -> pach_v1.SignInCounts
-	105, // 92: pach_v1.SummarizeSignInsResponse.causes:type_name -> pach_v1.SignInCause
-	106, // 93: pach_v1.SummarizeSignInsResponse.warnings:type_name -> pach_v1.SignInWarning
-	118, // 94: pach_v1.Trust.claims:type_name -> pach_v1.Trust.ClaimsEntry
-	119, // 95: pach_v1.Trust.created:type_name -> google.protobuf.Timestamp
-	108, // 96: pach_v1.CreateTrustRequest.trust:type_name -> pach_v1.Trust
-	108, // 97: pach_v1.ListTrustsResponse.trusts:type_name -> pach_v1.Trust
-	117, // 98: pach_v1.TestTrustResponse.results:type_name -> pach_v1.TrustResult
-	8,   // 99: pach_v1.API.GetSignIn:input_type -> pach_v1.GetSignInRequest
-	10,  // 100: pach_v1.API.GetSession:input_type -> pach_v1.GetSessionRequest
-	13,  // 101: pach_v1.API.BeginRootSession:input_type -> pach_v1.BeginRootSessionRequest
-	15,  // 102: pach_v1.API.Explain:input_type -> pach_v1.ExplainRequest
-	24,  // 103: pach_v1.API.ListUsers:input_type -> pach_v1.ListUsersRequest
-	28,  // 104: pach_v1.API.SetUserEnabled:input_type -> pach_v1.SetUserEnabledRequest
-	30,  // 105: pach_v1.API.LinkIdentity:input_type -> pach_v1.LinkIdentityRequest
-	32,  // 106: pach_v1.API.UnlinkIdentity:input_type -> pach_v1.UnlinkIdentityRequest
-	34,  // 107: pach_v1.API.ListTokens:input_type -> pach_v1.ListTokensRequest
-	37,  // 108: pach_v1.API.AllowRobot:input_type -> pach_v1.AllowRobotRequest
-	39,  // 109: pach_v1.API.ListRefreshTokens:input_type -> pach_v1.ListRefreshTokensRequest
-	42,  // 110: pach_v1.API.RevokeSession:input_type -> pach_v1.RevokeSessionRequest
-	44,  // 111: pach_v1.API.RevokeAll:input_type -> pach_v1.RevokeAllRequest
-	46,  // 112: pach_v1.API.ListGroups:input_type -> pach_v1.ListGroupsRequest
-	49,  // 113: pach_v1.API.ListMembers:input_type -> pach_v1.ListMembersRequest
-	51,  // 114: pach_v1.API.ListRoleBindings:input_type -> pach_v1.ListRoleBindingsRequest
-	19,  // 115: pach_v1.API.SetMaxAge:input_type -> pach_v1.SetMaxAgeRequest
-	21,  // 116: pach_v1.API.ListMaxAges:input_type -> pach_v1.ListMaxAgesRequest
-	54,  // 117: pach_v1.API.ListAuditEvents:input_type -> pach_v1.ListAuditEventsRequest
-	58,  // 118: pach_v1.API.UpdateOIDCClient:input_type -> pach_v1.UpdateOIDCClientRequest
-	60,  // 119: pach_v1.API.CreateOIDCClient:input_type -> pach_v1.CreateOIDCClientRequest
-	62,  // 120: pach_v1.API.GetOIDCClient:input_type -> pach_v1.GetOIDCClientRequest
-	64,  // 121: pach_v1.API.ListOIDCClients:input_type -> pach_v1.ListOIDCClientsRequest
-	109, // 122: pach_v1.API.CreateTrust:input_type -> pach_v1.CreateTrustRequest
-	111, // 123: pach_v1.API.ListTrusts:input_type -> pach_v1.ListTrustsRequest
-	113, // 124: pach_v1.API.DeleteTrust:input_type -> pach_v1.DeleteTrustRequest
-	115, // 125: pach_v1.API.TestTrust:input_type -> pach_v1.TestTrustRequest
-	66,  // 126: pach_v1.API.ListConnectorStates:input_type -> pach_v1.ListConnectorStatesRequest
-	69,  // 127: pach_v1.API.ApplyConnector:input_type -> pach_v1.ApplyConnectorRequest
-	71,  // 128: pach_v1.API.ConfirmConnector:input_type -> pach_v1.ConfirmConnectorRequest
-	73,  // 129: pach_v1.API.SetConnectorEnabled:input_type -> pach_v1.SetConnectorEnabledRequest
-	75,  // 130: pach_v1.API.ListConnectorRevisions:input_type -> pach_v1.ListConnectorRevisionsRequest
-	78,  // 131: pach_v1.API.RollBackConnector:input_type -> pach_v1.RollBackConnectorRequest
-	80,  // 132: pach_v1.API.PlanConnector:input_type -> pach_v1.PlanConnectorRequest
-	99,  // 133: pach_v1.API.GetSignInTrace:input_type -> pach_v1.GetSignInTraceRequest
-	101, // 134: pach_v1.API.ListSignInTraces:input_type -> pach_v1.ListSignInTracesRequest
-	103, // 135: pach_v1.API.SummarizeSignIns:input_type -> pach_v1.SummarizeSignInsRequest
-	83,  // 136: pach_v1.API.ApproveConnector:input_type -> pach_v1.ApproveConnectorRequest
-	87,  // 137: pach_v1.API.CheckConnector:input_type -> pach_v1.CheckConnectorRequest
-	90,  // 138: pach_v1.API.StartConnectorTest:input_type -> pach_v1.StartConnectorTestRequest
-	92,  // 139: pach_v1.API.WaitConnectorTest:input_type -> pach_v1.WaitConnectorTestRequest
-	9,   // 140: pach_v1.API.GetSignIn:output_type -> pach_v1.GetSignInResponse
-	11,  // 141: pach_v1.API.GetSession:output_type -> pach_v1.GetSessionResponse
-	14,  // 142: pach_v1.API.BeginRootSession:output_type -> pach_v1.BeginRootSessionResponse
-	23,  // 143: pach_v1.API.Explain:output_type -> pach_v1.ExplainResponse
-	27,  // 144: pach_v1.API.ListUsers:output_type -> pach_v1.ListUsersResponse
-	29,  // 145: pach_v1.API.SetUserEnabled:output_type -> pach_v1.SetUserEnabledResponse
-	31,  // 146: pach_v1.API.LinkIdentity:output_type -> pach_v1.LinkIdentityResponse
-	33,  // 147: pach_v1.API.UnlinkIdentity:output_type -> pach_v1.UnlinkIdentityResponse
-	36,  // 148: pach_v1.API.ListTokens:output_type -> pach_v1.ListTokensResponse
-	38,  // 149: pach_v1.API.AllowRobot:output_type -> pach_v1.AllowRobotResponse
-	41,  // 150: pach_v1.API.ListRefreshTokens:output_type -> pach_v1.ListRefreshTokensResponse
-	43,  // 151: pach_v1.API.RevokeSession:output_type -> pach_v1.RevokeSessionResponse
-	45,  // 152: pach_v1.API.RevokeAll:output_type -> pach_v1.RevokeAllResponse
-	48,  // 153: pach_v1.API.ListGroups:output_type -> pach_v1.ListGroupsResponse
-	50,  // 154: pach_v1.API.ListMembers:output_type -> pach_v1.ListMembersResponse
-	53,  // 155: pach_v1.API.ListRoleBindings:output_type -> pach_v1.ListRoleBindingsResponse
-	20,  // 156: pach_v1.API.SetMaxAge:output_type -> pach_v1.SetMaxAgeResponse
-	22,  // 157: pach_v1.API.ListMaxAges:output_type -> pach_v1.ListMaxAgesResponse
-	56,  // 158: pach_v1.API.ListAuditEvents:output_type -> pach_v1.ListAuditEventsResponse
-	59,  // 159: pach_v1.API.UpdateOIDCClient:output_type -> pach_v1.UpdateOIDCClientResponse
-	61,  // 160: pach_v1.API.CreateOIDCClient:output_type -> pach_v1.CreateOIDCClientResponse
-	63,  // 161: pach_v1.API.GetOIDCClient:output_type -> pach_v1.GetOIDCClientResponse
-	65,  // 162: pach_v1.API.ListOIDCClients:output_type -> pach_v1.ListOIDCClientsResponse
-	110, // 163: pach_v1.API.CreateTrust:output_type -> pach_v1.CreateTrustResponse
-	112, // 164: pach_v1.API.ListTrusts:output_type -> pach_v1.ListTrustsResponse
-	114, // 165: pach_v1.API.DeleteTrust:output_type -> pach_v1.DeleteTrustResponse
-	116, // 166: pach_v1.API.TestTrust:output_type -> pach_v1.TestTrustResponse
-	85,  // 167: pach_v1.API.ListConnectorStates:output_type -> pach_v1.ListConnectorStatesResponse
-	70,  // 168: pach_v1.API.ApplyConnector:output_type -> pach_v1.ApplyConnectorResponse
-	72,  // 169: pach_v1.API.ConfirmConnector:output_type -> pach_v1.ConfirmConnectorResponse
-	74,  // 170: pach_v1.API.SetConnectorEnabled:output_type -> pach_v1.SetConnectorEnabledResponse
-	77,  // 171: pach_v1.API.ListConnectorRevisions:output_type -> pach_v1.ListConnectorRevisionsResponse
-	79,  // 172: pach_v1.API.RollBackConnector:output_type -> pach_v1.RollBackConnectorResponse
-	82,  // 173: pach_v1.API.PlanConnector:output_type -> pach_v1.PlanConnectorResponse
-	100, // 174: pach_v1.API.GetSignInTrace:output_type -> pach_v1.GetSignInTraceResponse
-	102, // 175: pach_v1.API.ListSignInTraces:output_type -> pach_v1.ListSignInTracesResponse
-	107, // 176: pach_v1.API.SummarizeSignIns:output_type -> pach_v1.SummarizeSignInsResponse
-	84,  // 177: pach_v1.API.ApproveConnector:output_type -> pach_v1.ApproveConnectorResponse
-	89,  // 178: pach_v1.API.CheckConnector:output_type -> pach_v1.CheckConnectorResponse
-	91,  // 179: pach_v1.API.StartConnectorTest:output_type -> pach_v1.StartConnectorTestResponse
-	95,  // 180: pach_v1.API.WaitConnectorTest:output_type -> pach_v1.WaitConnectorTestResponse
-	140, // [140:181] is the sub-list for method output_type
-	99,  // [99:140] is the sub-list for method input_type
-	99,  // [99:99] is the sub-list for extension type_name
-	99,  // [99:99] is the sub-list for extension extendee
-	0,   // [0:99] is the sub-list for field type_name
+	119, // 2: pach_v1.GetSessionResponse.proved:type_name -> google.protobuf.Timestamp
+	17,  // 3: pach_v1.Membership.sources:type_name -> pach_v1.MembershipSource
+	119, // 4: pach_v1.BeginRootSessionResponse.expires:type_name -> google.protobuf.Timestamp
+	120, // 5: pach_v1.ExplainRequest.permission:type_name -> auth_v2.Permission
+	121, // 6: pach_v1.ExplainRequest.resource:type_name -> auth_v2.Resource
+	121, // 7: pach_v1.Grant.resource:type_name -> auth_v2.Resource
+	17,  // 8: pach_v1.Grant.sources:type_name -> pach_v1.MembershipSource
+	18,  // 9: pach_v1.Grant.max_age:type_name -> pach_v1.MaxAge
+	119, // 10: pach_v1.MembershipSource.seen:type_name -> google.protobuf.Timestamp
+	121, // 11: pach_v1.MaxAge.resource:type_name -> auth_v2.Resource
+	122, // 12: pach_v1.MaxAge.max_age:type_name -> google.protobuf.Duration
+	122, // 13: pach_v1.MaxAge.grace:type_name -> google.protobuf.Duration
+	121, // 14: pach_v1.SetMaxAgeRequest.resource:type_name -> auth_v2.Resource
+	122, // 15: pach_v1.SetMaxAgeRequest.max_age:type_name -> google.protobuf.Duration
+	122, // 16: pach_v1.SetMaxAgeRequest.grace:type_name -> google.protobuf.Duration
+	18,  // 17: pach_v1.ListMaxAgesResponse.rules:type_name -> pach_v1.MaxAge
+	16,  // 18: pach_v1.ExplainResponse.grants:type_name -> pach_v1.Grant
+	16,  // 19: pach_v1.ExplainResponse.suggestions:type_name -> pach_v1.Grant
+	16,  // 20: pach_v1.ExplainResponse.too_old:type_name -> pach_v1.Grant
+	119, // 21: pach_v1.User.last_login:type_name -> google.protobuf.Timestamp
+	26,  // 22: pach_v1.User.identities:type_name -> pach_v1.Identity
+	1,   // 23: pach_v1.Identity.state:type_name -> pach_v1.Identity.State
+	119, // 24: pach_v1.Identity.last_login:type_name -> google.protobuf.Timestamp
+	25,  // 25: pach_v1.ListUsersResponse.users:type_name -> pach_v1.User
+	119, // 26: pach_v1.Token.created:type_name -> google.protobuf.Timestamp
+	119, // 27: pach_v1.Token.expires:type_name -> google.protobuf.Timestamp
+	119, // 28: pach_v1.Token.used:type_name -> google.protobuf.Timestamp
+	35,  // 29: pach_v1.ListTokensResponse.tokens:type_name -> pach_v1.Token
+	119, // 30: pach_v1.RefreshToken.created:type_name -> google.protobuf.Timestamp
+	119, // 31: pach_v1.RefreshToken.used:type_name -> google.protobuf.Timestamp
+	119, // 32: pach_v1.RefreshToken.expires:type_name -> google.protobuf.Timestamp
+	40,  // 33: pach_v1.ListRefreshTokensResponse.refresh_tokens:type_name -> pach_v1.RefreshToken
+	47,  // 34: pach_v1.ListGroupsResponse.groups:type_name -> pach_v1.Group
+	12,  // 35: pach_v1.ListMembersResponse.members:type_name -> pach_v1.Membership
+	121, // 36: pach_v1.RoleBinding.resource:type_name -> auth_v2.Resource
+	52,  // 37: pach_v1.ListRoleBindingsResponse.bindings:type_name -> pach_v1.RoleBinding
+	119, // 38: pach_v1.AuditEvent.at:type_name -> google.protobuf.Timestamp
+	55,  // 39: pach_v1.ListAuditEventsResponse.events:type_name -> pach_v1.AuditEvent
+	57,  // 40: pach_v1.UpdateOIDCClientRequest.redirect_uris:type_name -> pach_v1.StringList
+	57,  // 41: pach_v1.UpdateOIDCClientRequest.trusted_peers:type_name -> pach_v1.StringList
+	57,  // 42: pach_v1.UpdateOIDCClientRequest.allowed_connectors:type_name -> pach_v1.StringList
+	0,   // 43: pach_v1.UpdateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
+	57,  // 44: pach_v1.UpdateOIDCClientRequest.post_logout_redirect_uris:type_name -> pach_v1.StringList
+	123, // 45: pach_v1.CreateOIDCClientRequest.client:type_name -> identity_v2.OIDCClient
+	0,   // 46: pach_v1.CreateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
+	123, // 47: pach_v1.CreateOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
+	123, // 48: pach_v1.GetOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
+	0,   // 49: pach_v1.GetOIDCClientResponse.pkce:type_name -> pach_v1.PKCE
+	63,  // 50: pach_v1.ListOIDCClientsResponse.clients:type_name -> pach_v1.GetOIDCClientResponse
+	2,   // 51: pach_v1.ConnectorState.state:type_name -> pach_v1.ConnectorState.State
+	119, // 52: pach_v1.ConnectorState.since:type_name -> google.protobuf.Timestamp
+	119, // 53: pach_v1.ConnectorState.last_good:type_name -> google.protobuf.Timestamp
+	119, // 54: pach_v1.ConnectorState.checked:type_name -> google.protobuf.Timestamp
+	3,   // 55: pach_v1.ConnectorState.approval:type_name -> pach_v1.ConnectorState.Approval
+	4,   // 56: pach_v1.ConnectorState.life:type_name -> pach_v1.ConnectorState.Life
+	119, // 57: pach_v1.ConnectorState.undo_at:type_name -> google.protobuf.Timestamp
+	68,  // 58: pach_v1.ConnectorState.expiries:type_name -> pach_v1.Expiry
+	119, // 59: pach_v1.Expiry.ends:type_name -> google.protobuf.Timestamp
+	124, // 60: pach_v1.ApplyConnectorRequest.connector:type_name -> identity_v2.IDPConnector
+	122, // 61: pach_v1.ApplyConnectorRequest.confirm_within:type_name -> google.protobuf.Duration
+	119, // 62: pach_v1.ApplyConnectorResponse.undo_at:type_name -> google.protobuf.Timestamp
+	119, // 63: pach_v1.ConnectorRevision.made:type_name -> google.protobuf.Timestamp
+	94,  // 64: pach_v1.ConnectorRevision.differences:type_name -> pach_v1.TestedDifference
+	76,  // 65: pach_v1.ListConnectorRevisionsResponse.revisions:type_name -> pach_v1.ConnectorRevision
+	86,  // 66: pach_v1.PlanConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
+	5,   // 67: pach_v1.PlannedSignIn.verdict:type_name -> pach_v1.PlannedSignIn.Verdict
+	94,  // 68: pach_v1.PlanConnectorResponse.differences:type_name -> pach_v1.TestedDifference
+	81,  // 69: pach_v1.PlanConnectorResponse.sign_ins:type_name -> pach_v1.PlannedSignIn
+	67,  // 70: pach_v1.ListConnectorStatesResponse.states:type_name -> pach_v1.ConnectorState
+	124, // 71: pach_v1.ConnectorDocument.connector:type_name -> identity_v2.IDPConnector
+	86,  // 72: pach_v1.CheckConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
+	6,   // 73: pach_v1.CheckStep.status:type_name -> pach_v1.CheckStep.Status
+	88,  // 74: pach_v1.CheckConnectorResponse.steps:type_name -> pach_v1.CheckStep
+	86,  // 75: pach_v1.StartConnectorTestRequest.document:type_name -> pach_v1.ConnectorDocument
+	119, // 76: pach_v1.StartConnectorTestResponse.expires:type_name -> google.protobuf.Timestamp
+	93,  // 77: pach_v1.WaitConnectorTestResponse.claims:type_name -> pach_v1.TestedClaim
+	57,  // 78: pach_v1.WaitConnectorTestResponse.groups:type_name -> pach_v1.StringList
+	94,  // 79: pach_v1.WaitConnectorTestResponse.differences:type_name -> pach_v1.TestedDifference
+	119, // 80: pach_v1.SignInTrace.at:type_name -> google.protobuf.Timestamp
+	7,   // 81: pach_v1.SignInTrace.result:type_name -> pach_v1.SignInTrace.Result
+	97,  // 82: pach_v1.SignInTrace.request:type_name -> pach_v1.SignInParameter
+	96,  // 83: pach_v1.SignInTrace.steps:type_name -> pach_v1.SignInStep
+	93,  // 84: pach_v1.SignInTrace.claims:type_name -> pach_v1.TestedClaim
+	57,  // 85: pach_v1.SignInTrace.asserted_groups:type_name -> pach_v1.StringList
+	98,  // 86: pach_v1.GetSignInTraceResponse.trace:type_name -> pach_v1.SignInTrace
+	7,   // 87: pach_v1.ListSignInTracesRequest.result:type_name -> pach_v1.SignInTrace.Result
+	98,  // 88: pach_v1.ListSignInTracesResponse.traces:type_name -> pach_v1.SignInTrace
+	119, // 89: pach_v1.SummarizeSignInsRequest.since:type_name -> google.protobuf.Timestamp
+	119, // 90: pach_v1.SignInCause.first:type_name -> google.protobuf.Timestamp
+	119, // 91: pach_v1.SignInCause.last:type_name -> google.protobuf.Timestamp
+	104, // 92: pach_v1.SummarizeSignInsResponse.connectors:type_name -> pach_v1.SignInCounts
+	105, // 93: pach_v1.SummarizeSignInsResponse.causes:type_name -> pach_v1.SignInCause
+	106, // 94: pach_v1.SummarizeSignInsResponse.warnings:type_name -> pach_v1.SignInWarning
+	118, // 95: pach_v1.Trust.claims:type_name -> pach_v1.Trust.ClaimsEntry
+	119, // 96: pach_v1.Trust.created:type_name -> google.protobuf.Timestamp
+	108, // 97: pach_v1.CreateTrustRequest.trust:type_name -> pach_v1.Trust
+	108, // 98: pach_v1.ListTrustsResponse.trusts:type_name -> pach_v1.Trust
+	117, // 99: pach_v1.TestTrustResponse.results:type_name -> pach_v1.TrustResult
+	8,   // 100: pach_v1.API.GetSignIn:input_type -> pach_v1.GetSignInRequest
+	10,  // 101: pach_v1.API.GetSession:input_type -> pach_v1.GetSessionRequest
+	13,  // 102: pach_v1.API.BeginRootSession:input_type -> pach_v1.BeginRootSessionRequest
+	15,  // 103: pach_v1.API.Explain:input_type -> pach_v1.ExplainRequest
+	24,  // 104: pach_v1.API.ListUsers:input_type -> pach_v1.ListUsersRequest
+	28,  // 105: pach_v1.API.SetUserEnabled:input_type -> pach_v1.SetUserEnabledRequest
+	30,  // 106: pach_v1.API.LinkIdentity:input_type -> pach_v1.LinkIdentityRequest
+	32,  // 107: pach_v1.API.UnlinkIdentity:input_type -> pach_v1.UnlinkIdentityRequest
+	34,  // 108: pach_v1.API.ListTokens:input_type -> pach_v1.ListTokensRequest
+	37,  // 109: pach_v1.API.AllowRobot:input_type -> pach_v1.AllowRobotRequest
+	39,  // 110: pach_v1.API.ListRefreshTokens:input_type -> pach_v1.ListRefreshTokensRequest
+	42,  // 111: pach_v1.API.RevokeSession:input_type -> pach_v1.RevokeSessionRequest
+	44,  // 112: pach_v1.API.RevokeAll:input_type -> pach_v1.RevokeAllRequest
+	46,  // 113: pach_v1.API.ListGroups:input_type -> pach_v1.ListGroupsRequest
+	49,  // 114: pach_v1.API.ListMembers:input_type -> pach_v1.ListMembersRequest
+	51,  // 115: pach_v1.API.ListRoleBindings:input_type -> pach_v1.ListRoleBindingsRequest
+	19,  // 116: pach_v1.API.SetMaxAge:input_type -> pach_v1.SetMaxAgeRequest
+	21,  // 117: pach_v1.API.ListMaxAges:input_type -> pach_v1.ListMaxAgesRequest
+	54,  // 118: pach_v1.API.ListAuditEvents:input_type -> pach_v1.ListAuditEventsRequest
+	58,  // 119: pach_v1.API.UpdateOIDCClient:input_type -> pach_v1.UpdateOIDCClientRequest
+	60,  // 120: pach_v1.API.CreateOIDCClient:input_type -> pach_v1.CreateOIDCClientRequest
+	62,  // 121: pach_v1.API.GetOIDCClient:input_type -> pach_v1.GetOIDCClientRequest
+	64,  // 122: pach_v1.API.ListOIDCClients:input_type -> pach_v1.ListOIDCClientsRequest
+	109, // 123: pach_v1.API.CreateTrust:input_type -> pach_v1.CreateTrustRequest
+	111, // 124: pach_v1.API.ListTrusts:input_type -> pach_v1.ListTrustsRequest
+	113, // 125: pach_v1.API.DeleteTrust:input_type -> pach_v1.DeleteTrustRequest
+	115, // 126: pach_v1.API.TestTrust:input_type -> pach_v1.TestTrustRequest
+	66,  // 127: pach_v1.API.ListConnectorStates:input_type -> pach_v1.ListConnectorStatesRequest
+	69,  // 128: pach_v1.API.ApplyConnector:input_type -> pach_v1.ApplyConnectorRequest
+	71,  // 129: pach_v1.API.ConfirmConnector:input_type -> pach_v1.ConfirmConnectorRequest
+	73,  // 130: pach_v1.API.SetConnectorEnabled:input_type -> pach_v1.SetConnectorEnabledRequest
+	75,  // 131: pach_v1.API.ListConnectorRevisions:input_type -> pach_v1.ListConnectorRevisionsRequest
+	78,  // 132: pach_v1.API.RollBackConnector:input_type -> pach_v1.RollBackConnectorRequest
+	80,  // 133: pach_v1.API.PlanConnector:input_type -> pach_v1.PlanConnectorRequest
+	99,  // 134: pach_v1.API.GetSignInTrace:input_type -> pach_v1.GetSignInTraceRequest
+	101, // 135: pach_v1.API.ListSignInTraces:input_type -> pach_v1.ListSignInTracesRequest
+	103, // 136: pach_v1.API.SummarizeSignIns:input_type -> pach_v1.SummarizeSignInsRequest
+	83,  // 137: pach_v1.API.ApproveConnector:input_type -> pach_v1.ApproveConnectorRequest
+	87,  // 138: pach_v1.API.CheckConnector:input_type -> pach_v1.CheckConnectorRequest
+	90,  // 139: pach_v1.API.StartConnectorTest:input_type -> pach_v1.StartConnectorTestRequest
+	92,  // 140: pach_v1.API.WaitConnectorTest:input_type -> pach_v1.WaitConnectorTestRequest
+	9,   // 141: pach_v1.API.GetSignIn:output_type -> pach_v1.GetSignInResponse
+	11,  // 142: pach_v1.API.GetSession:output_type -> pach_v1.GetSessionResponse
+	14,  // 143: pach_v1.API.BeginRootSession:output_type -> pach_v1.BeginRootSessionResponse
+	23,  // 144: pach_v1.API.Explain:output_type -> pach_v1.ExplainResponse
+	27,  // 145: pach_v1.API.ListUsers:output_type -> pach_v1.ListUsersResponse
+	29,  // 146: pach_v1.API.SetUserEnabled:output_type -> pach_v1.SetUserEnabledResponse
+	31,  // 147: pach_v1.API.LinkIdentity:output_type -> pach_v1.LinkIdentityResponse
+	33,  // 148: pach_v1.API.UnlinkIdentity:output_type -> pach_v1.UnlinkIdentityResponse
+	36,  // 149: pach_v1.API.ListTokens:output_type -> pach_v1.ListTokensResponse
+	38,  // 150: pach_v1.API.AllowRobot:output_type -> pach_v1.AllowRobotResponse
+	41,  // 151: pach_v1.API.ListRefreshTokens:output_type -> pach_v1.ListRefreshTokensResponse
+	43,  // 152: pach_v1.API.RevokeSession:output_type -> pach_v1.RevokeSessionResponse
+	45,  // 153: pach_v1.API.RevokeAll:output_type -> pach_v1.RevokeAllResponse
+	48,  // 154: pach_v1.API.ListGroups:output_type -> pach_v1.ListGroupsResponse
+	50,  // 155: pach_v1.API.ListMembers:output_type -> pach_v1.ListMembersResponse
+	53,  // 156: pach_v1.API.ListRoleBindings:output_type -> pach_v1.ListRoleBindingsResponse
+	20,  // 157: pach_v1.API.SetMaxAge:output_type -> pach_v1.SetMaxAgeResponse
+	22,  // 158: pach_v1.API.ListMaxAges:output_type -> pach_v1.ListMaxAgesResponse
+	56,  // 159: pach_v1.API.ListAuditEvents:output_type -> pach_v1.ListAuditEventsResponse
+	59,  // 160: pach_v1.API.UpdateOIDCClient:output_type -> pach_v1.UpdateOIDCClientResponse
+	61,  // 161: pach_v1.API.CreateOIDCClient:output_type -> pach_v1.CreateOIDCClientResponse
+	63,  // 162: pach_v1.API.GetOIDCClient:output_type -> pach_v1.GetOIDCClientResponse
+	65,  // 163: pach_v1.API.ListOIDCClients:output_type -> pach_v1.ListOIDCClientsResponse
+	110, // 164: pach_v1.API.CreateTrust:output_type -> pach_v1.CreateTrustResponse
+	112, // 165: pach_v1.API.ListTrusts:output_type -> pach_v1.ListTrustsResponse
+	114, // 166: pach_v1.API.DeleteTrust:output_type -> pach_v1.DeleteTrustResponse
+	116, // 167: pach_v1.API.TestTrust:output_type -> pach_v1.TestTrustResponse
+	85,  // 168: pach_v1.API.ListConnectorStates:output_type -> pach_v1.ListConnectorStatesResponse
+	70,  // 169: pach_v1.API.ApplyConnector:output_type -> pach_v1.ApplyConnectorResponse
+	72,  // 170: pach_v1.API.ConfirmConnector:output_type -> pach_v1.ConfirmConnectorResponse
+	74,  // 171: pach_v1.API.SetConnectorEnabled:output_type -> pach_v1.SetConnectorEnabledResponse
+	77,  // 172: pach_v1.API.ListConnectorRevisions:output_type -> pach_v1.ListConnectorRevisionsResponse
+	79,  // 173: pach_v1.API.RollBackConnector:output_type -> pach_v1.RollBackConnectorResponse
+	82,  // 174: pach_v1.API.PlanConnector:output_type -> pach_v1.PlanConnectorResponse
+	100, // 175: pach_v1.API.GetSignInTrace:output_type -> pach_v1.GetSignInTraceResponse
+	102, // 176: pach_v1.API.ListSignInTraces:output_type -> pach_v1.ListSignInTracesResponse
+	107, // 177: pach_v1.API.SummarizeSignIns:output_type -> pach_v1.SummarizeSignInsResponse
+	84,  // 178: pach_v1.API.ApproveConnector:output_type -> pach_v1.ApproveConnectorResponse
+	89,  // 179: pach_v1.API.CheckConnector:output_type -> pach_v1.CheckConnectorResponse
+	91,  // 180: pach_v1.API.StartConnectorTest:output_type -> pach_v1.StartConnectorTestResponse
+	95,  // 181: pach_v1.API.WaitConnectorTest:output_type -> pach_v1.WaitConnectorTestResponse
+	141, // [141:182] is the sub-list for method output_type
+	100, // [100:141] is the sub-list for method input_type
+	100, // [100:100] is the sub-list for extension type_name
+	100, // [100:100] is the sub-list for extension extendee
+	0,   // [0:100] is the sub-list for field type_name
 }
 
 func init() { file_api_pach_pach_proto_init() }

@@ -36,6 +36,9 @@ type Deps struct {
 	// LoginParams are the query parameters of the login request that is known
 	// to the provider by state.
 	LoginParams func(state string) url.Values
+	// MaxAge is how old the proof may be that the login request known by state asks
+	// for, in seconds, or nil.
+	MaxAge func(state string) *int64
 	// FormURL is our page that posts the request of the login known by state.
 	FormURL func(state string) string
 	// ClientKeys sign where a provider wants private_key_jwt.

@@ -75,13 +75,13 @@ func secretsOf(typ string) []string {
 
 func openOIDC(c oidc.Config, d Deps) (dexconn.Connector, probe.Site, error) {
 	conn, err := oidc.Open(c, oidc.Deps{
-		Now: d.Now, Log: d.Log, Rules: d.rules(), LoginParams: d.LoginParams, ClientKeys: d.ClientKeys, Promoted: d.promoted,
+		Now: d.Now, Log: d.Log, Rules: d.rules(), LoginParams: d.LoginParams, MaxAge: d.MaxAge, ClientKeys: d.ClientKeys, Promoted: d.promoted,
 	})
 	return conn, probe.Site{Issuer: c.Issuer}, err
 }
 
 func openSAML(c saml.Config, d Deps) (dexconn.Connector, probe.Site, error) {
-	conn, err := saml.Open(c, saml.Deps{Now: d.Now, Log: d.Log, Rules: d.rules(), FormURL: d.FormURL})
+	conn, err := saml.Open(c, saml.Deps{Now: d.Now, Log: d.Log, Rules: d.rules(), FormURL: d.FormURL, MaxAge: d.MaxAge})
 	if err != nil {
 		return nil, probe.Site{}, err
 	}

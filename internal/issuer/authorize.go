@@ -11,6 +11,7 @@ import (
 	"github.com/dexidp/dex/server/oauth2"
 	"github.com/dexidp/dex/storage"
 
+	"pachyderm/internal/connector/authtime"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/connectortest"
 	"pachyderm/internal/issuer/dexview"
@@ -186,6 +187,7 @@ func (h *handler) start(w http.ResponseWriter, r *http.Request, client grant.Cli
 	h.last.Set(w, connectorID)
 	l := &loginctx.Login{
 		Browser: h.cookie.EnsureID(w, r), Params: r.Form, Mode: r.Form.Get(endpoint.ResponseMode), Host: h.hostOf(r),
+		MaxAge: authtime.MaxAge(r.Form),
 	}
 	_, l.Code = requestid.New(r.Context())
 	defer func() {

@@ -267,6 +267,7 @@ func (i *Issuer) Endpoint(path string) string { return i.current.Load().url.AbsU
 func (i *Issuer) deps() connector.Deps {
 	return connector.Deps{
 		Now: i.with.Now, Log: i.dexLog(), Callback: i.Callback(), AllowHTTP: i.with.Insecure, LoginParams: i.Providers.LoginParams,
+		MaxAge: i.Providers.MaxAge,
 		FormURL: func(state string) string {
 			return i.current.Load().url.AbsPath("/saml/request") + "?state=" + url.QueryEscape(state)
 		},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/dexidp/dex/storage"
@@ -21,6 +22,9 @@ type Claims struct {
 	GrantID string
 	// EmailVerified is what the identity provider said of the address.
 	EmailVerified bool
+	// Proved is when the person last proved to their provider who they are; zero if
+	// that is not known.
+	Proved time.Time
 	// Digest stands for all that the token says. No two tokens say the same:
 	// each names the access token that was issued with it.
 	Digest string
@@ -49,12 +53,17 @@ func (i *Issuer) Verify(ctx context.Context, raw string) (Claims, error) {
 	var more struct {
 		EmailVerified bool   `json:"email_verified"`
 		Grant         string `json:"sid"`
+		AuthTime      int64  `json:"auth_time"`
 	}
 	if err := json.Unmarshal(said, &more); err != nil {
 		return Claims{}, err
 	}
 	i.grants.Trace(ctx, more.Grant)
-	return Claims{IDToken: t, GrantID: more.Grant, EmailVerified: more.EmailVerified, Digest: secret.Hash(string(said))}, nil
+	c := Claims{IDToken: t, GrantID: more.Grant, EmailVerified: more.EmailVerified, Digest: secret.Hash(string(said))}
+	if more.AuthTime > 0 {
+		c.Proved = time.Unix(more.AuthTime, 0)
+	}
+	return c, nil
 }
 
 // Redeem exchanges an authorization code as a client would over HTTP that pachd

@@ -22,11 +22,12 @@ func (s *Service) SignedInBrowsers(f begun) { s.begun = f }
 // StartInBrowser begins a sign-in that a browser wants for itself, and returns where
 // to send it. Only the browser that holds the cookie it is given here can end it,
 // which keeps others from signing it in as somebody else; and nobody can wait for
-// the session, however they came by the state. Fault: Precondition, as of Start.
-func (s *Service) StartInBrowser(w http.ResponseWriter, r *http.Request, next string) (loginURL string, err error) {
+// the session, however they came by the state. With again the provider has to ask who
+// it is, whatever it remembers. Fault: Precondition, as of Start.
+func (s *Service) StartInBrowser(w http.ResponseWriter, r *http.Request, next string, again bool) (loginURL string, err error) {
 	client, _ := limit.FromContext(r.Context())
 	loginURL, _, err = s.start(r.Context(), attempt{
-		address: client.Address, attemptSecrets: attemptSecrets{Browser: s.cookie().EnsureID(w, r), Next: next},
+		address: client.Address, attemptSecrets: attemptSecrets{Browser: s.cookie().EnsureID(w, r), Next: next, Again: again},
 	})
 	return loginURL, err
 }
@@ -58,9 +59,16 @@ func (s *Service) finishInBrowser(w http.ResponseWriter, r *http.Request, a atte
 			Next: "Sign in again from the first page, with cookies allowed.",
 		}
 	}
-	who, grantID, err := s.redeem(r, a, code)
+	who, grantID, err := s.redeem(r, &a, code)
 	if err != nil {
 		return err
+	}
+	if a.Again && a.proved.Before(a.created.Add(-skew)) {
+		return web.Problem{
+			Status: http.StatusForbidden, Title: "Your identity provider did not ask who you are",
+			What: "It remembers an earlier sign-in, or does not say when that was, so that it may be anybody who sits at this browser.",
+			Next: "Sign out there, and sign in again.",
+		}
 	}
 	a.identityID, a.grantID = who.ID, grantID
 	held, err := s.take(r.Context(), a)

@@ -100,7 +100,9 @@ func (s *Service) WithIDToken(ctx context.Context, raw string) (secret.Text, err
 				return err
 			}
 		}
-		held, err = session.BeginByTokenSub(ctx, tx, claims.Subject, claims.GrantID, now, ttl)
+		held, err = session.BeginByTokenSub(ctx, tx, claims.Subject, session.Start{
+			GrantID: claims.GrantID, Proved: claims.Proved, Now: now, TTL: ttl,
+		})
 		if err != nil {
 			return errUnknownPerson(err)
 		}

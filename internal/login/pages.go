@@ -96,7 +96,7 @@ func refusedPage(ctx context.Context, pages web.Pages, why error) error {
 // identify redeems the code and remembers whose it was, and which browser is
 // asked: whoever waits knows the state, and so could answer for the person.
 func (s *Service) identify(r *http.Request, a attempt, code, browserID string) (user string, err error) {
-	who, grantID, err := s.redeem(r, a, code)
+	who, grantID, err := s.redeem(r, &a, code)
 	if err != nil {
 		return "", err
 	}
@@ -108,7 +108,7 @@ func (s *Service) identify(r *http.Request, a attempt, code, browserID string) (
 }
 
 // redeem finds out whose the code is, and which grant of our own issuer came of it.
-func (s *Service) redeem(r *http.Request, a attempt, code string) (who identity.Identity, grantID string, err error) {
+func (s *Service) redeem(r *http.Request, a *attempt, code string) (who identity.Identity, grantID string, err error) {
 	c, err := s.configuration(r.Context())
 	if err != nil {
 		return who, "", err
@@ -120,7 +120,7 @@ func (s *Service) redeem(r *http.Request, a attempt, code string) (who identity.
 	return s.finishOwn(r.Context(), c, a, code)
 }
 
-func (s *Service) finishOwn(ctx context.Context, c Config, a attempt, code string) (who identity.Identity, grantID string, err error) {
+func (s *Service) finishOwn(ctx context.Context, c Config, a *attempt, code string) (who identity.Identity, grantID string, err error) {
 	raw, err := s.with.Issuer.Redeem(ctx, a.Client, a.Redirect, code, a.Verifier)
 	if err != nil {
 		return who, "", err
@@ -136,6 +136,7 @@ func (s *Service) finishOwn(ctx context.Context, c Config, a attempt, code strin
 	if err := c.checkVerified(claims.EmailVerified); err != nil {
 		return who, "", err
 	}
+	a.proved = claims.Proved
 	who, err = s.byTokenSub(ctx, claims.Subject)
 	return who, claims.GrantID, err
 }

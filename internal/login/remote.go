@@ -73,7 +73,7 @@ func (s *Service) startRemote(c Config, a *attempt, state string) (string, error
 	if err != nil {
 		return "", err
 	}
-	to, pending, err := at.Begin(state)
+	to, pending, err := at.Begin(state, a.maxAge())
 	if err != nil {
 		return "", err
 	}
@@ -82,7 +82,7 @@ func (s *Service) startRemote(c Config, a *attempt, state string) (string, error
 }
 
 // finishRemote takes the other server's answer.
-func (s *Service) finishRemote(r *http.Request, c Config, a attempt) (identity.Identity, error) {
+func (s *Service) finishRemote(r *http.Request, c Config, a *attempt) (identity.Identity, error) {
 	if c.Issuer != a.Issuer {
 		return identity.Identity{}, errUnknownState()
 	}
@@ -93,6 +93,9 @@ func (s *Service) finishRemote(r *http.Request, c Config, a attempt) (identity.I
 	account, err := at.Finish(r, a.Pending)
 	if err != nil {
 		return identity.Identity{}, err
+	}
+	if a.proved = account.Proved; a.proved.IsZero() && a.Again {
+		a.proved = a.created // it was told to ask, and promises to say nothing of it
 	}
 	return s.signedIn(r.Context(), c, account)
 }
@@ -119,7 +122,7 @@ func (s *Service) withRemoteToken(ctx context.Context, c Config, raw string) (se
 	}
 	var held secret.Text
 	err = s.with.DB.Update(ctx, func(tx *db.Tx) error {
-		held, err = session.Begin(ctx, tx, who, "", s.with.Now(), ttl)
+		held, err = session.Begin(ctx, tx, who, session.Start{Now: s.with.Now(), TTL: ttl})
 		return err
 	})
 	return held, err

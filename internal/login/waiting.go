@@ -42,6 +42,7 @@ type attempt struct {
 	reason     string
 	browser    string // hash of the cookie of the browser that was asked
 	created    time.Time
+	proved     time.Time // when the person did at the provider who they are, if known
 	// nonce and verifier bind the answer of the issuer to this attempt.
 	attemptSecrets
 }
@@ -57,10 +58,21 @@ type attemptSecrets struct {
 	// itself, and Next where it wants to go. Nobody waits then.
 	Browser string `json:"browser,omitempty"`
 	Next    string `json:"next,omitempty"`
+	// Again says that the provider has to ask who the person is, whatever it
+	// remembers.
+	Again bool `json:"again,omitempty"`
 	// Issuer is set for another server than our own, and Pending is what the
 	// connector to it must still know.
 	Issuer  string `json:"issuer,omitempty"`
 	Pending []byte `json:"pending,omitempty"`
+}
+
+// maxAge is how old the proof may be that the provider has of who the person is.
+func (a attempt) maxAge() *int64 {
+	if a.Again {
+		return new(int64)
+	}
+	return nil
 }
 
 // Start begins a sign-in that a client will wait for (upstream's
@@ -105,6 +117,10 @@ func (s *Service) startOwn(ctx context.Context, c Config, a *attempt, state stri
 		"client_id": {a.Client}, "redirect_uri": {a.Redirect}, "response_type": {"code"},
 		"scope": {strings.Join(c.scopes(), " ")}, "state": {state}, "nonce": {a.Nonce},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}, "code_challenge_method": {"S256"},
+	}
+	if a.Again {
+		q.Set("prompt", "login")
+		q.Set("max_age", "0")
 	}
 	return reachable(s.with.Issuer.Endpoint("/auth")+"?"+q.Encode(), c.UserAccessibleIssuerHost)
 }
@@ -156,7 +172,9 @@ func (s *Service) take(ctx context.Context, a attempt) (held secret.Text, err er
 			return err
 		}
 		now := s.with.Now()
-		if held, err = session.Begin(ctx, tx, who, a.grantID, now, s.with.SessionTTL); err != nil || a.Issuer != "" {
+		if held, err = session.Begin(ctx, tx, who, session.Start{
+			GrantID: a.grantID, Proved: a.proved, Now: now, TTL: s.with.SessionTTL,
+		}); err != nil || a.Issuer != "" {
 			return err
 		}
 		return grant.Continue(ctx, tx, a.grantID, now.Add(s.with.SessionTTL), now)

@@ -49,33 +49,46 @@ func New(c Config) *Service { return &Service{with: c, memory: newMemory(c.DB, c
 // By is the actor of a change that is made now.
 func (s *Service) By(actor principal.Name) audit.By { return audit.By{Actor: actor, At: s.with.Now()} }
 
-// Begin is where every session of a person begins: behind the gate. It ends with
-// the grant of the ID token that it begins from, if our issuer made that. Fault:
+// Start is what a session of a person begins with.
+type Start struct {
+	// GrantID is the grant of the ID token that it begins from, if our issuer made
+	// that: the session ends with it.
+	GrantID string
+	// Proved is when the person last proved to their provider who they are; zero if
+	// that is not known.
+	Proved time.Time
+	Now    time.Time
+	TTL    time.Duration
+}
+
+// Begin is where every session of a person begins: behind the gate. Fault:
 // Unauthenticated.
-func Begin(ctx context.Context, tx *db.Tx, who identity.Identity, grantID string, now time.Time, ttl time.Duration) (secret.Text, error) {
+func Begin(ctx context.Context, tx *db.Tx, who identity.Identity, s Start) (secret.Text, error) {
 	if _, err := identity.Gate(ctx, tx, who.User, who.ID); err != nil {
 		return "", err
 	}
-	return begin(ctx, tx, who, grantID, now, ttl)
+	return begin(ctx, tx, who, s)
 }
 
 // BeginByTokenSub is Begin for whoever an ID token of our issuer speaks of. Faults:
 // Unauthenticated, NotFound.
-func BeginByTokenSub(ctx context.Context, tx *db.Tx, sub, grantID string, now time.Time, ttl time.Duration) (secret.Text, error) {
+func BeginByTokenSub(ctx context.Context, tx *db.Tx, sub string, s Start) (secret.Text, error) {
 	who, err := identity.GateByTokenSub(ctx, tx, sub)
 	if err != nil {
 		return "", err
 	}
-	return begin(ctx, tx, who, grantID, now, ttl)
+	return begin(ctx, tx, who, s)
 }
 
-func begin(ctx context.Context, tx *db.Tx, who identity.Identity, grantID string, now time.Time, ttl time.Duration) (secret.Text, error) {
-	raw, err := token.Issue(ctx, tx, token.Info{Subject: who.User, IdentityID: who.ID, GrantID: grantID, Created: now}, ttl)
+func begin(ctx context.Context, tx *db.Tx, who identity.Identity, s Start) (secret.Text, error) {
+	raw, err := token.Issue(ctx, tx, token.Info{
+		Subject: who.User, IdentityID: who.ID, GrantID: s.GrantID, Proved: s.Proved, Created: s.Now,
+	}, s.TTL)
 	if err != nil {
 		return "", err
 	}
-	by := audit.By{Actor: who.User, At: now}
-	return raw, by.Record(ctx, tx, "login", "connector/"+who.ConnectorID, "session of "+ttl.Round(time.Second).String())
+	by := audit.By{Actor: who.User, At: s.Now}
+	return raw, by.Record(ctx, tx, "login", "connector/"+who.ConnectorID, "session of "+s.TTL.Round(time.Second).String())
 }
 
 // Roles are everybody's roles as they are now.

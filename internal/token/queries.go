@@ -10,11 +10,12 @@ import (
 	"pachyderm/internal/principal"
 )
 
-const columns = `hash, subject, identity_id, grant_id, created_by, created_at, expires_at, used_at`
+const columns = `hash, subject, identity_id, grant_id, created_by, created_at, expires_at, used_at, auth_at`
 
 func insert(ctx context.Context, tx *db.Tx, info Info) error {
-	_, err := tx.Exec(ctx, `INSERT INTO tokens (`+columns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, 0)`,
-		info.Hash, info.Subject, info.IdentityID, info.GrantID, info.CreatedBy, db.Micros(info.Created), db.Micros(info.Expires))
+	_, err := tx.Exec(ctx, `INSERT INTO tokens (`+columns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8)`,
+		info.Hash, info.Subject, info.IdentityID, info.GrantID, info.CreatedBy, db.Micros(info.Created), db.Micros(info.Expires),
+		db.Micros(info.Proved))
 	return err
 }
 
@@ -52,9 +53,9 @@ func nextOf(p db.Page, all []Info) string {
 func list(ctx context.Context, tx *db.Tx, where string, args ...any) (all []Info, err error) {
 	err = tx.Rows(ctx, func(scan func(...any) error) error {
 		var i Info
-		var created, expires, used int64
-		err := scan(&i.Hash, &i.Subject, &i.IdentityID, &i.GrantID, &i.CreatedBy, &created, &expires, &used)
-		i.Created, i.Expires, i.Used = db.Time(created), db.Time(expires), db.Time(used)
+		var created, expires, used, proved int64
+		err := scan(&i.Hash, &i.Subject, &i.IdentityID, &i.GrantID, &i.CreatedBy, &created, &expires, &used, &proved)
+		i.Created, i.Expires, i.Used, i.Proved = db.Time(created), db.Time(expires), db.Time(used), db.Time(proved)
 		all = append(all, i)
 		return err
 	}, `SELECT `+columns+` FROM tokens WHERE `+where, args...)

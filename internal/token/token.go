@@ -27,8 +27,11 @@ type Info struct {
 	// CreatedBy made a token that is somebody else's: a robot's, or a restored one.
 	CreatedBy principal.Name
 	Created   time.Time
-	Expires   time.Time // zero: never
-	Used      time.Time // last, to within an hour; zero: not known
+	// Proved is when the person of a session last proved to their provider who they
+	// are; zero: not known.
+	Proved  time.Time
+	Expires time.Time // zero: never
+	Used    time.Time // last, to within an hour; zero: not known
 }
 
 // Hash is the form in which a token is stored: lower-case hex of its SHA-256,

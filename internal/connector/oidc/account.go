@@ -8,6 +8,7 @@ import (
 
 	dexconn "github.com/dexidp/dex/connector"
 
+	"pachyderm/internal/connector/authtime"
 	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/oidc/claim"
 	"pachyderm/internal/connector/refuse"
@@ -23,17 +24,22 @@ type Account struct {
 	// Expires is the end of the ID token that was handed in; zero when the
 	// person came by a browser.
 	Expires time.Time
+	// Proved is when the person last proved to the provider who they are; zero if
+	// that is not known.
+	Proved time.Time
 }
 
-// Begin is LoginURL without what Dex wants to say.
-func (c *Connector) Begin(state string) (loginURL string, pending []byte, err error) {
-	return c.LoginURL(dexconn.Scopes{Groups: true}, c.cfg.RedirectURI, state)
+// Begin is LoginURL without what Dex wants to say; maxAge is how old the proof may be
+// that the provider has of who the person is, in seconds, or nil.
+func (c *Connector) Begin(state string, maxAge *int64) (loginURL string, pending []byte, err error) {
+	return c.loginURL(dexconn.Scopes{Groups: true}, c.cfg.RedirectURI, state, maxAge)
 }
 
 // Finish is HandleCallback of what Begin began.
 func (c *Connector) Finish(r *http.Request, pending []byte) (Account, error) {
-	who, err := c.HandleCallback(dexconn.Scopes{Groups: true}, pending, r)
-	return Account{Subject: who.UserID, Email: who.Email, Groups: who.Groups}, err
+	ctx, proved := authtime.Watch(r.Context())
+	who, err := c.HandleCallback(dexconn.Scopes{Groups: true}, pending, r.WithContext(ctx))
+	return Account{Subject: who.UserID, Email: who.Email, Groups: who.Groups, Proved: proved()}, err
 }
 
 // VerifyIDToken takes an ID token that somebody else was given: ours must be

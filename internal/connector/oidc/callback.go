@@ -6,10 +6,13 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 
 	dexconn "github.com/dexidp/dex/connector"
 
+	"pachyderm/internal/connector/authtime"
 	"pachyderm/internal/connector/fetch"
+	"pachyderm/internal/connector/oidc/claim"
 	"pachyderm/internal/connector/probe"
 	"pachyderm/internal/connector/refuse"
 	"pachyderm/internal/fault"
@@ -47,10 +50,40 @@ func (c *Connector) HandleCallback(s dexconn.Scopes, connData []byte, r *http.Re
 	if err != nil {
 		return dexconn.Identity{}, err
 	}
+	if err := c.checkProved(ctx, m, cl, p); err != nil {
+		return dexconn.Identity{}, err
+	}
 	if !c.staysSignedIn(s) {
 		t.RefreshToken = ""
 	}
 	return c.identity(ctx, m, t, cl, c.cfg.GetUserInfo)
+}
+
+// checkProved notes when the person proved who they are, and refuses what is too old
+// where the provider had to ask. One that promises to say must do so: the way to it
+// leads through the browser, where anybody could have taken the question out.
+func (c *Connector) checkProved(ctx context.Context, m *metadata, cl claim.Set, p pending) error {
+	if cl["auth_time"] == nil {
+		if p.MaxAge != nil && slices.Contains(m.Claims, "auth_time") {
+			return refuse.Response("the provider does not say when you signed in there (auth_time), although it was asked to").
+				Next("start again")
+		}
+		return nil
+	}
+	at, err := cl.Time("auth_time")
+	if err != nil {
+		return err
+	}
+	if authtime.Forced(p.MaxAge) {
+		if err := authtime.Check(at, p.Asked); err != nil {
+			return err
+		}
+	}
+	if now := c.deps.Now(); at.After(now) {
+		at = now
+	}
+	authtime.Note(ctx, at)
+	return nil
 }
 
 // parseAnswer refuses a parameter that stands there twice, of which two readers

@@ -9,12 +9,14 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	dexconn "github.com/dexidp/dex/connector"
 	"golang.org/x/oauth2"
 
+	"pachyderm/internal/connector/authtime"
 	"pachyderm/internal/connector/document"
 	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/oidc/clientauth"
@@ -28,6 +30,9 @@ type Deps struct {
 	Now func() time.Time
 	// LoginParams gives the query of the login request that has this state.
 	LoginParams func(state string) url.Values
+	// MaxAge is how old the proof may be that the login request with this state asks
+	// for, in seconds, or nil; a nil function is for none.
+	MaxAge func(state string) *int64
 	// ClientKeys sign where private_key_jwt is asked for.
 	ClientKeys clientauth.Keys
 	// Rules are of this server; without a callback there, any redirectURI will do.
@@ -118,11 +123,23 @@ type pending struct {
 	State    string `json:"state"`
 	Nonce    string `json:"nonce"`
 	Verifier string `json:"verifier"`
+	// MaxAge is how old the proof may be of who the person is, in seconds, and Asked
+	// when the provider was told.
+	MaxAge *int64    `json:"max_age,omitempty"`
+	Asked  time.Time `json:"asked"`
 }
 
 // LoginURL always sends nonce and PKCE; a provider that knows one of them not
 // must ignore it (OpenID Connect Core, 3.1.2.1; RFC 7636, 5).
 func (c *Connector) LoginURL(s dexconn.Scopes, callbackURL, state string) (string, []byte, error) {
+	var maxAge *int64
+	if c.deps.MaxAge != nil {
+		maxAge = c.deps.MaxAge(state)
+	}
+	return c.loginURL(s, callbackURL, state, maxAge)
+}
+
+func (c *Connector) loginURL(s dexconn.Scopes, callbackURL, state string, maxAge *int64) (string, []byte, error) {
 	if state == "" {
 		return "", nil, fault.New(fault.Internal, "oidc: a sign-in needs a state")
 	}
@@ -135,7 +152,7 @@ func (c *Connector) LoginURL(s dexconn.Scopes, callbackURL, state string) (strin
 	if err != nil {
 		return "", nil, err
 	}
-	p := pending{State: state, Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier()}
+	p := pending{State: state, Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(), MaxAge: maxAge, Asked: c.deps.Now()}
 	data, err := json.Marshal(p)
 	if err != nil {
 		return "", nil, err
@@ -183,13 +200,32 @@ func (c *Connector) authRequest(m *metadata, s dexconn.Scopes, p pending) url.Va
 	if len(c.cfg.AcrValues) > 0 {
 		q.Set("acr_values", strings.Join(c.cfg.AcrValues, " "))
 	}
-	switch {
-	case c.cfg.PromptType != nil && *c.cfg.PromptType != "":
-		q.Set("prompt", *c.cfg.PromptType)
-	case c.cfg.PromptType == nil && slices.Contains(scopes, "offline_access"):
-		q.Set("prompt", "consent")
+	if prompt := c.prompt(scopes, authtime.Forced(p.MaxAge)); prompt != "" {
+		q.Set("prompt", prompt)
+	}
+	if p.MaxAge != nil {
+		q.Set("max_age", strconv.FormatInt(*p.MaxAge, 10))
 	}
 	return q
+}
+
+// prompt is what the provider has to ask; login is whether it has to ask who it is,
+// which cannot be asked together with nothing (OpenID Connect Core, 3.1.2.1).
+func (c *Connector) prompt(scopes []string, login bool) string {
+	prompt := ""
+	switch {
+	case c.cfg.PromptType != nil:
+		prompt = *c.cfg.PromptType
+	case slices.Contains(scopes, "offline_access"):
+		prompt = "consent"
+	}
+	switch {
+	case !login || slices.Contains(strings.Fields(prompt), "login"):
+		return prompt
+	case prompt == "none":
+		return "login"
+	}
+	return strings.TrimSpace("login " + prompt)
 }
 
 // forward copies the listed parameters of the login request, before our own are

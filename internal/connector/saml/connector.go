@@ -13,6 +13,7 @@ import (
 
 	dexconn "github.com/dexidp/dex/connector"
 
+	"pachyderm/internal/connector/authtime"
 	"pachyderm/internal/connector/document"
 	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/refuse"
@@ -29,6 +30,9 @@ type Deps struct {
 	// FormURL is the page of ours that posts the request of the sign-in with this
 	// state, which it gets from Form.
 	FormURL func(state string) string
+	// MaxAge is how old the proof may be that the login request with this state asks
+	// for, in seconds, or nil; a nil function is for none.
+	MaxAge func(state string) *int64
 }
 
 // timeout is for one request of metadata.
@@ -102,6 +106,8 @@ type pending struct {
 	Issued time.Time `json:"issued"`
 	// To is where a request by POST goes; empty when it went by redirect.
 	To string `json:"to,omitempty"`
+	// Force has the provider ask who it is, whatever it remembers.
+	Force bool `json:"force,omitempty"`
 }
 
 func parsePending(connData []byte) (pending, error) {
@@ -135,6 +141,7 @@ func (c *Connector) LoginURL(_ dexconn.Scopes, callbackURL, state string) (strin
 	// An ID is an xs:ID, which does not begin with a digit, and 128 bits of chance
 	// (SAML core, 1.3.4).
 	p := pending{State: state, ID: "_" + strings.ToLower(rand.Text()), Issued: c.deps.Now().UTC().Truncate(time.Second)}
+	p.Force = c.deps.MaxAge != nil && authtime.Forced(c.deps.MaxAge(state))
 	to := c.deps.FormURL(state)
 	if binding == metadata.POST {
 		p.To = address

@@ -26,6 +26,9 @@ func (c *Connector) request(p pending, destination string) ([]byte, error) {
 	r.CreateAttr("Destination", destination)
 	r.CreateAttr("ProtocolBinding", metadata.POST)
 	r.CreateAttr("AssertionConsumerServiceURL", c.cfg.RedirectURI)
+	if p.Force {
+		r.CreateAttr("ForceAuthn", "true")
+	}
 	r.CreateElement("saml:Issuer").SetText(c.cfg.entityID())
 	policy := r.CreateElement("samlp:NameIDPolicy")
 	policy.CreateAttr("Format", nameIDFormat(c.cfg.NameIDPolicyFormat))

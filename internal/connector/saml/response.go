@@ -9,6 +9,7 @@ import (
 	"github.com/beevik/etree"
 	dexconn "github.com/dexidp/dex/connector"
 
+	"pachyderm/internal/connector/authtime"
 	"pachyderm/internal/connector/refuse"
 	"pachyderm/internal/connector/saml/profile"
 	"pachyderm/internal/connector/saml/signed"
@@ -40,7 +41,34 @@ func (c *Connector) HandleCallback(_ dexconn.Scopes, connData []byte, r *http.Re
 	if err != nil {
 		return none, err
 	}
+	if err := c.checkProved(r.Context(), a, p); err != nil {
+		return none, err
+	}
 	return c.identity(r.Context(), a)
+}
+
+// checkProved notes when the person proved who they are (AuthnInstant), and refuses
+// what is too old where the provider had to ask. Where it had to, it must say.
+func (c *Connector) checkProved(ctx context.Context, a *etree.Element, p pending) error {
+	at, err := profile.Proved(a)
+	switch {
+	case err != nil:
+		return err
+	case at.IsZero() && p.Force:
+		return refuse.Response("the provider does not say when you signed in there (AuthnInstant)").
+			Next("have it send one for this application")
+	case at.IsZero():
+		return nil
+	case p.Force:
+		if err := authtime.Check(at, p.Issued); err != nil {
+			return err
+		}
+	}
+	if now := c.deps.Now(); at.After(now) {
+		at = now
+	}
+	authtime.Note(ctx, at)
+	return nil
 }
 
 // answer is the message in the form that the browser posted (SAML bindings, 3.5.4).

@@ -131,6 +131,7 @@ func (v *View) GetAuthRequest(ctx context.Context, id string) (storage.AuthReque
 
 // UpdateAuthRequest is one of what is stored by then, where the unit did not make it.
 func (v *View) UpdateAuthRequest(ctx context.Context, id string, update func(storage.AuthRequest) (storage.AuthRequest, error)) error {
+	update = proved(ctx, update)
 	u := unitOf(ctx)
 	if !u.has(id) {
 		return v.Storage.UpdateAuthRequest(ctx, id, update)
@@ -146,6 +147,19 @@ func (v *View) UpdateAuthRequest(ctx context.Context, id string, update func(sto
 		})
 	}
 	return nil
+}
+
+// proved has a login say when its person proved who they are: Dex takes the time at
+// which they came back for it, whatever the provider remembered.
+func proved(ctx context.Context, update func(storage.AuthRequest) (storage.AuthRequest, error),
+) func(storage.AuthRequest) (storage.AuthRequest, error) {
+	return func(was storage.AuthRequest) (storage.AuthRequest, error) {
+		a, err := update(was)
+		if l := loginctx.FromContext(ctx); l != nil && !a.AuthTime.Equal(was.AuthTime) {
+			a.AuthTime = l.Proved
+		}
+		return a, err
+	}
 }
 
 // DeleteAuthRequest ends a login, once.

@@ -279,7 +279,7 @@ func (h *env) begin(raw string) (held secret.Text, err error) {
 		if err != nil {
 			return err
 		}
-		if held, err = session.Begin(h.Context(), tx, who, said.Grant, h.clock, 30*24*time.Hour); err != nil {
+		if held, err = session.Begin(h.Context(), tx, who, session.Start{GrantID: said.Grant, Now: h.clock, TTL: 30 * 24 * time.Hour}); err != nil {
 			return err
 		}
 		return grant.Continue(h.Context(), tx, said.Grant, h.clock.Add(30*24*time.Hour), h.clock)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/url"
+	"time"
 
 	"github.com/dexidp/dex/storage"
 )
@@ -28,6 +29,13 @@ type Login struct {
 	Inner    []byte     `json:"inner,omitempty"`
 	Answer   url.Values `json:"answer,omitempty"`
 	Trace    string     `json:"trace,omitempty"` // of the request that began it
+	// MaxAge is how old the proof may be that the provider has of who the person is,
+	// in seconds: 0 has it ask. Nil if nobody said.
+	MaxAge *int64 `json:"max_age,omitempty"`
+
+	// Proved is when the person proved to the provider who they are; zero if that is
+	// not known.
+	Proved time.Time `json:"-"`
 }
 
 type key struct{}

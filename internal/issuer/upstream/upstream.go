@@ -76,6 +76,14 @@ func (u *Upstream) LoginParams(state string) url.Values {
 	return nil
 }
 
+// MaxAge is how old the proof may be that the login request known by state asks for.
+func (u *Upstream) MaxAge(state string) *int64 {
+	if f := u.login(state); f != nil {
+		return f.MaxAge
+	}
+	return nil
+}
+
 // opened keeps opened connectors by revision, so that what one has learnt of
 // its provider (discovery, keys) serves all logins of that revision.
 type opened struct {

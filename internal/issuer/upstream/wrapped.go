@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 	"unicode"
 
 	dexconn "github.com/dexidp/dex/connector"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"pachyderm/internal/connector"
+	"pachyderm/internal/connector/authtime"
 	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
@@ -202,12 +204,30 @@ func (w callback) HandleCallback(s dexconn.Scopes, data []byte, r *http.Request)
 		w.upstream.traces.Returned(w.id, w.provider.Callback(), l.Host)
 		ctx, d := w.trace(r.Context(), loginctx.FromContext(r.Context()))
 		d.CameWith(r.Form)
+		ctx, proved := authtime.Watch(ctx)
 		c, err := ask(ctx, w.wrapped, stepCallback, func(ctx context.Context) (dexconn.Identity, error) {
 			return w.provider.Connector.(dexconn.CallbackConnector).HandleCallback(s, l.Inner, r.WithContext(ctx))
 		})
+		w.proved(ctx, l.MaxAge, proved())
 		return w.came(ctx, d, c, err)
 	})
 }
+
+// proved notes for the login when the person proved who they are. A provider that does
+// not say was told how old that may be, or has no way to be told.
+func (w wrapped) proved(ctx context.Context, maxAge *int64, at time.Time) {
+	l := loginctx.FromContext(ctx)
+	if l == nil {
+		return
+	}
+	if at.IsZero() && maxAge != nil {
+		at = w.upstream.now().Add(-time.Duration(min(*maxAge, longestAge)) * time.Second)
+	}
+	l.Proved = at
+}
+
+// longestAge is the longest max_age that is told from others, in seconds.
+const longestAge = 10 * 365 * 24 * 3600
 
 // password is for providers that Dex asks for name and password itself.
 type password struct{ wrapped }
@@ -230,6 +250,7 @@ func (w password) Login(ctx context.Context, s dexconn.Scopes, username, pass st
 		})
 		guess.Judge(ctx, a.valid, err)
 		valid = a.valid
+		w.proved(ctx, nil, w.upstream.now())
 		if err == nil && !valid {
 			w.upstream.metrics.count(w.id, errWrongPassword)
 			w.upstream.traces.Add(d.End(w.upstream.now(), trace.Account{}, errWrongPassword))

@@ -19,7 +19,7 @@ import (
 // GetSession shows callers who they are, and how that is known.
 func (s *server) GetSession(ctx context.Context, _ *pb.GetSessionRequest) (*pb.GetSessionResponse, error) {
 	c := session.FromContext(ctx)
-	out := &pb.GetSessionResponse{Unapproved: c.Unapproved != ""}
+	out := &pb.GetSessionResponse{Unapproved: c.Unapproved != "", Proved: wire.Timestamp(c.Token.Proved)}
 	return out, s.db.View(ctx, func(tx *db.Tx) error {
 		by, err := identity.Gate(ctx, tx, c.Name, c.Token.IdentityID)
 		if err != nil {

@@ -138,9 +138,12 @@ func TestConnectors_Life(t *testing.T) {
 
 	edit = v.at("connectors/of/demo/edit")
 	values := hidden(t, edit, at+"/edit")
-	values.Set("document", strings.ReplaceAll(next, "insecureEnableGroups: false", "insecureEnableGroups: true\n  claimMapping:\n    groups: amr"))
+	values.Set("document", strings.ReplaceAll(document(edit), "insecureEnableGroups: true", "insecureEnableGroups: true\n  allowedGroups: [operators]"))
 	plan := v.Post(s.HTTP+at+"/plan", values)
-	v.want(plan, http.StatusOK, "What it would change", "claimMapping", "1 changed", "alice@example.com", "admins")
+	v.want(plan, http.StatusOK, "What it would change", "allowedGroups", "1 refused", "alice@example.com", "only members of certain groups")
+	values.Set("document", next)
+	plan = v.Post(s.HTTP+at+"/plan", values)
+	v.want(plan, http.StatusOK, "insecureEnableGroups", "nothing is read of groups any more", "1 as before")
 	if got := v.at("connectors/of/demo"); !strings.Contains(got.Text(), "Version 2") || strings.Contains(got.Text(), "Version 3") {
 		t.Errorf("a plan has changed the connector: %s", got.Text())
 	}

@@ -15,6 +15,7 @@ import (
 	"pachyderm/api"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/web/console/connectors"
+	"pachyderm/internal/web/console/overview"
 	"pachyderm/internal/web/console/page"
 	"pachyderm/internal/web/console/people"
 	"pachyderm/internal/web/console/records"
@@ -33,7 +34,7 @@ type Issuer interface {
 
 // SignIns begins sign-ins of browsers, and hands their sessions to whoever takes them.
 type SignIns interface {
-	StartInBrowser(w http.ResponseWriter, r *http.Request, next string) (loginURL string, err error)
+	StartInBrowser(w http.ResponseWriter, r *http.Request, next string, again bool) (loginURL string, err error)
 	SignedInBrowsers(begun func(w http.ResponseWriter, r *http.Request, session secret.Text, next string))
 }
 
@@ -99,7 +100,9 @@ func (c *Console) routes(s *page.Site) {
 	for pattern, h := range public {
 		c.mux.Handle(below(pattern), s.Public(h))
 	}
-	for _, area := range []map[string]page.Handler{connectors.Routes(), people.Routes(), records.Routes(), traces.Routes()} {
+	for _, area := range []map[string]page.Handler{
+		connectors.Routes(), overview.Routes(), people.Routes(), records.Routes(), traces.Routes(),
+	} {
 		maps.Copy(signedIn, area)
 	}
 	for pattern, h := range signedIn {

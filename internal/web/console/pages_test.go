@@ -19,8 +19,8 @@ import (
 // shown says, written by hand, what each role on the cluster is shown in the menu
 // beside what everybody is, and which pages answer it. "-" is the menu of nobody.
 const shown = `
-clusterAdmin   Connectors Sign-ins People Groups Access Applications Audit Settings
-idpAdmin       Connectors Sign-ins
+clusterAdmin   Overview Connectors Sign-ins People Groups Access Applications Audit Settings
+idpAdmin       Overview Connectors Sign-ins
 oidcAppAdmin   Applications
 identityAdmin  Settings
 secretAdmin
@@ -38,6 +38,7 @@ robotUser
 func pages() map[string][]string {
 	return map[string][]string{
 		"Connectors":   {"connectors", "connectors/of/demo", "connectors/of/demo/edit", "connectors/of/demo/delete"},
+		"Overview":     {"overview"},
 		"Sign-ins":     {"sign-ins"},
 		"People":       {"people", "people/of/alice@example.com"},
 		"Groups":       {"groups"},
@@ -166,7 +167,7 @@ func TestPages_HostileNamesAreText(t *testing.T) {
 	at := "/console/connectors/draft"
 	form := root.at("connectors/new/oidc")
 	for _, path := range []string{
-		"", "connectors", "connectors/of/hostile", "connectors/of/hostile/edit", "connectors/of/hostile/delete", "people", "people/of/alice@example.com",
+		"", "overview", "connectors", "connectors/of/hostile", "connectors/of/hostile/edit", "connectors/of/hostile/delete", "people", "people/of/alice@example.com",
 		"groups", "groups/of/" + url.PathEscape(group), "access", "access/grant?principal=" + url.QueryEscape("group:"+group), "applications",
 		"applications/of/hostile", "audit", "audit?actor=" + url.QueryEscape(hostileName), "people?prefix=" + url.QueryEscape(hostileName),
 		"explain?permission=REPO_READ&type=REPO&name=" + url.QueryEscape(hostileName), "connectors/of/" + url.PathEscape(hostileName),

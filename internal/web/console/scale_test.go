@@ -21,7 +21,7 @@ func BenchmarkPages(b *testing.B) {
 	}
 	_, token = s.Robot("bench", 3600)
 	for _, path := range []string{
-		"", "explain", "connectors", "people", "people?prefix=person050", "people/of/person050000@example.com", "groups", "groups/of/group-0000", "access",
+		"", "overview", "explain", "connectors", "people", "people?prefix=person050", "people/of/person050000@example.com", "groups", "groups/of/group-0000", "access",
 		"access/grant?principal=user:person050000@example.com", "applications", "audit", "settings",
 	} {
 		b.Run("/"+path, func(b *testing.B) {

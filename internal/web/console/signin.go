@@ -38,7 +38,7 @@ func signIn(c *page.Call) error {
 }
 
 func startSignIn(c *page.Call) error {
-	to, err := c.SignIn(c.W, c.R, page.Local(c.Field("next")))
+	to, err := c.SignIn(c.W, c.R, page.Local(c.Field("next")), c.Field("again") != "")
 	if err != nil {
 		return err
 	}

@@ -186,6 +186,24 @@ func checkStatements(a *etree.Element, cl clocks) error {
 	return nil
 }
 
+// Proved is when the subject of a checked assertion proved who they are: of several
+// statements the oldest, and zero if one does not say.
+func Proved(a *etree.Element) (oldest time.Time, err error) {
+	for n, s := range xmltree.Children(a, xmltree.Assertion, "AuthnStatement") {
+		if xmltree.Attr(s, "AuthnInstant") == "" {
+			return time.Time{}, nil
+		}
+		at, err := instant(s, "AuthnInstant")
+		if err != nil {
+			return time.Time{}, err
+		}
+		if n == 0 || at.Before(oldest) {
+			oldest = at
+		}
+	}
+	return oldest, nil
+}
+
 // checkSubject wants one bearer confirmation that is all right, and says when it
 // ends; what was wrong with the last one is the reason of a refusal.
 func (e Expected) checkSubject(a *etree.Element, cl clocks) (time.Time, error) {

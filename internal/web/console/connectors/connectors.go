@@ -1,10 +1,8 @@
 package connectors
 
 import (
-	"cmp"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -67,7 +65,7 @@ func list(c *page.Call) error {
 	for _, one := range all.GetConnectors() {
 		p.Connectors = append(p.Connectors, shown{one, stateOf(states, one.GetId())})
 	}
-	slices.SortFunc(p.Connectors, func(a, b shown) int { return cmp.Compare(strings.ToLower(a.GetName()), strings.ToLower(b.GetName())) })
+	slices.SortFunc(p.Connectors, func(a, b shown) int { return page.ByName(a.GetName(), b.GetName()) })
 	return c.Render(http.StatusOK, "connectors", "Connectors", p)
 }
 

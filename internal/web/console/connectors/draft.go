@@ -11,8 +11,6 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"pachyderm/api/identity"
 	"pachyderm/api/pach"
@@ -242,19 +240,10 @@ func checkDraft(c *page.Call) error {
 			return show(c, http.StatusOK, d, func(p *draftPage) { p.Steps, p.Failed = checked.GetSteps(), failed(checked) })
 		}
 	}
-	if !mendable(err) {
+	if !page.Mendable(err) {
 		return err
 	}
 	return showFillIn(c, p, c.Field, err)
-}
-
-// mendable reports whether the person can correct what they wrote.
-func mendable(err error) bool {
-	switch status.Code(err) {
-	case codes.InvalidArgument, codes.FailedPrecondition, codes.AlreadyExists, codes.Unavailable:
-		return true
-	}
-	return fault.Is(err, fault.Invalid)
 }
 
 func checkDocument(c *page.Call, d document) (*pach.CheckConnectorResponse, error) {
@@ -409,7 +398,7 @@ func storeDraft(c *page.Call) error {
 		return err
 	}
 	if _, err := c.API.Identity.CreateIDPConnector(c.Context, &identity.CreateIDPConnectorRequest{Connector: m}); err != nil {
-		if !mendable(err) {
+		if !page.Mendable(err) {
 			return err
 		}
 		return show(c, http.StatusUnprocessableEntity, d, func(p *draftPage) { p.Problem, p.Next = page.Words(err) })

@@ -69,7 +69,7 @@ func plan(c *page.Call) error {
 	switch {
 	case err == nil:
 		return showEdit(c, http.StatusOK, e)
-	case !mendable(err):
+	case !page.Mendable(err):
 		return err
 	}
 	e.Problem, e.Next = page.Words(err)

@@ -185,9 +185,16 @@ func (c *Call) May(p auth.Permission) bool { return c.may[p] }
 // Me is the caller's principal, or "".
 func (c *Call) Me() string { return c.Session.GetSession().GetPrincipal() }
 
-// IsRecent reports whether the session began a short while ago.
+// IsRecent reports whether it is a short while ago that a person proved to their
+// provider who they are. That a session is new says nothing: the provider may have
+// remembered them. A token that is nobody's at a provider, the root token among them,
+// was shown when the session began.
 func (c *Call) IsRecent() bool {
-	return c.Now().Sub(c.Session.GetSession().GetCreated().AsTime()) < Recent
+	at := c.Session.GetSession().GetCreated()
+	if c.Session.GetSession().GetConnector() != "" {
+		at = c.Session.GetProved()
+	}
+	return at != nil && c.Now().Sub(at.AsTime()) < Recent
 }
 
 // Dangerous wraps a handler of what must not be done by whoever finds a browser open:
@@ -330,4 +337,13 @@ func Words(err error) (what, next string) {
 		what += fmt.Sprintf(" (line %d)", line)
 	}
 	return what, fault.NextOf(err)
+}
+
+// Mendable reports whether the person can correct what they wrote.
+func Mendable(err error) bool {
+	switch status.Code(err) {
+	case codes.InvalidArgument, codes.FailedPrecondition, codes.AlreadyExists, codes.Unavailable:
+		return true
+	}
+	return fault.Is(err, fault.Invalid)
 }

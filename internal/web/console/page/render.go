@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"pachyderm/api/auth"
@@ -52,6 +53,7 @@ func menu() []struct {
 		need        auth.Permission
 	}{
 		{"You", "", 0},
+		{"Overview", "overview", auth.Permission_CLUSTER_IDENTITY_UPDATE_IDP},
 		{"Explain", "explain", 0},
 		{"Connectors", "connectors", auth.Permission_CLUSTER_IDENTITY_LIST_IDPS},
 		{"Sign-ins", "sign-ins", auth.Permission_CLUSTER_IDENTITY_UPDATE_IDP},
@@ -95,6 +97,7 @@ func done(what string) string {
 		"enabled":   "This person may sign in again.",
 		"ended":     "Everything that this person held has ended.",
 		"roles":     "The roles were changed. The next call is decided by them.",
+		"max-age":   "How old the fact may be was changed. The next call is decided by it.",
 		"linked":    "The identity was linked.",
 		"unlinked":  "The identity was unlinked, and what it had signed in to has ended.",
 		"settings":  "The settings were changed.",
@@ -134,12 +137,13 @@ func (c *Call) Render(status int, name, title string, data any) error {
 var templates = sync.OnceValues(func() (map[string]*template.Template, error) {
 	base, err := template.New("base").Funcs(template.FuncMap{
 		"ago":          ago,
-		"soon":         func(now time.Time, when any) bool { return asTime(when).Sub(now) < soon },
+		"soon":         func(now time.Time, when any) bool { return asTime(when).Sub(now) < Soon },
 		"iso":          func(t any) string { return asTime(t).UTC().Format(time.RFC3339) },
 		"day":          func(t any) string { return asTime(t).UTC().Format("2 Jan 2006 15:04 UTC") },
+		"date":         func(t any) string { return asTime(t).UTC().Format(time.DateOnly) },
 		"some":         func(t any) bool { return !asTime(t).IsZero() },
 		"milliseconds": func(microseconds int64) string { return fmt.Sprintf("%.1f ms", float64(microseconds)/1000) },
-		"name":         short, "seg": url.PathEscape, "join": strings.Join, "kind": kind, "row": row,
+		"name":         short, "seg": url.PathEscape, "join": strings.Join, "kind": kind, "row": row, "span": Span, "at": at,
 	}).ParseFS(files, "templates/layout.html")
 	if err != nil {
 		return nil, err
@@ -165,8 +169,8 @@ var templates = sync.OnceValues(func() (map[string]*template.Template, error) {
 	return all, nil
 })
 
-// soon is when what ends is warned of.
-const soon = 30 * 24 * time.Hour
+// Soon is when what ends is warned of.
+const Soon = 30 * 24 * time.Hour
 
 // short is a principal without its kind, where that is plain.
 func short(principal string) string {
@@ -226,6 +230,18 @@ func about(d time.Duration) string {
 		}
 	}
 	return "a minute"
+}
+
+// Span is how long something is, as people write it for the services: 30m, or 24h.
+func Span(d *durationpb.Duration) string {
+	text := d.AsDuration().String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }
 
 // asset is a file that pages load, under a name that changes with it: so it may be

@@ -36,8 +36,8 @@ type Site struct {
 	// Home is where browsers reach this server: scheme and host.
 	Home func(r *http.Request) *url.URL
 	// SignIn begins a sign-in of this browser and returns where to send it; next is
-	// the path that it comes back to.
-	SignIn func(w http.ResponseWriter, r *http.Request, next string) (string, error)
+	// the path that it comes back to, and again has the provider ask who it is.
+	SignIn func(w http.ResponseWriter, r *http.Request, next string, again bool) (string, error)
 	// Sealer keeps drafts with secrets in them from the browser that holds them.
 	Sealer *secret.Sealer
 	// GRPC is the address of the gRPC API as pachctl knows it.

@@ -16,6 +16,7 @@ type bindingsPage struct {
 	Bindings  []*pach.RoleBinding
 	More      string
 	MayGrant  bool
+	Limits    limits
 }
 
 func bindings(c *page.Call) error {
@@ -27,6 +28,9 @@ func bindings(c *page.Call) error {
 		return err
 	}
 	p := bindingsPage{Principal: who, Bindings: all.GetBindings(), MayGrant: c.May(auth.Permission_CLUSTER_MODIFY_BINDINGS)}
+	if p.Limits, err = readLimits(c); err != nil {
+		return err
+	}
 	if next := all.GetNextPageToken(); next != "" {
 		p.More = page.Root + "access?" + url.Values{"after": {next}}.Encode()
 	}
@@ -45,6 +49,14 @@ type grantPage struct {
 	Roles                 []role
 	Was                   string // the roles that the page shows as granted
 	Changed               bool   // by somebody else, since the page was loaded
+	// MaxAge is how old the fact may be that somebody is in the group; nil for who is
+	// none.
+	MaxAge *maxAge
+}
+
+// path is where the page is.
+func (p grantPage) path() string {
+	return page.Root + "access/grant?" + url.Values{"principal": {p.Principal}, "type": {p.Type}, "name": {p.Name}}.Encode()
 }
 
 // askGrant shows which roles a principal has on a resource, to be changed.
@@ -71,8 +83,24 @@ func showGrant(c *page.Call, code int, p grantPage) error {
 		for _, name := range all {
 			p.Roles = append(p.Roles, role{name, slices.Contains(has, name)})
 		}
+		if err := p.limit(c, has != nil); err != nil {
+			return err
+		}
 	}
 	return c.Render(code, "grant", "Grant roles", p)
+}
+
+// limit fills in the form of a group that has roles there, or that has a limit still.
+func (p *grantPage) limit(c *page.Call, bound bool) error {
+	if !strings.HasPrefix(p.Principal, "group:") || p.MaxAge != nil {
+		return nil
+	}
+	all, err := readLimits(c)
+	if rule := all.Of(p.Principal, p.resource()); rule != nil || bound {
+		m := ageOf(rule)
+		p.MaxAge = &m
+	}
+	return err
 }
 
 func (p grantPage) resource() *auth.Resource {
@@ -116,9 +144,8 @@ func bindable(c *page.Call, on *auth.Resource) ([]string, error) {
 // somebody else has changed them since the page was loaded.
 func grant(c *page.Call) error {
 	p := grantPage{Principal: c.Field("principal"), Type: c.Field("type"), Name: c.Field("name")}
-	back := page.Root + "access/grant?" + url.Values{"principal": {p.Principal}, "type": {p.Type}, "name": {p.Name}}.Encode()
 	if p.Type == "CLUSTER" {
-		return page.Dangerous(func(*page.Call) string { return back }, func(c *page.Call) error { return grantNow(c, p) })(c)
+		return page.Dangerous(func(*page.Call) string { return p.path() }, func(c *page.Call) error { return grantNow(c, p) })(c)
 	}
 	return grantNow(c, p)
 }

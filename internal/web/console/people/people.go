@@ -23,6 +23,7 @@ func Routes() map[string]page.Handler {
 		"POST people/of/{name}/link":    page.Dangerous(toOne, link), "POST people/of/{name}/unlink": unlink,
 		"GET groups": groups, "GET groups/of/{name}": group,
 		"GET access": bindings, "GET access/grant": askGrant, "POST access/grant": grant,
+		"POST access/max-age": setMaxAge,
 	}
 }
 
