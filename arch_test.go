@@ -269,7 +269,8 @@ var mayImport = map[string][]string{
 	},
 	"internal/cli/kit/kittest": {"internal/cli/kit"},
 	"internal/cli/signin":      {"api/auth", "api/pach", "client", "internal/cli/kit", "internal/fault", "internal/web/theme", "internal/webaddr"},
-	"internal/cli/auth":        {"api/auth", "api/pach", "client", "internal/cli/kit", "internal/fault"},
+	"internal/cli/auth":        {"api/auth", "api/pach", "client", "internal/cli/auth/people", "internal/cli/kit", "internal/fault"},
+	"internal/cli/auth/people": {"api/pach", "client", "internal/cli/kit", "internal/fault"},
 	"internal/cli/activation":  {"api/auth", "api/identity", "api/pach", "api/pfs", "api/pps", "client", "internal/cli/kit", "internal/fault"},
 	"internal/cli/idp": {
 		"api/connector", "api/identity", "api/pach", "client", "internal/cli/idp/oidcclient", "internal/cli/idp/life", "internal/cli/idp/migration", "internal/cli/idp/preset", "internal/cli/idp/traces", "internal/cli/idp/trust", "internal/cli/kit", "internal/fault", "internal/webaddr",
