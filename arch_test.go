@@ -97,6 +97,10 @@ var mayImport = map[string][]string{
 		"internal/token", "internal/trust",
 	},
 
+	"internal/people": {
+		"internal/access", "internal/db", "internal/fault", "internal/identity", "internal/issuer/refreshtoken", "internal/issuer/registry",
+		"internal/principal", "internal/session",
+	},
 	"internal/rename": {
 		"internal/access", "internal/audit", "internal/db", "internal/fault", "internal/identity", "internal/principal", "internal/token",
 	},
@@ -236,7 +240,7 @@ var mayImport = map[string][]string{
 		"internal/access/freshness",
 		"api/auth", "api/pach", "internal/access", "internal/audit", "internal/connector/probe", "internal/db", "internal/fault", "internal/identity", "internal/issuer",
 		"internal/issuer/exchange", "internal/issuer/oidcclient", "internal/issuer/refreshtoken", "internal/issuer/registry", "internal/issuer/connectortest", "internal/issuer/plan", "internal/issuer/trace", "internal/issuer/upstream", "internal/login", "internal/principal",
-		"internal/rpc/identity", "internal/rpc/wire", "internal/secret", "internal/session", "internal/token", "internal/trust",
+		"internal/people", "internal/rpc/identity", "internal/rpc/wire", "internal/secret", "internal/session", "internal/token", "internal/trust",
 	},
 	"internal/rpc/identity": {"api/identity", "internal/access", "internal/fault", "internal/issuer", "internal/issuer/oidcclient", "internal/issuer/registry", "internal/issuer/settings", "internal/login", "internal/session", "internal/strict"},
 	"internal/rpc/enterprise": {

@@ -182,7 +182,7 @@ func (x ConnectorState_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConnectorState_State.Descriptor instead.
 func (ConnectorState_State) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{59, 0}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{62, 0}
 }
 
 type ConnectorState_Approval int32
@@ -237,7 +237,7 @@ func (x ConnectorState_Approval) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConnectorState_Approval.Descriptor instead.
 func (ConnectorState_Approval) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{59, 1}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{62, 1}
 }
 
 type ConnectorState_Life int32
@@ -295,7 +295,7 @@ func (x ConnectorState_Life) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConnectorState_Life.Descriptor instead.
 func (ConnectorState_Life) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{59, 2}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{62, 2}
 }
 
 type PlannedSignIn_Verdict int32
@@ -350,7 +350,7 @@ func (x PlannedSignIn_Verdict) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use PlannedSignIn_Verdict.Descriptor instead.
 func (PlannedSignIn_Verdict) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{73, 0}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{76, 0}
 }
 
 type CheckStep_Status int32
@@ -406,7 +406,7 @@ func (x CheckStep_Status) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use CheckStep_Status.Descriptor instead.
 func (CheckStep_Status) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{80, 0}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{83, 0}
 }
 
 type SignInTrace_Result int32
@@ -468,7 +468,7 @@ func (x SignInTrace_Result) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SignInTrace_Result.Descriptor instead.
 func (SignInTrace_Result) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{90, 0}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{93, 0}
 }
 
 type GetSignInRequest struct {
@@ -1403,7 +1403,10 @@ type ListUsersRequest struct {
 	PageSize  int32                  `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	PageToken string                 `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// How the names begin, without user:; empty for all.
-	Prefix        string `protobuf:"bytes,3,opt,name=prefix,proto3" json:"prefix,omitempty"`
+	Prefix string `protobuf:"bytes,3,opt,name=prefix,proto3" json:"prefix,omitempty"`
+	// Only those who have not been here for so long: no sign-in, and no use of a
+	// session, token or refresh token. A day at least.
+	UnusedFor     *durationpb.Duration `protobuf:"bytes,4,opt,name=unused_for,json=unusedFor,proto3" json:"unused_for,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1459,14 +1462,23 @@ func (x *ListUsersRequest) GetPrefix() string {
 	return ""
 }
 
+func (x *ListUsersRequest) GetUnusedFor() *durationpb.Duration {
+	if x != nil {
+		return x.UnusedFor
+	}
+	return nil
+}
+
 type User struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Enabled       bool                   `protobuf:"varint,2,opt,name=enabled,proto3" json:"enabled,omitempty"`
-	LastLogin     *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=last_login,json=lastLogin,proto3" json:"last_login,omitempty"`
-	Identities    []*Identity            `protobuf:"bytes,4,rep,name=identities,proto3" json:"identities,omitempty"`
-	Groups        []string               `protobuf:"bytes,5,rep,name=groups,proto3" json:"groups,omitempty"`
-	LiveTokens    int64                  `protobuf:"varint,6,opt,name=live_tokens,json=liveTokens,proto3" json:"live_tokens,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Name       string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Enabled    bool                   `protobuf:"varint,2,opt,name=enabled,proto3" json:"enabled,omitempty"`
+	LastLogin  *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=last_login,json=lastLogin,proto3" json:"last_login,omitempty"`
+	Identities []*Identity            `protobuf:"bytes,4,rep,name=identities,proto3" json:"identities,omitempty"`
+	Groups     []string               `protobuf:"bytes,5,rep,name=groups,proto3" json:"groups,omitempty"`
+	LiveTokens int64                  `protobuf:"varint,6,opt,name=live_tokens,json=liveTokens,proto3" json:"live_tokens,omitempty"`
+	// When a session or token of theirs was last used, to within an hour.
+	LastUsed      *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=last_used,json=lastUsed,proto3" json:"last_used,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1541,6 +1553,13 @@ func (x *User) GetLiveTokens() int64 {
 		return x.LiveTokens
 	}
 	return 0
+}
+
+func (x *User) GetLastUsed() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastUsed
+	}
+	return nil
 }
 
 type Identity struct {
@@ -1775,6 +1794,216 @@ func (*SetUserEnabledResponse) Descriptor() ([]byte, []int) {
 	return file_api_pach_pach_proto_rawDescGZIP(), []int{21}
 }
 
+type DisableUnusedUsersRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A day at least.
+	UnusedFor *durationpb.Duration `protobuf:"bytes,1,opt,name=unused_for,json=unusedFor,proto3" json:"unused_for,omitempty"`
+	// Nobody is disabled; the answer is the same.
+	Preview bool `protobuf:"varint,2,opt,name=preview,proto3" json:"preview,omitempty"`
+	// That of a preview: nobody is disabled whom it has not shown.
+	UnusedSince *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=unused_since,json=unusedSince,proto3" json:"unused_since,omitempty"`
+	// At most 100, which are disabled together.
+	PageSize      int32  `protobuf:"varint,4,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken     string `protobuf:"bytes,5,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DisableUnusedUsersRequest) Reset() {
+	*x = DisableUnusedUsersRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DisableUnusedUsersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DisableUnusedUsersRequest) ProtoMessage() {}
+
+func (x *DisableUnusedUsersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DisableUnusedUsersRequest.ProtoReflect.Descriptor instead.
+func (*DisableUnusedUsersRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *DisableUnusedUsersRequest) GetUnusedFor() *durationpb.Duration {
+	if x != nil {
+		return x.UnusedFor
+	}
+	return nil
+}
+
+func (x *DisableUnusedUsersRequest) GetPreview() bool {
+	if x != nil {
+		return x.Preview
+	}
+	return false
+}
+
+func (x *DisableUnusedUsersRequest) GetUnusedSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.UnusedSince
+	}
+	return nil
+}
+
+func (x *DisableUnusedUsersRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *DisableUnusedUsersRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+type DisableUnusedUsersResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Users         []*UnusedUser          `protobuf:"bytes,1,rep,name=users,proto3" json:"users,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// The people listed have not been here since then.
+	UnusedSince   *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=unused_since,json=unusedSince,proto3" json:"unused_since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DisableUnusedUsersResponse) Reset() {
+	*x = DisableUnusedUsersResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DisableUnusedUsersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DisableUnusedUsersResponse) ProtoMessage() {}
+
+func (x *DisableUnusedUsersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DisableUnusedUsersResponse.ProtoReflect.Descriptor instead.
+func (*DisableUnusedUsersResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *DisableUnusedUsersResponse) GetUsers() []*UnusedUser {
+	if x != nil {
+		return x.Users
+	}
+	return nil
+}
+
+func (x *DisableUnusedUsersResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *DisableUnusedUsersResponse) GetUnusedSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.UnusedSince
+	}
+	return nil
+}
+
+type UnusedUser struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Name      string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	LastLogin *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=last_login,json=lastLogin,proto3" json:"last_login,omitempty"`
+	LastUsed  *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=last_used,json=lastUsed,proto3" json:"last_used,omitempty"`
+	// Why they are not disabled; empty for those who are.
+	Kept          string `protobuf:"bytes,4,opt,name=kept,proto3" json:"kept,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnusedUser) Reset() {
+	*x = UnusedUser{}
+	mi := &file_api_pach_pach_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnusedUser) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnusedUser) ProtoMessage() {}
+
+func (x *UnusedUser) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnusedUser.ProtoReflect.Descriptor instead.
+func (*UnusedUser) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *UnusedUser) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *UnusedUser) GetLastLogin() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastLogin
+	}
+	return nil
+}
+
+func (x *UnusedUser) GetLastUsed() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastUsed
+	}
+	return nil
+}
+
+func (x *UnusedUser) GetKept() string {
+	if x != nil {
+		return x.Kept
+	}
+	return ""
+}
+
 type LinkIdentityRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	User          string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
@@ -1785,7 +2014,7 @@ type LinkIdentityRequest struct {
 
 func (x *LinkIdentityRequest) Reset() {
 	*x = LinkIdentityRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[22]
+	mi := &file_api_pach_pach_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1797,7 +2026,7 @@ func (x *LinkIdentityRequest) String() string {
 func (*LinkIdentityRequest) ProtoMessage() {}
 
 func (x *LinkIdentityRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[22]
+	mi := &file_api_pach_pach_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1810,7 +2039,7 @@ func (x *LinkIdentityRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkIdentityRequest.ProtoReflect.Descriptor instead.
 func (*LinkIdentityRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{22}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *LinkIdentityRequest) GetUser() string {
@@ -1835,7 +2064,7 @@ type LinkIdentityResponse struct {
 
 func (x *LinkIdentityResponse) Reset() {
 	*x = LinkIdentityResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[23]
+	mi := &file_api_pach_pach_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1847,7 +2076,7 @@ func (x *LinkIdentityResponse) String() string {
 func (*LinkIdentityResponse) ProtoMessage() {}
 
 func (x *LinkIdentityResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[23]
+	mi := &file_api_pach_pach_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1860,7 +2089,7 @@ func (x *LinkIdentityResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkIdentityResponse.ProtoReflect.Descriptor instead.
 func (*LinkIdentityResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{23}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{26}
 }
 
 type UnlinkIdentityRequest struct {
@@ -1873,7 +2102,7 @@ type UnlinkIdentityRequest struct {
 
 func (x *UnlinkIdentityRequest) Reset() {
 	*x = UnlinkIdentityRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[24]
+	mi := &file_api_pach_pach_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1885,7 +2114,7 @@ func (x *UnlinkIdentityRequest) String() string {
 func (*UnlinkIdentityRequest) ProtoMessage() {}
 
 func (x *UnlinkIdentityRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[24]
+	mi := &file_api_pach_pach_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1898,7 +2127,7 @@ func (x *UnlinkIdentityRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnlinkIdentityRequest.ProtoReflect.Descriptor instead.
 func (*UnlinkIdentityRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{24}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *UnlinkIdentityRequest) GetUser() string {
@@ -1923,7 +2152,7 @@ type UnlinkIdentityResponse struct {
 
 func (x *UnlinkIdentityResponse) Reset() {
 	*x = UnlinkIdentityResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[25]
+	mi := &file_api_pach_pach_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1935,7 +2164,7 @@ func (x *UnlinkIdentityResponse) String() string {
 func (*UnlinkIdentityResponse) ProtoMessage() {}
 
 func (x *UnlinkIdentityResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[25]
+	mi := &file_api_pach_pach_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1948,7 +2177,7 @@ func (x *UnlinkIdentityResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnlinkIdentityResponse.ProtoReflect.Descriptor instead.
 func (*UnlinkIdentityResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{25}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{28}
 }
 
 type ListTokensRequest struct {
@@ -1965,7 +2194,7 @@ type ListTokensRequest struct {
 
 func (x *ListTokensRequest) Reset() {
 	*x = ListTokensRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[26]
+	mi := &file_api_pach_pach_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1977,7 +2206,7 @@ func (x *ListTokensRequest) String() string {
 func (*ListTokensRequest) ProtoMessage() {}
 
 func (x *ListTokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[26]
+	mi := &file_api_pach_pach_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1990,7 +2219,7 @@ func (x *ListTokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTokensRequest.ProtoReflect.Descriptor instead.
 func (*ListTokensRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{26}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ListTokensRequest) GetPrincipal() string {
@@ -2040,7 +2269,7 @@ type Token struct {
 
 func (x *Token) Reset() {
 	*x = Token{}
-	mi := &file_api_pach_pach_proto_msgTypes[27]
+	mi := &file_api_pach_pach_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2052,7 +2281,7 @@ func (x *Token) String() string {
 func (*Token) ProtoMessage() {}
 
 func (x *Token) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[27]
+	mi := &file_api_pach_pach_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2065,7 +2294,7 @@ func (x *Token) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Token.ProtoReflect.Descriptor instead.
 func (*Token) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{27}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Token) GetId() string {
@@ -2127,7 +2356,7 @@ type ListTokensResponse struct {
 
 func (x *ListTokensResponse) Reset() {
 	*x = ListTokensResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[28]
+	mi := &file_api_pach_pach_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2139,7 +2368,7 @@ func (x *ListTokensResponse) String() string {
 func (*ListTokensResponse) ProtoMessage() {}
 
 func (x *ListTokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[28]
+	mi := &file_api_pach_pach_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2152,7 +2381,7 @@ func (x *ListTokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTokensResponse.ProtoReflect.Descriptor instead.
 func (*ListTokensResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{28}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ListTokensResponse) GetTokens() []*Token {
@@ -2182,7 +2411,7 @@ type AllowRobotRequest struct {
 
 func (x *AllowRobotRequest) Reset() {
 	*x = AllowRobotRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[29]
+	mi := &file_api_pach_pach_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2194,7 +2423,7 @@ func (x *AllowRobotRequest) String() string {
 func (*AllowRobotRequest) ProtoMessage() {}
 
 func (x *AllowRobotRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[29]
+	mi := &file_api_pach_pach_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2207,7 +2436,7 @@ func (x *AllowRobotRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AllowRobotRequest.ProtoReflect.Descriptor instead.
 func (*AllowRobotRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{29}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *AllowRobotRequest) GetRobot() string {
@@ -2239,7 +2468,7 @@ type AllowRobotResponse struct {
 
 func (x *AllowRobotResponse) Reset() {
 	*x = AllowRobotResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[30]
+	mi := &file_api_pach_pach_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2251,7 +2480,7 @@ func (x *AllowRobotResponse) String() string {
 func (*AllowRobotResponse) ProtoMessage() {}
 
 func (x *AllowRobotResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[30]
+	mi := &file_api_pach_pach_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2264,7 +2493,7 @@ func (x *AllowRobotResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AllowRobotResponse.ProtoReflect.Descriptor instead.
 func (*AllowRobotResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{30}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{33}
 }
 
 type ListRefreshTokensRequest struct {
@@ -2279,7 +2508,7 @@ type ListRefreshTokensRequest struct {
 
 func (x *ListRefreshTokensRequest) Reset() {
 	*x = ListRefreshTokensRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[31]
+	mi := &file_api_pach_pach_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2291,7 +2520,7 @@ func (x *ListRefreshTokensRequest) String() string {
 func (*ListRefreshTokensRequest) ProtoMessage() {}
 
 func (x *ListRefreshTokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[31]
+	mi := &file_api_pach_pach_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2304,7 +2533,7 @@ func (x *ListRefreshTokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRefreshTokensRequest.ProtoReflect.Descriptor instead.
 func (*ListRefreshTokensRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{31}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ListRefreshTokensRequest) GetPrincipal() string {
@@ -2346,7 +2575,7 @@ type RefreshToken struct {
 
 func (x *RefreshToken) Reset() {
 	*x = RefreshToken{}
-	mi := &file_api_pach_pach_proto_msgTypes[32]
+	mi := &file_api_pach_pach_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2358,7 +2587,7 @@ func (x *RefreshToken) String() string {
 func (*RefreshToken) ProtoMessage() {}
 
 func (x *RefreshToken) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[32]
+	mi := &file_api_pach_pach_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2371,7 +2600,7 @@ func (x *RefreshToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefreshToken.ProtoReflect.Descriptor instead.
 func (*RefreshToken) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{32}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *RefreshToken) GetId() string {
@@ -2433,7 +2662,7 @@ type ListRefreshTokensResponse struct {
 
 func (x *ListRefreshTokensResponse) Reset() {
 	*x = ListRefreshTokensResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[33]
+	mi := &file_api_pach_pach_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2445,7 +2674,7 @@ func (x *ListRefreshTokensResponse) String() string {
 func (*ListRefreshTokensResponse) ProtoMessage() {}
 
 func (x *ListRefreshTokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[33]
+	mi := &file_api_pach_pach_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2458,7 +2687,7 @@ func (x *ListRefreshTokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRefreshTokensResponse.ProtoReflect.Descriptor instead.
 func (*ListRefreshTokensResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{33}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ListRefreshTokensResponse) GetRefreshTokens() []*RefreshToken {
@@ -2484,7 +2713,7 @@ type RevokeSessionRequest struct {
 
 func (x *RevokeSessionRequest) Reset() {
 	*x = RevokeSessionRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[34]
+	mi := &file_api_pach_pach_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2496,7 +2725,7 @@ func (x *RevokeSessionRequest) String() string {
 func (*RevokeSessionRequest) ProtoMessage() {}
 
 func (x *RevokeSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[34]
+	mi := &file_api_pach_pach_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2509,7 +2738,7 @@ func (x *RevokeSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeSessionRequest.ProtoReflect.Descriptor instead.
 func (*RevokeSessionRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{34}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *RevokeSessionRequest) GetId() string {
@@ -2527,7 +2756,7 @@ type RevokeSessionResponse struct {
 
 func (x *RevokeSessionResponse) Reset() {
 	*x = RevokeSessionResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[35]
+	mi := &file_api_pach_pach_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2539,7 +2768,7 @@ func (x *RevokeSessionResponse) String() string {
 func (*RevokeSessionResponse) ProtoMessage() {}
 
 func (x *RevokeSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[35]
+	mi := &file_api_pach_pach_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2552,7 +2781,7 @@ func (x *RevokeSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeSessionResponse.ProtoReflect.Descriptor instead.
 func (*RevokeSessionResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{35}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{38}
 }
 
 type RevokeAllRequest struct {
@@ -2564,7 +2793,7 @@ type RevokeAllRequest struct {
 
 func (x *RevokeAllRequest) Reset() {
 	*x = RevokeAllRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[36]
+	mi := &file_api_pach_pach_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2576,7 +2805,7 @@ func (x *RevokeAllRequest) String() string {
 func (*RevokeAllRequest) ProtoMessage() {}
 
 func (x *RevokeAllRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[36]
+	mi := &file_api_pach_pach_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2589,7 +2818,7 @@ func (x *RevokeAllRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeAllRequest.ProtoReflect.Descriptor instead.
 func (*RevokeAllRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{36}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *RevokeAllRequest) GetPrincipal() string {
@@ -2609,7 +2838,7 @@ type RevokeAllResponse struct {
 
 func (x *RevokeAllResponse) Reset() {
 	*x = RevokeAllResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[37]
+	mi := &file_api_pach_pach_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2621,7 +2850,7 @@ func (x *RevokeAllResponse) String() string {
 func (*RevokeAllResponse) ProtoMessage() {}
 
 func (x *RevokeAllResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[37]
+	mi := &file_api_pach_pach_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2634,7 +2863,7 @@ func (x *RevokeAllResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeAllResponse.ProtoReflect.Descriptor instead.
 func (*RevokeAllResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{37}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *RevokeAllResponse) GetTokens() int64 {
@@ -2663,7 +2892,7 @@ type ListGroupsRequest struct {
 
 func (x *ListGroupsRequest) Reset() {
 	*x = ListGroupsRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[38]
+	mi := &file_api_pach_pach_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2675,7 +2904,7 @@ func (x *ListGroupsRequest) String() string {
 func (*ListGroupsRequest) ProtoMessage() {}
 
 func (x *ListGroupsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[38]
+	mi := &file_api_pach_pach_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2688,7 +2917,7 @@ func (x *ListGroupsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGroupsRequest.ProtoReflect.Descriptor instead.
 func (*ListGroupsRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{38}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ListGroupsRequest) GetPageSize() int32 {
@@ -2722,7 +2951,7 @@ type Group struct {
 
 func (x *Group) Reset() {
 	*x = Group{}
-	mi := &file_api_pach_pach_proto_msgTypes[39]
+	mi := &file_api_pach_pach_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2734,7 +2963,7 @@ func (x *Group) String() string {
 func (*Group) ProtoMessage() {}
 
 func (x *Group) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[39]
+	mi := &file_api_pach_pach_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2747,7 +2976,7 @@ func (x *Group) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Group.ProtoReflect.Descriptor instead.
 func (*Group) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{39}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Group) GetName() string {
@@ -2774,7 +3003,7 @@ type ListGroupsResponse struct {
 
 func (x *ListGroupsResponse) Reset() {
 	*x = ListGroupsResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[40]
+	mi := &file_api_pach_pach_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2786,7 +3015,7 @@ func (x *ListGroupsResponse) String() string {
 func (*ListGroupsResponse) ProtoMessage() {}
 
 func (x *ListGroupsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[40]
+	mi := &file_api_pach_pach_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2799,7 +3028,7 @@ func (x *ListGroupsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGroupsResponse.ProtoReflect.Descriptor instead.
 func (*ListGroupsResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{40}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ListGroupsResponse) GetGroups() []*Group {
@@ -2827,7 +3056,7 @@ type ListMembersRequest struct {
 
 func (x *ListMembersRequest) Reset() {
 	*x = ListMembersRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[41]
+	mi := &file_api_pach_pach_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2839,7 +3068,7 @@ func (x *ListMembersRequest) String() string {
 func (*ListMembersRequest) ProtoMessage() {}
 
 func (x *ListMembersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[41]
+	mi := &file_api_pach_pach_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2852,7 +3081,7 @@ func (x *ListMembersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMembersRequest.ProtoReflect.Descriptor instead.
 func (*ListMembersRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{41}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ListMembersRequest) GetGroup() string {
@@ -2886,7 +3115,7 @@ type ListMembersResponse struct {
 
 func (x *ListMembersResponse) Reset() {
 	*x = ListMembersResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[42]
+	mi := &file_api_pach_pach_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2898,7 +3127,7 @@ func (x *ListMembersResponse) String() string {
 func (*ListMembersResponse) ProtoMessage() {}
 
 func (x *ListMembersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[42]
+	mi := &file_api_pach_pach_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2911,7 +3140,7 @@ func (x *ListMembersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMembersResponse.ProtoReflect.Descriptor instead.
 func (*ListMembersResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{42}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ListMembersResponse) GetMembers() []*Membership {
@@ -2941,7 +3170,7 @@ type ListRoleBindingsRequest struct {
 
 func (x *ListRoleBindingsRequest) Reset() {
 	*x = ListRoleBindingsRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[43]
+	mi := &file_api_pach_pach_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2953,7 +3182,7 @@ func (x *ListRoleBindingsRequest) String() string {
 func (*ListRoleBindingsRequest) ProtoMessage() {}
 
 func (x *ListRoleBindingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[43]
+	mi := &file_api_pach_pach_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2966,7 +3195,7 @@ func (x *ListRoleBindingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRoleBindingsRequest.ProtoReflect.Descriptor instead.
 func (*ListRoleBindingsRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{43}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ListRoleBindingsRequest) GetPrincipal() string {
@@ -3001,7 +3230,7 @@ type RoleBinding struct {
 
 func (x *RoleBinding) Reset() {
 	*x = RoleBinding{}
-	mi := &file_api_pach_pach_proto_msgTypes[44]
+	mi := &file_api_pach_pach_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3013,7 +3242,7 @@ func (x *RoleBinding) String() string {
 func (*RoleBinding) ProtoMessage() {}
 
 func (x *RoleBinding) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[44]
+	mi := &file_api_pach_pach_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3026,7 +3255,7 @@ func (x *RoleBinding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoleBinding.ProtoReflect.Descriptor instead.
 func (*RoleBinding) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{44}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *RoleBinding) GetPrincipal() string {
@@ -3060,7 +3289,7 @@ type ListRoleBindingsResponse struct {
 
 func (x *ListRoleBindingsResponse) Reset() {
 	*x = ListRoleBindingsResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[45]
+	mi := &file_api_pach_pach_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3072,7 +3301,7 @@ func (x *ListRoleBindingsResponse) String() string {
 func (*ListRoleBindingsResponse) ProtoMessage() {}
 
 func (x *ListRoleBindingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[45]
+	mi := &file_api_pach_pach_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3085,7 +3314,7 @@ func (x *ListRoleBindingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRoleBindingsResponse.ProtoReflect.Descriptor instead.
 func (*ListRoleBindingsResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{45}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *ListRoleBindingsResponse) GetBindings() []*RoleBinding {
@@ -3119,7 +3348,7 @@ type ListAuditEventsRequest struct {
 
 func (x *ListAuditEventsRequest) Reset() {
 	*x = ListAuditEventsRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[46]
+	mi := &file_api_pach_pach_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3131,7 +3360,7 @@ func (x *ListAuditEventsRequest) String() string {
 func (*ListAuditEventsRequest) ProtoMessage() {}
 
 func (x *ListAuditEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[46]
+	mi := &file_api_pach_pach_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3144,7 +3373,7 @@ func (x *ListAuditEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListAuditEventsRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{46}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ListAuditEventsRequest) GetActor() string {
@@ -3197,7 +3426,7 @@ type AuditEvent struct {
 
 func (x *AuditEvent) Reset() {
 	*x = AuditEvent{}
-	mi := &file_api_pach_pach_proto_msgTypes[47]
+	mi := &file_api_pach_pach_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3209,7 +3438,7 @@ func (x *AuditEvent) String() string {
 func (*AuditEvent) ProtoMessage() {}
 
 func (x *AuditEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[47]
+	mi := &file_api_pach_pach_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3222,7 +3451,7 @@ func (x *AuditEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditEvent.ProtoReflect.Descriptor instead.
 func (*AuditEvent) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{47}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *AuditEvent) GetAt() *timestamppb.Timestamp {
@@ -3277,7 +3506,7 @@ type ListAuditEventsResponse struct {
 
 func (x *ListAuditEventsResponse) Reset() {
 	*x = ListAuditEventsResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[48]
+	mi := &file_api_pach_pach_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3289,7 +3518,7 @@ func (x *ListAuditEventsResponse) String() string {
 func (*ListAuditEventsResponse) ProtoMessage() {}
 
 func (x *ListAuditEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[48]
+	mi := &file_api_pach_pach_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3302,7 +3531,7 @@ func (x *ListAuditEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListAuditEventsResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{48}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ListAuditEventsResponse) GetEvents() []*AuditEvent {
@@ -3328,7 +3557,7 @@ type StringList struct {
 
 func (x *StringList) Reset() {
 	*x = StringList{}
-	mi := &file_api_pach_pach_proto_msgTypes[49]
+	mi := &file_api_pach_pach_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3340,7 +3569,7 @@ func (x *StringList) String() string {
 func (*StringList) ProtoMessage() {}
 
 func (x *StringList) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[49]
+	mi := &file_api_pach_pach_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3353,7 +3582,7 @@ func (x *StringList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StringList.ProtoReflect.Descriptor instead.
 func (*StringList) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{49}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *StringList) GetValues() []string {
@@ -3385,7 +3614,7 @@ type UpdateOIDCClientRequest struct {
 
 func (x *UpdateOIDCClientRequest) Reset() {
 	*x = UpdateOIDCClientRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[50]
+	mi := &file_api_pach_pach_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3397,7 +3626,7 @@ func (x *UpdateOIDCClientRequest) String() string {
 func (*UpdateOIDCClientRequest) ProtoMessage() {}
 
 func (x *UpdateOIDCClientRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[50]
+	mi := &file_api_pach_pach_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3410,7 +3639,7 @@ func (x *UpdateOIDCClientRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateOIDCClientRequest.ProtoReflect.Descriptor instead.
 func (*UpdateOIDCClientRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{50}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *UpdateOIDCClientRequest) GetId() string {
@@ -3493,7 +3722,7 @@ type UpdateOIDCClientResponse struct {
 
 func (x *UpdateOIDCClientResponse) Reset() {
 	*x = UpdateOIDCClientResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[51]
+	mi := &file_api_pach_pach_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3505,7 +3734,7 @@ func (x *UpdateOIDCClientResponse) String() string {
 func (*UpdateOIDCClientResponse) ProtoMessage() {}
 
 func (x *UpdateOIDCClientResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[51]
+	mi := &file_api_pach_pach_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3518,7 +3747,7 @@ func (x *UpdateOIDCClientResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateOIDCClientResponse.ProtoReflect.Descriptor instead.
 func (*UpdateOIDCClientResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{51}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *UpdateOIDCClientResponse) GetSecret() string {
@@ -3549,7 +3778,7 @@ type CreateOIDCClientRequest struct {
 
 func (x *CreateOIDCClientRequest) Reset() {
 	*x = CreateOIDCClientRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[52]
+	mi := &file_api_pach_pach_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3561,7 +3790,7 @@ func (x *CreateOIDCClientRequest) String() string {
 func (*CreateOIDCClientRequest) ProtoMessage() {}
 
 func (x *CreateOIDCClientRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[52]
+	mi := &file_api_pach_pach_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3574,7 +3803,7 @@ func (x *CreateOIDCClientRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateOIDCClientRequest.ProtoReflect.Descriptor instead.
 func (*CreateOIDCClientRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{52}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *CreateOIDCClientRequest) GetClient() *identity.OIDCClient {
@@ -3629,7 +3858,7 @@ type CreateOIDCClientResponse struct {
 
 func (x *CreateOIDCClientResponse) Reset() {
 	*x = CreateOIDCClientResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[53]
+	mi := &file_api_pach_pach_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3641,7 +3870,7 @@ func (x *CreateOIDCClientResponse) String() string {
 func (*CreateOIDCClientResponse) ProtoMessage() {}
 
 func (x *CreateOIDCClientResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[53]
+	mi := &file_api_pach_pach_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3654,7 +3883,7 @@ func (x *CreateOIDCClientResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateOIDCClientResponse.ProtoReflect.Descriptor instead.
 func (*CreateOIDCClientResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{53}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *CreateOIDCClientResponse) GetClient() *identity.OIDCClient {
@@ -3673,7 +3902,7 @@ type GetOIDCClientRequest struct {
 
 func (x *GetOIDCClientRequest) Reset() {
 	*x = GetOIDCClientRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[54]
+	mi := &file_api_pach_pach_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3685,7 +3914,7 @@ func (x *GetOIDCClientRequest) String() string {
 func (*GetOIDCClientRequest) ProtoMessage() {}
 
 func (x *GetOIDCClientRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[54]
+	mi := &file_api_pach_pach_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3698,7 +3927,7 @@ func (x *GetOIDCClientRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOIDCClientRequest.ProtoReflect.Descriptor instead.
 func (*GetOIDCClientRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{54}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *GetOIDCClientRequest) GetId() string {
@@ -3724,7 +3953,7 @@ type GetOIDCClientResponse struct {
 
 func (x *GetOIDCClientResponse) Reset() {
 	*x = GetOIDCClientResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[55]
+	mi := &file_api_pach_pach_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3736,7 +3965,7 @@ func (x *GetOIDCClientResponse) String() string {
 func (*GetOIDCClientResponse) ProtoMessage() {}
 
 func (x *GetOIDCClientResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[55]
+	mi := &file_api_pach_pach_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3749,7 +3978,7 @@ func (x *GetOIDCClientResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOIDCClientResponse.ProtoReflect.Descriptor instead.
 func (*GetOIDCClientResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{55}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *GetOIDCClientResponse) GetClient() *identity.OIDCClient {
@@ -3811,7 +4040,7 @@ type ListOIDCClientsRequest struct {
 
 func (x *ListOIDCClientsRequest) Reset() {
 	*x = ListOIDCClientsRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[56]
+	mi := &file_api_pach_pach_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3823,7 +4052,7 @@ func (x *ListOIDCClientsRequest) String() string {
 func (*ListOIDCClientsRequest) ProtoMessage() {}
 
 func (x *ListOIDCClientsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[56]
+	mi := &file_api_pach_pach_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3836,7 +4065,7 @@ func (x *ListOIDCClientsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOIDCClientsRequest.ProtoReflect.Descriptor instead.
 func (*ListOIDCClientsRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{56}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *ListOIDCClientsRequest) GetPageSize() int32 {
@@ -3864,7 +4093,7 @@ type ListOIDCClientsResponse struct {
 
 func (x *ListOIDCClientsResponse) Reset() {
 	*x = ListOIDCClientsResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[57]
+	mi := &file_api_pach_pach_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3876,7 +4105,7 @@ func (x *ListOIDCClientsResponse) String() string {
 func (*ListOIDCClientsResponse) ProtoMessage() {}
 
 func (x *ListOIDCClientsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[57]
+	mi := &file_api_pach_pach_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3889,7 +4118,7 @@ func (x *ListOIDCClientsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOIDCClientsResponse.ProtoReflect.Descriptor instead.
 func (*ListOIDCClientsResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{57}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *ListOIDCClientsResponse) GetClients() []*GetOIDCClientResponse {
@@ -3916,7 +4145,7 @@ type ListConnectorStatesRequest struct {
 
 func (x *ListConnectorStatesRequest) Reset() {
 	*x = ListConnectorStatesRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[58]
+	mi := &file_api_pach_pach_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3928,7 +4157,7 @@ func (x *ListConnectorStatesRequest) String() string {
 func (*ListConnectorStatesRequest) ProtoMessage() {}
 
 func (x *ListConnectorStatesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[58]
+	mi := &file_api_pach_pach_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3941,7 +4170,7 @@ func (x *ListConnectorStatesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConnectorStatesRequest.ProtoReflect.Descriptor instead.
 func (*ListConnectorStatesRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{58}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *ListConnectorStatesRequest) GetPageSize() int32 {
@@ -3983,7 +4212,7 @@ type ConnectorState struct {
 
 func (x *ConnectorState) Reset() {
 	*x = ConnectorState{}
-	mi := &file_api_pach_pach_proto_msgTypes[59]
+	mi := &file_api_pach_pach_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3995,7 +4224,7 @@ func (x *ConnectorState) String() string {
 func (*ConnectorState) ProtoMessage() {}
 
 func (x *ConnectorState) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[59]
+	mi := &file_api_pach_pach_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4008,7 +4237,7 @@ func (x *ConnectorState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectorState.ProtoReflect.Descriptor instead.
 func (*ConnectorState) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{59}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *ConnectorState) GetId() string {
@@ -4106,7 +4335,7 @@ type Expiry struct {
 
 func (x *Expiry) Reset() {
 	*x = Expiry{}
-	mi := &file_api_pach_pach_proto_msgTypes[60]
+	mi := &file_api_pach_pach_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4118,7 +4347,7 @@ func (x *Expiry) String() string {
 func (*Expiry) ProtoMessage() {}
 
 func (x *Expiry) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[60]
+	mi := &file_api_pach_pach_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4131,7 +4360,7 @@ func (x *Expiry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Expiry.ProtoReflect.Descriptor instead.
 func (*Expiry) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{60}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *Expiry) GetWhat() string {
@@ -4165,7 +4394,7 @@ type ApplyConnectorRequest struct {
 
 func (x *ApplyConnectorRequest) Reset() {
 	*x = ApplyConnectorRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[61]
+	mi := &file_api_pach_pach_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4177,7 +4406,7 @@ func (x *ApplyConnectorRequest) String() string {
 func (*ApplyConnectorRequest) ProtoMessage() {}
 
 func (x *ApplyConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[61]
+	mi := &file_api_pach_pach_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4190,7 +4419,7 @@ func (x *ApplyConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyConnectorRequest.ProtoReflect.Descriptor instead.
 func (*ApplyConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{61}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *ApplyConnectorRequest) GetConnector() *identity.IDPConnector {
@@ -4224,7 +4453,7 @@ type ApplyConnectorResponse struct {
 
 func (x *ApplyConnectorResponse) Reset() {
 	*x = ApplyConnectorResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[62]
+	mi := &file_api_pach_pach_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4236,7 +4465,7 @@ func (x *ApplyConnectorResponse) String() string {
 func (*ApplyConnectorResponse) ProtoMessage() {}
 
 func (x *ApplyConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[62]
+	mi := &file_api_pach_pach_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4249,7 +4478,7 @@ func (x *ApplyConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyConnectorResponse.ProtoReflect.Descriptor instead.
 func (*ApplyConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{62}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *ApplyConnectorResponse) GetUndoAt() *timestamppb.Timestamp {
@@ -4268,7 +4497,7 @@ type ConfirmConnectorRequest struct {
 
 func (x *ConfirmConnectorRequest) Reset() {
 	*x = ConfirmConnectorRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[63]
+	mi := &file_api_pach_pach_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4280,7 +4509,7 @@ func (x *ConfirmConnectorRequest) String() string {
 func (*ConfirmConnectorRequest) ProtoMessage() {}
 
 func (x *ConfirmConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[63]
+	mi := &file_api_pach_pach_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4293,7 +4522,7 @@ func (x *ConfirmConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfirmConnectorRequest.ProtoReflect.Descriptor instead.
 func (*ConfirmConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{63}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *ConfirmConnectorRequest) GetId() string {
@@ -4311,7 +4540,7 @@ type ConfirmConnectorResponse struct {
 
 func (x *ConfirmConnectorResponse) Reset() {
 	*x = ConfirmConnectorResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[64]
+	mi := &file_api_pach_pach_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4323,7 +4552,7 @@ func (x *ConfirmConnectorResponse) String() string {
 func (*ConfirmConnectorResponse) ProtoMessage() {}
 
 func (x *ConfirmConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[64]
+	mi := &file_api_pach_pach_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4336,7 +4565,7 @@ func (x *ConfirmConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfirmConnectorResponse.ProtoReflect.Descriptor instead.
 func (*ConfirmConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{64}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{67}
 }
 
 type SetConnectorEnabledRequest struct {
@@ -4352,7 +4581,7 @@ type SetConnectorEnabledRequest struct {
 
 func (x *SetConnectorEnabledRequest) Reset() {
 	*x = SetConnectorEnabledRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[65]
+	mi := &file_api_pach_pach_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4364,7 +4593,7 @@ func (x *SetConnectorEnabledRequest) String() string {
 func (*SetConnectorEnabledRequest) ProtoMessage() {}
 
 func (x *SetConnectorEnabledRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[65]
+	mi := &file_api_pach_pach_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4377,7 +4606,7 @@ func (x *SetConnectorEnabledRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetConnectorEnabledRequest.ProtoReflect.Descriptor instead.
 func (*SetConnectorEnabledRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{65}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *SetConnectorEnabledRequest) GetId() string {
@@ -4409,7 +4638,7 @@ type SetConnectorEnabledResponse struct {
 
 func (x *SetConnectorEnabledResponse) Reset() {
 	*x = SetConnectorEnabledResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[66]
+	mi := &file_api_pach_pach_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4421,7 +4650,7 @@ func (x *SetConnectorEnabledResponse) String() string {
 func (*SetConnectorEnabledResponse) ProtoMessage() {}
 
 func (x *SetConnectorEnabledResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[66]
+	mi := &file_api_pach_pach_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4434,7 +4663,7 @@ func (x *SetConnectorEnabledResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetConnectorEnabledResponse.ProtoReflect.Descriptor instead.
 func (*SetConnectorEnabledResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{66}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{69}
 }
 
 type ListConnectorRevisionsRequest struct {
@@ -4446,7 +4675,7 @@ type ListConnectorRevisionsRequest struct {
 
 func (x *ListConnectorRevisionsRequest) Reset() {
 	*x = ListConnectorRevisionsRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[67]
+	mi := &file_api_pach_pach_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4458,7 +4687,7 @@ func (x *ListConnectorRevisionsRequest) String() string {
 func (*ListConnectorRevisionsRequest) ProtoMessage() {}
 
 func (x *ListConnectorRevisionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[67]
+	mi := &file_api_pach_pach_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4471,7 +4700,7 @@ func (x *ListConnectorRevisionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConnectorRevisionsRequest.ProtoReflect.Descriptor instead.
 func (*ListConnectorRevisionsRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{67}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *ListConnectorRevisionsRequest) GetId() string {
@@ -4499,7 +4728,7 @@ type ConnectorRevision struct {
 
 func (x *ConnectorRevision) Reset() {
 	*x = ConnectorRevision{}
-	mi := &file_api_pach_pach_proto_msgTypes[68]
+	mi := &file_api_pach_pach_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4511,7 +4740,7 @@ func (x *ConnectorRevision) String() string {
 func (*ConnectorRevision) ProtoMessage() {}
 
 func (x *ConnectorRevision) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[68]
+	mi := &file_api_pach_pach_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4524,7 +4753,7 @@ func (x *ConnectorRevision) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectorRevision.ProtoReflect.Descriptor instead.
 func (*ConnectorRevision) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{68}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *ConnectorRevision) GetRevision() string {
@@ -4586,7 +4815,7 @@ type ListConnectorRevisionsResponse struct {
 
 func (x *ListConnectorRevisionsResponse) Reset() {
 	*x = ListConnectorRevisionsResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[69]
+	mi := &file_api_pach_pach_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4598,7 +4827,7 @@ func (x *ListConnectorRevisionsResponse) String() string {
 func (*ListConnectorRevisionsResponse) ProtoMessage() {}
 
 func (x *ListConnectorRevisionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[69]
+	mi := &file_api_pach_pach_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4611,7 +4840,7 @@ func (x *ListConnectorRevisionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConnectorRevisionsResponse.ProtoReflect.Descriptor instead.
 func (*ListConnectorRevisionsResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{69}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *ListConnectorRevisionsResponse) GetRevisions() []*ConnectorRevision {
@@ -4631,7 +4860,7 @@ type RollBackConnectorRequest struct {
 
 func (x *RollBackConnectorRequest) Reset() {
 	*x = RollBackConnectorRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[70]
+	mi := &file_api_pach_pach_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4643,7 +4872,7 @@ func (x *RollBackConnectorRequest) String() string {
 func (*RollBackConnectorRequest) ProtoMessage() {}
 
 func (x *RollBackConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[70]
+	mi := &file_api_pach_pach_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4656,7 +4885,7 @@ func (x *RollBackConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RollBackConnectorRequest.ProtoReflect.Descriptor instead.
 func (*RollBackConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{70}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *RollBackConnectorRequest) GetId() string {
@@ -4681,7 +4910,7 @@ type RollBackConnectorResponse struct {
 
 func (x *RollBackConnectorResponse) Reset() {
 	*x = RollBackConnectorResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[71]
+	mi := &file_api_pach_pach_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4693,7 +4922,7 @@ func (x *RollBackConnectorResponse) String() string {
 func (*RollBackConnectorResponse) ProtoMessage() {}
 
 func (x *RollBackConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[71]
+	mi := &file_api_pach_pach_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4706,7 +4935,7 @@ func (x *RollBackConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RollBackConnectorResponse.ProtoReflect.Descriptor instead.
 func (*RollBackConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{71}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{74}
 }
 
 type PlanConnectorRequest struct {
@@ -4721,7 +4950,7 @@ type PlanConnectorRequest struct {
 
 func (x *PlanConnectorRequest) Reset() {
 	*x = PlanConnectorRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[72]
+	mi := &file_api_pach_pach_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4733,7 +4962,7 @@ func (x *PlanConnectorRequest) String() string {
 func (*PlanConnectorRequest) ProtoMessage() {}
 
 func (x *PlanConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[72]
+	mi := &file_api_pach_pach_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4746,7 +4975,7 @@ func (x *PlanConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanConnectorRequest.ProtoReflect.Descriptor instead.
 func (*PlanConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{72}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *PlanConnectorRequest) GetDocument() *ConnectorDocument {
@@ -4785,7 +5014,7 @@ type PlannedSignIn struct {
 
 func (x *PlannedSignIn) Reset() {
 	*x = PlannedSignIn{}
-	mi := &file_api_pach_pach_proto_msgTypes[73]
+	mi := &file_api_pach_pach_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4797,7 +5026,7 @@ func (x *PlannedSignIn) String() string {
 func (*PlannedSignIn) ProtoMessage() {}
 
 func (x *PlannedSignIn) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[73]
+	mi := &file_api_pach_pach_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4810,7 +5039,7 @@ func (x *PlannedSignIn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlannedSignIn.ProtoReflect.Descriptor instead.
 func (*PlannedSignIn) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{73}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *PlannedSignIn) GetVerdict() PlannedSignIn_Verdict {
@@ -4895,7 +5124,7 @@ type PlanConnectorResponse struct {
 
 func (x *PlanConnectorResponse) Reset() {
 	*x = PlanConnectorResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[74]
+	mi := &file_api_pach_pach_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4907,7 +5136,7 @@ func (x *PlanConnectorResponse) String() string {
 func (*PlanConnectorResponse) ProtoMessage() {}
 
 func (x *PlanConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[74]
+	mi := &file_api_pach_pach_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4920,7 +5149,7 @@ func (x *PlanConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanConnectorResponse.ProtoReflect.Descriptor instead.
 func (*PlanConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{74}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *PlanConnectorResponse) GetDifferences() []*TestedDifference {
@@ -4983,7 +5212,7 @@ type ApproveConnectorRequest struct {
 
 func (x *ApproveConnectorRequest) Reset() {
 	*x = ApproveConnectorRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[75]
+	mi := &file_api_pach_pach_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4995,7 +5224,7 @@ func (x *ApproveConnectorRequest) String() string {
 func (*ApproveConnectorRequest) ProtoMessage() {}
 
 func (x *ApproveConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[75]
+	mi := &file_api_pach_pach_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5008,7 +5237,7 @@ func (x *ApproveConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApproveConnectorRequest.ProtoReflect.Descriptor instead.
 func (*ApproveConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{75}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *ApproveConnectorRequest) GetId() string {
@@ -5033,7 +5262,7 @@ type ApproveConnectorResponse struct {
 
 func (x *ApproveConnectorResponse) Reset() {
 	*x = ApproveConnectorResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[76]
+	mi := &file_api_pach_pach_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5045,7 +5274,7 @@ func (x *ApproveConnectorResponse) String() string {
 func (*ApproveConnectorResponse) ProtoMessage() {}
 
 func (x *ApproveConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[76]
+	mi := &file_api_pach_pach_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5058,7 +5287,7 @@ func (x *ApproveConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApproveConnectorResponse.ProtoReflect.Descriptor instead.
 func (*ApproveConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{76}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{79}
 }
 
 type ListConnectorStatesResponse struct {
@@ -5071,7 +5300,7 @@ type ListConnectorStatesResponse struct {
 
 func (x *ListConnectorStatesResponse) Reset() {
 	*x = ListConnectorStatesResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[77]
+	mi := &file_api_pach_pach_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5083,7 +5312,7 @@ func (x *ListConnectorStatesResponse) String() string {
 func (*ListConnectorStatesResponse) ProtoMessage() {}
 
 func (x *ListConnectorStatesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[77]
+	mi := &file_api_pach_pach_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5096,7 +5325,7 @@ func (x *ListConnectorStatesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConnectorStatesResponse.ProtoReflect.Descriptor instead.
 func (*ListConnectorStatesResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{77}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *ListConnectorStatesResponse) GetStates() []*ConnectorState {
@@ -5125,7 +5354,7 @@ type ConnectorDocument struct {
 
 func (x *ConnectorDocument) Reset() {
 	*x = ConnectorDocument{}
-	mi := &file_api_pach_pach_proto_msgTypes[78]
+	mi := &file_api_pach_pach_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5137,7 +5366,7 @@ func (x *ConnectorDocument) String() string {
 func (*ConnectorDocument) ProtoMessage() {}
 
 func (x *ConnectorDocument) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[78]
+	mi := &file_api_pach_pach_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5150,7 +5379,7 @@ func (x *ConnectorDocument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectorDocument.ProtoReflect.Descriptor instead.
 func (*ConnectorDocument) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{78}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *ConnectorDocument) GetId() string {
@@ -5176,7 +5405,7 @@ type CheckConnectorRequest struct {
 
 func (x *CheckConnectorRequest) Reset() {
 	*x = CheckConnectorRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[79]
+	mi := &file_api_pach_pach_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5188,7 +5417,7 @@ func (x *CheckConnectorRequest) String() string {
 func (*CheckConnectorRequest) ProtoMessage() {}
 
 func (x *CheckConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[79]
+	mi := &file_api_pach_pach_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5201,7 +5430,7 @@ func (x *CheckConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckConnectorRequest.ProtoReflect.Descriptor instead.
 func (*CheckConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{79}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *CheckConnectorRequest) GetDocument() *ConnectorDocument {
@@ -5224,7 +5453,7 @@ type CheckStep struct {
 
 func (x *CheckStep) Reset() {
 	*x = CheckStep{}
-	mi := &file_api_pach_pach_proto_msgTypes[80]
+	mi := &file_api_pach_pach_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5236,7 +5465,7 @@ func (x *CheckStep) String() string {
 func (*CheckStep) ProtoMessage() {}
 
 func (x *CheckStep) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[80]
+	mi := &file_api_pach_pach_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5249,7 +5478,7 @@ func (x *CheckStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckStep.ProtoReflect.Descriptor instead.
 func (*CheckStep) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{80}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *CheckStep) GetName() string {
@@ -5296,7 +5525,7 @@ type CheckConnectorResponse struct {
 
 func (x *CheckConnectorResponse) Reset() {
 	*x = CheckConnectorResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[81]
+	mi := &file_api_pach_pach_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5308,7 +5537,7 @@ func (x *CheckConnectorResponse) String() string {
 func (*CheckConnectorResponse) ProtoMessage() {}
 
 func (x *CheckConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[81]
+	mi := &file_api_pach_pach_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5321,7 +5550,7 @@ func (x *CheckConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckConnectorResponse.ProtoReflect.Descriptor instead.
 func (*CheckConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{81}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *CheckConnectorResponse) GetSteps() []*CheckStep {
@@ -5340,7 +5569,7 @@ type StartConnectorTestRequest struct {
 
 func (x *StartConnectorTestRequest) Reset() {
 	*x = StartConnectorTestRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[82]
+	mi := &file_api_pach_pach_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5352,7 +5581,7 @@ func (x *StartConnectorTestRequest) String() string {
 func (*StartConnectorTestRequest) ProtoMessage() {}
 
 func (x *StartConnectorTestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[82]
+	mi := &file_api_pach_pach_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5365,7 +5594,7 @@ func (x *StartConnectorTestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartConnectorTestRequest.ProtoReflect.Descriptor instead.
 func (*StartConnectorTestRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{82}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *StartConnectorTestRequest) GetDocument() *ConnectorDocument {
@@ -5387,7 +5616,7 @@ type StartConnectorTestResponse struct {
 
 func (x *StartConnectorTestResponse) Reset() {
 	*x = StartConnectorTestResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[83]
+	mi := &file_api_pach_pach_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5399,7 +5628,7 @@ func (x *StartConnectorTestResponse) String() string {
 func (*StartConnectorTestResponse) ProtoMessage() {}
 
 func (x *StartConnectorTestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[83]
+	mi := &file_api_pach_pach_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5412,7 +5641,7 @@ func (x *StartConnectorTestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartConnectorTestResponse.ProtoReflect.Descriptor instead.
 func (*StartConnectorTestResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{83}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *StartConnectorTestResponse) GetTestId() string {
@@ -5445,7 +5674,7 @@ type WaitConnectorTestRequest struct {
 
 func (x *WaitConnectorTestRequest) Reset() {
 	*x = WaitConnectorTestRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[84]
+	mi := &file_api_pach_pach_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5457,7 +5686,7 @@ func (x *WaitConnectorTestRequest) String() string {
 func (*WaitConnectorTestRequest) ProtoMessage() {}
 
 func (x *WaitConnectorTestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[84]
+	mi := &file_api_pach_pach_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5470,7 +5699,7 @@ func (x *WaitConnectorTestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitConnectorTestRequest.ProtoReflect.Descriptor instead.
 func (*WaitConnectorTestRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{84}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *WaitConnectorTestRequest) GetTestId() string {
@@ -5493,7 +5722,7 @@ type TestedClaim struct {
 
 func (x *TestedClaim) Reset() {
 	*x = TestedClaim{}
-	mi := &file_api_pach_pach_proto_msgTypes[85]
+	mi := &file_api_pach_pach_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5505,7 +5734,7 @@ func (x *TestedClaim) String() string {
 func (*TestedClaim) ProtoMessage() {}
 
 func (x *TestedClaim) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[85]
+	mi := &file_api_pach_pach_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5518,7 +5747,7 @@ func (x *TestedClaim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestedClaim.ProtoReflect.Descriptor instead.
 func (*TestedClaim) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{85}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *TestedClaim) GetName() string {
@@ -5554,7 +5783,7 @@ type TestedDifference struct {
 
 func (x *TestedDifference) Reset() {
 	*x = TestedDifference{}
-	mi := &file_api_pach_pach_proto_msgTypes[86]
+	mi := &file_api_pach_pach_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5566,7 +5795,7 @@ func (x *TestedDifference) String() string {
 func (*TestedDifference) ProtoMessage() {}
 
 func (x *TestedDifference) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[86]
+	mi := &file_api_pach_pach_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5579,7 +5808,7 @@ func (x *TestedDifference) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestedDifference.ProtoReflect.Descriptor instead.
 func (*TestedDifference) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{86}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *TestedDifference) GetKey() string {
@@ -5623,7 +5852,7 @@ type WaitConnectorTestResponse struct {
 
 func (x *WaitConnectorTestResponse) Reset() {
 	*x = WaitConnectorTestResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[87]
+	mi := &file_api_pach_pach_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5635,7 +5864,7 @@ func (x *WaitConnectorTestResponse) String() string {
 func (*WaitConnectorTestResponse) ProtoMessage() {}
 
 func (x *WaitConnectorTestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[87]
+	mi := &file_api_pach_pach_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5648,7 +5877,7 @@ func (x *WaitConnectorTestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitConnectorTestResponse.ProtoReflect.Descriptor instead.
 func (*WaitConnectorTestResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{87}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *WaitConnectorTestResponse) GetDone() bool {
@@ -5722,7 +5951,7 @@ type SignInStep struct {
 
 func (x *SignInStep) Reset() {
 	*x = SignInStep{}
-	mi := &file_api_pach_pach_proto_msgTypes[88]
+	mi := &file_api_pach_pach_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5734,7 +5963,7 @@ func (x *SignInStep) String() string {
 func (*SignInStep) ProtoMessage() {}
 
 func (x *SignInStep) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[88]
+	mi := &file_api_pach_pach_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5747,7 +5976,7 @@ func (x *SignInStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInStep.ProtoReflect.Descriptor instead.
 func (*SignInStep) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{88}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *SignInStep) GetName() string {
@@ -5797,7 +6026,7 @@ type SignInParameter struct {
 
 func (x *SignInParameter) Reset() {
 	*x = SignInParameter{}
-	mi := &file_api_pach_pach_proto_msgTypes[89]
+	mi := &file_api_pach_pach_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5809,7 +6038,7 @@ func (x *SignInParameter) String() string {
 func (*SignInParameter) ProtoMessage() {}
 
 func (x *SignInParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[89]
+	mi := &file_api_pach_pach_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5822,7 +6051,7 @@ func (x *SignInParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInParameter.ProtoReflect.Descriptor instead.
 func (*SignInParameter) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{89}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *SignInParameter) GetName() string {
@@ -5878,7 +6107,7 @@ type SignInTrace struct {
 
 func (x *SignInTrace) Reset() {
 	*x = SignInTrace{}
-	mi := &file_api_pach_pach_proto_msgTypes[90]
+	mi := &file_api_pach_pach_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5890,7 +6119,7 @@ func (x *SignInTrace) String() string {
 func (*SignInTrace) ProtoMessage() {}
 
 func (x *SignInTrace) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[90]
+	mi := &file_api_pach_pach_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5903,7 +6132,7 @@ func (x *SignInTrace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInTrace.ProtoReflect.Descriptor instead.
 func (*SignInTrace) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{90}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *SignInTrace) GetCode() string {
@@ -6048,7 +6277,7 @@ type GetSignInTraceRequest struct {
 
 func (x *GetSignInTraceRequest) Reset() {
 	*x = GetSignInTraceRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[91]
+	mi := &file_api_pach_pach_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6060,7 +6289,7 @@ func (x *GetSignInTraceRequest) String() string {
 func (*GetSignInTraceRequest) ProtoMessage() {}
 
 func (x *GetSignInTraceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[91]
+	mi := &file_api_pach_pach_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6073,7 +6302,7 @@ func (x *GetSignInTraceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSignInTraceRequest.ProtoReflect.Descriptor instead.
 func (*GetSignInTraceRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{91}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *GetSignInTraceRequest) GetCode() string {
@@ -6092,7 +6321,7 @@ type GetSignInTraceResponse struct {
 
 func (x *GetSignInTraceResponse) Reset() {
 	*x = GetSignInTraceResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[92]
+	mi := &file_api_pach_pach_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6104,7 +6333,7 @@ func (x *GetSignInTraceResponse) String() string {
 func (*GetSignInTraceResponse) ProtoMessage() {}
 
 func (x *GetSignInTraceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[92]
+	mi := &file_api_pach_pach_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6117,7 +6346,7 @@ func (x *GetSignInTraceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSignInTraceResponse.ProtoReflect.Descriptor instead.
 func (*GetSignInTraceResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{92}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *GetSignInTraceResponse) GetTrace() *SignInTrace {
@@ -6141,7 +6370,7 @@ type ListSignInTracesRequest struct {
 
 func (x *ListSignInTracesRequest) Reset() {
 	*x = ListSignInTracesRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[93]
+	mi := &file_api_pach_pach_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6153,7 +6382,7 @@ func (x *ListSignInTracesRequest) String() string {
 func (*ListSignInTracesRequest) ProtoMessage() {}
 
 func (x *ListSignInTracesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[93]
+	mi := &file_api_pach_pach_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6166,7 +6395,7 @@ func (x *ListSignInTracesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSignInTracesRequest.ProtoReflect.Descriptor instead.
 func (*ListSignInTracesRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{93}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *ListSignInTracesRequest) GetConnector() string {
@@ -6214,7 +6443,7 @@ type ListSignInTracesResponse struct {
 
 func (x *ListSignInTracesResponse) Reset() {
 	*x = ListSignInTracesResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[94]
+	mi := &file_api_pach_pach_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6226,7 +6455,7 @@ func (x *ListSignInTracesResponse) String() string {
 func (*ListSignInTracesResponse) ProtoMessage() {}
 
 func (x *ListSignInTracesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[94]
+	mi := &file_api_pach_pach_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6239,7 +6468,7 @@ func (x *ListSignInTracesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSignInTracesResponse.ProtoReflect.Descriptor instead.
 func (*ListSignInTracesResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{94}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *ListSignInTracesResponse) GetTraces() []*SignInTrace {
@@ -6268,7 +6497,7 @@ type SummarizeSignInsRequest struct {
 
 func (x *SummarizeSignInsRequest) Reset() {
 	*x = SummarizeSignInsRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[95]
+	mi := &file_api_pach_pach_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6280,7 +6509,7 @@ func (x *SummarizeSignInsRequest) String() string {
 func (*SummarizeSignInsRequest) ProtoMessage() {}
 
 func (x *SummarizeSignInsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[95]
+	mi := &file_api_pach_pach_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6293,7 +6522,7 @@ func (x *SummarizeSignInsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SummarizeSignInsRequest.ProtoReflect.Descriptor instead.
 func (*SummarizeSignInsRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{95}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{98}
 }
 
 func (x *SummarizeSignInsRequest) GetConnector() string {
@@ -6328,7 +6557,7 @@ type SignInCounts struct {
 
 func (x *SignInCounts) Reset() {
 	*x = SignInCounts{}
-	mi := &file_api_pach_pach_proto_msgTypes[96]
+	mi := &file_api_pach_pach_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6340,7 +6569,7 @@ func (x *SignInCounts) String() string {
 func (*SignInCounts) ProtoMessage() {}
 
 func (x *SignInCounts) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[96]
+	mi := &file_api_pach_pach_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6353,7 +6582,7 @@ func (x *SignInCounts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInCounts.ProtoReflect.Descriptor instead.
 func (*SignInCounts) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{96}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{99}
 }
 
 func (x *SignInCounts) GetConnector() string {
@@ -6430,7 +6659,7 @@ type SignInCause struct {
 
 func (x *SignInCause) Reset() {
 	*x = SignInCause{}
-	mi := &file_api_pach_pach_proto_msgTypes[97]
+	mi := &file_api_pach_pach_proto_msgTypes[100]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6442,7 +6671,7 @@ func (x *SignInCause) String() string {
 func (*SignInCause) ProtoMessage() {}
 
 func (x *SignInCause) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[97]
+	mi := &file_api_pach_pach_proto_msgTypes[100]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6455,7 +6684,7 @@ func (x *SignInCause) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInCause.ProtoReflect.Descriptor instead.
 func (*SignInCause) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{97}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{100}
 }
 
 func (x *SignInCause) GetConnector() string {
@@ -6518,7 +6747,7 @@ type SignInWarning struct {
 
 func (x *SignInWarning) Reset() {
 	*x = SignInWarning{}
-	mi := &file_api_pach_pach_proto_msgTypes[98]
+	mi := &file_api_pach_pach_proto_msgTypes[101]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6530,7 +6759,7 @@ func (x *SignInWarning) String() string {
 func (*SignInWarning) ProtoMessage() {}
 
 func (x *SignInWarning) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[98]
+	mi := &file_api_pach_pach_proto_msgTypes[101]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6543,7 +6772,7 @@ func (x *SignInWarning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInWarning.ProtoReflect.Descriptor instead.
 func (*SignInWarning) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{98}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{101}
 }
 
 func (x *SignInWarning) GetConnector() string {
@@ -6578,7 +6807,7 @@ type SummarizeSignInsResponse struct {
 
 func (x *SummarizeSignInsResponse) Reset() {
 	*x = SummarizeSignInsResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[99]
+	mi := &file_api_pach_pach_proto_msgTypes[102]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6590,7 +6819,7 @@ func (x *SummarizeSignInsResponse) String() string {
 func (*SummarizeSignInsResponse) ProtoMessage() {}
 
 func (x *SummarizeSignInsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[99]
+	mi := &file_api_pach_pach_proto_msgTypes[102]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6603,7 +6832,7 @@ func (x *SummarizeSignInsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SummarizeSignInsResponse.ProtoReflect.Descriptor instead.
 func (*SummarizeSignInsResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{99}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{102}
 }
 
 func (x *SummarizeSignInsResponse) GetConnectors() []*SignInCounts {
@@ -6653,7 +6882,7 @@ type Trust struct {
 
 func (x *Trust) Reset() {
 	*x = Trust{}
-	mi := &file_api_pach_pach_proto_msgTypes[100]
+	mi := &file_api_pach_pach_proto_msgTypes[103]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6665,7 +6894,7 @@ func (x *Trust) String() string {
 func (*Trust) ProtoMessage() {}
 
 func (x *Trust) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[100]
+	mi := &file_api_pach_pach_proto_msgTypes[103]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6678,7 +6907,7 @@ func (x *Trust) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Trust.ProtoReflect.Descriptor instead.
 func (*Trust) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{100}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{103}
 }
 
 func (x *Trust) GetId() string {
@@ -6760,7 +6989,7 @@ type CreateTrustRequest struct {
 
 func (x *CreateTrustRequest) Reset() {
 	*x = CreateTrustRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[101]
+	mi := &file_api_pach_pach_proto_msgTypes[104]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6772,7 +7001,7 @@ func (x *CreateTrustRequest) String() string {
 func (*CreateTrustRequest) ProtoMessage() {}
 
 func (x *CreateTrustRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[101]
+	mi := &file_api_pach_pach_proto_msgTypes[104]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6785,7 +7014,7 @@ func (x *CreateTrustRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTrustRequest.ProtoReflect.Descriptor instead.
 func (*CreateTrustRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{101}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{104}
 }
 
 func (x *CreateTrustRequest) GetTrust() *Trust {
@@ -6803,7 +7032,7 @@ type CreateTrustResponse struct {
 
 func (x *CreateTrustResponse) Reset() {
 	*x = CreateTrustResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[102]
+	mi := &file_api_pach_pach_proto_msgTypes[105]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6815,7 +7044,7 @@ func (x *CreateTrustResponse) String() string {
 func (*CreateTrustResponse) ProtoMessage() {}
 
 func (x *CreateTrustResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[102]
+	mi := &file_api_pach_pach_proto_msgTypes[105]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6828,7 +7057,7 @@ func (x *CreateTrustResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTrustResponse.ProtoReflect.Descriptor instead.
 func (*CreateTrustResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{102}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{105}
 }
 
 type ListTrustsRequest struct {
@@ -6841,7 +7070,7 @@ type ListTrustsRequest struct {
 
 func (x *ListTrustsRequest) Reset() {
 	*x = ListTrustsRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[103]
+	mi := &file_api_pach_pach_proto_msgTypes[106]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6853,7 +7082,7 @@ func (x *ListTrustsRequest) String() string {
 func (*ListTrustsRequest) ProtoMessage() {}
 
 func (x *ListTrustsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[103]
+	mi := &file_api_pach_pach_proto_msgTypes[106]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6866,7 +7095,7 @@ func (x *ListTrustsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTrustsRequest.ProtoReflect.Descriptor instead.
 func (*ListTrustsRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{103}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{106}
 }
 
 func (x *ListTrustsRequest) GetPageSize() int32 {
@@ -6893,7 +7122,7 @@ type ListTrustsResponse struct {
 
 func (x *ListTrustsResponse) Reset() {
 	*x = ListTrustsResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[104]
+	mi := &file_api_pach_pach_proto_msgTypes[107]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6905,7 +7134,7 @@ func (x *ListTrustsResponse) String() string {
 func (*ListTrustsResponse) ProtoMessage() {}
 
 func (x *ListTrustsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[104]
+	mi := &file_api_pach_pach_proto_msgTypes[107]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6918,7 +7147,7 @@ func (x *ListTrustsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTrustsResponse.ProtoReflect.Descriptor instead.
 func (*ListTrustsResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{104}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{107}
 }
 
 func (x *ListTrustsResponse) GetTrusts() []*Trust {
@@ -6944,7 +7173,7 @@ type DeleteTrustRequest struct {
 
 func (x *DeleteTrustRequest) Reset() {
 	*x = DeleteTrustRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[105]
+	mi := &file_api_pach_pach_proto_msgTypes[108]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6956,7 +7185,7 @@ func (x *DeleteTrustRequest) String() string {
 func (*DeleteTrustRequest) ProtoMessage() {}
 
 func (x *DeleteTrustRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[105]
+	mi := &file_api_pach_pach_proto_msgTypes[108]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6969,7 +7198,7 @@ func (x *DeleteTrustRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteTrustRequest.ProtoReflect.Descriptor instead.
 func (*DeleteTrustRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{105}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{108}
 }
 
 func (x *DeleteTrustRequest) GetId() string {
@@ -6987,7 +7216,7 @@ type DeleteTrustResponse struct {
 
 func (x *DeleteTrustResponse) Reset() {
 	*x = DeleteTrustResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[106]
+	mi := &file_api_pach_pach_proto_msgTypes[109]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6999,7 +7228,7 @@ func (x *DeleteTrustResponse) String() string {
 func (*DeleteTrustResponse) ProtoMessage() {}
 
 func (x *DeleteTrustResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[106]
+	mi := &file_api_pach_pach_proto_msgTypes[109]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7012,7 +7241,7 @@ func (x *DeleteTrustResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteTrustResponse.ProtoReflect.Descriptor instead.
 func (*DeleteTrustResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{106}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{109}
 }
 
 type TestTrustRequest struct {
@@ -7025,7 +7254,7 @@ type TestTrustRequest struct {
 
 func (x *TestTrustRequest) Reset() {
 	*x = TestTrustRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[107]
+	mi := &file_api_pach_pach_proto_msgTypes[110]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7037,7 +7266,7 @@ func (x *TestTrustRequest) String() string {
 func (*TestTrustRequest) ProtoMessage() {}
 
 func (x *TestTrustRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[107]
+	mi := &file_api_pach_pach_proto_msgTypes[110]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7050,7 +7279,7 @@ func (x *TestTrustRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestTrustRequest.ProtoReflect.Descriptor instead.
 func (*TestTrustRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{107}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{110}
 }
 
 func (x *TestTrustRequest) GetToken() string {
@@ -7069,7 +7298,7 @@ type TestTrustResponse struct {
 
 func (x *TestTrustResponse) Reset() {
 	*x = TestTrustResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[108]
+	mi := &file_api_pach_pach_proto_msgTypes[111]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7081,7 +7310,7 @@ func (x *TestTrustResponse) String() string {
 func (*TestTrustResponse) ProtoMessage() {}
 
 func (x *TestTrustResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[108]
+	mi := &file_api_pach_pach_proto_msgTypes[111]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7094,7 +7323,7 @@ func (x *TestTrustResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestTrustResponse.ProtoReflect.Descriptor instead.
 func (*TestTrustResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{108}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{111}
 }
 
 func (x *TestTrustResponse) GetResults() []*TrustResult {
@@ -7116,7 +7345,7 @@ type TrustResult struct {
 
 func (x *TrustResult) Reset() {
 	*x = TrustResult{}
-	mi := &file_api_pach_pach_proto_msgTypes[109]
+	mi := &file_api_pach_pach_proto_msgTypes[112]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7128,7 +7357,7 @@ func (x *TrustResult) String() string {
 func (*TrustResult) ProtoMessage() {}
 
 func (x *TrustResult) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[109]
+	mi := &file_api_pach_pach_proto_msgTypes[112]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7141,7 +7370,7 @@ func (x *TrustResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrustResult.ProtoReflect.Descriptor instead.
 func (*TrustResult) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{109}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{112}
 }
 
 func (x *TrustResult) GetTrust() string {
@@ -7231,12 +7460,14 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\x06grants\x18\x02 \x03(\v2\x0e.pach_v1.GrantR\x06grants\x120\n" +
 	"\vsuggestions\x18\x03 \x03(\v2\x0e.pach_v1.GrantR\vsuggestions\x12\x1c\n" +
 	"\tprincipal\x18\x04 \x01(\tR\tprincipal\x12'\n" +
-	"\atoo_old\x18\x05 \x03(\v2\x0e.pach_v1.GrantR\x06tooOld\"f\n" +
+	"\atoo_old\x18\x05 \x03(\v2\x0e.pach_v1.GrantR\x06tooOld\"\xa0\x01\n" +
 	"\x10ListUsersRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
 	"page_token\x18\x02 \x01(\tR\tpageToken\x12\x16\n" +
-	"\x06prefix\x18\x03 \x01(\tR\x06prefix\"\xdb\x01\n" +
+	"\x06prefix\x18\x03 \x01(\tR\x06prefix\x128\n" +
+	"\n" +
+	"unused_for\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\tunusedFor\"\x94\x02\n" +
 	"\x04User\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aenabled\x18\x02 \x01(\bR\aenabled\x129\n" +
@@ -7247,7 +7478,8 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"identities\x12\x16\n" +
 	"\x06groups\x18\x05 \x03(\tR\x06groups\x12\x1f\n" +
 	"\vlive_tokens\x18\x06 \x01(\x03R\n" +
-	"liveTokens\"\xaa\x02\n" +
+	"liveTokens\x127\n" +
+	"\tlast_used\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\blastUsed\"\xaa\x02\n" +
 	"\bIdentity\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
 	"\tconnector\x18\x02 \x01(\tR\tconnector\x12\x16\n" +
@@ -7269,7 +7501,26 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\x15SetUserEnabledRequest\x12\x12\n" +
 	"\x04user\x18\x01 \x01(\tR\x04user\x12\x18\n" +
 	"\aenabled\x18\x02 \x01(\bR\aenabled\"\x18\n" +
-	"\x16SetUserEnabledResponse\"J\n" +
+	"\x16SetUserEnabledResponse\"\xea\x01\n" +
+	"\x19DisableUnusedUsersRequest\x128\n" +
+	"\n" +
+	"unused_for\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\tunusedFor\x12\x18\n" +
+	"\apreview\x18\x02 \x01(\bR\apreview\x12=\n" +
+	"\funused_since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\vunusedSince\x12\x1b\n" +
+	"\tpage_size\x18\x04 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x05 \x01(\tR\tpageToken\"\xae\x01\n" +
+	"\x1aDisableUnusedUsersResponse\x12)\n" +
+	"\x05users\x18\x01 \x03(\v2\x13.pach_v1.UnusedUserR\x05users\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12=\n" +
+	"\funused_since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\vunusedSince\"\xa8\x01\n" +
+	"\n" +
+	"UnusedUser\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x129\n" +
+	"\n" +
+	"last_login\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\tlastLogin\x127\n" +
+	"\tlast_used\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\blastUsed\x12\x12\n" +
+	"\x04kept\x18\x04 \x01(\tR\x04kept\"J\n" +
 	"\x13LinkIdentityRequest\x12\x12\n" +
 	"\x04user\x18\x01 \x01(\tR\x04user\x12\x1f\n" +
 	"\videntity_id\x18\x02 \x01(\tR\n" +
@@ -7693,7 +7944,7 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\fPKCE_UNKNOWN\x10\x00\x12\x11\n" +
 	"\rPKCE_REQUIRED\x10\x01\x12\x11\n" +
 	"\rPKCE_OPTIONAL\x10\x02\x12\x13\n" +
-	"\x0fPKCE_UNTIL_USED\x10\x032\x94\x1a\n" +
+	"\x0fPKCE_UNTIL_USED\x10\x032\xf3\x1a\n" +
 	"\x03API\x12B\n" +
 	"\tGetSignIn\x12\x19.pach_v1.GetSignInRequest\x1a\x1a.pach_v1.GetSignInResponse\x12E\n" +
 	"\n" +
@@ -7701,7 +7952,8 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\x10BeginRootSession\x12 .pach_v1.BeginRootSessionRequest\x1a!.pach_v1.BeginRootSessionResponse\x12<\n" +
 	"\aExplain\x12\x17.pach_v1.ExplainRequest\x1a\x18.pach_v1.ExplainResponse\x12B\n" +
 	"\tListUsers\x12\x19.pach_v1.ListUsersRequest\x1a\x1a.pach_v1.ListUsersResponse\x12Q\n" +
-	"\x0eSetUserEnabled\x12\x1e.pach_v1.SetUserEnabledRequest\x1a\x1f.pach_v1.SetUserEnabledResponse\x12K\n" +
+	"\x0eSetUserEnabled\x12\x1e.pach_v1.SetUserEnabledRequest\x1a\x1f.pach_v1.SetUserEnabledResponse\x12]\n" +
+	"\x12DisableUnusedUsers\x12\".pach_v1.DisableUnusedUsersRequest\x1a#.pach_v1.DisableUnusedUsersResponse\x12K\n" +
 	"\fLinkIdentity\x12\x1c.pach_v1.LinkIdentityRequest\x1a\x1d.pach_v1.LinkIdentityResponse\x12Q\n" +
 	"\x0eUnlinkIdentity\x12\x1e.pach_v1.UnlinkIdentityRequest\x1a\x1f.pach_v1.UnlinkIdentityResponse\x12E\n" +
 	"\n" +
@@ -7755,7 +8007,7 @@ func file_api_pach_pach_proto_rawDescGZIP() []byte {
 }
 
 var file_api_pach_pach_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
-var file_api_pach_pach_proto_msgTypes = make([]protoimpl.MessageInfo, 111)
+var file_api_pach_pach_proto_msgTypes = make([]protoimpl.MessageInfo, 114)
 var file_api_pach_pach_proto_goTypes = []any{
 	(PKCE)(0),                              // 0: pach_v1.PKCE
 	(Identity_State)(0),                    // 1: pach_v1.Identity.State
@@ -7787,289 +8039,302 @@ var file_api_pach_pach_proto_goTypes = []any{
 	(*ListUsersResponse)(nil),              // 27: pach_v1.ListUsersResponse
 	(*SetUserEnabledRequest)(nil),          // 28: pach_v1.SetUserEnabledRequest
 	(*SetUserEnabledResponse)(nil),         // 29: pach_v1.SetUserEnabledResponse
-	(*LinkIdentityRequest)(nil),            // 30: pach_v1.LinkIdentityRequest
-	(*LinkIdentityResponse)(nil),           // 31: pach_v1.LinkIdentityResponse
-	(*UnlinkIdentityRequest)(nil),          // 32: pach_v1.UnlinkIdentityRequest
-	(*UnlinkIdentityResponse)(nil),         // 33: pach_v1.UnlinkIdentityResponse
-	(*ListTokensRequest)(nil),              // 34: pach_v1.ListTokensRequest
-	(*Token)(nil),                          // 35: pach_v1.Token
-	(*ListTokensResponse)(nil),             // 36: pach_v1.ListTokensResponse
-	(*AllowRobotRequest)(nil),              // 37: pach_v1.AllowRobotRequest
-	(*AllowRobotResponse)(nil),             // 38: pach_v1.AllowRobotResponse
-	(*ListRefreshTokensRequest)(nil),       // 39: pach_v1.ListRefreshTokensRequest
-	(*RefreshToken)(nil),                   // 40: pach_v1.RefreshToken
-	(*ListRefreshTokensResponse)(nil),      // 41: pach_v1.ListRefreshTokensResponse
-	(*RevokeSessionRequest)(nil),           // 42: pach_v1.RevokeSessionRequest
-	(*RevokeSessionResponse)(nil),          // 43: pach_v1.RevokeSessionResponse
-	(*RevokeAllRequest)(nil),               // 44: pach_v1.RevokeAllRequest
-	(*RevokeAllResponse)(nil),              // 45: pach_v1.RevokeAllResponse
-	(*ListGroupsRequest)(nil),              // 46: pach_v1.ListGroupsRequest
-	(*Group)(nil),                          // 47: pach_v1.Group
-	(*ListGroupsResponse)(nil),             // 48: pach_v1.ListGroupsResponse
-	(*ListMembersRequest)(nil),             // 49: pach_v1.ListMembersRequest
-	(*ListMembersResponse)(nil),            // 50: pach_v1.ListMembersResponse
-	(*ListRoleBindingsRequest)(nil),        // 51: pach_v1.ListRoleBindingsRequest
-	(*RoleBinding)(nil),                    // 52: pach_v1.RoleBinding
-	(*ListRoleBindingsResponse)(nil),       // 53: pach_v1.ListRoleBindingsResponse
-	(*ListAuditEventsRequest)(nil),         // 54: pach_v1.ListAuditEventsRequest
-	(*AuditEvent)(nil),                     // 55: pach_v1.AuditEvent
-	(*ListAuditEventsResponse)(nil),        // 56: pach_v1.ListAuditEventsResponse
-	(*StringList)(nil),                     // 57: pach_v1.StringList
-	(*UpdateOIDCClientRequest)(nil),        // 58: pach_v1.UpdateOIDCClientRequest
-	(*UpdateOIDCClientResponse)(nil),       // 59: pach_v1.UpdateOIDCClientResponse
-	(*CreateOIDCClientRequest)(nil),        // 60: pach_v1.CreateOIDCClientRequest
-	(*CreateOIDCClientResponse)(nil),       // 61: pach_v1.CreateOIDCClientResponse
-	(*GetOIDCClientRequest)(nil),           // 62: pach_v1.GetOIDCClientRequest
-	(*GetOIDCClientResponse)(nil),          // 63: pach_v1.GetOIDCClientResponse
-	(*ListOIDCClientsRequest)(nil),         // 64: pach_v1.ListOIDCClientsRequest
-	(*ListOIDCClientsResponse)(nil),        // 65: pach_v1.ListOIDCClientsResponse
-	(*ListConnectorStatesRequest)(nil),     // 66: pach_v1.ListConnectorStatesRequest
-	(*ConnectorState)(nil),                 // 67: pach_v1.ConnectorState
-	(*Expiry)(nil),                         // 68: pach_v1.Expiry
-	(*ApplyConnectorRequest)(nil),          // 69: pach_v1.ApplyConnectorRequest
-	(*ApplyConnectorResponse)(nil),         // 70: pach_v1.ApplyConnectorResponse
-	(*ConfirmConnectorRequest)(nil),        // 71: pach_v1.ConfirmConnectorRequest
-	(*ConfirmConnectorResponse)(nil),       // 72: pach_v1.ConfirmConnectorResponse
-	(*SetConnectorEnabledRequest)(nil),     // 73: pach_v1.SetConnectorEnabledRequest
-	(*SetConnectorEnabledResponse)(nil),    // 74: pach_v1.SetConnectorEnabledResponse
-	(*ListConnectorRevisionsRequest)(nil),  // 75: pach_v1.ListConnectorRevisionsRequest
-	(*ConnectorRevision)(nil),              // 76: pach_v1.ConnectorRevision
-	(*ListConnectorRevisionsResponse)(nil), // 77: pach_v1.ListConnectorRevisionsResponse
-	(*RollBackConnectorRequest)(nil),       // 78: pach_v1.RollBackConnectorRequest
-	(*RollBackConnectorResponse)(nil),      // 79: pach_v1.RollBackConnectorResponse
-	(*PlanConnectorRequest)(nil),           // 80: pach_v1.PlanConnectorRequest
-	(*PlannedSignIn)(nil),                  // 81: pach_v1.PlannedSignIn
-	(*PlanConnectorResponse)(nil),          // 82: pach_v1.PlanConnectorResponse
-	(*ApproveConnectorRequest)(nil),        // 83: pach_v1.ApproveConnectorRequest
-	(*ApproveConnectorResponse)(nil),       // 84: pach_v1.ApproveConnectorResponse
-	(*ListConnectorStatesResponse)(nil),    // 85: pach_v1.ListConnectorStatesResponse
-	(*ConnectorDocument)(nil),              // 86: pach_v1.ConnectorDocument
-	(*CheckConnectorRequest)(nil),          // 87: pach_v1.CheckConnectorRequest
-	(*CheckStep)(nil),                      // 88: pach_v1.CheckStep
-	(*CheckConnectorResponse)(nil),         // 89: pach_v1.CheckConnectorResponse
-	(*StartConnectorTestRequest)(nil),      // 90: pach_v1.StartConnectorTestRequest
-	(*StartConnectorTestResponse)(nil),     // 91: pach_v1.StartConnectorTestResponse
-	(*WaitConnectorTestRequest)(nil),       // 92: pach_v1.WaitConnectorTestRequest
-	(*TestedClaim)(nil),                    // 93: pach_v1.TestedClaim
-	(*TestedDifference)(nil),               // 94: pach_v1.TestedDifference
-	(*WaitConnectorTestResponse)(nil),      // 95: pach_v1.WaitConnectorTestResponse
-	(*SignInStep)(nil),                     // 96: pach_v1.SignInStep
-	(*SignInParameter)(nil),                // 97: pach_v1.SignInParameter
-	(*SignInTrace)(nil),                    // 98: pach_v1.SignInTrace
-	(*GetSignInTraceRequest)(nil),          // 99: pach_v1.GetSignInTraceRequest
-	(*GetSignInTraceResponse)(nil),         // 100: pach_v1.GetSignInTraceResponse
-	(*ListSignInTracesRequest)(nil),        // 101: pach_v1.ListSignInTracesRequest
-	(*ListSignInTracesResponse)(nil),       // 102: pach_v1.ListSignInTracesResponse
-	(*SummarizeSignInsRequest)(nil),        // 103: pach_v1.SummarizeSignInsRequest
-	(*SignInCounts)(nil),                   // 104: pach_v1.SignInCounts
-	(*SignInCause)(nil),                    // 105: pach_v1.SignInCause
-	(*SignInWarning)(nil),                  // 106: pach_v1.SignInWarning
-	(*SummarizeSignInsResponse)(nil),       // 107: pach_v1.SummarizeSignInsResponse
-	(*Trust)(nil),                          // 108: pach_v1.Trust
-	(*CreateTrustRequest)(nil),             // 109: pach_v1.CreateTrustRequest
-	(*CreateTrustResponse)(nil),            // 110: pach_v1.CreateTrustResponse
-	(*ListTrustsRequest)(nil),              // 111: pach_v1.ListTrustsRequest
-	(*ListTrustsResponse)(nil),             // 112: pach_v1.ListTrustsResponse
-	(*DeleteTrustRequest)(nil),             // 113: pach_v1.DeleteTrustRequest
-	(*DeleteTrustResponse)(nil),            // 114: pach_v1.DeleteTrustResponse
-	(*TestTrustRequest)(nil),               // 115: pach_v1.TestTrustRequest
-	(*TestTrustResponse)(nil),              // 116: pach_v1.TestTrustResponse
-	(*TrustResult)(nil),                    // 117: pach_v1.TrustResult
-	nil,                                    // 118: pach_v1.Trust.ClaimsEntry
-	(*timestamppb.Timestamp)(nil),          // 119: google.protobuf.Timestamp
-	(auth.Permission)(0),                   // 120: auth_v2.Permission
-	(*auth.Resource)(nil),                  // 121: auth_v2.Resource
-	(*durationpb.Duration)(nil),            // 122: google.protobuf.Duration
-	(*identity.OIDCClient)(nil),            // 123: identity_v2.OIDCClient
-	(*identity.IDPConnector)(nil),          // 124: identity_v2.IDPConnector
+	(*DisableUnusedUsersRequest)(nil),      // 30: pach_v1.DisableUnusedUsersRequest
+	(*DisableUnusedUsersResponse)(nil),     // 31: pach_v1.DisableUnusedUsersResponse
+	(*UnusedUser)(nil),                     // 32: pach_v1.UnusedUser
+	(*LinkIdentityRequest)(nil),            // 33: pach_v1.LinkIdentityRequest
+	(*LinkIdentityResponse)(nil),           // 34: pach_v1.LinkIdentityResponse
+	(*UnlinkIdentityRequest)(nil),          // 35: pach_v1.UnlinkIdentityRequest
+	(*UnlinkIdentityResponse)(nil),         // 36: pach_v1.UnlinkIdentityResponse
+	(*ListTokensRequest)(nil),              // 37: pach_v1.ListTokensRequest
+	(*Token)(nil),                          // 38: pach_v1.Token
+	(*ListTokensResponse)(nil),             // 39: pach_v1.ListTokensResponse
+	(*AllowRobotRequest)(nil),              // 40: pach_v1.AllowRobotRequest
+	(*AllowRobotResponse)(nil),             // 41: pach_v1.AllowRobotResponse
+	(*ListRefreshTokensRequest)(nil),       // 42: pach_v1.ListRefreshTokensRequest
+	(*RefreshToken)(nil),                   // 43: pach_v1.RefreshToken
+	(*ListRefreshTokensResponse)(nil),      // 44: pach_v1.ListRefreshTokensResponse
+	(*RevokeSessionRequest)(nil),           // 45: pach_v1.RevokeSessionRequest
+	(*RevokeSessionResponse)(nil),          // 46: pach_v1.RevokeSessionResponse
+	(*RevokeAllRequest)(nil),               // 47: pach_v1.RevokeAllRequest
+	(*RevokeAllResponse)(nil),              // 48: pach_v1.RevokeAllResponse
+	(*ListGroupsRequest)(nil),              // 49: pach_v1.ListGroupsRequest
+	(*Group)(nil),                          // 50: pach_v1.Group
+	(*ListGroupsResponse)(nil),             // 51: pach_v1.ListGroupsResponse
+	(*ListMembersRequest)(nil),             // 52: pach_v1.ListMembersRequest
+	(*ListMembersResponse)(nil),            // 53: pach_v1.ListMembersResponse
+	(*ListRoleBindingsRequest)(nil),        // 54: pach_v1.ListRoleBindingsRequest
+	(*RoleBinding)(nil),                    // 55: pach_v1.RoleBinding
+	(*ListRoleBindingsResponse)(nil),       // 56: pach_v1.ListRoleBindingsResponse
+	(*ListAuditEventsRequest)(nil),         // 57: pach_v1.ListAuditEventsRequest
+	(*AuditEvent)(nil),                     // 58: pach_v1.AuditEvent
+	(*ListAuditEventsResponse)(nil),        // 59: pach_v1.ListAuditEventsResponse
+	(*StringList)(nil),                     // 60: pach_v1.StringList
+	(*UpdateOIDCClientRequest)(nil),        // 61: pach_v1.UpdateOIDCClientRequest
+	(*UpdateOIDCClientResponse)(nil),       // 62: pach_v1.UpdateOIDCClientResponse
+	(*CreateOIDCClientRequest)(nil),        // 63: pach_v1.CreateOIDCClientRequest
+	(*CreateOIDCClientResponse)(nil),       // 64: pach_v1.CreateOIDCClientResponse
+	(*GetOIDCClientRequest)(nil),           // 65: pach_v1.GetOIDCClientRequest
+	(*GetOIDCClientResponse)(nil),          // 66: pach_v1.GetOIDCClientResponse
+	(*ListOIDCClientsRequest)(nil),         // 67: pach_v1.ListOIDCClientsRequest
+	(*ListOIDCClientsResponse)(nil),        // 68: pach_v1.ListOIDCClientsResponse
+	(*ListConnectorStatesRequest)(nil),     // 69: pach_v1.ListConnectorStatesRequest
+	(*ConnectorState)(nil),                 // 70: pach_v1.ConnectorState
+	(*Expiry)(nil),                         // 71: pach_v1.Expiry
+	(*ApplyConnectorRequest)(nil),          // 72: pach_v1.ApplyConnectorRequest
+	(*ApplyConnectorResponse)(nil),         // 73: pach_v1.ApplyConnectorResponse
+	(*ConfirmConnectorRequest)(nil),        // 74: pach_v1.ConfirmConnectorRequest
+	(*ConfirmConnectorResponse)(nil),       // 75: pach_v1.ConfirmConnectorResponse
+	(*SetConnectorEnabledRequest)(nil),     // 76: pach_v1.SetConnectorEnabledRequest
+	(*SetConnectorEnabledResponse)(nil),    // 77: pach_v1.SetConnectorEnabledResponse
+	(*ListConnectorRevisionsRequest)(nil),  // 78: pach_v1.ListConnectorRevisionsRequest
+	(*ConnectorRevision)(nil),              // 79: pach_v1.ConnectorRevision
+	(*ListConnectorRevisionsResponse)(nil), // 80: pach_v1.ListConnectorRevisionsResponse
+	(*RollBackConnectorRequest)(nil),       // 81: pach_v1.RollBackConnectorRequest
+	(*RollBackConnectorResponse)(nil),      // 82: pach_v1.RollBackConnectorResponse
+	(*PlanConnectorRequest)(nil),           // 83: pach_v1.PlanConnectorRequest
+	(*PlannedSignIn)(nil),                  // 84: pach_v1.PlannedSignIn
+	(*PlanConnectorResponse)(nil),          // 85: pach_v1.PlanConnectorResponse
+	(*ApproveConnectorRequest)(nil),        // 86: pach_v1.ApproveConnectorRequest
+	(*ApproveConnectorResponse)(nil),       // 87: pach_v1.ApproveConnectorResponse
+	(*ListConnectorStatesResponse)(nil),    // 88: pach_v1.ListConnectorStatesResponse
+	(*ConnectorDocument)(nil),              // 89: pach_v1.ConnectorDocument
+	(*CheckConnectorRequest)(nil),          // 90: pach_v1.CheckConnectorRequest
+	(*CheckStep)(nil),                      // 91: pach_v1.CheckStep
+	(*CheckConnectorResponse)(nil),         // 92: pach_v1.CheckConnectorResponse
+	(*StartConnectorTestRequest)(nil),      // 93: pach_v1.StartConnectorTestRequest
+	(*StartConnectorTestResponse)(nil),     // 94: pach_v1.StartConnectorTestResponse
+	(*WaitConnectorTestRequest)(nil),       // 95: pach_v1.WaitConnectorTestRequest
+	(*TestedClaim)(nil),                    // 96: pach_v1.TestedClaim
+	(*TestedDifference)(nil),               // 97: pach_v1.TestedDifference
+	(*WaitConnectorTestResponse)(nil),      // 98: pach_v1.WaitConnectorTestResponse
+	(*SignInStep)(nil),                     // 99: pach_v1.SignInStep
+	(*SignInParameter)(nil),                // 100: pach_v1.SignInParameter
+	(*SignInTrace)(nil),                    // 101: pach_v1.SignInTrace
+	(*GetSignInTraceRequest)(nil),          // 102: pach_v1.GetSignInTraceRequest
+	(*GetSignInTraceResponse)(nil),         // 103: pach_v1.GetSignInTraceResponse
+	(*ListSignInTracesRequest)(nil),        // 104: pach_v1.ListSignInTracesRequest
+	(*ListSignInTracesResponse)(nil),       // 105: pach_v1.ListSignInTracesResponse
+	(*SummarizeSignInsRequest)(nil),        // 106: pach_v1.SummarizeSignInsRequest
+	(*SignInCounts)(nil),                   // 107: pach_v1.SignInCounts
+	(*SignInCause)(nil),                    // 108: pach_v1.SignInCause
+	(*SignInWarning)(nil),                  // 109: pach_v1.SignInWarning
+	(*SummarizeSignInsResponse)(nil),       // 110: pach_v1.SummarizeSignInsResponse
+	(*Trust)(nil),                          // 111: pach_v1.Trust
+	(*CreateTrustRequest)(nil),             // 112: pach_v1.CreateTrustRequest
+	(*CreateTrustResponse)(nil),            // 113: pach_v1.CreateTrustResponse
+	(*ListTrustsRequest)(nil),              // 114: pach_v1.ListTrustsRequest
+	(*ListTrustsResponse)(nil),             // 115: pach_v1.ListTrustsResponse
+	(*DeleteTrustRequest)(nil),             // 116: pach_v1.DeleteTrustRequest
+	(*DeleteTrustResponse)(nil),            // 117: pach_v1.DeleteTrustResponse
+	(*TestTrustRequest)(nil),               // 118: pach_v1.TestTrustRequest
+	(*TestTrustResponse)(nil),              // 119: pach_v1.TestTrustResponse
+	(*TrustResult)(nil),                    // 120: pach_v1.TrustResult
+	nil,                                    // 121: pach_v1.Trust.ClaimsEntry
+	(*timestamppb.Timestamp)(nil),          // 122: google.protobuf.Timestamp
+	(auth.Permission)(0),                   // 123: auth_v2.Permission
+	(*auth.Resource)(nil),                  // 124: auth_v2.Resource
+	(*durationpb.Duration)(nil),            // 125: google.protobuf.Duration
+	(*identity.OIDCClient)(nil),            // 126: identity_v2.OIDCClient
+	(*identity.IDPConnector)(nil),          // 127: identity_v2.IDPConnector
 }
 var file_api_pach_pach_proto_depIdxs = []int32{
-	35,  // 0: pach_v1.GetSessionResponse.session:type_name -> pach_v1.Token
+	38,  // 0: pach_v1.GetSessionResponse.session:type_name -> pach_v1.Token
 	12,  // 1: pach_v1.GetSessionResponse.groups:type_name -> pach_v1.Membership
 	17,  // 2: pach_v1.Membership.sources:type_name -> pach_v1.MembershipSource
-	119, // 3: pach_v1.BeginRootSessionResponse.expires:type_name -> google.protobuf.Timestamp
-	120, // 4: pach_v1.ExplainRequest.permission:type_name -> auth_v2.Permission
-	121, // 5: pach_v1.ExplainRequest.resource:type_name -> auth_v2.Resource
-	121, // 6: pach_v1.Grant.resource:type_name -> auth_v2.Resource
+	122, // 3: pach_v1.BeginRootSessionResponse.expires:type_name -> google.protobuf.Timestamp
+	123, // 4: pach_v1.ExplainRequest.permission:type_name -> auth_v2.Permission
+	124, // 5: pach_v1.ExplainRequest.resource:type_name -> auth_v2.Resource
+	124, // 6: pach_v1.Grant.resource:type_name -> auth_v2.Resource
 	17,  // 7: pach_v1.Grant.sources:type_name -> pach_v1.MembershipSource
 	18,  // 8: pach_v1.Grant.max_age:type_name -> pach_v1.MaxAge
-	119, // 9: pach_v1.MembershipSource.seen:type_name -> google.protobuf.Timestamp
-	121, // 10: pach_v1.MaxAge.resource:type_name -> auth_v2.Resource
-	122, // 11: pach_v1.MaxAge.max_age:type_name -> google.protobuf.Duration
-	122, // 12: pach_v1.MaxAge.grace:type_name -> google.protobuf.Duration
-	121, // 13: pach_v1.SetMaxAgeRequest.resource:type_name -> auth_v2.Resource
-	122, // 14: pach_v1.SetMaxAgeRequest.max_age:type_name -> google.protobuf.Duration
-	122, // 15: pach_v1.SetMaxAgeRequest.grace:type_name -> google.protobuf.Duration
+	122, // 9: pach_v1.MembershipSource.seen:type_name -> google.protobuf.Timestamp
+	124, // 10: pach_v1.MaxAge.resource:type_name -> auth_v2.Resource
+	125, // 11: pach_v1.MaxAge.max_age:type_name -> google.protobuf.Duration
+	125, // 12: pach_v1.MaxAge.grace:type_name -> google.protobuf.Duration
+	124, // 13: pach_v1.SetMaxAgeRequest.resource:type_name -> auth_v2.Resource
+	125, // 14: pach_v1.SetMaxAgeRequest.max_age:type_name -> google.protobuf.Duration
+	125, // 15: pach_v1.SetMaxAgeRequest.grace:type_name -> google.protobuf.Duration
 	18,  // 16: pach_v1.ListMaxAgesResponse.rules:type_name -> pach_v1.MaxAge
 	16,  // 17: pach_v1.ExplainResponse.grants:type_name -> pach_v1.Grant
 	16,  // 18: pach_v1.ExplainResponse.suggestions:type_name -> pach_v1.Grant
 	16,  // 19: pach_v1.ExplainResponse.too_old:type_name -> pach_v1.Grant
-	119, // 20: pach_v1.User.last_login:type_name -> google.protobuf.Timestamp
-	26,  // 21: pach_v1.User.identities:type_name -> pach_v1.Identity
-	1,   // 22: pach_v1.Identity.state:type_name -> pach_v1.Identity.State
-	119, // 23: pach_v1.Identity.last_login:type_name -> google.protobuf.Timestamp
-	25,  // 24: pach_v1.ListUsersResponse.users:type_name -> pach_v1.User
-	119, // 25: pach_v1.Token.created:type_name -> google.protobuf.Timestamp
-	119, // 26: pach_v1.Token.expires:type_name -> google.protobuf.Timestamp
-	119, // 27: pach_v1.Token.used:type_name -> google.protobuf.Timestamp
-	35,  // 28: pach_v1.ListTokensResponse.tokens:type_name -> pach_v1.Token
-	119, // 29: pach_v1.RefreshToken.created:type_name -> google.protobuf.Timestamp
-	119, // 30: pach_v1.RefreshToken.used:type_name -> google.protobuf.Timestamp
-	119, // 31: pach_v1.RefreshToken.expires:type_name -> google.protobuf.Timestamp
-	40,  // 32: pach_v1.ListRefreshTokensResponse.refresh_tokens:type_name -> pach_v1.RefreshToken
-	47,  // 33: pach_v1.ListGroupsResponse.groups:type_name -> pach_v1.Group
-	12,  // 34: pach_v1.ListMembersResponse.members:type_name -> pach_v1.Membership
-	121, // 35: pach_v1.RoleBinding.resource:type_name -> auth_v2.Resource
-	52,  // 36: pach_v1.ListRoleBindingsResponse.bindings:type_name -> pach_v1.RoleBinding
-	119, // 37: pach_v1.AuditEvent.at:type_name -> google.protobuf.Timestamp
-	55,  // 38: pach_v1.ListAuditEventsResponse.events:type_name -> pach_v1.AuditEvent
-	57,  // 39: pach_v1.UpdateOIDCClientRequest.redirect_uris:type_name -> pach_v1.StringList
-	57,  // 40: pach_v1.UpdateOIDCClientRequest.trusted_peers:type_name -> pach_v1.StringList
-	57,  // 41: pach_v1.UpdateOIDCClientRequest.allowed_connectors:type_name -> pach_v1.StringList
-	0,   // 42: pach_v1.UpdateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
-	57,  // 43: pach_v1.UpdateOIDCClientRequest.post_logout_redirect_uris:type_name -> pach_v1.StringList
-	123, // 44: pach_v1.CreateOIDCClientRequest.client:type_name -> identity_v2.OIDCClient
-	0,   // 45: pach_v1.CreateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
-	123, // 46: pach_v1.CreateOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
-	123, // 47: pach_v1.GetOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
-	0,   // 48: pach_v1.GetOIDCClientResponse.pkce:type_name -> pach_v1.PKCE
-	63,  // 49: pach_v1.ListOIDCClientsResponse.clients:type_name -> pach_v1.GetOIDCClientResponse
-	2,   // 50: pach_v1.ConnectorState.state:type_name -> pach_v1.ConnectorState.State
-	119, // 51: pach_v1.ConnectorState.since:type_name -> google.protobuf.Timestamp
-	119, // 52: pach_v1.ConnectorState.last_good:type_name -> google.protobuf.Timestamp
-	119, // 53: pach_v1.ConnectorState.checked:type_name -> google.protobuf.Timestamp
-	3,   // 54: pach_v1.ConnectorState.approval:type_name -> pach_v1.ConnectorState.Approval
-	4,   // 55: pach_v1.ConnectorState.life:type_name -> pach_v1.ConnectorState.Life
-	119, // 56: pach_v1.ConnectorState.undo_at:type_name -> google.protobuf.Timestamp
-	68,  // 57: pach_v1.ConnectorState.expiries:type_name -> pach_v1.Expiry
-	119, // 58: pach_v1.Expiry.ends:type_name -> google.protobuf.Timestamp
-	124, // 59: pach_v1.ApplyConnectorRequest.connector:type_name -> identity_v2.IDPConnector
-	122, // 60: pach_v1.ApplyConnectorRequest.confirm_within:type_name -> google.protobuf.Duration
-	119, // 61: pach_v1.ApplyConnectorResponse.undo_at:type_name -> google.protobuf.Timestamp
-	119, // 62: pach_v1.ConnectorRevision.made:type_name -> google.protobuf.Timestamp
-	94,  // 63: pach_v1.ConnectorRevision.differences:type_name -> pach_v1.TestedDifference
-	76,  // 64: pach_v1.ListConnectorRevisionsResponse.revisions:type_name -> pach_v1.ConnectorRevision
-	86,  // 65: pach_v1.PlanConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
-	5,   // 66: pach_v1.PlannedSignIn.verdict:type_name -> pach_v1.PlannedSignIn.Verdict
-	94,  // 67: pach_v1.PlanConnectorResponse.differences:type_name -> pach_v1.TestedDifference
-	81,  // 68: pach_v1.PlanConnectorResponse.sign_ins:type_name -> pach_v1.PlannedSignIn
-	67,  // 69: pach_v1.ListConnectorStatesResponse.states:type_name -> pach_v1.ConnectorState
-	124, // 70: pach_v1.ConnectorDocument.connector:type_name -> identity_v2.IDPConnector
-	86,  // 71: pach_v1.CheckConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
-	6,   // 72: pach_v1.CheckStep.status:type_name -> pach_v1.CheckStep.Status
-	88,  // 73: pach_v1.CheckConnectorResponse.steps:type_name -> pach_v1.CheckStep
-	86,  // 74: pach_v1.StartConnectorTestRequest.document:type_name -> pach_v1.ConnectorDocument
-	119, // 75: pach_v1.StartConnectorTestResponse.expires:type_name -> google.protobuf.Timestamp
-	93,  // 76: pach_v1.WaitConnectorTestResponse.claims:type_name -> pach_v1.TestedClaim
-	57,  // 77: pach_v1.WaitConnectorTestResponse.groups:type_name -> pach_v1.StringList
-	94,  // 78: pach_v1.WaitConnectorTestResponse.differences:type_name -> pach_v1.TestedDifference
-	119, // 79: pach_v1.SignInTrace.at:type_name -> google.protobuf.Timestamp
-	7,   // 80: pach_v1.SignInTrace.result:type_name -> pach_v1.SignInTrace.Result
-	97,  // 81: pach_v1.SignInTrace.request:type_name -> pach_v1.SignInParameter
-	96,  // 82: pach_v1.SignInTrace.steps:type_name -> pach_v1.SignInStep
-	93,  // 83: pach_v1.SignInTrace.claims:type_name -> pach_v1.TestedClaim
-	57,  // 84: pach_v1.SignInTrace.asserted_groups:type_name -> pach_v1.StringList
-	98,  // 85: pach_v1.GetSignInTraceResponse.trace:type_name -> pach_v1.SignInTrace
-	7,   // 86: pach_v1.ListSignInTracesRequest.result:type_name -> pach_v1.SignInTrace.Result
-	98,  // 87: pach_v1.ListSignInTracesResponse.traces:type_name -> pach_v1.SignInTrace
-	119, // 88: pach_v1.SummarizeSignInsRequest.since:type_name -> google.protobuf.Timestamp
-	119, // 89: pach_v1.SignInCause.first:type_name -> google.protobuf.Timestamp
-	119, // 90: pach_v1.SignInCause.last:type_name -> google.protobuf.Timestamp
-	104, // 91: pach_v1.SummarizeSignInsResponse.connectors:type_name -> pach_v1.SignInCounts
-	105, // 92: pach_v1.SummarizeSignInsResponse.causes:type_name -> pach_v1.SignInCause
-	106, // 93: pach_v1.SummarizeSignInsResponse.warnings:type_name -> pach_v1.SignInWarning
-	118, // 94: pach_v1.Trust.claims:type_name -> pach_v1.Trust.ClaimsEntry
-	119, // 95: pach_v1.Trust.created:type_name -> google.protobuf.Timestamp
-	108, // 96: pach_v1.CreateTrustRequest.trust:type_name -> pach_v1.Trust
-	108, // 97: pach_v1.ListTrustsResponse.trusts:type_name -> pach_v1.Trust
-	117, // 98: pach_v1.TestTrustResponse.results:type_name -> pach_v1.TrustResult
-	8,   // 99: pach_v1.API.GetSignIn:input_type -> pach_v1.GetSignInRequest
-	10,  // 100: pach_v1.API.GetSession:input_type -> pach_v1.GetSessionRequest
-	13,  // 101: pach_v1.API.BeginRootSession:input_type -> pach_v1.BeginRootSessionRequest
-	15,  // 102: pach_v1.API.Explain:input_type -> pach_v1.ExplainRequest
-	24,  // 103: pach_v1.API.ListUsers:input_type -> pach_v1.ListUsersRequest
-	28,  // 104: pach_v1.API.SetUserEnabled:input_type -> pach_v1.SetUserEnabledRequest
-	30,  // 105: pach_v1.API.LinkIdentity:input_type -> pach_v1.LinkIdentityRequest
-	32,  // 106: pach_v1.API.UnlinkIdentity:input_type -> pach_v1.UnlinkIdentityRequest
-	34,  // 107: pach_v1.API.ListTokens:input_type -> pach_v1.ListTokensRequest
-	37,  // 108: pach_v1.API.AllowRobot:input_type -> pach_v1.AllowRobotRequest
-	39,  // 109: pach_v1.API.ListRefreshTokens:input_type -> pach_v1.ListRefreshTokensRequest
-	42,  // 110: pach_v1.API.RevokeSession:input_type -> pach_v1.RevokeSessionRequest
-	44,  // 111: pach_v1.API.RevokeAll:input_type -> pach_v1.RevokeAllRequest
-	46,  // 112: pach_v1.API.ListGroups:input_type -> pach_v1.ListGroupsRequest
-	49,  // 113: pach_v1.API.ListMembers:input_type -> pach_v1.ListMembersRequest
-	51,  // 114: pach_v1.API.ListRoleBindings:input_type -> pach_v1.ListRoleBindingsRequest
-	19,  // 115: pach_v1.API.SetMaxAge:input_type -> pach_v1.SetMaxAgeRequest
-	21,  // 116: pach_v1.API.ListMaxAges:input_type -> pach_v1.ListMaxAgesRequest
-	54,  // 117: pach_v1.API.ListAuditEvents:input_type -> pach_v1.ListAuditEventsRequest
-	58,  // 118: pach_v1.API.UpdateOIDCClient:input_type -> pach_v1.UpdateOIDCClientRequest
-	60,  // 119: pach_v1.API.CreateOIDCClient:input_type -> pach_v1.CreateOIDCClientRequest
-	62,  // 120: pach_v1.API.GetOIDCClient:input_type -> pach_v1.GetOIDCClientRequest
-	64,  // 121: pach_v1.API.ListOIDCClients:input_type -> pach_v1.ListOIDCClientsRequest
-	109, // 122: pach_v1.API.CreateTrust:input_type -> pach_v1.CreateTrustRequest
-	111, // 123: pach_v1.API.ListTrusts:input_type -> pach_v1.ListTrustsRequest
-	113, // 124: pach_v1.API.DeleteTrust:input_type -> pach_v1.DeleteTrustRequest
-	115, // 125: pach_v1.API.TestTrust:input_type -> pach_v1.TestTrustRequest
-	66,  // 126: pach_v1.API.ListConnectorStates:input_type -> pach_v1.ListConnectorStatesRequest
-	69,  // 127: pach_v1.API.ApplyConnector:input_type -> pach_v1.ApplyConnectorRequest
-	71,  // 128: pach_v1.API.ConfirmConnector:input_type -> pach_v1.ConfirmConnectorRequest
-	73,  // 129: pach_v1.API.SetConnectorEnabled:input_type -> pach_v1.SetConnectorEnabledRequest
-	75,  // 130: pach_v1.API.ListConnectorRevisions:input_type -> pach_v1.ListConnectorRevisionsRequest
-	78,  // 131: pach_v1.API.RollBackConnector:input_type -> pach_v1.RollBackConnectorRequest
-	80,  // 132: pach_v1.API.PlanConnector:input_type -> pach_v1.PlanConnectorRequest
-	99,  // 133: pach_v1.API.GetSignInTrace:input_type -> pach_v1.GetSignInTraceRequest
-	101, // 134: pach_v1.API.ListSignInTraces:input_type -> pach_v1.ListSignInTracesRequest
-	103, // 135: pach_v1.API.SummarizeSignIns:input_type -> pach_v1.SummarizeSignInsRequest
-	83,  // 136: pach_v1.API.ApproveConnector:input_type -> pach_v1.ApproveConnectorRequest
-	87,  // 137: pach_v1.API.CheckConnector:input_type -> pach_v1.CheckConnectorRequest
-	90,  // 138: pach_v1.API.StartConnectorTest:input_type -> pach_v1.StartConnectorTestRequest
-	92,  // 139: pach_v1.API.WaitConnectorTest:input_type -> pach_v1.WaitConnectorTestRequest
-	9,   // 140: pach_v1.API.GetSignIn:output_type -> pach_v1.GetSignInResponse
-	11,  // 141: pach_v1.API.GetSession:output_type -> pach_v1.GetSessionResponse
-	14,  // 142: pach_v1.API.BeginRootSession:output_type -> pach_v1.BeginRootSessionResponse
-	23,  // 143: pach_v1.API.Explain:output_type -> pach_v1.ExplainResponse
-	27,  // 144: pach_v1.API.ListUsers:output_type -> pach_v1.ListUsersResponse
-	29,  // 145: pach_v1.API.SetUserEnabled:output_type -> pach_v1.SetUserEnabledResponse
-	31,  // 146: pach_v1.API.LinkIdentity:output_type -> pach_v1.LinkIdentityResponse
-	33,  // 147: pach_v1.API.UnlinkIdentity:output_type -> pach_v1.UnlinkIdentityResponse
-	36,  // 148: pach_v1.API.ListTokens:output_type -> pach_v1.ListTokensResponse
-	38,  // 149: pach_v1.API.AllowRobot:output_type -> pach_v1.AllowRobotResponse
-	41,  // 150: pach_v1.API.ListRefreshTokens:output_type -> pach_v1.ListRefreshTokensResponse
-	43,  // 151: pach_v1.API.RevokeSession:output_type -> pach_v1.RevokeSessionResponse
-	45,  // 152: pach_v1.API.RevokeAll:output_type -> pach_v1.RevokeAllResponse
-	48,  // 153: pach_v1.API.ListGroups:output_type -> pach_v1.ListGroupsResponse
-	50,  // 154: pach_v1.API.ListMembers:output_type -> pach_v1.ListMembersResponse
-	53,  // 155: pach_v1.API.ListRoleBindings:output_type -> pach_v1.ListRoleBindingsResponse
-	20,  // 156: pach_v1.API.SetMaxAge:output_type -> pach_v1.SetMaxAgeResponse
-	22,  // 157: pach_v1.API.ListMaxAges:output_type -> pach_v1.ListMaxAgesResponse
-	56,  // 158: pach_v1.API.ListAuditEvents:output_type -> pach_v1.ListAuditEventsResponse
-	59,  // 159: pach_v1.API.UpdateOIDCClient:output_type -> pach_v1.UpdateOIDCClientResponse
-	61,  // 160: pach_v1.API.CreateOIDCClient:output_type -> pach_v1.CreateOIDCClientResponse
-	63,  // 161: pach_v1.API.GetOIDCClient:output_type -> pach_v1.GetOIDCClientResponse
-	65,  // 162: pach_v1.API.ListOIDCClients:output_type -> pach_v1.ListOIDCClientsResponse
-	110, // 163: pach_v1.API.CreateTrust:output_type -> pach_v1.CreateTrustResponse
-	112, // 164: pach_v1.API.ListTrusts:output_type -> pach_v1.ListTrustsResponse
-	114, // 165: pach_v1.API.DeleteTrust:output_type -> pach_v1.DeleteTrustResponse
-	116, // 166: pach_v1.API.TestTrust:output_type -> pach_v1.TestTrustResponse
-	85,  // 167: pach_v1.API.ListConnectorStates:output_type -> pach_v1.ListConnectorStatesResponse
-	70,  // 168: pach_v1.API.ApplyConnector:output_type -> pach_v1.ApplyConnectorResponse
-	72,  // 169: pach_v1.API.ConfirmConnector:output_type -> pach_v1.ConfirmConnectorResponse
-	74,  // 170: pach_v1.API.SetConnectorEnabled:output_type -> pach_v1.SetConnectorEnabledResponse
-	77,  // 171: pach_v1.API.ListConnectorRevisions:output_type -> pach_v1.ListConnectorRevisionsResponse
-	79,  // 172: pach_v1.API.RollBackConnector:output_type -> pach_v1.RollBackConnectorResponse
-	82,  // 173: pach_v1.API.PlanConnector:output_type -> pach_v1.PlanConnectorResponse
-	100, // 174: pach_v1.API.GetSignInTrace:output_type -> pach_v1.GetSignInTraceResponse
-	102, // 175: pach_v1.API.ListSignInTraces:output_type -> pach_v1.ListSignInTracesResponse
-	107, // 176: pach_v1.API.SummarizeSignIns:output_type -> pach_v1.SummarizeSignInsResponse
-	84,  // 177: pach_v1.API.ApproveConnector:output_type -> pach_v1.ApproveConnectorResponse
-	89,  // 178: pach_v1.API.CheckConnector:output_type -> pach_v1.CheckConnectorResponse
-	91,  // 179: pach_v1.API.StartConnectorTest:output_type -> pach_v1.StartConnectorTestResponse
-	95,  // 180: pach_v1.API.WaitConnectorTest:output_type -> pach_v1.WaitConnectorTestResponse
-	140, // [140:181] is the sub-list for method output_type
-	99,  // [99:140] is the sub-list for method input_type
-	99,  // [99:99] is the sub-list for extension type_name
-	99,  // [99:99] is the sub-list for extension extendee
-	0,   // [0:99] is the sub-list for field type_name
+	125, // 20: pach_v1.ListUsersRequest.unused_for:type_name -> google.protobuf.Duration
+	122, // 21: pach_v1.User.last_login:type_name -> google.protobuf.Timestamp
+	26,  // 22: pach_v1.User.identities:type_name -> pach_v1.Identity
+	122, // 23: pach_v1.User.last_used:type_name -> google.protobuf.Timestamp
+	1,   // 24: pach_v1.Identity.state:type_name -> pach_v1.Identity.State
+	122, // 25: pach_v1.Identity.last_login:type_name -> google.protobuf.Timestamp
+	25,  // 26: pach_v1.ListUsersResponse.users:type_name -> pach_v1.User
+	125, // 27: pach_v1.DisableUnusedUsersRequest.unused_for:type_name -> google.protobuf.Duration
+	122, // 28: pach_v1.DisableUnusedUsersRequest.unused_since:type_name -> google.protobuf.Timestamp
+	32,  // 29: pach_v1.DisableUnusedUsersResponse.users:type_name -> pach_v1.UnusedUser
+	122, // 30: pach_v1.DisableUnusedUsersResponse.unused_since:type_name -> google.protobuf.Timestamp
+	122, // 31: pach_v1.UnusedUser.last_login:type_name -> google.protobuf.Timestamp
+	122, // 32: pach_v1.UnusedUser.last_used:type_name -> google.protobuf.Timestamp
+	122, // 33: pach_v1.Token.created:type_name -> google.protobuf.Timestamp
+	122, // 34: pach_v1.Token.expires:type_name -> google.protobuf.Timestamp
+	122, // 35: pach_v1.Token.used:type_name -> google.protobuf.Timestamp
+	38,  // 36: pach_v1.ListTokensResponse.tokens:type_name -> pach_v1.Token
+	122, // 37: pach_v1.RefreshToken.created:type_name -> google.protobuf.Timestamp
+	122, // 38: pach_v1.RefreshToken.used:type_name -> google.protobuf.Timestamp
+	122, // 39: pach_v1.RefreshToken.expires:type_name -> google.protobuf.Timestamp
+	43,  // 40: pach_v1.ListRefreshTokensResponse.refresh_tokens:type_name -> pach_v1.RefreshToken
+	50,  // 41: pach_v1.ListGroupsResponse.groups:type_name -> pach_v1.Group
+	12,  // 42: pach_v1.ListMembersResponse.members:type_name -> pach_v1.Membership
+	124, // 43: pach_v1.RoleBinding.resource:type_name -> auth_v2.Resource
+	55,  // 44: pach_v1.ListRoleBindingsResponse.bindings:type_name -> pach_v1.RoleBinding
+	122, // 45: pach_v1.AuditEvent.at:type_name -> google.protobuf.Timestamp
+	58,  // 46: pach_v1.ListAuditEventsResponse.events:type_name -> pach_v1.AuditEvent
+	60,  // 47: pach_v1.UpdateOIDCClientRequest.redirect_uris:type_name -> pach_v1.StringList
+	60,  // 48: pach_v1.UpdateOIDCClientRequest.trusted_peers:type_name -> pach_v1.StringList
+	60,  // 49: pach_v1.UpdateOIDCClientRequest.allowed_connectors:type_name -> pach_v1.StringList
+	0,   // 50: pach_v1.UpdateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
+	60,  // 51: pach_v1.UpdateOIDCClientRequest.post_logout_redirect_uris:type_name -> pach_v1.StringList
+	126, // 52: pach_v1.CreateOIDCClientRequest.client:type_name -> identity_v2.OIDCClient
+	0,   // 53: pach_v1.CreateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
+	126, // 54: pach_v1.CreateOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
+	126, // 55: pach_v1.GetOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
+	0,   // 56: pach_v1.GetOIDCClientResponse.pkce:type_name -> pach_v1.PKCE
+	66,  // 57: pach_v1.ListOIDCClientsResponse.clients:type_name -> pach_v1.GetOIDCClientResponse
+	2,   // 58: pach_v1.ConnectorState.state:type_name -> pach_v1.ConnectorState.State
+	122, // 59: pach_v1.ConnectorState.since:type_name -> google.protobuf.Timestamp
+	122, // 60: pach_v1.ConnectorState.last_good:type_name -> google.protobuf.Timestamp
+	122, // 61: pach_v1.ConnectorState.checked:type_name -> google.protobuf.Timestamp
+	3,   // 62: pach_v1.ConnectorState.approval:type_name -> pach_v1.ConnectorState.Approval
+	4,   // 63: pach_v1.ConnectorState.life:type_name -> pach_v1.ConnectorState.Life
+	122, // 64: pach_v1.ConnectorState.undo_at:type_name -> google.protobuf.Timestamp
+	71,  // 65: pach_v1.ConnectorState.expiries:type_name -> pach_v1.Expiry
+	122, // 66: pach_v1.Expiry.ends:type_name -> google.protobuf.Timestamp
+	127, // 67: pach_v1.ApplyConnectorRequest.connector:type_name -> identity_v2.IDPConnector
+	125, // 68: pach_v1.ApplyConnectorRequest.confirm_within:type_name -> google.protobuf.Duration
+	122, // 69: pach_v1.ApplyConnectorResponse.undo_at:type_name -> google.protobuf.Timestamp
+	122, // 70: pach_v1.ConnectorRevision.made:type_name -> google.protobuf.Timestamp
+	97,  // 71: pach_v1.ConnectorRevision.differences:type_name -> pach_v1.TestedDifference
+	79,  // 72: pach_v1.ListConnectorRevisionsResponse.revisions:type_name -> pach_v1.ConnectorRevision
+	89,  // 73: pach_v1.PlanConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
+	5,   // 74: pach_v1.PlannedSignIn.verdict:type_name -> pach_v1.PlannedSignIn.Verdict
+	97,  // 75: pach_v1.PlanConnectorResponse.differences:type_name -> pach_v1.TestedDifference
+	84,  // 76: pach_v1.PlanConnectorResponse.sign_ins:type_name -> pach_v1.PlannedSignIn
+	70,  // 77: pach_v1.ListConnectorStatesResponse.states:type_name -> pach_v1.ConnectorState
+	127, // 78: pach_v1.ConnectorDocument.connector:type_name -> identity_v2.IDPConnector
+	89,  // 79: pach_v1.CheckConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
+	6,   // 80: pach_v1.CheckStep.status:type_name -> pach_v1.CheckStep.Status
+	91,  // 81: pach_v1.CheckConnectorResponse.steps:type_name -> pach_v1.CheckStep
+	89,  // 82: pach_v1.StartConnectorTestRequest.document:type_name -> pach_v1.ConnectorDocument
+	122, // 83: pach_v1.StartConnectorTestResponse.expires:type_name -> google.protobuf.Timestamp
+	96,  // 84: pach_v1.WaitConnectorTestResponse.claims:type_name -> pach_v1.TestedClaim
+	60,  // 85: pach_v1.WaitConnectorTestResponse.groups:type_name -> pach_v1.StringList
+	97,  // 86: pach_v1.WaitConnectorTestResponse.differences:type_name -> pach_v1.TestedDifference
+	122, // 87: pach_v1.SignInTrace.at:type_name -> google.protobuf.Timestamp
+	7,   // 88: pach_v1.SignInTrace.result:type_name -> pach_v1.SignInTrace.Result
+	100, // 89: pach_v1.SignInTrace.request:type_name -> pach_v1.SignInParameter
+	99,  // 90: pach_v1.SignInTrace.steps:type_name -> pach_v1.SignInStep
+	96,  // 91: pach_v1.SignInTrace.claims:type_name -> pach_v1.TestedClaim
+	60,  // 92: pach_v1.SignInTrace.asserted_groups:type_name -> pach_v1.StringList
+	101, // 93: pach_v1.GetSignInTraceResponse.trace:type_name -> pach_v1.SignInTrace
+	7,   // 94: pach_v1.ListSignInTracesRequest.result:type_name -> pach_v1.SignInTrace.Result
+	101, // 95: pach_v1.ListSignInTracesResponse.traces:type_name -> pach_v1.SignInTrace
+	122, // 96: pach_v1.SummarizeSignInsRequest.since:type_name -> google.protobuf.Timestamp
+	122, // 97: pach_v1.SignInCause.first:type_name -> google.protobuf.Timestamp
+	122, // 98: pach_v1.SignInCause.last:type_name -> google.protobuf.Timestamp
+	107, // 99: pach_v1.SummarizeSignInsResponse.connectors:type_name -> pach_v1.SignInCounts
+	108, // 100: pach_v1.SummarizeSignInsResponse.causes:type_name -> pach_v1.SignInCause
+	109, // 101: pach_v1.SummarizeSignInsResponse.warnings:type_name -> pach_v1.SignInWarning
+	121, // 102: pach_v1.Trust.claims:type_name -> pach_v1.Trust.ClaimsEntry
+	122, // 103: pach_v1.Trust.created:type_name -> google.protobuf.Timestamp
+	111, // 104: pach_v1.CreateTrustRequest.trust:type_name -> pach_v1.Trust
+	111, // 105: pach_v1.ListTrustsResponse.trusts:type_name -> pach_v1.Trust
+	120, // 106: pach_v1.TestTrustResponse.results:type_name -> pach_v1.TrustResult
+	8,   // 107: pach_v1.API.GetSignIn:input_type -> pach_v1.GetSignInRequest
+	10,  // 108: pach_v1.API.GetSession:input_type -> pach_v1.GetSessionRequest
+	13,  // 109: pach_v1.API.BeginRootSession:input_type -> pach_v1.BeginRootSessionRequest
+	15,  // 110: pach_v1.API.Explain:input_type -> pach_v1.ExplainRequest
+	24,  // 111: pach_v1.API.ListUsers:input_type -> pach_v1.ListUsersRequest
+	28,  // 112: pach_v1.API.SetUserEnabled:input_type -> pach_v1.SetUserEnabledRequest
+	30,  // 113: pach_v1.API.DisableUnusedUsers:input_type -> pach_v1.DisableUnusedUsersRequest
+	33,  // 114: pach_v1.API.LinkIdentity:input_type -> pach_v1.LinkIdentityRequest
+	35,  // 115: pach_v1.API.UnlinkIdentity:input_type -> pach_v1.UnlinkIdentityRequest
+	37,  // 116: pach_v1.API.ListTokens:input_type -> pach_v1.ListTokensRequest
+	40,  // 117: pach_v1.API.AllowRobot:input_type -> pach_v1.AllowRobotRequest
+	42,  // 118: pach_v1.API.ListRefreshTokens:input_type -> pach_v1.ListRefreshTokensRequest
+	45,  // 119: pach_v1.API.RevokeSession:input_type -> pach_v1.RevokeSessionRequest
+	47,  // 120: pach_v1.API.RevokeAll:input_type -> pach_v1.RevokeAllRequest
+	49,  // 121: pach_v1.API.ListGroups:input_type -> pach_v1.ListGroupsRequest
+	52,  // 122: pach_v1.API.ListMembers:input_type -> pach_v1.ListMembersRequest
+	54,  // 123: pach_v1.API.ListRoleBindings:input_type -> pach_v1.ListRoleBindingsRequest
+	19,  // 124: pach_v1.API.SetMaxAge:input_type -> pach_v1.SetMaxAgeRequest
+	21,  // 125: pach_v1.API.ListMaxAges:input_type -> pach_v1.ListMaxAgesRequest
+	57,  // 126: pach_v1.API.ListAuditEvents:input_type -> pach_v1.ListAuditEventsRequest
+	61,  // 127: pach_v1.API.UpdateOIDCClient:input_type -> pach_v1.UpdateOIDCClientRequest
+	63,  // 128: pach_v1.API.CreateOIDCClient:input_type -> pach_v1.CreateOIDCClientRequest
+	65,  // 129: pach_v1.API.GetOIDCClient:input_type -> pach_v1.GetOIDCClientRequest
+	67,  // 130: pach_v1.API.ListOIDCClients:input_type -> pach_v1.ListOIDCClientsRequest
+	112, // 131: pach_v1.API.CreateTrust:input_type -> pach_v1.CreateTrustRequest
+	114, // 132: pach_v1.API.ListTrusts:input_type -> pach_v1.ListTrustsRequest
+	116, // 133: pach_v1.API.DeleteTrust:input_type -> pach_v1.DeleteTrustRequest
+	118, // 134: pach_v1.API.TestTrust:input_type -> pach_v1.TestTrustRequest
+	69,  // 135: pach_v1.API.ListConnectorStates:input_type -> pach_v1.ListConnectorStatesRequest
+	72,  // 136: pach_v1.API.ApplyConnector:input_type -> pach_v1.ApplyConnectorRequest
+	74,  // 137: pach_v1.API.ConfirmConnector:input_type -> pach_v1.ConfirmConnectorRequest
+	76,  // 138: pach_v1.API.SetConnectorEnabled:input_type -> pach_v1.SetConnectorEnabledRequest
+	78,  // 139: pach_v1.API.ListConnectorRevisions:input_type -> pach_v1.ListConnectorRevisionsRequest
+	81,  // 140: pach_v1.API.RollBackConnector:input_type -> pach_v1.RollBackConnectorRequest
+	83,  // 141: pach_v1.API.PlanConnector:input_type -> pach_v1.PlanConnectorRequest
+	102, // 142: pach_v1.API.GetSignInTrace:input_type -> pach_v1.GetSignInTraceRequest
+	104, // 143: pach_v1.API.ListSignInTraces:input_type -> pach_v1.ListSignInTracesRequest
+	106, // 144: pach_v1.API.SummarizeSignIns:input_type -> pach_v1.SummarizeSignInsRequest
+	86,  // 145: pach_v1.API.ApproveConnector:input_type -> pach_v1.ApproveConnectorRequest
+	90,  // 146: pach_v1.API.CheckConnector:input_type -> pach_v1.CheckConnectorRequest
+	93,  // 147: pach_v1.API.StartConnectorTest:input_type -> pach_v1.StartConnectorTestRequest
+	95,  // 148: pach_v1.API.WaitConnectorTest:input_type -> pach_v1.WaitConnectorTestRequest
+	9,   // 149: pach_v1.API.GetSignIn:output_type -> pach_v1.GetSignInResponse
+	11,  // 150: pach_v1.API.GetSession:output_type -> pach_v1.GetSessionResponse
+	14,  // 151: pach_v1.API.BeginRootSession:output_type -> pach_v1.BeginRootSessionResponse
+	23,  // 152: pach_v1.API.Explain:output_type -> pach_v1.ExplainResponse
+	27,  // 153: pach_v1.API.ListUsers:output_type -> pach_v1.ListUsersResponse
+	29,  // 154: pach_v1.API.SetUserEnabled:output_type -> pach_v1.SetUserEnabledResponse
+	31,  // 155: pach_v1.API.DisableUnusedUsers:output_type -> pach_v1.DisableUnusedUsersResponse
+	34,  // 156: pach_v1.API.LinkIdentity:output_type -> pach_v1.LinkIdentityResponse
+	36,  // 157: pach_v1.API.UnlinkIdentity:output_type -> pach_v1.UnlinkIdentityResponse
+	39,  // 158: pach_v1.API.ListTokens:output_type -> pach_v1.ListTokensResponse
+	41,  // 159: pach_v1.API.AllowRobot:output_type -> pach_v1.AllowRobotResponse
+	44,  // 160: pach_v1.API.ListRefreshTokens:output_type -> pach_v1.ListRefreshTokensResponse
+	46,  // 161: pach_v1.API.RevokeSession:output_type -> pach_v1.RevokeSessionResponse
+	48,  // 162: pach_v1.API.RevokeAll:output_type -> pach_v1.RevokeAllResponse
+	51,  // 163: pach_v1.API.ListGroups:output_type -> pach_v1.ListGroupsResponse
+	53,  // 164: pach_v1.API.ListMembers:output_type -> pach_v1.ListMembersResponse
+	56,  // 165: pach_v1.API.ListRoleBindings:output_type -> pach_v1.ListRoleBindingsResponse
+	20,  // 166: pach_v1.API.SetMaxAge:output_type -> pach_v1.SetMaxAgeResponse
+	22,  // 167: pach_v1.API.ListMaxAges:output_type -> pach_v1.ListMaxAgesResponse
+	59,  // 168: pach_v1.API.ListAuditEvents:output_type -> pach_v1.ListAuditEventsResponse
+	62,  // 169: pach_v1.API.UpdateOIDCClient:output_type -> pach_v1.UpdateOIDCClientResponse
+	64,  // 170: pach_v1.API.CreateOIDCClient:output_type -> pach_v1.CreateOIDCClientResponse
+	66,  // 171: pach_v1.API.GetOIDCClient:output_type -> pach_v1.GetOIDCClientResponse
+	68,  // 172: pach_v1.API.ListOIDCClients:output_type -> pach_v1.ListOIDCClientsResponse
+	113, // 173: pach_v1.API.CreateTrust:output_type -> pach_v1.CreateTrustResponse
+	115, // 174: pach_v1.API.ListTrusts:output_type -> pach_v1.ListTrustsResponse
+	117, // 175: pach_v1.API.DeleteTrust:output_type -> pach_v1.DeleteTrustResponse
+	119, // 176: pach_v1.API.TestTrust:output_type -> pach_v1.TestTrustResponse
+	88,  // 177: pach_v1.API.ListConnectorStates:output_type -> pach_v1.ListConnectorStatesResponse
+	73,  // 178: pach_v1.API.ApplyConnector:output_type -> pach_v1.ApplyConnectorResponse
+	75,  // 179: pach_v1.API.ConfirmConnector:output_type -> pach_v1.ConfirmConnectorResponse
+	77,  // 180: pach_v1.API.SetConnectorEnabled:output_type -> pach_v1.SetConnectorEnabledResponse
+	80,  // 181: pach_v1.API.ListConnectorRevisions:output_type -> pach_v1.ListConnectorRevisionsResponse
+	82,  // 182: pach_v1.API.RollBackConnector:output_type -> pach_v1.RollBackConnectorResponse
+	85,  // 183: pach_v1.API.PlanConnector:output_type -> pach_v1.PlanConnectorResponse
+	103, // 184: pach_v1.API.GetSignInTrace:output_type -> pach_v1.GetSignInTraceResponse
+	105, // 185: pach_v1.API.ListSignInTraces:output_type -> pach_v1.ListSignInTracesResponse
+	110, // 186: pach_v1.API.SummarizeSignIns:output_type -> pach_v1.SummarizeSignInsResponse
+	87,  // 187: pach_v1.API.ApproveConnector:output_type -> pach_v1.ApproveConnectorResponse
+	92,  // 188: pach_v1.API.CheckConnector:output_type -> pach_v1.CheckConnectorResponse
+	94,  // 189: pach_v1.API.StartConnectorTest:output_type -> pach_v1.StartConnectorTestResponse
+	98,  // 190: pach_v1.API.WaitConnectorTest:output_type -> pach_v1.WaitConnectorTestResponse
+	149, // [149:191] is the sub-list for method output_type
+	107, // [107:149] is the sub-list for method input_type
+	107, // [107:107] is the sub-list for extension type_name
+	107, // [107:107] is the sub-list for extension extendee
+	0,   // [0:107] is the sub-list for field type_name
 }
 
 func init() { file_api_pach_pach_proto_init() }
@@ -8077,14 +8342,14 @@ func file_api_pach_pach_proto_init() {
 	if File_api_pach_pach_proto != nil {
 		return
 	}
-	file_api_pach_pach_proto_msgTypes[50].OneofWrappers = []any{}
+	file_api_pach_pach_proto_msgTypes[53].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_pach_pach_proto_rawDesc), len(file_api_pach_pach_proto_rawDesc)),
 			NumEnums:      8,
-			NumMessages:   111,
+			NumMessages:   114,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -12,6 +12,7 @@ import (
 	"pachyderm/internal/issuer"
 	"pachyderm/internal/issuer/exchange"
 	"pachyderm/internal/login"
+	"pachyderm/internal/people"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/session"
 )
@@ -25,13 +26,17 @@ type server struct {
 	login    *login.Service
 	now      func() time.Time
 	fresh    *freshness.Service
+	people   *people.Service
 }
 
 // New serves pach_v1.
 func New(d *db.DB, sessions *session.Service, i *issuer.Issuer, e *exchange.Service, l *login.Service, now func() time.Time,
 	fresh *freshness.Service,
 ) pb.APIServer {
-	return &server{db: d, sessions: sessions, issuer: i, exchange: e, login: l, now: now, fresh: fresh}
+	return &server{
+		db: d, sessions: sessions, issuer: i, exchange: e, login: l, now: now, fresh: fresh,
+		people: people.New(people.Config{DB: d, Sessions: sessions, Registry: i.Registry, Refresh: i.RefreshTokens, Now: now}),
+	}
 }
 
 // GetSignIn tells pachctl where and how to sign in.
