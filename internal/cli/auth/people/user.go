@@ -38,7 +38,8 @@ type shownIdentity struct {
 func showUser(u *pach.User) shownUser {
 	s := shownUser{
 		Name: u.GetName(), Enabled: u.GetEnabled(), LastLogin: kit.TimeOrNil(u.GetLastLogin()),
-		LastUsed: kit.TimeOrNil(u.GetLastUsed()), Identities: []shownIdentity{}, Groups: append([]string{}, u.GetGroups()...), LiveTokens: u.GetLiveTokens(),
+		LastUsed: kit.TimeOrNil(u.GetLastUsed()), Identities: []shownIdentity{},
+		Groups: append([]string{}, u.GetGroups()...), LiveTokens: u.GetLiveTokens(),
 	}
 	for _, i := range u.GetIdentities() {
 		s.Identities = append(s.Identities, shownIdentity{
