@@ -98,8 +98,9 @@ var mayImport = map[string][]string{
 	},
 
 	"internal/people": {
-		"internal/access", "internal/db", "internal/fault", "internal/identity", "internal/issuer/refreshtoken", "internal/issuer/registry",
-		"internal/principal", "internal/session",
+		"internal/access", "internal/audit", "internal/db", "internal/fault", "internal/identity", "internal/issuer/refreshtoken",
+		"internal/issuer/registry", "internal/issuer/trace", "internal/managed", "internal/principal", "internal/rename", "internal/session",
+		"internal/token", "internal/trust",
 	},
 	"internal/rename": {
 		"internal/access", "internal/audit", "internal/db", "internal/fault", "internal/identity", "internal/principal", "internal/token",

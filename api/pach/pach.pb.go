@@ -182,7 +182,7 @@ func (x ConnectorState_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConnectorState_State.Descriptor instead.
 func (ConnectorState_State) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{62, 0}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{64, 0}
 }
 
 type ConnectorState_Approval int32
@@ -237,7 +237,7 @@ func (x ConnectorState_Approval) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConnectorState_Approval.Descriptor instead.
 func (ConnectorState_Approval) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{62, 1}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{64, 1}
 }
 
 type ConnectorState_Life int32
@@ -295,7 +295,7 @@ func (x ConnectorState_Life) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConnectorState_Life.Descriptor instead.
 func (ConnectorState_Life) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{62, 2}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{64, 2}
 }
 
 type PlannedSignIn_Verdict int32
@@ -350,7 +350,7 @@ func (x PlannedSignIn_Verdict) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use PlannedSignIn_Verdict.Descriptor instead.
 func (PlannedSignIn_Verdict) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{76, 0}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{78, 0}
 }
 
 type CheckStep_Status int32
@@ -406,7 +406,7 @@ func (x CheckStep_Status) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use CheckStep_Status.Descriptor instead.
 func (CheckStep_Status) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{83, 0}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{85, 0}
 }
 
 type SignInTrace_Result int32
@@ -468,7 +468,7 @@ func (x SignInTrace_Result) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SignInTrace_Result.Descriptor instead.
 func (SignInTrace_Result) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{93, 0}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{95, 0}
 }
 
 type GetSignInRequest struct {
@@ -2004,6 +2004,95 @@ func (x *UnusedUser) GetKept() string {
 	return ""
 }
 
+type RenameUserRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	User  string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	// Must not be known here.
+	NewName       string `protobuf:"bytes,2,opt,name=new_name,json=newName,proto3" json:"new_name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RenameUserRequest) Reset() {
+	*x = RenameUserRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenameUserRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenameUserRequest) ProtoMessage() {}
+
+func (x *RenameUserRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenameUserRequest.ProtoReflect.Descriptor instead.
+func (*RenameUserRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *RenameUserRequest) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *RenameUserRequest) GetNewName() string {
+	if x != nil {
+		return x.NewName
+	}
+	return ""
+}
+
+type RenameUserResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RenameUserResponse) Reset() {
+	*x = RenameUserResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenameUserResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenameUserResponse) ProtoMessage() {}
+
+func (x *RenameUserResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenameUserResponse.ProtoReflect.Descriptor instead.
+func (*RenameUserResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{26}
+}
+
 type LinkIdentityRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	User          string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
@@ -2014,7 +2103,7 @@ type LinkIdentityRequest struct {
 
 func (x *LinkIdentityRequest) Reset() {
 	*x = LinkIdentityRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[25]
+	mi := &file_api_pach_pach_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2026,7 +2115,7 @@ func (x *LinkIdentityRequest) String() string {
 func (*LinkIdentityRequest) ProtoMessage() {}
 
 func (x *LinkIdentityRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[25]
+	mi := &file_api_pach_pach_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2039,7 +2128,7 @@ func (x *LinkIdentityRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkIdentityRequest.ProtoReflect.Descriptor instead.
 func (*LinkIdentityRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{25}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *LinkIdentityRequest) GetUser() string {
@@ -2064,7 +2153,7 @@ type LinkIdentityResponse struct {
 
 func (x *LinkIdentityResponse) Reset() {
 	*x = LinkIdentityResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[26]
+	mi := &file_api_pach_pach_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2076,7 +2165,7 @@ func (x *LinkIdentityResponse) String() string {
 func (*LinkIdentityResponse) ProtoMessage() {}
 
 func (x *LinkIdentityResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[26]
+	mi := &file_api_pach_pach_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2089,7 +2178,7 @@ func (x *LinkIdentityResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkIdentityResponse.ProtoReflect.Descriptor instead.
 func (*LinkIdentityResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{26}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{28}
 }
 
 type UnlinkIdentityRequest struct {
@@ -2102,7 +2191,7 @@ type UnlinkIdentityRequest struct {
 
 func (x *UnlinkIdentityRequest) Reset() {
 	*x = UnlinkIdentityRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[27]
+	mi := &file_api_pach_pach_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2114,7 +2203,7 @@ func (x *UnlinkIdentityRequest) String() string {
 func (*UnlinkIdentityRequest) ProtoMessage() {}
 
 func (x *UnlinkIdentityRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[27]
+	mi := &file_api_pach_pach_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2127,7 +2216,7 @@ func (x *UnlinkIdentityRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnlinkIdentityRequest.ProtoReflect.Descriptor instead.
 func (*UnlinkIdentityRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{27}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *UnlinkIdentityRequest) GetUser() string {
@@ -2152,7 +2241,7 @@ type UnlinkIdentityResponse struct {
 
 func (x *UnlinkIdentityResponse) Reset() {
 	*x = UnlinkIdentityResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[28]
+	mi := &file_api_pach_pach_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2164,7 +2253,7 @@ func (x *UnlinkIdentityResponse) String() string {
 func (*UnlinkIdentityResponse) ProtoMessage() {}
 
 func (x *UnlinkIdentityResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[28]
+	mi := &file_api_pach_pach_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2177,7 +2266,7 @@ func (x *UnlinkIdentityResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnlinkIdentityResponse.ProtoReflect.Descriptor instead.
 func (*UnlinkIdentityResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{28}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{30}
 }
 
 type ListTokensRequest struct {
@@ -2194,7 +2283,7 @@ type ListTokensRequest struct {
 
 func (x *ListTokensRequest) Reset() {
 	*x = ListTokensRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[29]
+	mi := &file_api_pach_pach_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2206,7 +2295,7 @@ func (x *ListTokensRequest) String() string {
 func (*ListTokensRequest) ProtoMessage() {}
 
 func (x *ListTokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[29]
+	mi := &file_api_pach_pach_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2219,7 +2308,7 @@ func (x *ListTokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTokensRequest.ProtoReflect.Descriptor instead.
 func (*ListTokensRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{29}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ListTokensRequest) GetPrincipal() string {
@@ -2269,7 +2358,7 @@ type Token struct {
 
 func (x *Token) Reset() {
 	*x = Token{}
-	mi := &file_api_pach_pach_proto_msgTypes[30]
+	mi := &file_api_pach_pach_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2281,7 +2370,7 @@ func (x *Token) String() string {
 func (*Token) ProtoMessage() {}
 
 func (x *Token) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[30]
+	mi := &file_api_pach_pach_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2294,7 +2383,7 @@ func (x *Token) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Token.ProtoReflect.Descriptor instead.
 func (*Token) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{30}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Token) GetId() string {
@@ -2356,7 +2445,7 @@ type ListTokensResponse struct {
 
 func (x *ListTokensResponse) Reset() {
 	*x = ListTokensResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[31]
+	mi := &file_api_pach_pach_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2368,7 +2457,7 @@ func (x *ListTokensResponse) String() string {
 func (*ListTokensResponse) ProtoMessage() {}
 
 func (x *ListTokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[31]
+	mi := &file_api_pach_pach_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2381,7 +2470,7 @@ func (x *ListTokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTokensResponse.ProtoReflect.Descriptor instead.
 func (*ListTokensResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{31}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ListTokensResponse) GetTokens() []*Token {
@@ -2411,7 +2500,7 @@ type AllowRobotRequest struct {
 
 func (x *AllowRobotRequest) Reset() {
 	*x = AllowRobotRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[32]
+	mi := &file_api_pach_pach_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2423,7 +2512,7 @@ func (x *AllowRobotRequest) String() string {
 func (*AllowRobotRequest) ProtoMessage() {}
 
 func (x *AllowRobotRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[32]
+	mi := &file_api_pach_pach_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2436,7 +2525,7 @@ func (x *AllowRobotRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AllowRobotRequest.ProtoReflect.Descriptor instead.
 func (*AllowRobotRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{32}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *AllowRobotRequest) GetRobot() string {
@@ -2468,7 +2557,7 @@ type AllowRobotResponse struct {
 
 func (x *AllowRobotResponse) Reset() {
 	*x = AllowRobotResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[33]
+	mi := &file_api_pach_pach_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2480,7 +2569,7 @@ func (x *AllowRobotResponse) String() string {
 func (*AllowRobotResponse) ProtoMessage() {}
 
 func (x *AllowRobotResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[33]
+	mi := &file_api_pach_pach_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2493,7 +2582,7 @@ func (x *AllowRobotResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AllowRobotResponse.ProtoReflect.Descriptor instead.
 func (*AllowRobotResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{33}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{35}
 }
 
 type ListRefreshTokensRequest struct {
@@ -2508,7 +2597,7 @@ type ListRefreshTokensRequest struct {
 
 func (x *ListRefreshTokensRequest) Reset() {
 	*x = ListRefreshTokensRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[34]
+	mi := &file_api_pach_pach_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2520,7 +2609,7 @@ func (x *ListRefreshTokensRequest) String() string {
 func (*ListRefreshTokensRequest) ProtoMessage() {}
 
 func (x *ListRefreshTokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[34]
+	mi := &file_api_pach_pach_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2533,7 +2622,7 @@ func (x *ListRefreshTokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRefreshTokensRequest.ProtoReflect.Descriptor instead.
 func (*ListRefreshTokensRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{34}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ListRefreshTokensRequest) GetPrincipal() string {
@@ -2575,7 +2664,7 @@ type RefreshToken struct {
 
 func (x *RefreshToken) Reset() {
 	*x = RefreshToken{}
-	mi := &file_api_pach_pach_proto_msgTypes[35]
+	mi := &file_api_pach_pach_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2587,7 +2676,7 @@ func (x *RefreshToken) String() string {
 func (*RefreshToken) ProtoMessage() {}
 
 func (x *RefreshToken) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[35]
+	mi := &file_api_pach_pach_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2600,7 +2689,7 @@ func (x *RefreshToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefreshToken.ProtoReflect.Descriptor instead.
 func (*RefreshToken) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{35}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *RefreshToken) GetId() string {
@@ -2662,7 +2751,7 @@ type ListRefreshTokensResponse struct {
 
 func (x *ListRefreshTokensResponse) Reset() {
 	*x = ListRefreshTokensResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[36]
+	mi := &file_api_pach_pach_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2674,7 +2763,7 @@ func (x *ListRefreshTokensResponse) String() string {
 func (*ListRefreshTokensResponse) ProtoMessage() {}
 
 func (x *ListRefreshTokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[36]
+	mi := &file_api_pach_pach_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2687,7 +2776,7 @@ func (x *ListRefreshTokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRefreshTokensResponse.ProtoReflect.Descriptor instead.
 func (*ListRefreshTokensResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{36}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ListRefreshTokensResponse) GetRefreshTokens() []*RefreshToken {
@@ -2713,7 +2802,7 @@ type RevokeSessionRequest struct {
 
 func (x *RevokeSessionRequest) Reset() {
 	*x = RevokeSessionRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[37]
+	mi := &file_api_pach_pach_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2725,7 +2814,7 @@ func (x *RevokeSessionRequest) String() string {
 func (*RevokeSessionRequest) ProtoMessage() {}
 
 func (x *RevokeSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[37]
+	mi := &file_api_pach_pach_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2738,7 +2827,7 @@ func (x *RevokeSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeSessionRequest.ProtoReflect.Descriptor instead.
 func (*RevokeSessionRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{37}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *RevokeSessionRequest) GetId() string {
@@ -2756,7 +2845,7 @@ type RevokeSessionResponse struct {
 
 func (x *RevokeSessionResponse) Reset() {
 	*x = RevokeSessionResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[38]
+	mi := &file_api_pach_pach_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2768,7 +2857,7 @@ func (x *RevokeSessionResponse) String() string {
 func (*RevokeSessionResponse) ProtoMessage() {}
 
 func (x *RevokeSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[38]
+	mi := &file_api_pach_pach_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2781,7 +2870,7 @@ func (x *RevokeSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeSessionResponse.ProtoReflect.Descriptor instead.
 func (*RevokeSessionResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{38}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{40}
 }
 
 type RevokeAllRequest struct {
@@ -2793,7 +2882,7 @@ type RevokeAllRequest struct {
 
 func (x *RevokeAllRequest) Reset() {
 	*x = RevokeAllRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[39]
+	mi := &file_api_pach_pach_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2805,7 +2894,7 @@ func (x *RevokeAllRequest) String() string {
 func (*RevokeAllRequest) ProtoMessage() {}
 
 func (x *RevokeAllRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[39]
+	mi := &file_api_pach_pach_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2818,7 +2907,7 @@ func (x *RevokeAllRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeAllRequest.ProtoReflect.Descriptor instead.
 func (*RevokeAllRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{39}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *RevokeAllRequest) GetPrincipal() string {
@@ -2838,7 +2927,7 @@ type RevokeAllResponse struct {
 
 func (x *RevokeAllResponse) Reset() {
 	*x = RevokeAllResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[40]
+	mi := &file_api_pach_pach_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2850,7 +2939,7 @@ func (x *RevokeAllResponse) String() string {
 func (*RevokeAllResponse) ProtoMessage() {}
 
 func (x *RevokeAllResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[40]
+	mi := &file_api_pach_pach_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2863,7 +2952,7 @@ func (x *RevokeAllResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeAllResponse.ProtoReflect.Descriptor instead.
 func (*RevokeAllResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{40}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *RevokeAllResponse) GetTokens() int64 {
@@ -2892,7 +2981,7 @@ type ListGroupsRequest struct {
 
 func (x *ListGroupsRequest) Reset() {
 	*x = ListGroupsRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[41]
+	mi := &file_api_pach_pach_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2904,7 +2993,7 @@ func (x *ListGroupsRequest) String() string {
 func (*ListGroupsRequest) ProtoMessage() {}
 
 func (x *ListGroupsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[41]
+	mi := &file_api_pach_pach_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2917,7 +3006,7 @@ func (x *ListGroupsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGroupsRequest.ProtoReflect.Descriptor instead.
 func (*ListGroupsRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{41}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ListGroupsRequest) GetPageSize() int32 {
@@ -2951,7 +3040,7 @@ type Group struct {
 
 func (x *Group) Reset() {
 	*x = Group{}
-	mi := &file_api_pach_pach_proto_msgTypes[42]
+	mi := &file_api_pach_pach_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2963,7 +3052,7 @@ func (x *Group) String() string {
 func (*Group) ProtoMessage() {}
 
 func (x *Group) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[42]
+	mi := &file_api_pach_pach_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2976,7 +3065,7 @@ func (x *Group) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Group.ProtoReflect.Descriptor instead.
 func (*Group) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{42}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Group) GetName() string {
@@ -3003,7 +3092,7 @@ type ListGroupsResponse struct {
 
 func (x *ListGroupsResponse) Reset() {
 	*x = ListGroupsResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[43]
+	mi := &file_api_pach_pach_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3015,7 +3104,7 @@ func (x *ListGroupsResponse) String() string {
 func (*ListGroupsResponse) ProtoMessage() {}
 
 func (x *ListGroupsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[43]
+	mi := &file_api_pach_pach_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3028,7 +3117,7 @@ func (x *ListGroupsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGroupsResponse.ProtoReflect.Descriptor instead.
 func (*ListGroupsResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{43}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ListGroupsResponse) GetGroups() []*Group {
@@ -3056,7 +3145,7 @@ type ListMembersRequest struct {
 
 func (x *ListMembersRequest) Reset() {
 	*x = ListMembersRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[44]
+	mi := &file_api_pach_pach_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3068,7 +3157,7 @@ func (x *ListMembersRequest) String() string {
 func (*ListMembersRequest) ProtoMessage() {}
 
 func (x *ListMembersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[44]
+	mi := &file_api_pach_pach_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3081,7 +3170,7 @@ func (x *ListMembersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMembersRequest.ProtoReflect.Descriptor instead.
 func (*ListMembersRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{44}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ListMembersRequest) GetGroup() string {
@@ -3115,7 +3204,7 @@ type ListMembersResponse struct {
 
 func (x *ListMembersResponse) Reset() {
 	*x = ListMembersResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[45]
+	mi := &file_api_pach_pach_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3127,7 +3216,7 @@ func (x *ListMembersResponse) String() string {
 func (*ListMembersResponse) ProtoMessage() {}
 
 func (x *ListMembersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[45]
+	mi := &file_api_pach_pach_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3140,7 +3229,7 @@ func (x *ListMembersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMembersResponse.ProtoReflect.Descriptor instead.
 func (*ListMembersResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{45}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ListMembersResponse) GetMembers() []*Membership {
@@ -3170,7 +3259,7 @@ type ListRoleBindingsRequest struct {
 
 func (x *ListRoleBindingsRequest) Reset() {
 	*x = ListRoleBindingsRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[46]
+	mi := &file_api_pach_pach_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3182,7 +3271,7 @@ func (x *ListRoleBindingsRequest) String() string {
 func (*ListRoleBindingsRequest) ProtoMessage() {}
 
 func (x *ListRoleBindingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[46]
+	mi := &file_api_pach_pach_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3195,7 +3284,7 @@ func (x *ListRoleBindingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRoleBindingsRequest.ProtoReflect.Descriptor instead.
 func (*ListRoleBindingsRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{46}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *ListRoleBindingsRequest) GetPrincipal() string {
@@ -3230,7 +3319,7 @@ type RoleBinding struct {
 
 func (x *RoleBinding) Reset() {
 	*x = RoleBinding{}
-	mi := &file_api_pach_pach_proto_msgTypes[47]
+	mi := &file_api_pach_pach_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3242,7 +3331,7 @@ func (x *RoleBinding) String() string {
 func (*RoleBinding) ProtoMessage() {}
 
 func (x *RoleBinding) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[47]
+	mi := &file_api_pach_pach_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3255,7 +3344,7 @@ func (x *RoleBinding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoleBinding.ProtoReflect.Descriptor instead.
 func (*RoleBinding) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{47}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *RoleBinding) GetPrincipal() string {
@@ -3289,7 +3378,7 @@ type ListRoleBindingsResponse struct {
 
 func (x *ListRoleBindingsResponse) Reset() {
 	*x = ListRoleBindingsResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[48]
+	mi := &file_api_pach_pach_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3301,7 +3390,7 @@ func (x *ListRoleBindingsResponse) String() string {
 func (*ListRoleBindingsResponse) ProtoMessage() {}
 
 func (x *ListRoleBindingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[48]
+	mi := &file_api_pach_pach_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3314,7 +3403,7 @@ func (x *ListRoleBindingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRoleBindingsResponse.ProtoReflect.Descriptor instead.
 func (*ListRoleBindingsResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{48}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ListRoleBindingsResponse) GetBindings() []*RoleBinding {
@@ -3333,9 +3422,11 @@ func (x *ListRoleBindingsResponse) GetNextPageToken() string {
 
 type ListAuditEventsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Who did it; empty for all.
+	// Who did it; empty for all. Of a person who was renamed, also what they did
+	// before, under the name that they had then.
 	Actor string `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
-	// What it was done to, such as user:alice@example.com; empty for all.
+	// What it was done to, such as user:alice@example.com; empty for all. Of a person
+	// who was renamed, also what was done before.
 	Object string `protobuf:"bytes,2,opt,name=object,proto3" json:"object,omitempty"`
 	// An action such as connector.create, or how it begins, such as connector.;
 	// empty for all.
@@ -3348,7 +3439,7 @@ type ListAuditEventsRequest struct {
 
 func (x *ListAuditEventsRequest) Reset() {
 	*x = ListAuditEventsRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[49]
+	mi := &file_api_pach_pach_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3360,7 +3451,7 @@ func (x *ListAuditEventsRequest) String() string {
 func (*ListAuditEventsRequest) ProtoMessage() {}
 
 func (x *ListAuditEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[49]
+	mi := &file_api_pach_pach_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3373,7 +3464,7 @@ func (x *ListAuditEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListAuditEventsRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{49}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ListAuditEventsRequest) GetActor() string {
@@ -3426,7 +3517,7 @@ type AuditEvent struct {
 
 func (x *AuditEvent) Reset() {
 	*x = AuditEvent{}
-	mi := &file_api_pach_pach_proto_msgTypes[50]
+	mi := &file_api_pach_pach_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3438,7 +3529,7 @@ func (x *AuditEvent) String() string {
 func (*AuditEvent) ProtoMessage() {}
 
 func (x *AuditEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[50]
+	mi := &file_api_pach_pach_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3451,7 +3542,7 @@ func (x *AuditEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditEvent.ProtoReflect.Descriptor instead.
 func (*AuditEvent) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{50}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *AuditEvent) GetAt() *timestamppb.Timestamp {
@@ -3506,7 +3597,7 @@ type ListAuditEventsResponse struct {
 
 func (x *ListAuditEventsResponse) Reset() {
 	*x = ListAuditEventsResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[51]
+	mi := &file_api_pach_pach_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3518,7 +3609,7 @@ func (x *ListAuditEventsResponse) String() string {
 func (*ListAuditEventsResponse) ProtoMessage() {}
 
 func (x *ListAuditEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[51]
+	mi := &file_api_pach_pach_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3531,7 +3622,7 @@ func (x *ListAuditEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListAuditEventsResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{51}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ListAuditEventsResponse) GetEvents() []*AuditEvent {
@@ -3557,7 +3648,7 @@ type StringList struct {
 
 func (x *StringList) Reset() {
 	*x = StringList{}
-	mi := &file_api_pach_pach_proto_msgTypes[52]
+	mi := &file_api_pach_pach_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3569,7 +3660,7 @@ func (x *StringList) String() string {
 func (*StringList) ProtoMessage() {}
 
 func (x *StringList) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[52]
+	mi := &file_api_pach_pach_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3582,7 +3673,7 @@ func (x *StringList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StringList.ProtoReflect.Descriptor instead.
 func (*StringList) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{52}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *StringList) GetValues() []string {
@@ -3614,7 +3705,7 @@ type UpdateOIDCClientRequest struct {
 
 func (x *UpdateOIDCClientRequest) Reset() {
 	*x = UpdateOIDCClientRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[53]
+	mi := &file_api_pach_pach_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3626,7 +3717,7 @@ func (x *UpdateOIDCClientRequest) String() string {
 func (*UpdateOIDCClientRequest) ProtoMessage() {}
 
 func (x *UpdateOIDCClientRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[53]
+	mi := &file_api_pach_pach_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3639,7 +3730,7 @@ func (x *UpdateOIDCClientRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateOIDCClientRequest.ProtoReflect.Descriptor instead.
 func (*UpdateOIDCClientRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{53}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *UpdateOIDCClientRequest) GetId() string {
@@ -3722,7 +3813,7 @@ type UpdateOIDCClientResponse struct {
 
 func (x *UpdateOIDCClientResponse) Reset() {
 	*x = UpdateOIDCClientResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[54]
+	mi := &file_api_pach_pach_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3734,7 +3825,7 @@ func (x *UpdateOIDCClientResponse) String() string {
 func (*UpdateOIDCClientResponse) ProtoMessage() {}
 
 func (x *UpdateOIDCClientResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[54]
+	mi := &file_api_pach_pach_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3747,7 +3838,7 @@ func (x *UpdateOIDCClientResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateOIDCClientResponse.ProtoReflect.Descriptor instead.
 func (*UpdateOIDCClientResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{54}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *UpdateOIDCClientResponse) GetSecret() string {
@@ -3778,7 +3869,7 @@ type CreateOIDCClientRequest struct {
 
 func (x *CreateOIDCClientRequest) Reset() {
 	*x = CreateOIDCClientRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[55]
+	mi := &file_api_pach_pach_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3790,7 +3881,7 @@ func (x *CreateOIDCClientRequest) String() string {
 func (*CreateOIDCClientRequest) ProtoMessage() {}
 
 func (x *CreateOIDCClientRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[55]
+	mi := &file_api_pach_pach_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3803,7 +3894,7 @@ func (x *CreateOIDCClientRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateOIDCClientRequest.ProtoReflect.Descriptor instead.
 func (*CreateOIDCClientRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{55}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *CreateOIDCClientRequest) GetClient() *identity.OIDCClient {
@@ -3858,7 +3949,7 @@ type CreateOIDCClientResponse struct {
 
 func (x *CreateOIDCClientResponse) Reset() {
 	*x = CreateOIDCClientResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[56]
+	mi := &file_api_pach_pach_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3870,7 +3961,7 @@ func (x *CreateOIDCClientResponse) String() string {
 func (*CreateOIDCClientResponse) ProtoMessage() {}
 
 func (x *CreateOIDCClientResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[56]
+	mi := &file_api_pach_pach_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3883,7 +3974,7 @@ func (x *CreateOIDCClientResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateOIDCClientResponse.ProtoReflect.Descriptor instead.
 func (*CreateOIDCClientResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{56}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *CreateOIDCClientResponse) GetClient() *identity.OIDCClient {
@@ -3902,7 +3993,7 @@ type GetOIDCClientRequest struct {
 
 func (x *GetOIDCClientRequest) Reset() {
 	*x = GetOIDCClientRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[57]
+	mi := &file_api_pach_pach_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3914,7 +4005,7 @@ func (x *GetOIDCClientRequest) String() string {
 func (*GetOIDCClientRequest) ProtoMessage() {}
 
 func (x *GetOIDCClientRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[57]
+	mi := &file_api_pach_pach_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3927,7 +4018,7 @@ func (x *GetOIDCClientRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOIDCClientRequest.ProtoReflect.Descriptor instead.
 func (*GetOIDCClientRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{57}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *GetOIDCClientRequest) GetId() string {
@@ -3953,7 +4044,7 @@ type GetOIDCClientResponse struct {
 
 func (x *GetOIDCClientResponse) Reset() {
 	*x = GetOIDCClientResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[58]
+	mi := &file_api_pach_pach_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3965,7 +4056,7 @@ func (x *GetOIDCClientResponse) String() string {
 func (*GetOIDCClientResponse) ProtoMessage() {}
 
 func (x *GetOIDCClientResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[58]
+	mi := &file_api_pach_pach_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3978,7 +4069,7 @@ func (x *GetOIDCClientResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOIDCClientResponse.ProtoReflect.Descriptor instead.
 func (*GetOIDCClientResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{58}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *GetOIDCClientResponse) GetClient() *identity.OIDCClient {
@@ -4040,7 +4131,7 @@ type ListOIDCClientsRequest struct {
 
 func (x *ListOIDCClientsRequest) Reset() {
 	*x = ListOIDCClientsRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[59]
+	mi := &file_api_pach_pach_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4052,7 +4143,7 @@ func (x *ListOIDCClientsRequest) String() string {
 func (*ListOIDCClientsRequest) ProtoMessage() {}
 
 func (x *ListOIDCClientsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[59]
+	mi := &file_api_pach_pach_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4065,7 +4156,7 @@ func (x *ListOIDCClientsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOIDCClientsRequest.ProtoReflect.Descriptor instead.
 func (*ListOIDCClientsRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{59}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *ListOIDCClientsRequest) GetPageSize() int32 {
@@ -4093,7 +4184,7 @@ type ListOIDCClientsResponse struct {
 
 func (x *ListOIDCClientsResponse) Reset() {
 	*x = ListOIDCClientsResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[60]
+	mi := &file_api_pach_pach_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4105,7 +4196,7 @@ func (x *ListOIDCClientsResponse) String() string {
 func (*ListOIDCClientsResponse) ProtoMessage() {}
 
 func (x *ListOIDCClientsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[60]
+	mi := &file_api_pach_pach_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4118,7 +4209,7 @@ func (x *ListOIDCClientsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOIDCClientsResponse.ProtoReflect.Descriptor instead.
 func (*ListOIDCClientsResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{60}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *ListOIDCClientsResponse) GetClients() []*GetOIDCClientResponse {
@@ -4145,7 +4236,7 @@ type ListConnectorStatesRequest struct {
 
 func (x *ListConnectorStatesRequest) Reset() {
 	*x = ListConnectorStatesRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[61]
+	mi := &file_api_pach_pach_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4157,7 +4248,7 @@ func (x *ListConnectorStatesRequest) String() string {
 func (*ListConnectorStatesRequest) ProtoMessage() {}
 
 func (x *ListConnectorStatesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[61]
+	mi := &file_api_pach_pach_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4170,7 +4261,7 @@ func (x *ListConnectorStatesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConnectorStatesRequest.ProtoReflect.Descriptor instead.
 func (*ListConnectorStatesRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{61}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *ListConnectorStatesRequest) GetPageSize() int32 {
@@ -4212,7 +4303,7 @@ type ConnectorState struct {
 
 func (x *ConnectorState) Reset() {
 	*x = ConnectorState{}
-	mi := &file_api_pach_pach_proto_msgTypes[62]
+	mi := &file_api_pach_pach_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4224,7 +4315,7 @@ func (x *ConnectorState) String() string {
 func (*ConnectorState) ProtoMessage() {}
 
 func (x *ConnectorState) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[62]
+	mi := &file_api_pach_pach_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4237,7 +4328,7 @@ func (x *ConnectorState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectorState.ProtoReflect.Descriptor instead.
 func (*ConnectorState) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{62}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *ConnectorState) GetId() string {
@@ -4335,7 +4426,7 @@ type Expiry struct {
 
 func (x *Expiry) Reset() {
 	*x = Expiry{}
-	mi := &file_api_pach_pach_proto_msgTypes[63]
+	mi := &file_api_pach_pach_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4347,7 +4438,7 @@ func (x *Expiry) String() string {
 func (*Expiry) ProtoMessage() {}
 
 func (x *Expiry) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[63]
+	mi := &file_api_pach_pach_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4360,7 +4451,7 @@ func (x *Expiry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Expiry.ProtoReflect.Descriptor instead.
 func (*Expiry) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{63}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *Expiry) GetWhat() string {
@@ -4394,7 +4485,7 @@ type ApplyConnectorRequest struct {
 
 func (x *ApplyConnectorRequest) Reset() {
 	*x = ApplyConnectorRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[64]
+	mi := &file_api_pach_pach_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4406,7 +4497,7 @@ func (x *ApplyConnectorRequest) String() string {
 func (*ApplyConnectorRequest) ProtoMessage() {}
 
 func (x *ApplyConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[64]
+	mi := &file_api_pach_pach_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4419,7 +4510,7 @@ func (x *ApplyConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyConnectorRequest.ProtoReflect.Descriptor instead.
 func (*ApplyConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{64}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *ApplyConnectorRequest) GetConnector() *identity.IDPConnector {
@@ -4453,7 +4544,7 @@ type ApplyConnectorResponse struct {
 
 func (x *ApplyConnectorResponse) Reset() {
 	*x = ApplyConnectorResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[65]
+	mi := &file_api_pach_pach_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4465,7 +4556,7 @@ func (x *ApplyConnectorResponse) String() string {
 func (*ApplyConnectorResponse) ProtoMessage() {}
 
 func (x *ApplyConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[65]
+	mi := &file_api_pach_pach_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4478,7 +4569,7 @@ func (x *ApplyConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyConnectorResponse.ProtoReflect.Descriptor instead.
 func (*ApplyConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{65}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *ApplyConnectorResponse) GetUndoAt() *timestamppb.Timestamp {
@@ -4497,7 +4588,7 @@ type ConfirmConnectorRequest struct {
 
 func (x *ConfirmConnectorRequest) Reset() {
 	*x = ConfirmConnectorRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[66]
+	mi := &file_api_pach_pach_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4509,7 +4600,7 @@ func (x *ConfirmConnectorRequest) String() string {
 func (*ConfirmConnectorRequest) ProtoMessage() {}
 
 func (x *ConfirmConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[66]
+	mi := &file_api_pach_pach_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4522,7 +4613,7 @@ func (x *ConfirmConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfirmConnectorRequest.ProtoReflect.Descriptor instead.
 func (*ConfirmConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{66}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *ConfirmConnectorRequest) GetId() string {
@@ -4540,7 +4631,7 @@ type ConfirmConnectorResponse struct {
 
 func (x *ConfirmConnectorResponse) Reset() {
 	*x = ConfirmConnectorResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[67]
+	mi := &file_api_pach_pach_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4552,7 +4643,7 @@ func (x *ConfirmConnectorResponse) String() string {
 func (*ConfirmConnectorResponse) ProtoMessage() {}
 
 func (x *ConfirmConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[67]
+	mi := &file_api_pach_pach_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4565,7 +4656,7 @@ func (x *ConfirmConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfirmConnectorResponse.ProtoReflect.Descriptor instead.
 func (*ConfirmConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{67}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{69}
 }
 
 type SetConnectorEnabledRequest struct {
@@ -4581,7 +4672,7 @@ type SetConnectorEnabledRequest struct {
 
 func (x *SetConnectorEnabledRequest) Reset() {
 	*x = SetConnectorEnabledRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[68]
+	mi := &file_api_pach_pach_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4593,7 +4684,7 @@ func (x *SetConnectorEnabledRequest) String() string {
 func (*SetConnectorEnabledRequest) ProtoMessage() {}
 
 func (x *SetConnectorEnabledRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[68]
+	mi := &file_api_pach_pach_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4606,7 +4697,7 @@ func (x *SetConnectorEnabledRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetConnectorEnabledRequest.ProtoReflect.Descriptor instead.
 func (*SetConnectorEnabledRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{68}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *SetConnectorEnabledRequest) GetId() string {
@@ -4638,7 +4729,7 @@ type SetConnectorEnabledResponse struct {
 
 func (x *SetConnectorEnabledResponse) Reset() {
 	*x = SetConnectorEnabledResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[69]
+	mi := &file_api_pach_pach_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4650,7 +4741,7 @@ func (x *SetConnectorEnabledResponse) String() string {
 func (*SetConnectorEnabledResponse) ProtoMessage() {}
 
 func (x *SetConnectorEnabledResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[69]
+	mi := &file_api_pach_pach_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4663,7 +4754,7 @@ func (x *SetConnectorEnabledResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetConnectorEnabledResponse.ProtoReflect.Descriptor instead.
 func (*SetConnectorEnabledResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{69}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{71}
 }
 
 type ListConnectorRevisionsRequest struct {
@@ -4675,7 +4766,7 @@ type ListConnectorRevisionsRequest struct {
 
 func (x *ListConnectorRevisionsRequest) Reset() {
 	*x = ListConnectorRevisionsRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[70]
+	mi := &file_api_pach_pach_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4687,7 +4778,7 @@ func (x *ListConnectorRevisionsRequest) String() string {
 func (*ListConnectorRevisionsRequest) ProtoMessage() {}
 
 func (x *ListConnectorRevisionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[70]
+	mi := &file_api_pach_pach_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4700,7 +4791,7 @@ func (x *ListConnectorRevisionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConnectorRevisionsRequest.ProtoReflect.Descriptor instead.
 func (*ListConnectorRevisionsRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{70}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *ListConnectorRevisionsRequest) GetId() string {
@@ -4728,7 +4819,7 @@ type ConnectorRevision struct {
 
 func (x *ConnectorRevision) Reset() {
 	*x = ConnectorRevision{}
-	mi := &file_api_pach_pach_proto_msgTypes[71]
+	mi := &file_api_pach_pach_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4740,7 +4831,7 @@ func (x *ConnectorRevision) String() string {
 func (*ConnectorRevision) ProtoMessage() {}
 
 func (x *ConnectorRevision) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[71]
+	mi := &file_api_pach_pach_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4753,7 +4844,7 @@ func (x *ConnectorRevision) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectorRevision.ProtoReflect.Descriptor instead.
 func (*ConnectorRevision) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{71}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *ConnectorRevision) GetRevision() string {
@@ -4815,7 +4906,7 @@ type ListConnectorRevisionsResponse struct {
 
 func (x *ListConnectorRevisionsResponse) Reset() {
 	*x = ListConnectorRevisionsResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[72]
+	mi := &file_api_pach_pach_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4827,7 +4918,7 @@ func (x *ListConnectorRevisionsResponse) String() string {
 func (*ListConnectorRevisionsResponse) ProtoMessage() {}
 
 func (x *ListConnectorRevisionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[72]
+	mi := &file_api_pach_pach_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4840,7 +4931,7 @@ func (x *ListConnectorRevisionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConnectorRevisionsResponse.ProtoReflect.Descriptor instead.
 func (*ListConnectorRevisionsResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{72}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *ListConnectorRevisionsResponse) GetRevisions() []*ConnectorRevision {
@@ -4860,7 +4951,7 @@ type RollBackConnectorRequest struct {
 
 func (x *RollBackConnectorRequest) Reset() {
 	*x = RollBackConnectorRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[73]
+	mi := &file_api_pach_pach_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4872,7 +4963,7 @@ func (x *RollBackConnectorRequest) String() string {
 func (*RollBackConnectorRequest) ProtoMessage() {}
 
 func (x *RollBackConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[73]
+	mi := &file_api_pach_pach_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4885,7 +4976,7 @@ func (x *RollBackConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RollBackConnectorRequest.ProtoReflect.Descriptor instead.
 func (*RollBackConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{73}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *RollBackConnectorRequest) GetId() string {
@@ -4910,7 +5001,7 @@ type RollBackConnectorResponse struct {
 
 func (x *RollBackConnectorResponse) Reset() {
 	*x = RollBackConnectorResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[74]
+	mi := &file_api_pach_pach_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4922,7 +5013,7 @@ func (x *RollBackConnectorResponse) String() string {
 func (*RollBackConnectorResponse) ProtoMessage() {}
 
 func (x *RollBackConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[74]
+	mi := &file_api_pach_pach_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4935,7 +5026,7 @@ func (x *RollBackConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RollBackConnectorResponse.ProtoReflect.Descriptor instead.
 func (*RollBackConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{74}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{76}
 }
 
 type PlanConnectorRequest struct {
@@ -4950,7 +5041,7 @@ type PlanConnectorRequest struct {
 
 func (x *PlanConnectorRequest) Reset() {
 	*x = PlanConnectorRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[75]
+	mi := &file_api_pach_pach_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4962,7 +5053,7 @@ func (x *PlanConnectorRequest) String() string {
 func (*PlanConnectorRequest) ProtoMessage() {}
 
 func (x *PlanConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[75]
+	mi := &file_api_pach_pach_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4975,7 +5066,7 @@ func (x *PlanConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanConnectorRequest.ProtoReflect.Descriptor instead.
 func (*PlanConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{75}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *PlanConnectorRequest) GetDocument() *ConnectorDocument {
@@ -5014,7 +5105,7 @@ type PlannedSignIn struct {
 
 func (x *PlannedSignIn) Reset() {
 	*x = PlannedSignIn{}
-	mi := &file_api_pach_pach_proto_msgTypes[76]
+	mi := &file_api_pach_pach_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5026,7 +5117,7 @@ func (x *PlannedSignIn) String() string {
 func (*PlannedSignIn) ProtoMessage() {}
 
 func (x *PlannedSignIn) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[76]
+	mi := &file_api_pach_pach_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5039,7 +5130,7 @@ func (x *PlannedSignIn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlannedSignIn.ProtoReflect.Descriptor instead.
 func (*PlannedSignIn) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{76}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *PlannedSignIn) GetVerdict() PlannedSignIn_Verdict {
@@ -5124,7 +5215,7 @@ type PlanConnectorResponse struct {
 
 func (x *PlanConnectorResponse) Reset() {
 	*x = PlanConnectorResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[77]
+	mi := &file_api_pach_pach_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5136,7 +5227,7 @@ func (x *PlanConnectorResponse) String() string {
 func (*PlanConnectorResponse) ProtoMessage() {}
 
 func (x *PlanConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[77]
+	mi := &file_api_pach_pach_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5149,7 +5240,7 @@ func (x *PlanConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanConnectorResponse.ProtoReflect.Descriptor instead.
 func (*PlanConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{77}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *PlanConnectorResponse) GetDifferences() []*TestedDifference {
@@ -5212,7 +5303,7 @@ type ApproveConnectorRequest struct {
 
 func (x *ApproveConnectorRequest) Reset() {
 	*x = ApproveConnectorRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[78]
+	mi := &file_api_pach_pach_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5224,7 +5315,7 @@ func (x *ApproveConnectorRequest) String() string {
 func (*ApproveConnectorRequest) ProtoMessage() {}
 
 func (x *ApproveConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[78]
+	mi := &file_api_pach_pach_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5237,7 +5328,7 @@ func (x *ApproveConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApproveConnectorRequest.ProtoReflect.Descriptor instead.
 func (*ApproveConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{78}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *ApproveConnectorRequest) GetId() string {
@@ -5262,7 +5353,7 @@ type ApproveConnectorResponse struct {
 
 func (x *ApproveConnectorResponse) Reset() {
 	*x = ApproveConnectorResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[79]
+	mi := &file_api_pach_pach_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5274,7 +5365,7 @@ func (x *ApproveConnectorResponse) String() string {
 func (*ApproveConnectorResponse) ProtoMessage() {}
 
 func (x *ApproveConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[79]
+	mi := &file_api_pach_pach_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5287,7 +5378,7 @@ func (x *ApproveConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApproveConnectorResponse.ProtoReflect.Descriptor instead.
 func (*ApproveConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{79}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{81}
 }
 
 type ListConnectorStatesResponse struct {
@@ -5300,7 +5391,7 @@ type ListConnectorStatesResponse struct {
 
 func (x *ListConnectorStatesResponse) Reset() {
 	*x = ListConnectorStatesResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[80]
+	mi := &file_api_pach_pach_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5312,7 +5403,7 @@ func (x *ListConnectorStatesResponse) String() string {
 func (*ListConnectorStatesResponse) ProtoMessage() {}
 
 func (x *ListConnectorStatesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[80]
+	mi := &file_api_pach_pach_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5325,7 +5416,7 @@ func (x *ListConnectorStatesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConnectorStatesResponse.ProtoReflect.Descriptor instead.
 func (*ListConnectorStatesResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{80}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *ListConnectorStatesResponse) GetStates() []*ConnectorState {
@@ -5354,7 +5445,7 @@ type ConnectorDocument struct {
 
 func (x *ConnectorDocument) Reset() {
 	*x = ConnectorDocument{}
-	mi := &file_api_pach_pach_proto_msgTypes[81]
+	mi := &file_api_pach_pach_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5366,7 +5457,7 @@ func (x *ConnectorDocument) String() string {
 func (*ConnectorDocument) ProtoMessage() {}
 
 func (x *ConnectorDocument) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[81]
+	mi := &file_api_pach_pach_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5379,7 +5470,7 @@ func (x *ConnectorDocument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectorDocument.ProtoReflect.Descriptor instead.
 func (*ConnectorDocument) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{81}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *ConnectorDocument) GetId() string {
@@ -5405,7 +5496,7 @@ type CheckConnectorRequest struct {
 
 func (x *CheckConnectorRequest) Reset() {
 	*x = CheckConnectorRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[82]
+	mi := &file_api_pach_pach_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5417,7 +5508,7 @@ func (x *CheckConnectorRequest) String() string {
 func (*CheckConnectorRequest) ProtoMessage() {}
 
 func (x *CheckConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[82]
+	mi := &file_api_pach_pach_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5430,7 +5521,7 @@ func (x *CheckConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckConnectorRequest.ProtoReflect.Descriptor instead.
 func (*CheckConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{82}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *CheckConnectorRequest) GetDocument() *ConnectorDocument {
@@ -5453,7 +5544,7 @@ type CheckStep struct {
 
 func (x *CheckStep) Reset() {
 	*x = CheckStep{}
-	mi := &file_api_pach_pach_proto_msgTypes[83]
+	mi := &file_api_pach_pach_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5465,7 +5556,7 @@ func (x *CheckStep) String() string {
 func (*CheckStep) ProtoMessage() {}
 
 func (x *CheckStep) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[83]
+	mi := &file_api_pach_pach_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5478,7 +5569,7 @@ func (x *CheckStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckStep.ProtoReflect.Descriptor instead.
 func (*CheckStep) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{83}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *CheckStep) GetName() string {
@@ -5525,7 +5616,7 @@ type CheckConnectorResponse struct {
 
 func (x *CheckConnectorResponse) Reset() {
 	*x = CheckConnectorResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[84]
+	mi := &file_api_pach_pach_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5537,7 +5628,7 @@ func (x *CheckConnectorResponse) String() string {
 func (*CheckConnectorResponse) ProtoMessage() {}
 
 func (x *CheckConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[84]
+	mi := &file_api_pach_pach_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5550,7 +5641,7 @@ func (x *CheckConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckConnectorResponse.ProtoReflect.Descriptor instead.
 func (*CheckConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{84}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *CheckConnectorResponse) GetSteps() []*CheckStep {
@@ -5569,7 +5660,7 @@ type StartConnectorTestRequest struct {
 
 func (x *StartConnectorTestRequest) Reset() {
 	*x = StartConnectorTestRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[85]
+	mi := &file_api_pach_pach_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5581,7 +5672,7 @@ func (x *StartConnectorTestRequest) String() string {
 func (*StartConnectorTestRequest) ProtoMessage() {}
 
 func (x *StartConnectorTestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[85]
+	mi := &file_api_pach_pach_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5594,7 +5685,7 @@ func (x *StartConnectorTestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartConnectorTestRequest.ProtoReflect.Descriptor instead.
 func (*StartConnectorTestRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{85}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *StartConnectorTestRequest) GetDocument() *ConnectorDocument {
@@ -5616,7 +5707,7 @@ type StartConnectorTestResponse struct {
 
 func (x *StartConnectorTestResponse) Reset() {
 	*x = StartConnectorTestResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[86]
+	mi := &file_api_pach_pach_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5628,7 +5719,7 @@ func (x *StartConnectorTestResponse) String() string {
 func (*StartConnectorTestResponse) ProtoMessage() {}
 
 func (x *StartConnectorTestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[86]
+	mi := &file_api_pach_pach_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5641,7 +5732,7 @@ func (x *StartConnectorTestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartConnectorTestResponse.ProtoReflect.Descriptor instead.
 func (*StartConnectorTestResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{86}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *StartConnectorTestResponse) GetTestId() string {
@@ -5674,7 +5765,7 @@ type WaitConnectorTestRequest struct {
 
 func (x *WaitConnectorTestRequest) Reset() {
 	*x = WaitConnectorTestRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[87]
+	mi := &file_api_pach_pach_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5686,7 +5777,7 @@ func (x *WaitConnectorTestRequest) String() string {
 func (*WaitConnectorTestRequest) ProtoMessage() {}
 
 func (x *WaitConnectorTestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[87]
+	mi := &file_api_pach_pach_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5699,7 +5790,7 @@ func (x *WaitConnectorTestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitConnectorTestRequest.ProtoReflect.Descriptor instead.
 func (*WaitConnectorTestRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{87}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *WaitConnectorTestRequest) GetTestId() string {
@@ -5722,7 +5813,7 @@ type TestedClaim struct {
 
 func (x *TestedClaim) Reset() {
 	*x = TestedClaim{}
-	mi := &file_api_pach_pach_proto_msgTypes[88]
+	mi := &file_api_pach_pach_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5734,7 +5825,7 @@ func (x *TestedClaim) String() string {
 func (*TestedClaim) ProtoMessage() {}
 
 func (x *TestedClaim) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[88]
+	mi := &file_api_pach_pach_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5747,7 +5838,7 @@ func (x *TestedClaim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestedClaim.ProtoReflect.Descriptor instead.
 func (*TestedClaim) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{88}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *TestedClaim) GetName() string {
@@ -5783,7 +5874,7 @@ type TestedDifference struct {
 
 func (x *TestedDifference) Reset() {
 	*x = TestedDifference{}
-	mi := &file_api_pach_pach_proto_msgTypes[89]
+	mi := &file_api_pach_pach_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5795,7 +5886,7 @@ func (x *TestedDifference) String() string {
 func (*TestedDifference) ProtoMessage() {}
 
 func (x *TestedDifference) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[89]
+	mi := &file_api_pach_pach_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5808,7 +5899,7 @@ func (x *TestedDifference) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestedDifference.ProtoReflect.Descriptor instead.
 func (*TestedDifference) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{89}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *TestedDifference) GetKey() string {
@@ -5852,7 +5943,7 @@ type WaitConnectorTestResponse struct {
 
 func (x *WaitConnectorTestResponse) Reset() {
 	*x = WaitConnectorTestResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[90]
+	mi := &file_api_pach_pach_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5864,7 +5955,7 @@ func (x *WaitConnectorTestResponse) String() string {
 func (*WaitConnectorTestResponse) ProtoMessage() {}
 
 func (x *WaitConnectorTestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[90]
+	mi := &file_api_pach_pach_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5877,7 +5968,7 @@ func (x *WaitConnectorTestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitConnectorTestResponse.ProtoReflect.Descriptor instead.
 func (*WaitConnectorTestResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{90}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *WaitConnectorTestResponse) GetDone() bool {
@@ -5951,7 +6042,7 @@ type SignInStep struct {
 
 func (x *SignInStep) Reset() {
 	*x = SignInStep{}
-	mi := &file_api_pach_pach_proto_msgTypes[91]
+	mi := &file_api_pach_pach_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5963,7 +6054,7 @@ func (x *SignInStep) String() string {
 func (*SignInStep) ProtoMessage() {}
 
 func (x *SignInStep) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[91]
+	mi := &file_api_pach_pach_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5976,7 +6067,7 @@ func (x *SignInStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInStep.ProtoReflect.Descriptor instead.
 func (*SignInStep) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{91}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *SignInStep) GetName() string {
@@ -6026,7 +6117,7 @@ type SignInParameter struct {
 
 func (x *SignInParameter) Reset() {
 	*x = SignInParameter{}
-	mi := &file_api_pach_pach_proto_msgTypes[92]
+	mi := &file_api_pach_pach_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6038,7 +6129,7 @@ func (x *SignInParameter) String() string {
 func (*SignInParameter) ProtoMessage() {}
 
 func (x *SignInParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[92]
+	mi := &file_api_pach_pach_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6051,7 +6142,7 @@ func (x *SignInParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInParameter.ProtoReflect.Descriptor instead.
 func (*SignInParameter) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{92}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *SignInParameter) GetName() string {
@@ -6107,7 +6198,7 @@ type SignInTrace struct {
 
 func (x *SignInTrace) Reset() {
 	*x = SignInTrace{}
-	mi := &file_api_pach_pach_proto_msgTypes[93]
+	mi := &file_api_pach_pach_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6119,7 +6210,7 @@ func (x *SignInTrace) String() string {
 func (*SignInTrace) ProtoMessage() {}
 
 func (x *SignInTrace) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[93]
+	mi := &file_api_pach_pach_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6132,7 +6223,7 @@ func (x *SignInTrace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInTrace.ProtoReflect.Descriptor instead.
 func (*SignInTrace) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{93}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *SignInTrace) GetCode() string {
@@ -6277,7 +6368,7 @@ type GetSignInTraceRequest struct {
 
 func (x *GetSignInTraceRequest) Reset() {
 	*x = GetSignInTraceRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[94]
+	mi := &file_api_pach_pach_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6289,7 +6380,7 @@ func (x *GetSignInTraceRequest) String() string {
 func (*GetSignInTraceRequest) ProtoMessage() {}
 
 func (x *GetSignInTraceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[94]
+	mi := &file_api_pach_pach_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6302,7 +6393,7 @@ func (x *GetSignInTraceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSignInTraceRequest.ProtoReflect.Descriptor instead.
 func (*GetSignInTraceRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{94}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *GetSignInTraceRequest) GetCode() string {
@@ -6321,7 +6412,7 @@ type GetSignInTraceResponse struct {
 
 func (x *GetSignInTraceResponse) Reset() {
 	*x = GetSignInTraceResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[95]
+	mi := &file_api_pach_pach_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6333,7 +6424,7 @@ func (x *GetSignInTraceResponse) String() string {
 func (*GetSignInTraceResponse) ProtoMessage() {}
 
 func (x *GetSignInTraceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[95]
+	mi := &file_api_pach_pach_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6346,7 +6437,7 @@ func (x *GetSignInTraceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSignInTraceResponse.ProtoReflect.Descriptor instead.
 func (*GetSignInTraceResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{95}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *GetSignInTraceResponse) GetTrace() *SignInTrace {
@@ -6370,7 +6461,7 @@ type ListSignInTracesRequest struct {
 
 func (x *ListSignInTracesRequest) Reset() {
 	*x = ListSignInTracesRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[96]
+	mi := &file_api_pach_pach_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6382,7 +6473,7 @@ func (x *ListSignInTracesRequest) String() string {
 func (*ListSignInTracesRequest) ProtoMessage() {}
 
 func (x *ListSignInTracesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[96]
+	mi := &file_api_pach_pach_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6395,7 +6486,7 @@ func (x *ListSignInTracesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSignInTracesRequest.ProtoReflect.Descriptor instead.
 func (*ListSignInTracesRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{96}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{98}
 }
 
 func (x *ListSignInTracesRequest) GetConnector() string {
@@ -6443,7 +6534,7 @@ type ListSignInTracesResponse struct {
 
 func (x *ListSignInTracesResponse) Reset() {
 	*x = ListSignInTracesResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[97]
+	mi := &file_api_pach_pach_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6455,7 +6546,7 @@ func (x *ListSignInTracesResponse) String() string {
 func (*ListSignInTracesResponse) ProtoMessage() {}
 
 func (x *ListSignInTracesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[97]
+	mi := &file_api_pach_pach_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6468,7 +6559,7 @@ func (x *ListSignInTracesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSignInTracesResponse.ProtoReflect.Descriptor instead.
 func (*ListSignInTracesResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{97}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{99}
 }
 
 func (x *ListSignInTracesResponse) GetTraces() []*SignInTrace {
@@ -6497,7 +6588,7 @@ type SummarizeSignInsRequest struct {
 
 func (x *SummarizeSignInsRequest) Reset() {
 	*x = SummarizeSignInsRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[98]
+	mi := &file_api_pach_pach_proto_msgTypes[100]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6509,7 +6600,7 @@ func (x *SummarizeSignInsRequest) String() string {
 func (*SummarizeSignInsRequest) ProtoMessage() {}
 
 func (x *SummarizeSignInsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[98]
+	mi := &file_api_pach_pach_proto_msgTypes[100]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6522,7 +6613,7 @@ func (x *SummarizeSignInsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SummarizeSignInsRequest.ProtoReflect.Descriptor instead.
 func (*SummarizeSignInsRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{98}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{100}
 }
 
 func (x *SummarizeSignInsRequest) GetConnector() string {
@@ -6557,7 +6648,7 @@ type SignInCounts struct {
 
 func (x *SignInCounts) Reset() {
 	*x = SignInCounts{}
-	mi := &file_api_pach_pach_proto_msgTypes[99]
+	mi := &file_api_pach_pach_proto_msgTypes[101]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6569,7 +6660,7 @@ func (x *SignInCounts) String() string {
 func (*SignInCounts) ProtoMessage() {}
 
 func (x *SignInCounts) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[99]
+	mi := &file_api_pach_pach_proto_msgTypes[101]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6582,7 +6673,7 @@ func (x *SignInCounts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInCounts.ProtoReflect.Descriptor instead.
 func (*SignInCounts) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{99}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{101}
 }
 
 func (x *SignInCounts) GetConnector() string {
@@ -6659,7 +6750,7 @@ type SignInCause struct {
 
 func (x *SignInCause) Reset() {
 	*x = SignInCause{}
-	mi := &file_api_pach_pach_proto_msgTypes[100]
+	mi := &file_api_pach_pach_proto_msgTypes[102]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6671,7 +6762,7 @@ func (x *SignInCause) String() string {
 func (*SignInCause) ProtoMessage() {}
 
 func (x *SignInCause) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[100]
+	mi := &file_api_pach_pach_proto_msgTypes[102]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6684,7 +6775,7 @@ func (x *SignInCause) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInCause.ProtoReflect.Descriptor instead.
 func (*SignInCause) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{100}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{102}
 }
 
 func (x *SignInCause) GetConnector() string {
@@ -6747,7 +6838,7 @@ type SignInWarning struct {
 
 func (x *SignInWarning) Reset() {
 	*x = SignInWarning{}
-	mi := &file_api_pach_pach_proto_msgTypes[101]
+	mi := &file_api_pach_pach_proto_msgTypes[103]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6759,7 +6850,7 @@ func (x *SignInWarning) String() string {
 func (*SignInWarning) ProtoMessage() {}
 
 func (x *SignInWarning) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[101]
+	mi := &file_api_pach_pach_proto_msgTypes[103]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6772,7 +6863,7 @@ func (x *SignInWarning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInWarning.ProtoReflect.Descriptor instead.
 func (*SignInWarning) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{101}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{103}
 }
 
 func (x *SignInWarning) GetConnector() string {
@@ -6807,7 +6898,7 @@ type SummarizeSignInsResponse struct {
 
 func (x *SummarizeSignInsResponse) Reset() {
 	*x = SummarizeSignInsResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[102]
+	mi := &file_api_pach_pach_proto_msgTypes[104]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6819,7 +6910,7 @@ func (x *SummarizeSignInsResponse) String() string {
 func (*SummarizeSignInsResponse) ProtoMessage() {}
 
 func (x *SummarizeSignInsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[102]
+	mi := &file_api_pach_pach_proto_msgTypes[104]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6832,7 +6923,7 @@ func (x *SummarizeSignInsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SummarizeSignInsResponse.ProtoReflect.Descriptor instead.
 func (*SummarizeSignInsResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{102}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{104}
 }
 
 func (x *SummarizeSignInsResponse) GetConnectors() []*SignInCounts {
@@ -6882,7 +6973,7 @@ type Trust struct {
 
 func (x *Trust) Reset() {
 	*x = Trust{}
-	mi := &file_api_pach_pach_proto_msgTypes[103]
+	mi := &file_api_pach_pach_proto_msgTypes[105]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6894,7 +6985,7 @@ func (x *Trust) String() string {
 func (*Trust) ProtoMessage() {}
 
 func (x *Trust) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[103]
+	mi := &file_api_pach_pach_proto_msgTypes[105]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6907,7 +6998,7 @@ func (x *Trust) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Trust.ProtoReflect.Descriptor instead.
 func (*Trust) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{103}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{105}
 }
 
 func (x *Trust) GetId() string {
@@ -6989,7 +7080,7 @@ type CreateTrustRequest struct {
 
 func (x *CreateTrustRequest) Reset() {
 	*x = CreateTrustRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[104]
+	mi := &file_api_pach_pach_proto_msgTypes[106]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7001,7 +7092,7 @@ func (x *CreateTrustRequest) String() string {
 func (*CreateTrustRequest) ProtoMessage() {}
 
 func (x *CreateTrustRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[104]
+	mi := &file_api_pach_pach_proto_msgTypes[106]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7014,7 +7105,7 @@ func (x *CreateTrustRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTrustRequest.ProtoReflect.Descriptor instead.
 func (*CreateTrustRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{104}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{106}
 }
 
 func (x *CreateTrustRequest) GetTrust() *Trust {
@@ -7032,7 +7123,7 @@ type CreateTrustResponse struct {
 
 func (x *CreateTrustResponse) Reset() {
 	*x = CreateTrustResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[105]
+	mi := &file_api_pach_pach_proto_msgTypes[107]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7044,7 +7135,7 @@ func (x *CreateTrustResponse) String() string {
 func (*CreateTrustResponse) ProtoMessage() {}
 
 func (x *CreateTrustResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[105]
+	mi := &file_api_pach_pach_proto_msgTypes[107]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7057,7 +7148,7 @@ func (x *CreateTrustResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTrustResponse.ProtoReflect.Descriptor instead.
 func (*CreateTrustResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{105}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{107}
 }
 
 type ListTrustsRequest struct {
@@ -7070,7 +7161,7 @@ type ListTrustsRequest struct {
 
 func (x *ListTrustsRequest) Reset() {
 	*x = ListTrustsRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[106]
+	mi := &file_api_pach_pach_proto_msgTypes[108]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7082,7 +7173,7 @@ func (x *ListTrustsRequest) String() string {
 func (*ListTrustsRequest) ProtoMessage() {}
 
 func (x *ListTrustsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[106]
+	mi := &file_api_pach_pach_proto_msgTypes[108]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7095,7 +7186,7 @@ func (x *ListTrustsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTrustsRequest.ProtoReflect.Descriptor instead.
 func (*ListTrustsRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{106}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{108}
 }
 
 func (x *ListTrustsRequest) GetPageSize() int32 {
@@ -7122,7 +7213,7 @@ type ListTrustsResponse struct {
 
 func (x *ListTrustsResponse) Reset() {
 	*x = ListTrustsResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[107]
+	mi := &file_api_pach_pach_proto_msgTypes[109]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7134,7 +7225,7 @@ func (x *ListTrustsResponse) String() string {
 func (*ListTrustsResponse) ProtoMessage() {}
 
 func (x *ListTrustsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[107]
+	mi := &file_api_pach_pach_proto_msgTypes[109]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7147,7 +7238,7 @@ func (x *ListTrustsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTrustsResponse.ProtoReflect.Descriptor instead.
 func (*ListTrustsResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{107}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{109}
 }
 
 func (x *ListTrustsResponse) GetTrusts() []*Trust {
@@ -7173,7 +7264,7 @@ type DeleteTrustRequest struct {
 
 func (x *DeleteTrustRequest) Reset() {
 	*x = DeleteTrustRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[108]
+	mi := &file_api_pach_pach_proto_msgTypes[110]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7185,7 +7276,7 @@ func (x *DeleteTrustRequest) String() string {
 func (*DeleteTrustRequest) ProtoMessage() {}
 
 func (x *DeleteTrustRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[108]
+	mi := &file_api_pach_pach_proto_msgTypes[110]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7198,7 +7289,7 @@ func (x *DeleteTrustRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteTrustRequest.ProtoReflect.Descriptor instead.
 func (*DeleteTrustRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{108}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{110}
 }
 
 func (x *DeleteTrustRequest) GetId() string {
@@ -7216,7 +7307,7 @@ type DeleteTrustResponse struct {
 
 func (x *DeleteTrustResponse) Reset() {
 	*x = DeleteTrustResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[109]
+	mi := &file_api_pach_pach_proto_msgTypes[111]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7228,7 +7319,7 @@ func (x *DeleteTrustResponse) String() string {
 func (*DeleteTrustResponse) ProtoMessage() {}
 
 func (x *DeleteTrustResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[109]
+	mi := &file_api_pach_pach_proto_msgTypes[111]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7241,7 +7332,7 @@ func (x *DeleteTrustResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteTrustResponse.ProtoReflect.Descriptor instead.
 func (*DeleteTrustResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{109}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{111}
 }
 
 type TestTrustRequest struct {
@@ -7254,7 +7345,7 @@ type TestTrustRequest struct {
 
 func (x *TestTrustRequest) Reset() {
 	*x = TestTrustRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[110]
+	mi := &file_api_pach_pach_proto_msgTypes[112]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7266,7 +7357,7 @@ func (x *TestTrustRequest) String() string {
 func (*TestTrustRequest) ProtoMessage() {}
 
 func (x *TestTrustRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[110]
+	mi := &file_api_pach_pach_proto_msgTypes[112]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7279,7 +7370,7 @@ func (x *TestTrustRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestTrustRequest.ProtoReflect.Descriptor instead.
 func (*TestTrustRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{110}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{112}
 }
 
 func (x *TestTrustRequest) GetToken() string {
@@ -7298,7 +7389,7 @@ type TestTrustResponse struct {
 
 func (x *TestTrustResponse) Reset() {
 	*x = TestTrustResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[111]
+	mi := &file_api_pach_pach_proto_msgTypes[113]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7310,7 +7401,7 @@ func (x *TestTrustResponse) String() string {
 func (*TestTrustResponse) ProtoMessage() {}
 
 func (x *TestTrustResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[111]
+	mi := &file_api_pach_pach_proto_msgTypes[113]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7323,7 +7414,7 @@ func (x *TestTrustResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestTrustResponse.ProtoReflect.Descriptor instead.
 func (*TestTrustResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{111}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{113}
 }
 
 func (x *TestTrustResponse) GetResults() []*TrustResult {
@@ -7345,7 +7436,7 @@ type TrustResult struct {
 
 func (x *TrustResult) Reset() {
 	*x = TrustResult{}
-	mi := &file_api_pach_pach_proto_msgTypes[112]
+	mi := &file_api_pach_pach_proto_msgTypes[114]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7357,7 +7448,7 @@ func (x *TrustResult) String() string {
 func (*TrustResult) ProtoMessage() {}
 
 func (x *TrustResult) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[112]
+	mi := &file_api_pach_pach_proto_msgTypes[114]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7370,7 +7461,7 @@ func (x *TrustResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrustResult.ProtoReflect.Descriptor instead.
 func (*TrustResult) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{112}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{114}
 }
 
 func (x *TrustResult) GetTrust() string {
@@ -7520,7 +7611,11 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\n" +
 	"last_login\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\tlastLogin\x127\n" +
 	"\tlast_used\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\blastUsed\x12\x12\n" +
-	"\x04kept\x18\x04 \x01(\tR\x04kept\"J\n" +
+	"\x04kept\x18\x04 \x01(\tR\x04kept\"B\n" +
+	"\x11RenameUserRequest\x12\x12\n" +
+	"\x04user\x18\x01 \x01(\tR\x04user\x12\x19\n" +
+	"\bnew_name\x18\x02 \x01(\tR\anewName\"\x14\n" +
+	"\x12RenameUserResponse\"J\n" +
 	"\x13LinkIdentityRequest\x12\x12\n" +
 	"\x04user\x18\x01 \x01(\tR\x04user\x12\x1f\n" +
 	"\videntity_id\x18\x02 \x01(\tR\n" +
@@ -7944,7 +8039,7 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\fPKCE_UNKNOWN\x10\x00\x12\x11\n" +
 	"\rPKCE_REQUIRED\x10\x01\x12\x11\n" +
 	"\rPKCE_OPTIONAL\x10\x02\x12\x13\n" +
-	"\x0fPKCE_UNTIL_USED\x10\x032\xf3\x1a\n" +
+	"\x0fPKCE_UNTIL_USED\x10\x032\xba\x1b\n" +
 	"\x03API\x12B\n" +
 	"\tGetSignIn\x12\x19.pach_v1.GetSignInRequest\x1a\x1a.pach_v1.GetSignInResponse\x12E\n" +
 	"\n" +
@@ -7953,7 +8048,9 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\aExplain\x12\x17.pach_v1.ExplainRequest\x1a\x18.pach_v1.ExplainResponse\x12B\n" +
 	"\tListUsers\x12\x19.pach_v1.ListUsersRequest\x1a\x1a.pach_v1.ListUsersResponse\x12Q\n" +
 	"\x0eSetUserEnabled\x12\x1e.pach_v1.SetUserEnabledRequest\x1a\x1f.pach_v1.SetUserEnabledResponse\x12]\n" +
-	"\x12DisableUnusedUsers\x12\".pach_v1.DisableUnusedUsersRequest\x1a#.pach_v1.DisableUnusedUsersResponse\x12K\n" +
+	"\x12DisableUnusedUsers\x12\".pach_v1.DisableUnusedUsersRequest\x1a#.pach_v1.DisableUnusedUsersResponse\x12E\n" +
+	"\n" +
+	"RenameUser\x12\x1a.pach_v1.RenameUserRequest\x1a\x1b.pach_v1.RenameUserResponse\x12K\n" +
 	"\fLinkIdentity\x12\x1c.pach_v1.LinkIdentityRequest\x1a\x1d.pach_v1.LinkIdentityResponse\x12Q\n" +
 	"\x0eUnlinkIdentity\x12\x1e.pach_v1.UnlinkIdentityRequest\x1a\x1f.pach_v1.UnlinkIdentityResponse\x12E\n" +
 	"\n" +
@@ -8007,7 +8104,7 @@ func file_api_pach_pach_proto_rawDescGZIP() []byte {
 }
 
 var file_api_pach_pach_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
-var file_api_pach_pach_proto_msgTypes = make([]protoimpl.MessageInfo, 114)
+var file_api_pach_pach_proto_msgTypes = make([]protoimpl.MessageInfo, 116)
 var file_api_pach_pach_proto_goTypes = []any{
 	(PKCE)(0),                              // 0: pach_v1.PKCE
 	(Identity_State)(0),                    // 1: pach_v1.Identity.State
@@ -8042,210 +8139,212 @@ var file_api_pach_pach_proto_goTypes = []any{
 	(*DisableUnusedUsersRequest)(nil),      // 30: pach_v1.DisableUnusedUsersRequest
 	(*DisableUnusedUsersResponse)(nil),     // 31: pach_v1.DisableUnusedUsersResponse
 	(*UnusedUser)(nil),                     // 32: pach_v1.UnusedUser
-	(*LinkIdentityRequest)(nil),            // 33: pach_v1.LinkIdentityRequest
-	(*LinkIdentityResponse)(nil),           // 34: pach_v1.LinkIdentityResponse
-	(*UnlinkIdentityRequest)(nil),          // 35: pach_v1.UnlinkIdentityRequest
-	(*UnlinkIdentityResponse)(nil),         // 36: pach_v1.UnlinkIdentityResponse
-	(*ListTokensRequest)(nil),              // 37: pach_v1.ListTokensRequest
-	(*Token)(nil),                          // 38: pach_v1.Token
-	(*ListTokensResponse)(nil),             // 39: pach_v1.ListTokensResponse
-	(*AllowRobotRequest)(nil),              // 40: pach_v1.AllowRobotRequest
-	(*AllowRobotResponse)(nil),             // 41: pach_v1.AllowRobotResponse
-	(*ListRefreshTokensRequest)(nil),       // 42: pach_v1.ListRefreshTokensRequest
-	(*RefreshToken)(nil),                   // 43: pach_v1.RefreshToken
-	(*ListRefreshTokensResponse)(nil),      // 44: pach_v1.ListRefreshTokensResponse
-	(*RevokeSessionRequest)(nil),           // 45: pach_v1.RevokeSessionRequest
-	(*RevokeSessionResponse)(nil),          // 46: pach_v1.RevokeSessionResponse
-	(*RevokeAllRequest)(nil),               // 47: pach_v1.RevokeAllRequest
-	(*RevokeAllResponse)(nil),              // 48: pach_v1.RevokeAllResponse
-	(*ListGroupsRequest)(nil),              // 49: pach_v1.ListGroupsRequest
-	(*Group)(nil),                          // 50: pach_v1.Group
-	(*ListGroupsResponse)(nil),             // 51: pach_v1.ListGroupsResponse
-	(*ListMembersRequest)(nil),             // 52: pach_v1.ListMembersRequest
-	(*ListMembersResponse)(nil),            // 53: pach_v1.ListMembersResponse
-	(*ListRoleBindingsRequest)(nil),        // 54: pach_v1.ListRoleBindingsRequest
-	(*RoleBinding)(nil),                    // 55: pach_v1.RoleBinding
-	(*ListRoleBindingsResponse)(nil),       // 56: pach_v1.ListRoleBindingsResponse
-	(*ListAuditEventsRequest)(nil),         // 57: pach_v1.ListAuditEventsRequest
-	(*AuditEvent)(nil),                     // 58: pach_v1.AuditEvent
-	(*ListAuditEventsResponse)(nil),        // 59: pach_v1.ListAuditEventsResponse
-	(*StringList)(nil),                     // 60: pach_v1.StringList
-	(*UpdateOIDCClientRequest)(nil),        // 61: pach_v1.UpdateOIDCClientRequest
-	(*UpdateOIDCClientResponse)(nil),       // 62: pach_v1.UpdateOIDCClientResponse
-	(*CreateOIDCClientRequest)(nil),        // 63: pach_v1.CreateOIDCClientRequest
-	(*CreateOIDCClientResponse)(nil),       // 64: pach_v1.CreateOIDCClientResponse
-	(*GetOIDCClientRequest)(nil),           // 65: pach_v1.GetOIDCClientRequest
-	(*GetOIDCClientResponse)(nil),          // 66: pach_v1.GetOIDCClientResponse
-	(*ListOIDCClientsRequest)(nil),         // 67: pach_v1.ListOIDCClientsRequest
-	(*ListOIDCClientsResponse)(nil),        // 68: pach_v1.ListOIDCClientsResponse
-	(*ListConnectorStatesRequest)(nil),     // 69: pach_v1.ListConnectorStatesRequest
-	(*ConnectorState)(nil),                 // 70: pach_v1.ConnectorState
-	(*Expiry)(nil),                         // 71: pach_v1.Expiry
-	(*ApplyConnectorRequest)(nil),          // 72: pach_v1.ApplyConnectorRequest
-	(*ApplyConnectorResponse)(nil),         // 73: pach_v1.ApplyConnectorResponse
-	(*ConfirmConnectorRequest)(nil),        // 74: pach_v1.ConfirmConnectorRequest
-	(*ConfirmConnectorResponse)(nil),       // 75: pach_v1.ConfirmConnectorResponse
-	(*SetConnectorEnabledRequest)(nil),     // 76: pach_v1.SetConnectorEnabledRequest
-	(*SetConnectorEnabledResponse)(nil),    // 77: pach_v1.SetConnectorEnabledResponse
-	(*ListConnectorRevisionsRequest)(nil),  // 78: pach_v1.ListConnectorRevisionsRequest
-	(*ConnectorRevision)(nil),              // 79: pach_v1.ConnectorRevision
-	(*ListConnectorRevisionsResponse)(nil), // 80: pach_v1.ListConnectorRevisionsResponse
-	(*RollBackConnectorRequest)(nil),       // 81: pach_v1.RollBackConnectorRequest
-	(*RollBackConnectorResponse)(nil),      // 82: pach_v1.RollBackConnectorResponse
-	(*PlanConnectorRequest)(nil),           // 83: pach_v1.PlanConnectorRequest
-	(*PlannedSignIn)(nil),                  // 84: pach_v1.PlannedSignIn
-	(*PlanConnectorResponse)(nil),          // 85: pach_v1.PlanConnectorResponse
-	(*ApproveConnectorRequest)(nil),        // 86: pach_v1.ApproveConnectorRequest
-	(*ApproveConnectorResponse)(nil),       // 87: pach_v1.ApproveConnectorResponse
-	(*ListConnectorStatesResponse)(nil),    // 88: pach_v1.ListConnectorStatesResponse
-	(*ConnectorDocument)(nil),              // 89: pach_v1.ConnectorDocument
-	(*CheckConnectorRequest)(nil),          // 90: pach_v1.CheckConnectorRequest
-	(*CheckStep)(nil),                      // 91: pach_v1.CheckStep
-	(*CheckConnectorResponse)(nil),         // 92: pach_v1.CheckConnectorResponse
-	(*StartConnectorTestRequest)(nil),      // 93: pach_v1.StartConnectorTestRequest
-	(*StartConnectorTestResponse)(nil),     // 94: pach_v1.StartConnectorTestResponse
-	(*WaitConnectorTestRequest)(nil),       // 95: pach_v1.WaitConnectorTestRequest
-	(*TestedClaim)(nil),                    // 96: pach_v1.TestedClaim
-	(*TestedDifference)(nil),               // 97: pach_v1.TestedDifference
-	(*WaitConnectorTestResponse)(nil),      // 98: pach_v1.WaitConnectorTestResponse
-	(*SignInStep)(nil),                     // 99: pach_v1.SignInStep
-	(*SignInParameter)(nil),                // 100: pach_v1.SignInParameter
-	(*SignInTrace)(nil),                    // 101: pach_v1.SignInTrace
-	(*GetSignInTraceRequest)(nil),          // 102: pach_v1.GetSignInTraceRequest
-	(*GetSignInTraceResponse)(nil),         // 103: pach_v1.GetSignInTraceResponse
-	(*ListSignInTracesRequest)(nil),        // 104: pach_v1.ListSignInTracesRequest
-	(*ListSignInTracesResponse)(nil),       // 105: pach_v1.ListSignInTracesResponse
-	(*SummarizeSignInsRequest)(nil),        // 106: pach_v1.SummarizeSignInsRequest
-	(*SignInCounts)(nil),                   // 107: pach_v1.SignInCounts
-	(*SignInCause)(nil),                    // 108: pach_v1.SignInCause
-	(*SignInWarning)(nil),                  // 109: pach_v1.SignInWarning
-	(*SummarizeSignInsResponse)(nil),       // 110: pach_v1.SummarizeSignInsResponse
-	(*Trust)(nil),                          // 111: pach_v1.Trust
-	(*CreateTrustRequest)(nil),             // 112: pach_v1.CreateTrustRequest
-	(*CreateTrustResponse)(nil),            // 113: pach_v1.CreateTrustResponse
-	(*ListTrustsRequest)(nil),              // 114: pach_v1.ListTrustsRequest
-	(*ListTrustsResponse)(nil),             // 115: pach_v1.ListTrustsResponse
-	(*DeleteTrustRequest)(nil),             // 116: pach_v1.DeleteTrustRequest
-	(*DeleteTrustResponse)(nil),            // 117: pach_v1.DeleteTrustResponse
-	(*TestTrustRequest)(nil),               // 118: pach_v1.TestTrustRequest
-	(*TestTrustResponse)(nil),              // 119: pach_v1.TestTrustResponse
-	(*TrustResult)(nil),                    // 120: pach_v1.TrustResult
-	nil,                                    // 121: pach_v1.Trust.ClaimsEntry
-	(*timestamppb.Timestamp)(nil),          // 122: google.protobuf.Timestamp
-	(auth.Permission)(0),                   // 123: auth_v2.Permission
-	(*auth.Resource)(nil),                  // 124: auth_v2.Resource
-	(*durationpb.Duration)(nil),            // 125: google.protobuf.Duration
-	(*identity.OIDCClient)(nil),            // 126: identity_v2.OIDCClient
-	(*identity.IDPConnector)(nil),          // 127: identity_v2.IDPConnector
+	(*RenameUserRequest)(nil),              // 33: pach_v1.RenameUserRequest
+	(*RenameUserResponse)(nil),             // 34: pach_v1.RenameUserResponse
+	(*LinkIdentityRequest)(nil),            // 35: pach_v1.LinkIdentityRequest
+	(*LinkIdentityResponse)(nil),           // 36: pach_v1.LinkIdentityResponse
+	(*UnlinkIdentityRequest)(nil),          // 37: pach_v1.UnlinkIdentityRequest
+	(*UnlinkIdentityResponse)(nil),         // 38: pach_v1.UnlinkIdentityResponse
+	(*ListTokensRequest)(nil),              // 39: pach_v1.ListTokensRequest
+	(*Token)(nil),                          // 40: pach_v1.Token
+	(*ListTokensResponse)(nil),             // 41: pach_v1.ListTokensResponse
+	(*AllowRobotRequest)(nil),              // 42: pach_v1.AllowRobotRequest
+	(*AllowRobotResponse)(nil),             // 43: pach_v1.AllowRobotResponse
+	(*ListRefreshTokensRequest)(nil),       // 44: pach_v1.ListRefreshTokensRequest
+	(*RefreshToken)(nil),                   // 45: pach_v1.RefreshToken
+	(*ListRefreshTokensResponse)(nil),      // 46: pach_v1.ListRefreshTokensResponse
+	(*RevokeSessionRequest)(nil),           // 47: pach_v1.RevokeSessionRequest
+	(*RevokeSessionResponse)(nil),          // 48: pach_v1.RevokeSessionResponse
+	(*RevokeAllRequest)(nil),               // 49: pach_v1.RevokeAllRequest
+	(*RevokeAllResponse)(nil),              // 50: pach_v1.RevokeAllResponse
+	(*ListGroupsRequest)(nil),              // 51: pach_v1.ListGroupsRequest
+	(*Group)(nil),                          // 52: pach_v1.Group
+	(*ListGroupsResponse)(nil),             // 53: pach_v1.ListGroupsResponse
+	(*ListMembersRequest)(nil),             // 54: pach_v1.ListMembersRequest
+	(*ListMembersResponse)(nil),            // 55: pach_v1.ListMembersResponse
+	(*ListRoleBindingsRequest)(nil),        // 56: pach_v1.ListRoleBindingsRequest
+	(*RoleBinding)(nil),                    // 57: pach_v1.RoleBinding
+	(*ListRoleBindingsResponse)(nil),       // 58: pach_v1.ListRoleBindingsResponse
+	(*ListAuditEventsRequest)(nil),         // 59: pach_v1.ListAuditEventsRequest
+	(*AuditEvent)(nil),                     // 60: pach_v1.AuditEvent
+	(*ListAuditEventsResponse)(nil),        // 61: pach_v1.ListAuditEventsResponse
+	(*StringList)(nil),                     // 62: pach_v1.StringList
+	(*UpdateOIDCClientRequest)(nil),        // 63: pach_v1.UpdateOIDCClientRequest
+	(*UpdateOIDCClientResponse)(nil),       // 64: pach_v1.UpdateOIDCClientResponse
+	(*CreateOIDCClientRequest)(nil),        // 65: pach_v1.CreateOIDCClientRequest
+	(*CreateOIDCClientResponse)(nil),       // 66: pach_v1.CreateOIDCClientResponse
+	(*GetOIDCClientRequest)(nil),           // 67: pach_v1.GetOIDCClientRequest
+	(*GetOIDCClientResponse)(nil),          // 68: pach_v1.GetOIDCClientResponse
+	(*ListOIDCClientsRequest)(nil),         // 69: pach_v1.ListOIDCClientsRequest
+	(*ListOIDCClientsResponse)(nil),        // 70: pach_v1.ListOIDCClientsResponse
+	(*ListConnectorStatesRequest)(nil),     // 71: pach_v1.ListConnectorStatesRequest
+	(*ConnectorState)(nil),                 // 72: pach_v1.ConnectorState
+	(*Expiry)(nil),                         // 73: pach_v1.Expiry
+	(*ApplyConnectorRequest)(nil),          // 74: pach_v1.ApplyConnectorRequest
+	(*ApplyConnectorResponse)(nil),         // 75: pach_v1.ApplyConnectorResponse
+	(*ConfirmConnectorRequest)(nil),        // 76: pach_v1.ConfirmConnectorRequest
+	(*ConfirmConnectorResponse)(nil),       // 77: pach_v1.ConfirmConnectorResponse
+	(*SetConnectorEnabledRequest)(nil),     // 78: pach_v1.SetConnectorEnabledRequest
+	(*SetConnectorEnabledResponse)(nil),    // 79: pach_v1.SetConnectorEnabledResponse
+	(*ListConnectorRevisionsRequest)(nil),  // 80: pach_v1.ListConnectorRevisionsRequest
+	(*ConnectorRevision)(nil),              // 81: pach_v1.ConnectorRevision
+	(*ListConnectorRevisionsResponse)(nil), // 82: pach_v1.ListConnectorRevisionsResponse
+	(*RollBackConnectorRequest)(nil),       // 83: pach_v1.RollBackConnectorRequest
+	(*RollBackConnectorResponse)(nil),      // 84: pach_v1.RollBackConnectorResponse
+	(*PlanConnectorRequest)(nil),           // 85: pach_v1.PlanConnectorRequest
+	(*PlannedSignIn)(nil),                  // 86: pach_v1.PlannedSignIn
+	(*PlanConnectorResponse)(nil),          // 87: pach_v1.PlanConnectorResponse
+	(*ApproveConnectorRequest)(nil),        // 88: pach_v1.ApproveConnectorRequest
+	(*ApproveConnectorResponse)(nil),       // 89: pach_v1.ApproveConnectorResponse
+	(*ListConnectorStatesResponse)(nil),    // 90: pach_v1.ListConnectorStatesResponse
+	(*ConnectorDocument)(nil),              // 91: pach_v1.ConnectorDocument
+	(*CheckConnectorRequest)(nil),          // 92: pach_v1.CheckConnectorRequest
+	(*CheckStep)(nil),                      // 93: pach_v1.CheckStep
+	(*CheckConnectorResponse)(nil),         // 94: pach_v1.CheckConnectorResponse
+	(*StartConnectorTestRequest)(nil),      // 95: pach_v1.StartConnectorTestRequest
+	(*StartConnectorTestResponse)(nil),     // 96: pach_v1.StartConnectorTestResponse
+	(*WaitConnectorTestRequest)(nil),       // 97: pach_v1.WaitConnectorTestRequest
+	(*TestedClaim)(nil),                    // 98: pach_v1.TestedClaim
+	(*TestedDifference)(nil),               // 99: pach_v1.TestedDifference
+	(*WaitConnectorTestResponse)(nil),      // 100: pach_v1.WaitConnectorTestResponse
+	(*SignInStep)(nil),                     // 101: pach_v1.SignInStep
+	(*SignInParameter)(nil),                // 102: pach_v1.SignInParameter
+	(*SignInTrace)(nil),                    // 103: pach_v1.SignInTrace
+	(*GetSignInTraceRequest)(nil),          // 104: pach_v1.GetSignInTraceRequest
+	(*GetSignInTraceResponse)(nil),         // 105: pach_v1.GetSignInTraceResponse
+	(*ListSignInTracesRequest)(nil),        // 106: pach_v1.ListSignInTracesRequest
+	(*ListSignInTracesResponse)(nil),       // 107: pach_v1.ListSignInTracesResponse
+	(*SummarizeSignInsRequest)(nil),        // 108: pach_v1.SummarizeSignInsRequest
+	(*SignInCounts)(nil),                   // 109: pach_v1.SignInCounts
+	(*SignInCause)(nil),                    // 110: pach_v1.SignInCause
+	(*SignInWarning)(nil),                  // 111: pach_v1.SignInWarning
+	(*SummarizeSignInsResponse)(nil),       // 112: pach_v1.SummarizeSignInsResponse
+	(*Trust)(nil),                          // 113: pach_v1.Trust
+	(*CreateTrustRequest)(nil),             // 114: pach_v1.CreateTrustRequest
+	(*CreateTrustResponse)(nil),            // 115: pach_v1.CreateTrustResponse
+	(*ListTrustsRequest)(nil),              // 116: pach_v1.ListTrustsRequest
+	(*ListTrustsResponse)(nil),             // 117: pach_v1.ListTrustsResponse
+	(*DeleteTrustRequest)(nil),             // 118: pach_v1.DeleteTrustRequest
+	(*DeleteTrustResponse)(nil),            // 119: pach_v1.DeleteTrustResponse
+	(*TestTrustRequest)(nil),               // 120: pach_v1.TestTrustRequest
+	(*TestTrustResponse)(nil),              // 121: pach_v1.TestTrustResponse
+	(*TrustResult)(nil),                    // 122: pach_v1.TrustResult
+	nil,                                    // 123: pach_v1.Trust.ClaimsEntry
+	(*timestamppb.Timestamp)(nil),          // 124: google.protobuf.Timestamp
+	(auth.Permission)(0),                   // 125: auth_v2.Permission
+	(*auth.Resource)(nil),                  // 126: auth_v2.Resource
+	(*durationpb.Duration)(nil),            // 127: google.protobuf.Duration
+	(*identity.OIDCClient)(nil),            // 128: identity_v2.OIDCClient
+	(*identity.IDPConnector)(nil),          // 129: identity_v2.IDPConnector
 }
 var file_api_pach_pach_proto_depIdxs = []int32{
-	38,  // 0: pach_v1.GetSessionResponse.session:type_name -> pach_v1.Token
+	40,  // 0: pach_v1.GetSessionResponse.session:type_name -> pach_v1.Token
 	12,  // 1: pach_v1.GetSessionResponse.groups:type_name -> pach_v1.Membership
 	17,  // 2: pach_v1.Membership.sources:type_name -> pach_v1.MembershipSource
-	122, // 3: pach_v1.BeginRootSessionResponse.expires:type_name -> google.protobuf.Timestamp
-	123, // 4: pach_v1.ExplainRequest.permission:type_name -> auth_v2.Permission
-	124, // 5: pach_v1.ExplainRequest.resource:type_name -> auth_v2.Resource
-	124, // 6: pach_v1.Grant.resource:type_name -> auth_v2.Resource
+	124, // 3: pach_v1.BeginRootSessionResponse.expires:type_name -> google.protobuf.Timestamp
+	125, // 4: pach_v1.ExplainRequest.permission:type_name -> auth_v2.Permission
+	126, // 5: pach_v1.ExplainRequest.resource:type_name -> auth_v2.Resource
+	126, // 6: pach_v1.Grant.resource:type_name -> auth_v2.Resource
 	17,  // 7: pach_v1.Grant.sources:type_name -> pach_v1.MembershipSource
 	18,  // 8: pach_v1.Grant.max_age:type_name -> pach_v1.MaxAge
-	122, // 9: pach_v1.MembershipSource.seen:type_name -> google.protobuf.Timestamp
-	124, // 10: pach_v1.MaxAge.resource:type_name -> auth_v2.Resource
-	125, // 11: pach_v1.MaxAge.max_age:type_name -> google.protobuf.Duration
-	125, // 12: pach_v1.MaxAge.grace:type_name -> google.protobuf.Duration
-	124, // 13: pach_v1.SetMaxAgeRequest.resource:type_name -> auth_v2.Resource
-	125, // 14: pach_v1.SetMaxAgeRequest.max_age:type_name -> google.protobuf.Duration
-	125, // 15: pach_v1.SetMaxAgeRequest.grace:type_name -> google.protobuf.Duration
+	124, // 9: pach_v1.MembershipSource.seen:type_name -> google.protobuf.Timestamp
+	126, // 10: pach_v1.MaxAge.resource:type_name -> auth_v2.Resource
+	127, // 11: pach_v1.MaxAge.max_age:type_name -> google.protobuf.Duration
+	127, // 12: pach_v1.MaxAge.grace:type_name -> google.protobuf.Duration
+	126, // 13: pach_v1.SetMaxAgeRequest.resource:type_name -> auth_v2.Resource
+	127, // 14: pach_v1.SetMaxAgeRequest.max_age:type_name -> google.protobuf.Duration
+	127, // 15: pach_v1.SetMaxAgeRequest.grace:type_name -> google.protobuf.Duration
 	18,  // 16: pach_v1.ListMaxAgesResponse.rules:type_name -> pach_v1.MaxAge
 	16,  // 17: pach_v1.ExplainResponse.grants:type_name -> pach_v1.Grant
 	16,  // 18: pach_v1.ExplainResponse.suggestions:type_name -> pach_v1.Grant
 	16,  // 19: pach_v1.ExplainResponse.too_old:type_name -> pach_v1.Grant
-	125, // 20: pach_v1.ListUsersRequest.unused_for:type_name -> google.protobuf.Duration
-	122, // 21: pach_v1.User.last_login:type_name -> google.protobuf.Timestamp
+	127, // 20: pach_v1.ListUsersRequest.unused_for:type_name -> google.protobuf.Duration
+	124, // 21: pach_v1.User.last_login:type_name -> google.protobuf.Timestamp
 	26,  // 22: pach_v1.User.identities:type_name -> pach_v1.Identity
-	122, // 23: pach_v1.User.last_used:type_name -> google.protobuf.Timestamp
+	124, // 23: pach_v1.User.last_used:type_name -> google.protobuf.Timestamp
 	1,   // 24: pach_v1.Identity.state:type_name -> pach_v1.Identity.State
-	122, // 25: pach_v1.Identity.last_login:type_name -> google.protobuf.Timestamp
+	124, // 25: pach_v1.Identity.last_login:type_name -> google.protobuf.Timestamp
 	25,  // 26: pach_v1.ListUsersResponse.users:type_name -> pach_v1.User
-	125, // 27: pach_v1.DisableUnusedUsersRequest.unused_for:type_name -> google.protobuf.Duration
-	122, // 28: pach_v1.DisableUnusedUsersRequest.unused_since:type_name -> google.protobuf.Timestamp
+	127, // 27: pach_v1.DisableUnusedUsersRequest.unused_for:type_name -> google.protobuf.Duration
+	124, // 28: pach_v1.DisableUnusedUsersRequest.unused_since:type_name -> google.protobuf.Timestamp
 	32,  // 29: pach_v1.DisableUnusedUsersResponse.users:type_name -> pach_v1.UnusedUser
-	122, // 30: pach_v1.DisableUnusedUsersResponse.unused_since:type_name -> google.protobuf.Timestamp
-	122, // 31: pach_v1.UnusedUser.last_login:type_name -> google.protobuf.Timestamp
-	122, // 32: pach_v1.UnusedUser.last_used:type_name -> google.protobuf.Timestamp
-	122, // 33: pach_v1.Token.created:type_name -> google.protobuf.Timestamp
-	122, // 34: pach_v1.Token.expires:type_name -> google.protobuf.Timestamp
-	122, // 35: pach_v1.Token.used:type_name -> google.protobuf.Timestamp
-	38,  // 36: pach_v1.ListTokensResponse.tokens:type_name -> pach_v1.Token
-	122, // 37: pach_v1.RefreshToken.created:type_name -> google.protobuf.Timestamp
-	122, // 38: pach_v1.RefreshToken.used:type_name -> google.protobuf.Timestamp
-	122, // 39: pach_v1.RefreshToken.expires:type_name -> google.protobuf.Timestamp
-	43,  // 40: pach_v1.ListRefreshTokensResponse.refresh_tokens:type_name -> pach_v1.RefreshToken
-	50,  // 41: pach_v1.ListGroupsResponse.groups:type_name -> pach_v1.Group
+	124, // 30: pach_v1.DisableUnusedUsersResponse.unused_since:type_name -> google.protobuf.Timestamp
+	124, // 31: pach_v1.UnusedUser.last_login:type_name -> google.protobuf.Timestamp
+	124, // 32: pach_v1.UnusedUser.last_used:type_name -> google.protobuf.Timestamp
+	124, // 33: pach_v1.Token.created:type_name -> google.protobuf.Timestamp
+	124, // 34: pach_v1.Token.expires:type_name -> google.protobuf.Timestamp
+	124, // 35: pach_v1.Token.used:type_name -> google.protobuf.Timestamp
+	40,  // 36: pach_v1.ListTokensResponse.tokens:type_name -> pach_v1.Token
+	124, // 37: pach_v1.RefreshToken.created:type_name -> google.protobuf.Timestamp
+	124, // 38: pach_v1.RefreshToken.used:type_name -> google.protobuf.Timestamp
+	124, // 39: pach_v1.RefreshToken.expires:type_name -> google.protobuf.Timestamp
+	45,  // 40: pach_v1.ListRefreshTokensResponse.refresh_tokens:type_name -> pach_v1.RefreshToken
+	52,  // 41: pach_v1.ListGroupsResponse.groups:type_name -> pach_v1.Group
 	12,  // 42: pach_v1.ListMembersResponse.members:type_name -> pach_v1.Membership
-	124, // 43: pach_v1.RoleBinding.resource:type_name -> auth_v2.Resource
-	55,  // 44: pach_v1.ListRoleBindingsResponse.bindings:type_name -> pach_v1.RoleBinding
-	122, // 45: pach_v1.AuditEvent.at:type_name -> google.protobuf.Timestamp
-	58,  // 46: pach_v1.ListAuditEventsResponse.events:type_name -> pach_v1.AuditEvent
-	60,  // 47: pach_v1.UpdateOIDCClientRequest.redirect_uris:type_name -> pach_v1.StringList
-	60,  // 48: pach_v1.UpdateOIDCClientRequest.trusted_peers:type_name -> pach_v1.StringList
-	60,  // 49: pach_v1.UpdateOIDCClientRequest.allowed_connectors:type_name -> pach_v1.StringList
+	126, // 43: pach_v1.RoleBinding.resource:type_name -> auth_v2.Resource
+	57,  // 44: pach_v1.ListRoleBindingsResponse.bindings:type_name -> pach_v1.RoleBinding
+	124, // 45: pach_v1.AuditEvent.at:type_name -> google.protobuf.Timestamp
+	60,  // 46: pach_v1.ListAuditEventsResponse.events:type_name -> pach_v1.AuditEvent
+	62,  // 47: pach_v1.UpdateOIDCClientRequest.redirect_uris:type_name -> pach_v1.StringList
+	62,  // 48: pach_v1.UpdateOIDCClientRequest.trusted_peers:type_name -> pach_v1.StringList
+	62,  // 49: pach_v1.UpdateOIDCClientRequest.allowed_connectors:type_name -> pach_v1.StringList
 	0,   // 50: pach_v1.UpdateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
-	60,  // 51: pach_v1.UpdateOIDCClientRequest.post_logout_redirect_uris:type_name -> pach_v1.StringList
-	126, // 52: pach_v1.CreateOIDCClientRequest.client:type_name -> identity_v2.OIDCClient
+	62,  // 51: pach_v1.UpdateOIDCClientRequest.post_logout_redirect_uris:type_name -> pach_v1.StringList
+	128, // 52: pach_v1.CreateOIDCClientRequest.client:type_name -> identity_v2.OIDCClient
 	0,   // 53: pach_v1.CreateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
-	126, // 54: pach_v1.CreateOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
-	126, // 55: pach_v1.GetOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
+	128, // 54: pach_v1.CreateOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
+	128, // 55: pach_v1.GetOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
 	0,   // 56: pach_v1.GetOIDCClientResponse.pkce:type_name -> pach_v1.PKCE
-	66,  // 57: pach_v1.ListOIDCClientsResponse.clients:type_name -> pach_v1.GetOIDCClientResponse
+	68,  // 57: pach_v1.ListOIDCClientsResponse.clients:type_name -> pach_v1.GetOIDCClientResponse
 	2,   // 58: pach_v1.ConnectorState.state:type_name -> pach_v1.ConnectorState.State
-	122, // 59: pach_v1.ConnectorState.since:type_name -> google.protobuf.Timestamp
-	122, // 60: pach_v1.ConnectorState.last_good:type_name -> google.protobuf.Timestamp
-	122, // 61: pach_v1.ConnectorState.checked:type_name -> google.protobuf.Timestamp
+	124, // 59: pach_v1.ConnectorState.since:type_name -> google.protobuf.Timestamp
+	124, // 60: pach_v1.ConnectorState.last_good:type_name -> google.protobuf.Timestamp
+	124, // 61: pach_v1.ConnectorState.checked:type_name -> google.protobuf.Timestamp
 	3,   // 62: pach_v1.ConnectorState.approval:type_name -> pach_v1.ConnectorState.Approval
 	4,   // 63: pach_v1.ConnectorState.life:type_name -> pach_v1.ConnectorState.Life
-	122, // 64: pach_v1.ConnectorState.undo_at:type_name -> google.protobuf.Timestamp
-	71,  // 65: pach_v1.ConnectorState.expiries:type_name -> pach_v1.Expiry
-	122, // 66: pach_v1.Expiry.ends:type_name -> google.protobuf.Timestamp
-	127, // 67: pach_v1.ApplyConnectorRequest.connector:type_name -> identity_v2.IDPConnector
-	125, // 68: pach_v1.ApplyConnectorRequest.confirm_within:type_name -> google.protobuf.Duration
-	122, // 69: pach_v1.ApplyConnectorResponse.undo_at:type_name -> google.protobuf.Timestamp
-	122, // 70: pach_v1.ConnectorRevision.made:type_name -> google.protobuf.Timestamp
-	97,  // 71: pach_v1.ConnectorRevision.differences:type_name -> pach_v1.TestedDifference
-	79,  // 72: pach_v1.ListConnectorRevisionsResponse.revisions:type_name -> pach_v1.ConnectorRevision
-	89,  // 73: pach_v1.PlanConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
+	124, // 64: pach_v1.ConnectorState.undo_at:type_name -> google.protobuf.Timestamp
+	73,  // 65: pach_v1.ConnectorState.expiries:type_name -> pach_v1.Expiry
+	124, // 66: pach_v1.Expiry.ends:type_name -> google.protobuf.Timestamp
+	129, // 67: pach_v1.ApplyConnectorRequest.connector:type_name -> identity_v2.IDPConnector
+	127, // 68: pach_v1.ApplyConnectorRequest.confirm_within:type_name -> google.protobuf.Duration
+	124, // 69: pach_v1.ApplyConnectorResponse.undo_at:type_name -> google.protobuf.Timestamp
+	124, // 70: pach_v1.ConnectorRevision.made:type_name -> google.protobuf.Timestamp
+	99,  // 71: pach_v1.ConnectorRevision.differences:type_name -> pach_v1.TestedDifference
+	81,  // 72: pach_v1.ListConnectorRevisionsResponse.revisions:type_name -> pach_v1.ConnectorRevision
+	91,  // 73: pach_v1.PlanConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
 	5,   // 74: pach_v1.PlannedSignIn.verdict:type_name -> pach_v1.PlannedSignIn.Verdict
-	97,  // 75: pach_v1.PlanConnectorResponse.differences:type_name -> pach_v1.TestedDifference
-	84,  // 76: pach_v1.PlanConnectorResponse.sign_ins:type_name -> pach_v1.PlannedSignIn
-	70,  // 77: pach_v1.ListConnectorStatesResponse.states:type_name -> pach_v1.ConnectorState
-	127, // 78: pach_v1.ConnectorDocument.connector:type_name -> identity_v2.IDPConnector
-	89,  // 79: pach_v1.CheckConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
+	99,  // 75: pach_v1.PlanConnectorResponse.differences:type_name -> pach_v1.TestedDifference
+	86,  // 76: pach_v1.PlanConnectorResponse.sign_ins:type_name -> pach_v1.PlannedSignIn
+	72,  // 77: pach_v1.ListConnectorStatesResponse.states:type_name -> pach_v1.ConnectorState
+	129, // 78: pach_v1.ConnectorDocument.connector:type_name -> identity_v2.IDPConnector
+	91,  // 79: pach_v1.CheckConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
 	6,   // 80: pach_v1.CheckStep.status:type_name -> pach_v1.CheckStep.Status
-	91,  // 81: pach_v1.CheckConnectorResponse.steps:type_name -> pach_v1.CheckStep
-	89,  // 82: pach_v1.StartConnectorTestRequest.document:type_name -> pach_v1.ConnectorDocument
-	122, // 83: pach_v1.StartConnectorTestResponse.expires:type_name -> google.protobuf.Timestamp
-	96,  // 84: pach_v1.WaitConnectorTestResponse.claims:type_name -> pach_v1.TestedClaim
-	60,  // 85: pach_v1.WaitConnectorTestResponse.groups:type_name -> pach_v1.StringList
-	97,  // 86: pach_v1.WaitConnectorTestResponse.differences:type_name -> pach_v1.TestedDifference
-	122, // 87: pach_v1.SignInTrace.at:type_name -> google.protobuf.Timestamp
+	93,  // 81: pach_v1.CheckConnectorResponse.steps:type_name -> pach_v1.CheckStep
+	91,  // 82: pach_v1.StartConnectorTestRequest.document:type_name -> pach_v1.ConnectorDocument
+	124, // 83: pach_v1.StartConnectorTestResponse.expires:type_name -> google.protobuf.Timestamp
+	98,  // 84: pach_v1.WaitConnectorTestResponse.claims:type_name -> pach_v1.TestedClaim
+	62,  // 85: pach_v1.WaitConnectorTestResponse.groups:type_name -> pach_v1.StringList
+	99,  // 86: pach_v1.WaitConnectorTestResponse.differences:type_name -> pach_v1.TestedDifference
+	124, // 87: pach_v1.SignInTrace.at:type_name -> google.protobuf.Timestamp
 	7,   // 88: pach_v1.SignInTrace.result:type_name -> pach_v1.SignInTrace.Result
-	100, // 89: pach_v1.SignInTrace.request:type_name -> pach_v1.SignInParameter
-	99,  // 90: pach_v1.SignInTrace.steps:type_name -> pach_v1.SignInStep
-	96,  // 91: pach_v1.SignInTrace.claims:type_name -> pach_v1.TestedClaim
-	60,  // 92: pach_v1.SignInTrace.asserted_groups:type_name -> pach_v1.StringList
-	101, // 93: pach_v1.GetSignInTraceResponse.trace:type_name -> pach_v1.SignInTrace
+	102, // 89: pach_v1.SignInTrace.request:type_name -> pach_v1.SignInParameter
+	101, // 90: pach_v1.SignInTrace.steps:type_name -> pach_v1.SignInStep
+	98,  // 91: pach_v1.SignInTrace.claims:type_name -> pach_v1.TestedClaim
+	62,  // 92: pach_v1.SignInTrace.asserted_groups:type_name -> pach_v1.StringList
+	103, // 93: pach_v1.GetSignInTraceResponse.trace:type_name -> pach_v1.SignInTrace
 	7,   // 94: pach_v1.ListSignInTracesRequest.result:type_name -> pach_v1.SignInTrace.Result
-	101, // 95: pach_v1.ListSignInTracesResponse.traces:type_name -> pach_v1.SignInTrace
-	122, // 96: pach_v1.SummarizeSignInsRequest.since:type_name -> google.protobuf.Timestamp
-	122, // 97: pach_v1.SignInCause.first:type_name -> google.protobuf.Timestamp
-	122, // 98: pach_v1.SignInCause.last:type_name -> google.protobuf.Timestamp
-	107, // 99: pach_v1.SummarizeSignInsResponse.connectors:type_name -> pach_v1.SignInCounts
-	108, // 100: pach_v1.SummarizeSignInsResponse.causes:type_name -> pach_v1.SignInCause
-	109, // 101: pach_v1.SummarizeSignInsResponse.warnings:type_name -> pach_v1.SignInWarning
-	121, // 102: pach_v1.Trust.claims:type_name -> pach_v1.Trust.ClaimsEntry
-	122, // 103: pach_v1.Trust.created:type_name -> google.protobuf.Timestamp
-	111, // 104: pach_v1.CreateTrustRequest.trust:type_name -> pach_v1.Trust
-	111, // 105: pach_v1.ListTrustsResponse.trusts:type_name -> pach_v1.Trust
-	120, // 106: pach_v1.TestTrustResponse.results:type_name -> pach_v1.TrustResult
+	103, // 95: pach_v1.ListSignInTracesResponse.traces:type_name -> pach_v1.SignInTrace
+	124, // 96: pach_v1.SummarizeSignInsRequest.since:type_name -> google.protobuf.Timestamp
+	124, // 97: pach_v1.SignInCause.first:type_name -> google.protobuf.Timestamp
+	124, // 98: pach_v1.SignInCause.last:type_name -> google.protobuf.Timestamp
+	109, // 99: pach_v1.SummarizeSignInsResponse.connectors:type_name -> pach_v1.SignInCounts
+	110, // 100: pach_v1.SummarizeSignInsResponse.causes:type_name -> pach_v1.SignInCause
+	111, // 101: pach_v1.SummarizeSignInsResponse.warnings:type_name -> pach_v1.SignInWarning
+	123, // 102: pach_v1.Trust.claims:type_name -> pach_v1.Trust.ClaimsEntry
+	124, // 103: pach_v1.Trust.created:type_name -> google.protobuf.Timestamp
+	113, // 104: pach_v1.CreateTrustRequest.trust:type_name -> pach_v1.Trust
+	113, // 105: pach_v1.ListTrustsResponse.trusts:type_name -> pach_v1.Trust
+	122, // 106: pach_v1.TestTrustResponse.results:type_name -> pach_v1.TrustResult
 	8,   // 107: pach_v1.API.GetSignIn:input_type -> pach_v1.GetSignInRequest
 	10,  // 108: pach_v1.API.GetSession:input_type -> pach_v1.GetSessionRequest
 	13,  // 109: pach_v1.API.BeginRootSession:input_type -> pach_v1.BeginRootSessionRequest
@@ -8253,85 +8352,87 @@ var file_api_pach_pach_proto_depIdxs = []int32{
 	24,  // 111: pach_v1.API.ListUsers:input_type -> pach_v1.ListUsersRequest
 	28,  // 112: pach_v1.API.SetUserEnabled:input_type -> pach_v1.SetUserEnabledRequest
 	30,  // 113: pach_v1.API.DisableUnusedUsers:input_type -> pach_v1.DisableUnusedUsersRequest
-	33,  // 114: pach_v1.API.LinkIdentity:input_type -> pach_v1.LinkIdentityRequest
-	35,  // 115: pach_v1.API.UnlinkIdentity:input_type -> pach_v1.UnlinkIdentityRequest
-	37,  // 116: pach_v1.API.ListTokens:input_type -> pach_v1.ListTokensRequest
-	40,  // 117: pach_v1.API.AllowRobot:input_type -> pach_v1.AllowRobotRequest
-	42,  // 118: pach_v1.API.ListRefreshTokens:input_type -> pach_v1.ListRefreshTokensRequest
-	45,  // 119: pach_v1.API.RevokeSession:input_type -> pach_v1.RevokeSessionRequest
-	47,  // 120: pach_v1.API.RevokeAll:input_type -> pach_v1.RevokeAllRequest
-	49,  // 121: pach_v1.API.ListGroups:input_type -> pach_v1.ListGroupsRequest
-	52,  // 122: pach_v1.API.ListMembers:input_type -> pach_v1.ListMembersRequest
-	54,  // 123: pach_v1.API.ListRoleBindings:input_type -> pach_v1.ListRoleBindingsRequest
-	19,  // 124: pach_v1.API.SetMaxAge:input_type -> pach_v1.SetMaxAgeRequest
-	21,  // 125: pach_v1.API.ListMaxAges:input_type -> pach_v1.ListMaxAgesRequest
-	57,  // 126: pach_v1.API.ListAuditEvents:input_type -> pach_v1.ListAuditEventsRequest
-	61,  // 127: pach_v1.API.UpdateOIDCClient:input_type -> pach_v1.UpdateOIDCClientRequest
-	63,  // 128: pach_v1.API.CreateOIDCClient:input_type -> pach_v1.CreateOIDCClientRequest
-	65,  // 129: pach_v1.API.GetOIDCClient:input_type -> pach_v1.GetOIDCClientRequest
-	67,  // 130: pach_v1.API.ListOIDCClients:input_type -> pach_v1.ListOIDCClientsRequest
-	112, // 131: pach_v1.API.CreateTrust:input_type -> pach_v1.CreateTrustRequest
-	114, // 132: pach_v1.API.ListTrusts:input_type -> pach_v1.ListTrustsRequest
-	116, // 133: pach_v1.API.DeleteTrust:input_type -> pach_v1.DeleteTrustRequest
-	118, // 134: pach_v1.API.TestTrust:input_type -> pach_v1.TestTrustRequest
-	69,  // 135: pach_v1.API.ListConnectorStates:input_type -> pach_v1.ListConnectorStatesRequest
-	72,  // 136: pach_v1.API.ApplyConnector:input_type -> pach_v1.ApplyConnectorRequest
-	74,  // 137: pach_v1.API.ConfirmConnector:input_type -> pach_v1.ConfirmConnectorRequest
-	76,  // 138: pach_v1.API.SetConnectorEnabled:input_type -> pach_v1.SetConnectorEnabledRequest
-	78,  // 139: pach_v1.API.ListConnectorRevisions:input_type -> pach_v1.ListConnectorRevisionsRequest
-	81,  // 140: pach_v1.API.RollBackConnector:input_type -> pach_v1.RollBackConnectorRequest
-	83,  // 141: pach_v1.API.PlanConnector:input_type -> pach_v1.PlanConnectorRequest
-	102, // 142: pach_v1.API.GetSignInTrace:input_type -> pach_v1.GetSignInTraceRequest
-	104, // 143: pach_v1.API.ListSignInTraces:input_type -> pach_v1.ListSignInTracesRequest
-	106, // 144: pach_v1.API.SummarizeSignIns:input_type -> pach_v1.SummarizeSignInsRequest
-	86,  // 145: pach_v1.API.ApproveConnector:input_type -> pach_v1.ApproveConnectorRequest
-	90,  // 146: pach_v1.API.CheckConnector:input_type -> pach_v1.CheckConnectorRequest
-	93,  // 147: pach_v1.API.StartConnectorTest:input_type -> pach_v1.StartConnectorTestRequest
-	95,  // 148: pach_v1.API.WaitConnectorTest:input_type -> pach_v1.WaitConnectorTestRequest
-	9,   // 149: pach_v1.API.GetSignIn:output_type -> pach_v1.GetSignInResponse
-	11,  // 150: pach_v1.API.GetSession:output_type -> pach_v1.GetSessionResponse
-	14,  // 151: pach_v1.API.BeginRootSession:output_type -> pach_v1.BeginRootSessionResponse
-	23,  // 152: pach_v1.API.Explain:output_type -> pach_v1.ExplainResponse
-	27,  // 153: pach_v1.API.ListUsers:output_type -> pach_v1.ListUsersResponse
-	29,  // 154: pach_v1.API.SetUserEnabled:output_type -> pach_v1.SetUserEnabledResponse
-	31,  // 155: pach_v1.API.DisableUnusedUsers:output_type -> pach_v1.DisableUnusedUsersResponse
-	34,  // 156: pach_v1.API.LinkIdentity:output_type -> pach_v1.LinkIdentityResponse
-	36,  // 157: pach_v1.API.UnlinkIdentity:output_type -> pach_v1.UnlinkIdentityResponse
-	39,  // 158: pach_v1.API.ListTokens:output_type -> pach_v1.ListTokensResponse
-	41,  // 159: pach_v1.API.AllowRobot:output_type -> pach_v1.AllowRobotResponse
-	44,  // 160: pach_v1.API.ListRefreshTokens:output_type -> pach_v1.ListRefreshTokensResponse
-	46,  // 161: pach_v1.API.RevokeSession:output_type -> pach_v1.RevokeSessionResponse
-	48,  // 162: pach_v1.API.RevokeAll:output_type -> pach_v1.RevokeAllResponse
-	51,  // 163: pach_v1.API.ListGroups:output_type -> pach_v1.ListGroupsResponse
-	53,  // 164: pach_v1.API.ListMembers:output_type -> pach_v1.ListMembersResponse
-	56,  // 165: pach_v1.API.ListRoleBindings:output_type -> pach_v1.ListRoleBindingsResponse
-	20,  // 166: pach_v1.API.SetMaxAge:output_type -> pach_v1.SetMaxAgeResponse
-	22,  // 167: pach_v1.API.ListMaxAges:output_type -> pach_v1.ListMaxAgesResponse
-	59,  // 168: pach_v1.API.ListAuditEvents:output_type -> pach_v1.ListAuditEventsResponse
-	62,  // 169: pach_v1.API.UpdateOIDCClient:output_type -> pach_v1.UpdateOIDCClientResponse
-	64,  // 170: pach_v1.API.CreateOIDCClient:output_type -> pach_v1.CreateOIDCClientResponse
-	66,  // 171: pach_v1.API.GetOIDCClient:output_type -> pach_v1.GetOIDCClientResponse
-	68,  // 172: pach_v1.API.ListOIDCClients:output_type -> pach_v1.ListOIDCClientsResponse
-	113, // 173: pach_v1.API.CreateTrust:output_type -> pach_v1.CreateTrustResponse
-	115, // 174: pach_v1.API.ListTrusts:output_type -> pach_v1.ListTrustsResponse
-	117, // 175: pach_v1.API.DeleteTrust:output_type -> pach_v1.DeleteTrustResponse
-	119, // 176: pach_v1.API.TestTrust:output_type -> pach_v1.TestTrustResponse
-	88,  // 177: pach_v1.API.ListConnectorStates:output_type -> pach_v1.ListConnectorStatesResponse
-	73,  // 178: pach_v1.API.ApplyConnector:output_type -> pach_v1.ApplyConnectorResponse
-	75,  // 179: pach_v1.API.ConfirmConnector:output_type -> pach_v1.ConfirmConnectorResponse
-	77,  // 180: pach_v1.API.SetConnectorEnabled:output_type -> pach_v1.SetConnectorEnabledResponse
-	80,  // 181: pach_v1.API.ListConnectorRevisions:output_type -> pach_v1.ListConnectorRevisionsResponse
-	82,  // 182: pach_v1.API.RollBackConnector:output_type -> pach_v1.RollBackConnectorResponse
-	85,  // 183: pach_v1.API.PlanConnector:output_type -> pach_v1.PlanConnectorResponse
-	103, // 184: pach_v1.API.GetSignInTrace:output_type -> pach_v1.GetSignInTraceResponse
-	105, // 185: pach_v1.API.ListSignInTraces:output_type -> pach_v1.ListSignInTracesResponse
-	110, // 186: pach_v1.API.SummarizeSignIns:output_type -> pach_v1.SummarizeSignInsResponse
-	87,  // 187: pach_v1.API.ApproveConnector:output_type -> pach_v1.ApproveConnectorResponse
-	92,  // 188: pach_v1.API.CheckConnector:output_type -> pach_v1.CheckConnectorResponse
-	94,  // 189: pach_v1.API.StartConnectorTest:output_type -> pach_v1.StartConnectorTestResponse
-	98,  // 190: pach_v1.API.WaitConnectorTest:output_type -> pach_v1.WaitConnectorTestResponse
-	149, // [149:191] is the sub-list for method output_type
-	107, // [107:149] is the sub-list for method input_type
+	33,  // 114: pach_v1.API.RenameUser:input_type -> pach_v1.RenameUserRequest
+	35,  // 115: pach_v1.API.LinkIdentity:input_type -> pach_v1.LinkIdentityRequest
+	37,  // 116: pach_v1.API.UnlinkIdentity:input_type -> pach_v1.UnlinkIdentityRequest
+	39,  // 117: pach_v1.API.ListTokens:input_type -> pach_v1.ListTokensRequest
+	42,  // 118: pach_v1.API.AllowRobot:input_type -> pach_v1.AllowRobotRequest
+	44,  // 119: pach_v1.API.ListRefreshTokens:input_type -> pach_v1.ListRefreshTokensRequest
+	47,  // 120: pach_v1.API.RevokeSession:input_type -> pach_v1.RevokeSessionRequest
+	49,  // 121: pach_v1.API.RevokeAll:input_type -> pach_v1.RevokeAllRequest
+	51,  // 122: pach_v1.API.ListGroups:input_type -> pach_v1.ListGroupsRequest
+	54,  // 123: pach_v1.API.ListMembers:input_type -> pach_v1.ListMembersRequest
+	56,  // 124: pach_v1.API.ListRoleBindings:input_type -> pach_v1.ListRoleBindingsRequest
+	19,  // 125: pach_v1.API.SetMaxAge:input_type -> pach_v1.SetMaxAgeRequest
+	21,  // 126: pach_v1.API.ListMaxAges:input_type -> pach_v1.ListMaxAgesRequest
+	59,  // 127: pach_v1.API.ListAuditEvents:input_type -> pach_v1.ListAuditEventsRequest
+	63,  // 128: pach_v1.API.UpdateOIDCClient:input_type -> pach_v1.UpdateOIDCClientRequest
+	65,  // 129: pach_v1.API.CreateOIDCClient:input_type -> pach_v1.CreateOIDCClientRequest
+	67,  // 130: pach_v1.API.GetOIDCClient:input_type -> pach_v1.GetOIDCClientRequest
+	69,  // 131: pach_v1.API.ListOIDCClients:input_type -> pach_v1.ListOIDCClientsRequest
+	114, // 132: pach_v1.API.CreateTrust:input_type -> pach_v1.CreateTrustRequest
+	116, // 133: pach_v1.API.ListTrusts:input_type -> pach_v1.ListTrustsRequest
+	118, // 134: pach_v1.API.DeleteTrust:input_type -> pach_v1.DeleteTrustRequest
+	120, // 135: pach_v1.API.TestTrust:input_type -> pach_v1.TestTrustRequest
+	71,  // 136: pach_v1.API.ListConnectorStates:input_type -> pach_v1.ListConnectorStatesRequest
+	74,  // 137: pach_v1.API.ApplyConnector:input_type -> pach_v1.ApplyConnectorRequest
+	76,  // 138: pach_v1.API.ConfirmConnector:input_type -> pach_v1.ConfirmConnectorRequest
+	78,  // 139: pach_v1.API.SetConnectorEnabled:input_type -> pach_v1.SetConnectorEnabledRequest
+	80,  // 140: pach_v1.API.ListConnectorRevisions:input_type -> pach_v1.ListConnectorRevisionsRequest
+	83,  // 141: pach_v1.API.RollBackConnector:input_type -> pach_v1.RollBackConnectorRequest
+	85,  // 142: pach_v1.API.PlanConnector:input_type -> pach_v1.PlanConnectorRequest
+	104, // 143: pach_v1.API.GetSignInTrace:input_type -> pach_v1.GetSignInTraceRequest
+	106, // 144: pach_v1.API.ListSignInTraces:input_type -> pach_v1.ListSignInTracesRequest
+	108, // 145: pach_v1.API.SummarizeSignIns:input_type -> pach_v1.SummarizeSignInsRequest
+	88,  // 146: pach_v1.API.ApproveConnector:input_type -> pach_v1.ApproveConnectorRequest
+	92,  // 147: pach_v1.API.CheckConnector:input_type -> pach_v1.CheckConnectorRequest
+	95,  // 148: pach_v1.API.StartConnectorTest:input_type -> pach_v1.StartConnectorTestRequest
+	97,  // 149: pach_v1.API.WaitConnectorTest:input_type -> pach_v1.WaitConnectorTestRequest
+	9,   // 150: pach_v1.API.GetSignIn:output_type -> pach_v1.GetSignInResponse
+	11,  // 151: pach_v1.API.GetSession:output_type -> pach_v1.GetSessionResponse
+	14,  // 152: pach_v1.API.BeginRootSession:output_type -> pach_v1.BeginRootSessionResponse
+	23,  // 153: pach_v1.API.Explain:output_type -> pach_v1.ExplainResponse
+	27,  // 154: pach_v1.API.ListUsers:output_type -> pach_v1.ListUsersResponse
+	29,  // 155: pach_v1.API.SetUserEnabled:output_type -> pach_v1.SetUserEnabledResponse
+	31,  // 156: pach_v1.API.DisableUnusedUsers:output_type -> pach_v1.DisableUnusedUsersResponse
+	34,  // 157: pach_v1.API.RenameUser:output_type -> pach_v1.RenameUserResponse
+	36,  // 158: pach_v1.API.LinkIdentity:output_type -> pach_v1.LinkIdentityResponse
+	38,  // 159: pach_v1.API.UnlinkIdentity:output_type -> pach_v1.UnlinkIdentityResponse
+	41,  // 160: pach_v1.API.ListTokens:output_type -> pach_v1.ListTokensResponse
+	43,  // 161: pach_v1.API.AllowRobot:output_type -> pach_v1.AllowRobotResponse
+	46,  // 162: pach_v1.API.ListRefreshTokens:output_type -> pach_v1.ListRefreshTokensResponse
+	48,  // 163: pach_v1.API.RevokeSession:output_type -> pach_v1.RevokeSessionResponse
+	50,  // 164: pach_v1.API.RevokeAll:output_type -> pach_v1.RevokeAllResponse
+	53,  // 165: pach_v1.API.ListGroups:output_type -> pach_v1.ListGroupsResponse
+	55,  // 166: pach_v1.API.ListMembers:output_type -> pach_v1.ListMembersResponse
+	58,  // 167: pach_v1.API.ListRoleBindings:output_type -> pach_v1.ListRoleBindingsResponse
+	20,  // 168: pach_v1.API.SetMaxAge:output_type -> pach_v1.SetMaxAgeResponse
+	22,  // 169: pach_v1.API.ListMaxAges:output_type -> pach_v1.ListMaxAgesResponse
+	61,  // 170: pach_v1.API.ListAuditEvents:output_type -> pach_v1.ListAuditEventsResponse
+	64,  // 171: pach_v1.API.UpdateOIDCClient:output_type -> pach_v1.UpdateOIDCClientResponse
+	66,  // 172: pach_v1.API.CreateOIDCClient:output_type -> pach_v1.CreateOIDCClientResponse
+	68,  // 173: pach_v1.API.GetOIDCClient:output_type -> pach_v1.GetOIDCClientResponse
+	70,  // 174: pach_v1.API.ListOIDCClients:output_type -> pach_v1.ListOIDCClientsResponse
+	115, // 175: pach_v1.API.CreateTrust:output_type -> pach_v1.CreateTrustResponse
+	117, // 176: pach_v1.API.ListTrusts:output_type -> pach_v1.ListTrustsResponse
+	119, // 177: pach_v1.API.DeleteTrust:output_type -> pach_v1.DeleteTrustResponse
+	121, // 178: pach_v1.API.TestTrust:output_type -> pach_v1.TestTrustResponse
+	90,  // 179: pach_v1.API.ListConnectorStates:output_type -> pach_v1.ListConnectorStatesResponse
+	75,  // 180: pach_v1.API.ApplyConnector:output_type -> pach_v1.ApplyConnectorResponse
+	77,  // 181: pach_v1.API.ConfirmConnector:output_type -> pach_v1.ConfirmConnectorResponse
+	79,  // 182: pach_v1.API.SetConnectorEnabled:output_type -> pach_v1.SetConnectorEnabledResponse
+	82,  // 183: pach_v1.API.ListConnectorRevisions:output_type -> pach_v1.ListConnectorRevisionsResponse
+	84,  // 184: pach_v1.API.RollBackConnector:output_type -> pach_v1.RollBackConnectorResponse
+	87,  // 185: pach_v1.API.PlanConnector:output_type -> pach_v1.PlanConnectorResponse
+	105, // 186: pach_v1.API.GetSignInTrace:output_type -> pach_v1.GetSignInTraceResponse
+	107, // 187: pach_v1.API.ListSignInTraces:output_type -> pach_v1.ListSignInTracesResponse
+	112, // 188: pach_v1.API.SummarizeSignIns:output_type -> pach_v1.SummarizeSignInsResponse
+	89,  // 189: pach_v1.API.ApproveConnector:output_type -> pach_v1.ApproveConnectorResponse
+	94,  // 190: pach_v1.API.CheckConnector:output_type -> pach_v1.CheckConnectorResponse
+	96,  // 191: pach_v1.API.StartConnectorTest:output_type -> pach_v1.StartConnectorTestResponse
+	100, // 192: pach_v1.API.WaitConnectorTest:output_type -> pach_v1.WaitConnectorTestResponse
+	150, // [150:193] is the sub-list for method output_type
+	107, // [107:150] is the sub-list for method input_type
 	107, // [107:107] is the sub-list for extension type_name
 	107, // [107:107] is the sub-list for extension extendee
 	0,   // [0:107] is the sub-list for field type_name
@@ -8342,14 +8443,14 @@ func file_api_pach_pach_proto_init() {
 	if File_api_pach_pach_proto != nil {
 		return
 	}
-	file_api_pach_pach_proto_msgTypes[53].OneofWrappers = []any{}
+	file_api_pach_pach_proto_msgTypes[55].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_pach_pach_proto_rawDesc), len(file_api_pach_pach_proto_rawDesc)),
 			NumEnums:      8,
-			NumMessages:   114,
+			NumMessages:   116,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

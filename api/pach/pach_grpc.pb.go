@@ -26,6 +26,7 @@ const (
 	API_ListUsers_FullMethodName              = "/pach_v1.API/ListUsers"
 	API_SetUserEnabled_FullMethodName         = "/pach_v1.API/SetUserEnabled"
 	API_DisableUnusedUsers_FullMethodName     = "/pach_v1.API/DisableUnusedUsers"
+	API_RenameUser_FullMethodName             = "/pach_v1.API/RenameUser"
 	API_LinkIdentity_FullMethodName           = "/pach_v1.API/LinkIdentity"
 	API_UnlinkIdentity_FullMethodName         = "/pach_v1.API/UnlinkIdentity"
 	API_ListTokens_FullMethodName             = "/pach_v1.API/ListTokens"
@@ -83,6 +84,8 @@ type APIClient interface {
 	// Keeps everybody out who has not been here for a time, but for the caller and the
 	// cluster administrator who was here last; or shows who that would be.
 	DisableUnusedUsers(ctx context.Context, in *DisableUnusedUsersRequest, opts ...grpc.CallOption) (*DisableUnusedUsersResponse, error)
+	// Gives a person another name, since their address has changed at the provider.
+	RenameUser(ctx context.Context, in *RenameUserRequest, opts ...grpc.CallOption) (*RenameUserResponse, error)
 	// Lets an identity that was refused because another owns its address act as
 	// that user.
 	LinkIdentity(ctx context.Context, in *LinkIdentityRequest, opts ...grpc.CallOption) (*LinkIdentityResponse, error)
@@ -229,6 +232,16 @@ func (c *aPIClient) DisableUnusedUsers(ctx context.Context, in *DisableUnusedUse
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(DisableUnusedUsersResponse)
 	err := c.cc.Invoke(ctx, API_DisableUnusedUsers_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) RenameUser(ctx context.Context, in *RenameUserRequest, opts ...grpc.CallOption) (*RenameUserResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RenameUserResponse)
+	err := c.cc.Invoke(ctx, API_RenameUser_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -605,6 +618,8 @@ type APIServer interface {
 	// Keeps everybody out who has not been here for a time, but for the caller and the
 	// cluster administrator who was here last; or shows who that would be.
 	DisableUnusedUsers(context.Context, *DisableUnusedUsersRequest) (*DisableUnusedUsersResponse, error)
+	// Gives a person another name, since their address has changed at the provider.
+	RenameUser(context.Context, *RenameUserRequest) (*RenameUserResponse, error)
 	// Lets an identity that was refused because another owns its address act as
 	// that user.
 	LinkIdentity(context.Context, *LinkIdentityRequest) (*LinkIdentityResponse, error)
@@ -707,6 +722,9 @@ func (UnimplementedAPIServer) SetUserEnabled(context.Context, *SetUserEnabledReq
 }
 func (UnimplementedAPIServer) DisableUnusedUsers(context.Context, *DisableUnusedUsersRequest) (*DisableUnusedUsersResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DisableUnusedUsers not implemented")
+}
+func (UnimplementedAPIServer) RenameUser(context.Context, *RenameUserRequest) (*RenameUserResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RenameUser not implemented")
 }
 func (UnimplementedAPIServer) LinkIdentity(context.Context, *LinkIdentityRequest) (*LinkIdentityResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method LinkIdentity not implemented")
@@ -956,6 +974,24 @@ func _API_DisableUnusedUsers_Handler(srv interface{}, ctx context.Context, dec f
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(APIServer).DisableUnusedUsers(ctx, req.(*DisableUnusedUsersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_RenameUser_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RenameUserRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).RenameUser(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_RenameUser_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).RenameUser(ctx, req.(*RenameUserRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -1624,6 +1660,10 @@ var API_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "DisableUnusedUsers",
 			Handler:    _API_DisableUnusedUsers_Handler,
+		},
+		{
+			MethodName: "RenameUser",
+			Handler:    _API_RenameUser_Handler,
 		},
 		{
 			MethodName: "LinkIdentity",

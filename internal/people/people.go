@@ -8,6 +8,7 @@ import (
 	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/refreshtoken"
 	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/issuer/trace"
 	"pachyderm/internal/session"
 )
 
@@ -17,6 +18,7 @@ type Config struct {
 	Sessions *session.Service
 	Registry *registry.Registry
 	Refresh  *refreshtoken.Tokens
+	Traces   *trace.Store
 	Now      func() time.Time
 }
 

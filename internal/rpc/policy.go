@@ -144,6 +144,7 @@ func pachPolicy() map[string]rule {
 		// cluster administrators may say so.
 		"/pach_v1.API/SetUserEnabled":     need(access.ClusterAuthModifyGroupMembers),
 		"/pach_v1.API/DisableUnusedUsers": need(access.ClusterAuthModifyGroupMembers),
+		"/pach_v1.API/RenameUser":         need(access.ClusterAuthModifyGroupMembers),
 		"/pach_v1.API/LinkIdentity":       need(access.ClusterAuthModifyGroupMembers),
 		"/pach_v1.API/UnlinkIdentity":     need(access.ClusterAuthModifyGroupMembers),
 		"/pach_v1.API/RevokeAll":          need(access.ClusterAuthRevokeUserTokens),

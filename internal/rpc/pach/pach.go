@@ -35,7 +35,7 @@ func New(d *db.DB, sessions *session.Service, i *issuer.Issuer, e *exchange.Serv
 ) pb.APIServer {
 	return &server{
 		db: d, sessions: sessions, issuer: i, exchange: e, login: l, now: now, fresh: fresh,
-		people: people.New(people.Config{DB: d, Sessions: sessions, Registry: i.Registry, Refresh: i.RefreshTokens, Now: now}),
+		people: people.New(people.Config{DB: d, Sessions: sessions, Registry: i.Registry, Refresh: i.RefreshTokens, Traces: i.Traces, Now: now}),
 	}
 }
 

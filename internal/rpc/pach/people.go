@@ -105,6 +105,19 @@ func idleToProto(u people.Idle) *pb.UnusedUser {
 	return &pb.UnusedUser{Name: u.Name.String(), LastLogin: wire.Timestamp(u.LastLogin), LastUsed: wire.Timestamp(u.LastUse), Kept: u.Kept}
 }
 
+// RenameUser gives a person another name.
+func (s *server) RenameUser(ctx context.Context, req *pb.RenameUserRequest) (*pb.RenameUserResponse, error) {
+	from, err := principal.Parse(req.GetUser())
+	if err != nil {
+		return nil, err
+	}
+	to, err := principal.Parse(req.GetNewName())
+	if err != nil {
+		return nil, err
+	}
+	return &pb.RenameUserResponse{}, s.people.Rename(ctx, session.FromContext(ctx).Name, from, to)
+}
+
 // LinkIdentity lets an identity that was refused act as the user.
 func (s *server) LinkIdentity(ctx context.Context, req *pb.LinkIdentityRequest) (*pb.LinkIdentityResponse, error) {
 	who, err := principal.Parse(req.GetUser())

@@ -8,5 +8,5 @@ import (
 
 // Commands are those of auth about people.
 func Commands(k *kit.Kit) []*cobra.Command {
-	return []*cobra.Command{listUsers(k), disableUser(k), enableUser(k)}
+	return []*cobra.Command{listUsers(k), disableUser(k), enableUser(k), renameUser(k)}
 }
