@@ -92,7 +92,11 @@ var mayImport = map[string][]string{
 
 	"internal/trust": {"internal/audit", "internal/db", "internal/fault", "internal/principal", "internal/webaddr"},
 
+	"internal/past": {
+		"internal/access", "internal/audit", "internal/db", "internal/fault", "internal/identity", "internal/principal",
+	},
 	"internal/session": {
+		"internal/past",
 		"internal/access", "internal/audit", "internal/db", "internal/fault", "internal/identity", "internal/managed", "internal/principal", "internal/secret",
 		"internal/token", "internal/trust",
 	},
@@ -241,7 +245,7 @@ var mayImport = map[string][]string{
 		"internal/access/freshness",
 		"api/auth", "api/pach", "internal/access", "internal/audit", "internal/connector/probe", "internal/db", "internal/fault", "internal/identity", "internal/issuer",
 		"internal/issuer/exchange", "internal/issuer/oidcclient", "internal/issuer/refreshtoken", "internal/issuer/registry", "internal/issuer/connectortest", "internal/issuer/plan", "internal/issuer/trace", "internal/issuer/upstream", "internal/login", "internal/principal",
-		"internal/people", "internal/rpc/identity", "internal/rpc/wire", "internal/secret", "internal/session", "internal/token", "internal/trust",
+		"internal/past", "internal/people", "internal/rpc/identity", "internal/rpc/wire", "internal/secret", "internal/session", "internal/token", "internal/trust",
 	},
 	"internal/rpc/identity": {"api/identity", "internal/access", "internal/fault", "internal/issuer", "internal/issuer/oidcclient", "internal/issuer/registry", "internal/issuer/settings", "internal/login", "internal/session", "internal/strict"},
 	"internal/rpc/enterprise": {
@@ -250,6 +254,7 @@ var mayImport = map[string][]string{
 	},
 	"internal/rpc/wire": {"api/auth", "internal/access", "internal/fault", "internal/principal"},
 	"internal/pachd": {
+		"internal/past",
 		"internal/issuer/upstream", "internal/issuer/regroup", "internal/identity", "internal/access/freshness",
 		"api", "api/admin", "internal/web/console", "internal/web/console/page", "internal/access", "internal/chart", "internal/config", "internal/db", "internal/declared", "internal/fault", "internal/issuer",
 		"internal/issuer/device",

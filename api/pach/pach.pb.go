@@ -864,9 +864,11 @@ func (x *BeginRootSessionResponse) GetExpires() *timestamppb.Timestamp {
 type ExplainRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Empty for the caller, who needs no right to ask about themselves.
-	Principal     string          `protobuf:"bytes,1,opt,name=principal,proto3" json:"principal,omitempty"`
-	Permission    auth.Permission `protobuf:"varint,2,opt,name=permission,proto3,enum=auth_v2.Permission" json:"permission,omitempty"`
-	Resource      *auth.Resource  `protobuf:"bytes,3,opt,name=resource,proto3" json:"resource,omitempty"`
+	Principal  string          `protobuf:"bytes,1,opt,name=principal,proto3" json:"principal,omitempty"`
+	Permission auth.Permission `protobuf:"varint,2,opt,name=permission,proto3,enum=auth_v2.Permission" json:"permission,omitempty"`
+	Resource   *auth.Resource  `protobuf:"bytes,3,opt,name=resource,proto3" json:"resource,omitempty"`
+	// As it was at that moment; absent for now. Roles are taken as they are defined now.
+	At            *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=at,proto3" json:"at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -918,6 +920,13 @@ func (x *ExplainRequest) GetPermission() auth.Permission {
 func (x *ExplainRequest) GetResource() *auth.Resource {
 	if x != nil {
 		return x.Resource
+	}
+	return nil
+}
+
+func (x *ExplainRequest) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
 	}
 	return nil
 }
@@ -1325,7 +1334,12 @@ type ExplainResponse struct {
 	Principal   string   `protobuf:"bytes,4,opt,name=principal,proto3" json:"principal,omitempty"`
 	// Grants that do not count, since it is too long that a provider has said that the
 	// principal is in the group.
-	TooOld        []*Grant `protobuf:"bytes,5,rep,name=too_old,json=tooOld,proto3" json:"too_old,omitempty"`
+	TooOld []*Grant `protobuf:"bytes,5,rep,name=too_old,json=tooOld,proto3" json:"too_old,omitempty"`
+	// For a moment that is over: before when nobody knows.
+	RecordedSince *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=recorded_since,json=recordedSince,proto3" json:"recorded_since,omitempty"`
+	// And whose word on groups of then is not kept, so that it cannot be told that it was
+	// not allowed: those who were asked again since.
+	Unknown       []string `protobuf:"bytes,7,rep,name=unknown,proto3" json:"unknown,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1391,6 +1405,20 @@ func (x *ExplainResponse) GetPrincipal() string {
 func (x *ExplainResponse) GetTooOld() []*Grant {
 	if x != nil {
 		return x.TooOld
+	}
+	return nil
+}
+
+func (x *ExplainResponse) GetRecordedSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RecordedSince
+	}
+	return nil
+}
+
+func (x *ExplainResponse) GetUnknown() []string {
+	if x != nil {
+		return x.Unknown
 	}
 	return nil
 }
@@ -7515,13 +7543,14 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\x17BeginRootSessionRequest\"f\n" +
 	"\x18BeginRootSessionResponse\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x124\n" +
-	"\aexpires\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\"\x92\x01\n" +
+	"\aexpires\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\"\xbe\x01\n" +
 	"\x0eExplainRequest\x12\x1c\n" +
 	"\tprincipal\x18\x01 \x01(\tR\tprincipal\x123\n" +
 	"\n" +
 	"permission\x18\x02 \x01(\x0e2\x13.auth_v2.PermissionR\n" +
 	"permission\x12-\n" +
-	"\bresource\x18\x03 \x01(\v2\x11.auth_v2.ResourceR\bresource\"\xc7\x01\n" +
+	"\bresource\x18\x03 \x01(\v2\x11.auth_v2.ResourceR\bresource\x12*\n" +
+	"\x02at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\xc7\x01\n" +
 	"\x05Grant\x12-\n" +
 	"\bresource\x18\x01 \x01(\v2\x11.auth_v2.ResourceR\bresource\x12\x1c\n" +
 	"\tprincipal\x18\x02 \x01(\tR\tprincipal\x12\x12\n" +
@@ -7545,13 +7574,15 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\x11SetMaxAgeResponse\"\x14\n" +
 	"\x12ListMaxAgesRequest\"<\n" +
 	"\x13ListMaxAgesResponse\x12%\n" +
-	"\x05rules\x18\x01 \x03(\v2\x0f.pach_v1.MaxAgeR\x05rules\"\xcc\x01\n" +
+	"\x05rules\x18\x01 \x03(\v2\x0f.pach_v1.MaxAgeR\x05rules\"\xa9\x02\n" +
 	"\x0fExplainResponse\x12\x18\n" +
 	"\aallowed\x18\x01 \x01(\bR\aallowed\x12&\n" +
 	"\x06grants\x18\x02 \x03(\v2\x0e.pach_v1.GrantR\x06grants\x120\n" +
 	"\vsuggestions\x18\x03 \x03(\v2\x0e.pach_v1.GrantR\vsuggestions\x12\x1c\n" +
 	"\tprincipal\x18\x04 \x01(\tR\tprincipal\x12'\n" +
-	"\atoo_old\x18\x05 \x03(\v2\x0e.pach_v1.GrantR\x06tooOld\"\xa0\x01\n" +
+	"\atoo_old\x18\x05 \x03(\v2\x0e.pach_v1.GrantR\x06tooOld\x12A\n" +
+	"\x0erecorded_since\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\rrecordedSince\x12\x18\n" +
+	"\aunknown\x18\a \x03(\tR\aunknown\"\xa0\x01\n" +
 	"\x10ListUsersRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
@@ -8244,198 +8275,200 @@ var file_api_pach_pach_proto_depIdxs = []int32{
 	124, // 3: pach_v1.BeginRootSessionResponse.expires:type_name -> google.protobuf.Timestamp
 	125, // 4: pach_v1.ExplainRequest.permission:type_name -> auth_v2.Permission
 	126, // 5: pach_v1.ExplainRequest.resource:type_name -> auth_v2.Resource
-	126, // 6: pach_v1.Grant.resource:type_name -> auth_v2.Resource
-	17,  // 7: pach_v1.Grant.sources:type_name -> pach_v1.MembershipSource
-	18,  // 8: pach_v1.Grant.max_age:type_name -> pach_v1.MaxAge
-	124, // 9: pach_v1.MembershipSource.seen:type_name -> google.protobuf.Timestamp
-	126, // 10: pach_v1.MaxAge.resource:type_name -> auth_v2.Resource
-	127, // 11: pach_v1.MaxAge.max_age:type_name -> google.protobuf.Duration
-	127, // 12: pach_v1.MaxAge.grace:type_name -> google.protobuf.Duration
-	126, // 13: pach_v1.SetMaxAgeRequest.resource:type_name -> auth_v2.Resource
-	127, // 14: pach_v1.SetMaxAgeRequest.max_age:type_name -> google.protobuf.Duration
-	127, // 15: pach_v1.SetMaxAgeRequest.grace:type_name -> google.protobuf.Duration
-	18,  // 16: pach_v1.ListMaxAgesResponse.rules:type_name -> pach_v1.MaxAge
-	16,  // 17: pach_v1.ExplainResponse.grants:type_name -> pach_v1.Grant
-	16,  // 18: pach_v1.ExplainResponse.suggestions:type_name -> pach_v1.Grant
-	16,  // 19: pach_v1.ExplainResponse.too_old:type_name -> pach_v1.Grant
-	127, // 20: pach_v1.ListUsersRequest.unused_for:type_name -> google.protobuf.Duration
-	124, // 21: pach_v1.User.last_login:type_name -> google.protobuf.Timestamp
-	26,  // 22: pach_v1.User.identities:type_name -> pach_v1.Identity
-	124, // 23: pach_v1.User.last_used:type_name -> google.protobuf.Timestamp
-	1,   // 24: pach_v1.Identity.state:type_name -> pach_v1.Identity.State
-	124, // 25: pach_v1.Identity.last_login:type_name -> google.protobuf.Timestamp
-	25,  // 26: pach_v1.ListUsersResponse.users:type_name -> pach_v1.User
-	127, // 27: pach_v1.DisableUnusedUsersRequest.unused_for:type_name -> google.protobuf.Duration
-	124, // 28: pach_v1.DisableUnusedUsersRequest.unused_since:type_name -> google.protobuf.Timestamp
-	32,  // 29: pach_v1.DisableUnusedUsersResponse.users:type_name -> pach_v1.UnusedUser
-	124, // 30: pach_v1.DisableUnusedUsersResponse.unused_since:type_name -> google.protobuf.Timestamp
-	124, // 31: pach_v1.UnusedUser.last_login:type_name -> google.protobuf.Timestamp
-	124, // 32: pach_v1.UnusedUser.last_used:type_name -> google.protobuf.Timestamp
-	124, // 33: pach_v1.Token.created:type_name -> google.protobuf.Timestamp
-	124, // 34: pach_v1.Token.expires:type_name -> google.protobuf.Timestamp
-	124, // 35: pach_v1.Token.used:type_name -> google.protobuf.Timestamp
-	40,  // 36: pach_v1.ListTokensResponse.tokens:type_name -> pach_v1.Token
-	124, // 37: pach_v1.RefreshToken.created:type_name -> google.protobuf.Timestamp
-	124, // 38: pach_v1.RefreshToken.used:type_name -> google.protobuf.Timestamp
-	124, // 39: pach_v1.RefreshToken.expires:type_name -> google.protobuf.Timestamp
-	45,  // 40: pach_v1.ListRefreshTokensResponse.refresh_tokens:type_name -> pach_v1.RefreshToken
-	52,  // 41: pach_v1.ListGroupsResponse.groups:type_name -> pach_v1.Group
-	12,  // 42: pach_v1.ListMembersResponse.members:type_name -> pach_v1.Membership
-	126, // 43: pach_v1.RoleBinding.resource:type_name -> auth_v2.Resource
-	57,  // 44: pach_v1.ListRoleBindingsResponse.bindings:type_name -> pach_v1.RoleBinding
-	124, // 45: pach_v1.AuditEvent.at:type_name -> google.protobuf.Timestamp
-	60,  // 46: pach_v1.ListAuditEventsResponse.events:type_name -> pach_v1.AuditEvent
-	62,  // 47: pach_v1.UpdateOIDCClientRequest.redirect_uris:type_name -> pach_v1.StringList
-	62,  // 48: pach_v1.UpdateOIDCClientRequest.trusted_peers:type_name -> pach_v1.StringList
-	62,  // 49: pach_v1.UpdateOIDCClientRequest.allowed_connectors:type_name -> pach_v1.StringList
-	0,   // 50: pach_v1.UpdateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
-	62,  // 51: pach_v1.UpdateOIDCClientRequest.post_logout_redirect_uris:type_name -> pach_v1.StringList
-	128, // 52: pach_v1.CreateOIDCClientRequest.client:type_name -> identity_v2.OIDCClient
-	0,   // 53: pach_v1.CreateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
-	128, // 54: pach_v1.CreateOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
-	128, // 55: pach_v1.GetOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
-	0,   // 56: pach_v1.GetOIDCClientResponse.pkce:type_name -> pach_v1.PKCE
-	68,  // 57: pach_v1.ListOIDCClientsResponse.clients:type_name -> pach_v1.GetOIDCClientResponse
-	2,   // 58: pach_v1.ConnectorState.state:type_name -> pach_v1.ConnectorState.State
-	124, // 59: pach_v1.ConnectorState.since:type_name -> google.protobuf.Timestamp
-	124, // 60: pach_v1.ConnectorState.last_good:type_name -> google.protobuf.Timestamp
-	124, // 61: pach_v1.ConnectorState.checked:type_name -> google.protobuf.Timestamp
-	3,   // 62: pach_v1.ConnectorState.approval:type_name -> pach_v1.ConnectorState.Approval
-	4,   // 63: pach_v1.ConnectorState.life:type_name -> pach_v1.ConnectorState.Life
-	124, // 64: pach_v1.ConnectorState.undo_at:type_name -> google.protobuf.Timestamp
-	73,  // 65: pach_v1.ConnectorState.expiries:type_name -> pach_v1.Expiry
-	124, // 66: pach_v1.Expiry.ends:type_name -> google.protobuf.Timestamp
-	129, // 67: pach_v1.ApplyConnectorRequest.connector:type_name -> identity_v2.IDPConnector
-	127, // 68: pach_v1.ApplyConnectorRequest.confirm_within:type_name -> google.protobuf.Duration
-	124, // 69: pach_v1.ApplyConnectorResponse.undo_at:type_name -> google.protobuf.Timestamp
-	124, // 70: pach_v1.ConnectorRevision.made:type_name -> google.protobuf.Timestamp
-	99,  // 71: pach_v1.ConnectorRevision.differences:type_name -> pach_v1.TestedDifference
-	81,  // 72: pach_v1.ListConnectorRevisionsResponse.revisions:type_name -> pach_v1.ConnectorRevision
-	91,  // 73: pach_v1.PlanConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
-	5,   // 74: pach_v1.PlannedSignIn.verdict:type_name -> pach_v1.PlannedSignIn.Verdict
-	99,  // 75: pach_v1.PlanConnectorResponse.differences:type_name -> pach_v1.TestedDifference
-	86,  // 76: pach_v1.PlanConnectorResponse.sign_ins:type_name -> pach_v1.PlannedSignIn
-	72,  // 77: pach_v1.ListConnectorStatesResponse.states:type_name -> pach_v1.ConnectorState
-	129, // 78: pach_v1.ConnectorDocument.connector:type_name -> identity_v2.IDPConnector
-	91,  // 79: pach_v1.CheckConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
-	6,   // 80: pach_v1.CheckStep.status:type_name -> pach_v1.CheckStep.Status
-	93,  // 81: pach_v1.CheckConnectorResponse.steps:type_name -> pach_v1.CheckStep
-	91,  // 82: pach_v1.StartConnectorTestRequest.document:type_name -> pach_v1.ConnectorDocument
-	124, // 83: pach_v1.StartConnectorTestResponse.expires:type_name -> google.protobuf.Timestamp
-	98,  // 84: pach_v1.WaitConnectorTestResponse.claims:type_name -> pach_v1.TestedClaim
-	62,  // 85: pach_v1.WaitConnectorTestResponse.groups:type_name -> pach_v1.StringList
-	99,  // 86: pach_v1.WaitConnectorTestResponse.differences:type_name -> pach_v1.TestedDifference
-	124, // 87: pach_v1.SignInTrace.at:type_name -> google.protobuf.Timestamp
-	7,   // 88: pach_v1.SignInTrace.result:type_name -> pach_v1.SignInTrace.Result
-	102, // 89: pach_v1.SignInTrace.request:type_name -> pach_v1.SignInParameter
-	101, // 90: pach_v1.SignInTrace.steps:type_name -> pach_v1.SignInStep
-	98,  // 91: pach_v1.SignInTrace.claims:type_name -> pach_v1.TestedClaim
-	62,  // 92: pach_v1.SignInTrace.asserted_groups:type_name -> pach_v1.StringList
-	103, // 93: pach_v1.GetSignInTraceResponse.trace:type_name -> pach_v1.SignInTrace
-	7,   // 94: pach_v1.ListSignInTracesRequest.result:type_name -> pach_v1.SignInTrace.Result
-	103, // 95: pach_v1.ListSignInTracesResponse.traces:type_name -> pach_v1.SignInTrace
-	124, // 96: pach_v1.SummarizeSignInsRequest.since:type_name -> google.protobuf.Timestamp
-	124, // 97: pach_v1.SignInCause.first:type_name -> google.protobuf.Timestamp
-	124, // 98: pach_v1.SignInCause.last:type_name -> google.protobuf.Timestamp
-	109, // 99: pach_v1.SummarizeSignInsResponse.connectors:type_name -> pach_v1.SignInCounts
-	110, // 100: pach_v1.SummarizeSignInsResponse.causes:type_name -> pach_v1.SignInCause
-	111, // 101: pach_v1.SummarizeSignInsResponse.warnings:type_name -> pach_v1.SignInWarning
-	123, // 102: pach_v1.Trust.claims:type_name -> pach_v1.Trust.ClaimsEntry
-	124, // 103: pach_v1.Trust.created:type_name -> google.protobuf.Timestamp
-	113, // 104: pach_v1.CreateTrustRequest.trust:type_name -> pach_v1.Trust
-	113, // 105: pach_v1.ListTrustsResponse.trusts:type_name -> pach_v1.Trust
-	122, // 106: pach_v1.TestTrustResponse.results:type_name -> pach_v1.TrustResult
-	8,   // 107: pach_v1.API.GetSignIn:input_type -> pach_v1.GetSignInRequest
-	10,  // 108: pach_v1.API.GetSession:input_type -> pach_v1.GetSessionRequest
-	13,  // 109: pach_v1.API.BeginRootSession:input_type -> pach_v1.BeginRootSessionRequest
-	15,  // 110: pach_v1.API.Explain:input_type -> pach_v1.ExplainRequest
-	24,  // 111: pach_v1.API.ListUsers:input_type -> pach_v1.ListUsersRequest
-	28,  // 112: pach_v1.API.SetUserEnabled:input_type -> pach_v1.SetUserEnabledRequest
-	30,  // 113: pach_v1.API.DisableUnusedUsers:input_type -> pach_v1.DisableUnusedUsersRequest
-	33,  // 114: pach_v1.API.RenameUser:input_type -> pach_v1.RenameUserRequest
-	35,  // 115: pach_v1.API.LinkIdentity:input_type -> pach_v1.LinkIdentityRequest
-	37,  // 116: pach_v1.API.UnlinkIdentity:input_type -> pach_v1.UnlinkIdentityRequest
-	39,  // 117: pach_v1.API.ListTokens:input_type -> pach_v1.ListTokensRequest
-	42,  // 118: pach_v1.API.AllowRobot:input_type -> pach_v1.AllowRobotRequest
-	44,  // 119: pach_v1.API.ListRefreshTokens:input_type -> pach_v1.ListRefreshTokensRequest
-	47,  // 120: pach_v1.API.RevokeSession:input_type -> pach_v1.RevokeSessionRequest
-	49,  // 121: pach_v1.API.RevokeAll:input_type -> pach_v1.RevokeAllRequest
-	51,  // 122: pach_v1.API.ListGroups:input_type -> pach_v1.ListGroupsRequest
-	54,  // 123: pach_v1.API.ListMembers:input_type -> pach_v1.ListMembersRequest
-	56,  // 124: pach_v1.API.ListRoleBindings:input_type -> pach_v1.ListRoleBindingsRequest
-	19,  // 125: pach_v1.API.SetMaxAge:input_type -> pach_v1.SetMaxAgeRequest
-	21,  // 126: pach_v1.API.ListMaxAges:input_type -> pach_v1.ListMaxAgesRequest
-	59,  // 127: pach_v1.API.ListAuditEvents:input_type -> pach_v1.ListAuditEventsRequest
-	63,  // 128: pach_v1.API.UpdateOIDCClient:input_type -> pach_v1.UpdateOIDCClientRequest
-	65,  // 129: pach_v1.API.CreateOIDCClient:input_type -> pach_v1.CreateOIDCClientRequest
-	67,  // 130: pach_v1.API.GetOIDCClient:input_type -> pach_v1.GetOIDCClientRequest
-	69,  // 131: pach_v1.API.ListOIDCClients:input_type -> pach_v1.ListOIDCClientsRequest
-	114, // 132: pach_v1.API.CreateTrust:input_type -> pach_v1.CreateTrustRequest
-	116, // 133: pach_v1.API.ListTrusts:input_type -> pach_v1.ListTrustsRequest
-	118, // 134: pach_v1.API.DeleteTrust:input_type -> pach_v1.DeleteTrustRequest
-	120, // 135: pach_v1.API.TestTrust:input_type -> pach_v1.TestTrustRequest
-	71,  // 136: pach_v1.API.ListConnectorStates:input_type -> pach_v1.ListConnectorStatesRequest
-	74,  // 137: pach_v1.API.ApplyConnector:input_type -> pach_v1.ApplyConnectorRequest
-	76,  // 138: pach_v1.API.ConfirmConnector:input_type -> pach_v1.ConfirmConnectorRequest
-	78,  // 139: pach_v1.API.SetConnectorEnabled:input_type -> pach_v1.SetConnectorEnabledRequest
-	80,  // 140: pach_v1.API.ListConnectorRevisions:input_type -> pach_v1.ListConnectorRevisionsRequest
-	83,  // 141: pach_v1.API.RollBackConnector:input_type -> pach_v1.RollBackConnectorRequest
-	85,  // 142: pach_v1.API.PlanConnector:input_type -> pach_v1.PlanConnectorRequest
-	104, // 143: pach_v1.API.GetSignInTrace:input_type -> pach_v1.GetSignInTraceRequest
-	106, // 144: pach_v1.API.ListSignInTraces:input_type -> pach_v1.ListSignInTracesRequest
-	108, // 145: pach_v1.API.SummarizeSignIns:input_type -> pach_v1.SummarizeSignInsRequest
-	88,  // 146: pach_v1.API.ApproveConnector:input_type -> pach_v1.ApproveConnectorRequest
-	92,  // 147: pach_v1.API.CheckConnector:input_type -> pach_v1.CheckConnectorRequest
-	95,  // 148: pach_v1.API.StartConnectorTest:input_type -> pach_v1.StartConnectorTestRequest
-	97,  // 149: pach_v1.API.WaitConnectorTest:input_type -> pach_v1.WaitConnectorTestRequest
-	9,   // 150: pach_v1.API.GetSignIn:output_type -> pach_v1.GetSignInResponse
-	11,  // 151: pach_v1.API.GetSession:output_type -> pach_v1.GetSessionResponse
-	14,  // 152: pach_v1.API.BeginRootSession:output_type -> pach_v1.BeginRootSessionResponse
-	23,  // 153: pach_v1.API.Explain:output_type -> pach_v1.ExplainResponse
-	27,  // 154: pach_v1.API.ListUsers:output_type -> pach_v1.ListUsersResponse
-	29,  // 155: pach_v1.API.SetUserEnabled:output_type -> pach_v1.SetUserEnabledResponse
-	31,  // 156: pach_v1.API.DisableUnusedUsers:output_type -> pach_v1.DisableUnusedUsersResponse
-	34,  // 157: pach_v1.API.RenameUser:output_type -> pach_v1.RenameUserResponse
-	36,  // 158: pach_v1.API.LinkIdentity:output_type -> pach_v1.LinkIdentityResponse
-	38,  // 159: pach_v1.API.UnlinkIdentity:output_type -> pach_v1.UnlinkIdentityResponse
-	41,  // 160: pach_v1.API.ListTokens:output_type -> pach_v1.ListTokensResponse
-	43,  // 161: pach_v1.API.AllowRobot:output_type -> pach_v1.AllowRobotResponse
-	46,  // 162: pach_v1.API.ListRefreshTokens:output_type -> pach_v1.ListRefreshTokensResponse
-	48,  // 163: pach_v1.API.RevokeSession:output_type -> pach_v1.RevokeSessionResponse
-	50,  // 164: pach_v1.API.RevokeAll:output_type -> pach_v1.RevokeAllResponse
-	53,  // 165: pach_v1.API.ListGroups:output_type -> pach_v1.ListGroupsResponse
-	55,  // 166: pach_v1.API.ListMembers:output_type -> pach_v1.ListMembersResponse
-	58,  // 167: pach_v1.API.ListRoleBindings:output_type -> pach_v1.ListRoleBindingsResponse
-	20,  // 168: pach_v1.API.SetMaxAge:output_type -> pach_v1.SetMaxAgeResponse
-	22,  // 169: pach_v1.API.ListMaxAges:output_type -> pach_v1.ListMaxAgesResponse
-	61,  // 170: pach_v1.API.ListAuditEvents:output_type -> pach_v1.ListAuditEventsResponse
-	64,  // 171: pach_v1.API.UpdateOIDCClient:output_type -> pach_v1.UpdateOIDCClientResponse
-	66,  // 172: pach_v1.API.CreateOIDCClient:output_type -> pach_v1.CreateOIDCClientResponse
-	68,  // 173: pach_v1.API.GetOIDCClient:output_type -> pach_v1.GetOIDCClientResponse
-	70,  // 174: pach_v1.API.ListOIDCClients:output_type -> pach_v1.ListOIDCClientsResponse
-	115, // 175: pach_v1.API.CreateTrust:output_type -> pach_v1.CreateTrustResponse
-	117, // 176: pach_v1.API.ListTrusts:output_type -> pach_v1.ListTrustsResponse
-	119, // 177: pach_v1.API.DeleteTrust:output_type -> pach_v1.DeleteTrustResponse
-	121, // 178: pach_v1.API.TestTrust:output_type -> pach_v1.TestTrustResponse
-	90,  // 179: pach_v1.API.ListConnectorStates:output_type -> pach_v1.ListConnectorStatesResponse
-	75,  // 180: pach_v1.API.ApplyConnector:output_type -> pach_v1.ApplyConnectorResponse
-	77,  // 181: pach_v1.API.ConfirmConnector:output_type -> pach_v1.ConfirmConnectorResponse
-	79,  // 182: pach_v1.API.SetConnectorEnabled:output_type -> pach_v1.SetConnectorEnabledResponse
-	82,  // 183: pach_v1.API.ListConnectorRevisions:output_type -> pach_v1.ListConnectorRevisionsResponse
-	84,  // 184: pach_v1.API.RollBackConnector:output_type -> pach_v1.RollBackConnectorResponse
-	87,  // 185: pach_v1.API.PlanConnector:output_type -> pach_v1.PlanConnectorResponse
-	105, // 186: pach_v1.API.GetSignInTrace:output_type -> pach_v1.GetSignInTraceResponse
-	107, // 187: pach_v1.API.ListSignInTraces:output_type -> pach_v1.ListSignInTracesResponse
-	112, // 188: pach_v1.API.SummarizeSignIns:output_type -> pach_v1.SummarizeSignInsResponse
-	89,  // 189: pach_v1.API.ApproveConnector:output_type -> pach_v1.ApproveConnectorResponse
-	94,  // 190: pach_v1.API.CheckConnector:output_type -> pach_v1.CheckConnectorResponse
-	96,  // 191: pach_v1.API.StartConnectorTest:output_type -> pach_v1.StartConnectorTestResponse
-	100, // 192: pach_v1.API.WaitConnectorTest:output_type -> pach_v1.WaitConnectorTestResponse
-	150, // [150:193] is the sub-list for method output_type
-	107, // [107:150] is the sub-list for method input_type
-	107, // [107:107] is the sub-list for extension type_name
-	107, // [107:107] is the sub-list for extension extendee
-	0,   // [0:107] is the sub-list for field type_name
+	124, // 6: pach_v1.ExplainRequest.at:type_name -> google.protobuf.Timestamp
+	126, // 7: pach_v1.Grant.resource:type_name -> auth_v2.Resource
+	17,  // 8: pach_v1.Grant.sources:type_name -> pach_v1.MembershipSource
+	18,  // 9: pach_v1.Grant.max_age:type_name -> pach_v1.MaxAge
+	124, // 10: pach_v1.MembershipSource.seen:type_name -> google.protobuf.Timestamp
+	126, // 11: pach_v1.MaxAge.resource:type_name -> auth_v2.Resource
+	127, // 12: pach_v1.MaxAge.max_age:type_name -> google.protobuf.Duration
+	127, // 13: pach_v1.MaxAge.grace:type_name -> google.protobuf.Duration
+	126, // 14: pach_v1.SetMaxAgeRequest.resource:type_name -> auth_v2.Resource
+	127, // 15: pach_v1.SetMaxAgeRequest.max_age:type_name -> google.protobuf.Duration
+	127, // 16: pach_v1.SetMaxAgeRequest.grace:type_name -> google.protobuf.Duration
+	18,  // 17: pach_v1.ListMaxAgesResponse.rules:type_name -> pach_v1.MaxAge
+	16,  // 18: pach_v1.ExplainResponse.grants:type_name -> pach_v1.Grant
+	16,  // 19: pach_v1.ExplainResponse.suggestions:type_name -> pach_v1.Grant
+	16,  // 20: pach_v1.ExplainResponse.too_old:type_name -> pach_v1.Grant
+	124, // 21: pach_v1.ExplainResponse.recorded_since:type_name -> google.protobuf.Timestamp
+	127, // 22: pach_v1.ListUsersRequest.unused_for:type_name -> google.protobuf.Duration
+	124, // 23: pach_v1.User.last_login:type_name -> google.protobuf.Timestamp
+	26,  // 24: pach_v1.User.identities:type_name -> pach_v1.Identity
+	124, // 25: pach_v1.User.last_used:type_name -> google.protobuf.Timestamp
+	1,   // 26: pach_v1.Identity.state:type_name -> pach_v1.Identity.State
+	124, // 27: pach_v1.Identity.last_login:type_name -> google.protobuf.Timestamp
+	25,  // 28: pach_v1.ListUsersResponse.users:type_name -> pach_v1.User
+	127, // 29: pach_v1.DisableUnusedUsersRequest.unused_for:type_name -> google.protobuf.Duration
+	124, // 30: pach_v1.DisableUnusedUsersRequest.unused_since:type_name -> google.protobuf.Timestamp
+	32,  // 31: pach_v1.DisableUnusedUsersResponse.users:type_name -> pach_v1.UnusedUser
+	124, // 32: pach_v1.DisableUnusedUsersResponse.unused_since:type_name -> google.protobuf.Timestamp
+	124, // 33: pach_v1.UnusedUser.last_login:type_name -> google.protobuf.Timestamp
+	124, // 34: pach_v1.UnusedUser.last_used:type_name -> google.protobuf.Timestamp
+	124, // 35: pach_v1.Token.created:type_name -> google.protobuf.Timestamp
+	124, // 36: pach_v1.Token.expires:type_name -> google.protobuf.Timestamp
+	124, // 37: pach_v1.Token.used:type_name -> google.protobuf.Timestamp
+	40,  // 38: pach_v1.ListTokensResponse.tokens:type_name -> pach_v1.Token
+	124, // 39: pach_v1.RefreshToken.created:type_name -> google.protobuf.Timestamp
+	124, // 40: pach_v1.RefreshToken.used:type_name -> google.protobuf.Timestamp
+	124, // 41: pach_v1.RefreshToken.expires:type_name -> google.protobuf.Timestamp
+	45,  // 42: pach_v1.ListRefreshTokensResponse.refresh_tokens:type_name -> pach_v1.RefreshToken
+	52,  // 43: pach_v1.ListGroupsResponse.groups:type_name -> pach_v1.Group
+	12,  // 44: pach_v1.ListMembersResponse.members:type_name -> pach_v1.Membership
+	126, // 45: pach_v1.RoleBinding.resource:type_name -> auth_v2.Resource
+	57,  // 46: pach_v1.ListRoleBindingsResponse.bindings:type_name -> pach_v1.RoleBinding
+	124, // 47: pach_v1.AuditEvent.at:type_name -> google.protobuf.Timestamp
+	60,  // 48: pach_v1.ListAuditEventsResponse.events:type_name -> pach_v1.AuditEvent
+	62,  // 49: pach_v1.UpdateOIDCClientRequest.redirect_uris:type_name -> pach_v1.StringList
+	62,  // 50: pach_v1.UpdateOIDCClientRequest.trusted_peers:type_name -> pach_v1.StringList
+	62,  // 51: pach_v1.UpdateOIDCClientRequest.allowed_connectors:type_name -> pach_v1.StringList
+	0,   // 52: pach_v1.UpdateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
+	62,  // 53: pach_v1.UpdateOIDCClientRequest.post_logout_redirect_uris:type_name -> pach_v1.StringList
+	128, // 54: pach_v1.CreateOIDCClientRequest.client:type_name -> identity_v2.OIDCClient
+	0,   // 55: pach_v1.CreateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
+	128, // 56: pach_v1.CreateOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
+	128, // 57: pach_v1.GetOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
+	0,   // 58: pach_v1.GetOIDCClientResponse.pkce:type_name -> pach_v1.PKCE
+	68,  // 59: pach_v1.ListOIDCClientsResponse.clients:type_name -> pach_v1.GetOIDCClientResponse
+	2,   // 60: pach_v1.ConnectorState.state:type_name -> pach_v1.ConnectorState.State
+	124, // 61: pach_v1.ConnectorState.since:type_name -> google.protobuf.Timestamp
+	124, // 62: pach_v1.ConnectorState.last_good:type_name -> google.protobuf.Timestamp
+	124, // 63: pach_v1.ConnectorState.checked:type_name -> google.protobuf.Timestamp
+	3,   // 64: pach_v1.ConnectorState.approval:type_name -> pach_v1.ConnectorState.Approval
+	4,   // 65: pach_v1.ConnectorState.life:type_name -> pach_v1.ConnectorState.Life
+	124, // 66: pach_v1.ConnectorState.undo_at:type_name -> google.protobuf.Timestamp
+	73,  // 67: pach_v1.ConnectorState.expiries:type_name -> pach_v1.Expiry
+	124, // 68: pach_v1.Expiry.ends:type_name -> google.protobuf.Timestamp
+	129, // 69: pach_v1.ApplyConnectorRequest.connector:type_name -> identity_v2.IDPConnector
+	127, // 70: pach_v1.ApplyConnectorRequest.confirm_within:type_name -> google.protobuf.Duration
+	124, // 71: pach_v1.ApplyConnectorResponse.undo_at:type_name -> google.protobuf.Timestamp
+	124, // 72: pach_v1.ConnectorRevision.made:type_name -> google.protobuf.Timestamp
+	99,  // 73: pach_v1.ConnectorRevision.differences:type_name -> pach_v1.TestedDifference
+	81,  // 74: pach_v1.ListConnectorRevisionsResponse.revisions:type_name -> pach_v1.ConnectorRevision
+	91,  // 75: pach_v1.PlanConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
+	5,   // 76: pach_v1.PlannedSignIn.verdict:type_name -> pach_v1.PlannedSignIn.Verdict
+	99,  // 77: pach_v1.PlanConnectorResponse.differences:type_name -> pach_v1.TestedDifference
+	86,  // 78: pach_v1.PlanConnectorResponse.sign_ins:type_name -> pach_v1.PlannedSignIn
+	72,  // 79: pach_v1.ListConnectorStatesResponse.states:type_name -> pach_v1.ConnectorState
+	129, // 80: pach_v1.ConnectorDocument.connector:type_name -> identity_v2.IDPConnector
+	91,  // 81: pach_v1.CheckConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
+	6,   // 82: pach_v1.CheckStep.status:type_name -> pach_v1.CheckStep.Status
+	93,  // 83: pach_v1.CheckConnectorResponse.steps:type_name -> pach_v1.CheckStep
+	91,  // 84: pach_v1.StartConnectorTestRequest.document:type_name -> pach_v1.ConnectorDocument
+	124, // 85: pach_v1.StartConnectorTestResponse.expires:type_name -> google.protobuf.Timestamp
+	98,  // 86: pach_v1.WaitConnectorTestResponse.claims:type_name -> pach_v1.TestedClaim
+	62,  // 87: pach_v1.WaitConnectorTestResponse.groups:type_name -> pach_v1.StringList
+	99,  // 88: pach_v1.WaitConnectorTestResponse.differences:type_name -> pach_v1.TestedDifference
+	124, // 89: pach_v1.SignInTrace.at:type_name -> google.protobuf.Timestamp
+	7,   // 90: pach_v1.SignInTrace.result:type_name -> pach_v1.SignInTrace.Result
+	102, // 91: pach_v1.SignInTrace.request:type_name -> pach_v1.SignInParameter
+	101, // 92: pach_v1.SignInTrace.steps:type_name -> pach_v1.SignInStep
+	98,  // 93: pach_v1.SignInTrace.claims:type_name -> pach_v1.TestedClaim
+	62,  // 94: pach_v1.SignInTrace.asserted_groups:type_name -> pach_v1.StringList
+	103, // 95: pach_v1.GetSignInTraceResponse.trace:type_name -> pach_v1.SignInTrace
+	7,   // 96: pach_v1.ListSignInTracesRequest.result:type_name -> pach_v1.SignInTrace.Result
+	103, // 97: pach_v1.ListSignInTracesResponse.traces:type_name -> pach_v1.SignInTrace
+	124, // 98: pach_v1.SummarizeSignInsRequest.since:type_name -> google.protobuf.Timestamp
+	124, // 99: pach_v1.SignInCause.first:type_name -> google.protobuf.Timestamp
+	124, // 100: pach_v1.SignInCause.last:type_name -> google.protobuf.Timestamp
+	109, // 101: pach_v1.SummarizeSignInsResponse.connectors:type_name -> pach_v1.SignInCounts
+	110, // 102: pach_v1.SummarizeSignInsResponse.causes:type_name -> pach_v1.SignInCause
+	111, // 103: pach_v1.SummarizeSignInsResponse.warnings:type_name -> pach_v1.SignInWarning
+	123, // 104: pach_v1.Trust.claims:type_name -> pach_v1.Trust.ClaimsEntry
+	124, // 105: pach_v1.Trust.created:type_name -> google.protobuf.Timestamp
+	113, // 106: pach_v1.CreateTrustRequest.trust:type_name -> pach_v1.Trust
+	113, // 107: pach_v1.ListTrustsResponse.trusts:type_name -> pach_v1.Trust
+	122, // 108: pach_v1.TestTrustResponse.results:type_name -> pach_v1.TrustResult
+	8,   // 109: pach_v1.API.GetSignIn:input_type -> pach_v1.GetSignInRequest
+	10,  // 110: pach_v1.API.GetSession:input_type -> pach_v1.GetSessionRequest
+	13,  // 111: pach_v1.API.BeginRootSession:input_type -> pach_v1.BeginRootSessionRequest
+	15,  // 112: pach_v1.API.Explain:input_type -> pach_v1.ExplainRequest
+	24,  // 113: pach_v1.API.ListUsers:input_type -> pach_v1.ListUsersRequest
+	28,  // 114: pach_v1.API.SetUserEnabled:input_type -> pach_v1.SetUserEnabledRequest
+	30,  // 115: pach_v1.API.DisableUnusedUsers:input_type -> pach_v1.DisableUnusedUsersRequest
+	33,  // 116: pach_v1.API.RenameUser:input_type -> pach_v1.RenameUserRequest
+	35,  // 117: pach_v1.API.LinkIdentity:input_type -> pach_v1.LinkIdentityRequest
+	37,  // 118: pach_v1.API.UnlinkIdentity:input_type -> pach_v1.UnlinkIdentityRequest
+	39,  // 119: pach_v1.API.ListTokens:input_type -> pach_v1.ListTokensRequest
+	42,  // 120: pach_v1.API.AllowRobot:input_type -> pach_v1.AllowRobotRequest
+	44,  // 121: pach_v1.API.ListRefreshTokens:input_type -> pach_v1.ListRefreshTokensRequest
+	47,  // 122: pach_v1.API.RevokeSession:input_type -> pach_v1.RevokeSessionRequest
+	49,  // 123: pach_v1.API.RevokeAll:input_type -> pach_v1.RevokeAllRequest
+	51,  // 124: pach_v1.API.ListGroups:input_type -> pach_v1.ListGroupsRequest
+	54,  // 125: pach_v1.API.ListMembers:input_type -> pach_v1.ListMembersRequest
+	56,  // 126: pach_v1.API.ListRoleBindings:input_type -> pach_v1.ListRoleBindingsRequest
+	19,  // 127: pach_v1.API.SetMaxAge:input_type -> pach_v1.SetMaxAgeRequest
+	21,  // 128: pach_v1.API.ListMaxAges:input_type -> pach_v1.ListMaxAgesRequest
+	59,  // 129: pach_v1.API.ListAuditEvents:input_type -> pach_v1.ListAuditEventsRequest
+	63,  // 130: pach_v1.API.UpdateOIDCClient:input_type -> pach_v1.UpdateOIDCClientRequest
+	65,  // 131: pach_v1.API.CreateOIDCClient:input_type -> pach_v1.CreateOIDCClientRequest
+	67,  // 132: pach_v1.API.GetOIDCClient:input_type -> pach_v1.GetOIDCClientRequest
+	69,  // 133: pach_v1.API.ListOIDCClients:input_type -> pach_v1.ListOIDCClientsRequest
+	114, // 134: pach_v1.API.CreateTrust:input_type -> pach_v1.CreateTrustRequest
+	116, // 135: pach_v1.API.ListTrusts:input_type -> pach_v1.ListTrustsRequest
+	118, // 136: pach_v1.API.DeleteTrust:input_type -> pach_v1.DeleteTrustRequest
+	120, // 137: pach_v1.API.TestTrust:input_type -> pach_v1.TestTrustRequest
+	71,  // 138: pach_v1.API.ListConnectorStates:input_type -> pach_v1.ListConnectorStatesRequest
+	74,  // 139: pach_v1.API.ApplyConnector:input_type -> pach_v1.ApplyConnectorRequest
+	76,  // 140: pach_v1.API.ConfirmConnector:input_type -> pach_v1.ConfirmConnectorRequest
+	78,  // 141: pach_v1.API.SetConnectorEnabled:input_type -> pach_v1.SetConnectorEnabledRequest
+	80,  // 142: pach_v1.API.ListConnectorRevisions:input_type -> pach_v1.ListConnectorRevisionsRequest
+	83,  // 143: pach_v1.API.RollBackConnector:input_type -> pach_v1.RollBackConnectorRequest
+	85,  // 144: pach_v1.API.PlanConnector:input_type -> pach_v1.PlanConnectorRequest
+	104, // 145: pach_v1.API.GetSignInTrace:input_type -> pach_v1.GetSignInTraceRequest
+	106, // 146: pach_v1.API.ListSignInTraces:input_type -> pach_v1.ListSignInTracesRequest
+	108, // 147: pach_v1.API.SummarizeSignIns:input_type -> pach_v1.SummarizeSignInsRequest
+	88,  // 148: pach_v1.API.ApproveConnector:input_type -> pach_v1.ApproveConnectorRequest
+	92,  // 149: pach_v1.API.CheckConnector:input_type -> pach_v1.CheckConnectorRequest
+	95,  // 150: pach_v1.API.StartConnectorTest:input_type -> pach_v1.StartConnectorTestRequest
+	97,  // 151: pach_v1.API.WaitConnectorTest:input_type -> pach_v1.WaitConnectorTestRequest
+	9,   // 152: pach_v1.API.GetSignIn:output_type -> pach_v1.GetSignInResponse
+	11,  // 153: pach_v1.API.GetSession:output_type -> pach_v1.GetSessionResponse
+	14,  // 154: pach_v1.API.BeginRootSession:output_type -> pach_v1.BeginRootSessionResponse
+	23,  // 155: pach_v1.API.Explain:output_type -> pach_v1.ExplainResponse
+	27,  // 156: pach_v1.API.ListUsers:output_type -> pach_v1.ListUsersResponse
+	29,  // 157: pach_v1.API.SetUserEnabled:output_type -> pach_v1.SetUserEnabledResponse
+	31,  // 158: pach_v1.API.DisableUnusedUsers:output_type -> pach_v1.DisableUnusedUsersResponse
+	34,  // 159: pach_v1.API.RenameUser:output_type -> pach_v1.RenameUserResponse
+	36,  // 160: pach_v1.API.LinkIdentity:output_type -> pach_v1.LinkIdentityResponse
+	38,  // 161: pach_v1.API.UnlinkIdentity:output_type -> pach_v1.UnlinkIdentityResponse
+	41,  // 162: pach_v1.API.ListTokens:output_type -> pach_v1.ListTokensResponse
+	43,  // 163: pach_v1.API.AllowRobot:output_type -> pach_v1.AllowRobotResponse
+	46,  // 164: pach_v1.API.ListRefreshTokens:output_type -> pach_v1.ListRefreshTokensResponse
+	48,  // 165: pach_v1.API.RevokeSession:output_type -> pach_v1.RevokeSessionResponse
+	50,  // 166: pach_v1.API.RevokeAll:output_type -> pach_v1.RevokeAllResponse
+	53,  // 167: pach_v1.API.ListGroups:output_type -> pach_v1.ListGroupsResponse
+	55,  // 168: pach_v1.API.ListMembers:output_type -> pach_v1.ListMembersResponse
+	58,  // 169: pach_v1.API.ListRoleBindings:output_type -> pach_v1.ListRoleBindingsResponse
+	20,  // 170: pach_v1.API.SetMaxAge:output_type -> pach_v1.SetMaxAgeResponse
+	22,  // 171: pach_v1.API.ListMaxAges:output_type -> pach_v1.ListMaxAgesResponse
+	61,  // 172: pach_v1.API.ListAuditEvents:output_type -> pach_v1.ListAuditEventsResponse
+	64,  // 173: pach_v1.API.UpdateOIDCClient:output_type -> pach_v1.UpdateOIDCClientResponse
+	66,  // 174: pach_v1.API.CreateOIDCClient:output_type -> pach_v1.CreateOIDCClientResponse
+	68,  // 175: pach_v1.API.GetOIDCClient:output_type -> pach_v1.GetOIDCClientResponse
+	70,  // 176: pach_v1.API.ListOIDCClients:output_type -> pach_v1.ListOIDCClientsResponse
+	115, // 177: pach_v1.API.CreateTrust:output_type -> pach_v1.CreateTrustResponse
+	117, // 178: pach_v1.API.ListTrusts:output_type -> pach_v1.ListTrustsResponse
+	119, // 179: pach_v1.API.DeleteTrust:output_type -> pach_v1.DeleteTrustResponse
+	121, // 180: pach_v1.API.TestTrust:output_type -> pach_v1.TestTrustResponse
+	90,  // 181: pach_v1.API.ListConnectorStates:output_type -> pach_v1.ListConnectorStatesResponse
+	75,  // 182: pach_v1.API.ApplyConnector:output_type -> pach_v1.ApplyConnectorResponse
+	77,  // 183: pach_v1.API.ConfirmConnector:output_type -> pach_v1.ConfirmConnectorResponse
+	79,  // 184: pach_v1.API.SetConnectorEnabled:output_type -> pach_v1.SetConnectorEnabledResponse
+	82,  // 185: pach_v1.API.ListConnectorRevisions:output_type -> pach_v1.ListConnectorRevisionsResponse
+	84,  // 186: pach_v1.API.RollBackConnector:output_type -> pach_v1.RollBackConnectorResponse
+	87,  // 187: pach_v1.API.PlanConnector:output_type -> pach_v1.PlanConnectorResponse
+	105, // 188: pach_v1.API.GetSignInTrace:output_type -> pach_v1.GetSignInTraceResponse
+	107, // 189: pach_v1.API.ListSignInTraces:output_type -> pach_v1.ListSignInTracesResponse
+	112, // 190: pach_v1.API.SummarizeSignIns:output_type -> pach_v1.SummarizeSignInsResponse
+	89,  // 191: pach_v1.API.ApproveConnector:output_type -> pach_v1.ApproveConnectorResponse
+	94,  // 192: pach_v1.API.CheckConnector:output_type -> pach_v1.CheckConnectorResponse
+	96,  // 193: pach_v1.API.StartConnectorTest:output_type -> pach_v1.StartConnectorTestResponse
+	100, // 194: pach_v1.API.WaitConnectorTest:output_type -> pach_v1.WaitConnectorTestResponse
+	152, // [152:195] is the sub-list for method output_type
+	109, // [109:152] is the sub-list for method input_type
+	109, // [109:109] is the sub-list for extension type_name
+	109, // [109:109] is the sub-list for extension extendee
+	0,   // [0:109] is the sub-list for field type_name
 }
 
 func init() { file_api_pach_pach_proto_init() }

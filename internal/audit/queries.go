@@ -6,6 +6,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
 	"pachyderm/internal/db"
@@ -47,6 +48,25 @@ func List(ctx context.Context, tx *db.Tx, f Filter, p db.Page) (all []Event, nex
 	}
 	last := all[len(all)-1]
 	return all, p.Next(len(all), strconv.FormatInt(db.Micros(last.At), 10)+"."+last.id), nil
+}
+
+// After is what happened after a moment of some actions, the latest first.
+func After(ctx context.Context, tx *db.Tx, at time.Time, actions []string) (all []Event, err error) {
+	args, places := []any{db.Micros(at)}, make([]string, len(actions))
+	for n, action := range actions {
+		args = append(args, action)
+		places[n] = "$" + strconv.Itoa(len(args))
+	}
+	err = tx.Rows(ctx, func(scan func(...any) error) error {
+		var e Event
+		var when int64
+		err := scan(&when, &e.Actor, &e.Action, &e.Object, &e.Detail)
+		e.At = db.Time(when)
+		all = append(all, e)
+		return err
+	}, `SELECT at, actor, action, object, detail FROM audit_events
+		WHERE at > $1 AND action IN (`+strings.Join(places, ", ")+`) ORDER BY at DESC`, args...)
+	return all, err
 }
 
 // renameBefore is the last change of a name to name, until a moment.

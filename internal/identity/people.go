@@ -24,8 +24,9 @@ type Person struct {
 // Account is an identity with what is worth showing of it.
 type Account struct {
 	Identity
-	Email     string
-	LastLogin time.Time
+	Email      string
+	LastLogin  time.Time
+	GroupsRead time.Time // when its groups were last read, or tried to be
 }
 
 // People lists those who have signed in.

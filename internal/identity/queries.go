@@ -347,13 +347,13 @@ func accountsBetween(ctx context.Context, tx *db.Tx, first, last principal.Name)
 func accounts(ctx context.Context, tx *db.Tx, where string, args ...any) (all []Account, err error) {
 	err = tx.Rows(ctx, func(scan func(...any) error) error {
 		var a Account
-		var login int64
+		var login, read int64
 		err := scan(&a.ID, &a.User, &a.ConnectorID, &a.Instance, &a.Issuer, &a.Subject, &a.TokenSub,
-			&a.Ended, &a.Waiting, &a.Approved, &a.Email, &login)
-		a.LastLogin = db.Time(login)
+			&a.Ended, &a.Waiting, &a.Approved, &a.Email, &login, &read)
+		a.LastLogin, a.GroupsRead = db.Time(login), db.Time(read)
 		all = append(all, a)
 		return err
-	}, `SELECT `+identityColumns+`, email, login_at FROM identities WHERE `+where, args...)
+	}, `SELECT `+identityColumns+`, email, login_at, groups_read_at FROM identities WHERE `+where, args...)
 	slices.SortFunc(all, func(a, b Account) int { return strings.Compare(a.ID, b.ID) })
 	return all, err
 }
