@@ -61,7 +61,8 @@ func rebuild(ctx context.Context, tx *db.Tx, begun time.Time, roles *access.Inde
 		return s, err
 	}
 	if q.At.Before(s.Since) {
-		return s, fault.New(fault.Precondition, "what roles and groups were is in the audit since %s, and before that nobody knows", moment(s.Since)).
+		return s, fault.New(fault.Precondition,
+			"what roles and groups were is in the audit since %s, and before that nobody knows", moment(s.Since)).
 			Next("ask for a later moment").At("at")
 	}
 	events, err := audit.After(ctx, tx, q.At, actions())

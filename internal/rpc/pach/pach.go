@@ -26,17 +26,19 @@ type server struct {
 	login    *login.Service
 	now      func() time.Time
 	fresh    *freshness.Service
-	people   *people.Service
 }
 
 // New serves pach_v1.
 func New(d *db.DB, sessions *session.Service, i *issuer.Issuer, e *exchange.Service, l *login.Service, now func() time.Time,
 	fresh *freshness.Service,
 ) pb.APIServer {
-	return &server{
-		db: d, sessions: sessions, issuer: i, exchange: e, login: l, now: now, fresh: fresh,
-		people: people.New(people.Config{DB: d, Sessions: sessions, Registry: i.Registry, Refresh: i.RefreshTokens, Traces: i.Traces, Now: now}),
-	}
+	return &server{db: d, sessions: sessions, issuer: i, exchange: e, login: l, now: now, fresh: fresh}
+}
+
+func (s *server) people() *people.Service {
+	return people.New(people.Config{
+		DB: s.db, Sessions: s.sessions, Registry: s.issuer.Registry, Refresh: s.issuer.RefreshTokens, Traces: s.issuer.Traces, Now: s.now,
+	})
 }
 
 // GetSignIn tells pachctl where and how to sign in.

@@ -90,8 +90,17 @@ func TestExplain_InThePast(t *testing.T) {
 		then(func() { h.bind(genomics, "allClusterUsers") })
 		group := "projectOwner to group:staff"
 		for n, want := range [][]string{
-			nil, {"repoWriter to " + carol}, {"repoOwner to " + carol, "repoWriter to " + carol}, {"repoOwner to " + carol, "repoWriter to " + carol},
-			{group, "repoOwner to " + carol, "repoWriter to " + carol}, {group}, nil, {group}, nil, {"projectOwner to allClusterUsers"}, nil,
+			nil,
+			{"repoWriter to " + carol},
+			{"repoOwner to " + carol, "repoWriter to " + carol},
+			{"repoOwner to " + carol, "repoWriter to " + carol},
+			{group, "repoOwner to " + carol, "repoWriter to " + carol},
+			{group},
+			nil,
+			{group},
+			nil,
+			{"projectOwner to allClusterUsers"},
+			nil,
 		} {
 			got := h.past(carol, moments[n])
 			if diff := cmp.Diff(sorted(want), sorted(got)); diff != "" {

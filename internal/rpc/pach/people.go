@@ -37,11 +37,11 @@ func (s *server) ListUsers(ctx context.Context, req *pb.ListUsersRequest) (*pb.L
 
 func (s *server) listUsers(ctx context.Context, req *pb.ListUsersRequest, p db.Page) (all []identity.Person, next string, err error) {
 	if unused := req.GetUnusedFor(); unused != nil {
-		since, err := s.people.Since(unused.AsDuration())
+		since, err := s.people().Since(unused.AsDuration())
 		if err != nil {
 			return nil, "", err
 		}
-		return s.people.Unused(ctx, since, p)
+		return s.people().Unused(ctx, since, p)
 	}
 	err = s.db.View(ctx, func(tx *db.Tx) error {
 		all, next, err = identity.People(ctx, tx, p)
@@ -86,14 +86,14 @@ func (s *server) SetUserEnabled(ctx context.Context, req *pb.SetUserEnabledReque
 
 // DisableUnusedUsers keeps those out who have not been here for a time.
 func (s *server) DisableUnusedUsers(ctx context.Context, req *pb.DisableUnusedUsersRequest) (*pb.DisableUnusedUsersResponse, error) {
-	since, err := s.people.Since(req.GetUnusedFor().AsDuration())
+	since, err := s.people().Since(req.GetUnusedFor().AsDuration())
 	if err != nil {
 		return nil, err
 	}
 	if shown := req.GetUnusedSince(); shown != nil && shown.AsTime().Before(since) {
 		since = shown.AsTime()
 	}
-	all, next, err := s.people.DisableUnused(ctx, session.FromContext(ctx), since, req.GetPreview(), page(req))
+	all, next, err := s.people().DisableUnused(ctx, session.FromContext(ctx), since, req.GetPreview(), page(req))
 	out := &pb.DisableUnusedUsersResponse{NextPageToken: next, UnusedSince: wire.Timestamp(since)}
 	for _, u := range all {
 		out.Users = append(out.Users, idleToProto(u))
@@ -115,7 +115,7 @@ func (s *server) RenameUser(ctx context.Context, req *pb.RenameUserRequest) (*pb
 	if err != nil {
 		return nil, err
 	}
-	return &pb.RenameUserResponse{}, s.people.Rename(ctx, session.FromContext(ctx).Name, from, to)
+	return &pb.RenameUserResponse{}, s.people().Rename(ctx, session.FromContext(ctx).Name, from, to)
 }
 
 // LinkIdentity lets an identity that was refused act as the user.

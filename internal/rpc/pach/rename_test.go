@@ -61,7 +61,8 @@ func (h *env) events(req *pachpb.ListAuditEventsRequest) (all []string) {
 func TestRenameUser_KeepsEverything(t *testing.T) {
 	each(t, func(t *testing.T, h *env) {
 		h.Connect()
-		session := pachdtest.As(t.Context(), h.Alice())
+		raw := h.Alice()
+		session := pachdtest.As(t.Context(), raw)
 		for on, role := range map[*authpb.Resource]string{
 			pachdtest.Cluster(): "clusterAdmin", pachdtest.Project("genomics"): "projectOwner", pachdtest.Repo("genomics/reads"): "repoReader",
 		} {
@@ -87,7 +88,8 @@ func TestRenameUser_KeepsEverything(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 2 { // the second time after she has signed in again, with the address that the provider still has
-			if who, err := h.WhoAmI(session); err != nil || who.GetUsername() != alicia {
+			her := pachdtest.As(t.Context(), raw)
+			if who, err := h.WhoAmI(her); err != nil || who.GetUsername() != alicia {
 				t.Errorf("her session is %v, %v", who, err)
 			}
 			if diff := cmp.Diff(roles, h.bound(alicia)); diff != "" {
@@ -98,12 +100,12 @@ func TestRenameUser_KeepsEverything(t *testing.T) {
 			}
 			h.WantGroups(alicia, "group:admins", "group:engineers", "staff")
 			h.WantGroups(pachdtest.Alice)
-			if _, err := h.API.Auth.ModifyRoleBinding(session, &authpb.ModifyRoleBindingRequest{
+			if _, err := h.API.Auth.ModifyRoleBinding(her, &authpb.ModifyRoleBindingRequest{
 				Resource: pachdtest.Project("genomics"), Principal: "robot:ci", Roles: []string{"projectWriter"},
 			}); err != nil {
 				t.Errorf("as clusterAdmin: %v", err)
 			}
-			session = pachdtest.As(t.Context(), h.Alice())
+			raw = h.Alice()
 		}
 		if who, err := h.WhoAmI(pachdtest.As(t.Context(), made.GetToken())); err != nil || who.GetUsername() != "robot:ci" {
 			t.Errorf("the robot's token: %v, %v", who, err)
