@@ -31,11 +31,15 @@ func (s *server) Explain(ctx context.Context, req *pb.ExplainRequest) (*pb.Expla
 	if req.GetAt() != nil {
 		return s.explainPast(ctx, q, req.GetAt().AsTime())
 	}
+	return s.explainNow(ctx, c.Roles, q)
+}
+
+func (s *server) explainNow(ctx context.Context, roles *access.Index, q question) (*pb.ExplainResponse, error) {
 	known, err := s.knowledgeOf(ctx, q.who)
 	if err != nil {
 		return nil, err
 	}
-	return q.answer(c.Roles, known), nil
+	return q.answer(roles, known), nil
 }
 
 // explainPast answers for a moment that is over. A name may have been another person's:
