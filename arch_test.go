@@ -93,11 +93,20 @@ var mayImport = map[string][]string{
 
 	"internal/trust": {"internal/audit", "internal/db", "internal/fault", "internal/principal", "internal/webaddr"},
 
+	"internal/past": {
+		"internal/access", "internal/audit", "internal/db", "internal/fault", "internal/identity", "internal/principal",
+	},
 	"internal/session": {
+		"internal/past",
 		"internal/access", "internal/audit", "internal/db", "internal/fault", "internal/identity", "internal/managed", "internal/principal", "internal/secret",
 		"internal/token", "internal/trust",
 	},
 
+	"internal/people": {
+		"internal/access", "internal/audit", "internal/db", "internal/fault", "internal/identity", "internal/issuer/refreshtoken",
+		"internal/issuer/registry", "internal/issuer/trace", "internal/managed", "internal/principal", "internal/rename", "internal/session",
+		"internal/token", "internal/trust",
+	},
 	"internal/rename": {
 		"internal/access", "internal/audit", "internal/db", "internal/fault", "internal/identity", "internal/principal", "internal/token",
 	},
@@ -238,7 +247,7 @@ var mayImport = map[string][]string{
 		"internal/access/freshness",
 		"api/auth", "api/pach", "internal/access", "internal/audit", "internal/connector/probe", "internal/db", "internal/fault", "internal/identity", "internal/issuer",
 		"internal/issuer/exchange", "internal/issuer/oidcclient", "internal/issuer/refreshtoken", "internal/issuer/registry", "internal/issuer/connectortest", "internal/issuer/plan", "internal/issuer/trace", "internal/issuer/upstream", "internal/login", "internal/principal",
-		"internal/rpc/identity", "internal/rpc/wire", "internal/secret", "internal/session", "internal/token", "internal/trust",
+		"internal/past", "internal/people", "internal/rpc/identity", "internal/rpc/wire", "internal/secret", "internal/session", "internal/token", "internal/trust",
 	},
 	"internal/rpc/identity": {"api/identity", "internal/access", "internal/fault", "internal/issuer", "internal/issuer/oidcclient", "internal/issuer/registry", "internal/issuer/settings", "internal/login", "internal/session", "internal/strict"},
 	"internal/rpc/enterprise": {
@@ -247,6 +256,7 @@ var mayImport = map[string][]string{
 	},
 	"internal/rpc/wire": {"api/auth", "internal/access", "internal/fault", "internal/principal"},
 	"internal/pachd": {
+		"internal/past",
 		"internal/issuer/upstream", "internal/issuer/regroup", "internal/identity", "internal/access/freshness",
 		"api", "api/admin", "internal/web/console", "internal/web/console/page", "internal/access", "internal/chart", "internal/config", "internal/db", "internal/declared", "internal/fault", "internal/issuer",
 		"internal/issuer/device",
@@ -271,7 +281,8 @@ var mayImport = map[string][]string{
 	},
 	"internal/cli/kit/kittest": {"internal/cli/kit"},
 	"internal/cli/signin":      {"api/auth", "api/pach", "client", "internal/cli/kit", "internal/fault", "internal/web/theme", "internal/webaddr"},
-	"internal/cli/auth":        {"api/auth", "api/pach", "client", "internal/cli/kit", "internal/fault"},
+	"internal/cli/auth":        {"api/auth", "api/pach", "client", "internal/cli/auth/people", "internal/cli/kit", "internal/fault"},
+	"internal/cli/auth/people": {"api/pach", "client", "internal/cli/kit", "internal/fault"},
 	"internal/cli/activation":  {"api/auth", "api/identity", "api/pach", "api/pfs", "api/pps", "client", "internal/cli/kit", "internal/fault"},
 	"internal/cli/idp": {
 		"api/connector", "api/identity", "api/pach", "client", "internal/cli/idp/oidcclient", "internal/cli/idp/life", "internal/cli/idp/migration", "internal/cli/idp/preset", "internal/cli/idp/traces", "internal/cli/idp/trust", "internal/cli/kit", "internal/fault", "internal/webaddr",

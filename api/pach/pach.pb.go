@@ -182,7 +182,7 @@ func (x ConnectorState_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConnectorState_State.Descriptor instead.
 func (ConnectorState_State) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{59, 0}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{64, 0}
 }
 
 type ConnectorState_Approval int32
@@ -237,7 +237,7 @@ func (x ConnectorState_Approval) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConnectorState_Approval.Descriptor instead.
 func (ConnectorState_Approval) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{59, 1}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{64, 1}
 }
 
 type ConnectorState_Life int32
@@ -295,7 +295,7 @@ func (x ConnectorState_Life) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConnectorState_Life.Descriptor instead.
 func (ConnectorState_Life) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{59, 2}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{64, 2}
 }
 
 type PlannedSignIn_Verdict int32
@@ -350,7 +350,7 @@ func (x PlannedSignIn_Verdict) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use PlannedSignIn_Verdict.Descriptor instead.
 func (PlannedSignIn_Verdict) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{73, 0}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{78, 0}
 }
 
 type CheckStep_Status int32
@@ -406,7 +406,7 @@ func (x CheckStep_Status) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use CheckStep_Status.Descriptor instead.
 func (CheckStep_Status) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{80, 0}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{85, 0}
 }
 
 type SignInTrace_Result int32
@@ -468,7 +468,7 @@ func (x SignInTrace_Result) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SignInTrace_Result.Descriptor instead.
 func (SignInTrace_Result) EnumDescriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{90, 0}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{95, 0}
 }
 
 type GetSignInRequest struct {
@@ -874,9 +874,11 @@ func (x *BeginRootSessionResponse) GetExpires() *timestamppb.Timestamp {
 type ExplainRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Empty for the caller, who needs no right to ask about themselves.
-	Principal     string          `protobuf:"bytes,1,opt,name=principal,proto3" json:"principal,omitempty"`
-	Permission    auth.Permission `protobuf:"varint,2,opt,name=permission,proto3,enum=auth_v2.Permission" json:"permission,omitempty"`
-	Resource      *auth.Resource  `protobuf:"bytes,3,opt,name=resource,proto3" json:"resource,omitempty"`
+	Principal  string          `protobuf:"bytes,1,opt,name=principal,proto3" json:"principal,omitempty"`
+	Permission auth.Permission `protobuf:"varint,2,opt,name=permission,proto3,enum=auth_v2.Permission" json:"permission,omitempty"`
+	Resource   *auth.Resource  `protobuf:"bytes,3,opt,name=resource,proto3" json:"resource,omitempty"`
+	// As it was at that moment; absent for now. Roles are taken as they are defined now.
+	At            *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=at,proto3" json:"at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -928,6 +930,13 @@ func (x *ExplainRequest) GetPermission() auth.Permission {
 func (x *ExplainRequest) GetResource() *auth.Resource {
 	if x != nil {
 		return x.Resource
+	}
+	return nil
+}
+
+func (x *ExplainRequest) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
 	}
 	return nil
 }
@@ -1335,7 +1344,12 @@ type ExplainResponse struct {
 	Principal   string   `protobuf:"bytes,4,opt,name=principal,proto3" json:"principal,omitempty"`
 	// Grants that do not count, since it is too long that a provider has said that the
 	// principal is in the group.
-	TooOld        []*Grant `protobuf:"bytes,5,rep,name=too_old,json=tooOld,proto3" json:"too_old,omitempty"`
+	TooOld []*Grant `protobuf:"bytes,5,rep,name=too_old,json=tooOld,proto3" json:"too_old,omitempty"`
+	// For a moment that is over: before when nobody knows.
+	RecordedSince *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=recorded_since,json=recordedSince,proto3" json:"recorded_since,omitempty"`
+	// And whose word on groups of then is not kept, so that it cannot be told that it was
+	// not allowed: those who were asked again since.
+	Unknown       []string `protobuf:"bytes,7,rep,name=unknown,proto3" json:"unknown,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1405,6 +1419,20 @@ func (x *ExplainResponse) GetTooOld() []*Grant {
 	return nil
 }
 
+func (x *ExplainResponse) GetRecordedSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RecordedSince
+	}
+	return nil
+}
+
+func (x *ExplainResponse) GetUnknown() []string {
+	if x != nil {
+		return x.Unknown
+	}
+	return nil
+}
+
 // Every list comes in pages (https://google.aip.dev/158): page_size is the most
 // items of one, at most and by default 1000; page_token is next_page_token of
 // the page before. The order is the server's.
@@ -1413,7 +1441,10 @@ type ListUsersRequest struct {
 	PageSize  int32                  `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	PageToken string                 `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// How the names begin, without user:; empty for all.
-	Prefix        string `protobuf:"bytes,3,opt,name=prefix,proto3" json:"prefix,omitempty"`
+	Prefix string `protobuf:"bytes,3,opt,name=prefix,proto3" json:"prefix,omitempty"`
+	// Only those who have not been here for so long: no sign-in, and no use of a
+	// session, token or refresh token. A day at least.
+	UnusedFor     *durationpb.Duration `protobuf:"bytes,4,opt,name=unused_for,json=unusedFor,proto3" json:"unused_for,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1469,14 +1500,23 @@ func (x *ListUsersRequest) GetPrefix() string {
 	return ""
 }
 
+func (x *ListUsersRequest) GetUnusedFor() *durationpb.Duration {
+	if x != nil {
+		return x.UnusedFor
+	}
+	return nil
+}
+
 type User struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Enabled       bool                   `protobuf:"varint,2,opt,name=enabled,proto3" json:"enabled,omitempty"`
-	LastLogin     *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=last_login,json=lastLogin,proto3" json:"last_login,omitempty"`
-	Identities    []*Identity            `protobuf:"bytes,4,rep,name=identities,proto3" json:"identities,omitempty"`
-	Groups        []string               `protobuf:"bytes,5,rep,name=groups,proto3" json:"groups,omitempty"`
-	LiveTokens    int64                  `protobuf:"varint,6,opt,name=live_tokens,json=liveTokens,proto3" json:"live_tokens,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Name       string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Enabled    bool                   `protobuf:"varint,2,opt,name=enabled,proto3" json:"enabled,omitempty"`
+	LastLogin  *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=last_login,json=lastLogin,proto3" json:"last_login,omitempty"`
+	Identities []*Identity            `protobuf:"bytes,4,rep,name=identities,proto3" json:"identities,omitempty"`
+	Groups     []string               `protobuf:"bytes,5,rep,name=groups,proto3" json:"groups,omitempty"`
+	LiveTokens int64                  `protobuf:"varint,6,opt,name=live_tokens,json=liveTokens,proto3" json:"live_tokens,omitempty"`
+	// When a session or token of theirs was last used, to within an hour.
+	LastUsed      *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=last_used,json=lastUsed,proto3" json:"last_used,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1551,6 +1591,13 @@ func (x *User) GetLiveTokens() int64 {
 		return x.LiveTokens
 	}
 	return 0
+}
+
+func (x *User) GetLastUsed() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastUsed
+	}
+	return nil
 }
 
 type Identity struct {
@@ -1785,6 +1832,305 @@ func (*SetUserEnabledResponse) Descriptor() ([]byte, []int) {
 	return file_api_pach_pach_proto_rawDescGZIP(), []int{21}
 }
 
+type DisableUnusedUsersRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A day at least.
+	UnusedFor *durationpb.Duration `protobuf:"bytes,1,opt,name=unused_for,json=unusedFor,proto3" json:"unused_for,omitempty"`
+	// Nobody is disabled; the answer is the same.
+	Preview bool `protobuf:"varint,2,opt,name=preview,proto3" json:"preview,omitempty"`
+	// That of a preview: nobody is disabled whom it has not shown.
+	UnusedSince *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=unused_since,json=unusedSince,proto3" json:"unused_since,omitempty"`
+	// At most 100, which are disabled together.
+	PageSize      int32  `protobuf:"varint,4,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken     string `protobuf:"bytes,5,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DisableUnusedUsersRequest) Reset() {
+	*x = DisableUnusedUsersRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DisableUnusedUsersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DisableUnusedUsersRequest) ProtoMessage() {}
+
+func (x *DisableUnusedUsersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DisableUnusedUsersRequest.ProtoReflect.Descriptor instead.
+func (*DisableUnusedUsersRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *DisableUnusedUsersRequest) GetUnusedFor() *durationpb.Duration {
+	if x != nil {
+		return x.UnusedFor
+	}
+	return nil
+}
+
+func (x *DisableUnusedUsersRequest) GetPreview() bool {
+	if x != nil {
+		return x.Preview
+	}
+	return false
+}
+
+func (x *DisableUnusedUsersRequest) GetUnusedSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.UnusedSince
+	}
+	return nil
+}
+
+func (x *DisableUnusedUsersRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *DisableUnusedUsersRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+type DisableUnusedUsersResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Users         []*UnusedUser          `protobuf:"bytes,1,rep,name=users,proto3" json:"users,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// The people listed have not been here since then.
+	UnusedSince   *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=unused_since,json=unusedSince,proto3" json:"unused_since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DisableUnusedUsersResponse) Reset() {
+	*x = DisableUnusedUsersResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DisableUnusedUsersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DisableUnusedUsersResponse) ProtoMessage() {}
+
+func (x *DisableUnusedUsersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DisableUnusedUsersResponse.ProtoReflect.Descriptor instead.
+func (*DisableUnusedUsersResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *DisableUnusedUsersResponse) GetUsers() []*UnusedUser {
+	if x != nil {
+		return x.Users
+	}
+	return nil
+}
+
+func (x *DisableUnusedUsersResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *DisableUnusedUsersResponse) GetUnusedSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.UnusedSince
+	}
+	return nil
+}
+
+type UnusedUser struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Name      string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	LastLogin *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=last_login,json=lastLogin,proto3" json:"last_login,omitempty"`
+	LastUsed  *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=last_used,json=lastUsed,proto3" json:"last_used,omitempty"`
+	// Why they are not disabled; empty for those who are.
+	Kept          string `protobuf:"bytes,4,opt,name=kept,proto3" json:"kept,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnusedUser) Reset() {
+	*x = UnusedUser{}
+	mi := &file_api_pach_pach_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnusedUser) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnusedUser) ProtoMessage() {}
+
+func (x *UnusedUser) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnusedUser.ProtoReflect.Descriptor instead.
+func (*UnusedUser) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *UnusedUser) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *UnusedUser) GetLastLogin() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastLogin
+	}
+	return nil
+}
+
+func (x *UnusedUser) GetLastUsed() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastUsed
+	}
+	return nil
+}
+
+func (x *UnusedUser) GetKept() string {
+	if x != nil {
+		return x.Kept
+	}
+	return ""
+}
+
+type RenameUserRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	User  string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	// Must not be known here.
+	NewName       string `protobuf:"bytes,2,opt,name=new_name,json=newName,proto3" json:"new_name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RenameUserRequest) Reset() {
+	*x = RenameUserRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenameUserRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenameUserRequest) ProtoMessage() {}
+
+func (x *RenameUserRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenameUserRequest.ProtoReflect.Descriptor instead.
+func (*RenameUserRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *RenameUserRequest) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *RenameUserRequest) GetNewName() string {
+	if x != nil {
+		return x.NewName
+	}
+	return ""
+}
+
+type RenameUserResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RenameUserResponse) Reset() {
+	*x = RenameUserResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenameUserResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenameUserResponse) ProtoMessage() {}
+
+func (x *RenameUserResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenameUserResponse.ProtoReflect.Descriptor instead.
+func (*RenameUserResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{26}
+}
+
 type LinkIdentityRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	User          string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
@@ -1795,7 +2141,7 @@ type LinkIdentityRequest struct {
 
 func (x *LinkIdentityRequest) Reset() {
 	*x = LinkIdentityRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[22]
+	mi := &file_api_pach_pach_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1807,7 +2153,7 @@ func (x *LinkIdentityRequest) String() string {
 func (*LinkIdentityRequest) ProtoMessage() {}
 
 func (x *LinkIdentityRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[22]
+	mi := &file_api_pach_pach_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1820,7 +2166,7 @@ func (x *LinkIdentityRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkIdentityRequest.ProtoReflect.Descriptor instead.
 func (*LinkIdentityRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{22}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *LinkIdentityRequest) GetUser() string {
@@ -1845,7 +2191,7 @@ type LinkIdentityResponse struct {
 
 func (x *LinkIdentityResponse) Reset() {
 	*x = LinkIdentityResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[23]
+	mi := &file_api_pach_pach_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1857,7 +2203,7 @@ func (x *LinkIdentityResponse) String() string {
 func (*LinkIdentityResponse) ProtoMessage() {}
 
 func (x *LinkIdentityResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[23]
+	mi := &file_api_pach_pach_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1870,7 +2216,7 @@ func (x *LinkIdentityResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkIdentityResponse.ProtoReflect.Descriptor instead.
 func (*LinkIdentityResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{23}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{28}
 }
 
 type UnlinkIdentityRequest struct {
@@ -1883,7 +2229,7 @@ type UnlinkIdentityRequest struct {
 
 func (x *UnlinkIdentityRequest) Reset() {
 	*x = UnlinkIdentityRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[24]
+	mi := &file_api_pach_pach_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1895,7 +2241,7 @@ func (x *UnlinkIdentityRequest) String() string {
 func (*UnlinkIdentityRequest) ProtoMessage() {}
 
 func (x *UnlinkIdentityRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[24]
+	mi := &file_api_pach_pach_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1908,7 +2254,7 @@ func (x *UnlinkIdentityRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnlinkIdentityRequest.ProtoReflect.Descriptor instead.
 func (*UnlinkIdentityRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{24}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *UnlinkIdentityRequest) GetUser() string {
@@ -1933,7 +2279,7 @@ type UnlinkIdentityResponse struct {
 
 func (x *UnlinkIdentityResponse) Reset() {
 	*x = UnlinkIdentityResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[25]
+	mi := &file_api_pach_pach_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1945,7 +2291,7 @@ func (x *UnlinkIdentityResponse) String() string {
 func (*UnlinkIdentityResponse) ProtoMessage() {}
 
 func (x *UnlinkIdentityResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[25]
+	mi := &file_api_pach_pach_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1958,7 +2304,7 @@ func (x *UnlinkIdentityResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnlinkIdentityResponse.ProtoReflect.Descriptor instead.
 func (*UnlinkIdentityResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{25}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{30}
 }
 
 type ListTokensRequest struct {
@@ -1975,7 +2321,7 @@ type ListTokensRequest struct {
 
 func (x *ListTokensRequest) Reset() {
 	*x = ListTokensRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[26]
+	mi := &file_api_pach_pach_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1987,7 +2333,7 @@ func (x *ListTokensRequest) String() string {
 func (*ListTokensRequest) ProtoMessage() {}
 
 func (x *ListTokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[26]
+	mi := &file_api_pach_pach_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2000,7 +2346,7 @@ func (x *ListTokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTokensRequest.ProtoReflect.Descriptor instead.
 func (*ListTokensRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{26}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ListTokensRequest) GetPrincipal() string {
@@ -2050,7 +2396,7 @@ type Token struct {
 
 func (x *Token) Reset() {
 	*x = Token{}
-	mi := &file_api_pach_pach_proto_msgTypes[27]
+	mi := &file_api_pach_pach_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2062,7 +2408,7 @@ func (x *Token) String() string {
 func (*Token) ProtoMessage() {}
 
 func (x *Token) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[27]
+	mi := &file_api_pach_pach_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2075,7 +2421,7 @@ func (x *Token) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Token.ProtoReflect.Descriptor instead.
 func (*Token) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{27}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Token) GetId() string {
@@ -2137,7 +2483,7 @@ type ListTokensResponse struct {
 
 func (x *ListTokensResponse) Reset() {
 	*x = ListTokensResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[28]
+	mi := &file_api_pach_pach_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2149,7 +2495,7 @@ func (x *ListTokensResponse) String() string {
 func (*ListTokensResponse) ProtoMessage() {}
 
 func (x *ListTokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[28]
+	mi := &file_api_pach_pach_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2162,7 +2508,7 @@ func (x *ListTokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTokensResponse.ProtoReflect.Descriptor instead.
 func (*ListTokensResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{28}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ListTokensResponse) GetTokens() []*Token {
@@ -2192,7 +2538,7 @@ type AllowRobotRequest struct {
 
 func (x *AllowRobotRequest) Reset() {
 	*x = AllowRobotRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[29]
+	mi := &file_api_pach_pach_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2204,7 +2550,7 @@ func (x *AllowRobotRequest) String() string {
 func (*AllowRobotRequest) ProtoMessage() {}
 
 func (x *AllowRobotRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[29]
+	mi := &file_api_pach_pach_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2217,7 +2563,7 @@ func (x *AllowRobotRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AllowRobotRequest.ProtoReflect.Descriptor instead.
 func (*AllowRobotRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{29}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *AllowRobotRequest) GetRobot() string {
@@ -2249,7 +2595,7 @@ type AllowRobotResponse struct {
 
 func (x *AllowRobotResponse) Reset() {
 	*x = AllowRobotResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[30]
+	mi := &file_api_pach_pach_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2261,7 +2607,7 @@ func (x *AllowRobotResponse) String() string {
 func (*AllowRobotResponse) ProtoMessage() {}
 
 func (x *AllowRobotResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[30]
+	mi := &file_api_pach_pach_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2274,7 +2620,7 @@ func (x *AllowRobotResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AllowRobotResponse.ProtoReflect.Descriptor instead.
 func (*AllowRobotResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{30}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{35}
 }
 
 type ListRefreshTokensRequest struct {
@@ -2289,7 +2635,7 @@ type ListRefreshTokensRequest struct {
 
 func (x *ListRefreshTokensRequest) Reset() {
 	*x = ListRefreshTokensRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[31]
+	mi := &file_api_pach_pach_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2301,7 +2647,7 @@ func (x *ListRefreshTokensRequest) String() string {
 func (*ListRefreshTokensRequest) ProtoMessage() {}
 
 func (x *ListRefreshTokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[31]
+	mi := &file_api_pach_pach_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2314,7 +2660,7 @@ func (x *ListRefreshTokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRefreshTokensRequest.ProtoReflect.Descriptor instead.
 func (*ListRefreshTokensRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{31}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ListRefreshTokensRequest) GetPrincipal() string {
@@ -2356,7 +2702,7 @@ type RefreshToken struct {
 
 func (x *RefreshToken) Reset() {
 	*x = RefreshToken{}
-	mi := &file_api_pach_pach_proto_msgTypes[32]
+	mi := &file_api_pach_pach_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2368,7 +2714,7 @@ func (x *RefreshToken) String() string {
 func (*RefreshToken) ProtoMessage() {}
 
 func (x *RefreshToken) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[32]
+	mi := &file_api_pach_pach_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2381,7 +2727,7 @@ func (x *RefreshToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefreshToken.ProtoReflect.Descriptor instead.
 func (*RefreshToken) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{32}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *RefreshToken) GetId() string {
@@ -2443,7 +2789,7 @@ type ListRefreshTokensResponse struct {
 
 func (x *ListRefreshTokensResponse) Reset() {
 	*x = ListRefreshTokensResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[33]
+	mi := &file_api_pach_pach_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2455,7 +2801,7 @@ func (x *ListRefreshTokensResponse) String() string {
 func (*ListRefreshTokensResponse) ProtoMessage() {}
 
 func (x *ListRefreshTokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[33]
+	mi := &file_api_pach_pach_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2468,7 +2814,7 @@ func (x *ListRefreshTokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRefreshTokensResponse.ProtoReflect.Descriptor instead.
 func (*ListRefreshTokensResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{33}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ListRefreshTokensResponse) GetRefreshTokens() []*RefreshToken {
@@ -2494,7 +2840,7 @@ type RevokeSessionRequest struct {
 
 func (x *RevokeSessionRequest) Reset() {
 	*x = RevokeSessionRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[34]
+	mi := &file_api_pach_pach_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2506,7 +2852,7 @@ func (x *RevokeSessionRequest) String() string {
 func (*RevokeSessionRequest) ProtoMessage() {}
 
 func (x *RevokeSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[34]
+	mi := &file_api_pach_pach_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2519,7 +2865,7 @@ func (x *RevokeSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeSessionRequest.ProtoReflect.Descriptor instead.
 func (*RevokeSessionRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{34}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *RevokeSessionRequest) GetId() string {
@@ -2537,7 +2883,7 @@ type RevokeSessionResponse struct {
 
 func (x *RevokeSessionResponse) Reset() {
 	*x = RevokeSessionResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[35]
+	mi := &file_api_pach_pach_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2549,7 +2895,7 @@ func (x *RevokeSessionResponse) String() string {
 func (*RevokeSessionResponse) ProtoMessage() {}
 
 func (x *RevokeSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[35]
+	mi := &file_api_pach_pach_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2562,7 +2908,7 @@ func (x *RevokeSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeSessionResponse.ProtoReflect.Descriptor instead.
 func (*RevokeSessionResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{35}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{40}
 }
 
 type RevokeAllRequest struct {
@@ -2574,7 +2920,7 @@ type RevokeAllRequest struct {
 
 func (x *RevokeAllRequest) Reset() {
 	*x = RevokeAllRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[36]
+	mi := &file_api_pach_pach_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2586,7 +2932,7 @@ func (x *RevokeAllRequest) String() string {
 func (*RevokeAllRequest) ProtoMessage() {}
 
 func (x *RevokeAllRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[36]
+	mi := &file_api_pach_pach_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2599,7 +2945,7 @@ func (x *RevokeAllRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeAllRequest.ProtoReflect.Descriptor instead.
 func (*RevokeAllRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{36}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *RevokeAllRequest) GetPrincipal() string {
@@ -2619,7 +2965,7 @@ type RevokeAllResponse struct {
 
 func (x *RevokeAllResponse) Reset() {
 	*x = RevokeAllResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[37]
+	mi := &file_api_pach_pach_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2631,7 +2977,7 @@ func (x *RevokeAllResponse) String() string {
 func (*RevokeAllResponse) ProtoMessage() {}
 
 func (x *RevokeAllResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[37]
+	mi := &file_api_pach_pach_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2644,7 +2990,7 @@ func (x *RevokeAllResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeAllResponse.ProtoReflect.Descriptor instead.
 func (*RevokeAllResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{37}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *RevokeAllResponse) GetTokens() int64 {
@@ -2673,7 +3019,7 @@ type ListGroupsRequest struct {
 
 func (x *ListGroupsRequest) Reset() {
 	*x = ListGroupsRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[38]
+	mi := &file_api_pach_pach_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2685,7 +3031,7 @@ func (x *ListGroupsRequest) String() string {
 func (*ListGroupsRequest) ProtoMessage() {}
 
 func (x *ListGroupsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[38]
+	mi := &file_api_pach_pach_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2698,7 +3044,7 @@ func (x *ListGroupsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGroupsRequest.ProtoReflect.Descriptor instead.
 func (*ListGroupsRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{38}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ListGroupsRequest) GetPageSize() int32 {
@@ -2732,7 +3078,7 @@ type Group struct {
 
 func (x *Group) Reset() {
 	*x = Group{}
-	mi := &file_api_pach_pach_proto_msgTypes[39]
+	mi := &file_api_pach_pach_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2744,7 +3090,7 @@ func (x *Group) String() string {
 func (*Group) ProtoMessage() {}
 
 func (x *Group) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[39]
+	mi := &file_api_pach_pach_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2757,7 +3103,7 @@ func (x *Group) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Group.ProtoReflect.Descriptor instead.
 func (*Group) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{39}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Group) GetName() string {
@@ -2784,7 +3130,7 @@ type ListGroupsResponse struct {
 
 func (x *ListGroupsResponse) Reset() {
 	*x = ListGroupsResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[40]
+	mi := &file_api_pach_pach_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2796,7 +3142,7 @@ func (x *ListGroupsResponse) String() string {
 func (*ListGroupsResponse) ProtoMessage() {}
 
 func (x *ListGroupsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[40]
+	mi := &file_api_pach_pach_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2809,7 +3155,7 @@ func (x *ListGroupsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGroupsResponse.ProtoReflect.Descriptor instead.
 func (*ListGroupsResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{40}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ListGroupsResponse) GetGroups() []*Group {
@@ -2837,7 +3183,7 @@ type ListMembersRequest struct {
 
 func (x *ListMembersRequest) Reset() {
 	*x = ListMembersRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[41]
+	mi := &file_api_pach_pach_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2849,7 +3195,7 @@ func (x *ListMembersRequest) String() string {
 func (*ListMembersRequest) ProtoMessage() {}
 
 func (x *ListMembersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[41]
+	mi := &file_api_pach_pach_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2862,7 +3208,7 @@ func (x *ListMembersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMembersRequest.ProtoReflect.Descriptor instead.
 func (*ListMembersRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{41}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ListMembersRequest) GetGroup() string {
@@ -2896,7 +3242,7 @@ type ListMembersResponse struct {
 
 func (x *ListMembersResponse) Reset() {
 	*x = ListMembersResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[42]
+	mi := &file_api_pach_pach_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2908,7 +3254,7 @@ func (x *ListMembersResponse) String() string {
 func (*ListMembersResponse) ProtoMessage() {}
 
 func (x *ListMembersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[42]
+	mi := &file_api_pach_pach_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2921,7 +3267,7 @@ func (x *ListMembersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMembersResponse.ProtoReflect.Descriptor instead.
 func (*ListMembersResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{42}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ListMembersResponse) GetMembers() []*Membership {
@@ -2951,7 +3297,7 @@ type ListRoleBindingsRequest struct {
 
 func (x *ListRoleBindingsRequest) Reset() {
 	*x = ListRoleBindingsRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[43]
+	mi := &file_api_pach_pach_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2963,7 +3309,7 @@ func (x *ListRoleBindingsRequest) String() string {
 func (*ListRoleBindingsRequest) ProtoMessage() {}
 
 func (x *ListRoleBindingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[43]
+	mi := &file_api_pach_pach_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2976,7 +3322,7 @@ func (x *ListRoleBindingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRoleBindingsRequest.ProtoReflect.Descriptor instead.
 func (*ListRoleBindingsRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{43}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *ListRoleBindingsRequest) GetPrincipal() string {
@@ -3011,7 +3357,7 @@ type RoleBinding struct {
 
 func (x *RoleBinding) Reset() {
 	*x = RoleBinding{}
-	mi := &file_api_pach_pach_proto_msgTypes[44]
+	mi := &file_api_pach_pach_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3023,7 +3369,7 @@ func (x *RoleBinding) String() string {
 func (*RoleBinding) ProtoMessage() {}
 
 func (x *RoleBinding) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[44]
+	mi := &file_api_pach_pach_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3036,7 +3382,7 @@ func (x *RoleBinding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoleBinding.ProtoReflect.Descriptor instead.
 func (*RoleBinding) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{44}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *RoleBinding) GetPrincipal() string {
@@ -3070,7 +3416,7 @@ type ListRoleBindingsResponse struct {
 
 func (x *ListRoleBindingsResponse) Reset() {
 	*x = ListRoleBindingsResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[45]
+	mi := &file_api_pach_pach_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3082,7 +3428,7 @@ func (x *ListRoleBindingsResponse) String() string {
 func (*ListRoleBindingsResponse) ProtoMessage() {}
 
 func (x *ListRoleBindingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[45]
+	mi := &file_api_pach_pach_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3095,7 +3441,7 @@ func (x *ListRoleBindingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRoleBindingsResponse.ProtoReflect.Descriptor instead.
 func (*ListRoleBindingsResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{45}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ListRoleBindingsResponse) GetBindings() []*RoleBinding {
@@ -3114,9 +3460,11 @@ func (x *ListRoleBindingsResponse) GetNextPageToken() string {
 
 type ListAuditEventsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Who did it; empty for all.
+	// Who did it; empty for all. Of a person who was renamed, also what they did
+	// before, under the name that they had then.
 	Actor string `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
-	// What it was done to, such as user:alice@example.com; empty for all.
+	// What it was done to, such as user:alice@example.com; empty for all. Of a person
+	// who was renamed, also what was done before.
 	Object string `protobuf:"bytes,2,opt,name=object,proto3" json:"object,omitempty"`
 	// An action such as connector.create, or how it begins, such as connector.;
 	// empty for all.
@@ -3129,7 +3477,7 @@ type ListAuditEventsRequest struct {
 
 func (x *ListAuditEventsRequest) Reset() {
 	*x = ListAuditEventsRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[46]
+	mi := &file_api_pach_pach_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3141,7 +3489,7 @@ func (x *ListAuditEventsRequest) String() string {
 func (*ListAuditEventsRequest) ProtoMessage() {}
 
 func (x *ListAuditEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[46]
+	mi := &file_api_pach_pach_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3154,7 +3502,7 @@ func (x *ListAuditEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListAuditEventsRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{46}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ListAuditEventsRequest) GetActor() string {
@@ -3207,7 +3555,7 @@ type AuditEvent struct {
 
 func (x *AuditEvent) Reset() {
 	*x = AuditEvent{}
-	mi := &file_api_pach_pach_proto_msgTypes[47]
+	mi := &file_api_pach_pach_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3219,7 +3567,7 @@ func (x *AuditEvent) String() string {
 func (*AuditEvent) ProtoMessage() {}
 
 func (x *AuditEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[47]
+	mi := &file_api_pach_pach_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3232,7 +3580,7 @@ func (x *AuditEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditEvent.ProtoReflect.Descriptor instead.
 func (*AuditEvent) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{47}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *AuditEvent) GetAt() *timestamppb.Timestamp {
@@ -3287,7 +3635,7 @@ type ListAuditEventsResponse struct {
 
 func (x *ListAuditEventsResponse) Reset() {
 	*x = ListAuditEventsResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[48]
+	mi := &file_api_pach_pach_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3299,7 +3647,7 @@ func (x *ListAuditEventsResponse) String() string {
 func (*ListAuditEventsResponse) ProtoMessage() {}
 
 func (x *ListAuditEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[48]
+	mi := &file_api_pach_pach_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3312,7 +3660,7 @@ func (x *ListAuditEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListAuditEventsResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{48}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ListAuditEventsResponse) GetEvents() []*AuditEvent {
@@ -3338,7 +3686,7 @@ type StringList struct {
 
 func (x *StringList) Reset() {
 	*x = StringList{}
-	mi := &file_api_pach_pach_proto_msgTypes[49]
+	mi := &file_api_pach_pach_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3350,7 +3698,7 @@ func (x *StringList) String() string {
 func (*StringList) ProtoMessage() {}
 
 func (x *StringList) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[49]
+	mi := &file_api_pach_pach_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3363,7 +3711,7 @@ func (x *StringList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StringList.ProtoReflect.Descriptor instead.
 func (*StringList) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{49}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *StringList) GetValues() []string {
@@ -3395,7 +3743,7 @@ type UpdateOIDCClientRequest struct {
 
 func (x *UpdateOIDCClientRequest) Reset() {
 	*x = UpdateOIDCClientRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[50]
+	mi := &file_api_pach_pach_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3407,7 +3755,7 @@ func (x *UpdateOIDCClientRequest) String() string {
 func (*UpdateOIDCClientRequest) ProtoMessage() {}
 
 func (x *UpdateOIDCClientRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[50]
+	mi := &file_api_pach_pach_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3420,7 +3768,7 @@ func (x *UpdateOIDCClientRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateOIDCClientRequest.ProtoReflect.Descriptor instead.
 func (*UpdateOIDCClientRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{50}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *UpdateOIDCClientRequest) GetId() string {
@@ -3503,7 +3851,7 @@ type UpdateOIDCClientResponse struct {
 
 func (x *UpdateOIDCClientResponse) Reset() {
 	*x = UpdateOIDCClientResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[51]
+	mi := &file_api_pach_pach_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3515,7 +3863,7 @@ func (x *UpdateOIDCClientResponse) String() string {
 func (*UpdateOIDCClientResponse) ProtoMessage() {}
 
 func (x *UpdateOIDCClientResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[51]
+	mi := &file_api_pach_pach_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3528,7 +3876,7 @@ func (x *UpdateOIDCClientResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateOIDCClientResponse.ProtoReflect.Descriptor instead.
 func (*UpdateOIDCClientResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{51}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *UpdateOIDCClientResponse) GetSecret() string {
@@ -3559,7 +3907,7 @@ type CreateOIDCClientRequest struct {
 
 func (x *CreateOIDCClientRequest) Reset() {
 	*x = CreateOIDCClientRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[52]
+	mi := &file_api_pach_pach_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3571,7 +3919,7 @@ func (x *CreateOIDCClientRequest) String() string {
 func (*CreateOIDCClientRequest) ProtoMessage() {}
 
 func (x *CreateOIDCClientRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[52]
+	mi := &file_api_pach_pach_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3584,7 +3932,7 @@ func (x *CreateOIDCClientRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateOIDCClientRequest.ProtoReflect.Descriptor instead.
 func (*CreateOIDCClientRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{52}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *CreateOIDCClientRequest) GetClient() *identity.OIDCClient {
@@ -3639,7 +3987,7 @@ type CreateOIDCClientResponse struct {
 
 func (x *CreateOIDCClientResponse) Reset() {
 	*x = CreateOIDCClientResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[53]
+	mi := &file_api_pach_pach_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3651,7 +3999,7 @@ func (x *CreateOIDCClientResponse) String() string {
 func (*CreateOIDCClientResponse) ProtoMessage() {}
 
 func (x *CreateOIDCClientResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[53]
+	mi := &file_api_pach_pach_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3664,7 +4012,7 @@ func (x *CreateOIDCClientResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateOIDCClientResponse.ProtoReflect.Descriptor instead.
 func (*CreateOIDCClientResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{53}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *CreateOIDCClientResponse) GetClient() *identity.OIDCClient {
@@ -3683,7 +4031,7 @@ type GetOIDCClientRequest struct {
 
 func (x *GetOIDCClientRequest) Reset() {
 	*x = GetOIDCClientRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[54]
+	mi := &file_api_pach_pach_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3695,7 +4043,7 @@ func (x *GetOIDCClientRequest) String() string {
 func (*GetOIDCClientRequest) ProtoMessage() {}
 
 func (x *GetOIDCClientRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[54]
+	mi := &file_api_pach_pach_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3708,7 +4056,7 @@ func (x *GetOIDCClientRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOIDCClientRequest.ProtoReflect.Descriptor instead.
 func (*GetOIDCClientRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{54}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *GetOIDCClientRequest) GetId() string {
@@ -3734,7 +4082,7 @@ type GetOIDCClientResponse struct {
 
 func (x *GetOIDCClientResponse) Reset() {
 	*x = GetOIDCClientResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[55]
+	mi := &file_api_pach_pach_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3746,7 +4094,7 @@ func (x *GetOIDCClientResponse) String() string {
 func (*GetOIDCClientResponse) ProtoMessage() {}
 
 func (x *GetOIDCClientResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[55]
+	mi := &file_api_pach_pach_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3759,7 +4107,7 @@ func (x *GetOIDCClientResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOIDCClientResponse.ProtoReflect.Descriptor instead.
 func (*GetOIDCClientResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{55}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *GetOIDCClientResponse) GetClient() *identity.OIDCClient {
@@ -3821,7 +4169,7 @@ type ListOIDCClientsRequest struct {
 
 func (x *ListOIDCClientsRequest) Reset() {
 	*x = ListOIDCClientsRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[56]
+	mi := &file_api_pach_pach_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3833,7 +4181,7 @@ func (x *ListOIDCClientsRequest) String() string {
 func (*ListOIDCClientsRequest) ProtoMessage() {}
 
 func (x *ListOIDCClientsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[56]
+	mi := &file_api_pach_pach_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3846,7 +4194,7 @@ func (x *ListOIDCClientsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOIDCClientsRequest.ProtoReflect.Descriptor instead.
 func (*ListOIDCClientsRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{56}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *ListOIDCClientsRequest) GetPageSize() int32 {
@@ -3874,7 +4222,7 @@ type ListOIDCClientsResponse struct {
 
 func (x *ListOIDCClientsResponse) Reset() {
 	*x = ListOIDCClientsResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[57]
+	mi := &file_api_pach_pach_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3886,7 +4234,7 @@ func (x *ListOIDCClientsResponse) String() string {
 func (*ListOIDCClientsResponse) ProtoMessage() {}
 
 func (x *ListOIDCClientsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[57]
+	mi := &file_api_pach_pach_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3899,7 +4247,7 @@ func (x *ListOIDCClientsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOIDCClientsResponse.ProtoReflect.Descriptor instead.
 func (*ListOIDCClientsResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{57}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *ListOIDCClientsResponse) GetClients() []*GetOIDCClientResponse {
@@ -3926,7 +4274,7 @@ type ListConnectorStatesRequest struct {
 
 func (x *ListConnectorStatesRequest) Reset() {
 	*x = ListConnectorStatesRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[58]
+	mi := &file_api_pach_pach_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3938,7 +4286,7 @@ func (x *ListConnectorStatesRequest) String() string {
 func (*ListConnectorStatesRequest) ProtoMessage() {}
 
 func (x *ListConnectorStatesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[58]
+	mi := &file_api_pach_pach_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3951,7 +4299,7 @@ func (x *ListConnectorStatesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConnectorStatesRequest.ProtoReflect.Descriptor instead.
 func (*ListConnectorStatesRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{58}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *ListConnectorStatesRequest) GetPageSize() int32 {
@@ -3993,7 +4341,7 @@ type ConnectorState struct {
 
 func (x *ConnectorState) Reset() {
 	*x = ConnectorState{}
-	mi := &file_api_pach_pach_proto_msgTypes[59]
+	mi := &file_api_pach_pach_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4005,7 +4353,7 @@ func (x *ConnectorState) String() string {
 func (*ConnectorState) ProtoMessage() {}
 
 func (x *ConnectorState) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[59]
+	mi := &file_api_pach_pach_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4018,7 +4366,7 @@ func (x *ConnectorState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectorState.ProtoReflect.Descriptor instead.
 func (*ConnectorState) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{59}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *ConnectorState) GetId() string {
@@ -4116,7 +4464,7 @@ type Expiry struct {
 
 func (x *Expiry) Reset() {
 	*x = Expiry{}
-	mi := &file_api_pach_pach_proto_msgTypes[60]
+	mi := &file_api_pach_pach_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4128,7 +4476,7 @@ func (x *Expiry) String() string {
 func (*Expiry) ProtoMessage() {}
 
 func (x *Expiry) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[60]
+	mi := &file_api_pach_pach_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4141,7 +4489,7 @@ func (x *Expiry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Expiry.ProtoReflect.Descriptor instead.
 func (*Expiry) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{60}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *Expiry) GetWhat() string {
@@ -4175,7 +4523,7 @@ type ApplyConnectorRequest struct {
 
 func (x *ApplyConnectorRequest) Reset() {
 	*x = ApplyConnectorRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[61]
+	mi := &file_api_pach_pach_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4187,7 +4535,7 @@ func (x *ApplyConnectorRequest) String() string {
 func (*ApplyConnectorRequest) ProtoMessage() {}
 
 func (x *ApplyConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[61]
+	mi := &file_api_pach_pach_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4200,7 +4548,7 @@ func (x *ApplyConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyConnectorRequest.ProtoReflect.Descriptor instead.
 func (*ApplyConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{61}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *ApplyConnectorRequest) GetConnector() *identity.IDPConnector {
@@ -4234,7 +4582,7 @@ type ApplyConnectorResponse struct {
 
 func (x *ApplyConnectorResponse) Reset() {
 	*x = ApplyConnectorResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[62]
+	mi := &file_api_pach_pach_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4246,7 +4594,7 @@ func (x *ApplyConnectorResponse) String() string {
 func (*ApplyConnectorResponse) ProtoMessage() {}
 
 func (x *ApplyConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[62]
+	mi := &file_api_pach_pach_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4259,7 +4607,7 @@ func (x *ApplyConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyConnectorResponse.ProtoReflect.Descriptor instead.
 func (*ApplyConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{62}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *ApplyConnectorResponse) GetUndoAt() *timestamppb.Timestamp {
@@ -4278,7 +4626,7 @@ type ConfirmConnectorRequest struct {
 
 func (x *ConfirmConnectorRequest) Reset() {
 	*x = ConfirmConnectorRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[63]
+	mi := &file_api_pach_pach_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4290,7 +4638,7 @@ func (x *ConfirmConnectorRequest) String() string {
 func (*ConfirmConnectorRequest) ProtoMessage() {}
 
 func (x *ConfirmConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[63]
+	mi := &file_api_pach_pach_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4303,7 +4651,7 @@ func (x *ConfirmConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfirmConnectorRequest.ProtoReflect.Descriptor instead.
 func (*ConfirmConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{63}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *ConfirmConnectorRequest) GetId() string {
@@ -4321,7 +4669,7 @@ type ConfirmConnectorResponse struct {
 
 func (x *ConfirmConnectorResponse) Reset() {
 	*x = ConfirmConnectorResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[64]
+	mi := &file_api_pach_pach_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4333,7 +4681,7 @@ func (x *ConfirmConnectorResponse) String() string {
 func (*ConfirmConnectorResponse) ProtoMessage() {}
 
 func (x *ConfirmConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[64]
+	mi := &file_api_pach_pach_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4346,7 +4694,7 @@ func (x *ConfirmConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfirmConnectorResponse.ProtoReflect.Descriptor instead.
 func (*ConfirmConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{64}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{69}
 }
 
 type SetConnectorEnabledRequest struct {
@@ -4362,7 +4710,7 @@ type SetConnectorEnabledRequest struct {
 
 func (x *SetConnectorEnabledRequest) Reset() {
 	*x = SetConnectorEnabledRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[65]
+	mi := &file_api_pach_pach_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4374,7 +4722,7 @@ func (x *SetConnectorEnabledRequest) String() string {
 func (*SetConnectorEnabledRequest) ProtoMessage() {}
 
 func (x *SetConnectorEnabledRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[65]
+	mi := &file_api_pach_pach_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4387,7 +4735,7 @@ func (x *SetConnectorEnabledRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetConnectorEnabledRequest.ProtoReflect.Descriptor instead.
 func (*SetConnectorEnabledRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{65}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *SetConnectorEnabledRequest) GetId() string {
@@ -4419,7 +4767,7 @@ type SetConnectorEnabledResponse struct {
 
 func (x *SetConnectorEnabledResponse) Reset() {
 	*x = SetConnectorEnabledResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[66]
+	mi := &file_api_pach_pach_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4431,7 +4779,7 @@ func (x *SetConnectorEnabledResponse) String() string {
 func (*SetConnectorEnabledResponse) ProtoMessage() {}
 
 func (x *SetConnectorEnabledResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[66]
+	mi := &file_api_pach_pach_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4444,7 +4792,7 @@ func (x *SetConnectorEnabledResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetConnectorEnabledResponse.ProtoReflect.Descriptor instead.
 func (*SetConnectorEnabledResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{66}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{71}
 }
 
 type ListConnectorRevisionsRequest struct {
@@ -4456,7 +4804,7 @@ type ListConnectorRevisionsRequest struct {
 
 func (x *ListConnectorRevisionsRequest) Reset() {
 	*x = ListConnectorRevisionsRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[67]
+	mi := &file_api_pach_pach_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4468,7 +4816,7 @@ func (x *ListConnectorRevisionsRequest) String() string {
 func (*ListConnectorRevisionsRequest) ProtoMessage() {}
 
 func (x *ListConnectorRevisionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[67]
+	mi := &file_api_pach_pach_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4481,7 +4829,7 @@ func (x *ListConnectorRevisionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConnectorRevisionsRequest.ProtoReflect.Descriptor instead.
 func (*ListConnectorRevisionsRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{67}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *ListConnectorRevisionsRequest) GetId() string {
@@ -4509,7 +4857,7 @@ type ConnectorRevision struct {
 
 func (x *ConnectorRevision) Reset() {
 	*x = ConnectorRevision{}
-	mi := &file_api_pach_pach_proto_msgTypes[68]
+	mi := &file_api_pach_pach_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4521,7 +4869,7 @@ func (x *ConnectorRevision) String() string {
 func (*ConnectorRevision) ProtoMessage() {}
 
 func (x *ConnectorRevision) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[68]
+	mi := &file_api_pach_pach_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4534,7 +4882,7 @@ func (x *ConnectorRevision) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectorRevision.ProtoReflect.Descriptor instead.
 func (*ConnectorRevision) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{68}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *ConnectorRevision) GetRevision() string {
@@ -4596,7 +4944,7 @@ type ListConnectorRevisionsResponse struct {
 
 func (x *ListConnectorRevisionsResponse) Reset() {
 	*x = ListConnectorRevisionsResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[69]
+	mi := &file_api_pach_pach_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4608,7 +4956,7 @@ func (x *ListConnectorRevisionsResponse) String() string {
 func (*ListConnectorRevisionsResponse) ProtoMessage() {}
 
 func (x *ListConnectorRevisionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[69]
+	mi := &file_api_pach_pach_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4621,7 +4969,7 @@ func (x *ListConnectorRevisionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConnectorRevisionsResponse.ProtoReflect.Descriptor instead.
 func (*ListConnectorRevisionsResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{69}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *ListConnectorRevisionsResponse) GetRevisions() []*ConnectorRevision {
@@ -4641,7 +4989,7 @@ type RollBackConnectorRequest struct {
 
 func (x *RollBackConnectorRequest) Reset() {
 	*x = RollBackConnectorRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[70]
+	mi := &file_api_pach_pach_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4653,7 +5001,7 @@ func (x *RollBackConnectorRequest) String() string {
 func (*RollBackConnectorRequest) ProtoMessage() {}
 
 func (x *RollBackConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[70]
+	mi := &file_api_pach_pach_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4666,7 +5014,7 @@ func (x *RollBackConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RollBackConnectorRequest.ProtoReflect.Descriptor instead.
 func (*RollBackConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{70}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *RollBackConnectorRequest) GetId() string {
@@ -4691,7 +5039,7 @@ type RollBackConnectorResponse struct {
 
 func (x *RollBackConnectorResponse) Reset() {
 	*x = RollBackConnectorResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[71]
+	mi := &file_api_pach_pach_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4703,7 +5051,7 @@ func (x *RollBackConnectorResponse) String() string {
 func (*RollBackConnectorResponse) ProtoMessage() {}
 
 func (x *RollBackConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[71]
+	mi := &file_api_pach_pach_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4716,7 +5064,7 @@ func (x *RollBackConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RollBackConnectorResponse.ProtoReflect.Descriptor instead.
 func (*RollBackConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{71}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{76}
 }
 
 type PlanConnectorRequest struct {
@@ -4731,7 +5079,7 @@ type PlanConnectorRequest struct {
 
 func (x *PlanConnectorRequest) Reset() {
 	*x = PlanConnectorRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[72]
+	mi := &file_api_pach_pach_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4743,7 +5091,7 @@ func (x *PlanConnectorRequest) String() string {
 func (*PlanConnectorRequest) ProtoMessage() {}
 
 func (x *PlanConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[72]
+	mi := &file_api_pach_pach_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4756,7 +5104,7 @@ func (x *PlanConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanConnectorRequest.ProtoReflect.Descriptor instead.
 func (*PlanConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{72}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *PlanConnectorRequest) GetDocument() *ConnectorDocument {
@@ -4795,7 +5143,7 @@ type PlannedSignIn struct {
 
 func (x *PlannedSignIn) Reset() {
 	*x = PlannedSignIn{}
-	mi := &file_api_pach_pach_proto_msgTypes[73]
+	mi := &file_api_pach_pach_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4807,7 +5155,7 @@ func (x *PlannedSignIn) String() string {
 func (*PlannedSignIn) ProtoMessage() {}
 
 func (x *PlannedSignIn) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[73]
+	mi := &file_api_pach_pach_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4820,7 +5168,7 @@ func (x *PlannedSignIn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlannedSignIn.ProtoReflect.Descriptor instead.
 func (*PlannedSignIn) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{73}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *PlannedSignIn) GetVerdict() PlannedSignIn_Verdict {
@@ -4905,7 +5253,7 @@ type PlanConnectorResponse struct {
 
 func (x *PlanConnectorResponse) Reset() {
 	*x = PlanConnectorResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[74]
+	mi := &file_api_pach_pach_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4917,7 +5265,7 @@ func (x *PlanConnectorResponse) String() string {
 func (*PlanConnectorResponse) ProtoMessage() {}
 
 func (x *PlanConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[74]
+	mi := &file_api_pach_pach_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4930,7 +5278,7 @@ func (x *PlanConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanConnectorResponse.ProtoReflect.Descriptor instead.
 func (*PlanConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{74}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *PlanConnectorResponse) GetDifferences() []*TestedDifference {
@@ -4993,7 +5341,7 @@ type ApproveConnectorRequest struct {
 
 func (x *ApproveConnectorRequest) Reset() {
 	*x = ApproveConnectorRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[75]
+	mi := &file_api_pach_pach_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5005,7 +5353,7 @@ func (x *ApproveConnectorRequest) String() string {
 func (*ApproveConnectorRequest) ProtoMessage() {}
 
 func (x *ApproveConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[75]
+	mi := &file_api_pach_pach_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5018,7 +5366,7 @@ func (x *ApproveConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApproveConnectorRequest.ProtoReflect.Descriptor instead.
 func (*ApproveConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{75}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *ApproveConnectorRequest) GetId() string {
@@ -5043,7 +5391,7 @@ type ApproveConnectorResponse struct {
 
 func (x *ApproveConnectorResponse) Reset() {
 	*x = ApproveConnectorResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[76]
+	mi := &file_api_pach_pach_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5055,7 +5403,7 @@ func (x *ApproveConnectorResponse) String() string {
 func (*ApproveConnectorResponse) ProtoMessage() {}
 
 func (x *ApproveConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[76]
+	mi := &file_api_pach_pach_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5068,7 +5416,7 @@ func (x *ApproveConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApproveConnectorResponse.ProtoReflect.Descriptor instead.
 func (*ApproveConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{76}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{81}
 }
 
 type ListConnectorStatesResponse struct {
@@ -5081,7 +5429,7 @@ type ListConnectorStatesResponse struct {
 
 func (x *ListConnectorStatesResponse) Reset() {
 	*x = ListConnectorStatesResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[77]
+	mi := &file_api_pach_pach_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5093,7 +5441,7 @@ func (x *ListConnectorStatesResponse) String() string {
 func (*ListConnectorStatesResponse) ProtoMessage() {}
 
 func (x *ListConnectorStatesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[77]
+	mi := &file_api_pach_pach_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5106,7 +5454,7 @@ func (x *ListConnectorStatesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConnectorStatesResponse.ProtoReflect.Descriptor instead.
 func (*ListConnectorStatesResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{77}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *ListConnectorStatesResponse) GetStates() []*ConnectorState {
@@ -5135,7 +5483,7 @@ type ConnectorDocument struct {
 
 func (x *ConnectorDocument) Reset() {
 	*x = ConnectorDocument{}
-	mi := &file_api_pach_pach_proto_msgTypes[78]
+	mi := &file_api_pach_pach_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5147,7 +5495,7 @@ func (x *ConnectorDocument) String() string {
 func (*ConnectorDocument) ProtoMessage() {}
 
 func (x *ConnectorDocument) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[78]
+	mi := &file_api_pach_pach_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5160,7 +5508,7 @@ func (x *ConnectorDocument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectorDocument.ProtoReflect.Descriptor instead.
 func (*ConnectorDocument) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{78}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *ConnectorDocument) GetId() string {
@@ -5186,7 +5534,7 @@ type CheckConnectorRequest struct {
 
 func (x *CheckConnectorRequest) Reset() {
 	*x = CheckConnectorRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[79]
+	mi := &file_api_pach_pach_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5198,7 +5546,7 @@ func (x *CheckConnectorRequest) String() string {
 func (*CheckConnectorRequest) ProtoMessage() {}
 
 func (x *CheckConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[79]
+	mi := &file_api_pach_pach_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5211,7 +5559,7 @@ func (x *CheckConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckConnectorRequest.ProtoReflect.Descriptor instead.
 func (*CheckConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{79}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *CheckConnectorRequest) GetDocument() *ConnectorDocument {
@@ -5234,7 +5582,7 @@ type CheckStep struct {
 
 func (x *CheckStep) Reset() {
 	*x = CheckStep{}
-	mi := &file_api_pach_pach_proto_msgTypes[80]
+	mi := &file_api_pach_pach_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5246,7 +5594,7 @@ func (x *CheckStep) String() string {
 func (*CheckStep) ProtoMessage() {}
 
 func (x *CheckStep) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[80]
+	mi := &file_api_pach_pach_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5259,7 +5607,7 @@ func (x *CheckStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckStep.ProtoReflect.Descriptor instead.
 func (*CheckStep) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{80}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *CheckStep) GetName() string {
@@ -5306,7 +5654,7 @@ type CheckConnectorResponse struct {
 
 func (x *CheckConnectorResponse) Reset() {
 	*x = CheckConnectorResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[81]
+	mi := &file_api_pach_pach_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5318,7 +5666,7 @@ func (x *CheckConnectorResponse) String() string {
 func (*CheckConnectorResponse) ProtoMessage() {}
 
 func (x *CheckConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[81]
+	mi := &file_api_pach_pach_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5331,7 +5679,7 @@ func (x *CheckConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckConnectorResponse.ProtoReflect.Descriptor instead.
 func (*CheckConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{81}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *CheckConnectorResponse) GetSteps() []*CheckStep {
@@ -5350,7 +5698,7 @@ type StartConnectorTestRequest struct {
 
 func (x *StartConnectorTestRequest) Reset() {
 	*x = StartConnectorTestRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[82]
+	mi := &file_api_pach_pach_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5362,7 +5710,7 @@ func (x *StartConnectorTestRequest) String() string {
 func (*StartConnectorTestRequest) ProtoMessage() {}
 
 func (x *StartConnectorTestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[82]
+	mi := &file_api_pach_pach_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5375,7 +5723,7 @@ func (x *StartConnectorTestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartConnectorTestRequest.ProtoReflect.Descriptor instead.
 func (*StartConnectorTestRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{82}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *StartConnectorTestRequest) GetDocument() *ConnectorDocument {
@@ -5397,7 +5745,7 @@ type StartConnectorTestResponse struct {
 
 func (x *StartConnectorTestResponse) Reset() {
 	*x = StartConnectorTestResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[83]
+	mi := &file_api_pach_pach_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5409,7 +5757,7 @@ func (x *StartConnectorTestResponse) String() string {
 func (*StartConnectorTestResponse) ProtoMessage() {}
 
 func (x *StartConnectorTestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[83]
+	mi := &file_api_pach_pach_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5422,7 +5770,7 @@ func (x *StartConnectorTestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartConnectorTestResponse.ProtoReflect.Descriptor instead.
 func (*StartConnectorTestResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{83}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *StartConnectorTestResponse) GetTestId() string {
@@ -5455,7 +5803,7 @@ type WaitConnectorTestRequest struct {
 
 func (x *WaitConnectorTestRequest) Reset() {
 	*x = WaitConnectorTestRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[84]
+	mi := &file_api_pach_pach_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5467,7 +5815,7 @@ func (x *WaitConnectorTestRequest) String() string {
 func (*WaitConnectorTestRequest) ProtoMessage() {}
 
 func (x *WaitConnectorTestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[84]
+	mi := &file_api_pach_pach_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5480,7 +5828,7 @@ func (x *WaitConnectorTestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitConnectorTestRequest.ProtoReflect.Descriptor instead.
 func (*WaitConnectorTestRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{84}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *WaitConnectorTestRequest) GetTestId() string {
@@ -5503,7 +5851,7 @@ type TestedClaim struct {
 
 func (x *TestedClaim) Reset() {
 	*x = TestedClaim{}
-	mi := &file_api_pach_pach_proto_msgTypes[85]
+	mi := &file_api_pach_pach_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5515,7 +5863,7 @@ func (x *TestedClaim) String() string {
 func (*TestedClaim) ProtoMessage() {}
 
 func (x *TestedClaim) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[85]
+	mi := &file_api_pach_pach_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5528,7 +5876,7 @@ func (x *TestedClaim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestedClaim.ProtoReflect.Descriptor instead.
 func (*TestedClaim) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{85}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *TestedClaim) GetName() string {
@@ -5564,7 +5912,7 @@ type TestedDifference struct {
 
 func (x *TestedDifference) Reset() {
 	*x = TestedDifference{}
-	mi := &file_api_pach_pach_proto_msgTypes[86]
+	mi := &file_api_pach_pach_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5576,7 +5924,7 @@ func (x *TestedDifference) String() string {
 func (*TestedDifference) ProtoMessage() {}
 
 func (x *TestedDifference) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[86]
+	mi := &file_api_pach_pach_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5589,7 +5937,7 @@ func (x *TestedDifference) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestedDifference.ProtoReflect.Descriptor instead.
 func (*TestedDifference) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{86}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *TestedDifference) GetKey() string {
@@ -5633,7 +5981,7 @@ type WaitConnectorTestResponse struct {
 
 func (x *WaitConnectorTestResponse) Reset() {
 	*x = WaitConnectorTestResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[87]
+	mi := &file_api_pach_pach_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5645,7 +5993,7 @@ func (x *WaitConnectorTestResponse) String() string {
 func (*WaitConnectorTestResponse) ProtoMessage() {}
 
 func (x *WaitConnectorTestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[87]
+	mi := &file_api_pach_pach_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5658,7 +6006,7 @@ func (x *WaitConnectorTestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitConnectorTestResponse.ProtoReflect.Descriptor instead.
 func (*WaitConnectorTestResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{87}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *WaitConnectorTestResponse) GetDone() bool {
@@ -5732,7 +6080,7 @@ type SignInStep struct {
 
 func (x *SignInStep) Reset() {
 	*x = SignInStep{}
-	mi := &file_api_pach_pach_proto_msgTypes[88]
+	mi := &file_api_pach_pach_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5744,7 +6092,7 @@ func (x *SignInStep) String() string {
 func (*SignInStep) ProtoMessage() {}
 
 func (x *SignInStep) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[88]
+	mi := &file_api_pach_pach_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5757,7 +6105,7 @@ func (x *SignInStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInStep.ProtoReflect.Descriptor instead.
 func (*SignInStep) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{88}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *SignInStep) GetName() string {
@@ -5807,7 +6155,7 @@ type SignInParameter struct {
 
 func (x *SignInParameter) Reset() {
 	*x = SignInParameter{}
-	mi := &file_api_pach_pach_proto_msgTypes[89]
+	mi := &file_api_pach_pach_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5819,7 +6167,7 @@ func (x *SignInParameter) String() string {
 func (*SignInParameter) ProtoMessage() {}
 
 func (x *SignInParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[89]
+	mi := &file_api_pach_pach_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5832,7 +6180,7 @@ func (x *SignInParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInParameter.ProtoReflect.Descriptor instead.
 func (*SignInParameter) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{89}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *SignInParameter) GetName() string {
@@ -5888,7 +6236,7 @@ type SignInTrace struct {
 
 func (x *SignInTrace) Reset() {
 	*x = SignInTrace{}
-	mi := &file_api_pach_pach_proto_msgTypes[90]
+	mi := &file_api_pach_pach_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5900,7 +6248,7 @@ func (x *SignInTrace) String() string {
 func (*SignInTrace) ProtoMessage() {}
 
 func (x *SignInTrace) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[90]
+	mi := &file_api_pach_pach_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5913,7 +6261,7 @@ func (x *SignInTrace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInTrace.ProtoReflect.Descriptor instead.
 func (*SignInTrace) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{90}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *SignInTrace) GetCode() string {
@@ -6058,7 +6406,7 @@ type GetSignInTraceRequest struct {
 
 func (x *GetSignInTraceRequest) Reset() {
 	*x = GetSignInTraceRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[91]
+	mi := &file_api_pach_pach_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6070,7 +6418,7 @@ func (x *GetSignInTraceRequest) String() string {
 func (*GetSignInTraceRequest) ProtoMessage() {}
 
 func (x *GetSignInTraceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[91]
+	mi := &file_api_pach_pach_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6083,7 +6431,7 @@ func (x *GetSignInTraceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSignInTraceRequest.ProtoReflect.Descriptor instead.
 func (*GetSignInTraceRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{91}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *GetSignInTraceRequest) GetCode() string {
@@ -6102,7 +6450,7 @@ type GetSignInTraceResponse struct {
 
 func (x *GetSignInTraceResponse) Reset() {
 	*x = GetSignInTraceResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[92]
+	mi := &file_api_pach_pach_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6114,7 +6462,7 @@ func (x *GetSignInTraceResponse) String() string {
 func (*GetSignInTraceResponse) ProtoMessage() {}
 
 func (x *GetSignInTraceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[92]
+	mi := &file_api_pach_pach_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6127,7 +6475,7 @@ func (x *GetSignInTraceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSignInTraceResponse.ProtoReflect.Descriptor instead.
 func (*GetSignInTraceResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{92}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *GetSignInTraceResponse) GetTrace() *SignInTrace {
@@ -6151,7 +6499,7 @@ type ListSignInTracesRequest struct {
 
 func (x *ListSignInTracesRequest) Reset() {
 	*x = ListSignInTracesRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[93]
+	mi := &file_api_pach_pach_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6163,7 +6511,7 @@ func (x *ListSignInTracesRequest) String() string {
 func (*ListSignInTracesRequest) ProtoMessage() {}
 
 func (x *ListSignInTracesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[93]
+	mi := &file_api_pach_pach_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6176,7 +6524,7 @@ func (x *ListSignInTracesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSignInTracesRequest.ProtoReflect.Descriptor instead.
 func (*ListSignInTracesRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{93}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{98}
 }
 
 func (x *ListSignInTracesRequest) GetConnector() string {
@@ -6224,7 +6572,7 @@ type ListSignInTracesResponse struct {
 
 func (x *ListSignInTracesResponse) Reset() {
 	*x = ListSignInTracesResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[94]
+	mi := &file_api_pach_pach_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6236,7 +6584,7 @@ func (x *ListSignInTracesResponse) String() string {
 func (*ListSignInTracesResponse) ProtoMessage() {}
 
 func (x *ListSignInTracesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[94]
+	mi := &file_api_pach_pach_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6249,7 +6597,7 @@ func (x *ListSignInTracesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSignInTracesResponse.ProtoReflect.Descriptor instead.
 func (*ListSignInTracesResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{94}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{99}
 }
 
 func (x *ListSignInTracesResponse) GetTraces() []*SignInTrace {
@@ -6278,7 +6626,7 @@ type SummarizeSignInsRequest struct {
 
 func (x *SummarizeSignInsRequest) Reset() {
 	*x = SummarizeSignInsRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[95]
+	mi := &file_api_pach_pach_proto_msgTypes[100]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6290,7 +6638,7 @@ func (x *SummarizeSignInsRequest) String() string {
 func (*SummarizeSignInsRequest) ProtoMessage() {}
 
 func (x *SummarizeSignInsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[95]
+	mi := &file_api_pach_pach_proto_msgTypes[100]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6303,7 +6651,7 @@ func (x *SummarizeSignInsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SummarizeSignInsRequest.ProtoReflect.Descriptor instead.
 func (*SummarizeSignInsRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{95}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{100}
 }
 
 func (x *SummarizeSignInsRequest) GetConnector() string {
@@ -6338,7 +6686,7 @@ type SignInCounts struct {
 
 func (x *SignInCounts) Reset() {
 	*x = SignInCounts{}
-	mi := &file_api_pach_pach_proto_msgTypes[96]
+	mi := &file_api_pach_pach_proto_msgTypes[101]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6350,7 +6698,7 @@ func (x *SignInCounts) String() string {
 func (*SignInCounts) ProtoMessage() {}
 
 func (x *SignInCounts) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[96]
+	mi := &file_api_pach_pach_proto_msgTypes[101]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6363,7 +6711,7 @@ func (x *SignInCounts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInCounts.ProtoReflect.Descriptor instead.
 func (*SignInCounts) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{96}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{101}
 }
 
 func (x *SignInCounts) GetConnector() string {
@@ -6440,7 +6788,7 @@ type SignInCause struct {
 
 func (x *SignInCause) Reset() {
 	*x = SignInCause{}
-	mi := &file_api_pach_pach_proto_msgTypes[97]
+	mi := &file_api_pach_pach_proto_msgTypes[102]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6452,7 +6800,7 @@ func (x *SignInCause) String() string {
 func (*SignInCause) ProtoMessage() {}
 
 func (x *SignInCause) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[97]
+	mi := &file_api_pach_pach_proto_msgTypes[102]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6465,7 +6813,7 @@ func (x *SignInCause) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInCause.ProtoReflect.Descriptor instead.
 func (*SignInCause) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{97}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{102}
 }
 
 func (x *SignInCause) GetConnector() string {
@@ -6528,7 +6876,7 @@ type SignInWarning struct {
 
 func (x *SignInWarning) Reset() {
 	*x = SignInWarning{}
-	mi := &file_api_pach_pach_proto_msgTypes[98]
+	mi := &file_api_pach_pach_proto_msgTypes[103]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6540,7 +6888,7 @@ func (x *SignInWarning) String() string {
 func (*SignInWarning) ProtoMessage() {}
 
 func (x *SignInWarning) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[98]
+	mi := &file_api_pach_pach_proto_msgTypes[103]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6553,7 +6901,7 @@ func (x *SignInWarning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInWarning.ProtoReflect.Descriptor instead.
 func (*SignInWarning) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{98}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{103}
 }
 
 func (x *SignInWarning) GetConnector() string {
@@ -6588,7 +6936,7 @@ type SummarizeSignInsResponse struct {
 
 func (x *SummarizeSignInsResponse) Reset() {
 	*x = SummarizeSignInsResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[99]
+	mi := &file_api_pach_pach_proto_msgTypes[104]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6600,7 +6948,7 @@ func (x *SummarizeSignInsResponse) String() string {
 func (*SummarizeSignInsResponse) ProtoMessage() {}
 
 func (x *SummarizeSignInsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[99]
+	mi := &file_api_pach_pach_proto_msgTypes[104]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6613,7 +6961,7 @@ func (x *SummarizeSignInsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SummarizeSignInsResponse.ProtoReflect.Descriptor instead.
 func (*SummarizeSignInsResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{99}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{104}
 }
 
 func (x *SummarizeSignInsResponse) GetConnectors() []*SignInCounts {
@@ -6663,7 +7011,7 @@ type Trust struct {
 
 func (x *Trust) Reset() {
 	*x = Trust{}
-	mi := &file_api_pach_pach_proto_msgTypes[100]
+	mi := &file_api_pach_pach_proto_msgTypes[105]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6675,7 +7023,7 @@ func (x *Trust) String() string {
 func (*Trust) ProtoMessage() {}
 
 func (x *Trust) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[100]
+	mi := &file_api_pach_pach_proto_msgTypes[105]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6688,7 +7036,7 @@ func (x *Trust) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Trust.ProtoReflect.Descriptor instead.
 func (*Trust) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{100}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{105}
 }
 
 func (x *Trust) GetId() string {
@@ -6770,7 +7118,7 @@ type CreateTrustRequest struct {
 
 func (x *CreateTrustRequest) Reset() {
 	*x = CreateTrustRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[101]
+	mi := &file_api_pach_pach_proto_msgTypes[106]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6782,7 +7130,7 @@ func (x *CreateTrustRequest) String() string {
 func (*CreateTrustRequest) ProtoMessage() {}
 
 func (x *CreateTrustRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[101]
+	mi := &file_api_pach_pach_proto_msgTypes[106]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6795,7 +7143,7 @@ func (x *CreateTrustRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTrustRequest.ProtoReflect.Descriptor instead.
 func (*CreateTrustRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{101}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{106}
 }
 
 func (x *CreateTrustRequest) GetTrust() *Trust {
@@ -6813,7 +7161,7 @@ type CreateTrustResponse struct {
 
 func (x *CreateTrustResponse) Reset() {
 	*x = CreateTrustResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[102]
+	mi := &file_api_pach_pach_proto_msgTypes[107]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6825,7 +7173,7 @@ func (x *CreateTrustResponse) String() string {
 func (*CreateTrustResponse) ProtoMessage() {}
 
 func (x *CreateTrustResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[102]
+	mi := &file_api_pach_pach_proto_msgTypes[107]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6838,7 +7186,7 @@ func (x *CreateTrustResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTrustResponse.ProtoReflect.Descriptor instead.
 func (*CreateTrustResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{102}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{107}
 }
 
 type ListTrustsRequest struct {
@@ -6851,7 +7199,7 @@ type ListTrustsRequest struct {
 
 func (x *ListTrustsRequest) Reset() {
 	*x = ListTrustsRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[103]
+	mi := &file_api_pach_pach_proto_msgTypes[108]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6863,7 +7211,7 @@ func (x *ListTrustsRequest) String() string {
 func (*ListTrustsRequest) ProtoMessage() {}
 
 func (x *ListTrustsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[103]
+	mi := &file_api_pach_pach_proto_msgTypes[108]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6876,7 +7224,7 @@ func (x *ListTrustsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTrustsRequest.ProtoReflect.Descriptor instead.
 func (*ListTrustsRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{103}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{108}
 }
 
 func (x *ListTrustsRequest) GetPageSize() int32 {
@@ -6903,7 +7251,7 @@ type ListTrustsResponse struct {
 
 func (x *ListTrustsResponse) Reset() {
 	*x = ListTrustsResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[104]
+	mi := &file_api_pach_pach_proto_msgTypes[109]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6915,7 +7263,7 @@ func (x *ListTrustsResponse) String() string {
 func (*ListTrustsResponse) ProtoMessage() {}
 
 func (x *ListTrustsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[104]
+	mi := &file_api_pach_pach_proto_msgTypes[109]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6928,7 +7276,7 @@ func (x *ListTrustsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTrustsResponse.ProtoReflect.Descriptor instead.
 func (*ListTrustsResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{104}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{109}
 }
 
 func (x *ListTrustsResponse) GetTrusts() []*Trust {
@@ -6954,7 +7302,7 @@ type DeleteTrustRequest struct {
 
 func (x *DeleteTrustRequest) Reset() {
 	*x = DeleteTrustRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[105]
+	mi := &file_api_pach_pach_proto_msgTypes[110]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6966,7 +7314,7 @@ func (x *DeleteTrustRequest) String() string {
 func (*DeleteTrustRequest) ProtoMessage() {}
 
 func (x *DeleteTrustRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[105]
+	mi := &file_api_pach_pach_proto_msgTypes[110]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6979,7 +7327,7 @@ func (x *DeleteTrustRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteTrustRequest.ProtoReflect.Descriptor instead.
 func (*DeleteTrustRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{105}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{110}
 }
 
 func (x *DeleteTrustRequest) GetId() string {
@@ -6997,7 +7345,7 @@ type DeleteTrustResponse struct {
 
 func (x *DeleteTrustResponse) Reset() {
 	*x = DeleteTrustResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[106]
+	mi := &file_api_pach_pach_proto_msgTypes[111]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7009,7 +7357,7 @@ func (x *DeleteTrustResponse) String() string {
 func (*DeleteTrustResponse) ProtoMessage() {}
 
 func (x *DeleteTrustResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[106]
+	mi := &file_api_pach_pach_proto_msgTypes[111]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7022,7 +7370,7 @@ func (x *DeleteTrustResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteTrustResponse.ProtoReflect.Descriptor instead.
 func (*DeleteTrustResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{106}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{111}
 }
 
 type TestTrustRequest struct {
@@ -7035,7 +7383,7 @@ type TestTrustRequest struct {
 
 func (x *TestTrustRequest) Reset() {
 	*x = TestTrustRequest{}
-	mi := &file_api_pach_pach_proto_msgTypes[107]
+	mi := &file_api_pach_pach_proto_msgTypes[112]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7047,7 +7395,7 @@ func (x *TestTrustRequest) String() string {
 func (*TestTrustRequest) ProtoMessage() {}
 
 func (x *TestTrustRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[107]
+	mi := &file_api_pach_pach_proto_msgTypes[112]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7060,7 +7408,7 @@ func (x *TestTrustRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestTrustRequest.ProtoReflect.Descriptor instead.
 func (*TestTrustRequest) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{107}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{112}
 }
 
 func (x *TestTrustRequest) GetToken() string {
@@ -7079,7 +7427,7 @@ type TestTrustResponse struct {
 
 func (x *TestTrustResponse) Reset() {
 	*x = TestTrustResponse{}
-	mi := &file_api_pach_pach_proto_msgTypes[108]
+	mi := &file_api_pach_pach_proto_msgTypes[113]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7091,7 +7439,7 @@ func (x *TestTrustResponse) String() string {
 func (*TestTrustResponse) ProtoMessage() {}
 
 func (x *TestTrustResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[108]
+	mi := &file_api_pach_pach_proto_msgTypes[113]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7104,7 +7452,7 @@ func (x *TestTrustResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestTrustResponse.ProtoReflect.Descriptor instead.
 func (*TestTrustResponse) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{108}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{113}
 }
 
 func (x *TestTrustResponse) GetResults() []*TrustResult {
@@ -7126,7 +7474,7 @@ type TrustResult struct {
 
 func (x *TrustResult) Reset() {
 	*x = TrustResult{}
-	mi := &file_api_pach_pach_proto_msgTypes[109]
+	mi := &file_api_pach_pach_proto_msgTypes[114]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7138,7 +7486,7 @@ func (x *TrustResult) String() string {
 func (*TrustResult) ProtoMessage() {}
 
 func (x *TrustResult) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pach_pach_proto_msgTypes[109]
+	mi := &file_api_pach_pach_proto_msgTypes[114]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7151,7 +7499,7 @@ func (x *TrustResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrustResult.ProtoReflect.Descriptor instead.
 func (*TrustResult) Descriptor() ([]byte, []int) {
-	return file_api_pach_pach_proto_rawDescGZIP(), []int{109}
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{114}
 }
 
 func (x *TrustResult) GetTrust() string {
@@ -7206,13 +7554,14 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\x17BeginRootSessionRequest\"f\n" +
 	"\x18BeginRootSessionResponse\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x124\n" +
-	"\aexpires\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\"\x92\x01\n" +
+	"\aexpires\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\"\xbe\x01\n" +
 	"\x0eExplainRequest\x12\x1c\n" +
 	"\tprincipal\x18\x01 \x01(\tR\tprincipal\x123\n" +
 	"\n" +
 	"permission\x18\x02 \x01(\x0e2\x13.auth_v2.PermissionR\n" +
 	"permission\x12-\n" +
-	"\bresource\x18\x03 \x01(\v2\x11.auth_v2.ResourceR\bresource\"\xc7\x01\n" +
+	"\bresource\x18\x03 \x01(\v2\x11.auth_v2.ResourceR\bresource\x12*\n" +
+	"\x02at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\xc7\x01\n" +
 	"\x05Grant\x12-\n" +
 	"\bresource\x18\x01 \x01(\v2\x11.auth_v2.ResourceR\bresource\x12\x1c\n" +
 	"\tprincipal\x18\x02 \x01(\tR\tprincipal\x12\x12\n" +
@@ -7236,18 +7585,22 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\x11SetMaxAgeResponse\"\x14\n" +
 	"\x12ListMaxAgesRequest\"<\n" +
 	"\x13ListMaxAgesResponse\x12%\n" +
-	"\x05rules\x18\x01 \x03(\v2\x0f.pach_v1.MaxAgeR\x05rules\"\xcc\x01\n" +
+	"\x05rules\x18\x01 \x03(\v2\x0f.pach_v1.MaxAgeR\x05rules\"\xa9\x02\n" +
 	"\x0fExplainResponse\x12\x18\n" +
 	"\aallowed\x18\x01 \x01(\bR\aallowed\x12&\n" +
 	"\x06grants\x18\x02 \x03(\v2\x0e.pach_v1.GrantR\x06grants\x120\n" +
 	"\vsuggestions\x18\x03 \x03(\v2\x0e.pach_v1.GrantR\vsuggestions\x12\x1c\n" +
 	"\tprincipal\x18\x04 \x01(\tR\tprincipal\x12'\n" +
-	"\atoo_old\x18\x05 \x03(\v2\x0e.pach_v1.GrantR\x06tooOld\"f\n" +
+	"\atoo_old\x18\x05 \x03(\v2\x0e.pach_v1.GrantR\x06tooOld\x12A\n" +
+	"\x0erecorded_since\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\rrecordedSince\x12\x18\n" +
+	"\aunknown\x18\a \x03(\tR\aunknown\"\xa0\x01\n" +
 	"\x10ListUsersRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
 	"page_token\x18\x02 \x01(\tR\tpageToken\x12\x16\n" +
-	"\x06prefix\x18\x03 \x01(\tR\x06prefix\"\xdb\x01\n" +
+	"\x06prefix\x18\x03 \x01(\tR\x06prefix\x128\n" +
+	"\n" +
+	"unused_for\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\tunusedFor\"\x94\x02\n" +
 	"\x04User\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aenabled\x18\x02 \x01(\bR\aenabled\x129\n" +
@@ -7258,7 +7611,8 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"identities\x12\x16\n" +
 	"\x06groups\x18\x05 \x03(\tR\x06groups\x12\x1f\n" +
 	"\vlive_tokens\x18\x06 \x01(\x03R\n" +
-	"liveTokens\"\xaa\x02\n" +
+	"liveTokens\x127\n" +
+	"\tlast_used\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\blastUsed\"\xaa\x02\n" +
 	"\bIdentity\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
 	"\tconnector\x18\x02 \x01(\tR\tconnector\x12\x16\n" +
@@ -7280,7 +7634,30 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\x15SetUserEnabledRequest\x12\x12\n" +
 	"\x04user\x18\x01 \x01(\tR\x04user\x12\x18\n" +
 	"\aenabled\x18\x02 \x01(\bR\aenabled\"\x18\n" +
-	"\x16SetUserEnabledResponse\"J\n" +
+	"\x16SetUserEnabledResponse\"\xea\x01\n" +
+	"\x19DisableUnusedUsersRequest\x128\n" +
+	"\n" +
+	"unused_for\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\tunusedFor\x12\x18\n" +
+	"\apreview\x18\x02 \x01(\bR\apreview\x12=\n" +
+	"\funused_since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\vunusedSince\x12\x1b\n" +
+	"\tpage_size\x18\x04 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x05 \x01(\tR\tpageToken\"\xae\x01\n" +
+	"\x1aDisableUnusedUsersResponse\x12)\n" +
+	"\x05users\x18\x01 \x03(\v2\x13.pach_v1.UnusedUserR\x05users\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12=\n" +
+	"\funused_since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\vunusedSince\"\xa8\x01\n" +
+	"\n" +
+	"UnusedUser\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x129\n" +
+	"\n" +
+	"last_login\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\tlastLogin\x127\n" +
+	"\tlast_used\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\blastUsed\x12\x12\n" +
+	"\x04kept\x18\x04 \x01(\tR\x04kept\"B\n" +
+	"\x11RenameUserRequest\x12\x12\n" +
+	"\x04user\x18\x01 \x01(\tR\x04user\x12\x19\n" +
+	"\bnew_name\x18\x02 \x01(\tR\anewName\"\x14\n" +
+	"\x12RenameUserResponse\"J\n" +
 	"\x13LinkIdentityRequest\x12\x12\n" +
 	"\x04user\x18\x01 \x01(\tR\x04user\x12\x1f\n" +
 	"\videntity_id\x18\x02 \x01(\tR\n" +
@@ -7704,7 +8081,7 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\fPKCE_UNKNOWN\x10\x00\x12\x11\n" +
 	"\rPKCE_REQUIRED\x10\x01\x12\x11\n" +
 	"\rPKCE_OPTIONAL\x10\x02\x12\x13\n" +
-	"\x0fPKCE_UNTIL_USED\x10\x032\x94\x1a\n" +
+	"\x0fPKCE_UNTIL_USED\x10\x032\xba\x1b\n" +
 	"\x03API\x12B\n" +
 	"\tGetSignIn\x12\x19.pach_v1.GetSignInRequest\x1a\x1a.pach_v1.GetSignInResponse\x12E\n" +
 	"\n" +
@@ -7712,7 +8089,10 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\x10BeginRootSession\x12 .pach_v1.BeginRootSessionRequest\x1a!.pach_v1.BeginRootSessionResponse\x12<\n" +
 	"\aExplain\x12\x17.pach_v1.ExplainRequest\x1a\x18.pach_v1.ExplainResponse\x12B\n" +
 	"\tListUsers\x12\x19.pach_v1.ListUsersRequest\x1a\x1a.pach_v1.ListUsersResponse\x12Q\n" +
-	"\x0eSetUserEnabled\x12\x1e.pach_v1.SetUserEnabledRequest\x1a\x1f.pach_v1.SetUserEnabledResponse\x12K\n" +
+	"\x0eSetUserEnabled\x12\x1e.pach_v1.SetUserEnabledRequest\x1a\x1f.pach_v1.SetUserEnabledResponse\x12]\n" +
+	"\x12DisableUnusedUsers\x12\".pach_v1.DisableUnusedUsersRequest\x1a#.pach_v1.DisableUnusedUsersResponse\x12E\n" +
+	"\n" +
+	"RenameUser\x12\x1a.pach_v1.RenameUserRequest\x1a\x1b.pach_v1.RenameUserResponse\x12K\n" +
 	"\fLinkIdentity\x12\x1c.pach_v1.LinkIdentityRequest\x1a\x1d.pach_v1.LinkIdentityResponse\x12Q\n" +
 	"\x0eUnlinkIdentity\x12\x1e.pach_v1.UnlinkIdentityRequest\x1a\x1f.pach_v1.UnlinkIdentityResponse\x12E\n" +
 	"\n" +
@@ -7766,7 +8146,7 @@ func file_api_pach_pach_proto_rawDescGZIP() []byte {
 }
 
 var file_api_pach_pach_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
-var file_api_pach_pach_proto_msgTypes = make([]protoimpl.MessageInfo, 111)
+var file_api_pach_pach_proto_msgTypes = make([]protoimpl.MessageInfo, 116)
 var file_api_pach_pach_proto_goTypes = []any{
 	(PKCE)(0),                              // 0: pach_v1.PKCE
 	(Identity_State)(0),                    // 1: pach_v1.Identity.State
@@ -7798,290 +8178,309 @@ var file_api_pach_pach_proto_goTypes = []any{
 	(*ListUsersResponse)(nil),              // 27: pach_v1.ListUsersResponse
 	(*SetUserEnabledRequest)(nil),          // 28: pach_v1.SetUserEnabledRequest
 	(*SetUserEnabledResponse)(nil),         // 29: pach_v1.SetUserEnabledResponse
-	(*LinkIdentityRequest)(nil),            // 30: pach_v1.LinkIdentityRequest
-	(*LinkIdentityResponse)(nil),           // 31: pach_v1.LinkIdentityResponse
-	(*UnlinkIdentityRequest)(nil),          // 32: pach_v1.UnlinkIdentityRequest
-	(*UnlinkIdentityResponse)(nil),         // 33: pach_v1.UnlinkIdentityResponse
-	(*ListTokensRequest)(nil),              // 34: pach_v1.ListTokensRequest
-	(*Token)(nil),                          // 35: pach_v1.Token
-	(*ListTokensResponse)(nil),             // 36: pach_v1.ListTokensResponse
-	(*AllowRobotRequest)(nil),              // 37: pach_v1.AllowRobotRequest
-	(*AllowRobotResponse)(nil),             // 38: pach_v1.AllowRobotResponse
-	(*ListRefreshTokensRequest)(nil),       // 39: pach_v1.ListRefreshTokensRequest
-	(*RefreshToken)(nil),                   // 40: pach_v1.RefreshToken
-	(*ListRefreshTokensResponse)(nil),      // 41: pach_v1.ListRefreshTokensResponse
-	(*RevokeSessionRequest)(nil),           // 42: pach_v1.RevokeSessionRequest
-	(*RevokeSessionResponse)(nil),          // 43: pach_v1.RevokeSessionResponse
-	(*RevokeAllRequest)(nil),               // 44: pach_v1.RevokeAllRequest
-	(*RevokeAllResponse)(nil),              // 45: pach_v1.RevokeAllResponse
-	(*ListGroupsRequest)(nil),              // 46: pach_v1.ListGroupsRequest
-	(*Group)(nil),                          // 47: pach_v1.Group
-	(*ListGroupsResponse)(nil),             // 48: pach_v1.ListGroupsResponse
-	(*ListMembersRequest)(nil),             // 49: pach_v1.ListMembersRequest
-	(*ListMembersResponse)(nil),            // 50: pach_v1.ListMembersResponse
-	(*ListRoleBindingsRequest)(nil),        // 51: pach_v1.ListRoleBindingsRequest
-	(*RoleBinding)(nil),                    // 52: pach_v1.RoleBinding
-	(*ListRoleBindingsResponse)(nil),       // 53: pach_v1.ListRoleBindingsResponse
-	(*ListAuditEventsRequest)(nil),         // 54: pach_v1.ListAuditEventsRequest
-	(*AuditEvent)(nil),                     // 55: pach_v1.AuditEvent
-	(*ListAuditEventsResponse)(nil),        // 56: pach_v1.ListAuditEventsResponse
-	(*StringList)(nil),                     // 57: pach_v1.StringList
-	(*UpdateOIDCClientRequest)(nil),        // 58: pach_v1.UpdateOIDCClientRequest
-	(*UpdateOIDCClientResponse)(nil),       // 59: pach_v1.UpdateOIDCClientResponse
-	(*CreateOIDCClientRequest)(nil),        // 60: pach_v1.CreateOIDCClientRequest
-	(*CreateOIDCClientResponse)(nil),       // 61: pach_v1.CreateOIDCClientResponse
-	(*GetOIDCClientRequest)(nil),           // 62: pach_v1.GetOIDCClientRequest
-	(*GetOIDCClientResponse)(nil),          // 63: pach_v1.GetOIDCClientResponse
-	(*ListOIDCClientsRequest)(nil),         // 64: pach_v1.ListOIDCClientsRequest
-	(*ListOIDCClientsResponse)(nil),        // 65: pach_v1.ListOIDCClientsResponse
-	(*ListConnectorStatesRequest)(nil),     // 66: pach_v1.ListConnectorStatesRequest
-	(*ConnectorState)(nil),                 // 67: pach_v1.ConnectorState
-	(*Expiry)(nil),                         // 68: pach_v1.Expiry
-	(*ApplyConnectorRequest)(nil),          // 69: pach_v1.ApplyConnectorRequest
-	(*ApplyConnectorResponse)(nil),         // 70: pach_v1.ApplyConnectorResponse
-	(*ConfirmConnectorRequest)(nil),        // 71: pach_v1.ConfirmConnectorRequest
-	(*ConfirmConnectorResponse)(nil),       // 72: pach_v1.ConfirmConnectorResponse
-	(*SetConnectorEnabledRequest)(nil),     // 73: pach_v1.SetConnectorEnabledRequest
-	(*SetConnectorEnabledResponse)(nil),    // 74: pach_v1.SetConnectorEnabledResponse
-	(*ListConnectorRevisionsRequest)(nil),  // 75: pach_v1.ListConnectorRevisionsRequest
-	(*ConnectorRevision)(nil),              // 76: pach_v1.ConnectorRevision
-	(*ListConnectorRevisionsResponse)(nil), // 77: pach_v1.ListConnectorRevisionsResponse
-	(*RollBackConnectorRequest)(nil),       // 78: pach_v1.RollBackConnectorRequest
-	(*RollBackConnectorResponse)(nil),      // 79: pach_v1.RollBackConnectorResponse
-	(*PlanConnectorRequest)(nil),           // 80: pach_v1.PlanConnectorRequest
-	(*PlannedSignIn)(nil),                  // 81: pach_v1.PlannedSignIn
-	(*PlanConnectorResponse)(nil),          // 82: pach_v1.PlanConnectorResponse
-	(*ApproveConnectorRequest)(nil),        // 83: pach_v1.ApproveConnectorRequest
-	(*ApproveConnectorResponse)(nil),       // 84: pach_v1.ApproveConnectorResponse
-	(*ListConnectorStatesResponse)(nil),    // 85: pach_v1.ListConnectorStatesResponse
-	(*ConnectorDocument)(nil),              // 86: pach_v1.ConnectorDocument
-	(*CheckConnectorRequest)(nil),          // 87: pach_v1.CheckConnectorRequest
-	(*CheckStep)(nil),                      // 88: pach_v1.CheckStep
-	(*CheckConnectorResponse)(nil),         // 89: pach_v1.CheckConnectorResponse
-	(*StartConnectorTestRequest)(nil),      // 90: pach_v1.StartConnectorTestRequest
-	(*StartConnectorTestResponse)(nil),     // 91: pach_v1.StartConnectorTestResponse
-	(*WaitConnectorTestRequest)(nil),       // 92: pach_v1.WaitConnectorTestRequest
-	(*TestedClaim)(nil),                    // 93: pach_v1.TestedClaim
-	(*TestedDifference)(nil),               // 94: pach_v1.TestedDifference
-	(*WaitConnectorTestResponse)(nil),      // 95: pach_v1.WaitConnectorTestResponse
-	(*SignInStep)(nil),                     // 96: pach_v1.SignInStep
-	(*SignInParameter)(nil),                // 97: pach_v1.SignInParameter
-	(*SignInTrace)(nil),                    // 98: pach_v1.SignInTrace
-	(*GetSignInTraceRequest)(nil),          // 99: pach_v1.GetSignInTraceRequest
-	(*GetSignInTraceResponse)(nil),         // 100: pach_v1.GetSignInTraceResponse
-	(*ListSignInTracesRequest)(nil),        // 101: pach_v1.ListSignInTracesRequest
-	(*ListSignInTracesResponse)(nil),       // 102: pach_v1.ListSignInTracesResponse
-	(*SummarizeSignInsRequest)(nil),        // 103: pach_v1.SummarizeSignInsRequest
-	(*SignInCounts)(nil),                   // 104: pach_v1.SignInCounts
-	(*SignInCause)(nil),                    // 105: pach_v1.SignInCause
-	(*SignInWarning)(nil),                  // 106: pach_v1.SignInWarning
-	(*SummarizeSignInsResponse)(nil),       // 107: pach_v1.SummarizeSignInsResponse
-	(*Trust)(nil),                          // 108: pach_v1.Trust
-	(*CreateTrustRequest)(nil),             // 109: pach_v1.CreateTrustRequest
-	(*CreateTrustResponse)(nil),            // 110: pach_v1.CreateTrustResponse
-	(*ListTrustsRequest)(nil),              // 111: pach_v1.ListTrustsRequest
-	(*ListTrustsResponse)(nil),             // 112: pach_v1.ListTrustsResponse
-	(*DeleteTrustRequest)(nil),             // 113: pach_v1.DeleteTrustRequest
-	(*DeleteTrustResponse)(nil),            // 114: pach_v1.DeleteTrustResponse
-	(*TestTrustRequest)(nil),               // 115: pach_v1.TestTrustRequest
-	(*TestTrustResponse)(nil),              // 116: pach_v1.TestTrustResponse
-	(*TrustResult)(nil),                    // 117: pach_v1.TrustResult
-	nil,                                    // 118: pach_v1.Trust.ClaimsEntry
-	(*timestamppb.Timestamp)(nil),          // 119: google.protobuf.Timestamp
-	(auth.Permission)(0),                   // 120: auth_v2.Permission
-	(*auth.Resource)(nil),                  // 121: auth_v2.Resource
-	(*durationpb.Duration)(nil),            // 122: google.protobuf.Duration
-	(*identity.OIDCClient)(nil),            // 123: identity_v2.OIDCClient
-	(*identity.IDPConnector)(nil),          // 124: identity_v2.IDPConnector
+	(*DisableUnusedUsersRequest)(nil),      // 30: pach_v1.DisableUnusedUsersRequest
+	(*DisableUnusedUsersResponse)(nil),     // 31: pach_v1.DisableUnusedUsersResponse
+	(*UnusedUser)(nil),                     // 32: pach_v1.UnusedUser
+	(*RenameUserRequest)(nil),              // 33: pach_v1.RenameUserRequest
+	(*RenameUserResponse)(nil),             // 34: pach_v1.RenameUserResponse
+	(*LinkIdentityRequest)(nil),            // 35: pach_v1.LinkIdentityRequest
+	(*LinkIdentityResponse)(nil),           // 36: pach_v1.LinkIdentityResponse
+	(*UnlinkIdentityRequest)(nil),          // 37: pach_v1.UnlinkIdentityRequest
+	(*UnlinkIdentityResponse)(nil),         // 38: pach_v1.UnlinkIdentityResponse
+	(*ListTokensRequest)(nil),              // 39: pach_v1.ListTokensRequest
+	(*Token)(nil),                          // 40: pach_v1.Token
+	(*ListTokensResponse)(nil),             // 41: pach_v1.ListTokensResponse
+	(*AllowRobotRequest)(nil),              // 42: pach_v1.AllowRobotRequest
+	(*AllowRobotResponse)(nil),             // 43: pach_v1.AllowRobotResponse
+	(*ListRefreshTokensRequest)(nil),       // 44: pach_v1.ListRefreshTokensRequest
+	(*RefreshToken)(nil),                   // 45: pach_v1.RefreshToken
+	(*ListRefreshTokensResponse)(nil),      // 46: pach_v1.ListRefreshTokensResponse
+	(*RevokeSessionRequest)(nil),           // 47: pach_v1.RevokeSessionRequest
+	(*RevokeSessionResponse)(nil),          // 48: pach_v1.RevokeSessionResponse
+	(*RevokeAllRequest)(nil),               // 49: pach_v1.RevokeAllRequest
+	(*RevokeAllResponse)(nil),              // 50: pach_v1.RevokeAllResponse
+	(*ListGroupsRequest)(nil),              // 51: pach_v1.ListGroupsRequest
+	(*Group)(nil),                          // 52: pach_v1.Group
+	(*ListGroupsResponse)(nil),             // 53: pach_v1.ListGroupsResponse
+	(*ListMembersRequest)(nil),             // 54: pach_v1.ListMembersRequest
+	(*ListMembersResponse)(nil),            // 55: pach_v1.ListMembersResponse
+	(*ListRoleBindingsRequest)(nil),        // 56: pach_v1.ListRoleBindingsRequest
+	(*RoleBinding)(nil),                    // 57: pach_v1.RoleBinding
+	(*ListRoleBindingsResponse)(nil),       // 58: pach_v1.ListRoleBindingsResponse
+	(*ListAuditEventsRequest)(nil),         // 59: pach_v1.ListAuditEventsRequest
+	(*AuditEvent)(nil),                     // 60: pach_v1.AuditEvent
+	(*ListAuditEventsResponse)(nil),        // 61: pach_v1.ListAuditEventsResponse
+	(*StringList)(nil),                     // 62: pach_v1.StringList
+	(*UpdateOIDCClientRequest)(nil),        // 63: pach_v1.UpdateOIDCClientRequest
+	(*UpdateOIDCClientResponse)(nil),       // 64: pach_v1.UpdateOIDCClientResponse
+	(*CreateOIDCClientRequest)(nil),        // 65: pach_v1.CreateOIDCClientRequest
+	(*CreateOIDCClientResponse)(nil),       // 66: pach_v1.CreateOIDCClientResponse
+	(*GetOIDCClientRequest)(nil),           // 67: pach_v1.GetOIDCClientRequest
+	(*GetOIDCClientResponse)(nil),          // 68: pach_v1.GetOIDCClientResponse
+	(*ListOIDCClientsRequest)(nil),         // 69: pach_v1.ListOIDCClientsRequest
+	(*ListOIDCClientsResponse)(nil),        // 70: pach_v1.ListOIDCClientsResponse
+	(*ListConnectorStatesRequest)(nil),     // 71: pach_v1.ListConnectorStatesRequest
+	(*ConnectorState)(nil),                 // 72: pach_v1.ConnectorState
+	(*Expiry)(nil),                         // 73: pach_v1.Expiry
+	(*ApplyConnectorRequest)(nil),          // 74: pach_v1.ApplyConnectorRequest
+	(*ApplyConnectorResponse)(nil),         // 75: pach_v1.ApplyConnectorResponse
+	(*ConfirmConnectorRequest)(nil),        // 76: pach_v1.ConfirmConnectorRequest
+	(*ConfirmConnectorResponse)(nil),       // 77: pach_v1.ConfirmConnectorResponse
+	(*SetConnectorEnabledRequest)(nil),     // 78: pach_v1.SetConnectorEnabledRequest
+	(*SetConnectorEnabledResponse)(nil),    // 79: pach_v1.SetConnectorEnabledResponse
+	(*ListConnectorRevisionsRequest)(nil),  // 80: pach_v1.ListConnectorRevisionsRequest
+	(*ConnectorRevision)(nil),              // 81: pach_v1.ConnectorRevision
+	(*ListConnectorRevisionsResponse)(nil), // 82: pach_v1.ListConnectorRevisionsResponse
+	(*RollBackConnectorRequest)(nil),       // 83: pach_v1.RollBackConnectorRequest
+	(*RollBackConnectorResponse)(nil),      // 84: pach_v1.RollBackConnectorResponse
+	(*PlanConnectorRequest)(nil),           // 85: pach_v1.PlanConnectorRequest
+	(*PlannedSignIn)(nil),                  // 86: pach_v1.PlannedSignIn
+	(*PlanConnectorResponse)(nil),          // 87: pach_v1.PlanConnectorResponse
+	(*ApproveConnectorRequest)(nil),        // 88: pach_v1.ApproveConnectorRequest
+	(*ApproveConnectorResponse)(nil),       // 89: pach_v1.ApproveConnectorResponse
+	(*ListConnectorStatesResponse)(nil),    // 90: pach_v1.ListConnectorStatesResponse
+	(*ConnectorDocument)(nil),              // 91: pach_v1.ConnectorDocument
+	(*CheckConnectorRequest)(nil),          // 92: pach_v1.CheckConnectorRequest
+	(*CheckStep)(nil),                      // 93: pach_v1.CheckStep
+	(*CheckConnectorResponse)(nil),         // 94: pach_v1.CheckConnectorResponse
+	(*StartConnectorTestRequest)(nil),      // 95: pach_v1.StartConnectorTestRequest
+	(*StartConnectorTestResponse)(nil),     // 96: pach_v1.StartConnectorTestResponse
+	(*WaitConnectorTestRequest)(nil),       // 97: pach_v1.WaitConnectorTestRequest
+	(*TestedClaim)(nil),                    // 98: pach_v1.TestedClaim
+	(*TestedDifference)(nil),               // 99: pach_v1.TestedDifference
+	(*WaitConnectorTestResponse)(nil),      // 100: pach_v1.WaitConnectorTestResponse
+	(*SignInStep)(nil),                     // 101: pach_v1.SignInStep
+	(*SignInParameter)(nil),                // 102: pach_v1.SignInParameter
+	(*SignInTrace)(nil),                    // 103: pach_v1.SignInTrace
+	(*GetSignInTraceRequest)(nil),          // 104: pach_v1.GetSignInTraceRequest
+	(*GetSignInTraceResponse)(nil),         // 105: pach_v1.GetSignInTraceResponse
+	(*ListSignInTracesRequest)(nil),        // 106: pach_v1.ListSignInTracesRequest
+	(*ListSignInTracesResponse)(nil),       // 107: pach_v1.ListSignInTracesResponse
+	(*SummarizeSignInsRequest)(nil),        // 108: pach_v1.SummarizeSignInsRequest
+	(*SignInCounts)(nil),                   // 109: pach_v1.SignInCounts
+	(*SignInCause)(nil),                    // 110: pach_v1.SignInCause
+	(*SignInWarning)(nil),                  // 111: pach_v1.SignInWarning
+	(*SummarizeSignInsResponse)(nil),       // 112: pach_v1.SummarizeSignInsResponse
+	(*Trust)(nil),                          // 113: pach_v1.Trust
+	(*CreateTrustRequest)(nil),             // 114: pach_v1.CreateTrustRequest
+	(*CreateTrustResponse)(nil),            // 115: pach_v1.CreateTrustResponse
+	(*ListTrustsRequest)(nil),              // 116: pach_v1.ListTrustsRequest
+	(*ListTrustsResponse)(nil),             // 117: pach_v1.ListTrustsResponse
+	(*DeleteTrustRequest)(nil),             // 118: pach_v1.DeleteTrustRequest
+	(*DeleteTrustResponse)(nil),            // 119: pach_v1.DeleteTrustResponse
+	(*TestTrustRequest)(nil),               // 120: pach_v1.TestTrustRequest
+	(*TestTrustResponse)(nil),              // 121: pach_v1.TestTrustResponse
+	(*TrustResult)(nil),                    // 122: pach_v1.TrustResult
+	nil,                                    // 123: pach_v1.Trust.ClaimsEntry
+	(*timestamppb.Timestamp)(nil),          // 124: google.protobuf.Timestamp
+	(auth.Permission)(0),                   // 125: auth_v2.Permission
+	(*auth.Resource)(nil),                  // 126: auth_v2.Resource
+	(*durationpb.Duration)(nil),            // 127: google.protobuf.Duration
+	(*identity.OIDCClient)(nil),            // 128: identity_v2.OIDCClient
+	(*identity.IDPConnector)(nil),          // 129: identity_v2.IDPConnector
 }
 var file_api_pach_pach_proto_depIdxs = []int32{
-	35,  // 0: pach_v1.GetSessionResponse.session:type_name -> pach_v1.Token
+	40,  // 0: pach_v1.GetSessionResponse.session:type_name -> pach_v1.Token
 	12,  // 1: pach_v1.GetSessionResponse.groups:type_name -> pach_v1.Membership
-	119, // 2: pach_v1.GetSessionResponse.proved:type_name -> google.protobuf.Timestamp
+	124, // 2: pach_v1.GetSessionResponse.proved:type_name -> google.protobuf.Timestamp
 	17,  // 3: pach_v1.Membership.sources:type_name -> pach_v1.MembershipSource
-	119, // 4: pach_v1.BeginRootSessionResponse.expires:type_name -> google.protobuf.Timestamp
-	120, // 5: pach_v1.ExplainRequest.permission:type_name -> auth_v2.Permission
-	121, // 6: pach_v1.ExplainRequest.resource:type_name -> auth_v2.Resource
-	121, // 7: pach_v1.Grant.resource:type_name -> auth_v2.Resource
-	17,  // 8: pach_v1.Grant.sources:type_name -> pach_v1.MembershipSource
-	18,  // 9: pach_v1.Grant.max_age:type_name -> pach_v1.MaxAge
-	119, // 10: pach_v1.MembershipSource.seen:type_name -> google.protobuf.Timestamp
-	121, // 11: pach_v1.MaxAge.resource:type_name -> auth_v2.Resource
-	122, // 12: pach_v1.MaxAge.max_age:type_name -> google.protobuf.Duration
-	122, // 13: pach_v1.MaxAge.grace:type_name -> google.protobuf.Duration
-	121, // 14: pach_v1.SetMaxAgeRequest.resource:type_name -> auth_v2.Resource
-	122, // 15: pach_v1.SetMaxAgeRequest.max_age:type_name -> google.protobuf.Duration
-	122, // 16: pach_v1.SetMaxAgeRequest.grace:type_name -> google.protobuf.Duration
-	18,  // 17: pach_v1.ListMaxAgesResponse.rules:type_name -> pach_v1.MaxAge
-	16,  // 18: pach_v1.ExplainResponse.grants:type_name -> pach_v1.Grant
-	16,  // 19: pach_v1.ExplainResponse.suggestions:type_name -> pach_v1.Grant
-	16,  // 20: pach_v1.ExplainResponse.too_old:type_name -> pach_v1.Grant
-	119, // 21: pach_v1.User.last_login:type_name -> google.protobuf.Timestamp
-	26,  // 22: pach_v1.User.identities:type_name -> pach_v1.Identity
-	1,   // 23: pach_v1.Identity.state:type_name -> pach_v1.Identity.State
-	119, // 24: pach_v1.Identity.last_login:type_name -> google.protobuf.Timestamp
-	25,  // 25: pach_v1.ListUsersResponse.users:type_name -> pach_v1.User
-	119, // 26: pach_v1.Token.created:type_name -> google.protobuf.Timestamp
-	119, // 27: pach_v1.Token.expires:type_name -> google.protobuf.Timestamp
-	119, // 28: pach_v1.Token.used:type_name -> google.protobuf.Timestamp
-	35,  // 29: pach_v1.ListTokensResponse.tokens:type_name -> pach_v1.Token
-	119, // 30: pach_v1.RefreshToken.created:type_name -> google.protobuf.Timestamp
-	119, // 31: pach_v1.RefreshToken.used:type_name -> google.protobuf.Timestamp
-	119, // 32: pach_v1.RefreshToken.expires:type_name -> google.protobuf.Timestamp
-	40,  // 33: pach_v1.ListRefreshTokensResponse.refresh_tokens:type_name -> pach_v1.RefreshToken
-	47,  // 34: pach_v1.ListGroupsResponse.groups:type_name -> pach_v1.Group
-	12,  // 35: pach_v1.ListMembersResponse.members:type_name -> pach_v1.Membership
-	121, // 36: pach_v1.RoleBinding.resource:type_name -> auth_v2.Resource
-	52,  // 37: pach_v1.ListRoleBindingsResponse.bindings:type_name -> pach_v1.RoleBinding
-	119, // 38: pach_v1.AuditEvent.at:type_name -> google.protobuf.Timestamp
-	55,  // 39: pach_v1.ListAuditEventsResponse.events:type_name -> pach_v1.AuditEvent
-	57,  // 40: pach_v1.UpdateOIDCClientRequest.redirect_uris:type_name -> pach_v1.StringList
-	57,  // 41: pach_v1.UpdateOIDCClientRequest.trusted_peers:type_name -> pach_v1.StringList
-	57,  // 42: pach_v1.UpdateOIDCClientRequest.allowed_connectors:type_name -> pach_v1.StringList
-	0,   // 43: pach_v1.UpdateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
-	57,  // 44: pach_v1.UpdateOIDCClientRequest.post_logout_redirect_uris:type_name -> pach_v1.StringList
-	123, // 45: pach_v1.CreateOIDCClientRequest.client:type_name -> identity_v2.OIDCClient
-	0,   // 46: pach_v1.CreateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
-	123, // 47: pach_v1.CreateOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
-	123, // 48: pach_v1.GetOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
-	0,   // 49: pach_v1.GetOIDCClientResponse.pkce:type_name -> pach_v1.PKCE
-	63,  // 50: pach_v1.ListOIDCClientsResponse.clients:type_name -> pach_v1.GetOIDCClientResponse
-	2,   // 51: pach_v1.ConnectorState.state:type_name -> pach_v1.ConnectorState.State
-	119, // 52: pach_v1.ConnectorState.since:type_name -> google.protobuf.Timestamp
-	119, // 53: pach_v1.ConnectorState.last_good:type_name -> google.protobuf.Timestamp
-	119, // 54: pach_v1.ConnectorState.checked:type_name -> google.protobuf.Timestamp
-	3,   // 55: pach_v1.ConnectorState.approval:type_name -> pach_v1.ConnectorState.Approval
-	4,   // 56: pach_v1.ConnectorState.life:type_name -> pach_v1.ConnectorState.Life
-	119, // 57: pach_v1.ConnectorState.undo_at:type_name -> google.protobuf.Timestamp
-	68,  // 58: pach_v1.ConnectorState.expiries:type_name -> pach_v1.Expiry
-	119, // 59: pach_v1.Expiry.ends:type_name -> google.protobuf.Timestamp
-	124, // 60: pach_v1.ApplyConnectorRequest.connector:type_name -> identity_v2.IDPConnector
-	122, // 61: pach_v1.ApplyConnectorRequest.confirm_within:type_name -> google.protobuf.Duration
-	119, // 62: pach_v1.ApplyConnectorResponse.undo_at:type_name -> google.protobuf.Timestamp
-	119, // 63: pach_v1.ConnectorRevision.made:type_name -> google.protobuf.Timestamp
-	94,  // 64: pach_v1.ConnectorRevision.differences:type_name -> pach_v1.TestedDifference
-	76,  // 65: pach_v1.ListConnectorRevisionsResponse.revisions:type_name -> pach_v1.ConnectorRevision
-	86,  // 66: pach_v1.PlanConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
-	5,   // 67: pach_v1.PlannedSignIn.verdict:type_name -> pach_v1.PlannedSignIn.Verdict
-	94,  // 68: pach_v1.PlanConnectorResponse.differences:type_name -> pach_v1.TestedDifference
-	81,  // 69: pach_v1.PlanConnectorResponse.sign_ins:type_name -> pach_v1.PlannedSignIn
-	67,  // 70: pach_v1.ListConnectorStatesResponse.states:type_name -> pach_v1.ConnectorState
-	124, // 71: pach_v1.ConnectorDocument.connector:type_name -> identity_v2.IDPConnector
-	86,  // 72: pach_v1.CheckConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
-	6,   // 73: pach_v1.CheckStep.status:type_name -> pach_v1.CheckStep.Status
-	88,  // 74: pach_v1.CheckConnectorResponse.steps:type_name -> pach_v1.CheckStep
-	86,  // 75: pach_v1.StartConnectorTestRequest.document:type_name -> pach_v1.ConnectorDocument
-	119, // 76: pach_v1.StartConnectorTestResponse.expires:type_name -> google.protobuf.Timestamp
-	93,  // 77: pach_v1.WaitConnectorTestResponse.claims:type_name -> pach_v1.TestedClaim
-	57,  // 78: pach_v1.WaitConnectorTestResponse.groups:type_name -> pach_v1.StringList
-	94,  // 79: pach_v1.WaitConnectorTestResponse.differences:type_name -> pach_v1.TestedDifference
-	119, // 80: pach_v1.SignInTrace.at:type_name -> google.protobuf.Timestamp
-	7,   // 81: pach_v1.SignInTrace.result:type_name -> pach_v1.SignInTrace.Result
-	97,  // 82: pach_v1.SignInTrace.request:type_name -> pach_v1.SignInParameter
-	96,  // 83: pach_v1.SignInTrace.steps:type_name -> pach_v1.SignInStep
-	93,  // 84: pach_v1.SignInTrace.claims:type_name -> pach_v1.TestedClaim
-	57,  // 85: pach_v1.SignInTrace.asserted_groups:type_name -> pach_v1.StringList
-	98,  // 86: pach_v1.GetSignInTraceResponse.trace:type_name -> pach_v1.SignInTrace
-	7,   // 87: pach_v1.ListSignInTracesRequest.result:type_name -> pach_v1.SignInTrace.Result
-	98,  // 88: pach_v1.ListSignInTracesResponse.traces:type_name -> pach_v1.SignInTrace
-	119, // 89: pach_v1.SummarizeSignInsRequest.since:type_name -> google.protobuf.Timestamp
-	119, // 90: pach_v1.SignInCause.first:type_name -> google.protobuf.Timestamp
-	119, // 91: pach_v1.SignInCause.last:type_name -> google.protobuf.Timestamp
-	104, // 92: pach_v1.SummarizeSignInsResponse.connectors:type_name -> pach_v1.SignInCounts
-	105, // 93: pach_v1.SummarizeSignInsResponse.causes:type_name -> pach_v1.SignInCause
-	106, // 94: pach_v1.SummarizeSignInsResponse.warnings:type_name -> pach_v1.SignInWarning
-	118, // 95: pach_v1.Trust.claims:type_name -> pach_v1.Trust.ClaimsEntry
-	119, // 96: pach_v1.Trust.created:type_name -> google.protobuf.Timestamp
-	108, // 97: pach_v1.CreateTrustRequest.trust:type_name -> pach_v1.Trust
-	108, // 98: pach_v1.ListTrustsResponse.trusts:type_name -> pach_v1.Trust
-	117, // 99: pach_v1.TestTrustResponse.results:type_name -> pach_v1.TrustResult
-	8,   // 100: pach_v1.API.GetSignIn:input_type -> pach_v1.GetSignInRequest
-	10,  // 101: pach_v1.API.GetSession:input_type -> pach_v1.GetSessionRequest
-	13,  // 102: pach_v1.API.BeginRootSession:input_type -> pach_v1.BeginRootSessionRequest
-	15,  // 103: pach_v1.API.Explain:input_type -> pach_v1.ExplainRequest
-	24,  // 104: pach_v1.API.ListUsers:input_type -> pach_v1.ListUsersRequest
-	28,  // 105: pach_v1.API.SetUserEnabled:input_type -> pach_v1.SetUserEnabledRequest
-	30,  // 106: pach_v1.API.LinkIdentity:input_type -> pach_v1.LinkIdentityRequest
-	32,  // 107: pach_v1.API.UnlinkIdentity:input_type -> pach_v1.UnlinkIdentityRequest
-	34,  // 108: pach_v1.API.ListTokens:input_type -> pach_v1.ListTokensRequest
-	37,  // 109: pach_v1.API.AllowRobot:input_type -> pach_v1.AllowRobotRequest
-	39,  // 110: pach_v1.API.ListRefreshTokens:input_type -> pach_v1.ListRefreshTokensRequest
-	42,  // 111: pach_v1.API.RevokeSession:input_type -> pach_v1.RevokeSessionRequest
-	44,  // 112: pach_v1.API.RevokeAll:input_type -> pach_v1.RevokeAllRequest
-	46,  // 113: pach_v1.API.ListGroups:input_type -> pach_v1.ListGroupsRequest
-	49,  // 114: pach_v1.API.ListMembers:input_type -> pach_v1.ListMembersRequest
-	51,  // 115: pach_v1.API.ListRoleBindings:input_type -> pach_v1.ListRoleBindingsRequest
-	19,  // 116: pach_v1.API.SetMaxAge:input_type -> pach_v1.SetMaxAgeRequest
-	21,  // 117: pach_v1.API.ListMaxAges:input_type -> pach_v1.ListMaxAgesRequest
-	54,  // 118: pach_v1.API.ListAuditEvents:input_type -> pach_v1.ListAuditEventsRequest
-	58,  // 119: pach_v1.API.UpdateOIDCClient:input_type -> pach_v1.UpdateOIDCClientRequest
-	60,  // 120: pach_v1.API.CreateOIDCClient:input_type -> pach_v1.CreateOIDCClientRequest
-	62,  // 121: pach_v1.API.GetOIDCClient:input_type -> pach_v1.GetOIDCClientRequest
-	64,  // 122: pach_v1.API.ListOIDCClients:input_type -> pach_v1.ListOIDCClientsRequest
-	109, // 123: pach_v1.API.CreateTrust:input_type -> pach_v1.CreateTrustRequest
-	111, // 124: pach_v1.API.ListTrusts:input_type -> pach_v1.ListTrustsRequest
-	113, // 125: pach_v1.API.DeleteTrust:input_type -> pach_v1.DeleteTrustRequest
-	115, // 126: pach_v1.API.TestTrust:input_type -> pach_v1.TestTrustRequest
-	66,  // 127: pach_v1.API.ListConnectorStates:input_type -> pach_v1.ListConnectorStatesRequest
-	69,  // 128: pach_v1.API.ApplyConnector:input_type -> pach_v1.ApplyConnectorRequest
-	71,  // 129: pach_v1.API.ConfirmConnector:input_type -> pach_v1.ConfirmConnectorRequest
-	73,  // 130: pach_v1.API.SetConnectorEnabled:input_type -> pach_v1.SetConnectorEnabledRequest
-	75,  // 131: pach_v1.API.ListConnectorRevisions:input_type -> pach_v1.ListConnectorRevisionsRequest
-	78,  // 132: pach_v1.API.RollBackConnector:input_type -> pach_v1.RollBackConnectorRequest
-	80,  // 133: pach_v1.API.PlanConnector:input_type -> pach_v1.PlanConnectorRequest
-	99,  // 134: pach_v1.API.GetSignInTrace:input_type -> pach_v1.GetSignInTraceRequest
-	101, // 135: pach_v1.API.ListSignInTraces:input_type -> pach_v1.ListSignInTracesRequest
-	103, // 136: pach_v1.API.SummarizeSignIns:input_type -> pach_v1.SummarizeSignInsRequest
-	83,  // 137: pach_v1.API.ApproveConnector:input_type -> pach_v1.ApproveConnectorRequest
-	87,  // 138: pach_v1.API.CheckConnector:input_type -> pach_v1.CheckConnectorRequest
-	90,  // 139: pach_v1.API.StartConnectorTest:input_type -> pach_v1.StartConnectorTestRequest
-	92,  // 140: pach_v1.API.WaitConnectorTest:input_type -> pach_v1.WaitConnectorTestRequest
-	9,   // 141: pach_v1.API.GetSignIn:output_type -> pach_v1.GetSignInResponse
-	11,  // 142: pach_v1.API.GetSession:output_type -> pach_v1.GetSessionResponse
-	14,  // 143: pach_v1.API.BeginRootSession:output_type -> pach_v1.BeginRootSessionResponse
-	23,  // 144: pach_v1.API.Explain:output_type -> pach_v1.ExplainResponse
-	27,  // 145: pach_v1.API.ListUsers:output_type -> pach_v1.ListUsersResponse
-	29,  // 146: pach_v1.API.SetUserEnabled:output_type -> pach_v1.SetUserEnabledResponse
-	31,  // 147: pach_v1.API.LinkIdentity:output_type -> pach_v1.LinkIdentityResponse
-	33,  // 148: pach_v1.API.UnlinkIdentity:output_type -> pach_v1.UnlinkIdentityResponse
-	36,  // 149: pach_v1.API.ListTokens:output_type -> pach_v1.ListTokensResponse
-	38,  // 150: pach_v1.API.AllowRobot:output_type -> pach_v1.AllowRobotResponse
-	41,  // 151: pach_v1.API.ListRefreshTokens:output_type -> pach_v1.ListRefreshTokensResponse
-	43,  // 152: pach_v1.API.RevokeSession:output_type -> pach_v1.RevokeSessionResponse
-	45,  // 153: pach_v1.API.RevokeAll:output_type -> pach_v1.RevokeAllResponse
-	48,  // 154: pach_v1.API.ListGroups:output_type -> pach_v1.ListGroupsResponse
-	50,  // 155: pach_v1.API.ListMembers:output_type -> pach_v1.ListMembersResponse
-	53,  // 156: pach_v1.API.ListRoleBindings:output_type -> pach_v1.ListRoleBindingsResponse
-	20,  // 157: pach_v1.API.SetMaxAge:output_type -> pach_v1.SetMaxAgeResponse
-	22,  // 158: pach_v1.API.ListMaxAges:output_type -> pach_v1.ListMaxAgesResponse
-	56,  // 159: pach_v1.API.ListAuditEvents:output_type -> pach_v1.ListAuditEventsResponse
-	59,  // 160: pach_v1.API.UpdateOIDCClient:output_type -> pach_v1.UpdateOIDCClientResponse
-	61,  // 161: pach_v1.API.CreateOIDCClient:output_type -> pach_v1.CreateOIDCClientResponse
-	63,  // 162: pach_v1.API.GetOIDCClient:output_type -> pach_v1.GetOIDCClientResponse
-	65,  // 163: pach_v1.API.ListOIDCClients:output_type -> pach_v1.ListOIDCClientsResponse
-	110, // 164: pach_v1.API.CreateTrust:output_type -> pach_v1.CreateTrustResponse
-	112, // 165: pach_v1.API.ListTrusts:output_type -> pach_v1.ListTrustsResponse
-	114, // 166: pach_v1.API.DeleteTrust:output_type -> pach_v1.DeleteTrustResponse
-	116, // 167: pach_v1.API.TestTrust:output_type -> pach_v1.TestTrustResponse
-	85,  // 168: pach_v1.API.ListConnectorStates:output_type -> pach_v1.ListConnectorStatesResponse
-	70,  // 169: pach_v1.API.ApplyConnector:output_type -> pach_v1.ApplyConnectorResponse
-	72,  // 170: pach_v1.API.ConfirmConnector:output_type -> pach_v1.ConfirmConnectorResponse
-	74,  // 171: pach_v1.API.SetConnectorEnabled:output_type -> pach_v1.SetConnectorEnabledResponse
-	77,  // 172: pach_v1.API.ListConnectorRevisions:output_type -> pach_v1.ListConnectorRevisionsResponse
-	79,  // 173: pach_v1.API.RollBackConnector:output_type -> pach_v1.RollBackConnectorResponse
-	82,  // 174: pach_v1.API.PlanConnector:output_type -> pach_v1.PlanConnectorResponse
-	100, // 175: pach_v1.API.GetSignInTrace:output_type -> pach_v1.GetSignInTraceResponse
-	102, // 176: pach_v1.API.ListSignInTraces:output_type -> pach_v1.ListSignInTracesResponse
-	107, // 177: pach_v1.API.SummarizeSignIns:output_type -> pach_v1.SummarizeSignInsResponse
-	84,  // 178: pach_v1.API.ApproveConnector:output_type -> pach_v1.ApproveConnectorResponse
-	89,  // 179: pach_v1.API.CheckConnector:output_type -> pach_v1.CheckConnectorResponse
-	91,  // 180: pach_v1.API.StartConnectorTest:output_type -> pach_v1.StartConnectorTestResponse
-	95,  // 181: pach_v1.API.WaitConnectorTest:output_type -> pach_v1.WaitConnectorTestResponse
-	141, // [141:182] is the sub-list for method output_type
-	100, // [100:141] is the sub-list for method input_type
-	100, // [100:100] is the sub-list for extension type_name
-	100, // [100:100] is the sub-list for extension extendee
-	0,   // [0:100] is the sub-list for field type_name
+	124, // 4: pach_v1.BeginRootSessionResponse.expires:type_name -> google.protobuf.Timestamp
+	125, // 5: pach_v1.ExplainRequest.permission:type_name -> auth_v2.Permission
+	126, // 6: pach_v1.ExplainRequest.resource:type_name -> auth_v2.Resource
+	124, // 7: pach_v1.ExplainRequest.at:type_name -> google.protobuf.Timestamp
+	126, // 8: pach_v1.Grant.resource:type_name -> auth_v2.Resource
+	17,  // 9: pach_v1.Grant.sources:type_name -> pach_v1.MembershipSource
+	18,  // 10: pach_v1.Grant.max_age:type_name -> pach_v1.MaxAge
+	124, // 11: pach_v1.MembershipSource.seen:type_name -> google.protobuf.Timestamp
+	126, // 12: pach_v1.MaxAge.resource:type_name -> auth_v2.Resource
+	127, // 13: pach_v1.MaxAge.max_age:type_name -> google.protobuf.Duration
+	127, // 14: pach_v1.MaxAge.grace:type_name -> google.protobuf.Duration
+	126, // 15: pach_v1.SetMaxAgeRequest.resource:type_name -> auth_v2.Resource
+	127, // 16: pach_v1.SetMaxAgeRequest.max_age:type_name -> google.protobuf.Duration
+	127, // 17: pach_v1.SetMaxAgeRequest.grace:type_name -> google.protobuf.Duration
+	18,  // 18: pach_v1.ListMaxAgesResponse.rules:type_name -> pach_v1.MaxAge
+	16,  // 19: pach_v1.ExplainResponse.grants:type_name -> pach_v1.Grant
+	16,  // 20: pach_v1.ExplainResponse.suggestions:type_name -> pach_v1.Grant
+	16,  // 21: pach_v1.ExplainResponse.too_old:type_name -> pach_v1.Grant
+	124, // 22: pach_v1.ExplainResponse.recorded_since:type_name -> google.protobuf.Timestamp
+	127, // 23: pach_v1.ListUsersRequest.unused_for:type_name -> google.protobuf.Duration
+	124, // 24: pach_v1.User.last_login:type_name -> google.protobuf.Timestamp
+	26,  // 25: pach_v1.User.identities:type_name -> pach_v1.Identity
+	124, // 26: pach_v1.User.last_used:type_name -> google.protobuf.Timestamp
+	1,   // 27: pach_v1.Identity.state:type_name -> pach_v1.Identity.State
+	124, // 28: pach_v1.Identity.last_login:type_name -> google.protobuf.Timestamp
+	25,  // 29: pach_v1.ListUsersResponse.users:type_name -> pach_v1.User
+	127, // 30: pach_v1.DisableUnusedUsersRequest.unused_for:type_name -> google.protobuf.Duration
+	124, // 31: pach_v1.DisableUnusedUsersRequest.unused_since:type_name -> google.protobuf.Timestamp
+	32,  // 32: pach_v1.DisableUnusedUsersResponse.users:type_name -> pach_v1.UnusedUser
+	124, // 33: pach_v1.DisableUnusedUsersResponse.unused_since:type_name -> google.protobuf.Timestamp
+	124, // 34: pach_v1.UnusedUser.last_login:type_name -> google.protobuf.Timestamp
+	124, // 35: pach_v1.UnusedUser.last_used:type_name -> google.protobuf.Timestamp
+	124, // 36: pach_v1.Token.created:type_name -> google.protobuf.Timestamp
+	124, // 37: pach_v1.Token.expires:type_name -> google.protobuf.Timestamp
+	124, // 38: pach_v1.Token.used:type_name -> google.protobuf.Timestamp
+	40,  // 39: pach_v1.ListTokensResponse.tokens:type_name -> pach_v1.Token
+	124, // 40: pach_v1.RefreshToken.created:type_name -> google.protobuf.Timestamp
+	124, // 41: pach_v1.RefreshToken.used:type_name -> google.protobuf.Timestamp
+	124, // 42: pach_v1.RefreshToken.expires:type_name -> google.protobuf.Timestamp
+	45,  // 43: pach_v1.ListRefreshTokensResponse.refresh_tokens:type_name -> pach_v1.RefreshToken
+	52,  // 44: pach_v1.ListGroupsResponse.groups:type_name -> pach_v1.Group
+	12,  // 45: pach_v1.ListMembersResponse.members:type_name -> pach_v1.Membership
+	126, // 46: pach_v1.RoleBinding.resource:type_name -> auth_v2.Resource
+	57,  // 47: pach_v1.ListRoleBindingsResponse.bindings:type_name -> pach_v1.RoleBinding
+	124, // 48: pach_v1.AuditEvent.at:type_name -> google.protobuf.Timestamp
+	60,  // 49: pach_v1.ListAuditEventsResponse.events:type_name -> pach_v1.AuditEvent
+	62,  // 50: pach_v1.UpdateOIDCClientRequest.redirect_uris:type_name -> pach_v1.StringList
+	62,  // 51: pach_v1.UpdateOIDCClientRequest.trusted_peers:type_name -> pach_v1.StringList
+	62,  // 52: pach_v1.UpdateOIDCClientRequest.allowed_connectors:type_name -> pach_v1.StringList
+	0,   // 53: pach_v1.UpdateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
+	62,  // 54: pach_v1.UpdateOIDCClientRequest.post_logout_redirect_uris:type_name -> pach_v1.StringList
+	128, // 55: pach_v1.CreateOIDCClientRequest.client:type_name -> identity_v2.OIDCClient
+	0,   // 56: pach_v1.CreateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
+	128, // 57: pach_v1.CreateOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
+	128, // 58: pach_v1.GetOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
+	0,   // 59: pach_v1.GetOIDCClientResponse.pkce:type_name -> pach_v1.PKCE
+	68,  // 60: pach_v1.ListOIDCClientsResponse.clients:type_name -> pach_v1.GetOIDCClientResponse
+	2,   // 61: pach_v1.ConnectorState.state:type_name -> pach_v1.ConnectorState.State
+	124, // 62: pach_v1.ConnectorState.since:type_name -> google.protobuf.Timestamp
+	124, // 63: pach_v1.ConnectorState.last_good:type_name -> google.protobuf.Timestamp
+	124, // 64: pach_v1.ConnectorState.checked:type_name -> google.protobuf.Timestamp
+	3,   // 65: pach_v1.ConnectorState.approval:type_name -> pach_v1.ConnectorState.Approval
+	4,   // 66: pach_v1.ConnectorState.life:type_name -> pach_v1.ConnectorState.Life
+	124, // 67: pach_v1.ConnectorState.undo_at:type_name -> google.protobuf.Timestamp
+	73,  // 68: pach_v1.ConnectorState.expiries:type_name -> pach_v1.Expiry
+	124, // 69: pach_v1.Expiry.ends:type_name -> google.protobuf.Timestamp
+	129, // 70: pach_v1.ApplyConnectorRequest.connector:type_name -> identity_v2.IDPConnector
+	127, // 71: pach_v1.ApplyConnectorRequest.confirm_within:type_name -> google.protobuf.Duration
+	124, // 72: pach_v1.ApplyConnectorResponse.undo_at:type_name -> google.protobuf.Timestamp
+	124, // 73: pach_v1.ConnectorRevision.made:type_name -> google.protobuf.Timestamp
+	99,  // 74: pach_v1.ConnectorRevision.differences:type_name -> pach_v1.TestedDifference
+	81,  // 75: pach_v1.ListConnectorRevisionsResponse.revisions:type_name -> pach_v1.ConnectorRevision
+	91,  // 76: pach_v1.PlanConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
+	5,   // 77: pach_v1.PlannedSignIn.verdict:type_name -> pach_v1.PlannedSignIn.Verdict
+	99,  // 78: pach_v1.PlanConnectorResponse.differences:type_name -> pach_v1.TestedDifference
+	86,  // 79: pach_v1.PlanConnectorResponse.sign_ins:type_name -> pach_v1.PlannedSignIn
+	72,  // 80: pach_v1.ListConnectorStatesResponse.states:type_name -> pach_v1.ConnectorState
+	129, // 81: pach_v1.ConnectorDocument.connector:type_name -> identity_v2.IDPConnector
+	91,  // 82: pach_v1.CheckConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
+	6,   // 83: pach_v1.CheckStep.status:type_name -> pach_v1.CheckStep.Status
+	93,  // 84: pach_v1.CheckConnectorResponse.steps:type_name -> pach_v1.CheckStep
+	91,  // 85: pach_v1.StartConnectorTestRequest.document:type_name -> pach_v1.ConnectorDocument
+	124, // 86: pach_v1.StartConnectorTestResponse.expires:type_name -> google.protobuf.Timestamp
+	98,  // 87: pach_v1.WaitConnectorTestResponse.claims:type_name -> pach_v1.TestedClaim
+	62,  // 88: pach_v1.WaitConnectorTestResponse.groups:type_name -> pach_v1.StringList
+	99,  // 89: pach_v1.WaitConnectorTestResponse.differences:type_name -> pach_v1.TestedDifference
+	124, // 90: pach_v1.SignInTrace.at:type_name -> google.protobuf.Timestamp
+	7,   // 91: pach_v1.SignInTrace.result:type_name -> pach_v1.SignInTrace.Result
+	102, // 92: pach_v1.SignInTrace.request:type_name -> pach_v1.SignInParameter
+	101, // 93: pach_v1.SignInTrace.steps:type_name -> pach_v1.SignInStep
+	98,  // 94: pach_v1.SignInTrace.claims:type_name -> pach_v1.TestedClaim
+	62,  // 95: pach_v1.SignInTrace.asserted_groups:type_name -> pach_v1.StringList
+	103, // 96: pach_v1.GetSignInTraceResponse.trace:type_name -> pach_v1.SignInTrace
+	7,   // 97: pach_v1.ListSignInTracesRequest.result:type_name -> pach_v1.SignInTrace.Result
+	103, // 98: pach_v1.ListSignInTracesResponse.traces:type_name -> pach_v1.SignInTrace
+	124, // 99: pach_v1.SummarizeSignInsRequest.since:type_name -> google.protobuf.Timestamp
+	124, // 100: pach_v1.SignInCause.first:type_name -> google.protobuf.Timestamp
+	124, // 101: pach_v1.SignInCause.last:type_name -> google.protobuf.Timestamp
+	109, // 102: pach_v1.SummarizeSignInsResponse.connectors:type_name -> pach_v1.SignInCounts
+	110, // 103: pach_v1.SummarizeSignInsResponse.causes:type_name -> pach_v1.SignInCause
+	111, // 104: pach_v1.SummarizeSignInsResponse.warnings:type_name -> pach_v1.SignInWarning
+	123, // 105: pach_v1.Trust.claims:type_name -> pach_v1.Trust.ClaimsEntry
+	124, // 106: pach_v1.Trust.created:type_name -> google.protobuf.Timestamp
+	113, // 107: pach_v1.CreateTrustRequest.trust:type_name -> pach_v1.Trust
+	113, // 108: pach_v1.ListTrustsResponse.trusts:type_name -> pach_v1.Trust
+	122, // 109: pach_v1.TestTrustResponse.results:type_name -> pach_v1.TrustResult
+	8,   // 110: pach_v1.API.GetSignIn:input_type -> pach_v1.GetSignInRequest
+	10,  // 111: pach_v1.API.GetSession:input_type -> pach_v1.GetSessionRequest
+	13,  // 112: pach_v1.API.BeginRootSession:input_type -> pach_v1.BeginRootSessionRequest
+	15,  // 113: pach_v1.API.Explain:input_type -> pach_v1.ExplainRequest
+	24,  // 114: pach_v1.API.ListUsers:input_type -> pach_v1.ListUsersRequest
+	28,  // 115: pach_v1.API.SetUserEnabled:input_type -> pach_v1.SetUserEnabledRequest
+	30,  // 116: pach_v1.API.DisableUnusedUsers:input_type -> pach_v1.DisableUnusedUsersRequest
+	33,  // 117: pach_v1.API.RenameUser:input_type -> pach_v1.RenameUserRequest
+	35,  // 118: pach_v1.API.LinkIdentity:input_type -> pach_v1.LinkIdentityRequest
+	37,  // 119: pach_v1.API.UnlinkIdentity:input_type -> pach_v1.UnlinkIdentityRequest
+	39,  // 120: pach_v1.API.ListTokens:input_type -> pach_v1.ListTokensRequest
+	42,  // 121: pach_v1.API.AllowRobot:input_type -> pach_v1.AllowRobotRequest
+	44,  // 122: pach_v1.API.ListRefreshTokens:input_type -> pach_v1.ListRefreshTokensRequest
+	47,  // 123: pach_v1.API.RevokeSession:input_type -> pach_v1.RevokeSessionRequest
+	49,  // 124: pach_v1.API.RevokeAll:input_type -> pach_v1.RevokeAllRequest
+	51,  // 125: pach_v1.API.ListGroups:input_type -> pach_v1.ListGroupsRequest
+	54,  // 126: pach_v1.API.ListMembers:input_type -> pach_v1.ListMembersRequest
+	56,  // 127: pach_v1.API.ListRoleBindings:input_type -> pach_v1.ListRoleBindingsRequest
+	19,  // 128: pach_v1.API.SetMaxAge:input_type -> pach_v1.SetMaxAgeRequest
+	21,  // 129: pach_v1.API.ListMaxAges:input_type -> pach_v1.ListMaxAgesRequest
+	59,  // 130: pach_v1.API.ListAuditEvents:input_type -> pach_v1.ListAuditEventsRequest
+	63,  // 131: pach_v1.API.UpdateOIDCClient:input_type -> pach_v1.UpdateOIDCClientRequest
+	65,  // 132: pach_v1.API.CreateOIDCClient:input_type -> pach_v1.CreateOIDCClientRequest
+	67,  // 133: pach_v1.API.GetOIDCClient:input_type -> pach_v1.GetOIDCClientRequest
+	69,  // 134: pach_v1.API.ListOIDCClients:input_type -> pach_v1.ListOIDCClientsRequest
+	114, // 135: pach_v1.API.CreateTrust:input_type -> pach_v1.CreateTrustRequest
+	116, // 136: pach_v1.API.ListTrusts:input_type -> pach_v1.ListTrustsRequest
+	118, // 137: pach_v1.API.DeleteTrust:input_type -> pach_v1.DeleteTrustRequest
+	120, // 138: pach_v1.API.TestTrust:input_type -> pach_v1.TestTrustRequest
+	71,  // 139: pach_v1.API.ListConnectorStates:input_type -> pach_v1.ListConnectorStatesRequest
+	74,  // 140: pach_v1.API.ApplyConnector:input_type -> pach_v1.ApplyConnectorRequest
+	76,  // 141: pach_v1.API.ConfirmConnector:input_type -> pach_v1.ConfirmConnectorRequest
+	78,  // 142: pach_v1.API.SetConnectorEnabled:input_type -> pach_v1.SetConnectorEnabledRequest
+	80,  // 143: pach_v1.API.ListConnectorRevisions:input_type -> pach_v1.ListConnectorRevisionsRequest
+	83,  // 144: pach_v1.API.RollBackConnector:input_type -> pach_v1.RollBackConnectorRequest
+	85,  // 145: pach_v1.API.PlanConnector:input_type -> pach_v1.PlanConnectorRequest
+	104, // 146: pach_v1.API.GetSignInTrace:input_type -> pach_v1.GetSignInTraceRequest
+	106, // 147: pach_v1.API.ListSignInTraces:input_type -> pach_v1.ListSignInTracesRequest
+	108, // 148: pach_v1.API.SummarizeSignIns:input_type -> pach_v1.SummarizeSignInsRequest
+	88,  // 149: pach_v1.API.ApproveConnector:input_type -> pach_v1.ApproveConnectorRequest
+	92,  // 150: pach_v1.API.CheckConnector:input_type -> pach_v1.CheckConnectorRequest
+	95,  // 151: pach_v1.API.StartConnectorTest:input_type -> pach_v1.StartConnectorTestRequest
+	97,  // 152: pach_v1.API.WaitConnectorTest:input_type -> pach_v1.WaitConnectorTestRequest
+	9,   // 153: pach_v1.API.GetSignIn:output_type -> pach_v1.GetSignInResponse
+	11,  // 154: pach_v1.API.GetSession:output_type -> pach_v1.GetSessionResponse
+	14,  // 155: pach_v1.API.BeginRootSession:output_type -> pach_v1.BeginRootSessionResponse
+	23,  // 156: pach_v1.API.Explain:output_type -> pach_v1.ExplainResponse
+	27,  // 157: pach_v1.API.ListUsers:output_type -> pach_v1.ListUsersResponse
+	29,  // 158: pach_v1.API.SetUserEnabled:output_type -> pach_v1.SetUserEnabledResponse
+	31,  // 159: pach_v1.API.DisableUnusedUsers:output_type -> pach_v1.DisableUnusedUsersResponse
+	34,  // 160: pach_v1.API.RenameUser:output_type -> pach_v1.RenameUserResponse
+	36,  // 161: pach_v1.API.LinkIdentity:output_type -> pach_v1.LinkIdentityResponse
+	38,  // 162: pach_v1.API.UnlinkIdentity:output_type -> pach_v1.UnlinkIdentityResponse
+	41,  // 163: pach_v1.API.ListTokens:output_type -> pach_v1.ListTokensResponse
+	43,  // 164: pach_v1.API.AllowRobot:output_type -> pach_v1.AllowRobotResponse
+	46,  // 165: pach_v1.API.ListRefreshTokens:output_type -> pach_v1.ListRefreshTokensResponse
+	48,  // 166: pach_v1.API.RevokeSession:output_type -> pach_v1.RevokeSessionResponse
+	50,  // 167: pach_v1.API.RevokeAll:output_type -> pach_v1.RevokeAllResponse
+	53,  // 168: pach_v1.API.ListGroups:output_type -> pach_v1.ListGroupsResponse
+	55,  // 169: pach_v1.API.ListMembers:output_type -> pach_v1.ListMembersResponse
+	58,  // 170: pach_v1.API.ListRoleBindings:output_type -> pach_v1.ListRoleBindingsResponse
+	20,  // 171: pach_v1.API.SetMaxAge:output_type -> pach_v1.SetMaxAgeResponse
+	22,  // 172: pach_v1.API.ListMaxAges:output_type -> pach_v1.ListMaxAgesResponse
+	61,  // 173: pach_v1.API.ListAuditEvents:output_type -> pach_v1.ListAuditEventsResponse
+	64,  // 174: pach_v1.API.UpdateOIDCClient:output_type -> pach_v1.UpdateOIDCClientResponse
+	66,  // 175: pach_v1.API.CreateOIDCClient:output_type -> pach_v1.CreateOIDCClientResponse
+	68,  // 176: pach_v1.API.GetOIDCClient:output_type -> pach_v1.GetOIDCClientResponse
+	70,  // 177: pach_v1.API.ListOIDCClients:output_type -> pach_v1.ListOIDCClientsResponse
+	115, // 178: pach_v1.API.CreateTrust:output_type -> pach_v1.CreateTrustResponse
+	117, // 179: pach_v1.API.ListTrusts:output_type -> pach_v1.ListTrustsResponse
+	119, // 180: pach_v1.API.DeleteTrust:output_type -> pach_v1.DeleteTrustResponse
+	121, // 181: pach_v1.API.TestTrust:output_type -> pach_v1.TestTrustResponse
+	90,  // 182: pach_v1.API.ListConnectorStates:output_type -> pach_v1.ListConnectorStatesResponse
+	75,  // 183: pach_v1.API.ApplyConnector:output_type -> pach_v1.ApplyConnectorResponse
+	77,  // 184: pach_v1.API.ConfirmConnector:output_type -> pach_v1.ConfirmConnectorResponse
+	79,  // 185: pach_v1.API.SetConnectorEnabled:output_type -> pach_v1.SetConnectorEnabledResponse
+	82,  // 186: pach_v1.API.ListConnectorRevisions:output_type -> pach_v1.ListConnectorRevisionsResponse
+	84,  // 187: pach_v1.API.RollBackConnector:output_type -> pach_v1.RollBackConnectorResponse
+	87,  // 188: pach_v1.API.PlanConnector:output_type -> pach_v1.PlanConnectorResponse
+	105, // 189: pach_v1.API.GetSignInTrace:output_type -> pach_v1.GetSignInTraceResponse
+	107, // 190: pach_v1.API.ListSignInTraces:output_type -> pach_v1.ListSignInTracesResponse
+	112, // 191: pach_v1.API.SummarizeSignIns:output_type -> pach_v1.SummarizeSignInsResponse
+	89,  // 192: pach_v1.API.ApproveConnector:output_type -> pach_v1.ApproveConnectorResponse
+	94,  // 193: pach_v1.API.CheckConnector:output_type -> pach_v1.CheckConnectorResponse
+	96,  // 194: pach_v1.API.StartConnectorTest:output_type -> pach_v1.StartConnectorTestResponse
+	100, // 195: pach_v1.API.WaitConnectorTest:output_type -> pach_v1.WaitConnectorTestResponse
+	153, // [153:196] is the sub-list for method output_type
+	110, // [110:153] is the sub-list for method input_type
+	110, // [110:110] is the sub-list for extension type_name
+	110, // [110:110] is the sub-list for extension extendee
+	0,   // [0:110] is the sub-list for field type_name
 }
 
 func init() { file_api_pach_pach_proto_init() }
@@ -8089,14 +8488,14 @@ func file_api_pach_pach_proto_init() {
 	if File_api_pach_pach_proto != nil {
 		return
 	}
-	file_api_pach_pach_proto_msgTypes[50].OneofWrappers = []any{}
+	file_api_pach_pach_proto_msgTypes[55].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_pach_pach_proto_rawDesc), len(file_api_pach_pach_proto_rawDesc)),
 			NumEnums:      8,
-			NumMessages:   111,
+			NumMessages:   116,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

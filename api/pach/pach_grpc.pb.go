@@ -25,6 +25,8 @@ const (
 	API_Explain_FullMethodName                = "/pach_v1.API/Explain"
 	API_ListUsers_FullMethodName              = "/pach_v1.API/ListUsers"
 	API_SetUserEnabled_FullMethodName         = "/pach_v1.API/SetUserEnabled"
+	API_DisableUnusedUsers_FullMethodName     = "/pach_v1.API/DisableUnusedUsers"
+	API_RenameUser_FullMethodName             = "/pach_v1.API/RenameUser"
 	API_LinkIdentity_FullMethodName           = "/pach_v1.API/LinkIdentity"
 	API_UnlinkIdentity_FullMethodName         = "/pach_v1.API/UnlinkIdentity"
 	API_ListTokens_FullMethodName             = "/pach_v1.API/ListTokens"
@@ -79,6 +81,11 @@ type APIClient interface {
 	ListUsers(ctx context.Context, in *ListUsersRequest, opts ...grpc.CallOption) (*ListUsersResponse, error)
 	// Keeps a person out, or lets them in again, from their next call on.
 	SetUserEnabled(ctx context.Context, in *SetUserEnabledRequest, opts ...grpc.CallOption) (*SetUserEnabledResponse, error)
+	// Keeps everybody out who has not been here for a time, but for the caller and the
+	// cluster administrator who was here last; or shows who that would be.
+	DisableUnusedUsers(ctx context.Context, in *DisableUnusedUsersRequest, opts ...grpc.CallOption) (*DisableUnusedUsersResponse, error)
+	// Gives a person another name, since their address has changed at the provider.
+	RenameUser(ctx context.Context, in *RenameUserRequest, opts ...grpc.CallOption) (*RenameUserResponse, error)
 	// Lets an identity that was refused because another owns its address act as
 	// that user.
 	LinkIdentity(ctx context.Context, in *LinkIdentityRequest, opts ...grpc.CallOption) (*LinkIdentityResponse, error)
@@ -215,6 +222,26 @@ func (c *aPIClient) SetUserEnabled(ctx context.Context, in *SetUserEnabledReques
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(SetUserEnabledResponse)
 	err := c.cc.Invoke(ctx, API_SetUserEnabled_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) DisableUnusedUsers(ctx context.Context, in *DisableUnusedUsersRequest, opts ...grpc.CallOption) (*DisableUnusedUsersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DisableUnusedUsersResponse)
+	err := c.cc.Invoke(ctx, API_DisableUnusedUsers_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) RenameUser(ctx context.Context, in *RenameUserRequest, opts ...grpc.CallOption) (*RenameUserResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RenameUserResponse)
+	err := c.cc.Invoke(ctx, API_RenameUser_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -588,6 +615,11 @@ type APIServer interface {
 	ListUsers(context.Context, *ListUsersRequest) (*ListUsersResponse, error)
 	// Keeps a person out, or lets them in again, from their next call on.
 	SetUserEnabled(context.Context, *SetUserEnabledRequest) (*SetUserEnabledResponse, error)
+	// Keeps everybody out who has not been here for a time, but for the caller and the
+	// cluster administrator who was here last; or shows who that would be.
+	DisableUnusedUsers(context.Context, *DisableUnusedUsersRequest) (*DisableUnusedUsersResponse, error)
+	// Gives a person another name, since their address has changed at the provider.
+	RenameUser(context.Context, *RenameUserRequest) (*RenameUserResponse, error)
 	// Lets an identity that was refused because another owns its address act as
 	// that user.
 	LinkIdentity(context.Context, *LinkIdentityRequest) (*LinkIdentityResponse, error)
@@ -687,6 +719,12 @@ func (UnimplementedAPIServer) ListUsers(context.Context, *ListUsersRequest) (*Li
 }
 func (UnimplementedAPIServer) SetUserEnabled(context.Context, *SetUserEnabledRequest) (*SetUserEnabledResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SetUserEnabled not implemented")
+}
+func (UnimplementedAPIServer) DisableUnusedUsers(context.Context, *DisableUnusedUsersRequest) (*DisableUnusedUsersResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DisableUnusedUsers not implemented")
+}
+func (UnimplementedAPIServer) RenameUser(context.Context, *RenameUserRequest) (*RenameUserResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RenameUser not implemented")
 }
 func (UnimplementedAPIServer) LinkIdentity(context.Context, *LinkIdentityRequest) (*LinkIdentityResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method LinkIdentity not implemented")
@@ -918,6 +956,42 @@ func _API_SetUserEnabled_Handler(srv interface{}, ctx context.Context, dec func(
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(APIServer).SetUserEnabled(ctx, req.(*SetUserEnabledRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_DisableUnusedUsers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DisableUnusedUsersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).DisableUnusedUsers(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_DisableUnusedUsers_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).DisableUnusedUsers(ctx, req.(*DisableUnusedUsersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_RenameUser_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RenameUserRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).RenameUser(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_RenameUser_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).RenameUser(ctx, req.(*RenameUserRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -1582,6 +1656,14 @@ var API_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SetUserEnabled",
 			Handler:    _API_SetUserEnabled_Handler,
+		},
+		{
+			MethodName: "DisableUnusedUsers",
+			Handler:    _API_DisableUnusedUsers_Handler,
+		},
+		{
+			MethodName: "RenameUser",
+			Handler:    _API_RenameUser_Handler,
 		},
 		{
 			MethodName: "LinkIdentity",

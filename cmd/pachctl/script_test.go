@@ -83,6 +83,7 @@ func TestScripts(t *testing.T) {
 			"page":     page,
 			"hints":    hints,
 			"identity": identity,
+			"ahead":    ahead,
 			"member":   member,
 			"saved":    saved,
 			"stopidp":  stopIDP,
@@ -94,6 +95,7 @@ func TestScripts(t *testing.T) {
 type world struct {
 	t        testing.TB
 	provider *op.Provider
+	pachd    *pachdtest.Server
 	server   *httptest.Server // the provider's
 	pages    chan string
 }
@@ -103,7 +105,7 @@ const worldKey = "world"
 func setup(env *testscript.Env) error {
 	t := env.T().(testing.TB)
 	pachd := pachdtest.Start(t)
-	w := &world{t: t, server: httptest.NewUnstartedServer(nil), pages: make(chan string, 10)}
+	w := &world{t: t, pachd: pachd, server: httptest.NewUnstartedServer(nil), pages: make(chan string, 10)}
 	var err error
 	w.provider, err = op.New(op.Config{
 		Issuer: "http://" + w.server.Listener.Addr().String(), ClientID: "pachyderm", ClientSecret: clientSecret,
@@ -321,4 +323,11 @@ func member(ts *testscript.TestScript, _ bool, _ []string) {
 	for name, value := range map[string]string{"MEMBER": pachd.GRPC, "MEMBER_HTTP": pachd.HTTP, "MEMBER_TOKEN": pachd.RootToken} {
 		ts.Setenv(name, value)
 	}
+}
+
+// ahead DURATION puts pachd's clock ahead.
+func ahead(ts *testscript.TestScript, _ bool, args []string) {
+	d, err := time.ParseDuration(args[0])
+	ts.Check(err)
+	ts.Value(worldKey).(*world).pachd.Ahead(d)
 }

@@ -138,9 +138,9 @@ func (ix *Index) put(r Resource, b *bound) *Index {
 	return &changed
 }
 
-// replace gives the index in which exactly these bindings are on r; known says
+// Replace gives the index in which exactly these bindings are on r; known says
 // that r exists although nobody has a role on it.
-func (ix *Index) replace(r Resource, bindings []Binding, known bool) (*Index, error) {
+func (ix *Index) Replace(r Resource, bindings []Binding, known bool) (*Index, error) {
 	if err := checkBindingOn(r); err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ import (
 func mustSet(t testing.TB, ix *Index, r Resource, who principal.Name, roles ...string) *Index {
 	t.Helper()
 	bindings := slices.DeleteFunc(ix.Bindings(r), func(b Binding) bool { return b.Principal == who })
-	next, err := ix.replace(r, append(bindings, bind(r, who, roles...)), ix.Known(r) || len(roles) > 0)
+	next, err := ix.Replace(r, append(bindings, bind(r, who, roles...)), ix.Known(r) || len(roles) > 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +133,7 @@ func TestIndex_RefusesUnusableBindings(t *testing.T) {
 		if _, err := newIndex([]Binding{c.b}); !fault.Is(err, fault.Invalid) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("newIndex(%v): %v, want %q", c.b, err, c.want)
 		}
-		if _, err := sample(t).replace(c.b.Resource, []Binding{c.b}, true); !fault.Is(err, fault.Invalid) || !strings.Contains(err.Error(), c.want) {
+		if _, err := sample(t).Replace(c.b.Resource, []Binding{c.b}, true); !fault.Is(err, fault.Invalid) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("replace(%v): %v, want %q", c.b, err, c.want)
 		}
 	}

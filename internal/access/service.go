@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -111,7 +112,7 @@ func (s *Service) read(ctx context.Context, all bool, resources map[Resource]boo
 			if err != nil {
 				return err
 			}
-			if ix, err = ix.replace(r, bindings, known); err != nil {
+			if ix, err = ix.Replace(r, bindings, known); err != nil {
 				return err
 			}
 		}
@@ -168,10 +169,21 @@ func Set(ctx context.Context, tx *db.Tx, by audit.By, r Resource, who principal.
 	if err := checkBindingOn(r); err != nil {
 		return err
 	}
-	if err := write(ctx, tx, Binding{r, who, roles}); err != nil {
+	before, err := RolesOf(ctx, tx, who)
+	if err != nil {
 		return err
 	}
-	return by.Record(ctx, tx, "binding.set", r.String(), who.String()+": "+rolesText(roles))
+	return set(ctx, tx, by, Binding{r, who, roles}, before[r])
+}
+
+// set also records what was before: what roles were is rebuilt from it.
+func set(ctx context.Context, tx *db.Tx, by audit.By, b Binding, before []string) error {
+	if err := write(ctx, tx, b); err != nil {
+		return err
+	}
+	slices.Sort(before)
+	return by.Record(ctx, tx, "binding.set", b.Resource.String(),
+		b.Principal.String()+": "+rolesText(b.Roles)+" (was "+rolesText(before)+")")
 }
 
 // CheckClusterRoles refuses to change what keeps pachd administrable, and roles that
@@ -190,8 +202,8 @@ func Unbind(ctx context.Context, tx *db.Tx, by audit.By, who principal.Name) err
 	if err != nil || len(bound) == 0 {
 		return err
 	}
-	for r := range bound {
-		if err := write(ctx, tx, Binding{r, who, nil}); err != nil {
+	for r, roles := range bound {
+		if err := set(ctx, tx, by, Binding{r, who, nil}, roles); err != nil {
 			return err
 		}
 	}

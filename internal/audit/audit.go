@@ -30,7 +30,8 @@ type Event struct {
 }
 
 // Filter says which events are wanted; an empty field is any. Action may be the
-// beginning of one.
+// beginning of one. Of a person who was renamed, what happened under the name of the
+// time is found as well.
 type Filter struct {
 	Actor, Object, Action string
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
 	"pachyderm/internal/db"
@@ -22,6 +23,17 @@ func insert(ctx context.Context, tx *db.Tx, by By, action, object, detail string
 // was and which, so that events of the same moment are neither lost nor repeated.
 func List(ctx context.Context, tx *db.Tx, f Filter, p db.Page) (all []Event, next string, err error) {
 	at, id := before(p.After)
+	args := []any{at, id, p.Size(), f.Action, f.Action + string(unicode.MaxRune)}
+	where := ""
+	for _, by := range []struct{ column, name string }{{"actor", f.Actor}, {"object", f.Object}} {
+		others, err := formerNames(ctx, tx, by.name)
+		if err != nil {
+			return nil, "", err
+		}
+		var more string
+		more, args = named(by.column, by.name, others, args)
+		where += more
+	}
 	err = tx.Rows(ctx, func(scan func(...any) error) error {
 		var e Event
 		var when int64
@@ -30,13 +42,42 @@ func List(ctx context.Context, tx *db.Tx, f Filter, p db.Page) (all []Event, nex
 		all = append(all, e)
 		return err
 	}, `SELECT id, at, actor, action, object, detail, request FROM audit_events
-		WHERE at <= $1 AND (at < $1 OR id < $2) AND ($4 = '' OR actor = $4) AND ($5 = '' OR object = $5) AND action >= $6 AND action < $7
-		ORDER BY at DESC, id DESC LIMIT $3`, at, id, p.Size(), f.Actor, f.Object, f.Action, f.Action+string(unicode.MaxRune))
+		WHERE at <= $1 AND (at < $1 OR id < $2) AND action >= $4 AND action < $5`+where+` ORDER BY at DESC, id DESC LIMIT $3`, args...)
 	if err != nil || len(all) == 0 {
 		return nil, "", err
 	}
 	last := all[len(all)-1]
 	return all, p.Next(len(all), strconv.FormatInt(db.Micros(last.At), 10)+"."+last.id), nil
+}
+
+// After is what happened after a moment of some actions, the latest first.
+func After(ctx context.Context, tx *db.Tx, at time.Time, actions []string) (all []Event, err error) {
+	args, places := []any{db.Micros(at)}, make([]string, len(actions))
+	for n, action := range actions {
+		args = append(args, action)
+		places[n] = "$" + strconv.Itoa(len(args))
+	}
+	err = tx.Rows(ctx, func(scan func(...any) error) error {
+		var e Event
+		var when int64
+		err := scan(&when, &e.Actor, &e.Action, &e.Object, &e.Detail)
+		e.At = db.Time(when)
+		all = append(all, e)
+		return err
+	}, `SELECT at, actor, action, object, detail FROM audit_events
+		WHERE at > $1 AND action IN (`+strings.Join(places, ", ")+`) ORDER BY at DESC`, args...)
+	return all, err
+}
+
+// renameBefore is the last change of a name to name, until a moment.
+func renameBefore(ctx context.Context, tx *db.Tx, name string, until int64) (last former, found bool, err error) {
+	err = tx.Rows(ctx, func(scan func(...any) error) error {
+		err := scan(&last.until, &last.name)
+		last.name, found = strings.CutPrefix(last.name, wasPrefix)
+		return err
+	}, `SELECT at, detail FROM audit_events WHERE action = $1 AND object = $2 AND at <= $3 ORDER BY at DESC LIMIT 1`,
+		renameAction, name, until)
+	return last, found, err
 }
 
 // before is where a page begins; what is no key of ours begins at the latest event.

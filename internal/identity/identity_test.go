@@ -63,7 +63,7 @@ func gate(t *testing.T, d *db.DB, id string) error {
 
 func setEnabled(t *testing.T, d *db.DB, user principal.Name, enabled bool) error {
 	t.Helper()
-	return d.Update(t.Context(), func(tx *db.Tx) error { return identity.SetEnabled(t.Context(), tx, byRoot, user, enabled) })
+	return d.Update(t.Context(), func(tx *db.Tx) error { return identity.SetEnabled(t.Context(), tx, byRoot, user, enabled, "") })
 }
 
 func wantGroups(t *testing.T, d *db.DB, who principal.Name, want ...principal.Name) {

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"pachyderm/internal/audit"
@@ -15,6 +16,7 @@ type Person struct {
 	Name      principal.Name
 	Enabled   bool
 	LastLogin time.Time
+	LastUse   time.Time // of a session or token, to within an hour
 	Accounts  []Account
 	Groups    []principal.Name // from all sources
 }
@@ -22,13 +24,19 @@ type Person struct {
 // Account is an identity with what is worth showing of it.
 type Account struct {
 	Identity
-	Email     string
-	LastLogin time.Time
+	Email      string
+	LastLogin  time.Time
+	GroupsRead time.Time // when its groups were last read, or tried to be
 }
 
 // People lists those who have signed in.
 func People(ctx context.Context, tx *db.Tx, p db.Page) (all []Person, next string, err error) {
-	if all, err = users(ctx, tx, p); err != nil || len(all) == 0 {
+	return Unused(ctx, tx, time.UnixMicro(math.MaxInt64), p)
+}
+
+// Unused lists those who have not been here since a time.
+func Unused(ctx context.Context, tx *db.Tx, since time.Time, p db.Page) (all []Person, next string, err error) {
+	if all, err = users(ctx, tx, since, p); err != nil || len(all) == 0 {
 		return nil, "", err
 	}
 	first, last := all[0].Name, all[len(all)-1].Name
@@ -50,10 +58,10 @@ func People(ctx context.Context, tx *db.Tx, p db.Page) (all []Person, next strin
 	return all, p.Next(len(all), last.String()), nil
 }
 
-// SetEnabled lets a person in or keeps them out, from their next call on.
-// Faults: Invalid, NotFound; Precondition for somebody who would lock
+// SetEnabled lets a person in or keeps them out, from their next call on; the audit
+// keeps why. Faults: Invalid, NotFound; Precondition for somebody who would lock
 // themselves out.
-func SetEnabled(ctx context.Context, tx *db.Tx, by audit.By, user principal.Name, enabled bool) error {
+func SetEnabled(ctx context.Context, tx *db.Tx, by audit.By, user principal.Name, enabled bool, why string) error {
 	if user.Kind() != principal.User {
 		return fault.New(fault.Invalid, "%s is not a person: only user:<e-mail> can be disabled", user)
 	}
@@ -74,7 +82,7 @@ func SetEnabled(ctx context.Context, tx *db.Tx, by audit.By, user principal.Name
 	if err := tx.Changed(ctx, principal.Topic, user.String()); err != nil {
 		return err
 	}
-	return by.Record(ctx, tx, action, user.String(), "")
+	return by.Record(ctx, tx, action, user.String(), why)
 }
 
 func errNeverSeen(user principal.Name) error {

@@ -89,10 +89,15 @@ func deleteGroups(ctx context.Context, tx *db.Tx) error {
 	return err
 }
 
-func hasIdentity(ctx context.Context, tx *db.Tx, user principal.Name) (bool, error) {
+// some reports whether a query that counts finds something.
+func some(ctx context.Context, tx *db.Tx, query string, args ...any) (bool, error) {
 	var n int64
-	err := tx.Row(ctx, []any{&n}, `SELECT COUNT(*) FROM identities WHERE user_name = $1`, user)
+	err := tx.Row(ctx, []any{&n}, query, args...)
 	return n > 0, err
+}
+
+func hasIdentity(ctx context.Context, tx *db.Tx, user principal.Name) (bool, error) {
+	return some(ctx, tx, `SELECT COUNT(*) FROM identities WHERE user_name = $1`, user)
 }
 
 // displaceUnapproved lets the identities of a user that nobody has approved wait.
@@ -105,9 +110,7 @@ func displaceUnapproved(ctx context.Context, tx *db.Tx, user principal.Name) err
 }
 
 func hasApprovedIdentity(ctx context.Context, tx *db.Tx, user principal.Name) (bool, error) {
-	var n int64
-	err := tx.Row(ctx, []any{&n}, `SELECT COUNT(*) FROM identities WHERE user_name = $1 AND approved`, user)
-	return n > 0, err
+	return some(ctx, tx, `SELECT COUNT(*) FROM identities WHERE user_name = $1 AND approved`, user)
 }
 
 func approveInstance(ctx context.Context, tx *db.Tx, instance string) error {
@@ -228,15 +231,10 @@ func membershipsOf(ctx context.Context, tx *db.Tx, who principal.Name) (facts []
 	err = tx.Rows(ctx, func(scan func(...any) error) error {
 		var m Membership
 		var seen int64
-		if err := scan(&m.Group, &m.Written, &m.Source, &seen); err != nil {
-			return err
-		}
-		if m.Written == "" {
-			m.Written = m.Group.String()
-		}
-		m.Seen = db.Time(seen)
+		err := scan(&m.Group, &m.Written, &m.Source, &seen)
+		m.Written, m.Seen = cmp.Or(m.Written, m.Group.String()), db.Time(seen)
 		facts = append(facts, m)
-		return nil
+		return err
 	}, `SELECT group_name, written, source, seen_at FROM memberships WHERE member = $1`, who)
 	return facts, err
 }
@@ -291,19 +289,15 @@ func createGroup(ctx context.Context, tx *db.Tx, group principal.Name, now time.
 }
 
 func isKnownGroup(ctx context.Context, tx *db.Tx, group principal.Name) (bool, error) {
-	var n int64
-	err := tx.Row(ctx, []any{&n}, `SELECT COUNT(*) FROM known_groups WHERE name = $1`, group)
-	return n > 0, err
+	return some(ctx, tx, `SELECT COUNT(*) FROM known_groups WHERE name = $1`, group)
 }
 
 func groupSizes(ctx context.Context, tx *db.Tx, p db.Page) (all []GroupSize, err error) {
 	err = tx.Rows(ctx, func(scan func(...any) error) error {
 		var g GroupSize
-		if err := scan(&g.Group, &g.Members); err != nil {
-			return err
-		}
+		err := scan(&g.Group, &g.Members)
 		all = append(all, g)
-		return nil
+		return err
 	}, `SELECT g.name, COUNT(DISTINCT m.member)
 		FROM (SELECT name FROM known_groups UNION SELECT group_name FROM memberships) g
 		LEFT JOIN memberships m ON m.group_name = g.name
@@ -311,20 +305,28 @@ func groupSizes(ctx context.Context, tx *db.Tx, p db.Page) (all []GroupSize, err
 	return all, err
 }
 
-func users(ctx context.Context, tx *db.Tx, page db.Page) (all []Person, err error) {
+func users(ctx context.Context, tx *db.Tx, since time.Time, page db.Page) (all []Person, err error) {
 	err = tx.Rows(ctx, func(scan func(...any) error) error {
 		var p Person
 		var disabled bool
-		var login int64
-		if err := scan(&p.Name, &disabled, &login); err != nil {
+		var login, used int64
+		err := scan(&p.Name, &disabled, &login, &used)
+		p.Enabled, p.LastLogin, p.LastUse = !disabled, db.Time(login), db.Time(used)
+		all = append(all, p)
+		return err
+	}, `SELECT name, disabled, login_at, used_at FROM users WHERE name >= $1 AND name < $3
+		AND created_at < $4 AND login_at < $4 AND used_at < $4 ORDER BY name LIMIT $2`, page.From(), page.Size(), page.Until(), db.Micros(since))
+	return all, err
+}
+
+// Used notes when people last used a session or token.
+func Used(ctx context.Context, tx *db.Tx, at map[principal.Name]time.Time) error {
+	for who, used := range at {
+		if _, err := tx.Exec(ctx, `UPDATE users SET used_at = $2 WHERE name = $1 AND used_at < $2`, who, db.Micros(used)); err != nil {
 			return err
 		}
-		p.Enabled, p.LastLogin = !disabled, db.Time(login)
-		all = append(all, p)
-		return nil
-	}, `SELECT name, disabled, login_at FROM users WHERE name >= $1 AND name < $3 ORDER BY name LIMIT $2`,
-		page.From(), page.Size(), page.Until())
-	return all, err
+	}
+	return nil
 }
 
 // Accounts lists the identities of one person, by id.
@@ -345,13 +347,13 @@ func accountsBetween(ctx context.Context, tx *db.Tx, first, last principal.Name)
 func accounts(ctx context.Context, tx *db.Tx, where string, args ...any) (all []Account, err error) {
 	err = tx.Rows(ctx, func(scan func(...any) error) error {
 		var a Account
-		var login int64
+		var login, read int64
 		err := scan(&a.ID, &a.User, &a.ConnectorID, &a.Instance, &a.Issuer, &a.Subject, &a.TokenSub,
-			&a.Ended, &a.Waiting, &a.Approved, &a.Email, &login)
-		a.LastLogin = db.Time(login)
+			&a.Ended, &a.Waiting, &a.Approved, &a.Email, &login, &read)
+		a.LastLogin, a.GroupsRead = db.Time(login), db.Time(read)
 		all = append(all, a)
 		return err
-	}, `SELECT `+identityColumns+`, email, login_at FROM identities WHERE `+where, args...)
+	}, `SELECT `+identityColumns+`, email, login_at, groups_read_at FROM identities WHERE `+where, args...)
 	slices.SortFunc(all, func(a, b Account) int { return strings.Compare(a.ID, b.ID) })
 	return all, err
 }
@@ -382,18 +384,16 @@ func NotPlain(ctx context.Context, tx *db.Tx) ([]principal.Name, error) {
 
 // Knows reports whether a name is that of a person, a member or a group.
 func Knows(ctx context.Context, tx *db.Tx, who principal.Name) (bool, error) {
-	var n int64
-	err := tx.Row(ctx, []any{&n}, `SELECT COUNT(*) FROM (
+	return some(ctx, tx, `SELECT COUNT(*) FROM (
 			SELECT name FROM users WHERE name = $1 UNION ALL SELECT name FROM known_groups WHERE name = $1
 			UNION ALL SELECT member FROM memberships WHERE member = $1 OR group_name = $1
 		) of_them`, who)
-	return n > 0, err
 }
 
 type userRow struct {
-	name           principal.Name
-	disabled       bool
-	created, login int64
+	name                 principal.Name
+	disabled             bool
+	created, login, used int64
 }
 
 // usersOf are those of some names that people have, the first who came first.
@@ -401,10 +401,10 @@ func usersOf(ctx context.Context, tx *db.Tx, spellings []principal.Name) (all []
 	for _, name := range spellings {
 		err := tx.Rows(ctx, func(scan func(...any) error) error {
 			u := userRow{name: name}
-			err := scan(&u.disabled, &u.created, &u.login)
+			err := scan(&u.disabled, &u.created, &u.login, &u.used)
 			all = append(all, u)
 			return err
-		}, `SELECT disabled, created_at, login_at FROM users WHERE name = $1`, name)
+		}, `SELECT disabled, created_at, login_at, used_at FROM users WHERE name = $1`, name)
 		if err != nil {
 			return nil, err
 		}
@@ -414,9 +414,9 @@ func usersOf(ctx context.Context, tx *db.Tx, spellings []principal.Name) (all []
 }
 
 func putUser(ctx context.Context, tx *db.Tx, name principal.Name, u userRow) error {
-	_, err := tx.Exec(ctx, `INSERT INTO users (name, disabled, created_at, login_at) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (name) DO UPDATE SET disabled = excluded.disabled, created_at = excluded.created_at, login_at = excluded.login_at`,
-		name, u.disabled, u.created, u.login)
+	_, err := tx.Exec(ctx, `INSERT INTO users (name, disabled, created_at, login_at, used_at) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (name) DO UPDATE SET disabled = excluded.disabled, created_at = excluded.created_at, login_at = excluded.login_at,
+			used_at = excluded.used_at`, name, u.disabled, u.created, u.login, u.used)
 	return err
 }
 

@@ -1,6 +1,7 @@
 package pachd
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -39,6 +40,7 @@ import (
 	"pachyderm/internal/limit/guess"
 	"pachyderm/internal/login"
 	"pachyderm/internal/pachd/datadir"
+	"pachyderm/internal/past"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/reconcile"
 	"pachyderm/internal/rename"
@@ -194,7 +196,7 @@ func (p *Pachd) wirePeople(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := roles.Load(ctx); err != nil {
+	if err := cmp.Or(roles.Load(ctx), past.Begin(ctx, p.DB, p.now())); err != nil {
 		return err
 	}
 	p.root = c.Auth.RootToken

@@ -193,7 +193,7 @@ func (c *change) end(ctx context.Context, tx *db.Tx) (made bool, err error) {
 }
 
 func (c *change) rename(ctx context.Context, tx *db.Tx) error {
-	switch exists, err := isStored(ctx, tx, c.to); {
+	switch exists, err := IsKnown(ctx, tx, c.to); {
 	case err != nil:
 		return err
 	case exists:
@@ -207,7 +207,8 @@ func (c *change) rename(ctx context.Context, tx *db.Tx) error {
 	return err
 }
 
-func isStored(ctx context.Context, tx *db.Tx, who principal.Name) (bool, error) {
+// IsKnown reports whether anything is stored under a name.
+func IsKnown(ctx context.Context, tx *db.Tx, who principal.Name) (bool, error) {
 	bound, err := access.RolesOf(ctx, tx, who)
 	if err != nil || len(bound) > 0 {
 		return len(bound) > 0, err

@@ -142,10 +142,12 @@ func pachPolicy() map[string]rule {
 		"/pach_v1.API/ListAuditEvents":  need(access.ClusterGetBindings),
 		// To be in a group, or to be a person, is to have their roles; only
 		// cluster administrators may say so.
-		"/pach_v1.API/SetUserEnabled": need(access.ClusterAuthModifyGroupMembers),
-		"/pach_v1.API/LinkIdentity":   need(access.ClusterAuthModifyGroupMembers),
-		"/pach_v1.API/UnlinkIdentity": need(access.ClusterAuthModifyGroupMembers),
-		"/pach_v1.API/RevokeAll":      need(access.ClusterAuthRevokeUserTokens),
+		"/pach_v1.API/SetUserEnabled":     need(access.ClusterAuthModifyGroupMembers),
+		"/pach_v1.API/DisableUnusedUsers": need(access.ClusterAuthModifyGroupMembers),
+		"/pach_v1.API/RenameUser":         need(access.ClusterAuthModifyGroupMembers),
+		"/pach_v1.API/LinkIdentity":       need(access.ClusterAuthModifyGroupMembers),
+		"/pach_v1.API/UnlinkIdentity":     need(access.ClusterAuthModifyGroupMembers),
+		"/pach_v1.API/RevokeAll":          need(access.ClusterAuthRevokeUserTokens),
 		// A robot's token has the robot's roles.
 		"/pach_v1.API/AllowRobot":       need(access.ClusterModifyBindings),
 		"/pach_v1.API/UpdateOIDCClient": need(access.ClusterIdentityUpdateOIDCClient),

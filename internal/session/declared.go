@@ -8,6 +8,7 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/identity"
 	"pachyderm/internal/managed"
+	"pachyderm/internal/past"
 	"pachyderm/internal/principal"
 )
 
@@ -77,7 +78,20 @@ func (s *Service) DeclareMembers(ctx context.Context, group string, members []pr
 		return err
 	}
 	return s.with.DB.Update(ctx, func(tx *db.Tx) error {
-		if err := identity.DeclareMembers(ctx, tx, s.By(principal.Root), group, members); err != nil {
+		left, err := identity.DeclaredMembers(ctx, tx)
+		if err != nil {
+			return err
+		}
+		name, err := principal.OfGroup(group)
+		if err != nil {
+			return err
+		}
+		all := slices.Concat(left[name], members)
+		slices.Sort(all)
+		err = past.Recording(ctx, tx, s.By(principal.Root), slices.Compact(all), func() error {
+			return identity.DeclareMembers(ctx, tx, s.By(principal.Root), group, members)
+		})
+		if err != nil {
 			return err
 		}
 		for _, who := range members {

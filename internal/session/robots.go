@@ -11,6 +11,7 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
 	"pachyderm/internal/managed"
+	"pachyderm/internal/past"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/token"
@@ -163,7 +164,10 @@ func (s *Service) Bind(ctx context.Context, by Caller, r access.Resource, who pr
 // Faults: those of identity.SetGroups.
 func (s *Service) SetGroups(ctx context.Context, by Caller, who principal.Name, groups []string) error {
 	return s.with.DB.Update(ctx, func(tx *db.Tx) error {
-		if err := identity.SetGroups(ctx, tx, s.By(by.Name), who, groups); err != nil {
+		err := past.Recording(ctx, tx, s.By(by.Name), []principal.Name{who}, func() error {
+			return identity.SetGroups(ctx, tx, s.By(by.Name), who, groups)
+		})
+		if err != nil {
 			return err
 		}
 		return endUnwarrantedOf(ctx, tx, by.Roles, who)
@@ -174,7 +178,12 @@ func (s *Service) SetGroups(ctx context.Context, by Caller, who principal.Name, 
 // of identity.ModifyMembers.
 func (s *Service) ModifyMembers(ctx context.Context, by Caller, group string, add, remove []principal.Name) error {
 	return s.with.DB.Update(ctx, func(tx *db.Tx) error {
-		if err := identity.ModifyMembers(ctx, tx, s.By(by.Name), group, add, remove); err != nil {
+		all := slices.Concat(add, remove)
+		slices.Sort(all)
+		err := past.Recording(ctx, tx, s.By(by.Name), slices.Compact(all), func() error {
+			return identity.ModifyMembers(ctx, tx, s.By(by.Name), group, add, remove)
+		})
+		if err != nil {
 			return err
 		}
 		for _, who := range add {

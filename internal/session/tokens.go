@@ -154,17 +154,26 @@ func (s *Service) RevokeAll(ctx context.Context, by, who principal.Name) (tokens
 // to. Faults: those of identity.SetEnabled.
 func (s *Service) SetEnabled(ctx context.Context, by, user principal.Name, enabled bool) error {
 	return s.with.DB.Update(ctx, func(tx *db.Tx) error {
-		if err := identity.SetEnabled(ctx, tx, s.By(by), user, enabled); err != nil || enabled {
-			return err
+		if enabled {
+			return identity.SetEnabled(ctx, tx, s.By(by), user, true, "")
 		}
-		accounts, err := identity.Accounts(ctx, tx, user)
-		for _, a := range accounts {
-			if err == nil {
-				err = s.with.SignOut(ctx, tx, a.ID, s.with.Now())
-			}
-		}
-		return err
+		return s.Disable(ctx, tx, by, user, "")
 	})
+}
+
+// Disable is SetEnabled that keeps somebody out, in the caller's transaction; the
+// audit keeps why.
+func (s *Service) Disable(ctx context.Context, tx *db.Tx, by, user principal.Name, why string) error {
+	if err := identity.SetEnabled(ctx, tx, s.By(by), user, false, why); err != nil {
+		return err
+	}
+	accounts, err := identity.Accounts(ctx, tx, user)
+	for _, a := range accounts {
+		if err == nil {
+			err = s.with.SignOut(ctx, tx, a.ID, s.with.Now())
+		}
+	}
+	return err
 }
 
 // Unlink takes an identity away from a user; what it signed in to ends. Fault:

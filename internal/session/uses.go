@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"pachyderm/internal/db"
+	"pachyderm/internal/identity"
 	"pachyderm/internal/token"
 )
 
@@ -49,5 +50,11 @@ func (s *Service) WriteUses(ctx context.Context) error {
 	if len(taken) == 0 {
 		return nil
 	}
-	return s.with.DB.Update(ctx, func(tx *db.Tx) error { return token.Used(ctx, tx, taken, useGrain) })
+	return s.with.DB.Update(ctx, func(tx *db.Tx) error {
+		by, err := token.Used(ctx, tx, taken, useGrain)
+		if err != nil {
+			return err
+		}
+		return identity.Used(ctx, tx, by)
+	})
 }

@@ -63,16 +63,22 @@ func list(ctx context.Context, tx *db.Tx, where string, args ...any) (all []Info
 }
 
 // Used notes when tokens, by their hashes, were last used, once in a grain of time
-// at most. Nobody has to forget anything for it.
-func Used(ctx context.Context, tx *db.Tx, at map[string]time.Time, grain time.Duration) error {
+// at most, and returns whose they are. Nobody has to forget anything for it.
+func Used(ctx context.Context, tx *db.Tx, at map[string]time.Time, grain time.Duration) (map[principal.Name]time.Time, error) {
+	by := map[principal.Name]time.Time{}
 	for hash, used := range at {
-		_, err := tx.Exec(ctx, `UPDATE tokens SET used_at = $1 WHERE hash = $2 AND used_at < $3`,
+		noted, err := db.Column[principal.Name](ctx, tx, `UPDATE tokens SET used_at = $1 WHERE hash = $2 AND used_at < $3 RETURNING subject`,
 			db.Micros(used), hash, db.Micros(used.Truncate(grain)))
 		if err != nil {
-			return err
+			return nil, err
+		}
+		for _, who := range noted {
+			if used.After(by[who]) {
+				by[who] = used
+			}
 		}
 	}
-	return nil
+	return by, nil
 }
 
 // CountLive counts, by subject, the tokens that have not expired, of subjects

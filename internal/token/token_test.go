@@ -178,7 +178,8 @@ func TestUsed_OnceInAGrain(t *testing.T) {
 			{now.Add(60 * time.Minute), now.Add(60 * time.Minute)},
 		} {
 			err := d.Update(t.Context(), func(tx *db.Tx) error {
-				return token.Used(t.Context(), tx, map[string]time.Time{token.Hash(raw): step.at}, time.Hour)
+				_, err := token.Used(t.Context(), tx, map[string]time.Time{token.Hash(raw): step.at}, time.Hour)
+				return err
 			})
 			if err != nil {
 				t.Fatal(err)

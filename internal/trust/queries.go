@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"pachyderm/internal/db"
+	"pachyderm/internal/principal"
 )
 
 const columns = `id, issuer, audience, robot, claims, ttl, jwks, root_cas, created_by, created_at`
@@ -75,4 +76,15 @@ func find(ctx context.Context, tx *db.Tx, where string, args ...any) (all []Trus
 		return err
 	}, `SELECT `+columns+` FROM trusts WHERE `+where, args...)
 	return all, err
+}
+
+// Rename gives trusts another maker: the same person under a new name.
+func Rename(ctx context.Context, tx *db.Tx, from, to principal.Name) error {
+	made, err := db.Column[string](ctx, tx, `UPDATE trusts SET created_by = $2 WHERE created_by = $1 RETURNING id`, from, to)
+	for _, id := range made {
+		if err == nil {
+			err = tx.Changed(ctx, Topic, id)
+		}
+	}
+	return err
 }

@@ -43,6 +43,11 @@ type explanation struct {
 	Suggestions []shownGrant `json:"suggestions,omitempty"`
 	// TooOld are grants that do not count, since the membership is not known any more.
 	TooOld []shownGrant `json:"too_old,omitempty"`
+	// At is the moment that was asked for, if it is over; RecordedSince is before when
+	// nobody knows, and Unknown whose word on groups of then is not kept.
+	At            *time.Time `json:"at,omitempty"`
+	RecordedSince *time.Time `json:"recorded_since,omitempty"`
+	Unknown       []string   `json:"unknown,omitempty"`
 }
 
 type explainOptions struct {
@@ -50,21 +55,30 @@ type explainOptions struct {
 	permission auth.Permission
 	resource   *auth.Resource // of which a repo may lack its project
 	project    string
+	at         *timestamppb.Timestamp // nil: now
 	out        string
 }
 
 func explain(k *kit.Kit) *cobra.Command {
 	var o explainOptions
+	var at string
 	c := &cobra.Command{
 		Use: "explain PRINCIPAL PERMISSION RESOURCE", Short: "Show why somebody may do something, or what it would take", Args: kit.Exactly(3),
 		Long: `Show by which role, on which resource, and through which group somebody has a
 permission; for a group also who says that they are in it, and since when that
 is known. If they do not have it, show the smallest grant that would allow it.
 
+With --at, show what was so at a moment that is over: roles and groups as they are
+now, without what the audit says has changed since. Before the audit says enough,
+nobody knows. What a connector said of groups is known from its last answer only:
+where it was asked again since, the answer is that it cannot be told, unless another
+role allows it. Limits of age (set-max-age) are left out.
+
 RESOURCE is cluster, project:NAME, repo:NAME or repo:PROJECT/NAME. Everybody may
 ask about themselves. The exit code is 0 if it is allowed and 1 if not.`,
 		Example: "  pachctl auth explain user:alice@example.com REPO_WRITE repo:images\n" +
-			"  pachctl auth explain robot:ci CLUSTER_MODIFY_BINDINGS cluster",
+			"  pachctl auth explain robot:ci CLUSTER_MODIFY_BINDINGS cluster\n" +
+			"  pachctl auth explain robot:ci REPO_WRITE repo:images --at 2026-11-29T12:00:00Z",
 		ValidArgsFunction: kit.Completing(permissionNames),
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			if o.permission, err = parsePermission(args[1]); err != nil {
@@ -73,11 +87,19 @@ ask about themselves. The exit code is 0 if it is allowed and 1 if not.`,
 			if o.resource, err = parseResource(c, args[2]); err != nil {
 				return err
 			}
+			if at != "" {
+				when, err := time.Parse(time.RFC3339, at)
+				if err != nil {
+					return kit.Usagef(c, "%q is no moment: write it as 2026-11-29T12:00:00Z", at)
+				}
+				o.at = timestamppb.New(when)
+			}
 			o.principal = args[0]
 			return o.run(c.Context(), k)
 		},
 	}
 	c.Flags().StringVar(&o.project, "project", "", "the project of a repo that is given without one, in place of the context's")
+	c.Flags().StringVar(&at, "at", "", "as it was at this moment, such as 2026-11-29T12:00:00Z")
 	kit.OutputFlag(c, &o.out)
 	return c
 }
@@ -125,13 +147,13 @@ func showGrant(g *pach.Grant) shownGrant {
 func (o explainOptions) run(ctx context.Context, k *kit.Kit) error {
 	return k.WithConn(ctx, false, func(ctx context.Context, c *kit.Conn) error {
 		on := inProject(o.resource, cmp.Or(o.project, c.Target.Project))
-		r, err := c.Pach.Explain(ctx, &pach.ExplainRequest{Principal: o.principal, Permission: o.permission, Resource: on})
+		r, err := c.Pach.Explain(ctx, &pach.ExplainRequest{Principal: o.principal, Permission: o.permission, Resource: on, At: o.at})
 		if err != nil {
 			return err
 		}
 		e := explanation{
 			Allowed: r.GetAllowed(), Principal: r.GetPrincipal(), Permission: o.permission.String(), Resource: resourceText(on),
-			Grants: []shownGrant{},
+			Grants: []shownGrant{}, At: kit.TimeOrNil(o.at), RecordedSince: kit.TimeOrNil(r.GetRecordedSince()), Unknown: r.GetUnknown(),
 		}
 		for _, g := range r.GetGrants() {
 			e.Grants = append(e.Grants, showGrant(g))
@@ -159,6 +181,11 @@ func (o explainOptions) run(ctx context.Context, k *kit.Kit) error {
 func (e explanation) denied(complete bool) error {
 	denied := fault.New(fault.Denied, "%s has no %s on %s", e.Principal, e.Permission, e.Resource)
 	switch {
+	case len(e.Unknown) > 0:
+		return fault.New(fault.Denied, "it cannot be told whether %s had %s on %s", e.Principal, e.Permission, e.Resource).
+			Next("their groups of then are not kept: %s", strings.Join(e.Unknown, ", "))
+	case e.At != nil:
+		return fault.New(fault.Denied, "%s had no %s on %s at %s", e.Principal, e.Permission, e.Resource, e.At.UTC().Format(time.RFC3339))
 	case len(e.Suggestions) == 0:
 		return denied.Next("no role that can be assigned there grants it")
 	case !complete:
@@ -183,7 +210,11 @@ func printExplanation(k *kit.Kit, e explanation, r *pach.ExplainResponse) {
 		}
 		return
 	}
-	k.Printf("%s has %s on %s\n", e.Principal, e.Permission, e.Resource)
+	verb := "has"
+	if e.At != nil {
+		verb = "at " + e.At.UTC().Format(time.RFC3339) + " had"
+	}
+	k.Printf("%s %s %s on %s\n", e.Principal, verb, e.Permission, e.Resource)
 	for n, g := range e.Grants {
 		k.Printf("  by %s on %s, given to %s\n", g.Role, g.Resource, g.Principal)
 		for _, s := range r.GetGrants()[n].GetSources() {

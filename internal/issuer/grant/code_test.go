@@ -177,7 +177,7 @@ func TestGrants_BehindTheGate(t *testing.T) {
 	for name, end := range map[string]func(h *env){
 		"a disabled person": func(h *env) {
 			h.update(func(tx *db.Tx) error {
-				return identity.SetEnabled(h.Context(), tx, h.as("pach:root"), h.alice.User, false)
+				return identity.SetEnabled(h.Context(), tx, h.as("pach:root"), h.alice.User, false, "")
 			})
 		},
 		"a connector that is gone": func(h *env) {

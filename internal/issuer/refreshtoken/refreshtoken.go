@@ -48,6 +48,20 @@ func (t *Tokens) List(ctx context.Context, who principal.Name, p db.Page) (all [
 	return all, next, err
 }
 
+// LastUse is when an application of somebody last used a refresh token that works.
+func (t *Tokens) LastUse(ctx context.Context, tx *db.Tx, who principal.Name) (last time.Time, err error) {
+	err = db.EachPage(func(p db.Page) (string, error) {
+		found, next, err := t.of(ctx, tx, who, p)
+		for _, g := range found {
+			if g.Used.After(last) {
+				last = g.Used
+			}
+		}
+		return next, err
+	})
+	return last, err
+}
+
 func (t *Tokens) of(ctx context.Context, tx *db.Tx, who principal.Name, p db.Page) ([]grant.Grant, string, error) {
 	accounts, err := identity.Accounts(ctx, tx, who)
 	if err != nil || len(accounts) == 0 {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"pachyderm/internal/db"
+	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
 )
 
@@ -169,4 +170,9 @@ func Sealed() secret.Sealed {
 	return secret.Sealed{
 		Table: "sign_in_traces", Column: "body", Key: []string{"code"}, Place: func(k []string) string { return place(k[0]) },
 	}
+}
+
+func rename(ctx context.Context, tx *db.Tx, from, to principal.Name) error {
+	_, err := tx.Exec(ctx, `UPDATE sign_in_traces SET person = $2 WHERE person = $1`, from, to)
+	return err
 }

@@ -268,6 +268,12 @@ func cursorOf(token string) (at int64, code string, err error) {
 	return at, code, err
 }
 
+// Rename gives somebody's traces their new name. Call Flush before, for those that are
+// not written yet.
+func Rename(ctx context.Context, tx *db.Tx, from, to principal.Name) error {
+	return rename(ctx, tx, from, to)
+}
+
 // DeleteAll forgets all sign-ins.
 func DeleteAll(ctx context.Context, tx *db.Tx) error { return deleteAll(ctx, tx) }
 

@@ -3,6 +3,7 @@ package pach
 import (
 	"context"
 	"slices"
+	"time"
 
 	authpb "pachyderm/api/auth"
 	pb "pachyderm/api/pach"
@@ -10,6 +11,7 @@ import (
 	"pachyderm/internal/access/freshness"
 	"pachyderm/internal/db"
 	"pachyderm/internal/identity"
+	"pachyderm/internal/past"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/rpc/wire"
 	"pachyderm/internal/session"
@@ -26,11 +28,38 @@ func (s *server) Explain(ctx context.Context, req *pb.ExplainRequest) (*pb.Expla
 	if err := c.AuthorizeAbout(q.who, access.ClusterAuthGetPermissionsForPrincipal); err != nil {
 		return nil, err
 	}
+	if req.GetAt() != nil {
+		return s.explainPast(ctx, q, req.GetAt().AsTime())
+	}
+	return s.explainNow(ctx, c.Roles, q)
+}
+
+func (s *server) explainNow(ctx context.Context, roles *access.Index, q question) (*pb.ExplainResponse, error) {
 	known, err := s.knowledgeOf(ctx, q.who)
 	if err != nil {
 		return nil, err
 	}
-	return q.answer(c.Roles, known), nil
+	return q.answer(roles, known), nil
+}
+
+// explainPast answers for a moment that is over. A name may have been another person's:
+// whoever asks about themselves hears of nobody else.
+func (s *server) explainPast(ctx context.Context, q question, at time.Time) (*pb.ExplainResponse, error) {
+	c := session.FromContext(ctx)
+	was, err := past.At(ctx, s.db, c.Roles, past.Question{Who: q.who, Resource: q.resource, At: at}, s.now())
+	if err != nil {
+		return nil, err
+	}
+	if err := c.AuthorizeAbout(was.Now, access.ClusterAuthGetPermissionsForPrincipal); err != nil {
+		return nil, err
+	}
+	q.who = was.Then
+	out := q.answer(was.Roles, knowledge{facts: was.Groups})
+	out.RecordedSince, out.Suggestions = wire.Timestamp(was.Since), nil
+	if !out.GetAllowed() {
+		out.Unknown = was.Unknown
+	}
+	return out, nil
 }
 
 func (s *server) knowledgeOf(ctx context.Context, who principal.Name) (known knowledge, err error) {

@@ -12,6 +12,7 @@ import (
 	"pachyderm/internal/issuer"
 	"pachyderm/internal/issuer/exchange"
 	"pachyderm/internal/login"
+	"pachyderm/internal/people"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/session"
 )
@@ -32,6 +33,12 @@ func New(d *db.DB, sessions *session.Service, i *issuer.Issuer, e *exchange.Serv
 	fresh *freshness.Service,
 ) pb.APIServer {
 	return &server{db: d, sessions: sessions, issuer: i, exchange: e, login: l, now: now, fresh: fresh}
+}
+
+func (s *server) people() *people.Service {
+	return people.New(people.Config{
+		DB: s.db, Sessions: s.sessions, Registry: s.issuer.Registry, Refresh: s.issuer.RefreshTokens, Traces: s.issuer.Traces, Now: s.now,
+	})
 }
 
 // GetSignIn tells pachctl where and how to sign in.

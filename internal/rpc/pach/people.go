@@ -9,6 +9,7 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/refreshtoken"
+	"pachyderm/internal/people"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/rpc/wire"
 	"pachyderm/internal/session"
@@ -18,25 +19,41 @@ import (
 
 // ListUsers shows everybody who has signed in, or tried to.
 func (s *server) ListUsers(ctx context.Context, req *pb.ListUsersRequest) (*pb.ListUsersResponse, error) {
-	out, p := &pb.ListUsersResponse{}, page(req)
+	p := page(req)
 	p.Prefix = prefix(principal.User, req.GetPrefix())
+	found, next, err := s.listUsers(ctx, req, p)
+	if err != nil || len(found) == 0 {
+		return &pb.ListUsersResponse{NextPageToken: next}, err
+	}
+	out := &pb.ListUsersResponse{NextPageToken: next}
 	return out, s.db.View(ctx, func(tx *db.Tx) error {
-		people, next, err := identity.People(ctx, tx, p)
-		if err != nil || len(people) == 0 {
-			return err
-		}
-		live, err := token.CountLive(ctx, tx, people[0].Name, people[len(people)-1].Name, s.now())
-		for _, person := range people {
+		live, err := token.CountLive(ctx, tx, found[0].Name, found[len(found)-1].Name, s.now())
+		for _, person := range found {
 			out.Users = append(out.Users, userToProto(person, live[person.Name]))
 		}
-		out.NextPageToken = next
 		return err
 	})
+}
+
+func (s *server) listUsers(ctx context.Context, req *pb.ListUsersRequest, p db.Page) (all []identity.Person, next string, err error) {
+	if unused := req.GetUnusedFor(); unused != nil {
+		since, err := s.people().Since(unused.AsDuration())
+		if err != nil {
+			return nil, "", err
+		}
+		return s.people().Unused(ctx, since, p)
+	}
+	err = s.db.View(ctx, func(tx *db.Tx) error {
+		all, next, err = identity.People(ctx, tx, p)
+		return err
+	})
+	return all, next, err
 }
 
 func userToProto(p identity.Person, live int64) *pb.User {
 	u := &pb.User{
 		Name: p.Name.String(), Enabled: p.Enabled, LastLogin: wire.Timestamp(p.LastLogin), Groups: wire.Texts(p.Groups), LiveTokens: live,
+		LastUsed: wire.Timestamp(p.LastUse),
 	}
 	for _, a := range p.Accounts {
 		u.Identities = append(u.Identities, accountToProto(a))
@@ -65,6 +82,40 @@ func (s *server) SetUserEnabled(ctx context.Context, req *pb.SetUserEnabledReque
 		return nil, err
 	}
 	return &pb.SetUserEnabledResponse{}, s.sessions.SetEnabled(ctx, session.FromContext(ctx).Name, who, req.GetEnabled())
+}
+
+// DisableUnusedUsers keeps those out who have not been here for a time.
+func (s *server) DisableUnusedUsers(ctx context.Context, req *pb.DisableUnusedUsersRequest) (*pb.DisableUnusedUsersResponse, error) {
+	since, err := s.people().Since(req.GetUnusedFor().AsDuration())
+	if err != nil {
+		return nil, err
+	}
+	if shown := req.GetUnusedSince(); shown != nil && shown.AsTime().Before(since) {
+		since = shown.AsTime()
+	}
+	all, next, err := s.people().DisableUnused(ctx, session.FromContext(ctx), since, req.GetPreview(), page(req))
+	out := &pb.DisableUnusedUsersResponse{NextPageToken: next, UnusedSince: wire.Timestamp(since)}
+	for _, u := range all {
+		out.Users = append(out.Users, idleToProto(u))
+	}
+	return out, err
+}
+
+func idleToProto(u people.Idle) *pb.UnusedUser {
+	return &pb.UnusedUser{Name: u.Name.String(), LastLogin: wire.Timestamp(u.LastLogin), LastUsed: wire.Timestamp(u.LastUse), Kept: u.Kept}
+}
+
+// RenameUser gives a person another name.
+func (s *server) RenameUser(ctx context.Context, req *pb.RenameUserRequest) (*pb.RenameUserResponse, error) {
+	from, err := principal.Parse(req.GetUser())
+	if err != nil {
+		return nil, err
+	}
+	to, err := principal.Parse(req.GetNewName())
+	if err != nil {
+		return nil, err
+	}
+	return &pb.RenameUserResponse{}, s.people().Rename(ctx, session.FromContext(ctx).Name, from, to)
 }
 
 // LinkIdentity lets an identity that was refused act as the user.

@@ -191,7 +191,7 @@ func TestListAuditEvents_LatestFirstAndPageByPage(t *testing.T) {
 		if diff := cmp.Diff(all, paged); diff != "" {
 			t.Error(diff)
 		}
-		if len(all) < 5 || all[0] != "pach:root binding.set CLUSTER user:u4@example.com: debugger" {
+		if len(all) < 5 || all[0] != "pach:root binding.set CLUSTER user:u4@example.com: debugger (was none)" {
 			t.Errorf("%v", all)
 		}
 		for name, c := range map[string]struct {

@@ -1,4 +1,4 @@
-package auth
+package people
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"pachyderm/api/pach"
 	"pachyderm/client"
@@ -18,6 +19,7 @@ type shownUser struct {
 	Name       string          `json:"name"`
 	Enabled    bool            `json:"enabled"`
 	LastLogin  *time.Time      `json:"last_login,omitempty"`
+	LastUsed   *time.Time      `json:"last_used,omitempty"`
 	Identities []shownIdentity `json:"identities"`
 	Groups     []string        `json:"groups"`
 	LiveTokens int64           `json:"live_tokens"`
@@ -35,7 +37,8 @@ type shownIdentity struct {
 
 func showUser(u *pach.User) shownUser {
 	s := shownUser{
-		Name: u.GetName(), Enabled: u.GetEnabled(), LastLogin: kit.TimeOrNil(u.GetLastLogin()), Identities: []shownIdentity{},
+		Name: u.GetName(), Enabled: u.GetEnabled(), LastLogin: kit.TimeOrNil(u.GetLastLogin()),
+		LastUsed: kit.TimeOrNil(u.GetLastUsed()), Identities: []shownIdentity{},
 		Groups: append([]string{}, u.GetGroups()...), LiveTokens: u.GetLiveTokens(),
 	}
 	for _, i := range u.GetIdentities() {
@@ -49,6 +52,7 @@ func showUser(u *pach.User) shownUser {
 
 type listUsersOptions struct {
 	enterprise bool
+	unused     string
 	out        string
 }
 
@@ -58,20 +62,30 @@ func listUsers(k *kit.Kit) *cobra.Command {
 		Use: "list-users", Short: "List everybody who has signed in", Args: kit.Exactly(0),
 		Long: `List everybody who has signed in, and what proves that it is they: the identities
 at their providers. One that is waiting was refused because another owns its
-e-mail address; an administrator lets it in with "pachctl idp link".`,
-		Example: "  pachctl auth list-users\n  pachctl auth list-users -o json",
-		RunE:    func(c *cobra.Command, _ []string) error { return o.run(c.Context(), k) },
+e-mail address; an administrator lets it in with "pachctl idp link".
+
+With --unused-for, list those only who have not been here for so long: no sign-in,
+and no use of a session, token or refresh token. Uses are known to the hour.`,
+		Example: "  pachctl auth list-users\n  pachctl auth list-users -o json\n  pachctl auth list-users --unused-for 90d",
+	}
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		unused, err := parseUnused(c, o.unused)
+		if err != nil {
+			return err
+		}
+		return o.run(c.Context(), k, unused)
 	}
 	kit.EnterpriseFlag(c, &o.enterprise)
+	unusedFlag(c, &o.unused)
 	kit.OutputFlag(c, &o.out)
 	return c
 }
 
-func (o listUsersOptions) run(ctx context.Context, k *kit.Kit) error {
+func (o listUsersOptions) run(ctx context.Context, k *kit.Kit, unused *durationpb.Duration) error {
 	return k.WithConn(ctx, o.enterprise, func(ctx context.Context, c *kit.Conn) error {
 		var all []*pach.User
 		err := client.Pages(func(page string) (string, error) {
-			r, err := c.Pach.ListUsers(ctx, &pach.ListUsersRequest{PageToken: page})
+			r, err := c.Pach.ListUsers(ctx, &pach.ListUsersRequest{PageToken: page, UnusedFor: unused})
 			all = append(all, r.GetUsers()...)
 			return r.GetNextPageToken(), err
 		})
@@ -95,16 +109,16 @@ func printUsers(k *kit.Kit, users []*pach.User) {
 		if !u.GetEnabled() {
 			state = "disabled"
 		}
-		first := []string{u.GetName(), state, kit.FormatTime(u.GetLastLogin()), fmt.Sprint(u.GetLiveTokens())}
+		first := []string{u.GetName(), state, kit.FormatTime(u.GetLastLogin()), kit.FormatTime(u.GetLastUsed()), fmt.Sprint(u.GetLiveTokens())}
 		if len(u.GetIdentities()) == 0 {
 			rows = append(rows, append(first, "-", "-", "-"))
 		}
 		for _, i := range u.GetIdentities() {
 			rows = append(rows, append(first, i.GetId(), i.GetConnector(), strings.ToLower(i.GetState().String())))
-			first = []string{"", "", "", ""}
+			first = []string{"", "", "", "", ""}
 		}
 	}
-	k.Table([]string{"USER", "STATE", "LAST LOGIN", "TOKENS", "IDENTITY", "CONNECTOR", "IDENTITY STATE"}, rows)
+	k.Table([]string{"USER", "STATE", "LAST LOGIN", "LAST USED", "TOKENS", "IDENTITY", "CONNECTOR", "IDENTITY STATE"}, rows)
 }
 
 type enableOptions struct {
@@ -113,12 +127,38 @@ type enableOptions struct {
 }
 
 func disableUser(k *kit.Kit) *cobra.Command {
-	return enables(k, &cobra.Command{
-		Use: "disable-user USER", Short: "Keep a user out, from their next call on",
+	var all disableUnusedOptions
+	c := enables(k, &cobra.Command{
+		Use: "disable-user USER | --unused-for AGE", Short: "Keep a user out, from their next call on",
 		Long: `Keep a user out: from their next call on all their tokens are refused, and so is
-a new sign-in, until they are enabled again.`,
-		Example: "  pachctl auth disable-user user:alice@example.com",
+a new sign-in, until they are enabled again.
+
+With --unused-for, keep everybody out whom "pachctl auth list-users --unused-for"
+lists: it says who they are and asks first. You stay, and so does the cluster
+administrator who can sign in and was here last. Robots and root are left alone.`,
+		Example: "  pachctl auth disable-user user:alice@example.com\n  pachctl auth disable-user --unused-for 90d",
 	}, false)
+	one := c.RunE
+	c.Args = func(c *cobra.Command, args []string) error {
+		if all.unused != "" {
+			return kit.Exactly(0)(c, args)
+		}
+		return kit.Exactly(1)(c, args)
+	}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		unused, err := parseUnused(c, all.unused)
+		switch {
+		case err != nil:
+			return err
+		case unused == nil:
+			return one(c, args)
+		}
+		all.enterprise = c.Flag("enterprise").Value.String() == "true"
+		return all.run(c.Context(), k, unused)
+	}
+	unusedFlag(c, &all.unused)
+	c.Flags().BoolVarP(&all.yes, "yes", "y", false, "with --unused-for: do not ask")
+	return c
 }
 
 func enableUser(k *kit.Kit) *cobra.Command {

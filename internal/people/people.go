@@ -1,0 +1,46 @@
+package people
+
+import (
+	"context"
+	"time"
+
+	"pachyderm/internal/db"
+	"pachyderm/internal/identity"
+	"pachyderm/internal/issuer/refreshtoken"
+	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/issuer/trace"
+	"pachyderm/internal/session"
+)
+
+// Config is what a Service is made from.
+type Config struct {
+	DB       *db.DB
+	Sessions *session.Service
+	Registry *registry.Registry
+	Refresh  *refreshtoken.Tokens
+	Traces   *trace.Store
+	Now      func() time.Time
+}
+
+// Service looks after people. It is safe for concurrent use.
+type Service struct{ with Config }
+
+// New makes a service.
+func New(c Config) *Service { return &Service{c} }
+
+// lastSeen is when somebody last signed in or used what that gave.
+func lastSeen(p identity.Person) time.Time {
+	if p.LastUse.After(p.LastLogin) {
+		return p.LastUse
+	}
+	return p.LastLogin
+}
+
+// person finds somebody by name; found is false if nobody has it.
+func person(ctx context.Context, tx *db.Tx, name string) (p identity.Person, found bool, err error) {
+	all, _, err := identity.People(ctx, tx, db.Page{Prefix: name, Limit: 1})
+	if err != nil || len(all) == 0 || all[0].Name.String() != name {
+		return p, false, err
+	}
+	return all[0], true, nil
+}
