@@ -90,6 +90,8 @@ func TestSchema_ColumnsAndKeys(t *testing.T) {
 // default (decision 0030).
 func TestMigrations_OnlyAdd(t *testing.T) {
 	adds := regexp.MustCompile(`^(CREATE TABLE \w+ \(|CREATE INDEX |ALTER TABLE \w+ ADD COLUMN \w+ (TEXT|BIGINT|BOOLEAN|BYTEA)( NOT NULL DEFAULT \S+)?$)`)
+	// What has just been added may be filled: nobody else knows it.
+	added, fills := regexp.MustCompile(`ALTER TABLE (\w+) ADD COLUMN (\w+) `), regexp.MustCompile(`^UPDATE (\w+) SET (\w+) = `)
 	// From before there was a release.
 	before := []string{"0004_approval.sql", "0005_grants.sql"}
 	for file, text := range texts(t) {
@@ -97,7 +99,13 @@ func TestMigrations_OnlyAdd(t *testing.T) {
 			continue
 		}
 		for statement := range strings.SplitSeq(text, ";") {
-			if statement = strings.Join(strings.Fields(statement), " "); statement != "" && !adds.MatchString(statement) {
+			statement = strings.Join(strings.Fields(statement), " ")
+			if f := fills.FindStringSubmatch(statement); f != nil && slices.ContainsFunc(added.FindAllStringSubmatch(text, -1), func(a []string) bool {
+				return a[1] == f[1] && a[2] == f[2]
+			}) {
+				continue
+			}
+			if statement != "" && !adds.MatchString(statement) {
 				t.Errorf("%s: it does more than add: %s", file, statement)
 			}
 		}
