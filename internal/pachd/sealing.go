@@ -14,6 +14,7 @@ import (
 	"pachyderm/internal/issuer/trace"
 	"pachyderm/internal/issuer/upstream"
 	"pachyderm/internal/login"
+	"pachyderm/internal/past"
 	"pachyderm/internal/rename"
 	"pachyderm/internal/secret"
 )
@@ -29,7 +30,7 @@ const (
 // sealed says where the database has sealed values.
 func sealed() []secret.Sealed {
 	meta := secret.Sealed{
-		Table: "meta", Column: "value", Key: []string{"key"}, Plain: []string{clusterIDKey, rename.MetaKey},
+		Table: "meta", Column: "value", Key: []string{"key"}, Plain: []string{clusterIDKey, past.MetaKey, rename.MetaKey},
 		Place: func(key []string) string { return key[0] },
 	}
 	return slices.Concat([]secret.Sealed{

@@ -98,7 +98,7 @@ func actions() []string {
 
 // begun is what Begin has noted.
 func begun(ctx context.Context, d *db.DB) (time.Time, error) {
-	value, err := d.Meta(ctx, metaKey)
+	value, err := d.Meta(ctx, MetaKey)
 	if err != nil {
 		return time.Time{}, err
 	}

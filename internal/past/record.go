@@ -13,8 +13,8 @@ import (
 	"pachyderm/internal/principal"
 )
 
-// metaKey is the key of when changes were first recorded so that they can be undone.
-const metaKey = "changes-recorded-since"
+// MetaKey is the key of when changes were first recorded so that they can be undone.
+const MetaKey = "changes-recorded-since"
 
 // The actions of the audit that say what changed of who is in which group.
 const (
@@ -24,9 +24,9 @@ const (
 
 // Begin notes, at the first start of a version that records enough, that it does.
 func Begin(ctx context.Context, d *db.DB, now time.Time) error {
-	_, err := d.Meta(ctx, metaKey)
+	_, err := d.Meta(ctx, MetaKey)
 	if fault.Is(err, fault.NotFound) {
-		return d.SetMeta(ctx, metaKey, []byte(strconv.FormatInt(db.Micros(now), 10)))
+		return d.SetMeta(ctx, MetaKey, []byte(strconv.FormatInt(db.Micros(now), 10)))
 	}
 	return err
 }
