@@ -2,7 +2,6 @@ package identity
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"pachyderm/internal/db"
@@ -36,13 +35,9 @@ func ReadAgain(ctx context.Context, tx *db.Tx, g GroupSource, groups []string, d
 	if err := setGroupData(ctx, tx, g.ID, data); err != nil || groups == nil || !g.Approved {
 		return err
 	}
-	var names []principal.Name
-	for _, written := range groups {
-		name, err := principal.Parse(string(principal.Group) + ":" + written)
-		if err != nil {
-			return err
-		}
-		names = append(names, name)
+	names, err := GroupsNamed(groups)
+	if err != nil {
+		return err
 	}
 	return replaceMemberships(ctx, tx, g.User, connectorSource(g.Instance), names, now)
 }
@@ -51,31 +46,6 @@ func ReadAgain(ctx context.Context, tx *db.Tx, g GroupSource, groups []string, d
 // had answered at readAt.
 func GroupsUnasked(ctx context.Context, tx *db.Tx, id string, readAt time.Time) error {
 	return setGroupsFailed(ctx, tx, id, readAt)
-}
-
-// Fact is that somebody is in a group, as one source says.
-type Fact struct {
-	Membership
-	// Stated facts are an administrator's or the configuration's, and do not age.
-	Stated bool
-	// Unasked is whether the provider could not be asked the last time.
-	Unasked bool
-}
-
-// Facts lists what is known of the groups of somebody.
-func Facts(ctx context.Context, tx *db.Tx, who principal.Name) (all []Fact, err error) {
-	memberships, err := membershipsOf(ctx, tx, who)
-	if err != nil {
-		return nil, err
-	}
-	unasked, err := unaskedSources(ctx, tx, who)
-	for _, m := range memberships {
-		all = append(all, Fact{
-			Membership: m, Stated: m.Source == Administrator || m.Source == Configuration,
-			Unasked: slices.ContainsFunc(unasked, func(instance string) bool { return connectorSource(instance) == m.Source }),
-		})
-	}
-	return all, err
 }
 
 // Sealed says where what connectors read groups with is; place is for an instance of a

@@ -30,7 +30,13 @@ type Membership struct {
 	Written string
 	Source  string // Administrator, Configuration, or "connector/" and its id
 	Seen    time.Time
+	// Unasked is whether the connector could not be asked again the last time.
+	Unasked bool
 }
+
+// Stated is whether an administrator or the configuration says so: then it does not
+// age.
+func (m Membership) Stated() bool { return m.Source == Administrator || m.Source == Configuration }
 
 // Memberships lists what is known of a principal's groups, by group and source.
 func Memberships(ctx context.Context, tx *db.Tx, who principal.Name) ([]Membership, error) {
@@ -38,9 +44,10 @@ func Memberships(ctx context.Context, tx *db.Tx, who principal.Name) ([]Membersh
 	if err != nil {
 		return nil, err
 	}
-	connectors := map[string]string{}
+	connectors, unasked := map[string]string{}, map[string]bool{}
 	for _, a := range accounts {
-		connectors[connectorSource(a.Instance)] = "connector/" + a.ConnectorID
+		source := connectorSource(a.Instance)
+		connectors[source], unasked[source] = "connector/"+a.ConnectorID, unasked[source] || a.Unasked
 	}
 	facts, err := membershipsOf(ctx, tx, who)
 	if err != nil {
@@ -48,7 +55,7 @@ func Memberships(ctx context.Context, tx *db.Tx, who principal.Name) ([]Membersh
 	}
 	for n, m := range facts {
 		if id, ok := connectors[m.Source]; ok {
-			facts[n].Source = id
+			facts[n].Source, facts[n].Unasked = id, unasked[m.Source]
 		}
 	}
 	slices.SortFunc(facts, func(a, b Membership) int {

@@ -57,6 +57,22 @@ type SignIn struct {
 	Connected func(ctx context.Context, tx *db.Tx) (approved bool, err error)
 }
 
+// GroupsNamed are the groups of SignIn.Groups. It is not principal.OfGroup: a prefix is
+// part of a name here, or the name that its connector has been given would become
+// another's. Fault: Invalid for names that are none, beside those that are.
+func GroupsNamed(names []string) (groups []principal.Name, err error) {
+	groups = make([]principal.Name, 0, len(names))
+	for _, name := range names {
+		group, bad := principal.Parse(string(principal.Group) + ":" + name)
+		if bad != nil {
+			err = bad
+			continue
+		}
+		groups = append(groups, group)
+	}
+	return groups, err
+}
+
 // SignedIn records a login, in a transaction of its own, which stands also when
 // the login is refused: it finds or makes the identity, refuses a disabled
 // person and a stranger who claims somebody else's address, and replaces what
@@ -68,15 +84,9 @@ func SignedIn(ctx context.Context, d *db.DB, in SignIn, now time.Time) (Identity
 	if err != nil {
 		return Identity{}, err
 	}
-	groups := make([]principal.Name, 0, len(in.Groups))
-	for _, g := range in.Groups {
-		// Not OfGroup: a prefix here is part of the name, or the name that its
-		// connector has been given would become another's.
-		name, err := principal.Parse(string(principal.Group) + ":" + g)
-		if err != nil {
-			return Identity{}, fault.Prefix(err, "the identity provider sent an invalid group name")
-		}
-		groups = append(groups, name)
+	groups, err := GroupsNamed(in.Groups)
+	if err != nil {
+		return Identity{}, fault.Prefix(err, "the identity provider sent an invalid group name")
 	}
 	var who Identity
 	err = d.Update(ctx, func(tx *db.Tx) error {

@@ -27,6 +27,8 @@ type Account struct {
 	Email      string
 	LastLogin  time.Time
 	GroupsRead time.Time // when its groups were last read, or tried to be
+	// Unasked is whether the provider could not be asked for them then.
+	Unasked bool
 }
 
 // People lists those who have signed in.

@@ -162,12 +162,6 @@ func setGroupsFailed(ctx context.Context, tx *db.Tx, id string, readAt time.Time
 	return err
 }
 
-// unaskedSources are those of the groups of somebody that could not be asked the last
-// time.
-func unaskedSources(ctx context.Context, tx *db.Tx, user principal.Name) ([]string, error) {
-	return db.Column[string](ctx, tx, `SELECT instance FROM identities WHERE user_name = $1 AND groups_failed`, user)
-}
-
 // seeMemberships notes that a source says again that somebody is in these groups, and
 // reports whether it says so of no others than before.
 func seeMemberships(ctx context.Context, tx *db.Tx, member principal.Name, source string, groups []principal.Name,
@@ -349,11 +343,11 @@ func accounts(ctx context.Context, tx *db.Tx, where string, args ...any) (all []
 		var a Account
 		var login, read int64
 		err := scan(&a.ID, &a.User, &a.ConnectorID, &a.Instance, &a.Issuer, &a.Subject, &a.TokenSub,
-			&a.Ended, &a.Waiting, &a.Approved, &a.Email, &login, &read)
+			&a.Ended, &a.Waiting, &a.Approved, &a.Email, &login, &read, &a.Unasked)
 		a.LastLogin, a.GroupsRead = db.Time(login), db.Time(read)
 		all = append(all, a)
 		return err
-	}, `SELECT `+identityColumns+`, email, login_at, groups_read_at FROM identities WHERE `+where, args...)
+	}, `SELECT `+identityColumns+`, email, login_at, groups_read_at, groups_failed FROM identities WHERE `+where, args...)
 	slices.SortFunc(all, func(a, b Account) int { return strings.Compare(a.ID, b.ID) })
 	return all, err
 }

@@ -210,10 +210,10 @@ func (p *Pachd) wirePeople(ctx context.Context) error {
 // groupFacts are what is known of the groups of somebody, with its age.
 func (p *Pachd) groupFacts(ctx context.Context, who principal.Name) (all []freshness.Fact, err error) {
 	err = p.DB.View(ctx, func(tx *db.Tx) error {
-		facts, err := identity.Facts(ctx, tx, who)
+		facts, err := identity.Memberships(ctx, tx, who)
 		for _, f := range facts {
 			fact := freshness.Fact{Group: f.Group, Seen: f.Seen, Unasked: f.Unasked}
-			if f.Stated {
+			if f.Stated() {
 				fact.Seen = time.Time{}
 			}
 			all = append(all, fact)
@@ -236,12 +236,7 @@ func rolesOnCluster(roles *access.Service) func(context.Context, principal.Name,
 		if err != nil {
 			return nil, err
 		}
-		var names []principal.Name
-		for _, written := range groups {
-			if name, err := principal.OfGroup(written); err == nil {
-				names = append(names, name)
-			}
-		}
+		names, _ := identity.GroupsNamed(groups) // a trace cuts names that are long
 		held, _ := ix.Effective(who, names, access.Resource{Type: access.Cluster})
 		return held, nil
 	}

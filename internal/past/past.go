@@ -181,7 +181,7 @@ func (r *rebuilt) undoGroups(ctx context.Context, tx *db.Tx, events []audit.Even
 	}
 	for _, m := range present {
 		switch {
-		case m.Source == identity.Administrator || m.Source == identity.Configuration:
+		case m.Stated():
 			r.facts[fact{m.Source, m.Group}] = true
 		case !m.Seen.After(at):
 			r.groups = append(r.groups, m)

@@ -73,10 +73,10 @@ func factOf(detail string) fact {
 }
 
 func stated(ctx context.Context, tx *db.Tx, who principal.Name) (map[fact]bool, error) {
-	facts, err := identity.Facts(ctx, tx, who)
+	facts, err := identity.Memberships(ctx, tx, who)
 	all := map[fact]bool{}
 	for _, f := range facts {
-		if f.Stated {
+		if f.Stated() {
 			all[fact{f.Source, f.Group}] = true
 		}
 	}

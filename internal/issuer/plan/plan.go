@@ -13,6 +13,7 @@ import (
 	"pachyderm/internal/connector/claimlog"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/trace"
 	"pachyderm/internal/issuer/upstream"
@@ -301,11 +302,8 @@ func (p *Planner) addRoles(ctx context.Context, s *SignIn) error {
 }
 
 func rolesOf(ctx context.Context, tx *db.Tx, groups []string) (all []string, err error) {
-	for _, written := range groups {
-		group, err := principal.OfGroup(written)
-		if err != nil {
-			continue
-		}
+	named, _ := identity.GroupsNamed(groups) // a trace cuts names that are long
+	for _, group := range named {
 		roles, err := access.RolesOf(ctx, tx, group)
 		if err != nil {
 			return nil, err

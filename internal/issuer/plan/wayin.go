@@ -16,12 +16,7 @@ import (
 const clusterAdmin = "clusterAdmin"
 
 func isAdmin(roles *access.Index, who principal.Name, groups []string) bool {
-	var names []principal.Name
-	for _, written := range groups {
-		if name, err := principal.OfGroup(written); err == nil {
-			names = append(names, name)
-		}
-	}
+	names, _ := identity.GroupsNamed(groups) // a trace cuts names that are long
 	held, _ := roles.Effective(who, names, access.Resource{Type: access.Cluster})
 	return slices.Contains(held, clusterAdmin)
 }

@@ -64,10 +64,7 @@ func (s *server) explainPast(ctx context.Context, q question, at time.Time) (*pb
 
 func (s *server) knowledgeOf(ctx context.Context, who principal.Name) (known knowledge, err error) {
 	err = s.db.View(ctx, func(tx *db.Tx) error {
-		if known.facts, err = identity.Memberships(ctx, tx, who); err != nil {
-			return err
-		}
-		known.ages, err = identity.Facts(ctx, tx, who)
+		known.facts, err = identity.Memberships(ctx, tx, who)
 		return err
 	})
 	if err != nil {
@@ -83,7 +80,6 @@ func (s *server) knowledgeOf(ctx context.Context, who principal.Name) (known kno
 // knowledge is what is known of the groups of somebody.
 type knowledge struct {
 	facts []identity.Membership
-	ages  []identity.Fact // the same
 	rules []freshness.Rule
 	stale access.Stale
 }
@@ -99,11 +95,9 @@ func (k knowledge) groups() (all []principal.Name) {
 
 func (k knowledge) sources(group principal.Name) (all []*pb.MembershipSource) {
 	for _, m := range k.facts {
-		if m.Group != group {
-			continue
+		if m.Group == group {
+			all = append(all, &pb.MembershipSource{Source: m.Source, Seen: wire.Timestamp(m.Seen), Unasked: m.Unasked})
 		}
-		unasked := slices.ContainsFunc(k.ages, func(f identity.Fact) bool { return f.Unasked && f.Group == m.Group && f.Seen.Equal(m.Seen) })
-		all = append(all, &pb.MembershipSource{Source: m.Source, Seen: wire.Timestamp(m.Seen), Unasked: unasked})
 	}
 	return all
 }
