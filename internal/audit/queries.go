@@ -76,7 +76,7 @@ func renameBefore(ctx context.Context, tx *db.Tx, name string, until int64) (las
 		last.name, found = strings.CutPrefix(last.name, wasPrefix)
 		return err
 	}, `SELECT at, detail FROM audit_events WHERE action = $1 AND object = $2 AND at <= $3 ORDER BY at DESC LIMIT 1`,
-		renameAction, name, until)
+		RenameAction, name, until)
 	return last, found, err
 }
 

@@ -10,15 +10,21 @@ import (
 	"pachyderm/internal/principal"
 )
 
-const (
-	renameAction = "user.rename"
-	wasPrefix    = "was "
-)
+// RenameAction is the action of a person who got another name, which the object is.
+const RenameAction = "user.rename"
+
+const wasPrefix = "was "
+
+// NameBefore is the name that the person of an event of RenameAction had before it.
+func (e Event) NameBefore() principal.Name {
+	name, _ := strings.CutPrefix(e.Detail, wasPrefix)
+	return principal.Name(name)
+}
 
 // Renamed records that a person has another name from now on. What happened before
 // stays under the name that they had then; List finds it under both.
 func Renamed(ctx context.Context, tx *db.Tx, by By, from, to principal.Name) error {
-	return by.Record(ctx, tx, renameAction, to.String(), wasPrefix+from.String())
+	return by.Record(ctx, tx, RenameAction, to.String(), wasPrefix+from.String())
 }
 
 // former is a name that somebody had until a moment, in microseconds.

@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -219,4 +220,13 @@ func Clean(text string, limit int) string {
 		return string(runes[:limit]) + "..."
 	}
 	return string(runes)
+}
+
+// CleanJSON is Clean of a value as JSON, or "" of one that has none.
+func CleanJSON(v any, limit int) string {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return ""
+	}
+	return Clean(string(raw), limit)
 }

@@ -86,13 +86,12 @@ func moment(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 const (
 	bindingSet = "binding.set"
-	userRename = "user.rename"
 	nameChange = "name.change" // of spellings, at the start of another version
 )
 
 func actions() []string {
 	return []string{
-		bindingSet, added, removed, userRename, nameChange, "identity.link", "identity.unlink", "session.gone-at-provider",
+		bindingSet, added, removed, audit.RenameAction, nameChange, "identity.link", "identity.unlink", "session.gone-at-provider",
 	}
 }
 
@@ -127,10 +126,10 @@ func namesOf(who principal.Name, events []audit.Event) (then, now principal.Name
 	then, now = who, who
 	met := false
 	for _, e := range slices.Backward(events) {
-		if e.Action != userRename {
+		if e.Action != audit.RenameAction {
 			continue
 		}
-		to, from := principal.Name(e.Object), was(e.Detail)
+		to, from := principal.Name(e.Object), e.NameBefore()
 		switch {
 		case from == now:
 			now, met = to, true
@@ -142,11 +141,6 @@ func namesOf(who principal.Name, events []audit.Event) (then, now principal.Name
 		then, _ = namesOf(then, events)
 	}
 	return then, now
-}
-
-func was(detail string) principal.Name {
-	name, _ := strings.CutPrefix(detail, "was ")
-	return principal.Name(name)
 }
 
 type binding struct {
@@ -216,8 +210,8 @@ func (r *rebuilt) undoFact(e audit.Event) error {
 	}
 	f := factOf(e.Detail)
 	switch e.Action {
-	case userRename:
-		r.name = was(e.Detail)
+	case audit.RenameAction:
+		r.name = e.NameBefore()
 	case nameChange:
 		return errUntold(e)
 	case added, removed:
@@ -276,8 +270,8 @@ func (r *rebuilt) readRoles(ctx context.Context, tx *db.Tx, names ...principal.N
 
 func (r *rebuilt) undoBinding(e audit.Event) error {
 	switch {
-	case e.Action == userRename && e.Object == r.name.String():
-		from := was(e.Detail)
+	case e.Action == audit.RenameAction && e.Object == r.name.String():
+		from := e.NameBefore()
 		for b, roles := range r.on {
 			if b.who == r.name {
 				delete(r.on, b)

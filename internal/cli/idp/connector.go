@@ -452,7 +452,7 @@ func (o deleteConnectorOptions) run(ctx context.Context, k *kit.Kit) error {
 				return err
 			}
 			if len(r.GetWarnings()) > 0 {
-				return fault.New(fault.Precondition, "%s", r.GetWarnings()[0])
+				return fault.New(fault.Precondition, "%s", r.GetWarnings()[0]).Next("connect another provider first, or say --force")
 			}
 		}
 		_, err := c.Identity.DeleteIDPConnector(ctx, &identity.DeleteIDPConnectorRequest{Id: o.id})

@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"encoding/json"
 	"maps"
 	"slices"
 
@@ -45,10 +44,4 @@ func Between(was, is Connector) (out []Difference) {
 // maxShown is how many characters of a value are shown.
 const maxShown = 200
 
-func shown(v any) string {
-	raw, err := json.Marshal(v)
-	if err != nil {
-		return ""
-	}
-	return fault.Clean(string(raw), maxShown)
-}
+func shown(v any) string { return fault.CleanJSON(v, maxShown) }

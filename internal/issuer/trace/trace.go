@@ -2,7 +2,6 @@ package trace
 
 import (
 	"context"
-	"encoding/json"
 	"maps"
 	"net/url"
 	"regexp"
@@ -237,7 +236,7 @@ func Claims(seen claimlog.Seen, who Account, limit int) []Claim {
 				uses = append(uses, u.As)
 			}
 		}
-		value := Short(seen.Claims[name], min(limit, left))
+		value := fault.CleanJSON(seen.Claims[name], min(limit, left))
 		left -= utf8.RuneCountInString(value)
 		out = append(out, Claim{fetch.Clean(name), value, strings.Join(uses, ", ")})
 	}
@@ -270,13 +269,4 @@ func madeOf(who Account) claimlog.Seen {
 // isOneTime is for claims that mean something to one sign-in only.
 func isOneTime(name string) bool {
 	return slices.Contains([]string{"nonce", "at_hash", "c_hash", "s_hash", "jti"}, name)
-}
-
-// Short is a value as JSON, as it is shown: with so many characters at most.
-func Short(v any, limit int) string {
-	raw, err := json.Marshal(v)
-	if err != nil {
-		return ""
-	}
-	return fault.Clean(string(raw), limit)
 }

@@ -7,7 +7,6 @@ import (
 	"golang.org/x/oauth2"
 
 	"pachyderm/internal/connector"
-	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/refuse"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/secret"
@@ -55,7 +54,7 @@ func (u *Upstream) ReadGroups(ctx context.Context, connectorID, instance, subjec
 	if !ok || !r.ReadsGroups() {
 		return nil, nil, fault.New(fault.Precondition, "connector %s does not read groups again (any more)", connectorID)
 	}
-	ctx = context.WithValue(ctx, oauth2.HTTPClient, fetch.HTTPClient(AnswerWithin))
+	ctx = context.WithValue(ctx, oauth2.HTTPClient, u.client)
 	c, err := Within(ctx, func(ctx context.Context) (dexconn.Identity, error) {
 		return r.Refresh(ctx, dexconn.Scopes{Groups: true, OfflineAccess: true}, dexconn.Identity{UserID: subject, ConnectorData: data})
 	})

@@ -30,7 +30,7 @@ func (s *server) planRemoval(ctx context.Context, id string) (*pb.PlanConnectorR
 	out := &pb.PlanConnectorResponse{}
 	err := s.keepAWayIn(ctx, id, false)
 	if fault.Is(err, fault.Precondition) {
-		out.Warnings, err = []string{fault.Message(err)}, nil
+		out.Warnings, err = []string{fault.What(err)}, nil
 	}
 	return out, err
 }

@@ -109,6 +109,22 @@ func TestConnectors_TwoAdministrators(t *testing.T) {
 	one.deleteDemo()
 }
 
+// The last connector of the administrators is deleted by nobody who has not been told.
+func TestConnectors_DeletingTheLastWayIn(t *testing.T) {
+	s := pachdtest.Start(t)
+	s.Connect()
+	open(t, s).asAlice()
+	v := open(t, s).asRoot()
+	const at, warning = "connectors/of/demo/delete", "only the root token would be left"
+	if text := v.at(at).Text(); strings.Contains(text, warning) {
+		t.Errorf("she administers nothing: %s", text)
+	}
+	if err := s.Bind(pachdtest.Cluster(), "group:admins", "clusterAdmin"); err != nil {
+		t.Fatal(err)
+	}
+	v.want(v.at(at), http.StatusOK, warning, "user:alice@example.com")
+}
+
 func (v visit) deleteDemo() {
 	v.t.Helper()
 	const to = "/console/connectors/of/demo/delete"

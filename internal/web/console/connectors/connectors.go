@@ -3,6 +3,7 @@ package connectors
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -85,7 +86,8 @@ type onePage struct {
 	Callback                       string
 	Steps                          []*pach.CheckStep
 	Revisions                      []*pach.ConnectorRevision
-	// Refused is why it was not enabled or disabled, and could be all the same.
+	// Refused is why it was not enabled or disabled, or should not be deleted, and could
+	// be all the same.
 	Refused, RefusedNext string
 	Enable               bool // what was asked for then
 }
@@ -153,6 +155,13 @@ func askDelete(c *page.Call) error {
 	p, err := load(c)
 	if err != nil {
 		return err
+	}
+	if p.MayUpdate { // and so may ask
+		plan, err := c.API.Pach.PlanConnector(c.Context, &pach.PlanConnectorRequest{Document: &pach.ConnectorDocument{Id: p.GetId()}, Removed: true})
+		if err != nil {
+			return err
+		}
+		p.Refused = strings.Join(plan.GetWarnings(), "; ")
 	}
 	return c.Render(http.StatusOK, "connector-delete", "Delete "+p.GetName(), p)
 }

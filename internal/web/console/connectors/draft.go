@@ -269,6 +269,10 @@ func testDraft(c *page.Call) error {
 	if err != nil {
 		return err
 	}
+	return beginTest(c, d)
+}
+
+func beginTest(c *page.Call, d document) error {
 	m, err := d.message()
 	if err != nil {
 		return err
@@ -376,15 +380,7 @@ func pickClaims(c *page.Call) error {
 	if delete(d.Config, "userIDKey"); c.Field("id") != "" && c.Field("id") != "sub" {
 		d.Config["userIDKey"] = c.Field("id")
 	}
-	m, err := d.message()
-	if err != nil {
-		return err
-	}
-	begun, err := c.API.Pach.StartConnectorTest(c.Context, &pach.StartConnectorTestRequest{Document: &pach.ConnectorDocument{Connector: m}})
-	if err != nil {
-		return err
-	}
-	return show(c, http.StatusOK, d, func(p *draftPage) { p.Test = begun })
+	return beginTest(c, d)
 }
 
 // storeDraft is the last step: people can sign in from then on.
