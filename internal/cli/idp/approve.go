@@ -35,7 +35,7 @@ list-connector shows it, nothing is asked.`,
 }
 
 func (o approveConnectorOptions) run(ctx context.Context, k *kit.Kit) error {
-	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
+	return k.WithConn(ctx, kit.Identities, func(ctx context.Context, c *kit.Conn) error {
 		if o.revision == "" {
 			if err := o.look(ctx, k, c); err != nil {
 				return err

@@ -43,7 +43,7 @@ func runCallback(ctx context.Context, k *kit.Kit, keys bool) error {
 
 // callbackURL asks pachd, which tells anybody.
 func callbackURL(ctx context.Context, k *kit.Kit) (string, error) {
-	t, err := k.FindTarget(enterprise)
+	t, err := k.FindTarget(kit.Identities)
 	if err != nil {
 		return "", err
 	}

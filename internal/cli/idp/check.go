@@ -69,7 +69,7 @@ It fails, for scripts, if a step does. A warning keeps nobody from signing in.`,
 }
 
 func (o *testedOptions) runCheck(ctx context.Context, k *kit.Kit) error {
-	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
+	return k.WithConn(ctx, kit.Identities, func(ctx context.Context, c *kit.Conn) error {
 		r, err := c.Pach.CheckConnector(ctx, &pach.CheckConnectorRequest{Document: o.tested})
 		if err != nil {
 			return o.document.Explain(err)

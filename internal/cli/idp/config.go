@@ -43,7 +43,7 @@ func (o setConfigOptions) run(ctx context.Context, k *kit.Kit) error {
 	if err := d.Decode(&doc); err != nil {
 		return err
 	}
-	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
+	return k.WithConn(ctx, kit.Identities, func(ctx context.Context, c *kit.Conn) error {
 		_, err := c.Identity.SetIdentityServerConfig(ctx, &identity.SetIdentityServerConfigRequest{Config: &identity.IdentityServerConfig{
 			Issuer: doc.Issuer, IdTokenExpiry: doc.IDTokenExpiry, RotationTokenExpiry: doc.RotationTokenExpiry,
 		}})
@@ -64,7 +64,7 @@ func getConfig(k *kit.Kit) *cobra.Command {
 }
 
 func (o getConfigOptions) run(ctx context.Context, k *kit.Kit) error {
-	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
+	return k.WithConn(ctx, kit.Identities, func(ctx context.Context, c *kit.Conn) error {
 		r, err := c.Identity.GetIdentityServerConfig(ctx, &identity.GetIdentityServerConfigRequest{})
 		if err != nil {
 			return err

@@ -111,7 +111,7 @@ func (o createConnectorOptions) run(ctx context.Context, k *kit.Kit) error {
 	if err != nil {
 		return err
 	}
-	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
+	return k.WithConn(ctx, kit.Identities, func(ctx context.Context, c *kit.Conn) error {
 		if o.draft {
 			_, err = c.Pach.ApplyConnector(ctx, &pach.ApplyConnectorRequest{Connector: connector, Draft: true})
 		} else {
@@ -188,7 +188,7 @@ func (o *updateConnectorOptions) read(c *cobra.Command, k *kit.Kit, args []strin
 }
 
 func (o updateConnectorOptions) run(ctx context.Context, k *kit.Kit) error {
-	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
+	return k.WithConn(ctx, kit.Identities, func(ctx context.Context, c *kit.Conn) error {
 		if err := o.send(ctx, k, c); err != nil {
 			return o.document.Explain(err)
 		}
@@ -240,7 +240,7 @@ func getConnector(k *kit.Kit) *cobra.Command {
 }
 
 func (o idOptions) runGetConnector(ctx context.Context, k *kit.Kit) error {
-	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
+	return k.WithConn(ctx, kit.Identities, func(ctx context.Context, c *kit.Conn) error {
 		r, err := c.Identity.GetIDPConnector(ctx, &identity.GetIDPConnectorRequest{Id: o.id})
 		if err != nil {
 			return err
@@ -401,7 +401,7 @@ its own view.`,
 }
 
 func (o listConnectorOptions) run(ctx context.Context, k *kit.Kit) error {
-	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
+	return k.WithConn(ctx, kit.Identities, func(ctx context.Context, c *kit.Conn) error {
 		r, err := c.Identity.ListIDPConnectors(ctx, &identity.ListIDPConnectorsRequest{})
 		if err != nil {
 			return err
@@ -445,7 +445,7 @@ it end, and the roles of its groups go. "pachctl idp disable" only keeps people 
 }
 
 func (o deleteConnectorOptions) run(ctx context.Context, k *kit.Kit) error {
-	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
+	return k.WithConn(ctx, kit.Identities, func(ctx context.Context, c *kit.Conn) error {
 		if !o.force {
 			r, err := c.Pach.PlanConnector(ctx, &pach.PlanConnectorRequest{Document: &pach.ConnectorDocument{Id: o.id}, Removed: true})
 			if err != nil && status.Code(err) != codes.Unimplemented {

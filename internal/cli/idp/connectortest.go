@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pachyderm/api/pach"
+	"pachyderm/internal/cli/idp/traces"
 	"pachyderm/internal/cli/kit"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/webaddr"
@@ -43,7 +44,7 @@ refused.`,
 
 func (o *testOptions) run(ctx context.Context, k *kit.Kit) error {
 	var begun *pach.StartConnectorTestResponse
-	err := k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) (err error) {
+	err := k.WithConn(ctx, kit.Identities, func(ctx context.Context, c *kit.Conn) (err error) {
 		begun, err = c.Pach.StartConnectorTest(ctx, &pach.StartConnectorTestRequest{Document: o.tested})
 		return o.document.Explain(err)
 	})
@@ -67,7 +68,7 @@ func (o *testOptions) run(ctx context.Context, k *kit.Kit) error {
 // waitForTest waits in calls of their own: a person takes longer than a call may.
 func waitForTest(ctx context.Context, k *kit.Kit, begun *pach.StartConnectorTestResponse) (r *pach.WaitConnectorTestResponse, err error) {
 	for {
-		err := k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) (err error) {
+		err := k.WithConn(ctx, kit.Identities, func(ctx context.Context, c *kit.Conn) (err error) {
 			r, err = c.Pach.WaitConnectorTest(ctx, &pach.WaitConnectorTestRequest{TestId: begun.GetTestId()})
 			return err
 		})
@@ -86,16 +87,26 @@ func waitForTest(ctx context.Context, k *kit.Kit, begun *pach.StartConnectorTest
 // testLimit is how long pachd waits for a person.
 const testLimit = 15 * time.Minute
 
-type shownClaim struct {
-	Claim  string `json:"claim"`
-	Value  string `json:"value"`
-	UsedAs string `json:"used_as"`
-}
-
 type shownDifference struct {
 	Key    string `json:"key"`
 	Live   string `json:"live"`
 	Tested string `json:"tested"`
+}
+
+func differencesOf(differences []*pach.TestedDifference) []shownDifference {
+	all := []shownDifference{}
+	for _, d := range differences {
+		all = append(all, shownDifference{d.GetKey(), d.GetLive(), d.GetTested()})
+	}
+	return all
+}
+
+func printDifferences(k *kit.Kit, all []shownDifference, other string) {
+	var rows [][]string
+	for _, d := range all {
+		rows = append(rows, []string{d.Key, kit.OrDash(d.Live), kit.OrDash(d.Tested)})
+	}
+	k.Table([]string{"DIFFERS", "STORED", other}, rows)
 }
 
 type shownTest struct {
@@ -104,7 +115,7 @@ type shownTest struct {
 	User        string            `json:"user,omitempty"`
 	Note        string            `json:"note,omitempty"`
 	Groups      []string          `json:"groups"`
-	Claims      []shownClaim      `json:"claims"`
+	Claims      []traces.Claim    `json:"claims"`
 	Live        bool              `json:"live"`
 	Differences []shownDifference `json:"differences"`
 }
@@ -112,16 +123,10 @@ type shownTest struct {
 func printTested(k *kit.Kit, out string, r *pach.WaitConnectorTestResponse) error {
 	t := shownTest{
 		OK: r.GetError() == "", Error: r.GetError(), User: r.GetUser(), Note: r.GetNote(), Live: r.GetIsLive(),
-		Claims: []shownClaim{}, Differences: []shownDifference{},
+		Claims: append([]traces.Claim{}, traces.ClaimsOf(r.GetClaims())...), Differences: differencesOf(r.GetDifferences()),
 	}
 	if r.GetGroups() != nil {
 		t.Groups = append([]string{}, r.GetGroups().GetValues()...)
-	}
-	for _, c := range r.GetClaims() {
-		t.Claims = append(t.Claims, shownClaim{c.GetName(), c.GetValue(), c.GetUsedAs()})
-	}
-	for _, d := range r.GetDifferences() {
-		t.Differences = append(t.Differences, shownDifference{d.GetKey(), d.GetLive(), d.GetTested()})
 	}
 	err := k.PrintResult(out, t, func() { printTest(k, t) })
 	if err == nil && !t.OK {
@@ -132,11 +137,7 @@ func printTested(k *kit.Kit, out string, r *pach.WaitConnectorTestResponse) erro
 
 func printTest(k *kit.Kit, t shownTest) {
 	if len(t.Claims) > 0 {
-		var rows [][]string
-		for _, c := range t.Claims {
-			rows = append(rows, []string{c.Claim, kit.OrDash(c.Value), kit.OrDash(c.UsedAs)})
-		}
-		k.Table([]string{"CLAIM", "VALUE", "USED AS"}, rows)
+		traces.PrintClaims(k, t.Claims)
 		k.Printf("\n")
 	}
 	if t.OK {
@@ -160,11 +161,7 @@ func printTest(k *kit.Kit, t shownTest) {
 	case len(t.Differences) == 0:
 		k.Printf("live:   the stored connector is the same\n")
 	default:
-		var rows [][]string
-		for _, d := range t.Differences {
-			rows = append(rows, []string{d.Key, kit.OrDash(d.Live), kit.OrDash(d.Tested)})
-		}
 		k.Printf("\n")
-		k.Table([]string{"DIFFERS", "STORED", "TESTED"}, rows)
+		printDifferences(k, t.Differences, "TESTED")
 	}
 }

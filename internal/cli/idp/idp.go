@@ -33,10 +33,6 @@ application that signs people in through Pachyderm.`,
 	)}
 }
 
-// enterprise is where identities are managed: at the enterprise context, if
-// there is one.
-const enterprise = true
-
 // idOptions are those of a command about one connector.
 type idOptions struct {
 	id  string

@@ -26,7 +26,7 @@ named in the refusal and in "pachctl auth list-users".`,
 }
 
 func (o linkOptions) runLink(ctx context.Context, k *kit.Kit) error {
-	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
+	return k.WithConn(ctx, kit.Identities, func(ctx context.Context, c *kit.Conn) error {
 		_, err := c.Pach.LinkIdentity(ctx, &pach.LinkIdentityRequest{User: o.user, IdentityId: o.identity})
 		return err
 	})
@@ -45,7 +45,7 @@ in as that user.`,
 }
 
 func (o linkOptions) runUnlink(ctx context.Context, k *kit.Kit) error {
-	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
+	return k.WithConn(ctx, kit.Identities, func(ctx context.Context, c *kit.Conn) error {
 		_, err := c.Pach.UnlinkIdentity(ctx, &pach.UnlinkIdentityRequest{User: o.user, IdentityId: o.identity})
 		return err
 	})

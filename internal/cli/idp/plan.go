@@ -55,19 +55,16 @@ type plannedChange struct {
 }
 
 func (o planOptions) run(ctx context.Context, k *kit.Kit) error {
-	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
+	return k.WithConn(ctx, kit.Identities, func(ctx context.Context, c *kit.Conn) error {
 		r, err := c.Pach.PlanConnector(ctx, &pach.PlanConnectorRequest{Document: o.tested})
 		if err != nil {
 			return o.document.Explain(err)
 		}
 		p := plannedChange{
-			[]shownDifference{},
+			differencesOf(r.GetDifferences()),
 			r.GetAsBefore(), r.GetRefused(), r.GetChanged(), r.GetCannotBeTold(),
 			[]plannedSignIn{},
 			append([]string{}, r.GetWarnings()...),
-		}
-		for _, d := range r.GetDifferences() {
-			p.Differences = append(p.Differences, shownDifference{d.GetKey(), d.GetLive(), d.GetTested()})
 		}
 		for _, s := range r.GetSignIns() {
 			verdict := strings.ReplaceAll(strings.ToLower(s.GetVerdict().String()), "_", " ")
@@ -84,11 +81,7 @@ func (p plannedChange) print(k *kit.Kit) {
 	if len(p.Differences) == 0 {
 		k.Printf("The stored connector is the same.\n")
 	} else {
-		var rows [][]string
-		for _, d := range p.Differences {
-			rows = append(rows, []string{d.Key, kit.OrDash(d.Live), kit.OrDash(d.Tested)})
-		}
-		k.Table([]string{"DIFFERS", "STORED", "PLANNED"}, rows)
+		printDifferences(k, p.Differences, "PLANNED")
 	}
 	k.Printf("\nOf %d sign-ins %d would be as before, %d refused, %d changed, and %d cannot be told.\n",
 		p.AsBefore+p.Refused+p.Changed+p.CannotBeTold, p.AsBefore, p.Refused, p.Changed, p.CannotBeTold)

@@ -41,6 +41,10 @@ type Conn struct {
 	Target *Target
 }
 
+// Identities is where connectors and the like are managed, for WithConn and FindTarget:
+// at the enterprise context, if there is one.
+const Identities = true
+
 // FindTarget is the active context, or the enterprise context if that is meant.
 func (k *Kit) FindTarget(enterprise bool) (*Target, error) {
 	file, err := configfile.Load(k.Getenv)

@@ -17,6 +17,21 @@ type Cable struct {
 // NewCable returns the URL that leads through a cable to the database.
 func NewCable(t testing.TB, databaseURL string) (c *Cable, through string) {
 	t.Helper()
+	c = &Cable{used: make(chan struct{}, 1)}
+	return c, relay(t, databaseURL, func(near, far net.Conn) {
+		select {
+		case c.used <- struct{}{}:
+		default:
+		}
+		go c.carry(near, far)
+		go c.carry(far, near)
+	})
+}
+
+// relay returns the URL that leads to a database through the program of a test, which
+// carries each connection both ways.
+func relay(t testing.TB, databaseURL string, carry func(near, far net.Conn)) (through string) {
+	t.Helper()
 	u, err := url.Parse(databaseURL)
 	if err != nil {
 		t.Fatal(err)
@@ -26,7 +41,6 @@ func NewCable(t testing.TB, databaseURL string) (c *Cable, through string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.Close() })
-	c = &Cable{used: make(chan struct{}, 1)}
 	to := u.Host
 	go func() {
 		for {
@@ -34,21 +48,16 @@ func NewCable(t testing.TB, databaseURL string) (c *Cable, through string) {
 			if err != nil {
 				return
 			}
-			select {
-			case c.used <- struct{}{}:
-			default:
-			}
 			far, err := (&net.Dialer{}).Dial("tcp", to)
 			if err != nil {
 				_ = near.Close()
 				continue
 			}
-			go c.carry(near, far)
-			go c.carry(far, near)
+			carry(near, far)
 		}
 	}()
 	u.Host = l.Addr().String()
-	return c, u.String()
+	return u.String()
 }
 
 // Cut cuts the cable, or mends it.

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
-	"net/url"
 	"sync/atomic"
 	"testing"
 )
@@ -20,40 +19,17 @@ type Counter struct {
 // has sslmode=disable, as those of PostgresURL have.
 func NewCounter(t testing.TB, databaseURL string) (c *Counter, through string) {
 	t.Helper()
-	u, err := url.Parse(databaseURL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
 	c = &Counter{}
-	to := u.Host
-	go func() {
-		for {
-			near, err := l.Accept()
-			if err != nil {
-				return
-			}
-			far, err := (&net.Dialer{}).Dial("tcp", to)
-			if err != nil {
-				_ = near.Close()
-				continue
-			}
-			go func() {
-				defer func() { _ = far.Close() }()
-				_, _ = io.Copy(far, near)
-			}()
-			go func() {
-				defer func() { _ = near.Close() }()
-				c.count(far, near)
-			}()
-		}
-	}()
-	u.Host = l.Addr().String()
-	return c, u.String()
+	return c, relay(t, databaseURL, func(near, far net.Conn) {
+		go func() {
+			defer func() { _ = far.Close() }()
+			_, _ = io.Copy(far, near)
+		}()
+		go func() {
+			defer func() { _ = near.Close() }()
+			c.count(far, near)
+		}()
+	})
 }
 
 // Counts are the transactions that have ended so far, those of a statement outside

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"pachyderm/internal/connector/refuse"
@@ -45,29 +46,26 @@ type Service struct {
 	with  Config
 	queue chan string
 
-	mu   sync.Mutex
-	next map[string]time.Time // by identity id: when it is looked at again
+	// next is by identity id when it is looked at again, for so many as known. Every call
+	// of somebody whose groups can be read reads it, and hardly any writes.
+	next  sync.Map
+	known atomic.Int64
 }
 
 // New makes a service.
 func New(c Config) *Service {
-	return &Service{with: c, queue: make(chan string, waiting), next: map[string]time.Time{}}
+	return &Service{with: c, queue: make(chan string, waiting)}
 }
 
 // Use is called with each use of what an identity began, and takes no time.
 func (s *Service) Use(identityID string) {
 	now := s.with.Now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if now.Before(s.next[identityID]) {
+	if at, ok := s.next.Load(identityID); ok && now.Before(at.(time.Time)) {
 		return
-	}
-	if len(s.next) >= remembered {
-		s.next = map[string]time.Time{}
 	}
 	select {
 	case s.queue <- identityID:
-		s.next[identityID] = now.Add(time.Minute) // Read says better
+		s.later(identityID, now.Add(time.Minute)) // Read says better
 	default: // too many wait: the next use asks again
 	}
 }
@@ -139,7 +137,8 @@ func (s *Service) store(ctx context.Context, known identity.GroupSource, groups 
 }
 
 func (s *Service) later(id string, at time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.next[id] = at
+	if _, known := s.next.Swap(id, at); !known && s.known.Add(1) >= remembered {
+		s.next.Clear()
+		s.known.Store(0)
+	}
 }

@@ -10,10 +10,6 @@ import (
 	"pachyderm/internal/fault"
 )
 
-// enterprise is where identities are managed: at the enterprise context, if
-// there is one.
-const enterprise = true
-
 // Commands are those of this package.
 func Commands(k *kit.Kit) []*cobra.Command {
 	return []*cobra.Command{enable(k), disable(k), listRevisions(k), rollBack(k), confirm(k)}
@@ -58,7 +54,7 @@ is forgotten, and who has signed in stays so: "pachctl auth revoke" ends that.`,
 }
 
 func (o enableOptions) run(ctx context.Context, k *kit.Kit) error {
-	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
+	return k.WithConn(ctx, kit.Identities, func(ctx context.Context, c *kit.Conn) error {
 		_, err := c.Pach.SetConnectorEnabled(ctx, &pach.SetConnectorEnabledRequest{Id: o.id, Enabled: o.enabled, Force: o.force})
 		return err
 	})
@@ -78,7 +74,7 @@ func confirm(k *kit.Kit) *cobra.Command {
 }
 
 func (o confirmOptions) run(ctx context.Context, k *kit.Kit) error {
-	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
+	return k.WithConn(ctx, kit.Identities, func(ctx context.Context, c *kit.Conn) error {
 		_, err := c.Pach.ConfirmConnector(ctx, &pach.ConfirmConnectorRequest{Id: o.id})
 		return err
 	})
@@ -103,7 +99,7 @@ list-revisions, secrets and all. Its provider is not asked.`,
 }
 
 func (o rollBackOptions) run(ctx context.Context, k *kit.Kit) error {
-	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
+	return k.WithConn(ctx, kit.Identities, func(ctx context.Context, c *kit.Conn) error {
 		if o.revision == "" {
 			r, err := c.Pach.ListConnectorRevisions(ctx, &pach.ListConnectorRevisionsRequest{Id: o.id})
 			if err != nil {

@@ -56,7 +56,7 @@ func (r revision) summary() string {
 }
 
 func (o revisionsOptions) run(ctx context.Context, k *kit.Kit) error {
-	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
+	return k.WithConn(ctx, kit.Identities, func(ctx context.Context, c *kit.Conn) error {
 		r, err := c.Pach.ListConnectorRevisions(ctx, &pach.ListConnectorRevisionsRequest{Id: o.id})
 		if err != nil {
 			return err

@@ -13,10 +13,6 @@ import (
 	"pachyderm/internal/cli/kit"
 )
 
-// enterprise is where identities are managed: at the enterprise context, if
-// there is one.
-const enterprise = true
-
 // Commands are those of this package.
 func Commands(k *kit.Kit) []*cobra.Command {
 	return []*cobra.Command{createClient(k), updateClient(k), getClient(k), listClient(k), deleteClient(k)}
@@ -53,7 +49,7 @@ func (o createClientOptions) run(ctx context.Context, k *kit.Kit) error {
 		return err
 	}
 	req := doc.Create()
-	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
+	return k.WithConn(ctx, kit.Identities, func(ctx context.Context, c *kit.Conn) error {
 		secret, err := register(ctx, c, req)
 		if err != nil {
 			return d.Explain(err)
@@ -146,7 +142,7 @@ func (o *updateClientOptions) read(c *cobra.Command, k *kit.Kit, args []string) 
 }
 
 func (o *updateClientOptions) run(ctx context.Context, k *kit.Kit) error {
-	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
+	return k.WithConn(ctx, kit.Identities, func(ctx context.Context, c *kit.Conn) error {
 		r, err := c.Pach.UpdateOIDCClient(ctx, &o.request)
 		if err == nil && o.secret != "" {
 			change := &identity.OIDCClient{Id: o.request.Id, Secret: o.secret}
@@ -174,7 +170,7 @@ func getClient(k *kit.Kit) *cobra.Command {
 }
 
 func (o idOptions) runGetClient(ctx context.Context, k *kit.Kit) error {
-	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
+	return k.WithConn(ctx, kit.Identities, func(ctx context.Context, c *kit.Conn) error {
 		r, err := c.Pach.GetOIDCClient(ctx, &pach.GetOIDCClientRequest{Id: o.id})
 		if status.Code(err) == codes.Unimplemented { // upstream's
 			var theirs *identity.GetOIDCClientResponse
@@ -214,7 +210,7 @@ may leave it out until they have used it once.`,
 }
 
 func (o listClientOptions) run(ctx context.Context, k *kit.Kit) error {
-	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
+	return k.WithConn(ctx, kit.Identities, func(ctx context.Context, c *kit.Conn) error {
 		all, err := clients(ctx, c)
 		if err != nil {
 			return err
@@ -265,7 +261,7 @@ func deleteClient(k *kit.Kit) *cobra.Command {
 }
 
 func (o idOptions) runDeleteClient(ctx context.Context, k *kit.Kit) error {
-	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
+	return k.WithConn(ctx, kit.Identities, func(ctx context.Context, c *kit.Conn) error {
 		_, err := c.Identity.DeleteOIDCClient(ctx, &identity.DeleteOIDCClientRequest{Id: o.id})
 		return err
 	})

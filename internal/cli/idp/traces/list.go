@@ -52,7 +52,7 @@ func (o listOptions) run(c *cobra.Command, k *kit.Kit) error {
 	if o.number < 1 || o.number > 1000 {
 		return kit.Usagef(c, "--number must be from 1 to 1000")
 	}
-	return k.WithConn(c.Context(), enterprise, func(ctx context.Context, c *kit.Conn) error {
+	return k.WithConn(c.Context(), kit.Identities, func(ctx context.Context, c *kit.Conn) error {
 		r, err := c.Pach.ListSignInTraces(ctx, &pach.ListSignInTracesRequest{
 			Connector: o.connector, User: o.user, Result: pach.SignInTrace_Result(result), PageSize: int32(o.number), //nolint:gosec // checked
 		})
@@ -130,7 +130,7 @@ func (o summaryOptions) run(c *cobra.Command, k *kit.Kit) error {
 	if o.since < 0 {
 		return kit.Usagef(c, "--since must be more than 0s")
 	}
-	return k.WithConn(c.Context(), enterprise, func(ctx context.Context, c *kit.Conn) error {
+	return k.WithConn(c.Context(), kit.Identities, func(ctx context.Context, c *kit.Conn) error {
 		req := &pach.SummarizeSignInsRequest{Connector: o.connector}
 		if o.since > 0 {
 			req.Since = timestamppb.New(k.Now().Add(-o.since))

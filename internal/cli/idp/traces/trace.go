@@ -11,10 +11,6 @@ import (
 	"pachyderm/internal/cli/kit"
 )
 
-// enterprise is where identities are managed: at the enterprise context, if
-// there is one.
-const enterprise = true
-
 // Commands are those of this package.
 func Commands(k *kit.Kit) []*cobra.Command {
 	return []*cobra.Command{trace(k), listTraces(k), summary(k)}
@@ -41,7 +37,7 @@ at. The code is on the page that the person saw, and in list-traces.`,
 }
 
 func (o traceOptions) run(ctx context.Context, k *kit.Kit) error {
-	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
+	return k.WithConn(ctx, kit.Identities, func(ctx context.Context, c *kit.Conn) error {
 		r, err := c.Pach.GetSignInTrace(ctx, &pach.GetSignInTraceRequest{Code: o.code})
 		if err != nil {
 			return err
@@ -56,12 +52,6 @@ type step struct {
 	Took   string `json:"took"`
 	Detail string `json:"detail"`
 	Error  string `json:"error,omitempty"`
-}
-
-type claim struct {
-	Claim  string `json:"claim"`
-	Value  string `json:"value"`
-	UsedAs string `json:"used_as"`
 }
 
 type parameter struct {
@@ -85,7 +75,7 @@ type shown struct {
 	Took           string      `json:"took"`
 	Request        []parameter `json:"request,omitempty"`
 	Steps          []step      `json:"steps,omitempty"`
-	Claims         []claim     `json:"claims,omitempty"`
+	Claims         []Claim     `json:"claims,omitempty"`
 	AssertedGroups []string    `json:"asserted_groups,omitempty"`
 	Groups         []string    `json:"groups,omitempty"`
 	Roles          []string    `json:"roles,omitempty"`
@@ -105,9 +95,7 @@ func shownOf(t *pach.SignInTrace) shown {
 	for _, s := range t.GetSteps() {
 		out.Steps = append(out.Steps, step{s.GetName(), took(s.GetTookMicroseconds()), s.GetDetail(), s.GetError()})
 	}
-	for _, c := range t.GetClaims() {
-		out.Claims = append(out.Claims, claim{c.GetName(), c.GetValue(), c.GetUsedAs()})
-	}
+	out.Claims = ClaimsOf(t.GetClaims())
 	return out
 }
 
@@ -132,7 +120,11 @@ func (t shown) print(k *kit.Kit) {
 		}
 	}
 	t.printSteps(k)
-	t.printClaims(k)
+	if len(t.Claims) > 0 {
+		k.Printf("\n")
+		PrintClaims(k, t.Claims)
+		k.Printf("\n")
+	}
 	for _, line := range []struct {
 		name string
 		list []string
@@ -162,17 +154,4 @@ func (t shown) printSteps(k *kit.Kit) {
 		k.Printf("\n")
 		k.Table([]string{"STEP", "TOOK", "DETAIL", "ERROR"}, rows)
 	}
-}
-
-func (t shown) printClaims(k *kit.Kit) {
-	if len(t.Claims) == 0 {
-		return
-	}
-	var rows [][]string
-	for _, c := range t.Claims {
-		rows = append(rows, []string{c.Claim, kit.OrDash(c.Value), kit.OrDash(c.UsedAs)})
-	}
-	k.Printf("\n")
-	k.Table([]string{"CLAIM", "VALUE", "USED AS"}, rows)
-	k.Printf("\n")
 }

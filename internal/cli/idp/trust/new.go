@@ -47,7 +47,7 @@ func (o newOptions) run(ctx context.Context, k *kit.Kit) error {
 	if err != nil {
 		return err
 	}
-	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
+	return k.WithConn(ctx, kit.Identities, func(ctx context.Context, c *kit.Conn) error {
 		info, err := c.Pach.GetSignIn(ctx, &pach.GetSignInRequest{})
 		if err != nil {
 			return err

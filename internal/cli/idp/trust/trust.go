@@ -25,10 +25,6 @@ stored on either side.`,
 		newTrust(k), create(k), list(k), test(k), remove(k))
 }
 
-// enterprise is where identities are managed: at the enterprise context, if
-// there is one.
-const enterprise = true
-
 // document is a trust as people write it.
 type document struct {
 	ID       string            `json:"id" yaml:"id"`
@@ -110,7 +106,7 @@ func (o createOptions) run(ctx context.Context, k *kit.Kit) error {
 	if err != nil {
 		return d.Invalid(err)
 	}
-	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
+	return k.WithConn(ctx, kit.Identities, func(ctx context.Context, c *kit.Conn) error {
 		_, err := c.Pach.CreateTrust(ctx, req)
 		return d.Explain(err)
 	})
@@ -131,7 +127,7 @@ func list(k *kit.Kit) *cobra.Command {
 }
 
 func (o listOptions) run(ctx context.Context, k *kit.Kit) error {
-	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
+	return k.WithConn(ctx, kit.Identities, func(ctx context.Context, c *kit.Conn) error {
 		docs, rows := []document{}, [][]string{}
 		err := client.Pages(func(page string) (string, error) {
 			r, err := c.Pach.ListTrusts(ctx, &pach.ListTrustsRequest{PageToken: page})
@@ -161,7 +157,7 @@ func remove(k *kit.Kit) *cobra.Command {
 }
 
 func (o removeOptions) run(ctx context.Context, k *kit.Kit) error {
-	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
+	return k.WithConn(ctx, kit.Identities, func(ctx context.Context, c *kit.Conn) error {
 		_, err := c.Pach.DeleteTrust(ctx, &pach.DeleteTrustRequest{Id: o.id})
 		return err
 	})
@@ -200,7 +196,7 @@ func (o testOptions) run(ctx context.Context, k *kit.Kit) error {
 	if err != nil {
 		return err
 	}
-	return k.WithConn(ctx, enterprise, func(ctx context.Context, c *kit.Conn) error {
+	return k.WithConn(ctx, kit.Identities, func(ctx context.Context, c *kit.Conn) error {
 		r, err := c.Pach.TestTrust(ctx, &pach.TestTrustRequest{Token: strings.TrimSpace(string(d.Data))})
 		if err != nil {
 			return err

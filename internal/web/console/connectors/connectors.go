@@ -157,7 +157,8 @@ func askDelete(c *page.Call) error {
 		return err
 	}
 	if p.MayUpdate { // and so may ask
-		plan, err := c.API.Pach.PlanConnector(c.Context, &pach.PlanConnectorRequest{Document: &pach.ConnectorDocument{Id: p.GetId()}, Removed: true})
+		what := &pach.PlanConnectorRequest{Document: &pach.ConnectorDocument{Id: p.GetId()}, Removed: true}
+		plan, err := c.API.Pach.PlanConnector(c.Context, what)
 		if err != nil {
 			return err
 		}
