@@ -103,8 +103,8 @@ var mayImport = map[string][]string{
 	},
 
 	"internal/people": {
-		"internal/access", "internal/audit", "internal/db", "internal/fault", "internal/identity", "internal/issuer/refreshtoken",
-		"internal/issuer/registry", "internal/issuer/trace", "internal/managed", "internal/principal", "internal/rename", "internal/session",
+		"internal/access", "internal/audit", "internal/db", "internal/fault", "internal/identity", "internal/issuer/plan",
+		"internal/issuer/refreshtoken", "internal/issuer/registry", "internal/issuer/trace", "internal/managed", "internal/principal", "internal/rename", "internal/session",
 		"internal/token", "internal/trust",
 	},
 	"internal/rename": {

@@ -60,6 +60,15 @@ func Unused(ctx context.Context, tx *db.Tx, since time.Time, p db.Page) (all []P
 	return all, p.Next(len(all), last.String()), nil
 }
 
+// PersonNamed finds somebody by name; found is false if nobody has it.
+func PersonNamed(ctx context.Context, tx *db.Tx, name principal.Name) (p Person, found bool, err error) {
+	all, _, err := People(ctx, tx, db.Page{Prefix: name.String(), Limit: 1})
+	if err != nil || len(all) == 0 || all[0].Name != name {
+		return p, false, err
+	}
+	return all[0], true, nil
+}
+
 // SetEnabled lets a person in or keeps them out, from their next call on; the audit
 // keeps why. Faults: Invalid, NotFound; Precondition for somebody who would lock
 // themselves out.

@@ -1,7 +1,6 @@
 package people
 
 import (
-	"context"
 	"time"
 
 	"pachyderm/internal/db"
@@ -34,13 +33,4 @@ func lastSeen(p identity.Person) time.Time {
 		return p.LastUse
 	}
 	return p.LastLogin
-}
-
-// person finds somebody by name; found is false if nobody has it.
-func person(ctx context.Context, tx *db.Tx, name string) (p identity.Person, found bool, err error) {
-	all, _, err := identity.People(ctx, tx, db.Page{Prefix: name, Limit: 1})
-	if err != nil || len(all) == 0 || all[0].Name.String() != name {
-		return p, false, err
-	}
-	return all[0], true, nil
 }

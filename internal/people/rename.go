@@ -73,7 +73,7 @@ func move(ctx context.Context, tx *db.Tx, from, to principal.Name) error {
 }
 
 func check(ctx context.Context, tx *db.Tx, from, to principal.Name) error {
-	if _, found, err := person(ctx, tx, from.String()); err != nil || !found {
+	if _, found, err := identity.PersonNamed(ctx, tx, from); err != nil || !found {
 		if err == nil {
 			err = fault.New(fault.NotFound, "%s has never signed in", from).Next("pachctl auth list-users shows who has")
 		}

@@ -9,7 +9,7 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
-	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/issuer/plan"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/session"
 )
@@ -20,8 +20,6 @@ const (
 	shortest = 24 * time.Hour
 	// together is how many people are disabled in one transaction at most.
 	together = 100
-	// clusterAdmin is the role of those who can let others in again.
-	clusterAdmin = "clusterAdmin"
 )
 
 // Since is the moment that lies a time without use before now. Fault: Invalid for less
@@ -83,7 +81,7 @@ func (s *Service) DisableUnused(ctx context.Context, by session.Caller, since ti
 	if err := s.with.Sessions.WriteUses(ctx); err != nil {
 		return nil, "", err
 	}
-	active, err := s.active(ctx)
+	ways, err := plan.WaysIn(ctx, s.with.Registry)
 	if err != nil {
 		return nil, "", err
 	}
@@ -92,7 +90,7 @@ func (s *Service) DisableUnused(ctx context.Context, by session.Caller, since ti
 		do = s.with.DB.View
 	}
 	err = do(ctx, func(tx *db.Tx) error {
-		all, next, err = s.idle(ctx, tx, by, since, active, p)
+		all, next, err = s.idle(ctx, tx, by, since, ways, p)
 		for _, one := range all {
 			if err == nil && one.Kept == "" && !preview {
 				err = s.with.Sessions.Disable(ctx, tx, by.Name, one.Name, "unused since "+date(lastSeen(one.Person)))
@@ -111,13 +109,13 @@ func date(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-func (s *Service) idle(ctx context.Context, tx *db.Tx, by session.Caller, since time.Time, active map[string]bool, p db.Page,
+func (s *Service) idle(ctx context.Context, tx *db.Tx, by session.Caller, since time.Time, ways plan.Ways, p db.Page,
 ) (all []Idle, next string, err error) {
 	found, next, err := s.unused(ctx, tx, since, p)
 	if err != nil {
 		return nil, "", err
 	}
-	last, err := lastAdmin(ctx, tx, by.Roles, active)
+	last, err := lastAdmin(ctx, tx, by.Roles, ways)
 	for _, one := range found {
 		switch {
 		case !one.Enabled:
@@ -132,57 +130,15 @@ func (s *Service) idle(ctx context.Context, tx *db.Tx, by session.Caller, since 
 	return all, next, err
 }
 
-// active are the connectors that people may sign in with.
-func (s *Service) active(ctx context.Context) (map[string]bool, error) {
-	connectors, err := s.with.Registry.Connectors(ctx)
-	ids := map[string]bool{}
-	for _, c := range connectors {
-		ids[c.ID] = c.State == registry.Active
-	}
-	return ids, err
-}
-
 // lastAdmin is whoever of the cluster administrators who can sign in was here last; ""
 // if there is none. It is the same before and after others were disabled.
-func lastAdmin(ctx context.Context, tx *db.Tx, roles *access.Index, active map[string]bool) (last principal.Name, err error) {
+func lastAdmin(ctx context.Context, tx *db.Tx, roles *access.Index, ways plan.Ways) (last principal.Name, err error) {
 	var seen time.Time
-	consider := func(who principal.Name) error {
-		p, found, err := person(ctx, tx, who.String())
-		if err != nil || !found || !p.Enabled {
-			return err
+	err = plan.EachAdmin(ctx, tx, roles, func(p identity.Person) {
+		at := lastSeen(p)
+		if slices.ContainsFunc(p.Accounts, ways.Open) && (last == "" || at.After(seen) || at.Equal(seen) && p.Name < last) {
+			last, seen = p.Name, at
 		}
-		signsIn := slices.ContainsFunc(p.Accounts, func(a identity.Account) bool {
-			return !a.Ended && !a.Waiting && a.Approved && active[a.ConnectorID]
-		})
-		if at := lastSeen(p); signsIn && (last == "" || at.After(seen) || at.Equal(seen) && who < last) {
-			last, seen = who, at
-		}
-		return nil
-	}
-	for _, b := range roles.Bindings(access.Resource{Type: access.Cluster}) {
-		switch {
-		case !slices.Contains(b.Roles, clusterAdmin):
-		case b.Principal.Kind() == principal.User:
-			err = consider(b.Principal)
-		case b.Principal.Kind() == principal.Group:
-			err = eachMember(ctx, tx, b.Principal, consider)
-		}
-		if err != nil {
-			return "", err
-		}
-	}
-	return last, nil
-}
-
-// eachMember calls f with the people of a group.
-func eachMember(ctx context.Context, tx *db.Tx, group principal.Name, f func(principal.Name) error) error {
-	return db.EachPage(func(p db.Page) (string, error) {
-		members, next, err := identity.MembersOf(ctx, tx, group, p)
-		for _, m := range members {
-			if err == nil && m.Name.Kind() == principal.User {
-				err = f(m.Name)
-			}
-		}
-		return next, err
 	})
+	return last, err
 }

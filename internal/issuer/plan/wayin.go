@@ -21,30 +21,42 @@ func isAdmin(roles *access.Index, who principal.Name, groups []string) bool {
 	return slices.Contains(held, clusterAdmin)
 }
 
+// Ways are the connectors that people can sign in with.
+type Ways map[string]bool
+
+// WaysIn are those of now.
+func WaysIn(ctx context.Context, r *registry.Registry) (Ways, error) {
+	all, err := r.Connectors(ctx)
+	ways := Ways{}
+	for _, c := range all {
+		ways[c.ID] = c.State == registry.Active
+	}
+	return ways, err
+}
+
+// Open says whether an account lets its person in, with their roles.
+func (w Ways) Open(a identity.Account) bool {
+	return !a.Ended && !a.Waiting && a.Approved && w[a.ConnectorID]
+}
+
 // CheckWayIn refuses to take away the last connector by which somebody signs in who
 // administers the cluster. Fault: Precondition.
 func (p *Planner) CheckWayIn(ctx context.Context, roles *access.Index, id string) error {
-	all, err := p.Registry.Connectors(ctx)
-	if err != nil {
+	ways, err := WaysIn(ctx, p.Registry)
+	if err != nil || !ways[id] {
 		return err
-	}
-	active := map[string]bool{}
-	for _, c := range all {
-		active[c.ID] = c.State == registry.Active
-	}
-	if !active[id] {
-		return nil
 	}
 	var through []string // this connector
 	elsewhere := false
-	err = p.eachAdmin(ctx, roles, func(a identity.Account) {
-		switch {
-		case a.Ended || a.Waiting || !active[a.ConnectorID]:
-		case a.ConnectorID == id:
-			through = append(through, a.User.String())
-		default:
-			elsewhere = true
-		}
+	err = p.DB.View(ctx, func(tx *db.Tx) error {
+		return EachAdmin(ctx, tx, roles, func(one identity.Person) {
+			for _, a := range one.Accounts {
+				if ways.Open(a) && a.ConnectorID == id {
+					through = append(through, one.Name.String())
+				}
+				elsewhere = elsewhere || ways.Open(a) && a.ConnectorID != id
+			}
+		})
 	})
 	if err != nil || elsewhere || len(through) == 0 {
 		return err
@@ -58,31 +70,42 @@ func (p *Planner) CheckWayIn(ctx context.Context, roles *access.Index, id string
 		Next("connect another provider first, or say --force")
 }
 
-// eachAdmin calls f with each account of people who are clusterAdmin, themselves or by
-// a group.
-func (p *Planner) eachAdmin(ctx context.Context, roles *access.Index, f func(identity.Account)) error {
-	return p.DB.View(ctx, func(tx *db.Tx) error {
-		for _, b := range roles.Bindings(access.Resource{Type: access.Cluster}) {
-			if !slices.Contains(b.Roles, clusterAdmin) {
-				continue
-			}
-			people := []principal.Name{b.Principal}
-			if b.Principal.Kind() == principal.Group {
-				var err error
-				if people, _, err = identity.Members(ctx, tx, b.Principal.Local(), db.Page{}); err != nil {
-					return err
-				}
-			}
-			for _, who := range people {
-				accounts, err := identity.Accounts(ctx, tx, who)
-				if err != nil {
-					return err
-				}
-				for _, a := range accounts {
-					f(a)
-				}
+// EachAdmin calls f with each person who is clusterAdmin, themselves or by a group,
+// and is not disabled; with some of them more than once.
+func EachAdmin(ctx context.Context, tx *db.Tx, roles *access.Index, f func(identity.Person)) error {
+	one := func(who principal.Name) error {
+		if who.Kind() != principal.User {
+			return nil
+		}
+		p, found, err := identity.PersonNamed(ctx, tx, who)
+		if err == nil && found && p.Enabled {
+			f(p)
+		}
+		return err
+	}
+	for _, b := range roles.Bindings(access.Resource{Type: access.Cluster}) {
+		if !slices.Contains(b.Roles, clusterAdmin) {
+			continue
+		}
+		err := one(b.Principal)
+		if b.Principal.Kind() == principal.Group {
+			err = eachMember(ctx, tx, b.Principal, one)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func eachMember(ctx context.Context, tx *db.Tx, group principal.Name, f func(principal.Name) error) error {
+	return db.EachPage(func(p db.Page) (string, error) {
+		members, next, err := identity.MembersOf(ctx, tx, group, p)
+		for _, m := range members {
+			if err == nil {
+				err = f(m.Name)
 			}
 		}
-		return nil
+		return next, err
 	})
 }
