@@ -114,7 +114,7 @@ var mayImport = map[string][]string{
 	"internal/connector/refuse":      {"internal/fault"},
 	"internal/connector/claimlog":    nil,
 	"internal/connector/authtime":    {"internal/connector/refuse"},
-	"internal/connector/document":    {"internal/connector/refuse", "internal/fault", "internal/webaddr"},
+	"internal/connector/document":    {"internal/connector/fetch", "internal/connector/refuse", "internal/fault", "internal/webaddr"},
 	"internal/connector/fetch":       {"internal/connector/claimlog", "internal/fault", "internal/tracing"},
 	"internal/connector/probe":       {"internal/connector/fetch", "internal/fault", "internal/webaddr"},
 	"internal/connector/oidc/claim":  {"internal/connector/fetch", "internal/fault"},
@@ -153,7 +153,7 @@ var mayImport = map[string][]string{
 	"internal/connector/dex": {"internal/connector/document", "internal/connector/probe", "internal/connector/refuse", "internal/fault"},
 	"internal/connector": {
 		"internal/connector/oidc/clientauth",
-		"internal/connector/dex", "internal/connector/document", "internal/connector/ldap", "internal/connector/oauth",
+		"internal/connector/dex", "internal/connector/document", "internal/connector/fetch", "internal/connector/ldap", "internal/connector/oauth",
 		"internal/connector/oidc", "internal/connector/probe", "internal/connector/refuse", "internal/connector/saml",
 		"internal/fault", "internal/secret", "internal/strict",
 	},

@@ -10,6 +10,7 @@ import (
 // provider, short of a person. Nothing is stored.
 func Check(ctx context.Context, id, typ string, config map[string]any, d Deps) []probe.Step {
 	r := probe.New(d.Now)
+	r.Limit = d.Reach
 	var p *Provider
 	opened := r.Do("document", func() (result string, err error) {
 		if err := CheckSecrets(typ, config); err != nil {

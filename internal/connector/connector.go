@@ -15,6 +15,7 @@ import (
 	dexconn "github.com/dexidp/dex/connector"
 
 	"pachyderm/internal/connector/document"
+	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/oidc/clientauth"
 	"pachyderm/internal/connector/probe"
 	"pachyderm/internal/fault"
@@ -33,6 +34,8 @@ type Deps struct {
 	Outside func() string
 	// AllowHTTP lets providers on other hosts be spoken to without TLS.
 	AllowHTTP bool
+	// Reach is how far connections go to what documents name.
+	Reach fetch.Reach
 	// LoginParams are the query parameters of the login request that is known
 	// to the provider by state.
 	LoginParams func(state string) url.Values
@@ -63,8 +66,15 @@ func (d Deps) ForDeclared(does bool) Deps {
 	return d
 }
 
+// ForOutsider are those of a document of somebody who is nobody here: it can name
+// nothing that is on the server, and leads no further than reach.
+func (d Deps) ForOutsider(reach fetch.Reach) Deps {
+	d.References, d.Reach, d.Promote = &secret.References{}, reach, nil
+	return d
+}
+
 func (d Deps) rules() document.Rules {
-	return document.Rules{Callback: d.Callback, AllowHTTP: d.AllowHTTP}
+	return document.Rules{Callback: d.Callback, AllowHTTP: d.AllowHTTP, Reach: d.Reach}
 }
 
 // answeredAt takes the address that browsers have for us where a document
@@ -138,10 +148,27 @@ func Open(id, typ string, config map[string]any, d Deps) (*Provider, error) {
 		}
 	}
 	c, site, err := k.open(id, doc.Interface(), d)
+	if err == nil {
+		err = d.checkReach(typ, site)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return &Provider{c, site, d.Callback}, nil
+}
+
+// checkReach refuses, where connections may go to public addresses only, what makes
+// connections of its own, unless it is known to go to one place. Fault: Precondition.
+func (d Deps) checkReach(typ string, s probe.Site) error {
+	if d.Reach == fetch.Anywhere || slices.Contains([]string{"oidc", "saml", "oauth"}, typ) {
+		return nil
+	}
+	base, err := url.Parse(s.Base)
+	if known := []string{"github.com", "gitlab.com", "accounts.google.com", "login.microsoftonline.com"}; err == nil && slices.Contains(known, base.Host) {
+		return nil
+	}
+	return fault.New(fault.Precondition, "a connector of type %s may lead to a private network, and what is sent here may not", typ).
+		Next("ask a clusterAdmin to connect it")
 }
 
 // Verify opens the connector and, of a Checker, pings its provider: a document

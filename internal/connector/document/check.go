@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode"
 
+	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/refuse"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/webaddr"
@@ -19,6 +20,8 @@ type Rules struct {
 	Callback string
 	// AllowHTTP lets providers on other hosts be spoken to without TLS.
 	AllowHTTP bool
+	// Reach is how far connections go to what documents name.
+	Reach fetch.Reach
 }
 
 // Check holds a decoded document, a pointer to the struct of its type, to the

@@ -18,7 +18,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"pachyderm/internal/connector/claimlog"
@@ -39,13 +38,15 @@ type Client struct {
 
 // New makes a client that spends at most timeout on a request, the answer
 // included. Nil roots are the system's.
-func New(roots *x509.CertPool, timeout time.Duration) *Client {
+func New(roots *x509.CertPool, timeout time.Duration) *Client { return Anywhere.New(roots, timeout) }
+
+func newClient(roots *x509.CertPool, timeout time.Duration, d *net.Dialer) *Client {
 	return &Client{setting: "the connector's issuer", roots: "config.rootCAs", http: &http.Client{
 		Timeout:       timeout,
 		CheckRedirect: guardRedirect,
 		Transport: watched{certificates: &certificates{ends: map[string]time.Time{}}, Transport: &http.Transport{
 			Proxy:                  nil, // a proxy from the environment would dial in our place, unguarded
-			DialContext:            Dialer(timeout / 2).DialContext,
+			DialContext:            d.DialContext,
 			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
 			TLSHandshakeTimeout:    timeout / 2,
 			MaxResponseHeaderBytes: 64 << 10,
@@ -64,12 +65,10 @@ func (c *Client) WithSetting(setting string) *Client { return &Client{c.http, se
 func (c *Client) WithRoots(roots string) *Client { return &Client{c.http, c.setting, roots} }
 
 // Dialer connects to the same addresses only, for protocols other than HTTP.
-func Dialer(timeout time.Duration) *net.Dialer {
-	return &net.Dialer{Timeout: timeout, Control: guardAddress}
-}
+func Dialer(timeout time.Duration) *net.Dialer { return Anywhere.Dialer(timeout) }
 
 // HTTPClient is a client with the same rules, for libraries that want one.
-func HTTPClient(timeout time.Duration) *http.Client { return New(nil, timeout).http }
+func HTTPClient(timeout time.Duration) *http.Client { return Anywhere.HTTPClient(timeout) }
 
 // watched tells the watches in a request's context what came of it, and notes until
 // when the certificates of servers are good.
@@ -139,7 +138,7 @@ func (w watched) RoundTrip(r *http.Request) (*http.Response, error) {
 		r = r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
 			GotConn: func(c httptrace.GotConnInfo) {
 				at, err := netip.ParseAddrPort(c.Conn.RemoteAddr().String())
-				if ip := at.Addr().Unmap(); err != nil || ip.IsLoopback() || ip.IsPrivate() || netip.MustParsePrefix("100.64.0.0/10").Contains(ip) {
+				if err != nil || isPrivate(at.Addr().Unmap()) {
 					seen.Store(true)
 				}
 			},
@@ -165,22 +164,11 @@ func (w watched) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, err
 }
 
-type addressError struct{ ip netip.Addr }
+// addressError is a connection that was refused to an address, of which private ones
+// are not named.
+type addressError struct{ to string }
 
-func (e *addressError) Error() string { return "refused to connect to " + e.ip.String() }
-
-// guardAddress sees the address after the name is resolved, so that a name
-// cannot change its meaning between a check and the connection.
-func guardAddress(_, address string, _ syscall.RawConn) error {
-	to, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return err
-	}
-	if ip := to.Addr().Unmap().WithZone(""); isForbidden(ip) {
-		return &addressError{ip}
-	}
-	return nil
-}
+func (e *addressError) Error() string { return "refused to connect to " + e.to }
 
 func isForbidden(ip netip.Addr) bool {
 	if ip.IsLinkLocalUnicast() || ip.IsMulticast() || ip.IsUnspecified() {
@@ -336,8 +324,11 @@ func (c *Client) unreachable(host, what string, err error) error {
 	case errors.Is(err, errTooLarge):
 		return fault.New(fault.Unauthenticated, "the provider's %s is larger than 1 MiB and was not read", what).
 			Next("check %s", c.setting).Because(err)
+	case errors.As(err, &address) && address.to == private:
+		return fault.New(fault.Precondition, "%s is on this machine or in a private network, and what is sent here may lead to public addresses only", host).
+			Next("check %s, or ask a clusterAdmin", c.setting).Because(err)
 	case errors.As(err, &address):
-		return fault.New(fault.Precondition, "%s leads to %s, an address that this server does not connect to", host, address.ip).
+		return fault.New(fault.Precondition, "%s leads to %s, an address that this server does not connect to", host, address.to).
 			Next("check %s", c.setting).Because(err)
 	case errors.As(err, &redirect):
 		return fault.New(fault.Precondition, "the provider redirects from its %s to %s, which is not followed", what, Clean(redirect.to)).

@@ -47,9 +47,33 @@ func TestClient_DialledAddressCounts(t *testing.T) {
 	for address, want := range map[string]bool{
 		"[::ffff:100.100.100.200]:80": false, "[fe80::1%lo]:80": false, "[::ffff:10.0.0.7]:80": true, "127.0.0.1:80": true, "name:80": false,
 	} {
-		if err := guardAddress("tcp", address, nil); (err == nil) != want {
+		if err := Anywhere.guardAddress("tcp", address, nil); (err == nil) != want {
 			t.Errorf("%s: got %v", address, err)
 		}
+	}
+}
+
+func TestReach_PublicOnly(t *testing.T) {
+	for address, want := range map[string]bool{
+		"93.184.216.34:443": true, "[2606:2800::1]:443": true, "8.8.8.8:53": true,
+		"127.0.0.1:80": false, "127.9.9.9:80": false, "[::1]:80": false, "10.0.0.7:80": false, "172.31.255.1:80": false, "192.168.1.1:80": false,
+		"100.64.0.1:80": false, "[fd12::1]:80": false, "[::ffff:10.0.0.7]:80": false, "[::ffff:127.0.0.1]:80": false, "198.18.0.1:80": false,
+		"169.254.169.254:80": false, "[fe80::1%lo]:80": false, "0.0.0.0:80": false, "name:80": false,
+	} {
+		err := PublicOnly.guardAddress("tcp", address, nil)
+		if (err == nil) != want {
+			t.Errorf("%s: got %v", address, err)
+		}
+		if err != nil && strings.Contains(err.Error(), "10.0.0.7") {
+			t.Errorf("what a name stands for is told: %v", err)
+		}
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:1/x", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err = PublicOnly.New(nil, time.Second).Do(req, "document"); !fault.Is(err, fault.Precondition) {
+		t.Errorf("a client: %v", err)
 	}
 }
 

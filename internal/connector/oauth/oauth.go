@@ -75,7 +75,7 @@ func Open(c Config, r document.Rules) (dexconn.CallbackConnector, error) {
 	m.UserNameKey, m.PreferredUsernameKey = cmp.Or(m.UserNameKey, "user_name"), cmp.Or(m.PreferredUsernameKey, "preferred_username")
 	m.EmailKey, m.EmailVerifiedKey = cmp.Or(m.EmailKey, "email"), cmp.Or(m.EmailVerifiedKey, "email_verified")
 	m.GroupsKey = cmp.Or(m.GroupsKey, "groups")
-	return &connector{c, fetch.New(roots, timeout).WithSetting("the connector's URLs")}, nil
+	return &connector{c, r.Reach.New(roots, timeout).WithSetting("the connector's URLs")}, nil
 }
 
 // pending is what a sign-in must still know when the browser comes back.

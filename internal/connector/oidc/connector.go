@@ -81,7 +81,7 @@ func Open(cfg Config, d Deps) (*Connector, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Connector{cfg: cfg, deps: d, roots: roots, client: fetch.New(roots, timeout)}
+	c := &Connector{cfg: cfg, deps: d, roots: roots, client: d.Rules.Reach.New(roots, timeout)}
 	c.auth = &clientauth.Client{
 		Issuer: cfg.Issuer, ID: cfg.ClientID, Secret: cfg.ClientSecret, Method: cfg.authMethod(), Keys: d.ClientKeys, HTTP: c.client, Now: d.Now,
 	}

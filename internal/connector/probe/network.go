@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -75,11 +76,11 @@ func OfURL(raw string, roots *x509.CertPool, rootsKey, setting string) Target {
 
 // Reach takes the steps of the network and reports whether the server answered.
 func (r *Report) Reach(ctx context.Context, t Target) bool {
-	if !r.Do(dns, func() (string, error) { return lookUp(ctx, t) }) {
+	if !r.Do(dns, func() (string, error) { return r.lookUp(ctx, t) }) {
 		r.Skip(tcp, handshake)
 		return false
 	}
-	if !r.Do(tcp, func() (string, error) { return connect(ctx, t) }) {
+	if !r.Do(tcp, func() (string, error) { return r.connect(ctx, t) }) {
 		r.Skip(handshake)
 		return false
 	}
@@ -92,7 +93,7 @@ func (r *Report) Reach(ctx context.Context, t Target) bool {
 	return true
 }
 
-func lookUp(ctx context.Context, t Target) (string, error) {
+func (r *Report) lookUp(ctx context.Context, t Target) (string, error) {
 	if net.ParseIP(t.Host) != nil {
 		return t.Host + " is an address", nil
 	}
@@ -103,14 +104,19 @@ func lookUp(ctx context.Context, t Target) (string, error) {
 		return "", fault.New(fault.Unavailable, "there is no host %s", t.Host).
 			Next("check %s, and the name server of the machine that pachd runs on", t.Setting).Because(err)
 	}
+	for _, text := range found {
+		if ip, err := netip.ParseAddr(text); err != nil || !r.Limit.Allows(ip) {
+			return t.Host + " is known here", nil // not as what, to whoever may not connect to it
+		}
+	}
 	return t.Host + " is " + strings.Join(found, ", "), nil
 }
 
-func connect(ctx context.Context, t Target) (string, error) {
+func (r *Report) connect(ctx context.Context, t Target) (string, error) {
 	address := net.JoinHostPort(t.Host, t.Port)
 	ctx, cancel := context.WithTimeout(ctx, stepWithin)
 	defer cancel()
-	c, err := fetch.Dialer(stepWithin).DialContext(ctx, "tcp", address)
+	c, err := r.Limit.Dialer(stepWithin).DialContext(ctx, "tcp", address)
 	if err != nil {
 		return "", fault.New(fault.Unavailable, "nothing answers at %s", address).
 			Next("check %s, firewalls, and that the provider runs", t.Setting).Because(err)
@@ -128,7 +134,7 @@ func (r *Report) handshake(ctx context.Context, t Target) (string, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, stepWithin)
 	defer cancel()
-	state, err := t.begin(ctx)
+	state, err := r.begin(ctx, t)
 	if err != nil {
 		if why := fetch.Untrusted(err, t.Roots, t.Setting); why != "" {
 			return "", fault.New(fault.Unavailable, "the certificate of %s was refused: %s", t.Host, why).Because(err)
@@ -142,11 +148,11 @@ func (r *Report) handshake(ctx context.Context, t Target) (string, error) {
 	return r.judge(t, state)
 }
 
-func (t Target) begin(ctx context.Context) (tls.ConnectionState, error) {
+func (r *Report) begin(ctx context.Context, t Target) (tls.ConnectionState, error) {
 	if t.Begin != nil {
 		return t.Begin(ctx)
 	}
-	d := tls.Dialer{NetDialer: fetch.Dialer(stepWithin), Config: t.TLS.Clone()}
+	d := tls.Dialer{NetDialer: r.Limit.Dialer(stepWithin), Config: t.TLS.Clone()}
 	c, err := d.DialContext(ctx, "tcp", net.JoinHostPort(t.Host, t.Port))
 	if err != nil {
 		return tls.ConnectionState{}, err
@@ -182,7 +188,7 @@ func (r *Report) askTime(ctx context.Context, t Target) (string, error) {
 		return "", err
 	}
 	client := http.Client{
-		Transport:     &http.Transport{DialContext: fetch.Dialer(stepWithin).DialContext, TLSClientConfig: t.TLS, DisableKeepAlives: true},
+		Transport:     &http.Transport{DialContext: r.Limit.Dialer(stepWithin).DialContext, TLSClientConfig: t.TLS, DisableKeepAlives: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	res, err := client.Do(req)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/fault"
 )
 
@@ -32,6 +33,8 @@ type Step struct {
 // Report collects steps. It is for one goroutine.
 type Report struct {
 	Steps []Step
+	// Limit is how far the steps of the network go.
+	Limit fetch.Reach
 	now   func() time.Time
 }
 

@@ -49,7 +49,7 @@ func (s Site) Check(ctx context.Context, r *Report) {
 	if s.OAuth.Endpoint.TokenURL == "" {
 		return
 	}
-	client := fetch.New(roots, siteWithin)
+	client := r.Limit.New(roots, siteWithin)
 	defer client.Close()
 	r.Do(Credentials, func() (string, error) { return s.checkCredentials(ctx, client) })
 	r.Do(Callback, func() (string, error) { return s.checkCallback(ctx, client) })

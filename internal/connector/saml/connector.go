@@ -82,7 +82,7 @@ func Open(cfg Config, d Deps) (*Connector, error) {
 		return nil, err
 	}
 	c := &Connector{cfg: cfg, deps: d, pinned: pinned, roots: roots, seen: newMemory()}
-	c.client = fetch.New(roots, timeout).WithSetting("the connector's metadataURL")
+	c.client = d.Rules.Reach.New(roots, timeout).WithSetting("the connector's metadataURL")
 	c.meta = fetch.NewDocument("metadata", c.loadMetadata, d.Now, d.Log)
 	return c, nil
 }
