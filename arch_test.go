@@ -210,6 +210,10 @@ var mayImport = map[string][]string{
 	"internal/issuer/dexview": {
 		"internal/db", "internal/fault", "internal/issuer/dexstore", "internal/issuer/grant", "internal/issuer/loginctx", "internal/issuer/registry", "internal/issuer/upstream", "internal/tracing", "internal/web", "internal/web/record",
 	},
+	"internal/issuer/setuplink": {
+		"internal/audit", "internal/connector", "internal/connector/fetch", "internal/connector/probe", "internal/db", "internal/fault",
+		"internal/issuer/connectortest", "internal/issuer/registry", "internal/principal", "internal/secret",
+	},
 	"internal/issuer/connectortest": {
 		"internal/audit", "internal/connector", "internal/connector/claimlog", "internal/connector/fetch", "internal/db", "internal/fault",
 		"internal/identity", "internal/issuer/registry", "internal/issuer/trace", "internal/issuer/upstream", "internal/limit/guess", "internal/principal", "internal/secret",
@@ -217,7 +221,7 @@ var mayImport = map[string][]string{
 	},
 	"internal/issuer": {
 		"internal/connector/authtime", "internal/audit", "internal/connector", "internal/connector/fetch", "internal/connector/oidc/clientauth", "internal/issuer/clientkey", "internal/connector/probe", "internal/db", "internal/fault",
-		"internal/identity", "internal/issuer/connectortest", "internal/issuer/endpoint", "internal/issuer/logout", "internal/issuer/device", "internal/issuer/dexlog", "internal/issuer/dexstore", "internal/issuer/dexview", "internal/issuer/grant",
+		"internal/identity", "internal/issuer/connectortest", "internal/issuer/endpoint", "internal/issuer/setuplink", "internal/issuer/logout", "internal/issuer/device", "internal/issuer/dexlog", "internal/issuer/dexstore", "internal/issuer/dexview", "internal/issuer/grant",
 		"internal/issuer/homerealm", "internal/issuer/jws", "internal/issuer/loginctx", "internal/issuer/oidcclient", "internal/issuer/registry", "internal/issuer/settings", "internal/issuer/signing", "internal/issuer/upstream", "internal/principal", "internal/secret", "internal/web",
 		"internal/web/browser", "internal/web/record", "internal/web/theme", "internal/webaddr", "internal/tracing", "internal/issuer/trace", "internal/issuer/plan", "internal/issuer/refreshtoken", "internal/requestid",
 	},
@@ -246,7 +250,7 @@ var mayImport = map[string][]string{
 	"internal/rpc/pach": {
 		"internal/access/freshness",
 		"api/auth", "api/pach", "internal/access", "internal/audit", "internal/connector/probe", "internal/db", "internal/fault", "internal/identity", "internal/issuer",
-		"internal/issuer/exchange", "internal/issuer/oidcclient", "internal/issuer/refreshtoken", "internal/issuer/registry", "internal/issuer/connectortest", "internal/issuer/plan", "internal/issuer/trace", "internal/issuer/upstream", "internal/login", "internal/principal",
+		"internal/issuer/exchange", "internal/issuer/oidcclient", "internal/issuer/refreshtoken", "internal/issuer/registry", "internal/issuer/connectortest", "internal/issuer/plan", "internal/issuer/setuplink", "internal/issuer/trace", "internal/issuer/upstream", "internal/login", "internal/principal",
 		"internal/past", "internal/people", "internal/rpc/identity", "internal/rpc/wire", "internal/secret", "internal/session", "internal/token", "internal/trust",
 	},
 	"internal/rpc/identity": {"api/identity", "internal/access", "internal/fault", "internal/issuer", "internal/issuer/oidcclient", "internal/issuer/registry", "internal/issuer/settings", "internal/login", "internal/session", "internal/strict"},
@@ -261,7 +265,7 @@ var mayImport = map[string][]string{
 		"api", "api/admin", "internal/web/console", "internal/web/console/page", "internal/access", "internal/chart", "internal/config", "internal/db", "internal/declared", "internal/fault", "internal/issuer",
 		"internal/issuer/device",
 		"internal/issuer/connectortest", "internal/issuer/dexstore", "internal/issuer/endpoint", "internal/issuer/exchange", "internal/issuer/grant",
-		"internal/issuer/registry", "internal/kubesecret", "internal/issuer/trace", "internal/limit", "internal/limit/guess", "internal/limit/httplimit", "internal/login", "internal/pachd/datadir", "internal/pachd/offline", "internal/principal", "internal/reconcile", "internal/rename", "internal/requestid", "internal/rpc",
+		"internal/issuer/registry", "internal/issuer/setuplink", "internal/kubesecret", "internal/issuer/trace", "internal/limit", "internal/limit/guess", "internal/limit/httplimit", "internal/login", "internal/pachd/datadir", "internal/pachd/offline", "internal/principal", "internal/reconcile", "internal/rename", "internal/requestid", "internal/rpc",
 		"internal/secret", "internal/session", "internal/token", "internal/version", "internal/web", "internal/web/browser", "internal/web/theme", "internal/tracing",
 	},
 	"internal/pachd/datadir": {"internal/fault"},

@@ -10,6 +10,7 @@ import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
+	structpb "google.golang.org/protobuf/types/known/structpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	auth "pachyderm/api/auth"
 	identity "pachyderm/api/identity"
@@ -469,6 +470,62 @@ func (x SignInTrace_Result) Number() protoreflect.EnumNumber {
 // Deprecated: Use SignInTrace_Result.Descriptor instead.
 func (SignInTrace_Result) EnumDescriptor() ([]byte, []int) {
 	return file_api_pach_pach_proto_rawDescGZIP(), []int{95, 0}
+}
+
+type SetupLink_State int32
+
+const (
+	SetupLink_UNKNOWN SetupLink_State = 0
+	SetupLink_SENT    SetupLink_State = 1
+	// In a browser, which is the only one from then on.
+	SetupLink_BEGUN     SetupLink_State = 2
+	SetupLink_SUBMITTED SetupLink_State = 3
+	SetupLink_APPROVED  SetupLink_State = 4
+)
+
+// Enum value maps for SetupLink_State.
+var (
+	SetupLink_State_name = map[int32]string{
+		0: "UNKNOWN",
+		1: "SENT",
+		2: "BEGUN",
+		3: "SUBMITTED",
+		4: "APPROVED",
+	}
+	SetupLink_State_value = map[string]int32{
+		"UNKNOWN":   0,
+		"SENT":      1,
+		"BEGUN":     2,
+		"SUBMITTED": 3,
+		"APPROVED":  4,
+	}
+)
+
+func (x SetupLink_State) Enum() *SetupLink_State {
+	p := new(SetupLink_State)
+	*p = x
+	return p
+}
+
+func (x SetupLink_State) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SetupLink_State) Descriptor() protoreflect.EnumDescriptor {
+	return file_api_pach_pach_proto_enumTypes[8].Descriptor()
+}
+
+func (SetupLink_State) Type() protoreflect.EnumType {
+	return &file_api_pach_pach_proto_enumTypes[8]
+}
+
+func (x SetupLink_State) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SetupLink_State.Descriptor instead.
+func (SetupLink_State) EnumDescriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{115, 0}
 }
 
 type GetSignInRequest struct {
@@ -7523,11 +7580,1281 @@ func (x *TrustResult) GetRefused() string {
 	return ""
 }
 
+type SetupLink struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Id, name and type of the connector that is prepared.
+	ConnectorId string `protobuf:"bytes,2,opt,name=connector_id,json=connectorId,proto3" json:"connector_id,omitempty"`
+	Name        string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	Type        string `protobuf:"bytes,4,opt,name=type,proto3" json:"type,omitempty"`
+	// The provider whose texts the holder is shown, as new-connector knows it.
+	Preset    string                 `protobuf:"bytes,5,opt,name=preset,proto3" json:"preset,omitempty"`
+	CreatedBy string                 `protobuf:"bytes,6,opt,name=created_by,json=createdBy,proto3" json:"created_by,omitempty"`
+	Created   *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=created,proto3" json:"created,omitempty"`
+	Expires   *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=expires,proto3" json:"expires,omitempty"`
+	Changed   *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=changed,proto3" json:"changed,omitempty"`
+	State     SetupLink_State        `protobuf:"varint,10,opt,name=state,proto3,enum=pach_v1.SetupLink_State" json:"state,omitempty"`
+	// Whether pachd connects to private addresses for the holder.
+	PrivateNetwork bool `protobuf:"varint,11,opt,name=private_network,json=privateNetwork,proto3" json:"private_network,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *SetupLink) Reset() {
+	*x = SetupLink{}
+	mi := &file_api_pach_pach_proto_msgTypes[115]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetupLink) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetupLink) ProtoMessage() {}
+
+func (x *SetupLink) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[115]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetupLink.ProtoReflect.Descriptor instead.
+func (*SetupLink) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{115}
+}
+
+func (x *SetupLink) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *SetupLink) GetConnectorId() string {
+	if x != nil {
+		return x.ConnectorId
+	}
+	return ""
+}
+
+func (x *SetupLink) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SetupLink) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *SetupLink) GetPreset() string {
+	if x != nil {
+		return x.Preset
+	}
+	return ""
+}
+
+func (x *SetupLink) GetCreatedBy() string {
+	if x != nil {
+		return x.CreatedBy
+	}
+	return ""
+}
+
+func (x *SetupLink) GetCreated() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Created
+	}
+	return nil
+}
+
+func (x *SetupLink) GetExpires() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Expires
+	}
+	return nil
+}
+
+func (x *SetupLink) GetChanged() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Changed
+	}
+	return nil
+}
+
+func (x *SetupLink) GetState() SetupLink_State {
+	if x != nil {
+		return x.State
+	}
+	return SetupLink_UNKNOWN
+}
+
+func (x *SetupLink) GetPrivateNetwork() bool {
+	if x != nil {
+		return x.PrivateNetwork
+	}
+	return false
+}
+
+type CreateSetupLinkRequest struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	ConnectorId string                 `protobuf:"bytes,1,opt,name=connector_id,json=connectorId,proto3" json:"connector_id,omitempty"`
+	Name        string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Type        string                 `protobuf:"bytes,3,opt,name=type,proto3" json:"type,omitempty"`
+	Preset      string                 `protobuf:"bytes,4,opt,name=preset,proto3" json:"preset,omitempty"`
+	// A minute to 7 days; absent is a day.
+	ExpiresIn *durationpb.Duration `protobuf:"bytes,5,opt,name=expires_in,json=expiresIn,proto3" json:"expires_in,omitempty"`
+	// Lets pachd connect to this machine and to private networks for the holder; only a
+	// clusterAdmin may.
+	PrivateNetwork bool `protobuf:"varint,6,opt,name=private_network,json=privateNetwork,proto3" json:"private_network,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *CreateSetupLinkRequest) Reset() {
+	*x = CreateSetupLinkRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[116]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateSetupLinkRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateSetupLinkRequest) ProtoMessage() {}
+
+func (x *CreateSetupLinkRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[116]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateSetupLinkRequest.ProtoReflect.Descriptor instead.
+func (*CreateSetupLinkRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{116}
+}
+
+func (x *CreateSetupLinkRequest) GetConnectorId() string {
+	if x != nil {
+		return x.ConnectorId
+	}
+	return ""
+}
+
+func (x *CreateSetupLinkRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *CreateSetupLinkRequest) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *CreateSetupLinkRequest) GetPreset() string {
+	if x != nil {
+		return x.Preset
+	}
+	return ""
+}
+
+func (x *CreateSetupLinkRequest) GetExpiresIn() *durationpb.Duration {
+	if x != nil {
+		return x.ExpiresIn
+	}
+	return nil
+}
+
+func (x *CreateSetupLinkRequest) GetPrivateNetwork() bool {
+	if x != nil {
+		return x.PrivateNetwork
+	}
+	return false
+}
+
+type CreateSetupLinkResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Link  *SetupLink             `protobuf:"bytes,1,opt,name=link,proto3" json:"link,omitempty"`
+	// To be sent to the holder. It is shown this once.
+	Url           string `protobuf:"bytes,2,opt,name=url,proto3" json:"url,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateSetupLinkResponse) Reset() {
+	*x = CreateSetupLinkResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[117]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateSetupLinkResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateSetupLinkResponse) ProtoMessage() {}
+
+func (x *CreateSetupLinkResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[117]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateSetupLinkResponse.ProtoReflect.Descriptor instead.
+func (*CreateSetupLinkResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{117}
+}
+
+func (x *CreateSetupLinkResponse) GetLink() *SetupLink {
+	if x != nil {
+		return x.Link
+	}
+	return nil
+}
+
+func (x *CreateSetupLinkResponse) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+type ListSetupLinksRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	PageSize      int32                  `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken     string                 `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSetupLinksRequest) Reset() {
+	*x = ListSetupLinksRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[118]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSetupLinksRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSetupLinksRequest) ProtoMessage() {}
+
+func (x *ListSetupLinksRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[118]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSetupLinksRequest.ProtoReflect.Descriptor instead.
+func (*ListSetupLinksRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{118}
+}
+
+func (x *ListSetupLinksRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListSetupLinksRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+type ListSetupLinksResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Links         []*SetupLink           `protobuf:"bytes,1,rep,name=links,proto3" json:"links,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSetupLinksResponse) Reset() {
+	*x = ListSetupLinksResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[119]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSetupLinksResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSetupLinksResponse) ProtoMessage() {}
+
+func (x *ListSetupLinksResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[119]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSetupLinksResponse.ProtoReflect.Descriptor instead.
+func (*ListSetupLinksResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{119}
+}
+
+func (x *ListSetupLinksResponse) GetLinks() []*SetupLink {
+	if x != nil {
+		return x.Links
+	}
+	return nil
+}
+
+func (x *ListSetupLinksResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+type GetSetupLinkRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Waits, for half a minute at most, until it is changed from what it was then.
+	Seen          *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=seen,proto3" json:"seen,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSetupLinkRequest) Reset() {
+	*x = GetSetupLinkRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[120]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSetupLinkRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSetupLinkRequest) ProtoMessage() {}
+
+func (x *GetSetupLinkRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[120]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSetupLinkRequest.ProtoReflect.Descriptor instead.
+func (*GetSetupLinkRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{120}
+}
+
+func (x *GetSetupLinkRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *GetSetupLinkRequest) GetSeen() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Seen
+	}
+	return nil
+}
+
+type GetSetupLinkResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Link  *SetupLink             `protobuf:"bytes,1,opt,name=link,proto3" json:"link,omitempty"`
+	// What was prepared, *** for secrets; absent until something was checked, and once it
+	// is approved.
+	Connector *identity.IDPConnector `protobuf:"bytes,2,opt,name=connector,proto3" json:"connector,omitempty"`
+	// What the last check of it found.
+	Steps []*CheckStep `protobuf:"bytes,3,rep,name=steps,proto3" json:"steps,omitempty"`
+	// Whether somebody has signed in with it as it is, as whom, and in which groups.
+	Tested        bool     `protobuf:"varint,4,opt,name=tested,proto3" json:"tested,omitempty"`
+	User          string   `protobuf:"bytes,5,opt,name=user,proto3" json:"user,omitempty"`
+	Groups        []string `protobuf:"bytes,6,rep,name=groups,proto3" json:"groups,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSetupLinkResponse) Reset() {
+	*x = GetSetupLinkResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[121]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSetupLinkResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSetupLinkResponse) ProtoMessage() {}
+
+func (x *GetSetupLinkResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[121]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSetupLinkResponse.ProtoReflect.Descriptor instead.
+func (*GetSetupLinkResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{121}
+}
+
+func (x *GetSetupLinkResponse) GetLink() *SetupLink {
+	if x != nil {
+		return x.Link
+	}
+	return nil
+}
+
+func (x *GetSetupLinkResponse) GetConnector() *identity.IDPConnector {
+	if x != nil {
+		return x.Connector
+	}
+	return nil
+}
+
+func (x *GetSetupLinkResponse) GetSteps() []*CheckStep {
+	if x != nil {
+		return x.Steps
+	}
+	return nil
+}
+
+func (x *GetSetupLinkResponse) GetTested() bool {
+	if x != nil {
+		return x.Tested
+	}
+	return false
+}
+
+func (x *GetSetupLinkResponse) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *GetSetupLinkResponse) GetGroups() []string {
+	if x != nil {
+		return x.Groups
+	}
+	return nil
+}
+
+type ApproveSetupLinkRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Nobody signs in with the connector yet.
+	Draft         bool `protobuf:"varint,2,opt,name=draft,proto3" json:"draft,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApproveSetupLinkRequest) Reset() {
+	*x = ApproveSetupLinkRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[122]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApproveSetupLinkRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApproveSetupLinkRequest) ProtoMessage() {}
+
+func (x *ApproveSetupLinkRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[122]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApproveSetupLinkRequest.ProtoReflect.Descriptor instead.
+func (*ApproveSetupLinkRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{122}
+}
+
+func (x *ApproveSetupLinkRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ApproveSetupLinkRequest) GetDraft() bool {
+	if x != nil {
+		return x.Draft
+	}
+	return false
+}
+
+type ApproveSetupLinkResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApproveSetupLinkResponse) Reset() {
+	*x = ApproveSetupLinkResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[123]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApproveSetupLinkResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApproveSetupLinkResponse) ProtoMessage() {}
+
+func (x *ApproveSetupLinkResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[123]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApproveSetupLinkResponse.ProtoReflect.Descriptor instead.
+func (*ApproveSetupLinkResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{123}
+}
+
+type DeleteSetupLinkRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteSetupLinkRequest) Reset() {
+	*x = DeleteSetupLinkRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[124]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteSetupLinkRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteSetupLinkRequest) ProtoMessage() {}
+
+func (x *DeleteSetupLinkRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[124]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteSetupLinkRequest.ProtoReflect.Descriptor instead.
+func (*DeleteSetupLinkRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{124}
+}
+
+func (x *DeleteSetupLinkRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+type DeleteSetupLinkResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteSetupLinkResponse) Reset() {
+	*x = DeleteSetupLinkResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[125]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteSetupLinkResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteSetupLinkResponse) ProtoMessage() {}
+
+func (x *DeleteSetupLinkResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[125]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteSetupLinkResponse.ProtoReflect.Descriptor instead.
+func (*DeleteSetupLinkResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{125}
+}
+
+type BeginSetupRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The end of the link.
+	Token         string `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BeginSetupRequest) Reset() {
+	*x = BeginSetupRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[126]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BeginSetupRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BeginSetupRequest) ProtoMessage() {}
+
+func (x *BeginSetupRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[126]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BeginSetupRequest.ProtoReflect.Descriptor instead.
+func (*BeginSetupRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{126}
+}
+
+func (x *BeginSetupRequest) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+type BeginSetupResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	Link          *SetupLink             `protobuf:"bytes,2,opt,name=link,proto3" json:"link,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BeginSetupResponse) Reset() {
+	*x = BeginSetupResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[127]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BeginSetupResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BeginSetupResponse) ProtoMessage() {}
+
+func (x *BeginSetupResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[127]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BeginSetupResponse.ProtoReflect.Descriptor instead.
+func (*BeginSetupResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{127}
+}
+
+func (x *BeginSetupResponse) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *BeginSetupResponse) GetLink() *SetupLink {
+	if x != nil {
+		return x.Link
+	}
+	return nil
+}
+
+type GetSetupRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSetupRequest) Reset() {
+	*x = GetSetupRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[128]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSetupRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSetupRequest) ProtoMessage() {}
+
+func (x *GetSetupRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[128]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSetupRequest.ProtoReflect.Descriptor instead.
+func (*GetSetupRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{128}
+}
+
+func (x *GetSetupRequest) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+type GetSetupResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Without who created it.
+	Link *SetupLink `protobuf:"bytes,1,opt,name=link,proto3" json:"link,omitempty"`
+	// What an identity provider must be told to redirect to.
+	CallbackUrl   string `protobuf:"bytes,2,opt,name=callback_url,json=callbackUrl,proto3" json:"callback_url,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSetupResponse) Reset() {
+	*x = GetSetupResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[129]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSetupResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSetupResponse) ProtoMessage() {}
+
+func (x *GetSetupResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[129]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSetupResponse.ProtoReflect.Descriptor instead.
+func (*GetSetupResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{129}
+}
+
+func (x *GetSetupResponse) GetLink() *SetupLink {
+	if x != nil {
+		return x.Link
+	}
+	return nil
+}
+
+func (x *GetSetupResponse) GetCallbackUrl() string {
+	if x != nil {
+		return x.CallbackUrl
+	}
+	return ""
+}
+
+type CheckSetupRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Key   string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	// The config of a connector's document; id, name and type are the link's.
+	Config        *structpb.Struct `protobuf:"bytes,2,opt,name=config,proto3" json:"config,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckSetupRequest) Reset() {
+	*x = CheckSetupRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[130]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckSetupRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckSetupRequest) ProtoMessage() {}
+
+func (x *CheckSetupRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[130]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckSetupRequest.ProtoReflect.Descriptor instead.
+func (*CheckSetupRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{130}
+}
+
+func (x *CheckSetupRequest) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *CheckSetupRequest) GetConfig() *structpb.Struct {
+	if x != nil {
+		return x.Config
+	}
+	return nil
+}
+
+type CheckSetupResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Steps         []*CheckStep           `protobuf:"bytes,1,rep,name=steps,proto3" json:"steps,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckSetupResponse) Reset() {
+	*x = CheckSetupResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[131]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckSetupResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckSetupResponse) ProtoMessage() {}
+
+func (x *CheckSetupResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[131]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckSetupResponse.ProtoReflect.Descriptor instead.
+func (*CheckSetupResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{131}
+}
+
+func (x *CheckSetupResponse) GetSteps() []*CheckStep {
+	if x != nil {
+		return x.Steps
+	}
+	return nil
+}
+
+type StartSetupTestRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	Config        *structpb.Struct       `protobuf:"bytes,2,opt,name=config,proto3" json:"config,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StartSetupTestRequest) Reset() {
+	*x = StartSetupTestRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[132]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StartSetupTestRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StartSetupTestRequest) ProtoMessage() {}
+
+func (x *StartSetupTestRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[132]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StartSetupTestRequest.ProtoReflect.Descriptor instead.
+func (*StartSetupTestRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{132}
+}
+
+func (x *StartSetupTestRequest) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *StartSetupTestRequest) GetConfig() *structpb.Struct {
+	if x != nil {
+		return x.Config
+	}
+	return nil
+}
+
+type StartSetupTestResponse struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	TestId string                 `protobuf:"bytes,1,opt,name=test_id,json=testId,proto3" json:"test_id,omitempty"`
+	// Where a person signs in, in a browser.
+	Url           string                 `protobuf:"bytes,2,opt,name=url,proto3" json:"url,omitempty"`
+	Expires       *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=expires,proto3" json:"expires,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StartSetupTestResponse) Reset() {
+	*x = StartSetupTestResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[133]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StartSetupTestResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StartSetupTestResponse) ProtoMessage() {}
+
+func (x *StartSetupTestResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[133]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StartSetupTestResponse.ProtoReflect.Descriptor instead.
+func (*StartSetupTestResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{133}
+}
+
+func (x *StartSetupTestResponse) GetTestId() string {
+	if x != nil {
+		return x.TestId
+	}
+	return ""
+}
+
+func (x *StartSetupTestResponse) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *StartSetupTestResponse) GetExpires() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Expires
+	}
+	return nil
+}
+
+type WaitSetupTestRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	TestId        string                 `protobuf:"bytes,2,opt,name=test_id,json=testId,proto3" json:"test_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WaitSetupTestRequest) Reset() {
+	*x = WaitSetupTestRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[134]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WaitSetupTestRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WaitSetupTestRequest) ProtoMessage() {}
+
+func (x *WaitSetupTestRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[134]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WaitSetupTestRequest.ProtoReflect.Descriptor instead.
+func (*WaitSetupTestRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{134}
+}
+
+func (x *WaitSetupTestRequest) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *WaitSetupTestRequest) GetTestId() string {
+	if x != nil {
+		return x.TestId
+	}
+	return ""
+}
+
+type WaitSetupTestResponse struct {
+	state         protoimpl.MessageState     `protogen:"open.v1"`
+	Result        *WaitConnectorTestResponse `protobuf:"bytes,1,opt,name=result,proto3" json:"result,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WaitSetupTestResponse) Reset() {
+	*x = WaitSetupTestResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[135]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WaitSetupTestResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WaitSetupTestResponse) ProtoMessage() {}
+
+func (x *WaitSetupTestResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[135]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WaitSetupTestResponse.ProtoReflect.Descriptor instead.
+func (*WaitSetupTestResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{135}
+}
+
+func (x *WaitSetupTestResponse) GetResult() *WaitConnectorTestResponse {
+	if x != nil {
+		return x.Result
+	}
+	return nil
+}
+
+type SubmitSetupRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	Config        *structpb.Struct       `protobuf:"bytes,2,opt,name=config,proto3" json:"config,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubmitSetupRequest) Reset() {
+	*x = SubmitSetupRequest{}
+	mi := &file_api_pach_pach_proto_msgTypes[136]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubmitSetupRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubmitSetupRequest) ProtoMessage() {}
+
+func (x *SubmitSetupRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[136]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubmitSetupRequest.ProtoReflect.Descriptor instead.
+func (*SubmitSetupRequest) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{136}
+}
+
+func (x *SubmitSetupRequest) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *SubmitSetupRequest) GetConfig() *structpb.Struct {
+	if x != nil {
+		return x.Config
+	}
+	return nil
+}
+
+type SubmitSetupResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubmitSetupResponse) Reset() {
+	*x = SubmitSetupResponse{}
+	mi := &file_api_pach_pach_proto_msgTypes[137]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubmitSetupResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubmitSetupResponse) ProtoMessage() {}
+
+func (x *SubmitSetupResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pach_pach_proto_msgTypes[137]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubmitSetupResponse.ProtoReflect.Descriptor instead.
+func (*SubmitSetupResponse) Descriptor() ([]byte, []int) {
+	return file_api_pach_pach_proto_rawDescGZIP(), []int{137}
+}
+
 var File_api_pach_pach_proto protoreflect.FileDescriptor
 
 const file_api_pach_pach_proto_rawDesc = "" +
 	"\n" +
-	"\x13api/pach/pach.proto\x12\apach_v1\x1a\x13api/auth/auth.proto\x1a\x1bapi/identity/identity.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n" +
+	"\x13api/pach/pach.proto\x12\apach_v1\x1a\x13api/auth/auth.proto\x1a\x1bapi/identity/identity.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n" +
 	"\x10GetSignInRequest\"\xd5\x02\n" +
 	"\x11GetSignInResponse\x12\x16\n" +
 	"\x06issuer\x18\x01 \x01(\tR\x06issuer\x125\n" +
@@ -8076,12 +9403,98 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\vTrustResult\x12\x14\n" +
 	"\x05trust\x18\x01 \x01(\tR\x05trust\x12\x14\n" +
 	"\x05robot\x18\x02 \x01(\tR\x05robot\x12\x18\n" +
-	"\arefused\x18\x03 \x01(\tR\arefused*S\n" +
+	"\arefused\x18\x03 \x01(\tR\arefused\"\xe0\x03\n" +
+	"\tSetupLink\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12!\n" +
+	"\fconnector_id\x18\x02 \x01(\tR\vconnectorId\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x12\n" +
+	"\x04type\x18\x04 \x01(\tR\x04type\x12\x16\n" +
+	"\x06preset\x18\x05 \x01(\tR\x06preset\x12\x1d\n" +
+	"\n" +
+	"created_by\x18\x06 \x01(\tR\tcreatedBy\x124\n" +
+	"\acreated\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x124\n" +
+	"\aexpires\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\x124\n" +
+	"\achanged\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\achanged\x12.\n" +
+	"\x05state\x18\n" +
+	" \x01(\x0e2\x18.pach_v1.SetupLink.StateR\x05state\x12'\n" +
+	"\x0fprivate_network\x18\v \x01(\bR\x0eprivateNetwork\"F\n" +
+	"\x05State\x12\v\n" +
+	"\aUNKNOWN\x10\x00\x12\b\n" +
+	"\x04SENT\x10\x01\x12\t\n" +
+	"\x05BEGUN\x10\x02\x12\r\n" +
+	"\tSUBMITTED\x10\x03\x12\f\n" +
+	"\bAPPROVED\x10\x04\"\xde\x01\n" +
+	"\x16CreateSetupLinkRequest\x12!\n" +
+	"\fconnector_id\x18\x01 \x01(\tR\vconnectorId\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
+	"\x04type\x18\x03 \x01(\tR\x04type\x12\x16\n" +
+	"\x06preset\x18\x04 \x01(\tR\x06preset\x128\n" +
+	"\n" +
+	"expires_in\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\texpiresIn\x12'\n" +
+	"\x0fprivate_network\x18\x06 \x01(\bR\x0eprivateNetwork\"S\n" +
+	"\x17CreateSetupLinkResponse\x12&\n" +
+	"\x04link\x18\x01 \x01(\v2\x12.pach_v1.SetupLinkR\x04link\x12\x10\n" +
+	"\x03url\x18\x02 \x01(\tR\x03url\"S\n" +
+	"\x15ListSetupLinksRequest\x12\x1b\n" +
+	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\"j\n" +
+	"\x16ListSetupLinksResponse\x12(\n" +
+	"\x05links\x18\x01 \x03(\v2\x12.pach_v1.SetupLinkR\x05links\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"U\n" +
+	"\x13GetSetupLinkRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12.\n" +
+	"\x04seen\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04seen\"\xe5\x01\n" +
+	"\x14GetSetupLinkResponse\x12&\n" +
+	"\x04link\x18\x01 \x01(\v2\x12.pach_v1.SetupLinkR\x04link\x127\n" +
+	"\tconnector\x18\x02 \x01(\v2\x19.identity_v2.IDPConnectorR\tconnector\x12(\n" +
+	"\x05steps\x18\x03 \x03(\v2\x12.pach_v1.CheckStepR\x05steps\x12\x16\n" +
+	"\x06tested\x18\x04 \x01(\bR\x06tested\x12\x12\n" +
+	"\x04user\x18\x05 \x01(\tR\x04user\x12\x16\n" +
+	"\x06groups\x18\x06 \x03(\tR\x06groups\"?\n" +
+	"\x17ApproveSetupLinkRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
+	"\x05draft\x18\x02 \x01(\bR\x05draft\"\x1a\n" +
+	"\x18ApproveSetupLinkResponse\"(\n" +
+	"\x16DeleteSetupLinkRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"\x19\n" +
+	"\x17DeleteSetupLinkResponse\")\n" +
+	"\x11BeginSetupRequest\x12\x14\n" +
+	"\x05token\x18\x01 \x01(\tR\x05token\"N\n" +
+	"\x12BeginSetupResponse\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12&\n" +
+	"\x04link\x18\x02 \x01(\v2\x12.pach_v1.SetupLinkR\x04link\"#\n" +
+	"\x0fGetSetupRequest\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\"]\n" +
+	"\x10GetSetupResponse\x12&\n" +
+	"\x04link\x18\x01 \x01(\v2\x12.pach_v1.SetupLinkR\x04link\x12!\n" +
+	"\fcallback_url\x18\x02 \x01(\tR\vcallbackUrl\"V\n" +
+	"\x11CheckSetupRequest\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12/\n" +
+	"\x06config\x18\x02 \x01(\v2\x17.google.protobuf.StructR\x06config\">\n" +
+	"\x12CheckSetupResponse\x12(\n" +
+	"\x05steps\x18\x01 \x03(\v2\x12.pach_v1.CheckStepR\x05steps\"Z\n" +
+	"\x15StartSetupTestRequest\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12/\n" +
+	"\x06config\x18\x02 \x01(\v2\x17.google.protobuf.StructR\x06config\"y\n" +
+	"\x16StartSetupTestResponse\x12\x17\n" +
+	"\atest_id\x18\x01 \x01(\tR\x06testId\x12\x10\n" +
+	"\x03url\x18\x02 \x01(\tR\x03url\x124\n" +
+	"\aexpires\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\"A\n" +
+	"\x14WaitSetupTestRequest\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x17\n" +
+	"\atest_id\x18\x02 \x01(\tR\x06testId\"S\n" +
+	"\x15WaitSetupTestResponse\x12:\n" +
+	"\x06result\x18\x01 \x01(\v2\".pach_v1.WaitConnectorTestResponseR\x06result\"W\n" +
+	"\x12SubmitSetupRequest\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12/\n" +
+	"\x06config\x18\x02 \x01(\v2\x17.google.protobuf.StructR\x06config\"\x15\n" +
+	"\x13SubmitSetupResponse*S\n" +
 	"\x04PKCE\x12\x10\n" +
 	"\fPKCE_UNKNOWN\x10\x00\x12\x11\n" +
 	"\rPKCE_REQUIRED\x10\x01\x12\x11\n" +
 	"\rPKCE_OPTIONAL\x10\x02\x12\x13\n" +
-	"\x0fPKCE_UNTIL_USED\x10\x032\xba\x1b\n" +
+	"\x0fPKCE_UNTIL_USED\x10\x032\x9b\"\n" +
 	"\x03API\x12B\n" +
 	"\tGetSignIn\x12\x19.pach_v1.GetSignInRequest\x1a\x1a.pach_v1.GetSignInResponse\x12E\n" +
 	"\n" +
@@ -8131,7 +9544,20 @@ const file_api_pach_pach_proto_rawDesc = "" +
 	"\x10ApproveConnector\x12 .pach_v1.ApproveConnectorRequest\x1a!.pach_v1.ApproveConnectorResponse\x12Q\n" +
 	"\x0eCheckConnector\x12\x1e.pach_v1.CheckConnectorRequest\x1a\x1f.pach_v1.CheckConnectorResponse\x12]\n" +
 	"\x12StartConnectorTest\x12\".pach_v1.StartConnectorTestRequest\x1a#.pach_v1.StartConnectorTestResponse\x12Z\n" +
-	"\x11WaitConnectorTest\x12!.pach_v1.WaitConnectorTestRequest\x1a\".pach_v1.WaitConnectorTestResponseB\x19Z\x17pachyderm/api/pach;pachb\x06proto3"
+	"\x11WaitConnectorTest\x12!.pach_v1.WaitConnectorTestRequest\x1a\".pach_v1.WaitConnectorTestResponse\x12T\n" +
+	"\x0fCreateSetupLink\x12\x1f.pach_v1.CreateSetupLinkRequest\x1a .pach_v1.CreateSetupLinkResponse\x12Q\n" +
+	"\x0eListSetupLinks\x12\x1e.pach_v1.ListSetupLinksRequest\x1a\x1f.pach_v1.ListSetupLinksResponse\x12K\n" +
+	"\fGetSetupLink\x12\x1c.pach_v1.GetSetupLinkRequest\x1a\x1d.pach_v1.GetSetupLinkResponse\x12W\n" +
+	"\x10ApproveSetupLink\x12 .pach_v1.ApproveSetupLinkRequest\x1a!.pach_v1.ApproveSetupLinkResponse\x12T\n" +
+	"\x0fDeleteSetupLink\x12\x1f.pach_v1.DeleteSetupLinkRequest\x1a .pach_v1.DeleteSetupLinkResponse\x12E\n" +
+	"\n" +
+	"BeginSetup\x12\x1a.pach_v1.BeginSetupRequest\x1a\x1b.pach_v1.BeginSetupResponse\x12?\n" +
+	"\bGetSetup\x12\x18.pach_v1.GetSetupRequest\x1a\x19.pach_v1.GetSetupResponse\x12E\n" +
+	"\n" +
+	"CheckSetup\x12\x1a.pach_v1.CheckSetupRequest\x1a\x1b.pach_v1.CheckSetupResponse\x12Q\n" +
+	"\x0eStartSetupTest\x12\x1e.pach_v1.StartSetupTestRequest\x1a\x1f.pach_v1.StartSetupTestResponse\x12N\n" +
+	"\rWaitSetupTest\x12\x1d.pach_v1.WaitSetupTestRequest\x1a\x1e.pach_v1.WaitSetupTestResponse\x12H\n" +
+	"\vSubmitSetup\x12\x1b.pach_v1.SubmitSetupRequest\x1a\x1c.pach_v1.SubmitSetupResponseB\x19Z\x17pachyderm/api/pach;pachb\x06proto3"
 
 var (
 	file_api_pach_pach_proto_rawDescOnce sync.Once
@@ -8145,8 +9571,8 @@ func file_api_pach_pach_proto_rawDescGZIP() []byte {
 	return file_api_pach_pach_proto_rawDescData
 }
 
-var file_api_pach_pach_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
-var file_api_pach_pach_proto_msgTypes = make([]protoimpl.MessageInfo, 116)
+var file_api_pach_pach_proto_enumTypes = make([]protoimpl.EnumInfo, 9)
+var file_api_pach_pach_proto_msgTypes = make([]protoimpl.MessageInfo, 139)
 var file_api_pach_pach_proto_goTypes = []any{
 	(PKCE)(0),                              // 0: pach_v1.PKCE
 	(Identity_State)(0),                    // 1: pach_v1.Identity.State
@@ -8156,331 +9582,397 @@ var file_api_pach_pach_proto_goTypes = []any{
 	(PlannedSignIn_Verdict)(0),             // 5: pach_v1.PlannedSignIn.Verdict
 	(CheckStep_Status)(0),                  // 6: pach_v1.CheckStep.Status
 	(SignInTrace_Result)(0),                // 7: pach_v1.SignInTrace.Result
-	(*GetSignInRequest)(nil),               // 8: pach_v1.GetSignInRequest
-	(*GetSignInResponse)(nil),              // 9: pach_v1.GetSignInResponse
-	(*GetSessionRequest)(nil),              // 10: pach_v1.GetSessionRequest
-	(*GetSessionResponse)(nil),             // 11: pach_v1.GetSessionResponse
-	(*Membership)(nil),                     // 12: pach_v1.Membership
-	(*BeginRootSessionRequest)(nil),        // 13: pach_v1.BeginRootSessionRequest
-	(*BeginRootSessionResponse)(nil),       // 14: pach_v1.BeginRootSessionResponse
-	(*ExplainRequest)(nil),                 // 15: pach_v1.ExplainRequest
-	(*Grant)(nil),                          // 16: pach_v1.Grant
-	(*MembershipSource)(nil),               // 17: pach_v1.MembershipSource
-	(*MaxAge)(nil),                         // 18: pach_v1.MaxAge
-	(*SetMaxAgeRequest)(nil),               // 19: pach_v1.SetMaxAgeRequest
-	(*SetMaxAgeResponse)(nil),              // 20: pach_v1.SetMaxAgeResponse
-	(*ListMaxAgesRequest)(nil),             // 21: pach_v1.ListMaxAgesRequest
-	(*ListMaxAgesResponse)(nil),            // 22: pach_v1.ListMaxAgesResponse
-	(*ExplainResponse)(nil),                // 23: pach_v1.ExplainResponse
-	(*ListUsersRequest)(nil),               // 24: pach_v1.ListUsersRequest
-	(*User)(nil),                           // 25: pach_v1.User
-	(*Identity)(nil),                       // 26: pach_v1.Identity
-	(*ListUsersResponse)(nil),              // 27: pach_v1.ListUsersResponse
-	(*SetUserEnabledRequest)(nil),          // 28: pach_v1.SetUserEnabledRequest
-	(*SetUserEnabledResponse)(nil),         // 29: pach_v1.SetUserEnabledResponse
-	(*DisableUnusedUsersRequest)(nil),      // 30: pach_v1.DisableUnusedUsersRequest
-	(*DisableUnusedUsersResponse)(nil),     // 31: pach_v1.DisableUnusedUsersResponse
-	(*UnusedUser)(nil),                     // 32: pach_v1.UnusedUser
-	(*RenameUserRequest)(nil),              // 33: pach_v1.RenameUserRequest
-	(*RenameUserResponse)(nil),             // 34: pach_v1.RenameUserResponse
-	(*LinkIdentityRequest)(nil),            // 35: pach_v1.LinkIdentityRequest
-	(*LinkIdentityResponse)(nil),           // 36: pach_v1.LinkIdentityResponse
-	(*UnlinkIdentityRequest)(nil),          // 37: pach_v1.UnlinkIdentityRequest
-	(*UnlinkIdentityResponse)(nil),         // 38: pach_v1.UnlinkIdentityResponse
-	(*ListTokensRequest)(nil),              // 39: pach_v1.ListTokensRequest
-	(*Token)(nil),                          // 40: pach_v1.Token
-	(*ListTokensResponse)(nil),             // 41: pach_v1.ListTokensResponse
-	(*AllowRobotRequest)(nil),              // 42: pach_v1.AllowRobotRequest
-	(*AllowRobotResponse)(nil),             // 43: pach_v1.AllowRobotResponse
-	(*ListRefreshTokensRequest)(nil),       // 44: pach_v1.ListRefreshTokensRequest
-	(*RefreshToken)(nil),                   // 45: pach_v1.RefreshToken
-	(*ListRefreshTokensResponse)(nil),      // 46: pach_v1.ListRefreshTokensResponse
-	(*RevokeSessionRequest)(nil),           // 47: pach_v1.RevokeSessionRequest
-	(*RevokeSessionResponse)(nil),          // 48: pach_v1.RevokeSessionResponse
-	(*RevokeAllRequest)(nil),               // 49: pach_v1.RevokeAllRequest
-	(*RevokeAllResponse)(nil),              // 50: pach_v1.RevokeAllResponse
-	(*ListGroupsRequest)(nil),              // 51: pach_v1.ListGroupsRequest
-	(*Group)(nil),                          // 52: pach_v1.Group
-	(*ListGroupsResponse)(nil),             // 53: pach_v1.ListGroupsResponse
-	(*ListMembersRequest)(nil),             // 54: pach_v1.ListMembersRequest
-	(*ListMembersResponse)(nil),            // 55: pach_v1.ListMembersResponse
-	(*ListRoleBindingsRequest)(nil),        // 56: pach_v1.ListRoleBindingsRequest
-	(*RoleBinding)(nil),                    // 57: pach_v1.RoleBinding
-	(*ListRoleBindingsResponse)(nil),       // 58: pach_v1.ListRoleBindingsResponse
-	(*ListAuditEventsRequest)(nil),         // 59: pach_v1.ListAuditEventsRequest
-	(*AuditEvent)(nil),                     // 60: pach_v1.AuditEvent
-	(*ListAuditEventsResponse)(nil),        // 61: pach_v1.ListAuditEventsResponse
-	(*StringList)(nil),                     // 62: pach_v1.StringList
-	(*UpdateOIDCClientRequest)(nil),        // 63: pach_v1.UpdateOIDCClientRequest
-	(*UpdateOIDCClientResponse)(nil),       // 64: pach_v1.UpdateOIDCClientResponse
-	(*CreateOIDCClientRequest)(nil),        // 65: pach_v1.CreateOIDCClientRequest
-	(*CreateOIDCClientResponse)(nil),       // 66: pach_v1.CreateOIDCClientResponse
-	(*GetOIDCClientRequest)(nil),           // 67: pach_v1.GetOIDCClientRequest
-	(*GetOIDCClientResponse)(nil),          // 68: pach_v1.GetOIDCClientResponse
-	(*ListOIDCClientsRequest)(nil),         // 69: pach_v1.ListOIDCClientsRequest
-	(*ListOIDCClientsResponse)(nil),        // 70: pach_v1.ListOIDCClientsResponse
-	(*ListConnectorStatesRequest)(nil),     // 71: pach_v1.ListConnectorStatesRequest
-	(*ConnectorState)(nil),                 // 72: pach_v1.ConnectorState
-	(*Expiry)(nil),                         // 73: pach_v1.Expiry
-	(*ApplyConnectorRequest)(nil),          // 74: pach_v1.ApplyConnectorRequest
-	(*ApplyConnectorResponse)(nil),         // 75: pach_v1.ApplyConnectorResponse
-	(*ConfirmConnectorRequest)(nil),        // 76: pach_v1.ConfirmConnectorRequest
-	(*ConfirmConnectorResponse)(nil),       // 77: pach_v1.ConfirmConnectorResponse
-	(*SetConnectorEnabledRequest)(nil),     // 78: pach_v1.SetConnectorEnabledRequest
-	(*SetConnectorEnabledResponse)(nil),    // 79: pach_v1.SetConnectorEnabledResponse
-	(*ListConnectorRevisionsRequest)(nil),  // 80: pach_v1.ListConnectorRevisionsRequest
-	(*ConnectorRevision)(nil),              // 81: pach_v1.ConnectorRevision
-	(*ListConnectorRevisionsResponse)(nil), // 82: pach_v1.ListConnectorRevisionsResponse
-	(*RollBackConnectorRequest)(nil),       // 83: pach_v1.RollBackConnectorRequest
-	(*RollBackConnectorResponse)(nil),      // 84: pach_v1.RollBackConnectorResponse
-	(*PlanConnectorRequest)(nil),           // 85: pach_v1.PlanConnectorRequest
-	(*PlannedSignIn)(nil),                  // 86: pach_v1.PlannedSignIn
-	(*PlanConnectorResponse)(nil),          // 87: pach_v1.PlanConnectorResponse
-	(*ApproveConnectorRequest)(nil),        // 88: pach_v1.ApproveConnectorRequest
-	(*ApproveConnectorResponse)(nil),       // 89: pach_v1.ApproveConnectorResponse
-	(*ListConnectorStatesResponse)(nil),    // 90: pach_v1.ListConnectorStatesResponse
-	(*ConnectorDocument)(nil),              // 91: pach_v1.ConnectorDocument
-	(*CheckConnectorRequest)(nil),          // 92: pach_v1.CheckConnectorRequest
-	(*CheckStep)(nil),                      // 93: pach_v1.CheckStep
-	(*CheckConnectorResponse)(nil),         // 94: pach_v1.CheckConnectorResponse
-	(*StartConnectorTestRequest)(nil),      // 95: pach_v1.StartConnectorTestRequest
-	(*StartConnectorTestResponse)(nil),     // 96: pach_v1.StartConnectorTestResponse
-	(*WaitConnectorTestRequest)(nil),       // 97: pach_v1.WaitConnectorTestRequest
-	(*TestedClaim)(nil),                    // 98: pach_v1.TestedClaim
-	(*TestedDifference)(nil),               // 99: pach_v1.TestedDifference
-	(*WaitConnectorTestResponse)(nil),      // 100: pach_v1.WaitConnectorTestResponse
-	(*SignInStep)(nil),                     // 101: pach_v1.SignInStep
-	(*SignInParameter)(nil),                // 102: pach_v1.SignInParameter
-	(*SignInTrace)(nil),                    // 103: pach_v1.SignInTrace
-	(*GetSignInTraceRequest)(nil),          // 104: pach_v1.GetSignInTraceRequest
-	(*GetSignInTraceResponse)(nil),         // 105: pach_v1.GetSignInTraceResponse
-	(*ListSignInTracesRequest)(nil),        // 106: pach_v1.ListSignInTracesRequest
-	(*ListSignInTracesResponse)(nil),       // 107: pach_v1.ListSignInTracesResponse
-	(*SummarizeSignInsRequest)(nil),        // 108: pach_v1.SummarizeSignInsRequest
-	(*SignInCounts)(nil),                   // 109: pach_v1.SignInCounts
-	(*SignInCause)(nil),                    // 110: pach_v1.SignInCause
-	(*SignInWarning)(nil),                  // 111: pach_v1.SignInWarning
-	(*SummarizeSignInsResponse)(nil),       // 112: pach_v1.SummarizeSignInsResponse
-	(*Trust)(nil),                          // 113: pach_v1.Trust
-	(*CreateTrustRequest)(nil),             // 114: pach_v1.CreateTrustRequest
-	(*CreateTrustResponse)(nil),            // 115: pach_v1.CreateTrustResponse
-	(*ListTrustsRequest)(nil),              // 116: pach_v1.ListTrustsRequest
-	(*ListTrustsResponse)(nil),             // 117: pach_v1.ListTrustsResponse
-	(*DeleteTrustRequest)(nil),             // 118: pach_v1.DeleteTrustRequest
-	(*DeleteTrustResponse)(nil),            // 119: pach_v1.DeleteTrustResponse
-	(*TestTrustRequest)(nil),               // 120: pach_v1.TestTrustRequest
-	(*TestTrustResponse)(nil),              // 121: pach_v1.TestTrustResponse
-	(*TrustResult)(nil),                    // 122: pach_v1.TrustResult
-	nil,                                    // 123: pach_v1.Trust.ClaimsEntry
-	(*timestamppb.Timestamp)(nil),          // 124: google.protobuf.Timestamp
-	(auth.Permission)(0),                   // 125: auth_v2.Permission
-	(*auth.Resource)(nil),                  // 126: auth_v2.Resource
-	(*durationpb.Duration)(nil),            // 127: google.protobuf.Duration
-	(*identity.OIDCClient)(nil),            // 128: identity_v2.OIDCClient
-	(*identity.IDPConnector)(nil),          // 129: identity_v2.IDPConnector
+	(SetupLink_State)(0),                   // 8: pach_v1.SetupLink.State
+	(*GetSignInRequest)(nil),               // 9: pach_v1.GetSignInRequest
+	(*GetSignInResponse)(nil),              // 10: pach_v1.GetSignInResponse
+	(*GetSessionRequest)(nil),              // 11: pach_v1.GetSessionRequest
+	(*GetSessionResponse)(nil),             // 12: pach_v1.GetSessionResponse
+	(*Membership)(nil),                     // 13: pach_v1.Membership
+	(*BeginRootSessionRequest)(nil),        // 14: pach_v1.BeginRootSessionRequest
+	(*BeginRootSessionResponse)(nil),       // 15: pach_v1.BeginRootSessionResponse
+	(*ExplainRequest)(nil),                 // 16: pach_v1.ExplainRequest
+	(*Grant)(nil),                          // 17: pach_v1.Grant
+	(*MembershipSource)(nil),               // 18: pach_v1.MembershipSource
+	(*MaxAge)(nil),                         // 19: pach_v1.MaxAge
+	(*SetMaxAgeRequest)(nil),               // 20: pach_v1.SetMaxAgeRequest
+	(*SetMaxAgeResponse)(nil),              // 21: pach_v1.SetMaxAgeResponse
+	(*ListMaxAgesRequest)(nil),             // 22: pach_v1.ListMaxAgesRequest
+	(*ListMaxAgesResponse)(nil),            // 23: pach_v1.ListMaxAgesResponse
+	(*ExplainResponse)(nil),                // 24: pach_v1.ExplainResponse
+	(*ListUsersRequest)(nil),               // 25: pach_v1.ListUsersRequest
+	(*User)(nil),                           // 26: pach_v1.User
+	(*Identity)(nil),                       // 27: pach_v1.Identity
+	(*ListUsersResponse)(nil),              // 28: pach_v1.ListUsersResponse
+	(*SetUserEnabledRequest)(nil),          // 29: pach_v1.SetUserEnabledRequest
+	(*SetUserEnabledResponse)(nil),         // 30: pach_v1.SetUserEnabledResponse
+	(*DisableUnusedUsersRequest)(nil),      // 31: pach_v1.DisableUnusedUsersRequest
+	(*DisableUnusedUsersResponse)(nil),     // 32: pach_v1.DisableUnusedUsersResponse
+	(*UnusedUser)(nil),                     // 33: pach_v1.UnusedUser
+	(*RenameUserRequest)(nil),              // 34: pach_v1.RenameUserRequest
+	(*RenameUserResponse)(nil),             // 35: pach_v1.RenameUserResponse
+	(*LinkIdentityRequest)(nil),            // 36: pach_v1.LinkIdentityRequest
+	(*LinkIdentityResponse)(nil),           // 37: pach_v1.LinkIdentityResponse
+	(*UnlinkIdentityRequest)(nil),          // 38: pach_v1.UnlinkIdentityRequest
+	(*UnlinkIdentityResponse)(nil),         // 39: pach_v1.UnlinkIdentityResponse
+	(*ListTokensRequest)(nil),              // 40: pach_v1.ListTokensRequest
+	(*Token)(nil),                          // 41: pach_v1.Token
+	(*ListTokensResponse)(nil),             // 42: pach_v1.ListTokensResponse
+	(*AllowRobotRequest)(nil),              // 43: pach_v1.AllowRobotRequest
+	(*AllowRobotResponse)(nil),             // 44: pach_v1.AllowRobotResponse
+	(*ListRefreshTokensRequest)(nil),       // 45: pach_v1.ListRefreshTokensRequest
+	(*RefreshToken)(nil),                   // 46: pach_v1.RefreshToken
+	(*ListRefreshTokensResponse)(nil),      // 47: pach_v1.ListRefreshTokensResponse
+	(*RevokeSessionRequest)(nil),           // 48: pach_v1.RevokeSessionRequest
+	(*RevokeSessionResponse)(nil),          // 49: pach_v1.RevokeSessionResponse
+	(*RevokeAllRequest)(nil),               // 50: pach_v1.RevokeAllRequest
+	(*RevokeAllResponse)(nil),              // 51: pach_v1.RevokeAllResponse
+	(*ListGroupsRequest)(nil),              // 52: pach_v1.ListGroupsRequest
+	(*Group)(nil),                          // 53: pach_v1.Group
+	(*ListGroupsResponse)(nil),             // 54: pach_v1.ListGroupsResponse
+	(*ListMembersRequest)(nil),             // 55: pach_v1.ListMembersRequest
+	(*ListMembersResponse)(nil),            // 56: pach_v1.ListMembersResponse
+	(*ListRoleBindingsRequest)(nil),        // 57: pach_v1.ListRoleBindingsRequest
+	(*RoleBinding)(nil),                    // 58: pach_v1.RoleBinding
+	(*ListRoleBindingsResponse)(nil),       // 59: pach_v1.ListRoleBindingsResponse
+	(*ListAuditEventsRequest)(nil),         // 60: pach_v1.ListAuditEventsRequest
+	(*AuditEvent)(nil),                     // 61: pach_v1.AuditEvent
+	(*ListAuditEventsResponse)(nil),        // 62: pach_v1.ListAuditEventsResponse
+	(*StringList)(nil),                     // 63: pach_v1.StringList
+	(*UpdateOIDCClientRequest)(nil),        // 64: pach_v1.UpdateOIDCClientRequest
+	(*UpdateOIDCClientResponse)(nil),       // 65: pach_v1.UpdateOIDCClientResponse
+	(*CreateOIDCClientRequest)(nil),        // 66: pach_v1.CreateOIDCClientRequest
+	(*CreateOIDCClientResponse)(nil),       // 67: pach_v1.CreateOIDCClientResponse
+	(*GetOIDCClientRequest)(nil),           // 68: pach_v1.GetOIDCClientRequest
+	(*GetOIDCClientResponse)(nil),          // 69: pach_v1.GetOIDCClientResponse
+	(*ListOIDCClientsRequest)(nil),         // 70: pach_v1.ListOIDCClientsRequest
+	(*ListOIDCClientsResponse)(nil),        // 71: pach_v1.ListOIDCClientsResponse
+	(*ListConnectorStatesRequest)(nil),     // 72: pach_v1.ListConnectorStatesRequest
+	(*ConnectorState)(nil),                 // 73: pach_v1.ConnectorState
+	(*Expiry)(nil),                         // 74: pach_v1.Expiry
+	(*ApplyConnectorRequest)(nil),          // 75: pach_v1.ApplyConnectorRequest
+	(*ApplyConnectorResponse)(nil),         // 76: pach_v1.ApplyConnectorResponse
+	(*ConfirmConnectorRequest)(nil),        // 77: pach_v1.ConfirmConnectorRequest
+	(*ConfirmConnectorResponse)(nil),       // 78: pach_v1.ConfirmConnectorResponse
+	(*SetConnectorEnabledRequest)(nil),     // 79: pach_v1.SetConnectorEnabledRequest
+	(*SetConnectorEnabledResponse)(nil),    // 80: pach_v1.SetConnectorEnabledResponse
+	(*ListConnectorRevisionsRequest)(nil),  // 81: pach_v1.ListConnectorRevisionsRequest
+	(*ConnectorRevision)(nil),              // 82: pach_v1.ConnectorRevision
+	(*ListConnectorRevisionsResponse)(nil), // 83: pach_v1.ListConnectorRevisionsResponse
+	(*RollBackConnectorRequest)(nil),       // 84: pach_v1.RollBackConnectorRequest
+	(*RollBackConnectorResponse)(nil),      // 85: pach_v1.RollBackConnectorResponse
+	(*PlanConnectorRequest)(nil),           // 86: pach_v1.PlanConnectorRequest
+	(*PlannedSignIn)(nil),                  // 87: pach_v1.PlannedSignIn
+	(*PlanConnectorResponse)(nil),          // 88: pach_v1.PlanConnectorResponse
+	(*ApproveConnectorRequest)(nil),        // 89: pach_v1.ApproveConnectorRequest
+	(*ApproveConnectorResponse)(nil),       // 90: pach_v1.ApproveConnectorResponse
+	(*ListConnectorStatesResponse)(nil),    // 91: pach_v1.ListConnectorStatesResponse
+	(*ConnectorDocument)(nil),              // 92: pach_v1.ConnectorDocument
+	(*CheckConnectorRequest)(nil),          // 93: pach_v1.CheckConnectorRequest
+	(*CheckStep)(nil),                      // 94: pach_v1.CheckStep
+	(*CheckConnectorResponse)(nil),         // 95: pach_v1.CheckConnectorResponse
+	(*StartConnectorTestRequest)(nil),      // 96: pach_v1.StartConnectorTestRequest
+	(*StartConnectorTestResponse)(nil),     // 97: pach_v1.StartConnectorTestResponse
+	(*WaitConnectorTestRequest)(nil),       // 98: pach_v1.WaitConnectorTestRequest
+	(*TestedClaim)(nil),                    // 99: pach_v1.TestedClaim
+	(*TestedDifference)(nil),               // 100: pach_v1.TestedDifference
+	(*WaitConnectorTestResponse)(nil),      // 101: pach_v1.WaitConnectorTestResponse
+	(*SignInStep)(nil),                     // 102: pach_v1.SignInStep
+	(*SignInParameter)(nil),                // 103: pach_v1.SignInParameter
+	(*SignInTrace)(nil),                    // 104: pach_v1.SignInTrace
+	(*GetSignInTraceRequest)(nil),          // 105: pach_v1.GetSignInTraceRequest
+	(*GetSignInTraceResponse)(nil),         // 106: pach_v1.GetSignInTraceResponse
+	(*ListSignInTracesRequest)(nil),        // 107: pach_v1.ListSignInTracesRequest
+	(*ListSignInTracesResponse)(nil),       // 108: pach_v1.ListSignInTracesResponse
+	(*SummarizeSignInsRequest)(nil),        // 109: pach_v1.SummarizeSignInsRequest
+	(*SignInCounts)(nil),                   // 110: pach_v1.SignInCounts
+	(*SignInCause)(nil),                    // 111: pach_v1.SignInCause
+	(*SignInWarning)(nil),                  // 112: pach_v1.SignInWarning
+	(*SummarizeSignInsResponse)(nil),       // 113: pach_v1.SummarizeSignInsResponse
+	(*Trust)(nil),                          // 114: pach_v1.Trust
+	(*CreateTrustRequest)(nil),             // 115: pach_v1.CreateTrustRequest
+	(*CreateTrustResponse)(nil),            // 116: pach_v1.CreateTrustResponse
+	(*ListTrustsRequest)(nil),              // 117: pach_v1.ListTrustsRequest
+	(*ListTrustsResponse)(nil),             // 118: pach_v1.ListTrustsResponse
+	(*DeleteTrustRequest)(nil),             // 119: pach_v1.DeleteTrustRequest
+	(*DeleteTrustResponse)(nil),            // 120: pach_v1.DeleteTrustResponse
+	(*TestTrustRequest)(nil),               // 121: pach_v1.TestTrustRequest
+	(*TestTrustResponse)(nil),              // 122: pach_v1.TestTrustResponse
+	(*TrustResult)(nil),                    // 123: pach_v1.TrustResult
+	(*SetupLink)(nil),                      // 124: pach_v1.SetupLink
+	(*CreateSetupLinkRequest)(nil),         // 125: pach_v1.CreateSetupLinkRequest
+	(*CreateSetupLinkResponse)(nil),        // 126: pach_v1.CreateSetupLinkResponse
+	(*ListSetupLinksRequest)(nil),          // 127: pach_v1.ListSetupLinksRequest
+	(*ListSetupLinksResponse)(nil),         // 128: pach_v1.ListSetupLinksResponse
+	(*GetSetupLinkRequest)(nil),            // 129: pach_v1.GetSetupLinkRequest
+	(*GetSetupLinkResponse)(nil),           // 130: pach_v1.GetSetupLinkResponse
+	(*ApproveSetupLinkRequest)(nil),        // 131: pach_v1.ApproveSetupLinkRequest
+	(*ApproveSetupLinkResponse)(nil),       // 132: pach_v1.ApproveSetupLinkResponse
+	(*DeleteSetupLinkRequest)(nil),         // 133: pach_v1.DeleteSetupLinkRequest
+	(*DeleteSetupLinkResponse)(nil),        // 134: pach_v1.DeleteSetupLinkResponse
+	(*BeginSetupRequest)(nil),              // 135: pach_v1.BeginSetupRequest
+	(*BeginSetupResponse)(nil),             // 136: pach_v1.BeginSetupResponse
+	(*GetSetupRequest)(nil),                // 137: pach_v1.GetSetupRequest
+	(*GetSetupResponse)(nil),               // 138: pach_v1.GetSetupResponse
+	(*CheckSetupRequest)(nil),              // 139: pach_v1.CheckSetupRequest
+	(*CheckSetupResponse)(nil),             // 140: pach_v1.CheckSetupResponse
+	(*StartSetupTestRequest)(nil),          // 141: pach_v1.StartSetupTestRequest
+	(*StartSetupTestResponse)(nil),         // 142: pach_v1.StartSetupTestResponse
+	(*WaitSetupTestRequest)(nil),           // 143: pach_v1.WaitSetupTestRequest
+	(*WaitSetupTestResponse)(nil),          // 144: pach_v1.WaitSetupTestResponse
+	(*SubmitSetupRequest)(nil),             // 145: pach_v1.SubmitSetupRequest
+	(*SubmitSetupResponse)(nil),            // 146: pach_v1.SubmitSetupResponse
+	nil,                                    // 147: pach_v1.Trust.ClaimsEntry
+	(*timestamppb.Timestamp)(nil),          // 148: google.protobuf.Timestamp
+	(auth.Permission)(0),                   // 149: auth_v2.Permission
+	(*auth.Resource)(nil),                  // 150: auth_v2.Resource
+	(*durationpb.Duration)(nil),            // 151: google.protobuf.Duration
+	(*identity.OIDCClient)(nil),            // 152: identity_v2.OIDCClient
+	(*identity.IDPConnector)(nil),          // 153: identity_v2.IDPConnector
+	(*structpb.Struct)(nil),                // 154: google.protobuf.Struct
 }
 var file_api_pach_pach_proto_depIdxs = []int32{
-	40,  // 0: pach_v1.GetSessionResponse.session:type_name -> pach_v1.Token
-	12,  // 1: pach_v1.GetSessionResponse.groups:type_name -> pach_v1.Membership
-	124, // 2: pach_v1.GetSessionResponse.proved:type_name -> google.protobuf.Timestamp
-	17,  // 3: pach_v1.Membership.sources:type_name -> pach_v1.MembershipSource
-	124, // 4: pach_v1.BeginRootSessionResponse.expires:type_name -> google.protobuf.Timestamp
-	125, // 5: pach_v1.ExplainRequest.permission:type_name -> auth_v2.Permission
-	126, // 6: pach_v1.ExplainRequest.resource:type_name -> auth_v2.Resource
-	124, // 7: pach_v1.ExplainRequest.at:type_name -> google.protobuf.Timestamp
-	126, // 8: pach_v1.Grant.resource:type_name -> auth_v2.Resource
-	17,  // 9: pach_v1.Grant.sources:type_name -> pach_v1.MembershipSource
-	18,  // 10: pach_v1.Grant.max_age:type_name -> pach_v1.MaxAge
-	124, // 11: pach_v1.MembershipSource.seen:type_name -> google.protobuf.Timestamp
-	126, // 12: pach_v1.MaxAge.resource:type_name -> auth_v2.Resource
-	127, // 13: pach_v1.MaxAge.max_age:type_name -> google.protobuf.Duration
-	127, // 14: pach_v1.MaxAge.grace:type_name -> google.protobuf.Duration
-	126, // 15: pach_v1.SetMaxAgeRequest.resource:type_name -> auth_v2.Resource
-	127, // 16: pach_v1.SetMaxAgeRequest.max_age:type_name -> google.protobuf.Duration
-	127, // 17: pach_v1.SetMaxAgeRequest.grace:type_name -> google.protobuf.Duration
-	18,  // 18: pach_v1.ListMaxAgesResponse.rules:type_name -> pach_v1.MaxAge
-	16,  // 19: pach_v1.ExplainResponse.grants:type_name -> pach_v1.Grant
-	16,  // 20: pach_v1.ExplainResponse.suggestions:type_name -> pach_v1.Grant
-	16,  // 21: pach_v1.ExplainResponse.too_old:type_name -> pach_v1.Grant
-	124, // 22: pach_v1.ExplainResponse.recorded_since:type_name -> google.protobuf.Timestamp
-	127, // 23: pach_v1.ListUsersRequest.unused_for:type_name -> google.protobuf.Duration
-	124, // 24: pach_v1.User.last_login:type_name -> google.protobuf.Timestamp
-	26,  // 25: pach_v1.User.identities:type_name -> pach_v1.Identity
-	124, // 26: pach_v1.User.last_used:type_name -> google.protobuf.Timestamp
+	41,  // 0: pach_v1.GetSessionResponse.session:type_name -> pach_v1.Token
+	13,  // 1: pach_v1.GetSessionResponse.groups:type_name -> pach_v1.Membership
+	148, // 2: pach_v1.GetSessionResponse.proved:type_name -> google.protobuf.Timestamp
+	18,  // 3: pach_v1.Membership.sources:type_name -> pach_v1.MembershipSource
+	148, // 4: pach_v1.BeginRootSessionResponse.expires:type_name -> google.protobuf.Timestamp
+	149, // 5: pach_v1.ExplainRequest.permission:type_name -> auth_v2.Permission
+	150, // 6: pach_v1.ExplainRequest.resource:type_name -> auth_v2.Resource
+	148, // 7: pach_v1.ExplainRequest.at:type_name -> google.protobuf.Timestamp
+	150, // 8: pach_v1.Grant.resource:type_name -> auth_v2.Resource
+	18,  // 9: pach_v1.Grant.sources:type_name -> pach_v1.MembershipSource
+	19,  // 10: pach_v1.Grant.max_age:type_name -> pach_v1.MaxAge
+	148, // 11: pach_v1.MembershipSource.seen:type_name -> google.protobuf.Timestamp
+	150, // 12: pach_v1.MaxAge.resource:type_name -> auth_v2.Resource
+	151, // 13: pach_v1.MaxAge.max_age:type_name -> google.protobuf.Duration
+	151, // 14: pach_v1.MaxAge.grace:type_name -> google.protobuf.Duration
+	150, // 15: pach_v1.SetMaxAgeRequest.resource:type_name -> auth_v2.Resource
+	151, // 16: pach_v1.SetMaxAgeRequest.max_age:type_name -> google.protobuf.Duration
+	151, // 17: pach_v1.SetMaxAgeRequest.grace:type_name -> google.protobuf.Duration
+	19,  // 18: pach_v1.ListMaxAgesResponse.rules:type_name -> pach_v1.MaxAge
+	17,  // 19: pach_v1.ExplainResponse.grants:type_name -> pach_v1.Grant
+	17,  // 20: pach_v1.ExplainResponse.suggestions:type_name -> pach_v1.Grant
+	17,  // 21: pach_v1.ExplainResponse.too_old:type_name -> pach_v1.Grant
+	148, // 22: pach_v1.ExplainResponse.recorded_since:type_name -> google.protobuf.Timestamp
+	151, // 23: pach_v1.ListUsersRequest.unused_for:type_name -> google.protobuf.Duration
+	148, // 24: pach_v1.User.last_login:type_name -> google.protobuf.Timestamp
+	27,  // 25: pach_v1.User.identities:type_name -> pach_v1.Identity
+	148, // 26: pach_v1.User.last_used:type_name -> google.protobuf.Timestamp
 	1,   // 27: pach_v1.Identity.state:type_name -> pach_v1.Identity.State
-	124, // 28: pach_v1.Identity.last_login:type_name -> google.protobuf.Timestamp
-	25,  // 29: pach_v1.ListUsersResponse.users:type_name -> pach_v1.User
-	127, // 30: pach_v1.DisableUnusedUsersRequest.unused_for:type_name -> google.protobuf.Duration
-	124, // 31: pach_v1.DisableUnusedUsersRequest.unused_since:type_name -> google.protobuf.Timestamp
-	32,  // 32: pach_v1.DisableUnusedUsersResponse.users:type_name -> pach_v1.UnusedUser
-	124, // 33: pach_v1.DisableUnusedUsersResponse.unused_since:type_name -> google.protobuf.Timestamp
-	124, // 34: pach_v1.UnusedUser.last_login:type_name -> google.protobuf.Timestamp
-	124, // 35: pach_v1.UnusedUser.last_used:type_name -> google.protobuf.Timestamp
-	124, // 36: pach_v1.Token.created:type_name -> google.protobuf.Timestamp
-	124, // 37: pach_v1.Token.expires:type_name -> google.protobuf.Timestamp
-	124, // 38: pach_v1.Token.used:type_name -> google.protobuf.Timestamp
-	40,  // 39: pach_v1.ListTokensResponse.tokens:type_name -> pach_v1.Token
-	124, // 40: pach_v1.RefreshToken.created:type_name -> google.protobuf.Timestamp
-	124, // 41: pach_v1.RefreshToken.used:type_name -> google.protobuf.Timestamp
-	124, // 42: pach_v1.RefreshToken.expires:type_name -> google.protobuf.Timestamp
-	45,  // 43: pach_v1.ListRefreshTokensResponse.refresh_tokens:type_name -> pach_v1.RefreshToken
-	52,  // 44: pach_v1.ListGroupsResponse.groups:type_name -> pach_v1.Group
-	12,  // 45: pach_v1.ListMembersResponse.members:type_name -> pach_v1.Membership
-	126, // 46: pach_v1.RoleBinding.resource:type_name -> auth_v2.Resource
-	57,  // 47: pach_v1.ListRoleBindingsResponse.bindings:type_name -> pach_v1.RoleBinding
-	124, // 48: pach_v1.AuditEvent.at:type_name -> google.protobuf.Timestamp
-	60,  // 49: pach_v1.ListAuditEventsResponse.events:type_name -> pach_v1.AuditEvent
-	62,  // 50: pach_v1.UpdateOIDCClientRequest.redirect_uris:type_name -> pach_v1.StringList
-	62,  // 51: pach_v1.UpdateOIDCClientRequest.trusted_peers:type_name -> pach_v1.StringList
-	62,  // 52: pach_v1.UpdateOIDCClientRequest.allowed_connectors:type_name -> pach_v1.StringList
+	148, // 28: pach_v1.Identity.last_login:type_name -> google.protobuf.Timestamp
+	26,  // 29: pach_v1.ListUsersResponse.users:type_name -> pach_v1.User
+	151, // 30: pach_v1.DisableUnusedUsersRequest.unused_for:type_name -> google.protobuf.Duration
+	148, // 31: pach_v1.DisableUnusedUsersRequest.unused_since:type_name -> google.protobuf.Timestamp
+	33,  // 32: pach_v1.DisableUnusedUsersResponse.users:type_name -> pach_v1.UnusedUser
+	148, // 33: pach_v1.DisableUnusedUsersResponse.unused_since:type_name -> google.protobuf.Timestamp
+	148, // 34: pach_v1.UnusedUser.last_login:type_name -> google.protobuf.Timestamp
+	148, // 35: pach_v1.UnusedUser.last_used:type_name -> google.protobuf.Timestamp
+	148, // 36: pach_v1.Token.created:type_name -> google.protobuf.Timestamp
+	148, // 37: pach_v1.Token.expires:type_name -> google.protobuf.Timestamp
+	148, // 38: pach_v1.Token.used:type_name -> google.protobuf.Timestamp
+	41,  // 39: pach_v1.ListTokensResponse.tokens:type_name -> pach_v1.Token
+	148, // 40: pach_v1.RefreshToken.created:type_name -> google.protobuf.Timestamp
+	148, // 41: pach_v1.RefreshToken.used:type_name -> google.protobuf.Timestamp
+	148, // 42: pach_v1.RefreshToken.expires:type_name -> google.protobuf.Timestamp
+	46,  // 43: pach_v1.ListRefreshTokensResponse.refresh_tokens:type_name -> pach_v1.RefreshToken
+	53,  // 44: pach_v1.ListGroupsResponse.groups:type_name -> pach_v1.Group
+	13,  // 45: pach_v1.ListMembersResponse.members:type_name -> pach_v1.Membership
+	150, // 46: pach_v1.RoleBinding.resource:type_name -> auth_v2.Resource
+	58,  // 47: pach_v1.ListRoleBindingsResponse.bindings:type_name -> pach_v1.RoleBinding
+	148, // 48: pach_v1.AuditEvent.at:type_name -> google.protobuf.Timestamp
+	61,  // 49: pach_v1.ListAuditEventsResponse.events:type_name -> pach_v1.AuditEvent
+	63,  // 50: pach_v1.UpdateOIDCClientRequest.redirect_uris:type_name -> pach_v1.StringList
+	63,  // 51: pach_v1.UpdateOIDCClientRequest.trusted_peers:type_name -> pach_v1.StringList
+	63,  // 52: pach_v1.UpdateOIDCClientRequest.allowed_connectors:type_name -> pach_v1.StringList
 	0,   // 53: pach_v1.UpdateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
-	62,  // 54: pach_v1.UpdateOIDCClientRequest.post_logout_redirect_uris:type_name -> pach_v1.StringList
-	128, // 55: pach_v1.CreateOIDCClientRequest.client:type_name -> identity_v2.OIDCClient
+	63,  // 54: pach_v1.UpdateOIDCClientRequest.post_logout_redirect_uris:type_name -> pach_v1.StringList
+	152, // 55: pach_v1.CreateOIDCClientRequest.client:type_name -> identity_v2.OIDCClient
 	0,   // 56: pach_v1.CreateOIDCClientRequest.pkce:type_name -> pach_v1.PKCE
-	128, // 57: pach_v1.CreateOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
-	128, // 58: pach_v1.GetOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
+	152, // 57: pach_v1.CreateOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
+	152, // 58: pach_v1.GetOIDCClientResponse.client:type_name -> identity_v2.OIDCClient
 	0,   // 59: pach_v1.GetOIDCClientResponse.pkce:type_name -> pach_v1.PKCE
-	68,  // 60: pach_v1.ListOIDCClientsResponse.clients:type_name -> pach_v1.GetOIDCClientResponse
+	69,  // 60: pach_v1.ListOIDCClientsResponse.clients:type_name -> pach_v1.GetOIDCClientResponse
 	2,   // 61: pach_v1.ConnectorState.state:type_name -> pach_v1.ConnectorState.State
-	124, // 62: pach_v1.ConnectorState.since:type_name -> google.protobuf.Timestamp
-	124, // 63: pach_v1.ConnectorState.last_good:type_name -> google.protobuf.Timestamp
-	124, // 64: pach_v1.ConnectorState.checked:type_name -> google.protobuf.Timestamp
+	148, // 62: pach_v1.ConnectorState.since:type_name -> google.protobuf.Timestamp
+	148, // 63: pach_v1.ConnectorState.last_good:type_name -> google.protobuf.Timestamp
+	148, // 64: pach_v1.ConnectorState.checked:type_name -> google.protobuf.Timestamp
 	3,   // 65: pach_v1.ConnectorState.approval:type_name -> pach_v1.ConnectorState.Approval
 	4,   // 66: pach_v1.ConnectorState.life:type_name -> pach_v1.ConnectorState.Life
-	124, // 67: pach_v1.ConnectorState.undo_at:type_name -> google.protobuf.Timestamp
-	73,  // 68: pach_v1.ConnectorState.expiries:type_name -> pach_v1.Expiry
-	124, // 69: pach_v1.Expiry.ends:type_name -> google.protobuf.Timestamp
-	129, // 70: pach_v1.ApplyConnectorRequest.connector:type_name -> identity_v2.IDPConnector
-	127, // 71: pach_v1.ApplyConnectorRequest.confirm_within:type_name -> google.protobuf.Duration
-	124, // 72: pach_v1.ApplyConnectorResponse.undo_at:type_name -> google.protobuf.Timestamp
-	124, // 73: pach_v1.ConnectorRevision.made:type_name -> google.protobuf.Timestamp
-	99,  // 74: pach_v1.ConnectorRevision.differences:type_name -> pach_v1.TestedDifference
-	81,  // 75: pach_v1.ListConnectorRevisionsResponse.revisions:type_name -> pach_v1.ConnectorRevision
-	91,  // 76: pach_v1.PlanConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
+	148, // 67: pach_v1.ConnectorState.undo_at:type_name -> google.protobuf.Timestamp
+	74,  // 68: pach_v1.ConnectorState.expiries:type_name -> pach_v1.Expiry
+	148, // 69: pach_v1.Expiry.ends:type_name -> google.protobuf.Timestamp
+	153, // 70: pach_v1.ApplyConnectorRequest.connector:type_name -> identity_v2.IDPConnector
+	151, // 71: pach_v1.ApplyConnectorRequest.confirm_within:type_name -> google.protobuf.Duration
+	148, // 72: pach_v1.ApplyConnectorResponse.undo_at:type_name -> google.protobuf.Timestamp
+	148, // 73: pach_v1.ConnectorRevision.made:type_name -> google.protobuf.Timestamp
+	100, // 74: pach_v1.ConnectorRevision.differences:type_name -> pach_v1.TestedDifference
+	82,  // 75: pach_v1.ListConnectorRevisionsResponse.revisions:type_name -> pach_v1.ConnectorRevision
+	92,  // 76: pach_v1.PlanConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
 	5,   // 77: pach_v1.PlannedSignIn.verdict:type_name -> pach_v1.PlannedSignIn.Verdict
-	99,  // 78: pach_v1.PlanConnectorResponse.differences:type_name -> pach_v1.TestedDifference
-	86,  // 79: pach_v1.PlanConnectorResponse.sign_ins:type_name -> pach_v1.PlannedSignIn
-	72,  // 80: pach_v1.ListConnectorStatesResponse.states:type_name -> pach_v1.ConnectorState
-	129, // 81: pach_v1.ConnectorDocument.connector:type_name -> identity_v2.IDPConnector
-	91,  // 82: pach_v1.CheckConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
+	100, // 78: pach_v1.PlanConnectorResponse.differences:type_name -> pach_v1.TestedDifference
+	87,  // 79: pach_v1.PlanConnectorResponse.sign_ins:type_name -> pach_v1.PlannedSignIn
+	73,  // 80: pach_v1.ListConnectorStatesResponse.states:type_name -> pach_v1.ConnectorState
+	153, // 81: pach_v1.ConnectorDocument.connector:type_name -> identity_v2.IDPConnector
+	92,  // 82: pach_v1.CheckConnectorRequest.document:type_name -> pach_v1.ConnectorDocument
 	6,   // 83: pach_v1.CheckStep.status:type_name -> pach_v1.CheckStep.Status
-	93,  // 84: pach_v1.CheckConnectorResponse.steps:type_name -> pach_v1.CheckStep
-	91,  // 85: pach_v1.StartConnectorTestRequest.document:type_name -> pach_v1.ConnectorDocument
-	124, // 86: pach_v1.StartConnectorTestResponse.expires:type_name -> google.protobuf.Timestamp
-	98,  // 87: pach_v1.WaitConnectorTestResponse.claims:type_name -> pach_v1.TestedClaim
-	62,  // 88: pach_v1.WaitConnectorTestResponse.groups:type_name -> pach_v1.StringList
-	99,  // 89: pach_v1.WaitConnectorTestResponse.differences:type_name -> pach_v1.TestedDifference
-	124, // 90: pach_v1.SignInTrace.at:type_name -> google.protobuf.Timestamp
+	94,  // 84: pach_v1.CheckConnectorResponse.steps:type_name -> pach_v1.CheckStep
+	92,  // 85: pach_v1.StartConnectorTestRequest.document:type_name -> pach_v1.ConnectorDocument
+	148, // 86: pach_v1.StartConnectorTestResponse.expires:type_name -> google.protobuf.Timestamp
+	99,  // 87: pach_v1.WaitConnectorTestResponse.claims:type_name -> pach_v1.TestedClaim
+	63,  // 88: pach_v1.WaitConnectorTestResponse.groups:type_name -> pach_v1.StringList
+	100, // 89: pach_v1.WaitConnectorTestResponse.differences:type_name -> pach_v1.TestedDifference
+	148, // 90: pach_v1.SignInTrace.at:type_name -> google.protobuf.Timestamp
 	7,   // 91: pach_v1.SignInTrace.result:type_name -> pach_v1.SignInTrace.Result
-	102, // 92: pach_v1.SignInTrace.request:type_name -> pach_v1.SignInParameter
-	101, // 93: pach_v1.SignInTrace.steps:type_name -> pach_v1.SignInStep
-	98,  // 94: pach_v1.SignInTrace.claims:type_name -> pach_v1.TestedClaim
-	62,  // 95: pach_v1.SignInTrace.asserted_groups:type_name -> pach_v1.StringList
-	103, // 96: pach_v1.GetSignInTraceResponse.trace:type_name -> pach_v1.SignInTrace
+	103, // 92: pach_v1.SignInTrace.request:type_name -> pach_v1.SignInParameter
+	102, // 93: pach_v1.SignInTrace.steps:type_name -> pach_v1.SignInStep
+	99,  // 94: pach_v1.SignInTrace.claims:type_name -> pach_v1.TestedClaim
+	63,  // 95: pach_v1.SignInTrace.asserted_groups:type_name -> pach_v1.StringList
+	104, // 96: pach_v1.GetSignInTraceResponse.trace:type_name -> pach_v1.SignInTrace
 	7,   // 97: pach_v1.ListSignInTracesRequest.result:type_name -> pach_v1.SignInTrace.Result
-	103, // 98: pach_v1.ListSignInTracesResponse.traces:type_name -> pach_v1.SignInTrace
-	124, // 99: pach_v1.SummarizeSignInsRequest.since:type_name -> google.protobuf.Timestamp
-	124, // 100: pach_v1.SignInCause.first:type_name -> google.protobuf.Timestamp
-	124, // 101: pach_v1.SignInCause.last:type_name -> google.protobuf.Timestamp
-	109, // 102: pach_v1.SummarizeSignInsResponse.connectors:type_name -> pach_v1.SignInCounts
-	110, // 103: pach_v1.SummarizeSignInsResponse.causes:type_name -> pach_v1.SignInCause
-	111, // 104: pach_v1.SummarizeSignInsResponse.warnings:type_name -> pach_v1.SignInWarning
-	123, // 105: pach_v1.Trust.claims:type_name -> pach_v1.Trust.ClaimsEntry
-	124, // 106: pach_v1.Trust.created:type_name -> google.protobuf.Timestamp
-	113, // 107: pach_v1.CreateTrustRequest.trust:type_name -> pach_v1.Trust
-	113, // 108: pach_v1.ListTrustsResponse.trusts:type_name -> pach_v1.Trust
-	122, // 109: pach_v1.TestTrustResponse.results:type_name -> pach_v1.TrustResult
-	8,   // 110: pach_v1.API.GetSignIn:input_type -> pach_v1.GetSignInRequest
-	10,  // 111: pach_v1.API.GetSession:input_type -> pach_v1.GetSessionRequest
-	13,  // 112: pach_v1.API.BeginRootSession:input_type -> pach_v1.BeginRootSessionRequest
-	15,  // 113: pach_v1.API.Explain:input_type -> pach_v1.ExplainRequest
-	24,  // 114: pach_v1.API.ListUsers:input_type -> pach_v1.ListUsersRequest
-	28,  // 115: pach_v1.API.SetUserEnabled:input_type -> pach_v1.SetUserEnabledRequest
-	30,  // 116: pach_v1.API.DisableUnusedUsers:input_type -> pach_v1.DisableUnusedUsersRequest
-	33,  // 117: pach_v1.API.RenameUser:input_type -> pach_v1.RenameUserRequest
-	35,  // 118: pach_v1.API.LinkIdentity:input_type -> pach_v1.LinkIdentityRequest
-	37,  // 119: pach_v1.API.UnlinkIdentity:input_type -> pach_v1.UnlinkIdentityRequest
-	39,  // 120: pach_v1.API.ListTokens:input_type -> pach_v1.ListTokensRequest
-	42,  // 121: pach_v1.API.AllowRobot:input_type -> pach_v1.AllowRobotRequest
-	44,  // 122: pach_v1.API.ListRefreshTokens:input_type -> pach_v1.ListRefreshTokensRequest
-	47,  // 123: pach_v1.API.RevokeSession:input_type -> pach_v1.RevokeSessionRequest
-	49,  // 124: pach_v1.API.RevokeAll:input_type -> pach_v1.RevokeAllRequest
-	51,  // 125: pach_v1.API.ListGroups:input_type -> pach_v1.ListGroupsRequest
-	54,  // 126: pach_v1.API.ListMembers:input_type -> pach_v1.ListMembersRequest
-	56,  // 127: pach_v1.API.ListRoleBindings:input_type -> pach_v1.ListRoleBindingsRequest
-	19,  // 128: pach_v1.API.SetMaxAge:input_type -> pach_v1.SetMaxAgeRequest
-	21,  // 129: pach_v1.API.ListMaxAges:input_type -> pach_v1.ListMaxAgesRequest
-	59,  // 130: pach_v1.API.ListAuditEvents:input_type -> pach_v1.ListAuditEventsRequest
-	63,  // 131: pach_v1.API.UpdateOIDCClient:input_type -> pach_v1.UpdateOIDCClientRequest
-	65,  // 132: pach_v1.API.CreateOIDCClient:input_type -> pach_v1.CreateOIDCClientRequest
-	67,  // 133: pach_v1.API.GetOIDCClient:input_type -> pach_v1.GetOIDCClientRequest
-	69,  // 134: pach_v1.API.ListOIDCClients:input_type -> pach_v1.ListOIDCClientsRequest
-	114, // 135: pach_v1.API.CreateTrust:input_type -> pach_v1.CreateTrustRequest
-	116, // 136: pach_v1.API.ListTrusts:input_type -> pach_v1.ListTrustsRequest
-	118, // 137: pach_v1.API.DeleteTrust:input_type -> pach_v1.DeleteTrustRequest
-	120, // 138: pach_v1.API.TestTrust:input_type -> pach_v1.TestTrustRequest
-	71,  // 139: pach_v1.API.ListConnectorStates:input_type -> pach_v1.ListConnectorStatesRequest
-	74,  // 140: pach_v1.API.ApplyConnector:input_type -> pach_v1.ApplyConnectorRequest
-	76,  // 141: pach_v1.API.ConfirmConnector:input_type -> pach_v1.ConfirmConnectorRequest
-	78,  // 142: pach_v1.API.SetConnectorEnabled:input_type -> pach_v1.SetConnectorEnabledRequest
-	80,  // 143: pach_v1.API.ListConnectorRevisions:input_type -> pach_v1.ListConnectorRevisionsRequest
-	83,  // 144: pach_v1.API.RollBackConnector:input_type -> pach_v1.RollBackConnectorRequest
-	85,  // 145: pach_v1.API.PlanConnector:input_type -> pach_v1.PlanConnectorRequest
-	104, // 146: pach_v1.API.GetSignInTrace:input_type -> pach_v1.GetSignInTraceRequest
-	106, // 147: pach_v1.API.ListSignInTraces:input_type -> pach_v1.ListSignInTracesRequest
-	108, // 148: pach_v1.API.SummarizeSignIns:input_type -> pach_v1.SummarizeSignInsRequest
-	88,  // 149: pach_v1.API.ApproveConnector:input_type -> pach_v1.ApproveConnectorRequest
-	92,  // 150: pach_v1.API.CheckConnector:input_type -> pach_v1.CheckConnectorRequest
-	95,  // 151: pach_v1.API.StartConnectorTest:input_type -> pach_v1.StartConnectorTestRequest
-	97,  // 152: pach_v1.API.WaitConnectorTest:input_type -> pach_v1.WaitConnectorTestRequest
-	9,   // 153: pach_v1.API.GetSignIn:output_type -> pach_v1.GetSignInResponse
-	11,  // 154: pach_v1.API.GetSession:output_type -> pach_v1.GetSessionResponse
-	14,  // 155: pach_v1.API.BeginRootSession:output_type -> pach_v1.BeginRootSessionResponse
-	23,  // 156: pach_v1.API.Explain:output_type -> pach_v1.ExplainResponse
-	27,  // 157: pach_v1.API.ListUsers:output_type -> pach_v1.ListUsersResponse
-	29,  // 158: pach_v1.API.SetUserEnabled:output_type -> pach_v1.SetUserEnabledResponse
-	31,  // 159: pach_v1.API.DisableUnusedUsers:output_type -> pach_v1.DisableUnusedUsersResponse
-	34,  // 160: pach_v1.API.RenameUser:output_type -> pach_v1.RenameUserResponse
-	36,  // 161: pach_v1.API.LinkIdentity:output_type -> pach_v1.LinkIdentityResponse
-	38,  // 162: pach_v1.API.UnlinkIdentity:output_type -> pach_v1.UnlinkIdentityResponse
-	41,  // 163: pach_v1.API.ListTokens:output_type -> pach_v1.ListTokensResponse
-	43,  // 164: pach_v1.API.AllowRobot:output_type -> pach_v1.AllowRobotResponse
-	46,  // 165: pach_v1.API.ListRefreshTokens:output_type -> pach_v1.ListRefreshTokensResponse
-	48,  // 166: pach_v1.API.RevokeSession:output_type -> pach_v1.RevokeSessionResponse
-	50,  // 167: pach_v1.API.RevokeAll:output_type -> pach_v1.RevokeAllResponse
-	53,  // 168: pach_v1.API.ListGroups:output_type -> pach_v1.ListGroupsResponse
-	55,  // 169: pach_v1.API.ListMembers:output_type -> pach_v1.ListMembersResponse
-	58,  // 170: pach_v1.API.ListRoleBindings:output_type -> pach_v1.ListRoleBindingsResponse
-	20,  // 171: pach_v1.API.SetMaxAge:output_type -> pach_v1.SetMaxAgeResponse
-	22,  // 172: pach_v1.API.ListMaxAges:output_type -> pach_v1.ListMaxAgesResponse
-	61,  // 173: pach_v1.API.ListAuditEvents:output_type -> pach_v1.ListAuditEventsResponse
-	64,  // 174: pach_v1.API.UpdateOIDCClient:output_type -> pach_v1.UpdateOIDCClientResponse
-	66,  // 175: pach_v1.API.CreateOIDCClient:output_type -> pach_v1.CreateOIDCClientResponse
-	68,  // 176: pach_v1.API.GetOIDCClient:output_type -> pach_v1.GetOIDCClientResponse
-	70,  // 177: pach_v1.API.ListOIDCClients:output_type -> pach_v1.ListOIDCClientsResponse
-	115, // 178: pach_v1.API.CreateTrust:output_type -> pach_v1.CreateTrustResponse
-	117, // 179: pach_v1.API.ListTrusts:output_type -> pach_v1.ListTrustsResponse
-	119, // 180: pach_v1.API.DeleteTrust:output_type -> pach_v1.DeleteTrustResponse
-	121, // 181: pach_v1.API.TestTrust:output_type -> pach_v1.TestTrustResponse
-	90,  // 182: pach_v1.API.ListConnectorStates:output_type -> pach_v1.ListConnectorStatesResponse
-	75,  // 183: pach_v1.API.ApplyConnector:output_type -> pach_v1.ApplyConnectorResponse
-	77,  // 184: pach_v1.API.ConfirmConnector:output_type -> pach_v1.ConfirmConnectorResponse
-	79,  // 185: pach_v1.API.SetConnectorEnabled:output_type -> pach_v1.SetConnectorEnabledResponse
-	82,  // 186: pach_v1.API.ListConnectorRevisions:output_type -> pach_v1.ListConnectorRevisionsResponse
-	84,  // 187: pach_v1.API.RollBackConnector:output_type -> pach_v1.RollBackConnectorResponse
-	87,  // 188: pach_v1.API.PlanConnector:output_type -> pach_v1.PlanConnectorResponse
-	105, // 189: pach_v1.API.GetSignInTrace:output_type -> pach_v1.GetSignInTraceResponse
-	107, // 190: pach_v1.API.ListSignInTraces:output_type -> pach_v1.ListSignInTracesResponse
-	112, // 191: pach_v1.API.SummarizeSignIns:output_type -> pach_v1.SummarizeSignInsResponse
-	89,  // 192: pach_v1.API.ApproveConnector:output_type -> pach_v1.ApproveConnectorResponse
-	94,  // 193: pach_v1.API.CheckConnector:output_type -> pach_v1.CheckConnectorResponse
-	96,  // 194: pach_v1.API.StartConnectorTest:output_type -> pach_v1.StartConnectorTestResponse
-	100, // 195: pach_v1.API.WaitConnectorTest:output_type -> pach_v1.WaitConnectorTestResponse
-	153, // [153:196] is the sub-list for method output_type
-	110, // [110:153] is the sub-list for method input_type
-	110, // [110:110] is the sub-list for extension type_name
-	110, // [110:110] is the sub-list for extension extendee
-	0,   // [0:110] is the sub-list for field type_name
+	104, // 98: pach_v1.ListSignInTracesResponse.traces:type_name -> pach_v1.SignInTrace
+	148, // 99: pach_v1.SummarizeSignInsRequest.since:type_name -> google.protobuf.Timestamp
+	148, // 100: pach_v1.SignInCause.first:type_name -> google.protobuf.Timestamp
+	148, // 101: pach_v1.SignInCause.last:type_name -> google.protobuf.Timestamp
+	110, // 102: pach_v1.SummarizeSignInsResponse.connectors:type_name -> pach_v1.SignInCounts
+	111, // 103: pach_v1.SummarizeSignInsResponse.causes:type_name -> pach_v1.SignInCause
+	112, // 104: pach_v1.SummarizeSignInsResponse.warnings:type_name -> pach_v1.SignInWarning
+	147, // 105: pach_v1.Trust.claims:type_name -> pach_v1.Trust.ClaimsEntry
+	148, // 106: pach_v1.Trust.created:type_name -> google.protobuf.Timestamp
+	114, // 107: pach_v1.CreateTrustRequest.trust:type_name -> pach_v1.Trust
+	114, // 108: pach_v1.ListTrustsResponse.trusts:type_name -> pach_v1.Trust
+	123, // 109: pach_v1.TestTrustResponse.results:type_name -> pach_v1.TrustResult
+	148, // 110: pach_v1.SetupLink.created:type_name -> google.protobuf.Timestamp
+	148, // 111: pach_v1.SetupLink.expires:type_name -> google.protobuf.Timestamp
+	148, // 112: pach_v1.SetupLink.changed:type_name -> google.protobuf.Timestamp
+	8,   // 113: pach_v1.SetupLink.state:type_name -> pach_v1.SetupLink.State
+	151, // 114: pach_v1.CreateSetupLinkRequest.expires_in:type_name -> google.protobuf.Duration
+	124, // 115: pach_v1.CreateSetupLinkResponse.link:type_name -> pach_v1.SetupLink
+	124, // 116: pach_v1.ListSetupLinksResponse.links:type_name -> pach_v1.SetupLink
+	148, // 117: pach_v1.GetSetupLinkRequest.seen:type_name -> google.protobuf.Timestamp
+	124, // 118: pach_v1.GetSetupLinkResponse.link:type_name -> pach_v1.SetupLink
+	153, // 119: pach_v1.GetSetupLinkResponse.connector:type_name -> identity_v2.IDPConnector
+	94,  // 120: pach_v1.GetSetupLinkResponse.steps:type_name -> pach_v1.CheckStep
+	124, // 121: pach_v1.BeginSetupResponse.link:type_name -> pach_v1.SetupLink
+	124, // 122: pach_v1.GetSetupResponse.link:type_name -> pach_v1.SetupLink
+	154, // 123: pach_v1.CheckSetupRequest.config:type_name -> google.protobuf.Struct
+	94,  // 124: pach_v1.CheckSetupResponse.steps:type_name -> pach_v1.CheckStep
+	154, // 125: pach_v1.StartSetupTestRequest.config:type_name -> google.protobuf.Struct
+	148, // 126: pach_v1.StartSetupTestResponse.expires:type_name -> google.protobuf.Timestamp
+	101, // 127: pach_v1.WaitSetupTestResponse.result:type_name -> pach_v1.WaitConnectorTestResponse
+	154, // 128: pach_v1.SubmitSetupRequest.config:type_name -> google.protobuf.Struct
+	9,   // 129: pach_v1.API.GetSignIn:input_type -> pach_v1.GetSignInRequest
+	11,  // 130: pach_v1.API.GetSession:input_type -> pach_v1.GetSessionRequest
+	14,  // 131: pach_v1.API.BeginRootSession:input_type -> pach_v1.BeginRootSessionRequest
+	16,  // 132: pach_v1.API.Explain:input_type -> pach_v1.ExplainRequest
+	25,  // 133: pach_v1.API.ListUsers:input_type -> pach_v1.ListUsersRequest
+	29,  // 134: pach_v1.API.SetUserEnabled:input_type -> pach_v1.SetUserEnabledRequest
+	31,  // 135: pach_v1.API.DisableUnusedUsers:input_type -> pach_v1.DisableUnusedUsersRequest
+	34,  // 136: pach_v1.API.RenameUser:input_type -> pach_v1.RenameUserRequest
+	36,  // 137: pach_v1.API.LinkIdentity:input_type -> pach_v1.LinkIdentityRequest
+	38,  // 138: pach_v1.API.UnlinkIdentity:input_type -> pach_v1.UnlinkIdentityRequest
+	40,  // 139: pach_v1.API.ListTokens:input_type -> pach_v1.ListTokensRequest
+	43,  // 140: pach_v1.API.AllowRobot:input_type -> pach_v1.AllowRobotRequest
+	45,  // 141: pach_v1.API.ListRefreshTokens:input_type -> pach_v1.ListRefreshTokensRequest
+	48,  // 142: pach_v1.API.RevokeSession:input_type -> pach_v1.RevokeSessionRequest
+	50,  // 143: pach_v1.API.RevokeAll:input_type -> pach_v1.RevokeAllRequest
+	52,  // 144: pach_v1.API.ListGroups:input_type -> pach_v1.ListGroupsRequest
+	55,  // 145: pach_v1.API.ListMembers:input_type -> pach_v1.ListMembersRequest
+	57,  // 146: pach_v1.API.ListRoleBindings:input_type -> pach_v1.ListRoleBindingsRequest
+	20,  // 147: pach_v1.API.SetMaxAge:input_type -> pach_v1.SetMaxAgeRequest
+	22,  // 148: pach_v1.API.ListMaxAges:input_type -> pach_v1.ListMaxAgesRequest
+	60,  // 149: pach_v1.API.ListAuditEvents:input_type -> pach_v1.ListAuditEventsRequest
+	64,  // 150: pach_v1.API.UpdateOIDCClient:input_type -> pach_v1.UpdateOIDCClientRequest
+	66,  // 151: pach_v1.API.CreateOIDCClient:input_type -> pach_v1.CreateOIDCClientRequest
+	68,  // 152: pach_v1.API.GetOIDCClient:input_type -> pach_v1.GetOIDCClientRequest
+	70,  // 153: pach_v1.API.ListOIDCClients:input_type -> pach_v1.ListOIDCClientsRequest
+	115, // 154: pach_v1.API.CreateTrust:input_type -> pach_v1.CreateTrustRequest
+	117, // 155: pach_v1.API.ListTrusts:input_type -> pach_v1.ListTrustsRequest
+	119, // 156: pach_v1.API.DeleteTrust:input_type -> pach_v1.DeleteTrustRequest
+	121, // 157: pach_v1.API.TestTrust:input_type -> pach_v1.TestTrustRequest
+	72,  // 158: pach_v1.API.ListConnectorStates:input_type -> pach_v1.ListConnectorStatesRequest
+	75,  // 159: pach_v1.API.ApplyConnector:input_type -> pach_v1.ApplyConnectorRequest
+	77,  // 160: pach_v1.API.ConfirmConnector:input_type -> pach_v1.ConfirmConnectorRequest
+	79,  // 161: pach_v1.API.SetConnectorEnabled:input_type -> pach_v1.SetConnectorEnabledRequest
+	81,  // 162: pach_v1.API.ListConnectorRevisions:input_type -> pach_v1.ListConnectorRevisionsRequest
+	84,  // 163: pach_v1.API.RollBackConnector:input_type -> pach_v1.RollBackConnectorRequest
+	86,  // 164: pach_v1.API.PlanConnector:input_type -> pach_v1.PlanConnectorRequest
+	105, // 165: pach_v1.API.GetSignInTrace:input_type -> pach_v1.GetSignInTraceRequest
+	107, // 166: pach_v1.API.ListSignInTraces:input_type -> pach_v1.ListSignInTracesRequest
+	109, // 167: pach_v1.API.SummarizeSignIns:input_type -> pach_v1.SummarizeSignInsRequest
+	89,  // 168: pach_v1.API.ApproveConnector:input_type -> pach_v1.ApproveConnectorRequest
+	93,  // 169: pach_v1.API.CheckConnector:input_type -> pach_v1.CheckConnectorRequest
+	96,  // 170: pach_v1.API.StartConnectorTest:input_type -> pach_v1.StartConnectorTestRequest
+	98,  // 171: pach_v1.API.WaitConnectorTest:input_type -> pach_v1.WaitConnectorTestRequest
+	125, // 172: pach_v1.API.CreateSetupLink:input_type -> pach_v1.CreateSetupLinkRequest
+	127, // 173: pach_v1.API.ListSetupLinks:input_type -> pach_v1.ListSetupLinksRequest
+	129, // 174: pach_v1.API.GetSetupLink:input_type -> pach_v1.GetSetupLinkRequest
+	131, // 175: pach_v1.API.ApproveSetupLink:input_type -> pach_v1.ApproveSetupLinkRequest
+	133, // 176: pach_v1.API.DeleteSetupLink:input_type -> pach_v1.DeleteSetupLinkRequest
+	135, // 177: pach_v1.API.BeginSetup:input_type -> pach_v1.BeginSetupRequest
+	137, // 178: pach_v1.API.GetSetup:input_type -> pach_v1.GetSetupRequest
+	139, // 179: pach_v1.API.CheckSetup:input_type -> pach_v1.CheckSetupRequest
+	141, // 180: pach_v1.API.StartSetupTest:input_type -> pach_v1.StartSetupTestRequest
+	143, // 181: pach_v1.API.WaitSetupTest:input_type -> pach_v1.WaitSetupTestRequest
+	145, // 182: pach_v1.API.SubmitSetup:input_type -> pach_v1.SubmitSetupRequest
+	10,  // 183: pach_v1.API.GetSignIn:output_type -> pach_v1.GetSignInResponse
+	12,  // 184: pach_v1.API.GetSession:output_type -> pach_v1.GetSessionResponse
+	15,  // 185: pach_v1.API.BeginRootSession:output_type -> pach_v1.BeginRootSessionResponse
+	24,  // 186: pach_v1.API.Explain:output_type -> pach_v1.ExplainResponse
+	28,  // 187: pach_v1.API.ListUsers:output_type -> pach_v1.ListUsersResponse
+	30,  // 188: pach_v1.API.SetUserEnabled:output_type -> pach_v1.SetUserEnabledResponse
+	32,  // 189: pach_v1.API.DisableUnusedUsers:output_type -> pach_v1.DisableUnusedUsersResponse
+	35,  // 190: pach_v1.API.RenameUser:output_type -> pach_v1.RenameUserResponse
+	37,  // 191: pach_v1.API.LinkIdentity:output_type -> pach_v1.LinkIdentityResponse
+	39,  // 192: pach_v1.API.UnlinkIdentity:output_type -> pach_v1.UnlinkIdentityResponse
+	42,  // 193: pach_v1.API.ListTokens:output_type -> pach_v1.ListTokensResponse
+	44,  // 194: pach_v1.API.AllowRobot:output_type -> pach_v1.AllowRobotResponse
+	47,  // 195: pach_v1.API.ListRefreshTokens:output_type -> pach_v1.ListRefreshTokensResponse
+	49,  // 196: pach_v1.API.RevokeSession:output_type -> pach_v1.RevokeSessionResponse
+	51,  // 197: pach_v1.API.RevokeAll:output_type -> pach_v1.RevokeAllResponse
+	54,  // 198: pach_v1.API.ListGroups:output_type -> pach_v1.ListGroupsResponse
+	56,  // 199: pach_v1.API.ListMembers:output_type -> pach_v1.ListMembersResponse
+	59,  // 200: pach_v1.API.ListRoleBindings:output_type -> pach_v1.ListRoleBindingsResponse
+	21,  // 201: pach_v1.API.SetMaxAge:output_type -> pach_v1.SetMaxAgeResponse
+	23,  // 202: pach_v1.API.ListMaxAges:output_type -> pach_v1.ListMaxAgesResponse
+	62,  // 203: pach_v1.API.ListAuditEvents:output_type -> pach_v1.ListAuditEventsResponse
+	65,  // 204: pach_v1.API.UpdateOIDCClient:output_type -> pach_v1.UpdateOIDCClientResponse
+	67,  // 205: pach_v1.API.CreateOIDCClient:output_type -> pach_v1.CreateOIDCClientResponse
+	69,  // 206: pach_v1.API.GetOIDCClient:output_type -> pach_v1.GetOIDCClientResponse
+	71,  // 207: pach_v1.API.ListOIDCClients:output_type -> pach_v1.ListOIDCClientsResponse
+	116, // 208: pach_v1.API.CreateTrust:output_type -> pach_v1.CreateTrustResponse
+	118, // 209: pach_v1.API.ListTrusts:output_type -> pach_v1.ListTrustsResponse
+	120, // 210: pach_v1.API.DeleteTrust:output_type -> pach_v1.DeleteTrustResponse
+	122, // 211: pach_v1.API.TestTrust:output_type -> pach_v1.TestTrustResponse
+	91,  // 212: pach_v1.API.ListConnectorStates:output_type -> pach_v1.ListConnectorStatesResponse
+	76,  // 213: pach_v1.API.ApplyConnector:output_type -> pach_v1.ApplyConnectorResponse
+	78,  // 214: pach_v1.API.ConfirmConnector:output_type -> pach_v1.ConfirmConnectorResponse
+	80,  // 215: pach_v1.API.SetConnectorEnabled:output_type -> pach_v1.SetConnectorEnabledResponse
+	83,  // 216: pach_v1.API.ListConnectorRevisions:output_type -> pach_v1.ListConnectorRevisionsResponse
+	85,  // 217: pach_v1.API.RollBackConnector:output_type -> pach_v1.RollBackConnectorResponse
+	88,  // 218: pach_v1.API.PlanConnector:output_type -> pach_v1.PlanConnectorResponse
+	106, // 219: pach_v1.API.GetSignInTrace:output_type -> pach_v1.GetSignInTraceResponse
+	108, // 220: pach_v1.API.ListSignInTraces:output_type -> pach_v1.ListSignInTracesResponse
+	113, // 221: pach_v1.API.SummarizeSignIns:output_type -> pach_v1.SummarizeSignInsResponse
+	90,  // 222: pach_v1.API.ApproveConnector:output_type -> pach_v1.ApproveConnectorResponse
+	95,  // 223: pach_v1.API.CheckConnector:output_type -> pach_v1.CheckConnectorResponse
+	97,  // 224: pach_v1.API.StartConnectorTest:output_type -> pach_v1.StartConnectorTestResponse
+	101, // 225: pach_v1.API.WaitConnectorTest:output_type -> pach_v1.WaitConnectorTestResponse
+	126, // 226: pach_v1.API.CreateSetupLink:output_type -> pach_v1.CreateSetupLinkResponse
+	128, // 227: pach_v1.API.ListSetupLinks:output_type -> pach_v1.ListSetupLinksResponse
+	130, // 228: pach_v1.API.GetSetupLink:output_type -> pach_v1.GetSetupLinkResponse
+	132, // 229: pach_v1.API.ApproveSetupLink:output_type -> pach_v1.ApproveSetupLinkResponse
+	134, // 230: pach_v1.API.DeleteSetupLink:output_type -> pach_v1.DeleteSetupLinkResponse
+	136, // 231: pach_v1.API.BeginSetup:output_type -> pach_v1.BeginSetupResponse
+	138, // 232: pach_v1.API.GetSetup:output_type -> pach_v1.GetSetupResponse
+	140, // 233: pach_v1.API.CheckSetup:output_type -> pach_v1.CheckSetupResponse
+	142, // 234: pach_v1.API.StartSetupTest:output_type -> pach_v1.StartSetupTestResponse
+	144, // 235: pach_v1.API.WaitSetupTest:output_type -> pach_v1.WaitSetupTestResponse
+	146, // 236: pach_v1.API.SubmitSetup:output_type -> pach_v1.SubmitSetupResponse
+	183, // [183:237] is the sub-list for method output_type
+	129, // [129:183] is the sub-list for method input_type
+	129, // [129:129] is the sub-list for extension type_name
+	129, // [129:129] is the sub-list for extension extendee
+	0,   // [0:129] is the sub-list for field type_name
 }
 
 func init() { file_api_pach_pach_proto_init() }
@@ -8494,8 +9986,8 @@ func file_api_pach_pach_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_pach_pach_proto_rawDesc), len(file_api_pach_pach_proto_rawDesc)),
-			NumEnums:      8,
-			NumMessages:   116,
+			NumEnums:      9,
+			NumMessages:   139,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

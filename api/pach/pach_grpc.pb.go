@@ -62,6 +62,17 @@ const (
 	API_CheckConnector_FullMethodName         = "/pach_v1.API/CheckConnector"
 	API_StartConnectorTest_FullMethodName     = "/pach_v1.API/StartConnectorTest"
 	API_WaitConnectorTest_FullMethodName      = "/pach_v1.API/WaitConnectorTest"
+	API_CreateSetupLink_FullMethodName        = "/pach_v1.API/CreateSetupLink"
+	API_ListSetupLinks_FullMethodName         = "/pach_v1.API/ListSetupLinks"
+	API_GetSetupLink_FullMethodName           = "/pach_v1.API/GetSetupLink"
+	API_ApproveSetupLink_FullMethodName       = "/pach_v1.API/ApproveSetupLink"
+	API_DeleteSetupLink_FullMethodName        = "/pach_v1.API/DeleteSetupLink"
+	API_BeginSetup_FullMethodName             = "/pach_v1.API/BeginSetup"
+	API_GetSetup_FullMethodName               = "/pach_v1.API/GetSetup"
+	API_CheckSetup_FullMethodName             = "/pach_v1.API/CheckSetup"
+	API_StartSetupTest_FullMethodName         = "/pach_v1.API/StartSetupTest"
+	API_WaitSetupTest_FullMethodName          = "/pach_v1.API/WaitSetupTest"
+	API_SubmitSetup_FullMethodName            = "/pach_v1.API/SubmitSetup"
 )
 
 // APIClient is the client API for API service.
@@ -158,6 +169,23 @@ type APIClient interface {
 	// Waits for its end, for half a minute at most; ask again until it is done.
 	// Only who began it may ask.
 	WaitConnectorTest(ctx context.Context, in *WaitConnectorTestRequest, opts ...grpc.CallOption) (*WaitConnectorTestResponse, error)
+	// A link by which the administrator of an identity provider, who is nobody here,
+	// prepares one connector. What they hand in serves nobody until it is approved.
+	CreateSetupLink(ctx context.Context, in *CreateSetupLinkRequest, opts ...grpc.CallOption) (*CreateSetupLinkResponse, error)
+	ListSetupLinks(ctx context.Context, in *ListSetupLinksRequest, opts ...grpc.CallOption) (*ListSetupLinksResponse, error)
+	// One, with what was prepared by it, without secrets.
+	GetSetupLink(ctx context.Context, in *GetSetupLinkRequest, opts ...grpc.CallOption) (*GetSetupLinkResponse, error)
+	// Makes a connector of what was handed in; by its creator or a clusterAdmin.
+	ApproveSetupLink(ctx context.Context, in *ApproveSetupLinkRequest, opts ...grpc.CallOption) (*ApproveSetupLinkResponse, error)
+	DeleteSetupLink(ctx context.Context, in *DeleteSetupLinkRequest, opts ...grpc.CallOption) (*DeleteSetupLinkResponse, error)
+	// Public: what the holder of a link does. The first opens it, once; the others take
+	// the key that it answers with, and are about the link's connector only.
+	BeginSetup(ctx context.Context, in *BeginSetupRequest, opts ...grpc.CallOption) (*BeginSetupResponse, error)
+	GetSetup(ctx context.Context, in *GetSetupRequest, opts ...grpc.CallOption) (*GetSetupResponse, error)
+	CheckSetup(ctx context.Context, in *CheckSetupRequest, opts ...grpc.CallOption) (*CheckSetupResponse, error)
+	StartSetupTest(ctx context.Context, in *StartSetupTestRequest, opts ...grpc.CallOption) (*StartSetupTestResponse, error)
+	WaitSetupTest(ctx context.Context, in *WaitSetupTestRequest, opts ...grpc.CallOption) (*WaitSetupTestResponse, error)
+	SubmitSetup(ctx context.Context, in *SubmitSetupRequest, opts ...grpc.CallOption) (*SubmitSetupResponse, error)
 }
 
 type aPIClient struct {
@@ -598,6 +626,116 @@ func (c *aPIClient) WaitConnectorTest(ctx context.Context, in *WaitConnectorTest
 	return out, nil
 }
 
+func (c *aPIClient) CreateSetupLink(ctx context.Context, in *CreateSetupLinkRequest, opts ...grpc.CallOption) (*CreateSetupLinkResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CreateSetupLinkResponse)
+	err := c.cc.Invoke(ctx, API_CreateSetupLink_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) ListSetupLinks(ctx context.Context, in *ListSetupLinksRequest, opts ...grpc.CallOption) (*ListSetupLinksResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListSetupLinksResponse)
+	err := c.cc.Invoke(ctx, API_ListSetupLinks_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) GetSetupLink(ctx context.Context, in *GetSetupLinkRequest, opts ...grpc.CallOption) (*GetSetupLinkResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetSetupLinkResponse)
+	err := c.cc.Invoke(ctx, API_GetSetupLink_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) ApproveSetupLink(ctx context.Context, in *ApproveSetupLinkRequest, opts ...grpc.CallOption) (*ApproveSetupLinkResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ApproveSetupLinkResponse)
+	err := c.cc.Invoke(ctx, API_ApproveSetupLink_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) DeleteSetupLink(ctx context.Context, in *DeleteSetupLinkRequest, opts ...grpc.CallOption) (*DeleteSetupLinkResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteSetupLinkResponse)
+	err := c.cc.Invoke(ctx, API_DeleteSetupLink_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) BeginSetup(ctx context.Context, in *BeginSetupRequest, opts ...grpc.CallOption) (*BeginSetupResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(BeginSetupResponse)
+	err := c.cc.Invoke(ctx, API_BeginSetup_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) GetSetup(ctx context.Context, in *GetSetupRequest, opts ...grpc.CallOption) (*GetSetupResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetSetupResponse)
+	err := c.cc.Invoke(ctx, API_GetSetup_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) CheckSetup(ctx context.Context, in *CheckSetupRequest, opts ...grpc.CallOption) (*CheckSetupResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CheckSetupResponse)
+	err := c.cc.Invoke(ctx, API_CheckSetup_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) StartSetupTest(ctx context.Context, in *StartSetupTestRequest, opts ...grpc.CallOption) (*StartSetupTestResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(StartSetupTestResponse)
+	err := c.cc.Invoke(ctx, API_StartSetupTest_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) WaitSetupTest(ctx context.Context, in *WaitSetupTestRequest, opts ...grpc.CallOption) (*WaitSetupTestResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(WaitSetupTestResponse)
+	err := c.cc.Invoke(ctx, API_WaitSetupTest_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) SubmitSetup(ctx context.Context, in *SubmitSetupRequest, opts ...grpc.CallOption) (*SubmitSetupResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SubmitSetupResponse)
+	err := c.cc.Invoke(ctx, API_SubmitSetup_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // APIServer is the server API for API service.
 // All implementations must embed UnimplementedAPIServer
 // for forward compatibility.
@@ -692,6 +830,23 @@ type APIServer interface {
 	// Waits for its end, for half a minute at most; ask again until it is done.
 	// Only who began it may ask.
 	WaitConnectorTest(context.Context, *WaitConnectorTestRequest) (*WaitConnectorTestResponse, error)
+	// A link by which the administrator of an identity provider, who is nobody here,
+	// prepares one connector. What they hand in serves nobody until it is approved.
+	CreateSetupLink(context.Context, *CreateSetupLinkRequest) (*CreateSetupLinkResponse, error)
+	ListSetupLinks(context.Context, *ListSetupLinksRequest) (*ListSetupLinksResponse, error)
+	// One, with what was prepared by it, without secrets.
+	GetSetupLink(context.Context, *GetSetupLinkRequest) (*GetSetupLinkResponse, error)
+	// Makes a connector of what was handed in; by its creator or a clusterAdmin.
+	ApproveSetupLink(context.Context, *ApproveSetupLinkRequest) (*ApproveSetupLinkResponse, error)
+	DeleteSetupLink(context.Context, *DeleteSetupLinkRequest) (*DeleteSetupLinkResponse, error)
+	// Public: what the holder of a link does. The first opens it, once; the others take
+	// the key that it answers with, and are about the link's connector only.
+	BeginSetup(context.Context, *BeginSetupRequest) (*BeginSetupResponse, error)
+	GetSetup(context.Context, *GetSetupRequest) (*GetSetupResponse, error)
+	CheckSetup(context.Context, *CheckSetupRequest) (*CheckSetupResponse, error)
+	StartSetupTest(context.Context, *StartSetupTestRequest) (*StartSetupTestResponse, error)
+	WaitSetupTest(context.Context, *WaitSetupTestRequest) (*WaitSetupTestResponse, error)
+	SubmitSetup(context.Context, *SubmitSetupRequest) (*SubmitSetupResponse, error)
 	mustEmbedUnimplementedAPIServer()
 }
 
@@ -830,6 +985,39 @@ func (UnimplementedAPIServer) StartConnectorTest(context.Context, *StartConnecto
 }
 func (UnimplementedAPIServer) WaitConnectorTest(context.Context, *WaitConnectorTestRequest) (*WaitConnectorTestResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method WaitConnectorTest not implemented")
+}
+func (UnimplementedAPIServer) CreateSetupLink(context.Context, *CreateSetupLinkRequest) (*CreateSetupLinkResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CreateSetupLink not implemented")
+}
+func (UnimplementedAPIServer) ListSetupLinks(context.Context, *ListSetupLinksRequest) (*ListSetupLinksResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListSetupLinks not implemented")
+}
+func (UnimplementedAPIServer) GetSetupLink(context.Context, *GetSetupLinkRequest) (*GetSetupLinkResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetSetupLink not implemented")
+}
+func (UnimplementedAPIServer) ApproveSetupLink(context.Context, *ApproveSetupLinkRequest) (*ApproveSetupLinkResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ApproveSetupLink not implemented")
+}
+func (UnimplementedAPIServer) DeleteSetupLink(context.Context, *DeleteSetupLinkRequest) (*DeleteSetupLinkResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteSetupLink not implemented")
+}
+func (UnimplementedAPIServer) BeginSetup(context.Context, *BeginSetupRequest) (*BeginSetupResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method BeginSetup not implemented")
+}
+func (UnimplementedAPIServer) GetSetup(context.Context, *GetSetupRequest) (*GetSetupResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetSetup not implemented")
+}
+func (UnimplementedAPIServer) CheckSetup(context.Context, *CheckSetupRequest) (*CheckSetupResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CheckSetup not implemented")
+}
+func (UnimplementedAPIServer) StartSetupTest(context.Context, *StartSetupTestRequest) (*StartSetupTestResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method StartSetupTest not implemented")
+}
+func (UnimplementedAPIServer) WaitSetupTest(context.Context, *WaitSetupTestRequest) (*WaitSetupTestResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method WaitSetupTest not implemented")
+}
+func (UnimplementedAPIServer) SubmitSetup(context.Context, *SubmitSetupRequest) (*SubmitSetupResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SubmitSetup not implemented")
 }
 func (UnimplementedAPIServer) mustEmbedUnimplementedAPIServer() {}
 func (UnimplementedAPIServer) testEmbeddedByValue()             {}
@@ -1626,6 +1814,204 @@ func _API_WaitConnectorTest_Handler(srv interface{}, ctx context.Context, dec fu
 	return interceptor(ctx, in, info, handler)
 }
 
+func _API_CreateSetupLink_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CreateSetupLinkRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).CreateSetupLink(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_CreateSetupLink_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).CreateSetupLink(ctx, req.(*CreateSetupLinkRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_ListSetupLinks_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListSetupLinksRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).ListSetupLinks(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_ListSetupLinks_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).ListSetupLinks(ctx, req.(*ListSetupLinksRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_GetSetupLink_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetSetupLinkRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).GetSetupLink(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_GetSetupLink_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).GetSetupLink(ctx, req.(*GetSetupLinkRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_ApproveSetupLink_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ApproveSetupLinkRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).ApproveSetupLink(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_ApproveSetupLink_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).ApproveSetupLink(ctx, req.(*ApproveSetupLinkRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_DeleteSetupLink_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteSetupLinkRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).DeleteSetupLink(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_DeleteSetupLink_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).DeleteSetupLink(ctx, req.(*DeleteSetupLinkRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_BeginSetup_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BeginSetupRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).BeginSetup(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_BeginSetup_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).BeginSetup(ctx, req.(*BeginSetupRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_GetSetup_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetSetupRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).GetSetup(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_GetSetup_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).GetSetup(ctx, req.(*GetSetupRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_CheckSetup_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CheckSetupRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).CheckSetup(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_CheckSetup_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).CheckSetup(ctx, req.(*CheckSetupRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_StartSetupTest_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(StartSetupTestRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).StartSetupTest(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_StartSetupTest_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).StartSetupTest(ctx, req.(*StartSetupTestRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_WaitSetupTest_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(WaitSetupTestRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).WaitSetupTest(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_WaitSetupTest_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).WaitSetupTest(ctx, req.(*WaitSetupTestRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_SubmitSetup_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SubmitSetupRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).SubmitSetup(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_SubmitSetup_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).SubmitSetup(ctx, req.(*SubmitSetupRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // API_ServiceDesc is the grpc.ServiceDesc for API service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -1804,6 +2190,50 @@ var API_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "WaitConnectorTest",
 			Handler:    _API_WaitConnectorTest_Handler,
+		},
+		{
+			MethodName: "CreateSetupLink",
+			Handler:    _API_CreateSetupLink_Handler,
+		},
+		{
+			MethodName: "ListSetupLinks",
+			Handler:    _API_ListSetupLinks_Handler,
+		},
+		{
+			MethodName: "GetSetupLink",
+			Handler:    _API_GetSetupLink_Handler,
+		},
+		{
+			MethodName: "ApproveSetupLink",
+			Handler:    _API_ApproveSetupLink_Handler,
+		},
+		{
+			MethodName: "DeleteSetupLink",
+			Handler:    _API_DeleteSetupLink_Handler,
+		},
+		{
+			MethodName: "BeginSetup",
+			Handler:    _API_BeginSetup_Handler,
+		},
+		{
+			MethodName: "GetSetup",
+			Handler:    _API_GetSetup_Handler,
+		},
+		{
+			MethodName: "CheckSetup",
+			Handler:    _API_CheckSetup_Handler,
+		},
+		{
+			MethodName: "StartSetupTest",
+			Handler:    _API_StartSetupTest_Handler,
+		},
+		{
+			MethodName: "WaitSetupTest",
+			Handler:    _API_WaitSetupTest_Handler,
+		},
+		{
+			MethodName: "SubmitSetup",
+			Handler:    _API_SubmitSetup_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -37,7 +37,12 @@ func (i *Issuer) StartTest(ctx context.Context, by registry.Author, c registry.C
 		return "", "", expires, err
 	}
 	id, expires, err = i.tests.Start(ctx, by, tested, live)
-	return id, i.Outside(ctx, i.Endpoint("/connector-test/"+id)), expires, err
+	return id, i.TestURL(ctx, id), expires, err
+}
+
+// TestURL is where a person signs in for a connector test.
+func (i *Issuer) TestURL(ctx context.Context, id string) string {
+	return i.Outside(ctx, i.Endpoint("/connector-test/"+id))
 }
 
 // WaitTest waits a while for the end of a connector test. Fault: NotFound.

@@ -32,6 +32,7 @@ import (
 	"pachyderm/internal/issuer/refreshtoken"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/settings"
+	"pachyderm/internal/issuer/setuplink"
 	"pachyderm/internal/issuer/signing"
 	"pachyderm/internal/issuer/trace"
 	"pachyderm/internal/issuer/upstream"
@@ -90,6 +91,8 @@ type Issuer struct {
 	Planner *plan.Planner
 	// Traces are those of sign-ins; their metrics, too.
 	Traces *trace.Store
+	// SetupLinks are those of administrators of providers.
+	SetupLinks *setuplink.Service
 
 	with    Config
 	objects dexstore.Store
@@ -130,6 +133,7 @@ func New(ctx context.Context, c Config) (*Issuer, error) {
 		Objects: i.objects, Registry: i.Registry, Providers: i.Providers, Grants: i.grants, Now: c.Now, BuiltIn: i.builtInClient,
 	})
 	i.tests = connectortest.New(c.DB, c.Sealer, i.Registry, c.Now, i.deps, i.Traces)
+	i.SetupLinks = setuplink.New(setuplink.Config{DB: c.DB, Sealer: c.Sealer, Registry: i.Registry, Tests: i.tests, Deps: i.deps, Now: c.Now})
 	i.logouts = logout.NewSender(logout.Sender{
 		DB: c.DB, Log: c.Log, Now: c.Now, Client: fetch.HTTPClient(logout.AnswerWithin),
 		Issuer: func() jws.Issuer { return i.current.Load().grants.JWS },
@@ -218,6 +222,9 @@ func (i *Issuer) DeleteExpired(ctx context.Context, tx *db.Tx, now time.Time) er
 	if err := connectortest.DeleteExpired(ctx, tx, now); err != nil {
 		return err
 	}
+	if err := setuplink.DeleteExpired(ctx, tx, now); err != nil {
+		return err
+	}
 	if err := i.Traces.DeleteExpired(ctx, tx, now); err != nil {
 		return err
 	}
@@ -251,7 +258,7 @@ func (i *Issuer) WithdrawSettings(ctx context.Context) error {
 
 // DeleteAll removes what is not declared of connectors, clients and settings.
 func (i *Issuer) DeleteAll(ctx context.Context, by principal.Name) error {
-	forget := func(tx *db.Tx) error { return trace.DeleteAll(ctx, tx) }
+	forget := func(tx *db.Tx) error { return errors.Join(trace.DeleteAll(ctx, tx), setuplink.DeleteAll(ctx, tx)) }
 	return errors.Join(i.Registry.DeleteAll(ctx, by), i.with.DB.Update(ctx, forget), i.reload(ctx))
 }
 

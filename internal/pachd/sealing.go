@@ -11,6 +11,7 @@ import (
 	"pachyderm/internal/issuer/dexstore"
 	"pachyderm/internal/issuer/grant"
 	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/issuer/setuplink"
 	"pachyderm/internal/issuer/trace"
 	"pachyderm/internal/issuer/upstream"
 	"pachyderm/internal/login"
@@ -34,7 +35,7 @@ func sealed() []secret.Sealed {
 		Place: func(key []string) string { return key[0] },
 	}
 	return slices.Concat([]secret.Sealed{
-		meta, dexstore.Sealed(), registry.Sealed(), connectortest.Sealed(), grant.Sealed(), trace.Sealed(), identity.Sealed(upstream.GroupsPlace),
+		meta, dexstore.Sealed(), registry.Sealed(), connectortest.Sealed(), grant.Sealed(), trace.Sealed(), setuplink.Sealed(), identity.Sealed(upstream.GroupsPlace),
 	}, login.Sealed())
 }
 

@@ -129,7 +129,7 @@ func TestSealingKey_RotatesWithoutAPause(t *testing.T) {
 	before, old := sealedWith(t, a.DB, first.prefix(t)), first.prefix(t)
 	want := []string{
 		"connector_revisions.config", "connector_trials.body", "dex_objects.body", "grants.body", "login_attempts.secrets", "meta.value", "oidc_config.body",
-		"sign_in_traces.body",
+		"setup_links.body", "sign_in_traces.body",
 	}
 	if diff := cmp.Diff(want, before); diff != "" {
 		t.Fatalf("sealed before (-want +got):\n%s", diff)

@@ -124,6 +124,17 @@ pach_v1.API/PlanConnector CLUSTER_IDENTITY_UPDATE_IDP
 pach_v1.API/GetSignInTrace CLUSTER_IDENTITY_UPDATE_IDP
 pach_v1.API/ListSignInTraces CLUSTER_IDENTITY_UPDATE_IDP
 pach_v1.API/SummarizeSignIns CLUSTER_IDENTITY_UPDATE_IDP
+pach_v1.API/CreateSetupLink CLUSTER_IDENTITY_CREATE_IDP
+pach_v1.API/ListSetupLinks CLUSTER_IDENTITY_CREATE_IDP
+pach_v1.API/GetSetupLink CLUSTER_IDENTITY_CREATE_IDP
+pach_v1.API/ApproveSetupLink CLUSTER_IDENTITY_CREATE_IDP
+pach_v1.API/DeleteSetupLink CLUSTER_IDENTITY_CREATE_IDP
+pach_v1.API/BeginSetup
+pach_v1.API/GetSetup
+pach_v1.API/CheckSetup
+pach_v1.API/StartSetupTest
+pach_v1.API/WaitSetupTest
+pach_v1.API/SubmitSetup
 `
 
 // streams are methods that this test cannot call.

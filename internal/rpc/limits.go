@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"crypto/rand"
 	"time"
 
 	"google.golang.org/grpc"
@@ -79,7 +80,8 @@ func (s *Server) begin(ctx context.Context, info *tap.Info) (context.Context, er
 		return ctx, s.refusals.toStatus(ctx, info.FullMethodName, err)
 	}
 	switch info.FullMethodName {
-	case authpb.API_Authenticate_FullMethodName, pachpb.API_WaitConnectorTest_FullMethodName, grpc_health_v1.Health_Watch_FullMethodName:
+	case authpb.API_Authenticate_FullMethodName, pachpb.API_WaitConnectorTest_FullMethodName, pachpb.API_WaitSetupTest_FullMethodName,
+		pachpb.API_GetSetupLink_FullMethodName, grpc_health_v1.Health_Watch_FullMethodName:
 		life = waitFor
 	}
 	if err != nil {
@@ -112,7 +114,9 @@ func (s *Server) limit(ctx context.Context, method string) error {
 	switch method {
 	case authpb.API_GetOIDCLogin_FullMethodName:
 		return s.limits.Admit(limit.SignIns, limit.NetworkOf(ctx), "", 1)
-	case authpb.API_Authenticate_FullMethodName, pachpb.API_BeginRootSession_FullMethodName, "/license_v2.API/Heartbeat":
+	case authpb.API_Authenticate_FullMethodName, pachpb.API_BeginRootSession_FullMethodName, "/license_v2.API/Heartbeat",
+		pachpb.API_BeginSetup_FullMethodName, pachpb.API_CheckSetup_FullMethodName, pachpb.API_StartSetupTest_FullMethodName,
+		pachpb.API_SubmitSetup_FullMethodName:
 		return s.limits.Admit(limit.Authenticates, limit.NetworkOf(ctx), "", 1)
 	}
 	return nil
@@ -126,6 +130,12 @@ func (s *Server) wait(ctx context.Context, req any) (leave func(), err error) {
 		what = r.GetOidcState()
 	case *pachpb.WaitConnectorTestRequest:
 		what = r.GetTestId()
+	case *pachpb.WaitSetupTestRequest:
+		what = r.GetTestId()
+	case *pachpb.GetSetupLinkRequest:
+		if r.GetSeen() != nil {
+			what = rand.Text() // several may look at one link
+		}
 	}
 	if what == "" {
 		return func() {}, nil

@@ -174,9 +174,22 @@ func pachPolicy() map[string]rule {
 		"/pach_v1.API/ListConnectorRevisions": need(access.ClusterIdentityGetIDP),
 		"/pach_v1.API/RollBackConnector":      need(access.ClusterIdentityUpdateIDP),
 		"/pach_v1.API/PlanConnector":          need(access.ClusterIdentityUpdateIDP),
-		"/pach_v1.API/GetSignInTrace":         need(access.ClusterIdentityUpdateIDP),
-		"/pach_v1.API/ListSignInTraces":       need(access.ClusterIdentityUpdateIDP),
-		"/pach_v1.API/SummarizeSignIns":       need(access.ClusterIdentityUpdateIDP),
+		// For others to prepare a connector is a part of making one.
+		"/pach_v1.API/CreateSetupLink":  need(access.ClusterIdentityCreateIDP),
+		"/pach_v1.API/ListSetupLinks":   need(access.ClusterIdentityCreateIDP),
+		"/pach_v1.API/GetSetupLink":     need(access.ClusterIdentityCreateIDP),
+		"/pach_v1.API/ApproveSetupLink": need(access.ClusterIdentityCreateIDP),
+		"/pach_v1.API/DeleteSetupLink":  need(access.ClusterIdentityCreateIDP),
+		// The link is what its holder shows; it is about one connector that is none yet.
+		"/pach_v1.API/BeginSetup":       {kind: public},
+		"/pach_v1.API/GetSetup":         {kind: public},
+		"/pach_v1.API/CheckSetup":       {kind: public},
+		"/pach_v1.API/StartSetupTest":   {kind: public},
+		"/pach_v1.API/WaitSetupTest":    {kind: public},
+		"/pach_v1.API/SubmitSetup":      {kind: public},
+		"/pach_v1.API/GetSignInTrace":   need(access.ClusterIdentityUpdateIDP),
+		"/pach_v1.API/ListSignInTraces": need(access.ClusterIdentityUpdateIDP),
+		"/pach_v1.API/SummarizeSignIns": need(access.ClusterIdentityUpdateIDP),
 	}
 }
 

@@ -31,6 +31,7 @@ var reads = []string{
 	"/pach_v1.API/ListMembers", "/pach_v1.API/ListMaxAges", "/pach_v1.API/ListRoleBindings", "/pach_v1.API/ListConnectorStates",
 	"/pach_v1.API/ListGroups", "/pach_v1.API/ListTokens", "/pach_v1.API/ListTrusts", "/pach_v1.API/ListUsers", "/pach_v1.API/TestTrust",
 	"/pach_v1.API/WaitConnectorTest", "/pach_v1.API/GetSignInTrace", "/pach_v1.API/ListConnectorRevisions", "/pach_v1.API/ListSignInTraces",
+	"/pach_v1.API/GetSetup", "/pach_v1.API/GetSetupLink", "/pach_v1.API/ListSetupLinks", "/pach_v1.API/WaitSetupTest",
 	"/pach_v1.API/PlanConnector", "/pach_v1.API/SummarizeSignIns",
 	"/enterprise_v2.API/GetActivationCode", "/enterprise_v2.API/GetState", "/enterprise_v2.API/PauseStatus",
 	"/license_v2.API/GetActivationCode", "/license_v2.API/ListClusters", "/license_v2.API/ListUserClusters",

@@ -9,6 +9,7 @@ import (
 
 	"pachyderm/internal/audit"
 	"pachyderm/internal/connector"
+	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/registry"
@@ -65,6 +66,9 @@ type body struct {
 	Answer  url.Values // of a provider that posts
 	// MayGrant is whether its owner may grant roles on the cluster.
 	MayGrant bool
+	// Outsider is whether they are nobody here, and Reach how far connections go then.
+	Outsider bool
+	Reach    fetch.Reach
 	Result   *Result
 }
 
@@ -72,25 +76,43 @@ type body struct {
 // anything. Faults: those of opening a connector.
 func (s *Service) Start(ctx context.Context, by registry.Author, tested registry.Row, live *registry.Row,
 ) (id string, expires time.Time, err error) {
-	if _, err := s.open(tested); err != nil {
+	return s.start(ctx, by.Name, body{Tested: tested, Live: live, MayGrant: by.MayGrant})
+}
+
+// StartByOutsider begins one of a document of somebody who is nobody here: its
+// connections go no further than reach, and who has an account here is not told. Faults:
+// those of opening a connector.
+func (s *Service) StartByOutsider(ctx context.Context, by principal.Name, tested registry.Row, reach fetch.Reach,
+) (id string, expires time.Time, err error) {
+	// What leads further than public addresses somebody has allowed who may grant roles.
+	return s.start(ctx, by, body{Tested: tested, MayGrant: reach == fetch.Anywhere, Outsider: true, Reach: reach})
+}
+
+func (s *Service) start(ctx context.Context, by principal.Name, b body) (id string, expires time.Time, err error) {
+	if _, err := s.open(b); err != nil {
 		return "", expires, err
 	}
 	id, expires = rand.Text(), s.now().Add(livesFor)
-	sealed, err := s.seal(id, body{Tested: tested, Live: live, MayGrant: by.MayGrant})
+	sealed, err := s.seal(id, b)
 	if err != nil {
 		return "", expires, err
 	}
+	tested := b.Tested
 	err = s.db.Update(ctx, func(tx *db.Tx) error {
-		if err := insertTest(ctx, tx, id, by.Name, sealed, expires); err != nil {
+		if err := insertTest(ctx, tx, id, by, sealed, expires); err != nil {
 			return err
 		}
-		return audit.By{Actor: by.Name, At: s.now()}.Record(ctx, tx, "connector.test", "connector/"+tested.ID, tested.Type)
+		return audit.By{Actor: by, At: s.now()}.Record(ctx, tx, "connector.test", "connector/"+tested.ID, tested.Type)
 	})
 	return id, expires, err
 }
 
-func (s *Service) open(tested registry.Row) (*connector.Provider, error) {
-	return connector.Open(tested.ID, tested.Type, tested.Config, s.deps().ForDeclared(tested.Managed))
+func (s *Service) open(b body) (*connector.Provider, error) {
+	tested, deps := b.Tested, s.deps()
+	if b.Outsider {
+		deps = deps.ForOutsider(b.Reach)
+	}
+	return connector.Open(tested.ID, tested.Type, tested.Config, deps.ForDeclared(tested.Managed))
 }
 
 // Wait waits a while for the end of a test, which only its owner may do, and

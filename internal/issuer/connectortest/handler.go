@@ -10,7 +10,6 @@ import (
 	"golang.org/x/oauth2"
 
 	"pachyderm/internal/connector"
-	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/trace"
 	"pachyderm/internal/issuer/upstream"
@@ -94,7 +93,7 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, id string) error
 	}
 	a, ctx := h.attempt(r, id)
 	a.body = b
-	c, err := h.Tests.open(b.Tested)
+	c, err := h.Tests.open(b)
 	if err != nil {
 		return h.finish(w, r, a, err)
 	}
@@ -175,7 +174,7 @@ func (h *Handler) resume(
 	if !secret.Same(a.body.Browser, h.Cookie.ID(r)) {
 		return errStranger()
 	}
-	c, err := h.Tests.open(a.body.Tested)
+	c, err := h.Tests.open(a.body)
 	if err != nil {
 		return h.finish(w, r, a, err)
 	}
@@ -195,7 +194,7 @@ func (h *Handler) Return(w http.ResponseWriter, r *http.Request, state string) e
 		}
 		a.trace.CameWith(r.Form)
 		a.who, err = upstream.Within(ctx, func(ctx context.Context) (dexconn.Identity, error) {
-			ctx = context.WithValue(ctx, oauth2.HTTPClient, fetch.HTTPClient(upstream.AnswerWithin))
+			ctx = context.WithValue(ctx, oauth2.HTTPClient, a.body.Reach.HTTPClient(upstream.AnswerWithin))
 			return inner.HandleCallback(asked(), a.body.Pending, r.WithContext(ctx))
 		})
 		return h.finish(w, r, a, err)

@@ -10,6 +10,7 @@ import (
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/trace"
 	"pachyderm/internal/issuer/upstream"
+	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
 )
 
@@ -29,7 +30,7 @@ func (s *Service) result(ctx context.Context, a *attempt, why error) Result {
 		return out
 	}
 	out.Error = fault.Message(why)
-	if fault.KindOf(why) == fault.Internal {
+	if fault.KindOf(why) == fault.Internal && !b.Outsider {
 		// Whoever tests is an administrator, and the connector is theirs.
 		out.Error = fetch.Clean(why.Error())
 	}
@@ -64,6 +65,10 @@ func (s *Service) whoWouldItBe(ctx context.Context, a *attempt, out *Result) err
 		return err
 	}
 	out.Groups = groups
+	if a.body.Outsider {
+		out.User, err = principal.OfUser(a.who.Email) // whoever has an account here is not their business
+		return err
+	}
 	return s.db.View(ctx, func(tx *db.Tx) (err error) {
 		out.User, out.Note, err = identity.Preview(ctx, tx, identity.SignIn{
 			ConnectorID: tested.ID, Instance: instance, Issuer: a.issuer, Subject: a.who.UserID, Email: a.who.Email, Groups: groups,

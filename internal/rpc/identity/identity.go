@@ -78,7 +78,7 @@ func (s *server) GetIDPConnector(ctx context.Context, req *pb.GetIDPConnectorReq
 	if err != nil {
 		return nil, err
 	}
-	out, err := connectorToProto(c)
+	out, err := ConnectorToProto(c)
 	return &pb.GetIDPConnectorResponse{Connector: out}, err
 }
 
@@ -90,7 +90,7 @@ func (s *server) ListIDPConnectors(ctx context.Context, _ *pb.ListIDPConnectorsR
 	}
 	out := &pb.ListIDPConnectorsResponse{}
 	for _, c := range all {
-		p, err := connectorToProto(c)
+		p, err := ConnectorToProto(c)
 		if err != nil {
 			return nil, err
 		}
@@ -121,7 +121,8 @@ func ConnectorFromProto(c *pb.IDPConnector) (registry.Connector, error) {
 	return out, nil
 }
 
-func connectorToProto(c registry.Connector) (*pb.IDPConnector, error) {
+// ConnectorToProto is a connector on the wire; its secrets are masked already.
+func ConnectorToProto(c registry.Connector) (*pb.IDPConnector, error) {
 	// By way of JSON, because Struct takes no typed slices.
 	raw, err := json.Marshal(c.Config)
 	if err != nil {

@@ -80,12 +80,15 @@ func (s *server) CheckConnector(ctx context.Context, req *pb.CheckConnectorReque
 	if err != nil {
 		return nil, err
 	}
-	out := &pb.CheckConnectorResponse{}
 	steps, err := s.issuer.CheckConnector(ctx, session.FromContext(ctx).Name, c)
+	return &pb.CheckConnectorResponse{Steps: stepsToProto(steps)}, err
+}
+
+func stepsToProto(steps []probe.Step) (out []*pb.CheckStep) {
 	for _, step := range steps {
-		out.Steps = append(out.Steps, stepToProto(step))
+		out = append(out, stepToProto(step))
 	}
-	return out, err
+	return out
 }
 
 func stepToProto(step probe.Step) *pb.CheckStep {

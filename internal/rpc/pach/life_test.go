@@ -171,25 +171,20 @@ func TestLife_LastWayInOfAdministrators(t *testing.T) {
 	h.connectAs("other")
 	h.through("other", optest.Bob)
 	h.bind(pachdtest.Cluster(), "user:bob@example.com", "clusterAdmin")
-	h.enableUser("user:bob@example.com", false)
+	h.mustCall(nil, h.SetEnabled("user:bob@example.com", false))
 	pachdtest.Want(t, disable(false), codes.FailedPrecondition, "user:alice@example.com")
-	h.enableUser("user:bob@example.com", true)
+	h.mustCall(nil, h.SetEnabled("user:bob@example.com", true))
 	if err := disable(false); err != nil {
 		t.Errorf("while Bob can sign in elsewhere: %v", err)
 	}
 	h.mustCall(h.API.Pach.SetConnectorEnabled(h.Root(), &pb.SetConnectorEnabledRequest{Id: "demo", Enabled: true}))
-	h.enableUser("user:bob@example.com", false)
+	h.mustCall(nil, h.SetEnabled("user:bob@example.com", false))
 	if err := disable(true); err != nil || h.life("demo") != pb.ConnectorState_DISABLED {
 		t.Errorf("by force: %v", err)
 	}
 	if err := disable(false); err != nil { // nobody is in it any more
 		t.Error(err)
 	}
-}
-
-func (h *env) enableUser(user string, enabled bool) {
-	h.t.Helper()
-	h.mustCall(h.API.Pach.SetUserEnabled(h.Root(), &pb.SetUserEnabledRequest{User: user, Enabled: enabled}))
 }
 
 func (h *env) plan(ctx context.Context, config map[string]any) *pb.PlanConnectorResponse {
