@@ -251,7 +251,7 @@ var mayImport = map[string][]string{
 		"internal/access/freshness",
 		"api/auth", "api/pach", "internal/access", "internal/audit", "internal/connector/probe", "internal/db", "internal/fault", "internal/identity", "internal/issuer",
 		"internal/issuer/exchange", "internal/issuer/oidcclient", "internal/issuer/refreshtoken", "internal/issuer/registry", "internal/issuer/connectortest", "internal/issuer/plan", "internal/issuer/setuplink", "internal/issuer/trace", "internal/issuer/upstream", "internal/login", "internal/principal",
-		"internal/past", "internal/people", "internal/rpc/identity", "internal/rpc/wire", "internal/secret", "internal/session", "internal/token", "internal/trust",
+		"internal/past", "internal/people", "internal/rpc/identity", "internal/rpc/wire", "internal/secret", "internal/session", "internal/token", "internal/trust", "internal/webaddr",
 	},
 	"internal/rpc/identity": {"api/identity", "internal/access", "internal/fault", "internal/issuer", "internal/issuer/oidcclient", "internal/issuer/registry", "internal/issuer/settings", "internal/login", "internal/session", "internal/strict"},
 	"internal/rpc/enterprise": {
@@ -289,12 +289,13 @@ var mayImport = map[string][]string{
 	"internal/cli/auth/people": {"api/pach", "client", "internal/cli/kit", "internal/fault"},
 	"internal/cli/activation":  {"api/auth", "api/identity", "api/pach", "api/pfs", "api/pps", "client", "internal/cli/kit", "internal/fault"},
 	"internal/cli/idp": {
-		"api/connector", "api/identity", "api/pach", "client", "internal/cli/idp/oidcclient", "internal/cli/idp/life", "internal/cli/idp/migration", "internal/cli/idp/preset", "internal/cli/idp/traces", "internal/cli/idp/trust", "internal/cli/kit", "internal/fault", "internal/webaddr",
+		"api/connector", "api/identity", "api/pach", "client", "internal/cli/idp/oidcclient", "internal/cli/idp/life", "internal/cli/idp/migration", "internal/cli/idp/preset", "internal/cli/idp/setuplink", "internal/cli/idp/traces", "internal/cli/idp/trust", "internal/cli/kit", "internal/fault", "internal/webaddr",
 	},
 	"internal/cli/idp/oidcclient": {"api/identity", "api/pach", "client", "internal/cli/kit", "internal/fault"},
 	"internal/cli/idp/migration":  {"api/auth", "api/identity", "api/pach", "api/pfs", "client", "internal/cli/kit", "internal/fault", "internal/principal"},
 	"internal/cli/idp/preset":     {},
 	"internal/cli/idp/life":       {"api/pach", "internal/cli/kit", "internal/fault"},
+	"internal/cli/idp/setuplink":  {"api/pach", "internal/cli/idp/preset", "internal/cli/kit"},
 	"internal/cli/idp/traces":     {"api/pach", "internal/cli/kit"},
 	"internal/cli/idp/trust":      {"api/pach", "client", "internal/cli/kit", "internal/fault"},
 	"internal/cli/config":         {"client", "internal/cli/configfile", "internal/cli/kit", "internal/fault"},

@@ -210,25 +210,14 @@ func (i *Issuer) Run(ctx context.Context) error {
 // Dex's objects get a moment more than they live, so that a clock that is
 // behind does not lose what another replica still accepts.
 func (i *Issuer) DeleteExpired(ctx context.Context, tx *db.Tx, now time.Time) error {
-	if _, err := i.objects.In(tx).GarbageCollect(ctx, now.Add(-time.Minute)); err != nil {
+	late := now.Add(-time.Minute)
+	if _, err := i.objects.In(tx).GarbageCollect(ctx, late); err != nil {
 		return err
 	}
-	if err := grant.DeleteExpired(ctx, tx, now.Add(-time.Minute)); err != nil {
-		return err
-	}
-	if err := device.DeleteExpired(ctx, tx, now.Add(-time.Minute)); err != nil {
-		return err
-	}
-	if err := connectortest.DeleteExpired(ctx, tx, now); err != nil {
-		return err
-	}
-	if err := setuplink.DeleteExpired(ctx, tx, now); err != nil {
-		return err
-	}
-	if err := i.Traces.DeleteExpired(ctx, tx, now); err != nil {
-		return err
-	}
-	return registry.DeleteReplaced(ctx, tx, now.Add(-2*loginsLiveFor))
+	return errors.Join(
+		grant.DeleteExpired(ctx, tx, late), device.DeleteExpired(ctx, tx, late), connectortest.DeleteExpired(ctx, tx, now),
+		setuplink.DeleteExpired(ctx, tx, now), i.Traces.DeleteExpired(ctx, tx, now), registry.DeleteReplaced(ctx, tx, now.Add(-2*loginsLiveFor)),
+	)
 }
 
 // ServeHTTP serves everything below the issuer's path.

@@ -8,6 +8,7 @@ import (
 	"pachyderm/internal/cli/idp/life"
 	"pachyderm/internal/cli/idp/migration"
 	"pachyderm/internal/cli/idp/oidcclient"
+	"pachyderm/internal/cli/idp/setuplink"
 	"pachyderm/internal/cli/idp/traces"
 	"pachyderm/internal/cli/idp/trust"
 	"pachyderm/internal/cli/kit"
@@ -21,7 +22,7 @@ func Commands(k *kit.Kit) []*cobra.Command {
 		checkConnector(k), testConnector(k), plan(k),
 		setConfig(k), getConfig(k),
 		linkIdentity(k), unlinkIdentity(k),
-		trust.Command(k), migration.Command(k),
+		trust.Command(k), setuplink.Command(k), migration.Command(k),
 	}
 	return []*cobra.Command{kit.Group("idp", "Connect identity providers and manage OIDC clients",
 		`An identity provider (IdP), such as Auth0 or Okta, knows the people of an

@@ -29,7 +29,7 @@ func insertLink(ctx context.Context, tx *db.Tx, l Link) error {
 	}
 	if have >= together {
 		return fault.New(fault.Exhausted, "there are %d set-up links that have not ended", have).
-			Next("delete some: pachctl idp list-setup-links shows them")
+			Next("delete some: pachctl idp setup-link list shows them")
 	}
 	_, err := tx.Exec(ctx, `INSERT INTO setup_links (`+columns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
 		l.ID, l.keyHash, l.Connector, l.Name, l.Type, l.Preset, l.PublicOnly, l.By, db.Micros(l.Created), db.Micros(l.Expires),

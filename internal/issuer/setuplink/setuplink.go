@@ -240,7 +240,7 @@ func (s *Service) Get(ctx context.Context, id string, seen time.Time) (l Link, e
 
 func notFound(err error, id string) error {
 	if fault.Is(err, fault.NotFound) {
-		return fault.New(fault.NotFound, "there is no set-up link %q", id).Next("pachctl idp list-setup-links shows those that there are")
+		return fault.New(fault.NotFound, "there is no set-up link %q", id).Next("pachctl idp setup-link list shows those that there are")
 	}
 	return err
 }
