@@ -293,7 +293,7 @@ func TestConsole_WithoutScript(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantText(t, page, "Waiting for you to come back") // and does not notice by itself
-	click(t, page, `form[data-wait] button`)
+	click(t, page, `form[data-live] button`)
 	wantText(t, page, "The sign-in works")
 	click(t, page, `form[action$="/draft/store"] button`)
 	wantText(t, page, "people can sign in with it")

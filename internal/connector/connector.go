@@ -164,7 +164,8 @@ func (d Deps) checkReach(typ string, s probe.Site) error {
 		return nil
 	}
 	base, err := url.Parse(s.Base)
-	if known := []string{"github.com", "gitlab.com", "accounts.google.com", "login.microsoftonline.com"}; err == nil && slices.Contains(known, base.Host) {
+	known := []string{"github.com", "gitlab.com", "accounts.google.com", "login.microsoftonline.com"}
+	if err == nil && slices.Contains(known, base.Host) {
 		return nil
 	}
 	return fault.New(fault.Precondition, "a connector of type %s may lead to a private network, and what is sent here may not", typ).

@@ -35,7 +35,8 @@ func sealed() []secret.Sealed {
 		Place: func(key []string) string { return key[0] },
 	}
 	return slices.Concat([]secret.Sealed{
-		meta, dexstore.Sealed(), registry.Sealed(), connectortest.Sealed(), grant.Sealed(), trace.Sealed(), setuplink.Sealed(), identity.Sealed(upstream.GroupsPlace),
+		meta, dexstore.Sealed(), registry.Sealed(), connectortest.Sealed(), grant.Sealed(), trace.Sealed(), setuplink.Sealed(),
+		identity.Sealed(upstream.GroupsPlace),
 	}, login.Sealed())
 }
 

@@ -325,7 +325,7 @@ func (c *Client) unreachable(host, what string, err error) error {
 		return fault.New(fault.Unauthenticated, "the provider's %s is larger than 1 MiB and was not read", what).
 			Next("check %s", c.setting).Because(err)
 	case errors.As(err, &address) && address.to == private:
-		return fault.New(fault.Precondition, "%s is on this machine or in a private network, and what is sent here may lead to public addresses only", host).
+		return fault.New(fault.Precondition, "%s is on this machine or in a private network, where this document may not lead", host).
 			Next("check %s, or ask a clusterAdmin", c.setting).Because(err)
 	case errors.As(err, &address):
 		return fault.New(fault.Precondition, "%s leads to %s, an address that this server does not connect to", host, address.to).

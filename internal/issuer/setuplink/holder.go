@@ -116,7 +116,8 @@ func (s *Service) deps(l Link) connector.Deps { return s.with.Deps().ForOutsider
 func (s *Service) checkNothingLive(ctx context.Context, l Link, config map[string]any) (registry.Row, error) {
 	tested, live, err := s.with.Registry.ForTest(ctx, l.connectorOf(config))
 	if live != nil {
-		return registry.Row{}, fault.New(fault.Precondition, "there is a connector %s by now", l.Connector).Next("ask whoever sent the link for another")
+		return registry.Row{}, fault.New(fault.Precondition, "there is a connector %s by now", l.Connector).
+			Next("ask whoever sent the link for another")
 	}
 	return tested, err
 }

@@ -9,7 +9,8 @@ import (
 	"pachyderm/internal/secret"
 )
 
-const columns = `id, key_hash, connector_id, name, type, preset, public_only, created_by, created_at, expires_at, changed_at, state, attempts, body`
+const columns = `id, key_hash, connector_id, name, type, preset, public_only, created_by, created_at, expires_at,
+	changed_at, state, attempts, body`
 
 func (l *Link) scan(times *[3]int64) []any {
 	return []any{

@@ -28,7 +28,8 @@ func (s *server) setupURL(ctx context.Context) (*url.URL, error) {
 		return nil, err
 	}
 	if u.Scheme != "https" && !webaddr.IsLoopback(u.Hostname()) {
-		return nil, fault.New(fault.Precondition, "browsers reach this server at %s://%s, where whoever is on the way could read the link and the secret that is sent by it", u.Scheme, u.Host).
+		return nil, fault.New(fault.Precondition, "browsers reach this server at %s://%s, "+
+			"where whoever is on the way could read the link and the secret that is sent by it", u.Scheme, u.Host).
 			Next("serve it by https, and set the issuer to that address with: pachctl idp set-config")
 	}
 	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: setupPath}, nil

@@ -81,9 +81,9 @@ func (o *holder) check(changes ...string) ([]*pb.CheckStep, error) {
 }
 
 // begins starts a test and signs in, and ends returns what came of it.
-func (o *holder) begins(who op.Person, changes ...string) (id string) {
+func (o *holder) begins(who op.Person) (id string) {
 	o.t.Helper()
-	r, err := o.API.Pach.StartSetupTest(o.t.Context(), &pb.StartSetupTestRequest{Key: o.key, Config: o.document(changes...)})
+	r, err := o.API.Pach.StartSetupTest(o.t.Context(), &pb.StartSetupTestRequest{Key: o.key, Config: o.document()})
 	if err != nil {
 		o.t.Fatal(err)
 	}

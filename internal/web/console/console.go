@@ -94,6 +94,7 @@ func (c *Console) routes(s *page.Site) {
 	public := map[string]page.Handler{
 		"GET {$}": first, "GET sign-in": signIn, "POST sign-in": startSignIn, "GET root-token": rootToken, "POST root-token": useRootToken,
 	}
+	maps.Copy(public, connectors.SetupRoutes())
 	signedIn := map[string]page.Handler{
 		"POST sign-out": signOut, "POST sessions/end": endSession, "GET explain": explain,
 	}

@@ -19,7 +19,8 @@ func forms() map[string]url.Values {
 	return map[string]url.Values{
 		"sign-out": {}, "sessions/end": {"id": {"none"}},
 		"connectors/draft": {"preset": {"oidc"}}, "connectors/draft/test": {}, "connectors/draft/result": {}, "connectors/draft/claims": {},
-		"connectors/draft/store":   {},
+		"connectors/draft/store": {}, "connectors/draft/watch": {}, "connectors/new/oidc/link": {"id": {"x"}, "name": {"X"}},
+		"connectors/links/none/watch": {}, "connectors/links/none/approve": {}, "connectors/links/none/delete": {},
 		"connectors/of/demo/check": {}, "connectors/of/demo/test": {}, "connectors/of/demo/result": {}, "connectors/of/demo/edit": {},
 		"connectors/of/demo/approve": {}, "connectors/of/demo/delete": {}, "connectors/of/demo/enable": {}, "connectors/of/demo/disable": {},
 		"connectors/of/demo/confirm": {}, "connectors/of/demo/rollback": {}, "connectors/of/demo/plan": {},
@@ -223,7 +224,7 @@ func TestDangerous_AsksForARecentSignIn(t *testing.T) {
 		want := strings.HasSuffix(path, "/store") || strings.HasSuffix(path, "demo/edit") || strings.HasSuffix(path, "/approve") ||
 			strings.HasSuffix(path, "demo/enable") || strings.HasSuffix(path, "demo/disable") || strings.HasSuffix(path, "/confirm") ||
 			strings.HasSuffix(path, "/rollback") ||
-			strings.HasSuffix(path, "/delete") || strings.HasSuffix(path, "/end") && path != "sessions/end" || strings.HasSuffix(path, "/link") ||
+			strings.HasSuffix(path, "/delete") && !strings.HasPrefix(path, "connectors/links/") || strings.HasSuffix(path, "/end") && path != "sessions/end" || strings.HasSuffix(path, "/link") ||
 			path == "access/grant" || path == "access/max-age" || strings.HasSuffix(path, "/secret") || path == "settings"
 		if isDangerous != want {
 			t.Errorf("%s asks for a recent sign-in: %v, want %v: %s", path, isDangerous, want, p.Text())

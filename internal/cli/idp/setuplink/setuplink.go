@@ -35,7 +35,8 @@ type createOptions struct {
 func create(k *kit.Kit) *cobra.Command {
 	var o createOptions
 	c := &cobra.Command{
-		Use: "create --preset " + strings.Join(preset.Names(), "|"), Short: "Make a link to send to the provider's administrator", Args: kit.Exactly(0),
+		Use: "create --preset " + strings.Join(preset.Names(), "|"), Args: kit.Exactly(0),
+		Short: "Make a link to send to the provider's administrator",
 		Long: `Make a link to send to whoever administers the identity provider, and print it. Send it
 where nobody else reads along: the first who opens it is whose it is.
 
@@ -122,7 +123,9 @@ func (o listOptions) run(ctx context.Context, k *kit.Kit) error {
 			for _, l := range r.GetLinks() {
 				one := linkOf(l)
 				all = append(all, one)
-				rows = append(rows, []string{one.ID, one.Connector, one.State, one.CreatedBy, kit.FormatTime(l.GetCreated()), kit.FormatTime(l.GetExpires())})
+				rows = append(rows, []string{
+					one.ID, one.Connector, one.State, one.CreatedBy, kit.FormatTime(l.GetCreated()), kit.FormatTime(l.GetExpires()),
+				})
 			}
 			if req.PageToken = r.GetNextPageToken(); req.PageToken == "" {
 				break
@@ -176,7 +179,8 @@ func (o getOptions) run(ctx context.Context, k *kit.Kit) error {
 			return err
 		}
 		p := prepared{
-			link: linkOf(r.GetLink()), Config: r.GetConnector().GetConfig().AsMap(), Tested: r.GetTested(), TestWas: r.GetUser(), Groups: r.GetGroups(),
+			link: linkOf(r.GetLink()), Config: r.GetConnector().GetConfig().AsMap(),
+			Tested: r.GetTested(), TestWas: r.GetUser(), Groups: r.GetGroups(),
 		}
 		for _, s := range r.GetSteps() {
 			p.Check = append(p.Check, step{s.GetName(), strings.ToLower(s.GetStatus().String()), s.GetResult()})

@@ -23,11 +23,16 @@ const home = page.Root + "connectors"
 func Routes() map[string]page.Handler {
 	dangerous := func(back func(*page.Call) string, h page.Handler) page.Handler { return page.Dangerous(back, h) }
 	toOne := func(c *page.Call) string { return at(c.R.PathValue("id")) }
+	toLink := func(c *page.Call) string { return linkAt(c.R.PathValue("id")) }
 	toNew := func(*page.Call) string { return home + "/new" }
 	return map[string]page.Handler{
 		"GET connectors": list, "GET connectors/new": choosePreset, "GET connectors/new/{preset}": fillIn,
-		"POST connectors/draft": checkDraft, "POST connectors/draft/test": testDraft, "POST connectors/draft/result": draftResult,
-		"POST connectors/draft/claims": pickClaims, "POST connectors/draft/store": dangerous(toNew, storeDraft),
+		"POST connectors/draft": withOwn(desk.checkDraft), "POST connectors/draft/watch": withOwn(desk.watchDraft),
+		"POST connectors/draft/test": withOwn(desk.testDraft), "POST connectors/draft/result": withOwn(desk.draftResult),
+		"POST connectors/draft/claims": withOwn(desk.pickClaims), "POST connectors/draft/store": dangerous(toNew, withOwn(desk.storeDraft)),
+		"GET connectors/new/{preset}/link": askLink, "POST connectors/new/{preset}/link": dangerous(toNew, createLink),
+		"GET connectors/links/{id}": oneLink, "POST connectors/links/{id}/watch": watchLink,
+		"POST connectors/links/{id}/approve": dangerous(toLink, approveLink), "POST connectors/links/{id}/delete": deleteLink,
 		"GET connectors/of/{id}": one, "GET connectors/of/{id}/edit": edit, "GET connectors/of/{id}/delete": askDelete,
 		"POST connectors/of/{id}/check": check, "POST connectors/of/{id}/test": test, "POST connectors/of/{id}/result": result,
 		"POST connectors/of/{id}/edit": dangerous(toOne, update), "POST connectors/of/{id}/approve": dangerous(toOne, approve),
@@ -51,6 +56,7 @@ type shown struct {
 type listPage struct {
 	Connectors []shown
 	MayCreate  bool
+	Links      []*pach.SetupLink
 }
 
 func list(c *page.Call) error {
@@ -63,6 +69,11 @@ func list(c *page.Call) error {
 		return err
 	}
 	p := listPage{MayCreate: c.May(auth.Permission_CLUSTER_IDENTITY_CREATE_IDP)}
+	if p.MayCreate {
+		if p.Links, err = links(c); err != nil {
+			return err
+		}
+	}
 	for _, one := range all.GetConnectors() {
 		p.Connectors = append(p.Connectors, shown{one, stateOf(states, one.GetId())})
 	}

@@ -4,14 +4,15 @@ import (
 	"cmp"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
+	"pachyderm/api/auth"
 	"pachyderm/api/identity"
 	"pachyderm/api/pach"
 	"pachyderm/internal/cli/idp/preset"
@@ -32,6 +33,9 @@ type blank struct {
 
 type fillPage struct {
 	preset.Preset
+	Action          string // where the form goes
+	Link            *pach.SetupLink
+	MayLink         bool   // have somebody else do it
 	Heading         string // what the provider is called
 	Given, ID, Name string // Given is the domain
 	Intro           string // and Steps are what to register there
@@ -47,11 +51,11 @@ func fillIn(c *page.Call) error {
 	if !ok {
 		return page.NotFound(c)
 	}
-	return showFillIn(c, p, func(string) string { return "" }, nil)
+	return showFillIn(c, own(c), p, func(string) string { return "" }, nil)
 }
 
-func showFillIn(c *page.Call, p preset.Preset, field func(name string) string, problem error) error {
-	v, err := values(c, p, field)
+func showFillIn(c *page.Call, d desk, p preset.Preset, field func(name string) string, problem error) error {
+	v, err := d.values(c, p, field)
 	if err != nil {
 		return err
 	}
@@ -63,7 +67,10 @@ func showFillIn(c *page.Call, p preset.Preset, field func(name string) string, p
 	if err != nil {
 		return err
 	}
-	f := fillPage{Preset: p, Heading: p.Title, Given: field("domain"), ID: v.ID, Name: v.Name, Callback: v.Callback}
+	f := fillPage{
+		Preset: p, Action: d.at, Link: d.link, MayLink: d.link == nil && c.May(auth.Permission_CLUSTER_IDENTITY_CREATE_IDP),
+		Heading: p.Title, Given: field("domain"), ID: v.ID, Name: v.Name, Callback: v.Callback,
+	}
 	f.Intro, f.Steps = stepsOf(register)
 	for _, b := range gaps {
 		if !b.Secret {
@@ -83,7 +90,7 @@ func showFillIn(c *page.Call, p preset.Preset, field func(name string) string, p
 }
 
 // values are what the templates of a preset have.
-func values(c *page.Call, p preset.Preset, field func(string) string) (preset.Values, error) {
+func (d desk) values(c *page.Call, p preset.Preset, field func(string) string) (preset.Values, error) {
 	known, err := c.API.Pach.GetSignIn(c.Context, &pach.GetSignInRequest{})
 	domain, _ := p.Clean(field("domain"))
 	if field("domain") == "" {
@@ -91,8 +98,8 @@ func values(c *page.Call, p preset.Preset, field func(string) string) (preset.Va
 	}
 	callback := known.GetCallbackUrl()
 	return preset.Values{
-		ID: cmp.Or(field("id"), p.Key), Name: cmp.Or(field("name"), p.Title), Type: p.Type, Domain: domain,
-		Callback: callback, Issuer: strings.TrimSuffix(callback, "/callback"),
+		ID: cmp.Or(d.link.GetConnectorId(), field("id"), p.Key), Name: cmp.Or(d.link.GetName(), field("name"), p.Title), Type: p.Type,
+		Domain: domain, Callback: callback, Issuer: strings.TrimSuffix(callback, "/callback"),
 	}, err
 }
 
@@ -143,11 +150,11 @@ func fill(v any, with map[string]string) any {
 }
 
 // fromPreset makes a draft of a form of fillIn. Fault: Invalid.
-func fromPreset(c *page.Call, p preset.Preset) (d document, err error) {
+func (k desk) fromPreset(c *page.Call, p preset.Preset) (d document, err error) {
 	if clean, ok := p.Clean(c.Field("domain")); !ok && (clean != "" || p.Key != "gitlab") {
 		return d, fault.New(fault.Invalid, "%q is not the %s", c.Field("domain"), p.Domain).Next("correct it").At("domain")
 	}
-	v, err := values(c, p, c.Field)
+	v, err := k.values(c, p, c.Field)
 	if err != nil {
 		return d, err
 	}
@@ -174,27 +181,28 @@ func fromPreset(c *page.Call, p preset.Preset) (d document, err error) {
 	return d, nil
 }
 
-// place is where the draft of a session is sealed: another session's opens none.
-func place(c *page.Call) string { return "console/draft/" + c.Session.GetSession().GetId() }
-
-func seal(c *page.Call, d document) (string, error) {
+func (k desk) seal(c *page.Call, d document) (string, error) {
 	plain, err := json.Marshal(d)
 	if err != nil {
 		return "", err
 	}
-	sealed, err := c.Sealer.Seal(plain, place(c))
+	sealed, err := c.Sealer.Seal(plain, k.place)
 	return base64.RawURLEncoding.EncodeToString(sealed), err
 }
 
-func unseal(c *page.Call) (d document, err error) {
+func (k desk) unseal(c *page.Call) (d document, m *identity.IDPConnector, err error) {
 	sealed, err := base64.RawURLEncoding.DecodeString(c.Field("draft"))
 	if err == nil {
-		sealed, err = c.Sealer.Open(sealed, place(c))
+		sealed, err = c.Sealer.Open(sealed, k.place)
 	}
 	if err != nil {
-		return d, fault.New(fault.Invalid, "this set-up was begun in another session").Next("begin it again").Because(err)
+		return d, nil, fault.New(fault.Invalid, "this set-up was begun in another session").Next("begin it again").Because(err)
 	}
-	return d, json.Unmarshal(sealed, &d)
+	if err = json.Unmarshal(sealed, &d); err != nil {
+		return d, nil, err
+	}
+	m, err = d.message()
+	return d, m, err
 }
 
 // draftPage is a draft as far as it got.
@@ -203,10 +211,11 @@ type draftPage struct {
 	Draft   string
 	Steps   []*pach.CheckStep
 	Failed  bool
-	Test    *pach.StartConnectorTestResponse
+	Test    *begun
 	Result  *pach.WaitConnectorTestResponse
 	Picks   []pick
 	Action  string // below which the forms of the page are
+	Link    *pach.SetupLink
 	Problem string
 	Next    string
 }
@@ -217,102 +226,126 @@ type pick struct {
 	Options            []string // claims to choose from
 }
 
-func show(c *page.Call, code int, d document, change func(p *draftPage)) error {
-	sealed, err := seal(c, d)
+// begun is a test that somebody can sign in by.
+type begun struct{ ID, URL string }
+
+// page is that of a draft, as change makes it.
+func (k desk) page(c *page.Call, d document, change func(p *draftPage)) (page.News, error) {
+	sealed, err := k.seal(c, d)
+	p := draftPage{document: d, Draft: sealed, Action: k.at, Link: k.link}
+	change(&p)
+	return page.News{Name: "connector-draft", Title: "Connect " + d.Name, Data: p}, err
+}
+
+func (k desk) show(c *page.Call, code int, d document, change func(p *draftPage)) error {
+	n, err := k.page(c, d, change)
 	if err != nil {
 		return err
 	}
-	p := draftPage{document: d, Draft: sealed, Action: home + "/draft"}
-	change(&p)
-	return c.Render(code, "connector-draft", "Connect "+d.Name, p)
+	return c.Render(code, n.Name, n.Title, n.Data)
 }
 
 // checkDraft is the second step: what the provider answers.
-func checkDraft(c *page.Call) error {
-	p, ok := preset.Named(c.Field("preset"))
+func (k desk) checkDraft(c *page.Call) error {
+	key := c.Field("preset")
+	if k.link != nil {
+		key = k.link.GetPreset()
+	}
+	p, ok := preset.Named(key)
 	if !ok {
 		return page.NotFound(c)
 	}
-	d, err := fromPreset(c, p)
+	d, err := k.fromPreset(c, p)
 	if err == nil {
-		var checked *pach.CheckConnectorResponse
-		if checked, err = checkDocument(c, d); err == nil {
-			return show(c, http.StatusOK, d, func(p *draftPage) { p.Steps, p.Failed = checked.GetSteps(), failed(checked) })
+		var m *identity.IDPConnector
+		if m, err = d.message(); err == nil {
+			var steps []*pach.CheckStep
+			if steps, err = k.check(m); err == nil {
+				return k.show(c, http.StatusOK, d, func(p *draftPage) { p.Steps, p.Failed = steps, failed(steps) })
+			}
 		}
 	}
 	if !page.Mendable(err) {
 		return err
 	}
-	return showFillIn(c, p, c.Field, err)
+	return showFillIn(c, k, p, c.Field, err)
 }
 
-func checkDocument(c *page.Call, d document) (*pach.CheckConnectorResponse, error) {
-	m, err := d.message()
+func failed(steps []*pach.CheckStep) bool {
+	return slices.ContainsFunc(steps, func(s *pach.CheckStep) bool { return s.GetStatus() == pach.CheckStep_FAILED })
+}
+
+// lookAgainAfter is how long a check rests before it is made again by itself: each
+// makes up to ten requests to the provider.
+const lookAgainAfter = 10 * time.Second
+
+// watchDraft checks again until nothing is wrong any more, while somebody works at the
+// provider.
+func (k desk) watchDraft(c *page.Call) error {
+	d, m, err := k.unseal(c)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return c.API.Pach.CheckConnector(c.Context, &pach.CheckConnectorRequest{Document: &pach.ConnectorDocument{Connector: m}})
-}
-
-func failed(r *pach.CheckConnectorResponse) bool {
-	for _, s := range r.GetSteps() {
-		if s.GetStatus() == pach.CheckStep_FAILED {
-			return true
+	first := true
+	return c.Live(func() (page.News, error) {
+		if !first {
+			c.Pause(lookAgainAfter)
 		}
-	}
-	return false
+		first = false
+		steps, err := k.check(m)
+		if err != nil {
+			return page.News{}, err
+		}
+		n, err := k.page(c, d, func(p *draftPage) { p.Steps, p.Failed = steps, failed(steps) })
+		n.Last = !failed(steps)
+		return n, err
+	})
 }
 
 // testDraft begins the test sign-in.
-func testDraft(c *page.Call) error {
-	d, err := unseal(c)
+func (k desk) testDraft(c *page.Call) error {
+	d, _, err := k.unseal(c)
 	if err != nil {
 		return err
 	}
-	return beginTest(c, d)
+	return k.beginTest(c, d)
 }
 
-func beginTest(c *page.Call, d document) error {
+func (k desk) beginTest(c *page.Call, d document) error {
 	m, err := d.message()
 	if err != nil {
 		return err
 	}
-	begun, err := c.API.Pach.StartConnectorTest(c.Context, &pach.StartConnectorTestRequest{Document: &pach.ConnectorDocument{Connector: m}})
+	b, err := k.begin(m)
 	if err != nil {
 		return err
 	}
-	return show(c, http.StatusOK, d, func(p *draftPage) { p.Test = begun })
+	return k.show(c, http.StatusOK, d, func(p *draftPage) { p.Test = b })
 }
 
-// wait asks how a test went; nil without an error is that nobody has come back yet.
-func wait(c *page.Call) (*pach.WaitConnectorTestResponse, error) {
-	r, err := c.API.Pach.WaitConnectorTest(c.Context, &pach.WaitConnectorTestRequest{TestId: c.Field("test")})
-	if err != nil || !r.GetDone() {
-		return nil, err
-	}
-	return r, nil
-}
-
-func testOf(c *page.Call) *pach.StartConnectorTestResponse {
-	return &pach.StartConnectorTestResponse{TestId: c.Field("test"), Url: c.Field("url")}
-}
+// testOf is the test of a form.
+func testOf(c *page.Call) *begun { return &begun{ID: c.Field("test"), URL: c.Field("url")} }
 
 // draftResult shows what the provider said, and what could be made of it.
-func draftResult(c *page.Call) error {
-	d, err := unseal(c)
+func (k desk) draftResult(c *page.Call) error {
+	d, _, err := k.unseal(c)
 	if err != nil {
 		return err
 	}
-	r, err := wait(c)
-	if err != nil {
-		return err
-	}
-	return show(c, http.StatusOK, d, func(p *draftPage) {
-		if p.Result = r; r == nil {
-			p.Test = testOf(c)
-			return
+	return c.Live(func() (page.News, error) {
+		r, err := k.wait(c.Field("test"))
+		if err != nil {
+			return page.News{}, err
 		}
-		p.Picks = picks(d, r)
+		n, err := k.page(c, d, func(p *draftPage) {
+			if !r.GetDone() {
+				p.Test = testOf(c)
+				return
+			}
+			p.Result, p.Picks = r, picks(d, r)
+		})
+		n.Same, n.Last = !r.GetDone(), r.GetDone()
+		return n, err
 	})
 }
 
@@ -354,8 +387,8 @@ func standardClaims() map[string]string {
 }
 
 // pickClaims changes what the claims are used as, and tests again.
-func pickClaims(c *page.Call) error {
-	d, err := unseal(c)
+func (k desk) pickClaims(c *page.Call) error {
+	d, _, err := k.unseal(c)
 	if err != nil {
 		return err
 	}
@@ -380,24 +413,24 @@ func pickClaims(c *page.Call) error {
 	if delete(d.Config, "userIDKey"); c.Field("id") != "" && c.Field("id") != "sub" {
 		d.Config["userIDKey"] = c.Field("id")
 	}
-	return beginTest(c, d)
+	return k.beginTest(c, d)
 }
 
-// storeDraft is the last step: people can sign in from then on.
-func storeDraft(c *page.Call) error {
-	d, err := unseal(c)
+// storeDraft is the last step: people can sign in from then on, or what was prepared is
+// handed in.
+func (k desk) storeDraft(c *page.Call) error {
+	d, m, err := k.unseal(c)
 	if err != nil {
 		return err
 	}
-	m, err := d.message()
-	if err != nil {
-		return err
-	}
-	if _, err := c.API.Identity.CreateIDPConnector(c.Context, &identity.CreateIDPConnectorRequest{Connector: m}); err != nil {
+	if err := k.store(m); err != nil {
 		if !page.Mendable(err) {
 			return err
 		}
-		return show(c, http.StatusUnprocessableEntity, d, func(p *draftPage) { p.Problem, p.Next = page.Words(err) })
+		return k.show(c, http.StatusUnprocessableEntity, d, func(p *draftPage) { p.Problem, p.Next = page.Words(err) })
+	}
+	if k.link != nil {
+		return c.Done(setupHome, "")
 	}
 	return c.Done(at(d.ID), "connector")
 }
@@ -405,22 +438,25 @@ func storeDraft(c *page.Call) error {
 // test begins a test sign-in of a stored connector, and result shows how it went.
 func test(c *page.Call) error {
 	id := c.R.PathValue("id")
-	begun, err := c.API.Pach.StartConnectorTest(c.Context, &pach.StartConnectorTestRequest{Document: &pach.ConnectorDocument{Id: id}})
+	r, err := c.API.Pach.StartConnectorTest(c.Context, &pach.StartConnectorTestRequest{Document: &pach.ConnectorDocument{Id: id}})
 	if err != nil {
 		return err
 	}
-	return c.Render(http.StatusOK, "connector-draft", "Test "+id, draftPage{document: document{ID: id, Name: id}, Test: begun, Action: at(id)})
+	return c.Render(http.StatusOK, "connector-draft", "Test "+id, draftPage{
+		document: document{ID: id, Name: id}, Test: &begun{r.GetTestId(), r.GetUrl()}, Action: at(id),
+	})
 }
 
 func result(c *page.Call) error {
 	id := c.R.PathValue("id")
-	r, err := wait(c)
-	if err != nil {
-		return err
-	}
-	p := draftPage{document: document{ID: id, Name: id}, Result: r, Action: at(id)}
-	if r == nil {
-		p.Test = testOf(c)
-	}
-	return c.Render(http.StatusOK, "connector-draft", fmt.Sprintf("Test of %s", id), p)
+	return c.Live(func() (page.News, error) {
+		r, err := own(c).wait(c.Field("test"))
+		p := draftPage{document: document{ID: id, Name: id}, Action: at(id)}
+		if r.GetDone() {
+			p.Result = r
+		} else {
+			p.Test = testOf(c)
+		}
+		return page.News{Name: "connector-draft", Title: "Test of " + id, Data: p, Same: !r.GetDone(), Last: r.GetDone()}, err
+	})
 }

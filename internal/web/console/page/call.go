@@ -163,6 +163,11 @@ func (c *Call) visitor() browser.Cookie {
 	return browser.Cookie{Name: "pach-visitor", Secure: c.secure(c.R)}
 }
 
+// Cookie is one of the console's, for this host only.
+func (c *Call) Cookie(name string) browser.Cookie {
+	return browser.Cookie{Name: name, Secure: c.secure(c.R)}
+}
+
 func (c *Call) csrf() string {
 	if c.token == "" {
 		return browser.CSRF(c.visitor().EnsureID(c.W, c.R), formThing)
@@ -271,7 +276,7 @@ func (c *Call) fail(err error) {
 		pages := web.Pages{Log: c.Log, Now: c.Now, Title: "That did not work", Next: "Go back and try again."}
 		err = Fault(err)
 		known = pages.Explain(c.R.Context(), err)
-		c.Log.InfoContext(c.R.Context(), "console: a page was refused", "path", c.R.URL.Path, "code", known.Code, "error", err)
+		c.Log.InfoContext(c.R.Context(), "console: a page was refused", "page", c.R.Pattern, "code", known.Code, "error", err)
 		web.SetRetryAfter(c.W.Header(), err)
 	}
 	if err := c.Render(known.Status, "problem", known.Title, known); err != nil {

@@ -83,26 +83,28 @@ func (c *Call) nav() (all []entry) {
 // only chooses one: nobody can put words into the page's mouth.
 func done(what string) string {
 	return map[string]string{
-		"session":   "The session has ended.",
-		"connector": "The connector is stored, and people can sign in with it.",
-		"updated":   "The connector was updated. The next sign-in uses it.",
-		"deleted":   "It was deleted.",
-		"on":        "People can sign in with it again.",
-		"off":       "Nobody can sign in with it from now on.",
-		"applied":   "The change serves from the next sign-in on. It undoes itself unless it is confirmed below.",
-		"confirmed": "The change stays.",
-		"back":      "The revision is stored again. The next sign-in uses it.",
-		"approved":  "The connector was approved. What it says of people counts from now on.",
-		"disabled":  "This person is kept out, from their next call on.",
-		"enabled":   "This person may sign in again.",
-		"ended":     "Everything that this person held has ended.",
-		"roles":     "The roles were changed. The next call is decided by them.",
-		"max-age":   "How old the fact may be was changed. The next call is decided by it.",
-		"linked":    "The identity was linked.",
-		"unlinked":  "The identity was unlinked, and what it had signed in to has ended.",
-		"settings":  "The settings were changed.",
-		"client":    "The application was changed.",
-		"signed-in": "You are signed in.",
+		"session":      "The session has ended.",
+		"connector":    "The connector is stored, and people can sign in with it.",
+		"updated":      "The connector was updated. The next sign-in uses it.",
+		"deleted":      "It was deleted.",
+		"draft":        "The connector is stored as a draft. Test it, and enable it.",
+		"link-deleted": "The link opens nothing any more, and what was prepared by it is forgotten.",
+		"on":           "People can sign in with it again.",
+		"off":          "Nobody can sign in with it from now on.",
+		"applied":      "The change serves from the next sign-in on. It undoes itself unless it is confirmed below.",
+		"confirmed":    "The change stays.",
+		"back":         "The revision is stored again. The next sign-in uses it.",
+		"approved":     "The connector was approved. What it says of people counts from now on.",
+		"disabled":     "This person is kept out, from their next call on.",
+		"enabled":      "This person may sign in again.",
+		"ended":        "Everything that this person held has ended.",
+		"roles":        "The roles were changed. The next call is decided by them.",
+		"max-age":      "How old the fact may be was changed. The next call is decided by it.",
+		"linked":       "The identity was linked.",
+		"unlinked":     "The identity was unlinked, and what it had signed in to has ended.",
+		"settings":     "The settings were changed.",
+		"client":       "The application was changed.",
+		"signed-in":    "You are signed in.",
 	}[what]
 }
 
@@ -116,10 +118,7 @@ func (c *Call) Render(status int, name, title string, data any) error {
 	if t == nil {
 		return fmt.Errorf("there is no page %q", name)
 	}
-	v := view{
-		Now: c.Now(), Title: title, Name: theme.Product, Me: c.Me(), Nav: c.nav(), CSRF: c.csrf(), Data: data,
-		CSS: assetPath("console.css"), Script: assetPath("console.js"),
-	}
+	v := c.view(title, data)
 	if status == http.StatusOK {
 		v.Done = done(c.R.URL.Query().Get("done"))
 	}
@@ -131,6 +130,13 @@ func (c *Call) Render(status int, name, title string, data any) error {
 	c.W.WriteHeader(status)
 	_, err = c.W.Write(body.Bytes())
 	return err
+}
+
+func (c *Call) view(title string, data any) view {
+	return view{
+		Now: c.Now(), Title: title, Name: theme.Product, Me: c.Me(), Nav: c.nav(), CSRF: c.csrf(), Data: data,
+		CSS: assetPath("console.css"), Script: assetPath("console.js"),
+	}
 }
 
 // templates are parsed on first use: a page is rare, a start should be quick.

@@ -120,8 +120,11 @@ func setHeaders(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 }
 
+// Problem is an error that a page can show.
+type Problem = web.Problem
+
 func notFound() error {
-	return web.Problem{
+	return Problem{
 		Status: http.StatusNotFound, Title: "There is nothing here", What: "This address is not one of the console's.",
 		Next: "Choose from the menu, or check the link that brought you here.",
 	}
