@@ -26,6 +26,8 @@ func forms() map[string]url.Values {
 		"people/of/alice@example.com/disable": {}, "people/of/alice@example.com/enable": {}, "people/of/alice@example.com/end": {},
 		"people/of/alice@example.com/session": {"id": {"none"}}, "people/of/alice@example.com/link": {"id": {"none"}},
 		"people/of/alice@example.com/unlink": {"id": {"none"}},
+		"people/of/alice@example.com/rename": {"new": {"mallory@example.com"}},
+		"people/unused/disable":              {"days": {"90"}},
 		"access/grant":                       {"principal": {"user:mallory@example.com"}, "type": {"CLUSTER"}, "role": {"clusterAdmin"}},
 		"access/max-age":                     {"principal": {"group:admins"}, "type": {"CLUSTER"}, "age": {"30m"}},
 		"applications/new":                   {"id": {"app"}, "name": {"App"}, "redirects": {"https://app.example.com/"}},
@@ -224,6 +226,7 @@ func TestDangerous_AsksForARecentSignIn(t *testing.T) {
 			strings.HasSuffix(path, "demo/enable") || strings.HasSuffix(path, "demo/disable") || strings.HasSuffix(path, "/confirm") ||
 			strings.HasSuffix(path, "/rollback") ||
 			strings.HasSuffix(path, "/delete") || strings.HasSuffix(path, "/end") && path != "sessions/end" || strings.HasSuffix(path, "/link") ||
+			strings.HasSuffix(path, "/rename") || path == "people/unused/disable" ||
 			path == "access/grant" || path == "access/max-age" || strings.HasSuffix(path, "/secret") || path == "settings"
 		if isDangerous != want {
 			t.Errorf("%s asks for a recent sign-in: %v, want %v: %s", path, isDangerous, want, p.Text())

@@ -96,6 +96,7 @@ func done(what string) string {
 		"disabled":  "This person is kept out, from their next call on.",
 		"enabled":   "This person may sign in again.",
 		"ended":     "Everything that this person held has ended.",
+		"renamed":   "This is the name from now on. What was there under the old one goes on.",
 		"roles":     "The roles were changed. The next call is decided by them.",
 		"max-age":   "How old the fact may be was changed. The next call is decided by it.",
 		"linked":    "The identity was linked.",
