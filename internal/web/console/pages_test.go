@@ -175,7 +175,8 @@ func TestPages_HostileNamesAreText(t *testing.T) {
 		"people/unused/disable?days=" + url.QueryEscape(hostileName),
 		"groups", "groups/of/" + url.PathEscape(group), "access", "access/grant?principal=" + url.QueryEscape("group:"+group), "applications",
 		"applications/of/hostile", "audit", "audit?actor=" + url.QueryEscape(hostileName), "people?prefix=" + url.QueryEscape(hostileName),
-		"explain?permission=REPO_READ&type=REPO&name=" + url.QueryEscape(hostileName), "connectors/of/" + url.PathEscape(hostileName),
+		"explain?permission=REPO_READ&type=REPO&name=" + url.QueryEscape(hostileName), "explain?permission=REPO_READ&at=" + url.QueryEscape(hostileName),
+		"explain?permission=" + url.QueryEscape(hostileName), "connectors/of/" + url.PathEscape(hostileName),
 		"sign-in?next=" + url.QueryEscape(hostileName), "root-token?next=" + url.QueryEscape("//evil.example.com/"), "?done=" + url.QueryEscape(hostileName),
 		"applications/of/" + url.PathEscape(hostileName), url.PathEscape(hostileName),
 	} {

@@ -124,11 +124,11 @@ func TestUnused_WrongInput(t *testing.T) {
 func TestUnused_NeedsARecentSignInAndTheRole(t *testing.T) {
 	s, v := afterLong(t)
 	form := v.at(preview)
-	_, token := s.Robot("lesser", 3600)
+	s.Robot("lesser", 3600)
 	if err := s.Bind(pachdtest.Cluster(), "robot:lesser", "idpAdmin"); err != nil {
 		t.Fatal(err)
 	}
-	_, token = s.Robot("lesser", 3600)
+	_, token := s.Robot("lesser", 3600)
 	lesser := open(t, s).as(token)
 	lesser.want(lesser.at("people/unused?days=90"), http.StatusForbidden, "not authorized")
 	lesser.want(lesser.at(preview), http.StatusForbidden, "not authorized")
@@ -211,4 +211,10 @@ func linkTo(p optest.Page, path string) string {
 		}
 	}
 	return ""
+}
+
+// linkOfText is where the link with a text leads.
+func linkOfText(p optest.Page, text string) string {
+	before, _, _ := strings.Cut(p.Body, `">`+text+"<")
+	return strings.ReplaceAll(before[strings.LastIndex(before, `"`)+1:], "&amp;", "&")
 }

@@ -35,7 +35,8 @@ const (
 func unusedFor(days string) (*durationpb.Duration, error) {
 	n, err := strconv.Atoi(days)
 	if err != nil || n < 1 || n > mostDays {
-		return nil, fault.New(fault.Invalid, "%q is no number of days", fault.Clean(days, 40)).Next("write a whole number from 1 to %d, such as 90", mostDays)
+		return nil, fault.New(fault.Invalid, "%q is no number of days", fault.Clean(days, 40)).
+			Next("write a whole number from 1 to %d, such as 90", mostDays)
 	}
 	return durationpb.New(time.Duration(n) * 24 * time.Hour), nil
 }
@@ -98,8 +99,7 @@ type idlePage struct {
 	Changed bool
 }
 
-func (p idlePage) path() string { return pathOfPreview(p.Days, p.After) }
-
+// pathOfPreview is where a page of the preview is.
 func pathOfPreview(days, after string) string {
 	q := url.Values{"days": {days}}
 	if after != "" {
