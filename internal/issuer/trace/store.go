@@ -216,6 +216,17 @@ func (s *Store) ByCode(ctx context.Context, code string) (Trace, error) {
 	return s.open(r)
 }
 
+// openBrief opens no more of a trace than lists have.
+func (s *Store) openBrief(r row) (Trace, error) {
+	plain, err := s.with.Sealer.Open(r.sealed, place(r.Code))
+	if err != nil {
+		return Trace{}, err
+	}
+	t := r.Trace
+	t.Brief, err = briefOf(plain)
+	return t, err
+}
+
 // Filter is which traces are listed; what is empty leaves all.
 type Filter struct {
 	Connector string
@@ -227,6 +238,15 @@ type Filter struct {
 // List lists traces, those of the last sign-ins first. The page token is opaque.
 // Fault: Invalid for another page token.
 func (s *Store) List(ctx context.Context, f Filter, p db.Page) (all []Trace, next string, err error) {
+	return s.list(ctx, f, p, s.open)
+}
+
+// ListBrief is List without what Brief has not, which is most of a trace.
+func (s *Store) ListBrief(ctx context.Context, f Filter, p db.Page) (all []Trace, next string, err error) {
+	return s.list(ctx, f, p, s.openBrief)
+}
+
+func (s *Store) list(ctx context.Context, f Filter, p db.Page, open func(row) (Trace, error)) (all []Trace, next string, err error) {
 	after, code, err := cursorOf(p.After)
 	if err != nil {
 		return nil, "", err
@@ -243,7 +263,7 @@ func (s *Store) List(ctx context.Context, f Filter, p db.Page) (all []Trace, nex
 		return nil, "", err
 	}
 	for _, r := range rows {
-		t, err := s.open(r)
+		t, err := open(r)
 		if err != nil {
 			return nil, "", err
 		}

@@ -64,6 +64,16 @@ func (e *env) list(f trace.Filter) (all []trace.Trace) {
 	err := db.EachPage(func(p db.Page) (string, error) {
 		p.Limit = 7
 		page, next, err := e.List(e.Context(), f, p)
+		if err != nil {
+			return "", err
+		}
+		brief, also, err := e.ListBrief(e.Context(), f, p)
+		for n, b := range brief {
+			b.Body = trace.Body{Brief: page[n].Brief}
+			if diff := cmp.Diff(brief[n], b); diff != "" || also != next || len(brief) != len(page) || b.Code != page[n].Code {
+				e.Errorf("in brief: %d of %d, -got +want:\n%s", len(brief), len(page), diff)
+			}
+		}
 		all = append(all, page...)
 		return next, err
 	})

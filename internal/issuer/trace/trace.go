@@ -1,7 +1,9 @@
 package trace
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"maps"
 	"net/url"
 	"regexp"
@@ -61,9 +63,45 @@ type Trace struct {
 	Body
 }
 
+// Brief is what lists have of a trace. It is how what is sealed begins, so that lists
+// need not read the rest: most of that is what the provider has said.
+type Brief struct {
+	Took    time.Duration
+	Error   string // what the person was told
+	Setting string // the key of the connector's document to look at, such as config.scopes
+	Next    string // what to do
+}
+
+// briefOf reads as much of a body as a Brief needs: to the end, if an older version has
+// written it.
+func briefOf(body []byte) (b Brief, err error) {
+	in := json.NewDecoder(bytes.NewReader(body))
+	want := map[string]any{"Took": &b.Took, "Error": &b.Error, "Setting": &b.Setting, "Next": &b.Next}
+	if _, err := in.Token(); err != nil { // the brace
+		return b, err
+	}
+	for len(want) > 0 && in.More() {
+		key, err := in.Token()
+		if err != nil {
+			return b, err
+		}
+		name, _ := key.(string)
+		into := want[name]
+		if into == nil {
+			into = &json.RawMessage{}
+		}
+		if err := in.Decode(into); err != nil {
+			return b, err
+		}
+		delete(want, name)
+	}
+	return b, nil
+}
+
 // Body is what of a trace is stored sealed.
 type Body struct {
-	Took     time.Duration
+	Brief
+
 	Request  []Parameter // what the browser brought
 	Steps    []Step
 	Claims   []Claim
@@ -71,10 +109,7 @@ type Body struct {
 	Groups   []string // and in ours
 	Roles    []string // on the cluster, by the end of the sign-in
 	Cause    string   // what those who were refused for the same reason have in common
-	Error    string   // what the person was told
-	Detail   string   // the same for an administrator
-	Setting  string   // the key of the connector's document to look at, such as config.scopes
-	Next     string   // what to do
+	Detail   string   // what the person was told, for an administrator
 	// Private is whether something of it came from this machine or a private network.
 	Private bool
 }
