@@ -2,6 +2,7 @@ package trace
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -34,5 +35,25 @@ func TestBrief_IsHowABodyBegins(t *testing.T) {
 	}
 	if got, err := briefOf([]byte(`{}`)); err != nil || got != (Brief{}) {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestBriefs_AreBounded(t *testing.T) {
+	var b briefs
+	for n := range 5 * remembered {
+		b.add(strconv.Itoa(n), Brief{Took: time.Duration(n)})
+		b.of("0") // which is asked for all the time
+	}
+	if n := len(b.last) + len(b.before); n > 2*remembered {
+		t.Errorf("%d are remembered", n)
+	}
+	if got, ok := b.of("0"); !ok || got.Took != 0 {
+		t.Errorf("what is asked for is forgotten: %v, %v", got, ok)
+	}
+	if got, ok := b.of(strconv.Itoa(5*remembered - 1)); !ok || got.Took != 5*remembered-1 {
+		t.Errorf("the last is forgotten: %v, %v", got, ok)
+	}
+	if _, ok := b.of("1"); ok {
+		t.Error("what was not asked for is remembered")
 	}
 }

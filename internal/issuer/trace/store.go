@@ -54,6 +54,7 @@ type Store struct {
 	queue   chan Trace
 	dropped atomic.Int64
 	counts  counts
+	briefs  briefs
 }
 
 // New makes a store. Nothing is written before Run or Flush.
@@ -216,17 +217,6 @@ func (s *Store) ByCode(ctx context.Context, code string) (Trace, error) {
 	return s.open(r)
 }
 
-// openBrief opens no more of a trace than lists have.
-func (s *Store) openBrief(r row) (Trace, error) {
-	plain, err := s.with.Sealer.Open(r.sealed, place(r.Code))
-	if err != nil {
-		return Trace{}, err
-	}
-	t := r.Trace
-	t.Brief, err = briefOf(plain)
-	return t, err
-}
-
 // Filter is which traces are listed; what is empty leaves all.
 type Filter struct {
 	Connector string
@@ -238,15 +228,14 @@ type Filter struct {
 // List lists traces, those of the last sign-ins first. The page token is opaque.
 // Fault: Invalid for another page token.
 func (s *Store) List(ctx context.Context, f Filter, p db.Page) (all []Trace, next string, err error) {
-	return s.list(ctx, f, p, s.open)
+	return s.list(ctx, p, func(tx *db.Tx, at int64, code string) ([]row, error) {
+		return list(ctx, tx, columns, f, at, code, p.Size())
+	}, s.open)
 }
 
-// ListBrief is List without what Brief has not, which is most of a trace.
-func (s *Store) ListBrief(ctx context.Context, f Filter, p db.Page) (all []Trace, next string, err error) {
-	return s.list(ctx, f, p, s.openBrief)
-}
-
-func (s *Store) list(ctx context.Context, f Filter, p db.Page, open func(row) (Trace, error)) (all []Trace, next string, err error) {
+func (s *Store) list(
+	ctx context.Context, p db.Page, read func(tx *db.Tx, at int64, code string) ([]row, error), open func(row) (Trace, error),
+) (all []Trace, next string, err error) {
 	after, code, err := cursorOf(p.After)
 	if err != nil {
 		return nil, "", err
@@ -256,7 +245,7 @@ func (s *Store) list(ctx context.Context, f Filter, p db.Page, open func(row) (T
 	}
 	var rows []row
 	err = s.with.DB.View(ctx, func(tx *db.Tx) (err error) {
-		rows, err = list(ctx, tx, f, after, code, p.Size())
+		rows, err = read(tx, after, code)
 		return err
 	})
 	if err != nil {

@@ -1,9 +1,7 @@
 package trace
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"maps"
 	"net/url"
 	"regexp"
@@ -70,32 +68,6 @@ type Brief struct {
 	Error   string // what the person was told
 	Setting string // the key of the connector's document to look at, such as config.scopes
 	Next    string // what to do
-}
-
-// briefOf reads as much of a body as a Brief needs: to the end, if an older version has
-// written it.
-func briefOf(body []byte) (b Brief, err error) {
-	in := json.NewDecoder(bytes.NewReader(body))
-	want := map[string]any{"Took": &b.Took, "Error": &b.Error, "Setting": &b.Setting, "Next": &b.Next}
-	if _, err := in.Token(); err != nil { // the brace
-		return b, err
-	}
-	for len(want) > 0 && in.More() {
-		key, err := in.Token()
-		if err != nil {
-			return b, err
-		}
-		name, _ := key.(string)
-		into := want[name]
-		if into == nil {
-			into = &json.RawMessage{}
-		}
-		if err := in.Decode(into); err != nil {
-			return b, err
-		}
-		delete(want, name)
-	}
-	return b, nil
 }
 
 // Body is what of a trace is stored sealed.
