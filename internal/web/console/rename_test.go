@@ -23,7 +23,7 @@ func TestRename_KeepsWhatThePersonHas(t *testing.T) {
 	root.want(form, http.StatusOK, "roles, groups and identities", "keeps the name of the time", "is free")
 	root.want(root.press(form, toRename, "new", " Alice@Example.ORG "), http.StatusOK, "This is the name from now on", "user:alice@example.org", "clusterAdmin", "demo")
 	alice.want(alice.at(""), http.StatusOK, "user:alice@example.org") // her session goes on
-	root.want(root.at("people/of/alice@example.com"), http.StatusNotFound, "nobody called user:alice@example.com")
+	root.want(root.at("people/of/alice@example.com"), http.StatusNotFound, "Nobody called user:alice@example.com")
 }
 
 func TestRename_WrongInputIsShownInTheForm(t *testing.T) {
@@ -31,7 +31,7 @@ func TestRename_WrongInputIsShownInTheForm(t *testing.T) {
 	s.Connect()
 	open(t, s).asAlice()
 	v := open(t, s).asRoot()
-	v.want(v.at("people/of/nobody@example.com/rename"), http.StatusNotFound, "nobody called user:nobody@example.com")
+	v.want(v.at("people/of/nobody@example.com/rename"), http.StatusNotFound, "Nobody called user:nobody@example.com")
 	form := v.at(renameAlice)
 	v.want(v.send("", "people/of/nobody@example.com/rename", url.Values{"new": {"x@example.com"}}), http.StatusNotFound, "has never signed in")
 	if err := s.Bind(pachdtest.Cluster(), "user:bob@example.com", "debugger"); err != nil {

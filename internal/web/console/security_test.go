@@ -159,7 +159,7 @@ func TestSession_CookieIsNewAtEachSignIn(t *testing.T) {
 		t.Fatalf("the session is %q", first)
 	}
 	p := v.press(v.at("sign-in?next=/console/explain"), "/console/sign-in")
-	v.want(v.Submit(p, map[string]string{"email": optest.Alice.Email, "password": optest.Alice.Password}), http.StatusOK, "Ask the engine")
+	v.want(v.Submit(p, map[string]string{"email": optest.Alice.Email, "password": optest.Alice.Password}), http.StatusOK, "the engine")
 	if second := held(); second == first || second == "" {
 		t.Errorf("the session is %q, and was %q", second, first)
 	}

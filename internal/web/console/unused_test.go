@@ -43,7 +43,7 @@ func TestUnused_PreviewThenTheDeed(t *testing.T) {
 	if !strings.Contains(list.Body, `name="days" value="90"`) {
 		t.Errorf("the form has: %s", list.Body)
 	}
-	v.want(list, http.StatusOK, "alice@example.com", "bob@example.com", "100 days ago", "Disable these")
+	v.want(list, http.StatusOK, "alice@example.com", "bob@example.com", "100 days ago", "Disable them")
 	v.want(v.at("people/unused?days=101"), http.StatusOK, "Everybody has been here within 101 days")
 	form := v.at(preview)
 	v.want(form, http.StatusOK, "To be disabled: 1", "bob@example.com", "Stay", "alice@example.com", "nobody was here later")
@@ -168,7 +168,7 @@ func TestUnused_InPages(t *testing.T) {
 	next := v.at("people/unused?days=1")
 	shown := 0
 	for {
-		shown += strings.Count(next.Body, "<th scope=\"row\">")
+		shown += strings.Count(next.Body, "<th scope=\"row\"")
 		more := moreLink(next)
 		if more == "" {
 			break

@@ -147,6 +147,7 @@ var templates = sync.OnceValues(func() (map[string]*template.Template, error) {
 		"some":         func(t any) bool { return !asTime(t).IsZero() },
 		"milliseconds": func(microseconds int64) string { return fmt.Sprintf("%.1f ms", float64(microseconds)/1000) },
 		"name":         short, "seg": url.PathEscape, "join": strings.Join, "kind": kind, "row": row, "span": Span, "at": at,
+		"sentence": sentence,
 	}).ParseFS(files, "templates/layout.html")
 	if err != nil {
 		return nil, err
@@ -182,6 +183,16 @@ func short(principal string) string {
 		return principal
 	}
 	return rest
+}
+
+// sentence begins what is said of an error in capitals, unless it begins with a name or
+// with what somebody wrote, which stay as they are.
+func sentence(text string) string {
+	first, _, _ := strings.Cut(text, " ")
+	if strings.Trim(first, "abcdefghijklmnopqrstuvwxyz") != "" || first == "" {
+		return text
+	}
+	return strings.ToUpper(text[:1]) + text[1:]
 }
 
 func kind(principal string) string {
