@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/go-rod/rod"
 	"github.com/go-rod/rod/lib/proto"
@@ -224,6 +225,20 @@ func administerJane(t *testing.T, d *daemon, admin, jane *rod.Page) {
 	lookAt(t, admin, "sign-in-trace")
 	goTo(t, admin, console+"people")
 	lookAt(t, admin, "people")
+	goTo(t, admin, console+"people/unused?days=1")
+	lookAt(t, admin, "unused")
+	goTo(t, admin, console+"people/unused?days=none")
+	wantText(t, admin, "is no number of days")
+	lookAt(t, admin, "unused-wrong")
+	goTo(t, admin, console+"people/unused/disable?days=1")
+	wantText(t, admin, "Nobody is to be disabled")
+	lookAt(t, admin, "unused-disable")
+	goTo(t, admin, console+"people/of/jane@example.org/rename")
+	fill(t, admin, map[string]string{"new": "two@at@example.org"})
+	click(t, admin, `main form button`)
+	wantText(t, admin, "not exactly one e-mail address")
+	lookAt(t, admin, "rename")
+	goTo(t, admin, console+"people")
 	click(t, admin, `a[href$="jane@example.org"]`)
 	lookAt(t, admin, "person")
 	click(t, admin, `a[href*="access/grant"]`)
@@ -235,6 +250,13 @@ func administerJane(t *testing.T, d *daemon, admin, jane *rod.Page) {
 	goTo(t, admin, console+"explain?principal=user:jane@example.org&permission=CLUSTER_GET_BINDINGS&type=CLUSTER")
 	wantText(t, admin, "clusterAdmin")
 	lookAt(t, admin, "explain")
+	goTo(t, admin, console+"explain?principal=user:jane@example.org&permission=CLUSTER_GET_BINDINGS&type=CLUSTER&at="+
+		time.Now().UTC().Format(time.RFC3339Nano))
+	wantText(t, admin, "was allowed to")
+	lookAt(t, admin, "explain-past")
+	goTo(t, admin, console+"explain?principal=user:jane@example.org&permission=CLUSTER_GET_BINDINGS&type=CLUSTER&at=2001-01-01T00:00")
+	wantText(t, admin, "before that nobody knows")
+	lookAt(t, admin, "explain-before")
 	goTo(t, jane, console+"access")
 	wantText(t, jane, "user:jane@example.org")
 	for _, name := range []string{"overview", "connectors", "groups", "groups/of/admins", "applications", "applications/new", "audit", "settings", "connectors/of/panva/edit", "connectors/of/panva/delete"} {

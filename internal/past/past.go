@@ -107,16 +107,11 @@ func begun(ctx context.Context, d *db.DB) (time.Time, error) {
 
 // since is when enough was recorded first, or what was before was thrown away.
 func since(ctx context.Context, tx *db.Tx, latest time.Time) (time.Time, error) {
-	for _, action := range []string{"auth.activate", "auth.deactivate"} {
-		last, _, err := audit.List(ctx, tx, audit.Filter{Action: action}, db.Page{Limit: 1})
-		if err != nil {
-			return latest, err
-		}
-		if len(last) > 0 && last[0].At.After(latest) {
-			latest = last[0].At
-		}
+	last, err := audit.After(ctx, tx, latest, []string{"auth.activate", "auth.deactivate"})
+	if err != nil || len(last) == 0 {
+		return latest, err
 	}
-	return latest, nil
+	return last[0].At, nil
 }
 
 // namesOf are the name that somebody had at the beginning of events, the last of which

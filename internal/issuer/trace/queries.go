@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"pachyderm/internal/db"
@@ -18,11 +20,15 @@ type row struct {
 	sealed []byte
 }
 
-const columns = `code, connector_id, at, person, client_id, revision, test, result, body`
+const (
+	readable = `code, connector_id, at, person, client_id, revision, test, result`
+	columns  = readable + `, body`
+)
 
-func (r *row) scan(scan func(...any) error) error {
+// scan reads columns, or those that are readable if that is all there is.
+func (r *row) scan(scan func(...any) error, sealed ...any) error {
 	var at int64
-	err := scan(&r.Code, &r.Connector, &at, &r.Person, &r.Client, &r.Revision, &r.Test, &r.Result, &r.sealed)
+	err := scan(append([]any{&r.Code, &r.Connector, &at, &r.Person, &r.Client, &r.Revision, &r.Test, &r.Result}, sealed...)...)
 	r.At = db.Time(at)
 	return err
 }
@@ -60,22 +66,45 @@ func trimTests(ctx context.Context, tx *db.Tx, most int) error {
 func byCode(ctx context.Context, tx *db.Tx, code string) (r row, err error) {
 	err = r.scan(func(dest ...any) error {
 		return tx.Row(ctx, dest, `SELECT `+columns+` FROM sign_in_traces WHERE code = $1`, code)
-	})
+	}, &r.sealed)
 	return r, err
 }
 
-func list(ctx context.Context, tx *db.Tx, f Filter, at int64, code string, limit int) (all []row, err error) {
+// list reads columns, of which all or only the readable ones are asked for.
+func list(ctx context.Context, tx *db.Tx, which string, f Filter, at int64, code string, limit int) (all []row, err error) {
 	err = tx.Rows(ctx, func(scan func(...any) error) error {
 		var r row
-		if err := r.scan(scan); err != nil {
-			return err
+		var sealed []any
+		if which == columns {
+			sealed = []any{&r.sealed}
 		}
+		err := r.scan(scan, sealed...)
 		all = append(all, r)
-		return nil
-	}, `SELECT `+columns+` FROM sign_in_traces WHERE (at < $1 OR at = $1 AND code > $2)
+		return err
+	}, `SELECT `+which+` FROM sign_in_traces WHERE (at < $1 OR at = $1 AND code > $2)
 		AND ($3 = '' OR connector_id = $3) AND ($4 = '' OR person = $4) AND ($5 = '' OR result = $5) AND ($6 = '' OR cause = $6)
 		ORDER BY at DESC, code LIMIT $7`,
 		at, code, f.Connector, f.Person, string(f.Result), f.Cause, limit)
+	return all, err
+}
+
+// bodies are those of some traces, as they are stored, by code.
+func bodies(ctx context.Context, tx *db.Tx, codes []any) (all map[string][]byte, err error) {
+	all = map[string][]byte{}
+	if len(codes) == 0 {
+		return all, nil
+	}
+	places := make([]string, len(codes))
+	for n := range codes {
+		places[n] = "$" + strconv.Itoa(n+1)
+	}
+	err = tx.Rows(ctx, func(scan func(...any) error) error {
+		var code string
+		var body []byte
+		err := scan(&code, &body)
+		all[code] = body
+		return err
+	}, `SELECT code, body FROM sign_in_traces WHERE code IN (`+strings.Join(places, ", ")+`)`, codes...)
 	return all, err
 }
 

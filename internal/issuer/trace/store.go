@@ -54,6 +54,7 @@ type Store struct {
 	queue   chan Trace
 	dropped atomic.Int64
 	counts  counts
+	briefs  briefs
 }
 
 // New makes a store. Nothing is written before Run or Flush.
@@ -227,6 +228,14 @@ type Filter struct {
 // List lists traces, those of the last sign-ins first. The page token is opaque.
 // Fault: Invalid for another page token.
 func (s *Store) List(ctx context.Context, f Filter, p db.Page) (all []Trace, next string, err error) {
+	return s.list(ctx, p, func(tx *db.Tx, at int64, code string) ([]row, error) {
+		return list(ctx, tx, columns, f, at, code, p.Size())
+	}, s.open)
+}
+
+func (s *Store) list(
+	ctx context.Context, p db.Page, read func(tx *db.Tx, at int64, code string) ([]row, error), open func(row) (Trace, error),
+) (all []Trace, next string, err error) {
 	after, code, err := cursorOf(p.After)
 	if err != nil {
 		return nil, "", err
@@ -236,14 +245,14 @@ func (s *Store) List(ctx context.Context, f Filter, p db.Page) (all []Trace, nex
 	}
 	var rows []row
 	err = s.with.DB.View(ctx, func(tx *db.Tx) (err error) {
-		rows, err = list(ctx, tx, f, after, code, p.Size())
+		rows, err = read(tx, after, code)
 		return err
 	})
 	if err != nil {
 		return nil, "", err
 	}
 	for _, r := range rows {
-		t, err := s.open(r)
+		t, err := open(r)
 		if err != nil {
 			return nil, "", err
 		}

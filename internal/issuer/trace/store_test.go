@@ -64,6 +64,21 @@ func (e *env) list(f trace.Filter) (all []trace.Trace) {
 	err := db.EachPage(func(p db.Page) (string, error) {
 		p.Limit = 7
 		page, next, err := e.List(e.Context(), f, p)
+		if err != nil {
+			return "", err
+		}
+		for range 2 { // what was opened before is remembered
+			brief, also, err := e.ListBrief(e.Context(), f, p)
+			if err != nil || also != next || len(brief) != len(page) {
+				e.Fatalf("in brief: %d of %d, %v", len(brief), len(page), err)
+			}
+			for n, want := range page {
+				want.Body = trace.Body{Brief: want.Brief}
+				if diff := cmp.Diff(want, brief[n]); diff != "" {
+					e.Errorf("in brief: -want +got:\n%s", diff)
+				}
+			}
+		}
 		all = append(all, page...)
 		return next, err
 	})

@@ -61,9 +61,19 @@ type Trace struct {
 	Body
 }
 
+// Brief is what lists have of a trace. It is how what is sealed begins, so that lists
+// need not read the rest: most of that is what the provider has said.
+type Brief struct {
+	Took    time.Duration
+	Error   string // what the person was told
+	Setting string // the key of the connector's document to look at, such as config.scopes
+	Next    string // what to do
+}
+
 // Body is what of a trace is stored sealed.
 type Body struct {
-	Took     time.Duration
+	Brief
+
 	Request  []Parameter // what the browser brought
 	Steps    []Step
 	Claims   []Claim
@@ -71,10 +81,7 @@ type Body struct {
 	Groups   []string // and in ours
 	Roles    []string // on the cluster, by the end of the sign-in
 	Cause    string   // what those who were refused for the same reason have in common
-	Error    string   // what the person was told
-	Detail   string   // the same for an administrator
-	Setting  string   // the key of the connector's document to look at, such as config.scopes
-	Next     string   // what to do
+	Detail   string   // what the person was told, for an administrator
 	// Private is whether something of it came from this machine or a private network.
 	Private bool
 }

@@ -73,7 +73,7 @@ func (s *server) ListSignInTraces(ctx context.Context, req *pb.ListSignInTracesR
 	if err != nil {
 		return nil, err
 	}
-	all, next, err := s.issuer.Traces.List(ctx, f, page(req))
+	all, next, err := s.issuer.Traces.ListBrief(ctx, f, page(req))
 	out := &pb.ListSignInTracesResponse{NextPageToken: next}
 	for _, t := range all {
 		out.Traces = append(out.Traces, briefTrace(t))

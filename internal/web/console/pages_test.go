@@ -37,10 +37,13 @@ robotUser
 // pages are the pages of each entry of the menu.
 func pages() map[string][]string {
 	return map[string][]string{
-		"Connectors":   {"connectors", "connectors/of/demo", "connectors/of/demo/edit", "connectors/of/demo/delete"},
-		"Overview":     {"overview"},
-		"Sign-ins":     {"sign-ins"},
-		"People":       {"people", "people/of/alice@example.com"},
+		"Connectors": {"connectors", "connectors/of/demo", "connectors/of/demo/edit", "connectors/of/demo/delete"},
+		"Overview":   {"overview"},
+		"Sign-ins":   {"sign-ins"},
+		"People": {
+			"people", "people/of/alice@example.com", "people/of/alice@example.com/rename", "people/unused", "people/unused?days=90",
+			"people/unused/disable?days=90",
+		},
 		"Groups":       {"groups"},
 		"Access":       {"access", "access/grant?principal=user:alice@example.com"},
 		"Applications": {"applications"},
@@ -168,9 +171,12 @@ func TestPages_HostileNamesAreText(t *testing.T) {
 	form := root.at("connectors/new/oidc")
 	for _, path := range []string{
 		"", "overview", "connectors", "connectors/of/hostile", "connectors/of/hostile/edit", "connectors/of/hostile/delete", "people", "people/of/alice@example.com",
+		"people/of/alice@example.com/rename", "people/unused?days=" + url.QueryEscape(hostileName),
+		"people/unused/disable?days=" + url.QueryEscape(hostileName),
 		"groups", "groups/of/" + url.PathEscape(group), "access", "access/grant?principal=" + url.QueryEscape("group:"+group), "applications",
 		"applications/of/hostile", "audit", "audit?actor=" + url.QueryEscape(hostileName), "people?prefix=" + url.QueryEscape(hostileName),
-		"explain?permission=REPO_READ&type=REPO&name=" + url.QueryEscape(hostileName), "connectors/of/" + url.PathEscape(hostileName),
+		"explain?permission=REPO_READ&type=REPO&name=" + url.QueryEscape(hostileName), "explain?permission=REPO_READ&at=" + url.QueryEscape(hostileName),
+		"explain?permission=" + url.QueryEscape(hostileName), "connectors/of/" + url.PathEscape(hostileName),
 		"sign-in?next=" + url.QueryEscape(hostileName), "root-token?next=" + url.QueryEscape("//evil.example.com/"), "?done=" + url.QueryEscape(hostileName),
 		"applications/of/" + url.PathEscape(hostileName), url.PathEscape(hostileName),
 	} {

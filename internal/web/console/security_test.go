@@ -27,6 +27,8 @@ func forms() map[string]url.Values {
 		"people/of/alice@example.com/disable": {}, "people/of/alice@example.com/enable": {}, "people/of/alice@example.com/end": {},
 		"people/of/alice@example.com/session": {"id": {"none"}}, "people/of/alice@example.com/link": {"id": {"none"}},
 		"people/of/alice@example.com/unlink": {"id": {"none"}},
+		"people/of/alice@example.com/rename": {"new": {"mallory@example.com"}},
+		"people/unused/disable":              {"days": {"90"}},
 		"access/grant":                       {"principal": {"user:mallory@example.com"}, "type": {"CLUSTER"}, "role": {"clusterAdmin"}},
 		"access/max-age":                     {"principal": {"group:admins"}, "type": {"CLUSTER"}, "age": {"30m"}},
 		"applications/new":                   {"id": {"app"}, "name": {"App"}, "redirects": {"https://app.example.com/"}},
@@ -158,7 +160,7 @@ func TestSession_CookieIsNewAtEachSignIn(t *testing.T) {
 		t.Fatalf("the session is %q", first)
 	}
 	p := v.press(v.at("sign-in?next=/console/explain"), "/console/sign-in")
-	v.want(v.Submit(p, map[string]string{"email": optest.Alice.Email, "password": optest.Alice.Password}), http.StatusOK, "Ask the engine")
+	v.want(v.Submit(p, map[string]string{"email": optest.Alice.Email, "password": optest.Alice.Password}), http.StatusOK, "the engine")
 	if second := held(); second == first || second == "" {
 		t.Errorf("the session is %q, and was %q", second, first)
 	}
@@ -224,7 +226,9 @@ func TestDangerous_AsksForARecentSignIn(t *testing.T) {
 		want := strings.HasSuffix(path, "/store") || strings.HasSuffix(path, "demo/edit") || strings.HasSuffix(path, "/approve") ||
 			strings.HasSuffix(path, "demo/enable") || strings.HasSuffix(path, "demo/disable") || strings.HasSuffix(path, "/confirm") ||
 			strings.HasSuffix(path, "/rollback") ||
-			strings.HasSuffix(path, "/delete") && !strings.HasPrefix(path, "connectors/links/") || strings.HasSuffix(path, "/end") && path != "sessions/end" || strings.HasSuffix(path, "/link") ||
+			strings.HasSuffix(path, "/delete") && !strings.HasPrefix(path, "connectors/links/") ||
+			strings.HasSuffix(path, "/end") && path != "sessions/end" || strings.HasSuffix(path, "/link") ||
+			strings.HasSuffix(path, "/rename") || path == "people/unused/disable" ||
 			path == "access/grant" || path == "access/max-age" || strings.HasSuffix(path, "/secret") || path == "settings"
 		if isDangerous != want {
 			t.Errorf("%s asks for a recent sign-in: %v, want %v: %s", path, isDangerous, want, p.Text())

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"pachyderm/api/auth"
+	"pachyderm/internal/fault"
 	"pachyderm/internal/web/theme"
 )
 
@@ -98,6 +99,7 @@ func done(what string) string {
 		"disabled":     "This person is kept out, from their next call on.",
 		"enabled":      "This person may sign in again.",
 		"ended":        "Everything that this person held has ended.",
+		"renamed":      "This is the name from now on. What was there under the old one goes on.",
 		"roles":        "The roles were changed. The next call is decided by them.",
 		"max-age":      "How old the fact may be was changed. The next call is decided by it.",
 		"linked":       "The identity was linked.",
@@ -146,10 +148,12 @@ var templates = sync.OnceValues(func() (map[string]*template.Template, error) {
 		"soon":         func(now time.Time, when any) bool { return asTime(when).Sub(now) < Soon },
 		"iso":          func(t any) string { return asTime(t).UTC().Format(time.RFC3339) },
 		"day":          func(t any) string { return asTime(t).UTC().Format("2 Jan 2006 15:04 UTC") },
+		"moment":       func(t any) string { return asTime(t).UTC().Format("2 Jan 2006 15:04:05 UTC") },
 		"date":         func(t any) string { return asTime(t).UTC().Format(time.DateOnly) },
 		"some":         func(t any) bool { return !asTime(t).IsZero() },
 		"milliseconds": func(microseconds int64) string { return fmt.Sprintf("%.1f ms", float64(microseconds)/1000) },
 		"name":         short, "seg": url.PathEscape, "join": strings.Join, "kind": kind, "row": row, "span": Span, "at": at,
+		"sentence": sentence,
 	}).ParseFS(files, "templates/layout.html")
 	if err != nil {
 		return nil, err
@@ -185,6 +189,16 @@ func short(principal string) string {
 		return principal
 	}
 	return rest
+}
+
+// sentence begins what is said of an error in capitals, unless it begins with a name or
+// with what somebody wrote, which stay as they are.
+func sentence(text string) string {
+	first, _, _ := strings.Cut(text, " ")
+	if strings.Trim(first, "abcdefghijklmnopqrstuvwxyz") != "" || first == "" {
+		return text
+	}
+	return strings.ToUpper(text[:1]) + text[1:]
 }
 
 func kind(principal string) string {
@@ -248,6 +262,24 @@ func Span(d *durationpb.Duration) string {
 		text = strings.TrimSuffix(text, "0m")
 	}
 	return text
+}
+
+// momentField is how fields for a moment have it, of type datetime-local: in UTC here,
+// since a server does not know where a browser is.
+const momentField = "2006-01-02T15:04:05"
+
+// MomentField is what a field for a moment has for t.
+func MomentField(t time.Time) string { return t.UTC().Format(momentField) }
+
+// Moment is what was written into such a field, in UTC, or as the audit and pachctl
+// write moments. Fault: Invalid.
+func Moment(text string) (time.Time, error) {
+	for _, layout := range []string{momentField, "2006-01-02T15:04", time.RFC3339} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	return time.Time{}, fault.New(fault.Invalid, "%q is no moment", fault.Clean(text, 40)).Next("write it as 2026-11-29T12:00, in UTC")
 }
 
 // asset is a file that pages load, under a name that changes with it: so it may be

@@ -15,12 +15,17 @@ import (
 // Routes are the pages, by method and path below the console's.
 func Routes() map[string]page.Handler {
 	toOne := func(c *page.Call) string { return at(c.R.PathValue("name")) }
+	toPreview := func(c *page.Call) string { return pathOfPreview(c.Field("days"), c.Field("after")) }
+	toRename := func(c *page.Call) string { return page.Path("people", "of", c.R.PathValue("name"), "rename") }
 	return map[string]page.Handler{
 		"GET people": list, "GET people/of/{name}": one,
 		"POST people/of/{name}/disable": setEnabled(false), "POST people/of/{name}/enable": setEnabled(true),
 		"POST people/of/{name}/end":     page.Dangerous(toOne, endAll),
 		"POST people/of/{name}/session": endSession,
 		"POST people/of/{name}/link":    page.Dangerous(toOne, link), "POST people/of/{name}/unlink": unlink,
+		"GET people/unused": listUnused, "GET people/unused/disable": previewUnused,
+		"POST people/unused/disable":  page.Dangerous(toPreview, disableUnused),
+		"GET people/of/{name}/rename": askRename, "POST people/of/{name}/rename": page.Dangerous(toRename, rename),
 		"GET groups": groups, "GET groups/of/{name}": group,
 		"GET access": bindings, "GET access/grant": askGrant, "POST access/grant": grant,
 		"POST access/max-age": setMaxAge,
@@ -67,17 +72,26 @@ type onePage struct {
 	MayChange, MayEnd, MaySee, MaySession bool
 }
 
+// person is whoever has a name, which is given without its kind. Fault: NotFound.
+func person(c *page.Call, name string) (*pach.User, error) {
+	found, err := c.API.Pach.ListUsers(c.Context, &pach.ListUsersRequest{PageSize: 1, Prefix: name})
+	if err != nil {
+		return nil, err
+	}
+	if len(found.GetUsers()) == 0 || found.GetUsers()[0].GetName() != "user:"+name {
+		return nil, fault.New(fault.NotFound, "nobody called user:%s has signed in here", name).Next("look in the list of people")
+	}
+	return found.GetUsers()[0], nil
+}
+
 func one(c *page.Call) error {
 	name := "user:" + c.R.PathValue("name")
-	found, err := c.API.Pach.ListUsers(c.Context, &pach.ListUsersRequest{PageSize: 1, Prefix: c.R.PathValue("name")})
+	found, err := person(c, c.R.PathValue("name"))
 	if err != nil {
 		return err
 	}
-	if len(found.GetUsers()) == 0 || found.GetUsers()[0].GetName() != name {
-		return fault.New(fault.NotFound, "nobody called %s has signed in here", name).Next("look in the list of people")
-	}
 	p := onePage{
-		User: found.GetUsers()[0], Here: c.Session.GetSession().GetId(), IsMe: name == c.Me(),
+		User: found, Here: c.Session.GetSession().GetId(), IsMe: name == c.Me(),
 		MayChange: c.May(auth.Permission_CLUSTER_AUTH_MODIFY_GROUP_MEMBERS), MayEnd: c.May(auth.Permission_CLUSTER_AUTH_REVOKE_USER_TOKENS),
 		MaySee: c.May(auth.Permission_CLUSTER_GET_BINDINGS), MaySession: c.May(auth.Permission_CLUSTER_AUTH_EXTRACT_TOKENS),
 	}
