@@ -84,7 +84,7 @@ var mayImport = map[string][]string{
 	"internal/limit/guess": {"internal/db", "internal/fault", "internal/limit", "internal/secret"},
 
 	"internal/managed":      {"internal/db", "internal/fault"},
-	"internal/audit":        {"internal/db", "internal/principal", "internal/requestid"},
+	"internal/audit":        {"internal/db", "internal/fault", "internal/principal", "internal/requestid"},
 	"internal/access/table": nil,
 	"internal/access":       {"internal/access/table", "internal/audit", "internal/db", "internal/fault", "internal/principal"},
 	"internal/identity":     {"internal/secret", "internal/audit", "internal/db", "internal/fault", "internal/principal"},

@@ -1,15 +1,18 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
 
 	"pachyderm/internal/db"
+	"pachyderm/internal/fault"
 	"pachyderm/internal/requestid"
 )
 
@@ -23,17 +26,42 @@ func insert(ctx context.Context, tx *db.Tx, by By, action, object, detail string
 // was and which, so that events of the same moment are neither lost nor repeated.
 func List(ctx context.Context, tx *db.Tx, f Filter, p db.Page) (all []Event, next string, err error) {
 	at, id := before(p.After)
-	args := []any{at, id, p.Size(), f.Action, f.Action + string(unicode.MaxRune)}
-	where := ""
+	list := page{at: at, id: id, size: p.Size()}
 	for _, by := range []struct{ column, name string }{{"actor", f.Actor}, {"object", f.Object}} {
 		others, err := formerNames(ctx, tx, by.name)
 		if err != nil {
 			return nil, "", err
 		}
-		var more string
-		more, args = named(by.column, by.name, others, args)
-		where += more
+		list.and(by.column, by.name, others)
 	}
+	if f.Action != "" {
+		all, err = list.ofActions(ctx, tx, f)
+	} else {
+		all, err = list.read(ctx, tx)
+	}
+	if err != nil || len(all) == 0 {
+		return nil, "", err
+	}
+	last := all[len(all)-1]
+	return all, p.Next(len(all), strconv.FormatInt(db.Micros(last.At), 10)+"."+last.id), nil
+}
+
+// page is a part of the events that meet a condition.
+type page struct {
+	at    int64 // of what it comes after, which is id
+	id    string
+	size  int
+	where string
+	args  []any // of where, after the three of the page
+}
+
+// and adds that a column has a name, or one of before in its time.
+func (l *page) and(column, name string, before []former) {
+	more, args := named(column, name, before, append([]any{nil, nil, nil}, l.args...))
+	l.where, l.args = l.where+more, args[3:]
+}
+
+func (l page) read(ctx context.Context, tx *db.Tx) (all []Event, err error) {
 	err = tx.Rows(ctx, func(scan func(...any) error) error {
 		var e Event
 		var when int64
@@ -42,12 +70,34 @@ func List(ctx context.Context, tx *db.Tx, f Filter, p db.Page) (all []Event, nex
 		all = append(all, e)
 		return err
 	}, `SELECT id, at, actor, action, object, detail, request FROM audit_events
-		WHERE at <= $1 AND (at < $1 OR id < $2) AND action >= $4 AND action < $5`+where+` ORDER BY at DESC, id DESC LIMIT $3`, args...)
-	if err != nil || len(all) == 0 {
-		return nil, "", err
+		WHERE at <= $1 AND (at < $1 OR id < $2)`+l.where+` ORDER BY at DESC, id DESC LIMIT $3`, append([]any{l.at, l.id, l.size}, l.args...)...)
+	return all, err
+}
+
+// ofActions reads each action that begins as asked by itself, where an index finds it,
+// and merges them: there are some sixty, whatever the number of events.
+func (l page) ofActions(ctx context.Context, tx *db.Tx, f Filter) (all []Event, err error) {
+	for action, end := "", f.Action+string(unicode.MaxRune); ; {
+		found := []any{&action}
+		err := tx.Row(ctx, found, `SELECT action FROM audit_events WHERE action > $1 AND action >= $2 AND action < $3 ORDER BY action LIMIT 1`,
+			action, f.Action, end)
+		if fault.Is(err, fault.NotFound) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		one := l
+		one.args = slices.Clone(l.args)
+		one.and("action", action, nil)
+		events, err := one.read(ctx, tx)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, events...)
 	}
-	last := all[len(all)-1]
-	return all, p.Next(len(all), strconv.FormatInt(db.Micros(last.At), 10)+"."+last.id), nil
+	slices.SortFunc(all, func(a, b Event) int { return cmp.Or(b.At.Compare(a.At), strings.Compare(b.id, a.id)) })
+	return all[:min(len(all), l.size)], nil
 }
 
 // After is what happened after a moment of some actions, the latest first.
