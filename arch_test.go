@@ -165,12 +165,13 @@ var mayImport = map[string][]string{
 	"internal/issuer/dexlog":    {"internal/fault"},
 	"internal/issuer/endpoint":  {"internal/fault"},
 	"internal/issuer/jws":       nil,
+	"internal/issuer/claims":    {"internal/identity"},
 	"internal/issuer/signing":   {"internal/issuer/dexstore", "internal/issuer/jws", "internal/issuer/settings"},
 	"internal/issuer/logout": {
 		"internal/db", "internal/fault", "internal/identity", "internal/issuer/jws", "internal/web", "internal/web/browser",
 	},
 	"internal/issuer/grant": {
-		"internal/audit", "internal/db", "internal/fault", "internal/identity", "internal/issuer/device", "internal/issuer/endpoint",
+		"internal/audit", "internal/db", "internal/fault", "internal/identity", "internal/issuer/claims", "internal/issuer/device", "internal/issuer/endpoint",
 		"internal/issuer/jws", "internal/issuer/logout", "internal/principal", "internal/secret", "internal/token", "internal/tracing",
 	},
 	"internal/issuer/exchange": {
