@@ -69,7 +69,7 @@ func (v *View) CreateAuthCode(ctx context.Context, c storage.AuthCode) error {
 	}
 	create := func(ctx context.Context, tx *db.Tx) error { return v.with.Grants.Create(ctx, tx, c, offline) }
 	if u := unitOf(ctx); u != nil {
-		u.steps = append(u.steps, step{do: create})
+		u.codes = append(u.codes, create)
 		return nil
 	}
 	return v.with.DB.Update(ctx, func(tx *db.Tx) error { return create(ctx, tx) })
