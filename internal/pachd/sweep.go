@@ -7,7 +7,6 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/issuer/device"
 	"pachyderm/internal/limit"
-	"pachyderm/internal/limit/guess"
 	"pachyderm/internal/login"
 	"pachyderm/internal/token"
 )
@@ -41,7 +40,7 @@ func (p *Pachd) sweep(ctx context.Context) error {
 func (p *Pachd) deleteExpired(ctx context.Context) {
 	failed := false
 	for what, expired := range map[string]func(context.Context, *db.Tx, time.Time) error{
-		"tokens": token.DeleteExpired, "logins": login.DeleteExpired, "guesses": guess.DeleteExpired,
+		"tokens": token.DeleteExpired, "logins": login.DeleteExpired, "guesses": p.guesses.DeleteExpired,
 		"the issuer's objects": p.Issuer.DeleteExpired,
 	} {
 		err := p.DB.Update(ctx, func(tx *db.Tx) error { return expired(ctx, tx, p.now()) })
