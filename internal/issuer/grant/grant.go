@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"slices"
 	"strings"
 	"time"
 
@@ -113,8 +112,8 @@ func (s *Store) seal(g Grant) ([]byte, error) {
 	return s.Sealer.Seal(plain, place(g.ID))
 }
 
-// Create begins a grant with a code that Dex has made. Offline says whether the
-// connector can serve refresh tokens. Where codes are in memory, tx may be nil, and
+// Create begins a grant with a code that Dex has made. Offline says whether a refresh
+// token was asked for, and the connector can serve it. Where codes are in memory, tx may be nil, and
 // whatever becomes of it, the grant has begun.
 func (s *Store) Create(ctx context.Context, tx *db.Tx, c storage.AuthCode, offline bool) error {
 	now := s.Now()
@@ -123,7 +122,7 @@ func (s *Store) Create(ctx context.Context, tx *db.Tx, c storage.AuthCode, offli
 		stage: issued, codeHash: secret.Hash(c.ID), expires: now.Add(codesLiveFor),
 		body: body{
 			RedirectURI: c.RedirectURI, Challenge: c.PKCE.CodeChallenge, Nonce: c.Nonce, Scopes: c.Scopes, AuthTime: c.AuthTime,
-			Person: c.Claims, ConnectorData: c.ConnectorData, Offline: offline && slices.Contains(c.Scopes, scopeOffline),
+			Person: c.Claims, ConnectorData: c.ConnectorData, Offline: offline,
 			Trace: tracing.Traceparent(ctx),
 		},
 	}

@@ -17,10 +17,12 @@ import (
 	"pachyderm/internal/issuer/jws"
 )
 
+// ScopeOffline asks for a refresh token (OpenID Connect Core, 11).
+const ScopeOffline = "offline_access"
+
 // Scopes that mean something here.
 const (
 	scopeOpenID    = "openid"
-	scopeOffline   = "offline_access"
 	scopeFederated = "federated:id"
 	scopeAudience  = "audience:server:client_id:"
 )
@@ -82,7 +84,7 @@ func (s *Server) issue(ctx context.Context, c Client, g Grant, who identity.Iden
 // Connect, or that name a client which does not trust this one. Error: *endpoint.Error,
 // invalid_scope.
 func (s *Server) CheckScopes(ctx context.Context, c Client, scopes []string) error {
-	known := []string{scopeOpenID, scopeOffline, claims.Email, claims.Groups, claims.Profile, scopeFederated}
+	known := []string{scopeOpenID, ScopeOffline, claims.Email, claims.Groups, claims.Profile, scopeFederated}
 	for _, scope := range scopes {
 		if !slices.Contains(known, scope) && !strings.HasPrefix(scope, scopeAudience) {
 			return endpoint.Refuse("invalid_scope", "a scope was asked for that is none of "+strings.Join(known, ", ")+", "+scopeAudience+"ID")
