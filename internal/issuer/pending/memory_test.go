@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -100,7 +101,7 @@ func TestMemory_Forgets(t *testing.T) {
 func TestMemory_IsSpentOnce(t *testing.T) {
 	m := pending.New[string](room)
 	m.Create("code", item("", "granted", 0))
-	var tried, spent atomic.Int64
+	var holding, tried, spent atomic.Int64
 	var all sync.WaitGroup
 	for range 50 {
 		all.Go(func() {
@@ -111,6 +112,13 @@ func TestMemory_IsSpentOnce(t *testing.T) {
 			if v, still := held.Value(); v != "granted" || !still {
 				t.Errorf("%q, still there: %v", v, still)
 			}
+			if n := holding.Add(1); n != 1 {
+				t.Errorf("%d have it", n)
+			}
+			for range 100 { // others come
+				runtime.Gosched()
+			}
+			holding.Add(-1)
 			if tried.Add(1) <= 3 { // such as when the database does not answer
 				held.End(false)
 				return
