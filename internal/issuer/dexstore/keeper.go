@@ -87,11 +87,11 @@ func (m memory) read(_ context.Context, id string) (storage.AuthRequest, int64, 
 	return v, version, nil
 }
 
-func (m memory) replace(_ context.Context, id string, version int64, v storage.AuthRequest) (bool, error) {
+func (m memory) replace(_ context.Context, id string, version int64, v storage.AuthRequest) (bool, error) { //nolint:unparam // keeper's
 	return m.Replace(id, version, item(v)), nil
 }
 
-func (m memory) remove(_ context.Context, id string) (bool, error) { return m.Delete(id), nil }
+func (m memory) remove(_ context.Context, id string) (bool, error) { return m.Delete(id), nil } //nolint:unparam // keeper's
 
 // item weighs an auth request as its row would be, in which bytes are base64. Its texts
 // are its own: a part of a request's address would keep all of that.

@@ -75,7 +75,7 @@ func (s *Server) Approve(ctx context.Context, code, userCode, browser string) (c
 	})
 }
 
-func (s *Server) approve(ctx context.Context, tx *db.Tx, code string, held heldCode, userCode, browser string) (clientID string, err error) {
+func (s *Server) approve(ctx context.Context, tx *db.Tx, code string, held heldCode, userCode, browser string) (string, error) {
 	now := s.Now()
 	d, err := device.ByUserCode(ctx, tx, userCode, now)
 	if err != nil && !fault.Is(err, fault.NotFound) {

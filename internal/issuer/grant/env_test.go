@@ -169,7 +169,9 @@ func (h *env) code(change ...func(*storage.AuthCode)) string {
 	for _, f := range change {
 		f(&c)
 	}
-	h.must(h.db.Update(h.Context(), func(tx *db.Tx) error { return h.Create(h.Context(), tx, c, slices.Contains(c.Scopes, grant.ScopeOffline)) }))
+	h.must(h.db.Update(h.Context(), func(tx *db.Tx) error {
+		return h.Create(h.Context(), tx, c, slices.Contains(c.Scopes, grant.ScopeOffline))
+	}))
 	return c.ID
 }
 
