@@ -77,7 +77,7 @@ func GroupsNamed(names []string) (groups []principal.Name, err error) {
 // the login is refused: it finds or makes the identity, refuses a disabled
 // person and a stranger who claims somebody else's address, and replaces what
 // this connector said of the person's groups before. A stranger is remembered,
-// so that an administrator can link them. It does not wait for the disk: nobody has been
+// so that an administrator can link them. It need not wait for the disk: nobody has been
 // told of it until a code is redeemed, which does, and before which it is committed.
 // Faults: Invalid (not an address), Denied.
 func SignedIn(ctx context.Context, d *db.DB, in SignIn, now time.Time) (Identity, error) {
@@ -90,7 +90,11 @@ func SignedIn(ctx context.Context, d *db.DB, in SignIn, now time.Time) (Identity
 		return Identity{}, fault.Prefix(err, "the identity provider sent an invalid group name")
 	}
 	var who Identity
-	err = d.UpdateUnsynced(ctx, func(tx *db.Tx) error {
+	update := d.Update // on PostgreSQL, where it is a statement more not to wait
+	if d.Alone() {
+		update = d.UpdateUnsynced
+	}
+	err = update(ctx, func(tx *db.Tx) error {
 		approved, err := in.Connected(ctx, tx)
 		if err != nil {
 			return err
