@@ -157,21 +157,23 @@ var mayImport = map[string][]string{
 		"internal/connector/oidc", "internal/connector/probe", "internal/connector/refuse", "internal/connector/saml",
 		"internal/fault", "internal/secret", "internal/strict",
 	},
-	"internal/issuer/dexstore": {"internal/db", "internal/fault", "internal/limit", "internal/secret"},
+	"internal/issuer/dexstore": {"internal/db", "internal/fault", "internal/issuer/pending", "internal/limit", "internal/secret"},
+	"internal/issuer/pending":  nil,
 	"internal/issuer/device": {
 		"internal/db", "internal/fault", "internal/limit", "internal/limit/guess", "internal/secret", "internal/web", "internal/web/browser",
 	},
 	"internal/issuer/clientkey": {"internal/db", "internal/fault", "internal/secret"},
 	"internal/issuer/dexlog":    {"internal/fault"},
-	"internal/issuer/endpoint":  {"internal/fault"},
+	"internal/issuer/endpoint":  {"internal/fault", "internal/secret"},
 	"internal/issuer/jws":       nil,
+	"internal/issuer/claims":    {"internal/identity"},
 	"internal/issuer/signing":   {"internal/issuer/dexstore", "internal/issuer/jws", "internal/issuer/settings"},
 	"internal/issuer/logout": {
 		"internal/db", "internal/fault", "internal/identity", "internal/issuer/jws", "internal/web", "internal/web/browser",
 	},
 	"internal/issuer/grant": {
-		"internal/audit", "internal/db", "internal/fault", "internal/identity", "internal/issuer/device", "internal/issuer/endpoint",
-		"internal/issuer/jws", "internal/issuer/logout", "internal/principal", "internal/secret", "internal/token", "internal/tracing",
+		"internal/audit", "internal/db", "internal/fault", "internal/identity", "internal/issuer/claims", "internal/issuer/device", "internal/issuer/endpoint",
+		"internal/issuer/jws", "internal/issuer/logout", "internal/issuer/pending", "internal/principal", "internal/secret", "internal/token", "internal/tracing",
 	},
 	"internal/issuer/exchange": {
 		"internal/connector/fetch", "internal/connector/oidc/keyset", "internal/db", "internal/fault", "internal/issuer/endpoint", "internal/principal",
@@ -223,7 +225,7 @@ var mayImport = map[string][]string{
 		"internal/connector/authtime", "internal/audit", "internal/connector", "internal/connector/fetch", "internal/connector/oidc/clientauth", "internal/issuer/clientkey", "internal/connector/probe", "internal/db", "internal/fault",
 		"internal/identity", "internal/issuer/connectortest", "internal/issuer/endpoint", "internal/issuer/setuplink", "internal/issuer/logout", "internal/issuer/device", "internal/issuer/dexlog", "internal/issuer/dexstore", "internal/issuer/dexview", "internal/issuer/grant",
 		"internal/issuer/homerealm", "internal/issuer/jws", "internal/issuer/loginctx", "internal/issuer/oidcclient", "internal/issuer/registry", "internal/issuer/settings", "internal/issuer/signing", "internal/issuer/upstream", "internal/principal", "internal/secret", "internal/web",
-		"internal/web/browser", "internal/web/record", "internal/web/theme", "internal/webaddr", "internal/tracing", "internal/issuer/trace", "internal/issuer/plan", "internal/issuer/refreshtoken", "internal/requestid",
+		"internal/web/browser", "internal/web/record", "internal/web/theme", "internal/webaddr", "internal/tracing", "internal/issuer/trace", "internal/issuer/plan", "internal/issuer/refreshtoken", "internal/limit", "internal/requestid",
 	},
 	"internal/login": {
 		"internal/access", "internal/audit", "internal/connector/document", "internal/connector/oidc", "internal/db", "internal/fault", "internal/identity", "internal/issuer",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -116,4 +117,49 @@ func (d *daemon) login(ctx context.Context, conn *grpc.ClientConn, who op.Person
 		return "", err
 	}
 	return l.Run(ctx)
+}
+
+// killing kills pachd before one request to it, and starts it again.
+type killing struct {
+	*http.Transport
+	d    *daemon
+	path string
+	done bool
+}
+
+// RoundTrip is http.RoundTripper's.
+func (k *killing) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Host == k.d.http && r.URL.Path == k.path && !k.done {
+		k.done = true
+		k.d.kill()
+		k.d.start()
+	}
+	return k.Transport.RoundTrip(r)
+}
+
+// Whoever was signing in when pachd was killed is told to start again, and can.
+func TestKill_PersonStartsAgain(t *testing.T) {
+	d := newDaemon(t, "PACHD_ISSUER_SIGNING_ALGORITHM=ES256")
+	provider := optest.Start(t, d.callback())
+	d.start()
+	d.connect(provider)
+	for path, want := range map[string]string{
+		"/callback": "This sign-in is over", "/token": "the code is not known, or not any more",
+	} {
+		conn := d.dial()
+		l, err := walk.NewLogin(t.Context(), pachpb.NewAPIClient(conn), authpb.NewAPIClient(conn),
+			walk.Person{Name: optest.Alice.Email, Email: optest.Alice.Email, Password: optest.Alice.Password})
+		if err != nil {
+			t.Fatal(err)
+		}
+		transport := http.DefaultTransport.(*http.Transport).Clone()
+		transport.DisableKeepAlives = true // to a process that is gone
+		l.Transport = &killing{Transport: transport, d: d, path: path}
+		if _, err := l.IDToken(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("killed before %s: %v, want %q", path, err, want)
+		}
+		if _, err := l.IDToken(t.Context()); err != nil {
+			t.Errorf("again, after a kill before %s: %v", path, err)
+		}
+	}
 }

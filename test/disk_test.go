@@ -89,7 +89,7 @@ func TestDisk_WaitsForWhatIsAcknowledged(t *testing.T) {
 	requests := 0
 	for path, n := range c.by {
 		requests += n
-		acknowledged := path == "/callback" || path == "/token"
+		acknowledged := path == "/token"
 		if acknowledged && n == 0 || !acknowledged && n > 0 {
 			t.Errorf("%s waits for the disk %d times", path, n)
 		}

@@ -117,6 +117,10 @@ func (d *DB) Close() error {
 	return err
 }
 
+// Alone reports whether no other process can have the database, now or later: what
+// others need not know, and a crash may forget, needs no row.
+func (d *DB) Alone() bool { return d.batches != nil }
+
 // Stats are those of the connections; SQLite's writing one and its readers count
 // as one pool.
 func (d *DB) Stats() sql.DBStats {

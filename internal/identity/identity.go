@@ -77,8 +77,9 @@ func GroupsNamed(names []string) (groups []principal.Name, err error) {
 // the login is refused: it finds or makes the identity, refuses a disabled
 // person and a stranger who claims somebody else's address, and replaces what
 // this connector said of the person's groups before. A stranger is remembered,
-// so that an administrator can link them. Faults: Invalid (not an address),
-// Denied.
+// so that an administrator can link them. It need not wait for the disk: nobody has been
+// told of it until a code is redeemed, which does, and before which it is committed.
+// Faults: Invalid (not an address), Denied.
 func SignedIn(ctx context.Context, d *db.DB, in SignIn, now time.Time) (Identity, error) {
 	user, err := principal.OfUser(in.Email)
 	if err != nil {
@@ -89,7 +90,11 @@ func SignedIn(ctx context.Context, d *db.DB, in SignIn, now time.Time) (Identity
 		return Identity{}, fault.Prefix(err, "the identity provider sent an invalid group name")
 	}
 	var who Identity
-	err = d.Update(ctx, func(tx *db.Tx) error {
+	update := d.Update // on PostgreSQL, where it is a statement more not to wait
+	if d.Alone() {
+		update = d.UpdateUnsynced
+	}
+	err = update(ctx, func(tx *db.Tx) error {
 		approved, err := in.Connected(ctx, tx)
 		if err != nil {
 			return err
@@ -113,8 +118,12 @@ func SignedIn(ctx context.Context, d *db.DB, in SignIn, now time.Time) (Identity
 		}
 		return replaceMemberships(ctx, tx, who.User, connectorSource(in.Instance), groups, now)
 	})
-	if err == nil && who.Waiting {
-		return Identity{}, errWaiting(who)
+	if err == nil && who.Waiting { // which this person is told of now
+		err = d.Update(ctx, func(tx *db.Tx) error { return touchIdentity(ctx, tx, who, in, now) })
+		if err == nil {
+			err = errWaiting(who)
+		}
+		return Identity{}, err
 	}
 	return who, err
 }

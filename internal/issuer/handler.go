@@ -121,7 +121,7 @@ func (i *Issuer) dexHandlers(url oauth2.IssuerURL, p settings.Parsed, pages *tem
 // grantServer serves what comes of a code under a set of settings.
 func (i *Issuer) grantServer(url oauth2.IssuerURL, p settings.Parsed, isDevice func(redirectURI string) bool) *grant.Server {
 	return &grant.Server{
-		Store: i.grants, Log: i.with.Log, JWS: jws.Issuer{Name: url.String(), Signer: i.Keys, Keys: i.Keys.For, Now: i.with.Now},
+		Store: i.Grants, Log: i.with.Log, JWS: jws.Issuer{Name: url.String(), Signer: i.Keys, Keys: i.Keys.For, Now: i.with.Now},
 		Audience:   url.AbsURL("/userinfo"),
 		TokensLive: p.IDTokens, RefreshLives: p.Refresh, DevicesLive: devicesLiveFor,
 		Client: i.client, LearntPKCE: oidcclient.LearntPKCE, Refresh: i.Providers.Refresh, Exchange: i.with.Exchange,

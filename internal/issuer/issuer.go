@@ -36,6 +36,7 @@ import (
 	"pachyderm/internal/issuer/signing"
 	"pachyderm/internal/issuer/trace"
 	"pachyderm/internal/issuer/upstream"
+	"pachyderm/internal/limit"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
 )
@@ -87,6 +88,8 @@ type Issuer struct {
 	Keys *signing.Keys
 	// RefreshTokens are what applications sign people in with by themselves.
 	RefreshTokens *refreshtoken.Tokens
+	// Grants are what people have granted to applications.
+	Grants *grant.Store
 	// Planner says what a document would change.
 	Planner *plan.Planner
 	// Traces are those of sign-ins; their metrics, too.
@@ -96,7 +99,6 @@ type Issuer struct {
 
 	with    Config
 	objects dexstore.Store
-	grants  *grant.Store
 	store   *dexview.View
 	cache   *connectors.Cache
 
@@ -119,10 +121,10 @@ func New(ctx context.Context, c Config) (*Issuer, error) {
 	i := &Issuer{with: c, changed: make(chan struct{}, 1), legacySecret: rand.Text() + rand.Text()}
 	i.objects = dexstore.New(c.DB, c.Sealer)
 	i.clientKeys = &clientkey.Keys{DB: c.DB, Sealer: c.Sealer}
-	i.grants = &grant.Store{DB: c.DB, Sealer: c.Sealer, Now: c.Now}
-	i.RefreshTokens = &refreshtoken.Tokens{DB: c.DB, Grants: i.grants, Now: c.Now}
+	i.Grants = grant.NewStore(c.DB, c.Sealer, c.Now)
+	i.RefreshTokens = &refreshtoken.Tokens{DB: c.DB, Grants: i.Grants, Now: c.Now}
 	i.Registry = registry.New(registry.Config{
-		DB: c.DB, Sealer: c.Sealer, Objects: i.objects, Now: c.Now, Deps: i.deps, Reserved: []string{CLIClient, DeviceClient},
+		DB: c.DB, Sealer: c.Sealer, Objects: i.objects, Grants: i.Grants, Now: c.Now, Deps: i.deps, Reserved: []string{CLIClient, DeviceClient},
 		Own: i.ownClient,
 	})
 	i.Traces = trace.New(trace.Config{DB: c.DB, Sealer: c.Sealer, Log: c.Log, Now: c.Now, Keep: c.Traces, Roles: c.TracedRoles})
@@ -130,7 +132,7 @@ func New(ctx context.Context, c Config) (*Issuer, error) {
 	i.Providers = upstream.New(c.DB, i.Registry, c.Now, i.deps, i.Traces, c.Sealer)
 	i.store = dexview.New(dexview.Config{
 		DB:      c.DB,
-		Objects: i.objects, Registry: i.Registry, Providers: i.Providers, Grants: i.grants, Now: c.Now, BuiltIn: i.builtInClient,
+		Objects: i.objects, Registry: i.Registry, Providers: i.Providers, Grants: i.Grants, Now: c.Now, BuiltIn: i.builtInClient,
 	})
 	i.tests = connectortest.New(c.DB, c.Sealer, i.Registry, c.Now, i.deps, i.Traces)
 	i.SetupLinks = setuplink.New(setuplink.Config{DB: c.DB, Sealer: c.Sealer, Registry: i.Registry, Tests: i.tests, Deps: i.deps, Now: c.Now})
@@ -215,10 +217,13 @@ func (i *Issuer) DeleteExpired(ctx context.Context, tx *db.Tx, now time.Time) er
 		return err
 	}
 	return errors.Join(
-		grant.DeleteExpired(ctx, tx, late), device.DeleteExpired(ctx, tx, late), connectortest.DeleteExpired(ctx, tx, now),
+		i.Grants.DeleteExpired(ctx, tx, late), device.DeleteExpired(ctx, tx, late), connectortest.DeleteExpired(ctx, tx, now),
 		setuplink.DeleteExpired(ctx, tx, now), i.Traces.DeleteExpired(ctx, tx, now), registry.DeleteReplaced(ctx, tx, now.Add(-2*loginsLiveFor)),
 	)
 }
+
+// Pending are the sign-ins under way, of each network.
+func (i *Issuer) Pending() limit.Pending { return i.objects.Pending() }
 
 // ServeHTTP serves everything below the issuer's path.
 func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -58,7 +58,7 @@ func (i *Issuer) Verify(ctx context.Context, raw string) (Claims, error) {
 	if err := json.Unmarshal(said, &more); err != nil {
 		return Claims{}, err
 	}
-	i.grants.Trace(ctx, more.Grant)
+	i.Grants.Trace(ctx, more.Grant)
 	c := Claims{IDToken: t, GrantID: more.Grant, EmailVerified: more.EmailVerified, Digest: secret.Hash(string(said))}
 	if more.AuthTime > 0 {
 		c.Proved = time.Unix(more.AuthTime, 0)

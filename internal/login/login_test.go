@@ -23,7 +23,6 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer"
-	"pachyderm/internal/issuer/grant"
 	"pachyderm/internal/issuer/oidcclient"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/settings"
@@ -587,7 +586,7 @@ func TestWait_SessionEndsWithItsGrant(t *testing.T) {
 		b = h.browser()
 		question := b.SignIn(loginURL, optest.Alice)
 		h.Update(func(tx *db.Tx) error {
-			_, err := grant.EndOfIdentity(t.Context(), tx, began.IdentityID, h.Now())
+			_, err := h.Issuer.Grants.EndOfIdentity(t.Context(), tx, began.IdentityID, h.Now())
 			return err
 		})
 		b.Submit(question, map[string]string{"answer": "yes"})

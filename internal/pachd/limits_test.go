@@ -22,7 +22,6 @@ import (
 	"pachyderm/internal/config"
 	"pachyderm/internal/db"
 	"pachyderm/internal/issuer/device"
-	"pachyderm/internal/issuer/dexstore"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/limit"
 	"pachyderm/internal/login"
@@ -394,7 +393,7 @@ func TestLimits_UserCodes(t *testing.T) {
 func pending(t *testing.T, s *pachdtest.Server) map[string]int {
 	t.Helper()
 	most := map[string]int{}
-	for _, p := range slices.Concat(dexstore.Pending(), []limit.Pending{device.Pending(), login.Pending()}) {
+	for _, p := range []limit.Pending{s.Issuer.Pending(), device.Pending(), login.Pending()} {
 		err := s.DB.View(t.Context(), func(tx *db.Tx) error {
 			counts, err := p.Count(t.Context(), tx)
 			for network, n := range counts {

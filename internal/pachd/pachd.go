@@ -33,7 +33,6 @@ import (
 	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer"
 	"pachyderm/internal/issuer/exchange"
-	"pachyderm/internal/issuer/grant"
 	"pachyderm/internal/issuer/regroup"
 	"pachyderm/internal/issuer/trace"
 	"pachyderm/internal/limit"
@@ -164,7 +163,13 @@ func (p *Pachd) wirePeople(ctx context.Context) error {
 	p.fresh = freshness.New(freshness.Config{DB: p.DB, Now: p.now, Facts: p.groupFacts})
 	p.Sessions = session.New(session.Config{
 		Stale: p.fresh.Stale, Use: func(identityID string) { p.groups.Use(identityID) },
-		DB: p.DB, Access: roles, Now: p.now, EndGrants: grant.EndOfIdentity, SignOut: grant.SignOut,
+		DB: p.DB, Access: roles, Now: p.now,
+		EndGrants: func(ctx context.Context, tx *db.Tx, identityID string, now time.Time) (int64, error) {
+			return p.Issuer.Grants.EndOfIdentity(ctx, tx, identityID, now)
+		},
+		SignOut: func(ctx context.Context, tx *db.Tx, identityID string, now time.Time) error {
+			return p.Issuer.Grants.SignOut(ctx, tx, identityID, now)
+		},
 		RobotTTL:  time.Duration(c.Auth.RobotTokenTTL),
 		RootToken: root, RootFile: c.RootTokenFile(),
 	})

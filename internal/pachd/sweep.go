@@ -2,14 +2,11 @@ package pachd
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"pachyderm/internal/db"
 	"pachyderm/internal/issuer/device"
-	"pachyderm/internal/issuer/dexstore"
 	"pachyderm/internal/limit"
-	"pachyderm/internal/limit/guess"
 	"pachyderm/internal/login"
 	"pachyderm/internal/token"
 )
@@ -43,7 +40,7 @@ func (p *Pachd) sweep(ctx context.Context) error {
 func (p *Pachd) deleteExpired(ctx context.Context) {
 	failed := false
 	for what, expired := range map[string]func(context.Context, *db.Tx, time.Time) error{
-		"tokens": token.DeleteExpired, "logins": login.DeleteExpired, "guesses": guess.DeleteExpired,
+		"tokens": token.DeleteExpired, "logins": login.DeleteExpired, "guesses": p.guesses.DeleteExpired,
 		"the issuer's objects": p.Issuer.DeleteExpired,
 	} {
 		err := p.DB.Update(ctx, func(tx *db.Tx) error { return expired(ctx, tx, p.now()) })
@@ -60,7 +57,7 @@ func (p *Pachd) deleteExpired(ctx context.Context) {
 // trim holds what strangers have begun, and not gone on with, to its limits.
 func (p *Pachd) trim(ctx context.Context) {
 	total := p.config.Limits.PendingSignIns
-	for _, pending := range slices.Concat(dexstore.Pending(), []limit.Pending{device.Pending(), login.Pending()}) {
+	for _, pending := range []limit.Pending{p.Issuer.Pending(), device.Pending(), login.Pending()} {
 		if err := pending.Trim(ctx, p.DB, max(1, total/10), total); err != nil && ctx.Err() == nil {
 			p.log.ErrorContext(ctx, "cannot drop sign-ins that are too many", "error", err)
 		}

@@ -16,7 +16,7 @@ import (
 	"pachyderm/internal/secret"
 )
 
-func storeOn(t testing.TB, d *db.DB) storage.Storage {
+func storeOn(t testing.TB, d *db.DB) dexstore.Store {
 	t.Helper()
 	sealer, err := secret.OpenFor(t.Context(), d, secret.File(filepath.Join(t.TempDir(), "key")))
 	if err != nil {
@@ -60,10 +60,8 @@ func TestPending_OldestGoFirstBySize(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for _, p := range dexstore.Pending() {
-			if err := p.Trim(t.Context(), d, 8, 100); err != nil {
-				t.Fatal(err)
-			}
+		if err := s.Pending().Trim(t.Context(), d, 8, 100); err != nil {
+			t.Fatal(err)
 		}
 		for id, kept := range map[string]bool{"last": true, "long": true, "a5": true, "a4": true, "a3": false, "a0": false, "b": true} {
 			if _, err := s.GetAuthRequest(t.Context(), id); (err == nil) != kept {

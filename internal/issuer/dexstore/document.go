@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/dexidp/dex/storage"
 
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/issuer/pending"
 	"pachyderm/internal/limit"
 	"pachyderm/internal/secret"
 )
@@ -24,21 +24,31 @@ const maxAttempts = 200
 // It is safe for concurrent use and for any number of replicas.
 type Store struct{ storage.Storage }
 
-// New makes a store.
+// pendingBytes is how much auth requests may take in memory.
+const pendingBytes = 32 << 20
+
+// New makes a store. Where no other process has the database, it keeps auth requests in
+// memory.
 func New(d *db.DB, sealer *secret.Sealer) Store {
-	return Store{&objects{db: d, sealer: sealer, keys: idTokenKeys}}
+	o := &objects{db: d, sealer: sealer, keys: idTokenKeys}
+	if d.Alone() {
+		o.requests = pending.New[storage.AuthRequest](pendingBytes)
+	}
+	return Store{o}
 }
 
-// In is the store within a transaction.
+// In is the store within a transaction. What it keeps in memory is no part of that.
 func (s Store) In(tx *db.Tx) Store {
-	o := s.Storage.(*objects)
-	return Store{&objects{db: o.db, sealer: o.sealer, tx: tx, keys: o.keys}}
+	o := *s.Storage.(*objects)
+	o.tx = tx
+	return Store{&o}
 }
 
 // AccessKeys is a store whose keys are those of access tokens.
 func (s Store) AccessKeys() Store {
-	o := s.Storage.(*objects)
-	return Store{&objects{db: o.db, sealer: o.sealer, tx: o.tx, keys: accessTokenKeys}}
+	o := *s.Storage.(*objects)
+	o.keys = accessTokenKeys
+	return Store{&o}
 }
 
 // objects implements Dex's interface.
@@ -47,6 +57,9 @@ type objects struct {
 	sealer *secret.Sealer
 	tx     *db.Tx // nil: each call has a transaction of its own
 	keys   string // the id of those that it has
+	// requests are the auth requests, where no other process needs to know them; nil
+	// where they are rows.
+	requests *pending.Memory[storage.AuthRequest]
 }
 
 // view is for one statement.
@@ -103,30 +116,55 @@ func (k kind[T]) open(s *objects, id string, body []byte) (v T, err error) {
 	return v, nil
 }
 
-// ofStrangers are the kinds that anybody can have made.
-func ofStrangers() []string {
-	return []string{authRequests.name}
-}
-
-// network is the one that an object of a stranger came from.
+// network is the one that an object of a stranger came from: an auth request, which
+// anybody can have made.
 func (k kind[T]) network(ctx context.Context) string {
-	if !slices.Contains(ofStrangers(), k.name) {
+	if k.name != authRequests.name {
 		return ""
 	}
 	return limit.NetworkOf(ctx)
 }
 
-// Pending are the objects of strangers, of each network.
-func Pending() (all []limit.Pending) {
-	for _, name := range ofStrangers() {
-		all = append(all, limit.Pending{
-			Count: func(ctx context.Context, tx *db.Tx) (map[string]int, error) { return countPending(ctx, tx, name) },
-			DropOldest: func(ctx context.Context, tx *db.Tx, network string, keep int) error {
-				return dropOldest(ctx, tx, name, network, keep)
+// Pending are the auth requests, of each network.
+func (s Store) Pending() limit.Pending {
+	if m := s.Storage.(*objects).requests; m != nil {
+		return limit.Pending{
+			Count: func(context.Context, *db.Tx) (map[string]int, error) { return m.Counts(), nil },
+			DropOldest: func(_ context.Context, _ *db.Tx, network string, keep int) error {
+				m.DropOldest(network, keep)
+				return nil
 			},
-		})
+		}
 	}
-	return all
+	return limit.Pending{
+		Count: func(ctx context.Context, tx *db.Tx) (map[string]int, error) {
+			return countPending(ctx, tx, authRequests.name)
+		},
+		DropOldest: func(ctx context.Context, tx *db.Tx, network string, keep int) error {
+			return dropOldest(ctx, tx, authRequests.name, network, keep)
+		},
+	}
+}
+
+// keeper is where the documents of a kind are: in rows, or in memory.
+type keeper[T any] interface {
+	// insert is a fault.Exists for an id that has one.
+	insert(ctx context.Context, id string, v T) error
+	// read is a fault.NotFound if there is none; the version is for replace.
+	read(ctx context.Context, id string) (v T, version int64, err error)
+	// replace changes nothing, and is false, unless the document is still of that version.
+	replace(ctx context.Context, id string, version int64, v T) (bool, error)
+	// remove is false if there is none.
+	remove(ctx context.Context, id string) (bool, error)
+}
+
+func (k kind[T]) in(s *objects) keeper[T] {
+	if s.requests != nil {
+		if m, ok := any(memory{s.requests}).(keeper[T]); ok && k.name == authRequests.name {
+			return m
+		}
+	}
+	return rows[T]{k, s}
 }
 
 func (k kind[T]) create(ctx context.Context, s *objects, v T) error {
@@ -134,31 +172,12 @@ func (k kind[T]) create(ctx context.Context, s *objects, v T) error {
 }
 
 func (k kind[T]) createAs(ctx context.Context, s *objects, id string, v T) error {
-	body, err := k.seal(s, id, v)
-	if err != nil {
-		return err
-	}
-	return sentinel(s.update(ctx, func(tx *db.Tx) error {
-		return insertObject(ctx, tx, k.name, id, k.network(ctx), body, k.expiresAt(v))
-	}))
+	return sentinel(k.in(s).insert(ctx, id, v))
 }
 
 func (k kind[T]) get(ctx context.Context, s *objects, id string) (T, error) {
-	v, _, err := k.read(ctx, s, id)
-	return v, err
-}
-
-func (k kind[T]) read(ctx context.Context, s *objects, id string) (v T, version int64, err error) {
-	var body []byte
-	err = s.view(ctx, func(tx *db.Tx) error {
-		body, version, err = readObject(ctx, tx, k.name, id)
-		return err
-	})
-	if err != nil {
-		return v, 0, sentinel(err)
-	}
-	v, err = k.open(s, id, body)
-	return v, version, err
+	v, _, err := k.in(s).read(ctx, id)
+	return v, sentinel(err)
 }
 
 func (k kind[T]) list(ctx context.Context, s *objects) ([]T, error) {
@@ -178,13 +197,11 @@ func (k kind[T]) list(ctx context.Context, s *objects) ([]T, error) {
 }
 
 func (k kind[T]) delete(ctx context.Context, s *objects, id string) error {
-	return s.update(ctx, func(tx *db.Tx) error {
-		n, err := deleteObject(ctx, tx, k.name, id)
-		if err == nil && n == 0 {
-			return storage.ErrNotFound
-		}
-		return err
-	})
+	there, err := k.in(s).remove(ctx, id)
+	if err == nil && !there {
+		return storage.ErrNotFound
+	}
+	return err
 }
 
 // update reads, changes and writes back if nobody else did meanwhile. The
@@ -192,15 +209,15 @@ func (k kind[T]) delete(ctx context.Context, s *objects, id string) error {
 // or the store again.
 func (k kind[T]) update(ctx context.Context, s *objects, id string, update updater[T]) error {
 	for attempt := range maxAttempts {
-		old, version, err := k.read(ctx, s, id)
+		old, version, err := k.in(s).read(ctx, id)
 		if err != nil {
-			return err
+			return sentinel(err)
 		}
 		changed, err := update(old)
 		if err != nil {
 			return err
 		}
-		won, err := k.replace(ctx, s, id, version, changed)
+		won, err := k.in(s).replace(ctx, id, version, changed)
 		if won || err != nil {
 			return err
 		}
@@ -210,19 +227,6 @@ func (k kind[T]) update(ctx context.Context, s *objects, id string, update updat
 	}
 	return fault.New(fault.Unavailable, "too many changes to one %s at once", k.name).
 		Next("try again")
-}
-
-func (k kind[T]) replace(ctx context.Context, s *objects, id string, version int64, v T) (bool, error) {
-	body, err := k.seal(s, id, v)
-	if err != nil {
-		return false, err
-	}
-	var n int64
-	err = s.update(ctx, func(tx *db.Tx) error {
-		n, err = replaceObject(ctx, tx, k.name, id, version, body, k.expiresAt(v))
-		return err
-	})
-	return n == 1, err
 }
 
 // sentinel gives Dex the error values that it compares with ==.

@@ -298,5 +298,8 @@ func (s *objects) GarbageCollect(ctx context.Context, now time.Time) (storage.GC
 		}
 		return nil
 	})
+	if err == nil {
+		n.AuthRequests += s.requests.DeleteExpired(now)
+	}
 	return n, err
 }

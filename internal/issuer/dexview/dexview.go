@@ -3,6 +3,7 @@ package dexview
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/dexidp/dex/storage"
@@ -63,13 +64,16 @@ func (v *View) CreateAuthRequest(ctx context.Context, a storage.AuthRequest) err
 
 // CreateAuthCode begins a grant: what comes of a code is package grant's.
 func (v *View) CreateAuthCode(ctx context.Context, c storage.AuthCode) error {
-	offline, err := v.with.Providers.Refreshes(ctx, c.ConnectorID)
-	if err != nil {
-		return err
+	offline := slices.Contains(c.Scopes, grant.ScopeOffline)
+	if offline {
+		var err error
+		if offline, err = v.with.Providers.Refreshes(ctx, c.ConnectorID); err != nil {
+			return err
+		}
 	}
 	create := func(ctx context.Context, tx *db.Tx) error { return v.with.Grants.Create(ctx, tx, c, offline) }
 	if u := unitOf(ctx); u != nil {
-		u.steps = append(u.steps, step{do: create})
+		u.codes = append(u.codes, create)
 		return nil
 	}
 	return v.with.DB.Update(ctx, func(tx *db.Tx) error { return create(ctx, tx) })

@@ -28,6 +28,7 @@ type env struct {
 	*testing.T
 	db      *db.DB
 	objects dexstore.Store
+	codes   *grant.Store
 	clock   *time.Time
 }
 
@@ -41,12 +42,13 @@ func openOn(t *testing.T, d *db.DB) env {
 	}
 	clock := now
 	objects, time := dexstore.New(d, sealer), func() time.Time { return clock }
-	r := registry.New(registry.Config{DB: d, Sealer: sealer, Objects: objects, Now: time, Own: func() storage.Client {
+	grants := grant.NewStore(d, sealer, time)
+	r := registry.New(registry.Config{DB: d, Sealer: sealer, Objects: objects, Grants: grants, Now: time, Own: func() storage.Client {
 		return storage.Client{ID: "own", RedirectURIs: []string{"/built-in"}}
 	}})
-	e := env{T: t, db: d, objects: objects, clock: &clock}
+	e := env{T: t, db: d, objects: objects, codes: grants, clock: &clock}
 	e.View = dexview.New(dexview.Config{
-		DB: d, Objects: e.objects, Registry: r, Providers: upstream.New(d, r, time, nil, trace.New(trace.Config{Now: time}), sealer), Grants: &grant.Store{DB: d, Sealer: sealer, Now: time}, Now: time,
+		DB: d, Objects: e.objects, Registry: r, Providers: upstream.New(d, r, time, nil, trace.New(trace.Config{Now: time}), sealer), Grants: grants, Now: time,
 		BuiltIn: func(id string) (storage.Client, bool) {
 			return storage.Client{ID: id, Name: "built in", RedirectURIs: []string{"/built-in"}}, id == "fixed"
 		},
@@ -98,10 +100,8 @@ func TestCreateAuthCode_BeginsAGrant(t *testing.T) {
 	if _, err := e.objects.GetAuthCode(t.Context(), "the-code"); !errors.Is(err, storage.ErrNotFound) {
 		t.Errorf("Dex's own: %v", err)
 	}
-	var grants int64
-	e.must(e.db.View(t.Context(), func(tx *db.Tx) error { return tx.Row(t.Context(), []any{&grants}, `SELECT COUNT(*) FROM grants`) }))
-	if grants != 1 {
-		t.Errorf("%d grants", grants)
+	if n := e.grants(); n != 1 {
+		t.Errorf("%d grants", n)
 	}
 	e.must(e.CreateOfflineSessions(t.Context(), storage.OfflineSessions{UserID: "u", ConnID: "okta"}))
 	if _, err := e.objects.GetOfflineSessions(t.Context(), "u", "okta"); !errors.Is(err, storage.ErrNotFound) {

@@ -26,6 +26,7 @@ type unit struct {
 	request *storage.AuthRequest // as Dex sees it, once it was read or made
 	made    bool                 // by this unit
 	steps   []step
+	codes   []func(ctx context.Context, tx *db.Tx) error // are made last
 }
 
 // step is a part of what is written.
@@ -87,17 +88,29 @@ func unitOf(ctx context.Context) *unit {
 // commit writes all of it, or nothing. Error: storage.ErrNotFound for a login that
 // another request has ended meanwhile.
 func (u *unit) commit(ctx context.Context) error {
-	if len(u.steps) == 0 {
+	if len(u.steps)+len(u.codes) == 0 {
 		return nil
 	}
-	return u.view.with.DB.UpdateUnsynced(ctx, func(tx *db.Tx) error {
-		for _, step := range u.steps {
-			if err := step.do(ctx, tx); err != nil {
-				return err
-			}
+	if u.view.with.DB.Alone() {
+		// All of it is in memory. What can fail is that the login has ended, and then what
+		// was done to it has ended with it.
+		return u.write(ctx, nil)
+	}
+	return u.view.with.DB.UpdateUnsynced(ctx, func(tx *db.Tx) error { return u.write(ctx, tx) })
+}
+
+func (u *unit) write(ctx context.Context, tx *db.Tx) error {
+	for _, step := range u.steps {
+		if err := step.do(ctx, tx); err != nil {
+			return err
 		}
-		return nil
-	})
+	}
+	for _, code := range u.codes {
+		if err := code(ctx, tx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // later is done by commit to an auth request.

@@ -30,7 +30,7 @@ func (e env) serve(l *loginctx.Login, f func(ctx context.Context)) error {
 func (e env) grants() (n int64) {
 	e.Helper()
 	e.must(e.db.View(e.Context(), func(tx *db.Tx) error { return tx.Row(e.Context(), []any{&n}, `SELECT COUNT(*) FROM grants`) }))
-	return n
+	return n + int64(e.codes.Unredeemed())
 }
 
 func data(text string) func(storage.AuthRequest) (storage.AuthRequest, error) {

@@ -2,8 +2,6 @@ package grant
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 
 	"pachyderm/internal/audit"
@@ -11,7 +9,6 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/endpoint"
-	"pachyderm/internal/secret"
 	"pachyderm/internal/tracing"
 )
 
@@ -24,33 +21,43 @@ func (s *Server) RedeemCode(ctx context.Context, c Client, code, redirectURI, ve
 	var g Grant
 	var who identity.Identity
 	var refresh string
-	if err := s.DB.ViewOne(ctx, func(tx *db.Tx) error { return knowsCode(ctx, tx, code) }); err != nil {
-		return Tokens{}, unknown(err, unknownCode) // what is made up keeps no writer waiting
-	}
-	err := s.decide(ctx, func(tx *db.Tx) (err error) {
-		if g, err = s.byCode(ctx, tx, code); err != nil {
-			return unknown(err, unknownCode)
+	err := s.withCode(ctx, code, func(held heldCode) error {
+		if held == nil { // what is made up keeps no writer waiting
+			if err := s.DB.ViewOne(ctx, func(tx *db.Tx) error { return knowsCode(ctx, tx, code) }); err != nil {
+				return unknown(err, unknownCode)
+			}
 		}
-		switch now := s.Now(); {
-		case g.ClientID != c.ID:
-			return endpoint.InvalidGrant("the code was made for another client")
-		case g.stage != issued:
-			return s.end(ctx, tx, g, "the code was used again")
-		case !now.Before(g.expires):
-			return endpoint.InvalidGrant("the code has expired")
-		case g.RedirectURI != redirectURI:
-			return endpoint.InvalidGrant("the redirect_uri is not that of the authorization request")
-		}
-		if err := checkPKCE(c, g.Challenge, verifier); err != nil {
+		return s.decide(ctx, func(tx *db.Tx) (err error) {
+			if g, err = s.byCode(ctx, tx, code, held); err != nil {
+				return unknown(err, unknownCode)
+			}
+			if err := s.checkCode(ctx, tx, c, g, redirectURI, verifier); err != nil {
+				return err
+			}
+			who, refresh, err = s.begin(ctx, tx, c, &g)
 			return err
-		}
-		who, refresh, err = s.begin(ctx, tx, c, &g)
-		return err
+		})
 	})
 	if err != nil {
 		return Tokens{}, err
 	}
 	return s.issue(ctx, c, g, who, g.Scopes, refresh, code)
+}
+
+// checkCode refuses a code that is not to be redeemed so, and ends the grant of one that
+// was before.
+func (s *Server) checkCode(ctx context.Context, tx *db.Tx, c Client, g Grant, redirectURI, verifier string) error {
+	switch now := s.Now(); {
+	case g.ClientID != c.ID:
+		return endpoint.InvalidGrant("the code was made for another client")
+	case g.stage != issued:
+		return s.end(ctx, tx, g, "the code was used again")
+	case !now.Before(g.expires):
+		return endpoint.InvalidGrant("the code has expired")
+	case g.RedirectURI != redirectURI:
+		return endpoint.InvalidGrant("the redirect_uri is not that of the authorization request")
+	}
+	return endpoint.CheckVerifier(g.Challenge, verifier, c.NeedsPKCE)
 }
 
 const unknownCode = "the code is not known, or not any more"
@@ -63,7 +70,7 @@ func (s *Server) begin(ctx context.Context, tx *db.Tx, c Client, g *Grant) (who 
 	}
 	now := s.Now()
 	refresh = g.redeem(s, now)
-	if err := s.update(ctx, tx, *g); err != nil {
+	if err := s.put(ctx, tx, *g); err != nil {
 		return who, "", err
 	}
 	if c.MayLearnPKCE && g.Challenge != "" {
@@ -94,20 +101,4 @@ func unknown(err error, description string) error {
 		return endpoint.InvalidGrant(description)
 	}
 	return err
-}
-
-// checkPKCE compares a verifier with the challenge that the code or device was
-// asked for with (RFC 7636, 4.6). A verifier without challenge is a downgrade
-// (RFC 9700, 4.8.2).
-func checkPKCE(c Client, challenge, verifier string) error {
-	sum := sha256.Sum256([]byte(verifier))
-	switch {
-	case challenge == "" && verifier != "":
-		return endpoint.InvalidGrant("a code_verifier was sent, but the authorization request had no code_challenge")
-	case challenge == "" && c.NeedsPKCE:
-		return endpoint.InvalidGrant("PKCE is required: send code_challenge with code_challenge_method=S256 (RFC 7636)")
-	case challenge != "" && !secret.Same(base64.RawURLEncoding.EncodeToString(sum[:]), challenge):
-		return endpoint.InvalidGrant("the code_verifier does not match the code_challenge")
-	}
-	return nil
 }

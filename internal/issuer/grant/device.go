@@ -67,28 +67,34 @@ func (s *Server) createDevice(ctx context.Context, d *device.Request) error {
 // Dex made for it becomes that of the device, in the browser that said yes only.
 // Fault: Denied.
 func (s *Server) Approve(ctx context.Context, code, userCode, browser string) (clientID string, err error) {
-	return clientID, s.DB.Update(ctx, func(tx *db.Tx) error {
-		now := s.Now()
-		d, err := device.ByUserCode(ctx, tx, userCode, now)
-		if err != nil && !fault.Is(err, fault.NotFound) {
+	return clientID, s.withCode(ctx, code, func(held heldCode) error {
+		return s.DB.Update(ctx, func(tx *db.Tx) error {
+			clientID, err = s.approve(ctx, tx, code, held, userCode, browser)
 			return err
-		}
-		g, errCode := s.byCode(ctx, tx, code)
-		if errCode != nil && !fault.Is(errCode, fault.NotFound) {
-			return errCode
-		}
-		if err != nil || errCode != nil || d.Refused != "" || !secret.Same(d.ConfirmedBy, browser) ||
-			g.stage != issued || !now.Before(g.expires) || g.ClientID != d.ClientID || !s.IsDevice(g.RedirectURI) {
-			return fault.New(fault.Denied, "this sign-in of a device is over, or belongs to another browser").
-				Next("start again on the device")
-		}
-		clientID = d.ClientID
-		g.stage, g.device, g.Challenge, g.expires = approved, d.DeviceHash, d.Challenge, d.Expires
-		if err := s.update(ctx, tx, g); err != nil {
-			return err
-		}
-		return device.Delete(ctx, tx, userCode)
+		})
 	})
+}
+
+func (s *Server) approve(ctx context.Context, tx *db.Tx, code string, held heldCode, userCode, browser string) (string, error) {
+	now := s.Now()
+	d, err := device.ByUserCode(ctx, tx, userCode, now)
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		return "", err
+	}
+	g, errCode := s.byCode(ctx, tx, code, held)
+	if errCode != nil && !fault.Is(errCode, fault.NotFound) {
+		return "", errCode
+	}
+	if err != nil || errCode != nil || d.Refused != "" || !secret.Same(d.ConfirmedBy, browser) ||
+		g.stage != issued || !now.Before(g.expires) || g.ClientID != d.ClientID || !s.IsDevice(g.RedirectURI) {
+		return "", fault.New(fault.Denied, "this sign-in of a device is over, or belongs to another browser").
+			Next("start again on the device")
+	}
+	g.stage, g.device, g.Challenge, g.expires = approved, d.DeviceHash, d.Challenge, d.Expires
+	if err := s.put(ctx, tx, g); err != nil {
+		return "", err
+	}
+	return d.ClientID, device.Delete(ctx, tx, userCode)
 }
 
 // redeemDevice exchanges a device code for tokens, once, when its person has
@@ -118,9 +124,8 @@ func (s *Server) redeemDevice(ctx context.Context, c Client, code, verifier stri
 		case !s.Now().Before(g.expires):
 			return endpoint.Refuse("expired_token", "the device code has expired")
 		}
-		c := c
-		c.NeedsPKCE = c.NeedsPKCE && !c.Public // RFC 8628 has none
-		if err := checkPKCE(c, g.Challenge, verifier); err != nil {
+		needs := c.NeedsPKCE && !c.Public // RFC 8628 has none
+		if err := endpoint.CheckVerifier(g.Challenge, verifier, needs); err != nil {
 			return err
 		}
 		who, refresh, err = s.begin(ctx, tx, c, &g)

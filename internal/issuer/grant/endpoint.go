@@ -122,25 +122,18 @@ func (s *Server) request(w http.ResponseWriter, r *http.Request) (url.Values, Cl
 	return form, c, err
 }
 
-// authenticate finds the client that makes a request, by HTTP Basic or by the
-// form (RFC 6749, 2.3.1), one of them only.
+// authenticate finds the client that makes a request.
 func (s *Server) authenticate(r *http.Request, form url.Values) (Client, error) {
 	no := &endpoint.Error{
 		Status: http.StatusUnauthorized, Code: "invalid_client", Description: "no such client, or a wrong secret",
 		Challenge: s.challenge(),
 	}
-	id, given := form.Get("client_id"), form.Get("client_secret")
-	if r.Header.Get("Authorization") != "" {
-		user, password, ok := r.BasicAuth()
-		name, errName := url.QueryUnescape(user)
-		plain, errSecret := url.QueryUnescape(password)
-		switch {
-		case !ok || errName != nil || errSecret != nil:
-			return Client{}, no
-		case form.Has("client_secret") || form.Has("client_id") && id != name:
-			return Client{}, endpoint.InvalidRequest("the client authenticates in two ways: use one")
-		}
-		id, given = name, plain
+	id, given, err := endpoint.Credentials(r, form)
+	if errors.Is(err, endpoint.ErrCredentials) {
+		return Client{}, no
+	}
+	if err != nil {
+		return Client{}, err
 	}
 	c, err := s.Client(r.Context(), id)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {

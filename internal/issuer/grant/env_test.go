@@ -95,7 +95,7 @@ func open(t *testing.T, d *db.DB) *env {
 	}
 	h.answer = func(c storage.Claims) (storage.Claims, error) { return c, nil }
 	h.Server = &grant.Server{
-		Store: &grant.Store{DB: d, Sealer: sealer, Now: now}, Log: log,
+		Store: grant.NewStore(d, sealer, now), Log: log,
 		JWS: jws.Issuer{Name: issuerURL, Signer: keys, Keys: keys.For, Now: now}, Audience: issuerURL + "/userinfo", TokensLive: time.Hour, DevicesLive: 10 * time.Minute,
 		Client: func(_ context.Context, id string) (grant.Client, error) {
 			c, ok := h.clients[id]
@@ -169,7 +169,9 @@ func (h *env) code(change ...func(*storage.AuthCode)) string {
 	for _, f := range change {
 		f(&c)
 	}
-	h.must(h.db.Update(h.Context(), func(tx *db.Tx) error { return h.Create(h.Context(), tx, c, true) }))
+	h.must(h.db.Update(h.Context(), func(tx *db.Tx) error {
+		return h.Create(h.Context(), tx, c, slices.Contains(c.Scopes, grant.ScopeOffline))
+	}))
 	return c.ID
 }
 
@@ -319,10 +321,11 @@ func (h *env) over(what string, t tokens, held secret.Text, want bool) {
 	}
 }
 
+// rows are the grants that there are, wherever.
 func (h *env) rows() (n int64) {
 	h.Helper()
 	h.must(h.db.View(h.Context(), func(tx *db.Tx) error { return tx.Row(h.Context(), []any{&n}, `SELECT COUNT(*) FROM grants`) }))
-	return n
+	return n + int64(h.Unredeemed())
 }
 
 // events are the audit events about clients, oldest first.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	"pachyderm/internal/audit"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/issuer/pending"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/tracing"
@@ -50,6 +50,7 @@ type Grant struct {
 	// RefreshUntil is the end of its refresh tokens; zero if it has none.
 	RefreshUntil time.Time
 
+	inMemory bool // and has no row yet
 	stage    string
 	codeHash string
 	device   string // hash of the device code, or empty
@@ -77,11 +78,28 @@ type body struct {
 	Trace   string `json:"trace,omitempty"` // of the login
 }
 
+// codesBytes is how much grants whose code nobody has redeemed may take in memory.
+const codesBytes = 32 << 20
+
 // Store keeps grants. It is safe for concurrent use.
 type Store struct {
 	DB     *db.DB
 	Sealer *secret.Sealer
 	Now    func() time.Time
+
+	// codes has the grants whose code nobody has redeemed, by its hash, where no other
+	// process needs to know them; nil where they are rows.
+	codes *pending.Memory[Grant]
+}
+
+// NewStore makes a store. Where no other process has the database, it keeps in memory
+// what is granted until the code is redeemed.
+func NewStore(d *db.DB, sealer *secret.Sealer, now func() time.Time) *Store {
+	s := &Store{DB: d, Sealer: sealer, Now: now}
+	if d.Alone() {
+		s.codes = pending.New[Grant](codesBytes)
+	}
+	return s
 }
 
 func place(id string) string { return "grant/" + id }
@@ -94,8 +112,9 @@ func (s *Store) seal(g Grant) ([]byte, error) {
 	return s.Sealer.Seal(plain, place(g.ID))
 }
 
-// Create begins a grant with a code that Dex has made. Offline says whether the
-// connector can serve refresh tokens.
+// Create begins a grant with a code that Dex has made. Offline says whether a refresh
+// token was asked for, and the connector can serve it. Where codes are in memory, tx may be nil, and
+// whatever becomes of it, the grant has begun.
 func (s *Store) Create(ctx context.Context, tx *db.Tx, c storage.AuthCode, offline bool) error {
 	now := s.Now()
 	g := Grant{
@@ -103,9 +122,12 @@ func (s *Store) Create(ctx context.Context, tx *db.Tx, c storage.AuthCode, offli
 		stage: issued, codeHash: secret.Hash(c.ID), expires: now.Add(codesLiveFor),
 		body: body{
 			RedirectURI: c.RedirectURI, Challenge: c.PKCE.CodeChallenge, Nonce: c.Nonce, Scopes: c.Scopes, AuthTime: c.AuthTime,
-			Person: c.Claims, ConnectorData: c.ConnectorData, Offline: offline && slices.Contains(c.Scopes, scopeOffline),
+			Person: c.Claims, ConnectorData: c.ConnectorData, Offline: offline,
 			Trace: tracing.Traceparent(ctx),
 		},
+	}
+	if s.codes != nil {
+		return s.keepCode(g)
 	}
 	return s.insert(ctx, tx, g)
 }
@@ -142,16 +164,18 @@ func (s *Store) End(ctx context.Context, tx *db.Tx, by principal.Name, id string
 
 // EndOfIdentity ends what an identity has granted, and returns how many
 // refresh tokens that were.
-func EndOfIdentity(ctx context.Context, tx *db.Tx, identityID string, now time.Time) (refresh int64, err error) {
+func (s *Store) EndOfIdentity(ctx context.Context, tx *db.Tx, identityID string, now time.Time) (refresh int64, err error) {
 	refresh, err = countRefresh(ctx, tx, identityID)
 	if err != nil {
 		return 0, err
 	}
+	s.forgetCodes(func(g Grant) bool { return g.IdentityID == identityID })
 	return refresh, endWhere(ctx, tx, now, `identity_id = $1`, identityID)
 }
 
 // EndOfClient ends what was granted to a client.
-func EndOfClient(ctx context.Context, tx *db.Tx, clientID string, now time.Time) error {
+func (s *Store) EndOfClient(ctx context.Context, tx *db.Tx, clientID string, now time.Time) error {
+	s.forgetCodes(func(g Grant) bool { return g.ClientID == clientID })
 	return endWhere(ctx, tx, now, `client_id = $1`, clientID)
 }
 

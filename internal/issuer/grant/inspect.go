@@ -12,6 +12,7 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
+	"pachyderm/internal/issuer/claims"
 	"pachyderm/internal/issuer/endpoint"
 	"pachyderm/internal/issuer/jws"
 )
@@ -99,7 +100,7 @@ func (s *Server) ServeIntrospection(w http.ResponseWriter, r *http.Request) erro
 		}
 		out = introspection{
 			Active: true, Kind: p.kind, ClientID: p.ClientID, Subject: who.TokenSub,
-			Username: personFor(who, p.Person, p.scopes).Email, Scope: strings.Join(p.scopes, " "),
+			Username: claims.For(who, p.Person, p.scopes).Email, Scope: strings.Join(p.scopes, " "),
 			Issuer: s.JWS.Name, Audience: p.audience, IssuedAt: p.issued, Expiry: p.expires, Grant: p.ID,
 		}
 		return err
@@ -131,12 +132,12 @@ func (s *Server) present(ctx context.Context, tx *db.Tx, raw string) (p presente
 		p.good = useOf(p.Grant, raw, now) == usable && now.Before(p.RefreshUntil)
 		p.issued, p.expires = p.Used.Unix(), p.RefreshUntil.Unix()
 	} else {
-		t, claims, invalid := s.accessToken(ctx, raw)
+		t, said, invalid := s.accessToken(ctx, raw)
 		if invalid != nil {
 			return presented{}, nil //nolint:nilerr // it is none of ours, or none any more
 		}
-		p.Grant, err = s.ByID(ctx, tx, claims.Grant)
-		p.kind, p.good, p.scopes, p.audience = "Bearer", true, strings.Fields(claims.Scope), s.Audience
+		p.Grant, err = s.ByID(ctx, tx, said.Grant)
+		p.kind, p.good, p.scopes, p.audience = "Bearer", true, strings.Fields(said.Scope), s.Audience
 		p.issued, p.expires = t.IssuedAt.Unix(), t.Expiry.Unix()
 	}
 	if fault.Is(err, fault.NotFound) {
@@ -152,13 +153,13 @@ type saidByAccess struct {
 }
 
 // accessToken reads an access token of ours that has not expired.
-func (s *Server) accessToken(ctx context.Context, raw string) (t *oidc.IDToken, claims saidByAccess, err error) {
+func (s *Server) accessToken(ctx context.Context, raw string) (t *oidc.IDToken, said saidByAccess, err error) {
 	t, err = s.JWS.Verify(ctx, jws.Access, raw)
 	if err == nil {
-		err = t.Claims(&claims)
+		err = t.Claims(&said)
 	}
 	if err == nil && !slices.Contains(t.Audience, s.Audience) {
 		err = errors.New("it is for another audience")
 	}
-	return t, claims, err
+	return t, said, err
 }

@@ -66,7 +66,7 @@ func (s *Store) ByID(ctx context.Context, tx *db.Tx, id string) (Grant, error) {
 	return s.one(ctx, tx, `id = $1`, id)
 }
 
-func (s *Store) byCode(ctx context.Context, tx *db.Tx, code string) (Grant, error) {
+func (s *Store) rowByCode(ctx context.Context, tx *db.Tx, code string) (Grant, error) {
 	return s.one(ctx, tx, `code_hash = $1`, secret.Hash(code))
 }
 
@@ -138,13 +138,15 @@ func endWhere(ctx context.Context, tx *db.Tx, now time.Time, where string, args 
 
 // EndOfConnector ends what was granted through a connector. The sessions are left
 // for the gate, which says what has become of their connector.
-func EndOfConnector(ctx context.Context, tx *db.Tx, connectorID string, now time.Time) error {
+func (s *Store) EndOfConnector(ctx context.Context, tx *db.Tx, connectorID string, now time.Time) error {
+	s.forgetCodes(func(g Grant) bool { return g.ConnectorID == connectorID })
 	_, err := deleteWhere(ctx, tx, now, `connector_id = $1`, connectorID)
 	return err
 }
 
 // SignOut ends what an identity has granted, and leaves its sessions for the gate.
-func SignOut(ctx context.Context, tx *db.Tx, identityID string, now time.Time) error {
+func (s *Store) SignOut(ctx context.Context, tx *db.Tx, identityID string, now time.Time) error {
+	s.forgetCodes(func(g Grant) bool { return g.IdentityID == identityID })
 	_, err := deleteWhere(ctx, tx, now, `identity_id = $1`, identityID)
 	return err
 }
@@ -174,7 +176,8 @@ func keep(ctx context.Context, tx *db.Tx, id string, until, now time.Time) (ther
 }
 
 // DeleteExpired forgets grants of which nothing works any more.
-func DeleteExpired(ctx context.Context, tx *db.Tx, now time.Time) error {
+func (s *Store) DeleteExpired(ctx context.Context, tx *db.Tx, now time.Time) error {
+	s.codes.DeleteExpired(now)
 	_, err := tx.Exec(ctx, `DELETE FROM grants WHERE expires_at <= $1`, db.Micros(now))
 	return err
 }

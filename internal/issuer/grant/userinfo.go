@@ -8,6 +8,7 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
+	"pachyderm/internal/issuer/claims"
 	"pachyderm/internal/issuer/endpoint"
 )
 
@@ -22,10 +23,10 @@ func (s *Server) ServeUserInfo(w http.ResponseWriter, r *http.Request) error {
 			Challenge: "Bearer",
 		}
 	}
-	claims, err := s.userInfo(r.Context(), raw)
+	info, err := s.userInfo(r.Context(), raw)
 	switch {
 	case err == nil:
-		endpoint.Answer(w, http.StatusOK, claims)
+		endpoint.Answer(w, http.StatusOK, info)
 		return nil
 	case fault.Is(err, fault.Unavailable):
 		return endpoint.Unavailable(err)
@@ -38,7 +39,7 @@ func (s *Server) ServeUserInfo(w http.ResponseWriter, r *http.Request) error {
 
 type userInfo struct {
 	Subject string `json:"sub"`
-	person
+	claims.Person
 }
 
 func (s *Server) userInfo(ctx context.Context, raw string) (out userInfo, err error) {
@@ -52,7 +53,7 @@ func (s *Server) userInfo(ctx context.Context, raw string) (out userInfo, err er
 			return err
 		}
 		who, err := identity.Gate(ctx, tx, "", g.IdentityID)
-		out = userInfo{who.TokenSub, personFor(who, g.Person, strings.Fields(said.Scope))}
+		out = userInfo{who.TokenSub, claims.For(who, g.Person, strings.Fields(said.Scope))}
 		return err
 	})
 }

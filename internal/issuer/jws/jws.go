@@ -85,12 +85,35 @@ func (i Issuer) verify(ctx context.Context, typ, raw string, expired bool) (*oid
 			return nil, errors.New("it is a token of another type")
 		}
 	}
-	return oidc.NewVerifier(i.Name, &signer.KeySet{Signer: i.Signer}, &oidc.Config{
+	return oidc.NewVerifier(i.Name, parsedBy{parsed, i.Signer}, &oidc.Config{
 		SkipClientIDCheck:    true, // the callers know different audiences
 		SkipExpiryCheck:      expired,
 		SupportedSigningAlgs: []string{string(jose.RS256), string(jose.ES256)},
 		Now:                  i.Now,
 	}).Verify(ctx, raw)
+}
+
+// parsedBy is the key set for the one token that was parsed already.
+type parsedBy struct {
+	token *jose.JSONWebSignature
+	by    signer.Signer
+}
+
+// VerifySignature is oidc.KeySet's.
+func (p parsedBy) VerifySignature(ctx context.Context, _ string) ([]byte, error) {
+	keys, err := p.by.ValidationKeys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range keys {
+		if len(p.token.Signatures) != 1 || key.KeyID != p.token.Signatures[0].Header.KeyID {
+			continue
+		}
+		if payload, err := p.token.Verify(key); err == nil {
+			return payload, nil
+		}
+	}
+	return nil, errors.New("no key of the issuer has signed it")
 }
 
 // isType compares types as RFC 7515, 4.1.9, has it.

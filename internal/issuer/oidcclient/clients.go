@@ -42,6 +42,7 @@ type Config struct {
 	DB *db.DB
 	// Objects keeps the clients, as documents of Dex's.
 	Objects dexstore.Store
+	Grants  *grant.Store
 	Now     func() time.Time
 	// Connected is a fault.NotFound for an id that no connector has.
 	Connected func(ctx context.Context, connector string) error
@@ -508,7 +509,7 @@ func (g *Registry) End(ctx context.Context, tx *db.Tx, by principal.Name, id str
 	if err := deletePKCE(ctx, tx, id); err != nil {
 		return err
 	}
-	if err := grant.EndOfClient(ctx, tx, id, g.with.Now()); err != nil {
+	if err := g.with.Grants.EndOfClient(ctx, tx, id, g.with.Now()); err != nil {
 		return err
 	}
 	if err := logout.SetURI(ctx, tx, id, ""); err != nil {

@@ -13,7 +13,6 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/identity"
-	"pachyderm/internal/issuer/grant"
 	"pachyderm/internal/issuer/settings"
 	"pachyderm/internal/managed"
 	"pachyderm/internal/principal"
@@ -323,7 +322,7 @@ func (g *Registry) endConnector(ctx context.Context, tx *db.Tx, by principal.Nam
 	if err := g.unbind(ctx, tx, by, r.ID, gone); err != nil {
 		return err
 	}
-	if err := grant.EndOfConnector(ctx, tx, r.ID, g.with.Now()); err != nil {
+	if err := g.with.Grants.EndOfConnector(ctx, tx, r.ID, g.with.Now()); err != nil {
 		return err
 	}
 	return g.record(ctx, tx, by, "connector.delete", r.ID)

@@ -9,6 +9,7 @@ import (
 	"pachyderm/internal/connector"
 	"pachyderm/internal/db"
 	"pachyderm/internal/issuer/dexstore"
+	"pachyderm/internal/issuer/grant"
 	"pachyderm/internal/issuer/oidcclient"
 	"pachyderm/internal/secret"
 )
@@ -27,7 +28,7 @@ func New(c Config) *Registry {
 	g := &Registry{with: c}
 	g.state = db.Remember(c.DB, Topic, g.readState)
 	g.Registry = oidcclient.New(oidcclient.Config{
-		DB: c.DB, Objects: c.Objects, Now: c.Now, Reserved: c.Reserved, Own: c.Own,
+		DB: c.DB, Objects: c.Objects, Grants: c.Grants, Now: c.Now, Reserved: c.Reserved, Own: c.Own,
 		Connected: func(ctx context.Context, connector string) error {
 			_, err := g.read(ctx, connector)
 			return err
@@ -42,6 +43,7 @@ type Config struct {
 	Sealer *secret.Sealer
 	// Objects keeps the clients, as documents of Dex's.
 	Objects dexstore.Store
+	Grants  *grant.Store
 	Now     func() time.Time
 	// Deps are what connectors are checked and probed with.
 	Deps func() connector.Deps

@@ -19,6 +19,7 @@ import (
 	"pachyderm/internal/db/dbtest"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/dexstore"
+	"pachyderm/internal/issuer/grant"
 	"pachyderm/internal/issuer/oidcclient"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/settings"
@@ -50,7 +51,7 @@ func open(t *testing.T, d *db.DB, p *op.Provider) *office {
 	o := &office{t: t, db: d, op: p, keyFile: keyFile, now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
 	clock := func() time.Time { return o.now }
 	o.Registry = registry.New(registry.Config{
-		DB: d, Sealer: sealer, Objects: dexstore.New(d, sealer), Now: clock, Reserved: []string{"pachctl"},
+		DB: d, Sealer: sealer, Objects: dexstore.New(d, sealer), Grants: grant.NewStore(d, sealer, clock), Now: clock, Reserved: []string{"pachctl"},
 		Own: func() storage.Client {
 			return storage.Client{ID: "pachd", Name: "Pachyderm", Secret: "of this process", RedirectURIs: []string{"https://pach.example.com/callback"}}
 		},

@@ -19,6 +19,7 @@ import (
 	"pachyderm/internal/db/dbtest"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/dexstore"
+	"pachyderm/internal/issuer/grant"
 	"pachyderm/internal/issuer/loginctx"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/trace"
@@ -52,7 +53,7 @@ func open(t *testing.T) *office {
 			LoginParams: func(string) url.Values { return nil }, FormURL: func(string) string { return "" },
 		}
 	}
-	r := registry.New(registry.Config{DB: d, Sealer: sealer, Objects: dexstore.New(d, sealer), Now: o.clock, Deps: deps})
+	r := registry.New(registry.Config{DB: d, Sealer: sealer, Objects: dexstore.New(d, sealer), Grants: grant.NewStore(d, sealer, o.clock), Now: o.clock, Deps: deps})
 	o.registry = r
 	o.Upstream = New(d, r, o.clock, deps, trace.New(trace.Config{Now: o.clock}), sealer)
 	return o

@@ -51,6 +51,8 @@ type Guesses struct {
 	// key makes of accounts what the table and cookies have: who types a password
 	// where the name belongs does not leave it in the database.
 	key []byte
+	// counters are where they stand.
+	counters counters
 }
 
 // New finds or makes the key of the counters.
@@ -63,7 +65,21 @@ func New(ctx context.Context, c Config) (*Guesses, error) {
 		return nil, err
 	}
 	key, err := c.Sealer.Open(sealed, keyName)
-	return &Guesses{c, key}, err
+	if err != nil {
+		return nil, err
+	}
+	g := &Guesses{with: c, key: key, counters: table{c.DB}}
+	if c.DB.Alone() {
+		g.counters, err = load(ctx, c.DB, c.Now())
+	}
+	return g, err
+}
+
+// DeleteExpired deletes the counters that are back at nothing and, of more than there
+// may be, those that will be first.
+func (g *Guesses) DeleteExpired(ctx context.Context, tx *db.Tx, now time.Time) error {
+	g.counters.trim(now)
+	return deleteExpired(ctx, tx, now)
 }
 
 func (g *Guesses) mac(what string) string {
@@ -121,11 +137,7 @@ func (g *Guesses) UserCode(ctx context.Context, network string) (*Guess, error) 
 
 func (g *Guesses) begin(ctx context.Context, network string, one *Guess) (*Guess, error) {
 	now := g.with.Now()
-	var untils map[string]time.Time
-	err := g.with.DB.UpdateCounters(ctx, func(tx *db.Tx) (err error) {
-		untils, err = count(ctx, tx, one.counters, now)
-		return err
-	})
+	untils, err := g.counters.count(ctx, one.counters, now)
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +163,7 @@ func (g *Guesses) begin(ctx context.Context, network string, one *Guess) (*Guess
 		return one, nil
 	}
 	if counted {
-		if err := g.takeBack(ctx, one.refusing(), false); err != nil {
+		if err := g.counters.takeBack(ctx, one.refusing(), false, now); err != nil {
 			return nil, err
 		}
 	}
@@ -160,18 +172,11 @@ func (g *Guesses) begin(ctx context.Context, network string, one *Guess) (*Guess
 
 // next is when counters would be back at nothing after one more guess.
 func (g *Guesses) next(ctx context.Context, counters []counter, now time.Time) (untils map[string]time.Time, err error) {
-	err = g.with.DB.ViewOne(ctx, func(tx *db.Tx) error {
-		untils, err = readUntils(ctx, tx, counters, now)
-		return err
-	})
+	untils, err = g.counters.read(ctx, counters, now)
 	for _, c := range counters {
 		untils[c.key] = untils[c.key].Add(c.step())
 	}
 	return untils, err
-}
-
-func (g *Guesses) takeBack(ctx context.Context, counters []counter, forget bool) error {
-	return g.with.DB.UpdateCounters(ctx, func(tx *db.Tx) error { return takeBack(ctx, tx, counters, forget) })
 }
 
 // refusing are the counters that refuse. One that only delays keeps what was refused by
@@ -207,11 +212,14 @@ func (g *Guess) Right() bool { return g.right }
 
 // End is called once the request is over. What nobody judged was not looked at.
 func (g *Guess) End(ctx context.Context) {
+	ctx, now := context.WithoutCancel(ctx), g.of.with.Now()
 	if g.judged && !g.right {
+		if err := g.of.counters.keep(ctx, g.counters, now); err != nil {
+			g.of.with.Log.ErrorContext(ctx, "cannot store a wrong guess", "of", g.kind, "error", err)
+		}
 		return
 	}
-	ctx = context.WithoutCancel(ctx)
-	err := g.of.takeBack(ctx, g.counters, g.right && len(g.counters) > 1) // it is they
+	err := g.of.counters.takeBack(ctx, g.counters, g.right && len(g.counters) > 1, now) // it is they
 	if err != nil {
 		g.of.with.Log.ErrorContext(ctx, "cannot take a guess back", "of", g.kind, "error", err)
 	}

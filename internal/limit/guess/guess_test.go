@@ -33,7 +33,30 @@ type counters struct {
 
 func open(t *testing.T, d *db.DB) *counters {
 	t.Helper()
-	sealer, err := secret.OpenFor(t.Context(), d, secret.File(filepath.Join(t.TempDir(), "key")))
+	return openWith(t, d, filepath.Join(t.TempDir(), "key"))
+}
+
+// at is the same at another time.
+func (c *counters) at(now time.Time) *counters {
+	c.now = now
+	return c
+}
+
+// stored is how many counters the table has.
+func (c *counters) stored() (n int) {
+	c.t.Helper()
+	err := c.db.View(c.t.Context(), func(tx *db.Tx) error {
+		return tx.Row(c.t.Context(), []any{&n}, `SELECT COUNT(*) FROM guesses`)
+	})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return n
+}
+
+func openWith(t *testing.T, d *db.DB, key string) *counters {
+	t.Helper()
+	sealer, err := secret.OpenFor(t.Context(), d, secret.File(key))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,23 +284,88 @@ func TestKnown_OnlyWithOurCookieForThatAccount(t *testing.T) {
 	}
 }
 
+// Whoever has guessed wrong does not begin anew because pachd does; whoever has not
+// leaves no trace in the table of a pachd that shares it with no other.
+func TestGuesses_OutliveARestart(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		key := filepath.Join(t.TempDir(), "key")
+		c := openWith(t, d, key)
+		if _, err := c.try("office", "bob", true); err != nil {
+			t.Fatal(err)
+		}
+		if n := c.stored(); d.Alone() && n != 0 {
+			t.Errorf("a right password has stored %d counters", n)
+		}
+		for range most {
+			c.wrong("a", "alice")
+		}
+		if _, err := c.try("a", "bob", true); err != nil { // whose network is that
+			t.Fatal(err)
+		}
+		c = openWith(t, d, key)
+		c.refused("a", "alice")
+		if delay, err := c.try("home", "alice", true); err != nil || delay == 0 {
+			t.Errorf("alice from home: %v, %v", delay, err)
+		}
+		c.now = c.now.Add(15 * time.Minute)
+		c = openWith(t, d, key).at(c.now)
+		c.wrong("a", "alice")
+		if _, err := c.try("a", "alice", true); err != nil { // which forgets what was wrong
+			t.Fatal(err)
+		}
+		c = openWith(t, d, key).at(c.now)
+		for range most {
+			c.wrong("a", "alice")
+		}
+		c.refused("a", "alice")
+	})
+}
+
+// Wrong ones at once are all stored, whichever is stored last.
+func TestGuesses_StoredAtOnce(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		key := filepath.Join(t.TempDir(), "key")
+		c := openWith(t, d, key)
+		var all sync.WaitGroup
+		for n := range 20 * most { // as many as one network may
+			all.Go(func() { c.wrong("a", fmt.Sprint("user-", n)) })
+		}
+		all.Wait()
+		openWith(t, d, key).refused("a", "somebody-else")
+	})
+}
+
+// In memory as many are kept as in the table.
+func TestGuesses_MemoryIsBounded(t *testing.T) {
+	c := open(t, dbtest.SQLite(t))
+	for n := range guess.MaxCounters / 2 {
+		if _, err := c.Password(t.Context(), fmt.Sprint("network-", n), fmt.Sprint("user-", n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sweep := func() int {
+		t.Helper()
+		if err := c.db.Update(t.Context(), func(tx *db.Tx) error { return c.DeleteExpired(t.Context(), tx, c.now) }); err != nil {
+			t.Fatal(err)
+		}
+		return c.InMemory()
+	}
+	if n := sweep(); n != guess.MaxCounters {
+		t.Errorf("%d are kept, want %d", n, guess.MaxCounters)
+	}
+	c.now = c.now.Add(time.Hour)
+	if n := sweep(); n != 0 {
+		t.Errorf("%d outlive their window", n)
+	}
+}
+
 func TestGuesses_TableIsBoundedAndSaysNoNames(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		c := open(t, d)
 		c.wrong("a", "a-password-typed-as-name")
-		count := func() (n int) {
-			t.Helper()
-			err := d.View(t.Context(), func(tx *db.Tx) error {
-				return tx.Row(t.Context(), []any{&n}, `SELECT COUNT(*) FROM guesses`)
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return n
-		}
 		sweep := func() {
 			t.Helper()
-			if err := d.Update(t.Context(), func(tx *db.Tx) error { return guess.DeleteExpired(t.Context(), tx, c.now) }); err != nil {
+			if err := d.Update(t.Context(), func(tx *db.Tx) error { return c.DeleteExpired(t.Context(), tx, c.now) }); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -292,8 +380,8 @@ func TestGuesses_TableIsBoundedAndSaysNoNames(t *testing.T) {
 		if err != nil || names.Len() == 0 || strings.Contains(names.String(), "password") {
 			t.Errorf("the keys are %s, %v", &names, err)
 		}
-		if sweep(); count() != 3 {
-			t.Errorf("%d counters that are not over are left, want 3", count())
+		if sweep(); c.stored() != 3 {
+			t.Errorf("%d counters that are not over are left, want 3", c.stored())
 		}
 		err = d.Update(t.Context(), func(tx *db.Tx) error {
 			_, err := tx.Exec(t.Context(), `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 21000)
@@ -303,12 +391,12 @@ func TestGuesses_TableIsBoundedAndSaysNoNames(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if sweep(); count() != guess.MaxCounters {
-			t.Errorf("%d counters are left, want %d", count(), guess.MaxCounters)
+		if sweep(); c.stored() != guess.MaxCounters {
+			t.Errorf("%d counters are left, want %d", c.stored(), guess.MaxCounters)
 		}
 		c.now = c.now.Add(2 * time.Hour)
-		if sweep(); count() != 0 {
-			t.Errorf("%d counters outlive their window", count())
+		if sweep(); c.stored() != 0 {
+			t.Errorf("%d counters outlive their window", c.stored())
 		}
 	})
 }

@@ -85,9 +85,32 @@ func takeBack(ctx context.Context, tx *db.Tx, counters []counter, forget bool) e
 	return err
 }
 
-// DeleteExpired deletes the counters that are back at nothing and, of more than
-// the table may hold, those that will be first.
-func DeleteExpired(ctx context.Context, tx *db.Tx, now time.Time) error {
+// storeUntils writes how counters stand.
+func storeUntils(ctx context.Context, tx *db.Tx, keys []string, until func(key string) int64) error {
+	var args []any
+	var rows []string
+	for _, key := range keys {
+		args = append(args, key, until(key))
+		rows = append(rows, "($"+strconv.Itoa(len(args)-1)+", $"+strconv.Itoa(len(args))+")")
+	}
+	_, err := tx.Exec(ctx, `INSERT INTO guesses (key, until) VALUES `+strings.Join(rows, ", ")+`
+		ON CONFLICT (key) DO UPDATE SET until = excluded.until`, args...)
+	return err
+}
+
+// unexpired calls each for all counters that are not back at nothing.
+func unexpired(ctx context.Context, tx *db.Tx, now time.Time, each func(key string, until int64)) error {
+	return tx.Rows(ctx, func(scan func(...any) error) error {
+		var key string
+		var until int64
+		err := scan(&key, &until)
+		each(key, until)
+		return err
+	}, `SELECT key, until FROM guesses WHERE until > $1`, db.Micros(now))
+}
+
+// deleteExpired is DeleteExpired of the table.
+func deleteExpired(ctx context.Context, tx *db.Tx, now time.Time) error {
 	if _, err := tx.Exec(ctx, `DELETE FROM guesses WHERE until < $1`, db.Micros(now)); err != nil {
 		return err
 	}
