@@ -66,6 +66,9 @@ func TestConsole_SetUpLink(t *testing.T) {
 	fill(t, tab, map[string]string{"email": "alice@example.com", "password": "wonderland"})
 	click(t, tab, `button:not([name])`)
 	wantText(t, tab, "test")
+	if err := tab.Close(); err != nil {
+		t.Fatal(err)
+	}
 	notices(t, holder, "h2", "How it went")
 	lookAt(t, holder, "setup-tested")
 	click(t, holder, `form[action$="/draft/store"] button`)

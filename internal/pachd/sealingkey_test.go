@@ -18,6 +18,7 @@ import (
 
 	authpb "pachyderm/api/auth"
 	identitypb "pachyderm/api/identity"
+	pachpb "pachyderm/api/pach"
 	"pachyderm/demo/op/optest"
 	"pachyderm/internal/db"
 	"pachyderm/internal/db/dbtest"
@@ -83,6 +84,8 @@ func live(t *testing.T, s *pachdtest.Server) (session string) {
 	_, _, _, err = s.Issuer.StartTest(t.Context(), registry.Operator(), registry.Connector{ID: "tested", Name: "Tested", Type: "oidc", Config: map[string]any{
 		"issuer": p.Issuer, "clientID": p.ClientID, "clientSecret": p.ClientSecret, "redirectURI": s.Issuer.Callback(),
 	}})
+	edit(t, err)
+	_, err = s.API.Pach.CreateSetupLink(s.Root(), &pachpb.CreateSetupLinkRequest{ConnectorId: "sent", Name: "Sent", Type: "oidc"})
 	edit(t, err)
 	return session
 }
