@@ -229,7 +229,7 @@ var mayImport = map[string][]string{
 	},
 	"internal/login": {
 		"internal/access", "internal/audit", "internal/connector/document", "internal/connector/oidc", "internal/db", "internal/fault", "internal/identity", "internal/issuer",
-		"internal/issuer/device", "internal/issuer/grant", "internal/issuer/registry", "internal/issuer/settings", "internal/limit", "internal/managed", "internal/principal", "internal/secret", "internal/session",
+		"internal/issuer/device", "internal/issuer/grant", "internal/issuer/registry", "internal/issuer/settings", "internal/issuer/trace", "internal/limit", "internal/managed", "internal/principal", "internal/secret", "internal/session",
 		"internal/token",
 		"internal/web", "internal/web/browser", "internal/webaddr",
 	},

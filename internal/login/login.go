@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"pachyderm/internal/db"
@@ -11,6 +12,7 @@ import (
 	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer"
 	"pachyderm/internal/issuer/grant"
+	"pachyderm/internal/issuer/trace"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/session"
 )
@@ -71,7 +73,7 @@ func (s *Service) WithIDToken(ctx context.Context, raw string) (secret.Text, err
 		return "", err
 	}
 	if err := c.checkVerified(claims.EmailVerified); err != nil {
-		return "", err
+		return "", s.refused(ctx, claims.Subject, claims.Audience, err)
 	}
 	audience := issuer.LegacyClient
 	if s.isOwn(c) {
@@ -117,6 +119,20 @@ func (s *Service) byTokenSub(ctx context.Context, sub string) (who identity.Iden
 		return err
 	})
 	return who, errUnknownPerson(err)
+}
+
+// refused leaves a trace of a sign-in that the issuer has completed, and this server's
+// own rules refuse: the issuer's trace says that it succeeded.
+func (s *Service) refused(ctx context.Context, sub string, client []string, why error) error {
+	who, err := s.byTokenSub(ctx, sub)
+	if err != nil {
+		return err
+	}
+	ctx, t := trace.Begin(ctx, s.with.Now, who.ConnectorID, "", strings.Join(client, " "))
+	t.Person = who.User
+	s.with.Issuer.Traces.Add(t.End(s.with.Now(), trace.Account{}, why))
+	s.with.Log.InfoContext(ctx, "a sign-in that the issuer completed was refused", "user", who.User, "error", why)
+	return why
 }
 
 // errUnknownPerson is what it means that nobody is found by the subject of a token.

@@ -134,7 +134,7 @@ func (s *Service) finishOwn(ctx context.Context, c Config, a *attempt, code stri
 			Next("log in again with: pachctl auth login")
 	}
 	if err := c.checkVerified(claims.EmailVerified); err != nil {
-		return who, "", err
+		return who, "", s.refused(ctx, claims.Subject, claims.Audience, err)
 	}
 	a.proved = claims.Proved
 	who, err = s.byTokenSub(ctx, claims.Subject)

@@ -16,6 +16,7 @@ import (
 
 	authpb "pachyderm/api/auth"
 	identitypb "pachyderm/api/identity"
+	pachpb "pachyderm/api/pach"
 	"pachyderm/demo/op/optest"
 	"pachyderm/internal/pachd/pachdtest"
 )
@@ -176,6 +177,15 @@ func TestAuthenticate_RequireEmailVerified(t *testing.T) {
 	raw := h.idToken(app.GetClient(), "openid audience:server:client_id:pachyderm")
 	_, err = h.API.Auth.Authenticate(t.Context(), &authpb.AuthenticateRequest{IdToken: raw})
 	pachdtest.Want(t, err, codes.PermissionDenied, "email_verified claim was false, and require_email_verified was set")
+	if err := h.Issuer.Traces.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	refused := &pachpb.ListSignInTracesRequest{Result: pachpb.SignInTrace_REFUSED}
+	traces, err := h.API.Pach.ListSignInTraces(h.Root(), refused)
+	if err != nil || len(traces.GetTraces()) != 1 || traces.GetTraces()[0].GetConnector() == "" || traces.GetTraces()[0].GetUser() == "" ||
+		!strings.Contains(traces.GetTraces()[0].GetError(), "require_email_verified") {
+		t.Errorf("its trace: %v, %v", traces, err)
+	}
 	raw = h.idToken(app.GetClient(), "openid email audience:server:client_id:pachyderm")
 	if _, err := h.API.Auth.Authenticate(t.Context(), &authpb.AuthenticateRequest{IdToken: raw}); err != nil {
 		t.Errorf("verified: %v", err)
