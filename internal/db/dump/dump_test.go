@@ -32,6 +32,7 @@ func sealer(t *testing.T) *secret.Sealer {
 const (
 	rowsOfEach = 250 // more than are stored at once
 	someOfEach = 5   // for what is refused before
+	fewOfEach  = 60  // which are several segments
 )
 
 // fill stores rows in every table, the last of which are the first by their keys.
@@ -225,8 +226,8 @@ func refused(t *testing.T, d *db.DB, s *secret.Sealer, sealed []byte, want ...st
 func TestRead_DamagedDump(t *testing.T) {
 	s := sealer(t)
 	source := dbtest.SQLite(t)
-	fill(t, source, rowsOfEach)
-	sealed := write(t, source, s, rowsOfEach)
+	fill(t, source, fewOfEach)
+	sealed := write(t, source, s, fewOfEach)
 	const segment = 1 << 20
 	if len(sealed) < 3*segment {
 		t.Fatalf("only %d bytes, which are not several segments", len(sealed))
