@@ -27,6 +27,9 @@ func TestOverview_NothingToDo(t *testing.T) {
 // themselves, approvals, and what ends.
 func TestOverview_WhatWaits(t *testing.T) {
 	s := pachdtest.Start(t)
+	// A day ends at midnight: what is five days off must not be four in the afternoon.
+	tomorrow := time.Now().UTC().Truncate(24 * time.Hour).Add(25 * time.Hour)
+	s.Ahead(time.Until(tomorrow))
 	p := s.Connect()
 	config := func(more ...string) map[string]any {
 		c := map[string]any{
