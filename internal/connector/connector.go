@@ -147,25 +147,22 @@ func Open(id, typ string, config map[string]any, d Deps) (*Provider, error) {
 			return nil, err
 		}
 	}
-	c, site, err := k.open(id, doc.Interface(), d)
-	if err == nil {
-		err = d.checkReach(typ, site)
+	if err := d.checkReach(typ, config); err != nil {
+		return nil, err
 	}
+	c, site, err := k.open(id, doc.Interface(), d)
 	if err != nil {
 		return nil, err
 	}
 	return &Provider{c, site, d.Callback}, nil
 }
 
-// checkReach refuses, where connections may go to public addresses only, what makes
-// connections of its own, unless it is known to go to one place. Fault: Precondition.
-func (d Deps) checkReach(typ string, s probe.Site) error {
-	if d.Reach == fetch.Anywhere || slices.Contains([]string{"oidc", "saml", "oauth"}, typ) {
-		return nil
-	}
-	base, err := url.Parse(s.Base)
-	known := []string{"github.com", "gitlab.com", "accounts.google.com", "login.microsoftonline.com"}
-	if err == nil && slices.Contains(known, base.Host) {
+// checkReach refuses, where connections may go to public addresses only, types that make
+// connections of their own, unless they go to one place if the document names no other.
+// Fault: Precondition.
+func (d Deps) checkReach(typ string, config map[string]any) error {
+	ours, fixed := []string{"oidc", "saml", "oauth"}, []string{"github", "gitlab", "google", "microsoft"}
+	if d.Reach == fetch.Anywhere || slices.Contains(ours, typ) || slices.Contains(fixed, typ) && SameDestination(typ, config, nil) {
 		return nil
 	}
 	return fault.New(fault.Precondition, "a connector of type %s may lead to a private network, and what is sent here may not", typ).

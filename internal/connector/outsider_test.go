@@ -71,13 +71,19 @@ func TestForOutsider_PublicOnly(t *testing.T) {
 			t.Errorf("%s may connect to where it likes", typ)
 		}
 	}
-	for typ, change := range map[string]map[string]any{
-		"gitlab": {"baseURL": "http://127.0.0.1:1"}, "github": {"hostName": "intranet.example.com", "rootCA": ""},
+	for _, c := range []struct {
+		typ    string
+		change map[string]any
+	}{
+		{"gitlab", map[string]any{"baseURL": "http://127.0.0.1:1"}},
+		{"github", map[string]any{"hostName": "intranet.example.com", "rootCA": ""}},
+		{"microsoft", map[string]any{"apiURL": "http://127.0.0.1:1"}},
+		{"microsoft", map[string]any{"graphURL": "http://127.0.0.1:1"}},
 	} {
-		config := minimal(t, typ)
-		maps.Copy(config, change)
-		if _, err := connector.Open("x", typ, config, d); err == nil {
-			t.Errorf("%s may connect to %v", typ, change)
+		config := minimal(t, c.typ)
+		maps.Copy(config, c.change)
+		if _, err := connector.Open("x", c.typ, config, d); err == nil {
+			t.Errorf("%s may connect to %v", c.typ, c.change)
 		}
 	}
 	// Who listens here is not told from who does not.
