@@ -79,23 +79,31 @@ func (s *Service) hold(ctx context.Context, key secret.Text, action string, f fu
 	return l, err
 }
 
-// attempt notes that the holder has pachd connect to where a document says. Faults:
-// NotFound, Invalid, Precondition, Exhausted.
-func (s *Service) attempt(ctx context.Context, key secret.Text, action string, config map[string]any, note func(*Link)) (Link, error) {
+// write keeps a document of the holder's, unless it was handed in. Faults: NotFound,
+// Invalid, Precondition.
+func (s *Service) write(ctx context.Context, key secret.Text, action string, config map[string]any, note func(*Link) error) (Link, error) {
 	text, err := json.Marshal(config)
 	if err != nil || len(text) > maxDocument {
 		return Link{}, fault.New(fault.Invalid, "the document is larger than %d KiB", maxDocument>>10).Next("leave out what is not needed")
 	}
 	return s.hold(ctx, key, action, func(l *Link) error {
-		switch {
-		case l.State != Begun:
+		if l.State != Begun {
 			return errHandedIn(*l)
-		case l.Attempts >= maxAttempts:
+		}
+		l.body.Document = config
+		return note(l)
+	})
+}
+
+// attempt notes that the holder has pachd connect to where a document says. Faults:
+// those of write; Exhausted.
+func (s *Service) attempt(ctx context.Context, key secret.Text, action string, config map[string]any, note func(*Prepared)) (Link, error) {
+	return s.write(ctx, key, action, config, func(l *Link) error {
+		if l.Attempts >= maxAttempts {
 			return fault.New(fault.Exhausted, "a set-up link is good for %d checks and tests", maxAttempts).Next("ask whoever sent it for another")
 		}
 		l.Attempts++
-		l.body.Document = config
-		note(l)
+		note(&l.body)
 		return nil
 	})
 }
@@ -125,7 +133,7 @@ func (s *Service) checkNothingLive(ctx context.Context, l Link, config map[strin
 // Check looks, step by step, at what a sign-in with a document will need. Faults:
 // NotFound, Invalid, Precondition, Exhausted.
 func (s *Service) Check(ctx context.Context, key secret.Text, config map[string]any) ([]probe.Step, error) {
-	l, err := s.attempt(ctx, key, "check", config, func(l *Link) { l.body.Steps = nil })
+	l, err := s.attempt(ctx, key, "check", config, func(p *Prepared) { p.Steps = nil })
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +153,7 @@ func (s *Service) Check(ctx context.Context, key secret.Text, config map[string]
 // StartTest begins a sign-in with a document. Faults: those of Check and of opening a
 // connector.
 func (s *Service) StartTest(ctx context.Context, key secret.Text, config map[string]any) (id string, expires time.Time, err error) {
-	l, err := s.attempt(ctx, key, "test", config, func(l *Link) { l.body.TestID = "" })
+	l, err := s.attempt(ctx, key, "test", config, func(p *Prepared) { p.TestID = "" })
 	if err != nil {
 		return "", expires, err
 	}
@@ -201,6 +209,6 @@ func (s *Service) Submit(ctx context.Context, key secret.Text, config map[string
 	if _, err := connector.Open(l.Connector, l.Type, config, s.deps(l)); err != nil {
 		return err
 	}
-	_, err = s.attempt(ctx, key, "submit", config, func(l *Link) { l.State = Submitted })
+	_, err = s.write(ctx, key, "submit", config, func(l *Link) error { l.State = Submitted; return nil })
 	return err
 }
