@@ -9,18 +9,20 @@ import (
 	"pachyderm/internal/secret"
 )
 
-const columns = `id, key_hash, connector_id, name, type, preset, public_only, created_by, created_at, expires_at,
-	changed_at, state, attempts, body`
+// columns are all, and shown those of a list, which has no body: that may be long.
+const (
+	shown   = `id, connector_id, name, type, preset, public_only, created_by, created_at, expires_at, changed_at, state, attempts`
+	columns = shown + `, key_hash, body`
+)
 
-func (l *Link) scan(times *[3]int64) []any {
-	return []any{
-		&l.ID, &l.keyHash, &l.Connector, &l.Name, &l.Type, &l.Preset, &l.PublicOnly, &l.By, &times[0], &times[1], &times[2],
-		&l.State, &l.Attempts, &l.sealed,
-	}
-}
-
-func (l *Link) setTimes(times [3]int64) {
-	l.Created, l.Expires, l.Changed = db.Time(times[0]), db.Time(times[1]), db.Time(times[2])
+// scan reads what is shown, and more.
+func (l *Link) scan(scan func(...any) error, more ...any) error {
+	var created, expires, changed int64
+	err := scan(append([]any{
+		&l.ID, &l.Connector, &l.Name, &l.Type, &l.Preset, &l.PublicOnly, &l.By, &created, &expires, &changed, &l.State, &l.Attempts,
+	}, more...)...)
+	l.Created, l.Expires, l.Changed = db.Time(created), db.Time(expires), db.Time(changed)
+	return err
 }
 
 func insertLink(ctx context.Context, tx *db.Tx, l Link) error {
@@ -33,8 +35,8 @@ func insertLink(ctx context.Context, tx *db.Tx, l Link) error {
 			Next("delete some: pachctl idp setup-link list shows them")
 	}
 	_, err := tx.Exec(ctx, `INSERT INTO setup_links (`+columns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
-		l.ID, l.keyHash, l.Connector, l.Name, l.Type, l.Preset, l.PublicOnly, l.By, db.Micros(l.Created), db.Micros(l.Expires),
-		db.Micros(l.Changed), l.State, l.Attempts, l.sealed)
+		l.ID, l.Connector, l.Name, l.Type, l.Preset, l.PublicOnly, l.By, db.Micros(l.Created), db.Micros(l.Expires),
+		db.Micros(l.Changed), l.State, l.Attempts, l.keyHash, l.sealed)
 	return err
 }
 
@@ -48,21 +50,19 @@ func linkByKey(ctx context.Context, tx *db.Tx, hash string, now time.Time) (Link
 }
 
 func readLink(ctx context.Context, tx *db.Tx, where string, args ...any) (l Link, err error) {
-	var times [3]int64
-	err = tx.Row(ctx, l.scan(&times), `SELECT `+columns+` FROM setup_links `+where, args...)
-	l.setTimes(times)
+	err = l.scan(func(dest ...any) error {
+		return tx.Row(ctx, dest, `SELECT `+columns+` FROM setup_links `+where, args...)
+	}, &l.keyHash, &l.sealed)
 	return l, err
 }
 
 func links(ctx context.Context, tx *db.Tx, p db.Page) (all []Link, next string, err error) {
 	err = tx.Rows(ctx, func(scan func(...any) error) error {
 		var l Link
-		var times [3]int64
-		err := scan(l.scan(&times)...)
-		l.setTimes(times)
+		err := l.scan(scan)
 		all = append(all, l)
 		return err
-	}, `SELECT `+columns+` FROM setup_links WHERE id > $1 ORDER BY id LIMIT $2`, p.After, p.Size())
+	}, `SELECT `+shown+` FROM setup_links WHERE id > $1 ORDER BY id LIMIT $2`, p.After, p.Size())
 	if err != nil || len(all) == 0 {
 		return nil, "", err
 	}

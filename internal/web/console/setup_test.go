@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"pachyderm/api/pach"
 	"pachyderm/demo/op/optest"
 	"pachyderm/internal/pachd/pachdtest"
 )
@@ -162,6 +163,25 @@ func TestLive_CheckTurnsGreen(t *testing.T) {
 		t.Errorf("%s %q %v", name, html, last)
 	}
 	v.want(v.press(checked, draft+"/watch"), http.StatusOK, "Correct what is marked") // without the script
+}
+
+// A link that was made by the API need not name a guide: that of its type leads through.
+func TestSetupLink_WithoutAPreset(t *testing.T) {
+	s := pachdtest.Start(t)
+	for preset, want := range map[string]string{"": "oidc", "nosuch": "oidc", "okta": "oidc"} {
+		made, err := s.API.Pach.CreateSetupLink(s.Root(), &pach.CreateSetupLinkRequest{ConnectorId: "x", Name: "X", Type: want, Preset: preset})
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := open(t, s)
+		v.want(v.press(v.begins(made.GetUrl()), "/console/setup/draft", "domain", ""), http.StatusUnprocessableEntity, "You prepare the sign-in X")
+	}
+	made, err := s.API.Pach.CreateSetupLink(s.Root(), &pach.CreateSetupLinkRequest{ConnectorId: "x", Name: "X", Type: "atlassian-crowd"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := open(t, s)
+	v.want(v.begins(made.GetUrl()), http.StatusNotFound, "there is no guide for", "one with a preset")
 }
 
 // The key of a link is of a browser, and of a form of the console.

@@ -1,8 +1,11 @@
 package connectors
 
 import (
+	"net/http"
+
 	"pachyderm/api/identity"
 	"pachyderm/api/pach"
+	"pachyderm/internal/cli/idp/preset"
 	"pachyderm/internal/web/console/page"
 )
 
@@ -37,6 +40,27 @@ func own(c *page.Call) desk {
 			_, err := c.API.Identity.CreateIDPConnector(c.Context, &identity.CreateIDPConnectorRequest{Connector: m})
 			return err
 		},
+	}
+}
+
+// preset is the guide that a form was made by: the form's own or, of a link, its
+// creator's, or that of its type.
+func (k desk) preset(c *page.Call) (preset.Preset, error) {
+	if k.link == nil {
+		p, ok := preset.Named(c.Field("preset"))
+		if !ok {
+			return p, page.NotFound(c)
+		}
+		return p, nil
+	}
+	for _, key := range []string{k.link.GetPreset(), k.link.GetType()} {
+		if p, ok := preset.Named(key); ok {
+			return p, nil
+		}
+	}
+	return preset.Preset{}, page.Problem{
+		Status: http.StatusNotFound, Title: "There is no guide", What: "This link is for a provider that there is no guide for.",
+		Next: "Ask whoever sent it for one with a preset.",
 	}
 }
 

@@ -247,13 +247,9 @@ func (k desk) show(c *page.Call, code int, d document, change func(p *draftPage)
 
 // checkDraft is the second step: what the provider answers.
 func (k desk) checkDraft(c *page.Call) error {
-	key := c.Field("preset")
-	if k.link != nil {
-		key = k.link.GetPreset()
-	}
-	p, ok := preset.Named(key)
-	if !ok {
-		return page.NotFound(c)
+	p, err := k.preset(c)
+	if err != nil {
+		return err
 	}
 	d, err := k.fromPreset(c, p)
 	if err == nil {

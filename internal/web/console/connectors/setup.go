@@ -8,8 +8,6 @@ import (
 
 	"pachyderm/api/identity"
 	"pachyderm/api/pach"
-	"pachyderm/internal/cli/idp/preset"
-	"pachyderm/internal/fault"
 	"pachyderm/internal/web/console/page"
 )
 
@@ -105,13 +103,9 @@ func setup(c *page.Call) error {
 	if k.link.GetState() != pach.SetupLink_BEGUN {
 		return c.Render(http.StatusOK, "setup-done", "Handed in", k.link)
 	}
-	p, ok := preset.Named(k.link.GetPreset())
-	if !ok {
-		p, ok = preset.Named(k.link.GetType())
-	}
-	if !ok {
-		return fault.New(fault.Precondition, "the link is for a provider that there is no guide for").
-			Next("ask whoever sent it for one with a preset")
+	p, err := k.preset(c)
+	if err != nil {
+		return err
 	}
 	return showFillIn(c, k, p, func(string) string { return "" }, nil)
 }

@@ -1,9 +1,7 @@
 package page
 
 import (
-	"bytes"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -54,23 +52,15 @@ func (c *Call) Live(next func() (News, error)) error {
 const eventStream = "text/event-stream"
 
 func (c *Call) newsEvent(n News) error {
-	all, err := templates()
+	html, err := execute(n.Name, "main", c.view(n.Title, n.Data))
 	if err != nil {
 		return err
-	}
-	t := all[n.Name]
-	if t == nil {
-		return fmt.Errorf("there is no page %q", n.Name)
-	}
-	var body bytes.Buffer
-	if err := t.ExecuteTemplate(&body, "main", c.view(n.Title, n.Data)); err != nil {
-		return fmt.Errorf("page %s: %w", n.Name, err)
 	}
 	return c.event("page", struct {
 		Title string `json:"title"`
 		HTML  string `json:"html"`
 		Last  bool   `json:"last"`
-	}{c.view(n.Title, nil).Title, body.String(), n.Last})
+	}{n.Title, string(html), n.Last})
 }
 
 // event sends one; without a name it is a comment, by which nobody on the way takes the

@@ -112,26 +112,35 @@ func done(what string) string {
 
 // Render writes a page; name is that of its template.
 func (c *Call) Render(status int, name, title string, data any) error {
-	all, err := templates()
-	if err != nil {
-		return err
-	}
-	t := all[name]
-	if t == nil {
-		return fmt.Errorf("there is no page %q", name)
-	}
 	v := c.view(title, data)
 	if status == http.StatusOK {
 		v.Done = done(c.R.URL.Query().Get("done"))
 	}
-	var body bytes.Buffer
-	if err := t.ExecuteTemplate(&body, "layout.html", v); err != nil {
-		return fmt.Errorf("page %s: %w", name, err)
+	body, err := execute(name, "layout.html", v)
+	if err != nil {
+		return err
 	}
 	c.W.Header().Set("Content-Type", "text/html; charset=utf-8")
 	c.W.WriteHeader(status)
-	_, err = c.W.Write(body.Bytes())
+	_, err = c.W.Write(body)
 	return err
+}
+
+// execute makes a page, or a part of it.
+func execute(name, part string, v view) ([]byte, error) {
+	all, err := templates()
+	if err != nil {
+		return nil, err
+	}
+	t := all[name]
+	if t == nil {
+		return nil, fmt.Errorf("there is no page %q", name)
+	}
+	var body bytes.Buffer
+	if err := t.ExecuteTemplate(&body, part, v); err != nil {
+		return nil, fmt.Errorf("page %s: %w", name, err)
+	}
+	return body.Bytes(), nil
 }
 
 func (c *Call) view(title string, data any) view {
