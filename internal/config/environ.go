@@ -9,7 +9,7 @@ import (
 	"strings"
 	"unicode"
 
-	"pachyderm/internal/declared"
+	"pachyderm/internal/config/declared"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/secret"
 )

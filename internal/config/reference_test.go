@@ -14,7 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"pachyderm/internal/declared"
+	"pachyderm/internal/config/declared"
 )
 
 var update = flag.Bool("update", false, "rewrite docs/config.md")

@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"pachyderm/internal/declared"
+	"pachyderm/internal/config/declared"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/secret"
 )

@@ -15,10 +15,10 @@ import (
 	dexconn "github.com/dexidp/dex/connector"
 
 	"pachyderm/internal/connector/document"
-	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/oidc/clientauth"
 	"pachyderm/internal/connector/probe"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/fetch"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/strict"
 )

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"pachyderm/internal/connector"
-	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/probe"
+	"pachyderm/internal/fetch"
 	"pachyderm/internal/secret"
 )
 

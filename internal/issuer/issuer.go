@@ -16,9 +16,9 @@ import (
 	"github.com/dexidp/dex/server/connectors"
 
 	"pachyderm/internal/connector"
-	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/oidc/clientauth"
 	"pachyderm/internal/db"
+	"pachyderm/internal/fetch"
 	"pachyderm/internal/issuer/clientkey"
 	"pachyderm/internal/issuer/connectortest"
 	"pachyderm/internal/issuer/device"

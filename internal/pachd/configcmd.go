@@ -13,8 +13,8 @@ import (
 	"strings"
 	"time"
 
-	"pachyderm/internal/chart"
 	"pachyderm/internal/config"
+	"pachyderm/internal/config/chart"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/secret"

@@ -7,10 +7,10 @@ import (
 	"strings"
 
 	"pachyderm/internal/config"
+	"pachyderm/internal/config/kubesecret"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/kubesecret"
+	"pachyderm/internal/people/token"
 	"pachyderm/internal/secret"
-	"pachyderm/internal/token"
 )
 
 // keysSecret is the Secret that replicas in Kubernetes share.

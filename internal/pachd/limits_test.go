@@ -24,8 +24,8 @@ import (
 	"pachyderm/internal/issuer/device"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/limit"
-	"pachyderm/internal/login"
 	"pachyderm/internal/pachd/pachdtest"
+	"pachyderm/internal/people/login"
 )
 
 // behindProxy has the tests say who sends a request.

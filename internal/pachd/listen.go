@@ -19,7 +19,7 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/limit"
 	"pachyderm/internal/limit/httplimit"
-	"pachyderm/internal/login"
+	"pachyderm/internal/people/login"
 	"pachyderm/internal/rpc"
 	"pachyderm/internal/web/console/page"
 )

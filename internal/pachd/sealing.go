@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"pachyderm/internal/fault"
-	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/connectortest"
 	"pachyderm/internal/issuer/dexstore"
 	"pachyderm/internal/issuer/grant"
@@ -14,9 +13,10 @@ import (
 	"pachyderm/internal/issuer/setuplink"
 	"pachyderm/internal/issuer/trace"
 	"pachyderm/internal/issuer/upstream"
-	"pachyderm/internal/login"
-	"pachyderm/internal/past"
-	"pachyderm/internal/rename"
+	"pachyderm/internal/people/identity"
+	"pachyderm/internal/people/login"
+	"pachyderm/internal/people/past"
+	"pachyderm/internal/people/rename"
 	"pachyderm/internal/secret"
 )
 

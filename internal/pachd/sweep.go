@@ -7,8 +7,8 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/issuer/device"
 	"pachyderm/internal/limit"
-	"pachyderm/internal/login"
-	"pachyderm/internal/token"
+	"pachyderm/internal/people/login"
+	"pachyderm/internal/people/token"
 )
 
 // sweepEvery is how often what has expired is deleted.

@@ -4,11 +4,11 @@ import (
 	"time"
 
 	"pachyderm/internal/db"
-	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/refreshtoken"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/trace"
-	"pachyderm/internal/session"
+	"pachyderm/internal/people/identity"
+	"pachyderm/internal/people/session"
 )
 
 // Config is what a Service is made from.

@@ -8,13 +8,13 @@ import (
 	"pachyderm/internal/audit"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/trace"
 	"pachyderm/internal/managed"
+	"pachyderm/internal/people/identity"
+	"pachyderm/internal/people/rename"
+	"pachyderm/internal/people/token"
+	"pachyderm/internal/people/trust"
 	"pachyderm/internal/principal"
-	"pachyderm/internal/rename"
-	"pachyderm/internal/token"
-	"pachyderm/internal/trust"
 )
 
 // Rename gives a person another name, since their address has changed at the provider:

@@ -8,10 +8,10 @@ import (
 	"pachyderm/internal/access"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/plan"
+	"pachyderm/internal/people/identity"
+	"pachyderm/internal/people/session"
 	"pachyderm/internal/principal"
-	"pachyderm/internal/session"
 )
 
 const (

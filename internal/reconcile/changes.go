@@ -7,14 +7,14 @@ import (
 	"strings"
 
 	"pachyderm/internal/access"
+	"pachyderm/internal/config/declared"
 	"pachyderm/internal/db"
-	"pachyderm/internal/declared"
-	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/managed"
+	"pachyderm/internal/people/identity"
+	"pachyderm/internal/people/session"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
-	"pachyderm/internal/session"
 )
 
 // Verb is what becomes of an object.

@@ -8,13 +8,13 @@ import (
 	"strings"
 
 	"pachyderm/internal/access"
+	"pachyderm/internal/config/declared"
 	"pachyderm/internal/db"
-	"pachyderm/internal/declared"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/identity"
 	"pachyderm/internal/managed"
+	"pachyderm/internal/people/identity"
+	"pachyderm/internal/people/session"
 	"pachyderm/internal/principal"
-	"pachyderm/internal/session"
 )
 
 // Plan is what a declaration would change, and for whom.

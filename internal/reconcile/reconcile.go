@@ -9,14 +9,14 @@ import (
 	"time"
 
 	"pachyderm/internal/access"
+	"pachyderm/internal/config/declared"
 	"pachyderm/internal/db"
-	"pachyderm/internal/declared"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer"
-	"pachyderm/internal/login"
 	"pachyderm/internal/managed"
+	"pachyderm/internal/people/login"
+	"pachyderm/internal/people/session"
 	"pachyderm/internal/secret"
-	"pachyderm/internal/session"
 )
 
 const (

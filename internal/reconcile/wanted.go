@@ -10,15 +10,15 @@ import (
 	"slices"
 
 	"pachyderm/internal/access"
+	"pachyderm/internal/config/declared"
 	"pachyderm/internal/connector/document"
-	"pachyderm/internal/declared"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer"
 	"pachyderm/internal/issuer/oidcclient"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/settings"
-	"pachyderm/internal/login"
 	"pachyderm/internal/managed"
+	"pachyderm/internal/people/login"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
 )

@@ -15,9 +15,9 @@ import (
 	"pachyderm/api"
 	"pachyderm/internal/access"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/people/session"
 	"pachyderm/internal/requestid"
 	"pachyderm/internal/secret"
-	"pachyderm/internal/session"
 )
 
 // intercept is every call's way in: recover, authenticate, authorize, and on

@@ -21,7 +21,7 @@ import (
 	authpb "pachyderm/api/auth"
 	"pachyderm/internal/access"
 	"pachyderm/internal/db/dbtest"
-	"pachyderm/internal/session"
+	"pachyderm/internal/people/session"
 )
 
 // inMemory is a server without sockets, which the clock of a bubble would not

@@ -29,13 +29,13 @@ import (
 	"pachyderm/internal/issuer"
 	"pachyderm/internal/issuer/exchange"
 	"pachyderm/internal/limit"
-	"pachyderm/internal/login"
+	"pachyderm/internal/people/login"
+	"pachyderm/internal/people/session"
 	"pachyderm/internal/rpc/admin"
 	"pachyderm/internal/rpc/auth"
 	"pachyderm/internal/rpc/enterprise"
 	"pachyderm/internal/rpc/identity"
 	"pachyderm/internal/rpc/pach"
-	"pachyderm/internal/session"
 	"pachyderm/internal/tracing"
 )
 

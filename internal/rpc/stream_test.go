@@ -21,8 +21,8 @@ import (
 	"pachyderm/internal/access"
 	"pachyderm/internal/db"
 	"pachyderm/internal/db/dbtest"
-	"pachyderm/internal/session"
-	"pachyderm/internal/token"
+	"pachyderm/internal/people/session"
+	"pachyderm/internal/people/token"
 )
 
 // whoStreams answers a stream with the caller's name.

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"unicode"
 
-	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/refuse"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/fetch"
 	"pachyderm/internal/webaddr"
 )
 

@@ -19,12 +19,12 @@ import (
 	"github.com/go-ldap/ldap/v3"
 	"github.com/google/uuid"
 
-	"pachyderm/internal/connector/claimlog"
+	"pachyderm/internal/claimlog"
 	"pachyderm/internal/connector/document"
-	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/probe"
 	"pachyderm/internal/connector/refuse"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/fetch"
 )
 
 const (

@@ -13,11 +13,11 @@ import (
 	dexconn "github.com/dexidp/dex/connector"
 	"golang.org/x/oauth2"
 
-	"pachyderm/internal/connector/claimlog"
+	"pachyderm/internal/claimlog"
 	"pachyderm/internal/connector/document"
-	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/oidc/claim"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/fetch"
 )
 
 // timeout is for one request to the provider.

@@ -9,9 +9,9 @@ import (
 	dexconn "github.com/dexidp/dex/connector"
 
 	"pachyderm/internal/connector/authtime"
-	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/oidc/claim"
 	"pachyderm/internal/connector/refuse"
+	"pachyderm/internal/fetch"
 )
 
 // Account is whom a provider vouches for, for callers that know nothing of

@@ -11,11 +11,11 @@ import (
 	dexconn "github.com/dexidp/dex/connector"
 
 	"pachyderm/internal/connector/authtime"
-	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/oidc/claim"
 	"pachyderm/internal/connector/probe"
 	"pachyderm/internal/connector/refuse"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/fetch"
 )
 
 // HandleCallback turns the provider's response, which the browser carries and may

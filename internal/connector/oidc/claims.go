@@ -11,12 +11,12 @@ import (
 
 	dexconn "github.com/dexidp/dex/connector"
 
-	"pachyderm/internal/connector/claimlog"
-	"pachyderm/internal/connector/fetch"
+	"pachyderm/internal/claimlog"
 	"pachyderm/internal/connector/oidc/claim"
 	"pachyderm/internal/connector/oidc/clientauth"
 	"pachyderm/internal/connector/refuse"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/fetch"
 	"pachyderm/internal/principal"
 )
 

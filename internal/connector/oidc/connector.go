@@ -18,11 +18,11 @@ import (
 
 	"pachyderm/internal/connector/authtime"
 	"pachyderm/internal/connector/document"
-	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/oidc/clientauth"
 	"pachyderm/internal/connector/oidc/keyset"
 	"pachyderm/internal/connector/probe"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/fetch"
 )
 
 // Deps is what a connector needs of the server around it.

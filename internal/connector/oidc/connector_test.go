@@ -18,9 +18,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"pachyderm/internal/connector/document"
-	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/oidc/clientauth"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/fetch"
 )
 
 type clock struct{ at time.Time }

@@ -7,12 +7,12 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/oidc/clientauth"
 	"pachyderm/internal/connector/oidc/keyset"
 	"pachyderm/internal/connector/probe"
 	"pachyderm/internal/connector/refuse"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/fetch"
 	"pachyderm/internal/webaddr"
 )
 

@@ -17,8 +17,8 @@ import (
 	dexconn "github.com/dexidp/dex/connector"
 	"github.com/go-jose/go-jose/v4"
 
-	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/fetch"
 )
 
 // forgery is an answer of the provider, or one in its name, that must be refused.

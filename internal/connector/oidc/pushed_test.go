@@ -13,8 +13,8 @@ import (
 
 	dexconn "github.com/dexidp/dex/connector"
 
-	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/fetch"
 )
 
 // What the browser carries is a reference, and the request is what it is without

@@ -10,11 +10,11 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
 
-	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/oidc/claim"
 	"pachyderm/internal/connector/oidc/clientauth"
 	"pachyderm/internal/connector/refuse"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/fetch"
 )
 
 const (

@@ -4,8 +4,8 @@ import (
 	"net/url"
 	"strings"
 
-	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/fetch"
 )
 
 // JudgeCallback reads from how a provider takes the beginning of a sign-in

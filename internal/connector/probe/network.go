@@ -12,8 +12,8 @@ import (
 	"strings"
 	"time"
 
-	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/fetch"
 	"pachyderm/internal/webaddr"
 )
 

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/fetch"
 )
 
 // Status is how a step ended.

@@ -12,8 +12,8 @@ import (
 
 	"golang.org/x/oauth2"
 
-	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/fetch"
 )
 
 // siteWithin bounds one request to a site.

@@ -9,9 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/probe"
 	"pachyderm/internal/connector/saml/signed"
+	"pachyderm/internal/fetch"
 )
 
 // expiresSoon is when the provider's signing certificate is worth a warning.

@@ -15,10 +15,10 @@ import (
 
 	"pachyderm/internal/connector/authtime"
 	"pachyderm/internal/connector/document"
-	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/refuse"
 	"pachyderm/internal/connector/saml/metadata"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/fetch"
 )
 
 // Deps is what a connector needs of the server around it.

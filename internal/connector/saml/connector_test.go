@@ -24,7 +24,7 @@ import (
 	dexconn "github.com/dexidp/dex/connector"
 	"github.com/google/go-cmp/cmp"
 
-	"pachyderm/internal/connector/claimlog"
+	"pachyderm/internal/claimlog"
 	"pachyderm/internal/connector/document"
 	"pachyderm/internal/connector/probe"
 	"pachyderm/internal/fault"

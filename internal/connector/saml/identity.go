@@ -12,11 +12,11 @@ import (
 	"github.com/beevik/etree"
 	dexconn "github.com/dexidp/dex/connector"
 
-	"pachyderm/internal/connector/claimlog"
-	"pachyderm/internal/connector/fetch"
+	"pachyderm/internal/claimlog"
 	"pachyderm/internal/connector/refuse"
 	"pachyderm/internal/connector/saml/xmltree"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/fetch"
 	"pachyderm/internal/principal"
 )
 

@@ -7,7 +7,7 @@ import (
 
 	"github.com/dexidp/dex/storage"
 
-	"pachyderm/internal/identity"
+	"pachyderm/internal/people/identity"
 )
 
 // Scopes by which a client may know something of a person.

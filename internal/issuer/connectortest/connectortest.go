@@ -9,9 +9,9 @@ import (
 
 	"pachyderm/internal/audit"
 	"pachyderm/internal/connector"
-	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/fetch"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/trace"
 	"pachyderm/internal/principal"

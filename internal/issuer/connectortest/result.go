@@ -3,13 +3,13 @@ package connectortest
 import (
 	"context"
 
-	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/identity"
+	"pachyderm/internal/fetch"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/trace"
 	"pachyderm/internal/issuer/upstream"
+	"pachyderm/internal/people/identity"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
 )

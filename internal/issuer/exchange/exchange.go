@@ -7,10 +7,10 @@ import (
 
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/people/session"
+	"pachyderm/internal/people/trust"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
-	"pachyderm/internal/session"
-	"pachyderm/internal/trust"
 )
 
 // Config is what a Service is made from.

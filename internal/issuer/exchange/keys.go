@@ -11,10 +11,10 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/oidc/keyset"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/trust"
+	"pachyderm/internal/fetch"
+	"pachyderm/internal/people/trust"
 	"pachyderm/internal/webaddr"
 )
 

@@ -7,11 +7,11 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/oidc/keyset"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/fetch"
+	"pachyderm/internal/people/trust"
 	"pachyderm/internal/secret"
-	"pachyderm/internal/trust"
 )
 
 const (

@@ -7,8 +7,8 @@ import (
 	"pachyderm/internal/audit"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/endpoint"
+	"pachyderm/internal/people/identity"
 	"pachyderm/internal/tracing"
 )
 

@@ -12,8 +12,8 @@ import (
 
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/grant"
+	"pachyderm/internal/people/identity"
 )
 
 // RFC 6749, 4.1.2: whoever has the code a second time, the client or a thief,

@@ -12,9 +12,9 @@ import (
 
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/device"
 	"pachyderm/internal/issuer/endpoint"
+	"pachyderm/internal/people/identity"
 	"pachyderm/internal/secret"
 )
 

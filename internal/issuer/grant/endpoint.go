@@ -14,9 +14,9 @@ import (
 
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/endpoint"
 	"pachyderm/internal/issuer/jws"
+	"pachyderm/internal/people/identity"
 	"pachyderm/internal/secret"
 )
 

@@ -24,17 +24,17 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/db/dbtest"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/dexstore"
 	"pachyderm/internal/issuer/endpoint"
 	"pachyderm/internal/issuer/grant"
 	"pachyderm/internal/issuer/jws"
 	"pachyderm/internal/issuer/signing"
 	"pachyderm/internal/limit"
+	"pachyderm/internal/people/identity"
+	"pachyderm/internal/people/session"
+	"pachyderm/internal/people/token"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
-	"pachyderm/internal/session"
-	"pachyderm/internal/token"
 )
 
 const (

@@ -11,10 +11,10 @@ import (
 
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/claims"
 	"pachyderm/internal/issuer/endpoint"
 	"pachyderm/internal/issuer/jws"
+	"pachyderm/internal/people/identity"
 )
 
 // ServeRevocation lets an application end a refresh or access token of its own,

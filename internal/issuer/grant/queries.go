@@ -9,8 +9,8 @@ import (
 
 	"pachyderm/internal/db"
 	"pachyderm/internal/issuer/logout"
+	"pachyderm/internal/people/token"
 	"pachyderm/internal/secret"
-	"pachyderm/internal/token"
 )
 
 const columns = `id, client_id, connector_id, identity_id, stage, code_hash, device_hash, family_hash, refresh_hash, previous_hash,

@@ -9,8 +9,8 @@ import (
 
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/endpoint"
+	"pachyderm/internal/people/identity"
 	"pachyderm/internal/secret"
 )
 

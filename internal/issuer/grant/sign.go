@@ -11,10 +11,10 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/dexidp/dex/storage"
 
-	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/claims"
 	"pachyderm/internal/issuer/endpoint"
 	"pachyderm/internal/issuer/jws"
+	"pachyderm/internal/people/identity"
 )
 
 // ScopeOffline asks for a refresh token (OpenID Connect Core, 11).

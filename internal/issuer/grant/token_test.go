@@ -15,8 +15,8 @@ import (
 
 	"pachyderm/internal/db"
 	"pachyderm/internal/db/dbtest"
-	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/device"
+	"pachyderm/internal/people/identity"
 )
 
 // A token of one kind is never taken for one of the other.

@@ -7,9 +7,9 @@ import (
 
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/claims"
 	"pachyderm/internal/issuer/endpoint"
+	"pachyderm/internal/people/identity"
 )
 
 // ServeUserInfo answers with the claims about the person of an access token

@@ -14,8 +14,8 @@ import (
 
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/jws"
+	"pachyderm/internal/people/identity"
 )
 
 const (

@@ -9,14 +9,14 @@ import (
 	"strings"
 
 	"pachyderm/internal/access"
+	"pachyderm/internal/claimlog"
 	"pachyderm/internal/connector"
-	"pachyderm/internal/connector/claimlog"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/trace"
 	"pachyderm/internal/issuer/upstream"
+	"pachyderm/internal/people/identity"
 	"pachyderm/internal/principal"
 )
 

@@ -8,8 +8,8 @@ import (
 	"pachyderm/internal/access"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/people/identity"
 	"pachyderm/internal/principal"
 )
 

@@ -6,8 +6,8 @@ import (
 
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/grant"
+	"pachyderm/internal/people/identity"
 	"pachyderm/internal/principal"
 )
 

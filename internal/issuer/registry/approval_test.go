@@ -8,10 +8,10 @@ import (
 	"pachyderm/internal/audit"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/oidcclient"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/settings"
+	"pachyderm/internal/people/identity"
 	"pachyderm/internal/principal"
 )
 

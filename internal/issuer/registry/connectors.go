@@ -12,9 +12,9 @@ import (
 	"pachyderm/internal/connector"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/settings"
 	"pachyderm/internal/managed"
+	"pachyderm/internal/people/identity"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
 )

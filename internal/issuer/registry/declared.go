@@ -8,8 +8,8 @@ import (
 	"pachyderm/internal/connector"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/identity"
 	"pachyderm/internal/managed"
+	"pachyderm/internal/people/identity"
 )
 
 // What pachd's configuration declares is written by Declare and taken away by

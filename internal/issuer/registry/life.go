@@ -10,8 +10,8 @@ import (
 	"pachyderm/internal/connector"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/identity"
 	"pachyderm/internal/managed"
+	"pachyderm/internal/people/identity"
 	"pachyderm/internal/principal"
 )
 

@@ -11,8 +11,8 @@ import (
 	"pachyderm/internal/connector/refuse"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/upstream"
+	"pachyderm/internal/people/identity"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
 )

@@ -10,10 +10,10 @@ import (
 
 	"pachyderm/internal/audit"
 	"pachyderm/internal/connector"
-	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/probe"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/fetch"
 	"pachyderm/internal/issuer/connectortest"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/principal"

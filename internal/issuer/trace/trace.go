@@ -11,9 +11,9 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"pachyderm/internal/connector/claimlog"
-	"pachyderm/internal/connector/fetch"
+	"pachyderm/internal/claimlog"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/fetch"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/requestid"
 )

@@ -15,14 +15,14 @@ import (
 
 	"pachyderm/internal/connector"
 	"pachyderm/internal/connector/authtime"
-	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/identity"
+	"pachyderm/internal/fetch"
 	"pachyderm/internal/issuer/loginctx"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/trace"
 	"pachyderm/internal/limit/guess"
+	"pachyderm/internal/people/identity"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/tracing"
 )

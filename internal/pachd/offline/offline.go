@@ -18,8 +18,8 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/db/dump"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/people/session"
 	"pachyderm/internal/secret"
-	"pachyderm/internal/session"
 )
 
 const usage = `Back up and move what pachd keeps, bring its database up to date, and get back in.

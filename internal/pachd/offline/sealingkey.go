@@ -8,9 +8,9 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/db/reseal"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/people/session"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
-	"pachyderm/internal/session"
 )
 
 // The sealing key is changed in three steps, beside pachds that run: each key can

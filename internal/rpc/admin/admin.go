@@ -12,7 +12,7 @@ import (
 	versionpb "pachyderm/api/version"
 	"pachyderm/internal/access"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/session"
+	"pachyderm/internal/people/session"
 	"pachyderm/internal/version"
 )
 

@@ -7,10 +7,10 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/limit"
-	"pachyderm/internal/login"
+	"pachyderm/internal/people/login"
+	"pachyderm/internal/people/session"
 	"pachyderm/internal/rpc/wire"
 	"pachyderm/internal/secret"
-	"pachyderm/internal/session"
 )
 
 type server struct {

@@ -6,10 +6,10 @@ import (
 
 	pb "pachyderm/api/auth"
 	"pachyderm/internal/db"
-	"pachyderm/internal/identity"
+	"pachyderm/internal/people/identity"
+	"pachyderm/internal/people/session"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/rpc/wire"
-	"pachyderm/internal/session"
 )
 
 // SetGroupsForUser replaces the groups that administrators put somebody into.

@@ -6,10 +6,10 @@ import (
 	pb "pachyderm/api/auth"
 	"pachyderm/internal/access"
 	"pachyderm/internal/db"
-	"pachyderm/internal/identity"
+	"pachyderm/internal/people/identity"
+	"pachyderm/internal/people/session"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/rpc/wire"
-	"pachyderm/internal/session"
 )
 
 // Authorize answers for a resource that does not exist as for one on which the

@@ -5,11 +5,11 @@ import (
 
 	pb "pachyderm/api/auth"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/people/session"
+	"pachyderm/internal/people/token"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/rpc/wire"
 	"pachyderm/internal/secret"
-	"pachyderm/internal/session"
-	"pachyderm/internal/token"
 )
 
 // GetRobotToken makes a token of a robot.

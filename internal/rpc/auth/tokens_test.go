@@ -11,8 +11,8 @@ import (
 
 	authpb "pachyderm/api/auth"
 	"pachyderm/internal/pachd/pachdtest"
+	"pachyderm/internal/people/token"
 	"pachyderm/internal/secret"
-	"pachyderm/internal/token"
 )
 
 func (h *env) extract() map[string]*authpb.TokenInfo {

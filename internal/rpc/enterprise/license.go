@@ -9,9 +9,9 @@ import (
 	"pachyderm/internal/audit"
 	"pachyderm/internal/cluster"
 	"pachyderm/internal/db"
+	"pachyderm/internal/people/session"
 	"pachyderm/internal/rpc/wire"
 	"pachyderm/internal/secret"
-	"pachyderm/internal/session"
 )
 
 type license struct {

@@ -13,8 +13,8 @@ import (
 	"pachyderm/internal/issuer/oidcclient"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/settings"
-	"pachyderm/internal/login"
-	"pachyderm/internal/session"
+	"pachyderm/internal/people/login"
+	"pachyderm/internal/people/session"
 	"pachyderm/internal/strict"
 )
 

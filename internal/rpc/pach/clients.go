@@ -6,8 +6,8 @@ import (
 
 	pb "pachyderm/api/pach"
 	"pachyderm/internal/issuer/oidcclient"
+	"pachyderm/internal/people/session"
 	"pachyderm/internal/rpc/identity"
-	"pachyderm/internal/session"
 )
 
 // CreateOIDCClient registers an application, restricted to some connectors

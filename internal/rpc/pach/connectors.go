@@ -10,9 +10,9 @@ import (
 	"pachyderm/internal/issuer/connectortest"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/upstream"
+	"pachyderm/internal/people/session"
 	"pachyderm/internal/rpc/identity"
 	"pachyderm/internal/rpc/wire"
-	"pachyderm/internal/session"
 )
 
 // ListConnectorStates shows the health of each connector, whether it has been

@@ -10,11 +10,11 @@ import (
 	"pachyderm/internal/access"
 	"pachyderm/internal/access/freshness"
 	"pachyderm/internal/db"
-	"pachyderm/internal/identity"
-	"pachyderm/internal/past"
+	"pachyderm/internal/people/identity"
+	"pachyderm/internal/people/past"
+	"pachyderm/internal/people/session"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/rpc/wire"
-	"pachyderm/internal/session"
 )
 
 // Explain runs the engine that decides, and adds where memberships come from.

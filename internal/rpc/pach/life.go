@@ -7,9 +7,9 @@ import (
 	"pachyderm/internal/access"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/registry"
+	"pachyderm/internal/people/session"
 	"pachyderm/internal/rpc/identity"
 	"pachyderm/internal/rpc/wire"
-	"pachyderm/internal/session"
 )
 
 // lifeOf is the state of a connector on the wire.

@@ -11,9 +11,9 @@ import (
 	"pachyderm/internal/access"
 	"pachyderm/internal/access/freshness"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/people/session"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/rpc/wire"
-	"pachyderm/internal/session"
 )
 
 // SetMaxAge says how old the fact may be that somebody is in a group, for what is bound

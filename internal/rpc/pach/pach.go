@@ -11,10 +11,10 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/issuer"
 	"pachyderm/internal/issuer/exchange"
-	"pachyderm/internal/login"
 	"pachyderm/internal/people"
+	"pachyderm/internal/people/login"
+	"pachyderm/internal/people/session"
 	"pachyderm/internal/principal"
-	"pachyderm/internal/session"
 )
 
 type server struct {

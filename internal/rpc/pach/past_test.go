@@ -14,8 +14,8 @@ import (
 	pachpb "pachyderm/api/pach"
 	"pachyderm/internal/db"
 	"pachyderm/internal/pachd/pachdtest"
+	"pachyderm/internal/people/token"
 	"pachyderm/internal/principal"
-	"pachyderm/internal/token"
 )
 
 // past is what Explain says of a moment: each grant, or that it was denied, or that it

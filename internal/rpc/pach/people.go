@@ -7,14 +7,14 @@ import (
 	"pachyderm/internal/access"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/identity"
 	"pachyderm/internal/issuer/refreshtoken"
 	"pachyderm/internal/people"
+	"pachyderm/internal/people/identity"
+	"pachyderm/internal/people/session"
+	"pachyderm/internal/people/token"
+	"pachyderm/internal/people/trust"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/rpc/wire"
-	"pachyderm/internal/session"
-	"pachyderm/internal/token"
-	"pachyderm/internal/trust"
 )
 
 // ListUsers shows everybody who has signed in, or tried to.

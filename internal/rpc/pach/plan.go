@@ -6,8 +6,8 @@ import (
 	pb "pachyderm/api/pach"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/plan"
+	"pachyderm/internal/people/session"
 	"pachyderm/internal/rpc/identity"
-	"pachyderm/internal/session"
 )
 
 // PlanConnector says what a document would change.

@@ -14,8 +14,8 @@ import (
 	pachpb "pachyderm/api/pach"
 	"pachyderm/internal/db"
 	"pachyderm/internal/pachd/pachdtest"
-	"pachyderm/internal/token"
-	"pachyderm/internal/trust"
+	"pachyderm/internal/people/token"
+	"pachyderm/internal/people/trust"
 )
 
 const alicia = "user:alicia@example.org"

@@ -10,10 +10,10 @@ import (
 	"pachyderm/internal/access"
 	"pachyderm/internal/audit"
 	"pachyderm/internal/db"
-	"pachyderm/internal/identity"
+	"pachyderm/internal/people/identity"
+	"pachyderm/internal/people/session"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/rpc/wire"
-	"pachyderm/internal/session"
 )
 
 // GetSession shows callers who they are, and how that is known.

@@ -10,10 +10,10 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/setuplink"
+	"pachyderm/internal/people/session"
 	"pachyderm/internal/rpc/identity"
 	"pachyderm/internal/rpc/wire"
 	"pachyderm/internal/secret"
-	"pachyderm/internal/session"
 	"pachyderm/internal/webaddr"
 )
 

@@ -8,11 +8,11 @@ import (
 	"pachyderm/internal/access"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/people/session"
+	"pachyderm/internal/people/trust"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/rpc/wire"
 	"pachyderm/internal/secret"
-	"pachyderm/internal/session"
-	"pachyderm/internal/trust"
 )
 
 // CreateTrust lets workloads of another issuer be a robot. Whoever makes one can

@@ -15,8 +15,8 @@ import (
 	identitypb "pachyderm/api/identity"
 	pachpb "pachyderm/api/pach"
 	"pachyderm/internal/db"
-	"pachyderm/internal/identity"
 	"pachyderm/internal/pachd/pachdtest"
+	"pachyderm/internal/people/identity"
 )
 
 const day = 24 * time.Hour

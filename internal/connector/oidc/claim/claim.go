@@ -8,8 +8,8 @@ import (
 	"time"
 	"unicode"
 
-	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/fetch"
 )
 
 // Set is what a provider says of a person, with numbers as json.Number.

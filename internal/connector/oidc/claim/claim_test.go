@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/oidc/claim"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/fetch"
 )
 
 // said is a set of claims as it comes, numbers as they are written.

@@ -11,9 +11,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/probe"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/fetch"
 )
 
 // Server is what the discovery document of a provider says of the endpoints at

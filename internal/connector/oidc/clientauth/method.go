@@ -11,9 +11,9 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/probe"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/fetch"
 )
 
 // The methods by their registered names (OpenID Connect Core, 9), in the order in

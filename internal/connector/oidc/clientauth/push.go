@@ -7,10 +7,10 @@ import (
 	"net/url"
 	"strings"
 
-	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/probe"
 	"pachyderm/internal/connector/refuse"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/fetch"
 )
 
 // maxRequestURI is far more than the 512 characters that a request_uri should

@@ -7,10 +7,10 @@ import (
 	"net/url"
 	"strings"
 
-	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/probe"
 	"pachyderm/internal/connector/refuse"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/fetch"
 )
 
 // Tokens are what the token endpoint returns (RFC 6749, 5.1; OpenID Connect

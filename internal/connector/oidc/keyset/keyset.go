@@ -8,8 +8,8 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/refuse"
+	"pachyderm/internal/fetch"
 )
 
 // pause keeps forged tokens with made-up key ids from driving us to ask the

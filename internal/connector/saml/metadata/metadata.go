@@ -10,9 +10,9 @@ import (
 
 	"github.com/beevik/etree"
 
-	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/saml/xmltree"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/fetch"
 	"pachyderm/internal/webaddr"
 )
 

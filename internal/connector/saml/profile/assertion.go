@@ -7,9 +7,9 @@ import (
 
 	"github.com/beevik/etree"
 
-	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/refuse"
 	"pachyderm/internal/connector/saml/xmltree"
+	"pachyderm/internal/fetch"
 )
 
 // report is the remedy for what no setting of ours or theirs should bring about.

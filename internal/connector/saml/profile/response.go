@@ -7,10 +7,10 @@ import (
 
 	"github.com/beevik/etree"
 
-	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/refuse"
 	"pachyderm/internal/connector/saml/xmltree"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/fetch"
 )
 
 // skew is how far two clocks may be apart.

@@ -6,10 +6,10 @@ import (
 
 	"github.com/beevik/etree"
 
-	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/refuse"
 	"pachyderm/internal/connector/saml/xmltree"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/fetch"
 )
 
 // Message is a Response whose shape is known; nothing in it is verified.

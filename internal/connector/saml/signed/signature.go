@@ -14,10 +14,10 @@ import (
 	"github.com/beevik/etree"
 	dsig "github.com/russellhaering/goxmldsig"
 
-	"pachyderm/internal/connector/fetch"
 	"pachyderm/internal/connector/refuse"
 	"pachyderm/internal/connector/saml/xmltree"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/fetch"
 )
 
 const (
