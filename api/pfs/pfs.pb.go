@@ -9,6 +9,13 @@ package pfs
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	anypb "google.golang.org/protobuf/types/known/anypb"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
+	emptypb "google.golang.org/protobuf/types/known/emptypb"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
+	wrapperspb "google.golang.org/protobuf/types/known/wrapperspb"
+	auth "pachyderm/api/auth"
+	task "pachyderm/api/task"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -21,63 +28,370 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-type Project struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
+type OriginKind int32
 
-func (x *Project) Reset() {
-	*x = Project{}
-	mi := &file_api_pfs_pfs_proto_msgTypes[0]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
+const (
+	OriginKind_ORIGIN_KIND_UNKNOWN OriginKind = 0
+	OriginKind_USER                OriginKind = 1
+	OriginKind_AUTO                OriginKind = 2
+	OriginKind_FSCK                OriginKind = 3
+)
 
-func (x *Project) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Project) ProtoMessage() {}
-
-func (x *Project) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pfs_pfs_proto_msgTypes[0]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
+// Enum value maps for OriginKind.
+var (
+	OriginKind_name = map[int32]string{
+		0: "ORIGIN_KIND_UNKNOWN",
+		1: "USER",
+		2: "AUTO",
+		3: "FSCK",
 	}
-	return mi.MessageOf(x)
+	OriginKind_value = map[string]int32{
+		"ORIGIN_KIND_UNKNOWN": 0,
+		"USER":                1,
+		"AUTO":                2,
+		"FSCK":                3,
+	}
+)
+
+func (x OriginKind) Enum() *OriginKind {
+	p := new(OriginKind)
+	*p = x
+	return p
 }
 
-// Deprecated: Use Project.ProtoReflect.Descriptor instead.
-func (*Project) Descriptor() ([]byte, []int) {
+func (x OriginKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (OriginKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_api_pfs_pfs_proto_enumTypes[0].Descriptor()
+}
+
+func (OriginKind) Type() protoreflect.EnumType {
+	return &file_api_pfs_pfs_proto_enumTypes[0]
+}
+
+func (x OriginKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use OriginKind.Descriptor instead.
+func (OriginKind) EnumDescriptor() ([]byte, []int) {
 	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{0}
 }
 
-func (x *Project) GetName() string {
-	if x != nil {
-		return x.Name
+type FileType int32
+
+const (
+	FileType_RESERVED FileType = 0
+	FileType_FILE     FileType = 1
+	FileType_DIR      FileType = 2
+)
+
+// Enum value maps for FileType.
+var (
+	FileType_name = map[int32]string{
+		0: "RESERVED",
+		1: "FILE",
+		2: "DIR",
 	}
-	return ""
+	FileType_value = map[string]int32{
+		"RESERVED": 0,
+		"FILE":     1,
+		"DIR":      2,
+	}
+)
+
+func (x FileType) Enum() *FileType {
+	p := new(FileType)
+	*p = x
+	return p
+}
+
+func (x FileType) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (FileType) Descriptor() protoreflect.EnumDescriptor {
+	return file_api_pfs_pfs_proto_enumTypes[1].Descriptor()
+}
+
+func (FileType) Type() protoreflect.EnumType {
+	return &file_api_pfs_pfs_proto_enumTypes[1]
+}
+
+func (x FileType) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use FileType.Descriptor instead.
+func (FileType) EnumDescriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{1}
+}
+
+type CommitState int32
+
+const (
+	CommitState_COMMIT_STATE_UNKNOWN CommitState = 0
+	CommitState_STARTED              CommitState = 1
+	CommitState_READY                CommitState = 2
+	CommitState_FINISHING            CommitState = 3
+	CommitState_FINISHED             CommitState = 4
+)
+
+// Enum value maps for CommitState.
+var (
+	CommitState_name = map[int32]string{
+		0: "COMMIT_STATE_UNKNOWN",
+		1: "STARTED",
+		2: "READY",
+		3: "FINISHING",
+		4: "FINISHED",
+	}
+	CommitState_value = map[string]int32{
+		"COMMIT_STATE_UNKNOWN": 0,
+		"STARTED":              1,
+		"READY":                2,
+		"FINISHING":            3,
+		"FINISHED":             4,
+	}
+)
+
+func (x CommitState) Enum() *CommitState {
+	p := new(CommitState)
+	*p = x
+	return p
+}
+
+func (x CommitState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (CommitState) Descriptor() protoreflect.EnumDescriptor {
+	return file_api_pfs_pfs_proto_enumTypes[2].Descriptor()
+}
+
+func (CommitState) Type() protoreflect.EnumType {
+	return &file_api_pfs_pfs_proto_enumTypes[2]
+}
+
+func (x CommitState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use CommitState.Descriptor instead.
+func (CommitState) EnumDescriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{2}
+}
+
+type Delimiter int32
+
+const (
+	Delimiter_NONE Delimiter = 0
+	Delimiter_JSON Delimiter = 1
+	Delimiter_LINE Delimiter = 2
+	Delimiter_SQL  Delimiter = 3
+	Delimiter_CSV  Delimiter = 4
+)
+
+// Enum value maps for Delimiter.
+var (
+	Delimiter_name = map[int32]string{
+		0: "NONE",
+		1: "JSON",
+		2: "LINE",
+		3: "SQL",
+		4: "CSV",
+	}
+	Delimiter_value = map[string]int32{
+		"NONE": 0,
+		"JSON": 1,
+		"LINE": 2,
+		"SQL":  3,
+		"CSV":  4,
+	}
+)
+
+func (x Delimiter) Enum() *Delimiter {
+	p := new(Delimiter)
+	*p = x
+	return p
+}
+
+func (x Delimiter) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Delimiter) Descriptor() protoreflect.EnumDescriptor {
+	return file_api_pfs_pfs_proto_enumTypes[3].Descriptor()
+}
+
+func (Delimiter) Type() protoreflect.EnumType {
+	return &file_api_pfs_pfs_proto_enumTypes[3]
+}
+
+func (x Delimiter) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Delimiter.Descriptor instead.
+func (Delimiter) EnumDescriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{3}
+}
+
+type RepoPage_Ordering int32
+
+const (
+	RepoPage_PROJECT_REPO RepoPage_Ordering = 0
+)
+
+// Enum value maps for RepoPage_Ordering.
+var (
+	RepoPage_Ordering_name = map[int32]string{
+		0: "PROJECT_REPO",
+	}
+	RepoPage_Ordering_value = map[string]int32{
+		"PROJECT_REPO": 0,
+	}
+)
+
+func (x RepoPage_Ordering) Enum() *RepoPage_Ordering {
+	p := new(RepoPage_Ordering)
+	*p = x
+	return p
+}
+
+func (x RepoPage_Ordering) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RepoPage_Ordering) Descriptor() protoreflect.EnumDescriptor {
+	return file_api_pfs_pfs_proto_enumTypes[4].Descriptor()
+}
+
+func (RepoPage_Ordering) Type() protoreflect.EnumType {
+	return &file_api_pfs_pfs_proto_enumTypes[4]
+}
+
+func (x RepoPage_Ordering) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RepoPage_Ordering.Descriptor instead.
+func (RepoPage_Ordering) EnumDescriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{26, 0}
+}
+
+type GetFileSetRequest_FileSetType int32
+
+const (
+	GetFileSetRequest_TOTAL GetFileSetRequest_FileSetType = 0
+	GetFileSetRequest_DIFF  GetFileSetRequest_FileSetType = 1
+)
+
+// Enum value maps for GetFileSetRequest_FileSetType.
+var (
+	GetFileSetRequest_FileSetType_name = map[int32]string{
+		0: "TOTAL",
+		1: "DIFF",
+	}
+	GetFileSetRequest_FileSetType_value = map[string]int32{
+		"TOTAL": 0,
+		"DIFF":  1,
+	}
+)
+
+func (x GetFileSetRequest_FileSetType) Enum() *GetFileSetRequest_FileSetType {
+	p := new(GetFileSetRequest_FileSetType)
+	*p = x
+	return p
+}
+
+func (x GetFileSetRequest_FileSetType) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (GetFileSetRequest_FileSetType) Descriptor() protoreflect.EnumDescriptor {
+	return file_api_pfs_pfs_proto_enumTypes[5].Descriptor()
+}
+
+func (GetFileSetRequest_FileSetType) Type() protoreflect.EnumType {
+	return &file_api_pfs_pfs_proto_enumTypes[5]
+}
+
+func (x GetFileSetRequest_FileSetType) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use GetFileSetRequest_FileSetType.Descriptor instead.
+func (GetFileSetRequest_FileSetType) EnumDescriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{75, 0}
+}
+
+type SQLDatabaseEgress_FileFormat_Type int32
+
+const (
+	SQLDatabaseEgress_FileFormat_UNKNOWN SQLDatabaseEgress_FileFormat_Type = 0
+	SQLDatabaseEgress_FileFormat_CSV     SQLDatabaseEgress_FileFormat_Type = 1
+	SQLDatabaseEgress_FileFormat_JSON    SQLDatabaseEgress_FileFormat_Type = 2
+	SQLDatabaseEgress_FileFormat_PARQUET SQLDatabaseEgress_FileFormat_Type = 3
+)
+
+// Enum value maps for SQLDatabaseEgress_FileFormat_Type.
+var (
+	SQLDatabaseEgress_FileFormat_Type_name = map[int32]string{
+		0: "UNKNOWN",
+		1: "CSV",
+		2: "JSON",
+		3: "PARQUET",
+	}
+	SQLDatabaseEgress_FileFormat_Type_value = map[string]int32{
+		"UNKNOWN": 0,
+		"CSV":     1,
+		"JSON":    2,
+		"PARQUET": 3,
+	}
+)
+
+func (x SQLDatabaseEgress_FileFormat_Type) Enum() *SQLDatabaseEgress_FileFormat_Type {
+	p := new(SQLDatabaseEgress_FileFormat_Type)
+	*p = x
+	return p
+}
+
+func (x SQLDatabaseEgress_FileFormat_Type) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SQLDatabaseEgress_FileFormat_Type) Descriptor() protoreflect.EnumDescriptor {
+	return file_api_pfs_pfs_proto_enumTypes[6].Descriptor()
+}
+
+func (SQLDatabaseEgress_FileFormat_Type) Type() protoreflect.EnumType {
+	return &file_api_pfs_pfs_proto_enumTypes[6]
+}
+
+func (x SQLDatabaseEgress_FileFormat_Type) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SQLDatabaseEgress_FileFormat_Type.Descriptor instead.
+func (SQLDatabaseEgress_FileFormat_Type) EnumDescriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{89, 0, 0}
 }
 
 type Repo struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// user, spec or meta.
-	Type          string   `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
-	Project       *Project `protobuf:"bytes,3,opt,name=project,proto3" json:"project,omitempty"`
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Type          string                 `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
+	Project       *Project               `protobuf:"bytes,3,opt,name=project,proto3" json:"project,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Repo) Reset() {
 	*x = Repo{}
-	mi := &file_api_pfs_pfs_proto_msgTypes[1]
+	mi := &file_api_pfs_pfs_proto_msgTypes[0]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -89,7 +403,7 @@ func (x *Repo) String() string {
 func (*Repo) ProtoMessage() {}
 
 func (x *Repo) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pfs_pfs_proto_msgTypes[1]
+	mi := &file_api_pfs_pfs_proto_msgTypes[0]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -102,7 +416,7 @@ func (x *Repo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Repo.ProtoReflect.Descriptor instead.
 func (*Repo) Descriptor() ([]byte, []int) {
-	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{1}
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{0}
 }
 
 func (x *Repo) GetName() string {
@@ -126,29 +440,31 @@ func (x *Repo) GetProject() *Project {
 	return nil
 }
 
-// ListProjectRequest and the messages below are of methods of upstream's that are
-// called there; they are not part of this service yet.
-type ListProjectRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+type RepoPicker struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Picker:
+	//
+	//	*RepoPicker_Name
+	Picker        isRepoPicker_Picker `protobuf_oneof:"picker"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *ListProjectRequest) Reset() {
-	*x = ListProjectRequest{}
-	mi := &file_api_pfs_pfs_proto_msgTypes[2]
+func (x *RepoPicker) Reset() {
+	*x = RepoPicker{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *ListProjectRequest) String() string {
+func (x *RepoPicker) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*ListProjectRequest) ProtoMessage() {}
+func (*RepoPicker) ProtoMessage() {}
 
-func (x *ListProjectRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pfs_pfs_proto_msgTypes[2]
+func (x *RepoPicker) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -159,80 +475,60 @@ func (x *ListProjectRequest) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use ListProjectRequest.ProtoReflect.Descriptor instead.
-func (*ListProjectRequest) Descriptor() ([]byte, []int) {
-	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{2}
+// Deprecated: Use RepoPicker.ProtoReflect.Descriptor instead.
+func (*RepoPicker) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{1}
 }
 
-type ProjectInfo struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Project       *Project               `protobuf:"bytes,1,opt,name=project,proto3" json:"project,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ProjectInfo) Reset() {
-	*x = ProjectInfo{}
-	mi := &file_api_pfs_pfs_proto_msgTypes[3]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ProjectInfo) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ProjectInfo) ProtoMessage() {}
-
-func (x *ProjectInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pfs_pfs_proto_msgTypes[3]
+func (x *RepoPicker) GetPicker() isRepoPicker_Picker {
 	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ProjectInfo.ProtoReflect.Descriptor instead.
-func (*ProjectInfo) Descriptor() ([]byte, []int) {
-	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{3}
-}
-
-func (x *ProjectInfo) GetProject() *Project {
-	if x != nil {
-		return x.Project
+		return x.Picker
 	}
 	return nil
 }
 
-type ListRepoRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// user, spec or meta; empty for all.
-	Type string `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
-	// Empty for all.
-	Projects      []*Project `protobuf:"bytes,2,rep,name=projects,proto3" json:"projects,omitempty"`
+func (x *RepoPicker) GetName() *RepoPicker_RepoName {
+	if x != nil {
+		if x, ok := x.Picker.(*RepoPicker_Name); ok {
+			return x.Name
+		}
+	}
+	return nil
+}
+
+type isRepoPicker_Picker interface {
+	isRepoPicker_Picker()
+}
+
+type RepoPicker_Name struct {
+	Name *RepoPicker_RepoName `protobuf:"bytes,1,opt,name=name,proto3,oneof"`
+}
+
+func (*RepoPicker_Name) isRepoPicker_Picker() {}
+
+type Branch struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Repo          *Repo                  `protobuf:"bytes,1,opt,name=repo,proto3" json:"repo,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *ListRepoRequest) Reset() {
-	*x = ListRepoRequest{}
-	mi := &file_api_pfs_pfs_proto_msgTypes[4]
+func (x *Branch) Reset() {
+	*x = Branch{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *ListRepoRequest) String() string {
+func (x *Branch) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*ListRepoRequest) ProtoMessage() {}
+func (*Branch) ProtoMessage() {}
 
-func (x *ListRepoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pfs_pfs_proto_msgTypes[4]
+func (x *Branch) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -243,30 +539,163 @@ func (x *ListRepoRequest) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use ListRepoRequest.ProtoReflect.Descriptor instead.
-func (*ListRepoRequest) Descriptor() ([]byte, []int) {
-	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{4}
+// Deprecated: Use Branch.ProtoReflect.Descriptor instead.
+func (*Branch) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{2}
 }
 
-func (x *ListRepoRequest) GetType() string {
+func (x *Branch) GetRepo() *Repo {
 	if x != nil {
-		return x.Type
+		return x.Repo
+	}
+	return nil
+}
+
+func (x *Branch) GetName() string {
+	if x != nil {
+		return x.Name
 	}
 	return ""
 }
 
-func (x *ListRepoRequest) GetProjects() []*Project {
+type BranchPicker struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Picker:
+	//
+	//	*BranchPicker_Name
+	Picker        isBranchPicker_Picker `protobuf_oneof:"picker"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BranchPicker) Reset() {
+	*x = BranchPicker{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BranchPicker) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BranchPicker) ProtoMessage() {}
+
+func (x *BranchPicker) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[3]
 	if x != nil {
-		return x.Projects
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BranchPicker.ProtoReflect.Descriptor instead.
+func (*BranchPicker) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *BranchPicker) GetPicker() isBranchPicker_Picker {
+	if x != nil {
+		return x.Picker
 	}
 	return nil
 }
 
-type RepoInfo struct {
+func (x *BranchPicker) GetName() *BranchPicker_BranchName {
+	if x != nil {
+		if x, ok := x.Picker.(*BranchPicker_Name); ok {
+			return x.Name
+		}
+	}
+	return nil
+}
+
+type isBranchPicker_Picker interface {
+	isBranchPicker_Picker()
+}
+
+type BranchPicker_Name struct {
+	Name *BranchPicker_BranchName `protobuf:"bytes,1,opt,name=name,proto3,oneof"`
+}
+
+func (*BranchPicker_Name) isBranchPicker_Picker() {}
+
+type File struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Repo          *Repo                  `protobuf:"bytes,1,opt,name=repo,proto3" json:"repo,omitempty"`
+	Commit        *Commit                `protobuf:"bytes,1,opt,name=commit,proto3" json:"commit,omitempty"`
+	Path          string                 `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
+	Datum         string                 `protobuf:"bytes,3,opt,name=datum,proto3" json:"datum,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
+}
+
+func (x *File) Reset() {
+	*x = File{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *File) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*File) ProtoMessage() {}
+
+func (x *File) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use File.ProtoReflect.Descriptor instead.
+func (*File) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *File) GetCommit() *Commit {
+	if x != nil {
+		return x.Commit
+	}
+	return nil
+}
+
+func (x *File) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *File) GetDatum() string {
+	if x != nil {
+		return x.Datum
+	}
+	return ""
+}
+
+type RepoInfo struct {
+	state               protoimpl.MessageState `protogen:"open.v1"`
+	Repo                *Repo                  `protobuf:"bytes,1,opt,name=repo,proto3" json:"repo,omitempty"`
+	Created             *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=created,proto3" json:"created,omitempty"`
+	SizeBytesUpperBound int64                  `protobuf:"varint,3,opt,name=size_bytes_upper_bound,json=sizeBytesUpperBound,proto3" json:"size_bytes_upper_bound,omitempty"`
+	Description         string                 `protobuf:"bytes,4,opt,name=description,proto3" json:"description,omitempty"`
+	Branches            []*Branch              `protobuf:"bytes,5,rep,name=branches,proto3" json:"branches,omitempty"`
+	AuthInfo            *AuthInfo              `protobuf:"bytes,6,opt,name=auth_info,json=authInfo,proto3" json:"auth_info,omitempty"`
+	Details             *RepoInfo_Details      `protobuf:"bytes,7,opt,name=details,proto3" json:"details,omitempty"`
+	Metadata            map[string]string      `protobuf:"bytes,8,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *RepoInfo) Reset() {
@@ -306,6 +735,1167 @@ func (x *RepoInfo) GetRepo() *Repo {
 	return nil
 }
 
+func (x *RepoInfo) GetCreated() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Created
+	}
+	return nil
+}
+
+func (x *RepoInfo) GetSizeBytesUpperBound() int64 {
+	if x != nil {
+		return x.SizeBytesUpperBound
+	}
+	return 0
+}
+
+func (x *RepoInfo) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *RepoInfo) GetBranches() []*Branch {
+	if x != nil {
+		return x.Branches
+	}
+	return nil
+}
+
+func (x *RepoInfo) GetAuthInfo() *AuthInfo {
+	if x != nil {
+		return x.AuthInfo
+	}
+	return nil
+}
+
+func (x *RepoInfo) GetDetails() *RepoInfo_Details {
+	if x != nil {
+		return x.Details
+	}
+	return nil
+}
+
+func (x *RepoInfo) GetMetadata() map[string]string {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+type AuthInfo struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Permissions   []auth.Permission      `protobuf:"varint,1,rep,packed,name=permissions,proto3,enum=auth_v2.Permission" json:"permissions,omitempty"`
+	Roles         []string               `protobuf:"bytes,2,rep,name=roles,proto3" json:"roles,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AuthInfo) Reset() {
+	*x = AuthInfo{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AuthInfo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AuthInfo) ProtoMessage() {}
+
+func (x *AuthInfo) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AuthInfo.ProtoReflect.Descriptor instead.
+func (*AuthInfo) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *AuthInfo) GetPermissions() []auth.Permission {
+	if x != nil {
+		return x.Permissions
+	}
+	return nil
+}
+
+func (x *AuthInfo) GetRoles() []string {
+	if x != nil {
+		return x.Roles
+	}
+	return nil
+}
+
+type BranchInfo struct {
+	state                  protoimpl.MessageState   `protogen:"open.v1"`
+	Branch                 *Branch                  `protobuf:"bytes,1,opt,name=branch,proto3" json:"branch,omitempty"`
+	Head                   *Commit                  `protobuf:"bytes,2,opt,name=head,proto3" json:"head,omitempty"`
+	Provenance             []*Branch                `protobuf:"bytes,3,rep,name=provenance,proto3" json:"provenance,omitempty"`
+	Subvenance             []*Branch                `protobuf:"bytes,4,rep,name=subvenance,proto3" json:"subvenance,omitempty"`
+	DirectProvenance       []*Branch                `protobuf:"bytes,5,rep,name=direct_provenance,json=directProvenance,proto3" json:"direct_provenance,omitempty"`
+	Trigger                *Trigger                 `protobuf:"bytes,6,opt,name=trigger,proto3" json:"trigger,omitempty"`
+	Metadata               map[string]string        `protobuf:"bytes,7,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	CreatedBy              string                   `protobuf:"bytes,8,opt,name=created_by,json=createdBy,proto3" json:"created_by,omitempty"`
+	CreatedAt              *timestamppb.Timestamp   `protobuf:"bytes,9,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
+	UpdatedAt              *timestamppb.Timestamp   `protobuf:"bytes,10,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
+	BranchPropagationSpecs []*BranchPropagationSpec `protobuf:"bytes,11,rep,name=branch_propagation_specs,json=branchPropagationSpecs,proto3" json:"branch_propagation_specs,omitempty"`
+	unknownFields          protoimpl.UnknownFields
+	sizeCache              protoimpl.SizeCache
+}
+
+func (x *BranchInfo) Reset() {
+	*x = BranchInfo{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BranchInfo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BranchInfo) ProtoMessage() {}
+
+func (x *BranchInfo) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BranchInfo.ProtoReflect.Descriptor instead.
+func (*BranchInfo) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *BranchInfo) GetBranch() *Branch {
+	if x != nil {
+		return x.Branch
+	}
+	return nil
+}
+
+func (x *BranchInfo) GetHead() *Commit {
+	if x != nil {
+		return x.Head
+	}
+	return nil
+}
+
+func (x *BranchInfo) GetProvenance() []*Branch {
+	if x != nil {
+		return x.Provenance
+	}
+	return nil
+}
+
+func (x *BranchInfo) GetSubvenance() []*Branch {
+	if x != nil {
+		return x.Subvenance
+	}
+	return nil
+}
+
+func (x *BranchInfo) GetDirectProvenance() []*Branch {
+	if x != nil {
+		return x.DirectProvenance
+	}
+	return nil
+}
+
+func (x *BranchInfo) GetTrigger() *Trigger {
+	if x != nil {
+		return x.Trigger
+	}
+	return nil
+}
+
+func (x *BranchInfo) GetMetadata() map[string]string {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *BranchInfo) GetCreatedBy() string {
+	if x != nil {
+		return x.CreatedBy
+	}
+	return ""
+}
+
+func (x *BranchInfo) GetCreatedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreatedAt
+	}
+	return nil
+}
+
+func (x *BranchInfo) GetUpdatedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.UpdatedAt
+	}
+	return nil
+}
+
+func (x *BranchInfo) GetBranchPropagationSpecs() []*BranchPropagationSpec {
+	if x != nil {
+		return x.BranchPropagationSpecs
+	}
+	return nil
+}
+
+type Trigger struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Branch        string                 `protobuf:"bytes,1,opt,name=branch,proto3" json:"branch,omitempty"`
+	All           bool                   `protobuf:"varint,2,opt,name=all,proto3" json:"all,omitempty"`
+	RateLimitSpec string                 `protobuf:"bytes,3,opt,name=rate_limit_spec,json=rateLimitSpec,proto3" json:"rate_limit_spec,omitempty"`
+	Size          string                 `protobuf:"bytes,4,opt,name=size,proto3" json:"size,omitempty"`
+	Commits       int64                  `protobuf:"varint,5,opt,name=commits,proto3" json:"commits,omitempty"`
+	CronSpec      string                 `protobuf:"bytes,6,opt,name=cron_spec,json=cronSpec,proto3" json:"cron_spec,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Trigger) Reset() {
+	*x = Trigger{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Trigger) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Trigger) ProtoMessage() {}
+
+func (x *Trigger) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Trigger.ProtoReflect.Descriptor instead.
+func (*Trigger) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Trigger) GetBranch() string {
+	if x != nil {
+		return x.Branch
+	}
+	return ""
+}
+
+func (x *Trigger) GetAll() bool {
+	if x != nil {
+		return x.All
+	}
+	return false
+}
+
+func (x *Trigger) GetRateLimitSpec() string {
+	if x != nil {
+		return x.RateLimitSpec
+	}
+	return ""
+}
+
+func (x *Trigger) GetSize() string {
+	if x != nil {
+		return x.Size
+	}
+	return ""
+}
+
+func (x *Trigger) GetCommits() int64 {
+	if x != nil {
+		return x.Commits
+	}
+	return 0
+}
+
+func (x *Trigger) GetCronSpec() string {
+	if x != nil {
+		return x.CronSpec
+	}
+	return ""
+}
+
+type BranchPropagationSpec struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Branch          *Branch                `protobuf:"bytes,1,opt,name=branch,proto3" json:"branch,omitempty"`
+	PropagationSpec *PropagationSpec       `protobuf:"bytes,2,opt,name=propagation_spec,json=propagationSpec,proto3" json:"propagation_spec,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *BranchPropagationSpec) Reset() {
+	*x = BranchPropagationSpec{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BranchPropagationSpec) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BranchPropagationSpec) ProtoMessage() {}
+
+func (x *BranchPropagationSpec) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BranchPropagationSpec.ProtoReflect.Descriptor instead.
+func (*BranchPropagationSpec) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *BranchPropagationSpec) GetBranch() *Branch {
+	if x != nil {
+		return x.Branch
+	}
+	return nil
+}
+
+func (x *BranchPropagationSpec) GetPropagationSpec() *PropagationSpec {
+	if x != nil {
+		return x.PropagationSpec
+	}
+	return nil
+}
+
+type PropagationSpec struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Never         bool                   `protobuf:"varint,1,opt,name=never,proto3" json:"never,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PropagationSpec) Reset() {
+	*x = PropagationSpec{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PropagationSpec) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PropagationSpec) ProtoMessage() {}
+
+func (x *PropagationSpec) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PropagationSpec.ProtoReflect.Descriptor instead.
+func (*PropagationSpec) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *PropagationSpec) GetNever() bool {
+	if x != nil {
+		return x.Never
+	}
+	return false
+}
+
+type CommitOrigin struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Kind          OriginKind             `protobuf:"varint,1,opt,name=kind,proto3,enum=pfs_v2.OriginKind" json:"kind,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CommitOrigin) Reset() {
+	*x = CommitOrigin{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CommitOrigin) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CommitOrigin) ProtoMessage() {}
+
+func (x *CommitOrigin) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CommitOrigin.ProtoReflect.Descriptor instead.
+func (*CommitOrigin) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *CommitOrigin) GetKind() OriginKind {
+	if x != nil {
+		return x.Kind
+	}
+	return OriginKind_ORIGIN_KIND_UNKNOWN
+}
+
+type Commit struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Repo          *Repo                  `protobuf:"bytes,3,opt,name=repo,proto3" json:"repo,omitempty"`
+	Id            string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	Branch        *Branch                `protobuf:"bytes,1,opt,name=branch,proto3" json:"branch,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Commit) Reset() {
+	*x = Commit{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Commit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Commit) ProtoMessage() {}
+
+func (x *Commit) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Commit.ProtoReflect.Descriptor instead.
+func (*Commit) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Commit) GetRepo() *Repo {
+	if x != nil {
+		return x.Repo
+	}
+	return nil
+}
+
+func (x *Commit) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Commit) GetBranch() *Branch {
+	if x != nil {
+		return x.Branch
+	}
+	return nil
+}
+
+type CommitPicker struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Picker:
+	//
+	//	*CommitPicker_BranchHead
+	//	*CommitPicker_Id
+	//	*CommitPicker_Ancestor
+	//	*CommitPicker_BranchRoot_
+	Picker        isCommitPicker_Picker `protobuf_oneof:"picker"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CommitPicker) Reset() {
+	*x = CommitPicker{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CommitPicker) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CommitPicker) ProtoMessage() {}
+
+func (x *CommitPicker) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CommitPicker.ProtoReflect.Descriptor instead.
+func (*CommitPicker) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *CommitPicker) GetPicker() isCommitPicker_Picker {
+	if x != nil {
+		return x.Picker
+	}
+	return nil
+}
+
+func (x *CommitPicker) GetBranchHead() *BranchPicker {
+	if x != nil {
+		if x, ok := x.Picker.(*CommitPicker_BranchHead); ok {
+			return x.BranchHead
+		}
+	}
+	return nil
+}
+
+func (x *CommitPicker) GetId() *CommitPicker_CommitByGlobalId {
+	if x != nil {
+		if x, ok := x.Picker.(*CommitPicker_Id); ok {
+			return x.Id
+		}
+	}
+	return nil
+}
+
+func (x *CommitPicker) GetAncestor() *CommitPicker_AncestorOf {
+	if x != nil {
+		if x, ok := x.Picker.(*CommitPicker_Ancestor); ok {
+			return x.Ancestor
+		}
+	}
+	return nil
+}
+
+func (x *CommitPicker) GetBranchRoot() *CommitPicker_BranchRoot {
+	if x != nil {
+		if x, ok := x.Picker.(*CommitPicker_BranchRoot_); ok {
+			return x.BranchRoot
+		}
+	}
+	return nil
+}
+
+type isCommitPicker_Picker interface {
+	isCommitPicker_Picker()
+}
+
+type CommitPicker_BranchHead struct {
+	BranchHead *BranchPicker `protobuf:"bytes,1,opt,name=branch_head,json=branchHead,proto3,oneof"`
+}
+
+type CommitPicker_Id struct {
+	Id *CommitPicker_CommitByGlobalId `protobuf:"bytes,2,opt,name=id,proto3,oneof"`
+}
+
+type CommitPicker_Ancestor struct {
+	Ancestor *CommitPicker_AncestorOf `protobuf:"bytes,3,opt,name=ancestor,proto3,oneof"`
+}
+
+type CommitPicker_BranchRoot_ struct {
+	BranchRoot *CommitPicker_BranchRoot `protobuf:"bytes,4,opt,name=branch_root,json=branchRoot,proto3,oneof"`
+}
+
+func (*CommitPicker_BranchHead) isCommitPicker_Picker() {}
+
+func (*CommitPicker_Id) isCommitPicker_Picker() {}
+
+func (*CommitPicker_Ancestor) isCommitPicker_Picker() {}
+
+func (*CommitPicker_BranchRoot_) isCommitPicker_Picker() {}
+
+type CommitInfo struct {
+	state               protoimpl.MessageState `protogen:"open.v1"`
+	Commit              *Commit                `protobuf:"bytes,1,opt,name=commit,proto3" json:"commit,omitempty"`
+	Origin              *CommitOrigin          `protobuf:"bytes,2,opt,name=origin,proto3" json:"origin,omitempty"`
+	Description         string                 `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
+	ParentCommit        *Commit                `protobuf:"bytes,4,opt,name=parent_commit,json=parentCommit,proto3" json:"parent_commit,omitempty"`
+	ChildCommits        []*Commit              `protobuf:"bytes,5,rep,name=child_commits,json=childCommits,proto3" json:"child_commits,omitempty"`
+	Started             *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=started,proto3" json:"started,omitempty"`
+	Finishing           *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=finishing,proto3" json:"finishing,omitempty"`
+	Finished            *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=finished,proto3" json:"finished,omitempty"`
+	DirectProvenance    []*Commit              `protobuf:"bytes,13,rep,name=direct_provenance,json=directProvenance,proto3" json:"direct_provenance,omitempty"`
+	DirectSubvenance    []*Commit              `protobuf:"bytes,15,rep,name=direct_subvenance,json=directSubvenance,proto3" json:"direct_subvenance,omitempty"`
+	Error               string                 `protobuf:"bytes,10,opt,name=error,proto3" json:"error,omitempty"`
+	SizeBytesUpperBound int64                  `protobuf:"varint,11,opt,name=size_bytes_upper_bound,json=sizeBytesUpperBound,proto3" json:"size_bytes_upper_bound,omitempty"`
+	Details             *CommitInfo_Details    `protobuf:"bytes,12,opt,name=details,proto3" json:"details,omitempty"`
+	Metadata            map[string]string      `protobuf:"bytes,14,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	CreatedBy           string                 `protobuf:"bytes,16,opt,name=created_by,json=createdBy,proto3" json:"created_by,omitempty"`
+	CreatedAt           *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
+	UpdatedAt           *timestamppb.Timestamp `protobuf:"bytes,18,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
+}
+
+func (x *CommitInfo) Reset() {
+	*x = CommitInfo{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CommitInfo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CommitInfo) ProtoMessage() {}
+
+func (x *CommitInfo) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CommitInfo.ProtoReflect.Descriptor instead.
+func (*CommitInfo) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *CommitInfo) GetCommit() *Commit {
+	if x != nil {
+		return x.Commit
+	}
+	return nil
+}
+
+func (x *CommitInfo) GetOrigin() *CommitOrigin {
+	if x != nil {
+		return x.Origin
+	}
+	return nil
+}
+
+func (x *CommitInfo) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *CommitInfo) GetParentCommit() *Commit {
+	if x != nil {
+		return x.ParentCommit
+	}
+	return nil
+}
+
+func (x *CommitInfo) GetChildCommits() []*Commit {
+	if x != nil {
+		return x.ChildCommits
+	}
+	return nil
+}
+
+func (x *CommitInfo) GetStarted() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Started
+	}
+	return nil
+}
+
+func (x *CommitInfo) GetFinishing() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Finishing
+	}
+	return nil
+}
+
+func (x *CommitInfo) GetFinished() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Finished
+	}
+	return nil
+}
+
+func (x *CommitInfo) GetDirectProvenance() []*Commit {
+	if x != nil {
+		return x.DirectProvenance
+	}
+	return nil
+}
+
+func (x *CommitInfo) GetDirectSubvenance() []*Commit {
+	if x != nil {
+		return x.DirectSubvenance
+	}
+	return nil
+}
+
+func (x *CommitInfo) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+func (x *CommitInfo) GetSizeBytesUpperBound() int64 {
+	if x != nil {
+		return x.SizeBytesUpperBound
+	}
+	return 0
+}
+
+func (x *CommitInfo) GetDetails() *CommitInfo_Details {
+	if x != nil {
+		return x.Details
+	}
+	return nil
+}
+
+func (x *CommitInfo) GetMetadata() map[string]string {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *CommitInfo) GetCreatedBy() string {
+	if x != nil {
+		return x.CreatedBy
+	}
+	return ""
+}
+
+func (x *CommitInfo) GetCreatedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreatedAt
+	}
+	return nil
+}
+
+func (x *CommitInfo) GetUpdatedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.UpdatedAt
+	}
+	return nil
+}
+
+type CommitSet struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CommitSet) Reset() {
+	*x = CommitSet{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CommitSet) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CommitSet) ProtoMessage() {}
+
+func (x *CommitSet) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CommitSet.ProtoReflect.Descriptor instead.
+func (*CommitSet) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *CommitSet) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+type CommitSetInfo struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	CommitSet     *CommitSet             `protobuf:"bytes,1,opt,name=commit_set,json=commitSet,proto3" json:"commit_set,omitempty"`
+	Commits       []*CommitInfo          `protobuf:"bytes,2,rep,name=commits,proto3" json:"commits,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CommitSetInfo) Reset() {
+	*x = CommitSetInfo{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CommitSetInfo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CommitSetInfo) ProtoMessage() {}
+
+func (x *CommitSetInfo) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CommitSetInfo.ProtoReflect.Descriptor instead.
+func (*CommitSetInfo) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *CommitSetInfo) GetCommitSet() *CommitSet {
+	if x != nil {
+		return x.CommitSet
+	}
+	return nil
+}
+
+func (x *CommitSetInfo) GetCommits() []*CommitInfo {
+	if x != nil {
+		return x.Commits
+	}
+	return nil
+}
+
+type FileInfo struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	File          *File                  `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
+	FileType      FileType               `protobuf:"varint,2,opt,name=file_type,json=fileType,proto3,enum=pfs_v2.FileType" json:"file_type,omitempty"`
+	Committed     *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=committed,proto3" json:"committed,omitempty"`
+	SizeBytes     int64                  `protobuf:"varint,4,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
+	Hash          []byte                 `protobuf:"bytes,5,opt,name=hash,proto3" json:"hash,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FileInfo) Reset() {
+	*x = FileInfo{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FileInfo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FileInfo) ProtoMessage() {}
+
+func (x *FileInfo) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FileInfo.ProtoReflect.Descriptor instead.
+func (*FileInfo) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *FileInfo) GetFile() *File {
+	if x != nil {
+		return x.File
+	}
+	return nil
+}
+
+func (x *FileInfo) GetFileType() FileType {
+	if x != nil {
+		return x.FileType
+	}
+	return FileType_RESERVED
+}
+
+func (x *FileInfo) GetCommitted() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Committed
+	}
+	return nil
+}
+
+func (x *FileInfo) GetSizeBytes() int64 {
+	if x != nil {
+		return x.SizeBytes
+	}
+	return 0
+}
+
+func (x *FileInfo) GetHash() []byte {
+	if x != nil {
+		return x.Hash
+	}
+	return nil
+}
+
+type Project struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Project) Reset() {
+	*x = Project{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Project) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Project) ProtoMessage() {}
+
+func (x *Project) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Project.ProtoReflect.Descriptor instead.
+func (*Project) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Project) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type ProjectInfo struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Project       *Project               `protobuf:"bytes,1,opt,name=project,proto3" json:"project,omitempty"`
+	Description   string                 `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
+	AuthInfo      *AuthInfo              `protobuf:"bytes,3,opt,name=auth_info,json=authInfo,proto3" json:"auth_info,omitempty"`
+	CreatedAt     *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
+	Metadata      map[string]string      `protobuf:"bytes,5,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	CreatedBy     string                 `protobuf:"bytes,6,opt,name=created_by,json=createdBy,proto3" json:"created_by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProjectInfo) Reset() {
+	*x = ProjectInfo{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProjectInfo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProjectInfo) ProtoMessage() {}
+
+func (x *ProjectInfo) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProjectInfo.ProtoReflect.Descriptor instead.
+func (*ProjectInfo) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *ProjectInfo) GetProject() *Project {
+	if x != nil {
+		return x.Project
+	}
+	return nil
+}
+
+func (x *ProjectInfo) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *ProjectInfo) GetAuthInfo() *AuthInfo {
+	if x != nil {
+		return x.AuthInfo
+	}
+	return nil
+}
+
+func (x *ProjectInfo) GetCreatedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreatedAt
+	}
+	return nil
+}
+
+func (x *ProjectInfo) GetMetadata() map[string]string {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *ProjectInfo) GetCreatedBy() string {
+	if x != nil {
+		return x.CreatedBy
+	}
+	return ""
+}
+
+type ProjectPicker struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Picker:
+	//
+	//	*ProjectPicker_Name
+	Picker        isProjectPicker_Picker `protobuf_oneof:"picker"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProjectPicker) Reset() {
+	*x = ProjectPicker{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProjectPicker) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProjectPicker) ProtoMessage() {}
+
+func (x *ProjectPicker) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProjectPicker.ProtoReflect.Descriptor instead.
+func (*ProjectPicker) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *ProjectPicker) GetPicker() isProjectPicker_Picker {
+	if x != nil {
+		return x.Picker
+	}
+	return nil
+}
+
+func (x *ProjectPicker) GetName() string {
+	if x != nil {
+		if x, ok := x.Picker.(*ProjectPicker_Name); ok {
+			return x.Name
+		}
+	}
+	return ""
+}
+
+type isProjectPicker_Picker interface {
+	isProjectPicker_Picker()
+}
+
+type ProjectPicker_Name struct {
+	Name string `protobuf:"bytes,1,opt,name=name,proto3,oneof"`
+}
+
+func (*ProjectPicker_Name) isProjectPicker_Picker() {}
+
 type ActivateAuthRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -314,7 +1904,7 @@ type ActivateAuthRequest struct {
 
 func (x *ActivateAuthRequest) Reset() {
 	*x = ActivateAuthRequest{}
-	mi := &file_api_pfs_pfs_proto_msgTypes[6]
+	mi := &file_api_pfs_pfs_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -326,7 +1916,7 @@ func (x *ActivateAuthRequest) String() string {
 func (*ActivateAuthRequest) ProtoMessage() {}
 
 func (x *ActivateAuthRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pfs_pfs_proto_msgTypes[6]
+	mi := &file_api_pfs_pfs_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -339,7 +1929,7 @@ func (x *ActivateAuthRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActivateAuthRequest.ProtoReflect.Descriptor instead.
 func (*ActivateAuthRequest) Descriptor() ([]byte, []int) {
-	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{6}
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{21}
 }
 
 type ActivateAuthResponse struct {
@@ -350,7 +1940,7 @@ type ActivateAuthResponse struct {
 
 func (x *ActivateAuthResponse) Reset() {
 	*x = ActivateAuthResponse{}
-	mi := &file_api_pfs_pfs_proto_msgTypes[7]
+	mi := &file_api_pfs_pfs_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -362,7 +1952,7 @@ func (x *ActivateAuthResponse) String() string {
 func (*ActivateAuthResponse) ProtoMessage() {}
 
 func (x *ActivateAuthResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pfs_pfs_proto_msgTypes[7]
+	mi := &file_api_pfs_pfs_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -375,32 +1965,5419 @@ func (x *ActivateAuthResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActivateAuthResponse.ProtoReflect.Descriptor instead.
 func (*ActivateAuthResponse) Descriptor() ([]byte, []int) {
-	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{7}
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{22}
+}
+
+type CreateRepoRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Repo          *Repo                  `protobuf:"bytes,1,opt,name=repo,proto3" json:"repo,omitempty"`
+	Description   string                 `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
+	Update        bool                   `protobuf:"varint,3,opt,name=update,proto3" json:"update,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateRepoRequest) Reset() {
+	*x = CreateRepoRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateRepoRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateRepoRequest) ProtoMessage() {}
+
+func (x *CreateRepoRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateRepoRequest.ProtoReflect.Descriptor instead.
+func (*CreateRepoRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *CreateRepoRequest) GetRepo() *Repo {
+	if x != nil {
+		return x.Repo
+	}
+	return nil
+}
+
+func (x *CreateRepoRequest) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *CreateRepoRequest) GetUpdate() bool {
+	if x != nil {
+		return x.Update
+	}
+	return false
+}
+
+type InspectRepoRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Repo          *Repo                  `protobuf:"bytes,1,opt,name=repo,proto3" json:"repo,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InspectRepoRequest) Reset() {
+	*x = InspectRepoRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InspectRepoRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InspectRepoRequest) ProtoMessage() {}
+
+func (x *InspectRepoRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InspectRepoRequest.ProtoReflect.Descriptor instead.
+func (*InspectRepoRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *InspectRepoRequest) GetRepo() *Repo {
+	if x != nil {
+		return x.Repo
+	}
+	return nil
+}
+
+type ListRepoRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Type          string                 `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
+	Projects      []*Project             `protobuf:"bytes,2,rep,name=projects,proto3" json:"projects,omitempty"`
+	Page          *RepoPage              `protobuf:"bytes,3,opt,name=page,proto3" json:"page,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRepoRequest) Reset() {
+	*x = ListRepoRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRepoRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRepoRequest) ProtoMessage() {}
+
+func (x *ListRepoRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRepoRequest.ProtoReflect.Descriptor instead.
+func (*ListRepoRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *ListRepoRequest) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *ListRepoRequest) GetProjects() []*Project {
+	if x != nil {
+		return x.Projects
+	}
+	return nil
+}
+
+func (x *ListRepoRequest) GetPage() *RepoPage {
+	if x != nil {
+		return x.Page
+	}
+	return nil
+}
+
+type RepoPage struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Order         RepoPage_Ordering      `protobuf:"varint,1,opt,name=order,proto3,enum=pfs_v2.RepoPage_Ordering" json:"order,omitempty"`
+	PageSize      int64                  `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageIndex     int64                  `protobuf:"varint,3,opt,name=page_index,json=pageIndex,proto3" json:"page_index,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RepoPage) Reset() {
+	*x = RepoPage{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RepoPage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RepoPage) ProtoMessage() {}
+
+func (x *RepoPage) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RepoPage.ProtoReflect.Descriptor instead.
+func (*RepoPage) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *RepoPage) GetOrder() RepoPage_Ordering {
+	if x != nil {
+		return x.Order
+	}
+	return RepoPage_PROJECT_REPO
+}
+
+func (x *RepoPage) GetPageSize() int64 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *RepoPage) GetPageIndex() int64 {
+	if x != nil {
+		return x.PageIndex
+	}
+	return 0
+}
+
+type DeleteRepoRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Repo          *Repo                  `protobuf:"bytes,1,opt,name=repo,proto3" json:"repo,omitempty"`
+	Force         bool                   `protobuf:"varint,2,opt,name=force,proto3" json:"force,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteRepoRequest) Reset() {
+	*x = DeleteRepoRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteRepoRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteRepoRequest) ProtoMessage() {}
+
+func (x *DeleteRepoRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteRepoRequest.ProtoReflect.Descriptor instead.
+func (*DeleteRepoRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *DeleteRepoRequest) GetRepo() *Repo {
+	if x != nil {
+		return x.Repo
+	}
+	return nil
+}
+
+func (x *DeleteRepoRequest) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
+type DeleteReposRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Projects      []*Project             `protobuf:"bytes,1,rep,name=projects,proto3" json:"projects,omitempty"`
+	Force         bool                   `protobuf:"varint,2,opt,name=force,proto3" json:"force,omitempty"`
+	All           bool                   `protobuf:"varint,3,opt,name=all,proto3" json:"all,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteReposRequest) Reset() {
+	*x = DeleteReposRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteReposRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteReposRequest) ProtoMessage() {}
+
+func (x *DeleteReposRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteReposRequest.ProtoReflect.Descriptor instead.
+func (*DeleteReposRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *DeleteReposRequest) GetProjects() []*Project {
+	if x != nil {
+		return x.Projects
+	}
+	return nil
+}
+
+func (x *DeleteReposRequest) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
+func (x *DeleteReposRequest) GetAll() bool {
+	if x != nil {
+		return x.All
+	}
+	return false
+}
+
+type DeleteRepoResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Deleted       bool                   `protobuf:"varint,1,opt,name=deleted,proto3" json:"deleted,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteRepoResponse) Reset() {
+	*x = DeleteRepoResponse{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteRepoResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteRepoResponse) ProtoMessage() {}
+
+func (x *DeleteRepoResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteRepoResponse.ProtoReflect.Descriptor instead.
+func (*DeleteRepoResponse) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *DeleteRepoResponse) GetDeleted() bool {
+	if x != nil {
+		return x.Deleted
+	}
+	return false
+}
+
+type DeleteReposResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Repos         []*Repo                `protobuf:"bytes,1,rep,name=repos,proto3" json:"repos,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteReposResponse) Reset() {
+	*x = DeleteReposResponse{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteReposResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteReposResponse) ProtoMessage() {}
+
+func (x *DeleteReposResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteReposResponse.ProtoReflect.Descriptor instead.
+func (*DeleteReposResponse) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *DeleteReposResponse) GetRepos() []*Repo {
+	if x != nil {
+		return x.Repos
+	}
+	return nil
+}
+
+type StartCommitRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Parent        *Commit                `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
+	Description   string                 `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
+	Branch        *Branch                `protobuf:"bytes,3,opt,name=branch,proto3" json:"branch,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StartCommitRequest) Reset() {
+	*x = StartCommitRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StartCommitRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StartCommitRequest) ProtoMessage() {}
+
+func (x *StartCommitRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StartCommitRequest.ProtoReflect.Descriptor instead.
+func (*StartCommitRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *StartCommitRequest) GetParent() *Commit {
+	if x != nil {
+		return x.Parent
+	}
+	return nil
+}
+
+func (x *StartCommitRequest) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *StartCommitRequest) GetBranch() *Branch {
+	if x != nil {
+		return x.Branch
+	}
+	return nil
+}
+
+type FinishCommitRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Commit        *Commit                `protobuf:"bytes,1,opt,name=commit,proto3" json:"commit,omitempty"`
+	Description   string                 `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
+	Error         string                 `protobuf:"bytes,3,opt,name=error,proto3" json:"error,omitempty"`
+	Force         bool                   `protobuf:"varint,4,opt,name=force,proto3" json:"force,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FinishCommitRequest) Reset() {
+	*x = FinishCommitRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FinishCommitRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FinishCommitRequest) ProtoMessage() {}
+
+func (x *FinishCommitRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FinishCommitRequest.ProtoReflect.Descriptor instead.
+func (*FinishCommitRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *FinishCommitRequest) GetCommit() *Commit {
+	if x != nil {
+		return x.Commit
+	}
+	return nil
+}
+
+func (x *FinishCommitRequest) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *FinishCommitRequest) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+func (x *FinishCommitRequest) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
+type InspectCommitRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Commit        *Commit                `protobuf:"bytes,1,opt,name=commit,proto3" json:"commit,omitempty"`
+	Wait          CommitState            `protobuf:"varint,2,opt,name=wait,proto3,enum=pfs_v2.CommitState" json:"wait,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InspectCommitRequest) Reset() {
+	*x = InspectCommitRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InspectCommitRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InspectCommitRequest) ProtoMessage() {}
+
+func (x *InspectCommitRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InspectCommitRequest.ProtoReflect.Descriptor instead.
+func (*InspectCommitRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *InspectCommitRequest) GetCommit() *Commit {
+	if x != nil {
+		return x.Commit
+	}
+	return nil
+}
+
+func (x *InspectCommitRequest) GetWait() CommitState {
+	if x != nil {
+		return x.Wait
+	}
+	return CommitState_COMMIT_STATE_UNKNOWN
+}
+
+type ListCommitRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Repo          *Repo                  `protobuf:"bytes,1,opt,name=repo,proto3" json:"repo,omitempty"`
+	From          *Commit                `protobuf:"bytes,2,opt,name=from,proto3" json:"from,omitempty"`
+	To            *Commit                `protobuf:"bytes,3,opt,name=to,proto3" json:"to,omitempty"`
+	Number        int64                  `protobuf:"varint,4,opt,name=number,proto3" json:"number,omitempty"`
+	Reverse       bool                   `protobuf:"varint,5,opt,name=reverse,proto3" json:"reverse,omitempty"`
+	All           bool                   `protobuf:"varint,6,opt,name=all,proto3" json:"all,omitempty"`
+	OriginKind    OriginKind             `protobuf:"varint,7,opt,name=origin_kind,json=originKind,proto3,enum=pfs_v2.OriginKind" json:"origin_kind,omitempty"`
+	StartedTime   *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=started_time,json=startedTime,proto3" json:"started_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListCommitRequest) Reset() {
+	*x = ListCommitRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListCommitRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListCommitRequest) ProtoMessage() {}
+
+func (x *ListCommitRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListCommitRequest.ProtoReflect.Descriptor instead.
+func (*ListCommitRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *ListCommitRequest) GetRepo() *Repo {
+	if x != nil {
+		return x.Repo
+	}
+	return nil
+}
+
+func (x *ListCommitRequest) GetFrom() *Commit {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *ListCommitRequest) GetTo() *Commit {
+	if x != nil {
+		return x.To
+	}
+	return nil
+}
+
+func (x *ListCommitRequest) GetNumber() int64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *ListCommitRequest) GetReverse() bool {
+	if x != nil {
+		return x.Reverse
+	}
+	return false
+}
+
+func (x *ListCommitRequest) GetAll() bool {
+	if x != nil {
+		return x.All
+	}
+	return false
+}
+
+func (x *ListCommitRequest) GetOriginKind() OriginKind {
+	if x != nil {
+		return x.OriginKind
+	}
+	return OriginKind_ORIGIN_KIND_UNKNOWN
+}
+
+func (x *ListCommitRequest) GetStartedTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartedTime
+	}
+	return nil
+}
+
+type InspectCommitSetRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	CommitSet     *CommitSet             `protobuf:"bytes,1,opt,name=commit_set,json=commitSet,proto3" json:"commit_set,omitempty"`
+	Wait          bool                   `protobuf:"varint,2,opt,name=wait,proto3" json:"wait,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InspectCommitSetRequest) Reset() {
+	*x = InspectCommitSetRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InspectCommitSetRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InspectCommitSetRequest) ProtoMessage() {}
+
+func (x *InspectCommitSetRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InspectCommitSetRequest.ProtoReflect.Descriptor instead.
+func (*InspectCommitSetRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *InspectCommitSetRequest) GetCommitSet() *CommitSet {
+	if x != nil {
+		return x.CommitSet
+	}
+	return nil
+}
+
+func (x *InspectCommitSetRequest) GetWait() bool {
+	if x != nil {
+		return x.Wait
+	}
+	return false
+}
+
+type ListCommitSetRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Project       *Project               `protobuf:"bytes,1,opt,name=project,proto3" json:"project,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListCommitSetRequest) Reset() {
+	*x = ListCommitSetRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListCommitSetRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListCommitSetRequest) ProtoMessage() {}
+
+func (x *ListCommitSetRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListCommitSetRequest.ProtoReflect.Descriptor instead.
+func (*ListCommitSetRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *ListCommitSetRequest) GetProject() *Project {
+	if x != nil {
+		return x.Project
+	}
+	return nil
+}
+
+type SquashCommitSetRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	CommitSet     *CommitSet             `protobuf:"bytes,1,opt,name=commit_set,json=commitSet,proto3" json:"commit_set,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SquashCommitSetRequest) Reset() {
+	*x = SquashCommitSetRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SquashCommitSetRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SquashCommitSetRequest) ProtoMessage() {}
+
+func (x *SquashCommitSetRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SquashCommitSetRequest.ProtoReflect.Descriptor instead.
+func (*SquashCommitSetRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *SquashCommitSetRequest) GetCommitSet() *CommitSet {
+	if x != nil {
+		return x.CommitSet
+	}
+	return nil
+}
+
+type DropCommitSetRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	CommitSet     *CommitSet             `protobuf:"bytes,1,opt,name=commit_set,json=commitSet,proto3" json:"commit_set,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DropCommitSetRequest) Reset() {
+	*x = DropCommitSetRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DropCommitSetRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DropCommitSetRequest) ProtoMessage() {}
+
+func (x *DropCommitSetRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DropCommitSetRequest.ProtoReflect.Descriptor instead.
+func (*DropCommitSetRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *DropCommitSetRequest) GetCommitSet() *CommitSet {
+	if x != nil {
+		return x.CommitSet
+	}
+	return nil
+}
+
+type SubscribeCommitRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Repo          *Repo                  `protobuf:"bytes,1,opt,name=repo,proto3" json:"repo,omitempty"`
+	Branch        string                 `protobuf:"bytes,2,opt,name=branch,proto3" json:"branch,omitempty"`
+	From          *Commit                `protobuf:"bytes,3,opt,name=from,proto3" json:"from,omitempty"`
+	State         CommitState            `protobuf:"varint,4,opt,name=state,proto3,enum=pfs_v2.CommitState" json:"state,omitempty"`
+	All           bool                   `protobuf:"varint,5,opt,name=all,proto3" json:"all,omitempty"`
+	OriginKind    OriginKind             `protobuf:"varint,6,opt,name=origin_kind,json=originKind,proto3,enum=pfs_v2.OriginKind" json:"origin_kind,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubscribeCommitRequest) Reset() {
+	*x = SubscribeCommitRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubscribeCommitRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubscribeCommitRequest) ProtoMessage() {}
+
+func (x *SubscribeCommitRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubscribeCommitRequest.ProtoReflect.Descriptor instead.
+func (*SubscribeCommitRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *SubscribeCommitRequest) GetRepo() *Repo {
+	if x != nil {
+		return x.Repo
+	}
+	return nil
+}
+
+func (x *SubscribeCommitRequest) GetBranch() string {
+	if x != nil {
+		return x.Branch
+	}
+	return ""
+}
+
+func (x *SubscribeCommitRequest) GetFrom() *Commit {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *SubscribeCommitRequest) GetState() CommitState {
+	if x != nil {
+		return x.State
+	}
+	return CommitState_COMMIT_STATE_UNKNOWN
+}
+
+func (x *SubscribeCommitRequest) GetAll() bool {
+	if x != nil {
+		return x.All
+	}
+	return false
+}
+
+func (x *SubscribeCommitRequest) GetOriginKind() OriginKind {
+	if x != nil {
+		return x.OriginKind
+	}
+	return OriginKind_ORIGIN_KIND_UNKNOWN
+}
+
+type ClearCommitRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Commit        *Commit                `protobuf:"bytes,1,opt,name=commit,proto3" json:"commit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClearCommitRequest) Reset() {
+	*x = ClearCommitRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClearCommitRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClearCommitRequest) ProtoMessage() {}
+
+func (x *ClearCommitRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClearCommitRequest.ProtoReflect.Descriptor instead.
+func (*ClearCommitRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *ClearCommitRequest) GetCommit() *Commit {
+	if x != nil {
+		return x.Commit
+	}
+	return nil
+}
+
+type SquashCommitRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Commit        *Commit                `protobuf:"bytes,1,opt,name=commit,proto3" json:"commit,omitempty"`
+	Recursive     bool                   `protobuf:"varint,2,opt,name=recursive,proto3" json:"recursive,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SquashCommitRequest) Reset() {
+	*x = SquashCommitRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SquashCommitRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SquashCommitRequest) ProtoMessage() {}
+
+func (x *SquashCommitRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SquashCommitRequest.ProtoReflect.Descriptor instead.
+func (*SquashCommitRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *SquashCommitRequest) GetCommit() *Commit {
+	if x != nil {
+		return x.Commit
+	}
+	return nil
+}
+
+func (x *SquashCommitRequest) GetRecursive() bool {
+	if x != nil {
+		return x.Recursive
+	}
+	return false
+}
+
+type SquashCommitResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SquashCommitResponse) Reset() {
+	*x = SquashCommitResponse{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SquashCommitResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SquashCommitResponse) ProtoMessage() {}
+
+func (x *SquashCommitResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SquashCommitResponse.ProtoReflect.Descriptor instead.
+func (*SquashCommitResponse) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{42}
+}
+
+type DropCommitRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Commit        *Commit                `protobuf:"bytes,1,opt,name=commit,proto3" json:"commit,omitempty"`
+	Recursive     bool                   `protobuf:"varint,2,opt,name=recursive,proto3" json:"recursive,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DropCommitRequest) Reset() {
+	*x = DropCommitRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DropCommitRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DropCommitRequest) ProtoMessage() {}
+
+func (x *DropCommitRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DropCommitRequest.ProtoReflect.Descriptor instead.
+func (*DropCommitRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *DropCommitRequest) GetCommit() *Commit {
+	if x != nil {
+		return x.Commit
+	}
+	return nil
+}
+
+func (x *DropCommitRequest) GetRecursive() bool {
+	if x != nil {
+		return x.Recursive
+	}
+	return false
+}
+
+type WalkCommitProvenanceRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Start         []*CommitPicker        `protobuf:"bytes,1,rep,name=start,proto3" json:"start,omitempty"`
+	MaxCommits    uint64                 `protobuf:"varint,2,opt,name=max_commits,json=maxCommits,proto3" json:"max_commits,omitempty"`
+	MaxDepth      uint64                 `protobuf:"varint,3,opt,name=max_depth,json=maxDepth,proto3" json:"max_depth,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WalkCommitProvenanceRequest) Reset() {
+	*x = WalkCommitProvenanceRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WalkCommitProvenanceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WalkCommitProvenanceRequest) ProtoMessage() {}
+
+func (x *WalkCommitProvenanceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WalkCommitProvenanceRequest.ProtoReflect.Descriptor instead.
+func (*WalkCommitProvenanceRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *WalkCommitProvenanceRequest) GetStart() []*CommitPicker {
+	if x != nil {
+		return x.Start
+	}
+	return nil
+}
+
+func (x *WalkCommitProvenanceRequest) GetMaxCommits() uint64 {
+	if x != nil {
+		return x.MaxCommits
+	}
+	return 0
+}
+
+func (x *WalkCommitProvenanceRequest) GetMaxDepth() uint64 {
+	if x != nil {
+		return x.MaxDepth
+	}
+	return 0
+}
+
+type WalkCommitSubvenanceRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Start         []*CommitPicker        `protobuf:"bytes,1,rep,name=start,proto3" json:"start,omitempty"`
+	MaxCommits    uint64                 `protobuf:"varint,2,opt,name=max_commits,json=maxCommits,proto3" json:"max_commits,omitempty"`
+	MaxDepth      uint64                 `protobuf:"varint,3,opt,name=max_depth,json=maxDepth,proto3" json:"max_depth,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WalkCommitSubvenanceRequest) Reset() {
+	*x = WalkCommitSubvenanceRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WalkCommitSubvenanceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WalkCommitSubvenanceRequest) ProtoMessage() {}
+
+func (x *WalkCommitSubvenanceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WalkCommitSubvenanceRequest.ProtoReflect.Descriptor instead.
+func (*WalkCommitSubvenanceRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *WalkCommitSubvenanceRequest) GetStart() []*CommitPicker {
+	if x != nil {
+		return x.Start
+	}
+	return nil
+}
+
+func (x *WalkCommitSubvenanceRequest) GetMaxCommits() uint64 {
+	if x != nil {
+		return x.MaxCommits
+	}
+	return 0
+}
+
+func (x *WalkCommitSubvenanceRequest) GetMaxDepth() uint64 {
+	if x != nil {
+		return x.MaxDepth
+	}
+	return 0
+}
+
+type WalkBranchProvenanceRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Start         []*BranchPicker        `protobuf:"bytes,1,rep,name=start,proto3" json:"start,omitempty"`
+	MaxBranches   uint64                 `protobuf:"varint,2,opt,name=max_branches,json=maxBranches,proto3" json:"max_branches,omitempty"`
+	MaxDepth      uint64                 `protobuf:"varint,3,opt,name=max_depth,json=maxDepth,proto3" json:"max_depth,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WalkBranchProvenanceRequest) Reset() {
+	*x = WalkBranchProvenanceRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WalkBranchProvenanceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WalkBranchProvenanceRequest) ProtoMessage() {}
+
+func (x *WalkBranchProvenanceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WalkBranchProvenanceRequest.ProtoReflect.Descriptor instead.
+func (*WalkBranchProvenanceRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *WalkBranchProvenanceRequest) GetStart() []*BranchPicker {
+	if x != nil {
+		return x.Start
+	}
+	return nil
+}
+
+func (x *WalkBranchProvenanceRequest) GetMaxBranches() uint64 {
+	if x != nil {
+		return x.MaxBranches
+	}
+	return 0
+}
+
+func (x *WalkBranchProvenanceRequest) GetMaxDepth() uint64 {
+	if x != nil {
+		return x.MaxDepth
+	}
+	return 0
+}
+
+type WalkBranchSubvenanceRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Start         []*BranchPicker        `protobuf:"bytes,1,rep,name=start,proto3" json:"start,omitempty"`
+	MaxBranches   uint64                 `protobuf:"varint,2,opt,name=max_branches,json=maxBranches,proto3" json:"max_branches,omitempty"`
+	MaxDepth      uint64                 `protobuf:"varint,3,opt,name=max_depth,json=maxDepth,proto3" json:"max_depth,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WalkBranchSubvenanceRequest) Reset() {
+	*x = WalkBranchSubvenanceRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WalkBranchSubvenanceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WalkBranchSubvenanceRequest) ProtoMessage() {}
+
+func (x *WalkBranchSubvenanceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WalkBranchSubvenanceRequest.ProtoReflect.Descriptor instead.
+func (*WalkBranchSubvenanceRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *WalkBranchSubvenanceRequest) GetStart() []*BranchPicker {
+	if x != nil {
+		return x.Start
+	}
+	return nil
+}
+
+func (x *WalkBranchSubvenanceRequest) GetMaxBranches() uint64 {
+	if x != nil {
+		return x.MaxBranches
+	}
+	return 0
+}
+
+func (x *WalkBranchSubvenanceRequest) GetMaxDepth() uint64 {
+	if x != nil {
+		return x.MaxDepth
+	}
+	return 0
+}
+
+type DropCommitResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DropCommitResponse) Reset() {
+	*x = DropCommitResponse{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DropCommitResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DropCommitResponse) ProtoMessage() {}
+
+func (x *DropCommitResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DropCommitResponse.ProtoReflect.Descriptor instead.
+func (*DropCommitResponse) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{48}
+}
+
+type CreateBranchRequest struct {
+	state                  protoimpl.MessageState   `protogen:"open.v1"`
+	Head                   *Commit                  `protobuf:"bytes,1,opt,name=head,proto3" json:"head,omitempty"`
+	Branch                 *Branch                  `protobuf:"bytes,2,opt,name=branch,proto3" json:"branch,omitempty"`
+	Provenance             []*Branch                `protobuf:"bytes,3,rep,name=provenance,proto3" json:"provenance,omitempty"`
+	Trigger                *Trigger                 `protobuf:"bytes,4,opt,name=trigger,proto3" json:"trigger,omitempty"`
+	NewCommitSet           bool                     `protobuf:"varint,5,opt,name=new_commit_set,json=newCommitSet,proto3" json:"new_commit_set,omitempty"`
+	BranchPropagationSpecs []*BranchPropagationSpec `protobuf:"bytes,6,rep,name=branch_propagation_specs,json=branchPropagationSpecs,proto3" json:"branch_propagation_specs,omitempty"`
+	unknownFields          protoimpl.UnknownFields
+	sizeCache              protoimpl.SizeCache
+}
+
+func (x *CreateBranchRequest) Reset() {
+	*x = CreateBranchRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateBranchRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateBranchRequest) ProtoMessage() {}
+
+func (x *CreateBranchRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateBranchRequest.ProtoReflect.Descriptor instead.
+func (*CreateBranchRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *CreateBranchRequest) GetHead() *Commit {
+	if x != nil {
+		return x.Head
+	}
+	return nil
+}
+
+func (x *CreateBranchRequest) GetBranch() *Branch {
+	if x != nil {
+		return x.Branch
+	}
+	return nil
+}
+
+func (x *CreateBranchRequest) GetProvenance() []*Branch {
+	if x != nil {
+		return x.Provenance
+	}
+	return nil
+}
+
+func (x *CreateBranchRequest) GetTrigger() *Trigger {
+	if x != nil {
+		return x.Trigger
+	}
+	return nil
+}
+
+func (x *CreateBranchRequest) GetNewCommitSet() bool {
+	if x != nil {
+		return x.NewCommitSet
+	}
+	return false
+}
+
+func (x *CreateBranchRequest) GetBranchPropagationSpecs() []*BranchPropagationSpec {
+	if x != nil {
+		return x.BranchPropagationSpecs
+	}
+	return nil
+}
+
+type FindCommitsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Start         *Commit                `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`
+	FilePath      string                 `protobuf:"bytes,2,opt,name=file_path,json=filePath,proto3" json:"file_path,omitempty"`
+	Limit         uint32                 `protobuf:"varint,3,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FindCommitsRequest) Reset() {
+	*x = FindCommitsRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FindCommitsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FindCommitsRequest) ProtoMessage() {}
+
+func (x *FindCommitsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FindCommitsRequest.ProtoReflect.Descriptor instead.
+func (*FindCommitsRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{50}
+}
+
+func (x *FindCommitsRequest) GetStart() *Commit {
+	if x != nil {
+		return x.Start
+	}
+	return nil
+}
+
+func (x *FindCommitsRequest) GetFilePath() string {
+	if x != nil {
+		return x.FilePath
+	}
+	return ""
+}
+
+func (x *FindCommitsRequest) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+type FindCommitsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Result:
+	//
+	//	*FindCommitsResponse_FoundCommit
+	//	*FindCommitsResponse_LastSearchedCommit
+	Result          isFindCommitsResponse_Result `protobuf_oneof:"result"`
+	CommitsSearched uint32                       `protobuf:"varint,3,opt,name=commits_searched,json=commitsSearched,proto3" json:"commits_searched,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *FindCommitsResponse) Reset() {
+	*x = FindCommitsResponse{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FindCommitsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FindCommitsResponse) ProtoMessage() {}
+
+func (x *FindCommitsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FindCommitsResponse.ProtoReflect.Descriptor instead.
+func (*FindCommitsResponse) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{51}
+}
+
+func (x *FindCommitsResponse) GetResult() isFindCommitsResponse_Result {
+	if x != nil {
+		return x.Result
+	}
+	return nil
+}
+
+func (x *FindCommitsResponse) GetFoundCommit() *Commit {
+	if x != nil {
+		if x, ok := x.Result.(*FindCommitsResponse_FoundCommit); ok {
+			return x.FoundCommit
+		}
+	}
+	return nil
+}
+
+func (x *FindCommitsResponse) GetLastSearchedCommit() *Commit {
+	if x != nil {
+		if x, ok := x.Result.(*FindCommitsResponse_LastSearchedCommit); ok {
+			return x.LastSearchedCommit
+		}
+	}
+	return nil
+}
+
+func (x *FindCommitsResponse) GetCommitsSearched() uint32 {
+	if x != nil {
+		return x.CommitsSearched
+	}
+	return 0
+}
+
+type isFindCommitsResponse_Result interface {
+	isFindCommitsResponse_Result()
+}
+
+type FindCommitsResponse_FoundCommit struct {
+	FoundCommit *Commit `protobuf:"bytes,1,opt,name=found_commit,json=foundCommit,proto3,oneof"`
+}
+
+type FindCommitsResponse_LastSearchedCommit struct {
+	LastSearchedCommit *Commit `protobuf:"bytes,2,opt,name=last_searched_commit,json=lastSearchedCommit,proto3,oneof"`
+}
+
+func (*FindCommitsResponse_FoundCommit) isFindCommitsResponse_Result() {}
+
+func (*FindCommitsResponse_LastSearchedCommit) isFindCommitsResponse_Result() {}
+
+type InspectBranchRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Branch        *Branch                `protobuf:"bytes,1,opt,name=branch,proto3" json:"branch,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InspectBranchRequest) Reset() {
+	*x = InspectBranchRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InspectBranchRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InspectBranchRequest) ProtoMessage() {}
+
+func (x *InspectBranchRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InspectBranchRequest.ProtoReflect.Descriptor instead.
+func (*InspectBranchRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{52}
+}
+
+func (x *InspectBranchRequest) GetBranch() *Branch {
+	if x != nil {
+		return x.Branch
+	}
+	return nil
+}
+
+type ListBranchRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Repo          *Repo                  `protobuf:"bytes,1,opt,name=repo,proto3" json:"repo,omitempty"`
+	Reverse       bool                   `protobuf:"varint,2,opt,name=reverse,proto3" json:"reverse,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListBranchRequest) Reset() {
+	*x = ListBranchRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListBranchRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListBranchRequest) ProtoMessage() {}
+
+func (x *ListBranchRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListBranchRequest.ProtoReflect.Descriptor instead.
+func (*ListBranchRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{53}
+}
+
+func (x *ListBranchRequest) GetRepo() *Repo {
+	if x != nil {
+		return x.Repo
+	}
+	return nil
+}
+
+func (x *ListBranchRequest) GetReverse() bool {
+	if x != nil {
+		return x.Reverse
+	}
+	return false
+}
+
+type DeleteBranchRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Branch        *Branch                `protobuf:"bytes,1,opt,name=branch,proto3" json:"branch,omitempty"`
+	Force         bool                   `protobuf:"varint,2,opt,name=force,proto3" json:"force,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteBranchRequest) Reset() {
+	*x = DeleteBranchRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteBranchRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteBranchRequest) ProtoMessage() {}
+
+func (x *DeleteBranchRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteBranchRequest.ProtoReflect.Descriptor instead.
+func (*DeleteBranchRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{54}
+}
+
+func (x *DeleteBranchRequest) GetBranch() *Branch {
+	if x != nil {
+		return x.Branch
+	}
+	return nil
+}
+
+func (x *DeleteBranchRequest) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
+type CreateProjectRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Project       *Project               `protobuf:"bytes,1,opt,name=project,proto3" json:"project,omitempty"`
+	Description   string                 `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
+	Update        bool                   `protobuf:"varint,3,opt,name=update,proto3" json:"update,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateProjectRequest) Reset() {
+	*x = CreateProjectRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateProjectRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateProjectRequest) ProtoMessage() {}
+
+func (x *CreateProjectRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateProjectRequest.ProtoReflect.Descriptor instead.
+func (*CreateProjectRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{55}
+}
+
+func (x *CreateProjectRequest) GetProject() *Project {
+	if x != nil {
+		return x.Project
+	}
+	return nil
+}
+
+func (x *CreateProjectRequest) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *CreateProjectRequest) GetUpdate() bool {
+	if x != nil {
+		return x.Update
+	}
+	return false
+}
+
+type InspectProjectRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Project       *Project               `protobuf:"bytes,1,opt,name=project,proto3" json:"project,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InspectProjectRequest) Reset() {
+	*x = InspectProjectRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InspectProjectRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InspectProjectRequest) ProtoMessage() {}
+
+func (x *InspectProjectRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InspectProjectRequest.ProtoReflect.Descriptor instead.
+func (*InspectProjectRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{56}
+}
+
+func (x *InspectProjectRequest) GetProject() *Project {
+	if x != nil {
+		return x.Project
+	}
+	return nil
+}
+
+type InspectProjectV2Request struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Project       *Project               `protobuf:"bytes,1,opt,name=project,proto3" json:"project,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InspectProjectV2Request) Reset() {
+	*x = InspectProjectV2Request{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[57]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InspectProjectV2Request) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InspectProjectV2Request) ProtoMessage() {}
+
+func (x *InspectProjectV2Request) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[57]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InspectProjectV2Request.ProtoReflect.Descriptor instead.
+func (*InspectProjectV2Request) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{57}
+}
+
+func (x *InspectProjectV2Request) GetProject() *Project {
+	if x != nil {
+		return x.Project
+	}
+	return nil
+}
+
+type InspectProjectV2Response struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Info          *ProjectInfo           `protobuf:"bytes,1,opt,name=info,proto3" json:"info,omitempty"`
+	DefaultsJson  string                 `protobuf:"bytes,2,opt,name=defaults_json,json=defaultsJson,proto3" json:"defaults_json,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InspectProjectV2Response) Reset() {
+	*x = InspectProjectV2Response{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[58]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InspectProjectV2Response) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InspectProjectV2Response) ProtoMessage() {}
+
+func (x *InspectProjectV2Response) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[58]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InspectProjectV2Response.ProtoReflect.Descriptor instead.
+func (*InspectProjectV2Response) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{58}
+}
+
+func (x *InspectProjectV2Response) GetInfo() *ProjectInfo {
+	if x != nil {
+		return x.Info
+	}
+	return nil
+}
+
+func (x *InspectProjectV2Response) GetDefaultsJson() string {
+	if x != nil {
+		return x.DefaultsJson
+	}
+	return ""
+}
+
+type ListProjectRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListProjectRequest) Reset() {
+	*x = ListProjectRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[59]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListProjectRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListProjectRequest) ProtoMessage() {}
+
+func (x *ListProjectRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[59]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListProjectRequest.ProtoReflect.Descriptor instead.
+func (*ListProjectRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{59}
+}
+
+type DeleteProjectRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Project       *Project               `protobuf:"bytes,1,opt,name=project,proto3" json:"project,omitempty"`
+	Force         bool                   `protobuf:"varint,2,opt,name=force,proto3" json:"force,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteProjectRequest) Reset() {
+	*x = DeleteProjectRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[60]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteProjectRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteProjectRequest) ProtoMessage() {}
+
+func (x *DeleteProjectRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[60]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteProjectRequest.ProtoReflect.Descriptor instead.
+func (*DeleteProjectRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{60}
+}
+
+func (x *DeleteProjectRequest) GetProject() *Project {
+	if x != nil {
+		return x.Project
+	}
+	return nil
+}
+
+func (x *DeleteProjectRequest) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
+type AddFile struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Path  string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	Datum string                 `protobuf:"bytes,2,opt,name=datum,proto3" json:"datum,omitempty"`
+	// Types that are valid to be assigned to Source:
+	//
+	//	*AddFile_Raw
+	//	*AddFile_Url
+	Source        isAddFile_Source `protobuf_oneof:"source"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddFile) Reset() {
+	*x = AddFile{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[61]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddFile) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddFile) ProtoMessage() {}
+
+func (x *AddFile) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[61]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddFile.ProtoReflect.Descriptor instead.
+func (*AddFile) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{61}
+}
+
+func (x *AddFile) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *AddFile) GetDatum() string {
+	if x != nil {
+		return x.Datum
+	}
+	return ""
+}
+
+func (x *AddFile) GetSource() isAddFile_Source {
+	if x != nil {
+		return x.Source
+	}
+	return nil
+}
+
+func (x *AddFile) GetRaw() *wrapperspb.BytesValue {
+	if x != nil {
+		if x, ok := x.Source.(*AddFile_Raw); ok {
+			return x.Raw
+		}
+	}
+	return nil
+}
+
+func (x *AddFile) GetUrl() *AddFile_URLSource {
+	if x != nil {
+		if x, ok := x.Source.(*AddFile_Url); ok {
+			return x.Url
+		}
+	}
+	return nil
+}
+
+type isAddFile_Source interface {
+	isAddFile_Source()
+}
+
+type AddFile_Raw struct {
+	Raw *wrapperspb.BytesValue `protobuf:"bytes,3,opt,name=raw,proto3,oneof"`
+}
+
+type AddFile_Url struct {
+	Url *AddFile_URLSource `protobuf:"bytes,4,opt,name=url,proto3,oneof"`
+}
+
+func (*AddFile_Raw) isAddFile_Source() {}
+
+func (*AddFile_Url) isAddFile_Source() {}
+
+type DeleteFile struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	Datum         string                 `protobuf:"bytes,2,opt,name=datum,proto3" json:"datum,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteFile) Reset() {
+	*x = DeleteFile{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[62]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteFile) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteFile) ProtoMessage() {}
+
+func (x *DeleteFile) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[62]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteFile.ProtoReflect.Descriptor instead.
+func (*DeleteFile) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{62}
+}
+
+func (x *DeleteFile) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *DeleteFile) GetDatum() string {
+	if x != nil {
+		return x.Datum
+	}
+	return ""
+}
+
+type CopyFile struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Dst           string                 `protobuf:"bytes,1,opt,name=dst,proto3" json:"dst,omitempty"`
+	Datum         string                 `protobuf:"bytes,2,opt,name=datum,proto3" json:"datum,omitempty"`
+	Src           *File                  `protobuf:"bytes,3,opt,name=src,proto3" json:"src,omitempty"`
+	Append        bool                   `protobuf:"varint,4,opt,name=append,proto3" json:"append,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CopyFile) Reset() {
+	*x = CopyFile{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[63]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CopyFile) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CopyFile) ProtoMessage() {}
+
+func (x *CopyFile) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[63]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CopyFile.ProtoReflect.Descriptor instead.
+func (*CopyFile) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{63}
+}
+
+func (x *CopyFile) GetDst() string {
+	if x != nil {
+		return x.Dst
+	}
+	return ""
+}
+
+func (x *CopyFile) GetDatum() string {
+	if x != nil {
+		return x.Datum
+	}
+	return ""
+}
+
+func (x *CopyFile) GetSrc() *File {
+	if x != nil {
+		return x.Src
+	}
+	return nil
+}
+
+func (x *CopyFile) GetAppend() bool {
+	if x != nil {
+		return x.Append
+	}
+	return false
+}
+
+type ModifyFileRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Body:
+	//
+	//	*ModifyFileRequest_SetCommit
+	//	*ModifyFileRequest_AddFile
+	//	*ModifyFileRequest_DeleteFile
+	//	*ModifyFileRequest_CopyFile
+	Body          isModifyFileRequest_Body `protobuf_oneof:"body"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ModifyFileRequest) Reset() {
+	*x = ModifyFileRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[64]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ModifyFileRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ModifyFileRequest) ProtoMessage() {}
+
+func (x *ModifyFileRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[64]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ModifyFileRequest.ProtoReflect.Descriptor instead.
+func (*ModifyFileRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{64}
+}
+
+func (x *ModifyFileRequest) GetBody() isModifyFileRequest_Body {
+	if x != nil {
+		return x.Body
+	}
+	return nil
+}
+
+func (x *ModifyFileRequest) GetSetCommit() *Commit {
+	if x != nil {
+		if x, ok := x.Body.(*ModifyFileRequest_SetCommit); ok {
+			return x.SetCommit
+		}
+	}
+	return nil
+}
+
+func (x *ModifyFileRequest) GetAddFile() *AddFile {
+	if x != nil {
+		if x, ok := x.Body.(*ModifyFileRequest_AddFile); ok {
+			return x.AddFile
+		}
+	}
+	return nil
+}
+
+func (x *ModifyFileRequest) GetDeleteFile() *DeleteFile {
+	if x != nil {
+		if x, ok := x.Body.(*ModifyFileRequest_DeleteFile); ok {
+			return x.DeleteFile
+		}
+	}
+	return nil
+}
+
+func (x *ModifyFileRequest) GetCopyFile() *CopyFile {
+	if x != nil {
+		if x, ok := x.Body.(*ModifyFileRequest_CopyFile); ok {
+			return x.CopyFile
+		}
+	}
+	return nil
+}
+
+type isModifyFileRequest_Body interface {
+	isModifyFileRequest_Body()
+}
+
+type ModifyFileRequest_SetCommit struct {
+	SetCommit *Commit `protobuf:"bytes,1,opt,name=set_commit,json=setCommit,proto3,oneof"`
+}
+
+type ModifyFileRequest_AddFile struct {
+	AddFile *AddFile `protobuf:"bytes,2,opt,name=add_file,json=addFile,proto3,oneof"`
+}
+
+type ModifyFileRequest_DeleteFile struct {
+	DeleteFile *DeleteFile `protobuf:"bytes,3,opt,name=delete_file,json=deleteFile,proto3,oneof"`
+}
+
+type ModifyFileRequest_CopyFile struct {
+	CopyFile *CopyFile `protobuf:"bytes,4,opt,name=copy_file,json=copyFile,proto3,oneof"`
+}
+
+func (*ModifyFileRequest_SetCommit) isModifyFileRequest_Body() {}
+
+func (*ModifyFileRequest_AddFile) isModifyFileRequest_Body() {}
+
+func (*ModifyFileRequest_DeleteFile) isModifyFileRequest_Body() {}
+
+func (*ModifyFileRequest_CopyFile) isModifyFileRequest_Body() {}
+
+type GetFileRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	File          *File                  `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
+	URL           string                 `protobuf:"bytes,2,opt,name=URL,proto3" json:"URL,omitempty"`
+	Offset        int64                  `protobuf:"varint,3,opt,name=offset,proto3" json:"offset,omitempty"`
+	PathRange     *PathRange             `protobuf:"bytes,4,opt,name=path_range,json=pathRange,proto3" json:"path_range,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetFileRequest) Reset() {
+	*x = GetFileRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[65]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetFileRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetFileRequest) ProtoMessage() {}
+
+func (x *GetFileRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[65]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetFileRequest.ProtoReflect.Descriptor instead.
+func (*GetFileRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{65}
+}
+
+func (x *GetFileRequest) GetFile() *File {
+	if x != nil {
+		return x.File
+	}
+	return nil
+}
+
+func (x *GetFileRequest) GetURL() string {
+	if x != nil {
+		return x.URL
+	}
+	return ""
+}
+
+func (x *GetFileRequest) GetOffset() int64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *GetFileRequest) GetPathRange() *PathRange {
+	if x != nil {
+		return x.PathRange
+	}
+	return nil
+}
+
+type InspectFileRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	File          *File                  `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InspectFileRequest) Reset() {
+	*x = InspectFileRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[66]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InspectFileRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InspectFileRequest) ProtoMessage() {}
+
+func (x *InspectFileRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[66]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InspectFileRequest.ProtoReflect.Descriptor instead.
+func (*InspectFileRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{66}
+}
+
+func (x *InspectFileRequest) GetFile() *File {
+	if x != nil {
+		return x.File
+	}
+	return nil
+}
+
+type ListFileRequest struct {
+	state            protoimpl.MessageState `protogen:"open.v1"`
+	File             *File                  `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
+	PaginationMarker *File                  `protobuf:"bytes,3,opt,name=paginationMarker,proto3" json:"paginationMarker,omitempty"`
+	Number           int64                  `protobuf:"varint,4,opt,name=number,proto3" json:"number,omitempty"`
+	Reverse          bool                   `protobuf:"varint,5,opt,name=reverse,proto3" json:"reverse,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *ListFileRequest) Reset() {
+	*x = ListFileRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[67]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListFileRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListFileRequest) ProtoMessage() {}
+
+func (x *ListFileRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[67]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListFileRequest.ProtoReflect.Descriptor instead.
+func (*ListFileRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{67}
+}
+
+func (x *ListFileRequest) GetFile() *File {
+	if x != nil {
+		return x.File
+	}
+	return nil
+}
+
+func (x *ListFileRequest) GetPaginationMarker() *File {
+	if x != nil {
+		return x.PaginationMarker
+	}
+	return nil
+}
+
+func (x *ListFileRequest) GetNumber() int64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *ListFileRequest) GetReverse() bool {
+	if x != nil {
+		return x.Reverse
+	}
+	return false
+}
+
+type WalkFileRequest struct {
+	state            protoimpl.MessageState `protogen:"open.v1"`
+	File             *File                  `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
+	PaginationMarker *File                  `protobuf:"bytes,2,opt,name=paginationMarker,proto3" json:"paginationMarker,omitempty"`
+	Number           int64                  `protobuf:"varint,3,opt,name=number,proto3" json:"number,omitempty"`
+	Reverse          bool                   `protobuf:"varint,4,opt,name=reverse,proto3" json:"reverse,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *WalkFileRequest) Reset() {
+	*x = WalkFileRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[68]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WalkFileRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WalkFileRequest) ProtoMessage() {}
+
+func (x *WalkFileRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[68]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WalkFileRequest.ProtoReflect.Descriptor instead.
+func (*WalkFileRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{68}
+}
+
+func (x *WalkFileRequest) GetFile() *File {
+	if x != nil {
+		return x.File
+	}
+	return nil
+}
+
+func (x *WalkFileRequest) GetPaginationMarker() *File {
+	if x != nil {
+		return x.PaginationMarker
+	}
+	return nil
+}
+
+func (x *WalkFileRequest) GetNumber() int64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *WalkFileRequest) GetReverse() bool {
+	if x != nil {
+		return x.Reverse
+	}
+	return false
+}
+
+type GlobFileRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Commit        *Commit                `protobuf:"bytes,1,opt,name=commit,proto3" json:"commit,omitempty"`
+	Pattern       string                 `protobuf:"bytes,2,opt,name=pattern,proto3" json:"pattern,omitempty"`
+	PathRange     *PathRange             `protobuf:"bytes,3,opt,name=path_range,json=pathRange,proto3" json:"path_range,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GlobFileRequest) Reset() {
+	*x = GlobFileRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[69]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GlobFileRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GlobFileRequest) ProtoMessage() {}
+
+func (x *GlobFileRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[69]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GlobFileRequest.ProtoReflect.Descriptor instead.
+func (*GlobFileRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{69}
+}
+
+func (x *GlobFileRequest) GetCommit() *Commit {
+	if x != nil {
+		return x.Commit
+	}
+	return nil
+}
+
+func (x *GlobFileRequest) GetPattern() string {
+	if x != nil {
+		return x.Pattern
+	}
+	return ""
+}
+
+func (x *GlobFileRequest) GetPathRange() *PathRange {
+	if x != nil {
+		return x.PathRange
+	}
+	return nil
+}
+
+type DiffFileRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	NewFile       *File                  `protobuf:"bytes,1,opt,name=new_file,json=newFile,proto3" json:"new_file,omitempty"`
+	OldFile       *File                  `protobuf:"bytes,2,opt,name=old_file,json=oldFile,proto3" json:"old_file,omitempty"`
+	Shallow       bool                   `protobuf:"varint,3,opt,name=shallow,proto3" json:"shallow,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiffFileRequest) Reset() {
+	*x = DiffFileRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[70]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiffFileRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiffFileRequest) ProtoMessage() {}
+
+func (x *DiffFileRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[70]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiffFileRequest.ProtoReflect.Descriptor instead.
+func (*DiffFileRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{70}
+}
+
+func (x *DiffFileRequest) GetNewFile() *File {
+	if x != nil {
+		return x.NewFile
+	}
+	return nil
+}
+
+func (x *DiffFileRequest) GetOldFile() *File {
+	if x != nil {
+		return x.OldFile
+	}
+	return nil
+}
+
+func (x *DiffFileRequest) GetShallow() bool {
+	if x != nil {
+		return x.Shallow
+	}
+	return false
+}
+
+type DiffFileResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	NewFile       *FileInfo              `protobuf:"bytes,1,opt,name=new_file,json=newFile,proto3" json:"new_file,omitempty"`
+	OldFile       *FileInfo              `protobuf:"bytes,2,opt,name=old_file,json=oldFile,proto3" json:"old_file,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiffFileResponse) Reset() {
+	*x = DiffFileResponse{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[71]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiffFileResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiffFileResponse) ProtoMessage() {}
+
+func (x *DiffFileResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[71]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiffFileResponse.ProtoReflect.Descriptor instead.
+func (*DiffFileResponse) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{71}
+}
+
+func (x *DiffFileResponse) GetNewFile() *FileInfo {
+	if x != nil {
+		return x.NewFile
+	}
+	return nil
+}
+
+func (x *DiffFileResponse) GetOldFile() *FileInfo {
+	if x != nil {
+		return x.OldFile
+	}
+	return nil
+}
+
+type FsckRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Fix   bool                   `protobuf:"varint,1,opt,name=fix,proto3" json:"fix,omitempty"`
+	// Types that are valid to be assigned to ZombieCheck:
+	//
+	//	*FsckRequest_ZombieTarget
+	//	*FsckRequest_ZombieAll
+	ZombieCheck   isFsckRequest_ZombieCheck `protobuf_oneof:"zombie_check"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FsckRequest) Reset() {
+	*x = FsckRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[72]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FsckRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FsckRequest) ProtoMessage() {}
+
+func (x *FsckRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[72]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FsckRequest.ProtoReflect.Descriptor instead.
+func (*FsckRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{72}
+}
+
+func (x *FsckRequest) GetFix() bool {
+	if x != nil {
+		return x.Fix
+	}
+	return false
+}
+
+func (x *FsckRequest) GetZombieCheck() isFsckRequest_ZombieCheck {
+	if x != nil {
+		return x.ZombieCheck
+	}
+	return nil
+}
+
+func (x *FsckRequest) GetZombieTarget() *Commit {
+	if x != nil {
+		if x, ok := x.ZombieCheck.(*FsckRequest_ZombieTarget); ok {
+			return x.ZombieTarget
+		}
+	}
+	return nil
+}
+
+func (x *FsckRequest) GetZombieAll() bool {
+	if x != nil {
+		if x, ok := x.ZombieCheck.(*FsckRequest_ZombieAll); ok {
+			return x.ZombieAll
+		}
+	}
+	return false
+}
+
+type isFsckRequest_ZombieCheck interface {
+	isFsckRequest_ZombieCheck()
+}
+
+type FsckRequest_ZombieTarget struct {
+	ZombieTarget *Commit `protobuf:"bytes,2,opt,name=zombie_target,json=zombieTarget,proto3,oneof"`
+}
+
+type FsckRequest_ZombieAll struct {
+	ZombieAll bool `protobuf:"varint,3,opt,name=zombie_all,json=zombieAll,proto3,oneof"`
+}
+
+func (*FsckRequest_ZombieTarget) isFsckRequest_ZombieCheck() {}
+
+func (*FsckRequest_ZombieAll) isFsckRequest_ZombieCheck() {}
+
+type FsckResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Fix           string                 `protobuf:"bytes,1,opt,name=fix,proto3" json:"fix,omitempty"`
+	Error         string                 `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FsckResponse) Reset() {
+	*x = FsckResponse{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[73]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FsckResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FsckResponse) ProtoMessage() {}
+
+func (x *FsckResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[73]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FsckResponse.ProtoReflect.Descriptor instead.
+func (*FsckResponse) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{73}
+}
+
+func (x *FsckResponse) GetFix() string {
+	if x != nil {
+		return x.Fix
+	}
+	return ""
+}
+
+func (x *FsckResponse) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+type CreateFileSetResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	FileSetId     string                 `protobuf:"bytes,1,opt,name=file_set_id,json=fileSetId,proto3" json:"file_set_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateFileSetResponse) Reset() {
+	*x = CreateFileSetResponse{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[74]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateFileSetResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateFileSetResponse) ProtoMessage() {}
+
+func (x *CreateFileSetResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[74]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateFileSetResponse.ProtoReflect.Descriptor instead.
+func (*CreateFileSetResponse) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{74}
+}
+
+func (x *CreateFileSetResponse) GetFileSetId() string {
+	if x != nil {
+		return x.FileSetId
+	}
+	return ""
+}
+
+type GetFileSetRequest struct {
+	state         protoimpl.MessageState        `protogen:"open.v1"`
+	Commit        *Commit                       `protobuf:"bytes,1,opt,name=commit,proto3" json:"commit,omitempty"`
+	Type          GetFileSetRequest_FileSetType `protobuf:"varint,2,opt,name=type,proto3,enum=pfs_v2.GetFileSetRequest_FileSetType" json:"type,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetFileSetRequest) Reset() {
+	*x = GetFileSetRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[75]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetFileSetRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetFileSetRequest) ProtoMessage() {}
+
+func (x *GetFileSetRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[75]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetFileSetRequest.ProtoReflect.Descriptor instead.
+func (*GetFileSetRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{75}
+}
+
+func (x *GetFileSetRequest) GetCommit() *Commit {
+	if x != nil {
+		return x.Commit
+	}
+	return nil
+}
+
+func (x *GetFileSetRequest) GetType() GetFileSetRequest_FileSetType {
+	if x != nil {
+		return x.Type
+	}
+	return GetFileSetRequest_TOTAL
+}
+
+type AddFileSetRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Commit        *Commit                `protobuf:"bytes,1,opt,name=commit,proto3" json:"commit,omitempty"`
+	FileSetId     string                 `protobuf:"bytes,2,opt,name=file_set_id,json=fileSetId,proto3" json:"file_set_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddFileSetRequest) Reset() {
+	*x = AddFileSetRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[76]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddFileSetRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddFileSetRequest) ProtoMessage() {}
+
+func (x *AddFileSetRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[76]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddFileSetRequest.ProtoReflect.Descriptor instead.
+func (*AddFileSetRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{76}
+}
+
+func (x *AddFileSetRequest) GetCommit() *Commit {
+	if x != nil {
+		return x.Commit
+	}
+	return nil
+}
+
+func (x *AddFileSetRequest) GetFileSetId() string {
+	if x != nil {
+		return x.FileSetId
+	}
+	return ""
+}
+
+type RenewFileSetRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	FileSetId     string                 `protobuf:"bytes,1,opt,name=file_set_id,json=fileSetId,proto3" json:"file_set_id,omitempty"`
+	TtlSeconds    int64                  `protobuf:"varint,2,opt,name=ttl_seconds,json=ttlSeconds,proto3" json:"ttl_seconds,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RenewFileSetRequest) Reset() {
+	*x = RenewFileSetRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[77]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenewFileSetRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenewFileSetRequest) ProtoMessage() {}
+
+func (x *RenewFileSetRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[77]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenewFileSetRequest.ProtoReflect.Descriptor instead.
+func (*RenewFileSetRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{77}
+}
+
+func (x *RenewFileSetRequest) GetFileSetId() string {
+	if x != nil {
+		return x.FileSetId
+	}
+	return ""
+}
+
+func (x *RenewFileSetRequest) GetTtlSeconds() int64 {
+	if x != nil {
+		return x.TtlSeconds
+	}
+	return 0
+}
+
+type ComposeFileSetRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	FileSetIds    []string               `protobuf:"bytes,1,rep,name=file_set_ids,json=fileSetIds,proto3" json:"file_set_ids,omitempty"`
+	TtlSeconds    int64                  `protobuf:"varint,2,opt,name=ttl_seconds,json=ttlSeconds,proto3" json:"ttl_seconds,omitempty"`
+	Compact       bool                   `protobuf:"varint,3,opt,name=compact,proto3" json:"compact,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ComposeFileSetRequest) Reset() {
+	*x = ComposeFileSetRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[78]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ComposeFileSetRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ComposeFileSetRequest) ProtoMessage() {}
+
+func (x *ComposeFileSetRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[78]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ComposeFileSetRequest.ProtoReflect.Descriptor instead.
+func (*ComposeFileSetRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{78}
+}
+
+func (x *ComposeFileSetRequest) GetFileSetIds() []string {
+	if x != nil {
+		return x.FileSetIds
+	}
+	return nil
+}
+
+func (x *ComposeFileSetRequest) GetTtlSeconds() int64 {
+	if x != nil {
+		return x.TtlSeconds
+	}
+	return 0
+}
+
+func (x *ComposeFileSetRequest) GetCompact() bool {
+	if x != nil {
+		return x.Compact
+	}
+	return false
+}
+
+type ShardFileSetRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	FileSetId     string                 `protobuf:"bytes,1,opt,name=file_set_id,json=fileSetId,proto3" json:"file_set_id,omitempty"`
+	NumFiles      int64                  `protobuf:"varint,2,opt,name=num_files,json=numFiles,proto3" json:"num_files,omitempty"`
+	SizeBytes     int64                  `protobuf:"varint,3,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShardFileSetRequest) Reset() {
+	*x = ShardFileSetRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[79]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShardFileSetRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShardFileSetRequest) ProtoMessage() {}
+
+func (x *ShardFileSetRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[79]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShardFileSetRequest.ProtoReflect.Descriptor instead.
+func (*ShardFileSetRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{79}
+}
+
+func (x *ShardFileSetRequest) GetFileSetId() string {
+	if x != nil {
+		return x.FileSetId
+	}
+	return ""
+}
+
+func (x *ShardFileSetRequest) GetNumFiles() int64 {
+	if x != nil {
+		return x.NumFiles
+	}
+	return 0
+}
+
+func (x *ShardFileSetRequest) GetSizeBytes() int64 {
+	if x != nil {
+		return x.SizeBytes
+	}
+	return 0
+}
+
+type PathRange struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Lower         string                 `protobuf:"bytes,1,opt,name=lower,proto3" json:"lower,omitempty"`
+	Upper         string                 `protobuf:"bytes,2,opt,name=upper,proto3" json:"upper,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PathRange) Reset() {
+	*x = PathRange{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[80]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PathRange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PathRange) ProtoMessage() {}
+
+func (x *PathRange) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[80]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PathRange.ProtoReflect.Descriptor instead.
+func (*PathRange) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{80}
+}
+
+func (x *PathRange) GetLower() string {
+	if x != nil {
+		return x.Lower
+	}
+	return ""
+}
+
+func (x *PathRange) GetUpper() string {
+	if x != nil {
+		return x.Upper
+	}
+	return ""
+}
+
+type ShardFileSetResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Shards        []*PathRange           `protobuf:"bytes,1,rep,name=shards,proto3" json:"shards,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShardFileSetResponse) Reset() {
+	*x = ShardFileSetResponse{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[81]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShardFileSetResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShardFileSetResponse) ProtoMessage() {}
+
+func (x *ShardFileSetResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[81]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShardFileSetResponse.ProtoReflect.Descriptor instead.
+func (*ShardFileSetResponse) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{81}
+}
+
+func (x *ShardFileSetResponse) GetShards() []*PathRange {
+	if x != nil {
+		return x.Shards
+	}
+	return nil
+}
+
+type CheckStorageRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ReadChunkData bool                   `protobuf:"varint,1,opt,name=read_chunk_data,json=readChunkData,proto3" json:"read_chunk_data,omitempty"`
+	ChunkBegin    []byte                 `protobuf:"bytes,2,opt,name=chunk_begin,json=chunkBegin,proto3" json:"chunk_begin,omitempty"`
+	ChunkEnd      []byte                 `protobuf:"bytes,3,opt,name=chunk_end,json=chunkEnd,proto3" json:"chunk_end,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckStorageRequest) Reset() {
+	*x = CheckStorageRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[82]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckStorageRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckStorageRequest) ProtoMessage() {}
+
+func (x *CheckStorageRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[82]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckStorageRequest.ProtoReflect.Descriptor instead.
+func (*CheckStorageRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{82}
+}
+
+func (x *CheckStorageRequest) GetReadChunkData() bool {
+	if x != nil {
+		return x.ReadChunkData
+	}
+	return false
+}
+
+func (x *CheckStorageRequest) GetChunkBegin() []byte {
+	if x != nil {
+		return x.ChunkBegin
+	}
+	return nil
+}
+
+func (x *CheckStorageRequest) GetChunkEnd() []byte {
+	if x != nil {
+		return x.ChunkEnd
+	}
+	return nil
+}
+
+type CheckStorageResponse struct {
+	state            protoimpl.MessageState `protogen:"open.v1"`
+	ChunkObjectCount int64                  `protobuf:"varint,1,opt,name=chunk_object_count,json=chunkObjectCount,proto3" json:"chunk_object_count,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *CheckStorageResponse) Reset() {
+	*x = CheckStorageResponse{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[83]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckStorageResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckStorageResponse) ProtoMessage() {}
+
+func (x *CheckStorageResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[83]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckStorageResponse.ProtoReflect.Descriptor instead.
+func (*CheckStorageResponse) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{83}
+}
+
+func (x *CheckStorageResponse) GetChunkObjectCount() int64 {
+	if x != nil {
+		return x.ChunkObjectCount
+	}
+	return 0
+}
+
+type PutCacheRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	Value         *anypb.Any             `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	FileSetIds    []string               `protobuf:"bytes,3,rep,name=file_set_ids,json=fileSetIds,proto3" json:"file_set_ids,omitempty"`
+	Tag           string                 `protobuf:"bytes,4,opt,name=tag,proto3" json:"tag,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutCacheRequest) Reset() {
+	*x = PutCacheRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[84]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutCacheRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutCacheRequest) ProtoMessage() {}
+
+func (x *PutCacheRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[84]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutCacheRequest.ProtoReflect.Descriptor instead.
+func (*PutCacheRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{84}
+}
+
+func (x *PutCacheRequest) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *PutCacheRequest) GetValue() *anypb.Any {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
+func (x *PutCacheRequest) GetFileSetIds() []string {
+	if x != nil {
+		return x.FileSetIds
+	}
+	return nil
+}
+
+func (x *PutCacheRequest) GetTag() string {
+	if x != nil {
+		return x.Tag
+	}
+	return ""
+}
+
+type GetCacheRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetCacheRequest) Reset() {
+	*x = GetCacheRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[85]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetCacheRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetCacheRequest) ProtoMessage() {}
+
+func (x *GetCacheRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[85]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetCacheRequest.ProtoReflect.Descriptor instead.
+func (*GetCacheRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{85}
+}
+
+func (x *GetCacheRequest) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+type GetCacheResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Value         *anypb.Any             `protobuf:"bytes,1,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetCacheResponse) Reset() {
+	*x = GetCacheResponse{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[86]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetCacheResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetCacheResponse) ProtoMessage() {}
+
+func (x *GetCacheResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[86]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetCacheResponse.ProtoReflect.Descriptor instead.
+func (*GetCacheResponse) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{86}
+}
+
+func (x *GetCacheResponse) GetValue() *anypb.Any {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
+type ClearCacheRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	TagPrefix     string                 `protobuf:"bytes,1,opt,name=tag_prefix,json=tagPrefix,proto3" json:"tag_prefix,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClearCacheRequest) Reset() {
+	*x = ClearCacheRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[87]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClearCacheRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClearCacheRequest) ProtoMessage() {}
+
+func (x *ClearCacheRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[87]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClearCacheRequest.ProtoReflect.Descriptor instead.
+func (*ClearCacheRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{87}
+}
+
+func (x *ClearCacheRequest) GetTagPrefix() string {
+	if x != nil {
+		return x.TagPrefix
+	}
+	return ""
+}
+
+type ObjectStorageEgress struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Url           string                 `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ObjectStorageEgress) Reset() {
+	*x = ObjectStorageEgress{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[88]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ObjectStorageEgress) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ObjectStorageEgress) ProtoMessage() {}
+
+func (x *ObjectStorageEgress) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[88]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ObjectStorageEgress.ProtoReflect.Descriptor instead.
+func (*ObjectStorageEgress) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{88}
+}
+
+func (x *ObjectStorageEgress) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+type SQLDatabaseEgress struct {
+	state         protoimpl.MessageState        `protogen:"open.v1"`
+	Url           string                        `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
+	FileFormat    *SQLDatabaseEgress_FileFormat `protobuf:"bytes,2,opt,name=file_format,json=fileFormat,proto3" json:"file_format,omitempty"`
+	Secret        *SQLDatabaseEgress_Secret     `protobuf:"bytes,3,opt,name=secret,proto3" json:"secret,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SQLDatabaseEgress) Reset() {
+	*x = SQLDatabaseEgress{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[89]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SQLDatabaseEgress) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SQLDatabaseEgress) ProtoMessage() {}
+
+func (x *SQLDatabaseEgress) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[89]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SQLDatabaseEgress.ProtoReflect.Descriptor instead.
+func (*SQLDatabaseEgress) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{89}
+}
+
+func (x *SQLDatabaseEgress) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *SQLDatabaseEgress) GetFileFormat() *SQLDatabaseEgress_FileFormat {
+	if x != nil {
+		return x.FileFormat
+	}
+	return nil
+}
+
+func (x *SQLDatabaseEgress) GetSecret() *SQLDatabaseEgress_Secret {
+	if x != nil {
+		return x.Secret
+	}
+	return nil
+}
+
+type EgressRequest struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Commit *Commit                `protobuf:"bytes,1,opt,name=commit,proto3" json:"commit,omitempty"`
+	// Types that are valid to be assigned to Target:
+	//
+	//	*EgressRequest_ObjectStorage
+	//	*EgressRequest_SqlDatabase
+	Target        isEgressRequest_Target `protobuf_oneof:"target"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EgressRequest) Reset() {
+	*x = EgressRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[90]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EgressRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EgressRequest) ProtoMessage() {}
+
+func (x *EgressRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[90]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EgressRequest.ProtoReflect.Descriptor instead.
+func (*EgressRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{90}
+}
+
+func (x *EgressRequest) GetCommit() *Commit {
+	if x != nil {
+		return x.Commit
+	}
+	return nil
+}
+
+func (x *EgressRequest) GetTarget() isEgressRequest_Target {
+	if x != nil {
+		return x.Target
+	}
+	return nil
+}
+
+func (x *EgressRequest) GetObjectStorage() *ObjectStorageEgress {
+	if x != nil {
+		if x, ok := x.Target.(*EgressRequest_ObjectStorage); ok {
+			return x.ObjectStorage
+		}
+	}
+	return nil
+}
+
+func (x *EgressRequest) GetSqlDatabase() *SQLDatabaseEgress {
+	if x != nil {
+		if x, ok := x.Target.(*EgressRequest_SqlDatabase); ok {
+			return x.SqlDatabase
+		}
+	}
+	return nil
+}
+
+type isEgressRequest_Target interface {
+	isEgressRequest_Target()
+}
+
+type EgressRequest_ObjectStorage struct {
+	ObjectStorage *ObjectStorageEgress `protobuf:"bytes,2,opt,name=object_storage,json=objectStorage,proto3,oneof"`
+}
+
+type EgressRequest_SqlDatabase struct {
+	SqlDatabase *SQLDatabaseEgress `protobuf:"bytes,3,opt,name=sql_database,json=sqlDatabase,proto3,oneof"`
+}
+
+func (*EgressRequest_ObjectStorage) isEgressRequest_Target() {}
+
+func (*EgressRequest_SqlDatabase) isEgressRequest_Target() {}
+
+type EgressResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Result:
+	//
+	//	*EgressResponse_ObjectStorage
+	//	*EgressResponse_SqlDatabase
+	Result        isEgressResponse_Result `protobuf_oneof:"result"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EgressResponse) Reset() {
+	*x = EgressResponse{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[91]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EgressResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EgressResponse) ProtoMessage() {}
+
+func (x *EgressResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[91]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EgressResponse.ProtoReflect.Descriptor instead.
+func (*EgressResponse) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{91}
+}
+
+func (x *EgressResponse) GetResult() isEgressResponse_Result {
+	if x != nil {
+		return x.Result
+	}
+	return nil
+}
+
+func (x *EgressResponse) GetObjectStorage() *EgressResponse_ObjectStorageResult {
+	if x != nil {
+		if x, ok := x.Result.(*EgressResponse_ObjectStorage); ok {
+			return x.ObjectStorage
+		}
+	}
+	return nil
+}
+
+func (x *EgressResponse) GetSqlDatabase() *EgressResponse_SQLDatabaseResult {
+	if x != nil {
+		if x, ok := x.Result.(*EgressResponse_SqlDatabase); ok {
+			return x.SqlDatabase
+		}
+	}
+	return nil
+}
+
+type isEgressResponse_Result interface {
+	isEgressResponse_Result()
+}
+
+type EgressResponse_ObjectStorage struct {
+	ObjectStorage *EgressResponse_ObjectStorageResult `protobuf:"bytes,1,opt,name=object_storage,json=objectStorage,proto3,oneof"`
+}
+
+type EgressResponse_SqlDatabase struct {
+	SqlDatabase *EgressResponse_SQLDatabaseResult `protobuf:"bytes,2,opt,name=sql_database,json=sqlDatabase,proto3,oneof"`
+}
+
+func (*EgressResponse_ObjectStorage) isEgressResponse_Result() {}
+
+func (*EgressResponse_SqlDatabase) isEgressResponse_Result() {}
+
+type ReposSummaryRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Projects      []*ProjectPicker       `protobuf:"bytes,1,rep,name=projects,proto3" json:"projects,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReposSummaryRequest) Reset() {
+	*x = ReposSummaryRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[92]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReposSummaryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReposSummaryRequest) ProtoMessage() {}
+
+func (x *ReposSummaryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[92]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReposSummaryRequest.ProtoReflect.Descriptor instead.
+func (*ReposSummaryRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{92}
+}
+
+func (x *ReposSummaryRequest) GetProjects() []*ProjectPicker {
+	if x != nil {
+		return x.Projects
+	}
+	return nil
+}
+
+type ReposSummary struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Project       *Project               `protobuf:"bytes,1,opt,name=project,proto3" json:"project,omitempty"`
+	UserRepoCount int64                  `protobuf:"varint,2,opt,name=user_repo_count,json=userRepoCount,proto3" json:"user_repo_count,omitempty"`
+	SizeBytes     int64                  `protobuf:"varint,3,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReposSummary) Reset() {
+	*x = ReposSummary{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[93]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReposSummary) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReposSummary) ProtoMessage() {}
+
+func (x *ReposSummary) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[93]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReposSummary.ProtoReflect.Descriptor instead.
+func (*ReposSummary) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{93}
+}
+
+func (x *ReposSummary) GetProject() *Project {
+	if x != nil {
+		return x.Project
+	}
+	return nil
+}
+
+func (x *ReposSummary) GetUserRepoCount() int64 {
+	if x != nil {
+		return x.UserRepoCount
+	}
+	return 0
+}
+
+func (x *ReposSummary) GetSizeBytes() int64 {
+	if x != nil {
+		return x.SizeBytes
+	}
+	return 0
+}
+
+type ReposSummaryResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Summaries     []*ReposSummary        `protobuf:"bytes,1,rep,name=summaries,proto3" json:"summaries,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReposSummaryResponse) Reset() {
+	*x = ReposSummaryResponse{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[94]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReposSummaryResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReposSummaryResponse) ProtoMessage() {}
+
+func (x *ReposSummaryResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[94]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReposSummaryResponse.ProtoReflect.Descriptor instead.
+func (*ReposSummaryResponse) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{94}
+}
+
+func (x *ReposSummaryResponse) GetSummaries() []*ReposSummary {
+	if x != nil {
+		return x.Summaries
+	}
+	return nil
+}
+
+type ForgetCommitRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Commit        *CommitPicker          `protobuf:"bytes,1,opt,name=commit,proto3" json:"commit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForgetCommitRequest) Reset() {
+	*x = ForgetCommitRequest{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[95]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForgetCommitRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForgetCommitRequest) ProtoMessage() {}
+
+func (x *ForgetCommitRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[95]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForgetCommitRequest.ProtoReflect.Descriptor instead.
+func (*ForgetCommitRequest) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{95}
+}
+
+func (x *ForgetCommitRequest) GetCommit() *CommitPicker {
+	if x != nil {
+		return x.Commit
+	}
+	return nil
+}
+
+type ForgetCommitResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForgetCommitResponse) Reset() {
+	*x = ForgetCommitResponse{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[96]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForgetCommitResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForgetCommitResponse) ProtoMessage() {}
+
+func (x *ForgetCommitResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[96]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForgetCommitResponse.ProtoReflect.Descriptor instead.
+func (*ForgetCommitResponse) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{96}
+}
+
+type RepoPicker_RepoName struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Project       *ProjectPicker         `protobuf:"bytes,1,opt,name=project,proto3" json:"project,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Type          string                 `protobuf:"bytes,3,opt,name=type,proto3" json:"type,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RepoPicker_RepoName) Reset() {
+	*x = RepoPicker_RepoName{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[97]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RepoPicker_RepoName) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RepoPicker_RepoName) ProtoMessage() {}
+
+func (x *RepoPicker_RepoName) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[97]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RepoPicker_RepoName.ProtoReflect.Descriptor instead.
+func (*RepoPicker_RepoName) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{1, 0}
+}
+
+func (x *RepoPicker_RepoName) GetProject() *ProjectPicker {
+	if x != nil {
+		return x.Project
+	}
+	return nil
+}
+
+func (x *RepoPicker_RepoName) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RepoPicker_RepoName) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+type BranchPicker_BranchName struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Repo          *RepoPicker            `protobuf:"bytes,1,opt,name=repo,proto3" json:"repo,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BranchPicker_BranchName) Reset() {
+	*x = BranchPicker_BranchName{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[98]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BranchPicker_BranchName) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BranchPicker_BranchName) ProtoMessage() {}
+
+func (x *BranchPicker_BranchName) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[98]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BranchPicker_BranchName.ProtoReflect.Descriptor instead.
+func (*BranchPicker_BranchName) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{3, 0}
+}
+
+func (x *BranchPicker_BranchName) GetRepo() *RepoPicker {
+	if x != nil {
+		return x.Repo
+	}
+	return nil
+}
+
+func (x *BranchPicker_BranchName) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type RepoInfo_Details struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	SizeBytes     int64                  `protobuf:"varint,1,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RepoInfo_Details) Reset() {
+	*x = RepoInfo_Details{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[99]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RepoInfo_Details) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RepoInfo_Details) ProtoMessage() {}
+
+func (x *RepoInfo_Details) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[99]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RepoInfo_Details.ProtoReflect.Descriptor instead.
+func (*RepoInfo_Details) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{5, 0}
+}
+
+func (x *RepoInfo_Details) GetSizeBytes() int64 {
+	if x != nil {
+		return x.SizeBytes
+	}
+	return 0
+}
+
+type CommitPicker_CommitByGlobalId struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Repo          *RepoPicker            `protobuf:"bytes,1,opt,name=repo,proto3" json:"repo,omitempty"`
+	Id            string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CommitPicker_CommitByGlobalId) Reset() {
+	*x = CommitPicker_CommitByGlobalId{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[102]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CommitPicker_CommitByGlobalId) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CommitPicker_CommitByGlobalId) ProtoMessage() {}
+
+func (x *CommitPicker_CommitByGlobalId) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[102]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CommitPicker_CommitByGlobalId.ProtoReflect.Descriptor instead.
+func (*CommitPicker_CommitByGlobalId) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{13, 0}
+}
+
+func (x *CommitPicker_CommitByGlobalId) GetRepo() *RepoPicker {
+	if x != nil {
+		return x.Repo
+	}
+	return nil
+}
+
+func (x *CommitPicker_CommitByGlobalId) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+type CommitPicker_BranchRoot struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Offset        uint32                 `protobuf:"varint,1,opt,name=offset,proto3" json:"offset,omitempty"`
+	Branch        *BranchPicker          `protobuf:"bytes,2,opt,name=branch,proto3" json:"branch,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CommitPicker_BranchRoot) Reset() {
+	*x = CommitPicker_BranchRoot{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[103]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CommitPicker_BranchRoot) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CommitPicker_BranchRoot) ProtoMessage() {}
+
+func (x *CommitPicker_BranchRoot) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[103]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CommitPicker_BranchRoot.ProtoReflect.Descriptor instead.
+func (*CommitPicker_BranchRoot) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{13, 1}
+}
+
+func (x *CommitPicker_BranchRoot) GetOffset() uint32 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *CommitPicker_BranchRoot) GetBranch() *BranchPicker {
+	if x != nil {
+		return x.Branch
+	}
+	return nil
+}
+
+type CommitPicker_AncestorOf struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Offset        uint32                 `protobuf:"varint,1,opt,name=offset,proto3" json:"offset,omitempty"`
+	Start         *CommitPicker          `protobuf:"bytes,2,opt,name=start,proto3" json:"start,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CommitPicker_AncestorOf) Reset() {
+	*x = CommitPicker_AncestorOf{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[104]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CommitPicker_AncestorOf) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CommitPicker_AncestorOf) ProtoMessage() {}
+
+func (x *CommitPicker_AncestorOf) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[104]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CommitPicker_AncestorOf.ProtoReflect.Descriptor instead.
+func (*CommitPicker_AncestorOf) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{13, 2}
+}
+
+func (x *CommitPicker_AncestorOf) GetOffset() uint32 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *CommitPicker_AncestorOf) GetStart() *CommitPicker {
+	if x != nil {
+		return x.Start
+	}
+	return nil
+}
+
+type CommitInfo_Details struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	SizeBytes      int64                  `protobuf:"varint,1,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
+	CompactingTime *durationpb.Duration   `protobuf:"bytes,2,opt,name=compacting_time,json=compactingTime,proto3" json:"compacting_time,omitempty"`
+	ValidatingTime *durationpb.Duration   `protobuf:"bytes,3,opt,name=validating_time,json=validatingTime,proto3" json:"validating_time,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *CommitInfo_Details) Reset() {
+	*x = CommitInfo_Details{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[105]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CommitInfo_Details) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CommitInfo_Details) ProtoMessage() {}
+
+func (x *CommitInfo_Details) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[105]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CommitInfo_Details.ProtoReflect.Descriptor instead.
+func (*CommitInfo_Details) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{14, 0}
+}
+
+func (x *CommitInfo_Details) GetSizeBytes() int64 {
+	if x != nil {
+		return x.SizeBytes
+	}
+	return 0
+}
+
+func (x *CommitInfo_Details) GetCompactingTime() *durationpb.Duration {
+	if x != nil {
+		return x.CompactingTime
+	}
+	return nil
+}
+
+func (x *CommitInfo_Details) GetValidatingTime() *durationpb.Duration {
+	if x != nil {
+		return x.ValidatingTime
+	}
+	return nil
+}
+
+type AddFile_URLSource struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	URL           string                 `protobuf:"bytes,1,opt,name=URL,proto3" json:"URL,omitempty"`
+	Recursive     bool                   `protobuf:"varint,2,opt,name=recursive,proto3" json:"recursive,omitempty"`
+	Concurrency   uint32                 `protobuf:"varint,3,opt,name=concurrency,proto3" json:"concurrency,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddFile_URLSource) Reset() {
+	*x = AddFile_URLSource{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[108]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddFile_URLSource) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddFile_URLSource) ProtoMessage() {}
+
+func (x *AddFile_URLSource) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[108]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddFile_URLSource.ProtoReflect.Descriptor instead.
+func (*AddFile_URLSource) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{61, 0}
+}
+
+func (x *AddFile_URLSource) GetURL() string {
+	if x != nil {
+		return x.URL
+	}
+	return ""
+}
+
+func (x *AddFile_URLSource) GetRecursive() bool {
+	if x != nil {
+		return x.Recursive
+	}
+	return false
+}
+
+func (x *AddFile_URLSource) GetConcurrency() uint32 {
+	if x != nil {
+		return x.Concurrency
+	}
+	return 0
+}
+
+type SQLDatabaseEgress_FileFormat struct {
+	state         protoimpl.MessageState            `protogen:"open.v1"`
+	Type          SQLDatabaseEgress_FileFormat_Type `protobuf:"varint,1,opt,name=type,proto3,enum=pfs_v2.SQLDatabaseEgress_FileFormat_Type" json:"type,omitempty"`
+	Columns       []string                          `protobuf:"bytes,2,rep,name=columns,proto3" json:"columns,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SQLDatabaseEgress_FileFormat) Reset() {
+	*x = SQLDatabaseEgress_FileFormat{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[109]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SQLDatabaseEgress_FileFormat) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SQLDatabaseEgress_FileFormat) ProtoMessage() {}
+
+func (x *SQLDatabaseEgress_FileFormat) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[109]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SQLDatabaseEgress_FileFormat.ProtoReflect.Descriptor instead.
+func (*SQLDatabaseEgress_FileFormat) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{89, 0}
+}
+
+func (x *SQLDatabaseEgress_FileFormat) GetType() SQLDatabaseEgress_FileFormat_Type {
+	if x != nil {
+		return x.Type
+	}
+	return SQLDatabaseEgress_FileFormat_UNKNOWN
+}
+
+func (x *SQLDatabaseEgress_FileFormat) GetColumns() []string {
+	if x != nil {
+		return x.Columns
+	}
+	return nil
+}
+
+type SQLDatabaseEgress_Secret struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Key           string                 `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SQLDatabaseEgress_Secret) Reset() {
+	*x = SQLDatabaseEgress_Secret{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[110]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SQLDatabaseEgress_Secret) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SQLDatabaseEgress_Secret) ProtoMessage() {}
+
+func (x *SQLDatabaseEgress_Secret) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[110]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SQLDatabaseEgress_Secret.ProtoReflect.Descriptor instead.
+func (*SQLDatabaseEgress_Secret) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{89, 1}
+}
+
+func (x *SQLDatabaseEgress_Secret) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SQLDatabaseEgress_Secret) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+type EgressResponse_ObjectStorageResult struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	BytesWritten  int64                  `protobuf:"varint,1,opt,name=bytes_written,json=bytesWritten,proto3" json:"bytes_written,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EgressResponse_ObjectStorageResult) Reset() {
+	*x = EgressResponse_ObjectStorageResult{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[111]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EgressResponse_ObjectStorageResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EgressResponse_ObjectStorageResult) ProtoMessage() {}
+
+func (x *EgressResponse_ObjectStorageResult) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[111]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EgressResponse_ObjectStorageResult.ProtoReflect.Descriptor instead.
+func (*EgressResponse_ObjectStorageResult) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{91, 0}
+}
+
+func (x *EgressResponse_ObjectStorageResult) GetBytesWritten() int64 {
+	if x != nil {
+		return x.BytesWritten
+	}
+	return 0
+}
+
+type EgressResponse_SQLDatabaseResult struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	RowsWritten   map[string]int64       `protobuf:"bytes,1,rep,name=rows_written,json=rowsWritten,proto3" json:"rows_written,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EgressResponse_SQLDatabaseResult) Reset() {
+	*x = EgressResponse_SQLDatabaseResult{}
+	mi := &file_api_pfs_pfs_proto_msgTypes[112]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EgressResponse_SQLDatabaseResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EgressResponse_SQLDatabaseResult) ProtoMessage() {}
+
+func (x *EgressResponse_SQLDatabaseResult) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pfs_pfs_proto_msgTypes[112]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EgressResponse_SQLDatabaseResult.ProtoReflect.Descriptor instead.
+func (*EgressResponse_SQLDatabaseResult) Descriptor() ([]byte, []int) {
+	return file_api_pfs_pfs_proto_rawDescGZIP(), []int{91, 1}
+}
+
+func (x *EgressResponse_SQLDatabaseResult) GetRowsWritten() map[string]int64 {
+	if x != nil {
+		return x.RowsWritten
+	}
+	return nil
 }
 
 var File_api_pfs_pfs_proto protoreflect.FileDescriptor
 
 const file_api_pfs_pfs_proto_rawDesc = "" +
 	"\n" +
-	"\x11api/pfs/pfs.proto\x12\x06pfs_v2\"\x1d\n" +
-	"\aProject\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\"Y\n" +
+	"\x11api/pfs/pfs.proto\x12\x06pfs_v2\x1a\x13api/auth/auth.proto\x1a\x13api/task/task.proto\x1a\x19google/protobuf/any.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1egoogle/protobuf/wrappers.proto\"Y\n" +
 	"\x04Repo\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12)\n" +
-	"\aproject\x18\x03 \x01(\v2\x0f.pfs_v2.ProjectR\aproject\"\x14\n" +
-	"\x12ListProjectRequest\"8\n" +
+	"\aproject\x18\x03 \x01(\v2\x0f.pfs_v2.ProjectR\aproject\"\xae\x01\n" +
+	"\n" +
+	"RepoPicker\x121\n" +
+	"\x04name\x18\x01 \x01(\v2\x1b.pfs_v2.RepoPicker.RepoNameH\x00R\x04name\x1ac\n" +
+	"\bRepoName\x12/\n" +
+	"\aproject\x18\x01 \x01(\v2\x15.pfs_v2.ProjectPickerR\aproject\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
+	"\x04type\x18\x03 \x01(\tR\x04typeB\b\n" +
+	"\x06picker\">\n" +
+	"\x06Branch\x12 \n" +
+	"\x04repo\x18\x01 \x01(\v2\f.pfs_v2.RepoR\x04repo\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\"\x99\x01\n" +
+	"\fBranchPicker\x125\n" +
+	"\x04name\x18\x01 \x01(\v2\x1f.pfs_v2.BranchPicker.BranchNameH\x00R\x04name\x1aH\n" +
+	"\n" +
+	"BranchName\x12&\n" +
+	"\x04repo\x18\x01 \x01(\v2\x12.pfs_v2.RepoPickerR\x04repo\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04nameB\b\n" +
+	"\x06picker\"X\n" +
+	"\x04File\x12&\n" +
+	"\x06commit\x18\x01 \x01(\v2\x0e.pfs_v2.CommitR\x06commit\x12\x12\n" +
+	"\x04path\x18\x02 \x01(\tR\x04path\x12\x14\n" +
+	"\x05datum\x18\x03 \x01(\tR\x05datum\"\xeb\x03\n" +
+	"\bRepoInfo\x12 \n" +
+	"\x04repo\x18\x01 \x01(\v2\f.pfs_v2.RepoR\x04repo\x124\n" +
+	"\acreated\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x123\n" +
+	"\x16size_bytes_upper_bound\x18\x03 \x01(\x03R\x13sizeBytesUpperBound\x12 \n" +
+	"\vdescription\x18\x04 \x01(\tR\vdescription\x12*\n" +
+	"\bbranches\x18\x05 \x03(\v2\x0e.pfs_v2.BranchR\bbranches\x12-\n" +
+	"\tauth_info\x18\x06 \x01(\v2\x10.pfs_v2.AuthInfoR\bauthInfo\x122\n" +
+	"\adetails\x18\a \x01(\v2\x18.pfs_v2.RepoInfo.DetailsR\adetails\x12:\n" +
+	"\bmetadata\x18\b \x03(\v2\x1e.pfs_v2.RepoInfo.MetadataEntryR\bmetadata\x1a(\n" +
+	"\aDetails\x12\x1d\n" +
+	"\n" +
+	"size_bytes\x18\x01 \x01(\x03R\tsizeBytes\x1a;\n" +
+	"\rMetadataEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"W\n" +
+	"\bAuthInfo\x125\n" +
+	"\vpermissions\x18\x01 \x03(\x0e2\x13.auth_v2.PermissionR\vpermissions\x12\x14\n" +
+	"\x05roles\x18\x02 \x03(\tR\x05roles\"\x89\x05\n" +
+	"\n" +
+	"BranchInfo\x12&\n" +
+	"\x06branch\x18\x01 \x01(\v2\x0e.pfs_v2.BranchR\x06branch\x12\"\n" +
+	"\x04head\x18\x02 \x01(\v2\x0e.pfs_v2.CommitR\x04head\x12.\n" +
+	"\n" +
+	"provenance\x18\x03 \x03(\v2\x0e.pfs_v2.BranchR\n" +
+	"provenance\x12.\n" +
+	"\n" +
+	"subvenance\x18\x04 \x03(\v2\x0e.pfs_v2.BranchR\n" +
+	"subvenance\x12;\n" +
+	"\x11direct_provenance\x18\x05 \x03(\v2\x0e.pfs_v2.BranchR\x10directProvenance\x12)\n" +
+	"\atrigger\x18\x06 \x01(\v2\x0f.pfs_v2.TriggerR\atrigger\x12<\n" +
+	"\bmetadata\x18\a \x03(\v2 .pfs_v2.BranchInfo.MetadataEntryR\bmetadata\x12\x1d\n" +
+	"\n" +
+	"created_by\x18\b \x01(\tR\tcreatedBy\x129\n" +
+	"\n" +
+	"created_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n" +
+	"\n" +
+	"updated_at\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\x12W\n" +
+	"\x18branch_propagation_specs\x18\v \x03(\v2\x1d.pfs_v2.BranchPropagationSpecR\x16branchPropagationSpecs\x1a;\n" +
+	"\rMetadataEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa6\x01\n" +
+	"\aTrigger\x12\x16\n" +
+	"\x06branch\x18\x01 \x01(\tR\x06branch\x12\x10\n" +
+	"\x03all\x18\x02 \x01(\bR\x03all\x12&\n" +
+	"\x0frate_limit_spec\x18\x03 \x01(\tR\rrateLimitSpec\x12\x12\n" +
+	"\x04size\x18\x04 \x01(\tR\x04size\x12\x18\n" +
+	"\acommits\x18\x05 \x01(\x03R\acommits\x12\x1b\n" +
+	"\tcron_spec\x18\x06 \x01(\tR\bcronSpec\"\x83\x01\n" +
+	"\x15BranchPropagationSpec\x12&\n" +
+	"\x06branch\x18\x01 \x01(\v2\x0e.pfs_v2.BranchR\x06branch\x12B\n" +
+	"\x10propagation_spec\x18\x02 \x01(\v2\x17.pfs_v2.PropagationSpecR\x0fpropagationSpec\"'\n" +
+	"\x0fPropagationSpec\x12\x14\n" +
+	"\x05never\x18\x01 \x01(\bR\x05never\"6\n" +
+	"\fCommitOrigin\x12&\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\x12.pfs_v2.OriginKindR\x04kind\"b\n" +
+	"\x06Commit\x12 \n" +
+	"\x04repo\x18\x03 \x01(\v2\f.pfs_v2.RepoR\x04repo\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\x12&\n" +
+	"\x06branch\x18\x01 \x01(\v2\x0e.pfs_v2.BranchR\x06branch\"\xff\x03\n" +
+	"\fCommitPicker\x127\n" +
+	"\vbranch_head\x18\x01 \x01(\v2\x14.pfs_v2.BranchPickerH\x00R\n" +
+	"branchHead\x127\n" +
+	"\x02id\x18\x02 \x01(\v2%.pfs_v2.CommitPicker.CommitByGlobalIdH\x00R\x02id\x12=\n" +
+	"\bancestor\x18\x03 \x01(\v2\x1f.pfs_v2.CommitPicker.AncestorOfH\x00R\bancestor\x12B\n" +
+	"\vbranch_root\x18\x04 \x01(\v2\x1f.pfs_v2.CommitPicker.BranchRootH\x00R\n" +
+	"branchRoot\x1aJ\n" +
+	"\x10CommitByGlobalId\x12&\n" +
+	"\x04repo\x18\x01 \x01(\v2\x12.pfs_v2.RepoPickerR\x04repo\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\x1aR\n" +
+	"\n" +
+	"BranchRoot\x12\x16\n" +
+	"\x06offset\x18\x01 \x01(\rR\x06offset\x12,\n" +
+	"\x06branch\x18\x02 \x01(\v2\x14.pfs_v2.BranchPickerR\x06branch\x1aP\n" +
+	"\n" +
+	"AncestorOf\x12\x16\n" +
+	"\x06offset\x18\x01 \x01(\rR\x06offset\x12*\n" +
+	"\x05start\x18\x02 \x01(\v2\x14.pfs_v2.CommitPickerR\x05startB\b\n" +
+	"\x06picker\"\xda\b\n" +
+	"\n" +
+	"CommitInfo\x12&\n" +
+	"\x06commit\x18\x01 \x01(\v2\x0e.pfs_v2.CommitR\x06commit\x12,\n" +
+	"\x06origin\x18\x02 \x01(\v2\x14.pfs_v2.CommitOriginR\x06origin\x12 \n" +
+	"\vdescription\x18\x03 \x01(\tR\vdescription\x123\n" +
+	"\rparent_commit\x18\x04 \x01(\v2\x0e.pfs_v2.CommitR\fparentCommit\x123\n" +
+	"\rchild_commits\x18\x05 \x03(\v2\x0e.pfs_v2.CommitR\fchildCommits\x124\n" +
+	"\astarted\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\astarted\x128\n" +
+	"\tfinishing\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\tfinishing\x126\n" +
+	"\bfinished\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\bfinished\x12;\n" +
+	"\x11direct_provenance\x18\r \x03(\v2\x0e.pfs_v2.CommitR\x10directProvenance\x12;\n" +
+	"\x11direct_subvenance\x18\x0f \x03(\v2\x0e.pfs_v2.CommitR\x10directSubvenance\x12\x14\n" +
+	"\x05error\x18\n" +
+	" \x01(\tR\x05error\x123\n" +
+	"\x16size_bytes_upper_bound\x18\v \x01(\x03R\x13sizeBytesUpperBound\x124\n" +
+	"\adetails\x18\f \x01(\v2\x1a.pfs_v2.CommitInfo.DetailsR\adetails\x12<\n" +
+	"\bmetadata\x18\x0e \x03(\v2 .pfs_v2.CommitInfo.MetadataEntryR\bmetadata\x12\x1d\n" +
+	"\n" +
+	"created_by\x18\x10 \x01(\tR\tcreatedBy\x129\n" +
+	"\n" +
+	"created_at\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n" +
+	"\n" +
+	"updated_at\x18\x12 \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\x1a\xb0\x01\n" +
+	"\aDetails\x12\x1d\n" +
+	"\n" +
+	"size_bytes\x18\x01 \x01(\x03R\tsizeBytes\x12B\n" +
+	"\x0fcompacting_time\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x0ecompactingTime\x12B\n" +
+	"\x0fvalidating_time\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x0evalidatingTime\x1a;\n" +
+	"\rMetadataEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\t\x10\n" +
+	"\"\x1b\n" +
+	"\tCommitSet\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"o\n" +
+	"\rCommitSetInfo\x120\n" +
+	"\n" +
+	"commit_set\x18\x01 \x01(\v2\x11.pfs_v2.CommitSetR\tcommitSet\x12,\n" +
+	"\acommits\x18\x02 \x03(\v2\x12.pfs_v2.CommitInfoR\acommits\"\xc8\x01\n" +
+	"\bFileInfo\x12 \n" +
+	"\x04file\x18\x01 \x01(\v2\f.pfs_v2.FileR\x04file\x12-\n" +
+	"\tfile_type\x18\x02 \x01(\x0e2\x10.pfs_v2.FileTypeR\bfileType\x128\n" +
+	"\tcommitted\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tcommitted\x12\x1d\n" +
+	"\n" +
+	"size_bytes\x18\x04 \x01(\x03R\tsizeBytes\x12\x12\n" +
+	"\x04hash\x18\x05 \x01(\fR\x04hash\"\x1d\n" +
+	"\aProject\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"\xdf\x02\n" +
 	"\vProjectInfo\x12)\n" +
-	"\aproject\x18\x01 \x01(\v2\x0f.pfs_v2.ProjectR\aproject\"R\n" +
+	"\aproject\x18\x01 \x01(\v2\x0f.pfs_v2.ProjectR\aproject\x12 \n" +
+	"\vdescription\x18\x02 \x01(\tR\vdescription\x12-\n" +
+	"\tauth_info\x18\x03 \x01(\v2\x10.pfs_v2.AuthInfoR\bauthInfo\x129\n" +
+	"\n" +
+	"created_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12=\n" +
+	"\bmetadata\x18\x05 \x03(\v2!.pfs_v2.ProjectInfo.MetadataEntryR\bmetadata\x12\x1d\n" +
+	"\n" +
+	"created_by\x18\x06 \x01(\tR\tcreatedBy\x1a;\n" +
+	"\rMetadataEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"/\n" +
+	"\rProjectPicker\x12\x14\n" +
+	"\x04name\x18\x01 \x01(\tH\x00R\x04nameB\b\n" +
+	"\x06picker\"\x15\n" +
+	"\x13ActivateAuthRequest\"\x16\n" +
+	"\x14ActivateAuthResponse\"o\n" +
+	"\x11CreateRepoRequest\x12 \n" +
+	"\x04repo\x18\x01 \x01(\v2\f.pfs_v2.RepoR\x04repo\x12 \n" +
+	"\vdescription\x18\x02 \x01(\tR\vdescription\x12\x16\n" +
+	"\x06update\x18\x03 \x01(\bR\x06update\"6\n" +
+	"\x12InspectRepoRequest\x12 \n" +
+	"\x04repo\x18\x01 \x01(\v2\f.pfs_v2.RepoR\x04repo\"x\n" +
 	"\x0fListRepoRequest\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12+\n" +
-	"\bprojects\x18\x02 \x03(\v2\x0f.pfs_v2.ProjectR\bprojects\",\n" +
-	"\bRepoInfo\x12 \n" +
-	"\x04repo\x18\x01 \x01(\v2\f.pfs_v2.RepoR\x04repo\"\x15\n" +
-	"\x13ActivateAuthRequest\"\x16\n" +
-	"\x14ActivateAuthResponse2P\n" +
-	"\x03API\x12I\n" +
-	"\fActivateAuth\x12\x1b.pfs_v2.ActivateAuthRequest\x1a\x1c.pfs_v2.ActivateAuthResponseB\x17Z\x15pachyderm/api/pfs;pfsb\x06proto3"
+	"\bprojects\x18\x02 \x03(\v2\x0f.pfs_v2.ProjectR\bprojects\x12$\n" +
+	"\x04page\x18\x03 \x01(\v2\x10.pfs_v2.RepoPageR\x04page\"\x95\x01\n" +
+	"\bRepoPage\x12/\n" +
+	"\x05order\x18\x01 \x01(\x0e2\x19.pfs_v2.RepoPage.OrderingR\x05order\x12\x1b\n" +
+	"\tpage_size\x18\x02 \x01(\x03R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_index\x18\x03 \x01(\x03R\tpageIndex\"\x1c\n" +
+	"\bOrdering\x12\x10\n" +
+	"\fPROJECT_REPO\x10\x00\"K\n" +
+	"\x11DeleteRepoRequest\x12 \n" +
+	"\x04repo\x18\x01 \x01(\v2\f.pfs_v2.RepoR\x04repo\x12\x14\n" +
+	"\x05force\x18\x02 \x01(\bR\x05force\"i\n" +
+	"\x12DeleteReposRequest\x12+\n" +
+	"\bprojects\x18\x01 \x03(\v2\x0f.pfs_v2.ProjectR\bprojects\x12\x14\n" +
+	"\x05force\x18\x02 \x01(\bR\x05force\x12\x10\n" +
+	"\x03all\x18\x03 \x01(\bR\x03all\".\n" +
+	"\x12DeleteRepoResponse\x12\x18\n" +
+	"\adeleted\x18\x01 \x01(\bR\adeleted\"9\n" +
+	"\x13DeleteReposResponse\x12\"\n" +
+	"\x05repos\x18\x01 \x03(\v2\f.pfs_v2.RepoR\x05repos\"\x86\x01\n" +
+	"\x12StartCommitRequest\x12&\n" +
+	"\x06parent\x18\x01 \x01(\v2\x0e.pfs_v2.CommitR\x06parent\x12 \n" +
+	"\vdescription\x18\x02 \x01(\tR\vdescription\x12&\n" +
+	"\x06branch\x18\x03 \x01(\v2\x0e.pfs_v2.BranchR\x06branch\"\x8b\x01\n" +
+	"\x13FinishCommitRequest\x12&\n" +
+	"\x06commit\x18\x01 \x01(\v2\x0e.pfs_v2.CommitR\x06commit\x12 \n" +
+	"\vdescription\x18\x02 \x01(\tR\vdescription\x12\x14\n" +
+	"\x05error\x18\x03 \x01(\tR\x05error\x12\x14\n" +
+	"\x05force\x18\x04 \x01(\bR\x05force\"g\n" +
+	"\x14InspectCommitRequest\x12&\n" +
+	"\x06commit\x18\x01 \x01(\v2\x0e.pfs_v2.CommitR\x06commit\x12'\n" +
+	"\x04wait\x18\x02 \x01(\x0e2\x13.pfs_v2.CommitStateR\x04wait\"\xb1\x02\n" +
+	"\x11ListCommitRequest\x12 \n" +
+	"\x04repo\x18\x01 \x01(\v2\f.pfs_v2.RepoR\x04repo\x12\"\n" +
+	"\x04from\x18\x02 \x01(\v2\x0e.pfs_v2.CommitR\x04from\x12\x1e\n" +
+	"\x02to\x18\x03 \x01(\v2\x0e.pfs_v2.CommitR\x02to\x12\x16\n" +
+	"\x06number\x18\x04 \x01(\x03R\x06number\x12\x18\n" +
+	"\areverse\x18\x05 \x01(\bR\areverse\x12\x10\n" +
+	"\x03all\x18\x06 \x01(\bR\x03all\x123\n" +
+	"\vorigin_kind\x18\a \x01(\x0e2\x12.pfs_v2.OriginKindR\n" +
+	"originKind\x12=\n" +
+	"\fstarted_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\vstartedTime\"_\n" +
+	"\x17InspectCommitSetRequest\x120\n" +
+	"\n" +
+	"commit_set\x18\x01 \x01(\v2\x11.pfs_v2.CommitSetR\tcommitSet\x12\x12\n" +
+	"\x04wait\x18\x02 \x01(\bR\x04wait\"A\n" +
+	"\x14ListCommitSetRequest\x12)\n" +
+	"\aproject\x18\x01 \x01(\v2\x0f.pfs_v2.ProjectR\aproject\"J\n" +
+	"\x16SquashCommitSetRequest\x120\n" +
+	"\n" +
+	"commit_set\x18\x01 \x01(\v2\x11.pfs_v2.CommitSetR\tcommitSet\"H\n" +
+	"\x14DropCommitSetRequest\x120\n" +
+	"\n" +
+	"commit_set\x18\x01 \x01(\v2\x11.pfs_v2.CommitSetR\tcommitSet\"\xe8\x01\n" +
+	"\x16SubscribeCommitRequest\x12 \n" +
+	"\x04repo\x18\x01 \x01(\v2\f.pfs_v2.RepoR\x04repo\x12\x16\n" +
+	"\x06branch\x18\x02 \x01(\tR\x06branch\x12\"\n" +
+	"\x04from\x18\x03 \x01(\v2\x0e.pfs_v2.CommitR\x04from\x12)\n" +
+	"\x05state\x18\x04 \x01(\x0e2\x13.pfs_v2.CommitStateR\x05state\x12\x10\n" +
+	"\x03all\x18\x05 \x01(\bR\x03all\x123\n" +
+	"\vorigin_kind\x18\x06 \x01(\x0e2\x12.pfs_v2.OriginKindR\n" +
+	"originKind\"<\n" +
+	"\x12ClearCommitRequest\x12&\n" +
+	"\x06commit\x18\x01 \x01(\v2\x0e.pfs_v2.CommitR\x06commit\"[\n" +
+	"\x13SquashCommitRequest\x12&\n" +
+	"\x06commit\x18\x01 \x01(\v2\x0e.pfs_v2.CommitR\x06commit\x12\x1c\n" +
+	"\trecursive\x18\x02 \x01(\bR\trecursive\"\x16\n" +
+	"\x14SquashCommitResponse\"Y\n" +
+	"\x11DropCommitRequest\x12&\n" +
+	"\x06commit\x18\x01 \x01(\v2\x0e.pfs_v2.CommitR\x06commit\x12\x1c\n" +
+	"\trecursive\x18\x02 \x01(\bR\trecursive\"\x87\x01\n" +
+	"\x1bWalkCommitProvenanceRequest\x12*\n" +
+	"\x05start\x18\x01 \x03(\v2\x14.pfs_v2.CommitPickerR\x05start\x12\x1f\n" +
+	"\vmax_commits\x18\x02 \x01(\x04R\n" +
+	"maxCommits\x12\x1b\n" +
+	"\tmax_depth\x18\x03 \x01(\x04R\bmaxDepth\"\x87\x01\n" +
+	"\x1bWalkCommitSubvenanceRequest\x12*\n" +
+	"\x05start\x18\x01 \x03(\v2\x14.pfs_v2.CommitPickerR\x05start\x12\x1f\n" +
+	"\vmax_commits\x18\x02 \x01(\x04R\n" +
+	"maxCommits\x12\x1b\n" +
+	"\tmax_depth\x18\x03 \x01(\x04R\bmaxDepth\"\x89\x01\n" +
+	"\x1bWalkBranchProvenanceRequest\x12*\n" +
+	"\x05start\x18\x01 \x03(\v2\x14.pfs_v2.BranchPickerR\x05start\x12!\n" +
+	"\fmax_branches\x18\x02 \x01(\x04R\vmaxBranches\x12\x1b\n" +
+	"\tmax_depth\x18\x03 \x01(\x04R\bmaxDepth\"\x89\x01\n" +
+	"\x1bWalkBranchSubvenanceRequest\x12*\n" +
+	"\x05start\x18\x01 \x03(\v2\x14.pfs_v2.BranchPickerR\x05start\x12!\n" +
+	"\fmax_branches\x18\x02 \x01(\x04R\vmaxBranches\x12\x1b\n" +
+	"\tmax_depth\x18\x03 \x01(\x04R\bmaxDepth\"\x14\n" +
+	"\x12DropCommitResponse\"\xbb\x02\n" +
+	"\x13CreateBranchRequest\x12\"\n" +
+	"\x04head\x18\x01 \x01(\v2\x0e.pfs_v2.CommitR\x04head\x12&\n" +
+	"\x06branch\x18\x02 \x01(\v2\x0e.pfs_v2.BranchR\x06branch\x12.\n" +
+	"\n" +
+	"provenance\x18\x03 \x03(\v2\x0e.pfs_v2.BranchR\n" +
+	"provenance\x12)\n" +
+	"\atrigger\x18\x04 \x01(\v2\x0f.pfs_v2.TriggerR\atrigger\x12$\n" +
+	"\x0enew_commit_set\x18\x05 \x01(\bR\fnewCommitSet\x12W\n" +
+	"\x18branch_propagation_specs\x18\x06 \x03(\v2\x1d.pfs_v2.BranchPropagationSpecR\x16branchPropagationSpecs\"m\n" +
+	"\x12FindCommitsRequest\x12$\n" +
+	"\x05start\x18\x01 \x01(\v2\x0e.pfs_v2.CommitR\x05start\x12\x1b\n" +
+	"\tfile_path\x18\x02 \x01(\tR\bfilePath\x12\x14\n" +
+	"\x05limit\x18\x03 \x01(\rR\x05limit\"\xc3\x01\n" +
+	"\x13FindCommitsResponse\x123\n" +
+	"\ffound_commit\x18\x01 \x01(\v2\x0e.pfs_v2.CommitH\x00R\vfoundCommit\x12B\n" +
+	"\x14last_searched_commit\x18\x02 \x01(\v2\x0e.pfs_v2.CommitH\x00R\x12lastSearchedCommit\x12)\n" +
+	"\x10commits_searched\x18\x03 \x01(\rR\x0fcommitsSearchedB\b\n" +
+	"\x06result\">\n" +
+	"\x14InspectBranchRequest\x12&\n" +
+	"\x06branch\x18\x01 \x01(\v2\x0e.pfs_v2.BranchR\x06branch\"O\n" +
+	"\x11ListBranchRequest\x12 \n" +
+	"\x04repo\x18\x01 \x01(\v2\f.pfs_v2.RepoR\x04repo\x12\x18\n" +
+	"\areverse\x18\x02 \x01(\bR\areverse\"S\n" +
+	"\x13DeleteBranchRequest\x12&\n" +
+	"\x06branch\x18\x01 \x01(\v2\x0e.pfs_v2.BranchR\x06branch\x12\x14\n" +
+	"\x05force\x18\x02 \x01(\bR\x05force\"{\n" +
+	"\x14CreateProjectRequest\x12)\n" +
+	"\aproject\x18\x01 \x01(\v2\x0f.pfs_v2.ProjectR\aproject\x12 \n" +
+	"\vdescription\x18\x02 \x01(\tR\vdescription\x12\x16\n" +
+	"\x06update\x18\x03 \x01(\bR\x06update\"B\n" +
+	"\x15InspectProjectRequest\x12)\n" +
+	"\aproject\x18\x01 \x01(\v2\x0f.pfs_v2.ProjectR\aproject\"D\n" +
+	"\x17InspectProjectV2Request\x12)\n" +
+	"\aproject\x18\x01 \x01(\v2\x0f.pfs_v2.ProjectR\aproject\"h\n" +
+	"\x18InspectProjectV2Response\x12'\n" +
+	"\x04info\x18\x01 \x01(\v2\x13.pfs_v2.ProjectInfoR\x04info\x12#\n" +
+	"\rdefaults_json\x18\x02 \x01(\tR\fdefaultsJson\"\x14\n" +
+	"\x12ListProjectRequest\"W\n" +
+	"\x14DeleteProjectRequest\x12)\n" +
+	"\aproject\x18\x01 \x01(\v2\x0f.pfs_v2.ProjectR\aproject\x12\x14\n" +
+	"\x05force\x18\x02 \x01(\bR\x05force\"\xfc\x01\n" +
+	"\aAddFile\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x14\n" +
+	"\x05datum\x18\x02 \x01(\tR\x05datum\x12/\n" +
+	"\x03raw\x18\x03 \x01(\v2\x1b.google.protobuf.BytesValueH\x00R\x03raw\x12-\n" +
+	"\x03url\x18\x04 \x01(\v2\x19.pfs_v2.AddFile.URLSourceH\x00R\x03url\x1a]\n" +
+	"\tURLSource\x12\x10\n" +
+	"\x03URL\x18\x01 \x01(\tR\x03URL\x12\x1c\n" +
+	"\trecursive\x18\x02 \x01(\bR\trecursive\x12 \n" +
+	"\vconcurrency\x18\x03 \x01(\rR\vconcurrencyB\b\n" +
+	"\x06source\"6\n" +
+	"\n" +
+	"DeleteFile\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x14\n" +
+	"\x05datum\x18\x02 \x01(\tR\x05datum\"j\n" +
+	"\bCopyFile\x12\x10\n" +
+	"\x03dst\x18\x01 \x01(\tR\x03dst\x12\x14\n" +
+	"\x05datum\x18\x02 \x01(\tR\x05datum\x12\x1e\n" +
+	"\x03src\x18\x03 \x01(\v2\f.pfs_v2.FileR\x03src\x12\x16\n" +
+	"\x06append\x18\x04 \x01(\bR\x06append\"\xe2\x01\n" +
+	"\x11ModifyFileRequest\x12/\n" +
+	"\n" +
+	"set_commit\x18\x01 \x01(\v2\x0e.pfs_v2.CommitH\x00R\tsetCommit\x12,\n" +
+	"\badd_file\x18\x02 \x01(\v2\x0f.pfs_v2.AddFileH\x00R\aaddFile\x125\n" +
+	"\vdelete_file\x18\x03 \x01(\v2\x12.pfs_v2.DeleteFileH\x00R\n" +
+	"deleteFile\x12/\n" +
+	"\tcopy_file\x18\x04 \x01(\v2\x10.pfs_v2.CopyFileH\x00R\bcopyFileB\x06\n" +
+	"\x04body\"\x8e\x01\n" +
+	"\x0eGetFileRequest\x12 \n" +
+	"\x04file\x18\x01 \x01(\v2\f.pfs_v2.FileR\x04file\x12\x10\n" +
+	"\x03URL\x18\x02 \x01(\tR\x03URL\x12\x16\n" +
+	"\x06offset\x18\x03 \x01(\x03R\x06offset\x120\n" +
+	"\n" +
+	"path_range\x18\x04 \x01(\v2\x11.pfs_v2.PathRangeR\tpathRange\"6\n" +
+	"\x12InspectFileRequest\x12 \n" +
+	"\x04file\x18\x01 \x01(\v2\f.pfs_v2.FileR\x04file\"\xa5\x01\n" +
+	"\x0fListFileRequest\x12 \n" +
+	"\x04file\x18\x01 \x01(\v2\f.pfs_v2.FileR\x04file\x128\n" +
+	"\x10paginationMarker\x18\x03 \x01(\v2\f.pfs_v2.FileR\x10paginationMarker\x12\x16\n" +
+	"\x06number\x18\x04 \x01(\x03R\x06number\x12\x18\n" +
+	"\areverse\x18\x05 \x01(\bR\areverseJ\x04\b\x02\x10\x03\"\x9f\x01\n" +
+	"\x0fWalkFileRequest\x12 \n" +
+	"\x04file\x18\x01 \x01(\v2\f.pfs_v2.FileR\x04file\x128\n" +
+	"\x10paginationMarker\x18\x02 \x01(\v2\f.pfs_v2.FileR\x10paginationMarker\x12\x16\n" +
+	"\x06number\x18\x03 \x01(\x03R\x06number\x12\x18\n" +
+	"\areverse\x18\x04 \x01(\bR\areverse\"\x85\x01\n" +
+	"\x0fGlobFileRequest\x12&\n" +
+	"\x06commit\x18\x01 \x01(\v2\x0e.pfs_v2.CommitR\x06commit\x12\x18\n" +
+	"\apattern\x18\x02 \x01(\tR\apattern\x120\n" +
+	"\n" +
+	"path_range\x18\x03 \x01(\v2\x11.pfs_v2.PathRangeR\tpathRange\"}\n" +
+	"\x0fDiffFileRequest\x12'\n" +
+	"\bnew_file\x18\x01 \x01(\v2\f.pfs_v2.FileR\anewFile\x12'\n" +
+	"\bold_file\x18\x02 \x01(\v2\f.pfs_v2.FileR\aoldFile\x12\x18\n" +
+	"\ashallow\x18\x03 \x01(\bR\ashallow\"l\n" +
+	"\x10DiffFileResponse\x12+\n" +
+	"\bnew_file\x18\x01 \x01(\v2\x10.pfs_v2.FileInfoR\anewFile\x12+\n" +
+	"\bold_file\x18\x02 \x01(\v2\x10.pfs_v2.FileInfoR\aoldFile\"\x87\x01\n" +
+	"\vFsckRequest\x12\x10\n" +
+	"\x03fix\x18\x01 \x01(\bR\x03fix\x125\n" +
+	"\rzombie_target\x18\x02 \x01(\v2\x0e.pfs_v2.CommitH\x00R\fzombieTarget\x12\x1f\n" +
+	"\n" +
+	"zombie_all\x18\x03 \x01(\bH\x00R\tzombieAllB\x0e\n" +
+	"\fzombie_check\"6\n" +
+	"\fFsckResponse\x12\x10\n" +
+	"\x03fix\x18\x01 \x01(\tR\x03fix\x12\x14\n" +
+	"\x05error\x18\x02 \x01(\tR\x05error\"7\n" +
+	"\x15CreateFileSetResponse\x12\x1e\n" +
+	"\vfile_set_id\x18\x01 \x01(\tR\tfileSetId\"\x9a\x01\n" +
+	"\x11GetFileSetRequest\x12&\n" +
+	"\x06commit\x18\x01 \x01(\v2\x0e.pfs_v2.CommitR\x06commit\x129\n" +
+	"\x04type\x18\x02 \x01(\x0e2%.pfs_v2.GetFileSetRequest.FileSetTypeR\x04type\"\"\n" +
+	"\vFileSetType\x12\t\n" +
+	"\x05TOTAL\x10\x00\x12\b\n" +
+	"\x04DIFF\x10\x01\"[\n" +
+	"\x11AddFileSetRequest\x12&\n" +
+	"\x06commit\x18\x01 \x01(\v2\x0e.pfs_v2.CommitR\x06commit\x12\x1e\n" +
+	"\vfile_set_id\x18\x02 \x01(\tR\tfileSetId\"V\n" +
+	"\x13RenewFileSetRequest\x12\x1e\n" +
+	"\vfile_set_id\x18\x01 \x01(\tR\tfileSetId\x12\x1f\n" +
+	"\vttl_seconds\x18\x02 \x01(\x03R\n" +
+	"ttlSeconds\"t\n" +
+	"\x15ComposeFileSetRequest\x12 \n" +
+	"\ffile_set_ids\x18\x01 \x03(\tR\n" +
+	"fileSetIds\x12\x1f\n" +
+	"\vttl_seconds\x18\x02 \x01(\x03R\n" +
+	"ttlSeconds\x12\x18\n" +
+	"\acompact\x18\x03 \x01(\bR\acompact\"q\n" +
+	"\x13ShardFileSetRequest\x12\x1e\n" +
+	"\vfile_set_id\x18\x01 \x01(\tR\tfileSetId\x12\x1b\n" +
+	"\tnum_files\x18\x02 \x01(\x03R\bnumFiles\x12\x1d\n" +
+	"\n" +
+	"size_bytes\x18\x03 \x01(\x03R\tsizeBytes\"7\n" +
+	"\tPathRange\x12\x14\n" +
+	"\x05lower\x18\x01 \x01(\tR\x05lower\x12\x14\n" +
+	"\x05upper\x18\x02 \x01(\tR\x05upper\"A\n" +
+	"\x14ShardFileSetResponse\x12)\n" +
+	"\x06shards\x18\x01 \x03(\v2\x11.pfs_v2.PathRangeR\x06shards\"{\n" +
+	"\x13CheckStorageRequest\x12&\n" +
+	"\x0fread_chunk_data\x18\x01 \x01(\bR\rreadChunkData\x12\x1f\n" +
+	"\vchunk_begin\x18\x02 \x01(\fR\n" +
+	"chunkBegin\x12\x1b\n" +
+	"\tchunk_end\x18\x03 \x01(\fR\bchunkEnd\"D\n" +
+	"\x14CheckStorageResponse\x12,\n" +
+	"\x12chunk_object_count\x18\x01 \x01(\x03R\x10chunkObjectCount\"\x83\x01\n" +
+	"\x0fPutCacheRequest\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12*\n" +
+	"\x05value\x18\x02 \x01(\v2\x14.google.protobuf.AnyR\x05value\x12 \n" +
+	"\ffile_set_ids\x18\x03 \x03(\tR\n" +
+	"fileSetIds\x12\x10\n" +
+	"\x03tag\x18\x04 \x01(\tR\x03tag\"#\n" +
+	"\x0fGetCacheRequest\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\">\n" +
+	"\x10GetCacheResponse\x12*\n" +
+	"\x05value\x18\x01 \x01(\v2\x14.google.protobuf.AnyR\x05value\"2\n" +
+	"\x11ClearCacheRequest\x12\x1d\n" +
+	"\n" +
+	"tag_prefix\x18\x01 \x01(\tR\ttagPrefix\"'\n" +
+	"\x13ObjectStorageEgress\x12\x10\n" +
+	"\x03url\x18\x01 \x01(\tR\x03url\"\xf3\x02\n" +
+	"\x11SQLDatabaseEgress\x12\x10\n" +
+	"\x03url\x18\x01 \x01(\tR\x03url\x12E\n" +
+	"\vfile_format\x18\x02 \x01(\v2$.pfs_v2.SQLDatabaseEgress.FileFormatR\n" +
+	"fileFormat\x128\n" +
+	"\x06secret\x18\x03 \x01(\v2 .pfs_v2.SQLDatabaseEgress.SecretR\x06secret\x1a\x9a\x01\n" +
+	"\n" +
+	"FileFormat\x12=\n" +
+	"\x04type\x18\x01 \x01(\x0e2).pfs_v2.SQLDatabaseEgress.FileFormat.TypeR\x04type\x12\x18\n" +
+	"\acolumns\x18\x02 \x03(\tR\acolumns\"3\n" +
+	"\x04Type\x12\v\n" +
+	"\aUNKNOWN\x10\x00\x12\a\n" +
+	"\x03CSV\x10\x01\x12\b\n" +
+	"\x04JSON\x10\x02\x12\v\n" +
+	"\aPARQUET\x10\x03\x1a.\n" +
+	"\x06Secret\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
+	"\x03key\x18\x02 \x01(\tR\x03key\"\xc7\x01\n" +
+	"\rEgressRequest\x12&\n" +
+	"\x06commit\x18\x01 \x01(\v2\x0e.pfs_v2.CommitR\x06commit\x12D\n" +
+	"\x0eobject_storage\x18\x02 \x01(\v2\x1b.pfs_v2.ObjectStorageEgressH\x00R\robjectStorage\x12>\n" +
+	"\fsql_database\x18\x03 \x01(\v2\x19.pfs_v2.SQLDatabaseEgressH\x00R\vsqlDatabaseB\b\n" +
+	"\x06target\"\xae\x03\n" +
+	"\x0eEgressResponse\x12S\n" +
+	"\x0eobject_storage\x18\x01 \x01(\v2*.pfs_v2.EgressResponse.ObjectStorageResultH\x00R\robjectStorage\x12M\n" +
+	"\fsql_database\x18\x02 \x01(\v2(.pfs_v2.EgressResponse.SQLDatabaseResultH\x00R\vsqlDatabase\x1a:\n" +
+	"\x13ObjectStorageResult\x12#\n" +
+	"\rbytes_written\x18\x01 \x01(\x03R\fbytesWritten\x1a\xb1\x01\n" +
+	"\x11SQLDatabaseResult\x12\\\n" +
+	"\frows_written\x18\x01 \x03(\v29.pfs_v2.EgressResponse.SQLDatabaseResult.RowsWrittenEntryR\vrowsWritten\x1a>\n" +
+	"\x10RowsWrittenEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01B\b\n" +
+	"\x06result\"H\n" +
+	"\x13ReposSummaryRequest\x121\n" +
+	"\bprojects\x18\x01 \x03(\v2\x15.pfs_v2.ProjectPickerR\bprojects\"\x80\x01\n" +
+	"\fReposSummary\x12)\n" +
+	"\aproject\x18\x01 \x01(\v2\x0f.pfs_v2.ProjectR\aproject\x12&\n" +
+	"\x0fuser_repo_count\x18\x02 \x01(\x03R\ruserRepoCount\x12\x1d\n" +
+	"\n" +
+	"size_bytes\x18\x03 \x01(\x03R\tsizeBytes\"J\n" +
+	"\x14ReposSummaryResponse\x122\n" +
+	"\tsummaries\x18\x01 \x03(\v2\x14.pfs_v2.ReposSummaryR\tsummaries\"C\n" +
+	"\x13ForgetCommitRequest\x12,\n" +
+	"\x06commit\x18\x01 \x01(\v2\x14.pfs_v2.CommitPickerR\x06commit\"\x16\n" +
+	"\x14ForgetCommitResponse*C\n" +
+	"\n" +
+	"OriginKind\x12\x17\n" +
+	"\x13ORIGIN_KIND_UNKNOWN\x10\x00\x12\b\n" +
+	"\x04USER\x10\x01\x12\b\n" +
+	"\x04AUTO\x10\x02\x12\b\n" +
+	"\x04FSCK\x10\x03*+\n" +
+	"\bFileType\x12\f\n" +
+	"\bRESERVED\x10\x00\x12\b\n" +
+	"\x04FILE\x10\x01\x12\a\n" +
+	"\x03DIR\x10\x02*\\\n" +
+	"\vCommitState\x12\x18\n" +
+	"\x14COMMIT_STATE_UNKNOWN\x10\x00\x12\v\n" +
+	"\aSTARTED\x10\x01\x12\t\n" +
+	"\x05READY\x10\x02\x12\r\n" +
+	"\tFINISHING\x10\x03\x12\f\n" +
+	"\bFINISHED\x10\x04*;\n" +
+	"\tDelimiter\x12\b\n" +
+	"\x04NONE\x10\x00\x12\b\n" +
+	"\x04JSON\x10\x01\x12\b\n" +
+	"\x04LINE\x10\x02\x12\a\n" +
+	"\x03SQL\x10\x03\x12\a\n" +
+	"\x03CSV\x10\x042\x93\x1e\n" +
+	"\x03API\x12?\n" +
+	"\n" +
+	"CreateRepo\x12\x19.pfs_v2.CreateRepoRequest\x1a\x16.google.protobuf.Empty\x12;\n" +
+	"\vInspectRepo\x12\x1a.pfs_v2.InspectRepoRequest\x1a\x10.pfs_v2.RepoInfo\x127\n" +
+	"\bListRepo\x12\x17.pfs_v2.ListRepoRequest\x1a\x10.pfs_v2.RepoInfo0\x01\x12C\n" +
+	"\n" +
+	"DeleteRepo\x12\x19.pfs_v2.DeleteRepoRequest\x1a\x1a.pfs_v2.DeleteRepoResponse\x12F\n" +
+	"\vDeleteRepos\x12\x1a.pfs_v2.DeleteReposRequest\x1a\x1b.pfs_v2.DeleteReposResponse\x129\n" +
+	"\vStartCommit\x12\x1a.pfs_v2.StartCommitRequest\x1a\x0e.pfs_v2.Commit\x12C\n" +
+	"\fFinishCommit\x12\x1b.pfs_v2.FinishCommitRequest\x1a\x16.google.protobuf.Empty\x12A\n" +
+	"\vClearCommit\x12\x1a.pfs_v2.ClearCommitRequest\x1a\x16.google.protobuf.Empty\x12A\n" +
+	"\rInspectCommit\x12\x1c.pfs_v2.InspectCommitRequest\x1a\x12.pfs_v2.CommitInfo\x12=\n" +
+	"\n" +
+	"ListCommit\x12\x19.pfs_v2.ListCommitRequest\x1a\x12.pfs_v2.CommitInfo0\x01\x12G\n" +
+	"\x0fSubscribeCommit\x12\x1e.pfs_v2.SubscribeCommitRequest\x1a\x12.pfs_v2.CommitInfo0\x01\x12I\n" +
+	"\fSquashCommit\x12\x1b.pfs_v2.SquashCommitRequest\x1a\x1c.pfs_v2.SquashCommitResponse\x12C\n" +
+	"\n" +
+	"DropCommit\x12\x19.pfs_v2.DropCommitRequest\x1a\x1a.pfs_v2.DropCommitResponse\x12I\n" +
+	"\x10InspectCommitSet\x12\x1f.pfs_v2.InspectCommitSetRequest\x1a\x12.pfs_v2.CommitInfo0\x01\x12F\n" +
+	"\rListCommitSet\x12\x1c.pfs_v2.ListCommitSetRequest\x1a\x15.pfs_v2.CommitSetInfo0\x01\x12I\n" +
+	"\x0fSquashCommitSet\x12\x1e.pfs_v2.SquashCommitSetRequest\x1a\x16.google.protobuf.Empty\x12E\n" +
+	"\rDropCommitSet\x12\x1c.pfs_v2.DropCommitSetRequest\x1a\x16.google.protobuf.Empty\x12H\n" +
+	"\vFindCommits\x12\x1a.pfs_v2.FindCommitsRequest\x1a\x1b.pfs_v2.FindCommitsResponse0\x01\x12Q\n" +
+	"\x14WalkCommitProvenance\x12#.pfs_v2.WalkCommitProvenanceRequest\x1a\x12.pfs_v2.CommitInfo0\x01\x12Q\n" +
+	"\x14WalkCommitSubvenance\x12#.pfs_v2.WalkCommitSubvenanceRequest\x1a\x12.pfs_v2.CommitInfo0\x01\x12C\n" +
+	"\fCreateBranch\x12\x1b.pfs_v2.CreateBranchRequest\x1a\x16.google.protobuf.Empty\x12A\n" +
+	"\rInspectBranch\x12\x1c.pfs_v2.InspectBranchRequest\x1a\x12.pfs_v2.BranchInfo\x12=\n" +
+	"\n" +
+	"ListBranch\x12\x19.pfs_v2.ListBranchRequest\x1a\x12.pfs_v2.BranchInfo0\x01\x12C\n" +
+	"\fDeleteBranch\x12\x1b.pfs_v2.DeleteBranchRequest\x1a\x16.google.protobuf.Empty\x12Q\n" +
+	"\x14WalkBranchProvenance\x12#.pfs_v2.WalkBranchProvenanceRequest\x1a\x12.pfs_v2.BranchInfo0\x01\x12Q\n" +
+	"\x14WalkBranchSubvenance\x12#.pfs_v2.WalkBranchSubvenanceRequest\x1a\x12.pfs_v2.BranchInfo0\x01\x12A\n" +
+	"\n" +
+	"ModifyFile\x12\x19.pfs_v2.ModifyFileRequest\x1a\x16.google.protobuf.Empty(\x01\x12@\n" +
+	"\aGetFile\x12\x16.pfs_v2.GetFileRequest\x1a\x1b.google.protobuf.BytesValue0\x01\x12C\n" +
+	"\n" +
+	"GetFileTAR\x12\x16.pfs_v2.GetFileRequest\x1a\x1b.google.protobuf.BytesValue0\x01\x12;\n" +
+	"\vInspectFile\x12\x1a.pfs_v2.InspectFileRequest\x1a\x10.pfs_v2.FileInfo\x127\n" +
+	"\bListFile\x12\x17.pfs_v2.ListFileRequest\x1a\x10.pfs_v2.FileInfo0\x01\x127\n" +
+	"\bWalkFile\x12\x17.pfs_v2.WalkFileRequest\x1a\x10.pfs_v2.FileInfo0\x01\x127\n" +
+	"\bGlobFile\x12\x17.pfs_v2.GlobFileRequest\x1a\x10.pfs_v2.FileInfo0\x01\x12?\n" +
+	"\bDiffFile\x12\x17.pfs_v2.DiffFileRequest\x1a\x18.pfs_v2.DiffFileResponse0\x01\x12I\n" +
+	"\fActivateAuth\x12\x1b.pfs_v2.ActivateAuthRequest\x1a\x1c.pfs_v2.ActivateAuthResponse\x12;\n" +
+	"\tDeleteAll\x12\x16.google.protobuf.Empty\x1a\x16.google.protobuf.Empty\x123\n" +
+	"\x04Fsck\x12\x13.pfs_v2.FsckRequest\x1a\x14.pfs_v2.FsckResponse0\x01\x12K\n" +
+	"\rCreateFileSet\x12\x19.pfs_v2.ModifyFileRequest\x1a\x1d.pfs_v2.CreateFileSetResponse(\x01\x12F\n" +
+	"\n" +
+	"GetFileSet\x12\x19.pfs_v2.GetFileSetRequest\x1a\x1d.pfs_v2.CreateFileSetResponse\x12?\n" +
+	"\n" +
+	"AddFileSet\x12\x19.pfs_v2.AddFileSetRequest\x1a\x16.google.protobuf.Empty\x12C\n" +
+	"\fRenewFileSet\x12\x1b.pfs_v2.RenewFileSetRequest\x1a\x16.google.protobuf.Empty\x12N\n" +
+	"\x0eComposeFileSet\x12\x1d.pfs_v2.ComposeFileSetRequest\x1a\x1d.pfs_v2.CreateFileSetResponse\x12I\n" +
+	"\fShardFileSet\x12\x1b.pfs_v2.ShardFileSetRequest\x1a\x1c.pfs_v2.ShardFileSetResponse\x12I\n" +
+	"\fCheckStorage\x12\x1b.pfs_v2.CheckStorageRequest\x1a\x1c.pfs_v2.CheckStorageResponse\x12;\n" +
+	"\bPutCache\x12\x17.pfs_v2.PutCacheRequest\x1a\x16.google.protobuf.Empty\x12=\n" +
+	"\bGetCache\x12\x17.pfs_v2.GetCacheRequest\x1a\x18.pfs_v2.GetCacheResponse\x12?\n" +
+	"\n" +
+	"ClearCache\x12\x19.pfs_v2.ClearCacheRequest\x1a\x16.google.protobuf.Empty\x129\n" +
+	"\bListTask\x12\x18.taskapi.ListTaskRequest\x1a\x11.taskapi.TaskInfo0\x01\x127\n" +
+	"\x06Egress\x12\x15.pfs_v2.EgressRequest\x1a\x16.pfs_v2.EgressResponse\x12E\n" +
+	"\rCreateProject\x12\x1c.pfs_v2.CreateProjectRequest\x1a\x16.google.protobuf.Empty\x12D\n" +
+	"\x0eInspectProject\x12\x1d.pfs_v2.InspectProjectRequest\x1a\x13.pfs_v2.ProjectInfo\x12U\n" +
+	"\x10InspectProjectV2\x12\x1f.pfs_v2.InspectProjectV2Request\x1a .pfs_v2.InspectProjectV2Response\x12@\n" +
+	"\vListProject\x12\x1a.pfs_v2.ListProjectRequest\x1a\x13.pfs_v2.ProjectInfo0\x01\x12E\n" +
+	"\rDeleteProject\x12\x1c.pfs_v2.DeleteProjectRequest\x1a\x16.google.protobuf.Empty\x12I\n" +
+	"\fReposSummary\x12\x1b.pfs_v2.ReposSummaryRequest\x1a\x1c.pfs_v2.ReposSummaryResponse\x12I\n" +
+	"\fForgetCommit\x12\x1b.pfs_v2.ForgetCommitRequest\x1a\x1c.pfs_v2.ForgetCommitResponseB\x17Z\x15pachyderm/api/pfs;pfsb\x06proto3"
 
 var (
 	file_api_pfs_pfs_proto_rawDescOnce sync.Once
@@ -414,29 +7391,406 @@ func file_api_pfs_pfs_proto_rawDescGZIP() []byte {
 	return file_api_pfs_pfs_proto_rawDescData
 }
 
-var file_api_pfs_pfs_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_api_pfs_pfs_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
+var file_api_pfs_pfs_proto_msgTypes = make([]protoimpl.MessageInfo, 114)
 var file_api_pfs_pfs_proto_goTypes = []any{
-	(*Project)(nil),              // 0: pfs_v2.Project
-	(*Repo)(nil),                 // 1: pfs_v2.Repo
-	(*ListProjectRequest)(nil),   // 2: pfs_v2.ListProjectRequest
-	(*ProjectInfo)(nil),          // 3: pfs_v2.ProjectInfo
-	(*ListRepoRequest)(nil),      // 4: pfs_v2.ListRepoRequest
-	(*RepoInfo)(nil),             // 5: pfs_v2.RepoInfo
-	(*ActivateAuthRequest)(nil),  // 6: pfs_v2.ActivateAuthRequest
-	(*ActivateAuthResponse)(nil), // 7: pfs_v2.ActivateAuthResponse
+	(OriginKind)(0),                            // 0: pfs_v2.OriginKind
+	(FileType)(0),                              // 1: pfs_v2.FileType
+	(CommitState)(0),                           // 2: pfs_v2.CommitState
+	(Delimiter)(0),                             // 3: pfs_v2.Delimiter
+	(RepoPage_Ordering)(0),                     // 4: pfs_v2.RepoPage.Ordering
+	(GetFileSetRequest_FileSetType)(0),         // 5: pfs_v2.GetFileSetRequest.FileSetType
+	(SQLDatabaseEgress_FileFormat_Type)(0),     // 6: pfs_v2.SQLDatabaseEgress.FileFormat.Type
+	(*Repo)(nil),                               // 7: pfs_v2.Repo
+	(*RepoPicker)(nil),                         // 8: pfs_v2.RepoPicker
+	(*Branch)(nil),                             // 9: pfs_v2.Branch
+	(*BranchPicker)(nil),                       // 10: pfs_v2.BranchPicker
+	(*File)(nil),                               // 11: pfs_v2.File
+	(*RepoInfo)(nil),                           // 12: pfs_v2.RepoInfo
+	(*AuthInfo)(nil),                           // 13: pfs_v2.AuthInfo
+	(*BranchInfo)(nil),                         // 14: pfs_v2.BranchInfo
+	(*Trigger)(nil),                            // 15: pfs_v2.Trigger
+	(*BranchPropagationSpec)(nil),              // 16: pfs_v2.BranchPropagationSpec
+	(*PropagationSpec)(nil),                    // 17: pfs_v2.PropagationSpec
+	(*CommitOrigin)(nil),                       // 18: pfs_v2.CommitOrigin
+	(*Commit)(nil),                             // 19: pfs_v2.Commit
+	(*CommitPicker)(nil),                       // 20: pfs_v2.CommitPicker
+	(*CommitInfo)(nil),                         // 21: pfs_v2.CommitInfo
+	(*CommitSet)(nil),                          // 22: pfs_v2.CommitSet
+	(*CommitSetInfo)(nil),                      // 23: pfs_v2.CommitSetInfo
+	(*FileInfo)(nil),                           // 24: pfs_v2.FileInfo
+	(*Project)(nil),                            // 25: pfs_v2.Project
+	(*ProjectInfo)(nil),                        // 26: pfs_v2.ProjectInfo
+	(*ProjectPicker)(nil),                      // 27: pfs_v2.ProjectPicker
+	(*ActivateAuthRequest)(nil),                // 28: pfs_v2.ActivateAuthRequest
+	(*ActivateAuthResponse)(nil),               // 29: pfs_v2.ActivateAuthResponse
+	(*CreateRepoRequest)(nil),                  // 30: pfs_v2.CreateRepoRequest
+	(*InspectRepoRequest)(nil),                 // 31: pfs_v2.InspectRepoRequest
+	(*ListRepoRequest)(nil),                    // 32: pfs_v2.ListRepoRequest
+	(*RepoPage)(nil),                           // 33: pfs_v2.RepoPage
+	(*DeleteRepoRequest)(nil),                  // 34: pfs_v2.DeleteRepoRequest
+	(*DeleteReposRequest)(nil),                 // 35: pfs_v2.DeleteReposRequest
+	(*DeleteRepoResponse)(nil),                 // 36: pfs_v2.DeleteRepoResponse
+	(*DeleteReposResponse)(nil),                // 37: pfs_v2.DeleteReposResponse
+	(*StartCommitRequest)(nil),                 // 38: pfs_v2.StartCommitRequest
+	(*FinishCommitRequest)(nil),                // 39: pfs_v2.FinishCommitRequest
+	(*InspectCommitRequest)(nil),               // 40: pfs_v2.InspectCommitRequest
+	(*ListCommitRequest)(nil),                  // 41: pfs_v2.ListCommitRequest
+	(*InspectCommitSetRequest)(nil),            // 42: pfs_v2.InspectCommitSetRequest
+	(*ListCommitSetRequest)(nil),               // 43: pfs_v2.ListCommitSetRequest
+	(*SquashCommitSetRequest)(nil),             // 44: pfs_v2.SquashCommitSetRequest
+	(*DropCommitSetRequest)(nil),               // 45: pfs_v2.DropCommitSetRequest
+	(*SubscribeCommitRequest)(nil),             // 46: pfs_v2.SubscribeCommitRequest
+	(*ClearCommitRequest)(nil),                 // 47: pfs_v2.ClearCommitRequest
+	(*SquashCommitRequest)(nil),                // 48: pfs_v2.SquashCommitRequest
+	(*SquashCommitResponse)(nil),               // 49: pfs_v2.SquashCommitResponse
+	(*DropCommitRequest)(nil),                  // 50: pfs_v2.DropCommitRequest
+	(*WalkCommitProvenanceRequest)(nil),        // 51: pfs_v2.WalkCommitProvenanceRequest
+	(*WalkCommitSubvenanceRequest)(nil),        // 52: pfs_v2.WalkCommitSubvenanceRequest
+	(*WalkBranchProvenanceRequest)(nil),        // 53: pfs_v2.WalkBranchProvenanceRequest
+	(*WalkBranchSubvenanceRequest)(nil),        // 54: pfs_v2.WalkBranchSubvenanceRequest
+	(*DropCommitResponse)(nil),                 // 55: pfs_v2.DropCommitResponse
+	(*CreateBranchRequest)(nil),                // 56: pfs_v2.CreateBranchRequest
+	(*FindCommitsRequest)(nil),                 // 57: pfs_v2.FindCommitsRequest
+	(*FindCommitsResponse)(nil),                // 58: pfs_v2.FindCommitsResponse
+	(*InspectBranchRequest)(nil),               // 59: pfs_v2.InspectBranchRequest
+	(*ListBranchRequest)(nil),                  // 60: pfs_v2.ListBranchRequest
+	(*DeleteBranchRequest)(nil),                // 61: pfs_v2.DeleteBranchRequest
+	(*CreateProjectRequest)(nil),               // 62: pfs_v2.CreateProjectRequest
+	(*InspectProjectRequest)(nil),              // 63: pfs_v2.InspectProjectRequest
+	(*InspectProjectV2Request)(nil),            // 64: pfs_v2.InspectProjectV2Request
+	(*InspectProjectV2Response)(nil),           // 65: pfs_v2.InspectProjectV2Response
+	(*ListProjectRequest)(nil),                 // 66: pfs_v2.ListProjectRequest
+	(*DeleteProjectRequest)(nil),               // 67: pfs_v2.DeleteProjectRequest
+	(*AddFile)(nil),                            // 68: pfs_v2.AddFile
+	(*DeleteFile)(nil),                         // 69: pfs_v2.DeleteFile
+	(*CopyFile)(nil),                           // 70: pfs_v2.CopyFile
+	(*ModifyFileRequest)(nil),                  // 71: pfs_v2.ModifyFileRequest
+	(*GetFileRequest)(nil),                     // 72: pfs_v2.GetFileRequest
+	(*InspectFileRequest)(nil),                 // 73: pfs_v2.InspectFileRequest
+	(*ListFileRequest)(nil),                    // 74: pfs_v2.ListFileRequest
+	(*WalkFileRequest)(nil),                    // 75: pfs_v2.WalkFileRequest
+	(*GlobFileRequest)(nil),                    // 76: pfs_v2.GlobFileRequest
+	(*DiffFileRequest)(nil),                    // 77: pfs_v2.DiffFileRequest
+	(*DiffFileResponse)(nil),                   // 78: pfs_v2.DiffFileResponse
+	(*FsckRequest)(nil),                        // 79: pfs_v2.FsckRequest
+	(*FsckResponse)(nil),                       // 80: pfs_v2.FsckResponse
+	(*CreateFileSetResponse)(nil),              // 81: pfs_v2.CreateFileSetResponse
+	(*GetFileSetRequest)(nil),                  // 82: pfs_v2.GetFileSetRequest
+	(*AddFileSetRequest)(nil),                  // 83: pfs_v2.AddFileSetRequest
+	(*RenewFileSetRequest)(nil),                // 84: pfs_v2.RenewFileSetRequest
+	(*ComposeFileSetRequest)(nil),              // 85: pfs_v2.ComposeFileSetRequest
+	(*ShardFileSetRequest)(nil),                // 86: pfs_v2.ShardFileSetRequest
+	(*PathRange)(nil),                          // 87: pfs_v2.PathRange
+	(*ShardFileSetResponse)(nil),               // 88: pfs_v2.ShardFileSetResponse
+	(*CheckStorageRequest)(nil),                // 89: pfs_v2.CheckStorageRequest
+	(*CheckStorageResponse)(nil),               // 90: pfs_v2.CheckStorageResponse
+	(*PutCacheRequest)(nil),                    // 91: pfs_v2.PutCacheRequest
+	(*GetCacheRequest)(nil),                    // 92: pfs_v2.GetCacheRequest
+	(*GetCacheResponse)(nil),                   // 93: pfs_v2.GetCacheResponse
+	(*ClearCacheRequest)(nil),                  // 94: pfs_v2.ClearCacheRequest
+	(*ObjectStorageEgress)(nil),                // 95: pfs_v2.ObjectStorageEgress
+	(*SQLDatabaseEgress)(nil),                  // 96: pfs_v2.SQLDatabaseEgress
+	(*EgressRequest)(nil),                      // 97: pfs_v2.EgressRequest
+	(*EgressResponse)(nil),                     // 98: pfs_v2.EgressResponse
+	(*ReposSummaryRequest)(nil),                // 99: pfs_v2.ReposSummaryRequest
+	(*ReposSummary)(nil),                       // 100: pfs_v2.ReposSummary
+	(*ReposSummaryResponse)(nil),               // 101: pfs_v2.ReposSummaryResponse
+	(*ForgetCommitRequest)(nil),                // 102: pfs_v2.ForgetCommitRequest
+	(*ForgetCommitResponse)(nil),               // 103: pfs_v2.ForgetCommitResponse
+	(*RepoPicker_RepoName)(nil),                // 104: pfs_v2.RepoPicker.RepoName
+	(*BranchPicker_BranchName)(nil),            // 105: pfs_v2.BranchPicker.BranchName
+	(*RepoInfo_Details)(nil),                   // 106: pfs_v2.RepoInfo.Details
+	nil,                                        // 107: pfs_v2.RepoInfo.MetadataEntry
+	nil,                                        // 108: pfs_v2.BranchInfo.MetadataEntry
+	(*CommitPicker_CommitByGlobalId)(nil),      // 109: pfs_v2.CommitPicker.CommitByGlobalId
+	(*CommitPicker_BranchRoot)(nil),            // 110: pfs_v2.CommitPicker.BranchRoot
+	(*CommitPicker_AncestorOf)(nil),            // 111: pfs_v2.CommitPicker.AncestorOf
+	(*CommitInfo_Details)(nil),                 // 112: pfs_v2.CommitInfo.Details
+	nil,                                        // 113: pfs_v2.CommitInfo.MetadataEntry
+	nil,                                        // 114: pfs_v2.ProjectInfo.MetadataEntry
+	(*AddFile_URLSource)(nil),                  // 115: pfs_v2.AddFile.URLSource
+	(*SQLDatabaseEgress_FileFormat)(nil),       // 116: pfs_v2.SQLDatabaseEgress.FileFormat
+	(*SQLDatabaseEgress_Secret)(nil),           // 117: pfs_v2.SQLDatabaseEgress.Secret
+	(*EgressResponse_ObjectStorageResult)(nil), // 118: pfs_v2.EgressResponse.ObjectStorageResult
+	(*EgressResponse_SQLDatabaseResult)(nil),   // 119: pfs_v2.EgressResponse.SQLDatabaseResult
+	nil,                                        // 120: pfs_v2.EgressResponse.SQLDatabaseResult.RowsWrittenEntry
+	(*timestamppb.Timestamp)(nil),              // 121: google.protobuf.Timestamp
+	(auth.Permission)(0),                       // 122: auth_v2.Permission
+	(*wrapperspb.BytesValue)(nil),              // 123: google.protobuf.BytesValue
+	(*anypb.Any)(nil),                          // 124: google.protobuf.Any
+	(*durationpb.Duration)(nil),                // 125: google.protobuf.Duration
+	(*emptypb.Empty)(nil),                      // 126: google.protobuf.Empty
+	(*task.ListTaskRequest)(nil),               // 127: taskapi.ListTaskRequest
+	(*task.TaskInfo)(nil),                      // 128: taskapi.TaskInfo
 }
 var file_api_pfs_pfs_proto_depIdxs = []int32{
-	0, // 0: pfs_v2.Repo.project:type_name -> pfs_v2.Project
-	0, // 1: pfs_v2.ProjectInfo.project:type_name -> pfs_v2.Project
-	0, // 2: pfs_v2.ListRepoRequest.projects:type_name -> pfs_v2.Project
-	1, // 3: pfs_v2.RepoInfo.repo:type_name -> pfs_v2.Repo
-	6, // 4: pfs_v2.API.ActivateAuth:input_type -> pfs_v2.ActivateAuthRequest
-	7, // 5: pfs_v2.API.ActivateAuth:output_type -> pfs_v2.ActivateAuthResponse
-	5, // [5:6] is the sub-list for method output_type
-	4, // [4:5] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	25,  // 0: pfs_v2.Repo.project:type_name -> pfs_v2.Project
+	104, // 1: pfs_v2.RepoPicker.name:type_name -> pfs_v2.RepoPicker.RepoName
+	7,   // 2: pfs_v2.Branch.repo:type_name -> pfs_v2.Repo
+	105, // 3: pfs_v2.BranchPicker.name:type_name -> pfs_v2.BranchPicker.BranchName
+	19,  // 4: pfs_v2.File.commit:type_name -> pfs_v2.Commit
+	7,   // 5: pfs_v2.RepoInfo.repo:type_name -> pfs_v2.Repo
+	121, // 6: pfs_v2.RepoInfo.created:type_name -> google.protobuf.Timestamp
+	9,   // 7: pfs_v2.RepoInfo.branches:type_name -> pfs_v2.Branch
+	13,  // 8: pfs_v2.RepoInfo.auth_info:type_name -> pfs_v2.AuthInfo
+	106, // 9: pfs_v2.RepoInfo.details:type_name -> pfs_v2.RepoInfo.Details
+	107, // 10: pfs_v2.RepoInfo.metadata:type_name -> pfs_v2.RepoInfo.MetadataEntry
+	122, // 11: pfs_v2.AuthInfo.permissions:type_name -> auth_v2.Permission
+	9,   // 12: pfs_v2.BranchInfo.branch:type_name -> pfs_v2.Branch
+	19,  // 13: pfs_v2.BranchInfo.head:type_name -> pfs_v2.Commit
+	9,   // 14: pfs_v2.BranchInfo.provenance:type_name -> pfs_v2.Branch
+	9,   // 15: pfs_v2.BranchInfo.subvenance:type_name -> pfs_v2.Branch
+	9,   // 16: pfs_v2.BranchInfo.direct_provenance:type_name -> pfs_v2.Branch
+	15,  // 17: pfs_v2.BranchInfo.trigger:type_name -> pfs_v2.Trigger
+	108, // 18: pfs_v2.BranchInfo.metadata:type_name -> pfs_v2.BranchInfo.MetadataEntry
+	121, // 19: pfs_v2.BranchInfo.created_at:type_name -> google.protobuf.Timestamp
+	121, // 20: pfs_v2.BranchInfo.updated_at:type_name -> google.protobuf.Timestamp
+	16,  // 21: pfs_v2.BranchInfo.branch_propagation_specs:type_name -> pfs_v2.BranchPropagationSpec
+	9,   // 22: pfs_v2.BranchPropagationSpec.branch:type_name -> pfs_v2.Branch
+	17,  // 23: pfs_v2.BranchPropagationSpec.propagation_spec:type_name -> pfs_v2.PropagationSpec
+	0,   // 24: pfs_v2.CommitOrigin.kind:type_name -> pfs_v2.OriginKind
+	7,   // 25: pfs_v2.Commit.repo:type_name -> pfs_v2.Repo
+	9,   // 26: pfs_v2.Commit.branch:type_name -> pfs_v2.Branch
+	10,  // 27: pfs_v2.CommitPicker.branch_head:type_name -> pfs_v2.BranchPicker
+	109, // 28: pfs_v2.CommitPicker.id:type_name -> pfs_v2.CommitPicker.CommitByGlobalId
+	111, // 29: pfs_v2.CommitPicker.ancestor:type_name -> pfs_v2.CommitPicker.AncestorOf
+	110, // 30: pfs_v2.CommitPicker.branch_root:type_name -> pfs_v2.CommitPicker.BranchRoot
+	19,  // 31: pfs_v2.CommitInfo.commit:type_name -> pfs_v2.Commit
+	18,  // 32: pfs_v2.CommitInfo.origin:type_name -> pfs_v2.CommitOrigin
+	19,  // 33: pfs_v2.CommitInfo.parent_commit:type_name -> pfs_v2.Commit
+	19,  // 34: pfs_v2.CommitInfo.child_commits:type_name -> pfs_v2.Commit
+	121, // 35: pfs_v2.CommitInfo.started:type_name -> google.protobuf.Timestamp
+	121, // 36: pfs_v2.CommitInfo.finishing:type_name -> google.protobuf.Timestamp
+	121, // 37: pfs_v2.CommitInfo.finished:type_name -> google.protobuf.Timestamp
+	19,  // 38: pfs_v2.CommitInfo.direct_provenance:type_name -> pfs_v2.Commit
+	19,  // 39: pfs_v2.CommitInfo.direct_subvenance:type_name -> pfs_v2.Commit
+	112, // 40: pfs_v2.CommitInfo.details:type_name -> pfs_v2.CommitInfo.Details
+	113, // 41: pfs_v2.CommitInfo.metadata:type_name -> pfs_v2.CommitInfo.MetadataEntry
+	121, // 42: pfs_v2.CommitInfo.created_at:type_name -> google.protobuf.Timestamp
+	121, // 43: pfs_v2.CommitInfo.updated_at:type_name -> google.protobuf.Timestamp
+	22,  // 44: pfs_v2.CommitSetInfo.commit_set:type_name -> pfs_v2.CommitSet
+	21,  // 45: pfs_v2.CommitSetInfo.commits:type_name -> pfs_v2.CommitInfo
+	11,  // 46: pfs_v2.FileInfo.file:type_name -> pfs_v2.File
+	1,   // 47: pfs_v2.FileInfo.file_type:type_name -> pfs_v2.FileType
+	121, // 48: pfs_v2.FileInfo.committed:type_name -> google.protobuf.Timestamp
+	25,  // 49: pfs_v2.ProjectInfo.project:type_name -> pfs_v2.Project
+	13,  // 50: pfs_v2.ProjectInfo.auth_info:type_name -> pfs_v2.AuthInfo
+	121, // 51: pfs_v2.ProjectInfo.created_at:type_name -> google.protobuf.Timestamp
+	114, // 52: pfs_v2.ProjectInfo.metadata:type_name -> pfs_v2.ProjectInfo.MetadataEntry
+	7,   // 53: pfs_v2.CreateRepoRequest.repo:type_name -> pfs_v2.Repo
+	7,   // 54: pfs_v2.InspectRepoRequest.repo:type_name -> pfs_v2.Repo
+	25,  // 55: pfs_v2.ListRepoRequest.projects:type_name -> pfs_v2.Project
+	33,  // 56: pfs_v2.ListRepoRequest.page:type_name -> pfs_v2.RepoPage
+	4,   // 57: pfs_v2.RepoPage.order:type_name -> pfs_v2.RepoPage.Ordering
+	7,   // 58: pfs_v2.DeleteRepoRequest.repo:type_name -> pfs_v2.Repo
+	25,  // 59: pfs_v2.DeleteReposRequest.projects:type_name -> pfs_v2.Project
+	7,   // 60: pfs_v2.DeleteReposResponse.repos:type_name -> pfs_v2.Repo
+	19,  // 61: pfs_v2.StartCommitRequest.parent:type_name -> pfs_v2.Commit
+	9,   // 62: pfs_v2.StartCommitRequest.branch:type_name -> pfs_v2.Branch
+	19,  // 63: pfs_v2.FinishCommitRequest.commit:type_name -> pfs_v2.Commit
+	19,  // 64: pfs_v2.InspectCommitRequest.commit:type_name -> pfs_v2.Commit
+	2,   // 65: pfs_v2.InspectCommitRequest.wait:type_name -> pfs_v2.CommitState
+	7,   // 66: pfs_v2.ListCommitRequest.repo:type_name -> pfs_v2.Repo
+	19,  // 67: pfs_v2.ListCommitRequest.from:type_name -> pfs_v2.Commit
+	19,  // 68: pfs_v2.ListCommitRequest.to:type_name -> pfs_v2.Commit
+	0,   // 69: pfs_v2.ListCommitRequest.origin_kind:type_name -> pfs_v2.OriginKind
+	121, // 70: pfs_v2.ListCommitRequest.started_time:type_name -> google.protobuf.Timestamp
+	22,  // 71: pfs_v2.InspectCommitSetRequest.commit_set:type_name -> pfs_v2.CommitSet
+	25,  // 72: pfs_v2.ListCommitSetRequest.project:type_name -> pfs_v2.Project
+	22,  // 73: pfs_v2.SquashCommitSetRequest.commit_set:type_name -> pfs_v2.CommitSet
+	22,  // 74: pfs_v2.DropCommitSetRequest.commit_set:type_name -> pfs_v2.CommitSet
+	7,   // 75: pfs_v2.SubscribeCommitRequest.repo:type_name -> pfs_v2.Repo
+	19,  // 76: pfs_v2.SubscribeCommitRequest.from:type_name -> pfs_v2.Commit
+	2,   // 77: pfs_v2.SubscribeCommitRequest.state:type_name -> pfs_v2.CommitState
+	0,   // 78: pfs_v2.SubscribeCommitRequest.origin_kind:type_name -> pfs_v2.OriginKind
+	19,  // 79: pfs_v2.ClearCommitRequest.commit:type_name -> pfs_v2.Commit
+	19,  // 80: pfs_v2.SquashCommitRequest.commit:type_name -> pfs_v2.Commit
+	19,  // 81: pfs_v2.DropCommitRequest.commit:type_name -> pfs_v2.Commit
+	20,  // 82: pfs_v2.WalkCommitProvenanceRequest.start:type_name -> pfs_v2.CommitPicker
+	20,  // 83: pfs_v2.WalkCommitSubvenanceRequest.start:type_name -> pfs_v2.CommitPicker
+	10,  // 84: pfs_v2.WalkBranchProvenanceRequest.start:type_name -> pfs_v2.BranchPicker
+	10,  // 85: pfs_v2.WalkBranchSubvenanceRequest.start:type_name -> pfs_v2.BranchPicker
+	19,  // 86: pfs_v2.CreateBranchRequest.head:type_name -> pfs_v2.Commit
+	9,   // 87: pfs_v2.CreateBranchRequest.branch:type_name -> pfs_v2.Branch
+	9,   // 88: pfs_v2.CreateBranchRequest.provenance:type_name -> pfs_v2.Branch
+	15,  // 89: pfs_v2.CreateBranchRequest.trigger:type_name -> pfs_v2.Trigger
+	16,  // 90: pfs_v2.CreateBranchRequest.branch_propagation_specs:type_name -> pfs_v2.BranchPropagationSpec
+	19,  // 91: pfs_v2.FindCommitsRequest.start:type_name -> pfs_v2.Commit
+	19,  // 92: pfs_v2.FindCommitsResponse.found_commit:type_name -> pfs_v2.Commit
+	19,  // 93: pfs_v2.FindCommitsResponse.last_searched_commit:type_name -> pfs_v2.Commit
+	9,   // 94: pfs_v2.InspectBranchRequest.branch:type_name -> pfs_v2.Branch
+	7,   // 95: pfs_v2.ListBranchRequest.repo:type_name -> pfs_v2.Repo
+	9,   // 96: pfs_v2.DeleteBranchRequest.branch:type_name -> pfs_v2.Branch
+	25,  // 97: pfs_v2.CreateProjectRequest.project:type_name -> pfs_v2.Project
+	25,  // 98: pfs_v2.InspectProjectRequest.project:type_name -> pfs_v2.Project
+	25,  // 99: pfs_v2.InspectProjectV2Request.project:type_name -> pfs_v2.Project
+	26,  // 100: pfs_v2.InspectProjectV2Response.info:type_name -> pfs_v2.ProjectInfo
+	25,  // 101: pfs_v2.DeleteProjectRequest.project:type_name -> pfs_v2.Project
+	123, // 102: pfs_v2.AddFile.raw:type_name -> google.protobuf.BytesValue
+	115, // 103: pfs_v2.AddFile.url:type_name -> pfs_v2.AddFile.URLSource
+	11,  // 104: pfs_v2.CopyFile.src:type_name -> pfs_v2.File
+	19,  // 105: pfs_v2.ModifyFileRequest.set_commit:type_name -> pfs_v2.Commit
+	68,  // 106: pfs_v2.ModifyFileRequest.add_file:type_name -> pfs_v2.AddFile
+	69,  // 107: pfs_v2.ModifyFileRequest.delete_file:type_name -> pfs_v2.DeleteFile
+	70,  // 108: pfs_v2.ModifyFileRequest.copy_file:type_name -> pfs_v2.CopyFile
+	11,  // 109: pfs_v2.GetFileRequest.file:type_name -> pfs_v2.File
+	87,  // 110: pfs_v2.GetFileRequest.path_range:type_name -> pfs_v2.PathRange
+	11,  // 111: pfs_v2.InspectFileRequest.file:type_name -> pfs_v2.File
+	11,  // 112: pfs_v2.ListFileRequest.file:type_name -> pfs_v2.File
+	11,  // 113: pfs_v2.ListFileRequest.paginationMarker:type_name -> pfs_v2.File
+	11,  // 114: pfs_v2.WalkFileRequest.file:type_name -> pfs_v2.File
+	11,  // 115: pfs_v2.WalkFileRequest.paginationMarker:type_name -> pfs_v2.File
+	19,  // 116: pfs_v2.GlobFileRequest.commit:type_name -> pfs_v2.Commit
+	87,  // 117: pfs_v2.GlobFileRequest.path_range:type_name -> pfs_v2.PathRange
+	11,  // 118: pfs_v2.DiffFileRequest.new_file:type_name -> pfs_v2.File
+	11,  // 119: pfs_v2.DiffFileRequest.old_file:type_name -> pfs_v2.File
+	24,  // 120: pfs_v2.DiffFileResponse.new_file:type_name -> pfs_v2.FileInfo
+	24,  // 121: pfs_v2.DiffFileResponse.old_file:type_name -> pfs_v2.FileInfo
+	19,  // 122: pfs_v2.FsckRequest.zombie_target:type_name -> pfs_v2.Commit
+	19,  // 123: pfs_v2.GetFileSetRequest.commit:type_name -> pfs_v2.Commit
+	5,   // 124: pfs_v2.GetFileSetRequest.type:type_name -> pfs_v2.GetFileSetRequest.FileSetType
+	19,  // 125: pfs_v2.AddFileSetRequest.commit:type_name -> pfs_v2.Commit
+	87,  // 126: pfs_v2.ShardFileSetResponse.shards:type_name -> pfs_v2.PathRange
+	124, // 127: pfs_v2.PutCacheRequest.value:type_name -> google.protobuf.Any
+	124, // 128: pfs_v2.GetCacheResponse.value:type_name -> google.protobuf.Any
+	116, // 129: pfs_v2.SQLDatabaseEgress.file_format:type_name -> pfs_v2.SQLDatabaseEgress.FileFormat
+	117, // 130: pfs_v2.SQLDatabaseEgress.secret:type_name -> pfs_v2.SQLDatabaseEgress.Secret
+	19,  // 131: pfs_v2.EgressRequest.commit:type_name -> pfs_v2.Commit
+	95,  // 132: pfs_v2.EgressRequest.object_storage:type_name -> pfs_v2.ObjectStorageEgress
+	96,  // 133: pfs_v2.EgressRequest.sql_database:type_name -> pfs_v2.SQLDatabaseEgress
+	118, // 134: pfs_v2.EgressResponse.object_storage:type_name -> pfs_v2.EgressResponse.ObjectStorageResult
+	119, // 135: pfs_v2.EgressResponse.sql_database:type_name -> pfs_v2.EgressResponse.SQLDatabaseResult
+	27,  // 136: pfs_v2.ReposSummaryRequest.projects:type_name -> pfs_v2.ProjectPicker
+	25,  // 137: pfs_v2.ReposSummary.project:type_name -> pfs_v2.Project
+	100, // 138: pfs_v2.ReposSummaryResponse.summaries:type_name -> pfs_v2.ReposSummary
+	20,  // 139: pfs_v2.ForgetCommitRequest.commit:type_name -> pfs_v2.CommitPicker
+	27,  // 140: pfs_v2.RepoPicker.RepoName.project:type_name -> pfs_v2.ProjectPicker
+	8,   // 141: pfs_v2.BranchPicker.BranchName.repo:type_name -> pfs_v2.RepoPicker
+	8,   // 142: pfs_v2.CommitPicker.CommitByGlobalId.repo:type_name -> pfs_v2.RepoPicker
+	10,  // 143: pfs_v2.CommitPicker.BranchRoot.branch:type_name -> pfs_v2.BranchPicker
+	20,  // 144: pfs_v2.CommitPicker.AncestorOf.start:type_name -> pfs_v2.CommitPicker
+	125, // 145: pfs_v2.CommitInfo.Details.compacting_time:type_name -> google.protobuf.Duration
+	125, // 146: pfs_v2.CommitInfo.Details.validating_time:type_name -> google.protobuf.Duration
+	6,   // 147: pfs_v2.SQLDatabaseEgress.FileFormat.type:type_name -> pfs_v2.SQLDatabaseEgress.FileFormat.Type
+	120, // 148: pfs_v2.EgressResponse.SQLDatabaseResult.rows_written:type_name -> pfs_v2.EgressResponse.SQLDatabaseResult.RowsWrittenEntry
+	30,  // 149: pfs_v2.API.CreateRepo:input_type -> pfs_v2.CreateRepoRequest
+	31,  // 150: pfs_v2.API.InspectRepo:input_type -> pfs_v2.InspectRepoRequest
+	32,  // 151: pfs_v2.API.ListRepo:input_type -> pfs_v2.ListRepoRequest
+	34,  // 152: pfs_v2.API.DeleteRepo:input_type -> pfs_v2.DeleteRepoRequest
+	35,  // 153: pfs_v2.API.DeleteRepos:input_type -> pfs_v2.DeleteReposRequest
+	38,  // 154: pfs_v2.API.StartCommit:input_type -> pfs_v2.StartCommitRequest
+	39,  // 155: pfs_v2.API.FinishCommit:input_type -> pfs_v2.FinishCommitRequest
+	47,  // 156: pfs_v2.API.ClearCommit:input_type -> pfs_v2.ClearCommitRequest
+	40,  // 157: pfs_v2.API.InspectCommit:input_type -> pfs_v2.InspectCommitRequest
+	41,  // 158: pfs_v2.API.ListCommit:input_type -> pfs_v2.ListCommitRequest
+	46,  // 159: pfs_v2.API.SubscribeCommit:input_type -> pfs_v2.SubscribeCommitRequest
+	48,  // 160: pfs_v2.API.SquashCommit:input_type -> pfs_v2.SquashCommitRequest
+	50,  // 161: pfs_v2.API.DropCommit:input_type -> pfs_v2.DropCommitRequest
+	42,  // 162: pfs_v2.API.InspectCommitSet:input_type -> pfs_v2.InspectCommitSetRequest
+	43,  // 163: pfs_v2.API.ListCommitSet:input_type -> pfs_v2.ListCommitSetRequest
+	44,  // 164: pfs_v2.API.SquashCommitSet:input_type -> pfs_v2.SquashCommitSetRequest
+	45,  // 165: pfs_v2.API.DropCommitSet:input_type -> pfs_v2.DropCommitSetRequest
+	57,  // 166: pfs_v2.API.FindCommits:input_type -> pfs_v2.FindCommitsRequest
+	51,  // 167: pfs_v2.API.WalkCommitProvenance:input_type -> pfs_v2.WalkCommitProvenanceRequest
+	52,  // 168: pfs_v2.API.WalkCommitSubvenance:input_type -> pfs_v2.WalkCommitSubvenanceRequest
+	56,  // 169: pfs_v2.API.CreateBranch:input_type -> pfs_v2.CreateBranchRequest
+	59,  // 170: pfs_v2.API.InspectBranch:input_type -> pfs_v2.InspectBranchRequest
+	60,  // 171: pfs_v2.API.ListBranch:input_type -> pfs_v2.ListBranchRequest
+	61,  // 172: pfs_v2.API.DeleteBranch:input_type -> pfs_v2.DeleteBranchRequest
+	53,  // 173: pfs_v2.API.WalkBranchProvenance:input_type -> pfs_v2.WalkBranchProvenanceRequest
+	54,  // 174: pfs_v2.API.WalkBranchSubvenance:input_type -> pfs_v2.WalkBranchSubvenanceRequest
+	71,  // 175: pfs_v2.API.ModifyFile:input_type -> pfs_v2.ModifyFileRequest
+	72,  // 176: pfs_v2.API.GetFile:input_type -> pfs_v2.GetFileRequest
+	72,  // 177: pfs_v2.API.GetFileTAR:input_type -> pfs_v2.GetFileRequest
+	73,  // 178: pfs_v2.API.InspectFile:input_type -> pfs_v2.InspectFileRequest
+	74,  // 179: pfs_v2.API.ListFile:input_type -> pfs_v2.ListFileRequest
+	75,  // 180: pfs_v2.API.WalkFile:input_type -> pfs_v2.WalkFileRequest
+	76,  // 181: pfs_v2.API.GlobFile:input_type -> pfs_v2.GlobFileRequest
+	77,  // 182: pfs_v2.API.DiffFile:input_type -> pfs_v2.DiffFileRequest
+	28,  // 183: pfs_v2.API.ActivateAuth:input_type -> pfs_v2.ActivateAuthRequest
+	126, // 184: pfs_v2.API.DeleteAll:input_type -> google.protobuf.Empty
+	79,  // 185: pfs_v2.API.Fsck:input_type -> pfs_v2.FsckRequest
+	71,  // 186: pfs_v2.API.CreateFileSet:input_type -> pfs_v2.ModifyFileRequest
+	82,  // 187: pfs_v2.API.GetFileSet:input_type -> pfs_v2.GetFileSetRequest
+	83,  // 188: pfs_v2.API.AddFileSet:input_type -> pfs_v2.AddFileSetRequest
+	84,  // 189: pfs_v2.API.RenewFileSet:input_type -> pfs_v2.RenewFileSetRequest
+	85,  // 190: pfs_v2.API.ComposeFileSet:input_type -> pfs_v2.ComposeFileSetRequest
+	86,  // 191: pfs_v2.API.ShardFileSet:input_type -> pfs_v2.ShardFileSetRequest
+	89,  // 192: pfs_v2.API.CheckStorage:input_type -> pfs_v2.CheckStorageRequest
+	91,  // 193: pfs_v2.API.PutCache:input_type -> pfs_v2.PutCacheRequest
+	92,  // 194: pfs_v2.API.GetCache:input_type -> pfs_v2.GetCacheRequest
+	94,  // 195: pfs_v2.API.ClearCache:input_type -> pfs_v2.ClearCacheRequest
+	127, // 196: pfs_v2.API.ListTask:input_type -> taskapi.ListTaskRequest
+	97,  // 197: pfs_v2.API.Egress:input_type -> pfs_v2.EgressRequest
+	62,  // 198: pfs_v2.API.CreateProject:input_type -> pfs_v2.CreateProjectRequest
+	63,  // 199: pfs_v2.API.InspectProject:input_type -> pfs_v2.InspectProjectRequest
+	64,  // 200: pfs_v2.API.InspectProjectV2:input_type -> pfs_v2.InspectProjectV2Request
+	66,  // 201: pfs_v2.API.ListProject:input_type -> pfs_v2.ListProjectRequest
+	67,  // 202: pfs_v2.API.DeleteProject:input_type -> pfs_v2.DeleteProjectRequest
+	99,  // 203: pfs_v2.API.ReposSummary:input_type -> pfs_v2.ReposSummaryRequest
+	102, // 204: pfs_v2.API.ForgetCommit:input_type -> pfs_v2.ForgetCommitRequest
+	126, // 205: pfs_v2.API.CreateRepo:output_type -> google.protobuf.Empty
+	12,  // 206: pfs_v2.API.InspectRepo:output_type -> pfs_v2.RepoInfo
+	12,  // 207: pfs_v2.API.ListRepo:output_type -> pfs_v2.RepoInfo
+	36,  // 208: pfs_v2.API.DeleteRepo:output_type -> pfs_v2.DeleteRepoResponse
+	37,  // 209: pfs_v2.API.DeleteRepos:output_type -> pfs_v2.DeleteReposResponse
+	19,  // 210: pfs_v2.API.StartCommit:output_type -> pfs_v2.Commit
+	126, // 211: pfs_v2.API.FinishCommit:output_type -> google.protobuf.Empty
+	126, // 212: pfs_v2.API.ClearCommit:output_type -> google.protobuf.Empty
+	21,  // 213: pfs_v2.API.InspectCommit:output_type -> pfs_v2.CommitInfo
+	21,  // 214: pfs_v2.API.ListCommit:output_type -> pfs_v2.CommitInfo
+	21,  // 215: pfs_v2.API.SubscribeCommit:output_type -> pfs_v2.CommitInfo
+	49,  // 216: pfs_v2.API.SquashCommit:output_type -> pfs_v2.SquashCommitResponse
+	55,  // 217: pfs_v2.API.DropCommit:output_type -> pfs_v2.DropCommitResponse
+	21,  // 218: pfs_v2.API.InspectCommitSet:output_type -> pfs_v2.CommitInfo
+	23,  // 219: pfs_v2.API.ListCommitSet:output_type -> pfs_v2.CommitSetInfo
+	126, // 220: pfs_v2.API.SquashCommitSet:output_type -> google.protobuf.Empty
+	126, // 221: pfs_v2.API.DropCommitSet:output_type -> google.protobuf.Empty
+	58,  // 222: pfs_v2.API.FindCommits:output_type -> pfs_v2.FindCommitsResponse
+	21,  // 223: pfs_v2.API.WalkCommitProvenance:output_type -> pfs_v2.CommitInfo
+	21,  // 224: pfs_v2.API.WalkCommitSubvenance:output_type -> pfs_v2.CommitInfo
+	126, // 225: pfs_v2.API.CreateBranch:output_type -> google.protobuf.Empty
+	14,  // 226: pfs_v2.API.InspectBranch:output_type -> pfs_v2.BranchInfo
+	14,  // 227: pfs_v2.API.ListBranch:output_type -> pfs_v2.BranchInfo
+	126, // 228: pfs_v2.API.DeleteBranch:output_type -> google.protobuf.Empty
+	14,  // 229: pfs_v2.API.WalkBranchProvenance:output_type -> pfs_v2.BranchInfo
+	14,  // 230: pfs_v2.API.WalkBranchSubvenance:output_type -> pfs_v2.BranchInfo
+	126, // 231: pfs_v2.API.ModifyFile:output_type -> google.protobuf.Empty
+	123, // 232: pfs_v2.API.GetFile:output_type -> google.protobuf.BytesValue
+	123, // 233: pfs_v2.API.GetFileTAR:output_type -> google.protobuf.BytesValue
+	24,  // 234: pfs_v2.API.InspectFile:output_type -> pfs_v2.FileInfo
+	24,  // 235: pfs_v2.API.ListFile:output_type -> pfs_v2.FileInfo
+	24,  // 236: pfs_v2.API.WalkFile:output_type -> pfs_v2.FileInfo
+	24,  // 237: pfs_v2.API.GlobFile:output_type -> pfs_v2.FileInfo
+	78,  // 238: pfs_v2.API.DiffFile:output_type -> pfs_v2.DiffFileResponse
+	29,  // 239: pfs_v2.API.ActivateAuth:output_type -> pfs_v2.ActivateAuthResponse
+	126, // 240: pfs_v2.API.DeleteAll:output_type -> google.protobuf.Empty
+	80,  // 241: pfs_v2.API.Fsck:output_type -> pfs_v2.FsckResponse
+	81,  // 242: pfs_v2.API.CreateFileSet:output_type -> pfs_v2.CreateFileSetResponse
+	81,  // 243: pfs_v2.API.GetFileSet:output_type -> pfs_v2.CreateFileSetResponse
+	126, // 244: pfs_v2.API.AddFileSet:output_type -> google.protobuf.Empty
+	126, // 245: pfs_v2.API.RenewFileSet:output_type -> google.protobuf.Empty
+	81,  // 246: pfs_v2.API.ComposeFileSet:output_type -> pfs_v2.CreateFileSetResponse
+	88,  // 247: pfs_v2.API.ShardFileSet:output_type -> pfs_v2.ShardFileSetResponse
+	90,  // 248: pfs_v2.API.CheckStorage:output_type -> pfs_v2.CheckStorageResponse
+	126, // 249: pfs_v2.API.PutCache:output_type -> google.protobuf.Empty
+	93,  // 250: pfs_v2.API.GetCache:output_type -> pfs_v2.GetCacheResponse
+	126, // 251: pfs_v2.API.ClearCache:output_type -> google.protobuf.Empty
+	128, // 252: pfs_v2.API.ListTask:output_type -> taskapi.TaskInfo
+	98,  // 253: pfs_v2.API.Egress:output_type -> pfs_v2.EgressResponse
+	126, // 254: pfs_v2.API.CreateProject:output_type -> google.protobuf.Empty
+	26,  // 255: pfs_v2.API.InspectProject:output_type -> pfs_v2.ProjectInfo
+	65,  // 256: pfs_v2.API.InspectProjectV2:output_type -> pfs_v2.InspectProjectV2Response
+	26,  // 257: pfs_v2.API.ListProject:output_type -> pfs_v2.ProjectInfo
+	126, // 258: pfs_v2.API.DeleteProject:output_type -> google.protobuf.Empty
+	101, // 259: pfs_v2.API.ReposSummary:output_type -> pfs_v2.ReposSummaryResponse
+	103, // 260: pfs_v2.API.ForgetCommit:output_type -> pfs_v2.ForgetCommitResponse
+	205, // [205:261] is the sub-list for method output_type
+	149, // [149:205] is the sub-list for method input_type
+	149, // [149:149] is the sub-list for extension type_name
+	149, // [149:149] is the sub-list for extension extendee
+	0,   // [0:149] is the sub-list for field type_name
 }
 
 func init() { file_api_pfs_pfs_proto_init() }
@@ -444,18 +7798,60 @@ func file_api_pfs_pfs_proto_init() {
 	if File_api_pfs_pfs_proto != nil {
 		return
 	}
+	file_api_pfs_pfs_proto_msgTypes[1].OneofWrappers = []any{
+		(*RepoPicker_Name)(nil),
+	}
+	file_api_pfs_pfs_proto_msgTypes[3].OneofWrappers = []any{
+		(*BranchPicker_Name)(nil),
+	}
+	file_api_pfs_pfs_proto_msgTypes[13].OneofWrappers = []any{
+		(*CommitPicker_BranchHead)(nil),
+		(*CommitPicker_Id)(nil),
+		(*CommitPicker_Ancestor)(nil),
+		(*CommitPicker_BranchRoot_)(nil),
+	}
+	file_api_pfs_pfs_proto_msgTypes[20].OneofWrappers = []any{
+		(*ProjectPicker_Name)(nil),
+	}
+	file_api_pfs_pfs_proto_msgTypes[51].OneofWrappers = []any{
+		(*FindCommitsResponse_FoundCommit)(nil),
+		(*FindCommitsResponse_LastSearchedCommit)(nil),
+	}
+	file_api_pfs_pfs_proto_msgTypes[61].OneofWrappers = []any{
+		(*AddFile_Raw)(nil),
+		(*AddFile_Url)(nil),
+	}
+	file_api_pfs_pfs_proto_msgTypes[64].OneofWrappers = []any{
+		(*ModifyFileRequest_SetCommit)(nil),
+		(*ModifyFileRequest_AddFile)(nil),
+		(*ModifyFileRequest_DeleteFile)(nil),
+		(*ModifyFileRequest_CopyFile)(nil),
+	}
+	file_api_pfs_pfs_proto_msgTypes[72].OneofWrappers = []any{
+		(*FsckRequest_ZombieTarget)(nil),
+		(*FsckRequest_ZombieAll)(nil),
+	}
+	file_api_pfs_pfs_proto_msgTypes[90].OneofWrappers = []any{
+		(*EgressRequest_ObjectStorage)(nil),
+		(*EgressRequest_SqlDatabase)(nil),
+	}
+	file_api_pfs_pfs_proto_msgTypes[91].OneofWrappers = []any{
+		(*EgressResponse_ObjectStorage)(nil),
+		(*EgressResponse_SqlDatabase)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_pfs_pfs_proto_rawDesc), len(file_api_pfs_pfs_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   8,
+			NumEnums:      7,
+			NumMessages:   114,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_api_pfs_pfs_proto_goTypes,
 		DependencyIndexes: file_api_pfs_pfs_proto_depIdxs,
+		EnumInfos:         file_api_pfs_pfs_proto_enumTypes,
 		MessageInfos:      file_api_pfs_pfs_proto_msgTypes,
 	}.Build()
 	File_api_pfs_pfs_proto = out.File

@@ -11,6 +11,9 @@ import (
 	grpc "google.golang.org/grpc"
 	codes "google.golang.org/grpc/codes"
 	status "google.golang.org/grpc/status"
+	emptypb "google.golang.org/protobuf/types/known/emptypb"
+	wrapperspb "google.golang.org/protobuf/types/known/wrapperspb"
+	task "pachyderm/api/task"
 )
 
 // This is a compile-time assertion to ensure that this generated file
@@ -19,14 +22,124 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	API_ActivateAuth_FullMethodName = "/pfs_v2.API/ActivateAuth"
+	API_CreateRepo_FullMethodName           = "/pfs_v2.API/CreateRepo"
+	API_InspectRepo_FullMethodName          = "/pfs_v2.API/InspectRepo"
+	API_ListRepo_FullMethodName             = "/pfs_v2.API/ListRepo"
+	API_DeleteRepo_FullMethodName           = "/pfs_v2.API/DeleteRepo"
+	API_DeleteRepos_FullMethodName          = "/pfs_v2.API/DeleteRepos"
+	API_StartCommit_FullMethodName          = "/pfs_v2.API/StartCommit"
+	API_FinishCommit_FullMethodName         = "/pfs_v2.API/FinishCommit"
+	API_ClearCommit_FullMethodName          = "/pfs_v2.API/ClearCommit"
+	API_InspectCommit_FullMethodName        = "/pfs_v2.API/InspectCommit"
+	API_ListCommit_FullMethodName           = "/pfs_v2.API/ListCommit"
+	API_SubscribeCommit_FullMethodName      = "/pfs_v2.API/SubscribeCommit"
+	API_SquashCommit_FullMethodName         = "/pfs_v2.API/SquashCommit"
+	API_DropCommit_FullMethodName           = "/pfs_v2.API/DropCommit"
+	API_InspectCommitSet_FullMethodName     = "/pfs_v2.API/InspectCommitSet"
+	API_ListCommitSet_FullMethodName        = "/pfs_v2.API/ListCommitSet"
+	API_SquashCommitSet_FullMethodName      = "/pfs_v2.API/SquashCommitSet"
+	API_DropCommitSet_FullMethodName        = "/pfs_v2.API/DropCommitSet"
+	API_FindCommits_FullMethodName          = "/pfs_v2.API/FindCommits"
+	API_WalkCommitProvenance_FullMethodName = "/pfs_v2.API/WalkCommitProvenance"
+	API_WalkCommitSubvenance_FullMethodName = "/pfs_v2.API/WalkCommitSubvenance"
+	API_CreateBranch_FullMethodName         = "/pfs_v2.API/CreateBranch"
+	API_InspectBranch_FullMethodName        = "/pfs_v2.API/InspectBranch"
+	API_ListBranch_FullMethodName           = "/pfs_v2.API/ListBranch"
+	API_DeleteBranch_FullMethodName         = "/pfs_v2.API/DeleteBranch"
+	API_WalkBranchProvenance_FullMethodName = "/pfs_v2.API/WalkBranchProvenance"
+	API_WalkBranchSubvenance_FullMethodName = "/pfs_v2.API/WalkBranchSubvenance"
+	API_ModifyFile_FullMethodName           = "/pfs_v2.API/ModifyFile"
+	API_GetFile_FullMethodName              = "/pfs_v2.API/GetFile"
+	API_GetFileTAR_FullMethodName           = "/pfs_v2.API/GetFileTAR"
+	API_InspectFile_FullMethodName          = "/pfs_v2.API/InspectFile"
+	API_ListFile_FullMethodName             = "/pfs_v2.API/ListFile"
+	API_WalkFile_FullMethodName             = "/pfs_v2.API/WalkFile"
+	API_GlobFile_FullMethodName             = "/pfs_v2.API/GlobFile"
+	API_DiffFile_FullMethodName             = "/pfs_v2.API/DiffFile"
+	API_ActivateAuth_FullMethodName         = "/pfs_v2.API/ActivateAuth"
+	API_DeleteAll_FullMethodName            = "/pfs_v2.API/DeleteAll"
+	API_Fsck_FullMethodName                 = "/pfs_v2.API/Fsck"
+	API_CreateFileSet_FullMethodName        = "/pfs_v2.API/CreateFileSet"
+	API_GetFileSet_FullMethodName           = "/pfs_v2.API/GetFileSet"
+	API_AddFileSet_FullMethodName           = "/pfs_v2.API/AddFileSet"
+	API_RenewFileSet_FullMethodName         = "/pfs_v2.API/RenewFileSet"
+	API_ComposeFileSet_FullMethodName       = "/pfs_v2.API/ComposeFileSet"
+	API_ShardFileSet_FullMethodName         = "/pfs_v2.API/ShardFileSet"
+	API_CheckStorage_FullMethodName         = "/pfs_v2.API/CheckStorage"
+	API_PutCache_FullMethodName             = "/pfs_v2.API/PutCache"
+	API_GetCache_FullMethodName             = "/pfs_v2.API/GetCache"
+	API_ClearCache_FullMethodName           = "/pfs_v2.API/ClearCache"
+	API_ListTask_FullMethodName             = "/pfs_v2.API/ListTask"
+	API_Egress_FullMethodName               = "/pfs_v2.API/Egress"
+	API_CreateProject_FullMethodName        = "/pfs_v2.API/CreateProject"
+	API_InspectProject_FullMethodName       = "/pfs_v2.API/InspectProject"
+	API_InspectProjectV2_FullMethodName     = "/pfs_v2.API/InspectProjectV2"
+	API_ListProject_FullMethodName          = "/pfs_v2.API/ListProject"
+	API_DeleteProject_FullMethodName        = "/pfs_v2.API/DeleteProject"
+	API_ReposSummary_FullMethodName         = "/pfs_v2.API/ReposSummary"
+	API_ForgetCommit_FullMethodName         = "/pfs_v2.API/ForgetCommit"
 )
 
 // APIClient is the client API for API service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 type APIClient interface {
+	CreateRepo(ctx context.Context, in *CreateRepoRequest, opts ...grpc.CallOption) (*emptypb.Empty, error)
+	InspectRepo(ctx context.Context, in *InspectRepoRequest, opts ...grpc.CallOption) (*RepoInfo, error)
+	ListRepo(ctx context.Context, in *ListRepoRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[RepoInfo], error)
+	DeleteRepo(ctx context.Context, in *DeleteRepoRequest, opts ...grpc.CallOption) (*DeleteRepoResponse, error)
+	DeleteRepos(ctx context.Context, in *DeleteReposRequest, opts ...grpc.CallOption) (*DeleteReposResponse, error)
+	StartCommit(ctx context.Context, in *StartCommitRequest, opts ...grpc.CallOption) (*Commit, error)
+	FinishCommit(ctx context.Context, in *FinishCommitRequest, opts ...grpc.CallOption) (*emptypb.Empty, error)
+	ClearCommit(ctx context.Context, in *ClearCommitRequest, opts ...grpc.CallOption) (*emptypb.Empty, error)
+	InspectCommit(ctx context.Context, in *InspectCommitRequest, opts ...grpc.CallOption) (*CommitInfo, error)
+	ListCommit(ctx context.Context, in *ListCommitRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CommitInfo], error)
+	SubscribeCommit(ctx context.Context, in *SubscribeCommitRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CommitInfo], error)
+	SquashCommit(ctx context.Context, in *SquashCommitRequest, opts ...grpc.CallOption) (*SquashCommitResponse, error)
+	DropCommit(ctx context.Context, in *DropCommitRequest, opts ...grpc.CallOption) (*DropCommitResponse, error)
+	InspectCommitSet(ctx context.Context, in *InspectCommitSetRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CommitInfo], error)
+	ListCommitSet(ctx context.Context, in *ListCommitSetRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CommitSetInfo], error)
+	SquashCommitSet(ctx context.Context, in *SquashCommitSetRequest, opts ...grpc.CallOption) (*emptypb.Empty, error)
+	DropCommitSet(ctx context.Context, in *DropCommitSetRequest, opts ...grpc.CallOption) (*emptypb.Empty, error)
+	FindCommits(ctx context.Context, in *FindCommitsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FindCommitsResponse], error)
+	WalkCommitProvenance(ctx context.Context, in *WalkCommitProvenanceRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CommitInfo], error)
+	WalkCommitSubvenance(ctx context.Context, in *WalkCommitSubvenanceRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CommitInfo], error)
+	CreateBranch(ctx context.Context, in *CreateBranchRequest, opts ...grpc.CallOption) (*emptypb.Empty, error)
+	InspectBranch(ctx context.Context, in *InspectBranchRequest, opts ...grpc.CallOption) (*BranchInfo, error)
+	ListBranch(ctx context.Context, in *ListBranchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BranchInfo], error)
+	DeleteBranch(ctx context.Context, in *DeleteBranchRequest, opts ...grpc.CallOption) (*emptypb.Empty, error)
+	WalkBranchProvenance(ctx context.Context, in *WalkBranchProvenanceRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BranchInfo], error)
+	WalkBranchSubvenance(ctx context.Context, in *WalkBranchSubvenanceRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BranchInfo], error)
+	ModifyFile(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[ModifyFileRequest, emptypb.Empty], error)
+	GetFile(ctx context.Context, in *GetFileRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[wrapperspb.BytesValue], error)
+	GetFileTAR(ctx context.Context, in *GetFileRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[wrapperspb.BytesValue], error)
+	InspectFile(ctx context.Context, in *InspectFileRequest, opts ...grpc.CallOption) (*FileInfo, error)
+	ListFile(ctx context.Context, in *ListFileRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FileInfo], error)
+	WalkFile(ctx context.Context, in *WalkFileRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FileInfo], error)
+	GlobFile(ctx context.Context, in *GlobFileRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FileInfo], error)
+	DiffFile(ctx context.Context, in *DiffFileRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[DiffFileResponse], error)
 	ActivateAuth(ctx context.Context, in *ActivateAuthRequest, opts ...grpc.CallOption) (*ActivateAuthResponse, error)
+	DeleteAll(ctx context.Context, in *emptypb.Empty, opts ...grpc.CallOption) (*emptypb.Empty, error)
+	Fsck(ctx context.Context, in *FsckRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FsckResponse], error)
+	CreateFileSet(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[ModifyFileRequest, CreateFileSetResponse], error)
+	GetFileSet(ctx context.Context, in *GetFileSetRequest, opts ...grpc.CallOption) (*CreateFileSetResponse, error)
+	AddFileSet(ctx context.Context, in *AddFileSetRequest, opts ...grpc.CallOption) (*emptypb.Empty, error)
+	RenewFileSet(ctx context.Context, in *RenewFileSetRequest, opts ...grpc.CallOption) (*emptypb.Empty, error)
+	ComposeFileSet(ctx context.Context, in *ComposeFileSetRequest, opts ...grpc.CallOption) (*CreateFileSetResponse, error)
+	ShardFileSet(ctx context.Context, in *ShardFileSetRequest, opts ...grpc.CallOption) (*ShardFileSetResponse, error)
+	CheckStorage(ctx context.Context, in *CheckStorageRequest, opts ...grpc.CallOption) (*CheckStorageResponse, error)
+	PutCache(ctx context.Context, in *PutCacheRequest, opts ...grpc.CallOption) (*emptypb.Empty, error)
+	GetCache(ctx context.Context, in *GetCacheRequest, opts ...grpc.CallOption) (*GetCacheResponse, error)
+	ClearCache(ctx context.Context, in *ClearCacheRequest, opts ...grpc.CallOption) (*emptypb.Empty, error)
+	ListTask(ctx context.Context, in *task.ListTaskRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[task.TaskInfo], error)
+	Egress(ctx context.Context, in *EgressRequest, opts ...grpc.CallOption) (*EgressResponse, error)
+	CreateProject(ctx context.Context, in *CreateProjectRequest, opts ...grpc.CallOption) (*emptypb.Empty, error)
+	InspectProject(ctx context.Context, in *InspectProjectRequest, opts ...grpc.CallOption) (*ProjectInfo, error)
+	InspectProjectV2(ctx context.Context, in *InspectProjectV2Request, opts ...grpc.CallOption) (*InspectProjectV2Response, error)
+	ListProject(ctx context.Context, in *ListProjectRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ProjectInfo], error)
+	DeleteProject(ctx context.Context, in *DeleteProjectRequest, opts ...grpc.CallOption) (*emptypb.Empty, error)
+	ReposSummary(ctx context.Context, in *ReposSummaryRequest, opts ...grpc.CallOption) (*ReposSummaryResponse, error)
+	ForgetCommit(ctx context.Context, in *ForgetCommitRequest, opts ...grpc.CallOption) (*ForgetCommitResponse, error)
 }
 
 type aPIClient struct {
@@ -36,6 +149,502 @@ type aPIClient struct {
 func NewAPIClient(cc grpc.ClientConnInterface) APIClient {
 	return &aPIClient{cc}
 }
+
+func (c *aPIClient) CreateRepo(ctx context.Context, in *CreateRepoRequest, opts ...grpc.CallOption) (*emptypb.Empty, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(emptypb.Empty)
+	err := c.cc.Invoke(ctx, API_CreateRepo_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) InspectRepo(ctx context.Context, in *InspectRepoRequest, opts ...grpc.CallOption) (*RepoInfo, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RepoInfo)
+	err := c.cc.Invoke(ctx, API_InspectRepo_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) ListRepo(ctx context.Context, in *ListRepoRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[RepoInfo], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &API_ServiceDesc.Streams[0], API_ListRepo_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ListRepoRequest, RepoInfo]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_ListRepoClient = grpc.ServerStreamingClient[RepoInfo]
+
+func (c *aPIClient) DeleteRepo(ctx context.Context, in *DeleteRepoRequest, opts ...grpc.CallOption) (*DeleteRepoResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteRepoResponse)
+	err := c.cc.Invoke(ctx, API_DeleteRepo_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) DeleteRepos(ctx context.Context, in *DeleteReposRequest, opts ...grpc.CallOption) (*DeleteReposResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteReposResponse)
+	err := c.cc.Invoke(ctx, API_DeleteRepos_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) StartCommit(ctx context.Context, in *StartCommitRequest, opts ...grpc.CallOption) (*Commit, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Commit)
+	err := c.cc.Invoke(ctx, API_StartCommit_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) FinishCommit(ctx context.Context, in *FinishCommitRequest, opts ...grpc.CallOption) (*emptypb.Empty, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(emptypb.Empty)
+	err := c.cc.Invoke(ctx, API_FinishCommit_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) ClearCommit(ctx context.Context, in *ClearCommitRequest, opts ...grpc.CallOption) (*emptypb.Empty, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(emptypb.Empty)
+	err := c.cc.Invoke(ctx, API_ClearCommit_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) InspectCommit(ctx context.Context, in *InspectCommitRequest, opts ...grpc.CallOption) (*CommitInfo, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CommitInfo)
+	err := c.cc.Invoke(ctx, API_InspectCommit_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) ListCommit(ctx context.Context, in *ListCommitRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CommitInfo], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &API_ServiceDesc.Streams[1], API_ListCommit_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ListCommitRequest, CommitInfo]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_ListCommitClient = grpc.ServerStreamingClient[CommitInfo]
+
+func (c *aPIClient) SubscribeCommit(ctx context.Context, in *SubscribeCommitRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CommitInfo], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &API_ServiceDesc.Streams[2], API_SubscribeCommit_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[SubscribeCommitRequest, CommitInfo]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_SubscribeCommitClient = grpc.ServerStreamingClient[CommitInfo]
+
+func (c *aPIClient) SquashCommit(ctx context.Context, in *SquashCommitRequest, opts ...grpc.CallOption) (*SquashCommitResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SquashCommitResponse)
+	err := c.cc.Invoke(ctx, API_SquashCommit_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) DropCommit(ctx context.Context, in *DropCommitRequest, opts ...grpc.CallOption) (*DropCommitResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DropCommitResponse)
+	err := c.cc.Invoke(ctx, API_DropCommit_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) InspectCommitSet(ctx context.Context, in *InspectCommitSetRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CommitInfo], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &API_ServiceDesc.Streams[3], API_InspectCommitSet_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[InspectCommitSetRequest, CommitInfo]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_InspectCommitSetClient = grpc.ServerStreamingClient[CommitInfo]
+
+func (c *aPIClient) ListCommitSet(ctx context.Context, in *ListCommitSetRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CommitSetInfo], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &API_ServiceDesc.Streams[4], API_ListCommitSet_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ListCommitSetRequest, CommitSetInfo]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_ListCommitSetClient = grpc.ServerStreamingClient[CommitSetInfo]
+
+func (c *aPIClient) SquashCommitSet(ctx context.Context, in *SquashCommitSetRequest, opts ...grpc.CallOption) (*emptypb.Empty, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(emptypb.Empty)
+	err := c.cc.Invoke(ctx, API_SquashCommitSet_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) DropCommitSet(ctx context.Context, in *DropCommitSetRequest, opts ...grpc.CallOption) (*emptypb.Empty, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(emptypb.Empty)
+	err := c.cc.Invoke(ctx, API_DropCommitSet_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) FindCommits(ctx context.Context, in *FindCommitsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FindCommitsResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &API_ServiceDesc.Streams[5], API_FindCommits_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[FindCommitsRequest, FindCommitsResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_FindCommitsClient = grpc.ServerStreamingClient[FindCommitsResponse]
+
+func (c *aPIClient) WalkCommitProvenance(ctx context.Context, in *WalkCommitProvenanceRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CommitInfo], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &API_ServiceDesc.Streams[6], API_WalkCommitProvenance_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WalkCommitProvenanceRequest, CommitInfo]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_WalkCommitProvenanceClient = grpc.ServerStreamingClient[CommitInfo]
+
+func (c *aPIClient) WalkCommitSubvenance(ctx context.Context, in *WalkCommitSubvenanceRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CommitInfo], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &API_ServiceDesc.Streams[7], API_WalkCommitSubvenance_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WalkCommitSubvenanceRequest, CommitInfo]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_WalkCommitSubvenanceClient = grpc.ServerStreamingClient[CommitInfo]
+
+func (c *aPIClient) CreateBranch(ctx context.Context, in *CreateBranchRequest, opts ...grpc.CallOption) (*emptypb.Empty, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(emptypb.Empty)
+	err := c.cc.Invoke(ctx, API_CreateBranch_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) InspectBranch(ctx context.Context, in *InspectBranchRequest, opts ...grpc.CallOption) (*BranchInfo, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(BranchInfo)
+	err := c.cc.Invoke(ctx, API_InspectBranch_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) ListBranch(ctx context.Context, in *ListBranchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BranchInfo], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &API_ServiceDesc.Streams[8], API_ListBranch_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ListBranchRequest, BranchInfo]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_ListBranchClient = grpc.ServerStreamingClient[BranchInfo]
+
+func (c *aPIClient) DeleteBranch(ctx context.Context, in *DeleteBranchRequest, opts ...grpc.CallOption) (*emptypb.Empty, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(emptypb.Empty)
+	err := c.cc.Invoke(ctx, API_DeleteBranch_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) WalkBranchProvenance(ctx context.Context, in *WalkBranchProvenanceRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BranchInfo], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &API_ServiceDesc.Streams[9], API_WalkBranchProvenance_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WalkBranchProvenanceRequest, BranchInfo]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_WalkBranchProvenanceClient = grpc.ServerStreamingClient[BranchInfo]
+
+func (c *aPIClient) WalkBranchSubvenance(ctx context.Context, in *WalkBranchSubvenanceRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BranchInfo], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &API_ServiceDesc.Streams[10], API_WalkBranchSubvenance_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WalkBranchSubvenanceRequest, BranchInfo]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_WalkBranchSubvenanceClient = grpc.ServerStreamingClient[BranchInfo]
+
+func (c *aPIClient) ModifyFile(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[ModifyFileRequest, emptypb.Empty], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &API_ServiceDesc.Streams[11], API_ModifyFile_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ModifyFileRequest, emptypb.Empty]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_ModifyFileClient = grpc.ClientStreamingClient[ModifyFileRequest, emptypb.Empty]
+
+func (c *aPIClient) GetFile(ctx context.Context, in *GetFileRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[wrapperspb.BytesValue], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &API_ServiceDesc.Streams[12], API_GetFile_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[GetFileRequest, wrapperspb.BytesValue]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_GetFileClient = grpc.ServerStreamingClient[wrapperspb.BytesValue]
+
+func (c *aPIClient) GetFileTAR(ctx context.Context, in *GetFileRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[wrapperspb.BytesValue], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &API_ServiceDesc.Streams[13], API_GetFileTAR_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[GetFileRequest, wrapperspb.BytesValue]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_GetFileTARClient = grpc.ServerStreamingClient[wrapperspb.BytesValue]
+
+func (c *aPIClient) InspectFile(ctx context.Context, in *InspectFileRequest, opts ...grpc.CallOption) (*FileInfo, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(FileInfo)
+	err := c.cc.Invoke(ctx, API_InspectFile_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) ListFile(ctx context.Context, in *ListFileRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FileInfo], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &API_ServiceDesc.Streams[14], API_ListFile_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ListFileRequest, FileInfo]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_ListFileClient = grpc.ServerStreamingClient[FileInfo]
+
+func (c *aPIClient) WalkFile(ctx context.Context, in *WalkFileRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FileInfo], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &API_ServiceDesc.Streams[15], API_WalkFile_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WalkFileRequest, FileInfo]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_WalkFileClient = grpc.ServerStreamingClient[FileInfo]
+
+func (c *aPIClient) GlobFile(ctx context.Context, in *GlobFileRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FileInfo], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &API_ServiceDesc.Streams[16], API_GlobFile_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[GlobFileRequest, FileInfo]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_GlobFileClient = grpc.ServerStreamingClient[FileInfo]
+
+func (c *aPIClient) DiffFile(ctx context.Context, in *DiffFileRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[DiffFileResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &API_ServiceDesc.Streams[17], API_DiffFile_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[DiffFileRequest, DiffFileResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_DiffFileClient = grpc.ServerStreamingClient[DiffFileResponse]
 
 func (c *aPIClient) ActivateAuth(ctx context.Context, in *ActivateAuthRequest, opts ...grpc.CallOption) (*ActivateAuthResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
@@ -47,11 +656,306 @@ func (c *aPIClient) ActivateAuth(ctx context.Context, in *ActivateAuthRequest, o
 	return out, nil
 }
 
+func (c *aPIClient) DeleteAll(ctx context.Context, in *emptypb.Empty, opts ...grpc.CallOption) (*emptypb.Empty, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(emptypb.Empty)
+	err := c.cc.Invoke(ctx, API_DeleteAll_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) Fsck(ctx context.Context, in *FsckRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FsckResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &API_ServiceDesc.Streams[18], API_Fsck_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[FsckRequest, FsckResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_FsckClient = grpc.ServerStreamingClient[FsckResponse]
+
+func (c *aPIClient) CreateFileSet(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[ModifyFileRequest, CreateFileSetResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &API_ServiceDesc.Streams[19], API_CreateFileSet_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ModifyFileRequest, CreateFileSetResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_CreateFileSetClient = grpc.ClientStreamingClient[ModifyFileRequest, CreateFileSetResponse]
+
+func (c *aPIClient) GetFileSet(ctx context.Context, in *GetFileSetRequest, opts ...grpc.CallOption) (*CreateFileSetResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CreateFileSetResponse)
+	err := c.cc.Invoke(ctx, API_GetFileSet_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) AddFileSet(ctx context.Context, in *AddFileSetRequest, opts ...grpc.CallOption) (*emptypb.Empty, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(emptypb.Empty)
+	err := c.cc.Invoke(ctx, API_AddFileSet_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) RenewFileSet(ctx context.Context, in *RenewFileSetRequest, opts ...grpc.CallOption) (*emptypb.Empty, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(emptypb.Empty)
+	err := c.cc.Invoke(ctx, API_RenewFileSet_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) ComposeFileSet(ctx context.Context, in *ComposeFileSetRequest, opts ...grpc.CallOption) (*CreateFileSetResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CreateFileSetResponse)
+	err := c.cc.Invoke(ctx, API_ComposeFileSet_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) ShardFileSet(ctx context.Context, in *ShardFileSetRequest, opts ...grpc.CallOption) (*ShardFileSetResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ShardFileSetResponse)
+	err := c.cc.Invoke(ctx, API_ShardFileSet_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) CheckStorage(ctx context.Context, in *CheckStorageRequest, opts ...grpc.CallOption) (*CheckStorageResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CheckStorageResponse)
+	err := c.cc.Invoke(ctx, API_CheckStorage_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) PutCache(ctx context.Context, in *PutCacheRequest, opts ...grpc.CallOption) (*emptypb.Empty, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(emptypb.Empty)
+	err := c.cc.Invoke(ctx, API_PutCache_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) GetCache(ctx context.Context, in *GetCacheRequest, opts ...grpc.CallOption) (*GetCacheResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetCacheResponse)
+	err := c.cc.Invoke(ctx, API_GetCache_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) ClearCache(ctx context.Context, in *ClearCacheRequest, opts ...grpc.CallOption) (*emptypb.Empty, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(emptypb.Empty)
+	err := c.cc.Invoke(ctx, API_ClearCache_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) ListTask(ctx context.Context, in *task.ListTaskRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[task.TaskInfo], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &API_ServiceDesc.Streams[20], API_ListTask_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[task.ListTaskRequest, task.TaskInfo]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_ListTaskClient = grpc.ServerStreamingClient[task.TaskInfo]
+
+func (c *aPIClient) Egress(ctx context.Context, in *EgressRequest, opts ...grpc.CallOption) (*EgressResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(EgressResponse)
+	err := c.cc.Invoke(ctx, API_Egress_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) CreateProject(ctx context.Context, in *CreateProjectRequest, opts ...grpc.CallOption) (*emptypb.Empty, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(emptypb.Empty)
+	err := c.cc.Invoke(ctx, API_CreateProject_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) InspectProject(ctx context.Context, in *InspectProjectRequest, opts ...grpc.CallOption) (*ProjectInfo, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ProjectInfo)
+	err := c.cc.Invoke(ctx, API_InspectProject_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) InspectProjectV2(ctx context.Context, in *InspectProjectV2Request, opts ...grpc.CallOption) (*InspectProjectV2Response, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(InspectProjectV2Response)
+	err := c.cc.Invoke(ctx, API_InspectProjectV2_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) ListProject(ctx context.Context, in *ListProjectRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ProjectInfo], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &API_ServiceDesc.Streams[21], API_ListProject_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ListProjectRequest, ProjectInfo]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_ListProjectClient = grpc.ServerStreamingClient[ProjectInfo]
+
+func (c *aPIClient) DeleteProject(ctx context.Context, in *DeleteProjectRequest, opts ...grpc.CallOption) (*emptypb.Empty, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(emptypb.Empty)
+	err := c.cc.Invoke(ctx, API_DeleteProject_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) ReposSummary(ctx context.Context, in *ReposSummaryRequest, opts ...grpc.CallOption) (*ReposSummaryResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReposSummaryResponse)
+	err := c.cc.Invoke(ctx, API_ReposSummary_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aPIClient) ForgetCommit(ctx context.Context, in *ForgetCommitRequest, opts ...grpc.CallOption) (*ForgetCommitResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ForgetCommitResponse)
+	err := c.cc.Invoke(ctx, API_ForgetCommit_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // APIServer is the server API for API service.
 // All implementations must embed UnimplementedAPIServer
 // for forward compatibility.
 type APIServer interface {
+	CreateRepo(context.Context, *CreateRepoRequest) (*emptypb.Empty, error)
+	InspectRepo(context.Context, *InspectRepoRequest) (*RepoInfo, error)
+	ListRepo(*ListRepoRequest, grpc.ServerStreamingServer[RepoInfo]) error
+	DeleteRepo(context.Context, *DeleteRepoRequest) (*DeleteRepoResponse, error)
+	DeleteRepos(context.Context, *DeleteReposRequest) (*DeleteReposResponse, error)
+	StartCommit(context.Context, *StartCommitRequest) (*Commit, error)
+	FinishCommit(context.Context, *FinishCommitRequest) (*emptypb.Empty, error)
+	ClearCommit(context.Context, *ClearCommitRequest) (*emptypb.Empty, error)
+	InspectCommit(context.Context, *InspectCommitRequest) (*CommitInfo, error)
+	ListCommit(*ListCommitRequest, grpc.ServerStreamingServer[CommitInfo]) error
+	SubscribeCommit(*SubscribeCommitRequest, grpc.ServerStreamingServer[CommitInfo]) error
+	SquashCommit(context.Context, *SquashCommitRequest) (*SquashCommitResponse, error)
+	DropCommit(context.Context, *DropCommitRequest) (*DropCommitResponse, error)
+	InspectCommitSet(*InspectCommitSetRequest, grpc.ServerStreamingServer[CommitInfo]) error
+	ListCommitSet(*ListCommitSetRequest, grpc.ServerStreamingServer[CommitSetInfo]) error
+	SquashCommitSet(context.Context, *SquashCommitSetRequest) (*emptypb.Empty, error)
+	DropCommitSet(context.Context, *DropCommitSetRequest) (*emptypb.Empty, error)
+	FindCommits(*FindCommitsRequest, grpc.ServerStreamingServer[FindCommitsResponse]) error
+	WalkCommitProvenance(*WalkCommitProvenanceRequest, grpc.ServerStreamingServer[CommitInfo]) error
+	WalkCommitSubvenance(*WalkCommitSubvenanceRequest, grpc.ServerStreamingServer[CommitInfo]) error
+	CreateBranch(context.Context, *CreateBranchRequest) (*emptypb.Empty, error)
+	InspectBranch(context.Context, *InspectBranchRequest) (*BranchInfo, error)
+	ListBranch(*ListBranchRequest, grpc.ServerStreamingServer[BranchInfo]) error
+	DeleteBranch(context.Context, *DeleteBranchRequest) (*emptypb.Empty, error)
+	WalkBranchProvenance(*WalkBranchProvenanceRequest, grpc.ServerStreamingServer[BranchInfo]) error
+	WalkBranchSubvenance(*WalkBranchSubvenanceRequest, grpc.ServerStreamingServer[BranchInfo]) error
+	ModifyFile(grpc.ClientStreamingServer[ModifyFileRequest, emptypb.Empty]) error
+	GetFile(*GetFileRequest, grpc.ServerStreamingServer[wrapperspb.BytesValue]) error
+	GetFileTAR(*GetFileRequest, grpc.ServerStreamingServer[wrapperspb.BytesValue]) error
+	InspectFile(context.Context, *InspectFileRequest) (*FileInfo, error)
+	ListFile(*ListFileRequest, grpc.ServerStreamingServer[FileInfo]) error
+	WalkFile(*WalkFileRequest, grpc.ServerStreamingServer[FileInfo]) error
+	GlobFile(*GlobFileRequest, grpc.ServerStreamingServer[FileInfo]) error
+	DiffFile(*DiffFileRequest, grpc.ServerStreamingServer[DiffFileResponse]) error
 	ActivateAuth(context.Context, *ActivateAuthRequest) (*ActivateAuthResponse, error)
+	DeleteAll(context.Context, *emptypb.Empty) (*emptypb.Empty, error)
+	Fsck(*FsckRequest, grpc.ServerStreamingServer[FsckResponse]) error
+	CreateFileSet(grpc.ClientStreamingServer[ModifyFileRequest, CreateFileSetResponse]) error
+	GetFileSet(context.Context, *GetFileSetRequest) (*CreateFileSetResponse, error)
+	AddFileSet(context.Context, *AddFileSetRequest) (*emptypb.Empty, error)
+	RenewFileSet(context.Context, *RenewFileSetRequest) (*emptypb.Empty, error)
+	ComposeFileSet(context.Context, *ComposeFileSetRequest) (*CreateFileSetResponse, error)
+	ShardFileSet(context.Context, *ShardFileSetRequest) (*ShardFileSetResponse, error)
+	CheckStorage(context.Context, *CheckStorageRequest) (*CheckStorageResponse, error)
+	PutCache(context.Context, *PutCacheRequest) (*emptypb.Empty, error)
+	GetCache(context.Context, *GetCacheRequest) (*GetCacheResponse, error)
+	ClearCache(context.Context, *ClearCacheRequest) (*emptypb.Empty, error)
+	ListTask(*task.ListTaskRequest, grpc.ServerStreamingServer[task.TaskInfo]) error
+	Egress(context.Context, *EgressRequest) (*EgressResponse, error)
+	CreateProject(context.Context, *CreateProjectRequest) (*emptypb.Empty, error)
+	InspectProject(context.Context, *InspectProjectRequest) (*ProjectInfo, error)
+	InspectProjectV2(context.Context, *InspectProjectV2Request) (*InspectProjectV2Response, error)
+	ListProject(*ListProjectRequest, grpc.ServerStreamingServer[ProjectInfo]) error
+	DeleteProject(context.Context, *DeleteProjectRequest) (*emptypb.Empty, error)
+	ReposSummary(context.Context, *ReposSummaryRequest) (*ReposSummaryResponse, error)
+	ForgetCommit(context.Context, *ForgetCommitRequest) (*ForgetCommitResponse, error)
 	mustEmbedUnimplementedAPIServer()
 }
 
@@ -62,8 +966,173 @@ type APIServer interface {
 // pointer dereference when methods are called.
 type UnimplementedAPIServer struct{}
 
+func (UnimplementedAPIServer) CreateRepo(context.Context, *CreateRepoRequest) (*emptypb.Empty, error) {
+	return nil, status.Error(codes.Unimplemented, "method CreateRepo not implemented")
+}
+func (UnimplementedAPIServer) InspectRepo(context.Context, *InspectRepoRequest) (*RepoInfo, error) {
+	return nil, status.Error(codes.Unimplemented, "method InspectRepo not implemented")
+}
+func (UnimplementedAPIServer) ListRepo(*ListRepoRequest, grpc.ServerStreamingServer[RepoInfo]) error {
+	return status.Error(codes.Unimplemented, "method ListRepo not implemented")
+}
+func (UnimplementedAPIServer) DeleteRepo(context.Context, *DeleteRepoRequest) (*DeleteRepoResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteRepo not implemented")
+}
+func (UnimplementedAPIServer) DeleteRepos(context.Context, *DeleteReposRequest) (*DeleteReposResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteRepos not implemented")
+}
+func (UnimplementedAPIServer) StartCommit(context.Context, *StartCommitRequest) (*Commit, error) {
+	return nil, status.Error(codes.Unimplemented, "method StartCommit not implemented")
+}
+func (UnimplementedAPIServer) FinishCommit(context.Context, *FinishCommitRequest) (*emptypb.Empty, error) {
+	return nil, status.Error(codes.Unimplemented, "method FinishCommit not implemented")
+}
+func (UnimplementedAPIServer) ClearCommit(context.Context, *ClearCommitRequest) (*emptypb.Empty, error) {
+	return nil, status.Error(codes.Unimplemented, "method ClearCommit not implemented")
+}
+func (UnimplementedAPIServer) InspectCommit(context.Context, *InspectCommitRequest) (*CommitInfo, error) {
+	return nil, status.Error(codes.Unimplemented, "method InspectCommit not implemented")
+}
+func (UnimplementedAPIServer) ListCommit(*ListCommitRequest, grpc.ServerStreamingServer[CommitInfo]) error {
+	return status.Error(codes.Unimplemented, "method ListCommit not implemented")
+}
+func (UnimplementedAPIServer) SubscribeCommit(*SubscribeCommitRequest, grpc.ServerStreamingServer[CommitInfo]) error {
+	return status.Error(codes.Unimplemented, "method SubscribeCommit not implemented")
+}
+func (UnimplementedAPIServer) SquashCommit(context.Context, *SquashCommitRequest) (*SquashCommitResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SquashCommit not implemented")
+}
+func (UnimplementedAPIServer) DropCommit(context.Context, *DropCommitRequest) (*DropCommitResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DropCommit not implemented")
+}
+func (UnimplementedAPIServer) InspectCommitSet(*InspectCommitSetRequest, grpc.ServerStreamingServer[CommitInfo]) error {
+	return status.Error(codes.Unimplemented, "method InspectCommitSet not implemented")
+}
+func (UnimplementedAPIServer) ListCommitSet(*ListCommitSetRequest, grpc.ServerStreamingServer[CommitSetInfo]) error {
+	return status.Error(codes.Unimplemented, "method ListCommitSet not implemented")
+}
+func (UnimplementedAPIServer) SquashCommitSet(context.Context, *SquashCommitSetRequest) (*emptypb.Empty, error) {
+	return nil, status.Error(codes.Unimplemented, "method SquashCommitSet not implemented")
+}
+func (UnimplementedAPIServer) DropCommitSet(context.Context, *DropCommitSetRequest) (*emptypb.Empty, error) {
+	return nil, status.Error(codes.Unimplemented, "method DropCommitSet not implemented")
+}
+func (UnimplementedAPIServer) FindCommits(*FindCommitsRequest, grpc.ServerStreamingServer[FindCommitsResponse]) error {
+	return status.Error(codes.Unimplemented, "method FindCommits not implemented")
+}
+func (UnimplementedAPIServer) WalkCommitProvenance(*WalkCommitProvenanceRequest, grpc.ServerStreamingServer[CommitInfo]) error {
+	return status.Error(codes.Unimplemented, "method WalkCommitProvenance not implemented")
+}
+func (UnimplementedAPIServer) WalkCommitSubvenance(*WalkCommitSubvenanceRequest, grpc.ServerStreamingServer[CommitInfo]) error {
+	return status.Error(codes.Unimplemented, "method WalkCommitSubvenance not implemented")
+}
+func (UnimplementedAPIServer) CreateBranch(context.Context, *CreateBranchRequest) (*emptypb.Empty, error) {
+	return nil, status.Error(codes.Unimplemented, "method CreateBranch not implemented")
+}
+func (UnimplementedAPIServer) InspectBranch(context.Context, *InspectBranchRequest) (*BranchInfo, error) {
+	return nil, status.Error(codes.Unimplemented, "method InspectBranch not implemented")
+}
+func (UnimplementedAPIServer) ListBranch(*ListBranchRequest, grpc.ServerStreamingServer[BranchInfo]) error {
+	return status.Error(codes.Unimplemented, "method ListBranch not implemented")
+}
+func (UnimplementedAPIServer) DeleteBranch(context.Context, *DeleteBranchRequest) (*emptypb.Empty, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteBranch not implemented")
+}
+func (UnimplementedAPIServer) WalkBranchProvenance(*WalkBranchProvenanceRequest, grpc.ServerStreamingServer[BranchInfo]) error {
+	return status.Error(codes.Unimplemented, "method WalkBranchProvenance not implemented")
+}
+func (UnimplementedAPIServer) WalkBranchSubvenance(*WalkBranchSubvenanceRequest, grpc.ServerStreamingServer[BranchInfo]) error {
+	return status.Error(codes.Unimplemented, "method WalkBranchSubvenance not implemented")
+}
+func (UnimplementedAPIServer) ModifyFile(grpc.ClientStreamingServer[ModifyFileRequest, emptypb.Empty]) error {
+	return status.Error(codes.Unimplemented, "method ModifyFile not implemented")
+}
+func (UnimplementedAPIServer) GetFile(*GetFileRequest, grpc.ServerStreamingServer[wrapperspb.BytesValue]) error {
+	return status.Error(codes.Unimplemented, "method GetFile not implemented")
+}
+func (UnimplementedAPIServer) GetFileTAR(*GetFileRequest, grpc.ServerStreamingServer[wrapperspb.BytesValue]) error {
+	return status.Error(codes.Unimplemented, "method GetFileTAR not implemented")
+}
+func (UnimplementedAPIServer) InspectFile(context.Context, *InspectFileRequest) (*FileInfo, error) {
+	return nil, status.Error(codes.Unimplemented, "method InspectFile not implemented")
+}
+func (UnimplementedAPIServer) ListFile(*ListFileRequest, grpc.ServerStreamingServer[FileInfo]) error {
+	return status.Error(codes.Unimplemented, "method ListFile not implemented")
+}
+func (UnimplementedAPIServer) WalkFile(*WalkFileRequest, grpc.ServerStreamingServer[FileInfo]) error {
+	return status.Error(codes.Unimplemented, "method WalkFile not implemented")
+}
+func (UnimplementedAPIServer) GlobFile(*GlobFileRequest, grpc.ServerStreamingServer[FileInfo]) error {
+	return status.Error(codes.Unimplemented, "method GlobFile not implemented")
+}
+func (UnimplementedAPIServer) DiffFile(*DiffFileRequest, grpc.ServerStreamingServer[DiffFileResponse]) error {
+	return status.Error(codes.Unimplemented, "method DiffFile not implemented")
+}
 func (UnimplementedAPIServer) ActivateAuth(context.Context, *ActivateAuthRequest) (*ActivateAuthResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ActivateAuth not implemented")
+}
+func (UnimplementedAPIServer) DeleteAll(context.Context, *emptypb.Empty) (*emptypb.Empty, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteAll not implemented")
+}
+func (UnimplementedAPIServer) Fsck(*FsckRequest, grpc.ServerStreamingServer[FsckResponse]) error {
+	return status.Error(codes.Unimplemented, "method Fsck not implemented")
+}
+func (UnimplementedAPIServer) CreateFileSet(grpc.ClientStreamingServer[ModifyFileRequest, CreateFileSetResponse]) error {
+	return status.Error(codes.Unimplemented, "method CreateFileSet not implemented")
+}
+func (UnimplementedAPIServer) GetFileSet(context.Context, *GetFileSetRequest) (*CreateFileSetResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetFileSet not implemented")
+}
+func (UnimplementedAPIServer) AddFileSet(context.Context, *AddFileSetRequest) (*emptypb.Empty, error) {
+	return nil, status.Error(codes.Unimplemented, "method AddFileSet not implemented")
+}
+func (UnimplementedAPIServer) RenewFileSet(context.Context, *RenewFileSetRequest) (*emptypb.Empty, error) {
+	return nil, status.Error(codes.Unimplemented, "method RenewFileSet not implemented")
+}
+func (UnimplementedAPIServer) ComposeFileSet(context.Context, *ComposeFileSetRequest) (*CreateFileSetResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ComposeFileSet not implemented")
+}
+func (UnimplementedAPIServer) ShardFileSet(context.Context, *ShardFileSetRequest) (*ShardFileSetResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ShardFileSet not implemented")
+}
+func (UnimplementedAPIServer) CheckStorage(context.Context, *CheckStorageRequest) (*CheckStorageResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CheckStorage not implemented")
+}
+func (UnimplementedAPIServer) PutCache(context.Context, *PutCacheRequest) (*emptypb.Empty, error) {
+	return nil, status.Error(codes.Unimplemented, "method PutCache not implemented")
+}
+func (UnimplementedAPIServer) GetCache(context.Context, *GetCacheRequest) (*GetCacheResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetCache not implemented")
+}
+func (UnimplementedAPIServer) ClearCache(context.Context, *ClearCacheRequest) (*emptypb.Empty, error) {
+	return nil, status.Error(codes.Unimplemented, "method ClearCache not implemented")
+}
+func (UnimplementedAPIServer) ListTask(*task.ListTaskRequest, grpc.ServerStreamingServer[task.TaskInfo]) error {
+	return status.Error(codes.Unimplemented, "method ListTask not implemented")
+}
+func (UnimplementedAPIServer) Egress(context.Context, *EgressRequest) (*EgressResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Egress not implemented")
+}
+func (UnimplementedAPIServer) CreateProject(context.Context, *CreateProjectRequest) (*emptypb.Empty, error) {
+	return nil, status.Error(codes.Unimplemented, "method CreateProject not implemented")
+}
+func (UnimplementedAPIServer) InspectProject(context.Context, *InspectProjectRequest) (*ProjectInfo, error) {
+	return nil, status.Error(codes.Unimplemented, "method InspectProject not implemented")
+}
+func (UnimplementedAPIServer) InspectProjectV2(context.Context, *InspectProjectV2Request) (*InspectProjectV2Response, error) {
+	return nil, status.Error(codes.Unimplemented, "method InspectProjectV2 not implemented")
+}
+func (UnimplementedAPIServer) ListProject(*ListProjectRequest, grpc.ServerStreamingServer[ProjectInfo]) error {
+	return status.Error(codes.Unimplemented, "method ListProject not implemented")
+}
+func (UnimplementedAPIServer) DeleteProject(context.Context, *DeleteProjectRequest) (*emptypb.Empty, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteProject not implemented")
+}
+func (UnimplementedAPIServer) ReposSummary(context.Context, *ReposSummaryRequest) (*ReposSummaryResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ReposSummary not implemented")
+}
+func (UnimplementedAPIServer) ForgetCommit(context.Context, *ForgetCommitRequest) (*ForgetCommitResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ForgetCommit not implemented")
 }
 func (UnimplementedAPIServer) mustEmbedUnimplementedAPIServer() {}
 func (UnimplementedAPIServer) testEmbeddedByValue()             {}
@@ -86,6 +1155,488 @@ func RegisterAPIServer(s grpc.ServiceRegistrar, srv APIServer) {
 	s.RegisterService(&API_ServiceDesc, srv)
 }
 
+func _API_CreateRepo_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CreateRepoRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).CreateRepo(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_CreateRepo_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).CreateRepo(ctx, req.(*CreateRepoRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_InspectRepo_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(InspectRepoRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).InspectRepo(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_InspectRepo_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).InspectRepo(ctx, req.(*InspectRepoRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_ListRepo_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ListRepoRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(APIServer).ListRepo(m, &grpc.GenericServerStream[ListRepoRequest, RepoInfo]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_ListRepoServer = grpc.ServerStreamingServer[RepoInfo]
+
+func _API_DeleteRepo_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteRepoRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).DeleteRepo(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_DeleteRepo_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).DeleteRepo(ctx, req.(*DeleteRepoRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_DeleteRepos_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteReposRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).DeleteRepos(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_DeleteRepos_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).DeleteRepos(ctx, req.(*DeleteReposRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_StartCommit_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(StartCommitRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).StartCommit(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_StartCommit_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).StartCommit(ctx, req.(*StartCommitRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_FinishCommit_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(FinishCommitRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).FinishCommit(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_FinishCommit_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).FinishCommit(ctx, req.(*FinishCommitRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_ClearCommit_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ClearCommitRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).ClearCommit(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_ClearCommit_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).ClearCommit(ctx, req.(*ClearCommitRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_InspectCommit_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(InspectCommitRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).InspectCommit(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_InspectCommit_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).InspectCommit(ctx, req.(*InspectCommitRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_ListCommit_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ListCommitRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(APIServer).ListCommit(m, &grpc.GenericServerStream[ListCommitRequest, CommitInfo]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_ListCommitServer = grpc.ServerStreamingServer[CommitInfo]
+
+func _API_SubscribeCommit_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(SubscribeCommitRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(APIServer).SubscribeCommit(m, &grpc.GenericServerStream[SubscribeCommitRequest, CommitInfo]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_SubscribeCommitServer = grpc.ServerStreamingServer[CommitInfo]
+
+func _API_SquashCommit_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SquashCommitRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).SquashCommit(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_SquashCommit_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).SquashCommit(ctx, req.(*SquashCommitRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_DropCommit_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DropCommitRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).DropCommit(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_DropCommit_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).DropCommit(ctx, req.(*DropCommitRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_InspectCommitSet_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(InspectCommitSetRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(APIServer).InspectCommitSet(m, &grpc.GenericServerStream[InspectCommitSetRequest, CommitInfo]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_InspectCommitSetServer = grpc.ServerStreamingServer[CommitInfo]
+
+func _API_ListCommitSet_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ListCommitSetRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(APIServer).ListCommitSet(m, &grpc.GenericServerStream[ListCommitSetRequest, CommitSetInfo]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_ListCommitSetServer = grpc.ServerStreamingServer[CommitSetInfo]
+
+func _API_SquashCommitSet_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SquashCommitSetRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).SquashCommitSet(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_SquashCommitSet_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).SquashCommitSet(ctx, req.(*SquashCommitSetRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_DropCommitSet_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DropCommitSetRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).DropCommitSet(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_DropCommitSet_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).DropCommitSet(ctx, req.(*DropCommitSetRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_FindCommits_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(FindCommitsRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(APIServer).FindCommits(m, &grpc.GenericServerStream[FindCommitsRequest, FindCommitsResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_FindCommitsServer = grpc.ServerStreamingServer[FindCommitsResponse]
+
+func _API_WalkCommitProvenance_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WalkCommitProvenanceRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(APIServer).WalkCommitProvenance(m, &grpc.GenericServerStream[WalkCommitProvenanceRequest, CommitInfo]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_WalkCommitProvenanceServer = grpc.ServerStreamingServer[CommitInfo]
+
+func _API_WalkCommitSubvenance_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WalkCommitSubvenanceRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(APIServer).WalkCommitSubvenance(m, &grpc.GenericServerStream[WalkCommitSubvenanceRequest, CommitInfo]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_WalkCommitSubvenanceServer = grpc.ServerStreamingServer[CommitInfo]
+
+func _API_CreateBranch_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CreateBranchRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).CreateBranch(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_CreateBranch_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).CreateBranch(ctx, req.(*CreateBranchRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_InspectBranch_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(InspectBranchRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).InspectBranch(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_InspectBranch_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).InspectBranch(ctx, req.(*InspectBranchRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_ListBranch_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ListBranchRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(APIServer).ListBranch(m, &grpc.GenericServerStream[ListBranchRequest, BranchInfo]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_ListBranchServer = grpc.ServerStreamingServer[BranchInfo]
+
+func _API_DeleteBranch_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteBranchRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).DeleteBranch(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_DeleteBranch_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).DeleteBranch(ctx, req.(*DeleteBranchRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_WalkBranchProvenance_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WalkBranchProvenanceRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(APIServer).WalkBranchProvenance(m, &grpc.GenericServerStream[WalkBranchProvenanceRequest, BranchInfo]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_WalkBranchProvenanceServer = grpc.ServerStreamingServer[BranchInfo]
+
+func _API_WalkBranchSubvenance_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WalkBranchSubvenanceRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(APIServer).WalkBranchSubvenance(m, &grpc.GenericServerStream[WalkBranchSubvenanceRequest, BranchInfo]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_WalkBranchSubvenanceServer = grpc.ServerStreamingServer[BranchInfo]
+
+func _API_ModifyFile_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(APIServer).ModifyFile(&grpc.GenericServerStream[ModifyFileRequest, emptypb.Empty]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_ModifyFileServer = grpc.ClientStreamingServer[ModifyFileRequest, emptypb.Empty]
+
+func _API_GetFile_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(GetFileRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(APIServer).GetFile(m, &grpc.GenericServerStream[GetFileRequest, wrapperspb.BytesValue]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_GetFileServer = grpc.ServerStreamingServer[wrapperspb.BytesValue]
+
+func _API_GetFileTAR_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(GetFileRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(APIServer).GetFileTAR(m, &grpc.GenericServerStream[GetFileRequest, wrapperspb.BytesValue]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_GetFileTARServer = grpc.ServerStreamingServer[wrapperspb.BytesValue]
+
+func _API_InspectFile_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(InspectFileRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).InspectFile(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_InspectFile_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).InspectFile(ctx, req.(*InspectFileRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_ListFile_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ListFileRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(APIServer).ListFile(m, &grpc.GenericServerStream[ListFileRequest, FileInfo]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_ListFileServer = grpc.ServerStreamingServer[FileInfo]
+
+func _API_WalkFile_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WalkFileRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(APIServer).WalkFile(m, &grpc.GenericServerStream[WalkFileRequest, FileInfo]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_WalkFileServer = grpc.ServerStreamingServer[FileInfo]
+
+func _API_GlobFile_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(GlobFileRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(APIServer).GlobFile(m, &grpc.GenericServerStream[GlobFileRequest, FileInfo]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_GlobFileServer = grpc.ServerStreamingServer[FileInfo]
+
+func _API_DiffFile_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(DiffFileRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(APIServer).DiffFile(m, &grpc.GenericServerStream[DiffFileRequest, DiffFileResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_DiffFileServer = grpc.ServerStreamingServer[DiffFileResponse]
+
 func _API_ActivateAuth_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ActivateAuthRequest)
 	if err := dec(in); err != nil {
@@ -104,6 +1655,352 @@ func _API_ActivateAuth_Handler(srv interface{}, ctx context.Context, dec func(in
 	return interceptor(ctx, in, info, handler)
 }
 
+func _API_DeleteAll_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(emptypb.Empty)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).DeleteAll(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_DeleteAll_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).DeleteAll(ctx, req.(*emptypb.Empty))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_Fsck_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(FsckRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(APIServer).Fsck(m, &grpc.GenericServerStream[FsckRequest, FsckResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_FsckServer = grpc.ServerStreamingServer[FsckResponse]
+
+func _API_CreateFileSet_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(APIServer).CreateFileSet(&grpc.GenericServerStream[ModifyFileRequest, CreateFileSetResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_CreateFileSetServer = grpc.ClientStreamingServer[ModifyFileRequest, CreateFileSetResponse]
+
+func _API_GetFileSet_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetFileSetRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).GetFileSet(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_GetFileSet_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).GetFileSet(ctx, req.(*GetFileSetRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_AddFileSet_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AddFileSetRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).AddFileSet(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_AddFileSet_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).AddFileSet(ctx, req.(*AddFileSetRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_RenewFileSet_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RenewFileSetRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).RenewFileSet(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_RenewFileSet_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).RenewFileSet(ctx, req.(*RenewFileSetRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_ComposeFileSet_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ComposeFileSetRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).ComposeFileSet(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_ComposeFileSet_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).ComposeFileSet(ctx, req.(*ComposeFileSetRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_ShardFileSet_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ShardFileSetRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).ShardFileSet(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_ShardFileSet_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).ShardFileSet(ctx, req.(*ShardFileSetRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_CheckStorage_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CheckStorageRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).CheckStorage(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_CheckStorage_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).CheckStorage(ctx, req.(*CheckStorageRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_PutCache_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PutCacheRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).PutCache(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_PutCache_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).PutCache(ctx, req.(*PutCacheRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_GetCache_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetCacheRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).GetCache(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_GetCache_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).GetCache(ctx, req.(*GetCacheRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_ClearCache_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ClearCacheRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).ClearCache(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_ClearCache_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).ClearCache(ctx, req.(*ClearCacheRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_ListTask_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(task.ListTaskRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(APIServer).ListTask(m, &grpc.GenericServerStream[task.ListTaskRequest, task.TaskInfo]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_ListTaskServer = grpc.ServerStreamingServer[task.TaskInfo]
+
+func _API_Egress_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(EgressRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).Egress(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_Egress_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).Egress(ctx, req.(*EgressRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_CreateProject_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CreateProjectRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).CreateProject(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_CreateProject_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).CreateProject(ctx, req.(*CreateProjectRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_InspectProject_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(InspectProjectRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).InspectProject(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_InspectProject_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).InspectProject(ctx, req.(*InspectProjectRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_InspectProjectV2_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(InspectProjectV2Request)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).InspectProjectV2(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_InspectProjectV2_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).InspectProjectV2(ctx, req.(*InspectProjectV2Request))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_ListProject_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ListProjectRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(APIServer).ListProject(m, &grpc.GenericServerStream[ListProjectRequest, ProjectInfo]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_ListProjectServer = grpc.ServerStreamingServer[ProjectInfo]
+
+func _API_DeleteProject_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteProjectRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).DeleteProject(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_DeleteProject_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).DeleteProject(ctx, req.(*DeleteProjectRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_ReposSummary_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReposSummaryRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).ReposSummary(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_ReposSummary_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).ReposSummary(ctx, req.(*ReposSummaryRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _API_ForgetCommit_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ForgetCommitRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).ForgetCommit(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_ForgetCommit_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).ForgetCommit(ctx, req.(*ForgetCommitRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // API_ServiceDesc is the grpc.ServiceDesc for API service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -112,10 +2009,253 @@ var API_ServiceDesc = grpc.ServiceDesc{
 	HandlerType: (*APIServer)(nil),
 	Methods: []grpc.MethodDesc{
 		{
+			MethodName: "CreateRepo",
+			Handler:    _API_CreateRepo_Handler,
+		},
+		{
+			MethodName: "InspectRepo",
+			Handler:    _API_InspectRepo_Handler,
+		},
+		{
+			MethodName: "DeleteRepo",
+			Handler:    _API_DeleteRepo_Handler,
+		},
+		{
+			MethodName: "DeleteRepos",
+			Handler:    _API_DeleteRepos_Handler,
+		},
+		{
+			MethodName: "StartCommit",
+			Handler:    _API_StartCommit_Handler,
+		},
+		{
+			MethodName: "FinishCommit",
+			Handler:    _API_FinishCommit_Handler,
+		},
+		{
+			MethodName: "ClearCommit",
+			Handler:    _API_ClearCommit_Handler,
+		},
+		{
+			MethodName: "InspectCommit",
+			Handler:    _API_InspectCommit_Handler,
+		},
+		{
+			MethodName: "SquashCommit",
+			Handler:    _API_SquashCommit_Handler,
+		},
+		{
+			MethodName: "DropCommit",
+			Handler:    _API_DropCommit_Handler,
+		},
+		{
+			MethodName: "SquashCommitSet",
+			Handler:    _API_SquashCommitSet_Handler,
+		},
+		{
+			MethodName: "DropCommitSet",
+			Handler:    _API_DropCommitSet_Handler,
+		},
+		{
+			MethodName: "CreateBranch",
+			Handler:    _API_CreateBranch_Handler,
+		},
+		{
+			MethodName: "InspectBranch",
+			Handler:    _API_InspectBranch_Handler,
+		},
+		{
+			MethodName: "DeleteBranch",
+			Handler:    _API_DeleteBranch_Handler,
+		},
+		{
+			MethodName: "InspectFile",
+			Handler:    _API_InspectFile_Handler,
+		},
+		{
 			MethodName: "ActivateAuth",
 			Handler:    _API_ActivateAuth_Handler,
 		},
+		{
+			MethodName: "DeleteAll",
+			Handler:    _API_DeleteAll_Handler,
+		},
+		{
+			MethodName: "GetFileSet",
+			Handler:    _API_GetFileSet_Handler,
+		},
+		{
+			MethodName: "AddFileSet",
+			Handler:    _API_AddFileSet_Handler,
+		},
+		{
+			MethodName: "RenewFileSet",
+			Handler:    _API_RenewFileSet_Handler,
+		},
+		{
+			MethodName: "ComposeFileSet",
+			Handler:    _API_ComposeFileSet_Handler,
+		},
+		{
+			MethodName: "ShardFileSet",
+			Handler:    _API_ShardFileSet_Handler,
+		},
+		{
+			MethodName: "CheckStorage",
+			Handler:    _API_CheckStorage_Handler,
+		},
+		{
+			MethodName: "PutCache",
+			Handler:    _API_PutCache_Handler,
+		},
+		{
+			MethodName: "GetCache",
+			Handler:    _API_GetCache_Handler,
+		},
+		{
+			MethodName: "ClearCache",
+			Handler:    _API_ClearCache_Handler,
+		},
+		{
+			MethodName: "Egress",
+			Handler:    _API_Egress_Handler,
+		},
+		{
+			MethodName: "CreateProject",
+			Handler:    _API_CreateProject_Handler,
+		},
+		{
+			MethodName: "InspectProject",
+			Handler:    _API_InspectProject_Handler,
+		},
+		{
+			MethodName: "InspectProjectV2",
+			Handler:    _API_InspectProjectV2_Handler,
+		},
+		{
+			MethodName: "DeleteProject",
+			Handler:    _API_DeleteProject_Handler,
+		},
+		{
+			MethodName: "ReposSummary",
+			Handler:    _API_ReposSummary_Handler,
+		},
+		{
+			MethodName: "ForgetCommit",
+			Handler:    _API_ForgetCommit_Handler,
+		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "ListRepo",
+			Handler:       _API_ListRepo_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "ListCommit",
+			Handler:       _API_ListCommit_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "SubscribeCommit",
+			Handler:       _API_SubscribeCommit_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "InspectCommitSet",
+			Handler:       _API_InspectCommitSet_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "ListCommitSet",
+			Handler:       _API_ListCommitSet_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "FindCommits",
+			Handler:       _API_FindCommits_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "WalkCommitProvenance",
+			Handler:       _API_WalkCommitProvenance_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "WalkCommitSubvenance",
+			Handler:       _API_WalkCommitSubvenance_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "ListBranch",
+			Handler:       _API_ListBranch_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "WalkBranchProvenance",
+			Handler:       _API_WalkBranchProvenance_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "WalkBranchSubvenance",
+			Handler:       _API_WalkBranchSubvenance_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "ModifyFile",
+			Handler:       _API_ModifyFile_Handler,
+			ClientStreams: true,
+		},
+		{
+			StreamName:    "GetFile",
+			Handler:       _API_GetFile_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "GetFileTAR",
+			Handler:       _API_GetFileTAR_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "ListFile",
+			Handler:       _API_ListFile_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "WalkFile",
+			Handler:       _API_WalkFile_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "GlobFile",
+			Handler:       _API_GlobFile_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "DiffFile",
+			Handler:       _API_DiffFile_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Fsck",
+			Handler:       _API_Fsck_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "CreateFileSet",
+			Handler:       _API_CreateFileSet_Handler,
+			ClientStreams: true,
+		},
+		{
+			StreamName:    "ListTask",
+			Handler:       _API_ListTask_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "ListProject",
+			Handler:       _API_ListProject_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "api/pfs/pfs.proto",
 }

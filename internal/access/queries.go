@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"pachyderm/internal/audit"
 	"pachyderm/internal/db"
 	"pachyderm/internal/principal"
 )
@@ -102,13 +103,12 @@ func resourceOf(key string) Resource {
 	return Resource{Type: ResourceType(n), Name: name} //nolint:gosec // one of ours
 }
 
-// write stores a binding in place of what the principal had on the resource.
-func write(ctx context.Context, tx *db.Tx, b Binding) error {
+// Put stores a binding in place of what the principal had on the resource, and records
+// nothing: Set does.
+func Put(ctx context.Context, tx *db.Tx, b Binding) error {
 	on := b.Resource
 	if len(b.Roles) > 0 { // to take roles away makes nothing known
-		_, err := tx.Exec(ctx, `INSERT INTO bound_resources (resource_type, resource_name) VALUES ($1, $2) ON CONFLICT DO NOTHING`,
-			on.Type, on.Name)
-		if err != nil {
+		if err := makeKnown(ctx, tx, on); err != nil {
 			return err
 		}
 	}
@@ -125,6 +125,40 @@ func write(ctx context.Context, tx *db.Tx, b Binding) error {
 		}
 	}
 	return tx.Changed(ctx, topic, changeKey(on))
+}
+
+// Own makes a resource known, and gives a role on it to who made it, if anybody is known.
+func Own(ctx context.Context, tx *db.Tx, by audit.By, r Resource, role string) error {
+	if err := makeKnown(ctx, tx, r); err != nil {
+		return err
+	}
+	if by.Actor == "" {
+		return tx.Changed(ctx, topic, changeKey(r))
+	}
+	return Set(ctx, tx, by, r, by.Actor, []string{role})
+}
+
+func makeKnown(ctx context.Context, tx *db.Tx, r Resource) error {
+	_, err := tx.Exec(ctx, `INSERT INTO bound_resources (resource_type, resource_name) VALUES ($1, $2) ON CONFLICT DO NOTHING`, r.Type, r.Name)
+	return err
+}
+
+// Disown forgets a resource that is deleted, with all roles on it, in the caller's transaction.
+func Disown(ctx context.Context, tx *db.Tx, by audit.By, r Resource) error {
+	bound, err := db.Column[principal.Name](ctx, tx, `SELECT DISTINCT principal FROM bindings WHERE resource_type = $1 AND resource_name = $2`,
+		r.Type, r.Name)
+	if err != nil {
+		return err
+	}
+	for _, who := range bound {
+		if err := Set(ctx, tx, by, r, who, nil); err != nil {
+			return err
+		}
+	}
+	if _, err := tx.Exec(ctx, `DELETE FROM bound_resources WHERE resource_type = $1 AND resource_name = $2`, r.Type, r.Name); err != nil {
+		return err
+	}
+	return tx.Changed(ctx, topic, changeKey(r))
 }
 
 func rolesText(roles []string) string { return cmp.Or(strings.Join(roles, ","), "none") }

@@ -27,6 +27,12 @@ const (
 	clusterAdmin   = "clusterAdmin"
 )
 
+// What whoever makes a project or a repository is there.
+const (
+	ProjectOwner = "projectOwner"
+	RepoOwner    = "repoOwner"
+)
+
 // roleTable is the wire's order. The place of a role in it is its bit in a
 // roleSet.
 var roleTable = rolesOfUpstream()
@@ -50,7 +56,7 @@ func rolesOfUpstream() []Role {
 	roles := []Role{
 		{repoReader, reader, clusterProjectRepo, repo},
 		{"repoWriter", writer, clusterProjectRepo, repo},
-		{"repoOwner", owner, clusterProjectRepo, repo},
+		{RepoOwner, owner, clusterProjectRepo, repo},
 		{"oidcAppAdmin", []Permission{
 			ClusterIdentityDeleteOIDCClient, ClusterIdentityCreateOIDCClient, ClusterIdentityUpdateOIDCClient,
 			ClusterIdentityListOIDCClients, ClusterIdentityGetOIDCClient,
@@ -72,7 +78,7 @@ func rolesOfUpstream() []Role {
 		{"pachdLogReader", []Permission{ClusterGetPachdLogs}, cluster, cluster},
 		{"projectViewer", viewProject, clusterProject, []ResourceType{Project}},
 		{projectWriter, writeProject, clusterProject, []ResourceType{Project}},
-		{"projectOwner", ownProject, clusterProject, []ResourceType{Project, Repo}},
+		{ProjectOwner, ownProject, clusterProject, []ResourceType{Project, Repo}},
 		{projectCreator, []Permission{ProjectCreate}, cluster, cluster},
 	}
 	var every [][]Permission

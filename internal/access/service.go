@@ -138,7 +138,7 @@ func Activate(ctx context.Context, tx *db.Tx) error {
 		{cluster, principal.Everyone, []string{projectCreator}},
 		{standard, principal.Everyone, []string{projectWriter}},
 	} {
-		if err := write(ctx, tx, b); err != nil {
+		if err := Put(ctx, tx, b); err != nil {
 			return err
 		}
 	}
@@ -178,7 +178,7 @@ func Set(ctx context.Context, tx *db.Tx, by audit.By, r Resource, who principal.
 
 // set also records what was before: what roles were is rebuilt from it.
 func set(ctx context.Context, tx *db.Tx, by audit.By, b Binding, before []string) error {
-	if err := write(ctx, tx, b); err != nil {
+	if err := Put(ctx, tx, b); err != nil {
 		return err
 	}
 	slices.Sort(before)

@@ -4,7 +4,7 @@ import (
 	"context"
 	"strings"
 
-	"pachyderm/internal/access"
+	"pachyderm/internal/access/spelling"
 	"pachyderm/internal/audit"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
@@ -50,7 +50,7 @@ func (s *Service) Rename(ctx context.Context, by, from, to principal.Name) error
 
 func move(ctx context.Context, tx *db.Tx, from, to principal.Name) error {
 	only := []principal.Name{from}
-	if _, err := access.Rename(ctx, tx, only, to, from); err != nil {
+	if _, err := spelling.Rename(ctx, tx, only, to, from); err != nil {
 		return err
 	}
 	if _, err := identity.Rename(ctx, tx, only, to, from); err != nil {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"pachyderm/internal/access"
+	"pachyderm/internal/access/spelling"
 	"pachyderm/internal/audit"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
@@ -177,7 +178,7 @@ func (c *change) make(ctx context.Context, tx *db.Tx) (made bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if c.roles, err = access.Rename(ctx, tx, c.spellings, c.to, c.keep); err != nil {
+	if c.roles, err = spelling.Rename(ctx, tx, c.spellings, c.to, c.keep); err != nil {
 		return false, err
 	}
 	return made || len(c.roles) > 0, token.Rename(ctx, tx, c.spellings, c.to, c.keep)

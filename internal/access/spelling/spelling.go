@@ -1,9 +1,10 @@
-package access
+package spelling
 
 import (
 	"context"
 	"slices"
 
+	"pachyderm/internal/access"
 	"pachyderm/internal/db"
 	"pachyderm/internal/principal"
 )
@@ -12,7 +13,7 @@ import (
 // the roles of the spelling keep or, if that is "", those that all have in common
 // on a resource; none if to is "". The bindings that are lost are returned, each
 // with its spelling.
-func Rename(ctx context.Context, tx *db.Tx, spellings []principal.Name, to, keep principal.Name) (lost []Binding, err error) {
+func Rename(ctx context.Context, tx *db.Tx, spellings []principal.Name, to, keep principal.Name) (lost []access.Binding, err error) {
 	held, err := takeAll(ctx, tx, spellings)
 	if err != nil {
 		return nil, err
@@ -27,12 +28,12 @@ func Rename(ctx context.Context, tx *db.Tx, spellings []principal.Name, to, keep
 				kept, gone = common(roles, r, held)
 			}
 			if len(kept) > 0 {
-				if err := write(ctx, tx, Binding{r, to, kept}); err != nil {
+				if err := access.Put(ctx, tx, access.Binding{Resource: r, Principal: to, Roles: kept}); err != nil {
 					return nil, err
 				}
 			}
 			if len(gone) > 0 {
-				lost = append(lost, Binding{r, spelling, gone})
+				lost = append(lost, access.Binding{Resource: r, Principal: spelling, Roles: gone})
 			}
 		}
 	}
@@ -40,14 +41,14 @@ func Rename(ctx context.Context, tx *db.Tx, spellings []principal.Name, to, keep
 }
 
 // takeAll takes all roles of some names away, and returns them.
-func takeAll(ctx context.Context, tx *db.Tx, names []principal.Name) (held map[principal.Name]map[Resource][]string, err error) {
-	held = map[principal.Name]map[Resource][]string{}
+func takeAll(ctx context.Context, tx *db.Tx, names []principal.Name) (held map[principal.Name]map[access.Resource][]string, err error) {
+	held = map[principal.Name]map[access.Resource][]string{}
 	for _, name := range names {
-		if held[name], err = RolesOf(ctx, tx, name); err != nil {
+		if held[name], err = access.RolesOf(ctx, tx, name); err != nil {
 			return nil, err
 		}
 		for r := range held[name] {
-			if err := write(ctx, tx, Binding{r, name, nil}); err != nil {
+			if err := access.Put(ctx, tx, access.Binding{Resource: r, Principal: name}); err != nil {
 				return nil, err
 			}
 		}
@@ -57,7 +58,7 @@ func takeAll(ctx context.Context, tx *db.Tx, names []principal.Name) (held map[p
 
 // common divides roles on a resource into those that all names have there, and
 // others.
-func common(roles []string, r Resource, held map[principal.Name]map[Resource][]string) (those, others []string) {
+func common(roles []string, r access.Resource, held map[principal.Name]map[access.Resource][]string) (those, others []string) {
 	for _, role := range roles {
 		all := true
 		for _, on := range held {

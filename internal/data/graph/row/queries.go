@@ -1,0 +1,421 @@
+package row
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"pachyderm/internal/db"
+	"pachyderm/internal/fault"
+)
+
+func InsertProject(ctx context.Context, tx *db.Tx, p Project) error {
+	_, err := tx.Exec(ctx, `INSERT INTO projects (name, description, created_at, created_by) VALUES ($1, $2, $3, $4)`,
+		p.Name, p.Description, db.Micros(p.Created), p.CreatedBy)
+	return err
+}
+
+func (p *Project) scan(scan func(...any) error) error {
+	var created int64
+	err := scan(&p.Name, &p.Description, &created, &p.CreatedBy)
+	p.Created = db.Time(created)
+	return err
+}
+
+func FindProject(ctx context.Context, tx *db.Tx, name string) (p Project, err error) {
+	err = p.scan(func(dest ...any) error {
+		return tx.Row(ctx, dest, `SELECT name, description, created_at, created_by FROM projects WHERE name = $1`, name)
+	})
+	return p, NotFoundAs(err, ErrNoProject(name), false)
+}
+
+func FindProjects(ctx context.Context, tx *db.Tx) (all []Project, err error) {
+	err = tx.Rows(ctx, func(scan func(...any) error) error {
+		var p Project
+		err := p.scan(scan)
+		all = append(all, p)
+		return err
+	}, `SELECT name, description, created_at, created_by FROM projects`)
+	return all, err
+}
+
+func UpdateProject(ctx context.Context, tx *db.Tx, name, description string) error {
+	n, err := tx.Exec(ctx, `UPDATE projects SET description = $2 WHERE name = $1`, name, description)
+	if err == nil && n == 0 {
+		return ErrNoProject(name)
+	}
+	return err
+}
+
+func DeleteProject(ctx context.Context, tx *db.Tx, name string) error {
+	_, err := tx.Exec(ctx, `DELETE FROM projects WHERE name = $1`, name)
+	return err
+}
+
+const repoColumns = `id, project, name, type, description, created_at`
+
+func (r *RepoInfo) scan(scan func(...any) error) error {
+	var created int64
+	err := scan(&r.Key, &r.Project, &r.Name, &r.Type, &r.Description, &created)
+	r.Created = db.Time(created)
+	return err
+}
+
+func InsertRepo(ctx context.Context, tx *db.Tx, r RepoInfo) error {
+	_, err := tx.Exec(ctx, `INSERT INTO repos (`+repoColumns+`) VALUES ($1, $2, $3, $4, $5, $6)`,
+		r.Key, r.Project, r.Name, r.Type, r.Description, db.Micros(r.Created))
+	return err
+}
+
+func FindRepo(ctx context.Context, tx *db.Tx, name Repo) (r RepoInfo, err error) {
+	err = r.scan(func(dest ...any) error {
+		return tx.Row(ctx, dest, `SELECT `+repoColumns+` FROM repos WHERE project = $1 AND name = $2 AND type = $3`, name.Project, name.Name,
+			name.Type)
+	})
+	return r, NotFoundAs(err, ErrNoRepo(name), false)
+}
+
+func RepoByKey(ctx context.Context, tx *db.Tx, key int64) (r RepoInfo, err error) {
+	err = r.scan(func(dest ...any) error {
+		return tx.Row(ctx, dest, `SELECT `+repoColumns+` FROM repos WHERE id = $1`, key)
+	})
+	return r, err
+}
+
+// FindRepos are those of some projects and of a type; none and "" are all.
+func FindRepos(ctx context.Context, tx *db.Tx, inProjects []string, ofType string) (all []RepoInfo, err error) {
+	err = tx.Rows(ctx, func(scan func(...any) error) error {
+		var r RepoInfo
+		err := r.scan(scan)
+		if len(inProjects) == 0 || slices.Contains(inProjects, r.Project) {
+			all = append(all, r)
+		}
+		return err
+	}, `SELECT `+repoColumns+` FROM repos WHERE $1 = '' OR type = $1`, ofType)
+	return all, err
+}
+
+func DescribeRepo(ctx context.Context, tx *db.Tx, r Repo, description string) error {
+	n, err := tx.Exec(ctx, `UPDATE repos SET description = $4 WHERE project = $1 AND name = $2 AND type = $3`, r.Project, r.Name, r.Type,
+		description)
+	if err == nil && n == 0 {
+		return ErrNoRepo(r)
+	}
+	return err
+}
+
+// DeleteRepo deletes all that there is of a repository.
+func DeleteRepo(ctx context.Context, tx *db.Tx, key int64) error {
+	for _, statement := range []string{
+		`DELETE FROM branch_provenance WHERE made IN (SELECT id FROM branches WHERE repo = $1) OR source IN (SELECT id FROM branches WHERE repo
+			= $1)`,
+		`DELETE FROM branches WHERE repo = $1`,
+		`DELETE FROM commit_provenance WHERE made IN (SELECT id FROM commits WHERE repo = $1) OR source IN (SELECT id FROM commits WHERE repo =
+			$1)`,
+		`DELETE FROM commits WHERE repo = $1`,
+		`DELETE FROM repos WHERE id = $1`,
+	} {
+		if _, err := tx.Exec(ctx, statement, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// MadeFromRepo are the branches of other repositories that are made from one.
+func MadeFromRepo(ctx context.Context, tx *db.Tx, key int64) (all []Branch, err error) {
+	found, err := branchRows(ctx, tx, `JOIN branch_provenance p ON p.made = b.id JOIN branches s ON s.id = p.source WHERE s.repo = $1`, key)
+	for _, b := range found {
+		all = append(all, b.Branch)
+	}
+	return all, err
+}
+
+const commitColumns = `c.id, c.repo, c.set_id, c.seq, c.parent, c.branch, c.origin, c.description, c.started, c.finished, c.error,
+	c.size, c.root, c.created_by,
+	r.project, r.name, r.type`
+
+const fromCommits = ` FROM commits c JOIN repos r ON r.id = c.repo `
+
+func (c *CommitInfo) scan(scan func(...any) error) error {
+	var started, finished int64
+	err := scan(&c.Key, &c.RepoKey, &c.ID, &c.Seq, &c.ParentKey, &c.Branch, &c.Origin, &c.Description, &started, &finished, &c.Error,
+		&c.Size, &c.Root, &c.CreatedBy,
+		&c.Repo.Project, &c.Repo.Name, &c.Repo.Type)
+	c.Started, c.Finished = db.Time(started), db.Time(finished)
+	return err
+}
+
+// InsertCommit stores a commit as the next of its repository.
+func InsertCommit(ctx context.Context, tx *db.Tx, c *CommitInfo) error {
+	err := tx.Row(ctx, []any{&c.Seq}, `SELECT COALESCE(MAX(seq), 0) + 1 FROM commits WHERE repo = $1`, c.RepoKey)
+	if err != nil {
+		return err
+	}
+	var have int64
+	if err := tx.Row(ctx, []any{&have}, `SELECT COUNT(*) FROM commits WHERE set_id = $1 AND repo = $2`, c.ID, c.RepoKey); err != nil {
+		return err
+	}
+	if have > 0 {
+		return fault.New(fault.Exists, "there is a commit with this id")
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO commits (id, repo, set_id, seq, parent, branch, origin, description, started, finished, error, size,
+		root, created_by)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+		c.Key, c.RepoKey, c.ID, c.Seq, c.ParentKey, c.Branch, c.Origin, c.Description, db.Micros(c.Started), db.Micros(c.Finished), c.Error,
+		c.Size, root(c), c.CreatedBy)
+	return err
+}
+
+// root is never NULL.
+func root(c *CommitInfo) []byte { return append([]byte{}, c.Root...) }
+
+func UpdateCommit(ctx context.Context, tx *db.Tx, c CommitInfo) error {
+	_, err := tx.Exec(ctx, `UPDATE commits SET description = $2, finished = $3, error = $4, size = $5, root = $6, parent = $7 WHERE id = $1`,
+		c.Key, c.Description, db.Micros(c.Finished), c.Error, c.Size, root(&c), c.ParentKey)
+	return err
+}
+
+func commitRow(ctx context.Context, tx *db.Tx, where string, args ...any) (c CommitInfo, err error) {
+	err = c.scan(func(dest ...any) error { return tx.Row(ctx, dest, `SELECT `+commitColumns+fromCommits+where, args...) })
+	return c, err
+}
+
+func commitRows(ctx context.Context, tx *db.Tx, where string, args ...any) (all []CommitInfo, err error) {
+	err = tx.Rows(ctx, func(scan func(...any) error) error {
+		var c CommitInfo
+		err := c.scan(scan)
+		all = append(all, c)
+		return err
+	}, `SELECT `+commitColumns+fromCommits+where, args...)
+	return all, err
+}
+
+func CommitByKey(ctx context.Context, tx *db.Tx, key int64) (CommitInfo, error) {
+	return commitRow(ctx, tx, `WHERE c.id = $1`, key)
+}
+
+func CommitBySet(ctx context.Context, tx *db.Tx, repo int64, id string) (CommitInfo, error) {
+	return commitRow(ctx, tx, `WHERE c.set_id = $1 AND c.repo = $2`, id, repo)
+}
+
+// SourceOfSet is the commit of a repository that those with a global id come from.
+func SourceOfSet(ctx context.Context, tx *db.Tx, repo int64, id string) (CommitInfo, error) {
+	return commitRow(ctx, tx, `WHERE c.repo = $2 AND c.id IN (
+		WITH RECURSIVE above(id) AS (SELECT id FROM commits WHERE set_id = $1
+			UNION SELECT p.source FROM commit_provenance p JOIN above ON above.id = p.made) SELECT id FROM above) ORDER BY c.seq DESC`, id, repo)
+}
+
+// CommitsOfSet are the commits with a global id, and with aliases those that they come from.
+func CommitsOfSet(ctx context.Context, tx *db.Tx, id string) ([]CommitInfo, error) {
+	return commitRows(ctx, tx, `WHERE c.id IN (
+		WITH RECURSIVE above(id) AS (SELECT id FROM commits WHERE set_id = $1
+			UNION SELECT p.source FROM commit_provenance p JOIN above ON above.id = p.made) SELECT id FROM above)`, id)
+}
+
+// PageSize is how many commits are read at a time.
+const PageSize = 100
+
+// CommitsPage are the commits of a repository after one, by seq, forwards or backwards.
+func CommitsPage(ctx context.Context, tx *db.Tx, repo, from, after int64, forwards bool) ([]CommitInfo, error) {
+	if forwards {
+		return commitRows(ctx, tx, `WHERE c.repo = $1 AND c.seq > $2 ORDER BY c.seq LIMIT $3`, repo, max(from, after), PageSize)
+	}
+	return commitRows(ctx, tx, `WHERE c.repo = $1 AND c.seq > $2 AND ($3 = 0 OR c.seq < $3) ORDER BY c.seq DESC LIMIT $4`, repo, from,
+		after, PageSize)
+}
+
+// CommitsByKey are commits in the order of their keys here.
+func CommitsByKey(ctx context.Context, tx *db.Tx, keys []int64) (all []CommitInfo, err error) {
+	list := make([]string, len(keys))
+	for i, k := range keys {
+		list[i] = strconv.FormatInt(k, 10)
+	}
+	found, err := commitRows(ctx, tx, `WHERE c.id IN (`+strings.Join(list, ", ")+`)`)
+	for _, k := range keys {
+		for _, c := range found {
+			if c.Key == k {
+				all = append(all, c)
+			}
+		}
+	}
+	return all, err
+}
+
+// Ancestors are the keys of a commit and of those before it, up to one that is left out.
+func Ancestors(ctx context.Context, tx *db.Tx, from, until int64) ([]int64, error) {
+	return db.Column[int64](ctx, tx, `SELECT id FROM (WITH RECURSIVE line(id, parent, n) AS (SELECT id, parent, 0 FROM commits WHERE id = $1
+		AND id <> $2
+		UNION ALL SELECT c.id, c.parent, line.n + 1 FROM commits c JOIN line ON c.id = line.parent WHERE c.id <> $2)
+		SELECT id, n FROM line) AS found ORDER BY n`, from, until)
+}
+
+func ChildrenOf(ctx context.Context, tx *db.Tx, key int64) ([]string, error) {
+	return db.Column[string](ctx, tx, `SELECT set_id FROM commits WHERE parent = $1 ORDER BY seq`, key)
+}
+
+func MadeFrom(ctx context.Context, tx *db.Tx, key int64) ([]Made, error) {
+	return madeRows(ctx, tx, `JOIN commit_provenance p ON p.source = c.id WHERE p.made = $1`, key)
+}
+
+func MadeOf(ctx context.Context, tx *db.Tx, key int64) ([]Made, error) {
+	return madeRows(ctx, tx, `JOIN commit_provenance p ON p.made = c.id WHERE p.source = $1`, key)
+}
+
+func madeRows(ctx context.Context, tx *db.Tx, where string, key int64) (all []Made, err error) {
+	err = tx.Rows(ctx, func(scan func(...any) error) error {
+		var m Made
+		err := scan(&m.ID, &m.Branch, &m.Repo.Project, &m.Repo.Name, &m.Repo.Type)
+		all = append(all, m)
+		return err
+	}, `SELECT c.set_id, c.branch, r.project, r.name, r.type`+fromCommits+where, key)
+	slices.SortFunc(all, func(a, b Made) int { return strings.Compare(a.Repo.String()+a.ID, b.Repo.String()+b.ID) })
+	return all, err
+}
+
+func InsertProvenance(ctx context.Context, tx *db.Tx, made, source int64) error {
+	_, err := tx.Exec(ctx, `INSERT INTO commit_provenance (made, source) VALUES ($1, $2) ON CONFLICT DO NOTHING`, made, source)
+	return err
+}
+
+const branchColumns = `b.id, b.repo, b.name, b.head, b.created_at, b.updated_at, b.created_by, b.trigger_branch, b.trigger_all,
+	b.trigger_rate, b.trigger_cron,
+	b.trigger_size, b.trigger_commits, r.project, r.name, r.type`
+
+const fromBranches = ` FROM branches b JOIN repos r ON r.id = b.repo `
+
+func (b *BranchInfo) scan(scan func(...any) error, more ...any) error {
+	var created, updated int64
+	t := &b.Trigger
+	err := scan(append([]any{
+		&b.Key, &b.RepoKey, &b.Name, &b.HeadKey, &created, &updated, &b.CreatedBy, &t.Branch, &t.All, &t.Rate, &t.Cron, &t.Size, &t.Commits,
+		&b.Repo.Project, &b.Repo.Name, &b.Repo.Type,
+	}, more...)...)
+	b.Created, b.Updated = db.Time(created), db.Time(updated)
+	return err
+}
+
+func InsertBranch(ctx context.Context, tx *db.Tx, b BranchInfo, now time.Time) error {
+	t := b.Trigger
+	_, err := tx.Exec(ctx, `INSERT INTO branches (id, repo, name, head, created_at, updated_at, created_by,
+		trigger_branch, trigger_all, trigger_rate, trigger_cron, trigger_size, trigger_commits) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9,
+			$10, $11, $12, $13)`,
+		b.Key, b.RepoKey, b.Name, b.HeadKey, db.Micros(b.Created), db.Micros(now), b.CreatedBy, t.Branch, t.All, t.Rate, t.Cron, t.Size,
+		t.Commits)
+	return err
+}
+
+func UpdateBranch(ctx context.Context, tx *db.Tx, b BranchInfo, now time.Time) error {
+	t := b.Trigger
+	_, err := tx.Exec(ctx, `UPDATE branches SET head = $2, updated_at = $3, trigger_branch = $4, trigger_all = $5, trigger_rate = $6,
+		trigger_cron = $7,
+		trigger_size = $8, trigger_commits = $9 WHERE id = $1`,
+		b.Key, b.HeadKey, db.Micros(now), t.Branch, t.All, t.Rate, t.Cron, t.Size, t.Commits)
+	return err
+}
+
+func FindBranch(ctx context.Context, tx *db.Tx, r RepoInfo, name string) (b BranchInfo, err error) {
+	err = b.scan(func(dest ...any) error {
+		return tx.Row(ctx, dest, `SELECT `+branchColumns+fromBranches+`WHERE b.repo = $1 AND b.name = $2`, r.Key, name)
+	})
+	return b, NotFoundAs(err, ErrNoBranch(Branch{r.Repo, name}), false)
+}
+
+func BranchByKey(ctx context.Context, tx *db.Tx, key int64) (b BranchInfo, err error) {
+	err = b.scan(func(dest ...any) error {
+		return tx.Row(ctx, dest, `SELECT `+branchColumns+fromBranches+`WHERE b.id = $1`, key)
+	})
+	return b, err
+}
+
+func branchRows(ctx context.Context, tx *db.Tx, where string, args ...any) (all []BranchInfo, err error) {
+	err = tx.Rows(ctx, func(scan func(...any) error) error {
+		var b BranchInfo
+		err := b.scan(scan)
+		all = append(all, b)
+		return err
+	}, `SELECT `+branchColumns+fromBranches+where, args...)
+	return all, err
+}
+
+// BranchesOf are those of a repository, oldest first.
+func BranchesOf(ctx context.Context, tx *db.Tx, r RepoInfo) ([]BranchInfo, error) {
+	all, err := branchRows(ctx, tx, `WHERE b.repo = $1`, r.Key)
+	slices.SortFunc(all, func(a, b BranchInfo) int {
+		return cmp.Or(a.Created.Compare(b.Created), strings.Compare(a.Name, b.Name))
+	})
+	return all, err
+}
+
+// BranchesAt are those whose head is a commit.
+func BranchesAt(ctx context.Context, tx *db.Tx, commit int64) ([]BranchInfo, error) {
+	return branchRows(ctx, tx, `WHERE b.head = $1`, commit)
+}
+
+func DeleteBranch(ctx context.Context, tx *db.Tx, key int64) error {
+	if _, err := tx.Exec(ctx, `DELETE FROM branch_provenance WHERE made = $1 OR source = $1`, key); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `DELETE FROM branches WHERE id = $1`, key)
+	return err
+}
+
+func InsertSource(ctx context.Context, tx *db.Tx, made, source int64, never bool) error {
+	_, err := tx.Exec(ctx, `INSERT INTO branch_provenance (made, source, never) VALUES ($1, $2, $3)`, made, source, never)
+	return err
+}
+
+func DeleteSources(ctx context.Context, tx *db.Tx, made int64) error {
+	_, err := tx.Exec(ctx, `DELETE FROM branch_provenance WHERE made = $1`, made)
+	return err
+}
+
+// SourcesOf are the branches that one was said to be made from, by name.
+func SourcesOf(ctx context.Context, tx *db.Tx, made int64) (all []Source, err error) {
+	err = tx.Rows(ctx, func(scan func(...any) error) error {
+		var b BranchInfo
+		var never bool
+		err := b.scan(scan, &never)
+		all = append(all, Source{b.Branch, never})
+		return err
+	}, `SELECT `+branchColumns+`, p.never`+fromBranches+`JOIN branch_provenance p ON p.source = b.id WHERE p.made = $1`, made)
+	slices.SortFunc(all, func(a, b Source) int { return strings.Compare(a.Branch.String(), b.Branch.String()) })
+	return all, err
+}
+
+// MadeBranch is a branch that is made from another.
+type MadeBranch struct {
+	BranchInfo
+	Never bool
+}
+
+// MadeDirectly are the branches that were said to be made from one.
+func MadeDirectly(ctx context.Context, tx *db.Tx, source int64) (all []MadeBranch, err error) {
+	err = tx.Rows(ctx, func(scan func(...any) error) error {
+		var m MadeBranch
+		err := m.scan(scan, &m.Never)
+		all = append(all, m)
+		return err
+	}, `SELECT `+branchColumns+`, p.never`+fromBranches+`JOIN branch_provenance p ON p.made = b.id WHERE p.source = $1`, source)
+	return all, err
+}
+
+// Closure are the branches that one is made from, directly or not, or, if not above,
+// those that are made from it.
+func Closure(ctx context.Context, tx *db.Tx, key int64, above bool) ([]BranchInfo, error) {
+	if above {
+		return branchRows(ctx, tx, `WHERE b.id IN (WITH RECURSIVE found(id) AS (SELECT source FROM branch_provenance WHERE made = $1
+			UNION SELECT p.source FROM branch_provenance p JOIN found ON found.id = p.made) SELECT id FROM found)`, key)
+	}
+	return branchRows(ctx, tx, `WHERE b.id IN (WITH RECURSIVE found(id) AS (SELECT made FROM branch_provenance WHERE source = $1
+		UNION SELECT p.made FROM branch_provenance p JOIN found ON found.id = p.source) SELECT id FROM found)`, key)
+}
+
+// Heads are the heads of the branches that one was said to be made from.
+func Heads(ctx context.Context, tx *db.Tx, made int64) ([]CommitInfo, error) {
+	return commitRows(ctx, tx, `WHERE c.id IN (SELECT b.head FROM branches b JOIN branch_provenance p ON p.source = b.id WHERE p.made =
+		$1)`, made)
+}

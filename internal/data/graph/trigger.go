@@ -1,0 +1,133 @@
+package graph
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"pachyderm/internal/data/graph/row"
+	"pachyderm/internal/fault"
+)
+
+// checkConditions holds the conditions of a trigger to what can be read. Fault: Invalid.
+func checkConditions(t Trigger) error {
+	if t.Cron != "" && (t.Rate != "" || t.Size != "" || t.Commits != 0 || t.All) {
+		return fault.New(fault.Invalid, "a trigger at set times has no other conditions").Next("leave --trigger-cron or the others out")
+	}
+	if t.Rate != "" || t.Cron != "" {
+		return fault.New(fault.Unimplemented, "triggers by time are not part of this pachd yet").Next("use --trigger-size or --trigger-commits")
+	}
+	if t.Commits < 0 {
+		return fault.New(fault.Invalid, "a trigger counts commits, and there cannot be %d", t.Commits)
+	}
+	if t.Size != "" {
+		if _, err := parseSize(t.Size); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fireTriggers moves the heads of branches whose trigger holds for a commit that has
+// finished, and of those that these trigger.
+func (c *Change) fireTriggers(ctx context.Context) error {
+	for key := range c.finished {
+		one, err := row.CommitByKey(ctx, c.tx, key)
+		if err != nil {
+			return err
+		}
+		if one.Error != "" {
+			continue
+		}
+		r, err := row.FindRepo(ctx, c.tx, one.Repo)
+		if err != nil {
+			return err
+		}
+		all, err := row.BranchesOf(ctx, c.tx, r)
+		if err != nil {
+			return err
+		}
+		for _, b := range all {
+			if b.HeadKey == key {
+				if err := c.fireFrom(ctx, all, b, one); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (c *Change) fireFrom(ctx context.Context, all []BranchInfo, from BranchInfo, at CommitInfo) error {
+	for i := range all {
+		b := &all[i]
+		if b.Trigger.Branch != from.Name || b.HeadKey == at.Key {
+			continue
+		}
+		holds, err := c.holds(ctx, *b, at)
+		if err != nil {
+			return err
+		}
+		if !holds {
+			continue
+		}
+		b.HeadKey = at.Key
+		if err := c.moveHead(ctx, *b, at.Key); err != nil {
+			return err
+		}
+		if err := c.fireFrom(ctx, all, *b, at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// holds says whether the conditions of a trigger do, between the head that the branch
+// has and the commit that it would have.
+func (c *Change) holds(ctx context.Context, b BranchInfo, at CommitInfo) (bool, error) {
+	head, err := row.CommitByKey(ctx, c.tx, b.HeadKey)
+	if err != nil {
+		return false, err
+	}
+	t := b.Trigger
+	var conditions []bool
+	if t.Size != "" {
+		more, err := parseSize(t.Size)
+		if err != nil {
+			return false, err
+		}
+		conditions = append(conditions, at.Size-head.Size >= more)
+	}
+	if t.Commits > 0 {
+		between, err := row.Ancestors(ctx, c.tx, at.Key, head.Key)
+		if err != nil {
+			return false, err
+		}
+		conditions = append(conditions, int64(len(between)) >= t.Commits)
+	}
+	all, some := true, false
+	for _, holds := range conditions {
+		all, some = all && holds, some || holds
+	}
+	if t.All {
+		return all, nil
+	}
+	return some || len(conditions) == 0, nil
+}
+
+// sizeUnits are decimal, as upstream has them.
+var sizeUnits = map[string]float64{
+	"": 1, "b": 1, "k": 1e3, "kb": 1e3, "m": 1e6, "mb": 1e6, "g": 1e9, "gb": 1e9, "t": 1e12, "tb": 1e12,
+	"p": 1e15, "pb": 1e15,
+}
+
+// parseSize reads a size such as 10MB, in bytes. Fault: Invalid.
+func parseSize(s string) (int64, error) {
+	number := strings.TrimRight(s, "bBkKmMgGtTpP ")
+	unit, known := sizeUnits[strings.ToLower(strings.TrimSpace(s[len(number):]))]
+	n, err := strconv.ParseFloat(number, 64)
+	if err != nil || !known || n < 0 || n*unit > 1<<62 {
+		return 0, fault.New(fault.Invalid, "invalid size %q", fault.Clean(s, 50)).Next("write a number and a unit, such as 10MB")
+	}
+	return int64(n * unit), nil
+}
