@@ -84,7 +84,8 @@ var mayImport = map[string][]string{
 	"internal/limit/guess": {"internal/db", "internal/fault", "internal/limit", "internal/secret"},
 
 	"internal/managed":      {"internal/db", "internal/fault"},
-	"internal/data/tree":    {"internal/fault"},
+	"internal/data/btree":   {"internal/fault"},
+	"internal/data/tree":    {"internal/data/btree", "internal/fault"},
 	"internal/data/glob":    {"internal/fault"},
 	"internal/audit":        {"internal/db", "internal/fault", "internal/principal", "internal/requestid"},
 	"internal/access/table": nil,

@@ -1,9 +1,11 @@
 package tree
 
 import (
-	"bytes"
 	"context"
 	"strings"
+
+	"pachyderm/internal/data/btree"
+	"pachyderm/internal/fault"
 )
 
 // Conflict is a path that two entries share.
@@ -16,42 +18,42 @@ type Conflict struct {
 
 // FirstConflict finds the first conflict in the order of paths; nil if there is none.
 func FirstConflict(ctx context.Context, nodes Nodes, root Root) (*Conflict, error) {
-	r, path := newReader(ctx, nodes), "/"
+	r, path := btree.NewReader(ctx, nodes), "/"
 	for root.Conflicts > 0 {
-		n, err := r.top(root)
-		for err == nil && n.level > 0 {
+		n, err := r.Top(root)
+		for err == nil && n.Level > 0 {
 			k := 0
-			for n.items[k].conflicts == 0 {
+			for n.Items[k].Conflicts == 0 {
 				k++
 			}
-			n, err = r.child(n, k)
+			n, err = r.Child(n, k)
 		}
 		if err != nil {
 			return nil, err
 		}
 		k := 0
-		for n.items[k].allConflicts() == 0 {
+		for n.Items[k].AllConflicts() == 0 {
 			k++
 		}
-		i := &n.items[k]
+		i := &n.Items[k]
 		switch {
-		case i.conflict && isDir(i.name):
-			return &Conflict{Path: path + strings.TrimSuffix(i.name, "/")}, nil
-		case i.conflict:
-			files, err := r.group(root, i.name)
+		case i.Conflict && btree.IsDir(i.Name):
+			return &Conflict{Path: path + strings.TrimSuffix(i.Name, "/")}, nil
+		case i.Conflict:
+			files, err := r.Files(root, i.Name)
 			if err != nil {
 				return nil, err
 			}
 			if len(files) == 0 {
-				return nil, damaged("file %s%s is not where it belongs", path, i.name)
+				return nil, btree.Damaged("file %s%s is not where it belongs", path, i.Name)
 			}
-			return &Conflict{Path: path + i.name, First: files[0].datum, Second: i.datum}, nil
+			return &Conflict{Path: path + i.Name, First: files[0].Datum, Second: i.Datum}, nil
 		}
-		path += i.name
+		path += i.Name
 		if len(path) > MaxPath {
-			return nil, damaged("a path of %d bytes", len(path))
+			return nil, btree.Damaged("a path of %d bytes", len(path))
 		}
-		root = i.root()
+		root = i.Root()
 	}
 	return nil, nil //nolint:nilnil // there is none
 }
@@ -61,62 +63,35 @@ func FirstConflict(ctx context.Context, nodes Nodes, root Root) (*Conflict, erro
 func Check(ctx context.Context, nodes Nodes, root Root) error {
 	if root.Empty() {
 		if root != (Root{}) {
-			return damaged("an empty root that counts something")
+			return btree.Damaged("an empty root that counts something")
 		}
 		return nil
 	}
-	c := &check{ctx: ctx, nodes: nodes, path: "/"}
+	c := &check{r: btree.NewReader(ctx, nodes), path: "/"}
 	return c.node(root, nil, -1, true)
 }
 
 // check is the check of one directory.
 type check struct {
-	ctx   context.Context //nolint:containedctx // it lives as long as the call does
-	nodes Nodes
-	path  string
-	buf   []byte
+	r    *btree.Reader
+	path string
 	// before is the entry before the next, and open are the names of files whose
 	// directories of the same name would be yet to come.
-	before *item
+	before *btree.Item
 	open   []string
 }
 
 // node checks one that is named by a root or an item; its level is -1 if it is the top
-// of a directory. The last one of a level may end anywhere.
-func (c *check) node(of Root, key *item, level int, last bool) error {
-	data, err := c.nodes.Get(c.ctx, of.Node)
+// of a directory, and last if it is the last of its level.
+func (c *check) node(of Root, key *btree.Item, level int, last bool) error {
+	n, err := c.r.Check(of, key, level, last)
 	if err != nil {
-		return err
+		return fault.Prefix(err, "in %s", c.path)
 	}
-	n, err := decode(data)
-	if err != nil {
-		return err
-	}
-	if level >= 0 && n.level != level {
-		return damaged("a node of level %d in %s is on level %d", level, c.path, n.level)
-	}
-	if n.size != of.Size || n.files != of.Files || n.conflicts != of.Conflicts || n.longest != of.Longest {
-		return damaged("a node in %s counts wrongly", c.path)
-	}
-	if !bytes.Equal(n.encode(), data) {
-		return damaged("a node in %s is not written as we do", c.path)
-	}
-	if n.content(c.nodes) != of.Hash {
-		return damaged("a node in %s has another content than its hash", c.path)
-	}
-	if end := &n.items[len(n.items)-1]; key != nil && end.compare(key.name, key.datum) != 0 {
-		return damaged("a node in %s has another last key", c.path)
-	}
-	if level < 0 && n.level > 0 && len(n.items) == 1 {
-		return damaged("the first node in %s is not needed", c.path)
-	}
-	if err := c.ends(n, last); err != nil {
-		return err
-	}
-	for k := range n.items {
-		i := &n.items[k]
-		if n.level > 0 {
-			err = c.node(i.root(), i, n.level-1, last && k == len(n.items)-1)
+	for k := range n.Items {
+		i := &n.Items[k]
+		if n.Level > 0 {
+			err = c.node(i.Root(), i, n.Level-1, last && k == len(n.Items)-1)
 		} else {
 			err = c.entry(i)
 		}
@@ -127,29 +102,14 @@ func (c *check) node(of Root, key *item, level int, last bool) error {
 	return nil
 }
 
-// ends checks that a node ends at the first place where it may.
-func (c *check) ends(n *node, last bool) error {
-	weight := 0
-	for k := range n.items {
-		i := &n.items[k]
-		weight += i.weigh()
-		may := n.level == 0 || k > 0
-		end := weight >= most || may && ends(c.nodes, &c.buf, n.level, i)
-		if end != (k == len(n.items)-1) && (end || !last) {
-			return damaged("a node in %s does not end where it should", c.path)
-		}
-	}
-	return nil
-}
-
 // entry checks the next one.
-func (c *check) entry(i *item) error {
-	if c.before != nil && c.before.compare(i.name, i.datum) >= 0 {
-		return damaged("the entries of %s are out of order", c.path)
+func (c *check) entry(i *btree.Item) error {
+	if c.before != nil && c.before.Compare(i.Name, i.Datum) >= 0 {
+		return btree.Damaged("the entries of %s are out of order", c.path)
 	}
 	for len(c.open) > 0 {
 		name := c.open[len(c.open)-1]
-		if strings.HasPrefix(i.name, name) && (len(i.name) == len(name) || i.name[len(name)] <= '/') {
+		if strings.HasPrefix(i.Name, name) && (len(i.Name) == len(name) || i.Name[len(name)] <= '/') {
 			break
 		}
 		c.open = c.open[:len(c.open)-1]
@@ -158,38 +118,19 @@ func (c *check) entry(i *item) error {
 	if len(c.open) > 0 {
 		first = c.open[len(c.open)-1]
 	}
-	if (first == strings.TrimSuffix(i.name, "/")) != i.conflict {
-		return damaged("a conflict at %s%s is not as counted", c.path, i.name)
+	if (first == strings.TrimSuffix(i.Name, "/")) != i.Conflict {
+		return btree.Damaged("a conflict at %s%s is not as counted", c.path, i.Name)
 	}
 	c.before = i
-	if !isDir(i.name) {
-		if first != i.name {
-			c.open = append(c.open, i.name)
+	if !btree.IsDir(i.Name) {
+		if first != i.Name {
+			c.open = append(c.open, i.Name)
 		}
-		return c.parts(i)
+		return c.r.CheckExtents(i)
 	}
-	below := &check{ctx: c.ctx, nodes: c.nodes, path: c.path + i.name}
+	below := &check{r: c.r, path: c.path + i.Name}
 	if len(below.path) > MaxPath {
-		return damaged("a path of %d bytes", len(below.path))
+		return btree.Damaged("a path of %d bytes", len(below.path))
 	}
-	return below.node(i.root(), nil, -1, true)
-}
-
-// parts checks the nodes that have a file's extents.
-func (c *check) parts(i *item) error {
-	if i.node == (ID{}) {
-		return nil
-	}
-	count := 0
-	p := &partsReader{r: newReader(c.ctx, c.nodes), yield: func(Extent, error) bool {
-		count++
-		return true
-	}}
-	if _, err := p.read(i.node, -1, i.size); err != nil {
-		return err
-	}
-	if count <= inline {
-		return damaged("%s%s has its few parts aside", c.path, i.name)
-	}
-	return nil
+	return below.node(i.Root(), nil, -1, true)
 }

@@ -3,6 +3,8 @@ package tree
 import (
 	"context"
 	"iter"
+
+	"pachyderm/internal/data/btree"
 )
 
 // Change is an entry that is in one tree only, or whose content differs.
@@ -16,7 +18,7 @@ type Change struct {
 // changed. A path that neither tree has is fault.NotFound.
 func Diff(ctx context.Context, nodes Nodes, before, after Root, path string, shallow bool) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
-		d := &diff{r: newReader(ctx, nodes), yield: yield, depth: -1}
+		d := &diff{r: btree.NewReader(ctx, nodes), yield: yield, depth: -1}
 		if shallow {
 			d.depth = 1
 		}
@@ -27,7 +29,7 @@ func Diff(ctx context.Context, nodes Nodes, before, after Root, path string, sha
 }
 
 type diff struct {
-	r     *reader
+	r     *btree.Reader
 	yield func(Change, error) bool
 	// depth is how many directories deep it goes; negative for all.
 	depth int
@@ -39,11 +41,11 @@ func (d *diff) at(before, after Root, path string) error {
 	if err != nil {
 		return err
 	}
-	old, err := d.r.at(before, p, onlyDir)
+	old, err := at(d.r, before, p, onlyDir)
 	if err != nil {
 		return err
 	}
-	now, err := d.r.at(after, p, onlyDir)
+	now, err := at(d.r, after, p, onlyDir)
 	if err != nil {
 		return err
 	}
@@ -84,8 +86,8 @@ func (e *Entry) compare(f *Entry) int {
 	case f == nil:
 		return -1
 	}
-	i := item{name: e.Path, datum: e.Datum}
-	return i.compare(f.Path, f.Datum)
+	i := btree.Item{Name: e.Path, Datum: e.Datum}
+	return i.Compare(f.Path, f.Datum)
 }
 
 // pair gives the change from one entry to another of the same path and datum, if there
@@ -109,7 +111,7 @@ func (d *diff) pair(a, b *Entry, depth int) (more bool, err error) {
 		return true, nil
 	}
 	if len(path) > MaxPath {
-		return false, damaged("a path of %d bytes", len(path))
+		return false, btree.Damaged("a path of %d bytes", len(path))
 	}
 	return d.dirs(from, to, path, depth-1)
 }
@@ -131,10 +133,9 @@ func (d *diff) dirs(from, to Root, path string, depth int) (more bool, err error
 		switch {
 		case i == nil && j == nil:
 			return true, nil
-		case over > 0 && over == above && i.hash == j.hash:
+		case over > 0 && over == above && i.Hash == j.Hash:
 			a.skip()
 			b.skip()
-			continue
 		case over > 0 || above > 0:
 			if over >= above {
 				err = a.enter()
@@ -145,37 +146,51 @@ func (d *diff) dirs(from, to Root, path string, depth int) (more bool, err error
 			if err != nil {
 				return false, err
 			}
-			continue
-		}
-		var old, now *Entry
-		c := 1
-		if i != nil {
-			c = -1
-			if j != nil {
-				c = i.compare(j.name, j.datum)
+		default:
+			old, now := entries(a, b, path)
+			if more, err := d.pair(old, now, depth); err != nil || !more {
+				return false, err
 			}
-		}
-		if c <= 0 {
-			e := i.entry(path)
-			old = &e
-			a.skip()
-		}
-		if c >= 0 {
-			e := j.entry(path)
-			now = &e
-			b.skip()
-		}
-		if more, err := d.pair(old, now, depth); err != nil || !more {
-			return false, err
 		}
 	}
 }
 
-// side is what is yet to be compared of a directory: in each frame the items from its
-// place on, the last frame first.
+// entries takes the first entry of both sides, or of one if the other has none of its
+// name and datum.
+func entries(a, b *side, path string) (old, now *Entry) {
+	i, _ := a.item()
+	j, _ := b.item()
+	c := 1
+	if i != nil {
+		c = -1
+		if j != nil {
+			c = i.Compare(j.Name, j.Datum)
+		}
+	}
+	if c <= 0 {
+		e := entry(i, path)
+		old = &e
+		a.skip()
+	}
+	if c >= 0 {
+		e := entry(j, path)
+		now = &e
+		b.skip()
+	}
+	return old, now
+}
+
+// place is one in a node.
+type place struct {
+	n  *btree.Node
+	at int
+}
+
+// side is what is yet to be compared of a directory: in each place the items from its
+// place on, the last place first.
 type side struct {
-	r    *reader
-	path []frame
+	r    *btree.Reader
+	path []place
 }
 
 func (d *diff) side(of Root) (*side, error) {
@@ -183,20 +198,20 @@ func (d *diff) side(of Root) (*side, error) {
 	if of.Empty() {
 		return s, nil
 	}
-	n, err := d.r.top(of)
+	n, err := d.r.Top(of)
 	if err != nil {
 		return nil, err
 	}
-	s.path = append(s.path, frame{n: n})
+	s.path = append(s.path, place{n: n})
 	return s, nil
 }
 
 // item is the next, and the level of the node that has it; nil at the end.
-func (s *side) item() (*item, int) {
+func (s *side) item() (*btree.Item, int) {
 	for len(s.path) > 0 {
 		f := &s.path[len(s.path)-1]
-		if f.at < len(f.n.items) {
-			return &f.n.items[f.at], f.n.level
+		if f.at < len(f.n.Items) {
+			return &f.n.Items[f.at], f.n.Level
 		}
 		s.path = s.path[:len(s.path)-1]
 	}
@@ -208,11 +223,11 @@ func (s *side) skip() { s.path[len(s.path)-1].at++ }
 // enter replaces the next item, a node, by what is in it.
 func (s *side) enter() error {
 	f := &s.path[len(s.path)-1]
-	n, err := s.r.child(f.n, f.at)
+	n, err := s.r.Child(f.n, f.at)
 	if err != nil {
 		return err
 	}
 	f.at++
-	s.path = append(s.path, frame{n: n})
+	s.path = append(s.path, place{n: n})
 	return nil
 }

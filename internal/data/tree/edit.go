@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"pachyderm/internal/data/btree"
 	"pachyderm/internal/fault"
 )
 
@@ -54,7 +55,7 @@ type staged struct {
 }
 
 type application struct {
-	r     *reader
+	r     *btree.Reader
 	edits []Edit
 }
 
@@ -77,7 +78,7 @@ func Apply(ctx context.Context, nodes Nodes, root Root, edits []Edit) (Root, err
 		}
 		return a.at - b.at
 	})
-	a := &application{r: newReader(ctx, nodes), edits: edits}
+	a := &application{r: btree.NewReader(ctx, nodes), edits: edits}
 	return a.tree(root, list, 0, 0)
 }
 
@@ -103,7 +104,7 @@ func stage(e *Edit, at int) (staged, error) {
 	if len(e.datum) > MaxDatum {
 		return staged{}, fault.New(fault.Invalid, "datum of %d bytes", len(e.datum)).Next("use at most %d", MaxDatum)
 	}
-	if e.kind == putFile && total(e.content.Extents) != e.content.Size {
+	if e.kind == putFile && btree.Total(e.content.Extents) != e.content.Size {
 		return staged{}, fault.New(fault.Invalid, "the parts of file %s are not as long as the file", e.path).Next("put it again")
 	}
 	return staged{path: path, at: at}, nil
@@ -117,9 +118,9 @@ func (a *application) tree(base Root, list []staged, prefix, since int) (Root, e
 			since, base = at, Root{}
 			if r := a.edits[at].root; r != nil {
 				base = *r
-				if long := int64(prefix) + 1 + base.Longest; long > MaxPath {
-					return Root{}, fault.New(fault.Invalid, "path of %d bytes in a copied directory", long).Next("use at most %d", MaxPath)
-				}
+			}
+			if long := int64(prefix) + 1 + base.Longest; long > MaxPath {
+				return Root{}, fault.New(fault.Invalid, "path of %d bytes in a copied directory", long).Next("use at most %d", MaxPath)
 			}
 		}
 		list = list[1:]
@@ -132,25 +133,30 @@ func (a *application) tree(base Root, list []staged, prefix, since int) (Root, e
 		return Root{}, err
 	}
 	for len(list) > 0 {
-		path, n := list[0].path, 1
-		if slash := strings.IndexByte(path[prefix:], '/'); slash >= 0 {
-			below := path[:prefix+slash+1]
-			for n < len(list) && strings.HasPrefix(list[n].path, below) {
-				n++
-			}
-			err = a.child(d, below[prefix:], list[:n], len(below), since)
-		} else {
-			for n < len(list) && list[n].path == path {
-				n++
-			}
-			err = a.file(d, path[prefix:], list[:n], since)
-		}
+		n, err := a.first(d, list, prefix, since)
 		if err != nil {
 			return Root{}, err
 		}
 		list = list[n:]
 	}
 	return d.finish()
+}
+
+// first applies the edits of the first entry in a list, and says how many those are.
+func (a *application) first(d *directory, list []staged, prefix, since int) (n int, err error) {
+	path, n := list[0].path, 1
+	slash := strings.IndexByte(path[prefix:], '/')
+	if slash < 0 {
+		for n < len(list) && list[n].path == path {
+			n++
+		}
+		return n, a.file(d, path[prefix:], list[:n], since)
+	}
+	below := path[:prefix+slash+1]
+	for n < len(list) && strings.HasPrefix(list[n].path, below) {
+		n++
+	}
+	return n, a.child(d, below[prefix:], list[:n], len(below), since)
 }
 
 // file applies the edits of one file.
@@ -164,18 +170,19 @@ func (a *application) file(d *directory, name string, list []staged, since int) 
 	if err := d.settle(name); err != nil {
 		return err
 	}
-	before, err := a.r.group(d.base, name)
+	before, err := a.r.Files(d.base, name)
 	if err != nil {
 		return err
 	}
-	after := make(map[string]*item, len(before)+1)
+	after := make(map[string]*btree.Item, len(before)+1)
 	for k := range before {
-		after[before[k].datum] = &before[k]
+		after[before[k].Datum] = &before[k]
 	}
 	for _, s := range list {
 		switch e := &a.edits[s.at]; {
 		case e.kind == putFile:
-			after[e.datum] = &item{name: name, datum: e.datum, hash: e.content.Hash, size: e.content.Size, files: 1, extents: e.content.Extents}
+			c := &e.content
+			after[e.datum] = &btree.Item{Name: name, Datum: e.datum, Hash: c.Hash, Size: c.Size, Files: 1, Extents: c.Extents}
 		case e.datum == "":
 			clear(after)
 		default:
@@ -191,13 +198,13 @@ func (a *application) child(d *directory, name string, list []staged, prefix, si
 	if err := d.settle(name); err != nil {
 		return err
 	}
-	before, err := a.r.lookup(d.base, name, "")
+	before, err := a.r.Directory(d.base, name)
 	if err != nil {
 		return err
 	}
 	var base Root
 	if before != nil {
-		base = before.root()
+		base = before.Root()
 	}
 	root, err := a.tree(base, list, prefix, since)
 	if err != nil {
@@ -211,21 +218,21 @@ func (a *application) child(d *directory, name string, list []staged, prefix, si
 		if before == nil {
 			return nil
 		}
-		return d.level.push(before, true)
+		return d.level.Push(before, true)
 	}
-	after := item{name: name, conflict: conflict}
-	after.setRoot(root)
-	if before != nil && before.same(&after) {
+	after := btree.Item{Name: name, Conflict: conflict}
+	after.SetRoot(root)
+	if before != nil && before.Same(&after) {
 		return nil
 	}
-	return d.level.push(&after, false)
+	return d.level.Push(&after, false)
 }
 
 // directory is one that is being changed, from its first entry to its last.
 type directory struct {
-	r     *reader
+	r     *btree.Reader
 	base  Root
-	level *level
+	level *btree.Level
 	// pending are files that changed and whose directories of the same name are yet to
 	// come: each one's is before that of the one in front of it.
 	pending []presence
@@ -237,8 +244,8 @@ type presence struct {
 	was, is bool
 }
 
-func newDirectory(r *reader, base Root) (*directory, error) {
-	l, err := newLevel(r, base, 0)
+func newDirectory(r *btree.Reader, base Root) (*directory, error) {
+	l, err := r.Edit(base)
 	if err != nil {
 		return nil, err
 	}
@@ -257,7 +264,7 @@ func (d *directory) settle(name string) error {
 		if last.was == last.is {
 			continue
 		}
-		before, err := d.r.lookup(d.base, last.name+"/", "")
+		before, err := d.r.Directory(d.base, last.name+"/")
 		if err != nil {
 			return err
 		}
@@ -265,8 +272,8 @@ func (d *directory) settle(name string) error {
 			continue
 		}
 		after := *before
-		after.conflict = last.is
-		if err := d.level.push(&after, false); err != nil {
+		after.Conflict = last.is
+		if err := d.level.Push(&after, false); err != nil {
 			return err
 		}
 	}
@@ -274,7 +281,7 @@ func (d *directory) settle(name string) error {
 }
 
 // fileBeside says whether there will be a file with a directory's name.
-func (d *directory) fileBeside(name string, before *item) (bool, error) {
+func (d *directory) fileBeside(name string, before *btree.Item) (bool, error) {
 	file := name[:len(name)-1]
 	if n := len(d.pending) - 1; n >= 0 && d.pending[n].name == file {
 		is := d.pending[n].is
@@ -282,20 +289,20 @@ func (d *directory) fileBeside(name string, before *item) (bool, error) {
 		return is, nil
 	}
 	if before != nil {
-		return before.conflict, nil
+		return before.Conflict, nil
 	}
-	files, err := d.r.group(d.base, file)
+	files, err := d.r.Files(d.base, file)
 	return len(files) > 0, err
 }
 
 // replace puts files in the place of those that had their name.
-func (d *directory) replace(before []item, after map[string]*item) error {
+func (d *directory) replace(before []btree.Item, after map[string]*btree.Item) error {
 	datums := slices.AppendSeq(make([]string, 0, len(before)+len(after)), maps.Keys(after))
-	old := make(map[string]*item, len(before))
+	old := make(map[string]*btree.Item, len(before))
 	for k := range before {
-		old[before[k].datum] = &before[k]
-		if after[before[k].datum] == nil {
-			datums = append(datums, before[k].datum)
+		old[before[k].Datum] = &before[k]
+		if after[before[k].Datum] == nil {
+			datums = append(datums, before[k].Datum)
 		}
 	}
 	slices.Sort(datums)
@@ -303,20 +310,20 @@ func (d *directory) replace(before []item, after map[string]*item) error {
 	for _, datum := range datums {
 		was, is := old[datum], after[datum]
 		if is == nil {
-			if err := d.level.push(was, true); err != nil {
+			if err := d.level.Push(was, true); err != nil {
 				return err
 			}
 			continue
 		}
 		now := *is
-		now.conflict, first = !first, false
-		if err := d.r.putAside(&now); err != nil {
+		now.Conflict, first = !first, false
+		if err := d.r.PutAside(&now); err != nil {
 			return err
 		}
-		if was != nil && was.same(&now) {
+		if was != nil && was.Same(&now) {
 			continue
 		}
-		if err := d.level.push(&now, false); err != nil {
+		if err := d.level.Push(&now, false); err != nil {
 			return err
 		}
 	}
@@ -328,5 +335,5 @@ func (d *directory) finish() (Root, error) {
 	if err := d.settle(""); err != nil {
 		return Root{}, err
 	}
-	return d.level.finish(d.base)
+	return d.level.Finish(d.base)
 }

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"strings"
 
+	"pachyderm/internal/data/btree"
 	"pachyderm/internal/fault"
 )
 
@@ -100,12 +101,12 @@ func elements(path string) iter.Seq[string] {
 }
 
 // entry is an item as it is shown; dir is the path of its directory.
-func (i *item) entry(dir string) Entry {
-	e := Entry{Path: dir + i.name, Datum: i.datum, Dir: isDir(i.name), Size: i.size, Files: i.files, Hash: i.hash}
+func entry(i *btree.Item, dir string) Entry {
+	e := Entry{Path: dir + i.Name, Datum: i.Datum, Dir: btree.IsDir(i.Name), Size: i.Size, Files: i.Files, Hash: i.Hash}
 	if e.Dir {
-		e.Root = i.root()
+		e.Root = i.Root()
 	} else {
-		e.Extents, e.aside = i.extents, i.node
+		e.Extents, e.aside = i.Extents, i.Node
 	}
 	return e
 }
@@ -115,7 +116,7 @@ func entryOf(root Root) Entry {
 }
 
 // at finds all entries of a clean path.
-func (r *reader) at(root Root, path string, onlyDir bool) ([]Entry, error) {
+func at(r *btree.Reader, root Root, path string, onlyDir bool) ([]Entry, error) {
 	if path == "" {
 		return []Entry{entryOf(root)}, nil
 	}
@@ -123,7 +124,7 @@ func (r *reader) at(root Root, path string, onlyDir bool) ([]Entry, error) {
 	if slash := strings.LastIndexByte(path, '/'); slash >= 0 {
 		parent, name = path[:slash], path[slash+1:]
 	}
-	of, found, err := r.dir(root, parent)
+	of, found, err := findDir(r, root, parent)
 	if err != nil || !found {
 		return nil, err
 	}
@@ -133,20 +134,20 @@ func (r *reader) at(root Root, path string, onlyDir bool) ([]Entry, error) {
 	}
 	var all []Entry
 	if !onlyDir {
-		files, err := r.group(of, name)
+		files, err := r.Files(of, name)
 		if err != nil {
 			return nil, err
 		}
 		for k := range files {
-			all = append(all, files[k].entry(before))
+			all = append(all, entry(&files[k], before))
 		}
 	}
-	i, err := r.lookup(of, name+"/", "")
+	i, err := r.Directory(of, name+"/")
 	if err != nil {
 		return nil, err
 	}
 	if i != nil {
-		all = append(all, i.entry(before))
+		all = append(all, entry(i, before))
 	}
 	return all, nil
 }
@@ -159,7 +160,7 @@ func Lookup(ctx context.Context, nodes Nodes, root Root, path string) ([]Entry, 
 	if err != nil {
 		return nil, err
 	}
-	return newReader(ctx, nodes).at(root, p, onlyDir)
+	return at(btree.NewReader(ctx, nodes), root, p, onlyDir)
 }
 
 func notFound(path string) error {
@@ -175,8 +176,8 @@ func List(ctx context.Context, nodes Nodes, root Root, dir string, p Page) iter.
 			yield(Entry{}, err)
 			return
 		}
-		r := newReader(ctx, nodes)
-		of, found, err := r.dir(root, path)
+		r := btree.NewReader(ctx, nodes)
+		of, found, err := findDir(r, root, path)
 		if err == nil && !found {
 			err = notFound(dir)
 		}
@@ -203,8 +204,8 @@ func Walk(ctx context.Context, nodes Nodes, root Root, from string, p Page) iter
 			yield(Entry{}, err)
 			return
 		}
-		r := newReader(ctx, nodes)
-		tops, err := r.at(root, path, onlyDir)
+		r := btree.NewReader(ctx, nodes)
+		tops, err := at(r, root, path, onlyDir)
 		if err == nil && len(tops) == 0 {
 			err = notFound(from)
 		}
@@ -227,7 +228,7 @@ func Walk(ctx context.Context, nodes Nodes, root Root, from string, p Page) iter
 
 // walk gives entries until it is told that no more are wanted.
 type walk struct {
-	r       *reader
+	r       *btree.Reader
 	span    span
 	deep    bool
 	reverse bool
@@ -262,9 +263,9 @@ func (w *walk) dir(path string, of Root) (more bool, err error) {
 		return true, nil
 	}
 	if len(path) > MaxPath {
-		return false, damaged("a path of %d bytes", len(path))
+		return false, btree.Damaged("a path of %d bytes", len(path))
 	}
-	c, err := w.r.open(of, 0)
+	c, err := w.r.Open(of)
 	if err != nil {
 		return false, err
 	}
@@ -274,19 +275,19 @@ func (w *walk) dir(path string, of Root) (more bool, err error) {
 	} else {
 		err = w.first(c, path)
 	}
-	for err == nil && c.item() != nil {
-		i := c.item()
-		e := i.entry(path)
+	for err == nil && c.Item() != nil {
+		i := c.Item()
+		e := entry(i, path)
 		if !w.reverse && w.span.left(e.Path, e.Datum) {
 			break
 		}
-		if w.reverse && !w.span.reached(e.Path, e.Datum) && !(e.Dir && w.span.meets(e.Path)) {
+		if w.reverse && !w.span.reached(e.Path, e.Datum) && (!e.Dir || !w.span.meets(e.Path)) {
 			break
 		}
 		if more, err := w.entry(&e); err != nil || !more {
 			return false, err
 		}
-		if more, err = c.step(by); !more {
+		if more, err = c.Step(by); !more {
 			break
 		}
 	}
@@ -294,36 +295,72 @@ func (w *walk) dir(path string, of Root) (more bool, err error) {
 }
 
 // first goes to where the span begins in a directory.
-func (w *walk) first(c *cursor, path string) error {
+func (w *walk) first(c *btree.Cursor, path string) error {
 	name, found := element(path, w.span.lower)
 	if !found {
-		return c.end(1)
+		return c.End(1)
 	}
-	if isDir(name) {
-		return c.seek(name, "")
+	if btree.IsDir(name) {
+		return c.Seek(name, "")
 	}
-	return c.seek(name, w.span.lowerDatum)
+	return c.Seek(name, w.span.lowerDatum)
 }
 
 // last goes to where the span ends in a directory; behind nothing if it ends before.
-func (w *walk) last(c *cursor, path string) error {
+func (w *walk) last(c *btree.Cursor, path string) error {
 	name, found := element(path, w.span.upper)
 	if !found {
-		return c.end(-1)
+		return c.End(-1)
 	}
 	datum := ""
-	if !isDir(name) {
+	if !btree.IsDir(name) {
 		datum = w.span.upperDatum
 	}
-	if err := c.seek(name, datum); err != nil {
+	if err := c.Seek(name, datum); err != nil {
 		return err
 	}
-	if i := c.item(); i != nil && isDir(name) && i.name == name && path+name != w.span.upper {
+	if i := c.Item(); i != nil && btree.IsDir(name) && i.Name == name && path+name != w.span.upper {
 		return nil
 	}
-	more, err := c.step(-1)
-	if !more {
-		c.here().at = -1
-	}
-	return err
+	return c.Before()
 }
+
+// findDir finds the directory at a clean path.
+func findDir(r *btree.Reader, root Root, path string) (of Root, found bool, err error) {
+	of = root
+	for e := range elements(path) {
+		i, err := r.Directory(of, e+"/")
+		if err != nil || i == nil {
+			return Root{}, false, err
+		}
+		of = i.Root()
+	}
+	return of, true, nil
+}
+
+// Extents are where the bytes of a file lie, from the given byte on: the first one
+// begins with it. It reads the nodes that it needs, and those only when asked for more.
+// An offset behind the end gives nothing; a negative one is fault.Invalid.
+func Extents(ctx context.Context, nodes Nodes, e Entry, offset int64) iter.Seq2[Extent, error] {
+	if offset < 0 || e.Dir {
+		return func(yield func(Extent, error) bool) {
+			yield(Extent{}, fault.New(fault.Invalid, "no bytes at %d of %s", offset, e.Path).Next("ask for those of a file, from 0"))
+		}
+	}
+	return btree.NewReader(ctx, nodes).Extents(&btree.Item{Node: e.aside, Size: e.Size, Extents: e.Extents}, offset)
+}
+
+// ContentOf is what a file holds, with all of its extents: for Put elsewhere.
+func ContentOf(ctx context.Context, nodes Nodes, e Entry) (Content, error) {
+	c := Content{Size: e.Size, Hash: e.Hash}
+	for part, err := range Extents(ctx, nodes, e, 0) {
+		if err != nil {
+			return Content{}, err
+		}
+		c.Extents = append(c.Extents, part)
+	}
+	return c, nil
+}
+
+// References are the nodes and the blobs that a stored node names, as often as it does.
+func References(data []byte) (nodes, blobs []ID, err error) { return btree.References(data) }

@@ -1,49 +1,33 @@
 package tree
 
 import (
-	"context"
-	"encoding/binary"
-	"math"
 	"strings"
 
+	"pachyderm/internal/data/btree"
 	"pachyderm/internal/fault"
 )
 
 // Limits of what a tree holds.
 const (
-	MaxPath     = 4096 // bytes of a path
-	MaxElements = 255  // elements of a path
-	MaxDatum    = 1024 // bytes of a datum
+	MaxPath     = btree.MaxPath  // bytes of a path
+	MaxElements = 255            // elements of a path
+	MaxDatum    = btree.MaxDatum // bytes of a datum
 
 	// DefaultDatum is the datum of files that belong to none.
-	DefaultDatum = "default"
+	DefaultDatum = btree.DefaultDatum
 
 	// RootSize is the length of an encoded Root, in bytes.
-	RootSize = 2*32 + 4*8
+	RootSize = btree.RootSize
 )
 
-// ID names stored bytes: what Nodes gives for them.
-type ID [32]byte
-
-// Hash is of content: names, datums, sizes and hashes, never of where bytes lie.
-type Hash [32]byte
-
-// Nodes stores nodes. It need not be safe for concurrent use by a single call.
-type Nodes interface {
-	// Get is the bytes that Put took. What is not there is an error.
-	Get(ctx context.Context, id ID) ([]byte, error)
-	// Put stores a node; it must not keep data.
-	Put(ctx context.Context, data []byte) (ID, error)
-	// Sum is a hash that outsiders cannot foresee; it decides where nodes end.
-	Sum(data []byte) [32]byte
-}
-
-// Extent is a part of a blob, offset and length in bytes.
-type Extent struct {
-	Blob   ID
-	Offset int64
-	Length int64
-}
+// What a tree is made of is what its directories are.
+type (
+	ID     = btree.ID
+	Hash   = btree.Hash
+	Nodes  = btree.Nodes
+	Extent = btree.Extent
+	Root   = btree.Root
+)
 
 // Content is what a file holds: its length in bytes, the hash of its bytes, and
 // where they lie. The lengths of the extents add up to the size.
@@ -52,57 +36,6 @@ type Content struct {
 	Hash    Hash
 	Extents []Extent
 }
-
-// Root is a directory and all below. The zero Root is an empty one.
-type Root struct {
-	Node ID
-	Hash Hash
-	Size int64 // of all files, in bytes
-	// Files counts file entries, so a path with two datums counts twice.
-	Files int64
-	// Conflicts counts the entries that share their path with an earlier one: files
-	// of another datum, and directories beside a file.
-	Conflicts int64
-	// Longest is the length of the longest path below, in bytes, counted from here.
-	Longest int64
-}
-
-// AppendBinary appends the root in RootSize bytes. The error is always nil.
-func (r Root) AppendBinary(b []byte) ([]byte, error) {
-	b = append(append(b, r.Node[:]...), r.Hash[:]...)
-	for _, n := range []int64{r.Size, r.Files, r.Conflicts, r.Longest} {
-		b = binary.BigEndian.AppendUint64(b, uint64(n)) //nolint:gosec // a count is never negative
-	}
-	return b, nil
-}
-
-// MarshalBinary is the root in RootSize bytes. The error is always nil.
-func (r Root) MarshalBinary() ([]byte, error) { return r.AppendBinary(make([]byte, 0, RootSize)) }
-
-// UnmarshalBinary reads what MarshalBinary gave; anything else is an error.
-func (r *Root) UnmarshalBinary(b []byte) error {
-	if len(b) != RootSize {
-		return damaged("a root of %d bytes", len(b))
-	}
-	var of Root
-	copy(of.Node[:], b)
-	copy(of.Hash[:], b[32:])
-	for i, n := range []*int64{&of.Size, &of.Files, &of.Conflicts, &of.Longest} {
-		v := binary.BigEndian.Uint64(b[64+8*i:])
-		if v > math.MaxInt64 {
-			return damaged("a root with a negative count")
-		}
-		*n = int64(v)
-	}
-	if of.Node == (ID{}) && of != (Root{}) || of.Node != (ID{}) && of.Files == 0 {
-		return damaged("a root that is half empty")
-	}
-	*r = of
-	return nil
-}
-
-// Empty says whether there is nothing below.
-func (r Root) Empty() bool { return r.Node == ID{} }
 
 // Entry is a file of one datum, or a directory.
 type Entry struct {
@@ -119,11 +52,6 @@ type Entry struct {
 	// Extents, which knows the others as well.
 	Extents []Extent
 	aside   ID // the node that has them if they are many
-}
-
-// damaged is an error about stored bytes that no tree of ours has.
-func damaged(format string, a ...any) *fault.Error {
-	return fault.New(fault.Internal, "the file tree is damaged: "+format, a...).Next("run \"pachctl fsck\"")
 }
 
 // clean is a path without the slashes at its ends, and whether it must be a directory.
@@ -145,6 +73,3 @@ func clean(path string) (p string, dir bool, err error) {
 	}
 	return p, dir, nil
 }
-
-// sum adds what is counted, and is false if that is more than there can be.
-func sum(a, b int64) (int64, bool) { return a + b, a <= math.MaxInt64-b }

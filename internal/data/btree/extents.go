@@ -1,10 +1,8 @@
-package tree
+package btree
 
 import (
 	"context"
 	"iter"
-
-	"pachyderm/internal/fault"
 )
 
 // fanOut is how many extents, or nodes with extents, are in a node at most.
@@ -31,11 +29,11 @@ func decodeParts(data []byte) (parts, error) {
 	d := &decoder{b: data}
 	kind, level, count := d.head()
 	if d.bad || kind != kindParts && kind != kindPartsOf || (kind == kindParts) != (level == 0) || count > fanOut {
-		return parts{}, damaged("a node of parts does not begin as one does")
+		return parts{}, Damaged("a node of parts does not begin as one does")
 	}
 	p := parts{level: level, items: d.extents(count)}
-	if d.bad || len(d.b) != 0 || total(p.items) < 0 {
-		return parts{}, damaged("a node of parts")
+	if d.bad || len(d.b) != 0 || Total(p.items) < 0 {
+		return parts{}, Damaged("a node of parts")
 	}
 	return p, nil
 }
@@ -51,7 +49,7 @@ func putExtents(ctx context.Context, nodes Nodes, extents []Extent) (ID, error) 
 			if err != nil {
 				return ID{}, err
 			}
-			above = append(above, Extent{Blob: id, Length: total(some)})
+			above = append(above, Extent{Blob: id, Length: Total(some)})
 		}
 		if len(above) == 1 {
 			return above[0].Blob, nil
@@ -60,9 +58,19 @@ func putExtents(ctx context.Context, nodes Nodes, extents []Extent) (ID, error) 
 	}
 }
 
+// PutAside stores the extents of an entry in nodes of their own if they are many.
+func (r *Reader) PutAside(i *Item) error {
+	if len(i.Extents) <= inline {
+		return nil
+	}
+	id, err := putExtents(r.ctx, r.nodes, i.Extents)
+	i.Node, i.Extents = id, nil
+	return err
+}
+
 // partsReader gives extents from an offset on.
 type partsReader struct {
-	r     *reader
+	r     *Reader
 	skip  int64
 	yield func(Extent, error) bool
 }
@@ -78,8 +86,8 @@ func (p *partsReader) read(id ID, level int, size int64) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if level >= 0 && n.level != level || total(n.items) != size {
-		return false, damaged("a node of parts is in the place of another")
+	if level >= 0 && n.level != level || Total(n.items) != size {
+		return false, Damaged("a node of parts is in the place of another")
 	}
 	for _, e := range n.items {
 		more := true
@@ -105,23 +113,18 @@ func (p *partsReader) give(e Extent) bool {
 	return p.yield(e, nil)
 }
 
-// Extents are where the bytes of a file lie, from the given byte on: the first one
-// begins with it. It reads the nodes that it needs, and those only when asked for more.
-// An offset behind the end gives nothing; a negative one is fault.Invalid.
-func Extents(ctx context.Context, nodes Nodes, e Entry, offset int64) iter.Seq2[Extent, error] {
+// Extents are the parts of a file from the given byte on: the first one begins with
+// it. Nodes are read when they are needed. The file is an entry of a directory.
+func (r *Reader) Extents(file *Item, offset int64) iter.Seq2[Extent, error] {
 	return func(yield func(Extent, error) bool) {
-		if offset < 0 || e.Dir {
-			yield(Extent{}, fault.New(fault.Invalid, "no bytes at %d of %s", offset, e.Path).Next("ask for those of a file, from 0"))
-			return
-		}
-		p := &partsReader{r: newReader(ctx, nodes), skip: offset, yield: yield}
-		if e.aside != (ID{}) {
-			if _, err := p.read(e.aside, -1, e.Size); err != nil {
+		p := &partsReader{r: r, skip: offset, yield: yield}
+		if file.Node != (ID{}) {
+			if _, err := p.read(file.Node, -1, file.Size); err != nil {
 				yield(Extent{}, err)
 			}
 			return
 		}
-		for _, part := range e.Extents {
+		for _, part := range file.Extents {
 			if p.skip >= part.Length {
 				p.skip -= part.Length
 			} else if !p.give(part) {
@@ -129,18 +132,6 @@ func Extents(ctx context.Context, nodes Nodes, e Entry, offset int64) iter.Seq2[
 			}
 		}
 	}
-}
-
-// ContentOf is what a file holds, with all of its extents: for Put elsewhere.
-func ContentOf(ctx context.Context, nodes Nodes, e Entry) (Content, error) {
-	c := Content{Size: e.Size, Hash: e.Hash}
-	for part, err := range Extents(ctx, nodes, e, 0) {
-		if err != nil {
-			return Content{}, err
-		}
-		c.Extents = append(c.Extents, part)
-	}
-	return c, nil
 }
 
 // References are the nodes and the blobs that a stored node names, as often as it does.
@@ -159,16 +150,16 @@ func References(data []byte) (nodes, blobs []ID, err error) {
 		}
 		return nil, ids, nil
 	}
-	n, err := decode(data)
+	n, err := Decode(data)
 	if err != nil {
 		return nil, nil, err
 	}
-	for k := range n.items {
-		i := &n.items[k]
-		if i.node != (ID{}) {
-			nodes = append(nodes, i.node)
+	for k := range n.Items {
+		i := &n.Items[k]
+		if i.Node != (ID{}) {
+			nodes = append(nodes, i.Node)
 		}
-		for _, e := range i.extents {
+		for _, e := range i.Extents {
 			blobs = append(blobs, e.Blob)
 		}
 	}

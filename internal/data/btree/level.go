@@ -1,31 +1,33 @@
-package tree
+package btree
 
 import (
 	"pachyderm/internal/fault"
 )
 
-// level writes one level of a directory anew where it changes. Where a node ends
+// Level writes one level of a directory anew where it changes. Where a node ends
 // depends on nothing but its own items, so it reads from the beginning of the node with
 // the first change, and after the last one until a node ends where an old one did.
-type level struct {
-	r  *reader
+type Level struct {
+	r  *Reader
 	at int
 	// old is what was there; nil if nothing was.
-	old *cursor
+	old *Cursor
 	// rest is what is left of the old node, which is taken apart; active says that
 	// there is one.
-	rest   []item
+	rest   []Item
 	active bool
-	// made is the node that grows, and weight what its items weigh.
-	made   node
-	weight int
-	buf    []byte
+	// made is the node that grows.
+	made   Node
+	ending ending
 	// gone and new are the items for the level above.
-	gone, new []item
+	gone, new []Item
 }
 
-func newLevel(r *reader, base Root, at int) (*level, error) {
-	l := &level{r: r, at: at, made: node{level: at}}
+// Edit begins to change a directory.
+func (r *Reader) Edit(base Root) (*Level, error) { return newLevel(r, base, 0) }
+
+func newLevel(r *Reader, base Root, at int) (*Level, error) {
+	l := &Level{r: r, at: at, made: Node{Level: at}, ending: ending{nodes: r.nodes, level: at}}
 	if base.Empty() {
 		return l, nil
 	}
@@ -33,17 +35,17 @@ func newLevel(r *reader, base Root, at int) (*level, error) {
 	if l.old, err = r.open(base, at); err != nil {
 		return nil, err
 	}
-	if l.old.path[0].n.level < at {
+	if l.old.path[0].n.Level < at {
 		l.old = nil
 	}
 	return l, nil
 }
 
-// push sets an item, or removes it. Keys must come in ascending order.
-func (l *level) push(i *item, remove bool) error {
+// Push sets an item, or removes it. Keys must come in ascending order.
+func (l *Level) Push(i *Item, remove bool) error {
 	for l.old != nil {
 		if !l.active {
-			if err := l.old.seek(i.name, i.datum); err != nil {
+			if err := l.old.Seek(i.Name, i.Datum); err != nil {
 				return err
 			}
 			l.takeApart()
@@ -59,7 +61,7 @@ func (l *level) push(i *item, remove bool) error {
 			return err
 		}
 	}
-	if len(l.rest) > 0 && l.rest[0].compare(i.name, i.datum) == 0 {
+	if len(l.rest) > 0 && l.rest[0].Compare(i.Name, i.Datum) == 0 {
 		l.rest = l.rest[1:]
 	}
 	if remove {
@@ -69,20 +71,20 @@ func (l *level) push(i *item, remove bool) error {
 }
 
 // takeApart begins with the old node under the cursor.
-func (l *level) takeApart() {
+func (l *Level) takeApart() {
 	n := l.old.here().n
-	last := &n.items[len(n.items)-1]
-	l.rest, l.active = n.items, true
-	l.gone = append(l.gone, item{name: last.name, datum: last.datum})
+	last := &n.Items[len(n.Items)-1]
+	l.rest, l.active = n.Items, true
+	l.gone = append(l.gone, Item{Name: last.Name, Datum: last.Datum})
 	if k := len(l.old.path) - 2; k >= 0 {
 		f := &l.old.path[k]
-		l.gone[len(l.gone)-1] = f.n.items[f.at]
+		l.gone[len(l.gone)-1] = f.n.Items[f.at]
 	}
 }
 
 // copyUpTo keeps the old items before the given one; all of them if it is nil.
-func (l *level) copyUpTo(i *item) error {
-	for len(l.rest) > 0 && (i == nil || l.rest[0].compare(i.name, i.datum) < 0) {
+func (l *Level) copyUpTo(i *Item) error {
+	for len(l.rest) > 0 && (i == nil || l.rest[0].Compare(i.Name, i.Datum) < 0) {
 		if err := l.add(&l.rest[0]); err != nil {
 			return err
 		}
@@ -93,9 +95,9 @@ func (l *level) copyUpTo(i *item) error {
 
 // leave goes on from an old node that is used up: to the next one if a new node is
 // unfinished, to nowhere else.
-func (l *level) leave() error {
+func (l *Level) leave() error {
 	l.active = false
-	if len(l.made.items) == 0 {
+	if len(l.made.Items) == 0 {
 		return nil
 	}
 	more, err := l.old.nextNode()
@@ -107,19 +109,16 @@ func (l *level) leave() error {
 }
 
 // add appends an item to the growing node and ends it where it must end.
-func (l *level) add(i *item) error {
-	l.made.items = append(l.made.items, *i)
-	l.weight += i.weigh()
-	// An inner node has two children, so that each level is shorter than the one below.
-	may := l.at == 0 || len(l.made.items) > 1
-	if l.weight >= most || may && ends(l.r.nodes, &l.buf, l.at, i) {
+func (l *Level) add(i *Item) error {
+	l.made.Items = append(l.made.Items, *i)
+	if l.ending.after(i) {
 		return l.close()
 	}
 	return nil
 }
 
 // close stores the node.
-func (l *level) close() error {
+func (l *Level) close() error {
 	if !l.made.count() {
 		return fault.New(fault.Invalid, "a directory holds more than can be counted").Next("put less into it")
 	}
@@ -127,18 +126,18 @@ func (l *level) close() error {
 	if err != nil {
 		return err
 	}
-	last := &l.made.items[len(l.made.items)-1]
-	l.new = append(l.new, item{
-		name: last.name, datum: last.datum, hash: l.made.content(l.r.nodes), node: id,
-		size: l.made.size, files: l.made.files, conflicts: l.made.conflicts, longest: l.made.longest,
+	last := &l.made.Items[len(l.made.Items)-1]
+	l.new = append(l.new, Item{
+		Name: last.Name, Datum: last.Datum, Hash: l.made.content(l.r.nodes), Node: id,
+		Size: l.made.Size, Files: l.made.Files, Conflicts: l.made.Conflicts, Longest: l.made.Longest,
 	})
-	clear(l.made.items)
-	l.made.items, l.weight = l.made.items[:0], 0
+	clear(l.made.Items)
+	l.made.Items = l.made.Items[:0]
 	return nil
 }
 
-// finish writes what is left of this level, then those above, and gives the root.
-func (l *level) finish(base Root) (Root, error) {
+// Finish writes what is left of this level, then those above, and gives the root.
+func (l *Level) Finish(base Root) (Root, error) {
 	for {
 		if err := l.drain(); err != nil {
 			return Root{}, err
@@ -151,7 +150,7 @@ func (l *level) finish(base Root) (Root, error) {
 			return Root{}, nil
 		}
 		if top && len(l.new) == 1 {
-			return l.r.lowest(l.new[0].root())
+			return l.r.lowest(l.new[0].Root())
 		}
 		above := base
 		if top {
@@ -169,7 +168,7 @@ func (l *level) finish(base Root) (Root, error) {
 }
 
 // drain ends the level.
-func (l *level) drain() error {
+func (l *Level) drain() error {
 	for l.active {
 		if err := l.copyUpTo(nil); err != nil {
 			return err
@@ -178,7 +177,7 @@ func (l *level) drain() error {
 			return err
 		}
 	}
-	if len(l.made.items) > 0 {
+	if len(l.made.Items) > 0 {
 		return l.close()
 	}
 	return nil
@@ -186,7 +185,7 @@ func (l *level) drain() error {
 
 // lift makes the changes of this level in the one above: what is gone, and what is new
 // in its place.
-func (l *level) lift(up *level) error {
+func (l *Level) lift(up *Level) error {
 	gone, made := l.gone, l.new
 	for len(gone) > 0 || len(made) > 0 {
 		c := 1
@@ -194,19 +193,19 @@ func (l *level) lift(up *level) error {
 		case len(made) == 0:
 			c = -1
 		case len(gone) > 0:
-			c = gone[0].compare(made[0].name, made[0].datum)
+			c = gone[0].Compare(made[0].Name, made[0].Datum)
 		}
 		var err error
 		switch {
 		case c < 0:
-			err = up.push(&gone[0], true)
+			err = up.Push(&gone[0], true)
 			gone = gone[1:]
 		case c > 0:
-			err = up.push(&made[0], false)
+			err = up.Push(&made[0], false)
 			made = made[1:]
 		default:
-			if !gone[0].same(&made[0]) {
-				err = up.push(&made[0], false)
+			if !gone[0].Same(&made[0]) {
+				err = up.Push(&made[0], false)
 			}
 			gone, made = gone[1:], made[1:]
 		}
@@ -218,25 +217,15 @@ func (l *level) lift(up *level) error {
 }
 
 // lowest is the root of a directory's lowest level that has one node only.
-func (r *reader) lowest(of Root) (Root, error) {
+func (r *Reader) lowest(of Root) (Root, error) {
 	for {
-		n, err := r.top(of)
+		n, err := r.Top(of)
 		if err != nil {
 			return Root{}, err
 		}
-		if n.level == 0 || len(n.items) > 1 {
+		if n.Level == 0 || len(n.Items) > 1 {
 			return of, nil
 		}
-		of = n.items[0].root()
+		of = n.Items[0].Root()
 	}
-}
-
-// putAside stores the extents of an entry in nodes of their own if they are many.
-func (r *reader) putAside(i *item) error {
-	if len(i.extents) <= inline {
-		return nil
-	}
-	id, err := putExtents(r.ctx, r.nodes, i.extents)
-	i.node, i.extents = id, nil
-	return err
 }
