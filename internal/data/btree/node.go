@@ -147,7 +147,11 @@ func (e *ending) hits(i *Item, weight int) bool {
 
 // encode is the stored form of a node.
 func (n *Node) encode() []byte {
-	b := make([]byte, 0, most*2)
+	long := 16
+	for k := range n.Items {
+		long += n.Items[k].weigh() + 32
+	}
+	b := make([]byte, 0, long)
 	kind := byte(kindLeaf)
 	if n.Level > 0 {
 		kind = kindInner

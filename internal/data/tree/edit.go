@@ -174,6 +174,10 @@ func (a *application) file(d *directory, name string, list []staged, since int) 
 	if err != nil {
 		return err
 	}
+	if e := &a.edits[list[0].at]; len(before) == 0 && len(list) == 1 && e.kind == putFile {
+		d.pending = append(d.pending, presence{name: name, is: true})
+		return d.put(fileItem(name, e))
+	}
 	after := make(map[string]*btree.Item, len(before)+1)
 	for k := range before {
 		after[before[k].Datum] = &before[k]
@@ -181,8 +185,8 @@ func (a *application) file(d *directory, name string, list []staged, since int) 
 	for _, s := range list {
 		switch e := &a.edits[s.at]; {
 		case e.kind == putFile:
-			c := &e.content
-			after[e.datum] = &btree.Item{Name: name, Datum: e.datum, Hash: c.Hash, Size: c.Size, Files: 1, Extents: c.Extents}
+			i := fileItem(name, e)
+			after[e.datum] = &i
 		case e.datum == "":
 			clear(after)
 		default:
@@ -191,6 +195,11 @@ func (a *application) file(d *directory, name string, list []staged, since int) 
 	}
 	d.pending = append(d.pending, presence{name: name, was: len(before) > 0, is: len(after) > 0})
 	return d.replace(before, after)
+}
+
+func fileItem(name string, e *Edit) btree.Item {
+	c := &e.content
+	return btree.Item{Name: name, Datum: e.datum, Hash: c.Hash, Size: c.Size, Files: 1, Extents: c.Extents}
 }
 
 // child applies edits to a directory in another.
@@ -328,6 +337,14 @@ func (d *directory) replace(before []btree.Item, after map[string]*btree.Item) e
 		}
 	}
 	return nil
+}
+
+// put adds a file that was not there.
+func (d *directory) put(i btree.Item) error {
+	if err := d.r.PutAside(&i); err != nil {
+		return err
+	}
+	return d.level.Push(&i, false)
 }
 
 // finish writes what is left and gives the directory as it is now.
