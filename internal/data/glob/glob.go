@@ -13,6 +13,7 @@ import (
 const (
 	MaxLength  = 4096 // bytes
 	MaxWithout = 128  // bytes, with a !(...)
+	MaxGroups  = 16   // groups, with a !(...)
 	MaxNesting = 32   // groups in one another
 )
 
@@ -47,6 +48,9 @@ func Compile(pattern string) (*Glob, error) {
 	}
 	if p.without && len(pattern) > MaxWithout {
 		return nil, fault.New(fault.Invalid, "glob of %d bytes with !(...)", len(pattern)).Next("use at most %d", MaxWithout)
+	}
+	if p.without && p.groups > MaxGroups {
+		return nil, fault.New(fault.Invalid, "glob of %d groups with !(...)", p.groups).Next("use at most %d", MaxGroups)
 	}
 	if last := len(all) - 1; last >= 0 && all[last].kind == literal {
 		if all[last].text = strings.TrimRight(all[last].text, "/"); all[last].text == "" {

@@ -181,7 +181,7 @@ func TestGlob_Malformed(t *testing.T) {
 	for _, pattern := range []string{
 		"/[a", "/[", "/[]", "/[!]", "/[b-a]", "/[/]", "/a]", "/{a", "/{a,b", "/a}", "/(a", "/(a|b", "/a)", "/!(a", "/+(", "/a\\", "/[a\\", "/(a}",
 		"/{a)", "/{(a}", "/\xff", "/\\[a]\\", strings.Repeat("a", MaxLength+1), strings.Repeat("(", 40) + strings.Repeat(")", 40),
-		"/!(a)" + strings.Repeat("a", MaxWithout), strings.Repeat("{", 4000),
+		"/!(a)" + strings.Repeat("a", MaxWithout), strings.Repeat("!(a)", MaxGroups+1), strings.Repeat("{", 4000),
 	} {
 		_, err := Compile(pattern)
 		if !fault.Is(err, fault.Invalid) || fault.NextOf(err) == "" {
@@ -239,7 +239,7 @@ func TestGlob_NoBlowUp(t *testing.T) {
 	long := "/" + strings.Repeat("a", 300)
 	for _, pattern := range []string{
 		strings.Repeat("*a", 50) + "b", strings.Repeat("**a", 40) + "b", "/*(*(*(*(a))))b", "/+(a|aa|+(a|aaa))b", "/!(!(!(*a)*a)*a)b",
-		"/+(!(b)a|!(c)a)b", strings.Repeat("!(a)", 20) + "/b",
+		"/+(!(b)a|!(c)a)b", strings.Repeat("!(a)", 16) + "/b", "/" + strings.Repeat("*(*a)", 15) + "!(x)b",
 	} {
 		g := compile(t, pattern)
 		if g.Match(long) {

@@ -2,6 +2,7 @@ package glob
 
 import (
 	"math/bits"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -11,8 +12,10 @@ import (
 type text struct {
 	path     string
 	ended    []places
-	going    []int8 // 1 for no, 2 for yes
+	repeated []places // by groups
+	going    []int8   // 1 for no, 2 for yes
 	captures []string
+	nowhere  places
 }
 
 // places are some in the text.
@@ -41,7 +44,9 @@ func (p places) each(f func(at int) bool) {
 
 func newText(g *Glob, path string) *text {
 	n := g.cells * (len(path) + 1)
-	return &text{path: path, ended: make([]places, n), going: make([]int8, n)}
+	t := &text{path: path, ended: make([]places, n), going: make([]int8, n)}
+	t.nowhere = t.none()
+	return t
 }
 
 func (t *text) none() places { return make(places, len(t.path)/64+1) }
@@ -70,7 +75,7 @@ func (t *text) ends(c *cell, at int) places {
 	if p := t.ended[t.index(c, at)]; p != nil {
 		return p
 	}
-	p := t.none()
+	p := t.nowhere
 	switch c.kind {
 	case literal:
 		if strings.HasPrefix(t.path[at:], c.text) {
@@ -81,11 +86,12 @@ func (t *text) ends(c *cell, at int) places {
 			p = t.ends(c.next, at+n)
 		}
 	case many, anything:
-		p.or(t.ends(c.next, at))
+		p = t.ends(c.next, at)
 		if n := t.length(c, at); n > 0 {
-			p.or(t.ends(c, at+n))
+			p = t.union(p, t.ends(c, at+n))
 		}
 	case group:
+		p = t.none()
 		t.after(c, at).each(func(end int) bool {
 			p.or(t.ends(c.next, end))
 			return true
@@ -93,6 +99,19 @@ func (t *text) ends(c *cell, at int) places {
 	}
 	t.ended[t.index(c, at)] = p
 	return p
+}
+
+// union has the places of both; what it is given may be part of it.
+func (t *text) union(p, q places) places {
+	switch {
+	case slices.Equal(p, t.nowhere) || slices.Equal(p, q):
+		return q
+	case slices.Equal(q, t.nowhere):
+		return p
+	}
+	u := slices.Clone(p)
+	u.or(q)
+	return u
 }
 
 // either are the places where one of what is in a group may end.
@@ -112,7 +131,7 @@ func (t *text) after(c *cell, at int) places {
 		p.add(at)
 		return p
 	case '*', '+':
-		p := t.again(c, at)
+		p := slices.Clone(t.again(c, at))
 		if c.often == '*' {
 			p.add(at)
 		}
@@ -135,19 +154,21 @@ func (t *text) after(c *cell, at int) places {
 
 // again are the places where one or more of what is in a group may end.
 func (t *text) again(c *cell, at int) places {
-	all := t.none()
-	for todo := []int{at}; len(todo) > 0; {
-		from := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		t.either(c, from).each(func(end int) bool {
-			if !all.has(end) {
-				all.add(end)
-				todo = append(todo, end)
+	k := t.index(c, at)
+	if t.repeated == nil {
+		t.repeated = make([]places, len(t.ended))
+	}
+	if t.repeated[k] == nil {
+		all := t.either(c, at)
+		slices.Clone(all).each(func(end int) bool {
+			if end > at {
+				all.or(t.again(c, end))
 			}
 			return true
 		})
+		t.repeated[k] = all
 	}
-	return all
+	return t.repeated[k]
 }
 
 // capture finds what the groups matched between two places, which is known to match.
