@@ -19,7 +19,7 @@ type Level struct {
 	// made is the node that grows.
 	made   Node
 	ending ending
-	// gone and new are the items for the level above.
+	// For the level above: the keys of nodes taken apart, and the items of new ones.
 	gone, new []Item
 }
 
@@ -73,13 +73,9 @@ func (l *Level) Push(i *Item, remove bool) error {
 // takeApart begins with the old node under the cursor.
 func (l *Level) takeApart() {
 	n := l.old.here().n
-	last := &n.Items[len(n.Items)-1]
 	l.rest, l.active = n.Items, true
+	last := &n.Items[len(n.Items)-1]
 	l.gone = append(l.gone, Item{Name: last.Name, Datum: last.Datum})
-	if k := len(l.old.path) - 2; k >= 0 {
-		f := &l.old.path[k]
-		l.gone[len(l.gone)-1] = f.n.Items[f.at]
-	}
 }
 
 // copyUpTo keeps the old items before the given one; all of them if it is nil.
@@ -204,9 +200,7 @@ func (l *Level) lift(up *Level) error {
 			err = up.Push(&made[0], false)
 			made = made[1:]
 		default:
-			if !gone[0].Same(&made[0]) {
-				err = up.Push(&made[0], false)
-			}
+			err = up.Push(&made[0], false)
 			gone, made = gone[1:], made[1:]
 		}
 		if err != nil {

@@ -420,3 +420,28 @@ func TestRoot_Binary(t *testing.T) {
 		}
 	}
 }
+
+func TestApply_ShrinksToWhatIsLeft(t *testing.T) {
+	nodes := newMemory()
+	m := wide(9000)
+	root := apply(t, nodes, tree.Root{}, m.edits()...)
+	if levels := depth(t, nodes, root); levels < 3 {
+		t.Fatalf("%d levels", levels)
+	}
+	for _, left := range []int{2000, 200, 10, 1} {
+		var list []tree.Edit
+		k := 0
+		for p := range m {
+			if k++; k <= left {
+				continue
+			}
+			list = append(list, tree.Delete(p, ""))
+			delete(m, p)
+		}
+		root = apply(t, nodes, root, list...)
+		holds(t, nodes, root, m)
+		if fresh := apply(t, nodes, tree.Root{}, m.edits()...); fresh != root {
+			t.Errorf("with %d left the root is\n%+v, want\n%+v", left, root, fresh)
+		}
+	}
+}
