@@ -185,3 +185,37 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// A level that does not become lower would never be the last.
+func TestReader_ChildInAnothersPlace(t *testing.T) {
+	s := store{}
+	put := func(n Node) Item {
+		t.Helper()
+		if !n.count() {
+			t.Fatal("too much")
+		}
+		id, _ := s.Put(t.Context(), n.encode())
+		last := n.Items[len(n.Items)-1]
+		return Item{Name: last.Name, Datum: last.Datum, Node: id, Size: n.Size, Files: n.Files, Conflicts: n.Conflicts, Longest: n.Longest}
+	}
+	leaf := put(Node{Items: []Item{{Name: "a", Datum: DefaultDatum, Files: 1}, {Name: "b", Datum: DefaultDatum, Files: 1}}})
+	moved := leaf
+	moved.Name = "c"
+	for name, c := range map[string]struct {
+		node Node
+		fine bool
+	}{
+		"its own":       {Node{Level: 1, Items: []Item{leaf}}, true},
+		"another level": {Node{Level: 2, Items: []Item{leaf}}, false},
+		"another key":   {Node{Level: 1, Items: []Item{moved}}, false},
+	} {
+		top := put(c.node)
+		cursor, err := NewReader(t.Context(), s).Open(top.Root())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cursor.Seek("a", ""); (err == nil) != c.fine {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}

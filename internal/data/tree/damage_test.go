@@ -197,3 +197,50 @@ func (s *scripted) Uint64() uint64 {
 	s.script = s.script[1:]
 	return binary.LittleEndian.Uint64(b[:])
 }
+
+// elsewhere ends nodes at other places, and hashes contents alike.
+type elsewhere struct {
+	*memory
+	ends tree.Nodes
+}
+
+func (e elsewhere) Sum(data []byte) [32]byte {
+	if data[0] == 1 && (data[1] == 1 || data[1] == 2) { // a version and a kind: a content
+		return e.memory.Sum(data)
+	}
+	return e.ends.Sum(data)
+}
+
+func TestCheck_WhereNodesEnd(t *testing.T) {
+	nodes := newMemory()
+	root := apply(t, nodes, tree.Root{}, wide(1000).edits()...)
+	for name, other := range map[string]tree.Nodes{"earlier": eager{nodes}, "later": mute{nodes}} {
+		if err := tree.Check(t.Context(), elsewhere{nodes, other}, root); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	few := apply(t, nodes, tree.Root{}, tree.Put("/a", "", content(1, 1)), tree.Put("/b", "", content(2, 1)))
+	if err := tree.Check(t.Context(), elsewhere{nodes, eager{nodes}}, few); err == nil {
+		t.Error("earlier in a single node: no error")
+	}
+	for _, r := range []tree.Root{root, few} {
+		if err := tree.Check(t.Context(), elsewhere{nodes, nodes}, r); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// The same node in other bytes would be stored twice.
+func TestCheck_OtherBytes(t *testing.T) {
+	nodes := newMemory()
+	root := apply(t, nodes, tree.Root{}, tree.Put("/a", "", content(1, 1)), tree.Put("/b", "", content(2, 1)))
+	data := nodes.nodes[root.Node]
+	long := append(append(bytes.Clone(data[:3]), 0x82, 0), data[4:]...) // the count 2 in two bytes
+	f := forged{nodes, map[tree.ID][]byte{root.Node: long}}
+	if got := collect(t, tree.Walk(t.Context(), f, root, "/", tree.Page{})); len(got) != 3 {
+		t.Fatalf("%+v", got)
+	}
+	if err := tree.Check(t.Context(), f, root); err == nil {
+		t.Error("no error")
+	}
+}
