@@ -1,0 +1,5 @@
+package pack
+
+import "time"
+
+const orphanAge = 24 * time.Hour
