@@ -77,6 +77,19 @@ var mayImport = map[string][]string{
 	"internal/db/dial":       nil,
 	"internal/db/single":     nil,
 
+	"internal/data/blob":          {"internal/fault"},
+	"internal/data/blob/blobtest": {"internal/data/blob", "internal/fault"},
+	"internal/data/blob/dir":      {"internal/data/blob", "internal/fault"},
+	"internal/data/blob/s3":       {"internal/data/blob", "internal/fault"},
+	"internal/data/pack": {
+		"internal/data/blob", "internal/data/pack/cache", "internal/data/pack/catalog", "internal/data/pack/chunk", "internal/data/pack/format",
+		"internal/db", "internal/fault", "internal/secret",
+	},
+	"internal/data/pack/cache":   nil,
+	"internal/data/pack/catalog": {"internal/data/pack/format", "internal/db", "internal/secret"},
+	"internal/data/pack/chunk":   nil,
+	"internal/data/pack/format":  nil,
+
 	"internal/limit": {"internal/db", "internal/fault"},
 	"internal/limit/httplimit": {
 		"internal/fault", "internal/issuer/endpoint", "internal/limit", "internal/limit/guess", "internal/web", "internal/web/browser", "internal/web/console/page", "internal/web/theme",
@@ -341,6 +354,9 @@ var onlyIn = []struct {
 	}},
 	{"database/sql", "SQL goes through db", []string{"internal/db", "internal/db/batch", "internal/db/single", "internal/db/dbtest", "internal/db/migrations", "internal/db/prepared"}},
 	{"go.opentelemetry.io", "only tracing knows who is told of it", []string{"internal/tracing"}},
+	{"github.com/minio/minio-go", "only the driver knows how object stores are spoken to", []string{"internal/data/blob/s3"}},
+	{"github.com/zeebo/blake3", "only pack names and seals what is stored", []string{"internal/data/pack"}},
+	{"github.com/klauspost/compress", "only pack compresses what is stored", []string{"internal/data/pack/format"}},
 	{"github.com/spf13/cobra", "only cli has commands", []string{"internal/cli", "internal/cli/"}},
 }
 

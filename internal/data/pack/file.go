@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"slices"
+
+	"pachyderm/internal/data/pack/chunk"
 )
 
 const (
@@ -42,14 +44,14 @@ type File struct {
 
 	buffer  []byte // the file while it is small, then the chunk at its end
 	large   bool
-	cut     cutter
+	cut     chunk.Cutter
 	content Content
 }
 
 // File begins a file, which begins with what base has if that is not nil; the result is
 // the same as if all had been written at once. same may be nil.
 func (w *Writer) File(base *Content, same Same) *File {
-	f := &File{w: w, base: base, same: same, cut: cutter{gear: &w.s.keys.gear}}
+	f := &File{w: w, base: base, same: same, cut: chunk.New(&w.s.keys.gear)}
 	f.buffer, w.bundle.spare = w.bundle.spare[:0], nil
 	return f
 }
@@ -81,7 +83,7 @@ func (f *File) write(p []byte) error {
 
 func (f *File) chunks(p []byte) error {
 	for len(p) > 0 {
-		n, end := f.cut.next(p)
+		n, end := f.cut.Next(p)
 		f.buffer = append(f.buffer, p[:n]...)
 		p = p[n:]
 		if !end {

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 
+	"pachyderm/internal/data/pack/catalog"
+	"pachyderm/internal/data/pack/format"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 )
@@ -47,8 +49,8 @@ func (w *Writer) fillWith(batch []pending) error {
 				return err
 			}
 		}
-		w.filling.add(p.id, p.data)
-		if w.filling.full() {
+		w.filling.Add(p.id, p.data)
+		if w.filling.Full() {
 			w.upload()
 		}
 	}
@@ -59,7 +61,7 @@ func (w *Writer) fillWith(batch []pending) error {
 func (w *Writer) begin() (err error) {
 	select {
 	case buffer := <-w.slots:
-		w.filling, err = newBuilder(buffer, w.plain)
+		w.filling, err = format.NewBuilder(buffer, w.plain)
 		return err
 	case <-w.ctx.Done():
 		return w.ctx.Err()
@@ -86,10 +88,10 @@ func (w *Writer) missing(batch []pending) ([]pending, error) {
 }
 
 // find is which blobs are stored, in packs that stay as long as this session does.
-func (w *Writer) find(ids []ID) (stored map[ID]found, err error) {
+func (w *Writer) find(ids []ID) (stored map[ID]catalog.Found, err error) {
 	for range 3 { // what is condemned or kept meanwhile is looked at again
 		err = w.s.with.DB.View(w.ctx, func(tx *db.Tx) (err error) {
-			stored, err = findBlobs(w.ctx, tx, ids)
+			stored, err = catalog.Find(w.ctx, tx, ids)
 			return err
 		})
 		if err != nil {
@@ -107,22 +109,22 @@ func (w *Writer) find(ids []ID) (stored map[ID]found, err error) {
 }
 
 // foreign are the packs of other sessions, which are not kept yet.
-func (w *Writer) foreign(stored map[ID]found) []string {
+func (w *Writer) foreign(stored map[ID]catalog.Found) []string {
 	packs := map[string]bool{}
 	w.lock(func(m *mutexed) {
 		for _, f := range stored {
-			if f.state == writing && !m.borrowed[f.pack] && !m.own[f.pack] {
-				packs[f.pack] = true
+			if f.State == catalog.Writing && !m.borrowed[f.Pack] && !m.own[f.Pack] {
+				packs[f.Pack] = true
 			}
 		}
 	})
-	return slices.Collect(maps.Keys(packs))
+	return keysOf(packs)
 }
 
 // borrow has other sessions' packs stay, if they are still there.
 func (w *Writer) borrow(packs []string) error {
 	until := w.s.with.Now().Add(lease)
-	err := w.s.with.DB.Update(w.ctx, func(tx *db.Tx) error { return shareLeases(w.ctx, tx, packs, until) })
+	err := w.s.with.DB.Update(w.ctx, func(tx *db.Tx) error { return catalog.ShareLeases(w.ctx, tx, packs, until) })
 	if err == nil {
 		w.lock(func(m *mutexed) {
 			for _, id := range packs {
@@ -139,41 +141,41 @@ func (w *Writer) upload() {
 	if b == nil {
 		return
 	}
-	w.filling, w.plain = nil, b.plain
+	w.filling, w.plain = nil, b.Scratch
 	w.uploads.Go(func() {
-		b.finish()
+		b.Finish()
 		if err := w.save(w.ctx, b); err != nil {
 			w.fail(err)
 		}
-		w.slots <- b.data
+		w.slots <- b.Data
 	})
 }
 
 // save stores a pack, and then its rows.
-func (w *Writer) save(ctx context.Context, b *builder) error {
+func (w *Writer) save(ctx context.Context, b *format.Builder) error {
 	begun := w.s.with.Now()
-	if err := w.s.with.Store.Put(ctx, b.id, b.data); err != nil {
-		return fmt.Errorf("store the pack %s: %w", b.id, err)
+	if err := w.s.with.Store.Put(ctx, b.Pack, b.Data); err != nil {
+		return fmt.Errorf("store the pack %s: %w", b.Pack, err)
 	}
-	row := packRow{id: b.id, state: writing, size: int64(len(b.data)), writer: w.id, created: begun}
-	for _, e := range b.entries {
-		row.live += e.len
+	row := catalog.Pack{ID: b.Pack, State: catalog.Writing, Size: int64(len(b.Data)), Writer: w.id, Created: begun}
+	for _, e := range b.Entries {
+		row.Live += e.Len
 	}
-	var elsewhere map[ID]found
+	var elsewhere map[ID]catalog.Found
 	err := w.s.with.DB.Update(ctx, func(tx *db.Tx) (err error) {
 		now := w.s.with.Now()
 		if now.Sub(begun) > longestUpload {
-			return fault.New(fault.Unavailable, "writing the pack %s took too long", b.id).Next("try again")
+			return fault.New(fault.Unavailable, "writing the pack %s took too long", b.Pack).Next("try again")
 		}
-		row.until = now.Add(lease)
-		if row.key, err = w.s.with.Sealer.Seal(b.key, place(b.id)); err != nil {
+		row.Until = now.Add(lease)
+		if row.Key, err = w.s.with.Sealer.Seal(b.Key, catalog.Place(b.Pack)); err != nil {
 			return err
 		}
-		elsewhere, err = insertRows(ctx, tx, row, b.entries)
+		elsewhere, err = insertRows(ctx, tx, row, b.Entries)
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("insert the rows of the pack %s: %w", b.id, err)
+		return fmt.Errorf("insert the rows of the pack %s: %w", b.Pack, err)
 	}
 	w.saved(b, elsewhere)
 	if foreign := w.foreign(elsewhere); len(foreign) > 0 {
@@ -184,30 +186,30 @@ func (w *Writer) save(ctx context.Context, b *builder) error {
 
 // insertRows inserts a pack and its blobs; those that another session was quicker to
 // store are found elsewhere.
-func insertRows(ctx context.Context, tx *db.Tx, row packRow, all []entry) (elsewhere map[ID]found, err error) {
-	if err := insertPack(ctx, tx, row); err != nil {
+func insertRows(ctx context.Context, tx *db.Tx, row catalog.Pack, all []format.Entry) (elsewhere map[ID]catalog.Found, err error) {
+	if err := catalog.InsertPack(ctx, tx, row); err != nil {
 		return nil, err
 	}
-	inserted, err := insertBlobs(ctx, tx, row.id, all)
+	inserted, err := catalog.InsertBlobs(ctx, tx, row.ID, all)
 	if err != nil || inserted == int64(len(all)) {
 		return nil, err
 	}
 	ids := make([]ID, len(all))
 	for n, e := range all {
-		ids[n] = e.id
+		ids[n] = e.ID
 	}
-	if elsewhere, err = findBlobs(ctx, tx, ids); err != nil {
+	if elsewhere, err = catalog.Find(ctx, tx, ids); err != nil {
 		return nil, err
 	}
-	maps.DeleteFunc(elsewhere, func(_ ID, f found) bool { return f.pack == row.id })
+	maps.DeleteFunc(elsewhere, func(_ ID, f catalog.Found) bool { return f.Pack == row.ID })
 	return elsewhere, nil
 }
 
-func (w *Writer) saved(b *builder, elsewhere map[ID]found) {
+func (w *Writer) saved(b *format.Builder, elsewhere map[ID]catalog.Found) {
 	w.lock(func(m *mutexed) {
-		m.own[b.id] = true
-		for _, e := range b.entries {
-			delete(m.unsaved, e.id)
+		m.own[b.Pack] = true
+		for _, e := range b.Entries {
+			delete(m.unsaved, e.ID)
 		}
 		for id := range elsewhere {
 			m.reused[id] = true

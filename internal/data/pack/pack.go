@@ -5,15 +5,20 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
-	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/zeebo/blake3"
 
 	"pachyderm/internal/data/blob"
+	"pachyderm/internal/data/pack/cache"
+	"pachyderm/internal/data/pack/catalog"
+	"pachyderm/internal/data/pack/chunk"
+	"pachyderm/internal/data/pack/format"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/secret"
@@ -21,18 +26,18 @@ import (
 
 const (
 	// MaxBlob is how long a blob may be, in bytes.
-	MaxBlob = 8 << 20
+	MaxBlob = chunk.Max
 	// defaultCache is how many bytes of blobs are kept in memory.
 	defaultCache = 128 << 20
 	// idKey names the installation's key in the database's meta values, which are sealed.
 	idKey = "pack-id-key"
 )
 
-// ID names a blob by what it holds. It is keyed with a secret of the installation: who
-// can only see ids cannot tell whether a known file is among them.
-type ID [32]byte
+// ID names a blob by what it holds, to nobody but this installation.
+type ID = format.ID
 
-func (id ID) String() string { return hex.EncodeToString(id[:]) }
+// Sealed says where the keys of packs are. The installation's key is a meta value.
+func Sealed() secret.Sealed { return catalog.Sealed() }
 
 // Extent is a part of a blob, in bytes.
 type Extent struct {
@@ -63,10 +68,10 @@ type Options struct {
 type Service struct {
 	with  Options
 	keys  keys
-	cache *cache
+	cache *cache.Cache[ID]
 
 	mu      sync.Mutex
-	ciphers map[string]*packCipher // of packs that were read lately
+	ciphers map[string]*format.Cipher // of packs that were read lately
 }
 
 // keys are for different purposes: what is hashed for one says nothing to another.
@@ -90,7 +95,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{with: o, cache: newCache(cmp.Or(o.Cache, defaultCache)), ciphers: map[string]*packCipher{}}
+	s := &Service{with: o, cache: cache.New[ID](cmp.Or(o.Cache, defaultCache)), ciphers: map[string]*format.Cipher{}}
 	s.keys, err = deriveKeys(key)
 	return s, err
 }
@@ -135,3 +140,7 @@ func damaged(pack, format string, a ...any) *fault.Error {
 	return fault.New(fault.Internal, "the pack %s is damaged: %s", pack, fmt.Sprintf(format, a...)).
 		Next("restore the object %s from a copy of the store", pack)
 }
+
+// keysOf are a map's keys, in one order: transactions that change the same rows in
+// different orders would wait for each other.
+func keysOf[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 
+	"pachyderm/internal/data/pack/catalog"
+	"pachyderm/internal/data/pack/format"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 )
@@ -14,7 +16,7 @@ const lookAhead = 64
 // Get is a blob; nobody may change it. Fault: Internal for one that is not there or
 // not as it was.
 func (s *Service) Get(ctx context.Context, id ID) ([]byte, error) {
-	return s.cache.get(ctx, id, func() ([]byte, error) {
+	return s.cache.Get(ctx, id, func() ([]byte, error) {
 		all, err := s.find(ctx, []ID{id})
 		if err != nil {
 			return nil, err
@@ -23,9 +25,9 @@ func (s *Service) Get(ctx context.Context, id ID) ([]byte, error) {
 	})
 }
 
-func (s *Service) find(ctx context.Context, ids []ID) (all map[ID]found, err error) {
+func (s *Service) find(ctx context.Context, ids []ID) (all map[ID]catalog.Found, err error) {
 	err = s.with.DB.View(ctx, func(tx *db.Tx) (err error) {
-		all, err = findBlobs(ctx, tx, ids)
+		all, err = catalog.Find(ctx, tx, ids)
 		return err
 	})
 	return all, err
@@ -33,9 +35,9 @@ func (s *Service) find(ctx context.Context, ids []ID) (all map[ID]found, err err
 
 // fetch reads a blob from where it was found, or from where it is if it has been moved
 // since.
-func (s *Service) fetch(ctx context.Context, id ID, f found) ([]byte, error) {
+func (s *Service) fetch(ctx context.Context, id ID, f catalog.Found) ([]byte, error) {
 	data, err := s.fetchAt(ctx, id, f)
-	if f.pack != "" && !fault.Is(err, fault.NotFound) {
+	if f.Pack != "" && !fault.Is(err, fault.NotFound) {
 		return data, err
 	}
 	all, err := s.find(ctx, []ID{id})
@@ -47,44 +49,44 @@ func (s *Service) fetch(ctx context.Context, id ID, f found) ([]byte, error) {
 		return nil, fault.New(fault.Internal, "the blob %s is in no pack", id).
 			Next("restore the database and the store from copies of the same time")
 	}
-	if now.pack == f.pack {
-		return nil, damaged(f.pack, "the store has no such object")
+	if now.Pack == f.Pack {
+		return nil, damaged(f.Pack, "the store has no such object")
 	}
 	if data, err = s.fetchAt(ctx, id, now); fault.Is(err, fault.NotFound) {
-		return nil, damaged(now.pack, "the store has no such object")
+		return nil, damaged(now.Pack, "the store has no such object")
 	}
 	return data, err
 }
 
 // fetchAt reads a blob from a pack, and sees that it is that. Fault: NotFound if there
 // is no such pack.
-func (s *Service) fetchAt(ctx context.Context, id ID, f found) ([]byte, error) {
-	if f.pack == "" {
+func (s *Service) fetchAt(ctx context.Context, id ID, f catalog.Found) ([]byte, error) {
+	if f.Pack == "" {
 		return nil, nil
 	}
-	c, err := s.cipher(f.pack, f.key)
+	c, err := s.cipher(f.Pack, f.Key)
 	if err != nil {
 		return nil, err
 	}
-	sealed, err := s.with.Store.Get(ctx, f.pack, f.off, f.len)
+	sealed, err := s.with.Store.Get(ctx, f.Pack, f.Off, f.Len)
 	if fault.Is(err, fault.Internal) && ctx.Err() == nil {
-		return nil, damaged(f.pack, "the blob %s cannot be read", id).Because(err)
+		return nil, damaged(f.Pack, "the blob %s cannot be read", id).Because(err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	data, err := c.open(id[:], f.off, f.raw, sealed)
+	data, err := c.Open(f.Entry, sealed)
 	if err != nil {
-		return nil, damaged(f.pack, "the blob %s does not open", id).Because(err)
+		return nil, damaged(f.Pack, "the blob %s does not open", id).Because(err)
 	}
 	if s.id(data) != id {
-		return nil, damaged(f.pack, "what opens as the blob %s is another", id)
+		return nil, damaged(f.Pack, "what opens as the blob %s is another", id)
 	}
 	return data, nil
 }
 
 // cipher opens the key of a pack.
-func (s *Service) cipher(pack string, sealed []byte) (*packCipher, error) {
+func (s *Service) cipher(pack string, sealed []byte) (*format.Cipher, error) {
 	const mostCiphers = 4096
 	s.mu.Lock()
 	c := s.ciphers[pack]
@@ -92,11 +94,11 @@ func (s *Service) cipher(pack string, sealed []byte) (*packCipher, error) {
 	if c != nil {
 		return c, nil
 	}
-	key, err := s.with.Sealer.Open(sealed, place(pack))
+	key, err := s.with.Sealer.Open(sealed, catalog.Place(pack))
 	if err != nil {
 		return nil, damaged(pack, "its key does not open").Because(err)
 	}
-	if c, err = newCipher(pack, key); err != nil {
+	if c, err = format.NewCipher(pack, key); err != nil {
 		return nil, damaged(pack, "its key is none").Because(err)
 	}
 	s.mu.Lock()
@@ -115,8 +117,8 @@ type Reader struct {
 	cancel context.CancelFunc
 
 	extents []Extent
-	found   map[ID]found // where the next blobs are; of what reads ahead
-	ahead   chan loaded  // of the first extent, if it is being read
+	found   map[ID]catalog.Found // where the next blobs are; of what reads ahead
+	ahead   chan loaded          // of the first extent, if it is being read
 	rest    []byte
 	err     error
 }
@@ -230,7 +232,7 @@ func (r *Reader) load() {
 // part is the first of the next extents.
 func (r *Reader) part(next []Extent) ([]byte, error) {
 	e := next[0]
-	data, err := r.s.cache.get(r.ctx, e.Blob, func() ([]byte, error) {
+	data, err := r.s.cache.Get(r.ctx, e.Blob, func() ([]byte, error) {
 		if _, known := r.found[e.Blob]; !known {
 			next = next[:min(len(next), lookAhead)]
 			ids := make([]ID, len(next))

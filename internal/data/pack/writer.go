@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"pachyderm/internal/data/pack/catalog"
+	"pachyderm/internal/data/pack/format"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 )
@@ -46,7 +48,7 @@ type Writer struct {
 
 	// Of the goroutine that fills packs.
 	work     chan work
-	filling  *builder
+	filling  *format.Builder
 	plain    []byte
 	slots    chan []byte // buffers of packs: who has none waits
 	uploads  sync.WaitGroup
@@ -203,17 +205,17 @@ func (w *Writer) Keep(ctx context.Context, tx *db.Tx) error {
 	var packs []string
 	var blobs []ID
 	w.lock(func(m *mutexed) {
-		packs, blobs = slices.Collect(maps.Keys(m.own)), slices.Collect(maps.Keys(m.reused))
+		packs, blobs = keysOf(m.own), slices.Collect(maps.Keys(m.reused))
 	})
-	stored, err := findBlobs(ctx, tx, blobs)
+	stored, err := catalog.Find(ctx, tx, blobs)
 	if err != nil {
 		return err
 	}
 	foreign := map[string]string{}
 	for _, f := range stored {
-		foreign[f.pack] = f.state
+		foreign[f.Pack] = f.State
 	}
-	states, err := packStates(ctx, tx, packs)
+	states, err := catalog.States(ctx, tx, packs)
 	if err != nil {
 		return err
 	}
@@ -224,13 +226,13 @@ func (w *Writer) Keep(ctx context.Context, tx *db.Tx) error {
 	var anew []string
 	for id, state := range states {
 		switch state {
-		case writing:
+		case catalog.Writing:
 			anew = append(anew, id)
-		case condemned:
+		case catalog.Condemned:
 			return errGone()
 		}
 	}
-	return keepPacks(ctx, tx, anew)
+	return catalog.Keep(ctx, tx, anew)
 }
 
 func errGone() error {
@@ -245,12 +247,12 @@ func (w *Writer) Close() {
 		w.all.Wait()
 		w.uploads.Wait()
 		var packs []string
-		w.lock(func(m *mutexed) { packs = slices.Collect(maps.Keys(m.own)) })
+		w.lock(func(m *mutexed) { packs = keysOf(m.own) })
 		if len(packs) == 0 {
 			return
 		}
 		ctx := context.WithoutCancel(w.ctx)
-		err := w.s.with.DB.UpdateUnsynced(ctx, func(tx *db.Tx) error { return endLeases(ctx, tx, packs, w.id) })
+		err := w.s.with.DB.UpdateUnsynced(ctx, func(tx *db.Tx) error { return catalog.EndLeases(ctx, tx, packs, w.id) })
 		if err != nil { // it ends by itself
 			w.s.with.Log.WarnContext(ctx, "the lease of packs was not given up", "error", err)
 		}
@@ -274,11 +276,11 @@ func (w *Writer) renewing() {
 
 func (w *Writer) renew() error {
 	var packs []string
-	w.lock(func(m *mutexed) { packs = slices.AppendSeq(slices.Collect(maps.Keys(m.own)), maps.Keys(m.borrowed)) })
+	w.lock(func(m *mutexed) { packs = append(keysOf(m.own), keysOf(m.borrowed)...) })
 	if len(packs) == 0 {
 		return nil
 	}
 	return w.s.with.DB.UpdateUnsynced(w.ctx, func(tx *db.Tx) error {
-		return renewLeases(w.ctx, tx, packs, w.s.with.Now().Add(lease))
+		return catalog.RenewLeases(w.ctx, tx, packs, w.s.with.Now().Add(lease))
 	})
 }

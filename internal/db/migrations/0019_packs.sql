@@ -1,6 +1,6 @@
 -- +goose Up
 
--- data/pack: objects of the store, each with many blobs. A pack is being written until
+-- data/pack/catalog: objects of the store, each with many blobs. A pack is being written until
 -- a root names what it holds (state writing, for as long as its lease is renewed), then
 -- kept; a condemned one has no blobs any more, and its object is being deleted. writer
 -- is empty if several sessions need it. size is the object's, live that of its blobs.
@@ -17,7 +17,7 @@ CREATE TABLE packs (
 );
 CREATE INDEX packs_state ON packs (state, lease_until);
 
--- data/pack: where in its pack a blob is, and how long it is there and unsealed.
+-- data/pack/catalog: where in its pack a blob is, and how long it is there and unsealed.
 CREATE TABLE blobs (
     id   BYTEA  NOT NULL PRIMARY KEY,
     pack TEXT   NOT NULL REFERENCES packs (id),

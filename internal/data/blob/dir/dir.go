@@ -28,8 +28,8 @@ const (
 	// piece is how much is written or read between two looks at the context.
 	piece = 1 << 20
 	// slash stands in file names for the slash of an object's name: all objects whose
-	// names begin alike are in one folder, which is flushed as a whole.
-	slash = "+"
+	// names begin alike are in one folder, which is flushed as a whole. It sorts alike.
+	slash = "."
 )
 
 // file is what is written to.
@@ -280,7 +280,7 @@ func names(folder string) (all []string, err error) {
 		return nil, err
 	}
 	for _, e := range entries {
-		if name := decode(e.Name()); blob.CheckPrefix(name) == nil {
+		if name := decode(e.Name()); e.Name() != temporary && blob.CheckPrefix(name) == nil {
 			all = append(all, name)
 		}
 	}

@@ -63,7 +63,7 @@ func TestStore_FilesAndModes(t *testing.T) {
 	}
 	want := map[string]fs.FileMode{
 		".": fs.ModeDir | 0o700, ".tmp": fs.ModeDir | 0o700, "ab": fs.ModeDir | 0o700, "x": fs.ModeDir | 0o700,
-		"ab/abcdef": 0o600, "ab/abc+def": 0o600, "x/x": 0o600,
+		"ab/abcdef": 0o600, "ab/abc.def": 0o600, "x/x": 0o600,
 	}
 	got := files(t, root)
 	for path, mode := range want {
