@@ -277,7 +277,7 @@ var mayImport = map[string][]string{
 	"internal/pachd": {
 		"internal/past",
 		"internal/issuer/upstream", "internal/issuer/regroup", "internal/identity", "internal/access/freshness",
-		"api", "api/admin", "internal/web/console", "internal/web/console/page", "internal/access", "internal/chart", "internal/config", "internal/db", "internal/declared", "internal/fault", "internal/issuer",
+		"api", "api/admin", "internal/web/console", "internal/web/console/page", "internal/access", "internal/chart", "internal/config", "internal/data/pack", "internal/db", "internal/declared", "internal/fault", "internal/issuer",
 		"internal/issuer/device",
 		"internal/issuer/connectortest", "internal/issuer/dexstore", "internal/issuer/endpoint", "internal/issuer/exchange", "internal/issuer/grant",
 		"internal/issuer/registry", "internal/issuer/setuplink", "internal/kubesecret", "internal/issuer/trace", "internal/limit", "internal/limit/guess", "internal/limit/httplimit", "internal/login", "internal/pachd/datadir", "internal/pachd/offline", "internal/principal", "internal/reconcile", "internal/rename", "internal/requestid", "internal/rpc",
