@@ -23,7 +23,7 @@ import (
 
 var begin = time.Date(2026, 11, 30, 9, 0, 0, 0, time.UTC)
 
-// place is an installation: services on it come and go.
+// installation is one on which services come and go.
 type installation struct {
 	t      testing.TB
 	db     *db.DB
@@ -31,7 +31,6 @@ type installation struct {
 	store  *blobtest.Faulty
 	sealer *secret.Sealer
 	past   atomic.Int64 // since begin, in nanoseconds
-	log    bytes.Buffer
 }
 
 func install(t testing.TB, d *db.DB) *installation {
@@ -61,7 +60,7 @@ func (i *installation) after(d time.Duration) { i.past.Add(int64(d)) }
 func (i *installation) service() *Service {
 	i.t.Helper()
 	s, err := New(i.t.Context(), Options{
-		DB: i.db, Store: i.store, Sealer: i.sealer, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Now: i.now,
+		DB: i.db, Store: i.store, Sealer: i.sealer, Log: slog.New(slog.DiscardHandler), Now: i.now,
 	})
 	i.must(err)
 	return s
