@@ -30,6 +30,7 @@ type installation struct {
 	dir    *dir.Store
 	store  *blobtest.Faulty
 	sealer *secret.Sealer
+	key    secret.File
 	past   atomic.Int64 // since begin, in nanoseconds
 }
 
@@ -40,7 +41,8 @@ func install(t testing.TB, d *db.DB) *installation {
 	i.dir, err = dir.Open(filepath.Join(t.TempDir(), "store"), begin)
 	i.must(err)
 	i.store = &blobtest.Faulty{Store: i.dir}
-	i.sealer, err = secret.OpenFor(t.Context(), d, secret.File(filepath.Join(t.TempDir(), "key")))
+	i.key = secret.File(filepath.Join(t.TempDir(), "key"))
+	i.sealer, err = secret.OpenFor(t.Context(), d, i.key)
 	i.must(err)
 	return i
 }

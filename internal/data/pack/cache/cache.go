@@ -31,9 +31,9 @@ func New[K comparable](most int64) *Cache[K] {
 // once one does. Nobody may change it.
 func (c *Cache[K]) Get(ctx context.Context, key K, load func() ([]byte, error)) ([]byte, error) {
 	for {
-		data, others := c.begin(key)
+		data, found, others := c.begin(key)
 		switch {
-		case data != nil:
+		case found:
 			return data, nil
 		case others == nil:
 			data, err := load()
@@ -49,18 +49,18 @@ func (c *Cache[K]) Get(ctx context.Context, key K, load func() ([]byte, error)) 
 }
 
 // begin is it, or who is reading it; neither if it is to be read now.
-func (c *Cache[K]) begin(key K) ([]byte, chan struct{}) {
+func (c *Cache[K]) begin(key K) (data []byte, found bool, others chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e := c.all[key]; e != nil {
 		c.recent.MoveToFront(e)
-		return e.Value.(*item[K]).data, nil
+		return e.Value.(*item[K]).data, true, nil
 	}
 	if others := c.loading[key]; others != nil {
-		return nil, others
+		return nil, false, others
 	}
 	c.loading[key] = make(chan struct{})
-	return nil, nil
+	return nil, false, nil
 }
 
 func (c *Cache[K]) end(key K, data []byte, err error) {

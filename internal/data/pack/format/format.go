@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/klauspost/compress/s2"
@@ -123,6 +124,7 @@ func NewBuilder(buffer, scratch []byte) (*Builder, error) {
 func (b *Builder) Add(id ID, data []byte) {
 	off := int64(len(b.Data))
 	b.Scratch = compress(b.Scratch[:0], data)
+	b.Data = slices.Grow(b.Data, len(b.Scratch)+b.cipher.aead.Overhead()) // Seal grows by no more than it needs
 	b.Data = b.cipher.aead.Seal(b.Data, nonce(off), b.Scratch, b.cipher.bound(id[:]))
 	b.Entries = append(b.Entries, Entry{id, off, int64(len(b.Data)) - off, int64(len(data))})
 }
