@@ -3,10 +3,12 @@ package blobtest
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -37,9 +39,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Open) {
 // Noise is so many bytes that nothing compresses, the same for the same seed.
 func Noise(seed uint64, size int) []byte {
 	var key [32]byte
-	for n := range 8 {
-		key[n] = byte(seed >> (8 * n))
-	}
+	binary.LittleEndian.PutUint64(key[:], seed)
 	data := make([]byte, size)
 	_, _ = rand.NewChaCha8(key).Read(data) // never fails
 	return data
@@ -111,7 +111,7 @@ func absent(t *testing.T, s blob.Store, _ Open) {
 	if _, err := s.Head(t.Context(), "absent"); !fault.Is(err, fault.NotFound) {
 		t.Errorf("head: %v", err)
 	}
-	if _, err := s.Head(t.Context(), "ther"); !fault.Is(err, fault.NotFound) {
+	if _, err := s.Head(t.Context(), "the"); !fault.Is(err, fault.NotFound) {
 		t.Errorf("head of what another begins with: %v", err)
 	}
 	for range 2 {
@@ -126,8 +126,8 @@ func absent(t *testing.T, s blob.Store, _ Open) {
 func lists(t *testing.T, s blob.Store, _ Open) {
 	// "-" sorts before "/", and that before digits, "_" and letters.
 	want := []string{"a", "a-b", "a/b", "a/b-c", "a/b/c", "a0", "a_b", "ab", "abc", "b", "pack/00", "pack/01", "z9"}
-	for _, n := range rand.Perm(len(want)) {
-		must(t, s.Put(t.Context(), want[n], Noise(uint64(n), n)))
+	for n, name := range slices.Backward(want) {
+		must(t, s.Put(t.Context(), name, Noise(1, n)))
 	}
 	for _, prefix := range []string{"", "a", "a/", "a/b", "pack/", "pack/01", "z", "nothing"} {
 		var some []string
@@ -164,16 +164,16 @@ func large(t *testing.T, s blob.Store, _ Open) {
 
 func concurrent(t *testing.T, s blob.Store, _ Open) {
 	var all sync.WaitGroup
-	for n := range 16 {
+	for n := range uint64(16) {
 		all.Go(func() {
-			for i := range 8 {
+			for i := range uint64(8) {
 				name := fmt.Sprintf("%d/%d", n, i)
-				data := Noise(uint64(n*8+i), 10_000+i)
+				data := Noise(n*8+i, 10_000)
 				if err := s.Put(t.Context(), name, data); err != nil {
 					t.Error(err)
 					return
 				}
-				reads(t, s, name, int64(i), data[i:])
+				reads(t, s, name, 7, data[7:])
 				if i%2 == 0 {
 					if err := s.Delete(t.Context(), name); err != nil {
 						t.Error(err)
@@ -211,10 +211,14 @@ func cancelled(t *testing.T, s blob.Store, _ Open) {
 }
 
 func badNames(t *testing.T, s blob.Store, _ Open) {
-	for _, name := range []string{"", ".", "..", "../x", "a/../b", "/a", "a/", "a//b", "A", "ä", "a b", "a\x00", "a+b", `a\b`, strings.Repeat("a", 201)} {
+	for _, name := range []string{
+		"", ".", "..", "../x", "a/../b", "a.b", "/a", "a/", "a//b", "A", "ä", "a b", "a\x00", "a+b", `a\b`, strings.Repeat("a", 201),
+	} {
 		_, get := s.Get(t.Context(), name, 0, 0)
 		_, head := s.Head(t.Context(), name)
-		for what, err := range map[string]error{"put": s.Put(t.Context(), name, []byte("x")), "get": get, "head": head, "delete": s.Delete(t.Context(), name)} {
+		for what, err := range map[string]error{
+			"put": s.Put(t.Context(), name, []byte("x")), "get": get, "head": head, "delete": s.Delete(t.Context(), name),
+		} {
 			if !fault.Is(err, fault.Invalid) {
 				t.Errorf("%s %q: %v", what, name, err)
 			}

@@ -256,7 +256,8 @@ func (s *Store) fault(ctx context.Context, name string, err error) error {
 	case answer.StatusCode == http.StatusForbidden, answer.StatusCode == http.StatusUnauthorized:
 		return fault.New(fault.Unavailable, "the object store %s refuses us: %s", s.at, fault.Clean(answer.Code, 60)).
 			Next("see that the access key and the secret key are right, and may read, write, delete and list").Because(err)
-	case answer.StatusCode == http.StatusInsufficientStorage, strings.Contains(answer.Code, "QuotaExceeded"), strings.Contains(answer.Code, "StorageFull"):
+	case answer.StatusCode == http.StatusInsufficientStorage, strings.Contains(answer.Code, "QuotaExceeded"),
+		strings.Contains(answer.Code, "StorageFull"):
 		return fault.New(fault.Exhausted, "the object store %s is full", s.at).
 			Next("delete what is not needed, or give it more room").Because(err)
 	case answer.Code != "":

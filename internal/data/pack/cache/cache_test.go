@@ -31,10 +31,21 @@ func TestCache_KeepsTheLatest(t *testing.T) {
 		size int
 		anew bool
 	}{
-		{"a", 40, true}, {"b", 40, true}, {"a", 40, false}, {"c", 40, true}, // b was longest ago
-		{"a", 40, false}, {"c", 40, false}, {"b", 40, true}, {"a", 40, true},
-		{"huge", 101, true}, {"huge", 101, true}, {"a", 40, false},
-		{"empty", 0, true}, {"empty", 0, false}, {"whole", 100, true}, {"a", 40, true},
+		{"a", 40, true},
+		{"b", 40, true},
+		{"a", 40, false},
+		{"c", 40, true}, // b was longest ago
+		{"a", 40, false},
+		{"c", 40, false},
+		{"b", 40, true},
+		{"a", 40, true},
+		{"huge", 101, true},
+		{"huge", 101, true},
+		{"a", 40, false},
+		{"empty", 0, true},
+		{"empty", 0, false},
+		{"whole", 100, true},
+		{"a", 40, true},
 	} {
 		if anew := reads(t, c, step.key, step.size); anew != step.anew {
 			t.Errorf("%+v: read anew: %v", step, anew)

@@ -83,7 +83,8 @@ func InsertBlobs(ctx context.Context, tx *db.Tx, pack string, all []format.Entry
 			places[i] = fmt.Sprintf("($%d, $1, $%d, $%d, $%d)", at, at+1, at+2, at+3)
 			args = append(args, e.ID[:], e.Off, e.Len, e.Raw)
 		}
-		changed, err := tx.Exec(ctx, `INSERT INTO blobs (id, pack, off, len, raw) VALUES `+strings.Join(places, ", ")+` ON CONFLICT (id) DO NOTHING`, args...)
+		changed, err := tx.Exec(ctx,
+			`INSERT INTO blobs (id, pack, off, len, raw) VALUES `+strings.Join(places, ", ")+` ON CONFLICT (id) DO NOTHING`, args...)
 		if err != nil {
 			return 0, err
 		}
