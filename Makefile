@@ -9,6 +9,7 @@ BUF := $(TOOLS)/buf-1.75.0
 OAUTH2_PROXY := $(TOOLS)/oauth2-proxy-7.15.6
 KUBELOGIN := $(TOOLS)/kubelogin-1.28.0
 HELM := $(TOOLS)/helm-3.22.0
+VERSITYGW := $(TOOLS)/versitygw-1.8.0
 KUBE_APISERVER := $(TOOLS)/kube-apiserver-1.34.10
 CRDS := $(TOOLS)/crds-1
 KUBELET := $(TOOLS)/kubelet-1.34.10
@@ -110,10 +111,10 @@ fuzz: ## run each fuzz target for 30 seconds
 
 # The race detector wants a C compiler; the tests want a PostgreSQL, a browser, a
 # directory, a domain controller, a SAML provider, applications that sign people
-# in (oauth2-proxy, Apache, kubelogin), and Node for providers that come from npm.
+# in (oauth2-proxy, Apache, kubelogin), an object store, and Node for providers that come from npm.
 # The tests start all of these themselves, so nothing of what is installed here may
 # start now (SYSTEMD_OFFLINE and RUNLEVEL see to that) or with the machine: what has just come is disabled, what was there is left alone.
-deps: $(OAUTH2_PROXY) $(KUBELOGIN) $(HELM)
+deps: $(OAUTH2_PROXY) $(KUBELOGIN) $(HELM) $(VERSITYGW)
 	@missing=""; units=""; \
 	test -x /usr/sbin/ip || missing="$$missing iproute2"; \
 	command -v strace >/dev/null || missing="$$missing strace"; \
@@ -180,6 +181,11 @@ $(COMPOSE_GO):
 $(KUBELOGIN):
 	dir=$$(mktemp -d) && cd $$dir && $(GO) mod init kubelogin && $(GO) mod edit -require=github.com/int128/kubelogin@v1.28.0 && \
 	$(GO) build -mod=mod -o $@ github.com/int128/kubelogin && rm -r $$dir
+
+# As above.
+$(VERSITYGW):
+	dir=$$(mktemp -d) && cd $$dir && $(GO) mod init versitygw && $(GO) mod edit -require=github.com/versity/versitygw@v1.8.0 && \
+	$(GO) build -mod=mod -o $@ github.com/versity/versitygw/cmd/versitygw && rm -r $$dir
 
 $(BUF):
 	GOBIN=$(TOOLS) $(GO) install github.com/bufbuild/buf/cmd/buf@v1.75.0

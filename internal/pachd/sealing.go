@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"pachyderm/internal/data/pack"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/connectortest"
 	"pachyderm/internal/issuer/dexstore"
@@ -36,7 +37,7 @@ func sealed() []secret.Sealed {
 	}
 	return slices.Concat([]secret.Sealed{
 		meta, dexstore.Sealed(), registry.Sealed(), connectortest.Sealed(), grant.Sealed(), trace.Sealed(), setuplink.Sealed(),
-		identity.Sealed(upstream.GroupsPlace),
+		pack.Sealed(), identity.Sealed(upstream.GroupsPlace),
 	}, login.Sealed())
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"log/slog"
 	"maps"
 	"net/url"
 	"os"
@@ -20,11 +21,14 @@ import (
 	identitypb "pachyderm/api/identity"
 	pachpb "pachyderm/api/pach"
 	"pachyderm/demo/op/optest"
+	"pachyderm/internal/data/blob/dir"
+	"pachyderm/internal/data/pack"
 	"pachyderm/internal/db"
 	"pachyderm/internal/db/dbtest"
 	"pachyderm/internal/db/migrations"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/pachd/pachdtest"
+	"pachyderm/internal/secret"
 	"pachyderm/test/idp"
 )
 
@@ -87,7 +91,24 @@ func live(t *testing.T, s *pachdtest.Server) (session string) {
 	edit(t, err)
 	_, err = s.API.Pach.CreateSetupLink(s.Root(), &pachpb.CreateSetupLinkRequest{ConnectorId: "sent", Name: "Sent", Type: "oidc"})
 	edit(t, err)
+	storeBlob(t, s)
 	return session
+}
+
+// storeBlob has a pack be there, with a key of its own.
+func storeBlob(t *testing.T, s *pachdtest.Server) {
+	t.Helper()
+	store, err := dir.Open(t.TempDir(), time.Now())
+	edit(t, err)
+	sealer, err := secret.OpenUsed(t.Context(), s.DB, secret.File(filepath.Join(s.DataDir, "sealing-key")))
+	edit(t, err)
+	packs, err := pack.New(t.Context(), pack.Options{DB: s.DB, Store: store, Sealer: sealer, Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	edit(t, err)
+	w := packs.Writer(t.Context())
+	defer w.Close()
+	_, err = w.Put(t.Context(), []byte("of a file"))
+	edit(t, err)
+	edit(t, w.Flush(t.Context()))
 }
 
 // signInKept signs Alice in, and has all that is kept of it written by its end.
@@ -132,7 +153,7 @@ func TestSealingKey_RotatesWithoutAPause(t *testing.T) {
 	before, old := sealedWith(t, a.DB, first.prefix(t)), first.prefix(t)
 	want := []string{
 		"connector_revisions.config", "connector_trials.body", "dex_objects.body", "grants.body", "login_attempts.secrets", "meta.value", "oidc_config.body",
-		"setup_links.body", "sign_in_traces.body",
+		"packs.key_sealed", "setup_links.body", "sign_in_traces.body",
 	}
 	if diff := cmp.Diff(want, before); diff != "" {
 		t.Fatalf("sealed before (-want +got):\n%s", diff)

@@ -72,6 +72,9 @@ func fillRow(ctx context.Context, tx *db.Tx, table migrations.Table, n int) erro
 			v = n%2 == 0
 		case "BYTEA":
 			v = [][]byte{{}, {0, 0xff, '\n', 0}, bytes.Repeat([]byte{byte(n)}, 20_000)}[n%3]
+			if c.Key > 0 {
+				v = []byte{0, 0xff, byte(n >> 8), byte(n)}
+			}
 		default:
 			return errors.New(c.Type)
 		}

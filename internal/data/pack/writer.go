@@ -1,0 +1,286 @@
+package pack
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"pachyderm/internal/data/pack/catalog"
+	"pachyderm/internal/data/pack/format"
+	"pachyderm/internal/db"
+	"pachyderm/internal/fault"
+)
+
+const (
+	// batchBytes and batchBlobs are what is gathered before it is looked up whether it
+	// is stored already, which is one query.
+	batchBytes = 4 << 20
+	batchBlobs = 512
+	// uploads is how many packs are written to the store at once.
+	uploads = 2
+
+	lease      = time.Minute
+	renewEvery = lease / 3
+	// longestUpload is far less than orphanAge: by then the sweep might take the object
+	// for one that nobody is about to name.
+	longestUpload = orphanAge / 2
+)
+
+// Writer is a session that stores blobs. Its methods are for one goroutine; after an
+// error of any the session cannot be used but to Close it.
+type Writer struct {
+	s      *Service
+	ctx    context.Context //nolint:containedctx // the session's: its goroutines end with it
+	cancel context.CancelFunc
+	id     string
+
+	// Of the caller's goroutine.
+	batch      []pending
+	batchBytes int
+	bundle     bundle
+	dirty      bool // something was put since the last Flush
+
+	// Of the goroutine that fills packs.
+	work     chan work
+	filling  *format.Builder
+	plain    []byte
+	slots    chan []byte // buffers of packs: who has none waits
+	uploads  sync.WaitGroup
+	all      sync.WaitGroup // the session's goroutines
+	ending   sync.Once
+	shared   mutexed
+	sharedMu sync.Mutex
+}
+
+// mutexed is what all goroutines of a session have in common.
+type mutexed struct {
+	err error
+	// unsaved are blobs that have no row yet; reused those of others, or of the time
+	// before, that this session's contents name.
+	unsaved, reused map[ID]bool
+	// own are packs of this session that have rows, borrowed those of other sessions.
+	own, borrowed map[string]bool
+}
+
+// pending is a blob on its way.
+type pending struct {
+	id   ID
+	data []byte
+}
+
+// work is a batch, or the wish to be told when all is stored.
+type work struct {
+	blobs []pending
+	done  chan<- struct{}
+}
+
+// Writer begins a session, which ends with Close or with ctx.
+func (s *Service) Writer(ctx context.Context) *Writer {
+	ctx, cancel := context.WithCancel(ctx)
+	w := &Writer{
+		s: s, ctx: ctx, cancel: cancel, id: strings.ToLower(rand.Text()), work: make(chan work), slots: make(chan []byte, uploads+1),
+		shared: mutexed{unsaved: map[ID]bool{}, reused: map[ID]bool{}, own: map[string]bool{}, borrowed: map[string]bool{}},
+	}
+	for range uploads + 1 { // one is filled meanwhile
+		w.slots <- nil
+	}
+	w.all.Go(w.fill)
+	w.all.Go(w.renewing)
+	return w
+}
+
+// lock has f alone with what the goroutines share.
+func (w *Writer) lock(f func(*mutexed)) {
+	w.sharedMu.Lock()
+	defer w.sharedMu.Unlock()
+	f(&w.shared)
+}
+
+// fail ends the session with its first error.
+func (w *Writer) fail(err error) {
+	w.lock(func(m *mutexed) {
+		if m.err == nil {
+			m.err = err
+		}
+	})
+	w.cancel()
+}
+
+// failed is why the session has ended, or nil.
+func (w *Writer) failed() (err error) {
+	w.lock(func(m *mutexed) { err = m.err })
+	if err == nil {
+		err = w.ctx.Err()
+	}
+	return err
+}
+
+// Put stores one blob, of at most MaxBlob bytes, unless it is stored already. It is
+// readable after Flush. Fault: Invalid.
+func (w *Writer) Put(ctx context.Context, data []byte) (ID, error) {
+	if len(data) > MaxBlob {
+		return ID{}, fault.New(fault.Invalid, "a blob of %d bytes is longer than %d", len(data), MaxBlob)
+	}
+	if err := ctx.Err(); err != nil {
+		return ID{}, err
+	}
+	id := w.s.id(data)
+	return id, w.put(id, data, bytes.Clone)
+}
+
+// put has own make the bytes the session's, once they are needed.
+func (w *Writer) put(id ID, data []byte, own func([]byte) []byte) error {
+	known := false
+	w.lock(func(m *mutexed) {
+		known = m.unsaved[id] || m.reused[id]
+		if !known {
+			m.unsaved[id] = true
+		}
+	})
+	w.dirty = true
+	if known {
+		return w.failed()
+	}
+	w.batch = append(w.batch, pending{id, own(data)})
+	w.batchBytes += len(data)
+	if w.batchBytes >= batchBytes || len(w.batch) >= batchBlobs {
+		return w.send(work{blobs: w.takeBatch()})
+	}
+	return w.failed()
+}
+
+func (w *Writer) takeBatch() []pending {
+	all := w.batch
+	w.batch, w.batchBytes = nil, 0
+	return all
+}
+
+func (w *Writer) send(what work) error {
+	select {
+	case w.work <- what:
+		return w.failed()
+	case <-w.ctx.Done():
+		return w.failed()
+	}
+}
+
+// Flush returns once all that was put is durable and has its rows.
+func (w *Writer) Flush(ctx context.Context) error {
+	if err := w.cutBundle(); err != nil {
+		return err
+	}
+	done := make(chan struct{})
+	if err := w.send(work{blobs: w.takeBatch(), done: done}); err != nil {
+		return err
+	}
+	select {
+	case <-done:
+	case <-w.ctx.Done():
+		return w.failed()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	err := w.failed()
+	w.dirty = err != nil
+	return err
+}
+
+// Keep is called in the transaction that names what was put, after Flush: from its
+// commit on, no pack that holds any of it is swept. Fault: Unavailable if one is gone
+// already, such as of another session that was given up, after which all has to be put
+// again in a new session.
+func (w *Writer) Keep(ctx context.Context, tx *db.Tx) error {
+	if err := w.failed(); err != nil {
+		return err
+	}
+	if w.dirty {
+		return errors.New("what was put is to be kept before it was flushed")
+	}
+	var packs []string
+	var blobs []ID
+	w.lock(func(m *mutexed) {
+		packs, blobs = keysOf(m.own), slices.Collect(maps.Keys(m.reused))
+	})
+	stored, err := catalog.Find(ctx, tx, blobs)
+	if err != nil {
+		return err
+	}
+	foreign := map[string]string{}
+	for _, f := range stored {
+		foreign[f.Pack] = f.State
+	}
+	states, err := catalog.States(ctx, tx, packs)
+	if err != nil {
+		return err
+	}
+	if len(stored) < len(blobs) || len(states) < len(packs) {
+		return errGone()
+	}
+	maps.Copy(states, foreign)
+	var anew []string
+	for id, state := range states {
+		switch state {
+		case catalog.Writing:
+			anew = append(anew, id)
+		case catalog.Condemned:
+			return errGone()
+		}
+	}
+	return catalog.Keep(ctx, tx, anew)
+}
+
+func errGone() error {
+	return fault.New(fault.Unavailable, "some of what was written has been swept meanwhile").Next("try again")
+}
+
+// Close ends the session. What was not kept is swept, but for what another session
+// needs; that the lease has ended is said at once where that can be done.
+func (w *Writer) Close() {
+	w.ending.Do(func() {
+		w.cancel()
+		w.all.Wait()
+		w.uploads.Wait()
+		var packs []string
+		w.lock(func(m *mutexed) { packs = keysOf(m.own) })
+		if len(packs) == 0 {
+			return
+		}
+		ctx := context.WithoutCancel(w.ctx)
+		err := w.s.with.DB.UpdateUnsynced(ctx, func(tx *db.Tx) error { return catalog.EndLeases(ctx, tx, packs, w.id) })
+		if err != nil { // it ends by itself
+			w.s.with.Log.WarnContext(ctx, "the lease of packs was not given up", "error", err)
+		}
+	})
+}
+
+func (w *Writer) renewing() {
+	tick := time.NewTicker(renewEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-w.ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if err := w.renew(); err != nil && w.ctx.Err() == nil {
+			w.s.with.Log.WarnContext(w.ctx, "the lease of packs was not renewed", "error", err)
+		}
+	}
+}
+
+func (w *Writer) renew() error {
+	var packs []string
+	w.lock(func(m *mutexed) { packs = append(keysOf(m.own), keysOf(m.borrowed)...) })
+	if len(packs) == 0 {
+		return nil
+	}
+	return w.s.with.DB.UpdateUnsynced(w.ctx, func(tx *db.Tx) error {
+		return catalog.RenewLeases(w.ctx, tx, packs, w.s.with.Now().Add(lease))
+	})
+}
