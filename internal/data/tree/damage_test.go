@@ -244,3 +244,19 @@ func TestCheck_OtherBytes(t *testing.T) {
 		t.Error("no error")
 	}
 }
+
+// A conflict is not content, so no hash tells whether one is counted that is not there.
+func TestCheck_ConflictThatIsNone(t *testing.T) {
+	nodes := newMemory()
+	root := apply(t, nodes, tree.Root{}, tree.Put("/a", "", content(1, 1)))
+	data := bytes.Clone(nodes.nodes[root.Node])
+	data[4] |= 2 // what the first item says of itself
+	root.Conflicts = 1
+	f := forged{nodes, map[tree.ID][]byte{root.Node: data}}
+	if got := collect(t, tree.Walk(t.Context(), f, root, "/", tree.Page{})); len(got) != 2 || got[0].conflicts != 1 {
+		t.Fatalf("%+v", got)
+	}
+	if err := tree.Check(t.Context(), f, root); err == nil {
+		t.Error("no error")
+	}
+}

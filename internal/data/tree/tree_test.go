@@ -561,3 +561,37 @@ func TestWalk_StopsWhenTold(t *testing.T) {
 		}
 	}
 }
+
+func TestWalk_ReadsTheRangeOnly(t *testing.T) {
+	nodes, list := newMemory(), []tree.Edit{}
+	for k := range 3000 {
+		list = append(list, tree.Put(fmt.Sprintf("/d%04d/f", k), "", content(k, 1)))
+	}
+	root := apply(t, nodes, tree.Root{}, list...)
+	levels := depth(t, nodes, root)
+	for _, p := range []tree.Page{
+		{Lower: "/d1500/", Upper: "/d1502/"},
+		{Lower: "/d1500/", Upper: "/d1502/", Reverse: true},
+		{After: "/d1499/f", Upper: "/d1502/"},
+		{After: "/d1502/", Lower: "/d1500/", Reverse: true},
+	} {
+		nodes.gets = 0
+		got := collect(t, tree.Walk(t.Context(), nodes, root, "/", p))
+		if len(got) != 4 {
+			t.Errorf("%+v: %d entries", p, len(got))
+		}
+		// The way down, one more leaf where the range meets its end with the node above it,
+		// and a node for each of two directories and those at the ends of the range.
+		if most := levels + 2 + 4; nodes.gets > most {
+			t.Errorf("%+v: %d nodes read, want at most %d", p, nodes.gets, most)
+		}
+	}
+	// All of a directory lies outside.
+	both := apply(t, nodes, root, tree.Graft("/z", root))
+	for _, p := range []tree.Page{{Upper: "/a", Reverse: true}, {Upper: "/a"}, {Lower: "/zz"}, {Lower: "/zz", Reverse: true}} {
+		nodes.gets = 0
+		if got := collect(t, tree.Walk(t.Context(), nodes, both, "/z", p)); len(got) != 0 || nodes.gets > 2*levels {
+			t.Errorf("%+v: %d entries, %d nodes read", p, len(got), nodes.gets)
+		}
+	}
+}
