@@ -24,8 +24,11 @@ const (
 	// TransactionKey is the metadata key of the transaction that a call shall be
 	// part of.
 	TransactionKey = "pach-transaction"
-	// MaxRequest is the largest message that pachd takes, in bytes, uncompressed.
+	// MaxRequest is the largest message that pachd takes of a stranger, or over REST, in
+	// bytes, uncompressed.
 	MaxRequest = 256 << 10
+	// MaxBytes is the largest that it takes from whoever has shown a token, as upstream has it.
+	MaxBytes = 20 << 20
 	// MaxResponse is the largest that it sends, as upstream has it.
 	MaxResponse = 20 << 20
 )

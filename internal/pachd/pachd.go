@@ -28,6 +28,8 @@ import (
 	"pachyderm/internal/access/freshness"
 	"pachyderm/internal/config"
 	"pachyderm/internal/config/declared"
+	"pachyderm/internal/data/file"
+	"pachyderm/internal/data/pack"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer"
@@ -67,6 +69,8 @@ type Pachd struct {
 	Issuer *issuer.Issuer
 	Login  *login.Service
 	Limits *limit.Limits
+	// Files are what commits hold.
+	Files *file.Service
 	// Declared makes it so what the configuration declares.
 	Declared *reconcile.Reconciler
 
@@ -92,6 +96,7 @@ type Pachd struct {
 	requests *prometheus.HistogramVec
 	swept    atomic.Int64
 	guesses  *guess.Guesses
+	packs    *pack.Service
 	listens  listeners
 	lock     *os.File
 	tls      *tls.Config
@@ -136,6 +141,9 @@ func New(ctx context.Context, c config.Config, log *slog.Logger, now func() time
 		return p, err
 	}
 	if err := p.Declared.Start(ctx, c.Declared); err != nil {
+		return p, err
+	}
+	if err := p.wireData(ctx); err != nil {
 		return p, err
 	}
 	return p, p.wireServer(ctx)
@@ -284,7 +292,7 @@ func (p *Pachd) wireServer(ctx context.Context) error {
 	}
 	c := p.config.Cluster
 	p.rpc, err = rpc.New(rpc.Config{
-		DB: p.DB, Sessions: p.Sessions, Issuer: p.Issuer, Exchange: p.exchange, Login: p.Login, Fresh: p.fresh, Log: p.log, Now: p.now,
+		DB: p.DB, Sessions: p.Sessions, Issuer: p.Issuer, Exchange: p.exchange, Login: p.Login, Fresh: p.fresh, Files: p.Files, Log: p.log, Now: p.now,
 		Creds: creds, Limits: p.Limits, Tracer: p.tracer,
 		Cluster: &admin.ClusterInfo{Id: string(clusterID), DeploymentId: c.DeploymentID, ProxyHost: c.PublicHost, ProxyTls: c.PublicTLS},
 	})
@@ -350,12 +358,13 @@ func (p *Pachd) Run(ctx context.Context) error {
 	g.Go(func() error { return p.Issuer.Run(ctx) })
 	g.Go(func() error { p.groups.Run(ctx); return nil })
 	g.Go(func() error { return p.sweep(ctx) })
+	g.Go(func() error { return p.sweepPacks(ctx) })
 	g.Go(func() error { return p.Declared.Run(ctx) })
 	g.Go(func() error { return errors.Join(p.rename(ctx), p.followKeys(ctx)) })
 	if p.listens.grpc != nil {
 		g.Go(func() error {
 			// Told to stop before it began, as by a signal during the start.
-			if err := p.rpc.GRPC.Serve(p.bounded(p.listens.grpc)); !errors.Is(err, grpc.ErrServerStopped) {
+			if err := p.rpc.Serve(p.bounded(p.listens.grpc)); !errors.Is(err, grpc.ErrServerStopped) {
 				return err
 			}
 			return nil

@@ -117,7 +117,8 @@ func (s *Server) admit(ctx context.Context, method string) (context.Context, err
 	case err != nil:
 		return ctx, err
 	case !roles.Active() && r.kind == openUntilActivated:
-		return ctx, nil
+		trust(ctx)
+		return session.Unguarded(ctx), nil
 	case !roles.Active():
 		return ctx, session.ErrNotActivated()
 	case r.kind == publicOnceActivated:
@@ -160,7 +161,15 @@ func (s *Server) welcome(ctx context.Context) context.Context {
 // look for.
 func (s *Server) authenticate(ctx context.Context, roles *access.Index) (session.Caller, error) {
 	md, _ := metadata.FromIncomingContext(ctx)
-	switch tokens := md.Get(api.TokenKey); len(tokens) {
+	c, err := s.verify(ctx, roles, md.Get(api.TokenKey))
+	if err == nil {
+		trust(ctx)
+	}
+	return c, err
+}
+
+func (s *Server) verify(ctx context.Context, roles *access.Index, tokens []string) (session.Caller, error) {
+	switch len(tokens) {
 	case 0:
 		return session.Caller{}, fault.New(fault.Unauthenticated, "no authentication token (try logging in)")
 	case 1:

@@ -41,7 +41,7 @@ func inMemory(t *testing.T) (*Server, *bufconn.Listener) {
 		t.Fatal(err)
 	}
 	l := bufconn.Listen(1 << 10)
-	go func() { _ = s.GRPC.Serve(l) }()
+	go func() { _ = s.Serve(l) }()
 	t.Cleanup(s.GRPC.Stop)
 	return s, l
 }

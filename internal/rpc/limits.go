@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"crypto/rand"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -12,6 +13,7 @@ import (
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/tap"
 
+	"pachyderm/api"
 	authpb "pachyderm/api/auth"
 	pachpb "pachyderm/api/pach"
 	"pachyderm/internal/limit"
@@ -45,6 +47,10 @@ const (
 	// that waits for a person: longer than any sign-in is waited for, so that
 	// only whoever never says for which it waits is cut off.
 	callFor, waitFor = 2 * time.Minute, 15 * time.Minute
+	// dataFor is how long a call may take that carries files, or waits for a commit,
+	// of somebody whose token is good.
+	dataFor     = 24 * time.Hour
+	dataService = "/pfs_v2.API/"
 	// refuseFor is how long a call for which there is no place may take to send
 	// its request, and be told so.
 	refuseFor = 100 * time.Millisecond
@@ -71,6 +77,13 @@ func (s *Server) bounds() []grpc.ServerOption {
 // timer of the deadline, for as long as the client says.
 func (s *Server) begin(ctx context.Context, info *tap.Info) (context.Context, error) {
 	over := ctx
+	if v := volumeOf(ctx); v != nil {
+		v.begin()
+		context.AfterFunc(over, v.end)
+		if !s.mayCompress(ctx, info.Header.Get("grpc-encoding"), info.Header.Get(api.TokenKey)) {
+			_ = v.Close() // an error here would keep its deadline's timer, see below
+		}
+	}
 	ctx = s.withClient(ctx)
 	life := callFor
 	leave, err := s.limits.Calls.Take("", limit.NetworkOf(ctx))
@@ -83,6 +96,10 @@ func (s *Server) begin(ctx context.Context, info *tap.Info) (context.Context, er
 	case authpb.API_Authenticate_FullMethodName, pachpb.API_WaitConnectorTest_FullMethodName, pachpb.API_WaitSetupTest_FullMethodName,
 		pachpb.API_GetSetupLink_FullMethodName, grpc_health_v1.Health_Watch_FullMethodName:
 		life = waitFor
+	default:
+		if v := volumeOf(over); v != nil && v.isTrusted() && strings.HasPrefix(info.FullMethodName, dataService) {
+			life = dataFor
+		}
 	}
 	if err != nil {
 		ctx, life = context.WithValue(ctx, refusedKey{}, err), refuseFor

@@ -49,6 +49,7 @@ func policy() map[string]rule {
 	maps.Copy(rows, identityPolicy())
 	maps.Copy(rows, pachPolicy())
 	maps.Copy(rows, enterprisePolicy())
+	maps.Copy(rows, dataPolicy())
 	maps.Copy(rows, map[string]rule{
 		"/admin_v2.API/InspectCluster":   {kind: optionalToken},
 		"/admin_v2.API/RestartPachyderm": {kind: unimplemented},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,6 +26,7 @@ import (
 	ppspb "pachyderm/api/pps"
 	versionpb "pachyderm/api/version"
 	"pachyderm/internal/access/freshness"
+	"pachyderm/internal/data/file"
 	"pachyderm/internal/db"
 	"pachyderm/internal/issuer"
 	"pachyderm/internal/issuer/exchange"
@@ -36,6 +38,7 @@ import (
 	"pachyderm/internal/rpc/enterprise"
 	"pachyderm/internal/rpc/identity"
 	"pachyderm/internal/rpc/pach"
+	"pachyderm/internal/rpc/pfs"
 	"pachyderm/internal/tracing"
 )
 
@@ -47,6 +50,7 @@ type Config struct {
 	Exchange *exchange.Service
 	Login    *login.Service
 	Fresh    *freshness.Service
+	Files    *file.Service
 	Log      *slog.Logger
 	Now      func() time.Time
 	Limits   *limit.Limits
@@ -82,7 +86,7 @@ func New(c Config) (*Server, error) {
 	}
 	s.count()
 	opts := []grpc.ServerOption{
-		grpc.MaxRecvMsgSize(api.MaxRequest), grpc.MaxSendMsgSize(api.MaxResponse),
+		grpc.MaxRecvMsgSize(api.MaxBytes), grpc.MaxSendMsgSize(api.MaxResponse),
 		grpc.UnaryInterceptor(s.intercept), grpc.StreamInterceptor(s.interceptStream), grpc.UnknownServiceHandler(s.serveUnknown),
 	}
 	opts = append(opts, s.bounds()...)
@@ -103,6 +107,9 @@ func New(c Config) (*Server, error) {
 	s.Health.SetServingStatus("", grpc_health_v1.HealthCheckResponse_NOT_SERVING)
 	return s, checkPolicy(s.rows, s.GRPC.GetServiceInfo())
 }
+
+// Serve answers what comes over a listener until the server is stopped.
+func (s *Server) Serve(l net.Listener) error { return s.GRPC.Serve(volumes{l}) }
 
 // count makes the metrics.
 func (s *Server) count() {
@@ -131,19 +138,13 @@ func implementations(c Config) map[string]any {
 		pachpb.API_ServiceDesc.ServiceName:       pach.New(c.DB, c.Sessions, c.Issuer, c.Exchange, c.Login, c.Now, c.Fresh),
 		enterprisepb.API_ServiceDesc.ServiceName: enterprise.New(),
 		licensepb.API_ServiceDesc.ServiceName:    enterprise.NewLicense(c.DB, c.Sessions, c.Now),
-		pfspb.API_ServiceDesc.ServiceName:        pfsServer{},
+		pfspb.API_ServiceDesc.ServiceName:        pfs.New(c.DB, c.Sessions, c.Files, c.Now),
 		ppspb.API_ServiceDesc.ServiceName:        ppsServer{},
 	}
 }
 
-// pfsServer and ppsServer are what upstream's "auth activate" calls of services
-// that do not exist yet: there is nothing to bind roles on.
-type pfsServer struct{ pfspb.UnimplementedAPIServer }
-
-func (pfsServer) ActivateAuth(context.Context, *pfspb.ActivateAuthRequest) (*pfspb.ActivateAuthResponse, error) {
-	return &pfspb.ActivateAuthResponse{}, nil
-}
-
+// ppsServer is what upstream's "auth activate" calls of a service that does not exist
+// yet: there is nothing to bind roles on.
 type ppsServer struct{ ppspb.UnimplementedAPIServer }
 
 func (ppsServer) ActivateAuth(context.Context, *ppspb.ActivateAuthRequest) (*ppspb.ActivateAuthResponse, error) {

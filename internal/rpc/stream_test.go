@@ -67,7 +67,7 @@ func serve(t *testing.T, row rule) (*Server, *grpc.ClientConn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() { _ = s.GRPC.Serve(l) }()
+	go func() { _ = s.Serve(l) }()
 	t.Cleanup(s.GRPC.Stop)
 	conn, err := grpc.NewClient(l.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {

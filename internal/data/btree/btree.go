@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"math"
 
+	"pachyderm/internal/data/content"
 	"pachyderm/internal/fault"
 )
 
@@ -20,11 +21,12 @@ const (
 	RootSize = 2*32 + 4*8
 )
 
-// ID names stored bytes: what Nodes gives for them.
-type ID [32]byte
-
-// Hash is of content: names, datums, sizes and hashes, never of where bytes lie.
-type Hash [32]byte
+// What a directory names.
+type (
+	ID     = content.ID
+	Hash   = content.Hash
+	Extent = content.Extent
+)
 
 // Nodes stores nodes. It need not be safe for concurrent use by a single call.
 type Nodes interface {
@@ -34,13 +36,6 @@ type Nodes interface {
 	Put(ctx context.Context, data []byte) (ID, error)
 	// Sum is a hash that outsiders cannot foresee; it decides where nodes end.
 	Sum(data []byte) [32]byte
-}
-
-// Extent is a part of a blob, offset and length in bytes.
-type Extent struct {
-	Blob   ID
-	Offset int64
-	Length int64
 }
 
 // Root is a directory and all below. The zero Root is an empty one.

@@ -9,7 +9,8 @@ import (
 	"pachyderm/internal/fault"
 )
 
-func errFinished(c CommitInfo) error {
+// ErrFinished says that nothing can be written to a commit any more.
+func ErrFinished(c CommitInfo) error {
 	// The text is upstream's, which clients look for.
 	return fault.New(fault.Precondition, "commit %s has already finished", c.Ref()).
 		Next("start another: pachctl start commit %s@%s", c.Repo.Name, cmp.Or(c.Branch, "master"))
@@ -134,7 +135,7 @@ func (c *Change) FinishCommit(ctx context.Context, ref Ref, f Finish) error {
 		return err
 	}
 	if !one.Open() {
-		return errFinished(one)
+		return ErrFinished(one)
 	}
 	if string(one.Root) != string(f.Root) {
 		return ErrMoved(one.Ref())
@@ -161,7 +162,7 @@ func (c *Change) SetFiles(ctx context.Context, ref Ref, from, to []byte, size in
 		return err
 	}
 	if !one.Open() {
-		return errFinished(one)
+		return ErrFinished(one)
 	}
 	if string(one.Root) != string(from) {
 		return ErrMoved(one.Ref())
@@ -177,7 +178,7 @@ func (c *Change) ClearCommit(ctx context.Context, ref Ref) error {
 		return err
 	}
 	if !one.Open() {
-		return errFinished(one)
+		return ErrFinished(one)
 	}
 	one.Root, one.Size = nil, 0
 	return row.UpdateCommit(ctx, c.tx, one)
@@ -197,18 +198,17 @@ func InspectCommit(ctx context.Context, tx *db.Tx, ref Ref) (CommitInfo, error) 
 	return one, fillCommit(ctx, tx, &one)
 }
 
-// BaseOf is what the files of a commit were made from: the root of its nearest good
-// parent, nil for none.
-func BaseOf(ctx context.Context, tx *db.Tx, one CommitInfo) ([]byte, error) {
+// BaseOf is what the files of a commit were made from: its parent, none if it has
+// none, and that one's files, or those of the nearest good one before it.
+func BaseOf(ctx context.Context, tx *db.Tx, one CommitInfo) (parent CommitInfo, root []byte, err error) {
 	if one.ParentKey == 0 {
-		return nil, nil
+		return parent, nil, nil
 	}
-	parent, err := row.CommitByKey(ctx, tx, one.ParentKey)
-	if err != nil {
-		return nil, err
+	if parent, err = row.CommitByKey(ctx, tx, one.ParentKey); err != nil {
+		return parent, nil, err
 	}
-	root, _, err := (&Change{tx: tx}).inherited(ctx, parent)
-	return root, err
+	root, _, err = (&Change{tx: tx}).inherited(ctx, parent)
+	return parent, root, err
 }
 
 // fillCommit adds parent, children and provenance.
@@ -284,4 +284,44 @@ func commitOfSet(ctx context.Context, tx *db.Tx, r RepoInfo, id string) (CommitI
 		return one, err
 	}
 	return row.SourceOfSet(ctx, tx, r.Key, id)
+}
+
+// Files are what a commit is to hold.
+type Files struct {
+	From, To []byte // what they were made from, and what they are
+	Size     int64  // in bytes
+	Problem  string // why a commit with them is a bad one, or ""
+}
+
+// Write gives a commit other files: an open one, by its id or by its branch; if the
+// head of the branch has finished, or there is no such branch, a new one, which ends at
+// once. If the files were made from others than are there, the fault is Conflict.
+// Faults: Invalid, NotFound, Precondition, Conflict.
+func (c *Change) Write(ctx context.Context, target Ref, f Files) (Ref, error) {
+	one, err := resolve(ctx, c.tx, target)
+	isNew := fault.Is(err, fault.NotFound) && !row.IsID(target.Name)
+	if err != nil && !isNew {
+		return Ref{}, err
+	}
+	if !isNew && (one.Open() || row.IsID(target.Name)) {
+		return one.Ref(), c.SetFiles(ctx, one.Ref(), f.From, f.To, f.Size)
+	}
+	made, err := c.StartCommit(ctx, Start{Branch: Branch(target)})
+	if err != nil {
+		return Ref{}, err
+	}
+	if err := c.SetFiles(ctx, made.Ref(), f.From, f.To, f.Size); err != nil {
+		return Ref{}, err
+	}
+	return made.Ref(), c.FinishCommit(ctx, made.Ref(), Finish{Root: f.To, Size: f.Size, Error: f.Problem})
+}
+
+// Inherited is what a change to a commit begins with: its files, and if it ended badly
+// those of the nearest good one before it.
+func Inherited(ctx context.Context, tx *db.Tx, one CommitInfo) ([]byte, error) {
+	if one.Open() {
+		return one.Root, nil
+	}
+	root, _, err := (&Change{tx: tx}).inherited(ctx, one)
+	return root, err
 }

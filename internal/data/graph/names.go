@@ -26,3 +26,12 @@ const (
 	ByUser         = row.ByUser
 	ByRule         = row.ByRule
 )
+
+// ErrNoRepo is for a repository that is not there, or that the caller may not see.
+func ErrNoRepo(r Repo) error { return row.ErrNoRepo(r) }
+
+// ErrNoProject is for a project that is not there, or that the caller may not see.
+func ErrNoProject(name string) error { return row.ErrNoProject(name) }
+
+// IsID reports whether a text has the form of a global id.
+func IsID(s string) bool { return row.IsID(s) }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"pachyderm/internal/access"
+	"pachyderm/internal/audit"
 	"pachyderm/internal/data/graph/row"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
@@ -91,4 +92,29 @@ func Projects(ctx context.Context, tx *db.Tx) ([]Project, error) {
 	all, err := row.FindProjects(ctx, tx)
 	slices.SortFunc(all, func(a, b Project) int { return strings.Compare(a.Name, b.Name) })
 	return all, err
+}
+
+// MakeKnown tells access of all that there is, when authentication is activated: what
+// was made before has no roles on it.
+func MakeKnown(ctx context.Context, tx *db.Tx) error {
+	nobody := audit.By{}
+	all, err := row.FindProjects(ctx, tx)
+	if err != nil {
+		return err
+	}
+	for _, p := range all {
+		if err := access.Own(ctx, tx, nobody, projectResource(p.Name), ""); err != nil {
+			return err
+		}
+	}
+	inside, err := row.FindRepos(ctx, tx, nil, UserRepo)
+	if err != nil {
+		return err
+	}
+	for _, r := range inside {
+		if err := access.Own(ctx, tx, nobody, r.Resource(), ""); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/zeebo/blake3"
 
 	"pachyderm/internal/data/blob"
+	"pachyderm/internal/data/content"
 	"pachyderm/internal/data/pack/cache"
 	"pachyderm/internal/data/pack/catalog"
 	"pachyderm/internal/data/pack/chunk"
@@ -39,19 +40,11 @@ type ID = format.ID
 // Sealed says where the keys of packs are. The installation's key is a meta value.
 func Sealed() secret.Sealed { return catalog.Sealed() }
 
-// Extent is a part of a blob, in bytes.
-type Extent struct {
-	Blob           ID
-	Offset, Length int64
-}
-
-// Content is what a file holds: so many bytes, which are those of its extents one after
-// another. Files with the same bytes have the same hash.
-type Content struct {
-	Size    int64
-	Hash    [32]byte
-	Extents []Extent
-}
+// What files hold.
+type (
+	Extent  = content.Extent
+	Content = content.Content
+)
 
 // Options are what a Service is made from.
 type Options struct {
@@ -76,8 +69,8 @@ type Service struct {
 
 // keys are for different purposes: what is hashed for one says nothing to another.
 type keys struct {
-	blob, file, list *blake3.Hasher // never written to: clones are
-	gear             [256]uint64
+	blob, file, list, node *blake3.Hasher // never written to: clones are
+	gear                   [256]uint64
 }
 
 // New makes a service, and the installation's key if it has none yet.
@@ -101,7 +94,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 }
 
 func deriveKeys(key []byte) (k keys, err error) {
-	for purpose, h := range map[string]**blake3.Hasher{"blob": &k.blob, "file": &k.file, "list": &k.list} {
+	for purpose, h := range map[string]**blake3.Hasher{"blob": &k.blob, "file": &k.file, "list": &k.list, "node": &k.node} {
 		derived := make([]byte, 32)
 		blake3.DeriveKey("pachyderm pack 1 "+purpose, key, derived)
 		if *h, err = blake3.NewKeyed(derived); err != nil {
@@ -122,6 +115,10 @@ func sum(of *blake3.Hasher, data []byte) (sum [32]byte) {
 	h.Sum(sum[:0])
 	return sum
 }
+
+// Sum is a hash that only this installation can foresee, for whoever has to divide what
+// outsiders name.
+func (s *Service) Sum(data []byte) [32]byte { return sum(s.keys.node, data) }
 
 func (s *Service) id(data []byte) ID { return sum(s.keys.blob, data) }
 

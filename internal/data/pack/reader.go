@@ -145,7 +145,7 @@ func (s *Service) Read(ctx context.Context, c Content, offset, length int64) *Re
 	for _, e := range c.Extents {
 		from, to := max(0, offset-total), min(e.Length, offset+length-total)
 		if from < to {
-			r.extents = append(r.extents, Extent{e.Blob, e.Offset + from, to - from})
+			r.extents = append(r.extents, Extent{Blob: e.Blob, Offset: e.Offset + from, Length: to - from})
 		}
 		total += e.Length
 	}

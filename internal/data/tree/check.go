@@ -2,6 +2,7 @@ package tree
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"pachyderm/internal/data/btree"
@@ -14,6 +15,14 @@ type Conflict struct {
 	// First and Second are the datums of the two files; empty if one entry is a file and
 	// the other a directory.
 	First, Second string
+}
+
+// String says it in upstream's words, which clients look for.
+func (c Conflict) String() string {
+	if c.First == "" {
+		return fmt.Sprintf("file / directory path collision (%s)", c.Path)
+	}
+	return fmt.Sprintf("duplicate path output by different datums (%s from %s and %s from %s)", c.Path, c.First, c.Path, c.Second)
 }
 
 // FirstConflict finds the first conflict in the order of paths; nil if there is none.

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"pachyderm/internal/data/btree"
+	"pachyderm/internal/data/content"
 	"pachyderm/internal/fault"
 )
 
@@ -27,15 +28,9 @@ type (
 	Nodes  = btree.Nodes
 	Extent = btree.Extent
 	Root   = btree.Root
+	// Content is what a file holds.
+	Content = content.Content
 )
-
-// Content is what a file holds: its length in bytes, the hash of its bytes, and
-// where they lie. The lengths of the extents add up to the size.
-type Content struct {
-	Size    int64
-	Hash    Hash
-	Extents []Extent
-}
 
 // Entry is a file of one datum, or a directory.
 type Entry struct {

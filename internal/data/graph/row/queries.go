@@ -3,6 +3,7 @@ package row
 import (
 	"cmp"
 	"context"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -214,6 +215,43 @@ func CommitsOfSet(ctx context.Context, tx *db.Tx, id string) ([]CommitInfo, erro
 	return commitRows(ctx, tx, `WHERE c.id IN (
 		WITH RECURSIVE above(id) AS (SELECT id FROM commits WHERE set_id = $1
 			UNION SELECT p.source FROM commit_provenance p JOIN above ON above.id = p.made) SELECT id FROM above)`, id)
+}
+
+// CommitsWith are the commits with a global id.
+func CommitsWith(ctx context.Context, tx *db.Tx, id string) ([]CommitInfo, error) {
+	return commitRows(ctx, tx, `WHERE c.set_id = $1`, id)
+}
+
+// CountAbove is how many commits one comes from, directly or not.
+func CountAbove(ctx context.Context, tx *db.Tx, key int64) (n int64, err error) {
+	err = tx.Row(ctx, []any{&n}, `SELECT COUNT(*) FROM commits WHERE id IN (
+		WITH RECURSIVE above(id) AS (SELECT source FROM commit_provenance WHERE made = $1
+			UNION SELECT p.source FROM commit_provenance p JOIN above ON above.id = p.made) SELECT id FROM above)`, key)
+	return n, err
+}
+
+// At is a place in the list of commit sets: when its last commit was started.
+type At struct {
+	Started int64 // in microseconds
+	Key     int64
+}
+
+// LatestSet comes before every commit set, of which the newest is the first.
+var LatestSet = At{Started: math.MaxInt64, Key: math.MaxInt64}
+
+// SetsPage are the ids of the commit sets after one, with a commit in a project or "",
+// newest first; and where the next page begins. A set is where its first commit is.
+func SetsPage(ctx context.Context, tx *db.Tx, inProject string, before At) (ids []string, next At, err error) {
+	next = before
+	err = tx.Rows(ctx, func(scan func(...any) error) error {
+		var id string
+		err := scan(&id, &next.Started, &next.Key)
+		ids = append(ids, id)
+		return err
+	}, `SELECT c.set_id, c.started, c.id`+fromCommits+`WHERE (c.started < $1 OR c.started = $1 AND c.id < $2) AND ($3 = '' OR r.project = $3)
+		AND NOT EXISTS (SELECT 1 FROM commits o JOIN repos p ON p.id = o.repo WHERE o.set_id = c.set_id AND o.id > c.id AND ($3 = '' OR p.project = $3))
+		ORDER BY c.started DESC, c.id DESC LIMIT $4`, before.Started, before.Key, inProject, PageSize)
+	return ids, next, err
 }
 
 // PageSize is how many commits are read at a time.

@@ -6,12 +6,13 @@ import (
 	"crypto/cipher"
 	"crypto/rand"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"slices"
 	"strings"
 
 	"github.com/klauspost/compress/s2"
+
+	"pachyderm/internal/data/content"
 )
 
 const (
@@ -31,11 +32,8 @@ const (
 	compressed = 1
 )
 
-// ID names a blob by what it holds. It is keyed with a secret of the installation: who
-// can only see ids cannot tell whether a known file is among them.
-type ID [32]byte
-
-func (id ID) String() string { return hex.EncodeToString(id[:]) }
+// ID is the name of a blob.
+type ID = content.ID
 
 // Entry is where in its pack a blob is.
 type Entry struct {

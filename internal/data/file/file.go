@@ -1,0 +1,109 @@
+package file
+
+import (
+	"context"
+
+	"pachyderm/internal/audit"
+	"pachyderm/internal/data/graph"
+	"pachyderm/internal/data/pack"
+	"pachyderm/internal/data/tree"
+	"pachyderm/internal/db"
+	"pachyderm/internal/fault"
+)
+
+// Service writes and reads files. It is safe for concurrent use.
+type Service struct {
+	db    *db.DB
+	packs *pack.Service
+	turns turns
+}
+
+// New makes a service.
+func New(d *db.DB, packs *pack.Service) *Service {
+	return &Service{db: d, packs: packs, turns: turns{waiting: map[string]*turn{}}}
+}
+
+// stored are the nodes that trees are read from.
+type stored struct{ packs *pack.Service }
+
+func (s stored) Get(ctx context.Context, id tree.ID) ([]byte, error) { return s.packs.Get(ctx, id) }
+func (s stored) Sum(data []byte) [32]byte                            { return s.packs.Sum(data) }
+
+func (stored) Put(context.Context, []byte) (tree.ID, error) {
+	return tree.ID{}, fault.New(fault.Internal, "a node was written while reading")
+}
+
+// rootOf reads what a commit's files are.
+func rootOf(stored []byte) (root tree.Root, err error) {
+	if len(stored) == 0 {
+		return tree.Root{}, nil
+	}
+	err = root.UnmarshalBinary(stored)
+	return root, err
+}
+
+// bytesOf is what rootOf reads: nothing for no files.
+func bytesOf(root tree.Root) ([]byte, error) {
+	if root == (tree.Root{}) {
+		return nil, nil
+	}
+	return root.MarshalBinary()
+}
+
+// Finish ends a commit. Files that cannot be as they are, such as one of two datums,
+// end it with an error that says so. Faults: NotFound, Precondition.
+func (s *Service) Finish(ctx context.Context, by audit.By, ref graph.Ref, description, failed string) error {
+	return s.again(ctx, func() error {
+		one, root, err := s.resolve(ctx, ref)
+		if err != nil {
+			return err
+		}
+		f := graph.Finish{Description: description, Error: failed, Root: one.Root, Size: root.Size}
+		if f.Error == "" {
+			if f.Error, err = s.problem(ctx, stored{s.packs}, root); err != nil {
+				return err
+			}
+		}
+		return graph.Update(ctx, s.db, by, func(c *graph.Change) error { return c.FinishCommit(ctx, one.Ref(), f) })
+	})
+}
+
+// problem says why files cannot be as they are, or "". The texts are upstream's.
+func (s *Service) problem(ctx context.Context, nodes tree.Nodes, root tree.Root) (string, error) {
+	if root.Conflicts == 0 {
+		return "", nil
+	}
+	c, err := tree.FirstConflict(ctx, nodes, root)
+	if err != nil || c == nil {
+		return "", err
+	}
+	return c.String(), nil
+}
+
+// attempts is how often something is tried that another change can come before.
+const attempts = 50
+
+// again repeats what lost against another change.
+func (s *Service) again(ctx context.Context, f func() error) (err error) {
+	for n := range attempts {
+		if err = f(); !fault.Is(err, fault.Conflict) {
+			return err
+		}
+		if err := db.Pause(ctx, n); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// resolve finds a commit and what its files are. Fault: NotFound.
+func (s *Service) resolve(ctx context.Context, ref graph.Ref) (one graph.CommitInfo, root tree.Root, err error) {
+	err = s.db.View(ctx, func(tx *db.Tx) (err error) {
+		one, err = graph.Resolve(ctx, tx, ref)
+		return err
+	})
+	if err == nil {
+		root, err = rootOf(one.Root)
+	}
+	return one, root, err
+}

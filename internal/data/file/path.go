@@ -1,0 +1,42 @@
+package file
+
+import (
+	"path"
+	"strings"
+
+	"pachyderm/internal/fault"
+)
+
+// globbing are the characters that patterns are made of.
+const globbing = "*?[]{}!()@+^"
+
+// Clean holds a path to what a file's can be, and gives it in its one form: from "/",
+// and with "/" at the end if that was there. The texts are upstream's, which clients
+// look for. Fault: Invalid.
+func Clean(p string) (string, error) {
+	for i := range len(p) {
+		if p[i] < 0x20 || p[i] > 0x7e {
+			return "", fault.New(fault.Invalid, "path (%s) invalid: only printable ASCII characters allowed", fault.Clean(p, 200)).
+				Next("give the file another name")
+		}
+		if strings.IndexByte(globbing, p[i]) >= 0 {
+			return "", fault.New(fault.Invalid, "globbing character (%c) not allowed in path (%s)", p[i], fault.Clean(p, 200)).
+				Next("give the file another name")
+		}
+	}
+	for element := range strings.SplitSeq(p, "/") {
+		if element == "." || element == ".." {
+			return "", fault.New(fault.Invalid, "path (%s) invalid: relative file paths are not allowed", fault.Clean(p, 200))
+		}
+	}
+	return clean(p), nil
+}
+
+// clean gives a path its one form.
+func clean(p string) string {
+	out := path.Clean("/" + p)
+	if strings.HasSuffix(p, "/") && out != "/" {
+		out += "/"
+	}
+	return out
+}

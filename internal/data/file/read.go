@@ -1,0 +1,253 @@
+package file
+
+import (
+	"context"
+	"io"
+	"iter"
+	"strings"
+	"time"
+
+	"pachyderm/internal/data/glob"
+	"pachyderm/internal/data/graph"
+	"pachyderm/internal/data/tree"
+	"pachyderm/internal/db"
+	"pachyderm/internal/fault"
+)
+
+// Info is a file of one datum, or a directory, of a commit.
+type Info struct {
+	tree.Entry
+	Commit    graph.CommitInfo
+	Committed time.Time // zero while the commit is open
+}
+
+// View is the files of a commit as they were when it was asked for.
+type View struct {
+	Commit graph.CommitInfo
+
+	s     *Service
+	root  tree.Root
+	nodes tree.Nodes
+}
+
+// View opens the files of a commit. Fault: NotFound.
+func (s *Service) View(ctx context.Context, ref graph.Ref) (*View, error) {
+	one, root, err := s.resolve(ctx, ref)
+	return &View{Commit: one, s: s, root: root, nodes: stored{s.packs}}, err
+}
+
+func (v *View) info(e tree.Entry) Info {
+	return Info{Entry: e, Commit: v.Commit, Committed: v.Commit.Finished}
+}
+
+func (v *View) infos(all iter.Seq2[tree.Entry, error]) iter.Seq2[Info, error] {
+	return func(yield func(Info, error) bool) {
+		for e, err := range all {
+			if !yield(v.info(e), err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Inspect is one file or directory. Fault: NotFound.
+func (v *View) Inspect(ctx context.Context, path, datum string) (Info, error) {
+	entries, err := tree.Lookup(ctx, v.nodes, v.root, clean(path))
+	if err != nil {
+		return Info{}, err
+	}
+	for _, e := range entries {
+		if e.Dir || datum == "" || e.Datum == datum {
+			return v.info(e), nil
+		}
+	}
+	return Info{}, v.missing(path)
+}
+
+func (v *View) missing(path string) error { return errNoFile(path, v.Commit.Ref()) }
+
+// List are the children of a directory, or a file itself, in the order of their paths.
+// Fault: NotFound.
+func (v *View) List(ctx context.Context, path string, p tree.Page) iter.Seq2[Info, error] {
+	return v.infos(v.found(path, tree.List(ctx, v.nodes, v.root, clean(path), p)))
+}
+
+// Walk are a file, or a directory and all below, in the order of their paths. Fault: NotFound.
+func (v *View) Walk(ctx context.Context, path string, p tree.Page) iter.Seq2[Info, error] {
+	return v.infos(v.found(path, tree.Walk(ctx, v.nodes, v.root, clean(path), p)))
+}
+
+// found says what is missing in the words that clients look for.
+func (v *View) found(path string, all iter.Seq2[tree.Entry, error]) iter.Seq2[tree.Entry, error] {
+	return func(yield func(tree.Entry, error) bool) {
+		for e, err := range all {
+			if fault.Is(err, fault.NotFound) {
+				err = v.missing(path)
+			}
+			if !yield(e, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Range is from a path up to one that is not in it; "" for no end.
+type Range struct{ Lower, Upper string }
+
+// Glob are the files and directories that a pattern matches, in the order of their
+// paths. It reads only what can match. Fault: Invalid.
+func (v *View) Glob(ctx context.Context, pattern string, in Range) iter.Seq2[Info, error] {
+	return func(yield func(Info, error) bool) {
+		g, err := glob.Compile("/" + strings.TrimPrefix(pattern, "/"))
+		if err != nil {
+			yield(Info{}, err)
+			return
+		}
+		m := matching{v: v, g: g, in: in, yield: yield}
+		root := tree.Entry{Path: "/", Dir: true, Size: v.root.Size, Files: v.root.Files, Hash: v.root.Hash, Root: v.root}
+		if !m.see(root) {
+			return
+		}
+		m.dir(ctx, "/")
+	}
+}
+
+// matching is a search for what matches a pattern.
+type matching struct {
+	v     *View
+	g     *glob.Glob
+	in    Range
+	yield func(Info, error) bool
+}
+
+// see yields an entry that matches; it is false at the end.
+func (m *matching) see(e tree.Entry) bool {
+	if e.Path < m.in.Lower || m.in.Upper != "" && e.Path >= m.in.Upper {
+		return true
+	}
+	path := e.Path
+	if path != "/" {
+		path = strings.TrimSuffix(path, "/")
+	}
+	return !m.g.Match(path) || m.yield(m.v.info(e), nil)
+}
+
+func (m *matching) dir(ctx context.Context, path string) bool {
+	for e, err := range tree.List(ctx, m.v.nodes, m.v.root, path, tree.Page{Lower: m.first(path)}) {
+		if err != nil {
+			m.yield(Info{}, err)
+			return false
+		}
+		if m.in.Upper != "" && e.Path >= m.in.Upper || m.past(e.Path) {
+			return true
+		}
+		if !m.see(e) || e.Dir && m.g.MayContain(strings.TrimSuffix(e.Path, "/")) && !m.dir(ctx, e.Path) {
+			return false
+		}
+	}
+	return true
+}
+
+// first is the first path in a directory that can match, and past whether none behind a
+// path can: all that match begin with the pattern's literal prefix.
+func (m *matching) first(dir string) string {
+	rest, inside := strings.CutPrefix(m.g.Prefix(), dir)
+	if !inside {
+		return ""
+	}
+	element, _, _ := strings.Cut(rest, "/")
+	return dir + element
+}
+
+func (m *matching) past(path string) bool {
+	prefix := m.g.Prefix()
+	return path > prefix && !strings.HasPrefix(path, prefix) && !strings.HasPrefix(prefix, path)
+}
+
+// One is the one file that a pattern matches. Faults: Invalid, NotFound.
+func (v *View) One(ctx context.Context, pattern, datum string) (Info, error) {
+	var found []Info
+	for i, err := range v.Glob(ctx, pattern, Range{}) {
+		if err != nil {
+			return Info{}, err
+		}
+		if i.Dir || datum == "" || i.Datum == datum {
+			found = append(found, i)
+		}
+		if len(found) > 1 {
+			return Info{}, fault.New(fault.Invalid, "%s matched multiple files. Use GetFileTAR instead", pattern).
+				Next("name one file, or get all with -r")
+		}
+	}
+	switch {
+	case len(found) == 0:
+		return Info{}, v.missing(pattern)
+	case found[0].Dir:
+		return Info{}, fault.New(fault.Invalid, "%s: cannot get directory or non-regular file. Use GetFileTAR instead", pattern).
+			Next("get it with -r")
+	}
+	return found[0], nil
+}
+
+// Open reads a file from a byte on. Close it.
+func (v *View) Open(ctx context.Context, i Info, offset int64) (io.ReadCloser, error) {
+	if offset < 0 || offset > i.Size {
+		return nil, fault.New(fault.Invalid, "offset %d of a file of %d bytes", offset, i.Size).Next("use one from 0 to the size")
+	}
+	content, err := tree.ContentOf(ctx, v.nodes, i.Entry)
+	if err != nil {
+		return nil, err
+	}
+	return v.s.packs.Read(ctx, content, offset, -1), nil
+}
+
+// Change is a file or directory that two commits do not have alike.
+type Change struct{ Old, New *Info }
+
+// Diff are the differences at a path between the files of a commit and those of
+// another, or nil for those that it was made from. Fault: NotFound.
+func (s *Service) Diff(ctx context.Context, v, old *View, path, oldPath string, shallow bool) iter.Seq2[Change, error] {
+	return func(yield func(Change, error) bool) {
+		if old == nil {
+			var err error
+			if old, err = s.baseView(ctx, v); err != nil {
+				yield(Change{}, err)
+				return
+			}
+		}
+		for c, err := range tree.Diff(ctx, v.nodes, old.root, v.root, clean(path), shallow) {
+			if fault.Is(err, fault.NotFound) {
+				err = v.missing(path)
+			}
+			out := Change{}
+			if c.Old != nil {
+				i := old.info(*c.Old)
+				out.Old = &i
+			}
+			if c.New != nil {
+				i := v.info(*c.New)
+				out.New = &i
+			}
+			if !yield(out, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// baseView is the files that those of a commit were made from.
+func (s *Service) baseView(ctx context.Context, v *View) (*View, error) {
+	base := &View{Commit: v.Commit, s: s, nodes: v.nodes}
+	err := s.db.View(ctx, func(tx *db.Tx) error {
+		parent, stored, err := graph.BaseOf(ctx, tx, v.Commit)
+		if err != nil {
+			return err
+		}
+		if parent.ID != "" {
+			base.Commit = parent
+		}
+		base.root, err = rootOf(stored)
+		return err
+	})
+	return base, err
+}

@@ -1,0 +1,398 @@
+package file
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"strings"
+
+	"pachyderm/internal/audit"
+	"pachyderm/internal/data/graph"
+	"pachyderm/internal/data/pack"
+	"pachyderm/internal/data/tree"
+	"pachyderm/internal/db"
+	"pachyderm/internal/fault"
+)
+
+// Session is what one caller writes: all of it becomes part of a commit by Commit, or
+// none. Its methods are for one goroutine.
+type Session struct {
+	s      *Service
+	ctx    context.Context //nolint:containedctx // of the call whose session it is
+	by     audit.By
+	target graph.Ref
+	packs  *pack.Writer
+	nodes  *written
+
+	base  tree.Root // the files that were there when the session began
+	edits []edit
+	put   map[string]int // the last edit that put a file, by path and datum, counted from 1
+	gone  map[string]int // and the last that deleted one, or a directory, by path, datum or none
+	open  *openFile
+}
+
+// edit is a change whose content may not be stored yet.
+type edit struct {
+	path, datum string
+	content     *pack.Content
+	other       *tree.Edit
+}
+
+// openFile is the file that is being written.
+type openFile struct {
+	path, datum string
+	file        *pack.File
+}
+
+// written are the nodes of a session, which are there before they are stored.
+type written struct {
+	stored
+	packs *pack.Writer
+	fresh map[tree.ID][]byte
+}
+
+// Get finds a node of the session, or one that is stored.
+func (w *written) Get(ctx context.Context, id tree.ID) ([]byte, error) {
+	if data, ok := w.fresh[id]; ok {
+		return data, nil
+	}
+	return w.stored.Get(ctx, id)
+}
+
+// Put writes a node.
+func (w *written) Put(ctx context.Context, data []byte) (tree.ID, error) {
+	id, err := w.packs.Put(ctx, data)
+	if err == nil {
+		w.fresh[id] = bytes.Clone(data)
+	}
+	return id, err
+}
+
+// Begin starts a session that writes to a commit: an open one by its id, or by its
+// branch; if the head of the branch has finished, a new one is made of it. Close it.
+// Faults: Invalid, NotFound, Precondition.
+func (s *Service) Begin(ctx context.Context, by audit.By, target graph.Ref) (*Session, error) {
+	base, err := s.baseOf(ctx, target)
+	if err != nil {
+		return nil, err
+	}
+	w := s.packs.Writer(ctx)
+	return &Session{
+		s: s, ctx: ctx, by: by, target: target, packs: w, base: base, put: map[string]int{}, gone: map[string]int{},
+		nodes: &written{stored{s.packs}, w, map[tree.ID][]byte{}},
+	}, nil
+}
+
+// baseOf is what a session begins with: of a branch that is not there, nothing.
+func (s *Service) baseOf(ctx context.Context, target graph.Ref) (root tree.Root, err error) {
+	err = s.db.View(ctx, func(tx *db.Tx) error {
+		if _, err := graph.InspectRepo(ctx, tx, target.Repo); err != nil {
+			return err
+		}
+		one, err := graph.Resolve(ctx, tx, target)
+		if fault.Is(err, fault.NotFound) && !graph.IsID(target.Name) {
+			return graph.Branch(target).Check()
+		}
+		if err != nil {
+			return err
+		}
+		if !one.Open() && graph.IsID(target.Name) {
+			return graph.ErrFinished(one)
+		}
+		stored, err := graph.Inherited(ctx, tx, one)
+		if err == nil {
+			root, err = rootOf(stored)
+		}
+		return err
+	})
+	return root, err
+}
+
+func key(path, datum string) string { return path + "\x00" + datum }
+
+// Add appends to a file, which is made if it is not there. Fault: Invalid.
+func (s *Session) Add(path, datum string, data []byte) error {
+	path, err := Clean(path)
+	if err != nil {
+		return err
+	}
+	if strings.HasSuffix(path, "/") {
+		return fault.New(fault.Invalid, "path (%s) invalid: a file's cannot end with /", path)
+	}
+	if datum == "" {
+		datum = tree.DefaultDatum
+	}
+	if s.open == nil || s.open.path != path || s.open.datum != datum {
+		if err := s.closeFile(); err != nil {
+			return err
+		}
+		base, same, err := s.before(path, datum)
+		if err != nil {
+			return err
+		}
+		s.open = &openFile{path, datum, s.packs.File(base, same)}
+	}
+	_, err = s.open.file.Write(data)
+	return err
+}
+
+// before is what a file is that is being added to, and what finds that it is as it was.
+func (s *Session) before(path, datum string) (*pack.Content, pack.Same, error) {
+	old, err := s.stored(path, datum)
+	if err != nil {
+		return nil, nil, err
+	}
+	same := func(hash [32]byte) (pack.Content, bool) {
+		if old == nil || old.Hash != hash {
+			return pack.Content{}, false
+		}
+		return *old, true
+	}
+	put, gone := s.put[key(path, datum)], s.goneAt(path, datum)
+	switch {
+	case put > gone:
+		return s.edits[put-1].content, same, nil
+	case gone > 0:
+		return nil, same, nil
+	}
+	return old, same, nil
+}
+
+// goneAt is the last edit that deleted a file, by itself or with a directory; 0 for none.
+func (s *Session) goneAt(path, datum string) int {
+	last := max(s.gone[path], s.gone[key(path, datum)], s.gone["/"])
+	for i := range path {
+		if path[i] == '/' {
+			last = max(last, s.gone[path[:i+1]])
+		}
+	}
+	return last
+}
+
+// stored is a file as it was when the session began, nil for none.
+func (s *Session) stored(path, datum string) (*pack.Content, error) {
+	if s.base == (tree.Root{}) {
+		return nil, nil //nolint:nilnil // there is none, and no error
+	}
+	entries, err := tree.Lookup(s.ctx, s.nodes, s.base, path)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if !e.Dir && e.Datum == datum {
+			c, err := tree.ContentOf(s.ctx, s.nodes, e)
+			return &c, err
+		}
+	}
+	return nil, nil //nolint:nilnil // there is none, and no error
+}
+
+func (s *Session) closeFile() error {
+	if s.open == nil {
+		return nil
+	}
+	content, err := s.open.file.Close()
+	if err != nil {
+		return err
+	}
+	s.putFile(s.open.path, s.open.datum, content)
+	s.open = nil
+	return nil
+}
+
+func (s *Session) putFile(path, datum string, content *pack.Content) {
+	s.edits = append(s.edits, edit{path: path, datum: datum, content: content})
+	s.put[key(path, datum)] = len(s.edits)
+}
+
+// take makes an edit after which there is nothing of what is named.
+func (s *Session) take(gone string, e tree.Edit) {
+	s.edits = append(s.edits, edit{other: &e})
+	s.gone[gone] = len(s.edits)
+}
+
+// Delete takes out a file or, if the path ends with "/", a directory with all that is
+// in it. What is not there is no error. An empty datum is every datum. Fault: Invalid.
+func (s *Session) Delete(path, datum string) error {
+	path, err := Clean(path)
+	if err != nil {
+		return err
+	}
+	if err := s.closeFile(); err != nil {
+		return err
+	}
+	switch {
+	case strings.HasSuffix(path, "/"):
+		s.take(path, tree.DeleteTree(path))
+	case datum == "":
+		s.take(path, tree.Delete(path, ""))
+	default:
+		s.take(key(path, datum), tree.Delete(path, datum))
+	}
+	return nil
+}
+
+// Source is what Copy copies.
+type Source struct {
+	Commit      graph.Ref
+	Path, Datum string
+}
+
+// Copy copies a file or a directory of a commit, without moving its bytes, to where it
+// replaces what there is or, with more, adds to it. Faults: Invalid, NotFound.
+func (s *Session) Copy(dst, datum string, from Source, more bool) error {
+	dst, err := Clean(dst)
+	if err != nil {
+		return err
+	}
+	if err := s.closeFile(); err != nil {
+		return err
+	}
+	_, root, err := s.s.resolve(s.ctx, from.Commit)
+	if err != nil {
+		return err
+	}
+	src := clean(from.Path)
+	entries, err := tree.Lookup(s.ctx, s.nodes, root, src)
+	if err != nil {
+		return err
+	}
+	copied := false
+	for _, e := range entries {
+		if !e.Dir && from.Datum != "" && e.Datum != from.Datum {
+			continue
+		}
+		if err := s.copyEntry(strings.TrimSuffix(dst, "/"), datum, e, more); err != nil {
+			return err
+		}
+		copied = true
+	}
+	if !copied {
+		return errNoFile(from.Path, from.Commit)
+	}
+	return nil
+}
+
+func (s *Session) copyEntry(dst, datum string, e tree.Entry, more bool) error {
+	switch {
+	case !e.Dir:
+		if datum == "" {
+			datum = e.Datum
+		}
+		return s.copyFile(dst, datum, e, more)
+	case !more:
+		s.take(dst+"/", tree.Graft(dst+"/", e.Root))
+		return nil
+	}
+	for one, err := range tree.Walk(s.ctx, s.nodes, e.Root, "/", tree.Page{}) {
+		if err != nil {
+			return err
+		}
+		if !one.Dir {
+			if err := s.copyFile(dst+one.Path, one.Datum, one, true); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Session) copyFile(dst, datum string, e tree.Entry, more bool) error {
+	content, err := tree.ContentOf(s.ctx, s.nodes, e)
+	if err != nil {
+		return err
+	}
+	if more {
+		base, _, err := s.before(dst, datum)
+		if err != nil {
+			return err
+		}
+		if base != nil && base.Size > 0 {
+			s.open = &openFile{dst, datum, s.packs.File(base, nil)}
+			r := s.s.packs.Read(s.ctx, content, 0, -1)
+			if _, err := io.Copy(s.open.file, r); err != nil {
+				return err
+			}
+			if err := r.Close(); err != nil {
+				return err
+			}
+			return s.closeFile()
+		}
+	}
+	s.putFile(dst, datum, &content)
+	return nil
+}
+
+// Close ends the session: what was not committed is gone.
+func (s *Session) Close() { s.packs.Close() }
+
+// Commit makes all that was written part of the target, and returns its commit.
+// Faults: NotFound, Precondition, Conflict.
+func (s *Session) Commit() (graph.Ref, error) {
+	if err := s.closeFile(); err != nil {
+		return graph.Ref{}, err
+	}
+	if err := s.packs.Flush(s.ctx); err != nil {
+		return graph.Ref{}, err
+	}
+	edits := make([]tree.Edit, len(s.edits))
+	for i, e := range s.edits {
+		if e.other != nil {
+			edits[i] = *e.other
+			continue
+		}
+		edits[i] = tree.Put(e.path, e.datum, *e.content)
+	}
+	done, err := s.s.turns.take(s.ctx, s.target.String())
+	if err != nil {
+		return graph.Ref{}, err
+	}
+	defer done()
+	var made graph.Ref
+	err = s.s.again(s.ctx, func() error {
+		made, err = s.attempt(edits)
+		return err
+	})
+	return made, err
+}
+
+// attempt makes the edits on what the target is now, and then changes it, unless
+// something has come before.
+func (s *Session) attempt(edits []tree.Edit) (made graph.Ref, err error) {
+	base, err := s.s.baseOf(s.ctx, s.target)
+	if err != nil {
+		return made, err
+	}
+	root, err := tree.Apply(s.ctx, s.nodes, base, edits)
+	if err != nil {
+		return made, err
+	}
+	if err := s.packs.Flush(s.ctx); err != nil {
+		return made, err
+	}
+	problem, err := s.s.problem(s.ctx, s.nodes, root)
+	if err != nil {
+		return made, err
+	}
+	from, err := bytesOf(base)
+	if err != nil {
+		return made, err
+	}
+	to, err := bytesOf(root)
+	if err != nil {
+		return made, err
+	}
+	err = graph.Update(s.ctx, s.s.db, s.by, func(c *graph.Change) error {
+		if err := s.packs.Keep(s.ctx, c.Tx()); err != nil {
+			return err
+		}
+		made, err = c.Write(s.ctx, s.target, graph.Files{From: from, To: to, Size: root.Size, Problem: problem})
+		return err
+	})
+	return made, err
+}
+
+func errNoFile(path string, in graph.Ref) error {
+	return fault.New(fault.NotFound, "file %s not found in repo %s at commit %s", fault.Clean(path, 200), in.Repo, in.Name).
+		Next("see what there is: pachctl list file %s@%s", in.Repo.Name, in.Name)
+}

@@ -1,0 +1,129 @@
+package graph
+
+import (
+	"context"
+	"iter"
+
+	"pachyderm/internal/data/graph/row"
+	"pachyderm/internal/db"
+	"pachyderm/internal/fault"
+)
+
+// State is how far a commit is.
+type State int
+
+// The states, each after the one before. A commit is ready when those that it was
+// made from have finished.
+const (
+	IsStarted State = iota
+	IsReady
+	IsFinished
+)
+
+// Waiting lets callers wait for commits. Make one of a database.
+type Waiting struct {
+	db      *db.DB
+	changed *db.Signals
+}
+
+// NewWaiting makes a Waiting; call it before commits are made.
+func NewWaiting(d *db.DB) *Waiting { return &Waiting{d, d.Signals(topic)} }
+
+func keyOf(r Repo) string { return r.Project + "/" + r.Name }
+
+// Commit is a commit once it is in a state. Faults: NotFound, also of one that is
+// deleted meanwhile.
+func (w *Waiting) Commit(ctx context.Context, ref Ref, state State) (one CommitInfo, err error) {
+	changed, stop := w.changed.On(keyOf(ref.Repo))
+	defer stop()
+	for {
+		err = w.db.View(ctx, func(tx *db.Tx) (err error) {
+			if one, err = InspectCommit(ctx, tx, ref); err != nil {
+				return err
+			}
+			ref = one.Ref() // a branch's head may be another soon
+			return nil
+		})
+		if err != nil || (state == IsStarted || !one.Open()) {
+			return one, err
+		}
+		if state == IsReady {
+			// What it comes from is in other repositories: each is waited for there.
+			for _, m := range one.Provenance {
+				if _, err := w.Commit(ctx, Ref{Repo: m.Repo, Name: m.ID}, IsFinished); err != nil && !fault.Is(err, fault.NotFound) {
+					return one, err
+				}
+			}
+			return one, nil
+		}
+		select {
+		case <-ctx.Done():
+			return one, ctx.Err()
+		case <-changed:
+		}
+	}
+}
+
+// Subscribe are the commits of a branch, or with "" of a repository, after one if
+// from is given, oldest first: those that are there, and then each that comes, once it
+// is in a state. It ends with ctx.
+func (w *Waiting) Subscribe(ctx context.Context, r Repo, branch string, from *Ref, state State) iter.Seq2[CommitInfo, error] {
+	return func(yield func(CommitInfo, error) bool) {
+		changed, stop := w.changed.On(keyOf(r))
+		defer stop()
+		var after int64
+		if from != nil {
+			err := w.db.View(ctx, func(tx *db.Tx) error {
+				one, err := resolve(ctx, tx, *from)
+				after = one.Seq
+				return err
+			})
+			if err != nil {
+				yield(CommitInfo{}, err)
+				return
+			}
+		}
+		for {
+			page, err := w.page(ctx, r, after)
+			if err != nil {
+				yield(CommitInfo{}, err)
+				return
+			}
+			for _, one := range page {
+				after = one.Seq
+				if branch != "" && one.Branch != branch {
+					continue
+				}
+				one, err := w.Commit(ctx, one.Ref(), state)
+				if fault.Is(err, fault.NotFound) {
+					continue // it was dropped meanwhile
+				}
+				if !yield(one, err) || err != nil {
+					return
+				}
+			}
+			if len(page) > 0 {
+				continue
+			}
+			select {
+			case <-ctx.Done():
+				yield(CommitInfo{}, ctx.Err())
+				return
+			case <-changed:
+			}
+		}
+	}
+}
+
+// page are the next commits of a repository. Fault: NotFound once it is deleted.
+func (w *Waiting) page(ctx context.Context, r Repo, after int64) (page []CommitInfo, err error) {
+	err = w.db.View(ctx, func(tx *db.Tx) error {
+		info, err := row.FindRepo(ctx, tx, r)
+		if err != nil {
+			return err
+		}
+		page, err = row.CommitsPage(ctx, tx, info.Key, 0, after, true)
+		return err
+	})
+	return page, err
+}

@@ -1,0 +1,56 @@
+package pachd
+
+import (
+	"context"
+	"path/filepath"
+	"time"
+
+	"pachyderm/internal/data/blob"
+	"pachyderm/internal/data/blob/dir"
+	"pachyderm/internal/data/file"
+	"pachyderm/internal/data/pack"
+)
+
+// sweepPacksEvery is how often what uploads have left that broke off is deleted.
+const sweepPacksEvery = time.Hour
+
+// wireData makes the parts that keep versioned data. They know nobody.
+func (p *Pachd) wireData(ctx context.Context) error {
+	store, err := p.openStore()
+	if err != nil {
+		return err
+	}
+	p.packs, err = pack.New(ctx, pack.Options{DB: p.DB, Store: store, Sealer: p.sealer, Log: p.log, Now: p.now})
+	if err != nil {
+		return err
+	}
+	p.Files = file.New(p.DB, p.packs)
+	return nil
+}
+
+func (p *Pachd) openStore() (blob.Store, error) {
+	return dir.Open(filepath.Join(p.config.DataDir, "objects"), p.now())
+}
+
+// sweepPacks deletes, at once and then every hour, what was written and never became
+// part of a commit, until ctx ends.
+func (p *Pachd) sweepPacks(ctx context.Context) error {
+	tick := time.NewTicker(sweepPacksEvery)
+	defer tick.Stop()
+	for {
+		swept, err := p.packs.Sweep(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			p.log.ErrorContext(ctx, "cannot sweep what uploads have left", "error", err)
+		case swept.Packs > 0:
+			p.log.InfoContext(ctx, "swept what uploads have left", "packs", swept.Packs, "bytes", swept.Bytes)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}

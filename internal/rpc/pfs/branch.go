@@ -1,0 +1,103 @@
+package pfs
+
+import (
+	"context"
+
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	pb "pachyderm/api/pfs"
+	"pachyderm/internal/access"
+	"pachyderm/internal/data/graph"
+	"pachyderm/internal/db"
+)
+
+// CreateBranch makes a branch or changes one. What it is made from the caller has to
+// be allowed to read: its commits, which nobody asks for later, will come from there.
+func (s *server) CreateBranch(ctx context.Context, req *pb.CreateBranchRequest) (*emptypb.Empty, error) {
+	b, sources := branchOf(req.GetBranch()), sourcesOf(req)
+	if err := allow(ctx, b.Repo, access.RepoCreateBranch); err != nil {
+		return nil, err
+	}
+	for _, s := range sources {
+		if err := allow(ctx, s.Branch.Repo, access.RepoRead); err != nil {
+			return nil, err
+		}
+	}
+	err := s.change(ctx, func(c *graph.Change) error {
+		return c.CreateBranch(ctx, graph.NewBranch{Branch: b, Head: headOf(req), Direct: sources, Trigger: triggerOf(req.GetTrigger())})
+	})
+	return &emptypb.Empty{}, err
+}
+
+// headOf is the head that a branch is to have, which may be named without its repository.
+func headOf(req *pb.CreateBranchRequest) *graph.Ref {
+	head := optionalRef(req.GetHead())
+	if head != nil && head.Repo.Name == "" {
+		head.Repo = repoOf(req.GetBranch().GetRepo())
+	}
+	return head
+}
+
+// InspectBranch is one branch.
+func (s *server) InspectBranch(ctx context.Context, req *pb.InspectBranchRequest) (*pb.BranchInfo, error) {
+	b := branchOf(req.GetBranch())
+	if err := allow(ctx, b.Repo, access.RepoListBranch); err != nil {
+		return nil, err
+	}
+	var info graph.BranchInfo
+	err := s.db.View(ctx, func(tx *db.Tx) (err error) {
+		info, err = graph.InspectBranch(ctx, tx, b)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.branchInfo(ctx, info), nil
+}
+
+// branchInfo leaves out what the caller may not see.
+func (s *server) branchInfo(ctx context.Context, b graph.BranchInfo) *pb.BranchInfo {
+	out := toBranchInfo(b)
+	seen := func(all []*pb.Branch) (left []*pb.Branch) {
+		for _, one := range all {
+			if allow(ctx, repoOf(one.GetRepo())) == nil {
+				left = append(left, one)
+			}
+		}
+		return left
+	}
+	out.Provenance, out.DirectProvenance, out.Subvenance = seen(out.GetProvenance()), seen(out.GetDirectProvenance()), seen(out.GetSubvenance())
+	return out
+}
+
+// ListBranch sends the branches of a repository.
+func (s *server) ListBranch(req *pb.ListBranchRequest, stream pb.API_ListBranchServer) error {
+	ctx, r := stream.Context(), repoOf(req.GetRepo())
+	if req.GetRepo() == nil {
+		return required("repo")
+	}
+	if err := allow(ctx, r, access.RepoListBranch); err != nil {
+		return err
+	}
+	var all []graph.BranchInfo
+	err := s.db.View(ctx, func(tx *db.Tx) (err error) {
+		all, err = graph.Branches(ctx, tx, r, req.GetReverse())
+		return err
+	})
+	for _, b := range all {
+		if err == nil {
+			err = stream.Send(s.branchInfo(ctx, b))
+		}
+	}
+	return err
+}
+
+// DeleteBranch deletes a branch.
+func (s *server) DeleteBranch(ctx context.Context, req *pb.DeleteBranchRequest) (*emptypb.Empty, error) {
+	b := branchOf(req.GetBranch())
+	if err := allow(ctx, b.Repo, access.RepoDeleteBranch); err != nil {
+		return nil, err
+	}
+	err := s.change(ctx, func(c *graph.Change) error { return c.DeleteBranch(ctx, b, req.GetForce()) })
+	return &emptypb.Empty{}, err
+}

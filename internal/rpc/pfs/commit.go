@@ -1,0 +1,209 @@
+package pfs
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	pb "pachyderm/api/pfs"
+	"pachyderm/internal/access"
+	"pachyderm/internal/data/graph"
+)
+
+// StartCommit begins a commit.
+func (s *server) StartCommit(ctx context.Context, req *pb.StartCommitRequest) (*pb.Commit, error) {
+	b := branchOf(req.GetBranch())
+	if err := allow(ctx, b.Repo, access.RepoWrite); err != nil {
+		return nil, err
+	}
+	start := graph.Start{Branch: b, Parent: optionalRef(req.GetParent()), Description: req.GetDescription()}
+	if start.Parent != nil && start.Parent.Repo.Name == "" {
+		start.Parent.Repo = b.Repo
+	}
+	var made graph.CommitInfo
+	err := s.change(ctx, func(c *graph.Change) (err error) {
+		made, err = c.StartCommit(ctx, start)
+		return err
+	})
+	return toCommit(b.Repo, made.ID, b.Name), err
+}
+
+// FinishCommit ends a commit: who waits for it hears when it has finished.
+func (s *server) FinishCommit(ctx context.Context, req *pb.FinishCommitRequest) (*emptypb.Empty, error) {
+	ref := refOf(req.GetCommit())
+	if err := allow(ctx, ref.Repo, access.RepoWrite); err != nil {
+		return nil, err
+	}
+	return &emptypb.Empty{}, s.files.Finish(ctx, s.by(ctx), ref, req.GetDescription(), req.GetError())
+}
+
+// ClearCommit takes all files out of an open commit.
+func (s *server) ClearCommit(ctx context.Context, req *pb.ClearCommitRequest) (*emptypb.Empty, error) {
+	ref := refOf(req.GetCommit())
+	if err := allow(ctx, ref.Repo, access.RepoWrite); err != nil {
+		return nil, err
+	}
+	return &emptypb.Empty{}, s.change(ctx, func(c *graph.Change) error { return c.ClearCommit(ctx, ref) })
+}
+
+// InspectCommit is one commit, once it is as far as the caller waits for.
+func (s *server) InspectCommit(ctx context.Context, req *pb.InspectCommitRequest) (*pb.CommitInfo, error) {
+	ref := refOf(req.GetCommit())
+	if err := allow(ctx, ref.Repo, access.RepoInspectCommit); err != nil {
+		return nil, err
+	}
+	one, err := s.waiting.Commit(ctx, ref, stateOf(req.GetWait()))
+	if err != nil {
+		return nil, err
+	}
+	return s.commitInfo(ctx, one), nil
+}
+
+// stateOf is how far a commit has to be: finishing and finished are one here.
+func stateOf(s pb.CommitState) graph.State {
+	switch s {
+	case pb.CommitState_FINISHING, pb.CommitState_FINISHED:
+		return graph.IsFinished
+	case pb.CommitState_READY:
+		return graph.IsReady
+	case pb.CommitState_COMMIT_STATE_UNKNOWN, pb.CommitState_STARTED:
+	}
+	return graph.IsStarted
+}
+
+// commitInfo leaves out what the caller may not see.
+func (s *server) commitInfo(ctx context.Context, c graph.CommitInfo) *pb.CommitInfo {
+	out := toCommitInfo(c)
+	seen := func(all []*pb.Commit) (left []*pb.Commit) {
+		for _, one := range all {
+			if allow(ctx, repoOf(one.GetRepo())) == nil {
+				left = append(left, one)
+			}
+		}
+		return left
+	}
+	out.DirectProvenance, out.DirectSubvenance = seen(out.GetDirectProvenance()), seen(out.GetDirectSubvenance())
+	return out
+}
+
+// ListCommit sends the commits of a repository or, if it has no name, of all in which
+// the caller may list them.
+func (s *server) ListCommit(req *pb.ListCommitRequest, stream pb.API_ListCommitServer) error {
+	if req.GetRepo() == nil {
+		return required("repo")
+	}
+	list, err := s.listOf(stream.Context(), req)
+	left := req.GetNumber()
+	for _, l := range list {
+		if err == nil {
+			left, err = s.listCommits(stream, l, left, req.GetNumber() > 0)
+		}
+	}
+	return err
+}
+
+// listOf are the lists that are asked for.
+func (s *server) listOf(ctx context.Context, req *pb.ListCommitRequest) (lists []graph.List, err error) {
+	l := graph.List{
+		Repo: repoOf(req.GetRepo()), From: optionalRef(req.GetFrom()), To: optionalRef(req.GetTo()), Reverse: req.GetReverse(),
+		Origin: graph.Origin(req.GetOriginKind()),
+	}
+	if req.GetStartedTime() != nil {
+		l.Before = req.GetStartedTime().AsTime().Round(time.Microsecond)
+	}
+	for _, end := range []*graph.Ref{l.From, l.To} {
+		if end != nil && end.Repo.Name == "" {
+			end.Repo = l.Repo
+		}
+	}
+	if l.Repo.Name != "" {
+		return []graph.List{l}, allow(ctx, l.Repo, access.RepoListCommit)
+	}
+	all, err := s.repos(ctx, nil, req.GetRepo().GetType())
+	for _, r := range all {
+		if allow(ctx, r.Repo, access.RepoListCommit) == nil {
+			l.Repo = r.Repo
+			lists = append(lists, l)
+		}
+	}
+	return lists, err
+}
+
+func (s *server) listCommits(stream pb.API_ListCommitServer, l graph.List, left int64, bounded bool) (int64, error) {
+	for one, err := range graph.Commits(stream.Context(), s.db, l) {
+		if bounded && left == 0 {
+			return 0, nil
+		}
+		if err == nil {
+			err = stream.Send(s.commitInfo(stream.Context(), one))
+		}
+		if err != nil {
+			return left, err
+		}
+		left--
+	}
+	return left, nil
+}
+
+// SubscribeCommit sends the commits of a branch, or of all branches, oldest first, as
+// they get as far as the caller waits for; it ends when the caller does.
+func (s *server) SubscribeCommit(req *pb.SubscribeCommitRequest, stream pb.API_SubscribeCommitServer) error {
+	ctx, r := stream.Context(), repoOf(req.GetRepo())
+	if err := allow(ctx, r, access.RepoListCommit, access.RepoInspectCommit); err != nil {
+		return err
+	}
+	from := optionalRef(req.GetFrom())
+	if from != nil && from.Repo.Name == "" {
+		from.Repo = r
+	}
+	for one, err := range s.waiting.Subscribe(ctx, r, req.GetBranch(), from, stateOf(req.GetState())) {
+		if err == nil {
+			err = allow(ctx, r, access.RepoInspectCommit)
+		}
+		if err == nil && (req.GetOriginKind() == 0 || graph.Origin(req.GetOriginKind()) == one.Origin) {
+			err = stream.Send(s.commitInfo(ctx, one))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// InspectCommitSet sends the commits of a global id, and those that they come from.
+func (s *server) InspectCommitSet(req *pb.InspectCommitSetRequest, stream pb.API_InspectCommitSetServer) error {
+	ctx := stream.Context()
+	all, err := s.waiting.Set(ctx, req.GetCommitSet().GetId(), req.GetWait(), func(r graph.Repo) bool {
+		return allow(ctx, r, access.RepoInspectCommit) == nil
+	})
+	for _, one := range all {
+		if err == nil {
+			err = stream.Send(s.commitInfo(ctx, one))
+		}
+	}
+	return err
+}
+
+// ListCommitSet sends the commit sets that have a commit which the caller may see,
+// newest first.
+func (s *server) ListCommitSet(req *pb.ListCommitSetRequest, stream pb.API_ListCommitSetServer) error {
+	ctx := stream.Context()
+	for set, err := range graph.Sets(ctx, s.db, req.GetProject().GetName()) {
+		if err != nil {
+			return err
+		}
+		out := &pb.CommitSetInfo{CommitSet: &pb.CommitSet{Id: set.ID}}
+		for _, one := range set.Commits {
+			if allow(ctx, one.Repo, access.RepoInspectCommit) == nil {
+				out.Commits = append(out.Commits, s.commitInfo(ctx, one))
+			}
+		}
+		if len(out.GetCommits()) > 0 {
+			if err := stream.Send(out); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

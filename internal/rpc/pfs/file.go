@@ -1,0 +1,313 @@
+package pfs
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+
+	"google.golang.org/protobuf/types/known/emptypb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	pb "pachyderm/api/pfs"
+	"pachyderm/internal/access"
+	"pachyderm/internal/data/file"
+	"pachyderm/internal/data/graph"
+	"pachyderm/internal/data/tree"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/rpc/wire"
+)
+
+// ModifyFile writes to a commit what the stream says, in its order, once all has come.
+func (s *server) ModifyFile(stream pb.API_ModifyFileServer) error {
+	first, err := stream.Recv()
+	if err != nil {
+		return err
+	}
+	if first.GetSetCommit() == nil {
+		return fault.New(fault.Invalid, "first message must be a commit")
+	}
+	ctx, target := stream.Context(), refOf(first.GetSetCommit())
+	if target.Name == "" {
+		target.Name = "master"
+	}
+	if err := allow(ctx, target.Repo, access.RepoWrite); err != nil {
+		return err
+	}
+	if err := s.modify(ctx, target, stream); err != nil {
+		return err
+	}
+	return stream.SendAndClose(&emptypb.Empty{})
+}
+
+func (s *server) modify(ctx context.Context, target graph.Ref, stream pb.API_ModifyFileServer) error {
+	w, err := s.files.Begin(ctx, s.by(ctx), target)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	for {
+		req, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err == nil {
+			err = edit(ctx, w, req)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	// Whoever has lost the right meanwhile has written nothing.
+	if err := s.still(ctx, target.Repo, access.RepoWrite); err != nil {
+		return err
+	}
+	_, err = w.Commit()
+	return err
+}
+
+// edit makes one change of a session.
+func edit(ctx context.Context, w *file.Session, req *pb.ModifyFileRequest) error {
+	switch {
+	case req.GetAddFile() != nil:
+		add := req.GetAddFile()
+		if add.GetUrl() != nil {
+			return fault.New(fault.Unimplemented, "files from URLs are not part of this pachd yet").Next("download the file and put that")
+		}
+		return w.Add(add.GetPath(), add.GetDatum(), add.GetRaw().GetValue())
+	case req.GetDeleteFile() != nil:
+		return w.Delete(req.GetDeleteFile().GetPath(), req.GetDeleteFile().GetDatum())
+	case req.GetCopyFile() != nil:
+		c := req.GetCopyFile()
+		from := refOf(c.GetSrc().GetCommit())
+		if err := allow(ctx, from.Repo, access.RepoRead); err != nil {
+			return err
+		}
+		return w.Copy(c.GetDst(), c.GetDatum(), file.Source{Commit: from, Path: c.GetSrc().GetPath(), Datum: c.GetSrc().GetDatum()}, c.GetAppend())
+	case req.GetSetCommit() != nil:
+		return fault.New(fault.Invalid, "cannot set commit: it stands in the first message only")
+	}
+	return fault.New(fault.Invalid, "a message says nothing of a file").Next("update the client")
+}
+
+// view opens the files of a commit for whoever has the permissions.
+func (s *server) view(ctx context.Context, c *pb.Commit, need ...access.Permission) (*file.View, error) {
+	ref := refOf(c)
+	if err := allow(ctx, ref.Repo, need...); err != nil {
+		return nil, err
+	}
+	return s.files.View(ctx, ref)
+}
+
+func toFileInfo(i file.Info) *pb.FileInfo {
+	kind, datum := pb.FileType_FILE, i.Datum
+	if i.Dir {
+		kind, datum = pb.FileType_DIR, ""
+	}
+	return &pb.FileInfo{
+		File:     &pb.File{Commit: toCommit(i.Commit.Repo, i.Commit.ID, i.Commit.Branch), Path: i.Path, Datum: datum},
+		FileType: kind, Committed: wire.Timestamp(i.Committed), SizeBytes: i.Size, Hash: i.Hash[:],
+	}
+}
+
+// InspectFile is one file or directory.
+func (s *server) InspectFile(ctx context.Context, req *pb.InspectFileRequest) (*pb.FileInfo, error) {
+	f := req.GetFile()
+	v, err := s.view(ctx, f.GetCommit(), access.RepoInspectFile, access.RepoRead)
+	if err != nil {
+		return nil, err
+	}
+	i, err := v.Inspect(ctx, f.GetPath(), f.GetDatum())
+	if err != nil {
+		return nil, err
+	}
+	return toFileInfo(i), nil
+}
+
+// sender is a stream of files.
+type sender interface {
+	Send(info *pb.FileInfo) error
+}
+
+// maxFiles is how many files a list that is asked for by number may have, as upstream has it.
+const maxFiles = 100_000
+
+// page is what a list is asked for, with the number of files, 0 for all. Fault: Invalid.
+func page(marker *pb.File, number int64, reverse bool) (tree.Page, int64, error) {
+	switch {
+	case number < 0 || number > maxFiles:
+		return tree.Page{}, 0, fault.New(fault.Invalid, "cannot list %d files at a time: at most %d", number, maxFiles).
+			Next("ask for fewer, and for the next by the last one")
+	case reverse && number == 0:
+		return tree.Page{}, 0, fault.New(fault.Invalid, "number must be > 0 when reverse is true")
+	}
+	return tree.Page{After: marker.GetPath(), AfterDatum: marker.GetDatum(), Reverse: reverse}, number, nil
+}
+
+// sendFiles sends so many files, or all if number is 0.
+func sendFiles(stream sender, all iter.Seq2[file.Info, error], number int64) error {
+	sent := int64(0)
+	for i, err := range all {
+		if err == nil {
+			err = stream.Send(toFileInfo(i))
+		}
+		if err != nil {
+			return err
+		}
+		if sent++; sent == number {
+			return nil
+		}
+	}
+	return nil
+}
+
+// ListFile sends the children of a directory, or a file itself.
+func (s *server) ListFile(req *pb.ListFileRequest, stream pb.API_ListFileServer) error {
+	p, number, err := page(req.GetPaginationMarker(), req.GetNumber(), req.GetReverse())
+	if err != nil {
+		return err
+	}
+	v, err := s.view(stream.Context(), req.GetFile().GetCommit(), access.RepoListFile, access.RepoRead)
+	if err != nil {
+		return err
+	}
+	return sendFiles(stream, v.List(stream.Context(), req.GetFile().GetPath(), p), number)
+}
+
+// WalkFile sends a file, or a directory and all below it.
+func (s *server) WalkFile(req *pb.WalkFileRequest, stream pb.API_WalkFileServer) error {
+	p, number, err := page(req.GetPaginationMarker(), req.GetNumber(), req.GetReverse())
+	if err != nil {
+		return err
+	}
+	v, err := s.view(stream.Context(), req.GetFile().GetCommit(), access.RepoRead, access.RepoListFile)
+	if err != nil {
+		return err
+	}
+	return sendFiles(stream, v.Walk(stream.Context(), req.GetFile().GetPath(), p), number)
+}
+
+// GlobFile sends what a pattern matches.
+func (s *server) GlobFile(req *pb.GlobFileRequest, stream pb.API_GlobFileServer) error {
+	v, err := s.view(stream.Context(), req.GetCommit(), access.RepoRead, access.RepoListFile)
+	if err != nil {
+		return err
+	}
+	return sendFiles(stream, v.Glob(stream.Context(), req.GetPattern(), rangeOf(req.GetPathRange())), 0)
+}
+
+func rangeOf(r *pb.PathRange) file.Range { return file.Range{Lower: r.GetLower(), Upper: r.GetUpper()} }
+
+// DiffFile sends what two commits do not have alike at a path.
+func (s *server) DiffFile(req *pb.DiffFileRequest, stream pb.API_DiffFileServer) error {
+	ctx, f, oldFile := stream.Context(), req.GetNewFile(), req.GetOldFile()
+	v, err := s.view(ctx, f.GetCommit(), access.RepoRead)
+	if err != nil {
+		return err
+	}
+	var old *file.View
+	if oldFile != nil {
+		if old, err = s.view(ctx, oldFile.GetCommit(), access.RepoRead); err != nil {
+			return err
+		}
+	}
+	return sendDiff(stream, s.files.Diff(ctx, v, old, f.GetPath(), oldFile.GetPath(), req.GetShallow()))
+}
+
+func sendDiff(stream pb.API_DiffFileServer, all iter.Seq2[file.Change, error]) error {
+	for c, err := range all {
+		if err != nil {
+			return err
+		}
+		out := &pb.DiffFileResponse{}
+		if c.New != nil {
+			out.NewFile = toFileInfo(*c.New)
+		}
+		if c.Old != nil {
+			out.OldFile = toFileInfo(*c.Old)
+		}
+		if err := stream.Send(out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// GetFile sends the bytes of the one file that a pattern matches.
+func (s *server) GetFile(req *pb.GetFileRequest, stream pb.API_GetFileServer) error {
+	ctx, f := stream.Context(), req.GetFile()
+	v, err := s.view(ctx, f.GetCommit(), access.RepoRead)
+	if err != nil {
+		return err
+	}
+	if req.GetURL() != "" {
+		return errNoEgress()
+	}
+	i, err := v.One(ctx, f.GetPath(), f.GetDatum())
+	if err != nil {
+		return err
+	}
+	return s.sendBytes(ctx, v, i, req.GetOffset(), s.guarded(ctx, v, stream))
+}
+
+func errNoEgress() error {
+	return fault.New(fault.Unimplemented, "writing to an object store is not part of this pachd yet").Next("leave the URL out, and get the files here")
+}
+
+// GetFileTAR sends a tar archive of what a pattern matches, with all below directories.
+func (s *server) GetFileTAR(req *pb.GetFileRequest, stream pb.API_GetFileTARServer) error {
+	ctx, f := stream.Context(), req.GetFile()
+	v, err := s.view(ctx, f.GetCommit(), access.RepoRead)
+	if err != nil {
+		return err
+	}
+	if req.GetURL() != "" {
+		return errNoEgress()
+	}
+	return v.TAR(ctx, f.GetPath(), rangeOf(req.GetPathRange()), s.guarded(ctx, v, stream))
+}
+
+func (s *server) sendBytes(ctx context.Context, v *file.View, i file.Info, offset int64, w io.Writer) error {
+	r, err := v.Open(ctx, i, offset)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(w, r)
+	return errors.Join(err, r.Close())
+}
+
+// piece is how much a message carries, in bytes.
+const piece = 2 << 20
+
+// bytesSender is a stream of bytes.
+type bytesSender interface {
+	Send(bytes *wrapperspb.BytesValue) error
+}
+
+// guardedBytes sends bytes as long as the caller may read them.
+type guardedBytes struct {
+	to    bytesSender
+	check func() error
+}
+
+// guarded is where the bytes of a commit go. Whoever loses the right to read in the
+// middle gets no more of them.
+func (s *server) guarded(ctx context.Context, v *file.View, to bytesSender) io.Writer {
+	return &guardedBytes{to, func() error { return s.still(ctx, v.Commit.Repo, access.RepoRead) }}
+}
+
+// Write is io.Writer's.
+func (g *guardedBytes) Write(p []byte) (int, error) {
+	written := 0
+	for len(p) > 0 {
+		if err := g.check(); err != nil {
+			return written, err
+		}
+		n := min(len(p), piece)
+		if err := g.to.Send(&wrapperspb.BytesValue{Value: p[:n]}); err != nil {
+			return written, err
+		}
+		written, p = written+n, p[n:]
+	}
+	return written, nil
+}

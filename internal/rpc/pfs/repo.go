@@ -1,0 +1,171 @@
+package pfs
+
+import (
+	"context"
+
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	pb "pachyderm/api/pfs"
+	"pachyderm/internal/access"
+	"pachyderm/internal/data/graph"
+	"pachyderm/internal/db"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/people/session"
+)
+
+// CreateRepo makes a repository or, with update, changes what is said of one.
+func (s *server) CreateRepo(ctx context.Context, req *pb.CreateRepoRequest) (*emptypb.Empty, error) {
+	r := repoOf(req.GetRepo())
+	if req.GetUpdate() {
+		return s.updateRepo(ctx, r, req.GetDescription())
+	}
+	if err := s.allowCreate(ctx, r); err != nil {
+		return nil, err
+	}
+	err := s.change(ctx, func(c *graph.Change) error { return c.CreateRepo(ctx, r, req.GetDescription()) })
+	return &emptypb.Empty{}, err
+}
+
+// allowCreate does not say of a project that the caller does not see whether it exists.
+func (s *server) allowCreate(ctx context.Context, r graph.Repo) error {
+	if err := r.Check(); err != nil {
+		return err
+	}
+	return allowProject(ctx, r.Project, access.ProjectCreateRepo)
+}
+
+// updateRepo makes the repository if there is none, as upstream does.
+func (s *server) updateRepo(ctx context.Context, r graph.Repo, description string) (*emptypb.Empty, error) {
+	if err := s.allowCreate(ctx, r); err != nil {
+		return nil, err
+	}
+	err := s.change(ctx, func(c *graph.Change) error {
+		_, err := graph.InspectRepo(ctx, c.Tx(), r)
+		if fault.Is(err, fault.NotFound) {
+			return c.CreateRepo(ctx, r, description)
+		}
+		if err == nil {
+			err = allow(ctx, r, access.RepoWrite)
+		}
+		if err != nil {
+			return err
+		}
+		return c.DescribeRepo(ctx, r, description)
+	})
+	return &emptypb.Empty{}, err
+}
+
+// InspectRepo is for whoever may see the repository.
+func (s *server) InspectRepo(ctx context.Context, req *pb.InspectRepoRequest) (*pb.RepoInfo, error) {
+	r := repoOf(req.GetRepo())
+	if err := allow(ctx, r); err != nil {
+		return nil, err
+	}
+	var info graph.RepoInfo
+	err := s.db.View(ctx, func(tx *db.Tx) (err error) {
+		info, err = graph.InspectRepo(ctx, tx, r)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return withAuth(session.FromContext(ctx), info), nil
+}
+
+func withAuth(c session.Caller, info graph.RepoInfo) *pb.RepoInfo {
+	out := toRepoInfo(info)
+	out.AuthInfo = authInfo(c, info.Resource())
+	return out
+}
+
+// ListRepo sends the repositories that the caller may see.
+func (s *server) ListRepo(req *pb.ListRepoRequest, stream pb.API_ListRepoServer) error {
+	ctx := stream.Context()
+	all, err := s.repos(ctx, names(req.GetProjects()), req.GetType())
+	if err != nil {
+		return err
+	}
+	for _, r := range pageOf(all, req.GetPage()) {
+		if err := stream.Send(withAuth(session.FromContext(ctx), r)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *server) repos(ctx context.Context, inProjects []string, ofType string) (seen []graph.RepoInfo, err error) {
+	var all []graph.RepoInfo
+	err = s.db.View(ctx, func(tx *db.Tx) (err error) {
+		all, err = graph.Repos(ctx, tx, inProjects, ofType)
+		return err
+	})
+	for _, r := range all {
+		if sees(session.FromContext(ctx), r.Repo) {
+			seen = append(seen, r)
+		}
+	}
+	return seen, err
+}
+
+func pageOf[T any](all []T, p *pb.RepoPage) []T {
+	size, index := p.GetPageSize(), p.GetPageIndex()
+	if size <= 0 {
+		return all
+	}
+	from := min(max(index, 0), int64(len(all))/size+1) * size
+	from = min(from, int64(len(all)))
+	return all[from:min(from+size, int64(len(all)))]
+}
+
+func names(projects []*pb.Project) (all []string) {
+	for _, p := range projects {
+		all = append(all, p.GetName())
+	}
+	return all
+}
+
+// DeleteRepo says whether the repository was deleted: without the right to, it is not,
+// and that is no error, as upstream has it.
+func (s *server) DeleteRepo(ctx context.Context, req *pb.DeleteRepoRequest) (*pb.DeleteRepoResponse, error) {
+	r := repoOf(req.GetRepo())
+	if err := allow(ctx, r, access.RepoDelete); fault.Is(err, fault.Denied) {
+		return &pb.DeleteRepoResponse{}, nil
+	} else if err != nil {
+		return nil, err
+	}
+	err := s.change(ctx, func(c *graph.Change) error { return c.DeleteRepo(ctx, r, req.GetForce()) })
+	if fault.Is(err, fault.NotFound) {
+		return &pb.DeleteRepoResponse{}, nil
+	}
+	return &pb.DeleteRepoResponse{Deleted: err == nil}, err
+}
+
+// DeleteRepos deletes those that the caller may delete, of some projects or of all.
+func (s *server) DeleteRepos(ctx context.Context, req *pb.DeleteReposRequest) (*pb.DeleteReposResponse, error) {
+	if len(req.GetProjects()) == 0 && !req.GetAll() {
+		return nil, required("projects, or all")
+	}
+	all, err := s.repos(ctx, names(req.GetProjects()), graph.UserRepo)
+	if err != nil {
+		return nil, err
+	}
+	out := &pb.DeleteReposResponse{}
+	err = s.change(ctx, func(c *graph.Change) error {
+		out.Repos, err = deleteAllowed(ctx, c, all, req.GetForce())
+		return err
+	})
+	return out, err
+}
+
+func deleteAllowed(ctx context.Context, c *graph.Change, all []graph.RepoInfo, force bool) (gone []*pb.Repo, err error) {
+	for _, r := range all {
+		if allow(ctx, r.Repo, access.RepoDelete) != nil {
+			continue
+		}
+		if err := c.DeleteRepo(ctx, r.Repo, force); err != nil {
+			return nil, err
+		}
+		gone = append(gone, toRepo(r.Repo))
+	}
+	return gone, nil
+}

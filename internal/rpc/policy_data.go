@@ -1,0 +1,25 @@
+package rpc
+
+// dataPolicy is pfs_v2's. Data may be used before authentication is activated, as
+// upstream has it. What a caller needs depends on the repository: package pfs asks.
+func dataPolicy() map[string]rule {
+	rows := map[string]rule{}
+	for _, method := range []string{
+		"CreateProject", "InspectProject", "InspectProjectV2", "ListProject", "DeleteProject",
+		"CreateRepo", "InspectRepo", "ListRepo", "DeleteRepo", "DeleteRepos",
+		"CreateBranch", "InspectBranch", "ListBranch", "DeleteBranch",
+		"StartCommit", "FinishCommit", "ClearCommit", "InspectCommit", "ListCommit", "SubscribeCommit", "InspectCommitSet", "ListCommitSet",
+		"ModifyFile", "GetFile", "GetFileTAR", "InspectFile", "ListFile", "WalkFile", "GlobFile", "DiffFile",
+	} {
+		rows["/pfs_v2.API/"+method] = rule{kind: openUntilActivated}
+	}
+	for _, method := range []string{
+		"SquashCommit", "DropCommit", "SquashCommitSet", "DropCommitSet", "FindCommits", "ForgetCommit",
+		"WalkCommitProvenance", "WalkCommitSubvenance", "WalkBranchProvenance", "WalkBranchSubvenance",
+		"CreateFileSet", "GetFileSet", "AddFileSet", "RenewFileSet", "ComposeFileSet", "ShardFileSet", "PutCache", "GetCache", "ClearCache",
+		"DeleteAll", "Fsck", "CheckStorage", "ListTask", "Egress", "ReposSummary",
+	} {
+		rows["/pfs_v2.API/"+method] = rule{kind: unimplemented}
+	}
+	return rows
+}
