@@ -161,19 +161,15 @@ func (s *Server) welcome(ctx context.Context) context.Context {
 // look for.
 func (s *Server) authenticate(ctx context.Context, roles *access.Index) (session.Caller, error) {
 	md, _ := metadata.FromIncomingContext(ctx)
-	c, err := s.verify(ctx, roles, md.Get(api.TokenKey))
-	if err == nil {
-		trust(ctx)
-	}
-	return c, err
-}
-
-func (s *Server) verify(ctx context.Context, roles *access.Index, tokens []string) (session.Caller, error) {
-	switch len(tokens) {
+	switch tokens := md.Get(api.TokenKey); len(tokens) {
 	case 0:
 		return session.Caller{}, fault.New(fault.Unauthenticated, "no authentication token (try logging in)")
 	case 1:
-		return s.sessions.Verify(ctx, roles, secret.Text(tokens[0]))
+		c, err := s.sessions.Verify(ctx, roles, secret.Text(tokens[0]))
+		if err == nil {
+			trust(ctx)
+		}
+		return c, err
 	}
 	return session.Caller{}, fault.New(fault.Unauthenticated, "multiple authentication token keys found in context")
 }

@@ -13,7 +13,6 @@ import (
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/tap"
 
-	"pachyderm/api"
 	authpb "pachyderm/api/auth"
 	pachpb "pachyderm/api/pach"
 	"pachyderm/internal/limit"
@@ -80,9 +79,6 @@ func (s *Server) begin(ctx context.Context, info *tap.Info) (context.Context, er
 	if v := volumeOf(ctx); v != nil {
 		v.begin()
 		context.AfterFunc(over, v.end)
-		if !s.mayCompress(ctx, info.Header.Get("grpc-encoding"), info.Header.Get(api.TokenKey)) {
-			_ = v.Close() // an error here would keep its deadline's timer, see below
-		}
 	}
 	ctx = s.withClient(ctx)
 	life := callFor

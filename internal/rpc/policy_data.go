@@ -9,12 +9,13 @@ func dataPolicy() map[string]rule {
 		"CreateRepo", "InspectRepo", "ListRepo", "DeleteRepo", "DeleteRepos",
 		"CreateBranch", "InspectBranch", "ListBranch", "DeleteBranch",
 		"StartCommit", "FinishCommit", "ClearCommit", "InspectCommit", "ListCommit", "SubscribeCommit", "InspectCommitSet", "ListCommitSet",
+		"SquashCommit", "DropCommit", "SquashCommitSet", "DropCommitSet",
 		"ModifyFile", "GetFile", "GetFileTAR", "InspectFile", "ListFile", "WalkFile", "GlobFile", "DiffFile",
 	} {
 		rows["/pfs_v2.API/"+method] = rule{kind: openUntilActivated}
 	}
 	for _, method := range []string{
-		"SquashCommit", "DropCommit", "SquashCommitSet", "DropCommitSet", "FindCommits", "ForgetCommit",
+		"FindCommits", "ForgetCommit",
 		"WalkCommitProvenance", "WalkCommitSubvenance", "WalkBranchProvenance", "WalkBranchSubvenance",
 		"CreateFileSet", "GetFileSet", "AddFileSet", "RenewFileSet", "ComposeFileSet", "ShardFileSet", "PutCache", "GetCache", "ClearCache",
 		"DeleteAll", "Fsck", "CheckStorage", "ListTask", "Egress", "ReposSummary",

@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/encoding/gzip"
 	"google.golang.org/grpc/status"
 
@@ -185,16 +186,48 @@ func TestREST_OpenAPI(t *testing.T) {
 	}
 }
 
-// What the limit counts is what is decompressed: a few KiB may be many MiB.
+// A stranger may send little, also of what would become much once it is decompressed,
+// and also after many calls that sent nothing; whoever has shown a token, more.
 func TestRequest_TooLarge(t *testing.T) {
 	s := pachdtest.Start(t)
-	big := &authpb.GetRobotTokenRequest{Robot: strings.Repeat("x", api.MaxRequest)}
+	fresh := func() authpb.APIClient {
+		conn, err := grpc.NewClient(s.GRPC, grpc.WithTransportCredentials(insecure.NewCredentials()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		return authpb.NewAPIClient(conn)
+	}
+	sized := func(n int) *authpb.GetRobotTokenRequest { return &authpb.GetRobotTokenRequest{Robot: strings.Repeat("x", n)} }
 	for name, opts := range map[string][]grpc.CallOption{"plain": nil, "compressed": {grpc.UseCompressor(gzip.Name)}} {
-		_, err := s.API.Auth.GetRobotToken(s.Root(), big, opts...)
-		if status.Code(err) != codes.ResourceExhausted {
-			t.Errorf("%s: %v", name, err)
+		refused := codes.Unavailable
+		if opts != nil {
+			refused = codes.Unauthenticated // once it is decompressed, which is bounded for all together
+		}
+		if _, err := fresh().GetRobotToken(t.Context(), sized(3<<20), opts...); status.Code(err) != refused {
+			t.Errorf("%s, of a stranger: %v", name, err)
+		}
+		known := fresh()
+		if _, err := known.GetRobotToken(s.Root(), sized(10), opts...); err != nil {
+			t.Errorf("%s, small: %v", name, err)
+		}
+		if _, err := known.GetRobotToken(s.Root(), sized(3<<20), opts...); status.Code(err) != codes.InvalidArgument {
+			t.Errorf("%s, of one with a token: %v", name, err)
+		}
+		if _, err := known.GetRobotToken(s.Root(), sized(api.MaxBytes), opts...); status.Code(err) != codes.ResourceExhausted {
+			t.Errorf("%s, too large for anybody: %v", name, err)
 		}
 	}
+	patient := fresh()
+	for range 50 {
+		if _, err := patient.WhoAmI(t.Context(), &authpb.WhoAmIRequest{}); status.Code(err) != codes.Unauthenticated {
+			t.Fatal(err)
+		}
+	}
+	if _, err := patient.GetRobotToken(t.Context(), sized(3<<20)); status.Code(err) != codes.Unavailable {
+		t.Errorf("of a stranger after many calls: %v", err)
+	}
+	big := sized(api.MaxRequest)
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.HTTP+"/api/auth_v2.API/GetRobotToken", strings.NewReader(`{"robot":"`+big.GetRobot()+`"}`))
 	if err != nil {
 		t.Fatal(err)

@@ -10,7 +10,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
-	_ "google.golang.org/grpc/encoding/gzip" // upstream's clients may compress
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/reflection"
@@ -84,6 +83,7 @@ func New(c Config) (*Server, error) {
 		Health: health.NewServer(), sessions: c.Sessions, refusals: &refusals{log: c.Log, now: c.Now},
 		limits: c.Limits, tracer: c.Tracer, rows: policy(), methods: map[string]boundMethod{},
 	}
+	boundGzip()
 	s.count()
 	opts := []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(api.MaxBytes), grpc.MaxSendMsgSize(api.MaxResponse),

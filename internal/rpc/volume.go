@@ -114,23 +114,3 @@ func trust(ctx context.Context) {
 		v.trust()
 	}
 }
-
-// mayCompress is whether the request of a call may be compressed: gRPC takes it apart
-// before anybody is asked who calls, so that a little would become much.
-func (s *Server) mayCompress(ctx context.Context, encoding []string, tokens []string) bool {
-	v := volumeOf(ctx)
-	if v == nil || len(encoding) == 0 || len(encoding) == 1 && encoding[0] == "identity" || v.isTrusted() {
-		return true
-	}
-	roles, err := s.sessions.Roles(ctx)
-	if err != nil || len(tokens) != 1 && roles.Active() {
-		return false
-	}
-	if roles.Active() {
-		if _, err := s.verify(ctx, roles, tokens); err != nil {
-			return false
-		}
-	}
-	v.trust()
-	return true
-}

@@ -11,9 +11,9 @@ import (
 	"pachyderm/internal/db"
 )
 
-// topic is what db.Watch calls a change of commits; the key is the project and the
+// Topic is what db.Watch calls a change of commits; the key is the project and the
 // name of the repository.
-const topic = "commit"
+const Topic = "commit"
 
 // Change is what one transaction does to the graph.
 type Change struct {
@@ -67,5 +67,5 @@ func (c *Change) creator() string { return c.by.Actor.String() }
 
 // changed wakes whoever waits for commits of a repository.
 func (c *Change) changed(ctx context.Context, r Repo) error {
-	return c.tx.Changed(ctx, topic, r.Project+"/"+r.Name)
+	return c.tx.Changed(ctx, Topic, r.Project+"/"+r.Name)
 }

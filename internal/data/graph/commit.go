@@ -195,7 +195,7 @@ func InspectCommit(ctx context.Context, tx *db.Tx, ref Ref) (CommitInfo, error) 
 	if err != nil {
 		return one, err
 	}
-	return one, fillCommit(ctx, tx, &one)
+	return one, FillCommit(ctx, tx, &one)
 }
 
 // BaseOf is what the files of a commit were made from: its parent, none if it has
@@ -211,8 +211,8 @@ func BaseOf(ctx context.Context, tx *db.Tx, one CommitInfo) (parent CommitInfo, 
 	return parent, root, err
 }
 
-// fillCommit adds parent, children and provenance.
-func fillCommit(ctx context.Context, tx *db.Tx, c *CommitInfo) error {
+// FillCommit adds parent, children and provenance.
+func FillCommit(ctx context.Context, tx *db.Tx, c *CommitInfo) error {
 	if c.ParentKey != 0 {
 		parent, err := row.CommitByKey(ctx, tx, c.ParentKey)
 		if err != nil {

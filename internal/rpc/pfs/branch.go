@@ -24,18 +24,9 @@ func (s *server) CreateBranch(ctx context.Context, req *pb.CreateBranchRequest) 
 		}
 	}
 	err := s.change(ctx, func(c *graph.Change) error {
-		return c.CreateBranch(ctx, graph.NewBranch{Branch: b, Head: headOf(req), Direct: sources, Trigger: triggerOf(req.GetTrigger())})
+		return c.CreateBranch(ctx, graph.NewBranch{Branch: b, Head: inRepo(optionalRef(req.GetHead()), b.Repo), Direct: sources, Trigger: triggerOf(req.GetTrigger())})
 	})
 	return &emptypb.Empty{}, err
-}
-
-// headOf is the head that a branch is to have, which may be named without its repository.
-func headOf(req *pb.CreateBranchRequest) *graph.Ref {
-	head := optionalRef(req.GetHead())
-	if head != nil && head.Repo.Name == "" {
-		head.Repo = repoOf(req.GetBranch().GetRepo())
-	}
-	return head
 }
 
 // InspectBranch is one branch.
@@ -72,24 +63,28 @@ func (s *server) branchInfo(ctx context.Context, b graph.BranchInfo) *pb.BranchI
 
 // ListBranch sends the branches of a repository.
 func (s *server) ListBranch(req *pb.ListBranchRequest, stream pb.API_ListBranchServer) error {
-	ctx, r := stream.Context(), repoOf(req.GetRepo())
 	if req.GetRepo() == nil {
 		return required("repo")
 	}
-	if err := allow(ctx, r, access.RepoListBranch); err != nil {
-		return err
-	}
-	var all []graph.BranchInfo
-	err := s.db.View(ctx, func(tx *db.Tx) (err error) {
-		all, err = graph.Branches(ctx, tx, r, req.GetReverse())
-		return err
-	})
+	ctx := stream.Context()
+	all, err := s.branches(ctx, repoOf(req.GetRepo()), req.GetReverse())
 	for _, b := range all {
 		if err == nil {
 			err = stream.Send(s.branchInfo(ctx, b))
 		}
 	}
 	return err
+}
+
+func (s *server) branches(ctx context.Context, r graph.Repo, reverse bool) (all []graph.BranchInfo, err error) {
+	if err := allow(ctx, r, access.RepoListBranch); err != nil {
+		return nil, err
+	}
+	err = s.db.View(ctx, func(tx *db.Tx) (err error) {
+		all, err = graph.Branches(ctx, tx, r, reverse)
+		return err
+	})
+	return all, err
 }
 
 // DeleteBranch deletes a branch.

@@ -9,6 +9,7 @@ import (
 	pb "pachyderm/api/pfs"
 	"pachyderm/internal/access"
 	"pachyderm/internal/data/graph"
+	"pachyderm/internal/data/history"
 )
 
 // StartCommit begins a commit.
@@ -18,9 +19,7 @@ func (s *server) StartCommit(ctx context.Context, req *pb.StartCommitRequest) (*
 		return nil, err
 	}
 	start := graph.Start{Branch: b, Parent: optionalRef(req.GetParent()), Description: req.GetDescription()}
-	if start.Parent != nil && start.Parent.Repo.Name == "" {
-		start.Parent.Repo = b.Repo
-	}
+	start.Parent = inRepo(start.Parent, b.Repo)
 	var made graph.CommitInfo
 	err := s.change(ctx, func(c *graph.Change) (err error) {
 		made, err = c.StartCommit(ctx, start)
@@ -61,15 +60,15 @@ func (s *server) InspectCommit(ctx context.Context, req *pb.InspectCommitRequest
 }
 
 // stateOf is how far a commit has to be: finishing and finished are one here.
-func stateOf(s pb.CommitState) graph.State {
+func stateOf(s pb.CommitState) history.State {
 	switch s {
 	case pb.CommitState_FINISHING, pb.CommitState_FINISHED:
-		return graph.IsFinished
+		return history.IsFinished
 	case pb.CommitState_READY:
-		return graph.IsReady
+		return history.IsReady
 	case pb.CommitState_COMMIT_STATE_UNKNOWN, pb.CommitState_STARTED:
 	}
-	return graph.IsStarted
+	return history.IsStarted
 }
 
 // commitInfo leaves out what the caller may not see.
@@ -104,21 +103,17 @@ func (s *server) ListCommit(req *pb.ListCommitRequest, stream pb.API_ListCommitS
 }
 
 // listOf are the lists that are asked for.
-func (s *server) listOf(ctx context.Context, req *pb.ListCommitRequest) (lists []graph.List, err error) {
-	l := graph.List{
+func (s *server) listOf(ctx context.Context, req *pb.ListCommitRequest) (lists []history.List, err error) {
+	l := history.List{
 		Repo: repoOf(req.GetRepo()), From: optionalRef(req.GetFrom()), To: optionalRef(req.GetTo()), Reverse: req.GetReverse(),
 		Origin: graph.Origin(req.GetOriginKind()),
 	}
 	if req.GetStartedTime() != nil {
 		l.Before = req.GetStartedTime().AsTime().Round(time.Microsecond)
 	}
-	for _, end := range []*graph.Ref{l.From, l.To} {
-		if end != nil && end.Repo.Name == "" {
-			end.Repo = l.Repo
-		}
-	}
+	l.From, l.To = inRepo(l.From, l.Repo), inRepo(l.To, l.Repo)
 	if l.Repo.Name != "" {
-		return []graph.List{l}, allow(ctx, l.Repo, access.RepoListCommit)
+		return []history.List{l}, allow(ctx, l.Repo, access.RepoListCommit)
 	}
 	all, err := s.repos(ctx, nil, req.GetRepo().GetType())
 	for _, r := range all {
@@ -130,8 +125,8 @@ func (s *server) listOf(ctx context.Context, req *pb.ListCommitRequest) (lists [
 	return lists, err
 }
 
-func (s *server) listCommits(stream pb.API_ListCommitServer, l graph.List, left int64, bounded bool) (int64, error) {
-	for one, err := range graph.Commits(stream.Context(), s.db, l) {
+func (s *server) listCommits(stream pb.API_ListCommitServer, l history.List, left int64, bounded bool) (int64, error) {
+	for one, err := range history.Commits(stream.Context(), s.db, l) {
 		if bounded && left == 0 {
 			return 0, nil
 		}
@@ -153,22 +148,27 @@ func (s *server) SubscribeCommit(req *pb.SubscribeCommitRequest, stream pb.API_S
 	if err := allow(ctx, r, access.RepoListCommit, access.RepoInspectCommit); err != nil {
 		return err
 	}
-	from := optionalRef(req.GetFrom())
-	if from != nil && from.Repo.Name == "" {
-		from.Repo = r
-	}
+	from := inRepo(optionalRef(req.GetFrom()), r)
 	for one, err := range s.waiting.Subscribe(ctx, r, req.GetBranch(), from, stateOf(req.GetState())) {
 		if err == nil {
-			err = allow(ctx, r, access.RepoInspectCommit)
-		}
-		if err == nil && (req.GetOriginKind() == 0 || graph.Origin(req.GetOriginKind()) == one.Origin) {
-			err = stream.Send(s.commitInfo(ctx, one))
+			err = s.sendSubscribed(stream, one, graph.Origin(req.GetOriginKind()))
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// sendSubscribed asks again each time: a subscription may last for hours.
+func (s *server) sendSubscribed(stream pb.API_SubscribeCommitServer, one graph.CommitInfo, only graph.Origin) error {
+	if only != 0 && only != one.Origin {
+		return nil
+	}
+	if err := s.still(stream.Context(), one.Repo, access.RepoInspectCommit); err != nil {
+		return err
+	}
+	return stream.Send(s.commitInfo(stream.Context(), one))
 }
 
 // InspectCommitSet sends the commits of a global id, and those that they come from.
@@ -189,21 +189,26 @@ func (s *server) InspectCommitSet(req *pb.InspectCommitSetRequest, stream pb.API
 // newest first.
 func (s *server) ListCommitSet(req *pb.ListCommitSetRequest, stream pb.API_ListCommitSetServer) error {
 	ctx := stream.Context()
-	for set, err := range graph.Sets(ctx, s.db, req.GetProject().GetName()) {
+	for set, err := range history.Sets(ctx, s.db, req.GetProject().GetName()) {
+		if err == nil {
+			err = s.sendSet(stream, set)
+		}
 		if err != nil {
 			return err
 		}
-		out := &pb.CommitSetInfo{CommitSet: &pb.CommitSet{Id: set.ID}}
-		for _, one := range set.Commits {
-			if allow(ctx, one.Repo, access.RepoInspectCommit) == nil {
-				out.Commits = append(out.Commits, s.commitInfo(ctx, one))
-			}
-		}
-		if len(out.GetCommits()) > 0 {
-			if err := stream.Send(out); err != nil {
-				return err
-			}
-		}
 	}
 	return nil
+}
+
+func (s *server) sendSet(stream pb.API_ListCommitSetServer, set history.Set) error {
+	out := &pb.CommitSetInfo{CommitSet: &pb.CommitSet{Id: set.ID}}
+	for _, one := range set.Commits {
+		if allow(stream.Context(), one.Repo, access.RepoInspectCommit) == nil {
+			out.Commits = append(out.Commits, s.commitInfo(stream.Context(), one))
+		}
+	}
+	if len(out.GetCommits()) == 0 {
+		return nil
+	}
+	return stream.Send(out)
 }

@@ -48,6 +48,15 @@ func optionalRef(c *pb.Commit) *graph.Ref {
 	return &r
 }
 
+// inRepo is a commit in the repository that a request is about, which is the only one
+// that its caller was asked about.
+func inRepo(ref *graph.Ref, r graph.Repo) *graph.Ref {
+	if ref == nil {
+		return nil
+	}
+	return &graph.Ref{Repo: r, Name: ref.Name}
+}
+
 func toProject(name string) *pb.Project { return &pb.Project{Name: name} }
 
 func toRepo(r graph.Repo) *pb.Repo {

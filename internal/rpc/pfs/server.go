@@ -8,6 +8,7 @@ import (
 	"pachyderm/internal/access"
 	"pachyderm/internal/data/file"
 	"pachyderm/internal/data/graph"
+	"pachyderm/internal/data/history"
 	"pachyderm/internal/db"
 	"pachyderm/internal/people/session"
 )
@@ -17,13 +18,13 @@ type server struct {
 	db       *db.DB
 	sessions *session.Service
 	files    *file.Service
-	waiting  *graph.Waiting
+	waiting  *history.Waiting
 	now      func() time.Time
 }
 
 // New serves pfs_v2.
 func New(d *db.DB, sessions *session.Service, files *file.Service, now func() time.Time) pb.APIServer {
-	return &server{db: d, sessions: sessions, files: files, waiting: graph.NewWaiting(d), now: now}
+	return &server{db: d, sessions: sessions, files: files, waiting: history.NewWaiting(d), now: now}
 }
 
 // change makes one change of the graph, by the caller.

@@ -314,6 +314,32 @@ func madeRows(ctx context.Context, tx *db.Tx, where string, key int64) (all []Ma
 	return all, err
 }
 
+// CommitsMade are the commits that were made from one, directly or not.
+func CommitsMade(ctx context.Context, tx *db.Tx, key int64) ([]CommitInfo, error) {
+	return commitRows(ctx, tx, `WHERE c.id IN (WITH RECURSIVE below(id) AS (SELECT made FROM commit_provenance WHERE source = $1
+		UNION SELECT p.made FROM commit_provenance p JOIN below ON below.id = p.source) SELECT id FROM below)`, key)
+}
+
+// Children are the commits whose parent is one.
+func Children(ctx context.Context, tx *db.Tx, key int64) ([]CommitInfo, error) {
+	return commitRows(ctx, tx, `WHERE c.parent = $1 ORDER BY c.seq`, key)
+}
+
+// MoveChildren gives the children of a commit another parent.
+func MoveChildren(ctx context.Context, tx *db.Tx, from, to int64) error {
+	_, err := tx.Exec(ctx, `UPDATE commits SET parent = $2 WHERE parent = $1`, from, to)
+	return err
+}
+
+// DeleteCommit deletes a commit that is nobody's parent and no head.
+func DeleteCommit(ctx context.Context, tx *db.Tx, key int64) error {
+	if _, err := tx.Exec(ctx, `DELETE FROM commit_provenance WHERE made = $1 OR source = $1`, key); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `DELETE FROM commits WHERE id = $1`, key)
+	return err
+}
+
 func InsertProvenance(ctx context.Context, tx *db.Tx, made, source int64) error {
 	_, err := tx.Exec(ctx, `INSERT INTO commit_provenance (made, source) VALUES ($1, $2) ON CONFLICT DO NOTHING`, made, source)
 	return err

@@ -1,9 +1,10 @@
-package graph
+package history
 
 import (
 	"context"
 	"iter"
 
+	"pachyderm/internal/data/graph"
 	"pachyderm/internal/data/graph/row"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
@@ -27,18 +28,18 @@ type Waiting struct {
 }
 
 // NewWaiting makes a Waiting; call it before commits are made.
-func NewWaiting(d *db.DB) *Waiting { return &Waiting{d, d.Signals(topic)} }
+func NewWaiting(d *db.DB) *Waiting { return &Waiting{d, d.Signals(graph.Topic)} }
 
-func keyOf(r Repo) string { return r.Project + "/" + r.Name }
+func keyOf(r graph.Repo) string { return r.Project + "/" + r.Name }
 
 // Commit is a commit once it is in a state. Faults: NotFound, also of one that is
 // deleted meanwhile.
-func (w *Waiting) Commit(ctx context.Context, ref Ref, state State) (one CommitInfo, err error) {
+func (w *Waiting) Commit(ctx context.Context, ref graph.Ref, state State) (one graph.CommitInfo, err error) {
 	changed, stop := w.changed.On(keyOf(ref.Repo))
 	defer stop()
 	for {
 		err = w.db.View(ctx, func(tx *db.Tx) (err error) {
-			if one, err = InspectCommit(ctx, tx, ref); err != nil {
+			if one, err = graph.InspectCommit(ctx, tx, ref); err != nil {
 				return err
 			}
 			ref = one.Ref() // a branch's head may be another soon
@@ -50,7 +51,7 @@ func (w *Waiting) Commit(ctx context.Context, ref Ref, state State) (one CommitI
 		if state == IsReady {
 			// What it comes from is in other repositories: each is waited for there.
 			for _, m := range one.Provenance {
-				if _, err := w.Commit(ctx, Ref{Repo: m.Repo, Name: m.ID}, IsFinished); err != nil && !fault.Is(err, fault.NotFound) {
+				if _, err := w.Commit(ctx, graph.Ref{Repo: m.Repo, Name: m.ID}, IsFinished); err != nil && !fault.Is(err, fault.NotFound) {
 					return one, err
 				}
 			}
@@ -67,26 +68,26 @@ func (w *Waiting) Commit(ctx context.Context, ref Ref, state State) (one CommitI
 // Subscribe are the commits of a branch, or with "" of a repository, after one if
 // from is given, oldest first: those that are there, and then each that comes, once it
 // is in a state. It ends with ctx.
-func (w *Waiting) Subscribe(ctx context.Context, r Repo, branch string, from *Ref, state State) iter.Seq2[CommitInfo, error] {
-	return func(yield func(CommitInfo, error) bool) {
+func (w *Waiting) Subscribe(ctx context.Context, r graph.Repo, branch string, from *graph.Ref, state State) iter.Seq2[graph.CommitInfo, error] {
+	return func(yield func(graph.CommitInfo, error) bool) {
 		changed, stop := w.changed.On(keyOf(r))
 		defer stop()
 		var after int64
 		if from != nil {
 			err := w.db.View(ctx, func(tx *db.Tx) error {
-				one, err := resolve(ctx, tx, *from)
+				one, err := graph.Resolve(ctx, tx, *from)
 				after = one.Seq
 				return err
 			})
 			if err != nil {
-				yield(CommitInfo{}, err)
+				yield(graph.CommitInfo{}, err)
 				return
 			}
 		}
 		for {
 			page, err := w.page(ctx, r, after)
 			if err != nil {
-				yield(CommitInfo{}, err)
+				yield(graph.CommitInfo{}, err)
 				return
 			}
 			for _, one := range page {
@@ -107,7 +108,7 @@ func (w *Waiting) Subscribe(ctx context.Context, r Repo, branch string, from *Re
 			}
 			select {
 			case <-ctx.Done():
-				yield(CommitInfo{}, ctx.Err())
+				yield(graph.CommitInfo{}, ctx.Err())
 				return
 			case <-changed:
 			}
@@ -116,7 +117,7 @@ func (w *Waiting) Subscribe(ctx context.Context, r Repo, branch string, from *Re
 }
 
 // page are the next commits of a repository. Fault: NotFound once it is deleted.
-func (w *Waiting) page(ctx context.Context, r Repo, after int64) (page []CommitInfo, err error) {
+func (w *Waiting) page(ctx context.Context, r graph.Repo, after int64) (page []graph.CommitInfo, err error) {
 	err = w.db.View(ctx, func(tx *db.Tx) error {
 		info, err := row.FindRepo(ctx, tx, r)
 		if err != nil {

@@ -1,4 +1,4 @@
-package graph
+package history
 
 import (
 	"cmp"
@@ -6,6 +6,7 @@ import (
 	"iter"
 	"slices"
 
+	"pachyderm/internal/data/graph"
 	"pachyderm/internal/data/graph/row"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
@@ -14,14 +15,14 @@ import (
 // Set is the commits of one global id.
 type Set struct {
 	ID      string
-	Commits []CommitInfo
+	Commits []graph.CommitInfo
 }
 
 // Set are the commits of a global id and those that they come from, each after what it
 // comes from; with wait, once they have finished. Only those in repositories that the
 // caller sees are there, and waited for. Fault: NotFound.
-func (w *Waiting) Set(ctx context.Context, id string, wait bool, sees func(Repo) bool) (all []CommitInfo, err error) {
-	if !IsID(id) {
+func (w *Waiting) Set(ctx context.Context, id string, wait bool, sees func(graph.Repo) bool) (all []graph.CommitInfo, err error) {
+	if !graph.IsID(id) {
 		return nil, fault.New(fault.Invalid, "invalid id of a commit set %q", fault.Clean(id, 100)).Next("see pachctl list commit")
 	}
 	err = w.db.View(ctx, func(tx *db.Tx) error {
@@ -36,7 +37,7 @@ func (w *Waiting) Set(ctx context.Context, id string, wait bool, sees func(Repo)
 		}
 		return fillAll(ctx, tx, all)
 	})
-	if err == nil && !slices.ContainsFunc(all, func(c CommitInfo) bool { return c.ID == id }) {
+	if err == nil && !slices.ContainsFunc(all, func(c graph.CommitInfo) bool { return c.ID == id }) {
 		// The text is upstream's, which clients look for.
 		err = fault.New(fault.NotFound, "no commits found for commitset %s", id).Next("see pachctl list commit")
 	}
@@ -53,10 +54,10 @@ func (w *Waiting) Set(ctx context.Context, id string, wait bool, sees func(Repo)
 
 // fillAll adds what is around commits, and orders them so that each comes after what
 // it comes from: these were made before, or in the order of a change.
-func fillAll(ctx context.Context, tx *db.Tx, all []CommitInfo) error {
+func fillAll(ctx context.Context, tx *db.Tx, all []graph.CommitInfo) error {
 	above := map[int64]int64{}
 	for i := range all {
-		if err := fillCommit(ctx, tx, &all[i]); err != nil {
+		if err := graph.FillCommit(ctx, tx, &all[i]); err != nil {
 			return err
 		}
 		n, err := row.CountAbove(ctx, tx, all[i].Key)
@@ -65,7 +66,7 @@ func fillAll(ctx context.Context, tx *db.Tx, all []CommitInfo) error {
 		}
 		above[all[i].Key] = n
 	}
-	slices.SortFunc(all, func(a, b CommitInfo) int {
+	slices.SortFunc(all, func(a, b graph.CommitInfo) int {
 		return cmp.Or(cmp.Compare(above[a.Key], above[b.Key]), cmp.Compare(a.Repo.String(), b.Repo.String()))
 	})
 	return nil

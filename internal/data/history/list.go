@@ -1,4 +1,4 @@
-package graph
+package history
 
 import (
 	"context"
@@ -6,28 +6,29 @@ import (
 	"slices"
 	"time"
 
+	"pachyderm/internal/data/graph"
 	"pachyderm/internal/data/graph/row"
 	"pachyderm/internal/db"
 )
 
 // List says which commits of a repository are wanted, newest first.
 type List struct {
-	Repo    Repo
-	From    *Ref // where to stop, exclusive
-	To      *Ref // where to begin to go back by parents; nil for all in the order in which they were made
-	Reverse bool // oldest first
-	Origin  Origin
+	Repo    graph.Repo
+	From    *graph.Ref // where to stop, exclusive
+	To      *graph.Ref // where to begin to go back by parents; nil for all in the order in which they were made
+	Reverse bool       // oldest first
+	Origin  graph.Origin
 	Before  time.Time // only commits that were started earlier; zero for all
 }
 
 // Commits are the commits that are wanted, with what is around them. They are read
 // by pages: what begins or ends meanwhile may be among them or not. Faults: Invalid,
 // NotFound.
-func Commits(ctx context.Context, d *db.DB, l List) iter.Seq2[CommitInfo, error] {
-	return func(yield func(CommitInfo, error) bool) {
+func Commits(ctx context.Context, d *db.DB, l List) iter.Seq2[graph.CommitInfo, error] {
+	return func(yield func(graph.CommitInfo, error) bool) {
 		from, to, err := l.ends(ctx, d)
 		if err != nil {
-			yield(CommitInfo{}, err)
+			yield(graph.CommitInfo{}, err)
 			return
 		}
 		pages := l.bySeq(ctx, d, from)
@@ -36,7 +37,7 @@ func Commits(ctx context.Context, d *db.DB, l List) iter.Seq2[CommitInfo, error]
 		}
 		for page, err := range pages {
 			if err != nil {
-				yield(CommitInfo{}, err)
+				yield(graph.CommitInfo{}, err)
 				return
 			}
 			for _, one := range page {
@@ -48,23 +49,23 @@ func Commits(ctx context.Context, d *db.DB, l List) iter.Seq2[CommitInfo, error]
 	}
 }
 
-func (l List) wants(one CommitInfo) bool {
+func (l List) wants(one graph.CommitInfo) bool {
 	return (l.Origin == 0 || one.Origin == l.Origin) && (l.Before.IsZero() || one.Started.Before(l.Before))
 }
 
 // ends resolves From and To.
-func (l List) ends(ctx context.Context, d *db.DB) (from, to CommitInfo, err error) {
+func (l List) ends(ctx context.Context, d *db.DB) (from, to graph.CommitInfo, err error) {
 	err = d.View(ctx, func(tx *db.Tx) (err error) {
 		if _, err = row.FindRepo(ctx, tx, l.Repo); err != nil {
 			return err
 		}
 		if l.From != nil {
-			if from, err = resolve(ctx, tx, *l.From); err != nil {
+			if from, err = graph.Resolve(ctx, tx, *l.From); err != nil {
 				return err
 			}
 		}
 		if l.To != nil {
-			to, err = resolve(ctx, tx, *l.To)
+			to, err = graph.Resolve(ctx, tx, *l.To)
 		}
 		return err
 	})
@@ -73,8 +74,8 @@ func (l List) ends(ctx context.Context, d *db.DB) (from, to CommitInfo, err erro
 
 // back goes from a commit to its parents. Oldest first it has to be at the end first,
 // and keeps the keys only.
-func (l List) back(ctx context.Context, d *db.DB, at, end CommitInfo) iter.Seq2[[]CommitInfo, error] {
-	return func(yield func([]CommitInfo, error) bool) {
+func (l List) back(ctx context.Context, d *db.DB, at, end graph.CommitInfo) iter.Seq2[[]graph.CommitInfo, error] {
+	return func(yield func([]graph.CommitInfo, error) bool) {
 		var keys []int64
 		err := d.View(ctx, func(tx *db.Tx) (err error) {
 			keys, err = row.Ancestors(ctx, tx, at.Key, end.Key)
@@ -88,7 +89,7 @@ func (l List) back(ctx context.Context, d *db.DB, at, end CommitInfo) iter.Seq2[
 			slices.Reverse(keys)
 		}
 		for some := range slices.Chunk(keys, row.PageSize) {
-			page, err := l.read(ctx, d, func(tx *db.Tx) ([]CommitInfo, error) { return row.CommitsByKey(ctx, tx, some) })
+			page, err := l.read(ctx, d, func(tx *db.Tx) ([]graph.CommitInfo, error) { return row.CommitsByKey(ctx, tx, some) })
 			if !yield(page, err) || err != nil {
 				return
 			}
@@ -97,10 +98,10 @@ func (l List) back(ctx context.Context, d *db.DB, at, end CommitInfo) iter.Seq2[
 }
 
 // bySeq goes through all commits of a repository.
-func (l List) bySeq(ctx context.Context, d *db.DB, from CommitInfo) iter.Seq2[[]CommitInfo, error] {
-	return func(yield func([]CommitInfo, error) bool) {
+func (l List) bySeq(ctx context.Context, d *db.DB, from graph.CommitInfo) iter.Seq2[[]graph.CommitInfo, error] {
+	return func(yield func([]graph.CommitInfo, error) bool) {
 		for after := int64(0); ; {
-			page, err := l.read(ctx, d, func(tx *db.Tx) ([]CommitInfo, error) {
+			page, err := l.read(ctx, d, func(tx *db.Tx) ([]graph.CommitInfo, error) {
 				r, err := row.FindRepo(ctx, tx, l.Repo)
 				if err != nil {
 					return nil, err
@@ -119,14 +120,14 @@ func (l List) bySeq(ctx context.Context, d *db.DB, from CommitInfo) iter.Seq2[[]
 }
 
 // read reads a page, with what is around each commit.
-func (l List) read(ctx context.Context, d *db.DB, f func(*db.Tx) ([]CommitInfo, error)) (page []CommitInfo, err error) {
+func (l List) read(ctx context.Context, d *db.DB, f func(*db.Tx) ([]graph.CommitInfo, error)) (page []graph.CommitInfo, err error) {
 	err = d.View(ctx, func(tx *db.Tx) (err error) {
 		if page, err = f(tx); err != nil {
 			return err
 		}
 		for i := range page {
 			page[i].Repo = l.Repo
-			if err := fillCommit(ctx, tx, &page[i]); err != nil {
+			if err := graph.FillCommit(ctx, tx, &page[i]); err != nil {
 				return err
 			}
 		}
