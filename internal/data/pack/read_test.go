@@ -10,6 +10,7 @@ import (
 
 	"pachyderm/internal/data/blob/blobtest"
 	"pachyderm/internal/data/pack/catalog"
+	"pachyderm/internal/data/pack/format"
 	"pachyderm/internal/db"
 	"pachyderm/internal/db/dbtest"
 	"pachyderm/internal/db/reseal"
@@ -187,4 +188,21 @@ func TestSealed_KeyIsReplaced(t *testing.T) {
 			t.Error("what was stored is not found any more")
 		}
 	})
+}
+
+// What opens, and is sealed for the id that is asked for, is compared with it all the same.
+func TestGet_AnotherThanItsID(t *testing.T) {
+	i := install(t, dbtest.SQLite(t))
+	w := i.writer(i.service())
+	b, err := format.NewBuilder(nil, nil)
+	i.must(err)
+	b.Add(ID{1}, []byte("another"))
+	b.Finish()
+	i.must(w.save(t.Context(), b))
+	if got, err := i.service().Get(t.Context(), ID{1}); err == nil || !strings.Contains(err.Error(), "is another") {
+		t.Errorf("%q, %v", got, err)
+	}
+	if got := i.problems(true); len(got) != 1 || !strings.HasSuffix(got[0], "what opens is another blob") {
+		t.Errorf("%q", got)
+	}
 }

@@ -50,7 +50,7 @@ func TestSweep_TakesWhatWasNotKept(t *testing.T) {
 		if u.Packs != 1 || u.Kept != size || u.Waiting != waiting || u.Blobs != int64(len(kept.Extents)) {
 			t.Errorf("%+v of %d and %d bytes", u, size, waiting)
 		}
-		i.after(lease) // which is not renewed here; another clock may be behind
+		i.after(lease + grace/2) // which is not renewed here; another clock may be behind
 		if swept := i.sweep(); swept != (Swept{}) {
 			t.Errorf("swept at the end of the lease: %+v", swept)
 		}
@@ -84,6 +84,9 @@ func TestSweep_LeavesWhatIsBeingWritten(t *testing.T) {
 			t.Errorf("%d objects", n)
 		}
 		dead.Close()
+		if swept := i.sweep(); swept != (Swept{}) {
+			t.Fatalf("when the other has ended: %+v", swept)
+		}
 		for range 20 {
 			i.after(lease / 2)
 			i.must(w.renew())
@@ -117,6 +120,34 @@ func TestClose_LeavesWhatOthersWrite(t *testing.T) {
 	}
 	i.must(i.tryKeep(first))
 	i.reads(i.service(), *c, blobtest.Noise(1, 2<<20))
+}
+
+// Two store the same without seeing each other: the one who comes second relies on the
+// first from then on, and knows that.
+func TestKeep_WhatAnotherWasQuickerToStore(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		i := install(t, d)
+		data := blobtest.Noise(1, 3<<20)
+		first, second := i.service().Writer(t.Context()), i.writer(i.service())
+		i.file(first, nil, nil, data)
+		c := i.file(second, nil, nil, data)
+		var once sync.Once
+		i.store.Before = func(op blobtest.Op, _ string) (err error) {
+			once.Do(func() { // the second has looked for it, and is about to store it
+				i.store.Before = nil
+				err = first.Flush(t.Context())
+			})
+			return err
+		}
+		i.must(second.Flush(t.Context()))
+		first.Close()
+		i.sweep()
+		i.must(i.tryKeep(second))
+		i.after(time.Hour)
+		i.sweep()
+		i.reads(i.service(), *c, data)
+		clean(i)
+	})
 }
 
 // Either the sweep comes first, and who relied on the pack is told to try again, or the
