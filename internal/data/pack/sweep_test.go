@@ -44,7 +44,8 @@ func TestSweep_TakesWhatWasNotKept(t *testing.T) {
 		kept := i.put(i.service(), blobtest.Noise(1, 2<<20))[0]
 		size := i.stored()
 		w := i.service().Writer(t.Context())
-		i.flush(w, blobtest.Noise(2, 40<<20))
+		i.must(i.bulk(w, 2, 20))
+		i.must(w.Flush(t.Context()))
 		waiting := i.stored() - size
 		u := i.usage()
 		if u.Packs != 1 || u.Kept != size || u.Waiting != waiting || u.Blobs != int64(len(kept.Extents)) {
@@ -255,8 +256,8 @@ func TestWriter_KilledAtEachStep(t *testing.T) {
 		i := install(t, d)
 		old := blobtest.Noise(1, 3<<20)
 		kept := i.put(i.service(), old)[0]
-		for step := range 8 {
-			i.killed(step, append(bytes.Clone(old), blobtest.Noise(uint64(100+step), 50<<20)...))
+		for step := range 6 {
+			i.killed(step, old)
 		}
 		i.past.Store(int64(time.Since(begin)) + int64(2*orphanAge)) // the files are as old as they are
 		i.sweep()
@@ -291,9 +292,12 @@ func (i *installation) killed(step int, data []byte) {
 	s.with.Store = &blobtest.Faulty{Store: i.dir, Before: die, After: die}
 	w := s.Writer(ctx)
 	f := w.File(nil, nil)
-	_, err := f.Write(data)
+	_, err := f.Write(data) // which is stored already
 	if err == nil {
 		_, err = f.Close()
+	}
+	if err == nil {
+		err = i.bulk(w, uint64(100+step), 20)
 	}
 	if err == nil {
 		err = w.Flush(ctx)
@@ -313,9 +317,10 @@ func TestSweep_KilledAtEachStep(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		i := install(t, d)
 		kept := i.put(i.service(), blobtest.Noise(1, 3<<20))[0]
-		for step := range 6 {
+		for step := range 5 {
 			w := i.service().Writer(t.Context())
-			i.flush(w, blobtest.Noise(uint64(step+2), 40<<20))
+			i.must(i.bulk(w, uint64(step+2), 20))
+			i.must(w.Flush(t.Context()))
 			w.Close()
 			i.after(time.Hour)
 			ctx, kill := context.WithCancel(t.Context())
