@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -160,8 +161,11 @@ func TestWriter_RoundTrip(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		i := install(t, d)
 		var files [][]byte
-		for n, size := range []int{0, 1, 4096, 100_000, 1<<20 - 1, 1 << 20, 1<<20 + 1, 512 << 10, 2 << 20, 8 << 20, 8<<20 + 1, 20 << 20} {
-			files = append(files, blobtest.Noise(uint64(n), size), text(uint64(n), size), make([]byte, size))
+		for n, size := range []int{0, 1, 4096, 100_000, 1<<20 - 1, 1 << 20, 1<<20 + 1, 512 << 10, 2 << 20, 8<<20 + 1, 12 << 20} {
+			files = append(files, blobtest.Noise(uint64(n), size))
+			if size < 3<<20 {
+				files = append(files, text(uint64(n), size), make([]byte, size))
+			}
 		}
 		contents := i.put(i.service(), files...)
 		s := i.service()
@@ -176,8 +180,8 @@ func TestWriter_RoundTrip(t *testing.T) {
 			}
 			hashes[c.Hash] = files[n]
 		}
-		large, c := files[len(files)-3], contents[len(contents)-3]
-		for _, r := range [][2]int{{0, 0}, {0, 1}, {20<<20 - 1, 1}, {20 << 20, 0}, {7 << 20, 6 << 20}, {3, 20<<20 - 3}} {
+		large, c := files[len(files)-1], contents[len(contents)-1]
+		for _, r := range [][2]int{{0, 0}, {0, 1}, {12<<20 - 1, 1}, {12 << 20, 0}, {5 << 20, 6 << 20}, {3, 12<<20 - 3}} {
 			got, err := read(t.Context(), s, c, int64(r[0]), int64(r[1]))
 			if err != nil || !bytes.Equal(got, large[r[0]:r[0]+r[1]]) {
 				t.Errorf("%v: %d bytes, %v", r, len(got), err)
@@ -209,4 +213,15 @@ func TestWriter_BlobRoundTrip(t *testing.T) {
 			t.Errorf("%d ids", len(blobs))
 		}
 	})
+}
+
+// bulk puts so many MiB, as blobs.
+func (i *installation) bulk(w *Writer, seed uint64, size int) (err error) {
+	data := blobtest.Noise(seed, size<<20)
+	for part := range slices.Chunk(data, 4<<20) {
+		if _, err = w.Put(i.t.Context(), part); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"pachyderm/internal/data/blob/blobtest"
 	"pachyderm/internal/data/pack/catalog"
+	"pachyderm/internal/data/pack/format"
 	"pachyderm/internal/db"
 	"pachyderm/internal/db/dbtest"
 	"pachyderm/internal/db/reseal"
@@ -21,7 +22,7 @@ import (
 func TestRead_StoreThatLies(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		i := install(t, d)
-		want := append(blobtest.Noise(1, 9<<20), text(1, 9<<20)...)
+		want := append(blobtest.Noise(1, 5<<20), text(1, 2<<20)...)
 		c := i.put(i.service(), want)[0]
 		for name, lie := range map[string]func(data []byte) []byte{
 			"one bit at the front": func(d []byte) []byte { d[0] ^= 1; return d },
@@ -121,7 +122,7 @@ func TestRead_NoSuchPart(t *testing.T) {
 func TestReader_ClosedInTheMiddle(t *testing.T) {
 	i := install(t, dbtest.SQLite(t))
 	s := i.service()
-	c := i.put(s, blobtest.Noise(1, 20<<20))[0]
+	c := i.put(s, blobtest.Noise(1, 10<<20))[0]
 	r := s.Read(t.Context(), c, 0, -1)
 	_, err := io.ReadFull(r, make([]byte, 100))
 	i.must(err)
@@ -129,7 +130,7 @@ func TestReader_ClosedInTheMiddle(t *testing.T) {
 	if n, err := r.Read(make([]byte, 1)); err == nil || n != 0 {
 		t.Errorf("%d bytes, %v", n, err)
 	}
-	i.reads(s, c, blobtest.Noise(1, 20<<20))
+	i.reads(s, c, blobtest.Noise(1, 10<<20))
 }
 
 // Whoever reads the same at once has it read from the store once.
@@ -187,4 +188,21 @@ func TestSealed_KeyIsReplaced(t *testing.T) {
 			t.Error("what was stored is not found any more")
 		}
 	})
+}
+
+// What opens, and is sealed for the id that is asked for, is compared with it all the same.
+func TestGet_AnotherThanItsID(t *testing.T) {
+	i := install(t, dbtest.SQLite(t))
+	w := i.writer(i.service())
+	b, err := format.NewBuilder(nil, nil)
+	i.must(err)
+	b.Add(ID{1}, []byte("another"))
+	b.Finish()
+	i.must(w.save(t.Context(), b))
+	if got, err := i.service().Get(t.Context(), ID{1}); err == nil || !strings.Contains(err.Error(), "is another") {
+		t.Errorf("%q, %v", got, err)
+	}
+	if got := i.problems(true); len(got) != 1 || !strings.HasSuffix(got[0], "what opens is another blob") {
+		t.Errorf("%q", got)
+	}
 }

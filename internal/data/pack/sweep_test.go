@@ -44,13 +44,14 @@ func TestSweep_TakesWhatWasNotKept(t *testing.T) {
 		kept := i.put(i.service(), blobtest.Noise(1, 2<<20))[0]
 		size := i.stored()
 		w := i.service().Writer(t.Context())
-		i.flush(w, blobtest.Noise(2, 40<<20))
+		i.must(i.bulk(w, 2, 20))
+		i.must(w.Flush(t.Context()))
 		waiting := i.stored() - size
 		u := i.usage()
 		if u.Packs != 1 || u.Kept != size || u.Waiting != waiting || u.Blobs != int64(len(kept.Extents)) {
 			t.Errorf("%+v of %d and %d bytes", u, size, waiting)
 		}
-		i.after(lease) // which is not renewed here; another clock may be behind
+		i.after(lease + grace/2) // which is not renewed here; another clock may be behind
 		if swept := i.sweep(); swept != (Swept{}) {
 			t.Errorf("swept at the end of the lease: %+v", swept)
 		}
@@ -84,6 +85,9 @@ func TestSweep_LeavesWhatIsBeingWritten(t *testing.T) {
 			t.Errorf("%d objects", n)
 		}
 		dead.Close()
+		if swept := i.sweep(); swept != (Swept{}) {
+			t.Fatalf("when the other has ended: %+v", swept)
+		}
 		for range 20 {
 			i.after(lease / 2)
 			i.must(w.renew())
@@ -117,6 +121,34 @@ func TestClose_LeavesWhatOthersWrite(t *testing.T) {
 	}
 	i.must(i.tryKeep(first))
 	i.reads(i.service(), *c, blobtest.Noise(1, 2<<20))
+}
+
+// Two store the same without seeing each other: the one who comes second relies on the
+// first from then on, and knows that.
+func TestKeep_WhatAnotherWasQuickerToStore(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		i := install(t, d)
+		data := blobtest.Noise(1, 3<<20)
+		first, second := i.service().Writer(t.Context()), i.writer(i.service())
+		i.file(first, nil, nil, data)
+		c := i.file(second, nil, nil, data)
+		var once sync.Once
+		i.store.Before = func(op blobtest.Op, _ string) (err error) {
+			once.Do(func() { // the second has looked for it, and is about to store it
+				i.store.Before = nil
+				err = first.Flush(t.Context())
+			})
+			return err
+		}
+		i.must(second.Flush(t.Context()))
+		first.Close()
+		i.sweep()
+		i.must(i.tryKeep(second))
+		i.after(time.Hour)
+		i.sweep()
+		i.reads(i.service(), *c, data)
+		clean(i)
+	})
 }
 
 // Either the sweep comes first, and who relied on the pack is told to try again, or the
@@ -224,8 +256,8 @@ func TestWriter_KilledAtEachStep(t *testing.T) {
 		i := install(t, d)
 		old := blobtest.Noise(1, 3<<20)
 		kept := i.put(i.service(), old)[0]
-		for step := range 8 {
-			i.killed(step, append(bytes.Clone(old), blobtest.Noise(uint64(100+step), 50<<20)...))
+		for step := range 6 {
+			i.killed(step, old)
 		}
 		i.past.Store(int64(time.Since(begin)) + int64(2*orphanAge)) // the files are as old as they are
 		i.sweep()
@@ -260,9 +292,12 @@ func (i *installation) killed(step int, data []byte) {
 	s.with.Store = &blobtest.Faulty{Store: i.dir, Before: die, After: die}
 	w := s.Writer(ctx)
 	f := w.File(nil, nil)
-	_, err := f.Write(data)
+	_, err := f.Write(data) // which is stored already
 	if err == nil {
 		_, err = f.Close()
+	}
+	if err == nil {
+		err = i.bulk(w, uint64(100+step), 20)
 	}
 	if err == nil {
 		err = w.Flush(ctx)
@@ -282,9 +317,10 @@ func TestSweep_KilledAtEachStep(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		i := install(t, d)
 		kept := i.put(i.service(), blobtest.Noise(1, 3<<20))[0]
-		for step := range 6 {
+		for step := range 5 {
 			w := i.service().Writer(t.Context())
-			i.flush(w, blobtest.Noise(uint64(step+2), 40<<20))
+			i.must(i.bulk(w, uint64(step+2), 20))
+			i.must(w.Flush(t.Context()))
 			w.Close()
 			i.after(time.Hour)
 			ctx, kill := context.WithCancel(t.Context())

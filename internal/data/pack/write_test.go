@@ -22,8 +22,8 @@ import (
 func TestFile_AppendIsAFreshPut(t *testing.T) {
 	i := install(t, dbtest.SQLite(t))
 	s := i.service()
-	sizes := []int{0, 1, 1000, 1<<20 - 1, 1 << 20, 1<<20 + 1, 3 << 20, 5<<20 + 7, 9 << 20}
-	for n := range 24 {
+	sizes := []int{0, 1, 1000, 1<<20 - 1, 1 << 20, 1<<20 + 1, 3 << 20, 5<<20 + 7}
+	for n := range 10 {
 		r := rand.New(rand.NewPCG(uint64(n), 1))
 		whole := blobtest.Noise(uint64(n), sizes[r.IntN(len(sizes))]+r.IntN(1000))
 		steps := []int{0}

@@ -44,9 +44,9 @@ func lengths(gear *[256]uint64, data []byte, piece int) (all []int) {
 }
 
 func TestCutter_PiecesMakeNoDifference(t *testing.T) {
-	data := noise(40 << 20)
+	data := noise(20 << 20)
 	want := lengths(table(1), data, len(data))
-	for _, piece := range []int{1, 63, 64, 65, 4096, 1 << 20, chunk.Min, chunk.Max} {
+	for _, piece := range []int{1, 65, 4096, chunk.Min} {
 		if got := lengths(table(1), data, piece); !slices.Equal(got, want) {
 			t.Errorf("in pieces of %d: %d, not %d", piece, got, want)
 		}
@@ -54,7 +54,7 @@ func TestCutter_PiecesMakeNoDifference(t *testing.T) {
 }
 
 func TestCutter_Lengths(t *testing.T) {
-	data := noise(400 << 20)
+	data := noise(120 << 20)
 	all := lengths(table(1), data, len(data))
 	sum := 0
 	for n, length := range all {
@@ -85,7 +85,7 @@ func TestCutter_Zeros(t *testing.T) {
 
 // Each chunk is cut as if nothing had come before it, so that who appends can begin there.
 func TestCutter_BeginsAnewWithEachChunk(t *testing.T) {
-	data := noise(40 << 20)
+	data := noise(20 << 20)
 	whole := lengths(table(1), data, len(data))
 	if rest := lengths(table(1), data[whole[0]:], 1<<20); !slices.Equal(rest, whole[1:]) {
 		t.Errorf("%d after the first chunk of %d", rest, whole)
