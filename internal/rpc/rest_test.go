@@ -198,7 +198,9 @@ func TestRequest_TooLarge(t *testing.T) {
 		t.Cleanup(func() { _ = conn.Close() })
 		return authpb.NewAPIClient(conn)
 	}
-	sized := func(n int) *authpb.GetRobotTokenRequest { return &authpb.GetRobotTokenRequest{Robot: strings.Repeat("x", n)} }
+	sized := func(n int) *authpb.GetRobotTokenRequest {
+		return &authpb.GetRobotTokenRequest{Robot: strings.Repeat("x", n)}
+	}
 	for name, opts := range map[string][]grpc.CallOption{"plain": nil, "compressed": {grpc.UseCompressor(gzip.Name)}} {
 		refused := codes.Unavailable
 		if opts != nil {

@@ -47,7 +47,7 @@ func TestNode_Form(t *testing.T) {
 		"leaf": {
 			Node{Items: []Item{
 				{Name: "ab", Datum: DefaultDatum, Hash: thirtyTwo(0x11), Size: 0, Files: 1},
-				{Name: "ab", Datum: "x", Conflict: true, Hash: thirtyTwo(0x22), Size: 300, Files: 1, Extents: []Extent{{thirtyTwo(0x33), 1, 300}}},
+				{Name: "ab", Datum: "x", Conflict: true, Hash: thirtyTwo(0x22), Size: 300, Files: 1, Extents: []Extent{{Blob: thirtyTwo(0x33), Offset: 1, Length: 300}}},
 				{Name: "abc", Datum: DefaultDatum, Hash: thirtyTwo(0x44), Size: 9, Files: 1, Node: thirtyTwo(0x55)},
 				{Name: "b/", Hash: thirtyTwo(0x66), Node: thirtyTwo(0x77), Size: 5, Files: 4, Conflicts: 3, Longest: 2},
 			}},
@@ -80,7 +80,7 @@ func TestNode_Form(t *testing.T) {
 			t.Errorf("%s: %+v, want %+v", name, n.Items, c.node.Items)
 		}
 	}
-	parts := parts{items: []Extent{{thirtyTwo(1), 2, 3}, {thirtyTwo(4), 0, 128}}}
+	parts := parts{items: []Extent{{Blob: thirtyTwo(1), Offset: 2, Length: 3}, {Blob: thirtyTwo(4), Offset: 0, Length: 128}}}
 	if got, want := hex.EncodeToString(parts.encode()), "01030002"+h("01")+"0203"+h("04")+"008001"; got != want {
 		t.Errorf("parts: %s, want %s", got, want)
 	}
@@ -137,7 +137,7 @@ func FuzzDecode(f *testing.F) {
 	for _, n := range []Node{
 		{Items: []Item{
 			{Name: "ab", Datum: DefaultDatum, Files: 1},
-			{Name: "ab", Datum: "x", Conflict: true, Size: 3, Extents: []Extent{{thirtyTwo(3), 1, 3}}},
+			{Name: "ab", Datum: "x", Conflict: true, Size: 3, Extents: []Extent{{Blob: thirtyTwo(3), Offset: 1, Length: 3}}},
 			{Name: "abc", Datum: DefaultDatum, Size: 9, Node: thirtyTwo(5)},
 			{Name: "b/", Node: thirtyTwo(7), Size: 5, Files: 4, Longest: 2},
 		}},

@@ -63,7 +63,8 @@ func RemovingSet(ctx context.Context, tx *db.Tx, id string, drop bool) (Removal,
 	}
 	if len(others) > 0 {
 		// The text is upstream's, which clients look for.
-		return r, fault.New(fault.Precondition, "commit set %q cannot be dropped because it has subvenant commit sets: %s", id, strings.Join(others, ", ")).
+		return r, fault.New(fault.Precondition,
+			"commit set %q cannot be dropped because it has subvenant commit sets: %s", id, strings.Join(others, ", ")).
 			Next("remove these first")
 	}
 	return r, r.check(ctx, tx)

@@ -236,8 +236,8 @@ func TestSets_NewestFirst(t *testing.T) {
 		if len(got) < 3 || !slices.Equal(got[:3], want) {
 			t.Errorf("got %v, wanted %v", got, want)
 		}
-		for range history.Sets(t.Context(), r.db, "another") {
-			t.Error("another project has a set")
+		for set, err := range history.Sets(t.Context(), r.db, "another") {
+			t.Errorf("another project has %v, %v", set, err)
 		}
 	})
 }

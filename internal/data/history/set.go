@@ -78,29 +78,9 @@ func Sets(ctx context.Context, d *db.DB, inProject string) iter.Seq2[Set, error]
 	return func(yield func(Set, error) bool) {
 		before := row.LatestSet
 		for {
-			var page []Set
-			err := d.View(ctx, func(tx *db.Tx) (err error) {
-				var ids []string
-				if ids, before, err = row.SetsPage(ctx, tx, inProject, before); err != nil {
-					return err
-				}
-				page = make([]Set, len(ids))
-				for i, id := range ids {
-					page[i].ID = id
-					if page[i].Commits, err = row.CommitsWith(ctx, tx, id); err != nil {
-						return err
-					}
-					if err := fillAll(ctx, tx, page[i].Commits); err != nil {
-						return err
-					}
-				}
-				return nil
-			})
+			page, next, err := setsPage(ctx, d, inProject, before)
 			if err != nil {
 				yield(Set{}, err)
-				return
-			}
-			if len(page) == 0 {
 				return
 			}
 			for _, set := range page {
@@ -108,6 +88,31 @@ func Sets(ctx context.Context, d *db.DB, inProject string) iter.Seq2[Set, error]
 					return
 				}
 			}
+			if len(page) == 0 {
+				return
+			}
+			before = next
 		}
 	}
+}
+
+func setsPage(ctx context.Context, d *db.DB, inProject string, before row.At) (page []Set, next row.At, err error) {
+	err = d.View(ctx, func(tx *db.Tx) error {
+		var ids []string
+		if ids, next, err = row.SetsPage(ctx, tx, inProject, before); err != nil {
+			return err
+		}
+		page = make([]Set, len(ids))
+		for i, id := range ids {
+			page[i].ID = id
+			if page[i].Commits, err = row.CommitsWith(ctx, tx, id); err != nil {
+				return err
+			}
+			if err := fillAll(ctx, tx, page[i].Commits); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return page, next, err
 }

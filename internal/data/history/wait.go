@@ -72,23 +72,11 @@ func (w *Waiting) Subscribe(ctx context.Context, r graph.Repo, branch string, fr
 	return func(yield func(graph.CommitInfo, error) bool) {
 		changed, stop := w.changed.On(keyOf(r))
 		defer stop()
-		var after int64
-		if from != nil {
-			err := w.db.View(ctx, func(tx *db.Tx) error {
-				one, err := graph.Resolve(ctx, tx, *from)
-				after = one.Seq
-				return err
-			})
-			if err != nil {
-				yield(graph.CommitInfo{}, err)
-				return
-			}
-		}
-		for {
-			page, err := w.page(ctx, r, after)
-			if err != nil {
-				yield(graph.CommitInfo{}, err)
-				return
+		after, err := w.seqOf(ctx, from)
+		for err == nil {
+			var page []graph.CommitInfo
+			if page, err = w.page(ctx, r, after); err != nil {
+				break
 			}
 			for _, one := range page {
 				after = one.Seq
@@ -108,12 +96,25 @@ func (w *Waiting) Subscribe(ctx context.Context, r graph.Repo, branch string, fr
 			}
 			select {
 			case <-ctx.Done():
-				yield(graph.CommitInfo{}, ctx.Err())
-				return
+				err = ctx.Err()
 			case <-changed:
 			}
 		}
+		yield(graph.CommitInfo{}, err)
 	}
+}
+
+// seqOf is where a commit is among those of its repository; 0 for none.
+func (w *Waiting) seqOf(ctx context.Context, ref *graph.Ref) (seq int64, err error) {
+	if ref == nil {
+		return 0, nil
+	}
+	err = w.db.View(ctx, func(tx *db.Tx) error {
+		one, err := graph.Resolve(ctx, tx, *ref)
+		seq = one.Seq
+		return err
+	})
+	return seq, err
 }
 
 // page are the next commits of a repository. Fault: NotFound once it is deleted.

@@ -69,7 +69,7 @@ func TestRead_StoreThatLoses(t *testing.T) {
 // What is in one place of a pack cannot be put in another, whatever the rows say.
 func TestRead_RowsThatLie(t *testing.T) {
 	i := install(t, dbtest.SQLite(t))
-	c := i.put(i.service(), blobtest.Noise(1, 5<<20))[0]
+	c := i.put(i.service(), blobtest.Noise(1, 9<<20))[0]
 	i.must(i.db.Update(t.Context(), func(tx *db.Tx) error {
 		all, err := catalog.BlobsOf(t.Context(), tx, i.objects()[0].Name)
 		i.must(err)

@@ -24,7 +24,9 @@ func (s *server) CreateBranch(ctx context.Context, req *pb.CreateBranchRequest) 
 		}
 	}
 	err := s.change(ctx, func(c *graph.Change) error {
-		return c.CreateBranch(ctx, graph.NewBranch{Branch: b, Head: inRepo(optionalRef(req.GetHead()), b.Repo), Direct: sources, Trigger: triggerOf(req.GetTrigger())})
+		return c.CreateBranch(ctx, graph.NewBranch{
+			Branch: b, Head: inRepo(optionalRef(req.GetHead()), b.Repo), Direct: sources, Trigger: triggerOf(req.GetTrigger()),
+		})
 	})
 	return &emptypb.Empty{}, err
 }
@@ -57,7 +59,8 @@ func (s *server) branchInfo(ctx context.Context, b graph.BranchInfo) *pb.BranchI
 		}
 		return left
 	}
-	out.Provenance, out.DirectProvenance, out.Subvenance = seen(out.GetProvenance()), seen(out.GetDirectProvenance()), seen(out.GetSubvenance())
+	out.Provenance, out.Subvenance = seen(out.GetProvenance()), seen(out.GetSubvenance())
+	out.DirectProvenance = seen(out.GetDirectProvenance())
 	return out
 }
 

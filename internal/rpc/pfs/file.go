@@ -83,7 +83,8 @@ func edit(ctx context.Context, w *file.Session, req *pb.ModifyFileRequest) error
 		if err := allow(ctx, from.Repo, access.RepoRead); err != nil {
 			return err
 		}
-		return w.Copy(c.GetDst(), c.GetDatum(), file.Source{Commit: from, Path: c.GetSrc().GetPath(), Datum: c.GetSrc().GetDatum()}, c.GetAppend())
+		source := file.Source{Commit: from, Path: c.GetSrc().GetPath(), Datum: c.GetSrc().GetDatum()}
+		return w.Copy(c.GetDst(), c.GetDatum(), source, c.GetAppend())
 	case req.GetSetCommit() != nil:
 		return fault.New(fault.Invalid, "cannot set commit: it stands in the first message only")
 	}
@@ -251,7 +252,8 @@ func (s *server) GetFile(req *pb.GetFileRequest, stream pb.API_GetFileServer) er
 }
 
 func errNoEgress() error {
-	return fault.New(fault.Unimplemented, "writing to an object store is not part of this pachd yet").Next("leave the URL out, and get the files here")
+	return fault.New(fault.Unimplemented, "writing to an object store is not part of this pachd yet").
+		Next("leave the URL out, and get the files here")
 }
 
 // GetFileTAR sends a tar archive of what a pattern matches, with all below directories.

@@ -22,8 +22,10 @@ func repo(name string) *pb.Repo { return &pb.Repo{Name: name} }
 
 func branch(repoName, name string) *pb.Branch { return &pb.Branch{Repo: repo(repoName), Name: name} }
 
-func at(repoName, name string) *pb.Commit {
-	return &pb.Commit{Repo: repo(repoName), Branch: branch(repoName, name)}
+// at is a commit by "images@master".
+func at(name string) *pb.Commit {
+	r, b, _ := strings.Cut(name, "@")
+	return &pb.Commit{Repo: repo(r), Branch: branch(r, b)}
 }
 
 // modify sends one stream of changes.
@@ -91,12 +93,12 @@ func TestData_FromRepoToFileAndBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		big := strings.Repeat("0123456789abcdef", 3<<20/16*2)
-		err := modify(ctx, c, at("images", "master"), del("/a.png"), add("/a.png", "first"), add("/dir/b.png", "second"),
+		err := modify(ctx, c, at("images@master"), del("/a.png"), add("/a.png", "first"), add("/dir/b.png", "second"),
 			add("/dir/c.png", big[:2<<20]), add("/dir/c.png", big[2<<20:]), add("/empty", ""))
 		if err != nil {
 			t.Fatal(err)
 		}
-		files, err := all(c.ListFile(ctx, &pb.ListFileRequest{File: &pb.File{Commit: at("images", "master"), Path: "/"}}))
+		files, err := all(c.ListFile(ctx, &pb.ListFileRequest{File: &pb.File{Commit: at("images@master"), Path: "/"}}))
 		if got := paths(files); err != nil || !slices.Equal(got, []string{"/a.png", "/dir/", "/empty"}) {
 			t.Errorf("listed %q, %v", got, err)
 		}
@@ -104,7 +106,7 @@ func TestData_FromRepoToFileAndBack(t *testing.T) {
 			t.Errorf("listed %v", files)
 		}
 		for path, want := range map[string]string{"/a.png": "first", "dir/b.png": "second", "/dir/c.png": big, "/empty": "", "/d*/b.png": "second"} {
-			if got, err := get(ctx, c, at("images", "master"), path); err != nil || got != want {
+			if got, err := get(ctx, c, at("images@master"), path); err != nil || got != want {
 				t.Errorf("%s has %d bytes, wanted %d: %v", path, len(got), len(want), err)
 			}
 		}
@@ -112,7 +114,7 @@ func TestData_FromRepoToFileAndBack(t *testing.T) {
 		if err != nil || len(commits) != 1 || commits[0].GetFinished() == nil || commits[0].GetDetails().GetSizeBytes() != int64(len(big)+11) {
 			t.Errorf("commits %v, %v", commits, err)
 		}
-		archive, err := all(c.GetFileTAR(ctx, &pb.GetFileRequest{File: &pb.File{Commit: at("images", "master"), Path: "/dir"}}))
+		archive, err := all(c.GetFileTAR(ctx, &pb.GetFileRequest{File: &pb.File{Commit: at("images@master"), Path: "/dir"}}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -133,16 +135,16 @@ func TestData_FromRepoToFileAndBack(t *testing.T) {
 		}
 
 		// A second commit, of which the first stays as it was.
-		if err := modify(ctx, c, at("images", "master"), add("/a.png", ", more"), del("/dir/")); err != nil {
+		if err := modify(ctx, c, at("images@master"), add("/a.png", ", more"), del("/dir/")); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := get(ctx, c, at("images", "master"), "/a.png"); got != "first, more" {
+		if got, err := get(ctx, c, at("images@master"), "/a.png"); got != "first, more" {
 			t.Errorf("it has %q, %v", got, err)
 		}
-		if got, err := get(ctx, c, at("images", "master^"), "/a.png"); got != "first" {
+		if got, err := get(ctx, c, at("images@master^"), "/a.png"); got != "first" {
 			t.Errorf("before it had %q, %v", got, err)
 		}
-		changes, err := all(c.DiffFile(ctx, &pb.DiffFileRequest{NewFile: &pb.File{Commit: at("images", "master"), Path: "/"}}))
+		changes, err := all(c.DiffFile(ctx, &pb.DiffFileRequest{NewFile: &pb.File{Commit: at("images@master"), Path: "/"}}))
 		var changed []string
 		for _, d := range changes {
 			changed = append(changed, d.GetOldFile().GetFile().GetPath()+">"+d.GetNewFile().GetFile().GetPath())
@@ -150,7 +152,7 @@ func TestData_FromRepoToFileAndBack(t *testing.T) {
 		if want := []string{"/>/", "/a.png>/a.png", "/dir/>", "/dir/b.png>", "/dir/c.png>"}; err != nil || !slices.Equal(changed, want) {
 			t.Errorf("changed is %q, %v", changed, err)
 		}
-		_, err = get(ctx, c, at("images", "master"), "/dir/b.png")
+		_, err = get(ctx, c, at("images@master"), "/dir/b.png")
 		pachdtest.Want(t, err, codes.NotFound, "file /dir/b.png not found in repo default/images at commit")
 	})
 }

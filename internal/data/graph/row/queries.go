@@ -249,7 +249,8 @@ func SetsPage(ctx context.Context, tx *db.Tx, inProject string, before At) (ids 
 		ids = append(ids, id)
 		return err
 	}, `SELECT c.set_id, c.started, c.id`+fromCommits+`WHERE (c.started < $1 OR c.started = $1 AND c.id < $2) AND ($3 = '' OR r.project = $3)
-		AND NOT EXISTS (SELECT 1 FROM commits o JOIN repos p ON p.id = o.repo WHERE o.set_id = c.set_id AND o.id > c.id AND ($3 = '' OR p.project = $3))
+		AND NOT EXISTS (SELECT 1 FROM commits o JOIN repos p ON p.id = o.repo WHERE o.set_id = c.set_id AND o.id > c.id
+			AND ($3 = '' OR p.project = $3))
 		ORDER BY c.started DESC, c.id DESC LIMIT $4`, before.Started, before.Key, inProject, PageSize)
 	return ids, next, err
 }

@@ -28,7 +28,7 @@ type RepoInfo struct {
 }
 
 // Origin says why there is a commit. The numbers are the wire's.
-type Origin int64
+type Origin int32
 
 // The origins: somebody made it, or it follows from another.
 const (
