@@ -69,7 +69,23 @@ func (v *View) missing(path string) error { return errNoFile(path, v.Commit.Ref(
 // List are the children of a directory, or a file itself, in the order of their paths.
 // Fault: NotFound.
 func (v *View) List(ctx context.Context, path string, p tree.Page) iter.Seq2[Info, error] {
-	return v.infos(v.found(path, tree.List(ctx, v.nodes, v.root, clean(path), p)))
+	return func(yield func(Info, error) bool) {
+		entries, err := tree.Lookup(ctx, v.nodes, v.root, clean(path))
+		if err != nil {
+			yield(Info{}, err)
+			return
+		}
+		dir := len(entries) == 0
+		for _, e := range entries {
+			dir = dir || e.Dir
+			if !e.Dir && p.After == "" && !yield(v.info(e), nil) {
+				return
+			}
+		}
+		if dir {
+			v.infos(v.found(path, tree.List(ctx, v.nodes, v.root, clean(path), p)))(yield)
+		}
+	}
 }
 
 // Walk are a file, or a directory and all below, in the order of their paths. Fault: NotFound.

@@ -68,7 +68,8 @@ func (w *Waiting) Commit(ctx context.Context, ref graph.Ref, state State) (one g
 // Subscribe are the commits of a branch, or with "" of a repository, after one if
 // from is given, oldest first: those that are there, and then each that comes, once it
 // is in a state. It ends with ctx.
-func (w *Waiting) Subscribe(ctx context.Context, r graph.Repo, branch string, from *graph.Ref, state State) iter.Seq2[graph.CommitInfo, error] {
+func (w *Waiting) Subscribe(ctx context.Context, r graph.Repo, branch string, from *graph.Ref, state State) iter.Seq2[graph.CommitInfo,
+	error] {
 	return func(yield func(graph.CommitInfo, error) bool) {
 		changed, stop := w.changed.On(keyOf(r))
 		defer stop()
@@ -80,14 +81,7 @@ func (w *Waiting) Subscribe(ctx context.Context, r graph.Repo, branch string, fr
 			}
 			for _, one := range page {
 				after = one.Seq
-				if branch != "" && one.Branch != branch {
-					continue
-				}
-				one, err := w.Commit(ctx, one.Ref(), state)
-				if fault.Is(err, fault.NotFound) {
-					continue // it was dropped meanwhile
-				}
-				if !yield(one, err) || err != nil {
+				if (branch == "" || one.Branch == branch) && !w.pass(ctx, one, state, yield) {
 					return
 				}
 			}
@@ -102,6 +96,15 @@ func (w *Waiting) Subscribe(ctx context.Context, r graph.Repo, branch string, fr
 		}
 		yield(graph.CommitInfo{}, err)
 	}
+}
+
+// pass yields a commit once it is in a state; it is false at the end.
+func (w *Waiting) pass(ctx context.Context, one graph.CommitInfo, state State, yield func(graph.CommitInfo, error) bool) bool {
+	one, err := w.Commit(ctx, one.Ref(), state)
+	if fault.Is(err, fault.NotFound) {
+		return true // it was dropped meanwhile
+	}
+	return yield(one, err) && err == nil
 }
 
 // seqOf is where a commit is among those of its repository; 0 for none.
