@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	authpb "pachyderm/api/auth"
 	pb "pachyderm/api/pfs"
@@ -308,5 +309,62 @@ func TestCreateRepo_MakerOwnsIt(t *testing.T) {
 		if got, err := get(ctx, c, at("mine@master"), "/a"); err == nil {
 			t.Errorf("%s reads %q", name, got)
 		}
+	}
+}
+
+// Whoever loses a role in the middle of a stream loses the stream: reading ends, and
+// what was sent is not written.
+func TestStream_EndsWithTheRole(t *testing.T) {
+	s := pachdtest.Start(t)
+	c, root := s.API.PFS, s.Root()
+	if _, err := c.CreateRepo(root, &pb.CreateRepoRequest{Repo: repo("images")}); err != nil {
+		t.Fatal(err)
+	}
+	const pieces = 32
+	piece := add("/big", strings.Repeat("0123456789abcdef", 2<<20/16))
+	if err := modify(root, c, at("images@master"), slices.Repeat([]*pb.ModifyFileRequest{piece}, pieces)...); err != nil {
+		t.Fatal(err)
+	}
+	ctx, _ := s.Robot("writer", 0)
+	bind := func(roles ...string) {
+		t.Helper()
+		if err := s.Bind(pachdtest.Repo("default/images"), "robot:writer", roles...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bind("repoWriter")
+	down, err := c.GetFile(ctx, &pb.GetFileRequest{File: &pb.File{Commit: at("images@master"), Path: "/big"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := down.Recv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	up, err := c.ModifyFile(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range []*pb.ModifyFileRequest{{Body: &pb.ModifyFileRequest_SetCommit{SetCommit: at("images@master")}}, add("/late", "x")} {
+		if err := up.Send(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bind()
+	got := len(first.GetValue())
+	for err == nil {
+		var m *wrapperspb.BytesValue
+		if m, err = down.Recv(); err == nil {
+			got += len(m.GetValue())
+		}
+	}
+	if got == pieces*2<<20 || status.Code(err) != codes.PermissionDenied {
+		t.Errorf("%d bytes came, and then %v", got, err)
+	}
+	if _, err := up.CloseAndRecv(); status.Code(err) != codes.PermissionDenied {
+		t.Errorf("the write: %v", err)
+	}
+	if _, err := get(root, c, at("images@master"), "/late"); status.Code(err) != codes.NotFound {
+		t.Errorf("it was written: %v", err)
 	}
 }
