@@ -13,14 +13,14 @@ import (
 
 // Service writes and reads files. It is safe for concurrent use.
 type Service struct {
-	db    *db.DB
-	packs *pack.Service
-	turns turns
+	db     *db.DB
+	packs  *pack.Service
+	queues queues
 }
 
 // New makes a service.
 func New(d *db.DB, packs *pack.Service) *Service {
-	return &Service{db: d, packs: packs, turns: turns{waiting: map[string]*turn{}}}
+	return &Service{db: d, packs: packs, queues: queues{waiting: map[graph.Ref][]*request{}}}
 }
 
 // stored are the nodes that trees are read from.

@@ -1,7 +1,6 @@
 package file
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"strings"
@@ -22,7 +21,7 @@ type Session struct {
 	by     audit.By
 	target graph.Ref
 	packs  *pack.Writer
-	nodes  *written
+	nodes  stored
 
 	base  tree.Root // the files that were there when the session began
 	edits []edit
@@ -44,30 +43,6 @@ type openFile struct {
 	file        *pack.File
 }
 
-// written are the nodes of a session, which are there before they are stored.
-type written struct {
-	stored
-	packs *pack.Writer
-	fresh map[tree.ID][]byte
-}
-
-// Get finds a node of the session, or one that is stored.
-func (w *written) Get(ctx context.Context, id tree.ID) ([]byte, error) {
-	if data, ok := w.fresh[id]; ok {
-		return data, nil
-	}
-	return w.stored.Get(ctx, id)
-}
-
-// Put writes a node.
-func (w *written) Put(ctx context.Context, data []byte) (tree.ID, error) {
-	id, err := w.packs.Put(ctx, data)
-	if err == nil {
-		w.fresh[id] = bytes.Clone(data)
-	}
-	return id, err
-}
-
 // Begin starts a session that writes to a commit: an open one by its id, or by its
 // branch; if the head of the branch has finished, a new one is made of it. Close it.
 // Faults: Invalid, NotFound, Precondition.
@@ -79,7 +54,7 @@ func (s *Service) Begin(ctx context.Context, by audit.By, target graph.Ref) (*Se
 	w := s.packs.Writer(ctx)
 	return &Session{
 		s: s, ctx: ctx, by: by, target: target, packs: w, base: base, put: map[string]int{}, gone: map[string]int{},
-		nodes: &written{stored{s.packs}, w, map[tree.ID][]byte{}},
+		nodes: stored{s.packs},
 	}, nil
 }
 
@@ -343,53 +318,7 @@ func (s *Session) Commit() (graph.Ref, error) {
 		}
 		edits[i] = tree.Put(e.path, e.datum, *e.content)
 	}
-	done, err := s.s.turns.take(s.ctx, s.target.String())
-	if err != nil {
-		return graph.Ref{}, err
-	}
-	defer done()
-	var made graph.Ref
-	err = s.s.again(s.ctx, func() error {
-		made, err = s.attempt(edits)
-		return err
-	})
-	return made, err
-}
-
-// attempt makes the edits on what the target is now, and then changes it, unless
-// something has come before.
-func (s *Session) attempt(edits []tree.Edit) (made graph.Ref, err error) {
-	base, err := s.s.baseOf(s.ctx, s.target)
-	if err != nil {
-		return made, err
-	}
-	root, err := tree.Apply(s.ctx, s.nodes, base, edits)
-	if err != nil {
-		return made, err
-	}
-	if err := s.packs.Flush(s.ctx); err != nil {
-		return made, err
-	}
-	problem, err := s.s.problem(s.ctx, s.nodes, root)
-	if err != nil {
-		return made, err
-	}
-	from, err := bytesOf(base)
-	if err != nil {
-		return made, err
-	}
-	to, err := bytesOf(root)
-	if err != nil {
-		return made, err
-	}
-	err = graph.Update(s.ctx, s.s.db, s.by, func(c *graph.Change) error {
-		if err := s.packs.Keep(s.ctx, c.Tx()); err != nil {
-			return err
-		}
-		made, err = c.Write(s.ctx, s.target, graph.Files{From: from, To: to, Size: root.Size, Problem: problem})
-		return err
-	})
-	return made, err
+	return s.s.submit(s.ctx, &request{session: s, edits: edits, id: graph.NewID(), done: make(chan struct{})})
 }
 
 func errNoFile(path string, in graph.Ref) error {

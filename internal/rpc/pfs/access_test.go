@@ -6,9 +6,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	authpb "pachyderm/api/auth"
@@ -21,6 +23,8 @@ type world struct {
 	repo *pb.Repo
 	open string        // an open commit
 	next func() string // a name that nothing has
+	// admitted says that the call is expected to be.
+	admitted bool
 }
 
 // absent is the id of no commit.
@@ -107,6 +111,22 @@ var calls = []struct {
 	{"ModifyFile", []string{"REPO_WRITE"}, func(ctx context.Context, c pb.APIClient, w world) error {
 		return modify(ctx, c, &pb.Commit{Repo: w.repo, Branch: &pb.Branch{Repo: w.repo, Name: "mine"}}, add("/b", "x"))
 	}},
+	{"ModifyFile, before it has sent anything", []string{"REPO_WRITE"}, func(ctx context.Context, c pb.APIClient, w world) error {
+		ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+		defer cancel()
+		stream, err := c.ModifyFile(ctx)
+		if err != nil {
+			return err
+		}
+		to := &pb.Commit{Repo: w.repo, Branch: &pb.Branch{Repo: w.repo, Name: "mine"}}
+		if err := stream.Send(&pb.ModifyFileRequest{Body: &pb.ModifyFileRequest_SetCommit{SetCommit: to}}); err != nil {
+			return err
+		}
+		if w.admitted {
+			return nil // it waits for more
+		}
+		return stream.RecvMsg(&emptypb.Empty{})
+	}},
 	{"ModifyFile of an open commit by its id", []string{"REPO_WRITE"}, func(ctx context.Context, c pb.APIClient, w world) error {
 		return modify(ctx, c, &pb.Commit{Repo: w.repo, Id: w.open}, add("/c", "x"))
 	}},
@@ -189,7 +209,6 @@ func TestData_ServesOnlyWhomRolesName(t *testing.T) {
 			must(s.Bind(h.on, "robot:"+h.name, h.role))
 		}
 		for _, call := range calls {
-			err := call.call(ctx, c, w)
 			wanted, text := codes.OK, ""
 			switch {
 			case !h.sees:
@@ -197,6 +216,8 @@ func TestData_ServesOnlyWhomRolesName(t *testing.T) {
 			case slices.ContainsFunc(call.need, func(p string) bool { return !slices.Contains(h.may, p) }):
 				wanted, text = codes.PermissionDenied, "is not authorized to perform this operation"
 			}
+			w.admitted = wanted == codes.OK
+			err := call.call(ctx, c, w)
 			if status.Code(err) != wanted || err != nil && !strings.Contains(err.Error(), text) {
 				t.Errorf("%s by %s: %v, wanted %s", call.name, h.name, err, wanted)
 			}
