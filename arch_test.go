@@ -154,9 +154,10 @@ var mayImport = map[string][]string{
 	"internal/data/pack/format":  {"internal/data/content"},
 	"internal/data/file":         {"internal/data/glob", "internal/data/graph", "internal/data/pack", "internal/data/tree"},
 	"internal/rpc/pfs": {
-		"api", "api/auth", "api/pfs", "internal/access", "internal/data/file", "internal/data/graph", "internal/data/history", "internal/data/tree",
-		"internal/people/session", "internal/rpc/wire",
+		"api", "api/pfs", "internal/access", "internal/data/file", "internal/data/graph", "internal/data/history", "internal/data/tree",
+		"internal/people/session", "internal/rpc/pfs/convert", "internal/rpc/wire",
 	},
+	"internal/rpc/pfs/convert": {"api/auth", "api/pfs", "internal/access", "internal/data/graph", "internal/rpc/wire"},
 	"internal/access/spelling": {"internal/access"},
 	"internal/data/graph/row":  nil,
 	"internal/data/graph":      {"internal/data/graph/row"},

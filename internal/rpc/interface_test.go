@@ -114,12 +114,12 @@ pfs_v2.API/ListFile token
 pfs_v2.API/WalkFile token
 pfs_v2.API/GlobFile token
 pfs_v2.API/DiffFile token
-pfs_v2.API/FindCommits -
+pfs_v2.API/FindCommits token
 pfs_v2.API/ForgetCommit -
-pfs_v2.API/WalkCommitProvenance -
-pfs_v2.API/WalkCommitSubvenance -
-pfs_v2.API/WalkBranchProvenance -
-pfs_v2.API/WalkBranchSubvenance -
+pfs_v2.API/WalkCommitProvenance token
+pfs_v2.API/WalkCommitSubvenance token
+pfs_v2.API/WalkBranchProvenance token
+pfs_v2.API/WalkBranchSubvenance token
 pfs_v2.API/CreateFileSet -
 pfs_v2.API/GetFileSet -
 pfs_v2.API/AddFileSet -
@@ -129,12 +129,12 @@ pfs_v2.API/ShardFileSet -
 pfs_v2.API/PutCache -
 pfs_v2.API/GetCache -
 pfs_v2.API/ClearCache -
-pfs_v2.API/DeleteAll -
+pfs_v2.API/DeleteAll CLUSTER_DELETE_ALL
 pfs_v2.API/Fsck -
 pfs_v2.API/CheckStorage -
 pfs_v2.API/ListTask -
 pfs_v2.API/Egress -
-pfs_v2.API/ReposSummary -
+pfs_v2.API/ReposSummary token
 pps_v2.API/ActivateAuth CLUSTER_AUTH_ACTIVATE
 pach_v1.API/GetSignIn
 pach_v1.API/Explain token

@@ -1,5 +1,7 @@
 package rpc
 
+import "pachyderm/internal/access"
+
 // dataPolicy is pfs_v2's. Data may be used before authentication is activated, as
 // upstream has it. What a caller needs depends on the repository: package pfs asks.
 func dataPolicy() map[string]rule {
@@ -10,15 +12,16 @@ func dataPolicy() map[string]rule {
 		"CreateBranch", "InspectBranch", "ListBranch", "DeleteBranch",
 		"StartCommit", "FinishCommit", "ClearCommit", "InspectCommit", "ListCommit", "SubscribeCommit", "InspectCommitSet", "ListCommitSet",
 		"SquashCommit", "DropCommit", "SquashCommitSet", "DropCommitSet",
+		"FindCommits", "WalkCommitProvenance", "WalkCommitSubvenance", "WalkBranchProvenance", "WalkBranchSubvenance", "ReposSummary",
 		"ModifyFile", "GetFile", "GetFileTAR", "InspectFile", "ListFile", "WalkFile", "GlobFile", "DiffFile",
 	} {
 		rows["/pfs_v2.API/"+method] = rule{kind: openUntilActivated}
 	}
+	rows["/pfs_v2.API/DeleteAll"] = rule{kind: openUntilActivated, need: access.ClusterDeleteAll}
 	for _, method := range []string{
-		"FindCommits", "ForgetCommit",
-		"WalkCommitProvenance", "WalkCommitSubvenance", "WalkBranchProvenance", "WalkBranchSubvenance",
+		"ForgetCommit",
 		"CreateFileSet", "GetFileSet", "AddFileSet", "RenewFileSet", "ComposeFileSet", "ShardFileSet", "PutCache", "GetCache", "ClearCache",
-		"DeleteAll", "Fsck", "CheckStorage", "ListTask", "Egress", "ReposSummary",
+		"Fsck", "CheckStorage", "ListTask", "Egress",
 	} {
 		rows["/pfs_v2.API/"+method] = rule{kind: unimplemented}
 	}

@@ -9,12 +9,13 @@ import (
 	"pachyderm/internal/access"
 	"pachyderm/internal/data/graph"
 	"pachyderm/internal/db"
+	"pachyderm/internal/rpc/pfs/convert"
 )
 
 // CreateBranch makes a branch or changes one. What it is made from the caller has to
 // be allowed to read: its commits, which nobody asks for later, will come from there.
 func (s *server) CreateBranch(ctx context.Context, req *pb.CreateBranchRequest) (*emptypb.Empty, error) {
-	b, sources := branchOf(req.GetBranch()), sourcesOf(req)
+	b, sources := convert.BranchOf(req.GetBranch()), convert.SourcesOf(req)
 	if err := allow(ctx, b.Repo, access.RepoCreateBranch); err != nil {
 		return nil, err
 	}
@@ -25,7 +26,8 @@ func (s *server) CreateBranch(ctx context.Context, req *pb.CreateBranchRequest) 
 	}
 	err := s.change(ctx, func(c *graph.Change) error {
 		return c.CreateBranch(ctx, graph.NewBranch{
-			Branch: b, Head: inRepo(optionalRef(req.GetHead()), b.Repo), Direct: sources, Trigger: triggerOf(req.GetTrigger()),
+			Branch: b, Head: convert.InRepo(convert.OptionalRef(req.GetHead()), b.Repo), Direct: sources,
+			Trigger: convert.TriggerOf(req.GetTrigger()),
 		})
 	})
 	return &emptypb.Empty{}, err
@@ -33,7 +35,7 @@ func (s *server) CreateBranch(ctx context.Context, req *pb.CreateBranchRequest) 
 
 // InspectBranch is one branch.
 func (s *server) InspectBranch(ctx context.Context, req *pb.InspectBranchRequest) (*pb.BranchInfo, error) {
-	b := branchOf(req.GetBranch())
+	b := convert.BranchOf(req.GetBranch())
 	if err := allow(ctx, b.Repo, access.RepoListBranch); err != nil {
 		return nil, err
 	}
@@ -50,10 +52,10 @@ func (s *server) InspectBranch(ctx context.Context, req *pb.InspectBranchRequest
 
 // branchInfo leaves out what the caller may not see.
 func (s *server) branchInfo(ctx context.Context, b graph.BranchInfo) *pb.BranchInfo {
-	out := toBranchInfo(b)
+	out := convert.ToBranchInfo(b)
 	seen := func(all []*pb.Branch) (left []*pb.Branch) {
 		for _, one := range all {
-			if allow(ctx, repoOf(one.GetRepo())) == nil {
+			if allow(ctx, convert.RepoOf(one.GetRepo())) == nil {
 				left = append(left, one)
 			}
 		}
@@ -70,7 +72,7 @@ func (s *server) ListBranch(req *pb.ListBranchRequest, stream pb.API_ListBranchS
 		return required("repo")
 	}
 	ctx := stream.Context()
-	all, err := s.branches(ctx, repoOf(req.GetRepo()), req.GetReverse())
+	all, err := s.branches(ctx, convert.RepoOf(req.GetRepo()), req.GetReverse())
 	for _, b := range all {
 		if err == nil {
 			err = stream.Send(s.branchInfo(ctx, b))
@@ -92,7 +94,7 @@ func (s *server) branches(ctx context.Context, r graph.Repo, reverse bool) (all 
 
 // DeleteBranch deletes a branch.
 func (s *server) DeleteBranch(ctx context.Context, req *pb.DeleteBranchRequest) (*emptypb.Empty, error) {
-	b := branchOf(req.GetBranch())
+	b := convert.BranchOf(req.GetBranch())
 	if err := allow(ctx, b.Repo, access.RepoDeleteBranch); err != nil {
 		return nil, err
 	}

@@ -10,27 +10,28 @@ import (
 	"pachyderm/internal/access"
 	"pachyderm/internal/data/graph"
 	"pachyderm/internal/data/history"
+	"pachyderm/internal/rpc/pfs/convert"
 )
 
 // StartCommit begins a commit.
 func (s *server) StartCommit(ctx context.Context, req *pb.StartCommitRequest) (*pb.Commit, error) {
-	b := branchOf(req.GetBranch())
+	b := convert.BranchOf(req.GetBranch())
 	if err := allow(ctx, b.Repo, access.RepoWrite); err != nil {
 		return nil, err
 	}
-	start := graph.Start{Branch: b, Parent: optionalRef(req.GetParent()), Description: req.GetDescription()}
-	start.Parent = inRepo(start.Parent, b.Repo)
+	start := graph.Start{Branch: b, Parent: convert.OptionalRef(req.GetParent()), Description: req.GetDescription()}
+	start.Parent = convert.InRepo(start.Parent, b.Repo)
 	var made graph.CommitInfo
 	err := s.change(ctx, func(c *graph.Change) (err error) {
 		made, err = c.StartCommit(ctx, start)
 		return err
 	})
-	return toCommit(b.Repo, made.ID, b.Name), err
+	return convert.ToCommit(b.Repo, made.ID, b.Name), err
 }
 
 // FinishCommit ends a commit: who waits for it hears when it has finished.
 func (s *server) FinishCommit(ctx context.Context, req *pb.FinishCommitRequest) (*emptypb.Empty, error) {
-	ref := refOf(req.GetCommit())
+	ref := convert.RefOf(req.GetCommit())
 	if err := allow(ctx, ref.Repo, access.RepoWrite); err != nil {
 		return nil, err
 	}
@@ -39,7 +40,7 @@ func (s *server) FinishCommit(ctx context.Context, req *pb.FinishCommitRequest) 
 
 // ClearCommit takes all files out of an open commit.
 func (s *server) ClearCommit(ctx context.Context, req *pb.ClearCommitRequest) (*emptypb.Empty, error) {
-	ref := refOf(req.GetCommit())
+	ref := convert.RefOf(req.GetCommit())
 	if err := allow(ctx, ref.Repo, access.RepoWrite); err != nil {
 		return nil, err
 	}
@@ -48,7 +49,7 @@ func (s *server) ClearCommit(ctx context.Context, req *pb.ClearCommitRequest) (*
 
 // InspectCommit is one commit, once it is as far as the caller waits for.
 func (s *server) InspectCommit(ctx context.Context, req *pb.InspectCommitRequest) (*pb.CommitInfo, error) {
-	ref := refOf(req.GetCommit())
+	ref := convert.RefOf(req.GetCommit())
 	if err := allow(ctx, ref.Repo, access.RepoInspectCommit); err != nil {
 		return nil, err
 	}
@@ -73,10 +74,10 @@ func stateOf(s pb.CommitState) history.State {
 
 // commitInfo leaves out what the caller may not see.
 func (s *server) commitInfo(ctx context.Context, c graph.CommitInfo) *pb.CommitInfo {
-	out := toCommitInfo(c)
+	out := convert.ToCommitInfo(c)
 	seen := func(all []*pb.Commit) (left []*pb.Commit) {
 		for _, one := range all {
-			if allow(ctx, repoOf(one.GetRepo())) == nil {
+			if allow(ctx, convert.RepoOf(one.GetRepo())) == nil {
 				left = append(left, one)
 			}
 		}
@@ -105,13 +106,14 @@ func (s *server) ListCommit(req *pb.ListCommitRequest, stream pb.API_ListCommitS
 // listOf are the lists that are asked for.
 func (s *server) listOf(ctx context.Context, req *pb.ListCommitRequest) (lists []history.List, err error) {
 	l := history.List{
-		Repo: repoOf(req.GetRepo()), From: optionalRef(req.GetFrom()), To: optionalRef(req.GetTo()), Reverse: req.GetReverse(),
-		Origin: graph.Origin(req.GetOriginKind()),
+		Repo: convert.RepoOf(req.GetRepo()), From: convert.OptionalRef(req.GetFrom()), To: convert.OptionalRef(req.GetTo()),
+		Reverse: req.GetReverse(),
+		Origin:  graph.Origin(req.GetOriginKind()),
 	}
 	if req.GetStartedTime() != nil {
 		l.Before = req.GetStartedTime().AsTime().Round(time.Microsecond)
 	}
-	l.From, l.To = inRepo(l.From, l.Repo), inRepo(l.To, l.Repo)
+	l.From, l.To = convert.InRepo(l.From, l.Repo), convert.InRepo(l.To, l.Repo)
 	if l.Repo.Name != "" {
 		return []history.List{l}, allow(ctx, l.Repo, access.RepoListCommit)
 	}
@@ -144,11 +146,11 @@ func (s *server) listCommits(stream pb.API_ListCommitServer, l history.List, lef
 // SubscribeCommit sends the commits of a branch, or of all branches, oldest first, as
 // they get as far as the caller waits for; it ends when the caller does.
 func (s *server) SubscribeCommit(req *pb.SubscribeCommitRequest, stream pb.API_SubscribeCommitServer) error {
-	ctx, r := stream.Context(), repoOf(req.GetRepo())
+	ctx, r := stream.Context(), convert.RepoOf(req.GetRepo())
 	if err := allow(ctx, r, access.RepoListCommit, access.RepoInspectCommit); err != nil {
 		return err
 	}
-	from := inRepo(optionalRef(req.GetFrom()), r)
+	from := convert.InRepo(convert.OptionalRef(req.GetFrom()), r)
 	for one, err := range s.waiting.Subscribe(ctx, r, req.GetBranch(), from, stateOf(req.GetState())) {
 		if err == nil {
 			err = s.sendSubscribed(stream, one, graph.Origin(req.GetOriginKind()))

@@ -15,6 +15,7 @@ import (
 	"pachyderm/internal/data/graph"
 	"pachyderm/internal/data/tree"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/rpc/pfs/convert"
 	"pachyderm/internal/rpc/wire"
 )
 
@@ -27,7 +28,7 @@ func (s *server) ModifyFile(stream pb.API_ModifyFileServer) error {
 	if first.GetSetCommit() == nil {
 		return fault.New(fault.Invalid, "first message must be a commit")
 	}
-	ctx, target := stream.Context(), refOf(first.GetSetCommit())
+	ctx, target := stream.Context(), convert.RefOf(first.GetSetCommit())
 	if target.Name == "" {
 		target.Name = "master"
 	}
@@ -79,7 +80,7 @@ func edit(ctx context.Context, w *file.Session, req *pb.ModifyFileRequest) error
 		return w.Delete(req.GetDeleteFile().GetPath(), req.GetDeleteFile().GetDatum())
 	case req.GetCopyFile() != nil:
 		c := req.GetCopyFile()
-		from := refOf(c.GetSrc().GetCommit())
+		from := convert.RefOf(c.GetSrc().GetCommit())
 		if err := allow(ctx, from.Repo, access.RepoRead); err != nil {
 			return err
 		}
@@ -93,7 +94,7 @@ func edit(ctx context.Context, w *file.Session, req *pb.ModifyFileRequest) error
 
 // view opens the files of a commit for whoever has the permissions.
 func (s *server) view(ctx context.Context, c *pb.Commit, need ...access.Permission) (*file.View, error) {
-	ref := refOf(c)
+	ref := convert.RefOf(c)
 	if err := allow(ctx, ref.Repo, need...); err != nil {
 		return nil, err
 	}
@@ -106,7 +107,7 @@ func toFileInfo(i file.Info) *pb.FileInfo {
 		kind, datum = pb.FileType_DIR, ""
 	}
 	return &pb.FileInfo{
-		File:     &pb.File{Commit: toCommit(i.Commit.Repo, i.Commit.ID, i.Commit.Branch), Path: i.Path, Datum: datum},
+		File:     &pb.File{Commit: convert.ToCommit(i.Commit.Repo, i.Commit.ID, i.Commit.Branch), Path: i.Path, Datum: datum},
 		FileType: kind, Committed: wire.Timestamp(i.Committed), SizeBytes: i.Size, Hash: i.Hash[:],
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	pb "pachyderm/api/pfs"
@@ -155,4 +156,133 @@ func TestData_FromRepoToFileAndBack(t *testing.T) {
 		_, err = get(ctx, c, at("images@master"), "/dir/b.png")
 		pachdtest.Want(t, err, codes.NotFound, "file /dir/b.png not found in repo default/images at commit")
 	})
+}
+
+// A search tells in which commits a file was added, changed and deleted, and how far it came.
+func TestFindCommits_AddedChangedAndDeleted(t *testing.T) {
+	s := pachdtest.Start(t)
+	c, ctx := s.API.PFS, s.Root()
+	if _, err := c.CreateRepo(ctx, &pb.CreateRepoRequest{Repo: repo("images")}); err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, changes := range [][]*pb.ModifyFileRequest{
+		{add("/other", "1")}, {add("/a", "1")}, {add("/other", "2")}, {add("/a", "2")}, {add("/a.png", "x")}, {del("/a")},
+	} {
+		if err := modify(ctx, c, at("images@master"), changes...); err != nil {
+			t.Fatal(err)
+		}
+		one, err := c.InspectCommit(ctx, &pb.InspectCommitRequest{Commit: at("images@master")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, one.GetCommit().GetId())
+	}
+	for limit, want := range map[uint32][]string{0: {ids[5], ids[3], ids[1], "last " + ids[0]}, 2: {ids[5], ids[3], "last " + ids[3]}} {
+		found, err := all(c.FindCommits(ctx, &pb.FindCommitsRequest{Start: at("images@master"), FilePath: "/a", Limit: limit}))
+		var got []string
+		for _, f := range found {
+			if last := f.GetLastSearchedCommit(); last != nil {
+				got = append(got, "last "+last.GetId())
+				continue
+			}
+			got = append(got, f.GetFoundCommit().GetId())
+		}
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("limit %d: %q, %v, wanted %q", limit, got, err, want)
+		}
+	}
+	if _, err := c.StartCommit(ctx, &pb.StartCommitRequest{Branch: branch("images", "master")}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := all(c.FindCommits(ctx, &pb.FindCommitsRequest{Start: at("images@master"), FilePath: "/a"}))
+	pachdtest.Want(t, err, codes.Unavailable, "not finished")
+}
+
+func TestWalk_ProvenanceAndSubvenance(t *testing.T) {
+	s := pachdtest.Start(t)
+	c, ctx := s.API.PFS, s.Root()
+	for _, name := range []string{"a", "b", "c"} {
+		if _, err := c.CreateRepo(ctx, &pb.CreateRepoRequest{Repo: repo(name)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, edge := range [][2]string{{"b", "a"}, {"c", "b"}} {
+		_, err := c.CreateBranch(ctx, &pb.CreateBranchRequest{Branch: branch(edge[0], "master"), Provenance: []*pb.Branch{branch(edge[1], "master")}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := modify(ctx, c, at("a@master"), add("/x", "1")); err != nil {
+		t.Fatal(err)
+	}
+	head := func(name string) *pb.BranchPicker {
+		return &pb.BranchPicker{Picker: &pb.BranchPicker_Name{Name: &pb.BranchPicker_BranchName{
+			Name: "master", Repo: &pb.RepoPicker{Picker: &pb.RepoPicker_Name{Name: &pb.RepoPicker_RepoName{Name: name}}},
+		}}}
+	}
+	commit := func(name string) []*pb.CommitPicker {
+		return []*pb.CommitPicker{{Picker: &pb.CommitPicker_BranchHead{BranchHead: head(name)}}}
+	}
+	repos := func(infos []*pb.CommitInfo, err error) string {
+		if err != nil {
+			return err.Error()
+		}
+		out := ""
+		for _, i := range infos {
+			out += i.GetCommit().GetRepo().GetName()
+		}
+		return out
+	}
+	for name, want := range map[string]string{"c": "ba", "b": "a", "a": ""} {
+		if got := repos(all(c.WalkCommitProvenance(ctx, &pb.WalkCommitProvenanceRequest{Start: commit(name)}))); got != want {
+			t.Errorf("%s comes from %q", name, got)
+		}
+	}
+	for name, want := range map[string]string{"c": "", "b": "c", "a": "bc"} {
+		if got := repos(all(c.WalkCommitSubvenance(ctx, &pb.WalkCommitSubvenanceRequest{Start: commit(name)}))); got != want {
+			t.Errorf("from %s comes %q", name, got)
+		}
+	}
+	if got := repos(all(c.WalkCommitSubvenance(ctx, &pb.WalkCommitSubvenanceRequest{Start: commit("a"), MaxCommits: 1}))); got != "b" {
+		t.Errorf("one is %q", got)
+	}
+	made, err := all(c.WalkBranchSubvenance(ctx, &pb.WalkBranchSubvenanceRequest{Start: []*pb.BranchPicker{head("a")}}))
+	if err != nil || len(made) != 2 || made[0].GetBranch().GetRepo().GetName() != "b" {
+		t.Errorf("of the branch is made %v, %v", made, err)
+	}
+	deep := commit("a")[0]
+	for range 20 {
+		deep = &pb.CommitPicker{Picker: &pb.CommitPicker_Ancestor{Ancestor: &pb.CommitPicker_AncestorOf{Start: deep}}}
+	}
+	_, err = all(c.WalkCommitProvenance(ctx, &pb.WalkCommitProvenanceRequest{Start: []*pb.CommitPicker{deep}}))
+	pachdtest.Want(t, err, codes.InvalidArgument, "deep in one another")
+}
+
+func TestDeleteAll_LeavesTheDefaultProject(t *testing.T) {
+	s := pachdtest.Start(t)
+	c, ctx := s.API.PFS, s.Root()
+	if _, err := c.CreateProject(ctx, &pb.CreateProjectRequest{Project: &pb.Project{Name: "p"}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []*pb.Repo{repo("a"), {Name: "b", Project: &pb.Project{Name: "p"}}} {
+		if _, err := c.CreateRepo(ctx, &pb.CreateRepoRequest{Repo: r}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	summary, err := c.ReposSummary(ctx, &pb.ReposSummaryRequest{Projects: []*pb.ProjectPicker{{Picker: &pb.ProjectPicker_Name{Name: "p"}}}})
+	if err != nil || len(summary.GetSummaries()) != 1 || summary.GetSummaries()[0].GetUserRepoCount() != 1 {
+		t.Errorf("summary %v, %v", summary, err)
+	}
+	if _, err := c.DeleteAll(ctx, &emptypb.Empty{}); err != nil {
+		t.Fatal(err)
+	}
+	repos, err := all(c.ListRepo(ctx, &pb.ListRepoRequest{}))
+	if err != nil || len(repos) != 0 {
+		t.Errorf("left are %v, %v", repos, err)
+	}
+	projects, err := all(c.ListProject(ctx, &pb.ListProjectRequest{}))
+	if err != nil || len(projects) != 1 || projects[0].GetProject().GetName() != "default" {
+		t.Errorf("left are %v, %v", projects, err)
+	}
 }

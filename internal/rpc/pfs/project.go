@@ -10,6 +10,7 @@ import (
 	"pachyderm/internal/data/graph"
 	"pachyderm/internal/db"
 	"pachyderm/internal/people/session"
+	"pachyderm/internal/rpc/pfs/convert"
 	"pachyderm/internal/rpc/wire"
 )
 
@@ -57,7 +58,7 @@ func (s *server) InspectProjectV2(ctx context.Context, req *pb.InspectProjectV2R
 
 func toProjectInfo(c session.Caller, p graph.Project) *pb.ProjectInfo {
 	return &pb.ProjectInfo{
-		Project: toProject(p.Name), Description: p.Description, CreatedAt: wire.Timestamp(p.Created), CreatedBy: p.CreatedBy,
+		Project: convert.ToProject(p.Name), Description: p.Description, CreatedAt: wire.Timestamp(p.Created), CreatedBy: p.CreatedBy,
 		AuthInfo: authInfo(c, access.Resource{Type: access.Project, Name: p.Name}),
 	}
 }

@@ -10,16 +10,17 @@ import (
 	"pachyderm/internal/data/graph"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/rpc/pfs/convert"
 )
 
 // SquashCommit removes a commit, and leaves what it holds to those after it.
 func (s *server) SquashCommit(ctx context.Context, req *pb.SquashCommitRequest) (*pb.SquashCommitResponse, error) {
-	return &pb.SquashCommitResponse{}, s.removeOne(ctx, refOf(req.GetCommit()), req.GetRecursive(), false)
+	return &pb.SquashCommitResponse{}, s.removeOne(ctx, convert.RefOf(req.GetCommit()), req.GetRecursive(), false)
 }
 
 // DropCommit removes a commit with what it holds.
 func (s *server) DropCommit(ctx context.Context, req *pb.DropCommitRequest) (*pb.DropCommitResponse, error) {
-	return &pb.DropCommitResponse{}, s.removeOne(ctx, refOf(req.GetCommit()), req.GetRecursive(), true)
+	return &pb.DropCommitResponse{}, s.removeOne(ctx, convert.RefOf(req.GetCommit()), req.GetRecursive(), true)
 }
 
 // SquashCommitSet removes the commits of a global id, and leaves what they hold to those

@@ -11,11 +11,12 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/people/session"
+	"pachyderm/internal/rpc/pfs/convert"
 )
 
 // CreateRepo makes a repository or, with update, changes what is said of one.
 func (s *server) CreateRepo(ctx context.Context, req *pb.CreateRepoRequest) (*emptypb.Empty, error) {
-	r := repoOf(req.GetRepo())
+	r := convert.RepoOf(req.GetRepo())
 	if req.GetUpdate() {
 		return s.updateRepo(ctx, r, req.GetDescription())
 	}
@@ -57,7 +58,7 @@ func (s *server) updateRepo(ctx context.Context, r graph.Repo, description strin
 
 // InspectRepo is for whoever may see the repository.
 func (s *server) InspectRepo(ctx context.Context, req *pb.InspectRepoRequest) (*pb.RepoInfo, error) {
-	r := repoOf(req.GetRepo())
+	r := convert.RepoOf(req.GetRepo())
 	if err := allow(ctx, r); err != nil {
 		return nil, err
 	}
@@ -73,7 +74,7 @@ func (s *server) InspectRepo(ctx context.Context, req *pb.InspectRepoRequest) (*
 }
 
 func withAuth(c session.Caller, info graph.RepoInfo) *pb.RepoInfo {
-	out := toRepoInfo(info)
+	out := convert.ToRepoInfo(info)
 	out.AuthInfo = authInfo(c, info.Resource())
 	return out
 }
@@ -127,7 +128,7 @@ func names(projects []*pb.Project) (all []string) {
 // DeleteRepo says whether the repository was deleted: without the right to, it is not,
 // and that is no error, as upstream has it.
 func (s *server) DeleteRepo(ctx context.Context, req *pb.DeleteRepoRequest) (*pb.DeleteRepoResponse, error) {
-	r := repoOf(req.GetRepo())
+	r := convert.RepoOf(req.GetRepo())
 	if err := allow(ctx, r, access.RepoDelete); fault.Is(err, fault.Denied) {
 		return &pb.DeleteRepoResponse{}, nil
 	} else if err != nil {
@@ -165,7 +166,7 @@ func deleteAllowed(ctx context.Context, c *graph.Change, all []graph.RepoInfo, f
 		if err := c.DeleteRepo(ctx, r.Repo, force); err != nil {
 			return nil, err
 		}
-		gone = append(gone, toRepo(r.Repo))
+		gone = append(gone, convert.ToRepo(r.Repo))
 	}
 	return gone, nil
 }

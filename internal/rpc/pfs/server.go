@@ -11,6 +11,7 @@ import (
 	"pachyderm/internal/data/history"
 	"pachyderm/internal/db"
 	"pachyderm/internal/people/session"
+	"pachyderm/internal/rpc/pfs/convert"
 )
 
 type server struct {
@@ -45,5 +46,5 @@ func authInfo(c session.Caller, r access.Resource) *pb.AuthInfo {
 		return nil
 	}
 	roles, permissions := c.Effective(r)
-	return &pb.AuthInfo{Permissions: enums(permissions.List()), Roles: roles}
+	return &pb.AuthInfo{Permissions: convert.Permissions(permissions.List()), Roles: roles}
 }

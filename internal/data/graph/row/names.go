@@ -1,6 +1,7 @@
 package row
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 
@@ -56,6 +57,17 @@ type Ref struct {
 }
 
 func (r Ref) String() string { return r.Repo.String() + "@" + r.Name }
+
+// Back is the commit so many parents before.
+func (r Ref) Back(n uint32) Ref {
+	if n == 0 {
+		return r
+	}
+	return Ref{r.Repo, fmt.Sprintf("%s~%d", r.Name, n)}
+}
+
+// FromRoot is the commit so many after the first of a branch.
+func (r Ref) FromRoot(n uint32) Ref { return Ref{r.Repo, fmt.Sprintf("%s.%d", r.Name, uint64(n)+1)} }
 
 // The longest names. A project's leaves room for what Kubernetes makes of it.
 const (
