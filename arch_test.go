@@ -157,6 +157,7 @@ var mayImport = map[string][]string{
 		"api", "api/pfs", "internal/access", "internal/data/file", "internal/data/graph", "internal/data/history", "internal/data/tree",
 		"internal/people/session", "internal/rpc/pfs/convert", "internal/rpc/wire",
 	},
+	"internal/rpc/inprocess":   nil,
 	"internal/rpc/pfs/convert": {"api/auth", "api/pfs", "internal/access", "internal/data/graph", "internal/rpc/wire"},
 	"internal/access/spelling": {"internal/access"},
 	"internal/data/graph/row":  nil,
@@ -265,7 +266,7 @@ var mayImport = map[string][]string{
 		"internal/issuer/registry", "internal/issuer/settings", "internal/people/identity", "internal/people/login", "internal/people/session",
 	},
 	"internal/rpc": {
-		"internal/data/file", "internal/rpc/pfs",
+		"internal/data/file", "internal/rpc/inprocess", "internal/rpc/pfs",
 		"api", "api/admin", "api/auth", "api/enterprise", "api/identity", "api/license", "api/pach", "api/pfs", "api/pps", "api/version", "internal/access",
 		"internal/access/freshness", "internal/issuer", "internal/issuer/exchange", "internal/people/login", "internal/people/session",
 		"internal/rpc/admin", "internal/rpc/auth", "internal/rpc/enterprise", "internal/rpc/identity", "internal/rpc/pach",

@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/http"
 	"strconv"
@@ -11,12 +10,9 @@ import (
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
 
 	"pachyderm/api"
 	"pachyderm/internal/version"
@@ -43,7 +39,7 @@ func (s *Server) REST(ctx context.Context) (http.Handler, error) {
 		runtime.WithErrorHandler(failREST),
 	)
 	for _, service := range api.Services() {
-		if err := service.REST(ctx, gateway, inProcess{s}); err != nil {
+		if err := service.REST(ctx, gateway, s.InProcess()); err != nil {
 			return nil, err
 		}
 	}
@@ -100,43 +96,5 @@ func setHeaders(h http.Header) {
 }
 
 // InProcess is a connection to this server that takes the way of every call, policy
-// and limits and all, without leaving the process. A call is of the caller whose
-// token is in its metadata, and of the network that its context knows.
-func (s *Server) InProcess() grpc.ClientConnInterface { return inProcess{s} }
-
-// inProcess is a connection to our own server without a network.
-type inProcess struct{ server *Server }
-
-type boundMethod struct {
-	desc grpc.MethodDesc
-	impl any
-}
-
-// Invoke runs a method through the interceptor, as a call over the network.
-func (c inProcess) Invoke(ctx context.Context, method string, args, reply any, _ ...grpc.CallOption) error {
-	m, ok := c.server.methods[method]
-	if !ok {
-		return status.Errorf(codes.Unimplemented, "unknown method %s", method)
-	}
-	if md, ok := metadata.FromOutgoingContext(ctx); ok {
-		ctx = metadata.NewIncomingContext(ctx, md)
-	}
-	out, err := m.desc.Handler(m.impl, ctx, func(into any) error {
-		proto.Merge(into.(proto.Message), args.(proto.Message))
-		return nil
-	}, c.server.intercept)
-	if err != nil {
-		return err
-	}
-	message, ok := out.(proto.Message)
-	if !ok {
-		return fmt.Errorf("%s answered with %T", method, out)
-	}
-	proto.Merge(reply.(proto.Message), message)
-	return nil
-}
-
-// NewStream is refused: no method of ours streams.
-func (inProcess) NewStream(context.Context, *grpc.StreamDesc, string, ...grpc.CallOption) (grpc.ClientStream, error) {
-	return nil, status.Error(codes.Unimplemented, "there are no streams over REST")
-}
+// and limits and all, without leaving the process.
+func (s *Server) InProcess() grpc.ClientConnInterface { return &s.local }

@@ -36,6 +36,7 @@ import (
 	"pachyderm/internal/rpc/auth"
 	"pachyderm/internal/rpc/enterprise"
 	"pachyderm/internal/rpc/identity"
+	"pachyderm/internal/rpc/inprocess"
 	"pachyderm/internal/rpc/pach"
 	"pachyderm/internal/rpc/pfs"
 	"pachyderm/internal/tracing"
@@ -73,16 +74,16 @@ type Server struct {
 	limits   *limit.Limits
 	tracer   *tracing.Tracer
 	rows     map[string]rule
-	// methods are those that are not streams, by full name.
-	methods map[string]boundMethod
+	local    inprocess.Conn
 }
 
 // New makes a server; it fails if a method has no row in the policy table.
 func New(c Config) (*Server, error) {
 	s := &Server{
 		Health: health.NewServer(), sessions: c.Sessions, refusals: &refusals{log: c.Log, now: c.Now},
-		limits: c.Limits, tracer: c.Tracer, rows: policy(), methods: map[string]boundMethod{},
+		limits: c.Limits, tracer: c.Tracer, rows: policy(),
 	}
+	s.local.Unary, s.local.Stream = s.intercept, s.interceptStream
 	boundGzip()
 	s.count()
 	opts := []grpc.ServerOption{
@@ -123,9 +124,7 @@ func (s *Server) count() {
 
 func (s *Server) register(desc *grpc.ServiceDesc, impl any) {
 	s.GRPC.RegisterService(desc, impl)
-	for _, m := range desc.Methods {
-		s.methods["/"+desc.ServiceName+"/"+m.MethodName] = boundMethod{m, impl}
-	}
+	s.local.Register(desc, impl)
 }
 
 // implementations are what serves each of api.Services, by name.

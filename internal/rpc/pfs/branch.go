@@ -19,10 +19,8 @@ func (s *server) CreateBranch(ctx context.Context, req *pb.CreateBranchRequest) 
 	if err := allow(ctx, b.Repo, access.RepoCreateBranch); err != nil {
 		return nil, err
 	}
-	for _, s := range sources {
-		if err := allow(ctx, s.Branch.Repo, access.RepoRead); err != nil {
-			return nil, err
-		}
+	if err := mayRead(ctx, sources); err != nil {
+		return nil, err
 	}
 	err := s.change(ctx, func(c *graph.Change) error {
 		return c.CreateBranch(ctx, graph.NewBranch{
@@ -31,6 +29,15 @@ func (s *server) CreateBranch(ctx context.Context, req *pb.CreateBranchRequest) 
 		})
 	})
 	return &emptypb.Empty{}, err
+}
+
+func mayRead(ctx context.Context, sources []graph.Source) error {
+	for _, s := range sources {
+		if err := allow(ctx, s.Branch.Repo, access.RepoRead); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // InspectBranch is one branch.
