@@ -73,18 +73,20 @@ func byArea(from, to string) (may, never bool) {
 // area may. A package that is missing here fails: adding one means saying what it
 // may know.
 var mayImport = map[string][]string{
-	"api/auth":       nil,
-	"api/identity":   nil,
-	"api/version":    nil,
-	"api/enterprise": nil,
-	"api/license":    {"api/enterprise"},
-	"api/pfs":        {"api/auth", "api/task"},
-	"api/task":       nil,
-	"api/pps":        nil,
-	"api/pach":       {"api/auth", "api/identity"},
-	"api/admin":      {"api/pfs", "api/version"},
+	"api/auth":        nil,
+	"api/identity":    nil,
+	"api/version":     nil,
+	"api/enterprise":  nil,
+	"api/license":     {"api/enterprise"},
+	"api/pfs":         {"api/auth", "api/task"},
+	"api/transaction": {"api/pfs"},
+	"api/task":        nil,
+	"api/pps":         nil,
+	"api/pach":        {"api/auth", "api/identity"},
+	"api/admin":       {"api/pfs", "api/version"},
 	"api": {
-		"api/admin", "api/auth", "api/enterprise", "api/identity", "api/license", "api/pach", "api/pfs", "api/pps", "api/version",
+		"api/admin", "api/auth", "api/enterprise", "api/identity", "api/license", "api/pach", "api/pfs", "api/pps", "api/transaction",
+		"api/version",
 	},
 	"api/connector": nil,
 
@@ -136,6 +138,7 @@ var mayImport = map[string][]string{
 	"internal/managed":            {"internal/db"},
 	"internal/audit":              {"internal/db"},
 	"internal/access/table":       nil,
+	"internal/data/txn":           {"internal/data/graph"},
 	"internal/data/content":       nil,
 	"internal/data/btree":         {"internal/data/content"},
 	"internal/data/tree":          {"internal/data/btree", "internal/data/content"},
@@ -154,8 +157,11 @@ var mayImport = map[string][]string{
 	"internal/data/pack/format":  {"internal/data/content"},
 	"internal/data/file":         {"internal/data/glob", "internal/data/graph", "internal/data/pack", "internal/data/tree"},
 	"internal/rpc/pfs": {
-		"api", "api/pfs", "internal/access", "internal/data/file", "internal/data/graph", "internal/data/history", "internal/data/tree",
-		"internal/people/session", "internal/rpc/pfs/convert", "internal/rpc/wire",
+		"api", "api/pfs", "api/transaction", "internal/access", "internal/data/file", "internal/data/graph", "internal/data/history",
+		"internal/data/tree", "internal/data/txn", "internal/people/session", "internal/rpc/pfs/convert", "internal/rpc/wire",
+	},
+	"internal/rpc/transaction": {
+		"api/transaction", "internal/data/graph", "internal/data/txn", "internal/people/session", "internal/rpc/pfs", "internal/rpc/wire",
 	},
 	"internal/rpc/inprocess":   nil,
 	"internal/rpc/pfs/convert": {"api/auth", "api/pfs", "internal/access", "internal/data/graph", "internal/rpc/wire"},
@@ -266,7 +272,7 @@ var mayImport = map[string][]string{
 		"internal/issuer/registry", "internal/issuer/settings", "internal/people/identity", "internal/people/login", "internal/people/session",
 	},
 	"internal/rpc": {
-		"internal/data/file", "internal/rpc/inprocess", "internal/rpc/pfs",
+		"internal/data/file", "internal/rpc/inprocess", "internal/rpc/pfs", "internal/rpc/transaction", "api/transaction",
 		"api", "api/admin", "api/auth", "api/enterprise", "api/identity", "api/license", "api/pach", "api/pfs", "api/pps", "api/version", "internal/access",
 		"internal/access/freshness", "internal/issuer", "internal/issuer/exchange", "internal/people/login", "internal/people/session",
 		"internal/rpc/admin", "internal/rpc/auth", "internal/rpc/enterprise", "internal/rpc/identity", "internal/rpc/pach",

@@ -14,6 +14,7 @@ import (
 	"pachyderm/api/pach"
 	"pachyderm/api/pfs"
 	"pachyderm/api/pps"
+	"pachyderm/api/transaction"
 	"pachyderm/api/version"
 )
 
@@ -44,6 +45,8 @@ type Clients struct {
 	License    license.APIClient
 	PFS        pfs.APIClient
 	PPS        pps.APIClient
+
+	Transaction transaction.APIClient
 }
 
 // Service is what was generated for one service.
@@ -77,6 +80,8 @@ func Services() []Service {
 			func(c *Clients) *pfs.APIClient { return &c.PFS }),
 		of(&pps.API_ServiceDesc, pps.RegisterAPIHandlerClient, pps.NewAPIClient,
 			func(c *Clients) *pps.APIClient { return &c.PPS }),
+		of(&transaction.API_ServiceDesc, transaction.RegisterAPIHandlerClient, transaction.NewAPIClient,
+			func(c *Clients) *transaction.APIClient { return &c.Transaction }),
 	}
 }
 

@@ -136,10 +136,10 @@ func (s *Server) admit(ctx context.Context, method string) (context.Context, err
 // "authentication is off".) Fault: Precondition.
 func checkTransaction(ctx context.Context, method string) error {
 	md, _ := metadata.FromIncomingContext(ctx)
-	if strings.Join(md.Get(api.TransactionKey), "") == "" || slices.Contains(reads, method) {
+	if strings.Join(md.Get(api.TransactionKey), "") == "" || slices.Contains(reads, method) || slices.Contains(inTransactions, method) {
 		return nil
 	}
-	return fault.New(fault.Precondition, "there are no transactions in this pachd yet, and nothing was changed").
+	return fault.New(fault.Precondition, "%s cannot be part of a transaction, and nothing was changed", method).
 		Next("leave the transaction with pachctl stop transaction, or send no %s", api.TransactionKey)
 }
 

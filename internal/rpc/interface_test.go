@@ -135,6 +135,13 @@ pfs_v2.API/CheckStorage -
 pfs_v2.API/ListTask -
 pfs_v2.API/Egress -
 pfs_v2.API/ReposSummary token
+transaction_v2.API/StartTransaction token
+transaction_v2.API/InspectTransaction token
+transaction_v2.API/ListTransaction token
+transaction_v2.API/FinishTransaction token
+transaction_v2.API/DeleteTransaction token
+transaction_v2.API/DeleteAll token
+transaction_v2.API/BatchTransaction token
 pps_v2.API/ActivateAuth CLUSTER_AUTH_ACTIVATE
 pach_v1.API/GetSignIn
 pach_v1.API/Explain token

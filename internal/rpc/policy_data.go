@@ -2,7 +2,7 @@ package rpc
 
 import "pachyderm/internal/access"
 
-// dataPolicy is pfs_v2's. Data may be used before authentication is activated, as
+// dataPolicy is pfs_v2's and transaction_v2's. Data may be used before authentication is activated, as
 // upstream has it. What a caller needs depends on the repository: package pfs asks.
 func dataPolicy() map[string]rule {
 	rows := map[string]rule{}
@@ -25,5 +25,17 @@ func dataPolicy() map[string]rule {
 	} {
 		rows["/pfs_v2.API/"+method] = rule{kind: unimplemented}
 	}
+	for _, method := range []string{
+		"StartTransaction", "InspectTransaction", "ListTransaction", "FinishTransaction", "DeleteTransaction", "DeleteAll", "BatchTransaction",
+	} {
+		rows["/transaction_v2.API/"+method] = rule{kind: openUntilActivated}
+	}
 	return rows
+}
+
+// inTransactions are the methods that a caller's transaction can gather.
+var inTransactions = []string{
+	"/pfs_v2.API/CreateRepo", "/pfs_v2.API/DeleteRepo", "/pfs_v2.API/StartCommit", "/pfs_v2.API/FinishCommit", "/pfs_v2.API/SquashCommitSet",
+	"/pfs_v2.API/CreateBranch", "/pfs_v2.API/DeleteBranch",
+	"/transaction_v2.API/FinishTransaction", "/transaction_v2.API/DeleteTransaction", "/transaction_v2.API/StartTransaction",
 }

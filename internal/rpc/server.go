@@ -23,6 +23,7 @@ import (
 	pachpb "pachyderm/api/pach"
 	pfspb "pachyderm/api/pfs"
 	ppspb "pachyderm/api/pps"
+	txnpb "pachyderm/api/transaction"
 	versionpb "pachyderm/api/version"
 	"pachyderm/internal/access/freshness"
 	"pachyderm/internal/data/file"
@@ -39,6 +40,7 @@ import (
 	"pachyderm/internal/rpc/inprocess"
 	"pachyderm/internal/rpc/pach"
 	"pachyderm/internal/rpc/pfs"
+	"pachyderm/internal/rpc/transaction"
 	"pachyderm/internal/tracing"
 )
 
@@ -129,6 +131,7 @@ func (s *Server) register(desc *grpc.ServiceDesc, impl any) {
 
 // implementations are what serves each of api.Services, by name.
 func implementations(c Config) map[string]any {
+	data := pfs.New(c.DB, c.Sessions, c.Files, c.Now)
 	return map[string]any{
 		authpb.API_ServiceDesc.ServiceName:       auth.New(c.DB, c.Sessions, c.Login),
 		identitypb.API_ServiceDesc.ServiceName:   identity.New(c.Issuer, c.Login),
@@ -137,7 +140,8 @@ func implementations(c Config) map[string]any {
 		pachpb.API_ServiceDesc.ServiceName:       pach.New(c.DB, c.Sessions, c.Issuer, c.Exchange, c.Login, c.Now, c.Fresh),
 		enterprisepb.API_ServiceDesc.ServiceName: enterprise.New(),
 		licensepb.API_ServiceDesc.ServiceName:    enterprise.NewLicense(c.DB, c.Sessions, c.Now),
-		pfspb.API_ServiceDesc.ServiceName:        pfs.New(c.DB, c.Sessions, c.Files, c.Now),
+		pfspb.API_ServiceDesc.ServiceName:        data,
+		txnpb.API_ServiceDesc.ServiceName:        transaction.New(c.DB, data, c.Now),
 		ppspb.API_ServiceDesc.ServiceName:        ppsServer{},
 	}
 }

@@ -68,6 +68,17 @@ func (s *Service) Finish(ctx context.Context, by audit.By, ref graph.Ref, descri
 	})
 }
 
+// Finishing is the size in bytes of what a commit holds, for a change that ends it
+// together with others. If the files cannot be as they are, problem says so, unless it
+// says something already.
+func Finishing(stored []byte, problem *string) (size int64, err error) {
+	root, err := rootOf(stored)
+	if root.Conflicts > 0 && *problem == "" {
+		*problem = "duplicate path output by different datums, or file / directory path collision"
+	}
+	return root.Size, err
+}
+
 // problem says why files cannot be as they are, or "". The texts are upstream's.
 func (s *Service) problem(ctx context.Context, nodes tree.Nodes, root tree.Root) (string, error) {
 	if root.Conflicts == 0 {

@@ -6,6 +6,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	pb "pachyderm/api/pfs"
+	txnpb "pachyderm/api/transaction"
 	"pachyderm/internal/access"
 	"pachyderm/internal/data/graph"
 	"pachyderm/internal/db"
@@ -14,20 +15,8 @@ import (
 
 // CreateBranch makes a branch or changes one. What it is made from the caller has to
 // be allowed to read: its commits, which nobody asks for later, will come from there.
-func (s *server) CreateBranch(ctx context.Context, req *pb.CreateBranchRequest) (*emptypb.Empty, error) {
-	b, sources := convert.BranchOf(req.GetBranch()), convert.SourcesOf(req)
-	if err := allow(ctx, b.Repo, access.RepoCreateBranch); err != nil {
-		return nil, err
-	}
-	if err := mayRead(ctx, sources); err != nil {
-		return nil, err
-	}
-	err := s.change(ctx, func(c *graph.Change) error {
-		return c.CreateBranch(ctx, graph.NewBranch{
-			Branch: b, Head: convert.InRepo(convert.OptionalRef(req.GetHead()), b.Repo), Direct: sources,
-			Trigger: convert.TriggerOf(req.GetTrigger()),
-		})
-	})
+func (s *Server) CreateBranch(ctx context.Context, req *pb.CreateBranchRequest) (*emptypb.Empty, error) {
+	_, err := s.step(ctx, &txnpb.TransactionRequest{CreateBranch: req})
 	return &emptypb.Empty{}, err
 }
 
@@ -41,7 +30,7 @@ func mayRead(ctx context.Context, sources []graph.Source) error {
 }
 
 // InspectBranch is one branch.
-func (s *server) InspectBranch(ctx context.Context, req *pb.InspectBranchRequest) (*pb.BranchInfo, error) {
+func (s *Server) InspectBranch(ctx context.Context, req *pb.InspectBranchRequest) (*pb.BranchInfo, error) {
 	b := convert.BranchOf(req.GetBranch())
 	if err := allow(ctx, b.Repo, access.RepoListBranch); err != nil {
 		return nil, err
@@ -58,7 +47,7 @@ func (s *server) InspectBranch(ctx context.Context, req *pb.InspectBranchRequest
 }
 
 // branchInfo leaves out what the caller may not see.
-func (s *server) branchInfo(ctx context.Context, b graph.BranchInfo) *pb.BranchInfo {
+func (s *Server) branchInfo(ctx context.Context, b graph.BranchInfo) *pb.BranchInfo {
 	out := convert.ToBranchInfo(b)
 	seen := func(all []*pb.Branch) (left []*pb.Branch) {
 		for _, one := range all {
@@ -74,7 +63,7 @@ func (s *server) branchInfo(ctx context.Context, b graph.BranchInfo) *pb.BranchI
 }
 
 // ListBranch sends the branches of a repository.
-func (s *server) ListBranch(req *pb.ListBranchRequest, stream pb.API_ListBranchServer) error {
+func (s *Server) ListBranch(req *pb.ListBranchRequest, stream pb.API_ListBranchServer) error {
 	if req.GetRepo() == nil {
 		return required("repo")
 	}
@@ -88,7 +77,7 @@ func (s *server) ListBranch(req *pb.ListBranchRequest, stream pb.API_ListBranchS
 	return err
 }
 
-func (s *server) branches(ctx context.Context, r graph.Repo, reverse bool) (all []graph.BranchInfo, err error) {
+func (s *Server) branches(ctx context.Context, r graph.Repo, reverse bool) (all []graph.BranchInfo, err error) {
 	if err := allow(ctx, r, access.RepoListBranch); err != nil {
 		return nil, err
 	}
@@ -100,11 +89,7 @@ func (s *server) branches(ctx context.Context, r graph.Repo, reverse bool) (all 
 }
 
 // DeleteBranch deletes a branch.
-func (s *server) DeleteBranch(ctx context.Context, req *pb.DeleteBranchRequest) (*emptypb.Empty, error) {
-	b := convert.BranchOf(req.GetBranch())
-	if err := allow(ctx, b.Repo, access.RepoDeleteBranch); err != nil {
-		return nil, err
-	}
-	err := s.change(ctx, func(c *graph.Change) error { return c.DeleteBranch(ctx, b, req.GetForce()) })
+func (s *Server) DeleteBranch(ctx context.Context, req *pb.DeleteBranchRequest) (*emptypb.Empty, error) {
+	_, err := s.step(ctx, &txnpb.TransactionRequest{DeleteBranch: req})
 	return &emptypb.Empty{}, err
 }

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	pb "pachyderm/api/pfs"
+	txnpb "pachyderm/api/transaction"
 	"pachyderm/internal/access"
 	"pachyderm/internal/data/graph"
 	"pachyderm/internal/data/history"
@@ -14,23 +15,16 @@ import (
 )
 
 // StartCommit begins a commit.
-func (s *server) StartCommit(ctx context.Context, req *pb.StartCommitRequest) (*pb.Commit, error) {
-	b := convert.BranchOf(req.GetBranch())
-	if err := allow(ctx, b.Repo, access.RepoWrite); err != nil {
-		return nil, err
-	}
-	start := graph.Start{Branch: b, Parent: convert.OptionalRef(req.GetParent()), Description: req.GetDescription()}
-	start.Parent = convert.InRepo(start.Parent, b.Repo)
-	var made graph.CommitInfo
-	err := s.change(ctx, func(c *graph.Change) (err error) {
-		made, err = c.StartCommit(ctx, start)
-		return err
-	})
-	return convert.ToCommit(b.Repo, made.ID, b.Name), err
+func (s *Server) StartCommit(ctx context.Context, req *pb.StartCommitRequest) (*pb.Commit, error) {
+	return s.step(ctx, &txnpb.TransactionRequest{StartCommit: req})
 }
 
 // FinishCommit ends a commit: who waits for it hears when it has finished.
-func (s *server) FinishCommit(ctx context.Context, req *pb.FinishCommitRequest) (*emptypb.Empty, error) {
+func (s *Server) FinishCommit(ctx context.Context, req *pb.FinishCommitRequest) (*emptypb.Empty, error) {
+	if inTransaction(ctx) != "" {
+		_, err := s.step(ctx, &txnpb.TransactionRequest{FinishCommit: req})
+		return &emptypb.Empty{}, err
+	}
 	ref := convert.RefOf(req.GetCommit())
 	if err := allow(ctx, ref.Repo, access.RepoWrite); err != nil {
 		return nil, err
@@ -39,7 +33,7 @@ func (s *server) FinishCommit(ctx context.Context, req *pb.FinishCommitRequest) 
 }
 
 // ClearCommit takes all files out of an open commit.
-func (s *server) ClearCommit(ctx context.Context, req *pb.ClearCommitRequest) (*emptypb.Empty, error) {
+func (s *Server) ClearCommit(ctx context.Context, req *pb.ClearCommitRequest) (*emptypb.Empty, error) {
 	ref := convert.RefOf(req.GetCommit())
 	if err := allow(ctx, ref.Repo, access.RepoWrite); err != nil {
 		return nil, err
@@ -48,7 +42,7 @@ func (s *server) ClearCommit(ctx context.Context, req *pb.ClearCommitRequest) (*
 }
 
 // InspectCommit is one commit, once it is as far as the caller waits for.
-func (s *server) InspectCommit(ctx context.Context, req *pb.InspectCommitRequest) (*pb.CommitInfo, error) {
+func (s *Server) InspectCommit(ctx context.Context, req *pb.InspectCommitRequest) (*pb.CommitInfo, error) {
 	ref := convert.RefOf(req.GetCommit())
 	if err := allow(ctx, ref.Repo, access.RepoInspectCommit); err != nil {
 		return nil, err
@@ -73,7 +67,7 @@ func stateOf(s pb.CommitState) history.State {
 }
 
 // commitInfo leaves out what the caller may not see.
-func (s *server) commitInfo(ctx context.Context, c graph.CommitInfo) *pb.CommitInfo {
+func (s *Server) commitInfo(ctx context.Context, c graph.CommitInfo) *pb.CommitInfo {
 	out := convert.ToCommitInfo(c)
 	seen := func(all []*pb.Commit) (left []*pb.Commit) {
 		for _, one := range all {
@@ -89,7 +83,7 @@ func (s *server) commitInfo(ctx context.Context, c graph.CommitInfo) *pb.CommitI
 
 // ListCommit sends the commits of a repository or, if it has no name, of all in which
 // the caller may list them.
-func (s *server) ListCommit(req *pb.ListCommitRequest, stream pb.API_ListCommitServer) error {
+func (s *Server) ListCommit(req *pb.ListCommitRequest, stream pb.API_ListCommitServer) error {
 	if req.GetRepo() == nil {
 		return required("repo")
 	}
@@ -104,7 +98,7 @@ func (s *server) ListCommit(req *pb.ListCommitRequest, stream pb.API_ListCommitS
 }
 
 // listOf are the lists that are asked for.
-func (s *server) listOf(ctx context.Context, req *pb.ListCommitRequest) (lists []history.List, err error) {
+func (s *Server) listOf(ctx context.Context, req *pb.ListCommitRequest) (lists []history.List, err error) {
 	l := history.List{
 		Repo: convert.RepoOf(req.GetRepo()), From: convert.OptionalRef(req.GetFrom()), To: convert.OptionalRef(req.GetTo()),
 		Reverse: req.GetReverse(),
@@ -127,7 +121,7 @@ func (s *server) listOf(ctx context.Context, req *pb.ListCommitRequest) (lists [
 	return lists, err
 }
 
-func (s *server) listCommits(stream pb.API_ListCommitServer, l history.List, left int64, bounded bool) (int64, error) {
+func (s *Server) listCommits(stream pb.API_ListCommitServer, l history.List, left int64, bounded bool) (int64, error) {
 	for one, err := range history.Commits(stream.Context(), s.db, l) {
 		if bounded && left == 0 {
 			return 0, nil
@@ -145,7 +139,7 @@ func (s *server) listCommits(stream pb.API_ListCommitServer, l history.List, lef
 
 // SubscribeCommit sends the commits of a branch, or of all branches, oldest first, as
 // they get as far as the caller waits for; it ends when the caller does.
-func (s *server) SubscribeCommit(req *pb.SubscribeCommitRequest, stream pb.API_SubscribeCommitServer) error {
+func (s *Server) SubscribeCommit(req *pb.SubscribeCommitRequest, stream pb.API_SubscribeCommitServer) error {
 	ctx, r := stream.Context(), convert.RepoOf(req.GetRepo())
 	if err := allow(ctx, r, access.RepoListCommit, access.RepoInspectCommit); err != nil {
 		return err
@@ -163,7 +157,7 @@ func (s *server) SubscribeCommit(req *pb.SubscribeCommitRequest, stream pb.API_S
 }
 
 // sendSubscribed asks again each time: a subscription may last for hours.
-func (s *server) sendSubscribed(stream pb.API_SubscribeCommitServer, one graph.CommitInfo, only graph.Origin) error {
+func (s *Server) sendSubscribed(stream pb.API_SubscribeCommitServer, one graph.CommitInfo, only graph.Origin) error {
 	if only != 0 && only != one.Origin {
 		return nil
 	}
@@ -174,7 +168,7 @@ func (s *server) sendSubscribed(stream pb.API_SubscribeCommitServer, one graph.C
 }
 
 // InspectCommitSet sends the commits of a global id, and those that they come from.
-func (s *server) InspectCommitSet(req *pb.InspectCommitSetRequest, stream pb.API_InspectCommitSetServer) error {
+func (s *Server) InspectCommitSet(req *pb.InspectCommitSetRequest, stream pb.API_InspectCommitSetServer) error {
 	ctx := stream.Context()
 	all, err := s.waiting.Set(ctx, req.GetCommitSet().GetId(), req.GetWait(), func(r graph.Repo) bool {
 		return allow(ctx, r, access.RepoInspectCommit) == nil
@@ -189,7 +183,7 @@ func (s *server) InspectCommitSet(req *pb.InspectCommitSetRequest, stream pb.API
 
 // ListCommitSet sends the commit sets that have a commit which the caller may see,
 // newest first.
-func (s *server) ListCommitSet(req *pb.ListCommitSetRequest, stream pb.API_ListCommitSetServer) error {
+func (s *Server) ListCommitSet(req *pb.ListCommitSetRequest, stream pb.API_ListCommitSetServer) error {
 	ctx := stream.Context()
 	for set, err := range history.Sets(ctx, s.db, req.GetProject().GetName()) {
 		if err == nil {
@@ -202,7 +196,7 @@ func (s *server) ListCommitSet(req *pb.ListCommitSetRequest, stream pb.API_ListC
 	return nil
 }
 
-func (s *server) sendSet(stream pb.API_ListCommitSetServer, set history.Set) error {
+func (s *Server) sendSet(stream pb.API_ListCommitSetServer, set history.Set) error {
 	out := &pb.CommitSetInfo{CommitSet: &pb.CommitSet{Id: set.ID}}
 	for _, one := range set.Commits {
 		if allow(stream.Context(), one.Repo, access.RepoInspectCommit) == nil {

@@ -20,7 +20,7 @@ import (
 )
 
 // ModifyFile writes to a commit what the stream says, in its order, once all has come.
-func (s *server) ModifyFile(stream pb.API_ModifyFileServer) error {
+func (s *Server) ModifyFile(stream pb.API_ModifyFileServer) error {
 	first, err := stream.Recv()
 	if err != nil {
 		return err
@@ -41,7 +41,7 @@ func (s *server) ModifyFile(stream pb.API_ModifyFileServer) error {
 	return stream.SendAndClose(&emptypb.Empty{})
 }
 
-func (s *server) modify(ctx context.Context, target graph.Ref, stream pb.API_ModifyFileServer) error {
+func (s *Server) modify(ctx context.Context, target graph.Ref, stream pb.API_ModifyFileServer) error {
 	w, err := s.files.Begin(ctx, s.by(ctx), target)
 	if err != nil {
 		return err
@@ -93,7 +93,7 @@ func edit(ctx context.Context, w *file.Session, req *pb.ModifyFileRequest) error
 }
 
 // view opens the files of a commit for whoever has the permissions.
-func (s *server) view(ctx context.Context, c *pb.Commit, need ...access.Permission) (*file.View, error) {
+func (s *Server) view(ctx context.Context, c *pb.Commit, need ...access.Permission) (*file.View, error) {
 	ref := convert.RefOf(c)
 	if err := allow(ctx, ref.Repo, need...); err != nil {
 		return nil, err
@@ -113,7 +113,7 @@ func toFileInfo(i file.Info) *pb.FileInfo {
 }
 
 // InspectFile is one file or directory.
-func (s *server) InspectFile(ctx context.Context, req *pb.InspectFileRequest) (*pb.FileInfo, error) {
+func (s *Server) InspectFile(ctx context.Context, req *pb.InspectFileRequest) (*pb.FileInfo, error) {
 	f := req.GetFile()
 	v, err := s.view(ctx, f.GetCommit(), access.RepoInspectFile, access.RepoRead)
 	if err != nil {
@@ -164,7 +164,7 @@ func sendFiles(stream sender, all iter.Seq2[file.Info, error], number int64) err
 }
 
 // ListFile sends the children of a directory, or a file itself.
-func (s *server) ListFile(req *pb.ListFileRequest, stream pb.API_ListFileServer) error {
+func (s *Server) ListFile(req *pb.ListFileRequest, stream pb.API_ListFileServer) error {
 	p, number, err := page(req.GetPaginationMarker(), req.GetNumber(), req.GetReverse())
 	if err != nil {
 		return err
@@ -177,7 +177,7 @@ func (s *server) ListFile(req *pb.ListFileRequest, stream pb.API_ListFileServer)
 }
 
 // WalkFile sends a file, or a directory and all below it.
-func (s *server) WalkFile(req *pb.WalkFileRequest, stream pb.API_WalkFileServer) error {
+func (s *Server) WalkFile(req *pb.WalkFileRequest, stream pb.API_WalkFileServer) error {
 	p, number, err := page(req.GetPaginationMarker(), req.GetNumber(), req.GetReverse())
 	if err != nil {
 		return err
@@ -190,7 +190,7 @@ func (s *server) WalkFile(req *pb.WalkFileRequest, stream pb.API_WalkFileServer)
 }
 
 // GlobFile sends what a pattern matches.
-func (s *server) GlobFile(req *pb.GlobFileRequest, stream pb.API_GlobFileServer) error {
+func (s *Server) GlobFile(req *pb.GlobFileRequest, stream pb.API_GlobFileServer) error {
 	v, err := s.view(stream.Context(), req.GetCommit(), access.RepoRead, access.RepoListFile)
 	if err != nil {
 		return err
@@ -201,7 +201,7 @@ func (s *server) GlobFile(req *pb.GlobFileRequest, stream pb.API_GlobFileServer)
 func rangeOf(r *pb.PathRange) file.Range { return file.Range{Lower: r.GetLower(), Upper: r.GetUpper()} }
 
 // DiffFile sends what two commits do not have alike at a path.
-func (s *server) DiffFile(req *pb.DiffFileRequest, stream pb.API_DiffFileServer) error {
+func (s *Server) DiffFile(req *pb.DiffFileRequest, stream pb.API_DiffFileServer) error {
 	ctx, f, oldFile := stream.Context(), req.GetNewFile(), req.GetOldFile()
 	v, err := s.view(ctx, f.GetCommit(), access.RepoRead)
 	if err != nil {
@@ -236,7 +236,7 @@ func sendDiff(stream pb.API_DiffFileServer, all iter.Seq2[file.Change, error]) e
 }
 
 // GetFile sends the bytes of the one file that a pattern matches.
-func (s *server) GetFile(req *pb.GetFileRequest, stream pb.API_GetFileServer) error {
+func (s *Server) GetFile(req *pb.GetFileRequest, stream pb.API_GetFileServer) error {
 	ctx, f := stream.Context(), req.GetFile()
 	v, err := s.view(ctx, f.GetCommit(), access.RepoRead)
 	if err != nil {
@@ -258,7 +258,7 @@ func errNoEgress() error {
 }
 
 // GetFileTAR sends a tar archive of what a pattern matches, with all below directories.
-func (s *server) GetFileTAR(req *pb.GetFileRequest, stream pb.API_GetFileTARServer) error {
+func (s *Server) GetFileTAR(req *pb.GetFileRequest, stream pb.API_GetFileTARServer) error {
 	ctx, f := stream.Context(), req.GetFile()
 	v, err := s.view(ctx, f.GetCommit(), access.RepoRead)
 	if err != nil {
@@ -270,7 +270,7 @@ func (s *server) GetFileTAR(req *pb.GetFileRequest, stream pb.API_GetFileTARServ
 	return v.TAR(ctx, f.GetPath(), rangeOf(req.GetPathRange()), s.guarded(ctx, v, stream))
 }
 
-func (s *server) sendBytes(ctx context.Context, v *file.View, i file.Info, offset int64, w io.Writer) error {
+func (s *Server) sendBytes(ctx context.Context, v *file.View, i file.Info, offset int64, w io.Writer) error {
 	r, err := v.Open(ctx, i, offset)
 	if err != nil {
 		return err
@@ -295,7 +295,7 @@ type guardedBytes struct {
 
 // guarded is where the bytes of a commit go. Whoever loses the right to read in the
 // middle gets no more of them.
-func (s *server) guarded(ctx context.Context, v *file.View, to bytesSender) io.Writer {
+func (s *Server) guarded(ctx context.Context, v *file.View, to bytesSender) io.Writer {
 	return &guardedBytes{to, func() error { return s.still(ctx, v.Commit.Repo, access.RepoRead) }}
 }
 

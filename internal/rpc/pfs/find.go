@@ -12,7 +12,7 @@ import (
 // FindCommits sends the commits in which a file was added, changed or deleted, and at
 // the end the last one that was looked at, so that a caller can go on from there: also
 // shortly before its deadline.
-func (s *server) FindCommits(req *pb.FindCommitsRequest, stream pb.API_FindCommitsServer) error {
+func (s *Server) FindCommits(req *pb.FindCommitsRequest, stream pb.API_FindCommitsServer) error {
 	ctx, from := stream.Context(), convert.RefOf(req.GetStart())
 	if err := allow(ctx, from.Repo, access.RepoInspectCommit); err != nil {
 		return err
@@ -23,7 +23,7 @@ func (s *server) FindCommits(req *pb.FindCommitsRequest, stream pb.API_FindCommi
 	return s.find(stream, req)
 }
 
-func (s *server) find(stream pb.API_FindCommitsServer, req *pb.FindCommitsRequest) error {
+func (s *Server) find(stream pb.API_FindCommitsServer, req *pb.FindCommitsRequest) error {
 	ctx := stream.Context()
 	enough := ctx
 	if deadline, ok := ctx.Deadline(); ok {

@@ -15,7 +15,7 @@ import (
 )
 
 // CreateProject makes a project or, with update, changes what is said of one.
-func (s *server) CreateProject(ctx context.Context, req *pb.CreateProjectRequest) (*emptypb.Empty, error) {
+func (s *Server) CreateProject(ctx context.Context, req *pb.CreateProjectRequest) (*emptypb.Empty, error) {
 	name := req.GetProject().GetName()
 	var err error
 	if req.GetUpdate() {
@@ -34,7 +34,7 @@ func (s *server) CreateProject(ctx context.Context, req *pb.CreateProjectRequest
 }
 
 // InspectProject is for whoever has a role on the project.
-func (s *server) InspectProject(ctx context.Context, req *pb.InspectProjectRequest) (*pb.ProjectInfo, error) {
+func (s *Server) InspectProject(ctx context.Context, req *pb.InspectProjectRequest) (*pb.ProjectInfo, error) {
 	name := req.GetProject().GetName()
 	if !seesProject(session.FromContext(ctx), name) {
 		return nil, graph.ErrNoProject(name)
@@ -51,7 +51,7 @@ func (s *server) InspectProject(ctx context.Context, req *pb.InspectProjectReque
 }
 
 // InspectProjectV2 adds the defaults of pipelines, of which there are none yet.
-func (s *server) InspectProjectV2(ctx context.Context, req *pb.InspectProjectV2Request) (*pb.InspectProjectV2Response, error) {
+func (s *Server) InspectProjectV2(ctx context.Context, req *pb.InspectProjectV2Request) (*pb.InspectProjectV2Response, error) {
 	info, err := s.InspectProject(ctx, &pb.InspectProjectRequest{Project: req.GetProject()})
 	return &pb.InspectProjectV2Response{Info: info, DefaultsJson: "{}"}, err
 }
@@ -64,7 +64,7 @@ func toProjectInfo(c session.Caller, p graph.Project) *pb.ProjectInfo {
 }
 
 // ListProject sends the projects on which the caller has a role.
-func (s *server) ListProject(_ *pb.ListProjectRequest, stream pb.API_ListProjectServer) error {
+func (s *Server) ListProject(_ *pb.ListProjectRequest, stream pb.API_ListProjectServer) error {
 	ctx := stream.Context()
 	var all []graph.Project
 	err := s.db.View(ctx, func(tx *db.Tx) (err error) {
@@ -80,7 +80,7 @@ func (s *server) ListProject(_ *pb.ListProjectRequest, stream pb.API_ListProject
 }
 
 // DeleteProject deletes a project and, with force, what is in it.
-func (s *server) DeleteProject(ctx context.Context, req *pb.DeleteProjectRequest) (*emptypb.Empty, error) {
+func (s *Server) DeleteProject(ctx context.Context, req *pb.DeleteProjectRequest) (*emptypb.Empty, error) {
 	name := req.GetProject().GetName()
 	if !seesProject(session.FromContext(ctx), name) {
 		return nil, graph.ErrNoProject(name)

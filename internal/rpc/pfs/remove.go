@@ -6,6 +6,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	pb "pachyderm/api/pfs"
+	txnpb "pachyderm/api/transaction"
 	"pachyderm/internal/access"
 	"pachyderm/internal/data/graph"
 	"pachyderm/internal/db"
@@ -14,50 +15,50 @@ import (
 )
 
 // SquashCommit removes a commit, and leaves what it holds to those after it.
-func (s *server) SquashCommit(ctx context.Context, req *pb.SquashCommitRequest) (*pb.SquashCommitResponse, error) {
+func (s *Server) SquashCommit(ctx context.Context, req *pb.SquashCommitRequest) (*pb.SquashCommitResponse, error) {
 	return &pb.SquashCommitResponse{}, s.removeOne(ctx, convert.RefOf(req.GetCommit()), req.GetRecursive(), false)
 }
 
 // DropCommit removes a commit with what it holds.
-func (s *server) DropCommit(ctx context.Context, req *pb.DropCommitRequest) (*pb.DropCommitResponse, error) {
+func (s *Server) DropCommit(ctx context.Context, req *pb.DropCommitRequest) (*pb.DropCommitResponse, error) {
 	return &pb.DropCommitResponse{}, s.removeOne(ctx, convert.RefOf(req.GetCommit()), req.GetRecursive(), true)
 }
 
 // SquashCommitSet removes the commits of a global id, and leaves what they hold to those
 // after them.
-func (s *server) SquashCommitSet(ctx context.Context, req *pb.SquashCommitSetRequest) (*emptypb.Empty, error) {
-	return &emptypb.Empty{}, s.removeSet(ctx, req.GetCommitSet().GetId(), false)
+func (s *Server) SquashCommitSet(ctx context.Context, req *pb.SquashCommitSetRequest) (*emptypb.Empty, error) {
+	_, err := s.step(ctx, &txnpb.TransactionRequest{SquashCommitSet: req})
+	return &emptypb.Empty{}, err
 }
 
 // DropCommitSet removes the commits of a global id with what they hold.
-func (s *server) DropCommitSet(ctx context.Context, req *pb.DropCommitSetRequest) (*emptypb.Empty, error) {
-	return &emptypb.Empty{}, s.removeSet(ctx, req.GetCommitSet().GetId(), true)
+func (s *Server) DropCommitSet(ctx context.Context, req *pb.DropCommitSetRequest) (*emptypb.Empty, error) {
+	id := req.GetCommitSet().GetId()
+	return &emptypb.Empty{}, s.change(ctx, func(c *graph.Change) error {
+		return remove(ctx, c, func(tx *db.Tx) (graph.Removal, error) { return graph.RemovingSet(ctx, tx, id, true) })
+	})
 }
 
-func (s *server) removeOne(ctx context.Context, ref graph.Ref, recursive, drop bool) error {
+func (s *Server) removeOne(ctx context.Context, ref graph.Ref, recursive, drop bool) error {
 	if err := allow(ctx, ref.Repo, access.RepoDeleteCommit); err != nil {
 		return err
 	}
-	return s.remove(ctx, func(tx *db.Tx) (graph.Removal, error) { return graph.Removing(ctx, tx, ref, recursive, drop) })
-}
-
-func (s *server) removeSet(ctx context.Context, id string, drop bool) error {
-	return s.remove(ctx, func(tx *db.Tx) (graph.Removal, error) { return graph.RemovingSet(ctx, tx, id, drop) })
+	return s.change(ctx, func(c *graph.Change) error {
+		return remove(ctx, c, func(tx *db.Tx) (graph.Removal, error) { return graph.Removing(ctx, tx, ref, recursive, drop) })
+	})
 }
 
 // remove asks for the right in each repository that loses a commit. What is wrong with
 // the removal is said only to whoever may make it.
-func (s *server) remove(ctx context.Context, find func(*db.Tx) (graph.Removal, error)) error {
-	return s.change(ctx, func(c *graph.Change) error {
-		r, wrong := find(c.Tx())
-		if err := mayRemove(ctx, r.Commits); err != nil {
-			return err
-		}
-		if wrong != nil {
-			return wrong
-		}
-		return c.Remove(ctx, r)
-	})
+func remove(ctx context.Context, c *graph.Change, find func(*db.Tx) (graph.Removal, error)) error {
+	r, wrong := find(c.Tx())
+	if err := mayRemove(ctx, r.Commits); err != nil {
+		return err
+	}
+	if wrong != nil {
+		return wrong
+	}
+	return c.Remove(ctx, r)
 }
 
 // mayRemove names no repository that the caller may not see.

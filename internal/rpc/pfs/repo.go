@@ -1,11 +1,13 @@
 package pfs
 
 import (
+	"cmp"
 	"context"
 
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	pb "pachyderm/api/pfs"
+	txnpb "pachyderm/api/transaction"
 	"pachyderm/internal/access"
 	"pachyderm/internal/data/graph"
 	"pachyderm/internal/db"
@@ -15,49 +17,38 @@ import (
 )
 
 // CreateRepo makes a repository or, with update, changes what is said of one.
-func (s *server) CreateRepo(ctx context.Context, req *pb.CreateRepoRequest) (*emptypb.Empty, error) {
-	r := convert.RepoOf(req.GetRepo())
-	if req.GetUpdate() {
-		return s.updateRepo(ctx, r, req.GetDescription())
-	}
-	if err := s.allowCreate(ctx, r); err != nil {
-		return nil, err
-	}
-	err := s.change(ctx, func(c *graph.Change) error { return c.CreateRepo(ctx, r, req.GetDescription()) })
+func (s *Server) CreateRepo(ctx context.Context, req *pb.CreateRepoRequest) (*emptypb.Empty, error) {
+	_, err := s.step(ctx, &txnpb.TransactionRequest{CreateRepo: req})
 	return &emptypb.Empty{}, err
 }
 
-// allowCreate does not say of a project that the caller does not see whether it exists.
-func (s *server) allowCreate(ctx context.Context, r graph.Repo) error {
+// createRepo does not say of a project that the caller does not see whether it exists.
+// An update makes the repository if there is none, as upstream does.
+func createRepo(ctx context.Context, c *graph.Change, req *pb.CreateRepoRequest) error {
+	r := convert.RepoOf(req.GetRepo())
 	if err := r.Check(); err != nil {
 		return err
 	}
-	return allowProject(ctx, r.Project, access.ProjectCreateRepo)
-}
-
-// updateRepo makes the repository if there is none, as upstream does.
-func (s *server) updateRepo(ctx context.Context, r graph.Repo, description string) (*emptypb.Empty, error) {
-	if err := s.allowCreate(ctx, r); err != nil {
-		return nil, err
+	if err := allowProject(ctx, r.Project, access.ProjectCreateRepo); err != nil {
+		return err
 	}
-	err := s.change(ctx, func(c *graph.Change) error {
+	if req.GetUpdate() {
 		_, err := graph.InspectRepo(ctx, c.Tx(), r)
-		if fault.Is(err, fault.NotFound) {
-			return c.CreateRepo(ctx, r, description)
-		}
 		if err == nil {
 			err = allow(ctx, r, access.RepoWrite)
 		}
-		if err != nil {
-			return err
+		if !fault.Is(err, fault.NotFound) {
+			return cmp.Or(err, c.DescribeRepo(ctx, r, req.GetDescription()))
 		}
-		return c.DescribeRepo(ctx, r, description)
-	})
-	return &emptypb.Empty{}, err
+	}
+	if all, ok := ctx.Value(madeKey{}).(made); ok {
+		all[r] = true
+	}
+	return c.CreateRepo(ctx, r, req.GetDescription())
 }
 
 // InspectRepo is for whoever may see the repository.
-func (s *server) InspectRepo(ctx context.Context, req *pb.InspectRepoRequest) (*pb.RepoInfo, error) {
+func (s *Server) InspectRepo(ctx context.Context, req *pb.InspectRepoRequest) (*pb.RepoInfo, error) {
 	r := convert.RepoOf(req.GetRepo())
 	if err := allow(ctx, r); err != nil {
 		return nil, err
@@ -80,7 +71,7 @@ func withAuth(c session.Caller, info graph.RepoInfo) *pb.RepoInfo {
 }
 
 // ListRepo sends the repositories that the caller may see.
-func (s *server) ListRepo(req *pb.ListRepoRequest, stream pb.API_ListRepoServer) error {
+func (s *Server) ListRepo(req *pb.ListRepoRequest, stream pb.API_ListRepoServer) error {
 	ctx := stream.Context()
 	all, err := s.repos(ctx, names(req.GetProjects()), req.GetType())
 	if err != nil {
@@ -94,7 +85,7 @@ func (s *server) ListRepo(req *pb.ListRepoRequest, stream pb.API_ListRepoServer)
 	return nil
 }
 
-func (s *server) repos(ctx context.Context, inProjects []string, ofType string) (seen []graph.RepoInfo, err error) {
+func (s *Server) repos(ctx context.Context, inProjects []string, ofType string) (seen []graph.RepoInfo, err error) {
 	var all []graph.RepoInfo
 	err = s.db.View(ctx, func(tx *db.Tx) (err error) {
 		all, err = graph.Repos(ctx, tx, inProjects, ofType)
@@ -127,14 +118,14 @@ func names(projects []*pb.Project) (all []string) {
 
 // DeleteRepo says whether the repository was deleted: without the right to, it is not,
 // and that is no error, as upstream has it.
-func (s *server) DeleteRepo(ctx context.Context, req *pb.DeleteRepoRequest) (*pb.DeleteRepoResponse, error) {
+func (s *Server) DeleteRepo(ctx context.Context, req *pb.DeleteRepoRequest) (*pb.DeleteRepoResponse, error) {
 	r := convert.RepoOf(req.GetRepo())
 	if err := allow(ctx, r, access.RepoDelete); fault.Is(err, fault.Denied) {
 		return &pb.DeleteRepoResponse{}, nil
 	} else if err != nil {
 		return nil, err
 	}
-	err := s.change(ctx, func(c *graph.Change) error { return c.DeleteRepo(ctx, r, req.GetForce()) })
+	_, err := s.step(ctx, &txnpb.TransactionRequest{DeleteRepo: req})
 	if fault.Is(err, fault.NotFound) {
 		return &pb.DeleteRepoResponse{}, nil
 	}
@@ -142,7 +133,7 @@ func (s *server) DeleteRepo(ctx context.Context, req *pb.DeleteRepoRequest) (*pb
 }
 
 // DeleteRepos deletes those that the caller may delete, of some projects or of all.
-func (s *server) DeleteRepos(ctx context.Context, req *pb.DeleteReposRequest) (*pb.DeleteReposResponse, error) {
+func (s *Server) DeleteRepos(ctx context.Context, req *pb.DeleteReposRequest) (*pb.DeleteReposResponse, error) {
 	if len(req.GetProjects()) == 0 && !req.GetAll() {
 		return nil, required("projects, or all")
 	}

@@ -14,7 +14,8 @@ import (
 	"pachyderm/internal/rpc/pfs/convert"
 )
 
-type server struct {
+// Server serves pfs_v2.
+type Server struct {
 	pb.UnimplementedAPIServer
 	db       *db.DB
 	sessions *session.Service
@@ -23,19 +24,19 @@ type server struct {
 	now      func() time.Time
 }
 
-// New serves pfs_v2.
-func New(d *db.DB, sessions *session.Service, files *file.Service, now func() time.Time) pb.APIServer {
-	return &server{db: d, sessions: sessions, files: files, waiting: history.NewWaiting(d), now: now}
+// New makes a Server.
+func New(d *db.DB, sessions *session.Service, files *file.Service, now func() time.Time) *Server {
+	return &Server{db: d, sessions: sessions, files: files, waiting: history.NewWaiting(d), now: now}
 }
 
 // change makes one change of the graph, by the caller.
-func (s *server) change(ctx context.Context, f func(*graph.Change) error) error {
+func (s *Server) change(ctx context.Context, f func(*graph.Change) error) error {
 	return graph.Update(ctx, s.db, s.by(ctx), f)
 }
 
 // ActivateAuth is called when authentication is activated. What there is then has no
 // owner; the administrators of the cluster may bind roles on it.
-func (s *server) ActivateAuth(ctx context.Context, _ *pb.ActivateAuthRequest) (*pb.ActivateAuthResponse, error) {
+func (s *Server) ActivateAuth(ctx context.Context, _ *pb.ActivateAuthRequest) (*pb.ActivateAuthResponse, error) {
 	err := s.db.Update(ctx, func(tx *db.Tx) error { return graph.MakeKnown(ctx, tx) })
 	return &pb.ActivateAuthResponse{}, err
 }

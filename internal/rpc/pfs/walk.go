@@ -21,13 +21,13 @@ const (
 )
 
 // WalkCommitProvenance sends what commits were made from, the nearest first.
-func (s *server) WalkCommitProvenance(req *pb.WalkCommitProvenanceRequest, stream pb.API_WalkCommitProvenanceServer) error {
+func (s *Server) WalkCommitProvenance(req *pb.WalkCommitProvenanceRequest, stream pb.API_WalkCommitProvenanceServer) error {
 	w := walk{max: req.GetMaxCommits(), depth: req.GetMaxDepth(), next: func(c *pb.CommitInfo) []*pb.Commit { return c.GetDirectProvenance() }}
 	return s.walkCommits(stream, req.GetStart(), w)
 }
 
 // WalkCommitSubvenance sends what was made from commits, the nearest first.
-func (s *server) WalkCommitSubvenance(req *pb.WalkCommitSubvenanceRequest, stream pb.API_WalkCommitSubvenanceServer) error {
+func (s *Server) WalkCommitSubvenance(req *pb.WalkCommitSubvenanceRequest, stream pb.API_WalkCommitSubvenanceServer) error {
 	w := walk{max: req.GetMaxCommits(), depth: req.GetMaxDepth(), next: func(c *pb.CommitInfo) []*pb.Commit { return c.GetDirectSubvenance() }}
 	return s.walkCommits(stream, req.GetStart(), w)
 }
@@ -43,7 +43,7 @@ type commitSender interface {
 	Send(info *pb.CommitInfo) error
 }
 
-func (s *server) walkCommits(stream commitSender, start []*pb.CommitPicker, w walk) error {
+func (s *Server) walkCommits(stream commitSender, start []*pb.CommitPicker, w walk) error {
 	var level []graph.Ref
 	for _, p := range start {
 		ref, err := s.pickCommit(p, 0)
@@ -88,7 +88,7 @@ func within(asked, most uint64) uint64 {
 	return min(asked, most)
 }
 
-func (s *server) walked(ctx context.Context, ref graph.Ref) (*pb.CommitInfo, error) {
+func (s *Server) walked(ctx context.Context, ref graph.Ref) (*pb.CommitInfo, error) {
 	if err := allow(ctx, ref.Repo, access.RepoInspectCommit); err != nil {
 		return nil, err
 	}
@@ -101,7 +101,7 @@ func (s *server) walked(ctx context.Context, ref graph.Ref) (*pb.CommitInfo, err
 
 // ReposSummary counts the repositories of projects that the caller may see, and adds up
 // their sizes.
-func (s *server) ReposSummary(ctx context.Context, req *pb.ReposSummaryRequest) (*pb.ReposSummaryResponse, error) {
+func (s *Server) ReposSummary(ctx context.Context, req *pb.ReposSummaryRequest) (*pb.ReposSummaryResponse, error) {
 	out := &pb.ReposSummaryResponse{}
 	for _, p := range req.GetProjects() {
 		all, err := s.repos(ctx, []string{p.GetName()}, graph.UserRepo)
@@ -118,7 +118,7 @@ func (s *server) ReposSummary(ctx context.Context, req *pb.ReposSummaryRequest) 
 }
 
 // DeleteAll deletes all repositories and projects; the policy table asks for the right.
-func (s *server) DeleteAll(ctx context.Context, _ *emptypb.Empty) (*emptypb.Empty, error) {
+func (s *Server) DeleteAll(ctx context.Context, _ *emptypb.Empty) (*emptypb.Empty, error) {
 	return &emptypb.Empty{}, s.change(ctx, func(c *graph.Change) error { return deleteProjects(ctx, c) })
 }
 
@@ -139,7 +139,7 @@ func deleteProjects(ctx context.Context, c *graph.Change) error {
 const maxPicker = 10
 
 // pickCommit reads a picker. Fault: Invalid.
-func (s *server) pickCommit(p *pb.CommitPicker, deep int) (graph.Ref, error) {
+func (s *Server) pickCommit(p *pb.CommitPicker, deep int) (graph.Ref, error) {
 	switch {
 	case deep > maxPicker:
 		return graph.Ref{}, fault.New(fault.Invalid, "pickers of commits are %d deep in one another", deep)
@@ -168,12 +168,12 @@ func pickBranch(p *pb.BranchPicker) graph.Branch {
 }
 
 // WalkBranchProvenance sends what branches are made from.
-func (s *server) WalkBranchProvenance(req *pb.WalkBranchProvenanceRequest, stream pb.API_WalkBranchProvenanceServer) error {
+func (s *Server) WalkBranchProvenance(req *pb.WalkBranchProvenanceRequest, stream pb.API_WalkBranchProvenanceServer) error {
 	return s.walkBranches(stream, req.GetStart(), req.GetMaxBranches(), func(b graph.BranchInfo) []graph.Branch { return b.Sources })
 }
 
 // WalkBranchSubvenance sends what is made from branches.
-func (s *server) WalkBranchSubvenance(req *pb.WalkBranchSubvenanceRequest, stream pb.API_WalkBranchSubvenanceServer) error {
+func (s *Server) WalkBranchSubvenance(req *pb.WalkBranchSubvenanceRequest, stream pb.API_WalkBranchSubvenanceServer) error {
 	return s.walkBranches(stream, req.GetStart(), req.GetMaxBranches(), func(b graph.BranchInfo) []graph.Branch { return b.Made })
 }
 
@@ -182,7 +182,7 @@ type branchSender interface {
 	Send(info *pb.BranchInfo) error
 }
 
-func (s *server) walkBranches(
+func (s *Server) walkBranches(
 	stream branchSender, start []*pb.BranchPicker, most uint64, next func(graph.BranchInfo) []graph.Branch,
 ) error {
 	ctx, sent := stream.Context(), map[graph.Branch]bool{}
@@ -208,7 +208,7 @@ func (s *server) walkBranches(
 	return nil
 }
 
-func (s *server) branchOf(ctx context.Context, b graph.Branch) (info graph.BranchInfo, err error) {
+func (s *Server) branchOf(ctx context.Context, b graph.Branch) (info graph.BranchInfo, err error) {
 	if err := allow(ctx, b.Repo, access.RepoListBranch); err != nil {
 		return info, err
 	}
