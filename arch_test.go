@@ -158,7 +158,13 @@ var mayImport = map[string][]string{
 	"internal/data/file":         {"internal/data/glob", "internal/data/graph", "internal/data/pack", "internal/data/tree"},
 	"internal/rpc/pfs": {
 		"api", "api/pfs", "api/transaction", "internal/access", "internal/data/file", "internal/data/graph", "internal/data/history",
-		"internal/data/tree", "internal/data/txn", "internal/people/session", "internal/rpc/pfs/convert", "internal/rpc/wire",
+		"internal/data/txn", "internal/people/session", "internal/rpc/pfs/convert", "internal/rpc/pfs/files", "internal/rpc/pfs/guard",
+		"internal/rpc/wire",
+	},
+	"internal/rpc/pfs/guard": {"api", "internal/access", "internal/data/graph", "internal/people/session"},
+	"internal/rpc/pfs/files": {
+		"api/pfs", "internal/access", "internal/data/file", "internal/data/graph", "internal/data/tree", "internal/people/session",
+		"internal/rpc/pfs/convert", "internal/rpc/pfs/guard", "internal/rpc/wire",
 	},
 	"internal/rpc/transaction": {
 		"api/transaction", "internal/data/graph", "internal/data/txn", "internal/people/session", "internal/rpc/pfs", "internal/rpc/wire",

@@ -13,7 +13,7 @@ import (
 	"pachyderm/internal/pachd/pachdtest"
 )
 
-// There are none yet, and what belongs to one must not be done at once.
+// What cannot wait for the end of a transaction is not done at once instead.
 func TestTransaction_ChangesAreRefused(t *testing.T) {
 	s := pachdtest.Start(t)
 	within := func(ctx context.Context, id string) context.Context {
@@ -21,9 +21,9 @@ func TestTransaction_ChangesAreRefused(t *testing.T) {
 	}
 	bind := &auth.ModifyRoleBindingRequest{Resource: pachdtest.Cluster(), Principal: "robot:ci", Roles: []string{"debugger"}}
 	_, err := s.API.Auth.ModifyRoleBinding(within(s.Root(), "1234"), bind)
-	pachdtest.Want(t, err, codes.FailedPrecondition, "there are no transactions in this pachd yet, and nothing was changed")
+	pachdtest.Want(t, err, codes.FailedPrecondition, "/auth_v2.API/ModifyRoleBinding cannot be part of a transaction, and nothing was changed")
 	_, err = s.API.Auth.GetOIDCLogin(within(t.Context(), "1234"), &auth.GetOIDCLoginRequest{})
-	pachdtest.Want(t, err, codes.FailedPrecondition, "no transactions")
+	pachdtest.Want(t, err, codes.FailedPrecondition, "cannot be part of a transaction")
 
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.HTTP+"/api/auth_v2.API/ModifyRoleBinding",
 		strings.NewReader(`{"resource":{"type":"CLUSTER"},"principal":"robot:ci","roles":["debugger"]}`))

@@ -11,6 +11,7 @@ import (
 	"pachyderm/internal/data/graph"
 	"pachyderm/internal/db"
 	"pachyderm/internal/rpc/pfs/convert"
+	"pachyderm/internal/rpc/pfs/guard"
 )
 
 // CreateBranch makes a branch or changes one. What it is made from the caller has to
@@ -22,7 +23,7 @@ func (s *Server) CreateBranch(ctx context.Context, req *pb.CreateBranchRequest) 
 
 func mayRead(ctx context.Context, sources []graph.Source) error {
 	for _, s := range sources {
-		if err := allow(ctx, s.Branch.Repo, access.RepoRead); err != nil {
+		if err := guard.Allow(ctx, s.Branch.Repo, access.RepoRead); err != nil {
 			return err
 		}
 	}
@@ -32,7 +33,7 @@ func mayRead(ctx context.Context, sources []graph.Source) error {
 // InspectBranch is one branch.
 func (s *Server) InspectBranch(ctx context.Context, req *pb.InspectBranchRequest) (*pb.BranchInfo, error) {
 	b := convert.BranchOf(req.GetBranch())
-	if err := allow(ctx, b.Repo, access.RepoListBranch); err != nil {
+	if err := guard.Allow(ctx, b.Repo, access.RepoListBranch); err != nil {
 		return nil, err
 	}
 	var info graph.BranchInfo
@@ -51,7 +52,7 @@ func (s *Server) branchInfo(ctx context.Context, b graph.BranchInfo) *pb.BranchI
 	out := convert.ToBranchInfo(b)
 	seen := func(all []*pb.Branch) (left []*pb.Branch) {
 		for _, one := range all {
-			if allow(ctx, convert.RepoOf(one.GetRepo())) == nil {
+			if guard.Allow(ctx, convert.RepoOf(one.GetRepo())) == nil {
 				left = append(left, one)
 			}
 		}
@@ -65,7 +66,7 @@ func (s *Server) branchInfo(ctx context.Context, b graph.BranchInfo) *pb.BranchI
 // ListBranch sends the branches of a repository.
 func (s *Server) ListBranch(req *pb.ListBranchRequest, stream pb.API_ListBranchServer) error {
 	if req.GetRepo() == nil {
-		return required("repo")
+		return guard.Required("repo")
 	}
 	ctx := stream.Context()
 	all, err := s.branches(ctx, convert.RepoOf(req.GetRepo()), req.GetReverse())
@@ -78,7 +79,7 @@ func (s *Server) ListBranch(req *pb.ListBranchRequest, stream pb.API_ListBranchS
 }
 
 func (s *Server) branches(ctx context.Context, r graph.Repo, reverse bool) (all []graph.BranchInfo, err error) {
-	if err := allow(ctx, r, access.RepoListBranch); err != nil {
+	if err := guard.Allow(ctx, r, access.RepoListBranch); err != nil {
 		return nil, err
 	}
 	err = s.db.View(ctx, func(tx *db.Tx) (err error) {

@@ -12,6 +12,7 @@ import (
 	"pachyderm/internal/data/graph"
 	"pachyderm/internal/data/history"
 	"pachyderm/internal/rpc/pfs/convert"
+	"pachyderm/internal/rpc/pfs/guard"
 )
 
 // StartCommit begins a commit.
@@ -26,16 +27,16 @@ func (s *Server) FinishCommit(ctx context.Context, req *pb.FinishCommitRequest) 
 		return &emptypb.Empty{}, err
 	}
 	ref := convert.RefOf(req.GetCommit())
-	if err := allow(ctx, ref.Repo, access.RepoWrite); err != nil {
+	if err := guard.Allow(ctx, ref.Repo, access.RepoWrite); err != nil {
 		return nil, err
 	}
-	return &emptypb.Empty{}, s.files.Finish(ctx, s.by(ctx), ref, req.GetDescription(), req.GetError())
+	return &emptypb.Empty{}, s.store.Finish(ctx, guard.By(ctx, s.now()), ref, req.GetDescription(), req.GetError())
 }
 
 // ClearCommit takes all files out of an open commit.
 func (s *Server) ClearCommit(ctx context.Context, req *pb.ClearCommitRequest) (*emptypb.Empty, error) {
 	ref := convert.RefOf(req.GetCommit())
-	if err := allow(ctx, ref.Repo, access.RepoWrite); err != nil {
+	if err := guard.Allow(ctx, ref.Repo, access.RepoWrite); err != nil {
 		return nil, err
 	}
 	return &emptypb.Empty{}, s.change(ctx, func(c *graph.Change) error { return c.ClearCommit(ctx, ref) })
@@ -44,7 +45,7 @@ func (s *Server) ClearCommit(ctx context.Context, req *pb.ClearCommitRequest) (*
 // InspectCommit is one commit, once it is as far as the caller waits for.
 func (s *Server) InspectCommit(ctx context.Context, req *pb.InspectCommitRequest) (*pb.CommitInfo, error) {
 	ref := convert.RefOf(req.GetCommit())
-	if err := allow(ctx, ref.Repo, access.RepoInspectCommit); err != nil {
+	if err := guard.Allow(ctx, ref.Repo, access.RepoInspectCommit); err != nil {
 		return nil, err
 	}
 	one, err := s.waiting.Commit(ctx, ref, stateOf(req.GetWait()))
@@ -71,7 +72,7 @@ func (s *Server) commitInfo(ctx context.Context, c graph.CommitInfo) *pb.CommitI
 	out := convert.ToCommitInfo(c)
 	seen := func(all []*pb.Commit) (left []*pb.Commit) {
 		for _, one := range all {
-			if allow(ctx, convert.RepoOf(one.GetRepo())) == nil {
+			if guard.Allow(ctx, convert.RepoOf(one.GetRepo())) == nil {
 				left = append(left, one)
 			}
 		}
@@ -85,7 +86,7 @@ func (s *Server) commitInfo(ctx context.Context, c graph.CommitInfo) *pb.CommitI
 // the caller may list them.
 func (s *Server) ListCommit(req *pb.ListCommitRequest, stream pb.API_ListCommitServer) error {
 	if req.GetRepo() == nil {
-		return required("repo")
+		return guard.Required("repo")
 	}
 	list, err := s.listOf(stream.Context(), req)
 	left := req.GetNumber()
@@ -109,11 +110,11 @@ func (s *Server) listOf(ctx context.Context, req *pb.ListCommitRequest) (lists [
 	}
 	l.From, l.To = convert.InRepo(l.From, l.Repo), convert.InRepo(l.To, l.Repo)
 	if l.Repo.Name != "" {
-		return []history.List{l}, allow(ctx, l.Repo, access.RepoListCommit)
+		return []history.List{l}, guard.Allow(ctx, l.Repo, access.RepoListCommit)
 	}
 	all, err := s.repos(ctx, nil, req.GetRepo().GetType())
 	for _, r := range all {
-		if allow(ctx, r.Repo, access.RepoListCommit) == nil {
+		if guard.Allow(ctx, r.Repo, access.RepoListCommit) == nil {
 			l.Repo = r.Repo
 			lists = append(lists, l)
 		}
@@ -141,7 +142,7 @@ func (s *Server) listCommits(stream pb.API_ListCommitServer, l history.List, lef
 // they get as far as the caller waits for; it ends when the caller does.
 func (s *Server) SubscribeCommit(req *pb.SubscribeCommitRequest, stream pb.API_SubscribeCommitServer) error {
 	ctx, r := stream.Context(), convert.RepoOf(req.GetRepo())
-	if err := allow(ctx, r, access.RepoListCommit, access.RepoInspectCommit); err != nil {
+	if err := guard.Allow(ctx, r, access.RepoListCommit, access.RepoInspectCommit); err != nil {
 		return err
 	}
 	from := convert.InRepo(convert.OptionalRef(req.GetFrom()), r)
@@ -161,7 +162,7 @@ func (s *Server) sendSubscribed(stream pb.API_SubscribeCommitServer, one graph.C
 	if only != 0 && only != one.Origin {
 		return nil
 	}
-	if err := s.still(stream.Context(), one.Repo, access.RepoInspectCommit); err != nil {
+	if err := s.again.Still(stream.Context(), one.Repo, access.RepoInspectCommit); err != nil {
 		return err
 	}
 	return stream.Send(s.commitInfo(stream.Context(), one))
@@ -171,7 +172,7 @@ func (s *Server) sendSubscribed(stream pb.API_SubscribeCommitServer, one graph.C
 func (s *Server) InspectCommitSet(req *pb.InspectCommitSetRequest, stream pb.API_InspectCommitSetServer) error {
 	ctx := stream.Context()
 	all, err := s.waiting.Set(ctx, req.GetCommitSet().GetId(), req.GetWait(), func(r graph.Repo) bool {
-		return allow(ctx, r, access.RepoInspectCommit) == nil
+		return guard.Allow(ctx, r, access.RepoInspectCommit) == nil
 	})
 	for _, one := range all {
 		if err == nil {
@@ -199,7 +200,7 @@ func (s *Server) ListCommitSet(req *pb.ListCommitSetRequest, stream pb.API_ListC
 func (s *Server) sendSet(stream pb.API_ListCommitSetServer, set history.Set) error {
 	out := &pb.CommitSetInfo{CommitSet: &pb.CommitSet{Id: set.ID}}
 	for _, one := range set.Commits {
-		if allow(stream.Context(), one.Repo, access.RepoInspectCommit) == nil {
+		if guard.Allow(stream.Context(), one.Repo, access.RepoInspectCommit) == nil {
 			out.Commits = append(out.Commits, s.commitInfo(stream.Context(), one))
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/people/session"
 	"pachyderm/internal/rpc/pfs/convert"
+	"pachyderm/internal/rpc/pfs/guard"
 	"pachyderm/internal/rpc/wire"
 )
 
@@ -19,7 +20,7 @@ func (s *Server) CreateProject(ctx context.Context, req *pb.CreateProjectRequest
 	name := req.GetProject().GetName()
 	var err error
 	if req.GetUpdate() {
-		if err = allowProject(ctx, name, access.ProjectModifyBindings); err == nil {
+		if err = guard.AllowProject(ctx, name, access.ProjectModifyBindings); err == nil {
 			err = s.change(ctx, func(c *graph.Change) error { return c.DescribeProject(ctx, name, req.GetDescription()) })
 		}
 		return &emptypb.Empty{}, err
@@ -36,7 +37,7 @@ func (s *Server) CreateProject(ctx context.Context, req *pb.CreateProjectRequest
 // InspectProject is for whoever has a role on the project.
 func (s *Server) InspectProject(ctx context.Context, req *pb.InspectProjectRequest) (*pb.ProjectInfo, error) {
 	name := req.GetProject().GetName()
-	if !seesProject(session.FromContext(ctx), name) {
+	if !guard.SeesProject(session.FromContext(ctx), name) {
 		return nil, graph.ErrNoProject(name)
 	}
 	var p graph.Project
@@ -72,7 +73,7 @@ func (s *Server) ListProject(_ *pb.ListProjectRequest, stream pb.API_ListProject
 		return err
 	})
 	for _, p := range all {
-		if c := session.FromContext(ctx); err == nil && seesProject(c, p.Name) {
+		if c := session.FromContext(ctx); err == nil && guard.SeesProject(c, p.Name) {
 			err = stream.Send(toProjectInfo(c, p))
 		}
 	}
@@ -82,11 +83,11 @@ func (s *Server) ListProject(_ *pb.ListProjectRequest, stream pb.API_ListProject
 // DeleteProject deletes a project and, with force, what is in it.
 func (s *Server) DeleteProject(ctx context.Context, req *pb.DeleteProjectRequest) (*emptypb.Empty, error) {
 	name := req.GetProject().GetName()
-	if !seesProject(session.FromContext(ctx), name) {
+	if !guard.SeesProject(session.FromContext(ctx), name) {
 		return nil, graph.ErrNoProject(name)
 	}
 	for _, need := range []access.Permission{access.ProjectDelete, access.ProjectModifyBindings} {
-		if err := allowProject(ctx, name, need); err != nil {
+		if err := guard.AllowProject(ctx, name, need); err != nil {
 			return nil, err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/rpc/pfs/convert"
+	"pachyderm/internal/rpc/pfs/guard"
 )
 
 // SquashCommit removes a commit, and leaves what it holds to those after it.
@@ -40,7 +41,7 @@ func (s *Server) DropCommitSet(ctx context.Context, req *pb.DropCommitSetRequest
 }
 
 func (s *Server) removeOne(ctx context.Context, ref graph.Ref, recursive, drop bool) error {
-	if err := allow(ctx, ref.Repo, access.RepoDeleteCommit); err != nil {
+	if err := guard.Allow(ctx, ref.Repo, access.RepoDeleteCommit); err != nil {
 		return err
 	}
 	return s.change(ctx, func(c *graph.Change) error {
@@ -65,7 +66,7 @@ func remove(ctx context.Context, c *graph.Change, find func(*db.Tx) (graph.Remov
 func mayRemove(ctx context.Context, all []graph.CommitInfo) error {
 	hidden := 0
 	for _, one := range all {
-		err := allow(ctx, one.Repo, access.RepoDeleteCommit)
+		err := guard.Allow(ctx, one.Repo, access.RepoDeleteCommit)
 		switch {
 		case fault.Is(err, fault.NotFound):
 			hidden++

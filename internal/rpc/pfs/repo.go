@@ -14,6 +14,7 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/people/session"
 	"pachyderm/internal/rpc/pfs/convert"
+	"pachyderm/internal/rpc/pfs/guard"
 )
 
 // CreateRepo makes a repository or, with update, changes what is said of one.
@@ -29,28 +30,26 @@ func createRepo(ctx context.Context, c *graph.Change, req *pb.CreateRepoRequest)
 	if err := r.Check(); err != nil {
 		return err
 	}
-	if err := allowProject(ctx, r.Project, access.ProjectCreateRepo); err != nil {
+	if err := guard.AllowProject(ctx, r.Project, access.ProjectCreateRepo); err != nil {
 		return err
 	}
 	if req.GetUpdate() {
 		_, err := graph.InspectRepo(ctx, c.Tx(), r)
 		if err == nil {
-			err = allow(ctx, r, access.RepoWrite)
+			err = guard.Allow(ctx, r, access.RepoWrite)
 		}
 		if !fault.Is(err, fault.NotFound) {
 			return cmp.Or(err, c.DescribeRepo(ctx, r, req.GetDescription()))
 		}
 	}
-	if all, ok := ctx.Value(madeKey{}).(made); ok {
-		all[r] = true
-	}
+	guard.Made(ctx, r)
 	return c.CreateRepo(ctx, r, req.GetDescription())
 }
 
 // InspectRepo is for whoever may see the repository.
 func (s *Server) InspectRepo(ctx context.Context, req *pb.InspectRepoRequest) (*pb.RepoInfo, error) {
 	r := convert.RepoOf(req.GetRepo())
-	if err := allow(ctx, r); err != nil {
+	if err := guard.Allow(ctx, r); err != nil {
 		return nil, err
 	}
 	var info graph.RepoInfo
@@ -92,7 +91,7 @@ func (s *Server) repos(ctx context.Context, inProjects []string, ofType string) 
 		return err
 	})
 	for _, r := range all {
-		if sees(session.FromContext(ctx), r.Repo) {
+		if guard.Sees(session.FromContext(ctx), r.Repo) {
 			seen = append(seen, r)
 		}
 	}
@@ -120,7 +119,7 @@ func names(projects []*pb.Project) (all []string) {
 // and that is no error, as upstream has it.
 func (s *Server) DeleteRepo(ctx context.Context, req *pb.DeleteRepoRequest) (*pb.DeleteRepoResponse, error) {
 	r := convert.RepoOf(req.GetRepo())
-	if err := allow(ctx, r, access.RepoDelete); fault.Is(err, fault.Denied) {
+	if err := guard.Allow(ctx, r, access.RepoDelete); fault.Is(err, fault.Denied) {
 		return &pb.DeleteRepoResponse{}, nil
 	} else if err != nil {
 		return nil, err
@@ -135,7 +134,7 @@ func (s *Server) DeleteRepo(ctx context.Context, req *pb.DeleteRepoRequest) (*pb
 // DeleteRepos deletes those that the caller may delete, of some projects or of all.
 func (s *Server) DeleteRepos(ctx context.Context, req *pb.DeleteReposRequest) (*pb.DeleteReposResponse, error) {
 	if len(req.GetProjects()) == 0 && !req.GetAll() {
-		return nil, required("projects, or all")
+		return nil, guard.Required("projects, or all")
 	}
 	all, err := s.repos(ctx, names(req.GetProjects()), graph.UserRepo)
 	if err != nil {
@@ -151,7 +150,7 @@ func (s *Server) DeleteRepos(ctx context.Context, req *pb.DeleteReposRequest) (*
 
 func deleteAllowed(ctx context.Context, c *graph.Change, all []graph.RepoInfo, force bool) (gone []*pb.Repo, err error) {
 	for _, r := range all {
-		if allow(ctx, r.Repo, access.RepoDelete) != nil {
+		if guard.Allow(ctx, r.Repo, access.RepoDelete) != nil {
 			continue
 		}
 		if err := c.DeleteRepo(ctx, r.Repo, force); err != nil {

@@ -12,26 +12,32 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/people/session"
 	"pachyderm/internal/rpc/pfs/convert"
+	"pachyderm/internal/rpc/pfs/files"
+	"pachyderm/internal/rpc/pfs/guard"
 )
 
 // Server serves pfs_v2.
 type Server struct {
-	pb.UnimplementedAPIServer
-	db       *db.DB
-	sessions *session.Service
-	files    *file.Service
-	waiting  *history.Waiting
-	now      func() time.Time
+	*files.Server // what is about files, and what is not served yet
+
+	db      *db.DB
+	store   *file.Service
+	waiting *history.Waiting
+	again   guard.Again
+	now     func() time.Time
 }
 
 // New makes a Server.
-func New(d *db.DB, sessions *session.Service, files *file.Service, now func() time.Time) *Server {
-	return &Server{db: d, sessions: sessions, files: files, waiting: history.NewWaiting(d), now: now}
+func New(d *db.DB, sessions *session.Service, store *file.Service, now func() time.Time) *Server {
+	return &Server{
+		Server: files.New(store, sessions, now), db: d, store: store, waiting: history.NewWaiting(d),
+		again: guard.Again{Sessions: sessions}, now: now,
+	}
 }
 
 // change makes one change of the graph, by the caller.
 func (s *Server) change(ctx context.Context, f func(*graph.Change) error) error {
-	return graph.Update(ctx, s.db, s.by(ctx), f)
+	return graph.Update(ctx, s.db, guard.By(ctx, s.now()), f)
 }
 
 // ActivateAuth is called when authentication is activated. What there is then has no

@@ -19,6 +19,7 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/people/session"
 	"pachyderm/internal/rpc/pfs/convert"
+	"pachyderm/internal/rpc/pfs/guard"
 )
 
 // step makes a change that may be part of a transaction: if the caller is in one, it is
@@ -41,12 +42,6 @@ func inTransaction(ctx context.Context) string {
 	return strings.Join(md.Get(api.TransactionKey), "")
 }
 
-// made are the repositories that the caller has made in the transaction under way: the
-// roles on them count only once it is over.
-type made map[graph.Repo]bool
-
-type madeKey struct{}
-
 // apply makes one change, if the caller may.
 func apply(ctx context.Context, c *graph.Change, req *txnpb.TransactionRequest) (*pb.Commit, error) {
 	switch {
@@ -65,7 +60,7 @@ func apply(ctx context.Context, c *graph.Change, req *txnpb.TransactionRequest) 
 		return nil, createBranch(ctx, c, req.GetCreateBranch())
 	case req.GetDeleteBranch() != nil:
 		b := convert.BranchOf(req.GetDeleteBranch().GetBranch())
-		if err := allow(ctx, b.Repo, access.RepoDeleteBranch); err != nil {
+		if err := guard.Allow(ctx, b.Repo, access.RepoDeleteBranch); err != nil {
 			return nil, err
 		}
 		return nil, c.DeleteBranch(ctx, b, req.GetDeleteBranch().GetForce())
@@ -76,7 +71,7 @@ func apply(ctx context.Context, c *graph.Change, req *txnpb.TransactionRequest) 
 
 func deleteRepo(ctx context.Context, c *graph.Change, req *pb.DeleteRepoRequest) error {
 	r := convert.RepoOf(req.GetRepo())
-	if err := allow(ctx, r, access.RepoDelete); err != nil {
+	if err := guard.Allow(ctx, r, access.RepoDelete); err != nil {
 		return err
 	}
 	return c.DeleteRepo(ctx, r, req.GetForce())
@@ -84,7 +79,7 @@ func deleteRepo(ctx context.Context, c *graph.Change, req *pb.DeleteRepoRequest)
 
 func startCommit(ctx context.Context, c *graph.Change, req *pb.StartCommitRequest) (*pb.Commit, error) {
 	b := convert.BranchOf(req.GetBranch())
-	if err := allow(ctx, b.Repo, access.RepoWrite); err != nil {
+	if err := guard.Allow(ctx, b.Repo, access.RepoWrite); err != nil {
 		return nil, err
 	}
 	one, err := c.StartCommit(ctx, graph.Start{
@@ -95,7 +90,7 @@ func startCommit(ctx context.Context, c *graph.Change, req *pb.StartCommitReques
 
 func finishCommit(ctx context.Context, c *graph.Change, req *pb.FinishCommitRequest) error {
 	ref := convert.RefOf(req.GetCommit())
-	if err := allow(ctx, ref.Repo, access.RepoWrite); err != nil {
+	if err := guard.Allow(ctx, ref.Repo, access.RepoWrite); err != nil {
 		return err
 	}
 	one, err := graph.Resolve(ctx, c.Tx(), ref)
@@ -111,7 +106,7 @@ func finishCommit(ctx context.Context, c *graph.Change, req *pb.FinishCommitRequ
 
 func createBranch(ctx context.Context, c *graph.Change, req *pb.CreateBranchRequest) error {
 	b, sources := convert.BranchOf(req.GetBranch()), convert.SourcesOf(req)
-	if err := allow(ctx, b.Repo, access.RepoCreateBranch); err != nil {
+	if err := guard.Allow(ctx, b.Repo, access.RepoCreateBranch); err != nil {
 		return err
 	}
 	if err := mayRead(ctx, sources); err != nil {
@@ -128,8 +123,8 @@ func createBranch(ctx context.Context, c *graph.Change, req *pb.CreateBranchRequ
 func (s *Server) Run(ctx context.Context, tx *db.Tx, id string, all []*txnpb.TransactionRequest) (
 	answers []*txnpb.TransactionResponse, err error,
 ) {
-	ctx = context.WithValue(ctx, madeKey{}, made{})
-	err = graph.In(ctx, tx, s.by(ctx), id, func(c *graph.Change) error {
+	ctx = guard.InTransaction(ctx)
+	err = graph.In(ctx, tx, guard.By(ctx, s.now()), id, func(c *graph.Change) error {
 		for i, req := range all {
 			commit, err := apply(ctx, c, req)
 			if err != nil {

@@ -10,8 +10,8 @@ import (
 	"pachyderm/internal/data/graph"
 	"pachyderm/internal/data/history"
 	"pachyderm/internal/db"
-	"pachyderm/internal/fault"
 	"pachyderm/internal/rpc/pfs/convert"
+	"pachyderm/internal/rpc/pfs/guard"
 )
 
 // How far a walk goes that is not told, as upstream has it.
@@ -46,7 +46,7 @@ type commitSender interface {
 func (s *Server) walkCommits(stream commitSender, start []*pb.CommitPicker, w walk) error {
 	var level []graph.Ref
 	for _, p := range start {
-		ref, err := s.pickCommit(p, 0)
+		ref, err := convert.PickCommit(p)
 		if err != nil {
 			return err
 		}
@@ -89,7 +89,7 @@ func within(asked, most uint64) uint64 {
 }
 
 func (s *Server) walked(ctx context.Context, ref graph.Ref) (*pb.CommitInfo, error) {
-	if err := allow(ctx, ref.Repo, access.RepoInspectCommit); err != nil {
+	if err := guard.Allow(ctx, ref.Repo, access.RepoInspectCommit); err != nil {
 		return nil, err
 	}
 	one, err := s.waiting.Commit(ctx, ref, history.IsStarted)
@@ -135,38 +135,6 @@ func deleteProjects(ctx context.Context, c *graph.Change) error {
 	return nil
 }
 
-// maxPicker is how deep pickers of commits may be in one another.
-const maxPicker = 10
-
-// pickCommit reads a picker. Fault: Invalid.
-func (s *Server) pickCommit(p *pb.CommitPicker, deep int) (graph.Ref, error) {
-	switch {
-	case deep > maxPicker:
-		return graph.Ref{}, fault.New(fault.Invalid, "pickers of commits are %d deep in one another", deep)
-	case p.GetBranchHead() != nil:
-		b := pickBranch(p.GetBranchHead())
-		return graph.Ref(b), nil
-	case p.GetId() != nil:
-		return graph.Ref{Repo: pickRepo(p.GetId().GetRepo()), Name: p.GetId().GetId()}, nil
-	case p.GetAncestor() != nil:
-		start, err := s.pickCommit(p.GetAncestor().GetStart(), deep+1)
-		return start.Back(p.GetAncestor().GetOffset()), err
-	case p.GetBranchRoot() != nil:
-		b := pickBranch(p.GetBranchRoot().GetBranch())
-		return graph.Ref(b).FromRoot(p.GetBranchRoot().GetOffset()), nil
-	}
-	return graph.Ref{}, required("a picker of a commit")
-}
-
-func pickRepo(p *pb.RepoPicker) graph.Repo {
-	n := p.GetName()
-	return convert.RepoOf(&pb.Repo{Name: n.GetName(), Type: n.GetType(), Project: convert.ToProject(n.GetProject().GetName())})
-}
-
-func pickBranch(p *pb.BranchPicker) graph.Branch {
-	return graph.Branch{Repo: pickRepo(p.GetName().GetRepo()), Name: p.GetName().GetName()}
-}
-
 // WalkBranchProvenance sends what branches are made from.
 func (s *Server) WalkBranchProvenance(req *pb.WalkBranchProvenanceRequest, stream pb.API_WalkBranchProvenanceServer) error {
 	return s.walkBranches(stream, req.GetStart(), req.GetMaxBranches(), func(b graph.BranchInfo) []graph.Branch { return b.Sources })
@@ -187,7 +155,7 @@ func (s *Server) walkBranches(
 ) error {
 	ctx, sent := stream.Context(), map[graph.Branch]bool{}
 	for _, p := range start {
-		from, err := s.branchOf(ctx, pickBranch(p))
+		from, err := s.branchOf(ctx, convert.PickBranch(p))
 		if err != nil {
 			return err
 		}
@@ -209,7 +177,7 @@ func (s *Server) walkBranches(
 }
 
 func (s *Server) branchOf(ctx context.Context, b graph.Branch) (info graph.BranchInfo, err error) {
-	if err := allow(ctx, b.Repo, access.RepoListBranch); err != nil {
+	if err := guard.Allow(ctx, b.Repo, access.RepoListBranch); err != nil {
 		return info, err
 	}
 	err = s.db.View(ctx, func(tx *db.Tx) error {

@@ -1,10 +1,11 @@
-package pfs
+package files
 
 import (
 	"context"
 	"errors"
 	"io"
 	"iter"
+	"time"
 
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -15,9 +16,24 @@ import (
 	"pachyderm/internal/data/graph"
 	"pachyderm/internal/data/tree"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/people/session"
 	"pachyderm/internal/rpc/pfs/convert"
+	"pachyderm/internal/rpc/pfs/guard"
 	"pachyderm/internal/rpc/wire"
 )
+
+// Server serves the methods about files.
+type Server struct {
+	pb.UnimplementedAPIServer
+	files *file.Service
+	again guard.Again
+	now   func() time.Time
+}
+
+// New makes a Server.
+func New(files *file.Service, sessions *session.Service, now func() time.Time) *Server {
+	return &Server{files: files, again: guard.Again{Sessions: sessions}, now: now}
+}
 
 // ModifyFile writes to a commit what the stream says, in its order, once all has come.
 func (s *Server) ModifyFile(stream pb.API_ModifyFileServer) error {
@@ -32,7 +48,7 @@ func (s *Server) ModifyFile(stream pb.API_ModifyFileServer) error {
 	if target.Name == "" {
 		target.Name = "master"
 	}
-	if err := allow(ctx, target.Repo, access.RepoWrite); err != nil {
+	if err := guard.Allow(ctx, target.Repo, access.RepoWrite); err != nil {
 		return err
 	}
 	if err := s.modify(ctx, target, stream); err != nil {
@@ -42,7 +58,7 @@ func (s *Server) ModifyFile(stream pb.API_ModifyFileServer) error {
 }
 
 func (s *Server) modify(ctx context.Context, target graph.Ref, stream pb.API_ModifyFileServer) error {
-	w, err := s.files.Begin(ctx, s.by(ctx), target)
+	w, err := s.files.Begin(ctx, guard.By(ctx, s.now()), target)
 	if err != nil {
 		return err
 	}
@@ -60,7 +76,7 @@ func (s *Server) modify(ctx context.Context, target graph.Ref, stream pb.API_Mod
 		}
 	}
 	// Whoever has lost the right meanwhile has written nothing.
-	if err := s.still(ctx, target.Repo, access.RepoWrite); err != nil {
+	if err := s.again.Still(ctx, target.Repo, access.RepoWrite); err != nil {
 		return err
 	}
 	_, err = w.Commit()
@@ -81,7 +97,7 @@ func edit(ctx context.Context, w *file.Session, req *pb.ModifyFileRequest) error
 	case req.GetCopyFile() != nil:
 		c := req.GetCopyFile()
 		from := convert.RefOf(c.GetSrc().GetCommit())
-		if err := allow(ctx, from.Repo, access.RepoRead); err != nil {
+		if err := guard.Allow(ctx, from.Repo, access.RepoRead); err != nil {
 			return err
 		}
 		source := file.Source{Commit: from, Path: c.GetSrc().GetPath(), Datum: c.GetSrc().GetDatum()}
@@ -95,7 +111,7 @@ func edit(ctx context.Context, w *file.Session, req *pb.ModifyFileRequest) error
 // view opens the files of a commit for whoever has the permissions.
 func (s *Server) view(ctx context.Context, c *pb.Commit, need ...access.Permission) (*file.View, error) {
 	ref := convert.RefOf(c)
-	if err := allow(ctx, ref.Repo, need...); err != nil {
+	if err := guard.Allow(ctx, ref.Repo, need...); err != nil {
 		return nil, err
 	}
 	return s.files.View(ctx, ref)
@@ -296,7 +312,7 @@ type guardedBytes struct {
 // guarded is where the bytes of a commit go. Whoever loses the right to read in the
 // middle gets no more of them.
 func (s *Server) guarded(ctx context.Context, v *file.View, to bytesSender) io.Writer {
-	return &guardedBytes{to, func() error { return s.still(ctx, v.Commit.Repo, access.RepoRead) }}
+	return &guardedBytes{to, func() error { return s.again.Still(ctx, v.Commit.Repo, access.RepoRead) }}
 }
 
 // Write is io.Writer's.

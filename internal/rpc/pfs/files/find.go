@@ -1,4 +1,4 @@
-package pfs
+package files
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	pb "pachyderm/api/pfs"
 	"pachyderm/internal/access"
 	"pachyderm/internal/rpc/pfs/convert"
+	"pachyderm/internal/rpc/pfs/guard"
 )
 
 // FindCommits sends the commits in which a file was added, changed or deleted, and at
@@ -14,11 +15,11 @@ import (
 // shortly before its deadline.
 func (s *Server) FindCommits(req *pb.FindCommitsRequest, stream pb.API_FindCommitsServer) error {
 	ctx, from := stream.Context(), convert.RefOf(req.GetStart())
-	if err := allow(ctx, from.Repo, access.RepoInspectCommit); err != nil {
+	if err := guard.Allow(ctx, from.Repo, access.RepoInspectCommit); err != nil {
 		return err
 	}
 	if req.GetFilePath() == "" {
-		return required("file_path")
+		return guard.Required("file_path")
 	}
 	return s.find(stream, req)
 }

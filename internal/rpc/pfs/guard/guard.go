@@ -1,0 +1,130 @@
+package guard
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc/metadata"
+
+	"pachyderm/api"
+	"pachyderm/internal/access"
+	"pachyderm/internal/audit"
+	"pachyderm/internal/data/graph"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/people/session"
+	"pachyderm/internal/secret"
+)
+
+// Sees reports whether the caller may know that there is a repository.
+func Sees(c session.Caller, r graph.Repo) bool {
+	if !c.Guarded() {
+		return true
+	}
+	if c.Decide(access.Resource{Type: access.Project, Name: r.Project}, access.SetOf(access.ProjectListRepo)).Allowed {
+		return true
+	}
+	_, has := c.Effective(r.Resource())
+	return has != access.PermissionSet{}
+}
+
+// Allow asks for permissions on a repository. Faults: Denied, and NotFound for one
+// that the caller may not see.
+func Allow(ctx context.Context, r graph.Repo, need ...access.Permission) error {
+	c := session.FromContext(ctx)
+	if !c.Guarded() {
+		return nil
+	}
+	if err := r.Check(); err != nil {
+		return err
+	}
+	if all, ok := ctx.Value(madeKey{}).(made); ok && all[r] {
+		return nil // its maker owns it
+	}
+	for _, p := range need {
+		if err := c.Authorize(r.Resource(), p); err != nil {
+			if !Sees(c, r) {
+				return graph.ErrNoRepo(r)
+			}
+			return err
+		}
+	}
+	if len(need) == 0 && !Sees(c, r) {
+		return graph.ErrNoRepo(r)
+	}
+	return nil
+}
+
+// AllowProject asks for a permission on a project, which those only see who have a
+// role there.
+func AllowProject(ctx context.Context, name string, need access.Permission) error {
+	c := session.FromContext(ctx)
+	if !c.Guarded() {
+		return nil
+	}
+	return c.Authorize(access.Resource{Type: access.Project, Name: name}, need)
+}
+
+// SeesProject reports whether the caller may know that there is a project.
+func SeesProject(c session.Caller, name string) bool {
+	if !c.Guarded() {
+		return true
+	}
+	roles, _ := c.Effective(access.Resource{Type: access.Project, Name: name})
+	return len(roles) > 0
+}
+
+// By is who makes a change: nobody while authentication is off.
+func By(ctx context.Context, now time.Time) audit.By {
+	return audit.By{Actor: session.FromContext(ctx).Name, At: now.Truncate(time.Microsecond)}
+}
+
+// Required is the fault of a request without something.
+func Required(what string) error {
+	return fault.New(fault.Invalid, "validate request: %s is required", what)
+}
+
+// Again asks again, by what roles and tokens are now.
+type Again struct{ Sessions *session.Service }
+
+// Still asks again for a permission in the middle of a call, by what roles and
+// token are now: a stream may last for hours.
+func (a Again) Still(ctx context.Context, r graph.Repo, need access.Permission) error {
+	if !session.FromContext(ctx).Guarded() {
+		return nil
+	}
+	now, err := a.caller(ctx)
+	if err != nil {
+		return err
+	}
+	return Allow(session.NewContext(ctx, now), r, need)
+}
+
+// caller is who makes the call, as far as they are known now.
+func (a Again) caller(ctx context.Context) (session.Caller, error) {
+	md, _ := metadata.FromIncomingContext(ctx)
+	roles, err := a.Sessions.Roles(ctx)
+	if err != nil {
+		return session.Caller{}, err
+	}
+	return a.Sessions.Verify(ctx, roles, secret.Text(strings.Join(md.Get(api.TokenKey), "")))
+}
+
+// made are the repositories that the caller has made in the transaction under way: the
+// roles on them count only once it is over.
+type made map[graph.Repo]bool
+
+type madeKey struct{}
+
+// InTransaction gives the context of changes that are made together.
+func InTransaction(ctx context.Context) context.Context {
+	return context.WithValue(ctx, madeKey{}, made{})
+}
+
+// Made notes that the caller has made a repository, which counts as theirs from now on
+// if ctx is of changes that are made together.
+func Made(ctx context.Context, r graph.Repo) {
+	if all, ok := ctx.Value(madeKey{}).(made); ok {
+		all[r] = true
+	}
+}
