@@ -3,6 +3,7 @@ package archive
 import (
 	"archive/tar"
 	"bufio"
+	"bytes"
 	"compress/gzip"
 	"errors"
 	"io"
@@ -30,7 +31,7 @@ func Members(r io.Reader) iter.Seq2[Member, error] {
 			yield(Member{}, err)
 			return
 		}
-		for h, err := range headers(tar.NewReader(plain)) {
+		for h, err := range headers(plain) {
 			if err == nil && h.header.Typeflag == tar.TypeDir {
 				continue // directories are what files have in their names
 			}
@@ -65,11 +66,16 @@ type entry struct {
 	content io.Reader
 }
 
-func headers(r *tar.Reader) iter.Seq2[entry, error] {
+func headers(from io.Reader) iter.Seq2[entry, error] {
 	return func(yield func(entry, error) bool) {
+		last := &ending{r: from}
+		r := tar.NewReader(last)
 		for {
 			h, err := r.Next()
 			if errors.Is(err, io.EOF) {
+				if last.zeros < blockSize {
+					yield(entry{}, broken(io.ErrUnexpectedEOF))
+				}
 				return
 			}
 			if err != nil {
@@ -84,6 +90,26 @@ func headers(r *tar.Reader) iter.Seq2[entry, error] {
 			}
 		}
 	}
+}
+
+const blockSize = 512
+
+// ending counts the zeros that were read last: an archive ends with blocks of them, and
+// one that does not was cut off, which the reader of archives takes for its end.
+type ending struct {
+	r     io.Reader
+	zeros int
+}
+
+// Read is io.Reader's.
+func (e *ending) Read(p []byte) (int, error) {
+	n, err := e.r.Read(p)
+	if rest := bytes.TrimRight(p[:n], "\x00"); len(rest) > 0 {
+		e.zeros = n - len(rest)
+	} else {
+		e.zeros += n
+	}
+	return n, err
 }
 
 // content says of a broken archive that it is one.

@@ -14,45 +14,44 @@ import (
 )
 
 // Extract writes what an archive has below the path base into a directory, which is
-// made if there is none, and returns how many files that were. Each is there as a whole
-// or not at all. Nothing is written outside of dir, whatever the names say and whatever
-// links lie in the way. Faults: Invalid, for a bad archive and for what cannot be
-// written; an error of r comes as it is.
-func Extract(r io.Reader, dir, base string) (files int, err error) {
+// made if there is none. Each file is there as a whole or not at all, and read by way of
+// watched. Nothing is written outside of dir, whatever the names say and whatever links
+// lie in the way. Faults: Invalid, for a bad archive and for what cannot be written; an
+// error of r comes as it is.
+func Extract(r io.Reader, dir, base string, watched func(io.Reader) io.Reader) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // as the umask says, as for any download
-		return 0, unwritable(dir, err)
+		return unwritable(dir, err)
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return 0, unwritable(dir, err)
+		return unwritable(dir, err)
 	}
 	defer func() { _ = root.Close() }()
 	source := &kept{r: r}
-	for e, err := range headers(tar.NewReader(source)) {
+	for e, err := range headers(source) {
 		if source.err != nil {
-			return files, source.err
+			return source.err
 		}
 		if err != nil {
-			return files, err
+			return fault.Prefix(err, "the archive that pachd sends")
 		}
 		name, ok := below(e.path, base)
 		if !ok {
-			return files, fault.New(fault.Invalid, "it holds %q, which was not asked for", e.path)
+			return fault.New(fault.Invalid, "the archive that pachd sends holds %q, which was not asked for", e.path)
 		}
 		if e.header.Typeflag == tar.TypeDir {
 			err = root.MkdirAll(name, 0o755)
 		} else {
-			files++
-			err = write(root, name, e.content)
+			err = write(root, name, watched(e.content))
 		}
 		if source.err != nil {
-			return files, source.err
+			return source.err
 		}
 		if err != nil {
-			return files, unwritable(filepath.Join(dir, name), err)
+			return unwritable(filepath.Join(dir, name), err)
 		}
 	}
-	return files, source.err
+	return source.err
 }
 
 func unwritable(name string, err error) error {

@@ -33,7 +33,7 @@ finishes there, if any of the conditions holds, or all with --trigger-all.`,
 		Example: `  pachctl create branch images@release --head master
   pachctl create branch images@release --head master^2
   pachctl create branch edges@master --provenance images@master
-  pachctl create branch images@nightly --trigger master --trigger-cron @daily
+  pachctl create branch images@tenth --trigger master --trigger-commits 10
   pachctl create branch images@batch --trigger master --trigger-size 100MB`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := o.read(c, k, args[0]); err != nil {

@@ -83,7 +83,7 @@ func (o *diffOptions) run(ctx context.Context, k *kit.Kit) error {
 			return show.List(k, o.out, t, changes)
 		}
 		coloured := *k
-		coloured.Stdout = colours{k.Stdout}
+		coloured.Stdout = &colours{w: k.Stdout}
 		return show.List(&coloured, o.out, t, changes)
 	})
 }
@@ -103,29 +103,31 @@ func (o *diffOptions) rows(d *pfs.DiffFileResponse) (rows [][]string) {
 }
 
 // colours writes lines that begin with + in green and those with - in red.
-type colours struct{ w io.Writer }
+type colours struct {
+	w    io.Writer
+	line []byte // as far as it has come
+}
 
-// Write is io.Writer's. It is given whole lines.
-func (c colours) Write(p []byte) (int, error) {
-	var out bytes.Buffer
-	for line := range bytes.Lines(p) {
-		text, newline := bytes.CutSuffix(line, []byte("\n"))
+// Write is io.Writer's.
+func (c *colours) Write(p []byte) (int, error) {
+	c.line = append(c.line, p...)
+	for {
+		text, rest, ok := bytes.Cut(c.line, []byte("\n"))
+		if !ok {
+			return len(p), nil
+		}
+		before, after := "", ""
 		switch {
 		case bytes.HasPrefix(text, []byte("+")):
-			out.WriteString("\x1b[32m" + string(text) + "\x1b[0m")
+			before, after = "\x1b[32m", "\x1b[0m"
 		case bytes.HasPrefix(text, []byte("-")):
-			out.WriteString("\x1b[31m" + string(text) + "\x1b[0m")
-		default:
-			out.Write(text)
+			before, after = "\x1b[31m", "\x1b[0m"
 		}
-		if newline {
-			out.WriteByte('\n')
+		if _, err := io.WriteString(c.w, before+string(text)+after+"\n"); err != nil {
+			return 0, err
 		}
+		c.line = rest
 	}
-	if _, err := out.WriteTo(c.w); err != nil {
-		return 0, err
-	}
-	return len(p), nil
 }
 
 // compare lets a program show each pair of files.

@@ -112,9 +112,11 @@ func (o *getOptions) getDirectory(ctx context.Context, k *kit.Kit, c *kit.Conn) 
 		o.file.Commit, base, p.total = info.GetFile().GetCommit(), info.GetFile().GetPath(), info.GetSizeBytes()
 	}
 	defer p.end()
-	files, err := archive.Extract(counted{bytesOf(c.PFS.GetFileTAR(ctx, &pfs.GetFileRequest{File: o.file})), p}, o.output, base)
-	p.files = files
-	return err
+	all := bytesOf(c.PFS.GetFileTAR(ctx, &pfs.GetFileRequest{File: o.file}))
+	return archive.Extract(all, o.output, base, func(one io.Reader) io.Reader {
+		p.files++
+		return counted{one, p}
+	})
 }
 
 func (o *getOptions) getOne(ctx context.Context, k *kit.Kit, c *kit.Conn) error {

@@ -32,10 +32,10 @@ func ParseRepo(arg, project string) (*pfs.Repo, error) {
 		return nil, syntaxf("the name of the repository is empty: write it as REPO, such as images")
 	case strings.Contains(arg, "@"):
 		return nil, syntaxf("%q names more than a repository: leave out the @ and what follows", arg)
-	case strings.Contains(arg, "/"):
-		return nil, noSlash(arg)
 	case strings.Contains(arg, ":"):
 		return nil, syntaxf("%q names no repository: a path stands behind a branch, such as images@master:/a.png", arg)
+	case strings.Contains(arg, "/"):
+		return nil, noSlash(arg)
 	case typed && !slices.Contains([]string{"user", "meta", "spec"}, kind):
 		return nil, syntaxf("%q names no repository: names hold no dots, and the type behind one is user, meta or spec", arg)
 	case name == "":

@@ -249,8 +249,8 @@ func (o *deleteOptions) run(ctx context.Context, k *kit.Kit) error {
 	return k.WithConn(ctx, false, func(ctx context.Context, c *kit.Conn) error {
 		r, err := c.PFS.DeleteRepo(ctx, &pfs.DeleteRepoRequest{Repo: o.repo, Force: o.force})
 		if err == nil && !r.GetDeleted() {
-			return fault.New(fault.NotFound, "No repo deleted."). // upstream's text
-										Next("see which there are, and your roles on them, with: pachctl list repo")
+			return fault.New(fault.NotFound, "No repo deleted. It is not there, or you may not delete it"). // upstream's text, and more
+															Next("see which there are, and your roles on them, with: pachctl list repo")
 		}
 		return err
 	})
