@@ -326,15 +326,16 @@ var mayImport = map[string][]string{
 	"internal/cli/config":         {"client", "internal/cli/configfile", "internal/cli/kit"},
 	"internal/cli/enterprise":     {"api/enterprise", "api/license", "internal/cli/configfile", "internal/cli/kit"},
 	"internal/cli/data/archive":   nil,
+	"internal/cli/data/complete":  {"api/pfs", "internal/cli/data/ref", "internal/cli/data/show", "internal/cli/kit"},
 	"internal/cli/data/commit":    {"api/pfs", "internal/cli/data/ref", "internal/cli/data/show", "internal/cli/kit"},
 	"internal/cli/data/file": {
-		"api/pfs", "client", "internal/cli/data/archive", "internal/cli/data/ref", "internal/cli/data/show", "internal/cli/kit",
+		"api/pfs", "internal/cli/data/archive", "internal/cli/data/ref", "internal/cli/data/show", "internal/cli/kit",
 	},
 	"internal/cli/data/ref":  {"api/pfs", "internal/cli/kit"},
 	"internal/cli/data/repo": {"api/pfs", "internal/cli/data/ref", "internal/cli/data/show", "internal/cli/kit"},
-	"internal/cli/data/show": {"api/pfs", "internal/cli/kit"},
+	"internal/cli/data/show": {"api/pfs", "client", "internal/cli/kit"},
 	"internal/cli/data": {
-		"internal/cli/data/commit", "internal/cli/data/file", "internal/cli/data/repo", "internal/cli/kit",
+		"internal/cli/data/commit", "internal/cli/data/complete", "internal/cli/data/file", "internal/cli/data/repo", "internal/cli/kit",
 	},
 	"internal/cli": {
 		"api/version", "internal/cli/activation", "internal/cli/auth", "internal/cli/config", "internal/cli/data", "internal/cli/enterprise", "internal/cli/idp",

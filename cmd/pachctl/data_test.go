@@ -125,7 +125,7 @@ func TestGetFile_Retry(t *testing.T) {
 
 	line.left.Store(1)
 	out, err := s.command("get", "file", "r@master:/big", "-o", "broken").CombinedOutput()
-	if err == nil || !strings.HasPrefix(string(out), "pachctl: ") {
+	if err == nil || !strings.HasPrefix(string(out), "pachctl: the connection to pachd broke: ") {
 		t.Errorf("without --retry: %v: %s", err, out)
 	}
 	if left, _ := filepath.Glob(filepath.Join(s.dir, "*broken*")); len(left) > 0 {

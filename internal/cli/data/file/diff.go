@@ -79,7 +79,7 @@ func (o *diffOptions) run(ctx context.Context, k *kit.Kit) error {
 			return o.compare(ctx, k, c, changes)
 		}
 		t := show.Table[*pfs.DiffFileResponse]{Columns: show.Fixed[*pfs.DiffFileResponse]("OP", "SIZE", "NAME"), Rows: o.rows}
-		if o.plain || k.Getenv("NO_COLOR") != "" || !show.OnTerminal(k.Stdout) {
+		if o.plain || k.Getenv("NO_COLOR") != "" || o.out.ForScripts() || !show.OnTerminal(k.Stdout) {
 			return show.List(k, o.out, t, changes)
 		}
 		coloured := *k
@@ -91,13 +91,10 @@ func (o *diffOptions) run(ctx context.Context, k *kit.Kit) error {
 // rows leaves out directories, which differ whenever something in them does, unless
 // nobody looks into them.
 func (o *diffOptions) rows(d *pfs.DiffFileResponse) (rows [][]string) {
-	for op, f := range map[string]*pfs.FileInfo{"-": d.GetOldFile(), "+": d.GetNewFile()} {
+	for n, f := range []*pfs.FileInfo{d.GetOldFile(), d.GetNewFile()} {
 		if f != nil && (f.GetFileType() == pfs.FileType_FILE || o.request.GetShallow()) {
-			rows = append(rows, []string{op, show.Size(f.GetSizeBytes()), f.GetFile().GetPath()})
+			rows = append(rows, []string{"-+"[n : n+1], show.Size(f.GetSizeBytes()), f.GetFile().GetPath()})
 		}
-	}
-	if len(rows) == 2 && rows[0][0] == "+" {
-		rows[0], rows[1] = rows[1], rows[0]
 	}
 	return rows
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,12 +13,9 @@ import (
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"pachyderm/api/pfs"
-	"pachyderm/client"
 	"pachyderm/internal/cli/data/archive"
 	"pachyderm/internal/cli/data/ref"
 	"pachyderm/internal/cli/data/show"
@@ -40,7 +38,9 @@ func getFile(k *kit.Kit) *cobra.Command {
 		Long: `Get a file, to standard output or to a file of your own, which is there as a whole
 or not at all. PATH may be a pattern that matches one file.
 
-With -r it gets a directory, and writes what is in it into the one that -o names.`,
+With -r it gets a directory, and writes what is in it into the one that -o names.
+
+It takes as long as it takes: --rpc-timeout bounds only the calls before.`,
 		Example: `  pachctl get file images@master:/cat.png -o cat.png
   pachctl get file logs@master^:/today.log
   pachctl get file -r images@master:/2026 -o photos`,
@@ -223,7 +223,7 @@ func (r *resumed) Read(b []byte) (int, error) {
 			r.failed = 0
 			return n, nil
 		}
-		if err == nil || errors.Is(err, io.EOF) || !broke(err) || r.failed >= r.left {
+		if err == nil || errors.Is(err, io.EOF) || !show.Broke(err) || r.failed >= r.left {
 			return 0, err
 		}
 		wait := time.NewTimer(min(pause<<r.failed, maxPause))
@@ -236,11 +236,6 @@ func (r *resumed) Read(b []byte) (int, error) {
 		r.failed++
 		r.now = nil
 	}
-}
-
-// broke reports whether it was the connection, and not pachd, that ended a call.
-func broke(err error) bool {
-	return status.Code(err) == codes.Unavailable && client.ReasonOf(err) == ""
 }
 
 // writeFile writes a file of another name beside the target and moves it there once it
@@ -262,11 +257,7 @@ func writeFile(target string, from io.Reader) error {
 	if err != nil {
 		return unwritable(target, err)
 	}
-	_, err = io.Copy(f, from)
-	closed := f.Close()
-	if err == nil && closed != nil {
-		err = unwritable(target, closed)
-	}
+	err = copyTo(f, from, target)
 	if err == nil {
 		if err = os.Rename(part, target); err == nil {
 			return nil
@@ -281,8 +272,22 @@ func writeThrough(target string, from io.Reader) error {
 	if err != nil {
 		return unwritable(target, err)
 	}
-	_, err = io.Copy(f, from)
-	return errors.Join(err, f.Close())
+	return copyTo(f, from, target)
+}
+
+// copyTo writes a file and closes it. What goes wrong with it is told by the name that
+// the user gave.
+func copyTo(f *os.File, from io.Reader, target string) error {
+	_, err := io.Copy(f, from)
+	closed := f.Close()
+	var here *fs.PathError
+	switch {
+	case errors.As(err, &here):
+		return unwritable(target, here)
+	case err == nil && closed != nil:
+		return unwritable(target, closed)
+	}
+	return err
 }
 
 func unwritable(name string, err error) error {

@@ -2,10 +2,10 @@ package file
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -43,7 +43,9 @@ there already is replaced, or with --append goes on.
 
 Without PATH, and if it ends in /, a file has the name that -f gives. With several,
 PATH is the directory for all. With -r, what is in the directory goes to PATH, or
-without it to a directory of the same name.`,
+without it to a directory of the same name.
+
+It takes as long as it takes: --rpc-timeout bounds only the calls before.`,
 		Example: `  pachctl put file images@master -f cat.png
   pachctl put file images@master:/2026/cat.png -f cat.png
   pachctl put file images@master:/ -r -f photos
@@ -126,17 +128,26 @@ func (o *putOptions) listed(k *kit.Kit) (names []string, err error) {
 	if strings.Contains(o.list, "://") {
 		return nil, fault.New(fault.Unimplemented, "%s: lists are not fetched from URLs", o.list).Next("download it, and name the file")
 	}
-	data, err := k.ReadInput(o.list)
-	if err != nil {
-		return nil, err
+	from := k.Stdin
+	if o.list != "-" {
+		f, err := os.Open(o.list)
+		if err != nil {
+			return nil, unreadable(o.list, err)
+		}
+		defer func() { _ = f.Close() }()
+		from = f
 	}
-	for lines := bufio.NewScanner(bytes.NewReader(data)); lines.Scan(); {
+	lines := bufio.NewScanner(from)
+	for lines.Scan() {
 		switch name := strings.TrimSpace(lines.Text()); {
 		case name == "-" && o.list == "-":
 			return nil, fault.New(fault.Invalid, "the list names standard input, from where it comes itself")
 		case name != "":
 			names = append(names, name)
 		}
+	}
+	if lines.Err() != nil {
+		return nil, unreadable(o.list, lines.Err())
 	}
 	if len(names) == 0 {
 		return nil, fault.New(fault.Invalid, "%s names no files", o.list).Next("write each name on a line")

@@ -166,7 +166,7 @@ func (s source) walk(k *kit.Kit, yield func(content, error) bool) {
 		case err != nil:
 			return unreadable(name, err)
 		case info.IsDir():
-			k.Notef("pachctl: %s is a link to a directory: it is left out\n", name)
+			k.Notef("pachctl: %s is a link to a directory: it is left out\n", fault.Clean(name, 4096))
 			return nil
 		case !info.Mode().IsRegular():
 			return unreadable(name, errors.New("it is no file"))

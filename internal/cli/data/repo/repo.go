@@ -96,7 +96,6 @@ func inspectRepo(k *kit.Kit) *cobra.Command {
 			}
 			return o.run(c.Context(), k)
 		},
-		ValidArgsFunction: Completing(k),
 	}
 	o.out.Flags(c)
 	o.in.Add(c)
@@ -230,7 +229,6 @@ and with --all everywhere; -f and --yes answer that.`,
 			}
 			return o.run(c.Context(), k)
 		},
-		ValidArgsFunction: Completing(k),
 	}
 	c.Flags().BoolVarP(&o.force, "force", "f", false, "do not ask, and delete it even if others are made from it")
 	c.Flags().BoolVar(&o.yes, "yes", false, "do not ask")

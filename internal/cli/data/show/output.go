@@ -31,6 +31,9 @@ func (o *Output) Flags(c *cobra.Command) {
 	kit.OutputFlag(c, &o.form)
 }
 
+// ForScripts reports whether something other than words is wanted.
+func (o Output) ForScripts() bool { return o.raw || o.form != "" }
+
 // message is a message in JSON, with the names of the wire.
 func message(m proto.Message) (json.RawMessage, error) {
 	data, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(m)
@@ -46,7 +49,7 @@ func message(m proto.Message) (json.RawMessage, error) {
 
 // One prints a message, or says it in words.
 func (o Output) One(k *kit.Kit, m proto.Message, say func()) error {
-	if !o.raw && o.form == "" {
+	if !o.ForScripts() {
 		say()
 		return nil
 	}
