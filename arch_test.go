@@ -340,8 +340,20 @@ var mayImport = map[string][]string{
 	"internal/cli/idp/trust":      {"api/pach", "client", "internal/cli/kit"},
 	"internal/cli/config":         {"client", "internal/cli/configfile", "internal/cli/kit"},
 	"internal/cli/enterprise":     {"api/enterprise", "api/license", "internal/cli/configfile", "internal/cli/kit"},
+	"internal/cli/data/archive":   nil,
+	"internal/cli/data/complete":  {"api/pfs", "internal/cli/data/ref", "internal/cli/data/show", "internal/cli/kit"},
+	"internal/cli/data/commit":    {"api/pfs", "internal/cli/data/ref", "internal/cli/data/show", "internal/cli/kit"},
+	"internal/cli/data/file": {
+		"api/pfs", "internal/cli/data/archive", "internal/cli/data/ref", "internal/cli/data/show", "internal/cli/kit",
+	},
+	"internal/cli/data/ref":  {"api/pfs", "internal/cli/kit"},
+	"internal/cli/data/repo": {"api/pfs", "internal/cli/data/ref", "internal/cli/data/show", "internal/cli/kit"},
+	"internal/cli/data/show": {"api/pfs", "client", "internal/cli/kit"},
+	"internal/cli/data": {
+		"internal/cli/data/commit", "internal/cli/data/complete", "internal/cli/data/file", "internal/cli/data/repo", "internal/cli/kit",
+	},
 	"internal/cli": {
-		"api/version", "internal/cli/activation", "internal/cli/auth", "internal/cli/config", "internal/cli/enterprise", "internal/cli/idp",
+		"api/version", "internal/cli/activation", "internal/cli/auth", "internal/cli/config", "internal/cli/data", "internal/cli/enterprise", "internal/cli/idp",
 		"internal/cli/kit", "internal/cli/signin",
 	},
 

@@ -320,17 +320,22 @@ func TestGuide_Entra(t *testing.T) {
 	})
 }
 
+// Data needs no provider.
+func TestGuide_FirstRepository(t *testing.T) {
+	runGuide(t, "first-repository.md", func(*daemon, *idp.CA) stage { return stage{} })
+}
+
 // Each guide has a document that pachd takes, and which its preset writes but for
 // what people fill in: also those of providers that cannot be started here.
 func TestGuides_DocumentsAreAccepted(t *testing.T) {
 	ca := idp.NewCA(t)
 	guides, err := filepath.Glob(filepath.Join(guidesDir, "*.md"))
-	if err != nil || len(guides) != 19 {
+	if err != nil || len(guides) != 20 {
 		t.Fatalf("guides: %v, %v", guides, err)
 	}
 	for _, guide := range guides {
 		name := filepath.Base(guide)
-		if slices.Contains([]string{"README.md", "applications.md", "backup.md", "console.md", "helm.md", "install.md", "local.md", "several.md", "workloads.md"}, name) { // of no one provider
+		if slices.Contains([]string{"README.md", "applications.md", "backup.md", "console.md", "first-repository.md", "helm.md", "install.md", "local.md", "several.md", "workloads.md"}, name) { // of no one provider
 			continue
 		}
 		documents := 0

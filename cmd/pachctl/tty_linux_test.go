@@ -62,6 +62,87 @@ func until(t *testing.T, person *os.File, text string) string {
 	return seen.String()
 }
 
+// typed runs pachctl at a terminal, and gives what the person sees when they type an
+// answer to a question, or without any.
+func (s seat) typed(question, answer string, args ...string) (seen string) {
+	s.t.Helper()
+	person, program := terminal(s.t)
+	c := s.command(args...)
+	c.Stdin, c.Stdout, c.Stderr = program, program, program
+	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := c.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	go func() {
+		_ = c.Wait() // what it said is what counts
+		_, _ = program.WriteString(over)
+	}()
+	if question != "" {
+		until(s.t, person, question)
+		if _, err := person.WriteString(answer); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	return until(s.t, person, over)
+}
+
+// Somebody at a terminal is asked before what cannot be undone; scripts are not.
+func TestDelete_AsksAtTerminal(t *testing.T) {
+	s := newSeat(t, pachdtest.Start(t))
+	s.must("", "create", "repo", "r")
+	s.must("one", "put", "file", "r@master:/a")
+	for _, test := range []struct {
+		question string
+		args     []string
+	}{
+		{"Delete repo r with every version of its files? yN", []string{"delete", "repo", "r"}},
+		{"Delete branch r@master? Its commits stay. yN", []string{"delete", "branch", "r@master"}},
+		{"Remove commit r@master? Its files stay in the commits that follow. yN", []string{"squash", "commit", "r@master"}},
+		{"Remove commit r@master with what it has changed? yN", []string{"delete", "commit", "r@master"}},
+	} {
+		if seen := s.typed(test.question, "n\n", test.args...); !strings.Contains(seen, "operation aborted: nothing was changed") {
+			t.Errorf("%q: %q", test.args, seen)
+		}
+	}
+	if all := s.must("", "list", "file", "r@master"); !strings.Contains(all, "/a") {
+		t.Errorf("there is only %s", all)
+	}
+	if seen := s.typed("yN", "y\n", "delete", "branch", "r@master"); strings.Contains(seen, "pachctl:") {
+		t.Errorf("it says %q", seen)
+	}
+	if seen := s.typed("", "", "delete", "repo", "r", "--yes"); strings.Contains(seen, "?") {
+		t.Errorf("it asks in spite of --yes: %q", seen)
+	}
+	if all := s.must("", "list", "repo"); strings.Contains(all, "default") {
+		t.Errorf("there is still %s", all)
+	}
+}
+
+func TestProgressAndColours_Terminal(t *testing.T) {
+	s := newSeat(t, pachdtest.Start(t))
+	if err := os.WriteFile(filepath.Join(s.dir, "big"), make([]byte, 3<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.must("", "create", "repo", "r")
+	if seen := s.typed("", "", "put", "file", "r@master", "-f", "big"); !strings.Contains(seen, "1 file, 3MiB\r\n") {
+		t.Errorf("putting shows %q", seen)
+	}
+	if seen := s.typed("", "", "get", "file", "r@master:/big", "-o", "got"); !strings.Contains(seen, "1 file, 3MiB of 3MiB\r\n") {
+		t.Errorf("getting shows %q", seen)
+	}
+	if seen := s.typed("", "", "get", "file", "-r", "r@master", "-o", "all"); !strings.Contains(seen, "1 file, 3MiB of 3MiB\r\n") {
+		t.Errorf("getting all shows %q", seen)
+	}
+	s.must("one", "put", "file", "r@master:/big")
+	green, red := "\x1b[32m+   3B    /big\x1b[0m", "\x1b[31m-   3MiB  /big\x1b[0m"
+	if seen := s.typed("", "", "diff", "file", "r@master"); !strings.Contains(seen, green) || !strings.Contains(seen, red) {
+		t.Errorf("diff shows %q", seen)
+	}
+	if seen := s.typed("", "", "diff", "file", "r@master", "--no-color"); strings.Contains(seen, "\x1b") || !strings.Contains(seen, "+   3B") {
+		t.Errorf("without colours diff shows %q", seen)
+	}
+}
+
 func TestReadSecret_Terminal(t *testing.T) {
 	pachd := pachdtest.Start(t)
 	for name, test := range map[string]struct{ typed, said string }{

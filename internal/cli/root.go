@@ -31,7 +31,7 @@ func Main(ctx context.Context, args []string, k *kit.Kit) int {
 }
 
 func newRoot(k *kit.Kit) *cobra.Command {
-	root := kit.Group("pachctl", "Sign in to Pachyderm and manage who may do what",
+	root := kit.Group("pachctl", "Work with versioned data in Pachyderm, and manage who may do what",
 		`pachctl talks to a Pachyderm server, pachd. Its address and your session are
 kept in ~/.pachyderm/config.json, or where PACH_CONFIG says; PACHD_ADDRESS
 overrides the address.
@@ -40,16 +40,16 @@ The exit code is 0 for success, 1 for a failure, 2 for a usage error, and 3 when
 you have to sign in first.`,
 		`  pachctl connect grpc://localhost:30650
   pachctl auth login
-  pachctl auth whoami`,
+  pachctl create repo images
+  pachctl put file images@master -f cat.png`,
 		slices.Concat(
 			[]*cobra.Command{
 				kit.Group("auth", "Sign in and out, and manage who may do what", "",
 					"  pachctl auth login\n  pachctl auth whoami\n  pachctl auth get cluster",
 					slices.Concat(signin.Commands(k), auth.Commands(k), activation.Commands(k))...),
 				showVersion(k), completion(k),
-				kit.Group("inspect", "Show details of the installation", "", "  pachctl inspect cluster", inspectCluster(k)),
 			},
-			idp.Commands(k), config.Commands(k), enterprise.Commands(k),
+			verbs(k), idp.Commands(k), config.Commands(k), enterprise.Commands(k),
 		)...,
 	)
 	root.SetIn(k.Stdin)

@@ -1,0 +1,2 @@
+// Package commit has the commands about branches and commits.
+package commit

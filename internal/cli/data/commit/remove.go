@@ -1,0 +1,82 @@
+package commit
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"pachyderm/api/pfs"
+	"pachyderm/internal/cli/data/show"
+	"pachyderm/internal/cli/kit"
+)
+
+type removeOptions struct {
+	options
+	recursive, yes bool
+	drop           bool
+}
+
+func squashCommit(k *kit.Kit) *cobra.Command {
+	o := &removeOptions{}
+	c := &cobra.Command{
+		Use: "commit ID | REPO@BRANCH-OR-COMMIT", Short: "Remove a commit, and leave its files to the next one",
+		Long: `Remove a commit and leave what it has changed to the commits that follow it; one
+that nothing follows stays. By an id alone: all commits of that id. At a terminal
+it asks first.`,
+		Example: "  pachctl squash commit images@master^\n  pachctl squash commit 0d7a9ca4d1b84c5b9f4c3e1a2b3c4d5e --yes",
+	}
+	o.add(c, k)
+	return c
+}
+
+func dropCommit(k *kit.Kit) *cobra.Command {
+	o := &removeOptions{drop: true}
+	c := &cobra.Command{
+		Use: "commit ID | REPO@BRANCH-OR-COMMIT", Short: "Remove a commit with what it has changed",
+		Long: `Remove a commit that no other follows, with what it has changed. By an id alone:
+all commits of that id. At a terminal it asks first.`,
+		Example: "  pachctl delete commit images@master\n  pachctl delete commit 0d7a9ca4d1b84c5b9f4c3e1a2b3c4d5e --yes",
+	}
+	o.add(c, k)
+	return c
+}
+
+func (o *removeOptions) add(c *cobra.Command, k *kit.Kit) {
+	c.Args = kit.Exactly(1)
+	c.Aliases = []string{"commitV2"} // upstream's, of the form with a repository
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := o.read(c, k, args[0], true); err != nil {
+			return err
+		}
+		return o.run(c.Context(), k, args[0])
+	}
+	c.Flags().BoolVarP(&o.recursive, "recursive", "r", false, "remove also the commits that were made from it in other repositories")
+	c.Flags().BoolVarP(&o.force, "force", "f", false, "do not ask")
+	c.Flags().BoolVar(&o.yes, "yes", false, "do not ask")
+	o.in.Add(c)
+}
+
+func (o *removeOptions) run(ctx context.Context, k *kit.Kit, name string) error {
+	if !o.force && !o.yes && show.OnTerminal(k.Stdin) {
+		question := "Remove commit " + name + "? Its files stay in the commits that follow. yN"
+		if o.drop {
+			question = "Remove commit " + name + " with what it has changed? yN"
+		}
+		if err := k.Confirm(ctx, question); err != nil {
+			return err
+		}
+	}
+	return show.Unhurried(ctx, k, func(ctx context.Context, c *kit.Conn) (err error) {
+		switch {
+		case o.set != nil && o.drop:
+			_, err = c.PFS.DropCommitSet(ctx, &pfs.DropCommitSetRequest{CommitSet: o.set})
+		case o.set != nil:
+			_, err = c.PFS.SquashCommitSet(ctx, &pfs.SquashCommitSetRequest{CommitSet: o.set})
+		case o.drop:
+			_, err = c.PFS.DropCommit(ctx, &pfs.DropCommitRequest{Commit: o.commit, Recursive: o.recursive})
+		default:
+			_, err = c.PFS.SquashCommit(ctx, &pfs.SquashCommitRequest{Commit: o.commit, Recursive: o.recursive})
+		}
+		return err
+	})
+}

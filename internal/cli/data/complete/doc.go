@@ -1,0 +1,3 @@
+// Package complete lets the shell complete the names of repositories and branches, as
+// pachd knows them.
+package complete

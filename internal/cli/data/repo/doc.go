@@ -1,0 +1,2 @@
+// Package repo has the commands about projects and repositories.
+package repo
