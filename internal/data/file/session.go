@@ -28,6 +28,7 @@ type Session struct {
 	put   map[string]int // the last edit that put a file, by path and datum, counted from 1
 	gone  map[string]int // and the last that deleted one, or a directory, by path, datum or none
 	open  *openFile
+	known knownDir
 }
 
 // edit is a change whose content may not be stored yet.
@@ -149,7 +150,7 @@ func (s *Session) stored(path, datum string) (*pack.Content, error) {
 	if s.base == (tree.Root{}) {
 		return nil, nil //nolint:nilnil // there is none, and no error
 	}
-	entries, err := tree.Lookup(s.ctx, s.nodes, s.base, path)
+	entries, err := s.known.lookup(s.ctx, s.nodes, s.base, path)
 	if err != nil {
 		return nil, err
 	}
