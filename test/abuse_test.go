@@ -349,6 +349,7 @@ func attacks() map[string]func(*siege) {
 		"wrong user codes":          func(s *siege) { eight(s.n, s.userCode) },
 		"wrong passwords":           func(s *siege) { s.wrongPasswords() },
 		"Authenticate with 19 MB":   func(s *siege) { s.authenticate() },
+		"19 MB to one that takes no token":   func(s *siege) { s.large() },
 		"many waiters":              func(s *siege) { s.waiters() },
 		"half a header":             func(s *siege) { s.open(s.http, "GET / HTTP/1.1\r\nHost: x\r\nX-Half: ") },
 		"half a connection of gRPC": func(s *siege) { s.open(s.grpc, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00") },
@@ -400,6 +401,15 @@ func (s *siege) authenticate() {
 	token := strings.Repeat("x", 19<<20)
 	eight(min(s.n, 100), func(int) { // to compress them takes longer than all else
 		_, err := client.Authenticate(s.t.Context(), &authpb.AuthenticateRequest{IdToken: token}, grpc.UseCompressor(gzip.Name))
+		s.count(status.Code(err).String())
+	})
+}
+
+// large sends 19 MB as they are, over a connection each, since a connection ends by it.
+func (s *siege) large() {
+	token := strings.Repeat("x", 19<<20)
+	eight(min(s.n, 100), func(int) {
+		_, err := authpb.NewAPIClient(s.dialFrom("127.0.0.1")).Authenticate(s.t.Context(), &authpb.AuthenticateRequest{IdToken: token})
 		s.count(status.Code(err).String())
 	})
 }

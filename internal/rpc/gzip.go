@@ -9,13 +9,16 @@ import (
 	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/encoding/gzip" // upstream's clients may compress
 	"google.golang.org/grpc/status"
-
-	"pachyderm/api"
 )
 
-// maxExpanding is how many bytes may be under way from gzip at a time. gRPC takes
-// messages apart before anybody is asked who sends them, and a KiB may be a MiB.
-const maxExpanding = 8 * api.MaxBytes
+// gRPC decompresses messages before anybody is asked who sends them, and a KiB may be a
+// MiB. Upstream's clients compress what they put, in pieces of 2 MiB.
+const (
+	// maxExpanded is how long a message may be that was compressed, in bytes, and
+	// maxExpanding all that are being decompressed at a time.
+	maxExpanded  = 4 << 20
+	maxExpanding = 8 * maxExpanded
+)
 
 // boundGzip has all that is compressed share the bound. gRPC keeps its compressors for
 // the whole program.
@@ -55,8 +58,8 @@ func (e *expansion) Read(p []byte) (int, error) {
 	e.got += int64(n)
 	all := e.of.expanding.Add(int64(n))
 	switch {
-	case e.got > api.MaxBytes:
-		e.done = io.EOF // gRPC sees that it is too long, and says so
+	case e.got > maxExpanded:
+		e.done = status.Errorf(codes.ResourceExhausted, "a compressed message is larger than %d bytes: send it uncompressed", maxExpanded)
 	case err != nil:
 		e.done = err
 	case all > maxExpanding:

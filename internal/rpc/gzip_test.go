@@ -10,8 +10,6 @@ import (
 	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/encoding/gzip"
 	"google.golang.org/grpc/status"
-
-	"pachyderm/api"
 )
 
 // Whatever is sent, only so much is in memory once it is decompressed.
@@ -38,16 +36,16 @@ func TestGzip_ExpandsWithinABound(t *testing.T) {
 		}
 		return r
 	}
-	if n, err := io.Copy(io.Discard, open(api.MaxBytes)); err != nil || n != api.MaxBytes {
+	if n, err := io.Copy(io.Discard, open(maxExpanded)); err != nil || n != maxExpanded {
 		t.Errorf("the largest: %d bytes, %v", n, err)
 	}
-	if n, err := io.Copy(io.Discard, open(10*api.MaxBytes)); err != nil || n <= api.MaxBytes || n > api.MaxBytes+64<<10 {
+	if n, err := io.Copy(io.Discard, open(10*maxExpanded)); status.Code(err) != codes.ResourceExhausted || n > maxExpanded+64<<10 {
 		t.Errorf("too large: %d bytes, %v", n, err)
 	}
 	var under []io.Reader
-	for range maxExpanding / api.MaxBytes {
-		r := open(api.MaxBytes)
-		if _, err := io.ReadFull(r, make([]byte, api.MaxBytes-1)); err != nil {
+	for range maxExpanding / maxExpanded {
+		r := open(maxExpanded)
+		if _, err := io.ReadFull(r, make([]byte, maxExpanded-1)); err != nil {
 			t.Fatal(err)
 		}
 		under = append(under, r)

@@ -30,9 +30,10 @@ const (
 	// ioBuffer is what a connection reads and writes at a time, in bytes. It holds
 	// these as long as it is open, whether it says anything or not.
 	ioBuffer = 8 << 10
-	// window is what may be sent of a request before it is read, in bytes. gRPC
-	// itself would let it grow.
-	window = 64 << 10
+	// window is what may be sent of a request before it is read, in bytes, and
+	// connWindow of all requests over a connection. gRPC itself would let them grow. How
+	// much of it a stranger may use, volume says.
+	window, connWindow = 1 << 20, 4 << 20
 	// shakeFor is how long a connection may take to begin, TLS included.
 	shakeFor = 10 * time.Second
 	// idleFor is how long a connection may be open without a call.
@@ -62,7 +63,7 @@ func (s *Server) bounds() []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.MaxConcurrentStreams(maxStreams), grpc.MaxHeaderListSize(maxHeaders),
 		grpc.ReadBufferSize(ioBuffer), grpc.WriteBufferSize(ioBuffer),
-		grpc.StaticStreamWindowSize(window), grpc.StaticConnWindowSize(window),
+		grpc.StaticStreamWindowSize(window), grpc.StaticConnWindowSize(connWindow),
 		grpc.ConnectionTimeout(shakeFor),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idleFor, Time: pingAfter, Timeout: pingFor}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingsApart, PermitWithoutStream: true}),

@@ -43,7 +43,7 @@ func TestTransport_SettingsBoundAConnection(t *testing.T) {
 			t.Errorf("%v: %d, want %d", id, got, want)
 		}
 	}
-	if got, given := settings.Value(http2.SettingInitialWindowSize); given && got != 64<<10 {
+	if got, given := settings.Value(http2.SettingInitialWindowSize); given && got != 1<<20 {
 		t.Errorf("%d bytes of a request may wait to be read", got)
 	}
 }
