@@ -346,13 +346,13 @@ func attacks() map[string]func(*siege) {
 		"sign-outs": func(s *siege) {
 			eight(s.n, func(int) { s.send(http.MethodGet, "/logout", url.Values{"id_token_hint": {long[:8<<10]}}, nil) })
 		},
-		"wrong user codes":          func(s *siege) { eight(s.n, s.userCode) },
-		"wrong passwords":           func(s *siege) { s.wrongPasswords() },
-		"Authenticate with 19 MB":   func(s *siege) { s.authenticate() },
-		"19 MB to one that takes no token":   func(s *siege) { s.large() },
-		"many waiters":              func(s *siege) { s.waiters() },
-		"half a header":             func(s *siege) { s.open(s.http, "GET / HTTP/1.1\r\nHost: x\r\nX-Half: ") },
-		"half a connection of gRPC": func(s *siege) { s.open(s.grpc, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00") },
+		"wrong user codes":                 func(s *siege) { eight(s.n, s.userCode) },
+		"wrong passwords":                  func(s *siege) { s.wrongPasswords() },
+		"Authenticate with 19 MB":          func(s *siege) { s.authenticate() },
+		"19 MB to one that takes no token": func(s *siege) { s.large() },
+		"many waiters":                     func(s *siege) { s.waiters() },
+		"half a header":                    func(s *siege) { s.open(s.http, "GET / HTTP/1.1\r\nHost: x\r\nX-Half: ") },
+		"half a connection of gRPC":        func(s *siege) { s.open(s.grpc, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00") },
 		"never reads": func(s *siege) {
 			s.open(s.http, strings.Repeat("GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n", 2000))
 		},
