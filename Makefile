@@ -94,10 +94,14 @@ release-check: release ## make the release again elsewhere, with an empty cache,
 abuse: ## attack a pachd as outsiders would, 1000 times each, and print what that cost
 	PACH_ABUSE_TIMES=1000 $(GO) test -count=1 -run TestAbuse -v ./test | sed -nE 's/^ +abuse_test.go:[0-9]+: (.* times: .*)/\1/p; /^ *--- FAIL|is still there|grew by|failed:|^(ok|FAIL)/p'
 
-bench: build deps ## measure start-up, memory, logins beside Dex, calls and growth, and write docs/performance.md
+bench: build deps /usr/bin/restic ## measure start-up, memory, logins beside Dex, calls and growth, and write docs/performance.md
 	$(GO) test -timeout 30m -run '^$$' -bench . -benchmem \
 		$$(grep -rl --include='*_test.go' '^func Benchmark' internal test | xargs -n 1 dirname | sort -u | sed 's,^,./,') | tee bin/bench.txt
 	$(GO) run ./test/report <bin/bench.txt
+
+# What data is measured beside.
+/usr/bin/restic:
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends restic >/dev/null
 
 load: ## measure a deployment; LOAD has its options, such as -server grpcs://pachd.example.com -email load@example.com
 	$(GO) run ./test/load $(LOAD)
