@@ -24,6 +24,7 @@ type queues struct {
 // request is a session that is to become part of a commit.
 type request struct {
 	session *Session
+	settled settled
 	edits   []tree.Edit
 	id      string // the global id, if it becomes a commit of its own
 
@@ -105,7 +106,7 @@ func (s *Service) attempt(ctx context.Context, target graph.Ref, batch []*reques
 	nodes := &written{stored{s.packs}, packs, map[tree.ID][]byte{}}
 	files := make([]graph.Files, len(batch))
 	for i, r := range batch {
-		if base, files[i], err = s.apply(ctx, nodes, base, r.edits); err != nil {
+		if base, files[i], err = s.apply(ctx, nodes, base, r); err != nil {
 			return err
 		}
 	}
@@ -133,8 +134,12 @@ func (s *Service) attempt(ctx context.Context, target graph.Ref, batch []*reques
 }
 
 // apply makes edits, and says what a commit then is to hold.
-func (s *Service) apply(ctx context.Context, nodes tree.Nodes, base tree.Root, edits []tree.Edit) (tree.Root, graph.Files, error) {
-	root, err := tree.Apply(ctx, nodes, base, edits)
+func (s *Service) apply(ctx context.Context, nodes tree.Nodes, base tree.Root, r *request) (tree.Root, graph.Files, error) {
+	root, err := r.settled.onto(ctx, nodes, base)
+	if err != nil {
+		return root, graph.Files{}, err
+	}
+	root, err = tree.Apply(ctx, nodes, root, r.edits)
 	if err != nil {
 		return root, graph.Files{}, err
 	}

@@ -25,11 +25,15 @@ type Session struct {
 
 	base  tree.Root // the files that were there when the session began
 	edits []edit
-	put   map[string]int // the last edit that put a file, by path and datum, counted from 1
-	gone  map[string]int // and the last that deleted one, or a directory, by path, datum or none
+	put   map[fileKey]int // the last edit that put a file, counted from 1
+	gone  map[fileKey]int // and the last that deleted one of a datum or, without, of all, or a directory
 	open  *openFile
 	known knownDir
+
+	settled settled
 }
+
+type fileKey struct{ path, datum string }
 
 // edit is a change whose content may not be stored yet.
 type edit struct {
@@ -54,7 +58,7 @@ func (s *Service) Begin(ctx context.Context, by audit.By, target graph.Ref) (*Se
 	}
 	w := s.packs.Writer(ctx)
 	return &Session{
-		s: s, ctx: ctx, by: by, target: target, packs: w, base: base, put: map[string]int{}, gone: map[string]int{},
+		s: s, ctx: ctx, by: by, target: target, packs: w, base: base, put: map[fileKey]int{}, gone: map[fileKey]int{},
 		nodes: stored{s.packs},
 	}, nil
 }
@@ -84,8 +88,6 @@ func (s *Service) baseOf(ctx context.Context, target graph.Ref) (root tree.Root,
 	return root, err
 }
 
-func key(path, datum string) string { return path + "\x00" + datum }
-
 // Add appends to a file, which is made if it is not there. Fault: Invalid.
 func (s *Session) Add(path, datum string, data []byte) error {
 	path, err := Clean(path)
@@ -99,17 +101,29 @@ func (s *Session) Add(path, datum string, data []byte) error {
 		datum = tree.DefaultDatum
 	}
 	if s.open == nil || s.open.path != path || s.open.datum != datum {
-		if err := s.closeFile(); err != nil {
+		if err := s.openFile(path, datum); err != nil {
 			return err
 		}
-		base, same, err := s.before(path, datum)
-		if err != nil {
-			return err
-		}
-		s.open = &openFile{path, datum, s.packs.File(base, same)}
 	}
 	_, err = s.open.file.Write(data)
 	return err
+}
+
+func (s *Session) openFile(path, datum string) error {
+	if err := s.closeFile(); err != nil {
+		return err
+	}
+	if len(s.edits) >= settleAt {
+		if err := s.settle(); err != nil {
+			return err
+		}
+	}
+	base, same, err := s.before(path, datum)
+	if err != nil {
+		return err
+	}
+	s.open = &openFile{path, datum, s.packs.File(base, same)}
+	return nil
 }
 
 // before is what a file is that is being added to, and what finds that it is as it was.
@@ -124,7 +138,7 @@ func (s *Session) before(path, datum string) (*pack.Content, pack.Same, error) {
 		}
 		return *old, true
 	}
-	put, gone := s.put[key(path, datum)], s.goneAt(path, datum)
+	put, gone := s.put[fileKey{path, datum}], s.goneAt(path, datum)
 	switch {
 	case put > gone:
 		return s.edits[put-1].content, same, nil
@@ -136,10 +150,10 @@ func (s *Session) before(path, datum string) (*pack.Content, pack.Same, error) {
 
 // goneAt is the last edit that deleted a file, by itself or with a directory; 0 for none.
 func (s *Session) goneAt(path, datum string) int {
-	last := max(s.gone[path], s.gone[key(path, datum)], s.gone["/"])
+	last := max(s.gone[fileKey{path: path}], s.gone[fileKey{path, datum}], s.gone[fileKey{path: "/"}])
 	for i := range path {
 		if path[i] == '/' {
-			last = max(last, s.gone[path[:i+1]])
+			last = max(last, s.gone[fileKey{path: path[:i+1]}])
 		}
 	}
 	return last
@@ -178,11 +192,11 @@ func (s *Session) closeFile() error {
 
 func (s *Session) putFile(path, datum string, content *pack.Content) {
 	s.edits = append(s.edits, edit{path: path, datum: datum, content: content})
-	s.put[key(path, datum)] = len(s.edits)
+	s.put[fileKey{path, datum}] = len(s.edits)
 }
 
 // take makes an edit after which there is nothing of what is named.
-func (s *Session) take(gone string, e tree.Edit) {
+func (s *Session) take(gone fileKey, e tree.Edit) {
 	s.edits = append(s.edits, edit{other: &e})
 	s.gone[gone] = len(s.edits)
 }
@@ -199,11 +213,11 @@ func (s *Session) Delete(path, datum string) error {
 	}
 	switch {
 	case strings.HasSuffix(path, "/"):
-		s.take(path, tree.DeleteTree(path))
+		s.take(fileKey{path: path}, tree.DeleteTree(path))
 	case datum == "":
-		s.take(path, tree.Delete(path, ""))
+		s.take(fileKey{path: path}, tree.Delete(path, ""))
 	default:
-		s.take(key(path, datum), tree.Delete(path, datum))
+		s.take(fileKey{path, datum}, tree.Delete(path, datum))
 	}
 	return nil
 }
@@ -257,7 +271,7 @@ func (s *Session) copyEntry(dst, datum string, e tree.Entry, more bool) error {
 		}
 		return s.copyFile(dst, datum, e, more)
 	case !more:
-		s.take(dst+"/", tree.Graft(dst+"/", e.Root))
+		s.take(fileKey{path: dst + "/"}, tree.Graft(dst+"/", e.Root))
 		return nil
 	}
 	for one, err := range tree.Walk(s.ctx, s.nodes, e.Root, "/", tree.Page{}) {
@@ -311,15 +325,9 @@ func (s *Session) Commit() (graph.Ref, error) {
 	if err := s.packs.Flush(s.ctx); err != nil {
 		return graph.Ref{}, err
 	}
-	edits := make([]tree.Edit, len(s.edits))
-	for i, e := range s.edits {
-		if e.other != nil {
-			edits[i] = *e.other
-			continue
-		}
-		edits[i] = tree.Put(e.path, e.datum, *e.content)
-	}
-	return s.s.submit(s.ctx, &request{session: s, edits: edits, id: graph.NewID(), done: make(chan struct{})})
+	edits := s.treeEdits()
+	s.edits, s.put, s.gone = nil, nil, nil
+	return s.s.submit(s.ctx, &request{session: s, settled: s.settled, edits: edits, id: graph.NewID(), done: make(chan struct{})})
 }
 
 func errNoFile(path string, in graph.Ref) error {

@@ -1,0 +1,249 @@
+package file
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pachyderm/internal/audit"
+	"pachyderm/internal/data/blob/dir"
+	"pachyderm/internal/data/graph"
+	"pachyderm/internal/data/pack"
+	"pachyderm/internal/data/tree"
+	"pachyderm/internal/db"
+	"pachyderm/internal/db/dbtest"
+	"pachyderm/internal/secret"
+)
+
+var (
+	images = graph.Repo{Project: graph.DefaultProject, Name: "images", Type: graph.UserRepo}
+	master = graph.Ref{Repo: images, Name: "master"}
+	by     = audit.By{At: time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)}
+)
+
+func service(t *testing.T) *Service {
+	t.Helper()
+	d := dbtest.SQLite(t)
+	folder := t.TempDir()
+	store, err := dir.Open(filepath.Join(folder, "objects"), by.At)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealer, err := secret.OpenFor(t.Context(), d, secret.File(filepath.Join(folder, "sealing-key")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	packs, err := pack.New(t.Context(), pack.Options{DB: d, Store: store, Sealer: sealer, Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = graph.Update(t.Context(), d, by, func(c *graph.Change) error { return c.CreateRepo(t.Context(), images, "") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return New(d, packs)
+}
+
+// script is what a session does, and what then is there by a plain map.
+type script struct {
+	random *rand.Rand
+	model  map[string]string
+}
+
+func (s *script) path() string {
+	return fmt.Sprintf("/%c/%c", 'a'+s.random.IntN(3), 'a'+s.random.IntN(6))
+}
+
+func (s *script) step(t *testing.T, w *Session) {
+	t.Helper()
+	path, text := s.path(), strings.Repeat("x", s.random.IntN(5))+fmt.Sprint(s.random.IntN(9))
+	var err error
+	switch s.random.IntN(6) {
+	case 0, 1:
+		s.model[path] += text
+		err = w.Add(path, "", []byte(text))
+	case 2, 3:
+		s.model[path] = text
+		if err = w.Delete(path, ""); err == nil {
+			err = w.Add(path, "", []byte(text))
+		}
+	case 4:
+		delete(s.model, path)
+		err = w.Delete(path, tree.DefaultDatum)
+	case 5:
+		folder := path[:3]
+		maps.DeleteFunc(s.model, func(p, _ string) bool { return strings.HasPrefix(p, folder) })
+		err = w.Delete(folder, "")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *Service) all(t *testing.T) map[string]string {
+	t.Helper()
+	v, err := s.View(t.Context(), master)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for i, err := range v.Walk(t.Context(), "/", tree.Page{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i.Dir {
+			continue
+		}
+		r, err := v.Open(t.Context(), i, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[i.Path] = string(text)
+	}
+	return got
+}
+
+// Whatever a session does, in whichever order, and wherever its edits become a tree in
+// between, a commit then has what a plain map has.
+func TestSession_AgainstMap(t *testing.T) {
+	s := service(t)
+	for seed := range uint64(40) {
+		do := &script{rand.New(rand.NewPCG(seed, 1)), map[string]string{}}
+		if seed > 0 {
+			do.model = s.all(t)
+		}
+		w, err := s.Begin(t.Context(), by, master)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 30 {
+			do.step(t, w)
+			if do.random.IntN(10) == 0 {
+				if err := w.closeFile(); err != nil {
+					t.Fatal(err)
+				}
+				if err := w.settle(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if _, err := w.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		w.Close()
+		if got := s.all(t); !maps.Equal(got, do.model) {
+			t.Fatalf("seed %d: got %v, wanted %v", seed, got, do.model)
+		}
+	}
+}
+
+// A session whose edits were made into a tree keeps what others have written meanwhile.
+func TestSession_SettledOntoAnother(t *testing.T) {
+	s := service(t)
+	put := func(w *Session, path, text string) {
+		t.Helper()
+		if err := w.Delete(path, ""); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Add(path, "", []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	begin := func() *Session {
+		t.Helper()
+		w, err := s.Begin(t.Context(), by, master)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(w.Close)
+		return w
+	}
+	commit := func(w *Session) {
+		t.Helper()
+		if _, err := w.Commit(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first := begin()
+	for _, path := range []string{"/a", "/b", "/c"} {
+		put(first, path, "old")
+	}
+	commit(first)
+	long := begin()
+	put(long, "/a", "long")
+	if err := long.Delete("/b", ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := long.settle(); err != nil {
+		t.Fatal(err)
+	}
+	put(long, "/d", "long")
+	other := begin()
+	put(other, "/c", "other")
+	put(other, "/e", "other")
+	commit(other)
+	commit(long)
+	if got, want := s.all(t), map[string]string{"/a": "long", "/c": "other", "/d": "long", "/e": "other"}; !maps.Equal(got, want) {
+		t.Errorf("got %v, wanted %v", got, want)
+	}
+}
+
+// Many who write to one branch at once have a commit each, and all of it is there.
+func TestSession_ManyAtOnce(t *testing.T) {
+	s := service(t)
+	const people = 50
+	made := make(chan string, people)
+	for p := range people {
+		go func() {
+			w, err := s.Begin(t.Context(), by, master)
+			if err != nil {
+				t.Error(err)
+				made <- ""
+				return
+			}
+			defer w.Close()
+			if err := w.Add(fmt.Sprintf("/%d", p), "", []byte("x")); err != nil {
+				t.Error(err)
+			}
+			one, err := w.Commit()
+			if err != nil {
+				t.Error(err)
+			}
+			made <- one.Name
+		}()
+	}
+	var ids []string
+	for range people {
+		ids = append(ids, <-made)
+	}
+	slices.Sort(ids)
+	if ids = slices.Compact(ids); len(ids) != people {
+		t.Errorf("%d commits", len(ids))
+	}
+	if got := s.all(t); len(got) != people {
+		t.Errorf("%d files", len(got))
+	}
+	count := 0
+	err := s.db.View(t.Context(), func(tx *db.Tx) error {
+		for name := "master"; ; name += "^" {
+			if _, err := graph.Resolve(t.Context(), tx, graph.Ref{Repo: images, Name: name}); err != nil {
+				return nil //nolint:nilerr // there are no more
+			}
+			count++
+		}
+	})
+	if err != nil || count != people {
+		t.Errorf("%d commits are parents of one another, %v", count, err)
+	}
+}
