@@ -110,9 +110,11 @@ var mayImport = map[string][]string{
 	"internal/web/browser":       {"internal/web"},
 	// The console knows the services by their clients, and nothing behind them.
 	"internal/web/console": {
-		"api", "api/auth", "api/pach", "internal/web/console/connectors", "internal/web/console/overview", "internal/web/console/page",
+		"api", "api/auth", "api/pach", "internal/web/console/connectors", "internal/web/console/data", "internal/web/console/overview",
+		"internal/web/console/page",
 		"internal/web/console/people", "internal/web/console/records", "internal/web/console/traces",
 	},
+	"internal/web/console/data":       {"api/pfs", "internal/web/console/page"},
 	"internal/web/console/overview":   {"api/identity", "api/pach", "internal/web/console/page"},
 	"internal/web/console/traces":     {"api/pach", "internal/web/console/page"},
 	"internal/web/console/connectors": {"api/auth", "api/identity", "api/pach", "internal/cli/idp/preset", "internal/web/console/page"},

@@ -38,6 +38,7 @@ robotUser
 func pages() map[string][]string {
 	return map[string][]string{
 		"Connectors": {"connectors", "connectors/of/demo", "connectors/of/demo/edit", "connectors/of/demo/delete"},
+		"Data":       {"data"},
 		"Overview":   {"overview"},
 		"Sign-ins":   {"sign-ins"},
 		"People": {
@@ -105,7 +106,7 @@ func checkPages(t *testing.T, v visit, menu []string) {
 	v.T = t
 	first := v.at("")
 	v.want(first, http.StatusOK, "Your sessions and tokens")
-	may := map[string]bool{}
+	may := map[string]bool{"Data": true}
 	for _, entry := range menu {
 		may[entry] = true
 	}
