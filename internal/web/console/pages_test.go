@@ -175,6 +175,7 @@ func TestPages_HostileNamesAreText(t *testing.T) {
 		"people/of/alice@example.com/rename", "people/unused?days=" + url.QueryEscape(hostileName),
 		"people/unused/disable?days=" + url.QueryEscape(hostileName),
 		"groups", "groups/of/" + url.PathEscape(group), "access", "access/grant?principal=" + url.QueryEscape("group:"+group), "applications",
+		"data?page=" + url.QueryEscape(hostileName), "data/repo/default/" + url.PathEscape(hostileName),
 		"applications/of/hostile", "audit", "audit?actor=" + url.QueryEscape(hostileName), "people?prefix=" + url.QueryEscape(hostileName),
 		"explain?permission=REPO_READ&type=REPO&name=" + url.QueryEscape(hostileName), "explain?permission=REPO_READ&at=" + url.QueryEscape(hostileName),
 		"explain?permission=" + url.QueryEscape(hostileName), "connectors/of/" + url.PathEscape(hostileName),

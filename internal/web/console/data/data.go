@@ -45,7 +45,9 @@ func each[M any](stream grpc.ServerStreamingClient[M], err error) iter.Seq2[*M, 
 
 // first are at most so many messages of a call, which ends then, and whether there are
 // more.
-func first[M any](c *page.Call, most int, call func(ctx context.Context) (grpc.ServerStreamingClient[M], error)) (all []*M, more bool, err error) {
+func first[M any](
+	c *page.Call, most int, call func(ctx context.Context) (grpc.ServerStreamingClient[M], error),
+) (all []*M, more bool, err error) {
 	ctx, cancel := context.WithCancel(c.Context)
 	defer cancel()
 	for m, err := range each(call(ctx)) {

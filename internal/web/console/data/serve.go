@@ -47,7 +47,7 @@ func download(c *page.Call) error {
 	}
 	for ; err == nil; piece, err = stream.Recv() {
 		if _, err := c.W.Write(piece.GetValue()); err != nil {
-			return nil //nolint:nilerr // nobody is there any more
+			return nil // nobody is there any more
 		}
 	}
 	if !errors.Is(err, io.EOF) {
