@@ -348,11 +348,13 @@ var mayImport = map[string][]string{
 	"internal/cli/data/file": {
 		"api/pfs", "internal/cli/data/archive", "internal/cli/data/ref", "internal/cli/data/show", "internal/cli/kit",
 	},
-	"internal/cli/data/ref":  {"api/pfs", "internal/cli/kit"},
-	"internal/cli/data/repo": {"api/pfs", "internal/cli/data/ref", "internal/cli/data/show", "internal/cli/kit"},
-	"internal/cli/data/show": {"api/pfs", "client", "internal/cli/kit"},
+	"internal/cli/data/ref":         {"api/pfs", "internal/cli/kit"},
+	"internal/cli/data/repo":        {"api/pfs", "internal/cli/data/ref", "internal/cli/data/show", "internal/cli/kit"},
+	"internal/cli/data/show":        {"api", "api/pfs", "client", "internal/cli/kit"},
+	"internal/cli/data/transaction": {"api/transaction", "internal/cli/data/show", "internal/cli/kit"},
 	"internal/cli/data": {
-		"internal/cli/data/commit", "internal/cli/data/complete", "internal/cli/data/file", "internal/cli/data/repo", "internal/cli/kit",
+		"internal/cli/data/commit", "internal/cli/data/complete", "internal/cli/data/file", "internal/cli/data/repo",
+		"internal/cli/data/transaction", "internal/cli/kit",
 	},
 	"internal/cli": {
 		"api/version", "internal/cli/activation", "internal/cli/auth", "internal/cli/config", "internal/cli/data", "internal/cli/enterprise", "internal/cli/idp",
