@@ -31,7 +31,7 @@ type Target struct {
 	Project string // that the user works in
 	// Transaction is the id of the one that is active, or "".
 	Transaction string
-	CAs     []byte // PEM
+	CAs         []byte // PEM
 
 	address      string
 	deploymentID string
