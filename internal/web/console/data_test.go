@@ -386,3 +386,50 @@ func TestData_OpenCommit(t *testing.T) {
 	}
 	v.want(v.at(about("file", started.GetId(), "/a")), http.StatusOK, "draft")
 }
+
+func TestData_WhatABranchIsMadeFrom(t *testing.T) {
+	s := pachdtest.Start(t)
+	f := repository(t, s)
+	files := map[string]string{}
+	for n := range 201 {
+		files[fmt.Sprintf("/f%03d", n)] = "x"
+	}
+	at := f.put(f.master(), files)
+	made := &pfs.Repo{Name: "made", Project: f.repo.GetProject()}
+	_, err := s.API.PFS.CreateRepo(f.ctx, &pfs.CreateRepoRequest{Repo: made})
+	f.must(err)
+	_, err = s.API.PFS.CreateBranch(f.ctx, &pfs.CreateBranchRequest{
+		Branch: &pfs.Branch{Repo: made, Name: "out"}, Provenance: []*pfs.Branch{f.master().GetBranch()},
+	})
+	f.must(err)
+	_, err = s.API.PFS.CreateBranch(f.ctx, &pfs.CreateBranchRequest{
+		Branch: &pfs.Branch{Repo: f.repo, Name: "nightly"}, Trigger: &pfs.Trigger{Branch: "master", Commits: 7},
+	})
+	f.must(err)
+	head, err := s.API.PFS.InspectBranch(f.ctx, &pfs.InspectBranchRequest{Branch: &pfs.Branch{Repo: made, Name: "out"}})
+	f.must(err)
+	v := open(t, s).asRoot()
+	v.want(v.at(images), http.StatusOK, "nightly", "by master, after 7 commits")
+	if p := v.at("data/repo/default/made"); !strings.Contains(p.Body, `<a href="/console/`+images+`?branch=master">default/images@master</a>`) {
+		t.Errorf("the page of the branch leads to none that it is made from: %s", p.Body)
+	}
+	v.want(v.at("data/repo/default/made/commit/"+head.GetHead().GetId()), http.StatusOK, "Made from default/images@"+at)
+	p := v.at(images + "/commit/" + at)
+	v.want(p, http.StatusOK, "Made of it default/made@"+head.GetHead().GetId(), "pachctl diff file images@"+at)
+	if n := strings.Count(p.Body, ">added<"); n != 200 {
+		t.Errorf("%d changes are shown", n)
+	}
+}
+
+// A download is whole, however many pieces it comes in, and says how long it is.
+func TestData_DownloadIsWhole(t *testing.T) {
+	s := pachdtest.Start(t)
+	f := repository(t, s)
+	whole := strings.Repeat("0123456789abcde\n", 5<<16)
+	at := f.put(f.master(), map[string]string{"/large": whole})
+	v := open(t, s).asRoot()
+	p := v.at(about("download", at, "/large"))
+	if p.Body != whole || p.Header.Get("Content-Length") != fmt.Sprint(5<<20) {
+		t.Errorf("%d bytes came, and %s were said", len(p.Body), p.Header.Get("Content-Length"))
+	}
+}
