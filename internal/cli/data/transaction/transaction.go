@@ -35,8 +35,13 @@ func startTransaction(k *kit.Kit) *cobra.Command {
 		Long: `Start a transaction, and make it the active one of the context. What is created,
 deleted, started, finished and squashed from then on is gathered, and made together
 by "pachctl finish transaction", or not at all. What cannot be part of one, such as
-"pachctl put file", is refused as long as one is active.`,
-		Example: "  pachctl start transaction\n  pachctl create repo images\n  pachctl create branch images@master\n  pachctl finish transaction",
+"pachctl put file", is refused as long as one is active:
+
+  pachctl start transaction
+  pachctl create repo images
+  pachctl create branch images@master
+  pachctl finish transaction`,
+		Example: "  pachctl start transaction",
 		RunE:    func(c *cobra.Command, _ []string) error { return runStart(c.Context(), k) },
 	}
 }
