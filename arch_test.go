@@ -110,9 +110,11 @@ var mayImport = map[string][]string{
 	"internal/web/browser":       {"internal/web"},
 	// The console knows the services by their clients, and nothing behind them.
 	"internal/web/console": {
-		"api", "api/auth", "api/pach", "internal/web/console/connectors", "internal/web/console/overview", "internal/web/console/page",
+		"api", "api/auth", "api/pach", "internal/web/console/connectors", "internal/web/console/data", "internal/web/console/overview",
+		"internal/web/console/page",
 		"internal/web/console/people", "internal/web/console/records", "internal/web/console/traces",
 	},
+	"internal/web/console/data":       {"api/pfs", "internal/web/console/page"},
 	"internal/web/console/overview":   {"api/identity", "api/pach", "internal/web/console/page"},
 	"internal/web/console/traces":     {"api/pach", "internal/web/console/page"},
 	"internal/web/console/connectors": {"api/auth", "api/identity", "api/pach", "internal/cli/idp/preset", "internal/web/console/page"},
@@ -346,11 +348,13 @@ var mayImport = map[string][]string{
 	"internal/cli/data/file": {
 		"api/pfs", "internal/cli/data/archive", "internal/cli/data/ref", "internal/cli/data/show", "internal/cli/kit",
 	},
-	"internal/cli/data/ref":  {"api/pfs", "internal/cli/kit"},
-	"internal/cli/data/repo": {"api/pfs", "internal/cli/data/ref", "internal/cli/data/show", "internal/cli/kit"},
-	"internal/cli/data/show": {"api/pfs", "client", "internal/cli/kit"},
+	"internal/cli/data/ref":         {"api/pfs", "internal/cli/kit"},
+	"internal/cli/data/repo":        {"api/pfs", "internal/cli/data/ref", "internal/cli/data/show", "internal/cli/kit"},
+	"internal/cli/data/show":        {"api", "api/pfs", "client", "internal/cli/kit"},
+	"internal/cli/data/transaction": {"api/transaction", "internal/cli/data/show", "internal/cli/kit"},
 	"internal/cli/data": {
-		"internal/cli/data/commit", "internal/cli/data/complete", "internal/cli/data/file", "internal/cli/data/repo", "internal/cli/kit",
+		"internal/cli/data/commit", "internal/cli/data/complete", "internal/cli/data/file", "internal/cli/data/repo",
+		"internal/cli/data/transaction", "internal/cli/kit",
 	},
 	"internal/cli": {
 		"api/version", "internal/cli/activation", "internal/cli/auth", "internal/cli/config", "internal/cli/data", "internal/cli/enterprise", "internal/cli/idp",

@@ -9,13 +9,14 @@ import (
 	"pachyderm/internal/cli/data/complete"
 	"pachyderm/internal/cli/data/file"
 	"pachyderm/internal/cli/data/repo"
+	"pachyderm/internal/cli/data/transaction"
 	"pachyderm/internal/cli/kit"
 )
 
 // Commands are those about versioned data, by their verbs.
 func Commands(k *kit.Kit) map[string][]*cobra.Command {
 	all := map[string][]*cobra.Command{}
-	for _, noun := range []map[string][]*cobra.Command{repo.Commands(k), commit.Commands(k), file.Commands(k)} {
+	for _, noun := range []map[string][]*cobra.Command{repo.Commands(k), commit.Commands(k), file.Commands(k), transaction.Commands(k)} {
 		for verb, commands := range noun {
 			for _, c := range commands {
 				finish(k, c)

@@ -29,7 +29,9 @@ type Target struct {
 	Context string // its name
 	Token   string
 	Project string // that the user works in
-	CAs     []byte // PEM
+	// Transaction is the id of the one that is active, or "".
+	Transaction string
+	CAs         []byte // PEM
 
 	address      string
 	deploymentID string
@@ -89,7 +91,7 @@ func (k *Kit) TargetNamed(name string) (*Target, error) {
 // environment brings its own certificate authorities or has the system's.
 func newTarget(name string, c *configfile.Context, getenv func(string) string) (t *Target, err error) {
 	t = &Target{
-		Context: name, Token: c.Token, Project: cmp.Or(c.Project, "default"),
+		Context: name, Token: c.Token, Project: cmp.Or(c.Project, "default"), Transaction: c.Transaction,
 		address: configfile.DefaultAddress, deploymentID: c.DeploymentID,
 	}
 	switch port := c.PortForwarders["pachd"]; {
@@ -193,6 +195,12 @@ func (k *Kit) exchangeEnvironment(ctx context.Context, t *Target) error {
 func (k *Kit) SetToken(t *Target, token string) error {
 	t.Token = token
 	return k.changeContext(t, func(c *configfile.Context) { c.Token = token })
+}
+
+// SetTransaction makes a transaction the active one of the context, or none for "".
+func (k *Kit) SetTransaction(t *Target, id string) error {
+	t.Transaction = id
+	return k.changeContext(t, func(c *configfile.Context) { c.Transaction = id })
 }
 
 func (k *Kit) changeContext(t *Target, change func(*configfile.Context)) error {

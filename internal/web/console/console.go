@@ -15,6 +15,7 @@ import (
 	"pachyderm/api"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/web/console/connectors"
+	"pachyderm/internal/web/console/data"
 	"pachyderm/internal/web/console/overview"
 	"pachyderm/internal/web/console/page"
 	"pachyderm/internal/web/console/people"
@@ -102,7 +103,7 @@ func (c *Console) routes(s *page.Site) {
 		c.mux.Handle(below(pattern), s.Public(h))
 	}
 	for _, area := range []map[string]page.Handler{
-		connectors.Routes(), overview.Routes(), people.Routes(), records.Routes(), traces.Routes(),
+		connectors.Routes(), data.Routes(), overview.Routes(), people.Routes(), records.Routes(), traces.Routes(),
 	} {
 		maps.Copy(signedIn, area)
 	}

@@ -38,6 +38,7 @@ robotUser
 func pages() map[string][]string {
 	return map[string][]string{
 		"Connectors": {"connectors", "connectors/of/demo", "connectors/of/demo/edit", "connectors/of/demo/delete"},
+		"Data":       {"data"},
 		"Overview":   {"overview"},
 		"Sign-ins":   {"sign-ins"},
 		"People": {
@@ -105,7 +106,7 @@ func checkPages(t *testing.T, v visit, menu []string) {
 	v.T = t
 	first := v.at("")
 	v.want(first, http.StatusOK, "Your sessions and tokens")
-	may := map[string]bool{}
+	may := map[string]bool{"Data": true}
 	for _, entry := range menu {
 		may[entry] = true
 	}
@@ -174,6 +175,7 @@ func TestPages_HostileNamesAreText(t *testing.T) {
 		"people/of/alice@example.com/rename", "people/unused?days=" + url.QueryEscape(hostileName),
 		"people/unused/disable?days=" + url.QueryEscape(hostileName),
 		"groups", "groups/of/" + url.PathEscape(group), "access", "access/grant?principal=" + url.QueryEscape("group:"+group), "applications",
+		"data?page=" + url.QueryEscape(hostileName), "data/repo/default/" + url.PathEscape(hostileName),
 		"applications/of/hostile", "audit", "audit?actor=" + url.QueryEscape(hostileName), "people?prefix=" + url.QueryEscape(hostileName),
 		"explain?permission=REPO_READ&type=REPO&name=" + url.QueryEscape(hostileName), "explain?permission=REPO_READ&at=" + url.QueryEscape(hostileName),
 		"explain?permission=" + url.QueryEscape(hostileName), "connectors/of/" + url.PathEscape(hostileName),

@@ -94,7 +94,7 @@ func (o *createBranchOptions) readHead(r ref.Reader) (*pfs.Commit, error) {
 }
 
 func (o *createBranchOptions) run(ctx context.Context, k *kit.Kit) error {
-	return k.WithConn(ctx, false, func(ctx context.Context, c *kit.Conn) error {
+	return show.Brief(ctx, k, func(ctx context.Context, c *kit.Conn) error {
 		_, err := c.PFS.CreateBranch(ctx, &o.request)
 		return err
 	})
@@ -133,7 +133,7 @@ func inspectBranch(k *kit.Kit) *cobra.Command {
 }
 
 func (o *branchOptions) runInspect(ctx context.Context, k *kit.Kit) error {
-	return k.WithConn(ctx, false, func(ctx context.Context, c *kit.Conn) error {
+	return show.Brief(ctx, k, func(ctx context.Context, c *kit.Conn) error {
 		info, err := c.PFS.InspectBranch(ctx, &pfs.InspectBranchRequest{Branch: o.branch})
 		if err != nil {
 			return err
@@ -200,7 +200,7 @@ func listBranch(k *kit.Kit) *cobra.Command {
 }
 
 func (o *branchOptions) runList(ctx context.Context, k *kit.Kit) error {
-	return k.WithConn(ctx, false, func(ctx context.Context, c *kit.Conn) error {
+	return show.Brief(ctx, k, func(ctx context.Context, c *kit.Conn) error {
 		return show.List(k, o.out, show.Table[*pfs.BranchInfo]{
 			Columns: show.Fixed[*pfs.BranchInfo]("BRANCH", "HEAD", "TRIGGER", "CREATOR", "CREATED"),
 			Rows: func(b *pfs.BranchInfo) [][]string {
@@ -238,7 +238,7 @@ func (o *branchOptions) runDelete(ctx context.Context, k *kit.Kit) error {
 			return err
 		}
 	}
-	return k.WithConn(ctx, false, func(ctx context.Context, c *kit.Conn) error {
+	return show.Brief(ctx, k, func(ctx context.Context, c *kit.Conn) error {
 		_, err := c.PFS.DeleteBranch(ctx, &pfs.DeleteBranchRequest{Branch: o.branch, Force: o.force})
 		return err
 	})

@@ -24,6 +24,7 @@ func Commands(k *kit.Kit) map[string][]*cobra.Command {
 		"squash":    {squashCommit(k)},
 		"wait":      {waitCommit(k)},
 		"subscribe": {subscribeCommit(k)},
+		"find":      {findCommit(k)},
 	}
 }
 
@@ -72,7 +73,7 @@ func descriptionFlags(c *cobra.Command, description *string) {
 }
 
 func (o *startOptions) run(ctx context.Context, k *kit.Kit) error {
-	return k.WithConn(ctx, false, func(ctx context.Context, c *kit.Conn) error {
+	return show.Brief(ctx, k, func(ctx context.Context, c *kit.Conn) error {
 		made, err := c.PFS.StartCommit(ctx, &pfs.StartCommitRequest{Branch: o.branch, Parent: o.parent, Description: o.description})
 		if err == nil {
 			k.Printf("%s\n", made.GetId())
@@ -148,7 +149,7 @@ func clearCommit(k *kit.Kit) *cobra.Command {
 }
 
 func (o *options) runClear(ctx context.Context, k *kit.Kit) error {
-	return k.WithConn(ctx, false, func(ctx context.Context, c *kit.Conn) error {
+	return show.Brief(ctx, k, func(ctx context.Context, c *kit.Conn) error {
 		_, err := c.PFS.ClearCommit(ctx, &pfs.ClearCommitRequest{Commit: o.commit})
 		return err
 	})

@@ -127,7 +127,7 @@ func inspectFile(k *kit.Kit) *cobra.Command {
 }
 
 func (o *options) runInspect(ctx context.Context, k *kit.Kit) error {
-	return k.WithConn(ctx, false, func(ctx context.Context, c *kit.Conn) error {
+	return show.Brief(ctx, k, func(ctx context.Context, c *kit.Conn) error {
 		info, err := c.PFS.InspectFile(ctx, &pfs.InspectFileRequest{File: o.file})
 		if err != nil {
 			return err
@@ -173,7 +173,7 @@ func (o *options) runDelete(ctx context.Context, k *kit.Kit) error {
 	if o.recursive {
 		name = strings.TrimRight(name, "/") + "/"
 	}
-	return k.WithConn(ctx, false, func(ctx context.Context, c *kit.Conn) error {
+	return show.Brief(ctx, k, func(ctx context.Context, c *kit.Conn) error {
 		u, err := begin(ctx, c.PFS, o.file.GetCommit())
 		if err != nil {
 			return err

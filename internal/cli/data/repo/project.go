@@ -47,7 +47,7 @@ func (o *createProjectOptions) add(c *cobra.Command, k *kit.Kit) {
 }
 
 func (o *createProjectOptions) run(ctx context.Context, k *kit.Kit) error {
-	return k.WithConn(ctx, false, func(ctx context.Context, c *kit.Conn) error {
+	return show.Brief(ctx, k, func(ctx context.Context, c *kit.Conn) error {
 		project := &pfs.Project{Name: o.name}
 		_, err := c.PFS.CreateProject(ctx, &pfs.CreateProjectRequest{Project: project, Description: o.description, Update: o.update})
 		return err
@@ -74,7 +74,7 @@ func inspectProject(k *kit.Kit) *cobra.Command {
 }
 
 func (o *projectOptions) runInspect(ctx context.Context, k *kit.Kit) error {
-	return k.WithConn(ctx, false, func(ctx context.Context, c *kit.Conn) error {
+	return show.Brief(ctx, k, func(ctx context.Context, c *kit.Conn) error {
 		r, err := c.PFS.InspectProjectV2(ctx, &pfs.InspectProjectV2Request{Project: &pfs.Project{Name: o.name}})
 		if err != nil {
 			return err
@@ -107,7 +107,7 @@ func listProject(k *kit.Kit) *cobra.Command {
 }
 
 func (o *projectOptions) runList(ctx context.Context, k *kit.Kit) error {
-	return k.WithConn(ctx, false, func(ctx context.Context, c *kit.Conn) error {
+	return show.Brief(ctx, k, func(ctx context.Context, c *kit.Conn) error {
 		guarded := false
 		return show.List(k, o.out, show.Table[*pfs.ProjectInfo]{
 			Columns: func(first *pfs.ProjectInfo) []string {

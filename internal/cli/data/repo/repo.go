@@ -69,7 +69,7 @@ func (o *createOptions) add(c *cobra.Command, k *kit.Kit) {
 }
 
 func (o *createOptions) run(ctx context.Context, k *kit.Kit) error {
-	return k.WithConn(ctx, false, func(ctx context.Context, c *kit.Conn) error {
+	return show.Brief(ctx, k, func(ctx context.Context, c *kit.Conn) error {
 		_, err := c.PFS.CreateRepo(ctx, &pfs.CreateRepoRequest{Repo: o.repo, Description: o.description, Update: o.update})
 		return err
 	})
@@ -103,7 +103,7 @@ func inspectRepo(k *kit.Kit) *cobra.Command {
 }
 
 func (o *inspectOptions) run(ctx context.Context, k *kit.Kit) error {
-	return k.WithConn(ctx, false, func(ctx context.Context, c *kit.Conn) error {
+	return show.Brief(ctx, k, func(ctx context.Context, c *kit.Conn) error {
 		info, err := c.PFS.InspectRepo(ctx, &pfs.InspectRepoRequest{Repo: o.repo})
 		if err != nil {
 			return err
@@ -171,7 +171,7 @@ func (o *listOptions) run(ctx context.Context, k *kit.Kit) error {
 	if !o.every {
 		req.Projects = []*pfs.Project{{Name: o.project}}
 	}
-	return k.WithConn(ctx, false, func(ctx context.Context, c *kit.Conn) error {
+	return show.Brief(ctx, k, func(ctx context.Context, c *kit.Conn) error {
 		guarded := false
 		return show.List(k, o.out, show.Table[*pfs.RepoInfo]{
 			Columns: func(first *pfs.RepoInfo) []string {
@@ -244,7 +244,7 @@ func (o *deleteOptions) run(ctx context.Context, k *kit.Kit) error {
 			return err
 		}
 	}
-	return k.WithConn(ctx, false, func(ctx context.Context, c *kit.Conn) error {
+	return show.Brief(ctx, k, func(ctx context.Context, c *kit.Conn) error {
 		r, err := c.PFS.DeleteRepo(ctx, &pfs.DeleteRepoRequest{Repo: o.repo, Force: o.force})
 		if err == nil && !r.GetDeleted() {
 			return fault.New(fault.NotFound, "No repo deleted. It is not there, or you may not delete it"). // upstream's text, and more
@@ -265,7 +265,7 @@ func (o *deleteOptions) runAll(ctx context.Context, k *kit.Kit) error {
 			return err
 		}
 	}
-	return k.WithConn(ctx, false, func(ctx context.Context, c *kit.Conn) error {
+	return show.Brief(ctx, k, func(ctx context.Context, c *kit.Conn) error {
 		r, err := c.PFS.DeleteRepos(ctx, req)
 		for _, gone := range r.GetRepos() {
 			k.Printf("Repo %s/%s deleted.\n", gone.GetProject().GetName(), show.Repo(gone))

@@ -31,6 +31,11 @@ func (o *Output) Flags(c *cobra.Command) {
 	kit.OutputFlag(c, &o.form)
 }
 
+// JSONFlag adds --json to a command, which is what others call --raw.
+func (o *Output) JSONFlag(c *cobra.Command) {
+	c.Flags().BoolVar(&o.raw, "json", false, "print the messages of the API, as one line of JSON each")
+}
+
 // ForScripts reports whether something other than words is wanted.
 func (o Output) ForScripts() bool { return o.raw || o.form != "" }
 

@@ -8,8 +8,10 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"pachyderm/api"
 	"pachyderm/client"
 	"pachyderm/internal/cli/kit"
 	"pachyderm/internal/fault"
@@ -31,12 +33,25 @@ func Each[M any](stream grpc.ServerStreamingClient[M], err error) iter.Seq2[*M, 
 	}
 }
 
-// Unhurried is kit.WithConn for calls that may take as long as they take: those that
+// Brief is kit.WithConn for calls about data. They are of the transaction that is active,
+// if one is: pachd gathers what can be part of it, and refuses what cannot.
+func Brief(ctx context.Context, k *kit.Kit, do func(context.Context, *kit.Conn) error) error {
+	return k.WithConn(ctx, false, func(ctx context.Context, c *kit.Conn) error { return do(inTransaction(ctx, c), c) })
+}
+
+func inTransaction(ctx context.Context, c *kit.Conn) context.Context {
+	if c.Target.Transaction == "" {
+		return ctx
+	}
+	return metadata.AppendToOutgoingContext(ctx, api.TransactionKey, c.Target.Transaction)
+}
+
+// Unhurried is Brief for calls that may take as long as they take: those that
 // move files, and those that wait. --rpc-timeout bounds the way there alone. Fault:
 // Unavailable, when the connection breaks.
 func Unhurried(ctx context.Context, k *kit.Kit, do func(context.Context, *kit.Conn) error) error {
 	return k.WithConn(ctx, false, func(_ context.Context, c *kit.Conn) error {
-		ctx, cancel := context.WithCancel(ctx) // a stream that is left ends here
+		ctx, cancel := context.WithCancel(inTransaction(ctx, c)) // a stream that is left ends here
 		defer cancel()
 		err := do(ctx, c)
 		if Broke(err) {

@@ -46,6 +46,10 @@ func (s *Site) call(w http.ResponseWriter, r *http.Request) (*Call, context.Canc
 	return c, cancel
 }
 
+// Unhurried is Context without its end in time, for what is handed over for as long as
+// the browser takes it.
+func (c *Call) Unhurried() context.Context { return withToken(c.R.Context(), c.token) }
+
 func withToken(ctx context.Context, token secret.Text) context.Context {
 	if token == "" {
 		return ctx

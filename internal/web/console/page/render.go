@@ -56,6 +56,7 @@ func menu() []struct {
 		{"You", "", 0},
 		{"Overview", "overview", auth.Permission_CLUSTER_IDENTITY_UPDATE_IDP},
 		{"Explain", "explain", 0},
+		{"Data", "data", 0},
 		{"Connectors", "connectors", auth.Permission_CLUSTER_IDENTITY_LIST_IDPS},
 		{"Sign-ins", "sign-ins", auth.Permission_CLUSTER_IDENTITY_UPDATE_IDP},
 		{"People", "people", auth.Permission_CLUSTER_AUTH_GET_GROUP_USERS},
@@ -162,7 +163,7 @@ var templates = sync.OnceValues(func() (map[string]*template.Template, error) {
 		"some":         func(t any) bool { return !asTime(t).IsZero() },
 		"milliseconds": func(microseconds int64) string { return fmt.Sprintf("%.1f ms", float64(microseconds)/1000) },
 		"name":         short, "seg": url.PathEscape, "join": strings.Join, "kind": kind, "row": row, "span": Span, "at": at,
-		"sentence": sentence,
+		"sentence": sentence, "size": size,
 	}).ParseFS(files, "templates/layout.html")
 	if err != nil {
 		return nil, err
@@ -259,6 +260,16 @@ func about(d time.Duration) string {
 		}
 	}
 	return "a minute"
+}
+
+// size is a number of bytes in binary units, with four digits: 1.5 KiB.
+func size(bytes int64) string {
+	n, unit := float64(bytes), 0
+	units := []string{"bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"}
+	for n >= 1024 && unit < len(units)-1 {
+		n, unit = n/1024, unit+1
+	}
+	return fmt.Sprintf("%.4g %s", n, units[unit])
 }
 
 // Span is how long something is, as people write it for the services: 30m, or 24h.
