@@ -152,9 +152,10 @@ var mayImport = map[string][]string{
 	"internal/data/pack/catalog": {"internal/data/pack/format"},
 	"internal/data/pack/chunk":   nil,
 	"internal/data/pack/format":  {"internal/data/content"},
+	"internal/data/check":        {"internal/data/graph/row", "internal/data/pack", "internal/data/tree"},
 	"internal/data/file":         {"internal/data/glob", "internal/data/graph", "internal/data/pack", "internal/data/tree"},
 	"internal/rpc/pfs": {
-		"api", "api/auth", "api/pfs", "internal/access", "internal/data/file", "internal/data/graph", "internal/data/history", "internal/data/tree",
+		"api", "api/auth", "api/pfs", "internal/access", "internal/data/check", "internal/data/file", "internal/data/graph", "internal/data/history", "internal/data/tree",
 		"internal/people/session", "internal/rpc/wire",
 	},
 	"internal/access/spelling": {"internal/access"},
@@ -264,7 +265,7 @@ var mayImport = map[string][]string{
 		"internal/issuer/registry", "internal/issuer/settings", "internal/people/identity", "internal/people/login", "internal/people/session",
 	},
 	"internal/rpc": {
-		"internal/data/file", "internal/rpc/pfs",
+		"internal/data/check", "internal/data/file", "internal/rpc/pfs",
 		"api", "api/admin", "api/auth", "api/enterprise", "api/identity", "api/license", "api/pach", "api/pfs", "api/pps", "api/version", "internal/access",
 		"internal/access/freshness", "internal/issuer", "internal/issuer/exchange", "internal/people/login", "internal/people/session",
 		"internal/rpc/admin", "internal/rpc/auth", "internal/rpc/enterprise", "internal/rpc/identity", "internal/rpc/pach",
@@ -288,7 +289,7 @@ var mayImport = map[string][]string{
 	"internal/rpc/enterprise": {"api/enterprise", "api/license", "internal/cluster", "internal/people/session", "internal/rpc/wire"},
 	"internal/rpc/wire":       {"api/auth", "internal/access"},
 	"internal/pachd": {
-		"internal/data/blob", "internal/data/blob/dir", "internal/data/file", "internal/data/pack",
+		"internal/data/blob", "internal/data/blob/dir", "internal/data/check", "internal/data/file", "internal/data/pack",
 		"api", "api/admin", "internal/access", "internal/access/freshness", "internal/config", "internal/config/chart", "internal/config/declared",
 		"internal/config/kubesecret", "internal/issuer", "internal/issuer/connectortest", "internal/issuer/device", "internal/issuer/dexstore",
 		"internal/issuer/endpoint", "internal/issuer/exchange", "internal/issuer/grant", "internal/issuer/registry", "internal/issuer/regroup",

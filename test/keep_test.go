@@ -84,6 +84,7 @@ func TestKill_LosesNoData(t *testing.T) {
 			o.verify(ctx, t, client)
 		}
 		verifyShared(ctx, t, client, sharers)
+		verifyStored(ctx, t, client)
 		if t.Failed() {
 			t.Fatalf("after kill %d of PACH_KILL_SEED=%d", round+1, seed)
 		}
@@ -461,6 +462,21 @@ func readCommit(ctx context.Context, client pb.APIClient, c *pb.Commit) (files, 
 			return nil, err
 		}
 		all[h.Name] = string(text)
+	}
+}
+
+// verifyStored reads every byte that is stored.
+func verifyStored(ctx context.Context, t *testing.T, client pb.APIClient) {
+	t.Helper()
+	stream, err := client.Fsck(ctx, &pb.FsckRequest{})
+	for err == nil {
+		var problem *pb.FsckResponse
+		if problem, err = stream.Recv(); err == nil {
+			t.Errorf("fsck finds: %s", problem.GetError())
+		}
+	}
+	if !errors.Is(err, io.EOF) {
+		t.Errorf("fsck: %v", err)
 	}
 }
 

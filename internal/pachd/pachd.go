@@ -28,6 +28,7 @@ import (
 	"pachyderm/internal/access/freshness"
 	"pachyderm/internal/config"
 	"pachyderm/internal/config/declared"
+	"pachyderm/internal/data/check"
 	"pachyderm/internal/data/file"
 	"pachyderm/internal/data/pack"
 	"pachyderm/internal/db"
@@ -292,7 +293,7 @@ func (p *Pachd) wireServer(ctx context.Context) error {
 	}
 	c := p.config.Cluster
 	p.rpc, err = rpc.New(rpc.Config{
-		DB: p.DB, Sessions: p.Sessions, Issuer: p.Issuer, Exchange: p.exchange, Login: p.Login, Fresh: p.fresh, Files: p.Files, Log: p.log, Now: p.now,
+		DB: p.DB, Sessions: p.Sessions, Issuer: p.Issuer, Exchange: p.exchange, Login: p.Login, Fresh: p.fresh, Files: p.Files, Check: check.New(p.DB, p.packs), Log: p.log, Now: p.now,
 		Creds: creds, Limits: p.Limits, Tracer: p.tracer,
 		Cluster: &admin.ClusterInfo{Id: string(clusterID), DeploymentId: c.DeploymentID, ProxyHost: c.PublicHost, ProxyTls: c.PublicTLS},
 	})

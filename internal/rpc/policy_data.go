@@ -1,5 +1,7 @@
 package rpc
 
+import "pachyderm/internal/access"
+
 // dataPolicy is pfs_v2's. Data may be used before authentication is activated, as
 // upstream has it. What a caller needs depends on the repository: package pfs asks.
 func dataPolicy() map[string]rule {
@@ -14,11 +16,14 @@ func dataPolicy() map[string]rule {
 	} {
 		rows["/pfs_v2.API/"+method] = rule{kind: openUntilActivated}
 	}
+	for _, method := range []string{"Fsck", "CheckStorage"} {
+		rows["/pfs_v2.API/"+method] = rule{kind: openUntilActivated, need: access.ClusterDebugDump}
+	}
 	for _, method := range []string{
 		"FindCommits", "ForgetCommit",
 		"WalkCommitProvenance", "WalkCommitSubvenance", "WalkBranchProvenance", "WalkBranchSubvenance",
 		"CreateFileSet", "GetFileSet", "AddFileSet", "RenewFileSet", "ComposeFileSet", "ShardFileSet", "PutCache", "GetCache", "ClearCache",
-		"DeleteAll", "Fsck", "CheckStorage", "ListTask", "Egress", "ReposSummary",
+		"DeleteAll", "ListTask", "Egress", "ReposSummary",
 	} {
 		rows["/pfs_v2.API/"+method] = rule{kind: unimplemented}
 	}

@@ -25,6 +25,7 @@ import (
 	ppspb "pachyderm/api/pps"
 	versionpb "pachyderm/api/version"
 	"pachyderm/internal/access/freshness"
+	"pachyderm/internal/data/check"
 	"pachyderm/internal/data/file"
 	"pachyderm/internal/db"
 	"pachyderm/internal/issuer"
@@ -50,6 +51,7 @@ type Config struct {
 	Login    *login.Service
 	Fresh    *freshness.Service
 	Files    *file.Service
+	Check    *check.Service
 	Log      *slog.Logger
 	Now      func() time.Time
 	Limits   *limit.Limits
@@ -138,7 +140,7 @@ func implementations(c Config) map[string]any {
 		pachpb.API_ServiceDesc.ServiceName:       pach.New(c.DB, c.Sessions, c.Issuer, c.Exchange, c.Login, c.Now, c.Fresh),
 		enterprisepb.API_ServiceDesc.ServiceName: enterprise.New(),
 		licensepb.API_ServiceDesc.ServiceName:    enterprise.NewLicense(c.DB, c.Sessions, c.Now),
-		pfspb.API_ServiceDesc.ServiceName:        pfs.New(c.DB, c.Sessions, c.Files, c.Now),
+		pfspb.API_ServiceDesc.ServiceName:        pfs.New(c.DB, c.Sessions, c.Files, c.Check, c.Now),
 		ppspb.API_ServiceDesc.ServiceName:        ppsServer{},
 	}
 }

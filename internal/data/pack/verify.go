@@ -102,6 +102,9 @@ func (s *Service) verifyBlobs(ctx context.Context, p catalog.Pack, blobs []forma
 		return []Problem{{Pack: p.ID, What: "its key does not open"}}, nil //nolint:nilerr // it is the problem
 	}
 	data, err := s.with.Store.Get(ctx, p.ID, 0, p.Size)
+	if fault.Is(err, fault.Internal) && ctx.Err() == nil {
+		return []Problem{{Pack: p.ID, What: "the object cannot be read"}}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -122,4 +125,20 @@ func (s *Service) verifyBlobs(ctx context.Context, p catalog.Pack, blobs []forma
 		}
 	}
 	return all, nil
+}
+
+// Place is where a blob is, and whether that is for good.
+type Place struct {
+	Pack string
+	Kept bool
+}
+
+// Where is where blobs are, of those that are stored.
+func (s *Service) Where(ctx context.Context, ids []ID) (map[ID]Place, error) {
+	found, err := s.find(ctx, ids)
+	all := make(map[ID]Place, len(found))
+	for id, f := range found {
+		all[id] = Place{f.Pack, f.State == catalog.Kept}
+	}
+	return all, err
 }

@@ -6,6 +6,7 @@ import (
 
 	pb "pachyderm/api/pfs"
 	"pachyderm/internal/access"
+	"pachyderm/internal/data/check"
 	"pachyderm/internal/data/file"
 	"pachyderm/internal/data/graph"
 	"pachyderm/internal/data/history"
@@ -18,13 +19,14 @@ type server struct {
 	db       *db.DB
 	sessions *session.Service
 	files    *file.Service
+	check    *check.Service
 	waiting  *history.Waiting
 	now      func() time.Time
 }
 
 // New serves pfs_v2.
-func New(d *db.DB, sessions *session.Service, files *file.Service, now func() time.Time) pb.APIServer {
-	return &server{db: d, sessions: sessions, files: files, waiting: history.NewWaiting(d), now: now}
+func New(d *db.DB, sessions *session.Service, files *file.Service, check *check.Service, now func() time.Time) pb.APIServer {
+	return &server{db: d, sessions: sessions, files: files, check: check, waiting: history.NewWaiting(d), now: now}
 }
 
 // change makes one change of the graph, by the caller.
