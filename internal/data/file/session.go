@@ -79,7 +79,7 @@ func (s *Service) Begin(ctx context.Context, by audit.By, target graph.Ref) (*Se
 	w := s.packs.Writer(ctx)
 	return &Session{
 		s: s, ctx: ctx, by: by, target: target, packs: w, base: base, put: map[string]int{}, gone: map[string]int{},
-		nodes: &written{stored{s.packs}, w, map[tree.ID][]byte{}},
+		nodes: &written{stored{s.packs, target}, w, map[tree.ID][]byte{}},
 	}, nil
 }
 
@@ -133,7 +133,7 @@ func (s *Session) Add(path, datum string, data []byte) error {
 		s.open = &openFile{path, datum, s.packs.File(base, same)}
 	}
 	_, err = s.open.file.Write(data)
-	return err
+	return spoiled(err, "what file "+path+" of "+s.target.String()+" begins with")
 }
 
 // before is what a file is that is being added to, and what finds that it is as it was.
@@ -311,7 +311,7 @@ func (s *Session) copyFile(dst, datum string, e tree.Entry, more bool) error {
 			s.open = &openFile{dst, datum, s.packs.File(base, nil)}
 			r := s.s.packs.Read(s.ctx, content, 0, -1)
 			if _, err := io.Copy(s.open.file, r); err != nil {
-				return err
+				return spoiled(err, "what is to be file "+dst+" of "+s.target.String())
 			}
 			if err := r.Close(); err != nil {
 				return err
