@@ -289,7 +289,7 @@ var mayImport = map[string][]string{
 	"internal/rpc/enterprise": {"api/enterprise", "api/license", "internal/cluster", "internal/people/session", "internal/rpc/wire"},
 	"internal/rpc/wire":       {"api/auth", "internal/access"},
 	"internal/pachd": {
-		"internal/data/blob", "internal/data/blob/dir", "internal/data/check", "internal/data/file", "internal/data/pack",
+		"internal/data/blob", "internal/data/blob/dir", "internal/data/blob/s3", "internal/data/check", "internal/data/file", "internal/data/pack",
 		"api", "api/admin", "internal/access", "internal/access/freshness", "internal/config", "internal/config/chart", "internal/config/declared",
 		"internal/config/kubesecret", "internal/issuer", "internal/issuer/connectortest", "internal/issuer/device", "internal/issuer/dexstore",
 		"internal/issuer/endpoint", "internal/issuer/exchange", "internal/issuer/grant", "internal/issuer/registry", "internal/issuer/regroup",

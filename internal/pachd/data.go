@@ -2,11 +2,8 @@ package pachd
 
 import (
 	"context"
-	"path/filepath"
 	"time"
 
-	"pachyderm/internal/data/blob"
-	"pachyderm/internal/data/blob/dir"
 	"pachyderm/internal/data/file"
 	"pachyderm/internal/data/pack"
 )
@@ -16,20 +13,20 @@ const sweepPacksEvery = time.Hour
 
 // wireData makes the parts that keep versioned data. They know nobody.
 func (p *Pachd) wireData(ctx context.Context) error {
+	for _, note := range p.config.StorageNotes {
+		p.log.WarnContext(ctx, "where data is kept", "note", note)
+	}
 	store, err := p.openStore()
 	if err != nil {
 		return err
 	}
+	p.store = &storeWatch{store: store, log: p.log}
 	p.packs, err = pack.New(ctx, pack.Options{DB: p.DB, Store: store, Sealer: p.sealer, Log: p.log, Now: p.now})
 	if err != nil {
 		return err
 	}
 	p.Files = file.New(p.DB, p.packs)
 	return nil
-}
-
-func (p *Pachd) openStore() (blob.Store, error) {
-	return dir.Open(filepath.Join(p.config.DataDir, "objects"), p.now())
 }
 
 // sweepPacks deletes, at once and then every hour, what was written and never became

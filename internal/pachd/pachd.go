@@ -98,6 +98,7 @@ type Pachd struct {
 	swept    atomic.Int64
 	guesses  *guess.Guesses
 	packs    *pack.Service
+	store    *storeWatch
 	listens  listeners
 	lock     *os.File
 	tls      *tls.Config
@@ -360,6 +361,7 @@ func (p *Pachd) Run(ctx context.Context) error {
 	g.Go(func() error { p.groups.Run(ctx); return nil })
 	g.Go(func() error { return p.sweep(ctx) })
 	g.Go(func() error { return p.sweepPacks(ctx) })
+	g.Go(func() error { p.store.run(ctx); return nil })
 	g.Go(func() error { return p.Declared.Run(ctx) })
 	g.Go(func() error { return errors.Join(p.rename(ctx), p.followKeys(ctx)) })
 	if p.listens.grpc != nil {
