@@ -289,7 +289,7 @@ var mayImport = map[string][]string{
 	"internal/rpc/enterprise": {"api/enterprise", "api/license", "internal/cluster", "internal/people/session", "internal/rpc/wire"},
 	"internal/rpc/wire":       {"api/auth", "internal/access"},
 	"internal/pachd": {
-		"internal/data/blob", "internal/data/blob/dir", "internal/data/blob/s3", "internal/data/check", "internal/data/file", "internal/data/pack",
+		"internal/data/check", "internal/data/file", "internal/data/pack", "internal/pachd/store",
 		"api", "api/admin", "internal/access", "internal/access/freshness", "internal/config", "internal/config/chart", "internal/config/declared",
 		"internal/config/kubesecret", "internal/issuer", "internal/issuer/connectortest", "internal/issuer/device", "internal/issuer/dexstore",
 		"internal/issuer/endpoint", "internal/issuer/exchange", "internal/issuer/grant", "internal/issuer/registry", "internal/issuer/regroup",
@@ -299,6 +299,7 @@ var mayImport = map[string][]string{
 		"internal/web/console", "internal/web/console/page", "internal/web/theme",
 	},
 	"internal/pachd/datadir": nil,
+	"internal/pachd/store":   {"internal/config", "internal/data/blob", "internal/data/blob/dir", "internal/data/blob/s3"},
 	"internal/pachd/heap":    nil,
 	"internal/pachd/offline": {"internal/config", "internal/people/session"},
 	"internal/pachd/pachdtest": {

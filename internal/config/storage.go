@@ -37,7 +37,8 @@ func (s *S3) read() error {
 	}
 	data, err := secret.ReadFile("secret key of the object store", s.SecretKeyFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fault.New(fault.Precondition, "storage.s3.secretKeyFile: the file %s is not there", s.SecretKeyFile).Next("put the secret key into it")
+		return fault.New(fault.Precondition, "storage.s3.secretKeyFile: the file %s is not there", s.SecretKeyFile).
+			Next("put the secret key into it")
 	}
 	if err != nil {
 		return fault.Prefix(err, "storage.s3.secretKeyFile")
@@ -64,7 +65,9 @@ func (s Storage) validate(add func(format string, a ...any)) {
 	if u, err := webaddr.Parse(s.S3.Endpoint); err != nil || u.Path != "" {
 		add("storage.s3.endpoint: is not an address such as https://s3.example.com")
 	}
-	for key, value := range map[string]string{"bucket": s.S3.Bucket, "accessKey": s.S3.AccessKey.Reveal(), "secretKey": s.S3.SecretKey.Reveal()} {
+	for key, value := range map[string]string{
+		"bucket": s.S3.Bucket, "accessKey": s.S3.AccessKey.Reveal(), "secretKey": s.S3.SecretKey.Reveal(),
+	} {
 		if value == "" {
 			add("storage.s3.%s: is missing", key)
 		}

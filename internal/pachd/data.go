@@ -6,6 +6,7 @@ import (
 
 	"pachyderm/internal/data/file"
 	"pachyderm/internal/data/pack"
+	"pachyderm/internal/pachd/store"
 )
 
 // sweepPacksEvery is how often what uploads have left that broke off is deleted.
@@ -16,12 +17,12 @@ func (p *Pachd) wireData(ctx context.Context) error {
 	for _, note := range p.config.StorageNotes {
 		p.log.WarnContext(ctx, "where data is kept", "note", note)
 	}
-	store, err := p.openStore()
+	objects, err := store.Open(p.config.Storage, p.now)
 	if err != nil {
 		return err
 	}
-	p.store = &storeWatch{store: store, log: p.log}
-	p.packs, err = pack.New(ctx, pack.Options{DB: p.DB, Store: store, Sealer: p.sealer, Log: p.log, Now: p.now})
+	p.store = store.NewWatch(objects, p.log)
+	p.packs, err = pack.New(ctx, pack.Options{DB: p.DB, Store: objects, Sealer: p.sealer, Log: p.log, Now: p.now})
 	if err != nil {
 		return err
 	}

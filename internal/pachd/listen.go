@@ -176,7 +176,7 @@ func (p *Pachd) ready(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	ok(w, r)
-	if p.store.away.Load() {
+	if p.store.Away() {
 		_, _ = w.Write([]byte("files can be neither written nor read: pachd's log says why\n"))
 	}
 }

@@ -127,7 +127,7 @@ func (s state) Collect(ch chan<- prometheus.Metric) {
 	}
 	send(listeningDesc, prometheus.GaugeValue, listening)
 	usable := 1.0
-	if s.store.away.Load() {
+	if s.store.Away() {
 		usable = 0
 	}
 	send(storeDesc, prometheus.GaugeValue, usable)

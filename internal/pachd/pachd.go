@@ -40,6 +40,7 @@ import (
 	"pachyderm/internal/limit"
 	"pachyderm/internal/limit/guess"
 	"pachyderm/internal/pachd/datadir"
+	"pachyderm/internal/pachd/store"
 	"pachyderm/internal/people/identity"
 	"pachyderm/internal/people/login"
 	"pachyderm/internal/people/past"
@@ -98,7 +99,7 @@ type Pachd struct {
 	swept    atomic.Int64
 	guesses  *guess.Guesses
 	packs    *pack.Service
-	store    *storeWatch
+	store    *store.Watch
 	listens  listeners
 	lock     *os.File
 	tls      *tls.Config
@@ -294,7 +295,8 @@ func (p *Pachd) wireServer(ctx context.Context) error {
 	}
 	c := p.config.Cluster
 	p.rpc, err = rpc.New(rpc.Config{
-		DB: p.DB, Sessions: p.Sessions, Issuer: p.Issuer, Exchange: p.exchange, Login: p.Login, Fresh: p.fresh, Files: p.Files, Check: check.New(p.DB, p.packs), Log: p.log, Now: p.now,
+		DB: p.DB, Sessions: p.Sessions, Issuer: p.Issuer, Exchange: p.exchange, Login: p.Login, Fresh: p.fresh,
+		Files: p.Files, Check: check.New(p.DB, p.packs), Log: p.log, Now: p.now,
 		Creds: creds, Limits: p.Limits, Tracer: p.tracer,
 		Cluster: &admin.ClusterInfo{Id: string(clusterID), DeploymentId: c.DeploymentID, ProxyHost: c.PublicHost, ProxyTls: c.PublicTLS},
 	})
@@ -361,7 +363,7 @@ func (p *Pachd) Run(ctx context.Context) error {
 	g.Go(func() error { p.groups.Run(ctx); return nil })
 	g.Go(func() error { return p.sweep(ctx) })
 	g.Go(func() error { return p.sweepPacks(ctx) })
-	g.Go(func() error { p.store.run(ctx); return nil })
+	g.Go(func() error { p.store.Run(ctx); return nil })
 	g.Go(func() error { return p.Declared.Run(ctx) })
 	g.Go(func() error { return errors.Join(p.rename(ctx), p.followKeys(ctx)) })
 	if p.listens.grpc != nil {

@@ -1,4 +1,4 @@
-package pachd
+package store
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"pachyderm/internal/config"
 	"pachyderm/internal/data/blob"
 	"pachyderm/internal/data/blob/dir"
 	"pachyderm/internal/data/blob/s3"
@@ -95,12 +96,11 @@ func (l *openedLater) Check(ctx context.Context) error {
 	return s.Check(ctx)
 }
 
-// openStore is where the configuration says that objects are; that it is there is not
-// asked yet.
-func (p *Pachd) openStore() (blob.Store, error) {
-	c := p.config.Storage
+// Open is where the configuration says that objects are; whether it is there is not
+// asked yet, but by whoever uses it. Fault: Invalid.
+func Open(c config.Storage, now func() time.Time) (blob.Store, error) {
 	if c.S3.Endpoint == "" {
-		return &openedLater{open: func() (blob.Store, error) { return dir.Open(c.Dir, p.now()) }}, nil
+		return &openedLater{open: func() (blob.Store, error) { return dir.Open(c.Dir, now()) }}, nil
 	}
 	return s3.New(s3.Config{
 		Endpoint: c.S3.Endpoint, Bucket: c.S3.Bucket, Prefix: c.S3.Prefix, Region: c.S3.Region, CAFile: c.S3.CAFile, PathStyle: c.S3.PathStyle,
@@ -108,15 +108,21 @@ func (p *Pachd) openStore() (blob.Store, error) {
 	})
 }
 
-// storeWatch knows whether the store could be used when it was looked last.
-type storeWatch struct {
+// Watch knows whether a store could be used when it was looked last.
+type Watch struct {
 	store blob.Store
 	log   *slog.Logger
 	away  atomic.Bool
 }
 
+// NewWatch makes one, for which the store is there until it was looked.
+func NewWatch(s blob.Store, log *slog.Logger) *Watch { return &Watch{store: s, log: log} }
+
+// Away reports whether the store could not be used.
+func (w *Watch) Away() bool { return w.away.Load() }
+
 // look asks the store, and logs when the answer is another than before.
-func (w *storeWatch) look(ctx context.Context) {
+func (w *Watch) look(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, checkStoreFor)
 	defer cancel()
 	err := w.store.Check(ctx)
@@ -127,8 +133,8 @@ func (w *storeWatch) look(ctx context.Context) {
 	}
 }
 
-// run looks now and then until ctx ends.
-func (w *storeWatch) run(ctx context.Context) {
+// Run looks now and then until ctx ends.
+func (w *Watch) Run(ctx context.Context) {
 	tick := time.NewTicker(checkStoreEvery)
 	defer tick.Stop()
 	for {
