@@ -48,15 +48,11 @@ func each(t *testing.T, f func(*testing.T, *rig)) {
 		r.seal, err = secret.OpenFor(t.Context(), d, secret.File(filepath.Join(t.TempDir(), "key")))
 		r.must(err)
 		r.files = file.New(d, r.packs())
-		for _, name := range []string{"images", "edges", "other"} {
+		for _, name := range []string{"images", "edges", "both", "other"} {
 			r.change(func(ctx context.Context, c *graph.Change) error { return c.CreateRepo(ctx, repo(name), "") })
 		}
-		r.change(func(ctx context.Context, c *graph.Change) error {
-			return c.CreateBranch(ctx, graph.NewBranch{
-				Branch: graph.Branch{Repo: repo("edges"), Name: "master"},
-				Direct: []graph.Source{{Branch: graph.Branch{Repo: repo("images"), Name: "master"}}},
-			})
-		})
+		r.branch("edges", "images")
+		r.branch("both", "edges", "images")
 		r.put("images", "/a.png", "first")
 		r.put("images", "/dir/b.png", strings.Repeat("second", 1000))
 		r.put("other", "/c.png", "third")
@@ -93,6 +89,16 @@ func (r *rig) by() audit.By {
 func (r *rig) change(f func(context.Context, *graph.Change) error) {
 	r.t.Helper()
 	r.must(graph.Update(r.t.Context(), r.db, r.by(), func(c *graph.Change) error { return f(r.t.Context(), c) }))
+}
+
+// branch makes a master branch that is made from others.
+func (r *rig) branch(of string, from ...string) {
+	r.t.Helper()
+	n := graph.NewBranch{Branch: graph.Branch{Repo: repo(of), Name: "master"}}
+	for _, name := range from {
+		n.Direct = append(n.Direct, graph.Source{Branch: graph.Branch{Repo: repo(name), Name: "master"}})
+	}
+	r.change(func(ctx context.Context, c *graph.Change) error { return c.CreateBranch(ctx, n) })
 }
 
 func (r *rig) put(repoName, path, text string) {
@@ -310,15 +316,16 @@ func TestProblems_RowsAreWrong(t *testing.T) {
 				r.sql(`INSERT INTO commit_provenance (made, source) VALUES ($1, $2)`, r.commit("images", "master").Key, r.commit("edges", "master").Key)
 			},
 			func(r *rig) []string {
-				return []string{r.commit("edges", "master").Ref().String() + ": its provenance goes in a circle", r.commit("images", "master").Ref().String() + ": its provenance goes in a circle"}
+				return []string{r.commit("edges", "master").Ref().String() + ": its provenance goes in a circle", r.commit("images", "master").Ref().String() + ": its provenance goes in a circle", r.commit("both", "master").Ref().String() + ": its provenance"}
 			},
 		},
 		"branches come from themselves": {
 			func(r *rig) {
-				r.sql(`INSERT INTO branch_provenance (made, source, never) SELECT source, made, FALSE FROM branch_provenance`)
+				r.sql(`INSERT INTO branch_provenance (made, source, never) SELECT p.source, p.made, FALSE FROM branch_provenance p
+					JOIN branches b ON b.id = p.made JOIN repos r ON r.id = b.repo WHERE r.name = 'edges'`)
 			},
 			func(*rig) []string {
-				return []string{"branch default/images@master: its provenance goes in a circle", "branch default/edges@master: its provenance goes in a circle"}
+				return []string{"branch default/images@master: its provenance goes in a circle", "branch default/edges@master: its provenance goes in a circle", "branch default/both@master: its provenance"}
 			},
 		},
 	} {
