@@ -87,7 +87,7 @@ func (o *objectStore) env() []string {
 func (o *objectStore) files() (all []string) {
 	o.t.Helper()
 	err := filepath.WalkDir(filepath.Join(o.root, "bucket"), func(path string, d os.DirEntry, err error) error {
-		if err == nil && d.Type().IsRegular() && !strings.HasSuffix(path, ".check") && !strings.HasSuffix(path, "/check") {
+		if err == nil && d.Type().IsRegular() && !strings.HasSuffix(path, "check") && !strings.HasSuffix(path, "installation") {
 			all = append(all, path)
 		}
 		return err

@@ -2,6 +2,7 @@ package pachd
 
 import (
 	"context"
+	"crypto/rand"
 	"time"
 
 	"pachyderm/internal/data/file"
@@ -17,7 +18,13 @@ func (p *Pachd) wireData(ctx context.Context) error {
 	for _, note := range p.config.StorageNotes {
 		p.log.WarnContext(ctx, "where data is kept", "note", note)
 	}
-	objects, err := store.Open(p.config.Storage, p.now)
+	id, err := p.DB.EnsureMeta(ctx, clusterIDKey, []byte(rand.Text()))
+	if err != nil {
+		return err
+	}
+	p.id = string(id)
+	owner := store.Owner{ID: p.id, Kept: func(ctx context.Context) ([]string, error) { return p.packs.SomeKept(ctx) }}
+	objects, err := store.Open(p.config.Storage, owner, p.now)
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package pachd
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -77,6 +76,7 @@ type Pachd struct {
 	Declared *reconcile.Reconciler
 
 	config   config.Config
+	id       string // the installation's
 	log      *slog.Logger
 	now      func() time.Time
 	Sessions *session.Service
@@ -285,20 +285,17 @@ func (p *Pachd) readDeclared() (declared.State, error) {
 
 // wireServer makes what clients call.
 func (p *Pachd) wireServer(ctx context.Context) error {
-	clusterID, err := p.DB.EnsureMeta(ctx, clusterIDKey, []byte(rand.Text()))
-	if err != nil {
-		return err
-	}
 	var creds credentials.TransportCredentials
 	if p.tls != nil {
 		creds = credentials.NewTLS(p.tls)
 	}
 	c := p.config.Cluster
+	var err error
 	p.rpc, err = rpc.New(rpc.Config{
 		DB: p.DB, Sessions: p.Sessions, Issuer: p.Issuer, Exchange: p.exchange, Login: p.Login, Fresh: p.fresh,
 		Files: p.Files, Check: check.New(p.DB, p.packs), Log: p.log, Now: p.now,
 		Creds: creds, Limits: p.Limits, Tracer: p.tracer,
-		Cluster: &admin.ClusterInfo{Id: string(clusterID), DeploymentId: c.DeploymentID, ProxyHost: c.PublicHost, ProxyTls: c.PublicTLS},
+		Cluster: &admin.ClusterInfo{Id: p.id, DeploymentId: c.DeploymentID, ProxyHost: c.PublicHost, ProxyTls: c.PublicTLS},
 	})
 	if err != nil {
 		return err

@@ -17,14 +17,14 @@ import (
 	"pachyderm/internal/pachd/pachdtest"
 )
 
-// putFile puts one small file.
-func putFile(t *testing.T, s *pachdtest.Server, repo, path, text string) error {
+// putFile puts one small file into images.
+func putFile(t *testing.T, s *pachdtest.Server, path, text string) error {
 	t.Helper()
 	stream, err := s.API.PFS.ModifyFile(s.Root())
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &pfs.Repo{Name: repo}
+	r := &pfs.Repo{Name: "images"}
 	for _, m := range []*pfs.ModifyFileRequest{
 		{Body: &pfs.ModifyFileRequest_SetCommit{SetCommit: &pfs.Commit{Repo: r, Branch: &pfs.Branch{Repo: r, Name: "master"}}}},
 		{Body: &pfs.ModifyFileRequest_AddFile{AddFile: &pfs.AddFile{Path: path, Source: &pfs.AddFile_Raw{Raw: wrapperspb.Bytes([]byte(text))}}}},
@@ -68,7 +68,7 @@ func TestStore_AwayAtTheStart(t *testing.T) {
 	if _, err := s.API.PFS.CreateRepo(s.Root(), &pfs.CreateRepoRequest{Repo: &pfs.Repo{Name: "images"}}); err != nil {
 		t.Fatal(err)
 	}
-	pachdtest.Want(t, putFile(t, s, "images", "/a", "text"), codes.Unavailable, "cannot hold data", "name one that pachd may write")
+	pachdtest.Want(t, putFile(t, s, "/a", "text"), codes.Unavailable, "cannot hold data", "name one that pachd may write")
 	for said := false; !said && t.Context().Err() == nil; { // looked at after the start
 		status, text := ready(t, s)
 		if status != http.StatusOK {
@@ -79,7 +79,56 @@ func TestStore_AwayAtTheStart(t *testing.T) {
 	if err := os.Remove(in); err != nil {
 		t.Fatal(err)
 	}
-	if err := putFile(t, s, "images", "/a", "text"); err != nil {
+	if err := putFile(t, s, "/a", "text"); err != nil {
+		t.Error(err)
+	}
+}
+
+// A disk that is not mounted, and a store of another installation, are not written to.
+func TestStore_AnothersOrNotMounted(t *testing.T) {
+	data, objects := t.TempDir(), filepath.Join(t.TempDir(), "objects")
+	in := func(c *config.Config) { c.Storage.Dir = objects }
+	s := pachdtest.StartIn(t, data, in)
+	if _, err := s.API.PFS.CreateRepo(s.Root(), &pfs.CreateRepoRequest{Repo: &pfs.Repo{Name: "images"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := putFile(t, s, "/a", "text"); err != nil {
+		t.Fatal(err)
+	}
+	s.Stop()
+
+	another := pachdtest.Start(t, in)
+	if _, err := another.API.PFS.CreateRepo(another.Root(), &pfs.CreateRepoRequest{Repo: &pfs.Repo{Name: "images"}}); err != nil {
+		t.Fatal(err)
+	}
+	pachdtest.Want(t, putFile(t, another, "/a", "text"), codes.Unavailable, "is that of another installation", "name another directory")
+	another.Stop()
+
+	if err := os.Rename(objects, objects+".elsewhere"); err != nil {
+		t.Fatal(err)
+	}
+	s = pachdtest.StartIn(t, data, in)
+	pachdtest.Want(t, putFile(t, s, "/b", "more"), codes.Unavailable, "has nothing of what was stored", "see that its disk is mounted")
+	if err := os.RemoveAll(objects); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(objects+".elsewhere", objects); err != nil {
+		t.Fatal(err)
+	}
+	if err := putFile(t, s, "/b", "more"); err != nil {
+		t.Error(err)
+	}
+	// A store that was written to before there was such a mark is known by what is in it.
+	s.Stop()
+	marks, err := filepath.Glob(filepath.Join(objects, "*", "installation"))
+	if err != nil || len(marks) != 1 {
+		t.Fatalf("marks: %q, %v", marks, err)
+	}
+	if err := os.Remove(marks[0]); err != nil {
+		t.Fatal(err)
+	}
+	s = pachdtest.StartIn(t, data, in)
+	if err := putFile(t, s, "/c", "more"); err != nil {
 		t.Error(err)
 	}
 }

@@ -127,6 +127,15 @@ func (s *Service) verifyBlobs(ctx context.Context, p catalog.Pack, blobs []forma
 	return all, nil
 }
 
+// SomeKept are the names of some objects that have to be in the store, if any have.
+func (s *Service) SomeKept(ctx context.Context) (names []string, err error) {
+	err = s.with.DB.View(ctx, func(tx *db.Tx) (err error) {
+		names, err = catalog.SomeKept(ctx, tx, 3)
+		return err
+	})
+	return names, err
+}
+
 // Place is where a blob is, and whether that is for good.
 type Place struct {
 	Pack string
