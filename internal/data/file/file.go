@@ -26,11 +26,14 @@ func New(d *db.DB, packs *pack.Service) *Service {
 // stored are the nodes that trees are read from.
 type stored struct {
 	packs *pack.Service
-	of    graph.Ref // whose files they are, for people
+	of    graph.Ref // whose files they are, for people; zero if that is not known
 }
 
 func (s stored) Get(ctx context.Context, id tree.ID) ([]byte, error) {
 	data, err := s.packs.Get(ctx, id)
+	if s.of == (graph.Ref{}) {
+		return data, spoiled(err, "a part of a list of files")
+	}
 	return data, spoiled(err, "a part of the list of files of "+s.of.String())
 }
 
