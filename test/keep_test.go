@@ -502,7 +502,8 @@ func (s *sharer) work(ctx context.Context, t *testing.T, client pb.APIClient) {
 	}
 	for !t.Failed() {
 		s.count++
-		s.pending, s.text = fmt.Sprintf("%d-%d", s.n, s.count), s.texts.text(s.random)
+		text := s.texts.text(s.random)
+		s.pending, s.text = fmt.Sprintf("%d-%d", s.n, s.count), text[:min(len(text), 2000)] // there will be many
 		both := pair(s.pending)
 		if err := modify(ctx, client, masterOf(shared), append(adding(both[0], s.text), adding(both[1], s.text)...)); err != nil {
 			if !s.killed.Load() {
