@@ -43,6 +43,7 @@ test: deps ## run all tests; installs what they need
 test-slow: deps ## what make test does, several times over, and the fuzz targets
 	$(GO) test -race -shuffle=on -count=3 -timeout 60m ./...
 	PACH_ROLLOVER_LOGINS=1000 $(GO) test -count=1 -run TestRollOver -v ./test
+	PACH_KILLS=500 $(GO) test -count=1 -timeout 60m -run TestKill_LosesNoData -v ./test
 	$(MAKE) cluster
 	$(MAKE) fuzz
 

@@ -157,9 +157,10 @@ var mayImport = map[string][]string{
 	"internal/data/pack/catalog": {"internal/data/pack/format"},
 	"internal/data/pack/chunk":   nil,
 	"internal/data/pack/format":  {"internal/data/content"},
+	"internal/data/check":        {"internal/data/graph/row", "internal/data/pack", "internal/data/tree"},
 	"internal/data/file":         {"internal/data/glob", "internal/data/graph", "internal/data/pack", "internal/data/tree"},
 	"internal/rpc/pfs": {
-		"api", "api/pfs", "api/transaction", "internal/access", "internal/data/file", "internal/data/graph", "internal/data/history",
+		"api", "api/pfs", "api/transaction", "internal/access", "internal/data/check", "internal/data/file", "internal/data/graph", "internal/data/history",
 		"internal/data/txn", "internal/people/session", "internal/rpc/pfs/convert", "internal/rpc/pfs/files", "internal/rpc/pfs/guard",
 		"internal/rpc/wire",
 	},
@@ -280,7 +281,7 @@ var mayImport = map[string][]string{
 		"internal/issuer/registry", "internal/issuer/settings", "internal/people/identity", "internal/people/login", "internal/people/session",
 	},
 	"internal/rpc": {
-		"internal/data/file", "internal/rpc/inprocess", "internal/rpc/pfs", "internal/rpc/transaction", "api/transaction",
+		"internal/data/check", "internal/data/file", "internal/rpc/inprocess", "internal/rpc/pfs", "internal/rpc/transaction", "api/transaction",
 		"api", "api/admin", "api/auth", "api/enterprise", "api/identity", "api/license", "api/pach", "api/pfs", "api/pps", "api/version", "internal/access",
 		"internal/access/freshness", "internal/issuer", "internal/issuer/exchange", "internal/people/login", "internal/people/session",
 		"internal/rpc/admin", "internal/rpc/auth", "internal/rpc/enterprise", "internal/rpc/identity", "internal/rpc/pach",
@@ -304,7 +305,7 @@ var mayImport = map[string][]string{
 	"internal/rpc/enterprise": {"api/enterprise", "api/license", "internal/cluster", "internal/people/session", "internal/rpc/wire"},
 	"internal/rpc/wire":       {"api/auth", "internal/access"},
 	"internal/pachd": {
-		"internal/data/blob", "internal/data/blob/dir", "internal/data/file", "internal/data/pack",
+		"internal/data/check", "internal/data/file", "internal/data/graph", "internal/data/pack", "internal/pachd/store",
 		"api", "api/admin", "internal/access", "internal/access/freshness", "internal/config", "internal/config/chart", "internal/config/declared",
 		"internal/config/kubesecret", "internal/issuer", "internal/issuer/connectortest", "internal/issuer/device", "internal/issuer/dexstore",
 		"internal/issuer/endpoint", "internal/issuer/exchange", "internal/issuer/grant", "internal/issuer/registry", "internal/issuer/regroup",
@@ -314,6 +315,7 @@ var mayImport = map[string][]string{
 		"internal/web/console", "internal/web/console/page", "internal/web/theme",
 	},
 	"internal/pachd/datadir": nil,
+	"internal/pachd/store":   {"internal/config", "internal/data/blob", "internal/data/blob/dir", "internal/data/blob/s3"},
 	"internal/pachd/heap":    nil,
 	"internal/pachd/offline": {"internal/config", "internal/people/session"},
 	"internal/pachd/pachdtest": {

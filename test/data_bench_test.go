@@ -53,7 +53,7 @@ func (s *store) must(err error) {
 	}
 }
 
-func masterOf() *pfspb.Commit {
+func benchMaster() *pfspb.Commit {
 	r := &pfspb.Repo{Name: "r"}
 	return &pfspb.Commit{Repo: r, Branch: &pfspb.Branch{Repo: r, Name: "master"}}
 }
@@ -81,7 +81,7 @@ func (s *store) put(to *pfspb.Commit, each func(send func(path string, data []by
 
 func (s *store) get(path string) int64 {
 	s.b.Helper()
-	stream, err := s.pfs.GetFile(s.ctx, &pfspb.GetFileRequest{File: &pfspb.File{Commit: masterOf(), Path: path}})
+	stream, err := s.pfs.GetFile(s.ctx, &pfspb.GetFileRequest{File: &pfspb.File{Commit: benchMaster(), Path: path}})
 	s.must(err)
 	total := int64(0)
 	for {
@@ -176,7 +176,7 @@ func BenchmarkData_SmallFiles(b *testing.B) {
 	}
 	for range b.N {
 		s, r := newStore(b), newRestic(b)
-		put := func() { s.must(s.put(masterOf(), files)) }
+		put := func() { s.must(s.put(benchMaster(), files)) }
 		first := took(put)
 		theirs := took(func() { r.run("backup", dir) })
 		before, _ := s.stored()
@@ -206,7 +206,7 @@ func BenchmarkData_LargeFile(b *testing.B) {
 	}
 	for range b.N {
 		s, r := newStore(b), newRestic(b)
-		ours := took(func() { s.must(s.put(masterOf(), func(send func(string, []byte)) { send("/file", data) })) })
+		ours := took(func() { s.must(s.put(benchMaster(), func(send func(string, []byte)) { send("/file", data) })) })
 		theirs := took(func() { r.run("backup", path) })
 		got := took(func() {
 			if n := s.get("/file"); n != size {
@@ -214,7 +214,7 @@ func BenchmarkData_LargeFile(b *testing.B) {
 			}
 		})
 		_, before := s.stored()
-		s.must(s.put(masterOf(), func(send func(string, []byte)) { send("/file", append([]byte{1}, data...)) }))
+		s.must(s.put(benchMaster(), func(send func(string, []byte)) { send("/file", append([]byte{1}, data...)) }))
 		_, after := s.stored()
 		b.ReportMetric(size/1e6/ours, "put-MB/s")
 		b.ReportMetric(size/1e6/got, "get-MB/s")
@@ -230,7 +230,7 @@ func BenchmarkData_ManyFiles(b *testing.B) {
 	for range b.N {
 		s := newStore(b)
 		put := took(func() {
-			s.must(s.put(masterOf(), func(send func(string, []byte)) {
+			s.must(s.put(benchMaster(), func(send func(string, []byte)) {
 				for i := range dirs {
 					for j := range each {
 						send(fmt.Sprintf("/d%04d/f%04d", i, j), bytes.Repeat(fmt.Append(nil, i, j), 12))
@@ -241,10 +241,10 @@ func BenchmarkData_ManyFiles(b *testing.B) {
 		b.ReportMetric(dirs*each/put, "files/s")
 		b.ReportMetric(peakMiB(b, s.d.cmd.Process.Pid), "peak-MiB")
 		file := func(i int) *pfspb.File {
-			return &pfspb.File{Commit: masterOf(), Path: fmt.Sprintf("/d%04d/f%04d", i*7%dirs, i*13%each)}
+			return &pfspb.File{Commit: benchMaster(), Path: fmt.Sprintf("/d%04d/f%04d", i*7%dirs, i*13%each)}
 		}
 		b.ReportMetric(p99(200, func(i int) {
-			stream, err := s.pfs.ListFile(s.ctx, &pfspb.ListFileRequest{File: &pfspb.File{Commit: masterOf(), Path: fmt.Sprintf("/d%04d", i)}})
+			stream, err := s.pfs.ListFile(s.ctx, &pfspb.ListFileRequest{File: &pfspb.File{Commit: benchMaster(), Path: fmt.Sprintf("/d%04d", i)}})
 			s.must(err)
 			if n := drain(b, stream); n != each {
 				b.Fatalf("listed %d", n)
@@ -254,22 +254,22 @@ func BenchmarkData_ManyFiles(b *testing.B) {
 			_, err := s.pfs.InspectFile(s.ctx, &pfspb.InspectFileRequest{File: file(i)})
 			s.must(err)
 		}), "p99-ms/inspect")
-		s.must(s.put(masterOf(), func(send func(string, []byte)) {
+		s.must(s.put(benchMaster(), func(send func(string, []byte)) {
 			for i := range 10 {
 				send(file(i).GetPath(), []byte("changed"))
 			}
 		}))
 		b.ReportMetric(p99(20, func(int) {
-			stream, err := s.pfs.DiffFile(s.ctx, &pfspb.DiffFileRequest{NewFile: &pfspb.File{Commit: masterOf(), Path: "/"}})
+			stream, err := s.pfs.DiffFile(s.ctx, &pfspb.DiffFileRequest{NewFile: &pfspb.File{Commit: benchMaster(), Path: "/"}})
 			s.must(err)
 			if n := drain(b, stream); n != 21 { // the files, their directories, and the root
 				b.Fatalf("%d differ", n)
 			}
 		}), "p99-ms/diff-of-10")
 		b.ReportMetric(p99(20, func(int) {
-			_, err := s.pfs.StartCommit(s.ctx, &pfspb.StartCommitRequest{Branch: masterOf().GetBranch()})
+			_, err := s.pfs.StartCommit(s.ctx, &pfspb.StartCommitRequest{Branch: benchMaster().GetBranch()})
 			s.must(err)
-			_, err = s.pfs.FinishCommit(s.ctx, &pfspb.FinishCommitRequest{Commit: masterOf()})
+			_, err = s.pfs.FinishCommit(s.ctx, &pfspb.FinishCommitRequest{Commit: benchMaster()})
 			s.must(err)
 		}), "p99-ms/start-and-finish")
 	}
@@ -300,7 +300,7 @@ func BenchmarkData_ManyAtOnce(b *testing.B) {
 				go func() {
 					var err error
 					for i := 0; i < each && err == nil; i++ {
-						err = s.put(masterOf(), func(send func(string, []byte)) { send(fmt.Sprintf("/p%d/f%d", p, i), []byte("x")) })
+						err = s.put(benchMaster(), func(send func(string, []byte)) { send(fmt.Sprintf("/p%d/f%d", p, i), []byte("x")) })
 					}
 					errs <- err
 				}()
@@ -312,7 +312,7 @@ func BenchmarkData_ManyAtOnce(b *testing.B) {
 		b.ReportMetric(people*each/all, "commits/s")
 		alone := took(func() {
 			for i := range 50 {
-				s.must(s.put(masterOf(), func(send func(string, []byte)) { send(fmt.Sprintf("/alone/%d", i), []byte("x")) }))
+				s.must(s.put(benchMaster(), func(send func(string, []byte)) { send(fmt.Sprintf("/alone/%d", i), []byte("x")) }))
 			}
 		})
 		b.ReportMetric(alone/50*1000, "ms/put-alone")

@@ -31,6 +31,7 @@ type Config struct {
 	Listen         Listen   `json:"listen"`
 	TLS            TLS      `json:"tls"`
 	Database       Database `json:"database"`
+	Storage        Storage  `json:"storage"`
 	Sealing        struct {
 		KeyFile string `json:"keyFile" doc:"The key that seals secrets in the database; sealing-key in the data directory when empty. Replicas share one."`
 	} `json:"sealing"`
@@ -69,6 +70,8 @@ type Config struct {
 	Declared  declared.State    `json:"-"`
 	// Notes are what an operator should read in the log.
 	Notes []string `json:"-"`
+	// StorageNotes are such about where data is kept.
+	StorageNotes []string `json:"-"`
 
 	environ []string
 	// DataDir comes from --data-dir, and File from --config.
@@ -267,8 +270,12 @@ func Load(dataDir, file string, environ []string) (Config, error) {
 	if err := c.readRootToken(); err != nil {
 		return c, err
 	}
+	if err := c.Storage.S3.read(); err != nil {
+		return c, err
+	}
 	c.complete()
 	c.Environ = foreign(environ)
+	c.StorageNotes = c.storageNotes()
 	return c, c.validate()
 }
 
@@ -316,6 +323,9 @@ func (c *Config) complete() {
 	if c.Database.URL == "" {
 		c.Database.URL = secret.Text("sqlite:" + filepath.Join(c.DataDir, "pachd.db"))
 	}
+	if c.Storage.Dir == "" && c.Storage.S3.Endpoint == "" {
+		c.Storage.Dir = filepath.Join(c.DataDir, "objects")
+	}
 	if c.Sealing.KeyFile == "" && c.Kubernetes.KeysSecret == "" {
 		c.Sealing.KeyFile = filepath.Join(c.DataDir, "sealing-key")
 	}
@@ -328,7 +338,7 @@ func (c Config) RootTokenFile() string { return filepath.Join(c.DataDir, "root-t
 func (c Config) Own() []string {
 	own := []string{
 		c.DataDir, c.File, c.Sealing.KeyFile, c.TLS.KeyFile, c.Database.PasswordFile, c.Database.SSLKey, c.Bootstrap.RootTokenFile,
-		c.Kubernetes.ServiceAccount,
+		c.Kubernetes.ServiceAccount, c.Storage.Dir, c.Storage.S3.SecretKeyFile,
 	}
 	if path, isFile := strings.CutPrefix(c.Database.URL.Reveal(), "sqlite:"); isFile {
 		own = append(own, path)
@@ -366,6 +376,7 @@ func (c Config) validate() error {
 		}
 	}
 	c.Database.validate(add)
+	c.Storage.validate(add)
 	c.Kubernetes.validate(add)
 	if c.Issuer.SigningAlgorithm != "RS256" && c.Issuer.SigningAlgorithm != "ES256" {
 		add("issuer.signingAlgorithm: %q: use RS256 or ES256", c.Issuer.SigningAlgorithm)

@@ -55,6 +55,10 @@ func TestLoad_NamesMistakes(t *testing.T) {
 		{file: "database: {sslCert: /x, url: 'postgres://h/d'}", want: "both sslCert and sslKey"},
 		{file: "database: {maxOpenConns: 1}", want: "maxOpenConns: must be more than 1"},
 		{file: "database: {maxOpenConns: 4, maxIdleConns: 5}", want: "maxIdleConns: must be 1 to maxOpenConns"},
+		{file: "storage: {s3: {bucket: b}}", want: "storage.s3.bucket: is for an object store"},
+		{file: "storage: {dir: /x, s3: {endpoint: 'https://s3.example.com', bucket: b, accessKey: a, secretKey: s}}", want: "not both"},
+		{file: "storage: {s3: {endpoint: 'https://s3.example.com', accessKey: a, secretKey: s}}", want: "storage.s3.bucket: is missing"},
+		{file: "storage: {s3: {endpoint: 'https://s3.example.com/bucket', bucket: b, accessKey: a, secretKey: s}}", want: "storage.s3.endpoint"},
 		{env: "PACHD_INSECURE=perhaps", want: "true or false"},
 		{env: "SESSION_DURATION_MINUTES=many", want: "SESSION_DURATION_MINUTES"},
 	} {
@@ -95,10 +99,44 @@ func TestConfig_OwnPaths(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"/data", file, "/keys/seal", "/tls/k", "/account", "/var/lib/p.db"}, c.Own()); diff != "" {
+	if diff := cmp.Diff([]string{"/data", file, "/keys/seal", "/tls/k", "/account", "/data/objects", "/var/lib/p.db"}, c.Own()); diff != "" {
 		t.Error(diff)
 	}
 	if _, ok := c.Environ["CLIENT_SECRET"]; !ok || len(c.Environ) != 1 {
 		t.Errorf("variables that may be named: %v", c.Environ)
+	}
+}
+
+func TestStorage_WhereItIs(t *testing.T) {
+	key := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(key, []byte("of-the-store\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const s3, postgres = "storage: {s3: {endpoint: 'https://s3.example.com', bucket: b, accessKey: a}}", "PACHD_DATABASE_URL=postgres://h/d"
+	for _, test := range []struct {
+		file          string
+		env           []string
+		dir, endpoint string
+		noted         bool
+	}{
+		{dir: "/data/objects"},
+		{file: "storage: {dir: /elsewhere}", dir: "/elsewhere"},
+		{env: []string{postgres}, dir: "/data/objects", noted: true},
+		{file: s3, env: []string{"PACHD_STORAGE_S3_SECRET_KEY_FILE=" + key, postgres}, endpoint: "https://s3.example.com"},
+	} {
+		c, err := Load("/data", write(t, test.file), test.env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Storage.Dir != test.dir || c.Storage.S3.Endpoint != test.endpoint || (len(c.StorageNotes) > 0) != test.noted {
+			t.Errorf("%q: %q, %q, %q", test.file, c.Storage.Dir, c.Storage.S3.Endpoint, c.StorageNotes)
+		}
+		if test.endpoint != "" && c.Storage.S3.SecretKey != "of-the-store" {
+			t.Error("the secret key is not that of the file")
+		}
+	}
+	_, err := Load("/data", write(t, s3), []string{"PACHD_STORAGE_S3_SECRET_KEY_FILE=" + key + "-not"})
+	if !fault.Is(err, fault.Precondition) || !strings.Contains(fault.Message(err), "put the secret key into it") {
+		t.Errorf("without the file: %v", err)
 	}
 }

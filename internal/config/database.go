@@ -18,14 +18,15 @@ type Database struct {
 	MaxIdleConns int         `json:"maxIdleConns" doc:"How many of them it keeps while they are not used."`
 }
 
+func (Database) isPostgres(u secret.Text) bool {
+	return strings.HasPrefix(u.Reveal(), "postgres:") || strings.HasPrefix(u.Reveal(), "postgresql:")
+}
+
 func (d Database) validate(add func(format string, a ...any)) {
-	isPostgres := func(u secret.Text) bool {
-		return strings.HasPrefix(u.Reveal(), "postgres:") || strings.HasPrefix(u.Reveal(), "postgresql:")
-	}
-	if d.ListenURL != "" && !isPostgres(d.ListenURL) {
+	if d.ListenURL != "" && !d.isPostgres(d.ListenURL) {
 		add("database.listenURL: must begin with postgres:")
 	}
-	if !isPostgres(d.URL) {
+	if !d.isPostgres(d.URL) {
 		for key, value := range map[string]string{
 			"listenURL": d.ListenURL.Reveal(), "passwordFile": d.PasswordFile,
 			"sslRootCert": d.SSLRootCert, "sslCert": d.SSLCert, "sslKey": d.SSLKey,

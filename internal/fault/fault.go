@@ -25,6 +25,7 @@ const (
 	Unavailable     Kind = "unavailable"
 	Unimplemented   Kind = "unimplemented"
 	Exhausted       Kind = "exhausted" // a limit is reached; After says when to try again
+	Damaged         Kind = "damaged"   // what was stored is not there any more as it was
 	Internal        Kind = "internal"
 )
 

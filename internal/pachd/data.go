@@ -2,13 +2,13 @@ package pachd
 
 import (
 	"context"
-	"path/filepath"
+	"crypto/rand"
 	"time"
 
-	"pachyderm/internal/data/blob"
-	"pachyderm/internal/data/blob/dir"
 	"pachyderm/internal/data/file"
+	"pachyderm/internal/data/graph"
 	"pachyderm/internal/data/pack"
+	"pachyderm/internal/pachd/store"
 )
 
 // sweepPacksEvery is how often what uploads have left that broke off is deleted.
@@ -16,20 +16,29 @@ const sweepPacksEvery = time.Hour
 
 // wireData makes the parts that keep versioned data. They know nobody.
 func (p *Pachd) wireData(ctx context.Context) error {
-	store, err := p.openStore()
+	if err := graph.Prepare(ctx, p.DB); err != nil {
+		return err
+	}
+	for _, note := range p.config.StorageNotes {
+		p.log.WarnContext(ctx, "where data is kept", "note", note)
+	}
+	id, err := p.DB.EnsureMeta(ctx, clusterIDKey, []byte(rand.Text()))
 	if err != nil {
 		return err
 	}
-	p.packs, err = pack.New(ctx, pack.Options{DB: p.DB, Store: store, Sealer: p.sealer, Log: p.log, Now: p.now})
+	p.id = string(id)
+	owner := store.Owner{ID: p.id, Kept: func(ctx context.Context) ([]string, error) { return p.packs.SomeKept(ctx) }}
+	objects, err := store.Open(p.config.Storage, owner, p.now)
+	if err != nil {
+		return err
+	}
+	p.store = store.NewWatch(objects, p.log)
+	p.packs, err = pack.New(ctx, pack.Options{DB: p.DB, Store: objects, Sealer: p.sealer, Log: p.log, Now: p.now})
 	if err != nil {
 		return err
 	}
 	p.Files = file.New(p.DB, p.packs)
 	return nil
-}
-
-func (p *Pachd) openStore() (blob.Store, error) {
-	return dir.Open(filepath.Join(p.config.DataDir, "objects"), p.now())
 }
 
 // sweepPacks deletes, at once and then every hour, what was written and never became

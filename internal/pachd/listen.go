@@ -162,7 +162,8 @@ func ok(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("200 OK\
 // ready tells a load balancer whether to send people here. Where the database is
 // away it is for everybody: people meet that sentence here as well as elsewhere,
 // and no connection that is refused. But a replica that alone does not hear of
-// changes is better left alone, and so is one that is about to stop.
+// changes is better left alone, and so is one that is about to stop. Without the store
+// of objects people can still sign in: that is said, and no reason to send them away.
 func (p *Pachd) ready(w http.ResponseWriter, r *http.Request) {
 	if p.stopping.Load() {
 		http.Error(w, "pachd is stopping", http.StatusServiceUnavailable)
@@ -175,4 +176,7 @@ func (p *Pachd) ready(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	ok(w, r)
+	if p.store.Away() {
+		_, _ = w.Write([]byte("files can be neither written nor read: pachd's log says why\n"))
+	}
 }

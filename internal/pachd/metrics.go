@@ -97,6 +97,7 @@ func gauge(name, help string, labels ...string) *prometheus.Desc {
 var (
 	buildDesc       = gauge("pachd_build_info", "1, with the version as a label.", "version")
 	listeningDesc   = gauge("pachd_database_listening", "1 while changes of other replicas are received, so that memory is used; 0 while not.")
+	storeDesc       = gauge("pachd_store_usable", "1 if files could be written and read when it was looked last, 0 if not.")
 	connectionsDesc = gauge("pachd_database_connections", "Connections to the database, by what they are doing.", "state")
 	connWaitsDesc   = gauge("pachd_database_connection_waits_total", "How often somebody waited for a connection to be free.")
 	connWaitDesc    = gauge("pachd_database_connection_wait_seconds_total", "How long, in all.")
@@ -108,7 +109,7 @@ var (
 // Describe is prometheus.Collector's.
 func (state) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		buildDesc, listeningDesc, connectionsDesc, connWaitsDesc, connWaitDesc, sweptDesc, rotatesDesc, certificateDesc,
+		buildDesc, listeningDesc, storeDesc, connectionsDesc, connWaitsDesc, connWaitDesc, sweptDesc, rotatesDesc, certificateDesc,
 	} {
 		ch <- d
 	}
@@ -125,6 +126,11 @@ func (s state) Collect(ch chan<- prometheus.Metric) {
 		listening = 1
 	}
 	send(listeningDesc, prometheus.GaugeValue, listening)
+	usable := 1.0
+	if s.store.Away() {
+		usable = 0
+	}
+	send(storeDesc, prometheus.GaugeValue, usable)
 	pool := s.DB.Stats()
 	send(connectionsDesc, prometheus.GaugeValue, float64(pool.InUse), "in_use")
 	send(connectionsDesc, prometheus.GaugeValue, float64(pool.Idle), "idle")

@@ -3,7 +3,6 @@ package pachd
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -28,6 +27,7 @@ import (
 	"pachyderm/internal/access/freshness"
 	"pachyderm/internal/config"
 	"pachyderm/internal/config/declared"
+	"pachyderm/internal/data/check"
 	"pachyderm/internal/data/file"
 	"pachyderm/internal/data/pack"
 	"pachyderm/internal/db"
@@ -39,6 +39,7 @@ import (
 	"pachyderm/internal/limit"
 	"pachyderm/internal/limit/guess"
 	"pachyderm/internal/pachd/datadir"
+	"pachyderm/internal/pachd/store"
 	"pachyderm/internal/people/identity"
 	"pachyderm/internal/people/login"
 	"pachyderm/internal/people/past"
@@ -75,6 +76,7 @@ type Pachd struct {
 	Declared *reconcile.Reconciler
 
 	config   config.Config
+	id       string // the installation's
 	log      *slog.Logger
 	now      func() time.Time
 	Sessions *session.Service
@@ -97,6 +99,7 @@ type Pachd struct {
 	swept    atomic.Int64
 	guesses  *guess.Guesses
 	packs    *pack.Service
+	store    *store.Watch
 	listens  listeners
 	lock     *os.File
 	tls      *tls.Config
@@ -282,19 +285,17 @@ func (p *Pachd) readDeclared() (declared.State, error) {
 
 // wireServer makes what clients call.
 func (p *Pachd) wireServer(ctx context.Context) error {
-	clusterID, err := p.DB.EnsureMeta(ctx, clusterIDKey, []byte(rand.Text()))
-	if err != nil {
-		return err
-	}
 	var creds credentials.TransportCredentials
 	if p.tls != nil {
 		creds = credentials.NewTLS(p.tls)
 	}
 	c := p.config.Cluster
+	var err error
 	p.rpc, err = rpc.New(rpc.Config{
-		DB: p.DB, Sessions: p.Sessions, Issuer: p.Issuer, Exchange: p.exchange, Login: p.Login, Fresh: p.fresh, Log: p.log, Now: p.now,
-		Files: p.Files, Creds: creds, Limits: p.Limits, Tracer: p.tracer,
-		Cluster: &admin.ClusterInfo{Id: string(clusterID), DeploymentId: c.DeploymentID, ProxyHost: c.PublicHost, ProxyTls: c.PublicTLS},
+		DB: p.DB, Sessions: p.Sessions, Issuer: p.Issuer, Exchange: p.exchange, Login: p.Login, Fresh: p.fresh,
+		Files: p.Files, Check: check.New(p.DB, p.packs), Log: p.log, Now: p.now,
+		Creds: creds, Limits: p.Limits, Tracer: p.tracer,
+		Cluster: &admin.ClusterInfo{Id: p.id, DeploymentId: c.DeploymentID, ProxyHost: c.PublicHost, ProxyTls: c.PublicTLS},
 	})
 	if err != nil {
 		return err
@@ -359,6 +360,7 @@ func (p *Pachd) Run(ctx context.Context) error {
 	g.Go(func() error { p.groups.Run(ctx); return nil })
 	g.Go(func() error { return p.sweep(ctx) })
 	g.Go(func() error { return p.sweepPacks(ctx) })
+	g.Go(func() error { p.store.Run(ctx); return nil })
 	g.Go(func() error { return p.Declared.Run(ctx) })
 	g.Go(func() error { return errors.Join(p.rename(ctx), p.followKeys(ctx)) })
 	if p.listens.grpc != nil {

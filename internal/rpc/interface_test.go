@@ -130,8 +130,8 @@ pfs_v2.API/PutCache -
 pfs_v2.API/GetCache -
 pfs_v2.API/ClearCache -
 pfs_v2.API/DeleteAll CLUSTER_DELETE_ALL
-pfs_v2.API/Fsck -
-pfs_v2.API/CheckStorage -
+pfs_v2.API/Fsck CLUSTER_DEBUG_DUMP
+pfs_v2.API/CheckStorage CLUSTER_DEBUG_DUMP
 pfs_v2.API/ListTask -
 pfs_v2.API/Egress -
 pfs_v2.API/ReposSummary token

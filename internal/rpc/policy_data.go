@@ -18,10 +18,13 @@ func dataPolicy() map[string]rule {
 		rows["/pfs_v2.API/"+method] = rule{kind: openUntilActivated}
 	}
 	rows["/pfs_v2.API/DeleteAll"] = rule{kind: openUntilActivated, need: access.ClusterDeleteAll}
+	for _, method := range []string{"Fsck", "CheckStorage"} {
+		rows["/pfs_v2.API/"+method] = rule{kind: openUntilActivated, need: access.ClusterDebugDump}
+	}
 	for _, method := range []string{
 		"ForgetCommit",
 		"CreateFileSet", "GetFileSet", "AddFileSet", "RenewFileSet", "ComposeFileSet", "ShardFileSet", "PutCache", "GetCache", "ClearCache",
-		"Fsck", "CheckStorage", "ListTask", "Egress",
+		"ListTask", "Egress",
 	} {
 		rows["/pfs_v2.API/"+method] = rule{kind: unimplemented}
 	}

@@ -26,6 +26,7 @@ import (
 	txnpb "pachyderm/api/transaction"
 	versionpb "pachyderm/api/version"
 	"pachyderm/internal/access/freshness"
+	"pachyderm/internal/data/check"
 	"pachyderm/internal/data/file"
 	"pachyderm/internal/db"
 	"pachyderm/internal/issuer"
@@ -53,6 +54,7 @@ type Config struct {
 	Login    *login.Service
 	Fresh    *freshness.Service
 	Files    *file.Service
+	Check    *check.Service
 	Log      *slog.Logger
 	Now      func() time.Time
 	Limits   *limit.Limits
@@ -131,7 +133,7 @@ func (s *Server) register(desc *grpc.ServiceDesc, impl any) {
 
 // implementations are what serves each of api.Services, by name.
 func implementations(c Config) map[string]any {
-	data := pfs.New(c.DB, c.Sessions, c.Files, c.Now)
+	data := pfs.New(c.DB, c.Sessions, c.Files, c.Check, c.Now)
 	return map[string]any{
 		authpb.API_ServiceDesc.ServiceName:       auth.New(c.DB, c.Sessions, c.Login),
 		identitypb.API_ServiceDesc.ServiceName:   identity.New(c.Issuer, c.Login),

@@ -37,6 +37,8 @@ func codeOf(k fault.Kind) codes.Code {
 		return codes.Unimplemented
 	case fault.Exhausted:
 		return codes.ResourceExhausted
+	case fault.Damaged:
+		return codes.DataLoss
 	case fault.Internal:
 	}
 	return codes.Internal
@@ -77,11 +79,15 @@ func (r *refusals) toStatus(ctx context.Context, method string, err error) error
 		}
 	}
 	kind, message := fault.KindOf(err), fault.Message(err)
-	if kind == fault.Internal {
+	switch kind { //nolint:exhaustive // the rest is noted
+	case fault.Internal:
 		_, code := requestid.New(ctx)
 		r.log.ErrorContext(ctx, "call failed", "method", method, "code", code, "error", err)
 		message = "internal error: an administrator finds it in pachd's log by the code " + code
-	} else if kind != fault.Exhausted { // the limits see to what is logged of these
+	case fault.Damaged:
+		r.log.ErrorContext(ctx, "stored data is damaged", "method", method, "error", err)
+	case fault.Exhausted: // the limits see to what is logged of these
+	default:
 		r.note(ctx, method, err)
 	}
 	details := []protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: string(kind), Domain: "pachd", Metadata: partsOf(err)}}

@@ -26,6 +26,7 @@ func TestStatus_KindAndParts(t *testing.T) {
 		fault.Invalid: codes.InvalidArgument, fault.Unauthenticated: codes.Unauthenticated, fault.Denied: codes.PermissionDenied,
 		fault.NotFound: codes.NotFound, fault.Exists: codes.AlreadyExists, fault.Conflict: codes.Aborted, fault.Precondition: codes.FailedPrecondition,
 		fault.Unavailable: codes.Unavailable, fault.Unimplemented: codes.Unimplemented, fault.Exhausted: codes.ResourceExhausted, fault.Internal: codes.Internal,
+		fault.Damaged: codes.DataLoss,
 	} {
 		err := to(slog.New(slog.DiscardHandler)).toStatus(t.Context(), "/x", fault.New(kind, "what is wrong").Next("do that").At("config.x").OnLine(7).Because(errors.New("hidden")))
 		s := status.Convert(err)
@@ -47,7 +48,7 @@ func TestStatus_KindAndParts(t *testing.T) {
 
 // The log has what was refused, but for what strangers could fill it with.
 func TestStatus_RefusalsAreLogged(t *testing.T) {
-	for kind, want := range map[fault.Kind]bool{fault.Denied: true, fault.Unauthenticated: true, fault.Exhausted: false} {
+	for kind, want := range map[fault.Kind]bool{fault.Denied: true, fault.Unauthenticated: true, fault.Exhausted: false, fault.Damaged: true} {
 		var log bytes.Buffer
 		err := to(slog.New(slog.NewTextHandler(&log, nil))).toStatus(t.Context(), "/x", fault.New(kind, "what is wrong"))
 		if got := strings.Contains(log.String(), "what is wrong"); got != want {

@@ -34,7 +34,7 @@ func statusOf(k fault.Kind) int {
 		return http.StatusNotImplemented
 	case fault.Exhausted:
 		return http.StatusTooManyRequests
-	case fault.Internal:
+	case fault.Damaged, fault.Internal:
 	}
 	return http.StatusInternalServerError
 }

@@ -91,7 +91,7 @@ func (r Root) Empty() bool { return r.Node == ID{} }
 
 // Damaged is an error about stored bytes that no tree of ours has.
 func Damaged(format string, a ...any) *fault.Error {
-	return fault.New(fault.Internal, "the file tree is damaged: "+format, a...).Next("run \"pachctl fsck\"")
+	return fault.New(fault.Damaged, "the file tree is damaged: "+format, a...).Next("run \"pachctl fsck\"")
 }
 
 // sum adds what is counted, and is false if that is more than there can be.

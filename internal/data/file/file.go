@@ -24,10 +24,20 @@ func New(d *db.DB, packs *pack.Service) *Service {
 }
 
 // stored are the nodes that trees are read from.
-type stored struct{ packs *pack.Service }
+type stored struct {
+	packs *pack.Service
+	of    graph.Ref // whose files they are, for people; zero if that is not known
+}
 
-func (s stored) Get(ctx context.Context, id tree.ID) ([]byte, error) { return s.packs.Get(ctx, id) }
-func (s stored) Sum(data []byte) [32]byte                            { return s.packs.Sum(data) }
+func (s stored) Get(ctx context.Context, id tree.ID) ([]byte, error) {
+	data, err := s.packs.Get(ctx, id)
+	if s.of == (graph.Ref{}) {
+		return data, spoiled(err, "a part of a list of files")
+	}
+	return data, spoiled(err, "a part of the list of files of "+s.of.String())
+}
+
+func (s stored) Sum(data []byte) [32]byte { return s.packs.Sum(data) }
 
 func (stored) Put(context.Context, []byte) (tree.ID, error) {
 	return tree.ID{}, fault.New(fault.Internal, "a node was written while reading")
@@ -60,7 +70,7 @@ func (s *Service) Finish(ctx context.Context, by audit.By, ref graph.Ref, descri
 		}
 		f := graph.Finish{Description: description, Error: failed, Root: one.Root, Size: root.Size}
 		if f.Error == "" {
-			if f.Error, err = s.problem(ctx, stored{s.packs}, root); err != nil {
+			if f.Error, err = s.problem(ctx, stored{s.packs, one.Ref()}, root); err != nil {
 				return err
 			}
 		}

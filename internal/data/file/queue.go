@@ -103,7 +103,7 @@ func (s *Service) attempt(ctx context.Context, target graph.Ref, batch []*reques
 	}
 	packs := s.packs.Writer(ctx)
 	defer packs.Close()
-	nodes := &written{stored{s.packs}, packs, map[tree.ID][]byte{}}
+	nodes := &written{stored{s.packs, target}, packs, map[tree.ID][]byte{}}
 	files := make([]graph.Files, len(batch))
 	for i, r := range batch {
 		if base, files[i], err = s.apply(ctx, nodes, base, r); err != nil {

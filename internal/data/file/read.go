@@ -33,7 +33,7 @@ type View struct {
 // View opens the files of a commit. Fault: NotFound.
 func (s *Service) View(ctx context.Context, ref graph.Ref) (*View, error) {
 	one, root, err := s.resolve(ctx, ref)
-	return &View{Commit: one, s: s, root: root, nodes: stored{s.packs}}, err
+	return &View{Commit: one, s: s, root: root, nodes: stored{s.packs, one.Ref()}}, err
 }
 
 func (v *View) info(e tree.Entry) Info {
@@ -214,7 +214,7 @@ func (v *View) Open(ctx context.Context, i Info, offset int64) (io.ReadCloser, e
 	if err != nil {
 		return nil, err
 	}
-	return v.s.packs.Read(ctx, content, offset, -1), nil
+	return &bytesOfFile{v.s.packs.Read(ctx, content, offset, -1), "file " + i.Path + " of " + v.Commit.Ref().String()}, nil
 }
 
 // Change is a file or directory that two commits do not have alike.

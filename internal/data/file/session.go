@@ -59,7 +59,7 @@ func (s *Service) Begin(ctx context.Context, by audit.By, target graph.Ref) (*Se
 	w := s.packs.Writer(ctx)
 	return &Session{
 		s: s, ctx: ctx, by: by, target: target, packs: w, base: base, put: map[fileKey]int{}, gone: map[fileKey]int{},
-		nodes: stored{s.packs},
+		nodes: stored{s.packs, target},
 	}, nil
 }
 
@@ -106,7 +106,7 @@ func (s *Session) Add(path, datum string, data []byte) error {
 		}
 	}
 	_, err = s.open.file.Write(data)
-	return err
+	return spoiled(err, "what file "+path+" of "+s.target.String()+" begins with")
 }
 
 func (s *Session) openFile(path, datum string) error {
@@ -301,7 +301,7 @@ func (s *Session) copyFile(dst, datum string, e tree.Entry, more bool) error {
 			s.open = &openFile{dst, datum, s.packs.File(base, nil)}
 			r := s.s.packs.Read(s.ctx, content, 0, -1)
 			if _, err := io.Copy(s.open.file, r); err != nil {
-				return err
+				return spoiled(err, "what is to be file "+dst+" of "+s.target.String())
 			}
 			if err := r.Close(); err != nil {
 				return err

@@ -44,6 +44,9 @@ func service(t *testing.T) *Service {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := graph.Prepare(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
 	err = graph.Update(t.Context(), d, by, func(c *graph.Change) error { return c.CreateRepo(t.Context(), images, "") })
 	if err != nil {
 		t.Fatal(err)

@@ -26,7 +26,7 @@ func (s *Session) settle() error {
 	if !s.settled.some {
 		s.settled = settled{from: s.base, some: true}
 	}
-	nodes := &written{stored{s.s.packs}, s.packs, map[tree.ID][]byte{}}
+	nodes := &written{stored{s.s.packs, s.target}, s.packs, map[tree.ID][]byte{}}
 	root, err := tree.Apply(s.ctx, nodes, s.base, s.treeEdits())
 	if err != nil {
 		return err

@@ -26,7 +26,12 @@ type rig struct {
 
 func each(t *testing.T, f func(*testing.T, *rig)) {
 	t.Helper()
-	dbtest.Each(t, func(t *testing.T, d *db.DB) { f(t, &rig{t: t, db: d}) })
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		if err := graph.Prepare(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+		f(t, &rig{t: t, db: d})
+	})
 }
 
 func repo(name string) graph.Repo {

@@ -94,6 +94,17 @@ func Projects(ctx context.Context, tx *db.Tx) ([]Project, error) {
 	return all, err
 }
 
+// Prepare makes the project that clients mean who name none, when pachd starts.
+func Prepare(ctx context.Context, d *db.DB) error {
+	return d.Update(ctx, func(tx *db.Tx) error {
+		err := row.InsertProject(ctx, tx, Project{Name: DefaultProject})
+		if fault.Is(err, fault.Exists) {
+			return nil
+		}
+		return err
+	})
+}
+
 // MakeKnown tells access of all that there is, when authentication is activated: what
 // was made before has no roles on it.
 func MakeKnown(ctx context.Context, tx *db.Tx) error {

@@ -2,8 +2,6 @@ package graph
 
 import (
 	"context"
-	"strconv"
-	"strings"
 
 	"pachyderm/internal/data/graph/row"
 	"pachyderm/internal/fault"
@@ -21,7 +19,7 @@ func checkConditions(t Trigger) error {
 		return fault.New(fault.Invalid, "a trigger counts commits, and there cannot be %d", t.Commits)
 	}
 	if t.Size != "" {
-		if _, err := parseSize(t.Size); err != nil {
+		if _, err := row.ParseSize(t.Size); err != nil {
 			return err
 		}
 	}
@@ -92,7 +90,7 @@ func (c *Change) holds(ctx context.Context, b BranchInfo, at CommitInfo) (bool, 
 	t := b.Trigger
 	var conditions []bool
 	if t.Size != "" {
-		more, err := parseSize(t.Size)
+		more, err := row.ParseSize(t.Size)
 		if err != nil {
 			return false, err
 		}
@@ -113,21 +111,4 @@ func (c *Change) holds(ctx context.Context, b BranchInfo, at CommitInfo) (bool, 
 		return all, nil
 	}
 	return some || len(conditions) == 0, nil
-}
-
-// sizeUnits are decimal, as upstream has them.
-var sizeUnits = map[string]float64{
-	"": 1, "b": 1, "k": 1e3, "kb": 1e3, "m": 1e6, "mb": 1e6, "g": 1e9, "gb": 1e9, "t": 1e12, "tb": 1e12,
-	"p": 1e15, "pb": 1e15,
-}
-
-// parseSize reads a size such as 10MB, in bytes. Fault: Invalid.
-func parseSize(s string) (int64, error) {
-	number := strings.TrimRight(s, "bBkKmMgGtTpP ")
-	unit, known := sizeUnits[strings.ToLower(strings.TrimSpace(s[len(number):]))]
-	n, err := strconv.ParseFloat(number, 64)
-	if err != nil || !known || n < 0 || n*unit > 1<<62 {
-		return 0, fault.New(fault.Invalid, "invalid size %q", fault.Clean(s, 50)).Next("write a number and a unit, such as 10MB")
-	}
-	return int64(n * unit), nil
 }

@@ -26,6 +26,9 @@ type rig struct {
 func each(t *testing.T, f func(*testing.T, *rig)) {
 	t.Helper()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		if err := graph.Prepare(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
 		r := &rig{t: t, db: d, wait: history.NewWaiting(d)}
 		r.do(func(ctx context.Context, c *graph.Change) error { return c.CreateRepo(ctx, repo("a"), "") })
 		f(t, r)

@@ -134,7 +134,7 @@ func (s *Service) listHash(extents []Extent) (sum [32]byte) {
 
 // damaged is the fault of a pack that does not hold what its rows say.
 func damaged(pack, format string, a ...any) *fault.Error {
-	return fault.New(fault.Internal, "the pack %s is damaged: %s", pack, fmt.Sprintf(format, a...)).
+	return fault.New(fault.Damaged, "the pack %s is damaged: %s", pack, fmt.Sprintf(format, a...)).
 		Next("restore the object %s from a copy of the store", pack)
 }
 

@@ -58,10 +58,10 @@ func TestRead_StoreThatLoses(t *testing.T) {
 	i.reads(s, c, blobtest.Noise(1, 2<<20)) // what failed is not remembered
 	i.must(i.dir.Delete(t.Context(), pack))
 	_, err := read(t.Context(), i.service(), c, 0, -1)
-	if !fault.Is(err, fault.Internal) || !strings.Contains(err.Error(), pack) || !strings.Contains(err.Error(), "no such object") {
+	if !fault.Is(err, fault.Damaged) || !strings.Contains(err.Error(), pack) || !strings.Contains(err.Error(), "no such object") {
 		t.Errorf("lost: %v", err)
 	}
-	if _, err := i.service().Get(t.Context(), ID{1}); !fault.Is(err, fault.Internal) || !strings.Contains(err.Error(), "is in no pack") {
+	if _, err := i.service().Get(t.Context(), ID{1}); !fault.Is(err, fault.Damaged) || !strings.Contains(err.Error(), "is in no pack") {
 		t.Errorf("never stored: %v", err)
 	}
 }
@@ -69,7 +69,7 @@ func TestRead_StoreThatLoses(t *testing.T) {
 // What is in one place of a pack cannot be put in another, whatever the rows say.
 func TestRead_RowsThatLie(t *testing.T) {
 	i := install(t, dbtest.SQLite(t))
-	c := i.put(i.service(), blobtest.Noise(1, 9<<20))[0]
+	c := i.put(i.service(), blobtest.Noise(1, 12<<20))[0]
 	i.must(i.db.Update(t.Context(), func(tx *db.Tx) error {
 		all, err := catalog.BlobsOf(t.Context(), tx, i.objects()[0].Name)
 		i.must(err)
@@ -109,11 +109,11 @@ func TestRead_NoSuchPart(t *testing.T) {
 		}
 	}
 	c.Size++
-	if got, err := read(t.Context(), s, c, 0, -1); !fault.Is(err, fault.Internal) || len(got) > 0 {
+	if got, err := read(t.Context(), s, c, 0, -1); !fault.Is(err, fault.Damaged) || len(got) > 0 {
 		t.Errorf("of a content whose extents are shorter: %q, %v", got, err)
 	}
 	c.Extents[0].Length++
-	if got, err := read(t.Context(), s, c, 0, -1); !fault.Is(err, fault.Internal) || len(got) > 0 {
+	if got, err := read(t.Context(), s, c, 0, -1); !fault.Is(err, fault.Damaged) || len(got) > 0 {
 		t.Errorf("of an extent that is not there: %q, %v", got, err)
 	}
 }

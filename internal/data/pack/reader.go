@@ -13,7 +13,7 @@ import (
 // lookAhead is for how many extents blobs are looked up at once.
 const lookAhead = 64
 
-// Get is a blob; nobody may change it. Fault: Internal for one that is not there or
+// Get is a blob; nobody may change it. Fault: Damaged for one that is not there or
 // not as it was.
 func (s *Service) Get(ctx context.Context, id ID) ([]byte, error) {
 	return s.cache.Get(ctx, id, func() ([]byte, error) {
@@ -46,7 +46,7 @@ func (s *Service) fetch(ctx context.Context, id ID, f catalog.Found) ([]byte, er
 	}
 	now, there := all[id]
 	if !there {
-		return nil, fault.New(fault.Internal, "the blob %s is in no pack", id).
+		return nil, fault.New(fault.Damaged, "the blob %s is in no pack", id).
 			Next("restore the database and the store from copies of the same time")
 	}
 	if now.Pack == f.Pack {
@@ -150,7 +150,7 @@ func (s *Service) Read(ctx context.Context, c Content, offset, length int64) *Re
 		total += e.Length
 	}
 	if total != c.Size {
-		r.extents, r.err = nil, fault.New(fault.Internal, "a content of %d bytes has extents of %d", c.Size, total)
+		r.extents, r.err = nil, fault.New(fault.Damaged, "a content of %d bytes has extents of %d", c.Size, total)
 	}
 	return r
 }
@@ -250,7 +250,7 @@ func (r *Reader) part(next []Extent) ([]byte, error) {
 		return nil, err
 	}
 	if e.Offset < 0 || e.Length < 0 || e.Length > int64(len(data))-e.Offset {
-		return nil, fault.New(fault.Internal, "the blob %s has %d bytes, not %d from %d", e.Blob, len(data), e.Length, e.Offset)
+		return nil, fault.New(fault.Damaged, "the blob %s has %d bytes, not %d from %d", e.Blob, len(data), e.Length, e.Offset)
 	}
 	return data[e.Offset:][:e.Length], nil
 }

@@ -149,7 +149,7 @@ func (s *Service) Usage(ctx context.Context) (u Usage, err error) {
 }
 
 // Reindex makes the rows of a pack's blobs from its own list, where they are missing,
-// and counts them. Fault: NotFound, Internal if it is damaged.
+// and counts them. Fault: NotFound, Damaged.
 func (s *Service) Reindex(ctx context.Context, pack string) (made int64, err error) {
 	var p catalog.Pack
 	err = s.with.DB.View(ctx, func(tx *db.Tx) (err error) {

@@ -102,6 +102,9 @@ func (s *Service) verifyBlobs(ctx context.Context, p catalog.Pack, blobs []forma
 		return []Problem{{Pack: p.ID, What: "its key does not open"}}, nil //nolint:nilerr // it is the problem
 	}
 	data, err := s.with.Store.Get(ctx, p.ID, 0, p.Size)
+	if fault.Is(err, fault.Internal) && ctx.Err() == nil {
+		return []Problem{{Pack: p.ID, What: "the object cannot be read"}}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -122,4 +125,29 @@ func (s *Service) verifyBlobs(ctx context.Context, p catalog.Pack, blobs []forma
 		}
 	}
 	return all, nil
+}
+
+// SomeKept are the names of some objects that have to be in the store, if any have.
+func (s *Service) SomeKept(ctx context.Context) (names []string, err error) {
+	err = s.with.DB.View(ctx, func(tx *db.Tx) (err error) {
+		names, err = catalog.SomeKept(ctx, tx, 3)
+		return err
+	})
+	return names, err
+}
+
+// Place is where a blob is, and whether that is for good.
+type Place struct {
+	Pack string
+	Kept bool
+}
+
+// Where is where blobs are, of those that are stored.
+func (s *Service) Where(ctx context.Context, ids []ID) (map[ID]Place, error) {
+	found, err := s.find(ctx, ids)
+	all := make(map[ID]Place, len(found))
+	for id, f := range found {
+		all[id] = Place{f.Pack, f.State == catalog.Kept}
+	}
+	return all, err
 }

@@ -3,6 +3,7 @@ package tree
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"pachyderm/internal/data/btree"
@@ -70,18 +71,50 @@ func FirstConflict(ctx context.Context, nodes Nodes, root Root) (*Conflict, erro
 // Check reads a whole tree and is an error if anything in it is not as Apply writes it:
 // bytes, order, counts, hashes, conflicts, and where nodes end.
 func Check(ctx context.Context, nodes Nodes, root Root) error {
+	return NewChecker(nodes).Check(ctx, root)
+}
+
+// Checker checks trees that have much in common: what it has found to be right it does
+// not read again. It is for one goroutine.
+type Checker struct {
+	nodes Nodes
+	right map[checked]crossed
+}
+
+// checked is a node with all that its check depends on.
+type checked struct {
+	of          Root
+	name, datum string // of its last entry, as its parent says
+	level       int
+	last        bool
+	open        string
+}
+
+// crossed is what a node that is right leaves to the next one.
+type crossed struct {
+	first *btree.Item
+	open  []string
+}
+
+// NewChecker makes a checker.
+func NewChecker(nodes Nodes) *Checker { return &Checker{nodes, map[checked]crossed{}} }
+
+// Check is the function Check, of which it leaves out what it has seen.
+func (k *Checker) Check(ctx context.Context, root Root) error {
 	if root.Empty() {
 		if root != (Root{}) {
 			return btree.Damaged("an empty root that counts something")
 		}
 		return nil
 	}
-	c := &check{r: btree.NewReader(ctx, nodes), path: "/"}
-	return c.node(root, nil, -1, true)
+	c := &check{k: k, r: btree.NewReader(ctx, k.nodes), path: "/"}
+	_, err := c.node(root, nil, -1, true)
+	return err
 }
 
 // check is the check of one directory.
 type check struct {
+	k    *Checker
 	r    *btree.Reader
 	path string
 	// before is the entry before the next, and open are the names of files whose
@@ -90,31 +123,48 @@ type check struct {
 	open   []string
 }
 
-// node checks one that is named by a root or an item; its level is -1 if it is the top
-// of a directory, and last if it is the last of its level.
-func (c *check) node(of Root, key *btree.Item, level int, last bool) error {
+// node checks one that is named by a root or an item, and gives the first entry below;
+// its level is -1 if it is the top of a directory, and last if it is the last of its level.
+func (c *check) node(of Root, key *btree.Item, level int, last bool) (first *btree.Item, err error) {
+	at := checked{of: of, level: level, last: last, open: strings.Join(c.open, "\x00")}
+	if key != nil {
+		at.name, at.datum = key.Name, key.Datum
+	}
+	if known, is := c.k.right[at]; is {
+		if c.before != nil && c.before.Compare(known.first.Name, known.first.Datum) >= 0 {
+			return nil, c.disorder()
+		}
+		c.before, c.open = key, slices.Clone(known.open)
+		return known.first, nil
+	}
 	n, err := c.r.Check(of, key, level, last)
 	if err != nil {
-		return fault.Prefix(err, "in %s", c.path)
+		return nil, fault.Prefix(err, "in %s", c.path)
 	}
 	for k := range n.Items {
-		i := &n.Items[k]
+		i, begins := &n.Items[k], &n.Items[k]
 		if n.Level > 0 {
-			err = c.node(i.Root(), i, n.Level-1, last && k == len(n.Items)-1)
+			begins, err = c.node(i.Root(), i, n.Level-1, last && k == len(n.Items)-1)
 		} else {
 			err = c.entry(i)
 		}
 		if err != nil {
-			return err
+			return nil, err
+		}
+		if k == 0 {
+			first = begins
 		}
 	}
-	return nil
+	c.k.right[at] = crossed{&btree.Item{Name: first.Name, Datum: first.Datum}, slices.Clone(c.open)}
+	return first, nil
 }
+
+func (c *check) disorder() error { return btree.Damaged("the entries of %s are out of order", c.path) }
 
 // entry checks the next one.
 func (c *check) entry(i *btree.Item) error {
 	if c.before != nil && c.before.Compare(i.Name, i.Datum) >= 0 {
-		return btree.Damaged("the entries of %s are out of order", c.path)
+		return c.disorder()
 	}
 	for len(c.open) > 0 {
 		name := c.open[len(c.open)-1]
@@ -137,9 +187,10 @@ func (c *check) entry(i *btree.Item) error {
 		}
 		return c.r.CheckExtents(i)
 	}
-	below := &check{r: c.r, path: c.path + i.Name}
+	below := &check{k: c.k, r: c.r, path: c.path + i.Name}
 	if len(below.path) > MaxPath {
 		return btree.Damaged("a path of %d bytes", len(below.path))
 	}
-	return below.node(i.Root(), nil, -1, true)
+	_, err := below.node(i.Root(), nil, -1, true)
+	return err
 }

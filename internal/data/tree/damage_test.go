@@ -82,7 +82,13 @@ func TestNodes_Damaged(t *testing.T) {
 			found++
 		}
 		// Where bytes lie is not content, so only the store can know if that is damaged.
-		if err := tree.Check(t.Context(), f, root); err == nil {
+		err := tree.Check(t.Context(), f, root)
+		both := tree.NewChecker(f)
+		_ = both.Check(t.Context(), other)
+		if after := both.Check(t.Context(), root); (after == nil) != (err == nil) {
+			t.Errorf("with %x damaged: %v, and after another tree %v", id[:4], err, after)
+		}
+		if err == nil {
 			same(t, fmt.Sprintf("with %x damaged", id[:4]), collect(t, tree.Walk(t.Context(), f, root, "/", tree.Page{})), want)
 		}
 	}
@@ -258,5 +264,41 @@ func TestCheck_ConflictThatIsNone(t *testing.T) {
 	}
 	if err := tree.Check(t.Context(), f, root); err == nil {
 		t.Error("no error")
+	}
+}
+
+// A tree that differs by little from one that was checked is checked by reading little,
+// and what is wrong with it is found.
+func TestChecker_ReadsWhatIsNew(t *testing.T) {
+	nodes, m := newMemory(), model{}
+	for k := range 3000 {
+		m.put(fmt.Sprintf("/dir-%d/file-%07d", k%3, k), "default", content(k, 1))
+	}
+	root := apply(t, nodes, tree.Root{}, m.edits()...)
+	other := apply(t, nodes, root, tree.Put("/dir-1/file-0001000", "", content(4000, 1)))
+	c := tree.NewChecker(nodes)
+	if err := c.Check(t.Context(), root); err != nil {
+		t.Fatal(err)
+	}
+	nodes.gets = 0
+	if err := c.Check(t.Context(), other); err != nil || nodes.gets == 0 || nodes.gets > 6 {
+		t.Errorf("it reads %d nodes, %v", nodes.gets, err)
+	}
+	nodes.gets = 0
+	if err := c.Check(t.Context(), other); err != nil || nodes.gets != 0 {
+		t.Errorf("again it reads %d nodes, %v", nodes.gets, err)
+	}
+	wrong := other
+	wrong.Files++
+	if err := c.Check(t.Context(), wrong); err == nil {
+		t.Error("a root that counts wrongly is right")
+	}
+	c = tree.NewChecker(nodes)
+	if err := c.Check(t.Context(), root); err != nil {
+		t.Fatal(err)
+	}
+	delete(nodes.nodes, other.Node)
+	if err := c.Check(t.Context(), other); err == nil {
+		t.Error("a tree without its first node is right")
 	}
 }

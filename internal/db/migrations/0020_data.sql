@@ -7,8 +7,6 @@ CREATE TABLE projects (
     created_at  BIGINT NOT NULL,
     created_by  TEXT   NOT NULL
 );
--- Clients that know no projects mean this one, as do those that name none.
-INSERT INTO projects (name, description, created_at, created_by) VALUES ('default', '', 0, '');
 
 CREATE TABLE repos (
     id          BIGINT NOT NULL PRIMARY KEY,

@@ -6,6 +6,7 @@ import (
 
 	pb "pachyderm/api/pfs"
 	"pachyderm/internal/access"
+	"pachyderm/internal/data/check"
 	"pachyderm/internal/data/file"
 	"pachyderm/internal/data/graph"
 	"pachyderm/internal/data/history"
@@ -22,15 +23,16 @@ type Server struct {
 
 	db      *db.DB
 	store   *file.Service
+	check   *check.Service
 	waiting *history.Waiting
 	again   guard.Again
 	now     func() time.Time
 }
 
 // New makes a Server.
-func New(d *db.DB, sessions *session.Service, store *file.Service, now func() time.Time) *Server {
+func New(d *db.DB, sessions *session.Service, store *file.Service, check *check.Service, now func() time.Time) *Server {
 	return &Server{
-		Server: files.New(store, sessions, now), db: d, store: store, waiting: history.NewWaiting(d),
+		Server: files.New(store, sessions, now), db: d, store: store, check: check, waiting: history.NewWaiting(d),
 		again: guard.Again{Sessions: sessions}, now: now,
 	}
 }

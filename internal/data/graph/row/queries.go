@@ -14,8 +14,11 @@ import (
 )
 
 func InsertProject(ctx context.Context, tx *db.Tx, p Project) error {
-	_, err := tx.Exec(ctx, `INSERT INTO projects (name, description, created_at, created_by) VALUES ($1, $2, $3, $4)`,
+	n, err := tx.Exec(ctx, `INSERT INTO projects (name, description, created_at, created_by) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
 		p.Name, p.Description, db.Micros(p.Created), p.CreatedBy)
+	if err == nil && n == 0 {
+		err = fault.New(fault.Exists, "project %q already exists", p.Name)
+	}
 	return err
 }
 
@@ -483,4 +486,36 @@ func Closure(ctx context.Context, tx *db.Tx, key int64, above bool) ([]BranchInf
 func Heads(ctx context.Context, tx *db.Tx, made int64) ([]CommitInfo, error) {
 	return commitRows(ctx, tx, `WHERE c.id IN (SELECT b.head FROM branches b JOIN branch_provenance p ON p.source = b.id WHERE p.made =
 		$1)`, made)
+}
+
+// LostParents are commits whose parent is not there, is of another repository or is not older.
+func LostParents(ctx context.Context, tx *db.Tx) ([]CommitInfo, error) {
+	return commitRows(ctx, tx, `LEFT JOIN commits p ON p.id = c.parent AND p.repo = c.repo AND p.seq < c.seq
+		WHERE c.parent <> 0 AND p.id IS NULL`)
+}
+
+// OpenParents are commits that somebody began after one that somebody has not ended.
+func OpenParents(ctx context.Context, tx *db.Tx) ([]CommitInfo, error) {
+	return commitRows(ctx, tx, `JOIN commits p ON p.id = c.parent WHERE c.origin = $1 AND p.origin = $1 AND p.finished = 0`, ByUser)
+}
+
+// LostHeads are branches whose head is not there or is of another repository.
+func LostHeads(ctx context.Context, tx *db.Tx) ([]BranchInfo, error) {
+	return branchRows(ctx, tx, `LEFT JOIN commits c ON c.id = b.head AND c.repo = b.repo WHERE c.id IS NULL`)
+}
+
+// Edges pair what was made with what it was made from, by keys: all that there are of
+// commits, or of branches.
+func Edges(ctx context.Context, tx *db.Tx, ofBranches bool) (all [][2]int64, err error) {
+	statement := `SELECT made, source FROM commit_provenance`
+	if ofBranches {
+		statement = `SELECT made, source FROM branch_provenance`
+	}
+	err = tx.Rows(ctx, func(scan func(...any) error) error {
+		var e [2]int64
+		err := scan(&e[0], &e[1])
+		all = append(all, e)
+		return err
+	}, statement)
+	return all, err
 }

@@ -245,6 +245,11 @@ func Page(ctx context.Context, tx *db.Tx, after string, limit int) (all []Pack, 
 	return all, err
 }
 
+// SomeKept are some packs that are kept.
+func SomeKept(ctx context.Context, tx *db.Tx, limit int) ([]string, error) {
+	return db.Column[string](ctx, tx, `SELECT id FROM packs WHERE state = 'kept' LIMIT $1`, limit)
+}
+
 // BlobsOf are the blobs of a pack.
 func BlobsOf(ctx context.Context, tx *db.Tx, pack string) (all []format.Entry, err error) {
 	err = tx.Rows(ctx, func(scan func(...any) error) error {
