@@ -355,7 +355,8 @@ var mayImport = map[string][]string{
 	"internal/cli/data/show":        {"api", "api/pfs", "client", "internal/cli/kit"},
 	"internal/cli/data/transaction": {"api/transaction", "internal/cli/data/show", "internal/cli/kit"},
 	"internal/cli/data": {
-		"internal/cli/data/commit", "internal/cli/data/complete", "internal/cli/data/file", "internal/cli/data/repo",
+		"api/pfs",
+		"internal/cli/data/commit", "internal/cli/data/complete", "internal/cli/data/file", "internal/cli/data/repo", "internal/cli/data/show",
 		"internal/cli/data/transaction", "internal/cli/kit",
 	},
 	"internal/cli": {

@@ -12,6 +12,7 @@ import (
 	"pachyderm/internal/cli/activation"
 	"pachyderm/internal/cli/auth"
 	"pachyderm/internal/cli/config"
+	"pachyderm/internal/cli/data"
 	"pachyderm/internal/cli/enterprise"
 	"pachyderm/internal/cli/idp"
 	"pachyderm/internal/cli/kit"
@@ -47,7 +48,7 @@ you have to sign in first.`,
 				kit.Group("auth", "Sign in and out, and manage who may do what", "",
 					"  pachctl auth login\n  pachctl auth whoami\n  pachctl auth get cluster",
 					slices.Concat(signin.Commands(k), auth.Commands(k), activation.Commands(k))...),
-				showVersion(k), completion(k),
+				showVersion(k), completion(k), data.Fsck(k),
 			},
 			verbs(k), idp.Commands(k), config.Commands(k), enterprise.Commands(k),
 		)...,

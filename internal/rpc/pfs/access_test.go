@@ -389,3 +389,31 @@ func TestStream_EndsWithTheRole(t *testing.T) {
 		t.Errorf("it was written: %v", err)
 	}
 }
+
+// To read all that is stored is for those who may debug the cluster: it names commits of
+// repositories that others may not see.
+func TestFsck_ForWhoMayDebug(t *testing.T) {
+	s := pachdtest.Start(t)
+	c := s.API.PFS
+	if _, err := c.CreateRepo(s.Root(), &pb.CreateRepoRequest{Repo: repo("images")}); err != nil {
+		t.Fatal(err)
+	}
+	owner, _ := s.Robot("owner", 0)
+	debugger, _ := s.Robot("debugger", 0)
+	for who, bound := range map[string]struct {
+		on   *authpb.Resource
+		role string
+	}{"owner": {pachdtest.Repo("default/images"), "repoOwner"}, "debugger": {pachdtest.Cluster(), "debugger"}} {
+		if err := s.Bind(bound.on, "robot:"+who, bound.role); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for ctx, want := range map[context.Context]codes.Code{owner: codes.PermissionDenied, debugger: codes.OK, t.Context(): codes.Unauthenticated} {
+		if _, err := all(c.Fsck(ctx, &pb.FsckRequest{})); status.Code(err) != want {
+			t.Errorf("fsck: %v, wanted %s", err, want)
+		}
+		if _, err := c.CheckStorage(ctx, &pb.CheckStorageRequest{}); status.Code(err) != want {
+			t.Errorf("the check of the storage: %v, wanted %s", err, want)
+		}
+	}
+}
