@@ -105,8 +105,10 @@ func (s *Session) Add(path, datum string, data []byte) error {
 			return err
 		}
 	}
-	_, err = s.open.file.Write(data)
-	return spoiled(err, "what file "+path+" of "+s.target.String()+" begins with")
+	if _, err = s.open.file.Write(data); err != nil {
+		return spoiled(err, "what file "+path+" of "+s.target.String()+" begins with")
+	}
+	return nil
 }
 
 func (s *Session) openFile(path, datum string) error {
