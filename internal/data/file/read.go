@@ -10,7 +10,6 @@ import (
 	"pachyderm/internal/data/glob"
 	"pachyderm/internal/data/graph"
 	"pachyderm/internal/data/tree"
-	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 )
 
@@ -215,55 +214,4 @@ func (v *View) Open(ctx context.Context, i Info, offset int64) (io.ReadCloser, e
 		return nil, err
 	}
 	return &bytesOfFile{v.s.packs.Read(ctx, content, offset, -1), "file " + i.Path + " of " + v.Commit.Ref().String()}, nil
-}
-
-// Change is a file or directory that two commits do not have alike.
-type Change struct{ Old, New *Info }
-
-// Diff are the differences at a path between the files of a commit and those of
-// another, or nil for those that it was made from. Fault: NotFound.
-func (s *Service) Diff(ctx context.Context, v, old *View, path, oldPath string, shallow bool) iter.Seq2[Change, error] {
-	return func(yield func(Change, error) bool) {
-		if old == nil {
-			var err error
-			if old, err = s.baseView(ctx, v); err != nil {
-				yield(Change{}, err)
-				return
-			}
-		}
-		for c, err := range tree.Diff(ctx, v.nodes, old.root, v.root, clean(path), shallow) {
-			if fault.Is(err, fault.NotFound) {
-				err = v.missing(path)
-			}
-			out := Change{}
-			if c.Old != nil {
-				i := old.info(*c.Old)
-				out.Old = &i
-			}
-			if c.New != nil {
-				i := v.info(*c.New)
-				out.New = &i
-			}
-			if !yield(out, err) || err != nil {
-				return
-			}
-		}
-	}
-}
-
-// baseView is the files that those of a commit were made from.
-func (s *Service) baseView(ctx context.Context, v *View) (*View, error) {
-	base := &View{Commit: v.Commit, s: s, nodes: v.nodes}
-	err := s.db.View(ctx, func(tx *db.Tx) error {
-		parent, stored, err := graph.BaseOf(ctx, tx, v.Commit)
-		if err != nil {
-			return err
-		}
-		if parent.ID != "" {
-			base.Commit = parent
-		}
-		base.root, err = rootOf(stored)
-		return err
-	})
-	return base, err
 }

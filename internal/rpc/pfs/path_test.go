@@ -286,3 +286,37 @@ func TestDeleteAll_LeavesTheDefaultProject(t *testing.T) {
 		t.Errorf("left are %v, %v", projects, err)
 	}
 }
+
+// Directories of different paths are compared by what is in them.
+func TestDiffFile_OfTwoPaths(t *testing.T) {
+	s := pachdtest.Start(t)
+	c, ctx := s.API.PFS, s.Root()
+	if _, err := c.CreateRepo(ctx, &pb.CreateRepoRequest{Repo: repo("images")}); err != nil {
+		t.Fatal(err)
+	}
+	err := modify(ctx, c, at("images@master"), add("/a/same", "1"), add("/a/x/changed", "1"), add("/b/same", "1"), add("/b/x/changed", "2"), add("/b/new", "3"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	diff := func(path, oldPath string) (string, error) {
+		found, err := all(c.DiffFile(ctx, &pb.DiffFileRequest{
+			NewFile: &pb.File{Commit: at("images@master"), Path: path}, OldFile: &pb.File{Commit: at("images@master"), Path: oldPath},
+		}))
+		var out []string
+		for _, d := range found {
+			out = append(out, d.GetOldFile().GetFile().GetPath()+">"+d.GetNewFile().GetFile().GetPath())
+		}
+		return strings.Join(out, " "), err
+	}
+	const want = "/a/>/b/ >/b/new /a/x/>/b/x/ /a/x/changed>/b/x/changed"
+	if got, err := diff("/b", "/a/"); err != nil || got != want {
+		t.Errorf("got %q, %v, wanted %q", got, err, want)
+	}
+	if got, err := diff("/b/x", "/b/x"); err != nil || got != "" {
+		t.Errorf("of itself: %q, %v", got, err)
+	}
+	_, err = diff("/b", "/none")
+	pachdtest.Want(t, err, codes.NotFound, "file /none not found")
+	_, err = diff("/b", "/a/same")
+	pachdtest.Want(t, err, codes.InvalidArgument, "compare directories")
+}
