@@ -29,6 +29,8 @@ type Session struct {
 	gone  map[fileKey]int // and the last that deleted one of a datum or, without, of all, or a directory
 	open  *openFile
 	known knownDir
+	// grafted says that a directory was copied, whose files no edit names.
+	grafted bool
 
 	settled settled
 }
@@ -130,6 +132,11 @@ func (s *Session) openFile(path, datum string) error {
 
 // before is what a file is that is being added to, and what finds that it is as it was.
 func (s *Session) before(path, datum string) (*pack.Content, pack.Same, error) {
+	if s.grafted {
+		if err := s.settle(); err != nil {
+			return nil, nil, err
+		}
+	}
 	old, err := s.stored(path, datum)
 	if err != nil {
 		return nil, nil, err
@@ -274,6 +281,7 @@ func (s *Session) copyEntry(dst, datum string, e tree.Entry, more bool) error {
 		return s.copyFile(dst, datum, e, more)
 	case !more:
 		s.take(fileKey{path: dst + "/"}, tree.Graft(dst+"/", e.Root))
+		s.grafted = true
 		return nil
 	}
 	for one, err := range tree.Walk(s.ctx, s.nodes, e.Root, "/", tree.Page{}) {

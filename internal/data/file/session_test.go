@@ -250,3 +250,38 @@ func TestSession_ManyAtOnce(t *testing.T) {
 		t.Errorf("%d commits are parents of one another, %v", count, err)
 	}
 }
+
+// What is appended within a copied directory, in the same session, is appended to what
+// was copied.
+func TestSession_AppendToACopy(t *testing.T) {
+	s := service(t)
+	w, err := s.Begin(t.Context(), by, master)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	do := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	do(w.Add("/a/x", "", []byte("1")))
+	do(w.Add("/a/y", "", []byte("2")))
+	_, err = w.Commit()
+	do(err)
+	second, err := s.Begin(t.Context(), by, master)
+	do(err)
+	defer second.Close()
+	do(second.Add("/b/gone", "", []byte("0")))
+	do(second.Copy("/b", "", Source{Commit: master, Path: "/a"}, false))
+	do(second.Add("/b/x", "", []byte("3")))
+	do(second.Copy("/c", "", Source{Commit: master, Path: "/a/x"}, false))
+	do(second.Copy("/c", "", Source{Commit: master, Path: "/a/y"}, true))
+	_, err = second.Commit()
+	do(err)
+	want := map[string]string{"/a/x": "1", "/a/y": "2", "/b/x": "13", "/b/y": "2", "/c": "12"}
+	if got := s.all(t); !maps.Equal(got, want) {
+		t.Errorf("got %v, wanted %v", got, want)
+	}
+}

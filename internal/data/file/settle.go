@@ -36,6 +36,7 @@ func (s *Session) settle() error {
 	}
 	s.base, s.settled.to = root, root
 	s.edits, s.put, s.gone, s.known = nil, map[fileKey]int{}, map[fileKey]int{}, knownDir{}
+	s.grafted = false
 	return nil
 }
 
