@@ -9,6 +9,7 @@ package pps
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	emptypb "google.golang.org/protobuf/types/known/emptypb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -21,6 +22,80 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// ListPipelineRequest has upstream's fields once there are pipelines.
+type ListPipelineRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListPipelineRequest) Reset() {
+	*x = ListPipelineRequest{}
+	mi := &file_api_pps_pps_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListPipelineRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListPipelineRequest) ProtoMessage() {}
+
+func (x *ListPipelineRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pps_pps_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListPipelineRequest.ProtoReflect.Descriptor instead.
+func (*ListPipelineRequest) Descriptor() ([]byte, []int) {
+	return file_api_pps_pps_proto_rawDescGZIP(), []int{0}
+}
+
+// PipelineInfo has upstream's fields once there are pipelines.
+type PipelineInfo struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PipelineInfo) Reset() {
+	*x = PipelineInfo{}
+	mi := &file_api_pps_pps_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PipelineInfo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PipelineInfo) ProtoMessage() {}
+
+func (x *PipelineInfo) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pps_pps_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PipelineInfo.ProtoReflect.Descriptor instead.
+func (*PipelineInfo) Descriptor() ([]byte, []int) {
+	return file_api_pps_pps_proto_rawDescGZIP(), []int{1}
+}
+
 type ActivateAuthRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -29,7 +104,7 @@ type ActivateAuthRequest struct {
 
 func (x *ActivateAuthRequest) Reset() {
 	*x = ActivateAuthRequest{}
-	mi := &file_api_pps_pps_proto_msgTypes[0]
+	mi := &file_api_pps_pps_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -41,7 +116,7 @@ func (x *ActivateAuthRequest) String() string {
 func (*ActivateAuthRequest) ProtoMessage() {}
 
 func (x *ActivateAuthRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pps_pps_proto_msgTypes[0]
+	mi := &file_api_pps_pps_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -54,7 +129,7 @@ func (x *ActivateAuthRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActivateAuthRequest.ProtoReflect.Descriptor instead.
 func (*ActivateAuthRequest) Descriptor() ([]byte, []int) {
-	return file_api_pps_pps_proto_rawDescGZIP(), []int{0}
+	return file_api_pps_pps_proto_rawDescGZIP(), []int{2}
 }
 
 type ActivateAuthResponse struct {
@@ -65,7 +140,7 @@ type ActivateAuthResponse struct {
 
 func (x *ActivateAuthResponse) Reset() {
 	*x = ActivateAuthResponse{}
-	mi := &file_api_pps_pps_proto_msgTypes[1]
+	mi := &file_api_pps_pps_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -77,7 +152,7 @@ func (x *ActivateAuthResponse) String() string {
 func (*ActivateAuthResponse) ProtoMessage() {}
 
 func (x *ActivateAuthResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_pps_pps_proto_msgTypes[1]
+	mi := &file_api_pps_pps_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -90,18 +165,22 @@ func (x *ActivateAuthResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActivateAuthResponse.ProtoReflect.Descriptor instead.
 func (*ActivateAuthResponse) Descriptor() ([]byte, []int) {
-	return file_api_pps_pps_proto_rawDescGZIP(), []int{1}
+	return file_api_pps_pps_proto_rawDescGZIP(), []int{3}
 }
 
 var File_api_pps_pps_proto protoreflect.FileDescriptor
 
 const file_api_pps_pps_proto_rawDesc = "" +
 	"\n" +
-	"\x11api/pps/pps.proto\x12\x06pps_v2\"\x15\n" +
+	"\x11api/pps/pps.proto\x12\x06pps_v2\x1a\x1bgoogle/protobuf/empty.proto\"\x15\n" +
+	"\x13ListPipelineRequest\"\x0e\n" +
+	"\fPipelineInfo\"\x15\n" +
 	"\x13ActivateAuthRequest\"\x16\n" +
-	"\x14ActivateAuthResponse2P\n" +
+	"\x14ActivateAuthResponse2\xd2\x01\n" +
 	"\x03API\x12I\n" +
-	"\fActivateAuth\x12\x1b.pps_v2.ActivateAuthRequest\x1a\x1c.pps_v2.ActivateAuthResponseB\x17Z\x15pachyderm/api/pps;ppsb\x06proto3"
+	"\fActivateAuth\x12\x1b.pps_v2.ActivateAuthRequest\x1a\x1c.pps_v2.ActivateAuthResponse\x12C\n" +
+	"\fListPipeline\x12\x1b.pps_v2.ListPipelineRequest\x1a\x14.pps_v2.PipelineInfo0\x01\x12;\n" +
+	"\tDeleteAll\x12\x16.google.protobuf.Empty\x1a\x16.google.protobuf.EmptyB\x17Z\x15pachyderm/api/pps;ppsb\x06proto3"
 
 var (
 	file_api_pps_pps_proto_rawDescOnce sync.Once
@@ -115,16 +194,23 @@ func file_api_pps_pps_proto_rawDescGZIP() []byte {
 	return file_api_pps_pps_proto_rawDescData
 }
 
-var file_api_pps_pps_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_api_pps_pps_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_api_pps_pps_proto_goTypes = []any{
-	(*ActivateAuthRequest)(nil),  // 0: pps_v2.ActivateAuthRequest
-	(*ActivateAuthResponse)(nil), // 1: pps_v2.ActivateAuthResponse
+	(*ListPipelineRequest)(nil),  // 0: pps_v2.ListPipelineRequest
+	(*PipelineInfo)(nil),         // 1: pps_v2.PipelineInfo
+	(*ActivateAuthRequest)(nil),  // 2: pps_v2.ActivateAuthRequest
+	(*ActivateAuthResponse)(nil), // 3: pps_v2.ActivateAuthResponse
+	(*emptypb.Empty)(nil),        // 4: google.protobuf.Empty
 }
 var file_api_pps_pps_proto_depIdxs = []int32{
-	0, // 0: pps_v2.API.ActivateAuth:input_type -> pps_v2.ActivateAuthRequest
-	1, // 1: pps_v2.API.ActivateAuth:output_type -> pps_v2.ActivateAuthResponse
-	1, // [1:2] is the sub-list for method output_type
-	0, // [0:1] is the sub-list for method input_type
+	2, // 0: pps_v2.API.ActivateAuth:input_type -> pps_v2.ActivateAuthRequest
+	0, // 1: pps_v2.API.ListPipeline:input_type -> pps_v2.ListPipelineRequest
+	4, // 2: pps_v2.API.DeleteAll:input_type -> google.protobuf.Empty
+	3, // 3: pps_v2.API.ActivateAuth:output_type -> pps_v2.ActivateAuthResponse
+	1, // 4: pps_v2.API.ListPipeline:output_type -> pps_v2.PipelineInfo
+	4, // 5: pps_v2.API.DeleteAll:output_type -> google.protobuf.Empty
+	3, // [3:6] is the sub-list for method output_type
+	0, // [0:3] is the sub-list for method input_type
 	0, // [0:0] is the sub-list for extension type_name
 	0, // [0:0] is the sub-list for extension extendee
 	0, // [0:0] is the sub-list for field type_name
@@ -141,7 +227,7 @@ func file_api_pps_pps_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_pps_pps_proto_rawDesc), len(file_api_pps_pps_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   2,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

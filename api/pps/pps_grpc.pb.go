@@ -11,6 +11,7 @@ import (
 	grpc "google.golang.org/grpc"
 	codes "google.golang.org/grpc/codes"
 	status "google.golang.org/grpc/status"
+	emptypb "google.golang.org/protobuf/types/known/emptypb"
 )
 
 // This is a compile-time assertion to ensure that this generated file
@@ -20,6 +21,8 @@ const _ = grpc.SupportPackageIsVersion9
 
 const (
 	API_ActivateAuth_FullMethodName = "/pps_v2.API/ActivateAuth"
+	API_ListPipeline_FullMethodName = "/pps_v2.API/ListPipeline"
+	API_DeleteAll_FullMethodName    = "/pps_v2.API/DeleteAll"
 )
 
 // APIClient is the client API for API service.
@@ -27,6 +30,10 @@ const (
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 type APIClient interface {
 	ActivateAuth(ctx context.Context, in *ActivateAuthRequest, opts ...grpc.CallOption) (*ActivateAuthResponse, error)
+	// Upstream's clients ask for the pipelines of a project before they delete it, and
+	// "delete all" for all to go. There are none yet.
+	ListPipeline(ctx context.Context, in *ListPipelineRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[PipelineInfo], error)
+	DeleteAll(ctx context.Context, in *emptypb.Empty, opts ...grpc.CallOption) (*emptypb.Empty, error)
 }
 
 type aPIClient struct {
@@ -47,11 +54,44 @@ func (c *aPIClient) ActivateAuth(ctx context.Context, in *ActivateAuthRequest, o
 	return out, nil
 }
 
+func (c *aPIClient) ListPipeline(ctx context.Context, in *ListPipelineRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[PipelineInfo], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &API_ServiceDesc.Streams[0], API_ListPipeline_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ListPipelineRequest, PipelineInfo]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_ListPipelineClient = grpc.ServerStreamingClient[PipelineInfo]
+
+func (c *aPIClient) DeleteAll(ctx context.Context, in *emptypb.Empty, opts ...grpc.CallOption) (*emptypb.Empty, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(emptypb.Empty)
+	err := c.cc.Invoke(ctx, API_DeleteAll_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // APIServer is the server API for API service.
 // All implementations must embed UnimplementedAPIServer
 // for forward compatibility.
 type APIServer interface {
 	ActivateAuth(context.Context, *ActivateAuthRequest) (*ActivateAuthResponse, error)
+	// Upstream's clients ask for the pipelines of a project before they delete it, and
+	// "delete all" for all to go. There are none yet.
+	ListPipeline(*ListPipelineRequest, grpc.ServerStreamingServer[PipelineInfo]) error
+	DeleteAll(context.Context, *emptypb.Empty) (*emptypb.Empty, error)
 	mustEmbedUnimplementedAPIServer()
 }
 
@@ -64,6 +104,12 @@ type UnimplementedAPIServer struct{}
 
 func (UnimplementedAPIServer) ActivateAuth(context.Context, *ActivateAuthRequest) (*ActivateAuthResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ActivateAuth not implemented")
+}
+func (UnimplementedAPIServer) ListPipeline(*ListPipelineRequest, grpc.ServerStreamingServer[PipelineInfo]) error {
+	return status.Error(codes.Unimplemented, "method ListPipeline not implemented")
+}
+func (UnimplementedAPIServer) DeleteAll(context.Context, *emptypb.Empty) (*emptypb.Empty, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteAll not implemented")
 }
 func (UnimplementedAPIServer) mustEmbedUnimplementedAPIServer() {}
 func (UnimplementedAPIServer) testEmbeddedByValue()             {}
@@ -104,6 +150,35 @@ func _API_ActivateAuth_Handler(srv interface{}, ctx context.Context, dec func(in
 	return interceptor(ctx, in, info, handler)
 }
 
+func _API_ListPipeline_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ListPipelineRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(APIServer).ListPipeline(m, &grpc.GenericServerStream[ListPipelineRequest, PipelineInfo]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_ListPipelineServer = grpc.ServerStreamingServer[PipelineInfo]
+
+func _API_DeleteAll_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(emptypb.Empty)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(APIServer).DeleteAll(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: API_DeleteAll_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(APIServer).DeleteAll(ctx, req.(*emptypb.Empty))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // API_ServiceDesc is the grpc.ServiceDesc for API service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -115,7 +190,17 @@ var API_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "ActivateAuth",
 			Handler:    _API_ActivateAuth_Handler,
 		},
+		{
+			MethodName: "DeleteAll",
+			Handler:    _API_DeleteAll_Handler,
+		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "ListPipeline",
+			Handler:       _API_ListPipeline_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "api/pps/pps.proto",
 }

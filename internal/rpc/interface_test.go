@@ -143,6 +143,8 @@ transaction_v2.API/DeleteTransaction token
 transaction_v2.API/DeleteAll token
 transaction_v2.API/BatchTransaction token
 pps_v2.API/ActivateAuth CLUSTER_AUTH_ACTIVATE
+pps_v2.API/ListPipeline token
+pps_v2.API/DeleteAll CLUSTER_DELETE_ALL
 pach_v1.API/GetSignIn
 pach_v1.API/Explain token
 pach_v1.API/GetSession token

@@ -17,6 +17,8 @@ func dataPolicy() map[string]rule {
 	} {
 		rows["/pfs_v2.API/"+method] = rule{kind: openUntilActivated}
 	}
+	rows["/pps_v2.API/ListPipeline"] = rule{kind: openUntilActivated}
+	rows["/pps_v2.API/DeleteAll"] = rule{kind: openUntilActivated, need: access.ClusterDeleteAll}
 	rows["/pfs_v2.API/DeleteAll"] = rule{kind: openUntilActivated, need: access.ClusterDeleteAll}
 	for _, method := range []string{"Fsck", "CheckStorage"} {
 		rows["/pfs_v2.API/"+method] = rule{kind: openUntilActivated, need: access.ClusterDebugDump}

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/reflection"
+	"google.golang.org/protobuf/types/known/emptypb"
 
 	"pachyderm/api"
 	adminpb "pachyderm/api/admin"
@@ -148,10 +149,14 @@ func implementations(c Config) map[string]any {
 	}
 }
 
-// ppsServer is what upstream's "auth activate" calls of a service that does not exist
-// yet: there is nothing to bind roles on.
+// ppsServer is what upstream's "auth activate", "delete project" and "delete all" call of
+// a service that does not exist yet: there are no pipelines.
 type ppsServer struct{ ppspb.UnimplementedAPIServer }
 
 func (ppsServer) ActivateAuth(context.Context, *ppspb.ActivateAuthRequest) (*ppspb.ActivateAuthResponse, error) {
 	return &ppspb.ActivateAuthResponse{}, nil
 }
+
+func (ppsServer) ListPipeline(*ppspb.ListPipelineRequest, ppspb.API_ListPipelineServer) error { return nil }
+
+func (ppsServer) DeleteAll(context.Context, *emptypb.Empty) (*emptypb.Empty, error) { return &emptypb.Empty{}, nil }
