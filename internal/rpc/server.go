@@ -157,6 +157,10 @@ func (ppsServer) ActivateAuth(context.Context, *ppspb.ActivateAuthRequest) (*pps
 	return &ppspb.ActivateAuthResponse{}, nil
 }
 
-func (ppsServer) ListPipeline(*ppspb.ListPipelineRequest, ppspb.API_ListPipelineServer) error { return nil }
+func (ppsServer) ListPipeline(*ppspb.ListPipelineRequest, ppspb.API_ListPipelineServer) error {
+	return nil
+}
 
-func (ppsServer) DeleteAll(context.Context, *emptypb.Empty) (*emptypb.Empty, error) { return &emptypb.Empty{}, nil }
+func (ppsServer) DeleteAll(context.Context, *emptypb.Empty) (*emptypb.Empty, error) {
+	return &emptypb.Empty{}, nil
+}
