@@ -5,9 +5,7 @@ import (
 	"iter"
 	"strings"
 
-	"pachyderm/internal/data/graph"
 	"pachyderm/internal/data/tree"
-	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 )
 
@@ -90,17 +88,9 @@ func (v *View) below(at string, e *tree.Entry) *Info {
 
 // baseView is the files that those of a commit were made from.
 func (s *Service) baseView(ctx context.Context, v *View) (*View, error) {
-	base := &View{Commit: v.Commit, s: s, nodes: v.nodes}
-	err := s.db.View(ctx, func(tx *db.Tx) error {
-		parent, stored, err := graph.BaseOf(ctx, tx, v.Commit)
-		if err != nil {
-			return err
-		}
-		if parent.ID != "" {
-			base.Commit = parent
-		}
-		base.root, err = rootOf(stored)
-		return err
-	})
-	return base, err
+	parent, root, err := s.before(ctx, v.Commit)
+	if parent.ID == "" {
+		parent = v.Commit
+	}
+	return &View{Commit: parent, s: s, root: root, nodes: v.nodes}, err
 }

@@ -181,28 +181,38 @@ func sendFiles(stream sender, all iter.Seq2[file.Info, error], number int64) err
 
 // ListFile sends the children of a directory, or a file itself.
 func (s *Server) ListFile(req *pb.ListFileRequest, stream pb.API_ListFileServer) error {
-	p, number, err := page(req.GetPaginationMarker(), req.GetNumber(), req.GetReverse())
-	if err != nil {
-		return err
-	}
-	v, err := s.view(stream.Context(), req.GetFile().GetCommit(), access.RepoListFile, access.RepoRead)
-	if err != nil {
-		return err
-	}
-	return sendFiles(stream, v.List(stream.Context(), req.GetFile().GetPath(), p), number)
+	return s.sendPage(stream.Context(), stream, req, func(v *file.View, p tree.Page) iter.Seq2[file.Info, error] {
+		return v.List(stream.Context(), req.GetFile().GetPath(), p)
+	})
 }
 
 // WalkFile sends a file, or a directory and all below it.
 func (s *Server) WalkFile(req *pb.WalkFileRequest, stream pb.API_WalkFileServer) error {
+	return s.sendPage(stream.Context(), stream, req, func(v *file.View, p tree.Page) iter.Seq2[file.Info, error] {
+		return v.Walk(stream.Context(), req.GetFile().GetPath(), p)
+	})
+}
+
+// pageRequest asks for a page of the files of a commit.
+type pageRequest interface {
+	GetFile() *pb.File
+	GetPaginationMarker() *pb.File
+	GetNumber() int64
+	GetReverse() bool
+}
+
+func (s *Server) sendPage(
+	ctx context.Context, to sender, req pageRequest, list func(*file.View, tree.Page) iter.Seq2[file.Info, error],
+) error {
 	p, number, err := page(req.GetPaginationMarker(), req.GetNumber(), req.GetReverse())
 	if err != nil {
 		return err
 	}
-	v, err := s.view(stream.Context(), req.GetFile().GetCommit(), access.RepoRead, access.RepoListFile)
+	v, err := s.view(ctx, req.GetFile().GetCommit(), access.RepoListFile, access.RepoRead)
 	if err != nil {
 		return err
 	}
-	return sendFiles(stream, v.Walk(stream.Context(), req.GetFile().GetPath(), p), number)
+	return sendFiles(to, list(v, p), number)
 }
 
 // GlobFile sends what a pattern matches.
