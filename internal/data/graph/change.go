@@ -11,9 +11,11 @@ import (
 	"pachyderm/internal/db"
 )
 
-// Topic is what db.Watch calls a change of commits; the key is the project and the
-// name of the repository.
+// Topic is what db.Watch calls a change of commits.
 const Topic = "commit"
+
+// TopicKey is the key of a change of commits of a repository, or of one beside it.
+func TopicKey(r Repo) string { return r.Project + "/" + r.Name }
 
 // Change is what one transaction does to the graph.
 type Change struct {
@@ -67,5 +69,5 @@ func (c *Change) creator() string { return c.by.Actor.String() }
 
 // changed wakes whoever waits for commits of a repository.
 func (c *Change) changed(ctx context.Context, r Repo) error {
-	return c.tx.Changed(ctx, Topic, r.Project+"/"+r.Name)
+	return c.tx.Changed(ctx, Topic, TopicKey(r))
 }

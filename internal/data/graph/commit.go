@@ -83,7 +83,7 @@ func (c *Change) StartCommit(ctx context.Context, s Start) (CommitInfo, error) {
 func (c *Change) newCommit(ctx context.Context, r RepoInfo, branch string, parent CommitInfo, why Origin,
 	description string,
 ) (CommitInfo, error) {
-	root, size, err := c.inherited(ctx, parent)
+	root, size, err := inherited(ctx, c.tx, parent)
 	if err != nil {
 		return CommitInfo{}, err
 	}
@@ -106,12 +106,12 @@ func (c *Change) newCommit(ctx context.Context, r RepoInfo, branch string, paren
 
 // inherited is what a child of a commit begins with: its files or, if they are bad,
 // those of the nearest good one before it.
-func (c *Change) inherited(ctx context.Context, from CommitInfo) (root []byte, size int64, err error) {
+func inherited(ctx context.Context, tx *db.Tx, from CommitInfo) (root []byte, size int64, err error) {
 	for from.Key != 0 && from.Error != "" {
 		if from.ParentKey == 0 {
 			return nil, 0, nil
 		}
-		if from, err = row.CommitByKey(ctx, c.tx, from.ParentKey); err != nil {
+		if from, err = row.CommitByKey(ctx, tx, from.ParentKey); err != nil {
 			return nil, 0, err
 		}
 	}
@@ -127,16 +127,26 @@ type Finish struct {
 	Size        int64
 }
 
+// open finds a commit that can still be written to. Faults: NotFound, Precondition.
+func (c *Change) open(ctx context.Context, ref Ref) (CommitInfo, error) {
+	one, err := resolve(ctx, c.tx, ref)
+	if err == nil && !one.Open() {
+		err = ErrFinished(one)
+	}
+	return one, err
+}
+
 // FinishCommit ends a commit, after which nobody can write to it. Faults: NotFound,
 // Precondition, Conflict.
 func (c *Change) FinishCommit(ctx context.Context, ref Ref, f Finish) error {
-	one, err := resolve(ctx, c.tx, ref)
+	one, err := c.open(ctx, ref)
 	if err != nil {
 		return err
 	}
-	if !one.Open() {
-		return ErrFinished(one)
-	}
+	return c.finish(ctx, one, f)
+}
+
+func (c *Change) finish(ctx context.Context, one CommitInfo, f Finish) error {
 	if string(one.Root) != string(f.Root) {
 		return ErrMoved(one.Ref())
 	}
@@ -157,12 +167,9 @@ func ErrMoved(r Ref) error {
 // SetFiles gives an open commit other files, unless it has others than these were
 // made from. Faults: NotFound, Precondition, Conflict.
 func (c *Change) SetFiles(ctx context.Context, ref Ref, from, to []byte, size int64) error {
-	one, err := resolve(ctx, c.tx, ref)
+	one, err := c.open(ctx, ref)
 	if err != nil {
 		return err
-	}
-	if !one.Open() {
-		return ErrFinished(one)
 	}
 	if string(one.Root) != string(from) {
 		return ErrMoved(one.Ref())
@@ -173,12 +180,9 @@ func (c *Change) SetFiles(ctx context.Context, ref Ref, from, to []byte, size in
 
 // ClearCommit takes all files out of an open commit. Faults: NotFound, Precondition.
 func (c *Change) ClearCommit(ctx context.Context, ref Ref) error {
-	one, err := resolve(ctx, c.tx, ref)
+	one, err := c.open(ctx, ref)
 	if err != nil {
 		return err
-	}
-	if !one.Open() {
-		return ErrFinished(one)
 	}
 	one.Root, one.Size = nil, 0
 	return row.UpdateCommit(ctx, c.tx, one)
@@ -207,7 +211,7 @@ func BaseOf(ctx context.Context, tx *db.Tx, one CommitInfo) (parent CommitInfo, 
 	if parent, err = row.CommitByKey(ctx, tx, one.ParentKey); err != nil {
 		return parent, nil, err
 	}
-	root, _, err = (&Change{tx: tx}).inherited(ctx, parent)
+	root, _, err = inherited(ctx, tx, parent)
 	return parent, root, err
 }
 
@@ -310,10 +314,11 @@ func (c *Change) Write(ctx context.Context, target Ref, f Files) (Ref, error) {
 	if err != nil {
 		return Ref{}, err
 	}
-	if err := c.SetFiles(ctx, made.Ref(), f.From, f.To, f.Size); err != nil {
-		return Ref{}, err
+	if string(made.Root) != string(f.From) {
+		return Ref{}, ErrMoved(made.Ref())
 	}
-	return made.Ref(), c.FinishCommit(ctx, made.Ref(), Finish{Root: f.To, Size: f.Size, Error: f.Problem})
+	made.Root = f.To
+	return made.Ref(), c.finish(ctx, made, Finish{Root: f.To, Size: f.Size, Error: f.Problem})
 }
 
 // Inherited is what a change to a commit begins with: its files, and if it ended badly
@@ -322,6 +327,6 @@ func Inherited(ctx context.Context, tx *db.Tx, one CommitInfo) ([]byte, error) {
 	if one.Open() {
 		return one.Root, nil
 	}
-	root, _, err := (&Change{tx: tx}).inherited(ctx, one)
+	root, _, err := inherited(ctx, tx, one)
 	return root, err
 }

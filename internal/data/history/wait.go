@@ -30,12 +30,10 @@ type Waiting struct {
 // NewWaiting makes a Waiting; call it before commits are made.
 func NewWaiting(d *db.DB) *Waiting { return &Waiting{d, d.Signals(graph.Topic)} }
 
-func keyOf(r graph.Repo) string { return r.Project + "/" + r.Name }
-
 // Commit is a commit once it is in a state. Faults: NotFound, also of one that is
 // deleted meanwhile.
 func (w *Waiting) Commit(ctx context.Context, ref graph.Ref, state State) (one graph.CommitInfo, err error) {
-	changed, stop := w.changed.On(keyOf(ref.Repo))
+	changed, stop := w.changed.On(graph.TopicKey(ref.Repo))
 	defer stop()
 	for {
 		err = w.db.View(ctx, func(tx *db.Tx) (err error) {
@@ -71,7 +69,7 @@ func (w *Waiting) Commit(ctx context.Context, ref graph.Ref, state State) (one g
 func (w *Waiting) Subscribe(ctx context.Context, r graph.Repo, branch string, from *graph.Ref, state State) iter.Seq2[graph.CommitInfo,
 	error] {
 	return func(yield func(graph.CommitInfo, error) bool) {
-		changed, stop := w.changed.On(keyOf(r))
+		changed, stop := w.changed.On(graph.TopicKey(r))
 		defer stop()
 		after, err := w.seqOf(ctx, from)
 		for err == nil {

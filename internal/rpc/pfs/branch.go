@@ -50,16 +50,8 @@ func (s *Server) InspectBranch(ctx context.Context, req *pb.InspectBranchRequest
 // branchInfo leaves out what the caller may not see.
 func (s *Server) branchInfo(ctx context.Context, b graph.BranchInfo) *pb.BranchInfo {
 	out := convert.ToBranchInfo(b)
-	seen := func(all []*pb.Branch) (left []*pb.Branch) {
-		for _, one := range all {
-			if guard.Allow(ctx, convert.RepoOf(one.GetRepo())) == nil {
-				left = append(left, one)
-			}
-		}
-		return left
-	}
-	out.Provenance, out.Subvenance = seen(out.GetProvenance()), seen(out.GetSubvenance())
-	out.DirectProvenance = seen(out.GetDirectProvenance())
+	out.Provenance, out.Subvenance = visible(ctx, out.GetProvenance()), visible(ctx, out.GetSubvenance())
+	out.DirectProvenance = visible(ctx, out.GetDirectProvenance())
 	return out
 }
 

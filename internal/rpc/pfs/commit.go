@@ -70,16 +70,18 @@ func stateOf(s pb.CommitState) history.State {
 // commitInfo leaves out what the caller may not see.
 func (s *Server) commitInfo(ctx context.Context, c graph.CommitInfo) *pb.CommitInfo {
 	out := convert.ToCommitInfo(c)
-	seen := func(all []*pb.Commit) (left []*pb.Commit) {
-		for _, one := range all {
-			if guard.Allow(ctx, convert.RepoOf(one.GetRepo())) == nil {
-				left = append(left, one)
-			}
-		}
-		return left
-	}
-	out.DirectProvenance, out.DirectSubvenance = seen(out.GetDirectProvenance()), seen(out.GetDirectSubvenance())
+	out.DirectProvenance, out.DirectSubvenance = visible(ctx, out.GetDirectProvenance()), visible(ctx, out.GetDirectSubvenance())
 	return out
+}
+
+// visible are those commits or branches whose repository the caller may see.
+func visible[T interface{ GetRepo() *pb.Repo }](ctx context.Context, all []T) (left []T) {
+	for _, one := range all {
+		if guard.Allow(ctx, convert.RepoOf(one.GetRepo())) == nil {
+			left = append(left, one)
+		}
+	}
+	return left
 }
 
 // ListCommit sends the commits of a repository or, if it has no name, of all in which

@@ -1,7 +1,6 @@
 package pfs
 
 import (
-	"cmp"
 	"context"
 
 	"google.golang.org/protobuf/types/known/emptypb"
@@ -38,12 +37,18 @@ func createRepo(ctx context.Context, c *graph.Change, req *pb.CreateRepoRequest)
 		if err == nil {
 			err = guard.Allow(ctx, r, access.RepoWrite)
 		}
+		if err == nil {
+			err = c.DescribeRepo(ctx, r, req.GetDescription())
+		}
 		if !fault.Is(err, fault.NotFound) {
-			return cmp.Or(err, c.DescribeRepo(ctx, r, req.GetDescription()))
+			return err
 		}
 	}
+	if err := c.CreateRepo(ctx, r, req.GetDescription()); err != nil {
+		return err
+	}
 	guard.Made(ctx, r)
-	return c.CreateRepo(ctx, r, req.GetDescription())
+	return nil
 }
 
 // InspectRepo is for whoever may see the repository.
