@@ -181,8 +181,7 @@ func (c *Change) checkSources(ctx context.Context, b BranchInfo) error {
 		of := map[Repo]string{end.Repo: end.Name}
 		for _, s := range sources {
 			if other, ok := of[s.Repo]; ok && other != s.Name {
-				return fault.New(fault.Invalid, "multiple branches from the same repo, %q, cannot participate in a DAG", s.Repo.Name).
-					Next("use one branch of it, %s or %s", other, s.Name)
+				return c.errTwoBranches(s.Branch, other)
 			}
 			of[s.Repo] = s.Name
 		}
@@ -190,9 +189,18 @@ func (c *Change) checkSources(ctx context.Context, b BranchInfo) error {
 	return nil
 }
 
+// errTwoBranches has upstream's words, which clients look for.
+func (c *Change) errTwoBranches(b Branch, other string) error {
+	const form = "multiple branches from the same repo, %q, cannot participate in a DAG"
+	if c.Sees != nil && !c.Sees(b.Repo) {
+		return fault.New(fault.Invalid, form, "one that you may not see").Next("ask somebody who may read all that these branches are made from")
+	}
+	return fault.New(fault.Invalid, form, b.Repo.Name).Next("use one branch of it, %s or %s", other, b.Name)
+}
+
 // checkTrigger refuses triggers that could never end, and conditions that cannot be read.
 func (c *Change) checkTrigger(ctx context.Context, r RepoInfo, name string, t Trigger) error {
-	if err := checkConditions(t); err != nil {
+	if err := t.Check(); err != nil {
 		return err
 	}
 	for at, steps := t.Branch, 0; at != ""; steps++ {
@@ -250,7 +258,7 @@ func (c *Change) checkUnused(ctx context.Context, r RepoInfo, one BranchInfo) er
 		return err
 	}
 	if len(made) > 0 {
-		return fault.New(fault.Precondition, "branch %s cannot be deleted: %s is made from it", one.Branch, made[0].Branch).
+		return fault.New(fault.Precondition, "branch %s cannot be deleted: %s is made from it", one.Branch, c.named(made[0].Branch)).
 			Next("delete that branch first, or use --force")
 	}
 	all, err := row.BranchesOf(ctx, c.tx, r)

@@ -23,6 +23,8 @@ type Change struct {
 	by audit.By
 	// ID is the global id of every commit that the change makes.
 	ID string
+	// Sees says which repositories may be named to whoever makes the change; nil is all.
+	Sees func(Repo) bool
 
 	touched  map[int64]bool // branches whose head has changed or whose provenance has
 	finished map[int64]bool // commits that have finished, for triggers
@@ -70,4 +72,12 @@ func (c *Change) creator() string { return c.by.Actor.String() }
 // changed wakes whoever waits for commits of a repository.
 func (c *Change) changed(ctx context.Context, r Repo) error {
 	return c.tx.Changed(ctx, Topic, TopicKey(r))
+}
+
+// named is how a branch is called in what the maker of the change is told.
+func (c *Change) named(b Branch) string {
+	if c.Sees == nil || c.Sees(b.Repo) {
+		return b.String()
+	}
+	return "one that you may not see"
 }

@@ -74,7 +74,7 @@ func (c *Change) DeleteRepo(ctx context.Context, r Repo, force bool) error {
 			return err
 		}
 		if len(made) > 0 && !force {
-			return fault.New(fault.Precondition, "repo %s cannot be deleted: branch %s is made from it", one.Repo, made[0]).
+			return fault.New(fault.Precondition, "repo %s cannot be deleted: branch %s is made from it", one.Repo, c.named(made[0])).
 				Next("delete that branch first, or use --force")
 		}
 		if err := row.DeleteRepo(ctx, c.tx, one.Key); err != nil {

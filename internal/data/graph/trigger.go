@@ -4,27 +4,7 @@ import (
 	"context"
 
 	"pachyderm/internal/data/graph/row"
-	"pachyderm/internal/fault"
 )
-
-// checkConditions holds the conditions of a trigger to what can be read. Fault: Invalid.
-func checkConditions(t Trigger) error {
-	if t.Cron != "" && (t.Rate != "" || t.Size != "" || t.Commits != 0 || t.All) {
-		return fault.New(fault.Invalid, "a trigger at set times has no other conditions").Next("leave --trigger-cron or the others out")
-	}
-	if t.Rate != "" || t.Cron != "" {
-		return fault.New(fault.Unimplemented, "triggers by time are not part of this pachd yet").Next("use --trigger-size or --trigger-commits")
-	}
-	if t.Commits < 0 {
-		return fault.New(fault.Invalid, "a trigger counts commits, and there cannot be %d", t.Commits)
-	}
-	if t.Size != "" {
-		if _, err := row.ParseSize(t.Size); err != nil {
-			return err
-		}
-	}
-	return nil
-}
 
 // fireTriggers moves the heads of branches whose trigger holds for a commit that has
 // finished, and of those that these trigger.

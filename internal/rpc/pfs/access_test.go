@@ -289,6 +289,64 @@ func TestList_LeavesOutWhatIsHidden(t *testing.T) {
 	if _, err := c.CreateRepo(ctx, &pb.CreateRepoRequest{Repo: &pb.Repo{Project: secret, Name: "mine"}}); status.Code(err) != codes.PermissionDenied {
 		t.Errorf("making a repository in a project of others: %v", err)
 	}
+	// Refusals and what else is said of a branch name nothing that is hidden either.
+	if _, err := c.CreateRepo(root, &pb.CreateRepoRequest{Repo: repo("derived")}); err != nil {
+		t.Fatal(err)
+	}
+	from := &pb.Branch{Repo: hidden, Name: "other"}
+	_, err = c.CreateBranch(root, &pb.CreateBranchRequest{
+		Branch: branch("derived", "master"), Provenance: []*pb.Branch{from},
+		BranchPropagationSpecs: []*pb.BranchPropagationSpec{{Branch: from, PropagationSpec: &pb.PropagationSpec{Never: true}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Bind(pachdtest.Repo("default/derived"), "robot:reader", "repoOwner"); err != nil {
+		t.Fatal(err)
+	}
+	b, err = c.InspectBranch(ctx, &pb.InspectBranchRequest{Branch: branch("derived", "master")})
+	if err != nil || strings.Contains(b.String(), "secret") {
+		t.Errorf("the branch says what it is made from: %v, %v", b, err)
+	}
+	_, err = c.DeleteRepo(ctx, &pb.DeleteRepoRequest{Repo: repo("source")})
+	if status.Code(err) != codes.FailedPrecondition || strings.Contains(err.Error(), "secret") {
+		t.Errorf("deleting what something hidden is made from: %v", err)
+	}
+	_, err = c.DeleteBranch(ctx, &pb.DeleteBranchRequest{Branch: branch("source", "master")})
+	if status.Code(err) != codes.FailedPrecondition || strings.Contains(err.Error(), "secret") {
+		t.Errorf("deleting a branch that something hidden is made from: %v", err)
+	}
+	_, err = c.CreateBranch(ctx, &pb.CreateBranchRequest{Branch: branch("derived", "master"), Provenance: []*pb.Branch{branch("source", "x")}})
+	if err != nil && strings.Contains(err.Error(), "secret") {
+		t.Errorf("making a branch from another: %v", err)
+	}
+	for _, r := range []string{"x", "y"} { // whose two branches would meet in one that is hidden
+		if _, err := c.CreateBranch(root, &pb.CreateBranchRequest{
+			Branch: branch("derived", r), Provenance: []*pb.Branch{{Repo: hidden, Name: r}},
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := c.CreateRepo(ctx, &pb.CreateRepoRequest{Repo: repo("own")}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.CreateRepo(root, &pb.CreateRepoRequest{Repo: repo("also")}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.CreateBranch(root, &pb.CreateBranchRequest{
+		Branch: branch("also", "y"), Provenance: []*pb.Branch{{Repo: hidden, Name: "y"}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Bind(pachdtest.Repo("default/also"), "robot:reader", "repoReader"); err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.CreateBranch(ctx, &pb.CreateBranchRequest{
+		Branch: branch("own", "master"), Provenance: []*pb.Branch{branch("derived", "x"), branch("also", "y")},
+	})
+	if status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), "from the same repo, \"one that you may not see\", cannot participate") {
+		t.Errorf("two branches of a hidden repository: %v", err)
+	}
 	if gone, err := c.DeleteRepo(ctx, &pb.DeleteRepoRequest{Repo: hidden}); status.Code(err) != codes.NotFound {
 		t.Errorf("deleting a hidden one: %v, %v", gone, err)
 	}

@@ -2,6 +2,7 @@ package pfs
 
 import (
 	"context"
+	"slices"
 
 	"google.golang.org/protobuf/types/known/emptypb"
 
@@ -52,6 +53,9 @@ func (s *Server) branchInfo(ctx context.Context, b graph.BranchInfo) *pb.BranchI
 	out := convert.ToBranchInfo(b)
 	out.Provenance, out.Subvenance = visible(ctx, out.GetProvenance()), visible(ctx, out.GetSubvenance())
 	out.DirectProvenance = visible(ctx, out.GetDirectProvenance())
+	out.BranchPropagationSpecs = slices.DeleteFunc(out.GetBranchPropagationSpecs(), func(spec *pb.BranchPropagationSpec) bool {
+		return guard.Allow(ctx, convert.RepoOf(spec.GetBranch().GetRepo())) != nil
+	})
 	return out
 }
 

@@ -125,6 +125,7 @@ func (s *Server) Run(ctx context.Context, tx *db.Tx, id string, all []*txnpb.Tra
 ) {
 	ctx = guard.InTransaction(ctx)
 	err = graph.In(ctx, tx, guard.By(ctx, s.now()), id, func(c *graph.Change) error {
+		c.Sees = sees(ctx)
 		for i, req := range all {
 			commit, err := apply(ctx, c, req)
 			if err != nil {

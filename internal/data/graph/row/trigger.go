@@ -23,3 +23,22 @@ func ParseSize(s string) (int64, error) {
 	}
 	return int64(n * unit), nil
 }
+
+// Check holds the conditions of a trigger to what can be read. Fault: Invalid.
+func (t Trigger) Check() error {
+	if t.Cron != "" && (t.Rate != "" || t.Size != "" || t.Commits != 0 || t.All) {
+		return fault.New(fault.Invalid, "a trigger at set times has no other conditions").Next("leave --trigger-cron or the others out")
+	}
+	if t.Rate != "" || t.Cron != "" {
+		return fault.New(fault.Unimplemented, "triggers by time are not part of this pachd yet").Next("use --trigger-size or --trigger-commits")
+	}
+	if t.Commits < 0 {
+		return fault.New(fault.Invalid, "a trigger counts commits, and there cannot be %d", t.Commits)
+	}
+	if t.Size != "" {
+		if _, err := ParseSize(t.Size); err != nil {
+			return err
+		}
+	}
+	return nil
+}
