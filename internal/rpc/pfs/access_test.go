@@ -36,6 +36,14 @@ func master(r *pb.Repo) *pb.Commit {
 
 func file(r *pb.Repo) *pb.File { return &pb.File{Commit: master(r), Path: "/a"} }
 
+func picker(r *pb.Repo) *pb.BranchPicker {
+	return &pb.BranchPicker{Picker: &pb.BranchPicker_Name{Name: &pb.BranchPicker_BranchName{Name: "master", Repo: &pb.RepoPicker{
+		Picker: &pb.RepoPicker_Name{Name: &pb.RepoPicker_RepoName{
+			Name: r.GetName(), Project: &pb.ProjectPicker{Picker: &pb.ProjectPicker_Name{Name: r.GetProject().GetName()}},
+		}},
+	}}}}
+}
+
 // notFoundIsFine is for calls about what is not there in a repository that is.
 func notFoundIsFine(err error) error {
 	if status.Code(err) == codes.NotFound && !strings.Contains(err.Error(), "repo secret/images not found") {
@@ -62,6 +70,29 @@ var calls = []struct {
 	}},
 	{"InspectCommit", []string{"REPO_INSPECT_COMMIT"}, func(ctx context.Context, c pb.APIClient, w world) error {
 		_, err := c.InspectCommit(ctx, &pb.InspectCommitRequest{Commit: master(w.repo)})
+		return err
+	}},
+	{"FindCommits", []string{"REPO_INSPECT_COMMIT"}, func(ctx context.Context, c pb.APIClient, w world) error {
+		_, err := all(c.FindCommits(ctx, &pb.FindCommitsRequest{Start: master(w.repo), FilePath: "/a"}))
+		return err
+	}},
+	{"SubscribeCommit", []string{"REPO_LIST_COMMIT", "REPO_INSPECT_COMMIT"}, func(ctx context.Context, c pb.APIClient, w world) error {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		stream, err := c.SubscribeCommit(ctx, &pb.SubscribeCommitRequest{Repo: w.repo, Branch: "master"})
+		if err == nil {
+			_, err = stream.Recv() // there is one; it would wait for more
+		}
+		return err
+	}},
+	{"WalkCommitProvenance", []string{"REPO_INSPECT_COMMIT"}, func(ctx context.Context, c pb.APIClient, w world) error {
+		_, err := all(c.WalkCommitProvenance(ctx, &pb.WalkCommitProvenanceRequest{Start: []*pb.CommitPicker{{
+			Picker: &pb.CommitPicker_BranchHead{BranchHead: picker(w.repo)},
+		}}}))
+		return err
+	}},
+	{"WalkBranchSubvenance", []string{"REPO_LIST_BRANCH"}, func(ctx context.Context, c pb.APIClient, w world) error {
+		_, err := all(c.WalkBranchSubvenance(ctx, &pb.WalkBranchSubvenanceRequest{Start: []*pb.BranchPicker{picker(w.repo)}}))
 		return err
 	}},
 	{"InspectBranch", []string{"REPO_LIST_BRANCH"}, func(ctx context.Context, c pb.APIClient, w world) error {
