@@ -73,6 +73,7 @@ func TestSecrets_NeverWritten(t *testing.T) {
 	if _, err := d.login(t.Context(), d.dial(), optest.Alice); err == nil {
 		t.Error("a login with a wrong client secret has worked, so its failure was not looked at")
 	}
+	d.kill() // all that it wrote is read then
 	everything := written.String() + d.output.String()
 	for name, secret := range map[string]string{"root token": rootToken, "client secret": clientSecret, "wrong secret": wrongSecret, "app's secret": appSecret} {
 		for line := range strings.Lines(everything) {

@@ -30,6 +30,7 @@ import (
 	"pachyderm/internal/db/dbtest"
 	"pachyderm/internal/pachd"
 	"pachyderm/internal/pachd/pachdtest"
+	"pachyderm/internal/people/rename"
 	"pachyderm/internal/secret"
 )
 
@@ -166,6 +167,11 @@ func TestBindings_OtherSpellings(t *testing.T) {
 			s.Update(func(tx *db.Tx) error {
 				_, err := tx.Exec(t.Context(), `INSERT INTO bindings (resource_type, resource_name, principal, role)
 					VALUES (1, '', 'user:ALICE@example.com', 'pachdLogReader')`)
+				return err
+			})
+			// It knew no form of names, so that the next start waits until they are renamed.
+			s.Update(func(tx *db.Tx) error {
+				_, err := tx.Exec(t.Context(), `DELETE FROM meta WHERE key = $1`, rename.MetaKey)
 				return err
 			})
 		})
