@@ -178,6 +178,7 @@ var mayImport = map[string][]string{
 	"internal/data/graph/row":  nil,
 	"internal/data/graph":      {"internal/data/graph/row"},
 	"internal/data/history":    {"internal/data/graph", "internal/data/graph/row"},
+	"internal/data/trigger":    {"internal/data/graph", "internal/data/graph/row"},
 	"internal/access":          {"internal/access/table"},
 	"internal/people/identity": nil,
 	"internal/cluster":         {"internal/audit", "internal/db", "internal/fault", "internal/secret"},
@@ -305,7 +306,7 @@ var mayImport = map[string][]string{
 	"internal/rpc/enterprise": {"api/enterprise", "api/license", "internal/cluster", "internal/people/session", "internal/rpc/wire"},
 	"internal/rpc/wire":       {"api/auth", "internal/access"},
 	"internal/pachd": {
-		"internal/data/check", "internal/data/file", "internal/data/graph", "internal/data/pack", "internal/pachd/store",
+		"internal/data/check", "internal/data/file", "internal/data/graph", "internal/data/pack", "internal/data/trigger", "internal/pachd/store",
 		"api", "api/admin", "internal/access", "internal/access/freshness", "internal/config", "internal/config/chart", "internal/config/declared",
 		"internal/config/kubesecret", "internal/issuer", "internal/issuer/connectortest", "internal/issuer/device", "internal/issuer/dexstore",
 		"internal/issuer/endpoint", "internal/issuer/exchange", "internal/issuer/grant", "internal/issuer/registry", "internal/issuer/regroup",

@@ -8,6 +8,7 @@ import (
 	"pachyderm/internal/data/file"
 	"pachyderm/internal/data/graph"
 	"pachyderm/internal/data/pack"
+	"pachyderm/internal/data/trigger"
 	"pachyderm/internal/pachd/store"
 )
 
@@ -38,6 +39,7 @@ func (p *Pachd) wireData(ctx context.Context) error {
 		return err
 	}
 	p.Files = file.New(p.DB, p.packs)
+	p.triggers = trigger.New(p.DB, p.log, p.now)
 	return nil
 }
 

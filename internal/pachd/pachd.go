@@ -30,6 +30,7 @@ import (
 	"pachyderm/internal/data/check"
 	"pachyderm/internal/data/file"
 	"pachyderm/internal/data/pack"
+	"pachyderm/internal/data/trigger"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer"
@@ -100,6 +101,7 @@ type Pachd struct {
 	guesses  *guess.Guesses
 	packs    *pack.Service
 	store    *store.Watch
+	triggers *trigger.Service
 	listens  listeners
 	lock     *os.File
 	tls      *tls.Config
@@ -361,6 +363,7 @@ func (p *Pachd) Run(ctx context.Context) error {
 	g.Go(func() error { return p.sweep(ctx) })
 	g.Go(func() error { return p.sweepPacks(ctx) })
 	g.Go(func() error { p.store.Run(ctx); return nil })
+	g.Go(func() error { p.triggers.Run(ctx); return nil })
 	g.Go(func() error { return p.Declared.Run(ctx) })
 	g.Go(func() error { return errors.Join(p.rename(ctx), p.followKeys(ctx)) })
 	if p.listens.grpc != nil {

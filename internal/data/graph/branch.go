@@ -40,7 +40,7 @@ func (c *Change) CreateBranch(ctx context.Context, n NewBranch) error {
 	if isNew {
 		b = BranchInfo{Branch: n.Branch, Key: newKey(), RepoKey: r.Key, Created: c.now(), CreatedBy: c.creator()}
 	}
-	if b.Trigger = n.Trigger; b.Trigger.Branch != "" {
+	if b.Trigger = n.Trigger; b.Trigger != (Trigger{}) {
 		if err := c.checkTrigger(ctx, r, n.Branch.Name, n.Trigger); err != nil {
 			return err
 		}
@@ -60,6 +60,9 @@ func (c *Change) CreateBranch(ctx context.Context, n NewBranch) error {
 		return err
 	}
 	c.touched[b.Key] = true
+	if err := c.changed(ctx, r.Repo); err != nil { // for what follows times
+		return err
+	}
 	return c.by.Record(ctx, c.tx, "branch.create", "branch/"+n.Branch.String(), "")
 }
 

@@ -49,46 +49,55 @@ func (c *Change) fireFrom(ctx context.Context, all []BranchInfo, from BranchInfo
 		if !holds {
 			continue
 		}
-		b.HeadKey = at.Key
-		if err := c.moveHead(ctx, *b, at.Key); err != nil {
-			return err
-		}
-		if err := c.fireFrom(ctx, all, *b, at); err != nil {
+		if err := c.fire(ctx, all, b, at); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// holds says whether the conditions of a trigger do, between the head that the branch
-// has and the commit that it would have.
+// fire moves the head of a branch by its trigger. Nobody is asked for a right: whoever
+// made the trigger was, and the audit says who that is.
+func (c *Change) fire(ctx context.Context, all []BranchInfo, b *BranchInfo, at CommitInfo) error {
+	b.HeadKey = at.Key
+	if err := c.moveHead(ctx, *b, at.Key); err != nil {
+		return err
+	}
+	if err := c.changed(ctx, b.Repo); err != nil {
+		return err
+	}
+	if err := c.by.Record(ctx, c.tx, "branch.trigger", "branch/"+b.String(), at.Ref().String()+", branch made by "+b.CreatedBy); err != nil {
+		return err
+	}
+	return c.fireFrom(ctx, all, *b, at)
+}
+
+// Follow moves the head of a branch that follows another at set times to a commit of it,
+// and the heads of those that follow this one.
+func (c *Change) Follow(ctx context.Context, r RepoInfo, name string, at CommitInfo) error {
+	all, err := row.BranchesOf(ctx, c.tx, r)
+	if err != nil {
+		return err
+	}
+	for i := range all {
+		if all[i].Name == name {
+			return c.fire(ctx, all, &all[i], at)
+		}
+	}
+	return nil
+}
+
+// holds asks a trigger about a commit that its branch would have as head.
 func (c *Change) holds(ctx context.Context, b BranchInfo, at CommitInfo) (bool, error) {
 	head, err := row.CommitByKey(ctx, c.tx, b.HeadKey)
-	if err != nil {
+	if err != nil || b.Trigger.Cron != "" { // at its times, and not when a commit ends
 		return false, err
 	}
-	t := b.Trigger
-	var conditions []bool
-	if t.Size != "" {
-		more, err := row.ParseSize(t.Size)
-		if err != nil {
+	var between []int64
+	if b.Trigger.Commits > 0 {
+		if between, err = row.Ancestors(ctx, c.tx, at.Key, head.Key); err != nil {
 			return false, err
 		}
-		conditions = append(conditions, at.Size-head.Size >= more)
 	}
-	if t.Commits > 0 {
-		between, err := row.Ancestors(ctx, c.tx, at.Key, head.Key)
-		if err != nil {
-			return false, err
-		}
-		conditions = append(conditions, int64(len(between)) >= t.Commits)
-	}
-	all, some := true, false
-	for _, holds := range conditions {
-		all, some = all && holds, some || holds
-	}
-	if t.All {
-		return all, nil
-	}
-	return some || len(conditions) == 0, nil
+	return b.Trigger.Holds(head, at, int64(len(between)))
 }

@@ -418,6 +418,11 @@ func BranchesOf(ctx context.Context, tx *db.Tx, r RepoInfo) ([]BranchInfo, error
 	return all, err
 }
 
+// BranchesByCron are those that follow another at set times.
+func BranchesByCron(ctx context.Context, tx *db.Tx) ([]BranchInfo, error) {
+	return branchRows(ctx, tx, `WHERE b.trigger_cron <> ''`)
+}
+
 // BranchesAt are those whose head is a commit.
 func BranchesAt(ctx context.Context, tx *db.Tx, commit int64) ([]BranchInfo, error) {
 	return branchRows(ctx, tx, `WHERE b.head = $1`, commit)

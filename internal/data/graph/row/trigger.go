@@ -3,6 +3,9 @@ package row
 import (
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/robfig/cron/v3"
 
 	"pachyderm/internal/fault"
 )
@@ -26,11 +29,16 @@ func ParseSize(s string) (int64, error) {
 
 // Check holds the conditions of a trigger to what can be read. Fault: Invalid.
 func (t Trigger) Check() error {
+	if t.Branch == "" {
+		return fault.New(fault.Invalid, "a trigger has to name the branch that it follows").Next("add it: --trigger BRANCH")
+	}
 	if t.Cron != "" && (t.Rate != "" || t.Size != "" || t.Commits != 0 || t.All) {
 		return fault.New(fault.Invalid, "a trigger at set times has no other conditions").Next("leave --trigger-cron or the others out")
 	}
-	if t.Rate != "" || t.Cron != "" {
-		return fault.New(fault.Unimplemented, "triggers by time are not part of this pachd yet").Next("use --trigger-size or --trigger-commits")
+	for _, spec := range []string{t.Rate, t.Cron} {
+		if _, err := schedule(spec); err != nil {
+			return err
+		}
 	}
 	if t.Commits < 0 {
 		return fault.New(fault.Invalid, "a trigger counts commits, and there cannot be %d", t.Commits)
@@ -41,4 +49,73 @@ func (t Trigger) Check() error {
 		}
 	}
 	return nil
+}
+
+// Holds says whether the conditions of a trigger do, between the head that its branch
+// has and a commit, finished, that comes so many commits after it.
+func (t Trigger) Holds(head, at CommitInfo, commits int64) (bool, error) {
+	var conditions []bool
+	if t.Rate != "" {
+		next, err := NextTime(t.Rate, head.Finished)
+		if err != nil {
+			return false, err
+		}
+		conditions = append(conditions, !next.IsZero() && !next.After(at.Finished))
+	}
+	if t.Size != "" {
+		more, err := ParseSize(t.Size)
+		if err != nil {
+			return false, err
+		}
+		conditions = append(conditions, at.Size-head.Size >= more)
+	}
+	if t.Commits > 0 {
+		conditions = append(conditions, commits >= t.Commits)
+	}
+	all, some := true, false
+	for _, holds := range conditions {
+		all, some = all && holds, some || holds
+	}
+	if t.All {
+		return all, nil
+	}
+	return some || len(conditions) == 0, nil
+}
+
+// never is upstream's expression for no time at all.
+const never = "@never"
+
+// maxCron is the longest cron expression, in bytes.
+const maxCron = 200
+
+// schedule reads a cron expression, nil for none and for never. Fault: Invalid.
+func schedule(spec string) (cron.Schedule, error) {
+	if spec == "" || spec == never {
+		return nil, nil //nolint:nilnil // there is none, and that is right
+	}
+	invalid := fault.New(fault.Invalid, "invalid cron expression %q", fault.Clean(spec, maxCron)).
+		Next(`write minute, hour, day of month, month and day of week, such as "0 6 * * 1-5", or @daily, or @every 1h`)
+	// The parser takes a zone without anything after it for an index.
+	if len(spec) > maxCron || strings.Contains(spec, "TZ=") && !strings.Contains(strings.TrimSpace(spec), " ") {
+		return nil, invalid
+	}
+	s, err := cron.ParseStandard(spec)
+	if err != nil {
+		return nil, invalid.Because(err)
+	}
+	if s.Next(time.Unix(0, 0)).IsZero() {
+		return nil, fault.New(fault.Invalid, "the cron expression %q names no moment that ever comes", fault.Clean(spec, maxCron)).
+			Next("correct it, or write %s", never)
+	}
+	return s, nil
+}
+
+// NextTime is the first moment of a cron expression after another, in UTC unless it
+// names a zone (CRON_TZ=); zero for none. Fault: Invalid.
+func NextTime(spec string, after time.Time) (time.Time, error) {
+	s, err := schedule(spec)
+	if s == nil || err != nil {
+		return time.Time{}, err
+	}
+	return s.Next(after.UTC()), nil
 }
