@@ -8,9 +8,11 @@ import (
 
 	"pachyderm/api/admin"
 	"pachyderm/api/auth"
+	"pachyderm/api/data"
 	"pachyderm/api/enterprise"
 	"pachyderm/api/identity"
 	"pachyderm/api/license"
+	"pachyderm/api/metadata"
 	"pachyderm/api/pach"
 	"pachyderm/api/pfs"
 	"pachyderm/api/pps"
@@ -46,6 +48,8 @@ type Clients struct {
 	PFS        pfs.APIClient
 	PPS        pps.APIClient
 
+	Data        data.APIClient
+	Metadata    metadata.APIClient
 	Transaction transaction.APIClient
 }
 
@@ -80,6 +84,10 @@ func Services() []Service {
 			func(c *Clients) *pfs.APIClient { return &c.PFS }),
 		of(&pps.API_ServiceDesc, pps.RegisterAPIHandlerClient, pps.NewAPIClient,
 			func(c *Clients) *pps.APIClient { return &c.PPS }),
+		of(&data.API_ServiceDesc, data.RegisterAPIHandlerClient, data.NewAPIClient,
+			func(c *Clients) *data.APIClient { return &c.Data }),
+		of(&metadata.API_ServiceDesc, metadata.RegisterAPIHandlerClient, metadata.NewAPIClient,
+			func(c *Clients) *metadata.APIClient { return &c.Metadata }),
 		of(&transaction.API_ServiceDesc, transaction.RegisterAPIHandlerClient, transaction.NewAPIClient,
 			func(c *Clients) *transaction.APIClient { return &c.Transaction }),
 	}

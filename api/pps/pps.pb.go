@@ -10,6 +10,7 @@ import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	emptypb "google.golang.org/protobuf/types/known/emptypb"
+	pfs "pachyderm/api/pfs"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -168,15 +169,139 @@ func (*ActivateAuthResponse) Descriptor() ([]byte, []int) {
 	return file_api_pps_pps_proto_rawDescGZIP(), []int{3}
 }
 
+type PipelinePicker struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Picker:
+	//
+	//	*PipelinePicker_Name
+	Picker        isPipelinePicker_Picker `protobuf_oneof:"picker"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PipelinePicker) Reset() {
+	*x = PipelinePicker{}
+	mi := &file_api_pps_pps_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PipelinePicker) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PipelinePicker) ProtoMessage() {}
+
+func (x *PipelinePicker) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pps_pps_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PipelinePicker.ProtoReflect.Descriptor instead.
+func (*PipelinePicker) Descriptor() ([]byte, []int) {
+	return file_api_pps_pps_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *PipelinePicker) GetPicker() isPipelinePicker_Picker {
+	if x != nil {
+		return x.Picker
+	}
+	return nil
+}
+
+func (x *PipelinePicker) GetName() *PipelinePicker_PipelineName {
+	if x != nil {
+		if x, ok := x.Picker.(*PipelinePicker_Name); ok {
+			return x.Name
+		}
+	}
+	return nil
+}
+
+type isPipelinePicker_Picker interface {
+	isPipelinePicker_Picker()
+}
+
+type PipelinePicker_Name struct {
+	Name *PipelinePicker_PipelineName `protobuf:"bytes,1,opt,name=name,proto3,oneof"`
+}
+
+func (*PipelinePicker_Name) isPipelinePicker_Picker() {}
+
+type PipelinePicker_PipelineName struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Project       *pfs.ProjectPicker     `protobuf:"bytes,1,opt,name=project,proto3" json:"project,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PipelinePicker_PipelineName) Reset() {
+	*x = PipelinePicker_PipelineName{}
+	mi := &file_api_pps_pps_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PipelinePicker_PipelineName) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PipelinePicker_PipelineName) ProtoMessage() {}
+
+func (x *PipelinePicker_PipelineName) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pps_pps_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PipelinePicker_PipelineName.ProtoReflect.Descriptor instead.
+func (*PipelinePicker_PipelineName) Descriptor() ([]byte, []int) {
+	return file_api_pps_pps_proto_rawDescGZIP(), []int{4, 0}
+}
+
+func (x *PipelinePicker_PipelineName) GetProject() *pfs.ProjectPicker {
+	if x != nil {
+		return x.Project
+	}
+	return nil
+}
+
+func (x *PipelinePicker_PipelineName) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
 var File_api_pps_pps_proto protoreflect.FileDescriptor
 
 const file_api_pps_pps_proto_rawDesc = "" +
 	"\n" +
-	"\x11api/pps/pps.proto\x12\x06pps_v2\x1a\x1bgoogle/protobuf/empty.proto\"\x15\n" +
+	"\x11api/pps/pps.proto\x12\x06pps_v2\x1a\x11api/pfs/pfs.proto\x1a\x1bgoogle/protobuf/empty.proto\"\x15\n" +
 	"\x13ListPipelineRequest\"\x0e\n" +
 	"\fPipelineInfo\"\x15\n" +
 	"\x13ActivateAuthRequest\"\x16\n" +
-	"\x14ActivateAuthResponse2\xd2\x01\n" +
+	"\x14ActivateAuthResponse\"\xaa\x01\n" +
+	"\x0ePipelinePicker\x129\n" +
+	"\x04name\x18\x01 \x01(\v2#.pps_v2.PipelinePicker.PipelineNameH\x00R\x04name\x1aS\n" +
+	"\fPipelineName\x12/\n" +
+	"\aproject\x18\x01 \x01(\v2\x15.pfs_v2.ProjectPickerR\aproject\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04nameB\b\n" +
+	"\x06picker2\xd2\x01\n" +
 	"\x03API\x12I\n" +
 	"\fActivateAuth\x12\x1b.pps_v2.ActivateAuthRequest\x1a\x1c.pps_v2.ActivateAuthResponse\x12C\n" +
 	"\fListPipeline\x12\x1b.pps_v2.ListPipelineRequest\x1a\x14.pps_v2.PipelineInfo0\x01\x12;\n" +
@@ -194,26 +319,31 @@ func file_api_pps_pps_proto_rawDescGZIP() []byte {
 	return file_api_pps_pps_proto_rawDescData
 }
 
-var file_api_pps_pps_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_api_pps_pps_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_api_pps_pps_proto_goTypes = []any{
-	(*ListPipelineRequest)(nil),  // 0: pps_v2.ListPipelineRequest
-	(*PipelineInfo)(nil),         // 1: pps_v2.PipelineInfo
-	(*ActivateAuthRequest)(nil),  // 2: pps_v2.ActivateAuthRequest
-	(*ActivateAuthResponse)(nil), // 3: pps_v2.ActivateAuthResponse
-	(*emptypb.Empty)(nil),        // 4: google.protobuf.Empty
+	(*ListPipelineRequest)(nil),         // 0: pps_v2.ListPipelineRequest
+	(*PipelineInfo)(nil),                // 1: pps_v2.PipelineInfo
+	(*ActivateAuthRequest)(nil),         // 2: pps_v2.ActivateAuthRequest
+	(*ActivateAuthResponse)(nil),        // 3: pps_v2.ActivateAuthResponse
+	(*PipelinePicker)(nil),              // 4: pps_v2.PipelinePicker
+	(*PipelinePicker_PipelineName)(nil), // 5: pps_v2.PipelinePicker.PipelineName
+	(*pfs.ProjectPicker)(nil),           // 6: pfs_v2.ProjectPicker
+	(*emptypb.Empty)(nil),               // 7: google.protobuf.Empty
 }
 var file_api_pps_pps_proto_depIdxs = []int32{
-	2, // 0: pps_v2.API.ActivateAuth:input_type -> pps_v2.ActivateAuthRequest
-	0, // 1: pps_v2.API.ListPipeline:input_type -> pps_v2.ListPipelineRequest
-	4, // 2: pps_v2.API.DeleteAll:input_type -> google.protobuf.Empty
-	3, // 3: pps_v2.API.ActivateAuth:output_type -> pps_v2.ActivateAuthResponse
-	1, // 4: pps_v2.API.ListPipeline:output_type -> pps_v2.PipelineInfo
-	4, // 5: pps_v2.API.DeleteAll:output_type -> google.protobuf.Empty
-	3, // [3:6] is the sub-list for method output_type
-	0, // [0:3] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	5, // 0: pps_v2.PipelinePicker.name:type_name -> pps_v2.PipelinePicker.PipelineName
+	6, // 1: pps_v2.PipelinePicker.PipelineName.project:type_name -> pfs_v2.ProjectPicker
+	2, // 2: pps_v2.API.ActivateAuth:input_type -> pps_v2.ActivateAuthRequest
+	0, // 3: pps_v2.API.ListPipeline:input_type -> pps_v2.ListPipelineRequest
+	7, // 4: pps_v2.API.DeleteAll:input_type -> google.protobuf.Empty
+	3, // 5: pps_v2.API.ActivateAuth:output_type -> pps_v2.ActivateAuthResponse
+	1, // 6: pps_v2.API.ListPipeline:output_type -> pps_v2.PipelineInfo
+	7, // 7: pps_v2.API.DeleteAll:output_type -> google.protobuf.Empty
+	5, // [5:8] is the sub-list for method output_type
+	2, // [2:5] is the sub-list for method input_type
+	2, // [2:2] is the sub-list for extension type_name
+	2, // [2:2] is the sub-list for extension extendee
+	0, // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_api_pps_pps_proto_init() }
@@ -221,13 +351,16 @@ func file_api_pps_pps_proto_init() {
 	if File_api_pps_pps_proto != nil {
 		return
 	}
+	file_api_pps_pps_proto_msgTypes[4].OneofWrappers = []any{
+		(*PipelinePicker_Name)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_pps_pps_proto_rawDesc), len(file_api_pps_pps_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -26,6 +26,7 @@ func verbs(k *kit.Kit) []*cobra.Command {
 		{"copy", "Copy files within pachd", "  pachctl copy file images@master:/cat.png best@master"},
 		{"glob", "Find files by a pattern", "  pachctl glob file \"images@master:/*.png\""},
 		{"diff", "Show what differs between commits", "  pachctl diff file images@master"},
+		{"edit", "Attach keys and values to something", "  pachctl edit metadata repo images add owner=vision"},
 		{"find", "Find the commits that changed a file", "  pachctl find commit images@master:/cat.png"},
 		{"start", "Start commits and transactions", "  pachctl start commit images@master\n  pachctl start transaction"},
 		{"finish", "Finish commits and transactions", "  pachctl finish commit images@master\n  pachctl finish transaction"},

@@ -150,6 +150,9 @@ func (s *Server) welcome(ctx context.Context) context.Context {
 	if err != nil {
 		return ctx
 	}
+	if !roles.Active() {
+		return session.Unguarded(ctx)
+	}
 	c, err := s.authenticate(ctx, roles)
 	if err != nil {
 		return ctx

@@ -115,7 +115,7 @@ pfs_v2.API/WalkFile token
 pfs_v2.API/GlobFile token
 pfs_v2.API/DiffFile token
 pfs_v2.API/FindCommits token
-pfs_v2.API/ForgetCommit -
+pfs_v2.API/ForgetCommit token
 pfs_v2.API/WalkCommitProvenance token
 pfs_v2.API/WalkCommitSubvenance token
 pfs_v2.API/WalkBranchProvenance token
@@ -132,9 +132,12 @@ pfs_v2.API/ClearCache -
 pfs_v2.API/DeleteAll CLUSTER_DELETE_ALL
 pfs_v2.API/Fsck CLUSTER_DEBUG_DUMP
 pfs_v2.API/CheckStorage CLUSTER_DEBUG_DUMP
-pfs_v2.API/ListTask -
+pfs_v2.API/ListTask CLUSTER_DEBUG_DUMP
 pfs_v2.API/Egress -
 pfs_v2.API/ReposSummary token
+metadata.API/EditMetadata token
+data_v1.API/PreviewRemoval token
+data_v1.API/GetStorageUsage CLUSTER_DEBUG_DUMP
 transaction_v2.API/StartTransaction token
 transaction_v2.API/InspectTransaction token
 transaction_v2.API/ListTransaction token

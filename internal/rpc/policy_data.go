@@ -11,22 +11,24 @@ func dataPolicy() map[string]rule {
 		"CreateRepo", "InspectRepo", "ListRepo", "DeleteRepo", "DeleteRepos",
 		"CreateBranch", "InspectBranch", "ListBranch", "DeleteBranch",
 		"StartCommit", "FinishCommit", "ClearCommit", "InspectCommit", "ListCommit", "SubscribeCommit", "InspectCommitSet", "ListCommitSet",
-		"SquashCommit", "DropCommit", "SquashCommitSet", "DropCommitSet",
+		"SquashCommit", "DropCommit", "SquashCommitSet", "DropCommitSet", "ForgetCommit",
 		"FindCommits", "WalkCommitProvenance", "WalkCommitSubvenance", "WalkBranchProvenance", "WalkBranchSubvenance", "ReposSummary",
 		"ModifyFile", "GetFile", "GetFileTAR", "InspectFile", "ListFile", "WalkFile", "GlobFile", "DiffFile",
 	} {
 		rows["/pfs_v2.API/"+method] = rule{kind: openUntilActivated}
 	}
+	rows["/data_v1.API/PreviewRemoval"] = rule{kind: openUntilActivated}
+	rows["/data_v1.API/GetStorageUsage"] = rule{kind: openUntilActivated, need: access.ClusterDebugDump}
+	rows["/metadata.API/EditMetadata"] = rule{kind: openUntilActivated}
 	rows["/pps_v2.API/ListPipeline"] = rule{kind: openUntilActivated}
 	rows["/pps_v2.API/DeleteAll"] = rule{kind: openUntilActivated, need: access.ClusterDeleteAll}
 	rows["/pfs_v2.API/DeleteAll"] = rule{kind: openUntilActivated, need: access.ClusterDeleteAll}
-	for _, method := range []string{"Fsck", "CheckStorage"} {
+	for _, method := range []string{"Fsck", "CheckStorage", "ListTask"} {
 		rows["/pfs_v2.API/"+method] = rule{kind: openUntilActivated, need: access.ClusterDebugDump}
 	}
 	for _, method := range []string{
-		"ForgetCommit",
 		"CreateFileSet", "GetFileSet", "AddFileSet", "RenewFileSet", "ComposeFileSet", "ShardFileSet", "PutCache", "GetCache", "ClearCache",
-		"ListTask", "Egress",
+		"Egress",
 	} {
 		rows["/pfs_v2.API/"+method] = rule{kind: unimplemented}
 	}

@@ -28,8 +28,8 @@ func TestReflection(t *testing.T) {
 		names = append(names, s.GetName())
 	}
 	wanted := []string{
-		"admin_v2.API", "auth_v2.API", "enterprise_v2.API", "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection",
-		"identity_v2.API", "license_v2.API", "pach_v1.API", "pfs_v2.API", "pps_v2.API", "transaction_v2.API", "versionpb_v2.API",
+		"admin_v2.API", "auth_v2.API", "data_v1.API", "enterprise_v2.API", "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection",
+		"identity_v2.API", "license_v2.API", "metadata.API", "pach_v1.API", "pfs_v2.API", "pps_v2.API", "transaction_v2.API", "versionpb_v2.API",
 	}
 	if diff := cmp.Diff(wanted, names); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -18,9 +18,11 @@ import (
 	"pachyderm/api"
 	adminpb "pachyderm/api/admin"
 	authpb "pachyderm/api/auth"
+	datapb "pachyderm/api/data"
 	enterprisepb "pachyderm/api/enterprise"
 	identitypb "pachyderm/api/identity"
 	licensepb "pachyderm/api/license"
+	metadatapb "pachyderm/api/metadata"
 	pachpb "pachyderm/api/pach"
 	pfspb "pachyderm/api/pfs"
 	ppspb "pachyderm/api/pps"
@@ -37,9 +39,11 @@ import (
 	"pachyderm/internal/people/session"
 	"pachyderm/internal/rpc/admin"
 	"pachyderm/internal/rpc/auth"
+	dataserver "pachyderm/internal/rpc/data"
 	"pachyderm/internal/rpc/enterprise"
 	"pachyderm/internal/rpc/identity"
 	"pachyderm/internal/rpc/inprocess"
+	"pachyderm/internal/rpc/metadata"
 	"pachyderm/internal/rpc/pach"
 	"pachyderm/internal/rpc/pfs"
 	"pachyderm/internal/rpc/transaction"
@@ -138,12 +142,14 @@ func implementations(c Config) map[string]any {
 	return map[string]any{
 		authpb.API_ServiceDesc.ServiceName:       auth.New(c.DB, c.Sessions, c.Login),
 		identitypb.API_ServiceDesc.ServiceName:   identity.New(c.Issuer, c.Login),
-		adminpb.API_ServiceDesc.ServiceName:      admin.New(c.Cluster),
+		adminpb.API_ServiceDesc.ServiceName:      admin.New(c.DB, c.Cluster),
 		versionpb.API_ServiceDesc.ServiceName:    admin.NewVersion(),
 		pachpb.API_ServiceDesc.ServiceName:       pach.New(c.DB, c.Sessions, c.Issuer, c.Exchange, c.Login, c.Now, c.Fresh),
 		enterprisepb.API_ServiceDesc.ServiceName: enterprise.New(),
 		licensepb.API_ServiceDesc.ServiceName:    enterprise.NewLicense(c.DB, c.Sessions, c.Now),
 		pfspb.API_ServiceDesc.ServiceName:        data,
+		datapb.API_ServiceDesc.ServiceName:       dataserver.New(c.DB, c.Check, c.Now),
+		metadatapb.API_ServiceDesc.ServiceName:   metadata.New(c.DB, c.Now),
 		txnpb.API_ServiceDesc.ServiceName:        transaction.New(c.DB, data, c.Now),
 		ppspb.API_ServiceDesc.ServiceName:        ppsServer{},
 	}

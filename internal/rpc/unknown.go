@@ -32,6 +32,7 @@ var reads = []string{
 	"/pfs_v2.API/ListFile", "/pfs_v2.API/ListProject", "/pfs_v2.API/ListRepo", "/pfs_v2.API/SubscribeCommit", "/pfs_v2.API/WalkFile",
 	"/pfs_v2.API/FindCommits", "/pfs_v2.API/ReposSummary", "/pfs_v2.API/WalkBranchProvenance", "/pfs_v2.API/WalkBranchSubvenance",
 	"/pfs_v2.API/WalkCommitProvenance", "/pfs_v2.API/WalkCommitSubvenance",
+	"/data_v1.API/GetStorageUsage", "/data_v1.API/PreviewRemoval", "/pfs_v2.API/ListTask",
 	"/pps_v2.API/ListPipeline", "/transaction_v2.API/InspectTransaction", "/transaction_v2.API/ListTransaction",
 	"/admin_v2.API/InspectCluster", "/versionpb_v2.API/GetVersion",
 	"/pach_v1.API/Explain", "/pach_v1.API/GetOIDCClient", "/pach_v1.API/GetSession", "/pach_v1.API/GetSignIn", "/pach_v1.API/ListAuditEvents",

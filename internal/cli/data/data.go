@@ -8,6 +8,7 @@ import (
 	"pachyderm/internal/cli/data/commit"
 	"pachyderm/internal/cli/data/complete"
 	"pachyderm/internal/cli/data/file"
+	"pachyderm/internal/cli/data/metadata"
 	"pachyderm/internal/cli/data/repo"
 	"pachyderm/internal/cli/data/transaction"
 	"pachyderm/internal/cli/kit"
@@ -16,7 +17,7 @@ import (
 // Commands are those about versioned data, by their verbs.
 func Commands(k *kit.Kit) map[string][]*cobra.Command {
 	all := map[string][]*cobra.Command{}
-	for _, noun := range []map[string][]*cobra.Command{repo.Commands(k), commit.Commands(k), file.Commands(k), transaction.Commands(k)} {
+	for _, noun := range []map[string][]*cobra.Command{repo.Commands(k), commit.Commands(k), file.Commands(k), transaction.Commands(k), metadata.Commands(k)} {
 		for verb, commands := range noun {
 			for _, c := range commands {
 				finish(k, c)

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pachyderm/api/pfs"
+	"pachyderm/internal/cli/data/ref"
 	"pachyderm/internal/cli/data/show"
 	"pachyderm/internal/cli/kit"
 	"pachyderm/internal/fault"
@@ -13,7 +14,7 @@ import (
 
 // Fsck is the command that checks all that pachd keeps of files.
 func Fsck(k *kit.Kit) *cobra.Command {
-	var fix bool
+	o := &fsckOptions{}
 	c := &cobra.Command{
 		Use: "fsck", Short: "Check that all files are as they were stored", Args: kit.Exactly(0),
 		Long: `Read everything that pachd keeps of files, and print what is damaged and which
@@ -22,16 +23,51 @@ the role debugger on the cluster, or one that includes it.
 
 The exit code is 1 if something is damaged.`,
 		Example: "  pachctl fsck",
-		RunE:    func(c *cobra.Command, _ []string) error { return fsck(c.Context(), k, fix) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := o.read(c, k); err != nil {
+				return err
+			}
+			return o.run(c.Context(), k)
+		},
 	}
-	c.Flags().BoolVarP(&fix, "fix", "f", false, "for scripts of upstream's; there is nothing that this mends")
+	c.Flags().StringVar(&o.zombie, "zombie", "", "check only whether datums that are gone have left files in the output of a pipeline: REPO@BRANCH-OR-COMMIT")
+	c.Flags().BoolVar(&o.zombieAll, "zombie-all", false, "the same for the outputs of all pipelines")
+	o.in.Add(c)
+	c.Flags().BoolVarP(&o.request.Fix, "fix", "f", false, "for scripts of upstream's; there is nothing that this mends")
 	return c
 }
 
-func fsck(ctx context.Context, k *kit.Kit, fix bool) error {
+type fsckOptions struct {
+	in        ref.Flags
+	zombie    string
+	zombieAll bool
+	request   pfs.FsckRequest
+}
+
+func (o *fsckOptions) read(c *cobra.Command, k *kit.Kit) error {
+	switch {
+	case o.zombie != "" && o.zombieAll:
+		return kit.Usagef(c, "--zombie and --zombie-all both say what to check: choose one")
+	case o.zombieAll:
+		o.request.ZombieCheck = &pfs.FsckRequest_ZombieAll{ZombieAll: true}
+	case o.zombie != "":
+		r, err := o.in.Reader(c, k)
+		if err != nil {
+			return err
+		}
+		target, err := r.Commit(o.zombie)
+		if err != nil {
+			return err
+		}
+		o.request.ZombieCheck = &pfs.FsckRequest_ZombieTarget{ZombieTarget: target}
+	}
+	return nil
+}
+
+func (o *fsckOptions) run(ctx context.Context, k *kit.Kit) error {
 	return show.Unhurried(ctx, k, func(ctx context.Context, c *kit.Conn) error {
 		found := 0
-		for m, err := range show.Each(c.PFS.Fsck(ctx, &pfs.FsckRequest{Fix: fix})) {
+		for m, err := range show.Each(c.PFS.Fsck(ctx, &o.request)) {
 			if err != nil {
 				return err
 			}

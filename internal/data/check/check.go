@@ -120,35 +120,67 @@ func (c *checking) packs(ctx context.Context, deep bool, yield func(Problem, err
 	return nil
 }
 
-// commits checks the files of each commit.
-func (c *checking) commits(ctx context.Context, yield func(Problem, error) bool) error {
-	var repos []row.RepoInfo
-	err := c.s.db.View(ctx, func(tx *db.Tx) (err error) {
-		repos, err = row.FindRepos(ctx, tx, nil, "")
-		return err
-	})
-	for _, r := range repos {
-		for after := int64(0); err == nil; {
-			var page []row.CommitInfo
-			err = c.s.db.View(ctx, func(tx *db.Tx) (err error) {
-				page, err = row.CommitsPage(ctx, tx, r.Key, 0, after, true)
-				return err
-			})
-			for _, one := range page {
-				if err == nil {
-					err = c.commit(ctx, one)
+// every is each commit there is, repository by repository.
+func (s *Service) every(ctx context.Context) iter.Seq2[row.CommitInfo, error] {
+	return func(yield func(row.CommitInfo, error) bool) {
+		var repos []row.RepoInfo
+		err := s.db.View(ctx, func(tx *db.Tx) (err error) {
+			repos, err = row.FindRepos(ctx, tx, nil, "")
+			return err
+		})
+		for _, r := range repos {
+			for after := int64(0); err == nil; {
+				var page []row.CommitInfo
+				err = s.db.View(ctx, func(tx *db.Tx) (err error) {
+					page, err = row.CommitsPage(ctx, tx, r.Key, 0, after, true)
+					return err
+				})
+				for _, one := range page {
+					if !yield(one, nil) {
+						return
+					}
+					after = one.Seq
 				}
-				if !c.tell(yield) {
-					return errEnough
+				if len(page) < row.PageSize {
+					break
 				}
-				after = one.Seq
 			}
-			if len(page) < row.PageSize {
-				break
+		}
+		if err != nil {
+			yield(row.CommitInfo{}, err)
+		}
+	}
+}
+
+// roots is what each commit holds.
+func (s *Service) roots(ctx context.Context) iter.Seq2[tree.Root, error] {
+	return func(yield func(tree.Root, error) bool) {
+		for one, err := range s.every(ctx) {
+			var root tree.Root
+			if err == nil && len(one.Root) > 0 {
+				err = root.UnmarshalBinary(one.Root)
+			}
+			if !yield(root, err) || err != nil {
+				return
 			}
 		}
 	}
-	return err
+}
+
+// commits checks the files of each commit.
+func (c *checking) commits(ctx context.Context, yield func(Problem, error) bool) error {
+	for one, err := range c.s.every(ctx) {
+		if err == nil {
+			err = c.commit(ctx, one)
+		}
+		if !c.tell(yield) {
+			return errEnough
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // commit checks the files of one commit.

@@ -117,13 +117,17 @@ func (s *Service) again(ctx context.Context, f func() error) (err error) {
 	return err
 }
 
-// resolve finds a commit and what its files are. Fault: NotFound.
+// resolve finds a commit and what its files are. Faults: NotFound, Precondition.
 func (s *Service) resolve(ctx context.Context, ref graph.Ref) (one graph.CommitInfo, root tree.Root, err error) {
 	err = s.db.View(ctx, func(tx *db.Tx) (err error) {
 		one, err = graph.Resolve(ctx, tx, ref)
 		return err
 	})
-	if err == nil {
+	switch {
+	case err == nil && one.Forgotten:
+		err = fault.New(fault.Precondition, "the commit is forgotten: what %s held was dropped", one.Ref()).
+			Next("read another commit: pachctl list commit %s", one.Repo.Name)
+	case err == nil:
 		root, err = rootOf(one.Root)
 	}
 	return one, root, err

@@ -33,7 +33,10 @@ func (s *Service) Find(ctx context.Context, from graph.Ref, path string) iter.Se
 				break
 			}
 			var found bool
-			if found, err = s.differs(ctx, before, root, path); err != nil {
+			if !one.Forgotten {
+				found, err = s.differs(ctx, before, root, path)
+			}
+			if err != nil {
 				break
 			}
 			if !yield(Searched{one, found}, nil) || parent.ID == "" {

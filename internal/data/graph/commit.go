@@ -3,6 +3,8 @@ package graph
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"slices"
 
 	"pachyderm/internal/data/graph/row"
 	"pachyderm/internal/db"
@@ -107,7 +109,7 @@ func (c *Change) newCommit(ctx context.Context, r RepoInfo, branch string, paren
 // inherited is what a child of a commit begins with: its files or, if they are bad,
 // those of the nearest good one before it.
 func inherited(ctx context.Context, tx *db.Tx, from CommitInfo) (root []byte, size int64, err error) {
-	for from.Key != 0 && from.Error != "" {
+	for from.Key != 0 && (from.Error != "" || from.Forgotten) {
 		if from.ParentKey == 0 {
 			return nil, 0, nil
 		}
@@ -186,6 +188,33 @@ func (c *Change) ClearCommit(ctx context.Context, ref Ref) error {
 	}
 	one.Root, one.Size = nil, 0
 	return row.UpdateCommit(ctx, c.tx, one)
+}
+
+// Forget drops what a commit holds that follows from others, so that it could be made
+// again, and leaves the commit. Faults: NotFound, Precondition.
+func (c *Change) Forget(ctx context.Context, ref Ref) error {
+	one, err := InspectCommit(ctx, c.tx, ref)
+	if err != nil {
+		return err
+	}
+	children, err := row.Children(ctx, c.tx, one.Key)
+	if err != nil {
+		return err
+	}
+	switch open := slices.IndexFunc(children, CommitInfo.Open); {
+	case one.Origin != ByRule || len(one.Provenance) == 0:
+		return fault.New(fault.Precondition, "cannot forget commit %s: it was made from no other, so that it could not be made again", one.Ref()).
+			Next("to lose it with what it holds, drop it: pachctl delete commit")
+	case one.Open():
+		return fault.New(fault.Precondition, "cannot forget commit %s: it has not finished", one.Ref()).Next("finish it first")
+	case open >= 0:
+		return fault.New(fault.Precondition, "cannot forget commit %s: its child %s has not finished", one.Ref(), children[open].Ref()).
+			Next("finish that first")
+	}
+	if err := row.Forget(ctx, c.tx, one.Key); err != nil {
+		return err
+	}
+	return c.by.Record(ctx, c.tx, "commit.forget", "commit/"+one.Ref().String(), fmt.Sprintf("%d bytes", one.Size))
 }
 
 // Resolve finds the commit that a name stands for, without what is around it. Fault: NotFound.

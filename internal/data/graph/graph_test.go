@@ -112,6 +112,16 @@ func (r *rig) inspect(name string) (one graph.CommitInfo, err error) {
 	return one, err
 }
 
+// open is a commit as a change sees it.
+func (r *rig) open(ctx context.Context, c *graph.Change, name string) graph.CommitInfo {
+	r.t.Helper()
+	one, err := graph.Resolve(ctx, c.Tx(), ref(name))
+	if err != nil {
+		r.t.Error(err)
+	}
+	return one
+}
+
 func (r *rig) commit(name string) graph.CommitInfo {
 	r.t.Helper()
 	one, err := r.inspect(name)

@@ -140,6 +140,8 @@ func (s *Service) SomeKept(ctx context.Context) (names []string, err error) {
 type Place struct {
 	Pack string
 	Kept bool
+	// Size is how many bytes it has there.
+	Size int64
 }
 
 // Where is where blobs are, of those that are stored.
@@ -147,7 +149,7 @@ func (s *Service) Where(ctx context.Context, ids []ID) (map[ID]Place, error) {
 	found, err := s.find(ctx, ids)
 	all := make(map[ID]Place, len(found))
 	for id, f := range found {
-		all[id] = Place{f.Pack, f.State == catalog.Kept}
+		all[id] = Place{f.Pack, f.State == catalog.Kept, f.Len}
 	}
 	return all, err
 }

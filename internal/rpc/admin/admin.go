@@ -11,6 +11,8 @@ import (
 	adminpb "pachyderm/api/admin"
 	versionpb "pachyderm/api/version"
 	"pachyderm/internal/access"
+	"pachyderm/internal/data/metadata"
+	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/people/session"
 	"pachyderm/internal/version"
@@ -18,11 +20,20 @@ import (
 
 type server struct {
 	adminpb.UnimplementedAPIServer
-	cluster *adminpb.ClusterInfo
+	cluster  *adminpb.ClusterInfo
+	metadata *db.Memory[map[string]string]
 }
 
 // New serves admin_v2; c is what is said of this installation.
-func New(c *adminpb.ClusterInfo) adminpb.APIServer { return &server{cluster: c} }
+func New(d *db.DB, c *adminpb.ClusterInfo) adminpb.APIServer {
+	return &server{cluster: c, metadata: db.Remember(d, metadata.Topic, func(ctx context.Context) (m map[string]string, err error) {
+		err = d.View(ctx, func(tx *db.Tx) error {
+			m, err = metadata.OfCluster(ctx, tx)
+			return err
+		})
+		return m, err
+	})}
+}
 
 // InspectCluster is what every client calls first. As upstream's it never
 // fails: what it would complain of becomes a warning.
@@ -32,12 +43,27 @@ func (s *server) InspectCluster(ctx context.Context, req *adminpb.InspectCluster
 	out.WebResources = &adminpb.WebResource{ArchiveDownloadBaseUrl: archives(out)}
 	version := versionWarning(req.GetClientVersion())
 	project := projectWarning(session.FromContext(ctx), req.GetCurrentProject().GetName())
-	for _, w := range []string{version, project} {
+	noted := s.note(ctx, out)
+	for _, w := range []string{version, project, noted} {
 		if w != "" {
 			out.Warnings = append(out.Warnings, w)
 		}
 	}
 	return out, nil
+}
+
+// note adds the cluster's metadata, which is for those who are signed in, and returns a
+// warning if it cannot be read.
+func (s *server) note(ctx context.Context, out *adminpb.ClusterInfo) (warning string) {
+	if c := session.FromContext(ctx); c.Guarded() && c.Name == "" {
+		return ""
+	}
+	m, err := s.metadata.Get(ctx)
+	if err != nil {
+		return "WARNING: Could not get cluster metadata: " + fault.Message(err)
+	}
+	out.Metadata = m
+	return ""
 }
 
 func archives(c *adminpb.ClusterInfo) string {
@@ -54,7 +80,7 @@ func archives(c *adminpb.ClusterInfo) string {
 // could try names until they do (decision 0008). While authentication is off
 // nothing here knows of projects.
 func projectWarning(c session.Caller, project string) string {
-	if project == "" {
+	if project == "" || !c.Guarded() {
 		return ""
 	}
 	err := c.AuthorizeSeeBindings(access.Resource{Type: access.Project, Name: project})

@@ -60,7 +60,7 @@ func (s *Server) InspectProjectV2(ctx context.Context, req *pb.InspectProjectV2R
 func toProjectInfo(c session.Caller, p graph.Project) *pb.ProjectInfo {
 	return &pb.ProjectInfo{
 		Project: convert.ToProject(p.Name), Description: p.Description, CreatedAt: wire.Timestamp(p.Created), CreatedBy: p.CreatedBy,
-		AuthInfo: authInfo(c, access.Resource{Type: access.Project, Name: p.Name}),
+		Metadata: p.Metadata, AuthInfo: authInfo(c, access.Resource{Type: access.Project, Name: p.Name}),
 	}
 }
 

@@ -9,20 +9,19 @@ import (
 	txnpb "pachyderm/api/transaction"
 	"pachyderm/internal/access"
 	"pachyderm/internal/data/graph"
-	"pachyderm/internal/db"
-	"pachyderm/internal/fault"
 	"pachyderm/internal/rpc/pfs/convert"
 	"pachyderm/internal/rpc/pfs/guard"
+	"pachyderm/internal/rpc/pfs/remove"
 )
 
 // SquashCommit removes a commit, and leaves what it holds to those after it.
 func (s *Server) SquashCommit(ctx context.Context, req *pb.SquashCommitRequest) (*pb.SquashCommitResponse, error) {
-	return &pb.SquashCommitResponse{}, s.removeOne(ctx, convert.RefOf(req.GetCommit()), req.GetRecursive(), false)
+	return &pb.SquashCommitResponse{}, s.remove(ctx, remove.What{Commit: convert.RefOf(req.GetCommit()), Recursive: req.GetRecursive()})
 }
 
 // DropCommit removes a commit with what it holds.
 func (s *Server) DropCommit(ctx context.Context, req *pb.DropCommitRequest) (*pb.DropCommitResponse, error) {
-	return &pb.DropCommitResponse{}, s.removeOne(ctx, convert.RefOf(req.GetCommit()), req.GetRecursive(), true)
+	return &pb.DropCommitResponse{}, s.remove(ctx, remove.What{Commit: convert.RefOf(req.GetCommit()), Recursive: req.GetRecursive(), Drop: true})
 }
 
 // SquashCommitSet removes the commits of a global id, and leaves what they hold to those
@@ -34,52 +33,24 @@ func (s *Server) SquashCommitSet(ctx context.Context, req *pb.SquashCommitSetReq
 
 // DropCommitSet removes the commits of a global id with what they hold.
 func (s *Server) DropCommitSet(ctx context.Context, req *pb.DropCommitSetRequest) (*emptypb.Empty, error) {
-	id := req.GetCommitSet().GetId()
-	return &emptypb.Empty{}, s.change(ctx, func(c *graph.Change) error {
-		return remove(ctx, c, func(tx *db.Tx) (graph.Removal, error) { return graph.RemovingSet(ctx, tx, id, true) })
-	})
+	if req.GetCommitSet() == nil {
+		return nil, guard.Required("commit_set")
+	}
+	return &emptypb.Empty{}, s.remove(ctx, remove.What{Set: req.GetCommitSet(), Drop: true})
 }
 
-func (s *Server) removeOne(ctx context.Context, ref graph.Ref, recursive, drop bool) error {
-	if err := guard.Allow(ctx, ref.Repo, access.RepoDeleteCommit); err != nil {
-		return err
-	}
-	return s.change(ctx, func(c *graph.Change) error {
-		return remove(ctx, c, func(tx *db.Tx) (graph.Removal, error) { return graph.Removing(ctx, tx, ref, recursive, drop) })
-	})
+func (s *Server) remove(ctx context.Context, what remove.What) error {
+	return s.change(ctx, func(c *graph.Change) error { return remove.Do(ctx, c, what) })
 }
 
-// remove asks for the right in each repository that loses a commit. What is wrong with
-// the removal is said only to whoever may make it.
-func remove(ctx context.Context, c *graph.Change, find func(*db.Tx) (graph.Removal, error)) error {
-	r, wrong := find(c.Tx())
-	if err := mayRemove(ctx, r.Commits); err != nil {
-		return err
+// ForgetCommit drops what a commit holds that was made from others, and leaves the commit.
+func (s *Server) ForgetCommit(ctx context.Context, req *pb.ForgetCommitRequest) (*pb.ForgetCommitResponse, error) {
+	ref, err := convert.PickCommit(req.GetCommit())
+	if err == nil {
+		err = guard.Allow(ctx, ref.Repo, access.RepoDeleteCommit)
 	}
-	if wrong != nil {
-		return wrong
+	if err == nil {
+		err = s.change(ctx, func(c *graph.Change) error { return c.Forget(ctx, ref) })
 	}
-	return c.Remove(ctx, r)
-}
-
-// mayRemove names no repository that the caller may not see.
-func mayRemove(ctx context.Context, all []graph.CommitInfo) error {
-	hidden := 0
-	for _, one := range all {
-		err := guard.Allow(ctx, one.Repo, access.RepoDeleteCommit)
-		switch {
-		case fault.Is(err, fault.NotFound):
-			hidden++
-		case err != nil:
-			return err
-		}
-	}
-	switch {
-	case hidden > 0 && hidden == len(all):
-		return fault.New(fault.NotFound, "no commits found for commitset %s", all[0].ID).Next("see pachctl list commit")
-	case hidden > 0:
-		return fault.New(fault.Denied, "not authorized: %d commits in repositories that you may not see would go as well", hidden).
-			Next("ask somebody who may delete commits in all of them")
-	}
-	return nil
+	return &pb.ForgetCommitResponse{}, err
 }

@@ -39,15 +39,7 @@ func New(d *db.DB, sessions *session.Service, store *file.Service, check *check.
 
 // change makes one change of the graph, by the caller.
 func (s *Server) change(ctx context.Context, f func(*graph.Change) error) error {
-	return graph.Update(ctx, s.db, guard.By(ctx, s.now()), func(c *graph.Change) error {
-		c.Sees = sees(ctx)
-		return f(c)
-	})
-}
-
-// sees says which repositories may be named to the caller.
-func sees(ctx context.Context) func(graph.Repo) bool {
-	return func(r graph.Repo) bool { return guard.Allow(ctx, r) == nil }
+	return guard.Change(ctx, s.db, s.now(), f)
 }
 
 // ActivateAuth is called when authentication is activated. What there is then has no

@@ -20,6 +20,7 @@ import (
 	"pachyderm/internal/people/session"
 	"pachyderm/internal/rpc/pfs/convert"
 	"pachyderm/internal/rpc/pfs/guard"
+	"pachyderm/internal/rpc/pfs/remove"
 )
 
 // step makes a change that may be part of a transaction: if the caller is in one, it is
@@ -54,8 +55,10 @@ func apply(ctx context.Context, c *graph.Change, req *txnpb.TransactionRequest) 
 	case req.GetFinishCommit() != nil:
 		return nil, finishCommit(ctx, c, req.GetFinishCommit())
 	case req.GetSquashCommitSet() != nil:
-		id := req.GetSquashCommitSet().GetCommitSet().GetId()
-		return nil, remove(ctx, c, func(tx *db.Tx) (graph.Removal, error) { return graph.RemovingSet(ctx, tx, id, false) })
+		if req.GetSquashCommitSet().GetCommitSet() == nil {
+			return nil, guard.Required("commit_set")
+		}
+		return nil, remove.Do(ctx, c, remove.What{Set: req.GetSquashCommitSet().GetCommitSet()})
 	case req.GetCreateBranch() != nil:
 		return nil, createBranch(ctx, c, req.GetCreateBranch())
 	case req.GetDeleteBranch() != nil:
@@ -125,7 +128,7 @@ func (s *Server) Run(ctx context.Context, tx *db.Tx, id string, all []*txnpb.Tra
 ) {
 	ctx = guard.InTransaction(ctx)
 	err = graph.In(ctx, tx, guard.By(ctx, s.now()), id, func(c *graph.Change) error {
-		c.Sees = sees(ctx)
+		c.Sees = guard.SeenBy(ctx)
 		for i, req := range all {
 			commit, err := apply(ctx, c, req)
 			if err != nil {

@@ -77,7 +77,7 @@ which with SQLite is on its volume, and the root token. The name is upstream's.
 
 {{- /* The gRPC services, by which their calls are told from pages. */ -}}
 {{- define "pachyderm.grpcServices" -}}
-[auth_v2.API, identity_v2.API, admin_v2.API, versionpb_v2.API, enterprise_v2.API, license_v2.API, pach_v1.API, pfs_v2.API, pps_v2.API, transaction_v2.API, grpc.health.v1.Health]
+[auth_v2.API, identity_v2.API, admin_v2.API, versionpb_v2.API, enterprise_v2.API, license_v2.API, metadata.API, data_v1.API, pach_v1.API, pfs_v2.API, pps_v2.API, transaction_v2.API, grpc.health.v1.Health]
 {{- end }}
 
 {{- define "pachyderm.publicURL" -}}

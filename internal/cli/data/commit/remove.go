@@ -5,15 +5,17 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"pachyderm/api/data"
 	"pachyderm/api/pfs"
 	"pachyderm/internal/cli/data/show"
 	"pachyderm/internal/cli/kit"
+	"pachyderm/internal/fault"
 )
 
 type removeOptions struct {
 	options
 	recursive, yes bool
-	drop           bool
+	drop, dryRun   bool
 }
 
 func squashCommit(k *kit.Kit) *cobra.Command {
@@ -22,8 +24,8 @@ func squashCommit(k *kit.Kit) *cobra.Command {
 		Use: "commit ID | REPO@BRANCH-OR-COMMIT", Short: "Remove a commit, and leave its files to the next one",
 		Long: `Remove a commit and leave what it has changed to the commits that follow it; one
 that nothing follows stays. By an id alone: all commits of that id. At a terminal
-it asks first.`,
-		Example: "  pachctl squash commit images@master^\n  pachctl squash commit 0d7a9ca4d1b84c5b9f4c3e1a2b3c4d5e --yes",
+it asks first. With --dry-run it says what would go, and nothing does.`,
+		Example: "  pachctl squash commit images@master^ --dry-run\n  pachctl squash commit images@master^\n  pachctl squash commit 0d7a9ca4d1b84c5b9f4c3e1a2b3c4d5e --yes",
 	}
 	o.add(c, k)
 	return c
@@ -34,8 +36,9 @@ func dropCommit(k *kit.Kit) *cobra.Command {
 	c := &cobra.Command{
 		Use: "commit ID | REPO@BRANCH-OR-COMMIT", Short: "Remove a commit with what it has changed",
 		Long: `Remove a commit that no other follows, with what it has changed. By an id alone:
-all commits of that id. At a terminal it asks first.`,
-		Example: "  pachctl delete commit images@master\n  pachctl delete commit 0d7a9ca4d1b84c5b9f4c3e1a2b3c4d5e --yes",
+all commits of that id. At a terminal it asks first. With --dry-run it says what
+would go, and nothing does.`,
+		Example: "  pachctl delete commit images@master --dry-run\n  pachctl delete commit images@master\n  pachctl delete commit 0d7a9ca4d1b84c5b9f4c3e1a2b3c4d5e --yes",
 	}
 	o.add(c, k)
 	return c
@@ -48,12 +51,45 @@ func (o *removeOptions) add(c *cobra.Command, k *kit.Kit) {
 		if err := o.read(c, k, args[0], true); err != nil {
 			return err
 		}
+		if o.dryRun {
+			return o.preview(c.Context(), k)
+		}
 		return o.run(c.Context(), k, args[0])
 	}
 	c.Flags().BoolVarP(&o.recursive, "recursive", "r", false, "remove also the commits that were made from it in other repositories")
 	c.Flags().BoolVarP(&o.force, "force", "f", false, "do not ask")
 	c.Flags().BoolVar(&o.yes, "yes", false, "do not ask")
+	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "say what would go and which branches would move, and change nothing")
 	o.in.Add(c)
+}
+
+// preview prints what would go. What would be refused is an error here too.
+func (o *removeOptions) preview(ctx context.Context, k *kit.Kit) error {
+	req := &data.PreviewRemovalRequest{CommitSet: o.set, Recursive: o.recursive, Drop: o.drop}
+	if o.set == nil {
+		req.Commit = o.commit
+	}
+	return show.Unhurried(ctx, k, func(ctx context.Context, c *kit.Conn) error {
+		p, err := c.Data.PreviewRemoval(ctx, req)
+		if err != nil {
+			return err
+		}
+		for _, one := range p.GetCommits() {
+			k.Printf("%s would go: %s, %s\n", show.Commit(one.GetCommit()), show.Size(one.GetSizeBytesUpperBound()), kit.OrDash(one.GetDescription()))
+		}
+		for _, b := range p.GetBranches() {
+			to := "a new, empty commit"
+			if b.GetTo() != nil {
+				to = b.GetTo().GetId()
+			}
+			k.Printf("branch %s would move from %s to %s\n", show.Branch(b.GetBranch()), b.GetFrom().GetId(), to)
+		}
+		if p.GetRefusal() != "" {
+			return fault.New(fault.Precondition, "it would be refused: %s", p.GetRefusal())
+		}
+		k.Printf("Nothing was changed.\n")
+		return nil
+	})
 }
 
 func (o *removeOptions) run(ctx context.Context, k *kit.Kit, name string) error {

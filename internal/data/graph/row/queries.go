@@ -22,16 +22,18 @@ func InsertProject(ctx context.Context, tx *db.Tx, p Project) error {
 	return err
 }
 
+const projectColumns = `name, description, created_at, created_by, metadata`
+
 func (p *Project) scan(scan func(...any) error) error {
 	var created int64
-	err := scan(&p.Name, &p.Description, &created, &p.CreatedBy)
+	err := scan(&p.Name, &p.Description, &created, &p.CreatedBy, &p.Metadata)
 	p.Created = db.Time(created)
 	return err
 }
 
 func FindProject(ctx context.Context, tx *db.Tx, name string) (p Project, err error) {
 	err = p.scan(func(dest ...any) error {
-		return tx.Row(ctx, dest, `SELECT name, description, created_at, created_by FROM projects WHERE name = $1`, name)
+		return tx.Row(ctx, dest, `SELECT `+projectColumns+` FROM projects WHERE name = $1`, name)
 	})
 	return p, NotFoundAs(err, ErrNoProject(name), false)
 }
@@ -42,7 +44,7 @@ func FindProjects(ctx context.Context, tx *db.Tx) (all []Project, err error) {
 		err := p.scan(scan)
 		all = append(all, p)
 		return err
-	}, `SELECT name, description, created_at, created_by FROM projects`)
+	}, `SELECT `+projectColumns+` FROM projects`)
 	return all, err
 }
 
@@ -59,17 +61,17 @@ func DeleteProject(ctx context.Context, tx *db.Tx, name string) error {
 	return err
 }
 
-const repoColumns = `id, project, name, type, description, created_at`
+const repoColumns = `id, project, name, type, description, created_at, metadata`
 
 func (r *RepoInfo) scan(scan func(...any) error) error {
 	var created int64
-	err := scan(&r.Key, &r.Project, &r.Name, &r.Type, &r.Description, &created)
+	err := scan(&r.Key, &r.Project, &r.Name, &r.Type, &r.Description, &created, &r.Metadata)
 	r.Created = db.Time(created)
 	return err
 }
 
 func InsertRepo(ctx context.Context, tx *db.Tx, r RepoInfo) error {
-	_, err := tx.Exec(ctx, `INSERT INTO repos (`+repoColumns+`) VALUES ($1, $2, $3, $4, $5, $6)`,
+	_, err := tx.Exec(ctx, `INSERT INTO repos (id, project, name, type, description, created_at) VALUES ($1, $2, $3, $4, $5, $6)`,
 		r.Key, r.Project, r.Name, r.Type, r.Description, db.Micros(r.Created))
 	return err
 }
@@ -139,7 +141,7 @@ func MadeFromRepo(ctx context.Context, tx *db.Tx, key int64) (all []Branch, err 
 }
 
 const commitColumns = `c.id, c.repo, c.set_id, c.seq, c.parent, c.branch, c.origin, c.description, c.started, c.finished, c.error,
-	c.size, c.root, c.created_by,
+	c.size, c.root, c.created_by, c.metadata, c.forgotten,
 	r.project, r.name, r.type`
 
 const fromCommits = ` FROM commits c JOIN repos r ON r.id = c.repo `
@@ -147,7 +149,7 @@ const fromCommits = ` FROM commits c JOIN repos r ON r.id = c.repo `
 func (c *CommitInfo) scan(scan func(...any) error) error {
 	var started, finished int64
 	err := scan(&c.Key, &c.RepoKey, &c.ID, &c.Seq, &c.ParentKey, &c.Branch, &c.Origin, &c.Description, &started, &finished, &c.Error,
-		&c.Size, &c.Root, &c.CreatedBy,
+		&c.Size, &c.Root, &c.CreatedBy, &c.Metadata, &c.Forgotten,
 		&c.Repo.Project, &c.Repo.Name, &c.Repo.Type)
 	c.Started, c.Finished = db.Time(started), db.Time(finished)
 	return err
@@ -351,7 +353,7 @@ func InsertProvenance(ctx context.Context, tx *db.Tx, made, source int64) error 
 
 const branchColumns = `b.id, b.repo, b.name, b.head, b.created_at, b.updated_at, b.created_by, b.trigger_branch, b.trigger_all,
 	b.trigger_rate, b.trigger_cron,
-	b.trigger_size, b.trigger_commits, r.project, r.name, r.type`
+	b.trigger_size, b.trigger_commits, b.metadata, r.project, r.name, r.type`
 
 const fromBranches = ` FROM branches b JOIN repos r ON r.id = b.repo `
 
@@ -360,7 +362,7 @@ func (b *BranchInfo) scan(scan func(...any) error, more ...any) error {
 	t := &b.Trigger
 	err := scan(append([]any{
 		&b.Key, &b.RepoKey, &b.Name, &b.HeadKey, &created, &updated, &b.CreatedBy, &t.Branch, &t.All, &t.Rate, &t.Cron, &t.Size, &t.Commits,
-		&b.Repo.Project, &b.Repo.Name, &b.Repo.Type,
+		&b.Metadata, &b.Repo.Project, &b.Repo.Name, &b.Repo.Type,
 	}, more...)...)
 	b.Created, b.Updated = db.Time(created), db.Time(updated)
 	return err
@@ -523,4 +525,36 @@ func Edges(ctx context.Context, tx *db.Tx, ofBranches bool) (all [][2]int64, err
 		return err
 	}, statement)
 	return all, err
+}
+
+// Labeled is what metadata can be attached to.
+type Labeled int
+
+// The rows that carry metadata.
+const (
+	LabeledProject Labeled = iota // by name
+	LabeledRepo                   // these by key
+	LabeledBranch
+	LabeledCommit
+)
+
+// SetMetadata attaches metadata to a row, in place of what it had.
+func SetMetadata(ctx context.Context, tx *db.Tx, of Labeled, key any, m Metadata) error {
+	text, err := m.text()
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, map[Labeled]string{
+		LabeledProject: `UPDATE projects SET metadata = $2 WHERE name = $1`,
+		LabeledRepo:    `UPDATE repos SET metadata = $2 WHERE id = $1`,
+		LabeledBranch:  `UPDATE branches SET metadata = $2 WHERE id = $1`,
+		LabeledCommit:  `UPDATE commits SET metadata = $2 WHERE id = $1`,
+	}[of], key, text)
+	return err
+}
+
+// Forget takes the files of a commit away and leaves the commit.
+func Forget(ctx context.Context, tx *db.Tx, key int64) error {
+	_, err := tx.Exec(ctx, `UPDATE commits SET forgotten = TRUE, root = $2, size = 0 WHERE id = $1`, key, []byte{})
+	return err
 }

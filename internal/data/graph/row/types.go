@@ -11,6 +11,7 @@ type Project struct {
 	Name, Description string
 	Created           time.Time // zero for the one that was always there
 	CreatedBy         string
+	Metadata          Metadata
 }
 
 // RepoInfo is a repository as it is.
@@ -18,6 +19,7 @@ type RepoInfo struct {
 	Repo
 	Description string
 	Created     time.Time
+	Metadata    Metadata
 	Branches    []Branch // by when they were made
 	// Size is the size in bytes of the newest commit on the way back from the head of
 	// master that has finished, and Sized whether there is one.
@@ -50,6 +52,9 @@ type CommitInfo struct {
 	Size      int64 // of its files, in bytes
 	Root      []byte
 	CreatedBy string
+	Metadata  Metadata
+	// Forgotten says that what it held was forgotten, so that nothing can be read.
+	Forgotten bool
 
 	// Parent is the id of the commit before it in the repository, or "".
 	Parent     string
@@ -91,6 +96,7 @@ type BranchInfo struct {
 	Created   time.Time
 	Updated   time.Time
 	CreatedBy string
+	Metadata  Metadata
 
 	Key, RepoKey, HeadKey int64 // of rows
 }

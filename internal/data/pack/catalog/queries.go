@@ -212,9 +212,9 @@ func CondemnedPage(ctx context.Context, tx *db.Tx, after string, limit int) (all
 type Usage struct {
 	// Packs and Blobs are those that are kept.
 	Packs, Blobs int64
-	// Kept is how many bytes the store has for these; Waiting how many for what is being
-	// written or is to be swept.
-	Kept, Waiting int64
+	// Kept is how many bytes the store has for these, Sealed how many of them are blobs;
+	// Waiting how many it has for what is being written or is to be swept.
+	Kept, Sealed, Waiting int64
 }
 
 // Count counts all packs.
@@ -223,7 +223,8 @@ func Count(ctx context.Context, tx *db.Tx) (u Usage, err error) {
 		CAST(COALESCE(SUM(CASE WHEN state = 'kept' THEN size END), 0) AS BIGINT),
 		CAST(COALESCE(SUM(CASE WHEN state <> 'kept' THEN size END), 0) AS BIGINT) FROM packs`)
 	if err == nil {
-		err = tx.Row(ctx, []any{&u.Blobs}, `SELECT COUNT(*) FROM blobs b JOIN packs p ON p.id = b.pack WHERE p.state = 'kept'`)
+		err = tx.Row(ctx, []any{&u.Blobs, &u.Sealed}, `SELECT COUNT(*), CAST(COALESCE(SUM(b.len), 0) AS BIGINT)
+			FROM blobs b JOIN packs p ON p.id = b.pack WHERE p.state = 'kept'`)
 	}
 	return u, err
 }

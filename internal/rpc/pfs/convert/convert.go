@@ -91,7 +91,7 @@ func ToBranches(all []graph.Branch) []*pb.Branch {
 func ToRepoInfo(r graph.RepoInfo) *pb.RepoInfo {
 	out := &pb.RepoInfo{
 		Repo: ToRepo(r.Repo), Created: wire.Timestamp(r.Created), SizeBytesUpperBound: r.Size, Description: r.Description,
-		Branches: ToBranches(r.Branches),
+		Branches: ToBranches(r.Branches), Metadata: r.Metadata,
 	}
 	if r.Sized {
 		out.Details = &pb.RepoInfo_Details{SizeBytes: r.Size}
@@ -105,7 +105,7 @@ func ToCommitInfo(c graph.CommitInfo) *pb.CommitInfo {
 		Commit: ToCommit(c.Repo, c.ID, c.Branch), Origin: &pb.CommitOrigin{Kind: pb.OriginKind(c.Origin)}, Description: c.Description,
 		ParentCommit: ToCommit(c.Repo, c.Parent, c.Branch), Started: wire.Timestamp(c.Started), Finishing: wire.Timestamp(c.Finished),
 		Finished: wire.Timestamp(c.Finished), Error: c.Error, SizeBytesUpperBound: c.Size, CreatedBy: c.CreatedBy,
-		CreatedAt: wire.Timestamp(c.Started), UpdatedAt: wire.Timestamp(cmp.Or(c.Finished, c.Started)),
+		CreatedAt: wire.Timestamp(c.Started), UpdatedAt: wire.Timestamp(cmp.Or(c.Finished, c.Started)), Metadata: c.Metadata,
 	}
 	for _, child := range c.Children {
 		out.ChildCommits = append(out.ChildCommits, ToCommit(c.Repo, child, c.Branch))
@@ -127,7 +127,7 @@ func ToBranchInfo(b graph.BranchInfo) *pb.BranchInfo {
 	out := &pb.BranchInfo{
 		Branch: ToBranch(b.Branch), Head: ToCommit(b.Head.Repo, b.Head.Name, b.Name), Provenance: ToBranches(b.Sources),
 		Subvenance: ToBranches(b.Made), Trigger: ToTrigger(b.Trigger), CreatedBy: b.CreatedBy,
-		CreatedAt: wire.Timestamp(b.Created), UpdatedAt: wire.Timestamp(b.Updated),
+		CreatedAt: wire.Timestamp(b.Created), UpdatedAt: wire.Timestamp(b.Updated), Metadata: b.Metadata,
 	}
 	for _, s := range b.Direct {
 		out.DirectProvenance = append(out.DirectProvenance, ToBranch(s.Branch))

@@ -20,7 +20,7 @@ func pickCommit(p *pb.CommitPicker, deep int) (graph.Ref, error) {
 		b := PickBranch(p.GetBranchHead())
 		return graph.Ref(b), nil
 	case p.GetId() != nil:
-		return graph.Ref{Repo: pickRepo(p.GetId().GetRepo()), Name: p.GetId().GetId()}, nil
+		return graph.Ref{Repo: PickRepo(p.GetId().GetRepo()), Name: p.GetId().GetId()}, nil
 	case p.GetAncestor() != nil:
 		start, err := pickCommit(p.GetAncestor().GetStart(), deep+1)
 		return start.Back(p.GetAncestor().GetOffset()), err
@@ -31,12 +31,13 @@ func pickCommit(p *pb.CommitPicker, deep int) (graph.Ref, error) {
 	return graph.Ref{}, fault.New(fault.Invalid, "validate request: a picker of a commit is required")
 }
 
-func pickRepo(p *pb.RepoPicker) graph.Repo {
+// PickRepo reads a picker.
+func PickRepo(p *pb.RepoPicker) graph.Repo {
 	n := p.GetName()
 	return RepoOf(&pb.Repo{Name: n.GetName(), Type: n.GetType(), Project: ToProject(n.GetProject().GetName())})
 }
 
 // PickBranch reads a picker.
 func PickBranch(p *pb.BranchPicker) graph.Branch {
-	return graph.Branch{Repo: pickRepo(p.GetName().GetRepo()), Name: p.GetName().GetName()}
+	return graph.Branch{Repo: PickRepo(p.GetName().GetRepo()), Name: p.GetName().GetName()}
 }

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"pachyderm/internal/access"
 	"pachyderm/internal/audit"
 	"pachyderm/internal/data/graph"
+	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/people/session"
 	"pachyderm/internal/secret"
@@ -77,6 +79,36 @@ func SeesProject(c session.Caller, name string) bool {
 // By is who makes a change: nobody while authentication is off.
 func By(ctx context.Context, now time.Time) audit.By {
 	return audit.By{Actor: session.FromContext(ctx).Name, At: now.Truncate(time.Microsecond)}
+}
+
+// Change makes one change of the graph, by the caller.
+func Change(ctx context.Context, d *db.DB, now time.Time, f func(*graph.Change) error) error {
+	return graph.Update(ctx, d, By(ctx, now), func(c *graph.Change) error {
+		c.Sees = SeenBy(ctx)
+		return f(c)
+	})
+}
+
+// errTried ends what was only tried.
+var errTried = errors.New("it was only tried")
+
+// Try makes a change, and then as if it had never been made.
+func Try(ctx context.Context, d *db.DB, now time.Time, f func(*graph.Change) error) error {
+	err := Change(ctx, d, now, func(c *graph.Change) error {
+		if err := f(c); err != nil {
+			return err
+		}
+		return errTried
+	})
+	if errors.Is(err, errTried) {
+		return nil
+	}
+	return err
+}
+
+// SeenBy says which repositories may be named to the caller.
+func SeenBy(ctx context.Context) func(graph.Repo) bool {
+	return func(r graph.Repo) bool { return Allow(ctx, r) == nil }
 }
 
 // Required is the fault of a request without something.

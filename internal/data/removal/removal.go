@@ -1,11 +1,11 @@
-package graph
+package removal
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
+	"pachyderm/internal/data/graph"
 	"pachyderm/internal/data/graph/row"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
@@ -15,14 +15,14 @@ import (
 // hold to the commits after them; to drop them does not, so that nothing may come
 // after them.
 type Removal struct {
-	Commits []CommitInfo
+	Commits []graph.CommitInfo
 	drop    bool
 }
 
-// Removing finds what goes with a commit: itself and, which has to be asked for by
+// One finds what goes with a commit: itself and, which has to be asked for by
 // recursive, all that was made from it. Faults: NotFound, Precondition.
-func Removing(ctx context.Context, tx *db.Tx, ref Ref, recursive, drop bool) (Removal, error) {
-	one, err := resolve(ctx, tx, ref)
+func One(ctx context.Context, tx *db.Tx, ref graph.Ref, recursive, drop bool) (Removal, error) {
+	one, err := graph.Resolve(ctx, tx, ref)
 	if err != nil {
 		return Removal{}, err
 	}
@@ -39,8 +39,8 @@ func Removing(ctx context.Context, tx *db.Tx, ref Ref, recursive, drop bool) (Re
 	return r, r.check(ctx, tx)
 }
 
-// RemovingSet finds the commits of a global id. Faults: NotFound, Precondition.
-func RemovingSet(ctx context.Context, tx *db.Tx, id string, drop bool) (Removal, error) {
+// Set finds the commits of a global id. Faults: NotFound, Precondition.
+func Set(ctx context.Context, tx *db.Tx, id string, drop bool) (Removal, error) {
 	all, err := row.CommitsWith(ctx, tx, id)
 	if err != nil {
 		return Removal{}, err
@@ -70,6 +70,7 @@ func RemovingSet(ctx context.Context, tx *db.Tx, id string, drop bool) (Removal,
 	return r, r.check(ctx, tx)
 }
 
+// verb is what the removal does, as commands and the audit call it.
 func (r Removal) verb() string {
 	if r.drop {
 		return "drop"
@@ -77,7 +78,7 @@ func (r Removal) verb() string {
 	return "squash"
 }
 
-func names(all []CommitInfo) string {
+func names(all []graph.CommitInfo) string {
 	out := make([]string, len(all))
 	for i, c := range all {
 		out[i] = c.Ref().String()
@@ -92,14 +93,14 @@ func (r Removal) check(ctx context.Context, tx *db.Tx) error {
 		going[one.Key] = true
 	}
 	for _, one := range r.Commits {
-		if one.Repo.Type == SpecRepo && one.Origin == ByUser {
+		if one.Repo.Type == graph.SpecRepo && one.Origin == graph.ByUser {
 			return fault.New(fault.Precondition, "cannot %s commit %s because it updated a pipeline", r.verb(), one.Ref())
 		}
 		children, err := row.Children(ctx, tx, one.Key)
 		if err != nil {
 			return err
 		}
-		children = slices.DeleteFunc(children, func(c CommitInfo) bool { return going[c.Key] })
+		children = slices.DeleteFunc(children, func(c graph.CommitInfo) bool { return going[c.Key] })
 		// The texts are upstream's, which clients look for.
 		switch {
 		case r.drop && len(children) > 0:
@@ -119,79 +120,41 @@ func (r Removal) check(ctx context.Context, tx *db.Tx) error {
 	return nil
 }
 
-// Remove removes commits: children get the parent as theirs, heads move back to it, and
-// a branch that would have none gets an empty one.
-func (c *Change) Remove(ctx context.Context, r Removal) error {
-	going := map[int64]CommitInfo{}
-	for _, one := range r.Commits {
-		going[one.Key] = one
-	}
-	for _, one := range r.Commits {
-		left := one.ParentKey
-		for above, also := going[left]; also; above, also = going[left] {
-			left = above.ParentKey
-		}
-		if err := c.leave(ctx, one, left); err != nil {
-			return err
-		}
-	}
-	for _, one := range r.Commits {
-		if err := row.DeleteCommit(ctx, c.tx, one.Key); err != nil {
-			return err
-		}
-		if err := c.changed(ctx, one.Repo); err != nil {
-			return err
-		}
-		if err := c.by.Record(ctx, c.tx, "commit."+r.verb(), "commit/"+one.Ref().String(), fmt.Sprintf("%d bytes", one.Size)); err != nil {
-			return err
-		}
-	}
-	return nil
+// Do makes the removal part of a change.
+func (r Removal) Do(ctx context.Context, c *graph.Change) error {
+	return c.Remove(ctx, r.Commits, r.verb())
 }
 
-// leave gives children and branches of a commit that goes another commit, if there is one.
-func (c *Change) leave(ctx context.Context, one CommitInfo, left int64) error {
-	if err := row.MoveChildren(ctx, c.tx, one.Key, left); err != nil {
-		return err
-	}
-	heads, err := row.BranchesAt(ctx, c.tx, one.Key)
-	if err != nil {
-		return err
-	}
-	for _, b := range heads {
-		if left != 0 {
-			b.HeadKey = left
-			if err := row.UpdateBranch(ctx, c.tx, b, c.now()); err != nil {
-				return err
-			}
-			continue
-		}
-		if err := c.emptyHead(ctx, b); err != nil {
-			return err
-		}
-	}
-	return nil
+// Move is a branch that gets another head; To is "" for a new, empty commit.
+type Move struct {
+	Branch   graph.Branch
+	From, To string
 }
 
-// emptyHead gives a branch that has lost its only commit an empty one.
-func (c *Change) emptyHead(ctx context.Context, b BranchInfo) error {
-	r, err := row.FindRepo(ctx, c.tx, b.Repo)
-	if err != nil {
-		return err
-	}
-	sources, err := row.SourcesOf(ctx, c.tx, b.Key)
-	if err != nil {
-		return err
-	}
-	made, err := c.newCommit(ctx, r, b.Name, CommitInfo{}, ByRule, "")
-	if err != nil {
-		return err
-	}
-	if len(sources) == 0 { // nothing will come to finish it
-		made.Finished = c.now()
-		if err := row.UpdateCommit(ctx, c.tx, made); err != nil {
-			return err
+// Try does the removal within a change that is not to be kept, and says which heads move.
+func (r Removal) Try(ctx context.Context, c *graph.Change) (moves []Move, err error) {
+	var before []graph.BranchInfo
+	for _, one := range r.Commits {
+		at, err := row.BranchesAt(ctx, c.Tx(), one.Key)
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range at {
+			before = append(before, b)
+			moves = append(moves, Move{Branch: b.Branch, From: one.ID})
 		}
 	}
-	return c.moveHead(ctx, b, made.Key)
+	if err := r.Do(ctx, c); err != nil {
+		return nil, err
+	}
+	for i, b := range before {
+		now, err := graph.InspectBranch(ctx, c.Tx(), b.Branch)
+		if err != nil {
+			return nil, err
+		}
+		if now.Head.Name != c.ID { // that would be one that the removal makes
+			moves[i].To = now.Head.Name
+		}
+	}
+	return moves, nil
 }

@@ -5,16 +5,17 @@ import (
 	"testing"
 
 	"pachyderm/internal/data/graph"
+	"pachyderm/internal/data/removal"
 	"pachyderm/internal/fault"
 )
 
 func (r *rig) remove(name string, recursive, drop bool) error {
 	_, err := r.try(func(ctx context.Context, c *graph.Change) error {
-		gone, err := graph.Removing(ctx, c.Tx(), ref(name), recursive, drop)
+		gone, err := removal.One(ctx, c.Tx(), ref(name), recursive, drop)
 		if err != nil {
 			return err
 		}
-		return c.Remove(ctx, gone)
+		return gone.Do(ctx, c)
 	})
 	return err
 }
@@ -91,11 +92,11 @@ func TestRemovingSet_NotWhatOthersComeFrom(t *testing.T) {
 		second := r.put("b@master", "2")
 		set := func(id string) error {
 			_, err := r.try(func(ctx context.Context, c *graph.Change) error {
-				gone, err := graph.RemovingSet(ctx, c.Tx(), id, true)
+				gone, err := removal.Set(ctx, c.Tx(), id, true)
 				if err != nil {
 					return err
 				}
-				return c.Remove(ctx, gone)
+				return gone.Do(ctx, c)
 			})
 			return err
 		}
@@ -107,5 +108,43 @@ func TestRemovingSet_NotWhatOthersComeFrom(t *testing.T) {
 		if err := set(first); err != nil {
 			t.Error(err)
 		}
+	})
+}
+
+// What was made from other commits can be forgotten: the commit stays, and nothing that
+// follows begins with what it held.
+func TestForget_DropsFilesAndKeepsTheCommit(t *testing.T) {
+	each(t, func(t *testing.T, r *rig) {
+		r.repos("a", "b")
+		r.branch("b@master", "a@master")
+		forget := func(name string) error {
+			_, err := r.try(func(ctx context.Context, c *graph.Change) error { return c.Forget(ctx, ref(name)) })
+			return err
+		}
+		finish := func(files string) string {
+			return r.do(func(ctx context.Context, c *graph.Change) error {
+				open := r.open(ctx, c, "b@master")
+				if err := c.SetFiles(ctx, open.Ref(), open.Root, []byte(files), int64(len(files))); err != nil {
+					return err
+				}
+				return c.FinishCommit(ctx, open.Ref(), graph.Finish{Root: []byte(files), Size: int64(len(files))})
+			})
+		}
+		finish("0")
+		id := r.put("a@master", "1")
+		wantFault(t, forget("a@"+id), fault.Precondition, "it was made from no other")
+		wantFault(t, forget("b@"+id), fault.Precondition, "it has not finished")
+		finish("12")
+		if err := forget("b@" + id); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.commit("b@" + id); !got.Forgotten || len(got.Root) != 0 || got.Size != 0 || got.Open() {
+			t.Errorf("left is %+v", got)
+		}
+		next := r.put("a@master", "2")
+		if got := r.commit("b@" + next); string(got.Root) != "0" { // that of the nearest that is there
+			t.Errorf("the next begins with %q", got.Root)
+		}
+		wantFault(t, forget("b@"+id), fault.Precondition, "has not finished") // its child
 	})
 }

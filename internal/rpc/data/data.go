@@ -1,0 +1,74 @@
+package data
+
+import (
+	"context"
+	"time"
+
+	pb "pachyderm/api/data"
+	"pachyderm/internal/data/check"
+	"pachyderm/internal/data/graph"
+	"pachyderm/internal/db"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/rpc/pfs/convert"
+	"pachyderm/internal/rpc/pfs/guard"
+	"pachyderm/internal/rpc/pfs/remove"
+)
+
+type server struct {
+	pb.UnimplementedAPIServer
+	db    *db.DB
+	check *check.Service
+	now   func() time.Time
+}
+
+// New serves data_v1.
+func New(d *db.DB, check *check.Service, now func() time.Time) pb.APIServer {
+	return &server{db: d, check: check, now: now}
+}
+
+// PreviewRemoval does the removal and then as if it had never been done.
+func (s *server) PreviewRemoval(ctx context.Context, req *pb.PreviewRemovalRequest) (*pb.PreviewRemovalResponse, error) {
+	if (req.GetCommit() == nil) == (req.GetCommitSet() == nil) {
+		return nil, guard.Required("either commit or commit_set")
+	}
+	what := remove.What{
+		Set: req.GetCommitSet(), Commit: convert.RefOf(req.GetCommit()), Recursive: req.GetRecursive(), Drop: req.GetDrop(),
+	}
+	var p remove.Plan
+	err := guard.Try(ctx, s.db, s.now(), func(c *graph.Change) (err error) {
+		p, err = remove.Try(ctx, c, what)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return toPreview(p), nil
+}
+
+func toPreview(p remove.Plan) *pb.PreviewRemovalResponse {
+	out := &pb.PreviewRemovalResponse{}
+	for _, one := range p.Commits {
+		out.Commits = append(out.Commits, convert.ToCommitInfo(one))
+	}
+	for _, m := range p.Moves {
+		r := m.Branch.Repo
+		out.Branches = append(out.Branches, &pb.PreviewRemovalResponse_HeadMove{
+			Branch: convert.ToBranch(m.Branch), From: convert.ToCommit(r, m.From, m.Branch.Name), To: convert.ToCommit(r, m.To, m.Branch.Name),
+		})
+	}
+	if p.Wrong != nil {
+		out.Refusal = fault.Message(p.Wrong)
+		if next := fault.NextOf(p.Wrong); next != "" {
+			out.Refusal += ": " + next
+		}
+	}
+	return out
+}
+
+// GetStorageUsage counts what the object store holds.
+func (s *server) GetStorageUsage(ctx context.Context, _ *pb.GetStorageUsageRequest) (*pb.GetStorageUsageResponse, error) {
+	u, err := s.check.Usage(ctx)
+	return &pb.GetStorageUsageResponse{
+		Packs: u.Packs, Blobs: u.Blobs, KeptBytes: u.Kept, LiveBytes: u.Live, UnreferencedBytes: u.Unreferenced, PendingBytes: u.Waiting,
+	}, err
+}

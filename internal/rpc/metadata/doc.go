@@ -1,0 +1,2 @@
+// Package metadata serves metadata.API.
+package metadata
