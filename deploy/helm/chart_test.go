@@ -118,6 +118,7 @@ func TestChart_Golden(t *testing.T) {
 
 // What upstream lets through, or draws anew at each rendering, is said in words.
 func TestChart_RefusesInWords(t *testing.T) {
+	const postgres = "global.postgresql.postgresqlHost=db,global.postgresql.postgresqlExistingSecretName=s"
 	for name, test := range map[string]struct{ set, want string }{
 		"a scheme in a host":          {"ingress.enabled=true,ingress.host=https://pach.example.com", "ingress.host: \"https://pach.example.com\" is an address: write the host alone"},
 		"a path in a host":            {"proxy.host=pach.example.com/dex", "proxy.host"},
@@ -149,6 +150,14 @@ func TestChart_RefusesInWords(t *testing.T) {
 		"SQLite for many":             {"pachd.replicas=3", "3 replicas need PostgreSQL"},
 		"SQLite for ever more":        {"pachd.autoscaling.enabled=true", "several replicas need PostgreSQL"},
 		"PostgreSQL, no password":     {"global.postgresql.postgresqlHost=db,pachd.sealingKeySecretName=s,pachd.rootTokenSecretName=s", "PostgreSQL needs a password"},
+		"several, and one volume":     {postgres + ",pachd.replicas=2", "pachd.storage: several replicas need one place for the bytes of files"},
+		"ever more, and one volume":   {postgres + ",pachd.autoscaling.enabled=true", "pachd.storage: several replicas need one place"},
+		"a store of no kind":          {"pachd.storage.backend=S3", "pachd.storage.backend: \"S3\" is none: use AMAZON or MINIO, or pachd.storage.s3"},
+		"a store without a bucket":    {"pachd.storage.s3.endpoint=https://s3.example.com,pachd.storage.s3.secretName=s", "pachd.storage.s3: an object store needs an address and a bucket"},
+		"a store without keys":        {"pachd.storage.s3.endpoint=https://s3.example.com,pachd.storage.s3.bucket=b", "pachd.storage.s3: the object store needs an access key"},
+		"half a key":                  {"pachd.storage.backend=minio,pachd.storage.minio.endpoint=m:9000,pachd.storage.minio.bucket=b,pachd.storage.minio.id=i", "pachd.storage.minio: the object store needs an access key"},
+		"AMAZON without a region":     {"pachd.storage.backend=AMAZON,pachd.storage.amazon.bucket=b,pachd.storage.s3.secretName=s", "pachd.storage.amazon: an object store needs an address"},
+		"MINIO without an address":    {"pachd.storage.backend=MINIO,pachd.storage.minio.bucket=b,pachd.storage.s3.secretName=s", "pachd.storage.minio: an object store needs an address"},
 		"another case":                {"oidc.upstreamIdps={}", "oidc.upstreamIdps: there is no such value: did you mean oidc.upstreamIDPs?"},
 		"a word left out":             {"pachd.rootTokenSecret=s", "did you mean pachd.rootTokenSecretName?"},
 		"two letters":                 {"ingress.tls.secretNaem=s", "did you mean ingress.tls.secretName?"},
@@ -248,7 +257,17 @@ type object struct {
 					Env  []struct {
 						Name, Value string
 					} `yaml:"env"`
+					VolumeMounts []struct {
+						Name string `yaml:"name"`
+						Path string `yaml:"mountPath"`
+					} `yaml:"volumeMounts"`
 				} `yaml:"containers"`
+				Volumes []struct {
+					Name  string `yaml:"name"`
+					Claim *struct {
+						Name string `yaml:"claimName"`
+					} `yaml:"persistentVolumeClaim"`
+				} `yaml:"volumes"`
 			} `yaml:"spec"`
 		} `yaml:"template"`
 	} `yaml:"spec"`
@@ -279,6 +298,40 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
+// claimOf is the claim of the volume that a directory is on, or "".
+func claimOf(deployment object, dir string) (claim string) {
+	spec, longest := deployment.Spec.Template.Spec, ""
+	for _, m := range spec.Containers[0].VolumeMounts {
+		if !strings.HasPrefix(dir+"/", m.Path+"/") || len(m.Path) < len(longest) {
+			continue
+		}
+		longest, claim = m.Path, ""
+		for _, v := range spec.Volumes {
+			if v.Name == m.Name && v.Claim != nil {
+				claim = v.Claim.Name
+			}
+		}
+	}
+	return claim
+}
+
+// What upstream's values say of an object store is what pachd is configured with.
+func TestChart_ObjectStoresOfUpstreamsValues(t *testing.T) {
+	const keys = "pachd.storage.s3.secretName=s,"
+	for set, want := range map[string]string{
+		keys + "pachd.storage.backend=AMAZON,pachd.storage.amazon.bucket=b,pachd.storage.amazon.region=eu-west-1":                              "bucket: b\nendpoint: https://s3.eu-west-1.amazonaws.com\nregion: eu-west-1\nsecretKeyFile: /run/pachd/storage/secret-key",
+		keys + "pachd.storage.backend=AMAZON,pachd.storage.amazon.bucket=b,pachd.storage.amazon.customEndpoint=https://s3.example.com":         "bucket: b\nendpoint: https://s3.example.com\nregion: \"\"\nsecretKeyFile: /run/pachd/storage/secret-key",
+		keys + "pachd.storage.backend=minio,pachd.storage.minio.bucket=b,pachd.storage.minio.endpoint=m:9000,pachd.storage.minio.secure=false": "bucket: b\nendpoint: http://m:9000\npathStyle: true\nsecretKeyFile: /run/pachd/storage/secret-key",
+	} {
+		_, store, _ := strings.Cut(find(t, render(t, "--set", set), "Secret", "pachyderm-config").StringData["pachd.yaml"], "  s3:\n")
+		store, _, _ = strings.Cut(store, "\nauth:")
+		store, _, _ = strings.Cut(store, "\nsealing:")
+		if got := strings.TrimSpace(strings.ReplaceAll(store, "    ", "")); got != want {
+			t.Errorf("%s: got\n%s", set, got)
+		}
+	}
+}
+
 // Each configuration that the chart makes is one that pachd takes.
 func TestChart_ConfigurationIsPachds(t *testing.T) {
 	for _, file := range valuesFiles(t) {
@@ -289,17 +342,24 @@ func TestChart_ConfigurationIsPachds(t *testing.T) {
 			t.Fatal(err)
 		}
 		path := filepath.Join(t.TempDir(), "pachd.yaml")
-		if err := os.WriteFile(path, []byte(strings.ReplaceAll(text, "/run/pachd/root-token/root-token", root)), 0o600); err != nil {
+		text = strings.NewReplacer("/run/pachd/root-token/root-token", root, "/run/pachd/storage/secret-key", root).Replace(text)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		var environ []string
 		for _, e := range find(t, rendered, "Deployment", "pachd").Spec.Template.Spec.Containers[0].Env {
+			if e.Name == "PACHD_STORAGE_S3_ACCESS_KEY" {
+				e.Value = "of the Secret"
+			}
 			environ = append(environ, e.Name+"="+e.Value)
 		}
 		c, err := config.Load("/pach", path, environ)
 		if err != nil {
 			t.Errorf("%s: %v", file, err)
 			continue
+		}
+		if claim := claimOf(find(t, rendered, "Deployment", "pachd"), c.Storage.Dir); c.Storage.S3.Endpoint == "" && claim == "" {
+			t.Errorf("%s: a restart would lose the bytes of files, which are in %s", file, c.Storage.Dir)
 		}
 		isPostgres := strings.HasPrefix(c.Database.URL.Reveal(), "postgres://")
 		if want := strings.Contains(rendered, "POSTGRES_HOST"); isPostgres != want {

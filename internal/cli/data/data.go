@@ -17,7 +17,9 @@ import (
 // Commands are those about versioned data, by their verbs.
 func Commands(k *kit.Kit) map[string][]*cobra.Command {
 	all := map[string][]*cobra.Command{}
-	for _, noun := range []map[string][]*cobra.Command{repo.Commands(k), commit.Commands(k), file.Commands(k), transaction.Commands(k), metadata.Commands(k)} {
+	for _, noun := range []map[string][]*cobra.Command{
+		repo.Commands(k), commit.Commands(k), file.Commands(k), transaction.Commands(k), metadata.Commands(k),
+	} {
 		for verb, commands := range noun {
 			for _, c := range commands {
 				finish(k, c)

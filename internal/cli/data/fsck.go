@@ -30,7 +30,7 @@ The exit code is 1 if something is damaged.`,
 			return o.run(c.Context(), k)
 		},
 	}
-	c.Flags().StringVar(&o.zombie, "zombie", "", "check only whether datums that are gone have left files in the output of a pipeline: REPO@BRANCH-OR-COMMIT")
+	c.Flags().StringVar(&o.zombie, "zombie", "", "check only for files of datums that are gone, in the output of a pipeline, as REPO@BRANCH")
 	c.Flags().BoolVar(&o.zombieAll, "zombie-all", false, "the same for the outputs of all pipelines")
 	o.in.Add(c)
 	c.Flags().BoolVarP(&o.request.Fix, "fix", "f", false, "for scripts of upstream's; there is nothing that this mends")

@@ -121,8 +121,8 @@ func TestForget_DropsFilesAndKeepsTheCommit(t *testing.T) {
 			_, err := r.try(func(ctx context.Context, c *graph.Change) error { return c.Forget(ctx, ref(name)) })
 			return err
 		}
-		finish := func(files string) string {
-			return r.do(func(ctx context.Context, c *graph.Change) error {
+		finish := func(files string) {
+			r.do(func(ctx context.Context, c *graph.Change) error {
 				open := r.open(ctx, c, "b@master")
 				if err := c.SetFiles(ctx, open.Ref(), open.Root, []byte(files), int64(len(files))); err != nil {
 					return err

@@ -48,7 +48,7 @@ func each(t *testing.T, f func(*testing.T, *rig)) {
 		}
 		r := &rig{t: t, db: d, now: noon}
 		r.do(func(ctx context.Context, c *graph.Change) error { return c.CreateRepo(ctx, repo("a"), "") })
-		r.put("a@master", "")
+		r.put("")
 		f(t, r)
 	})
 }
@@ -83,10 +83,11 @@ func (r *rig) do(f func(context.Context, *graph.Change) error) string {
 	return id
 }
 
-func (r *rig) put(name, problem string) string {
+// put makes a commit on master, a bad one if there is a problem.
+func (r *rig) put(problem string) string {
 	r.t.Helper()
 	return r.do(func(ctx context.Context, c *graph.Change) error {
-		one, err := c.StartCommit(ctx, graph.Start{Branch: branch(name)})
+		one, err := c.StartCommit(ctx, graph.Start{Branch: branch("a@master")})
 		if err != nil {
 			return err
 		}
@@ -138,12 +139,12 @@ func TestTick_MovesHeadsAtTheirTimes(t *testing.T) {
 		never := r.head("a@never")
 
 		r.at(noon.Add(10 * time.Minute))
-		first := r.put("a@master", "")
+		first := r.put("")
 		if next := tick(t, s); !next.Equal(noon.Add(30 * time.Minute)) {
 			t.Errorf("the next is at %s", next)
 		}
 		r.at(noon.Add(40 * time.Minute))
-		second := r.put("a@master", "")
+		second := r.put("")
 		tick(t, s)
 		if r.head("a@berlin") != first { // the second came after 12:30
 			t.Error("another zone's time was not followed")
@@ -151,7 +152,7 @@ func TestTick_MovesHeadsAtTheirTimes(t *testing.T) {
 		if id := r.head("a@hourly"); id == first || id == second || r.head("b@master") != below {
 			t.Error("a head moved before its time")
 		}
-		bad := r.put("a@master", "it is bad")
+		bad := r.put("it is bad")
 		r.at(noon.Add(time.Hour))
 		tick(t, s)
 		if id := r.head("a@hourly"); id != second {
@@ -175,7 +176,7 @@ func TestTick_MovesHeadsAtTheirTimes(t *testing.T) {
 func TestTick_MakesUpForAStop(t *testing.T) {
 	each(t, func(t *testing.T, r *rig) {
 		r.follow("a@daily", graph.Trigger{Branch: "master", Cron: "@daily"})
-		id := r.put("a@master", "")
+		id := r.put("")
 		r.at(noon.Add(100 * time.Hour))
 		tick(t, r.service())
 		if got := r.head("a@daily"); got != id {
@@ -188,7 +189,7 @@ func TestTick_MakesUpForAStop(t *testing.T) {
 func TestTick_ManyAtOnce(t *testing.T) {
 	each(t, func(t *testing.T, r *rig) {
 		r.follow("a@hourly", graph.Trigger{Branch: "master", Cron: "@hourly"})
-		id := r.put("a@master", "")
+		id := r.put("")
 		r.at(noon.Add(time.Hour))
 		var all sync.WaitGroup
 		for range 4 {
@@ -226,9 +227,9 @@ func TestRun_FollowsWhatIsMadeLater(t *testing.T) {
 		changed, end := moved.On(graph.TopicKey(repo("a")))
 		defer end()
 		r.follow("a@often", graph.Trigger{Branch: "master", Cron: "@every 1s"})
-		id := r.put("a@master", "")
+		id := r.put("")
 		r.at(noon.Add(time.Minute))
-		r.put("a@master", "bad, and wakes")
+		r.put("bad, and wakes")
 		for r.head("a@often") != id {
 			select {
 			case <-changed:
@@ -272,7 +273,7 @@ func TestTrigger_RateLimit(t *testing.T) {
 		var moved []int
 		for step, minute := range []time.Duration{10, 59, 60, 61, 119, 185} {
 			r.at(noon.Add(minute * time.Minute))
-			if id := r.put("a@master", ""); r.head("a@calm") == id {
+			if id := r.put(""); r.head("a@calm") == id {
 				moved = append(moved, step)
 			}
 		}

@@ -176,9 +176,13 @@ func TestEditMetadata_WhatCannotBe(t *testing.T) {
 func TestEditMetadata_Roles(t *testing.T) {
 	r := start(t)
 	images, standard := pachdtest.Repo("default/images"), pachdtest.Project("default")
-	callers := map[string]context.Context{}
-	for _, who := range []string{"nobody", "reader", "writer", "projectOwner", "clusterAdmin"} {
-		callers[who], _ = r.Robot(who, 0)
+	robot := func(who string) context.Context {
+		ctx, _ := r.Robot(who, 0)
+		return ctx
+	}
+	callers := map[string]context.Context{
+		"nobody": robot("nobody"), "reader": robot("reader"), "writer": robot("writer"), "projectOwner": robot("projectOwner"),
+		"clusterAdmin": robot("clusterAdmin"),
 	}
 	for _, err := range []error{
 		r.Bind(standard, "allClusterUsers"), // they would all be writers

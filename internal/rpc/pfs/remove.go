@@ -21,7 +21,8 @@ func (s *Server) SquashCommit(ctx context.Context, req *pb.SquashCommitRequest) 
 
 // DropCommit removes a commit with what it holds.
 func (s *Server) DropCommit(ctx context.Context, req *pb.DropCommitRequest) (*pb.DropCommitResponse, error) {
-	return &pb.DropCommitResponse{}, s.remove(ctx, remove.What{Commit: convert.RefOf(req.GetCommit()), Recursive: req.GetRecursive(), Drop: true})
+	what := remove.What{Commit: convert.RefOf(req.GetCommit()), Recursive: req.GetRecursive(), Drop: true}
+	return &pb.DropCommitResponse{}, s.remove(ctx, what)
 }
 
 // SquashCommitSet removes the commits of a global id, and leaves what they hold to those

@@ -22,6 +22,41 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
 {{- /*
+The object store that the bytes of files are in, as pachd is configured, with the keys
+given here; {} if they are on a volume. The blocks amazon and minio are upstream's.
+*/ -}}
+{{- define "pachyderm.objectStore" -}}
+{{- $s := .Values.pachd.storage }}
+{{- $backend := upper $s.backend }}
+{{- if $s.s3.endpoint -}}
+{{- toYaml (omit $s.s3 "secretName") }}
+{{- else if eq $backend "AMAZON" -}}
+{{- $endpoint := $s.amazon.customEndpoint | default (printf "https://s3.%s.amazonaws.com" $s.amazon.region) }}
+{{- toYaml (dict "endpoint" $endpoint "bucket" $s.amazon.bucket "region" $s.amazon.region "accessKey" $s.amazon.id "secretKey" $s.amazon.secret) }}
+{{- else if eq $backend "MINIO" -}}
+{{- $scheme := ternary "https" "http" (eq (toString $s.minio.secure) "true") }}
+{{- toYaml (dict "endpoint" (printf "%s://%s" $scheme $s.minio.endpoint) "bucket" $s.minio.bucket "pathStyle" true "accessKey" $s.minio.id "secretKey" $s.minio.secret) }}
+{{- else -}}
+{}
+{{- end }}
+{{- end }}
+
+{{- /* The Secret with the keys of the object store, or nothing. */ -}}
+{{- define "pachyderm.storeSecret" -}}
+{{- if include "pachyderm.objectStore" . | fromYaml }}{{ .Values.pachd.storage.s3.secretName | default "pachyderm-storage" }}{{ end }}
+{{- end }}
+
+{{- /* The claim of the volume that data is on, or nothing if it is nowhere on one. */ -}}
+{{- define "pachyderm.claim" -}}
+{{- if not (and (include "pachyderm.postgres" .) (include "pachyderm.storeSecret" .)) }}{{ .Values.pachd.storage.existingClaim | default "pachd" }}{{ end }}
+{{- end }}
+
+{{- /* "true" if pods may run side by side. */ -}}
+{{- define "pachyderm.several" -}}
+{{- if and (include "pachyderm.postgres" .) (or (include "pachyderm.storeSecret" .) .Values.pachd.storage.existingClaim) }}true{{ end }}
+{{- end }}
+
+{{- /*
 The Secret that pachd fills with what has no other place, or nothing: the sealing key,
 which with SQLite is on its volume, and the root token. The name is upstream's.
 */ -}}
@@ -121,6 +156,16 @@ database:
   passwordFile: /run/pachd/postgresql/password
 # Kubernetes takes a moment to send nobody here any more.
 shutdownDelay: 5s
+{{- end }}
+{{- $store := include "pachyderm.objectStore" . | fromYaml }}
+{{- if $store }}
+storage:
+  s3:
+    {{- omit $store "accessKey" "secretKey" | toYaml | nindent 4 }}
+    secretKeyFile: /run/pachd/storage/secret-key
+{{- else if include "pachyderm.postgres" . }}
+storage:
+  dir: /objects/pachyderm
 {{- end }}
 {{- if .Values.pachd.sealingKeySecretName }}
 sealing:

@@ -60,7 +60,9 @@ pachd:
   - workersLabels
 pachd.image: [name]
 pachd.service: [s3GatewayPort]
-pachd.storage: [amazon, google, microsoft, minio, local, backend, storageURL, gocdkEnabled, putFileConcurrencyLimit, uploadConcurrencyLimit, compactionShardSizeThreshold, compactionShardCountThreshold, memoryThreshold, levelFactor, maxFanIn, maxOpenFileSets, diskCacheSize, memoryCacheSize, gcPeriod, chunkGCPeriod]
+pachd.storage: [google, microsoft, local, storageURL, gocdkEnabled, putFileConcurrencyLimit, uploadConcurrencyLimit, compactionShardSizeThreshold, compactionShardCountThreshold, memoryThreshold, levelFactor, maxFanIn, maxOpenFileSets, diskCacheSize, memoryCacheSize, gcPeriod, chunkGCPeriod]
+pachd.storage.amazon: [cloudFrontDistribution, disableSSL, logOptions, maxUploadParts, verifySSL, partSize, retries, reverse, timeout, token, uploadACL]
+pachd.storage.minio: [signature]
 oidc: []
 proxy: [image, replicas, resources, labels, annotations, nodeSelector, tolerations, affinity, podDisruptionBudget, configJob, serviceAccount]
 proxy.service: [httpNodePort, httpsNodePort, loadBalancerIP, legacyPorts, externalTrafficPolicy]
@@ -80,6 +82,7 @@ ingress: []
 {{- range $keys }}{{ if and (kindIs "map" $at) (hasKey $at .) }}{{ $given = append $given (printf "%s.%s" $section .) }}{{ end }}{{ end }}
 {{- end }}
 {{- end }}
+{{- if has (upper .Values.pachd.storage.backend) (list "GOOGLE" "MICROSOFT") }}{{ $given = append $given "pachd.storage.backend" }}{{ end }}
 {{- toYaml $given }}
 {{- end }}
 
@@ -98,7 +101,10 @@ pachd.tls: [enabled, secretName, newSecret]
 pachd.tls.newSecret: [create, crt, key]
 pachd.service: [type, apiGRPCPort, prometheusPort, oidcPort, identityPort, labels, annotations]
 pachd.serviceAccount: [create, name, additionalAnnotations]
-pachd.storage: [size, storageClass, existingClaim]
+pachd.storage: [backend, amazon, minio, s3, size, storageClass, existingClaim]
+pachd.storage.amazon: [bucket, region, id, secret, customEndpoint]
+pachd.storage.minio: [endpoint, bucket, id, secret, secure]
+pachd.storage.s3: [endpoint, bucket, prefix, region, pathStyle, accessKey, secretKey, secretName]
 oidc: [issuerURI, requireVerifiedEmail, userAccessibleOauthIssuerHost, IDTokenExpiry, RotationTokenExpiry, upstreamIDPs, upstreamIDPsSecretName, dexCredentialSecretName, mockIDP, additionalClients, additionalClientsSecretName]
 ingress: [enabled, host, className, annotations, uriHttpsProtoOverride, tls, grpcAnnotations]
 ingress.tls: [enabled, secretName, newSecret]

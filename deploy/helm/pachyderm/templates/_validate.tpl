@@ -96,6 +96,23 @@
 {{- fail "global.postgresql.postgresqlExistingSecretName: PostgreSQL needs a password: name a Secret that has it under the key of postgresqlExistingSecretKey" }}
 {{- end }}
 {{- end }}
+{{- $backends := list "" "AMAZON" "GOOGLE" "LOCAL" "MICROSOFT" "MINIO" }}
+{{- if not (has (upper .Values.pachd.storage.backend) $backends) }}
+{{- fail (printf "pachd.storage.backend: %q is none: use AMAZON or MINIO, or pachd.storage.s3, or leave it out for a volume" .Values.pachd.storage.backend) }}
+{{- end }}
+{{- $store := include "pachyderm.objectStore" . | fromYaml }}
+{{- if $store }}
+{{- $block := ternary "s3" (lower .Values.pachd.storage.backend) (ne .Values.pachd.storage.s3.endpoint "") }}
+{{- if or (not $store.bucket) (hasSuffix "://" $store.endpoint) (contains "//s3.." $store.endpoint) }}
+{{- fail (printf "pachd.storage.%s: an object store needs an address and a bucket: write them there" $block) }}
+{{- end }}
+{{- if and (not .Values.pachd.storage.s3.secretName) (or (not $store.accessKey) (not $store.secretKey)) }}
+{{- fail (printf "pachd.storage.%s: the object store needs an access key and its secret key: name a Secret that has them in pachd.storage.s3.secretName" $block) }}
+{{- end }}
+{{- end }}
+{{- if and $postgres (not (include "pachyderm.several" .)) (or (gt (int .Values.pachd.replicas) 1) .Values.pachd.autoscaling.enabled) }}
+{{- fail "pachd.storage: several replicas need one place for the bytes of files: set pachd.storage.s3 (or upstream's backend AMAZON or MINIO), or pachd.storage.existingClaim to a claim that all of them can mount" }}
+{{- end }}
 {{- if and .Values.pachd.rootToken (lt (len .Values.pachd.rootToken) 6) }}
 {{- fail "pachd.rootToken: is too short to be a secret: use at least 6 characters, better 32 random ones" }}
 {{- end }}

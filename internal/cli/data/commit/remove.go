@@ -25,7 +25,9 @@ func squashCommit(k *kit.Kit) *cobra.Command {
 		Long: `Remove a commit and leave what it has changed to the commits that follow it; one
 that nothing follows stays. By an id alone: all commits of that id. At a terminal
 it asks first. With --dry-run it says what would go, and nothing does.`,
-		Example: "  pachctl squash commit images@master^ --dry-run\n  pachctl squash commit images@master^\n  pachctl squash commit 0d7a9ca4d1b84c5b9f4c3e1a2b3c4d5e --yes",
+		Example: `  pachctl squash commit images@master^ --dry-run
+  pachctl squash commit images@master^
+  pachctl squash commit 0d7a9ca4d1b84c5b9f4c3e1a2b3c4d5e --yes`,
 	}
 	o.add(c, k)
 	return c
@@ -38,7 +40,9 @@ func dropCommit(k *kit.Kit) *cobra.Command {
 		Long: `Remove a commit that no other follows, with what it has changed. By an id alone:
 all commits of that id. At a terminal it asks first. With --dry-run it says what
 would go, and nothing does.`,
-		Example: "  pachctl delete commit images@master --dry-run\n  pachctl delete commit images@master\n  pachctl delete commit 0d7a9ca4d1b84c5b9f4c3e1a2b3c4d5e --yes",
+		Example: `  pachctl delete commit images@master --dry-run
+  pachctl delete commit images@master
+  pachctl delete commit 0d7a9ca4d1b84c5b9f4c3e1a2b3c4d5e --yes`,
 	}
 	o.add(c, k)
 	return c
@@ -75,7 +79,7 @@ func (o *removeOptions) preview(ctx context.Context, k *kit.Kit) error {
 			return err
 		}
 		for _, one := range p.GetCommits() {
-			k.Printf("%s would go: %s, %s\n", show.Commit(one.GetCommit()), show.Size(one.GetSizeBytesUpperBound()), kit.OrDash(one.GetDescription()))
+			k.Printf("%s would go, %s\n", show.Commit(one.GetCommit()), show.Size(one.GetSizeBytesUpperBound()))
 		}
 		for _, b := range p.GetBranches() {
 			to := "a new, empty commit"
