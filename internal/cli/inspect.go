@@ -2,10 +2,13 @@ package cli
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"pachyderm/internal/cli/kit"
+	"pachyderm/internal/fault"
 )
 
 // shownCluster is an installation for scripts.
@@ -19,6 +22,9 @@ type shownCluster struct {
 	Warnings     []string          `json:"warnings,omitempty"`
 	Metadata     map[string]string `json:"metadata,omitempty"`
 }
+
+// maxShown is how much of a key or a value of metadata is shown, in bytes.
+const maxShown = 1000
 
 type inspectOptions struct{ out string }
 
@@ -60,6 +66,9 @@ func (o inspectOptions) run(ctx context.Context, k *kit.Kit) error {
 			}
 			if shown.Paused {
 				k.Printf("Paused: true\n")
+			}
+			for _, key := range slices.Sorted(maps.Keys(shown.Metadata)) {
+				k.Printf("%s: %s\n", fault.Clean(key, maxShown), fault.Clean(shown.Metadata[key], maxShown))
 			}
 		})
 	})

@@ -48,6 +48,7 @@ func runUsage(ctx context.Context, k *kit.Kit, out show.Output) error {
 				[2]string{"Stored for good", size(u.GetKeptBytes())},
 				[2]string{"  needed", size(u.GetLiveBytes())},
 				[2]string{"  not needed any more", size(u.GetUnreferencedBytes())},
+				[2]string{"  lists of what objects hold", size(u.GetKeptBytes() - u.GetLiveBytes() - u.GetUnreferencedBytes())},
 				[2]string{"Uploads under way or broken off", size(u.GetPendingBytes())},
 				[2]string{"Objects", fmt.Sprint(u.GetPacks())},
 				[2]string{"Pieces in them", fmt.Sprint(u.GetBlobs())},

@@ -58,9 +58,6 @@ func toPreview(p remove.Plan) *pb.PreviewRemovalResponse {
 	}
 	if p.Wrong != nil {
 		out.Refusal = fault.Message(p.Wrong)
-		if next := fault.NextOf(p.Wrong); next != "" {
-			out.Refusal += ": " + next
-		}
 	}
 	return out
 }
