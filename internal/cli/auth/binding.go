@@ -100,9 +100,10 @@ func (o *bindingOptions) takeName(args []string) []string {
 	return args[1:]
 }
 
+// resource takes a repo with its project before it, as it is printed, for what it says.
 func (o *bindingOptions) resource(t *kit.Target) *auth.Resource {
 	r := &auth.Resource{Type: o.kind.typ, Name: o.name}
-	if o.kind.typ == auth.ResourceType_REPO {
+	if o.kind.typ == auth.ResourceType_REPO && (o.project != "" || !strings.Contains(o.name, "/")) {
 		r.Name = cmp.Or(o.project, t.Project) + "/" + o.name
 	}
 	return r
