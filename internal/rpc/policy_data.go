@@ -14,6 +14,8 @@ func dataPolicy() map[string]rule {
 		"SquashCommit", "DropCommit", "SquashCommitSet", "DropCommitSet",
 		"FindCommits", "WalkCommitProvenance", "WalkCommitSubvenance", "WalkBranchProvenance", "WalkBranchSubvenance", "ReposSummary",
 		"ModifyFile", "GetFile", "GetFileTAR", "InspectFile", "ListFile", "WalkFile", "GlobFile", "DiffFile",
+		// Sets are their maker's, and the cache is that of pipelines: package sets asks.
+		"CreateFileSet", "GetFileSet", "AddFileSet", "RenewFileSet", "ComposeFileSet", "ShardFileSet", "PutCache", "GetCache", "ClearCache",
 	} {
 		rows["/pfs_v2.API/"+method] = rule{kind: openUntilActivated}
 	}
@@ -24,9 +26,7 @@ func dataPolicy() map[string]rule {
 		rows["/pfs_v2.API/"+method] = rule{kind: openUntilActivated, need: access.ClusterDebugDump}
 	}
 	for _, method := range []string{
-		"ForgetCommit",
-		"CreateFileSet", "GetFileSet", "AddFileSet", "RenewFileSet", "ComposeFileSet", "ShardFileSet", "PutCache", "GetCache", "ClearCache",
-		"ListTask", "Egress",
+		"ForgetCommit", "ListTask", "Egress",
 	} {
 		rows["/pfs_v2.API/"+method] = rule{kind: unimplemented}
 	}

@@ -30,7 +30,7 @@ var reads = []string{
 	"/pfs_v2.API/InspectCommit", "/pfs_v2.API/InspectCommitSet", "/pfs_v2.API/InspectFile", "/pfs_v2.API/InspectProject",
 	"/pfs_v2.API/InspectProjectV2", "/pfs_v2.API/InspectRepo", "/pfs_v2.API/ListBranch", "/pfs_v2.API/ListCommit", "/pfs_v2.API/ListCommitSet",
 	"/pfs_v2.API/ListFile", "/pfs_v2.API/ListProject", "/pfs_v2.API/ListRepo", "/pfs_v2.API/SubscribeCommit", "/pfs_v2.API/WalkFile",
-	"/pfs_v2.API/FindCommits", "/pfs_v2.API/ReposSummary", "/pfs_v2.API/WalkBranchProvenance", "/pfs_v2.API/WalkBranchSubvenance",
+	"/pfs_v2.API/FindCommits", "/pfs_v2.API/GetCache", "/pfs_v2.API/ReposSummary", "/pfs_v2.API/ShardFileSet", "/pfs_v2.API/WalkBranchProvenance", "/pfs_v2.API/WalkBranchSubvenance",
 	"/pfs_v2.API/WalkCommitProvenance", "/pfs_v2.API/WalkCommitSubvenance",
 	"/pps_v2.API/ListPipeline", "/transaction_v2.API/InspectTransaction", "/transaction_v2.API/ListTransaction",
 	"/admin_v2.API/InspectCluster", "/versionpb_v2.API/GetVersion",
