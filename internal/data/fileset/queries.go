@@ -111,7 +111,7 @@ func putEntry(ctx context.Context, tx *db.Tx, e Entry, now time.Time) error {
 	}
 	_, err := tx.Exec(ctx, `INSERT INTO cache_entries (name, tag, content, size, used) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (name) DO UPDATE SET tag = excluded.tag, content = excluded.content, size = excluded.size, used = excluded.used`,
-		e.Key, e.Tag, e.Value, len(e.Value), db.Micros(now))
+		e.Key, e.Tag, append([]byte{}, e.Value...), len(e.Value), db.Micros(now)) // nil would be NULL
 	return err
 }
 

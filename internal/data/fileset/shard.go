@@ -50,47 +50,58 @@ type division struct {
 
 	done  []file.Range
 	lower string // of the shard that is being filled
-	last  string // the path of the last file in it
-	has   struct{ files, bytes int64 }
+	has   amount
+	next  amount // all files of the last path, which are in no shard yet
+	at    string
 	long  int
 }
 
+type amount struct{ files, bytes int64 }
+
 func (d *division) dir(ctx context.Context, path string) error {
 	for i, err := range d.v.List(ctx, path, tree.Page{}) {
+		if err == nil && i.Path != d.at {
+			err = d.take()
+		}
 		if err != nil {
 			return err
 		}
-		switch {
-		case d.fits(i) || !i.Dir && i.Path == d.last:
-			d.take(i)
-		case i.Dir:
-			err = d.dir(ctx, i.Path)
+		switch of := (amount{i.Files, i.Size}); {
+		case !i.Dir:
+			d.at = i.Path
+			d.next = d.next.and(of)
+		case d.fits(of):
+			d.has = d.has.and(of)
 		default:
-			if d.has.files > 0 {
-				err = d.cut(i.Path)
-			}
-			d.take(i)
+			err = d.dir(ctx, i.Path)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	return nil
+	return d.take()
 }
 
-func (d *division) fits(i file.Info) bool {
-	return d.has.files+i.Files <= d.files && d.has.bytes+i.Size <= d.bytes
+func (a amount) and(b amount) amount { return amount{a.files + b.files, a.bytes + b.bytes} }
+
+func (d *division) fits(more amount) bool {
+	all := d.has.and(more)
+	return all.files <= d.files && all.bytes <= d.bytes
 }
 
-func (d *division) take(i file.Info) {
-	d.has.files += i.Files
-	d.has.bytes += i.Size
-	d.last = i.Path
+// take puts the files of the last path into the shard, or into another.
+func (d *division) take() error {
+	var err error
+	if d.next.files > 0 && d.has.files > 0 && !d.fits(d.next) {
+		err = d.cut(d.at)
+	}
+	d.has, d.next = d.has.and(d.next), amount{}
+	return err
 }
 
 func (d *division) cut(at string) error {
 	d.done = append(d.done, file.Range{Lower: d.lower, Upper: at})
-	d.lower, d.has.files, d.has.bytes = at, 0, 0
+	d.lower, d.has = at, amount{}
 	if d.long += 2 * len(at); d.long > maxShards {
 		return fault.New(fault.Invalid, "more shards of %d files and %d bytes than one answer can name", d.files, d.bytes).
 			Next("ask for larger ones")
