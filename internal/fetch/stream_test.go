@@ -126,7 +126,9 @@ func TestStreamer_FaultsKeepSecrets(t *testing.T) {
 func TestStreamer_CredentialsStayWhereTheyBelong(t *testing.T) {
 	first, second := serveFiles(t), serveFiles(t)
 	second.at("/there", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "it") })
-	first.at("/here", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, second.URL+"/there", http.StatusFound) })
+	first.at("/here", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, second.URL+"/there", http.StatusFound)
+	})
 	got, err := get(t, streamer(), "http://me:password@"+strings.TrimPrefix(first.URL, "http://")+"/here?signature=s")
 	if err != nil || got != "it" {
 		t.Fatalf("%q, %v", got, err)
@@ -171,7 +173,9 @@ func TestStreamer_NoRedirectLeadsInside(t *testing.T) {
 	if got, err := get(t, out, "http://files.example/fine"); got != "fine" || err != nil {
 		t.Fatalf("%q, %v", got, err)
 	}
-	s.at("/to", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Query().Get("there"), http.StatusFound) })
+	s.at("/to", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, r.URL.Query().Get("there"), http.StatusFound)
+	})
 	for _, host := range []string{
 		"127.0.0.1", "localhost", "127.1", "2130706433", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "[::]", "169.254.169.254", "[fd00:ec2::254]",
 		"10.0.0.1", "192.168.1.1", "100.64.0.1", "[fd12::1]", "[64:ff9b::7f00:1]",

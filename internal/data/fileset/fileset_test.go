@@ -303,7 +303,9 @@ func TestSet_QuotaOfWhatIsWrittenAtOnce(t *testing.T) {
 func TestSet_OutlivesTheSweepOfPacks(t *testing.T) {
 	each(t, func(t *testing.T, r *rig) {
 		ctx := t.Context()
-		kept := r.set(func(w writes) error { return errors.Join(w.Delete("/gone", ""), w.Add("/a", "", []byte(strings.Repeat("kept", 1000)))) })
+		kept := r.set(func(w writes) error {
+			return errors.Join(w.Delete("/gone", ""), w.Add("/a", "", []byte(strings.Repeat("kept", 1000))))
+		})
 		left, err := r.Begin(ctx, ada)
 		r.must(err)
 		r.must(left.Add("/b", "", []byte(strings.Repeat("left", 1000))))

@@ -170,7 +170,9 @@ func TestDifference(t *testing.T) {
 		r.has(r.head(), r.read(after))
 		r.add(id)
 		r.has(r.head(), r.read(after))
-		r.change(func(w writes) error { return errors.Join(w.Delete("/", ""), w.Add("/e/gone", "", []byte("5")), w.Add("/same", "", []byte("6"))) })
+		r.change(func(w writes) error {
+			return errors.Join(w.Delete("/", ""), w.Add("/e/gone", "", []byte("5")), w.Add("/same", "", []byte("6")))
+		})
 		r.add(id)
 		r.has(r.head(), map[string]string{"/d/changed": "1+", "/new/f": "4", "/same": "6"})
 	})
