@@ -84,8 +84,12 @@ func TestCache_ClearsByTheBeginningOfTags(t *testing.T) {
 			prefix string
 			left   []string
 		}{
-			{"%", keys}, {"job-", []string{"0", "1", "3", "4", "5"}}, {"j\x00", []string{"0", "1", "3", "4", "5"}}, {"jó", []string{"0", "1", "4", "5"}},
-			{"jo", []string{"0", "4"}}, {"", nil},
+			{"%", keys},
+			{"job-", []string{"0", "1", "3", "4", "5"}},
+			{"j\x00", []string{"0", "1", "3", "4", "5"}},
+			{"jó", []string{"0", "1", "4", "5"}},
+			{"jo", []string{"0", "4"}},
+			{"", nil},
 		} {
 			r.must(r.Clear(ctx, c.prefix))
 			if got := r.there(keys...); !slices.Equal(got, c.left) {

@@ -1,6 +1,7 @@
 package fileset
 
 import (
+	"cmp"
 	"context"
 	"time"
 	"unicode/utf8"
@@ -19,6 +20,8 @@ type Set struct {
 	// Written is how many bytes are kept for it alone.
 	Written          int64
 	Created, Expires time.Time
+	// Bad is why Root or Deletes cannot be read, or nil.
+	Bad error
 }
 
 func (s *Set) scan(scan func(...any) error) error {
@@ -28,10 +31,8 @@ func (s *Set) scan(scan func(...any) error) error {
 		return err
 	}
 	s.Created, s.Expires = db.Time(created), db.Time(expires)
-	if err := decode(root, &s.Root); err != nil {
-		return err
-	}
-	return decode(deletes, &s.Deletes)
+	s.Bad = cmp.Or(decode(root, &s.Root), decode(deletes, &s.Deletes))
+	return nil
 }
 
 func decode(stored []byte, into *tree.Root) error {
@@ -68,7 +69,7 @@ func live(ctx context.Context, tx *db.Tx, hash string, now time.Time) (s Set, er
 		return tx.Row(ctx, dest, `SELECT hash, owner, root, deletes, clears, written, created, expires FROM file_sets
 			WHERE hash = $1 AND (expires > $2 OR EXISTS (SELECT 1 FROM cached_file_sets c WHERE c.file_set = hash))`, hash, db.Micros(now))
 	})
-	return s, err
+	return s, cmp.Or(err, s.Bad)
 }
 
 // used is how much an owner has that has not expired.
@@ -116,7 +117,8 @@ func putEntry(ctx context.Context, tx *db.Tx, e Entry, now time.Time) error {
 }
 
 func keepBy(ctx context.Context, tx *db.Tx, entry, hash string) error {
-	_, err := tx.Exec(ctx, `INSERT INTO cached_file_sets (entry, file_set) VALUES ($1, $2) ON CONFLICT (entry, file_set) DO NOTHING`, entry, hash)
+	_, err := tx.Exec(ctx, `INSERT INTO cached_file_sets (entry, file_set) VALUES ($1, $2) ON CONFLICT (entry, file_set) DO NOTHING`,
+		entry, hash)
 	return err
 }
 

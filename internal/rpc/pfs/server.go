@@ -37,7 +37,8 @@ type Server struct {
 // New makes a Server.
 func New(d *db.DB, sessions *session.Service, edits *edit.Edits, check *check.Service, now func() time.Time) *Server {
 	return &Server{
-		Server: files.New(edits, sessions, now), setsServer: sets.New(edits, sessions, now), db: d, store: edits.Files, check: check, waiting: history.NewWaiting(d),
+		Server: files.New(edits, sessions, now), setsServer: sets.New(edits, sessions, now), db: d, store: edits.Files,
+		check: check, waiting: history.NewWaiting(d),
 		again: guard.Again{Sessions: sessions}, now: now,
 	}
 }

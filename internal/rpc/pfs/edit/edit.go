@@ -86,7 +86,8 @@ func (e *Edits) Make(ctx context.Context, w Writer, req *pb.ModifyFileRequest) e
 
 func (e *Edits) addURL(ctx context.Context, w Writer, add *pb.AddFile) error {
 	if add.GetUrl().GetRecursive() {
-		return fault.New(fault.Unimplemented, "an address of the web has nothing below it that could be listed").Next("name each file, without -r")
+		return fault.New(fault.Unimplemented, "an address of the web has nothing below it that could be listed").
+			Next("name each file, without -r")
 	}
 	// The path is looked at before anybody is asked for the file.
 	if err := w.Add(add.GetPath(), add.GetDatum(), nil); err != nil {
