@@ -54,7 +54,7 @@ type Config struct {
 	Exchange *exchange.Service
 	Login    *login.Service
 	Fresh    *freshness.Service
-	Data     *edit.Edits
+	Data     edit.Edits
 	Check    *check.Service
 	Log      *slog.Logger
 	Now      func() time.Time
@@ -134,7 +134,7 @@ func (s *Server) register(desc *grpc.ServiceDesc, impl any) {
 
 // implementations are what serves each of api.Services, by name.
 func implementations(c Config) map[string]any {
-	data := pfs.New(c.DB, c.Sessions, c.Data, c.Check, c.Now)
+	data := pfs.New(c.DB, c.Sessions, &c.Data, c.Check, c.Now)
 	return map[string]any{
 		authpb.API_ServiceDesc.ServiceName:       auth.New(c.DB, c.Sessions, c.Login),
 		identitypb.API_ServiceDesc.ServiceName:   identity.New(c.Issuer, c.Login),
