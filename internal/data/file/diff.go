@@ -88,9 +88,6 @@ func (v *View) below(at string, e *tree.Entry) *Info {
 
 // baseView is the files that those of a commit were made from.
 func (s *Service) baseView(ctx context.Context, v *View) (*View, error) {
-	if v.Commit.Key == 0 { // no commit, such as a file set: made from nothing
-		return s.ViewOf(v.Commit, tree.Root{}), nil
-	}
 	parent, root, err := s.before(ctx, v.Commit)
 	if parent.ID == "" {
 		parent = v.Commit

@@ -11,10 +11,12 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"pachyderm/api/auth"
 	pb "pachyderm/api/pfs"
 	"pachyderm/internal/pachd/pachdtest"
 )
@@ -317,5 +319,37 @@ func TestFileSet_WithoutAuthentication(t *testing.T) {
 	must(t, err)
 	if text, err := get(ctx, c, inSet(id), "/a"); text != "one" || err != nil {
 		t.Errorf("%q, %v", text, err)
+	}
+}
+
+// Whoever has lost their token in the middle reads no more of a set, and makes none.
+func TestFileSet_EndsWithTheToken(t *testing.T) {
+	s := pachdtest.Start(t)
+	c := s.API.PFS
+	ctx, token := s.Robot("maker", 0)
+	const pieces = 32
+	id, err := fileSet(ctx, c, slices.Repeat([]*pb.ModifyFileRequest{add("/big", strings.Repeat("0123456789abcdef", 2<<20/16))}, pieces)...)
+	must(t, err)
+	down, err := c.GetFile(ctx, &pb.GetFileRequest{File: &pb.File{Commit: inSet(id), Path: "/big"}})
+	must(t, err)
+	first, err := down.Recv()
+	must(t, err)
+	up, err := c.CreateFileSet(ctx)
+	must(t, err)
+	must(t, up.Send(add("/late", "x")))
+	_, err = s.API.Auth.RevokeAuthToken(s.Root(), &auth.RevokeAuthTokenRequest{Token: token})
+	must(t, err)
+	got := len(first.GetValue())
+	for err == nil {
+		var m *wrapperspb.BytesValue
+		if m, err = down.Recv(); err == nil {
+			got += len(m.GetValue())
+		}
+	}
+	if got == pieces*2<<20 || status.Code(err) != codes.Unauthenticated {
+		t.Errorf("%d bytes came, and then %v", got, err)
+	}
+	if made, err := up.CloseAndRecv(); status.Code(err) != codes.Unauthenticated {
+		t.Errorf("made %v, %v", made, err)
 	}
 }
