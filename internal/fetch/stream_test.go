@@ -192,9 +192,16 @@ func TestStreamer_NoRedirectLeadsInside(t *testing.T) {
 
 func TestStreamer_RedirectsEnd(t *testing.T) {
 	s := serveFiles(t)
-	s.at("/circle", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/circle", http.StatusFound) })
+	asked := 0
+	s.at("/circle", func(w http.ResponseWriter, r *http.Request) {
+		asked++
+		http.Redirect(w, r, "/circle", http.StatusFound)
+	})
 	if _, err := get(t, streamer(), s.URL+"/circle"); !fault.Is(err, fault.Precondition) || !strings.Contains(err.Error(), "/circle, which is not followed") {
 		t.Errorf("%v", err)
+	}
+	if asked != 11 {
+		t.Errorf("it was asked %d times", asked)
 	}
 	over := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, s.URL+"/plain", http.StatusFound)

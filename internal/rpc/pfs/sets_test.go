@@ -262,6 +262,11 @@ func TestFileSet_AsksTheRepository(t *testing.T) {
 	pachdtest.Want(t, addSet(reader, c, at("images@master"), id), codes.PermissionDenied, "REPO_WRITE")
 	own, err := fileSet(stranger, c, add("/a", "x"))
 	must(t, err)
+	head, err := c.InspectCommit(s.Root(), &pb.InspectCommitRequest{Commit: at("images@master")})
+	must(t, err)
+	// Who may not write hears of neither the commit nor the set.
+	finished := &pb.Commit{Repo: repo("images"), Id: head.GetCommit().GetId()}
+	pachdtest.Want(t, addSet(stranger, c, finished, strings.Repeat("0", 32)), codes.PermissionDenied, "REPO_WRITE")
 	pachdtest.Want(t, addSet(stranger, c, at("images@master"), own), codes.PermissionDenied, "REPO_WRITE")
 }
 
