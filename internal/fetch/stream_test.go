@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,15 +22,19 @@ import (
 // sound is a server of files, with what it was asked.
 type sound struct {
 	*httptest.Server
-	mux    *http.ServeMux
-	header http.Header // of the last request
+	mux  *http.ServeMux
+	last atomic.Pointer[http.Header]
 }
+
+// header is that of the last request.
+func (s *sound) header() http.Header { return *s.last.Load() }
 
 func serveFiles(t *testing.T) *sound {
 	t.Helper()
 	s := &sound{mux: http.NewServeMux()}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.header = r.Header.Clone()
+		header := r.Header.Clone()
+		s.last.Store(&header)
 		s.mux.ServeHTTP(w, r)
 	}))
 	t.Cleanup(s.Close)
@@ -79,8 +84,8 @@ func TestStreamer_TakesNothingApart(t *testing.T) {
 		_, _ = io.WriteString(w, packed)
 	})
 	got, err := get(t, streamer(), s.URL)
-	if err != nil || got != packed || s.header.Get("Accept-Encoding") != "" {
-		t.Errorf("%q, %v, asked for %q", got, err, s.header.Get("Accept-Encoding"))
+	if err != nil || got != packed || s.header().Get("Accept-Encoding") != "" {
+		t.Errorf("%q, %v, asked for %q", got, err, s.header().Get("Accept-Encoding"))
 	}
 }
 
@@ -133,11 +138,11 @@ func TestStreamer_CredentialsStayWhereTheyBelong(t *testing.T) {
 	if err != nil || got != "it" {
 		t.Fatalf("%q, %v", got, err)
 	}
-	if first.header.Get("Authorization") == "" {
+	if first.header().Get("Authorization") == "" {
 		t.Error("the host that was named was not told who asks")
 	}
 	for _, name := range []string{"Authorization", "Referer", "Cookie"} {
-		if v := second.header.Get(name); v != "" {
+		if v := second.header().Get(name); v != "" {
 			t.Errorf("the other host was told %s: %s", name, v)
 		}
 	}
