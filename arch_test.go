@@ -159,18 +159,27 @@ var mayImport = map[string][]string{
 	"internal/data/pack/catalog": {"internal/data/pack/format"},
 	"internal/data/pack/chunk":   nil,
 	"internal/data/pack/format":  {"internal/data/content"},
-	"internal/data/check":        {"internal/data/graph/row", "internal/data/pack", "internal/data/tree"},
+	"internal/data/check":        {"internal/data/fileset", "internal/data/graph/row", "internal/data/pack", "internal/data/tree"},
+	"internal/data/fileset":      {"internal/data/file", "internal/data/graph", "internal/data/tree"},
+	"internal/data/urlsource":    nil,
 	"internal/data/file":         {"internal/data/glob", "internal/data/graph", "internal/data/pack", "internal/data/tree"},
 	"internal/rpc/pfs": {
 		"api", "api/pfs", "api/task", "api/transaction", "internal/access", "internal/data/check", "internal/data/file", "internal/data/graph",
-		"internal/data/history", "internal/data/txn", "internal/people/session", "internal/rpc/pfs/convert", "internal/rpc/pfs/files",
-		"internal/rpc/pfs/guard", "internal/rpc/pfs/remove",
-		"internal/rpc/wire",
+		"internal/data/history", "internal/data/txn", "internal/people/session", "internal/rpc/pfs/convert", "internal/rpc/pfs/edit",
+		"internal/rpc/pfs/files", "internal/rpc/pfs/guard", "internal/rpc/pfs/remove", "internal/rpc/pfs/sets", "internal/rpc/wire",
 	},
 	"internal/rpc/pfs/guard": {"api", "internal/access", "internal/data/graph", "internal/people/session"},
 	"internal/rpc/pfs/files": {
 		"api/pfs", "internal/access", "internal/data/file", "internal/data/graph", "internal/data/tree", "internal/people/session",
-		"internal/rpc/pfs/convert", "internal/rpc/pfs/guard", "internal/rpc/wire",
+		"internal/rpc/pfs/convert", "internal/rpc/pfs/edit", "internal/rpc/pfs/guard", "internal/rpc/wire",
+	},
+	"internal/rpc/pfs/edit": {
+		"api/pfs", "internal/access", "internal/data/file", "internal/data/fileset", "internal/data/graph", "internal/data/urlsource",
+		"internal/people/session", "internal/rpc/pfs/convert", "internal/rpc/pfs/guard",
+	},
+	"internal/rpc/pfs/sets": {
+		"api/pfs", "internal/access", "internal/data/fileset", "internal/data/graph", "internal/people/session", "internal/rpc/pfs/convert", "internal/rpc/pfs/edit",
+		"internal/rpc/pfs/guard",
 	},
 	"internal/rpc/transaction": {
 		"api/transaction", "internal/data/graph", "internal/data/txn", "internal/people/session", "internal/rpc/pfs", "internal/rpc/wire",
@@ -295,8 +304,8 @@ var mayImport = map[string][]string{
 		"internal/issuer/registry", "internal/issuer/settings", "internal/people/identity", "internal/people/login", "internal/people/session",
 	},
 	"internal/rpc": {
-		"api/data", "api/metadata", "internal/data/check", "internal/data/file", "internal/rpc/data", "internal/rpc/inprocess",
-		"internal/rpc/metadata", "internal/rpc/pfs", "internal/rpc/transaction", "api/transaction",
+		"api/data", "api/metadata", "internal/data/check", "internal/rpc/data", "internal/rpc/inprocess", "internal/rpc/metadata",
+		"internal/rpc/pfs", "internal/rpc/pfs/edit", "internal/rpc/transaction", "api/transaction",
 		"api", "api/admin", "api/auth", "api/enterprise", "api/identity", "api/license", "api/pach", "api/pfs", "api/pps", "api/version", "internal/access",
 		"internal/access/freshness", "internal/issuer", "internal/issuer/exchange", "internal/people/login", "internal/people/session",
 		"internal/rpc/admin", "internal/rpc/auth", "internal/rpc/enterprise", "internal/rpc/identity", "internal/rpc/pach",
@@ -320,7 +329,8 @@ var mayImport = map[string][]string{
 	"internal/rpc/enterprise": {"api/enterprise", "api/license", "internal/cluster", "internal/people/session", "internal/rpc/wire"},
 	"internal/rpc/wire":       {"api/auth", "internal/access"},
 	"internal/pachd": {
-		"internal/data/check", "internal/data/file", "internal/data/graph", "internal/data/pack", "internal/data/trigger", "internal/pachd/store",
+		"internal/data/check", "internal/data/file", "internal/data/fileset", "internal/data/graph", "internal/data/pack", "internal/data/trigger",
+		"internal/data/urlsource", "internal/pachd/store", "internal/rpc/pfs/edit",
 		"api", "api/admin", "internal/access", "internal/access/freshness", "internal/config", "internal/config/chart", "internal/config/declared",
 		"internal/config/kubesecret", "internal/issuer", "internal/issuer/connectortest", "internal/issuer/device", "internal/issuer/dexstore",
 		"internal/issuer/endpoint", "internal/issuer/exchange", "internal/issuer/grant", "internal/issuer/registry", "internal/issuer/regroup",

@@ -6,9 +6,12 @@ import (
 	"time"
 
 	"pachyderm/internal/data/file"
+	"pachyderm/internal/data/fileset"
 	"pachyderm/internal/data/graph"
 	"pachyderm/internal/data/pack"
 	"pachyderm/internal/data/trigger"
+	"pachyderm/internal/data/urlsource"
+	"pachyderm/internal/fetch"
 	"pachyderm/internal/pachd/store"
 )
 
@@ -40,15 +43,22 @@ func (p *Pachd) wireData(ctx context.Context) error {
 	}
 	p.Files = file.New(p.DB, p.packs)
 	p.triggers = trigger.New(p.DB, p.log, p.now)
+	p.sets = fileset.New(p.DB, p.Files, p.now)
+	p.URLs = urlsource.New(fetch.PublicOnly)
 	return nil
 }
 
-// sweepPacks deletes, at once and then every hour, what was written and never became
-// part of a commit, until ctx ends.
+// sweepPacks deletes, at once and then every hour, expired file sets, and what was
+// written and never became part of a commit or a set, until ctx ends.
 func (p *Pachd) sweepPacks(ctx context.Context) error {
 	tick := time.NewTicker(sweepPacksEvery)
 	defer tick.Stop()
 	for {
+		if n, err := p.sets.DeleteExpired(ctx); err != nil && ctx.Err() == nil {
+			p.log.ErrorContext(ctx, "cannot delete expired file sets", "error", err)
+		} else if n > 0 {
+			p.log.InfoContext(ctx, "deleted expired file sets", "sets", n)
+		}
 		swept, err := p.packs.Sweep(ctx)
 		switch {
 		case ctx.Err() != nil:

@@ -29,8 +29,10 @@ import (
 	"pachyderm/internal/config/declared"
 	"pachyderm/internal/data/check"
 	"pachyderm/internal/data/file"
+	"pachyderm/internal/data/fileset"
 	"pachyderm/internal/data/pack"
 	"pachyderm/internal/data/trigger"
+	"pachyderm/internal/data/urlsource"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer"
@@ -50,6 +52,7 @@ import (
 	"pachyderm/internal/reconcile"
 	"pachyderm/internal/requestid"
 	"pachyderm/internal/rpc"
+	"pachyderm/internal/rpc/pfs/edit"
 	"pachyderm/internal/secret"
 	"pachyderm/internal/tracing"
 	"pachyderm/internal/version"
@@ -73,6 +76,8 @@ type Pachd struct {
 	Limits *limit.Limits
 	// Files are what commits hold.
 	Files *file.Service
+	// URLs are where files come from that are put by URL.
+	URLs *urlsource.Source
 	// Declared makes it so what the configuration declares.
 	Declared *reconcile.Reconciler
 
@@ -100,6 +105,7 @@ type Pachd struct {
 	swept    atomic.Int64
 	guesses  *guess.Guesses
 	packs    *pack.Service
+	sets     *fileset.Service
 	store    *store.Watch
 	triggers *trigger.Service
 	listens  listeners
@@ -295,7 +301,7 @@ func (p *Pachd) wireServer(ctx context.Context) error {
 	var err error
 	p.rpc, err = rpc.New(rpc.Config{
 		DB: p.DB, Sessions: p.Sessions, Issuer: p.Issuer, Exchange: p.exchange, Login: p.Login, Fresh: p.fresh,
-		Files: p.Files, Check: check.New(p.DB, p.packs), Log: p.log, Now: p.now,
+		Data: edit.Edits{Files: p.Files, Sets: p.sets, URLs: p.URLs}, Check: check.New(p.DB, p.packs), Log: p.log, Now: p.now,
 		Creds: creds, Limits: p.Limits, Tracer: p.tracer,
 		Cluster: &admin.ClusterInfo{Id: p.id, DeploymentId: c.DeploymentID, ProxyHost: c.PublicHost, ProxyTls: c.PublicTLS},
 	})

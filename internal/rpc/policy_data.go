@@ -14,6 +14,8 @@ func dataPolicy() map[string]rule {
 		"SquashCommit", "DropCommit", "SquashCommitSet", "DropCommitSet", "ForgetCommit",
 		"FindCommits", "WalkCommitProvenance", "WalkCommitSubvenance", "WalkBranchProvenance", "WalkBranchSubvenance", "ReposSummary",
 		"ModifyFile", "GetFile", "GetFileTAR", "InspectFile", "ListFile", "WalkFile", "GlobFile", "DiffFile",
+		// Sets are their maker's, and the cache is that of pipelines: package sets asks.
+		"CreateFileSet", "GetFileSet", "AddFileSet", "RenewFileSet", "ComposeFileSet", "ShardFileSet", "PutCache", "GetCache", "ClearCache",
 	} {
 		rows["/pfs_v2.API/"+method] = rule{kind: openUntilActivated}
 	}
@@ -26,12 +28,7 @@ func dataPolicy() map[string]rule {
 	for _, method := range []string{"Fsck", "CheckStorage", "ListTask"} {
 		rows["/pfs_v2.API/"+method] = rule{kind: openUntilActivated, need: access.ClusterDebugDump}
 	}
-	for _, method := range []string{
-		"CreateFileSet", "GetFileSet", "AddFileSet", "RenewFileSet", "ComposeFileSet", "ShardFileSet", "PutCache", "GetCache", "ClearCache",
-		"Egress",
-	} {
-		rows["/pfs_v2.API/"+method] = rule{kind: unimplemented}
-	}
+	rows["/pfs_v2.API/Egress"] = rule{kind: unimplemented}
 	for _, method := range []string{
 		"StartTransaction", "InspectTransaction", "ListTransaction", "FinishTransaction", "DeleteTransaction", "DeleteAll", "BatchTransaction",
 	} {

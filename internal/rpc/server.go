@@ -30,7 +30,6 @@ import (
 	versionpb "pachyderm/api/version"
 	"pachyderm/internal/access/freshness"
 	"pachyderm/internal/data/check"
-	"pachyderm/internal/data/file"
 	"pachyderm/internal/db"
 	"pachyderm/internal/issuer"
 	"pachyderm/internal/issuer/exchange"
@@ -46,6 +45,7 @@ import (
 	"pachyderm/internal/rpc/metadata"
 	"pachyderm/internal/rpc/pach"
 	"pachyderm/internal/rpc/pfs"
+	"pachyderm/internal/rpc/pfs/edit"
 	"pachyderm/internal/rpc/transaction"
 	"pachyderm/internal/tracing"
 )
@@ -58,7 +58,7 @@ type Config struct {
 	Exchange *exchange.Service
 	Login    *login.Service
 	Fresh    *freshness.Service
-	Files    *file.Service
+	Data     edit.Edits
 	Check    *check.Service
 	Log      *slog.Logger
 	Now      func() time.Time
@@ -138,7 +138,7 @@ func (s *Server) register(desc *grpc.ServiceDesc, impl any) {
 
 // implementations are what serves each of api.Services, by name.
 func implementations(c Config) map[string]any {
-	data := pfs.New(c.DB, c.Sessions, c.Files, c.Check, c.Now)
+	data := pfs.New(c.DB, c.Sessions, &c.Data, c.Check, c.Now)
 	return map[string]any{
 		authpb.API_ServiceDesc.ServiceName:       auth.New(c.DB, c.Sessions, c.Login),
 		identitypb.API_ServiceDesc.ServiceName:   identity.New(c.Issuer, c.Login),

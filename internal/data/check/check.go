@@ -32,8 +32,8 @@ type Service struct {
 func New(d *db.DB, packs *pack.Service) *Service { return &Service{d, packs} }
 
 // Problems are all that there are: in the graph, then in packs, whose blobs are read if
-// deep is set, then in the files of each commit. What goes on meanwhile is no problem.
-// It ends with the first error, such as of a store that cannot be reached.
+// deep is set, then in the files of each commit and file set. What goes on meanwhile is
+// no problem. It ends with the first error, such as of a store that cannot be reached.
 func (s *Service) Problems(ctx context.Context, deep bool) iter.Seq2[Problem, error] {
 	return func(yield func(Problem, error) bool) {
 		c := &checking{s: s, badPacks: map[string]bool{}, badBlobs: map[pack.ID]bool{}, sound: map[pack.ID]bool{}}
@@ -47,6 +47,9 @@ func (s *Service) Problems(ctx context.Context, deep bool) iter.Seq2[Problem, er
 		}
 		if err == nil {
 			err = c.commits(ctx, yield)
+		}
+		if err == nil {
+			err = c.sets(ctx, yield)
 		}
 		if err != nil && !errors.Is(err, errEnough) {
 			yield(Problem{}, err)
@@ -152,9 +155,17 @@ func (s *Service) every(ctx context.Context) iter.Seq2[row.CommitInfo, error] {
 	}
 }
 
-// roots is what each commit holds.
+// roots is what each commit and each file set holds.
 func (s *Service) roots(ctx context.Context) iter.Seq2[tree.Root, error] {
 	return func(yield func(tree.Root, error) bool) {
+		for one, err := range s.everySet(ctx) {
+			if err == nil {
+				err = one.Bad
+			}
+			if !yield(one.Root, err) || err != nil || !yield(one.Deletes, nil) {
+				return
+			}
+		}
 		for one, err := range s.every(ctx) {
 			var root tree.Root
 			if err == nil && len(one.Root) > 0 {

@@ -15,7 +15,7 @@ type Usage struct {
 	Live, Unreferenced int64
 }
 
-// Usage marks what every commit names, from its root down, and counts. It reads each
+// Usage marks what every commit and file set names, from its root down, and counts. It reads each
 // node of the index once. What is written meanwhile may count as unreferenced.
 func (s *Service) Usage(ctx context.Context) (u Usage, err error) {
 	if u.Usage, err = s.packs.Usage(ctx); err != nil {

@@ -29,6 +29,11 @@ func TestUsage_CountsWhatNothingNames(t *testing.T) {
 		if before.Unreferenced != 0 || before.Live != before.Sealed || before.Live == 0 {
 			t.Fatalf("at the beginning: %+v", before)
 		}
+		r.set()
+		if with := r.usage(); with.Live <= before.Live || with.Unreferenced != 0 {
+			t.Errorf("a file set is not counted: %+v after %+v", with, before)
+		}
+		before = r.usage()
 		const small, large = 100_000, 3_000_000
 		shared := noise(large)
 		r.put("other", "/large", shared)

@@ -3,6 +3,7 @@ package file
 import (
 	"context"
 	"io"
+	"slices"
 	"strings"
 
 	"pachyderm/internal/audit"
@@ -220,6 +221,11 @@ func (s *Session) Delete(path, datum string) error {
 	if err := s.closeFile(); err != nil {
 		return err
 	}
+	if len(s.edits) >= settleAt {
+		if err := s.settle(); err != nil {
+			return err
+		}
+	}
 	switch {
 	case strings.HasSuffix(path, "/"):
 		s.take(fileKey{path: path}, tree.DeleteTree(path))
@@ -233,8 +239,21 @@ func (s *Session) Delete(path, datum string) error {
 
 // Source is what Copy copies.
 type Source struct {
-	Commit      graph.Ref
+	View        *View
 	Path, Datum string
+}
+
+// Entries are the files and the directory that are meant. Fault: NotFound.
+func (f Source) Entries(ctx context.Context) ([]tree.Entry, error) {
+	all, err := tree.Lookup(ctx, f.View.nodes, f.View.root, clean(f.Path))
+	if err != nil {
+		return nil, err
+	}
+	all = slices.DeleteFunc(all, func(e tree.Entry) bool { return !e.Dir && f.Datum != "" && e.Datum != f.Datum })
+	if len(all) == 0 {
+		return nil, f.View.missing(f.Path)
+	}
+	return all, nil
 }
 
 // Copy copies a file or a directory of a commit, without moving its bytes, to where it
@@ -247,27 +266,14 @@ func (s *Session) Copy(dst, datum string, from Source, more bool) error {
 	if err := s.closeFile(); err != nil {
 		return err
 	}
-	_, root, err := s.s.resolve(s.ctx, from.Commit)
+	entries, err := from.Entries(s.ctx)
 	if err != nil {
 		return err
 	}
-	src := clean(from.Path)
-	entries, err := tree.Lookup(s.ctx, s.nodes, root, src)
-	if err != nil {
-		return err
-	}
-	copied := false
 	for _, e := range entries {
-		if !e.Dir && from.Datum != "" && e.Datum != from.Datum {
-			continue
-		}
 		if err := s.copyEntry(strings.TrimSuffix(dst, "/"), datum, e, more); err != nil {
 			return err
 		}
-		copied = true
-	}
-	if !copied {
-		return errNoFile(from.Path, from.Commit)
 	}
 	return nil
 }

@@ -23,6 +23,7 @@ const (
 	MetaRepo       = row.MetaRepo
 	SpecRepo       = row.SpecRepo
 	DefaultProject = row.DefaultProject
+	FileSets       = row.FileSets
 	ByUser         = row.ByUser
 	ByRule         = row.ByRule
 )

@@ -14,7 +14,7 @@ import (
 // CreateRepo makes a repository, whose owner is who makes it. Faults: Invalid,
 // NotFound, Exists.
 func (c *Change) CreateRepo(ctx context.Context, r Repo, description string) error {
-	if err := r.Check(); err != nil {
+	if err := r.CheckNew(); err != nil {
 		return err
 	}
 	if _, err := row.FindProject(ctx, c.tx, r.Project); err != nil {

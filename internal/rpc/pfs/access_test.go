@@ -161,6 +161,28 @@ var calls = []struct {
 	{"ModifyFile of an open commit by its id", []string{"REPO_WRITE"}, func(ctx context.Context, c pb.APIClient, w world) error {
 		return modify(ctx, c, &pb.Commit{Repo: w.repo, Id: w.open}, add("/c", "x"))
 	}},
+	{"GetFileSet", []string{"REPO_READ"}, func(ctx context.Context, c pb.APIClient, w world) error {
+		_, err := c.GetFileSet(ctx, &pb.GetFileSetRequest{Commit: master(w.repo), Type: pb.GetFileSetRequest_DIFF})
+		return err
+	}},
+	{"CreateFileSet that copies", []string{"REPO_READ"}, func(ctx context.Context, c pb.APIClient, w world) error {
+		_, err := fileSet(ctx, c, cp("/b", master(w.repo), "/a"))
+		return err
+	}},
+	{"AddFileSet", []string{"REPO_WRITE"}, func(ctx context.Context, c pb.APIClient, w world) error {
+		id, err := fileSet(ctx, c, add("/b", "x"))
+		if err != nil {
+			return err
+		}
+		return addSet(ctx, c, &pb.Commit{Repo: w.repo, Branch: &pb.Branch{Repo: w.repo, Name: "mine"}}, id)
+	}},
+	{"AddFileSet to an open commit by its id", []string{"REPO_WRITE"}, func(ctx context.Context, c pb.APIClient, w world) error {
+		id, err := fileSet(ctx, c, add("/d", "x"))
+		if err != nil {
+			return err
+		}
+		return addSet(ctx, c, &pb.Commit{Repo: w.repo, Id: w.open}, id)
+	}},
 	{"StartCommit", []string{"REPO_WRITE"}, func(ctx context.Context, c pb.APIClient, w world) error {
 		_, err := c.StartCommit(ctx, &pb.StartCommitRequest{Branch: &pb.Branch{Repo: w.repo, Name: w.next()}})
 		return err

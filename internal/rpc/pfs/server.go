@@ -13,13 +13,18 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/people/session"
 	"pachyderm/internal/rpc/pfs/convert"
+	"pachyderm/internal/rpc/pfs/edit"
 	"pachyderm/internal/rpc/pfs/files"
 	"pachyderm/internal/rpc/pfs/guard"
+	"pachyderm/internal/rpc/pfs/sets"
 )
+
+type setsServer = sets.Server
 
 // Server serves pfs_v2.
 type Server struct {
 	*files.Server // what is about files, and what is not served yet
+	*setsServer
 
 	db      *db.DB
 	store   *file.Service
@@ -30,9 +35,10 @@ type Server struct {
 }
 
 // New makes a Server.
-func New(d *db.DB, sessions *session.Service, store *file.Service, check *check.Service, now func() time.Time) *Server {
+func New(d *db.DB, sessions *session.Service, edits *edit.Edits, check *check.Service, now func() time.Time) *Server {
 	return &Server{
-		Server: files.New(store, sessions, now), db: d, store: store, check: check, waiting: history.NewWaiting(d),
+		Server: files.New(edits, sessions, now), setsServer: sets.New(edits, sessions, now), db: d, store: edits.Files,
+		check: check, waiting: history.NewWaiting(d),
 		again: guard.Again{Sessions: sessions}, now: now,
 	}
 }

@@ -37,7 +37,7 @@ func putFile(k *kit.Kit) *cobra.Command {
 	o := &putOptions{}
 	c := &cobra.Command{
 		Use: "file REPO@BRANCH[:PATH]", Short: "Put files into a repository", Args: kit.Exactly(1),
-		Long: `Put files into a repository: from files, directories, archives or standard input.
+		Long: `Put files into a repository: from files, directories, archives, URLs or standard input.
 All of them become one commit; if one cannot be read, nothing is put. A file that is
 there already is replaced, or with --append goes on.
 
@@ -45,11 +45,15 @@ Without PATH, and if it ends in /, a file has the name that -f gives. With sever
 PATH is the directory for all. With -r, what is in the directory goes to PATH, or
 without it to a directory of the same name.
 
+A file at a URL is one that pachd gets itself, from the internet: its address is not
+resolved here, and has to be one that anybody can reach.
+
 It takes as long as it takes: --rpc-timeout bounds only the calls before.`,
 		Example: `  pachctl put file images@master -f cat.png
   pachctl put file images@master:/2026/cat.png -f cat.png
   pachctl put file images@master:/ -r -f photos
   pachctl put file images@master --untar -f photos.tar.gz
+  pachctl put file images@master:/cat.png -f https://example.com/cat.png
   pachctl put file logs@master:/today.log --append <today.log
   find . -name "*.csv" | pachctl put file tables@master -i -`,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -67,8 +71,8 @@ It takes as long as it takes: --rpc-timeout bounds only the calls before.`,
 		},
 	}
 	flags := c.Flags()
-	flags.StringSliceVarP(&o.files, "file", "f", []string{"-"}, "file to put; - is standard input; may be given several times")
-	flags.StringVarP(&o.list, "input-file", "i", "", "file with the names of the files to put, each on a line; - is standard input")
+	flags.StringSliceVarP(&o.files, "file", "f", []string{"-"}, "file or URL to put; - is standard input; may be given several times")
+	flags.StringVarP(&o.list, "input-file", "i", "", "file with the names or URLs of the files to put, each on a line; - is standard input")
 	flags.BoolVarP(&o.recursive, "recursive", "r", false, "put all that is in the directories")
 	flags.BoolVarP(&o.appending, "append", "a", false, "add to the end of files that are there, in place of replacing them")
 	flags.BoolVarP(&o.compress, "compress", "c", false, "compress on the way, for slow networks")
@@ -107,7 +111,7 @@ func (o *putOptions) run(ctx context.Context, k *kit.Kit) error {
 		if err != nil {
 			return err
 		}
-		u.progress, u.appending = newProgress(k, 0), o.appending
+		u.progress, u.appending, u.recursive = newProgress(k, 0), o.appending, o.recursive
 		defer u.progress.end()
 		for _, s := range sources {
 			for f, err := range s.contents(k) {
@@ -160,6 +164,7 @@ type upload struct {
 	stream    pfs.API_ModifyFileClient
 	progress  *progress
 	appending bool
+	recursive bool
 }
 
 func begin(ctx context.Context, c pfs.APIClient, to *pfs.Commit, opts ...grpc.CallOption) (*upload, error) {
@@ -180,6 +185,10 @@ func (u *upload) send(m *pfs.ModifyFileRequest) error {
 	return err
 }
 
+func (u *upload) add(f *pfs.AddFile) error {
+	return u.send(&pfs.ModifyFileRequest{Body: &pfs.ModifyFileRequest_AddFile{AddFile: f}})
+}
+
 func (u *upload) remove(path string) error {
 	return u.send(&pfs.ModifyFileRequest{Body: &pfs.ModifyFileRequest_DeleteFile{DeleteFile: &pfs.DeleteFile{Path: path}}})
 }
@@ -192,6 +201,9 @@ func (u *upload) put(f content) error {
 		}
 	}
 	u.progress.files++
+	if f.url != "" {
+		return u.add(&pfs.AddFile{Path: f.path, Source: &pfs.AddFile_Url{Url: &pfs.AddFile_URLSource{URL: f.url, Recursive: u.recursive}}})
+	}
 	for first := true; ; first = false {
 		data := make([]byte, piece) // the stream may still look at the one before
 		n, err := io.ReadFull(f.r, data)
@@ -200,8 +212,7 @@ func (u *upload) put(f content) error {
 			return unreadable(f.name, err)
 		}
 		if n > 0 || first {
-			add := &pfs.AddFile{Path: f.path, Source: &pfs.AddFile_Raw{Raw: wrapperspb.Bytes(data[:n])}}
-			if err := u.send(&pfs.ModifyFileRequest{Body: &pfs.ModifyFileRequest_AddFile{AddFile: add}}); err != nil {
+			if err := u.add(&pfs.AddFile{Path: f.path, Source: &pfs.AddFile_Raw{Raw: wrapperspb.Bytes(data[:n])}}); err != nil {
 				return err
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"net/url"
 	"os"
 	"path"
 	"path/filepath"
@@ -30,6 +31,7 @@ type source struct {
 	target string // of the file, or of what is in the directory or archive
 	isDir  bool
 	isTar  bool
+	isURL  bool // which pachd gets itself
 }
 
 // sources says where each goes. Without a path, and with several, the names of the
@@ -41,9 +43,9 @@ func (o *putOptions) sources(names []string) (all []source, err error) {
 		if err != nil {
 			return nil, err
 		}
-		own := filepath.Base(name)
-		if o.fullPath {
-			own = filepath.ToSlash(filepath.Clean(name))
+		own, err := o.own(s)
+		if err != nil {
+			return nil, err
 		}
 		inside := s.isDir || s.isTar // what is put is in it
 		switch {
@@ -65,6 +67,30 @@ func (o *putOptions) sources(names []string) (all []source, err error) {
 	return all, nil
 }
 
+// own is the name that a source gives to what is put.
+func (o *putOptions) own(s source) (string, error) {
+	name := s.name
+	if s.isURL {
+		u, err := url.Parse(name)
+		if err != nil { // the error has all of it, which may be secret
+			return "", fault.New(fault.Invalid, "a URL cannot be read").Next("write it as https://host/path")
+		}
+		if name = strings.Trim(u.Path, "/"); name == "" {
+			name = u.Host // a page is called by its site
+		}
+	}
+	if o.fullPath {
+		return filepath.ToSlash(filepath.Clean(name)), nil
+	}
+	return filepath.Base(name), nil
+}
+
+// isURL reports whether a source is one.
+func isURL(name string) bool {
+	scheme, _, ok := strings.Cut(name, "://")
+	return ok && !strings.ContainsAny(scheme, "/.")
+}
+
 // archived are the names of archives, and standard input's.
 var archived = regexp.MustCompile(`^-$|(?i)\.(tar|tar\.gz|tgz)$`)
 
@@ -74,9 +100,13 @@ func (o *putOptions) look(name string) (source, error) {
 	if name == "-" {
 		return s, nil
 	}
-	if scheme, _, ok := strings.Cut(name, "://"); ok && !strings.ContainsAny(scheme, "/.") {
-		return s, fault.New(fault.Unimplemented, "%s: pachd does not fetch URLs yet", name).
-			Next("download it, and put that: curl -L URL | pachctl put file REPO@BRANCH:PATH")
+	if isURL(name) {
+		if s.isTar {
+			return s, fault.New(fault.Unimplemented, "archives are not taken apart that pachd gets from URLs").
+				Next("download it, and put that: curl -L URL | pachctl put file REPO@BRANCH --untar")
+		}
+		s.isURL = true
+		return s, nil
 	}
 	info, err := os.Stat(name)
 	if err != nil {
@@ -103,6 +133,7 @@ type content struct {
 	name string // for messages
 	path string // in the repository
 	r    io.Reader
+	url  string // in place of r, for pachd to get
 }
 
 // contents opens the files of a source, one at a time: each is closed when the next
@@ -110,6 +141,8 @@ type content struct {
 func (s source) contents(k *kit.Kit) iter.Seq2[content, error] {
 	return func(yield func(content, error) bool) {
 		switch {
+		case s.isURL:
+			yield(content{path: s.target, url: s.name}, nil)
 		case s.isDir:
 			s.walk(k, yield)
 		case s.name == "-":
@@ -131,20 +164,20 @@ func (s source) open(name, target string, yield func(content, error) bool) bool 
 	if s.isTar {
 		return s.each(name, f, yield)
 	}
-	return yield(content{name, target, f}, nil)
+	return yield(content{name: name, path: target, r: f}, nil)
 }
 
 // each gives what is read from r: one file, or those of an archive.
 func (s source) each(name string, r io.Reader, yield func(content, error) bool) bool {
 	if !s.isTar {
-		return yield(content{name, s.target, r}, nil)
+		return yield(content{name: name, path: s.target, r: r}, nil)
 	}
 	for m, err := range archive.Members(r) {
 		if err != nil {
 			yield(content{}, unreadable(name, err))
 			return false
 		}
-		if !yield(content{name + ", " + m.Path, path.Join("/", s.target, m.Path), m.Content}, nil) {
+		if !yield(content{name: name + ", " + m.Path, path: path.Join("/", s.target, m.Path), r: m.Content}, nil) {
 			return false
 		}
 	}

@@ -20,6 +20,10 @@ const (
 // DefaultProject is there from the start, and meant where none is named.
 const DefaultProject = "default"
 
+// FileSets is the name of a repository that is none: what stands there for a commit is
+// a file set, and its id the set's, as upstream has it.
+const FileSets = "__filesets__"
+
 // Repo names a repository.
 type Repo struct{ Project, Name, Type string }
 
@@ -119,6 +123,14 @@ func (r Repo) Check() error {
 		return fault.New(fault.Invalid, "unknown type of repository %q", fault.Clean(r.Type, maxName)).Next("use user, meta or spec")
 	}
 	return checkName("repo", r.Name, maxName)
+}
+
+// CheckNew is Check for a repository that is to be made. Fault: Invalid.
+func (r Repo) CheckNew() error {
+	if r.Name == FileSets {
+		return fault.New(fault.Invalid, "repo name (%s) invalid: it is what file sets are named by", r.Name).Next("choose another name")
+	}
+	return r.Check()
 }
 
 // Check holds the name of a branch to what it can be: a global id names a commit.

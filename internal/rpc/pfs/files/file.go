@@ -18,6 +18,7 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/people/session"
 	"pachyderm/internal/rpc/pfs/convert"
+	"pachyderm/internal/rpc/pfs/edit"
 	"pachyderm/internal/rpc/pfs/guard"
 	"pachyderm/internal/rpc/wire"
 )
@@ -26,13 +27,14 @@ import (
 type Server struct {
 	pb.UnimplementedAPIServer
 	files *file.Service
+	edits *edit.Edits
 	again guard.Again
 	now   func() time.Time
 }
 
 // New makes a Server.
-func New(files *file.Service, sessions *session.Service, now func() time.Time) *Server {
-	return &Server{files: files, again: guard.Again{Sessions: sessions}, now: now}
+func New(edits *edit.Edits, sessions *session.Service, now func() time.Time) *Server {
+	return &Server{files: edits.Files, edits: edits, again: guard.Again{Sessions: sessions}, now: now}
 }
 
 // ModifyFile writes to a commit what the stream says, in its order, once all has come.
@@ -69,7 +71,7 @@ func (s *Server) modify(ctx context.Context, target graph.Ref, stream pb.API_Mod
 			break
 		}
 		if err == nil {
-			err = edit(ctx, w, req)
+			err = s.edits.Make(ctx, w, req)
 		}
 		if err != nil {
 			return err
@@ -81,40 +83,6 @@ func (s *Server) modify(ctx context.Context, target graph.Ref, stream pb.API_Mod
 	}
 	_, err = w.Commit()
 	return err
-}
-
-// edit makes one change of a session.
-func edit(ctx context.Context, w *file.Session, req *pb.ModifyFileRequest) error {
-	switch {
-	case req.GetAddFile() != nil:
-		add := req.GetAddFile()
-		if add.GetUrl() != nil {
-			return fault.New(fault.Unimplemented, "files from URLs are not part of this pachd yet").Next("download the file and put that")
-		}
-		return w.Add(add.GetPath(), add.GetDatum(), add.GetRaw().GetValue())
-	case req.GetDeleteFile() != nil:
-		return w.Delete(req.GetDeleteFile().GetPath(), req.GetDeleteFile().GetDatum())
-	case req.GetCopyFile() != nil:
-		c := req.GetCopyFile()
-		from := convert.RefOf(c.GetSrc().GetCommit())
-		if err := guard.Allow(ctx, from.Repo, access.RepoRead); err != nil {
-			return err
-		}
-		source := file.Source{Commit: from, Path: c.GetSrc().GetPath(), Datum: c.GetSrc().GetDatum()}
-		return w.Copy(c.GetDst(), c.GetDatum(), source, c.GetAppend())
-	case req.GetSetCommit() != nil:
-		return fault.New(fault.Invalid, "cannot set commit: it stands in the first message only")
-	}
-	return fault.New(fault.Invalid, "a message says nothing of a file").Next("update the client")
-}
-
-// view opens the files of a commit for whoever has the permissions.
-func (s *Server) view(ctx context.Context, c *pb.Commit, need ...access.Permission) (*file.View, error) {
-	ref := convert.RefOf(c)
-	if err := guard.Allow(ctx, ref.Repo, need...); err != nil {
-		return nil, err
-	}
-	return s.files.View(ctx, ref)
 }
 
 func toFileInfo(i file.Info) *pb.FileInfo {
@@ -131,7 +99,7 @@ func toFileInfo(i file.Info) *pb.FileInfo {
 // InspectFile is one file or directory.
 func (s *Server) InspectFile(ctx context.Context, req *pb.InspectFileRequest) (*pb.FileInfo, error) {
 	f := req.GetFile()
-	v, err := s.view(ctx, f.GetCommit(), access.RepoInspectFile, access.RepoRead)
+	v, err := s.edits.View(ctx, f.GetCommit(), access.RepoInspectFile, access.RepoRead)
 	if err != nil {
 		return nil, err
 	}
@@ -208,7 +176,7 @@ func (s *Server) sendPage(
 	if err != nil {
 		return err
 	}
-	v, err := s.view(ctx, req.GetFile().GetCommit(), access.RepoListFile, access.RepoRead)
+	v, err := s.edits.View(ctx, req.GetFile().GetCommit(), access.RepoListFile, access.RepoRead)
 	if err != nil {
 		return err
 	}
@@ -217,7 +185,7 @@ func (s *Server) sendPage(
 
 // GlobFile sends what a pattern matches.
 func (s *Server) GlobFile(req *pb.GlobFileRequest, stream pb.API_GlobFileServer) error {
-	v, err := s.view(stream.Context(), req.GetCommit(), access.RepoRead, access.RepoListFile)
+	v, err := s.edits.View(stream.Context(), req.GetCommit(), access.RepoRead, access.RepoListFile)
 	if err != nil {
 		return err
 	}
@@ -229,13 +197,13 @@ func rangeOf(r *pb.PathRange) file.Range { return file.Range{Lower: r.GetLower()
 // DiffFile sends what two commits do not have alike at a path.
 func (s *Server) DiffFile(req *pb.DiffFileRequest, stream pb.API_DiffFileServer) error {
 	ctx, f, oldFile := stream.Context(), req.GetNewFile(), req.GetOldFile()
-	v, err := s.view(ctx, f.GetCommit(), access.RepoRead)
+	v, err := s.edits.View(ctx, f.GetCommit(), access.RepoRead)
 	if err != nil {
 		return err
 	}
 	var old *file.View
 	if oldFile != nil {
-		if old, err = s.view(ctx, oldFile.GetCommit(), access.RepoRead); err != nil {
+		if old, err = s.edits.View(ctx, oldFile.GetCommit(), access.RepoRead); err != nil {
 			return err
 		}
 	}
@@ -264,7 +232,7 @@ func sendDiff(stream pb.API_DiffFileServer, all iter.Seq2[file.Change, error]) e
 // GetFile sends the bytes of the one file that a pattern matches.
 func (s *Server) GetFile(req *pb.GetFileRequest, stream pb.API_GetFileServer) error {
 	ctx, f := stream.Context(), req.GetFile()
-	v, err := s.view(ctx, f.GetCommit(), access.RepoRead)
+	v, err := s.edits.View(ctx, f.GetCommit(), access.RepoRead)
 	if err != nil {
 		return err
 	}
@@ -286,7 +254,7 @@ func errNoEgress() error {
 // GetFileTAR sends a tar archive of what a pattern matches, with all below directories.
 func (s *Server) GetFileTAR(req *pb.GetFileRequest, stream pb.API_GetFileTARServer) error {
 	ctx, f := stream.Context(), req.GetFile()
-	v, err := s.view(ctx, f.GetCommit(), access.RepoRead)
+	v, err := s.edits.View(ctx, f.GetCommit(), access.RepoRead)
 	if err != nil {
 		return err
 	}
@@ -322,7 +290,12 @@ type guardedBytes struct {
 // guarded is where the bytes of a commit go. Whoever loses the right to read in the
 // middle gets no more of them.
 func (s *Server) guarded(ctx context.Context, v *file.View, to bytesSender) io.Writer {
-	return &guardedBytes{to, func() error { return s.again.Still(ctx, v.Commit.Repo, access.RepoRead) }}
+	return &guardedBytes{to, func() error {
+		if v.Commit.Repo.Name == graph.FileSets {
+			return s.again.StillCaller(ctx)
+		}
+		return s.again.Still(ctx, v.Commit.Repo, access.RepoRead)
+	}}
 }
 
 // Write is io.Writer's.

@@ -132,6 +132,15 @@ func (a Again) Still(ctx context.Context, r graph.Repo, need access.Permission) 
 	return Allow(session.NewContext(ctx, now), r, need)
 }
 
+// StillCaller asks again whether the caller may call at all.
+func (a Again) StillCaller(ctx context.Context) error {
+	if !session.FromContext(ctx).Guarded() {
+		return nil
+	}
+	_, err := a.caller(ctx)
+	return err
+}
+
 // caller is who makes the call, as far as they are known now.
 func (a Again) caller(ctx context.Context) (session.Caller, error) {
 	md, _ := metadata.FromIncomingContext(ctx)
