@@ -72,7 +72,7 @@ func (f *File) write(p []byte) error {
 	if !f.large {
 		f.large = true
 		first := f.buffer
-		f.buffer = make([]byte, 0, maxBundle)
+		f.buffer = f.w.s.buffer()
 		if err := f.chunks(first); err != nil {
 			return err
 		}
@@ -92,7 +92,7 @@ func (f *File) chunks(p []byte) error {
 		if err := f.endChunk(); err != nil {
 			return err
 		}
-		f.buffer = make([]byte, 0, maxBundle)
+		f.buffer = f.w.s.buffer()
 	}
 	return nil
 }
@@ -100,7 +100,7 @@ func (f *File) chunks(p []byte) error {
 func (f *File) endChunk() error {
 	id := f.w.s.id(f.buffer)
 	f.add(Extent{Blob: id, Length: int64(len(f.buffer))})
-	return f.w.put(id, f.buffer, func(own []byte) []byte { return own })
+	return f.w.put(id, f.buffer)
 }
 
 func (f *File) add(e Extent) {
@@ -198,7 +198,7 @@ func (b *bundle) add(w *Writer, data []byte, c *Content) error {
 	if !twice {
 		at = int64(len(b.data))
 		if b.hashes == nil {
-			b.data, b.hashes = make([]byte, 0, maxBundle), map[[32]byte]int64{}
+			b.data, b.hashes = w.s.buffer(), map[[32]byte]int64{}
 		}
 		b.hashes[c.Hash] = at
 		b.data = append(b.data, data...)
@@ -228,5 +228,5 @@ func (w *Writer) cutBundle() error {
 	for _, f := range b.files {
 		f.content.Extents = []Extent{{Blob: id, Offset: f.offset, Length: f.content.Size}}
 	}
-	return w.put(id, b.data, func(own []byte) []byte { return own })
+	return w.put(id, b.data)
 }

@@ -63,6 +63,10 @@ type Service struct {
 	keys  keys
 	cache *cache.Cache[ID]
 
+	// Memory that nobody uses just now: of packs, and of bundles and chunks.
+	packBuffers format.Buffers
+	blobBuffers sync.Pool
+
 	mu      sync.Mutex
 	ciphers map[string]*format.Cipher // of packs that were read lately
 }
@@ -121,6 +125,21 @@ func sum(of *blake3.Hasher, data []byte) (sum [32]byte) {
 func (s *Service) Sum(data []byte) [32]byte { return sum(s.keys.node, data) }
 
 func (s *Service) id(data []byte) ID { return sum(s.keys.blob, data) }
+
+// buffer is memory for a blob.
+func (s *Service) buffer() []byte {
+	if b, ok := s.blobBuffers.Get().(*[]byte); ok {
+		return (*b)[:0]
+	}
+	return make([]byte, 0, maxBundle)
+}
+
+// free has the memory of a blob be used for others, if it is of that length.
+func (s *Service) free(b []byte) {
+	if cap(b) >= maxBundle {
+		s.blobBuffers.Put(&b)
+	}
+}
 
 // listHash is the hash of a file that is more than one part of a bundle.
 func (s *Service) listHash(extents []Extent) (sum [32]byte) {

@@ -194,7 +194,7 @@ func TestSealed_KeyIsReplaced(t *testing.T) {
 func TestGet_AnotherThanItsID(t *testing.T) {
 	i := install(t, dbtest.SQLite(t))
 	w := i.writer(i.service())
-	b, err := format.NewBuilder(nil, nil)
+	b, err := format.NewBuilder(&format.Buffers{})
 	i.must(err)
 	b.Add(ID{1}, []byte("another"))
 	b.Finish()

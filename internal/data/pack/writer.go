@@ -24,6 +24,8 @@ const (
 	batchBlobs = 512
 	// uploads is how many packs are written to the store at once.
 	uploads = 2
+	// inMemory is how many packs a session has in memory: one is filled meanwhile.
+	inMemory = uploads + 1
 
 	lease      = time.Minute
 	renewEvery = lease / 3
@@ -49,8 +51,7 @@ type Writer struct {
 	// Of the goroutine that fills packs.
 	work     chan work
 	filling  *format.Builder
-	plain    []byte
-	slots    chan []byte // buffers of packs: who has none waits
+	slots    chan struct{} // taken by packs in memory: who has none waits
 	uploads  sync.WaitGroup
 	all      sync.WaitGroup // the session's goroutines
 	ending   sync.Once
@@ -84,11 +85,8 @@ type work struct {
 func (s *Service) Writer(ctx context.Context) *Writer {
 	ctx, cancel := context.WithCancel(ctx)
 	w := &Writer{
-		s: s, ctx: ctx, cancel: cancel, id: strings.ToLower(rand.Text()), work: make(chan work), slots: make(chan []byte, uploads+1),
+		s: s, ctx: ctx, cancel: cancel, id: strings.ToLower(rand.Text()), work: make(chan work), slots: make(chan struct{}, inMemory),
 		shared: mutexed{unsaved: map[ID]bool{}, reused: map[ID]bool{}, own: map[string]bool{}, borrowed: map[string]bool{}},
-	}
-	for range uploads + 1 { // one is filled meanwhile
-		w.slots <- nil
 	}
 	w.all.Go(w.fill)
 	w.all.Go(w.renewing)
@@ -131,23 +129,35 @@ func (w *Writer) Put(ctx context.Context, data []byte) (ID, error) {
 		return ID{}, err
 	}
 	id := w.s.id(data)
-	return id, w.put(id, data, bytes.Clone)
+	if w.known(id) {
+		return id, w.failed()
+	}
+	return id, w.add(id, bytes.Clone(data))
 }
 
-// put has own make the bytes the session's, once they are needed.
-func (w *Writer) put(id ID, data []byte, own func([]byte) []byte) error {
-	known := false
+// put stores a blob whose bytes are the session's from now on.
+func (w *Writer) put(id ID, data []byte) error {
+	if w.known(id) {
+		w.s.free(data)
+		return w.failed()
+	}
+	return w.add(id, data)
+}
+
+// known says whether a blob is the session's already; from now on it is.
+func (w *Writer) known(id ID) (known bool) {
+	w.dirty = true
 	w.lock(func(m *mutexed) {
 		known = m.unsaved[id] || m.reused[id]
 		if !known {
 			m.unsaved[id] = true
 		}
 	})
-	w.dirty = true
-	if known {
-		return w.failed()
-	}
-	w.batch = append(w.batch, pending{id, own(data)})
+	return known
+}
+
+func (w *Writer) add(id ID, data []byte) error {
+	w.batch = append(w.batch, pending{id, data})
 	w.batchBytes += len(data)
 	if w.batchBytes >= batchBytes || len(w.batch) >= batchBlobs {
 		return w.send(work{blobs: w.takeBatch()})

@@ -11,7 +11,7 @@ import (
 
 func build(t testing.TB, blobs ...[]byte) *format.Builder {
 	t.Helper()
-	b, err := format.NewBuilder(nil, nil)
+	b, err := format.NewBuilder(&format.Buffers{})
 	if err != nil {
 		t.Fatal(err)
 	}
