@@ -2,6 +2,7 @@ package file
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -160,6 +161,7 @@ type upload struct {
 	stream    pfs.API_ModifyFileClient
 	progress  *progress
 	appending bool
+	buffer    []byte // of a piece
 }
 
 func begin(ctx context.Context, c pfs.APIClient, to *pfs.Commit, opts ...grpc.CallOption) (*upload, error) {
@@ -193,14 +195,22 @@ func (u *upload) put(f content) error {
 	}
 	u.progress.files++
 	for first := true; ; first = false {
-		data := make([]byte, piece) // the stream may still look at the one before
-		n, err := io.ReadFull(f.r, data)
+		if u.buffer == nil {
+			u.buffer = make([]byte, piece)
+		}
+		n, err := io.ReadFull(f.r, u.buffer)
+		data := u.buffer
+		if n < piece {
+			data = bytes.Clone(u.buffer[:n])
+		} else {
+			u.buffer = nil // the stream may still look at it
+		}
 		ended := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) && fault.KindOf(err) == fault.Internal
 		if err != nil && !ended {
 			return unreadable(f.name, err)
 		}
 		if n > 0 || first {
-			add := &pfs.AddFile{Path: f.path, Source: &pfs.AddFile_Raw{Raw: wrapperspb.Bytes(data[:n])}}
+			add := &pfs.AddFile{Path: f.path, Source: &pfs.AddFile_Raw{Raw: wrapperspb.Bytes(data)}}
 			if err := u.send(&pfs.ModifyFileRequest{Body: &pfs.ModifyFileRequest_AddFile{AddFile: add}}); err != nil {
 				return err
 			}
