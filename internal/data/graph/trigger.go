@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"math"
 
 	"pachyderm/internal/data/graph/row"
 )
@@ -77,7 +78,7 @@ func (c *Change) holds(ctx context.Context, b BranchInfo, at CommitInfo) (bool, 
 		conditions = append(conditions, at.Size-head.Size >= more)
 	}
 	if t.Commits > 0 {
-		between, err := row.Ancestors(ctx, c.tx, at.Key, head.Key)
+		between, err := row.Ancestors(ctx, c.tx, at.Key, head.Key, int(min(t.Commits, math.MaxInt32)))
 		if err != nil {
 			return false, err
 		}
