@@ -150,9 +150,11 @@ var mayImport = map[string][]string{
 	"internal/data/blob/dir":      {"internal/data/blob"},
 	"internal/data/blob/s3":       {"internal/data/blob"},
 	"internal/data/pack": {
-		"internal/data/blob", "internal/data/content", "internal/data/pack/cache", "internal/data/pack/catalog", "internal/data/pack/chunk",
-		"internal/data/pack/format",
+		"internal/data/blob", "internal/data/content", "internal/data/pack/bundle", "internal/data/pack/cache", "internal/data/pack/catalog",
+		"internal/data/pack/chunk", "internal/data/pack/format", "internal/data/pack/keyed",
 	},
+	"internal/data/pack/bundle":  {"internal/data/content", "internal/data/pack/format"},
+	"internal/data/pack/keyed":   {"internal/data/content"},
 	"internal/data/pack/cache":   nil,
 	"internal/data/pack/catalog": {"internal/data/pack/format"},
 	"internal/data/pack/chunk":   nil,
@@ -167,12 +169,13 @@ var mayImport = map[string][]string{
 	"internal/rpc/pfs/guard": {"api", "internal/access", "internal/data/graph", "internal/people/session"},
 	"internal/rpc/pfs/files": {
 		"api/pfs", "internal/access", "internal/data/file", "internal/data/graph", "internal/data/tree", "internal/people/session",
-		"internal/rpc/pfs/convert", "internal/rpc/pfs/guard", "internal/rpc/wire",
+		"internal/rpc/pfs/convert", "internal/rpc/pfs/edits", "internal/rpc/pfs/guard", "internal/rpc/wire",
 	},
 	"internal/rpc/transaction": {
 		"api/transaction", "internal/data/graph", "internal/data/txn", "internal/people/session", "internal/rpc/pfs", "internal/rpc/wire",
 	},
 	"internal/rpc/inprocess":   nil,
+	"internal/rpc/pfs/edits":   {"api/pfs"},
 	"internal/rpc/pfs/convert": {"api/auth", "api/pfs", "internal/access", "internal/data/graph", "internal/rpc/wire"},
 	"internal/access/spelling": {"internal/access"},
 	"internal/data/graph/row":  nil,
@@ -281,7 +284,7 @@ var mayImport = map[string][]string{
 		"internal/issuer/registry", "internal/issuer/settings", "internal/people/identity", "internal/people/login", "internal/people/session",
 	},
 	"internal/rpc": {
-		"internal/data/check", "internal/data/file", "internal/rpc/inprocess", "internal/rpc/pfs", "internal/rpc/transaction", "api/transaction",
+		"internal/data/check", "internal/data/file", "internal/rpc/inprocess", "internal/rpc/pfs", "internal/rpc/pfs/edits", "internal/rpc/transaction", "api/transaction",
 		"api", "api/admin", "api/auth", "api/enterprise", "api/identity", "api/license", "api/pach", "api/pfs", "api/pps", "api/version", "internal/access",
 		"internal/access/freshness", "internal/issuer", "internal/issuer/exchange", "internal/people/login", "internal/people/session",
 		"internal/rpc/admin", "internal/rpc/auth", "internal/rpc/enterprise", "internal/rpc/identity", "internal/rpc/pach",
@@ -399,7 +402,7 @@ var onlyIn = []struct {
 	{"database/sql", "SQL goes through db", []string{"internal/db", "internal/db/batch", "internal/db/single", "internal/db/dbtest", "internal/db/migrations", "internal/db/prepared"}},
 	{"go.opentelemetry.io", "only tracing knows who is told of it", []string{"internal/tracing"}},
 	{"github.com/minio/minio-go", "only the driver knows how object stores are spoken to", []string{"internal/data/blob/s3"}},
-	{"github.com/zeebo/blake3", "only pack names and seals what is stored", []string{"internal/data/pack"}},
+	{"github.com/zeebo/blake3", "only pack names and seals what is stored", []string{"internal/data/pack/keyed"}},
 	{"github.com/klauspost/compress", "only pack compresses what is stored", []string{"internal/data/pack/format"}},
 	{"github.com/spf13/cobra", "only cli has commands", []string{"internal/cli", "internal/cli/"}},
 }

@@ -42,6 +42,7 @@ import (
 	"pachyderm/internal/rpc/inprocess"
 	"pachyderm/internal/rpc/pach"
 	"pachyderm/internal/rpc/pfs"
+	"pachyderm/internal/rpc/pfs/edits"
 	"pachyderm/internal/rpc/transaction"
 	"pachyderm/internal/tracing"
 )
@@ -94,6 +95,7 @@ func New(c Config) (*Server, error) {
 	opts := []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(api.MaxBytes), grpc.MaxSendMsgSize(api.MaxResponse),
 		grpc.UnaryInterceptor(s.intercept), grpc.StreamInterceptor(s.interceptStream), grpc.UnknownServiceHandler(s.serveUnknown),
+		grpc.ForceServerCodecV2(edits.NewCodec()),
 	}
 	opts = append(opts, s.bounds()...)
 	if c.Creds != nil {

@@ -23,6 +23,9 @@ func (w *Writer) fill() {
 			return
 		}
 		err := w.fillWith(next.blobs)
+		if err == nil && next.pause && w.filling != nil && len(w.filling.Data) >= worthOne {
+			w.upload()
+		}
 		if err == nil && next.done != nil {
 			w.upload()
 			w.uploads.Wait()
@@ -49,8 +52,8 @@ func (w *Writer) fillWith(batch []pending) error {
 				return err
 			}
 		}
-		w.filling.Add(p.id, p.data)
-		w.s.free(p.data)
+		w.filling.Add(p.id, p.headed)
+		w.s.blobBuffers.Put(p.headed)
 		if w.filling.Full() {
 			w.upload()
 		}
@@ -62,7 +65,7 @@ func (w *Writer) fillWith(batch []pending) error {
 func (w *Writer) begin() (err error) {
 	select {
 	case w.slots <- struct{}{}:
-		w.filling, err = format.NewBuilder(&w.s.packBuffers)
+		w.filling, err = format.NewBuilder(w.s.packBuffers)
 		return err
 	case <-w.ctx.Done():
 		return w.ctx.Err()
@@ -88,7 +91,7 @@ func (w *Writer) missing(batch []pending) ([]pending, error) {
 	return slices.DeleteFunc(batch, func(p pending) bool {
 		_, is := stored[p.id]
 		if is {
-			w.s.free(p.data)
+			w.s.blobBuffers.Put(p.headed)
 		}
 		return is
 	}), nil

@@ -1,7 +1,6 @@
 package pack
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -11,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"pachyderm/internal/data/pack/bundle"
 	"pachyderm/internal/data/pack/catalog"
 	"pachyderm/internal/data/pack/format"
 	"pachyderm/internal/db"
@@ -24,6 +24,9 @@ const (
 	batchBlobs = 512
 	// uploads is how many packs are written to the store at once.
 	uploads = 2
+	// worthOne is from how many bytes a pack is written before it is full, if what comes
+	// takes a while.
+	worthOne = 4 << 20
 	// inMemory is how many packs a session has in memory: one is filled meanwhile.
 	inMemory = uploads + 1
 
@@ -45,8 +48,9 @@ type Writer struct {
 	// Of the caller's goroutine.
 	batch      []pending
 	batchBytes int
-	bundle     bundle
-	dirty      bool // something was put since the last Flush
+	bundle     bundle.Bundle
+	spare      []byte // a buffer for the next file
+	dirty      bool   // something was put since the last Flush
 
 	// Of the goroutine that fills packs.
 	work     chan work
@@ -71,14 +75,16 @@ type mutexed struct {
 
 // pending is a blob on its way.
 type pending struct {
-	id   ID
-	data []byte
+	id     ID
+	headed []byte // see format.Head
 }
 
 // work is a batch, or the wish to be told when all is stored.
 type work struct {
 	blobs []pending
 	done  chan<- struct{}
+	// pause says that there is time to write what there is.
+	pause bool
 }
 
 // Writer begins a session, which ends with Close or with ctx.
@@ -128,20 +134,21 @@ func (w *Writer) Put(ctx context.Context, data []byte) (ID, error) {
 	if err := ctx.Err(); err != nil {
 		return ID{}, err
 	}
-	id := w.s.id(data)
+	id := w.s.keys.Blob(data)
 	if w.known(id) {
 		return id, w.failed()
 	}
-	return id, w.add(id, bytes.Clone(data))
+	return id, w.add(id, append(make([]byte, format.Head, format.Head+len(data)), data...))
 }
 
-// put stores a blob whose bytes are the session's from now on.
-func (w *Writer) put(id ID, data []byte) error {
+// put stores a blob whose bytes are the session's from now on, as a buffer has them.
+func (w *Writer) put(headed []byte) (ID, error) {
+	id := w.s.keys.Blob(headed[format.Head:])
 	if w.known(id) {
-		w.s.free(data)
-		return w.failed()
+		w.s.blobBuffers.Put(headed)
+		return id, w.failed()
 	}
-	return w.add(id, data)
+	return id, w.add(id, headed)
 }
 
 // known says whether a blob is the session's already; from now on it is.
@@ -156,9 +163,9 @@ func (w *Writer) known(id ID) (known bool) {
 	return known
 }
 
-func (w *Writer) add(id ID, data []byte) error {
-	w.batch = append(w.batch, pending{id, data})
-	w.batchBytes += len(data)
+func (w *Writer) add(id ID, headed []byte) error {
+	w.batch = append(w.batch, pending{id, headed})
+	w.batchBytes += len(headed)
 	if w.batchBytes >= batchBytes || len(w.batch) >= batchBlobs {
 		return w.send(work{blobs: w.takeBatch()})
 	}
@@ -180,9 +187,18 @@ func (w *Writer) send(what work) error {
 	}
 }
 
+// Pause is called by whoever will put nothing for a while, before Flush: if much has been
+// put, it is written meanwhile.
+func (w *Writer) Pause() error {
+	if err := w.Cut(); err != nil {
+		return err
+	}
+	return w.send(work{blobs: w.takeBatch(), pause: true})
+}
+
 // Flush returns once all that was put is durable and has its rows.
 func (w *Writer) Flush(ctx context.Context) error {
-	if err := w.cutBundle(); err != nil {
+	if err := w.Cut(); err != nil {
 		return err
 	}
 	done := make(chan struct{})

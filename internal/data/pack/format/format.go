@@ -9,7 +9,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/klauspost/compress/s2"
 
@@ -22,11 +21,13 @@ const (
 	// fullPack is from how many bytes a pack takes no more.
 	fullPack = 16 << 20
 	// smallPack is up to how many bytes a pack has a buffer of its own size, and
-	// largeBuffer how long those of others are: a full pack and what most blobs are.
+	// LargeBuffer how long those of others should be: a full pack and what most blobs are.
 	smallPack   = 1 << 20
-	largeBuffer = fullPack + 3<<20
+	LargeBuffer = fullPack + 3<<20
 	// sample is how much of a blob is compressed to see whether that is worth it.
-	sample     = 32 << 10
+	sample = 32 << 10
+	// Head is how many bytes there are before a blob that Add is given.
+	Head       = 1
 	entryBytes = 32 + 3*4
 	endBytes   = 4 + len(endMagic)
 )
@@ -122,46 +123,29 @@ func NewBuilder(buffers *Buffers) (*Builder, error) {
 	return b, err
 }
 
-// Add adds a blob, which is compressed and sealed in its place.
-func (b *Builder) Add(id ID, data []byte) {
-	off := int64(len(b.Data))
-	b.room(1 + s2.MaxEncodedLen(len(data)) + b.cipher.aead.Overhead())
-	plain := compress(b.Data[off:off], data)
+// Add adds a blob, which comes behind Head bytes that Add uses.
+func (b *Builder) Add(id ID, headed []byte) {
+	off, raw := int64(len(b.Data)), len(headed)-Head
+	b.room(Head + s2.MaxEncodedLen(raw) + b.cipher.aead.Overhead())
+	plain := compress(b.Data[off:off], headed)
 	b.Data = b.cipher.aead.Seal(b.Data, nonce(off), plain, b.cipher.bound(id[:]))
-	b.Entries = append(b.Entries, Entry{id, off, int64(len(b.Data)) - off, int64(len(data))})
+	b.Entries = append(b.Entries, Entry{id, off, int64(len(b.Data)) - off, int64(raw)})
 }
 
 // room has the buffer take so many bytes more.
 func (b *Builder) room(more int) {
 	if need := len(b.Data) + more; need <= cap(b.Data) {
 		return
-	} else if need > smallPack && cap(b.Data) < largeBuffer {
-		b.Data = append(b.buffers.get(), b.Data...)
+	} else if need > smallPack && cap(b.Data) < LargeBuffer {
+		b.Data = append(b.buffers.Get(), b.Data...)
 	}
 	b.Data = slices.Grow(b.Data, more)
 }
 
 // Free gives the buffer to the next pack: nobody may use Data any more.
 func (b *Builder) Free() {
-	b.buffers.put(b.Data)
+	b.buffers.Put(b.Data)
 	b.Data = nil
-}
-
-// Buffers are those of large packs that nobody uses just now; the collector takes them.
-// They are safe for concurrent use.
-type Buffers struct{ pool sync.Pool }
-
-func (p *Buffers) get() []byte {
-	if b, ok := p.pool.Get().(*[]byte); ok {
-		return (*b)[:0]
-	}
-	return make([]byte, 0, largeBuffer)
-}
-
-func (p *Buffers) put(b []byte) {
-	if cap(b) >= largeBuffer {
-		p.pool.Put(&b)
-	}
 }
 
 // Full reports whether the pack should have no more blobs.
@@ -205,19 +189,20 @@ func (c *Cipher) List(data []byte) ([]Entry, error) {
 	return all, nil
 }
 
-// compress appends a blob as it is sealed, to where there is room for it: compressed if
-// that leaves less than 90 % of it, and of a part of it, which is tried first.
-func compress(plain, data []byte) []byte {
+// compress is a blob as it is sealed: as it is, or compressed to where there is room
+// for it if that leaves less than 90 % of it, and of a part of it, which is tried first.
+func compress(to, headed []byte) []byte {
 	worth := func(n, of int) bool { return n*10 < of*9 }
-	room := plain[1:cap(plain)]
+	room, data := to[Head:cap(to)], headed[Head:]
+	headed[0] = stored
 	if len(data) > 2*sample {
 		middle := data[len(data)/2-sample/2:][:sample]
 		if !worth(len(s2.Encode(room, middle)), sample) {
-			return append(append(plain, stored), data...)
+			return headed
 		}
 	}
 	if encoded := s2.Encode(room, data); worth(len(encoded), len(data)) {
-		return append(plain, compressed)[:1+len(encoded)]
+		return append(to, compressed)[:Head+len(encoded)]
 	}
-	return append(append(plain, stored), data...)
+	return headed
 }
