@@ -375,6 +375,7 @@ var mayImport = map[string][]string{
 	"test":           nil,
 	"test/dexserver": nil,
 	"test/floor":     {"api/auth", "internal/connector"},
+	"test/datafloor": {"api", "api/pfs"},
 	"test/idp":       {"test/walk"},
 	"test/load":      {"api/auth", "client", "test/walk"},
 	"test/walk":      {"api/auth", "api/pach"},
@@ -397,7 +398,7 @@ var onlyIn = []struct {
 	{"github.com/jackc/pgx", "only db knows SQLite from PostgreSQL", []string{"internal/db", "internal/db/dbtest"}},
 	{"github.com/pressly/goose", "only db migrates", []string{"internal/db", "internal/db/migrations"}},
 	{"google.golang.org/grpc", "domains know no transport; map in rpc", []string{
-		"internal/web/console", "internal/web/console/", "api", "api/", "client", "internal/rpc", "internal/rpc/", "internal/cli/", "internal/pachd", "internal/pachd/pachdtest", "test/floor", "test/load", "test/walk",
+		"internal/web/console", "internal/web/console/", "api", "api/", "client", "internal/rpc", "internal/rpc/", "internal/cli/", "internal/pachd", "internal/pachd/pachdtest", "test/floor", "test/datafloor", "test/load", "test/walk",
 	}},
 	{"database/sql", "SQL goes through db", []string{"internal/db", "internal/db/batch", "internal/db/single", "internal/db/dbtest", "internal/db/migrations", "internal/db/prepared"}},
 	{"go.opentelemetry.io", "only tracing knows who is told of it", []string{"internal/tracing"}},
