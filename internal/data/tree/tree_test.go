@@ -595,6 +595,49 @@ func TestWalk_StopsWhenTold(t *testing.T) {
 	}
 }
 
+// inAdvance are nodes that note what is asked for in advance.
+type inAdvance struct {
+	*memory
+	times int
+	asked map[tree.ID]int
+}
+
+func (m *inAdvance) Ahead(_ context.Context, ids []tree.ID) {
+	m.times++
+	for _, id := range ids {
+		m.asked[id]++
+	}
+}
+
+// Whoever goes through a directory has its nodes read many at a time, each once; whoever
+// looks something up, or reads the beginning, has none.
+func TestList_ReadsNodesAhead(t *testing.T) {
+	nodes := &inAdvance{memory: newMemory(), asked: map[tree.ID]int{}}
+	root := apply(t, nodes, tree.Root{}, wide(20_000).edits()...)
+	nodes.times, nodes.gets = 0, 0
+	if _, err := tree.Lookup(t.Context(), nodes, root, "/file-0000070"); err != nil {
+		t.Fatal(err)
+	}
+	for e, err := range tree.List(t.Context(), nodes, root, "/", tree.Page{}) {
+		if err != nil || e.Path > "/file-0000070" {
+			break
+		}
+	}
+	if nodes.times != 0 {
+		t.Errorf("nodes were read %d times ahead for one file, and for ten", nodes.times)
+	}
+	nodes.gets = 0
+	collect(t, tree.List(t.Context(), nodes, root, "/", tree.Page{}))
+	for id, times := range nodes.asked {
+		if nodes.nodes[id] == nil || times != 1 {
+			t.Errorf("node %v was asked for %d times", id, times)
+		}
+	}
+	if alone := nodes.gets - len(nodes.asked); nodes.gets < 100 || alone > nodes.gets/10 || nodes.times > nodes.gets/10 {
+		t.Errorf("of %d nodes %d were read ahead, %d times", nodes.gets, len(nodes.asked), nodes.times)
+	}
+}
+
 func TestWalk_ReadsTheRangeOnly(t *testing.T) {
 	nodes, list := newMemory(), []tree.Edit{}
 	for k := range 3000 {
