@@ -186,7 +186,7 @@ func (s *Service) all(t *testing.T) map[string]string {
 // between, a commit then has what a plain map has.
 func TestSession_AgainstMap(t *testing.T) {
 	s := service(t)
-	for seed := range uint64(120) {
+	for seed := range uint64(60) {
 		do := &script{rand.New(rand.NewPCG(seed, 1)), map[string]string{}}
 		if seed > 0 {
 			do.model = s.all(t)
