@@ -24,7 +24,7 @@ func (s *kept) Send(m *pfs.ModifyFileRequest) error {
 
 func TestUpload_PiecesStayAsTheyWereSent(t *testing.T) {
 	s := &kept{}
-	u := &upload{stream: s, progress: newProgress(&kit.Kit{Stderr: &bytes.Buffer{}, Now: time.Now}, 0)}
+	u := &upload{stream: s, progress: newProgress(&kit.Kit{Stderr: &bytes.Buffer{}, Now: time.Now}, 1)}
 	lengths := []int{4096, 0, 2*piece + 5, piece, 1, piece - 1}
 	var files [][]byte
 	for n, length := range lengths {
