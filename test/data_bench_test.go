@@ -21,6 +21,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	pfspb "pachyderm/api/pfs"
+	"pachyderm/test/idp"
 )
 
 // store is a pachd with one repository, and a client of root.
@@ -35,15 +36,35 @@ func newStore(b *testing.B) *store {
 	b.Helper()
 	d := newDaemon(b)
 	d.start()
-	conn, err := grpc.NewClient(d.grpc, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(20<<20)))
+	s := &store{b, d, pfsClient(b, d.grpc), as(b.Context(), d.rootToken())}
+	_, err := s.pfs.CreateRepo(s.ctx, &pfspb.CreateRepoRequest{Repo: &pfspb.Repo{Name: "r"}})
+	s.must(err)
+	return s
+}
+
+// newFloor is a server that receives and sends the same, and keeps nothing.
+func newFloor(b *testing.B) *store {
+	b.Helper()
+	address := idp.FreeAddress(b)
+	cmd := exec.CommandContext(b.Context(), program(b, "datafloor"), "-listen", address)
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	return &store{b: b, pfs: pfsClient(b, address), ctx: b.Context()}
+}
+
+func pfsClient(b *testing.B, address string) pfspb.APIClient {
+	b.Helper()
+	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(20<<20), grpc.WaitForReady(true)))
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = conn.Close() })
-	s := &store{b, d, pfspb.NewAPIClient(conn), as(b.Context(), d.rootToken())}
-	_, err = s.pfs.CreateRepo(s.ctx, &pfspb.CreateRepoRequest{Repo: &pfspb.Repo{Name: "r"}})
-	s.must(err)
-	return s
+	return pfspb.NewAPIClient(conn)
 }
 
 func (s *store) must(err error) {
@@ -121,8 +142,12 @@ func p99(n int, f func(int)) float64 {
 	for i := range all {
 		all[i] = took(func() { f(i) }) * 1000
 	}
-	slices.Sort(all)
-	return all[n*99/100]
+	return nth(all, 99)
+}
+
+// nth is what so many of a hundred are not longer than.
+func nth(all []float64, percent int) float64 {
+	return slices.Sorted(slices.Values(all))[len(all)*percent/100]
 }
 
 // restic is a backup program that divides files by their content as pachd does, and
@@ -175,21 +200,29 @@ func BenchmarkData_SmallFiles(b *testing.B) {
 		}
 	}
 	for range b.N {
-		s, r := newStore(b), newRestic(b)
+		s, r, floor := newStore(b), newRestic(b), newFloor(b)
 		put := func() { s.must(s.put(benchMaster(), files)) }
+		receive := func() { s.must(floor.put(benchMaster(), files)) }
+		receive()
+		least := took(receive)
 		first := took(put)
 		theirs := took(func() { r.run("backup", dir) })
 		before, _ := s.stored()
 		again := took(put)
 		after, _ := s.stored()
+		least = min(least, took(receive))
 		copied := took(func() {
 			if out, err := exec.CommandContext(b.Context(), "cp", "-r", dir, b.TempDir()).CombinedOutput(); err != nil {
 				b.Fatalf("%v: %s", err, out)
 			}
 		})
 		b.ReportMetric(n/first, "files/s")
+		b.ReportMetric(n/again, "again-files/s")
 		b.ReportMetric(n/theirs, "restic-files/s")
+		b.ReportMetric(n/least, "floor-files/s")
 		b.ReportMetric(theirs/first, "of-restic")
+		b.ReportMetric(least/first, "of-floor")
+		b.ReportMetric(least/again, "again-of-floor")
 		b.ReportMetric(n/copied, "cp-files/s")
 		b.ReportMetric(first/again, "again-of-first")
 		b.ReportMetric(float64(after-before), "new-packs")
@@ -224,54 +257,134 @@ func BenchmarkData_LargeFile(b *testing.B) {
 	}
 }
 
-// 1,000,000 files of 100 bytes in 1,000 directories.
+// Files of some 70 bytes, in directories of 1,000, beside a server that sends as many.
 func BenchmarkData_ManyFiles(b *testing.B) {
-	const dirs, each = 1000, 1000
-	for range b.N {
-		s := newStore(b)
-		put := took(func() {
-			s.must(s.put(benchMaster(), func(send func(string, []byte)) {
-				for i := range dirs {
-					for j := range each {
-						send(fmt.Sprintf("/d%04d/f%04d", i, j), bytes.Repeat(fmt.Append(nil, i, j), 12))
-					}
-				}
-			}))
-		})
-		b.ReportMetric(dirs*each/put, "files/s")
-		b.ReportMetric(peakMiB(b, s.d.cmd.Process.Pid), "peak-MiB")
-		file := func(i int) *pfspb.File {
-			return &pfspb.File{Commit: benchMaster(), Path: fmt.Sprintf("/d%04d/f%04d", i*7%dirs, i*13%each)}
-		}
-		b.ReportMetric(p99(200, func(i int) {
-			stream, err := s.pfs.ListFile(s.ctx, &pfspb.ListFileRequest{File: &pfspb.File{Commit: benchMaster(), Path: fmt.Sprintf("/d%04d", i)}})
-			s.must(err)
-			if n := drain(b, stream); n != each {
-				b.Fatalf("listed %d", n)
+	for _, n := range []int{10_000, 100_000, 1_000_000} {
+		b.Run(fmt.Sprintf("files=%d", n), func(b *testing.B) {
+			for range b.N {
+				manyFiles(b, n/1000)
 			}
-		}), "p99-ms/list-of-1000")
-		b.ReportMetric(p99(1000, func(i int) {
-			_, err := s.pfs.InspectFile(s.ctx, &pfspb.InspectFileRequest{File: file(i)})
-			s.must(err)
-		}), "p99-ms/inspect")
+		})
+	}
+}
+
+func manyFiles(b *testing.B, dirs int) {
+	b.Helper()
+	const each = 1000
+	s, floor := newStore(b), newFloor(b)
+	put := took(func() {
 		s.must(s.put(benchMaster(), func(send func(string, []byte)) {
-			for i := range 10 {
-				send(file(i).GetPath(), []byte("changed"))
+			for i := range dirs {
+				for j := range each {
+					send(fmt.Sprintf("/d%04d/f%04d", i, j), bytes.Repeat(fmt.Append(nil, i, j), 12))
+				}
 			}
 		}))
-		b.ReportMetric(p99(20, func(int) {
-			stream, err := s.pfs.DiffFile(s.ctx, &pfspb.DiffFileRequest{NewFile: &pfspb.File{Commit: benchMaster(), Path: "/"}})
-			s.must(err)
-			if n := drain(b, stream); n != 21 { // the files, their directories, and the root
-				b.Fatalf("%d differ", n)
+	})
+	b.ReportMetric(float64(dirs*each)/put, "files/s")
+	b.ReportMetric(peakMiB(b, s.d.cmd.Process.Pid), "peak-MiB")
+	file := func(i int) *pfspb.File {
+		return &pfspb.File{Commit: benchMaster(), Path: fmt.Sprintf("/d%04d/f%04d", i*7%dirs, i*13%each)}
+	}
+	list := func(of *store, i int) {
+		stream, err := of.pfs.ListFile(of.ctx, &pfspb.ListFileRequest{
+			File: &pfspb.File{Commit: benchMaster(), Path: fmt.Sprintf("/d%04d", i%dirs)}, Number: each,
+		})
+		s.must(err)
+		if n := drain(b, stream); n != each {
+			b.Fatalf("listed %d", n)
+		}
+	}
+	var all, least []float64
+	for i := range 200 { // by turns, so that both have the same neighbours
+		all = append(all, took(func() { list(s, i) })*1000)
+		least = append(least, took(func() { list(floor, i) })*1000)
+	}
+	b.ReportMetric(nth(all, 99), "p99-ms/list-of-1000")
+	b.ReportMetric(nth(least, 99), "p99-ms/list-floor")
+	b.ReportMetric(nth(all, 50), "ms/list-of-1000")
+	b.ReportMetric(nth(all, 50)/nth(least, 50), "list-of-floor")
+	b.ReportMetric(p99(1000, func(i int) {
+		_, err := s.pfs.InspectFile(s.ctx, &pfspb.InspectFileRequest{File: file(i)})
+		s.must(err)
+	}), "p99-ms/inspect")
+	s.must(s.put(benchMaster(), func(send func(string, []byte)) {
+		for i := range 10 {
+			send(file(i).GetPath(), []byte("changed"))
+		}
+	}))
+	b.ReportMetric(p99(20, func(int) {
+		stream, err := s.pfs.DiffFile(s.ctx, &pfspb.DiffFileRequest{NewFile: &pfspb.File{Commit: benchMaster(), Path: "/"}})
+		s.must(err)
+		if n := drain(b, stream); n != 21 { // the files, their directories, and the root
+			b.Fatalf("%d differ", n)
+		}
+	}), "p99-ms/diff-of-10")
+	b.ReportMetric(p99(20, func(int) {
+		_, err := s.pfs.StartCommit(s.ctx, &pfspb.StartCommitRequest{Branch: benchMaster().GetBranch()})
+		s.must(err)
+		_, err = s.pfs.FinishCommit(s.ctx, &pfspb.FinishCommitRequest{Commit: benchMaster()})
+		s.must(err)
+	}), "p99-ms/start-and-finish")
+}
+
+// One branch, to which 100 files are put over and over, each time as a commit.
+func BenchmarkData_ManyCommits(b *testing.B) {
+	const paths = 100
+	for range b.N {
+		s, made := newStore(b), 0
+		put := func(i int) error {
+			return s.put(benchMaster(), func(send func(string, []byte)) { send(fmt.Sprintf("/f%02d", i%paths), fmt.Append(nil, i)) })
+		}
+		for _, size := range []int{100, 1000, 10_000} {
+			s.fill(made, size-50, put)
+			made = size
+			report := func(f func(int), unit string) {
+				all := make([]float64, 50)
+				for i := range all {
+					all[i] = took(func() { f(i) }) * 1000
+				}
+				b.ReportMetric(nth(all, 50), fmt.Sprintf("ms/%s-at-%d", unit, size))
 			}
-		}), "p99-ms/diff-of-10")
-		b.ReportMetric(p99(20, func(int) {
-			_, err := s.pfs.StartCommit(s.ctx, &pfspb.StartCommitRequest{Branch: benchMaster().GetBranch()})
-			s.must(err)
-			_, err = s.pfs.FinishCommit(s.ctx, &pfspb.FinishCommitRequest{Commit: benchMaster()})
-			s.must(err)
-		}), "p99-ms/start-and-finish")
+			report(func(i int) { s.must(put(size - 50 + i)) }, "put")
+			list := func(l *pfspb.ListCommitRequest) func(int) {
+				return func(int) {
+					stream, err := s.pfs.ListCommit(s.ctx, l)
+					s.must(err)
+					if n := drain(b, stream); n != 20 {
+						b.Fatalf("listed %d", n)
+					}
+				}
+			}
+			report(list(&pfspb.ListCommitRequest{Repo: benchMaster().GetRepo(), Number: 20}), "list")
+			report(list(&pfspb.ListCommitRequest{Repo: benchMaster().GetRepo(), To: benchMaster(), Number: 20}), "list-of-branch")
+			report(func(int) {
+				_, err := s.pfs.InspectCommit(s.ctx, &pfspb.InspectCommitRequest{Commit: benchMaster()})
+				s.must(err)
+			}, "inspect-commit")
+			report(func(i int) {
+				_, err := s.pfs.InspectFile(s.ctx, &pfspb.InspectFileRequest{File: &pfspb.File{Commit: benchMaster(), Path: fmt.Sprintf("/f%02d", i)}})
+				s.must(err)
+			}, "inspect-file")
+		}
+	}
+}
+
+// fill puts what has a number from one up to another, many at once.
+func (s *store) fill(from, to int, put func(int) error) {
+	const atOnce = 50
+	errs := make(chan error, atOnce)
+	for p := range atOnce {
+		go func() {
+			var err error
+			for i := from + p; i < to && err == nil; i += atOnce {
+				err = put(i)
+			}
+			errs <- err
+		}()
+	}
+	for range atOnce {
+		s.must(<-errs)
 	}
 }
 

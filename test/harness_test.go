@@ -31,7 +31,7 @@ var binaries = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	build := exec.CommandContext(context.Background(), "go", "build", "-o", dir, "./cmd/pachd", "./cmd/pachctl", "./demo", "./test/dexserver", "./test/floor", "./test/load")
+	build := exec.CommandContext(context.Background(), "go", "build", "-o", dir, "./cmd/pachd", "./cmd/pachctl", "./demo", "./test/dexserver", "./test/floor", "./test/datafloor", "./test/load")
 	build.Dir = ".."
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {

@@ -38,6 +38,7 @@ import (
 	"pachyderm/internal/people/session"
 	"pachyderm/internal/rpc/admin"
 	"pachyderm/internal/rpc/auth"
+	"pachyderm/internal/rpc/codec"
 	dataserver "pachyderm/internal/rpc/data"
 	"pachyderm/internal/rpc/enterprise"
 	"pachyderm/internal/rpc/identity"
@@ -98,6 +99,7 @@ func New(c Config) (*Server, error) {
 	opts := []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(api.MaxBytes), grpc.MaxSendMsgSize(api.MaxResponse),
 		grpc.UnaryInterceptor(s.intercept), grpc.StreamInterceptor(s.interceptStream), grpc.UnknownServiceHandler(s.serveUnknown),
+		grpc.ForceServerCodecV2(codec.NewCodec()),
 	}
 	opts = append(opts, s.bounds()...)
 	if c.Creds != nil {

@@ -38,6 +38,12 @@ type Nodes interface {
 	Sum(data []byte) [32]byte
 }
 
+// Ahead is what Nodes may do besides: read several nodes at once that are about to be
+// asked for. What is wrong with them Get says.
+type Ahead interface {
+	Ahead(ctx context.Context, ids []ID)
+}
+
 // Root is a directory and all below. The zero Root is an empty one.
 type Root struct {
 	Node ID

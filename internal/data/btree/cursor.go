@@ -74,14 +74,20 @@ type Cursor struct {
 	r     *Reader
 	floor int
 	path  []frame
+	// ahead is how many nodes are read ahead at a time by whoever goes on and on.
+	ahead int
 }
 
 type frame struct {
 	n  *Node
 	at int
+	// read is up to which item nodes have been read ahead.
+	read int
 }
 
-// Open makes a Cursor; seek, first or last must follow. The directory is not empty.
+// mostAhead is how many nodes are read ahead at most.
+const mostAhead = 64
+
 // Open makes a cursor over the entries of a directory that is not empty; Seek or End
 // must follow.
 func (r *Reader) Open(of Root) (*Cursor, error) { return r.open(of, 0) }
@@ -106,8 +112,13 @@ func (c *Cursor) Item() *Item {
 	return &f.n.Items[f.at]
 }
 
-// Seek goes to the first item that is not before the key.
+// Seek goes to the first item that is not before the key. It costs little if that is in
+// the node where the cursor stands.
 func (c *Cursor) Seek(name, datum string) error {
+	if f := c.here(); f.n.Level <= c.floor && f.n.spans(name, datum) {
+		f.at = f.n.find(name, datum)
+		return nil
+	}
 	c.path = c.path[:1]
 	for {
 		f := c.here()
@@ -150,7 +161,32 @@ func (c *Cursor) descend(by int) error {
 }
 
 // Step goes one item on (1) or back (-1); it is false at the end, where it stays.
-func (c *Cursor) Step(by int) (bool, error) { return c.advance(len(c.path)-1, by) }
+func (c *Cursor) Step(by int) (bool, error) {
+	if parent := len(c.path) - 2; by > 0 && parent >= 0 && c.here().at == len(c.here().n.Items)-1 {
+		c.readAhead(&c.path[parent])
+	}
+	return c.advance(len(c.path)-1, by)
+}
+
+// readAhead reads some of the nodes that come next, the more the longer this goes on.
+func (c *Cursor) readAhead(parent *frame) {
+	next := parent.at + 1
+	nodes, can := c.r.nodes.(Ahead)
+	if !can || next < parent.read {
+		return
+	}
+	c.ahead = min(max(2*c.ahead, 2), mostAhead)
+	some := parent.n.Items[next:min(next+c.ahead, len(parent.n.Items))]
+	parent.read = next + len(some)
+	if len(some) < 2 {
+		return
+	}
+	ids := make([]ID, len(some))
+	for k := range some {
+		ids[k] = some[k].Node
+	}
+	nodes.Ahead(c.r.ctx, ids)
+}
 
 // Before goes one item back, to nothing if there is none.
 func (c *Cursor) Before() error {
@@ -187,39 +223,63 @@ func (c *Cursor) inLast() bool {
 }
 
 // Directory finds the directory of a name, which ends with "/", in another; or nil.
-func (r *Reader) Directory(of Root, name string) (*Item, error) {
-	if of.Empty() {
-		return nil, nil //nolint:nilnil // there is none
+func (r *Reader) Directory(of Root, name string) (*Item, error) { return r.Finder(of).Directory(name) }
+
+// Files finds the files of a name, one for each datum.
+func (r *Reader) Files(of Root, name string) ([]Item, error) { return r.Finder(of).Files(name) }
+
+// Finder finds entries of one directory; those that are near one another cost little.
+type Finder struct {
+	r  *Reader
+	of Root
+	c  *Cursor
+}
+
+// Finder makes one.
+func (r *Reader) Finder(of Root) *Finder { return &Finder{r: r, of: of} }
+
+// seek is false if there is nothing.
+func (f *Finder) seek(name string) (bool, error) {
+	if f.of.Empty() {
+		return false, nil
 	}
-	c, err := r.Open(of)
-	if err != nil {
+	if f.c == nil {
+		var err error
+		if f.c, err = f.r.Open(f.of); err != nil {
+			return false, err
+		}
+	}
+	return true, f.c.Seek(name, "")
+}
+
+// Directory finds the directory of a name, which ends with "/"; or nil.
+func (f *Finder) Directory(name string) (*Item, error) {
+	if some, err := f.seek(name); err != nil || !some {
 		return nil, err
 	}
-	if err := c.Seek(name, ""); err != nil {
-		return nil, err
-	}
-	if i := c.Item(); i != nil && i.Name == name {
+	if i := f.c.Item(); i != nil && i.Name == name {
 		return i, nil
 	}
 	return nil, nil //nolint:nilnil // there is none
 }
 
-// Files finds the files of a name, one for each datum.
-func (r *Reader) Files(of Root, name string) ([]Item, error) {
-	if of.Empty() {
-		return nil, nil
-	}
-	c, err := r.Open(of)
-	if err != nil {
+// Files finds the files of a name, one for each datum. Nobody may change them.
+func (f *Finder) Files(name string) ([]Item, error) {
+	if some, err := f.seek(name); err != nil || !some {
 		return nil, err
 	}
-	if err := c.Seek(name, ""); err != nil {
-		return nil, err
+	here := f.c.here()
+	from, to := here.at, here.at
+	for to < len(here.n.Items) && here.n.Items[to].Name == name {
+		to++
 	}
-	var all []Item
-	for i := c.Item(); i != nil && i.Name == name; i = c.Item() {
+	if from == to || to < len(here.n.Items) {
+		return here.n.Items[from:to:to], nil
+	}
+	var all []Item // they may go on in the next node
+	for i := f.c.Item(); i != nil && i.Name == name; i = f.c.Item() {
 		all = append(all, *i)
-		if more, err := c.Step(1); err != nil || !more {
+		if more, err := f.c.Step(1); err != nil || !more {
 			return all, err
 		}
 	}

@@ -112,6 +112,11 @@ func (n *Node) find(name, datum string) int {
 	return at
 }
 
+// spans says whether the first item not before a key is in the node, whatever is in others.
+func (n *Node) spans(name, datum string) bool {
+	return n.Items[0].Compare(name, datum) <= 0 && n.Items[len(n.Items)-1].Compare(name, datum) >= 0
+}
+
 // weigh is the weight of an item, in bytes.
 func (i *Item) weigh() int { return fixed + len(i.Name) + len(i.Datum) }
 
@@ -267,6 +272,8 @@ func (n *Node) holds(of Root) bool {
 type decoder struct {
 	b   []byte
 	bad bool
+	// spare is room for extents of further items.
+	spare []Extent
 }
 
 func (d *decoder) take(n int64) []byte {
@@ -306,7 +313,11 @@ func (d *decoder) extents(n int) []Extent {
 		d.bad = d.bad || n != 0
 		return nil
 	}
-	all := make([]Extent, n)
+	if n > len(d.spare) {
+		d.spare = make([]Extent, n)
+	}
+	all := d.spare[:n:n]
+	d.spare = d.spare[n:]
 	for k := range all {
 		e := &all[k]
 		e.Blob, e.Offset, e.Length = d.sum(), d.count(), d.count()
@@ -341,6 +352,9 @@ func Decode(data []byte) (*Node, error) {
 		return nil, Damaged("a node does not begin as one does")
 	}
 	n := &Node{Level: level, Items: make([]Item, count)}
+	if level == 0 {
+		d.spare = make([]Extent, count) // most have one
+	}
 	ends := make([]int, count)
 	var names []byte
 	from := 0

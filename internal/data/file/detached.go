@@ -12,10 +12,9 @@ import (
 // and stays from the transaction on that Keep is called in. Close it.
 func (s *Service) Detached(ctx context.Context) *Session {
 	target := graph.Ref{Repo: graph.Repo{Project: graph.DefaultProject, Name: graph.FileSets, Type: graph.UserRepo}}
-	return &Session{
-		s: s, ctx: ctx, target: target, packs: s.packs.Writer(ctx), put: map[fileKey]int{}, gone: map[fileKey]int{},
-		nodes: stored{s.packs, target},
-	}
+	one := &Session{s: s, ctx: ctx, target: target, packs: s.packs.Writer(ctx), nodes: stored{s.packs, target}}
+	one.startFrom(tree.Root{})
+	return one
 }
 
 // Root is the tree of all that a detached session has made so far.
@@ -36,6 +35,7 @@ func (s *Session) Place(e tree.Entry) error {
 	if err := s.closeFile(); err != nil {
 		return err
 	}
+	s.takeDeleted()
 	if len(s.edits) >= settleAt {
 		if err := s.settle(); err != nil {
 			return err
@@ -89,7 +89,8 @@ func (s *Session) mergeDir(at string, root tree.Root) error {
 	if len(there) > 0 {
 		return s.mergeInto(at, root)
 	}
-	s.take(fileKey{path: at}, tree.Graft(at, root))
+	s.takeDir(at, tree.Graft(at, root))
+	s.grafted = true
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"strings"
 
+	"pachyderm/internal/data/paths"
 	"pachyderm/internal/data/tree"
 	"pachyderm/internal/fault"
 )
@@ -29,7 +30,7 @@ func (s *Service) Diff(ctx context.Context, v, old *View, path, oldPath string, 
 			yield(Change{}, err)
 			return
 		}
-		from := clean(path)
+		from := paths.Form(path)
 		if at != "" || before != "" {
 			from = "/"
 		}
@@ -47,7 +48,7 @@ func (s *Service) Diff(ctx context.Context, v, old *View, path, oldPath string, 
 // sides are the trees that are compared: those of the commits or, if the paths are not
 // the same, of the directories there, with what their paths begin with.
 func (v *View) sides(ctx context.Context, old *View, path, oldPath string) (at, before string, root, oldRoot tree.Root, err error) {
-	if clean(path) == clean(oldPath) {
+	if paths.Form(path) == paths.Form(oldPath) {
 		return "", "", v.root, old.root, nil
 	}
 	if at, root, err = v.dir(ctx, path); err == nil {
@@ -58,7 +59,7 @@ func (v *View) sides(ctx context.Context, old *View, path, oldPath string) (at, 
 
 // dir is a directory, with what the paths in it begin with.
 func (v *View) dir(ctx context.Context, path string) (at string, root tree.Root, err error) {
-	entries, err := tree.Lookup(ctx, v.nodes, v.root, clean(path))
+	entries, err := tree.Lookup(ctx, v.nodes, v.root, paths.Form(path))
 	if err != nil {
 		return "", root, err
 	}

@@ -37,6 +37,8 @@ func (s stored) Get(ctx context.Context, id tree.ID) ([]byte, error) {
 	return data, spoiled(err, "a part of the list of files of "+s.of.String())
 }
 
+func (s stored) Ahead(ctx context.Context, ids []tree.ID) { s.packs.Ahead(ctx, ids) }
+
 func (s stored) Sum(data []byte) [32]byte { return s.packs.Sum(data) }
 
 func (stored) Put(context.Context, []byte) (tree.ID, error) {

@@ -5,6 +5,7 @@ import (
 	"iter"
 
 	"pachyderm/internal/data/graph"
+	"pachyderm/internal/data/paths"
 	"pachyderm/internal/data/tree"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
@@ -65,7 +66,7 @@ func (s *Service) before(ctx context.Context, one graph.CommitInfo) (parent grap
 func (s *Service) differs(ctx context.Context, a, b tree.Root, path string) (bool, error) {
 	var all [2][]tree.Entry
 	for i, root := range []tree.Root{a, b} {
-		entries, err := tree.Lookup(ctx, stored{s.packs, graph.Ref{}}, root, clean(path))
+		entries, err := tree.Lookup(ctx, stored{s.packs, graph.Ref{}}, root, paths.Form(path))
 		if err != nil {
 			return false, err
 		}

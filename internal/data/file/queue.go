@@ -26,11 +26,24 @@ type request struct {
 	session *Session
 	settled settled
 	edits   []tree.Edit
+	// On from, which the session has seen, changes are enough, and to is what they make of
+	// it, if that is stored already.
+	from    tree.Root
+	changes []tree.Edit
+	to      *tree.Root
 	id      string // the global id, if it becomes a commit of its own
 
 	made graph.Ref
 	err  error
 	done chan struct{}
+}
+
+// busy says whether somebody works on a target.
+func (q *queues) busy(target graph.Ref) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	_, working := q.waiting[target]
+	return working
 }
 
 // submit has a session become part of its target, and waits until it has. If ctx ends
@@ -139,7 +152,14 @@ func (s *Service) apply(ctx context.Context, nodes tree.Nodes, base tree.Root, r
 	if err != nil {
 		return root, graph.Files{}, err
 	}
-	root, err = tree.Apply(ctx, nodes, root, r.edits)
+	switch {
+	case root != r.from:
+		root, err = tree.Apply(ctx, nodes, root, r.edits)
+	case r.to != nil:
+		root = *r.to
+	default:
+		root, err = tree.Apply(ctx, nodes, root, r.changes)
+	}
 	if err != nil {
 		return root, graph.Files{}, err
 	}

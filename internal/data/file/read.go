@@ -9,6 +9,7 @@ import (
 
 	"pachyderm/internal/data/glob"
 	"pachyderm/internal/data/graph"
+	"pachyderm/internal/data/paths"
 	"pachyderm/internal/data/tree"
 	"pachyderm/internal/fault"
 )
@@ -51,7 +52,7 @@ func (v *View) infos(all iter.Seq2[tree.Entry, error]) iter.Seq2[Info, error] {
 
 // Inspect is one file or directory. Fault: NotFound.
 func (v *View) Inspect(ctx context.Context, path, datum string) (Info, error) {
-	entries, err := tree.Lookup(ctx, v.nodes, v.root, clean(path))
+	entries, err := tree.Lookup(ctx, v.nodes, v.root, paths.Form(path))
 	if err != nil {
 		return Info{}, err
 	}
@@ -69,7 +70,7 @@ func (v *View) missing(path string) error { return errNoFile(path, v.Commit.Ref(
 // Fault: NotFound.
 func (v *View) List(ctx context.Context, path string, p tree.Page) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
-		entries, err := tree.Lookup(ctx, v.nodes, v.root, clean(path))
+		entries, err := tree.Lookup(ctx, v.nodes, v.root, paths.Form(path))
 		if err != nil {
 			yield(Info{}, err)
 			return
@@ -82,14 +83,14 @@ func (v *View) List(ctx context.Context, path string, p tree.Page) iter.Seq2[Inf
 			}
 		}
 		if dir {
-			v.infos(v.found(path, tree.List(ctx, v.nodes, v.root, clean(path), p)))(yield)
+			v.infos(v.found(path, tree.List(ctx, v.nodes, v.root, paths.Form(path), p)))(yield)
 		}
 	}
 }
 
 // Walk are a file, or a directory and all below, in the order of their paths. Fault: NotFound.
 func (v *View) Walk(ctx context.Context, path string, p tree.Page) iter.Seq2[Info, error] {
-	return v.infos(v.found(path, tree.Walk(ctx, v.nodes, v.root, clean(path), p)))
+	return v.infos(v.found(path, tree.Walk(ctx, v.nodes, v.root, paths.Form(path), p)))
 }
 
 // found says what is missing in the words that clients look for.

@@ -9,6 +9,7 @@ import (
 	"pachyderm/internal/audit"
 	"pachyderm/internal/data/graph"
 	"pachyderm/internal/data/pack"
+	"pachyderm/internal/data/paths"
 	"pachyderm/internal/data/tree"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
@@ -25,11 +26,18 @@ type Session struct {
 	nodes  stored
 
 	base  tree.Root // the files that were there when the session began
+	find  *tree.Finder
 	edits []edit
-	put   map[fileKey]int // the last edit that put a file, counted from 1
-	gone  map[fileKey]int // and the last that deleted one of a datum or, without, of all, or a directory
-	open  *openFile
-	known knownDir
+	// files are the places of edits by path, of the default datum and of all; others those
+	// of other datums, and goneDirs of what replaced directories.
+	files    map[string]places
+	others   map[fileKey]places
+	goneDirs map[string]int
+	// deleted is the path of files that are to be deleted by the next edit, "" for none:
+	// most often that puts another in their place.
+	deleted string
+	open    openFile
+	asked   struct{ given, cleaned string } // the last path
 	// grafted says that a directory was copied, whose files no edit names.
 	grafted bool
 
@@ -38,17 +46,25 @@ type Session struct {
 
 type fileKey struct{ path, datum string }
 
+// places are those of the last edit that put a file, of the last that deleted it, and of
+// the last that deleted it with those of all datums; 0 for none.
+type places struct{ put, gone, all int }
+
 // edit is a change whose content may not be stored yet.
 type edit struct {
 	path, datum string
 	content     *pack.Content
 	other       *tree.Edit
+	// alone says that files of other datums are deleted, and same that all is as it was
+	// when the session began.
+	alone, same bool
 }
 
-// openFile is the file that is being written.
+// openFile is the file that is being written, if there is one.
 type openFile struct {
-	path, datum string
-	file        *pack.File
+	edit
+	file *pack.File
+	old  *pack.Content // what there was when the session began, and nothing else, if it has not changed that yet
 }
 
 // Begin starts a session that writes to a commit: an open one by its id, or by its
@@ -60,10 +76,15 @@ func (s *Service) Begin(ctx context.Context, by audit.By, target graph.Ref) (*Se
 		return nil, err
 	}
 	w := s.packs.Writer(ctx)
-	return &Session{
-		s: s, ctx: ctx, by: by, target: target, packs: w, base: base, put: map[fileKey]int{}, gone: map[fileKey]int{},
-		nodes: stored{s.packs, target},
-	}, nil
+	one := &Session{s: s, ctx: ctx, by: by, target: target, packs: w, nodes: stored{s.packs, target}}
+	one.startFrom(base)
+	return one, nil
+}
+
+// startFrom has the session have made no edits of a tree.
+func (s *Session) startFrom(base tree.Root) {
+	s.base, s.find = base, tree.NewFinder(s.ctx, s.nodes, base)
+	s.edits, s.files, s.others, s.goneDirs, s.grafted = nil, map[string]places{}, map[fileKey]places{}, map[string]int{}, false
 }
 
 // baseOf is what a session begins with: of a branch that is not there, nothing.
@@ -91,9 +112,10 @@ func (s *Service) baseOf(ctx context.Context, target graph.Ref) (root tree.Root,
 	return root, err
 }
 
-// Add appends to a file, which is made if it is not there. Fault: Invalid.
+// Add appends to a file, which is made if it is not there. Nobody may change data until
+// the next call, Commit among them. Fault: Invalid.
 func (s *Session) Add(path, datum string, data []byte) error {
-	path, err := Clean(path)
+	path, err := s.clean(path)
 	if err != nil {
 		return err
 	}
@@ -103,124 +125,176 @@ func (s *Session) Add(path, datum string, data []byte) error {
 	if datum == "" {
 		datum = tree.DefaultDatum
 	}
-	if s.open == nil || s.open.path != path || s.open.datum != datum {
+	if s.open.file == nil || s.open.path != path || s.open.datum != datum {
 		if err := s.openFile(path, datum); err != nil {
 			return err
 		}
 	}
-	if _, err = s.open.file.Write(data); err != nil {
+	if err := s.open.file.Lend(data); err != nil {
 		return spoiled(err, "what file "+path+" of "+s.target.String()+" begins with")
 	}
 	return nil
+}
+
+// clean is paths.Clean, which most often is asked for the same path as before.
+func (s *Session) clean(path string) (string, error) {
+	if path == s.asked.given && path != "" {
+		return s.asked.cleaned, nil
+	}
+	cleaned, err := paths.Clean(path)
+	if err == nil {
+		s.asked.given, s.asked.cleaned = path, cleaned
+	}
+	return cleaned, err
 }
 
 func (s *Session) openFile(path, datum string) error {
 	if err := s.closeFile(); err != nil {
 		return err
 	}
+	alone := s.deleted == path
+	if alone {
+		s.deleted = ""
+	}
+	s.takeDeleted()
 	if len(s.edits) >= settleAt {
 		if err := s.settle(); err != nil {
 			return err
 		}
 	}
-	base, same, err := s.before(path, datum)
+	base, old, untouched, err := s.before(path, datum, alone)
 	if err != nil {
 		return err
 	}
-	s.open = &openFile{path, datum, s.packs.File(base, same)}
+	s.open = openFile{edit: edit{path: path, datum: datum, alone: alone}, file: s.packs.File(base, old)}
+	if untouched {
+		s.open.old = old
+	}
 	return nil
 }
 
-// before is what a file is that is being added to, and what finds that it is as it was.
-func (s *Session) before(path, datum string) (*pack.Content, pack.Same, error) {
+// before is what a file is that is being added to, unless it is alone, and what it was
+// when the session began: untouched says that this is all that the path has.
+func (s *Session) before(path, datum string, alone bool) (base, old *pack.Content, untouched bool, err error) {
 	if s.grafted {
 		if err := s.settle(); err != nil {
-			return nil, nil, err
+			return nil, nil, false, err
 		}
 	}
-	old, err := s.stored(path, datum)
+	old, only, err := s.find.File(path, datum)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, false, err
 	}
-	same := func(hash [32]byte) (pack.Content, bool) {
-		if old == nil || old.Hash != hash {
-			return pack.Content{}, false
-		}
-		return *old, true
-	}
-	put, gone := s.put[fileKey{path, datum}], s.goneAt(path, datum)
+	at := s.places(path, datum)
 	switch {
-	case put > gone:
-		return s.edits[put-1].content, same, nil
-	case gone > 0:
-		return nil, same, nil
+	case alone:
+		untouched = only && at == places{} && datum == tree.DefaultDatum && len(s.others) == 0
+	case at.put > at.gone:
+		base = s.edits[at.put/2-1].content
+	case at.gone == 0:
+		base = old
 	}
-	return old, same, nil
+	return base, old, untouched, nil
 }
 
-// goneAt is the last edit that deleted a file, by itself or with a directory; 0 for none.
-func (s *Session) goneAt(path, datum string) int {
-	last := max(s.gone[fileKey{path: path}], s.gone[fileKey{path, datum}], s.gone[fileKey{path: "/"}])
-	for i := range path {
-		if path[i] == '/' {
-			last = max(last, s.gone[fileKey{path: path[:i+1]}])
+// places are those of the last edit that put a file, and of the last that deleted it in
+// any way.
+func (s *Session) places(path, datum string) places {
+	named := s.files[path]
+	at := places{put: named.put, gone: named.gone}
+	if datum != tree.DefaultDatum {
+		at = s.others[fileKey{path, datum}]
+	}
+	at.gone = max(at.gone, named.all)
+	if len(s.goneDirs) > 0 {
+		for i := range path {
+			if path[i] == '/' {
+				at.gone = max(at.gone, s.goneDirs[path[:i+1]])
+			}
 		}
 	}
-	return last
+	return at
 }
 
-// stored is a file as it was when the session began, nil for none.
-func (s *Session) stored(path, datum string) (*pack.Content, error) {
-	if s.base == (tree.Root{}) {
-		return nil, nil //nolint:nilnil // there is none, and no error
+// note changes what is known of where a file was put and deleted.
+func (s *Session) note(path, datum string, change func(*places)) {
+	if datum == tree.DefaultDatum || datum == "" {
+		at := s.files[path]
+		change(&at)
+		s.files[path] = at
+		return
 	}
-	entries, err := s.known.lookup(s.ctx, s.nodes, s.base, path)
-	if err != nil {
-		return nil, err
-	}
-	for _, e := range entries {
-		if !e.Dir && e.Datum == datum {
-			c, err := tree.ContentOf(s.ctx, s.nodes, e)
-			return &c, err
-		}
-	}
-	return nil, nil //nolint:nilnil // there is none, and no error
+	at := s.others[fileKey{path, datum}]
+	change(&at)
+	s.others[fileKey{path, datum}] = at
 }
 
 func (s *Session) closeFile() error {
-	if s.open == nil {
+	if s.open.file == nil {
 		return nil
 	}
 	content, err := s.open.file.Close()
 	if err != nil {
 		return err
 	}
-	s.putFile(s.open.path, s.open.datum, content)
-	s.open = nil
+	e := s.open.edit
+	e.content, e.same = content, content == s.open.old && content != nil
+	s.putFile(e)
+	s.open = openFile{}
 	return nil
 }
 
-func (s *Session) putFile(path, datum string, content *pack.Content) {
-	s.edits = append(s.edits, edit{path: path, datum: datum, content: content})
-	s.put[fileKey{path, datum}] = len(s.edits)
+// place is where the last edit is among what put and gone count; what it deletes before
+// it puts something is one place before.
+func (s *Session) place() int { return 2 * len(s.edits) }
+
+func (s *Session) putFile(e edit) {
+	s.edits = append(s.edits, e)
+	s.note(e.path, e.datum, func(p *places) { p.put = s.place() })
+	if e.alone {
+		s.note(e.path, "", func(p *places) { p.all = s.place() - 1 })
+	}
 }
 
-// take makes an edit after which there is nothing of what is named.
-func (s *Session) take(gone fileKey, e tree.Edit) {
+// takeDeleted makes the edit that is waiting for what comes next.
+func (s *Session) takeDeleted() {
+	if s.deleted == "" {
+		return
+	}
+	s.takeFile(s.deleted, "")
+	s.deleted = ""
+}
+
+func (s *Session) takeFile(path, datum string) {
+	e := tree.Delete(path, datum)
 	s.edits = append(s.edits, edit{other: &e})
-	s.gone[gone] = len(s.edits)
+	s.note(path, datum, func(p *places) {
+		if datum == "" {
+			p.all = s.place()
+		} else {
+			p.gone = s.place()
+		}
+	})
+}
+
+// takeDir makes an edit after which there is nothing else in a directory, whose path
+// ends with "/".
+func (s *Session) takeDir(path string, e tree.Edit) {
+	s.edits = append(s.edits, edit{other: &e})
+	s.goneDirs[path] = s.place()
 }
 
 // Delete takes out a file or, if the path ends with "/", a directory with all that is
 // in it. What is not there is no error. An empty datum is every datum. Fault: Invalid.
 func (s *Session) Delete(path, datum string) error {
-	path, err := Clean(path)
+	path, err := s.clean(path)
 	if err != nil {
 		return err
 	}
 	if err := s.closeFile(); err != nil {
 		return err
 	}
+	s.takeDeleted()
 	if len(s.edits) >= settleAt {
 		if err := s.settle(); err != nil {
 			return err
@@ -228,11 +302,11 @@ func (s *Session) Delete(path, datum string) error {
 	}
 	switch {
 	case strings.HasSuffix(path, "/"):
-		s.take(fileKey{path: path}, tree.DeleteTree(path))
+		s.takeDir(path, tree.DeleteTree(path))
 	case datum == "":
-		s.take(fileKey{path: path}, tree.Delete(path, ""))
+		s.deleted = path
 	default:
-		s.take(fileKey{path, datum}, tree.Delete(path, datum))
+		s.takeFile(path, datum)
 	}
 	return nil
 }
@@ -245,7 +319,7 @@ type Source struct {
 
 // Entries are the files and the directory that are meant. Fault: NotFound.
 func (f Source) Entries(ctx context.Context) ([]tree.Entry, error) {
-	all, err := tree.Lookup(ctx, f.View.nodes, f.View.root, clean(f.Path))
+	all, err := tree.Lookup(ctx, f.View.nodes, f.View.root, paths.Form(f.Path))
 	if err != nil {
 		return nil, err
 	}
@@ -259,13 +333,14 @@ func (f Source) Entries(ctx context.Context) ([]tree.Entry, error) {
 // Copy copies a file or a directory of a commit, without moving its bytes, to where it
 // replaces what there is or, with more, adds to it. Faults: Invalid, NotFound.
 func (s *Session) Copy(dst, datum string, from Source, more bool) error {
-	dst, err := Clean(dst)
+	dst, err := paths.Clean(dst)
 	if err != nil {
 		return err
 	}
 	if err := s.closeFile(); err != nil {
 		return err
 	}
+	s.takeDeleted()
 	entries, err := from.Entries(s.ctx)
 	if err != nil {
 		return err
@@ -286,7 +361,7 @@ func (s *Session) copyEntry(dst, datum string, e tree.Entry, more bool) error {
 		}
 		return s.copyFile(dst, datum, e, more)
 	case !more:
-		s.take(fileKey{path: dst + "/"}, tree.Graft(dst+"/", e.Root))
+		s.takeDir(dst+"/", tree.Graft(dst+"/", e.Root))
 		s.grafted = true
 		return nil
 	}
@@ -309,12 +384,12 @@ func (s *Session) copyFile(dst, datum string, e tree.Entry, more bool) error {
 		return err
 	}
 	if more {
-		base, _, err := s.before(dst, datum)
+		base, _, _, err := s.before(dst, datum, false)
 		if err != nil {
 			return err
 		}
 		if base != nil && base.Size > 0 {
-			s.open = &openFile{dst, datum, s.packs.File(base, nil)}
+			s.open = openFile{edit: edit{path: dst, datum: datum}, file: s.packs.File(base, nil)}
 			r := s.s.packs.Read(s.ctx, content, 0, -1)
 			if _, err := io.Copy(s.open.file, r); err != nil {
 				return spoiled(err, "what is to be file "+dst+" of "+s.target.String())
@@ -325,7 +400,7 @@ func (s *Session) copyFile(dst, datum string, e tree.Entry, more bool) error {
 			return s.closeFile()
 		}
 	}
-	s.putFile(dst, datum, &content)
+	s.putFile(edit{path: dst, datum: datum, content: &content})
 	return nil
 }
 
@@ -338,12 +413,25 @@ func (s *Session) Commit() (graph.Ref, error) {
 	if err := s.closeFile(); err != nil {
 		return graph.Ref{}, err
 	}
+	s.takeDeleted()
+	if err := s.packs.Pause(); err != nil {
+		return graph.Ref{}, err
+	}
+	r := &request{session: s, settled: s.settled, from: s.base, id: graph.NewID(), done: make(chan struct{})}
+	r.edits, r.changes = s.treeEdits()
+	s.edits, s.files, s.others = nil, nil, nil
+	if !s.s.queues.busy(s.target) {
+		// Most often nothing comes in between: then the files and their tree are one pack.
+		to, err := tree.Apply(s.ctx, &written{s.nodes, s.packs, map[tree.ID][]byte{}}, s.base, r.changes)
+		if err != nil {
+			return graph.Ref{}, err
+		}
+		r.to = &to
+	}
 	if err := s.packs.Flush(s.ctx); err != nil {
 		return graph.Ref{}, err
 	}
-	edits := s.treeEdits()
-	s.edits, s.put, s.gone = nil, nil, nil
-	return s.s.submit(s.ctx, &request{session: s, settled: s.settled, edits: edits, id: graph.NewID(), done: make(chan struct{})})
+	return s.s.submit(s.ctx, r)
 }
 
 func errNoFile(path string, in graph.Ref) error {

@@ -64,29 +64,94 @@ func (s *script) path() string {
 	return fmt.Sprintf("/%c/%c", 'a'+s.random.IntN(3), 'a'+s.random.IntN(6))
 }
 
+// key is where the model has a file of a datum.
+func key(path, datum string) string {
+	if datum == "" || datum == tree.DefaultDatum {
+		return path
+	}
+	return path + "?" + datum
+}
+
+// remove takes what begins with a text, and then a "/" or "?", out of the model.
+func (s *script) remove(path string) {
+	maps.DeleteFunc(s.model, func(p, _ string) bool {
+		rest, is := strings.CutPrefix(p, path)
+		return is && (rest == "" || rest[0] == '?' || strings.HasSuffix(path, "/"))
+	})
+}
+
 func (s *script) step(t *testing.T, w *Session) {
 	t.Helper()
-	path, text := s.path(), strings.Repeat("x", s.random.IntN(5))+fmt.Sprint(s.random.IntN(9))
-	var err error
-	switch s.random.IntN(6) {
-	case 0, 1:
-		s.model[path] += text
-		err = w.Add(path, "", []byte(text))
-	case 2, 3:
-		s.model[path] = text
-		if err = w.Delete(path, ""); err == nil {
-			err = w.Add(path, "", []byte(text))
+	path, text := s.path(), strings.Repeat("x", s.random.IntN(2))+fmt.Sprint(s.random.IntN(2))
+	datum := []string{"", "", "", "d1"}[s.random.IntN(4)]
+	add := func(text string) {
+		t.Helper()
+		data := []byte(text)
+		if err := w.Add(path, datum, data); err != nil {
+			t.Fatal(err)
 		}
-	case 4:
-		delete(s.model, path)
-		err = w.Delete(path, tree.DefaultDatum)
-	case 5:
+	}
+	var err error
+	switch s.random.IntN(9) {
+	case 0, 1:
+		s.model[key(path, datum)] += text
+		add(text)
+	case 2, 3:
+		s.remove(path)
+		s.model[key(path, datum)] = text
+		err = w.Delete(path, "")
+		add(text)
+	case 4: // as it was, in two pieces
+		text, is := s.model[key(path, datum)]
+		if !is {
+			return
+		}
+		s.remove(path)
+		s.model[key(path, datum)] = text
+		err = w.Delete(path, "")
+		add(text[:len(text)/2])
+		add(text[len(text)/2:])
+	case 5: // as it was, at once
+		text, is := s.model[key(path, datum)]
+		if !is {
+			return
+		}
+		s.remove(path)
+		s.model[key(path, datum)] = text
+		err = w.Delete(path, "")
+		add(text)
+	case 6:
+		if datum == "" {
+			datum = tree.DefaultDatum
+		}
+		delete(s.model, key(path, datum))
+		err = w.Delete(path, datum)
+	case 7:
+		s.remove(path)
+		err = w.Delete(path, "")
+	case 8:
 		folder := path[:3]
-		maps.DeleteFunc(s.model, func(p, _ string) bool { return strings.HasPrefix(p, folder) })
+		s.remove(folder)
 		err = w.Delete(folder, "")
 	}
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// resolve leaves one datum of each path: what a commit holds that has two is not what
+// the next one begins with.
+func (s *script) resolve(t *testing.T, w *Session) {
+	t.Helper()
+	for k := range maps.Clone(s.model) {
+		path, datum, other := strings.Cut(k, "?")
+		if _, both := s.model[path]; !both || !other {
+			continue
+		}
+		delete(s.model, k)
+		if err := w.Delete(path, datum); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -112,7 +177,7 @@ func (s *Service) all(t *testing.T) map[string]string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got[i.Path] = string(text)
+		got[key(i.Path, i.Datum)] = string(text)
 	}
 	return got
 }
@@ -121,7 +186,7 @@ func (s *Service) all(t *testing.T) map[string]string {
 // between, a commit then has what a plain map has.
 func TestSession_AgainstMap(t *testing.T) {
 	s := service(t)
-	for seed := range uint64(40) {
+	for seed := range uint64(60) {
 		do := &script{rand.New(rand.NewPCG(seed, 1)), map[string]string{}}
 		if seed > 0 {
 			do.model = s.all(t)
@@ -141,6 +206,7 @@ func TestSession_AgainstMap(t *testing.T) {
 				}
 			}
 		}
+		do.resolve(t, w)
 		if _, err := w.Commit(); err != nil {
 			t.Fatal(err)
 		}
@@ -198,6 +264,79 @@ func TestSession_SettledOntoAnother(t *testing.T) {
 	commit(other)
 	commit(long)
 	if got, want := s.all(t), map[string]string{"/a": "long", "/c": "other", "/d": "long", "/e": "other"}; !maps.Equal(got, want) {
+		t.Errorf("got %v, wanted %v", got, want)
+	}
+}
+
+// What is put as it was makes a commit of the same files and nothing new in the store;
+// but it is put, whatever others have written, or the session itself, in between.
+func TestSession_PutAsItWas(t *testing.T) {
+	s := service(t)
+	session := func(f func(w *Session)) {
+		t.Helper()
+		w, err := s.Begin(t.Context(), by, master)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Close()
+		f(w)
+		if _, err := w.Commit(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put := func(w *Session, path, datum, text string) {
+		t.Helper()
+		err := w.Delete(path, "")
+		if err == nil {
+			err = w.Add(path, datum, []byte(text))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	state := func() (root tree.Root, blobs int) {
+		t.Helper()
+		_, root, err := s.resolve(t.Context(), master)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = s.db.View(t.Context(), func(tx *db.Tx) error {
+			return tx.Row(t.Context(), []any{&blobs}, `SELECT COUNT(*) FROM blobs`)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return root, blobs
+	}
+	all := func(w *Session) {
+		put(w, "/a", "", "one")
+		put(w, "/b/c", "", "two")
+		put(w, "/empty", "", "")
+	}
+	session(all)
+	before, blobs := state()
+	session(all)
+	if after, now := state(); after != before || now != blobs {
+		t.Errorf("%d blobs became %d, and %+v became %+v", blobs, now, before, after)
+	}
+	session(func(w *Session) {
+		all(w)
+		session(func(other *Session) { put(other, "/a", "", "other") })
+	})
+	if got := s.all(t)["/a"]; got != "one" {
+		t.Errorf("what was put last is not there, but %q", got)
+	}
+	session(func(w *Session) {
+		if err := w.Add("/a", "d1", []byte("of a datum")); err != nil {
+			t.Fatal(err)
+		}
+		put(w, "/a", "", "one")
+	})
+	session(func(w *Session) {
+		put(w, "/b/c", "", "three")
+		put(w, "/b/c", "", "two")
+	})
+	if got, want := s.all(t), map[string]string{"/a": "one", "/b/c": "two", "/empty": ""}; !maps.Equal(got, want) {
 		t.Errorf("got %v, wanted %v", got, want)
 	}
 }

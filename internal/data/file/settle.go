@@ -20,36 +20,53 @@ type settled struct {
 // settle makes a tree of the edits so far, so that a session of any number of files
 // needs little memory. What comes later is about that tree.
 func (s *Session) settle() error {
-	if err := s.packs.Flush(s.ctx); err != nil {
+	s.takeDeleted()
+	if err := s.packs.Cut(); err != nil {
 		return err
 	}
 	if !s.settled.some {
 		s.settled = settled{from: s.base, some: true}
 	}
-	nodes := &written{stored{s.s.packs, s.target}, s.packs, map[tree.ID][]byte{}}
-	root, err := tree.Apply(s.ctx, nodes, s.base, s.treeEdits())
+	nodes := &written{s.nodes, s.packs, map[tree.ID][]byte{}}
+	_, changes := s.treeEdits()
+	root, err := tree.Apply(s.ctx, nodes, s.base, changes)
 	if err != nil {
 		return err
 	}
 	if err := s.packs.Flush(s.ctx); err != nil {
 		return err
 	}
-	s.base, s.settled.to = root, root
-	s.edits, s.put, s.gone, s.known = nil, map[fileKey]int{}, map[fileKey]int{}, knownDir{}
-	s.grafted = false
+	s.settled.to = root
+	s.startFrom(root)
 	return nil
 }
 
-func (s *Session) treeEdits() []tree.Edit {
-	edits := make([]tree.Edit, len(s.edits))
+// treeEdits are all edits, and those that change what the session began with.
+func (s *Session) treeEdits() (all, changes []tree.Edit) {
+	all = make([]tree.Edit, len(s.edits))
+	same := 0
 	for i, e := range s.edits {
-		if e.other != nil {
-			edits[i] = *e.other
-			continue
+		switch {
+		case e.other != nil:
+			all[i] = *e.other
+		case e.alone:
+			all[i] = tree.PutAlone(e.path, e.datum, *e.content)
+		default:
+			all[i] = tree.Put(e.path, e.datum, *e.content)
 		}
-		edits[i] = tree.Put(e.path, e.datum, *e.content)
+		if e.same {
+			same++
+		}
 	}
-	return edits
+	if same == 0 {
+		return all, all
+	}
+	for i, e := range s.edits {
+		if !e.same {
+			changes = append(changes, all[i])
+		}
+	}
+	return all, changes
 }
 
 // onto is the tree that the settled edits make of another than they were made on: what

@@ -7,6 +7,7 @@ import (
 
 	"pachyderm/internal/data/file"
 	"pachyderm/internal/data/graph"
+	"pachyderm/internal/data/paths"
 	"pachyderm/internal/data/tree"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
@@ -80,7 +81,7 @@ func (w *Writer) Add(path, datum string, data []byte) error {
 // Delete takes out a file or, if the path ends with "/", a directory with all that is
 // in it: of the set, and of what it is added to. An empty datum is every datum. Fault: Invalid.
 func (w *Writer) Delete(path, datum string) error {
-	path, err := file.Clean(path)
+	path, err := paths.Clean(path)
 	if err != nil {
 		return err
 	}
@@ -107,7 +108,7 @@ func (w *Writer) mark(path, datum string) error {
 // Copy copies a file or a directory, to where it replaces what there is or, with more,
 // adds to it. Faults: Invalid, NotFound, Exhausted.
 func (w *Writer) Copy(dst, datum string, from file.Source, more bool) error {
-	dst, err := file.Clean(dst)
+	dst, err := paths.Clean(dst)
 	if err != nil {
 		return err
 	}

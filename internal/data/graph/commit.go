@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	"pachyderm/internal/data/graph/row"
@@ -228,7 +229,9 @@ func InspectCommit(ctx context.Context, tx *db.Tx, ref Ref) (CommitInfo, error) 
 	if err != nil {
 		return one, err
 	}
-	return one, FillCommit(ctx, tx, &one)
+	page := []CommitInfo{one}
+	err = row.FillCommits(ctx, tx, page)
+	return page[0], err
 }
 
 // BaseOf is what the files of a commit were made from: its parent, none if it has
@@ -242,26 +245,6 @@ func BaseOf(ctx context.Context, tx *db.Tx, one CommitInfo) (parent CommitInfo, 
 	}
 	root, _, err = inherited(ctx, tx, parent)
 	return parent, root, err
-}
-
-// FillCommit adds parent, children and provenance.
-func FillCommit(ctx context.Context, tx *db.Tx, c *CommitInfo) error {
-	if c.ParentKey != 0 {
-		parent, err := row.CommitByKey(ctx, tx, c.ParentKey)
-		if err != nil {
-			return err
-		}
-		c.Parent = parent.ID
-	}
-	var err error
-	if c.Children, err = row.ChildrenOf(ctx, tx, c.Key); err != nil {
-		return err
-	}
-	if c.Provenance, err = row.MadeFrom(ctx, tx, c.Key); err != nil {
-		return err
-	}
-	c.Subvenance, err = row.MadeOf(ctx, tx, c.Key)
-	return err
 }
 
 // resolve reads the name of a commit: an id or a branch, and ancestry. Faults:
@@ -287,7 +270,7 @@ func resolve(ctx context.Context, tx *db.Tx, ref Ref) (one CommitInfo, err error
 		return one, row.NotFoundAs(err, row.ErrNoCommit(ref), !row.IsID(a.Base))
 	}
 	if a.From > 0 {
-		line, err := row.Ancestors(ctx, tx, one.Key, 0)
+		line, err := row.Ancestors(ctx, tx, one.Key, 0, math.MaxInt32)
 		if err != nil {
 			return one, err
 		}

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"math"
 
 	"pachyderm/internal/data/graph/row"
 )
@@ -95,7 +96,7 @@ func (c *Change) holds(ctx context.Context, b BranchInfo, at CommitInfo) (bool, 
 	}
 	var between []int64
 	if b.Trigger.Commits > 0 {
-		if between, err = row.Ancestors(ctx, c.tx, at.Key, head.Key); err != nil {
+		if between, err = row.Ancestors(ctx, c.tx, at.Key, head.Key, int(min(b.Trigger.Commits, math.MaxInt32))); err != nil {
 			return false, err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"pachyderm/internal/audit"
 	"pachyderm/internal/data/graph"
+	"pachyderm/internal/data/graph/row"
 	"pachyderm/internal/data/history"
 	"pachyderm/internal/db"
 	"pachyderm/internal/db/dbtest"
@@ -134,6 +135,50 @@ func TestCommits_Order(t *testing.T) {
 			}
 			if !slices.Equal(got, c.want) {
 				t.Errorf("%s: got %v, wanted %v", name, got, c.want)
+			}
+		}
+	})
+}
+
+// A branch is read by pages, and none is left out where one begins.
+func TestCommits_ManyPages(t *testing.T) {
+	each(t, func(t *testing.T, r *rig) {
+		var all []string
+		for range 2*row.PageSize + 1 {
+			all = append(all, r.put("a@master"))
+		}
+		around := func(at int) string {
+			if at < 0 || at >= len(all) {
+				return ""
+			}
+			return all[at]
+		}
+		to, second := ref("a@master"), ref("a@"+all[0])
+		for name, l := range map[string]history.List{
+			"newest first": {}, "oldest first": {Reverse: true},
+			"newest first up to the second": {From: &second}, "oldest first from the second": {From: &second, Reverse: true},
+		} {
+			l.Repo, l.To = repo("a"), &to
+			var got []string
+			for one, err := range history.Commits(t.Context(), r.db, l) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				at := slices.Index(all, one.ID)
+				if one.Parent != around(at-1) || strings.Join(one.Children, " ") != around(at+1) {
+					t.Errorf("%s: %s is between %q and %v", name, one.ID, one.Parent, one.Children)
+				}
+				got = append(got, one.ID)
+			}
+			if !l.Reverse {
+				slices.Reverse(got)
+			}
+			want := all
+			if l.From != nil {
+				want = all[1:]
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%s: %d commits, not %d", name, len(got), len(want))
 			}
 		}
 	})

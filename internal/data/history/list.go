@@ -3,6 +3,7 @@ package history
 import (
 	"context"
 	"iter"
+	"math"
 	"slices"
 	"time"
 
@@ -76,21 +77,35 @@ func (l List) ends(ctx context.Context, d *db.DB) (from, to graph.CommitInfo, er
 // and keeps the keys only.
 func (l List) back(ctx context.Context, d *db.DB, at, end graph.CommitInfo) iter.Seq2[[]graph.CommitInfo, error] {
 	return func(yield func([]graph.CommitInfo, error) bool) {
-		var keys []int64
-		err := d.View(ctx, func(tx *db.Tx) (err error) {
-			keys, err = row.Ancestors(ctx, tx, at.Key, end.Key)
-			return err
-		})
-		if err != nil {
-			yield(nil, err)
-			return
-		}
+		most := row.PageSize
 		if l.Reverse {
-			slices.Reverse(keys)
+			most = math.MaxInt32
 		}
-		for some := range slices.Chunk(keys, row.PageSize) {
-			page, err := l.read(ctx, d, func(tx *db.Tx) ([]graph.CommitInfo, error) { return row.CommitsByKey(ctx, tx, some) })
-			if !yield(page, err) || err != nil {
+		for from, seen := at.Key, 0; ; seen = 1 {
+			var keys []int64
+			err := d.View(ctx, func(tx *db.Tx) (err error) {
+				keys, err = row.Ancestors(ctx, tx, from, end.Key, most)
+				return err
+			})
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if len(keys) <= seen {
+				return
+			}
+			from = keys[len(keys)-1]
+			keys = keys[seen:]
+			if l.Reverse {
+				slices.Reverse(keys)
+			}
+			for some := range slices.Chunk(keys, row.PageSize) {
+				page, err := l.read(ctx, d, func(tx *db.Tx) ([]graph.CommitInfo, error) { return row.CommitsByKey(ctx, tx, some) })
+				if !yield(page, err) || err != nil {
+					return
+				}
+			}
+			if l.Reverse {
 				return
 			}
 		}
@@ -127,11 +142,8 @@ func (l List) read(ctx context.Context, d *db.DB, f func(*db.Tx) ([]graph.Commit
 		}
 		for i := range page {
 			page[i].Repo = l.Repo
-			if err := graph.FillCommit(ctx, tx, &page[i]); err != nil {
-				return err
-			}
 		}
-		return nil
+		return row.FillCommits(ctx, tx, page)
 	})
 	return page, err
 }

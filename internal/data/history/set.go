@@ -55,11 +55,11 @@ func (w *Waiting) Set(ctx context.Context, id string, wait bool, sees func(graph
 // fillAll adds what is around commits, and orders them so that each comes after what
 // it comes from: these were made before, or in the order of a change.
 func fillAll(ctx context.Context, tx *db.Tx, all []graph.CommitInfo) error {
+	if err := row.FillCommits(ctx, tx, all); err != nil {
+		return err
+	}
 	above := map[int64]int64{}
 	for i := range all {
-		if err := graph.FillCommit(ctx, tx, &all[i]); err != nil {
-			return err
-		}
 		n, err := row.CountAbove(ctx, tx, all[i].Key)
 		if err != nil {
 			return err

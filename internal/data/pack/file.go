@@ -1,58 +1,36 @@
 package pack
 
 import (
-	"encoding/binary"
 	"errors"
 	"io"
 	"slices"
 
 	"pachyderm/internal/data/pack/chunk"
+	"pachyderm/internal/data/pack/format"
 )
 
-const (
-	// largeFile is from how many bytes a file has chunks of its own.
-	largeFile = 1 << 20
-	// minBundle and maxBundle are how long what smaller ones are gathered in is.
-	minBundle = 1 << 20
-	maxBundle = 2 << 20
-	// bundleRun is about how many bytes follow minBundle before a file ends a bundle.
-	bundleRun = 256 << 10
-)
-
-// bundle gathers small files, in the order in which they are closed. Where it ends
-// follows from the files before, so that a changed one changes few bundles.
-type bundle struct {
-	data   []byte
-	files  []bundled
-	hashes map[[32]byte]int64 // of what is in it, and where
-	spare  []byte             // a buffer for the next file
-}
-
-type bundled struct {
-	content *Content
-	offset  int64
-}
-
-// Same finds what has a hash, such as in the version before: then nothing is written.
-type Same func(hash [32]byte) (Content, bool)
+// largeFile is from how many bytes a file has chunks of its own.
+const largeFile = 1 << 20
 
 // File is one that is being written. Its methods are for the goroutine of its Writer.
 type File struct {
 	w    *Writer
 	base *Content // until it is read
-	same Same
+	old  *Content
 
-	buffer  []byte // the file while it is small, then the chunk at its end
+	lent    []byte // all of the file so far, which is somebody else's
+	buffer  []byte // the file while it is small, then the chunk at its end behind format.Head
 	large   bool
 	cut     chunk.Cutter
-	content Content
+	content *Content
 }
 
 // File begins a file, which begins with what base has if that is not nil; the result is
-// the same as if all had been written at once. same may be nil.
-func (w *Writer) File(base *Content, same Same) *File {
-	f := &File{w: w, base: base, same: same, cut: chunk.New(&w.s.keys.gear)}
-	f.buffer, w.bundle.spare = w.bundle.spare[:0], nil
+// the same as if all had been written at once. If it becomes what old is, such as in the
+// version before, that is what Close gives, and nothing is written; it may be nil.
+func (w *Writer) File(base, old *Content) *File {
+	f := &File{w: w, base: base, old: old, cut: chunk.New(&w.s.keys.Gear), content: &Content{}}
+	f.buffer, w.spare = w.spare[:0], nil
 	return f
 }
 
@@ -64,7 +42,22 @@ func (f *File) Write(p []byte) (int, error) {
 	return len(p), f.write(p)
 }
 
+// Lend is Write for bytes that nobody changes until the next call, Close among them.
+func (f *File) Lend(p []byte) error {
+	if err := f.begin(); err != nil {
+		return err
+	}
+	if f.large || len(f.lent) > 0 || len(f.buffer) > 0 || len(p) >= largeFile {
+		return f.write(p)
+	}
+	f.lent = p
+	return nil
+}
+
 func (f *File) write(p []byte) error {
+	if f.lent != nil {
+		f.buffer, f.lent = append(f.buffer, f.lent...), nil
+	}
 	if !f.large && len(f.buffer)+len(p) < largeFile {
 		f.buffer = append(f.buffer, p...)
 		return nil
@@ -72,11 +65,11 @@ func (f *File) write(p []byte) error {
 	if !f.large {
 		f.large = true
 		first := f.buffer
-		f.buffer = make([]byte, 0, maxBundle)
+		f.buffer = f.w.s.buffer()
 		if err := f.chunks(first); err != nil {
 			return err
 		}
-		f.w.bundle.spare = first
+		f.w.spare = first
 	}
 	return f.chunks(p)
 }
@@ -92,15 +85,16 @@ func (f *File) chunks(p []byte) error {
 		if err := f.endChunk(); err != nil {
 			return err
 		}
-		f.buffer = make([]byte, 0, maxBundle)
+		f.buffer = f.w.s.buffer()
 	}
 	return nil
 }
 
 func (f *File) endChunk() error {
-	id := f.w.s.id(f.buffer)
-	f.add(Extent{Blob: id, Length: int64(len(f.buffer))})
-	return f.w.put(id, f.buffer, func(own []byte) []byte { return own })
+	length := int64(len(f.buffer)) - format.Head
+	id, err := f.w.put(f.buffer)
+	f.add(Extent{Blob: id, Length: length})
+	return err
 }
 
 func (f *File) add(e Extent) {
@@ -127,6 +121,7 @@ func (f *File) begin() error {
 		}
 		f.w.reuse(base.Extents[:last])
 		f.large, offset = true, base.Size-base.Extents[last].Length
+		f.w.spare, f.buffer = f.buffer, f.w.s.buffer()
 	}
 	r := f.w.s.Read(f.w.ctx, *base, offset, -1)
 	_, err := io.Copy(writes(f.write), r)
@@ -166,67 +161,48 @@ func (f *File) Close() (*Content, error) {
 		return nil, err
 	}
 	if f.large {
-		if len(f.buffer) > 0 {
+		if len(f.buffer) > format.Head {
 			if err := f.endChunk(); err != nil {
 				return nil, err
 			}
 		}
-		f.content.Hash = f.w.s.listHash(f.content.Extents)
-		return &f.content, f.w.failed()
+		f.content.Hash = f.w.s.keys.List(f.content.Extents)
+		return f.content, f.w.failed()
 	}
-	defer func() { f.w.bundle.spare = f.buffer }()
-	f.content.Size, f.content.Hash = int64(len(f.buffer)), sum(f.w.s.keys.file, f.buffer)
-	if f.same != nil {
-		if c, ok := f.same(f.content.Hash); ok && c.Size == f.content.Size && (c.Size == 0 || len(c.Extents) > 0) {
-			f.w.reuse(c.Extents)
-			return &c, f.w.failed()
-		}
+	defer func() { f.w.spare = f.buffer }()
+	data := f.buffer
+	if f.lent != nil {
+		data = f.lent
 	}
-	return &f.content, f.w.bundle.add(f.w, f.buffer, &f.content)
+	f.content.Size, f.content.Hash = int64(len(data)), f.w.s.keys.File(data)
+	if c := f.old; c != nil && c.Hash == f.content.Hash && c.Size == f.content.Size && (c.Size == 0 || len(c.Extents) > 0) {
+		f.w.reuse(c.Extents)
+		return c, f.w.failed()
+	}
+	return f.content, f.w.addToBundle(data, f.content)
 }
 
-func (b *bundle) add(w *Writer, data []byte, c *Content) error {
+func (w *Writer) addToBundle(data []byte, c *Content) error {
 	if len(data) == 0 {
 		return w.failed()
 	}
-	if len(b.data)+len(data) > maxBundle {
-		if err := w.cutBundle(); err != nil {
+	if !w.bundle.Room(len(data)) {
+		if err := w.Cut(); err != nil {
 			return err
 		}
 	}
-	at, twice := b.hashes[c.Hash]
-	if !twice {
-		at = int64(len(b.data))
-		if b.hashes == nil {
-			b.data, b.hashes = make([]byte, 0, maxBundle), map[[32]byte]int64{}
-		}
-		b.hashes[c.Hash] = at
-		b.data = append(b.data, data...)
-	}
-	b.files = append(b.files, bundled{c, at})
 	w.dirty = true
-	if len(b.data) >= minBundle && !twice && ends(c) {
-		return w.cutBundle()
+	if w.bundle.Add(data, c, w.s.buffer) {
+		return w.Cut()
 	}
 	return w.failed()
 }
 
-// ends reports whether a file ends a bundle: by chance, as it were, and the likelier
-// the longer it is, so that bundles are of the same length whatever is in them.
-func ends(c *Content) bool {
-	return int64(binary.LittleEndian.Uint32(c.Hash[:])) < c.Size<<32/bundleRun
-}
-
-// cutBundle puts the bundle, and tells the contents of its files where they are.
-func (w *Writer) cutBundle() error {
-	b := w.bundle
-	w.bundle = bundle{spare: b.spare}
-	if len(b.files) == 0 {
-		return w.failed()
+// Cut puts the bundle, and tells the contents of its files where they will be: at once,
+// and not only with the next Flush.
+func (w *Writer) Cut() error {
+	if err := w.bundle.Cut(w.put); err != nil {
+		return err
 	}
-	id := w.s.id(b.data)
-	for _, f := range b.files {
-		f.content.Extents = []Extent{{Blob: id, Offset: f.offset, Length: f.content.Size}}
-	}
-	return w.put(id, b.data, func(own []byte) []byte { return own })
+	return w.failed()
 }

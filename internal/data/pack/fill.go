@@ -23,6 +23,9 @@ func (w *Writer) fill() {
 			return
 		}
 		err := w.fillWith(next.blobs)
+		if err == nil && next.pause && w.filling != nil && len(w.filling.Data) >= worthOne {
+			w.upload()
+		}
 		if err == nil && next.done != nil {
 			w.upload()
 			w.uploads.Wait()
@@ -49,7 +52,8 @@ func (w *Writer) fillWith(batch []pending) error {
 				return err
 			}
 		}
-		w.filling.Add(p.id, p.data)
+		w.filling.Add(p.id, p.headed)
+		w.s.blobBuffers.Put(p.headed)
 		if w.filling.Full() {
 			w.upload()
 		}
@@ -57,11 +61,11 @@ func (w *Writer) fillWith(batch []pending) error {
 	return nil
 }
 
-// begin begins a pack, once one of the buffers is free.
+// begin begins a pack, once there is memory for one.
 func (w *Writer) begin() (err error) {
 	select {
-	case buffer := <-w.slots:
-		w.filling, err = format.NewBuilder(buffer, w.plain)
+	case w.slots <- struct{}{}:
+		w.filling, err = format.NewBuilder(w.s.packBuffers)
 		return err
 	case <-w.ctx.Done():
 		return w.ctx.Err()
@@ -84,7 +88,13 @@ func (w *Writer) missing(batch []pending) ([]pending, error) {
 			m.reused[id] = true
 		}
 	})
-	return slices.DeleteFunc(batch, func(p pending) bool { _, is := stored[p.id]; return is }), nil
+	return slices.DeleteFunc(batch, func(p pending) bool {
+		_, is := stored[p.id]
+		if is {
+			w.s.blobBuffers.Put(p.headed)
+		}
+		return is
+	}), nil
 }
 
 // find is which blobs are stored, in packs that stay as long as this session does.
@@ -141,13 +151,14 @@ func (w *Writer) upload() {
 	if b == nil {
 		return
 	}
-	w.filling, w.plain = nil, b.Scratch
+	w.filling = nil
 	w.uploads.Go(func() {
 		b.Finish()
 		if err := w.save(w.ctx, b); err != nil {
 			w.fail(err)
 		}
-		w.slots <- b.Data
+		b.Free()
+		<-w.slots
 	})
 }
 

@@ -4,22 +4,20 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
-	"sync"
 	"time"
-
-	"github.com/zeebo/blake3"
 
 	"pachyderm/internal/data/blob"
 	"pachyderm/internal/data/content"
+	"pachyderm/internal/data/pack/bundle"
 	"pachyderm/internal/data/pack/cache"
 	"pachyderm/internal/data/pack/catalog"
 	"pachyderm/internal/data/pack/chunk"
 	"pachyderm/internal/data/pack/format"
+	"pachyderm/internal/data/pack/keyed"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/secret"
@@ -28,6 +26,8 @@ import (
 const (
 	// MaxBlob is how long a blob may be, in bytes.
 	MaxBlob = chunk.Max
+	// blobBuffer is how much memory bundles and chunks begin with.
+	blobBuffer = format.Head + bundle.Longest
 	// defaultCache is how many bytes of blobs are kept in memory.
 	defaultCache = 128 << 20
 	// idKey names the installation's key in the database's meta values, which are sealed.
@@ -60,17 +60,12 @@ type Options struct {
 // Service keeps blobs. It is safe for concurrent use.
 type Service struct {
 	with  Options
-	keys  keys
+	keys  *keyed.Hashes
 	cache *cache.Cache[ID]
 
-	mu      sync.Mutex
-	ciphers map[string]*format.Cipher // of packs that were read lately
-}
-
-// keys are for different purposes: what is hashed for one says nothing to another.
-type keys struct {
-	blob, file, list, node *blake3.Hasher // never written to: clones are
-	gear                   [256]uint64
+	// Memory that nobody uses just now: of packs, and of bundles and chunks.
+	packBuffers, blobBuffers *format.Buffers
+	ciphers                  format.Ciphers // of packs that were read lately
 }
 
 // New makes a service, and the installation's key if it has none yet.
@@ -88,49 +83,18 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{with: o, cache: cache.New[ID](cmp.Or(o.Cache, defaultCache)), ciphers: map[string]*format.Cipher{}}
-	s.keys, err = deriveKeys(key)
+	s := &Service{with: o, cache: cache.New[ID](cmp.Or(o.Cache, defaultCache))}
+	s.packBuffers, s.blobBuffers = format.NewBuffers(format.LargeBuffer), format.NewBuffers(blobBuffer)
+	s.keys, err = keyed.New(key)
 	return s, err
-}
-
-func deriveKeys(key []byte) (k keys, err error) {
-	for purpose, h := range map[string]**blake3.Hasher{"blob": &k.blob, "file": &k.file, "list": &k.list, "node": &k.node} {
-		derived := make([]byte, 32)
-		blake3.DeriveKey("pachyderm pack 1 "+purpose, key, derived)
-		if *h, err = blake3.NewKeyed(derived); err != nil {
-			return k, err
-		}
-	}
-	table := make([]byte, 8*len(k.gear))
-	blake3.DeriveKey("pachyderm pack 1 gear", key, table)
-	for n := range k.gear {
-		k.gear[n] = binary.LittleEndian.Uint64(table[8*n:])
-	}
-	return k, nil
-}
-
-func sum(of *blake3.Hasher, data []byte) (sum [32]byte) {
-	h := of.Clone()
-	_, _ = h.Write(data) // never fails
-	h.Sum(sum[:0])
-	return sum
 }
 
 // Sum is a hash that only this installation can foresee, for whoever has to divide what
 // outsiders name.
-func (s *Service) Sum(data []byte) [32]byte { return sum(s.keys.node, data) }
+func (s *Service) Sum(data []byte) [32]byte { return s.keys.Node(data) }
 
-func (s *Service) id(data []byte) ID { return sum(s.keys.blob, data) }
-
-// listHash is the hash of a file that is more than one part of a bundle.
-func (s *Service) listHash(extents []Extent) (sum [32]byte) {
-	h := s.keys.list.Clone()
-	for _, e := range extents {
-		_, _ = h.Write(binary.LittleEndian.AppendUint64(e.Blob[:len(e.Blob):len(e.Blob)], uint64(e.Length))) //nolint:gosec // never negative
-	}
-	h.Sum(sum[:0])
-	return sum
-}
+// buffer is memory for a blob, behind what a pack needs before it.
+func (s *Service) buffer() []byte { return s.blobBuffers.Get()[:format.Head] }
 
 // damaged is the fault of a pack that does not hold what its rows say.
 func damaged(pack, format string, a ...any) *fault.Error {

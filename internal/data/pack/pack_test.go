@@ -75,9 +75,9 @@ func (i *installation) writer(s *Service) *Writer {
 	return w
 }
 
-func (i *installation) file(w *Writer, base *Content, same Same, data []byte) *Content {
+func (i *installation) file(w *Writer, base, old *Content, data []byte) *Content {
 	i.t.Helper()
-	f := w.File(base, same)
+	f := w.File(base, old)
 	for len(data) > 0 { // pieces of any size
 		n := min(len(data), 1+rand.IntN(1<<20))
 		_, err := f.Write(data[:n])

@@ -133,6 +133,77 @@ func TestReader_ClosedInTheMiddle(t *testing.T) {
 	i.reads(s, c, blobtest.Noise(1, 10<<20))
 }
 
+// Blobs that lie together are read at once, and what is damaged among them is found by
+// whoever asks for it, and by nobody else.
+func TestAhead_ReadsTogetherWhatIsThere(t *testing.T) {
+	i := install(t, dbtest.SQLite(t))
+	w := i.writer(i.service())
+	var ids []ID
+	var want [][]byte
+	for n := range 40 {
+		want = append(want, blobtest.Noise(uint64(n), 100+n))
+		id, err := w.Put(t.Context(), want[n])
+		i.must(err)
+		ids = append(ids, id)
+	}
+	i.keep(w)
+	gets := 0
+	i.store.Before = func(blobtest.Op, string) error {
+		gets++
+		return nil
+	}
+	s := i.service()
+	s.Ahead(t.Context(), append(ids, ID{1}))
+	for n, id := range ids {
+		if got, err := s.Get(t.Context(), id); err != nil || !bytes.Equal(got, want[n]) {
+			t.Errorf("%d: %d bytes, %v", n, len(got), err)
+		}
+	}
+	if gets != 1 {
+		t.Errorf("the store was asked %d times", gets)
+	}
+	s.Ahead(t.Context(), ids)
+	if gets != 1 {
+		t.Error("what is there already was read again")
+	}
+
+	whole := 0
+	i.store.Bytes = func(_ string, data []byte) []byte {
+		if whole++; whole == 1 {
+			data[len(data)/2] ^= 1
+		}
+		return data
+	}
+	s = i.service()
+	s.Ahead(t.Context(), ids)
+	gets = 0
+	for n, id := range ids {
+		if got, err := s.Get(t.Context(), id); err != nil || !bytes.Equal(got, want[n]) {
+			t.Errorf("%d after damage: %d bytes, %v", n, len(got), err)
+		}
+	}
+	if gets != 1 {
+		t.Errorf("%d were read again, not the damaged one alone", gets)
+	}
+
+	i.store.Bytes = func(_ string, data []byte) []byte { return data[:len(data)-1] }
+	s = i.service()
+	s.Ahead(t.Context(), ids)
+	if _, err := s.Get(t.Context(), ids[0]); !fault.Is(err, fault.Damaged) {
+		t.Errorf("of a store that gives less: %v", err)
+	}
+	i.store.Bytes = nil
+	i.must(i.db.Update(t.Context(), func(tx *db.Tx) error {
+		_, err := tx.Exec(t.Context(), `UPDATE blobs SET len = -1 WHERE id = $1`, ids[3][:])
+		return err
+	}))
+	s = i.service()
+	s.Ahead(t.Context(), ids)
+	if _, err := s.Get(t.Context(), ids[3]); err == nil {
+		t.Error("a blob of less than nothing is read")
+	}
+}
+
 // Whoever reads the same at once has it read from the store once.
 func TestRead_OnceForAll(t *testing.T) {
 	i := install(t, dbtest.SQLite(t))
@@ -194,7 +265,7 @@ func TestSealed_KeyIsReplaced(t *testing.T) {
 func TestGet_AnotherThanItsID(t *testing.T) {
 	i := install(t, dbtest.SQLite(t))
 	w := i.writer(i.service())
-	b, err := format.NewBuilder(nil, nil)
+	b, err := format.NewBuilder(format.NewBuffers(format.LargeBuffer))
 	i.must(err)
 	b.Add(ID{1}, []byte("another"))
 	b.Finish()

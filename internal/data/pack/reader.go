@@ -64,10 +64,6 @@ func (s *Service) fetchAt(ctx context.Context, id ID, f catalog.Found) ([]byte, 
 	if f.Pack == "" {
 		return nil, nil
 	}
-	c, err := s.cipher(f.Pack, f.Key)
-	if err != nil {
-		return nil, err
-	}
 	sealed, err := s.with.Store.Get(ctx, f.Pack, f.Off, f.Len)
 	if fault.Is(err, fault.Internal) && ctx.Err() == nil {
 		return nil, damaged(f.Pack, "the blob %s cannot be read", id).Because(err)
@@ -75,11 +71,20 @@ func (s *Service) fetchAt(ctx context.Context, id ID, f catalog.Found) ([]byte, 
 	if err != nil {
 		return nil, err
 	}
+	return s.open(id, f, sealed)
+}
+
+// open opens a blob, and sees that it is that.
+func (s *Service) open(id ID, f catalog.Found, sealed []byte) ([]byte, error) {
+	c, err := s.cipher(f.Pack, f.Key)
+	if err != nil {
+		return nil, err
+	}
 	data, err := c.Open(f.Entry, sealed)
 	if err != nil {
 		return nil, damaged(f.Pack, "the blob %s does not open", id).Because(err)
 	}
-	if s.id(data) != id {
+	if s.keys.Blob(data) != id {
 		return nil, damaged(f.Pack, "what opens as the blob %s is another", id)
 	}
 	return data, nil
@@ -87,27 +92,41 @@ func (s *Service) fetchAt(ctx context.Context, id ID, f catalog.Found) ([]byte, 
 
 // cipher opens the key of a pack.
 func (s *Service) cipher(pack string, sealed []byte) (*format.Cipher, error) {
-	const mostCiphers = 4096
-	s.mu.Lock()
-	c := s.ciphers[pack]
-	s.mu.Unlock()
-	if c != nil {
-		return c, nil
-	}
-	key, err := s.with.Sealer.Open(sealed, catalog.Place(pack))
+	c, err := s.ciphers.Of(pack, func() ([]byte, error) { return s.with.Sealer.Open(sealed, catalog.Place(pack)) })
 	if err != nil {
 		return nil, damaged(pack, "its key does not open").Because(err)
 	}
-	if c, err = format.NewCipher(pack, key); err != nil {
-		return nil, damaged(pack, "its key is none").Because(err)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.ciphers) >= mostCiphers {
-		clear(s.ciphers)
-	}
-	s.ciphers[pack] = c
 	return c, nil
+}
+
+// Ahead has blobs be in memory that are about to be asked for: they are found by one
+// query, and those that lie together are read at once. What is wrong with any Get says.
+func (s *Service) Ahead(ctx context.Context, ids []ID) {
+	ids = s.cache.Missing(ids)
+	if len(ids) < 2 {
+		return
+	}
+	all, err := s.find(ctx, ids)
+	if err != nil {
+		return
+	}
+	for run := range catalog.Runs(all) {
+		s.readRun(ctx, run)
+	}
+}
+
+func (s *Service) readRun(ctx context.Context, list []catalog.Found) {
+	first, last := list[0], list[len(list)-1]
+	length := last.Off + last.Len - first.Off
+	sealed, err := s.with.Store.Get(ctx, first.Pack, first.Off, length)
+	if err != nil || int64(len(sealed)) != length {
+		return
+	}
+	for _, f := range list {
+		if data, err := s.open(f.ID, f, sealed[f.Off-first.Off:][:f.Len]); err == nil {
+			s.cache.Add(f.ID, data)
+		}
+	}
 }
 
 // Reader reads a part of a content. It reads one blob ahead.

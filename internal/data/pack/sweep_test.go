@@ -188,7 +188,7 @@ func TestKeep_WhatIsGone(t *testing.T) {
 	w := i.writer(i.service())
 	own := i.flush(w, blobtest.Noise(1, 3000))
 	other := i.writer(i.service())
-	i.file(other, nil, func([32]byte) (Content, bool) { return *own, true }, blobtest.Noise(1, 3000))
+	i.file(other, nil, own, blobtest.Noise(1, 3000))
 	i.must(other.Flush(t.Context()))
 	i.after(time.Hour) // without being renewed, such as when the machine slept
 	i.sweep()

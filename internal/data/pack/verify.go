@@ -120,7 +120,7 @@ func (s *Service) verifyBlobs(ctx context.Context, p catalog.Pack, blobs []forma
 		switch {
 		case err != nil:
 			all = append(all, Problem{p.ID, e.ID, "it does not open"})
-		case s.id(got) != e.ID:
+		case s.keys.Blob(got) != e.ID:
 			all = append(all, Problem{p.ID, e.ID, "what opens is another blob"})
 		}
 	}

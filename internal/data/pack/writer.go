@@ -1,7 +1,6 @@
 package pack
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -11,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"pachyderm/internal/data/pack/bundle"
 	"pachyderm/internal/data/pack/catalog"
 	"pachyderm/internal/data/pack/format"
 	"pachyderm/internal/db"
@@ -24,6 +24,11 @@ const (
 	batchBlobs = 512
 	// uploads is how many packs are written to the store at once.
 	uploads = 2
+	// worthOne is from how many bytes a pack is written before it is full, if what comes
+	// takes a while.
+	worthOne = 4 << 20
+	// inMemory is how many packs a session has in memory: one is filled meanwhile.
+	inMemory = uploads + 1
 
 	lease      = time.Minute
 	renewEvery = lease / 3
@@ -43,14 +48,14 @@ type Writer struct {
 	// Of the caller's goroutine.
 	batch      []pending
 	batchBytes int
-	bundle     bundle
-	dirty      bool // something was put since the last Flush
+	bundle     bundle.Bundle
+	spare      []byte // a buffer for the next file
+	dirty      bool   // something was put since the last Flush
 
 	// Of the goroutine that fills packs.
 	work     chan work
 	filling  *format.Builder
-	plain    []byte
-	slots    chan []byte // buffers of packs: who has none waits
+	slots    chan struct{} // taken by packs in memory: who has none waits
 	uploads  sync.WaitGroup
 	all      sync.WaitGroup // the session's goroutines
 	ending   sync.Once
@@ -70,25 +75,24 @@ type mutexed struct {
 
 // pending is a blob on its way.
 type pending struct {
-	id   ID
-	data []byte
+	id     ID
+	headed []byte // see format.Head
 }
 
 // work is a batch, or the wish to be told when all is stored.
 type work struct {
 	blobs []pending
 	done  chan<- struct{}
+	// pause says that there is time to write what there is.
+	pause bool
 }
 
 // Writer begins a session, which ends with Close or with ctx.
 func (s *Service) Writer(ctx context.Context) *Writer {
 	ctx, cancel := context.WithCancel(ctx)
 	w := &Writer{
-		s: s, ctx: ctx, cancel: cancel, id: strings.ToLower(rand.Text()), work: make(chan work), slots: make(chan []byte, uploads+1),
+		s: s, ctx: ctx, cancel: cancel, id: strings.ToLower(rand.Text()), work: make(chan work), slots: make(chan struct{}, inMemory),
 		shared: mutexed{unsaved: map[ID]bool{}, reused: map[ID]bool{}, own: map[string]bool{}, borrowed: map[string]bool{}},
-	}
-	for range uploads + 1 { // one is filled meanwhile
-		w.slots <- nil
 	}
 	w.all.Go(w.fill)
 	w.all.Go(w.renewing)
@@ -130,25 +134,38 @@ func (w *Writer) Put(ctx context.Context, data []byte) (ID, error) {
 	if err := ctx.Err(); err != nil {
 		return ID{}, err
 	}
-	id := w.s.id(data)
-	return id, w.put(id, data, bytes.Clone)
+	id := w.s.keys.Blob(data)
+	if w.known(id) {
+		return id, w.failed()
+	}
+	return id, w.add(id, append(make([]byte, format.Head, format.Head+len(data)), data...))
 }
 
-// put has own make the bytes the session's, once they are needed.
-func (w *Writer) put(id ID, data []byte, own func([]byte) []byte) error {
-	known := false
+// put stores a blob whose bytes are the session's from now on, as a buffer has them.
+func (w *Writer) put(headed []byte) (ID, error) {
+	id := w.s.keys.Blob(headed[format.Head:])
+	if w.known(id) {
+		w.s.blobBuffers.Put(headed)
+		return id, w.failed()
+	}
+	return id, w.add(id, headed)
+}
+
+// known says whether a blob is the session's already; from now on it is.
+func (w *Writer) known(id ID) (known bool) {
+	w.dirty = true
 	w.lock(func(m *mutexed) {
 		known = m.unsaved[id] || m.reused[id]
 		if !known {
 			m.unsaved[id] = true
 		}
 	})
-	w.dirty = true
-	if known {
-		return w.failed()
-	}
-	w.batch = append(w.batch, pending{id, own(data)})
-	w.batchBytes += len(data)
+	return known
+}
+
+func (w *Writer) add(id ID, headed []byte) error {
+	w.batch = append(w.batch, pending{id, headed})
+	w.batchBytes += len(headed)
 	if w.batchBytes >= batchBytes || len(w.batch) >= batchBlobs {
 		return w.send(work{blobs: w.takeBatch()})
 	}
@@ -170,9 +187,18 @@ func (w *Writer) send(what work) error {
 	}
 }
 
+// Pause is called by whoever will put nothing for a while, before Flush: if much has been
+// put, it is written meanwhile.
+func (w *Writer) Pause() error {
+	if err := w.Cut(); err != nil {
+		return err
+	}
+	return w.send(work{blobs: w.takeBatch(), pause: true})
+}
+
 // Flush returns once all that was put is durable and has its rows.
 func (w *Writer) Flush(ctx context.Context) error {
-	if err := w.cutBundle(); err != nil {
+	if err := w.Cut(); err != nil {
 		return err
 	}
 	done := make(chan struct{})

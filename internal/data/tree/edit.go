@@ -14,11 +14,12 @@ type editKind uint8
 
 const (
 	putFile editKind = iota + 1
+	putAlone
 	deleteFile
 	replaceTree
 )
 
-// Edit is a change to a tree; make it by Put, Delete, DeleteTree or Graft.
+// Edit is a change to a tree; make it by Put, PutAlone, Delete, DeleteTree or Graft.
 type Edit struct {
 	kind    editKind
 	path    string
@@ -33,6 +34,13 @@ func Put(path, datum string, c Content) Edit {
 		datum = DefaultDatum
 	}
 	return Edit{kind: putFile, path: path, datum: datum, content: c}
+}
+
+// PutAlone is Put after a Delete of the files of all datums.
+func PutAlone(path, datum string, c Content) Edit {
+	e := Put(path, datum, c)
+	e.kind = putAlone
+	return e
 }
 
 // Delete removes a file of a datum; an empty one stands for all. A directory of that
@@ -94,9 +102,9 @@ func stage(e *Edit, at int) (staged, error) {
 			path += "/"
 		}
 		return staged{path: path, at: at}, nil
-	case putFile, deleteFile:
+	case putFile, putAlone, deleteFile:
 	default:
-		return staged{}, fault.New(fault.Invalid, "an edit that does nothing").Next("make it by Put, Delete, DeleteTree or Graft")
+		return staged{}, fault.New(fault.Invalid, "an edit that does nothing").Next("make it by Put, PutAlone, Delete, DeleteTree or Graft")
 	}
 	if dir {
 		return staged{}, fault.New(fault.Invalid, "path (%s) invalid: a file's name is missing", e.path).Next("leave out the last slash")
@@ -104,7 +112,7 @@ func stage(e *Edit, at int) (staged, error) {
 	if len(e.datum) > MaxDatum {
 		return staged{}, fault.New(fault.Invalid, "datum of %d bytes", len(e.datum)).Next("use at most %d", MaxDatum)
 	}
-	if e.kind == putFile && btree.Total(e.content.Extents) != e.content.Size {
+	if e.kind != deleteFile && btree.Total(e.content.Extents) != e.content.Size {
 		return staged{}, fault.New(fault.Invalid, "the parts of file %s are not as long as the file", e.path).Next("put it again")
 	}
 	return staged{path: path, at: at}, nil
@@ -170,13 +178,13 @@ func (a *application) file(d *directory, name string, list []staged, since int) 
 	if err := d.settle(name); err != nil {
 		return err
 	}
-	before, err := a.r.Files(d.base, name)
+	before, err := d.find.Files(name)
 	if err != nil {
 		return err
 	}
-	if e := &a.edits[list[0].at]; len(before) == 0 && len(list) == 1 && e.kind == putFile {
-		d.pending = append(d.pending, presence{name: name, is: true})
-		return d.put(fileItem(name, e))
+	e := &a.edits[list[0].at]
+	if one := len(before) == 0 || len(before) == 1 && before[0].Datum == e.datum; one && len(list) == 1 && e.kind != deleteFile {
+		return d.put(before, fileItem(name, e))
 	}
 	after := make(map[string]*btree.Item, len(before)+1)
 	for k := range before {
@@ -184,7 +192,10 @@ func (a *application) file(d *directory, name string, list []staged, since int) 
 	}
 	for _, s := range list {
 		switch e := &a.edits[s.at]; {
-		case e.kind == putFile:
+		case e.kind != deleteFile:
+			if e.kind == putAlone {
+				clear(after)
+			}
 			i := fileItem(name, e)
 			after[e.datum] = &i
 		case e.datum == "":
@@ -207,7 +218,7 @@ func (a *application) child(d *directory, name string, list []staged, prefix, si
 	if err := d.settle(name); err != nil {
 		return err
 	}
-	before, err := a.r.Directory(d.base, name)
+	before, err := d.find.Directory(name)
 	if err != nil {
 		return err
 	}
@@ -241,6 +252,7 @@ func (a *application) child(d *directory, name string, list []staged, prefix, si
 type directory struct {
 	r     *btree.Reader
 	base  Root
+	find  *btree.Finder // what was there
 	level *btree.Level
 	// pending are files that changed and whose directories of the same name are yet to
 	// come: each one's is before that of the one in front of it.
@@ -258,7 +270,7 @@ func newDirectory(r *btree.Reader, base Root) (*directory, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &directory{r: r, base: base, level: l}, nil
+	return &directory{r: r, base: base, find: r.Finder(base), level: l}, nil
 }
 
 // settle marks the directories before name that now share their names with files, or no
@@ -273,7 +285,7 @@ func (d *directory) settle(name string) error {
 		if last.was == last.is {
 			continue
 		}
-		before, err := d.r.Directory(d.base, last.name+"/")
+		before, err := d.find.Directory(last.name + "/")
 		if err != nil {
 			return err
 		}
@@ -300,7 +312,7 @@ func (d *directory) fileBeside(name string, before *btree.Item) (bool, error) {
 	if before != nil {
 		return before.Conflict, nil
 	}
-	files, err := d.r.Files(d.base, file)
+	files, err := d.find.Files(file)
 	return len(files) > 0, err
 }
 
@@ -339,10 +351,16 @@ func (d *directory) replace(before []btree.Item, after map[string]*btree.Item) e
 	return nil
 }
 
-// put adds a file that was not there.
-func (d *directory) put(i btree.Item) error {
+// put adds a file in the place of the one that there was at most.
+func (d *directory) put(before []btree.Item, i btree.Item) error {
+	if len(before) == 0 {
+		d.pending = append(d.pending, presence{name: i.Name, is: true})
+	}
 	if err := d.r.PutAside(&i); err != nil {
 		return err
+	}
+	if len(before) > 0 && before[0].Same(&i) {
+		return nil
 	}
 	return d.level.Push(&i, false)
 }

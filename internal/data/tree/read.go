@@ -3,6 +3,7 @@ package tree
 import (
 	"context"
 	"iter"
+	"slices"
 	"strings"
 
 	"pachyderm/internal/data/btree"
@@ -161,6 +162,66 @@ func Lookup(ctx context.Context, nodes Nodes, root Root, path string) ([]Entry, 
 		return nil, err
 	}
 	return at(btree.NewReader(ctx, nodes), root, p, onlyDir)
+}
+
+// Finder finds files of one tree; those that are near one another cost little. It is for
+// one goroutine.
+type Finder struct {
+	r    *btree.Reader
+	root Root
+	dir  string        // the path of the last directory, with "/" at its end
+	in   *btree.Finder // nil if that was not there
+}
+
+// NewFinder makes one.
+func NewFinder(ctx context.Context, nodes Nodes, root Root) *Finder {
+	return &Finder{r: btree.NewReader(ctx, nodes), root: root}
+}
+
+// File is what a file of a datum holds, nil if there is none, and whether the path has
+// no other. The path is one of an entry's.
+func (f *Finder) File(path, datum string) (c *Content, alone bool, err error) {
+	slash := strings.LastIndexByte(path, '/') + 1
+	if path[:slash] != f.dir {
+		of, found, err := findDir(f.r, f.root, strings.Trim(path[:slash], "/"))
+		if err != nil {
+			return nil, false, err
+		}
+		f.dir, f.in = path[:slash], nil
+		if found {
+			f.in = f.r.Finder(of)
+		}
+	}
+	if f.in == nil {
+		return nil, true, nil
+	}
+	all, err := f.in.Files(path[slash:])
+	if err != nil {
+		return nil, false, err
+	}
+	for k := range all {
+		if all[k].Datum != datum {
+			continue
+		}
+		got, err := contentOf(f.r, &all[k])
+		return &got, len(all) == 1, err
+	}
+	return nil, len(all) == 0, nil
+}
+
+func contentOf(r *btree.Reader, i *btree.Item) (c Content, err error) {
+	c = Content{Size: i.Size, Hash: i.Hash}
+	if i.Node == (ID{}) {
+		c.Extents = slices.Clip(i.Extents)
+		return c, nil
+	}
+	for part, err := range r.Extents(i, 0) {
+		if err != nil {
+			return Content{}, err
+		}
+		c.Extents = append(c.Extents, part)
+	}
+	return c, nil
 }
 
 func notFound(path string) error {
@@ -344,22 +405,27 @@ func findDir(r *btree.Reader, root Root, path string) (of Root, found bool, err 
 func Extents(ctx context.Context, nodes Nodes, e Entry, offset int64) iter.Seq2[Extent, error] {
 	if offset < 0 || e.Dir {
 		return func(yield func(Extent, error) bool) {
-			yield(Extent{}, fault.New(fault.Invalid, "no bytes at %d of %s", offset, e.Path).Next("ask for those of a file, from 0"))
+			yield(Extent{}, noBytes(e, offset))
 		}
 	}
-	return btree.NewReader(ctx, nodes).Extents(&btree.Item{Node: e.aside, Size: e.Size, Extents: e.Extents}, offset)
+	return btree.NewReader(ctx, nodes).Extents(e.item(), offset)
 }
 
 // ContentOf is what a file holds, with all of its extents: for Put elsewhere.
 func ContentOf(ctx context.Context, nodes Nodes, e Entry) (Content, error) {
-	c := Content{Size: e.Size, Hash: e.Hash}
-	for part, err := range Extents(ctx, nodes, e, 0) {
-		if err != nil {
-			return Content{}, err
-		}
-		c.Extents = append(c.Extents, part)
+	if e.Dir {
+		return Content{}, noBytes(e, 0)
 	}
-	return c, nil
+	return contentOf(btree.NewReader(ctx, nodes), e.item())
+}
+
+// item is of a file what its bytes are found by.
+func (e *Entry) item() *btree.Item {
+	return &btree.Item{Node: e.aside, Hash: e.Hash, Size: e.Size, Extents: e.Extents}
+}
+
+func noBytes(e Entry, offset int64) error {
+	return fault.New(fault.Invalid, "no bytes at %d of %s", offset, e.Path).Next("ask for those of a file, from 0")
 }
 
 // References are the nodes and the blobs that a stored node names, as often as it does.

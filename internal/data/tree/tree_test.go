@@ -211,7 +211,12 @@ func (e *edits) add(grafts []graft) {
 	default:
 		e.next++
 		c := content(e.next, []int{0, 1, 1, 1, 2, 3}[e.rnd.IntN(6)])
-		e.list = append(e.list, tree.Put(p, strings.TrimPrefix(datum, "default"), c))
+		put := tree.Put
+		if e.rnd.IntN(3) == 0 {
+			put = tree.PutAlone
+			e.model.remove(p, "")
+		}
+		e.list = append(e.list, put(p, strings.TrimPrefix(datum, "default"), c))
 		e.model.put(p, datum, c)
 	}
 }
@@ -332,6 +337,9 @@ func TestApply_AgainstMap(t *testing.T) {
 			}
 			root = apply(t, nodes, root, e.list...)
 			holds(t, nodes, root, e.model)
+			if round == 35 && len(e.model) > 0 {
+				finds(t, nodes, root, e.model, e.rnd)
+			}
 			if round%10 == 0 {
 				lookups(t, nodes, root, e.model)
 				dir := e.path(1)
@@ -374,6 +382,30 @@ func (m model) edits() []tree.Edit {
 	return list
 }
 
+// finds asks one Finder for what is there and what is not, from near to far.
+func finds(t *testing.T, nodes tree.Nodes, root tree.Root, m model, rnd *rand.Rand) {
+	t.Helper()
+	paths := slices.Sorted(maps.Keys(m))
+	f := tree.NewFinder(t.Context(), nodes, root)
+	for range 5000 {
+		at := rnd.IntN(len(paths))
+		for _, path := range paths[at:min(len(paths), at+rnd.IntN(4))] {
+			for _, p := range []string{path, path + "!", path + "/x", path + "/below"} {
+				for _, datum := range []string{"default", "other"} {
+					c, alone, err := f.File(p, datum)
+					want, there := m[p][datum]
+					if err != nil || (c != nil) != there || there && (c.Hash != want.Hash || c.Size != want.Size || !slices.Equal(c.Extents, want.Extents)) {
+						t.Fatalf("%s of %s: %v, %v, wanted %v", p, datum, c, err, want)
+					}
+					if others := len(m[p]) - map[bool]int{true: 1}[there]; alone != (others == 0) {
+						t.Fatalf("%s of %s: alone is %v beside %d", p, datum, alone, others)
+					}
+				}
+			}
+		}
+	}
+}
+
 func TestApply_WideDirectory(t *testing.T) {
 	nodes, m := newMemory(), wide(10000)
 	root := apply(t, nodes, tree.Root{}, m.edits()...)
@@ -396,6 +428,7 @@ func TestApply_WideDirectory(t *testing.T) {
 		root = apply(t, nodes, root, list...)
 		holds(t, nodes, root, m)
 	}
+	finds(t, nodes, root, m, rnd)
 	var none []tree.Edit
 	for p := range m {
 		none = append(none, tree.Delete(p, ""))
@@ -559,6 +592,49 @@ func TestWalk_StopsWhenTold(t *testing.T) {
 		if n != 10 || nodes.gets > 4+10 {
 			t.Errorf("%+v: %d entries from %d nodes", p, n, nodes.gets)
 		}
+	}
+}
+
+// inAdvance are nodes that note what is asked for in advance.
+type inAdvance struct {
+	*memory
+	times int
+	asked map[tree.ID]int
+}
+
+func (m *inAdvance) Ahead(_ context.Context, ids []tree.ID) {
+	m.times++
+	for _, id := range ids {
+		m.asked[id]++
+	}
+}
+
+// Whoever goes through a directory has its nodes read many at a time, each once; whoever
+// looks something up, or reads the beginning, has none.
+func TestList_ReadsNodesAhead(t *testing.T) {
+	nodes := &inAdvance{memory: newMemory(), asked: map[tree.ID]int{}}
+	root := apply(t, nodes, tree.Root{}, wide(20_000).edits()...)
+	nodes.times, nodes.gets = 0, 0
+	if _, err := tree.Lookup(t.Context(), nodes, root, "/file-0000070"); err != nil {
+		t.Fatal(err)
+	}
+	for e, err := range tree.List(t.Context(), nodes, root, "/", tree.Page{}) {
+		if err != nil || e.Path > "/file-0000070" {
+			break
+		}
+	}
+	if nodes.times != 0 {
+		t.Errorf("nodes were read %d times ahead for one file, and for ten", nodes.times)
+	}
+	nodes.gets = 0
+	collect(t, tree.List(t.Context(), nodes, root, "/", tree.Page{}))
+	for id, times := range nodes.asked {
+		if nodes.nodes[id] == nil || times != 1 {
+			t.Errorf("node %v was asked for %d times", id, times)
+		}
+	}
+	if alone := nodes.gets - len(nodes.asked); nodes.gets < 100 || alone > nodes.gets/10 || nodes.times > nodes.gets/10 {
+		t.Errorf("of %d nodes %d were read ahead, %d times", nodes.gets, len(nodes.asked), nodes.times)
 	}
 }
 

@@ -32,7 +32,8 @@ type Source struct{ stream *fetch.Streamer }
 // named the URL.
 func New(reach fetch.Reach) *Source { return &Source{reach.Streamer(idle, MaxBytes)} }
 
-// Copy gives the bytes of what is at a URL to add, piece by piece and at least once.
+// Copy gives the bytes of what is at a URL to add, piece by piece and at least once. A
+// piece stays as it is until add is called with the one after the next.
 // Faults: Invalid, Unimplemented, Precondition, Unavailable, those of add.
 func (s *Source) Copy(ctx context.Context, from string, add func([]byte) error) error {
 	u, err := url.Parse(from)
@@ -59,8 +60,12 @@ func (s *Source) Copy(ctx context.Context, from string, add func([]byte) error) 
 }
 
 func inPieces(r io.Reader, add func([]byte) error) error {
-	b := make([]byte, piece)
-	for first := true; ; first = false {
+	var two [2][]byte
+	for i, first := 0, true; ; i, first = 1-i, false {
+		if two[i] == nil {
+			two[i] = make([]byte, piece)
+		}
+		b := two[i]
 		n, err := fill(r, b)
 		if n > 0 || first && err == io.EOF { //nolint:errorlint // as fill gives it
 			if err := add(b[:n]); err != nil {

@@ -2,6 +2,7 @@ package file
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -165,6 +166,7 @@ type upload struct {
 	progress  *progress
 	appending bool
 	recursive bool
+	buffer    []byte // of a piece
 }
 
 func begin(ctx context.Context, c pfs.APIClient, to *pfs.Commit, opts ...grpc.CallOption) (*upload, error) {
@@ -205,14 +207,22 @@ func (u *upload) put(f content) error {
 		return u.add(&pfs.AddFile{Path: f.path, Source: &pfs.AddFile_Url{Url: &pfs.AddFile_URLSource{URL: f.url, Recursive: u.recursive}}})
 	}
 	for first := true; ; first = false {
-		data := make([]byte, piece) // the stream may still look at the one before
-		n, err := io.ReadFull(f.r, data)
+		if u.buffer == nil {
+			u.buffer = make([]byte, piece)
+		}
+		n, err := io.ReadFull(f.r, u.buffer)
+		data := u.buffer
+		if n < piece {
+			data = bytes.Clone(u.buffer[:n])
+		} else {
+			u.buffer = nil // the stream may still look at it
+		}
 		ended := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) && fault.KindOf(err) == fault.Internal
 		if err != nil && !ended {
 			return unreadable(f.name, err)
 		}
 		if n > 0 || first {
-			if err := u.add(&pfs.AddFile{Path: f.path, Source: &pfs.AddFile_Raw{Raw: wrapperspb.Bytes(data[:n])}}); err != nil {
+			if err := u.add(&pfs.AddFile{Path: f.path, Source: &pfs.AddFile_Raw{Raw: wrapperspb.Bytes(data)}}); err != nil {
 				return err
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"math"
+	"math/bits"
 	"slices"
 	"strconv"
 	"strings"
@@ -272,52 +273,113 @@ func CommitsPage(ctx context.Context, tx *db.Tx, repo, from, after int64, forwar
 		after, PageSize)
 }
 
+// keyed calls f with a list of placeholders and the arguments for so many keys at a time,
+// of few lengths, so that there are few statements to prepare: the last is repeated.
+func keyed(keys []int64, f func(places string, args []any) error) error {
+	for some := range slices.Chunk(keys, PageSize) {
+		size := 1 << bits.Len(uint(len(some)-1))
+		places, args := make([]string, size), make([]any, size)
+		for i := range size {
+			places[i], args[i] = "$"+strconv.Itoa(i+1), some[min(i, len(some)-1)]
+		}
+		if err := f(strings.Join(places, ", "), args); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // CommitsByKey are commits in the order of their keys here.
 func CommitsByKey(ctx context.Context, tx *db.Tx, keys []int64) (all []CommitInfo, err error) {
-	list := make([]string, len(keys))
-	for i, k := range keys {
-		list[i] = strconv.FormatInt(k, 10)
-	}
-	found, err := commitRows(ctx, tx, `WHERE c.id IN (`+strings.Join(list, ", ")+`)`)
+	found := map[int64]CommitInfo{}
+	err = keyed(keys, func(places string, args []any) error {
+		some, err := commitRows(ctx, tx, `WHERE c.id IN (`+places+`)`, args...)
+		for _, c := range some {
+			found[c.Key] = c
+		}
+		return err
+	})
 	for _, k := range keys {
-		for _, c := range found {
-			if c.Key == k {
-				all = append(all, c)
-			}
+		if c, ok := found[k]; ok {
+			all = append(all, c)
 		}
 	}
 	return all, err
 }
 
-// Ancestors are the keys of a commit and of those before it, up to one that is left out.
-func Ancestors(ctx context.Context, tx *db.Tx, from, until int64) ([]int64, error) {
-	return db.Column[int64](ctx, tx, `SELECT id FROM (WITH RECURSIVE line(id, parent, n) AS (SELECT id, parent, 0 FROM commits WHERE id = $1
+// Ancestors are the keys of a commit and of those before it, up to one that is left out,
+// and so many at most.
+func Ancestors(ctx context.Context, tx *db.Tx, from, until int64, most int) ([]int64, error) {
+	return db.Column[int64](ctx, tx, `SELECT id FROM (WITH RECURSIVE line(id, parent, n) AS (SELECT id, parent, 1 FROM commits WHERE id = $1
 		AND id <> $2
-		UNION ALL SELECT c.id, c.parent, line.n + 1 FROM commits c JOIN line ON c.id = line.parent WHERE c.id <> $2)
-		SELECT id, n FROM line) AS found ORDER BY n`, from, until)
+		UNION ALL SELECT c.id, c.parent, line.n + 1 FROM commits c JOIN line ON c.id = line.parent WHERE c.id <> $2 AND line.n < $3)
+		SELECT id, n FROM line) AS found ORDER BY n`, from, until, most)
 }
 
-func ChildrenOf(ctx context.Context, tx *db.Tx, key int64) ([]string, error) {
-	return db.Column[string](ctx, tx, `SELECT set_id FROM commits WHERE parent = $1 ORDER BY seq`, key)
+// FillCommits adds parents, children and provenance, by as many statements for a page as
+// for one commit.
+func FillCommits(ctx context.Context, tx *db.Tx, all []CommitInfo) error {
+	at, keys, parents := map[int64]*CommitInfo{}, make([]int64, len(all)), []int64(nil)
+	for i := range all {
+		c := &all[i]
+		at[c.Key], keys[i] = c, c.Key
+		c.Children, c.Provenance, c.Subvenance = nil, nil, nil
+		if c.ParentKey != 0 {
+			parents = append(parents, c.ParentKey)
+		}
+	}
+	ids := map[int64]string{}
+	err := relatives(ctx, tx, parents, `SELECT id, set_id FROM commits WHERE id IN (`, `)`, func(key int64, id string) { ids[key] = id })
+	for i := range all {
+		all[i].Parent = ids[all[i].ParentKey]
+	}
+	if err == nil {
+		err = relatives(ctx, tx, keys, `SELECT parent, set_id FROM commits WHERE parent IN (`, `) ORDER BY seq`,
+			func(parent int64, id string) { at[parent].Children = append(at[parent].Children, id) })
+	}
+	if err == nil {
+		err = made(ctx, tx, keys, `SELECT p.made, c.set_id, c.branch, r.project, r.name, r.type`+fromCommits+
+			`JOIN commit_provenance p ON p.source = c.id WHERE p.made IN (`, func(key int64) *[]Made { return &at[key].Provenance })
+	}
+	if err == nil {
+		err = made(ctx, tx, keys, `SELECT p.source, c.set_id, c.branch, r.project, r.name, r.type`+fromCommits+
+			`JOIN commit_provenance p ON p.made = c.id WHERE p.source IN (`, func(key int64) *[]Made { return &at[key].Subvenance })
+	}
+	return err
 }
 
-func MadeFrom(ctx context.Context, tx *db.Tx, key int64) ([]Made, error) {
-	return madeRows(ctx, tx, `JOIN commit_provenance p ON p.source = c.id WHERE p.made = $1`, key)
+// relatives gives pairs of a key and an id.
+func relatives(ctx context.Context, tx *db.Tx, keys []int64, before, after string, give func(int64, string)) error {
+	return keyed(keys, func(places string, args []any) error {
+		return tx.Rows(ctx, func(scan func(...any) error) error {
+			var key int64
+			var id string
+			err := scan(&key, &id)
+			if err == nil {
+				give(key, id)
+			}
+			return err
+		}, before+places+after, args...)
+	})
 }
 
-func MadeOf(ctx context.Context, tx *db.Tx, key int64) ([]Made, error) {
-	return madeRows(ctx, tx, `JOIN commit_provenance p ON p.made = c.id WHERE p.source = $1`, key)
-}
-
-func madeRows(ctx context.Context, tx *db.Tx, where string, key int64) (all []Made, err error) {
-	err = tx.Rows(ctx, func(scan func(...any) error) error {
-		var m Made
-		err := scan(&m.ID, &m.Branch, &m.Repo.Project, &m.Repo.Name, &m.Repo.Type)
-		all = append(all, m)
-		return err
-	}, `SELECT c.set_id, c.branch, r.project, r.name, r.type`+fromCommits+where, key)
-	slices.SortFunc(all, func(a, b Made) int { return strings.Compare(a.Repo.String()+a.ID, b.Repo.String()+b.ID) })
-	return all, err
+// made adds to the lists of keys, each in the order of repositories.
+func made(ctx context.Context, tx *db.Tx, keys []int64, statement string, list func(int64) *[]Made) error {
+	err := keyed(keys, func(places string, args []any) error {
+		return tx.Rows(ctx, func(scan func(...any) error) error {
+			var key int64
+			var m Made
+			err := scan(&key, &m.ID, &m.Branch, &m.Repo.Project, &m.Repo.Name, &m.Repo.Type)
+			if err == nil {
+				*list(key) = append(*list(key), m)
+			}
+			return err
+		}, statement+places+`)`, args...)
+	})
+	for _, key := range keys {
+		slices.SortFunc(*list(key), func(a, b Made) int { return strings.Compare(a.Repo.String()+a.ID, b.Repo.String()+b.ID) })
+	}
+	return err
 }
 
 // CommitsMade are the commits that were made from one, directly or not.

@@ -48,6 +48,25 @@ func (c *Cache[K]) Get(ctx context.Context, key K, load func() ([]byte, error)) 
 	}
 }
 
+// Missing are the keys of what neither is here nor is being read.
+func (c *Cache[K]) Missing(keys []K) (missing []K) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, key := range keys {
+		if c.all[key] == nil && c.loading[key] == nil {
+			missing = append(missing, key)
+		}
+	}
+	return missing
+}
+
+// Add keeps what was read, unless it is here.
+func (c *Cache[K]) Add(key K, data []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.add(key, data)
+}
+
 // begin is it, or who is reading it; neither if it is to be read now.
 func (c *Cache[K]) begin(key K) (data []byte, found bool, others chan struct{}) {
 	c.mu.Lock()
@@ -68,7 +87,13 @@ func (c *Cache[K]) end(key K, data []byte, err error) {
 	defer c.mu.Unlock()
 	close(c.loading[key])
 	delete(c.loading, key)
-	if err != nil || int64(len(data)) > c.most {
+	if err == nil {
+		c.add(key, data)
+	}
+}
+
+func (c *Cache[K]) add(key K, data []byte) {
+	if c.all[key] != nil || int64(len(data)) > c.most {
 		return
 	}
 	c.all[key] = c.recent.PushFront(&item[K]{key, data})

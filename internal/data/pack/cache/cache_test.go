@@ -3,6 +3,7 @@ package cache_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 
 	"pachyderm/internal/data/pack/cache"
@@ -64,6 +65,27 @@ func TestCache_FailuresAreNotKept(t *testing.T) {
 	}
 }
 
+func TestCache_WhatIsAddedIsThere(t *testing.T) {
+	c := cache.New[string](100)
+	reads(t, c, "a", 10)
+	if got := c.Missing([]string{"a", "b", "c"}); !slices.Equal(got, []string{"b", "c"}) {
+		t.Errorf("missing are %v", got)
+	}
+	c.Add("b", make([]byte, 20))
+	c.Add("a", make([]byte, 99)) // it stays as it was
+	c.Add("large", make([]byte, 101))
+	if got := c.Missing([]string{"a", "b", "c", "large"}); !slices.Equal(got, []string{"c", "large"}) {
+		t.Errorf("then missing are %v", got)
+	}
+	if reads(t, c, "b", 20) || reads(t, c, "a", 10) {
+		t.Error("what was there was read")
+	}
+	c.Add("c", make([]byte, 80)) // no room for all: b was read before a
+	if !reads(t, c, "b", 20) {
+		t.Error("more is kept than may be")
+	}
+}
+
 // Whoever waits for another does not fail with them, and need not wait.
 func TestCache_WaitsForOneReader(t *testing.T) {
 	c := cache.New[string](100)
@@ -78,6 +100,9 @@ func TestCache_WaitsForOneReader(t *testing.T) {
 		first <- err
 	}()
 	<-begun
+	if c.Missing([]string{"a"}) != nil {
+		t.Error("what is being read is to be read once more")
+	}
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
 	if _, err := c.Get(ctx, "a", nil); !errors.Is(err, context.Canceled) {

@@ -20,8 +20,14 @@ const (
 	endMagic = "pachpk1e"
 	// fullPack is from how many bytes a pack takes no more.
 	fullPack = 16 << 20
+	// smallPack is up to how many bytes a pack has a buffer of its own size, and
+	// LargeBuffer how long those of others should be: a full pack and what most blobs are.
+	smallPack   = 1 << 20
+	LargeBuffer = fullPack + 3<<20
 	// sample is how much of a blob is compressed to see whether that is worth it.
-	sample     = 32 << 10
+	sample = 32 << 10
+	// Head is how many bytes there are before a blob that Add is given.
+	Head       = 1
 	entryBytes = 32 + 3*4
 	endBytes   = 4 + len(endMagic)
 )
@@ -103,28 +109,43 @@ type Builder struct {
 	// Data is the object, after Finish.
 	Data    []byte
 	Entries []Entry
-	// Scratch is memory that the next builder may use.
-	Scratch []byte
 
-	cipher *Cipher
+	cipher  *Cipher
+	buffers *Buffers
 }
 
-// NewBuilder makes an empty pack in a buffer, which may be nil as scratch may.
-func NewBuilder(buffer, scratch []byte) (*Builder, error) {
-	b := &Builder{Pack: strings.ToLower(rand.Text()), Key: make([]byte, 32), Data: append(buffer[:0], magic...), Scratch: scratch}
+// NewBuilder makes an empty pack, which takes a buffer once it is large.
+func NewBuilder(buffers *Buffers) (*Builder, error) {
+	b := &Builder{Pack: strings.ToLower(rand.Text()), Key: make([]byte, 32), Data: []byte(magic), buffers: buffers}
 	_, _ = rand.Read(b.Key) // never fails
 	var err error
 	b.cipher, err = NewCipher(b.Pack, b.Key)
 	return b, err
 }
 
-// Add adds a blob.
-func (b *Builder) Add(id ID, data []byte) {
-	off := int64(len(b.Data))
-	b.Scratch = compress(b.Scratch[:0], data)
-	b.Data = slices.Grow(b.Data, len(b.Scratch)+b.cipher.aead.Overhead()) // Seal grows by no more than it needs
-	b.Data = b.cipher.aead.Seal(b.Data, nonce(off), b.Scratch, b.cipher.bound(id[:]))
-	b.Entries = append(b.Entries, Entry{id, off, int64(len(b.Data)) - off, int64(len(data))})
+// Add adds a blob, which comes behind Head bytes that Add uses.
+func (b *Builder) Add(id ID, headed []byte) {
+	off, raw := int64(len(b.Data)), len(headed)-Head
+	b.room(Head + s2.MaxEncodedLen(raw) + b.cipher.aead.Overhead())
+	plain := compress(b.Data[off:off], headed)
+	b.Data = b.cipher.aead.Seal(b.Data, nonce(off), plain, b.cipher.bound(id[:]))
+	b.Entries = append(b.Entries, Entry{id, off, int64(len(b.Data)) - off, int64(raw)})
+}
+
+// room has the buffer take so many bytes more.
+func (b *Builder) room(more int) {
+	if need := len(b.Data) + more; need <= cap(b.Data) {
+		return
+	} else if need > smallPack && cap(b.Data) < LargeBuffer {
+		b.Data = append(b.buffers.Get(), b.Data...)
+	}
+	b.Data = slices.Grow(b.Data, more)
+}
+
+// Free gives the buffer to the next pack: nobody may use Data any more.
+func (b *Builder) Free() {
+	b.buffers.Put(b.Data)
+	b.Data = nil
 }
 
 // Full reports whether the pack should have no more blobs.
@@ -168,29 +189,20 @@ func (c *Cipher) List(data []byte) ([]Entry, error) {
 	return all, nil
 }
 
-// compress appends a blob as it is sealed: compressed if that leaves less than 90 % of
-// it, and of a part of it, which is tried first.
-func compress(plain, data []byte) []byte {
+// compress is a blob as it is sealed: as it is, or compressed to where there is room
+// for it if that leaves less than 90 % of it, and of a part of it, which is tried first.
+func compress(to, headed []byte) []byte {
 	worth := func(n, of int) bool { return n*10 < of*9 }
+	room, data := to[Head:cap(to)], headed[Head:]
+	headed[0] = stored
 	if len(data) > 2*sample {
 		middle := data[len(data)/2-sample/2:][:sample]
-		plain = grow(plain, s2.MaxEncodedLen(sample))
-		if !worth(len(s2.Encode(plain[:cap(plain)], middle)), sample) {
-			return append(append(plain[:0], stored), data...)
+		if !worth(len(s2.Encode(room, middle)), sample) {
+			return headed
 		}
 	}
-	plain = grow(plain, 1+s2.MaxEncodedLen(len(data)))
-	plain = append(plain[:0], compressed)
-	encoded := s2.Encode(plain[1:cap(plain)], data)
-	if worth(len(encoded), len(data)) {
-		return plain[:1+len(encoded)]
+	if encoded := s2.Encode(room, data); worth(len(encoded), len(data)) {
+		return append(to, compressed)[:Head+len(encoded)]
 	}
-	return append(append(plain[:0], stored), data...)
-}
-
-func grow(buffer []byte, size int) []byte {
-	if cap(buffer) < size {
-		return make([]byte, 0, size)
-	}
-	return buffer[:0]
+	return headed
 }

@@ -11,12 +11,12 @@ import (
 
 func build(t testing.TB, blobs ...[]byte) *format.Builder {
 	t.Helper()
-	b, err := format.NewBuilder(nil, nil)
+	b, err := format.NewBuilder(format.NewBuffers(format.LargeBuffer))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for n, data := range blobs {
-		b.Add(format.ID{byte(n)}, data)
+		b.Add(format.ID{byte(n)}, append(bytes.Repeat([]byte{0xff}, format.Head), data...))
 	}
 	b.Finish()
 	return b

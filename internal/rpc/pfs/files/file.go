@@ -7,7 +7,9 @@ import (
 	"iter"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/emptypb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	pb "pachyderm/api/pfs"
@@ -17,6 +19,7 @@ import (
 	"pachyderm/internal/data/tree"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/people/session"
+	"pachyderm/internal/rpc/codec"
 	"pachyderm/internal/rpc/pfs/convert"
 	"pachyderm/internal/rpc/pfs/edit"
 	"pachyderm/internal/rpc/pfs/guard"
@@ -65,17 +68,8 @@ func (s *Server) modify(ctx context.Context, target graph.Ref, stream pb.API_Mod
 		return err
 	}
 	defer w.Close()
-	for {
-		req, err := stream.Recv()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err == nil {
-			err = s.edits.Make(ctx, w, req)
-		}
-		if err != nil {
-			return err
-		}
+	if err := s.receive(ctx, w, stream); err != nil {
+		return err
 	}
 	// Whoever has lost the right meanwhile has written nothing.
 	if err := s.again.Still(ctx, target.Repo, access.RepoWrite); err != nil {
@@ -85,15 +79,77 @@ func (s *Server) modify(ctx context.Context, target graph.Ref, stream pb.API_Mod
 	return err
 }
 
-func toFileInfo(i file.Info) *pb.FileInfo {
-	kind, datum := pb.FileType_FILE, i.Datum
-	if i.Dir {
-		kind, datum = pb.FileType_DIR, ""
+// receive makes the changes that come, until no more do.
+func (s *Server) receive(ctx context.Context, w *file.Session, stream grpc.ServerStream) error {
+	var two [2]codec.Message // what one adds, the session has until the next
+	defer two[0].Free()
+	defer two[1].Free()
+	for n := 0; ; n++ {
+		m := &two[n%len(two)]
+		err := stream.RecvMsg(m)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err == nil {
+			err = s.edit(ctx, w, m)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return &pb.FileInfo{
-		File:     &pb.File{Commit: convert.ToCommit(i.Commit.Repo, i.Commit.ID, i.Commit.Branch), Path: i.Path, Datum: datum},
-		FileType: kind, Committed: wire.Timestamp(i.Committed), SizeBytes: i.Size, Hash: i.Hash[:],
+}
+
+// edit makes one change of a session.
+func (s *Server) edit(ctx context.Context, w *file.Session, m *codec.Message) error {
+	switch m.Kind {
+	case codec.Add:
+		return w.Add(m.Path, m.Datum, m.Data)
+	case codec.Delete:
+		return w.Delete(m.Path, m.Datum)
+	default:
+		return s.edits.Make(ctx, w, m.Request)
 	}
+}
+
+// infos makes FileInfo of files, many of them in one piece of memory, with the same
+// names and time of the commit in all of them.
+type infos struct {
+	id     string // of the commit
+	commit *pb.Commit
+	at     *timestamppb.Timestamp
+	free   []infoMemory
+	made   int
+}
+
+type infoMemory struct {
+	info pb.FileInfo
+	file pb.File
+	hash tree.Hash
+}
+
+// mostInfos is how many are made at a time.
+const mostInfos = 64
+
+// of is a message, which nobody changes.
+func (s *infos) of(i *file.Info) *pb.FileInfo {
+	if s.commit == nil || s.id != i.Commit.ID {
+		s.id, s.commit = i.Commit.ID, convert.ToCommit(i.Commit.Repo, i.Commit.ID, i.Commit.Branch)
+		s.at = wire.Timestamp(i.Committed)
+	}
+	if len(s.free) == 0 {
+		s.made = min(2*s.made+1, mostInfos)
+		s.free = make([]infoMemory, s.made)
+	}
+	m := &s.free[0]
+	s.free = s.free[1:]
+	m.hash = i.Hash
+	m.file.Commit, m.file.Path = s.commit, i.Path
+	m.info.File, m.info.Committed, m.info.SizeBytes, m.info.Hash = &m.file, s.at, i.Size, m.hash[:]
+	m.info.FileType = pb.FileType_DIR
+	if !i.Dir {
+		m.info.FileType, m.file.Datum = pb.FileType_FILE, i.Datum
+	}
+	return &m.info
 }
 
 // InspectFile is one file or directory.
@@ -107,7 +163,7 @@ func (s *Server) InspectFile(ctx context.Context, req *pb.InspectFileRequest) (*
 	if err != nil {
 		return nil, err
 	}
-	return toFileInfo(i), nil
+	return new(infos).of(&i), nil
 }
 
 // sender is a stream of files.
@@ -132,10 +188,10 @@ func page(marker *pb.File, number int64, reverse bool) (tree.Page, int64, error)
 
 // sendFiles sends so many files, or all if number is 0.
 func sendFiles(stream sender, all iter.Seq2[file.Info, error], number int64) error {
-	sent := int64(0)
+	sent, made := int64(0), infos{}
 	for i, err := range all {
 		if err == nil {
-			err = stream.Send(toFileInfo(i))
+			err = stream.Send(made.of(&i))
 		}
 		if err != nil {
 			return err
@@ -211,16 +267,17 @@ func (s *Server) DiffFile(req *pb.DiffFileRequest, stream pb.API_DiffFileServer)
 }
 
 func sendDiff(stream pb.API_DiffFileServer, all iter.Seq2[file.Change, error]) error {
+	var made, before infos
 	for c, err := range all {
 		if err != nil {
 			return err
 		}
 		out := &pb.DiffFileResponse{}
 		if c.New != nil {
-			out.NewFile = toFileInfo(*c.New)
+			out.NewFile = made.of(c.New)
 		}
 		if c.Old != nil {
-			out.OldFile = toFileInfo(*c.Old)
+			out.OldFile = before.of(c.Old)
 		}
 		if err := stream.Send(out); err != nil {
 			return err

@@ -1,4 +1,4 @@
-package file
+package paths
 
 import (
 	"path"
@@ -29,11 +29,11 @@ func Clean(p string) (string, error) {
 			return "", fault.New(fault.Invalid, "path (%s) invalid: relative file paths are not allowed", fault.Clean(p, 200))
 		}
 	}
-	return clean(p), nil
+	return Form(p), nil
 }
 
-// clean gives a path its one form.
-func clean(p string) string {
+// Form gives a path its one form, whether it can be a file's or not.
+func Form(p string) string {
 	out := path.Clean("/" + p)
 	if strings.HasSuffix(p, "/") && out != "/" {
 		out += "/"

@@ -1,0 +1,3 @@
+// Package keyed makes the hashes that name what packs hold, with keys that only one
+// installation has: what is hashed for one purpose says nothing to another.
+package keyed

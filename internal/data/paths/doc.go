@@ -1,0 +1,2 @@
+// Package paths says what the paths of files can be, and gives each its one form.
+package paths
