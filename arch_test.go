@@ -196,7 +196,7 @@ var mayImport = map[string][]string{
 		"api/metadata", "internal/access", "internal/data/graph", "internal/data/metadata", "internal/people/session", "internal/rpc/pfs/convert",
 		"internal/rpc/pfs/guard",
 	},
-	"internal/rpc/codec":      {"api/pfs"},
+	"internal/rpc/codec":       {"api/pfs"},
 	"internal/rpc/pfs/convert": {"api/auth", "api/pfs", "internal/access", "internal/data/graph", "internal/rpc/wire"},
 	"internal/access/spelling": {"internal/access"},
 	"internal/data/graph/row":  nil,

@@ -27,7 +27,9 @@ func TestRoleNames_SameAsPachd(t *testing.T) {
 
 func TestResource_ReposWithAndWithoutTheirProject(t *testing.T) {
 	for _, c := range []struct{ name, project, want string }{
-		{"images", "", "current/images"}, {"images", "other", "other/images"}, {"other/images", "", "other/images"},
+		{"images", "", "current/images"},
+		{"images", "other", "other/images"},
+		{"other/images", "", "other/images"},
 		{"other/images", "third", "third/other/images"}, // which pachd refuses
 	} {
 		o := bindingOptions{kind: onRepo(), name: c.name, project: c.project}
