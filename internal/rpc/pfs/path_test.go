@@ -5,9 +5,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"google.golang.org/grpc"
@@ -159,6 +161,36 @@ func TestData_FromRepoToFileAndBack(t *testing.T) {
 }
 
 // A search tells in which commits a file was added, changed and deleted, and how far it came.
+// What many streams end with at once is each one's own: the memory that a message was
+// received in is others' as soon as the call has done with it.
+func TestModifyFile_ManyAtOnceEndWithTheirOwn(t *testing.T) {
+	s := pachdtest.Start(t)
+	if _, err := s.API.PFS.CreateRepo(s.Root(), &pb.CreateRepoRequest{Repo: repo("images")}); err != nil {
+		t.Fatal(err)
+	}
+	text := func(n int) string { return strings.Repeat(fmt.Sprintf("%08d", n), 250) }
+	const streams, files = 16, 25
+	var busy sync.WaitGroup
+	for n := range streams {
+		busy.Go(func() {
+			for k := range files {
+				n := n*files + k
+				if err := modify(s.Root(), s.API.PFS, at("images@master"), add(fmt.Sprintf("/%d", n), text(n))); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	busy.Wait()
+	for n := range streams * files {
+		got, err := get(s.Root(), s.API.PFS, at("images@master"), fmt.Sprintf("/%d", n))
+		if err != nil || got != text(n) {
+			t.Errorf("file %d is %.16q..., %v", n, got, err)
+		}
+	}
+}
+
 func TestFindCommits_AddedChangedAndDeleted(t *testing.T) {
 	s := pachdtest.Start(t)
 	c, ctx := s.API.PFS, s.Root()

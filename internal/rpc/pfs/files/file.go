@@ -68,7 +68,9 @@ func (s *Server) modify(ctx context.Context, target graph.Ref, stream pb.API_Mod
 		return err
 	}
 	defer w.Close()
-	if err := s.receive(ctx, w, stream); err != nil {
+	var two messages
+	defer two.free()
+	if err := s.receive(ctx, w, stream, &two); err != nil {
 		return err
 	}
 	// Whoever has lost the right meanwhile has written nothing.
@@ -79,11 +81,18 @@ func (s *Server) modify(ctx context.Context, target graph.Ref, stream pb.API_Mod
 	return err
 }
 
+// messages are the last two that a stream was sent: what one adds, the session has until
+// the next or, of the last, until it has ended.
+type messages [2]codec.Message
+
+func (m *messages) free() {
+	for n := range m {
+		m[n].Free()
+	}
+}
+
 // receive makes the changes that come, until no more do.
-func (s *Server) receive(ctx context.Context, w *file.Session, stream grpc.ServerStream) error {
-	var two [2]codec.Message // what one adds, the session has until the next
-	defer two[0].Free()
-	defer two[1].Free()
+func (s *Server) receive(ctx context.Context, w *file.Session, stream grpc.ServerStream, two *messages) error {
 	for n := 0; ; n++ {
 		m := &two[n%len(two)]
 		err := stream.RecvMsg(m)
