@@ -1,6 +1,7 @@
 package pfs_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -34,7 +35,11 @@ func TestAddFile_FromURL(t *testing.T) {
 		ctx, c := s.Root(), s.API.PFS
 		_, err := c.CreateRepo(ctx, &pb.CreateRepoRequest{Repo: repo("images")})
 		must(t, err)
-		big := strings.Repeat("0123456789abcdef", 5<<20/16)
+		var lines strings.Builder
+		for n := range 5 << 16 {
+			fmt.Fprintf(&lines, "%015d\n", n)
+		}
+		big := lines.String()
 		from := serve(t, func(w http.ResponseWriter, r *http.Request) {
 			switch r.URL.Path {
 			case "/big":
