@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"net/http"
@@ -64,7 +66,10 @@ type Store struct {
 var _ blob.Store = (*Store)(nil)
 
 // New makes a store; the object store is not asked anything yet. Fault: Invalid.
-func New(c Config) (*Store, error) {
+func New(c Config) (*Store, error) { return open(c, requestFor) }
+
+// open is New, with how long one request may take.
+func open(c Config, wait time.Duration) (*Store, error) {
 	u, err := parseEndpoint(c.Endpoint)
 	if err != nil {
 		return nil, err
@@ -79,7 +84,7 @@ func New(c Config) (*Store, error) {
 		return nil, err
 	}
 	o := &minio.Options{
-		Creds: credentials.NewStaticV4(c.AccessKey, c.SecretKey, ""), Secure: u.Scheme == "https", Transport: transport,
+		Creds: credentials.NewStaticV4(c.AccessKey, c.SecretKey, ""), Secure: u.Scheme == "https", Transport: bounded{transport, wait},
 		Region: c.Region, MaxRetries: attempts, BucketLookup: minio.BucketLookupAuto,
 	}
 	if c.PathStyle {
@@ -137,9 +142,13 @@ func (s *Store) Put(ctx context.Context, name string, data []byte) error {
 		return err
 	}
 	// The digest is signed and the same everywhere; signed pieces are not, and cost more.
-	_, err = s.core.Client.PutObject(ctx, s.bucket, key, bytes.NewReader(data), int64(len(data)), minio.PutObjectOptions{
+	info, err := s.core.Client.PutObject(ctx, s.bucket, key, bytes.NewReader(data), int64(len(data)), minio.PutObjectOptions{
 		SendContentMd5: true, DisableContentSha256: true, DisableMultipart: true, ContentType: "application/octet-stream",
 	})
+	if err == nil && info.ETag == "" {
+		return fault.New(fault.Unavailable, "%s answers as if it kept what it is given, but as no object store does", s.at).
+			Next("see that the endpoint is that of the object store, and no proxy or page before it")
+	}
 	return s.fault(ctx, name, err)
 }
 
@@ -188,6 +197,9 @@ func (s *Store) Head(ctx context.Context, name string) (blob.Object, error) {
 	if err != nil {
 		return blob.Object{}, s.fault(ctx, name, err)
 	}
+	if info.Size < 0 {
+		return blob.Object{}, s.errNonsense("an object of %d bytes", info.Size)
+	}
 	return blob.Object{Name: name, Size: info.Size, Modified: info.LastModified}, nil
 }
 
@@ -214,11 +226,18 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[blob.Object, 
 			return
 		}
 		from := s.prefix + strings.ReplaceAll(prefix, "/", slash)
+		at, last := &listing{}, ""
+		ctx = context.WithValue(ctx, listKey{}, at)
 		for info := range s.core.ListObjectsIter(ctx, s.bucket, minio.ListObjectsOptions{Prefix: from, Recursive: true}) {
 			if info.Err != nil {
 				yield(blob.Object{}, s.fault(ctx, prefix, info.Err))
 				return
 			}
+			if info.Key <= last || info.Size < 0 {
+				yield(blob.Object{}, s.errNonsense("%q of %d bytes after %q", fault.Clean(info.Key, 200), info.Size, fault.Clean(last, 200)))
+				return
+			}
+			at.empty, last = 0, info.Key
 			name := strings.ReplaceAll(strings.TrimPrefix(info.Key, s.prefix), slash, "/")
 			if blob.CheckName(name) != nil { // somebody else's
 				continue
@@ -230,12 +249,24 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[blob.Object, 
 	}
 }
 
-// Check writes and removes an object.
+// Check writes an object, reads it and removes it: not all that answers 200 keeps anything.
 func (s *Store) Check(ctx context.Context) error {
-	if err := s.Put(ctx, checked, nil); err != nil {
+	data := []byte(rand.Text())
+	if err := s.Put(ctx, checked, data); err != nil {
 		return err
 	}
-	return s.Delete(ctx, checked)
+	got, err := s.Get(ctx, checked, 0, int64(len(data)))
+	if fault.Is(err, fault.NotFound) || err == nil && !bytes.Equal(got, data) {
+		return fault.New(fault.Unavailable, "the object store %s does not keep what it is given", s.at).
+			Next("see that the endpoint is that of the object store, and that nothing deletes or changes objects there").Because(err)
+	}
+	return cmp.Or(err, s.Delete(ctx, checked))
+}
+
+// errNonsense says that the store describes its objects as none can be.
+func (s *Store) errNonsense(format string, a ...any) error {
+	return fault.New(fault.Unavailable, "the object store %s says what cannot be: %s", s.at, fmt.Sprintf(format, a...)).
+		Next("see that it is sound, and that its address is right")
 }
 
 // fault says what the store's answer means; nil if there is no error. The library's

@@ -1,0 +1,4 @@
+package s3
+
+// Open is New, with how long one request may take.
+var Open = open
