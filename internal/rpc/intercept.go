@@ -62,6 +62,9 @@ func (s *Server) interceptStream(srv any, stream grpc.ServerStream, info *grpc.S
 	if err != nil {
 		return err
 	}
+	if info.IsClientStream {
+		return listen(srv, admitted{stream, ctx}, handler)
+	}
 	return handler(srv, admitted{stream, ctx})
 }
 
@@ -84,10 +87,12 @@ func withID(ctx context.Context) context.Context {
 	return ctx
 }
 
+func errPanic(panicked any) error { return fmt.Errorf("panic: %v\n%s", panicked, debug.Stack()) }
+
 // finish is every call's way out.
 func (s *Server) finish(ctx context.Context, method string, panicked any, err error) error {
 	if panicked != nil {
-		err = fmt.Errorf("panic: %v\n%s", panicked, debug.Stack())
+		err = errPanic(panicked)
 	}
 	err = s.refusals.toStatus(ctx, method, err)
 	s.Calls.WithLabelValues(method, status.Code(err).String()).Inc()

@@ -12,18 +12,20 @@ import (
 // and stays from the transaction on that Keep is called in. Close it.
 func (s *Service) Detached(ctx context.Context) *Session {
 	target := graph.Ref{Repo: graph.Repo{Project: graph.DefaultProject, Name: graph.FileSets, Type: graph.UserRepo}}
-	one := &Session{s: s, ctx: ctx, target: target, packs: s.packs.Writer(ctx), nodes: stored{s.packs, target}}
-	one.startFrom(tree.Root{})
-	return one
+	return s.session(ctx, target, tree.Root{})
 }
 
 // Root is the tree of all that a detached session has made so far.
-func (s *Session) Root() (tree.Root, error) {
-	if err := s.closeFile(); err != nil {
-		return tree.Root{}, err
-	}
-	err := s.settle()
-	return s.base, err
+func (s *Session) Root() (root tree.Root, err error) {
+	err = s.atWork(0, func() error {
+		if err := s.closeFile(); err != nil {
+			return err
+		}
+		err := s.settle()
+		root, s.over = s.base, true
+		return err
+	})
+	return root, err
 }
 
 // Keep has what a detached session has written stay, from a transaction on that names
@@ -32,14 +34,16 @@ func (s *Session) Keep(ctx context.Context, tx *db.Tx) error { return s.packs.Ke
 
 // Place makes a file be the one that an entry is, without moving its bytes.
 func (s *Session) Place(e tree.Entry) error {
+	return s.atWork(len(e.Path), func() error { return s.placeEntry(e) })
+}
+
+func (s *Session) placeEntry(e tree.Entry) error {
 	if err := s.closeFile(); err != nil {
 		return err
 	}
 	s.takeDeleted()
-	if len(s.edits) >= settleAt {
-		if err := s.settle(); err != nil {
-			return err
-		}
+	if err := s.room(); err != nil {
+		return err
 	}
 	return s.copyFile(e.Path, e.Datum, e, false)
 }
@@ -47,6 +51,10 @@ func (s *Session) Place(e tree.Entry) error {
 // Merge adds all that a tree has: a file that is there already goes on with it. Bytes
 // move of such files only, and directories that are not there are taken over whole.
 func (s *Session) Merge(root tree.Root) error {
+	return s.atWork(light, func() error { return s.merge(root) })
+}
+
+func (s *Session) merge(root tree.Root) error {
 	if err := s.closeFile(); err != nil {
 		return err
 	}
@@ -62,8 +70,8 @@ func (s *Session) Merge(root tree.Root) error {
 
 func (s *Session) mergeInto(dir string, root tree.Root) error {
 	for e, err := range tree.List(s.ctx, s.nodes, root, "/", tree.Page{}) {
-		if err == nil && len(s.edits) >= settleAt {
-			err = s.settle()
+		if err == nil {
+			err = s.room()
 		}
 		if err != nil {
 			return err

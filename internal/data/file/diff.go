@@ -5,8 +5,10 @@ import (
 	"iter"
 	"strings"
 
+	"pachyderm/internal/data/graph"
 	"pachyderm/internal/data/paths"
 	"pachyderm/internal/data/tree"
+	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 )
 
@@ -19,7 +21,7 @@ func (s *Service) Diff(ctx context.Context, v, old *View, path, oldPath string, 
 	return func(yield func(Change, error) bool) {
 		if old == nil {
 			var err error
-			if old, err = s.baseView(ctx, v); err != nil {
+			if _, old, err = s.Parent(ctx, v); err != nil {
 				yield(Change{}, err)
 				return
 			}
@@ -36,7 +38,7 @@ func (s *Service) Diff(ctx context.Context, v, old *View, path, oldPath string, 
 		}
 		for c, err := range tree.Diff(ctx, v.nodes, oldRoot, root, from, shallow) {
 			if fault.Is(err, fault.NotFound) {
-				err = v.missing(path)
+				err = v.Missing(path)
 			}
 			if !yield(Change{old.below(before, c.Old), v.below(at, c.New)}, err) || err != nil {
 				return
@@ -59,7 +61,7 @@ func (v *View) sides(ctx context.Context, old *View, path, oldPath string) (at, 
 
 // dir is a directory, with what the paths in it begin with.
 func (v *View) dir(ctx context.Context, path string) (at string, root tree.Root, err error) {
-	entries, err := tree.Lookup(ctx, v.nodes, v.root, paths.Form(path))
+	entries, err := v.Lookup(ctx, path)
 	if err != nil {
 		return "", root, err
 	}
@@ -69,7 +71,7 @@ func (v *View) dir(ctx context.Context, path string) (at string, root tree.Root,
 		}
 	}
 	if len(entries) == 0 {
-		return "", root, v.missing(path)
+		return "", root, v.Missing(path)
 	}
 	return "", root, fault.New(fault.Invalid, "%s is a file, and is compared with one of another path", fault.Clean(path, 200)).
 		Next("compare directories, or get both files")
@@ -87,11 +89,30 @@ func (v *View) below(at string, e *tree.Entry) *Info {
 	return &i
 }
 
-// baseView is the files that those of a commit were made from.
-func (s *Service) baseView(ctx context.Context, v *View) (*View, error) {
-	parent, root, err := s.before(ctx, v.Commit)
-	if parent.ID == "" {
-		parent = v.Commit
+// Parent is the commit before that of a view, nil for none, and base the files that the
+// view's were made from: those of the parent or of the nearest good one before it.
+func (s *Service) Parent(ctx context.Context, v *View) (parent, base *View, err error) {
+	var one graph.CommitInfo
+	var of, from []byte
+	err = s.db.View(ctx, func(tx *db.Tx) error {
+		one, from, err = graph.BaseOf(ctx, tx, v.Commit)
+		of = one.Root
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
 	}
-	return &View{Commit: parent, s: s, root: root, nodes: v.nodes}, err
+	base = &View{Commit: v.Commit, s: s, nodes: v.nodes}
+	if base.root, err = rootOf(from); err != nil || one.ID == "" {
+		return nil, base, err
+	}
+	base.Commit = one
+	parent = &View{Commit: one, s: s, nodes: stored{s.packs, one.Ref()}}
+	parent.root, err = rootOf(of)
+	return parent, base, err
+}
+
+// Lookup are the files and the directory at a path.
+func (v *View) Lookup(ctx context.Context, path string) ([]tree.Entry, error) {
+	return tree.Lookup(ctx, v.nodes, v.root, paths.Form(path))
 }

@@ -63,8 +63,11 @@ func bytesOf(root tree.Root) ([]byte, error) {
 }
 
 // Finish ends a commit. Files that cannot be as they are, such as one of two datums,
-// end it with an error that says so. Faults: NotFound, Precondition.
+// end it with an error that says so. Faults: Invalid, NotFound, Precondition.
 func (s *Service) Finish(ctx context.Context, by audit.By, ref graph.Ref, description, failed string) error {
+	if err := graph.CheckText("error", failed); err != nil {
+		return err
+	}
 	return s.again(ctx, func() error {
 		one, root, err := s.resolve(ctx, ref)
 		if err != nil {

@@ -61,10 +61,11 @@ func (v *View) Inspect(ctx context.Context, path, datum string) (Info, error) {
 			return v.info(e), nil
 		}
 	}
-	return Info{}, v.missing(path)
+	return Info{}, v.Missing(path)
 }
 
-func (v *View) missing(path string) error { return errNoFile(path, v.Commit.Ref()) }
+// Missing is the fault of a path where there is nothing.
+func (v *View) Missing(path string) error { return errNoFile(path, v.Commit.Ref()) }
 
 // List are the children of a directory, or a file itself, in the order of their paths.
 // Fault: NotFound.
@@ -98,7 +99,7 @@ func (v *View) found(path string, all iter.Seq2[tree.Entry, error]) iter.Seq2[tr
 	return func(yield func(tree.Entry, error) bool) {
 		for e, err := range all {
 			if fault.Is(err, fault.NotFound) {
-				err = v.missing(path)
+				err = v.Missing(path)
 			}
 			if !yield(e, err) || err != nil {
 				return
@@ -197,7 +198,7 @@ func (v *View) One(ctx context.Context, pattern, datum string) (Info, error) {
 	}
 	switch {
 	case len(found) == 0:
-		return Info{}, v.missing(pattern)
+		return Info{}, v.Missing(pattern)
 	case found[0].Dir:
 		return Info{}, fault.New(fault.Invalid, "%s: cannot get directory or non-regular file. Use GetFileTAR instead", pattern).
 			Next("get it with -r")

@@ -9,6 +9,7 @@ import (
 	"pachyderm/internal/audit"
 	"pachyderm/internal/data/graph"
 	"pachyderm/internal/data/pack"
+	"pachyderm/internal/data/pack/turn"
 	"pachyderm/internal/data/paths"
 	"pachyderm/internal/data/tree"
 	"pachyderm/internal/db"
@@ -42,6 +43,12 @@ type Session struct {
 	grafted bool
 
 	settled settled
+
+	turns    *turn.Writer
+	given    int   // bytes
+	named    int64 // bytes of the names of the edits
+	gaveBack error // what went wrong when memory was given back
+	over     bool  // all that was written is stored
 }
 
 type fileKey struct{ path, datum string }
@@ -75,15 +82,22 @@ func (s *Service) Begin(ctx context.Context, by audit.By, target graph.Ref) (*Se
 	if err != nil {
 		return nil, err
 	}
-	w := s.packs.Writer(ctx)
-	one := &Session{s: s, ctx: ctx, by: by, target: target, packs: w, nodes: stored{s.packs, target}}
-	one.startFrom(base)
+	one := s.session(ctx, target, base)
+	one.by = by
 	return one, nil
+}
+
+func (s *Service) session(ctx context.Context, target graph.Ref, base tree.Root) *Session {
+	one := &Session{s: s, ctx: ctx, target: target, packs: s.packs.Writer(ctx), nodes: stored{s.packs, target}}
+	one.turns = s.packs.Turns().Writer(one.giveBack)
+	one.startFrom(base)
+	return one
 }
 
 // startFrom has the session have made no edits of a tree.
 func (s *Session) startFrom(base tree.Root) {
 	s.base, s.find = base, tree.NewFinder(s.ctx, s.nodes, base)
+	s.named = 0
 	s.edits, s.files, s.others, s.goneDirs, s.grafted = nil, map[string]places{}, map[fileKey]places{}, map[string]int{}, false
 }
 
@@ -113,9 +127,13 @@ func (s *Service) baseOf(ctx context.Context, target graph.Ref) (root tree.Root,
 }
 
 // Add appends to a file, which is made if it is not there. Nobody may change data until
-// the next call, Commit among them. Fault: Invalid.
+// the next call, Commit among them, unless it is longer than LongestLoan. Fault: Invalid.
 func (s *Session) Add(path, datum string, data []byte) error {
-	path, err := s.clean(path)
+	return s.atWork(len(path)+len(data), func() error { return s.add(path, datum, data) })
+}
+
+func (s *Session) add(path, datum string, data []byte) error {
+	path, err := s.clean(path, datum)
 	if err != nil {
 		return err
 	}
@@ -137,7 +155,10 @@ func (s *Session) Add(path, datum string, data []byte) error {
 }
 
 // clean is paths.Clean, which most often is asked for the same path as before.
-func (s *Session) clean(path string) (string, error) {
+func (s *Session) clean(path, datum string) (string, error) {
+	if len(datum) > tree.MaxDatum {
+		return "", fault.New(fault.Invalid, "datum of %d bytes", len(datum)).Next("use at most %d", tree.MaxDatum)
+	}
 	if path == s.asked.given && path != "" {
 		return s.asked.cleaned, nil
 	}
@@ -157,10 +178,8 @@ func (s *Session) openFile(path, datum string) error {
 		s.deleted = ""
 	}
 	s.takeDeleted()
-	if len(s.edits) >= settleAt {
-		if err := s.settle(); err != nil {
-			return err
-		}
+	if err := s.room(); err != nil {
+		return err
 	}
 	base, old, untouched, err := s.before(path, datum, alone)
 	if err != nil {
@@ -249,6 +268,7 @@ func (s *Session) closeFile() error {
 func (s *Session) place() int { return 2 * len(s.edits) }
 
 func (s *Session) putFile(e edit) {
+	s.named += int64(len(e.path) + len(e.datum))
 	s.edits = append(s.edits, e)
 	s.note(e.path, e.datum, func(p *places) { p.put = s.place() })
 	if e.alone {
@@ -267,6 +287,7 @@ func (s *Session) takeDeleted() {
 
 func (s *Session) takeFile(path, datum string) {
 	e := tree.Delete(path, datum)
+	s.named += int64(len(path) + len(datum))
 	s.edits = append(s.edits, edit{other: &e})
 	s.note(path, datum, func(p *places) {
 		if datum == "" {
@@ -280,6 +301,7 @@ func (s *Session) takeFile(path, datum string) {
 // takeDir makes an edit after which there is nothing else in a directory, whose path
 // ends with "/".
 func (s *Session) takeDir(path string, e tree.Edit) {
+	s.named += int64(len(path))
 	s.edits = append(s.edits, edit{other: &e})
 	s.goneDirs[path] = s.place()
 }
@@ -287,7 +309,11 @@ func (s *Session) takeDir(path string, e tree.Edit) {
 // Delete takes out a file or, if the path ends with "/", a directory with all that is
 // in it. What is not there is no error. An empty datum is every datum. Fault: Invalid.
 func (s *Session) Delete(path, datum string) error {
-	path, err := s.clean(path)
+	return s.atWork(len(path), func() error { return s.delete(path, datum) })
+}
+
+func (s *Session) delete(path, datum string) error {
+	path, err := s.clean(path, datum)
 	if err != nil {
 		return err
 	}
@@ -295,10 +321,8 @@ func (s *Session) Delete(path, datum string) error {
 		return err
 	}
 	s.takeDeleted()
-	if len(s.edits) >= settleAt {
-		if err := s.settle(); err != nil {
-			return err
-		}
+	if err := s.room(); err != nil {
+		return err
 	}
 	switch {
 	case strings.HasSuffix(path, "/"):
@@ -325,7 +349,7 @@ func (f Source) Entries(ctx context.Context) ([]tree.Entry, error) {
 	}
 	all = slices.DeleteFunc(all, func(e tree.Entry) bool { return !e.Dir && f.Datum != "" && e.Datum != f.Datum })
 	if len(all) == 0 {
-		return nil, f.View.missing(f.Path)
+		return nil, f.View.Missing(f.Path)
 	}
 	return all, nil
 }
@@ -333,7 +357,11 @@ func (f Source) Entries(ctx context.Context) ([]tree.Entry, error) {
 // Copy copies a file or a directory of a commit, without moving its bytes, to where it
 // replaces what there is or, with more, adds to it. Faults: Invalid, NotFound.
 func (s *Session) Copy(dst, datum string, from Source, more bool) error {
-	dst, err := paths.Clean(dst)
+	return s.atWork(light, func() error { return s.copy(dst, datum, from, more) })
+}
+
+func (s *Session) copy(dst, datum string, from Source, more bool) error {
+	dst, err := s.clean(dst, datum)
 	if err != nil {
 		return err
 	}
@@ -367,6 +395,9 @@ func (s *Session) copyEntry(dst, datum string, e tree.Entry, more bool) error {
 	}
 	for one, err := range tree.Walk(s.ctx, s.nodes, e.Root, "/", tree.Page{}) {
 		if err != nil {
+			return err
+		}
+		if err := s.room(); err != nil {
 			return err
 		}
 		if !one.Dir {
@@ -405,18 +436,38 @@ func (s *Session) copyFile(dst, datum string, e tree.Entry, more bool) error {
 }
 
 // Close ends the session: what was not committed is gone.
-func (s *Session) Close() { s.packs.Close() }
+func (s *Session) Close() {
+	s.packs.Close()
+	s.turns.Close()
+	if s.open.file != nil {
+		s.open.file.Abandon()
+	}
+}
 
 // Commit makes all that was written part of the target, and returns its commit.
 // Faults: NotFound, Precondition, Conflict.
-func (s *Session) Commit() (graph.Ref, error) {
-	if err := s.closeFile(); err != nil {
+func (s *Session) Commit() (made graph.Ref, err error) {
+	var r *request
+	err = s.atWork(0, func() (err error) {
+		r, err = s.finish()
+		return err
+	})
+	if err != nil {
 		return graph.Ref{}, err
+	}
+	return s.s.submit(s.ctx, r)
+}
+
+// finish makes the files and, if it can, the tree durable.
+func (s *Session) finish() (*request, error) {
+	if err := s.closeFile(); err != nil {
+		return nil, err
 	}
 	s.takeDeleted()
 	if err := s.packs.Pause(); err != nil {
-		return graph.Ref{}, err
+		return nil, err
 	}
+	s.over = true
 	r := &request{session: s, settled: s.settled, from: s.base, id: graph.NewID(), done: make(chan struct{})}
 	r.edits, r.changes = s.treeEdits()
 	s.edits, s.files, s.others = nil, nil, nil
@@ -424,14 +475,11 @@ func (s *Session) Commit() (graph.Ref, error) {
 		// Most often nothing comes in between: then the files and their tree are one pack.
 		to, err := tree.Apply(s.ctx, &written{s.nodes, s.packs, map[tree.ID][]byte{}}, s.base, r.changes)
 		if err != nil {
-			return graph.Ref{}, err
+			return nil, err
 		}
 		r.to = &to
 	}
-	if err := s.packs.Flush(s.ctx); err != nil {
-		return graph.Ref{}, err
-	}
-	return s.s.submit(s.ctx, r)
+	return r, s.packs.Flush(s.ctx)
 }
 
 func errNoFile(path string, in graph.Ref) error {

@@ -30,6 +30,12 @@ var (
 
 func service(t *testing.T) *Service {
 	t.Helper()
+	return services(t, 0)[0]
+}
+
+// services are some of one installation, with so many bytes of memory for all writers.
+func services(t *testing.T, memory ...int64) (all []*Service) {
+	t.Helper()
 	d := dbtest.SQLite(t)
 	folder := t.TempDir()
 	store, err := dir.Open(filepath.Join(folder, "objects"), by.At)
@@ -40,10 +46,6 @@ func service(t *testing.T) *Service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	packs, err := pack.New(t.Context(), pack.Options{DB: d, Store: store, Sealer: sealer, Log: slog.New(slog.DiscardHandler), Now: time.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
 	if err := graph.Prepare(t.Context(), d); err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +53,14 @@ func service(t *testing.T) *Service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return New(d, packs)
+	for _, m := range memory {
+		packs, err := pack.New(t.Context(), pack.Options{DB: d, Store: store, Sealer: sealer, Log: slog.New(slog.DiscardHandler), Now: time.Now, Memory: m})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, New(d, packs))
+	}
+	return all
 }
 
 // script is what a session does, and what then is there by a plain map.

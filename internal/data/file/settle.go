@@ -10,6 +10,9 @@ import (
 // settleAt is how many edits a session gathers in memory before it makes a tree of them.
 const settleAt = 50_000
 
+// settleNames is how many bytes their names may have.
+const settleNames = 16 << 20
+
 // settled are the edits of a session that are a tree already: what it began with, and
 // what that has become.
 type settled struct {

@@ -1,10 +1,12 @@
 package pack
 
 import (
+	"context"
 	"errors"
 	"io"
 	"slices"
 
+	"pachyderm/internal/data/pack/aside"
 	"pachyderm/internal/data/pack/chunk"
 	"pachyderm/internal/data/pack/format"
 )
@@ -12,14 +14,23 @@ import (
 // largeFile is from how many bytes a file has chunks of its own.
 const largeFile = 1 << 20
 
+const (
+	// LongestLoan is the most that a file keeps of what is lent to it, in bytes: whoever
+	// lends more may use it again at once.
+	LongestLoan = 24 << 10
+	// worthPuttingAside is from how many bytes what is in memory is put into the store.
+	worthPuttingAside = 64 << 10
+)
+
 // File is one that is being written. Its methods are for the goroutine of its Writer.
 type File struct {
 	w    *Writer
 	base *Content // until it is read
 	old  *Content
 
-	lent    []byte // all of the file so far, which is somebody else's
-	buffer  []byte // the file while it is small, then the chunk at its end behind format.Head
+	lent    []byte       // all of the file so far, which is somebody else's
+	buffer  []byte       // the file while it is small, then the chunk at its end behind format.Head
+	aside   *aside.Bytes // in place of buffer
 	large   bool
 	cut     chunk.Cutter
 	content *Content
@@ -42,12 +53,13 @@ func (f *File) Write(p []byte) (int, error) {
 	return len(p), f.write(p)
 }
 
-// Lend is Write for bytes that nobody changes until the next call, Close among them.
+// Lend is Write for bytes that nobody changes until the next call, Close among them, if
+// there are no more than LongestLoan.
 func (f *File) Lend(p []byte) error {
 	if err := f.begin(); err != nil {
 		return err
 	}
-	if f.large || len(f.lent) > 0 || len(f.buffer) > 0 || len(p) >= largeFile {
+	if f.large || len(f.lent) > 0 || len(f.buffer) > 0 || len(p) > LongestLoan {
 		return f.write(p)
 	}
 	f.lent = p
@@ -126,6 +138,54 @@ func (f *File) begin() error {
 	r := f.w.s.Read(f.w.ctx, *base, offset, -1)
 	_, err := io.Copy(writes(f.write), r)
 	return errors.Join(err, r.Close())
+}
+
+// Kept is about how many bytes the file has in memory.
+func (f *File) Kept() int64 { return int64(cap(f.buffer) + len(f.lent)) }
+
+// GiveBack puts what is in memory into the store for a while.
+func (f *File) GiveBack() (err error) {
+	if f.lent != nil {
+		f.buffer, f.lent = append(f.buffer, f.lent...), nil
+	}
+	headed := f.buffer
+	if len(headed) < worthPuttingAside {
+		f.buffer = append([]byte(nil), headed...)
+		return nil
+	}
+	if !f.large {
+		headed = append(make([]byte, format.Head, format.Head+len(headed)), headed...)
+	}
+	if f.aside, err = aside.Put(f.w.ctx, f.w.s.with.Store, f.w.s.packBuffers, headed); err != nil {
+		return err
+	}
+	if f.large {
+		f.w.s.blobBuffers.Put(f.buffer)
+	}
+	f.buffer = nil
+	return nil
+}
+
+// Resume takes back what was put into the store, before the next call of any other method.
+func (f *File) Resume() (err error) {
+	if f.aside == nil {
+		return nil
+	}
+	if f.large {
+		f.buffer = f.w.s.buffer()
+	}
+	if f.buffer, err = f.aside.Take(f.w.ctx, f.buffer); err != nil {
+		return err
+	}
+	f.aside = nil
+	return nil
+}
+
+// Abandon is called for a file that is not closed.
+func (f *File) Abandon() {
+	if f.aside != nil {
+		f.aside.Drop(context.WithoutCancel(f.w.ctx))
+	}
 }
 
 type writes func([]byte) error

@@ -3,11 +3,11 @@ package pack
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 
 	"pachyderm/internal/data/pack/catalog"
 	"pachyderm/internal/data/pack/format"
+	"pachyderm/internal/data/pack/lease"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 )
@@ -133,7 +133,7 @@ func (w *Writer) foreign(stored map[ID]catalog.Found) []string {
 
 // borrow has other sessions' packs stay, if they are still there.
 func (w *Writer) borrow(packs []string) error {
-	until := w.s.with.Now().Add(lease)
+	until := w.s.with.Now().Add(lease.Lasts)
 	err := w.s.with.DB.Update(w.ctx, func(tx *db.Tx) error { return catalog.ShareLeases(w.ctx, tx, packs, until) })
 	if err == nil {
 		w.lock(func(m *mutexed) {
@@ -178,11 +178,11 @@ func (w *Writer) save(ctx context.Context, b *format.Builder) error {
 		if now.Sub(begun) > longestUpload {
 			return fault.New(fault.Unavailable, "writing the pack %s took too long", b.Pack).Next("try again")
 		}
-		row.Until = now.Add(lease)
+		row.Until = now.Add(lease.Lasts)
 		if row.Key, err = w.s.with.Sealer.Seal(b.Key, catalog.Place(b.Pack)); err != nil {
 			return err
 		}
-		elsewhere, err = insertRows(ctx, tx, row, b.Entries)
+		elsewhere, err = catalog.InsertFilled(ctx, tx, row, b.Entries)
 		return err
 	})
 	if err != nil {
@@ -193,27 +193,6 @@ func (w *Writer) save(ctx context.Context, b *format.Builder) error {
 		return w.borrow(foreign)
 	}
 	return nil
-}
-
-// insertRows inserts a pack and its blobs; those that another session was quicker to
-// store are found elsewhere.
-func insertRows(ctx context.Context, tx *db.Tx, row catalog.Pack, all []format.Entry) (elsewhere map[ID]catalog.Found, err error) {
-	if err := catalog.InsertPack(ctx, tx, row); err != nil {
-		return nil, err
-	}
-	inserted, err := catalog.InsertBlobs(ctx, tx, row.ID, all)
-	if err != nil || inserted == int64(len(all)) {
-		return nil, err
-	}
-	ids := make([]ID, len(all))
-	for n, e := range all {
-		ids[n] = e.ID
-	}
-	if elsewhere, err = catalog.Find(ctx, tx, ids); err != nil {
-		return nil, err
-	}
-	maps.DeleteFunc(elsewhere, func(_ ID, f catalog.Found) bool { return f.Pack == row.ID })
-	return elsewhere, nil
 }
 
 func (w *Writer) saved(b *format.Builder, elsewhere map[ID]catalog.Found) {

@@ -18,6 +18,8 @@ import (
 	"pachyderm/internal/data/pack/chunk"
 	"pachyderm/internal/data/pack/format"
 	"pachyderm/internal/data/pack/keyed"
+	"pachyderm/internal/data/pack/lease"
+	"pachyderm/internal/data/pack/turn"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/secret"
@@ -55,6 +57,8 @@ type Options struct {
 	Now    func() time.Time
 	// Cache is how many bytes of blobs are kept in memory; 0 is 128 MiB.
 	Cache int64
+	// Memory is how many bytes all writers may have; 0 is turn.Share.
+	Memory int64
 }
 
 // Service keeps blobs. It is safe for concurrent use.
@@ -65,6 +69,8 @@ type Service struct {
 
 	// Memory that nobody uses just now: of packs, and of bundles and chunks.
 	packBuffers, blobBuffers *format.Buffers
+	turns                    *turn.Turns
+	leases                   *lease.Keeper
 	ciphers                  format.Ciphers // of packs that were read lately
 }
 
@@ -84,6 +90,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{with: o, cache: cache.New[ID](cmp.Or(o.Cache, defaultCache))}
+	s.turns, s.leases = turn.New(o.Memory), lease.New(o.DB, o.Log, o.Now)
 	s.packBuffers, s.blobBuffers = format.NewBuffers(format.LargeBuffer), format.NewBuffers(blobBuffer)
 	s.keys, err = keyed.New(key)
 	return s, err
@@ -92,6 +99,9 @@ func New(ctx context.Context, o Options) (*Service, error) {
 // Sum is a hash that only this installation can foresee, for whoever has to divide what
 // outsiders name.
 func (s *Service) Sum(data []byte) [32]byte { return s.keys.Node(data) }
+
+// Turns is what all writers of the service share their memory by.
+func (s *Service) Turns() *turn.Turns { return s.turns }
 
 // buffer is memory for a blob, behind what a pack needs before it.
 func (s *Service) buffer() []byte { return s.blobBuffers.Get()[:format.Head] }

@@ -11,6 +11,7 @@ import (
 
 	"pachyderm/internal/data/blob/blobtest"
 	"pachyderm/internal/data/pack/catalog"
+	"pachyderm/internal/data/pack/lease"
 	"pachyderm/internal/db"
 	"pachyderm/internal/db/dbtest"
 	"pachyderm/internal/fault"
@@ -51,7 +52,7 @@ func TestSweep_TakesWhatWasNotKept(t *testing.T) {
 		if u.Packs != 1 || u.Kept != size || u.Waiting != waiting || u.Blobs != int64(len(kept.Extents)) {
 			t.Errorf("%+v of %d and %d bytes", u, size, waiting)
 		}
-		i.after(lease + grace/2) // which is not renewed here; another clock may be behind
+		i.after(lease.Lasts + grace/2) // which is not renewed here; another clock may be behind
 		if swept := i.sweep(); swept != (Swept{}) {
 			t.Errorf("swept at the end of the lease: %+v", swept)
 		}
@@ -89,8 +90,8 @@ func TestSweep_LeavesWhatIsBeingWritten(t *testing.T) {
 			t.Fatalf("when the other has ended: %+v", swept)
 		}
 		for range 20 {
-			i.after(lease / 2)
-			i.must(w.renew())
+			i.after(lease.Lasts / 2)
+			i.must(w.s.leases.Renew(t.Context()))
 			if swept := i.sweep(); swept != (Swept{}) {
 				t.Fatalf("%+v", swept)
 			}
@@ -113,9 +114,9 @@ func TestClose_LeavesWhatOthersWrite(t *testing.T) {
 	c := i.flush(first, blobtest.Noise(1, 2<<20))
 	i.flush(second, blobtest.Noise(1, 2<<20))
 	second.Close()
-	i.after(lease / 2)
-	i.must(first.renew())
-	i.after(lease)
+	i.after(lease.Lasts / 2)
+	i.must(first.s.leases.Renew(t.Context()))
+	i.after(lease.Lasts)
 	if swept := i.sweep(); swept != (Swept{}) {
 		t.Errorf("%+v", swept)
 	}
@@ -215,7 +216,7 @@ func TestKeep_BesideManySweeps(t *testing.T) {
 					c, closed := f.Close()
 					err = errors.Join(err, closed, w.Flush(t.Context()))
 					if n%2 == 0 && err == nil {
-						i.after(lease)
+						i.after(lease.Lasts)
 						if err = i.tryKeep(w); err == nil {
 							mu.Lock()
 							kept = append(kept, *c)
@@ -223,7 +224,7 @@ func TestKeep_BesideManySweeps(t *testing.T) {
 						}
 					}
 					w.Close()
-					i.after(2 * lease)
+					i.after(2 * lease.Lasts)
 					if _, swept := i.service().Sweep(t.Context()); swept != nil {
 						t.Error(swept)
 					}

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"pachyderm/internal/data/blob/blobtest"
+	"pachyderm/internal/data/pack/lease"
 	"pachyderm/internal/db"
 	"pachyderm/internal/db/dbtest"
 	"pachyderm/internal/fault"
@@ -307,7 +308,7 @@ func TestWriter_SameInManySessions(t *testing.T) {
 			})
 		}
 		all.Wait()
-		i.after(10 * lease)
+		i.after(10 * lease.Lasts)
 		_, err := i.service().Sweep(t.Context())
 		i.must(err)
 		for n, some := range contents {

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"pachyderm/internal/data/pack/bundle"
 	"pachyderm/internal/data/pack/catalog"
@@ -30,8 +29,6 @@ const (
 	// inMemory is how many packs a session has in memory: one is filled meanwhile.
 	inMemory = uploads + 1
 
-	lease      = time.Minute
-	renewEvery = lease / 3
 	// longestUpload is far less than orphanAge: by then the sweep might take the object
 	// for one that nobody is about to name.
 	longestUpload = orphanAge / 2
@@ -40,10 +37,11 @@ const (
 // Writer is a session that stores blobs. Its methods are for one goroutine; after an
 // error of any the session cannot be used but to Close it.
 type Writer struct {
-	s      *Service
-	ctx    context.Context //nolint:containedctx // the session's: its goroutines end with it
-	cancel context.CancelFunc
-	id     string
+	s       *Service
+	release func()          // ends the renewal of leases
+	ctx     context.Context //nolint:containedctx // the session's: its goroutines end with it
+	cancel  context.CancelFunc
+	id      string
 
 	// Of the caller's goroutine.
 	batch      []pending
@@ -95,7 +93,7 @@ func (s *Service) Writer(ctx context.Context) *Writer {
 		shared: mutexed{unsaved: map[ID]bool{}, reused: map[ID]bool{}, own: map[string]bool{}, borrowed: map[string]bool{}},
 	}
 	w.all.Go(w.fill)
-	w.all.Go(w.renewing)
+	w.release = s.leases.Hold(w.leased)
 	return w
 }
 
@@ -233,32 +231,11 @@ func (w *Writer) Keep(ctx context.Context, tx *db.Tx) error {
 	w.lock(func(m *mutexed) {
 		packs, blobs = keysOf(m.own), slices.Collect(maps.Keys(m.reused))
 	})
-	stored, err := catalog.Find(ctx, tx, blobs)
-	if err != nil {
-		return err
+	there, err := catalog.KeepAll(ctx, tx, packs, blobs)
+	if err == nil && !there {
+		err = errGone()
 	}
-	foreign := map[string]string{}
-	for _, f := range stored {
-		foreign[f.Pack] = f.State
-	}
-	states, err := catalog.States(ctx, tx, packs)
-	if err != nil {
-		return err
-	}
-	if len(stored) < len(blobs) || len(states) < len(packs) {
-		return errGone()
-	}
-	maps.Copy(states, foreign)
-	var anew []string
-	for id, state := range states {
-		switch state {
-		case catalog.Writing:
-			anew = append(anew, id)
-		case catalog.Condemned:
-			return errGone()
-		}
-	}
-	return catalog.Keep(ctx, tx, anew)
+	return err
 }
 
 func errGone() error {
@@ -270,6 +247,7 @@ func errGone() error {
 func (w *Writer) Close() {
 	w.ending.Do(func() {
 		w.cancel()
+		w.release()
 		w.all.Wait()
 		w.uploads.Wait()
 		var packs []string
@@ -285,28 +263,24 @@ func (w *Writer) Close() {
 	})
 }
 
-func (w *Writer) renewing() {
-	tick := time.NewTicker(renewEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-w.ctx.Done():
-			return
-		case <-tick.C:
-		}
-		if err := w.renew(); err != nil && w.ctx.Err() == nil {
-			w.s.with.Log.WarnContext(w.ctx, "the lease of packs was not renewed", "error", err)
-		}
-	}
+// leased are the packs that have to stay as long as the session does.
+func (w *Writer) leased() (packs []string) {
+	w.lock(func(m *mutexed) { packs = append(keysOf(m.own), keysOf(m.borrowed)...) })
+	return packs
 }
 
-func (w *Writer) renew() error {
-	var packs []string
-	w.lock(func(m *mutexed) { packs = append(keysOf(m.own), keysOf(m.borrowed)...) })
-	if len(packs) == 0 {
-		return nil
+// Kept is about how many bytes the session has in memory. It, and GiveBack, are for the
+// goroutine of the session too, or for one that it waits for.
+func (w *Writer) Kept() int64 {
+	n := cap(w.spare) + (len(w.batch)+1)*blobBuffer
+	if w.bundle.Empty() && len(w.batch) == 0 {
+		n = cap(w.spare)
 	}
-	return w.s.with.DB.UpdateUnsynced(w.ctx, func(tx *db.Tx) error {
-		return catalog.RenewLeases(w.ctx, tx, packs, w.s.with.Now().Add(lease))
-	})
+	return int64(n + len(w.slots)*format.LargeBuffer)
+}
+
+// GiveBack writes what there is, and has the session keep no memory for what may come.
+func (w *Writer) GiveBack() error {
+	w.spare = nil
+	return w.Flush(w.ctx)
 }

@@ -10,10 +10,16 @@ import (
 // globbing are the characters that patterns are made of.
 const globbing = "*?[]{}!()@+^"
 
+// longest is how many bytes a path may have before it is in its one form.
+const longest = 4096
+
 // Clean holds a path to what a file's can be, and gives it in its one form: from "/",
 // and with "/" at the end if that was there. The texts are upstream's, which clients
 // look for. Fault: Invalid.
 func Clean(p string) (string, error) {
+	if len(p) > longest {
+		return "", fault.New(fault.Invalid, "a path of %d bytes is too long", len(p)).Next("use at most %d", longest)
+	}
 	for i := range len(p) {
 		if p[i] < 0x20 || p[i] > 0x7e {
 			return "", fault.New(fault.Invalid, "path (%s) invalid: only printable ASCII characters allowed", fault.Clean(p, 200)).

@@ -28,6 +28,9 @@ type file struct {
 	offset  int64
 }
 
+// Empty says that there is nothing in it.
+func (b *Bundle) Empty() bool { return b.data == nil }
+
 // Room says whether so many bytes more have a place.
 func (b *Bundle) Room(more int) bool { return len(b.data)+more <= format.Head+Longest }
 

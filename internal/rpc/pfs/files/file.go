@@ -14,6 +14,7 @@ import (
 
 	pb "pachyderm/api/pfs"
 	"pachyderm/internal/access"
+	"pachyderm/internal/data/archive"
 	"pachyderm/internal/data/file"
 	"pachyderm/internal/data/graph"
 	"pachyderm/internal/data/tree"
@@ -104,6 +105,9 @@ func (s *Server) receive(ctx context.Context, w *file.Session, stream grpc.Serve
 		}
 		if err != nil {
 			return err
+		}
+		if len(m.Data) > file.LongestLoan { // which the session has its own copy of
+			m.Free()
 		}
 	}
 }
@@ -327,7 +331,7 @@ func (s *Server) GetFileTAR(req *pb.GetFileRequest, stream pb.API_GetFileTARServ
 	if req.GetURL() != "" {
 		return errNoEgress()
 	}
-	return v.TAR(ctx, f.GetPath(), rangeOf(req.GetPathRange()), s.guarded(ctx, v, stream))
+	return archive.TAR(ctx, v, f.GetPath(), rangeOf(req.GetPathRange()), s.guarded(ctx, v, stream))
 }
 
 func (s *Server) sendBytes(ctx context.Context, v *file.View, i file.Info, offset int64, w io.Writer) error {

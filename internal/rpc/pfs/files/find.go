@@ -6,6 +6,7 @@ import (
 
 	pb "pachyderm/api/pfs"
 	"pachyderm/internal/access"
+	"pachyderm/internal/data/search"
 	"pachyderm/internal/rpc/pfs/convert"
 	"pachyderm/internal/rpc/pfs/guard"
 )
@@ -34,7 +35,7 @@ func (s *Server) find(stream pb.API_FindCommitsServer, req *pb.FindCommitsReques
 	}
 	var last *pb.Commit
 	searched, found := uint32(0), uint32(0)
-	for one, err := range s.files.Find(ctx, convert.RefOf(req.GetStart()), req.GetFilePath()) {
+	for one, err := range search.Find(ctx, s.files, convert.RefOf(req.GetStart()), req.GetFilePath()) {
 		if err != nil {
 			return err
 		}

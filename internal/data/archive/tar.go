@@ -1,4 +1,4 @@
-package file
+package archive
 
 import (
 	"archive/tar"
@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 
+	"pachyderm/internal/data/file"
 	"pachyderm/internal/data/tree"
 	"pachyderm/internal/fault"
 )
@@ -18,11 +19,11 @@ const tarBuffer = 1 << 20
 // TAR writes an archive of what a pattern matches, with all below its directories, in
 // the order of their paths. Names begin with "/", as upstream has them. Faults:
 // Invalid, NotFound.
-func (v *View) TAR(ctx context.Context, pattern string, in Range, to io.Writer) error {
+func TAR(ctx context.Context, v *file.View, pattern string, in file.Range, to io.Writer) error {
 	buffer := bufio.NewWriterSize(to, tarBuffer)
 	w := tar.NewWriter(buffer)
 	done, some := "", false
-	for i, err := range v.Glob(ctx, pattern, Range{}) {
+	for i, err := range v.Glob(ctx, pattern, file.Range{}) {
 		if err != nil {
 			return err
 		}
@@ -31,7 +32,7 @@ func (v *View) TAR(ctx context.Context, pattern string, in Range, to io.Writer) 
 			continue // it went with the directory that it is in
 		}
 		if !i.Dir {
-			if err := v.tarEntry(ctx, w, i, in); err != nil {
+			if err := entry(ctx, v, w, i, in); err != nil {
 				return err
 			}
 			continue
@@ -41,13 +42,13 @@ func (v *View) TAR(ctx context.Context, pattern string, in Range, to io.Writer) 
 			if err != nil {
 				return err
 			}
-			if err := v.tarEntry(ctx, w, below, in); err != nil {
+			if err := entry(ctx, v, w, below, in); err != nil {
 				return err
 			}
 		}
 	}
 	if !some {
-		return v.missing(pattern)
+		return v.Missing(pattern)
 	}
 	if err := w.Close(); err != nil {
 		return err
@@ -55,7 +56,7 @@ func (v *View) TAR(ctx context.Context, pattern string, in Range, to io.Writer) 
 	return buffer.Flush()
 }
 
-func (v *View) tarEntry(ctx context.Context, w *tar.Writer, i Info, in Range) error {
+func entry(ctx context.Context, v *file.View, w *tar.Writer, i file.Info, in file.Range) error {
 	if i.Path < in.Lower || in.Upper != "" && i.Path >= in.Upper {
 		return nil
 	}

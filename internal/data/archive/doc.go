@@ -1,0 +1,2 @@
+// Package archive writes the files of commits as tar archives.
+package archive

@@ -1,0 +1,2 @@
+// Package search finds the commits in which a file was changed.
+package search
