@@ -143,6 +143,8 @@ var mayImport = map[string][]string{
 	"internal/audit":              {"internal/db"},
 	"internal/access/table":       nil,
 	"internal/data/txn":           {"internal/data/graph"},
+	"internal/data/archive":       {"internal/data/file", "internal/data/tree"},
+	"internal/data/search":        {"internal/data/file", "internal/data/graph", "internal/data/tree"},
 	"internal/data/content":       nil,
 	"internal/data/btree":         {"internal/data/content"},
 	"internal/data/tree":          {"internal/data/btree", "internal/data/content"},
@@ -152,9 +154,12 @@ var mayImport = map[string][]string{
 	"internal/data/blob/dir":      {"internal/data/blob"},
 	"internal/data/blob/s3":       {"internal/data/blob"},
 	"internal/data/pack": {
-		"internal/data/blob", "internal/data/content", "internal/data/pack/bundle", "internal/data/pack/cache", "internal/data/pack/catalog",
-		"internal/data/pack/chunk", "internal/data/pack/format", "internal/data/pack/keyed",
+		"internal/data/blob", "internal/data/content", "internal/data/pack/aside", "internal/data/pack/bundle", "internal/data/pack/cache", "internal/data/pack/catalog",
+		"internal/data/pack/chunk", "internal/data/pack/format", "internal/data/pack/keyed", "internal/data/pack/lease", "internal/data/pack/turn",
 	},
+	"internal/data/pack/aside":   {"internal/data/blob", "internal/data/pack/format"},
+	"internal/data/pack/lease":   {"internal/data/pack/catalog"},
+	"internal/data/pack/turn":    nil,
 	"internal/data/pack/bundle":  {"internal/data/content", "internal/data/pack/format"},
 	"internal/data/pack/keyed":   {"internal/data/content"},
 	"internal/data/pack/cache":   nil,
@@ -165,7 +170,7 @@ var mayImport = map[string][]string{
 	"internal/data/paths":        nil,
 	"internal/data/fileset":      {"internal/data/paths", "internal/data/file", "internal/data/graph", "internal/data/tree"},
 	"internal/data/urlsource":    nil,
-	"internal/data/file":         {"internal/data/paths", "internal/data/glob", "internal/data/graph", "internal/data/pack", "internal/data/tree"},
+	"internal/data/file":         {"internal/data/paths", "internal/data/glob", "internal/data/graph", "internal/data/pack", "internal/data/pack/turn", "internal/data/tree"},
 	"internal/rpc/pfs": {
 		"api", "api/pfs", "api/task", "api/transaction", "internal/access", "internal/data/check", "internal/data/file", "internal/data/graph",
 		"internal/data/history", "internal/data/txn", "internal/people/session", "internal/rpc/pfs/convert", "internal/rpc/pfs/edit",
@@ -173,7 +178,7 @@ var mayImport = map[string][]string{
 	},
 	"internal/rpc/pfs/guard": {"api", "internal/access", "internal/data/graph", "internal/people/session"},
 	"internal/rpc/pfs/files": {
-		"api/pfs", "internal/access", "internal/data/file", "internal/data/graph", "internal/data/tree", "internal/people/session",
+		"api/pfs", "internal/access", "internal/data/archive", "internal/data/file", "internal/data/graph", "internal/data/search", "internal/data/tree", "internal/people/session",
 		"internal/rpc/codec", "internal/rpc/pfs/convert", "internal/rpc/pfs/edit", "internal/rpc/pfs/guard", "internal/rpc/wire",
 	},
 	"internal/rpc/pfs/edit": {

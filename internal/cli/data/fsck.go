@@ -64,6 +64,9 @@ func (o *fsckOptions) read(c *cobra.Command, k *kit.Kit) error {
 	return nil
 }
 
+// maxProblem is how many characters of a problem are shown.
+const maxProblem = 4096
+
 func (o *fsckOptions) run(ctx context.Context, k *kit.Kit) error {
 	return show.Unhurried(ctx, k, func(ctx context.Context, c *kit.Conn) error {
 		found := 0
@@ -73,7 +76,7 @@ func (o *fsckOptions) run(ctx context.Context, k *kit.Kit) error {
 			}
 			if m.GetError() != "" {
 				found++
-				k.Printf("%s\n", m.GetError())
+				k.Printf("%s\n", fault.Clean(m.GetError(), maxProblem))
 			}
 		}
 		if found > 0 {

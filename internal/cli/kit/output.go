@@ -7,6 +7,9 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -36,13 +39,31 @@ func (k *Kit) show(form string, v any) error {
 		}
 		out.Write(data)
 	} else {
-		if err := json.Indent(&out, data, "", "  "); err != nil {
+		if err := json.Indent(&out, EscapeJSON(data), "", "  "); err != nil {
 			return err
 		}
 		out.WriteByte('\n')
 	}
 	_, err = out.WriteTo(k.Stdout)
 	return err
+}
+
+// EscapeJSON escapes in a document what would be no text on a terminal, such as what moves
+// the cursor or turns text round: JSON itself has only ASCII's below the space escaped.
+func EscapeJSON(data []byte) []byte {
+	var out bytes.Buffer
+	for _, r := range string(data) {
+		switch {
+		case r == ' ' || r == '\n' || r == utf8.RuneError || unicode.IsGraphic(r):
+			out.WriteRune(r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&out, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&out, `\u%04x`, r)
+		}
+	}
+	return out.Bytes()
 }
 
 // unquote lets the YAML writer choose its own style where it read JSON's.

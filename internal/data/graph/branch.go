@@ -189,6 +189,25 @@ func (c *Change) checkSources(ctx context.Context, b BranchInfo) error {
 			of[s.Repo] = s.Name
 		}
 	}
+	return c.checkFollowers(ctx, above)
+}
+
+// checkFollowers refuses two branches of one repository that follow the same one: a
+// commit there would need two in that repository, and could not be made.
+func (c *Change) checkFollowers(ctx context.Context, sources []BranchInfo) error {
+	for _, s := range sources {
+		below, err := c.follow(ctx, s.Key)
+		if err != nil {
+			return err
+		}
+		of := map[Repo]string{}
+		for _, b := range below {
+			if other, ok := of[b.Repo]; ok {
+				return c.errTwoBranches(b.Branch, other)
+			}
+			of[b.Repo] = b.Name
+		}
+	}
 	return nil
 }
 

@@ -30,7 +30,7 @@ type Start struct {
 // makes it the head. Its files are those of its parent. Faults: Invalid, NotFound,
 // Precondition.
 func (c *Change) StartCommit(ctx context.Context, s Start) (CommitInfo, error) {
-	if err := s.Branch.Check(); err != nil {
+	if err := cmp.Or(s.Branch.Check(), row.CheckText("description", s.Description)); err != nil {
 		return CommitInfo{}, err
 	}
 	r, err := row.FindRepo(ctx, c.tx, s.Branch.Repo)
@@ -139,8 +139,8 @@ func (c *Change) open(ctx context.Context, ref Ref) (CommitInfo, error) {
 	return one, err
 }
 
-// FinishCommit ends a commit, after which nobody can write to it. Faults: NotFound,
-// Precondition, Conflict.
+// FinishCommit ends a commit, after which nobody can write to it. Faults: Invalid,
+// NotFound, Precondition, Conflict.
 func (c *Change) FinishCommit(ctx context.Context, ref Ref, f Finish) error {
 	one, err := c.open(ctx, ref)
 	if err != nil {
@@ -150,6 +150,9 @@ func (c *Change) FinishCommit(ctx context.Context, ref Ref, f Finish) error {
 }
 
 func (c *Change) finish(ctx context.Context, one CommitInfo, f Finish) error {
+	if err := row.CheckText("description", f.Description); err != nil {
+		return err
+	}
 	if string(one.Root) != string(f.Root) {
 		return ErrMoved(one.Ref())
 	}

@@ -34,5 +34,8 @@ func ErrNoRepo(r Repo) error { return row.ErrNoRepo(r) }
 // ErrNoProject is for a project that is not there, or that the caller may not see.
 func ErrNoProject(name string) error { return row.ErrNoProject(name) }
 
+// CheckText holds what somebody says of something to what can be shown. Fault: Invalid.
+func CheckText(what, text string) error { return row.CheckText(what, text) }
+
 // IsID reports whether a text has the form of a global id.
 func IsID(s string) bool { return row.IsID(s) }

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -18,7 +19,7 @@ func projectResource(name string) access.Resource {
 
 // CreateProject makes a project, whose owner is who makes it. Faults: Invalid, Exists.
 func (c *Change) CreateProject(ctx context.Context, name, description string) error {
-	if err := row.CheckProject(name); err != nil {
+	if err := cmp.Or(row.CheckProject(name), row.CheckText("description", description)); err != nil {
 		return err
 	}
 	if _, err := row.FindProject(ctx, c.tx, name); !fault.Is(err, fault.NotFound) {
@@ -40,8 +41,11 @@ func (c *Change) CreateProject(ctx context.Context, name, description string) er
 	return c.by.Record(ctx, c.tx, "project.create", "project/"+name, description)
 }
 
-// DescribeProject changes what is said of a project. Fault: NotFound.
+// DescribeProject changes what is said of a project. Faults: Invalid, NotFound.
 func (c *Change) DescribeProject(ctx context.Context, name, description string) error {
+	if err := row.CheckText("description", description); err != nil {
+		return err
+	}
 	if err := row.UpdateProject(ctx, c.tx, name, description); err != nil {
 		return err
 	}

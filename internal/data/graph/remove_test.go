@@ -92,7 +92,7 @@ func TestRemovingSet_NotWhatOthersComeFrom(t *testing.T) {
 		second := r.put("b@master", "2")
 		set := func(id string) error {
 			_, err := r.try(func(ctx context.Context, c *graph.Change) error {
-				gone, err := removal.Set(ctx, c.Tx(), id, true)
+				gone, err := removal.Set(ctx, c.Tx(), id, true, nil)
 				if err != nil {
 					return err
 				}

@@ -14,7 +14,7 @@ import (
 // CreateRepo makes a repository, whose owner is who makes it. Faults: Invalid,
 // NotFound, Exists.
 func (c *Change) CreateRepo(ctx context.Context, r Repo, description string) error {
-	if err := r.CheckNew(); err != nil {
+	if err := cmp.Or(r.CheckNew(), row.CheckText("description", description)); err != nil {
 		return err
 	}
 	if _, err := row.FindProject(ctx, c.tx, r.Project); err != nil {
@@ -43,8 +43,11 @@ func (c *Change) CreateRepo(ctx context.Context, r Repo, description string) err
 	return c.by.Record(ctx, c.tx, "repo.create", "repo/"+r.String(), description)
 }
 
-// DescribeRepo changes what is said of a repository. Fault: NotFound.
+// DescribeRepo changes what is said of a repository. Faults: Invalid, NotFound.
 func (c *Change) DescribeRepo(ctx context.Context, r Repo, description string) error {
+	if err := row.CheckText("description", description); err != nil {
+		return err
+	}
 	if err := row.DescribeRepo(ctx, c.tx, r, description); err != nil {
 		return err
 	}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
-	"unicode"
-	"unicode/utf8"
 
 	"pachyderm/internal/audit"
 	"pachyderm/internal/data/graph"
@@ -152,7 +150,7 @@ func check(m row.Metadata) error {
 		switch {
 		case key == "" || len(key) > maxKey:
 			return fault.New(fault.Invalid, "a key of metadata has 1 to %d bytes, and this one has %d", maxKey, len(key))
-		case !isText(key) || !isText(value):
+		case !row.IsText(key) || !row.IsText(value):
 			return fault.New(fault.Invalid, "the key %q or its value is not printable text", fault.Clean(key, maxKey))
 		case len(value) > maxValue:
 			return fault.New(fault.Invalid, "the value of %q has %d bytes, and may have %d", fault.Clean(key, maxKey), len(value), maxValue).
@@ -163,14 +161,4 @@ func check(m row.Metadata) error {
 		return fault.New(fault.Invalid, "the metadata has %d bytes, and may have %d", all, maxAll).Next("keep it in a file, and its path here")
 	}
 	return nil
-}
-
-// isText takes line breaks and tabs for text too.
-func isText(s string) bool {
-	for _, r := range s {
-		if r == utf8.RuneError || unicode.IsControl(r) && r != '\n' && r != '\t' {
-			return false
-		}
-	}
-	return true
 }

@@ -39,8 +39,9 @@ func One(ctx context.Context, tx *db.Tx, ref graph.Ref, recursive, drop bool) (R
 	return r, r.check(ctx, tx)
 }
 
-// Set finds the commits of a global id. Faults: NotFound, Precondition.
-func Set(ctx context.Context, tx *db.Tx, id string, drop bool) (Removal, error) {
+// Set finds the commits of a global id. What is wrong names only what is in repositories
+// that sees says; nil is all. Faults: NotFound, Precondition.
+func Set(ctx context.Context, tx *db.Tx, id string, drop bool, sees func(graph.Repo) bool) (Removal, error) {
 	all, err := row.CommitsWith(ctx, tx, id)
 	if err != nil {
 		return Removal{}, err
@@ -56,8 +57,12 @@ func Set(ctx context.Context, tx *db.Tx, id string, drop bool) (Removal, error) 
 			return r, err
 		}
 		for _, m := range made {
-			if m.ID != id && !slices.Contains(others, m.ID) {
-				others = append(others, m.ID)
+			other := m.ID
+			if sees != nil && !sees(m.Repo) {
+				other = "one that you may not see"
+			}
+			if m.ID != id && !slices.Contains(others, other) {
+				others = append(others, other)
 			}
 		}
 	}

@@ -11,10 +11,11 @@ import (
 )
 
 const (
-	// maxOpen is how many transactions somebody may have, and maxRequests how many
-	// requests one.
+	// maxOpen is how many transactions somebody may have, MaxRequests how many requests
+	// one, and maxRequest how long each may be, in bytes.
 	maxOpen     = 100
-	maxRequests = 1000
+	MaxRequests = 1000
+	maxRequest  = 64 << 10
 )
 
 // Request is a change that is to be made, and what it would answer.
@@ -76,11 +77,15 @@ func List(ctx context.Context, tx *db.Tx, owner principal.Name) ([]Transaction, 
 }
 
 // Append adds a request to a transaction as it was read. Faults: Conflict if another was
-// added meanwhile; Exhausted.
+// added meanwhile; Exhausted, Invalid.
 func Append(ctx context.Context, tx *db.Tx, t Transaction, r Request) error {
-	if t.Version >= maxRequests {
+	if t.Version >= MaxRequests {
 		return fault.New(fault.Exhausted, "transaction %s has %d requests, which is the most", t.ID, t.Version).
 			Next("finish it, and do the rest in another")
+	}
+	if n := len(r.Request); n > maxRequest {
+		return fault.New(fault.Invalid, "a request has %d bytes, and may have %d in a transaction", n, maxRequest).
+			Next("make it outside of the transaction")
 	}
 	moved, err := bump(ctx, tx, t)
 	if err != nil {

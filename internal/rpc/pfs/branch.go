@@ -11,20 +11,36 @@ import (
 	"pachyderm/internal/access"
 	"pachyderm/internal/data/graph"
 	"pachyderm/internal/db"
+	"pachyderm/internal/fault"
 	"pachyderm/internal/rpc/pfs/convert"
 	"pachyderm/internal/rpc/pfs/guard"
 )
 
 // CreateBranch makes a branch or changes one. What it is made from the caller has to
-// be allowed to read: its commits, which nobody asks for later, will come from there.
+// be allowed to read, and where there is no such branch yet, to make one: its commits, which nobody asks for later, will come from there.
 func (s *Server) CreateBranch(ctx context.Context, req *pb.CreateBranchRequest) (*emptypb.Empty, error) {
 	_, err := s.step(ctx, &txnpb.TransactionRequest{CreateBranch: req})
 	return &emptypb.Empty{}, err
 }
 
-func mayRead(ctx context.Context, sources []graph.Source) error {
+// maxSources is how many branches one may be made from.
+const maxSources = 1000
+
+// maySource asks for what a branch is made from: to read it and, where a branch would be
+// made for that, to make one.
+func maySource(ctx context.Context, c *graph.Change, sources []graph.Source) error {
+	if len(sources) > maxSources {
+		return fault.New(fault.Invalid, "a branch cannot be made from %d branches", len(sources)).Next("name at most %d", maxSources)
+	}
 	for _, s := range sources {
 		if err := guard.Allow(ctx, s.Branch.Repo, access.RepoRead); err != nil {
+			return err
+		}
+		_, err := graph.Resolve(ctx, c.Tx(), graph.Ref(s.Branch))
+		if fault.Is(err, fault.NotFound) {
+			err = guard.Allow(ctx, s.Branch.Repo, access.RepoCreateBranch)
+		}
+		if err != nil {
 			return err
 		}
 	}

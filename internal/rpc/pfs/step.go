@@ -96,6 +96,9 @@ func finishCommit(ctx context.Context, c *graph.Change, req *pb.FinishCommitRequ
 	if err := guard.Allow(ctx, ref.Repo, access.RepoWrite); err != nil {
 		return err
 	}
+	if err := graph.CheckText("error", req.GetError()); err != nil {
+		return err
+	}
 	one, err := graph.Resolve(ctx, c.Tx(), ref)
 	if err != nil {
 		return err
@@ -112,7 +115,7 @@ func createBranch(ctx context.Context, c *graph.Change, req *pb.CreateBranchRequ
 	if err := guard.Allow(ctx, b.Repo, access.RepoCreateBranch); err != nil {
 		return err
 	}
-	if err := mayRead(ctx, sources); err != nil {
+	if err := maySource(ctx, c, sources); err != nil {
 		return err
 	}
 	return c.CreateBranch(ctx, graph.NewBranch{
@@ -126,6 +129,10 @@ func createBranch(ctx context.Context, c *graph.Change, req *pb.CreateBranchRequ
 func (s *Server) Run(ctx context.Context, tx *db.Tx, id string, all []*txnpb.TransactionRequest) (
 	answers []*txnpb.TransactionResponse, err error,
 ) {
+	if len(all) > txn.MaxRequests {
+		return nil, fault.New(fault.Invalid, "%d requests in one transaction, and there may be %d", len(all), txn.MaxRequests).
+			Next("do the rest in another")
+	}
 	ctx = guard.InTransaction(ctx)
 	err = graph.In(ctx, tx, guard.By(ctx, s.now()), id, func(c *graph.Change) error {
 		c.Sees = guard.SeenBy(ctx)

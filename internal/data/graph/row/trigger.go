@@ -32,6 +32,9 @@ func (t Trigger) Check() error {
 	if t.Branch == "" {
 		return fault.New(fault.Invalid, "a trigger has to name the branch that it follows").Next("add it: --trigger BRANCH")
 	}
+	if !nameForm.MatchString(t.Branch) || len(t.Branch) > maxName || len(t.Size) > maxName {
+		return fault.New(fault.Invalid, "a trigger follows no branch %q", fault.Clean(t.Branch, maxName)).Next("name a branch of the repository")
+	}
 	if t.Cron != "" && (t.Rate != "" || t.Size != "" || t.Commits != 0 || t.All) {
 		return fault.New(fault.Invalid, "a trigger at set times has no other conditions").Next("leave --trigger-cron or the others out")
 	}

@@ -54,7 +54,7 @@ func Try(ctx context.Context, c *graph.Change, what What) (p Plan, err error) {
 // find asks for the right; wrong is what is wrong with the removal.
 func (w What) find(ctx context.Context, c *graph.Change) (r removal.Removal, wrong, err error) {
 	if w.Set != nil {
-		r, wrong = removal.Set(ctx, c.Tx(), w.Set.GetId(), w.Drop)
+		r, wrong = removal.Set(ctx, c.Tx(), w.Set.GetId(), w.Drop, c.Sees)
 	} else {
 		if err := guard.Allow(ctx, w.Commit.Repo, access.RepoDeleteCommit); err != nil {
 			return r, nil, err
