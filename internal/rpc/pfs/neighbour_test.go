@@ -171,7 +171,7 @@ func TestDescriptions_Bounded(t *testing.T) {
 			t.Errorf("metadata %q: %v", text, err)
 		}
 	}
-	if err := calls["a new repository"](strings.Repeat("x", 4000) + "\n\tBilder, 画像, 👩‍🔬"); err != nil {
+	if err := calls["a new repository"](strings.Repeat("x", 4000) + "\r\n\tBilder, 画像, 👩‍🔬"); err != nil {
 		t.Errorf("text: %v", err)
 	}
 }

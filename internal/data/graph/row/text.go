@@ -24,11 +24,11 @@ func CheckText(what, text string) error {
 	return nil
 }
 
-// IsText takes line breaks and tabs for text too, but not what has others read a text in
+// IsText takes line breaks, those of Windows too, and tabs for text, but not what has others read a text in
 // another order than it is stored in.
 func IsText(s string) bool {
 	for _, r := range s {
-		if r == utf8.RuneError || unicode.IsControl(r) && r != '\n' && r != '\t' || unicode.Is(unicode.Bidi_Control, r) {
+		if r == utf8.RuneError || unicode.IsControl(r) && r != '\n' && r != '\r' && r != '\t' || unicode.Is(unicode.Bidi_Control, r) {
 			return false
 		}
 	}
