@@ -21,6 +21,11 @@ import (
 const (
 	rootTokenPath   = "/run/pachd/root-token/root-token" //nolint:gosec // a path
 	credentialsPath = "/dexcreds"                        //nolint:gosec // a path
+	storageKeyPath  = "/run/pachd/storage/secret-key"    //nolint:gosec // a path
+	// accessKey is the variable that pachd takes the other half of that key from.
+	accessKey = "PACHD_STORAGE_S3_ACCESS_KEY"
+	// inPlace is what a Secret has, for all that is known here.
+	inPlace = "stands in for the one in the Secret"
 )
 
 // Check looks at a values file, and has check look at the configuration that pods have
@@ -51,6 +56,9 @@ func Check(ctx context.Context, file string, stdout io.Writer, check func(contex
 	if err := secret.WriteFile(pod, []byte(text)); err != nil {
 		return err
 	}
+	if made.Unseen[accessKey] != "" {
+		made.Environ = append(made.Environ, accessKey+"="+inPlace)
+	}
 	c, err := config.Load(dir, pod, made.Environ)
 	if err == nil {
 		err = check(ctx, c)
@@ -73,9 +81,11 @@ func Check(ctx context.Context, file string, stdout io.Writer, check func(contex
 
 // standIn puts files of our own in place of those that Secrets are mounted as.
 func standIn(dir, text string) (string, error) {
-	root := filepath.Join(dir, "root-token")
-	if err := secret.WriteFile(root, []byte("stands in for the one in the Secret")); err != nil {
-		return "", err
+	root, storageKey := filepath.Join(dir, "root-token"), filepath.Join(dir, "storage-key")
+	for _, path := range []string{root, storageKey} {
+		if err := secret.WriteFile(path, []byte(inPlace)); err != nil {
+			return "", err
+		}
 	}
 	credentials := filepath.Join(dir, "credentials")
 	if err := os.Mkdir(credentials, 0o700); err != nil {
@@ -86,7 +96,7 @@ func standIn(dir, text string) (string, error) {
 			return "", err
 		}
 	}
-	return strings.NewReplacer(rootTokenPath, root, credentialsPath, credentials).Replace(text), nil
+	return strings.NewReplacer(rootTokenPath, root, credentialsPath, credentials, storageKeyPath, storageKey).Replace(text), nil
 }
 
 // told has an error about the configuration of a pod name the values that it came of.
@@ -98,7 +108,7 @@ func (v *Values) told(err error, file, pod string) error {
 		"bootstrap.trustedPeers", "pachd.additionalTrustedPeers", "bootstrap.rootTokenFile", "pachd.rootToken",
 		"bootstrap.identityConfig.id_token_expiry", "oidc.IDTokenExpiry",
 		"bootstrap.identityConfig.rotation_token_expiry", "oidc.RotationTokenExpiry",
-		"auth.sessionDuration", "pachd.sessionDuration", "log.level", "pachd.logLevel", "trustedProxies", "pachd.trustedProxies",
+		"storage.s3", "pachd.storage.s3", "auth.sessionDuration", "pachd.sessionDuration", "log.level", "pachd.logLevel", "trustedProxies", "pachd.trustedProxies",
 	).Replace(fault.Message(err))
 	// Lines are of a file that the reader does not have.
 	text = regexp.MustCompile(`(?:, line \d+| \(line \d+\))`).ReplaceAllString(text, "")
