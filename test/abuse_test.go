@@ -518,7 +518,8 @@ func TestAbuse_HalfAndDeafAreLetGo(t *testing.T) {
 			if tcp, ok := conn.(*net.TCPConn); ok {
 				_ = tcp.SetReadBuffer(1 << 10)
 			}
-			if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+			// Who does not read is let go half a minute after all that lies in between is full.
+			if err := conn.SetDeadline(time.Now().Add(3 * patience)); err != nil {
 				t.Error(err)
 			}
 			_, err = io.WriteString(conn, c.begin)
