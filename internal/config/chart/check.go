@@ -108,7 +108,8 @@ func (v *Values) told(err error, file, pod string) error {
 		"bootstrap.trustedPeers", "pachd.additionalTrustedPeers", "bootstrap.rootTokenFile", "pachd.rootToken",
 		"bootstrap.identityConfig.id_token_expiry", "oidc.IDTokenExpiry",
 		"bootstrap.identityConfig.rotation_token_expiry", "oidc.RotationTokenExpiry",
-		"storage.s3", "pachd.storage.s3", "auth.sessionDuration", "pachd.sessionDuration", "log.level", "pachd.logLevel", "trustedProxies", "pachd.trustedProxies",
+		"storage.s3", "pachd.storage.s3",
+		"auth.sessionDuration", "pachd.sessionDuration", "log.level", "pachd.logLevel", "trustedProxies", "pachd.trustedProxies",
 	).Replace(fault.Message(err))
 	// Lines are of a file that the reader does not have.
 	text = regexp.MustCompile(`(?:, line \d+| \(line \d+\))`).ReplaceAllString(text, "")
