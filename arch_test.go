@@ -132,6 +132,7 @@ var mayImport = map[string][]string{
 	"internal/db/batch":      nil,
 	"internal/db/dial":       nil,
 	"internal/db/single":     nil,
+	"internal/db/inlist":     nil,
 
 	"internal/limit": {"internal/db"},
 	"internal/limit/httplimit": {
@@ -186,8 +187,8 @@ var mayImport = map[string][]string{
 		"internal/people/session", "internal/rpc/pfs/convert", "internal/rpc/pfs/guard",
 	},
 	"internal/rpc/pfs/sets": {
-		"api/pfs", "internal/access", "internal/data/fileset", "internal/data/graph", "internal/people/session", "internal/rpc/pfs/convert", "internal/rpc/pfs/edit",
-		"internal/rpc/pfs/guard",
+		"api/pfs", "internal/access", "internal/data/file", "internal/data/fileset", "internal/people/session", "internal/rpc/pfs/convert",
+		"internal/rpc/pfs/edit", "internal/rpc/pfs/guard",
 	},
 	"internal/rpc/transaction": {
 		"api/transaction", "internal/data/graph", "internal/data/txn", "internal/people/session", "internal/rpc/pfs", "internal/rpc/wire",

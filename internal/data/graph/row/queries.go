@@ -4,13 +4,12 @@ import (
 	"cmp"
 	"context"
 	"math"
-	"math/bits"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"pachyderm/internal/db"
+	"pachyderm/internal/db/inlist"
 	"pachyderm/internal/fault"
 )
 
@@ -273,26 +272,12 @@ func CommitsPage(ctx context.Context, tx *db.Tx, repo, from, after int64, forwar
 		after, PageSize)
 }
 
-// keyed calls f with a list of placeholders and the arguments for so many keys at a time,
-// of few lengths, so that there are few statements to prepare: the last is repeated.
-func keyed(keys []int64, f func(places string, args []any) error) error {
-	for some := range slices.Chunk(keys, PageSize) {
-		size := 1 << bits.Len(uint(len(some)-1))
-		places, args := make([]string, size), make([]any, size)
-		for i := range size {
-			places[i], args[i] = "$"+strconv.Itoa(i+1), some[min(i, len(some)-1)]
-		}
-		if err := f(strings.Join(places, ", "), args); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+func keyArg(key int64) any { return key }
 
 // CommitsByKey are commits in the order of their keys here.
 func CommitsByKey(ctx context.Context, tx *db.Tx, keys []int64) (all []CommitInfo, err error) {
 	found := map[int64]CommitInfo{}
-	err = keyed(keys, func(places string, args []any) error {
+	err = inlist.Each(keys, 1, keyArg, func(places string, args []any) error {
 		some, err := commitRows(ctx, tx, `WHERE c.id IN (`+places+`)`, args...)
 		for _, c := range some {
 			found[c.Key] = c
@@ -350,7 +335,7 @@ func FillCommits(ctx context.Context, tx *db.Tx, all []CommitInfo) error {
 
 // relatives gives pairs of a key and an id.
 func relatives(ctx context.Context, tx *db.Tx, keys []int64, before, after string, give func(int64, string)) error {
-	return keyed(keys, func(places string, args []any) error {
+	return inlist.Each(keys, 1, keyArg, func(places string, args []any) error {
 		return tx.Rows(ctx, func(scan func(...any) error) error {
 			var key int64
 			var id string
@@ -365,7 +350,7 @@ func relatives(ctx context.Context, tx *db.Tx, keys []int64, before, after strin
 
 // made adds to the lists of keys, each in the order of repositories.
 func made(ctx context.Context, tx *db.Tx, keys []int64, statement string, list func(int64) *[]Made) error {
-	err := keyed(keys, func(places string, args []any) error {
+	err := inlist.Each(keys, 1, keyArg, func(places string, args []any) error {
 		return tx.Rows(ctx, func(scan func(...any) error) error {
 			var key int64
 			var m Made

@@ -9,6 +9,7 @@ import (
 
 	"pachyderm/internal/data/pack/format"
 	"pachyderm/internal/db"
+	"pachyderm/internal/db/inlist"
 	"pachyderm/internal/secret"
 )
 
@@ -19,7 +20,7 @@ const (
 	Condemned = "condemned"
 )
 
-// most is how many keys one statement names.
+// most is how many rows one statement inserts.
 const most = 256
 
 // Place is where the key of a pack is sealed for.
@@ -30,24 +31,6 @@ func Sealed() secret.Sealed {
 	return secret.Sealed{
 		Table: "packs", Column: "key_sealed", Key: []string{"id"}, Place: func(k []string) string { return Place(k[0]) },
 	}
-}
-
-// byKeys calls f with a list of placeholders and the arguments for so many keys at a
-// time. The last key is repeated, so that there are few statements to prepare.
-func byKeys[K any](keys []K, arg func(K) any, first int, f func(places string, args []any) error) error {
-	for len(keys) > 0 {
-		n := min(len(keys), most)
-		size := 1 << bits.Len(uint(n-1))
-		places, args := make([]string, size), make([]any, size)
-		for i := range size {
-			places[i], args[i] = fmt.Sprintf("$%d", first+i), arg(keys[min(i, n-1)])
-		}
-		if err := f(strings.Join(places, ", "), args); err != nil {
-			return err
-		}
-		keys = keys[n:]
-	}
-	return nil
 }
 
 func idArg(id format.ID) any { return id[:] }
@@ -104,7 +87,7 @@ type Found struct {
 // Find is where blobs are, of those that are stored.
 func Find(ctx context.Context, tx *db.Tx, ids []format.ID) (map[format.ID]Found, error) {
 	all := make(map[format.ID]Found, len(ids))
-	err := byKeys(ids, idArg, 1, func(places string, args []any) error {
+	err := inlist.Each(ids, 1, idArg, func(places string, args []any) error {
 		return tx.Rows(ctx, func(scan func(...any) error) error {
 			var f Found
 			var id []byte
@@ -123,7 +106,7 @@ func Find(ctx context.Context, tx *db.Tx, ids []format.ID) (map[format.ID]Found,
 // States are the states of packs, of those that there are.
 func States(ctx context.Context, tx *db.Tx, packs []string) (map[string]string, error) {
 	all := make(map[string]string, len(packs))
-	err := byKeys(packs, textArg, 1, func(places string, args []any) error {
+	err := inlist.Each(packs, 1, textArg, func(places string, args []any) error {
 		return tx.Rows(ctx, func(scan func(...any) error) error {
 			var id, state string
 			err := scan(&id, &state)
@@ -136,7 +119,7 @@ func States(ctx context.Context, tx *db.Tx, packs []string) (map[string]string, 
 
 // Keep has packs stay for good.
 func Keep(ctx context.Context, tx *db.Tx, packs []string) error {
-	return byKeys(packs, textArg, 1, func(places string, args []any) error {
+	return inlist.Each(packs, 1, textArg, func(places string, args []any) error {
 		_, err := tx.Exec(ctx, `UPDATE packs SET state = 'kept', lease_until = 0 WHERE state = 'writing' AND id IN (`+places+`)`, args...)
 		return err
 	})
@@ -144,7 +127,7 @@ func Keep(ctx context.Context, tx *db.Tx, packs []string) error {
 
 // RenewLeases has packs stay until a time.
 func RenewLeases(ctx context.Context, tx *db.Tx, packs []string, until time.Time) error {
-	return byKeys(packs, textArg, 2, func(places string, args []any) error {
+	return inlist.Each(packs, 2, textArg, func(places string, args []any) error {
 		_, err := tx.Exec(ctx, `UPDATE packs SET lease_until = $1 WHERE state = 'writing' AND id IN (`+places+`)`,
 			append([]any{db.Micros(until)}, args...)...)
 		return err
@@ -153,7 +136,7 @@ func RenewLeases(ctx context.Context, tx *db.Tx, packs []string, until time.Time
 
 // ShareLeases has the packs of another session not end with it.
 func ShareLeases(ctx context.Context, tx *db.Tx, packs []string, until time.Time) error {
-	return byKeys(packs, textArg, 2, func(places string, args []any) error {
+	return inlist.Each(packs, 2, textArg, func(places string, args []any) error {
 		_, err := tx.Exec(ctx, `UPDATE packs SET lease_until = $1, writer = '' WHERE state = 'writing' AND id IN (`+places+`)`,
 			append([]any{db.Micros(until)}, args...)...)
 		return err
@@ -162,7 +145,7 @@ func ShareLeases(ctx context.Context, tx *db.Tx, packs []string, until time.Time
 
 // EndLeases ends those of packs that no other session needs.
 func EndLeases(ctx context.Context, tx *db.Tx, packs []string, writer string) error {
-	return byKeys(packs, textArg, 2, func(places string, args []any) error {
+	return inlist.Each(packs, 2, textArg, func(places string, args []any) error {
 		_, err := tx.Exec(ctx, `UPDATE packs SET lease_until = 0 WHERE state = 'writing' AND writer = $1 AND id IN (`+places+`)`,
 			append([]any{writer}, args...)...)
 		return err
@@ -176,7 +159,7 @@ func Expired(ctx context.Context, tx *db.Tx, before time.Time, limit int) ([]str
 
 // Condemn has packs be for the sweep alone, unless they are kept.
 func Condemn(ctx context.Context, tx *db.Tx, packs []string, now time.Time) error {
-	return byKeys(packs, textArg, 2, func(places string, args []any) error {
+	return inlist.Each(packs, 2, textArg, func(places string, args []any) error {
 		_, err := tx.Exec(ctx, `UPDATE packs SET state = 'condemned', condemned_at = $1 WHERE state = 'writing' AND id IN (`+places+`)`,
 			append([]any{db.Micros(now)}, args...)...)
 		return err
@@ -185,7 +168,7 @@ func Condemn(ctx context.Context, tx *db.Tx, packs []string, now time.Time) erro
 
 // DeleteBlobs deletes the rows of packs' blobs.
 func DeleteBlobs(ctx context.Context, tx *db.Tx, packs []string) error {
-	return byKeys(packs, textArg, 1, func(places string, args []any) error {
+	return inlist.Each(packs, 1, textArg, func(places string, args []any) error {
 		_, err := tx.Exec(ctx, `DELETE FROM blobs WHERE pack IN (`+places+`)`, args...)
 		return err
 	})

@@ -1,0 +1,3 @@
+// Package inlist makes what stands in "IN (...)" for many keys, of few lengths, so that
+// there are few statements to prepare.
+package inlist
