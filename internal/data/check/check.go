@@ -168,8 +168,8 @@ func (s *Service) roots(ctx context.Context) iter.Seq2[tree.Root, error] {
 		}
 		for one, err := range s.every(ctx) {
 			var root tree.Root
-			if err == nil && len(one.Root) > 0 {
-				err = root.UnmarshalBinary(one.Root)
+			if err == nil {
+				root, err = tree.ReadRoot(one.Root)
 			}
 			if !yield(root, err) || err != nil {
 				return
@@ -219,11 +219,9 @@ func (c *checking) commit(ctx context.Context, one row.CommitInfo) error {
 
 // files says what is wrong with those of a commit, or "".
 func (c *checking) files(ctx context.Context, one row.CommitInfo) (what string, err error) {
-	var root tree.Root
-	if len(one.Root) > 0 {
-		if err := root.UnmarshalBinary(one.Root); err != nil {
-			return fault.What(err), nil
-		}
+	root, err := tree.ReadRoot(one.Root)
+	if err != nil {
+		return fault.What(err), nil
 	}
 	if root.Size != one.Size {
 		return fmt.Sprintf("its files have %d bytes, not %d", root.Size, one.Size), nil

@@ -103,12 +103,12 @@ func (s *Service) Parent(ctx context.Context, v *View) (parent, base *View, err 
 		return nil, nil, err
 	}
 	base = &View{Commit: v.Commit, s: s, nodes: v.nodes}
-	if base.root, err = rootOf(from); err != nil || one.ID == "" {
+	if base.root, err = tree.ReadRoot(from); err != nil || one.ID == "" {
 		return nil, base, err
 	}
 	base.Commit = one
 	parent = &View{Commit: one, s: s, nodes: stored{s.packs, one.Ref()}}
-	parent.root, err = rootOf(of)
+	parent.root, err = tree.ReadRoot(of)
 	return parent, base, err
 }
 

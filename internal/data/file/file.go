@@ -45,23 +45,6 @@ func (stored) Put(context.Context, []byte) (tree.ID, error) {
 	return tree.ID{}, fault.New(fault.Internal, "a node was written while reading")
 }
 
-// rootOf reads what a commit's files are.
-func rootOf(stored []byte) (root tree.Root, err error) {
-	if len(stored) == 0 {
-		return tree.Root{}, nil
-	}
-	err = root.UnmarshalBinary(stored)
-	return root, err
-}
-
-// bytesOf is what rootOf reads: nothing for no files.
-func bytesOf(root tree.Root) ([]byte, error) {
-	if root == (tree.Root{}) {
-		return nil, nil
-	}
-	return root.MarshalBinary()
-}
-
 // Finish ends a commit. Files that cannot be as they are, such as one of two datums,
 // end it with an error that says so. Faults: Invalid, NotFound, Precondition.
 func (s *Service) Finish(ctx context.Context, by audit.By, ref graph.Ref, description, failed string) error {
@@ -87,7 +70,7 @@ func (s *Service) Finish(ctx context.Context, by audit.By, ref graph.Ref, descri
 // together with others. If the files cannot be as they are, problem says so, unless it
 // says something already.
 func Finishing(stored []byte, problem *string) (size int64, err error) {
-	root, err := rootOf(stored)
+	root, err := tree.ReadRoot(stored)
 	if root.Conflicts > 0 && *problem == "" {
 		*problem = "duplicate path output by different datums, or file / directory path collision"
 	}
@@ -133,7 +116,7 @@ func (s *Service) resolve(ctx context.Context, ref graph.Ref) (one graph.CommitI
 		err = fault.New(fault.Precondition, "the commit is forgotten: what %s held was dropped", one.Ref()).
 			Next("read another commit: pachctl list commit %s", one.Repo.Name)
 	case err == nil:
-		root, err = rootOf(one.Root)
+		root, err = tree.ReadRoot(one.Root)
 	}
 	return one, root, err
 }

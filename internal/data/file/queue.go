@@ -116,7 +116,7 @@ func (s *Service) attempt(ctx context.Context, target graph.Ref, batch []*reques
 	}
 	packs := s.packs.Writer(ctx)
 	defer packs.Close()
-	nodes := &written{stored{s.packs, target}, packs, map[tree.ID][]byte{}}
+	nodes := writing(stored{s.packs, target}, packs)
 	files := make([]graph.Files, len(batch))
 	for i, r := range batch {
 		if base, files[i], err = s.apply(ctx, nodes, base, r); err != nil {
@@ -163,14 +163,8 @@ func (s *Service) apply(ctx context.Context, nodes tree.Nodes, base tree.Root, r
 	if err != nil {
 		return root, graph.Files{}, err
 	}
-	f := graph.Files{Size: root.Size}
-	if f.Problem, err = s.problem(ctx, nodes, root); err != nil {
-		return root, f, err
-	}
-	if f.From, err = bytesOf(base); err != nil {
-		return root, f, err
-	}
-	f.To, err = bytesOf(root)
+	f := graph.Files{Size: root.Size, From: tree.Stored(base), To: tree.Stored(root)}
+	f.Problem, err = s.problem(ctx, nodes, root)
 	return root, f, err
 }
 
@@ -180,6 +174,8 @@ type written struct {
 	packs *pack.Writer
 	fresh map[tree.ID][]byte
 }
+
+func writing(s stored, packs *pack.Writer) *written { return &written{s, packs, map[tree.ID][]byte{}} }
 
 // Get finds a node that was put, or one that is stored.
 func (w *written) Get(ctx context.Context, id tree.ID) ([]byte, error) {

@@ -119,7 +119,7 @@ func (s *Service) baseOf(ctx context.Context, target graph.Ref) (root tree.Root,
 		}
 		stored, err := graph.Inherited(ctx, tx, one)
 		if err == nil {
-			root, err = rootOf(stored)
+			root, err = tree.ReadRoot(stored)
 		}
 		return err
 	})
@@ -473,7 +473,7 @@ func (s *Session) finish() (*request, error) {
 	s.edits, s.files, s.others = nil, nil, nil
 	if !s.s.queues.busy(s.target) {
 		// Most often nothing comes in between: then the files and their tree are one pack.
-		to, err := tree.Apply(s.ctx, &written{s.nodes, s.packs, map[tree.ID][]byte{}}, s.base, r.changes)
+		to, err := tree.Apply(s.ctx, writing(s.nodes, s.packs), s.base, r.changes)
 		if err != nil {
 			return nil, err
 		}

@@ -30,9 +30,8 @@ func (s *Session) settle() error {
 	if !s.settled.some {
 		s.settled = settled{from: s.base, some: true}
 	}
-	nodes := &written{s.nodes, s.packs, map[tree.ID][]byte{}}
 	_, changes := s.treeEdits()
-	root, err := tree.Apply(s.ctx, nodes, s.base, changes)
+	root, err := tree.Apply(s.ctx, writing(s.nodes, s.packs), s.base, changes)
 	if err != nil {
 		return err
 	}

@@ -31,42 +31,25 @@ func (s *Set) scan(scan func(...any) error) error {
 		return err
 	}
 	s.Created, s.Expires = db.Time(created), db.Time(expires)
-	s.Bad = cmp.Or(decode(root, &s.Root), decode(deletes, &s.Deletes))
+	var bad, alsoBad error
+	s.Root, bad = tree.ReadRoot(root)
+	s.Deletes, alsoBad = tree.ReadRoot(deletes)
+	s.Bad = cmp.Or(bad, alsoBad)
 	return nil
 }
 
-func decode(stored []byte, into *tree.Root) error {
-	if len(stored) == 0 {
-		return nil
-	}
-	return into.UnmarshalBinary(stored)
-}
-
-func encoded(root tree.Root) ([]byte, error) {
-	if root == (tree.Root{}) {
-		return []byte{}, nil
-	}
-	return root.MarshalBinary()
-}
+const setColumns = `hash, owner, root, deletes, clears, written, created, expires`
 
 func insert(ctx context.Context, tx *db.Tx, s Set) error {
-	root, err := encoded(s.Root)
-	if err != nil {
-		return err
-	}
-	deletes, err := encoded(s.Deletes)
-	if err != nil {
-		return err
-	}
-	_, err = tx.Exec(ctx, `INSERT INTO file_sets (hash, owner, root, deletes, clears, written, created, expires)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, s.Hash, s.Owner, root, deletes, s.Clears, s.Written, db.Micros(s.Created), db.Micros(s.Expires))
+	_, err := tx.Exec(ctx, `INSERT INTO file_sets (`+setColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		s.Hash, s.Owner, tree.Stored(s.Root), tree.Stored(s.Deletes), s.Clears, s.Written, db.Micros(s.Created), db.Micros(s.Expires))
 	return err
 }
 
 // live is a set that has not expired, or that the cache keeps. Fault: NotFound.
 func live(ctx context.Context, tx *db.Tx, hash string, now time.Time) (s Set, err error) {
 	err = s.scan(func(dest ...any) error {
-		return tx.Row(ctx, dest, `SELECT hash, owner, root, deletes, clears, written, created, expires FROM file_sets
+		return tx.Row(ctx, dest, `SELECT `+setColumns+` FROM file_sets
 			WHERE hash = $1 AND (expires > $2 OR EXISTS (SELECT 1 FROM cached_file_sets c WHERE c.file_set = hash))`, hash, db.Micros(now))
 	})
 	return s, cmp.Or(err, s.Bad)
@@ -100,7 +83,7 @@ func Roots(ctx context.Context, tx *db.Tx, after string) (all []Set, err error) 
 		err := s.scan(scan)
 		all = append(all, s)
 		return err
-	}, `SELECT hash, owner, root, deletes, clears, written, created, expires FROM file_sets WHERE hash > $1 ORDER BY hash LIMIT $2`,
+	}, `SELECT `+setColumns+` FROM file_sets WHERE hash > $1 ORDER BY hash LIMIT $2`,
 		after, PageSize)
 	return all, err
 }
