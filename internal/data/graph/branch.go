@@ -89,18 +89,19 @@ func (c *Change) headFor(ctx context.Context, r RepoInfo, b *BranchInfo, n NewBr
 			return nil
 		}
 	}
-	made, err := c.newCommit(ctx, r, n.Branch.Name, CommitInfo{}, ByRule, "")
-	if err != nil {
-		return err
-	}
-	if len(n.Direct) == 0 { // nothing will come to finish it
-		made.Finished = c.now()
-		if err := row.UpdateCommit(ctx, c.tx, made); err != nil {
-			return err
-		}
-	}
+	made, err := c.emptyCommit(ctx, r, n.Branch.Name, len(n.Direct) > 0)
 	b.HeadKey = made.Key
-	return nil
+	return err
+}
+
+// emptyCommit makes one without files, open if something will come to finish it.
+func (c *Change) emptyCommit(ctx context.Context, r RepoInfo, branch string, open bool) (CommitInfo, error) {
+	made, err := c.newCommit(ctx, r, branch, CommitInfo{}, ByRule, "")
+	if err != nil || open {
+		return made, err
+	}
+	made.Finished = c.now()
+	return made, row.UpdateCommit(ctx, c.tx, made)
 }
 
 func sameSources(a, b []Source) bool {

@@ -7,8 +7,9 @@ import (
 	"pachyderm/internal/data/graph/row"
 )
 
-// Remove removes commits, which package removal has found to be no loss: children get the parent as theirs, heads move back to it, and
-// a branch that would have none gets an empty one.
+// Remove removes commits, which package removal has found to be no loss: children get the
+// parent as theirs, heads move back to it, and a branch that would have none gets an empty
+// one.
 func (c *Change) Remove(ctx context.Context, all []CommitInfo, verb string) error {
 	going := map[int64]CommitInfo{}
 	for _, one := range all {
@@ -71,15 +72,9 @@ func (c *Change) emptyHead(ctx context.Context, b BranchInfo) error {
 	if err != nil {
 		return err
 	}
-	made, err := c.newCommit(ctx, r, b.Name, CommitInfo{}, ByRule, "")
+	made, err := c.emptyCommit(ctx, r, b.Name, len(sources) > 0)
 	if err != nil {
 		return err
-	}
-	if len(sources) == 0 { // nothing will come to finish it
-		made.Finished = c.now()
-		if err := row.UpdateCommit(ctx, c.tx, made); err != nil {
-			return err
-		}
 	}
 	return c.moveHead(ctx, b, made.Key)
 }

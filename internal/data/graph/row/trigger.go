@@ -39,7 +39,7 @@ func (t Trigger) Check() error {
 		return fault.New(fault.Invalid, "a trigger at set times has no other conditions").Next("leave --trigger-cron or the others out")
 	}
 	for _, spec := range []string{t.Rate, t.Cron} {
-		if _, err := schedule(spec); err != nil {
+		if err := checkSchedule(spec); err != nil {
 			return err
 		}
 	}
@@ -106,11 +106,17 @@ func schedule(spec string) (cron.Schedule, error) {
 	if err != nil {
 		return nil, invalid.Because(err)
 	}
-	if s.Next(time.Unix(0, 0)).IsZero() {
-		return nil, fault.New(fault.Invalid, "the cron expression %q names no moment that ever comes", fault.Clean(spec, maxCron)).
+	return s, nil
+}
+
+// checkSchedule holds a cron expression to what comes at some time. Fault: Invalid.
+func checkSchedule(spec string) error {
+	s, err := schedule(spec)
+	if s != nil && s.Next(time.Unix(0, 0)).IsZero() {
+		return fault.New(fault.Invalid, "the cron expression %q names no moment that ever comes", fault.Clean(spec, maxCron)).
 			Next("correct it, or write %s", never)
 	}
-	return s, nil
+	return err
 }
 
 // NextTime is the first moment of a cron expression after another, in UTC unless it
