@@ -34,15 +34,21 @@ func (s *server) PreviewRemoval(ctx context.Context, req *pb.PreviewRemovalReque
 	what := remove.What{
 		Set: req.GetCommitSet(), Commit: convert.RefOf(req.GetCommit()), Recursive: req.GetRecursive(), Drop: req.GetDrop(),
 	}
-	var p remove.Plan
-	err := guard.Try(ctx, s.db, s.now(), func(c *graph.Change) (err error) {
-		p, err = remove.Try(ctx, c, what)
-		return err
-	})
+	p, err := s.plan(ctx, what)
 	if err != nil {
 		return nil, err
 	}
 	return toPreview(p), nil
+}
+
+func (s *server) plan(ctx context.Context, what remove.What) (p remove.Plan, err error) {
+	err = guard.Try(ctx, s.db, func(tx *db.Tx) error {
+		return guard.ChangeIn(ctx, tx, s.now(), graph.NewID(), func(c *graph.Change) (err error) {
+			p, err = remove.Try(ctx, c, what)
+			return err
+		})
+	})
+	return p, err
 }
 
 func toPreview(p remove.Plan) *pb.PreviewRemovalResponse {

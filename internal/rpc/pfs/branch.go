@@ -17,7 +17,8 @@ import (
 )
 
 // CreateBranch makes a branch or changes one. What it is made from the caller has to
-// be allowed to read, and where there is no such branch yet, to make one: its commits, which nobody asks for later, will come from there.
+// be allowed to read, and where there is no such branch yet, to make one: its commits,
+// which nobody asks for later, will come from there.
 func (s *Server) CreateBranch(ctx context.Context, req *pb.CreateBranchRequest) (*emptypb.Empty, error) {
 	_, err := s.step(ctx, &txnpb.TransactionRequest{CreateBranch: req})
 	return &emptypb.Empty{}, err

@@ -80,6 +80,32 @@ func paths(infos []*pb.FileInfo) (out []string) {
 	return out
 }
 
+// tarNames are the names in an archive that came in pieces.
+func tarNames(pieces []*wrapperspb.BytesValue) (names []string) {
+	var data bytes.Buffer
+	for _, p := range pieces {
+		data.Write(p.GetValue())
+	}
+	for r := tar.NewReader(&data); ; {
+		h, err := r.Next()
+		if err != nil {
+			return names
+		}
+		names = append(names, h.Name)
+	}
+}
+
+// rest counts the bytes that still come of a file, up to the error that ends it.
+func rest(stream grpc.ServerStreamingClient[wrapperspb.BytesValue]) (n int, err error) {
+	for {
+		m, err := stream.Recv()
+		if err != nil {
+			return n, err
+		}
+		n += len(m.GetValue())
+	}
+}
+
 func get(ctx context.Context, c pb.APIClient, from *pb.Commit, path string) (string, error) {
 	pieces, err := all(c.GetFile(ctx, &pb.GetFileRequest{File: &pb.File{Commit: from, Path: path}}))
 	var text strings.Builder
@@ -121,19 +147,7 @@ func TestData_FromRepoToFileAndBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var data bytes.Buffer
-		for _, p := range archive {
-			data.Write(p.GetValue())
-		}
-		var names []string
-		for r := tar.NewReader(&data); ; {
-			h, err := r.Next()
-			if err != nil {
-				break
-			}
-			names = append(names, h.Name)
-		}
-		if !slices.Equal(names, []string{"/dir/", "/dir/b.png", "/dir/c.png"}) {
+		if names := tarNames(archive); !slices.Equal(names, []string{"/dir/", "/dir/b.png", "/dir/c.png"}) {
 			t.Errorf("the archive has %q", names)
 		}
 

@@ -1,8 +1,6 @@
 package pfs_test
 
 import (
-	"archive/tar"
-	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -89,19 +87,7 @@ var reads = map[string]struct {
 	}},
 	"GetFileTAR": {"/d/ /d/b", func(ctx context.Context, c pb.APIClient, id string) (string, error) {
 		pieces, err := all(c.GetFileTAR(ctx, &pb.GetFileRequest{File: &pb.File{Commit: inSet(id), Path: "/d"}}))
-		var data bytes.Buffer
-		for _, p := range pieces {
-			data.Write(p.GetValue())
-		}
-		var names []string
-		for r := tar.NewReader(&data); ; {
-			h, err := r.Next()
-			if err != nil {
-				break
-			}
-			names = append(names, h.Name)
-		}
-		return strings.Join(names, " "), err
+		return strings.Join(tarNames(pieces), " "), err
 	}},
 	"DiffFile": {">/ >/a >/d/ >/d/b", func(ctx context.Context, c pb.APIClient, id string) (string, error) {
 		changes, err := all(c.DiffFile(ctx, &pb.DiffFileRequest{NewFile: &pb.File{Commit: inSet(id), Path: "/"}}))
@@ -344,15 +330,9 @@ func TestFileSet_EndsWithTheToken(t *testing.T) {
 	must(t, up.Send(add("/late", "x")))
 	_, err = s.API.Auth.RevokeAuthToken(s.Root(), &auth.RevokeAuthTokenRequest{Token: token})
 	must(t, err)
-	got := len(first.GetValue())
-	for err == nil {
-		var m *wrapperspb.BytesValue
-		if m, err = down.Recv(); err == nil {
-			got += len(m.GetValue())
-		}
-	}
-	if got == pieces*2<<20 || status.Code(err) != codes.Unauthenticated {
-		t.Errorf("%d bytes came, and then %v", got, err)
+	more, err := rest(down)
+	if len(first.GetValue())+more == pieces*2<<20 || status.Code(err) != codes.Unauthenticated {
+		t.Errorf("%d bytes came, and then %v", more, err)
 	}
 	if made, err := up.CloseAndRecv(); status.Code(err) != codes.Unauthenticated {
 		t.Errorf("made %v, %v", made, err)

@@ -2,7 +2,6 @@ package pfs
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	"google.golang.org/grpc/metadata"
@@ -134,8 +133,7 @@ func (s *Server) Run(ctx context.Context, tx *db.Tx, id string, all []*txnpb.Tra
 			Next("do the rest in another")
 	}
 	ctx = guard.InTransaction(ctx)
-	err = graph.In(ctx, tx, guard.By(ctx, s.now()), id, func(c *graph.Change) error {
-		c.Sees = guard.SeenBy(ctx)
+	err = guard.ChangeIn(ctx, tx, s.now(), id, func(c *graph.Change) error {
 		for i, req := range all {
 			commit, err := apply(ctx, c, req)
 			if err != nil {
@@ -162,12 +160,10 @@ func (s *Server) addTo(ctx context.Context, id string, req *txnpb.TransactionReq
 	return commit, err
 }
 
-var errTried = errors.New("it was only tried")
-
 func (s *Server) tryAdd(ctx context.Context, id string, req *txnpb.TransactionRequest) (*pb.Commit, error) {
 	var t txn.Transaction
 	var answer *txnpb.TransactionResponse
-	err := s.db.Update(ctx, func(tx *db.Tx) (err error) {
+	err := guard.Try(ctx, s.db, func(tx *db.Tx) (err error) {
 		if t, err = txn.Get(ctx, tx, session.FromContext(ctx).Name, id); err != nil {
 			return err
 		}
@@ -180,9 +176,9 @@ func (s *Server) tryAdd(ctx context.Context, id string, req *txnpb.TransactionRe
 			return err
 		}
 		answer = answers[len(answers)-1]
-		return errTried
+		return nil
 	})
-	if !errors.Is(err, errTried) {
+	if err != nil {
 		return nil, err
 	}
 	r := txn.Request{}

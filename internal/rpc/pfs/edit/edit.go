@@ -1,7 +1,9 @@
 package edit
 
 import (
+	"cmp"
 	"context"
+	"time"
 
 	pb "pachyderm/api/pfs"
 	"pachyderm/internal/access"
@@ -58,6 +60,30 @@ func (e *Edits) View(ctx context.Context, c *pb.Commit, need ...access.Permissio
 		return nil, err
 	}
 	return e.Files.View(ctx, ref)
+}
+
+// Write has do write to a commit what the caller wants, and makes it so if they may still
+// write by then: whoever has lost the right meanwhile has written nothing. Without a name
+// the commit is that of the branch master.
+func (e *Edits) Write(ctx context.Context, again guard.Again, now time.Time, to *pb.Commit, do func(*file.Session) error) error {
+	target := convert.RefOf(to)
+	target.Name = cmp.Or(target.Name, "master")
+	if err := guard.Allow(ctx, target.Repo, access.RepoWrite); err != nil {
+		return err
+	}
+	w, err := e.Files.Begin(ctx, guard.By(ctx, now), target)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	if err := do(w); err != nil {
+		return err
+	}
+	if err := again.Still(ctx, target.Repo, access.RepoWrite); err != nil {
+		return err
+	}
+	_, err = w.Commit()
+	return err
 }
 
 // Make makes one change.

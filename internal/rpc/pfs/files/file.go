@@ -50,36 +50,14 @@ func (s *Server) ModifyFile(stream pb.API_ModifyFileServer) error {
 	if first.GetSetCommit() == nil {
 		return fault.New(fault.Invalid, "first message must be a commit")
 	}
-	ctx, target := stream.Context(), convert.RefOf(first.GetSetCommit())
-	if target.Name == "" {
-		target.Name = "master"
-	}
-	if err := guard.Allow(ctx, target.Repo, access.RepoWrite); err != nil {
-		return err
-	}
-	if err := s.modify(ctx, target, stream); err != nil {
-		return err
-	}
-	return stream.SendAndClose(&emptypb.Empty{})
-}
-
-func (s *Server) modify(ctx context.Context, target graph.Ref, stream pb.API_ModifyFileServer) error {
-	w, err := s.files.Begin(ctx, guard.By(ctx, s.now()), target)
+	ctx := stream.Context()
+	var two messages
+	defer two.free()
+	err = s.edits.Write(ctx, s.again, s.now(), first.GetSetCommit(), func(w *file.Session) error { return s.receive(ctx, w, stream, &two) })
 	if err != nil {
 		return err
 	}
-	defer w.Close()
-	var two messages
-	defer two.free()
-	if err := s.receive(ctx, w, stream, &two); err != nil {
-		return err
-	}
-	// Whoever has lost the right meanwhile has written nothing.
-	if err := s.again.Still(ctx, target.Repo, access.RepoWrite); err != nil {
-		return err
-	}
-	_, err = w.Commit()
-	return err
+	return stream.SendAndClose(&emptypb.Empty{})
 }
 
 // messages are the last two that a stream was sent: what one adds, the session has until

@@ -83,19 +83,29 @@ func By(ctx context.Context, now time.Time) audit.By {
 
 // Change makes one change of the graph, by the caller.
 func Change(ctx context.Context, d *db.DB, now time.Time, f func(*graph.Change) error) error {
-	return graph.Update(ctx, d, By(ctx, now), func(c *graph.Change) error {
-		c.Sees = SeenBy(ctx)
+	return graph.Update(ctx, d, By(ctx, now), seen(ctx, f))
+}
+
+// ChangeIn is Change within a transaction, with the global id that its commits get.
+func ChangeIn(ctx context.Context, tx *db.Tx, now time.Time, id string, f func(*graph.Change) error) error {
+	return graph.In(ctx, tx, By(ctx, now), id, seen(ctx, f))
+}
+
+// seen has a change name no repository that the caller may not see.
+func seen(ctx context.Context, f func(*graph.Change) error) func(*graph.Change) error {
+	return func(c *graph.Change) error {
+		c.Sees = func(r graph.Repo) bool { return Allow(ctx, r) == nil }
 		return f(c)
-	})
+	}
 }
 
 // errTried ends what was only tried.
 var errTried = errors.New("it was only tried")
 
-// Try makes a change, and then as if it had never been made.
-func Try(ctx context.Context, d *db.DB, now time.Time, f func(*graph.Change) error) error {
-	err := Change(ctx, d, now, func(c *graph.Change) error {
-		if err := f(c); err != nil {
+// Try does something in a transaction, and then as if it had never been done.
+func Try(ctx context.Context, d *db.DB, f func(*db.Tx) error) error {
+	err := d.Update(ctx, func(tx *db.Tx) error {
+		if err := f(tx); err != nil {
 			return err
 		}
 		return errTried
@@ -104,11 +114,6 @@ func Try(ctx context.Context, d *db.DB, now time.Time, f func(*graph.Change) err
 		return nil
 	}
 	return err
-}
-
-// SeenBy says which repositories may be named to the caller.
-func SeenBy(ctx context.Context) func(graph.Repo) bool {
-	return func(r graph.Repo) bool { return Allow(ctx, r) == nil }
 }
 
 // Required is the fault of a request without something.

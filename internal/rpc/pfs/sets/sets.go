@@ -10,7 +10,7 @@ import (
 
 	pb "pachyderm/api/pfs"
 	"pachyderm/internal/access"
-	"pachyderm/internal/data/graph"
+	"pachyderm/internal/data/file"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/people/session"
 	"pachyderm/internal/rpc/pfs/convert"
@@ -88,31 +88,10 @@ func (s *Server) GetFileSet(ctx context.Context, req *pb.GetFileSetRequest) (*pb
 
 // AddFileSet adds a set to a commit, as ModifyFile would do what it says.
 func (s *Server) AddFileSet(ctx context.Context, req *pb.AddFileSetRequest) (*emptypb.Empty, error) {
-	target := convert.RefOf(req.GetCommit())
-	if target.Name == "" {
-		target.Name = "master"
-	}
-	if err := guard.Allow(ctx, target.Repo, access.RepoWrite); err != nil {
-		return nil, err
-	}
-	return &emptypb.Empty{}, s.add(ctx, target, req.GetFileSetId())
-}
-
-func (s *Server) add(ctx context.Context, target graph.Ref, id string) error {
-	w, err := s.edits.Files.Begin(ctx, guard.By(ctx, s.now()), target)
-	if err != nil {
-		return err
-	}
-	defer w.Close()
-	if err := s.edits.Sets.AddTo(ctx, edit.Owner(ctx), id, w); err != nil {
-		return err
-	}
-	// Whoever has lost the right meanwhile has written nothing.
-	if err := s.again.Still(ctx, target.Repo, access.RepoWrite); err != nil {
-		return err
-	}
-	_, err = w.Commit()
-	return err
+	err := s.edits.Write(ctx, s.again, s.now(), req.GetCommit(), func(w *file.Session) error {
+		return s.edits.Sets.AddTo(ctx, edit.Owner(ctx), req.GetFileSetId(), w)
+	})
+	return &emptypb.Empty{}, err
 }
 
 // RenewFileSet has a set expire so many seconds from now.
