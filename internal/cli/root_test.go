@@ -67,3 +67,17 @@ func TestCommands_FlagHelp(t *testing.T) {
 		}
 	})
 }
+
+// A group says what there is below it to whoever asks for something else.
+func TestCommands_GroupsRefuseWhatTheyDoNotKnow(t *testing.T) {
+	everyCommand(newRoot(testKit()), func(c *cobra.Command) {
+		if !c.HasAvailableSubCommands() || !c.HasParent() {
+			return
+		}
+		if c.RunE == nil {
+			t.Errorf("%s is no kit.Group", c.CommandPath())
+		} else if err := c.RunE(c, []string{"nosuch"}); err == nil || !strings.Contains(err.Error(), "nosuch") {
+			t.Errorf("%s nosuch: %v", c.CommandPath(), err)
+		}
+	})
+}

@@ -13,9 +13,7 @@ import (
 
 // Storage has the commands about what files are stored in.
 func Storage(k *kit.Kit) *cobra.Command {
-	c := &cobra.Command{Use: "storage", Short: "Commands about what files are stored in", Example: "  pachctl storage usage"}
-	c.AddCommand(usage(k))
-	return c
+	return kit.Group("storage", "Commands about what files are stored in", "", "  pachctl storage usage", usage(k))
 }
 
 func usage(k *kit.Kit) *cobra.Command {
