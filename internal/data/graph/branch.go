@@ -10,6 +10,10 @@ import (
 	"pachyderm/internal/fault"
 )
 
+// MaxTriggers is how many branches of a repository may have a trigger: each is asked
+// whenever a commit of the repository finishes.
+const MaxTriggers = 100
+
 // NewBranch says what a branch is to be. Head is nil for as it is: an empty commit
 // for a new one.
 type NewBranch struct {
@@ -41,7 +45,7 @@ func (c *Change) CreateBranch(ctx context.Context, n NewBranch) error {
 		b = BranchInfo{Branch: n.Branch, Key: newKey(), RepoKey: r.Key, Created: c.now(), CreatedBy: c.creator()}
 	}
 	if b.Trigger = n.Trigger; b.Trigger != (Trigger{}) {
-		if err := c.checkTrigger(ctx, r, n.Branch.Name, n.Trigger); err != nil {
+		if err := c.checkTrigger(ctx, r, b); err != nil {
 			return err
 		}
 	}
@@ -221,14 +225,24 @@ func (c *Change) errTwoBranches(b Branch, other string) error {
 	return fault.New(fault.Invalid, form, b.Repo.Name).Next("use one branch of it, %s or %s", other, b.Name)
 }
 
-// checkTrigger refuses triggers that could never end, and conditions that cannot be read.
-func (c *Change) checkTrigger(ctx context.Context, r RepoInfo, name string, t Trigger) error {
-	if err := t.Check(); err != nil {
+// checkTrigger refuses triggers that could never end, conditions that cannot be read,
+// and more of them than each commit and each time may cost.
+func (c *Change) checkTrigger(ctx context.Context, r RepoInfo, to BranchInfo) error {
+	if err := to.Trigger.Check(); err != nil {
 		return err
 	}
-	for at, steps := t.Branch, 0; at != ""; steps++ {
-		if at == name || steps > row.MaxAncestry {
-			return fault.New(fault.Invalid, "triggers cannot form a loop: %s is triggered by itself", name)
+	others, err := row.Followers(ctx, c.tx, r.Key)
+	if err != nil {
+		return err
+	}
+	others = slices.DeleteFunc(others, func(b BranchInfo) bool { return b.Key == to.Key })
+	if len(others) >= MaxTriggers {
+		return fault.New(fault.Exhausted, "%d branches of repo %s have triggers, and more cannot", MaxTriggers, r.Repo).
+			Next("delete one that is not needed, or let one branch follow for all")
+	}
+	for at, steps := to.Trigger.Branch, 0; at != ""; steps++ {
+		if at == to.Name || steps > row.MaxAncestry {
+			return fault.New(fault.Invalid, "triggers cannot form a loop: %s is triggered by itself", to.Name)
 		}
 		b, err := row.FindBranch(ctx, c.tx, r, at)
 		if fault.Is(err, fault.NotFound) {

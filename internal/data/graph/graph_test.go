@@ -2,6 +2,7 @@ package graph_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -337,6 +338,31 @@ func TestCreateBranch_Refuses(t *testing.T) {
 		wantFault(t, from("a@x.y"), fault.Invalid, "only alphanumeric characters, underscores, and dashes are allowed")
 		if err := from("c@master", "b@master"); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+func TestTrigger_OnSoManyBranchesOfARepository(t *testing.T) {
+	each(t, func(t *testing.T, r *rig) {
+		r.repos("a", "b")
+		follow := func(name string) error {
+			_, err := r.try(func(ctx context.Context, c *graph.Change) error {
+				return c.CreateBranch(ctx, graph.NewBranch{Branch: branch(name), Trigger: graph.Trigger{Branch: "master", Commits: 3}})
+			})
+			return err
+		}
+		for i := range 100 {
+			if err := follow(fmt.Sprintf("a@b%d", i)); err != nil {
+				t.Fatal(i, err)
+			}
+		}
+		if err := follow("a@more"); !fault.Is(err, fault.Exhausted) || !strings.Contains(err.Error(), "delete one") {
+			t.Errorf("one more is %v", err)
+		}
+		for _, name := range []string{"a@b7", "b@other"} { // one that has its trigger already, and another repository
+			if err := follow(name); err != nil {
+				t.Error(name, err)
+			}
 		}
 	})
 }

@@ -18,19 +18,17 @@ func (c *Change) fireTriggers(ctx context.Context) error {
 		if one.Error != "" {
 			continue
 		}
-		r, err := row.FindRepo(ctx, c.tx, one.Repo)
+		all, err := row.Followers(ctx, c.tx, one.RepoKey)
 		if err != nil {
 			return err
 		}
-		all, err := row.BranchesOf(ctx, c.tx, r)
+		heads, err := row.BranchesAt(ctx, c.tx, key)
 		if err != nil {
 			return err
 		}
-		for _, b := range all {
-			if b.HeadKey == key {
-				if err := c.fireFrom(ctx, all, b, one); err != nil {
-					return err
-				}
+		for _, b := range heads {
+			if err := c.fireFrom(ctx, all, b, one); err != nil {
+				return err
 			}
 		}
 	}
@@ -75,13 +73,13 @@ func (c *Change) fire(ctx context.Context, all []BranchInfo, b *BranchInfo, at C
 
 // Follow moves the head of a branch that follows another at set times to a commit of it,
 // and the heads of those that follow this one.
-func (c *Change) Follow(ctx context.Context, r RepoInfo, name string, at CommitInfo) error {
-	all, err := row.BranchesOf(ctx, c.tx, r)
+func (c *Change) Follow(ctx context.Context, branch int64, at CommitInfo) error {
+	all, err := row.Followers(ctx, c.tx, at.RepoKey)
 	if err != nil {
 		return err
 	}
 	for i := range all {
-		if all[i].Name == name {
+		if all[i].Key == branch {
 			return c.fire(ctx, all, &all[i], at)
 		}
 	}

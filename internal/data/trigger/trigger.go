@@ -87,7 +87,7 @@ func (s *Service) wait(ctx context.Context, next time.Time) bool {
 func (s *Service) Tick(ctx context.Context) (next time.Time, err error) {
 	var all []graph.BranchInfo
 	err = s.db.View(ctx, func(tx *db.Tx) (err error) {
-		all, err = row.BranchesByCron(ctx, tx)
+		all, err = row.BranchesBehind(ctx, tx)
 		return err
 	})
 	for _, b := range all {
@@ -122,11 +122,7 @@ func (s *Service) follow(ctx context.Context, b graph.BranchInfo) (next time.Tim
 		if err != nil || at == nil { // another replica was here first, or the trigger is another now
 			return err
 		}
-		r, err := row.FindRepo(ctx, c.Tx(), now.Repo)
-		if err != nil {
-			return err
-		}
-		return c.Follow(ctx, r, now.Name, *at)
+		return c.Follow(ctx, now.Key, *at)
 	})
 }
 

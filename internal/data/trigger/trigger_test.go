@@ -11,6 +11,7 @@ import (
 
 	"pachyderm/internal/audit"
 	"pachyderm/internal/data/graph"
+	"pachyderm/internal/data/graph/row"
 	"pachyderm/internal/data/trigger"
 	"pachyderm/internal/db"
 	"pachyderm/internal/db/dbtest"
@@ -186,6 +187,35 @@ func TestTick_MakesUpForAStop(t *testing.T) {
 }
 
 // Replicas that come at once move a head once.
+func TestTick_AsksOnlyWhoIsBehind(t *testing.T) {
+	each(t, func(t *testing.T, r *rig) {
+		r.follow("a@hourly", graph.Trigger{Branch: "master", Cron: "@hourly"})
+		r.follow("a@early", graph.Trigger{Branch: "later", Cron: "@hourly"})
+		behind := func() (names []string) {
+			err := r.db.View(t.Context(), func(tx *db.Tx) error {
+				all, err := row.BranchesBehind(t.Context(), tx)
+				for _, b := range all {
+					names = append(names, b.Name)
+				}
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return names
+		}
+		r.put("")
+		if got := behind(); !slices.Equal(got, []string{"hourly"}) {
+			t.Errorf("after a commit %v are behind", got)
+		}
+		r.at(noon.Add(time.Hour))
+		tick(t, r.service())
+		if got := behind(); got != nil {
+			t.Errorf("after the move %v are behind", got)
+		}
+	})
+}
+
 func TestTick_ManyAtOnce(t *testing.T) {
 	each(t, func(t *testing.T, r *rig) {
 		r.follow("a@hourly", graph.Trigger{Branch: "master", Cron: "@hourly"})

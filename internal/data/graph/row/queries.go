@@ -460,16 +460,25 @@ func branchRows(ctx context.Context, tx *db.Tx, where string, args ...any) (all 
 
 // BranchesOf are those of a repository, oldest first.
 func BranchesOf(ctx context.Context, tx *db.Tx, r RepoInfo) ([]BranchInfo, error) {
-	all, err := branchRows(ctx, tx, `WHERE b.repo = $1`, r.Key)
+	return oldestFirst(branchRows(ctx, tx, `WHERE b.repo = $1`, r.Key))
+}
+
+// Followers are the branches of a repository that have a trigger, oldest first.
+func Followers(ctx context.Context, tx *db.Tx, repo int64) ([]BranchInfo, error) {
+	return oldestFirst(branchRows(ctx, tx, `WHERE b.repo = $1 AND b.trigger_branch <> ''`, repo))
+}
+
+func oldestFirst(all []BranchInfo, err error) ([]BranchInfo, error) {
 	slices.SortFunc(all, func(a, b BranchInfo) int {
 		return cmp.Or(a.Created.Compare(b.Created), strings.Compare(a.Name, b.Name))
 	})
 	return all, err
 }
 
-// BranchesByCron are those that follow another at set times.
-func BranchesByCron(ctx context.Context, tx *db.Tx) ([]BranchInfo, error) {
-	return branchRows(ctx, tx, `WHERE b.trigger_cron <> ''`)
+// BranchesBehind are those that follow another at set times and have not its head.
+func BranchesBehind(ctx context.Context, tx *db.Tx) ([]BranchInfo, error) {
+	return branchRows(ctx, tx, `WHERE b.trigger_cron <> '' AND EXISTS (SELECT 1 FROM branches source
+		WHERE source.repo = b.repo AND source.name = b.trigger_branch AND source.head <> b.head)`)
 }
 
 // BranchesAt are those whose head is a commit.
