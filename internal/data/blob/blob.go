@@ -29,7 +29,7 @@ type Store interface {
 	// is written once, or again with the same bytes after a Put that has failed.
 	Put(ctx context.Context, name string, data []byte) error
 	// Get reads exactly so many bytes from an offset. Fault: NotFound, Internal if the
-	// object ends before.
+	// object ends before. The bytes are the caller's.
 	Get(ctx context.Context, name string, offset, length int64) ([]byte, error)
 	// Head describes an object. Fault: NotFound.
 	Head(ctx context.Context, name string) (Object, error)

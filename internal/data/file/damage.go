@@ -17,14 +17,14 @@ func spoiled(err error, what string) error {
 		Next("ask an administrator to run \"pachctl fsck\", which says what to restore").Because(err)
 }
 
-// bytesOfFile reads a file, and says which one it is when its bytes are not as they were.
-type bytesOfFile struct {
+// Bytes reads a file, and says which one it is when its bytes are not as they were.
+type Bytes struct {
 	*pack.Reader
 	what string
 }
 
 // Read is io.Reader's.
-func (b *bytesOfFile) Read(p []byte) (int, error) {
+func (b *Bytes) Read(p []byte) (int, error) {
 	n, err := b.Reader.Read(p)
 	if err == io.EOF { //nolint:errorlint // as it has to be
 		return n, err
@@ -32,8 +32,8 @@ func (b *bytesOfFile) Read(p []byte) (int, error) {
 	return n, spoiled(err, b.what)
 }
 
-// WriteTo is io.WriterTo's.
-func (b *bytesOfFile) WriteTo(w io.Writer) (int64, error) {
+// WriteTo is io.WriterTo's. What it writes nobody changes, ever: w may keep it.
+func (b *Bytes) WriteTo(w io.Writer) (int64, error) {
 	n, err := b.Reader.WriteTo(w)
 	return n, spoiled(err, b.what)
 }

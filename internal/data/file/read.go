@@ -2,7 +2,6 @@ package file
 
 import (
 	"context"
-	"io"
 	"iter"
 	"strings"
 	"time"
@@ -207,7 +206,7 @@ func (v *View) One(ctx context.Context, pattern, datum string) (Info, error) {
 }
 
 // Open reads a file from a byte on. Close it.
-func (v *View) Open(ctx context.Context, i Info, offset int64) (io.ReadCloser, error) {
+func (v *View) Open(ctx context.Context, i Info, offset int64) (*Bytes, error) {
 	if offset < 0 || offset > i.Size {
 		return nil, fault.New(fault.Invalid, "offset %d of a file of %d bytes", offset, i.Size).Next("use one from 0 to the size")
 	}
@@ -215,5 +214,5 @@ func (v *View) Open(ctx context.Context, i Info, offset int64) (io.ReadCloser, e
 	if err != nil {
 		return nil, err
 	}
-	return &bytesOfFile{v.s.packs.Read(ctx, content, offset, -1), "file " + i.Path + " of " + v.Commit.Ref().String()}, nil
+	return &Bytes{v.s.packs.Read(ctx, content, offset, -1), "file " + i.Path + " of " + v.Commit.Ref().String()}, nil
 }

@@ -71,16 +71,16 @@ func (s *Service) fetchAt(ctx context.Context, id ID, f catalog.Found) ([]byte, 
 	if err != nil {
 		return nil, err
 	}
-	return s.open(id, f, sealed)
+	return s.open(sealed[:0], id, f, sealed)
 }
 
-// open opens a blob, and sees that it is that.
-func (s *Service) open(id ID, f catalog.Found, sealed []byte) ([]byte, error) {
+// open opens a blob, in the memory of into if it has any, and sees that it is that.
+func (s *Service) open(into []byte, id ID, f catalog.Found, sealed []byte) ([]byte, error) {
 	c, err := s.cipher(f.Pack, f.Key)
 	if err != nil {
 		return nil, err
 	}
-	data, err := c.Open(f.Entry, sealed)
+	data, err := c.Open(into, f.Entry, sealed)
 	if err != nil {
 		return nil, damaged(f.Pack, "the blob %s does not open", id).Because(err)
 	}
@@ -123,7 +123,7 @@ func (s *Service) readRun(ctx context.Context, list []catalog.Found) {
 		return
 	}
 	for _, f := range list {
-		if data, err := s.open(f.ID, f, sealed[f.Off-first.Off:][:f.Len]); err == nil {
+		if data, err := s.open(nil, f.ID, f, sealed[f.Off-first.Off:][:f.Len]); err == nil {
 			s.cache.Add(f.ID, data)
 		}
 	}
@@ -187,7 +187,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// WriteTo writes all that is left to be read.
+// WriteTo writes all that is left to be read. Nobody changes it: w may keep it.
 func (r *Reader) WriteTo(w io.Writer) (total int64, err error) {
 	for {
 		if err := r.next(); err != nil {

@@ -116,7 +116,7 @@ func (s *Service) verifyBlobs(ctx context.Context, p catalog.Pack, blobs []forma
 			all = append(all, Problem{p.ID, e.ID, "it is not within the pack"})
 			continue
 		}
-		got, err := c.Open(e, data[e.Off:e.Off+e.Len])
+		got, err := c.Open(nil, e, data[e.Off:e.Off+e.Len])
 		switch {
 		case err != nil:
 			all = append(all, Problem{p.ID, e.ID, "it does not open"})

@@ -41,7 +41,7 @@ func (b *Bytes) Take(ctx context.Context, to []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := c.Open(b.at, sealed)
+	data, err := c.Open(sealed[:0], b.at, sealed)
 	if err != nil {
 		return nil, fault.New(fault.Damaged, "what was put aside of a file that is being written is not as it was").
 			Next("write it again").Because(err)

@@ -76,13 +76,14 @@ func (c *Cipher) bound(id []byte) []byte {
 // ErrDamaged is of what is not what was sealed there.
 var ErrDamaged = errors.New("it does not open")
 
-// Open is the blob that was sealed at an offset.
-func (c *Cipher) Open(e Entry, sealed []byte) ([]byte, error) {
-	return c.open(e.ID[:], e.Off, e.Raw, sealed)
+// Open is the blob that was sealed at an offset. Its memory is that of into, which may be
+// sealed[:0], if that has room.
+func (c *Cipher) Open(into []byte, e Entry, sealed []byte) ([]byte, error) {
+	return c.open(into, e.ID[:], e.Off, e.Raw, sealed)
 }
 
-func (c *Cipher) open(id []byte, off, raw int64, sealed []byte) ([]byte, error) {
-	plain, err := c.aead.Open(nil, nonce(off), sealed, c.bound(id))
+func (c *Cipher) open(into, id []byte, off, raw int64, sealed []byte) ([]byte, error) {
+	plain, err := c.aead.Open(into, nonce(off), sealed, c.bound(id))
 	if err != nil || len(plain) == 0 {
 		return nil, errors.Join(ErrDamaged, err)
 	}
@@ -177,7 +178,7 @@ func (c *Cipher) List(data []byte) ([]Entry, error) {
 	if off < int64(len(magic)) || raw < 0 || raw%entryBytes != 0 {
 		return nil, ErrDamaged
 	}
-	list, err := c.open(nil, off, raw, data[off:end])
+	list, err := c.open(nil, nil, off, raw, data[off:end])
 	if err != nil {
 		return nil, err
 	}

@@ -43,7 +43,7 @@ func TestBuilder_ListAndBlobs(t *testing.T) {
 		t.Errorf("nothing was compressed: %d bytes", len(b.Data))
 	}
 	for n, e := range all {
-		got, err := c.Open(e, b.Data[e.Off:][:e.Len])
+		got, err := c.Open(nil, e, b.Data[e.Off:][:e.Len])
 		if err != nil || !bytes.Equal(got, blobs[n]) || e.ID != (format.ID{byte(n)}) {
 			t.Errorf("%d: %d bytes, %v", n, len(got), err)
 		}
@@ -64,7 +64,7 @@ func TestCipher_Elsewhere(t *testing.T) {
 		"another offset": {cipher(t, b, b.Pack), format.Entry{ID: right.ID, Off: right.Off + 1, Len: right.Len, Raw: right.Raw}},
 		"another length": {cipher(t, b, b.Pack), format.Entry{ID: right.ID, Off: right.Off, Len: right.Len, Raw: right.Raw + 1}},
 	} {
-		if got, err := of.cipher.Open(of.entry, sealed); !errors.Is(err, format.ErrDamaged) {
+		if got, err := of.cipher.Open(nil, of.entry, sealed); !errors.Is(err, format.ErrDamaged) {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
 	}
