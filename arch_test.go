@@ -180,11 +180,11 @@ var mayImport = map[string][]string{
 	"internal/rpc/pfs/guard": {"api", "internal/access", "internal/data/graph", "internal/people/session"},
 	"internal/rpc/pfs/files": {
 		"api/pfs", "internal/access", "internal/data/archive", "internal/data/file", "internal/data/graph", "internal/data/search", "internal/data/tree", "internal/people/session",
-		"internal/rpc/codec", "internal/rpc/pfs/convert", "internal/rpc/pfs/edit", "internal/rpc/pfs/guard", "internal/rpc/wire",
+		"internal/rpc/pfs/convert", "internal/rpc/pfs/edit", "internal/rpc/pfs/guard", "internal/rpc/wire",
 	},
 	"internal/rpc/pfs/edit": {
 		"api/pfs", "internal/access", "internal/data/file", "internal/data/fileset", "internal/data/graph", "internal/data/urlsource",
-		"internal/people/session", "internal/rpc/pfs/convert", "internal/rpc/pfs/guard",
+		"internal/people/session", "internal/rpc/codec", "internal/rpc/pfs/convert", "internal/rpc/pfs/guard",
 	},
 	"internal/rpc/pfs/sets": {
 		"api/pfs", "internal/access", "internal/data/file", "internal/data/fileset", "internal/people/session", "internal/rpc/pfs/convert",
@@ -196,7 +196,8 @@ var mayImport = map[string][]string{
 	"internal/rpc/inprocess":  nil,
 	"internal/rpc/pfs/remove": {"api/pfs", "internal/access", "internal/data/graph", "internal/data/removal", "internal/rpc/pfs/guard"},
 	"internal/rpc/data": {
-		"api/data", "internal/data/check", "internal/data/graph", "internal/rpc/pfs/convert", "internal/rpc/pfs/guard", "internal/rpc/pfs/remove",
+		"api/data", "internal/data/check", "internal/data/graph", "internal/people/session", "internal/rpc/pfs/convert",
+		"internal/rpc/pfs/edit", "internal/rpc/pfs/guard", "internal/rpc/pfs/remove",
 	},
 	"internal/rpc/metadata": {
 		"api/metadata", "internal/access", "internal/data/graph", "internal/data/metadata", "internal/people/session", "internal/rpc/pfs/convert",
@@ -384,7 +385,7 @@ var mayImport = map[string][]string{
 	"internal/cli/data/metadata":  {"api/metadata", "api/pfs", "internal/cli/data/ref", "internal/cli/data/show", "internal/cli/kit"},
 	"internal/cli/data/commit":    {"api/data", "api/pfs", "internal/cli/data/ref", "internal/cli/data/show", "internal/cli/kit"},
 	"internal/cli/data/file": {
-		"api/pfs", "internal/cli/data/archive", "internal/cli/data/ref", "internal/cli/data/show", "internal/cli/kit",
+		"api/data", "api/pfs", "internal/cli/data/archive", "internal/cli/data/ref", "internal/cli/data/show", "internal/cli/kit",
 	},
 	"internal/cli/data/ref":         {"api/pfs", "internal/cli/kit"},
 	"internal/cli/data/repo":        {"api/pfs", "internal/cli/data/ref", "internal/cli/data/show", "internal/cli/kit"},

@@ -22,6 +22,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	datapb "pachyderm/api/data"
 	pb "pachyderm/api/pfs"
 )
 
@@ -71,7 +72,7 @@ func killOne(t *testing.T, seed, rounds uint64) {
 		random := rand.New(rand.NewPCG(seed, n+100))
 		sharers = append(sharers, &sharer{n: n, random: random, texts: texts, killed: &killed})
 	}
-	ctx, client := as(t.Context(), d.rootToken()), pb.NewAPIClient(d.dial())
+	ctx, client := as(t.Context(), d.rootToken()), newTogether(d)
 	if _, err := client.CreateRepo(ctx, &pb.CreateRepoRequest{Repo: repoOf(shared)}); err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +91,7 @@ func killOne(t *testing.T, seed, rounds uint64) {
 		wg.Wait()
 
 		d.start()
-		client = pb.NewAPIClient(d.dial())
+		client = newTogether(d)
 		for _, o := range owners {
 			o.verify(ctx, t, client)
 		}
@@ -342,12 +343,42 @@ func (o *owner) copying(from, to string) *pb.ModifyFileRequest {
 	}}}
 }
 
+// together is a client that sends half of what it changes with many changes in a message.
+type together struct {
+	pb.APIClient
+
+	data datapb.APIClient
+}
+
+func newTogether(d *daemon) pb.APIClient {
+	conn := d.dial()
+	return together{pb.NewAPIClient(conn), datapb.NewAPIClient(conn)}
+}
+
+func (c together) modify(ctx context.Context, changes []*pb.ModifyFileRequest) error {
+	stream, err := c.data.ModifyFiles(ctx)
+	if err != nil {
+		return err
+	}
+	for some := range slices.Chunk(changes, 1+rand.IntN(len(changes))) {
+		if stream.Send(&datapb.ModifyFilesRequest{Changes: some}) != nil {
+			break // CloseAndRecv says why
+		}
+	}
+	_, err = stream.CloseAndRecv()
+	return err
+}
+
 func modify(ctx context.Context, client pb.APIClient, to *pb.Commit, changes []*pb.ModifyFileRequest) error {
+	changes = append([]*pb.ModifyFileRequest{{Body: &pb.ModifyFileRequest_SetCommit{SetCommit: to}}}, changes...)
+	if c, ok := client.(together); ok && rand.IntN(2) == 0 {
+		return c.modify(ctx, changes)
+	}
 	stream, err := client.ModifyFile(ctx)
 	if err != nil {
 		return err
 	}
-	for _, m := range append([]*pb.ModifyFileRequest{{Body: &pb.ModifyFileRequest_SetCommit{SetCommit: to}}}, changes...) {
+	for _, m := range changes {
 		if stream.Send(m) != nil {
 			break // CloseAndRecv says why
 		}

@@ -9,6 +9,7 @@ package data
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	emptypb "google.golang.org/protobuf/types/known/emptypb"
 	pfs "pachyderm/api/pfs"
 	reflect "reflect"
 	sync "sync"
@@ -21,6 +22,52 @@ const (
 	// Verify that runtime/protoimpl is sufficiently up-to-date.
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
+
+type ModifyFilesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Changes in their order. The first of the first message is set_commit. A message has at
+	// most 4 MiB.
+	Changes       []*pfs.ModifyFileRequest `protobuf:"bytes,1,rep,name=changes,proto3" json:"changes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ModifyFilesRequest) Reset() {
+	*x = ModifyFilesRequest{}
+	mi := &file_api_data_data_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ModifyFilesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ModifyFilesRequest) ProtoMessage() {}
+
+func (x *ModifyFilesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_data_data_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ModifyFilesRequest.ProtoReflect.Descriptor instead.
+func (*ModifyFilesRequest) Descriptor() ([]byte, []int) {
+	return file_api_data_data_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *ModifyFilesRequest) GetChanges() []*pfs.ModifyFileRequest {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
 
 type PreviewRemovalRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -38,7 +85,7 @@ type PreviewRemovalRequest struct {
 
 func (x *PreviewRemovalRequest) Reset() {
 	*x = PreviewRemovalRequest{}
-	mi := &file_api_data_data_proto_msgTypes[0]
+	mi := &file_api_data_data_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -50,7 +97,7 @@ func (x *PreviewRemovalRequest) String() string {
 func (*PreviewRemovalRequest) ProtoMessage() {}
 
 func (x *PreviewRemovalRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_data_data_proto_msgTypes[0]
+	mi := &file_api_data_data_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -63,7 +110,7 @@ func (x *PreviewRemovalRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PreviewRemovalRequest.ProtoReflect.Descriptor instead.
 func (*PreviewRemovalRequest) Descriptor() ([]byte, []int) {
-	return file_api_data_data_proto_rawDescGZIP(), []int{0}
+	return file_api_data_data_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *PreviewRemovalRequest) GetCommit() *pfs.Commit {
@@ -108,7 +155,7 @@ type PreviewRemovalResponse struct {
 
 func (x *PreviewRemovalResponse) Reset() {
 	*x = PreviewRemovalResponse{}
-	mi := &file_api_data_data_proto_msgTypes[1]
+	mi := &file_api_data_data_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -120,7 +167,7 @@ func (x *PreviewRemovalResponse) String() string {
 func (*PreviewRemovalResponse) ProtoMessage() {}
 
 func (x *PreviewRemovalResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_data_data_proto_msgTypes[1]
+	mi := &file_api_data_data_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -133,7 +180,7 @@ func (x *PreviewRemovalResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PreviewRemovalResponse.ProtoReflect.Descriptor instead.
 func (*PreviewRemovalResponse) Descriptor() ([]byte, []int) {
-	return file_api_data_data_proto_rawDescGZIP(), []int{1}
+	return file_api_data_data_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *PreviewRemovalResponse) GetCommits() []*pfs.CommitInfo {
@@ -165,7 +212,7 @@ type GetStorageUsageRequest struct {
 
 func (x *GetStorageUsageRequest) Reset() {
 	*x = GetStorageUsageRequest{}
-	mi := &file_api_data_data_proto_msgTypes[2]
+	mi := &file_api_data_data_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -177,7 +224,7 @@ func (x *GetStorageUsageRequest) String() string {
 func (*GetStorageUsageRequest) ProtoMessage() {}
 
 func (x *GetStorageUsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_data_data_proto_msgTypes[2]
+	mi := &file_api_data_data_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -190,7 +237,7 @@ func (x *GetStorageUsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStorageUsageRequest.ProtoReflect.Descriptor instead.
 func (*GetStorageUsageRequest) Descriptor() ([]byte, []int) {
-	return file_api_data_data_proto_rawDescGZIP(), []int{2}
+	return file_api_data_data_proto_rawDescGZIP(), []int{3}
 }
 
 type GetStorageUsageResponse struct {
@@ -214,7 +261,7 @@ type GetStorageUsageResponse struct {
 
 func (x *GetStorageUsageResponse) Reset() {
 	*x = GetStorageUsageResponse{}
-	mi := &file_api_data_data_proto_msgTypes[3]
+	mi := &file_api_data_data_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -226,7 +273,7 @@ func (x *GetStorageUsageResponse) String() string {
 func (*GetStorageUsageResponse) ProtoMessage() {}
 
 func (x *GetStorageUsageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_data_data_proto_msgTypes[3]
+	mi := &file_api_data_data_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -239,7 +286,7 @@ func (x *GetStorageUsageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStorageUsageResponse.ProtoReflect.Descriptor instead.
 func (*GetStorageUsageResponse) Descriptor() ([]byte, []int) {
-	return file_api_data_data_proto_rawDescGZIP(), []int{3}
+	return file_api_data_data_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *GetStorageUsageResponse) GetPacks() int64 {
@@ -296,7 +343,7 @@ type PreviewRemovalResponse_HeadMove struct {
 
 func (x *PreviewRemovalResponse_HeadMove) Reset() {
 	*x = PreviewRemovalResponse_HeadMove{}
-	mi := &file_api_data_data_proto_msgTypes[4]
+	mi := &file_api_data_data_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -308,7 +355,7 @@ func (x *PreviewRemovalResponse_HeadMove) String() string {
 func (*PreviewRemovalResponse_HeadMove) ProtoMessage() {}
 
 func (x *PreviewRemovalResponse_HeadMove) ProtoReflect() protoreflect.Message {
-	mi := &file_api_data_data_proto_msgTypes[4]
+	mi := &file_api_data_data_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -321,7 +368,7 @@ func (x *PreviewRemovalResponse_HeadMove) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PreviewRemovalResponse_HeadMove.ProtoReflect.Descriptor instead.
 func (*PreviewRemovalResponse_HeadMove) Descriptor() ([]byte, []int) {
-	return file_api_data_data_proto_rawDescGZIP(), []int{1, 0}
+	return file_api_data_data_proto_rawDescGZIP(), []int{2, 0}
 }
 
 func (x *PreviewRemovalResponse_HeadMove) GetBranch() *pfs.Branch {
@@ -349,7 +396,9 @@ var File_api_data_data_proto protoreflect.FileDescriptor
 
 const file_api_data_data_proto_rawDesc = "" +
 	"\n" +
-	"\x13api/data/data.proto\x12\adata_v1\x1a\x11api/pfs/pfs.proto\"\xa3\x01\n" +
+	"\x13api/data/data.proto\x12\adata_v1\x1a\x11api/pfs/pfs.proto\x1a\x1bgoogle/protobuf/empty.proto\"I\n" +
+	"\x12ModifyFilesRequest\x123\n" +
+	"\achanges\x18\x01 \x03(\v2\x19.pfs_v2.ModifyFileRequestR\achanges\"\xa3\x01\n" +
 	"\x15PreviewRemovalRequest\x12&\n" +
 	"\x06commit\x18\x01 \x01(\v2\x0e.pfs_v2.CommitR\x06commit\x120\n" +
 	"\n" +
@@ -373,10 +422,11 @@ const file_api_data_data_proto_rawDesc = "" +
 	"\n" +
 	"live_bytes\x18\x04 \x01(\x03R\tliveBytes\x12-\n" +
 	"\x12unreferenced_bytes\x18\x05 \x01(\x03R\x11unreferencedBytes\x12#\n" +
-	"\rpending_bytes\x18\x06 \x01(\x03R\fpendingBytes2\xae\x01\n" +
+	"\rpending_bytes\x18\x06 \x01(\x03R\fpendingBytes2\xf4\x01\n" +
 	"\x03API\x12Q\n" +
 	"\x0ePreviewRemoval\x12\x1e.data_v1.PreviewRemovalRequest\x1a\x1f.data_v1.PreviewRemovalResponse\x12T\n" +
-	"\x0fGetStorageUsage\x12\x1f.data_v1.GetStorageUsageRequest\x1a .data_v1.GetStorageUsageResponseB\x19Z\x17pachyderm/api/data;datab\x06proto3"
+	"\x0fGetStorageUsage\x12\x1f.data_v1.GetStorageUsageRequest\x1a .data_v1.GetStorageUsageResponse\x12D\n" +
+	"\vModifyFiles\x12\x1b.data_v1.ModifyFilesRequest\x1a\x16.google.protobuf.Empty(\x01B\x19Z\x17pachyderm/api/data;datab\x06proto3"
 
 var (
 	file_api_data_data_proto_rawDescOnce sync.Once
@@ -390,35 +440,41 @@ func file_api_data_data_proto_rawDescGZIP() []byte {
 	return file_api_data_data_proto_rawDescData
 }
 
-var file_api_data_data_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_api_data_data_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_api_data_data_proto_goTypes = []any{
-	(*PreviewRemovalRequest)(nil),           // 0: data_v1.PreviewRemovalRequest
-	(*PreviewRemovalResponse)(nil),          // 1: data_v1.PreviewRemovalResponse
-	(*GetStorageUsageRequest)(nil),          // 2: data_v1.GetStorageUsageRequest
-	(*GetStorageUsageResponse)(nil),         // 3: data_v1.GetStorageUsageResponse
-	(*PreviewRemovalResponse_HeadMove)(nil), // 4: data_v1.PreviewRemovalResponse.HeadMove
-	(*pfs.Commit)(nil),                      // 5: pfs_v2.Commit
-	(*pfs.CommitSet)(nil),                   // 6: pfs_v2.CommitSet
-	(*pfs.CommitInfo)(nil),                  // 7: pfs_v2.CommitInfo
-	(*pfs.Branch)(nil),                      // 8: pfs_v2.Branch
+	(*ModifyFilesRequest)(nil),              // 0: data_v1.ModifyFilesRequest
+	(*PreviewRemovalRequest)(nil),           // 1: data_v1.PreviewRemovalRequest
+	(*PreviewRemovalResponse)(nil),          // 2: data_v1.PreviewRemovalResponse
+	(*GetStorageUsageRequest)(nil),          // 3: data_v1.GetStorageUsageRequest
+	(*GetStorageUsageResponse)(nil),         // 4: data_v1.GetStorageUsageResponse
+	(*PreviewRemovalResponse_HeadMove)(nil), // 5: data_v1.PreviewRemovalResponse.HeadMove
+	(*pfs.ModifyFileRequest)(nil),           // 6: pfs_v2.ModifyFileRequest
+	(*pfs.Commit)(nil),                      // 7: pfs_v2.Commit
+	(*pfs.CommitSet)(nil),                   // 8: pfs_v2.CommitSet
+	(*pfs.CommitInfo)(nil),                  // 9: pfs_v2.CommitInfo
+	(*pfs.Branch)(nil),                      // 10: pfs_v2.Branch
+	(*emptypb.Empty)(nil),                   // 11: google.protobuf.Empty
 }
 var file_api_data_data_proto_depIdxs = []int32{
-	5, // 0: data_v1.PreviewRemovalRequest.commit:type_name -> pfs_v2.Commit
-	6, // 1: data_v1.PreviewRemovalRequest.commit_set:type_name -> pfs_v2.CommitSet
-	7, // 2: data_v1.PreviewRemovalResponse.commits:type_name -> pfs_v2.CommitInfo
-	4, // 3: data_v1.PreviewRemovalResponse.branches:type_name -> data_v1.PreviewRemovalResponse.HeadMove
-	8, // 4: data_v1.PreviewRemovalResponse.HeadMove.branch:type_name -> pfs_v2.Branch
-	5, // 5: data_v1.PreviewRemovalResponse.HeadMove.from:type_name -> pfs_v2.Commit
-	5, // 6: data_v1.PreviewRemovalResponse.HeadMove.to:type_name -> pfs_v2.Commit
-	0, // 7: data_v1.API.PreviewRemoval:input_type -> data_v1.PreviewRemovalRequest
-	2, // 8: data_v1.API.GetStorageUsage:input_type -> data_v1.GetStorageUsageRequest
-	1, // 9: data_v1.API.PreviewRemoval:output_type -> data_v1.PreviewRemovalResponse
-	3, // 10: data_v1.API.GetStorageUsage:output_type -> data_v1.GetStorageUsageResponse
-	9, // [9:11] is the sub-list for method output_type
-	7, // [7:9] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	6,  // 0: data_v1.ModifyFilesRequest.changes:type_name -> pfs_v2.ModifyFileRequest
+	7,  // 1: data_v1.PreviewRemovalRequest.commit:type_name -> pfs_v2.Commit
+	8,  // 2: data_v1.PreviewRemovalRequest.commit_set:type_name -> pfs_v2.CommitSet
+	9,  // 3: data_v1.PreviewRemovalResponse.commits:type_name -> pfs_v2.CommitInfo
+	5,  // 4: data_v1.PreviewRemovalResponse.branches:type_name -> data_v1.PreviewRemovalResponse.HeadMove
+	10, // 5: data_v1.PreviewRemovalResponse.HeadMove.branch:type_name -> pfs_v2.Branch
+	7,  // 6: data_v1.PreviewRemovalResponse.HeadMove.from:type_name -> pfs_v2.Commit
+	7,  // 7: data_v1.PreviewRemovalResponse.HeadMove.to:type_name -> pfs_v2.Commit
+	1,  // 8: data_v1.API.PreviewRemoval:input_type -> data_v1.PreviewRemovalRequest
+	3,  // 9: data_v1.API.GetStorageUsage:input_type -> data_v1.GetStorageUsageRequest
+	0,  // 10: data_v1.API.ModifyFiles:input_type -> data_v1.ModifyFilesRequest
+	2,  // 11: data_v1.API.PreviewRemoval:output_type -> data_v1.PreviewRemovalResponse
+	4,  // 12: data_v1.API.GetStorageUsage:output_type -> data_v1.GetStorageUsageResponse
+	11, // 13: data_v1.API.ModifyFiles:output_type -> google.protobuf.Empty
+	11, // [11:14] is the sub-list for method output_type
+	8,  // [8:11] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_api_data_data_proto_init() }
@@ -432,7 +488,7 @@ func file_api_data_data_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_data_data_proto_rawDesc), len(file_api_data_data_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

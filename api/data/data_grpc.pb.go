@@ -11,6 +11,7 @@ import (
 	grpc "google.golang.org/grpc"
 	codes "google.golang.org/grpc/codes"
 	status "google.golang.org/grpc/status"
+	emptypb "google.golang.org/protobuf/types/known/emptypb"
 )
 
 // This is a compile-time assertion to ensure that this generated file
@@ -21,6 +22,7 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	API_PreviewRemoval_FullMethodName  = "/data_v1.API/PreviewRemoval"
 	API_GetStorageUsage_FullMethodName = "/data_v1.API/GetStorageUsage"
+	API_ModifyFiles_FullMethodName     = "/data_v1.API/ModifyFiles"
 )
 
 // APIClient is the client API for API service.
@@ -31,6 +33,8 @@ type APIClient interface {
 	PreviewRemoval(ctx context.Context, in *PreviewRemovalRequest, opts ...grpc.CallOption) (*PreviewRemovalResponse, error)
 	// How many bytes the object store holds, and for what. It reads the index of every commit.
 	GetStorageUsage(ctx context.Context, in *GetStorageUsageRequest, opts ...grpc.CallOption) (*GetStorageUsageResponse, error)
+	// pfs_v2.API/ModifyFile with several changes in each message, for many small files.
+	ModifyFiles(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[ModifyFilesRequest, emptypb.Empty], error)
 }
 
 type aPIClient struct {
@@ -61,6 +65,19 @@ func (c *aPIClient) GetStorageUsage(ctx context.Context, in *GetStorageUsageRequ
 	return out, nil
 }
 
+func (c *aPIClient) ModifyFiles(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[ModifyFilesRequest, emptypb.Empty], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &API_ServiceDesc.Streams[0], API_ModifyFiles_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ModifyFilesRequest, emptypb.Empty]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_ModifyFilesClient = grpc.ClientStreamingClient[ModifyFilesRequest, emptypb.Empty]
+
 // APIServer is the server API for API service.
 // All implementations must embed UnimplementedAPIServer
 // for forward compatibility.
@@ -69,6 +86,8 @@ type APIServer interface {
 	PreviewRemoval(context.Context, *PreviewRemovalRequest) (*PreviewRemovalResponse, error)
 	// How many bytes the object store holds, and for what. It reads the index of every commit.
 	GetStorageUsage(context.Context, *GetStorageUsageRequest) (*GetStorageUsageResponse, error)
+	// pfs_v2.API/ModifyFile with several changes in each message, for many small files.
+	ModifyFiles(grpc.ClientStreamingServer[ModifyFilesRequest, emptypb.Empty]) error
 	mustEmbedUnimplementedAPIServer()
 }
 
@@ -84,6 +103,9 @@ func (UnimplementedAPIServer) PreviewRemoval(context.Context, *PreviewRemovalReq
 }
 func (UnimplementedAPIServer) GetStorageUsage(context.Context, *GetStorageUsageRequest) (*GetStorageUsageResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetStorageUsage not implemented")
+}
+func (UnimplementedAPIServer) ModifyFiles(grpc.ClientStreamingServer[ModifyFilesRequest, emptypb.Empty]) error {
+	return status.Error(codes.Unimplemented, "method ModifyFiles not implemented")
 }
 func (UnimplementedAPIServer) mustEmbedUnimplementedAPIServer() {}
 func (UnimplementedAPIServer) testEmbeddedByValue()             {}
@@ -142,6 +164,13 @@ func _API_GetStorageUsage_Handler(srv interface{}, ctx context.Context, dec func
 	return interceptor(ctx, in, info, handler)
 }
 
+func _API_ModifyFiles_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(APIServer).ModifyFiles(&grpc.GenericServerStream[ModifyFilesRequest, emptypb.Empty]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type API_ModifyFilesServer = grpc.ClientStreamingServer[ModifyFilesRequest, emptypb.Empty]
+
 // API_ServiceDesc is the grpc.ServiceDesc for API service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -158,6 +187,12 @@ var API_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _API_GetStorageUsage_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "ModifyFiles",
+			Handler:       _API_ModifyFiles_Handler,
+			ClientStreams: true,
+		},
+	},
 	Metadata: "api/data/data.proto",
 }

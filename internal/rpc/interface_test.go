@@ -136,6 +136,7 @@ pfs_v2.API/ListTask CLUSTER_DEBUG_DUMP
 pfs_v2.API/Egress -
 pfs_v2.API/ReposSummary token
 metadata.API/EditMetadata token
+data_v1.API/ModifyFiles token
 data_v1.API/PreviewRemoval token
 data_v1.API/GetStorageUsage CLUSTER_DEBUG_DUMP
 transaction_v2.API/StartTransaction token

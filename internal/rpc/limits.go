@@ -14,7 +14,9 @@ import (
 	"google.golang.org/grpc/tap"
 
 	authpb "pachyderm/api/auth"
+	datapb "pachyderm/api/data"
 	pachpb "pachyderm/api/pach"
+	pfspb "pachyderm/api/pfs"
 	"pachyderm/internal/limit"
 	"pachyderm/internal/secret"
 )
@@ -49,8 +51,7 @@ const (
 	callFor, waitFor = 2 * time.Minute, 15 * time.Minute
 	// dataFor is how long a call may take that carries files, or waits for a commit,
 	// of somebody whose token is good.
-	dataFor     = 24 * time.Hour
-	dataService = "/pfs_v2.API/"
+	dataFor = 24 * time.Hour
 	// refuseFor is how long a call for which there is no place may take to send
 	// its request, and be told so.
 	refuseFor = 100 * time.Millisecond
@@ -94,7 +95,7 @@ func (s *Server) begin(ctx context.Context, info *tap.Info) (context.Context, er
 		pachpb.API_GetSetupLink_FullMethodName, grpc_health_v1.Health_Watch_FullMethodName:
 		life = waitFor
 	default:
-		if v := volumeOf(over); v != nil && v.isTrusted() && strings.HasPrefix(info.FullMethodName, dataService) {
+		if v := volumeOf(over); v != nil && v.isTrusted() && carriesData(info.FullMethodName) {
 			life = dataFor
 		}
 	}
@@ -104,6 +105,10 @@ func (s *Server) begin(ctx context.Context, info *tap.Info) (context.Context, er
 	ctx, cancel := context.WithTimeout(ctx, life)
 	context.AfterFunc(over, cancel)
 	return ctx, nil
+}
+
+func carriesData(method string) bool {
+	return strings.HasPrefix(method, "/"+pfspb.API_ServiceDesc.ServiceName+"/") || method == datapb.API_ModifyFiles_FullMethodName
 }
 
 // withClient notes who calls, unless it came over HTTP, where that is known.

@@ -19,6 +19,7 @@ func dataPolicy() map[string]rule {
 	} {
 		rows["/pfs_v2.API/"+method] = rule{kind: openUntilActivated}
 	}
+	rows["/data_v1.API/ModifyFiles"] = rule{kind: openUntilActivated}
 	rows["/data_v1.API/PreviewRemoval"] = rule{kind: openUntilActivated}
 	rows["/data_v1.API/GetStorageUsage"] = rule{kind: openUntilActivated, need: access.ClusterDebugDump}
 	rows["/metadata.API/EditMetadata"] = rule{kind: openUntilActivated}

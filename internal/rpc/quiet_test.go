@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
 
+	datapb "pachyderm/api/data"
 	pfspb "pachyderm/api/pfs"
 )
 
@@ -29,6 +30,13 @@ func (l known) Accept() (net.Conn, error) {
 
 // A stream whose client says nothing ends after an hour, and says why.
 func TestStream_ThatSaysNothingEnds(t *testing.T) {
+	for _, method := range []string{pfspb.API_ModifyFile_FullMethodName, datapb.API_ModifyFiles_FullMethodName} {
+		t.Run(method, func(t *testing.T) { saysNothing(t, method) })
+	}
+}
+
+func saysNothing(t *testing.T, method string) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := inMemory(t)
 		l := bufconn.Listen(64 << 10)
@@ -42,7 +50,7 @@ func TestStream_ThatSaysNothingEnds(t *testing.T) {
 		ctx, hangUp := context.WithTimeout(t.Context(), 5*time.Hour) // or the test would hang
 		defer hangUp()
 		began := time.Now()
-		stream, err := pfspb.NewAPIClient(conn).ModifyFile(ctx)
+		stream, err := conn.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true}, method)
 		if err != nil {
 			t.Fatal(err)
 		}

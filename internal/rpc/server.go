@@ -150,7 +150,7 @@ func implementations(c Config) map[string]any {
 		enterprisepb.API_ServiceDesc.ServiceName: enterprise.New(),
 		licensepb.API_ServiceDesc.ServiceName:    enterprise.NewLicense(c.DB, c.Sessions, c.Now),
 		pfspb.API_ServiceDesc.ServiceName:        data,
-		datapb.API_ServiceDesc.ServiceName:       dataserver.New(c.DB, c.Check, c.Now),
+		datapb.API_ServiceDesc.ServiceName:       dataserver.New(c.DB, c.Sessions, &c.Data, c.Check, c.Now),
 		metadatapb.API_ServiceDesc.ServiceName:   metadata.New(c.DB, c.Now),
 		txnpb.API_ServiceDesc.ServiceName:        transaction.New(c.DB, data, c.Now),
 		ppspb.API_ServiceDesc.ServiceName:        ppsServer{},

@@ -6,8 +6,10 @@ import (
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
 	messages "google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	pb "pachyderm/api/pfs"
+	"pachyderm/internal/fault"
 )
 
 // Kind says what a Message asks for.
@@ -33,6 +35,50 @@ type Message struct {
 	received mem.Buffer
 }
 
+// Batch is a ModifyFilesRequest. The zero one receives, over and over, by a stream's
+// RecvMsg.
+type Batch struct {
+	received mem.Buffer
+	rest     []byte
+}
+
+// Next has a Message be the next of the changes, or is false if there is none. Data of the
+// Message is the Batch's, until that receives the next one or is freed. Fault: Invalid.
+func (b *Batch) Next(m *Message) (bool, error) {
+	for len(b.rest) > 0 {
+		field, kind, n := protowire.ConsumeTag(b.rest)
+		if n < 0 || field > protowire.MaxValidNumber {
+			return false, errBroken
+		}
+		size := protowire.ConsumeFieldValue(field, kind, b.rest[n:])
+		if size < 0 {
+			return false, errBroken
+		}
+		value := b.rest[n : n+size]
+		b.rest = b.rest[n+size:]
+		if field != changes || kind != protowire.BytesType {
+			continue // of a newer client's
+		}
+		body, _ := protowire.ConsumeBytes(value)
+		m.Free()
+		if m.read(body) != nil {
+			return false, errBroken
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
+var errBroken = fault.New(fault.Invalid, "a message cannot be read").Next("update the client")
+
+// Free ends what the Data of its changes is in.
+func (b *Batch) Free() {
+	if b.received != nil {
+		b.received.Free()
+	}
+	b.rest, b.received = nil, nil
+}
+
 // Free ends what Data is in.
 func (m *Message) Free() {
 	if m.received != nil {
@@ -41,7 +87,7 @@ func (m *Message) Free() {
 	m.Data, m.received = nil, nil
 }
 
-// Codec is gRPC's own, and receives a Message too.
+// Codec is gRPC's own, but for what carries files: it receives a Message and a Batch too.
 type Codec struct{ encoding.CodecV2 }
 
 // NewCodec makes it.
@@ -49,17 +95,35 @@ func NewCodec() Codec { return Codec{encoding.GetCodecV2(proto.Name)} }
 
 // Unmarshal is encoding.CodecV2's.
 func (c Codec) Unmarshal(data mem.BufferSlice, v any) error {
-	m, ok := v.(*Message)
-	if !ok {
-		return c.CodecV2.Unmarshal(data, v)
+	switch m := v.(type) {
+	case *Message:
+		m.Free()
+		m.received = data.MaterializeToBuffer(mem.DefaultBufferPool())
+		return m.read(m.received.ReadOnlyData())
+	case *Batch:
+		m.Free()
+		m.received = data.MaterializeToBuffer(mem.DefaultBufferPool())
+		m.rest = m.received.ReadOnlyData()
+		return nil
 	}
-	m.Free()
-	m.received = data.MaterializeToBuffer(mem.DefaultBufferPool())
-	return m.read(m.received.ReadOnlyData())
+	return c.CodecV2.Unmarshal(data, v)
 }
 
-// The numbers of fields in pfs.proto.
+// Marshal is encoding.CodecV2's. Long bytes of a BytesValue are not copied: nobody may
+// change them any more.
+func (c Codec) Marshal(v any) (mem.BufferSlice, error) {
+	const long = 16 << 10
+	m, ok := v.(*wrapperspb.BytesValue)
+	if !ok || len(m.GetValue()) < long {
+		return c.CodecV2.Marshal(v)
+	}
+	head := protowire.AppendVarint(protowire.AppendTag(nil, value, protowire.BytesType), uint64(len(m.GetValue())))
+	return mem.BufferSlice{mem.SliceBuffer(head), mem.SliceBuffer(m.GetValue())}, nil
+}
+
+// The numbers of fields in pfs.proto and data.proto.
 const (
+	changes             = 1    // of ModifyFilesRequest
 	addFile, deleteFile = 2, 3 // of ModifyFileRequest
 	path, datum, raw    = 1, 2, 3
 	value               = 1 // of BytesValue

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	datapb "pachyderm/api/data"
 	pb "pachyderm/api/pfs"
 )
 
@@ -114,4 +115,77 @@ func FuzzMessage(f *testing.F) {
 		f.Add(encoded(f, m))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) { agrees(t, &Message{Path: "/a"}, b) })
+}
+
+// batched receives bytes as a Batch, and compares that with what protobuf makes of them.
+func batched(t *testing.T, b []byte) {
+	t.Helper()
+	want := &datapb.ModifyFilesRequest{}
+	wrong := proto.Unmarshal(b, want)
+	var batch Batch
+	if err := NewCodec().Unmarshal(mem.BufferSlice{mem.SliceBuffer(b)}, &batch); err != nil {
+		t.Fatal(err)
+	}
+	got := &datapb.ModifyFilesRequest{}
+	m := &Message{Path: "/b", Datum: "d", Data: []byte("before")}
+	for {
+		more, err := batch.Next(m)
+		if err != nil && wrong == nil {
+			t.Fatalf("%x: %v", b, err)
+		}
+		if err != nil {
+			return
+		}
+		if !more {
+			break
+		}
+		got.Changes = append(got.Changes, proto.CloneOf(m.request()))
+	}
+	want.ProtoReflect().SetUnknown(nil)
+	if wrong != nil || !proto.Equal(got, want) {
+		t.Fatalf("%x: %v, and not %v, %v", b, got, want, wrong)
+	}
+}
+
+func TestBatch_ChangesAreWhatProtobufReads(t *testing.T) {
+	both := encoded(t, &datapb.ModifyFilesRequest{Changes: []*pb.ModifyFileRequest{
+		{Body: &pb.ModifyFileRequest_SetCommit{SetCommit: &pb.Commit{Id: "x"}}},
+		remove("/a/b", ""), add("/a/b", "d", []byte("text")), add("/c", "", nil), {}, remove("/größe", ""), add("/c", "", bytes.Repeat([]byte("x"), 5000)),
+	}})
+	unknown := protowire.AppendString(protowire.AppendTag(nil, 7, protowire.BytesType), "of a newer client")
+	for name, b := range map[string][]byte{
+		"nothing":              nil,
+		"changes":              both,
+		"cut off":              both[:len(both)-1],
+		"unknown fields":       append(append(bytes.Clone(unknown), both...), unknown...),
+		"a group":              append(append([]byte{0x3b}, unknown...), append([]byte{0x3c}, both...)...),
+		"a number":             append([]byte{1 << 3, 7}, both...),
+		"no such number":       {0xe0, 0xe0, 0xe0, 0xe0, 0x30, 1},
+		"a tag of nothing":     append(bytes.Clone(both), 0),
+		"one that is not read": append(bytes.Clone(both), 0x0a, 2, 0x0a, 9),
+	} {
+		t.Run(name, func(t *testing.T) { batched(t, b) })
+	}
+}
+
+func FuzzBatch(f *testing.F) {
+	f.Add(encoded(f, &datapb.ModifyFilesRequest{Changes: []*pb.ModifyFileRequest{add("/a", "d", []byte("x")), remove("/a", ""), {}}}))
+	f.Fuzz(batched)
+}
+
+// Long bytes are sent from where they are, in the form that protobuf gives them.
+func TestMarshal_LongBytesAreNotCopied(t *testing.T) {
+	for _, length := range []int{0, 1, 100, 16<<10 - 1, 16 << 10, 2 << 20} {
+		data := bytes.Repeat([]byte("x"), length)
+		got, err := NewCodec().Marshal(wrapperspb.Bytes(data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got.Materialize(), encoded(t, wrapperspb.Bytes(data))) {
+			t.Errorf("%d bytes are sent otherwise", length)
+		}
+		if last := got[len(got)-1].ReadOnlyData(); length >= 16<<10 && &last[0] != &data[0] {
+			t.Errorf("%d bytes are copied", length)
+		}
+	}
 }

@@ -4,12 +4,16 @@ import (
 	"context"
 	"time"
 
+	"google.golang.org/protobuf/types/known/emptypb"
+
 	pb "pachyderm/api/data"
 	"pachyderm/internal/data/check"
 	"pachyderm/internal/data/graph"
 	"pachyderm/internal/db"
 	"pachyderm/internal/fault"
+	"pachyderm/internal/people/session"
 	"pachyderm/internal/rpc/pfs/convert"
+	"pachyderm/internal/rpc/pfs/edit"
 	"pachyderm/internal/rpc/pfs/guard"
 	"pachyderm/internal/rpc/pfs/remove"
 )
@@ -18,12 +22,22 @@ type server struct {
 	pb.UnimplementedAPIServer
 	db    *db.DB
 	check *check.Service
+	edits *edit.Edits
+	again guard.Again
 	now   func() time.Time
 }
 
 // New serves data_v1.
-func New(d *db.DB, check *check.Service, now func() time.Time) pb.APIServer {
-	return &server{db: d, check: check, now: now}
+func New(d *db.DB, sessions *session.Service, edits *edit.Edits, check *check.Service, now func() time.Time) pb.APIServer {
+	return &server{db: d, check: check, edits: edits, again: guard.Again{Sessions: sessions}, now: now}
+}
+
+// ModifyFiles writes to a commit what the stream says, in its order, once all has come.
+func (s *server) ModifyFiles(stream pb.API_ModifyFilesServer) error {
+	if err := s.edits.ModifyMany(stream, s.again, s.now()); err != nil {
+		return err
+	}
+	return stream.SendAndClose(&emptypb.Empty{})
 }
 
 // PreviewRemoval does the removal and then as if it had never been done.

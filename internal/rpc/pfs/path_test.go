@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -174,7 +175,6 @@ func TestData_FromRepoToFileAndBack(t *testing.T) {
 	})
 }
 
-// A search tells in which commits a file was added, changed and deleted, and how far it came.
 // What many streams end with at once is each one's own: the memory that a message was
 // received in is others' as soon as the call has done with it.
 func TestModifyFile_ManyAtOnceEndWithTheirOwn(t *testing.T) {
@@ -205,6 +205,50 @@ func TestModifyFile_ManyAtOnceEndWithTheirOwn(t *testing.T) {
 	}
 }
 
+// What is sent of an archive stays as it is while its reader is slow, and the archive goes on.
+func TestGetFileTAR_ReaderIsSlow(t *testing.T) {
+	s := pachdtest.Start(t)
+	c, ctx := s.API.PFS, s.Root()
+	if _, err := c.CreateRepo(ctx, &pb.CreateRepoRequest{Repo: repo("images")}); err != nil {
+		t.Fatal(err)
+	}
+	const files = 100
+	text := func(n int) string { return strings.Repeat(fmt.Sprintf("%08d", n), 10_000) }
+	var changes []*pb.ModifyFileRequest
+	for n := range files {
+		changes = append(changes, add(fmt.Sprintf("/%03d", n), text(n)))
+	}
+	if err := modify(ctx, c, at("images@master"), changes...); err != nil {
+		t.Fatal(err)
+	}
+	stream, err := c.GetFileTAR(ctx, &pb.GetFileRequest{File: &pb.File{Commit: at("images@master"), Path: "/*"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got bytes.Buffer
+	for {
+		time.Sleep(50 * time.Millisecond)
+		m, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		got.Write(m.GetValue())
+	}
+	archive := tar.NewReader(&got)
+	for n := range files {
+		if _, err := archive.Next(); err != nil {
+			t.Fatalf("file %d: %v", n, err)
+		}
+		if data, err := io.ReadAll(archive); err != nil || string(data) != text(n) {
+			t.Errorf("file %d is %.16q..., %v", n, data, err)
+		}
+	}
+}
+
+// A search tells in which commits a file was added, changed and deleted, and how far it came.
 func TestFindCommits_AddedChangedAndDeleted(t *testing.T) {
 	s := pachdtest.Start(t)
 	c, ctx := s.API.PFS, s.Root()

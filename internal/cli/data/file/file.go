@@ -174,7 +174,7 @@ func (o *options) runDelete(ctx context.Context, k *kit.Kit) error {
 		name = strings.TrimRight(name, "/") + "/"
 	}
 	return show.Brief(ctx, k, func(ctx context.Context, c *kit.Conn) error {
-		u, err := begin(ctx, c.PFS, o.file.GetCommit())
+		u, err := begin(ctx, c.Data, o.file.GetCommit())
 		if err != nil {
 			return err
 		}
@@ -229,12 +229,12 @@ func (o *copyOptions) run(ctx context.Context, k *kit.Kit) error {
 		into += path.Base(o.from.GetPath())
 	}
 	return show.Unhurried(ctx, k, func(ctx context.Context, c *kit.Conn) error {
-		u, err := begin(ctx, c.PFS, o.to.GetCommit())
+		u, err := begin(ctx, c.Data, o.to.GetCommit())
 		if err != nil {
 			return err
 		}
 		change := &pfs.CopyFile{Dst: into, Src: o.from, Append: o.appending}
-		if err := u.send(&pfs.ModifyFileRequest{Body: &pfs.ModifyFileRequest_CopyFile{CopyFile: change}}); err != nil {
+		if err := u.change(&pfs.ModifyFileRequest{Body: &pfs.ModifyFileRequest_CopyFile{CopyFile: change}}); err != nil {
 			return err
 		}
 		return u.finish()

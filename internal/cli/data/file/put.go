@@ -12,8 +12,10 @@ import (
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/encoding/gzip"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"pachyderm/api/data"
 	"pachyderm/api/pfs"
 	"pachyderm/internal/cli/data/ref"
 	"pachyderm/internal/cli/data/show"
@@ -23,6 +25,10 @@ import (
 
 // piece is how much of a file one message carries, in bytes, as upstream has it.
 const piece = 2 << 20
+
+// together is what is sent in one message, in bytes, if there is as much: gRPC takes longer
+// for a message than pachd for a small file.
+const together = 960 << 10
 
 type putOptions struct {
 	in                        ref.Flags
@@ -108,7 +114,7 @@ func (o *putOptions) run(ctx context.Context, k *kit.Kit) error {
 		if o.compress {
 			opts = append(opts, grpc.UseCompressor(gzip.Name))
 		}
-		u, err := begin(ctx, c.PFS, o.file.GetCommit(), opts...)
+		u, err := begin(ctx, c.Data, o.file.GetCommit(), opts...)
 		if err != nil {
 			return err
 		}
@@ -162,25 +168,38 @@ func (o *putOptions) listed(k *kit.Kit) (names []string, err error) {
 
 // upload is one stream of changes, which pachd makes all at once when it ends.
 type upload struct {
-	stream    pfs.API_ModifyFileClient
+	stream    data.API_ModifyFilesClient
+	changes   []*pfs.ModifyFileRequest // that are to be sent together
+	size      int                      // of them, in bytes
 	progress  *progress
 	appending bool
 	recursive bool
 	buffer    []byte // of a piece
 }
 
-func begin(ctx context.Context, c pfs.APIClient, to *pfs.Commit, opts ...grpc.CallOption) (*upload, error) {
-	stream, err := c.ModifyFile(ctx, opts...)
+func begin(ctx context.Context, c data.APIClient, to *pfs.Commit, opts ...grpc.CallOption) (*upload, error) {
+	stream, err := c.ModifyFiles(ctx, opts...)
 	if err != nil {
 		return nil, err
 	}
 	u := &upload{stream: stream}
-	return u, u.send(&pfs.ModifyFileRequest{Body: &pfs.ModifyFileRequest_SetCommit{SetCommit: to}})
+	u.changes = []*pfs.ModifyFileRequest{{Body: &pfs.ModifyFileRequest_SetCommit{SetCommit: to}}}
+	return u, u.flush()
 }
 
-// send gives pachd's error, where gRPC only says that the stream has ended.
-func (u *upload) send(m *pfs.ModifyFileRequest) error {
-	err := u.stream.Send(m)
+// change sends a change, together with some that come after it.
+func (u *upload) change(m *pfs.ModifyFileRequest) error {
+	u.changes, u.size = append(u.changes, m), u.size+proto.Size(m)
+	if u.size < together {
+		return nil
+	}
+	return u.flush()
+}
+
+// flush gives pachd's error, where gRPC only says that the stream has ended.
+func (u *upload) flush() error {
+	err := u.stream.Send(&data.ModifyFilesRequest{Changes: u.changes})
+	u.changes, u.size = nil, 0 // the stream may still look at them
 	if errors.Is(err, io.EOF) {
 		_, err = u.stream.CloseAndRecv()
 	}
@@ -188,11 +207,11 @@ func (u *upload) send(m *pfs.ModifyFileRequest) error {
 }
 
 func (u *upload) add(f *pfs.AddFile) error {
-	return u.send(&pfs.ModifyFileRequest{Body: &pfs.ModifyFileRequest_AddFile{AddFile: f}})
+	return u.change(&pfs.ModifyFileRequest{Body: &pfs.ModifyFileRequest_AddFile{AddFile: f}})
 }
 
 func (u *upload) remove(path string) error {
-	return u.send(&pfs.ModifyFileRequest{Body: &pfs.ModifyFileRequest_DeleteFile{DeleteFile: &pfs.DeleteFile{Path: path}}})
+	return u.change(&pfs.ModifyFileRequest{Body: &pfs.ModifyFileRequest_DeleteFile{DeleteFile: &pfs.DeleteFile{Path: path}}})
 }
 
 // put sends one file, which may be empty.
@@ -211,9 +230,9 @@ func (u *upload) put(f content) error {
 			u.buffer = make([]byte, piece)
 		}
 		n, err := io.ReadFull(f.r, u.buffer)
-		data := u.buffer
+		part := u.buffer
 		if n < piece {
-			data = bytes.Clone(u.buffer[:n])
+			part = bytes.Clone(u.buffer[:n])
 		} else {
 			u.buffer = nil // the stream may still look at it
 		}
@@ -222,7 +241,7 @@ func (u *upload) put(f content) error {
 			return unreadable(f.name, err)
 		}
 		if n > 0 || first {
-			if err := u.add(&pfs.AddFile{Path: f.path, Source: &pfs.AddFile_Raw{Raw: wrapperspb.Bytes(data)}}); err != nil {
+			if err := u.add(&pfs.AddFile{Path: f.path, Source: &pfs.AddFile_Raw{Raw: wrapperspb.Bytes(part)}}); err != nil {
 				return err
 			}
 		}
@@ -234,6 +253,9 @@ func (u *upload) put(f content) error {
 }
 
 func (u *upload) finish() error {
+	if err := u.flush(); err != nil {
+		return err
+	}
 	_, err := u.stream.CloseAndRecv()
 	return err
 }

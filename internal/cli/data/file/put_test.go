@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"pachyderm/api/data"
 	"pachyderm/api/pfs"
 	"pachyderm/internal/cli/kit"
 )
@@ -13,12 +14,12 @@ import (
 // kept is a stream that looks at its messages once more when all have been sent, as a
 // stream may.
 type kept struct {
-	pfs.API_ModifyFileClient
+	data.API_ModifyFilesClient
 	all []*pfs.ModifyFileRequest
 }
 
-func (s *kept) Send(m *pfs.ModifyFileRequest) error {
-	s.all = append(s.all, m)
+func (s *kept) Send(m *data.ModifyFilesRequest) error {
+	s.all = append(s.all, m.GetChanges()...)
 	return nil
 }
 
@@ -33,20 +34,23 @@ func TestUpload_PiecesStayAsTheyWereSent(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := u.flush(); err != nil {
+		t.Fatal(err)
+	}
 	var got [][]byte
 	for _, m := range s.all {
 		if m.GetDeleteFile() != nil {
 			got = append(got, nil)
 			continue
 		}
-		data := m.GetAddFile().GetRaw().GetValue()
-		if len(data) > piece {
-			t.Errorf("a piece of %d bytes", len(data))
+		part := m.GetAddFile().GetRaw().GetValue()
+		if len(part) > piece {
+			t.Errorf("a piece of %d bytes", len(part))
 		}
-		if cap(data) > 2*len(data)+64 && len(data) < piece-1 {
-			t.Errorf("%d bytes hold memory of %d", len(data), cap(data))
+		if cap(part) > 2*len(part)+64 && len(part) < piece-1 {
+			t.Errorf("%d bytes hold memory of %d", len(part), cap(part))
 		}
-		got[len(got)-1] = append(got[len(got)-1], data...)
+		got[len(got)-1] = append(got[len(got)-1], part...)
 	}
 	if !slices.EqualFunc(got, files, bytes.Equal) {
 		t.Error("what was sent is not what was read")

@@ -1,13 +1,13 @@
 package files
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"iter"
 	"time"
 
-	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -20,7 +20,6 @@ import (
 	"pachyderm/internal/data/tree"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/people/session"
-	"pachyderm/internal/rpc/codec"
 	"pachyderm/internal/rpc/pfs/convert"
 	"pachyderm/internal/rpc/pfs/edit"
 	"pachyderm/internal/rpc/pfs/guard"
@@ -43,63 +42,10 @@ func New(edits *edit.Edits, sessions *session.Service, now func() time.Time) *Se
 
 // ModifyFile writes to a commit what the stream says, in its order, once all has come.
 func (s *Server) ModifyFile(stream pb.API_ModifyFileServer) error {
-	first, err := stream.Recv()
-	if err != nil {
-		return err
-	}
-	if first.GetSetCommit() == nil {
-		return fault.New(fault.Invalid, "first message must be a commit")
-	}
-	ctx := stream.Context()
-	var two messages
-	defer two.free()
-	err = s.edits.Write(ctx, s.again, s.now(), first.GetSetCommit(), func(w *file.Session) error { return s.receive(ctx, w, stream, &two) })
-	if err != nil {
+	if err := s.edits.Modify(stream, s.again, s.now()); err != nil {
 		return err
 	}
 	return stream.SendAndClose(&emptypb.Empty{})
-}
-
-// messages are the last two that a stream was sent: what one adds, the session has until
-// the next or, of the last, until it has ended.
-type messages [2]codec.Message
-
-func (m *messages) free() {
-	for n := range m {
-		m[n].Free()
-	}
-}
-
-// receive makes the changes that come, until no more do.
-func (s *Server) receive(ctx context.Context, w *file.Session, stream grpc.ServerStream, two *messages) error {
-	for n := 0; ; n++ {
-		m := &two[n%len(two)]
-		err := stream.RecvMsg(m)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err == nil {
-			err = s.edit(ctx, w, m)
-		}
-		if err != nil {
-			return err
-		}
-		if len(m.Data) > file.LongestLoan { // which the session has its own copy of
-			m.Free()
-		}
-	}
-}
-
-// edit makes one change of a session.
-func (s *Server) edit(ctx context.Context, w *file.Session, m *codec.Message) error {
-	switch m.Kind {
-	case codec.Add:
-		return w.Add(m.Path, m.Datum, m.Data)
-	case codec.Delete:
-		return w.Delete(m.Path, m.Datum)
-	default:
-		return s.edits.Make(ctx, w, m.Request)
-	}
 }
 
 // infos makes FileInfo of files, many of them in one piece of memory, with the same
@@ -291,7 +237,7 @@ func (s *Server) GetFile(req *pb.GetFileRequest, stream pb.API_GetFileServer) er
 	if err != nil {
 		return err
 	}
-	return s.sendBytes(ctx, v, i, req.GetOffset(), s.guarded(ctx, v, stream))
+	return sendBytes(ctx, v, i, req.GetOffset(), s.guarded(ctx, v, stream))
 }
 
 func errNoEgress() error {
@@ -309,15 +255,15 @@ func (s *Server) GetFileTAR(req *pb.GetFileRequest, stream pb.API_GetFileTARServ
 	if req.GetURL() != "" {
 		return errNoEgress()
 	}
-	return archive.TAR(ctx, v, f.GetPath(), rangeOf(req.GetPathRange()), s.guarded(ctx, v, stream))
+	return archive.TAR(ctx, v, f.GetPath(), rangeOf(req.GetPathRange()), copied{s.guarded(ctx, v, stream)})
 }
 
-func (s *Server) sendBytes(ctx context.Context, v *file.View, i file.Info, offset int64, w io.Writer) error {
+func sendBytes(ctx context.Context, v *file.View, i file.Info, offset int64, w io.Writer) error {
 	r, err := v.Open(ctx, i, offset)
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(w, r)
+	_, err = r.WriteTo(w)
 	return errors.Join(err, r.Close())
 }
 
@@ -329,7 +275,8 @@ type bytesSender interface {
 	Send(bytes *wrapperspb.BytesValue) error
 }
 
-// guardedBytes sends bytes as long as the caller may read them.
+// guardedBytes sends bytes as long as the caller may read them. It keeps what it is given,
+// which nobody may change any more.
 type guardedBytes struct {
 	to    bytesSender
 	check func() error
@@ -337,7 +284,7 @@ type guardedBytes struct {
 
 // guarded is where the bytes of a commit go. Whoever loses the right to read in the
 // middle gets no more of them.
-func (s *Server) guarded(ctx context.Context, v *file.View, to bytesSender) io.Writer {
+func (s *Server) guarded(ctx context.Context, v *file.View, to bytesSender) *guardedBytes {
 	return &guardedBytes{to, func() error {
 		if v.Commit.Repo.Name == graph.FileSets {
 			return s.again.StillCaller(ctx)
@@ -346,7 +293,13 @@ func (s *Server) guarded(ctx context.Context, v *file.View, to bytesSender) io.W
 	}}
 }
 
+// copied is for bytes whose memory is used again.
+type copied struct{ to *guardedBytes }
+
 // Write is io.Writer's.
+func (c copied) Write(p []byte) (int, error) { return c.to.Write(bytes.Clone(p)) }
+
+// Write writes what it may keep.
 func (g *guardedBytes) Write(p []byte) (int, error) {
 	written := 0
 	for len(p) > 0 {
