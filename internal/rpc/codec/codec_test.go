@@ -150,7 +150,9 @@ func batched(t *testing.T, b []byte) {
 func TestBatch_ChangesAreWhatProtobufReads(t *testing.T) {
 	both := encoded(t, &datapb.ModifyFilesRequest{Changes: []*pb.ModifyFileRequest{
 		{Body: &pb.ModifyFileRequest_SetCommit{SetCommit: &pb.Commit{Id: "x"}}},
-		remove("/a/b", ""), add("/a/b", "d", []byte("text")), add("/c", "", nil), {}, remove("/größe", ""), add("/c", "", bytes.Repeat([]byte("x"), 5000)),
+		remove("/a/b", ""), add("/a/b", "d", []byte("text")), add("/c", "", nil),
+		{},
+		remove("/größe", ""), add("/c", "", bytes.Repeat([]byte("x"), 5000)),
 	}})
 	unknown := protowire.AppendString(protowire.AppendTag(nil, 7, protowire.BytesType), "of a newer client")
 	for name, b := range map[string][]byte{

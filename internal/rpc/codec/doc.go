@@ -1,4 +1,4 @@
-// Package codec is the codec of pachd's gRPC server: protobuf's, but for what ModifyFile is
-// sent, two messages for each file and most of them small. Those are read where gRPC has
-// received them, without a copy.
+// Package codec is the codec of pachd's gRPC server: protobuf's, but for what carries files.
+// What ModifyFile and ModifyFiles are sent, most of it small, is read where gRPC has received
+// it, and long bytes of files are sent from where they are, both without a copy.
 package codec
