@@ -29,9 +29,10 @@ const (
 	maxStreams = 128
 	// maxHeaders bounds the metadata of a call, in bytes: a token is the longest.
 	maxHeaders = 32 << 10
-	// ioBuffer is what a connection reads and writes at a time, in bytes. It holds
-	// these as long as it is open, whether it says anything or not.
-	ioBuffer = 8 << 10
+	// readBuffer is what a connection reads at a time, in bytes. It holds these as long as
+	// it is open, whether it says anything or not. writeBuffer is what it writes at a
+	// time, and holds meanwhile: at least a frame of HTTP/2 that is full.
+	readBuffer, writeBuffer = 8 << 10, 32 << 10
 	// window is what may be sent of a request before it is read, in bytes, and
 	// connWindow of all requests over a connection. gRPC itself would let them grow. How
 	// much of it a stranger may use, volume says.
@@ -63,7 +64,7 @@ type refusedKey struct{}
 func (s *Server) bounds() []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.MaxConcurrentStreams(maxStreams), grpc.MaxHeaderListSize(maxHeaders),
-		grpc.ReadBufferSize(ioBuffer), grpc.WriteBufferSize(ioBuffer),
+		grpc.ReadBufferSize(readBuffer), grpc.WriteBufferSize(writeBuffer), grpc.SharedWriteBuffer(true),
 		grpc.StaticStreamWindowSize(window), grpc.StaticConnWindowSize(connWindow),
 		grpc.ConnectionTimeout(shakeFor),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idleFor, Time: pingAfter, Timeout: pingFor}),
