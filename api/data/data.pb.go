@@ -25,8 +25,7 @@ const (
 
 type ModifyFilesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Changes in their order. The first of the first message is set_commit. A message has at
-	// most 4 MiB.
+	// Changes in their order. The first of the first message is set_commit.
 	Changes       []*pfs.ModifyFileRequest `protobuf:"bytes,1,rep,name=changes,proto3" json:"changes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
