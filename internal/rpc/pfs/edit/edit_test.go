@@ -1,11 +1,19 @@
 package edit_test
 
 import (
+	"context"
+	"errors"
 	"testing"
 
+	"google.golang.org/grpc/mem"
+	"google.golang.org/protobuf/proto"
+
+	"pachyderm/api/data"
+	"pachyderm/api/pfs"
 	"pachyderm/internal/people/session"
 	"pachyderm/internal/people/token"
 	"pachyderm/internal/principal"
+	"pachyderm/internal/rpc/codec"
 	"pachyderm/internal/rpc/pfs/edit"
 )
 
@@ -44,5 +52,24 @@ func TestIsInternal(t *testing.T) {
 	}
 	if c := session.FromContext(session.Unguarded(t.Context())); !edit.IsInternal(c) {
 		t.Error("authentication is off, and nobody may do everything")
+	}
+}
+
+// What has been received of somebody who is gone is not worked off: there is no session
+// here that it could be written to.
+func TestModifyMany_EndsWhereItsSenderIsGone(t *testing.T) {
+	remove := &pfs.ModifyFileRequest{Body: &pfs.ModifyFileRequest_DeleteFile{DeleteFile: &pfs.DeleteFile{Path: "/a"}}}
+	message, err := proto.Marshal(&data.ModifyFilesRequest{Changes: []*pfs.ModifyFileRequest{remove, remove}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b codec.Batch
+	if err := codec.NewCodec().Unmarshal(mem.BufferSlice{mem.SliceBuffer(message)}, &b); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := edit.Changes(&edit.Edits{}, ctx, nil, &b, &codec.Message{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("it ends with %v", err)
 	}
 }

@@ -82,7 +82,8 @@ func (e *Edits) write(ctx context.Context, again guard.Again, now time.Time, fir
 	return e.Write(ctx, again, now, to, do)
 }
 
-// changes makes those of a batch that are left.
+// changes makes those of a batch that are left, for as long as its sender is there: a
+// message holds a million of them.
 func (e *Edits) changes(ctx context.Context, w *file.Session, b *codec.Batch, m *codec.Message) error {
 	m.Kind = codec.Other
 	for {
@@ -90,6 +91,9 @@ func (e *Edits) changes(ctx context.Context, w *file.Session, b *codec.Batch, m 
 			return err
 		} else if !more {
 			return keep(w, m)
+		}
+		if err := ctx.Err(); err != nil {
+			return err
 		}
 		if err := e.change(ctx, w, m); err != nil {
 			return err

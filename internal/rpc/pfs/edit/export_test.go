@@ -1,0 +1,4 @@
+package edit
+
+// Changes is Edits.changes.
+var Changes = (*Edits).changes
