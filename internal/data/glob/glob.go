@@ -15,6 +15,11 @@ const (
 	MaxWithout = 128  // bytes, with a !(...)
 	MaxGroups  = 16   // groups, with a !(...)
 	MaxNesting = 32   // groups in one another
+	// MaxCells bounds what a path costs, whose every character each may have to be held
+	// against: text without a meaning is one of any length, and so is a run of "*".
+	MaxCells = 256
+
+	maxShown = 200 // characters of a pattern in an error
 )
 
 // Glob is a compiled pattern. It is safe for concurrent use.
@@ -24,8 +29,9 @@ type Glob struct {
 	cells  int
 	groups int
 	prefix string
-	// expression is nil for a pattern with !(...), which regular expressions lack.
-	expression *regexp.Regexp
+	// expression is nil for a pattern with !(...), which regular expressions lack. It
+	// matches as capturing does, but where that has groups it takes a small part of the time.
+	expression, capturing *regexp.Regexp
 }
 
 // Compile reads a pattern: "*" stands for any characters but "/", "**" for any, "?" for
@@ -40,7 +46,7 @@ func Compile(pattern string) (*Glob, error) {
 		return nil, fault.New(fault.Invalid, "glob of %d bytes", len(pattern)).Next("use at most %d", MaxLength)
 	}
 	if !utf8.ValidString(pattern) {
-		return nil, fault.New(fault.Invalid, "glob (%q) invalid: it is not UTF-8", pattern).Next("write it in UTF-8")
+		return nil, fault.New(fault.Invalid, "glob (%s) invalid: it is not UTF-8", shown(pattern)).Next("write it in UTF-8")
 	}
 	all, err := p.sequence("", 0)
 	if err != nil {
@@ -48,6 +54,9 @@ func Compile(pattern string) (*Glob, error) {
 	}
 	if p.without && len(pattern) > MaxWithout {
 		return nil, fault.New(fault.Invalid, "glob of %d bytes with !(...)", len(pattern)).Next("use at most %d", MaxWithout)
+	}
+	if p.cells > MaxCells {
+		return nil, p.fail(fmt.Sprintf("it has %d parts", p.cells), fmt.Sprintf("use at most %d, in several patterns if it has to be", MaxCells))
 	}
 	if p.without && p.groups > MaxGroups {
 		return nil, fault.New(fault.Invalid, "glob of %d groups with !(...)", p.groups).Next("use at most %d", MaxGroups)
@@ -62,25 +71,34 @@ func Compile(pattern string) (*Glob, error) {
 		return g, nil
 	}
 	if all[0].kind != literal {
-		all = append([]*cell{p.add(cell{kind: literal})}, all...)
+		all = append([]*cell{p.add(&cell{kind: literal})}, all...)
 	}
 	all[0].text = "/" + all[0].text
-	g.first, g.prefix, g.cells = link(all), all[0].text, len(p.cells)
+	g.first, g.prefix, g.cells = link(all), all[0].text, p.cells
 	if p.without {
 		return g, nil
 	}
-	var b strings.Builder
-	b.WriteString(`(?s)\A`)
-	g.first.express(&b)
-	b.WriteString(`\z`)
-	if g.expression, err = regexp.Compile(b.String()); err != nil {
+	g.expression, err = g.first.compile("(?:")
+	if err == nil {
+		g.capturing, err = g.first.compile("(")
+	}
+	if err != nil {
 		return nil, p.fail("it is too large", "write a shorter one").Because(err)
 	}
 	return g, nil
 }
 
-// express writes a cell and those behind it as a regular expression.
-func (c *cell) express(b *strings.Builder) {
+// compile makes a regular expression of a cell and those behind it, whose groups with a
+// number begin as given.
+func (c *cell) compile(begin string) (*regexp.Regexp, error) {
+	var b strings.Builder
+	b.WriteString(`(?s)\A`)
+	c.express(&b, begin)
+	b.WriteString(`\z`)
+	return regexp.Compile(b.String())
+}
+
+func (c *cell) express(b *strings.Builder, begin string) {
 	for ; c != nil; c = c.next {
 		switch c.kind {
 		case literal:
@@ -101,21 +119,21 @@ func (c *cell) express(b *strings.Builder) {
 			}
 			b.WriteString("]")
 		case group:
-			c.expressGroup(b)
+			c.expressGroup(b, begin)
 		}
 	}
 }
 
-func (c *cell) expressGroup(b *strings.Builder) {
+func (c *cell) expressGroup(b *strings.Builder, begin string) {
 	if c.number > 0 {
-		b.WriteString("(")
+		b.WriteString(begin)
 	}
 	b.WriteString("(?:")
 	for k, e := range c.either {
 		if k > 0 {
 			b.WriteString("|")
 		}
-		e.express(b)
+		e.express(b, begin)
 	}
 	b.WriteString(")")
 	if strings.IndexByte("?*+", c.often) >= 0 {
@@ -151,7 +169,7 @@ func (g *Glob) Captures(path string) []string {
 		return []string{}
 	}
 	if g.expression != nil {
-		return g.expression.FindStringSubmatch(path)[1:]
+		return g.capturing.FindStringSubmatch(path)[1:]
 	}
 	t := newText(g, path)
 	t.captures = make([]string, g.groups)

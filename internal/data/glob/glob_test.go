@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"pachyderm/internal/fault"
 )
@@ -50,6 +51,8 @@ var matches = []struct {
 	{"/**b", []string{"/b", "/a/b", "/ab"}, []string{"/a/bc"}, []string{}},
 	{"/a**b", []string{"/ab", "/axb", "/a/x/b"}, []string{"/a/x/bc", "/xb"}, []string{}},
 	{"/***", []string{"/a", "/a/b"}, []string{"/"}, []string{}},
+	{"/a*****b", []string{"/ab", "/axb", "/a/x/b"}, []string{"/xb"}, []string{}},
+	{"/(***)-b", []string{"/a/x-b", "/-b"}, []string{"/a-c"}, []string{"a/x"}},
 	{"**.txt", []string{"/a.txt", "/a/b.txt"}, []string{"/a.txt/b"}, []string{}},
 	// ?
 	{"/?", []string{"/a", "/é", "/?"}, []string{"/", "/ab", "/a/b"}, []string{}},
@@ -108,6 +111,7 @@ var matches = []struct {
 	{"/+(a/b|c)", []string{"/a/bc", "/ca/b"}, []string{"/a", "/a/bb"}, []string{"a/bc"}},
 	{"/*(+(a)b)", []string{"/aabab", "/ab"}, []string{"/aba", "/b"}, []string{"aabab", "a"}},
 	{"/**(a)", []string{"/xaa", "/x", "/aa"}, []string{"/", "/x/a"}, nil},
+	{"/****(a)b", []string{"/x/aab", "/b", "/x/b"}, []string{"/", "/x/a"}, []string{""}},
 	// Groups: what is not.
 	{"/!(a)", []string{"/b", "/aa", "/ab"}, []string{"/", "/a", "/b/c"}, []string{"b"}},
 	{"/!(a|b)", []string{"/c", "/ab", "/ba"}, []string{"/a", "/b", "/c/d"}, []string{"c"}},
@@ -246,6 +250,68 @@ func TestGlob_NoBlowUp(t *testing.T) {
 			t.Errorf("%s matches", pattern)
 		}
 		g.MayContain(long)
+	}
+}
+
+// What a pattern costs in every path is bounded by its cells.
+func TestGlob_RunIsOneCell(t *testing.T) {
+	for pattern, like := range map[string]string{
+		"/" + strings.Repeat("*", 4000) + "q.zip": "/**q.zip",
+		strings.Repeat("*", 4000) + "(a)":         "***(a)",
+		"/a" + strings.Repeat("b", 4000) + "*":    "/ab*",
+		"/" + strings.Repeat("\\*", 2000) + "*":   "/a*",
+		"/" + strings.Repeat("a/", 2000) + "b":    "/a",
+		"/{" + strings.Repeat("a", 4000) + ",b}":  "/{a,b}",
+	} {
+		if g, h := compile(t, pattern), compile(t, like); g.cells != h.cells {
+			t.Errorf("%.20s has %d cells, and %s has %d", pattern, g.cells, like, h.cells)
+		}
+	}
+	if g := compile(t, "/"+strings.Repeat("a/", 2000)+"b"); !g.Match("/" + strings.Repeat("a/", 2000) + "b") {
+		t.Error("a long path is not matched")
+	}
+}
+
+// To find where groups match can take forty times as long as to find that all does.
+func TestGlob_MatchesWithoutGroups(t *testing.T) {
+	g := compile(t, "/(a|*)+(?)?([bc])*(d)@(e|f)")
+	if n, m := g.expression.NumSubexp(), g.capturing.NumSubexp(); n != 0 || m != g.groups {
+		t.Errorf("%d groups where something is matched, and %d of %d where they are captured", n, m, g.groups)
+	}
+}
+
+func TestGlob_CellsBounded(t *testing.T) {
+	for _, c := range []struct {
+		part string
+		each int // cells
+	}{
+		{"?", 1},
+		{"*?", 2},
+		{"[ab]", 1},
+		{"(a)", 2},
+		{"@(n|*|?)", 4},
+		{"+(*)", 2},
+		{"{,a}?", 3},
+	} {
+		most := MaxCells / c.each
+		compile(t, strings.Repeat(c.part, most))
+		_, err := Compile(strings.Repeat(c.part, most+1))
+		if !fault.Is(err, fault.Invalid) || !strings.Contains(fault.NextOf(err), "256") {
+			t.Errorf("%d of %s: got %v", most+1, c.part, err)
+		}
+	}
+}
+
+func TestGlob_ErrorShowsLittleOfThePattern(t *testing.T) {
+	for _, pattern := range []string{
+		"/\x1b[31m]" + strings.Repeat("a", 4000) + "]", "/a\nlevel=ERROR)", strings.Repeat("?", 4000), "/\x1b" + strings.Repeat("\xff", 4000),
+		"/[" + strings.Repeat("\x07", 4000),
+	} {
+		_, err := Compile(pattern)
+		text := fault.Message(err) + fault.NextOf(err)
+		if err == nil || len(text) > 400 || strings.ContainsAny(text, "\x1b\x07\n") || !utf8.ValidString(text) {
+			t.Errorf("%.20q: got %q", pattern, text)
+		}
 	}
 }
 

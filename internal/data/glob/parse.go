@@ -40,20 +40,23 @@ type cell struct {
 type parser struct {
 	pattern string
 	rest    string
-	cells   []*cell
+	cells   int
 	groups  int
 	// without says that there is a !(...).
 	without bool
 }
 
 func (p *parser) fail(what, next string) *fault.Error {
-	return fault.New(fault.Invalid, "glob (%s) invalid: %s", p.pattern, what).Next("%s", next)
+	return fault.New(fault.Invalid, "glob (%s) invalid: %s", shown(p.pattern), what).Next("%s", next)
 }
 
-func (p *parser) add(c cell) *cell {
-	c.id = len(p.cells)
-	p.cells = append(p.cells, &c)
-	return &c
+// shown is a pattern as errors have it.
+func shown(pattern string) string { return fault.Clean(pattern, maxShown) }
+
+func (p *parser) add(c *cell) *cell {
+	c.id = p.cells
+	p.cells++
+	return c
 }
 
 // sequence reads up to one of the stops, which it leaves, or to the end.
@@ -71,7 +74,7 @@ func (p *parser) sequence(stops string, depth int) ([]*cell, error) {
 			all[last].text += c.text
 			continue
 		}
-		all = append(all, c)
+		all = append(all, p.add(c))
 	}
 	return all, nil
 }
@@ -87,7 +90,7 @@ func link(all []*cell) *cell {
 	return all[0]
 }
 
-// cell reads one part.
+// cell reads one part, which is yet to be added.
 func (p *parser) cell(depth int) (*cell, error) {
 	c := p.rest[0]
 	if len(p.rest) > 1 && p.rest[1] == '(' && strings.IndexByte("@?*+!", c) >= 0 {
@@ -107,18 +110,28 @@ func (p *parser) cell(depth int) (*cell, error) {
 	case ')', '}', ']':
 		return nil, p.fail("its "+string(c)+" closes nothing", "write \\"+string(c)+" for the character")
 	case '*':
-		if strings.HasPrefix(p.rest, "**") && !strings.HasPrefix(p.rest, "**(") {
-			p.rest = p.rest[2:]
-			return p.add(cell{kind: anything}), nil
-		}
-		p.rest = p.rest[1:]
-		return p.add(cell{kind: many}), nil
+		return p.stars(), nil
 	case '?':
 		p.rest = p.rest[1:]
-		return p.add(cell{kind: one}), nil
+		return &cell{kind: one}, nil
 	}
 	r, err := p.character()
-	return p.add(cell{kind: literal, text: string(r)}), err
+	return &cell{kind: literal, text: string(r)}, err
+}
+
+// stars reads as many as stand together: more than two are two, since each costs time in
+// every path. The last before a bracket is that group's.
+func (p *parser) stars() *cell {
+	rest := strings.TrimLeft(p.rest, "*")
+	n := len(p.rest) - len(rest)
+	if strings.HasPrefix(rest, "(") {
+		n--
+	}
+	p.rest = p.rest[n:]
+	if n > 1 {
+		return &cell{kind: anything}
+	}
+	return &cell{kind: many}
 }
 
 // character reads one, which a backslash may stand before.
@@ -155,7 +168,7 @@ func (p *parser) group(often byte, closing string, depth int) (*cell, error) {
 		end := p.rest[:1]
 		p.rest = p.rest[1:]
 		if end == closing {
-			return p.add(c), nil
+			return &c, nil
 		}
 	}
 }
@@ -192,7 +205,7 @@ func (p *parser) class() (*cell, error) {
 	if len(pairs) == 0 || len(c.ranges) == 0 && !c.negated {
 		return nil, p.fail("a [] has no characters that can be in a name", "name some")
 	}
-	return p.add(c), nil
+	return &c, nil
 }
 
 // span reads a character of a class, or a range of them.

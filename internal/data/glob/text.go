@@ -11,6 +11,7 @@ import (
 // place in the text it keeps, so it finds it out once.
 type text struct {
 	path     string
+	size     int // of what is kept by cells and places, once there is any
 	ended    []places
 	repeated []places // by groups
 	going    []int8   // 1 for no, 2 for yes
@@ -43,8 +44,7 @@ func (p places) each(f func(at int) bool) {
 }
 
 func newText(g *Glob, path string) *text {
-	n := g.cells * (len(path) + 1)
-	t := &text{path: path, ended: make([]places, n), going: make([]int8, n)}
+	t := &text{path: path, size: g.cells * (len(path) + 1)}
 	t.nowhere = t.none()
 	return t
 }
@@ -71,6 +71,9 @@ func (t *text) ends(c *cell, at int) places {
 		p := t.none()
 		p.add(at)
 		return p
+	}
+	if t.ended == nil {
+		t.ended = make([]places, t.size)
 	}
 	if p := t.ended[t.index(c, at)]; p != nil {
 		return p
@@ -156,7 +159,7 @@ func (t *text) after(c *cell, at int) places {
 func (t *text) again(c *cell, at int) places {
 	k := t.index(c, at)
 	if t.repeated == nil {
-		t.repeated = make([]places, len(t.ended))
+		t.repeated = make([]places, t.size)
 	}
 	if t.repeated[k] == nil {
 		all := t.either(c, at)
@@ -235,6 +238,9 @@ func (t *text) inside(c *cell, at, end int) {
 func (t *text) goesOn(c *cell, at int) bool {
 	if c == nil || at == len(t.path) {
 		return c != nil
+	}
+	if t.going == nil {
+		t.going = make([]int8, t.size)
 	}
 	k := t.index(c, at)
 	if t.going[k] == 0 {
