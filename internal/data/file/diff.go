@@ -73,7 +73,7 @@ func (v *View) dir(ctx context.Context, path string) (at string, root tree.Root,
 	if len(entries) == 0 {
 		return "", root, v.Missing(path)
 	}
-	return "", root, fault.New(fault.Invalid, "%s is a file, and is compared with one of another path", fault.Clean(path, 200)).
+	return "", root, fault.New(fault.Invalid, "%s is a file, and is compared with one of another path", fault.Clean(path, maxShown)).
 		Next("compare directories, or get both files")
 }
 

@@ -11,6 +11,9 @@ import (
 	"pachyderm/internal/fault"
 )
 
+// maxShown is how many characters of a path or a pattern stand in an error.
+const maxShown = 200
+
 // Service writes and reads files. It is safe for concurrent use.
 type Service struct {
 	db     *db.DB
@@ -29,7 +32,11 @@ type stored struct {
 	of    graph.Ref // whose files they are, for people; zero if that is not known
 }
 
+// Get ends with the call, also where nodes are at hand and nothing that is found is sent.
 func (s stored) Get(ctx context.Context, id tree.ID) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	data, err := s.packs.Get(ctx, id)
 	if s.of == (graph.Ref{}) {
 		return data, spoiled(err, "a part of a list of files")

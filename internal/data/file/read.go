@@ -150,6 +150,9 @@ func (m *matching) see(e tree.Entry) bool {
 
 func (m *matching) dir(ctx context.Context, path string) bool {
 	for e, err := range tree.List(ctx, m.v.nodes, m.v.root, path, tree.Page{Lower: m.first(path)}) {
+		if err == nil {
+			err = ctx.Err() // where nothing matches, nothing is sent that would fail
+		}
 		if err != nil {
 			m.yield(Info{}, err)
 			return false
@@ -191,7 +194,7 @@ func (v *View) One(ctx context.Context, pattern, datum string) (Info, error) {
 			found = append(found, i)
 		}
 		if len(found) > 1 {
-			return Info{}, fault.New(fault.Invalid, "%s matched multiple files. Use GetFileTAR instead", pattern).
+			return Info{}, fault.New(fault.Invalid, "%s matched multiple files. Use GetFileTAR instead", fault.Clean(pattern, maxShown)).
 				Next("name one file, or get all with -r")
 		}
 	}
@@ -199,8 +202,8 @@ func (v *View) One(ctx context.Context, pattern, datum string) (Info, error) {
 	case len(found) == 0:
 		return Info{}, v.Missing(pattern)
 	case found[0].Dir:
-		return Info{}, fault.New(fault.Invalid, "%s: cannot get directory or non-regular file. Use GetFileTAR instead", pattern).
-			Next("get it with -r")
+		return Info{}, fault.New(fault.Invalid, "%s: cannot get directory or non-regular file. Use GetFileTAR instead",
+			fault.Clean(pattern, maxShown)).Next("get it with -r")
 	}
 	return found[0], nil
 }
@@ -214,5 +217,5 @@ func (v *View) Open(ctx context.Context, i Info, offset int64) (*Bytes, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Bytes{v.s.packs.Read(ctx, content, offset, -1), "file " + i.Path + " of " + v.Commit.Ref().String()}, nil
+	return &Bytes{v.s.packs.Read(ctx, content, offset, -1), "file " + fault.Clean(i.Path, maxShown) + " of " + v.Commit.Ref().String()}, nil
 }

@@ -138,7 +138,7 @@ func (s *Session) add(path, datum string, data []byte) error {
 		return err
 	}
 	if strings.HasSuffix(path, "/") {
-		return fault.New(fault.Invalid, "path (%s) invalid: a file's cannot end with /", path)
+		return fault.New(fault.Invalid, "path (%s) invalid: a file's cannot end with /", fault.Clean(path, maxShown))
 	}
 	if datum == "" {
 		datum = tree.DefaultDatum
@@ -149,7 +149,7 @@ func (s *Session) add(path, datum string, data []byte) error {
 		}
 	}
 	if err := s.open.file.Lend(data); err != nil {
-		return spoiled(err, "what file "+path+" of "+s.target.String()+" begins with")
+		return spoiled(err, "what file "+fault.Clean(path, maxShown)+" of "+s.target.String()+" begins with")
 	}
 	return nil
 }
@@ -423,7 +423,7 @@ func (s *Session) copyFile(dst, datum string, e tree.Entry, more bool) error {
 			s.open = openFile{edit: edit{path: dst, datum: datum}, file: s.packs.File(base, nil)}
 			r := s.s.packs.Read(s.ctx, content, 0, -1)
 			if _, err := io.Copy(s.open.file, r); err != nil {
-				return spoiled(err, "what is to be file "+dst+" of "+s.target.String())
+				return spoiled(err, "what is to be file "+fault.Clean(dst, maxShown)+" of "+s.target.String())
 			}
 			if err := r.Close(); err != nil {
 				return err
@@ -483,6 +483,6 @@ func (s *Session) finish() (*request, error) {
 }
 
 func errNoFile(path string, in graph.Ref) error {
-	return fault.New(fault.NotFound, "file %s not found in repo %s at commit %s", fault.Clean(path, 200), in.Repo, in.Name).
+	return fault.New(fault.NotFound, "file %s not found in repo %s at commit %s", fault.Clean(path, maxShown), in.Repo, in.Name).
 		Next("see what there is: pachctl list file %s@%s", in.Repo.Name, in.Name)
 }

@@ -2,6 +2,8 @@ package history_test
 
 import (
 	"context"
+	"errors"
+	"iter"
 	"slices"
 	"strings"
 	"testing"
@@ -286,6 +288,47 @@ func TestSets_NewestFirst(t *testing.T) {
 		}
 		for set, err := range history.Sets(t.Context(), r.db, "another") {
 			t.Errorf("another project has %v, %v", set, err)
+		}
+	})
+}
+
+// left reads until the caller goes, which is when the first has come: how many come in
+// all, with the error at the end.
+func left[T any](ctx context.Context, read func(context.Context) iter.Seq2[T, error]) (n int, last error) {
+	ctx, goes := context.WithCancel(ctx)
+	defer goes()
+	for _, last = range read(ctx) {
+		goes()
+		n++
+	}
+	return n, last
+}
+
+// The commits behind the first, which is where the caller goes, are more than a page,
+// and none of them is wanted.
+func TestCommits_EndWithTheirCaller(t *testing.T) {
+	each(t, func(t *testing.T, r *rig) {
+		for range row.PageSize + 1 {
+			r.do(func(ctx context.Context, c *graph.Change) error {
+				if _, err := c.StartCommit(ctx, graph.Start{Branch: branch("a@master")}); err != nil {
+					return err
+				}
+				return c.FinishCommit(ctx, ref("a@master"), graph.Finish{})
+			})
+		}
+		to := ref("a@master")
+		second := r.commit("a@master.2").Started
+		for name, l := range map[string]history.List{
+			"by number": {Repo: repo("a"), Reverse: true, Before: second}, "by parents": {Repo: repo("a"), To: &to, Reverse: true, Before: second},
+		} {
+			n, err := left(t.Context(), func(ctx context.Context) iter.Seq2[graph.CommitInfo, error] { return history.Commits(ctx, r.db, l) })
+			if n != 2 || !errors.Is(err, context.Canceled) {
+				t.Errorf("%s: %d commits and errors, and at last %v", name, n, err)
+			}
+		}
+		n, err := left(t.Context(), func(ctx context.Context) iter.Seq2[history.Set, error] { return history.Sets(ctx, r.db, "") })
+		if n > row.PageSize+1 || !errors.Is(err, context.Canceled) {
+			t.Errorf("%d sets and errors, and at last %v", n, err)
 		}
 	})
 }
