@@ -77,6 +77,9 @@ func withAuth(c session.Caller, info graph.RepoInfo) *pb.RepoInfo {
 // ListRepo sends the repositories that the caller may see.
 func (s *Server) ListRepo(req *pb.ListRepoRequest, stream pb.API_ListRepoServer) error {
 	ctx := stream.Context()
+	if err := checkPage(req.GetPage()); err != nil {
+		return err
+	}
 	all, err := s.repos(ctx, names(req.GetProjects()), req.GetType())
 	if err != nil {
 		return err
@@ -103,14 +106,25 @@ func (s *Server) repos(ctx context.Context, inProjects []string, ofType string) 
 	return seen, err
 }
 
+// checkPage holds a page to what there can be. Fault: Invalid.
+func checkPage(p *pb.RepoPage) error {
+	if p.GetPageSize() < 0 || p.GetPageIndex() < 0 {
+		return fault.New(fault.Invalid, "page %d, with %d repositories to a page", p.GetPageIndex(), p.GetPageSize()).
+			Next("use numbers from 0 on: the first page is 0, and a size of 0 is all")
+	}
+	return nil
+}
+
+// pageOf is a page that checkPage has seen. No number is greater than there are elements
+// before it is calculated with.
 func pageOf[T any](all []T, p *pb.RepoPage) []T {
-	size, index := p.GetPageSize(), p.GetPageIndex()
-	if size <= 0 {
+	many := int64(len(all))
+	size := min(p.GetPageSize(), many)
+	if size == 0 {
 		return all
 	}
-	from := min(max(index, 0), int64(len(all))/size+1) * size
-	from = min(from, int64(len(all)))
-	return all[from:min(from+size, int64(len(all)))]
+	from := min(min(p.GetPageIndex(), many)*size, many)
+	return all[from:min(from+size, many)]
 }
 
 func names(projects []*pb.Project) (all []string) {
