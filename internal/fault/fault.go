@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"time"
 	"unicode"
@@ -43,14 +44,14 @@ type Error struct {
 }
 
 // New makes a fault; the text names what is wrong. What to do about it is said
-// by Next.
+// by Next. Texts among the values are made fit to be shown, since many are a caller's.
 func New(k Kind, format string, a ...any) *Error {
-	return &Error{kind: k, form: format, what: fmt.Sprintf(format, a...)}
+	return &Error{kind: k, form: format, what: text(format, a)}
 }
 
 // Next says what the person can do about it, beginning with a verb.
 func (e *Error) Next(format string, a ...any) *Error {
-	e.next = fmt.Sprintf(format, a...)
+	e.next = text(format, a)
 	return e
 }
 
@@ -88,14 +89,14 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) message() string {
-	text := e.what
+	said := e.what
 	if e.next != "" {
-		text += ": " + e.next
+		said += ": " + e.next
 	}
 	if e.line > 0 {
-		text += fmt.Sprintf(" (line %d)", e.line)
+		said += fmt.Sprintf(" (line %d)", e.line)
 	}
-	return text
+	return said
 }
 
 // Unwrap gives the cause to errors.Is and errors.As.
@@ -105,7 +106,7 @@ func (e *Error) Unwrap() error { return e.cause }
 // as the file, and keeps its other parts. It must not be called without error.
 func Prefix(err error, format string, a ...any) *Error {
 	e := As(KindOf(err), err)
-	e.form, e.what = format+": "+e.form, fmt.Sprintf(format, a...)+": "+e.what
+	e.form, e.what = format+": "+e.form, Cut(text(format, a)+": "+e.what)
 	return e
 }
 
@@ -206,21 +207,89 @@ func RetryAfter(err error) time.Duration {
 	return (e.after + time.Second - 1).Truncate(time.Second)
 }
 
-// Clean makes a stranger's text fit to be shown, in limit characters.
-func Clean(text string, limit int) string {
-	runes := []rune(strings.TrimSpace(strings.Map(func(r rune) rune {
+// longest is how long, in bytes, each of what is wrong and what to do may be: both are
+// sent as headers, and gRPC's C core, which Python's clients are made of, takes 8 KiB of
+// those (GRPC_ARG_MAX_METADATA_SIZE).
+const longest = 2 << 10
+
+// Cut leaves a text out from where it is too long to be shown or logged.
+func Cut(long string) string {
+	if len(long) <= longest {
+		return long
+	}
+	return strings.ToValidUTF8(long[:longest], "") + "..."
+}
+
+// text is fmt.Sprintf of values that are fit to be shown.
+func text(format string, values []any) string {
+	if len(values) == 0 {
+		return format
+	}
+	shown := make([]any, len(values))
+	for n, v := range values {
+		shown[n] = fit(v)
+	}
+	return Cut(fmt.Sprintf(format, shown...))
+}
+
+// fit is a value, or what can be shown of a text or a list of texts.
+func fit(v any) any {
+	const most = 100 // of a list
+	shown := func(v any) string { return printable(Cut(fmt.Sprint(v))) }
+	r := reflect.ValueOf(v)
+	if r.CanInt() || r.CanUint() || r.CanFloat() {
+		return v
+	}
+	switch v.(type) {
+	case error, fmt.Stringer, fmt.Formatter: // which say what is to be seen of them
+		return shown(v)
+	}
+	if r.Kind() == reflect.String {
+		return shown(v)
+	}
+	if r.Kind() == reflect.Slice && r.Type().Elem().Kind() == reflect.String {
+		list := make([]string, min(r.Len(), most))
+		for n := range list {
+			list[n] = shown(r.Index(n).Interface())
+		}
+		return list
+	}
+	return v
+}
+
+// printable has a space for each that there is of any kind, line breaks among them, and
+// nothing for what else moves a cursor, changes the direction of text, or is not to be
+// seen. Runes that Unicode has no use for yet stay.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
 		switch {
-		case unicode.IsPrint(r):
-			return r
 		case unicode.IsSpace(r):
 			return ' '
+		case unicode.In(r, unicode.Cc, unicode.Cf):
+			return -1
 		}
-		return -1
-	}, strings.ToValidUTF8(text, ""))))
+		return r
+	}, strings.ToValidUTF8(text, ""))
+}
+
+// Clean makes a stranger's text fit to be shown, in limit characters.
+func Clean(text string, limit int) string {
+	runes := []rune(strings.TrimSpace(printable(text)))
 	if len(runes) > limit {
 		return string(runes[:limit]) + "..."
 	}
 	return string(runes)
+}
+
+// CheckName refuses a name that cannot be shown to others as it is, in one line of 255
+// characters at most; field is where it was given. Fault: Invalid.
+func CheckName(field, name string) error {
+	const most = 255
+	if Clean(name, most) == name {
+		return nil
+	}
+	return New(Invalid, "the %s %q cannot be shown", field, Clean(name, 80)).
+		Next("use at most %d characters that can be seen, with no space before or after them", most).At(field)
 }
 
 // CleanJSON is Clean of a value as JSON, or "" of one that has none.

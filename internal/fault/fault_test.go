@@ -3,9 +3,14 @@ package fault_test
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
+	"time"
+	"unicode/utf8"
 
 	"pachyderm/internal/fault"
+	"pachyderm/internal/secret"
 )
 
 func Example() {
@@ -69,5 +74,38 @@ func TestAs_ChangesTheKindAlone(t *testing.T) {
 	err := fault.As(fault.Unauthenticated, fault.New(fault.Denied, "disabled").Next("ask an administrator"))
 	if got, want := fault.Message(err), "disabled: ask an administrator"; got != want || fault.KindOf(err) != fault.Unauthenticated {
 		t.Errorf("got %q, %q", fault.KindOf(err), got)
+	}
+}
+
+// Whatever a caller sends comes back in a few kilobytes, and moves no terminal's cursor.
+func TestNew_ValuesAreFitToBeShown(t *testing.T) {
+	type named string
+	hostile := "a\x1b]52;c;cm0=\x07\nb\u202ec\x00\u0085d\xff"
+	const shown = "a]52;c;cm0= bc d"
+	for name, err := range map[string]*fault.Error{
+		"text":  fault.New(fault.Invalid, "%s", hostile),
+		"named": fault.New(fault.Invalid, "%s", named(hostile)),
+		"error": fault.New(fault.Invalid, "%v", errors.New(hostile)),
+		"next":  fault.New(fault.Invalid, "").Next("%s", hostile),
+		"where": fault.Prefix(fault.New(fault.Invalid, ""), "%s", hostile),
+	} {
+		if got := strings.Trim(fault.Message(err), ": "); got != shown {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	if got, want := fault.New(fault.Invalid, "%q", []string{hostile}).Error(), `["`+shown+`"]`; got != want {
+		t.Errorf("list: %s, not %s", got, want)
+	}
+	if got := fault.New(fault.Invalid, "%d of %v, %q", 3, time.Second, secret.Text("hunter2")).Error(); got != `3 of 1s, "***"` {
+		t.Errorf("others: %s", got)
+	}
+	long := strings.Repeat("\x01é", 10<<20)
+	all := fault.New(fault.Invalid, "%q and %s and %q", long, long, slices.Repeat([]string{long}, 3)).Next("%s", long).Because(errors.New(long))
+	for name, got := range map[string]string{
+		"message": fault.Message(fault.Prefix(fault.Prefix(all, "%s", long), "%s", long)), "of the log": fault.Cut(all.Error()),
+	} {
+		if len(got) > 5000 || !utf8.ValidString(got) {
+			t.Errorf("%s: %d bytes", name, len(got))
+		}
 	}
 }

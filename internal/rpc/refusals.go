@@ -40,7 +40,7 @@ type counted struct {
 
 func (r *refusals) note(ctx context.Context, method string, err error) {
 	if unsaid, say := r.count(refusal{fault.Clean(method, 200), fault.KindOf(err), fault.Clean(fault.Message(err), 200)}); say {
-		attrs := []any{"method", method, "kind", fault.KindOf(err), "error", err}
+		attrs := []any{"method", method, "kind", fault.KindOf(err), "error", fault.Cut(err.Error())}
 		if unsaid > 0 {
 			attrs = append(attrs, "alike before", unsaid)
 		}

@@ -82,10 +82,10 @@ func (r *refusals) toStatus(ctx context.Context, method string, err error) error
 	switch kind { //nolint:exhaustive // the rest is noted
 	case fault.Internal:
 		_, code := requestid.New(ctx)
-		r.log.ErrorContext(ctx, "call failed", "method", method, "code", code, "error", err)
+		r.log.ErrorContext(ctx, "call failed", "method", method, "code", code, "error", fault.Cut(err.Error()))
 		message = "internal error: an administrator finds it in pachd's log by the code " + code
 	case fault.Damaged:
-		r.log.ErrorContext(ctx, "stored data is damaged", "method", method, "error", err)
+		r.log.ErrorContext(ctx, "stored data is damaged", "method", method, "error", fault.Cut(err.Error()))
 	case fault.Exhausted: // the limits see to what is logged of these
 	default:
 		r.note(ctx, method, err)

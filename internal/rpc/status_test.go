@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"pachyderm/internal/fault"
 )
@@ -181,6 +182,25 @@ func TestRefusals_AlikeAreOneLine(t *testing.T) {
 	for what := range r.alike {
 		if len(what.method) > 300 || len(what.message) > 300 {
 			t.Fatalf("%d bytes are remembered of what anybody can send", len(what.method)+len(what.message))
+		}
+	}
+}
+
+// What somebody sends comes back, and is logged, in part: the rest would fill the disk.
+func TestStatus_LittleOfWhatWasSent(t *testing.T) {
+	long := strings.Repeat("\x01", 4<<20)
+	for kind, err := range map[fault.Kind]error{
+		fault.Invalid: fault.New(fault.Invalid, "invalid role %q", long).Next("not %q", long).Because(errors.New(long)),
+		fault.Damaged: fault.New(fault.Damaged, "%s", long), fault.Internal: errors.New(long),
+	} {
+		var log bytes.Buffer
+		s := status.Convert(to(slog.New(slog.NewTextHandler(&log, nil))).toStatus(t.Context(), "/x", err))
+		const headers = 8 << 10 // what gRPC's C core takes
+		if n := proto.Size(s.Proto()); n > headers*3/4 {
+			t.Errorf("%s: the status has %d bytes", kind, n)
+		}
+		if log.Len() > 64<<10 || log.Len() == 0 {
+			t.Errorf("%s: the log has %d bytes", kind, log.Len())
 		}
 	}
 }
