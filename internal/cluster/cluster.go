@@ -41,6 +41,9 @@ func Add(ctx context.Context, tx *db.Tx, by audit.By, c Cluster, given secret.Te
 	case given == "":
 		given = secret.Text(rand.Text())
 	}
+	if err := c.checkShown(); err != nil {
+		return "", err
+	}
 	err := insert(ctx, tx, c, secret.Hash(given.Reveal()), by.At)
 	if fault.Is(err, fault.Exists) {
 		return "", fault.New(fault.Exists, "cluster ID is not unique: %q is registered", c.ID).
@@ -52,11 +55,14 @@ func Add(ctx context.Context, tx *db.Tx, by audit.By, c Cluster, given secret.Te
 	return given, by.Record(ctx, tx, "cluster.add", "cluster/"+c.ID, "")
 }
 
-// Update changes what is given of addresses and deployment. Fault: NotFound.
+// Update changes what is given of addresses and deployment. Faults: NotFound, Invalid.
 func Update(ctx context.Context, tx *db.Tx, by audit.By, c Cluster, newSecret secret.Text) error {
 	newHash := ""
 	if newSecret != "" {
 		newHash = secret.Hash(newSecret.Reveal())
+	}
+	if err := c.checkShown(); err != nil {
+		return err
 	}
 	n, err := update(ctx, tx, c, newHash)
 	if err := known(n, err, c.ID); err != nil {
@@ -91,8 +97,8 @@ func DeleteAll(ctx context.Context, tx *db.Tx, by audit.By) error {
 }
 
 // Beat records that a cluster lives, and what it says of itself. Its secret is
-// all that it shows. Fault: Unauthenticated, the same for a wrong id and a
-// wrong secret.
+// all that it shows. Faults: Unauthenticated, the same for a wrong id and a
+// wrong secret; Invalid.
 func Beat(ctx context.Context, tx *db.Tx, c Cluster, shown secret.Text) error {
 	stored, err := secretHash(ctx, tx, c.ID)
 	if err != nil && !fault.Is(err, fault.NotFound) {
@@ -101,5 +107,21 @@ func Beat(ctx context.Context, tx *db.Tx, c Cluster, shown secret.Text) error {
 	if !secret.Same(stored, secret.Hash(shown.Reveal())) {
 		return fault.New(fault.Unauthenticated, "cluster ID or secret is not valid")
 	}
+	if err := c.checkShown(); err != nil {
+		return err
+	}
 	return beat(ctx, tx, c)
+}
+
+// checkShown refuses what cannot be shown to others who list clusters. Fault: Invalid.
+func (c Cluster) checkShown() error {
+	for _, said := range []struct{ field, text string }{
+		{"id", c.ID}, {"address", c.Address}, {"user_address", c.UserAddress}, {"cluster_deployment_id", c.DeploymentID},
+		{"version", c.Version}, {"client_id", c.ClientID},
+	} {
+		if err := fault.CheckName(said.field, said.text); err != nil {
+			return err
+		}
+	}
+	return nil
 }

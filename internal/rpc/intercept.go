@@ -34,6 +34,9 @@ func (s *Server) intercept(ctx context.Context, req any, info *grpc.UnaryServerI
 	if err := s.limit(ctx, info.FullMethod); err != nil {
 		return nil, err
 	}
+	if err := checkSize(info.FullMethod, req); err != nil {
+		return nil, err
+	}
 	ctx, err = s.admit(ctx, info.FullMethod)
 	if err != nil {
 		return nil, err

@@ -12,11 +12,13 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/tap"
+	"google.golang.org/protobuf/proto"
 
 	authpb "pachyderm/api/auth"
 	datapb "pachyderm/api/data"
 	pachpb "pachyderm/api/pach"
 	pfspb "pachyderm/api/pfs"
+	"pachyderm/internal/fault"
 	"pachyderm/internal/limit"
 	"pachyderm/internal/secret"
 )
@@ -106,6 +108,21 @@ func (s *Server) begin(ctx context.Context, info *tap.Info) (context.Context, er
 	ctx, cancel := context.WithTimeout(ctx, life)
 	context.AfterFunc(over, cancel)
 	return ctx, nil
+}
+
+// maxRequest is how large a request may be that carries no files, in bytes: gRPC's own
+// limit where nobody sets one.
+const maxRequest = 4 << 20
+
+// checkSize refuses a request that only files may be as large as. gRPC has one limit for
+// all methods. Fault: Invalid.
+func checkSize(method string, req any) error {
+	m, ok := req.(proto.Message)
+	if !ok || carriesData(method) || proto.Size(m) <= maxRequest {
+		return nil
+	}
+	return fault.New(fault.Invalid, "the request has %d bytes, and may have %d", proto.Size(m), maxRequest).
+		Next("divide it into several")
 }
 
 func carriesData(method string) bool {

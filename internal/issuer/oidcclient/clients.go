@@ -195,6 +195,9 @@ func (g *Registry) checkClientID(ctx context.Context, id string) error {
 	if slices.Contains(g.with.Reserved, id) {
 		return fault.New(fault.Exists, "client %q: ID already exists; it is pachctl's own", id)
 	}
+	if len(id) > maxID {
+		return fault.New(fault.Invalid, "client id has %d characters, and may have %d", len(id), maxID).Next("choose a shorter one").At("id")
+	}
 	if strings.ContainsFunc(id, func(r rune) bool { return r < '!' || r > '~' }) {
 		return fault.New(fault.Invalid, "client id %q has white space or another character than those of ASCII", id).
 			Next("use letters, digits and punctuation").At("id")
@@ -260,9 +263,38 @@ func (g *Registry) UpdateClient(ctx context.Context, by principal.Name, c Client
 	return g.updateClient(ctx, by, managed.Entry{}, c)
 }
 
+// Clients are read all together, wherever they are listed.
+const (
+	maxID    = 255      // of characters
+	maxLists = 32 << 10 // bytes of a client's lists and secret, together
+)
+
+// checkShown refuses what would be in the way of others who list clients or sign in.
+// Fault: Invalid.
+func (c Client) checkShown() error {
+	if err := fault.CheckName("name", c.Name); err != nil {
+		return err
+	}
+	size := len(c.Secret)
+	if c.LogoutURI != nil {
+		size += len(*c.LogoutURI)
+	}
+	for _, text := range slices.Concat(c.RedirectURIs, c.TrustedPeers, c.AllowedConnectors, c.PostLogoutRedirectURIs) {
+		size += 1 + len(text)
+	}
+	if size > maxLists {
+		return fault.New(fault.Invalid, "the client's lists have %d bytes, and may have %d", size, maxLists).
+			Next("leave out what is not needed, or register several clients")
+	}
+	return nil
+}
+
 // checkLists holds what a client may be answered at, and by which connectors, to
 // what can be. Fault: Invalid.
 func (g *Registry) checkLists(ctx context.Context, c Client) error {
+	if err := c.checkShown(); err != nil {
+		return err
+	}
 	if err := checkRedirects(c.RedirectURIs); err != nil {
 		return err
 	}

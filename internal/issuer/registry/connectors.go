@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"regexp"
 	"strings"
 	"time"
@@ -141,6 +142,23 @@ func checkNew(c Connector) error {
 		return fault.New(fault.Invalid, "version %d", c.Version).
 			Next("use 0 or more").At("version")
 	}
+	return checkShown(c)
+}
+
+// maxConfig is how large a connector's document may be, in bytes of JSON: all are read
+// wherever connectors are listed.
+const maxConfig = 128 << 10
+
+// checkShown refuses what would be in the way of others who list connectors or sign in.
+func checkShown(c Connector) error {
+	if err := fault.CheckName("name", c.Name); err != nil {
+		return err
+	}
+	text, err := json.Marshal(c.Config)
+	if err != nil || len(text) > maxConfig {
+		return fault.New(fault.Invalid, "the config is larger than %d KiB", maxConfig>>10).
+			Next("leave out what is not needed, or name a file in place of its content").At("config")
+	}
 	return connector.CheckSecrets(c.Type, c.Config)
 }
 
@@ -277,7 +295,7 @@ func (r Row) changedBy(change Connector) (Row, error) {
 			Next("delete it and create another").At("type")
 	}
 	next.Config = connector.Merge(r.Type, r.Config, change.Config)
-	return next, connector.CheckSecrets(next.Type, next.Config)
+	return next, checkShown(next.Connector)
 }
 
 func nextVersion(given, stored int64, sameContent bool) (int64, error) {

@@ -284,6 +284,9 @@ func (s *Service) check(ctx context.Context, c Config) error {
 	if c.ClientID == "" {
 		return fault.New(fault.Invalid, "OIDC configuration must have a non-empty client_id").At("client_id")
 	}
+	if err := fault.CheckName("client_id", c.ClientID); err != nil {
+		return err
+	}
 	if h := c.UserAccessibleIssuerHost; h != "" {
 		if _, err := reachable("https://x/", h); err != nil {
 			return err
