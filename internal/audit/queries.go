@@ -16,7 +16,12 @@ import (
 	"pachyderm/internal/requestid"
 )
 
+// How much is kept of what an event is about, in characters.
+const maxObject, maxDetail = 1 << 10, 4 << 10
+
 func insert(ctx context.Context, tx *db.Tx, by By, action, object, detail string) error {
+	// Some of it is a caller's, and it is shown to others.
+	object, detail = fault.Clean(object, maxObject), fault.Clean(detail, maxDetail)
 	_, err := tx.Exec(ctx, `INSERT INTO audit_events (id, at, actor, action, object, detail, request) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
 		rand.Text(), db.Micros(by.At), by.Actor, action, object, detail, requestid.Of(ctx))
 	return err

@@ -85,7 +85,7 @@ func checkText(whole, name string) error {
 		return fault.New(fault.Invalid, "%q: the name begins or ends with white space", whole)
 	}
 	for _, r := range name {
-		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
+		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) {
 			return fault.New(fault.Invalid, "%q: the name contains the invisible character %U", whole, r)
 		}
 	}

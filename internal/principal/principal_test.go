@@ -21,6 +21,7 @@ func TestParse(t *testing.T) {
 		"user:":                            "empty",
 		"robot: ci":                        "white space",
 		"user:al\u200bice":                 "invisible",
+		"group:a\u2028b":                   "invisible",
 		"user:a\nb":                        "invisible",
 		"user:\xff":                        "UTF-8",
 		"user:" + strings.Repeat("a", 600): "at most 512",
