@@ -94,7 +94,7 @@ func New(c Config) (*Server, error) {
 		limits: c.Limits, tracer: c.Tracer, rows: policy(),
 	}
 	s.local.Unary, s.local.Stream = s.intercept, s.interceptStream
-	boundGzip()
+	codec.BoundGzip()
 	s.count()
 	opts := []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(api.MaxBytes), grpc.MaxSendMsgSize(api.MaxResponse),

@@ -1,4 +1,4 @@
-package rpc
+package codec
 
 import (
 	"io"
@@ -20,9 +20,9 @@ const (
 	maxExpanding = 8 * maxExpanded
 )
 
-// boundGzip has all that is compressed share the bound. gRPC keeps its compressors for
+// BoundGzip has all that is compressed share the bound. gRPC keeps its compressors for
 // the whole program.
-var boundGzip = sync.OnceFunc(func() {
+var BoundGzip = sync.OnceFunc(func() {
 	encoding.RegisterCompressor(&boundedGzip{Compressor: encoding.GetCompressor(gzip.Name)})
 })
 
