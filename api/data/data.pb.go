@@ -9,7 +9,6 @@ package data
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
-	emptypb "google.golang.org/protobuf/types/known/emptypb"
 	pfs "pachyderm/api/pfs"
 	reflect "reflect"
 	sync "sync"
@@ -68,6 +67,61 @@ func (x *ModifyFilesRequest) GetChanges() []*pfs.ModifyFileRequest {
 	return nil
 }
 
+type ModifyFilesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the files were written to.
+	Commit *pfs.Commit `protobuf:"bytes,1,opt,name=commit,proto3" json:"commit,omitempty"`
+	// Why it has ended as a commit that nothing is made from, such as a file and a directory
+	// of one name, or "".
+	Error         string `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ModifyFilesResponse) Reset() {
+	*x = ModifyFilesResponse{}
+	mi := &file_api_data_data_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ModifyFilesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ModifyFilesResponse) ProtoMessage() {}
+
+func (x *ModifyFilesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_data_data_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ModifyFilesResponse.ProtoReflect.Descriptor instead.
+func (*ModifyFilesResponse) Descriptor() ([]byte, []int) {
+	return file_api_data_data_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ModifyFilesResponse) GetCommit() *pfs.Commit {
+	if x != nil {
+		return x.Commit
+	}
+	return nil
+}
+
+func (x *ModifyFilesResponse) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
 type PreviewRemovalRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Either one commit,
@@ -84,7 +138,7 @@ type PreviewRemovalRequest struct {
 
 func (x *PreviewRemovalRequest) Reset() {
 	*x = PreviewRemovalRequest{}
-	mi := &file_api_data_data_proto_msgTypes[1]
+	mi := &file_api_data_data_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -96,7 +150,7 @@ func (x *PreviewRemovalRequest) String() string {
 func (*PreviewRemovalRequest) ProtoMessage() {}
 
 func (x *PreviewRemovalRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_data_data_proto_msgTypes[1]
+	mi := &file_api_data_data_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -109,7 +163,7 @@ func (x *PreviewRemovalRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PreviewRemovalRequest.ProtoReflect.Descriptor instead.
 func (*PreviewRemovalRequest) Descriptor() ([]byte, []int) {
-	return file_api_data_data_proto_rawDescGZIP(), []int{1}
+	return file_api_data_data_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *PreviewRemovalRequest) GetCommit() *pfs.Commit {
@@ -154,7 +208,7 @@ type PreviewRemovalResponse struct {
 
 func (x *PreviewRemovalResponse) Reset() {
 	*x = PreviewRemovalResponse{}
-	mi := &file_api_data_data_proto_msgTypes[2]
+	mi := &file_api_data_data_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -166,7 +220,7 @@ func (x *PreviewRemovalResponse) String() string {
 func (*PreviewRemovalResponse) ProtoMessage() {}
 
 func (x *PreviewRemovalResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_data_data_proto_msgTypes[2]
+	mi := &file_api_data_data_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -179,7 +233,7 @@ func (x *PreviewRemovalResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PreviewRemovalResponse.ProtoReflect.Descriptor instead.
 func (*PreviewRemovalResponse) Descriptor() ([]byte, []int) {
-	return file_api_data_data_proto_rawDescGZIP(), []int{2}
+	return file_api_data_data_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *PreviewRemovalResponse) GetCommits() []*pfs.CommitInfo {
@@ -211,7 +265,7 @@ type GetStorageUsageRequest struct {
 
 func (x *GetStorageUsageRequest) Reset() {
 	*x = GetStorageUsageRequest{}
-	mi := &file_api_data_data_proto_msgTypes[3]
+	mi := &file_api_data_data_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -223,7 +277,7 @@ func (x *GetStorageUsageRequest) String() string {
 func (*GetStorageUsageRequest) ProtoMessage() {}
 
 func (x *GetStorageUsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_data_data_proto_msgTypes[3]
+	mi := &file_api_data_data_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -236,7 +290,7 @@ func (x *GetStorageUsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStorageUsageRequest.ProtoReflect.Descriptor instead.
 func (*GetStorageUsageRequest) Descriptor() ([]byte, []int) {
-	return file_api_data_data_proto_rawDescGZIP(), []int{3}
+	return file_api_data_data_proto_rawDescGZIP(), []int{4}
 }
 
 type GetStorageUsageResponse struct {
@@ -260,7 +314,7 @@ type GetStorageUsageResponse struct {
 
 func (x *GetStorageUsageResponse) Reset() {
 	*x = GetStorageUsageResponse{}
-	mi := &file_api_data_data_proto_msgTypes[4]
+	mi := &file_api_data_data_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -272,7 +326,7 @@ func (x *GetStorageUsageResponse) String() string {
 func (*GetStorageUsageResponse) ProtoMessage() {}
 
 func (x *GetStorageUsageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_data_data_proto_msgTypes[4]
+	mi := &file_api_data_data_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -285,7 +339,7 @@ func (x *GetStorageUsageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStorageUsageResponse.ProtoReflect.Descriptor instead.
 func (*GetStorageUsageResponse) Descriptor() ([]byte, []int) {
-	return file_api_data_data_proto_rawDescGZIP(), []int{4}
+	return file_api_data_data_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *GetStorageUsageResponse) GetPacks() int64 {
@@ -342,7 +396,7 @@ type PreviewRemovalResponse_HeadMove struct {
 
 func (x *PreviewRemovalResponse_HeadMove) Reset() {
 	*x = PreviewRemovalResponse_HeadMove{}
-	mi := &file_api_data_data_proto_msgTypes[5]
+	mi := &file_api_data_data_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -354,7 +408,7 @@ func (x *PreviewRemovalResponse_HeadMove) String() string {
 func (*PreviewRemovalResponse_HeadMove) ProtoMessage() {}
 
 func (x *PreviewRemovalResponse_HeadMove) ProtoReflect() protoreflect.Message {
-	mi := &file_api_data_data_proto_msgTypes[5]
+	mi := &file_api_data_data_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -367,7 +421,7 @@ func (x *PreviewRemovalResponse_HeadMove) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PreviewRemovalResponse_HeadMove.ProtoReflect.Descriptor instead.
 func (*PreviewRemovalResponse_HeadMove) Descriptor() ([]byte, []int) {
-	return file_api_data_data_proto_rawDescGZIP(), []int{2, 0}
+	return file_api_data_data_proto_rawDescGZIP(), []int{3, 0}
 }
 
 func (x *PreviewRemovalResponse_HeadMove) GetBranch() *pfs.Branch {
@@ -395,9 +449,12 @@ var File_api_data_data_proto protoreflect.FileDescriptor
 
 const file_api_data_data_proto_rawDesc = "" +
 	"\n" +
-	"\x13api/data/data.proto\x12\adata_v1\x1a\x11api/pfs/pfs.proto\x1a\x1bgoogle/protobuf/empty.proto\"I\n" +
+	"\x13api/data/data.proto\x12\adata_v1\x1a\x11api/pfs/pfs.proto\"I\n" +
 	"\x12ModifyFilesRequest\x123\n" +
-	"\achanges\x18\x01 \x03(\v2\x19.pfs_v2.ModifyFileRequestR\achanges\"\xa3\x01\n" +
+	"\achanges\x18\x01 \x03(\v2\x19.pfs_v2.ModifyFileRequestR\achanges\"S\n" +
+	"\x13ModifyFilesResponse\x12&\n" +
+	"\x06commit\x18\x01 \x01(\v2\x0e.pfs_v2.CommitR\x06commit\x12\x14\n" +
+	"\x05error\x18\x02 \x01(\tR\x05error\"\xa3\x01\n" +
 	"\x15PreviewRemovalRequest\x12&\n" +
 	"\x06commit\x18\x01 \x01(\v2\x0e.pfs_v2.CommitR\x06commit\x120\n" +
 	"\n" +
@@ -421,11 +478,11 @@ const file_api_data_data_proto_rawDesc = "" +
 	"\n" +
 	"live_bytes\x18\x04 \x01(\x03R\tliveBytes\x12-\n" +
 	"\x12unreferenced_bytes\x18\x05 \x01(\x03R\x11unreferencedBytes\x12#\n" +
-	"\rpending_bytes\x18\x06 \x01(\x03R\fpendingBytes2\xf4\x01\n" +
+	"\rpending_bytes\x18\x06 \x01(\x03R\fpendingBytes2\xfa\x01\n" +
 	"\x03API\x12Q\n" +
 	"\x0ePreviewRemoval\x12\x1e.data_v1.PreviewRemovalRequest\x1a\x1f.data_v1.PreviewRemovalResponse\x12T\n" +
-	"\x0fGetStorageUsage\x12\x1f.data_v1.GetStorageUsageRequest\x1a .data_v1.GetStorageUsageResponse\x12D\n" +
-	"\vModifyFiles\x12\x1b.data_v1.ModifyFilesRequest\x1a\x16.google.protobuf.Empty(\x01B\x19Z\x17pachyderm/api/data;datab\x06proto3"
+	"\x0fGetStorageUsage\x12\x1f.data_v1.GetStorageUsageRequest\x1a .data_v1.GetStorageUsageResponse\x12J\n" +
+	"\vModifyFiles\x12\x1b.data_v1.ModifyFilesRequest\x1a\x1c.data_v1.ModifyFilesResponse(\x01B\x19Z\x17pachyderm/api/data;datab\x06proto3"
 
 var (
 	file_api_data_data_proto_rawDescOnce sync.Once
@@ -439,41 +496,42 @@ func file_api_data_data_proto_rawDescGZIP() []byte {
 	return file_api_data_data_proto_rawDescData
 }
 
-var file_api_data_data_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_api_data_data_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_api_data_data_proto_goTypes = []any{
 	(*ModifyFilesRequest)(nil),              // 0: data_v1.ModifyFilesRequest
-	(*PreviewRemovalRequest)(nil),           // 1: data_v1.PreviewRemovalRequest
-	(*PreviewRemovalResponse)(nil),          // 2: data_v1.PreviewRemovalResponse
-	(*GetStorageUsageRequest)(nil),          // 3: data_v1.GetStorageUsageRequest
-	(*GetStorageUsageResponse)(nil),         // 4: data_v1.GetStorageUsageResponse
-	(*PreviewRemovalResponse_HeadMove)(nil), // 5: data_v1.PreviewRemovalResponse.HeadMove
-	(*pfs.ModifyFileRequest)(nil),           // 6: pfs_v2.ModifyFileRequest
-	(*pfs.Commit)(nil),                      // 7: pfs_v2.Commit
-	(*pfs.CommitSet)(nil),                   // 8: pfs_v2.CommitSet
-	(*pfs.CommitInfo)(nil),                  // 9: pfs_v2.CommitInfo
-	(*pfs.Branch)(nil),                      // 10: pfs_v2.Branch
-	(*emptypb.Empty)(nil),                   // 11: google.protobuf.Empty
+	(*ModifyFilesResponse)(nil),             // 1: data_v1.ModifyFilesResponse
+	(*PreviewRemovalRequest)(nil),           // 2: data_v1.PreviewRemovalRequest
+	(*PreviewRemovalResponse)(nil),          // 3: data_v1.PreviewRemovalResponse
+	(*GetStorageUsageRequest)(nil),          // 4: data_v1.GetStorageUsageRequest
+	(*GetStorageUsageResponse)(nil),         // 5: data_v1.GetStorageUsageResponse
+	(*PreviewRemovalResponse_HeadMove)(nil), // 6: data_v1.PreviewRemovalResponse.HeadMove
+	(*pfs.ModifyFileRequest)(nil),           // 7: pfs_v2.ModifyFileRequest
+	(*pfs.Commit)(nil),                      // 8: pfs_v2.Commit
+	(*pfs.CommitSet)(nil),                   // 9: pfs_v2.CommitSet
+	(*pfs.CommitInfo)(nil),                  // 10: pfs_v2.CommitInfo
+	(*pfs.Branch)(nil),                      // 11: pfs_v2.Branch
 }
 var file_api_data_data_proto_depIdxs = []int32{
-	6,  // 0: data_v1.ModifyFilesRequest.changes:type_name -> pfs_v2.ModifyFileRequest
-	7,  // 1: data_v1.PreviewRemovalRequest.commit:type_name -> pfs_v2.Commit
-	8,  // 2: data_v1.PreviewRemovalRequest.commit_set:type_name -> pfs_v2.CommitSet
-	9,  // 3: data_v1.PreviewRemovalResponse.commits:type_name -> pfs_v2.CommitInfo
-	5,  // 4: data_v1.PreviewRemovalResponse.branches:type_name -> data_v1.PreviewRemovalResponse.HeadMove
-	10, // 5: data_v1.PreviewRemovalResponse.HeadMove.branch:type_name -> pfs_v2.Branch
-	7,  // 6: data_v1.PreviewRemovalResponse.HeadMove.from:type_name -> pfs_v2.Commit
-	7,  // 7: data_v1.PreviewRemovalResponse.HeadMove.to:type_name -> pfs_v2.Commit
-	1,  // 8: data_v1.API.PreviewRemoval:input_type -> data_v1.PreviewRemovalRequest
-	3,  // 9: data_v1.API.GetStorageUsage:input_type -> data_v1.GetStorageUsageRequest
-	0,  // 10: data_v1.API.ModifyFiles:input_type -> data_v1.ModifyFilesRequest
-	2,  // 11: data_v1.API.PreviewRemoval:output_type -> data_v1.PreviewRemovalResponse
-	4,  // 12: data_v1.API.GetStorageUsage:output_type -> data_v1.GetStorageUsageResponse
-	11, // 13: data_v1.API.ModifyFiles:output_type -> google.protobuf.Empty
-	11, // [11:14] is the sub-list for method output_type
-	8,  // [8:11] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	7,  // 0: data_v1.ModifyFilesRequest.changes:type_name -> pfs_v2.ModifyFileRequest
+	8,  // 1: data_v1.ModifyFilesResponse.commit:type_name -> pfs_v2.Commit
+	8,  // 2: data_v1.PreviewRemovalRequest.commit:type_name -> pfs_v2.Commit
+	9,  // 3: data_v1.PreviewRemovalRequest.commit_set:type_name -> pfs_v2.CommitSet
+	10, // 4: data_v1.PreviewRemovalResponse.commits:type_name -> pfs_v2.CommitInfo
+	6,  // 5: data_v1.PreviewRemovalResponse.branches:type_name -> data_v1.PreviewRemovalResponse.HeadMove
+	11, // 6: data_v1.PreviewRemovalResponse.HeadMove.branch:type_name -> pfs_v2.Branch
+	8,  // 7: data_v1.PreviewRemovalResponse.HeadMove.from:type_name -> pfs_v2.Commit
+	8,  // 8: data_v1.PreviewRemovalResponse.HeadMove.to:type_name -> pfs_v2.Commit
+	2,  // 9: data_v1.API.PreviewRemoval:input_type -> data_v1.PreviewRemovalRequest
+	4,  // 10: data_v1.API.GetStorageUsage:input_type -> data_v1.GetStorageUsageRequest
+	0,  // 11: data_v1.API.ModifyFiles:input_type -> data_v1.ModifyFilesRequest
+	3,  // 12: data_v1.API.PreviewRemoval:output_type -> data_v1.PreviewRemovalResponse
+	5,  // 13: data_v1.API.GetStorageUsage:output_type -> data_v1.GetStorageUsageResponse
+	1,  // 14: data_v1.API.ModifyFiles:output_type -> data_v1.ModifyFilesResponse
+	12, // [12:15] is the sub-list for method output_type
+	9,  // [9:12] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_api_data_data_proto_init() }
@@ -487,7 +545,7 @@ func file_api_data_data_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_data_data_proto_rawDesc), len(file_api_data_data_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   6,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -11,7 +11,6 @@ import (
 	grpc "google.golang.org/grpc"
 	codes "google.golang.org/grpc/codes"
 	status "google.golang.org/grpc/status"
-	emptypb "google.golang.org/protobuf/types/known/emptypb"
 )
 
 // This is a compile-time assertion to ensure that this generated file
@@ -34,7 +33,7 @@ type APIClient interface {
 	// How many bytes the object store holds, and for what. It reads the index of every commit.
 	GetStorageUsage(ctx context.Context, in *GetStorageUsageRequest, opts ...grpc.CallOption) (*GetStorageUsageResponse, error)
 	// pfs_v2.API/ModifyFile with several changes in each message, for many small files.
-	ModifyFiles(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[ModifyFilesRequest, emptypb.Empty], error)
+	ModifyFiles(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[ModifyFilesRequest, ModifyFilesResponse], error)
 }
 
 type aPIClient struct {
@@ -65,18 +64,18 @@ func (c *aPIClient) GetStorageUsage(ctx context.Context, in *GetStorageUsageRequ
 	return out, nil
 }
 
-func (c *aPIClient) ModifyFiles(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[ModifyFilesRequest, emptypb.Empty], error) {
+func (c *aPIClient) ModifyFiles(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[ModifyFilesRequest, ModifyFilesResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	stream, err := c.cc.NewStream(ctx, &API_ServiceDesc.Streams[0], API_ModifyFiles_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
-	x := &grpc.GenericClientStream[ModifyFilesRequest, emptypb.Empty]{ClientStream: stream}
+	x := &grpc.GenericClientStream[ModifyFilesRequest, ModifyFilesResponse]{ClientStream: stream}
 	return x, nil
 }
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
-type API_ModifyFilesClient = grpc.ClientStreamingClient[ModifyFilesRequest, emptypb.Empty]
+type API_ModifyFilesClient = grpc.ClientStreamingClient[ModifyFilesRequest, ModifyFilesResponse]
 
 // APIServer is the server API for API service.
 // All implementations must embed UnimplementedAPIServer
@@ -87,7 +86,7 @@ type APIServer interface {
 	// How many bytes the object store holds, and for what. It reads the index of every commit.
 	GetStorageUsage(context.Context, *GetStorageUsageRequest) (*GetStorageUsageResponse, error)
 	// pfs_v2.API/ModifyFile with several changes in each message, for many small files.
-	ModifyFiles(grpc.ClientStreamingServer[ModifyFilesRequest, emptypb.Empty]) error
+	ModifyFiles(grpc.ClientStreamingServer[ModifyFilesRequest, ModifyFilesResponse]) error
 	mustEmbedUnimplementedAPIServer()
 }
 
@@ -104,7 +103,7 @@ func (UnimplementedAPIServer) PreviewRemoval(context.Context, *PreviewRemovalReq
 func (UnimplementedAPIServer) GetStorageUsage(context.Context, *GetStorageUsageRequest) (*GetStorageUsageResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetStorageUsage not implemented")
 }
-func (UnimplementedAPIServer) ModifyFiles(grpc.ClientStreamingServer[ModifyFilesRequest, emptypb.Empty]) error {
+func (UnimplementedAPIServer) ModifyFiles(grpc.ClientStreamingServer[ModifyFilesRequest, ModifyFilesResponse]) error {
 	return status.Error(codes.Unimplemented, "method ModifyFiles not implemented")
 }
 func (UnimplementedAPIServer) mustEmbedUnimplementedAPIServer() {}
@@ -165,11 +164,11 @@ func _API_GetStorageUsage_Handler(srv interface{}, ctx context.Context, dec func
 }
 
 func _API_ModifyFiles_Handler(srv interface{}, stream grpc.ServerStream) error {
-	return srv.(APIServer).ModifyFiles(&grpc.GenericServerStream[ModifyFilesRequest, emptypb.Empty]{ServerStream: stream})
+	return srv.(APIServer).ModifyFiles(&grpc.GenericServerStream[ModifyFilesRequest, ModifyFilesResponse]{ServerStream: stream})
 }
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
-type API_ModifyFilesServer = grpc.ClientStreamingServer[ModifyFilesRequest, emptypb.Empty]
+type API_ModifyFilesServer = grpc.ClientStreamingServer[ModifyFilesRequest, ModifyFilesResponse]
 
 // API_ServiceDesc is the grpc.ServiceDesc for API service.
 // It's only intended for direct use with grpc.RegisterService,

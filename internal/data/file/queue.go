@@ -33,7 +33,7 @@ type request struct {
 	to      *tree.Root
 	id      string // the global id, if it becomes a commit of its own
 
-	made graph.Ref
+	made graph.Written
 	err  error
 	done chan struct{}
 }
@@ -48,7 +48,7 @@ func (q *queues) busy(target graph.Ref) bool {
 
 // submit has a session become part of its target, and waits until it has. If ctx ends
 // first, it may become so nevertheless.
-func (s *Service) submit(ctx context.Context, r *request) (graph.Ref, error) {
+func (s *Service) submit(ctx context.Context, r *request) (graph.Written, error) {
 	s.queues.mu.Lock()
 	queue, working := s.queues.waiting[r.session.target]
 	s.queues.waiting[r.session.target] = append(queue, r)
@@ -60,7 +60,7 @@ func (s *Service) submit(ctx context.Context, r *request) (graph.Ref, error) {
 	case <-r.done:
 		return r.made, r.err
 	case <-ctx.Done():
-		return graph.Ref{}, ctx.Err()
+		return graph.Written{}, ctx.Err()
 	}
 }
 

@@ -444,16 +444,16 @@ func (s *Session) Close() {
 	}
 }
 
-// Commit makes all that was written part of the target, and returns its commit.
+// Commit makes all that was written part of the target.
 // Faults: NotFound, Precondition, Conflict.
-func (s *Session) Commit() (made graph.Ref, err error) {
+func (s *Session) Commit() (made graph.Written, err error) {
 	var r *request
 	err = s.atWork(0, func() (err error) {
 		r, err = s.finish()
 		return err
 	})
 	if err != nil {
-		return graph.Ref{}, err
+		return made, err
 	}
 	return s.s.submit(s.ctx, r)
 }

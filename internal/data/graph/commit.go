@@ -312,28 +312,34 @@ type Files struct {
 	Problem  string // why a commit with them is a bad one, or ""
 }
 
+// Written is the commit that was given files, and why it has ended as a bad one, or "".
+type Written struct {
+	Commit Ref
+	Error  string
+}
+
 // Write gives a commit other files: an open one, by its id or by its branch; if the
 // head of the branch has finished, or there is no such branch, a new one, which ends at
 // once. If the files were made from others than are there, the fault is Conflict.
 // Faults: Invalid, NotFound, Precondition, Conflict.
-func (c *Change) Write(ctx context.Context, target Ref, f Files) (Ref, error) {
+func (c *Change) Write(ctx context.Context, target Ref, f Files) (w Written, err error) {
 	one, err := resolve(ctx, c.tx, target)
 	isNew := fault.Is(err, fault.NotFound) && !row.IsID(target.Name)
 	if err != nil && !isNew {
-		return Ref{}, err
+		return w, err
 	}
 	if !isNew && (one.Open() || row.IsID(target.Name)) {
-		return one.Ref(), c.SetFiles(ctx, one.Ref(), f.From, f.To, f.Size)
+		return Written{Commit: one.Ref()}, c.SetFiles(ctx, one.Ref(), f.From, f.To, f.Size)
 	}
 	made, err := c.StartCommit(ctx, Start{Branch: Branch(target)})
 	if err != nil {
-		return Ref{}, err
+		return w, err
 	}
 	if string(made.Root) != string(f.From) {
-		return Ref{}, ErrMoved(made.Ref())
+		return w, ErrMoved(made.Ref())
 	}
 	made.Root = f.To
-	return made.Ref(), c.finish(ctx, made, Finish{Root: f.To, Size: f.Size, Error: f.Problem})
+	return Written{made.Ref(), f.Problem}, c.finish(ctx, made, Finish{Root: f.To, Size: f.Size, Error: f.Problem})
 }
 
 // Inherited is what a change to a commit begins with: its files, and if it ended badly

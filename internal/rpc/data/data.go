@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"google.golang.org/protobuf/types/known/emptypb"
-
 	pb "pachyderm/api/data"
 	"pachyderm/internal/data/check"
 	"pachyderm/internal/data/graph"
@@ -34,10 +32,11 @@ func New(d *db.DB, sessions *session.Service, edits *edit.Edits, check *check.Se
 
 // ModifyFiles writes to a commit what the stream says, in its order, once all has come.
 func (s *server) ModifyFiles(stream pb.API_ModifyFilesServer) error {
-	if err := s.edits.ModifyMany(stream, s.again, s.now()); err != nil {
+	made, err := s.edits.ModifyMany(stream, s.again, s.now())
+	if err != nil {
 		return err
 	}
-	return stream.SendAndClose(&emptypb.Empty{})
+	return stream.SendAndClose(&pb.ModifyFilesResponse{Commit: convert.ToCommit(made.Commit.Repo, made.Commit.Name, ""), Error: made.Error})
 }
 
 // PreviewRemoval does the removal and then as if it had never been done.

@@ -220,3 +220,38 @@ func TestModifyFiles_WhatCannotBe(t *testing.T) {
 		t.Errorf("messages without changes: %q", got)
 	}
 }
+
+// Whoever puts a file where there is a directory hears that nothing will be made of it.
+func TestModifyFiles_SayWhatIsWrongWithTheCommit(t *testing.T) {
+	r := start(t)
+	send := func(c *pfspb.Commit, changes ...*pfspb.ModifyFileRequest) *pb.ModifyFilesResponse {
+		t.Helper()
+		stream, err := r.API.Data.ModifyFiles(r.Root())
+		r.must(err)
+		r.must(stream.Send(&pb.ModifyFilesRequest{Changes: append([]*pfspb.ModifyFileRequest{to(c)}, changes...)}))
+		made, err := stream.CloseAndRecv()
+		r.must(err)
+		head, err := r.API.PFS.InspectCommit(r.Root(), &pfspb.InspectCommitRequest{Commit: c})
+		r.must(err)
+		if made.GetCommit().GetId() != head.GetCommit().GetId() || made.GetCommit().GetRepo().GetName() != "images" || made.GetError() != head.GetError() {
+			t.Errorf("%v was written, and the head is %v with the error %q", made, head.GetCommit(), head.GetError())
+		}
+		return made
+	}
+	branch := on("images", "master")
+	if made := send(branch, add("/h", "", "a file")); made.GetError() != "" {
+		t.Errorf("a file: %q", made.GetError())
+	}
+	if made := send(branch, add("/h/a", "", "below it")); !strings.Contains(made.GetError(), "collision (/h)") {
+		t.Errorf("a file below a file: %q", made.GetError())
+	}
+	if made := send(branch, del("/h", ""), add("/h/a", "", "in its place")); made.GetError() != "" {
+		t.Errorf("in place of the file: %q", made.GetError())
+	}
+	// In an open commit there is time to mend it.
+	_, err := r.API.PFS.StartCommit(r.Root(), &pfspb.StartCommitRequest{Branch: branch.GetBranch()})
+	r.must(err)
+	if made := send(branch, add("/h", "", "a file")); made.GetError() != "" {
+		t.Errorf("in an open commit: %q", made.GetError())
+	}
+}

@@ -252,10 +252,17 @@ func (u *upload) put(f content) error {
 	}
 }
 
+// finish ends the stream. What was sent may be in a commit that nothing is made from: pachd
+// keeps it, and only says so.
 func (u *upload) finish() error {
 	if err := u.flush(); err != nil {
 		return err
 	}
-	_, err := u.stream.CloseAndRecv()
-	return err
+	made, err := u.stream.CloseAndRecv()
+	if err != nil || made.GetError() == "" {
+		return err
+	}
+	commit := made.GetCommit().GetRepo().GetName() + "@" + made.GetCommit().GetId()
+	return fault.New(fault.Precondition, "%s has ended with an error, so that the next commit is made without it: %s", commit, made.GetError()).
+		Next("take away what is in the way, with pachctl delete file, and do this again; pachctl list file %s shows what was put", commit)
 }

@@ -65,25 +65,25 @@ func (e *Edits) View(ctx context.Context, c *pb.Commit, need ...access.Permissio
 // Write has do write to a commit what the caller wants, and makes it so if they may still
 // write by then: whoever has lost the right meanwhile has written nothing. Without a name
 // the commit is that of the branch master.
-func (e *Edits) Write(ctx context.Context, again guard.Again, now time.Time, to *pb.Commit, do func(*file.Session) error) error {
+func (e *Edits) Write(ctx context.Context, again guard.Again, now time.Time, to *pb.Commit, do func(*file.Session) error,
+) (made graph.Written, err error) {
 	target := convert.RefOf(to)
 	target.Name = cmp.Or(target.Name, "master")
 	if err := guard.Allow(ctx, target.Repo, access.RepoWrite); err != nil {
-		return err
+		return made, err
 	}
 	w, err := e.Files.Begin(ctx, guard.By(ctx, now), target)
 	if err != nil {
-		return err
+		return made, err
 	}
 	defer w.Close()
 	if err := do(w); err != nil {
-		return err
+		return made, err
 	}
 	if err := again.Still(ctx, target.Repo, access.RepoWrite); err != nil {
-		return err
+		return made, err
 	}
-	_, err = w.Commit()
-	return err
+	return w.Commit()
 }
 
 // Make makes one change.

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc"
 
 	"pachyderm/internal/data/file"
+	"pachyderm/internal/data/graph"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/rpc/codec"
 	"pachyderm/internal/rpc/pfs/guard"
@@ -28,7 +29,7 @@ func (e *Edits) Modify(stream grpc.ServerStream, again guard.Again, now time.Tim
 	if err := stream.RecvMsg(&two[0]); err != nil {
 		return err
 	}
-	return e.write(stream.Context(), again, now, &two[0], func(w *file.Session) error {
+	_, err := e.write(stream.Context(), again, now, &two[0], func(w *file.Session) error {
 		for n := 1; ; n++ {
 			m, last := &two[n%2], &two[(n+1)%2]
 			err := stream.RecvMsg(m)
@@ -46,18 +47,19 @@ func (e *Edits) Modify(stream grpc.ServerStream, again guard.Again, now time.Tim
 			}
 		}
 	})
+	return err
 }
 
 // ModifyMany is Modify for a stream of ModifyFiles.
-func (e *Edits) ModifyMany(stream grpc.ServerStream, again guard.Again, now time.Time) error {
+func (e *Edits) ModifyMany(stream grpc.ServerStream, again guard.Again, now time.Time) (made graph.Written, err error) {
 	var b codec.Batch
 	defer b.Free()
 	if err := stream.RecvMsg(&b); err != nil {
-		return err
+		return made, err
 	}
 	var m codec.Message
 	if _, err := b.Next(&m); err != nil {
-		return err
+		return made, err
 	}
 	return e.write(stream.Context(), again, now, &m, func(w *file.Session) error {
 		for {
@@ -74,10 +76,11 @@ func (e *Edits) ModifyMany(stream grpc.ServerStream, again guard.Again, now time
 	})
 }
 
-func (e *Edits) write(ctx context.Context, again guard.Again, now time.Time, first *codec.Message, do func(*file.Session) error) error {
+func (e *Edits) write(ctx context.Context, again guard.Again, now time.Time, first *codec.Message, do func(*file.Session) error,
+) (made graph.Written, err error) {
 	to := first.Request.GetSetCommit()
 	if to == nil {
-		return errNoCommit
+		return made, errNoCommit
 	}
 	return e.Write(ctx, again, now, to, do)
 }

@@ -88,7 +88,7 @@ func (s *Server) GetFileSet(ctx context.Context, req *pb.GetFileSetRequest) (*pb
 
 // AddFileSet adds a set to a commit, as ModifyFile would do what it says.
 func (s *Server) AddFileSet(ctx context.Context, req *pb.AddFileSetRequest) (*emptypb.Empty, error) {
-	err := s.edits.Write(ctx, s.again, s.now(), req.GetCommit(), func(w *file.Session) error {
+	_, err := s.edits.Write(ctx, s.again, s.now(), req.GetCommit(), func(w *file.Session) error {
 		return s.edits.Sets.AddTo(ctx, edit.Owner(ctx), req.GetFileSetId(), w)
 	})
 	return &emptypb.Empty{}, err
