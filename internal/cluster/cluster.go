@@ -116,8 +116,12 @@ func Beat(ctx context.Context, tx *db.Tx, c Cluster, shown secret.Text) error {
 // checkShown refuses what cannot be shown to others who list clusters. Fault: Invalid.
 func (c Cluster) checkShown() error {
 	for _, said := range []struct{ field, text string }{
-		{"id", c.ID}, {"address", c.Address}, {"user_address", c.UserAddress}, {"cluster_deployment_id", c.DeploymentID},
-		{"version", c.Version}, {"client_id", c.ClientID},
+		{"id", c.ID},
+		{"address", c.Address},
+		{"user_address", c.UserAddress},
+		{"cluster_deployment_id", c.DeploymentID},
+		{"version", c.Version},
+		{"client_id", c.ClientID},
 	} {
 		if err := fault.CheckName(said.field, said.text); err != nil {
 			return err

@@ -29,7 +29,7 @@ func filled(t *testing.T, s *Service, files int) *View {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, err := s.View(t.Context(), made)
+	v, err := s.View(t.Context(), made.Commit)
 	if err != nil {
 		t.Fatal(err)
 	}

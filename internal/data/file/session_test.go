@@ -371,7 +371,7 @@ func TestSession_ManyAtOnce(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
-			made <- one.Name
+			made <- one.Commit.Name
 		}()
 	}
 	var ids []string
