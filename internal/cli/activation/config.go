@@ -69,7 +69,7 @@ func (o getConfigOptions) run(ctx context.Context, k *kit.Kit) error {
 				k.Printf("no auth config set\n")
 				return
 			}
-			k.Printf("%s\n\n", text)
+			k.Printf("%s\n\n", kit.Lines(kit.EscapeJSON(text)))
 		})
 	})
 }

@@ -61,7 +61,7 @@ func (o getContextOptions) run(k *kit.Kit) error {
 	if err != nil {
 		return err
 	}
-	return k.PrintResult(o.out, json.RawMessage(text), func() { k.Printf("%s\n\n", text) })
+	return k.PrintResult(o.out, json.RawMessage(text), func() { k.Printf("%s\n\n", kit.Lines(kit.EscapeJSON(text))) })
 }
 
 type setContextOptions struct {

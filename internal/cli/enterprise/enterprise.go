@@ -30,7 +30,7 @@ func enterpriseCommand(k *kit.Kit) *cobra.Command {
 // onEnterprise is where pachds are registered.
 const onEnterprise = true
 
-const noKey = "No key is needed: every feature is part of pachd.\n"
+const noKey = "No key is needed: every feature is part of pachd."
 
 type shownState struct {
 	State   string     `json:"state"`
@@ -60,7 +60,7 @@ func getState(k *kit.Kit) *cobra.Command {
 // run prints what upstream prints, which scripts look for.
 func (o *stateOptions) run(ctx context.Context, k *kit.Kit) error {
 	return k.WithConn(ctx, o.enterprise, func(ctx context.Context, c *kit.Conn) error {
-		k.Notef("%s", noKey)
+		k.Notef("%s\n", noKey)
 		r, err := c.Enterprise.GetState(ctx, &enterprise.GetStateRequest{})
 		if err != nil {
 			return err
@@ -149,7 +149,7 @@ func deactivate(k *kit.Kit) *cobra.Command {
 		Use: "deactivate", Short: "Do nothing: there is no licence to give up", Args: kit.Exactly(0), Example: "  pachctl enterprise deactivate",
 		Long: "Do nothing: no licence is needed, so there is none to give up. It is here so that\nolder scripts go on.",
 		RunE: func(*cobra.Command, []string) error {
-			k.Notef("Nothing is deactivated. %s", noKey)
+			k.Notef("Nothing is deactivated. %s\n", noKey)
 			return nil
 		},
 	}

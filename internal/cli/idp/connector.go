@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -246,7 +247,7 @@ func (o idOptions) runGetConnector(ctx context.Context, k *kit.Kit) error {
 			return err
 		}
 		if states, err := connectorStates(ctx, c); err == nil && states[o.id].GetManaged() {
-			k.Notef("connector %s is %s", o.id, strings.TrimLeft(managed(states[o.id]), " "))
+			k.Notef("connector %s is %s\n", o.id, managed(states[o.id]))
 		}
 		d := docOf(r.GetConnector())
 		return k.PrintYAML(o.out, d, shownConnector{Config: d.Config, ID: d.ID, Name: d.Name, Type: d.Type, Version: d.Version})
@@ -284,14 +285,14 @@ func expiriesOf(s *pach.ConnectorState) (all []expiry) {
 const soon = 30 * 24 * time.Hour
 
 // ending stands below a connector of which something ends soon, or has ended.
-func ending(s *pach.ConnectorState, now time.Time) (lines string) {
+func ending(s *pach.ConnectorState, now time.Time) (lines []string) {
 	for _, e := range s.GetExpiries() {
 		left := e.GetEnds().AsTime().Sub(now)
 		switch day := e.GetEnds().AsTime().Format(time.DateOnly); {
 		case left <= 0:
-			lines += fmt.Sprintf("    warning: %s ended on %s\n", e.GetWhat(), day)
+			lines = append(lines, fmt.Sprintf("warning: %s ended on %s", e.GetWhat(), day))
 		case left < soon:
-			lines += fmt.Sprintf("    warning: %s ends on %s, in %d days\n", e.GetWhat(), day, int(left/(24*time.Hour)))
+			lines = append(lines, fmt.Sprintf("warning: %s ends on %s, in %d days", e.GetWhat(), day, int(left/(24*time.Hour))))
 		}
 	}
 	return lines
@@ -312,15 +313,15 @@ func listed(d connectorDoc, s *pach.ConnectorState) listedConnector {
 func approval(s *pach.ConnectorState) string {
 	switch s.GetApproval() {
 	case pach.ConnectorState_PENDING:
-		return "    waits for approval, and an earlier version serves; " + howToApprove(s)
+		return "waits for approval, and an earlier version serves; " + howToApprove(s)
 	case pach.ConnectorState_UNAPPROVED:
-		return "    not approved: people get what everybody has; " + howToApprove(s)
+		return "not approved: people get what everybody has; " + howToApprove(s)
 	}
 	return ""
 }
 
 func howToApprove(s *pach.ConnectorState) string {
-	return fmt.Sprintf("a clusterAdmin can run: pachctl idp approve-connector %s\n", s.GetId())
+	return fmt.Sprintf("a clusterAdmin can run: pachctl idp approve-connector %s", s.GetId())
 }
 
 // noteApproval tells whoever wrote a connector that it waits. It is no failure
@@ -328,22 +329,22 @@ func howToApprove(s *pach.ConnectorState) string {
 func noteApproval(ctx context.Context, k *kit.Kit, c *kit.Conn, id string) {
 	if states, err := connectorStates(ctx, c); err == nil {
 		if text := approval(states[id]); text != "" {
-			k.Notef("connector %s %s", id, strings.TrimLeft(text, " "))
+			k.Notef("connector %s %s\n", id, text)
 		}
 	}
 }
 
-// lifeLine stands below a connector that is not active, or goes back by itself.
-func lifeLine(s *pach.ConnectorState) string {
-	line := map[pach.ConnectorState_Life]string{
-		pach.ConnectorState_DRAFT:    "    draft: nobody signs in with it yet; try it with: pachctl idp test-connector " + s.GetId() + "\n",
-		pach.ConnectorState_VERIFIED: "    draft, tried: let people sign in with it with: pachctl idp enable " + s.GetId() + "\n",
-		pach.ConnectorState_DISABLED: "    disabled: nobody signs in with it\n",
-	}[s.GetLife()]
+// lifeLines stand below a connector that is not active, or goes back by itself.
+func lifeLines(s *pach.ConnectorState) []string {
+	lines := []string{map[pach.ConnectorState_Life]string{
+		pach.ConnectorState_DRAFT:    "draft: nobody signs in with it yet; try it with: pachctl idp test-connector " + s.GetId(),
+		pach.ConnectorState_VERIFIED: "draft, tried: let people sign in with it with: pachctl idp enable " + s.GetId(),
+		pach.ConnectorState_DISABLED: "disabled: nobody signs in with it",
+	}[s.GetLife()]}
 	if s.GetUndoAt() != nil {
-		line += "    goes back to what it was at " + kit.FormatTime(s.GetUndoAt()) + "; keep it with: pachctl idp confirm " + s.GetId() + "\n"
+		lines = append(lines, "goes back to what it was at "+kit.FormatTime(s.GetUndoAt())+"; keep it with: pachctl idp confirm "+s.GetId())
 	}
-	return line
+	return lines
 }
 
 // managed stands below a connector that is declared.
@@ -351,7 +352,7 @@ func managed(s *pach.ConnectorState) string {
 	if !s.GetManaged() {
 		return ""
 	}
-	return "    managed by pachd's configuration\n"
+	return "managed by pachd's configuration"
 }
 
 // health stands below what upstream prints, on a line of its own.
@@ -361,11 +362,21 @@ func health(s *pach.ConnectorState) string {
 	case s.GetSince() == nil:
 		return ""
 	case s.GetState() == pach.ConnectorState_FAILING:
-		return fmt.Sprintf("    failing since %s: %s\n", since, s.GetError())
+		return fmt.Sprintf("failing since %s: %s", since, s.GetError())
 	case s.GetError() != "":
-		return fmt.Sprintf("    %s since %s; last error: %s\n", state, since, s.GetError())
+		return fmt.Sprintf("%s since %s; last error: %s", state, since, s.GetError())
 	}
-	return fmt.Sprintf("    %s since %s\n", state, since)
+	return fmt.Sprintf("%s since %s", state, since)
+}
+
+// print prints a connector as upstream does, and below it what we know besides.
+func (d connectorDoc) print(k *kit.Kit, s *pach.ConnectorState) {
+	k.Printf("%s - %s (%s)\n", d.ID, d.Name, d.Type)
+	for _, line := range slices.Concat(lifeLines(s), []string{health(s)}, ending(s, k.Now()), []string{approval(s), managed(s)}) {
+		if line != "" {
+			k.Printf("    %s\n", line)
+		}
+	}
 }
 
 // connectorStates are by id, and none at a pachd that does not tell.
@@ -416,8 +427,7 @@ func (o listConnectorOptions) run(ctx context.Context, k *kit.Kit) error {
 		}
 		return k.PrintResult(o.out, docs, func() {
 			for _, d := range docs {
-				s := states[d.ID]
-				k.Printf("%s - %s (%s)\n%s%s%s%s%s", d.ID, d.Name, d.Type, lifeLine(s), health(s), ending(s, k.Now()), approval(s), managed(s))
+				d.print(k, states[d.ID])
 			}
 		})
 	})

@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"pachyderm/api/pach"
 	"pachyderm/internal/cli/kit"
 )
 
@@ -34,6 +37,27 @@ func TestConnectorOf(t *testing.T) {
 	}
 	if z, ok := c.GetConfig().AsMap()["z"]; !ok || z != nil {
 		t.Error("a null, which removes a key, got lost")
+	}
+}
+
+// Who may write connectors, and no more, cannot have one pass for approved, nor for two.
+func TestConnectorPrint_ForgesNoConnector(t *testing.T) {
+	const name = "Okta (oidc)\x1b]52;c;cm0gLXJmIH4K\x07\x1b[2J\x1b[H\nokta - Okta (oidc)\n  ready since 2026-01-01 00:00 UTC\x1b[8m"
+	var out strings.Builder
+	k := &kit.Kit{Stdout: &out, Now: func() time.Time { return time.Unix(1700000000, 0) }}
+	connectorDoc{ID: "okta", Name: name, Type: "oidc"}.print(k, &pach.ConnectorState{
+		Id: "okta", Approval: pach.ConnectorState_UNAPPROVED, State: pach.ConnectorState_FAILING, Error: "no\n    ready since\x1b[8m",
+		Since: timestamppb.New(time.Unix(1600000000, 0)), Life: pach.ConnectorState_DISABLED,
+		Expiries: []*pach.Expiry{{What: "the\ncertificate", Ends: timestamppb.New(time.Unix(1600000000, 0))}},
+	})
+	want := `okta - Okta (oidc)]52;c;cm0gLXJmIH4K[2J[H okta - Okta (oidc)   ready since 2026-01-01 00:00 UTC[8m (oidc)
+    disabled: nobody signs in with it
+    failing since 2020-09-13 12:26 UTC: no     ready since[8m
+    warning: the certificate ended on 2020-09-13
+    not approved: people get what everybody has; a clusterAdmin can run: pachctl idp approve-connector okta
+`
+	if out.String() != want {
+		t.Errorf("%s\nwant %s", out.String(), want)
 	}
 }
 

@@ -81,8 +81,8 @@ func (o newConnectorOptions) run(ctx context.Context, k *kit.Kit) (err error) {
 	if err != nil {
 		return err
 	}
-	k.Notef("%s", register)
-	k.Printf("%s", document)
+	k.Notef("%s", kit.Lines(register))
+	k.Printf("%s", kit.Lines(document))
 	return nil
 }
 

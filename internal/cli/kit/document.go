@@ -101,9 +101,13 @@ func TakeID(c *cobra.Command, noun string, id *string, args []string) error {
 // PrintYAML prints v for scripts, and as upstream does for people: with the
 // names that its yaml tags have, and a blank line behind it.
 func (k *Kit) PrintYAML(out string, v, forPeople any) error {
-	text, err := yaml.Marshal(forPeople)
+	var tree yaml.Node
+	if err := tree.Encode(forPeople); err != nil {
+		return err
+	}
+	text, err := writeYAML(&tree)
 	if err != nil {
 		return err
 	}
-	return k.PrintResult(out, v, func() { k.Printf("%s\n", text) })
+	return k.PrintResult(out, v, func() { k.Printf("%s\n", Lines(text)) })
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc/codes"
@@ -43,7 +42,7 @@ func Usagef(c *cobra.Command, format string, a ...any) error {
 // Report tells the user what went wrong and returns the exit code.
 func (k *Kit) Report(err error) int {
 	message, code := Explain(err)
-	k.Notef("pachctl: %s\n", strings.TrimSpace(legible(message)))
+	k.Notef("pachctl: %s\n", indented(message))
 	var usage *usageError
 	if errors.As(err, &usage) && usage.command != nil {
 		line := usage.command.UseLine()
@@ -55,14 +54,10 @@ func (k *Kit) Report(err error) int {
 	return code
 }
 
-// legible is a message without what steers a terminal: a server may be anybody's.
-func legible(message string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' || unicode.IsPrint(r) {
-			return r
-		}
-		return -1
-	}, strings.ToValidUTF8(message, ""))
+// indented has all lines of a message but the first begin with spaces, so that none of
+// them passes for one that pachctl has begun.
+func indented(message string) Lines {
+	return Lines(strings.ReplaceAll(strings.TrimSpace(legible(message)), "\n", "\n  "))
 }
 
 // Explain is what the user is told of an error, and the exit code. A fault, as

@@ -49,7 +49,17 @@ func TestReport_SteersNoTerminal(t *testing.T) {
 	var out strings.Builder
 	k := &Kit{Stderr: &out}
 	k.Report(status.Error(codes.Internal, "one\x1b]0;owned\a\u009b2J\r\n\ttwo\xff"))
-	if want := "pachctl: one]0;owned2J\n\ttwo\n"; out.String() != want {
+	if want := "pachctl: one]0;owned2J\n  \ttwo\n"; out.String() != want {
+		t.Errorf("%q, want %q", out.String(), want)
+	}
+}
+
+// No line of a message passes for one that pachctl has begun.
+func TestReport_ForgesNoLine(t *testing.T) {
+	var out strings.Builder
+	k := &Kit{Stderr: &out}
+	k.Report(status.Error(codes.Internal, "no\npachctl: all is well\r\nYou are \"pach:root\""))
+	if want := "pachctl: no\n  pachctl: all is well\n  You are \"pach:root\"\n"; out.String() != want {
 		t.Errorf("%q, want %q", out.String(), want)
 	}
 }

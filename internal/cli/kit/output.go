@@ -9,7 +9,6 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf16"
-	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -30,11 +29,11 @@ func (k *Kit) show(form string, v any) error {
 	if form == "yaml" {
 		// By way of JSON, so that both forms have the same names.
 		var tree yaml.Node
-		if err := yaml.Unmarshal(data, &tree); err != nil {
+		if err := yaml.Unmarshal(escapeYAML(data), &tree); err != nil {
 			return err
 		}
 		unquote(&tree)
-		if data, err = yaml.Marshal(&tree); err != nil {
+		if data, err = writeYAML(&tree); err != nil {
 			return err
 		}
 		out.Write(data)
@@ -51,19 +50,52 @@ func (k *Kit) show(form string, v any) error {
 // EscapeJSON escapes in a document what would be no text on a terminal, such as what moves
 // the cursor or turns text round: JSON itself has only ASCII's below the space escaped.
 func EscapeJSON(data []byte) []byte {
+	return escape(data, func(r rune) string {
+		high, low := utf16.EncodeRune(r)
+		return fmt.Sprintf(`\u%04x\u%04x`, high, low)
+	})
+}
+
+// escapeYAML is EscapeJSON for texts of YAML, and JSON that is read as such: it has no pairs.
+func escapeYAML(data []byte) []byte {
+	return escape(data, func(r rune) string { return fmt.Sprintf(`\U%08x`, r) })
+}
+
+// escape has large write the runes that four digits have no room for.
+func escape(data []byte, large func(rune) string) []byte {
 	var out bytes.Buffer
 	for _, r := range string(data) {
 		switch {
-		case r == ' ' || r == '\n' || r == utf8.RuneError || unicode.IsGraphic(r):
+		case !isHidden(r):
 			out.WriteRune(r)
 		case r > 0xffff:
-			high, low := utf16.EncodeRune(r)
-			fmt.Fprintf(&out, `\u%04x\u%04x`, high, low)
+			out.WriteString(large(r))
 		default:
 			fmt.Fprintf(&out, `\u%04x`, r)
 		}
 	}
 	return out.Bytes()
+}
+
+// isHidden reports whether a document for scripts must not have a rune as it is.
+func isHidden(r rune) bool { return r != '\n' && !unicode.IsGraphic(r) }
+
+// writeYAML writes a tree with escapes for what EscapeJSON escapes. YAML has them between
+// double quotes only, and its writer makes few by itself: none for what turns text round.
+func writeYAML(tree *yaml.Node) ([]byte, error) {
+	quote(tree)
+	data, err := yaml.Marshal(tree)
+	return escapeYAML(data), err
+}
+
+// quote puts double quotes around each text of a tree that has to have escapes.
+func quote(n *yaml.Node) {
+	if n.Kind == yaml.ScalarNode && strings.ContainsFunc(n.Value, isHidden) {
+		n.Style = yaml.DoubleQuotedStyle
+	}
+	for _, child := range n.Content {
+		quote(child)
+	}
 }
 
 // unquote lets the YAML writer choose its own style where it read JSON's.

@@ -3,6 +3,7 @@ package complete
 import (
 	"context"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"pachyderm/internal/cli/data/ref"
 	"pachyderm/internal/cli/data/show"
 	"pachyderm/internal/cli/kit"
+	"pachyderm/internal/fault"
 )
 
 // whileTyping bounds how long somebody waits who presses the tabulator.
@@ -42,6 +44,7 @@ func names(k *kit.Kit, behind string) cobra.CompletionFunc {
 			} else {
 				all = repos(ctx, conn, project, behind)
 			}
+			all = slices.DeleteFunc(all, isNoWord)
 			return nil
 		})
 		if behind != "" {
@@ -50,6 +53,10 @@ func names(k *kit.Kit, behind string) cobra.CompletionFunc {
 		return all, cobra.ShellCompDirectiveNoFileComp
 	}
 }
+
+// isNoWord reports whether a name has something that no name has in a pachd of ours, and
+// that steers the terminal or begins a line there.
+func isNoWord(name string) bool { return fault.Clean(name, len(name)) != name }
 
 func repos(ctx context.Context, c *kit.Conn, project, behind string) (all []string) {
 	req := &pfs.ListRepoRequest{Type: "user", Projects: []*pfs.Project{{Name: project}}}

@@ -263,6 +263,7 @@ func (u *upload) finish() error {
 		return err
 	}
 	commit := made.GetCommit().GetRepo().GetName() + "@" + made.GetCommit().GetId()
-	return fault.New(fault.Precondition, "%s has ended with an error, so that the next commit is made without it: %s", commit, made.GetError()).
+	why := made.GetError()
+	return fault.New(fault.Precondition, "%s has ended with an error, so that the next commit is made without it: %s", commit, why).
 		Next("take away what is in the way, with pachctl delete file, and do this again; pachctl list file %s shows what was put", commit)
 }

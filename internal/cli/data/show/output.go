@@ -67,7 +67,7 @@ func (o Output) One(k *kit.Kit, m proto.Message, say func()) error {
 
 func (o Output) document(k *kit.Kit, data json.RawMessage) error {
 	if o.raw && o.form != "yaml" {
-		k.Printf("%s\n", kit.EscapeJSON(data))
+		k.Printf("%s\n", kit.Lines(kit.EscapeJSON(data)))
 		return nil
 	}
 	return k.PrintResult(o.form, data, nil)

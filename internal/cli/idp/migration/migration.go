@@ -2,7 +2,6 @@ package migration
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -148,7 +147,7 @@ func (o options) print(k *kit.Kit, plan []step) error {
 		if o.values != "" {
 			from = "--from-values " + o.values
 		}
-		k.Notef("%s", fmt.Sprintf("Nothing was changed. To make what the plan says: pachctl idp import %s --apply\n", from))
+		k.Notef("Nothing was changed. To make what the plan says: pachctl idp import %s --apply\n", from)
 	}
 	return nil
 }

@@ -185,7 +185,7 @@ func (o getOptions) run(ctx context.Context, k *kit.Kit) error {
 		for _, s := range r.GetSteps() {
 			p.Check = append(p.Check, step{s.GetName(), strings.ToLower(s.GetStatus().String()), s.GetResult()})
 		}
-		return k.PrintYAML(o.out, p, p)
+		return k.PrintResult(cmp.Or(o.out, "yaml"), p, nil)
 	})
 }
 

@@ -176,7 +176,7 @@ func (s shownSummary) print(k *kit.Kit) {
 		for _, c := range s.Causes {
 			rows = append(rows, []string{
 				c.Connector, n(c.Attempts), n(c.People),
-				c.First.Local().Format(time.DateTime), c.Last.Local().Format(time.DateTime), c.Example, c.Cause,
+				localTime(c.First), localTime(c.Last), c.Example, c.Cause,
 			})
 		}
 		k.Printf("\n")

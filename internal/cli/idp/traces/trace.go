@@ -106,12 +106,20 @@ func took(microseconds int64) string {
 // resultName is a result in small letters, as filters take it.
 func resultName(r pach.SignInTrace_Result) string { return strings.ToLower(r.String()) }
 
+// localTime is a moment here; a server that is not ours may say none.
+func localTime(t *time.Time) string {
+	if t == nil {
+		return "-"
+	}
+	return t.Local().Format(time.DateTime)
+}
+
 func (t shown) print(k *kit.Kit) {
 	what := "sign-in"
 	if t.Test {
 		what = "connector test"
 	}
-	k.Printf("%s %s with connector %s, %s: %s\n", what, t.Code, t.Connector, t.At.Local().Format(time.DateTime), t.Result)
+	k.Printf("%s %s with connector %s, %s: %s\n", what, t.Code, t.Connector, localTime(t.At), t.Result)
 	for _, line := range []struct{ name, text string }{
 		{"user", t.User}, {"for", t.Client}, {"why", t.Error}, {"cause", t.Detail}, {"setting", t.Setting}, {"next", t.Next},
 	} {

@@ -9,6 +9,8 @@ import (
 
 	"pachyderm/api/pach"
 	"pachyderm/internal/cli/kit"
+	"pachyderm/internal/fault"
+	"pachyderm/internal/webaddr"
 )
 
 // Each preset is a document that says where the token of a workload comes from.
@@ -52,7 +54,10 @@ func (o newOptions) run(ctx context.Context, k *kit.Kit) error {
 		if err != nil {
 			return err
 		}
-		k.Printf("%s", strings.ReplaceAll(string(text), "AUDIENCE", info.GetIssuer()))
+		if !webaddr.IsOpenable(info.GetIssuer()) {
+			return fault.New(fault.Unavailable, "pachd does not say which issuer it is").Next("ask an administrator")
+		}
+		k.Printf("%s", kit.Lines(strings.ReplaceAll(string(text), "AUDIENCE", info.GetIssuer())))
 		return nil
 	})
 }
