@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 
 	"pachyderm/api/auth"
 	"pachyderm/api/identity"
@@ -90,13 +91,19 @@ func export(c *page.Call) error {
 	return out.Error()
 }
 
-// cell keeps a spreadsheet from taking what a stranger named themselves for a formula.
+// cell keeps a spreadsheet from taking what a stranger named themselves for a formula, by
+// what its text begins with: some leave out what is not to be seen before that.
 func cell(text string) string {
-	if strings.IndexAny(text, "=+-@\t\r") == 0 {
+	seen := strings.TrimLeftFunc(text, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsGraphic(r) })
+	if strings.IndexAny(seen, formulaSigns) == 0 || strings.IndexAny(text, "\t\r\n") == 0 {
 		return "'" + text
 	}
 	return text
 }
+
+// formulaSigns are what formulas begin with: also in the width of East Asian signs, which
+// some spreadsheets take for ours.
+const formulaSigns = "=+-@＝＋－＠"
 
 type settingsPage struct {
 	*identity.IdentityServerConfig
