@@ -176,10 +176,16 @@ func Verify(ctx context.Context, id, typ string, config map[string]any, d Deps) 
 	if err != nil {
 		return err
 	}
-	if c, ok := p.Connector.(Checker); ok {
-		return c.Ping(ctx)
+	c, ok := p.Connector.(Checker)
+	if !ok {
+		return nil
 	}
-	return nil
+	err = c.Ping(ctx)
+	if fault.Is(err, fault.Unauthenticated) {
+		// That is who signs in, and not who writes the document.
+		return fault.As(fault.Precondition, err)
+	}
+	return err
 }
 
 // Equal compares as documents: a number that came as JSON is another Go type

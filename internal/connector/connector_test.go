@@ -2,6 +2,8 @@ package connector_test
 
 import (
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -147,6 +149,18 @@ func configOf(t *testing.T, document string) map[string]any {
 		t.Fatal(err)
 	}
 	return d.Config
+}
+
+// Whoever writes the document is signed in, whatever the provider answers.
+func TestVerify_ProviderAnswersBadly(t *testing.T) {
+	for name, answer := range map[string]string{"no JSON": "<html>", "too much": strings.Repeat(" ", 2<<20), "another": `{"issuer": "https://other.example.com"}`} {
+		bad := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(answer)) }))
+		defer bad.Close()
+		err := connector.Verify(t.Context(), "demo", "oidc", configOf(t, strings.Replace(page, "ISSUER", bad.URL, 1)), deps())
+		if kind := fault.KindOf(err); err == nil || kind != fault.Precondition && kind != fault.Invalid && kind != fault.Unavailable {
+			t.Errorf("%s: %s: %v", name, kind, err)
+		}
+	}
 }
 
 func TestVerify_DocumentOfThePage(t *testing.T) {
