@@ -23,6 +23,7 @@ import (
 // intercept is every call's way in: recover, authenticate, authorize, and on
 // the way out faults become status.
 func (s *Server) intercept(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (resp any, err error) {
+	arrived(ctx)
 	took := prometheus.NewTimer(s.Durations.WithLabelValues(info.FullMethod))
 	ctx, traced := s.tracer.Request(ctx, info.FullMethod)
 	defer func() {
@@ -66,6 +67,7 @@ func (s *Server) interceptStream(srv any, stream grpc.ServerStream, info *grpc.S
 		return err
 	}
 	if info.IsClientStream {
+		arrived(ctx) // listen has a limit of its own
 		return listen(srv, admitted{stream, ctx}, handler)
 	}
 	return handler(srv, admitted{stream, ctx})
@@ -78,6 +80,12 @@ type admitted struct {
 }
 
 func (a admitted) Context() context.Context { return a.ctx }
+
+// RecvMsg is grpc.ServerStream's.
+func (a admitted) RecvMsg(m any) error {
+	defer arrived(a.ctx)
+	return a.ServerStream.RecvMsg(m)
+}
 
 // withID names a call, unless it came over HTTP, where it has its id. A caller that
 // is gone already hears of none.

@@ -62,6 +62,8 @@ const (
 
 type refusedKey struct{}
 
+type lateKey struct{}
+
 // bounds are what the transport takes from anybody.
 func (s *Server) bounds() []grpc.ServerOption {
 	return []grpc.ServerOption{
@@ -107,7 +109,18 @@ func (s *Server) begin(ctx context.Context, info *tap.Info) (context.Context, er
 	}
 	ctx, cancel := context.WithTimeout(ctx, life)
 	context.AfterFunc(over, cancel)
+	if life > waitFor {
+		ctx = context.WithValue(ctx, lateKey{}, time.AfterFunc(callFor, cancel))
+	}
 	return ctx, nil
+}
+
+// arrived is for a call whose request, or first message, is there: half of one is not kept
+// for as long as what it asks for may take.
+func arrived(ctx context.Context) {
+	if late, ok := ctx.Value(lateKey{}).(*time.Timer); ok {
+		late.Stop()
+	}
 }
 
 // maxRequest is how large a request may be that carries no files, in bytes: gRPC's own

@@ -5,8 +5,10 @@ import (
 	"log/slog"
 	"net"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
@@ -14,6 +16,7 @@ import (
 
 	authpb "pachyderm/api/auth"
 	pachpb "pachyderm/api/pach"
+	pfspb "pachyderm/api/pfs"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/limit"
 )
@@ -41,6 +44,38 @@ func TestBegin_CallsHaveALongestLife(t *testing.T) {
 		if left := time.Until(end); err != nil || !limited || left > most || most == waitFor && left < callFor {
 			t.Errorf("%s: may take %v, %v", method, left, err)
 		}
+	}
+}
+
+// received is a stream of which a message has come.
+type received struct{ grpc.ServerStream }
+
+func (received) RecvMsg(any) error { return nil }
+
+// What asks for files may take a day; half of a request is not kept that long.
+func TestBegin_RequestsHaveToArrive(t *testing.T) {
+	for name, arrives := range map[string]func(context.Context){
+		"half": nil, "unary": arrived, "stream": func(ctx context.Context) { _ = admitted{received{}, ctx}.RecvMsg(nil) },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, over := context.WithCancel(peer.NewContext(t.Context(), &peer.Peer{Addr: volumeAddr{&net.TCPAddr{}, &volume{trusted: true}}}))
+			defer over()
+			ctx, err := bounded().begin(ctx, &tap.Info{FullMethodName: pfspb.API_CreateRepo_FullMethodName})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if arrives != nil {
+				arrives(ctx)
+			}
+			time.Sleep(callFor + time.Second)
+			if alive := ctx.Err() == nil; alive != (arrives != nil) {
+				t.Errorf("%s: alive after two minutes: %v", name, alive)
+			}
+			time.Sleep(dataFor)
+			if ctx.Err() == nil {
+				t.Errorf("%s: a day was not the end", name)
+			}
+		})
 	}
 }
 
