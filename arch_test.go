@@ -315,13 +315,14 @@ var mayImport = map[string][]string{
 		"internal/issuer/registry", "internal/issuer/settings", "internal/people/identity", "internal/people/login", "internal/people/session",
 	},
 	"internal/rpc": {
-		"api/data", "api/metadata", "internal/data/check", "internal/rpc/codec", "internal/rpc/data", "internal/rpc/inprocess", "internal/rpc/metadata",
+		"api/data", "api/metadata", "internal/data/check", "internal/rpc/codec", "internal/rpc/data", "internal/rpc/inprocess", "internal/rpc/pagetoken", "internal/rpc/metadata",
 		"internal/rpc/pfs", "internal/rpc/pfs/edit", "internal/rpc/transaction", "api/transaction",
 		"api", "api/admin", "api/auth", "api/enterprise", "api/identity", "api/license", "api/pach", "api/pfs", "api/pps", "api/version", "internal/access",
 		"internal/access/freshness", "internal/issuer", "internal/issuer/exchange", "internal/people/login", "internal/people/session",
 		"internal/rpc/admin", "internal/rpc/auth", "internal/rpc/enterprise", "internal/rpc/identity", "internal/rpc/pach",
 	},
-	"internal/rpc/admin": {"api/admin", "api/version", "internal/access", "internal/data/metadata", "internal/people/session"},
+	"internal/rpc/pagetoken": nil,
+	"internal/rpc/admin":     {"api/admin", "api/version", "internal/access", "internal/data/metadata", "internal/people/session"},
 	"internal/rpc/auth": {
 		"api/auth", "internal/access", "internal/people/identity", "internal/people/login", "internal/people/session", "internal/people/token",
 		"internal/rpc/wire",

@@ -302,7 +302,7 @@ func (p *Pachd) wireServer(ctx context.Context) error {
 	p.rpc, err = rpc.New(rpc.Config{
 		DB: p.DB, Sessions: p.Sessions, Issuer: p.Issuer, Exchange: p.exchange, Login: p.Login, Fresh: p.fresh,
 		Data: edit.Edits{Files: p.Files, Sets: p.sets, URLs: p.URLs}, Check: check.New(p.DB, p.packs), Log: p.log, Now: p.now,
-		Creds: creds, Limits: p.Limits, Tracer: p.tracer,
+		Creds: creds, Limits: p.Limits, Tracer: p.tracer, Sealer: p.sealer,
 		Cluster: &admin.ClusterInfo{Id: p.id, DeploymentId: c.DeploymentID, ProxyHost: c.PublicHost, ProxyTls: c.PublicTLS},
 	})
 	if err != nil {

@@ -47,7 +47,14 @@ func (s *Server) intercept(ctx context.Context, req any, info *grpc.UnaryServerI
 		return nil, err
 	}
 	defer leave()
-	return handler(ctx, req)
+	if err := s.pages.Open(info.FullMethod, req); err != nil {
+		return nil, err
+	}
+	resp, err = handler(ctx, req)
+	if err == nil {
+		err = s.pages.Seal(info.FullMethod, resp)
+	}
+	return resp, err
 }
 
 func (s *Server) interceptStream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) (err error) {

@@ -45,9 +45,11 @@ import (
 	"pachyderm/internal/rpc/inprocess"
 	"pachyderm/internal/rpc/metadata"
 	"pachyderm/internal/rpc/pach"
+	"pachyderm/internal/rpc/pagetoken"
 	"pachyderm/internal/rpc/pfs"
 	"pachyderm/internal/rpc/pfs/edit"
 	"pachyderm/internal/rpc/transaction"
+	"pachyderm/internal/secret"
 	"pachyderm/internal/tracing"
 )
 
@@ -68,6 +70,7 @@ type Config struct {
 	Creds   credentials.TransportCredentials
 	Cluster *adminpb.ClusterInfo
 	Tracer  *tracing.Tracer
+	Sealer  *secret.Sealer
 }
 
 // Server is the gRPC server.
@@ -84,6 +87,7 @@ type Server struct {
 	limits   *limit.Limits
 	tracer   *tracing.Tracer
 	rows     map[string]rule
+	pages    pagetoken.Tokens
 	local    inprocess.Conn
 }
 
@@ -91,7 +95,7 @@ type Server struct {
 func New(c Config) (*Server, error) {
 	s := &Server{
 		Health: health.NewServer(), sessions: c.Sessions, refusals: &refusals{log: c.Log, now: c.Now},
-		limits: c.Limits, tracer: c.Tracer, rows: policy(),
+		limits: c.Limits, tracer: c.Tracer, rows: policy(), pages: pagetoken.Tokens{Sealer: c.Sealer},
 	}
 	s.local.Unary, s.local.Stream = s.intercept, s.interceptStream
 	codec.BoundGzip()

@@ -11,8 +11,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/testing/protocmp"
+	"google.golang.org/protobuf/types/dynamicpb"
 
+	"pachyderm/api"
 	authpb "pachyderm/api/auth"
 	identitypb "pachyderm/api/identity"
 	pachpb "pachyderm/api/pach"
@@ -620,12 +624,49 @@ func TestListTokens_Pages(t *testing.T) {
 func TestListConnectorStates_Pages(t *testing.T) {
 	h := open(t)
 	h.Connect()
-	first, err := h.API.Pach.ListConnectorStates(h.Root(), &pachpb.ListConnectorStatesRequest{PageSize: 1})
-	if err != nil || len(first.GetStates()) != 1 {
-		t.Fatalf("%v, %v", first, err)
+	h.connectAs("other")
+	var ids []string
+	for req := (&pachpb.ListConnectorStatesRequest{PageSize: 1}); ; {
+		res, err := h.API.Pach.ListConnectorStates(h.Root(), req)
+		if err != nil || len(res.GetStates()) > 1 || len(ids) > 2 {
+			t.Fatalf("after %q: %v, %v", ids, res, err)
+		}
+		for _, s := range res.GetStates() {
+			ids = append(ids, s.GetId())
+		}
+		if req.PageToken = res.GetNextPageToken(); req.GetPageToken() == "" {
+			break
+		}
 	}
-	after, err := h.API.Pach.ListConnectorStates(h.Root(), &pachpb.ListConnectorStatesRequest{PageSize: 1, PageToken: first.GetStates()[0].GetId()})
-	if err != nil || len(after.GetStates()) != 0 || after.GetNextPageToken() != "" {
-		t.Errorf("after the last one: %v, %v", after, err)
+	if diff := cmp.Diff([]string{"demo", "other"}, ids); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// No list takes a token that it has not given, such as a key that somebody made up.
+func TestPageTokens_OfEveryList(t *testing.T) {
+	h := open(t)
+	lists := 0
+	for _, service := range api.Services() {
+		file, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(service.Desc.ServiceName))
+		if err != nil {
+			t.Fatal(err)
+		}
+		methods := file.(protoreflect.ServiceDescriptor).Methods()
+		for n := range methods.Len() {
+			m := methods.Get(n)
+			field := m.Input().Fields().ByName("page_token")
+			if field == nil {
+				continue
+			}
+			lists++
+			req, resp := dynamicpb.NewMessage(m.Input()), dynamicpb.NewMessage(m.Output())
+			req.Set(field, protoreflect.ValueOfString("user:ada@example.com"))
+			err := h.Conn.Invoke(h.Root(), "/"+service.Desc.ServiceName+"/"+string(m.Name()), req, resp)
+			pachdtest.Want(t, err, codes.InvalidArgument, "page token")
+		}
+	}
+	if lists < 13 {
+		t.Errorf("%d lists were found", lists)
 	}
 }

@@ -198,14 +198,13 @@ func TestListAuditEvents_LatestFirstAndPageByPage(t *testing.T) {
 			req  *pb.ListAuditEventsRequest
 			want int
 		}{
-			"by action":          {&pb.ListAuditEventsRequest{Action: "binding.set"}, 5},
-			"by its beginning":   {&pb.ListAuditEventsRequest{Action: "bind"}, 5},
-			"by another action":  {&pb.ListAuditEventsRequest{Action: "connector."}, 0},
-			"by actor":           {&pb.ListAuditEventsRequest{Actor: "pach:root", Action: "binding"}, 5},
-			"by another actor":   {&pb.ListAuditEventsRequest{Actor: "pach:roo"}, 0},
-			"by object":          {&pb.ListAuditEventsRequest{Object: "CLUSTER", Action: "binding"}, 5},
-			"by another object":  {&pb.ListAuditEventsRequest{Object: "PROJECT"}, 0},
-			"with no page of us": {&pb.ListAuditEventsRequest{Action: "binding.set", PageToken: "'; --"}, 5},
+			"by action":         {&pb.ListAuditEventsRequest{Action: "binding.set"}, 5},
+			"by its beginning":  {&pb.ListAuditEventsRequest{Action: "bind"}, 5},
+			"by another action": {&pb.ListAuditEventsRequest{Action: "connector."}, 0},
+			"by actor":          {&pb.ListAuditEventsRequest{Actor: "pach:root", Action: "binding"}, 5},
+			"by another actor":  {&pb.ListAuditEventsRequest{Actor: "pach:roo"}, 0},
+			"by object":         {&pb.ListAuditEventsRequest{Object: "CLUSTER", Action: "binding"}, 5},
+			"by another object": {&pb.ListAuditEventsRequest{Object: "PROJECT"}, 0},
 		} {
 			if got := list(c.req); len(got) != c.want {
 				t.Errorf("%s: %v", name, got)
