@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -43,15 +44,19 @@ func (s *Server) REST(ctx context.Context) (http.Handler, error) {
 			return nil, err
 		}
 	}
-	description, err := api.OpenAPI(strings.TrimSuffix(RESTPath, "/"), version.Short(version.Current()))
-	if err != nil {
-		return nil, err
-	}
+	description := sync.OnceValues(func() ([]byte, error) { // hardly anybody asks
+		return api.OpenAPI(strings.TrimSuffix(RESTPath, "/"), version.Short(version.Current()))
+	})
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+RESTPath+"openapi.json", func(w http.ResponseWriter, _ *http.Request) {
 		setHeaders(w.Header())
+		text, err := description()
+		if err != nil {
+			http.Error(w, "internal error", http.StatusInternalServerError)
+			return
+		}
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(description)
+		_, _ = w.Write(text)
 	})
 	mux.Handle(RESTPath, http.StripPrefix(strings.TrimSuffix(RESTPath, "/"), s.fromHTTP(gateway)))
 	return mux, nil
