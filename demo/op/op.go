@@ -36,6 +36,7 @@ type Config struct {
 	ClientSecret string
 	RedirectURIs []string
 	People       []Person
+	Key          *rsa.PrivateKey // signs; New makes one where there is none
 }
 
 // Provider is an http.Handler.
@@ -52,11 +53,14 @@ type Provider struct {
 	hints    []string
 }
 
-// New makes a provider with a fresh signing key.
+// New makes a provider.
 func New(c Config) (*Provider, error) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return nil, err
+	key := c.Key
+	if key == nil {
+		var err error
+		if key, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
+			return nil, err
+		}
 	}
 	p := &Provider{
 		Config: c, key: signingKey{id: rand.Text(), key: key},

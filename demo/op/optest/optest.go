@@ -1,12 +1,16 @@
 package optest
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/net/html"
@@ -20,13 +24,28 @@ var (
 	Bob   = op.Person{Email: "bob@example.com", Name: "Bob Brown", Password: "builder", Groups: []string{"engineers"}}
 )
 
+// keys are those of all providers in turn, since they take long to make: two that run
+// together have different ones.
+var (
+	keys    = [...]func() *rsa.PrivateKey{sync.OnceValue(key), sync.OnceValue(key), sync.OnceValue(key), sync.OnceValue(key)}
+	started atomic.Uint64
+)
+
+func key() *rsa.PrivateKey {
+	k, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	return k
+}
+
 // Start runs a provider for a relying party with the given callbacks.
 func Start(t testing.TB, callbacks ...string) *op.Provider {
 	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
 	p, err := op.New(op.Config{
 		Issuer: "http://" + server.Listener.Addr().String(), ClientID: "pachyderm", ClientSecret: "demo-secret-value",
-		RedirectURIs: callbacks, People: []op.Person{Alice, Bob},
+		RedirectURIs: callbacks, People: []op.Person{Alice, Bob}, Key: keys[started.Add(1)%uint64(len(keys))](),
 	})
 	if err != nil {
 		t.Fatal(err)

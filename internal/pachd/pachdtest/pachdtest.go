@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -69,7 +70,7 @@ func Each(t *testing.T, f func(t *testing.T, s *Server), change ...func(*config.
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) { f(t, Start(t, change...)) })
 	t.Run("postgres", func(t *testing.T) {
-		url := dbtest.PostgresURL(t)
+		url := dbtest.ReadyPostgresURL(t)
 		f(t, Start(t, append([]func(*config.Config){func(c *config.Config) { c.Database.URL = secret.Text(url) }}, change...)...))
 	})
 }
@@ -77,7 +78,9 @@ func Each(t *testing.T, f func(t *testing.T, s *Server), change ...func(*config.
 // Start runs pachd until the test ends; change may alter its configuration.
 func Start(t testing.TB, change ...func(*config.Config)) *Server {
 	t.Helper()
-	return StartIn(t, t.TempDir(), change...)
+	dir := t.TempDir()
+	dbtest.Ready(t, filepath.Join(dir, "pachd.db"))
+	return StartIn(t, dir, change...)
 }
 
 // StartIn is Start on an existing data directory.
