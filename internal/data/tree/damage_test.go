@@ -94,7 +94,7 @@ func TestNodes_Damaged(t *testing.T) {
 	}
 	for _, id := range slices.SortedFunc(keys(nodes.nodes), func(a, b tree.ID) int { return bytes.Compare(a[:], b[:]) }) {
 		data := nodes.nodes[id]
-		step := 1 + len(data)/150
+		step := 1 + len(data)/60
 		for at := rnd.IntN(step); at < len(data); at += step {
 			flipped := bytes.Clone(data)
 			flipped[at] ^= byte(1 << rnd.IntN(8))
