@@ -68,7 +68,7 @@ func (h *env) setIssuer(url string) {
 // database, as a load balancer does.
 func openReplicas(t *testing.T, path string, count int) *env {
 	t.Helper()
-	database, key := dbtest.PostgresURL(t), filepath.Join(t.TempDir(), "sealing-key")
+	database, key := dbtest.ReadyPostgresURL(t), filepath.Join(t.TempDir(), "sealing-key")
 	front := httptest.NewUnstartedServer(nil)
 	replicas := make([]http.Handler, count)
 	h := &env{t: t}

@@ -89,7 +89,7 @@ func engines(t *testing.T, f func(t *testing.T, on func(*config.Config))) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) { f(t, func(*config.Config) {}) })
 	t.Run("postgres", func(t *testing.T) {
-		u := dbtest.PostgresURL(t)
+		u := dbtest.ReadyPostgresURL(t)
 		f(t, func(c *config.Config) { c.Database.URL = secret.Text(u) })
 	})
 }
@@ -421,7 +421,7 @@ func TestCalls_ConcurrentSeeEachChange(t *testing.T) {
 		}
 		robot, stranger := as(t.Context(), res.GetToken()), as(t.Context(), "made-up")
 
-		const callers, changes = len(apis), 40
+		const callers, changes = len(apis), 12
 		done := make(chan struct{})
 		var wg sync.WaitGroup
 		for n := range callers {

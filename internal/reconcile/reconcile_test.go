@@ -41,7 +41,7 @@ type site struct {
 // each runs f with a pachd whose configuration declares nothing yet.
 func each(t *testing.T, f func(t *testing.T, s *site)) {
 	t.Run("sqlite", func(t *testing.T) { f(t, newSite(t, "")) })
-	t.Run("postgres", func(t *testing.T) { f(t, newSite(t, dbtest.PostgresURL(t))) })
+	t.Run("postgres", func(t *testing.T) { f(t, newSite(t, dbtest.ReadyPostgresURL(t))) })
 }
 
 func newSite(t *testing.T, databaseURL string) *site {
@@ -393,7 +393,7 @@ func TestDeclared_MistakesNameTheirPlace(t *testing.T) {
 
 // A replica with an older declaration says so, and undoes nothing.
 func TestReplicas_TheLatestDeclarationHolds(t *testing.T) {
-	databaseURL := dbtest.PostgresURL(t)
+	databaseURL := dbtest.ReadyPostgresURL(t)
 	old := newSite(t, databaseURL)
 	key, err := os.ReadFile(filepath.Join(old.dir, "sealing-key"))
 	if err != nil {
@@ -543,7 +543,7 @@ func TestRun_NoticesTheFile(t *testing.T) {
 
 // Replicas with one declaration start together, as those of a Deployment do.
 func TestReplicas_StartTogether(t *testing.T) {
-	first := newSite(t, dbtest.PostgresURL(t))
+	first := newSite(t, dbtest.ReadyPostgresURL(t))
 	key, err := os.ReadFile(filepath.Join(first.dir, "sealing-key"))
 	if err != nil {
 		t.Fatal(err)

@@ -20,7 +20,7 @@ import (
 // Two pachds on one PostgreSQL: what one changes the other soon knows, by
 // nothing but the announcement.
 func TestReplicas_ForgetWhatAnotherChanged(t *testing.T) {
-	url := dbtest.PostgresURL(t)
+	url := dbtest.ReadyPostgresURL(t)
 	key := filepath.Join(t.TempDir(), "sealing-key")
 	share := func(c *config.Config) {
 		c.Database.URL = secret.Text(url)
@@ -68,7 +68,7 @@ func TestReplicas_ForgetWhatAnotherChanged(t *testing.T) {
 
 // What one is told of the issuer the other serves.
 func TestReplicas_ServeTheSameIssuer(t *testing.T) {
-	url := dbtest.PostgresURL(t)
+	url := dbtest.ReadyPostgresURL(t)
 	key := filepath.Join(t.TempDir(), "sealing-key")
 	share := func(c *config.Config) {
 		c.Database.URL = secret.Text(url)
