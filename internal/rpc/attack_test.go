@@ -148,7 +148,7 @@ func (a *attack) learn() {
 		"CreateSetupLinkRequest.type": {"oidc"}, "CreateSetupLinkRequest.preset": {""}, "OIDCClient.id": {fresh, "console", "evil"}, "IDPConnector.id": {fresh, "demo", "evil"}, "OIDCClient.name": {"evil"},
 		"Repo.type": {"user"}, "Repo.name": {"evil", "images"}, "Project.name": {"default"}, "Branch.name": {"master"}, "Commit.id": {""}, "path": {"/a"},
 		"Trust.id": {fresh, "mine"}, "DeleteTrustRequest.id": {"mine"}, "AddClusterRequest.id": {"mine"}, "UpdateClusterRequest.id": {"mine"}, "HeartbeatRequest.id": {"mine"}, "DeleteClusterRequest.id": {"mine"}, "Trust.robot": {"robot:ops"}, "Trust.claims": {""}, "ConfirmConnectorRequest.id": {"demo"},
-		"DeleteIDPConnectorRequest.id": {"evil"}, "DeleteOIDCClientRequest.id": {"console"}, "ApproveConnectorRequest.id": {"evil"}, "SetConnectorEnabledRequest.id": {"evil"},
+		"DeleteIDPConnectorRequest.id": {"evil"}, "DeleteOIDCClientRequest.id": {"console"}, "ApproveConnectorRequest.id": {"evil"}, "SetConnectorEnabledRequest.id": {"evil"}, "RollBackConnectorRequest.id": {"demo"},
 	}
 	a.learnIDs()
 }
@@ -179,6 +179,13 @@ func (a *attack) learnIDs() {
 	states, err := a.API.Pach.ListConnectorStates(a.Root(), &pach.ListConnectorStatesRequest{})
 	if err != nil {
 		a.t.Fatal(err)
+	}
+	past, err := a.API.Pach.ListConnectorRevisions(a.Root(), &pach.ListConnectorRevisionsRequest{Id: "demo"})
+	if err == nil { // it is there
+		a.texts["RollBackConnectorRequest.revision"] = nil
+		for _, r := range past.GetRevisions() {
+			a.texts["RollBackConnectorRequest.revision"] = append(a.texts["RollBackConnectorRequest.revision"], r.GetRevision())
+		}
 	}
 	for _, s := range states.GetStates() {
 		a.texts["revision"] = append(a.texts["revision"], s.GetRevision())
