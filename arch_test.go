@@ -411,7 +411,7 @@ var mayImport = map[string][]string{
 	"test":           nil,
 	"test/dexserver": nil,
 	"test/floor":     {"api/auth", "internal/connector"},
-	"test/datafloor": {"api", "api/pfs"},
+	"test/datafloor": {"api", "api/data", "api/pfs"},
 	"test/idp":       {"test/walk"},
 	"test/load":      {"api/auth", "client", "test/walk"},
 	"test/walk":      {"api/auth", "api/pach"},

@@ -57,7 +57,8 @@ func newFloor(b *testing.B) *store {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	return &store{b: b, pfs: pfspb.NewAPIClient(dataConn(b, address)), ctx: b.Context()}
+	conn := dataConn(b, address)
+	return &store{b: b, pfs: pfspb.NewAPIClient(conn), data: datapb.NewAPIClient(conn), ctx: b.Context()}
 }
 
 func dataConn(b *testing.B, address string) *grpc.ClientConn {
@@ -235,7 +236,18 @@ func BenchmarkData_SmallFiles(b *testing.B) {
 		theirs := took(func() { r.run("backup", dir) })
 		other := newStore(b)
 		together := took(func() { other.must(other.putTogether(benchMaster(), files)) })
+		var again3, least3 []float64 // by turns, so that both have the same neighbours
+		for range 3 {
+			again3 = append(again3, took(func() { other.must(other.putTogether(benchMaster(), files)) }))
+			least3 = append(least3, took(func() { s.must(floor.putTogether(benchMaster(), files)) }))
+		}
+		togetherAgain, togetherLeast := nth(again3, 50), nth(least3, 50)
 		b.ReportMetric(n/together, "together-files/s")
+		b.ReportMetric(n/togetherAgain, "together-again-files/s")
+		b.ReportMetric(n/togetherLeast, "together-floor-files/s")
+		b.ReportMetric(togetherLeast/togetherAgain, "together-again-of-floor")
+		b.ReportMetric(together/togetherAgain, "together-again-of-first")
+		b.ReportMetric(together/togetherLeast, "together-floor-of-first")
 		b.ReportMetric(theirs/together, "together-of-restic")
 		before, _ := s.stored()
 		again := took(put)

@@ -1,6 +1,6 @@
 // Command datafloor is a server that does of a stream of files only what any server over
 // gRPC has to do, for "make bench" to measure beside pachd: it receives what ModifyFile
-// is sent and keeps nothing, and answers ListFile with as many constant files as the
+// and ModifyFiles are sent and keeps nothing, and answers ListFile with as many constant files as the
 // pagination number says. It serves on a loopback address until it is killed.
 package main
 
@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"pachyderm/api"
+	datapb "pachyderm/api/data"
 	pb "pachyderm/api/pfs"
 )
 
@@ -39,6 +40,7 @@ func run(args []string) error {
 	}
 	s := grpc.NewServer(grpc.MaxRecvMsgSize(api.MaxBytes))
 	pb.RegisterAPIServer(s, server{})
+	datapb.RegisterAPIServer(s, many{})
 	return s.Serve(listener)
 }
 
@@ -49,6 +51,19 @@ func (server) ModifyFile(stream pb.API_ModifyFileServer) error {
 	for {
 		if _, err := stream.Recv(); errors.Is(err, io.EOF) {
 			return stream.SendAndClose(&emptypb.Empty{})
+		} else if err != nil {
+			return err
+		}
+	}
+}
+
+type many struct{ datapb.UnimplementedAPIServer }
+
+// ModifyFiles receives many changes in each message.
+func (many) ModifyFiles(stream datapb.API_ModifyFilesServer) error {
+	for {
+		if _, err := stream.Recv(); errors.Is(err, io.EOF) {
+			return stream.SendAndClose(&datapb.ModifyFilesResponse{})
 		} else if err != nil {
 			return err
 		}

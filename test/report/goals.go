@@ -76,6 +76,7 @@ func goals() []goal {
 		atMost(1.1, 2, "Login with 1,000 connectors, of one with one", "Connectors/connectors=1000", "of-one"),
 		atLeast(5, 2, "20,000 files of 4 KB in one stream of pachctl's, of a backup by restic", "Data_SmallFiles", "together-of-restic"),
 		atLeast(0.5, 2, "The same again as upstream's clients send them, unchanged, of a server that receives it and keeps nothing", "Data_SmallFiles", "again-of-floor"),
+		atLeast(0.5, 2, "The same again as pachctl sends them, unchanged, of such a server", "Data_SmallFiles", "together-again-of-floor"),
 		atMost(0, 0, "Packs that this makes", "Data_SmallFiles", "new-packs"),
 		atLeast(1, 2, "1 GiB of noise put, of a backup by restic", "Data_LargeFile", "put-of-restic"),
 		atLeast(2, 2, "1 GiB of noise got, of the same backup", "Data_LargeFile", "get-of-restic"),
