@@ -118,6 +118,7 @@ func (m *makers) onlyUnavailable(t *testing.T) {
 }
 
 func TestDatabase_StoppedAndStarted(t *testing.T) {
+	t.Parallel()
 	cluster := dbtest.NewCluster(t)
 	replicas := replicasOn(t, cluster.URL)
 	for _, s := range replicas {

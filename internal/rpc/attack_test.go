@@ -52,7 +52,8 @@ type attack struct {
 	session string
 	rng     *rand.Rand
 	made    int
-	// texts are what the attacker writes into fields, by the end of their names.
+	// texts are what the attacker writes into fields, by the name of the field, or of the
+	// message and the field.
 	texts map[string][]string
 	// kept is all that came into the attacker's hands and may be a token, strange what
 	// nobody was known by: it is looked at again at the end. sessions are the last of each
@@ -131,24 +132,34 @@ func evilProvider(t *testing.T, callback string) *op.Provider {
 
 // learn fills texts; what only some may see the attacker is given.
 func (a *attack) learn() {
+	const secret, bob, alice = "a-secret-that-is-long-enough", "user:bob@example.com", pachdtest.Alice
 	a.texts = map[string][]string{
-		"principal": {"user:bob@example.com", "robot:ops", "group:admins"}, "user": {"user:bob@example.com", pachdtest.Alice},
-		"username": {"user:bob@example.com", pachdtest.Alice}, "robot": {"ops", "new"}, "creator": {"user:bob@example.com"},
-		"group": {"group:admins", "admins"}, "groups": {"group:admins", "admins"}, "add": {"user:bob@example.com"}, "remove": {pachdtest.Alice},
-		"id": {"demo", "evil", "pachd", "pachctl", "console"}, "type": {"oidc"}, "name": {"evil", "", "default"}, "allowed_connectors": {"demo", "evil"},
-		"secret": {"a-secret-that-is-long-enough"}, "client_secret": {"a-secret-that-is-long-enough"},
-		"redirect_uris": {attackerLoopback}, "redirect_uri": {attackerLoopback},
-		"trusted_peers": {"console", "evil", "pachctl"}, "issuer": {a.evil.Issuer, ""}, "client_id": {"console", "pachd", "evil"},
-		"token": {madeUp}, "root_token": {madeUp + "-root"}, "roles": {"clusterAdmin"},
-		"subject": {"robot:ops", "user:bob@example.com", "pach:root"}, "json_config": {""},
-		"hashed_token": {hashOf(madeUp)}, "scopes": {"openid", "email"}, "post_logout_redirect_uris": {attackerLoopback},
-		"audience": {"https://pachyderm.example.com"}, "new_name": {"user:bob@example.org", pachdtest.Alice},
+		// who
+		"principal": {bob, "robot:ops", "group:admins"}, "user": {bob, alice}, "username": {bob, alice}, "subject": {"robot:ops", bob, "pach:root"},
+		"robot": {"ops", "new"}, "creator": {bob}, "group": {"group:admins", "admins"}, "groups": {"group:admins", "admins"}, "add": {bob}, "remove": {alice},
+		"roles": {"clusterAdmin"}, "new_name": {"user:bob@example.org", alice}, "RenameUserRequest.user": {"user:carol@example.com", bob},
 		"ModifyMembersRequest.group": {"group:crew", "group:admins"}, "SetMaxAgeRequest.principal": {"group:crew", "group:admins"},
-		"RenameUserRequest.user": {"user:carol@example.com", "user:bob@example.com"}, "CreateSetupLinkRequest.connector_id": {"sent", "demo"},
-		"CreateSetupLinkRequest.type": {"oidc"}, "CreateSetupLinkRequest.preset": {""}, "OIDCClient.id": {fresh, "console", "evil"}, "IDPConnector.id": {fresh, "demo", "evil"}, "OIDCClient.name": {"evil"},
-		"Repo.type": {"user"}, "Repo.name": {"evil", "images"}, "Project.name": {"default"}, "Branch.name": {"master"}, "Commit.id": {""}, "path": {"/a"},
-		"Trust.id": {fresh, "mine"}, "DeleteTrustRequest.id": {"mine"}, "AddClusterRequest.id": {"mine"}, "UpdateClusterRequest.id": {"mine"}, "HeartbeatRequest.id": {"mine"}, "DeleteClusterRequest.id": {"mine"}, "Trust.robot": {"robot:ops"}, "Trust.claims": {""}, "ConfirmConnectorRequest.id": {"demo"},
-		"DeleteIDPConnectorRequest.id": {"evil"}, "DeleteOIDCClientRequest.id": {"console"}, "ApproveConnectorRequest.id": {"evil"}, "SetConnectorEnabledRequest.id": {"evil"}, "RollBackConnectorRequest.id": {"demo"},
+
+		// by which token
+		"token": {madeUp}, "root_token": {madeUp + "-root"}, "hashed_token": {hashOf(madeUp)}, "secret": {secret}, "client_secret": {secret},
+		"Trust.id": {fresh, "mine"}, "DeleteTrustRequest.id": {"mine"}, "Trust.robot": {"robot:ops"}, "Trust.claims": {""},
+		"audience": {"https://pachyderm.example.com"},
+
+		// from which provider
+		"id": {"demo", "evil", "pachd", "pachctl", "console"}, "type": {"oidc"}, "name": {"evil", "", "default"}, "issuer": {a.evil.Issuer, ""},
+		"json_config": {""}, "IDPConnector.id": {fresh, "demo", "evil"}, "DeleteIDPConnectorRequest.id": {"evil"},
+		"ApproveConnectorRequest.id": {"evil"}, "SetConnectorEnabledRequest.id": {"evil"}, "RollBackConnectorRequest.id": {"demo"},
+		"ConfirmConnectorRequest.id": {"demo"}, "allowed_connectors": {"demo", "evil"},
+		"CreateSetupLinkRequest.connector_id": {"sent", "demo"}, "CreateSetupLinkRequest.type": {"oidc"}, "CreateSetupLinkRequest.preset": {""},
+
+		// for which application
+		"client_id": {"console", "pachd", "evil"}, "redirect_uris": {attackerLoopback}, "redirect_uri": {attackerLoopback},
+		"post_logout_redirect_uris": {attackerLoopback}, "trusted_peers": {"console", "evil", "pachctl"}, "scopes": {"openid", "email"},
+		"OIDCClient.id": {fresh, "console", "evil"}, "OIDCClient.name": {"evil"}, "DeleteOIDCClientRequest.id": {"console"},
+
+		// to what
+		"Project.name": {"default"}, "Repo.name": {"evil", "images"}, "Repo.type": {"user"}, "Branch.name": {"master"}, "Commit.id": {""}, "path": {"/a"},
+		"AddClusterRequest.id": {"mine"}, "UpdateClusterRequest.id": {"mine"}, "HeartbeatRequest.id": {"mine"}, "DeleteClusterRequest.id": {"mine"},
 	}
 	a.learnIDs()
 }
@@ -175,7 +186,7 @@ func (a *attack) learnIDs() {
 			a.texts["RevokeSessionRequest.id"] = append(a.texts["RevokeSessionRequest.id"], one.GetId())
 		}
 	}
-	a.texts["revision"] = nil
+	a.texts["revision"], a.texts["identity_id"] = nil, nil
 	states, err := a.API.Pach.ListConnectorStates(a.Root(), &pach.ListConnectorStatesRequest{})
 	if err != nil {
 		a.t.Fatal(err)

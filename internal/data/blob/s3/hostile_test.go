@@ -55,6 +55,7 @@ func operations(ctx context.Context, s *s3.Store) map[string]func() error {
 }
 
 func TestStore_ThatStallsIsGivenUp(t *testing.T) {
+	t.Parallel()
 	over := make(chan struct{})
 	stalls := func(w http.ResponseWriter, _ *http.Request) {
 		_ = http.NewResponseController(w).Flush()
@@ -88,6 +89,7 @@ func TestStore_ThatStallsIsGivenUp(t *testing.T) {
 }
 
 func TestStore_EndlessAnswers(t *testing.T) {
+	t.Parallel()
 	const page = `<?xml version="1.0"?><ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>%s</NextContinuationToken>%s</ListBucketResult>`
 	contents := func(key string, size int) string {
 		return fmt.Sprintf("<Contents><Key>%s</Key><Size>%d</Size><LastModified>2026-11-30T12:00:00Z</LastModified></Contents>", key, size)
