@@ -62,6 +62,15 @@ func (s *Server) REST(ctx context.Context) (http.Handler, error) {
 	return mux, nil
 }
 
+// takeBearer takes the token from where clients of HTTP send it (RFC 6750, section 2.1).
+// A JWT is not ours: a proxy in front has put it there.
+func takeBearer(h http.Header) {
+	scheme, token, _ := strings.Cut(h.Get("Authorization"), " ")
+	if h.Get(api.TokenKey) == "" && strings.EqualFold(scheme, "Bearer") && strings.Count(token, ".") != 2 {
+		h.Set(api.TokenKey, strings.TrimSpace(token))
+	}
+}
+
 // fromHTTP carries over what a gRPC call knows of its caller. A page of another
 // site can make a browser send a POST, but the token is in a header that it
 // cannot set.
@@ -73,6 +82,7 @@ func (s *Server) fromHTTP(next *runtime.ServeMux) http.Handler {
 			ctx = peer.NewContext(ctx, &peer.Peer{Addr: addr})
 		}
 		setHeaders(w.Header())
+		takeBearer(r.Header)
 		if err := checkBody(r); err != nil {
 			_, marshaler := runtime.MarshalerForRequest(next, r)
 			runtime.HTTPError(ctx, next, marshaler, w, r, s.refusals.toStatus(ctx, r.URL.Path, err))

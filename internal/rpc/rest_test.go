@@ -177,12 +177,51 @@ func TestREST_OpenAPI(t *testing.T) {
 		BasePath string
 		Info     struct{ Title string }
 		Paths    map[string]any
+
+		SecurityDefinitions map[string]struct{ Name string }
 	}
 	if err := json.NewDecoder(res.Body).Decode(&document); err != nil {
 		t.Fatal(err)
 	}
 	if document.BasePath != "/api" || document.Info.Title != "Pachyderm" || document.Paths["/auth_v2.API/WhoAmI"] == nil || document.Paths["/license_v2.API/Activate"] == nil {
 		t.Errorf("%+v, %d paths", document.Info, len(document.Paths))
+	}
+	if name := document.SecurityDefinitions["token"].Name; name != "Authorization" {
+		t.Errorf("the token is sent as %q", name)
+	}
+}
+
+func TestREST_BearerToken(t *testing.T) {
+	s := pachdtest.Start(t)
+	for name, c := range map[string]struct {
+		authorization, token string
+		status               int
+		says                 string
+	}{
+		"bearer":                         {"Bearer " + s.RootToken, "", 200, "pach:root"},
+		"in other letters":               {"bearer  " + s.RootToken, "", 200, "pach:root"},
+		"a wrong one":                    {"Bearer wrong", "", 401, "corrupted or has expired"},
+		"of another scheme":              {"Basic " + s.RootToken, "", 401, "no authentication token"},
+		"a JWT, which a proxy put there": {"Bearer a.b.c", "", 401, "no authentication token"},
+		"beside ours":                    {"Bearer wrong", s.RootToken, 200, "pach:root"},
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.HTTP+"/api/auth_v2.API/WhoAmI", strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", c.authorization)
+		if c.token != "" {
+			r.Header.Set("authn-token", c.token)
+		}
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if err != nil || res.StatusCode != c.status || !strings.Contains(string(body), c.says) {
+			t.Errorf("%s: %d, %s, %v", name, res.StatusCode, body, err)
+		}
 	}
 }
 
