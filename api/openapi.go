@@ -20,7 +20,8 @@ func OpenAPI(basePath, version string) ([]byte, error) {
 	document["info"] = map[string]string{"title": "Pachyderm", "version": version}
 	document["basePath"] = basePath
 	document["securityDefinitions"] = map[string]any{"token": map[string]string{
-		"type": "apiKey", "in": "header", "name": "Authorization", "description": "Bearer and a token, such as pachctl auth get-robot-token gives",
+		"type": "apiKey", "in": "header", "name": "Authorization",
+		"description": "Bearer and a token, such as pachctl auth get-robot-token gives",
 	}}
 	document["security"] = []any{map[string]any{"token": []string{}}}
 	return json.MarshalIndent(document, "", "  ")
