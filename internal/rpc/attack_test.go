@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"fmt"
 	"iter"
 	"maps"
@@ -33,6 +32,7 @@ import (
 	"pachyderm/demo/op"
 	"pachyderm/demo/op/optest"
 	"pachyderm/internal/pachd/pachdtest"
+	"pachyderm/internal/secret"
 )
 
 const (
@@ -76,7 +76,11 @@ func mallory(n int) op.Person {
 
 func newAttack(t *testing.T, on *auth.Resource, role string) *attack {
 	t.Helper()
-	a := &attack{Server: pachdtest.Start(t), t: t, rng: rand.New(rand.NewPCG(1, uint64(len(role)))), kept: map[string]bool{}, strange: map[string]bool{}, sessions: map[[2]string]string{}, reached: map[string]bool{}, refused: map[string]error{}}
+	a := &attack{
+		Server: pachdtest.Start(t), t: t, rng: rand.New(rand.NewPCG(1, uint64(len(role)))),
+		kept: map[string]bool{}, strange: map[string]bool{}, sessions: map[[2]string]string{},
+		reached: map[string]bool{}, refused: map[string]error{},
+	}
 	a.Connect()
 	a.Alice()
 	a.evil = evilProvider(t, a.Issuer.Callback())
@@ -132,7 +136,7 @@ func evilProvider(t *testing.T, callback string) *op.Provider {
 
 // learn fills texts; what only some may see the attacker is given.
 func (a *attack) learn() {
-	const secret, bob, alice = "a-secret-that-is-long-enough", "user:bob@example.com", pachdtest.Alice
+	const longEnough, bob, alice = "a-secret-that-is-long-enough", "user:bob@example.com", pachdtest.Alice
 	a.texts = map[string][]string{
 		// who
 		"principal": {bob, "robot:ops", "group:admins"}, "user": {bob, alice}, "username": {bob, alice}, "subject": {"robot:ops", bob, "pach:root"},
@@ -141,7 +145,7 @@ func (a *attack) learn() {
 		"ModifyMembersRequest.group": {"group:crew", "group:admins"}, "SetMaxAgeRequest.principal": {"group:crew", "group:admins"},
 
 		// by which token
-		"token": {madeUp}, "root_token": {madeUp + "-root"}, "hashed_token": {hashOf(madeUp)}, "secret": {secret}, "client_secret": {secret},
+		"token": {madeUp}, "root_token": {madeUp + "-root"}, "hashed_token": {secret.Hash(madeUp)}, "secret": {longEnough}, "client_secret": {longEnough},
 		"Trust.id": {fresh, "mine"}, "DeleteTrustRequest.id": {"mine"}, "Trust.robot": {"robot:ops"}, "Trust.claims": {""},
 		"audience": {"https://pachyderm.example.com"},
 
@@ -215,11 +219,6 @@ func (a *attack) learnIDs() {
 	}
 }
 
-func hashOf(token string) string {
-	sum := sha256.Sum256([]byte(token))
-	return hex.EncodeToString(sum[:])
-}
-
 // calls are all unary methods: those that make or change something or look, and
 // those that take away.
 func calls() (first, last []protoreflect.MethodDescriptor) {
@@ -262,7 +261,8 @@ func reads(method string) bool {
 
 // takesAway says that less can be done after a method, for which it has to wait.
 func takesAway(method string) bool {
-	return strings.HasPrefix(method, "Set") && strings.Contains(method, "Config") || strings.HasPrefix(method, "Delete") || strings.HasPrefix(method, "Revoke") || strings.HasPrefix(method, "Rotate") || strings.HasPrefix(method, "Deactivate")
+	return strings.HasPrefix(method, "Set") && strings.Contains(method, "Config") ||
+		slices.ContainsFunc([]string{"Delete", "Revoke", "Rotate", "Deactivate"}, func(verb string) bool { return strings.HasPrefix(method, verb) })
 }
 
 // fill writes hostile values into a message.

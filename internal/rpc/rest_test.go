@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,33 +20,42 @@ import (
 	"pachyderm/internal/pachd/pachdtest"
 )
 
+// post calls a method over REST, with names and values of headers where a value is not
+// empty, and returns the status and the compact body.
+func post(t *testing.T, s *pachdtest.Server, method, body string, headers ...string) (int, string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.HTTP+"/api/"+method, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	for pair := range slices.Chunk(headers, 2) {
+		if pair[1] != "" {
+			r.Header.Set(pair[0], pair[1])
+		}
+	}
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	data, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, data); err != nil {
+		t.Fatalf("%s: %v: %s", method, err, data)
+	}
+	return res.StatusCode, compact.String()
+}
+
 // The calls that upstream's Console makes, in the form it makes them.
 func TestREST_Console(t *testing.T) {
 	s := pachdtest.Start(t)
 	post := func(method, token, body string) (int, string) {
 		t.Helper()
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.HTTP+"/api/"+method, strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("Content-Type", "application/json")
-		if token != "" {
-			r.Header.Set("authn-token", token)
-		}
-		res, err := http.DefaultClient.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = res.Body.Close() }()
-		data, err := io.ReadAll(res.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var compact bytes.Buffer
-		if err := json.Compact(&compact, data); err != nil {
-			t.Fatalf("%s: %v: %s", method, err, data)
-		}
-		return res.StatusCode, compact.String()
+		return post(t, s, method, body, "authn-token", token)
 	}
 	for name, c := range map[string]struct {
 		method, token, body string
@@ -110,22 +120,9 @@ func TestREST_UnknownFieldsAreRefusedWhereSomethingChanges(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.HTTP+"/api/"+c.method, strings.NewReader(c.body))
-			if err != nil {
-				t.Fatal(err)
-			}
-			r.Header.Set("authn-token", s.RootToken)
-			res, err := http.DefaultClient.Do(r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() { _ = res.Body.Close() }()
-			data, err := io.ReadAll(res.Body)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if res.StatusCode != http.StatusBadRequest || !strings.Contains(string(data), c.says) || !strings.Contains(string(data), `"`+c.field+`"`) {
-				t.Errorf("%d: %s", res.StatusCode, data)
+			status, body := post(t, s, c.method, c.body, "authn-token", s.RootToken)
+			if status != http.StatusBadRequest || !strings.Contains(body, c.says) || !strings.Contains(body, `"`+c.field+`"`) {
+				t.Errorf("%d: %s", status, body)
 			}
 		})
 	}
@@ -134,25 +131,12 @@ func TestREST_UnknownFieldsAreRefusedWhereSomethingChanges(t *testing.T) {
 		t.Errorf("what was refused has changed something: %v, %v", binding, err)
 	}
 	// Configurations are free in their form, and names as in the .proto are names too.
-	status := func(method, body string) int {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.HTTP+"/api/"+method, strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("authn-token", s.RootToken)
-		res, err := http.DefaultClient.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = res.Body.Close()
-		return res.StatusCode
-	}
 	for method, body := range map[string]string{
 		"identity_v2.API/CreateOIDCClient":   `{"client":{"id":"x","name":"x","redirect_uris":["http://127.0.0.1/"]}}`,
 		"identity_v2.API/CreateIDPConnector": `{"connector":{"id":"m","name":"m","type":"mockPassword","config":{"username":"u","password":"p"}}}`,
 	} {
-		if got := status(method, body); got != http.StatusOK {
-			t.Errorf("%s: %d", method, got)
+		if status, said := post(t, s, method, body, "authn-token", s.RootToken); status != http.StatusOK {
+			t.Errorf("%s: %d: %s", method, status, said)
 		}
 	}
 }
@@ -205,22 +189,9 @@ func TestREST_BearerToken(t *testing.T) {
 		"a JWT, which a proxy put there": {"Bearer a.b.c", "", 401, "no authentication token"},
 		"beside ours":                    {"Bearer wrong", s.RootToken, 200, "pach:root"},
 	} {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.HTTP+"/api/auth_v2.API/WhoAmI", strings.NewReader("{}"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("Authorization", c.authorization)
-		if c.token != "" {
-			r.Header.Set("authn-token", c.token)
-		}
-		res, err := http.DefaultClient.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, err := io.ReadAll(res.Body)
-		_ = res.Body.Close()
-		if err != nil || res.StatusCode != c.status || !strings.Contains(string(body), c.says) {
-			t.Errorf("%s: %d, %s, %v", name, res.StatusCode, body, err)
+		status, body := post(t, s, "auth_v2.API/WhoAmI", "{}", "Authorization", c.authorization, "authn-token", c.token)
+		if status != c.status || !strings.Contains(body, c.says) {
+			t.Errorf("%s: %d, %s", name, status, body)
 		}
 	}
 }
@@ -270,17 +241,8 @@ func TestRequest_TooLarge(t *testing.T) {
 		t.Errorf("of a stranger after many calls: %v", err)
 	}
 	big := sized(api.MaxRequest)
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.HTTP+"/api/auth_v2.API/GetRobotToken", strings.NewReader(`{"robot":"`+big.GetRobot()+`"}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	res, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	body, err := io.ReadAll(res.Body)
-	if res.StatusCode != http.StatusBadRequest || !strings.Contains(string(body), "or is larger than is accepted") || err != nil {
-		t.Errorf("by REST: %d: %s %v", res.StatusCode, body, err)
+	code, body := post(t, s, "auth_v2.API/GetRobotToken", `{"robot":"`+big.GetRobot()+`"}`)
+	if code != http.StatusBadRequest || !strings.Contains(body, "or is larger than is accepted") {
+		t.Errorf("by REST: %d: %s", code, body)
 	}
 }

@@ -48,22 +48,21 @@ type server struct{ pb.UnimplementedAPIServer }
 
 // ModifyFile receives.
 func (server) ModifyFile(stream pb.API_ModifyFileServer) error {
-	for {
-		if _, err := stream.Recv(); errors.Is(err, io.EOF) {
-			return stream.SendAndClose(&emptypb.Empty{})
-		} else if err != nil {
-			return err
-		}
-	}
+	return receive(stream, &emptypb.Empty{})
 }
 
 type many struct{ datapb.UnimplementedAPIServer }
 
 // ModifyFiles receives many changes in each message.
 func (many) ModifyFiles(stream datapb.API_ModifyFilesServer) error {
+	return receive(stream, &datapb.ModifyFilesResponse{})
+}
+
+// receive answers once all has come.
+func receive[Req, Res any](stream grpc.ClientStreamingServer[Req, Res], answer *Res) error {
 	for {
 		if _, err := stream.Recv(); errors.Is(err, io.EOF) {
-			return stream.SendAndClose(&datapb.ModifyFilesResponse{})
+			return stream.SendAndClose(answer)
 		} else if err != nil {
 			return err
 		}

@@ -91,10 +91,7 @@ func PostgresURL(t testing.TB) string {
 func ReadyPostgresURL(t testing.TB) string {
 	t.Helper()
 	const template = "ready"
-	base, err := server()
-	if err != nil {
-		t.Fatalf("PostgreSQL is needed: %v (make test installs it)", err)
-	}
+	base := postgres(t)
 	templateOnce.Do(func() {
 		admin(t, base, "CREATE DATABASE "+template)
 		d, err := db.Open(t.Context(), db.Options{URL: on(t, base, template)})
@@ -110,12 +107,19 @@ func ReadyPostgresURL(t testing.TB) string {
 
 var templateOnce sync.Once
 
-func create(t testing.TB, from string) string {
+// postgres is the URL of the server of this process.
+func postgres(t testing.TB) string {
 	t.Helper()
 	base, err := server()
 	if err != nil {
 		t.Fatalf("PostgreSQL is needed: %v (make test installs it)", err)
 	}
+	return base
+}
+
+func create(t testing.TB, from string) string {
+	t.Helper()
+	base := postgres(t)
 	name := "test_" + strings.ToLower(rand.Text())
 	admin(t, base, "CREATE DATABASE "+name+from)
 	t.Cleanup(func() { admin(t, base, "DROP DATABASE "+name+" WITH (FORCE)") })
