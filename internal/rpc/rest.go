@@ -66,8 +66,9 @@ func (s *Server) REST(ctx context.Context) (http.Handler, error) {
 // A JWT is not ours: a proxy in front has put it there.
 func takeBearer(h http.Header) {
 	scheme, token, _ := strings.Cut(h.Get("Authorization"), " ")
-	if h.Get(api.TokenKey) == "" && strings.EqualFold(scheme, "Bearer") && strings.Count(token, ".") != 2 {
-		h.Set(api.TokenKey, strings.TrimSpace(token))
+	token = strings.TrimSpace(token)
+	if h.Get(api.TokenKey) == "" && strings.EqualFold(scheme, "Bearer") && token != "" && strings.Count(token, ".") != 2 {
+		h.Set(api.TokenKey, token)
 	}
 }
 

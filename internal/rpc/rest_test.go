@@ -185,6 +185,7 @@ func TestREST_BearerToken(t *testing.T) {
 		"bearer":                         {"Bearer " + s.RootToken, "", 200, "pach:root"},
 		"in other letters":               {"bearer  " + s.RootToken, "", 200, "pach:root"},
 		"a wrong one":                    {"Bearer wrong", "", 401, "corrupted or has expired"},
+		"none":                           {"Bearer", "", 401, "no authentication token"},
 		"of another scheme":              {"Basic " + s.RootToken, "", 401, "no authentication token"},
 		"a JWT, which a proxy put there": {"Bearer a.b.c", "", 401, "no authentication token"},
 		"beside ours":                    {"Bearer wrong", s.RootToken, 200, "pach:root"},
