@@ -107,6 +107,7 @@ var mayImport = map[string][]string{
 	"internal/config":            {"internal/config/declared"},
 	"internal/db":                {"internal/db/batch", "internal/db/dial", "internal/db/migrations", "internal/db/prepared", "internal/db/single"},
 	"internal/db/dbtest":         {"internal/db"},
+	"internal/secret/secrettest": {"internal/db", "internal/secret"},
 	"internal/web/theme":         nil,
 	"internal/web":               {"internal/web/theme"},
 	"internal/web/browser":       {"internal/web"},

@@ -23,6 +23,7 @@ import (
 	"pachyderm/internal/db/dbtest"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/secret"
+	"pachyderm/internal/secret/secrettest"
 )
 
 var now = time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
@@ -45,8 +46,7 @@ func each(t *testing.T, f func(*testing.T, *rig)) {
 		objects, err := dir.Open(r.root, now)
 		r.must(err)
 		r.store = &blobtest.Faulty{Store: objects}
-		r.seal, err = secret.OpenFor(t.Context(), d, secret.File(filepath.Join(t.TempDir(), "key")))
-		r.must(err)
+		r.seal = secrettest.Sealer(t, d)
 		r.files = file.New(d, r.packs())
 		r.must(graph.Prepare(t.Context(), d))
 		for _, name := range []string{"images", "edges", "both", "other"} {

@@ -23,6 +23,7 @@ import (
 	"pachyderm/internal/db/dbtest"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/secret"
+	"pachyderm/internal/secret/secrettest"
 )
 
 // begin is by the clock of the store, which says how old objects are.
@@ -47,8 +48,7 @@ func newRig(t *testing.T) *rig {
 	objects, err := dir.Open(filepath.Join(t.TempDir(), "objects"), begin)
 	r.must(err)
 	r.store = &blobtest.Faulty{Store: objects}
-	r.seal, err = secret.OpenFor(t.Context(), r.db, secret.File(filepath.Join(t.TempDir(), "key")))
-	r.must(err)
+	r.seal = secrettest.Sealer(t, r.db)
 	r.restart()
 	r.must(graph.Prepare(t.Context(), r.db))
 	r.must(graph.Update(t.Context(), r.db, r.by(), func(c *graph.Change) error { return c.CreateRepo(t.Context(), master.Repo, "") }))

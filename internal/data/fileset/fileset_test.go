@@ -19,7 +19,7 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/db/dbtest"
 	"pachyderm/internal/fault"
-	"pachyderm/internal/secret"
+	"pachyderm/internal/secret/secrettest"
 )
 
 var (
@@ -49,8 +49,7 @@ func start(t *testing.T, d *db.DB) *rig {
 	now := func() time.Time { return r.clock }
 	store, err := dir.Open(filepath.Join(t.TempDir(), "objects"), r.clock)
 	r.must(err)
-	sealer, err := secret.OpenFor(t.Context(), d, secret.File(filepath.Join(t.TempDir(), "key")))
-	r.must(err)
+	sealer := secrettest.Sealer(t, d)
 	r.packs, err = pack.New(t.Context(), pack.Options{DB: d, Store: store, Sealer: sealer, Log: slog.New(slog.DiscardHandler), Now: now})
 	r.must(err)
 	r.must(graph.Prepare(t.Context(), d))

@@ -8,7 +8,6 @@ import (
 	"io"
 	"math"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -18,15 +17,12 @@ import (
 	"pachyderm/internal/db/migrations"
 	"pachyderm/internal/fault"
 	"pachyderm/internal/secret"
+	"pachyderm/internal/secret/secrettest"
 )
 
 func sealer(t *testing.T) *secret.Sealer {
 	t.Helper()
-	s, err := secret.OpenFor(t.Context(), dbtest.SQLite(t), secret.File(filepath.Join(t.TempDir(), "key")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
+	return secrettest.Sealer(t, dbtest.SQLite(t))
 }
 
 const (

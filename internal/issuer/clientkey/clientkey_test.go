@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -18,15 +17,12 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/clientkey"
 	"pachyderm/internal/secret"
+	"pachyderm/internal/secret/secrettest"
 )
 
 func sealer(t *testing.T, d *db.DB) *secret.Sealer {
 	t.Helper()
-	s, err := secret.OpenFor(t.Context(), d, secret.File(filepath.Join(t.TempDir(), "key")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
+	return secrettest.Sealer(t, d)
 }
 
 func served(t *testing.T, k *clientkey.Keys) (string, jose.JSONWebKeySet) {

@@ -2,7 +2,6 @@ package dexstore_test
 
 import (
 	"fmt"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -13,15 +12,12 @@ import (
 	"pachyderm/internal/db/dbtest"
 	"pachyderm/internal/issuer/dexstore"
 	"pachyderm/internal/limit"
-	"pachyderm/internal/secret"
+	"pachyderm/internal/secret/secrettest"
 )
 
 func storeOn(t testing.TB, d *db.DB) dexstore.Store {
 	t.Helper()
-	sealer, err := secret.OpenFor(t.Context(), d, secret.File(filepath.Join(t.TempDir(), "key")))
-	if err != nil {
-		t.Fatal(err)
-	}
+	sealer := secrettest.Sealer(t, d)
 	return dexstore.New(d, sealer)
 }
 

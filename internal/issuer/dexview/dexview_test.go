@@ -2,7 +2,6 @@ package dexview_test
 
 import (
 	"errors"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -17,7 +16,7 @@ import (
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/trace"
 	"pachyderm/internal/issuer/upstream"
-	"pachyderm/internal/secret"
+	"pachyderm/internal/secret/secrettest"
 )
 
 var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -36,10 +35,7 @@ func open(t *testing.T) env { return openOn(t, dbtest.SQLite(t)) }
 
 func openOn(t *testing.T, d *db.DB) env {
 	t.Helper()
-	sealer, err := secret.OpenFor(t.Context(), d, secret.File(filepath.Join(t.TempDir(), "key")))
-	if err != nil {
-		t.Fatal(err)
-	}
+	sealer := secrettest.Sealer(t, d)
 	clock := now
 	objects, time := dexstore.New(d, sealer), func() time.Time { return clock }
 	grants := grant.NewStore(d, sealer, time)

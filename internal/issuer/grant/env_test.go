@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -35,6 +34,7 @@ import (
 	"pachyderm/internal/people/token"
 	"pachyderm/internal/principal"
 	"pachyderm/internal/secret"
+	"pachyderm/internal/secret/secrettest"
 )
 
 const (
@@ -74,10 +74,7 @@ func each(t *testing.T, f func(h *env)) {
 
 func open(t *testing.T, d *db.DB) *env {
 	t.Helper()
-	sealer, err := secret.OpenFor(t.Context(), d, secret.File(filepath.Join(t.TempDir(), "key")))
-	if err != nil {
-		t.Fatal(err)
-	}
+	sealer := secrettest.Sealer(t, d)
 	h := &env{T: t, db: d, objects: dexstore.New(d, sealer), clock: time.Now().Truncate(time.Second)}
 	now, log := func() time.Time { return h.clock }, slog.New(slog.DiscardHandler)
 	keys, err := signing.New(t.Context(), h.objects, "ES256", now, log)

@@ -3,7 +3,6 @@ package jws_test
 import (
 	"context"
 	"log/slog"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -13,7 +12,7 @@ import (
 	"pachyderm/internal/issuer/dexstore"
 	"pachyderm/internal/issuer/jws"
 	"pachyderm/internal/issuer/signing"
-	"pachyderm/internal/secret"
+	"pachyderm/internal/secret/secrettest"
 )
 
 func TestVerify_TypesAreKeptApart(t *testing.T) {
@@ -60,10 +59,7 @@ func TestVerify_Expired(t *testing.T) {
 func issuer(t *testing.T, algorithm jose.SignatureAlgorithm) (jws.Issuer, map[string]any) {
 	t.Helper()
 	d := dbtest.SQLite(t)
-	sealer, err := secret.OpenFor(t.Context(), d, secret.File(filepath.Join(t.TempDir(), "key")))
-	if err != nil {
-		t.Fatal(err)
-	}
+	sealer := secrettest.Sealer(t, d)
 	objects := dexstore.New(d, sealer)
 	keys, err := signing.New(t.Context(), objects, string(algorithm), time.Now, slog.New(slog.DiscardHandler))
 	if err != nil {

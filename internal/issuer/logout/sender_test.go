@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -17,7 +16,7 @@ import (
 	"pachyderm/internal/issuer/dexstore"
 	"pachyderm/internal/issuer/jws"
 	"pachyderm/internal/issuer/signing"
-	"pachyderm/internal/secret"
+	"pachyderm/internal/secret/secrettest"
 )
 
 // outbox is a sender with real keys, a clock that stands, and one application.
@@ -33,10 +32,7 @@ type outbox struct {
 
 func each(t *testing.T, f func(o *outbox)) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		sealer, err := secret.OpenFor(t.Context(), d, secret.File(filepath.Join(t.TempDir(), "key")))
-		if err != nil {
-			t.Fatal(err)
-		}
+		sealer := secrettest.Sealer(t, d)
 		o := &outbox{t: t, clock: time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)}
 		objects, now := dexstore.New(d, sealer), func() time.Time { return o.clock }
 		keys, err := signing.New(t.Context(), objects, "ES256", now, slog.New(slog.DiscardHandler))

@@ -3,7 +3,6 @@ package signing_test
 import (
 	"context"
 	"log/slog"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -15,16 +14,13 @@ import (
 	"pachyderm/internal/issuer/dexstore"
 	"pachyderm/internal/issuer/jws"
 	"pachyderm/internal/issuer/signing"
-	"pachyderm/internal/secret"
+	"pachyderm/internal/secret/secrettest"
 )
 
 func open(t *testing.T, algorithm string, now func() time.Time) (*signing.Keys, dexstore.Store) {
 	t.Helper()
 	d := dbtest.SQLite(t)
-	sealer, err := secret.OpenFor(t.Context(), d, secret.File(filepath.Join(t.TempDir(), "key")))
-	if err != nil {
-		t.Fatal(err)
-	}
+	sealer := secrettest.Sealer(t, d)
 	objects := dexstore.New(d, sealer)
 	k, err := signing.New(t.Context(), objects, algorithm, now, slog.New(slog.DiscardHandler))
 	if err != nil {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +19,7 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/issuer/trace"
 	"pachyderm/internal/principal"
-	"pachyderm/internal/secret"
+	"pachyderm/internal/secret/secrettest"
 )
 
 type env struct {
@@ -32,10 +31,7 @@ type env struct {
 
 func open(t *testing.T, d *db.DB, keep trace.Keep) *env {
 	t.Helper()
-	sealer, err := secret.OpenFor(t.Context(), d, secret.File(filepath.Join(t.TempDir(), "key")))
-	if err != nil {
-		t.Fatal(err)
-	}
+	sealer := secrettest.Sealer(t, d)
 	e := &env{T: t, db: d, now: time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)}
 	e.Store = trace.New(trace.Config{
 		DB: d, Sealer: sealer, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return e.now }, Keep: keep,

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -23,7 +22,7 @@ import (
 	"pachyderm/internal/issuer/loginctx"
 	"pachyderm/internal/issuer/registry"
 	"pachyderm/internal/issuer/trace"
-	"pachyderm/internal/secret"
+	"pachyderm/internal/secret/secrettest"
 	"pachyderm/test/idp"
 )
 
@@ -42,10 +41,7 @@ type office struct {
 func open(t *testing.T) *office {
 	t.Helper()
 	d := dbtest.SQLite(t)
-	sealer, err := secret.OpenFor(t.Context(), d, secret.File(filepath.Join(t.TempDir(), "key")))
-	if err != nil {
-		t.Fatal(err)
-	}
+	sealer := secrettest.Sealer(t, d)
 	o := &office{t: t, now: time.Now()}
 	deps := func() connector.Deps {
 		return connector.Deps{

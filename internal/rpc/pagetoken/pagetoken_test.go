@@ -2,7 +2,6 @@ package pagetoken_test
 
 import (
 	"encoding/base64"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -11,15 +10,12 @@ import (
 	"pachyderm/internal/fault"
 	"pachyderm/internal/rpc/pagetoken"
 	"pachyderm/internal/secret"
+	"pachyderm/internal/secret/secrettest"
 )
 
 func sealer(t *testing.T) *secret.Sealer {
 	t.Helper()
-	s, err := secret.OpenFor(t.Context(), dbtest.SQLite(t), secret.File(filepath.Join(t.TempDir(), "key")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
+	return secrettest.Sealer(t, dbtest.SQLite(t))
 }
 
 // A token shows nothing of the key that it stands for, and nobody makes one.

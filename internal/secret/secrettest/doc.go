@@ -1,0 +1,2 @@
+// Package secrettest is for tests: it opens sealers.
+package secrettest
