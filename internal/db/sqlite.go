@@ -100,7 +100,14 @@ func (e sqliteEngine) migrate(ctx context.Context, write *sql.DB) error {
 	if err := migrations.Up(ctx, goose.DialectSQLite3, write); err != nil {
 		return err
 	}
-	return e.makeShrinkable(ctx, write)
+	if err := e.makeShrinkable(ctx, write); err != nil {
+		return err
+	}
+	// What changes that are committed together need to be undone alone would be written to
+	// a file beyond 64 KiB, in a directory that a container may not have. Migrations sort
+	// whole tables, which is left to files.
+	_, err := write.ExecContext(ctx, "PRAGMA temp_store = MEMORY")
+	return err
 }
 
 const (
