@@ -2,6 +2,7 @@ package signing
 
 import (
 	"context"
+	"crypto/rsa"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -111,6 +112,12 @@ func (s *kept) GetKeys(ctx context.Context) (storage.Keys, error) {
 		return *k, nil
 	}
 	k, err := s.Storage.GetKeys(ctx)
+	if k.SigningKey != nil {
+		// A key that was read has not been prepared, which each signature would do anew.
+		if key, isRSA := k.SigningKey.Key.(*rsa.PrivateKey); isRSA {
+			key.Precompute()
+		}
+	}
 	if err == nil && s.now().Before(k.NextRotation) {
 		s.keys.Store(&k)
 	}

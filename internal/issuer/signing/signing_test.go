@@ -2,7 +2,9 @@ package signing_test
 
 import (
 	"context"
+	"crypto/rsa"
 	"log/slog"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -50,6 +52,25 @@ func TestKeys_InMemoryUntilTheyRotate(t *testing.T) {
 		if got, err := k.For(t.Context(), jws.ID); err != nil || !got.NextRotation.Equal(step.want) {
 			t.Errorf("keys until %s, %v; want %s", got.NextRotation, err, step.want)
 		}
+	}
+}
+
+func TestKeys_ArePreparedOnce(t *testing.T) {
+	k, _ := open(t, "RS256", time.Now)
+	ctx, stop := context.WithCancel(t.Context())
+	t.Cleanup(stop)
+	k.Start(ctx)
+	if err := k.Wait(ctx); err != nil {
+		t.Fatal(err)
+	}
+	keys, err := k.For(ctx, jws.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := keys.SigningKey.Key.(*rsa.PrivateKey)
+	had := key.Precomputed
+	if key.Precompute(); !reflect.DeepEqual(had, key.Precomputed) {
+		t.Error("each signature prepares the key anew")
 	}
 }
 
