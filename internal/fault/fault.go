@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Kind says what went wrong in a way that programs can act on. The values
@@ -263,6 +264,8 @@ func fit(v any) any {
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
+		case r > ' ' && r < unicode.MaxASCII: // nearly all of them
+			return r
 		case unicode.IsSpace(r):
 			return ' '
 		case unicode.In(r, unicode.Cc, unicode.Cf):
@@ -274,11 +277,11 @@ func printable(text string) string {
 
 // Clean makes a stranger's text fit to be shown, in limit characters.
 func Clean(text string, limit int) string {
-	runes := []rune(strings.TrimSpace(printable(text)))
-	if len(runes) > limit {
-		return string(runes[:limit]) + "..."
+	text = strings.TrimSpace(printable(text))
+	if len(text) <= limit || utf8.RuneCountInString(text) <= limit {
+		return text
 	}
-	return string(runes)
+	return string([]rune(text)[:limit]) + "..."
 }
 
 // CheckName refuses a name that cannot be shown to others as it is, in one line of 255

@@ -105,7 +105,7 @@ func (v *View) GetConnector(ctx context.Context, id string) (storage.Connector, 
 	if f != nil && f.Revision == "" {
 		f.Revision = c.Revision
 	}
-	return v.with.Providers.ForDex(c)
+	return v.with.Providers.ForDex(c), nil
 }
 
 func (v *View) ListConnectors(ctx context.Context) ([]storage.Connector, error) {
@@ -115,9 +115,7 @@ func (v *View) ListConnectors(ctx context.Context) ([]storage.Connector, error) 
 	}
 	out := make([]storage.Connector, len(all))
 	for n, c := range all {
-		if out[n], err = v.with.Providers.ForDex(c); err != nil {
-			return nil, err
-		}
+		out[n] = v.with.Providers.ForDex(c)
 	}
 	return out, nil
 }

@@ -87,11 +87,7 @@ func (o *office) row(id string) registry.Row {
 // forDex is the connector as Dex gets it.
 func (o *office) forDex(id string) dexconn.Connector {
 	o.t.Helper()
-	stored, err := o.ForDex(o.row(id))
-	if err != nil {
-		o.t.Fatal(err)
-	}
-	c, err := o.Resolve(stored)
+	c, err := o.Resolve(o.ForDex(o.row(id)))
 	if err != nil {
 		o.t.Fatal(err)
 	}

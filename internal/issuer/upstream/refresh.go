@@ -17,11 +17,7 @@ func (u *Upstream) refresher(ctx context.Context, connectorID string) (r dexconn
 	if err != nil {
 		return nil, false, err
 	}
-	stored, err := u.ForDex(row)
-	if err != nil {
-		return nil, false, err
-	}
-	c, err := u.Resolve(stored)
+	c, err := u.Resolve(u.ForDex(row))
 	r, ok = c.(dexconn.RefreshConnector)
 	return r, ok, err
 }

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -156,19 +157,17 @@ func (u *Upstream) revision(r registry.Row) string {
 // connector that cannot be opened says so when somebody wants to log in with
 // it, and hurts nobody else.
 func (u *Upstream) Resolve(c storage.Connector) (dexconn.Connector, error) {
-	var d dexConfig
-	if err := json.Unmarshal(c.Config, &d); err != nil {
-		return nil, err
-	}
+	head, document, _ := bytes.Cut(c.Config, []byte("\n"))
+	instance, managed, _ := strings.Cut(string(head), " ")
 	var config map[string]any
-	if err := json.Unmarshal(d.Config, &config); err != nil {
+	if err := json.Unmarshal(document, &config); err != nil {
 		return nil, err
 	}
-	p := u.open(c.ID, c.Type, strings.TrimSuffix(c.ResourceVersion, cannotOpen), d.Managed, config)
+	p := u.open(c.ID, c.Type, strings.TrimSuffix(c.ResourceVersion, cannotOpen), managed == "true", config)
 	if p.err != nil {
 		return broken{u, c.ID, p.err}, nil //nolint:nilerr // it says so when somebody wants to log in with it
 	}
-	w := wrapped{upstream: u, id: c.ID, instance: d.Instance, provider: p.Provider}
+	w := wrapped{upstream: u, id: c.ID, instance: instance, provider: p.Provider}
 	_, refreshes := p.Connector.(dexconn.RefreshConnector)
 	switch p.Connector.(type) {
 	case dexconn.CallbackConnector:
@@ -191,22 +190,17 @@ func (u *Upstream) Resolve(c storage.Connector) (dexconn.Connector, error) {
 	return broken{u, c.ID, fault.New(fault.Precondition, "connectors of type %s cannot be used yet", c.Type)}, nil
 }
 
-// dexConfig carries through Dex's storage type what Dex has no field for.
-type dexConfig struct {
-	Instance string          `json:"instance"`
-	Managed  bool            `json:"managed"`
-	Config   json.RawMessage `json:"config"`
-}
-
 // ForDex is a stored connector as Dex's storage has it. One that cannot be
-// opened has a version of its own, so that Dex tries again when it can.
-func (u *Upstream) ForDex(r registry.Row) (storage.Connector, error) {
+// opened has a version of its own, so that Dex tries again when it can. Dex has no field
+// for instance and managed: they are a line before the configuration, which Dex leaves to
+// Resolve, and has made for each request.
+func (u *Upstream) ForDex(r registry.Row) storage.Connector {
 	version := u.revision(r)
 	if u.open(r.ID, r.Type, version, r.Managed, r.Config).err != nil {
 		version += cannotOpen
 	}
-	body, err := json.Marshal(dexConfig{r.Instance, r.Managed, r.Document})
-	return storage.Connector{ID: r.ID, Type: r.Type, Name: r.Name, ResourceVersion: version, Config: body}, err
+	config := fmt.Appendf(nil, "%s %t\n%s", r.Instance, r.Managed, r.Document)
+	return storage.Connector{ID: r.ID, Type: r.Type, Name: r.Name, ResourceVersion: version, Config: config}
 }
 
 const cannotOpen = "!"

@@ -42,7 +42,7 @@ type cached struct {
 }
 
 func (c cached) GetConnector(_ context.Context, id string) (storage.Connector, error) {
-	return c.o.ForDex(c.o.row(id))
+	return c.o.ForDex(c.o.row(id)), nil
 }
 
 func TestResolve_FileComesBack(t *testing.T) {
