@@ -56,7 +56,8 @@ func uncompressed(r io.Reader) (io.Reader, error) {
 }
 
 func broken(err error) error {
-	return fault.New(fault.Invalid, "it is no tar archive, or a broken one: %v", err).Because(err)
+	return fault.New(fault.Invalid, "it is no tar archive, or a broken one: %v", err).
+		Next("make it again, or copy it again from where it came").Because(err)
 }
 
 // entry is a member that is a file or a directory, with its path cleaned.

@@ -125,6 +125,9 @@ func unreadable(name string, err error) error {
 	if errors.As(err, &at) {
 		err = at.Err // or the name would stand there twice
 	}
+	if fault.Is(err, fault.Invalid) { // of an archive
+		return fault.Prefix(err, "cannot read %s, and nothing was put", name)
+	}
 	return fault.New(fault.Invalid, "cannot read %s, and nothing was put: %v", name, err).Because(err)
 }
 
